@@ -1,0 +1,187 @@
+//! Rules, and what is found by them.
+//!
+//! This module names no rule: a rule is a `static` beside the code that finds its fault, and only [`crate::catalog`]
+//! names them all.
+
+use crate::source::{Place, SourceId, Sources};
+
+/// How bad a finding is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Level {
+    /// Something is left unsaid that a reader of the result should know.
+    Note,
+    /// Wrong soon, or in a part of the cases.
+    Warning,
+    /// Wrong: the tenant's files are held.
+    Error,
+}
+
+impl Level {
+    /// `error`, `warning` or `note`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Note => "note",
+            Self::Warning => "warning",
+            Self::Error => "error",
+        }
+    }
+}
+
+/// A fault that can be found: its name is API, its doc comment is the manual that `explain` prints.
+#[derive(Debug)]
+pub struct Rule {
+    /// `<area>/<fault>`.
+    pub id: &'static str,
+    /// The level that a finding has unless the code that finds it says otherwise.
+    pub level: Level,
+    /// What it finds, why it matters, how to mend it: the doc comment, in Markdown.
+    pub doc: &'static str,
+}
+
+impl PartialEq for Rule {
+    fn eq(&self, other: &Self) -> bool {
+        self.id == other.id
+    }
+}
+
+impl Eq for Rule {}
+
+/// Declares a rule: `rule! { /// manual  pub static NAME = "area/fault", Error; }`.
+macro_rules! rule {
+    ($(#[doc = $doc:literal])+ pub static $name:ident = $id:literal, $level:ident;) => {
+        $(#[doc = $doc])+
+        pub static $name: $crate::diagnostic::Rule = $crate::diagnostic::Rule {
+            id: $id,
+            level: $crate::diagnostic::Level::$level,
+            doc: concat!($($doc, "\n"),+),
+        };
+    };
+}
+pub(crate) use rule;
+
+/// Whom a finding concerns: what is held because of it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Scope {
+    /// Everything: the run stops.
+    Fleet,
+    /// The tenant of this name.
+    Tenant(String),
+    /// The tenants that the lock remembers from this file.
+    File(SourceId),
+}
+
+/// Another place that belongs to a finding.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Related {
+    /// Where.
+    pub place: Place,
+    /// What is there.
+    pub label: String,
+}
+
+/// One finding: a rule, one primary place, and what to do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Diagnostic {
+    /// The fault.
+    pub rule: &'static Rule,
+    /// How bad it is here.
+    pub level: Level,
+    /// One line, without a final stop.
+    pub message: String,
+    /// The primary place.
+    pub place: Place,
+    /// What to say under the place's line; may be empty.
+    pub label: String,
+    /// Other places.
+    pub related: Vec<Related>,
+    /// What mends it, or why nothing has to be done; may be empty.
+    pub fix: String,
+    /// Whom it concerns.
+    pub scope: Scope,
+}
+
+impl Diagnostic {
+    /// A finding of a rule at a place, at the rule's own level, that concerns the file it lies in.
+    pub fn new(rule: &'static Rule, place: Place, message: impl Into<String>) -> Self {
+        Self {
+            rule,
+            level: rule.level,
+            message: message.into(),
+            place,
+            label: String::new(),
+            related: Vec::new(),
+            fix: String::new(),
+            scope: Scope::File(place.source),
+        }
+    }
+
+    /// Says whom it concerns.
+    #[must_use]
+    pub fn scope(mut self, scope: Scope) -> Self {
+        self.scope = scope;
+        self
+    }
+
+    /// Says that it concerns a tenant.
+    #[must_use]
+    pub fn tenant(self, name: &str) -> Self {
+        self.scope(Scope::Tenant(name.to_owned()))
+    }
+
+    /// Changes the level.
+    #[must_use]
+    pub const fn level(mut self, level: Level) -> Self {
+        self.level = level;
+        self
+    }
+
+    /// Says something under the line of the primary place.
+    #[must_use]
+    pub fn label(mut self, label: impl Into<String>) -> Self {
+        self.label = label.into();
+        self
+    }
+
+    /// Adds another place.
+    #[must_use]
+    pub fn related(mut self, place: Place, label: impl Into<String>) -> Self {
+        self.related.push(Related { place, label: label.into() });
+        self
+    }
+
+    /// Says what mends it.
+    #[must_use]
+    pub fn fix(mut self, fix: impl Into<String>) -> Self {
+        self.fix = fix.into();
+        self
+    }
+
+    /// Whether the whole run stops because of it.
+    pub fn stops_the_fleet(&self) -> bool {
+        self.level == Level::Error && self.scope == Scope::Fleet
+    }
+}
+
+/// Puts findings in the order in which they are reported: by path, place, rule and text; equal ones once.
+pub fn sort(sources: &Sources, findings: &mut Vec<Diagnostic>) {
+    findings.sort_by(|a, b| {
+        let key = |d: &Diagnostic| (d.place.start, d.place.end, d.rule.id);
+        sources
+            .path(a.place)
+            .cmp(sources.path(b.place))
+            .then_with(|| key(a).cmp(&key(b)))
+            .then_with(|| a.message.cmp(&b.message))
+    });
+    findings.dedup_by(|a, b| a.place == b.place && a.rule == b.rule && a.message == b.message);
+}
+
+/// The known name nearest to an unknown one, if any is near enough to be meant.
+pub fn nearest<'a>(unknown: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let folded = unknown.to_lowercase();
+    known
+        .into_iter()
+        .map(|name| (strsim::damerau_levenshtein(&folded, &name.to_lowercase()), name))
+        .filter(|(distance, name)| *distance <= 1 + name.len().max(unknown.len()) / 4)
+        .min()
+        .map(|(_, name)| name)
+}

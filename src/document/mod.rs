@@ -1,0 +1,184 @@
+//! YAML documents in which every key and value has a place.
+//!
+//! The subset (YAML 1.2 core schema): at most 1 MiB a file, 64 levels, 100,000 nodes and 4 MB after aliases are
+//! expanded; anchors are allowed; merge keys, other tags than the core's, keys that are no strings, `%YAML` and raw
+//! control bytes are refused. Parsing never fails: it returns the documents that could be read, and the faults.
+
+mod de;
+mod emit;
+mod parse;
+mod repr;
+mod scalar;
+
+pub use de::{Spanned, deserialize};
+pub use emit::{emit, emit_documents};
+pub use parse::{
+    AMBIGUOUS_SCALAR, DUPLICATE_KEY, MAX_DEPTH, MAX_EXPANDED_BYTES, MAX_NODES, SYNTAX, TOO_BIG, TOO_DEEP, UNSUPPORTED,
+    parse, parse_foreign,
+};
+pub use repr::SpanTree;
+pub use scalar::{YAML11_KIND_WORDS, ambiguity};
+
+use crate::source::Place;
+use serde_json::Number;
+
+/// A document: its root and the bytes it was written in, without its `---` line.
+#[derive(Clone, Debug)]
+pub struct Document {
+    /// The root.
+    pub root: Node,
+    /// The bytes between the document's markers, comments included.
+    pub raw: Place,
+}
+
+/// A value, its place, and what it won against in a merge.
+#[derive(Clone, Debug)]
+pub struct Node {
+    /// Where the value stands.
+    pub place: Place,
+    /// The value.
+    pub value: Value,
+    /// The places of the values that this one replaced, nearest first.
+    pub losers: Vec<Place>,
+}
+
+/// What a [`Node`] can be.
+#[derive(Clone, Debug)]
+pub enum Value {
+    /// `null`, `~` or nothing.
+    Null,
+    /// `true` or `false`.
+    Bool(bool),
+    /// A number and its text as written.
+    Number(Number, Box<str>),
+    /// A string.
+    String(String),
+    /// A list.
+    Seq(Vec<Node>),
+    /// A mapping, in the order of the text.
+    Map(Vec<Entry>),
+}
+
+/// A key and its value.
+#[derive(Clone, Debug)]
+pub struct Entry {
+    /// The key.
+    pub key: String,
+    /// Where the key stands.
+    pub key_place: Place,
+    /// The value.
+    pub node: Node,
+}
+
+impl Node {
+    /// A value at a place, that won against nothing.
+    pub const fn new(place: Place, value: Value) -> Self {
+        Self { place, value, losers: Vec::new() }
+    }
+
+    /// The entries, if it is a mapping.
+    pub fn entries(&self) -> &[Entry] {
+        if let Value::Map(entries) = &self.value { entries } else { &[] }
+    }
+
+    /// The items, if it is a list.
+    pub fn items(&self) -> &[Self] {
+        if let Value::Seq(items) = &self.value { items } else { &[] }
+    }
+
+    /// The string, if it is one.
+    pub fn as_str(&self) -> Option<&str> {
+        if let Value::String(s) = &self.value { Some(s) } else { None }
+    }
+
+    /// The entry of a key.
+    pub fn entry(&self, key: &str) -> Option<&Entry> {
+        self.entries().iter().find(|e| e.key == key)
+    }
+
+    /// The value of a key.
+    pub fn get(&self, key: &str) -> Option<&Self> {
+        self.entry(key).map(|e| &e.node)
+    }
+
+    /// The value at a path of keys.
+    pub fn at(&self, path: &[&str]) -> Option<&Self> {
+        path.iter().try_fold(self, |node, key| node.get(key))
+    }
+
+    /// The value at a JSON Pointer, and the key that leads to it.
+    ///
+    /// A pointer that leads further than the tree stops at the last node that is there.
+    pub fn pointer(&self, pointer: &str) -> (&Self, Option<&Entry>) {
+        let mut node = self;
+        let mut entry = None;
+        for part in pointer.split('/').skip(1) {
+            let key = part.replace("~1", "/").replace("~0", "~");
+            match &node.value {
+                Value::Map(entries) => match entries.iter().find(|e| e.key == key) {
+                    Some(found) => {
+                        node = &found.node;
+                        entry = Some(found);
+                    }
+                    None => break,
+                },
+                Value::Seq(items) => match key.parse().ok().and_then(|i: usize| items.get(i)) {
+                    Some(found) => {
+                        node = found;
+                        entry = None;
+                    }
+                    None => break,
+                },
+                _ => break,
+            }
+        }
+        (node, entry)
+    }
+
+    /// `null`, `a boolean`, `a number`, `a string`, `a list` or `a mapping`.
+    pub const fn kind(&self) -> &'static str {
+        match &self.value {
+            Value::Null => "null",
+            Value::Bool(_) => "a boolean",
+            Value::Number(..) => "a number",
+            Value::String(_) => "a string",
+            Value::Seq(_) => "a list",
+            Value::Map(_) => "a mapping",
+        }
+    }
+
+    /// The value without places.
+    pub fn to_json(&self) -> serde_json::Value {
+        use serde_json::Value as V;
+        match &self.value {
+            Value::Null => V::Null,
+            Value::Bool(b) => V::Bool(*b),
+            Value::Number(n, _) => V::Number(n.clone()),
+            Value::String(s) => V::String(s.clone()),
+            Value::Seq(items) => V::Array(items.iter().map(Self::to_json).collect()),
+            Value::Map(entries) => V::Object(entries.iter().map(|e| (e.key.clone(), e.node.to_json())).collect()),
+        }
+    }
+
+    /// Calls a function for every scalar below, with its path of keys and indices.
+    pub fn leaves<'a>(&'a self, path: &mut Vec<String>, visit: &mut impl FnMut(&[String], &'a Self)) {
+        match &self.value {
+            Value::Map(entries) if !entries.is_empty() => {
+                for entry in entries {
+                    path.push(entry.key.clone());
+                    entry.node.leaves(path, visit);
+                    path.pop();
+                }
+            }
+            Value::Seq(items) if !items.is_empty() => {
+                for (i, item) in items.iter().enumerate() {
+                    let name = item.get("name").and_then(Self::as_str).map_or_else(|| i.to_string(), str::to_owned);
+                    path.push(name);
+                    item.leaves(path, visit);
+                    path.pop();
+                }
+            }
+            _ => visit(path, self),
+        }
+    }
+}

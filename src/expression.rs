@@ -1,0 +1,440 @@
+//! Expressions: minijinja's, bounded in time and memory.
+//!
+//! Used by the fleet's patterns (`acme:tenant:{{ tenant }}`) and by the leaves of templates. Whole templates are never
+//! text: an expression yields a value, and a value can not become structure.
+
+use minijinja::{Environment, Error, ErrorKind, Expression, UndefinedBehavior, Value as Jinja};
+use serde_json::Value;
+use std::sync::LazyLock;
+
+/// Longest text that an expression, or a text made of several, may yield, in bytes.
+pub const MAX_TEXT: usize = 1 << 16;
+/// Longest expression that is read, in bytes.
+const MAX_SOURCE: usize = 2048;
+/// Instructions an expression may run for.
+const FUEL: u64 = 20_000;
+
+/// Filters and functions of minijinja that cannot make much of little.
+static KEPT_FILTERS: [&str; 19] = [
+    "abs", "bool", "capitalize", "default", "d", "first", "float", "int", "items", "keys", "last", "length", "lower",
+    "max", "min", "sort", "trim", "unique", "upper",
+];
+
+static ENVIRONMENT: LazyLock<Environment<'static>> = LazyLock::new(|| {
+    let full = Environment::new();
+    let mut env = Environment::empty();
+    env.set_undefined_behavior(UndefinedBehavior::Strict);
+    env.set_fuel(Some(FUEL));
+    env.set_debug(true);
+    env.add_filter("join", join);
+    env.add_filter("replace", replace);
+    drop(full);
+    for name in KEPT_FILTERS {
+        keep(&mut env, name);
+    }
+    env.add_test("defined", |v: &Jinja| !v.is_undefined());
+    env.add_test("undefined", |v: &Jinja| v.is_undefined());
+    env.add_test("none", |v: &Jinja| v.is_none());
+    env.add_function("range", |end: u32| -> Result<Vec<u32>, Error> {
+        if end > 1000 { Err(too_long()) } else { Ok((0..end).collect()) }
+    });
+    env
+});
+
+fn keep(env: &mut Environment<'static>, name: &'static str) {
+    use minijinja::filters as f;
+    match name {
+        "abs" => env.add_filter(name, f::abs),
+        "bool" => env.add_filter(name, f::bool),
+        "capitalize" => env.add_filter(name, f::capitalize),
+        "default" | "d" => env.add_filter(name, f::default),
+        "first" => env.add_filter(name, f::first),
+        "float" => env.add_filter(name, f::float),
+        "int" => env.add_filter(name, f::int),
+        "items" => env.add_filter(name, f::items),
+        "last" => env.add_filter(name, f::last),
+        "length" => env.add_filter(name, f::length),
+        "lower" => env.add_filter(name, f::lower),
+        "max" => env.add_filter(name, f::max),
+        "min" => env.add_filter(name, f::min),
+        "sort" => env.add_filter(name, f::sort),
+        "trim" => env.add_filter(name, f::trim),
+        "unique" => env.add_filter(name, f::unique),
+        "upper" => env.add_filter(name, f::upper),
+        _ => {}
+    }
+}
+
+fn too_long() -> Error {
+    Error::new(ErrorKind::InvalidOperation, format!("the result is longer than {MAX_TEXT}"))
+}
+
+fn join(list: Vec<String>, separator: Option<String>) -> Result<String, Error> {
+    let separator = separator.unwrap_or_default();
+    let size = list.iter().map(String::len).sum::<usize>() + separator.len() * list.len();
+    if size > MAX_TEXT { Err(too_long()) } else { Ok(list.join(&separator)) }
+}
+
+fn replace(text: String, from: String, to: String) -> Result<String, Error> {
+    let size = text.len().saturating_add(text.matches(&from).count().saturating_mul(to.len()));
+    if size > MAX_TEXT { Err(too_long()) } else { Ok(text.replace(&from, &to)) }
+}
+
+/// A leaf: a value as it is, one expression whose type is kept, or a text with expressions in it.
+#[derive(Debug)]
+pub enum Leaf {
+    /// No expression.
+    Text(String),
+    /// `{{ a.b }}` and nothing around it.
+    Value(Hole),
+    /// Text and expressions.
+    Mixed(Vec<Part>),
+}
+
+/// A part of a mixed leaf.
+#[derive(Debug)]
+pub enum Part {
+    /// Text.
+    Text(String),
+    /// An expression.
+    Hole(Hole),
+}
+
+/// An expression, and where it stands in its leaf.
+#[derive(Debug)]
+pub struct Hole {
+    /// The expression's text.
+    pub source: String,
+    /// First byte of it in the leaf.
+    pub offset: usize,
+    kind: Kind,
+}
+
+#[derive(Debug)]
+enum Kind {
+    /// Names and indices: looked up without the engine.
+    Path(Vec<String>),
+    Engine(Expression<'static, 'static>),
+}
+
+/// What went wrong with an expression.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Fault {
+    /// It cannot be read.
+    Syntax(String),
+    /// A name that is nowhere defined.
+    Undefined(String),
+    /// It runs too long, or yields too much.
+    Limit(String),
+    /// Anything else.
+    Other(String),
+}
+
+impl std::fmt::Display for Fault {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Syntax(text) | Self::Limit(text) | Self::Other(text) => f.write_str(text),
+            Self::Undefined(name) => write!(f, "`{name}` is undefined"),
+        }
+    }
+}
+
+/// The names that an expression sees, outermost first: a later one hides an earlier one.
+#[derive(Clone, Debug, Default)]
+pub struct Scope<'a> {
+    names: Vec<(&'a str, &'a Value)>,
+}
+
+impl<'a> Scope<'a> {
+    /// Nothing is defined.
+    pub const fn new() -> Self {
+        Self { names: Vec::new() }
+    }
+
+    /// Defines a name.
+    pub fn push(&mut self, name: &'a str, value: &'a Value) {
+        self.names.push((name, value));
+    }
+
+    /// This scope, and a few names more.
+    #[must_use]
+    pub fn with<'b>(&self, more: &[(&'b str, &'b Value)]) -> Scope<'b>
+    where
+        'a: 'b,
+    {
+        let mut names: Vec<(&'b str, &'b Value)> = self.names.clone();
+        names.extend_from_slice(more);
+        Scope { names }
+    }
+
+    fn get(&self, name: &str) -> Option<&'a Value> {
+        self.names.iter().rev().find(|(n, _)| *n == name).map(|(_, v)| *v)
+    }
+
+    fn to_jinja(&self) -> Jinja {
+        self.names.iter().map(|(n, v)| ((*n).to_owned(), Jinja::from(minijinja::value::Serde(v)))).collect()
+    }
+}
+
+impl Hole {
+    fn parse(source: &str, offset: usize) -> Result<Self, Fault> {
+        if source.len() > MAX_SOURCE {
+            return Err(Fault::Limit(format!("the expression is longer than {MAX_SOURCE} bytes")));
+        }
+        let kind = match path(source) {
+            Some(path) => Kind::Path(path),
+            None => Kind::Engine(
+                ENVIRONMENT.compile_expression_owned(source.to_owned()).map_err(|e| Fault::Syntax(explain(&e)))?,
+            ),
+        };
+        Ok(Self { source: source.to_owned(), offset, kind })
+    }
+
+    /// The value of the expression.
+    ///
+    /// # Errors
+    /// An undefined name, a limit, or what the engine says.
+    pub fn eval(&self, scope: &Scope<'_>) -> Result<Value, Fault> {
+        match &self.kind {
+            Kind::Path(path) => self.lookup(path, scope).cloned(),
+            Kind::Engine(expression) => {
+                let value = expression.eval(scope.to_jinja()).map_err(|e| match e.kind() {
+                    ErrorKind::UndefinedError => Fault::Undefined(self.source.clone()),
+                    ErrorKind::OutOfFuel => Fault::Limit("the expression runs too long".into()),
+                    _ => Fault::Other(explain(&e)),
+                })?;
+                if value.is_undefined() {
+                    return Err(Fault::Undefined(self.source.clone()));
+                }
+                if value.as_str().is_some_and(|s| s.len() > MAX_TEXT) {
+                    return Err(Fault::Limit(format!("the text is longer than {MAX_TEXT} bytes")));
+                }
+                serde_json::to_value(&value).map_err(|e| Fault::Other(e.to_string()))
+            }
+        }
+    }
+
+    /// The value, borrowed, where the expression is a path.
+    pub fn borrow<'a>(&self, scope: &Scope<'a>) -> Option<Result<&'a Value, Fault>> {
+        match &self.kind {
+            Kind::Path(path) => Some(self.lookup(path, scope)),
+            Kind::Engine(_) => None,
+        }
+    }
+
+    fn lookup<'a>(&self, path: &[String], scope: &Scope<'a>) -> Result<&'a Value, Fault> {
+        let undefined = || Fault::Undefined(self.source.clone());
+        let (first, rest) = path.split_first().ok_or_else(undefined)?;
+        let mut value = scope.get(first).ok_or_else(undefined)?;
+        for key in rest {
+            let next = match value {
+                Value::Array(items) => key.parse::<usize>().ok().and_then(|i| items.get(i)),
+                _ => value.get(key.as_str()),
+            };
+            value = next.ok_or_else(undefined)?;
+        }
+        Ok(value)
+    }
+}
+
+fn explain(error: &Error) -> String {
+    let detail = error.detail().map_or_else(|| error.kind().to_string(), str::to_owned);
+    let mut text = detail;
+    let mut cause = std::error::Error::source(error);
+    while let Some(inner) = cause {
+        text = format!("{text}: {inner}");
+        cause = inner.source();
+    }
+    text
+}
+
+/// `a.b[0]['c']` as a list of keys; `None` for anything that the engine must evaluate.
+fn path(source: &str) -> Option<Vec<String>> {
+    let mut out = Vec::new();
+    let mut rest = source.trim();
+    while !rest.is_empty() {
+        if let Some(inner) = rest.strip_prefix('[') {
+            let end = inner.find(']')?;
+            let key = &inner[..end];
+            let quoted = |q: char| key.strip_prefix(q).and_then(|k| k.strip_suffix(q)).filter(|k| !k.contains(q));
+            let key = match quoted('\'').or_else(|| quoted('"')) {
+                Some(name) => name,
+                None if !key.is_empty() && key.bytes().all(|b| b.is_ascii_digit()) => key,
+                None => return None,
+            };
+            out.push(key.to_owned());
+            rest = &inner[end + 1..];
+        } else {
+            if !out.is_empty() {
+                rest = rest.strip_prefix('.')?;
+            }
+            let end = rest.find(|c: char| !(c.is_ascii_alphanumeric() || c == '_')).unwrap_or(rest.len());
+            if end == 0 || rest.as_bytes()[0].is_ascii_digit() {
+                return None;
+            }
+            out.push(rest[..end].to_owned());
+            rest = &rest[end..];
+        }
+    }
+    let word = out.first()?;
+    let keyword = matches!(word.as_str(), "true" | "false" | "none" | "null" | "not" | "True" | "False" | "None");
+    (!keyword).then_some(out)
+}
+
+impl Leaf {
+    /// Reads a leaf.
+    ///
+    /// # Errors
+    /// The fault, and the byte of the leaf at which the expression with it begins.
+    pub fn parse(text: &str) -> Result<Self, (Fault, usize)> {
+        let mut parts = Vec::new();
+        let mut at = 0;
+        while let Some(open) = text[at..].find("{{").map(|i| i + at) {
+            let close = text[open..].find("}}").map(|i| i + open);
+            let Some(close) = close else { return Err((Fault::Syntax("a `{{` without its `}}`".into()), open)) };
+            if open > at {
+                parts.push(Part::Text(text[at..open].to_owned()));
+            }
+            let inner = &text[open + 2..close];
+            let lead = inner.len() - inner.trim_start().len();
+            let hole = Hole::parse(inner.trim(), open + 2 + lead).map_err(|f| (f, open))?;
+            parts.push(Part::Hole(hole));
+            at = close + 2;
+        }
+        if at < text.len() {
+            parts.push(Part::Text(text[at..].to_owned()));
+        }
+        Ok(match (parts.len(), parts.pop()) {
+            (_, None) => Self::Text(String::new()),
+            (1, Some(Part::Text(text))) => Self::Text(text),
+            (1, Some(Part::Hole(hole))) => Self::Value(hole),
+            (_, Some(last)) => {
+                parts.push(last);
+                Self::Mixed(parts)
+            }
+        })
+    }
+
+    /// The value of the leaf.
+    ///
+    /// # Errors
+    /// The fault, and the expression's byte in the leaf.
+    pub fn eval(&self, scope: &Scope<'_>) -> Result<Value, (Fault, usize)> {
+        match self {
+            Self::Text(text) => Ok(Value::String(text.clone())),
+            Self::Value(hole) => hole.eval(scope).map_err(|f| (f, hole.offset)),
+            Self::Mixed(parts) => mixed(parts, scope).map(Value::String),
+        }
+    }
+
+    /// The leaf as a text.
+    ///
+    /// # Errors
+    /// As [`Leaf::eval`]; a list or a mapping is no text.
+    pub fn text(&self, scope: &Scope<'_>) -> Result<String, (Fault, usize)> {
+        match self {
+            Self::Text(text) => Ok(text.clone()),
+            Self::Value(hole) => mixed_part(hole, scope).map_err(|f| (f, hole.offset)),
+            Self::Mixed(parts) => mixed(parts, scope),
+        }
+    }
+}
+
+fn mixed(parts: &[Part], scope: &Scope<'_>) -> Result<String, (Fault, usize)> {
+    let mut out = String::new();
+    for part in parts {
+        match part {
+            Part::Text(text) => out.push_str(text),
+            Part::Hole(hole) => out.push_str(&mixed_part(hole, scope).map_err(|f| (f, hole.offset))?),
+        }
+        if out.len() > MAX_TEXT {
+            return Err((Fault::Limit(format!("the text is longer than {MAX_TEXT} bytes")), 0));
+        }
+    }
+    Ok(out)
+}
+
+fn mixed_part(hole: &Hole, scope: &Scope<'_>) -> Result<String, Fault> {
+    let owned;
+    let value = match hole.borrow(scope) {
+        Some(found) => found?,
+        None => {
+            owned = hole.eval(scope)?;
+            &owned
+        }
+    };
+    match value {
+        Value::String(text) => Ok(text.clone()),
+        Value::Bool(_) | Value::Number(_) => Ok(value.to_string()),
+        Value::Null => Err(Fault::Undefined(hole.source.clone())),
+        _ => Err(Fault::Other(format!("`{}` is a list or a mapping, and text stands around it", hole.source))),
+    }
+}
+
+/// Whether a text with expressions can be read.
+///
+/// # Errors
+/// The reason.
+pub fn check_text(text: &str) -> Result<(), String> {
+    Leaf::parse(text).map(|_| ()).map_err(|(fault, _)| fault.to_string())
+}
+
+/// Evaluates a text with expressions.
+///
+/// # Errors
+/// The reason.
+pub fn eval_text(text: &str, names: &[(&str, &Value)]) -> Result<String, String> {
+    let mut scope = Scope::new();
+    for (name, value) in names {
+        scope.push(name, value);
+    }
+    Leaf::parse(text).and_then(|leaf| leaf.text(&scope)).map_err(|(fault, _)| fault.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn eval(text: &str) -> Result<Value, Fault> {
+        let v = json!({"a": {"b": ["x", 1]}, "t": "no"});
+        let mut scope = Scope::new();
+        scope.push("v", &v);
+        Leaf::parse(text).map_err(|e| e.0)?.eval(&scope).map_err(|e| e.0)
+    }
+
+    #[test]
+    fn a_lone_expression_keeps_its_type() {
+        assert_eq!(eval("{{ v.a.b[1] }}"), Ok(json!(1)));
+        assert_eq!(eval("x-{{ v.t }}"), Ok(json!("x-no")));
+        assert_eq!(eval("{{ v.a['b'][0] ~ '!' }}"), Ok(json!("x!")));
+        assert_eq!(eval("{{ v.a.b|length + 1 }}"), Ok(json!(3)));
+    }
+
+    #[test]
+    fn what_is_undefined_is_a_fault() {
+        for text in ["{{ w }}", "{{ v.zip }}", "{{ v.zip.zap }}", "{{ v.a.b[7] }}", "{{ v.zip ~ 'x' }}", "{{ w|length }}"] {
+            assert!(matches!(eval(text), Err(Fault::Undefined(_))), "{text}: {:?}", eval(text));
+        }
+        assert!(matches!(eval("{{ v. }}"), Err(Fault::Syntax(_))));
+        assert!(matches!(eval("{{ v"), Err(Fault::Syntax(_))));
+        assert!(matches!(eval("{{ v|format }}"), Err(_)));
+    }
+
+    #[test]
+    fn little_never_becomes_much() {
+        let long = format!("{{{{ '{}' }}}}", "x".repeat(3000));
+        for text in [
+            "{{ 'x' * 10000000000 }}",
+            "{{ ('x' * 60000) * 60000 }}",
+            "{{ range(1000000000) }}",
+            "{{ 'aaaaaaaaaa'|replace('a','aaaaaaaaaa')|replace('a','aaaaaaaaaa')|replace('a','aaaaaaaaaa')|replace('a','aaaaaaaaaa')|replace('a','aaaaaaaaaa')|replace('a','aaaaaaaaaa') }}",
+            "{{ '%1000000000s'|format('x') }}",
+            &long,
+        ] {
+            let started = std::time::Instant::now();
+            assert!(eval(text).is_err(), "{text}");
+            assert!(started.elapsed().as_secs() < 5, "{text}");
+        }
+    }
+}

@@ -1,0 +1,6 @@
+//! tenantry
+pub mod diagnostic;
+pub mod source;
+pub mod document;
+pub mod expression;
+pub mod spec;

@@ -1,0 +1,437 @@
+//! The leaves of a spec: strings of which a wrong one can be refused where it stands.
+//!
+//! Each leaf is a JSON Schema format of our own. The schema's validator and the typed value use the same check, so a
+//! value that passed the one converts into the other.
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
+use std::net::IpAddr;
+use std::str::FromStr;
+
+/// A format: its name in the schema, what it is in words, and the reason why a text is not one.
+pub struct Format {
+    /// The name in the schema.
+    pub name: &'static str,
+    /// In words, with an article.
+    pub what: &'static str,
+    /// The reason why a text is not one.
+    pub check: fn(&str) -> Result<(), String>,
+}
+
+macro_rules! leaves {
+    ($($(#[$doc:meta])* $name:ident, $format:literal, $what:literal, $check:expr;)+) => {
+        /// Every format of a leaf.
+        pub static FORMATS: &[Format] = &[$(Format { name: $format, what: $what, check: $check }),+];
+        $(
+            $(#[$doc])*
+            #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+            #[serde(try_from = "String")]
+            pub struct $name(String);
+
+            impl $name {
+                /// The text, as written.
+                pub fn as_str(&self) -> &str {
+                    &self.0
+                }
+            }
+
+            impl std::ops::Deref for $name {
+                type Target = str;
+                fn deref(&self) -> &str {
+                    &self.0
+                }
+            }
+
+            impl std::fmt::Display for $name {
+                fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                    f.write_str(&self.0)
+                }
+            }
+
+            impl TryFrom<String> for $name {
+                type Error = String;
+                fn try_from(text: String) -> Result<Self, String> {
+                    let check: fn(&str) -> Result<(), String> = $check;
+                    check(&text).map(|()| Self(text))
+                }
+            }
+
+            impl JsonSchema for $name {
+                fn inline_schema() -> bool {
+                    true
+                }
+                fn schema_name() -> Cow<'static, str> {
+                    stringify!($name).into()
+                }
+                fn json_schema(_: &mut SchemaGenerator) -> Schema {
+                    json_schema!({"type": "string", "format": $format})
+                }
+            }
+        )+
+    };
+}
+
+leaves! {
+    /// A DNS label (RFC 1123): the name of a tenant, namespace or cluster.
+    Name, "dns-label", "a DNS label", dns_label;
+    /// A name of an object as Kubernetes takes it for most kinds: a DNS subdomain, at most 253 characters.
+    ObjectName, "dns-subdomain", "an object name", dns_subdomain;
+    /// A name of an RBAC object: any path segment.
+    RbacName, "path-segment", "a name of an RBAC object", path_segment;
+    /// A name of a user or group.
+    Principal, "principal", "a user or group that a tenant may name", principal;
+    /// A network in CIDR notation, without host bits.
+    Cidr, "cidr", "a network in CIDR notation", cidr;
+    /// An IP address.
+    Ip, "ip", "an IP address", |text| IpAddr::from_str(text).map(|_| ()).map_err(|_| "write it as 10.0.0.1 or fd00::1".into());
+    /// A host name.
+    Host, "host", "a host name", |text| host(text, false);
+    /// A host name, or `*.` and a host name.
+    HostPattern, "host-pattern", "a host name, or `*.` and one", |text| host(text, true);
+    /// A duration as Go writes it.
+    Duration, "duration-go", "a duration", duration;
+    /// An `https://` or `ssh://` address of a Git repository.
+    GitUrl, "git-url", "an https:// or ssh:// address", |text| address(text, &["https", "ssh"]);
+    /// An `oci://` address.
+    OciUrl, "oci-url", "an oci:// address", |text| address(text, &["oci"]);
+    /// An `https://` or `oci://` address of a Helm repository.
+    HelmUrl, "helm-url", "an https:// or oci:// address", |text| address(text, &["https", "oci"]);
+    /// A Kubernetes minor version.
+    Minor, "kubernetes-minor", "a Kubernetes minor version", minor;
+    /// A requirement on this program's version.
+    VersionReq, "version-requirement", "a version requirement", |text| semver::VersionReq::parse(text).map(|_| ()).map_err(|e| e.to_string());
+    /// A key of a label or annotation.
+    LabelKey, "label-key", "a label key", label_key;
+    /// A value of a label.
+    LabelValue, "label-value", "a label value", label_value;
+    /// A day: `2026-11-22`.
+    Date, "day", "a day", day;
+    /// A UUID, in lower case.
+    Uuid, "tenant-uuid", "a UUID", uuid;
+    /// A path below the place where it is used: relative, without `..`.
+    RelativePath, "relative-path", "a relative path", relative_path;
+    /// A path of a file of the repository, relative to the file that names it.
+    FilePath, "file-path", "a path of a file", file_path;
+    /// A text for people, on one line.
+    Line, "text-line", "a text on one line", |text| if text.chars().any(char::is_control) { Err("it holds a control character".into()) } else { Ok(()) };
+    /// A key of a ResourceQuota's `hard`.
+    QuotaKey, "quota-key", "a key of a ResourceQuota", quota_key;
+    /// A field of a spec: names and dots.
+    FieldPath, "field-path", "a path of a field", field_path;
+    /// The id of a rule.
+    RuleId, "rule-id", "the id of a rule", rule_id;
+    /// The id of an object: `Kind/namespace/name`.
+    ObjectId, "object-id", "an object as Kind/namespace/name", object_id;
+    /// A text with `{{ expressions }}`.
+    Pattern, "text-template", "a text with {{ expressions }}", text_template;
+}
+
+/// The reason why a text is not of a format; `None` for a format that is not ours.
+pub fn reason(format: &str, text: &str) -> Option<(&'static str, String)> {
+    let format = FORMATS.iter().find(|f| f.name == format)?;
+    Some((format.what, (format.check)(text).err()?))
+}
+
+fn dns_label(text: &str) -> Result<(), String> {
+    if text.is_empty() || text.len() > 63 {
+        return Err(format!("it has {} characters, of 1 to 63", text.len()));
+    }
+    let inner = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
+    if !text.bytes().all(inner) {
+        return Err("only a-z, 0-9 and - are allowed".into());
+    }
+    if text.starts_with('-') || text.ends_with('-') {
+        return Err("it starts or ends with -".into());
+    }
+    Ok(())
+}
+
+fn dns_subdomain(text: &str) -> Result<(), String> {
+    if text.is_empty() || text.len() > 253 {
+        return Err(format!("it has {} characters, of 1 to 253", text.len()));
+    }
+    text.split('.').try_for_each(|part| {
+        let ok = !part.is_empty()
+            && !part.starts_with('-')
+            && !part.ends_with('-')
+            && part.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
+        if ok { Ok(()) } else { Err("only a-z, 0-9, - and . are allowed, and each part starts and ends with one of a-z, 0-9".into()) }
+    })
+}
+
+fn path_segment(text: &str) -> Result<(), String> {
+    if text.is_empty() || text == "." || text == ".." || text.contains(['/', '%']) || text.chars().any(char::is_control) {
+        return Err("it is empty, `.`, `..`, or holds `/`, `%` or a control character".into());
+    }
+    if text.len() > 253 { Err("it is longer than 253 characters".into()) } else { Ok(()) }
+}
+
+fn principal(text: &str) -> Result<(), String> {
+    if text.trim().is_empty() || text.chars().any(char::is_control) {
+        return Err("it is empty or holds a control character".into());
+    }
+    if text.starts_with("system:") {
+        return Err("names that start with system: belong to Kubernetes".into());
+    }
+    Ok(())
+}
+
+fn cidr(text: &str) -> Result<(), String> {
+    let net = ipnet::IpNet::from_str(text).map_err(|_| "write it as 10.0.0.0/8 or fd00::/8".to_owned())?;
+    if net.trunc() != net {
+        return Err(format!("it has host bits; the network is {}", net.trunc()));
+    }
+    if net.to_string() != text {
+        return Err(format!("the usual form is {net}"));
+    }
+    Ok(())
+}
+
+fn host(text: &str, wildcard: bool) -> Result<(), String> {
+    let rest = if wildcard { text.strip_prefix("*.").unwrap_or(text) } else { text };
+    if IpAddr::from_str(rest).is_ok() {
+        return Err("it is an address; use a cidr".into());
+    }
+    dns_subdomain(rest)?;
+    if rest.split('.').any(|part| part.len() > 63) {
+        return Err("a part of it is longer than 63 characters".into());
+    }
+    if rest.contains('.') { Ok(()) } else { Err("it has no dot".into()) }
+}
+
+fn duration(text: &str) -> Result<(), String> {
+    let mut rest = text;
+    while !rest.is_empty() {
+        let digits = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
+        let unit = &rest[digits..];
+        let unit_len = ["ms", "s", "m", "h"].iter().find(|u| unit.starts_with(**u)).map(|u| u.len());
+        match unit_len {
+            Some(len) if digits > 0 => rest = &unit[len..],
+            _ => return Err("write it as 10m, 1h30m or 45s".into()),
+        }
+    }
+    if text.is_empty() { Err("write it as 10m, 1h30m or 45s".into()) } else { Ok(()) }
+}
+
+fn address(text: &str, schemes: &[&str]) -> Result<(), String> {
+    let parsed = url::Url::parse(text).map_err(|e| e.to_string())?;
+    if !schemes.contains(&parsed.scheme()) {
+        return Err(format!("it starts with {}://", parsed.scheme()));
+    }
+    if parsed.host_str().is_none_or(str::is_empty) {
+        return Err("it names no host".into());
+    }
+    if parsed.password().is_some() {
+        return Err("it holds a password; use auth.secretRef".into());
+    }
+    if text.chars().any(|c| c.is_whitespace() || c.is_control()) { Err("it holds white space".into()) } else { Ok(()) }
+}
+
+fn minor(text: &str) -> Result<(), String> {
+    let ok = text.split_once('.').is_some_and(|(major, minor)| major == "1" && minor.parse::<u16>().is_ok_and(|m| m.to_string() == minor));
+    if ok { Ok(()) } else { Err("write it as \"1.34\"".into()) }
+}
+
+/// The rule of `metav1`: an optional DNS subdomain and `/`, then a name of at most 63 characters.
+fn label_key(text: &str) -> Result<(), String> {
+    let (prefix, name) = text.split_once('/').map_or((None, text), |(p, n)| (Some(p), n));
+    if let Some(prefix) = prefix {
+        dns_subdomain(prefix)?;
+    }
+    if name.is_empty() {
+        return Err("its name is empty".into());
+    }
+    label_value(name)
+}
+
+fn label_value(text: &str) -> Result<(), String> {
+    if text.len() > 63 {
+        return Err(format!("it has {} characters, of at most 63", text.len()));
+    }
+    let edge = |c: char| c.is_ascii_alphanumeric();
+    let inner = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+    if text.is_empty() || (text.starts_with(edge) && text.ends_with(edge) && text.chars().all(inner)) {
+        Ok(())
+    } else {
+        Err("only letters, digits, -, _ and . are allowed, and it starts and ends with a letter or digit".into())
+    }
+}
+
+fn day(text: &str) -> Result<(), String> {
+    Day::parse(text).map(|_| ()).ok_or_else(|| "write it as \"2026-11-22\"".into())
+}
+
+fn uuid(text: &str) -> Result<(), String> {
+    let lengths = [8, 4, 4, 4, 12];
+    let mut parts = text.split('-');
+    let ok = lengths.iter().all(|len| {
+        parts.next().is_some_and(|p| p.len() == *len && p.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')))
+    }) && parts.next().is_none();
+    if ok { Ok(()) } else { Err("write it as 6f1c2f7e-3b1d-4c5a-9a55-0a6f0d2f7b11".into()) }
+}
+
+fn relative_path(text: &str) -> Result<(), String> {
+    if text.starts_with('/') || text.contains('\\') || text.chars().any(char::is_control) {
+        return Err("it is absolute, or holds a backslash or a control character".into());
+    }
+    if text.split('/').any(|part| part == "..") { Err("it leaves the source by ..".into()) } else { Ok(()) }
+}
+
+fn file_path(text: &str) -> Result<(), String> {
+    if text.is_empty() || text.starts_with('/') || text.contains('\\') || text.chars().any(char::is_control) {
+        return Err("it is empty, absolute, or holds a backslash or a control character".into());
+    }
+    Ok(())
+}
+
+/// The keys of Kubernetes' list (concepts/policy/resource-quotas) and the three open families.
+fn quota_key(text: &str) -> Result<(), String> {
+    const KNOWN: [&str; 22] = [
+        "cpu", "memory", "ephemeral-storage", "requests.cpu", "requests.memory", "requests.ephemeral-storage",
+        "requests.storage", "limits.cpu", "limits.memory", "limits.ephemeral-storage", "pods",
+        "persistentvolumeclaims", "services", "services.loadbalancers", "services.nodeports", "secrets", "configmaps",
+        "replicationcontrollers", "resourcequotas", "hugepages", "requests.hugepages", "limits.hugepages",
+    ];
+    if KNOWN.contains(&text) {
+        return Ok(());
+    }
+    if let Some(resource) = text.strip_prefix("count/") {
+        return dns_subdomain(resource);
+    }
+    if let Some(extended) = text.strip_prefix("requests.")
+        && extended.contains('/')
+    {
+        return label_key(extended);
+    }
+    for prefix in ["requests.", "limits.", ""] {
+        if text.strip_prefix(prefix).is_some_and(|r| r.strip_prefix("hugepages-").is_some_and(|size| !size.is_empty())) {
+            return Ok(());
+        }
+    }
+    for (middle, _) in [(".storageclass.storage.k8s.io/requests.storage", ()), (".storageclass.storage.k8s.io/persistentvolumeclaims", ())] {
+        if let Some(class) = text.strip_suffix(middle) {
+            return dns_subdomain(class);
+        }
+    }
+    let hint = crate::diagnostic::nearest(text, KNOWN).map_or_else(String::new, |k| format!("; did you mean {k}"));
+    Err(format!("it is none of Kubernetes' keys, count/RESOURCE.GROUP, requests.DOMAIN/NAME or CLASS.storageclass.storage.k8s.io/…{hint}"))
+}
+
+fn field_path(text: &str) -> Result<(), String> {
+    let ok = text.split('.').all(|p| !p.is_empty() && p.bytes().all(|b| b.is_ascii_alphanumeric()));
+    if ok { Ok(()) } else { Err("write it as podSecurity.level".into()) }
+}
+
+fn rule_id(text: &str) -> Result<(), String> {
+    let ok = text.split_once('/').is_some_and(|(area, fault)| dns_label(area).is_ok() && dns_label(fault).is_ok());
+    if ok { Ok(()) } else { Err("write it as network/egress-any".into()) }
+}
+
+fn object_id(text: &str) -> Result<(), String> {
+    let parts: Vec<&str> = text.split('/').collect();
+    let ok = matches!(parts.len(), 2 | 3) && parts.iter().all(|p| !p.is_empty() && !p.contains(char::is_whitespace));
+    if ok { Ok(()) } else { Err("write it as NetworkPolicy/payments/allow-egress".into()) }
+}
+
+fn text_template(text: &str) -> Result<(), String> {
+    crate::expression::check_text(text)
+}
+
+/// A day of the Gregorian calendar, as a number of days since 1970-01-01.
+///
+/// Source: Howard Hinnant, `days_from_civil`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Day(i64);
+
+impl Day {
+    /// Reads `2026-11-22`.
+    pub fn parse(text: &str) -> Option<Self> {
+        let b = text.as_bytes();
+        if b.len() != 10 || b[4] != b'-' || b[7] != b'-' {
+            return None;
+        }
+        let number = |range: std::ops::Range<usize>| text.get(range).filter(|t| t.bytes().all(|c| c.is_ascii_digit()))?.parse::<i64>().ok();
+        let (y, m, d) = (number(0..4)?, number(5..7)?, number(8..10)?);
+        let leap = y % 4 == 0 && (y % 100 != 0 || y % 400 == 0);
+        let last = match m {
+            2 => 28 + i64::from(leap),
+            4 | 6 | 9 | 11 => 30,
+            1..=12 => 31,
+            _ => return None,
+        };
+        if d < 1 || d > last {
+            return None;
+        }
+        let y = if m <= 2 { y - 1 } else { y };
+        let era = y.div_euclid(400);
+        let yoe = y - era * 400;
+        let doy = (153 * ((m + 9) % 12) + 2) / 5 + d - 1;
+        Some(Self(era * 146_097 + yoe * 365 + yoe / 4 - yoe / 100 + doy - 719_468))
+    }
+
+    /// How many days lie between an earlier day and this one.
+    pub const fn days_since(self, earlier: Self) -> i64 {
+        self.0 - earlier.0
+    }
+
+    /// The day some days later.
+    #[must_use]
+    pub const fn plus(self, days: i64) -> Self {
+        Self(self.0 + days)
+    }
+}
+
+impl std::fmt::Display for Day {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let z = self.0 + 719_468;
+        let era = z.div_euclid(146_097);
+        let doe = z - era * 146_097;
+        let yoe = (doe - doe / 1460 + doe / 36_524 - doe / 146_096) / 365;
+        let doy = doe - (365 * yoe + yoe / 4 - yoe / 100);
+        let mp = (5 * doy + 2) / 153;
+        let (d, m) = (doy - (153 * mp + 2) / 5 + 1, if mp < 10 { mp + 3 } else { mp - 9 });
+        write!(f, "{:04}-{m:02}-{d:02}", yoe + era * 400 + i64::from(m <= 2))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn days_count() {
+        assert_eq!(Day::parse("1970-01-01"), Some(Day(0)));
+        let day = Day::parse("2026-11-22").unwrap();
+        assert_eq!(day.to_string(), "2026-11-22");
+        assert_eq!(day.plus(180).to_string(), "2027-05-21");
+        assert_eq!(Day::parse("2026-02-29"), None);
+        assert_eq!(Day::parse("2024-02-29").unwrap().plus(1).to_string(), "2024-03-01");
+    }
+
+    #[test]
+    fn each_format_refuses_and_accepts() {
+        let table: [(&str, &[&str], &[&str]); 12] = [
+            ("dns-label", &["a", "a-1"], &["", "A", "-a", "a.b", "a_b"]),
+            ("cidr", &["10.0.0.0/8", "fd00::/8"], &["10.0.0.1/8", "10.0.0.0", "10.0.0.0/33", "x"]),
+            ("host", &["a.example"], &["a", "10.0.0.1", "*.a.example", "-a.example"]),
+            ("host-pattern", &["*.a.example"], &["*", "a.*.b"]),
+            ("duration-go", &["10m", "1h30m"], &["10", "m", "", "1d", "-1s"]),
+            ("git-url", &["https://h/x", "ssh://git@h/x"], &["http://h/x", "git@h:x", "https://u:p@h/x", "https://"]),
+            ("label-key", &["a", "a.b/c"], &["", "a/b/c", "/a", "a b"]),
+            ("label-value", &["", "a.b"], &["a b", "-a", "é"]),
+            ("quota-key", &["pods", "count/a.b", "requests.nvidia.com/gpu", "gold.storageclass.storage.k8s.io/requests.storage"], &["pod", "limits.gpu"]),
+            ("kubernetes-minor", &["1.34"], &["1.34.2", "v1.34", "1.034"]),
+            ("principal", &["github:team", "ann@x"], &["", "system:masters", "a\u{7}"]),
+            ("relative-path", &["./a", ""], &["/a", "../a", "a/../../b"]),
+        ];
+        for (format, good, bad) in table {
+            for text in good {
+                assert!(reason(format, text).is_none(), "{format} refuses {text}");
+            }
+            for text in bad {
+                assert!(reason(format, text).is_some(), "{format} accepts {text}");
+            }
+        }
+    }
+}

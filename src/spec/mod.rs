@@ -1,0 +1,5 @@
+//! specs
+pub mod fleet;
+pub mod leaf;
+pub mod quantity;
+pub mod tenant;

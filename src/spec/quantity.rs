@@ -1,0 +1,227 @@
+//! Kubernetes quantities, exactly.
+//!
+//! Source: k8s.io/apimachinery `resource.Quantity`: a decimal number and a suffix (`n u m "" k M G T P E`, `Ki … Ei`, or
+//! an exponent). Values are kept in nanos; a value over 2^63 − 1 whole units is refused, as no quota can hold it.
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use std::borrow::Cow;
+use std::fmt;
+
+/// The name of the format in the schema.
+pub const FORMAT: &str = "quantity";
+const NANO: i128 = 1_000_000_000;
+const BINARY: [(&str, u32); 6] = [("Ei", 60), ("Pi", 50), ("Ti", 40), ("Gi", 30), ("Mi", 20), ("Ki", 10)];
+const DECIMAL: [(&str, i32); 10] =
+    [("n", -9), ("u", -6), ("m", -3), ("", 0), ("k", 3), ("M", 6), ("G", 9), ("T", 12), ("P", 15), ("E", 18)];
+
+/// An amount of a resource: the text as written, and its value.
+#[derive(Clone, Debug)]
+pub struct Quantity {
+    text: String,
+    nanos: i128,
+    /// Whether it was written with a binary suffix.
+    binary: bool,
+}
+
+impl Quantity {
+    /// Reads a quantity.
+    ///
+    /// # Errors
+    /// The reason why it is none.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let fault = || "write it as 500m, 2, 1.5 or 8Gi".to_owned();
+        let split = text
+            .char_indices()
+            .find(|(i, c)| !(c.is_ascii_digit() || *c == '.' || (*i == 0 && matches!(c, '+' | '-'))))
+            .map_or(text.len(), |(i, _)| i);
+        let (number, suffix) = text.split_at(split);
+        if number.starts_with('-') {
+            return Err("it is negative".into());
+        }
+        let number = number.strip_prefix('+').unwrap_or(number);
+        let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
+        if whole.is_empty() && fraction.is_empty() || number.matches('.').count() > 1 {
+            return Err(fault());
+        }
+        let digits = format!("{whole}{fraction}");
+        let value: i128 = digits.parse().map_err(|_| "it is out of range".to_owned())?;
+        let scale = fraction.len() as i32;
+        let binary = BINARY.iter().find(|(s, _)| *s == suffix);
+        let nanos = if let Some((_, power)) = binary {
+            value.checked_mul(1i128 << power).and_then(|v| shift(v, 9 - scale))
+        } else {
+            let power = match DECIMAL.iter().find(|(s, _)| *s == suffix) {
+                Some((_, power)) => *power,
+                None => suffix.strip_prefix(['e', 'E']).and_then(|e| e.parse().ok()).ok_or_else(fault)?,
+            };
+            shift(value, power + 9 - scale)
+        }
+        .ok_or("it is out of range")?;
+        if nanos > i128::from(i64::MAX) * NANO {
+            return Err("it is over 2^63 - 1, more than a quota can hold".into());
+        }
+        Ok(Self { text: text.to_owned(), nanos, binary: binary.is_some() })
+    }
+
+    /// The text as written.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// The value in billionths of a unit.
+    pub const fn nanos(&self) -> i128 {
+        self.nanos
+    }
+
+    /// A quantity of some nanos, written with the largest suffix that is exact.
+    pub fn from_nanos(nanos: i128, binary: bool) -> Self {
+        let text = canonical(nanos, binary);
+        Self { text, nanos, binary }
+    }
+
+    /// Splits into equal parts of whole `step`s (in nanos), rounded down; the first part takes the remainder.
+    ///
+    /// A single part keeps the text as it is.
+    pub fn split(&self, parts: usize, step: i128) -> Vec<Self> {
+        if parts <= 1 {
+            return vec![self.clone(); parts];
+        }
+        let each = self.nanos / parts as i128 / step * step;
+        let first = self.nanos - each * (parts as i128 - 1);
+        (0..parts).map(|i| Self::from_nanos(if i == 0 { first } else { each }, self.binary)).collect()
+    }
+
+    /// This one less another, not below nothing.
+    #[must_use]
+    pub fn minus(&self, nanos: i128) -> Self {
+        Self::from_nanos((self.nanos - nanos).max(0), self.binary)
+    }
+}
+
+fn shift(value: i128, power: i32) -> Option<i128> {
+    if power >= 0 {
+        value.checked_mul(10i128.checked_pow(power as u32)?)
+    } else {
+        // A fraction of a nano is rounded up, as Kubernetes does.
+        let divisor = 10i128.checked_pow(power.unsigned_abs())?;
+        Some((value + divisor - 1) / divisor)
+    }
+}
+
+fn canonical(nanos: i128, binary: bool) -> String {
+    if nanos == 0 {
+        return "0".to_owned();
+    }
+    if binary && nanos % NANO == 0 {
+        let units = nanos / NANO;
+        for (suffix, power) in BINARY {
+            if units % (1i128 << power) == 0 {
+                return format!("{}{suffix}", units >> power);
+            }
+        }
+        return units.to_string();
+    }
+    for (suffix, power) in DECIMAL.iter().rev() {
+        let unit = 10i128.pow((power + 9) as u32);
+        if nanos % unit == 0 {
+            return format!("{}{suffix}", nanos / unit);
+        }
+    }
+    format!("{nanos}n")
+}
+
+impl fmt::Display for Quantity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+impl PartialEq for Quantity {
+    fn eq(&self, other: &Self) -> bool {
+        self.nanos == other.nanos
+    }
+}
+
+impl PartialOrd for Quantity {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        self.nanos.partial_cmp(&other.nanos)
+    }
+}
+
+impl Serialize for Quantity {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.text)
+    }
+}
+
+impl<'de> Deserialize<'de> for Quantity {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct V;
+        impl de::Visitor<'_> for V {
+            type Value = Quantity;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a quantity")
+            }
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<Quantity, E> {
+                Quantity::parse(text).map_err(E::custom)
+            }
+            fn visit_i64<E: de::Error>(self, n: i64) -> Result<Quantity, E> {
+                Quantity::parse(&n.to_string()).map_err(E::custom)
+            }
+            fn visit_u64<E: de::Error>(self, n: u64) -> Result<Quantity, E> {
+                Quantity::parse(&n.to_string()).map_err(E::custom)
+            }
+        }
+        deserializer.deserialize_any(V)
+    }
+}
+
+impl JsonSchema for Quantity {
+    fn inline_schema() -> bool {
+        true
+    }
+    fn schema_name() -> Cow<'static, str> {
+        "Quantity".into()
+    }
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({"type": ["string", "integer"], "format": FORMAT, "minimum": 0})
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_are_exact() {
+        for (text, nanos) in [
+            ("1", NANO),
+            ("500m", NANO / 2),
+            ("1.5", NANO * 3 / 2),
+            ("1Ki", 1024 * NANO),
+            ("0.5Gi", (1i128 << 29) * NANO),
+            ("2k", 2000 * NANO),
+            ("1e3", 1000 * NANO),
+            ("1E", 1_000_000_000_000_000_000 * NANO),
+            (".5", NANO / 2),
+        ] {
+            assert_eq!(Quantity::parse(text).unwrap().nanos(), nanos, "{text}");
+        }
+        for text in ["", "x", "1x", "-1", "1.2.3", "9223372036854775808", "16Ei", "1 Gi", "1e", "."] {
+            assert!(Quantity::parse(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn parts_sum_up() {
+        let split = |text: &str, parts, step| -> Vec<String> {
+            Quantity::parse(text).unwrap().split(parts, step).iter().map(ToString::to_string).collect()
+        };
+        assert_eq!(split("50", 3, NANO), ["18", "16", "16"]);
+        assert_eq!(split("16Gi", 3, NANO), ["5726623062", "5726623061", "5726623061"]);
+        assert_eq!(split("1", 4, NANO / 1000), ["250m", "250m", "250m", "250m"]);
+        assert_eq!(split("1.50", 1, NANO), ["1.50"]);
+        assert_eq!(split("2", 3, NANO), ["2", "0", "0"]);
+    }
+}
