@@ -5,6 +5,7 @@
 
 use minijinja::{Environment, Error, ErrorKind, Expression, UndefinedBehavior, Value as Jinja};
 use serde_json::Value;
+use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 /// Longest text that an expression, or a text made of several, may yield, in bytes.
@@ -15,20 +16,18 @@ const MAX_SOURCE: usize = 2048;
 const FUEL: u64 = 20_000;
 
 /// Filters and functions of minijinja that cannot make much of little.
-static KEPT_FILTERS: [&str; 19] = [
-    "abs", "bool", "capitalize", "default", "d", "first", "float", "int", "items", "keys", "last", "length", "lower",
-    "max", "min", "sort", "trim", "unique", "upper",
+static KEPT_FILTERS: [&str; 14] = [
+    "bool", "capitalize", "default", "d", "first", "float", "int", "last", "length", "lower", "sort", "trim", "unique",
+    "upper",
 ];
 
 static ENVIRONMENT: LazyLock<Environment<'static>> = LazyLock::new(|| {
-    let full = Environment::new();
     let mut env = Environment::empty();
     env.set_undefined_behavior(UndefinedBehavior::Strict);
     env.set_fuel(Some(FUEL));
     env.set_debug(true);
     env.add_filter("join", join);
     env.add_filter("replace", replace);
-    drop(full);
     for name in KEPT_FILTERS {
         keep(&mut env, name);
     }
@@ -44,25 +43,25 @@ static ENVIRONMENT: LazyLock<Environment<'static>> = LazyLock::new(|| {
 fn keep(env: &mut Environment<'static>, name: &'static str) {
     use minijinja::filters as f;
     match name {
-        "abs" => env.add_filter(name, f::abs),
         "bool" => env.add_filter(name, f::bool),
         "capitalize" => env.add_filter(name, f::capitalize),
         "default" | "d" => env.add_filter(name, f::default),
         "first" => env.add_filter(name, f::first),
         "float" => env.add_filter(name, f::float),
         "int" => env.add_filter(name, f::int),
-        "items" => env.add_filter(name, f::items),
         "last" => env.add_filter(name, f::last),
-        "length" => env.add_filter(name, f::length),
+        "length" => env.add_filter(name, |v: &Jinja| if v.is_undefined() { Err(undefined()) } else { f::length(v) }),
         "lower" => env.add_filter(name, f::lower),
-        "max" => env.add_filter(name, f::max),
-        "min" => env.add_filter(name, f::min),
         "sort" => env.add_filter(name, f::sort),
         "trim" => env.add_filter(name, f::trim),
         "unique" => env.add_filter(name, f::unique),
         "upper" => env.add_filter(name, f::upper),
         _ => {}
     }
+}
+
+fn undefined() -> Error {
+    Error::from(ErrorKind::UndefinedError)
 }
 
 fn too_long() -> Error {
@@ -172,7 +171,9 @@ impl<'a> Scope<'a> {
     }
 
     fn to_jinja(&self) -> Jinja {
-        self.names.iter().map(|(n, v)| ((*n).to_owned(), Jinja::from(minijinja::value::Serde(v)))).collect()
+        let names: BTreeMap<&str, Jinja> =
+            self.names.iter().map(|(n, v)| (*n, Jinja::from(minijinja::value::Serde(v)))).collect();
+        Jinja::from(names)
     }
 }
 
@@ -415,6 +416,9 @@ mod tests {
     fn what_is_undefined_is_a_fault() {
         for text in ["{{ w }}", "{{ v.zip }}", "{{ v.zip.zap }}", "{{ v.a.b[7] }}", "{{ v.zip ~ 'x' }}", "{{ w|length }}"] {
             assert!(matches!(eval(text), Err(Fault::Undefined(_))), "{text}: {:?}", eval(text));
+        }
+        for filter in KEPT_FILTERS.iter().filter(|f| !matches!(**f, "default" | "d")) {
+            assert!(eval(&format!("{{{{ w|{filter} }}}}")).is_err(), "{filter}: {:?}", eval(&format!("{{{{ w|{filter} }}}}")));
         }
         assert!(matches!(eval("{{ v. }}"), Err(Fault::Syntax(_))));
         assert!(matches!(eval("{{ v"), Err(Fault::Syntax(_))));

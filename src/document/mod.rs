@@ -16,11 +16,16 @@ pub use parse::{
     AMBIGUOUS_SCALAR, DUPLICATE_KEY, MAX_DEPTH, MAX_EXPANDED_BYTES, MAX_NODES, SYNTAX, TOO_BIG, TOO_DEEP, UNSUPPORTED,
     parse, parse_foreign,
 };
-pub use repr::SpanTree;
+pub use repr::{Ref as NodeRef, SpanTree};
 pub use scalar::{YAML11_KIND_WORDS, ambiguity};
 
 use crate::source::Place;
 use serde_json::Number;
+
+/// A node as the validator's input.
+pub const fn node_ref(node: &Node) -> NodeRef<'_> {
+    NodeRef::Node(node)
+}
 
 /// A document: its root and the bytes it was written in, without its `---` line.
 #[derive(Clone, Debug)]

@@ -1,5 +1,277 @@
-//! specs
+//! Documents → typed Fleet, Profile, Waiver and Tenant.
+//!
+//! A document is held against its JSON Schema first, where it stands; what a schema cannot say is checked after. A
+//! tenant and a profile stay trees until they are merged, so that every value keeps its place; the schema has settled
+//! that the merged tree converts.
+
+mod check;
 pub mod fleet;
 pub mod leaf;
 pub mod quantity;
+pub mod schema;
 pub mod tenant;
+
+pub use check::{
+    CONTROL_CHARACTER, INVALID_VALUE, MISPLACED, MISSING_FIELD, NO_FLEET, NO_KIND, NULL, ONE_OF, UNKNOWN_FIELD,
+    UNKNOWN_KIND, WRONG_TYPE, check_schema,
+};
+
+use crate::diagnostic::{Diagnostic, Level, Scope, nearest};
+use crate::document::{self, Document, Node, Spanned, deserialize};
+use crate::source::{Place, Source, SourceId, Sources, parent};
+use fleet::FleetSpec;
+use rayon::prelude::*;
+use schema::Kind;
+use std::collections::BTreeMap;
+use tenant::{ProfileSpec, WaiverSpec};
+
+/// A file to read specs from.
+#[derive(Clone, Debug)]
+pub struct Input {
+    /// The text.
+    pub source: SourceId,
+    /// The name of the checkout it comes from, if that is one of the fleet's sources.
+    pub origin: Option<String>,
+}
+
+/// The fleet.
+#[derive(Debug)]
+pub struct FleetDoc {
+    /// Its name.
+    pub name: Spanned<String>,
+    /// What it says.
+    pub spec: FleetSpec,
+}
+
+/// A profile.
+#[derive(Debug)]
+pub struct ProfileDoc {
+    /// Its name.
+    pub name: Spanned<String>,
+    /// What it says.
+    pub spec: ProfileSpec,
+    /// The tree of its `defaults`.
+    pub defaults: Option<Node>,
+    /// The tree of its `ceiling`.
+    pub ceiling: Option<Node>,
+}
+
+/// A waiver.
+#[derive(Debug)]
+pub struct WaiverDoc {
+    /// Its name.
+    pub name: Spanned<String>,
+    /// What it says.
+    pub spec: WaiverSpec,
+}
+
+/// A tenant, not merged yet.
+#[derive(Debug)]
+pub struct TenantDoc {
+    /// Its name.
+    pub name: Spanned<String>,
+    /// The tree of its `metadata`.
+    pub metadata: Node,
+    /// The tree of its `spec`.
+    pub spec: Node,
+    /// The name of the checkout it comes from, if that is one of the fleet's sources.
+    pub origin: Option<String>,
+}
+
+/// A document that is not ours.
+#[derive(Debug)]
+pub struct Skipped {
+    /// Where it stands.
+    pub place: Place,
+    /// Its group, version and kind.
+    pub what: String,
+}
+
+/// Every document of a fleet.
+#[derive(Debug, Default)]
+pub struct Specs {
+    /// The fleet, if its file could be read.
+    pub fleet: Option<FleetDoc>,
+    /// Profiles by name, without the built-in ones.
+    pub profiles: BTreeMap<String, ProfileDoc>,
+    /// Waivers, in the order of their files.
+    pub waivers: Vec<WaiverDoc>,
+    /// Tenants, in the order of their files.
+    pub tenants: Vec<TenantDoc>,
+    /// Documents of other groups.
+    pub skipped: Vec<Skipped>,
+}
+
+enum Read {
+    Fleet(FleetDoc),
+    Profile(ProfileDoc),
+    Waiver(WaiverDoc),
+    Tenant(TenantDoc),
+    Skipped(Skipped),
+}
+
+/// Reads every document of some files. `fleet_path` is the path of the fleet's file; its folder is the tenants folder.
+pub fn load(sources: &Sources, inputs: &[Input], fleet_path: &str) -> (Specs, Vec<Diagnostic>) {
+    let dir = parent(fleet_path);
+    let results: Vec<(Vec<Read>, Vec<Diagnostic>)> =
+        inputs.par_iter().map(|input| load_file(sources.get(input.source), input, fleet_path, dir)).collect();
+    let mut specs = Specs::default();
+    let mut faults = Vec::new();
+    for (reads, more) in results {
+        faults.extend(more);
+        for read in reads {
+            match read {
+                Read::Fleet(doc) => match &specs.fleet {
+                    None => specs.fleet = Some(doc),
+                    Some(first) => faults.push(
+                        Diagnostic::new(&MISPLACED, doc.name.place, "a second Fleet")
+                            .related(first.name.place, "the first")
+                            .fix("keep one Fleet a folder")
+                            .scope(Scope::Fleet),
+                    ),
+                },
+                Read::Profile(doc) => match specs.profiles.get(&doc.name.value) {
+                    None => {
+                        specs.profiles.insert(doc.name.value.clone(), doc);
+                    }
+                    Some(first) => faults.push(
+                        Diagnostic::new(&MISPLACED, doc.name.place, format!("a second Profile `{}`", *doc.name))
+                            .related(first.name.place, "the first")
+                            .fix("rename one of the two")
+                            .scope(Scope::Fleet),
+                    ),
+                },
+                Read::Waiver(doc) => specs.waivers.push(doc),
+                Read::Tenant(doc) => specs.tenants.push(doc),
+                Read::Skipped(skipped) => specs.skipped.push(skipped),
+            }
+        }
+    }
+    (specs, faults)
+}
+
+/// Reads the built-in profiles: documents of our own, that cannot be wrong.
+pub fn load_profiles(sources: &Sources, ids: &[SourceId]) -> (BTreeMap<String, ProfileDoc>, Vec<Diagnostic>) {
+    let inputs: Vec<Input> = ids.iter().map(|source| Input { source: *source, origin: None }).collect();
+    let (specs, faults) = load(sources, &inputs, "builtin/fleet.yaml");
+    (specs.profiles, faults)
+}
+
+fn load_file(source: &Source, input: &Input, fleet_path: &str, dir: &str) -> (Vec<Read>, Vec<Diagnostic>) {
+    let ours = source.text.contains("tenantry.dev") || source.path == fleet_path;
+    let (documents, mut faults) =
+        if ours { document::parse(input.source, source) } else { document::parse_foreign(input.source, source) };
+    if !ours {
+        for fault in &mut faults {
+            fault.level = Level::Warning;
+            fault.fix = format!("{}; the file names no tenantry.dev and is skipped", fault.fix);
+        }
+    }
+    if source.path == fleet_path {
+        for fault in &mut faults {
+            fault.scope = Scope::Fleet;
+        }
+    }
+    let mut reads = Vec::new();
+    for document in documents {
+        let (read, more) = load_document(source, input, fleet_path, dir, document);
+        reads.extend(read);
+        faults.extend(more);
+    }
+    (reads, faults)
+}
+
+fn load_document(
+    source: &Source,
+    input: &Input,
+    fleet_path: &str,
+    dir: &str,
+    document: Document,
+) -> (Option<Read>, Vec<Diagnostic>) {
+    let root = document.root;
+    if matches!(root.value, document::Value::Null) {
+        return (None, Vec::new());
+    }
+    let kind = match check::classify(source, &root) {
+        Ok(Some(kind)) => kind,
+        Ok(None) => {
+            let text = |key| root.get(key).and_then(Node::as_str).unwrap_or("?");
+            let what = format!("{} {}", text("apiVersion"), text("kind"));
+            return (Some(Read::Skipped(Skipped { place: root.place, what })), Vec::new());
+        }
+        Err(fault) => return (None, vec![*fault]),
+    };
+    let name = root.at(&["metadata", "name"]).and_then(|n| Some(Spanned::new(n.as_str()?.to_owned(), n.place)));
+    let scope = match (kind, &name) {
+        (Kind::Fleet | Kind::Profile, _) => Scope::Fleet,
+        (Kind::Tenant, Some(name)) => Scope::Tenant(name.value.clone()),
+        (Kind::Waiver, _) => match root.at(&["spec", "tenant"]).and_then(Node::as_str) {
+            Some(tenant) => Scope::Tenant(tenant.to_owned()),
+            None => Scope::File(input.source),
+        },
+        (Kind::Tenant, None) => Scope::File(input.source),
+    };
+    let mut faults = check_schema(schema::checker(kind), &root);
+    check::control_characters(&root, &mut faults);
+    if let Some(spec) = root.get("spec") {
+        match kind {
+            Kind::Tenant => check::tenant_shapes(spec, &mut faults),
+            Kind::Profile => {
+                for part in ["defaults", "ceiling"] {
+                    if let Some(part) = spec.get(part) {
+                        check::tenant_shapes(part, &mut faults);
+                    }
+                }
+            }
+            Kind::Fleet => {
+                for subject in spec.get("sharedSubjects").map_or(&[][..], Node::items) {
+                    check::one_of(subject, &check::SUBJECT, true, "a subject", &mut faults);
+                }
+            }
+            Kind::Waiver => {}
+        }
+    }
+    if let Some(fault) = check::misplaced(source, input, kind, fleet_path, dir, &root) {
+        faults.push(fault);
+    }
+    for fault in &mut faults {
+        fault.scope = scope.clone();
+    }
+    if faults.iter().any(|f| f.level == Level::Error) {
+        return (None, faults);
+    }
+    let Some(name) = name else { return (None, faults) };
+    match read_typed(kind, name, &root, input) {
+        Ok(read) => (Some(read), faults),
+        Err((message, place)) => {
+            faults.push(Diagnostic::new(&INVALID_VALUE, place, message).scope(scope));
+            (None, faults)
+        }
+    }
+}
+
+fn read_typed(kind: Kind, name: Spanned<String>, root: &Node, input: &Input) -> Result<Read, (String, Place)> {
+    let missing = || ("the document has no spec".to_owned(), root.place);
+    let spec = root.get("spec").ok_or_else(missing)?;
+    Ok(match kind {
+        Kind::Fleet => Read::Fleet(FleetDoc { name, spec: deserialize(spec)? }),
+        Kind::Profile => Read::Profile(ProfileDoc {
+            name,
+            spec: deserialize(spec)?,
+            defaults: spec.get("defaults").cloned(),
+            ceiling: spec.get("ceiling").cloned(),
+        }),
+        Kind::Waiver => Read::Waiver(WaiverDoc { name, spec: deserialize(spec)? }),
+        Kind::Tenant => Read::Tenant(TenantDoc {
+            name,
+            metadata: root.get("metadata").cloned().ok_or_else(missing)?,
+            spec: spec.clone(),
+            origin: input.origin.clone(),
+        }),
+    })
+}
+
+/// The known name nearest to an unknown one, as the end of a sentence.
+pub fn did_you_mean<'a>(unknown: &str, known: impl IntoIterator<Item = &'a str>) -> String {
+    nearest(unknown, known).map_or_else(String::new, |name| format!("did you mean `{name}`?"))
+}
