@@ -4,3 +4,4 @@ pub mod source;
 pub mod document;
 pub mod expression;
 pub mod spec;
+pub mod tenancy;

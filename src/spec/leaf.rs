@@ -345,6 +345,9 @@ fn text_template(text: &str) -> Result<(), String> {
 pub struct Day(i64);
 
 impl Day {
+    /// 1970-01-01.
+    pub const EPOCH: Self = Self(0);
+
     /// Reads `2026-11-22`.
     pub fn parse(text: &str) -> Option<Self> {
         let b = text.as_bytes();

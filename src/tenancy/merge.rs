@@ -1,0 +1,82 @@
+//! Merging trees, last wins: maps merge, lists of objects with a `name` merge by name, anything else is replaced.
+//!
+//! A value keeps the winner's place and the chain of the places it won against.
+
+use crate::document::{Entry, Node, Value};
+
+/// Lays `over` upon `base`.
+pub fn merge(base: &Node, over: &Node) -> Node {
+    match (&base.value, &over.value) {
+        (Value::Map(below), Value::Map(above)) => {
+            let mut entries: Vec<Entry> = Vec::with_capacity(below.len() + above.len());
+            for entry in below {
+                entries.push(match above.iter().find(|e| e.key == entry.key) {
+                    Some(winner) => Entry {
+                        key: winner.key.clone(),
+                        key_place: winner.key_place,
+                        node: merge(&entry.node, &winner.node),
+                    },
+                    None => entry.clone(),
+                });
+            }
+            entries.extend(above.iter().filter(|e| !below.iter().any(|b| b.key == e.key)).cloned());
+            Node::new(over.place, Value::Map(entries))
+        }
+        (Value::Seq(below), Value::Seq(above)) if named(below) && named(above) && !below.is_empty() => {
+            let name = |n: &Node| n.get("name").and_then(Node::as_str).map(str::to_owned);
+            let mut items: Vec<Node> = Vec::with_capacity(below.len() + above.len());
+            for item in below {
+                items.push(match above.iter().find(|n| name(n) == name(item)) {
+                    Some(winner) => merge(item, winner),
+                    None => item.clone(),
+                });
+            }
+            items.extend(above.iter().filter(|n| !below.iter().any(|b| name(b) == name(n))).cloned());
+            Node::new(over.place, Value::Seq(items))
+        }
+        _ => {
+            let mut winner = over.clone();
+            winner.losers.push(base.place);
+            winner.losers.extend_from_slice(&base.losers);
+            winner
+        }
+    }
+}
+
+fn named(items: &[Node]) -> bool {
+    items.iter().all(|n| n.get("name").and_then(Node::as_str).is_some())
+}
+
+/// A mapping of some keys of another, for those that are there.
+pub fn pick(node: &Node, keys: &[&str]) -> Node {
+    let entries = node.entries().iter().filter(|e| keys.contains(&e.key.as_str())).cloned().collect();
+    Node::new(node.place, Value::Map(entries))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::document::parse;
+    use crate::source::{Source, SourceId};
+
+    fn node(id: u32, text: &str) -> Node {
+        let (mut documents, faults) = parse(SourceId(id), &Source::new("t", text));
+        assert!(faults.is_empty());
+        documents.remove(0).root
+    }
+
+    #[test]
+    fn maps_merge_named_lists_merge_by_name_and_losers_are_kept() {
+        let low = node(0, "a: {x: 1, y: 1}\nl: [{name: p, v: 1}, {name: q, v: 1}]\nr: [1, 2]\n");
+        let mid = node(1, "a: {y: 2}\nl: [{name: q, v: 2}]\nr: [3]\n");
+        let top = node(2, "a: {y: 3}\nl: [{name: s}]\n");
+        let merged = merge(&merge(&low, &mid), &top);
+        assert_eq!(
+            merged.to_json(),
+            serde_json::json!({"a": {"x": 1, "y": 3}, "l": [{"name": "p", "v": 1}, {"name": "q", "v": 2}, {"name": "s"}], "r": [3]})
+        );
+        let y = merged.at(&["a", "y"]).unwrap();
+        let chain: Vec<u32> = y.losers.iter().map(|p| p.source.0).collect();
+        assert_eq!((y.place.source.0, chain), (2, vec![1, 0]));
+    }
+}

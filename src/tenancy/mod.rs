@@ -1,0 +1,269 @@
+//! All specs together → tenants with every default filled in and every reference resolved.
+//!
+//! What one tenant says is resolved on its own, in parallel; then what concerns several: names, edges, claims, sums.
+
+pub mod claims;
+mod merge;
+pub mod model;
+mod names;
+mod network;
+mod profile;
+mod quota;
+mod subjects;
+mod tenant;
+mod waivers;
+
+pub use claims::{CLAIMED_TWICE, SHARED_SUBJECT};
+pub use names::{
+    DERIVED_NAME, METADATA_NOT_ALLOWED, Metadata, RESERVED_METADATA, RESERVED_NAME, controller_reads, reserved,
+};
+pub use network::{
+    EGRESS_ANY, FQDN, INGRESS_ANY, ISOLATION_NONE, NO_SHARED_CLUSTER, ONE_SIDED, RANGE_UNDECLARED, UNKNOWN_PEER,
+};
+pub use profile::{CEILING, ENFORCED, UNKNOWN_PROFILE};
+pub use quota::{INCONSISTENT, OVER_CAPACITY, OVER_PROMISED, OVER_TENANT, WITHOUT_DEFAULTS};
+pub use subjects::{CATALOGUE, CLUSTER_ADMIN, UNKNOWN_ROLE, WILDCARD_ROLE, role_object};
+pub use tenant::{
+    DUPLICATE_TENANT, FLOOR_EXTERNAL, FLUX_CREATE_TENANT, INCOMPLETE, PARAMETERS, POD_SECURITY, SYNC, UNKNOWN_CLUSTER,
+};
+pub use waivers::{DANGLING, DEFAULT_MAX_DAYS, EXPIRED, EXPIRING, NOT_APPROVED, UNUSED};
+
+use crate::diagnostic::{Diagnostic, Level, Rule, Scope, rule};
+use crate::spec::leaf::Day;
+use crate::spec::{FleetDoc, ProfileDoc, Specs, did_you_mean};
+use model::Tenant;
+use rayon::prelude::*;
+use std::collections::{BTreeMap, BTreeSet};
+use waivers::Waivers;
+
+rule! {
+    /// This version of tenantry may not render this fleet.
+    /// ## Fix
+    /// Install a version that fleet.requiredVersion allows.
+    pub static REQUIRED_VERSION = "tenancy/required-version", Error;
+}
+rule! {
+    /// The fleet says something that contradicts itself: two clusters or roles of one name, a role of the catalogue's
+    /// name, a defaultProfile that does not exist, a schema that is none.
+    pub static FLEET = "tenancy/fleet", Error;
+}
+rule! {
+    /// A checkout that the fleet names as a source was not given: its tenants are held.
+    /// ## Fix
+    /// Give it: `--source NAME=DIR`.
+    pub static SOURCE_NOT_GIVEN = "tenancy/source-not-given", Note;
+}
+rule! {
+    /// A checkout defines a tenant that it may not define.
+    pub static SOURCE_FOREIGN_TENANT = "tenancy/source-foreign-tenant", Error;
+}
+
+/// What a run is told from outside.
+#[derive(Debug, Default)]
+pub struct Context {
+    /// The day that decides about waivers; never in the output.
+    pub now: Option<Day>,
+    /// The version of this program.
+    pub version: String,
+    /// What earlier runs left.
+    pub prior: Prior,
+    /// Names of the sources that were given.
+    pub sources: Vec<String>,
+}
+
+/// What the lock remembers of earlier runs.
+#[derive(Debug, Default)]
+pub struct Prior {
+    /// Who has a thing: `kind/name` → tenant.
+    pub claims: BTreeMap<String, String>,
+    /// The namespaces of a tenant on a cluster.
+    pub namespaces: BTreeMap<(String, String), Vec<String>>,
+    /// Each tenant and the file it came from.
+    pub tenants: BTreeMap<String, String>,
+}
+
+impl Prior {
+    /// Who has a thing.
+    pub fn holder(&self, thing: &str) -> Option<&str> {
+        self.claims.get(thing).map(String::as_str)
+    }
+}
+
+/// Tenants that exist, but cannot be read in this run.
+#[derive(Debug, Default)]
+pub struct OutOfReach {
+    names: BTreeSet<String>,
+}
+
+impl OutOfReach {
+    /// Whether a tenant of this name exists.
+    pub fn knows(&self, name: &str) -> bool {
+        self.names.contains(name)
+    }
+}
+
+/// The fleet's tenants.
+#[derive(Debug, Default)]
+pub struct Tenancy {
+    /// Tenants without an error of their own, by name.
+    pub tenants: Vec<Tenant>,
+    /// How many waivers are in use.
+    pub waivers_used: BTreeMap<String, usize>,
+}
+
+/// Rules that a Waiver can name.
+pub static WAIVABLE: [&Rule; 9] = [
+    &CLUSTER_ADMIN,
+    &WILDCARD_ROLE,
+    &EGRESS_ANY,
+    &INGRESS_ANY,
+    &ISOLATION_NONE,
+    &FLOOR_EXTERNAL,
+    &FLUX_CREATE_TENANT,
+    &POD_SECURITY,
+    &MANIFEST_FLOOR,
+];
+
+rule! {
+    /// A tenant's verbatim manifests hold an object of a kind that the floor is made of.
+    ///
+    /// ## Why it matters
+    /// NetworkPolicies add up: one that allows everything, beside the floor, is the end of the floor. Roles, bindings,
+    /// quotas and limits the same.
+    /// ## Fix
+    /// Say it in the spec. Only under the profile `adopted` may such objects be passed through.
+    pub static MANIFEST_FLOOR = "bundle/manifest-floor", Error;
+}
+
+/// Resolves the tenants of a fleet. `failed` are findings of earlier stages: whom they name exists, but cannot be read.
+pub fn resolve(
+    specs: &Specs,
+    fleet: &FleetDoc,
+    builtin: &BTreeMap<String, ProfileDoc>,
+    context: &Context,
+    failed: &[Diagnostic],
+) -> (Tenancy, Vec<Diagnostic>) {
+    let mut out = Vec::new();
+    check_fleet(fleet, context, &mut out);
+    let profiles = profile::resolve(builtin, &specs.profiles, &mut out);
+    let parameters = tenant::parameters_checker(fleet, &mut out);
+    if let Some(name) = &fleet.spec.default_profile
+        && !profiles.contains_key(name.as_str())
+    {
+        let hint = did_you_mean(name, profiles.keys().copied());
+        let message = format!("the defaultProfile `{}` is not defined", name.value);
+        out.push(Diagnostic::new(&UNKNOWN_PROFILE, name.place, message).fix(hint).scope(Scope::Fleet));
+    }
+    if out.iter().any(Diagnostic::stops_the_fleet) {
+        return (Tenancy::default(), out);
+    }
+
+    let absent = out_of_reach(specs, fleet, context, failed, &mut out);
+    let names: BTreeSet<&str> = specs.tenants.iter().map(|t| t.name.value.as_str()).collect();
+    let known = |name: &str| names.contains(name) || absent.knows(name);
+    let rules = fleet.spec.waivers.clone().unwrap_or_default();
+    let now = context.now.unwrap_or(Day::EPOCH);
+    let waivers = Waivers::new(&specs.waivers, &rules, &WAIVABLE, known, now, &mut out);
+
+    let single = tenant::unique(specs, fleet, &mut out);
+    let resolver = tenant::Resolver { fleet, profiles: &profiles, waivers: &waivers, parameters: parameters.as_ref() };
+    let resolved: Vec<(Option<Tenant>, Vec<Diagnostic>)> = single.par_iter().map(|doc| resolver.resolve(doc)).collect();
+    let mut tenants = Vec::with_capacity(resolved.len());
+    for (tenant, more) in resolved {
+        out.extend(more);
+        tenants.extend(tenant);
+    }
+    tenants.sort_by(|a, b| a.name.value.cmp(&b.name.value));
+
+    network::connect(&mut tenants, &fleet.spec, &waivers, context, &absent, &mut out);
+    let clusters: Vec<String> = fleet.spec.clusters.iter().map(|c| c.name.value.to_string()).collect();
+    claims::check(&tenants, fleet, &clusters, context, &mut out);
+    tenant::capacity(&tenants, &fleet.spec, &mut out);
+    let clean: BTreeSet<&str> =
+        tenants.iter().map(|t| t.name.value.as_str()).filter(|name| names.contains(name)).collect();
+    let failing: BTreeSet<String> = failing(&out);
+    let mut unused = Vec::new();
+    waivers.unused(|name| clean.contains(name) && !failing.contains(name), &mut unused);
+    out.extend(unused);
+
+    let waivers_used = tenants.iter().map(|t| (t.name.value.clone(), waivers.used(&t.name.value))).collect();
+    tenants.retain(|t| !failing.contains(&t.name.value));
+    (Tenancy { tenants, waivers_used }, out)
+}
+
+
+/// The tenants that have an error.
+pub fn failing(findings: &[Diagnostic]) -> BTreeSet<String> {
+    let of = |d: &Diagnostic| match &d.scope {
+        Scope::Tenant(name) if d.level == Level::Error => Some(name.clone()),
+        _ => None,
+    };
+    findings.iter().filter_map(of).collect()
+}
+
+fn out_of_reach(
+    specs: &Specs,
+    fleet: &FleetDoc,
+    context: &Context,
+    failed: &[Diagnostic],
+    out: &mut Vec<Diagnostic>,
+) -> OutOfReach {
+    let mut names = failing(failed);
+    for source in fleet.spec.sources.iter().flatten() {
+        if context.sources.iter().any(|s| s == source.name.as_str()) {
+            continue;
+        }
+        let held: Vec<&str> = source.tenants.iter().map(|n| n.as_str()).collect();
+        names.extend(held.iter().map(|n| (*n).to_owned()));
+        let message = format!("the source `{}` was not given: {} held", source.name.value, held.join(", "));
+        out.push(
+            Diagnostic::new(&SOURCE_NOT_GIVEN, source.name.place, message)
+                .fix(format!("give it: --source {}=DIR", source.name.value)),
+        );
+    }
+    for tenant in &specs.tenants {
+        names.remove(&tenant.name.value);
+    }
+    OutOfReach { names }
+}
+
+fn check_fleet(fleet: &FleetDoc, context: &Context, out: &mut Vec<Diagnostic>) {
+    let mut fault = |rule, place, message: String, fix: &str| {
+        out.push(Diagnostic::new(rule, place, message).fix(fix).scope(Scope::Fleet));
+    };
+    if let Some(wanted) = &fleet.spec.required_version
+        && let (Ok(requirement), Ok(version)) =
+            (semver::VersionReq::parse(wanted), semver::Version::parse(&context.version))
+        && !requirement.matches(&version)
+    {
+        let message = format!("this is tenantry {version}, the fleet wants {}", wanted.value);
+        fault(&REQUIRED_VERSION, wanted.place, message, "install a version that it allows");
+    }
+    if fleet.spec.clusters.is_empty() {
+        fault(&FLEET, fleet.name.place, "the fleet has no cluster".into(), "add one to spec.clusters");
+    }
+    let mut seen: BTreeMap<&str, crate::source::Place> = BTreeMap::new();
+    for cluster in &fleet.spec.clusters {
+        if let Some(first) = seen.insert(cluster.name.as_str(), cluster.name.place) {
+            let message = format!("two clusters are called `{}`", cluster.name.value);
+            out.push(
+                Diagnostic::new(&FLEET, cluster.name.place, message)
+                    .related(first, "the first")
+                    .fix("rename one")
+                    .scope(Scope::Fleet),
+            );
+        }
+        let mut names = BTreeSet::new();
+        for endpoint in cluster.endpoints.iter().flatten() {
+            if !names.insert(endpoint.name.as_str()) {
+                let message = format!("two endpoints of `{}` are called `{}`", cluster.name.value, endpoint.name.value);
+                out.push(Diagnostic::new(&FLEET, endpoint.name.place, message).fix("rename one").scope(Scope::Fleet));
+            }
+            if endpoint.namespace.is_none() && endpoint.cidrs.is_none() {
+                let message = format!("the endpoint `{}` names neither a namespace nor networks", endpoint.name.value);
+                out.push(Diagnostic::new(&FLEET, endpoint.name.place, message).fix("add namespace or cidrs").scope(Scope::Fleet));
+            }
+        }
+    }
+    subjects::check_roles(&fleet.spec, out);
+}

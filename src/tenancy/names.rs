@@ -1,0 +1,119 @@
+//! Names and metadata: what is reserved, and what a tenant may put on its namespaces.
+
+use crate::diagnostic::{Diagnostic, rule};
+use crate::source::Place;
+use crate::spec::fleet::{FleetSpec, TenantMetadata};
+
+rule! {
+    /// A tenant or a namespace has a name that belongs to somebody else.
+    ///
+    /// ## What it finds
+    /// Kubernetes' and Flux's namespaces, `default`, the fleet's platform namespaces and reserved names, and `admin`
+    /// and `readonly` (Argo CD's built-in roles).
+    pub static RESERVED_NAME = "tenancy/reserved-name", Error;
+}
+rule! {
+    /// A label or annotation whose key a controller reads.
+    ///
+    /// ## Why it matters
+    /// Whoever sets it steers the controller: `pod-security.kubernetes.io/enforce` lowers the pod floor,
+    /// `istio-injection` leaves the mesh, `kustomize.toolkit.fluxcd.io/reconcile: disabled` freezes drift. See
+    /// CVE-2024-39690 (Capsule, labels) and CVE-2024-13484 (OpenShift, cluster-monitoring).
+    /// ## Fix
+    /// Remove it. What it should bring about is a field of the spec, or the platform's to do.
+    pub static RESERVED_METADATA = "tenancy/reserved-metadata", Error;
+}
+rule! {
+    /// A label or annotation that fleet.tenantMetadata does not list.
+    /// ## Fix
+    /// Remove it, or add its key, or a prefix that ends in `/`, to fleet.tenantMetadata.
+    pub static METADATA_NOT_ALLOWED = "tenancy/metadata-not-allowed", Error;
+}
+rule! {
+    /// A name that is made of several others is too long, or not a name at all.
+    ///
+    /// ## Why it matters
+    /// The API server refuses it, after the commit. A label value has 63 characters, and Flux puts its Kustomization's
+    /// name into one.
+    pub static DERIVED_NAME = "tenancy/derived-name", Error;
+}
+
+static RESERVED: [&str; 8] =
+    ["default", "admin", "readonly", "flux-system", "argocd", "kube-system", "kube-public", "kube-node-lease"];
+static RESERVED_PREFIXES: [&str; 2] = ["kube-", "openshift-"];
+
+/// Whose a name is, if not a tenant's.
+pub fn reserved(fleet: &FleetSpec, name: &str) -> Option<String> {
+    if RESERVED.contains(&name) || RESERVED_PREFIXES.iter().any(|p| name.starts_with(p)) {
+        return Some("Kubernetes or its controllers".into());
+    }
+    if fleet.reserved.iter().flatten().any(|r| r.as_str() == name) {
+        return Some("the fleet (reserved)".into());
+    }
+    fleet.clusters.iter().find_map(|cluster| {
+        let own = cluster.platform_namespaces.iter().flatten().any(|n| n.as_str() == name)
+            || cluster.endpoints.iter().flatten().any(|e| e.namespace.as_ref().is_some_and(|n| n.as_str() == name))
+            || cluster.flux.as_ref().and_then(|f| f.namespace.as_ref()).is_some_and(|n| n.as_str() == name);
+        own.then(|| format!("the platform of {}", cluster.name.value))
+    })
+}
+
+/// Keys and prefixes of metadata that controllers read.
+static CONTROLLER_KEYS: [&str; 30] = [
+    "tenantry.dev/", "istio-injection", "istio.io/", "linkerd.io/", "admission.gatekeeper.sh/", "policies.kyverno.io/",
+    "openshift.io/", "field.cattle.io/", "toolkit.fluxcd.io/", "kustomize.toolkit.fluxcd.io/",
+    "reconcile.fluxcd.io/", "helm.toolkit.fluxcd.io/", "source.toolkit.fluxcd.io/", "fluxcd.controlplane.io/",
+    "argocd.argoproj.io/", "helm.sh/", "meta.helm.sh/", "capsule.clastix.io/", "projectcapsule.dev/",
+    "kubesphere.io/", "eks.amazonaws.com/", "iam.amazonaws.com/", "iam.gke.io/", "azure.workload.identity/",
+    "cilium.io/", "projectcalico.org/", "cni.projectcalico.org/", "stakater.com/", "management.cattle.io/",
+    "cnrm.cloud.google.com/",
+];
+static CONTROLLER_DOMAINS: [&str; 3] = ["kubernetes.io", "k8s.io", "openshift.io"];
+
+/// Whether a controller reads a key, so that a tenant must not set it.
+pub fn controller_reads(key: &str) -> bool {
+    let prefix = key.split_once('/').map(|(p, _)| p);
+    let domain = prefix.is_some_and(|p| {
+        CONTROLLER_DOMAINS.iter().any(|d| p == *d || p.strip_suffix(d).is_some_and(|rest| rest.ends_with('.')))
+    });
+    domain || CONTROLLER_KEYS.iter().any(|k| if k.ends_with('/') { key.starts_with(k) } else { key == *k })
+}
+
+/// Which kind of metadata a key is of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Metadata {
+    /// A label.
+    Label,
+    /// An annotation.
+    Annotation,
+}
+
+/// Reports keys that a tenant may not set.
+pub fn check_metadata<'a>(
+    allowed: Option<&TenantMetadata>,
+    kind: Metadata,
+    keys: impl Iterator<Item = (&'a str, Place)>,
+    tenant: &str,
+    out: &mut Vec<Diagnostic>,
+) {
+    let (list, what) = match kind {
+        Metadata::Label => (allowed.and_then(|a| a.labels.as_ref()), "label"),
+        Metadata::Annotation => (allowed.and_then(|a| a.annotations.as_ref()), "annotation"),
+    };
+    for (key, place) in keys {
+        if controller_reads(key) {
+            let message = format!("the {what} `{key}` belongs to a controller");
+            let fix = "remove it; what it should bring about is a field of the spec, or the platform's to do";
+            out.push(Diagnostic::new(&RESERVED_METADATA, place, message).fix(fix).tenant(tenant));
+            continue;
+        }
+        let ok = list.is_some_and(|list| {
+            list.iter().any(|entry| if entry.ends_with(['/', '.']) { key.starts_with(entry.as_str()) } else { key == entry.as_str() })
+        });
+        if !ok {
+            let message = format!("the {what} `{key}` is not among the fleet's tenantMetadata.{what}s");
+            let fix = "remove it, or add its key, or a prefix that ends in `/`, to fleet.tenantMetadata";
+            out.push(Diagnostic::new(&METADATA_NOT_ALLOWED, place, message).fix(fix).tenant(tenant));
+        }
+    }
+}

@@ -1,0 +1,556 @@
+//! Network edges: both halves of each, and the NetworkPolicy rules that they make.
+
+use super::model::{NetworkObject, Tenant};
+use super::waivers::Waivers;
+use super::{Context, OutOfReach};
+use crate::diagnostic::{Diagnostic, rule};
+use crate::document::Spanned;
+use crate::spec::did_you_mean;
+use crate::spec::fleet::{Cluster, Endpoint, FleetSpec};
+use crate::spec::tenant::{Isolation, Peer, Port, PortRule, Protocol, Provision};
+use ipnet::IpNet;
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+
+rule! {
+    /// One tenant declares an edge, the other does not.
+    ///
+    /// ## Why it matters
+    /// An edge between tenants exists only when both want it: the consumer's `egress: [{tenant}]` and the provider's
+    /// `ingress: [{tenant}]` or a matching `provides`. Either alone opens nothing, and is the error of who wrote it.
+    /// ## Fix
+    /// Have the other tenant declare its half, or remove this one.
+    pub static ONE_SIDED = "network/one-sided-edge", Error;
+}
+rule! {
+    /// An edge between tenants that are on no cluster together.
+    pub static NO_SHARED_CLUSTER = "network/no-shared-cluster", Error;
+}
+rule! {
+    /// A peer that is nowhere declared: a tenant, one of its namespaces, or a platform endpoint.
+    pub static UNKNOWN_PEER = "network/unknown-peer", Error;
+}
+rule! {
+    /// A host name as a peer, on a cluster where nothing enforces it.
+    ///
+    /// ## Why it matters
+    /// A NetworkPolicy knows addresses only. Opening every address instead would promise one thing and grant another.
+    /// ## Fix
+    /// Name the networks (`cidr`), or go through a platform endpoint that filters by name.
+    pub static FQDN = "network/fqdn-not-enforced", Error;
+}
+rule! {
+    /// Egress to every address.
+    ///
+    /// ## Why it matters
+    /// Data can leave to anywhere. The cluster's own ranges stay closed.
+    /// ## Fix
+    /// Name the networks, or have a Waiver approved.
+    pub static EGRESS_ANY = "network/egress-any", Error;
+}
+rule! {
+    /// Ingress from every address.
+    pub static INGRESS_ANY = "network/ingress-any", Error;
+}
+rule! {
+    /// A namespace without network isolation.
+    pub static ISOLATION_NONE = "network/isolation-none", Error;
+}
+rule! {
+    /// A cluster does not declare all of its own ranges, and a tenant's egress names a network.
+    ///
+    /// ## Why it matters
+    /// Pod, Service, node and API server ranges are left out of a `cidr` only where they are declared.
+    /// ## Fix
+    /// Add podCIDRs, serviceCIDRs, nodeCIDRs and apiServer to the cluster.
+    pub static RANGE_UNDECLARED = "network/range-undeclared", Note;
+}
+
+const NAME_LABEL: &str = "kubernetes.io/metadata.name";
+/// Addresses of the usual clouds' metadata services, where a cluster declares none.
+static METADATA: [&str; 2] = ["169.254.169.254/32", "fd00:ec2::254/128"];
+
+/// Where tenants are, by name, on one cluster.
+struct Index<'a> {
+    tenants: &'a [Tenant],
+    by_name: BTreeMap<&'a str, usize>,
+    /// For each tenant that is named as an egress peer: who names it, from which namespace.
+    consumers: BTreeMap<&'a str, Vec<(usize, usize, &'a Spanned<Peer>)>>,
+    cluster: usize,
+}
+
+impl<'a> Index<'a> {
+    fn new(tenants: &'a [Tenant], cluster: usize) -> Self {
+        let by_name = tenants.iter().enumerate().map(|(i, t)| (t.name.value.as_str(), i)).collect();
+        let mut consumers: BTreeMap<&str, Vec<(usize, usize, &Spanned<Peer>)>> = BTreeMap::new();
+        for (t, tenant) in tenants.iter().enumerate() {
+            for (n, namespace) in tenant.on(cluster).map_or(&[][..], |on| &on.namespaces).iter().enumerate() {
+                for peer in namespace.declared.egress.iter().flatten() {
+                    if let Some(name) = &peer.tenant {
+                        consumers.entry(name.as_str()).or_default().push((t, n, peer));
+                    }
+                }
+            }
+        }
+        Self { tenants, by_name, consumers, cluster }
+    }
+}
+
+/// Makes the NetworkPolicy rules of every namespace.
+pub fn connect(
+    tenants: &mut [Tenant],
+    fleet: &FleetSpec,
+    waivers: &Waivers<'_>,
+    context: &Context,
+    absent: &OutOfReach,
+    out: &mut Vec<Diagnostic>,
+) {
+    for (c, cluster) in fleet.clusters.iter().enumerate() {
+        let mut made: Vec<(usize, usize, NetworkObject)> = Vec::new();
+        let index = Index::new(tenants, c);
+        let mut named_a_range = None;
+        for (t, tenant) in tenants.iter().enumerate() {
+            let Some(on) = tenant.on(c) else { continue };
+            for (n, namespace) in on.namespaces.iter().enumerate() {
+                if namespace.network.is_none() {
+                    continue;
+                }
+                let mut maker = Maker { index: &index, cluster, fleet, waivers, context, absent, tenant, t, n, out };
+                let object = maker.make();
+                if let Some(peer) = namespace.declared.egress.iter().flatten().find(|p| p.cidr.is_some()) {
+                    named_a_range.get_or_insert(peer.place);
+                }
+                made.push((t, n, object));
+            }
+        }
+        drop(index);
+        if let Some(place) = named_a_range {
+            undeclared_ranges(cluster, place, out);
+        }
+        for (t, n, object) in made {
+            if let Some(on) = tenants[t].on.iter_mut().find(|on| on.cluster == c) {
+                on.namespaces[n].network = Some(object);
+            }
+        }
+    }
+}
+
+fn undeclared_ranges(cluster: &Cluster, place: crate::source::Place, out: &mut Vec<Diagnostic>) {
+    let missing: Vec<&str> = [
+        ("podCIDRs", cluster.pod_cidrs.is_none()),
+        ("serviceCIDRs", cluster.service_cidrs.is_none()),
+        ("nodeCIDRs", cluster.node_cidrs.is_none()),
+        ("apiServer", cluster.api_server.is_none()),
+    ]
+    .into_iter()
+    .filter_map(|(name, missing)| missing.then_some(name))
+    .collect();
+    if !missing.is_empty() {
+        let message = format!("the cluster `{}` declares no {}", cluster.name.value, missing.join(", "));
+        out.push(
+            Diagnostic::new(&RANGE_UNDECLARED, cluster.name.place, message)
+                .related(place, "a network that may hold them")
+                .fix("add them: they are then left out of every `cidr`"),
+        );
+    }
+}
+
+struct Maker<'m, 'a> {
+    index: &'m Index<'a>,
+    cluster: &'m Cluster,
+    fleet: &'m FleetSpec,
+    waivers: &'m Waivers<'m>,
+    context: &'m Context,
+    absent: &'m OutOfReach,
+    tenant: &'a Tenant,
+    t: usize,
+    n: usize,
+    out: &'m mut Vec<Diagnostic>,
+}
+
+impl<'a> Maker<'_, 'a> {
+    fn make(&mut self) -> NetworkObject {
+        let Some(on) = self.tenant.on(self.index.cluster) else { return NetworkObject::default() };
+        let namespace = &on.namespaces[self.n];
+        let isolation = namespace.declared.isolation.as_ref();
+        let mut object = NetworkObject::default();
+        match isolation.map_or(Isolation::Namespace, |i| i.value) {
+            Isolation::Namespace => object.intra.push(json!({"podSelector": {}})),
+            Isolation::Tenant => {
+                let names: Vec<&str> = on.namespaces.iter().map(|n| n.name.as_str()).collect();
+                object.intra.push(namespaces_peer(&names));
+            }
+            Isolation::None => {
+                object.open = true;
+                object.deny.push(json!({}));
+                let place = isolation.map_or(namespace.place, |i| i.place);
+                self.demand(&ISOLATION_NONE, "default-deny", place, "the namespace has no network isolation", "isolate it");
+            }
+        }
+        object.dns = dns_rules(self.cluster);
+        for peer in namespace.declared.egress.iter().flatten() {
+            let to = self.egress_peers(peer);
+            if !to.is_empty() {
+                let ports = self.ports(peer);
+                object.egress.push(rule_of("to", to, &ports));
+            }
+        }
+        for peer in namespace.declared.ingress.iter().flatten() {
+            let from = self.ingress_peers(peer);
+            if !from.is_empty() {
+                let ports = peer.ports.as_ref().map(|p| p.iter().map(|p| p.value.clone()).collect::<Vec<_>>());
+                object.ingress.push(rule_of("from", from, &ports.unwrap_or_default()));
+            }
+        }
+        for offer in namespace.declared.provides.iter().flatten() {
+            let here = offer.namespace.as_ref().is_none_or(|n| n.as_str() == namespace.id);
+            let names = if here { self.takers(offer) } else { Vec::new() };
+            if !names.is_empty() {
+                let names: Vec<&str> = names.iter().map(String::as_str).collect();
+                let port = PortRule { port: offer.port.clone(), end_port: None, protocol: offer.protocol };
+                object.ingress.push(rule_of("from", vec![namespaces_peer(&names)], &[port]));
+            }
+        }
+        object
+    }
+
+    fn demand(&mut self, rule: &'static crate::diagnostic::Rule, policy: &str, place: crate::source::Place, message: &str, fix: &str) {
+        let Some(on) = self.tenant.on(self.index.cluster) else { return };
+        let object = format!("NetworkPolicy/{}/{policy}", on.namespaces[self.n].name);
+        self.waivers.demand(rule, &self.tenant.name.value, &object, place, message, fix, self.out);
+    }
+
+    fn fault(&mut self, finding: Diagnostic) {
+        self.out.push(finding.tenant(&self.tenant.name.value));
+    }
+
+    /// The ports of an egress rule: its own, or those of the endpoint it names.
+    fn ports(&self, peer: &Peer) -> Vec<PortRule> {
+        if let Some(ports) = &peer.ports {
+            return ports.iter().map(|p| p.value.clone()).collect();
+        }
+        let endpoint = peer.platform.as_ref().and_then(|name| find_endpoint(self.cluster, name));
+        endpoint.and_then(|e| e.ports.clone()).unwrap_or_default()
+    }
+
+    fn egress_peers(&mut self, peer: &Spanned<Peer>) -> Vec<Value> {
+        if let Some(fqdn) = &peer.fqdn {
+            let cni = self.cluster.cni.as_ref().map_or("its network plugin", |c| c.name.as_str());
+            let message = format!("{cni} on `{}` is given no rule for host names", self.cluster.name.value);
+            self.fault(
+                Diagnostic::new(&FQDN, fqdn.place, message)
+                    .label("a NetworkPolicy knows addresses only")
+                    .fix("name the networks by cidr, or go through a platform endpoint"),
+            );
+            return Vec::new();
+        }
+        if let Some(cidr) = &peer.cidr {
+            if cidr.ends_with("/0") {
+                self.demand(&EGRESS_ANY, "allow-egress", cidr.place, "egress to every address", "name the networks");
+            }
+            return vec![json!({"ipBlock": ip_block(cidr, &excluded(self.cluster))})];
+        }
+        if let Some(name) = &peer.platform {
+            return self.endpoint(name);
+        }
+        let Some(name) = &peer.tenant else { return Vec::new() };
+        let Some(provider) = self.peer_tenant(name, peer, "egress") else { return self.remembered(name) };
+        let Some(on) = provider.on(self.index.cluster) else { return Vec::new() };
+        if let Some(wanted) = &peer.namespace
+            && !on.namespaces.iter().any(|n| n.id == wanted.as_str())
+        {
+            let hint = did_you_mean(wanted, on.namespaces.iter().map(|n| n.id.as_str()));
+            let message = format!("`{}` has no namespace `{}`", name.value, wanted.value);
+            self.fault(Diagnostic::new(&UNKNOWN_PEER, wanted.place, message).fix(hint));
+            return Vec::new();
+        }
+        let me = self.tenant;
+        let my_id = &me.on(self.index.cluster).map_or("", |on| on.namespaces[self.n].id.as_str()).to_owned();
+        let wanted_ports = peer.ports.as_ref().map(|p| p.iter().map(|p| &p.value).collect::<Vec<_>>());
+        let mut declared = None;
+        let mut names = Vec::new();
+        for namespace in on.namespaces.iter().filter(|n| peer.namespace.as_ref().is_none_or(|w| w.as_str() == n.id)) {
+            let by_ingress = namespace.declared.ingress.iter().flatten().any(|half| {
+                let me_named = half.tenant.as_ref().is_some_and(|t| t.as_str() == me.name.value)
+                    && half.namespace.as_ref().is_none_or(|n| n.as_str() == my_id);
+                if me_named {
+                    declared.get_or_insert(half.place);
+                }
+                let theirs = half.ports.as_ref().map(|p| p.iter().map(|p| &p.value).collect::<Vec<_>>());
+                me_named && ports_meet(wanted_ports.as_deref(), theirs.as_deref())
+            });
+            let by_offer = namespace.declared.provides.iter().flatten().any(|offer| {
+                let for_me = offer_is_for(offer, me) && offer.namespace.as_ref().is_none_or(|n| n.as_str() == namespace.id);
+                if for_me {
+                    declared.get_or_insert(offer.place);
+                }
+                let port = PortRule { port: offer.port.clone(), end_port: None, protocol: offer.protocol };
+                for_me && ports_meet(wanted_ports.as_deref(), Some(&[&port]))
+            });
+            if by_ingress || by_offer {
+                names.push(namespace.name.as_str());
+            }
+        }
+        if names.is_empty() {
+            let who = &name.value;
+            let finding = match declared {
+                Some(place) => Diagnostic::new(&ONE_SIDED, peer.place, format!("the ports do not meet those that `{who}` lets in"))
+                    .related(place, "the other half")
+                    .fix("name a port of the other half"),
+                None => Diagnostic::new(&ONE_SIDED, peer.place, format!("`{who}` does not let `{}` in", me.name.value))
+                    .related(provider.name.place, format!("the tenant {who}"))
+                    .fix(format!("add to {who}: network.ingress: [{{tenant: {}}}], or remove this", me.name.value)),
+            };
+            self.fault(finding);
+            return Vec::new();
+        }
+        vec![namespaces_peer(&names)]
+    }
+
+    fn ingress_peers(&mut self, peer: &'a Spanned<Peer>) -> Vec<Value> {
+        if let Some(fqdn) = &peer.fqdn {
+            let message = "a host name says nothing about who connects";
+            self.fault(Diagnostic::new(&FQDN, fqdn.place, message).fix("name the networks by cidr"));
+            return Vec::new();
+        }
+        if let Some(cidr) = &peer.cidr {
+            if cidr.ends_with("/0") {
+                self.demand(&INGRESS_ANY, "allow-ingress", cidr.place, "ingress from every address", "name the networks");
+            }
+            return vec![json!({"ipBlock": {"cidr": cidr.as_str()}})];
+        }
+        if let Some(name) = &peer.platform {
+            return self.endpoint(name);
+        }
+        let Some(name) = &peer.tenant else { return Vec::new() };
+        let Some(consumer) = self.peer_tenant(name, peer, "ingress") else { return self.remembered(name) };
+        let Some(on) = consumer.on(self.index.cluster) else { return Vec::new() };
+        let my_id = self.tenant.on(self.index.cluster).map_or("", |on| on.namespaces[self.n].id.as_str());
+        let halves = self.index.consumers.get(self.tenant.name.value.as_str()).map_or(&[][..], Vec::as_slice);
+        let names: Vec<&str> = halves
+            .iter()
+            .filter(|(t, n, half)| {
+                self.index.tenants[*t].name.value == consumer.name.value
+                    && peer.namespace.as_ref().is_none_or(|w| w.as_str() == on.namespaces[*n].id)
+                    && half.namespace.as_ref().is_none_or(|w| w.as_str() == my_id)
+            })
+            .map(|(_, n, _)| on.namespaces[*n].name.as_str())
+            .collect();
+        // A consumer that names another of this tenant's namespaces has declared its half all the same.
+        let elsewhere = halves.iter().any(|(t, ..)| self.index.tenants[*t].name.value == consumer.name.value);
+        if names.is_empty() && !elsewhere {
+            let (who, me) = (name.value.to_string(), self.tenant.name.value.clone());
+            self.fault(
+                Diagnostic::new(&ONE_SIDED, peer.place, format!("`{who}` does not ask for `{me}`"))
+                    .related(consumer.name.place, format!("the tenant {who}"))
+                    .fix(format!("add to {who}: network.egress: [{{tenant: {me}}}], or remove this; `provides` is an offer that stands alone")),
+            );
+        }
+        if names.is_empty() { Vec::new() } else { vec![namespaces_peer(&names)] }
+    }
+
+    /// The tenant that a peer names, if it can be read and is on this cluster.
+    fn peer_tenant(&mut self, name: &Spanned<crate::spec::leaf::Name>, peer: &Spanned<Peer>, side: &str) -> Option<&'a Tenant> {
+        let Some(found) = self.index.by_name.get(name.as_str()) else {
+            if !self.absent.knows(name.as_str()) && !self.context.prior.tenants.contains_key(name.as_str()) {
+                let hint = did_you_mean(name, self.index.by_name.keys().copied());
+                let message = format!("there is no tenant `{}`", name.value);
+                let fix = if hint.is_empty() { format!("add the tenant, or remove the {side}") } else { hint };
+                self.fault(Diagnostic::new(&UNKNOWN_PEER, name.place, message).fix(fix));
+            }
+            return None;
+        };
+        let other = &self.index.tenants[*found];
+        if other.name.value == self.tenant.name.value {
+            let message = "a tenant is not its own peer";
+            self.fault(Diagnostic::new(&UNKNOWN_PEER, peer.place, message).fix("use network.isolation: tenant"));
+            return None;
+        }
+        let shared = other.on.iter().any(|on| self.tenant.on(on.cluster).is_some());
+        if !shared {
+            let message = format!("`{}` and `{}` are on no cluster together", self.tenant.name.value, name.value);
+            self.fault(
+                Diagnostic::new(&NO_SHARED_CLUSTER, peer.place, message)
+                    .related(other.name.place, format!("the tenant {}", name.value))
+                    .fix("remove it, or place both on one cluster"),
+            );
+            return None;
+        }
+        Some(other)
+    }
+
+    /// The namespaces of a tenant whose file cannot be read now, as they were rendered last.
+    fn remembered(&self, name: &str) -> Vec<Value> {
+        if self.index.by_name.contains_key(name) {
+            return Vec::new();
+        }
+        let key = (name.to_owned(), self.cluster.name.value.to_string());
+        let names = self.context.prior.namespaces.get(&key);
+        names.map_or_else(Vec::new, |names| vec![namespaces_peer(&names.iter().map(String::as_str).collect::<Vec<_>>())])
+    }
+
+    fn endpoint(&mut self, name: &Spanned<crate::spec::leaf::Name>) -> Vec<Value> {
+        let Some(endpoint) = find_endpoint(self.cluster, name) else {
+            let known = self.cluster.endpoints.iter().flatten().map(|e| e.name.as_str());
+            let hint = did_you_mean(name, known);
+            let message = format!("the cluster `{}` has no endpoint `{}`", self.cluster.name.value, name.value);
+            let fix = if hint.is_empty() { "add it to the cluster's endpoints, or remove this".into() } else { hint };
+            let place = self.fleet.clusters.iter().find(|c| c.name.value == self.cluster.name.value).map(|c| c.name.place);
+            let mut finding = Diagnostic::new(&UNKNOWN_PEER, name.place, message).fix(fix);
+            if let Some(place) = place {
+                finding = finding.related(place, "the cluster");
+            }
+            self.fault(finding);
+            return Vec::new();
+        };
+        let mut peers = Vec::new();
+        if let Some(namespace) = &endpoint.namespace {
+            let mut peer = json!({"namespaceSelector": {"matchLabels": {NAME_LABEL: namespace.as_str()}}});
+            if let Some(labels) = &endpoint.pod_labels {
+                peer["podSelector"] = json!({"matchLabels": labels});
+            }
+            peers.push(peer);
+        }
+        peers.extend(endpoint.cidrs.iter().flatten().map(|c| json!({"ipBlock": {"cidr": c.as_str()}})));
+        peers
+    }
+
+    /// The namespaces that take up an offer.
+    fn takers(&self, offer: &Spanned<Provision>) -> Vec<String> {
+        let my_id = self.tenant.on(self.index.cluster).map_or("", |on| on.namespaces[self.n].id.as_str());
+        let halves = self.index.consumers.get(self.tenant.name.value.as_str()).map_or(&[][..], Vec::as_slice);
+        let port = PortRule { port: offer.port.clone(), end_port: None, protocol: offer.protocol };
+        let mut names: Vec<String> = halves
+            .iter()
+            .filter(|(t, _, half)| {
+                let theirs = half.ports.as_ref().map(|p| p.iter().map(|p| &p.value).collect::<Vec<_>>());
+                *t != self.t
+                    && offer_is_for(offer, &self.index.tenants[*t])
+                    && half.namespace.as_ref().is_none_or(|w| w.as_str() == my_id)
+                    && ports_meet(theirs.as_deref(), Some(&[&port]))
+            })
+            .filter_map(|(t, n, _)| self.index.tenants[*t].on(self.index.cluster).map(|on| on.namespaces[*n].name.clone()))
+            .collect();
+        names.dedup();
+        names
+    }
+}
+
+fn find_endpoint<'a>(cluster: &'a Cluster, name: &str) -> Option<&'a Endpoint> {
+    cluster.endpoints.iter().flatten().find(|e| e.name.as_str() == name)
+}
+
+fn offer_is_for(offer: &Provision, tenant: &Tenant) -> bool {
+    offer.to.any.as_ref().is_some_and(|a| a.value)
+        || offer
+            .to
+            .tenant_selector
+            .as_ref()
+            .is_some_and(|s| s.match_labels.iter().all(|(k, v)| tenant.labels.get(k.as_str()).is_some_and(|l| l == v.as_str())))
+}
+
+/// Whether two lists of ports have one in common. Nothing means all; a name meets the same name, and any number.
+fn ports_meet(a: Option<&[&PortRule]>, b: Option<&[&PortRule]>) -> bool {
+    let (Some(a), Some(b)) = (a, b) else { return true };
+    a.iter().any(|x| {
+        b.iter().any(|y| {
+            let protocol = |p: &PortRule| p.protocol.unwrap_or(Protocol::Tcp);
+            let span = |p: &PortRule| match &p.port {
+                Port::Number(n) => Some((*n, p.end_port.unwrap_or(*n))),
+                Port::Name(_) => None,
+            };
+            protocol(x) == protocol(y)
+                && match (span(x), span(y)) {
+                    (Some((a, b)), Some((c, d))) => a <= d && c <= b,
+                    (None, None) => x.port == y.port,
+                    _ => true,
+                }
+        })
+    })
+}
+
+fn namespaces_peer(names: &[&str]) -> Value {
+    let mut names = names.to_vec();
+    names.sort_unstable();
+    names.dedup();
+    match names.as_slice() {
+        [one] => json!({"namespaceSelector": {"matchLabels": {NAME_LABEL: one}}}),
+        many => json!({"namespaceSelector": {"matchExpressions": [{"key": NAME_LABEL, "operator": "In", "values": many}]}}),
+    }
+}
+
+fn rule_of(side: &str, peers: Vec<Value>, ports: &[PortRule]) -> Value {
+    let mut rule = serde_json::Map::new();
+    rule.insert(side.to_owned(), Value::Array(peers));
+    if !ports.is_empty() {
+        let ports = ports.iter().map(|p| {
+            let mut port = serde_json::Map::new();
+            port.insert("protocol".into(), json!(p.protocol.unwrap_or(Protocol::Tcp)));
+            port.insert("port".into(), json!(p.port));
+            if let Some(end) = p.end_port {
+                port.insert("endPort".into(), json!(end));
+            }
+            Value::Object(port)
+        });
+        rule.insert("ports".into(), ports.collect());
+    }
+    Value::Object(rule)
+}
+
+fn dns_rules(cluster: &Cluster) -> Vec<Value> {
+    let dns = cluster.dns.as_ref();
+    let namespace = dns.and_then(|d| d.namespace.as_ref()).map_or("kube-system", |n| n.as_str());
+    let labels = dns.and_then(|d| d.pod_labels.as_ref()).map_or_else(|| json!({"k8s-app": "kube-dns"}), |l| json!(l));
+    let mut to = vec![json!({
+        "namespaceSelector": {"matchLabels": {NAME_LABEL: namespace}},
+        "podSelector": {"matchLabels": labels}
+    })];
+    for ip in dns.and_then(|d| d.ips.as_ref()).into_iter().flatten() {
+        let bits = if ip.contains(':') { 128 } else { 32 };
+        to.push(json!({"ipBlock": {"cidr": format!("{}/{bits}", ip.as_str())}}));
+    }
+    let port = |protocol| json!({"protocol": protocol, "port": 53});
+    vec![json!({"to": to, "ports": [port("UDP"), port("TCP")]})]
+}
+
+/// The ranges of a cluster that no `cidr` opens unless it lies within one.
+fn excluded(cluster: &Cluster) -> Vec<IpNet> {
+    let metadata: Vec<&str> = match &cluster.metadata_cidrs {
+        Some(declared) => declared.iter().map(|c| c.as_str()).collect(),
+        None => METADATA.to_vec(),
+    };
+    let declared = [&cluster.pod_cidrs, &cluster.service_cidrs, &cluster.node_cidrs, &cluster.api_server];
+    declared.into_iter().flatten().flatten().map(|c| c.as_str()).chain(metadata).filter_map(|c| c.parse().ok()).collect()
+}
+
+/// An ipBlock: what is excluded stands in `except`, which Kubernetes wants strictly within the network.
+fn ip_block(cidr: &str, excluded: &[IpNet]) -> Value {
+    let Ok(net) = cidr.parse::<IpNet>() else { return json!({"cidr": cidr}) };
+    if excluded.iter().any(|e| e.contains(&net)) {
+        return json!({"cidr": cidr});
+    }
+    let within: Vec<&IpNet> = excluded.iter().filter(|e| net.contains(*e)).collect();
+    let mut except: Vec<&IpNet> =
+        within.iter().filter(|e| !within.iter().any(|o| o != *e && o.contains(**e))).copied().collect();
+    except.sort();
+    except.dedup();
+    if except.is_empty() {
+        return json!({"cidr": cidr});
+    }
+    json!({"cidr": cidr, "except": except.iter().map(|e| e.to_string()).collect::<Vec<_>>()})
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_network_leaves_the_cluster_out_unless_it_names_it() {
+        let excluded: Vec<IpNet> =
+            ["10.0.0.0/16", "10.0.1.0/24", "fd00::/64"].iter().map(|c| c.parse().unwrap()).collect();
+        assert_eq!(ip_block("0.0.0.0/0", &excluded), json!({"cidr": "0.0.0.0/0", "except": ["10.0.0.0/16"]}));
+        assert_eq!(ip_block("10.0.0.0/16", &excluded), json!({"cidr": "10.0.0.0/16"}));
+        assert_eq!(ip_block("10.0.1.0/25", &excluded), json!({"cidr": "10.0.1.0/25"}));
+        assert_eq!(ip_block("192.0.2.0/24", &excluded), json!({"cidr": "192.0.2.0/24"}));
+    }
+}

@@ -1,0 +1,184 @@
+//! Quotas: the tenant's total, split over its namespaces; defaults that pods need; what the cluster can hold.
+
+use crate::diagnostic::{Diagnostic, rule};
+use crate::document::Spanned;
+use crate::source::Place;
+use crate::spec::fleet::Cluster;
+use crate::spec::quantity::Quantity;
+use crate::spec::tenant::{Limits, Quota, Resources};
+use indexmap::IndexMap;
+use serde_json::{Map, Value, json};
+
+rule! {
+    /// The namespaces of a tenant have more than the tenant.
+    /// ## Fix
+    /// Raise the tenant's, or lower a namespace's.
+    pub static OVER_TENANT = "resources/quota-over-tenant", Error;
+}
+rule! {
+    /// A quota limits a resource that containers get no default for.
+    ///
+    /// ## Why it matters
+    /// Kubernetes then refuses every pod that does not name it: `must specify limits.cpu`.
+    /// ## Example
+    /// `quota: {limits.cpu: "8"}` without `limits.default.cpu`.
+    pub static WITHOUT_DEFAULTS = "resources/quota-without-defaults", Error;
+}
+rule! {
+    /// Defaults and bounds for containers contradict each other: min ≤ defaultRequest ≤ default ≤ max does not hold.
+    ///
+    /// ## Why it matters
+    /// The API server refuses the LimitRange.
+    pub static INCONSISTENT = "resources/limits-inconsistent", Error;
+}
+rule! {
+    /// A tenant's quota is more than a cluster holds.
+    pub static OVER_CAPACITY = "resources/over-capacity", Error;
+}
+rule! {
+    /// The tenants of a cluster are promised more than its capacity times its overcommit.
+    pub static OVER_PROMISED = "resources/over-promised", Warning;
+}
+
+const NANO: i128 = 1_000_000_000;
+
+/// The smallest part that an amount of a resource is split into.
+fn step(key: &str) -> i128 {
+    if key == "cpu" || key.ends_with(".cpu") { NANO / 1000 } else { NANO }
+}
+
+/// Splits a tenant's total: a namespace's own amount is taken out, the rest goes to the others in equal parts.
+///
+/// `own` has a namespace's own amounts by index. Returns each namespace's amounts, in the order of the tenant's keys
+/// and then its own.
+pub fn split(total: &Quota, own: &[Option<&Quota>], tenant: &str, out: &mut Vec<Diagnostic>) -> Vec<IndexMap<String, String>> {
+    let mut parts: Vec<IndexMap<String, String>> = vec![IndexMap::new(); own.len()];
+    for (key, amount) in total {
+        let of = |i: usize| own[i].and_then(|q| q.get(key));
+        let taken: i128 = (0..own.len()).filter_map(of).map(|q| q.value.nanos()).sum();
+        if taken > amount.value.nanos()
+            && let Some(first) = (0..own.len()).find_map(of)
+        {
+            let sum = Quantity::from_nanos(taken, false);
+            let message = format!("the namespaces have {sum} of {key}, the tenant {}", amount.value);
+            out.push(
+                Diagnostic::new(&OVER_TENANT, first.place, message)
+                    .related(amount.place, "the tenant's")
+                    .fix("raise the tenant's, or lower a namespace's")
+                    .tenant(tenant),
+            );
+        }
+        let others: Vec<usize> = (0..own.len()).filter(|i| of(*i).is_none()).collect();
+        let rest = if taken == 0 { amount.value.clone() } else { amount.value.minus(taken) };
+        let shares = rest.split(others.len(), step(key));
+        for (i, part) in parts.iter_mut().enumerate() {
+            let share = match of(i) {
+                Some(own) => own.value.text().to_owned(),
+                None => others.iter().position(|o| *o == i).map_or_else(String::new, |at| shares[at].text().to_owned()),
+            };
+            part.insert(key.to_string(), share);
+        }
+    }
+    for (i, part) in parts.iter_mut().enumerate() {
+        for (key, amount) in own[i].into_iter().flatten() {
+            part.entry(key.to_string()).or_insert_with(|| amount.value.text().to_owned());
+        }
+    }
+    parts
+}
+
+/// That each compute resource a quota limits has a default, and that defaults and bounds agree.
+pub fn check_limits(
+    quota: &[(&str, Place)],
+    limits: &Limits,
+    namespace: &str,
+    tenant: &str,
+    out: &mut Vec<Diagnostic>,
+) {
+    let has = |part: &Option<Resources>, resource: &str| {
+        part.as_ref().is_some_and(|r| r.keys().any(|k| k.as_str() == resource))
+    };
+    for (key, place) in quota {
+        let (side, resource) = key.split_once('.').unwrap_or(("requests", key));
+        if !matches!(side, "limits" | "requests") || !matches!(resource, "cpu" | "memory" | "ephemeral-storage") {
+            continue;
+        }
+        let (ok, field) = match side {
+            "limits" => (has(&limits.default, resource) || has(&limits.max, resource), "default"),
+            _ => (
+                has(&limits.default_request, resource) || has(&limits.default, resource) || has(&limits.max, resource),
+                "defaultRequest",
+            ),
+        };
+        if !ok {
+            let word = if side == "limits" { "limit" } else { "request" };
+            let message = format!("pods in `{namespace}` will be refused: the quota counts {key}, no default does");
+            out.push(
+                Diagnostic::new(&WITHOUT_DEFAULTS, *place, message)
+                    .label(format!("this quota makes every container name a {resource} {word}"))
+                    .fix(format!("add spec.limits.{field}.{resource}"))
+                    .tenant(tenant),
+            );
+        }
+    }
+    let get = |part: &Option<Resources>, key: &str| -> Option<Spanned<Quantity>> {
+        part.as_ref().and_then(|r| r.iter().find(|(k, _)| k.as_str() == key)).map(|(_, v)| v.clone())
+    };
+    for resource in ["cpu", "memory", "ephemeral-storage"] {
+        let ladder = [
+            ("min", get(&limits.min, resource)),
+            ("defaultRequest", get(&limits.default_request, resource)),
+            ("default", get(&limits.default, resource)),
+            ("max", get(&limits.max, resource)),
+        ];
+        let set: Vec<(&str, Spanned<Quantity>)> = ladder.into_iter().filter_map(|(n, v)| Some((n, v?))).collect();
+        for pair in set.windows(2) {
+            let ((low_name, low), (high_name, high)) = (&pair[0], &pair[1]);
+            if low.value > high.value {
+                let message = format!("limits.{low_name} of {resource} is {}, over limits.{high_name}, {}", low.value, high.value);
+                out.push(
+                    Diagnostic::new(&INCONSISTENT, low.place, message)
+                        .related(high.place, format!("limits.{high_name}"))
+                        .fix("min ≤ defaultRequest ≤ default ≤ max")
+                        .tenant(tenant),
+                );
+            }
+        }
+    }
+}
+
+/// The one item of a LimitRange; nothing where no limits are set.
+pub fn limit_item(limits: &Limits) -> Option<Value> {
+    let parts = [
+        ("default", &limits.default),
+        ("defaultRequest", &limits.default_request),
+        ("max", &limits.max),
+        ("maxLimitRequestRatio", &limits.max_limit_request_ratio),
+        ("min", &limits.min),
+    ];
+    let mut item = Map::new();
+    for (name, part) in parts {
+        let amounts: Map<String, Value> =
+            part.iter().flatten().map(|(k, v)| (k.to_string(), json!(v.value.text()))).collect();
+        if !amounts.is_empty() {
+            item.insert(name.into(), Value::Object(amounts));
+        }
+    }
+    if item.is_empty() {
+        return None;
+    }
+    item.insert("type".into(), json!("Container"));
+    Some(Value::Object(item))
+}
+
+/// A tenant's amount of a resource of a cluster's capacity.
+pub fn promised<'a>(quota: &'a Quota, resource: &str) -> Option<&'a Spanned<Quantity>> {
+    let find = |wanted: &str| quota.iter().find(|(k, _)| k.as_str() == wanted).map(|(_, v)| v);
+    find(&format!("requests.{resource}")).or_else(|| find(resource)).or_else(|| find(&format!("limits.{resource}")))
+}
+
+/// How much of a resource a cluster may promise, in nanos.
+pub fn promisable(cluster: &Cluster, resource: &str, capacity: &Quantity) -> i128 {
+    let factor = cluster.overcommit.iter().flatten().find(|(k, _)| k.as_str() == resource).map(|(_, v)| v.value.nanos());
+    capacity.nanos() / 1_000_000 * (factor.unwrap_or(NANO) / 1000)
+}

@@ -1,0 +1,210 @@
+//! Users, groups and service accounts, the roles they are given, and the RoleBindings that follow.
+
+use super::model::{Binding, Deployer, Namespace};
+use super::waivers::Waivers;
+use crate::diagnostic::{Diagnostic, Scope, rule};
+use crate::document::Spanned;
+use crate::spec::did_you_mean;
+use crate::spec::fleet::{FleetSpec, Role};
+use crate::spec::tenant::{Reach, Subject};
+use serde_json::{Value, json};
+use std::collections::BTreeSet;
+
+rule! {
+    /// A role that is neither in the catalogue nor among the fleet's, or that is given at a level it does not have.
+    pub static UNKNOWN_ROLE = "tenancy/unknown-role", Error;
+}
+rule! {
+    /// A subject of a tenant is bound to `cluster-admin`.
+    ///
+    /// ## Why it matters
+    /// In its namespace it can do everything: delete the network policies and quotas, relabel the namespace, read every
+    /// Secret, bind others.
+    /// ## Fix
+    /// Give the role `owner`, or a role of the fleet with the rules that are needed.
+    pub static CLUSTER_ADMIN = "api/cluster-admin", Error;
+}
+rule! {
+    /// A role of the fleet with `*` in its groups, resources or verbs.
+    ///
+    /// ## Why it matters
+    /// It grants what does not exist yet: the next CRD, the next verb, `escalate`, `bind` and `impersonate` with it.
+    pub static WILDCARD_ROLE = "api/wildcard-role", Error;
+}
+
+/// The built-in roles: ClusterRoles `tenantry-NAME`.
+pub static CATALOGUE: [&str; 7] =
+    ["owner", "operator", "developer", "viewer", "secrets-viewer", "pod-reader", "deployer"];
+/// The role of an owner who is bound elsewhere.
+const UNBOUND: &str = "none";
+
+/// The ClusterRole of a role of the catalogue or the fleet.
+pub fn role_object(role: &str) -> String {
+    format!("tenantry-{role}")
+}
+
+/// Reports roles of the fleet that cannot be.
+pub fn check_roles(fleet: &FleetSpec, out: &mut Vec<Diagnostic>) {
+    let mut seen = BTreeSet::new();
+    for role in fleet.roles.iter().flatten() {
+        let name = role.name.as_str();
+        if CATALOGUE.contains(&name) || name == UNBOUND || !seen.insert(name) {
+            let message = format!("the role `{name}` is in the catalogue already, or defined twice");
+            out.push(Diagnostic::new(&super::FLEET, role.name.place, message).fix("rename it").scope(Scope::Fleet));
+        }
+    }
+}
+
+fn find_role<'a>(fleet: &'a FleetSpec, name: &str) -> Option<&'a Role> {
+    fleet.roles.iter().flatten().find(|r| r.name.as_str() == name)
+}
+
+fn is_wild(role: &Role) -> bool {
+    role.rules.iter().any(|r| [&r.api_groups, &r.resources, &r.verbs].iter().any(|l| l.iter().any(|w| w.contains('*'))))
+}
+
+/// Resolves subjects into RoleBindings of a tenant's namespaces on a cluster.
+pub struct Binder<'a> {
+    /// The fleet.
+    pub fleet: &'a FleetSpec,
+    /// What is permitted.
+    pub waivers: &'a Waivers<'a>,
+    /// The tenant's name.
+    pub tenant: &'a str,
+}
+
+impl Binder<'_> {
+    /// The ClusterRole that a role's name stands for; a fault where there is none, or where it takes a waiver.
+    pub fn cluster_role(
+        &self,
+        role: &Spanned<crate::spec::leaf::Name>,
+        reach: Reach,
+        namespace: &str,
+        out: &mut Vec<Diagnostic>,
+    ) -> Option<String> {
+        let name = role.as_str();
+        if CATALOGUE.contains(&name) {
+            return Some(role_object(name));
+        }
+        let Some(found) = find_role(self.fleet, name) else {
+            let own = self.fleet.roles.iter().flatten().map(|r| r.name.as_str());
+            let hint = did_you_mean(name, CATALOGUE.iter().copied().chain(own));
+            let fix = if hint.is_empty() { format!("roles: {}, or one of fleet.roles", CATALOGUE.join(", ")) } else { hint };
+            out.push(Diagnostic::new(&UNKNOWN_ROLE, role.place, format!("there is no role `{name}`")).fix(fix).tenant(self.tenant));
+            return None;
+        };
+        if found.level == Some(Reach::Namespace) && reach == Reach::Tenant {
+            let message = format!("the role `{name}` is given for listed namespaces only");
+            out.push(
+                Diagnostic::new(&UNKNOWN_ROLE, role.place, message)
+                    .related(found.name.place, "level: namespace")
+                    .fix("add `level: namespace` and `namespaces`")
+                    .tenant(self.tenant),
+            );
+            return None;
+        }
+        if is_wild(found) {
+            let object = format!("RoleBinding/{namespace}/{name}");
+            let message = format!("the role `{name}` holds `*`");
+            self.waivers.demand(&WILDCARD_ROLE, self.tenant, &object, role.place, message, "name what it needs", out);
+        }
+        Some(role_object(name))
+    }
+
+    /// Adds a subject to the bindings of the namespaces it reaches.
+    pub fn bind(&self, subject: &Spanned<Subject>, default_role: Option<&str>, namespaces: &mut [Namespace], out: &mut Vec<Diagnostic>) {
+        let reach = subject.level.as_ref().map_or(Reach::Tenant, |l| l.value);
+        let listed = subject.namespaces.as_ref();
+        for wanted in listed.into_iter().flatten() {
+            if !namespaces.iter().any(|n| n.id == wanted.as_str()) {
+                let hint = did_you_mean(wanted, namespaces.iter().map(|n| n.id.as_str()));
+                let message = format!("the tenant has no namespace `{}`", wanted.value);
+                out.push(Diagnostic::new(&super::UNKNOWN_PEER, wanted.place, message).fix(hint).tenant(self.tenant));
+            }
+        }
+        let Some(rbac) = self.rbac_subject(subject, namespaces, out) else { return };
+        let ids: Vec<String> = namespaces.iter().map(|n| n.id.clone()).collect();
+        for (i, id) in ids.iter().enumerate() {
+            if listed.is_some_and(|l| !l.iter().any(|n| n.as_str() == id)) {
+                continue;
+            }
+            let namespace = namespaces[i].name.clone();
+            let Some((default_name, cluster_role)) = self.grant(subject, default_role, reach, &namespace, out) else { continue };
+            let name = subject.binding.as_ref().map_or(default_name, |b| b.value.to_string());
+            add(&mut namespaces[i].bindings, name, cluster_role, rbac.clone());
+        }
+    }
+
+    fn grant(
+        &self,
+        subject: &Spanned<Subject>,
+        default_role: Option<&str>,
+        reach: Reach,
+        namespace: &str,
+        out: &mut Vec<Diagnostic>,
+    ) -> Option<(String, String)> {
+        if let Some(cluster_role) = &subject.cluster_role {
+            let name = cluster_role.value.to_string();
+            if name == "cluster-admin" {
+                let object = format!("RoleBinding/{namespace}/{}", subject.binding.as_ref().map_or(name.as_str(), |b| b.as_str()));
+                let message = "bound to cluster-admin: it can remove its own floor";
+                self.waivers.demand(&CLUSTER_ADMIN, self.tenant, &object, cluster_role.place, message, "give the role `owner`", out);
+            }
+            return Some((name.clone(), name));
+        }
+        match (&subject.role, default_role) {
+            (Some(role), _) if role.as_str() == UNBOUND => None,
+            (Some(role), _) => Some((role.value.to_string(), self.cluster_role(role, reach, namespace, out)?)),
+            (None, Some(role)) => Some((role.to_owned(), role_object(role))),
+            (None, None) => None,
+        }
+    }
+
+    fn rbac_subject(&self, subject: &Spanned<Subject>, namespaces: &[Namespace], out: &mut Vec<Diagnostic>) -> Option<Value> {
+        let api = "rbac.authorization.k8s.io";
+        if let Some(group) = &subject.group {
+            return Some(json!({"kind": "Group", "name": group.as_str(), "apiGroup": api}));
+        }
+        if let Some(user) = &subject.user {
+            return Some(json!({"kind": "User", "name": user.as_str(), "apiGroup": api}));
+        }
+        let account = subject.service_account.as_ref()?;
+        match namespaces.iter().find(|n| n.id == account.namespace.as_str()) {
+            Some(own) => Some(json!({"kind": "ServiceAccount", "name": account.name.as_str(), "namespace": own.name})),
+            None => {
+                let message = format!("the service account's namespace `{}` is not the tenant's", account.namespace);
+                let fix = did_you_mean(&account.namespace, namespaces.iter().map(|n| n.id.as_str()));
+                let fix = if fix.is_empty() { "name one of the tenant's own namespaces".into() } else { fix };
+                out.push(Diagnostic::new(&super::UNKNOWN_PEER, account.place, message).fix(fix).tenant(self.tenant));
+                None
+            }
+        }
+    }
+}
+
+/// Adds the service account of a sync to the bindings of every namespace.
+pub fn bind_deployer(deployer: &Deployer, role: &str, cluster_role: &str, gotk_user: bool, namespaces: &mut [Namespace]) {
+    for namespace in namespaces {
+        let account = json!({"kind": "ServiceAccount", "name": deployer.name, "namespace": deployer.namespace});
+        add(&mut namespace.bindings, role.to_owned(), cluster_role.to_owned(), account);
+        if gotk_user {
+            let name = format!("gotk:{}:reconciler", namespace.name);
+            let user = json!({"kind": "User", "name": name, "apiGroup": "rbac.authorization.k8s.io"});
+            add(&mut namespace.bindings, role.to_owned(), cluster_role.to_owned(), user);
+        }
+    }
+}
+
+/// A binding's roleRef cannot change: another ClusterRole under the same name gets a name of its own.
+fn add(bindings: &mut Vec<Binding>, name: String, cluster_role: String, subject: Value) {
+    let taken = bindings.iter().any(|b| b.name == name && b.cluster_role != cluster_role);
+    let name = if taken { format!("{name}-{cluster_role}") } else { name };
+    match bindings.iter_mut().find(|b| b.name == name && b.cluster_role == cluster_role) {
+        Some(binding) => {
+            if !binding.subjects.contains(&subject) {
+                binding.subjects.push(subject);
+            }
+        }
+        None => bindings.push(Binding { name, cluster_role, subjects: vec![subject] }),
+    }
+}

@@ -1,0 +1,182 @@
+//! Waivers: which loosening is permitted, by whom, until when.
+
+use crate::diagnostic::{Diagnostic, Level, Rule, rule};
+use crate::source::Place;
+use crate::spec::fleet::WaiverRules;
+use crate::spec::leaf::Day;
+use crate::spec::{WaiverDoc, did_you_mean};
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// Days before its end in which a waiver warns.
+const WARNING_DAYS: i64 = 30;
+/// Longest time from approval to expiry, where the fleet does not say.
+pub const DEFAULT_MAX_DAYS: i64 = 180;
+
+rule! {
+    /// A waiver is past its last day.
+    ///
+    /// ## Why it matters
+    /// The loosening it permitted is no longer permitted: its tenant's last rendered files are held, and nobody else's.
+    /// ## Fix
+    /// Tighten the tenant, or have the waiver approved anew.
+    pub static EXPIRED = "tenancy/waiver-expired", Error;
+}
+rule! {
+    /// A waiver ends within 30 days.
+    pub static EXPIRING = "tenancy/waiver-expiring", Warning;
+}
+rule! {
+    /// A waiver that is approved by nobody entitled, before its time, or for too long.
+    ///
+    /// ## Why it matters
+    /// Approval itself is the forge's (CODEOWNERS on the waivers folder); this holds the text against fleet.waivers.
+    pub static NOT_APPROVED = "tenancy/waiver-not-approved", Error;
+}
+rule! {
+    /// A waiver that permits nothing: nothing it names is loosened.
+    /// ## Fix
+    /// Delete it: it would permit the next loosening unseen.
+    pub static UNUSED = "tenancy/waiver-unused", Warning;
+}
+rule! {
+    /// A waiver for a rule that cannot be waived, or for a tenant that does not exist.
+    pub static DANGLING = "tenancy/waiver-dangling", Error;
+}
+
+/// The valid waivers of a fleet.
+#[derive(Debug, Default)]
+pub struct Waivers<'a> {
+    by_tenant: BTreeMap<&'a str, Vec<Waiver<'a>>>,
+}
+
+#[derive(Debug)]
+struct Waiver<'a> {
+    doc: &'a WaiverDoc,
+    used: AtomicBool,
+}
+
+impl<'a> Waivers<'a> {
+    /// Takes the waivers that hold today, and says what is wrong with the others.
+    pub fn new(
+        docs: &'a [WaiverDoc],
+        rules: &WaiverRules,
+        waivable: &[&'static Rule],
+        tenant_exists: impl Fn(&str) -> bool,
+        now: Day,
+        out: &mut Vec<Diagnostic>,
+    ) -> Self {
+        let mut by_tenant: BTreeMap<&str, Vec<Waiver<'_>>> = BTreeMap::new();
+        for doc in docs {
+            let before = out.len();
+            check(doc, rules, waivable, &tenant_exists, now, out);
+            if !out[before..].iter().any(|d| d.level == Level::Error) {
+                let waiver = Waiver { doc, used: AtomicBool::new(false) };
+                by_tenant.entry(doc.spec.tenant.as_str()).or_default().push(waiver);
+            }
+        }
+        Self { by_tenant }
+    }
+
+    /// Whether a loosening of an object is permitted.
+    pub fn permits(&self, rule: &Rule, tenant: &str, object: &str) -> bool {
+        let all = self.by_tenant.get(tenant).map_or(&[][..], Vec::as_slice);
+        let mut any = false;
+        for waiver in all.iter().filter(|w| w.doc.spec.rule.as_str() == rule.id) {
+            let listed = waiver.doc.spec.objects.as_ref().is_none_or(|o| o.iter().any(|o| o.as_str() == object));
+            if listed {
+                waiver.used.store(true, Ordering::Relaxed);
+                any = true;
+            }
+        }
+        any
+    }
+
+    /// Reports a loosening, unless it is permitted.
+    #[expect(clippy::too_many_arguments, reason = "a finding has this many parts")]
+    pub fn demand(
+        &self,
+        rule: &'static Rule,
+        tenant: &str,
+        object: &str,
+        place: Place,
+        message: impl Into<String>,
+        fix: &str,
+        out: &mut Vec<Diagnostic>,
+    ) {
+        if !self.permits(rule, tenant, object) {
+            let fix = format!("{fix}, or write a Waiver of `{}` for {object}", rule.id);
+            out.push(Diagnostic::new(rule, place, message).fix(fix).tenant(tenant));
+        }
+    }
+
+    /// How many of a tenant's waivers are used.
+    pub fn used(&self, tenant: &str) -> usize {
+        let all = self.by_tenant.get(tenant).map_or(&[][..], Vec::as_slice);
+        all.iter().filter(|w| w.used.load(Ordering::Relaxed)).count()
+    }
+
+    /// Reports the waivers of tenants that were looked at, and that permitted nothing.
+    pub fn unused(&self, looked_at: impl Fn(&str) -> bool, out: &mut Vec<Diagnostic>) {
+        for (tenant, waivers) in &self.by_tenant {
+            for waiver in waivers.iter().filter(|w| !w.used.load(Ordering::Relaxed) && looked_at(tenant)) {
+                let message = format!("the waiver `{}` permits nothing", *waiver.doc.name);
+                out.push(
+                    Diagnostic::new(&UNUSED, waiver.doc.spec.rule.place, message)
+                        .label("nothing of the tenant loosens this rule")
+                        .fix("delete it")
+                        .tenant(tenant),
+                );
+            }
+        }
+    }
+}
+
+fn check(
+    doc: &WaiverDoc,
+    rules: &WaiverRules,
+    waivable: &[&'static Rule],
+    tenant_exists: &impl Fn(&str) -> bool,
+    now: Day,
+    out: &mut Vec<Diagnostic>,
+) {
+    let spec = &doc.spec;
+    let tenant = spec.tenant.as_str();
+    let name = &doc.name.value;
+    let mut fault = |rule, place, message: String, fix: String| {
+        out.push(Diagnostic::new(rule, place, message).fix(fix).tenant(tenant));
+    };
+    if !waivable.iter().any(|r| r.id == spec.rule.as_str()) {
+        let hint = did_you_mean(&spec.rule, waivable.iter().map(|r| r.id));
+        let ids: Vec<&str> = waivable.iter().map(|r| r.id).collect();
+        let fix = if hint.is_empty() { format!("rules that can be waived: {}", ids.join(", ")) } else { hint };
+        fault(&DANGLING, spec.rule.place, format!("`{}` is not a rule that can be waived", spec.rule.value), fix);
+    }
+    if !tenant_exists(tenant) {
+        fault(&DANGLING, spec.tenant.place, format!("there is no tenant `{tenant}`"), "delete the waiver, or mend the name".into());
+    }
+    let (Some(approved), Some(expires)) = (Day::parse(&spec.approved_at), Day::parse(&spec.expires)) else { return };
+    if let Some(approvers) = &rules.approvers
+        && !approvers.iter().any(|a| a.as_str() == spec.approved_by.as_str())
+    {
+        let list: Vec<&str> = approvers.iter().map(|a| a.as_str()).collect();
+        let message = format!("`{}` may not approve waivers", spec.approved_by.value);
+        fault(&NOT_APPROVED, spec.approved_by.place, message, format!("fleet.waivers.approvers: {}", list.join(", ")));
+    }
+    let max = rules.max_days.unwrap_or(DEFAULT_MAX_DAYS);
+    if approved > now {
+        let message = format!("the waiver `{name}` is approved on {approved}, after today, {now}");
+        fault(&NOT_APPROVED, spec.approved_at.place, message, "mend the day".into());
+    } else if expires.days_since(approved) > max || expires < approved {
+        let days = expires.days_since(approved);
+        let message = format!("the waiver `{name}` holds for {days} days, of 0 to {max}");
+        fault(&NOT_APPROVED, spec.expires.place, message, format!("at the latest {}", approved.plus(max)));
+    }
+    if expires < now {
+        let message = format!("the waiver `{name}` of `{}` expired on {expires}; today is {now}", spec.rule.value);
+        fault(&EXPIRED, spec.expires.place, message, "tighten the tenant, or have it approved anew".into());
+    } else if expires.days_since(now) <= WARNING_DAYS {
+        let message = format!("the waiver `{name}` expires on {expires}, in {} days", expires.days_since(now));
+        fault(&EXPIRING, spec.expires.place, message, "tighten the tenant, or have it approved anew".into());
+    }
+}
