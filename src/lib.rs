@@ -5,3 +5,5 @@ pub mod document;
 pub mod expression;
 pub mod spec;
 pub mod tenancy;
+pub mod bundle;
+pub mod tree;

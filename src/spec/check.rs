@@ -302,7 +302,7 @@ fn in_words_list(types: &[String]) -> String {
 }
 
 /// At most sixty characters of a text, on one line.
-pub(crate) fn shorten(text: &str) -> String {
+pub fn shorten(text: &str) -> String {
     let clean: String = text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).take(61).collect();
     if clean.chars().count() > 60 { clean.chars().take(57).chain("...".chars()).collect() } else { clean }
 }

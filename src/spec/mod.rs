@@ -13,7 +13,7 @@ pub mod tenant;
 
 pub use check::{
     CONTROL_CHARACTER, INVALID_VALUE, MISPLACED, MISSING_FIELD, NO_FLEET, NO_KIND, NULL, ONE_OF, UNKNOWN_FIELD,
-    UNKNOWN_KIND, WRONG_TYPE, check_schema,
+    UNKNOWN_KIND, WRONG_TYPE, check_schema, shorten,
 };
 
 use crate::diagnostic::{Diagnostic, Level, Scope, nearest};

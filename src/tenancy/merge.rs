@@ -67,16 +67,16 @@ mod tests {
 
     #[test]
     fn maps_merge_named_lists_merge_by_name_and_losers_are_kept() {
-        let low = node(0, "a: {x: 1, y: 1}\nl: [{name: p, v: 1}, {name: q, v: 1}]\nr: [1, 2]\n");
-        let mid = node(1, "a: {y: 2}\nl: [{name: q, v: 2}]\nr: [3]\n");
-        let top = node(2, "a: {y: 3}\nl: [{name: s}]\n");
+        let low = node(0, "a: {x: 1, w: 1}\nl: [{name: p, v: 1}, {name: q, v: 1}]\nr: [1, 2]\n");
+        let mid = node(1, "a: {w: 2}\nl: [{name: q, v: 2}]\nr: [3]\n");
+        let top = node(2, "a: {w: 3}\nl: [{name: s}]\n");
         let merged = merge(&merge(&low, &mid), &top);
         assert_eq!(
             merged.to_json(),
-            serde_json::json!({"a": {"x": 1, "y": 3}, "l": [{"name": "p", "v": 1}, {"name": "q", "v": 2}, {"name": "s"}], "r": [3]})
+            serde_json::json!({"a": {"x": 1, "w": 3}, "l": [{"name": "p", "v": 1}, {"name": "q", "v": 2}, {"name": "s"}], "r": [3]})
         );
-        let y = merged.at(&["a", "y"]).unwrap();
-        let chain: Vec<u32> = y.losers.iter().map(|p| p.source.0).collect();
-        assert_eq!((y.place.source.0, chain), (2, vec![1, 0]));
+        let leaf = merged.at(&["a", "w"]).unwrap();
+        let chain: Vec<u32> = leaf.losers.iter().map(|p| p.source.0).collect();
+        assert_eq!((leaf.place.source.0, chain), (2, vec![1, 0]));
     }
 }

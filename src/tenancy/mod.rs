@@ -112,7 +112,7 @@ pub struct Tenancy {
 }
 
 /// Rules that a Waiver can name.
-pub static WAIVABLE: [&Rule; 9] = [
+pub static WAIVABLE: [&Rule; 8] = [
     &CLUSTER_ADMIN,
     &WILDCARD_ROLE,
     &EGRESS_ANY,
@@ -121,7 +121,6 @@ pub static WAIVABLE: [&Rule; 9] = [
     &FLOOR_EXTERNAL,
     &FLUX_CREATE_TENANT,
     &POD_SECURITY,
-    &MANIFEST_FLOOR,
 ];
 
 rule! {

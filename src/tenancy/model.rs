@@ -98,8 +98,8 @@ pub struct Namespace {
     pub quota: Option<QuotaObject>,
     /// The LimitRange, or null.
     pub limits: Option<LimitsObject>,
-    /// The NetworkPolicies, or null.
-    pub network: Option<NetworkObject>,
+    /// The NetworkPolicies.
+    pub network: NetworkObject,
     /// The RoleBindings.
     pub bindings: Vec<Binding>,
     /// The merged network fields.
@@ -125,17 +125,17 @@ pub struct LimitsObject {
     pub item: Value,
 }
 
-/// Rules of NetworkPolicies.
+/// Rules of NetworkPolicies; a policy whose rules are empty is not rendered.
 #[derive(Debug, Default, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct NetworkObject {
-    /// Everything is let through.
-    pub open: bool,
+    /// Whether they are rendered at all.
+    pub rendered: bool,
     /// The rule of `default-deny`, each way: none, or one that lets everything through.
     pub deny: Vec<Value>,
-    /// Peers within the namespace or tenant.
+    /// Peers within the namespace or tenant; none where everything is let through.
     pub intra: Vec<Value>,
-    /// Egress rules for DNS.
+    /// Egress rules for DNS; none where everything is let through.
     pub dns: Vec<Value>,
     /// Egress rules as declared.
     pub egress: Vec<Value>,

@@ -112,7 +112,7 @@ pub fn connect(
         for (t, tenant) in tenants.iter().enumerate() {
             let Some(on) = tenant.on(c) else { continue };
             for (n, namespace) in on.namespaces.iter().enumerate() {
-                if namespace.network.is_none() {
+                if !namespace.network.rendered {
                     continue;
                 }
                 let mut maker = Maker { index: &index, cluster, fleet, waivers, context, absent, tenant, t, n, out };
@@ -129,7 +129,7 @@ pub fn connect(
         }
         for (t, n, object) in made {
             if let Some(on) = tenants[t].on.iter_mut().find(|on| on.cluster == c) {
-                on.namespaces[n].network = Some(object);
+                on.namespaces[n].network = object;
             }
         }
     }
@@ -173,7 +173,7 @@ impl<'a> Maker<'_, 'a> {
         let Some(on) = self.tenant.on(self.index.cluster) else { return NetworkObject::default() };
         let namespace = &on.namespaces[self.n];
         let isolation = namespace.declared.isolation.as_ref();
-        let mut object = NetworkObject::default();
+        let mut object = NetworkObject { rendered: true, dns: dns_rules(self.cluster), ..NetworkObject::default() };
         match isolation.map_or(Isolation::Namespace, |i| i.value) {
             Isolation::Namespace => object.intra.push(json!({"podSelector": {}})),
             Isolation::Tenant => {
@@ -181,13 +181,12 @@ impl<'a> Maker<'_, 'a> {
                 object.intra.push(namespaces_peer(&names));
             }
             Isolation::None => {
-                object.open = true;
+                object.dns.clear();
                 object.deny.push(json!({}));
                 let place = isolation.map_or(namespace.place, |i| i.place);
                 self.demand(&ISOLATION_NONE, "default-deny", place, "the namespace has no network isolation", "isolate it");
             }
         }
-        object.dns = dns_rules(self.cluster);
         for peer in namespace.declared.egress.iter().flatten() {
             let to = self.egress_peers(peer);
             if !to.is_empty() {

@@ -329,7 +329,7 @@ impl Resolver<'_> {
         let mut spec: TenantSpec = if over.is_some() { deserialize(tree).ok()? } else { base };
         check_ceiling(profile, &tenant.name.value, &spec, out);
         self.owners(doc, &mut spec, out);
-        let mut namespaces = self.namespaces(doc, tenant, metadata, tree, over.as_ref(), &spec, cluster, out);
+        let mut namespaces = self.namespaces(doc, tenant, metadata, tree, over.as_ref(), &spec, out);
         if namespaces.is_empty() {
             return None;
         }
@@ -438,7 +438,6 @@ impl Resolver<'_> {
         tree: &Node,
         over: Option<&Node>,
         spec: &TenantSpec,
-        cluster: &Cluster,
         out: &mut Vec<Diagnostic>,
     ) -> Vec<Namespace> {
         let declared = spec.namespaces.as_deref().unwrap_or_default();
@@ -464,7 +463,7 @@ impl Resolver<'_> {
                 part = merge(&part, &pick(over, &SHARED));
             }
             let Ok(merged) = deserialize::<TenantSpec>(&part) else { continue };
-            all.extend(self.namespace(doc, tenant, metadata, namespace, &merged, spec, hard, cluster, out));
+            all.extend(self.namespace(doc, tenant, metadata, namespace, &merged, spec, hard, out));
         }
         all
     }
@@ -479,7 +478,6 @@ impl Resolver<'_> {
         merged: &TenantSpec,
         whole: &TenantSpec,
         hard: Strings,
-        cluster: &Cluster,
         out: &mut Vec<Diagnostic>,
     ) -> Option<Namespace> {
         let name = self.namespace_name(doc, declared, out)?;
@@ -520,7 +518,6 @@ impl Resolver<'_> {
         for (key, value) in metadata.annotations.iter().flatten().chain(declared.annotations.iter().flatten()) {
             annotations.insert(key.to_string(), value.value.clone());
         }
-        let _ = cluster;
         Some(Namespace {
             id: declared.name.value.to_string(),
             name,
@@ -531,7 +528,7 @@ impl Resolver<'_> {
             service_account: rendered(&floor.service_account),
             quota,
             limits: limits.map(|item| LimitsObject { name: limits_name, item }),
-            network: rendered(&floor.network).then(NetworkObject::default),
+            network: NetworkObject { rendered: rendered(&floor.network), ..NetworkObject::default() },
             bindings: Vec::new(),
             declared: merged.network.clone().unwrap_or_default(),
         })

@@ -1,0 +1,125 @@
+//! Kinds of Kubernetes: which are the cluster's, which surely exist, in which order they are applied, and the schemas of
+//! those that are rendered.
+
+use super::object::ObjectId;
+use crate::document;
+use crate::source::{Source, SourceId};
+use crate::spec::leaf::FORMATS;
+use crate::spec::quantity::{self, Quantity};
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::sync::LazyLock;
+
+/// Cluster-scoped kinds of Kubernetes, by group.
+static CLUSTER_SCOPED: [(&str, &[&str]); 13] = [
+    ("", &["Namespace", "Node", "PersistentVolume", "ComponentStatus"]),
+    ("admissionregistration.k8s.io", &[]),
+    ("apiextensions.k8s.io", &[]),
+    ("apiregistration.k8s.io", &[]),
+    ("certificates.k8s.io", &["CertificateSigningRequest", "ClusterTrustBundle"]),
+    ("flowcontrol.apiserver.k8s.io", &[]),
+    ("networking.k8s.io", &["IngressClass", "IPAddress", "ServiceCIDR"]),
+    ("node.k8s.io", &[]),
+    ("policy.networking.k8s.io", &[]),
+    ("rbac.authorization.k8s.io", &["ClusterRole", "ClusterRoleBinding"]),
+    ("resource.k8s.io", &["DeviceClass", "ResourceSlice"]),
+    ("scheduling.k8s.io", &[]),
+    ("storage.k8s.io", &["StorageClass", "VolumeAttachment", "CSIDriver", "CSINode", "VolumeAttributesClass"]),
+];
+
+/// Groups whose kinds a cluster surely has: Kubernetes' own, and Flux's where Flux applies the tree.
+static PRESENT: [&str; 20] = [
+    "", "admissionregistration.k8s.io", "apps", "authentication.k8s.io", "authorization.k8s.io", "autoscaling", "batch",
+    "certificates.k8s.io", "coordination.k8s.io", "discovery.k8s.io", "events.k8s.io", "networking.k8s.io", "node.k8s.io",
+    "policy", "rbac.authorization.k8s.io", "scheduling.k8s.io", "storage.k8s.io", "source.toolkit.fluxcd.io",
+    "kustomize.toolkit.fluxcd.io", "helm.toolkit.fluxcd.io",
+];
+
+/// Kinds that the floor is made of, as `Kind.group`.
+static FLOOR: [&str; 8] = [
+    "Namespace", "NetworkPolicy.networking.k8s.io", "ResourceQuota", "LimitRange", "Role.rbac.authorization.k8s.io",
+    "RoleBinding.rbac.authorization.k8s.io", "ClusterRole.rbac.authorization.k8s.io",
+    "ClusterRoleBinding.rbac.authorization.k8s.io",
+];
+
+/// The order in which kinds are applied; others come last.
+static ORDER: [&str; 12] = [
+    "Namespace", "ResourceQuota", "LimitRange", "NetworkPolicy", "ServiceAccount", "ClusterRole", "Role",
+    "ClusterRoleBinding", "RoleBinding", "Secret", "ConfigMap", "Service",
+];
+
+/// Whether a kind is known to have no namespace.
+pub fn cluster_scoped(id: &ObjectId) -> bool {
+    CLUSTER_SCOPED.iter().any(|(group, kinds)| *group == id.group && (kinds.is_empty() || kinds.contains(&id.kind.as_str())))
+}
+
+/// Whether a cluster surely has a kind; else it is applied after the floor, so that a missing one can hold up nothing.
+pub fn surely_present(id: &ObjectId) -> bool {
+    PRESENT.contains(&id.group.as_str()) || id.group == "notification.toolkit.fluxcd.io"
+}
+
+/// Whether the floor is made of a kind.
+pub fn is_floor(id: &ObjectId) -> bool {
+    FLOOR.contains(&id.type_name().as_str())
+}
+
+/// The place of a kind in the order of applying.
+pub fn order(id: &ObjectId) -> usize {
+    let flux = id.group.ends_with("toolkit.fluxcd.io");
+    ORDER.iter().position(|k| *k == id.kind).unwrap_or(if flux { ORDER.len() + 1 } else { ORDER.len() })
+}
+
+type Validators = BTreeMap<String, jsonschema::Validator>;
+
+static VALIDATORS: LazyLock<Validators> = LazyLock::new(|| {
+    let source = Source::new("schemas.yaml", include_str!("schemas.yaml"));
+    let (documents, _) = document::parse(SourceId(0), &source);
+    let Some(root) = documents.first().map(|d| d.root.to_json()) else { return Validators::new() };
+    let mut all = Validators::new();
+    for (name, own) in root["kinds"].as_object().into_iter().flatten() {
+        let (version, kind) = name.rsplit_once('/').unwrap_or(("", name));
+        let mut schema = json!({
+            "type": "object", "additionalProperties": false, "required": ["apiVersion", "kind", "metadata"],
+            "properties": {
+                "apiVersion": {"const": version}, "kind": {"const": kind}, "metadata": {"$ref": "#/$defs/metadata"}
+            },
+            "$defs": root["$defs"],
+        });
+        for (field, sub) in own["properties"].as_object().into_iter().flatten() {
+            schema["properties"][field] = sub.clone();
+        }
+        if let (Some(all), Some(more)) = (schema["required"].as_array_mut(), own["required"].as_array()) {
+            all.extend(more.iter().cloned());
+        }
+        let mut options = jsonschema::options().should_validate_formats(true).offline();
+        for format in FORMATS {
+            options = options.with_format(format.name, |text: &str| (format.check)(text).is_ok());
+        }
+        options = options.with_format(quantity::FORMAT, |text: &str| Quantity::parse(text).is_ok());
+        if let Ok(validator) = options.build(&schema) {
+            all.insert(name.clone(), validator);
+        }
+    }
+    all
+});
+
+/// What a schema says of an object: nothing where it is right, its faults, or `None` where there is no schema.
+pub fn check(object: &Value) -> Option<Vec<String>> {
+    let text = |key: &str| object.get(key).and_then(Value::as_str).unwrap_or_default();
+    let validator = VALIDATORS.get(&format!("{}/{}", text("apiVersion"), text("kind")))?;
+    if validator.is_valid(object) {
+        return Some(Vec::new());
+    }
+    Some(
+        validator
+            .iter_errors(object)
+            .take(5)
+            .map(|e| format!("{}: {}", e.instance_path(), crate::spec::shorten(&e.to_string())))
+            .collect(),
+    )
+}
+
+/// The kinds that have a schema, as `group/version/Kind`.
+pub fn checked_kinds() -> impl Iterator<Item = &'static str> {
+    VALIDATORS.keys().map(String::as_str)
+}

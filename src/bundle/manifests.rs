@@ -1,0 +1,129 @@
+//! Verbatim files: a tenant's own objects, passed through byte for byte.
+
+use super::kinds;
+use super::object::{Object, ObjectId};
+use crate::diagnostic::{Diagnostic, rule};
+use crate::document::{self, Document, Value as Tree};
+use crate::source::{Place, SourceId, Sources, join, parent};
+use crate::spec::leaf::FilePath;
+use crate::document::Spanned;
+use crate::tenancy::model::{OnCluster, Tenant};
+use crate::tenancy::{MANIFEST_FLOOR, Tenancy};
+use rayon::prelude::*;
+use std::collections::BTreeMap;
+
+rule! {
+    /// A file that a tenant passes through is not there, or holds something that is no object.
+    pub static MANIFEST = "bundle/manifest", Error;
+}
+rule! {
+    /// A verbatim manifest holds an object that the tenant may not have: one of the cluster, or of another namespace.
+    pub static MANIFEST_NOT_ALLOWED = "bundle/manifest-not-allowed", Error;
+}
+
+/// The verbatim files of a run, by path.
+#[derive(Debug, Default)]
+pub struct Manifests {
+    files: BTreeMap<String, File>,
+}
+
+#[derive(Debug)]
+struct File {
+    documents: Vec<Document>,
+    faults: Vec<Diagnostic>,
+}
+
+/// A file that a tenant names.
+#[derive(Debug)]
+pub struct Wanted {
+    /// The path from the root; nothing where it leaves the root.
+    pub path: Option<String>,
+    /// Where it is named.
+    pub place: Place,
+    /// The tenant.
+    pub tenant: String,
+}
+
+fn resolve(sources: &Sources, named: &Spanned<FilePath>) -> Option<String> {
+    join(parent(sources.path(named.place)), named.value.as_str())
+}
+
+/// The files that tenants name.
+pub fn wanted(tenancy: &Tenancy, sources: &Sources) -> Vec<Wanted> {
+    let mut all = Vec::new();
+    for tenant in &tenancy.tenants {
+        let mut seen: Vec<Place> = Vec::new();
+        for named in tenant.on.iter().flat_map(|on| on.spec.manifests.iter().flatten()) {
+            if !seen.contains(&named.place) {
+                seen.push(named.place);
+                let path = resolve(sources, named);
+                all.push(Wanted { path, place: named.place, tenant: tenant.name.value.clone() });
+            }
+        }
+    }
+    all
+}
+
+impl Manifests {
+    /// Reads the files that were found: each path, and its source.
+    pub fn load(sources: &Sources, found: &BTreeMap<String, SourceId>) -> Self {
+        let read = |(path, id): (&String, &SourceId)| {
+            let (documents, faults) = document::parse_foreign(*id, sources.get(*id));
+            (path.clone(), File { documents, faults })
+        };
+        Self { files: found.par_iter().map(read).collect() }
+    }
+
+    /// A tenant's verbatim objects on a cluster. A file that is missing was reported by whoever looked for it.
+    pub(super) fn of(&self, tenant: &Tenant, on: &OnCluster, sources: &Sources, out: &mut Vec<Diagnostic>) -> Vec<Object> {
+        let mut objects = Vec::new();
+        for named in on.spec.manifests.iter().flatten() {
+            let Some(file) = resolve(sources, named).and_then(|path| self.files.get(&path)) else { continue };
+            for fault in &file.faults {
+                out.push(fault.clone().related(named.place, "named here").tenant(&tenant.name.value));
+            }
+            for document in &file.documents {
+                match self.object(document, tenant, on, sources) {
+                    Ok(found) => objects.extend(found),
+                    Err(fault) => out.push(fault.related(named.place, "named here").tenant(&tenant.name.value)),
+                }
+            }
+        }
+        objects
+    }
+
+    fn object(
+        &self,
+        document: &Document,
+        tenant: &Tenant,
+        on: &OnCluster,
+        sources: &Sources,
+    ) -> Result<Option<Object>, Diagnostic> {
+        if matches!(document.root.value, Tree::Null) {
+            return Ok(None);
+        }
+        let place = document.root.entries().first().map_or(document.root.place, |e| e.key_place);
+        let value = document.root.to_json();
+        let id = ObjectId::of(&value).map_err(|reason| {
+            Diagnostic::new(&MANIFEST, place, format!("this is no object: {reason}")).fix("remove it, or mend it")
+        })?;
+        let own = on.namespaces.iter().any(|n| n.name == id.namespace);
+        if kinds::cluster_scoped(&id) || !own {
+            let what = if kinds::cluster_scoped(&id) { "an object of the cluster" } else { "not in a namespace of the tenant" };
+            let message = format!("`{id}` is {what}");
+            return Err(Diagnostic::new(&MANIFEST_NOT_ALLOWED, place, message)
+                .fix("remove it; what the platform owns belongs into the platform's own manifests"));
+        }
+        if kinds::is_floor(&id) && tenant.profile != "adopted" {
+            let message = format!("`{id}` is of a kind that the floor is made of");
+            return Err(Diagnostic::new(&MANIFEST_FLOOR, place, message)
+                .fix("say it in the spec; only under the profile `adopted` are such objects passed through"));
+        }
+        let mut text = sources.get(document.raw.source).slice(document.raw).to_owned();
+        if !text.ends_with('\n') {
+            text.push('\n');
+        }
+        let late = !kinds::surely_present(&id);
+        Ok(Some(Object { id, text, late, origin: place }))
+    }
+}

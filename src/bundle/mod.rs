@@ -1,0 +1,506 @@
+//! Tenant × templates → Kubernetes objects, each with its origin, each checked before anything is written.
+
+pub mod kinds;
+mod manifests;
+pub mod object;
+mod template;
+
+pub use manifests::{MANIFEST, MANIFEST_NOT_ALLOWED, Manifests, wanted};
+pub use object::{Object, ObjectId};
+pub use template::{EXPRESSION, LIMIT, SYNTAX, Template, UNDEFINED};
+
+use crate::diagnostic::{Diagnostic, Scope as Whom, rule};
+use crate::document::emit;
+use crate::expression::Scope;
+use crate::source::{Place, Source, SourceId, Sources};
+use crate::spec::FleetDoc;
+use crate::spec::fleet::Cluster;
+use crate::tenancy::model::{Namespace, OnCluster, Tenant};
+use crate::tenancy::{Tenancy, role_object};
+use include_dir::{Dir, include_dir};
+use rayon::prelude::*;
+use serde_json::{Map, Value, json};
+use std::collections::{BTreeMap, BTreeSet};
+
+rule! {
+    /// A template yields something that is no object, or one that its Kubernetes schema refuses.
+    ///
+    /// ## Why it matters
+    /// The API server would refuse it after the commit, and with it everything else of its Kustomization.
+    pub static OBJECT_INVALID = "bundle/object-invalid", Error;
+}
+rule! {
+    /// A template yields an object of a kind, name or namespace that the tenant may not have.
+    ///
+    /// ## What it finds
+    /// Objects of the cluster other than the tenant's Namespaces, objects in another tenant's or the platform's
+    /// namespace, and objects in Flux's namespace whose name does not begin with the tenant's.
+    pub static OBJECT_NOT_ALLOWED = "bundle/object-not-allowed", Error;
+}
+rule! {
+    /// Two templates, or a template and a verbatim manifest, define one object.
+    pub static DUPLICATE_OBJECT = "bundle/duplicate-object", Error;
+}
+rule! {
+    /// A template that was overridden no longer renders a part of the floor.
+    ///
+    /// ## Why it matters
+    /// The floor is what every other promise stands on. It is loosened by a tenant's spec and a Waiver, where it can be
+    /// seen, and not by a template.
+    pub static FLOOR_MISSING = "bundle/floor-missing", Error;
+}
+rule! {
+    /// A template stands where none is used.
+    /// ## Fix
+    /// Move it to templates/cluster, templates/tenant, templates/namespace or templates/sync.
+    pub static TEMPLATE_MISPLACED = "bundle/template-misplaced", Error;
+}
+rule! {
+    /// Something that a tenant requires is not among the inputs.
+    pub static REQUIRED = "bundle/required-missing", Error;
+}
+
+static BUILTIN: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/templates");
+static BUILTIN_PROFILES: [(&str, &str); 3] = [
+    ("restricted", include_str!("../spec/builtin/restricted.yaml")),
+    ("baseline", include_str!("../spec/builtin/baseline.yaml")),
+    ("adopted", include_str!("../spec/builtin/adopted.yaml")),
+];
+
+/// Adds the built-in profiles to the sources.
+pub fn builtin_profiles(sources: &mut Sources) -> Vec<SourceId> {
+    let add = |(name, text): &(&str, &str)| sources.add(Source::new(format!("builtin/profiles/{name}.yaml"), *text));
+    BUILTIN_PROFILES.iter().map(add).collect()
+}
+
+/// The built-in templates: the path below `templates/`, and the text.
+pub fn builtin_templates() -> Vec<(String, &'static str)> {
+    let mut all: Vec<(String, &str)> = BUILTIN
+        .dirs()
+        .flat_map(Dir::files)
+        .filter_map(|f| Some((f.path().to_str()?.to_owned(), f.contents_utf8()?)))
+        .collect();
+    all.sort();
+    all
+}
+
+/// The templates of a run.
+#[derive(Debug, Default)]
+pub struct Templates {
+    cluster: Vec<Template>,
+    tenant: Vec<Template>,
+    namespace: Vec<Template>,
+    sync: Vec<Template>,
+    compat: Vec<Template>,
+    /// A digest over all texts, built-in ones included.
+    pub digest: String,
+}
+
+impl Templates {
+    /// Reads the built-in templates, with a fleet's own over and beside them. Every fault is the fleet's.
+    pub fn load(sources: &mut Sources, own: &[(String, SourceId)]) -> (Self, Vec<Diagnostic>) {
+        let mut all: BTreeMap<String, SourceId> = BTreeMap::new();
+        for (path, text) in builtin_templates() {
+            let id = sources.add(Source::new(format!("builtin/templates/{path}"), text));
+            all.insert(path, id);
+        }
+        all.extend(own.iter().cloned());
+        let mut templates = Self::default();
+        let mut faults = Vec::new();
+        let mut hasher = blake3::Hasher::new();
+        for (path, id) in all {
+            let source = sources.get(id);
+            hasher.update(path.as_bytes()).update(&[0]).update(source.text.as_bytes()).update(&[0]);
+            let (template, more) = Template::parse(&path, id, source);
+            faults.extend(more);
+            match path.split('/').next() {
+                Some("cluster") => templates.cluster.push(template),
+                Some("tenant") => templates.tenant.push(template),
+                Some("namespace") => templates.namespace.push(template),
+                Some("sync") => templates.sync.push(template),
+                Some("compat") => templates.compat.push(template),
+                _ => faults.push(
+                    Diagnostic::new(&TEMPLATE_MISPLACED, Place::file(id), format!("`{path}` is in no folder that is used"))
+                        .fix("move it to templates/cluster, templates/tenant, templates/namespace or templates/sync")
+                        .scope(Whom::Fleet),
+                ),
+            }
+        }
+        templates.digest = short(&hasher);
+        (templates, faults)
+    }
+}
+
+/// Sixteen hexadecimal digits of a digest: enough to tell inputs apart.
+pub fn short(hasher: &blake3::Hasher) -> String {
+    hasher.finalize().to_hex().as_str()[..16].to_owned()
+}
+
+/// A tenant's objects on a cluster.
+#[derive(Debug)]
+pub struct TenantBundle {
+    /// The tenant's name.
+    pub tenant: String,
+    /// Its index in the tenancy.
+    pub index: usize,
+    /// Its objects, in the order of applying.
+    pub objects: Vec<Object>,
+}
+
+/// A cluster's objects.
+#[derive(Debug)]
+pub struct ClusterBundle {
+    /// The cluster's index in the fleet.
+    pub cluster: usize,
+    /// What is rendered once a cluster.
+    pub platform: Vec<Object>,
+    /// Each tenant's, by name.
+    pub tenants: Vec<TenantBundle>,
+}
+
+/// Renders every tenant on every cluster.
+pub fn render(
+    tenancy: &Tenancy,
+    fleet: &FleetDoc,
+    templates: &Templates,
+    manifests: &Manifests,
+    sources: &Sources,
+) -> (Vec<ClusterBundle>, Vec<Diagnostic>) {
+    let mut out = Vec::new();
+    let mut bundles = Vec::new();
+    for (index, cluster) in fleet.spec.clusters.iter().enumerate() {
+        let renderer = Renderer::new(fleet, cluster, templates, manifests, sources);
+        let platform = renderer.platform(&mut out);
+        let here: Vec<(usize, &Tenant, &OnCluster)> =
+            tenancy.tenants.iter().enumerate().filter_map(|(i, t)| Some((i, t, t.on(index)?))).collect();
+        let rendered: Vec<(TenantBundle, Vec<Diagnostic>)> = here
+            .par_iter()
+            .map(|(i, tenant, on)| {
+                let mut faults = Vec::new();
+                let objects = renderer.tenant(tenant, on, &mut faults);
+                (TenantBundle { tenant: tenant.name.value.clone(), index: *i, objects }, faults)
+            })
+            .collect();
+        let mut tenants = Vec::with_capacity(rendered.len());
+        for (bundle, faults) in rendered {
+            out.extend(faults);
+            tenants.push(bundle);
+        }
+        let bundle = ClusterBundle { cluster: index, platform, tenants };
+        required(&bundle, tenancy, cluster, &mut out);
+        bundles.push(bundle);
+    }
+    (bundles, out)
+}
+
+/// What tenants require, and nothing defines.
+fn required(bundle: &ClusterBundle, tenancy: &Tenancy, cluster: &Cluster, out: &mut Vec<Diagnostic>) {
+    let mut ids: Option<BTreeSet<&ObjectId>> = None;
+    for part in &bundle.tenants {
+        let tenant = &tenancy.tenants[part.index];
+        let Some(on) = tenant.on(bundle.cluster) else { continue };
+        for wanted in on.spec.requires.iter().flatten() {
+            let ids = ids.get_or_insert_with(|| {
+                let tenants = bundle.tenants.iter().flat_map(|t| &t.objects);
+                bundle.platform.iter().chain(tenants).map(|o| &o.id).collect()
+            });
+            let group = wanted.api_version.split_once('/').map_or("", |(g, _)| g).to_owned();
+            let namespace = wanted.namespace.as_ref().map_or_else(String::new, |n| n.to_string());
+            let id = ObjectId { group, kind: wanted.kind.to_string(), namespace, name: wanted.name.to_string() };
+            if !ids.contains(&id) {
+                let message = format!("`{id}` is required, and nothing among the inputs of `{}` defines it", cluster.name.value);
+                out.push(
+                    Diagnostic::new(&REQUIRED, wanted.place, message)
+                        .fix("add it to the inputs (a tenant's manifests, a template), or remove the requirement")
+                        .tenant(&tenant.name.value),
+                );
+            }
+        }
+    }
+}
+
+struct Renderer<'a> {
+    fleet: Value,
+    cluster: Value,
+    roles: Value,
+    cluster_name: &'a str,
+    fleet_place: Place,
+    owner: &'a str,
+    flux_namespace: String,
+    templates: &'a Templates,
+    manifests: &'a Manifests,
+    sources: &'a Sources,
+}
+
+impl<'a> Renderer<'a> {
+    fn new(
+        fleet: &'a FleetDoc,
+        cluster: &'a Cluster,
+        templates: &'a Templates,
+        manifests: &'a Manifests,
+        sources: &'a Sources,
+    ) -> Self {
+        let flux = cluster.flux.as_ref();
+        let flux_namespace = flux.and_then(|f| f.namespace.as_ref()).map_or("flux-system", |n| n.as_str()).to_owned();
+        let roles = fleet.spec.roles.iter().flatten().map(|r| {
+            json!({"name": r.name.as_str(), "rules": r.rules.iter().map(|r| &r.value).collect::<Vec<_>>()})
+        });
+        Self {
+            fleet: json!({"name": fleet.name.value}),
+            cluster: json!({
+                "name": cluster.name.as_str(),
+                "labels": cluster.labels,
+                "ring": cluster.ring.as_ref().map(|r| r.as_str()),
+                "kubernetes": cluster.kubernetes.as_ref().map(|k| k.as_str()),
+                "fluxNamespace": flux_namespace,
+            }),
+            roles: Value::Array(roles.collect()),
+            cluster_name: cluster.name.as_str(),
+            fleet_place: fleet.name.place,
+            owner: &fleet.name.value,
+            flux_namespace,
+            templates,
+            manifests,
+            sources,
+        }
+    }
+
+    fn base(&self) -> Scope<'_> {
+        let mut scope = Scope::new();
+        scope.push("fleet", &self.fleet);
+        scope.push("cluster", &self.cluster);
+        scope
+    }
+
+    fn platform(&self, out: &mut Vec<Diagnostic>) -> Vec<Object> {
+        let mut scope = self.base();
+        scope.push("roles", &self.roles);
+        let mut found = Vec::new();
+        for template in &self.templates.cluster {
+            if let Err(failure) = template.eval(&scope, &mut found) {
+                out.push(failure.finding("every tenant", self.fleet_place).scope(Whom::Fleet));
+            }
+        }
+        let mut objects: Vec<Object> = Vec::new();
+        for (mut value, origin) in found {
+            let labels = [("tenantry.dev/owner", self.owner)];
+            decorate(&mut value, labels.into_iter(), &[("kustomize.toolkit.fluxcd.io/substitute", "disabled")]);
+            match self.object(value, origin) {
+                Ok(object) if objects.iter().any(|o| o.id == object.id) => {
+                    out.push(duplicate(&object, self.fleet_place).scope(Whom::Fleet));
+                }
+                Ok(object) => objects.push(object),
+                Err(fault) => out.push(fault.scope(Whom::Fleet)),
+            }
+        }
+        objects.sort_by(|a, b| (kinds::order(&a.id), &a.id).cmp(&(kinds::order(&b.id), &b.id)));
+        objects
+    }
+
+    fn tenant(&self, tenant: &Tenant, on: &OnCluster, out: &mut Vec<Diagnostic>) -> Vec<Object> {
+        let compat = on.spec.compat.as_ref().and_then(|c| c.flux_create_tenant.as_ref()).is_some_and(|f| f.value);
+        let mut found: Vec<(Value, Place)> = Vec::new();
+        if let Err(failure) = self.evaluate(on, compat, &mut found) {
+            out.push(failure.finding(&tenant.name.value, tenant.name.place));
+            return Vec::new();
+        }
+        let before = out.len();
+        let mut objects: Vec<Object> = Vec::with_capacity(found.len());
+        let mut seen: BTreeSet<ObjectId> = BTreeSet::new();
+        for (mut value, origin) in found {
+            if !compat {
+                self.decorate_for(&mut value, on);
+            }
+            let object = match self.object(value, origin) {
+                Ok(object) => object,
+                Err(fault) => {
+                    out.push(self.of(tenant, fault));
+                    continue;
+                }
+            };
+            if let Some(reason) = self.not_allowed(&object.id, tenant, on) {
+                let message = format!("`{}` is not the tenant's to have: {reason}", object.id);
+                let fix = "render objects of the tenant's own namespaces";
+                out.push(self.of(tenant, Diagnostic::new(&OBJECT_NOT_ALLOWED, origin, message).fix(fix)));
+            } else if !seen.insert(object.id.clone()) {
+                out.push(self.of(tenant, duplicate(&object, origin)));
+            } else {
+                objects.push(object);
+            }
+        }
+        for object in self.manifests.of(tenant, on, self.sources, out) {
+            if seen.insert(object.id.clone()) {
+                objects.push(object);
+            } else {
+                let first = objects.iter().find(|o| o.id == object.id).map_or(object.origin, |o| o.origin);
+                out.push(self.of(tenant, duplicate(&object, object.origin).related(first, "the first")));
+            }
+        }
+        if out.len() == before && !compat {
+            floor_is_there(&objects, tenant, on, out);
+        }
+        objects.sort_by(|a, b| (kinds::order(&a.id), &a.id).cmp(&(kinds::order(&b.id), &b.id)));
+        objects
+    }
+
+    fn of(&self, tenant: &Tenant, finding: Diagnostic) -> Diagnostic {
+        finding.related(tenant.name.place, "for this tenant").tenant(&tenant.name.value)
+    }
+
+    fn evaluate(&self, on: &OnCluster, compat: bool, found: &mut Vec<(Value, Place)>) -> Result<(), template::Failure> {
+        let json = |v: Result<Value, serde_json::Error>| v.unwrap_or(Value::Null);
+        let tenant = json(serde_json::to_value(&on.tenant));
+        let mut base = self.base();
+        base.push("tenant", &tenant);
+        for namespace in &on.namespaces {
+            let value = json(serde_json::to_value(namespace));
+            let scope = base.with(&[("namespace", &value)]);
+            let templates = if compat { &self.templates.compat } else { &self.templates.namespace };
+            for template in templates {
+                template.eval(&scope, found)?;
+            }
+        }
+        if compat {
+            return Ok(());
+        }
+        let deployers = json(serde_json::to_value(&on.deployers));
+        let scope = base.with(&[("deployers", &deployers)]);
+        for template in &self.templates.tenant {
+            template.eval(&scope, found)?;
+        }
+        for sync in &on.syncs {
+            let value = json(serde_json::to_value(sync));
+            let scope = base.with(&[("sync", &value)]);
+            for template in &self.templates.sync {
+                template.eval(&scope, found)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn decorate_for(&self, value: &mut Value, on: &OnCluster) {
+        let mut annotations: Vec<(&str, &str)> = vec![("kustomize.toolkit.fluxcd.io/substitute", "disabled")];
+        if let Ok(id) = ObjectId::of(value) {
+            let home = if id.kind == "Namespace" { &id.name } else { &id.namespace };
+            let namespace = on.namespaces.iter().find(|n| n.name == *home);
+            if let Some(namespace) = namespace {
+                if is_protected(&id, namespace) {
+                    annotations.insert(0, ("kustomize.toolkit.fluxcd.io/prune", "disabled"));
+                }
+                if namespace.adopt && (kinds::is_floor(&id) || id.kind == "ServiceAccount") {
+                    annotations.insert(0, ("kustomize.toolkit.fluxcd.io/ssa", "Merge"));
+                }
+            }
+        }
+        annotations.sort_unstable();
+        let labels = on.tenant.common_labels.iter().map(|(k, v)| (k.as_str(), v.as_str()));
+        decorate(value, labels, &annotations);
+    }
+
+    fn object(&self, value: Value, origin: Place) -> Result<Object, Diagnostic> {
+        let invalid = |message: String| Diagnostic::new(&OBJECT_INVALID, origin, message).fix("mend the template");
+        let id = ObjectId::of(&value).map_err(|reason| invalid(format!("the template yields no object: {reason}")))?;
+        match kinds::check(&value) {
+            Some(faults) if !faults.is_empty() => {
+                return Err(invalid(format!("`{id}` is refused by its schema: {}", faults.join("; "))));
+            }
+            _ => {}
+        }
+        let mut text = String::with_capacity(512);
+        emit(&mut text, &value);
+        let late = !kinds::surely_present(&id);
+        Ok(Object { id, text, late, origin })
+    }
+
+    /// Why an object is not the tenant's to have.
+    fn not_allowed(&self, id: &ObjectId, tenant: &Tenant, on: &OnCluster) -> Option<String> {
+        let own = |name: &str| on.namespaces.iter().any(|n| n.name == name);
+        if id.kind == "Namespace" && id.group.is_empty() {
+            return (!own(&id.name)).then(|| format!("`{}` is not one of its namespaces", id.name));
+        }
+        if kinds::cluster_scoped(id) || id.namespace.is_empty() {
+            return Some(format!("it is an object of the cluster `{}`", self.cluster_name));
+        }
+        if own(&id.namespace) {
+            return None;
+        }
+        let prefix = format!("{}-", tenant.name.value);
+        let flux = id.namespace == self.flux_namespace && id.name.starts_with(&prefix);
+        let made_for_sync = on.deployers.iter().any(|d| d.namespace == id.namespace)
+            || on.syncs.iter().any(|s| s.namespace == id.namespace);
+        (!(flux && made_for_sync)).then(|| format!("`{}` is not one of its namespaces", id.namespace))
+    }
+}
+
+fn duplicate(object: &Object, place: Place) -> Diagnostic {
+    Diagnostic::new(&DUPLICATE_OBJECT, place, format!("`{}` is defined twice", object.id)).fix("remove one of the two")
+}
+
+/// Objects that keep a tenant in: they stay when they leave the tree, until teardown.
+fn is_protected(id: &ObjectId, namespace: &Namespace) -> bool {
+    match id.kind.as_str() {
+        "Namespace" => true,
+        "ServiceAccount" => id.name == "default",
+        "NetworkPolicy" => id.name == "default-deny",
+        "ResourceQuota" => namespace.quota.as_ref().is_some_and(|q| q.name == id.name),
+        "LimitRange" => namespace.limits.as_ref().is_some_and(|l| l.name == id.name),
+        _ => false,
+    }
+}
+
+/// Sets labels and annotations that no template can leave out or change.
+fn decorate<'l>(value: &mut Value, labels: impl Iterator<Item = (&'l str, &'l str)>, annotations: &[(&str, &str)]) {
+    let Some(metadata) = value.get_mut("metadata").and_then(Value::as_object_mut) else { return };
+    let mut set = |field: &str, pairs: &mut dyn Iterator<Item = (String, String)>| {
+        if !matches!(metadata.get(field), Some(Value::Object(_))) {
+            metadata.insert(field.to_owned(), Value::Object(Map::new()));
+        }
+        if let Some(Value::Object(map)) = metadata.get_mut(field) {
+            for (key, value) in pairs {
+                map.insert(key, Value::String(value));
+            }
+        }
+    };
+    set("labels", &mut labels.map(|(k, v)| (k.to_owned(), v.to_owned())));
+    set("annotations", &mut annotations.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())));
+}
+
+/// That no template left out what every namespace must have.
+fn floor_is_there(objects: &[Object], tenant: &Tenant, on: &OnCluster, out: &mut Vec<Diagnostic>) {
+    for namespace in &on.namespaces {
+        let name = namespace.name.as_str();
+        let rbac = "rbac.authorization.k8s.io";
+        let mut wanted = vec![("", "Namespace", "", name)];
+        if namespace.service_account {
+            wanted.push(("", "ServiceAccount", name, "default"));
+        }
+        if namespace.network.rendered {
+            wanted.push(("networking.k8s.io", "NetworkPolicy", name, "default-deny"));
+        }
+        if let Some(quota) = &namespace.quota {
+            wanted.push(("", "ResourceQuota", name, &quota.name));
+        }
+        if let Some(limits) = &namespace.limits {
+            wanted.push(("", "LimitRange", name, &limits.name));
+        }
+        wanted.extend(namespace.bindings.iter().map(|b| (rbac, "RoleBinding", name, b.name.as_str())));
+        for (group, kind, home, object) in wanted {
+            let there = objects.iter().any(|o| {
+                o.id.kind == kind && o.id.group == group && o.id.namespace == home && o.id.name == object
+            });
+            if !there {
+                let message = format!("no template renders {kind} `{object}` of the namespace `{name}`");
+                out.push(
+                    Diagnostic::new(&FLOOR_MISSING, tenant.name.place, message)
+                        .fix("restore the template, or say it in the spec: floor: external, with a Waiver")
+                        .tenant(&tenant.name.value),
+                );
+            }
+        }
+    }
+}
+
+/// The ClusterRoles that stand for roles, for documentation and tests.
+pub fn catalogue_objects() -> Vec<String> {
+    crate::tenancy::CATALOGUE.iter().map(|r| role_object(r)).collect()
+}

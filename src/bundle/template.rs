@@ -1,0 +1,393 @@
+//! Templates: YAML documents with expressions at the leaves.
+//!
+//! A leaf that is one `{{ expression }}` keeps the expression's type; null leaves the key out. Structure is steered by
+//! keys: `$if` keeps a mapping or not, `$for: x in list` repeats a document or an item, `$merge` lays a mapping's
+//! entries in, `$value` stands for the whole mapping. A value is never read as YAML again, so it cannot become structure.
+
+use crate::diagnostic::{Diagnostic, Scope as Whom, rule};
+use crate::document::{self, Document, Node, Value as Tree};
+use crate::expression::{Fault, Leaf, Scope};
+use crate::source::{Place, Source, SourceId};
+use serde_json::{Map, Value};
+use std::cell::Cell;
+
+/// Most values that one document of a template may yield for one tenant.
+pub const MAX_VALUES: usize = 200_000;
+/// Most bytes of text that one document of a template may yield for one tenant.
+pub const MAX_BYTES: usize = 4 << 20;
+
+rule! {
+    /// A template cannot be read.
+    ///
+    /// ## What it finds
+    /// An expression with a syntax error, an expression in a key, a `$for` that is not `x in list`, a misplaced or
+    /// unknown `$` key.
+    pub static SYNTAX = "bundle/template-syntax", Error;
+}
+rule! {
+    /// A template uses a name that is not defined for this tenant.
+    ///
+    /// ## Why it matters
+    /// Other engines write an empty text, and the object is applied with it.
+    /// ## Fix
+    /// Mend the name, or write `{{ name|default(none) }}` where it may be missing.
+    pub static UNDEFINED = "bundle/undefined", Error;
+}
+rule! {
+    /// A template runs too long or yields too much: an endless loop, a text that grows without bound.
+    pub static LIMIT = "bundle/template-limit", Error;
+}
+rule! {
+    /// An expression of a template fails for this tenant.
+    pub static EXPRESSION = "bundle/expression", Error;
+}
+
+/// A template: its documents, in order.
+#[derive(Debug)]
+pub struct Template {
+    /// The path below `templates/`.
+    pub path: String,
+    documents: Vec<Body>,
+}
+
+#[derive(Debug)]
+struct Body {
+    place: Place,
+    root: Part,
+}
+
+#[derive(Debug)]
+enum Part {
+    Literal(Value),
+    Leaf { leaf: Leaf, place: Place },
+    Map { condition: Option<Test>, entries: Vec<Member>, place: Place },
+    Seq(Vec<Item>),
+}
+
+#[derive(Debug)]
+enum Member {
+    Entry(String, Part),
+    Merge(Part, Place),
+    Whole(Part),
+}
+
+#[derive(Debug)]
+struct Item {
+    repeat: Option<Repeat>,
+    part: Part,
+}
+
+#[derive(Debug)]
+struct Repeat {
+    name: String,
+    list: Leaf,
+    place: Place,
+}
+
+#[derive(Debug)]
+struct Test {
+    leaf: Leaf,
+    place: Place,
+}
+
+/// What went wrong for a tenant: in the template, at a place.
+#[derive(Debug)]
+pub struct Failure {
+    /// What.
+    pub fault: Fault,
+    /// Where in the template.
+    pub place: Place,
+}
+
+/// Bounds what one evaluation may yield.
+struct Budget {
+    values: Cell<usize>,
+    bytes: Cell<usize>,
+}
+
+impl Budget {
+    fn spend(&self, bytes: usize, place: Place) -> Result<(), Failure> {
+        self.values.set(self.values.get() + 1);
+        self.bytes.set(self.bytes.get() + bytes);
+        if self.values.get() > MAX_VALUES || self.bytes.get() > MAX_BYTES {
+            let text = format!("the template yields more than {MAX_VALUES} values or {MAX_BYTES} bytes");
+            return Err(Failure { fault: Fault::Limit(text), place });
+        }
+        Ok(())
+    }
+}
+
+impl Template {
+    /// Reads a template. Every fault is the fleet's.
+    pub fn parse(path: &str, id: SourceId, source: &Source) -> (Self, Vec<Diagnostic>) {
+        let (documents, mut faults) = document::parse(id, source);
+        let mut bodies = Vec::new();
+        for document in &documents {
+            match body(document) {
+                Ok(Some(body)) => bodies.push(body),
+                Ok(None) => {}
+                Err(fault) => faults.push(*fault),
+            }
+        }
+        for fault in &mut faults {
+            fault.scope = Whom::Fleet;
+        }
+        (Self { path: path.to_owned(), documents: bodies }, faults)
+    }
+
+    /// Evaluates every document: objects, each with the place of the document it comes from.
+    pub fn eval(&self, scope: &Scope<'_>, out: &mut Vec<(Value, Place)>) -> Result<(), Failure> {
+        for body in &self.documents {
+            let budget = Budget { values: Cell::new(0), bytes: Cell::new(0) };
+            let item = match &body.root {
+                Part::Seq(items) => items.first(),
+                _ => None,
+            };
+            let Some(item) = item else { continue };
+            let mut found = Vec::new();
+            item.eval(scope, &budget, &mut found)?;
+            out.extend(found.into_iter().map(|value| (value, body.place)));
+        }
+        Ok(())
+    }
+}
+
+fn syntax(place: Place, message: impl Into<String>, fix: &str) -> Box<Diagnostic> {
+    Box::new(Diagnostic::new(&SYNTAX, place, message).fix(fix).scope(Whom::Fleet))
+}
+
+fn body(document: &Document) -> Result<Option<Body>, Box<Diagnostic>> {
+    match &document.root.value {
+        Tree::Null => Ok(None),
+        Tree::Map(_) => {
+            let first = document.root.place;
+            let head = document.root.entries().first().map_or(first, |e| e.key_place);
+            Ok(Some(Body { place: head, root: Part::Seq(vec![item(&document.root)?]) }))
+        }
+        _ => Err(syntax(document.root.place, "a template is a mapping", "write an object")),
+    }
+}
+
+fn item(node: &Node) -> Result<Item, Box<Diagnostic>> {
+    let Some(entry) = node.entry("$for") else { return Ok(Item { repeat: None, part: part(node)? }) };
+    let place = entry.node.place;
+    let wrong = || syntax(place, "`$for` is not of the form `x in list`", "write `$for: x in namespace.bindings`");
+    let text = entry.node.as_str().ok_or_else(wrong)?;
+    let (name, list) = text.split_once(" in ").ok_or_else(wrong)?;
+    let (name, list) = (name.trim(), list.trim());
+    if name.is_empty() || !name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_') {
+        return Err(wrong());
+    }
+    let list = Leaf::parse(&format!("{{{{ {list} }}}}")).map_err(|(fault, _)| syntax(place, fault.to_string(), "mend it"))?;
+    let mut rest = node.clone();
+    if let Tree::Map(entries) = &mut rest.value {
+        entries.retain(|e| e.key != "$for");
+    }
+    Ok(Item { repeat: Some(Repeat { name: name.to_owned(), list, place }), part: part(&rest)? })
+}
+
+fn leaf(node: &Node, text: &str) -> Result<Leaf, Box<Diagnostic>> {
+    Leaf::parse(text).map_err(|(fault, _)| syntax(node.place, fault.to_string(), "mend the expression"))
+}
+
+fn part(node: &Node) -> Result<Part, Box<Diagnostic>> {
+    Ok(match &node.value {
+        Tree::String(text) if text.contains("{{") => Part::Leaf { leaf: leaf(node, text)?, place: node.place },
+        Tree::Map(entries) => {
+            let mut condition = None;
+            let mut members = Vec::with_capacity(entries.len());
+            for entry in entries {
+                let place = entry.key_place;
+                match entry.key.as_str() {
+                    "$if" => {
+                        let text = entry.node.as_str().unwrap_or_default();
+                        let text = if text.contains("{{") { text.to_owned() } else { format!("{{{{ {text} }}}}") };
+                        condition = Some(Test { leaf: leaf(&entry.node, &text)?, place: entry.node.place });
+                    }
+                    "$merge" => members.push(Member::Merge(part(&entry.node)?, entry.node.place)),
+                    "$value" => members.push(Member::Whole(part(&entry.node)?)),
+                    "$for" => return Err(syntax(place, "`$for` stands in a document or an item of a list", "move it")),
+                    key if key.starts_with('$') => {
+                        return Err(syntax(place, format!("`{key}` is unknown"), "known: $if, $for, $merge, $value"));
+                    }
+                    key if key.contains("{{") => {
+                        return Err(syntax(place, "an expression in a key", "lay a mapping in with $merge"));
+                    }
+                    key => members.push(Member::Entry(key.to_owned(), part(&entry.node)?)),
+                }
+            }
+            let literal = condition.is_none() && members.iter().all(|m| matches!(m, Member::Entry(_, Part::Literal(_))));
+            if literal {
+                let object = members.into_iter().filter_map(|m| match m {
+                    Member::Entry(key, Part::Literal(value)) => Some((key, value)),
+                    _ => None,
+                });
+                Part::Literal(Value::Object(object.collect()))
+            } else {
+                Part::Map { condition, entries: members, place: node.place }
+            }
+        }
+        Tree::Seq(items) => {
+            let items = items.iter().map(item).collect::<Result<Vec<_>, _>>()?;
+            if items.iter().all(|i| i.repeat.is_none() && matches!(i.part, Part::Literal(_))) {
+                let values = items.into_iter().filter_map(|i| if let Part::Literal(v) = i.part { Some(v) } else { None });
+                Part::Literal(Value::Array(values.collect()))
+            } else {
+                Part::Seq(items)
+            }
+        }
+        _ => Part::Literal(node.to_json()),
+    })
+}
+
+/// Whether a value counts as true: not null, false, nothing, an empty text, list or mapping.
+fn truth(value: &Value) -> bool {
+    match value {
+        Value::Null => false,
+        Value::Bool(b) => *b,
+        Value::Number(n) => n.as_f64() != Some(0.0),
+        Value::String(s) => !s.is_empty(),
+        Value::Array(a) => !a.is_empty(),
+        Value::Object(o) => !o.is_empty(),
+    }
+}
+
+fn fail((fault, _): (Fault, usize), place: Place) -> Failure {
+    Failure { fault, place }
+}
+
+impl Item {
+    fn eval(&self, scope: &Scope<'_>, budget: &Budget, out: &mut Vec<Value>) -> Result<(), Failure> {
+        let Some(repeat) = &self.repeat else {
+            out.extend(self.part.eval(scope, budget)?);
+            return Ok(());
+        };
+        let list = repeat.list.eval(scope).map_err(|f| fail(f, repeat.place))?;
+        let Value::Array(items) = list else {
+            let fault = Fault::Other("`$for` runs over something that is not a list".into());
+            return Err(Failure { fault, place: repeat.place });
+        };
+        for value in &items {
+            budget.spend(0, repeat.place)?;
+            out.extend(self.part.eval(&scope.with(&[(&repeat.name, value)]), budget)?);
+        }
+        Ok(())
+    }
+}
+
+impl Part {
+    /// The value; nothing where a condition is false.
+    fn eval(&self, scope: &Scope<'_>, budget: &Budget) -> Result<Option<Value>, Failure> {
+        match self {
+            Self::Literal(value) => Ok(Some(value.clone())),
+            Self::Leaf { leaf, place } => {
+                let value = leaf.eval(scope).map_err(|f| fail(f, *place))?;
+                budget.spend(size(&value), *place)?;
+                Ok(Some(value))
+            }
+            Self::Seq(items) => {
+                let mut out = Vec::with_capacity(items.len());
+                for item in items {
+                    item.eval(scope, budget, &mut out)?;
+                }
+                Ok(Some(Value::Array(out)))
+            }
+            Self::Map { condition, entries, place } => {
+                budget.spend(0, *place)?;
+                if let Some(test) = condition
+                    && !truth(&test.leaf.eval(scope).map_err(|f| fail(f, test.place))?)
+                {
+                    return Ok(None);
+                }
+                let mut out = Map::new();
+                for member in entries {
+                    match member {
+                        Member::Entry(key, part) => {
+                            if let Some(value) = part.eval(scope, budget)?.filter(|v| !v.is_null()) {
+                                out.insert(key.clone(), value);
+                            }
+                        }
+                        Member::Whole(part) => return part.eval(scope, budget),
+                        Member::Merge(part, place) => match part.eval(scope, budget)? {
+                            Some(Value::Object(more)) => out.extend(more),
+                            None | Some(Value::Null) => {}
+                            Some(_) => {
+                                let fault = Fault::Other("`$merge` lays in something that is not a mapping".into());
+                                return Err(Failure { fault, place: *place });
+                            }
+                        },
+                    }
+                }
+                Ok(Some(Value::Object(out)))
+            }
+        }
+    }
+}
+
+fn size(value: &Value) -> usize {
+    match value {
+        Value::String(s) => s.len(),
+        Value::Array(items) => items.iter().map(size).sum::<usize>() + items.len(),
+        Value::Object(map) => map.iter().map(|(k, v)| k.len() + size(v)).sum(),
+        _ => 8,
+    }
+}
+
+impl Failure {
+    /// The finding: in the template, and at the tenant it fails for.
+    pub fn finding(&self, tenant: &str, tenant_place: Place) -> Diagnostic {
+        let rule = match &self.fault {
+            Fault::Undefined(_) => &UNDEFINED,
+            Fault::Limit(_) => &LIMIT,
+            Fault::Syntax(_) => &SYNTAX,
+            Fault::Other(_) => &EXPRESSION,
+        };
+        let fix = match rule.id {
+            "bundle/undefined" => "mend the name, or write `{{ name|default(none) }}` where it may be missing",
+            "bundle/template-limit" => "make it yield less",
+            _ => "mend the expression",
+        };
+        Diagnostic::new(rule, self.place, format!("{} for the tenant `{tenant}`", self.fault))
+            .related(tenant_place, "for this tenant")
+            .fix(fix)
+            .tenant(tenant)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn eval(text: &str) -> Result<Vec<Value>, Failure> {
+        let source = Source::new("t", text);
+        let (template, faults) = Template::parse("t", SourceId(0), &source);
+        assert!(faults.is_empty(), "{faults:?}");
+        let v = json!({"list": ["a", "b"], "map": {"x": "1"}, "no": null, "evil": "x\n---\nkind: Evil"});
+        let mut scope = Scope::new();
+        scope.push("v", &v);
+        let mut out = Vec::new();
+        template.eval(&scope, &mut out)?;
+        Ok(out.into_iter().map(|(v, _)| v).collect())
+    }
+
+    #[test]
+    fn structure_comes_from_keys_and_never_from_values() {
+        let text = "a: [{$for: x in v.list, $value: \"{{ x }}!\"}, {$if: v.no, $value: 1}]\nb: {$merge: \"{{ v.map }}\", w: 2}\nc: \"{{ v.no }}\"\nd: \"{{ v.evil }}\"\n---\n$for: x in v.list\nname: \"{{ x }}\"\n---\n$if: \"{{ v.no }}\"\nz: 1\n";
+        assert_eq!(
+            eval(text).unwrap(),
+            vec![
+                json!({"a": ["a!", "b!"], "b": {"x": "1", "w": 2}, "d": "x\n---\nkind: Evil"}),
+                json!({"name": "a"}),
+                json!({"name": "b"})
+            ]
+        );
+    }
+
+    #[test]
+    fn loops_end() {
+        let text = "a: [{$for: a in range(1000), $value: [{$for: b in range(1000), $value: [{$for: c in range(1000), $value: x}]}]}]\n";
+        assert!(matches!(eval(text).unwrap_err().fault, Fault::Limit(_)));
+        assert!(matches!(eval("a: \"{{ v.nope }}\"").unwrap_err().fault, Fault::Undefined(_)));
+    }
+}

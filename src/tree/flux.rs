@@ -1,0 +1,114 @@
+//! The Flux objects that apply the tree: one entry, the platform, the units, and the units' late parts.
+
+use super::Layout;
+use crate::bundle::kinds;
+use crate::document::emit_documents;
+use crate::spec::fleet::{Cluster, FluxSourceKind};
+use serde_json::{Value, json};
+
+/// The name of the Kustomization that applies the entry folder.
+const ENTRY: &str = "tenantry";
+/// The name of the Kustomization that applies what is rendered once a cluster.
+const PLATFORM: &str = "tenantry-platform";
+
+/// A folder that a Kustomization applies.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Unit {
+    /// The folder's name: a tenant's, or `shard-NN`.
+    pub name: String,
+    /// Whether it holds one tenant.
+    pub one_tenant: bool,
+    /// Whether there is a late part.
+    pub late: bool,
+}
+
+impl Unit {
+    /// The name of its Kustomization.
+    pub fn kustomization(&self) -> String {
+        if self.one_tenant { format!("tenant-{}", self.name) } else { format!("tenants-{}", self.name) }
+    }
+}
+
+/// Makes the Flux objects of a cluster.
+pub struct Flux<'a> {
+    /// The fleet's name.
+    pub owner: &'a str,
+    /// The cluster.
+    pub cluster: &'a Cluster,
+    /// Where things are.
+    pub layout: &'a Layout,
+}
+
+impl Flux<'_> {
+    fn namespace(&self) -> &str {
+        self.cluster.flux.as_ref().and_then(|f| f.namespace.as_ref()).map_or("flux-system", |n| n.as_str())
+    }
+
+    fn source(&self) -> Value {
+        match self.cluster.flux.as_ref().and_then(|f| f.source.as_ref()) {
+            Some(source) => json!({"kind": source.kind, "name": source.name.as_str()}),
+            None => json!({"kind": FluxSourceKind::GitRepository, "name": "flux-system"}),
+        }
+    }
+
+    fn kustomization(&self, name: &str, path: &str, keep: bool, after: Option<&str>) -> Value {
+        let account = self.cluster.flux.as_ref().and_then(|f| f.service_account.as_ref());
+        let mut annotations = serde_json::Map::new();
+        if keep {
+            annotations.insert("kustomize.toolkit.fluxcd.io/prune".into(), json!("disabled"));
+        }
+        annotations.insert("kustomize.toolkit.fluxcd.io/substitute".into(), json!("disabled"));
+        let mut object = json!({
+            "apiVersion": "kustomize.toolkit.fluxcd.io/v1",
+            "kind": "Kustomization",
+            "metadata": {
+                "name": name,
+                "namespace": self.namespace(),
+                "labels": {"tenantry.dev/owner": self.owner},
+                "annotations": annotations,
+            },
+            "spec": {
+                "interval": "10m",
+                "retryInterval": "2m",
+                "timeout": "5m",
+                "path": self.layout.in_source(path),
+                "prune": true,
+                "serviceAccountName": account.map_or("kustomize-controller", |a| a.as_str()),
+                "sourceRef": self.source(),
+            }
+        });
+        if let Some(after) = after {
+            object["spec"]["dependsOn"] = json!([{"name": after}]);
+        }
+        debug_assert!(kinds::check(&object).is_some_and(|faults| faults.is_empty()));
+        object
+    }
+
+    /// The one file that goes where the bootstrap looks.
+    pub fn entry_file(&self) -> (String, Vec<String>) {
+        let path = self.layout.entry_folder(self.cluster.name.as_str());
+        self.text(&[self.kustomization(ENTRY, &path, false, None)])
+    }
+
+    /// The file of the entry folder: the platform's Kustomization, and those of the units.
+    pub fn entry_folder(&self, units: &[Unit]) -> (String, Vec<String>) {
+        let cluster = self.cluster.name.as_str();
+        let mut objects = vec![self.kustomization(PLATFORM, &self.layout.platform_folder(cluster), false, None)];
+        for unit in units {
+            let name = unit.kustomization();
+            let path = self.layout.unit_folder(cluster, &unit.name, false);
+            objects.push(self.kustomization(&name, &path, true, Some(PLATFORM)));
+            if unit.late {
+                let path = self.layout.unit_folder(cluster, &unit.name, true);
+                objects.push(self.kustomization(&format!("{name}-late"), &path, true, Some(&name)));
+            }
+        }
+        self.text(&objects)
+    }
+
+    fn text(&self, objects: &[Value]) -> (String, Vec<String>) {
+        let name = |o: &Value| o["metadata"]["name"].as_str().unwrap_or_default().to_owned();
+        let ids = objects.iter().map(|o| format!("Kustomization.kustomize.toolkit.fluxcd.io/{}/{}", self.namespace(), name(o)));
+        (format!("{}{}", super::header(None), emit_documents(objects)), ids.collect())
+    }
+}

@@ -1,0 +1,204 @@
+//! `tenantry.lock`: what was written, where from, and which objects it holds.
+//!
+//! JSON lines sorted by path, without a digest over all of them, so that two pull requests merge line by line. It is an
+//! input: it says whose a file is, who has a name, and what must not be removed unseen.
+
+use super::Where;
+use crate::bundle::ObjectId;
+use crate::diagnostic::{Diagnostic, Scope, rule};
+use crate::source::{Place, Source, SourceId};
+use crate::tenancy::Prior;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+rule! {
+    /// `tenantry.lock` cannot be read.
+    ///
+    /// ## What it finds
+    /// A merge conflict's markers, a line that is no JSON, fields of a newer version.
+    /// ## Fix
+    /// After a merge conflict: keep both sides' lines, remove the markers, run `tenantry render`. Else restore the file
+    /// from Git.
+    pub static LOCK_INVALID = "tree/lock-invalid", Error;
+}
+
+/// A line of the lock.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+enum Line {
+    File(FileEntry),
+    Tombstone(Tombstone),
+    Cluster(ClusterEntry),
+}
+
+/// What a cluster was rendered with.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ClusterEntry {
+    /// The cluster's name.
+    pub cluster: String,
+    /// The version of tenantry.
+    pub tool: String,
+    /// The digest of the templates.
+    pub templates: String,
+    /// The digest of the profiles.
+    pub profiles: String,
+    /// What a Kustomization holds: `tenant` or `shard`.
+    pub unit: String,
+    /// How many shards; 0 for the unit `tenant`.
+    pub shards: u32,
+}
+
+/// A file of the tree.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FileEntry {
+    /// The path, from the folder of the lock.
+    pub path: String,
+    /// The digest of its bytes.
+    pub digest: String,
+    /// The cluster.
+    pub on: String,
+    /// The tenant; nothing for the platform's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tenant: Option<String>,
+    /// The file the tenant was defined in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<String>,
+    /// The tenant's UUID.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub uuid: Option<String>,
+    /// What the tenant claims besides objects.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub claims: Vec<String>,
+    /// The objects in it.
+    pub objects: Vec<String>,
+    /// Whether the tenant has an error now, and the file is that of an earlier run.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub held: bool,
+}
+
+/// A tenant that went.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Tombstone {
+    /// Its name.
+    pub tombstone: String,
+    /// The cluster it went from.
+    pub on: String,
+    /// Its UUID.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub uuid: Option<String>,
+    /// Its namespaces there.
+    pub namespaces: Vec<String>,
+}
+
+/// The lock.
+#[derive(Clone, Debug, Default)]
+pub struct Lock {
+    /// Clusters by name.
+    pub clusters: BTreeMap<String, ClusterEntry>,
+    /// Files by path.
+    pub files: BTreeMap<String, FileEntry>,
+    /// Tenants that went, by name and cluster.
+    pub tombstones: BTreeMap<(String, String), Tombstone>,
+    /// Where each path's line stands, in the lock that was read.
+    places: BTreeMap<String, Place>,
+    /// The lock that was read.
+    pub source: Option<SourceId>,
+}
+
+impl Lock {
+    /// Reads a lock. A fault is the fleet's.
+    pub fn parse(id: SourceId, source: &Source) -> (Self, Vec<Diagnostic>) {
+        let mut lock = Self { source: Some(id), ..Self::default() };
+        let mut faults = Vec::new();
+        for number in 1..=source.line_count() {
+            let text = source.line(number);
+            let start = source.line_start(number);
+            let place = Place { source: id, start, end: start + text.len() as u32 };
+            if text.trim().is_empty() {
+                continue;
+            }
+            if ["<<<<<<<", "=======", ">>>>>>>", "|||||||"].iter().any(|m| text.starts_with(m)) {
+                faults.push(
+                    Diagnostic::new(&LOCK_INVALID, place, "a merge conflict's marker stands in the lock")
+                        .fix("keep both sides' lines, remove the markers, run `tenantry render`")
+                        .scope(Scope::Fleet),
+                );
+                continue;
+            }
+            match serde_json::from_str::<Line>(text) {
+                Ok(Line::Cluster(entry)) => {
+                    lock.clusters.insert(entry.cluster.clone(), entry);
+                }
+                Ok(Line::File(entry)) => {
+                    lock.places.insert(entry.path.clone(), place);
+                    lock.files.insert(entry.path.clone(), entry);
+                }
+                Ok(Line::Tombstone(entry)) => {
+                    lock.tombstones.insert((entry.tombstone.clone(), entry.on.clone()), entry);
+                }
+                Err(_) => faults.push(
+                    Diagnostic::new(&LOCK_INVALID, place, "this is not a line of a lock that this version writes")
+                        .fix("restore the file from Git, or install the version of tenantry that wrote it")
+                        .scope(Scope::Fleet),
+                ),
+            }
+        }
+        (lock, faults)
+    }
+
+    /// The text of the lock.
+    pub fn to_text(&self) -> String {
+        let mut out = String::new();
+        let clusters = self.clusters.values().map(|e| serde_json::to_string(&Line::Cluster(e.clone())));
+        let files = self.files.values().map(serde_json::to_string);
+        let tombstones = self.tombstones.values().map(serde_json::to_string);
+        for line in clusters.chain(files).chain(tombstones).flatten() {
+            out.push_str(&line);
+            out.push('\n');
+        }
+        out
+    }
+
+    /// Where the line of a path stands.
+    pub fn place(&self, path: &str) -> Place {
+        let id = self.source.unwrap_or(SourceId(0));
+        self.places.get(path).copied().unwrap_or(Place::file(id))
+    }
+
+    /// What the tenants' stage wants to know of it.
+    pub fn prior(&self) -> Prior {
+        let mut prior = Prior::default();
+        for entry in self.files.values() {
+            let Some(tenant) = &entry.tenant else { continue };
+            if let Some(source) = &entry.source {
+                prior.tenants.insert(tenant.clone(), source.clone());
+            }
+            for claim in &entry.claims {
+                prior.claims.entry(claim.clone()).or_insert_with(|| tenant.clone());
+            }
+            for namespace in namespaces(entry) {
+                prior.claims.insert(format!("namespace/{}/{namespace}", entry.on), tenant.clone());
+                prior.namespaces.entry((tenant.clone(), entry.on.clone())).or_default().push(namespace);
+            }
+        }
+        prior
+    }
+}
+
+/// The namespaces that a file holds.
+pub fn namespaces(entry: &FileEntry) -> Vec<String> {
+    entry.objects.iter().filter_map(|o| o.strip_prefix("Namespace//")).map(str::to_owned).collect()
+}
+
+/// The objects that a file holds.
+pub fn objects(entry: &FileEntry) -> impl Iterator<Item = ObjectId> {
+    entry.objects.iter().filter_map(|o| ObjectId::parse(o))
+}
+
+/// Where the objects of a file are applied from: the folder it is in.
+pub fn unit_of(path: &str) -> Where {
+    Where(path.rsplit_once('/').map_or("", |(dir, _)| dir).to_owned())
+}

@@ -1,0 +1,533 @@
+//! Objects → files: where each is placed, what is written, what is refused.
+//!
+//! This stage places text and never serialises an object again. It does no IO: what is on disk comes in as digests, and
+//! a plan goes out.
+
+mod applied;
+mod flux;
+mod lock;
+mod plan;
+
+pub use applied::{Applied, PATH_APPLIED_TWICE, applied_twice};
+pub use lock::{ClusterEntry, FileEntry, LOCK_INVALID, Lock, Tombstone};
+pub use plan::{Disk, EDITED, FOREIGN_FILE, Plan, STALE, BEHIND, plan, check as check_disk};
+
+use crate::bundle::{ClusterBundle, Object};
+use crate::diagnostic::{Diagnostic, Scope, rule};
+use crate::expression::eval_text;
+use crate::source::{Place, Sources};
+use crate::spec::FleetDoc;
+use crate::spec::fleet::{Shards, Unit as UnitChoice};
+use crate::tenancy::{DERIVED_NAME, Tenancy, claims};
+use flux::{Flux, Unit};
+use serde_json::json;
+use std::collections::{BTreeMap, BTreeSet};
+
+rule! {
+    /// An object would move from one Flux Kustomization to another in one commit.
+    ///
+    /// ## Why it matters
+    /// Flux gives no order: if the old owner reconciles first, it prunes the object, a Namespace with everything in it.
+    /// ## Fix
+    /// In two commits. First: keep it where it is, and add `kustomize.toolkit.fluxcd.io/prune: disabled` to it there
+    /// (the floor has it already); wait until that is applied. Then: move it, with its line in tenantry.lock removed.
+    pub static OBJECT_MOVED = "tree/object-moved", Error;
+}
+rule! {
+    /// A cluster has more tenants than what its Kustomizations hold is made for.
+    ///
+    /// ## Why it matters
+    /// Every commit wakes every Kustomization, and each unpacks the whole source: 400 of them cost 454 s of CPU.
+    /// ## Fix
+    /// Move to `delivery.unit: shard`, cluster by cluster, in the two steps of `tenantry explain tree/object-moved`.
+    pub static OUTGROWN = "tree/outgrown", Warning;
+}
+rule! {
+    /// A namespace would go from a cluster without its tenant being retired.
+    ///
+    /// ## What it finds
+    /// A tenant's file that was deleted, a cluster or a namespace that was taken out of it.
+    /// ## Why it matters
+    /// A namespace goes with everything in it. A deleted line is not a decision to delete a team's data.
+    /// ## Fix
+    /// Restore it; or let the tenant go: `tenantry render --allow-removal TENANT`.
+    pub static UNRETIRED_REMOVAL = "lifecycle/unretired-removal", Error;
+}
+rule! {
+    /// A name of a tenant that went is used again.
+    ///
+    /// ## Why it matters
+    /// Whatever still trusts the old name (an IAM role's subject, a Vault role) trusts the new tenant.
+    /// ## Fix
+    /// Take another name; or, once nothing outside the cluster trusts it, remove its tombstone from tenantry.lock.
+    pub static QUARANTINED = "lifecycle/quarantined-name", Error;
+}
+
+/// The folder an object is applied from.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Where(pub String);
+
+/// Where things are, from the folder of the lock.
+#[derive(Clone, Debug)]
+pub struct Layout {
+    /// The tree's folder: `rendered`.
+    pub tree: String,
+    /// Where the repository's root is within the cluster's source.
+    pub repository_path: String,
+}
+
+impl Layout {
+    /// The folder of a cluster.
+    pub fn cluster_folder(&self, cluster: &str) -> String {
+        format!("{}/{cluster}", self.tree)
+    }
+    fn entry_folder(&self, cluster: &str) -> String {
+        format!("{}/{cluster}/entry", self.tree)
+    }
+    fn platform_folder(&self, cluster: &str) -> String {
+        format!("{}/{cluster}/platform", self.tree)
+    }
+    fn unit_folder(&self, cluster: &str, unit: &str, late: bool) -> String {
+        format!("{}/{cluster}/{}/{unit}", self.tree, if late { "late" } else { "tenants" })
+    }
+
+    /// A path as the cluster's source has it.
+    pub fn in_source(&self, path: &str) -> String {
+        let prefix = self.repository_path.trim_start_matches("./").trim_end_matches('/');
+        if prefix.is_empty() || prefix == "." { format!("./{path}") } else { format!("./{prefix}/{path}") }
+    }
+}
+
+/// A file that should be there.
+#[derive(Clone, Debug)]
+pub struct Desired {
+    /// Its text.
+    pub text: String,
+    /// Its line in the lock.
+    pub entry: FileEntry,
+}
+
+/// The tree that should be there.
+#[derive(Debug, Default)]
+pub struct Tree {
+    /// Files to be written, by path.
+    pub files: BTreeMap<String, Desired>,
+    /// Files of tenants that have an error, as the lock has them.
+    pub held: BTreeMap<String, FileEntry>,
+    /// What each cluster is rendered with.
+    pub clusters: BTreeMap<String, ClusterEntry>,
+    /// Tenants that go.
+    pub tombstones: Vec<Tombstone>,
+}
+
+/// What the tree is made of.
+pub struct Request<'a> {
+    /// The fleet.
+    pub fleet: &'a FleetDoc,
+    /// The tenants without an error.
+    pub tenancy: &'a Tenancy,
+    /// Their objects.
+    pub bundles: &'a [ClusterBundle],
+    /// The texts, for the paths in the lock.
+    pub sources: &'a Sources,
+    /// What was written before.
+    pub lock: &'a Lock,
+    /// Where things are.
+    pub layout: &'a Layout,
+    /// Tenants that exist, but whose files stay as they are.
+    pub held: &'a BTreeSet<String>,
+    /// Tenants that may go.
+    pub allow_removal: &'a [String],
+    /// The version of this program.
+    pub version: &'a str,
+    /// The digest of the templates.
+    pub templates: &'a str,
+    /// The digest of the profiles.
+    pub profiles: &'a str,
+}
+
+/// The line that a rendered file begins with.
+pub fn header(source: Option<&str>) -> String {
+    match source {
+        Some(path) => format!("# Rendered by tenantry from {path}. Do not edit: change the tenant.\n"),
+        None => "# Rendered by tenantry. Do not edit: change the fleet.\n".to_owned(),
+    }
+}
+
+/// The digest of a file's bytes.
+pub fn digest(bytes: &[u8]) -> String {
+    blake3::hash(bytes).to_hex().as_str()[..32].to_owned()
+}
+
+/// Whether the lock or the removals allow what a tenant now is; findings hold the tenant.
+pub fn refusals(request: &Request<'_>) -> Vec<Diagnostic> {
+    let mut out = Vec::new();
+    for bundle in request.bundles {
+        let cluster = &request.fleet.spec.clusters[bundle.cluster];
+        let name = cluster.name.as_str();
+        let choice = unit_choice(request, name, bundle.tenants.len());
+        if let Some(fault) = unit_changed(request, name) {
+            out.push(fault);
+            continue;
+        }
+        let mut rendered: BTreeMap<String, (Where, usize)> = BTreeMap::new();
+        for part in &bundle.tenants {
+            let tenant = &request.tenancy.tenants[part.index];
+            let unit = choice.unit(&part.tenant);
+            for object in &part.objects {
+                let folder = request.layout.unit_folder(name, &unit, object.late);
+                rendered.insert(object.id.to_string(), (Where(folder), part.index));
+            }
+            quarantine(request, name, tenant, &mut out);
+            derived_names(&choice, tenant, &mut out);
+        }
+        for (path, entry) in request.lock.files.iter().filter(|(_, e)| e.on == name) {
+            let Some(owner) = &entry.tenant else { continue };
+            if request.held.contains(owner) {
+                continue;
+            }
+            let old = lock::unit_of(path);
+            for id in lock::objects(entry) {
+                match rendered.get(&id.to_string()) {
+                    Some((new, index)) if *new != old => {
+                        let tenant = &request.tenancy.tenants[*index];
+                        let message = format!("`{id}` would move from {} to {}", old.0, new.0);
+                        out.push(
+                            Diagnostic::new(&OBJECT_MOVED, tenant.name.place, message)
+                                .related(request.lock.place(path), "where it is now")
+                                .fix("move it in two steps: `tenantry explain tree/object-moved`")
+                                .tenant(&tenant.name.value),
+                        );
+                    }
+                    None if id.kind == "Namespace" && id.group.is_empty() && !request.allow_removal.contains(owner) => {
+                        let tenant = request.tenancy.tenants.iter().find(|t| t.name.value == *owner);
+                        let place = tenant.map_or_else(|| request.lock.place(path), |t| t.name.place);
+                        let message = format!("the namespace `{}` of `{owner}` would go from `{name}`", id.name);
+                        let mut finding = Diagnostic::new(&UNRETIRED_REMOVAL, place, message)
+                            .fix(format!("restore it in {}, or run: tenantry render --allow-removal {owner}", entry.source.as_deref().unwrap_or("its file")))
+                            .tenant(owner);
+                        if tenant.is_some() {
+                            finding = finding.related(request.lock.place(path), "it was rendered here");
+                        }
+                        out.push(finding);
+                    }
+                    _ => {}
+                }
+            }
+        }
+    }
+    out
+}
+
+fn quarantine(request: &Request<'_>, cluster: &str, tenant: &crate::tenancy::model::Tenant, out: &mut Vec<Diagnostic>) {
+    let index = request.fleet.spec.clusters.iter().position(|c| c.name.as_str() == cluster);
+    let namespaces: Vec<&str> = index
+        .and_then(|i| tenant.on(i))
+        .map_or(Vec::new(), |on| on.namespaces.iter().map(|n| n.name.as_str()).collect());
+    for grave in request.lock.tombstones.values().filter(|t| t.on == cluster) {
+        let namespace = grave.namespaces.iter().find(|n| namespaces.contains(&n.as_str()));
+        let what = if grave.tombstone == tenant.name.value {
+            Some(format!("the name `{}`", tenant.name.value))
+        } else {
+            namespace.map(|n| format!("the namespace `{n}`"))
+        };
+        if let Some(what) = what {
+            let message = format!("{what} was that of a tenant which went from `{cluster}`");
+            out.push(
+                Diagnostic::new(&QUARANTINED, tenant.name.place, message)
+                    .fix("take another name, or remove the tombstone from tenantry.lock once nothing trusts the old one")
+                    .tenant(&tenant.name.value),
+            );
+        }
+    }
+}
+
+/// Flux puts a Kustomization's name into a label.
+fn derived_names(choice: &Choice, tenant: &crate::tenancy::model::Tenant, out: &mut Vec<Diagnostic>) {
+    if matches!(choice, Choice::Tenant) {
+        let unit = Unit { name: tenant.name.value.clone(), one_tenant: true, late: true };
+        let made = format!("{}-late", unit.kustomization());
+        if made.len() > 63 {
+            let message = format!("the Kustomization `{made}`, of `tenant-`, `{}` and `-late`, has {} characters, of 63", tenant.name.value, made.len());
+            out.push(Diagnostic::new(&DERIVED_NAME, tenant.name.place, message).fix("shorten the tenant's name").tenant(&tenant.name.value));
+        }
+    }
+}
+
+/// What a Kustomization of a cluster holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Choice {
+    Tenant,
+    Shard(u32),
+}
+
+impl Choice {
+    fn unit(self, tenant: &str) -> String {
+        match self {
+            Self::Tenant => tenant.to_owned(),
+            Self::Shard(count) => shard_name(shard(tenant, count), count),
+        }
+    }
+}
+
+fn shard_name(index: u32, count: u32) -> String {
+    let width = (count.max(1) - 1).to_string().len().max(2);
+    format!("shard-{index:0width$}")
+}
+
+/// Jump consistent hash (Lamping and Veach, 2014) of a tenant's name.
+fn shard(tenant: &str, count: u32) -> u32 {
+    let mut bytes = [0u8; 8];
+    bytes.copy_from_slice(&blake3::hash(tenant.as_bytes()).as_bytes()[..8]);
+    let mut key = u64::from_le_bytes(bytes);
+    let (mut b, mut j) = (-1i64, 0i64);
+    while j < i64::from(count) {
+        b = j;
+        key = key.wrapping_mul(2_862_933_555_777_941_757).wrapping_add(1);
+        j = ((b + 1) as f64 * ((1u64 << 31) as f64 / ((key >> 33) + 1) as f64)) as i64;
+    }
+    b.max(0) as u32
+}
+
+const TENANTS_A_CLUSTER: usize = 100;
+const TENANTS_A_SHARD: usize = 50;
+
+fn unit_choice(request: &Request<'_>, cluster: &str, tenants: usize) -> Choice {
+    if let Some(entry) = request.lock.clusters.get(cluster) {
+        return if entry.unit == "shard" { Choice::Shard(entry.shards.max(1)) } else { Choice::Tenant };
+    }
+    let delivery = request.fleet.spec.delivery.as_ref();
+    let count = || match delivery.and_then(|d| d.shards.as_ref()).map(|s| s.value) {
+        Some(Shards::Count(n)) => n,
+        _ => (tenants.div_ceil(TENANTS_A_SHARD).max(1)).next_power_of_two() as u32,
+    };
+    match delivery.and_then(|d| d.unit).unwrap_or_default() {
+        UnitChoice::Tenant => Choice::Tenant,
+        UnitChoice::Shard => Choice::Shard(count()),
+        UnitChoice::Auto if tenants <= TENANTS_A_CLUSTER => Choice::Tenant,
+        UnitChoice::Auto => Choice::Shard(count()),
+    }
+}
+
+/// The fleet asks for another unit or count than the cluster was rendered with: everything would move.
+fn unit_changed(request: &Request<'_>, cluster: &str) -> Option<Diagnostic> {
+    let entry = request.lock.clusters.get(cluster)?;
+    let delivery = request.fleet.spec.delivery.as_ref()?;
+    let unit = match delivery.unit.unwrap_or_default() {
+        UnitChoice::Auto => entry.unit.as_str(),
+        UnitChoice::Tenant => "tenant",
+        UnitChoice::Shard => "shard",
+    };
+    let shards = match delivery.shards.as_ref().map(|s| s.value) {
+        Some(Shards::Count(n)) if unit == "shard" => n,
+        _ => entry.shards,
+    };
+    if unit == entry.unit && shards == entry.shards {
+        return None;
+    }
+    let place = delivery.shards.as_ref().map_or(request.fleet.name.place, |s| s.place);
+    let message = format!(
+        "`{cluster}` is rendered by {} ({}), the fleet now wants {unit} ({shards}): every object would move",
+        entry.unit, entry.shards
+    );
+    Some(
+        Diagnostic::new(&OBJECT_MOVED, place, message)
+            .fix("restore delivery.unit and delivery.shards, or move in two steps: `tenantry explain tree/object-moved`")
+            .scope(Scope::Fleet),
+    )
+}
+
+/// Builds the tree of some clusters.
+pub fn build(request: &Request<'_>, out: &mut Vec<Diagnostic>) -> Tree {
+    let mut tree = Tree::default();
+    let clusters: Vec<String> = request.fleet.spec.clusters.iter().map(|c| c.name.value.to_string()).collect();
+    for bundle in request.bundles {
+        let cluster = &request.fleet.spec.clusters[bundle.cluster];
+        let name = cluster.name.as_str();
+        let choice = unit_choice(request, name, bundle.tenants.len());
+        let mut units: BTreeMap<String, bool> = BTreeMap::new();
+        for part in &bundle.tenants {
+            let tenant = &request.tenancy.tenants[part.index];
+            let unit = choice.unit(&part.tenant);
+            let source = request.sources.path(tenant.name.place);
+            let mut all_claims: Vec<String> = claims::of(tenant, &clusters).into_iter().map(|(thing, _)| thing).collect();
+            all_claims.retain(|c| !c.starts_with("namespace/"));
+            for late in [false, true] {
+                let objects: Vec<&Object> = part.objects.iter().filter(|o| o.late == late).collect();
+                if objects.is_empty() {
+                    continue;
+                }
+                *units.entry(unit.clone()).or_default() |= late;
+                let path = format!("{}/{}.yaml", request.layout.unit_folder(name, &unit, late), part.tenant);
+                let entry = FileEntry {
+                    path: path.clone(),
+                    digest: String::new(),
+                    on: name.to_owned(),
+                    tenant: Some(part.tenant.clone()),
+                    source: Some(source.to_owned()),
+                    uuid: tenant.uuid.as_ref().map(|u| u.value.clone()),
+                    claims: if late { Vec::new() } else { all_claims.clone() },
+                    objects: Vec::new(),
+                    held: false,
+                };
+                insert(&mut tree, entry, &header(Some(source)), &objects);
+            }
+        }
+        for (path, entry) in request.lock.files.iter().filter(|(_, e)| e.on == name) {
+            if entry.tenant.as_ref().is_some_and(|t| request.held.contains(t)) {
+                let folder = lock::unit_of(path).0;
+                if let Some(unit) = folder.rsplit('/').next() {
+                    *units.entry(unit.to_owned()).or_default() |= folder.contains("/late/");
+                }
+                tree.held.insert(path.clone(), FileEntry { held: true, ..entry.clone() });
+            }
+        }
+        let units: Vec<Unit> = units
+            .into_iter()
+            .map(|(name, late)| Unit { name, one_tenant: matches!(choice, Choice::Tenant), late })
+            .collect();
+        place_cluster(request, bundle, &units, &mut tree, out);
+        outgrown(request, &choice, name, bundle.tenants.len(), out);
+        let (unit, shards) = match choice {
+            Choice::Tenant => ("tenant", 0),
+            Choice::Shard(count) => ("shard", count),
+        };
+        tree.clusters.insert(
+            name.to_owned(),
+            ClusterEntry {
+                cluster: name.to_owned(),
+                tool: request.version.to_owned(),
+                templates: request.templates.to_owned(),
+                profiles: request.profiles.to_owned(),
+                unit: unit.to_owned(),
+                shards,
+            },
+        );
+        bury(request, name, &mut tree);
+    }
+    tree
+}
+
+fn insert(tree: &mut Tree, mut entry: FileEntry, head: &str, objects: &[&Object]) {
+    let size: usize = objects.iter().map(|o| o.text.len() + 4).sum();
+    let mut text = String::with_capacity(head.len() + size);
+    text.push_str(head);
+    for object in objects {
+        text.push_str("---\n");
+        text.push_str(&object.text);
+    }
+    entry.digest = digest(text.as_bytes());
+    entry.objects = objects.iter().map(|o| o.id.to_string()).collect();
+    tree.files.insert(entry.path.clone(), Desired { text, entry });
+}
+
+fn place_cluster(
+    request: &Request<'_>,
+    bundle: &ClusterBundle,
+    units: &[Unit],
+    tree: &mut Tree,
+    out: &mut Vec<Diagnostic>,
+) {
+    let cluster = &request.fleet.spec.clusters[bundle.cluster];
+    let name = cluster.name.as_str();
+    let entry = |path: String| FileEntry {
+        path,
+        digest: String::new(),
+        on: name.to_owned(),
+        tenant: None,
+        source: None,
+        uuid: None,
+        claims: Vec::new(),
+        objects: Vec::new(),
+        held: false,
+    };
+    let roles = format!("{}/roles.yaml", request.layout.platform_folder(name));
+    insert(tree, entry(roles), &header(None), &bundle.platform.iter().collect::<Vec<_>>());
+    let flux = Flux { owner: &request.fleet.name.value, cluster, layout: request.layout };
+    let folder = format!("{}/kustomizations.yaml", request.layout.entry_folder(name));
+    let mut files = vec![(folder, flux.entry_folder(units))];
+    match entry_path(request.fleet, name) {
+        Ok(path) => files.push((path, flux.entry_file())),
+        Err((reason, place)) => out.push(
+            Diagnostic::new(&DERIVED_NAME, place, format!("delivery.entry names no file: {reason}"))
+                .fix("write it as clusters/{{ cluster }}/tenantry.yaml")
+                .scope(Scope::Fleet),
+        ),
+    }
+    for (path, (text, objects)) in files {
+        let entry = FileEntry { digest: digest(text.as_bytes()), objects, ..entry(path.clone()) };
+        tree.files.insert(path, Desired { text, entry });
+    }
+}
+
+/// The path of a cluster's entry file.
+///
+/// # Errors
+/// The reason why there is none, and the place that names it.
+pub fn entry_path(fleet: &FleetDoc, cluster: &str) -> Result<String, (String, Place)> {
+    let template = fleet.spec.delivery.as_ref().and_then(|d| d.entry.as_ref());
+    let (text, place) = template.map_or(("clusters/{{ cluster }}/tenantry.yaml", fleet.name.place), |t| (t.as_str(), t.place));
+    let path = eval_text(text, &[("cluster", &json!(cluster))]).map_err(|reason| (reason, place))?;
+    let clean = crate::source::join("", &path).ok_or_else(|| (format!("`{path}` leaves the repository"), place))?;
+    if clean.ends_with(".yaml") || clean.ends_with(".yml") { Ok(clean) } else { Err((format!("`{path}` is no .yaml file"), place)) }
+}
+
+fn outgrown(request: &Request<'_>, choice: &Choice, cluster: &str, tenants: usize, out: &mut Vec<Diagnostic>) {
+    let asked = request.fleet.spec.delivery.as_ref().and_then(|d| d.unit).unwrap_or_default();
+    let text = match choice {
+        Choice::Tenant if asked == UnitChoice::Auto && tenants > TENANTS_A_CLUSTER => {
+            format!("`{cluster}` has {tenants} tenants, each with a Kustomization of its own")
+        }
+        Choice::Shard(count) if tenants > *count as usize * TENANTS_A_SHARD * 2 => {
+            format!("`{cluster}` has {tenants} tenants in {count} shards")
+        }
+        _ => return,
+    };
+    out.push(
+        Diagnostic::new(&OUTGROWN, request.fleet.name.place, text)
+            .fix("move to more shards in two steps: `tenantry explain tree/object-moved`")
+            .scope(Scope::Fleet),
+    );
+}
+
+/// Tombstones of the tenants that go from a cluster.
+fn bury(request: &Request<'_>, cluster: &str, tree: &mut Tree) {
+    let staying: BTreeSet<&str> = tree
+        .files
+        .values()
+        .map(|d| &d.entry)
+        .chain(tree.held.values())
+        .filter(|e| e.on == cluster)
+        .filter_map(|e| e.tenant.as_deref())
+        .collect();
+    let mut graves: BTreeMap<String, Tombstone> = BTreeMap::new();
+    for entry in request.lock.files.values().filter(|e| e.on == cluster) {
+        let Some(tenant) = entry.tenant.as_ref().filter(|t| !staying.contains(t.as_str())) else { continue };
+        let grave = graves.entry(tenant.clone()).or_insert_with(|| Tombstone {
+            tombstone: tenant.clone(),
+            on: cluster.to_owned(),
+            uuid: entry.uuid.clone(),
+            namespaces: Vec::new(),
+        });
+        grave.namespaces.extend(lock::namespaces(entry));
+    }
+    tree.tombstones.extend(graves.into_values());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn few_tenants_move_when_shards_are_added() {
+        let names: Vec<String> = (0..10_000).map(|i| format!("tenant-{i}")).collect();
+        let moved = names.iter().filter(|n| shard(n, 64) != shard(n, 65)).count();
+        assert!(moved < 10_000 / 65 * 2, "{moved}");
+        let mut sizes = vec![0; 64];
+        for name in &names {
+            sizes[shard(name, 64) as usize] += 1;
+        }
+        assert!(sizes.iter().all(|s| (90..260).contains(s)), "{sizes:?}");
+        assert_eq!((shard_name(3, 4), shard_name(3, 256)), ("shard-03".into(), "shard-003".into()));
+    }
+}

@@ -1,0 +1,158 @@
+//! The tree that should be there × what is on disk → what to write, or why not.
+
+use super::{Lock, Tree};
+use crate::diagnostic::{Diagnostic, Scope, rule};
+use crate::source::Sources;
+use std::collections::{BTreeMap, BTreeSet};
+
+rule! {
+    /// A file in the tree's folder that tenantry did not write.
+    ///
+    /// ## Why it matters
+    /// Flux applies everything below a path. Whatever else lies there would be applied with the platform's power.
+    /// ## Fix
+    /// Move it out of the folder.
+    pub static FOREIGN_FILE = "tree/foreign-file", Error;
+}
+rule! {
+    /// A file of the tree was edited by hand.
+    /// ## Fix
+    /// Change the tenant instead, and run `tenantry render --force` to take the edit back.
+    pub static EDITED = "tree/edited", Error;
+}
+rule! {
+    /// The committed tree is not what the specs say.
+    /// ## Fix
+    /// Run `tenantry render`, and commit the result.
+    pub static STALE = "tree/stale", Error;
+}
+rule! {
+    /// A cluster was rendered by another version of tenantry, or with other templates or profiles, and nothing else
+    /// changed on disk: the next `render` of it brings it forward.
+    pub static BEHIND = "tree/behind", Note;
+}
+
+/// What is on disk: digests by path, of every file of the tree and of every path that the lock names.
+#[derive(Debug, Default)]
+pub struct Disk {
+    /// Digests by path.
+    pub files: BTreeMap<String, String>,
+    /// Digests that an unfinished run was about to write, by path.
+    pub unfinished: BTreeMap<String, Vec<String>>,
+}
+
+/// What to do.
+#[derive(Debug, Default)]
+pub struct Plan {
+    /// Paths to write.
+    pub write: Vec<String>,
+    /// Paths to delete.
+    pub delete: Vec<String>,
+    /// How many files are as they should be.
+    pub unchanged: usize,
+    /// The lock after the work.
+    pub lock: Lock,
+    /// Why nothing may be done.
+    pub faults: Vec<Diagnostic>,
+}
+
+/// Plans the writing of a tree. Clusters outside `clusters` stay as the lock has them.
+pub fn plan(tree: &Tree, lock: &Lock, disk: &Disk, clusters: &BTreeSet<String>, force: bool, sources: &mut Sources) -> Plan {
+    let mut plan = Plan { lock: lock.clone(), ..Plan::default() };
+    let mine = |path: &str, digest: &str| {
+        lock.files.get(path).is_some_and(|e| e.digest == digest)
+            || disk.unfinished.get(path).is_some_and(|all| all.iter().any(|d| d == digest))
+    };
+    let mut fault = |rule, path: &str, message: String, fix: &str| {
+        let place = sources.add_path(path);
+        plan.faults.push(Diagnostic::new(rule, place, message).fix(fix).scope(Scope::Fleet));
+    };
+    for (path, desired) in &tree.files {
+        match disk.files.get(path) {
+            Some(digest) if *digest == desired.entry.digest => plan.unchanged += 1,
+            Some(digest) if force || mine(path, digest) => plan.write.push(path.clone()),
+            Some(_) if lock.files.contains_key(path) => {
+                fault(&EDITED, path, format!("{path} was edited by hand"), "change the tenant instead, and take the edit back: tenantry render --force");
+            }
+            Some(_) => fault(&FOREIGN_FILE, path, format!("{path} is somebody else's file"), "move it away"),
+            None => plan.write.push(path.clone()),
+        }
+    }
+    for (path, entry) in &lock.files {
+        if !clusters.contains(&entry.on) || tree.files.contains_key(path) || tree.held.contains_key(path) {
+            continue;
+        }
+        plan.lock.files.remove(path);
+        match disk.files.get(path) {
+            Some(digest) if force || mine(path, digest) => plan.delete.push(path.clone()),
+            Some(_) => fault(&EDITED, path, format!("{path} would be deleted, and was edited by hand"), "take the edit back: tenantry render --force"),
+            None => {}
+        }
+    }
+    for (path, digest) in &disk.files {
+        let known = tree.files.contains_key(path) || tree.held.contains_key(path) || lock.files.contains_key(path);
+        if known {
+            continue;
+        }
+        if mine(path, digest) {
+            plan.delete.push(path.clone());
+        } else {
+            fault(&FOREIGN_FILE, path, format!("{path} was not written by tenantry, and would be applied"), "move it out of the folder");
+        }
+    }
+    plan.lock.files.extend(tree.files.iter().map(|(p, d)| (p.clone(), d.entry.clone())));
+    plan.lock.files.extend(tree.held.clone());
+    plan.lock.clusters.extend(tree.clusters.clone());
+    for grave in &tree.tombstones {
+        plan.lock.tombstones.insert((grave.tombstone.clone(), grave.on.clone()), grave.clone());
+    }
+    plan
+}
+
+/// Compares a tree with what is on disk, without writing: each cluster with what it was rendered with.
+pub fn check(tree: &Tree, lock: &Lock, disk: &Disk, sources: &mut Sources) -> Vec<Diagnostic> {
+    let mut out = Vec::new();
+    for (name, now) in &tree.clusters {
+        let before = lock.clusters.get(name);
+        let as_locked = lock
+            .files
+            .iter()
+            .filter(|(_, e)| e.on == *name)
+            .all(|(path, entry)| disk.files.get(path) == Some(&entry.digest));
+        let older = before.is_some_and(|b| (&b.tool, &b.templates, &b.profiles) != (&now.tool, &now.templates, &now.profiles));
+        if older && as_locked {
+            let place = sources.add_path("tenantry.lock");
+            let message = format!("`{name}` was rendered by another version, or with other templates or profiles");
+            let fix = format!("bring it forward: tenantry render --cluster {name}");
+            out.push(Diagnostic::new(&BEHIND, place, message).fix(fix).scope(Scope::Fleet));
+            continue;
+        }
+        let mut stale = |path: &str, what: &str| {
+            let place = sources.add_path(path);
+            let message = format!("{path} {what}");
+            out.push(Diagnostic::new(&STALE, place, message).fix("run: tenantry render").scope(Scope::Fleet));
+        };
+        for (path, desired) in tree.files.iter().filter(|(_, d)| d.entry.on == *name) {
+            match disk.files.get(path) {
+                None => stale(path, "is missing"),
+                Some(digest) if *digest != desired.entry.digest => stale(path, "is not what the specs say"),
+                Some(_) if lock.files.get(path).is_none_or(|e| *e != desired.entry) => stale(path, "is not in the lock as it is on disk"),
+                Some(_) => {}
+            }
+        }
+        for (path, entry) in lock.files.iter().filter(|(p, e)| e.on == *name && !tree.files.contains_key(*p)) {
+            match (tree.held.contains_key(path), disk.files.get(path)) {
+                (false, _) => stale(path, "is in the lock, and nothing renders it"),
+                (true, digest) if digest != Some(&entry.digest) => stale(path, "is held, and not as the lock has it"),
+                _ => {}
+            }
+        }
+        let prefix = format!("/{name}/");
+        for path in disk.files.keys().filter(|p| p.contains(&prefix)) {
+            if !tree.files.contains_key(path) && !lock.files.contains_key(path) {
+                stale(path, "was not written by tenantry");
+            }
+        }
+    }
+    out
+}
