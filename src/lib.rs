@@ -7,3 +7,6 @@ pub mod spec;
 pub mod tenancy;
 pub mod bundle;
 pub mod tree;
+pub mod compile;
+pub mod catalog;
+pub mod report;

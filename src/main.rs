@@ -1,1 +1,10 @@
-fn main(){}
+//! The program: reads arguments, does the work, ends with the exit code that `--help` names.
+
+mod shell;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> std::process::ExitCode {
+    shell::main()
+}

@@ -107,7 +107,9 @@ impl OutOfReach {
 pub struct Tenancy {
     /// Tenants without an error of their own, by name.
     pub tenants: Vec<Tenant>,
-    /// How many waivers are in use.
+    /// Tenants of sources that were not given.
+    pub absent: BTreeSet<String>,
+    /// How many waivers are in use, by tenant.
     pub waivers_used: BTreeMap<String, usize>,
 }
 
@@ -187,7 +189,7 @@ pub fn resolve(
 
     let waivers_used = tenants.iter().map(|t| (t.name.value.clone(), waivers.used(&t.name.value))).collect();
     tenants.retain(|t| !failing.contains(&t.name.value));
-    (Tenancy { tenants, waivers_used }, out)
+    (Tenancy { tenants, absent: absent.names, waivers_used }, out)
 }
 
 

@@ -134,8 +134,10 @@ pub struct Request<'a> {
     pub lock: &'a Lock,
     /// Where things are.
     pub layout: &'a Layout,
-    /// Tenants that exist, but whose files stay as they are.
+    /// Tenants that have an error: their files stay as they are.
     pub held: &'a BTreeSet<String>,
+    /// Tenants that this run does not look at: their files stay as they are.
+    pub kept: &'a BTreeSet<String>,
     /// Tenants that may go.
     pub allow_removal: &'a [String],
     /// The version of this program.
@@ -183,7 +185,7 @@ pub fn refusals(request: &Request<'_>) -> Vec<Diagnostic> {
         }
         for (path, entry) in request.lock.files.iter().filter(|(_, e)| e.on == name) {
             let Some(owner) = &entry.tenant else { continue };
-            if request.held.contains(owner) {
+            if request.held.contains(owner) || request.kept.contains(owner) {
                 continue;
             }
             let old = lock::unit_of(path);
@@ -374,12 +376,14 @@ pub fn build(request: &Request<'_>, out: &mut Vec<Diagnostic>) -> Tree {
             }
         }
         for (path, entry) in request.lock.files.iter().filter(|(_, e)| e.on == name) {
-            if entry.tenant.as_ref().is_some_and(|t| request.held.contains(t)) {
+            let Some(owner) = &entry.tenant else { continue };
+            let held = request.held.contains(owner);
+            if held || request.kept.contains(owner) {
                 let folder = lock::unit_of(path).0;
                 if let Some(unit) = folder.rsplit('/').next() {
                     *units.entry(unit.to_owned()).or_default() |= folder.contains("/late/");
                 }
-                tree.held.insert(path.clone(), FileEntry { held: true, ..entry.clone() });
+                tree.held.insert(path.clone(), FileEntry { held: held || entry.held, ..entry.clone() });
             }
         }
         let units: Vec<Unit> = units

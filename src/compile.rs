@@ -1,0 +1,210 @@
+//! The pipeline from end to end, in two halves: between them, the shell reads the verbatim files that tenants name.
+
+use crate::bundle::{self, ClusterBundle, Manifests, Templates};
+use crate::diagnostic::{Diagnostic, Level, Scope, sort};
+use crate::source::{SourceId, Sources};
+use crate::spec::{self, FleetDoc, Input, NO_FLEET, Specs};
+use crate::tenancy::{self, Context, Tenancy, failing};
+use crate::tree::{self, Layout, Lock, Request, Tree};
+use std::collections::BTreeSet;
+
+/// What the shell read.
+#[derive(Debug, Default)]
+pub struct Files {
+    /// The path of the fleet's file.
+    pub fleet_path: String,
+    /// Files of specs.
+    pub inputs: Vec<Input>,
+    /// The fleet's own templates: the path below `templates/`, and the text.
+    pub templates: Vec<(String, SourceId)>,
+    /// The lock.
+    pub lock: Option<SourceId>,
+    /// What was wrong with reading them.
+    pub faults: Vec<Diagnostic>,
+}
+
+/// Specs and tenants.
+#[derive(Debug)]
+pub struct Front {
+    /// Every document.
+    pub specs: Specs,
+    /// Tenants without an error.
+    pub tenancy: Tenancy,
+    /// The lock.
+    pub lock: Lock,
+    /// The templates.
+    pub templates: Templates,
+    /// The digest of the profiles, built-in ones included.
+    pub profiles_digest: String,
+    /// Findings so far.
+    pub findings: Vec<Diagnostic>,
+}
+
+impl Front {
+    /// The fleet; nothing after a fault in it.
+    pub const fn fleet(&self) -> Option<&FleetDoc> {
+        self.specs.fleet.as_ref()
+    }
+
+    /// Whether a finding stops the whole run.
+    pub fn stopped(&self) -> bool {
+        self.specs.fleet.is_none() || self.findings.iter().any(Diagnostic::stops_the_fleet)
+    }
+}
+
+/// Reads specs and resolves tenants.
+pub fn front(sources: &mut Sources, files: &Files, mut context: Context) -> Front {
+    let mut findings = files.faults.clone();
+    let lock = match files.lock {
+        Some(id) => {
+            let (lock, faults) = Lock::parse(id, sources.get(id));
+            findings.extend(faults);
+            lock
+        }
+        None => Lock::default(),
+    };
+    context.prior = lock.prior();
+    let builtin = bundle::builtin_profiles(sources);
+    let (templates, faults) = Templates::load(sources, &files.templates);
+    findings.extend(faults);
+    let (profiles, faults) = spec::load_profiles(sources, &builtin);
+    findings.extend(faults);
+    let (specs, faults) = spec::load(sources, &files.inputs, &files.fleet_path);
+    findings.extend(faults);
+    let mut hasher = blake3::Hasher::new();
+    for place in profiles.values().chain(specs.profiles.values()).map(|p| p.name.place) {
+        hasher.update(sources.get(place.source).text.as_bytes());
+    }
+    let mut front = Front {
+        specs,
+        tenancy: Tenancy::default(),
+        lock,
+        templates,
+        profiles_digest: bundle::short(&hasher),
+        findings,
+    };
+    if front.specs.fleet.is_none() && !front.findings.iter().any(Diagnostic::stops_the_fleet) {
+        let place = sources.add_path(&files.fleet_path);
+        front.findings.push(
+            Diagnostic::new(&NO_FLEET, place, format!("{} holds no Fleet", files.fleet_path))
+                .fix("write one, or run: tenantry init")
+                .scope(Scope::Fleet),
+        );
+    }
+    if !front.stopped()
+        && let Some(fleet) = &front.specs.fleet
+    {
+        let (tenancy, faults) = tenancy::resolve(&front.specs, fleet, &profiles, &context, &front.findings);
+        front.tenancy = tenancy;
+        front.findings.extend(faults);
+    }
+    front
+}
+
+/// What a run is asked for.
+#[derive(Debug)]
+pub struct Wish {
+    /// Where things are.
+    pub layout: Layout,
+    /// Only these tenants, where any are named.
+    pub tenants: Vec<String>,
+    /// Only these clusters, where any are named.
+    pub clusters: Vec<String>,
+    /// Tenants that may go.
+    pub allow_removal: Vec<String>,
+    /// The version of this program.
+    pub version: String,
+}
+
+/// Everything that comes out.
+#[derive(Debug)]
+pub struct Compiled {
+    /// Objects, by cluster.
+    pub bundles: Vec<ClusterBundle>,
+    /// The tree.
+    pub tree: Tree,
+    /// Tenants whose last rendered files are held.
+    pub held: BTreeSet<String>,
+    /// All findings, sorted.
+    pub findings: Vec<Diagnostic>,
+}
+
+/// Renders tenants and places them.
+pub fn back(front: &mut Front, sources: &Sources, manifests: &Manifests, wish: &Wish) -> Compiled {
+    let mut findings = std::mem::take(&mut front.findings);
+    let mut compiled =
+        Compiled { bundles: Vec::new(), tree: Tree::default(), held: BTreeSet::new(), findings: Vec::new() };
+    let stopped = findings.iter().any(Diagnostic::stops_the_fleet);
+    if let Some(fleet) = front.specs.fleet.as_ref().filter(|_| !stopped) {
+        let broken = failing(&findings);
+        front.tenancy.tenants.retain(|t| !broken.contains(&t.name.value));
+        let (mut bundles, faults) = bundle::render(&front.tenancy, fleet, &front.templates, manifests, sources);
+        findings.extend(faults);
+        if !findings.iter().any(Diagnostic::stops_the_fleet) {
+            let named = |list: &[String], name: &str| list.is_empty() || list.iter().any(|n| n == name);
+            bundles.retain(|b| named(&wish.clusters, fleet.spec.clusters[b.cluster].name.as_str()));
+            let kept: BTreeSet<String> = match wish.tenants.is_empty() {
+                true => BTreeSet::new(),
+                false => front.lock.prior().tenants.into_keys().filter(|t| !wish.tenants.contains(t)).collect(),
+            };
+            drop_failing(&mut bundles, &failing(&findings));
+            for bundle in &mut bundles {
+                bundle.tenants.retain(|t| named(&wish.tenants, &t.tenant));
+            }
+            let mut held = held_tenants(&findings, &front.lock, &front.tenancy.absent, sources);
+            macro_rules! request {
+                () => {
+                    Request {
+                        fleet,
+                        tenancy: &front.tenancy,
+                        bundles: &bundles,
+                        sources,
+                        lock: &front.lock,
+                        layout: &wish.layout,
+                        held: &held,
+                        kept: &kept,
+                        allow_removal: &wish.allow_removal,
+                        version: &wish.version,
+                        templates: &front.templates.digest,
+                        profiles: &front.profiles_digest,
+                    }
+                };
+            }
+            let refusals = tree::refusals(&request!());
+            held.extend(failing(&refusals));
+            drop_failing(&mut bundles, &held);
+            findings.extend(refusals);
+            compiled.tree = tree::build(&request!(), &mut findings);
+            compiled.held = held;
+            compiled.bundles = bundles;
+        }
+    }
+    sort(sources, &mut findings);
+    compiled.findings = findings;
+    compiled
+}
+
+fn drop_failing(bundles: &mut [ClusterBundle], failing: &BTreeSet<String>) {
+    for bundle in bundles {
+        bundle.tenants.retain(|t| !failing.contains(&t.tenant));
+    }
+}
+
+/// Tenants with an error; those of a file with one; those of a source that was not given.
+fn held_tenants(findings: &[Diagnostic], lock: &Lock, absent: &BTreeSet<String>, sources: &Sources) -> BTreeSet<String> {
+    let mut held = failing(findings);
+    let broken: BTreeSet<&str> = findings
+        .iter()
+        .filter(|d| d.level == Level::Error)
+        .filter_map(|d| match &d.scope {
+            Scope::File(id) => Some(sources.get(*id).path.as_str()),
+            _ => None,
+        })
+        .collect();
+    for (tenant, source) in lock.prior().tenants {
+        if broken.contains(source.as_str()) || absent.contains(&tenant) {
+            held.insert(tenant);
+        }
+    }
+    held
+}

@@ -1,0 +1,228 @@
+//! Two sets of objects, compared by meaning.
+//!
+//! Objects are matched by identity and compared field by field: the order of keys does not count, nor that of subjects,
+//! nor how a quantity is written; what tenantry itself adds (its labels, Flux's annotations) is told apart.
+
+use crate::bundle::ObjectId;
+use crate::spec::quantity::Quantity;
+use serde_json::{Map, Value};
+use std::collections::BTreeMap;
+
+/// Objects by identity.
+pub type Objects = BTreeMap<ObjectId, Value>;
+
+/// What became of an object.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Change {
+    /// It is new.
+    Added,
+    /// It is gone.
+    Removed,
+    /// Fields differ: the path, before, after.
+    Changed(Vec<(String, Option<Value>, Option<Value>)>),
+}
+
+/// The differences between two sets of objects.
+#[derive(Debug, Default)]
+pub struct Difference {
+    /// Changed objects, by identity.
+    pub changes: BTreeMap<ObjectId, Change>,
+    /// How many objects differ only in what tenantry adds to each.
+    pub metadata_only: usize,
+    /// How many objects are equal.
+    pub equal: usize,
+}
+
+static OWN_PREFIXES: [&str; 2] = ["tenantry.dev/", "kustomize.toolkit.fluxcd.io/"];
+
+/// Compares two sets of objects. With `own_metadata`, what tenantry adds to each object counts too.
+pub fn diff(before: &Objects, after: &Objects, own_metadata: bool) -> Difference {
+    let mut out = Difference::default();
+    for (id, old) in before {
+        let Some(new) = after.get(id) else {
+            out.changes.insert(id.clone(), Change::Removed);
+            continue;
+        };
+        let (old_plain, new_plain) = (normal(old, own_metadata), normal(new, own_metadata));
+        let mut fields = Vec::new();
+        compare("", Some(&old_plain), Some(&new_plain), &mut fields);
+        if !fields.is_empty() {
+            out.changes.insert(id.clone(), Change::Changed(fields));
+        } else if !own_metadata && normal(old, true) != normal(new, true) {
+            out.metadata_only += 1;
+        } else {
+            out.equal += 1;
+        }
+    }
+    for id in after.keys().filter(|id| !before.contains_key(id)) {
+        out.changes.insert(id.clone(), Change::Added);
+    }
+    out
+}
+
+/// An object in the form in which two that mean the same are equal.
+fn normal(object: &Value, own_metadata: bool) -> Value {
+    let mut object = object.clone();
+    if let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) {
+        for field in ["labels", "annotations"] {
+            if let Some(Value::Object(map)) = metadata.get_mut(field) {
+                if !own_metadata {
+                    map.retain(|key, _| !OWN_PREFIXES.iter().any(|p| key.starts_with(p)));
+                }
+                if map.is_empty() {
+                    metadata.remove(field);
+                }
+            }
+        }
+    }
+    let kind = object.get("kind").and_then(Value::as_str).unwrap_or_default().to_owned();
+    match kind.as_str() {
+        "RoleBinding" | "ClusterRoleBinding" => {
+            if let Some(Value::Array(subjects)) = object.get_mut("subjects") {
+                for subject in subjects.iter_mut().filter_map(Value::as_object_mut) {
+                    default_group(subject);
+                }
+                subjects.sort_by_key(Value::to_string);
+            }
+            if let Some(role) = object.get_mut("roleRef").and_then(Value::as_object_mut) {
+                role.entry("apiGroup").or_insert("rbac.authorization.k8s.io".into());
+            }
+        }
+        "ResourceQuota" => quantities(object.pointer_mut("/spec/hard")),
+        "LimitRange" => {
+            for item in object.pointer_mut("/spec/limits").and_then(Value::as_array_mut).into_iter().flatten() {
+                for part in ["default", "defaultRequest", "min", "max", "maxLimitRequestRatio"] {
+                    quantities(item.get_mut(part));
+                }
+            }
+        }
+        "NetworkPolicy" => {
+            if let Some(spec) = object.get_mut("spec").and_then(Value::as_object_mut) {
+                for side in ["ingress", "egress"] {
+                    if spec.get(side).is_some_and(|r| r.as_array().is_some_and(Vec::is_empty) || r.is_null()) {
+                        spec.remove(side);
+                    }
+                }
+            }
+        }
+        _ => {}
+    }
+    object
+}
+
+fn default_group(subject: &mut Map<String, Value>) {
+    if subject.get("kind").and_then(Value::as_str) == Some("ServiceAccount") {
+        subject.remove("apiGroup");
+    } else {
+        subject.entry("apiGroup").or_insert("rbac.authorization.k8s.io".into());
+    }
+    subject.sort_keys();
+}
+
+fn quantities(amounts: Option<&mut Value>) {
+    for amount in amounts.and_then(Value::as_object_mut).into_iter().flat_map(|m| m.values_mut()) {
+        let text = match amount {
+            Value::String(s) => s.clone(),
+            Value::Number(n) => n.to_string(),
+            _ => continue,
+        };
+        if let Ok(quantity) = Quantity::parse(&text) {
+            *amount = Value::String(Quantity::from_nanos(quantity.nanos(), false).to_string());
+        }
+    }
+}
+
+fn compare(path: &str, old: Option<&Value>, new: Option<&Value>, out: &mut Vec<(String, Option<Value>, Option<Value>)>) {
+    match (old, new) {
+        (Some(Value::Object(a)), Some(Value::Object(b))) => {
+            for (key, value) in a {
+                compare(&format!("{path}.{key}"), Some(value), b.get(key), out);
+            }
+            for (key, value) in b.iter().filter(|(k, _)| !a.contains_key(*k)) {
+                compare(&format!("{path}.{key}"), None, Some(value), out);
+            }
+        }
+        (Some(Value::Array(a)), Some(Value::Array(b))) if a.len() == b.len() => {
+            for (i, (x, y)) in a.iter().zip(b).enumerate() {
+                compare(&format!("{path}[{i}]"), Some(x), Some(y), out);
+            }
+        }
+        (a, b) if a == b => {}
+        (a, b) => out.push((path.trim_start_matches('.').to_owned(), a.cloned(), b.cloned())),
+    }
+}
+
+fn shown(value: Option<&Value>) -> String {
+    value.map_or_else(|| "(nothing)".into(), Value::to_string)
+}
+
+/// The differences as text.
+pub fn text(difference: &Difference) -> String {
+    let mut out = String::new();
+    for (id, change) in &difference.changes {
+        match change {
+            Change::Added => out.push_str(&format!("+ {id}\n")),
+            Change::Removed => out.push_str(&format!("- {id}\n")),
+            Change::Changed(fields) => {
+                out.push_str(&format!("~ {id}\n"));
+                for (path, old, new) in fields {
+                    out.push_str(&format!("    {path}: {} -> {}\n", shown(old.as_ref()), shown(new.as_ref())));
+                }
+            }
+        }
+    }
+    out
+}
+
+/// How many objects of each kind were added, removed and changed, in words.
+pub fn summary(difference: &Difference) -> String {
+    let of = |test: fn(&Change) -> bool| difference.changes.values().filter(|c| test(c)).count();
+    let mut text = format!(
+        "{} added, {} removed, {} changed, {} equal",
+        of(|c| matches!(c, Change::Added)),
+        of(|c| matches!(c, Change::Removed)),
+        of(|c| matches!(c, Change::Changed(_))),
+        difference.equal + difference.metadata_only
+    );
+    if difference.metadata_only > 0 {
+        text.push_str(&format!(
+            " ({} of them gain or lose only tenantry's labels and Flux's annotations; --metadata shows these)",
+            difference.metadata_only
+        ));
+    }
+    text
+}
+
+/// The differences as Markdown for a pull request.
+pub fn markdown(difference: &Difference) -> String {
+    let mut out = format!("### tenantry diff\n\n{}\n", summary(difference));
+    if !difference.changes.is_empty() {
+        out.push_str("\n<details><summary>Objects</summary>\n\n```diff\n");
+        out.push_str(&text(difference).replace("```", "'''"));
+        out.push_str("```\n\n</details>\n");
+    }
+    out
+}
+
+/// The differences as JSON.
+pub fn json(difference: &Difference) -> String {
+    let changes: Vec<Value> = difference
+        .changes
+        .iter()
+        .map(|(id, change)| match change {
+            Change::Added => serde_json::json!({"object": id.to_string(), "change": "added"}),
+            Change::Removed => serde_json::json!({"object": id.to_string(), "change": "removed"}),
+            Change::Changed(fields) => {
+                let fields: Vec<Value> = fields
+                    .iter()
+                    .map(|(path, old, new)| serde_json::json!({"path": path, "before": old, "after": new}))
+                    .collect();
+                serde_json::json!({"object": id.to_string(), "change": "changed", "fields": fields})
+            }
+        })
+        .collect();
+    let report = serde_json::json!({
+        "schemaVersion": 1, "changes": changes, "equal": difference.equal, "metadataOnly": difference.metadata_only
+    });
+    format!("{}\n", serde_json::to_string_pretty(&report).unwrap_or_default())
+}

@@ -1,0 +1,79 @@
+//! Findings as JSON: structs of their own, additive within a major version.
+
+use super::{Counts, count};
+use crate::diagnostic::{Diagnostic, Scope};
+use crate::source::{Place, Sources};
+use serde::Serialize;
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Report<'a> {
+    schema_version: u32,
+    findings: Vec<Finding<'a>>,
+    counts: Counts,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Finding<'a> {
+    rule: &'a str,
+    level: &'a str,
+    message: &'a str,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    fix: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tenant: Option<&'a str>,
+    location: Location<'a>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    related: Vec<Related<'a>>,
+}
+
+/// Lines and columns from 1, columns in characters; the end is the character after the last.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Location<'a> {
+    path: &'a str,
+    line: u32,
+    column: u32,
+    end_line: u32,
+    end_column: u32,
+}
+
+#[derive(Serialize)]
+struct Related<'a> {
+    label: &'a str,
+    location: Location<'a>,
+}
+
+fn location(sources: &Sources, place: Place) -> Location<'_> {
+    let source = sources.get(place.source);
+    let (start, end) = (source.position(place.start), source.position(place.end.max(place.start)));
+    Location { path: &source.path, line: start.line, column: start.column, end_line: end.line, end_column: end.column }
+}
+
+/// A JSON document, ended by a newline.
+pub fn json(sources: &Sources, findings: &[Diagnostic]) -> String {
+    let report = Report {
+        schema_version: 1,
+        findings: findings
+            .iter()
+            .map(|d| Finding {
+                rule: d.rule.id,
+                level: d.level.name(),
+                message: &d.message,
+                fix: &d.fix,
+                tenant: if let Scope::Tenant(name) = &d.scope { Some(name) } else { None },
+                location: location(sources, d.place),
+                related: d
+                    .related
+                    .iter()
+                    .map(|r| Related { label: &r.label, location: location(sources, r.place) })
+                    .collect(),
+            })
+            .collect(),
+        counts: count(findings),
+    };
+    let mut text = serde_json::to_string_pretty(&report).unwrap_or_default();
+    text.push('\n');
+    text
+}

@@ -1,0 +1,38 @@
+//! Findings as text: for people, for programs, for a forge. Nothing else writes them in any format.
+
+pub mod diff;
+mod github;
+mod json;
+mod rules;
+#[cfg(feature = "cli")]
+mod text;
+
+pub use github::github;
+pub use json::json;
+pub use rules::{explain, rules_json, rules_table};
+#[cfg(feature = "cli")]
+pub use text::text;
+
+use crate::diagnostic::{Diagnostic, Level};
+
+/// How many findings there are of each level.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
+pub struct Counts {
+    /// Errors.
+    pub errors: usize,
+    /// Warnings.
+    pub warnings: usize,
+    /// Notes.
+    pub notes: usize,
+}
+
+/// Counts findings by level.
+pub fn count(findings: &[Diagnostic]) -> Counts {
+    let of = |level| findings.iter().filter(|d| d.level == level).count();
+    Counts { errors: of(Level::Error), warnings: of(Level::Warning), notes: of(Level::Note) }
+}
+
+/// A number and a word, in the plural where there is not one.
+pub fn plural(count: usize, word: &str) -> String {
+    if count == 1 { format!("1 {word}") } else { format!("{count} {word}s") }
+}

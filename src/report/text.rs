@@ -1,0 +1,176 @@
+//! Findings for people: miette's frames around our own headline.
+
+use crate::diagnostic::{Diagnostic, Level};
+use crate::source::{Place, Source, Sources};
+use miette::{GraphicalReportHandler, GraphicalTheme, LabeledSpan, MietteError, MietteSpanContents, SourceCode, SourceSpan, SpanContents};
+use std::fmt;
+
+/// Longest part of a line that is shown, in characters.
+const MAX_LINE: usize = 160;
+/// Lines shown before and after the place.
+const CONTEXT: u32 = 1;
+
+/// Every finding, as text; `color` for a terminal, `width` its columns.
+pub fn text(sources: &Sources, findings: &[Diagnostic], color: bool, width: usize) -> String {
+    let mut out = String::new();
+    for finding in findings {
+        one(&mut out, sources, finding, color, width);
+        out.push('\n');
+    }
+    out
+}
+
+fn one(out: &mut String, sources: &Sources, finding: &Diagnostic, color: bool, width: usize) {
+    let mut theme = if color { GraphicalTheme::unicode() } else { GraphicalTheme::unicode_nocolor() };
+    let head = format!("{}[{}]:", finding.level.name(), finding.rule.id);
+    for slot in [&mut theme.characters.error, &mut theme.characters.warning, &mut theme.characters.advice] {
+        slot.clone_from(&head);
+    }
+    let mut primary = vec![(finding.place, finding.label.clone())];
+    let mut elsewhere = Vec::new();
+    for related in &finding.related {
+        if related.place.source == finding.place.source && near(sources, related.place, finding.place) {
+            primary.push((related.place, related.label.clone()));
+        } else {
+            elsewhere.push(format!("{}: {}", sources.locate(related.place), related.label));
+        }
+    }
+    let mut help: Vec<String> = elsewhere.into_iter().map(|line| format!("see {line}")).collect();
+    if !finding.fix.is_empty() {
+        help.push(format!("fix: {}", finding.fix));
+    }
+    let excerpt = Excerpt::new(sources.get(finding.place.source), &primary);
+    let shown = Shown { finding, excerpt, help };
+    let handler = GraphicalReportHandler::new_themed(theme)
+        .with_width(width)
+        .with_links(false)
+        .with_context_lines(0)
+        .without_cause_chain()
+        .with_show_related_as_nested(false)
+        .with_wrap_lines(false);
+    // Writing to a String cannot fail.
+    let _ = handler.render_report(out, &shown);
+    if shown.excerpt.is_none() {
+        let path = sources.path(finding.place);
+        out.push_str(&format!("   at {path}\n"));
+    }
+}
+
+/// Whether two places fit into one frame.
+fn near(sources: &Sources, a: Place, b: Place) -> bool {
+    let source = sources.get(a.source);
+    source.position(a.start).line.abs_diff(source.position(b.start).line) <= 8
+}
+
+/// The lines around some places, each cut to what can be read, as a text of its own.
+#[derive(Debug)]
+struct Excerpt {
+    path: String,
+    text: String,
+    first_line: usize,
+    first_column: usize,
+    labels: Vec<LabeledSpan>,
+}
+
+impl Excerpt {
+    /// Nothing for a file without a text.
+    fn new(source: &Source, places: &[(Place, String)]) -> Option<Self> {
+        if source.text.is_empty() {
+            return None;
+        }
+        let line_of = |offset: u32| source.position(offset).line;
+        let first = places.iter().map(|(p, _)| line_of(p.start)).min()?.saturating_sub(CONTEXT).max(1);
+        let last = (places.iter().map(|(p, _)| line_of(p.start)).max()? + CONTEXT).min(source.line_count());
+        let mut text = String::new();
+        let mut labels = Vec::new();
+        for number in first..=last {
+            let line = source.line(number);
+            let start = source.line_start(number);
+            let here: Vec<&(Place, String)> = places.iter().filter(|(p, _)| line_of(p.start) == number).collect();
+            let focus = here.first().map_or(0, |(p, _)| (p.start - start) as usize);
+            let (cut, dropped) = crop(line, focus);
+            let base = text.len();
+            for (place, label) in here {
+                let from = ((place.start - start) as usize).saturating_sub(dropped).min(cut.len());
+                let to = ((place.end.max(place.start) - start) as usize).saturating_sub(dropped).min(cut.len());
+                let label = (!label.is_empty()).then(|| label.clone());
+                let length = to.saturating_sub(from).max(usize::from(from < cut.len()));
+                labels.push(LabeledSpan::new(label, base + from, length));
+            }
+            text.push_str(cut);
+            text.push('\n');
+        }
+        let at = source.position(places.first()?.0.start);
+        labels.sort_by_key(LabeledSpan::offset);
+        Some(Self {
+            path: format!("{}:{}:{}", source.path, at.line, at.column),
+            text,
+            first_line: first as usize - 1,
+            first_column: 0,
+            labels,
+        })
+    }
+}
+
+/// A part of a line around a byte of it, and how many bytes were cut off before it.
+fn crop(line: &str, focus: usize) -> (&str, usize) {
+    if line.chars().count() <= MAX_LINE {
+        return (line, 0);
+    }
+    let before = line[..focus.min(line.len())].char_indices().rev().nth(MAX_LINE / 3).map_or(0, |(i, _)| i);
+    let after = line[before..].char_indices().nth(MAX_LINE).map_or(line.len(), |(i, _)| before + i);
+    (&line[before..after], before)
+}
+
+impl SourceCode for Excerpt {
+    fn read_span<'a>(
+        &'a self,
+        _span: &SourceSpan,
+        _before: usize,
+        _after: usize,
+    ) -> Result<Box<dyn SpanContents<'a> + 'a>, MietteError> {
+        let lines = self.text.lines().count();
+        Ok(Box::new(MietteSpanContents::new_named(
+            self.path.clone(),
+            self.text.as_bytes(),
+            (0, self.text.len()).into(),
+            self.first_line,
+            self.first_column,
+            lines,
+        )))
+    }
+}
+
+#[derive(Debug)]
+struct Shown<'a> {
+    finding: &'a Diagnostic,
+    excerpt: Option<Excerpt>,
+    help: Vec<String>,
+}
+
+impl fmt::Display for Shown<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.finding.message)
+    }
+}
+
+impl std::error::Error for Shown<'_> {}
+
+impl miette::Diagnostic for Shown<'_> {
+    fn severity(&self) -> Option<miette::Severity> {
+        Some(match self.finding.level {
+            Level::Error => miette::Severity::Error,
+            Level::Warning => miette::Severity::Warning,
+            Level::Note => miette::Severity::Advice,
+        })
+    }
+    fn help<'a>(&'a self) -> Option<Box<dyn fmt::Display + 'a>> {
+        (!self.help.is_empty()).then(|| Box::new(self.help.join("\n")) as Box<dyn fmt::Display>)
+    }
+    fn source_code(&self) -> Option<&dyn SourceCode> {
+        self.excerpt.as_ref().map(|e| e as &dyn SourceCode)
+    }
+    fn labels(&self) -> Option<Box<dyn Iterator<Item = LabeledSpan> + '_>> {
+        self.excerpt.as_ref().map(|e| Box::new(e.labels.iter().cloned()) as Box<dyn Iterator<Item = LabeledSpan>>)
+    }
+}

@@ -1,0 +1,247 @@
+//! Flags, as kubectl, flux and cargo name them.
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::path::PathBuf;
+
+/// Compiles a directory of tenant specs into a hardened tree that Flux applies.
+///
+/// Exit codes: 0 clean; 1 something is wrong in an input, or differs; 2 the work could not be done.
+#[derive(Debug, Parser)]
+#[command(name = "tenantry", version, max_term_width = 100)]
+pub struct Cli {
+    /// Works in this folder
+    #[arg(short = 'C', global = true, value_name = "DIR")]
+    pub dir: Option<PathBuf>,
+    /// The fleet's file; else the nearest tenants/fleet.yaml upward
+    #[arg(long, global = true, value_name = "FILE", env = "TENANTRY_FLEET")]
+    pub fleet: Option<PathBuf>,
+    /// The format of a report; repeatable, each with its --output
+    #[arg(long, global = true, value_enum, value_name = "FORMAT")]
+    pub format: Vec<Format>,
+    /// The file of the report before it; standard output when left out
+    #[arg(long, global = true, value_name = "FILE")]
+    pub output: Vec<PathBuf>,
+    /// Colours in text
+    #[arg(long, global = true, value_enum, default_value = "auto", env = "TENANTRY_COLOR")]
+    pub color: Color,
+    /// Says nothing but what is wrong
+    #[arg(short, long, global = true)]
+    pub quiet: bool,
+    /// Says more
+    #[arg(short, long, global = true)]
+    pub verbose: bool,
+    /// The day that decides about waivers, as 2026-11-22; today (UTC) when left out
+    #[arg(long, global = true, value_name = "DATE", env = "TENANTRY_NOW")]
+    pub now: Option<String>,
+    /// A checkout that the fleet names as a source; repeatable
+    #[arg(long, global = true, value_name = "NAME=DIR")]
+    pub source: Vec<String>,
+    /// What to do
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// A report's format.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// For people.
+    Text,
+    /// For programs.
+    Json,
+    /// Annotations in GitHub Actions.
+    Github,
+    /// For a pull request (diff only).
+    Markdown,
+}
+
+/// When to use colours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Color {
+    /// On a terminal, unless NO_COLOR is set.
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+/// From which level on findings make the exit code 1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum FailOn {
+    /// Errors.
+    Error,
+    /// Warnings and errors.
+    Warning,
+    /// Anything.
+    Note,
+    /// Nothing.
+    None,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Writes a fleet with one cluster, a tenant that renders, and the schemas for the editor
+    Init(Init),
+    /// Writes a new document
+    #[command(subcommand)]
+    New(New),
+    /// Checks every spec: schema, references, uniqueness, quotas, waivers
+    Check(Check),
+    /// Writes the tree: only what changed, and nothing that it did not write
+    Render(Render),
+    /// Prints what a tenant comes to, with the place of each value
+    Show(Show),
+    /// Prints the fleet's tenants in a table
+    Status,
+    /// Prints what a change does to the objects, compared by meaning
+    Diff(Diff),
+    /// Prints the JSON Schemas, or writes them to a folder
+    Schema(Schema),
+    /// Prints a rule's manual
+    Explain {
+        /// The rule's id, as network/egress-any
+        rule: String,
+    },
+    /// Lists every rule
+    Rules,
+    /// Takes over namespaces that run already: tenants, waivers for each gap, and what could not be carried over
+    Import(Import),
+}
+
+/// Flags of `init`.
+#[derive(Debug, Args)]
+pub struct Init {
+    /// For Flux (the only engine so far)
+    #[arg(long)]
+    pub flux: bool,
+}
+
+/// What `new` writes.
+#[derive(Debug, Subcommand)]
+pub enum New {
+    /// A tenant: tenants/NAME.yaml
+    Tenant {
+        /// Its name
+        name: String,
+        /// Who owns it; repeatable
+        #[arg(long, value_name = "group:G|user:U", required = true)]
+        owner: Vec<String>,
+        /// Its namespaces; its own name when left out
+        #[arg(short, long, value_name = "NAME")]
+        namespace: Vec<String>,
+        /// Its clusters; needed where there are several
+        #[arg(long, value_name = "NAME")]
+        cluster: Vec<String>,
+    },
+}
+
+/// Flags of `check`.
+#[derive(Debug, Args)]
+pub struct Check {
+    /// Checks what is staged in Git
+    #[arg(long, conflicts_with = "since")]
+    pub staged: bool,
+    /// Reports only what was not found at a revision
+    #[arg(long, value_name = "REV")]
+    pub since: Option<String>,
+    /// Reports only what is not in an earlier report (--format json)
+    #[arg(long, value_name = "FILE")]
+    pub baseline: Option<PathBuf>,
+    /// From which level on the exit code is 1
+    #[arg(long, value_enum, default_value = "error")]
+    pub fail_on: FailOn,
+    /// Reports only these rules, or areas
+    #[arg(long, value_name = "RULE", value_delimiter = ',')]
+    pub only: Vec<String>,
+    /// Does not report these rules, or areas
+    #[arg(long, value_name = "RULE", value_delimiter = ',')]
+    pub skip: Vec<String>,
+}
+
+/// Flags of `render`.
+#[derive(Debug, Args)]
+pub struct Render {
+    /// Writes nothing; says whether the tree is what the specs say
+    #[arg(long, conflicts_with = "stdout")]
+    pub check: bool,
+    /// Writes the objects to standard output instead
+    #[arg(long)]
+    pub stdout: bool,
+    /// Only this tenant; repeatable
+    #[arg(long, value_name = "NAME")]
+    pub tenant: Vec<String>,
+    /// Only this cluster; repeatable
+    #[arg(long, value_name = "NAME")]
+    pub cluster: Vec<String>,
+    /// Only the clusters of this ring; repeatable
+    #[arg(long, value_name = "NAME")]
+    pub ring: Vec<String>,
+    /// The tree's folder; `rendered` beside the tenants folder when left out
+    #[arg(long, value_name = "DIR", env = "TENANTRY_TREE")]
+    pub tree: Option<PathBuf>,
+    /// Lets a tenant, or a namespace of it, go from the tree; repeatable
+    #[arg(long, value_name = "TENANT")]
+    pub allow_removal: Vec<String>,
+    /// Overwrites files of the tree that were edited by hand
+    #[arg(long)]
+    pub force: bool,
+}
+
+/// Flags of `show`.
+#[derive(Debug, Args)]
+pub struct Show {
+    /// The tenant
+    pub tenant: String,
+    /// With the place of each value, and those it won against
+    #[arg(long)]
+    pub origin: bool,
+}
+
+/// Flags of `diff`.
+#[derive(Debug, Args)]
+pub struct Diff {
+    /// Compares with the specs of this revision; HEAD when left out
+    pub rev: Option<String>,
+    /// Compares with the manifests of a folder instead
+    #[arg(long, value_name = "DIR", conflicts_with = "rev")]
+    pub against: Option<PathBuf>,
+    /// Shows what tenantry adds to each object too
+    #[arg(long)]
+    pub metadata: bool,
+    /// Only this tenant; repeatable
+    #[arg(long, value_name = "NAME")]
+    pub tenant: Vec<String>,
+    /// Only this cluster; repeatable
+    #[arg(long, value_name = "NAME")]
+    pub cluster: Vec<String>,
+    /// Ends with exit code 1 where something differs
+    #[arg(long)]
+    pub exit_code: bool,
+}
+
+/// Flags of `schema`.
+#[derive(Debug, Args)]
+pub struct Schema {
+    /// fleet, profile, tenant or waiver; all of them with --write
+    pub kind: Option<String>,
+    /// Writes the schemas' files into this folder
+    #[arg(long, value_name = "DIR")]
+    pub write: Option<PathBuf>,
+}
+
+/// Flags of `import`.
+#[derive(Debug, Args)]
+pub struct Import {
+    /// The folder with the manifests
+    pub from: PathBuf,
+    /// Makes one tenant of the namespaces that share a label's or annotation's value
+    #[arg(long, value_name = "KEY")]
+    pub group_by: Option<String>,
+    /// The cluster they run on; needed where the fleet has several
+    #[arg(long, value_name = "NAME")]
+    pub cluster: Option<String>,
+    /// Writes nothing; only says what would be carried over
+    #[arg(long)]
+    pub dry_run: bool,
+}

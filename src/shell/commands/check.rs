@@ -1,0 +1,126 @@
+//! `check`: everything that can be said without writing.
+
+use crate::shell::args::{Check, Cli, FailOn};
+use crate::shell::session::{Selection, Session};
+use crate::shell::{Fault, Outcome, output};
+use std::collections::BTreeSet;
+use tenantry::compile::Compiled;
+use tenantry::diagnostic::{Diagnostic, Level};
+use tenantry::report::{count, plural};
+use tenantry::source::Sources;
+
+/// What makes a finding the same one in two runs: its rule, its file and its text, not its line.
+type Fingerprint = (String, String, String);
+
+/// Runs the command.
+pub fn run(cli: &Cli, args: &Check) -> Result<Outcome, Fault> {
+    let mut session = open(cli, args)?;
+    let compiled = session.compile(Selection::default());
+    let mut findings = compiled.findings.clone();
+    let known = known(cli, args)?;
+    let before = findings.len();
+    findings.retain(|d| !known.contains(&fingerprint(&session.sources, d)));
+    let hidden = before - findings.len();
+    let named = |list: &[String], id: &str| list.iter().any(|r| r == id || id.split('/').next() == Some(r));
+    findings.retain(|d| (args.only.is_empty() || named(&args.only, d.rule.id)) && !named(&args.skip, d.rule.id));
+    output::findings(cli, &session.sources, &findings, true)?;
+    output::talk(cli, &summary(&session, &compiled, &findings, hidden));
+    let fails = |level| findings.iter().any(|d| d.level >= level);
+    Ok(Outcome::from(match args.fail_on {
+        FailOn::Error => fails(Level::Error),
+        FailOn::Warning => fails(Level::Warning),
+        FailOn::Note => fails(Level::Note),
+        FailOn::None => false,
+    }))
+}
+
+#[cfg(feature = "git")]
+fn open(cli: &Cli, args: &Check) -> Result<Session, Fault> {
+    use crate::shell::git::Revision;
+    use crate::shell::session::Place;
+    if args.staged {
+        let place = Place::find(cli, None)?;
+        let store = Revision::staged(&place.root)?;
+        return Session::read(cli, place, &store);
+    }
+    Session::open(cli, None)
+}
+
+#[cfg(not(feature = "git"))]
+fn open(cli: &Cli, args: &Check) -> Result<Session, Fault> {
+    if args.staged {
+        return Err(Fault::Usage("--staged: built without the feature `git`".into()));
+    }
+    Session::open(cli, None)
+}
+
+fn known(cli: &Cli, args: &Check) -> Result<BTreeSet<Fingerprint>, Fault> {
+    let mut known = BTreeSet::new();
+    if let Some(file) = &args.baseline {
+        let text = std::fs::read_to_string(file).map_err(Fault::io(file))?;
+        let bad = || Fault::Usage(format!("--baseline {}: it is no report of --format json", file.display()));
+        let report: serde_json::Value = serde_json::from_str(&text).map_err(|_| bad())?;
+        for finding in report.get("findings").and_then(|f| f.as_array()).ok_or_else(bad)? {
+            let text = |pointer: &str| finding.pointer(pointer).and_then(|v| v.as_str()).unwrap_or_default().to_owned();
+            known.insert((text("/rule"), text("/location/path"), text("/message")));
+        }
+    }
+    if let Some(rev) = &args.since {
+        known.extend(at_revision(cli, rev)?);
+    }
+    Ok(known)
+}
+
+#[cfg(feature = "git")]
+fn at_revision(cli: &Cli, rev: &str) -> Result<BTreeSet<Fingerprint>, Fault> {
+    use crate::shell::git::Revision;
+    use crate::shell::session::Place;
+    let place = Place::find(cli, None)?;
+    let store = Revision::open(&place.root, rev)?;
+    let mut session = Session::read(cli, place, &store)?;
+    let compiled = session.compile(Selection::default());
+    Ok(compiled.findings.iter().map(|d| fingerprint(&session.sources, d)).collect())
+}
+
+#[cfg(not(feature = "git"))]
+fn at_revision(_: &Cli, _: &str) -> Result<BTreeSet<Fingerprint>, Fault> {
+    Err(Fault::Usage("--since: built without the feature `git`".into()))
+}
+
+fn fingerprint(sources: &Sources, finding: &Diagnostic) -> Fingerprint {
+    (finding.rule.id.to_owned(), sources.path(finding.place).to_owned(), finding.message.clone())
+}
+
+/// One line about the run.
+pub fn summary(session: &Session, compiled: &Compiled, findings: &[Diagnostic], hidden: usize) -> String {
+    let counts = count(findings);
+    let tenants = session.front.tenancy.tenants.len();
+    let clusters = session.front.fleet().map_or(0, |f| f.spec.clusters.len());
+    let objects: usize =
+        compiled.bundles.iter().map(|b| b.platform.len() + b.tenants.iter().map(|t| t.objects.len()).sum::<usize>()).sum();
+    let waivers: usize = session.front.tenancy.waivers_used.values().sum();
+    let mut parts = vec![
+        plural(tenants, "tenant"),
+        plural(clusters, "cluster"),
+        plural(objects, "object"),
+        format!("{} in use", plural(waivers, "waiver")),
+        plural(counts.errors, "error"),
+        plural(counts.warnings, "warning"),
+        plural(counts.notes, "note"),
+    ];
+    let skipped = session.front.specs.skipped.len();
+    if skipped > 0 {
+        parts.push(format!("{} of other groups skipped", plural(skipped, "document")));
+    }
+    if hidden > 0 {
+        parts.push(format!("{} known before", plural(hidden, "finding")));
+    }
+    let mut text = parts.join(", ");
+    if !compiled.held.is_empty() {
+        let names: Vec<&str> = compiled.held.iter().map(String::as_str).take(5).collect();
+        let more = compiled.held.len().saturating_sub(5);
+        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+        text.push_str(&format!("; held: {}{more}", names.join(", ")));
+    }
+    text
+}

@@ -1,0 +1,150 @@
+//! `init`: a fleet that renders, from nothing or beside what is there.
+
+use crate::shell::args::{Cli, Init};
+use crate::shell::commands::schema;
+use crate::shell::files::{Disk, Read, Store, git_root};
+use crate::shell::session::working_folder;
+use crate::shell::write::replace;
+use crate::shell::{Fault, Outcome, output};
+use std::path::Path;
+use tenantry::document;
+use tenantry::source::{Source, SourceId};
+use tenantry::tree::Applied;
+
+/// What is there already that a fleet must know of.
+struct Found {
+    /// Folders of `clusters/` that hold a Flux bootstrap: a cluster each.
+    clusters: Vec<String>,
+    /// Paths that something applies.
+    applied: Vec<Applied>,
+}
+
+/// Runs the command.
+pub fn run(cli: &Cli, args: &Init) -> Result<Outcome, Fault> {
+    let _ = args.flux;
+    let dir = working_folder(cli)?;
+    let fleet = dir.join("tenants/fleet.yaml");
+    if fleet.exists() {
+        return Err(Fault::Usage(format!("{} is there already", fleet.display())));
+    }
+    let root = git_root(&dir).unwrap_or_else(|| dir.clone());
+    let found = look(&dir)?;
+    for applied in &found.applied {
+        let covers = |ours: &str| applied.path.is_empty() || applied.path == ours || ours.starts_with(&format!("{}/", applied.path));
+        let listed = dir.join(&applied.path).join("kustomization.yaml").exists();
+        if (covers("rendered") || covers("tenants")) && !listed {
+            return Err(Fault::Usage(format!(
+                "{} applies `{}`: tenants/ and rendered/ would be applied too. Run init in a folder that nothing applies, \
+                 and set delivery.repositoryPath (tenantry explain gitops/path-applied-twice)",
+                applied.by,
+                if applied.path.is_empty() { "./" } else { &applied.path }
+            )));
+        }
+    }
+    let name = root.file_name().and_then(|n| n.to_str()).map(label).filter(|n| !n.is_empty());
+    let text = fleet_text(&name.unwrap_or_else(|| "fleet".into()), &found.clusters);
+    for folder in ["tenants/profiles", "tenants/waivers"] {
+        let folder = dir.join(folder);
+        std::fs::create_dir_all(&folder).map_err(Fault::io(&folder))?;
+        keep(&folder.join(".gitkeep"))?;
+    }
+    schema::write(&dir.join("schemas"))?;
+    replace(&fleet, text.as_bytes())?;
+    attributes(&dir.join(".gitattributes"))?;
+    output::talk(cli, "wrote tenants/fleet.yaml, schemas/ and .gitattributes");
+    output::talk(cli, "next: tenantry new tenant NAME --owner group:GROUP && tenantry render");
+    Ok(Outcome::Clean)
+}
+
+fn keep(path: &Path) -> Result<(), Fault> {
+    if path.exists() { Ok(()) } else { replace(path, b"") }
+}
+
+fn look(dir: &Path) -> Result<Found, Fault> {
+    let disk = Disk::new(dir)?;
+    let mut found = Found { clusters: Vec::new(), applied: Vec::new() };
+    for path in disk.list("")? {
+        let Read::Bytes(bytes) = disk.read(&path) else { continue };
+        let Ok(text) = String::from_utf8(bytes) else { continue };
+        if let Some(cluster) = path.strip_prefix("clusters/").and_then(|p| p.split_once("/flux-system/")).map(|(c, _)| c) {
+            let cluster = label(cluster);
+            if !cluster.is_empty() && !found.clusters.contains(&cluster) {
+                found.clusters.push(cluster);
+            }
+        }
+        if !text.contains("toolkit.fluxcd.io") && !text.contains("argoproj.io") {
+            continue;
+        }
+        let (documents, _) = document::parse_foreign(SourceId(0), &Source::new(path, text));
+        found.applied.extend(documents.iter().filter_map(|d| Applied::of(&d.root)));
+    }
+    Ok(found)
+}
+
+/// A text as a DNS label.
+pub fn label(text: &str) -> String {
+    let mapped: String = text.to_lowercase().chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).take(63).collect();
+    mapped.trim_matches('-').to_owned()
+}
+
+/// The text of a fleet, with comments that teach.
+pub fn fleet_text(name: &str, clusters: &[String]) -> String {
+    let fallback = ["production".to_owned()];
+    let clusters = if clusters.is_empty() { &fallback[..] } else { clusters };
+    let mut text = format!(
+        "# yaml-language-server: $schema=../schemas/fleet.json
+# The fleet: its clusters, what tenants may be called, and how the tree is delivered.
+# Every field: tenantry schema fleet. Every rule: tenantry rules.
+apiVersion: tenantry.dev/v1alpha1
+kind: Fleet
+metadata:
+  name: {name}
+spec:
+  # What tenants may put on their namespaces: whole keys, or prefixes that end in `/`.
+  tenantMetadata:
+    labels:
+      - team
+  clusters:
+"
+    );
+    for cluster in clusters {
+        text.push_str(&format!(
+            "    - name: {cluster}
+      # These ranges are left out of every network that a tenant may reach. Take your cluster's own.
+      podCIDRs:
+        - 10.244.0.0/16
+      serviceCIDRs:
+        - 10.96.0.0/12
+      nodeCIDRs:
+        - 192.168.0.0/24
+      apiServer:
+        - 192.168.0.10/32
+"
+        ));
+    }
+    text.push_str(
+        "  delivery:
+    engine: flux
+    # The one file that goes where the cluster's Flux looks. It applies rendered/CLUSTER, nothing else does.
+    entry: \"clusters/{{ cluster }}/tenantry.yaml\"
+  waivers:
+    # The longest time for which a rule may be loosened.
+    maxDays: 180
+",
+    );
+    text
+}
+
+fn attributes(path: &Path) -> Result<(), Fault> {
+    let line = "rendered/** linguist-generated=true\n";
+    let text = match std::fs::read_to_string(path) {
+        Ok(text) => text,
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => String::new(),
+        Err(e) => return Err(Fault::Io { path: path.to_owned(), source: e }),
+    };
+    if text.lines().any(|l| l == line.trim_end()) {
+        return Ok(());
+    }
+    let newline = if text.is_empty() || text.ends_with('\n') { "" } else { "\n" };
+    replace(path, format!("{text}{newline}{line}").as_bytes())
+}

@@ -1,0 +1,44 @@
+//! One file a command.
+
+mod check;
+mod diff;
+mod import;
+mod init;
+mod new;
+mod render;
+mod schema;
+mod show;
+mod status;
+
+use super::args::{Cli, Command, Format, New};
+use super::{Fault, Outcome, output};
+use tenantry::report;
+
+/// Runs the command that was asked for.
+pub fn run(cli: &Cli) -> Result<Outcome, Fault> {
+    match &cli.command {
+        Command::Init(args) => init::run(cli, args),
+        Command::New(New::Tenant { name, owner, namespace, cluster }) => new::tenant(cli, name, owner, namespace, cluster),
+        Command::Check(args) => check::run(cli, args),
+        Command::Render(args) => render::run(cli, args),
+        Command::Show(args) => show::run(cli, args),
+        Command::Status => status::run(cli),
+        Command::Diff(args) => diff::run(cli, args),
+        Command::Schema(args) => schema::run(cli, args),
+        Command::Import(args) => import::run(cli, args),
+        Command::Explain { rule } => {
+            let text = report::explain(rule).map_err(Fault::Usage)?;
+            output::data(&text)?;
+            Ok(Outcome::Clean)
+        }
+        Command::Rules => {
+            let asked = output::formats(cli, &[Format::Text, Format::Json])?;
+            match asked.first() {
+                Some((Format::Json, file)) => output::deliver(file.as_deref(), &report::rules_json())?,
+                Some((_, file)) => output::deliver(file.as_deref(), &report::rules_table())?,
+                None => output::data(&report::rules_table())?,
+            }
+            Ok(Outcome::Clean)
+        }
+    }
+}

@@ -1,0 +1,125 @@
+//! `render`: writes the tree.
+
+use super::check::summary;
+use crate::shell::args::{Cli, Render};
+use crate::shell::session::{Selection, Session};
+use crate::shell::write::{Exclusive, apply, snapshot};
+use crate::shell::{Fault, Outcome, output};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use std::collections::BTreeSet;
+use std::io::IsTerminal;
+use std::time::Duration;
+use tenantry::compile::Compiled;
+use tenantry::diagnostic::{Diagnostic, Level, sort};
+use tenantry::report::plural;
+use tenantry::tree::{Disk, check_disk, plan};
+
+/// Runs the command.
+pub fn run(cli: &Cli, args: &Render) -> Result<Outcome, Fault> {
+    let mut session = Session::open(cli, args.tree.as_deref())?;
+    // Taken before the lock is read again: what another run wrote meanwhile is seen.
+    let exclusive = if args.check || args.stdout { None } else { Some(Exclusive::take(&session.place)?) };
+    if exclusive.is_some() {
+        session = Session::open(cli, args.tree.as_deref())?;
+    }
+    let selection = select(args, &session)?;
+    let mut compiled = session.compile(selection);
+    let fatal = compiled.findings.iter().any(Diagnostic::stops_the_fleet);
+    if args.stdout {
+        output::findings(cli, &session.sources, &compiled.findings, false)?;
+        if !fatal {
+            for desired in compiled.tree.files.values() {
+                output::data(&desired.text)?;
+            }
+        }
+        return Ok(wrong(&compiled.findings));
+    }
+    if fatal {
+        output::findings(cli, &session.sources, &compiled.findings, false)?;
+        output::talk(cli, "nothing was written");
+        return Ok(Outcome::Findings);
+    }
+    let clusters: BTreeSet<String> = compiled.tree.clusters.keys().cloned().collect();
+    let (disk, leftovers) = snapshot(&session.place, &compiled.tree, &session.front.lock, &clusters)?;
+    if args.check {
+        return check_only(cli, &mut session, compiled, &disk);
+    }
+    let plan = plan(&compiled.tree, &session.front.lock, &disk, &clusters, args.force, &mut session.sources);
+    compiled.findings.extend(plan.faults.iter().cloned());
+    sort(&session.sources, &mut compiled.findings);
+    output::findings(cli, &session.sources, &compiled.findings, false)?;
+    if !plan.faults.is_empty() {
+        output::talk(cli, "nothing was written");
+        return Ok(Outcome::Findings);
+    }
+    let bar = progress(cli, plan.write.len());
+    apply(&session.place, &compiled.tree, &plan, &disk, &leftovers, &|| bar.inc(1))?;
+    bar.finish_and_clear();
+    output::talk(cli, &summary(&session, &compiled, &compiled.findings, 0));
+    output::talk(cli, &format!("{} written, {} deleted, {} unchanged", plural(plan.write.len(), "file"), plan.delete.len(), plan.unchanged));
+    let units = changed_units(&plan.write, &plan.delete);
+    if !units.is_empty() && (cli.verbose || units.len() <= 8) {
+        output::talk(cli, &format!("changed: {}", units.into_iter().collect::<Vec<_>>().join(", ")));
+    }
+    Ok(wrong(&compiled.findings))
+}
+
+fn wrong(findings: &[Diagnostic]) -> Outcome {
+    Outcome::from(findings.iter().any(|d| d.level == Level::Error))
+}
+
+fn select(args: &Render, session: &Session) -> Result<Selection, Fault> {
+    let mut clusters = args.cluster.clone();
+    if let Some(fleet) = session.front.fleet() {
+        for ring in &args.ring {
+            let found = fleet.spec.clusters.iter().filter(|c| c.ring.as_ref().is_some_and(|r| r.as_str() == ring));
+            let names: Vec<String> = found.map(|c| c.name.value.to_string()).collect();
+            if names.is_empty() {
+                return Err(Fault::Usage(format!("--ring {ring}: no cluster is in it")));
+            }
+            clusters.extend(names);
+        }
+        for wanted in &args.cluster {
+            if !fleet.spec.clusters.iter().any(|c| c.name.as_str() == wanted) {
+                let names: Vec<&str> = fleet.spec.clusters.iter().map(|c| c.name.as_str()).collect();
+                return Err(Fault::Usage(format!("--cluster {wanted}: the fleet has {}", names.join(", "))));
+            }
+        }
+        let known = session.front.lock.prior().tenants;
+        for wanted in args.tenant.iter().chain(&args.allow_removal) {
+            let there = session.front.specs.tenants.iter().any(|t| t.name.value == *wanted);
+            if !there && !known.contains_key(wanted) {
+                return Err(Fault::Usage(format!("there is no tenant `{wanted}`")));
+            }
+        }
+    }
+    Ok(Selection { tenants: args.tenant.clone(), clusters, allow_removal: args.allow_removal.clone() })
+}
+
+fn check_only(cli: &Cli, session: &mut Session, compiled: Compiled, disk: &Disk) -> Result<Outcome, Fault> {
+    let stale = check_disk(&compiled.tree, &session.front.lock, disk, &mut session.sources);
+    let mut findings = compiled.findings.clone();
+    findings.extend(stale);
+    sort(&session.sources, &mut findings);
+    output::findings(cli, &session.sources, &findings, true)?;
+    output::talk(cli, &summary(session, &compiled, &findings, 0));
+    Ok(wrong(&findings))
+}
+
+/// The folders that a GitOps controller sees change: what to push, and what wakes.
+fn changed_units(write: &[String], delete: &[String]) -> BTreeSet<String> {
+    write.iter().chain(delete).filter_map(|p| p.rsplit_once('/').map(|(dir, _)| dir.to_owned())).collect()
+}
+
+/// A bar on a terminal, once the work takes over a second.
+fn progress(cli: &Cli, files: usize) -> ProgressBar {
+    let bar = ProgressBar::new(files as u64);
+    if cli.quiet || !std::io::stderr().is_terminal() || files < 2000 {
+        bar.set_draw_target(ProgressDrawTarget::hidden());
+    }
+    if let Ok(style) = ProgressStyle::with_template("writing {bar:30} {pos}/{len} files, {eta} left") {
+        bar.set_style(style);
+    }
+    bar.enable_steady_tick(Duration::from_millis(500));
+    bar
+}

@@ -1,0 +1,82 @@
+//! `status`: the fleet in a table.
+
+use crate::shell::args::{Cli, Format};
+use crate::shell::session::{Selection, Session};
+use crate::shell::{Fault, Outcome, output};
+use serde_json::json;
+use std::collections::{BTreeMap, BTreeSet};
+use tenantry::report::count;
+
+/// Runs the command.
+pub fn run(cli: &Cli) -> Result<Outcome, Fault> {
+    let mut session = Session::open(cli, None)?;
+    let compiled = session.compile(Selection::default());
+    let fleet_clusters: Vec<String> = session
+        .front
+        .fleet()
+        .map_or_else(Vec::new, |f| f.spec.clusters.iter().map(|c| c.name.value.to_string()).collect());
+    let mut objects: BTreeMap<&str, usize> = BTreeMap::new();
+    for part in compiled.bundles.iter().flat_map(|b| &b.tenants) {
+        *objects.entry(&part.tenant).or_default() += part.objects.len();
+    }
+    let mut names: BTreeSet<String> = session.front.specs.tenants.iter().map(|t| t.name.value.clone()).collect();
+    names.extend(compiled.held.iter().cloned());
+    let mut rows = Vec::new();
+    for name in &names {
+        let tenant = session.front.tenancy.tenants.iter().find(|t| t.name.value == *name);
+        let held = compiled.held.contains(name);
+        let phase = if held { "Error" } else { "Rendered" };
+        let clusters: Vec<&str> =
+            tenant.map_or(Vec::new(), |t| t.on.iter().map(|on| fleet_clusters[on.cluster].as_str()).collect());
+        let namespaces: BTreeSet<&str> = tenant
+            .map_or_else(BTreeSet::new, |t| t.on.iter().flat_map(|on| &on.namespaces).map(|n| n.name.as_str()).collect());
+        let uuid = tenant.and_then(|t| t.uuid.as_ref()).map_or("", |u| u.value.as_str());
+        let waivers = session.front.tenancy.waivers_used.get(name).copied().unwrap_or(0);
+        rows.push(json!({
+            "name": name, "phase": phase, "tenantId": uuid, "profile": tenant.map(|t| t.profile.as_str()),
+            "clusters": clusters, "namespaces": namespaces,
+            "objects": objects.get(name.as_str()).copied().unwrap_or(0), "waivers": waivers
+        }));
+    }
+    let asked = output::formats(cli, &[Format::Text, Format::Json])?;
+    let file = asked.first().and_then(|(_, file)| file.as_deref());
+    let text = if matches!(asked.first(), Some((Format::Json, _))) {
+        format!("{}\n", serde_json::to_string_pretty(&json!({"schemaVersion": 1, "tenants": rows})).unwrap_or_default())
+    } else {
+        table(&rows)
+    };
+    output::deliver(file, &text)?;
+    let counts = count(&compiled.findings);
+    if counts.errors > 0 {
+        output::talk(cli, &format!("{} errors: tenantry check shows them", counts.errors));
+    }
+    Ok(Outcome::from(counts.errors > 0))
+}
+
+fn table(rows: &[serde_json::Value]) -> String {
+    let head = ["NAME", "PHASE", "TENANTID", "NAMESPACE", "CLUSTERS", "PROFILE", "OBJECTS", "WAIVERS"];
+    let list = |v: &serde_json::Value| {
+        let items: Vec<&str> = v.as_array().map(|a| a.iter().filter_map(|i| i.as_str()).collect()).unwrap_or_default();
+        if items.len() > 3 { format!("{} and {} more", items[..3].join(","), items.len() - 3) } else { items.join(",") }
+    };
+    let text = |v: &serde_json::Value| v.as_str().filter(|s| !s.is_empty()).unwrap_or("-").to_owned();
+    let mut cells: Vec<Vec<String>> = vec![head.iter().map(|h| (*h).to_owned()).collect()];
+    for row in rows {
+        cells.push(vec![
+            text(&row["name"]),
+            text(&row["phase"]),
+            text(&row["tenantId"]),
+            list(&row["namespaces"]),
+            list(&row["clusters"]),
+            text(&row["profile"]),
+            row["objects"].to_string(),
+            row["waivers"].to_string(),
+        ]);
+    }
+    let widths: Vec<usize> = (0..head.len()).map(|i| cells.iter().map(|r| r[i].len()).max().unwrap_or(0)).collect();
+    let line = |row: &Vec<String>| {
+        let padded: Vec<String> = row.iter().zip(&widths).map(|(c, w)| format!("{c:w$}")).collect();
+        format!("{}\n", padded.join("  ").trim_end())
+    };
+    cells.iter().map(line).collect()
+}

@@ -1,0 +1,120 @@
+//! Reading files: from the disk, within the repository.
+
+use super::Fault;
+use rayon::prelude::*;
+use std::fs;
+use std::path::{Path, PathBuf};
+use tenantry::source::MAX_BYTES;
+use walkdir::WalkDir;
+
+/// What came of reading a file.
+#[derive(Debug)]
+pub enum Read {
+    /// Its bytes.
+    Bytes(Vec<u8>),
+    /// It is larger than what is read; its size.
+    TooLarge(u64),
+    /// Why it cannot be read.
+    Unreadable(String),
+    /// It, or a link on the way to it, is outside the repository.
+    Outside,
+    /// There is none.
+    Missing,
+}
+
+/// Where files are read from. Paths are relative to the repository's root.
+pub trait Store: Sync {
+    /// The YAML files below a folder, sorted; `Err` names a folder that cannot be read.
+    fn list(&self, folder: &str) -> Result<Vec<String>, Fault>;
+    /// A file.
+    fn read(&self, path: &str) -> Read;
+}
+
+/// The files on disk.
+pub struct Disk {
+    root: PathBuf,
+    canonical: PathBuf,
+}
+
+impl Disk {
+    /// The files below a root.
+    pub fn new(root: &Path) -> Result<Self, Fault> {
+        let canonical = root.canonicalize().map_err(Fault::io(root))?;
+        Ok(Self { root: root.to_owned(), canonical })
+    }
+}
+
+/// Whether a file is YAML by its name.
+pub fn is_yaml(path: &str) -> bool {
+    path.ends_with(".yaml") || path.ends_with(".yml")
+}
+
+/// A path with `/` between its parts; nothing for one that is not UTF-8.
+pub fn slashed(path: &Path) -> Option<String> {
+    Some(path.to_str()?.replace(std::path::MAIN_SEPARATOR, "/"))
+}
+
+impl Store for Disk {
+    fn list(&self, folder: &str) -> Result<Vec<String>, Fault> {
+        let start = self.root.join(folder);
+        if !start.exists() {
+            return Ok(Vec::new());
+        }
+        let mut out = Vec::new();
+        let walk = WalkDir::new(&start).sort_by_file_name().into_iter().filter_entry(|e| {
+            let name = e.file_name().to_string_lossy();
+            e.depth() == 0 || !matches!(name.as_ref(), ".git" | "target" | "node_modules")
+        });
+        for entry in walk {
+            let entry = entry.map_err(|e| {
+                let path = e.path().unwrap_or(&start).to_owned();
+                Fault::Io { path, source: e.into_io_error().unwrap_or_else(|| std::io::Error::other("a loop of links")) }
+            })?;
+            if entry.file_type().is_dir() {
+                continue;
+            }
+            let relative = entry.path().strip_prefix(&self.root).unwrap_or(entry.path());
+            match slashed(relative) {
+                Some(path) if is_yaml(&path) => out.push(path),
+                Some(_) => {}
+                None => {
+                    let source = std::io::Error::other("its name is not UTF-8");
+                    return Err(Fault::Io { path: entry.path().to_owned(), source });
+                }
+            }
+        }
+        Ok(out)
+    }
+
+    fn read(&self, path: &str) -> Read {
+        let full = self.root.join(path);
+        let canonical = match full.canonicalize() {
+            Ok(canonical) => canonical,
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound && full.symlink_metadata().is_err() => return Read::Missing,
+            Err(e) => return Read::Unreadable(e.to_string()),
+        };
+        if !canonical.starts_with(&self.canonical) {
+            return Read::Outside;
+        }
+        match fs::metadata(&full) {
+            Ok(m) if m.len() > MAX_BYTES as u64 => return Read::TooLarge(m.len()),
+            Ok(m) if !m.is_file() => return Read::Unreadable("it is no file".into()),
+            Ok(_) => {}
+            Err(e) => return Read::Unreadable(e.to_string()),
+        }
+        match fs::read(&full) {
+            Ok(bytes) => Read::Bytes(bytes),
+            Err(e) => Read::Unreadable(e.to_string()),
+        }
+    }
+}
+
+/// Reads files side by side; results in the order of the paths.
+pub fn read_all(store: &dyn Store, paths: Vec<String>) -> Vec<(String, Read)> {
+    paths.into_par_iter().map(|path| (path.clone(), store.read(&path))).collect()
+}
+
+/// The nearest folder upward that holds `.git`.
+pub fn git_root(start: &Path) -> Option<PathBuf> {
+    start.ancestors().find(|dir| dir.join(".git").exists()).map(Path::to_owned)
+}

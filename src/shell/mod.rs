@@ -1,0 +1,79 @@
+//! What touches the world: arguments, files, Git, the clock, the terminal. One file a command.
+
+mod args;
+mod commands;
+mod files;
+#[cfg(feature = "git")]
+mod git;
+mod output;
+mod session;
+mod write;
+
+use clap::Parser;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// Why the work could not be done: exit code 2.
+#[derive(Debug, thiserror::Error)]
+pub enum Fault {
+    /// The arguments contradict each other, or name something that is not there.
+    #[error("{0}")]
+    Usage(String),
+    /// No fleet was found.
+    #[error("no fleet found: no tenants/fleet.yaml in {0} or above; `tenantry init` writes one, --fleet names one")]
+    NoFleet(PathBuf),
+    /// A file or folder cannot be read or written.
+    #[error("{path}: {source}")]
+    Io {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// Another run has the lock.
+    #[error("another tenantry is at work in {0}; wait for it, and run again")]
+    Busy(PathBuf),
+    /// Git.
+    #[cfg(feature = "git")]
+    #[error("git: {0}")]
+    Git(String),
+    /// A pipe that nobody reads any more.
+    #[error("standard output is closed")]
+    Closed,
+}
+
+impl Fault {
+    fn io(path: impl Into<PathBuf>) -> impl FnOnce(std::io::Error) -> Self {
+        let path = path.into();
+        move |source| Self::Io { path, source }
+    }
+}
+
+/// What a command came to: exit code 0 or 1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// Nothing is wrong.
+    Clean,
+    /// Something in an input is wrong, or differs.
+    Findings,
+}
+
+impl From<bool> for Outcome {
+    fn from(wrong: bool) -> Self {
+        if wrong { Self::Findings } else { Self::Clean }
+    }
+}
+
+/// Runs the program.
+pub fn main() -> ExitCode {
+    let cli = args::Cli::parse();
+    match commands::run(&cli) {
+        Ok(Outcome::Clean) => ExitCode::SUCCESS,
+        Ok(Outcome::Findings) => ExitCode::from(1),
+        Err(Fault::Closed) => ExitCode::from(2),
+        Err(fault) => {
+            eprintln!("tenantry: {fault}");
+            ExitCode::from(2)
+        }
+    }
+}

@@ -1,0 +1,80 @@
+//! Reports: data on standard output, talk on standard error.
+
+use super::Fault;
+use super::args::{Cli, Color, Format};
+use std::io::{IsTerminal, Write};
+use tenantry::diagnostic::Diagnostic;
+use tenantry::report;
+use tenantry::source::Sources;
+
+/// Writes to standard output; a closed pipe is a fault of its own.
+pub fn data(text: &str) -> Result<(), Fault> {
+    std::io::stdout().lock().write_all(text.as_bytes()).map_err(|_| Fault::Closed)
+}
+
+/// Writes a line to standard error, unless `--quiet`.
+pub fn talk(cli: &Cli, text: &str) {
+    if !cli.quiet {
+        eprintln!("{text}");
+    }
+}
+
+/// Whether standard output or error shows colours.
+fn colors(cli: &Cli, terminal: bool) -> bool {
+    match cli.color {
+        Color::Always => true,
+        Color::Never => false,
+        Color::Auto => terminal && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty()),
+    }
+}
+
+fn width() -> usize {
+    std::env::var("COLUMNS").ok().and_then(|c| c.parse().ok()).unwrap_or(120)
+}
+
+/// The formats asked for, each with its file.
+pub fn formats(cli: &Cli, allowed: &[Format]) -> Result<Vec<(Format, Option<std::path::PathBuf>)>, Fault> {
+    if cli.output.len() > cli.format.len() {
+        return Err(Fault::Usage("--output belongs to a --format before it".into()));
+    }
+    if let Some(bad) = cli.format.iter().find(|f| !allowed.contains(f)) {
+        return Err(Fault::Usage(format!("--format {}: not a format of this command", format!("{bad:?}").to_lowercase())));
+    }
+    let without = cli.format.len() - cli.output.len();
+    if without > 1 {
+        return Err(Fault::Usage("only one report can go to standard output: give each --format its --output".into()));
+    }
+    let mut files = cli.output.iter().cloned().map(Some).collect::<Vec<_>>();
+    files.resize(cli.format.len(), None);
+    Ok(cli.format.iter().copied().zip(files).collect())
+}
+
+/// Writes a report to its file, or to standard output.
+pub fn deliver(file: Option<&std::path::Path>, text: &str) -> Result<(), Fault> {
+    match file {
+        Some(path) => std::fs::write(path, text).map_err(Fault::io(path)),
+        None => data(text),
+    }
+}
+
+/// Writes findings in the formats asked for; as text where none is. Text is data for `check`, and talk for the others.
+pub fn findings(cli: &Cli, sources: &Sources, findings: &[Diagnostic], as_data: bool) -> Result<(), Fault> {
+    let asked = formats(cli, &[Format::Text, Format::Json, Format::Github])?;
+    for (format, file) in &asked {
+        let text = match format {
+            Format::Json => report::json(sources, findings),
+            Format::Github => report::github(sources, findings),
+            Format::Text | Format::Markdown => report::text(sources, findings, false, width()),
+        };
+        deliver(file.as_deref(), &text)?;
+    }
+    if asked.iter().any(|(_, file)| file.is_none()) {
+        return Ok(());
+    }
+    if as_data {
+        data(&report::text(sources, findings, colors(cli, std::io::stdout().is_terminal()), width()))
+    } else {
+        eprint!("{}", report::text(sources, findings, colors(cli, std::io::stderr().is_terminal()), width()));
+        Ok(())
+    }
+}

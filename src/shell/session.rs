@@ -1,0 +1,338 @@
+//! A run: finding the fleet, reading its files, and the pipeline over them.
+
+use super::Fault;
+use super::args::Cli;
+use super::files::{Disk, Read, Store, git_root, read_all, slashed};
+use rayon::prelude::*;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use tenantry::bundle::{self, MANIFEST, Manifests};
+use tenantry::compile::{self, Compiled, Files, Front, Wish};
+use tenantry::diagnostic::{Diagnostic, Scope};
+use tenantry::document::{self, Node, Value};
+use tenantry::source::{NOT_UTF8, OUTSIDE_ROOT, SourceId, Sources, TOO_LARGE, UNREADABLE, join, parent};
+use tenantry::spec::Input;
+use tenantry::spec::leaf::Day;
+use tenantry::tenancy::Context;
+use tenantry::tree::{Applied, Layout, applied_twice, entry_path};
+
+/// The name of the lock's file.
+pub const LOCK: &str = "tenantry.lock";
+/// The version of this program.
+pub const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// Where things are on this machine.
+#[derive(Clone, Debug)]
+pub struct Place {
+    /// The repository's root: paths of sources are relative to it.
+    pub root: PathBuf,
+    /// The fleet's file, from the root.
+    pub fleet: String,
+    /// The folder with the tenants folder, from the root: the lock, the tree and the templates are in it.
+    pub base: String,
+    /// The folder of the lock.
+    pub tree_base: PathBuf,
+    /// The tree's folder, from the lock's.
+    pub tree: String,
+}
+
+impl Place {
+    /// Finds the fleet.
+    pub fn find(cli: &Cli, tree: Option<&Path>) -> Result<Self, Fault> {
+        let start = working_folder(cli)?;
+        let file = match &cli.fleet {
+            Some(file) => {
+                let file = start.join(file);
+                if !file.is_file() {
+                    return Err(Fault::Usage(format!("--fleet {}: there is no such file", file.display())));
+                }
+                file
+            }
+            None => {
+                let stop = git_root(&start);
+                let found = start
+                    .ancestors()
+                    .take_while(|dir| stop.as_ref().is_none_or(|stop| dir.starts_with(stop)))
+                    .map(|dir| dir.join("tenants/fleet.yaml"))
+                    .find(|file| file.is_file());
+                found.ok_or_else(|| Fault::NoFleet(start.clone()))?
+            }
+        };
+        let tenants = file.parent().unwrap_or(&start).to_owned();
+        let base_dir = tenants.parent().unwrap_or(&tenants).to_owned();
+        let root = git_root(&base_dir).unwrap_or_else(|| base_dir.clone());
+        let relative = |path: &Path| {
+            let path = path.strip_prefix(&root).unwrap_or(path);
+            slashed(path).ok_or_else(|| Fault::Usage(format!("{}: the path is not UTF-8", path.display())))
+        };
+        let (tree_base, tree) = match tree {
+            None => (base_dir.clone(), "rendered".to_owned()),
+            Some(dir) => {
+                let dir = start.join(dir);
+                let name = dir.file_name().and_then(|n| n.to_str()).map(str::to_owned);
+                let name = name.ok_or_else(|| Fault::Usage(format!("--tree {}: it has no name", dir.display())))?;
+                (dir.parent().unwrap_or(&start).to_owned(), name)
+            }
+        };
+        Ok(Self { fleet: relative(&file)?, base: relative(&base_dir)?, root, tree_base, tree })
+    }
+
+    /// A path from the base, as a path from the root.
+    pub fn from_base(&self, path: &str) -> String {
+        if self.base.is_empty() { path.to_owned() } else { format!("{}/{path}", self.base) }
+    }
+
+    /// The tenants folder, from the root.
+    pub fn tenants(&self) -> &str {
+        parent(&self.fleet)
+    }
+}
+
+/// The folder that the program works in.
+pub fn working_folder(cli: &Cli) -> Result<PathBuf, Fault> {
+    let dir = cli.dir.clone().unwrap_or_else(|| PathBuf::from("."));
+    dir.canonicalize().map_err(Fault::io(dir))
+}
+
+/// Texts, specs and tenants.
+pub struct Session {
+    /// Where things are.
+    pub place: Place,
+    /// Every text.
+    pub sources: Sources,
+    /// Specs and tenants.
+    pub front: Front,
+    manifests: Manifests,
+}
+
+impl Session {
+    /// Reads and resolves everything on disk.
+    pub fn open(cli: &Cli, tree: Option<&Path>) -> Result<Self, Fault> {
+        let place = Place::find(cli, tree)?;
+        let disk = Disk::new(&place.root)?;
+        Self::read(cli, place, &disk)
+    }
+
+    /// Reads and resolves everything from somewhere.
+    pub fn read(cli: &Cli, place: Place, store: &dyn Store) -> Result<Self, Fault> {
+        let mut sources = Sources::default();
+        let mut files = Files { fleet_path: place.fleet.clone(), ..Files::default() };
+        for (path, read) in read_all(store, store.list(place.tenants())?) {
+            if let Some(source) = take(&mut sources, &path, read, &path == &place.fleet, &mut files.faults) {
+                files.inputs.push(Input { source, origin: None });
+            }
+        }
+        let given = read_sources(cli, &mut sources, &mut files)?;
+        let folder = place.from_base("templates");
+        for (path, read) in read_all(store, store.list(&folder)?) {
+            if let Some(source) = take(&mut sources, &path, read, true, &mut files.faults) {
+                let below = path[folder.len()..].trim_start_matches('/').to_owned();
+                files.templates.push((below, source));
+            }
+        }
+        files.lock = read_lock(&place, &mut sources, &mut files.faults)?;
+        let context =
+            Context { now: Some(today(cli)?), version: VERSION.to_owned(), sources: given, ..Context::default() };
+        let mut front = compile::front(&mut sources, &files, context);
+        let scanned = scan_applied(&place, store, &mut sources, &files, &front)?;
+        front.findings.extend(scanned);
+        let manifests = read_manifests(store, &mut sources, &mut front);
+        Ok(Self { place, sources, front, manifests })
+    }
+
+    /// Renders tenants and places them.
+    pub fn compile(&mut self, wish: Selection) -> Compiled {
+        let repository_path = self
+            .front
+            .fleet()
+            .and_then(|f| f.spec.delivery.as_ref())
+            .and_then(|d| d.repository_path.as_ref())
+            .map_or_else(|| ".".to_owned(), |p| p.to_string());
+        let wish = Wish {
+            layout: Layout { tree: self.place.tree.clone(), repository_path },
+            tenants: wish.tenants,
+            clusters: wish.clusters,
+            allow_removal: wish.allow_removal,
+            version: VERSION.to_owned(),
+        };
+        compile::back(&mut self.front, &self.sources, &self.manifests, &wish)
+    }
+}
+
+/// What of the fleet to render.
+#[derive(Clone, Debug, Default)]
+pub struct Selection {
+    /// Only these tenants, where any are named.
+    pub tenants: Vec<String>,
+    /// Only these clusters, where any are named.
+    pub clusters: Vec<String>,
+    /// Tenants that may go.
+    pub allow_removal: Vec<String>,
+}
+
+/// The day that decides about waivers.
+pub fn today(cli: &Cli) -> Result<Day, Fault> {
+    let text = match &cli.now {
+        Some(text) => text.clone(),
+        None => jiff::Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC).date().to_string(),
+    };
+    Day::parse(&text).ok_or_else(|| Fault::Usage(format!("--now {text}: write it as 2026-11-22")))
+}
+
+/// Takes a file into the sources, or says why not.
+fn take(sources: &mut Sources, path: &str, read: Read, fleet: bool, faults: &mut Vec<Diagnostic>) -> Option<SourceId> {
+    let mut fault = |sources: &mut Sources, rule, message: String, fix: &str| {
+        let place = sources.add_path(path);
+        let scope = if fleet { Scope::Fleet } else { Scope::File(place.source) };
+        faults.push(Diagnostic::new(rule, place, message).fix(fix).scope(scope));
+        None
+    };
+    match read {
+        Read::Bytes(bytes) => {
+            let (id, problem) = sources.add_bytes(path, bytes);
+            match problem {
+                None => Some(id),
+                Some(problem) => {
+                    let fix = if problem.rule == &NOT_UTF8 { "save it as UTF-8" } else { "split it" };
+                    faults.push(problem.fix(fix).scope(if fleet { Scope::Fleet } else { Scope::File(id) }));
+                    None
+                }
+            }
+        }
+        Read::TooLarge(size) => fault(sources, &TOO_LARGE, format!("{path} has {size} bytes; at most 1 MiB is read"), "split it, or move it out of the folder"),
+        Read::Unreadable(reason) => fault(sources, &UNREADABLE, format!("{path} cannot be read: {reason}"), "make it readable, or remove it"),
+        Read::Outside => fault(sources, &OUTSIDE_ROOT, format!("{path} leads out of the repository"), "copy the file into the repository"),
+        Read::Missing => fault(sources, &UNREADABLE, format!("{path} is gone"), "run again"),
+    }
+}
+
+fn read_sources(cli: &Cli, sources: &mut Sources, files: &mut Files) -> Result<Vec<String>, Fault> {
+    let start = working_folder(cli)?;
+    let mut given = Vec::new();
+    for pair in &cli.source {
+        let (name, dir) =
+            pair.split_once('=').ok_or_else(|| Fault::Usage(format!("--source {pair}: write it as NAME=DIR")))?;
+        let disk = Disk::new(&start.join(dir))?;
+        for (path, read) in read_all(&disk, disk.list("")?) {
+            let label = format!("{name}:{path}");
+            if let Some(source) = take(sources, &label, read, false, &mut files.faults) {
+                files.inputs.push(Input { source, origin: Some(name.to_owned()) });
+            }
+        }
+        given.push(name.to_owned());
+    }
+    Ok(given)
+}
+
+/// The lock lies beside the tree, on disk, whatever revision the specs are read from.
+fn read_lock(place: &Place, sources: &mut Sources, faults: &mut Vec<Diagnostic>) -> Result<Option<SourceId>, Fault> {
+    let path = place.tree_base.join(LOCK);
+    match std::fs::read(&path) {
+        Ok(bytes) => match String::from_utf8(bytes) {
+            Ok(text) => Ok(Some(sources.add(tenantry::source::Source::new(LOCK, text)))),
+            Err(_) => {
+                let place = sources.add_path(LOCK);
+                let finding = Diagnostic::new(&tenantry::tree::LOCK_INVALID, place, "the lock is not UTF-8");
+                faults.push(finding.fix("restore the file from Git").scope(Scope::Fleet));
+                Ok(None)
+            }
+        },
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(e) => Err(Fault::Io { path, source: e }),
+    }
+}
+
+fn read_manifests(store: &dyn Store, sources: &mut Sources, front: &mut Front) -> Manifests {
+    let mut found = BTreeMap::new();
+    let known: BTreeMap<String, SourceId> = sources.iter().map(|(id, s)| (s.path.clone(), id)).collect();
+    for wanted in bundle::wanted(&front.tenancy, sources) {
+        let Some(path) = &wanted.path else {
+            let message = "the file lies outside the repository";
+            front.findings.push(
+                Diagnostic::new(&OUTSIDE_ROOT, wanted.place, message).fix("copy it into the repository").tenant(&wanted.tenant),
+            );
+            continue;
+        };
+        if let Some(id) = known.get(path) {
+            found.insert(path.clone(), *id);
+            continue;
+        }
+        let read = store.read(path);
+        if matches!(read, Read::Missing) {
+            let message = format!("there is no file {path}");
+            let finding = Diagnostic::new(&MANIFEST, wanted.place, message);
+            front.findings.push(finding.fix("add it, or remove this; the path is relative to this file").tenant(&wanted.tenant));
+            continue;
+        }
+        let mut faults = Vec::new();
+        if let Some(id) = take(sources, path, read, false, &mut faults) {
+            found.insert(path.clone(), id);
+        }
+        front.findings.extend(faults.into_iter().map(|f| f.related(wanted.place, "named here").tenant(&wanted.tenant)));
+    }
+    Manifests::load(sources, &found)
+}
+
+/// Paths of ours that a Flux Kustomization or an Argo CD Application of this repository applies already.
+fn scan_applied(
+    place: &Place,
+    store: &dyn Store,
+    sources: &mut Sources,
+    files: &Files,
+    front: &Front,
+) -> Result<Vec<Diagnostic>, Fault> {
+    let Some(fleet) = front.fleet() else { return Ok(Vec::new()) };
+    let tree = place.from_base(&place.tree);
+    let tenants = format!("{}/", place.tenants());
+    let entries: Vec<String> =
+        fleet.spec.clusters.iter().filter_map(|c| entry_path(fleet, c.name.as_str()).ok()).map(|p| place.from_base(&p)).collect();
+    let within_tree = format!("{tree}/");
+    let elsewhere = store.list("")?.into_iter().filter(|p| {
+        !p.starts_with(&within_tree) && !p.starts_with(&tenants) && !entries.contains(p)
+    });
+    let paths: Vec<String> = elsewhere.collect();
+    let texts: Vec<(String, String)> = paths
+        .into_par_iter()
+        .filter_map(|path| match store.read(&path) {
+            Read::Bytes(bytes) if says_what_is_applied(&path, &bytes) => Some((path, String::from_utf8(bytes).ok()?)),
+            _ => None,
+        })
+        .collect();
+    let mut ids: Vec<SourceId> =
+        files.inputs.iter().filter(|i| i.origin.is_none()).map(|i| i.source).filter(|id| {
+            let source = sources.get(*id);
+            says_what_is_applied(&source.path, source.text.as_bytes())
+        }).collect();
+    ids.extend(texts.into_iter().map(|(path, text)| sources.add(tenantry::source::Source::new(path, text))));
+    let mut applied = Vec::new();
+    let mut kustomizations = BTreeMap::new();
+    for id in ids {
+        let source = sources.get(id);
+        let (documents, _) = document::parse_foreign(id, source);
+        for document in documents {
+            if let Some(found) = Applied::of(&document.root) {
+                applied.push(found);
+            }
+            let file = source.path.rsplit('/').next().unwrap_or_default();
+            if file.starts_with("kustomization.") {
+                let folder = parent(&source.path);
+                let resources = document.root.get("resources").map_or(&[][..], Node::items);
+                let paths = resources.iter().filter_map(|r| match &r.value {
+                    Value::String(path) => join(folder, path),
+                    _ => None,
+                });
+                kustomizations.insert(folder.to_owned(), paths.collect::<Vec<_>>());
+            }
+        }
+    }
+    let mut ours: Vec<(String, &str)> =
+        fleet.spec.clusters.iter().map(|c| (format!("{tree}/{}", c.name.as_str()), "the tree")).collect();
+    ours.push((place.fleet.clone(), "the fleet's file"));
+    Ok(applied_twice(&ours, &applied, &kustomizations))
+}
+
+fn says_what_is_applied(path: &str, bytes: &[u8]) -> bool {
+    let file = path.rsplit('/').next().unwrap_or_default();
+    let has = |needle: &[u8]| bytes.windows(needle.len()).any(|w| w == needle);
+    file.starts_with("kustomization.") || has(b"kustomize.toolkit.fluxcd.io/") || has(b"argoproj.io/")
+}

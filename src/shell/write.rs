@@ -1,0 +1,184 @@
+//! Writing the tree: what is on disk, and replacing files one by one.
+//!
+//! The order is what makes a kill harmless: `tenantry.lock.next` first (the digests about to be written), then each file
+//! beside itself and renamed, then `tenantry.lock.next` becomes `tenantry.lock`. A file whose digest is in either is
+//! ours. Two runs at once are kept apart by a lock (flock) on the folder.
+
+use super::Fault;
+use super::files::slashed;
+use super::session::{LOCK, Place};
+use rayon::prelude::*;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::{self, File};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use tenantry::tree::{Disk, Lock, Plan, Tree, digest};
+use walkdir::WalkDir;
+
+/// The end of a temporary file's name.
+const TEMPORARY: &str = ".tmp~";
+
+fn next_path(place: &Place) -> PathBuf {
+    place.tree_base.join(format!("{LOCK}.next"))
+}
+
+/// What is on disk: every file of some clusters' folders, and every path that the lock or the tree names.
+pub fn snapshot(place: &Place, tree: &Tree, lock: &Lock, clusters: &BTreeSet<String>) -> Result<(Disk, Vec<PathBuf>), Fault> {
+    let mut paths: BTreeSet<String> = tree.files.keys().chain(lock.files.keys()).cloned().collect();
+    let mut leftovers = Vec::new();
+    for cluster in clusters {
+        let folder = place.tree_base.join(&place.tree).join(cluster);
+        if folder.symlink_metadata().is_err() {
+            continue;
+        }
+        for entry in WalkDir::new(&folder) {
+            let entry = entry.map_err(|e| {
+                let path = e.path().unwrap_or(&folder).to_owned();
+                Fault::Io { path, source: e.into_io_error().unwrap_or_else(|| std::io::Error::other("a loop of links")) }
+            })?;
+            if entry.file_type().is_dir() {
+                continue;
+            }
+            let relative = entry.path().strip_prefix(&place.tree_base).unwrap_or(entry.path());
+            let Some(path) = slashed(relative) else {
+                let source = std::io::Error::other("its name is not UTF-8");
+                return Err(Fault::Io { path: entry.path().to_owned(), source });
+            };
+            if path.ends_with(TEMPORARY) {
+                leftovers.push(entry.path().to_owned());
+            } else {
+                paths.insert(path);
+            }
+        }
+    }
+    let digests: Vec<(String, Option<String>)> = paths
+        .into_par_iter()
+        .map(|path| {
+            let full = place.tree_base.join(&path);
+            let meta = match full.symlink_metadata() {
+                Ok(meta) => meta,
+                Err(e) if matches!(e.kind(), std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory) => {
+                    return Ok((path, None));
+                }
+                Err(e) => return Err(Fault::Io { path: full, source: e }),
+            };
+            if !meta.is_file() {
+                // A link or a folder where a file should be is nobody's file: its digest is like no other.
+                return Ok((path, Some("not a file".to_owned())));
+            }
+            let bytes = fs::read(&full).map_err(Fault::io(&full))?;
+            Ok((path, Some(digest(&bytes))))
+        })
+        .collect::<Result<_, Fault>>()?;
+    let files = digests.into_iter().filter_map(|(p, d)| Some((p, d?))).collect();
+    Ok((Disk { files, unfinished: unfinished(place) }, leftovers))
+}
+
+/// The digests that a run which did not finish was about to write.
+fn unfinished(place: &Place) -> BTreeMap<String, Vec<String>> {
+    let Ok(text) = fs::read_to_string(next_path(place)) else { return BTreeMap::new() };
+    let mut out: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for line in text.lines() {
+        let mut words = line.split_whitespace();
+        if let (Some(digest), Some(path)) = (words.next(), words.next()) {
+            out.entry(path.to_owned()).or_default().push(digest.to_owned());
+        }
+    }
+    // The last line may be half of one: it names a path that is no path, or a digest that no file has.
+    out
+}
+
+/// Keeps other runs out as long as it lives.
+pub struct Exclusive(#[expect(dead_code, reason = "dropping it unlocks")] File);
+
+impl Exclusive {
+    /// Takes the folder of the lock.
+    pub fn take(place: &Place) -> Result<Self, Fault> {
+        let folder = &place.tree_base;
+        fs::create_dir_all(folder).map_err(Fault::io(folder))?;
+        let file = File::open(folder).map_err(Fault::io(folder))?;
+        match file.try_lock() {
+            Ok(()) => Ok(Self(file)),
+            Err(fs::TryLockError::WouldBlock) => Err(Fault::Busy(folder.clone())),
+            Err(fs::TryLockError::Error(source)) => Err(Fault::Io { path: folder.clone(), source }),
+        }
+    }
+}
+
+/// Whether a plan changes anything on disk, the lock included.
+pub fn changes(place: &Place, plan: &Plan) -> bool {
+    let unchanged = plan.write.is_empty() && plan.delete.is_empty();
+    let lock = fs::read_to_string(place.tree_base.join(LOCK)).unwrap_or_default();
+    !(unchanged && lock == plan.lock.to_text() && !next_path(place).exists())
+}
+
+/// Carries out a plan.
+pub fn apply(place: &Place, tree: &Tree, plan: &Plan, disk: &Disk, leftovers: &[PathBuf], step: &(dyn Fn() + Sync)) -> Result<(), Fault> {
+    for path in leftovers {
+        remove(path)?;
+    }
+    let text = plan.lock.to_text();
+    if !changes(place, plan) {
+        return Ok(());
+    }
+    // What is about to be written, and what an unfinished run was: that run's files may still be on disk.
+    let mut next = String::new();
+    for path in &plan.write {
+        next.push_str(&format!("{} {path}\n", tree.files[path].entry.digest));
+    }
+    for (path, digests) in &disk.unfinished {
+        for digest in digests {
+            next.push_str(&format!("{digest} {path}\n"));
+        }
+    }
+    let next_file = next_path(place);
+    replace(&next_file, next.as_bytes())?;
+    let folders: BTreeSet<PathBuf> =
+        plan.write.iter().filter_map(|p| place.tree_base.join(p).parent().map(Path::to_owned)).collect();
+    for folder in folders {
+        fs::create_dir_all(&folder).map_err(Fault::io(&folder))?;
+    }
+    plan.write.par_iter().try_for_each(|path| {
+        step();
+        replace(&place.tree_base.join(path), tree.files[path].text.as_bytes())
+    })?;
+    for path in &plan.delete {
+        let full = place.tree_base.join(path);
+        remove(&full)?;
+        let top = place.tree_base.join(&place.tree);
+        let mut folder = full.parent();
+        while let Some(dir) = folder.filter(|d| d.starts_with(&top) && **d != top) {
+            if fs::remove_dir(dir).is_err() {
+                break;
+            }
+            folder = dir.parent();
+        }
+    }
+    replace(&place.tree_base.join(LOCK), text.as_bytes())?;
+    remove(&next_file)
+}
+
+/// Writes a file beside itself, and renames it: whoever reads sees the old one or the new one.
+pub fn replace(path: &Path, bytes: &[u8]) -> Result<(), Fault> {
+    let mut name = path.as_os_str().to_owned();
+    name.push(TEMPORARY);
+    let temporary = PathBuf::from(name);
+    let write = || -> std::io::Result<()> {
+        let mut file = File::create(&temporary)?;
+        file.write_all(bytes)?;
+        drop(file);
+        fs::rename(&temporary, path)
+    };
+    write().map_err(|source| {
+        let _ = fs::remove_file(&temporary);
+        Fault::Io { path: path.to_owned(), source }
+    })
+}
+
+fn remove(path: &Path) -> Result<(), Fault> {
+    match fs::remove_file(path) {
+        Err(e) if e.kind() != std::io::ErrorKind::NotFound => Err(Fault::Io { path: path.to_owned(), source: e }),
+        _ => Ok(()),
+    }
+}
+
