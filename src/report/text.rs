@@ -44,7 +44,7 @@ fn one(out: &mut String, sources: &Sources, finding: &Diagnostic, color: bool, w
     let handler = GraphicalReportHandler::new_themed(theme)
         .with_width(width)
         .with_links(false)
-        .with_context_lines(0)
+        .with_context_lines(1)
         .without_cause_chain()
         .with_show_related_as_nested(false)
         .with_wrap_lines(false);
@@ -68,7 +68,8 @@ struct Excerpt {
     path: String,
     text: String,
     first_line: usize,
-    first_column: usize,
+    /// Line and column of the primary place, from 0.
+    at: (usize, usize),
     labels: Vec<LabeledSpan>,
 }
 
@@ -103,10 +104,10 @@ impl Excerpt {
         let at = source.position(places.first()?.0.start);
         labels.sort_by_key(LabeledSpan::offset);
         Some(Self {
-            path: format!("{}:{}:{}", source.path, at.line, at.column),
+            path: source.path.clone(),
             text,
             first_line: first as usize - 1,
-            first_column: 0,
+            at: (at.line as usize - 1, at.column as usize - 1),
             labels,
         })
     }
@@ -125,17 +126,23 @@ fn crop(line: &str, focus: usize) -> (&str, usize) {
 impl SourceCode for Excerpt {
     fn read_span<'a>(
         &'a self,
-        _span: &SourceSpan,
-        _before: usize,
+        span: &SourceSpan,
+        before: usize,
         _after: usize,
     ) -> Result<Box<dyn SpanContents<'a> + 'a>, MietteError> {
         let lines = self.text.lines().count();
+        if before == 0 {
+            // The frame's head asks without context: where the place is, in the whole file.
+            let bytes = &self.text.as_bytes()[span.offset()..span.offset() + span.len()];
+            let (line, column) = self.at;
+            return Ok(Box::new(MietteSpanContents::new_named(self.path.clone(), bytes, *span, line, column, 1)));
+        }
         Ok(Box::new(MietteSpanContents::new_named(
             self.path.clone(),
             self.text.as_bytes(),
             (0, self.text.len()).into(),
             self.first_line,
-            self.first_column,
+            0,
             lines,
         )))
     }

@@ -130,10 +130,13 @@ pub struct Cluster {
     /// Its DNS.
     pub dns: Option<Dns>,
     /// Networks of its pods.
+    #[serde(rename = "podCIDRs")]
     pub pod_cidrs: Option<Vec<Cidr>>,
     /// Networks of its Services.
+    #[serde(rename = "serviceCIDRs")]
     pub service_cidrs: Option<Vec<Cidr>>,
     /// Networks of its nodes.
+    #[serde(rename = "nodeCIDRs")]
     pub node_cidrs: Option<Vec<Cidr>>,
     /// Addresses of its API server.
     pub api_server: Option<Vec<Cidr>>,
