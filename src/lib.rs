@@ -8,5 +8,6 @@ pub mod tenancy;
 pub mod bundle;
 pub mod tree;
 pub mod compile;
+pub mod import;
 pub mod catalog;
 pub mod report;

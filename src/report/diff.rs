@@ -83,6 +83,7 @@ fn normal(object: &Value, own_metadata: bool) -> Value {
                     default_group(subject);
                 }
                 subjects.sort_by_key(Value::to_string);
+                subjects.dedup();
             }
             if let Some(role) = object.get_mut("roleRef").and_then(Value::as_object_mut) {
                 role.entry("apiGroup").or_insert("rbac.authorization.k8s.io".into());

@@ -2,7 +2,8 @@
 
 use super::check::summary;
 use crate::shell::args::{Cli, Render};
-use crate::shell::session::{Selection, Session};
+use crate::shell::files::Disk;
+use crate::shell::session::{Place, Selection, Session};
 use crate::shell::write::{Exclusive, apply, snapshot};
 use crate::shell::{Fault, Outcome, output};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -12,16 +13,15 @@ use std::time::Duration;
 use tenantry::compile::Compiled;
 use tenantry::diagnostic::{Diagnostic, Level, sort};
 use tenantry::report::plural;
-use tenantry::tree::{Disk, check_disk, plan};
+use tenantry::tree::{self, check_disk, plan};
 
 /// Runs the command.
 pub fn run(cli: &Cli, args: &Render) -> Result<Outcome, Fault> {
-    let mut session = Session::open(cli, args.tree.as_deref())?;
-    // Taken before the lock is read again: what another run wrote meanwhile is seen.
-    let exclusive = if args.check || args.stdout { None } else { Some(Exclusive::take(&session.place)?) };
-    if exclusive.is_some() {
-        session = Session::open(cli, args.tree.as_deref())?;
-    }
+    let place = Place::find(cli, args.tree.as_deref())?;
+    // Taken before anything is read: what another run writes meanwhile would not be seen.
+    let _exclusive = if args.check || args.stdout { None } else { Some(Exclusive::take(&place)?) };
+    let disk = Disk::new(&place.root)?;
+    let mut session = Session::read(cli, place, &disk)?;
     let selection = select(args, &session)?;
     let mut compiled = session.compile(selection);
     let fatal = compiled.findings.iter().any(Diagnostic::stops_the_fleet);
@@ -96,7 +96,7 @@ fn select(args: &Render, session: &Session) -> Result<Selection, Fault> {
     Ok(Selection { tenants: args.tenant.clone(), clusters, allow_removal: args.allow_removal.clone() })
 }
 
-fn check_only(cli: &Cli, session: &mut Session, compiled: Compiled, disk: &Disk) -> Result<Outcome, Fault> {
+fn check_only(cli: &Cli, session: &mut Session, compiled: Compiled, disk: &tree::Disk) -> Result<Outcome, Fault> {
     let stale = check_disk(&compiled.tree, &session.front.lock, disk, &mut session.sources);
     let mut findings = compiled.findings.clone();
     findings.extend(stale);

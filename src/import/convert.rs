@@ -1,0 +1,319 @@
+//! One namespace: which fields say what was found, and what is passed through.
+
+use super::{Found, FoundNamespace, Left, may_carry};
+use crate::bundle::{ObjectId, kinds};
+use crate::spec::leaf;
+use crate::spec::quantity::Quantity;
+use crate::tenancy::Metadata;
+use serde_json::{Map, Value, json};
+
+/// A namespace as a tenant's spec says it.
+#[derive(Debug, Default)]
+pub struct Converted {
+    /// The entry of `namespaces`.
+    pub namespace: Map<String, Value>,
+    /// Subjects, each with its binding.
+    pub owners: Vec<Value>,
+    /// Subjects, each with its binding.
+    pub members: Vec<Value>,
+    /// Users and groups that hold keys here, as `group/NAME`.
+    pub principals: Vec<String>,
+    /// Objects of kinds that the floor is made of, passed through.
+    pub floor: Vec<Found>,
+    /// Other objects, passed through.
+    pub others: Vec<Found>,
+    /// Loosenings: a rule, and the object.
+    pub loosenings: Vec<(&'static str, String)>,
+    /// What is not carried over.
+    pub left: Vec<Left>,
+    /// Keys of labels.
+    pub label_keys: Vec<String>,
+    /// Keys of annotations.
+    pub annotation_keys: Vec<String>,
+    /// Objects that a field of the spec says.
+    pub carried: usize,
+}
+
+impl Converted {
+    fn leave(&mut self, found: &Found, what: String, reason: &str) {
+        self.left.push(Left { place: found.place.clone(), what, reason: reason.to_owned() });
+    }
+
+    fn pass(&mut self, found: &Found) {
+        let list = if kinds::is_floor(&found.id) { &mut self.floor } else { &mut self.others };
+        list.push(found.clone());
+    }
+}
+
+/// Converts a namespace. With `narrow`, subjects are bound in this namespace only: the tenant has others.
+pub fn convert(found: &FoundNamespace, narrow: bool) -> Converted {
+    let mut out = Converted { carried: 1, ..Converted::default() };
+    let name = found.object.id.name.clone();
+    out.namespace.insert("name".into(), json!(name));
+    out.namespace.insert("adopt".into(), json!(true));
+    metadata(&found.object, &mut out);
+    pod_security(&found.object, &name, &mut out);
+    let of = |kind: &str| found.objects.iter().filter(|o| o.id.kind == kind && o.id.group.is_empty()).collect::<Vec<_>>();
+    let limits = limits(&of("LimitRange"));
+    let quota = quota(&of("ResourceQuota"), limits.as_ref().map(|(_, _, spec)| spec));
+    let mut names = Map::new();
+    let mut floor = Map::new();
+    for (found, field, kind) in [
+        (quota.as_ref().map(|(f, n, v)| (*f, n, v)), "quota", "ResourceQuota"),
+        (limits.as_ref().map(|(f, n, v)| (*f, n, v)), "limits", "LimitRange"),
+    ] {
+        match found {
+            Some((_, object_name, spec)) => {
+                out.namespace.insert(field.into(), spec.clone());
+                if object_name != field {
+                    names.insert(field.into(), json!(object_name));
+                }
+                out.carried += 1;
+            }
+            None => {
+                floor.insert(field.into(), json!("external"));
+                out.loosenings.push(("bundle/floor-external", format!("{kind}/{name}/{field}")));
+            }
+        }
+    }
+    out.loosenings.push(("bundle/floor-external", format!("ServiceAccount/{name}/default")));
+    out.loosenings.push(("bundle/floor-external", format!("NetworkPolicy/{name}/default-deny")));
+    if !names.is_empty() {
+        out.namespace.insert("names".into(), Value::Object(names));
+    }
+    if !floor.is_empty() {
+        out.namespace.insert("floor".into(), Value::Object(floor));
+    }
+    let said: Vec<&ObjectId> =
+        [quota.as_ref().map(|(f, ..)| &f.id), limits.as_ref().map(|(f, ..)| &f.id)].into_iter().flatten().collect();
+    for object in found.objects.iter().filter(|o| !said.contains(&&o.id)) {
+        let bound = (object.id.kind == "RoleBinding" && object.id.group == "rbac.authorization.k8s.io")
+            .then(|| binding(object, &name, narrow, &mut out))
+            .unwrap_or(false);
+        if bound {
+            out.carried += 1;
+        } else {
+            out.pass(object);
+        }
+    }
+    owners_of_last_resort(found, &mut out);
+    out
+}
+
+fn metadata(found: &Found, out: &mut Converted) {
+    for (field, kind) in [("labels", Metadata::Label), ("annotations", Metadata::Annotation)] {
+        let Some(map) = found.value.pointer(&format!("/metadata/{field}")).and_then(Value::as_object) else { continue };
+        let mut kept = Map::new();
+        for (key, value) in map {
+            if key.starts_with("pod-security.kubernetes.io/") {
+                continue;
+            }
+            match may_carry(kind, key, value) {
+                Ok(text) => {
+                    let keys = if kind == Metadata::Label { &mut out.label_keys } else { &mut out.annotation_keys };
+                    keys.push(key.clone());
+                    kept.insert(key.clone(), json!(text));
+                }
+                Err(reason) => {
+                    let what = format!("{} {field}.{key}", found.id);
+                    out.leave(found, what, reason);
+                }
+            }
+        }
+        if !kept.is_empty() {
+            out.namespace.insert(field.into(), Value::Object(kept));
+        }
+    }
+    let extra = found.value.as_object().into_iter().flat_map(Map::keys);
+    let extra: Vec<String> =
+        extra.filter(|k| !matches!(k.as_str(), "apiVersion" | "kind" | "metadata")).map(|k| format!("{} {k}", found.id)).collect();
+    for what in extra {
+        out.leave(found, what, "a field of the Namespace that no tenant sets");
+    }
+}
+
+fn pod_security(found: &Found, name: &str, out: &mut Converted) {
+    let label = |key: &str| {
+        found.value.pointer(&format!("/metadata/labels/pod-security.kubernetes.io~1{key}")).and_then(Value::as_str)
+    };
+    let level = label("enforce");
+    let mut security = Map::new();
+    let mut modes = Vec::new();
+    for mode in ["enforce", "audit", "warn"] {
+        match (label(mode), level) {
+            (Some(own), Some(level)) if own == level => modes.push(mode),
+            (Some(own), _) => {
+                let what = format!("{} pod-security.kubernetes.io/{mode}: {own}", found.id);
+                out.leave(found, what, "it differs from what is enforced, and a tenant has one level");
+            }
+            (None, _) => {}
+        }
+    }
+    let known = level.filter(|l| matches!(*l, "restricted" | "baseline" | "privileged"));
+    if let Some(level) = known {
+        security.insert("level".into(), json!(level));
+        if let Some(version) = label("enforce-version") {
+            security.insert("version".into(), json!(version));
+        }
+        if modes != ["enforce"] {
+            security.insert("modes".into(), json!(modes));
+        }
+        out.namespace.insert("podSecurity".into(), Value::Object(security));
+    }
+    if known != Some("restricted") {
+        out.loosenings.push(("admission/pod-security-loosened", format!("Namespace/{name}")));
+    }
+}
+
+/// Whether an object's metadata says nothing but its name.
+fn plain_metadata(found: &Found) -> bool {
+    let metadata = found.value.get("metadata").and_then(Value::as_object);
+    metadata.is_some_and(|m| {
+        m.iter().all(|(k, v)| matches!(k.as_str(), "name" | "namespace") || v.as_object().is_some_and(Map::is_empty) || v.is_null())
+    })
+}
+
+fn amounts(value: &Value) -> Option<Map<String, Value>> {
+    let mut out = Map::new();
+    for (key, amount) in value.as_object()? {
+        let text = match amount {
+            Value::String(s) => s.clone(),
+            Value::Number(n) => n.to_string(),
+            _ => return None,
+        };
+        Quantity::parse(&text).ok()?;
+        out.insert(key.clone(), json!(text));
+    }
+    Some(out)
+}
+
+type Said<'a> = Option<(&'a Found, String, Value)>;
+
+/// A quota that the spec can say: the only one, nothing but `hard`, and defaults for what it counts.
+fn quota<'a>(all: &[&'a Found], limits: Option<&Value>) -> Said<'a> {
+    let [only] = all else { return None };
+    let spec = only.value.get("spec")?.as_object()?;
+    if !plain_metadata(only) || spec.keys().any(|k| k != "hard") || leaf::reason("dns-subdomain", &only.id.name).is_some() {
+        return None;
+    }
+    let hard = amounts(spec.get("hard")?)?;
+    if hard.is_empty() || hard.keys().any(|k| leaf::reason("quota-key", k).is_some()) {
+        return None;
+    }
+    let defaulted = |part: &str, resource: &str| limits.is_some_and(|l| l.pointer(&format!("/{part}/{resource}")).is_some());
+    let counted_without = hard.keys().any(|key| {
+        let (side, resource) = key.split_once('.').unwrap_or(("requests", key));
+        matches!(resource, "cpu" | "memory" | "ephemeral-storage")
+            && matches!(side, "limits" | "requests")
+            && !(defaulted("default", resource) || defaulted("max", resource) || (side == "requests" && defaulted("defaultRequest", resource)))
+    });
+    (!counted_without).then(|| (*only, only.id.name.clone(), Value::Object(hard)))
+}
+
+/// A LimitRange that the spec can say: the only one, one item, for containers.
+fn limits<'a>(all: &[&'a Found]) -> Said<'a> {
+    let [only] = all else { return None };
+    let items = only.value.pointer("/spec/limits")?.as_array()?;
+    let [item] = items.as_slice() else { return None };
+    let item = item.as_object()?;
+    let spec_is_plain = only.value.get("spec")?.as_object()?.len() == 1;
+    if !spec_is_plain || !plain_metadata(only) || item.get("type")?.as_str()? != "Container" {
+        return None;
+    }
+    let mut out = Map::new();
+    for (key, value) in item {
+        match key.as_str() {
+            "type" => {}
+            "default" | "defaultRequest" | "min" | "max" | "maxLimitRequestRatio" => {
+                out.insert(key.clone(), Value::Object(amounts(value)?));
+            }
+            _ => return None,
+        }
+    }
+    let nanos = |part: &str, resource: &str| {
+        out.get(part)?.get(resource)?.as_str().and_then(|t| Quantity::parse(t).ok()).map(|q| q.nanos())
+    };
+    for resource in ["cpu", "memory", "ephemeral-storage"] {
+        let ladder: Vec<i128> = ["min", "defaultRequest", "default", "max"].iter().filter_map(|p| nanos(p, resource)).collect();
+        if ladder.windows(2).any(|w| w[0] > w[1]) {
+            return None;
+        }
+    }
+    (!out.is_empty()).then(|| (*only, only.id.name.clone(), Value::Object(out)))
+}
+
+/// Carries a RoleBinding over as subjects, if they can say it exactly.
+fn binding(found: &Found, namespace: &str, narrow: bool, out: &mut Converted) -> bool {
+    let role = &found.value["roleRef"];
+    let (Some("ClusterRole"), Some(role)) = (role["kind"].as_str(), role["name"].as_str()) else { return false };
+    let Some(subjects) = found.value.get("subjects").and_then(Value::as_array).filter(|s| !s.is_empty()) else {
+        return false;
+    };
+    let fields = ["apiVersion", "kind", "metadata", "roleRef", "subjects"];
+    let plain = found.value.as_object().is_some_and(|o| o.keys().all(|k| fields.contains(&k.as_str())));
+    if !plain || !plain_metadata(found) || leaf::reason("path-segment", role).is_some() {
+        return false;
+    }
+    let Some(subjects) = subjects.iter().map(|s| subject(s, namespace)).collect::<Option<Vec<_>>>() else { return false };
+    if role == "cluster-admin" {
+        out.loosenings.push(("api/cluster-admin", format!("RoleBinding/{namespace}/{}", found.id.name)));
+    }
+    let owns = matches!(role, "admin" | "cluster-admin" | "edit");
+    for (mut subject, principal) in subjects {
+        subject.insert("clusterRole".into(), json!(role));
+        if found.id.name != role {
+            subject.insert("binding".into(), json!(found.id.name));
+        }
+        if narrow {
+            subject.insert("level".into(), json!("namespace"));
+            subject.insert("namespaces".into(), json!([namespace]));
+        }
+        let person = principal.is_some();
+        out.principals.extend(principal);
+        let list = if owns && person { &mut out.owners } else { &mut out.members };
+        list.push(Value::Object(subject));
+    }
+    true
+}
+
+fn subject(subject: &Value, namespace: &str) -> Option<(Map<String, Value>, Option<String>)> {
+    let name = subject["name"].as_str()?;
+    let mut out = Map::new();
+    match subject["kind"].as_str()? {
+        kind @ ("Group" | "User") => {
+            leaf::reason("principal", name).is_none().then_some(())?;
+            let key = kind.to_lowercase();
+            out.insert(key.clone(), json!(name));
+            Some((out, Some(format!("{key}/{name}"))))
+        }
+        "ServiceAccount" if subject["namespace"].as_str() == Some(namespace) => {
+            leaf::reason("dns-subdomain", name).is_none().then_some(())?;
+            out.insert("serviceAccount".into(), json!({"namespace": namespace, "name": name}));
+            Some((out, None))
+        }
+        _ => None,
+    }
+}
+
+/// A tenant has an owner: a member who is a person, or somebody who is bound by what is passed through.
+fn owners_of_last_resort(found: &FoundNamespace, out: &mut Converted) {
+    if !out.owners.is_empty() {
+        return;
+    }
+    let person = |v: &Value| v.get("group").is_some() || v.get("user").is_some();
+    if let Some(at) = out.members.iter().position(person) {
+        let owner = out.members.remove(at);
+        out.owners.push(owner);
+        return;
+    }
+    for object in found.objects.iter().filter(|o| o.id.kind == "RoleBinding") {
+        for candidate in object.value.get("subjects").and_then(Value::as_array).into_iter().flatten() {
+            if let Some((mut owner, Some(principal))) = subject(candidate, &found.object.id.name) {
+                owner.insert("role".into(), json!("none"));
+                out.principals.push(principal);
+                out.owners.push(Value::Object(owner));
+                return;
+            }
+        }
+    }
+}

@@ -1,0 +1,237 @@
+//! The files of an imported fleet.
+
+use super::convert::{Converted, convert};
+use super::{Found, FoundNamespace, Left, Survey};
+use crate::document::emit;
+use crate::spec::leaf::{self, Day};
+use serde_json::{Map, Value, json};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Largest file of verbatim manifests, in bytes: below what is read.
+const MAX_MANIFEST: usize = 900 << 10;
+
+/// How to write an imported fleet.
+#[derive(Debug)]
+pub struct Options<'a> {
+    /// The label or annotation whose value names the tenant of a namespace.
+    pub group_by: Option<&'a str>,
+    /// The clusters to name; none where the fleet has one.
+    pub clusters: Vec<String>,
+    /// The day on which waivers are approved.
+    pub now: Day,
+    /// For how many days they hold.
+    pub max_days: i64,
+    /// Who approves them.
+    pub approver: String,
+}
+
+/// What an import comes to.
+#[derive(Debug, Default)]
+pub struct Output {
+    /// Files by path, from the tenants folder.
+    pub files: BTreeMap<String, String>,
+    /// Users and groups of several tenants, as subjects.
+    pub shared: Vec<Value>,
+    /// Keys of labels on namespaces, as prefixes where they have one.
+    pub labels: Vec<String>,
+    /// Keys of annotations on namespaces, as prefixes where they have one.
+    pub annotations: Vec<String>,
+    /// What is not carried over.
+    pub left: Vec<Left>,
+    /// How many tenants there are.
+    pub tenants: usize,
+    /// How many objects a field says.
+    pub carried: usize,
+    /// How many objects are passed through.
+    pub passed: usize,
+    /// How many loosenings the waivers permit.
+    pub loosenings: usize,
+}
+
+/// Writes the files of a surveyed folder.
+pub fn write(survey: &Survey, options: &Options<'_>) -> Output {
+    let mut out = Output { left: survey.left.clone(), ..Output::default() };
+    let mut groups: BTreeMap<String, Vec<&FoundNamespace>> = BTreeMap::new();
+    for (name, namespace) in &survey.namespaces {
+        groups.entry(tenant_name(name, namespace, options.group_by)).or_default().push(namespace);
+    }
+    let mut holders: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    let (mut labels, mut annotations) = (BTreeSet::new(), BTreeSet::new());
+    for (name, namespaces) in groups {
+        let converted: Vec<Converted> = namespaces.iter().map(|n| convert(n, namespaces.len() > 1)).collect();
+        if converted.iter().all(|c| c.owners.is_empty()) {
+            for namespace in namespaces {
+                let all = std::iter::once(&namespace.object).chain(&namespace.objects);
+                out.left.extend(all.map(|o| Left {
+                    place: o.place.clone(),
+                    what: o.id.to_string(),
+                    reason: format!("no user or group is bound in `{}`: a tenant has an owner", namespace.object.id.name),
+                }));
+            }
+            continue;
+        }
+        for part in &converted {
+            for principal in &part.principals {
+                holders.entry(principal.clone()).or_default().insert(name.clone());
+            }
+            labels.extend(part.label_keys.iter().map(|k| prefix(k)));
+            annotations.extend(part.annotation_keys.iter().map(|k| prefix(k)));
+            out.left.extend(part.left.iter().cloned());
+            out.carried += part.carried;
+            out.passed += part.floor.len() + part.others.len();
+            out.loosenings += part.loosenings.len();
+        }
+        out.tenants += 1;
+        tenant_files(&name, &converted, options, &mut out.files);
+    }
+    out.shared = holders
+        .into_iter()
+        .filter(|(_, tenants)| tenants.len() > 1)
+        .filter_map(|(principal, _)| principal.split_once('/').map(|(kind, name)| json!({kind: name})))
+        .collect();
+    out.labels = labels.into_iter().collect();
+    out.annotations = annotations.into_iter().collect();
+    out.left.sort();
+    out
+}
+
+fn tenant_name(namespace: &str, found: &FoundNamespace, group_by: Option<&str>) -> String {
+    let value = group_by.and_then(|key| {
+        ["labels", "annotations"]
+            .iter()
+            .find_map(|field| found.object.value.get("metadata")?.get(field)?.get(key)?.as_str())
+    });
+    let mapped = value.map(|v| {
+        let label: String = v.to_lowercase().chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
+        label.split('-').filter(|p| !p.is_empty()).collect::<Vec<_>>().join("-").chars().take(40).collect::<String>()
+    });
+    mapped.filter(|m| leaf::reason("dns-label", m).is_none()).unwrap_or_else(|| namespace.to_owned())
+}
+
+/// A key's prefix with its `/`, or the key itself where it has none.
+fn prefix(key: &str) -> String {
+    key.split_once('/').map_or_else(|| key.to_owned(), |(prefix, _)| format!("{prefix}/"))
+}
+
+fn document(kind: &str, name: &str, spec: Map<String, Value>) -> String {
+    let value = json!({
+        "apiVersion": "tenantry.dev/v1alpha1", "kind": kind, "metadata": {"name": name}, "spec": spec
+    });
+    let mut text = String::new();
+    emit(&mut text, &value);
+    text
+}
+
+fn tenant_files(name: &str, parts: &[Converted], options: &Options<'_>, files: &mut BTreeMap<String, String>) {
+    let mut manifests = Vec::new();
+    for (stem, pick) in [("floor", true), ("manifests", false)] {
+        let objects: Vec<&Found> =
+            parts.iter().flat_map(|p| if pick { &p.floor } else { &p.others }).collect();
+        for (i, text) in chunks(&objects).into_iter().enumerate() {
+            let number = if i == 0 { String::new() } else { format!("-{}", i + 1) };
+            let path = format!("manifests/{name}/{stem}{number}.yaml");
+            manifests.push(json!(path));
+            files.insert(path, text);
+        }
+    }
+    let mut spec = Map::new();
+    spec.insert("profile".into(), json!("adopted"));
+    if !options.clusters.is_empty() {
+        spec.insert("clusters".into(), json!(options.clusters));
+    }
+    let all = |pick: fn(&Converted) -> &Vec<Value>| parts.iter().flat_map(pick).cloned().collect::<Vec<_>>();
+    spec.insert("owners".into(), Value::Array(all(|p| &p.owners)));
+    let members = all(|p| &p.members);
+    if !members.is_empty() {
+        spec.insert("members".into(), Value::Array(members));
+    }
+    spec.insert("namespaces".into(), parts.iter().map(|p| Value::Object(p.namespace.clone())).collect());
+    if !manifests.is_empty() {
+        spec.insert("manifests".into(), Value::Array(manifests));
+    }
+    let head = "# yaml-language-server: $schema=../schemas/tenant.json\n";
+    files.insert(format!("{name}.yaml"), format!("{head}{}", document("Tenant", name, spec)));
+    let waivers = waivers(name, parts, options);
+    if !waivers.is_empty() {
+        let head = "# yaml-language-server: $schema=../../schemas/waiver.json\n";
+        files.insert(format!("waivers/{name}.yaml"), format!("{head}{}", waivers.join("---\n")));
+    }
+}
+
+/// Verbatim documents, in files that are small enough to be read.
+fn chunks(objects: &[&Found]) -> Vec<String> {
+    let mut out: Vec<String> = Vec::new();
+    for object in objects {
+        if out.last().is_none_or(|text| text.len() + object.raw.len() > MAX_MANIFEST) {
+            out.push(String::new());
+        }
+        if let Some(text) = out.last_mut() {
+            text.push_str("---\n");
+            text.push_str(&object.raw);
+        }
+    }
+    out
+}
+
+/// A dated waiver for each rule that is loosened.
+fn waivers(name: &str, parts: &[Converted], options: &Options<'_>) -> Vec<String> {
+    let mut by_rule: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for (rule, object) in parts.iter().flat_map(|p| &p.loosenings) {
+        by_rule.entry(rule).or_default().push(object);
+    }
+    by_rule
+        .into_iter()
+        .map(|(rule, objects)| {
+            let mut spec = Map::new();
+            spec.insert("rule".into(), json!(rule));
+            spec.insert("tenant".into(), json!(name));
+            spec.insert("objects".into(), json!(objects));
+            spec.insert("reason".into(), json!("Found so when the namespace was adopted"));
+            spec.insert("approvedBy".into(), json!(options.approver));
+            spec.insert("approvedAt".into(), json!(options.now.to_string()));
+            spec.insert("expires".into(), json!(options.now.plus(options.max_days).to_string()));
+            let short = rule.split('/').next_back().unwrap_or(rule);
+            let id: String = format!("{name}-{short}").chars().take(63).collect();
+            document("Waiver", id.trim_end_matches('-'), spec)
+        })
+        .collect()
+}
+
+/// The plan by which the objects change hands, and what was not carried over.
+pub fn hand_over(output: &Output, from: &str) -> String {
+    let mut text = format!(
+        "# Imported from {from}
+
+- {} tenants
+- {} objects are said by a field of a spec
+- {} objects are passed through byte for byte (`manifests/`)
+- {} parts of a floor are missing, each with a dated waiver (`waivers/`)
+- {} things were not carried over: the list is below
+
+## How the objects change hands
+
+1. `tenantry check && tenantry render`, then `tenantry diff --against {from}`: it lists what would change. Nothing should.
+2. Commit. Suspend whatever applies {from} now, so that two do not prune each other's objects:
+   for Flux `flux suspend kustomization NAME`; for a pipeline, its job.
+3. Let the entry files (`clusters/*/tenantry.yaml`) be applied. Adopted objects are merged
+   (`kustomize.toolkit.fluxcd.io/ssa: Merge`): fields that others set stay.
+4. When every Kustomization is ready: take {from} out of what is applied, with pruning off
+   (`kustomize.toolkit.fluxcd.io/prune: disabled`), then delete it.
+5. Tighten, tenant by tenant: set `profile: restricted`, take `floor.yaml` out of its `manifests`, drop `floor` and its
+   waiver. `tenantry diff` shows just that.
+",
+        output.tenants,
+        output.carried,
+        output.passed,
+        output.loosenings,
+        output.left.len()
+    );
+    text.push_str("\n## Not carried over\n\n");
+    if output.left.is_empty() {
+        text.push_str("Nothing.\n");
+    }
+    for left in &output.left {
+        text.push_str(&format!("- {} `{}`: {}\n", left.place, left.what, left.reason));
+    }
+    text
+}
