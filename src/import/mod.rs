@@ -185,7 +185,7 @@ fn sort_out(mut objects: BTreeMap<ObjectId, Found>, order: &[ObjectId], fleet: &
 fn may_carry(kind: Metadata, key: &str, value: &Value) -> Result<String, &'static str> {
     let Some(text) = value.as_str() else { return Err("its value is no string") };
     if controller_reads(key) {
-        return Err("its key belongs to a controller");
+        return Err("its key belongs to a controller; fleet.labelKeys.tenant sets one on every object of a tenant");
     }
     if text.chars().any(char::is_control) {
         return Err("its value holds a control character");

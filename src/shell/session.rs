@@ -12,6 +12,7 @@ use tenantry::diagnostic::{Diagnostic, Scope};
 use tenantry::document::{self, Node, Value};
 use tenantry::source::{NOT_UTF8, OUTSIDE_ROOT, SourceId, Sources, TOO_LARGE, UNREADABLE, join, parent};
 use tenantry::spec::Input;
+use tenantry::spec::fleet::Cluster;
 use tenantry::spec::leaf::Day;
 use tenantry::tenancy::Context;
 use tenantry::tree::{Applied, Layout, applied_twice, entry_path};
@@ -325,10 +326,26 @@ fn scan_applied(
             }
         }
     }
+    let own: Vec<(String, String)> = fleet.spec.clusters.iter().map(own_source).collect();
+    applied.retain(|a| a.reads_here(&own));
     let mut ours: Vec<(String, &str)> =
         fleet.spec.clusters.iter().map(|c| (format!("{tree}/{}", c.name.as_str()), "the tree")).collect();
     ours.push((place.fleet.clone(), "the fleet's file"));
     Ok(applied_twice(&ours, &applied, &kustomizations))
+}
+
+/// The source that holds a cluster's tree.
+fn own_source(cluster: &Cluster) -> (String, String) {
+    let source = cluster.flux.as_ref().and_then(|f| f.source.as_ref());
+    source.map_or_else(own_source_default, |s| {
+        let kind = serde_json::to_value(s.kind).ok().and_then(|k| k.as_str().map(str::to_owned));
+        (kind.unwrap_or_default(), s.name.to_string())
+    })
+}
+
+/// The source that `flux bootstrap` makes.
+pub fn own_source_default() -> (String, String) {
+    ("GitRepository".into(), "flux-system".into())
 }
 
 fn says_what_is_applied(path: &str, bytes: &[u8]) -> bool {

@@ -24,6 +24,8 @@ pub struct Applied {
     pub path: String,
     /// What applies it.
     pub by: String,
+    /// The source it reads, as kind and name; nothing for an Argo CD Application, which names an address.
+    pub source: Option<(String, String)>,
     /// Where it says so.
     pub place: Place,
 }
@@ -34,13 +36,23 @@ impl Applied {
         let version = root.get("apiVersion")?.as_str()?;
         let kind = root.get("kind")?.as_str()?;
         let name = root.at(&["metadata", "name"]).and_then(Node::as_str).unwrap_or("?");
-        let path = match kind {
-            "Kustomization" if version.starts_with("kustomize.toolkit.fluxcd.io/") => root.at(&["spec", "path"])?,
-            "Application" if version.starts_with("argoproj.io/") => root.at(&["spec", "source", "path"])?,
+        let text = |path: &[&str]| root.at(path).and_then(Node::as_str).unwrap_or_default().to_owned();
+        let (path, source) = match kind {
+            "Kustomization" if version.starts_with("kustomize.toolkit.fluxcd.io/") => {
+                let source = (text(&["spec", "sourceRef", "kind"]), text(&["spec", "sourceRef", "name"]));
+                (root.at(&["spec", "path"])?, Some(source))
+            }
+            "Application" if version.starts_with("argoproj.io/") => (root.at(&["spec", "source", "path"])?, None),
             _ => return None,
         };
         let clean = join("", path.as_str()?.trim_start_matches('/'))?;
-        Some(Self { path: clean, by: format!("{kind} `{name}`"), place: path.place })
+        Some(Self { path: clean, by: format!("{kind} `{name}`"), source, place: path.place })
+    }
+
+    /// Whether it reads this repository, as far as can be told: through the source that a cluster's tree is in, or by
+    /// a path that is not the root of some repository.
+    pub fn reads_here(&self, own: &[(String, String)]) -> bool {
+        self.source.as_ref().map_or(!self.path.is_empty(), |source| own.contains(source))
     }
 }
 
@@ -95,7 +107,7 @@ mod tests {
     #[test]
     fn a_kustomization_file_bounds_what_is_applied() {
         let applied = |path: &str| {
-            vec![Applied { path: path.into(), by: "Kustomization `x`".into(), place: Place::file(SourceId(0)) }]
+            vec![Applied { path: path.into(), by: "Kustomization `x`".into(), source: None, place: Place::file(SourceId(0)) }]
         };
         let ours = [("rendered/prod".to_owned(), "the tree")];
         let none = BTreeMap::new();

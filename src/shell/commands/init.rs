@@ -3,7 +3,7 @@
 use crate::shell::args::{Cli, Init};
 use crate::shell::commands::schema;
 use crate::shell::files::{Disk, Read, Store, git_root};
-use crate::shell::session::working_folder;
+use crate::shell::session::{own_source_default, working_folder};
 use crate::shell::write::replace;
 use crate::shell::{Fault, Outcome, output};
 use std::path::Path;
@@ -29,7 +29,7 @@ pub fn run(cli: &Cli, args: &Init) -> Result<Outcome, Fault> {
     }
     let root = git_root(&dir).unwrap_or_else(|| dir.clone());
     let found = look(&dir)?;
-    for applied in &found.applied {
+    for applied in found.applied.iter().filter(|a| a.reads_here(&[own_source_default()])) {
         let covers = |ours: &str| applied.path.is_empty() || applied.path == ours || ours.starts_with(&format!("{}/", applied.path));
         let listed = dir.join(&applied.path).join("kustomization.yaml").exists();
         if (covers("rendered") || covers("tenants")) && !listed {
