@@ -191,7 +191,12 @@ fn drop_failing(bundles: &mut [ClusterBundle], failing: &BTreeSet<String>) {
 }
 
 /// Tenants with an error; those of a file with one; those of a source that was not given.
-fn held_tenants(findings: &[Diagnostic], lock: &Lock, absent: &BTreeSet<String>, sources: &Sources) -> BTreeSet<String> {
+fn held_tenants(
+    findings: &[Diagnostic],
+    lock: &Lock,
+    absent: &BTreeSet<String>,
+    sources: &Sources,
+) -> BTreeSet<String> {
     let mut held = failing(findings);
     let broken: BTreeSet<&str> = findings
         .iter()

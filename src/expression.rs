@@ -17,7 +17,19 @@ const FUEL: u64 = 20_000;
 
 /// Filters and functions of minijinja that cannot make much of little.
 static KEPT_FILTERS: [&str; 14] = [
-    "bool", "capitalize", "default", "d", "first", "float", "int", "last", "length", "lower", "sort", "trim", "unique",
+    "bool",
+    "capitalize",
+    "default",
+    "d",
+    "first",
+    "float",
+    "int",
+    "last",
+    "length",
+    "lower",
+    "sort",
+    "trim",
+    "unique",
     "upper",
 ];
 
@@ -292,7 +304,9 @@ impl Leaf {
         let mut at = 0;
         while let Some(open) = text[at..].find("{{").map(|i| i + at) {
             let close = text[open..].find("}}").map(|i| i + open);
-            let Some(close) = close else { return Err((Fault::Syntax("a `{{` without its `}}`".into()), open)) };
+            let Some(close) = close else {
+                return Err((Fault::Syntax("a `{{` without its `}}`".into()), open));
+            };
             if open > at {
                 parts.push(Part::Text(text[at..open].to_owned()));
             }
@@ -414,11 +428,17 @@ mod tests {
 
     #[test]
     fn what_is_undefined_is_a_fault() {
-        for text in ["{{ w }}", "{{ v.zip }}", "{{ v.zip.zap }}", "{{ v.a.b[7] }}", "{{ v.zip ~ 'x' }}", "{{ w|length }}"] {
+        for text in
+            ["{{ w }}", "{{ v.zip }}", "{{ v.zip.zap }}", "{{ v.a.b[7] }}", "{{ v.zip ~ 'x' }}", "{{ w|length }}"]
+        {
             assert!(matches!(eval(text), Err(Fault::Undefined(_))), "{text}: {:?}", eval(text));
         }
         for filter in KEPT_FILTERS.iter().filter(|f| !matches!(**f, "default" | "d")) {
-            assert!(eval(&format!("{{{{ w|{filter} }}}}")).is_err(), "{filter}: {:?}", eval(&format!("{{{{ w|{filter} }}}}")));
+            assert!(
+                eval(&format!("{{{{ w|{filter} }}}}")).is_err(),
+                "{filter}: {:?}",
+                eval(&format!("{{{{ w|{filter} }}}}"))
+            );
         }
         assert!(matches!(eval("{{ v. }}"), Err(Fault::Syntax(_))));
         assert!(matches!(eval("{{ v"), Err(Fault::Syntax(_))));

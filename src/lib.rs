@@ -1,13 +1,13 @@
 //! tenantry
+pub mod bundle;
+pub mod catalog;
+pub mod compile;
 pub mod diagnostic;
-pub mod source;
 pub mod document;
 pub mod expression;
+pub mod import;
+pub mod report;
+pub mod source;
 pub mod spec;
 pub mod tenancy;
-pub mod bundle;
 pub mod tree;
-pub mod compile;
-pub mod import;
-pub mod catalog;
-pub mod report;

@@ -113,7 +113,9 @@ impl Source {
     /// The text of a line (from 1), without its end.
     pub fn line(&self, line: u32) -> &str {
         let index = line as usize - 1;
-        let Some(start) = self.lines.get(index) else { return "" };
+        let Some(start) = self.lines.get(index) else {
+            return "";
+        };
         let end = self.lines.get(index + 1).map_or(self.text.len(), |next| *next as usize);
         self.text[*start as usize..end].trim_end_matches(['\n', '\r'])
     }

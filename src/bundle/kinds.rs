@@ -29,28 +29,61 @@ static CLUSTER_SCOPED: [(&str, &[&str]); 13] = [
 
 /// Groups whose kinds a cluster surely has: Kubernetes' own, and Flux's where Flux applies the tree.
 static PRESENT: [&str; 20] = [
-    "", "admissionregistration.k8s.io", "apps", "authentication.k8s.io", "authorization.k8s.io", "autoscaling", "batch",
-    "certificates.k8s.io", "coordination.k8s.io", "discovery.k8s.io", "events.k8s.io", "networking.k8s.io", "node.k8s.io",
-    "policy", "rbac.authorization.k8s.io", "scheduling.k8s.io", "storage.k8s.io", "source.toolkit.fluxcd.io",
-    "kustomize.toolkit.fluxcd.io", "helm.toolkit.fluxcd.io",
+    "",
+    "admissionregistration.k8s.io",
+    "apps",
+    "authentication.k8s.io",
+    "authorization.k8s.io",
+    "autoscaling",
+    "batch",
+    "certificates.k8s.io",
+    "coordination.k8s.io",
+    "discovery.k8s.io",
+    "events.k8s.io",
+    "networking.k8s.io",
+    "node.k8s.io",
+    "policy",
+    "rbac.authorization.k8s.io",
+    "scheduling.k8s.io",
+    "storage.k8s.io",
+    "source.toolkit.fluxcd.io",
+    "kustomize.toolkit.fluxcd.io",
+    "helm.toolkit.fluxcd.io",
 ];
 
 /// Kinds that the floor is made of, as `Kind.group`.
 static FLOOR: [&str; 8] = [
-    "Namespace", "NetworkPolicy.networking.k8s.io", "ResourceQuota", "LimitRange", "Role.rbac.authorization.k8s.io",
-    "RoleBinding.rbac.authorization.k8s.io", "ClusterRole.rbac.authorization.k8s.io",
+    "Namespace",
+    "NetworkPolicy.networking.k8s.io",
+    "ResourceQuota",
+    "LimitRange",
+    "Role.rbac.authorization.k8s.io",
+    "RoleBinding.rbac.authorization.k8s.io",
+    "ClusterRole.rbac.authorization.k8s.io",
     "ClusterRoleBinding.rbac.authorization.k8s.io",
 ];
 
 /// The order in which kinds are applied; others come last.
 static ORDER: [&str; 12] = [
-    "Namespace", "ResourceQuota", "LimitRange", "NetworkPolicy", "ServiceAccount", "ClusterRole", "Role",
-    "ClusterRoleBinding", "RoleBinding", "Secret", "ConfigMap", "Service",
+    "Namespace",
+    "ResourceQuota",
+    "LimitRange",
+    "NetworkPolicy",
+    "ServiceAccount",
+    "ClusterRole",
+    "Role",
+    "ClusterRoleBinding",
+    "RoleBinding",
+    "Secret",
+    "ConfigMap",
+    "Service",
 ];
 
 /// Whether a kind is known to have no namespace.
 pub fn cluster_scoped(id: &ObjectId) -> bool {
-    CLUSTER_SCOPED.iter().any(|(group, kinds)| *group == id.group && (kinds.is_empty() || kinds.contains(&id.kind.as_str())))
+    CLUSTER_SCOPED
+        .iter()
+        .any(|(group, kinds)| *group == id.group && (kinds.is_empty() || kinds.contains(&id.kind.as_str())))
 }
 
 /// Whether a cluster surely has a kind; else it is applied after the floor, so that a missing one can hold up nothing.
@@ -74,7 +107,9 @@ type Validators = BTreeMap<String, jsonschema::Validator>;
 static VALIDATORS: LazyLock<Validators> = LazyLock::new(|| {
     let source = Source::new("schemas.yaml", include_str!("schemas.yaml"));
     let (documents, _) = document::parse(SourceId(0), &source);
-    let Some(root) = documents.first().map(|d| d.root.to_json()) else { return Validators::new() };
+    let Some(root) = documents.first().map(|d| d.root.to_json()) else {
+        return Validators::new();
+    };
     let mut all = Validators::new();
     for (name, own) in root["kinds"].as_object().into_iter().flatten() {
         let (version, kind) = name.rsplit_once('/').unwrap_or(("", name));

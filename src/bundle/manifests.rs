@@ -3,10 +3,10 @@
 use super::kinds;
 use super::object::{Object, ObjectId};
 use crate::diagnostic::{Diagnostic, rule};
+use crate::document::Spanned;
 use crate::document::{self, Document, Value as Tree};
 use crate::source::{Place, SourceId, Sources, join, parent};
 use crate::spec::leaf::FilePath;
-use crate::document::Spanned;
 use crate::tenancy::model::{OnCluster, Tenant};
 use crate::tenancy::{MANIFEST_FLOOR, Tenancy};
 use rayon::prelude::*;
@@ -75,10 +75,18 @@ impl Manifests {
     }
 
     /// A tenant's verbatim objects on a cluster. A file that is missing was reported by whoever looked for it.
-    pub(super) fn of(&self, tenant: &Tenant, on: &OnCluster, sources: &Sources, out: &mut Vec<Diagnostic>) -> Vec<Object> {
+    pub(super) fn of(
+        &self,
+        tenant: &Tenant,
+        on: &OnCluster,
+        sources: &Sources,
+        out: &mut Vec<Diagnostic>,
+    ) -> Vec<Object> {
         let mut objects = Vec::new();
         for named in on.spec.manifests.iter().flatten() {
-            let Some(file) = resolve(sources, named).and_then(|path| self.files.get(&path)) else { continue };
+            let Some(file) = resolve(sources, named).and_then(|path| self.files.get(&path)) else {
+                continue;
+            };
             for fault in &file.faults {
                 out.push(fault.clone().related(named.place, "named here").tenant(&tenant.name.value));
             }
@@ -109,7 +117,11 @@ impl Manifests {
         })?;
         let own = on.namespaces.iter().any(|n| n.name == id.namespace);
         if kinds::cluster_scoped(&id) || !own {
-            let what = if kinds::cluster_scoped(&id) { "an object of the cluster" } else { "not in a namespace of the tenant" };
+            let what = if kinds::cluster_scoped(&id) {
+                "an object of the cluster"
+            } else {
+                "not in a namespace of the tenant"
+            };
             let message = format!("`{id}` is {what}");
             return Err(Diagnostic::new(&MANIFEST_NOT_ALLOWED, place, message)
                 .fix("remove it; what the platform owns belongs into the platform's own manifests"));

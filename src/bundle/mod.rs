@@ -120,9 +120,13 @@ impl Templates {
                 Some("sync") => templates.sync.push(template),
                 Some("compat") => templates.compat.push(template),
                 _ => faults.push(
-                    Diagnostic::new(&TEMPLATE_MISPLACED, Place::file(id), format!("`{path}` is in no folder that is used"))
-                        .fix("move it to templates/cluster, templates/tenant, templates/namespace or templates/sync")
-                        .scope(Whom::Fleet),
+                    Diagnostic::new(
+                        &TEMPLATE_MISPLACED,
+                        Place::file(id),
+                        format!("`{path}` is in no folder that is used"),
+                    )
+                    .fix("move it to templates/cluster, templates/tenant, templates/namespace or templates/sync")
+                    .scope(Whom::Fleet),
                 ),
             }
         }
@@ -198,7 +202,9 @@ fn required(bundle: &ClusterBundle, tenancy: &Tenancy, cluster: &Cluster, out: &
     let mut ids: Option<BTreeSet<&ObjectId>> = None;
     for part in &bundle.tenants {
         let tenant = &tenancy.tenants[part.index];
-        let Some(on) = tenant.on(bundle.cluster) else { continue };
+        let Some(on) = tenant.on(bundle.cluster) else {
+            continue;
+        };
         for wanted in on.spec.requires.iter().flatten() {
             let ids = ids.get_or_insert_with(|| {
                 let tenants = bundle.tenants.iter().flat_map(|t| &t.objects);
@@ -208,7 +214,8 @@ fn required(bundle: &ClusterBundle, tenancy: &Tenancy, cluster: &Cluster, out: &
             let namespace = wanted.namespace.as_ref().map_or_else(String::new, |n| n.to_string());
             let id = ObjectId { group, kind: wanted.kind.to_string(), namespace, name: wanted.name.to_string() };
             if !ids.contains(&id) {
-                let message = format!("`{id}` is required, and nothing among the inputs of `{}` defines it", cluster.name.value);
+                let message =
+                    format!("`{id}` is required, and nothing among the inputs of `{}` defines it", cluster.name.value);
                 out.push(
                     Diagnostic::new(&REQUIRED, wanted.place, message)
                         .fix("add it to the inputs (a tenant's manifests, a template), or remove the requirement")
@@ -242,9 +249,10 @@ impl<'a> Renderer<'a> {
     ) -> Self {
         let flux = cluster.flux.as_ref();
         let flux_namespace = flux.and_then(|f| f.namespace.as_ref()).map_or("flux-system", |n| n.as_str()).to_owned();
-        let roles = fleet.spec.roles.iter().flatten().map(|r| {
-            json!({"name": r.name.as_str(), "rules": r.rules.iter().map(|r| &r.value).collect::<Vec<_>>()})
-        });
+        let roles =
+            fleet.spec.roles.iter().flatten().map(
+                |r| json!({"name": r.name.as_str(), "rules": r.rules.iter().map(|r| &r.value).collect::<Vec<_>>()}),
+            );
         Self {
             fleet: json!({"name": fleet.name.value}),
             cluster: json!({
@@ -450,7 +458,9 @@ fn is_protected(id: &ObjectId, namespace: &Namespace) -> bool {
 
 /// Sets labels and annotations that no template can leave out or change.
 fn decorate<'l>(value: &mut Value, labels: impl Iterator<Item = (&'l str, &'l str)>, annotations: &[(&str, &str)]) {
-    let Some(metadata) = value.get_mut("metadata").and_then(Value::as_object_mut) else { return };
+    let Some(metadata) = value.get_mut("metadata").and_then(Value::as_object_mut) else {
+        return;
+    };
     let mut set = |field: &str, pairs: &mut dyn Iterator<Item = (String, String)>| {
         if !matches!(metadata.get(field), Some(Value::Object(_))) {
             metadata.insert(field.to_owned(), Value::Object(Map::new()));
@@ -485,9 +495,9 @@ fn floor_is_there(objects: &[Object], tenant: &Tenant, on: &OnCluster, out: &mut
         }
         wanted.extend(namespace.bindings.iter().map(|b| (rbac, "RoleBinding", name, b.name.as_str())));
         for (group, kind, home, object) in wanted {
-            let there = objects.iter().any(|o| {
-                o.id.kind == kind && o.id.group == group && o.id.namespace == home && o.id.name == object
-            });
+            let there = objects
+                .iter()
+                .any(|o| o.id.kind == kind && o.id.group == group && o.id.namespace == home && o.id.name == object);
             if !there {
                 let message = format!("no template renders {kind} `{object}` of the namespace `{name}`");
                 out.push(

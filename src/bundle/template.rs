@@ -169,7 +169,9 @@ fn body(document: &Document) -> Result<Option<Body>, Box<Diagnostic>> {
 }
 
 fn item(node: &Node) -> Result<Item, Box<Diagnostic>> {
-    let Some(entry) = node.entry("$for") else { return Ok(Item { repeat: None, part: part(node)? }) };
+    let Some(entry) = node.entry("$for") else {
+        return Ok(Item { repeat: None, part: part(node)? });
+    };
     let place = entry.node.place;
     let wrong = || syntax(place, "`$for` is not of the form `x in list`", "write `$for: x in namespace.bindings`");
     let text = entry.node.as_str().ok_or_else(wrong)?;
@@ -178,7 +180,8 @@ fn item(node: &Node) -> Result<Item, Box<Diagnostic>> {
     if name.is_empty() || !name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_') {
         return Err(wrong());
     }
-    let list = Leaf::parse(&format!("{{{{ {list} }}}}")).map_err(|(fault, _)| syntax(place, fault.to_string(), "mend it"))?;
+    let list =
+        Leaf::parse(&format!("{{{{ {list} }}}}")).map_err(|(fault, _)| syntax(place, fault.to_string(), "mend it"))?;
     let mut rest = node.clone();
     if let Tree::Map(entries) = &mut rest.value {
         entries.retain(|e| e.key != "$for");
@@ -206,7 +209,9 @@ fn part(node: &Node) -> Result<Part, Box<Diagnostic>> {
                     }
                     "$merge" => members.push(Member::Merge(part(&entry.node)?, entry.node.place)),
                     "$value" => members.push(Member::Whole(part(&entry.node)?)),
-                    "$for" => return Err(syntax(place, "`$for` stands in a document or an item of a list", "move it")),
+                    "$for" => {
+                        return Err(syntax(place, "`$for` stands in a document or an item of a list", "move it"));
+                    }
                     key if key.starts_with('$') => {
                         return Err(syntax(place, format!("`{key}` is unknown"), "known: $if, $for, $merge, $value"));
                     }
@@ -216,7 +221,8 @@ fn part(node: &Node) -> Result<Part, Box<Diagnostic>> {
                     key => members.push(Member::Entry(key.to_owned(), part(&entry.node)?)),
                 }
             }
-            let literal = condition.is_none() && members.iter().all(|m| matches!(m, Member::Entry(_, Part::Literal(_))));
+            let literal =
+                condition.is_none() && members.iter().all(|m| matches!(m, Member::Entry(_, Part::Literal(_))));
             if literal {
                 let object = members.into_iter().filter_map(|m| match m {
                     Member::Entry(key, Part::Literal(value)) => Some((key, value)),
@@ -230,7 +236,8 @@ fn part(node: &Node) -> Result<Part, Box<Diagnostic>> {
         Tree::Seq(items) => {
             let items = items.iter().map(item).collect::<Result<Vec<_>, _>>()?;
             if items.iter().all(|i| i.repeat.is_none() && matches!(i.part, Part::Literal(_))) {
-                let values = items.into_iter().filter_map(|i| if let Part::Literal(v) = i.part { Some(v) } else { None });
+                let values =
+                    items.into_iter().filter_map(|i| if let Part::Literal(v) = i.part { Some(v) } else { None });
                 Part::Literal(Value::Array(values.collect()))
             } else {
                 Part::Seq(items)

@@ -215,9 +215,7 @@ impl<'de> MapAccess<'de> for Entries<'de> {
     fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, Fault> {
         self.current = self.entries.next();
         self.current
-            .map(|entry| {
-                seed.deserialize(StrDeserializer::<Fault>::new(&entry.key)).map_err(|f| f.at(entry.key_place))
-            })
+            .map(|entry| seed.deserialize(StrDeserializer::<Fault>::new(&entry.key)).map_err(|f| f.at(entry.key_place)))
             .transpose()
     }
     fn next_value_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<T::Value, Fault> {

@@ -134,7 +134,9 @@ fn string(out: &mut String, text: &str, indent: usize) {
 /// Whether every reader reads a text back as this string when it stands without quotes.
 fn plain_safe(text: &str) -> bool {
     let bytes = text.as_bytes();
-    let (Some(first), Some(last)) = (bytes.first(), bytes.last()) else { return false };
+    let (Some(first), Some(last)) = (bytes.first(), bytes.last()) else {
+        return false;
+    };
     if !(first.is_ascii_alphabetic() || *first == b'/') || matches!(last, b' ' | b':') {
         return false;
     }
@@ -150,9 +152,9 @@ fn plain_safe(text: &str) -> bool {
 fn literal_safe(text: &str) -> bool {
     text.contains('\n')
         && !text.starts_with([' ', '\n', '\t'])
-        && text.split('\n').all(|line| {
-            !line.ends_with([' ', '\t']) && line.chars().all(|c| c == '\t' || !needs_escape(c))
-        })
+        && text
+            .split('\n')
+            .all(|line| !line.ends_with([' ', '\t']) && line.chars().all(|c| c == '\t' || !needs_escape(c)))
 }
 
 fn literal(out: &mut String, text: &str, indent: usize) {

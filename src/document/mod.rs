@@ -17,7 +17,7 @@ pub use parse::{
     parse, parse_foreign,
 };
 pub use repr::{Ref as NodeRef, SpanTree};
-pub use scalar::{YAML11_KIND_WORDS, ambiguity};
+pub use scalar::ambiguity;
 
 use crate::source::Place;
 use serde_json::Number;

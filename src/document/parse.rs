@@ -136,7 +136,8 @@ impl<'s> Builder<'s> {
     }
 
     fn run(mut self) -> (Vec<Document>, Vec<Diagnostic>) {
-        if let Some(at) = self.source.text.find(|c: char| c == '\0' || (c.is_control() && !"\t\n\r\u{85}".contains(c))) {
+        if let Some(at) = self.source.text.find(|c: char| c == '\0' || (c.is_control() && !"\t\n\r\u{85}".contains(c)))
+        {
             let c = self.source.text[at..].chars().next().unwrap_or('\0');
             let message = format!("the control character U+{:04X} stands in the text", c as u32);
             let fault = self.fault(&SYNTAX, self.place(at, at + c.len_utf8()), message).fix("remove it");
@@ -154,7 +155,8 @@ impl<'s> Builder<'s> {
                 Err(fault) => {
                     let at = fault.marker().byte_offset().unwrap_or(0).min(text.len());
                     let message = fault.info();
-                    let deep = message.contains("nesting") || message.contains("recursion") || message.contains("depth");
+                    let deep =
+                        message.contains("nesting") || message.contains("recursion") || message.contains("depth");
                     let (rule, fix) = if deep {
                         (&TOO_DEEP, format!("at most {MAX_DEPTH} levels are read"))
                     } else {
@@ -318,7 +320,9 @@ impl<'s> Builder<'s> {
     }
 
     fn end(&mut self, end: usize) -> Result<Option<Node>, Stop> {
-        let Some((mut node, anchor, _)) = self.open.pop() else { return Ok(None) };
+        let Some((mut node, anchor, _)) = self.open.pop() else {
+            return Ok(None);
+        };
         let start = node.place.start as usize;
         let text = &self.source.text[start..end.max(start)];
         node.place.end = (start + text.trim_end().len()) as u32;
@@ -332,7 +336,9 @@ impl<'s> Builder<'s> {
 
     fn attach(&mut self, node: Node) -> Result<Option<Node>, Stop> {
         let strict = self.strict;
-        let Some((parent, _, waiting)) = self.open.last_mut() else { return Ok(Some(node)) };
+        let Some((parent, _, waiting)) = self.open.last_mut() else {
+            return Ok(Some(node));
+        };
         match &mut parent.value {
             Value::Seq(items) => items.push(node),
             Value::Map(entries) => match waiting.take() {
@@ -398,8 +404,12 @@ fn measure(node: &Node) -> Size {
     let children: &mut dyn Iterator<Item = &Node> = match &node.value {
         Value::Seq(items) => &mut items.iter(),
         Value::Map(entries) => &mut entries.iter().map(|e| &e.node),
-        Value::String(s) => return Size { nodes: 1, bytes: s.len(), depth: 1 },
-        _ => return Size { nodes: 1, bytes: 8, depth: 1 },
+        Value::String(s) => {
+            return Size { nodes: 1, bytes: s.len(), depth: 1 };
+        }
+        _ => {
+            return Size { nodes: 1, bytes: 8, depth: 1 };
+        }
     };
     children.map(measure).fold(Size { nodes: 1, bytes: 0, depth: 1 }, |sum, child| Size {
         nodes: sum.nodes + child.nodes,

@@ -6,9 +6,6 @@
 use super::Value;
 use serde_json::Number;
 
-/// What YAML 1.1 readers make of ambiguous plain scalars, as words for messages.
-pub static YAML11_KIND_WORDS: [&str; 5] = ["a boolean", "a number", "a date", "null", "a merge key"];
-
 /// The value of a plain scalar by the core schema; `Err` for an integer or float that does not fit.
 pub(super) fn resolve(text: &str) -> Result<Value, ()> {
     Ok(match text {
@@ -66,10 +63,8 @@ pub fn ambiguity(text: &str) -> Option<&'static str> {
             && ["y", "n", "yes", "no", "on", "off"].iter().any(|word| word.eq_ignore_ascii_case(text));
         return yes.then_some("a boolean");
     }
-    match text {
-        "=" => return Some("a value key"),
-        "<<" => return Some("a merge key"),
-        _ => {}
+    if text == "=" {
+        return Some("a value key");
     }
     let unsigned = text.strip_prefix(['-', '+']).unwrap_or(text);
     let lead = unsigned.as_bytes().first().copied()?;
@@ -87,7 +82,8 @@ pub fn ambiguity(text: &str) -> Option<&'static str> {
     }
     for prefix in ["0x", "0X", "0o", "0O", "0b", "0B"] {
         if let Some(rest) = unsigned.strip_prefix(prefix) {
-            return (!rest.is_empty() && rest.bytes().all(|b| b.is_ascii_hexdigit() || b == b'_')).then_some("a number");
+            return (!rest.is_empty() && rest.bytes().all(|b| b.is_ascii_hexdigit() || b == b'_'))
+                .then_some("a number");
         }
     }
     if unsigned.contains(':') {
@@ -116,7 +112,9 @@ pub fn ambiguity(text: &str) -> Option<&'static str> {
 /// `2026-11-22` and what may follow in a timestamp.
 fn is_date(text: &str) -> bool {
     let mut parts = text.splitn(3, '-');
-    let (Some(y), Some(m), Some(d)) = (parts.next(), parts.next(), parts.next()) else { return false };
+    let (Some(y), Some(m), Some(d)) = (parts.next(), parts.next(), parts.next()) else {
+        return false;
+    };
     let day: String = d.chars().take_while(char::is_ascii_digit).collect();
     let rest = &d[day.len()..];
     y.len() == 4
@@ -134,14 +132,48 @@ mod tests {
     #[test]
     fn ambiguous_is_what_readers_disagree_on() {
         for text in [
-            "no", "On", "y", "012", "1_000", "12:30:45", "1e3", "2026-11-01", "0x1F", "0b1", "+1", ".5", "1.", "=",
-            "-1_0", "1:30.5", "2001-12-14 21:59:43",
+            "no",
+            "On",
+            "y",
+            "012",
+            "1_000",
+            "12:30:45",
+            "1e3",
+            "2026-11-01",
+            "0x1F",
+            "0b1",
+            "+1",
+            ".5",
+            "1.",
+            "=",
+            "-1_0",
+            "1:30.5",
+            "2001-12-14 21:59:43",
         ] {
             assert!(ambiguity(text).is_some(), "{text} should be ambiguous");
         }
         for text in [
-            "true", "null", "12", "-3", "1.5", "0", "yesterday", "1.2.3", "10m", "8Gi", "fd00::1", "10.0.0.0/8", "a:b",
-            "500m", "-", "--", "12:30:aa", "2026-11", "v1", "1.34.2", "1h30m",
+            "true",
+            "null",
+            "12",
+            "-3",
+            "1.5",
+            "0",
+            "yesterday",
+            "1.2.3",
+            "10m",
+            "8Gi",
+            "fd00::1",
+            "10.0.0.0/8",
+            "a:b",
+            "500m",
+            "-",
+            "--",
+            "12:30:aa",
+            "2026-11",
+            "v1",
+            "1.34.2",
+            "1h30m",
         ] {
             assert!(ambiguity(text).is_none(), "{text} should not be ambiguous");
         }

@@ -53,7 +53,8 @@ pub fn convert(found: &FoundNamespace, narrow: bool) -> Converted {
     out.namespace.insert("adopt".into(), json!(true));
     metadata(&found.object, &mut out);
     pod_security(&found.object, &name, &mut out);
-    let of = |kind: &str| found.objects.iter().filter(|o| o.id.kind == kind && o.id.group.is_empty()).collect::<Vec<_>>();
+    let of =
+        |kind: &str| found.objects.iter().filter(|o| o.id.kind == kind && o.id.group.is_empty()).collect::<Vec<_>>();
     let limits = limits(&of("LimitRange"));
     let quota = quota(&of("ResourceQuota"), limits.as_ref().map(|(_, _, spec)| spec));
     let mut names = Map::new();
@@ -102,7 +103,9 @@ pub fn convert(found: &FoundNamespace, narrow: bool) -> Converted {
 
 fn metadata(found: &Found, out: &mut Converted) {
     for (field, kind) in [("labels", Metadata::Label), ("annotations", Metadata::Annotation)] {
-        let Some(map) = found.value.pointer(&format!("/metadata/{field}")).and_then(Value::as_object) else { continue };
+        let Some(map) = found.value.pointer(&format!("/metadata/{field}")).and_then(Value::as_object) else {
+            continue;
+        };
         let mut kept = Map::new();
         for (key, value) in map {
             if key.starts_with("pod-security.kubernetes.io/") {
@@ -125,8 +128,10 @@ fn metadata(found: &Found, out: &mut Converted) {
         }
     }
     let extra = found.value.as_object().into_iter().flat_map(Map::keys);
-    let extra: Vec<String> =
-        extra.filter(|k| !matches!(k.as_str(), "apiVersion" | "kind" | "metadata")).map(|k| format!("{} {k}", found.id)).collect();
+    let extra: Vec<String> = extra
+        .filter(|k| !matches!(k.as_str(), "apiVersion" | "kind" | "metadata"))
+        .map(|k| format!("{} {k}", found.id))
+        .collect();
     for what in extra {
         out.leave(found, what, "a field of the Namespace that no tenant sets");
     }
@@ -169,7 +174,9 @@ fn pod_security(found: &Found, name: &str, out: &mut Converted) {
 fn plain_metadata(found: &Found) -> bool {
     let metadata = found.value.get("metadata").and_then(Value::as_object);
     metadata.is_some_and(|m| {
-        m.iter().all(|(k, v)| matches!(k.as_str(), "name" | "namespace") || v.as_object().is_some_and(Map::is_empty) || v.is_null())
+        m.iter().all(|(k, v)| {
+            matches!(k.as_str(), "name" | "namespace") || v.as_object().is_some_and(Map::is_empty) || v.is_null()
+        })
     })
 }
 
@@ -193,19 +200,25 @@ type Said<'a> = Option<(&'a Found, String, Value)>;
 fn quota<'a>(all: &[&'a Found], limits: Option<&Value>) -> Said<'a> {
     let [only] = all else { return None };
     let spec = only.value.get("spec")?.as_object()?;
-    if !plain_metadata(only) || spec.keys().any(|k| k != "hard") || leaf::reason("dns-subdomain", &only.id.name).is_some() {
+    if !plain_metadata(only)
+        || spec.keys().any(|k| k != "hard")
+        || leaf::reason("dns-subdomain", &only.id.name).is_some()
+    {
         return None;
     }
     let hard = amounts(spec.get("hard")?)?;
     if hard.is_empty() || hard.keys().any(|k| leaf::reason("quota-key", k).is_some()) {
         return None;
     }
-    let defaulted = |part: &str, resource: &str| limits.is_some_and(|l| l.pointer(&format!("/{part}/{resource}")).is_some());
+    let defaulted =
+        |part: &str, resource: &str| limits.is_some_and(|l| l.pointer(&format!("/{part}/{resource}")).is_some());
     let counted_without = hard.keys().any(|key| {
         let (side, resource) = key.split_once('.').unwrap_or(("requests", key));
         matches!(resource, "cpu" | "memory" | "ephemeral-storage")
             && matches!(side, "limits" | "requests")
-            && !(defaulted("default", resource) || defaulted("max", resource) || (side == "requests" && defaulted("defaultRequest", resource)))
+            && !(defaulted("default", resource)
+                || defaulted("max", resource)
+                || (side == "requests" && defaulted("defaultRequest", resource)))
     });
     (!counted_without).then(|| (*only, only.id.name.clone(), Value::Object(hard)))
 }
@@ -214,7 +227,9 @@ fn quota<'a>(all: &[&'a Found], limits: Option<&Value>) -> Said<'a> {
 fn limits<'a>(all: &[&'a Found]) -> Said<'a> {
     let [only] = all else { return None };
     let items = only.value.pointer("/spec/limits")?.as_array()?;
-    let [item] = items.as_slice() else { return None };
+    let [item] = items.as_slice() else {
+        return None;
+    };
     let item = item.as_object()?;
     let spec_is_plain = only.value.get("spec")?.as_object()?.len() == 1;
     if !spec_is_plain || !plain_metadata(only) || item.get("type")?.as_str()? != "Container" {
@@ -234,7 +249,8 @@ fn limits<'a>(all: &[&'a Found]) -> Said<'a> {
         out.get(part)?.get(resource)?.as_str().and_then(|t| Quantity::parse(t).ok()).map(|q| q.nanos())
     };
     for resource in ["cpu", "memory", "ephemeral-storage"] {
-        let ladder: Vec<i128> = ["min", "defaultRequest", "default", "max"].iter().filter_map(|p| nanos(p, resource)).collect();
+        let ladder: Vec<i128> =
+            ["min", "defaultRequest", "default", "max"].iter().filter_map(|p| nanos(p, resource)).collect();
         if ladder.windows(2).any(|w| w[0] > w[1]) {
             return None;
         }
@@ -245,7 +261,9 @@ fn limits<'a>(all: &[&'a Found]) -> Said<'a> {
 /// Carries a RoleBinding over as subjects, if they can say it exactly.
 fn binding(found: &Found, namespace: &str, narrow: bool, out: &mut Converted) -> bool {
     let role = &found.value["roleRef"];
-    let (Some("ClusterRole"), Some(role)) = (role["kind"].as_str(), role["name"].as_str()) else { return false };
+    let (Some("ClusterRole"), Some(role)) = (role["kind"].as_str(), role["name"].as_str()) else {
+        return false;
+    };
     let Some(subjects) = found.value.get("subjects").and_then(Value::as_array).filter(|s| !s.is_empty()) else {
         return false;
     };
@@ -254,7 +272,9 @@ fn binding(found: &Found, namespace: &str, narrow: bool, out: &mut Converted) ->
     if !plain || !plain_metadata(found) || leaf::reason("path-segment", role).is_some() {
         return false;
     }
-    let Some(subjects) = subjects.iter().map(|s| subject(s, namespace)).collect::<Option<Vec<_>>>() else { return false };
+    let Some(subjects) = subjects.iter().map(|s| subject(s, namespace)).collect::<Option<Vec<_>>>() else {
+        return false;
+    };
     if role == "cluster-admin" {
         out.loosenings.push(("api/cluster-admin", format!("RoleBinding/{namespace}/{}", found.id.name)));
     }

@@ -12,8 +12,8 @@ pub use write::{Options, Output, hand_over, write};
 use crate::bundle::{ObjectId, kinds};
 use crate::document::{self, Node, Value as Tree};
 use crate::source::{SourceId, Sources, join, parent};
-use crate::tenancy::{Metadata, controller_reads, reserved};
 use crate::spec::fleet::FleetSpec;
+use crate::tenancy::{Metadata, controller_reads, reserved};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -87,9 +87,12 @@ pub fn survey(sources: &Sources, ids: &[SourceId], fleet: &FleetSpec) -> Survey 
         let at = document.root.entries().first().map_or(document.root.place, |e| e.key_place);
         let place = sources.locate(at);
         let value = document.root.to_json();
-        let mut leave = |what: String, reason: &str| survey.left.push(Left { place: place.clone(), what, reason: reason.into() });
+        let mut leave =
+            |what: String, reason: &str| survey.left.push(Left { place: place.clone(), what, reason: reason.into() });
         let version = value.get("apiVersion").and_then(Value::as_str).unwrap_or_default();
-        if version.starts_with("kustomize.config.k8s.io/") || source.path.rsplit('/').next().is_some_and(|f| f.starts_with("kustomization.")) {
+        if version.starts_with("kustomize.config.k8s.io/")
+            || source.path.rsplit('/').next().is_some_and(|f| f.starts_with("kustomization."))
+        {
             leave("a kustomization".into(), "an overlay that is not built: import what `kustomize build` prints");
             continue;
         }
@@ -151,7 +154,9 @@ fn other_systems(id: &ObjectId) -> Option<&'static str> {
 fn sort_out(mut objects: BTreeMap<ObjectId, Found>, order: &[ObjectId], fleet: &FleetSpec, survey: &mut Survey) {
     let is_namespace = |id: &ObjectId| id.kind == "Namespace" && id.group.is_empty();
     for id in order.iter().filter(|id| is_namespace(id)) {
-        let Some(object) = objects.remove(id) else { continue };
+        let Some(object) = objects.remove(id) else {
+            continue;
+        };
         match reserved(fleet, &id.name) {
             Some(whose) => survey.left.push(Left {
                 place: object.place,
@@ -164,7 +169,9 @@ fn sort_out(mut objects: BTreeMap<ObjectId, Found>, order: &[ObjectId], fleet: &
         }
     }
     for id in order.iter().filter(|id| !is_namespace(id)) {
-        let Some(object) = objects.remove(id) else { continue };
+        let Some(object) = objects.remove(id) else {
+            continue;
+        };
         let reason = if kinds::cluster_scoped(id) {
             Some("an object of the cluster: the platform's, not a tenant's")
         } else if id.namespace.is_empty() {
@@ -183,7 +190,9 @@ fn sort_out(mut objects: BTreeMap<ObjectId, Found>, order: &[ObjectId], fleet: &
 
 /// Whether a tenant may have a key on its namespace.
 fn may_carry(kind: Metadata, key: &str, value: &Value) -> Result<String, &'static str> {
-    let Some(text) = value.as_str() else { return Err("its value is no string") };
+    let Some(text) = value.as_str() else {
+        return Err("its value is no string");
+    };
     if controller_reads(key) {
         return Err("its key belongs to a controller; fleet.labelKeys.tenant sets one on every object of a tenant");
     }

@@ -65,7 +65,10 @@ pub fn write(survey: &Survey, options: &Options<'_>) -> Output {
                 out.left.extend(all.map(|o| Left {
                     place: o.place.clone(),
                     what: o.id.to_string(),
-                    reason: format!("no user or group is bound in `{}`: a tenant has an owner", namespace.object.id.name),
+                    reason: format!(
+                        "no user or group is bound in `{}`: a tenant has an owner",
+                        namespace.object.id.name
+                    ),
                 }));
             }
             continue;
@@ -125,8 +128,7 @@ fn document(kind: &str, name: &str, spec: Map<String, Value>) -> String {
 fn tenant_files(name: &str, parts: &[Converted], options: &Options<'_>, files: &mut BTreeMap<String, String>) {
     let mut manifests = Vec::new();
     for (stem, pick) in [("floor", true), ("manifests", false)] {
-        let objects: Vec<&Found> =
-            parts.iter().flat_map(|p| if pick { &p.floor } else { &p.others }).collect();
+        let objects: Vec<&Found> = parts.iter().flat_map(|p| if pick { &p.floor } else { &p.others }).collect();
         for (i, text) in chunks(&objects).into_iter().enumerate() {
             let number = if i == 0 { String::new() } else { format!("-{}", i + 1) };
             let path = format!("manifests/{name}/{stem}{number}.yaml");

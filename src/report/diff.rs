@@ -133,7 +133,12 @@ fn quantities(amounts: Option<&mut Value>) {
     }
 }
 
-fn compare(path: &str, old: Option<&Value>, new: Option<&Value>, out: &mut Vec<(String, Option<Value>, Option<Value>)>) {
+fn compare(
+    path: &str,
+    old: Option<&Value>,
+    new: Option<&Value>,
+    out: &mut Vec<(String, Option<Value>, Option<Value>)>,
+) {
     match (old, new) {
         (Some(Value::Object(a)), Some(Value::Object(b))) => {
             for (key, value) in a {

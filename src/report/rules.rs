@@ -24,7 +24,12 @@ pub fn rules_table() -> String {
     let mut out = String::new();
     for rule in RULES {
         let waiver = if waivable(rule) { "waivable" } else { "" };
-        out.push_str(&format!("{:width$}  {:7}  {waiver:8}  {}\n", rule.id, rule.level.name(), one_line(headline(rule))));
+        out.push_str(&format!(
+            "{:width$}  {:7}  {waiver:8}  {}\n",
+            rule.id,
+            rule.level.name(),
+            one_line(headline(rule))
+        ));
     }
     out
 }
@@ -33,7 +38,9 @@ pub fn rules_table() -> String {
 pub fn rules_json() -> String {
     let rules: Vec<_> = RULES
         .iter()
-        .map(|r| json!({"id": r.id, "level": r.level.name(), "waivable": waivable(r), "summary": one_line(headline(r))}))
+        .map(
+            |r| json!({"id": r.id, "level": r.level.name(), "waivable": waivable(r), "summary": one_line(headline(r))}),
+        )
         .collect();
     format!("{}\n", serde_json::to_string_pretty(&json!({"schemaVersion": 1, "rules": rules})).unwrap_or_default())
 }
@@ -45,7 +52,10 @@ pub fn rules_json() -> String {
 pub fn explain(id: &str) -> Result<String, String> {
     let Some(rule) = RULES.iter().find(|r| r.id == id) else {
         let hint = did_you_mean(id, RULES.iter().map(|r| r.id));
-        return Err(format!("there is no rule `{id}`; {}", if hint.is_empty() { "`tenantry rules` lists them" } else { &hint }));
+        return Err(format!(
+            "there is no rule `{id}`; {}",
+            if hint.is_empty() { "`tenantry rules` lists them" } else { &hint }
+        ));
     };
     let mut out = format!("# {}\n\nlevel: {}", rule.id, rule.level.name());
     if waivable(rule) {

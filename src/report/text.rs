@@ -2,7 +2,10 @@
 
 use crate::diagnostic::{Diagnostic, Level};
 use crate::source::{Place, Source, Sources};
-use miette::{GraphicalReportHandler, GraphicalTheme, LabeledSpan, MietteError, MietteSpanContents, SourceCode, SourceSpan, SpanContents};
+use miette::{
+    GraphicalReportHandler, GraphicalTheme, LabeledSpan, MietteError, MietteSpanContents, SourceCode, SourceSpan,
+    SpanContents,
+};
 use std::fmt;
 
 /// Longest part of a line that is shown, in characters.

@@ -68,7 +68,10 @@ impl Store for Disk {
         for entry in walk {
             let entry = entry.map_err(|e| {
                 let path = e.path().unwrap_or(&start).to_owned();
-                Fault::Io { path, source: e.into_io_error().unwrap_or_else(|| std::io::Error::other("a loop of links")) }
+                Fault::Io {
+                    path,
+                    source: e.into_io_error().unwrap_or_else(|| std::io::Error::other("a loop of links")),
+                }
             })?;
             if entry.file_type().is_dir() {
                 continue;
@@ -90,7 +93,9 @@ impl Store for Disk {
         let full = self.root.join(path);
         let canonical = match full.canonicalize() {
             Ok(canonical) => canonical,
-            Err(e) if e.kind() == std::io::ErrorKind::NotFound && full.symlink_metadata().is_err() => return Read::Missing,
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound && full.symlink_metadata().is_err() => {
+                return Read::Missing;
+            }
             Err(e) => return Read::Unreadable(e.to_string()),
         };
         if !canonical.starts_with(&self.canonical) {

@@ -23,9 +23,10 @@ fn fault(what: &str) -> impl FnOnce(git2::Error) -> Fault + '_ {
 fn open(root: &Path) -> Result<Repository, Fault> {
     Repository::open(root).map_err(|e| match e.code() {
         git2::ErrorCode::NotFound => Fault::Git(format!("{} is in no Git repository", root.display())),
-        git2::ErrorCode::Owner => {
-            Fault::Git(format!("{0} belongs to another user; run: git config --global --add safe.directory {0}", root.display()))
-        }
+        git2::ErrorCode::Owner => Fault::Git(format!(
+            "{0} belongs to another user; run: git config --global --add safe.directory {0}",
+            root.display()
+        )),
         _ => Fault::Git(e.message().to_owned()),
     })
 }
@@ -37,7 +38,8 @@ impl Revision {
         let mut files = BTreeMap::new();
         {
             let object = repository.revparse_single(rev).map_err(|e| {
-                let shallow = if repository.is_shallow() { "; the clone is shallow: fetch more (fetch-depth: 0)" } else { "" };
+                let shallow =
+                    if repository.is_shallow() { "; the clone is shallow: fetch more (fetch-depth: 0)" } else { "" };
                 Fault::Git(format!("there is no revision `{rev}`: {}{shallow}", e.message()))
             })?;
             let tree = object.peel_to_tree().map_err(fault(rev))?;
@@ -78,11 +80,15 @@ impl Store for Revision {
     }
 
     fn read(&self, path: &str) -> Read {
-        let Some((oid, link)) = self.files.get(path) else { return Read::Missing };
+        let Some((oid, link)) = self.files.get(path) else {
+            return Read::Missing;
+        };
         if *link {
             return Read::Unreadable("it is a symbolic link, which is not followed in Git's own store".into());
         }
-        let Ok(repository) = self.repository.lock() else { return Read::Unreadable("the repository is in use".into()) };
+        let Ok(repository) = self.repository.lock() else {
+            return Read::Unreadable("the repository is in use".into());
+        };
         match repository.find_blob(*oid) {
             Ok(blob) if blob.size() > MAX_BYTES => Read::TooLarge(blob.size() as u64),
             Ok(blob) => Read::Bytes(blob.content().to_owned()),

@@ -38,7 +38,10 @@ pub fn formats(cli: &Cli, allowed: &[Format]) -> Result<Vec<(Format, Option<std:
         return Err(Fault::Usage("--output belongs to a --format before it".into()));
     }
     if let Some(bad) = cli.format.iter().find(|f| !allowed.contains(f)) {
-        return Err(Fault::Usage(format!("--format {}: not a format of this command", format!("{bad:?}").to_lowercase())));
+        return Err(Fault::Usage(format!(
+            "--format {}: not a format of this command",
+            format!("{bad:?}").to_lowercase()
+        )));
     }
     let without = cli.format.len() - cli.output.len();
     if without > 1 {

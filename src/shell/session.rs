@@ -200,9 +200,21 @@ fn take(sources: &mut Sources, path: &str, read: Read, fleet: bool, faults: &mut
                 }
             }
         }
-        Read::TooLarge(size) => fault(sources, &TOO_LARGE, format!("{path} has {size} bytes; at most 1 MiB is read"), "split it, or move it out of the folder"),
-        Read::Unreadable(reason) => fault(sources, &UNREADABLE, format!("{path} cannot be read: {reason}"), "make it readable, or remove it"),
-        Read::Outside => fault(sources, &OUTSIDE_ROOT, format!("{path} leads out of the repository"), "copy the file into the repository"),
+        Read::TooLarge(size) => fault(
+            sources,
+            &TOO_LARGE,
+            format!("{path} has {size} bytes; at most 1 MiB is read"),
+            "split it, or move it out of the folder",
+        ),
+        Read::Unreadable(reason) => {
+            fault(sources, &UNREADABLE, format!("{path} cannot be read: {reason}"), "make it readable, or remove it")
+        }
+        Read::Outside => fault(
+            sources,
+            &OUTSIDE_ROOT,
+            format!("{path} leads out of the repository"),
+            "copy the file into the repository",
+        ),
         Read::Missing => fault(sources, &UNREADABLE, format!("{path} is gone"), "run again"),
     }
 }
@@ -250,7 +262,9 @@ fn read_manifests(store: &dyn Store, sources: &mut Sources, front: &mut Front) -
         let Some(path) = &wanted.path else {
             let message = "the file lies outside the repository";
             front.findings.push(
-                Diagnostic::new(&OUTSIDE_ROOT, wanted.place, message).fix("copy it into the repository").tenant(&wanted.tenant),
+                Diagnostic::new(&OUTSIDE_ROOT, wanted.place, message)
+                    .fix("copy it into the repository")
+                    .tenant(&wanted.tenant),
             );
             continue;
         };
@@ -262,7 +276,9 @@ fn read_manifests(store: &dyn Store, sources: &mut Sources, front: &mut Front) -
         if matches!(read, Read::Missing) {
             let message = format!("there is no file {path}");
             let finding = Diagnostic::new(&MANIFEST, wanted.place, message);
-            front.findings.push(finding.fix("add it, or remove this; the path is relative to this file").tenant(&wanted.tenant));
+            front
+                .findings
+                .push(finding.fix("add it, or remove this; the path is relative to this file").tenant(&wanted.tenant));
             continue;
         }
         let mut faults = Vec::new();
@@ -282,15 +298,23 @@ fn scan_applied(
     files: &Files,
     front: &Front,
 ) -> Result<Vec<Diagnostic>, Fault> {
-    let Some(fleet) = front.fleet() else { return Ok(Vec::new()) };
+    let Some(fleet) = front.fleet() else {
+        return Ok(Vec::new());
+    };
     let tree = place.from_base(&place.tree);
     let tenants = format!("{}/", place.tenants());
-    let entries: Vec<String> =
-        fleet.spec.clusters.iter().filter_map(|c| entry_path(fleet, c.name.as_str()).ok()).map(|p| place.from_base(&p)).collect();
+    let entries: Vec<String> = fleet
+        .spec
+        .clusters
+        .iter()
+        .filter_map(|c| entry_path(fleet, c.name.as_str()).ok())
+        .map(|p| place.from_base(&p))
+        .collect();
     let within_tree = format!("{tree}/");
-    let elsewhere = store.list("")?.into_iter().filter(|p| {
-        !p.starts_with(&within_tree) && !p.starts_with(&tenants) && !entries.contains(p)
-    });
+    let elsewhere = store
+        .list("")?
+        .into_iter()
+        .filter(|p| !p.starts_with(&within_tree) && !p.starts_with(&tenants) && !entries.contains(p));
     let paths: Vec<String> = elsewhere.collect();
     let texts: Vec<(String, String)> = paths
         .into_par_iter()
@@ -299,11 +323,16 @@ fn scan_applied(
             _ => None,
         })
         .collect();
-    let mut ids: Vec<SourceId> =
-        files.inputs.iter().filter(|i| i.origin.is_none()).map(|i| i.source).filter(|id| {
+    let mut ids: Vec<SourceId> = files
+        .inputs
+        .iter()
+        .filter(|i| i.origin.is_none())
+        .map(|i| i.source)
+        .filter(|id| {
             let source = sources.get(*id);
             says_what_is_applied(&source.path, source.text.as_bytes())
-        }).collect();
+        })
+        .collect();
     ids.extend(texts.into_iter().map(|(path, text)| sources.add(tenantry::source::Source::new(path, text))));
     let mut applied = Vec::new();
     let mut kustomizations = BTreeMap::new();

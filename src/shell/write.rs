@@ -23,7 +23,12 @@ fn next_path(place: &Place) -> PathBuf {
 }
 
 /// What is on disk: every file of some clusters' folders, and every path that the lock or the tree names.
-pub fn snapshot(place: &Place, tree: &Tree, lock: &Lock, clusters: &BTreeSet<String>) -> Result<(Disk, Vec<PathBuf>), Fault> {
+pub fn snapshot(
+    place: &Place,
+    tree: &Tree,
+    lock: &Lock,
+    clusters: &BTreeSet<String>,
+) -> Result<(Disk, Vec<PathBuf>), Fault> {
     let mut paths: BTreeSet<String> = tree.files.keys().chain(lock.files.keys()).cloned().collect();
     let mut leftovers = Vec::new();
     for cluster in clusters {
@@ -34,7 +39,10 @@ pub fn snapshot(place: &Place, tree: &Tree, lock: &Lock, clusters: &BTreeSet<Str
         for entry in WalkDir::new(&folder) {
             let entry = entry.map_err(|e| {
                 let path = e.path().unwrap_or(&folder).to_owned();
-                Fault::Io { path, source: e.into_io_error().unwrap_or_else(|| std::io::Error::other("a loop of links")) }
+                Fault::Io {
+                    path,
+                    source: e.into_io_error().unwrap_or_else(|| std::io::Error::other("a loop of links")),
+                }
             })?;
             if entry.file_type().is_dir() {
                 continue;
@@ -60,7 +68,9 @@ pub fn snapshot(place: &Place, tree: &Tree, lock: &Lock, clusters: &BTreeSet<Str
                 Err(e) if matches!(e.kind(), std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory) => {
                     return Ok((path, None));
                 }
-                Err(e) => return Err(Fault::Io { path: full, source: e }),
+                Err(e) => {
+                    return Err(Fault::Io { path: full, source: e });
+                }
             };
             if !meta.is_file() {
                 // A link or a folder where a file should be is nobody's file: its digest is like no other.
@@ -76,7 +86,9 @@ pub fn snapshot(place: &Place, tree: &Tree, lock: &Lock, clusters: &BTreeSet<Str
 
 /// The digests that a run which did not finish was about to write.
 fn unfinished(place: &Place) -> BTreeMap<String, Vec<String>> {
-    let Ok(text) = fs::read_to_string(next_path(place)) else { return BTreeMap::new() };
+    let Ok(text) = fs::read_to_string(next_path(place)) else {
+        return BTreeMap::new();
+    };
     let mut out: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for line in text.lines() {
         let mut words = line.split_whitespace();
@@ -113,7 +125,14 @@ pub fn changes(place: &Place, plan: &Plan) -> bool {
 }
 
 /// Carries out a plan.
-pub fn apply(place: &Place, tree: &Tree, plan: &Plan, disk: &Disk, leftovers: &[PathBuf], step: &(dyn Fn() + Sync)) -> Result<(), Fault> {
+pub fn apply(
+    place: &Place,
+    tree: &Tree,
+    plan: &Plan,
+    disk: &Disk,
+    leftovers: &[PathBuf],
+    step: &(dyn Fn() + Sync),
+) -> Result<(), Fault> {
     for path in leftovers {
         remove(path)?;
     }
@@ -181,4 +200,3 @@ fn remove(path: &Path) -> Result<(), Fault> {
         _ => Ok(()),
     }
 }
-

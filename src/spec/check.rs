@@ -94,8 +94,12 @@ const GROUP: &str = "tenantry.dev";
 
 /// The kind of a document; nothing for one of another group.
 pub(super) fn classify(source: &Source, root: &Node) -> Result<Option<Kind>, Box<Diagnostic>> {
-    let fault = |rule, place, message: String, fix: String| Err(Box::new(Diagnostic::new(rule, place, message).fix(fix)));
-    let head = Place { end: root.place.start + source.line(source.position(root.place.start).line).len() as u32, ..root.place };
+    let fault =
+        |rule, place, message: String, fix: String| Err(Box::new(Diagnostic::new(rule, place, message).fix(fix)));
+    let head = Place {
+        end: root.place.start + source.line(source.position(root.place.start).line).len() as u32,
+        ..root.place
+    };
     let file = source.path.rsplit('/').next().unwrap_or_default();
     let foreign = file.starts_with("kustomization.") || matches!(file, "values.yaml" | "Chart.yaml");
     let (version, kind) = (root.entry("apiVersion"), root.entry("kind"));
@@ -111,7 +115,8 @@ pub(super) fn classify(source: &Source, root: &Node) -> Result<Option<Kind>, Box
     let group = version_text.split('/').next().unwrap_or_default();
     let place = version.map_or(head, |e| e.node.place);
     if group != GROUP {
-        let near = strsim::damerau_levenshtein(group, GROUP) <= 2 || group.starts_with("tenantry.") || version.is_none();
+        let near =
+            strsim::damerau_levenshtein(group, GROUP) <= 2 || group.starts_with("tenantry.") || version.is_none();
         if near && Kind::parse(&kind_text).is_some() {
             let message = format!("`{version_text}` is not `{API_VERSION}`");
             return fault(&UNKNOWN_KIND, place, message, format!("write apiVersion: {API_VERSION}"));
@@ -223,17 +228,26 @@ fn explain(
             let fix = format!("write {}", wanted.iter().map(|t| in_words(t)).collect::<Vec<_>>().join(" or "));
             match &node.value {
                 Value::Null => out.push(
-                    Diagnostic::new(&NULL, key_place, format!("`{field}` is null")).fix("leave it out, or write a value"),
+                    Diagnostic::new(&NULL, key_place, format!("`{field}` is null"))
+                        .fix("leave it out, or write a value"),
                 ),
                 Value::Number(_, text) if wanted.iter().any(|t| t == "string") => out.push(
-                    Diagnostic::new(&AMBIGUOUS_SCALAR, node.place, format!("`{text}` is a number where a string is wanted"))
-                        .label("quote it")
-                        .fix(format!("write \"{text}\"")),
+                    Diagnostic::new(
+                        &AMBIGUOUS_SCALAR,
+                        node.place,
+                        format!("`{text}` is a number where a string is wanted"),
+                    )
+                    .label("quote it")
+                    .fix(format!("write \"{text}\"")),
                 ),
                 Value::Bool(b) if wanted.iter().any(|t| t == "string") => out.push(
-                    Diagnostic::new(&AMBIGUOUS_SCALAR, node.place, format!("`{b}` is a boolean where a string is wanted"))
-                        .label("quote it")
-                        .fix(format!("write \"{b}\"")),
+                    Diagnostic::new(
+                        &AMBIGUOUS_SCALAR,
+                        node.place,
+                        format!("`{b}` is a boolean where a string is wanted"),
+                    )
+                    .label("quote it")
+                    .fix(format!("write \"{b}\"")),
                 ),
                 _ => {
                     let message = format!("{} where {} is wanted", show(), in_words_list(&wanted));
@@ -258,7 +272,8 @@ fn explain(
             out.push(Diagnostic::new(&INVALID_VALUE, place, message).fix(reason));
         }
         Fault::Enum { options } => {
-            let names: Vec<&str> = options.as_array().map(|o| o.iter().filter_map(Json::as_str).collect()).unwrap_or_default();
+            let names: Vec<&str> =
+                options.as_array().map(|o| o.iter().filter_map(Json::as_str).collect()).unwrap_or_default();
             let hint = did_you_mean(node.as_str().unwrap_or_default(), names.iter().copied());
             let fix = if hint.is_empty() { format!("write one of: {}", names.join(", ")) } else { hint };
             out.push(Diagnostic::new(&INVALID_VALUE, node.place, format!("{} is not a choice here", show())).fix(fix));
@@ -272,10 +287,12 @@ fn explain(
             out.push(Diagnostic::new(&INVALID_VALUE, node.place, message).fix(format!("it must match {pattern}")));
         }
         Fault::Minimum { limit } => out.push(
-            Diagnostic::new(&INVALID_VALUE, node.place, format!("{} is too small", show())).fix(format!("at least {limit}")),
+            Diagnostic::new(&INVALID_VALUE, node.place, format!("{} is too small", show()))
+                .fix(format!("at least {limit}")),
         ),
         Fault::Maximum { limit } => out.push(
-            Diagnostic::new(&INVALID_VALUE, node.place, format!("{} is too large", show())).fix(format!("at most {limit}")),
+            Diagnostic::new(&INVALID_VALUE, node.place, format!("{} is too large", show()))
+                .fix(format!("at most {limit}")),
         ),
         Fault::MinItems { .. } | Fault::MinLength { .. } | Fault::MinProperties { .. } => {
             let message = format!("`{field}` is empty");
@@ -313,7 +330,9 @@ fn known_fields(schema: &Json, path: &str) -> Vec<String> {
     let parts: Vec<String> = path.split('/').skip(1).map(|p| p.replace("~1", "/").replace("~0", "~")).collect();
     for part in &parts[..parts.len().saturating_sub(1)] {
         if part == "$ref" {
-            let Some(target) = at.get("$ref").and_then(Json::as_str) else { return Vec::new() };
+            let Some(target) = at.get("$ref").and_then(Json::as_str) else {
+                return Vec::new();
+            };
             match schema.pointer(target.trim_start_matches('#')) {
                 Some(found) => at = found,
                 None => return Vec::new(),
@@ -340,6 +359,7 @@ pub(super) fn control_characters(root: &Node, out: &mut Vec<Diagnostic>) {
         let free = path.last().is_some_and(|p| p == "description");
         if let Some(c) = text.chars().find(|c| c.is_control() && !(free && matches!(c, '\n' | '\t'))) {
             let message = format!("the text holds the control character U+{:04X}", c as u32);
+            out.retain(|d| d.place != node.place);
             out.push(Diagnostic::new(&CONTROL_CHARACTER, node.place, message).fix("remove it"));
         }
     });
@@ -395,7 +415,9 @@ fn shapes(spec: &Node, out: &mut Vec<Diagnostic>) {
             if listed != wants {
                 let place = level.or_else(|| subject.get("namespaces")).map_or(subject.place, |n| n.place);
                 let message = "namespaces are listed exactly where the level is `namespace`";
-                out.push(Diagnostic::new(&ONE_OF, place, message).fix("add `level: namespace` and `namespaces`, or neither"));
+                out.push(
+                    Diagnostic::new(&ONE_OF, place, message).fix("add `level: namespace` and `namespaces`, or neither"),
+                );
             }
         }
     }
@@ -433,11 +455,17 @@ fn shapes(spec: &Node, out: &mut Vec<Diagnostic>) {
 }
 
 fn port_range(port: &Node, out: &mut Vec<Diagnostic>) {
-    let Some(end) = port.get("endPort") else { return };
-    let number = |n: &Node| if let Value::Number(n, _) = &n.value { n.as_u64() } else { None };
+    let Some(end) = port.get("endPort") else {
+        return;
+    };
+    let number = |n: &Node| {
+        if let Value::Number(n, _) = &n.value { n.as_u64() } else { None }
+    };
     let start = port.get("port").and_then(number);
     if start.is_none_or(|s| number(end).is_none_or(|e| e < s)) {
         let message = "endPort needs a numeric port that is not above it";
-        out.push(Diagnostic::new(&INVALID_VALUE, end.place, message).fix("write the range as port: 8000, endPort: 8010"));
+        out.push(
+            Diagnostic::new(&INVALID_VALUE, end.place, message).fix("write the range as port: 8000, endPort: 8010"),
+        );
     }
 }

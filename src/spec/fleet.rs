@@ -1,10 +1,11 @@
 //! Fleet: the clusters, what tenants may be called, and how the tree is delivered.
 
-use super::leaf::{Cidr, Ip, LabelKey, LabelValue, Line, Minor, Name, ObjectName, Pattern, RelativePath, VersionReq};
+use super::leaf::{
+    Cidr, Ip, Keyed, LabelKey, LabelValue, Line, Minor, Name, ObjectName, Pattern, RelativePath, VersionReq,
+};
 use super::quantity::Quantity;
 use super::tenant::{PortRule, Reach, Resources, Subject};
 use crate::document::Spanned;
-use indexmap::IndexMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -116,7 +117,7 @@ pub struct Cluster {
     /// The name; the folder of its tree.
     pub name: Spanned<Name>,
     /// Labels for clusterSelector.
-    pub labels: Option<IndexMap<LabelKey, LabelValue>>,
+    pub labels: Option<Keyed<LabelKey, LabelValue>>,
     /// The group of clusters that a change reaches together.
     pub ring: Option<Spanned<Name>>,
     /// Its Kubernetes minor version, quoted: `"1.34"`.
@@ -146,7 +147,7 @@ pub struct Cluster {
     /// What it can hold.
     pub capacity: Option<Resources>,
     /// How many times its capacity may be promised.
-    pub overcommit: Option<IndexMap<LabelKey, Spanned<Quantity>>>,
+    pub overcommit: Option<Keyed<LabelKey, Spanned<Quantity>>>,
     /// Its Flux.
     pub flux: Option<Flux>,
     /// Places of the platform that tenants may reach, or be reached from.
@@ -170,7 +171,7 @@ pub struct Dns {
     /// The namespace of its pods; `kube-system` when left out.
     pub namespace: Option<Name>,
     /// Labels of its pods; `k8s-app: kube-dns` when left out.
-    pub pod_labels: Option<IndexMap<LabelKey, LabelValue>>,
+    pub pod_labels: Option<Keyed<LabelKey, LabelValue>>,
     /// Addresses of node-local caches.
     pub ips: Option<Vec<Ip>>,
 }
@@ -220,7 +221,7 @@ pub struct Endpoint {
     /// The namespace of its pods.
     pub namespace: Option<Name>,
     /// Labels of its pods.
-    pub pod_labels: Option<IndexMap<LabelKey, LabelValue>>,
+    pub pod_labels: Option<Keyed<LabelKey, LabelValue>>,
     /// Its networks.
     pub cidrs: Option<Vec<Cidr>>,
     /// Its ports, for egress that names none.
@@ -334,4 +335,3 @@ pub struct TenantSource {
     /// The tenants that it may define.
     pub tenants: Vec<Name>,
 }
-

@@ -3,6 +3,7 @@
 //! Each leaf is a JSON Schema format of our own. The schema's validator and the typed value use the same check, so a
 //! value that passed the one converts into the other.
 
+use indexmap::IndexMap;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
@@ -57,6 +58,10 @@ macro_rules! leaves {
                 }
             }
 
+            impl Key for $name {
+                const FORMAT: &'static str = $format;
+            }
+
             impl JsonSchema for $name {
                 fn inline_schema() -> bool {
                     true
@@ -70,6 +75,57 @@ macro_rules! leaves {
             }
         )+
     };
+}
+
+/// A leaf that can be the key of a mapping.
+pub trait Key: Eq + std::hash::Hash {
+    /// The name of its format in the schema.
+    const FORMAT: &'static str;
+}
+
+/// A mapping in the order of its text, of which the keys are checked too.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(
+    transparent,
+    bound(
+        deserialize = "K: Key + Deserialize<'de>, V: Deserialize<'de>",
+        serialize = "K: Key + Serialize, V: Serialize"
+    )
+)]
+pub struct Keyed<K, V>(IndexMap<K, V>);
+
+impl<K, V> Default for Keyed<K, V> {
+    fn default() -> Self {
+        Self(IndexMap::new())
+    }
+}
+
+impl<K, V> std::ops::Deref for Keyed<K, V> {
+    type Target = IndexMap<K, V>;
+    fn deref(&self) -> &IndexMap<K, V> {
+        &self.0
+    }
+}
+
+impl<'a, K, V> IntoIterator for &'a Keyed<K, V> {
+    type Item = (&'a K, &'a V);
+    type IntoIter = indexmap::map::Iter<'a, K, V>;
+    fn into_iter(self) -> Self::IntoIter {
+        self.0.iter()
+    }
+}
+
+impl<K: Key, V: JsonSchema> JsonSchema for Keyed<K, V> {
+    fn inline_schema() -> bool {
+        true
+    }
+    fn schema_name() -> Cow<'static, str> {
+        format!("MapOf{}", V::schema_name()).into()
+    }
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let value = generator.subschema_for::<V>();
+        json_schema!({"type": "object", "propertyNames": {"format": K::FORMAT}, "additionalProperties": value})
+    }
 }
 
 leaves! {
@@ -156,12 +212,17 @@ fn dns_subdomain(text: &str) -> Result<(), String> {
             && !part.starts_with('-')
             && !part.ends_with('-')
             && part.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
-        if ok { Ok(()) } else { Err("only a-z, 0-9, - and . are allowed, and each part starts and ends with one of a-z, 0-9".into()) }
+        if ok {
+            Ok(())
+        } else {
+            Err("only a-z, 0-9, - and . are allowed, and each part starts and ends with one of a-z, 0-9".into())
+        }
     })
 }
 
 fn path_segment(text: &str) -> Result<(), String> {
-    if text.is_empty() || text == "." || text == ".." || text.contains(['/', '%']) || text.chars().any(char::is_control) {
+    if text.is_empty() || text == "." || text == ".." || text.contains(['/', '%']) || text.chars().any(char::is_control)
+    {
         return Err("it is empty, `.`, `..`, or holds `/`, `%` or a control character".into());
     }
     if text.len() > 253 { Err("it is longer than 253 characters".into()) } else { Ok(()) }
@@ -229,7 +290,9 @@ fn address(text: &str, schemes: &[&str]) -> Result<(), String> {
 }
 
 fn minor(text: &str) -> Result<(), String> {
-    let ok = text.split_once('.').is_some_and(|(major, minor)| major == "1" && minor.parse::<u16>().is_ok_and(|m| m.to_string() == minor));
+    let ok = text
+        .split_once('.')
+        .is_some_and(|(major, minor)| major == "1" && minor.parse::<u16>().is_ok_and(|m| m.to_string() == minor));
     if ok { Ok(()) } else { Err("write it as \"1.34\"".into()) }
 }
 
@@ -288,10 +351,28 @@ fn file_path(text: &str) -> Result<(), String> {
 /// The keys of Kubernetes' list (concepts/policy/resource-quotas) and the three open families.
 fn quota_key(text: &str) -> Result<(), String> {
     const KNOWN: [&str; 22] = [
-        "cpu", "memory", "ephemeral-storage", "requests.cpu", "requests.memory", "requests.ephemeral-storage",
-        "requests.storage", "limits.cpu", "limits.memory", "limits.ephemeral-storage", "pods",
-        "persistentvolumeclaims", "services", "services.loadbalancers", "services.nodeports", "secrets", "configmaps",
-        "replicationcontrollers", "resourcequotas", "hugepages", "requests.hugepages", "limits.hugepages",
+        "cpu",
+        "memory",
+        "ephemeral-storage",
+        "requests.cpu",
+        "requests.memory",
+        "requests.ephemeral-storage",
+        "requests.storage",
+        "limits.cpu",
+        "limits.memory",
+        "limits.ephemeral-storage",
+        "pods",
+        "persistentvolumeclaims",
+        "services",
+        "services.loadbalancers",
+        "services.nodeports",
+        "secrets",
+        "configmaps",
+        "replicationcontrollers",
+        "resourcequotas",
+        "hugepages",
+        "requests.hugepages",
+        "limits.hugepages",
     ];
     if KNOWN.contains(&text) {
         return Ok(());
@@ -305,17 +386,23 @@ fn quota_key(text: &str) -> Result<(), String> {
         return label_key(extended);
     }
     for prefix in ["requests.", "limits.", ""] {
-        if text.strip_prefix(prefix).is_some_and(|r| r.strip_prefix("hugepages-").is_some_and(|size| !size.is_empty())) {
+        if text.strip_prefix(prefix).is_some_and(|r| r.strip_prefix("hugepages-").is_some_and(|size| !size.is_empty()))
+        {
             return Ok(());
         }
     }
-    for (middle, _) in [(".storageclass.storage.k8s.io/requests.storage", ()), (".storageclass.storage.k8s.io/persistentvolumeclaims", ())] {
+    for (middle, _) in [
+        (".storageclass.storage.k8s.io/requests.storage", ()),
+        (".storageclass.storage.k8s.io/persistentvolumeclaims", ()),
+    ] {
         if let Some(class) = text.strip_suffix(middle) {
             return dns_subdomain(class);
         }
     }
     let hint = crate::diagnostic::nearest(text, KNOWN).map_or_else(String::new, |k| format!("; did you mean {k}"));
-    Err(format!("it is none of Kubernetes' keys, count/RESOURCE.GROUP, requests.DOMAIN/NAME or CLASS.storageclass.storage.k8s.io/…{hint}"))
+    Err(format!(
+        "it is none of Kubernetes' keys, count/RESOURCE.GROUP, requests.DOMAIN/NAME or CLASS.storageclass.storage.k8s.io/…{hint}"
+    ))
 }
 
 fn field_path(text: &str) -> Result<(), String> {
@@ -354,7 +441,9 @@ impl Day {
         if b.len() != 10 || b[4] != b'-' || b[7] != b'-' {
             return None;
         }
-        let number = |range: std::ops::Range<usize>| text.get(range).filter(|t| t.bytes().all(|c| c.is_ascii_digit()))?.parse::<i64>().ok();
+        let number = |range: std::ops::Range<usize>| {
+            text.get(range).filter(|t| t.bytes().all(|c| c.is_ascii_digit()))?.parse::<i64>().ok()
+        };
         let (y, m, d) = (number(0..4)?, number(5..7)?, number(8..10)?);
         let leap = y % 4 == 0 && (y % 100 != 0 || y % 400 == 0);
         let last = match m {
@@ -423,7 +512,11 @@ mod tests {
             ("git-url", &["https://h/x", "ssh://git@h/x"], &["http://h/x", "git@h:x", "https://u:p@h/x", "https://"]),
             ("label-key", &["a", "a.b/c"], &["", "a/b/c", "/a", "a b"]),
             ("label-value", &["", "a.b"], &["a b", "-a", "é"]),
-            ("quota-key", &["pods", "count/a.b", "requests.nvidia.com/gpu", "gold.storageclass.storage.k8s.io/requests.storage"], &["pod", "limits.gpu"]),
+            (
+                "quota-key",
+                &["pods", "count/a.b", "requests.nvidia.com/gpu", "gold.storageclass.storage.k8s.io/requests.storage"],
+                &["pod", "limits.gpu"],
+            ),
             ("kubernetes-minor", &["1.34"], &["1.34.2", "v1.34", "1.034"]),
             ("principal", &["github:team", "ann@x"], &["", "system:masters", "a\u{7}"]),
             ("relative-path", &["./a", ""], &["/a", "../a", "a/../../b"]),

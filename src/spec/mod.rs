@@ -240,7 +240,9 @@ fn load_document(
     if faults.iter().any(|f| f.level == Level::Error) {
         return (None, faults);
     }
-    let Some(name) = name else { return (None, faults) };
+    let Some(name) = name else {
+        return (None, faults);
+    };
     match read_typed(kind, name, &root, input) {
         Ok(read) => (Some(read), faults),
         Err((message, place)) => {
@@ -274,4 +276,14 @@ fn read_typed(kind: Kind, name: Spanned<String>, root: &Node, input: &Input) -> 
 /// The known name nearest to an unknown one, as the end of a sentence.
 pub fn did_you_mean<'a>(unknown: &str, known: impl IntoIterator<Item = &'a str>) -> String {
     nearest(unknown, known).map_or_else(String::new, |name| format!("did you mean `{name}`?"))
+}
+
+/// The known name nearest to an unknown one, or the first known ones: never nothing.
+pub fn one_of_these<'a>(unknown: &str, known: impl IntoIterator<Item = &'a str>) -> String {
+    let known: Vec<&str> = known.into_iter().collect();
+    match nearest(unknown, known.iter().copied()) {
+        Some(name) => format!("did you mean `{name}`?"),
+        None if known.is_empty() => "there is none".to_owned(),
+        None => format!("known: {}", known.iter().take(12).copied().collect::<Vec<_>>().join(", ")),
+    }
 }

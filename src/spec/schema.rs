@@ -116,7 +116,9 @@ fn envelope<Spec: JsonSchema>(kind: Kind) -> Value {
 
 /// Null is an error everywhere: an optional field is left out. Keys of maps are checked as their leaf is.
 fn tidy(schema: &mut Schema) {
-    let Some(object) = schema.as_object_mut() else { return };
+    let Some(object) = schema.as_object_mut() else {
+        return;
+    };
     object.remove("default");
     if let Some(Value::Array(types)) = object.get_mut("type") {
         types.retain(|t| t != "null");

@@ -1,23 +1,22 @@
 //! Tenant: one team, its namespaces and where they run.
 
 use super::leaf::{
-    Cidr, Date, Duration, GitUrl, HelmUrl, Host, HostPattern, LabelKey, LabelValue, Line, Name, ObjectName, OciUrl,
-    Principal, QuotaKey, RbacName, RelativePath, Uuid, FilePath,
+    Cidr, Date, Duration, FilePath, GitUrl, HelmUrl, Host, HostPattern, Keyed, LabelKey, LabelValue, Line, Name,
+    ObjectName, OciUrl, Principal, QuotaKey, RbacName, RelativePath, Uuid,
 };
 use super::quantity::Quantity;
 use crate::document::Spanned;
-use indexmap::IndexMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// A map of labels, keys and values checked.
-pub type Labels = IndexMap<LabelKey, Spanned<LabelValue>>;
+pub type Labels = Keyed<LabelKey, Spanned<LabelValue>>;
 /// A map of annotations, keys checked.
-pub type Annotations = IndexMap<LabelKey, Spanned<String>>;
+pub type Annotations = Keyed<LabelKey, Spanned<String>>;
 /// Amounts by quota key: the `hard` of a ResourceQuota.
-pub type Quota = IndexMap<QuotaKey, Spanned<Quantity>>;
+pub type Quota = Keyed<QuotaKey, Spanned<Quantity>>;
 /// Amounts by resource.
-pub type Resources = IndexMap<LabelKey, Spanned<Quantity>>;
+pub type Resources = Keyed<LabelKey, Spanned<Quantity>>;
 
 /// What a tenant is, or a part of it: a Profile's defaults and ceiling have the same shape.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
@@ -99,7 +98,7 @@ pub struct Override {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct LabelSelector {
     /// Labels and their values.
-    pub match_labels: IndexMap<LabelKey, LabelValue>,
+    pub match_labels: Keyed<LabelKey, LabelValue>,
 }
 
 /// A user, group or service account, and what it is given. Exactly one of group, user and serviceAccount.

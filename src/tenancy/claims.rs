@@ -106,9 +106,15 @@ fn report(thing: &str, claims: &[Claim<'_>], context: &Context, out: &mut Vec<Di
 /// A wildcard claims every host one level below it. Hosts are looked up by what a wildcard would be called: linear.
 fn overlapping_hosts(all: &BTreeMap<String, Vec<Claim<'_>>>, context: &Context, out: &mut Vec<Diagnostic>) {
     for (thing, claims) in all {
-        let Some(host) = thing.strip_prefix("host/").filter(|h| !h.starts_with("*.")) else { continue };
-        let Some((_, domain)) = host.split_once('.') else { continue };
-        let Some(wild) = all.get(&format!("host/*.{domain}")) else { continue };
+        let Some(host) = thing.strip_prefix("host/").filter(|h| !h.starts_with("*.")) else {
+            continue;
+        };
+        let Some((_, domain)) = host.split_once('.') else {
+            continue;
+        };
+        let Some(wild) = all.get(&format!("host/*.{domain}")) else {
+            continue;
+        };
         for inner in claims {
             for outer in wild.iter().filter(|o| o.tenant.name.value != inner.tenant.name.value) {
                 let (a, b) = (&inner.tenant.name.value, &outer.tenant.name.value);

@@ -30,7 +30,7 @@ pub use waivers::{DANGLING, DEFAULT_MAX_DAYS, EXPIRED, EXPIRING, NOT_APPROVED, U
 
 use crate::diagnostic::{Diagnostic, Level, Rule, Scope, rule};
 use crate::spec::leaf::Day;
-use crate::spec::{FleetDoc, ProfileDoc, Specs, did_you_mean};
+use crate::spec::{FleetDoc, ProfileDoc, Specs, one_of_these};
 use model::Tenant;
 use rayon::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
@@ -151,7 +151,7 @@ pub fn resolve(
     if let Some(name) = &fleet.spec.default_profile
         && !profiles.contains_key(name.as_str())
     {
-        let hint = did_you_mean(name, profiles.keys().copied());
+        let hint = one_of_these(name, profiles.keys().copied());
         let message = format!("the defaultProfile `{}` is not defined", name.value);
         out.push(Diagnostic::new(&UNKNOWN_PROFILE, name.place, message).fix(hint).scope(Scope::Fleet));
     }
@@ -191,7 +191,6 @@ pub fn resolve(
     tenants.retain(|t| !failing.contains(&t.name.value));
     (Tenancy { tenants, absent: absent.names, waivers_used }, out)
 }
-
 
 /// The tenants that have an error.
 pub fn failing(findings: &[Diagnostic]) -> BTreeSet<String> {
@@ -262,7 +261,11 @@ fn check_fleet(fleet: &FleetDoc, context: &Context, out: &mut Vec<Diagnostic>) {
             }
             if endpoint.namespace.is_none() && endpoint.cidrs.is_none() {
                 let message = format!("the endpoint `{}` names neither a namespace nor networks", endpoint.name.value);
-                out.push(Diagnostic::new(&FLEET, endpoint.name.place, message).fix("add namespace or cidrs").scope(Scope::Fleet));
+                out.push(
+                    Diagnostic::new(&FLEET, endpoint.name.place, message)
+                        .fix("add namespace or cidrs")
+                        .scope(Scope::Fleet),
+                );
             }
         }
     }

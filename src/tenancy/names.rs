@@ -60,12 +60,35 @@ pub fn reserved(fleet: &FleetSpec, name: &str) -> Option<String> {
 
 /// Keys and prefixes of metadata that controllers read.
 static CONTROLLER_KEYS: [&str; 30] = [
-    "tenantry.dev/", "istio-injection", "istio.io/", "linkerd.io/", "admission.gatekeeper.sh/", "policies.kyverno.io/",
-    "openshift.io/", "field.cattle.io/", "toolkit.fluxcd.io/", "kustomize.toolkit.fluxcd.io/",
-    "reconcile.fluxcd.io/", "helm.toolkit.fluxcd.io/", "source.toolkit.fluxcd.io/", "fluxcd.controlplane.io/",
-    "argocd.argoproj.io/", "helm.sh/", "meta.helm.sh/", "capsule.clastix.io/", "projectcapsule.dev/",
-    "kubesphere.io/", "eks.amazonaws.com/", "iam.amazonaws.com/", "iam.gke.io/", "azure.workload.identity/",
-    "cilium.io/", "projectcalico.org/", "cni.projectcalico.org/", "stakater.com/", "management.cattle.io/",
+    "tenantry.dev/",
+    "istio-injection",
+    "istio.io/",
+    "linkerd.io/",
+    "admission.gatekeeper.sh/",
+    "policies.kyverno.io/",
+    "openshift.io/",
+    "field.cattle.io/",
+    "toolkit.fluxcd.io/",
+    "kustomize.toolkit.fluxcd.io/",
+    "reconcile.fluxcd.io/",
+    "helm.toolkit.fluxcd.io/",
+    "source.toolkit.fluxcd.io/",
+    "fluxcd.controlplane.io/",
+    "argocd.argoproj.io/",
+    "helm.sh/",
+    "meta.helm.sh/",
+    "capsule.clastix.io/",
+    "projectcapsule.dev/",
+    "kubesphere.io/",
+    "eks.amazonaws.com/",
+    "iam.amazonaws.com/",
+    "iam.gke.io/",
+    "azure.workload.identity/",
+    "cilium.io/",
+    "projectcalico.org/",
+    "cni.projectcalico.org/",
+    "stakater.com/",
+    "management.cattle.io/",
     "cnrm.cloud.google.com/",
 ];
 static CONTROLLER_DOMAINS: [&str; 3] = ["kubernetes.io", "k8s.io", "openshift.io"];
@@ -108,7 +131,9 @@ pub fn check_metadata<'a>(
             continue;
         }
         let ok = list.is_some_and(|list| {
-            list.iter().any(|entry| if entry.ends_with(['/', '.']) { key.starts_with(entry.as_str()) } else { key == entry.as_str() })
+            list.iter().any(|entry| {
+                if entry.ends_with(['/', '.']) { key.starts_with(entry.as_str()) } else { key == entry.as_str() }
+            })
         });
         if !ok {
             let message = format!("the {what} `{key}` is not among the fleet's tenantMetadata.{what}s");

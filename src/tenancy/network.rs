@@ -5,9 +5,9 @@ use super::waivers::Waivers;
 use super::{Context, OutOfReach};
 use crate::diagnostic::{Diagnostic, rule};
 use crate::document::Spanned;
-use crate::spec::did_you_mean;
 use crate::spec::fleet::{Cluster, Endpoint, FleetSpec};
 use crate::spec::tenant::{Isolation, Peer, Port, PortRule, Protocol, Provision};
+use crate::spec::{did_you_mean, one_of_these};
 use ipnet::IpNet;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -170,7 +170,9 @@ struct Maker<'m, 'a> {
 
 impl<'a> Maker<'_, 'a> {
     fn make(&mut self) -> NetworkObject {
-        let Some(on) = self.tenant.on(self.index.cluster) else { return NetworkObject::default() };
+        let Some(on) = self.tenant.on(self.index.cluster) else {
+            return NetworkObject::default();
+        };
         let namespace = &on.namespaces[self.n];
         let isolation = namespace.declared.isolation.as_ref();
         let mut object = NetworkObject { rendered: true, dns: dns_rules(self.cluster), ..NetworkObject::default() };
@@ -184,7 +186,13 @@ impl<'a> Maker<'_, 'a> {
                 object.dns.clear();
                 object.deny.push(json!({}));
                 let place = isolation.map_or(namespace.place, |i| i.place);
-                self.demand(&ISOLATION_NONE, "default-deny", place, "the namespace has no network isolation", "isolate it");
+                self.demand(
+                    &ISOLATION_NONE,
+                    "default-deny",
+                    place,
+                    "the namespace has no network isolation",
+                    "isolate it",
+                );
             }
         }
         for peer in namespace.declared.egress.iter().flatten() {
@@ -213,8 +221,17 @@ impl<'a> Maker<'_, 'a> {
         object
     }
 
-    fn demand(&mut self, rule: &'static crate::diagnostic::Rule, policy: &str, place: crate::source::Place, message: &str, fix: &str) {
-        let Some(on) = self.tenant.on(self.index.cluster) else { return };
+    fn demand(
+        &mut self,
+        rule: &'static crate::diagnostic::Rule,
+        policy: &str,
+        place: crate::source::Place,
+        message: &str,
+        fix: &str,
+    ) {
+        let Some(on) = self.tenant.on(self.index.cluster) else {
+            return;
+        };
         let object = format!("NetworkPolicy/{}/{policy}", on.namespaces[self.n].name);
         self.waivers.demand(rule, &self.tenant.name.value, &object, place, message, fix, self.out);
     }
@@ -252,13 +269,19 @@ impl<'a> Maker<'_, 'a> {
         if let Some(name) = &peer.platform {
             return self.endpoint(name);
         }
-        let Some(name) = &peer.tenant else { return Vec::new() };
-        let Some(provider) = self.peer_tenant(name, peer, "egress") else { return self.remembered(name) };
-        let Some(on) = provider.on(self.index.cluster) else { return Vec::new() };
+        let Some(name) = &peer.tenant else {
+            return Vec::new();
+        };
+        let Some(provider) = self.peer_tenant(name, peer, "egress") else {
+            return self.remembered(name);
+        };
+        let Some(on) = provider.on(self.index.cluster) else {
+            return Vec::new();
+        };
         if let Some(wanted) = &peer.namespace
             && !on.namespaces.iter().any(|n| n.id == wanted.as_str())
         {
-            let hint = did_you_mean(wanted, on.namespaces.iter().map(|n| n.id.as_str()));
+            let hint = one_of_these(wanted, on.namespaces.iter().map(|n| n.id.as_str()));
             let message = format!("`{}` has no namespace `{}`", name.value, wanted.value);
             self.fault(Diagnostic::new(&UNKNOWN_PEER, wanted.place, message).fix(hint));
             return Vec::new();
@@ -279,7 +302,8 @@ impl<'a> Maker<'_, 'a> {
                 me_named && ports_meet(wanted_ports.as_deref(), theirs.as_deref())
             });
             let by_offer = namespace.declared.provides.iter().flatten().any(|offer| {
-                let for_me = offer_is_for(offer, me) && offer.namespace.as_ref().is_none_or(|n| n.as_str() == namespace.id);
+                let for_me =
+                    offer_is_for(offer, me) && offer.namespace.as_ref().is_none_or(|n| n.as_str() == namespace.id);
                 if for_me {
                     declared.get_or_insert(offer.place);
                 }
@@ -293,9 +317,11 @@ impl<'a> Maker<'_, 'a> {
         if names.is_empty() {
             let who = &name.value;
             let finding = match declared {
-                Some(place) => Diagnostic::new(&ONE_SIDED, peer.place, format!("the ports do not meet those that `{who}` lets in"))
-                    .related(place, "the other half")
-                    .fix("name a port of the other half"),
+                Some(place) => {
+                    Diagnostic::new(&ONE_SIDED, peer.place, format!("the ports do not meet those that `{who}` lets in"))
+                        .related(place, "the other half")
+                        .fix("name a port of the other half")
+                }
                 None => Diagnostic::new(&ONE_SIDED, peer.place, format!("`{who}` does not let `{}` in", me.name.value))
                     .related(provider.name.place, format!("the tenant {who}"))
                     .fix(format!("add to {who}: network.ingress: [{{tenant: {}}}], or remove this", me.name.value)),
@@ -314,16 +340,28 @@ impl<'a> Maker<'_, 'a> {
         }
         if let Some(cidr) = &peer.cidr {
             if cidr.ends_with("/0") {
-                self.demand(&INGRESS_ANY, "allow-ingress", cidr.place, "ingress from every address", "name the networks");
+                self.demand(
+                    &INGRESS_ANY,
+                    "allow-ingress",
+                    cidr.place,
+                    "ingress from every address",
+                    "name the networks",
+                );
             }
             return vec![json!({"ipBlock": {"cidr": cidr.as_str()}})];
         }
         if let Some(name) = &peer.platform {
             return self.endpoint(name);
         }
-        let Some(name) = &peer.tenant else { return Vec::new() };
-        let Some(consumer) = self.peer_tenant(name, peer, "ingress") else { return self.remembered(name) };
-        let Some(on) = consumer.on(self.index.cluster) else { return Vec::new() };
+        let Some(name) = &peer.tenant else {
+            return Vec::new();
+        };
+        let Some(consumer) = self.peer_tenant(name, peer, "ingress") else {
+            return self.remembered(name);
+        };
+        let Some(on) = consumer.on(self.index.cluster) else {
+            return Vec::new();
+        };
         let my_id = self.tenant.on(self.index.cluster).map_or("", |on| on.namespaces[self.n].id.as_str());
         let halves = self.index.consumers.get(self.tenant.name.value.as_str()).map_or(&[][..], Vec::as_slice);
         let names: Vec<&str> = halves
@@ -349,7 +387,12 @@ impl<'a> Maker<'_, 'a> {
     }
 
     /// The tenant that a peer names, if it can be read and is on this cluster.
-    fn peer_tenant(&mut self, name: &Spanned<crate::spec::leaf::Name>, peer: &Spanned<Peer>, side: &str) -> Option<&'a Tenant> {
+    fn peer_tenant(
+        &mut self,
+        name: &Spanned<crate::spec::leaf::Name>,
+        peer: &Spanned<Peer>,
+        side: &str,
+    ) -> Option<&'a Tenant> {
         let Some(found) = self.index.by_name.get(name.as_str()) else {
             if !self.absent.knows(name.as_str()) && !self.context.prior.tenants.contains_key(name.as_str()) {
                 let hint = did_you_mean(name, self.index.by_name.keys().copied());
@@ -385,7 +428,8 @@ impl<'a> Maker<'_, 'a> {
         }
         let key = (name.to_owned(), self.cluster.name.value.to_string());
         let names = self.context.prior.namespaces.get(&key);
-        names.map_or_else(Vec::new, |names| vec![namespaces_peer(&names.iter().map(String::as_str).collect::<Vec<_>>())])
+        names
+            .map_or_else(Vec::new, |names| vec![namespaces_peer(&names.iter().map(String::as_str).collect::<Vec<_>>())])
     }
 
     fn endpoint(&mut self, name: &Spanned<crate::spec::leaf::Name>) -> Vec<Value> {
@@ -394,7 +438,8 @@ impl<'a> Maker<'_, 'a> {
             let hint = did_you_mean(name, known);
             let message = format!("the cluster `{}` has no endpoint `{}`", self.cluster.name.value, name.value);
             let fix = if hint.is_empty() { "add it to the cluster's endpoints, or remove this".into() } else { hint };
-            let place = self.fleet.clusters.iter().find(|c| c.name.value == self.cluster.name.value).map(|c| c.name.place);
+            let place =
+                self.fleet.clusters.iter().find(|c| c.name.value == self.cluster.name.value).map(|c| c.name.place);
             let mut finding = Diagnostic::new(&UNKNOWN_PEER, name.place, message).fix(fix);
             if let Some(place) = place {
                 finding = finding.related(place, "the cluster");
@@ -428,7 +473,9 @@ impl<'a> Maker<'_, 'a> {
                     && half.namespace.as_ref().is_none_or(|w| w.as_str() == my_id)
                     && ports_meet(theirs.as_deref(), Some(&[&port]))
             })
-            .filter_map(|(t, n, _)| self.index.tenants[*t].on(self.index.cluster).map(|on| on.namespaces[*n].name.clone()))
+            .filter_map(|(t, n, _)| {
+                self.index.tenants[*t].on(self.index.cluster).map(|on| on.namespaces[*n].name.clone())
+            })
             .collect();
         names.dedup();
         names
@@ -441,16 +488,16 @@ fn find_endpoint<'a>(cluster: &'a Cluster, name: &str) -> Option<&'a Endpoint> {
 
 fn offer_is_for(offer: &Provision, tenant: &Tenant) -> bool {
     offer.to.any.as_ref().is_some_and(|a| a.value)
-        || offer
-            .to
-            .tenant_selector
-            .as_ref()
-            .is_some_and(|s| s.match_labels.iter().all(|(k, v)| tenant.labels.get(k.as_str()).is_some_and(|l| l == v.as_str())))
+        || offer.to.tenant_selector.as_ref().is_some_and(|s| {
+            s.match_labels.iter().all(|(k, v)| tenant.labels.get(k.as_str()).is_some_and(|l| l == v.as_str()))
+        })
 }
 
 /// Whether two lists of ports have one in common. Nothing means all; a name meets the same name, and any number.
 fn ports_meet(a: Option<&[&PortRule]>, b: Option<&[&PortRule]>) -> bool {
-    let (Some(a), Some(b)) = (a, b) else { return true };
+    let (Some(a), Some(b)) = (a, b) else {
+        return true;
+    };
     a.iter().any(|x| {
         b.iter().any(|y| {
             let protocol = |p: &PortRule| p.protocol.unwrap_or(Protocol::Tcp);
@@ -474,7 +521,9 @@ fn namespaces_peer(names: &[&str]) -> Value {
     names.dedup();
     match names.as_slice() {
         [one] => json!({"namespaceSelector": {"matchLabels": {NAME_LABEL: one}}}),
-        many => json!({"namespaceSelector": {"matchExpressions": [{"key": NAME_LABEL, "operator": "In", "values": many}]}}),
+        many => {
+            json!({"namespaceSelector": {"matchExpressions": [{"key": NAME_LABEL, "operator": "In", "values": many}]}})
+        }
     }
 }
 
@@ -519,12 +568,21 @@ fn excluded(cluster: &Cluster) -> Vec<IpNet> {
         None => METADATA.to_vec(),
     };
     let declared = [&cluster.pod_cidrs, &cluster.service_cidrs, &cluster.node_cidrs, &cluster.api_server];
-    declared.into_iter().flatten().flatten().map(|c| c.as_str()).chain(metadata).filter_map(|c| c.parse().ok()).collect()
+    declared
+        .into_iter()
+        .flatten()
+        .flatten()
+        .map(|c| c.as_str())
+        .chain(metadata)
+        .filter_map(|c| c.parse().ok())
+        .collect()
 }
 
 /// An ipBlock: what is excluded stands in `except`, which Kubernetes wants strictly within the network.
 fn ip_block(cidr: &str, excluded: &[IpNet]) -> Value {
-    let Ok(net) = cidr.parse::<IpNet>() else { return json!({"cidr": cidr}) };
+    let Ok(net) = cidr.parse::<IpNet>() else {
+        return json!({"cidr": cidr});
+    };
     if excluded.iter().any(|e| e.contains(&net)) {
         return json!({"cidr": cidr});
     }

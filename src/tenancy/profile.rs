@@ -63,8 +63,13 @@ pub fn resolve<'a>(
             let found = own.get(parent.as_str()).or_else(|| builtin.get(parent.as_str()));
             let Some(found) = found.filter(|f| !chain.iter().any(|c| std::ptr::eq(*c, *f))) else {
                 let hint = did_you_mean(parent, builtin.keys().chain(own.keys()).map(String::as_str));
-                let message = format!("the profile `{name}` extends `{}`, which is not defined or extends it", parent.value);
-                let fix = if hint.is_empty() { "name a profile of tenants/profiles/, or a built-in one".into() } else { hint };
+                let message =
+                    format!("the profile `{name}` extends `{}`, which is not defined or extends it", parent.value);
+                let fix = if hint.is_empty() {
+                    "name a profile of tenants/profiles/, or a built-in one".into()
+                } else {
+                    hint
+                };
                 out.push(Diagnostic::new(&UNKNOWN_PROFILE, parent.place, message).fix(fix).scope(Scope::Fleet));
                 break;
             };
@@ -107,7 +112,9 @@ pub fn check_enforced(profile: &Profile, tenant: &str, own: &Node, out: &mut Vec
             .chain(own.get("namespaces").map_or(&[][..], Node::items))
             .chain(own.get("overrides").map_or(&[][..], Node::items));
         for part in places {
-            let Some((last, front)) = parts.split_last() else { continue };
+            let Some((last, front)) = parts.split_last() else {
+                continue;
+            };
             if let Some(entry) = part.at(front).and_then(|n| n.entry(last)) {
                 let message = format!("`{}` is enforced by the profile", path.value);
                 out.push(

@@ -51,7 +51,12 @@ fn step(key: &str) -> i128 {
 ///
 /// `own` has a namespace's own amounts by index. Returns each namespace's amounts, in the order of the tenant's keys
 /// and then its own.
-pub fn split(total: &Quota, own: &[Option<&Quota>], tenant: &str, out: &mut Vec<Diagnostic>) -> Vec<IndexMap<String, String>> {
+pub fn split(
+    total: &Quota,
+    own: &[Option<&Quota>],
+    tenant: &str,
+    out: &mut Vec<Diagnostic>,
+) -> Vec<IndexMap<String, String>> {
     let mut parts: Vec<IndexMap<String, String>> = vec![IndexMap::new(); own.len()];
     for (key, amount) in total {
         let of = |i: usize| own[i].and_then(|q| q.get(key));
@@ -135,7 +140,10 @@ pub fn check_limits(
         for pair in set.windows(2) {
             let ((low_name, low), (high_name, high)) = (&pair[0], &pair[1]);
             if low.value > high.value {
-                let message = format!("limits.{low_name} of {resource} is {}, over limits.{high_name}, {}", low.value, high.value);
+                let message = format!(
+                    "limits.{low_name} of {resource} is {}, over limits.{high_name}, {}",
+                    low.value, high.value
+                );
                 out.push(
                     Diagnostic::new(&INCONSISTENT, low.place, message)
                         .related(high.place, format!("limits.{high_name}"))
@@ -179,6 +187,7 @@ pub fn promised<'a>(quota: &'a Quota, resource: &str) -> Option<&'a Spanned<Quan
 
 /// How much of a resource a cluster may promise, in nanos.
 pub fn promisable(cluster: &Cluster, resource: &str, capacity: &Quantity) -> i128 {
-    let factor = cluster.overcommit.iter().flatten().find(|(k, _)| k.as_str() == resource).map(|(_, v)| v.value.nanos());
+    let factor =
+        cluster.overcommit.iter().flatten().find(|(k, _)| k.as_str() == resource).map(|(_, v)| v.value.nanos());
     capacity.nanos() / 1_000_000 * (factor.unwrap_or(NANO) / 1000)
 }

@@ -4,9 +4,9 @@ use super::model::{Binding, Deployer, Namespace};
 use super::waivers::Waivers;
 use crate::diagnostic::{Diagnostic, Scope, rule};
 use crate::document::Spanned;
-use crate::spec::did_you_mean;
 use crate::spec::fleet::{FleetSpec, Role};
 use crate::spec::tenant::{Reach, Subject};
+use crate::spec::{did_you_mean, one_of_these};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
@@ -89,8 +89,13 @@ impl Binder<'_> {
         let Some(found) = find_role(self.fleet, name) else {
             let own = self.fleet.roles.iter().flatten().map(|r| r.name.as_str());
             let hint = did_you_mean(name, CATALOGUE.iter().copied().chain(own));
-            let fix = if hint.is_empty() { format!("roles: {}, or one of fleet.roles", CATALOGUE.join(", ")) } else { hint };
-            out.push(Diagnostic::new(&UNKNOWN_ROLE, role.place, format!("there is no role `{name}`")).fix(fix).tenant(self.tenant));
+            let fix =
+                if hint.is_empty() { format!("roles: {}, or one of fleet.roles", CATALOGUE.join(", ")) } else { hint };
+            out.push(
+                Diagnostic::new(&UNKNOWN_ROLE, role.place, format!("there is no role `{name}`"))
+                    .fix(fix)
+                    .tenant(self.tenant),
+            );
             return None;
         };
         if found.level == Some(Reach::Namespace) && reach == Reach::Tenant {
@@ -112,24 +117,34 @@ impl Binder<'_> {
     }
 
     /// Adds a subject to the bindings of the namespaces it reaches.
-    pub fn bind(&self, subject: &Spanned<Subject>, default_role: Option<&str>, namespaces: &mut [Namespace], out: &mut Vec<Diagnostic>) {
+    pub fn bind(
+        &self,
+        subject: &Spanned<Subject>,
+        default_role: Option<&str>,
+        namespaces: &mut [Namespace],
+        out: &mut Vec<Diagnostic>,
+    ) {
         let reach = subject.level.as_ref().map_or(Reach::Tenant, |l| l.value);
         let listed = subject.namespaces.as_ref();
         for wanted in listed.into_iter().flatten() {
             if !namespaces.iter().any(|n| n.id == wanted.as_str()) {
-                let hint = did_you_mean(wanted, namespaces.iter().map(|n| n.id.as_str()));
+                let hint = one_of_these(wanted, namespaces.iter().map(|n| n.id.as_str()));
                 let message = format!("the tenant has no namespace `{}`", wanted.value);
                 out.push(Diagnostic::new(&super::UNKNOWN_PEER, wanted.place, message).fix(hint).tenant(self.tenant));
             }
         }
-        let Some(rbac) = self.rbac_subject(subject, namespaces, out) else { return };
+        let Some(rbac) = self.rbac_subject(subject, namespaces, out) else {
+            return;
+        };
         let ids: Vec<String> = namespaces.iter().map(|n| n.id.clone()).collect();
         for (i, id) in ids.iter().enumerate() {
             if listed.is_some_and(|l| !l.iter().any(|n| n.as_str() == id)) {
                 continue;
             }
             let namespace = namespaces[i].name.clone();
-            let Some((default_name, cluster_role)) = self.grant(subject, default_role, reach, &namespace, out) else { continue };
+            let Some((default_name, cluster_role)) = self.grant(subject, default_role, reach, &namespace, out) else {
+                continue;
+            };
             let name = subject.binding.as_ref().map_or(default_name, |b| b.value.to_string());
             add(&mut namespaces[i].bindings, name, cluster_role, rbac.clone());
         }
@@ -146,9 +161,20 @@ impl Binder<'_> {
         if let Some(cluster_role) = &subject.cluster_role {
             let name = cluster_role.value.to_string();
             if name == "cluster-admin" {
-                let object = format!("RoleBinding/{namespace}/{}", subject.binding.as_ref().map_or(name.as_str(), |b| b.as_str()));
+                let object = format!(
+                    "RoleBinding/{namespace}/{}",
+                    subject.binding.as_ref().map_or(name.as_str(), |b| b.as_str())
+                );
                 let message = "bound to cluster-admin: it can remove its own floor";
-                self.waivers.demand(&CLUSTER_ADMIN, self.tenant, &object, cluster_role.place, message, "give the role `owner`", out);
+                self.waivers.demand(
+                    &CLUSTER_ADMIN,
+                    self.tenant,
+                    &object,
+                    cluster_role.place,
+                    message,
+                    "give the role `owner`",
+                    out,
+                );
             }
             return Some((name.clone(), name));
         }
@@ -160,7 +186,12 @@ impl Binder<'_> {
         }
     }
 
-    fn rbac_subject(&self, subject: &Spanned<Subject>, namespaces: &[Namespace], out: &mut Vec<Diagnostic>) -> Option<Value> {
+    fn rbac_subject(
+        &self,
+        subject: &Spanned<Subject>,
+        namespaces: &[Namespace],
+        out: &mut Vec<Diagnostic>,
+    ) -> Option<Value> {
         let api = "rbac.authorization.k8s.io";
         if let Some(group) = &subject.group {
             return Some(json!({"kind": "Group", "name": group.as_str(), "apiGroup": api}));
@@ -183,7 +214,13 @@ impl Binder<'_> {
 }
 
 /// Adds the service account of a sync to the bindings of every namespace.
-pub fn bind_deployer(deployer: &Deployer, role: &str, cluster_role: &str, gotk_user: bool, namespaces: &mut [Namespace]) {
+pub fn bind_deployer(
+    deployer: &Deployer,
+    role: &str,
+    cluster_role: &str,
+    gotk_user: bool,
+    namespaces: &mut [Namespace],
+) {
     for namespace in namespaces {
         let account = json!({"kind": "ServiceAccount", "name": deployer.name, "namespace": deployer.namespace});
         add(&mut namespace.bindings, role.to_owned(), cluster_role.to_owned(), account);

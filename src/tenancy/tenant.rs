@@ -20,7 +20,7 @@ use crate::spec::tenant as spec;
 use crate::spec::tenant::{
     Floor, LabelSelector, Management, Placement, PodSecurityLevel, PodSecurityMode, Reach, TenantSpec,
 };
-use crate::spec::{FleetDoc, Specs, TenantDoc, did_you_mean};
+use crate::spec::{FleetDoc, Specs, TenantDoc, did_you_mean, one_of_these};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
@@ -97,10 +97,14 @@ pub fn unique<'a>(specs: &'a Specs, fleet: &FleetDoc, out: &mut Vec<Diagnostic>)
         for (i, doc) in docs.iter().enumerate() {
             let other = docs[usize::from(i == 0)];
             out.push(
-                Diagnostic::new(&DUPLICATE_TENANT, doc.name.place, format!("the tenant `{name}` is defined {} times", docs.len()))
-                    .related(other.name.place, "also here")
-                    .fix("keep one, or rename one")
-                    .tenant(name),
+                Diagnostic::new(
+                    &DUPLICATE_TENANT,
+                    doc.name.place,
+                    format!("the tenant `{name}` is defined {} times", docs.len()),
+                )
+                .related(other.name.place, "also here")
+                .fix("keep one, or rename one")
+                .tenant(name),
             );
         }
     }
@@ -260,7 +264,10 @@ impl Resolver<'_> {
             (None, None) => {
                 let names: Vec<&str> = all.iter().map(|c| c.name.as_str()).collect();
                 let message = format!("the fleet has {} clusters, and the tenant names none", all.len());
-                out.push(Diagnostic::new(&INCOMPLETE, doc.name.place, message).fix(format!("add spec.clusters, of {}", names.join(", "))));
+                out.push(
+                    Diagnostic::new(&INCOMPLETE, doc.name.place, message)
+                        .fix(format!("add spec.clusters, of {}", names.join(", "))),
+                );
                 Vec::new()
             }
         }
@@ -277,7 +284,14 @@ impl Resolver<'_> {
                     let hint = did_you_mean(wanted, all.iter().map(|c| c.name.as_str()));
                     let names: Vec<&str> = all.iter().map(|c| c.name.as_str()).collect();
                     let fix = if hint.is_empty() { format!("clusters: {}", names.join(", ")) } else { hint };
-                    out.push(Diagnostic::new(&UNKNOWN_CLUSTER, wanted.place, format!("there is no cluster `{}`", wanted.value)).fix(fix));
+                    out.push(
+                        Diagnostic::new(
+                            &UNKNOWN_CLUSTER,
+                            wanted.place,
+                            format!("there is no cluster `{}`", wanted.value),
+                        )
+                        .fix(fix),
+                    );
                 }
             }
         }
@@ -286,7 +300,13 @@ impl Resolver<'_> {
     }
 
     /// The overrides of a cluster, merged; nothing where there is none.
-    fn overrides(&self, merged: &Node, base: &[spec::Override], cluster: usize, out: &mut Vec<Diagnostic>) -> Option<Node> {
+    fn overrides(
+        &self,
+        merged: &Node,
+        base: &[spec::Override],
+        cluster: usize,
+        out: &mut Vec<Diagnostic>,
+    ) -> Option<Node> {
         let nodes = merged.get("overrides").map_or(&[][..], Node::items);
         let mut sum: Option<Node> = None;
         for (node, over) in nodes.iter().zip(base) {
@@ -345,7 +365,15 @@ impl Resolver<'_> {
         if let Some(flag) = compat.and_then(|c| c.flux_create_tenant.as_ref()).filter(|f| f.value) {
             let object = format!("Namespace/{}", namespaces[0].name);
             let message = "rendered as `flux create tenant` would: without a floor";
-            self.waivers.demand(&FLUX_CREATE_TENANT, &tenant.name.value, &object, flag.place, message, "remove it", out);
+            self.waivers.demand(
+                &FLUX_CREATE_TENANT,
+                &tenant.name.value,
+                &object,
+                flag.place,
+                message,
+                "remove it",
+                out,
+            );
         }
         let context = self.context(tenant, &spec, &namespaces);
         Some(OnCluster { cluster: index, spec, tenant: context, namespaces, syncs, deployers })
@@ -403,9 +431,8 @@ impl Resolver<'_> {
             return;
         };
         let name = json!(doc.name.value);
-        let group = eval_text(template, &[("tenant", &name)]).and_then(|g| {
-            leaf::Principal::try_from(g.clone()).map_err(|reason| format!("`{g}`: {reason}"))
-        });
+        let group = eval_text(template, &[("tenant", &name)])
+            .and_then(|g| leaf::Principal::try_from(g.clone()).map_err(|reason| format!("`{g}`: {reason}")));
         match group {
             Ok(group) => {
                 let group = Some(Spanned::new(group, template.place));
@@ -444,7 +471,10 @@ impl Resolver<'_> {
         let trees = tree.get("namespaces").map_or(&[][..], Node::items);
         if declared.is_empty() {
             let place = doc.spec.entry("namespaces").map_or(doc.name.place, |e| e.key_place);
-            out.push(Diagnostic::new(&INCOMPLETE, place, "the tenant has no namespace").fix("add spec.namespaces: [{name: NAME}]"));
+            out.push(
+                Diagnostic::new(&INCOMPLETE, place, "the tenant has no namespace")
+                    .fix("add spec.namespaces: [{name: NAME}]"),
+            );
             return Vec::new();
         }
         let own: Vec<Option<&spec::Quota>> = declared.iter().map(|n| n.quota.as_ref()).collect();
@@ -455,14 +485,20 @@ impl Resolver<'_> {
         for ((namespace, node), hard) in declared.iter().zip(trees).zip(amounts) {
             if let Some(first) = all.iter().find(|n| n.id == namespace.name.as_str()) {
                 let message = format!("the namespace `{}` is listed twice", namespace.name.value);
-                out.push(Diagnostic::new(&DUPLICATE_TENANT, namespace.name.place, message).related(first.place, "the first").fix("remove one"));
+                out.push(
+                    Diagnostic::new(&DUPLICATE_TENANT, namespace.name.place, message)
+                        .related(first.place, "the first")
+                        .fix("remove one"),
+                );
                 continue;
             }
             let mut part = merge(&shared, &pick(node, &SHARED));
             if let Some(over) = over {
                 part = merge(&part, &pick(over, &SHARED));
             }
-            let Ok(merged) = deserialize::<TenantSpec>(&part) else { continue };
+            let Ok(merged) = deserialize::<TenantSpec>(&part) else {
+                continue;
+            };
             all.extend(self.namespace(doc, tenant, metadata, namespace, &merged, spec, hard, out));
         }
         all
@@ -490,7 +526,9 @@ impl Resolver<'_> {
         let floor = merged.floor.clone().unwrap_or_default();
         let plain = whole.compat.as_ref().and_then(|c| c.flux_create_tenant.as_ref()).is_some_and(|f| f.value);
         self.floor_waivers(tenant, &name, &floor, out);
-        let rendered = |part: &Option<Spanned<Management>>| part.as_ref().is_none_or(|m| m.value == Management::Rendered) && !plain;
+        let rendered = |part: &Option<Spanned<Management>>| {
+            part.as_ref().is_none_or(|m| m.value == Management::Rendered) && !plain
+        };
         let limits = merged.limits.clone().unwrap_or_default();
         let names = declared.names.clone().unwrap_or_default();
         let quota_name = names.quota.map_or_else(|| "quota".to_owned(), |n| n.value.to_string());
@@ -534,7 +572,12 @@ impl Resolver<'_> {
         })
     }
 
-    fn namespace_name(&self, doc: &TenantDoc, declared: &Spanned<spec::Namespace>, out: &mut Vec<Diagnostic>) -> Option<String> {
+    fn namespace_name(
+        &self,
+        doc: &TenantDoc,
+        declared: &Spanned<spec::Namespace>,
+        out: &mut Vec<Diagnostic>,
+    ) -> Option<String> {
         let fleet = &self.fleet.spec;
         let id = declared.name.as_str();
         let template = fleet.naming.as_ref().and_then(|n| n.namespace.as_ref());
@@ -608,7 +651,9 @@ impl Resolver<'_> {
             self.waivers.demand(&POD_SECURITY, &tenant.name.value, &object, place, message, fix, out);
         }
         let external = security.management.as_ref().is_some_and(|m| m.value == Management::External);
-        let (Some(level), false) = (&security.level, external) else { return };
+        let (Some(level), false) = (&security.level, external) else {
+            return;
+        };
         let all = [PodSecurityMode::Enforce, PodSecurityMode::Audit, PodSecurityMode::Warn];
         let modes = security.modes.as_deref().unwrap_or(&all);
         if !modes.contains(&PodSecurityMode::Enforce) && level.value != PodSecurityLevel::Privileged {
@@ -653,7 +698,7 @@ impl Resolver<'_> {
                 Some(wanted) => match namespaces.iter().find(|n| n.id == wanted.as_str()) {
                     Some(found) => found.name.clone(),
                     None => {
-                        let hint = did_you_mean(wanted, namespaces.iter().map(|n| n.id.as_str()));
+                        let hint = one_of_these(wanted, namespaces.iter().map(|n| n.id.as_str()));
                         let message = format!("the tenant has no namespace `{}`", wanted.value);
                         out.push(Diagnostic::new(&UNKNOWN_PEER, wanted.place, message).fix(hint));
                         continue;
@@ -676,13 +721,17 @@ impl Resolver<'_> {
                 (home.clone(), sync.name.value.to_string(), role_name.clone())
             };
             if name.len() > 63 {
-                let message = format!("the sync's name `{name}`, of the tenant's and its own, has {} characters, of 63", name.len());
+                let message = format!(
+                    "the sync's name `{name}`, of the tenant's and its own, has {} characters, of 63",
+                    name.len()
+                );
                 out.push(Diagnostic::new(&DERIVED_NAME, sync.name.place, message).fix("shorten the sync's name"));
             }
             if let Some(target) = &sync.target_namespace {
                 let own = namespaces.iter().any(|n| n.id == target.as_str());
                 if !own || namespaces.len() > 1 {
-                    let message = "targetNamespace puts every object into one namespace: only a tenant with that one may set it";
+                    let message =
+                        "targetNamespace puts every object into one namespace: only a tenant with that one may set it";
                     out.push(Diagnostic::new(&SYNC, target.place, message).fix("remove it"));
                 }
             }
@@ -746,7 +795,8 @@ fn make_sync(
         let suffix = if i == 0 { String::new() } else { format!("-{}", i + 1) };
         json!({"name": format!("{name}-{}{suffix}", n.kind), "type": n.kind.as_str(), "secretRef": {"name": n.secret_ref.as_str()}})
     });
-    let text = |d: &Option<leaf::Duration>, default: &str| d.as_ref().map_or_else(|| default.to_owned(), |d| d.to_string());
+    let text =
+        |d: &Option<leaf::Duration>, default: &str| d.as_ref().map_or_else(|| default.to_owned(), |d| d.to_string());
     Sync {
         notifications: notifications.collect(),
         place: sync.name.place,
@@ -792,11 +842,13 @@ pub fn capacity(tenants: &[Tenant], fleet: &FleetSpec, out: &mut Vec<Diagnostic>
             let may = quota::promisable(cluster, resource, &capacity.value);
             let mut sum = 0i128;
             for tenant in tenants {
-                let amount = tenant.on(c).and_then(|on| on.spec.quota.as_ref()).and_then(|q| quota::promised(q, resource));
+                let amount =
+                    tenant.on(c).and_then(|on| on.spec.quota.as_ref()).and_then(|q| quota::promised(q, resource));
                 let Some(amount) = amount else { continue };
                 sum += amount.value.nanos();
                 if amount.value > capacity.value {
-                    let message = format!("{} of {resource}; `{}` has {}", amount.value, cluster.name.value, capacity.value);
+                    let message =
+                        format!("{} of {resource}; `{}` has {}", amount.value, cluster.name.value, capacity.value);
                     out.push(
                         Diagnostic::new(&super::OVER_CAPACITY, amount.place, message)
                             .related(capacity.place, "the cluster's capacity")
@@ -808,7 +860,8 @@ pub fn capacity(tenants: &[Tenant], fleet: &FleetSpec, out: &mut Vec<Diagnostic>
             if sum > may {
                 let sum = crate::spec::quantity::Quantity::from_nanos(sum, false);
                 let may = crate::spec::quantity::Quantity::from_nanos(may, false);
-                let message = format!("the tenants of `{}` are promised {sum} of {resource}, over {may}", cluster.name.value);
+                let message =
+                    format!("the tenants of `{}` are promised {sum} of {resource}, over {may}", cluster.name.value);
                 out.push(
                     Diagnostic::new(&super::OVER_PROMISED, capacity.place, message)
                         .label("capacity times overcommit")

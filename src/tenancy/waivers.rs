@@ -153,9 +153,16 @@ fn check(
         fault(&DANGLING, spec.rule.place, format!("`{}` is not a rule that can be waived", spec.rule.value), fix);
     }
     if !tenant_exists(tenant) {
-        fault(&DANGLING, spec.tenant.place, format!("there is no tenant `{tenant}`"), "delete the waiver, or mend the name".into());
+        fault(
+            &DANGLING,
+            spec.tenant.place,
+            format!("there is no tenant `{tenant}`"),
+            "delete the waiver, or mend the name".into(),
+        );
     }
-    let (Some(approved), Some(expires)) = (Day::parse(&spec.approved_at), Day::parse(&spec.expires)) else { return };
+    let (Some(approved), Some(expires)) = (Day::parse(&spec.approved_at), Day::parse(&spec.expires)) else {
+        return;
+    };
     if let Some(approvers) = &rules.approvers
         && !approvers.iter().any(|a| a.as_str() == spec.approved_by.as_str())
     {

@@ -67,7 +67,8 @@ pub fn applied_twice(
     for other in applied {
         for (path, what) in ours {
             if reaches(&other.path, path, kustomizations, &mut BTreeSet::new()) {
-                let message = format!("{} applies `{}`, and {what} `{path}` lies below it", other.by, show(&other.path));
+                let message =
+                    format!("{} applies `{}`, and {what} `{path}` lies below it", other.by, show(&other.path));
                 out.push(
                     Diagnostic::new(&PATH_APPLIED_TWICE, other.place, message)
                         .label("applied here")
@@ -85,7 +86,12 @@ fn show(path: &str) -> &str {
 }
 
 /// Whether applying a folder applies what lies in another, or below it.
-fn reaches(folder: &str, ours: &str, kustomizations: &BTreeMap<String, Vec<String>>, seen: &mut BTreeSet<String>) -> bool {
+fn reaches(
+    folder: &str,
+    ours: &str,
+    kustomizations: &BTreeMap<String, Vec<String>>,
+    seen: &mut BTreeSet<String>,
+) -> bool {
     if !seen.insert(folder.to_owned()) {
         return false;
     }
@@ -107,7 +113,12 @@ mod tests {
     #[test]
     fn a_kustomization_file_bounds_what_is_applied() {
         let applied = |path: &str| {
-            vec![Applied { path: path.into(), by: "Kustomization `x`".into(), source: None, place: Place::file(SourceId(0)) }]
+            vec![Applied {
+                path: path.into(),
+                by: "Kustomization `x`".into(),
+                source: None,
+                place: Place::file(SourceId(0)),
+            }]
         };
         let ours = [("rendered/prod".to_owned(), "the tree")];
         let none = BTreeMap::new();

@@ -108,7 +108,9 @@ impl Flux<'_> {
 
     fn text(&self, objects: &[Value]) -> (String, Vec<String>) {
         let name = |o: &Value| o["metadata"]["name"].as_str().unwrap_or_default().to_owned();
-        let ids = objects.iter().map(|o| format!("Kustomization.kustomize.toolkit.fluxcd.io/{}/{}", self.namespace(), name(o)));
+        let ids = objects
+            .iter()
+            .map(|o| format!("Kustomization.kustomize.toolkit.fluxcd.io/{}/{}", self.namespace(), name(o)));
         (format!("{}{}", super::header(None), emit_documents(objects)), ids.collect())
     }
 }

@@ -172,7 +172,9 @@ impl Lock {
     pub fn prior(&self) -> Prior {
         let mut prior = Prior::default();
         for entry in self.files.values() {
-            let Some(tenant) = &entry.tenant else { continue };
+            let Some(tenant) = &entry.tenant else {
+                continue;
+            };
             if let Some(source) = &entry.source {
                 prior.tenants.insert(tenant.clone(), source.clone());
             }

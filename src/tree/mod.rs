@@ -10,7 +10,7 @@ mod plan;
 
 pub use applied::{Applied, PATH_APPLIED_TWICE, applied_twice};
 pub use lock::{ClusterEntry, FileEntry, LOCK_INVALID, Lock, Tombstone};
-pub use plan::{Disk, EDITED, FOREIGN_FILE, Plan, STALE, BEHIND, plan, check as check_disk};
+pub use plan::{BEHIND, Disk, EDITED, FOREIGN_FILE, Plan, STALE, check as check_disk, plan};
 
 use crate::bundle::{ClusterBundle, Object};
 use crate::diagnostic::{Diagnostic, Scope, rule};
@@ -151,7 +151,9 @@ pub struct Request<'a> {
 /// The line that a rendered file begins with.
 pub fn header(source: Option<&str>) -> String {
     match source {
-        Some(path) => format!("# Rendered by tenantry from {path}. Do not edit: change the tenant.\n"),
+        Some(path) => {
+            format!("# Rendered by tenantry from {path}. Do not edit: change the tenant.\n")
+        }
         None => "# Rendered by tenantry. Do not edit: change the fleet.\n".to_owned(),
     }
 }
@@ -206,7 +208,10 @@ pub fn refusals(request: &Request<'_>) -> Vec<Diagnostic> {
                         let place = tenant.map_or_else(|| request.lock.place(path), |t| t.name.place);
                         let message = format!("the namespace `{}` of `{owner}` would go from `{name}`", id.name);
                         let mut finding = Diagnostic::new(&UNRETIRED_REMOVAL, place, message)
-                            .fix(format!("restore it in {}, or run: tenantry render --allow-removal {owner}", entry.source.as_deref().unwrap_or("its file")))
+                            .fix(format!(
+                                "restore it in {}, or run: tenantry render --allow-removal {owner}",
+                                entry.source.as_deref().unwrap_or("its file")
+                            ))
                             .tenant(owner);
                         if tenant.is_some() {
                             finding = finding.related(request.lock.place(path), "it was rendered here");
@@ -237,7 +242,9 @@ fn quarantine(request: &Request<'_>, cluster: &str, tenant: &crate::tenancy::mod
             let message = format!("{what} was that of a tenant which went from `{cluster}`");
             out.push(
                 Diagnostic::new(&QUARANTINED, tenant.name.place, message)
-                    .fix("take another name, or remove the tombstone from tenantry.lock once nothing trusts the old one")
+                    .fix(
+                        "take another name, or remove the tombstone from tenantry.lock once nothing trusts the old one",
+                    )
                     .tenant(&tenant.name.value),
             );
         }
@@ -250,8 +257,16 @@ fn derived_names(choice: &Choice, tenant: &crate::tenancy::model::Tenant, out: &
         let unit = Unit { name: tenant.name.value.clone(), one_tenant: true, late: true };
         let made = format!("{}-late", unit.kustomization());
         if made.len() > 63 {
-            let message = format!("the Kustomization `{made}`, of `tenant-`, `{}` and `-late`, has {} characters, of 63", tenant.name.value, made.len());
-            out.push(Diagnostic::new(&DERIVED_NAME, tenant.name.place, message).fix("shorten the tenant's name").tenant(&tenant.name.value));
+            let message = format!(
+                "the Kustomization `{made}`, of `tenant-`, `{}` and `-late`, has {} characters, of 63",
+                tenant.name.value,
+                made.len()
+            );
+            out.push(
+                Diagnostic::new(&DERIVED_NAME, tenant.name.place, message)
+                    .fix("shorten the tenant's name")
+                    .tenant(&tenant.name.value),
+            );
         }
     }
 }
@@ -334,7 +349,9 @@ fn unit_changed(request: &Request<'_>, cluster: &str) -> Option<Diagnostic> {
     );
     Some(
         Diagnostic::new(&OBJECT_MOVED, place, message)
-            .fix("restore delivery.unit and delivery.shards, or move in two steps: `tenantry explain tree/object-moved`")
+            .fix(
+                "restore delivery.unit and delivery.shards, or move in two steps: `tenantry explain tree/object-moved`",
+            )
             .scope(Scope::Fleet),
     )
 }
@@ -352,7 +369,8 @@ pub fn build(request: &Request<'_>, out: &mut Vec<Diagnostic>) -> Tree {
             let tenant = &request.tenancy.tenants[part.index];
             let unit = choice.unit(&part.tenant);
             let source = request.sources.path(tenant.name.place);
-            let mut all_claims: Vec<String> = claims::of(tenant, &clusters).into_iter().map(|(thing, _)| thing).collect();
+            let mut all_claims: Vec<String> =
+                claims::of(tenant, &clusters).into_iter().map(|(thing, _)| thing).collect();
             all_claims.retain(|c| !c.starts_with("namespace/"));
             for late in [false, true] {
                 let objects: Vec<&Object> = part.objects.iter().filter(|o| o.late == late).collect();
@@ -470,10 +488,15 @@ fn place_cluster(
 /// The reason why there is none, and the place that names it.
 pub fn entry_path(fleet: &FleetDoc, cluster: &str) -> Result<String, (String, Place)> {
     let template = fleet.spec.delivery.as_ref().and_then(|d| d.entry.as_ref());
-    let (text, place) = template.map_or(("clusters/{{ cluster }}/tenantry.yaml", fleet.name.place), |t| (t.as_str(), t.place));
+    let (text, place) =
+        template.map_or(("clusters/{{ cluster }}/tenantry.yaml", fleet.name.place), |t| (t.as_str(), t.place));
     let path = eval_text(text, &[("cluster", &json!(cluster))]).map_err(|reason| (reason, place))?;
     let clean = crate::source::join("", &path).ok_or_else(|| (format!("`{path}` leaves the repository"), place))?;
-    if clean.ends_with(".yaml") || clean.ends_with(".yml") { Ok(clean) } else { Err((format!("`{path}` is no .yaml file"), place)) }
+    if clean.ends_with(".yaml") || clean.ends_with(".yml") {
+        Ok(clean)
+    } else {
+        Err((format!("`{path}` is no .yaml file"), place))
+    }
 }
 
 fn outgrown(request: &Request<'_>, choice: &Choice, cluster: &str, tenants: usize, out: &mut Vec<Diagnostic>) {
@@ -506,7 +529,9 @@ fn bury(request: &Request<'_>, cluster: &str, tree: &mut Tree) {
         .collect();
     let mut graves: BTreeMap<String, Tombstone> = BTreeMap::new();
     for entry in request.lock.files.values().filter(|e| e.on == cluster) {
-        let Some(tenant) = entry.tenant.as_ref().filter(|t| !staying.contains(t.as_str())) else { continue };
+        let Some(tenant) = entry.tenant.as_ref().filter(|t| !staying.contains(t.as_str())) else {
+            continue;
+        };
         let grave = graves.entry(tenant.clone()).or_insert_with(|| Tombstone {
             tombstone: tenant.clone(),
             on: cluster.to_owned(),

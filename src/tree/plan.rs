@@ -57,7 +57,14 @@ pub struct Plan {
 }
 
 /// Plans the writing of a tree. Clusters outside `clusters` stay as the lock has them.
-pub fn plan(tree: &Tree, lock: &Lock, disk: &Disk, clusters: &BTreeSet<String>, force: bool, sources: &mut Sources) -> Plan {
+pub fn plan(
+    tree: &Tree,
+    lock: &Lock,
+    disk: &Disk,
+    clusters: &BTreeSet<String>,
+    force: bool,
+    sources: &mut Sources,
+) -> Plan {
     let mut plan = Plan { lock: lock.clone(), ..Plan::default() };
     let mine = |path: &str, digest: &str| {
         lock.files.get(path).is_some_and(|e| e.digest == digest)
@@ -72,7 +79,12 @@ pub fn plan(tree: &Tree, lock: &Lock, disk: &Disk, clusters: &BTreeSet<String>, 
             Some(digest) if *digest == desired.entry.digest => plan.unchanged += 1,
             Some(digest) if force || mine(path, digest) => plan.write.push(path.clone()),
             Some(_) if lock.files.contains_key(path) => {
-                fault(&EDITED, path, format!("{path} was edited by hand"), "change the tenant instead, and take the edit back: tenantry render --force");
+                fault(
+                    &EDITED,
+                    path,
+                    format!("{path} was edited by hand"),
+                    "change the tenant instead, and take the edit back: tenantry render --force",
+                );
             }
             Some(_) => fault(&FOREIGN_FILE, path, format!("{path} is somebody else's file"), "move it away"),
             None => plan.write.push(path.clone()),
@@ -85,7 +97,12 @@ pub fn plan(tree: &Tree, lock: &Lock, disk: &Disk, clusters: &BTreeSet<String>, 
         plan.lock.files.remove(path);
         match disk.files.get(path) {
             Some(digest) if force || mine(path, digest) => plan.delete.push(path.clone()),
-            Some(_) => fault(&EDITED, path, format!("{path} would be deleted, and was edited by hand"), "take the edit back: tenantry render --force"),
+            Some(_) => fault(
+                &EDITED,
+                path,
+                format!("{path} would be deleted, and was edited by hand"),
+                "take the edit back: tenantry render --force",
+            ),
             None => {}
         }
     }
@@ -97,7 +114,12 @@ pub fn plan(tree: &Tree, lock: &Lock, disk: &Disk, clusters: &BTreeSet<String>, 
         if mine(path, digest) {
             plan.delete.push(path.clone());
         } else {
-            fault(&FOREIGN_FILE, path, format!("{path} was not written by tenantry, and would be applied"), "move it out of the folder");
+            fault(
+                &FOREIGN_FILE,
+                path,
+                format!("{path} was not written by tenantry, and would be applied"),
+                "move it out of the folder",
+            );
         }
     }
     plan.lock.files.extend(tree.files.iter().map(|(p, d)| (p.clone(), d.entry.clone())));
@@ -119,7 +141,8 @@ pub fn check(tree: &Tree, lock: &Lock, disk: &Disk, sources: &mut Sources) -> Ve
             .iter()
             .filter(|(_, e)| e.on == *name)
             .all(|(path, entry)| disk.files.get(path) == Some(&entry.digest));
-        let older = before.is_some_and(|b| (&b.tool, &b.templates, &b.profiles) != (&now.tool, &now.templates, &now.profiles));
+        let older =
+            before.is_some_and(|b| (&b.tool, &b.templates, &b.profiles) != (&now.tool, &now.templates, &now.profiles));
         if older && as_locked {
             let place = sources.add_path("tenantry.lock");
             let message = format!("`{name}` was rendered by another version, or with other templates or profiles");
@@ -136,7 +159,9 @@ pub fn check(tree: &Tree, lock: &Lock, disk: &Disk, sources: &mut Sources) -> Ve
             match disk.files.get(path) {
                 None => stale(path, "is missing"),
                 Some(digest) if *digest != desired.entry.digest => stale(path, "is not what the specs say"),
-                Some(_) if lock.files.get(path).is_none_or(|e| *e != desired.entry) => stale(path, "is not in the lock as it is on disk"),
+                Some(_) if lock.files.get(path).is_none_or(|e| *e != desired.entry) => {
+                    stale(path, "is not in the lock as it is on disk")
+                }
                 Some(_) => {}
             }
         }

@@ -96,8 +96,11 @@ pub fn summary(session: &Session, compiled: &Compiled, findings: &[Diagnostic], 
     let counts = count(findings);
     let tenants = session.front.tenancy.tenants.len();
     let clusters = session.front.fleet().map_or(0, |f| f.spec.clusters.len());
-    let objects: usize =
-        compiled.bundles.iter().map(|b| b.platform.len() + b.tenants.iter().map(|t| t.objects.len()).sum::<usize>()).sum();
+    let objects: usize = compiled
+        .bundles
+        .iter()
+        .map(|b| b.platform.len() + b.tenants.iter().map(|t| t.objects.len()).sum::<usize>())
+        .sum();
     let waivers: usize = session.front.tenancy.waivers_used.values().sum();
     let mut parts = vec![
         plural(tenants, "tenant"),

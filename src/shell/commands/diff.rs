@@ -9,8 +9,10 @@ use tenantry::bundle::ObjectId;
 use tenantry::compile::Compiled;
 use tenantry::diagnostic::Level;
 use tenantry::document;
+use tenantry::import::survey;
 use tenantry::report::diff::{Objects, diff, json, markdown, summary, text};
-use tenantry::source::{Source, SourceId};
+use tenantry::source::{Source, SourceId, Sources};
+use tenantry::spec::fleet::FleetSpec;
 
 /// Runs the command.
 pub fn run(cli: &Cli, args: &Diff) -> Result<Outcome, Fault> {
@@ -27,8 +29,8 @@ pub fn run(cli: &Cli, args: &Diff) -> Result<Outcome, Fault> {
     let after = objects(&compiled);
     let before = match &args.against {
         Some(folder) => {
-            let mut all = from_folder(cli, &working_folder(cli)?.join(folder))?;
-            restrict(&mut all, &compiled, &after);
+            let mut all = from_folder(&working_folder(cli)?.join(folder))?;
+            restrict(&mut all, &after);
             all
         }
         None => at_revision(cli, args.rev.as_deref().unwrap_or("HEAD"), selection)?,
@@ -91,31 +93,29 @@ fn at_revision(_: &Cli, _: &str, _: Selection) -> Result<Objects, Fault> {
     Err(Fault::Usage("built without the feature `git`: only --against compares".into()))
 }
 
-/// The objects of a folder's manifests. Of two with one identity, the last in path order counts.
-pub fn from_folder(_cli: &Cli, folder: &Path) -> Result<Objects, Fault> {
+/// The objects of a folder's manifests, as `import` sees them: without patches of overlays, the last of two with one
+/// identity.
+fn from_folder(folder: &Path) -> Result<Objects, Fault> {
     let disk = Disk::new(folder)?;
-    let mut all = Objects::new();
+    let mut sources = Sources::default();
+    let mut ids = Vec::new();
     for (path, read) in read_all(&disk, disk.list("")?) {
         let Read::Bytes(bytes) = read else { continue };
-        let Ok(text) = String::from_utf8(bytes) else { continue };
-        let (documents, _) = document::parse_foreign(SourceId(0), &Source::new(path, text));
-        for document in documents {
-            let value = document.root.to_json();
-            if let Ok(id) = ObjectId::of(&value) {
-                all.insert(id, value);
-            }
+        if let Ok(text) = String::from_utf8(bytes) {
+            ids.push(sources.add(Source::new(path, text)));
         }
     }
-    Ok(all)
+    let found = survey(&sources, &ids, &FleetSpec::default());
+    let all = found.namespaces.into_values().flat_map(|n| std::iter::once(n.object).chain(n.objects));
+    Ok(all.map(|object| (object.id, object.value)).collect())
 }
 
 /// Leaves out what is not of the tenants that are looked at: objects outside their namespaces.
-fn restrict(all: &mut Objects, compiled: &Compiled, after: &Objects) {
+fn restrict(all: &mut Objects, after: &Objects) {
     let ours: std::collections::BTreeSet<&str> = after
         .keys()
         .map(|id| if id.kind.ends_with("Namespace") { id.name.as_str() } else { id.namespace.as_str() })
         .collect();
-    let _ = compiled;
     all.retain(|id, _| {
         let home = if id.kind == "Namespace" && id.group.is_empty() { &id.name } else { &id.namespace };
         ours.contains(home.as_str())

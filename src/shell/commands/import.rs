@@ -48,7 +48,11 @@ pub fn run(cli: &Cli, args: &Import) -> Result<Outcome, Fault> {
     let empty = FleetSpec::default();
     let fleet = session.as_ref().and_then(|s| s.front.fleet()).map_or(&empty, |f| &f.spec);
     let mut found = survey(&sources, &ids, fleet);
-    found.left.extend(unread.into_iter().map(|(place, reason)| tenantry::import::Left { place, what: "a file".into(), reason }));
+    found.left.extend(unread.into_iter().map(|(place, reason)| tenantry::import::Left {
+        place,
+        what: "a file".into(),
+        reason,
+    }));
     let rules = fleet.waivers.clone().unwrap_or_default();
     let approver = rules.approvers.iter().flatten().next().map_or_else(|| "platform".to_owned(), |a| a.to_string());
     let options = Options {
@@ -65,15 +69,18 @@ pub fn run(cli: &Cli, args: &Import) -> Result<Outcome, Fault> {
     } else {
         write_files(cli, args, &dir, session.as_ref(), &made, &report)?;
     }
-    output::talk(cli, &format!(
-        "{}: {} found; {} said by a spec, {} passed through, {} not carried over (tenants/IMPORT.md lists them); {} for a missing floor",
-        plural(made.tenants, "tenant"),
-        plural(found.objects, "object"),
-        made.carried,
-        made.passed,
-        made.left.len(),
-        plural(made.loosenings, "waived object")
-    ));
+    output::talk(
+        cli,
+        &format!(
+            "{}: {} found; {} said by a spec, {} passed through, {} not carried over (tenants/IMPORT.md lists them); {} for a missing floor",
+            plural(made.tenants, "tenant"),
+            plural(found.objects, "object"),
+            made.carried,
+            made.passed,
+            made.left.len(),
+            plural(made.loosenings, "waived object")
+        ),
+    );
     Ok(Outcome::Clean)
 }
 
@@ -84,7 +91,9 @@ fn clusters(args: &Import, fleet: &FleetSpec) -> Result<Vec<String>, Fault> {
         (Some(wanted), all) if all.contains(&wanted.as_str()) => Ok(vec![wanted.clone()]),
         (Some(wanted), all) => Err(Fault::Usage(format!("--cluster {wanted}: the fleet has {}", all.join(", ")))),
         (None, [] | [_]) => Ok(Vec::new()),
-        (None, all) => Err(Fault::Usage(format!("the fleet has several clusters: add --cluster, of {}", all.join(", ")))),
+        (None, all) => {
+            Err(Fault::Usage(format!("the fleet has several clusters: add --cluster, of {}", all.join(", "))))
+        }
     }
 }
 
@@ -138,7 +147,8 @@ fn missing_in(fleet: &FleetSpec, made: &Output) -> Map<String, Value> {
     let lacks = |have: &Option<Vec<tenantry::spec::leaf::Line>>, wanted: &[String]| -> Vec<String> {
         wanted.iter().filter(|w| !have.iter().flatten().any(|h| h.as_str() == w.as_str())).cloned().collect()
     };
-    let (labels, annotations) = (lacks(&metadata.labels, &made.labels), lacks(&metadata.annotations, &made.annotations));
+    let (labels, annotations) =
+        (lacks(&metadata.labels, &made.labels), lacks(&metadata.annotations, &made.annotations));
     let mut out = Map::new();
     if !labels.is_empty() || !annotations.is_empty() {
         out.insert("tenantMetadata".into(), json!({"labels": labels, "annotations": annotations}));

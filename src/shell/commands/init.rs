@@ -30,7 +30,9 @@ pub fn run(cli: &Cli, args: &Init) -> Result<Outcome, Fault> {
     let root = git_root(&dir).unwrap_or_else(|| dir.clone());
     let found = look(&dir)?;
     for applied in found.applied.iter().filter(|a| a.reads_here(&[own_source_default()])) {
-        let covers = |ours: &str| applied.path.is_empty() || applied.path == ours || ours.starts_with(&format!("{}/", applied.path));
+        let covers = |ours: &str| {
+            applied.path.is_empty() || applied.path == ours || ours.starts_with(&format!("{}/", applied.path))
+        };
         let listed = dir.join(&applied.path).join("kustomization.yaml").exists();
         if (covers("rendered") || covers("tenants")) && !listed {
             return Err(Fault::Usage(format!(
@@ -64,9 +66,15 @@ fn look(dir: &Path) -> Result<Found, Fault> {
     let disk = Disk::new(dir)?;
     let mut found = Found { clusters: Vec::new(), applied: Vec::new() };
     for path in disk.list("")? {
-        let Read::Bytes(bytes) = disk.read(&path) else { continue };
-        let Ok(text) = String::from_utf8(bytes) else { continue };
-        if let Some(cluster) = path.strip_prefix("clusters/").and_then(|p| p.split_once("/flux-system/")).map(|(c, _)| c) {
+        let Read::Bytes(bytes) = disk.read(&path) else {
+            continue;
+        };
+        let Ok(text) = String::from_utf8(bytes) else {
+            continue;
+        };
+        if let Some(cluster) =
+            path.strip_prefix("clusters/").and_then(|p| p.split_once("/flux-system/")).map(|(c, _)| c)
+        {
             let cluster = label(cluster);
             if !cluster.is_empty() && !found.clusters.contains(&cluster) {
                 found.clusters.push(cluster);
@@ -83,7 +91,8 @@ fn look(dir: &Path) -> Result<Found, Fault> {
 
 /// A text as a DNS label.
 pub fn label(text: &str) -> String {
-    let mapped: String = text.to_lowercase().chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).take(63).collect();
+    let mapped: String =
+        text.to_lowercase().chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).take(63).collect();
     mapped.trim_matches('-').to_owned()
 }
 
@@ -140,7 +149,9 @@ fn attributes(path: &Path) -> Result<(), Fault> {
     let text = match std::fs::read_to_string(path) {
         Ok(text) => text,
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => String::new(),
-        Err(e) => return Err(Fault::Io { path: path.to_owned(), source: e }),
+        Err(e) => {
+            return Err(Fault::Io { path: path.to_owned(), source: e });
+        }
     };
     if text.lines().any(|l| l == line.trim_end()) {
         return Ok(());

@@ -18,7 +18,9 @@ use tenantry::report;
 pub fn run(cli: &Cli) -> Result<Outcome, Fault> {
     match &cli.command {
         Command::Init(args) => init::run(cli, args),
-        Command::New(New::Tenant { name, owner, namespace, cluster }) => new::tenant(cli, name, owner, namespace, cluster),
+        Command::New(New::Tenant { name, owner, namespace, cluster }) => {
+            new::tenant(cli, name, owner, namespace, cluster)
+        }
         Command::Check(args) => check::run(cli, args),
         Command::Render(args) => render::run(cli, args),
         Command::Show(args) => show::run(cli, args),

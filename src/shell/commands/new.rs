@@ -9,7 +9,13 @@ use tenantry::document::emit;
 use tenantry::spec::leaf;
 
 /// Writes tenants/NAME.yaml.
-pub fn tenant(cli: &Cli, name: &str, owners: &[String], namespaces: &[String], clusters: &[String]) -> Result<Outcome, Fault> {
+pub fn tenant(
+    cli: &Cli,
+    name: &str,
+    owners: &[String],
+    namespaces: &[String],
+    clusters: &[String],
+) -> Result<Outcome, Fault> {
     let place = Place::find(cli, None)?;
     let own = [name.to_owned()];
     let namespaces = if namespaces.is_empty() { &own[..] } else { namespaces };
@@ -36,7 +42,10 @@ pub fn tenant(cli: &Cli, name: &str, owners: &[String], namespaces: &[String], c
     }
     let session = Session::open(cli, None)?;
     if let Some(doc) = session.front.specs.tenants.iter().find(|t| t.name.value == name) {
-        return Err(Fault::Usage(format!("the tenant `{name}` is defined in {}", session.sources.locate(doc.name.place))));
+        return Err(Fault::Usage(format!(
+            "the tenant `{name}` is defined in {}",
+            session.sources.locate(doc.name.place)
+        )));
     }
     let all: Vec<&str> =
         session.front.fleet().map_or_else(Vec::new, |f| f.spec.clusters.iter().map(|c| c.name.as_str()).collect());

@@ -56,7 +56,15 @@ pub fn run(cli: &Cli, args: &Render) -> Result<Outcome, Fault> {
     apply(&session.place, &compiled.tree, &plan, &disk, &leftovers, &|| bar.inc(1))?;
     bar.finish_and_clear();
     output::talk(cli, &summary(&session, &compiled, &compiled.findings, 0));
-    output::talk(cli, &format!("{} written, {} deleted, {} unchanged", plural(plan.write.len(), "file"), plan.delete.len(), plan.unchanged));
+    output::talk(
+        cli,
+        &format!(
+            "{} written, {} deleted, {} unchanged",
+            plural(plan.write.len(), "file"),
+            plan.delete.len(),
+            plan.unchanged
+        ),
+    );
     let units = changed_units(&plan.write, &plan.delete);
     if !units.is_empty() && (cli.verbose || units.len() <= 8) {
         output::talk(cli, &format!("changed: {}", units.into_iter().collect::<Vec<_>>().join(", ")));

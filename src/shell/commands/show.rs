@@ -22,7 +22,9 @@ pub fn run(cli: &Cli, args: &Show) -> Result<Outcome, Fault> {
         if about.is_empty() {
             let names = session.front.specs.tenants.iter().map(|t| t.name.value.as_str());
             let hint = did_you_mean(&args.tenant, names);
-            return Err(Fault::Usage(format!("there is no tenant `{}`; {hint}", args.tenant).trim_end_matches("; ").to_owned()));
+            return Err(Fault::Usage(
+                format!("there is no tenant `{}`; {hint}", args.tenant).trim_end_matches("; ").to_owned(),
+            ));
         }
         eprint!("{}", tenantry::report::text(&session.sources, &about, false, 120));
         return Ok(Outcome::Findings);
@@ -59,7 +61,10 @@ fn origins(session: &Session, merged: &Node, as_json: bool) -> String {
             .iter()
             .map(|(path, value, place, losers)| json!({"path": path, "value": value, "place": place, "over": losers}))
             .collect();
-        return format!("{}\n", serde_json::to_string_pretty(&json!({"schemaVersion": 1, "values": rows})).unwrap_or_default());
+        return format!(
+            "{}\n",
+            serde_json::to_string_pretty(&json!({"schemaVersion": 1, "values": rows})).unwrap_or_default()
+        );
     }
     let path_width = rows.iter().map(|r| r.0.len()).max().unwrap_or(0);
     let value_width = rows.iter().map(|r| r.1.chars().count()).max().unwrap_or(0).min(40);

@@ -28,8 +28,9 @@ pub fn run(cli: &Cli) -> Result<Outcome, Fault> {
         let phase = if held { "Error" } else { "Rendered" };
         let clusters: Vec<&str> =
             tenant.map_or(Vec::new(), |t| t.on.iter().map(|on| fleet_clusters[on.cluster].as_str()).collect());
-        let namespaces: BTreeSet<&str> = tenant
-            .map_or_else(BTreeSet::new, |t| t.on.iter().flat_map(|on| &on.namespaces).map(|n| n.name.as_str()).collect());
+        let namespaces: BTreeSet<&str> = tenant.map_or_else(BTreeSet::new, |t| {
+            t.on.iter().flat_map(|on| &on.namespaces).map(|n| n.name.as_str()).collect()
+        });
         let uuid = tenant.and_then(|t| t.uuid.as_ref()).map_or("", |u| u.value.as_str());
         let waivers = session.front.tenancy.waivers_used.get(name).copied().unwrap_or(0);
         rows.push(json!({

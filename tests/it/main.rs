@@ -1,0 +1,16 @@
+//! Every integration test, in one binary: one link, not ten.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod catalog;
+mod cli;
+mod faults;
+mod fleets;
+mod flux;
+mod layers;
+mod readers;
+mod readme;
+mod refused;
+mod render;
+mod spec;

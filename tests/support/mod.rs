@@ -1,0 +1,187 @@
+//! What tests share: the pipeline over texts, and the program in a folder of its own.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use tenantry::bundle::Manifests;
+use tenantry::compile::{self, Compiled, Files, Wish};
+use tenantry::source::{Source, Sources};
+use tenantry::spec::Input;
+use tenantry::spec::leaf::Day;
+use tenantry::tenancy::Context;
+use tenantry::tree::Layout;
+
+/// The day that every test runs on.
+pub const NOW: &str = "2026-11-22";
+
+/// The shortest fleet.
+pub const FLEET: &str =
+    "apiVersion: tenantry.dev/v1alpha1\nkind: Fleet\nmetadata: {name: acme}\nspec:\n  clusters:\n    - name: prod\n";
+
+/// A tenant of one namespace, with more lines for its spec.
+pub fn tenant(name: &str, more: &str) -> String {
+    format!(
+        "apiVersion: tenantry.dev/v1alpha1\nkind: Tenant\nmetadata: {{name: {name}}}\nspec:\n  owners: [{{group: {name}-admins}}]\n  namespaces: [{{name: {name}}}]\n{more}"
+    )
+}
+
+/// The folder of the project.
+pub fn root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// The pipeline over some texts, without a disk.
+pub fn compile(files: &[(&str, &str)]) -> (Sources, Compiled) {
+    let mut sources = Sources::default();
+    let mut all = Files { fleet_path: "tenants/fleet.yaml".into(), ..Files::default() };
+    for (path, text) in files {
+        let id = sources.add(Source::new(*path, *text));
+        match path.strip_prefix("templates/") {
+            Some(below) => all.templates.push((below.to_owned(), id)),
+            None if *path == "tenantry.lock" => all.lock = Some(id),
+            None => all.inputs.push(Input { source: id, origin: None }),
+        }
+    }
+    let context = Context { now: Day::parse(NOW), version: "0.1.0".into(), ..Context::default() };
+    let mut front = compile::front(&mut sources, &all, context);
+    let wish = Wish {
+        layout: Layout { tree: "rendered".into(), repository_path: ".".into() },
+        tenants: Vec::new(),
+        clusters: Vec::new(),
+        allow_removal: Vec::new(),
+        version: "0.1.0".into(),
+    };
+    let compiled = compile::back(&mut front, &sources, &Manifests::default(), &wish);
+    (sources, compiled)
+}
+
+/// A folder with files in which the program runs.
+pub struct Sandbox {
+    dir: tempfile::TempDir,
+}
+
+impl Sandbox {
+    /// An empty folder.
+    pub fn new() -> Self {
+        Self { dir: tempfile::tempdir().expect("a temporary folder") }
+    }
+
+    /// A folder with a fleet and some files.
+    pub fn with(files: &[(&str, &str)]) -> Self {
+        let sandbox = Self::new();
+        for (path, text) in files {
+            sandbox.write(path, text);
+        }
+        sandbox
+    }
+
+    /// The folder.
+    pub fn path(&self) -> &Path {
+        self.dir.path()
+    }
+
+    /// Writes a file.
+    pub fn write(&self, path: &str, text: impl AsRef<[u8]>) {
+        let full = self.path().join(path);
+        std::fs::create_dir_all(full.parent().expect("a parent")).expect("a folder");
+        std::fs::write(full, text).expect("a file");
+    }
+
+    /// Reads a file.
+    pub fn read(&self, path: &str) -> String {
+        std::fs::read_to_string(self.path().join(path)).unwrap_or_else(|e| panic!("{path}: {e}"))
+    }
+
+    /// Whether there is a file.
+    pub fn has(&self, path: &str) -> bool {
+        self.path().join(path).exists()
+    }
+
+    /// Every file with its bytes, but Git's own.
+    pub fn files(&self) -> std::collections::BTreeMap<String, Vec<u8>> {
+        let walk = walkdir::WalkDir::new(self.path()).into_iter().filter_entry(|e| e.file_name() != ".git");
+        walk.filter_map(Result::ok)
+            .filter(|e| e.file_type().is_file())
+            .map(|e| {
+                let path = e.path().strip_prefix(self.path()).expect("below").to_string_lossy().into_owned();
+                (path, std::fs::read(e.path()).unwrap_or_default())
+            })
+            .collect()
+    }
+
+    /// The program, ready to run here.
+    pub fn command(&self, args: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_tenantry"));
+        command.current_dir(self.path()).args(args).args(["--now", NOW]);
+        for (key, _) in std::env::vars_os() {
+            if key.to_string_lossy().starts_with("TENANTRY_") {
+                command.env_remove(key);
+            }
+        }
+        command.env("COLUMNS", "200");
+        command
+    }
+
+    /// Runs the program.
+    pub fn run(&self, args: &[&str]) -> Ran {
+        Ran::of(self.command(args).output().expect("the program starts"))
+    }
+
+    /// Runs Git.
+    pub fn git(&self, args: &[&str]) -> Ran {
+        let mut command = Command::new("git");
+        command.current_dir(self.path()).args([
+            "-c",
+            "user.name=t",
+            "-c",
+            "user.email=t@example",
+            "-c",
+            "init.defaultBranch=main",
+        ]);
+        Ran::of(command.args(args).output().expect("git starts"))
+    }
+}
+
+/// What a program said, and how it ended.
+#[derive(Debug)]
+pub struct Ran {
+    /// The exit code; -1 for one that was killed.
+    pub code: i32,
+    /// Standard output.
+    pub out: String,
+    /// Standard error.
+    pub err: String,
+}
+
+impl Ran {
+    /// What a process came to.
+    pub fn of(output: Output) -> Self {
+        Self {
+            code: output.status.code().unwrap_or(-1),
+            out: String::from_utf8_lossy(&output.stdout).into_owned(),
+            err: String::from_utf8_lossy(&output.stderr).into_owned(),
+        }
+    }
+
+    /// Standard output and error.
+    pub fn all(&self) -> String {
+        format!("{}{}", self.out, self.err)
+    }
+
+    /// Fails unless it ended with this exit code.
+    #[track_caller]
+    pub fn code(self, wanted: i32) -> Self {
+        assert_eq!(self.code, wanted, "{}", self.all());
+        self
+    }
+}
+
+/// The shared inputs that are not part of the project; `None` says so on standard error.
+pub fn shared(what: &str) -> Option<PathBuf> {
+    let base = std::env::var_os("TENANTRY_SHARED").map_or_else(|| root().join("../shared"), PathBuf::from);
+    let path = base.join(what);
+    if path.exists() {
+        return Some(path);
+    }
+    eprintln!("NOT RUN: {} is absent (TENANTRY_SHARED names the folder)", path.display());
+    None
+}
