@@ -1,1 +1,156 @@
-//! readers
+//! What other YAML readers make of the output: PyYAML, ruamel.yaml and the Go reader of kubectl and Flux read the same
+//! values, the nastiest strings included.
+
+use crate::support::{Sandbox, pipe, root, tool};
+use serde_json::Value;
+use std::process::Command;
+use tenantry::document::{emit_documents, parse_foreign};
+use tenantry::source::{Source, SourceId};
+
+const PYTHON: &str = r"
+import sys, json, yaml
+from ruamel.yaml import YAML
+text = sys.stdin.buffer.read().decode('utf-8')
+if sys.argv[1] == 'pyyaml':
+    documents = list(yaml.safe_load_all(text))
+else:
+    documents = list(YAML(typ='safe', pure=True).load_all(text))
+print(json.dumps([d for d in documents if d is not None]))
+";
+
+fn readers(text: &str) -> Vec<(&'static str, Value)> {
+    let python = tool("python");
+    let read = |name, command: &mut Command| {
+        let ran = pipe(command, text).code(0);
+        (name, serde_json::from_str(&ran.out).unwrap_or_else(|e| panic!("{name}: {e}")))
+    };
+    vec![
+        read("PyYAML", Command::new(&python).args(["-c", PYTHON, "pyyaml"])),
+        read("ruamel.yaml", Command::new(&python).args(["-c", PYTHON, "ruamel"])),
+        read("sigs.k8s.io/yaml", &mut Command::new(tool("goyaml"))),
+    ]
+}
+
+/// Strings that some reader takes for something else, or refuses, when they are written carelessly.
+fn nasty() -> Vec<String> {
+    let words = [
+        "", "yes", "No", "on", "OFF", "y", "N", "true", "False", "null", "~", ".nan", ".inf", "-.INF", "1", "-0", "+1",
+        "1e3", "0x1F", "0o7", "0755", "08", "1_000", "0b1", "12:30:45", "2026-11-22", "2001-12-14 21:59:43", "=", "<<",
+        "<", "-", "- a", "---", "--- a", "...", "? a", ":", ": a", "a: b", "a:b", "a:", " a", "a ", "a #b", "a#b", "#a",
+        "&a", "*a", "!a", "!!str a", "|", ">", "|-", "@a", "`a", "%a", "\"a\"", "'a'", "it's", "a\"b", "\\", "a\\nb",
+        "{a}", "[a]", "a, b", ",", "{{ x }}", "${x}", "é", "日本", "😀", "\u{a0}", "a\u{a0}b", "x: y\u{2028}z", "\u{feff}a",
+        "\u{85}", "\u{200b}", "a\u{202e}b", "\u{ad}", "\u{fffd}", "\u{e000}", "\u{10ffff}", "null ", "1.2.3", "::1",
+        "10.0.0.0/8", "8Gi", "$(id)", "`id`", "*.example.com", "infinity", "None", "١٢٣", "ＹＥＳ", "key: |", "T", "f",
+    ];
+    let mut all: Vec<String> = words.iter().map(|w| (*w).to_owned()).collect();
+    all.extend(["x".repeat(2000), "word ".repeat(60), "é".repeat(500), "-".repeat(5), "1".repeat(40)]);
+    // A small generator of its own: the same strings in every run.
+    let alphabet: Vec<char> = " \t\n:#-?,[]{}&*!|>'\"%@`~=<.0129_+exobynNtTruUE\\/é😀\u{85}\u{2028}\u{a0}ab".chars().collect();
+    let mut state = 7u64;
+    for _ in 0..1500 {
+        let mut text = String::new();
+        let mut next = || {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (state >> 33) as usize
+        };
+        for _ in 0..1 + next() % 12 {
+            text.push(alphabet[next() % alphabet.len()]);
+        }
+        all.push(text);
+    }
+    all
+}
+
+#[test]
+fn nasty_strings_are_read_back_by_three_readers() {
+    let strings = nasty();
+    let documents: Vec<Value> = strings
+        .chunks(100)
+        .map(|chunk| {
+            let keys: serde_json::Map<String, Value> =
+                chunk.iter().enumerate().filter(|(_, s)| s.len() < 900).map(|(i, s)| (s.clone(), Value::from(i))).collect();
+            serde_json::json!({"kind": "X", "values": chunk, "nested": [[{"a": chunk[0], "b": [chunk[1]]}]], "keys": keys, "n": [1, -2, 1.5, true, null]})
+        })
+        .collect();
+    let text = emit_documents(&documents);
+    for (name, read) in readers(&text) {
+        let read = read.as_array().expect("a list");
+        assert_eq!(read.len(), documents.len(), "{name}");
+        for (wanted, got) in documents.iter().zip(read) {
+            for field in ["values", "nested", "keys", "n"] {
+                assert_eq!(wanted[field], got[field], "{name}: {field}");
+            }
+        }
+    }
+    println!("{} strings, as values and as keys, three readers", strings.len());
+}
+
+/// A string as a double-quoted YAML scalar in ASCII.
+fn quoted(text: &str) -> String {
+    let escape = |c: char| match c {
+        ' '..='~' if c != '"' && c != '\\' => c.to_string(),
+        _ => format!("\\U{:08X}", c as u32),
+    };
+    format!("\"{}\"", text.chars().map(escape).collect::<String>())
+}
+
+#[test]
+fn free_text_of_a_tenant_reaches_the_cluster_unchanged() {
+    let lines: Vec<String> = nasty().into_iter().filter(|s| !s.chars().any(char::is_control)).take(220).collect();
+    let sandbox = Sandbox::with(&[(
+        "tenants/fleet.yaml",
+        "apiVersion: tenantry.dev/v1alpha1\nkind: Fleet\nmetadata: {name: acme}\nspec:\n  tenantMetadata: {annotations: [acme.example/]}\n  clusters: [{name: prod}]\n",
+    )]);
+    for (i, line) in lines.iter().enumerate() {
+        let group = if line.trim().is_empty() || line.starts_with("system:") { "g" } else { line };
+        sandbox.write(
+            &format!("tenants/t{i}.yaml"),
+            format!(
+                "apiVersion: tenantry.dev/v1alpha1\nkind: Tenant\nmetadata: {{name: t{i}}}\nspec:\n  displayName: {0}\n  description: {1}\n  owners: [{{group: {2}}}]\n  namespaces: [{{name: t{i}, annotations: {{acme.example/x: {0}}}}}]\n",
+                quoted(line), quoted(&format!("{line}\n\tb\n{line}")), quoted(&format!("{i}{group}"))
+            ),
+        );
+    }
+    sandbox.run(&["render"]).code(0);
+    let files = sandbox.files();
+    let text: String = files
+        .iter()
+        .filter(|(path, _)| path.starts_with("rendered/prod/tenants/"))
+        .map(|(_, bytes)| String::from_utf8_lossy(bytes).into_owned())
+        .collect();
+    for (name, read) in readers(&text) {
+        let read = read.as_array().expect("a list");
+        for (i, line) in lines.iter().enumerate() {
+            let of = |kind: &str| {
+                let here = format!("t{i}");
+                let mut all = read.iter().filter(|o| o["kind"] == kind);
+                all.find(|o| o["metadata"]["namespace"] == here.as_str() || (kind == "Namespace" && o["metadata"]["name"] == here.as_str()))
+                    .unwrap_or_else(|| panic!("{name}: {kind} of {here}"))
+                    .clone()
+            };
+            let namespace = of("Namespace");
+            assert_eq!(namespace["metadata"]["annotations"]["acme.example/x"], line.as_str(), "{name}");
+            assert_eq!(namespace["metadata"]["annotations"]["tenantry.dev/display-name"], line.as_str(), "{name}");
+            let description = format!("{line}\n\tb\n{line}");
+            assert_eq!(namespace["metadata"]["annotations"]["tenantry.dev/description"], description.as_str(), "{name}");
+            let group = if line.trim().is_empty() { "g" } else { line };
+            assert_eq!(of("RoleBinding")["subjects"][0]["name"], format!("{i}{group}").as_str(), "{name}");
+        }
+    }
+}
+
+#[test]
+fn the_committed_tree_is_read_alike() {
+    let mut text = String::new();
+    for entry in walkdir::WalkDir::new(root().join("rendered")).sort_by_file_name().into_iter().filter_map(Result::ok) {
+        if entry.file_type().is_file() {
+            text.push_str(&std::fs::read_to_string(entry.path()).expect("a text"));
+        }
+    }
+    let (documents, faults) = parse_foreign(SourceId(0), &Source::new("rendered", text.clone()));
+    assert!(faults.is_empty() && documents.len() > 90, "{} documents, {faults:?}", documents.len());
+    let ours: Vec<Value> = documents.iter().map(|d| d.root.to_json()).filter(|v| !v.is_null()).collect();
+    for (name, read) in readers(&text) {
+        assert_eq!(Value::Array(ours.clone()), read, "{name}");
+    }
+}

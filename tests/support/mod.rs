@@ -185,3 +185,24 @@ pub fn shared(what: &str) -> Option<PathBuf> {
     eprintln!("NOT RUN: {} is absent (TENANTRY_SHARED names the folder)", path.display());
     None
 }
+
+/// A program that tests need besides Rust, installed on first use (tests/tools.sh).
+pub fn tool(name: &str) -> PathBuf {
+    let output = Command::new("bash").arg(root().join("tests/tools.sh")).arg(name).output().expect("bash starts");
+    assert!(output.status.success(), "tests/tools.sh {name}: {}", String::from_utf8_lossy(&output.stderr));
+    PathBuf::from(String::from_utf8_lossy(&output.stdout).trim())
+}
+
+/// Runs a program with a text on its standard input.
+pub fn pipe(command: &mut Command, input: &str) -> Ran {
+    use std::io::Write;
+    use std::process::Stdio;
+    let mut child =
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the program starts");
+    let mut stdin = child.stdin.take().expect("a pipe");
+    let text = input.to_owned();
+    let writer = std::thread::spawn(move || stdin.write_all(text.as_bytes()));
+    let output = child.wait_with_output().expect("the program ends");
+    let _ = writer.join();
+    Ran::of(output)
+}
