@@ -3,7 +3,7 @@
 //! This module names no rule: a rule is a `static` beside the code that finds its fault, and only [`crate::catalog`]
 //! names them all.
 
-use crate::source::{Place, SourceId, Sources};
+use crate::place::{Place, SourceId, Sources};
 
 /// How bad a finding is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -1,13 +1,36 @@
-//! tenantry
-pub mod bundle;
-pub mod catalog;
-pub mod compile;
+//! tenantry compiles a directory of tenant specs into a hardened tree that Flux applies.
+//!
+//! ```text
+//! bytes ─► source ─► document ─► spec ─► tenancy ─► bundle ─► tree
+//! ```
+//!
+//! | stage | in → out | what can no longer happen after it |
+//! |---|---|---|
+//! | [`source`] | (path, bytes) → texts with a line index | not UTF-8, too large, a path that leaves the root |
+//! | [`document`] | text → a tree where every key and value has a place | a syntax error, a duplicate key, an alias bomb, a scalar that readers disagree on |
+//! | [`spec`] | documents × JSON Schema → Fleet, Profile, Waiver, Tenant | an unknown field, a wrong type, a malformed name, quantity, network, host |
+//! | [`tenancy`] | all specs → tenants with every default filled in and every reference resolved | a dangling reference, two claims on one thing, a loosening without a waiver |
+//! | [`bundle`] | tenant × templates → objects, each with its origin | an undefined variable, an injected object, one that its schema refuses |
+//! | [`tree`] | objects → files, the lock, a plan | an object that moves, a namespace that goes unseen, somebody else's file |
+//!
+//! The library does no IO and reads no clock: the program (`main.rs`, `shell/`) does. A stage returns its value and its
+//! findings together; a finding belongs to a tenant, whose last rendered files are then held, or to the fleet.
+//!
+//! Modules stand in the order of the data; each names only those above it.
+
+#![deny(clippy::disallowed_methods)]
+#![warn(missing_docs)]
+
+pub mod place;
 pub mod diagnostic;
+pub mod source;
 pub mod document;
 pub mod expression;
-pub mod import;
-pub mod report;
-pub mod source;
 pub mod spec;
 pub mod tenancy;
+pub mod bundle;
 pub mod tree;
+pub mod import;
+pub mod compile;
+pub mod catalog;
+pub mod report;

@@ -106,14 +106,16 @@ impl Manifests {
         tenant: &Tenant,
         on: &OnCluster,
         sources: &Sources,
-    ) -> Result<Option<Object>, Diagnostic> {
+    ) -> Result<Option<Object>, Box<Diagnostic>> {
         if matches!(document.root.value, Tree::Null) {
             return Ok(None);
         }
         let place = document.root.entries().first().map_or(document.root.place, |e| e.key_place);
         let value = document.root.to_json();
         let id = ObjectId::of(&value).map_err(|reason| {
-            Diagnostic::new(&MANIFEST, place, format!("this is no object: {reason}")).fix("remove it, or mend it")
+            Box::new(
+                Diagnostic::new(&MANIFEST, place, format!("this is no object: {reason}")).fix("remove it, or mend it"),
+            )
         })?;
         let own = on.namespaces.iter().any(|n| n.name == id.namespace);
         if kinds::cluster_scoped(&id) || !own {
@@ -123,13 +125,17 @@ impl Manifests {
                 "not in a namespace of the tenant"
             };
             let message = format!("`{id}` is {what}");
-            return Err(Diagnostic::new(&MANIFEST_NOT_ALLOWED, place, message)
-                .fix("remove it; what the platform owns belongs into the platform's own manifests"));
+            return Err(Box::new(
+                Diagnostic::new(&MANIFEST_NOT_ALLOWED, place, message)
+                    .fix("remove it; what the platform owns belongs into the platform's own manifests"),
+            ));
         }
         if kinds::is_floor(&id) && tenant.profile != "adopted" {
             let message = format!("`{id}` is of a kind that the floor is made of");
-            return Err(Diagnostic::new(&MANIFEST_FLOOR, place, message)
-                .fix("say it in the spec; only under the profile `adopted` are such objects passed through"));
+            return Err(Box::new(
+                Diagnostic::new(&MANIFEST_FLOOR, place, message)
+                    .fix("say it in the spec; only under the profile `adopted` are such objects passed through"),
+            ));
         }
         let mut text = sources.get(document.raw.source).slice(document.raw).to_owned();
         if !text.ends_with('\n') {

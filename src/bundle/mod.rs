@@ -322,7 +322,7 @@ impl<'a> Renderer<'a> {
             let object = match self.object(value, origin) {
                 Ok(object) => object,
                 Err(fault) => {
-                    out.push(self.of(tenant, fault));
+                    out.push(self.of(tenant, *fault));
                     continue;
                 }
             };
@@ -331,7 +331,11 @@ impl<'a> Renderer<'a> {
                 let fix = "render objects of the tenant's own namespaces";
                 out.push(self.of(tenant, Diagnostic::new(&OBJECT_NOT_ALLOWED, origin, message).fix(fix)));
             } else if !seen.insert(object.id.clone()) {
-                out.push(self.of(tenant, duplicate(&object, origin)));
+                let first = objects.iter().find(|o| o.id == object.id).map_or(origin, |o| o.origin);
+                // The fleet's own template is the one that can be changed.
+                let own = |place: &Place| !self.sources.path(*place).starts_with("builtin/");
+                let (place, other) = if own(&origin) { (origin, first) } else { (first, origin) };
+                out.push(self.of(tenant, duplicate(&object, place).related(other, "the other")));
             } else {
                 objects.push(object);
             }
@@ -405,8 +409,9 @@ impl<'a> Renderer<'a> {
         decorate(value, labels, &annotations);
     }
 
-    fn object(&self, value: Value, origin: Place) -> Result<Object, Diagnostic> {
-        let invalid = |message: String| Diagnostic::new(&OBJECT_INVALID, origin, message).fix("mend the template");
+    fn object(&self, value: Value, origin: Place) -> Result<Object, Box<Diagnostic>> {
+        let invalid =
+            |message: String| Box::new(Diagnostic::new(&OBJECT_INVALID, origin, message).fix("mend the template"));
         let id = ObjectId::of(&value).map_err(|reason| invalid(format!("the template yields no object: {reason}")))?;
         match kinds::check(&value) {
             Some(faults) if !faults.is_empty() => {

@@ -89,6 +89,9 @@ pub fn parse_foreign(id: SourceId, source: &Source) -> (Vec<Document>, Vec<Diagn
     Builder::new(id, source, false).run()
 }
 
+/// A collection that is being read: the node, the anchor it defines, the key that waits for its value.
+type Open = (Node, usize, Option<(String, Place)>);
+
 struct Size {
     nodes: usize,
     bytes: usize,
@@ -101,8 +104,8 @@ struct Builder<'s> {
     strict: bool,
     documents: Vec<Document>,
     faults: Vec<Diagnostic>,
-    /// Open collections, outermost first: the node, the anchor it defines, the key that waits for its value.
-    open: Vec<(Node, usize, Option<(String, Place)>)>,
+    /// Open collections, outermost first.
+    open: Vec<Open>,
     anchors: HashMap<usize, (Node, Size)>,
     nodes: usize,
     bytes: usize,

@@ -88,9 +88,8 @@ pub fn convert(found: &FoundNamespace, narrow: bool) -> Converted {
     let said: Vec<&ObjectId> =
         [quota.as_ref().map(|(f, ..)| &f.id), limits.as_ref().map(|(f, ..)| &f.id)].into_iter().flatten().collect();
     for object in found.objects.iter().filter(|o| !said.contains(&&o.id)) {
-        let bound = (object.id.kind == "RoleBinding" && object.id.group == "rbac.authorization.k8s.io")
-            .then(|| binding(object, &name, narrow, &mut out))
-            .unwrap_or(false);
+        let is_binding = object.id.kind == "RoleBinding" && object.id.group == "rbac.authorization.k8s.io";
+        let bound = is_binding && binding(object, &name, narrow, &mut out);
         if bound {
             out.carried += 1;
         } else {

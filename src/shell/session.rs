@@ -10,7 +10,7 @@ use tenantry::bundle::{self, MANIFEST, Manifests};
 use tenantry::compile::{self, Compiled, Files, Front, Wish};
 use tenantry::diagnostic::{Diagnostic, Scope};
 use tenantry::document::{self, Node, Value};
-use tenantry::source::{NOT_UTF8, OUTSIDE_ROOT, SourceId, Sources, TOO_LARGE, UNREADABLE, join, parent};
+use tenantry::source::{NOT_UTF8, OUTSIDE_ROOT, SourceId, Sources, TOO_LARGE, UNREADABLE, add_bytes, join, parent};
 use tenantry::spec::Input;
 use tenantry::spec::fleet::Cluster;
 use tenantry::spec::leaf::Day;
@@ -79,7 +79,7 @@ impl Place {
     }
 
     /// A path from the base, as a path from the root.
-    pub fn from_base(&self, path: &str) -> String {
+    pub fn under_base(&self, path: &str) -> String {
         if self.base.is_empty() { path.to_owned() } else { format!("{}/{path}", self.base) }
     }
 
@@ -119,12 +119,12 @@ impl Session {
         let mut sources = Sources::default();
         let mut files = Files { fleet_path: place.fleet.clone(), ..Files::default() };
         for (path, read) in read_all(store, store.list(place.tenants())?) {
-            if let Some(source) = take(&mut sources, &path, read, &path == &place.fleet, &mut files.faults) {
+            if let Some(source) = take(&mut sources, &path, read, path == place.fleet, &mut files.faults) {
                 files.inputs.push(Input { source, origin: None });
             }
         }
         let given = read_sources(cli, &mut sources, &mut files)?;
-        let folder = place.from_base("templates");
+        let folder = place.under_base("templates");
         for (path, read) in read_all(store, store.list(&folder)?) {
             if let Some(source) = take(&mut sources, &path, read, true, &mut files.faults) {
                 let below = path[folder.len()..].trim_start_matches('/').to_owned();
@@ -137,7 +137,7 @@ impl Session {
         let mut front = compile::front(&mut sources, &files, context);
         let scanned = scan_applied(&place, store, &mut sources, &files, &front)?;
         front.findings.extend(scanned);
-        let manifests = read_manifests(store, &mut sources, &mut front);
+        let manifests = read_manifests(store, &mut sources, &files, &mut front);
         Ok(Self { place, sources, front, manifests })
     }
 
@@ -190,7 +190,7 @@ fn take(sources: &mut Sources, path: &str, read: Read, fleet: bool, faults: &mut
     };
     match read {
         Read::Bytes(bytes) => {
-            let (id, problem) = sources.add_bytes(path, bytes);
+            let (id, problem) = add_bytes(sources, path, bytes);
             match problem {
                 None => Some(id),
                 Some(problem) => {
@@ -255,9 +255,10 @@ fn read_lock(place: &Place, sources: &mut Sources, faults: &mut Vec<Diagnostic>)
     }
 }
 
-fn read_manifests(store: &dyn Store, sources: &mut Sources, front: &mut Front) -> Manifests {
+fn read_manifests(store: &dyn Store, sources: &mut Sources, files: &Files, front: &mut Front) -> Manifests {
     let mut found = BTreeMap::new();
-    let known: BTreeMap<String, SourceId> = sources.iter().map(|(id, s)| (s.path.clone(), id)).collect();
+    let known: BTreeMap<String, SourceId> =
+        files.inputs.iter().map(|i| (sources.get(i.source).path.clone(), i.source)).collect();
     for wanted in bundle::wanted(&front.tenancy, sources) {
         let Some(path) = &wanted.path else {
             let message = "the file lies outside the repository";
@@ -301,14 +302,14 @@ fn scan_applied(
     let Some(fleet) = front.fleet() else {
         return Ok(Vec::new());
     };
-    let tree = place.from_base(&place.tree);
+    let tree = place.under_base(&place.tree);
     let tenants = format!("{}/", place.tenants());
     let entries: Vec<String> = fleet
         .spec
         .clusters
         .iter()
         .filter_map(|c| entry_path(fleet, c.name.as_str()).ok())
-        .map(|p| place.from_base(&p))
+        .map(|p| place.under_base(&p))
         .collect();
     let within_tree = format!("{tree}/");
     let elsewhere = store

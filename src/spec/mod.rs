@@ -103,10 +103,10 @@ pub struct Specs {
 }
 
 enum Read {
-    Fleet(FleetDoc),
-    Profile(ProfileDoc),
-    Waiver(WaiverDoc),
-    Tenant(TenantDoc),
+    Fleet(Box<FleetDoc>),
+    Profile(Box<ProfileDoc>),
+    Waiver(Box<WaiverDoc>),
+    Tenant(Box<TenantDoc>),
     Skipped(Skipped),
 }
 
@@ -122,7 +122,7 @@ pub fn load(sources: &Sources, inputs: &[Input], fleet_path: &str) -> (Specs, Ve
         for read in reads {
             match read {
                 Read::Fleet(doc) => match &specs.fleet {
-                    None => specs.fleet = Some(doc),
+                    None => specs.fleet = Some(*doc),
                     Some(first) => faults.push(
                         Diagnostic::new(&MISPLACED, doc.name.place, "a second Fleet")
                             .related(first.name.place, "the first")
@@ -132,7 +132,7 @@ pub fn load(sources: &Sources, inputs: &[Input], fleet_path: &str) -> (Specs, Ve
                 },
                 Read::Profile(doc) => match specs.profiles.get(&doc.name.value) {
                     None => {
-                        specs.profiles.insert(doc.name.value.clone(), doc);
+                        specs.profiles.insert(doc.name.value.clone(), *doc);
                     }
                     Some(first) => faults.push(
                         Diagnostic::new(&MISPLACED, doc.name.place, format!("a second Profile `{}`", *doc.name))
@@ -141,8 +141,8 @@ pub fn load(sources: &Sources, inputs: &[Input], fleet_path: &str) -> (Specs, Ve
                             .scope(Scope::Fleet),
                     ),
                 },
-                Read::Waiver(doc) => specs.waivers.push(doc),
-                Read::Tenant(doc) => specs.tenants.push(doc),
+                Read::Waiver(doc) => specs.waivers.push(*doc),
+                Read::Tenant(doc) => specs.tenants.push(*doc),
                 Read::Skipped(skipped) => specs.skipped.push(skipped),
             }
         }
@@ -256,20 +256,20 @@ fn read_typed(kind: Kind, name: Spanned<String>, root: &Node, input: &Input) -> 
     let missing = || ("the document has no spec".to_owned(), root.place);
     let spec = root.get("spec").ok_or_else(missing)?;
     Ok(match kind {
-        Kind::Fleet => Read::Fleet(FleetDoc { name, spec: deserialize(spec)? }),
-        Kind::Profile => Read::Profile(ProfileDoc {
+        Kind::Fleet => Read::Fleet(Box::new(FleetDoc { name, spec: deserialize(spec)? })),
+        Kind::Profile => Read::Profile(Box::new(ProfileDoc {
             name,
             spec: deserialize(spec)?,
             defaults: spec.get("defaults").cloned(),
             ceiling: spec.get("ceiling").cloned(),
-        }),
-        Kind::Waiver => Read::Waiver(WaiverDoc { name, spec: deserialize(spec)? }),
-        Kind::Tenant => Read::Tenant(TenantDoc {
+        })),
+        Kind::Waiver => Read::Waiver(Box::new(WaiverDoc { name, spec: deserialize(spec)? })),
+        Kind::Tenant => Read::Tenant(Box::new(TenantDoc {
             name,
             metadata: root.get("metadata").cloned().ok_or_else(missing)?,
             spec: spec.clone(),
             origin: input.origin.clone(),
-        }),
+        })),
     })
 }
 

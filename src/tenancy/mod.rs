@@ -11,21 +11,23 @@ mod profile;
 mod quota;
 mod subjects;
 mod tenant;
+mod namespace;
+mod sync;
 mod waivers;
 
 pub use claims::{CLAIMED_TWICE, SHARED_SUBJECT};
 pub use names::{
     DERIVED_NAME, METADATA_NOT_ALLOWED, Metadata, RESERVED_METADATA, RESERVED_NAME, controller_reads, reserved,
 };
+pub use namespace::{FLOOR_EXTERNAL, POD_SECURITY};
 pub use network::{
     EGRESS_ANY, FQDN, INGRESS_ANY, ISOLATION_NONE, NO_SHARED_CLUSTER, ONE_SIDED, RANGE_UNDECLARED, UNKNOWN_PEER,
 };
 pub use profile::{CEILING, ENFORCED, UNKNOWN_PROFILE};
 pub use quota::{INCONSISTENT, OVER_CAPACITY, OVER_PROMISED, OVER_TENANT, WITHOUT_DEFAULTS};
 pub use subjects::{CATALOGUE, CLUSTER_ADMIN, UNKNOWN_ROLE, WILDCARD_ROLE, role_object};
-pub use tenant::{
-    DUPLICATE_TENANT, FLOOR_EXTERNAL, FLUX_CREATE_TENANT, INCOMPLETE, PARAMETERS, POD_SECURITY, SYNC, UNKNOWN_CLUSTER,
-};
+pub use sync::SYNC;
+pub use tenant::{DUPLICATE_TENANT, FLUX_CREATE_TENANT, INCOMPLETE, PARAMETERS, UNKNOWN_CLUSTER};
 pub use waivers::{DANGLING, DEFAULT_MAX_DAYS, EXPIRED, EXPIRING, NOT_APPROVED, UNUSED};
 
 use crate::diagnostic::{Diagnostic, Level, Rule, Scope, rule};

@@ -50,10 +50,20 @@ rule! {
 }
 rule! {
     /// Ingress from every address.
+    ///
+    /// ## Why it matters
+    /// Whoever reaches a node or a load balancer reaches the pods, other tenants' pods included.
+    /// ## Fix
+    /// Name the networks, or let the platform's gateway in: `ingress: [{platform: web}]`.
     pub static INGRESS_ANY = "network/ingress-any", Error;
 }
 rule! {
     /// A namespace without network isolation.
+    ///
+    /// ## Why it matters
+    /// Every pod of every tenant reaches its pods, and they reach everything.
+    /// ## Fix
+    /// Set network.isolation to `namespace` or `tenant`, and declare the edges that are needed.
     pub static ISOLATION_NONE = "network/isolation-none", Error;
 }
 rule! {
@@ -70,19 +80,22 @@ const NAME_LABEL: &str = "kubernetes.io/metadata.name";
 /// Addresses of the usual clouds' metadata services, where a cluster declares none.
 static METADATA: [&str; 2] = ["169.254.169.254/32", "fd00:ec2::254/128"];
 
+/// A consumer's half of an edge: the tenant, its namespace, what it declares.
+type Half<'a> = (usize, usize, &'a Spanned<Peer>);
+
 /// Where tenants are, by name, on one cluster.
 struct Index<'a> {
     tenants: &'a [Tenant],
     by_name: BTreeMap<&'a str, usize>,
     /// For each tenant that is named as an egress peer: who names it, from which namespace.
-    consumers: BTreeMap<&'a str, Vec<(usize, usize, &'a Spanned<Peer>)>>,
+    consumers: BTreeMap<&'a str, Vec<Half<'a>>>,
     cluster: usize,
 }
 
 impl<'a> Index<'a> {
     fn new(tenants: &'a [Tenant], cluster: usize) -> Self {
         let by_name = tenants.iter().enumerate().map(|(i, t)| (t.name.value.as_str(), i)).collect();
-        let mut consumers: BTreeMap<&str, Vec<(usize, usize, &Spanned<Peer>)>> = BTreeMap::new();
+        let mut consumers: BTreeMap<&str, Vec<Half<'_>>> = BTreeMap::new();
         for (t, tenant) in tenants.iter().enumerate() {
             for (n, namespace) in tenant.on(cluster).map_or(&[][..], |on| &on.namespaces).iter().enumerate() {
                 for peer in namespace.declared.egress.iter().flatten() {

@@ -24,6 +24,11 @@ rule! {
 }
 rule! {
     /// A waiver ends within 30 days.
+    ///
+    /// ## Why it matters
+    /// On the day after its last, its tenant is held: nothing of it changes in the tree until it is tightened.
+    /// ## Fix
+    /// Tighten the tenant, or have the waiver approved anew.
     pub static EXPIRING = "tenancy/waiver-expiring", Warning;
 }
 rule! {

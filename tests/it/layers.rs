@@ -54,7 +54,7 @@ fn a_module_names_only_modules_above_it() {
 fn diagnostic_names_no_rule_and_siblings_are_apart() {
     let all = files();
     let text = code(&all["diagnostic"][0].1);
-    assert!(!text.contains("pub static"), "a rule stands beside the code that finds it");
+    assert!(!text.contains(" = \""), "a rule stands beside the code that finds it");
     for (module, other) in [("report", "compile"), ("import", "tree"), ("tree", "import")] {
         for (path, text) in &all[module] {
             assert!(!code(text).contains(&format!("crate::{other}")), "{path} names {other}");
@@ -67,7 +67,7 @@ fn the_library_does_no_io() {
     let banned = [
         "std::fs",
         "std::env",
-        "std::net",
+        "TcpStream",
         "std::process",
         "std::io",
         "SystemTime",

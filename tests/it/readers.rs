@@ -34,18 +34,109 @@ fn readers(text: &str) -> Vec<(&'static str, Value)> {
 /// Strings that some reader takes for something else, or refuses, when they are written carelessly.
 fn nasty() -> Vec<String> {
     let words = [
-        "", "yes", "No", "on", "OFF", "y", "N", "true", "False", "null", "~", ".nan", ".inf", "-.INF", "1", "-0", "+1",
-        "1e3", "0x1F", "0o7", "0755", "08", "1_000", "0b1", "12:30:45", "2026-11-22", "2001-12-14 21:59:43", "=", "<<",
-        "<", "-", "- a", "---", "--- a", "...", "? a", ":", ": a", "a: b", "a:b", "a:", " a", "a ", "a #b", "a#b", "#a",
-        "&a", "*a", "!a", "!!str a", "|", ">", "|-", "@a", "`a", "%a", "\"a\"", "'a'", "it's", "a\"b", "\\", "a\\nb",
-        "{a}", "[a]", "a, b", ",", "{{ x }}", "${x}", "é", "日本", "😀", "\u{a0}", "a\u{a0}b", "x: y\u{2028}z", "\u{feff}a",
-        "\u{85}", "\u{200b}", "a\u{202e}b", "\u{ad}", "\u{fffd}", "\u{e000}", "\u{10ffff}", "null ", "1.2.3", "::1",
-        "10.0.0.0/8", "8Gi", "$(id)", "`id`", "*.example.com", "infinity", "None", "١٢٣", "ＹＥＳ", "key: |", "T", "f",
+        "",
+        "yes",
+        "No",
+        "on",
+        "OFF",
+        "y",
+        "N",
+        "true",
+        "False",
+        "null",
+        "~",
+        ".nan",
+        ".inf",
+        "-.INF",
+        "1",
+        "-0",
+        "+1",
+        "1e3",
+        "0x1F",
+        "0o7",
+        "0755",
+        "08",
+        "1_000",
+        "0b1",
+        "12:30:45",
+        "2026-11-22",
+        "2001-12-14 21:59:43",
+        "=",
+        "<<",
+        "<",
+        "-",
+        "- a",
+        "---",
+        "--- a",
+        "...",
+        "? a",
+        ":",
+        ": a",
+        "a: b",
+        "a:b",
+        "a:",
+        " a",
+        "a ",
+        "a #b",
+        "a#b",
+        "#a",
+        "&a",
+        "*a",
+        "!a",
+        "!!str a",
+        "|",
+        ">",
+        "|-",
+        "@a",
+        "`a",
+        "%a",
+        "\"a\"",
+        "'a'",
+        "it's",
+        "a\"b",
+        "\\",
+        "a\\nb",
+        "{a}",
+        "[a]",
+        "a, b",
+        ",",
+        "{{ x }}",
+        "${x}",
+        "é",
+        "日本",
+        "😀",
+        "\u{a0}",
+        "a\u{a0}b",
+        "x: y\u{2028}z",
+        "\u{feff}a",
+        "\u{85}",
+        "\u{200b}",
+        "a\u{202e}b",
+        "\u{ad}",
+        "\u{fffd}",
+        "\u{e000}",
+        "\u{10ffff}",
+        "null ",
+        "1.2.3",
+        "::1",
+        "10.0.0.0/8",
+        "8Gi",
+        "$(id)",
+        "`id`",
+        "*.example.com",
+        "infinity",
+        "None",
+        "١٢٣",
+        "ＹＥＳ",
+        "key: |",
+        "T",
+        "f",
     ];
     let mut all: Vec<String> = words.iter().map(|w| (*w).to_owned()).collect();
     all.extend(["x".repeat(2000), "word ".repeat(60), "é".repeat(500), "-".repeat(5), "1".repeat(40)]);
     // A small generator of its own: the same strings in every run.
-    let alphabet: Vec<char> = " \t\n:#-?,[]{}&*!|>'\"%@`~=<.0129_+exobynNtTruUE\\/é😀\u{85}\u{2028}\u{a0}ab".chars().collect();
+    let alphabet: Vec<char> =
+        " \t\n:#-?,[]{}&*!|>'\"%@`~=<.0129_+exobynNtTruUE\\/é😀\u{85}\u{2028}\u{a0}ab".chars().collect();
     let mut state = 7u64;
     for _ in 0..1500 {
         let mut text = String::new();
@@ -124,15 +215,22 @@ fn free_text_of_a_tenant_reaches_the_cluster_unchanged() {
             let of = |kind: &str| {
                 let here = format!("t{i}");
                 let mut all = read.iter().filter(|o| o["kind"] == kind);
-                all.find(|o| o["metadata"]["namespace"] == here.as_str() || (kind == "Namespace" && o["metadata"]["name"] == here.as_str()))
-                    .unwrap_or_else(|| panic!("{name}: {kind} of {here}"))
-                    .clone()
+                all.find(|o| {
+                    o["metadata"]["namespace"] == here.as_str()
+                        || (kind == "Namespace" && o["metadata"]["name"] == here.as_str())
+                })
+                .unwrap_or_else(|| panic!("{name}: {kind} of {here}"))
+                .clone()
             };
             let namespace = of("Namespace");
             assert_eq!(namespace["metadata"]["annotations"]["acme.example/x"], line.as_str(), "{name}");
             assert_eq!(namespace["metadata"]["annotations"]["tenantry.dev/display-name"], line.as_str(), "{name}");
             let description = format!("{line}\n\tb\n{line}");
-            assert_eq!(namespace["metadata"]["annotations"]["tenantry.dev/description"], description.as_str(), "{name}");
+            assert_eq!(
+                namespace["metadata"]["annotations"]["tenantry.dev/description"],
+                description.as_str(),
+                "{name}"
+            );
             let group = if line.trim().is_empty() { "g" } else { line };
             assert_eq!(of("RoleBinding")["subjects"][0]["name"], format!("{i}{group}").as_str(), "{name}");
         }

@@ -1,1 +1,195 @@
-//! refused
+//! Input that is broken or hostile: refused at its place, with exit code 1, and nothing of that tenant written.
+
+use crate::support::{FLEET, Sandbox, tenant};
+
+/// A fleet with a good tenant, and a bad file.
+fn with_bad(path: &str, bytes: impl AsRef<[u8]>) -> Sandbox {
+    let sandbox = Sandbox::with(&[("tenants/fleet.yaml", FLEET), ("tenants/good.yaml", &tenant("good", ""))]);
+    sandbox.write(path, bytes);
+    sandbox
+}
+
+#[track_caller]
+fn refused(bytes: impl AsRef<[u8]>, rule: &str, place: &str) {
+    let sandbox = with_bad("tenants/bad.yaml", bytes);
+    let ran = sandbox.run(&["render"]).code(1);
+    assert!(ran.err.contains(rule), "{}", ran.err);
+    assert!(ran.err.contains(place), "{}", ran.err);
+    assert!(ran.err.contains("fix:"), "{}", ran.err);
+    assert!(sandbox.has("rendered/prod/tenants/good/good.yaml"), "the others render");
+    assert!(!sandbox.files().keys().any(|p| p.starts_with("rendered/prod/tenants/bad")), "nothing of it is written");
+}
+
+#[test]
+fn syntax() {
+    refused(tenant("bad", "  quota: {pods: [}\n"), "document/syntax", "tenants/bad.yaml:7:1");
+    refused(tenant("bad", "\tquota: 1\n"), "document/syntax", "tenants/bad.yaml:7:");
+    refused(b"apiVersion: tenantry.dev/v1alpha1\nkind: \0Tenant\n", "document/syntax", "tenants/bad.yaml:2:7");
+    refused(b"apiVersion: tenantry.dev/v1alpha1\nkind: \x07Tenant\n", "document/syntax", "tenants/bad.yaml:2:7");
+    refused(b"apiVersion: tenantry.dev/v1alpha1\nkind: \xffTenant\n", "source/not-utf8", "tenants/bad.yaml:2:7");
+    refused(tenant("bad", "").replace("kind", "%YAML 1.1\n---\nkind"), "document/", "tenants/bad.yaml:");
+}
+
+#[test]
+fn bombs() {
+    let mut laughs = tenant("bad", "  parameters:\n    a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n");
+    for i in 1..9 {
+        let list = vec![format!("*a{}", i - 1); 10].join(", ");
+        laughs.push_str(&format!("    a{i}: &a{i} [{list}]\n"));
+    }
+    refused(laughs, "document/too-big", "tenants/bad.yaml:");
+    let mut text = tenant("bad", &format!("  parameters:\n    a: &a {}\n    b:\n", "x".repeat(100_000)));
+    text.push_str(&"      - *a\n".repeat(20_000));
+    refused(text, "document/too-big", "tenants/bad.yaml:");
+    let deep = format!("  parameters: {}{}\n", "[".repeat(1000), "]".repeat(1000));
+    refused(tenant("bad", &deep), "document/too-deep", "tenants/bad.yaml:7:");
+    let mut block = tenant("bad", "  parameters:\n");
+    for i in 0..1000 {
+        block.push_str(&format!("{}a:\n", " ".repeat(4 + i)));
+    }
+    refused(block, "document/too-deep", "tenants/bad.yaml:");
+    refused(tenant("bad", "  parameters: &p [*p]\n"), "document/", "tenants/bad.yaml:7:");
+    refused(vec![b'#'; 100 << 20], "source/too-large", "tenants/bad.yaml");
+}
+
+#[test]
+fn links_and_paths_do_not_leave_the_repository() {
+    let outside =
+        Sandbox::with(&[("secret.yaml", "apiVersion: v1\nkind: Secret\nmetadata: {name: s, namespace: bad}\n")]);
+    let sandbox = with_bad("tenants/bad.yaml", tenant("bad", "  manifests: [link.yaml]\n"));
+    std::os::unix::fs::symlink(outside.path().join("secret.yaml"), sandbox.path().join("tenants/link.yaml"))
+        .expect("a link");
+    let ran = sandbox.run(&["render"]).code(1);
+    assert!(ran.err.contains("source/outside-root"), "{}", ran.err);
+    assert!(!sandbox.has("rendered/prod/tenants/bad"));
+    let sandbox = with_bad("tenants/bad.yaml", tenant("bad", "  manifests: [../../../etc/passwd]\n"));
+    let ran = sandbox.run(&["render"]).code(1);
+    assert!(ran.err.contains("source/outside-root") && ran.err.contains("tenants/bad.yaml:7:15"), "{}", ran.err);
+}
+
+#[test]
+fn an_unreadable_file_holds_its_tenant() {
+    let sandbox = with_bad("tenants/bad.yaml", tenant("bad", ""));
+    sandbox.run(&["render"]).code(0);
+    let before = sandbox.read("rendered/prod/tenants/bad/bad.yaml");
+    // A folder in the place of the file cannot be read by anybody, root included.
+    std::fs::remove_file(sandbox.path().join("tenants/bad.yaml")).expect("removed");
+    std::os::unix::fs::symlink("nowhere", sandbox.path().join("tenants/bad.yaml")).expect("a link");
+    let ran = sandbox.run(&["render"]).code(1);
+    assert!(ran.err.contains("source/unreadable") && ran.err.contains("held: bad"), "{}", ran.err);
+    assert_eq!(before, sandbox.read("rendered/prod/tenants/bad/bad.yaml"));
+}
+
+#[test]
+fn what_is_no_tenant_is_not_skipped_in_silence() {
+    refused("metadata: {name: bad}\nspec: {}\n", "spec/no-kind", "tenants/bad.yaml:1:1");
+    let sandbox = with_bad("tenants/kustomization.yaml", "resources: [a.yaml]\n");
+    sandbox.write("tenants/a.yaml", "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\n");
+    let ran = sandbox.run(&["check"]).code(0);
+    assert!(ran.err.contains("2 documents of other groups skipped"), "{}", ran.err);
+}
+
+#[test]
+fn a_fleet_error_stops_the_run() {
+    for (text, rule) in [
+        (
+            "apiVersion: tenantry.dev/v1alpha1\nkind: Fleet\nmetadata: {name: acme}\nspec: {clusters: [{name: [}",
+            "document/syntax",
+        ),
+        ("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: x}\n", "spec/no-fleet"),
+        (
+            "apiVersion: tenantry.dev/v1alpha1\nkind: Fleet\nmetadata: {name: acme}\nspec: {clusters: []}",
+            "tenancy/fleet",
+        ),
+    ] {
+        let sandbox = with_bad("tenants/fleet.yaml", text);
+        let ran = sandbox.run(&["render"]).code(1);
+        assert!(ran.err.contains(rule) && ran.err.contains("nothing was written"), "{}", ran.err);
+        assert!(!sandbox.has("rendered") && !sandbox.has("tenantry.lock"));
+    }
+}
+
+#[test]
+fn templates_may_not_hand_out_what_is_not_the_tenants() {
+    let object = |kind: &str, meta: &str| format!("apiVersion: v1\nkind: {kind}\nmetadata:\n  name: x\n{meta}");
+    for (text, rule) in [
+        (object("ConfigMap", "  namespace: kube-system\n"), "bundle/object-not-allowed"),
+        (object("Node", ""), "bundle/object-not-allowed"),
+        (object("Namespace", ""), "bundle/object-not-allowed"),
+        ("apiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRoleBinding\nmetadata:\n  name: x\nroleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: cluster-admin}\n".into(), "bundle/object-not-allowed"),
+        (object("ConfigMap", "").replace("name: x", "label: x"), "bundle/object-invalid"),
+        ("apiVersion: v1\nkind: ResourceQuota\nmetadata: {name: q, namespace: good}\nspec: {hard: {pods: many}}\n".into(), "bundle/object-invalid"),
+        ("apiVersion: v1\nkind: ServiceAccount\nmetadata: {name: default, namespace: good}\n".into(), "bundle/duplicate-object"),
+    ] {
+        let sandbox = with_bad("templates/namespace/extra.yaml", text);
+        let ran = sandbox.run(&["render"]).code(1);
+        assert!(ran.err.contains(rule), "{rule}: {}", ran.err);
+        assert!(ran.err.contains("templates/namespace/extra.yaml:1:1"), "points into the template: {}", ran.err);
+        assert!(ran.err.contains("tenants/good.yaml:3:18"), "and at the tenant: {}", ran.err);
+        assert!(!sandbox.has("rendered/prod/tenants/good"));
+    }
+    let sandbox = with_bad("templates/namespace/quota.yaml", "# nothing\n");
+    let ran = sandbox.run(&["render"]).code(1);
+    assert!(ran.err.contains("bundle/floor-missing"), "{}", ran.err);
+    let sandbox = with_bad("templates/extra.yaml", "a: 1\n");
+    let ran = sandbox.run(&["render"]).code(1);
+    assert!(ran.err.contains("bundle/template-misplaced"), "{}", ran.err);
+}
+
+#[test]
+fn manifests_may_not_hand_out_what_is_not_the_tenants() {
+    let policy = "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {name: open, namespace: bad}\nspec: {podSelector: {}, ingress: [{}]}\n";
+    for (text, rule) in [
+        (policy, "bundle/manifest-floor"),
+        ("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: x, namespace: good}\n", "bundle/manifest-not-allowed"),
+        ("apiVersion: v1\nkind: PersistentVolume\nmetadata: {name: x}\n", "bundle/manifest-not-allowed"),
+        ("a: 1\n", "bundle/manifest]"),
+        (
+            "apiVersion: v1\nkind: ServiceAccount\nmetadata: {name: default, namespace: bad}\n",
+            "bundle/duplicate-object",
+        ),
+    ] {
+        let sandbox = with_bad("tenants/bad.yaml", tenant("bad", "  manifests: [../extra/x.yaml]\n"));
+        sandbox.write("extra/x.yaml", text);
+        let ran = sandbox.run(&["render"]).code(1);
+        assert!(ran.err.contains(rule), "{rule}: {}", ran.err);
+        assert!(!sandbox.has("rendered/prod/tenants/bad"));
+    }
+    let sandbox = with_bad("tenants/bad.yaml", tenant("bad", "  manifests: [none.yaml]\n"));
+    let ran = sandbox.run(&["check"]).code(1);
+    assert!(ran.out.contains("bundle/manifest]") && ran.out.contains("tenants/none.yaml"), "{}", ran.out);
+}
+
+#[test]
+fn verbatim_manifests_pass_byte_for_byte() {
+    let text = "# a comment  \napiVersion: v1\nkind: ConfigMap\nmetadata: {name: x,   namespace: bad}\ndata:\n  a: yes # kept\n";
+    let crd = "apiVersion: cert-manager.io/v1\nkind: Certificate\nmetadata:\n    name: c\n    namespace: bad\n";
+    let sandbox = with_bad("tenants/bad.yaml", tenant("bad", "  manifests: [../extra/x.yaml]\n"));
+    sandbox.write("extra/x.yaml", format!("{text}---\n{crd}"));
+    sandbox.run(&["render"]).code(0);
+    assert!(sandbox.read("rendered/prod/tenants/bad/bad.yaml").contains(&format!("---\n{text}")));
+    assert!(sandbox.read("rendered/prod/late/bad/bad.yaml").ends_with(&format!("---\n{crd}")));
+    let entry = sandbox.read("rendered/prod/entry/kustomizations.yaml");
+    assert!(entry.contains("name: tenant-bad-late") && !entry.contains("tenant-good-late"), "{entry}");
+}
+
+#[test]
+fn paths_that_are_applied_already_are_refused() {
+    let flux = |path: &str, source: &str| {
+        format!(
+            "apiVersion: kustomize.toolkit.fluxcd.io/v1\nkind: Kustomization\nmetadata: {{name: x, namespace: flux-system}}\nspec:\n  path: {path}\n  sourceRef: {{kind: GitRepository, name: {source}}}\n"
+        )
+    };
+    for (path, source, code) in [
+        ("./", "flux-system", 1),
+        ("./rendered", "flux-system", 1),
+        ("./tenants", "flux-system", 1),
+        ("./tenants/base", "flux-system", 0),
+        ("./", "other", 0),
+        ("./clusters/prod", "flux-system", 0),
+    ] {
+        let sandbox = with_bad("clusters/prod/flux-system/gotk-sync.yaml", flux(path, source));
+        let ran = sandbox.run(&["check"]).code(code);
+        assert_eq!(ran.out.contains("gitops/path-applied-twice"), code == 1, "{path}: {}", ran.out);
+    }
+}

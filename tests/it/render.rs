@@ -1,1 +1,202 @@
-//! render
+//! What is rendered: the committed fleet, and what a field adds and nothing else.
+
+use crate::support::{FLEET, Sandbox, compile, root, tenant};
+use std::collections::BTreeMap;
+
+#[test]
+fn the_committed_tree_is_fresh() {
+    let sandbox = Sandbox::new();
+    let copy = |folder: &str| {
+        for entry in walkdir::WalkDir::new(root().join(folder)).into_iter().filter_map(Result::ok) {
+            if entry.file_type().is_file() {
+                let path = entry.path().strip_prefix(root()).expect("below").to_string_lossy().into_owned();
+                sandbox.write(&path, std::fs::read(entry.path()).expect("bytes"));
+            }
+        }
+    };
+    copy("tenants");
+    sandbox.run(&["render"]).code(0);
+    for (path, bytes) in sandbox.files().iter().filter(|(p, _)| !p.starts_with("tenants/")) {
+        let committed = std::fs::read(root().join(path)).unwrap_or_default();
+        assert!(committed == *bytes, "{path} is stale: run `cargo run -- render`");
+    }
+}
+
+fn rendered(more: &str) -> BTreeMap<String, String> {
+    let (_, compiled) = compile(&[("tenants/fleet.yaml", FLEET), ("tenants/a.yaml", &tenant("a", more))]);
+    assert!(!compiled.tree.files.is_empty(), "{:?}", compiled.findings);
+    compiled.tree.files.into_iter().map(|(p, d)| (p, d.text)).collect()
+}
+
+fn of(files: &BTreeMap<String, String>) -> &str {
+    &files["rendered/prod/tenants/a/a.yaml"]
+}
+
+#[test]
+fn a_tenant_without_a_feature_renders_as_if_there_were_none() {
+    let plain = rendered("");
+    for more in
+        ["  members: []\n", "  sync: []\n", "  network: {}\n", "  floor: {quota: rendered}\n", "  parameters: {x: 1}\n"]
+    {
+        assert_eq!(plain, rendered(more), "{more}");
+    }
+}
+
+#[test]
+fn the_floor_is_on_by_default() {
+    let files = rendered("");
+    let text = of(&files);
+    for part in [
+        "pod-security.kubernetes.io/enforce: restricted",
+        "automountServiceAccountToken: false",
+        "name: default-deny",
+        "  ingress: []\n  egress: []\n",
+        "name: allow-dns",
+        "k8s-app: kube-dns",
+        "kubernetes.io/metadata.name: kube-system",
+        "services.loadbalancers: \"0\"",
+        "name: tenantry-owner",
+        "kustomize.toolkit.fluxcd.io/prune: disabled",
+        "kustomize.toolkit.fluxcd.io/substitute: disabled",
+        "tenantry.dev/tenant: a",
+    ] {
+        assert!(text.contains(part), "{part}\n{text}");
+    }
+    let kinds: Vec<&str> = text.lines().filter_map(|l| l.strip_prefix("kind: ")).collect();
+    assert_eq!(
+        kinds,
+        [
+            "Namespace",
+            "ResourceQuota",
+            "LimitRange",
+            "NetworkPolicy",
+            "NetworkPolicy",
+            "NetworkPolicy",
+            "ServiceAccount",
+            "RoleBinding"
+        ]
+    );
+    // What must not outlive its removal from Git is never kept from pruning.
+    for object in text.split("---\n").filter(|o| o.contains("kind: RoleBinding") || o.contains("name: allow-")) {
+        assert!(!object.contains("prune: disabled"), "{object}");
+    }
+}
+
+#[test]
+fn isolation_none_keeps_the_object() {
+    let waiver = "apiVersion: tenantry.dev/v1alpha1\nkind: Waiver\nmetadata: {name: w}\nspec: {rule: network/isolation-none, tenant: a, reason: x, approvedBy: x, approvedAt: \"2026-11-01\", expires: \"2026-12-31\"}\n";
+    let (_, compiled) = compile(&[
+        ("tenants/fleet.yaml", FLEET),
+        ("tenants/a.yaml", &tenant("a", "  network: {isolation: none}\n")),
+        ("tenants/waivers/w.yaml", waiver),
+    ]);
+    let text = &compiled.tree.files["rendered/prod/tenants/a/a.yaml"].text;
+    assert!(text.contains("name: default-deny") && text.contains("  ingress:\n  - {}\n  egress:\n  - {}\n"), "{text}");
+    assert!(!text.contains("name: allow-dns"), "{text}");
+}
+
+#[test]
+fn a_sync_runs_as_the_tenants_own_identity() {
+    let sync = "  sync:\n    - name: apps\n      git: {url: https://git.example/x}\n    - name: base\n      placement: system\n      oci: {url: oci://r.example/x, tag: \"1.2\"}\n      verify: {cosign: {issuer: ^https://ci$, subject: ^x$}}\n    - name: chart\n      helm: {url: https://charts.example, chart: web, version: \"1\"}\n      notifications: [{type: slack, secretRef: hook}]\n";
+    let files = rendered(sync);
+    let text = of(&files);
+    let object = |kind: &str, name: &str| {
+        let found = text
+            .split("---\n")
+            .find(|o| o.contains(&format!("\nkind: {kind}\n")) && o.contains(&format!("  name: {name}\n")));
+        found.unwrap_or_else(|| panic!("{kind} {name}\n{text}")).to_owned()
+    };
+    assert!(object("Kustomization", "apps").contains("serviceAccountName: deployer"));
+    assert!(object("Kustomization", "apps").contains("namespace: a\n"));
+    assert!(object("Kustomization", "a-base").contains("namespace: flux-system\n"));
+    assert!(object("Kustomization", "a-base").contains("serviceAccountName: a-deployer"));
+    assert!(object("OCIRepository", "a-base").contains("provider: cosign"));
+    assert!(object("HelmRelease", "chart").contains("serviceAccountName: deployer"));
+    assert!(object("ServiceAccount", "a-deployer").contains("automountServiceAccountToken: false"));
+    assert!(object("RoleBinding", "deployer").contains("name: tenantry-deployer"));
+    assert!(object("Alert", "chart-slack").contains("kind: HelmRelease"));
+    assert!(!text.contains("targetNamespace: a\n") || object("HelmRelease", "chart").contains("targetNamespace: a"));
+}
+
+#[test]
+fn an_edge_opens_both_halves_and_nothing_else() {
+    let (_, compiled) = compile(&[
+        ("tenants/fleet.yaml", FLEET),
+        ("tenants/a.yaml", &tenant("a", "  network: {egress: [{tenant: b, ports: [{port: 8080}]}]}\n")),
+        (
+            "tenants/b.yaml",
+            &tenant("b", "  network: {provides: [{port: 8080, to: {any: true}}, {port: 9090, to: {any: true}}]}\n"),
+        ),
+        ("tenants/c.yaml", &tenant("c", "")),
+    ]);
+    let text = |t: &str| compiled.tree.files[&format!("rendered/prod/tenants/{t}/{t}.yaml")].text.clone();
+    let section = |t: &str, name: &str| {
+        let text = text(t);
+        text.split("---\n")
+            .find(|o| o.contains(&format!("  name: {name}\n")))
+            .map(|o| o.split("spec:\n").nth(1).unwrap_or_default().to_owned())
+    };
+    assert_eq!(
+        section("a", "allow-egress").expect("egress"),
+        "  podSelector: {}\n  policyTypes:\n  - Egress\n  egress:\n  - to:\n    - namespaceSelector:\n        matchLabels:\n          kubernetes.io/metadata.name: b\n    ports:\n    - protocol: TCP\n      port: 8080\n"
+    );
+    assert_eq!(
+        section("b", "allow-ingress").expect("ingress"),
+        "  podSelector: {}\n  policyTypes:\n  - Ingress\n  ingress:\n  - from:\n    - namespaceSelector:\n        matchLabels:\n          kubernetes.io/metadata.name: a\n    ports:\n    - protocol: TCP\n      port: 8080\n"
+    );
+    assert_eq!(section("c", "allow-ingress"), None);
+}
+
+#[test]
+fn roles_of_the_catalogue_cannot_edit_the_floor() {
+    let (_, compiled) = compile(&[("tenants/fleet.yaml", FLEET)]);
+    let text = &compiled.tree.files["rendered/prod/platform/roles.yaml"].text;
+    let source = tenantry::source::Source::new("roles", text.clone());
+    let (documents, _) = tenantry::document::parse(tenantry::source::SourceId(0), &source);
+    let mut names = Vec::new();
+    for role in documents.iter().map(|d| d.root.to_json()).filter(|v| !v.is_null()) {
+        names.push(role["metadata"]["name"].as_str().expect("a name").to_owned());
+        for rule in role["rules"].as_array().expect("rules") {
+            let list = |k: &str| {
+                rule[k]
+                    .as_array()
+                    .expect("a list")
+                    .iter()
+                    .map(|v| v.as_str().expect("text").to_owned())
+                    .collect::<Vec<_>>()
+            };
+            let (resources, verbs) = (list("resources"), list("verbs"));
+            assert!(
+                !resources.contains(&"*".into())
+                    && !verbs.contains(&"*".into())
+                    && !list("apiGroups").contains(&"*".into())
+            );
+            let writes = verbs.iter().any(|v| !matches!(v.as_str(), "get" | "list" | "watch"));
+            for floor in [
+                "networkpolicies",
+                "resourcequotas",
+                "limitranges",
+                "namespaces",
+                "roles",
+                "rolebindings",
+                "serviceaccounts/token",
+            ] {
+                assert!(!writes || !resources.contains(&floor.to_owned()), "{role} writes {floor}");
+            }
+            for verb in ["escalate", "bind", "impersonate"] {
+                assert!(!verbs.contains(&verb.to_owned()));
+            }
+        }
+        let secrets = role["rules"].to_string().contains("\"secrets\"");
+        let name = role["metadata"]["name"].as_str().expect("a name");
+        assert_eq!(
+            secrets,
+            ["tenantry-owner", "tenantry-secrets-viewer", "tenantry-deployer"].contains(&name),
+            "{name}"
+        );
+    }
+    let mut wanted = tenantry::bundle::catalogue_objects();
+    wanted.sort();
+    names.sort();
+    assert_eq!(names, wanted);
+}

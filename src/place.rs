@@ -1,0 +1,157 @@
+//! Texts with a line index, and places in them: what every span points into.
+//!
+//! A source is a path and the text that stood there. Paths are relative to the repository's root and use `/`; no
+//! absolute path enters the pipeline, so that output and messages do not depend on the machine.
+
+/// Names a [`Source`] of a [`Sources`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SourceId(pub u32);
+
+/// A range of bytes in a source. `0..0` stands for the file as a whole.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Place {
+    /// The text.
+    pub source: SourceId,
+    /// First byte.
+    pub start: u32,
+    /// The byte after the last.
+    pub end: u32,
+}
+
+impl Place {
+    /// The file as a whole.
+    pub const fn file(source: SourceId) -> Self {
+        Self { source, start: 0, end: 0 }
+    }
+}
+
+/// A path and its text.
+#[derive(Debug)]
+pub struct Source {
+    /// Relative to the repository's root, `/` between parts.
+    pub path: String,
+    /// The text; empty where it could not be read.
+    pub text: String,
+    /// Byte offset of each line's start.
+    lines: Vec<u32>,
+}
+
+/// Line and column, both from 1; columns count characters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct LineColumn {
+    /// From 1.
+    pub line: u32,
+    /// From 1, in characters.
+    pub column: u32,
+}
+
+impl Source {
+    /// A source of a text.
+    pub fn new(path: impl Into<String>, text: impl Into<String>) -> Self {
+        let text = text.into();
+        let mut lines = vec![0];
+        let bytes = text.as_bytes();
+        for (i, b) in bytes.iter().enumerate() {
+            if *b == b'\n' || (*b == b'\r' && bytes.get(i + 1) != Some(&b'\n')) {
+                lines.push(i as u32 + 1);
+            }
+        }
+        Self { path: path.into(), text, lines }
+    }
+
+    /// The line and column of a byte offset.
+    pub fn position(&self, offset: u32) -> LineColumn {
+        let line = self.lines.partition_point(|start| *start <= offset).max(1) - 1;
+        let start = self.lines[line] as usize;
+        let end = self.floor(offset).max(start);
+        LineColumn { line: line as u32 + 1, column: self.text[start..end].chars().count() as u32 + 1 }
+    }
+
+    /// The text of a line (from 1), without its end.
+    pub fn line(&self, line: u32) -> &str {
+        let index = line as usize - 1;
+        let Some(start) = self.lines.get(index) else {
+            return "";
+        };
+        let end = self.lines.get(index + 1).map_or(self.text.len(), |next| *next as usize);
+        self.text[*start as usize..end].trim_end_matches(['\n', '\r'])
+    }
+
+    /// The byte offset of a line's start (lines from 1).
+    pub fn line_start(&self, line: u32) -> u32 {
+        self.lines.get(line as usize - 1).copied().unwrap_or(self.text.len() as u32)
+    }
+
+    /// How many lines the text has.
+    pub fn line_count(&self) -> u32 {
+        self.lines.len() as u32
+    }
+
+    /// The text of a place; empty where the place lies outside.
+    pub fn slice(&self, place: Place) -> &str {
+        self.text.get(place.start as usize..place.end as usize).unwrap_or("")
+    }
+
+    fn floor(&self, offset: u32) -> usize {
+        let mut at = (offset as usize).min(self.text.len());
+        while !self.text.is_char_boundary(at) {
+            at -= 1;
+        }
+        at
+    }
+}
+
+/// All texts of a run, in the order in which they were added.
+#[derive(Debug, Default)]
+pub struct Sources {
+    all: Vec<Source>,
+}
+
+impl Sources {
+    /// Adds a text.
+    pub fn add(&mut self, source: Source) -> SourceId {
+        self.all.push(source);
+        SourceId(self.all.len() as u32 - 1)
+    }
+
+    /// Adds a path without a text: for a fault that concerns a file as a whole.
+    pub fn add_path(&mut self, path: &str) -> Place {
+        Place::file(self.add(Source::new(path, "")))
+    }
+
+    /// The source of an id.
+    pub fn get(&self, id: SourceId) -> &Source {
+        &self.all[id.0 as usize]
+    }
+
+    /// The path of the source that a place lies in.
+    pub fn path(&self, place: Place) -> &str {
+        &self.get(place.source).path
+    }
+
+    /// `path:line:column` of a place; the path alone for a file as a whole without a text.
+    pub fn locate(&self, place: Place) -> String {
+        let source = self.get(place.source);
+        let at = source.position(place.start);
+        format!("{}:{}:{}", source.path, at.line, at.column)
+    }
+
+    /// Every source with its id.
+    pub fn iter(&self) -> impl Iterator<Item = (SourceId, &Source)> {
+        self.all.iter().enumerate().map(|(i, s)| (SourceId(i as u32), s))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn positions_count_characters() {
+        let source = Source::new("a", "é: 日本\r\nb: c\rd");
+        assert_eq!(source.position(4), LineColumn { line: 1, column: 4 });
+        assert_eq!(source.position(12), LineColumn { line: 2, column: 1 });
+        assert_eq!(source.line(2), "b: c");
+        assert_eq!(source.line(3), "d");
+    }
+}

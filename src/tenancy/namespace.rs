@@ -1,0 +1,263 @@
+//! The namespaces of a tenant on a cluster: their names, metadata, floor and Pod Security level.
+
+use super::merge::{merge, pick};
+use super::model::{LimitsObject, Namespace, NetworkObject, QuotaObject, Strings, Tenant};
+use super::names::{self, Metadata};
+use super::tenant::{DUPLICATE_TENANT, INCOMPLETE, Resolver, TenantMetadata};
+use super::{DERIVED_NAME, RESERVED_NAME, quota};
+use crate::diagnostic::{Diagnostic, rule};
+use crate::document::{Node, Spanned, deserialize};
+use crate::expression::eval_text;
+use crate::source::Place;
+use crate::spec::TenantDoc;
+use crate::spec::leaf;
+use crate::spec::tenant as spec;
+use crate::spec::tenant::{Floor, Management, PodSecurityLevel, PodSecurityMode, TenantSpec};
+use serde_json::json;
+
+rule! {
+    /// A part of the floor is not rendered.
+    ///
+    /// ## What it finds
+    /// `floor: {network: external}` and the like: the namespace has what was found there, or nothing.
+    /// ## Why it matters
+    /// What is not rendered is not guaranteed. A fleet that is adopted starts like this, with a date for each gap.
+    /// ## Fix
+    /// Set it to `rendered` (or remove it), and take the tenant's own objects of that kind out of `manifests`.
+    pub static FLOOR_EXTERNAL = "bundle/floor-external", Error;
+}
+rule! {
+    /// A namespace's pods may do more than the Pod Security level `restricted` lets them.
+    ///
+    /// ## What it finds
+    /// `privileged` wherever it is set, and `baseline` where a tenant sets it itself: a profile of the platform may.
+    pub static POD_SECURITY = "admission/pod-security-loosened", Error;
+}
+
+/// Fields that a namespace shares with its tenant.
+static SHARED: [&str; 4] = ["limits", "network", "podSecurity", "floor"];
+
+impl Resolver<'_> {
+    #[expect(clippy::too_many_arguments, reason = "one tenant on one cluster, from all that it is made of")]
+    pub(super) fn namespaces(
+        &self,
+        doc: &TenantDoc,
+        tenant: &Tenant,
+        metadata: &TenantMetadata,
+        tree: &Node,
+        over: Option<&Node>,
+        spec: &TenantSpec,
+        out: &mut Vec<Diagnostic>,
+    ) -> Vec<Namespace> {
+        let declared = spec.namespaces.as_deref().unwrap_or_default();
+        let trees = tree.get("namespaces").map_or(&[][..], Node::items);
+        if declared.is_empty() {
+            let place = doc.spec.entry("namespaces").map_or(doc.name.place, |e| e.key_place);
+            out.push(
+                Diagnostic::new(&INCOMPLETE, place, "the tenant has no namespace")
+                    .fix("add spec.namespaces: [{name: NAME}]"),
+            );
+            return Vec::new();
+        }
+        let own: Vec<Option<&spec::Quota>> = declared.iter().map(|n| n.quota.as_ref()).collect();
+        let empty = spec::Quota::default();
+        let amounts = quota::split(spec.quota.as_ref().unwrap_or(&empty), &own, &tenant.name.value, out);
+        let shared = pick(tree, &SHARED);
+        let mut all: Vec<Namespace> = Vec::with_capacity(declared.len());
+        for ((namespace, node), hard) in declared.iter().zip(trees).zip(amounts) {
+            if let Some(first) = all.iter().find(|n| n.id == namespace.name.as_str()) {
+                let message = format!("the namespace `{}` is listed twice", namespace.name.value);
+                out.push(
+                    Diagnostic::new(&DUPLICATE_TENANT, namespace.name.place, message)
+                        .related(first.place, "the first")
+                        .fix("remove one"),
+                );
+                continue;
+            }
+            let mut part = merge(&shared, &pick(node, &SHARED));
+            if let Some(over) = over {
+                part = merge(&part, &pick(over, &SHARED));
+            }
+            let Ok(merged) = deserialize::<TenantSpec>(&part) else {
+                continue;
+            };
+            all.extend(self.namespace(doc, tenant, metadata, namespace, &merged, spec, hard, out));
+        }
+        all
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "one namespace, from all that it is made of")]
+    fn namespace(
+        &self,
+        doc: &TenantDoc,
+        tenant: &Tenant,
+        metadata: &TenantMetadata,
+        declared: &Spanned<spec::Namespace>,
+        merged: &TenantSpec,
+        whole: &TenantSpec,
+        hard: Strings,
+        out: &mut Vec<Diagnostic>,
+    ) -> Option<Namespace> {
+        let name = self.namespace_name(doc, declared, out)?;
+        let allowed = self.fleet.spec.tenant_metadata.as_ref();
+        let labels = declared.labels.iter().flatten().map(|(k, v)| (k.as_str(), v.key));
+        names::check_metadata(allowed, Metadata::Label, labels, &tenant.name.value, out);
+        let annotations = declared.annotations.iter().flatten().map(|(k, v)| (k.as_str(), v.key));
+        names::check_metadata(allowed, Metadata::Annotation, annotations, &tenant.name.value, out);
+
+        let floor = merged.floor.clone().unwrap_or_default();
+        let plain = whole.compat.as_ref().and_then(|c| c.flux_create_tenant.as_ref()).is_some_and(|f| f.value);
+        self.floor_waivers(tenant, &name, &floor, out);
+        let rendered = |part: &Option<Spanned<Management>>| {
+            part.as_ref().is_none_or(|m| m.value == Management::Rendered) && !plain
+        };
+        let limits = merged.limits.clone().unwrap_or_default();
+        let names = declared.names.clone().unwrap_or_default();
+        let quota_name = names.quota.map_or_else(|| "quota".to_owned(), |n| n.value.to_string());
+        let limits_name = names.limits.map_or_else(|| "limits".to_owned(), |n| n.value.to_string());
+        if rendered(&floor.quota) && rendered(&floor.limits) {
+            let place = |key: &str| {
+                let find = |q: &Option<spec::Quota>| {
+                    q.as_ref().and_then(|q| q.iter().find(|(k, _)| k.as_str() == key).map(|(_, v)| v.key))
+                };
+                find(&declared.quota).or_else(|| find(&whole.quota)).unwrap_or(declared.name.place)
+            };
+            let keys: Vec<(&str, Place)> = hard.keys().map(|k| (k.as_str(), place(k))).collect();
+            quota::check_limits(&keys, &limits, &name, &tenant.name.value, out);
+        }
+        let quota = (rendered(&floor.quota) && !hard.is_empty()).then(|| QuotaObject { name: quota_name, hard });
+        let limits = if rendered(&floor.limits) { quota::limit_item(&limits) } else { None };
+        let mut labels = Strings::new();
+        for (key, value) in metadata.labels.iter().flatten().chain(declared.labels.iter().flatten()) {
+            labels.insert(key.to_string(), value.value.to_string());
+        }
+        if !plain {
+            self.pod_security(tenant, &name, merged, declared, &mut labels, out);
+        }
+        let mut annotations = Strings::new();
+        for (key, value) in metadata.annotations.iter().flatten().chain(declared.annotations.iter().flatten()) {
+            annotations.insert(key.to_string(), value.value.clone());
+        }
+        Some(Namespace {
+            id: declared.name.value.to_string(),
+            name,
+            place: declared.name.place,
+            labels,
+            annotations,
+            adopt: declared.adopt.as_ref().is_some_and(|a| a.value),
+            service_account: rendered(&floor.service_account),
+            quota,
+            limits: limits.map(|item| LimitsObject { name: limits_name, item }),
+            network: NetworkObject { rendered: rendered(&floor.network), ..NetworkObject::default() },
+            bindings: Vec::new(),
+            declared: merged.network.clone().unwrap_or_default(),
+        })
+    }
+
+    fn namespace_name(
+        &self,
+        doc: &TenantDoc,
+        declared: &Spanned<spec::Namespace>,
+        out: &mut Vec<Diagnostic>,
+    ) -> Option<String> {
+        let fleet = &self.fleet.spec;
+        let id = declared.name.as_str();
+        let template = fleet.naming.as_ref().and_then(|n| n.namespace.as_ref());
+        let name = match template {
+            None => id.to_owned(),
+            Some(template) => {
+                let (id_value, tenant) = (json!(id), json!(doc.name.value));
+                let made = eval_text(template, &[("name", &id_value), ("tenant", &tenant)]);
+                let checked = made.and_then(|name| match leaf::reason("dns-label", &name) {
+                    None => Ok(name),
+                    Some((_, reason)) => Err(format!("`{name}` of `{id}` and `{}`: {reason}", doc.name.value)),
+                });
+                match checked {
+                    Ok(name) => name,
+                    Err(reason) => {
+                        let message = format!("the namespace's name cannot be made: {reason}");
+                        out.push(
+                            Diagnostic::new(&DERIVED_NAME, declared.name.place, message)
+                                .related(template.place, format!("made by `{}`", template.value))
+                                .fix("shorten the name"),
+                        );
+                        return None;
+                    }
+                }
+            }
+        };
+        if let Some(whose) = names::reserved(fleet, &name) {
+            let message = format!("the namespace `{name}` belongs to {whose}");
+            out.push(Diagnostic::new(&RESERVED_NAME, declared.name.place, message).fix("take another name"));
+        }
+        Some(name)
+    }
+
+    fn floor_waivers(&self, tenant: &Tenant, namespace: &str, floor: &Floor, out: &mut Vec<Diagnostic>) {
+        let parts = [
+            (&floor.service_account, "ServiceAccount", "default", "serviceAccount"),
+            (&floor.network, "NetworkPolicy", "default-deny", "network"),
+            (&floor.quota, "ResourceQuota", "quota", "quota"),
+            (&floor.limits, "LimitRange", "limits", "limits"),
+        ];
+        for (part, kind, name, field) in parts {
+            if let Some(part) = part
+                && part.value == Management::External
+            {
+                let object = format!("{kind}/{namespace}/{name}");
+                let message = format!("the floor of `{namespace}` is without its {kind}");
+                let fix = format!("set floor.{field}: rendered");
+                self.waivers.demand(&FLOOR_EXTERNAL, &tenant.name.value, &object, part.place, message, &fix, out);
+            }
+        }
+    }
+
+    fn pod_security(
+        &self,
+        tenant: &Tenant,
+        namespace: &str,
+        merged: &TenantSpec,
+        declared: &Spanned<spec::Namespace>,
+        labels: &mut Strings,
+        out: &mut Vec<Diagnostic>,
+    ) {
+        let security = merged.pod_security.clone().unwrap_or_default();
+        let object = format!("Namespace/{namespace}");
+        let level = security.level.as_ref().map_or(PodSecurityLevel::Privileged, |l| l.value);
+        let place = security.level.as_ref().map_or(declared.name.place, |l| l.place);
+        let own = place.source == tenant.name.place.source;
+        if level == PodSecurityLevel::Privileged || (level == PodSecurityLevel::Baseline && own) {
+            let word = serde_json::to_value(level).ok().and_then(|v| v.as_str().map(str::to_owned)).unwrap_or_default();
+            let message = format!("the pods of `{namespace}` are held to `{word}` only");
+            let fix = "set podSecurity.level: restricted";
+            self.waivers.demand(&POD_SECURITY, &tenant.name.value, &object, place, message, fix, out);
+        }
+        let external = security.management.as_ref().is_some_and(|m| m.value == Management::External);
+        let (Some(level), false) = (&security.level, external) else {
+            return;
+        };
+        let all = [PodSecurityMode::Enforce, PodSecurityMode::Audit, PodSecurityMode::Warn];
+        let modes = security.modes.as_deref().unwrap_or(&all);
+        if !modes.contains(&PodSecurityMode::Enforce) && level.value != PodSecurityLevel::Privileged {
+            let message = format!("the Pod Security level of `{namespace}` is not enforced");
+            let fix = "add `enforce` to podSecurity.modes";
+            self.waivers.demand(&POD_SECURITY, &tenant.name.value, &object, level.place, message, fix, out);
+        }
+        for mode in modes {
+            let name = match mode {
+                PodSecurityMode::Enforce => "enforce",
+                PodSecurityMode::Audit => "audit",
+                PodSecurityMode::Warn => "warn",
+            };
+            let value = match level.value {
+                PodSecurityLevel::Restricted => "restricted",
+                PodSecurityLevel::Baseline => "baseline",
+                PodSecurityLevel::Privileged => "privileged",
+            };
+            labels.insert(format!("pod-security.kubernetes.io/{name}"), value.to_owned());
+            if let Some(version) = &security.version {
+                labels.insert(format!("pod-security.kubernetes.io/{name}-version"), version.value.clone());
+            }
+        }
+    }
+}
