@@ -15,8 +15,9 @@ pub static RULES: &[&Rule] = &[
     &tenancy::FLOOR_EXTERNAL,
     &bundle::FLOOR_MISSING,
     &tenancy::FLUX_CREATE_TENANT,
+    &bundle::KIND_NOT_DECLARED,
     &bundle::MANIFEST,
-    &tenancy::MANIFEST_FLOOR,
+    &bundle::MANIFEST_FLOOR,
     &bundle::MANIFEST_NOT_ALLOWED,
     &bundle::OBJECT_INVALID,
     &bundle::OBJECT_NOT_ALLOWED,
@@ -93,4 +94,5 @@ pub static RULES: &[&Rule] = &[
     &tree::OBJECT_MOVED,
     &tree::OUTGROWN,
     &tree::STALE,
+    &tree::UNKNOWN_CLUSTER,
 ];

@@ -64,6 +64,7 @@ pub fn front(sources: &mut Sources, files: &Files, mut context: Context) -> Fron
         None => Lock::default(),
     };
     context.prior = lock.prior();
+    context.prior.tenants.retain(|tenant, _| !context.leaving.contains(tenant));
     let builtin = bundle::builtin_profiles(sources);
     let (templates, faults) = Templates::load(sources, &files.templates);
     findings.extend(faults);

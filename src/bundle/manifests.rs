@@ -7,8 +7,8 @@ use crate::document::Spanned;
 use crate::document::{self, Document, Value as Tree};
 use crate::source::{Place, SourceId, Sources, join, parent};
 use crate::spec::leaf::FilePath;
+use crate::tenancy::Tenancy;
 use crate::tenancy::model::{OnCluster, Tenant};
-use crate::tenancy::{MANIFEST_FLOOR, Tenancy};
 use rayon::prelude::*;
 use std::collections::BTreeMap;
 
@@ -19,6 +19,17 @@ rule! {
 rule! {
     /// A verbatim manifest holds an object that the tenant may not have: one of the cluster, or of another namespace.
     pub static MANIFEST_NOT_ALLOWED = "bundle/manifest-not-allowed", Error;
+}
+
+rule! {
+    /// A tenant's verbatim manifests hold an object of a kind that the floor is made of.
+    ///
+    /// ## Why it matters
+    /// NetworkPolicies add up: one that allows everything, beside the floor, is the end of the floor. Roles, bindings,
+    /// quotas and limits the same.
+    /// ## Fix
+    /// Say it in the spec. Only under the profile `adopted` may such objects be passed through.
+    pub static MANIFEST_FLOOR = "bundle/manifest-floor", Error;
 }
 
 /// The verbatim files of a run, by path.

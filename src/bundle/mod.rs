@@ -5,7 +5,7 @@ mod manifests;
 pub mod object;
 mod template;
 
-pub use manifests::{MANIFEST, MANIFEST_NOT_ALLOWED, Manifests, wanted};
+pub use manifests::{MANIFEST, MANIFEST_FLOOR, MANIFEST_NOT_ALLOWED, Manifests, wanted};
 pub use object::{Object, ObjectId};
 pub use template::{EXPRESSION, LIMIT, SYNTAX, Template, UNDEFINED};
 
@@ -15,6 +15,7 @@ use crate::expression::Scope;
 use crate::source::{Place, Source, SourceId, Sources};
 use crate::spec::FleetDoc;
 use crate::spec::fleet::Cluster;
+use crate::spec::leaf::Line;
 use crate::tenancy::model::{Namespace, OnCluster, Tenant};
 use crate::tenancy::{Tenancy, role_object};
 use include_dir::{Dir, include_dir};
@@ -54,6 +55,15 @@ rule! {
     /// ## Fix
     /// Move it to templates/cluster, templates/tenant, templates/namespace or templates/sync.
     pub static TEMPLATE_MISPLACED = "bundle/template-misplaced", Error;
+}
+rule! {
+    /// An object of a kind that the cluster, by its `apis`, does not have.
+    ///
+    /// ## Why it matters
+    /// Its late part fails until the CRD is there. The floor, which is applied apart, does not wait for it.
+    /// ## Fix
+    /// Add the kind to the cluster's apis once its CRD is installed, or leave the object out there.
+    pub static KIND_NOT_DECLARED = "bundle/kind-not-declared", Warning;
 }
 rule! {
     /// Something that a tenant requires is not among the inputs.
@@ -234,6 +244,7 @@ struct Renderer<'a> {
     fleet_place: Place,
     owner: &'a str,
     flux_namespace: String,
+    apis: Option<&'a [Line]>,
     templates: &'a Templates,
     manifests: &'a Manifests,
     sources: &'a Sources,
@@ -260,13 +271,14 @@ impl<'a> Renderer<'a> {
                 "labels": cluster.labels,
                 "ring": cluster.ring.as_ref().map(|r| r.as_str()),
                 "kubernetes": cluster.kubernetes.as_ref().map(|k| k.as_str()),
-                "fluxNamespace": flux_namespace,
+                "flux": {"namespace": flux_namespace, "version": flux.and_then(|f| f.version.as_ref()).map(|v| v.as_str())},
             }),
             roles: Value::Array(roles.collect()),
             cluster_name: cluster.name.as_str(),
             fleet_place: fleet.name.place,
             owner: &fleet.name.value,
             flux_namespace,
+            apis: cluster.apis.as_deref(),
             templates,
             manifests,
             sources,
@@ -348,7 +360,9 @@ impl<'a> Renderer<'a> {
                 out.push(self.of(tenant, duplicate(&object, object.origin).related(first, "the first")));
             }
         }
-        if out.len() == before && !compat {
+        let clean = out.len() == before;
+        self.undeclared_kinds(&objects, tenant, out);
+        if clean && !compat {
             floor_is_there(&objects, tenant, on, out);
         }
         objects.sort_by(|a, b| (kinds::order(&a.id), &a.id).cmp(&(kinds::order(&b.id), &b.id)));
@@ -423,6 +437,26 @@ impl<'a> Renderer<'a> {
         emit(&mut text, &value);
         let late = !kinds::surely_present(&id);
         Ok(Object { id, text, late, origin })
+    }
+
+    /// Objects of kinds that the cluster says it does not have, one finding a kind.
+    fn undeclared_kinds(&self, objects: &[Object], tenant: &Tenant, out: &mut Vec<Diagnostic>) {
+        let Some(apis) = self.apis else { return };
+        let declared = |id: &ObjectId| {
+            apis.iter().any(|api| {
+                let mut parts = api.split('/');
+                parts.next() == Some(id.group.as_str()) && parts.next_back() == Some(id.kind.as_str())
+            })
+        };
+        let mut seen: BTreeSet<String> = BTreeSet::new();
+        for object in objects.iter().filter(|o| o.late && !declared(&o.id)) {
+            if seen.insert(object.id.type_name()) {
+                let message =
+                    format!("the cluster `{}` does not say that it has {}", self.cluster_name, object.id.type_name());
+                let fix = "add it to the cluster's apis once its CRD is installed";
+                out.push(self.of(tenant, Diagnostic::new(&KIND_NOT_DECLARED, object.origin, message).fix(fix)));
+            }
+        }
     }
 
     /// Why an object is not the tenant's to have.

@@ -13,6 +13,7 @@ use crate::bundle::{ObjectId, kinds};
 use crate::document::{self, Node, Value as Tree};
 use crate::source::{SourceId, Sources, join, parent};
 use crate::spec::fleet::FleetSpec;
+use crate::spec::leaf;
 use crate::tenancy::{Metadata, controller_reads, reserved};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -157,12 +158,10 @@ fn sort_out(mut objects: BTreeMap<ObjectId, Found>, order: &[ObjectId], fleet: &
         let Some(object) = objects.remove(id) else {
             continue;
         };
-        match reserved(fleet, &id.name) {
-            Some(whose) => survey.left.push(Left {
-                place: object.place,
-                what: id.to_string(),
-                reason: format!("its name belongs to {whose}"),
-            }),
+        let malformed =
+            leaf::reason("dns-label", &id.name).map(|(what, reason)| format!("its name is not {what}: {reason}"));
+        match malformed.or_else(|| reserved(fleet, &id.name).map(|whose| format!("its name belongs to {whose}"))) {
+            Some(reason) => survey.left.push(Left { place: object.place, what: id.to_string(), reason }),
             None => {
                 survey.namespaces.insert(id.name.clone(), FoundNamespace { object, objects: Vec::new() });
             }
@@ -200,7 +199,7 @@ fn may_carry(kind: Metadata, key: &str, value: &Value) -> Result<String, &'stati
         return Err("its value holds a control character");
     }
     let format = if kind == Metadata::Label { "label-value" } else { "text-line" };
-    if crate::spec::leaf::reason("label-key", key).is_some() || crate::spec::leaf::reason(format, text).is_some() {
+    if leaf::reason("label-key", key).is_some() || leaf::reason(format, text).is_some() {
         return Err("it is malformed");
     }
     Ok(text.to_owned())

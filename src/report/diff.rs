@@ -46,6 +46,14 @@ pub fn diff(before: &Objects, after: &Objects, own_metadata: bool) -> Difference
         let (old_plain, new_plain) = (normal(old, own_metadata), normal(new, own_metadata));
         let mut fields = Vec::new();
         compare("", Some(&old_plain), Some(&new_plain), &mut fields);
+        if is_secret(old) || is_secret(new) {
+            for (path, before, after) in &mut fields {
+                if !path.starts_with("metadata") {
+                    *before = before.take().map(|_| Value::from("(not shown)"));
+                    *after = after.take().map(|_| Value::from("(not shown)"));
+                }
+            }
+        }
         if !fields.is_empty() {
             out.changes.insert(id.clone(), Change::Changed(fields));
         } else if !own_metadata && normal(old, true) != normal(new, true) {
@@ -58,6 +66,11 @@ pub fn diff(before: &Objects, after: &Objects, own_metadata: bool) -> Difference
         out.changes.insert(id.clone(), Change::Added);
     }
     out
+}
+
+/// Whether an object holds what is never quoted: a Secret, or a text that SOPS encrypted.
+fn is_secret(object: &Value) -> bool {
+    object.get("kind").and_then(Value::as_str) == Some("Secret") || object.get("sops").is_some()
 }
 
 /// An object in the form in which two that mean the same are equal.

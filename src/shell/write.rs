@@ -12,6 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use tenantry::source::parent;
 use tenantry::tree::{Disk, Lock, Plan, Tree, digest};
 use walkdir::WalkDir;
 
@@ -59,6 +60,7 @@ pub fn snapshot(
             }
         }
     }
+    no_links(place, &paths)?;
     let digests: Vec<(String, Option<String>)> = paths
         .into_par_iter()
         .map(|path| {
@@ -82,6 +84,25 @@ pub fn snapshot(
         .collect::<Result<_, Fault>>()?;
     let files = digests.into_iter().filter_map(|(p, d)| Some((p, d?))).collect();
     Ok((Disk { files, unfinished: unfinished(place) }, leftovers))
+}
+
+/// Refuses a folder of the tree that is a link: what is written through it would land somewhere else.
+fn no_links(place: &Place, paths: &BTreeSet<String>) -> Result<(), Fault> {
+    let mut folders: BTreeSet<&str> = BTreeSet::new();
+    for path in paths {
+        let mut folder = parent(path);
+        while !folder.is_empty() && folders.insert(folder) {
+            folder = parent(folder);
+        }
+    }
+    for folder in folders {
+        let full = place.tree_base.join(folder);
+        if full.symlink_metadata().is_ok_and(|m| m.file_type().is_symlink()) {
+            let text = format!("{}: a symbolic link stands where a folder of the tree belongs", full.display());
+            return Err(Fault::Usage(text));
+        }
+    }
+    Ok(())
 }
 
 /// The digests that a run which did not finish was about to write.

@@ -71,6 +71,8 @@ pub struct Context {
     pub prior: Prior,
     /// Names of the sources that were given.
     pub sources: Vec<String>,
+    /// Tenants that may go: once their file is gone, nobody knows them any more.
+    pub leaving: Vec<String>,
 }
 
 /// What the lock remembers of earlier runs.
@@ -127,17 +129,6 @@ pub static WAIVABLE: [&Rule; 8] = [
     &POD_SECURITY,
 ];
 
-rule! {
-    /// A tenant's verbatim manifests hold an object of a kind that the floor is made of.
-    ///
-    /// ## Why it matters
-    /// NetworkPolicies add up: one that allows everything, beside the floor, is the end of the floor. Roles, bindings,
-    /// quotas and limits the same.
-    /// ## Fix
-    /// Say it in the spec. Only under the profile `adopted` may such objects be passed through.
-    pub static MANIFEST_FLOOR = "bundle/manifest-floor", Error;
-}
-
 /// Resolves the tenants of a fleet. `failed` are findings of earlier stages: whom they name exists, but cannot be read.
 pub fn resolve(
     specs: &Specs,
@@ -161,7 +152,7 @@ pub fn resolve(
         return (Tenancy::default(), out);
     }
 
-    let absent = out_of_reach(specs, fleet, context, failed, &mut out);
+    let mut absent = out_of_reach(specs, fleet, context, failed, &mut out);
     let names: BTreeSet<&str> = specs.tenants.iter().map(|t| t.name.value.as_str()).collect();
     let known = |name: &str| names.contains(name) || absent.knows(name);
     let rules = fleet.spec.waivers.clone().unwrap_or_default();
@@ -178,6 +169,8 @@ pub fn resolve(
     }
     tenants.sort_by(|a, b| a.name.value.cmp(&b.name.value));
 
+    let unread = absent.names.clone();
+    absent.names.extend(specs.tenants.iter().map(|t| t.name.value.clone()));
     network::connect(&mut tenants, &fleet.spec, &waivers, context, &absent, &mut out);
     let clusters: Vec<String> = fleet.spec.clusters.iter().map(|c| c.name.value.to_string()).collect();
     claims::check(&tenants, fleet, &clusters, context, &mut out);
@@ -191,7 +184,7 @@ pub fn resolve(
 
     let waivers_used = tenants.iter().map(|t| (t.name.value.clone(), waivers.used(&t.name.value))).collect();
     tenants.retain(|t| !failing.contains(&t.name.value));
-    (Tenancy { tenants, absent: absent.names, waivers_used }, out)
+    (Tenancy { tenants, absent: unread, waivers_used }, out)
 }
 
 /// The tenants that have an error.

@@ -6,7 +6,7 @@
 use super::Where;
 use crate::bundle::ObjectId;
 use crate::diagnostic::{Diagnostic, Scope, rule};
-use crate::source::{Place, Source, SourceId};
+use crate::source::{Place, Source, SourceId, join};
 use crate::tenancy::Prior;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -132,6 +132,11 @@ impl Lock {
                 Ok(Line::Cluster(entry)) => {
                     lock.clusters.insert(entry.cluster.clone(), entry);
                 }
+                Ok(Line::File(entry)) if !is_ours(&entry) => faults.push(
+                    Diagnostic::new(&LOCK_INVALID, place, "this path is not one that tenantry writes to")
+                        .fix("remove the line, or restore the file from Git")
+                        .scope(Scope::Fleet),
+                ),
                 Ok(Line::File(entry)) => {
                     lock.places.insert(entry.path.clone(), place);
                     lock.files.insert(entry.path.clone(), entry);
@@ -188,6 +193,17 @@ impl Lock {
         }
         prior
     }
+}
+
+/// Whether an entry names a file that tenantry can have written: below a cluster's folder, or an entry file.
+///
+/// The lock decides what may be overwritten and deleted, and whoever may edit the repository may edit it.
+fn is_ours(entry: &FileEntry) -> bool {
+    let clean = join("", &entry.path).is_some_and(|path| path == entry.path);
+    let yaml = entry.path.ends_with(".yaml") || entry.path.ends_with(".yml");
+    let below_cluster = entry.path.split('/').nth(1) == Some(entry.on.as_str());
+    let is_entry = entry.tenant.is_none() && matches!(entry.objects.as_slice(), [one] if one.ends_with("/tenantry"));
+    clean && yaml && (below_cluster || is_entry)
 }
 
 /// The namespaces that a file holds.

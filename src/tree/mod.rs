@@ -63,6 +63,16 @@ rule! {
     pub static QUARANTINED = "lifecycle/quarantined-name", Error;
 }
 
+rule! {
+    /// The lock holds a cluster that the fleet does not have.
+    ///
+    /// ## Why it matters
+    /// Its files stay in the tree, and its Flux goes on applying them. Nothing is deleted because a line of the fleet is.
+    /// ## Fix
+    /// Restore the cluster; or, once it is gone, remove its folder of the tree, its entry file, and its lines of the lock.
+    pub static UNKNOWN_CLUSTER = "tree/unknown-cluster", Warning;
+}
+
 /// The folder an object is applied from.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Where(pub String);
@@ -166,6 +176,13 @@ pub fn digest(bytes: &[u8]) -> String {
 /// Whether the lock or the removals allow what a tenant now is; findings hold the tenant.
 pub fn refusals(request: &Request<'_>) -> Vec<Diagnostic> {
     let mut out = Vec::new();
+    for cluster in request.lock.clusters.keys() {
+        if !request.fleet.spec.clusters.iter().any(|c| c.name.as_str() == cluster) {
+            let message = format!("the cluster `{cluster}` is in the lock, and not in the fleet: its files stay");
+            let fix = "restore it; or remove its folder, its entry file and its lines of the lock";
+            out.push(Diagnostic::new(&UNKNOWN_CLUSTER, request.fleet.name.place, message).fix(fix).scope(Scope::Fleet));
+        }
+    }
     for bundle in request.bundles {
         let cluster = &request.fleet.spec.clusters[bundle.cluster];
         let name = cluster.name.as_str();

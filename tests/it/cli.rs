@@ -411,3 +411,60 @@ fn what_is_worth_knowing_is_said_without_stopping() {
     let ran = sandbox.run(&["check"]).code(1);
     assert!(ran.out.contains("bundle/expression"), "{}", ran.out);
 }
+
+#[test]
+fn a_cluster_that_left_the_fleet_and_a_kind_it_lacks_are_said() {
+    let sandbox = fleet();
+    sandbox.write("tenants/fleet.yaml", format!("{FLEET}    - name: old\n      apis: [x.example/v1/Thing]\n"));
+    let crd = |kind: &str| format!("apiVersion: x.example/v1\nkind: {kind}\nmetadata: {{name: x, namespace: a}}\n");
+    sandbox.write("extra.yaml", format!("{}---\n{}", crd("Thing"), crd("Other")));
+    sandbox.write("tenants/a.yaml", tenant("a", "  clusters: [prod, old]\n  manifests: [../extra.yaml]\n"));
+    sandbox.write("tenants/b.yaml", tenant("b", "  clusters: [prod]\n"));
+    let ran = sandbox.run(&["render"]).code(0);
+    assert!(ran.err.contains("bundle/kind-not-declared") && ran.err.contains("Other.x.example"), "{}", ran.err);
+    assert!(!ran.err.contains("Thing.x.example"), "{}", ran.err);
+    sandbox.write("tenants/fleet.yaml", FLEET);
+    sandbox.write("tenants/a.yaml", tenant("a", ""));
+    let ran = sandbox.run(&["render"]).code(0);
+    assert!(ran.err.contains("tree/unknown-cluster") && sandbox.has("rendered/old/tenants/a/a.yaml"), "{}", ran.err);
+}
+
+#[test]
+fn a_lock_cannot_reach_outside_the_tree() {
+    let sandbox = fleet();
+    sandbox.run(&["render"]).code(0);
+    sandbox.write("precious.yaml", "mine");
+    let lock = sandbox.read("tenantry.lock");
+    let digest = blake3::hash(b"mine").to_hex()[..32].to_owned();
+    for path in ["precious.yaml", "../precious.yaml", "/etc/passwd", "rendered/prod/../../precious.yaml"] {
+        let line = format!("{{\"path\":\"{path}\",\"digest\":\"{digest}\",\"on\":\"prod\",\"objects\":[]}}\n");
+        sandbox.write("tenantry.lock", format!("{lock}{line}"));
+        let ran = sandbox.run(&["render"]).code(1);
+        assert!(ran.err.contains("tree/lock-invalid"), "{path}: {}", ran.err);
+        assert_eq!(sandbox.read("precious.yaml"), "mine");
+    }
+    let elsewhere = tempfile::tempdir().expect("a folder");
+    let other = fleet();
+    std::os::unix::fs::symlink(elsewhere.path(), other.path().join("rendered")).expect("a link");
+    let ran = other.run(&["render"]).code(2);
+    assert!(ran.err.contains("a symbolic link"), "{}", ran.err);
+    assert_eq!(std::fs::read_dir(elsewhere.path()).expect("a folder").count(), 0);
+}
+
+#[test]
+fn a_diff_never_quotes_a_secret() {
+    let sandbox = fleet();
+    let secret = |v: &str| {
+        format!("apiVersion: v1\nkind: Secret\nmetadata: {{name: s, namespace: a}}\nstringData: {{p: {v}}}\n")
+    };
+    sandbox.write("extra.yaml", secret("hunter2"));
+    sandbox.write("tenants/a.yaml", tenant("a", "  manifests: [../extra.yaml]\n"));
+    sandbox.git(&["init", "-q"]).code(0);
+    sandbox.git(&["add", "-A"]).code(0);
+    sandbox.git(&["commit", "-qm", "one"]).code(0);
+    sandbox.write("extra.yaml", secret("hunter3"));
+    for format in ["text", "json", "markdown"] {
+        let ran = sandbox.run(&["diff", "--format", format]).code(0);
+        assert!(ran.out.contains("Secret/a/s") && !ran.all().contains("hunter"), "{}", ran.all());
+    }
+}

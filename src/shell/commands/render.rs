@@ -21,7 +21,7 @@ pub fn run(cli: &Cli, args: &Render) -> Result<Outcome, Fault> {
     // Taken before anything is read: what another run writes meanwhile would not be seen.
     let _exclusive = if args.check || args.stdout { None } else { Some(Exclusive::take(&place)?) };
     let disk = Disk::new(&place.root)?;
-    let mut session = Session::read(cli, place, &disk)?;
+    let mut session = Session::read_leaving(cli, place, &disk, &args.allow_removal)?;
     let selection = select(args, &session)?;
     let mut compiled = session.compile(selection);
     let fatal = compiled.findings.iter().any(Diagnostic::stops_the_fleet);
