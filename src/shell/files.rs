@@ -44,6 +44,19 @@ impl Disk {
     }
 }
 
+/// A folder that cannot be walked, as a fault of the program.
+pub fn walk_fault(start: &Path) -> impl FnOnce(walkdir::Error) -> Fault + '_ {
+    |e| {
+        let path = e.path().unwrap_or(start).to_owned();
+        Fault::Io { path, source: e.into_io_error().unwrap_or_else(|| std::io::Error::other("a loop of links")) }
+    }
+}
+
+/// A path that is not UTF-8, as a fault of the program.
+pub fn name_fault(path: &Path) -> Fault {
+    Fault::Io { path: path.to_owned(), source: std::io::Error::other("its name is not UTF-8") }
+}
+
 /// Whether a file is YAML by its name.
 pub fn is_yaml(path: &str) -> bool {
     path.ends_with(".yaml") || path.ends_with(".yml")
@@ -66,13 +79,7 @@ impl Store for Disk {
             e.depth() == 0 || !matches!(name.as_ref(), ".git" | "target" | "node_modules")
         });
         for entry in walk {
-            let entry = entry.map_err(|e| {
-                let path = e.path().unwrap_or(&start).to_owned();
-                Fault::Io {
-                    path,
-                    source: e.into_io_error().unwrap_or_else(|| std::io::Error::other("a loop of links")),
-                }
-            })?;
+            let entry = entry.map_err(walk_fault(&start))?;
             if entry.file_type().is_dir() {
                 continue;
             }
@@ -80,10 +87,7 @@ impl Store for Disk {
             match slashed(relative) {
                 Some(path) if is_yaml(&path) => out.push(path),
                 Some(_) => {}
-                None => {
-                    let source = std::io::Error::other("its name is not UTF-8");
-                    return Err(Fault::Io { path: entry.path().to_owned(), source });
-                }
+                None => return Err(name_fault(entry.path())),
             }
         }
         Ok(out)

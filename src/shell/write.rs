@@ -5,7 +5,7 @@
 //! ours. Two runs at once are kept apart by a lock (flock) on the folder.
 
 use super::Fault;
-use super::files::slashed;
+use super::files::{name_fault, slashed, walk_fault};
 use super::session::{LOCK, Place};
 use rayon::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
@@ -38,21 +38,12 @@ pub fn snapshot(
             continue;
         }
         for entry in WalkDir::new(&folder) {
-            let entry = entry.map_err(|e| {
-                let path = e.path().unwrap_or(&folder).to_owned();
-                Fault::Io {
-                    path,
-                    source: e.into_io_error().unwrap_or_else(|| std::io::Error::other("a loop of links")),
-                }
-            })?;
+            let entry = entry.map_err(walk_fault(&folder))?;
             if entry.file_type().is_dir() {
                 continue;
             }
             let relative = entry.path().strip_prefix(&place.tree_base).unwrap_or(entry.path());
-            let Some(path) = slashed(relative) else {
-                let source = std::io::Error::other("its name is not UTF-8");
-                return Err(Fault::Io { path: entry.path().to_owned(), source });
-            };
+            let Some(path) = slashed(relative) else { return Err(name_fault(entry.path())) };
             if path.ends_with(TEMPORARY) {
                 leftovers.push(entry.path().to_owned());
             } else {

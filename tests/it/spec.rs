@@ -43,6 +43,20 @@ fn files_of(name: &str, text: &str) -> Vec<(String, String)> {
     files
 }
 
+/// Every fixture of a folder: its name, and its files.
+fn fixtures(folder: &str) -> Vec<(String, Vec<(String, String)>)> {
+    let entries = fs::read_dir(root().join(folder)).expect("the fixtures");
+    let mut paths: Vec<_> = entries.map(|e| e.expect("an entry").path()).collect();
+    paths.sort();
+    let read = |path: &std::path::PathBuf| {
+        let name = path.file_stem().expect("a name").to_string_lossy().into_owned();
+        let text = fs::read_to_string(path).expect("a text");
+        let files = files_of(&name, &text);
+        (name, files)
+    };
+    paths.iter().map(read).collect()
+}
+
 fn found(sources: &Sources, findings: &[tenantry::diagnostic::Diagnostic]) -> Vec<(String, u32, u32, u32, String)> {
     let mut out: Vec<_> = findings
         .iter()
@@ -63,11 +77,7 @@ fn found(sources: &Sources, findings: &[tenantry::diagnostic::Diagnostic]) -> Ve
 fn each_invalid_document_is_refused_where_it_is_marked() {
     let mut faults = Vec::new();
     let mut count = 0;
-    for entry in fs::read_dir(root().join("fixtures/spec/invalid")).expect("the fixtures") {
-        let path = entry.expect("an entry").path();
-        let name = path.file_stem().expect("a name").to_string_lossy().into_owned();
-        let text = fs::read_to_string(&path).expect("a text");
-        let files = files_of(&name, &text);
+    for (name, files) in fixtures("fixtures/spec/invalid") {
         let texts: Vec<(&str, &str)> = files.iter().map(|(p, t)| (p.as_str(), t.as_str())).collect();
         let (sources, compiled) = compile(&texts);
         let mut wanted: Vec<_> = files
@@ -90,11 +100,7 @@ fn each_invalid_document_is_refused_where_it_is_marked() {
 
 #[test]
 fn each_valid_document_is_accepted() {
-    for entry in fs::read_dir(root().join("fixtures/spec/valid")).expect("the fixtures") {
-        let path = entry.expect("an entry").path();
-        let name = path.file_stem().expect("a name").to_string_lossy().into_owned();
-        let text = fs::read_to_string(&path).expect("a text");
-        let files = files_of(&name, &text);
+    for (name, files) in fixtures("fixtures/spec/valid") {
         let texts: Vec<(&str, &str)> = files.iter().map(|(p, t)| (p.as_str(), t.as_str())).collect();
         let (sources, compiled) = compile(&texts);
         let found = found(&sources, &compiled.findings);
