@@ -2,6 +2,7 @@
 
 use crate::bundle::{self, ClusterBundle, Manifests, Templates};
 use crate::diagnostic::{Diagnostic, Level, Scope, sort};
+use crate::document::{Node, Value};
 use crate::source::{SourceId, Sources};
 use crate::spec::{self, FleetDoc, Input, NO_FLEET, Specs};
 use crate::tenancy::{self, Context, Tenancy, failing};
@@ -97,6 +98,11 @@ pub fn front(sources: &mut Sources, files: &Files, mut context: Context) -> Fron
     {
         let (tenancy, faults) = tenancy::resolve(&front.specs, fleet, &profiles, &context, &front.findings);
         front.tenancy = tenancy;
+        // The trees of the documents are merged now, and ten thousand of them are many.
+        for doc in &mut front.specs.tenants {
+            doc.spec = Node::new(doc.name.place, Value::Null);
+            doc.metadata = Node::new(doc.name.place, Value::Null);
+        }
         front.findings.extend(faults);
     }
     front
@@ -158,7 +164,6 @@ pub fn back(front: &mut Front, sources: &Sources, manifests: &Manifests, wish: &
                     Request {
                         fleet,
                         tenancy: &front.tenancy,
-                        bundles: &bundles,
                         sources,
                         lock: &front.lock,
                         layout: &wish.layout,
@@ -171,11 +176,11 @@ pub fn back(front: &mut Front, sources: &Sources, manifests: &Manifests, wish: &
                     }
                 };
             }
-            let refusals = tree::refusals(&request!());
+            let refusals = tree::refusals(&request!(), &bundles);
             held.extend(failing(&refusals));
             drop_failing(&mut bundles, &held);
             findings.extend(refusals);
-            compiled.tree = tree::build(&request!(), &mut findings);
+            compiled.tree = tree::build(&request!(), &mut bundles, &mut findings);
             compiled.held = held;
             compiled.bundles = bundles;
         }

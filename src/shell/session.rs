@@ -116,11 +116,11 @@ impl Session {
 
     /// Reads and resolves everything from somewhere.
     pub fn read(cli: &Cli, place: Place, store: &dyn Store) -> Result<Self, Fault> {
-        Self::read_leaving(cli, place, store, &[])
+        Self::read_with(cli, place, store, Context::default())
     }
 
-    /// The same, where some tenants may go.
-    pub fn read_leaving(cli: &Cli, place: Place, store: &dyn Store, leaving: &[String]) -> Result<Self, Fault> {
+    /// The same, with what else a command wants.
+    pub fn read_with(cli: &Cli, place: Place, store: &dyn Store, context: Context) -> Result<Self, Fault> {
         let mut sources = Sources::default();
         let mut files = Files { fleet_path: place.fleet.clone(), ..Files::default() };
         for (path, read) in read_all(store, store.list(place.tenants())?) {
@@ -137,13 +137,7 @@ impl Session {
             }
         }
         files.lock = read_lock(&place, &mut sources, &mut files.faults)?;
-        let context = Context {
-            now: Some(today(cli)?),
-            version: VERSION.to_owned(),
-            sources: given,
-            leaving: leaving.to_vec(),
-            ..Context::default()
-        };
+        let context = Context { now: Some(today(cli)?), version: VERSION.to_owned(), sources: given, ..context };
         let mut front = compile::front(&mut sources, &files, context);
         let scanned = scan_applied(&place, store, &mut sources, &files, &front)?;
         front.findings.extend(scanned);

@@ -71,6 +71,8 @@ pub struct Context {
     pub prior: Prior,
     /// Names of the sources that were given.
     pub sources: Vec<String>,
+    /// Whether each tenant keeps its merged tree, with the place of each value.
+    pub keep_merged: bool,
     /// Tenants that may go: once their file is gone, nobody knows them any more.
     pub leaving: Vec<String>,
 }
@@ -160,7 +162,13 @@ pub fn resolve(
     let waivers = Waivers::new(&specs.waivers, &rules, &WAIVABLE, known, now, &mut out);
 
     let single = tenant::unique(specs, fleet, &mut out);
-    let resolver = tenant::Resolver { fleet, profiles: &profiles, waivers: &waivers, parameters: parameters.as_ref() };
+    let resolver = tenant::Resolver {
+        fleet,
+        profiles: &profiles,
+        waivers: &waivers,
+        parameters: parameters.as_ref(),
+        keep_merged: context.keep_merged,
+    };
     let resolved: Vec<(Option<Tenant>, Vec<Diagnostic>)> = single.par_iter().map(|doc| resolver.resolve(doc)).collect();
     let mut tenants = Vec::with_capacity(resolved.len());
     for (tenant, more) in resolved {

@@ -26,7 +26,7 @@ pub struct Tenant {
     pub principals: Vec<Spanned<String>>,
     /// The profile it has.
     pub profile: String,
-    /// The merged tree.
+    /// The merged tree; null where the context does not ask for it.
     pub merged: Node,
     /// Where it runs.
     pub on: Vec<OnCluster>,

@@ -106,6 +106,8 @@ pub struct Resolver<'a> {
     pub waivers: &'a Waivers<'a>,
     /// The checker of parameters.
     pub parameters: Option<&'a Checker>,
+    /// Whether each tenant keeps its merged tree.
+    pub keep_merged: bool,
 }
 
 impl Resolver<'_> {
@@ -177,6 +179,9 @@ impl Resolver<'_> {
                     tenant.principals.push(Spanned::new(value, place));
                 }
             }
+        }
+        if !self.keep_merged {
+            tenant.merged = Node::new(tenant.name.place, crate::document::Value::Null);
         }
         Some(tenant)
     }

@@ -136,8 +136,6 @@ pub struct Request<'a> {
     pub fleet: &'a FleetDoc,
     /// The tenants without an error.
     pub tenancy: &'a Tenancy,
-    /// Their objects.
-    pub bundles: &'a [ClusterBundle],
     /// The texts, for the paths in the lock.
     pub sources: &'a Sources,
     /// What was written before.
@@ -174,7 +172,7 @@ pub fn digest(bytes: &[u8]) -> String {
 }
 
 /// Whether the lock or the removals allow what a tenant now is; findings hold the tenant.
-pub fn refusals(request: &Request<'_>) -> Vec<Diagnostic> {
+pub fn refusals(request: &Request<'_>, bundles: &[ClusterBundle]) -> Vec<Diagnostic> {
     let mut out = Vec::new();
     for cluster in request.lock.clusters.keys() {
         if !request.fleet.spec.clusters.iter().any(|c| c.name.as_str() == cluster) {
@@ -183,7 +181,7 @@ pub fn refusals(request: &Request<'_>) -> Vec<Diagnostic> {
             out.push(Diagnostic::new(&UNKNOWN_CLUSTER, request.fleet.name.place, message).fix(fix).scope(Scope::Fleet));
         }
     }
-    for bundle in request.bundles {
+    for bundle in bundles {
         let cluster = &request.fleet.spec.clusters[bundle.cluster];
         let name = cluster.name.as_str();
         let choice = unit_choice(request, name, bundle.tenants.len());
@@ -373,16 +371,16 @@ fn unit_changed(request: &Request<'_>, cluster: &str) -> Option<Diagnostic> {
     )
 }
 
-/// Builds the tree of some clusters.
-pub fn build(request: &Request<'_>, out: &mut Vec<Diagnostic>) -> Tree {
+/// Builds the tree of some clusters. The objects' texts move into it: ten thousand tenants have a lot of them.
+pub fn build(request: &Request<'_>, bundles: &mut [ClusterBundle], out: &mut Vec<Diagnostic>) -> Tree {
     let mut tree = Tree::default();
     let clusters: Vec<String> = request.fleet.spec.clusters.iter().map(|c| c.name.value.to_string()).collect();
-    for bundle in request.bundles {
+    for bundle in bundles {
         let cluster = &request.fleet.spec.clusters[bundle.cluster];
         let name = cluster.name.as_str();
         let choice = unit_choice(request, name, bundle.tenants.len());
         let mut units: BTreeMap<String, bool> = BTreeMap::new();
-        for part in &bundle.tenants {
+        for part in &mut bundle.tenants {
             let tenant = &request.tenancy.tenants[part.index];
             let unit = choice.unit(&part.tenant);
             let source = request.sources.path(tenant.name.place);
@@ -390,7 +388,7 @@ pub fn build(request: &Request<'_>, out: &mut Vec<Diagnostic>) -> Tree {
                 claims::of(tenant, &clusters).into_iter().map(|(thing, _)| thing).collect();
             all_claims.retain(|c| !c.starts_with("namespace/"));
             for late in [false, true] {
-                let objects: Vec<&Object> = part.objects.iter().filter(|o| o.late == late).collect();
+                let objects: Vec<&mut Object> = part.objects.iter_mut().filter(|o| o.late == late).collect();
                 if objects.is_empty() {
                     continue;
                 }
@@ -407,7 +405,7 @@ pub fn build(request: &Request<'_>, out: &mut Vec<Diagnostic>) -> Tree {
                     objects: Vec::new(),
                     held: false,
                 };
-                insert(&mut tree, entry, &header(Some(source)), &objects);
+                insert(&mut tree, entry, &header(Some(source)), objects);
             }
         }
         for (path, entry) in request.lock.files.iter().filter(|(_, e)| e.on == name) {
@@ -447,22 +445,22 @@ pub fn build(request: &Request<'_>, out: &mut Vec<Diagnostic>) -> Tree {
     tree
 }
 
-fn insert(tree: &mut Tree, mut entry: FileEntry, head: &str, objects: &[&Object]) {
+fn insert(tree: &mut Tree, mut entry: FileEntry, head: &str, objects: Vec<&mut Object>) {
     let size: usize = objects.iter().map(|o| o.text.len() + 4).sum();
     let mut text = String::with_capacity(head.len() + size);
     text.push_str(head);
     for object in objects {
         text.push_str("---\n");
-        text.push_str(&object.text);
+        text.push_str(&std::mem::take(&mut object.text));
+        entry.objects.push(object.id.to_string());
     }
     entry.digest = digest(text.as_bytes());
-    entry.objects = objects.iter().map(|o| o.id.to_string()).collect();
     tree.files.insert(entry.path.clone(), Desired { text, entry });
 }
 
 fn place_cluster(
     request: &Request<'_>,
-    bundle: &ClusterBundle,
+    bundle: &mut ClusterBundle,
     units: &[Unit],
     tree: &mut Tree,
     out: &mut Vec<Diagnostic>,
@@ -481,7 +479,7 @@ fn place_cluster(
         held: false,
     };
     let roles = format!("{}/roles.yaml", request.layout.platform_folder(name));
-    insert(tree, entry(roles), &header(None), &bundle.platform.iter().collect::<Vec<_>>());
+    insert(tree, entry(roles), &header(None), bundle.platform.iter_mut().collect());
     let flux = Flux { owner: &request.fleet.name.value, cluster, layout: request.layout };
     let folder = format!("{}/kustomizations.yaml", request.layout.entry_folder(name));
     let mut files = vec![(folder, flux.entry_folder(units))];

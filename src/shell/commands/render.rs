@@ -13,6 +13,7 @@ use std::time::Duration;
 use tenantry::compile::Compiled;
 use tenantry::diagnostic::{Diagnostic, Level, sort};
 use tenantry::report::plural;
+use tenantry::tenancy::Context;
 use tenantry::tree::{self, check_disk, plan};
 
 /// Runs the command.
@@ -21,7 +22,8 @@ pub fn run(cli: &Cli, args: &Render) -> Result<Outcome, Fault> {
     // Taken before anything is read: what another run writes meanwhile would not be seen.
     let _exclusive = if args.check || args.stdout { None } else { Some(Exclusive::take(&place)?) };
     let disk = Disk::new(&place.root)?;
-    let mut session = Session::read_leaving(cli, place, &disk, &args.allow_removal)?;
+    let mut session =
+        Session::read_with(cli, place, &disk, Context { leaving: args.allow_removal.clone(), ..Context::default() })?;
     let selection = select(args, &session)?;
     let mut compiled = session.compile(selection);
     let fatal = compiled.findings.iter().any(Diagnostic::stops_the_fleet);

@@ -1,16 +1,20 @@
 //! `show`: what a tenant comes to.
 
 use crate::shell::args::{Cli, Format, Show};
-use crate::shell::session::Session;
+use crate::shell::files::Disk;
+use crate::shell::session::{Place, Session};
 use crate::shell::{Fault, Outcome, output};
 use serde_json::json;
 use tenantry::diagnostic::{Diagnostic, Scope};
 use tenantry::document::{Node, Value, emit};
 use tenantry::spec::did_you_mean;
+use tenantry::tenancy::Context;
 
 /// Runs the command.
 pub fn run(cli: &Cli, args: &Show) -> Result<Outcome, Fault> {
-    let session = Session::open(cli, None)?;
+    let place = Place::find(cli, None)?;
+    let disk = Disk::new(&place.root)?;
+    let session = Session::read_with(cli, place, &disk, Context { keep_merged: true, ..Context::default() })?;
     let about: Vec<Diagnostic> = session
         .front
         .findings
