@@ -131,8 +131,8 @@ pub struct LimitsObject {
 pub struct NetworkObject {
     /// Whether they are rendered at all.
     pub rendered: bool,
-    /// The rule of `default-deny`, each way: none, or one that lets everything through.
-    pub deny: Vec<Value>,
+    /// The rules of `default-deny`, each way: null, or one that lets everything through.
+    pub deny: Option<Vec<Value>>,
     /// Peers within the namespace or tenant; none where everything is let through.
     pub intra: Vec<Value>,
     /// Egress rules for DNS; none where everything is let through.

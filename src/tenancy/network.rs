@@ -197,7 +197,7 @@ impl<'a> Maker<'_, 'a> {
             }
             Isolation::None => {
                 object.dns.clear();
-                object.deny.push(json!({}));
+                object.deny = Some(vec![json!({})]);
                 let place = isolation.map_or(namespace.place, |i| i.place);
                 self.demand(
                     &ISOLATION_NONE,

@@ -50,7 +50,7 @@ fn the_floor_is_on_by_default() {
         "pod-security.kubernetes.io/enforce: restricted",
         "automountServiceAccountToken: false",
         "name: default-deny",
-        "  ingress: []\n  egress: []\n",
+        "  podSelector: {}\n  policyTypes:\n  - Ingress\n  - Egress\n---\n",
         "name: allow-dns",
         "k8s-app: kube-dns",
         "kubernetes.io/metadata.name: kube-system",
