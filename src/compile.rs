@@ -179,7 +179,11 @@ pub fn back(front: &mut Front, sources: &Sources, manifests: &Manifests, wish: &
             let refusals = tree::refusals(&request!(), &bundles);
             held.extend(failing(&refusals));
             drop_failing(&mut bundles, &held);
+            let refused = refusals.iter().any(Diagnostic::stops_the_fleet);
             findings.extend(refusals);
+            if refused {
+                bundles.clear();
+            }
             compiled.tree = tree::build(&request!(), &mut bundles, &mut findings);
             compiled.held = held;
             compiled.bundles = bundles;

@@ -7,8 +7,8 @@ use crate::document::Spanned;
 use crate::document::{self, Document, Value as Tree};
 use crate::source::{Place, SourceId, Sources, join, parent};
 use crate::spec::leaf::FilePath;
-use crate::tenancy::Tenancy;
 use crate::tenancy::model::{OnCluster, Tenant};
+use crate::tenancy::{CLUSTER_ADMIN, MANIFEST_FLOOR, Permits, Tenancy};
 use rayon::prelude::*;
 use std::collections::BTreeMap;
 
@@ -21,21 +21,11 @@ rule! {
     pub static MANIFEST_NOT_ALLOWED = "bundle/manifest-not-allowed", Error;
 }
 
-rule! {
-    /// A tenant's verbatim manifests hold an object of a kind that the floor is made of.
-    ///
-    /// ## Why it matters
-    /// NetworkPolicies add up: one that allows everything, beside the floor, is the end of the floor. Roles, bindings,
-    /// quotas and limits the same.
-    /// ## Fix
-    /// Say it in the spec. Only under the profile `adopted` may such objects be passed through.
-    pub static MANIFEST_FLOOR = "bundle/manifest-floor", Error;
-}
-
 /// The verbatim files of a run, by path.
 #[derive(Debug, Default)]
 pub struct Manifests {
     files: BTreeMap<String, File>,
+    permits: Option<Permits>,
 }
 
 #[derive(Debug)]
@@ -77,12 +67,19 @@ pub fn wanted(tenancy: &Tenancy, sources: &Sources) -> Vec<Wanted> {
 
 impl Manifests {
     /// Reads the files that were found: each path, and its source.
-    pub fn load(sources: &Sources, found: &BTreeMap<String, SourceId>) -> Self {
+    ///
+    /// `permits` is what waivers permit of objects of the floor.
+    pub fn load(sources: &Sources, found: &BTreeMap<String, SourceId>, permits: Permits) -> Self {
         let read = |(path, id): (&String, &SourceId)| {
             let (documents, faults) = document::parse_foreign(*id, sources.get(*id));
             (path.clone(), File { documents, faults })
         };
-        Self { files: found.par_iter().map(read).collect() }
+        Self { files: found.par_iter().map(read).collect(), permits: Some(permits) }
+    }
+
+    /// Whether a path is one of them.
+    pub fn contains(&self, path: &str) -> bool {
+        self.files.contains_key(path)
     }
 
     /// A tenant's verbatim objects on a cluster. A file that is missing was reported by whoever looked for it.
@@ -141,12 +138,20 @@ impl Manifests {
                     .fix("remove it; what the platform owns belongs into the platform's own manifests"),
             ));
         }
-        if kinds::is_floor(&id) && tenant.profile != "adopted" {
+        let object = format!("{}/{}/{}", id.kind, id.namespace, id.name);
+        let permitted = |rule| self.permits.as_ref().is_some_and(|p| p.permits(rule, &tenant.name.value, &object));
+        if kinds::is_floor(&id) && (tenant.profile != "adopted" || !permitted(&MANIFEST_FLOOR)) {
             let message = format!("`{id}` is of a kind that the floor is made of");
-            return Err(Box::new(
-                Diagnostic::new(&MANIFEST_FLOOR, place, message)
-                    .fix("say it in the spec; only under the profile `adopted` are such objects passed through"),
-            ));
+            return Err(Box::new(Diagnostic::new(&MANIFEST_FLOOR, place, message).fix(format!(
+                "say it in the spec; or, under the profile `adopted`, write a Waiver of `{}` for {object}",
+                MANIFEST_FLOOR.id
+            ))));
+        }
+        let admin = value.pointer("/roleRef/name").and_then(|n| n.as_str()) == Some("cluster-admin");
+        if id.kind == "RoleBinding" && admin && !permitted(&CLUSTER_ADMIN) {
+            let message = format!("`{id}` binds to cluster-admin: its subjects can remove the floor");
+            let fix = format!("bind a lesser role, or write a Waiver of `{}` for {object}", CLUSTER_ADMIN.id);
+            return Err(Box::new(Diagnostic::new(&CLUSTER_ADMIN, place, message).fix(fix)));
         }
         let mut text = sources.get(document.raw.source).slice(document.raw).to_owned();
         if !text.ends_with('\n') {

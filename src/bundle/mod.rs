@@ -5,7 +5,7 @@ mod manifests;
 pub mod object;
 mod template;
 
-pub use manifests::{MANIFEST, MANIFEST_FLOOR, MANIFEST_NOT_ALLOWED, Manifests, wanted};
+pub use manifests::{MANIFEST, MANIFEST_NOT_ALLOWED, Manifests, wanted};
 pub use object::{Object, ObjectId};
 pub use template::{EXPRESSION, LIMIT, SYNTAX, Template, UNDEFINED};
 

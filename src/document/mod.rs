@@ -152,6 +152,11 @@ impl Node {
         }
     }
 
+    /// Sixteen hexadecimal digits that tell two values apart, wherever they stand.
+    pub fn digest(&self) -> String {
+        blake3::hash(self.to_json().to_string().as_bytes()).to_hex().as_str()[..16].to_owned()
+    }
+
     /// The value without places.
     pub fn to_json(&self) -> serde_json::Value {
         use serde_json::Value as V;

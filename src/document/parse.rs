@@ -160,6 +160,10 @@ impl<'s> Builder<'s> {
                     let message = fault.info();
                     let deep =
                         message.contains("nesting") || message.contains("recursion") || message.contains("depth");
+                    if let Some(fault) = self.familiar_fault() {
+                        self.faults.push(fault);
+                        return (Vec::new(), self.faults);
+                    }
                     let (rule, fix) = if deep {
                         (&TOO_DEEP, format!("at most {MAX_DEPTH} levels are read"))
                     } else {
@@ -223,6 +227,25 @@ impl<'s> Builder<'s> {
             }
         }
         if self.faults.is_empty() { (self.documents, self.faults) } else { (Vec::new(), self.faults) }
+    }
+
+    /// A mistake that is better named than by where the grammar stumbled over it.
+    fn familiar_fault(&self) -> Option<Diagnostic> {
+        for number in 1..=self.source.line_count() {
+            let line = self.source.line(number);
+            let start = self.source.line_start(number) as usize;
+            if ["<<<<<<< ", "=======", ">>>>>>> "].iter().any(|mark| line.starts_with(mark)) {
+                let message = "a merge conflict's marker stands in the file";
+                let place = self.place(start, start + line.len());
+                return Some(self.fault(&SYNTAX, place, message).fix("resolve the conflict, and remove the markers"));
+            }
+            let indent = line.len() - line.trim_start().len();
+            if let Some(tab) = line[..indent].find('\t') {
+                let place = self.place(start + tab, start + tab + 1);
+                return Some(self.fault(&SYNTAX, place, "a tab indents this line").fix("indent with spaces"));
+            }
+        }
+        None
     }
 
     fn tag(

@@ -40,8 +40,16 @@ impl Converted {
     }
 
     fn pass(&mut self, found: &Found) {
-        let list = if kinds::is_floor(&found.id) { &mut self.floor } else { &mut self.others };
-        list.push(found.clone());
+        let object = format!("{}/{}/{}", found.id.kind, found.id.namespace, found.id.name);
+        if found.id.kind == "RoleBinding" && found.value["roleRef"]["name"] == "cluster-admin" {
+            self.loosenings.push(("api/cluster-admin", object.clone()));
+        }
+        if kinds::is_floor(&found.id) {
+            self.loosenings.push(("bundle/manifest-floor", object));
+            self.floor.push(found.clone());
+        } else {
+            self.others.push(found.clone());
+        }
     }
 }
 

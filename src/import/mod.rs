@@ -97,6 +97,10 @@ pub fn survey(sources: &Sources, ids: &[SourceId], fleet: &FleetSpec) -> Survey 
             leave("a kustomization".into(), "an overlay that is not built: import what `kustomize build` prints");
             continue;
         }
+        if value.get("kind").and_then(Value::as_str) == Some("List") && value.get("items").is_some() {
+            leave("a List".into(), "its items are not read: write each as a document of its own");
+            continue;
+        }
         let object = match ObjectId::of(&value) {
             Ok(object) => object,
             Err(reason) => {

@@ -4,6 +4,7 @@ use super::convert::{Converted, convert};
 use super::{Found, FoundNamespace, Left, Survey};
 use crate::document::emit;
 use crate::spec::leaf::{self, Day};
+use crate::spec::quantity::Quantity;
 use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -46,6 +47,8 @@ pub struct Output {
     pub passed: usize,
     /// How many loosenings the waivers permit.
     pub loosenings: usize,
+    /// Secrets that are passed through and hold their data in plain text.
+    pub plain_secrets: Vec<String>,
 }
 
 /// Writes the files of a surveyed folder.
@@ -83,6 +86,8 @@ pub fn write(survey: &Survey, options: &Options<'_>) -> Output {
             out.carried += part.carried;
             out.passed += part.floor.len() + part.others.len();
             out.loosenings += part.loosenings.len();
+            let plain = part.others.iter().filter(|o| o.id.kind == "Secret" && o.value.get("sops").is_none());
+            out.plain_secrets.extend(plain.map(|o| o.id.to_string()));
         }
         out.tenants += 1;
         tenant_files(&name, &converted, options, &mut out.files);
@@ -148,6 +153,10 @@ fn tenant_files(name: &str, parts: &[Converted], options: &Options<'_>, files: &
         spec.insert("members".into(), Value::Array(members));
     }
     spec.insert("namespaces".into(), parts.iter().map(|p| Value::Object(p.namespace.clone())).collect());
+    let quota = quota_sum(parts);
+    if parts.len() > 1 && !quota.is_empty() {
+        spec.insert("quota".into(), Value::Object(quota));
+    }
     if !manifests.is_empty() {
         spec.insert("manifests".into(), Value::Array(manifests));
     }
@@ -158,6 +167,19 @@ fn tenant_files(name: &str, parts: &[Converted], options: &Options<'_>, files: &
         let head = "# yaml-language-server: $schema=../../schemas/waiver.json\n";
         files.insert(format!("waivers/{name}.yaml"), format!("{head}{}", waivers.join("---\n")));
     }
+}
+
+/// The amounts of a tenant with several namespaces: what they have together, so that a profile's total does not bind.
+fn quota_sum(parts: &[Converted]) -> Map<String, Value> {
+    let mut sums: BTreeMap<String, (i128, bool)> = BTreeMap::new();
+    for (key, amount) in parts.iter().filter_map(|p| p.namespace.get("quota")?.as_object()).flatten() {
+        if let Some(quantity) = amount.as_str().and_then(|text| Quantity::parse(text).ok()) {
+            let sum = sums.entry(key.clone()).or_insert((0, true));
+            sum.0 += quantity.nanos();
+            sum.1 &= quantity.text().ends_with('i');
+        }
+    }
+    sums.into_iter().map(|(key, (nanos, binary))| (key, json!(Quantity::from_nanos(nanos, binary).text()))).collect()
 }
 
 /// Verbatim documents, in files that are small enough to be read.
@@ -228,6 +250,12 @@ pub fn hand_over(output: &Output, from: &str) -> String {
         output.loosenings,
         output.left.len()
     );
+    if !output.plain_secrets.is_empty() {
+        text.push_str("\n## Secrets in plain text\n\nPassed through as they were found. Encrypt them (SOPS), or take them out of Git.\n\n");
+        for secret in &output.plain_secrets {
+            text.push_str(&format!("- `{secret}`\n"));
+        }
+    }
     text.push_str("\n## Not carried over\n\n");
     if output.left.is_empty() {
         text.push_str("Nothing.\n");

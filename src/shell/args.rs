@@ -81,7 +81,7 @@ pub enum FailOn {
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Writes a fleet with one cluster, a tenant that renders, and the schemas for the editor
+    /// Writes a fleet that renders, and the schemas for the editor; reads what is there first
     Init(Init),
     /// Writes a new document
     #[command(subcommand)]

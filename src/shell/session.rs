@@ -15,7 +15,7 @@ use tenantry::spec::Input;
 use tenantry::spec::fleet::Cluster;
 use tenantry::spec::leaf::Day;
 use tenantry::tenancy::Context;
-use tenantry::tree::{Applied, Layout, applied_twice, entry_path};
+use tenantry::tree::{Applied, Layout, applied_twice, entry_path, unlisted_entries};
 
 /// The name of the lock's file.
 pub const LOCK: &str = "tenantry.lock";
@@ -103,7 +103,8 @@ pub struct Session {
     pub sources: Sources,
     /// Specs and tenants.
     pub front: Front,
-    manifests: Manifests,
+    /// Verbatim files.
+    pub manifests: Manifests,
 }
 
 impl Session {
@@ -129,6 +130,7 @@ impl Session {
             }
         }
         let given = read_sources(cli, &mut sources, &mut files)?;
+        let given_names = given.clone();
         let folder = place.under_base("templates");
         for (path, read) in read_all(store, store.list(&folder)?) {
             if let Some(source) = take(&mut sources, &path, read, true, &mut files.faults) {
@@ -139,6 +141,12 @@ impl Session {
         files.lock = read_lock(&place, &mut sources, &mut files.faults)?;
         let context = Context { now: Some(today(cli)?), version: VERSION.to_owned(), sources: given, ..context };
         let mut front = compile::front(&mut sources, &files, context);
+        if let Some(fleet) = front.fleet() {
+            let named = |name: &String| fleet.spec.sources.iter().flatten().any(|s| s.name.as_str() == name);
+            if let Some(unknown) = given_names.iter().find(|n| !named(n)) {
+                return Err(Fault::Usage(format!("--source {unknown}: the fleet names no such source")));
+            }
+        }
         let scanned = scan_applied(&place, store, &mut sources, &files, &front)?;
         front.findings.extend(scanned);
         let manifests = read_manifests(store, &mut sources, &files, &mut front);
@@ -292,7 +300,7 @@ fn read_manifests(store: &dyn Store, sources: &mut Sources, files: &Files, front
         }
         front.findings.extend(faults.into_iter().map(|f| f.related(wanted.place, "named here").tenant(&wanted.tenant)));
     }
-    Manifests::load(sources, &found)
+    Manifests::load(sources, &found, std::mem::take(&mut front.tenancy.permits))
 }
 
 /// Paths of ours that a Flux Kustomization or an Argo CD Application of this repository applies already.
@@ -365,7 +373,9 @@ fn scan_applied(
     let mut ours: Vec<(String, &str)> =
         fleet.spec.clusters.iter().map(|c| (format!("{tree}/{}", c.name.as_str()), "the tree")).collect();
     ours.push((place.fleet.clone(), "the fleet's file"));
-    Ok(applied_twice(&ours, &applied, &kustomizations))
+    let mut findings = applied_twice(&ours, &applied, &kustomizations);
+    findings.extend(unlisted_entries(&entries, &kustomizations, fleet.name.place));
+    Ok(findings)
 }
 
 /// The source that holds a cluster's tree.

@@ -250,6 +250,18 @@ fn explain(
                     .fix(format!("write \"{b}\"")),
                 ),
                 _ => {
+                    let fix = match (&node.value, wanted.as_slice()) {
+                        (Value::String(s), [only]) if only == "array" => format!("write a list: [{}]", shorten(s)),
+                        (Value::String(s), [only]) if only == "object" => {
+                            let key = if schema_path.contains("Subject") || schema_path.contains("owners") {
+                                "group"
+                            } else {
+                                "name"
+                            };
+                            format!("write a mapping, as `{key}: {}`", shorten(s))
+                        }
+                        _ => fix,
+                    };
                     let message = format!("{} where {} is wanted", show(), in_words_list(&wanted));
                     out.push(Diagnostic::new(&WRONG_TYPE, node.place, message).fix(fix));
                 }
@@ -281,6 +293,11 @@ fn explain(
         Fault::Constant { expected_value } => {
             let message = format!("{} is not {expected_value}", show());
             out.push(Diagnostic::new(&INVALID_VALUE, node.place, message).fix(format!("write {expected_value}")));
+        }
+        Fault::Pattern { .. } if node.as_str().is_some_and(|s| s.parse::<u16>().is_ok()) => {
+            let message = format!("{} is a number in quotes", show());
+            let fix = format!("write {} without quotes", node.as_str().unwrap_or_default());
+            out.push(Diagnostic::new(&INVALID_VALUE, node.place, message).fix(fix));
         }
         Fault::Pattern { pattern } => {
             let message = format!("{} is malformed", show());
@@ -372,6 +389,10 @@ static SOURCE: [&str; 4] = ["git", "oci", "helm", "bucket"];
 
 /// That exactly (or, where not `must`, at most) one of some keys is there.
 pub(super) fn one_of(node: &Node, keys: &[&str], must: bool, what: &str, out: &mut Vec<Diagnostic>) {
+    if !matches!(node.value, Value::Map(_)) {
+        // The schema has said so.
+        return;
+    }
     let mut found = node.entries().iter().filter(|e| keys.contains(&e.key.as_str()));
     match (found.next(), found.next()) {
         (None, _) if must => {

@@ -276,7 +276,15 @@ fn duration(text: &str) -> Result<(), String> {
 }
 
 fn address(text: &str, schemes: &[&str]) -> Result<(), String> {
-    let parsed = url::Url::parse(text).map_err(|e| e.to_string())?;
+    if let Some((user_host, path)) = text.split_once(':')
+        && user_host.contains('@')
+        && !user_host.contains('/')
+        && schemes.contains(&"ssh")
+    {
+        return Err(format!("write it as ssh://{user_host}/{path}"));
+    }
+    let wanted = || format!("write it as {}://HOST/PATH", schemes[0]);
+    let parsed = url::Url::parse(text).map_err(|_| wanted())?;
     if !schemes.contains(&parsed.scheme()) {
         return Err(format!("it starts with {}://", parsed.scheme()));
     }

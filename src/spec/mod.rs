@@ -41,6 +41,8 @@ pub struct FleetDoc {
     pub name: Spanned<String>,
     /// What it says.
     pub spec: FleetSpec,
+    /// The digest of its document.
+    pub digest: String,
 }
 
 /// A profile.
@@ -211,7 +213,7 @@ fn load_document(
         },
         (Kind::Tenant, None) => Scope::File(input.source),
     };
-    let mut faults = check_schema(schema::checker(kind), &root);
+    let mut faults = schema::checker(kind).map_or_else(Vec::new, |checker| check_schema(checker, &root));
     check::control_characters(&root, &mut faults);
     if let Some(spec) = root.get("spec") {
         match kind {
@@ -256,7 +258,7 @@ fn read_typed(kind: Kind, name: Spanned<String>, root: &Node, input: &Input) -> 
     let missing = || ("the document has no spec".to_owned(), root.place);
     let spec = root.get("spec").ok_or_else(missing)?;
     Ok(match kind {
-        Kind::Fleet => Read::Fleet(Box::new(FleetDoc { name, spec: deserialize(spec)? })),
+        Kind::Fleet => Read::Fleet(Box::new(FleetDoc { name, spec: deserialize(spec)?, digest: root.digest() })),
         Kind::Profile => Read::Profile(Box::new(ProfileDoc {
             name,
             spec: deserialize(spec)?,

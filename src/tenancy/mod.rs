@@ -28,7 +28,7 @@ pub use quota::{INCONSISTENT, OVER_CAPACITY, OVER_PROMISED, OVER_TENANT, WITHOUT
 pub use subjects::{CATALOGUE, CLUSTER_ADMIN, UNKNOWN_ROLE, WILDCARD_ROLE, role_object};
 pub use sync::SYNC;
 pub use tenant::{DUPLICATE_TENANT, FLUX_CREATE_TENANT, INCOMPLETE, PARAMETERS, UNKNOWN_CLUSTER};
-pub use waivers::{DANGLING, DEFAULT_MAX_DAYS, EXPIRED, EXPIRING, NOT_APPROVED, UNUSED};
+pub use waivers::{DANGLING, DEFAULT_MAX_DAYS, EXPIRED, EXPIRING, NOT_APPROVED, Permits, UNUSED};
 
 use crate::diagnostic::{Diagnostic, Level, Rule, Scope, rule};
 use crate::spec::leaf::Day;
@@ -115,12 +115,14 @@ pub struct Tenancy {
     pub tenants: Vec<Tenant>,
     /// Tenants of sources that were not given.
     pub absent: BTreeSet<String>,
+    /// What is permitted of what only objects show.
+    pub permits: Permits,
     /// How many waivers are in use, by tenant.
     pub waivers_used: BTreeMap<String, usize>,
 }
 
 /// Rules that a Waiver can name.
-pub static WAIVABLE: [&Rule; 8] = [
+pub static WAIVABLE: [&Rule; 9] = [
     &CLUSTER_ADMIN,
     &WILDCARD_ROLE,
     &EGRESS_ANY,
@@ -129,7 +131,19 @@ pub static WAIVABLE: [&Rule; 8] = [
     &FLOOR_EXTERNAL,
     &FLUX_CREATE_TENANT,
     &POD_SECURITY,
+    &MANIFEST_FLOOR,
 ];
+
+rule! {
+    /// A tenant's verbatim manifests hold an object of a kind that the floor is made of.
+    ///
+    /// ## Why it matters
+    /// NetworkPolicies add up: one that allows everything, beside the floor, is the end of the floor. Roles, bindings,
+    /// quotas and limits the same.
+    /// ## Fix
+    /// Say it in the spec. Only under the profile `adopted`, and with a Waiver, may such objects be passed through.
+    pub static MANIFEST_FLOOR = "bundle/manifest-floor", Error;
+}
 
 /// Resolves the tenants of a fleet. `failed` are findings of earlier stages: whom they name exists, but cannot be read.
 pub fn resolve(
@@ -156,7 +170,11 @@ pub fn resolve(
 
     let mut absent = out_of_reach(specs, fleet, context, failed, &mut out);
     let names: BTreeSet<&str> = specs.tenants.iter().map(|t| t.name.value.as_str()).collect();
-    let known = |name: &str| names.contains(name) || absent.knows(name);
+    // A file that cannot be read may hold any tenant.
+    let unreadable = failed.iter().any(|d| d.level == Level::Error && matches!(d.scope, Scope::File(_)));
+    let known = |name: &str| {
+        unreadable || names.contains(name) || absent.knows(name) || context.prior.tenants.contains_key(name)
+    };
     let rules = fleet.spec.waivers.clone().unwrap_or_default();
     let now = context.now.unwrap_or(Day::EPOCH);
     let waivers = Waivers::new(&specs.waivers, &rules, &WAIVABLE, known, now, &mut out);
@@ -186,13 +204,14 @@ pub fn resolve(
     let clean: BTreeSet<&str> =
         tenants.iter().map(|t| t.name.value.as_str()).filter(|name| names.contains(name)).collect();
     let failing: BTreeSet<String> = failing(&out);
+    let permits = waivers.hand_on(&[&MANIFEST_FLOOR, &CLUSTER_ADMIN]);
     let mut unused = Vec::new();
     waivers.unused(|name| clean.contains(name) && !failing.contains(name), &mut unused);
     out.extend(unused);
 
     let waivers_used = tenants.iter().map(|t| (t.name.value.clone(), waivers.used(&t.name.value))).collect();
     tenants.retain(|t| !failing.contains(&t.name.value));
-    (Tenancy { tenants, absent: unread, waivers_used }, out)
+    (Tenancy { tenants, permits, absent: unread, waivers_used }, out)
 }
 
 /// The tenants that have an error.

@@ -16,6 +16,8 @@ pub type Strings = IndexMap<String, String>;
 pub struct Tenant {
     /// Its name.
     pub name: Spanned<String>,
+    /// The digest of its own document.
+    pub input: String,
     /// Its UUID.
     pub uuid: Option<Spanned<String>>,
     /// The labels other tenants select it by.
@@ -26,6 +28,8 @@ pub struct Tenant {
     pub principals: Vec<Spanned<String>>,
     /// The profile it has.
     pub profile: String,
+    /// Whether it chose a looser one of the built-in profiles itself: what that loosens is its own doing.
+    pub chose_builtin: bool,
     /// The merged tree; null where the context does not ask for it.
     pub merged: Node,
     /// Where it runs.

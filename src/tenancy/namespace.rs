@@ -3,6 +3,7 @@
 use super::merge::{merge, pick};
 use super::model::{LimitsObject, Namespace, NetworkObject, QuotaObject, Strings, Tenant};
 use super::names::{self, Metadata};
+use super::profile::{Profile, check_ceiling};
 use super::tenant::{DUPLICATE_TENANT, INCOMPLETE, Resolver, TenantMetadata};
 use super::{DERIVED_NAME, RESERVED_NAME, quota};
 use crate::diagnostic::{Diagnostic, rule};
@@ -30,7 +31,8 @@ rule! {
     /// A namespace's pods may do more than the Pod Security level `restricted` lets them.
     ///
     /// ## What it finds
-    /// `privileged` wherever it is set, and `baseline` where a tenant sets it itself: a profile of the platform may.
+    /// `privileged` wherever it is set, and `baseline` where a tenant sets it itself, or chooses the built-in profile: a
+    /// profile of the fleet's own may set it.
     pub static POD_SECURITY = "admission/pod-security-loosened", Error;
 }
 
@@ -47,6 +49,7 @@ impl Resolver<'_> {
         tree: &Node,
         over: Option<&Node>,
         spec: &TenantSpec,
+        profile: &Profile,
         out: &mut Vec<Diagnostic>,
     ) -> Vec<Namespace> {
         let declared = spec.namespaces.as_deref().unwrap_or_default();
@@ -81,6 +84,13 @@ impl Resolver<'_> {
             let Ok(merged) = deserialize::<TenantSpec>(&part) else {
                 continue;
             };
+            let own = TenantSpec {
+                quota: namespace.quota.clone(),
+                limits: merged.limits.clone(),
+                pod_security: merged.pod_security.clone(),
+                ..TenantSpec::default()
+            };
+            check_ceiling(profile, &tenant.name.value, &own, out);
             all.extend(self.namespace(doc, tenant, metadata, namespace, &merged, spec, hard, out));
         }
         all
@@ -225,7 +235,7 @@ impl Resolver<'_> {
         let object = format!("Namespace/{namespace}");
         let level = security.level.as_ref().map_or(PodSecurityLevel::Privileged, |l| l.value);
         let place = security.level.as_ref().map_or(declared.name.place, |l| l.place);
-        let own = place.source == tenant.name.place.source;
+        let own = place.source == tenant.name.place.source || tenant.chose_builtin;
         if level == PodSecurityLevel::Privileged || (level == PodSecurityLevel::Baseline && own) {
             let word = serde_json::to_value(level).ok().and_then(|v| v.as_str().map(str::to_owned)).unwrap_or_default();
             let message = format!("the pods of `{namespace}` are held to `{word}` only");

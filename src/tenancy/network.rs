@@ -40,7 +40,7 @@ rule! {
     pub static FQDN = "network/fqdn-not-enforced", Error;
 }
 rule! {
-    /// Egress to every address.
+    /// Egress to every address: a network larger than a /8 (IPv6: /16).
     ///
     /// ## Why it matters
     /// Data can leave to anywhere. The cluster's own ranges stay closed.
@@ -49,7 +49,7 @@ rule! {
     pub static EGRESS_ANY = "network/egress-any", Error;
 }
 rule! {
-    /// Ingress from every address.
+    /// Ingress from every address: a network larger than a /8 (IPv6: /16).
     ///
     /// ## Why it matters
     /// Whoever reaches a node or a load balancer reaches the pods, other tenants' pods included.
@@ -274,7 +274,7 @@ impl<'a> Maker<'_, 'a> {
             return Vec::new();
         }
         if let Some(cidr) = &peer.cidr {
-            if cidr.ends_with("/0") {
+            if is_everywhere(cidr) {
                 self.demand(&EGRESS_ANY, "allow-egress", cidr.place, "egress to every address", "name the networks");
             }
             return vec![json!({"ipBlock": ip_block(cidr, &excluded(self.cluster))})];
@@ -589,6 +589,15 @@ fn excluded(cluster: &Cluster) -> Vec<IpNet> {
         .chain(metadata)
         .filter_map(|c| c.parse().ok())
         .collect()
+}
+
+/// Whether a network is so large that it is no network of anybody's: two halves of all addresses are all addresses.
+fn is_everywhere(cidr: &str) -> bool {
+    match cidr.parse::<IpNet>() {
+        Ok(IpNet::V4(net)) => net.prefix_len() < 8,
+        Ok(IpNet::V6(net)) => net.prefix_len() < 16,
+        Err(_) => false,
+    }
 }
 
 /// An ipBlock: what is excluded stands in `except`, which Kubernetes wants strictly within the network.

@@ -5,8 +5,9 @@ use crate::diagnostic::{Diagnostic, Scope, rule};
 use crate::document::{Node, Spanned, Value, deserialize};
 use crate::source::Place;
 use crate::spec::leaf::FieldPath;
+use crate::spec::schema::{self, Kind};
 use crate::spec::tenant::{Resources, TenantSpec};
-use crate::spec::{ProfileDoc, did_you_mean};
+use crate::spec::{ProfileDoc, did_you_mean, one_of_these};
 use std::collections::BTreeMap;
 
 rule! {
@@ -85,7 +86,15 @@ pub fn resolve<'a>(
             if let Some(defaults) = &link.defaults {
                 profile.defaults = merge(&profile.defaults, defaults);
             }
-            profile.enforced.extend(link.spec.enforced.iter().flatten().cloned());
+            for path in link.spec.enforced.iter().flatten() {
+                if std::ptr::eq(link, doc)
+                    && let Err(hint) = known_path(path)
+                {
+                    let message = format!("`{}` is no field of a tenant", path.value);
+                    out.push(Diagnostic::new(&ENFORCED, path.place, message).fix(hint).scope(Scope::Fleet));
+                }
+                profile.enforced.push(path.clone());
+            }
             if let Some(ceiling) = &link.ceiling {
                 for entry in ceiling.entries() {
                     if !CEILING_FIELDS.contains(&entry.key.as_str()) {
@@ -100,6 +109,23 @@ pub fn resolve<'a>(
         resolved.insert(name.as_str(), profile);
     }
     resolved
+}
+
+/// Whether a path of names is one of a tenant's spec; else the nearest name.
+fn known_path(path: &str) -> Result<(), String> {
+    let schema = schema::checker(Kind::Tenant).map_or(&serde_json::Value::Null, |c| &c.schema);
+    let mut at = &schema["properties"]["spec"];
+    for name in path.split('.') {
+        while let Some(target) = at.get("$ref").and_then(|r| r.as_str()) {
+            at = schema.pointer(target.trim_start_matches('#')).unwrap_or(&serde_json::Value::Null);
+        }
+        let fields = at.get("properties").and_then(|p| p.as_object());
+        match fields.and_then(|f| f.get(name)) {
+            Some(next) => at = next,
+            None => return Err(one_of_these(name, fields.into_iter().flat_map(|f| f.keys().map(String::as_str)))),
+        }
+    }
+    Ok(())
 }
 
 static CEILING_FIELDS: [&str; 5] = ["quota", "limits", "podSecurity", "allow", "clusters"];

@@ -148,11 +148,13 @@ impl Resolver<'_> {
         let clusters = self.clusters(doc, &base, out);
         let mut tenant = Tenant {
             name: doc.name.clone(),
+            input: format!("{}{}", &doc.metadata.digest()[..8], doc.spec.digest()),
             uuid: base.uuid.as_ref().map(|u| Spanned { value: u.to_string(), place: u.place, key: u.key }),
             labels: metadata.labels.iter().flatten().map(|(k, v)| (k.to_string(), v.value.to_string())).collect(),
             hosts: Vec::new(),
             principals: Vec::new(),
             profile: profile_name.to_owned(),
+            chose_builtin: doc.spec.get("profile").is_some() && matches!(profile_name, "baseline" | "adopted"),
             merged,
             on: Vec::new(),
         };
@@ -323,7 +325,7 @@ impl Resolver<'_> {
         let mut spec: TenantSpec = if over.is_some() { deserialize(tree).ok()? } else { base };
         check_ceiling(profile, &tenant.name.value, &spec, out);
         self.owners(doc, &mut spec, out);
-        let mut namespaces = self.namespaces(doc, tenant, metadata, tree, over.as_ref(), &spec, out);
+        let mut namespaces = self.namespaces(doc, tenant, metadata, tree, over.as_ref(), &spec, profile, out);
         if namespaces.is_empty() {
             return None;
         }

@@ -49,10 +49,26 @@ rule! {
     pub static DANGLING = "tenancy/waiver-dangling", Error;
 }
 
+/// What is permitted, for the stages after this one: rule, tenant, and the objects where they are listed.
+#[derive(Debug, Default)]
+pub struct Permits {
+    all: BTreeMap<String, Vec<(String, Option<Vec<String>>)>>,
+}
+
+impl Permits {
+    /// Whether a loosening of an object is permitted.
+    pub fn permits(&self, rule: &Rule, tenant: &str, object: &str) -> bool {
+        let all = self.all.get(tenant).map_or(&[][..], Vec::as_slice);
+        all.iter()
+            .any(|(id, objects)| id == rule.id && objects.as_ref().is_none_or(|list| list.iter().any(|o| o == object)))
+    }
+}
+
 /// The valid waivers of a fleet.
 #[derive(Debug, Default)]
 pub struct Waivers<'a> {
     by_tenant: BTreeMap<&'a str, Vec<Waiver<'a>>>,
+    invalid: BTreeMap<&'a str, Vec<&'a WaiverDoc>>,
 }
 
 #[derive(Debug)]
@@ -72,15 +88,18 @@ impl<'a> Waivers<'a> {
         out: &mut Vec<Diagnostic>,
     ) -> Self {
         let mut by_tenant: BTreeMap<&str, Vec<Waiver<'_>>> = BTreeMap::new();
+        let mut invalid: BTreeMap<&str, Vec<&WaiverDoc>> = BTreeMap::new();
         for doc in docs {
             let before = out.len();
             check(doc, rules, waivable, &tenant_exists, now, out);
             if !out[before..].iter().any(|d| d.level == Level::Error) {
                 let waiver = Waiver { doc, used: AtomicBool::new(false) };
                 by_tenant.entry(doc.spec.tenant.as_str()).or_default().push(waiver);
+            } else {
+                invalid.entry(doc.spec.tenant.as_str()).or_default().push(doc);
             }
         }
-        Self { by_tenant }
+        Self { by_tenant, invalid }
     }
 
     /// Whether a loosening of an object is permitted.
@@ -109,10 +128,34 @@ impl<'a> Waivers<'a> {
         fix: &str,
         out: &mut Vec<Diagnostic>,
     ) {
-        if !self.permits(rule, tenant, object) {
+        if self.permits(rule, tenant, object) {
+            return;
+        }
+        let broken = self.invalid.get(tenant).and_then(|all| all.iter().find(|w| w.spec.rule.as_str() == rule.id));
+        if let Some(waiver) = broken {
+            let fix = format!("{fix}, or mend the waiver `{}`, which does not hold", *waiver.name);
+            let finding = Diagnostic::new(rule, place, message).related(waiver.name.place, "the waiver");
+            out.push(finding.fix(fix).tenant(tenant));
+        } else {
             let fix = format!("{fix}, or write a Waiver of `{}` for {object}", rule.id);
             out.push(Diagnostic::new(rule, place, message).fix(fix).tenant(tenant));
         }
+    }
+
+    /// Every waiver of some rules, for the stages that look at objects. They count as used: whether they are is seen
+    /// only there.
+    pub fn hand_on(&self, rules: &[&Rule]) -> Permits {
+        let mut permits = Permits::default();
+        for (tenant, waivers) in &self.by_tenant {
+            for waiver in waivers.iter().filter(|w| rules.iter().any(|r| r.id == w.doc.spec.rule.as_str())) {
+                waiver.used.store(true, Ordering::Relaxed);
+                let objects = waiver.doc.spec.objects.as_ref();
+                let objects = objects.map(|list| list.iter().map(|o| o.value.to_string()).collect());
+                let entry = (waiver.doc.spec.rule.value.to_string(), objects);
+                permits.all.entry((*tenant).to_owned()).or_default().push(entry);
+            }
+        }
+        permits
     }
 
     /// How many of a tenant's waivers are used.

@@ -17,6 +17,16 @@ rule! {
     pub static PATH_APPLIED_TWICE = "gitops/path-applied-twice", Error;
 }
 
+rule! {
+    /// An entry file lies in a folder whose kustomization.yaml does not list it.
+    ///
+    /// ## Why it matters
+    /// Flux applies what such a file lists, and nothing else: the tree would never be applied, and nothing would say so.
+    /// ## Fix
+    /// Add it to the `resources` of that kustomization.yaml, or move it by delivery.entry.
+    pub static ENTRY_NOT_LISTED = "gitops/entry-not-listed", Warning;
+}
+
 /// A path that something applies.
 #[derive(Clone, Debug)]
 pub struct Applied {
@@ -76,6 +86,24 @@ pub fn applied_twice(
                         .scope(Scope::Fleet),
                 );
             }
+        }
+    }
+    out
+}
+
+/// Reports entry files that lie beside a kustomization.yaml which does not list them.
+pub fn unlisted_entries(
+    entries: &[String],
+    kustomizations: &BTreeMap<String, Vec<String>>,
+    place: Place,
+) -> Vec<Diagnostic> {
+    let mut out = Vec::new();
+    for entry in entries {
+        let folder = crate::source::parent(entry);
+        if kustomizations.get(folder).is_some_and(|listed| !listed.contains(entry)) {
+            let message = format!("{folder}/kustomization.yaml does not list {entry}: Flux will not apply it");
+            let fix = "add it to that file's resources, or move it by delivery.entry";
+            out.push(Diagnostic::new(&ENTRY_NOT_LISTED, place, message).fix(fix).scope(Scope::Fleet));
         }
     }
     out

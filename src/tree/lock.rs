@@ -47,6 +47,8 @@ pub struct ClusterEntry {
     pub unit: String,
     /// How many shards; 0 for the unit `tenant`.
     pub shards: u32,
+    /// The digest of the fleet's document.
+    pub fleet: String,
 }
 
 /// A file of the tree.
@@ -65,6 +67,9 @@ pub struct FileEntry {
     /// The file the tenant was defined in.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source: Option<String>,
+    /// The digest of the tenant's own document: what tells a changed tenant from a changed profile.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub input: Option<String>,
     /// The tenant's UUID.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub uuid: Option<String>,

@@ -8,8 +8,8 @@ mod flux;
 mod lock;
 mod plan;
 
-pub use applied::{Applied, PATH_APPLIED_TWICE, applied_twice};
-pub use lock::{ClusterEntry, FileEntry, LOCK_INVALID, Lock, Tombstone};
+pub use applied::{Applied, ENTRY_NOT_LISTED, PATH_APPLIED_TWICE, applied_twice, unlisted_entries};
+pub use lock::{ClusterEntry, FileEntry, LOCK_INVALID, Lock, Tombstone, namespaces as namespaces_of};
 pub use plan::{BEHIND, Disk, EDITED, FOREIGN_FILE, Plan, STALE, check as check_disk, plan};
 
 use crate::bundle::{ClusterBundle, Object};
@@ -128,6 +128,8 @@ pub struct Tree {
     pub clusters: BTreeMap<String, ClusterEntry>,
     /// Tenants that go.
     pub tombstones: Vec<Tombstone>,
+    /// Tombstones of what came back: the name, and the cluster.
+    pub risen: Vec<(String, String)>,
 }
 
 /// What the tree is made of.
@@ -180,6 +182,10 @@ pub fn refusals(request: &Request<'_>, bundles: &[ClusterBundle]) -> Vec<Diagnos
             let fix = "restore it; or remove its folder, its entry file and its lines of the lock";
             out.push(Diagnostic::new(&UNKNOWN_CLUSTER, request.fleet.name.place, message).fix(fix).scope(Scope::Fleet));
         }
+    }
+    if let Some(fault) = another_tree(request) {
+        out.push(fault);
+        return out;
     }
     for bundle in bundles {
         let cluster = &request.fleet.spec.clusters[bundle.cluster];
@@ -241,12 +247,24 @@ pub fn refusals(request: &Request<'_>, bundles: &[ClusterBundle]) -> Vec<Diagnos
     out
 }
 
+/// The lock is that of a tree in another folder beside this one: everything would move.
+fn another_tree(request: &Request<'_>) -> Option<Diagnostic> {
+    let prefix = format!("{}/", request.layout.tree);
+    let (path, _) = request.lock.files.iter().find(|(path, e)| e.tenant.is_some() && !path.starts_with(&prefix))?;
+    let message = format!("the lock is that of the tree which holds {path}, not of `{}`", request.layout.tree);
+    Some(
+        Diagnostic::new(&OBJECT_MOVED, request.lock.place(path), message)
+            .fix("render into the tree's own folder; a second tree lies in a folder of its own, with a lock of its own")
+            .scope(Scope::Fleet),
+    )
+}
+
 fn quarantine(request: &Request<'_>, cluster: &str, tenant: &crate::tenancy::model::Tenant, out: &mut Vec<Diagnostic>) {
     let index = request.fleet.spec.clusters.iter().position(|c| c.name.as_str() == cluster);
     let namespaces: Vec<&str> = index
         .and_then(|i| tenant.on(i))
         .map_or(Vec::new(), |on| on.namespaces.iter().map(|n| n.name.as_str()).collect());
-    for grave in request.lock.tombstones.values().filter(|t| t.on == cluster) {
+    for grave in request.lock.tombstones.values().filter(|t| t.on == cluster && !is_back(request, t, tenant)) {
         let namespace = grave.namespaces.iter().find(|n| namespaces.contains(&n.as_str()));
         let what = if grave.tombstone == tenant.name.value {
             Some(format!("the name `{}`", tenant.name.value))
@@ -264,6 +282,14 @@ fn quarantine(request: &Request<'_>, cluster: &str, tenant: &crate::tenancy::mod
             );
         }
     }
+}
+
+/// Whether a tombstone is that of this tenant itself, which is alive (elsewhere, or by its UUID) and comes back.
+fn is_back(request: &Request<'_>, grave: &Tombstone, tenant: &crate::tenancy::model::Tenant) -> bool {
+    let owner = grave.tombstone.split('/').next().unwrap_or_default();
+    let same_uuid = grave.uuid.is_some() && grave.uuid.as_deref() == tenant.uuid.as_ref().map(|u| u.value.as_str());
+    let alive = || request.lock.files.values().any(|e| e.tenant.as_deref() == Some(owner));
+    owner == tenant.name.value && (same_uuid || alive())
 }
 
 /// Flux puts a Kustomization's name into a label.
@@ -400,6 +426,7 @@ pub fn build(request: &Request<'_>, bundles: &mut [ClusterBundle], out: &mut Vec
                     on: name.to_owned(),
                     tenant: Some(part.tenant.clone()),
                     source: Some(source.to_owned()),
+                    input: Some(tenant.input.clone()),
                     uuid: tenant.uuid.as_ref().map(|u| u.value.clone()),
                     claims: if late { Vec::new() } else { all_claims.clone() },
                     objects: Vec::new(),
@@ -438,6 +465,7 @@ pub fn build(request: &Request<'_>, bundles: &mut [ClusterBundle], out: &mut Vec
                 profiles: request.profiles.to_owned(),
                 unit: unit.to_owned(),
                 shards,
+                fleet: request.fleet.digest.clone(),
             },
         );
         bury(request, name, &mut tree);
@@ -473,6 +501,7 @@ fn place_cluster(
         on: name.to_owned(),
         tenant: None,
         source: None,
+        input: None,
         uuid: None,
         claims: Vec::new(),
         objects: Vec::new(),
@@ -532,28 +561,39 @@ fn outgrown(request: &Request<'_>, choice: &Choice, cluster: &str, tenants: usiz
     );
 }
 
-/// Tombstones of the tenants that go from a cluster.
+/// Tombstones of the tenants, and of the namespaces of a tenant, that go from a cluster.
+///
+/// A namespace's own is called `TENANT/NAMESPACE`.
 fn bury(request: &Request<'_>, cluster: &str, tree: &mut Tree) {
-    let staying: BTreeSet<&str> = tree
-        .files
-        .values()
-        .map(|d| &d.entry)
-        .chain(tree.held.values())
-        .filter(|e| e.on == cluster)
-        .filter_map(|e| e.tenant.as_deref())
-        .collect();
+    let mut staying: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
+    for entry in tree.files.values().map(|d| &d.entry).chain(tree.held.values()).filter(|e| e.on == cluster) {
+        if let Some(tenant) = &entry.tenant {
+            staying.entry(tenant).or_default().extend(lock::namespaces(entry));
+        }
+    }
     let mut graves: BTreeMap<String, Tombstone> = BTreeMap::new();
     for entry in request.lock.files.values().filter(|e| e.on == cluster) {
-        let Some(tenant) = entry.tenant.as_ref().filter(|t| !staying.contains(t.as_str())) else {
-            continue;
-        };
-        let grave = graves.entry(tenant.clone()).or_insert_with(|| Tombstone {
-            tombstone: tenant.clone(),
-            on: cluster.to_owned(),
-            uuid: entry.uuid.clone(),
-            namespaces: Vec::new(),
-        });
-        grave.namespaces.extend(lock::namespaces(entry));
+        let Some(tenant) = &entry.tenant else { continue };
+        for namespace in lock::namespaces(entry) {
+            let name = match staying.get(tenant.as_str()) {
+                Some(kept) if kept.contains(&namespace) => continue,
+                Some(_) => format!("{tenant}/{namespace}"),
+                None => tenant.clone(),
+            };
+            let grave = graves.entry(name.clone()).or_insert_with(|| Tombstone {
+                tombstone: name,
+                on: cluster.to_owned(),
+                uuid: entry.uuid.clone(),
+                namespaces: Vec::new(),
+            });
+            grave.namespaces.push(namespace);
+        }
+    }
+    for grave in request.lock.tombstones.values().filter(|t| t.on == cluster) {
+        let owner = grave.tombstone.split('/').next().unwrap_or_default();
+        if staying.get(owner).is_some_and(|kept| grave.namespaces.iter().any(|n| kept.contains(n))) {
+            tree.risen.push((grave.tombstone.clone(), cluster.to_owned()));
+        }
     }
     tree.tombstones.extend(graves.into_values());
 }

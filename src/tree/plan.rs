@@ -27,8 +27,8 @@ rule! {
     pub static STALE = "tree/stale", Error;
 }
 rule! {
-    /// A cluster was rendered by another version of tenantry, or with other templates or profiles, and nothing else
-    /// changed on disk: the next `render` of it brings it forward.
+    /// A cluster was rendered by another version of tenantry, or with other templates or profiles; its tenants and the
+    /// fleet are as they were then, and so is the disk. The next `render` of it brings it forward.
     pub static BEHIND = "tree/behind", Note;
 }
 
@@ -125,6 +125,9 @@ pub fn plan(
     plan.lock.files.extend(tree.files.iter().map(|(p, d)| (p.clone(), d.entry.clone())));
     plan.lock.files.extend(tree.held.clone());
     plan.lock.clusters.extend(tree.clusters.clone());
+    for risen in &tree.risen {
+        plan.lock.tombstones.remove(risen);
+    }
     for grave in &tree.tombstones {
         plan.lock.tombstones.insert((grave.tombstone.clone(), grave.on.clone()), grave.clone());
     }
@@ -143,7 +146,13 @@ pub fn check(tree: &Tree, lock: &Lock, disk: &Disk, sources: &mut Sources) -> Ve
             .all(|(path, entry)| disk.files.get(path) == Some(&entry.digest));
         let older =
             before.is_some_and(|b| (&b.tool, &b.templates, &b.profiles) != (&now.tool, &now.templates, &now.profiles));
-        if older && as_locked {
+        let same_inputs = before.is_some_and(|b| b.fleet == now.fleet)
+            && tree
+                .files
+                .values()
+                .filter(|d| d.entry.on == *name && d.entry.tenant.is_some())
+                .all(|desired| lock.files.get(&desired.entry.path).is_some_and(|e| e.input == desired.entry.input));
+        if older && as_locked && same_inputs {
             let place = sources.add_path("tenantry.lock");
             let message = format!("`{name}` was rendered by another version, or with other templates or profiles");
             let fix = format!("bring it forward: tenantry render --cluster {name}");
@@ -153,7 +162,15 @@ pub fn check(tree: &Tree, lock: &Lock, disk: &Disk, sources: &mut Sources) -> Ve
         let mut stale = |path: &str, what: &str| {
             let place = sources.add_path(path);
             let message = format!("{path} {what}");
-            out.push(Diagnostic::new(&STALE, place, message).fix("run: tenantry render").scope(Scope::Fleet));
+            let ours = |digest: &String| lock.files.get(path).is_some_and(|e| e.digest == *digest);
+            let (rule, fix) = match disk.files.get(path) {
+                Some(digest) if lock.files.contains_key(path) && !ours(digest) => {
+                    (&EDITED, "change the tenant instead, and take the edit back: tenantry render --force")
+                }
+                Some(_) if !lock.files.contains_key(path) => (&FOREIGN_FILE, "move it out of the folder"),
+                _ => (&STALE, "run: tenantry render"),
+            };
+            out.push(Diagnostic::new(rule, place, message).fix(fix).scope(Scope::Fleet));
         };
         for (path, desired) in tree.files.iter().filter(|(_, d)| d.entry.on == *name) {
             match disk.files.get(path) {

@@ -294,7 +294,7 @@ fn show_prints_each_value_with_its_place() {
     assert!(ran.out.contains("over \"50\" at builtin/profiles/restricted.yaml:"), "{}", ran.out);
     assert!(sandbox.run(&["show", "a"]).code(0).out.contains("pods: \"7\""));
     assert!(sandbox.run(&["show", "bb"]).code(2).err.contains("did you mean `b`"));
-    assert!(sandbox.run(&["status"]).code(0).out.lines().any(|l| l.starts_with("a ") && l.contains("Rendered")));
+    assert!(sandbox.run(&["status"]).code(0).out.lines().any(|l| l.starts_with("a ") && l.contains("Valid")));
     let json = sandbox.run(&["status", "--format", "json"]).code(0).out;
     let json: serde_json::Value = serde_json::from_str(&json).expect("JSON");
     assert_eq!(json["tenants"].as_array().map(Vec::len), Some(2));

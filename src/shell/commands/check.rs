@@ -4,16 +4,23 @@ use crate::shell::args::{Check, Cli, FailOn};
 use crate::shell::session::{Selection, Session};
 use crate::shell::{Fault, Outcome, output};
 use std::collections::BTreeSet;
+use tenantry::catalog::RULES;
 use tenantry::compile::Compiled;
 use tenantry::diagnostic::{Diagnostic, Level};
 use tenantry::report::{count, plural};
 use tenantry::source::Sources;
+use tenantry::spec::one_of_these;
 
 /// What makes a finding the same one in two runs: its rule, its file and its text, not its line.
 type Fingerprint = (String, String, String);
 
 /// Runs the command.
 pub fn run(cli: &Cli, args: &Check) -> Result<Outcome, Fault> {
+    let known_rule = |name: &String| RULES.iter().any(|r| r.id == name || r.id.split('/').next() == Some(name));
+    if let Some(unknown) = args.only.iter().chain(&args.skip).find(|name| !known_rule(name)) {
+        let hint = one_of_these(unknown, RULES.iter().map(|r| r.id));
+        return Err(Fault::Usage(format!("`{unknown}` is no rule and no area of rules; {hint}")));
+    }
     let mut session = open(cli, args)?;
     let compiled = session.compile(Selection::default());
     let mut findings = compiled.findings.clone();
@@ -111,7 +118,8 @@ pub fn summary(session: &Session, compiled: &Compiled, findings: &[Diagnostic], 
         plural(counts.warnings, "warning"),
         plural(counts.notes, "note"),
     ];
-    let skipped = session.front.specs.skipped.len();
+    let skipped = session.front.specs.skipped.iter();
+    let skipped = skipped.filter(|s| !session.manifests.contains(session.sources.path(s.place))).count();
     if skipped > 0 {
         parts.push(format!("{} of other groups skipped", plural(skipped, "document")));
     }

@@ -72,7 +72,7 @@ pub fn run(cli: &Cli, args: &Import) -> Result<Outcome, Fault> {
     output::talk(
         cli,
         &format!(
-            "{}: {} found; {} said by a spec, {} passed through, {} not carried over (tenants/IMPORT.md lists them); {} for a missing floor",
+            "{}: {} found; {} said by a spec, {} passed through, {} things not carried over (tenants/IMPORT.md lists them); {}",
             plural(made.tenants, "tenant"),
             plural(found.objects, "object"),
             made.carried,
@@ -81,7 +81,16 @@ pub fn run(cli: &Cli, args: &Import) -> Result<Outcome, Fault> {
             plural(made.loosenings, "waived object")
         ),
     );
-    Ok(Outcome::Clean)
+    if !made.plain_secrets.is_empty() {
+        output::talk(
+            cli,
+            &format!(
+                "{} passed through in plain text: encrypt them, or take them out of Git",
+                plural(made.plain_secrets.len(), "Secret")
+            ),
+        );
+    }
+    Ok(Outcome::from(made.tenants == 0))
 }
 
 fn clusters(args: &Import, fleet: &FleetSpec) -> Result<Vec<String>, Fault> {

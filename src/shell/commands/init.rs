@@ -13,10 +13,18 @@ use tenantry::tree::Applied;
 
 /// What is there already that a fleet must know of.
 struct Found {
-    /// Folders of `clusters/` that hold a Flux bootstrap: a cluster each.
-    clusters: Vec<String>,
+    /// Folders of `clusters/` that hold a Flux bootstrap: a cluster each, with the namespace and source of its sync.
+    clusters: Vec<(String, Option<Bootstrap>)>,
     /// Paths that something applies.
     applied: Vec<Applied>,
+}
+
+/// What a cluster's bootstrap is called, where that is not the usual.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Bootstrap {
+    namespace: String,
+    kind: String,
+    name: String,
 }
 
 /// Runs the command.
@@ -72,12 +80,18 @@ fn look(dir: &Path) -> Result<Found, Fault> {
         let Ok(text) = String::from_utf8(bytes) else {
             continue;
         };
-        if let Some(cluster) =
-            path.strip_prefix("clusters/").and_then(|p| p.split_once("/flux-system/")).map(|(c, _)| c)
+        if let Some(cluster) = path
+            .strip_prefix("clusters/")
+            .and_then(|p| p.split_once('/'))
+            .filter(|(_, rest)| rest.ends_with("gotk-sync.yaml") || rest.starts_with("flux-system/"))
+            .map(|(c, _)| c)
         {
             let cluster = label(cluster);
-            if !cluster.is_empty() && !found.clusters.contains(&cluster) {
-                found.clusters.push(cluster);
+            let sync = bootstrap(&path, &text);
+            match found.clusters.iter_mut().find(|(name, _)| *name == cluster) {
+                Some((_, known)) => *known = known.take().or(sync),
+                None if cluster.is_empty() => {}
+                None => found.clusters.push((cluster, sync)),
             }
         }
         if !text.contains("toolkit.fluxcd.io") && !text.contains("argoproj.io") {
@@ -89,6 +103,20 @@ fn look(dir: &Path) -> Result<Found, Fault> {
     Ok(found)
 }
 
+/// The sync that a bootstrap wrote.
+fn bootstrap(path: &str, text: &str) -> Option<Bootstrap> {
+    let (documents, _) = document::parse_foreign(SourceId(0), &Source::new(path, text));
+    documents.iter().find_map(|d| {
+        let text = |keys: &[&str]| d.root.at(keys).and_then(document::Node::as_str).map(str::to_owned);
+        Applied::of(&d.root)?;
+        Some(Bootstrap {
+            namespace: text(&["metadata", "namespace"])?,
+            kind: text(&["spec", "sourceRef", "kind"])?,
+            name: text(&["spec", "sourceRef", "name"])?,
+        })
+    })
+}
+
 /// A text as a DNS label.
 pub fn label(text: &str) -> String {
     let mapped: String =
@@ -97,8 +125,8 @@ pub fn label(text: &str) -> String {
 }
 
 /// The text of a fleet, with comments that teach.
-pub fn fleet_text(name: &str, clusters: &[String]) -> String {
-    let fallback = ["production".to_owned()];
+fn fleet_text(name: &str, clusters: &[(String, Option<Bootstrap>)]) -> String {
+    let fallback = [("production".to_owned(), None)];
     let clusters = if clusters.is_empty() { &fallback[..] } else { clusters };
     let mut text = format!(
         "# yaml-language-server: $schema=../schemas/fleet.json
@@ -116,20 +144,29 @@ spec:
   clusters:
 "
     );
-    for cluster in clusters {
+    for (cluster, sync) in clusters {
         text.push_str(&format!(
             "    - name: {cluster}
-      # These ranges are left out of every network that a tenant may reach. Take your cluster's own.
-      podCIDRs:
-        - 10.244.0.0/16
-      serviceCIDRs:
-        - 10.96.0.0/12
-      nodeCIDRs:
-        - 192.168.0.0/24
-      apiServer:
-        - 192.168.0.10/32
+      # Take your cluster's own ranges: they are then left out of every network that a tenant may reach.
+      # podCIDRs: [10.244.0.0/16]
+      # serviceCIDRs: [10.96.0.0/12]
+      # nodeCIDRs: [192.168.0.0/24]
+      # apiServer: [192.168.0.10/32]
 "
         ));
+        if let Some(sync) =
+            sync.as_ref().filter(|s| (s.namespace.as_str(), s.name.as_str()) != ("flux-system", "flux-system"))
+        {
+            text.push_str(&format!(
+                "      flux:
+        namespace: {}
+        source:
+          kind: {}
+          name: {}
+",
+                sync.namespace, sync.kind, sync.name
+            ));
+        }
     }
     text.push_str(
         "  delivery:

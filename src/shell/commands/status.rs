@@ -5,7 +5,8 @@ use crate::shell::session::{Selection, Session};
 use crate::shell::{Fault, Outcome, output};
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
-use tenantry::report::count;
+use tenantry::report::{count, plural};
+use tenantry::tree::namespaces_of;
 
 /// Runs the command.
 pub fn run(cli: &Cli) -> Result<Outcome, Fault> {
@@ -25,18 +26,31 @@ pub fn run(cli: &Cli) -> Result<Outcome, Fault> {
     for name in &names {
         let tenant = session.front.tenancy.tenants.iter().find(|t| t.name.value == *name);
         let held = compiled.held.contains(name);
-        let phase = if held { "Error" } else { "Rendered" };
-        let clusters: Vec<&str> =
-            tenant.map_or(Vec::new(), |t| t.on.iter().map(|on| fleet_clusters[on.cluster].as_str()).collect());
-        let namespaces: BTreeSet<&str> = tenant.map_or_else(BTreeSet::new, |t| {
-            t.on.iter().flat_map(|on| &on.namespaces).map(|n| n.name.as_str()).collect()
-        });
-        let uuid = tenant.and_then(|t| t.uuid.as_ref()).map_or("", |u| u.value.as_str());
+        let phase = if held { "Held" } else { "Valid" };
+        // A held tenant is what its last rendered files say.
+        let tenant = tenant.filter(|_| !held);
+        let files = || session.front.lock.files.values().filter(|e| e.tenant.as_ref() == Some(name));
+        let clusters: BTreeSet<String> = match tenant {
+            Some(tenant) => tenant.on.iter().map(|on| fleet_clusters[on.cluster].clone()).collect(),
+            None => files().map(|e| e.on.clone()).collect(),
+        };
+        let namespaces: BTreeSet<String> = match tenant {
+            Some(tenant) => tenant.on.iter().flat_map(|on| &on.namespaces).map(|n| n.name.clone()).collect(),
+            None => files().flat_map(namespaces_of).collect(),
+        };
+        let uuid = match tenant {
+            Some(tenant) => tenant.uuid.as_ref().map_or_else(String::new, |u| u.value.clone()),
+            None => files().find_map(|e| e.uuid.clone()).unwrap_or_default(),
+        };
+        let size: usize = match tenant {
+            Some(_) => objects.get(name.as_str()).copied().unwrap_or(0),
+            None => files().map(|e| e.objects.len()).sum(),
+        };
         let waivers = session.front.tenancy.waivers_used.get(name).copied().unwrap_or(0);
         rows.push(json!({
             "name": name, "phase": phase, "tenantId": uuid, "profile": tenant.map(|t| t.profile.as_str()),
             "clusters": clusters, "namespaces": namespaces,
-            "objects": objects.get(name.as_str()).copied().unwrap_or(0), "waivers": waivers
+            "objects": size, "waivers": waivers
         }));
     }
     let asked = output::formats(cli, &[Format::Text, Format::Json])?;
@@ -49,7 +63,7 @@ pub fn run(cli: &Cli) -> Result<Outcome, Fault> {
     output::deliver(file, &text)?;
     let counts = count(&compiled.findings);
     if counts.errors > 0 {
-        output::talk(cli, &format!("{} errors: tenantry check shows them", counts.errors));
+        output::talk(cli, &format!("{}: tenantry check shows more", plural(counts.errors, "error")));
     }
     Ok(Outcome::from(counts.errors > 0))
 }
