@@ -66,12 +66,14 @@ pub fn front(sources: &mut Sources, files: &Files, mut context: Context) -> Fron
     };
     context.prior = lock.prior();
     context.prior.tenants.retain(|tenant, _| !context.leaving.contains(tenant));
+    let prior = lock.prior();
+    let known: BTreeSet<&str> = prior.tenants.values().map(String::as_str).collect();
     let builtin = bundle::builtin_profiles(sources);
     let (templates, faults) = Templates::load(sources, &files.templates);
     findings.extend(faults);
     let (profiles, faults) = spec::load_profiles(sources, &builtin);
     findings.extend(faults);
-    let (specs, faults) = spec::load(sources, &files.inputs, &files.fleet_path);
+    let (specs, faults) = spec::load(sources, &files.inputs, &files.fleet_path, &known);
     findings.extend(faults);
     let mut hasher = blake3::Hasher::new();
     for place in profiles.values().chain(specs.profiles.values()).map(|p| p.name.place) {
@@ -96,7 +98,7 @@ pub fn front(sources: &mut Sources, files: &Files, mut context: Context) -> Fron
     if !front.stopped()
         && let Some(fleet) = &front.specs.fleet
     {
-        let (tenancy, faults) = tenancy::resolve(&front.specs, fleet, &profiles, &context, &front.findings);
+        let (tenancy, faults) = tenancy::resolve(sources, &front.specs, fleet, &profiles, &context, &front.findings);
         front.tenancy = tenancy;
         // The trees of the documents are merged now, and ten thousand of them are many.
         for doc in &mut front.specs.tenants {
@@ -184,7 +186,11 @@ pub fn back(front: &mut Front, sources: &Sources, manifests: &Manifests, wish: &
             if refused {
                 bundles.clear();
             }
+            let before = findings.len();
             compiled.tree = tree::build(&request!(), &mut bundles, &mut findings);
+            if findings[before..].iter().any(Diagnostic::stops_the_fleet) {
+                compiled.tree = Tree::default();
+            }
             compiled.held = held;
             compiled.bundles = bundles;
         }

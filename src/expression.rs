@@ -10,6 +10,8 @@ use std::sync::LazyLock;
 
 /// Longest text that an expression, or a text made of several, may yield, in bytes.
 pub const MAX_TEXT: usize = 1 << 16;
+/// Most items that an expression may yield, lists within lists included.
+const MAX_ITEMS: usize = 10_000;
 /// Longest expression that is read, in bytes.
 const MAX_SOURCE: usize = 2048;
 /// Instructions an expression may run for.
@@ -69,6 +71,21 @@ fn keep(env: &mut Environment<'static>, name: &'static str) {
         "unique" => env.add_filter(name, f::unique),
         "upper" => env.add_filter(name, f::upper),
         _ => {}
+    }
+}
+
+/// Whether a value has no more items than a budget. A list times a number shares its items until it is written out.
+fn fits(value: &Jinja, budget: &mut usize) -> bool {
+    let Some(left) = budget.checked_sub(1) else { return false };
+    *budget = left;
+    match value.kind() {
+        minijinja::value::ValueKind::Seq | minijinja::value::ValueKind::Iterable => {
+            value.try_iter().is_ok_and(|mut items| items.all(|item| fits(&item, budget)))
+        }
+        minijinja::value::ValueKind::Map => value
+            .try_iter()
+            .is_ok_and(|mut keys| keys.all(|key| value.get_item(&key).is_ok_and(|item| fits(&item, budget)))),
+        _ => true,
     }
 }
 
@@ -221,6 +238,10 @@ impl Hole {
                 }
                 if value.as_str().is_some_and(|s| s.len() > MAX_TEXT) {
                     return Err(Fault::Limit(format!("the text is longer than {MAX_TEXT} bytes")));
+                }
+                let mut budget = MAX_ITEMS;
+                if !fits(&value, &mut budget) {
+                    return Err(Fault::Limit(format!("the value holds more than {MAX_ITEMS} items")));
                 }
                 serde_json::to_value(&value).map_err(|e| Fault::Other(e.to_string()))
             }
@@ -452,6 +473,7 @@ mod tests {
             "{{ 'x' * 10000000000 }}",
             "{{ ('x' * 60000) * 60000 }}",
             "{{ range(1000000000) }}",
+            "{{ [[[1] * 1000] * 1000] * 1000 }}",
             "{{ 'aaaaaaaaaa'|replace('a','aaaaaaaaaa')|replace('a','aaaaaaaaaa')|replace('a','aaaaaaaaaa')|replace('a','aaaaaaaaaa')|replace('a','aaaaaaaaaa')|replace('a','aaaaaaaaaa') }}",
             "{{ '%1000000000s'|format('x') }}",
             &long,

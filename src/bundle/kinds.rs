@@ -91,9 +91,43 @@ pub fn surely_present(id: &ObjectId) -> bool {
     PRESENT.contains(&id.group.as_str()) || id.group == "notification.toolkit.fluxcd.io"
 }
 
-/// Whether the floor is made of a kind.
+/// Kinds of a namespace that tenants may pass through, by group. What is not here is listed by the fleet.
+///
+/// Left out on purpose: EndpointSlice and Endpoints (CVE-2021-25740: traffic to other tenants' pods).
+static TENANTS_MAY_HAVE: [(&str, &[&str]); 11] = [
+    (
+        "",
+        &[
+            "ConfigMap",
+            "Secret",
+            "Service",
+            "ServiceAccount",
+            "PersistentVolumeClaim",
+            "Pod",
+            "PodTemplate",
+            "ReplicationController",
+        ],
+    ),
+    ("apps", &["Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "ControllerRevision"]),
+    ("batch", &["Job", "CronJob"]),
+    ("autoscaling", &["HorizontalPodAutoscaler"]),
+    ("policy", &["PodDisruptionBudget"]),
+    ("networking.k8s.io", &["Ingress"]),
+    ("coordination.k8s.io", &["Lease"]),
+    ("source.toolkit.fluxcd.io", &["GitRepository", "OCIRepository", "HelmRepository", "HelmChart", "Bucket"]),
+    ("kustomize.toolkit.fluxcd.io", &["Kustomization"]),
+    ("helm.toolkit.fluxcd.io", &["HelmRelease"]),
+    ("notification.toolkit.fluxcd.io", &["Provider", "Alert"]),
+];
+
+/// Whether tenants may have a kind without the fleet saying so.
+pub fn tenants_may_have(id: &ObjectId) -> bool {
+    TENANTS_MAY_HAVE.iter().any(|(group, kinds)| *group == id.group && kinds.contains(&id.kind.as_str()))
+}
+
+/// Whether the floor is made of a kind. Network policies of every plugin are: they add up with ours, or override them.
 pub fn is_floor(id: &ObjectId) -> bool {
-    FLOOR.contains(&id.type_name().as_str())
+    FLOOR.contains(&id.type_name().as_str()) || id.kind.to_lowercase().contains("networkpolic")
 }
 
 /// The place of a kind in the order of applying.

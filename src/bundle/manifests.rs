@@ -26,6 +26,7 @@ rule! {
 pub struct Manifests {
     files: BTreeMap<String, File>,
     permits: Option<Permits>,
+    kinds: Vec<String>,
 }
 
 #[derive(Debug)]
@@ -37,7 +38,7 @@ struct File {
 /// A file that a tenant names.
 #[derive(Debug)]
 pub struct Wanted {
-    /// The path from the root; nothing where it leaves the root.
+    /// The path from the root; nothing where it leaves the root, or is no manifest's.
     pub path: Option<String>,
     /// Where it is named.
     pub place: Place,
@@ -46,7 +47,17 @@ pub struct Wanted {
 }
 
 fn resolve(sources: &Sources, named: &Spanned<FilePath>) -> Option<String> {
+    if sources.path(named.place).contains(':') {
+        return None;
+    }
     join(parent(sources.path(named.place)), named.value.as_str())
+}
+
+/// Whether a path can be that of a manifest: YAML, and in no hidden folder. A tenant-owned source passes no files
+/// through: its paths are not this repository's.
+fn is_manifest(path: &str) -> bool {
+    let hidden = path.split('/').any(|part| part.starts_with('.'));
+    !hidden && [".yaml", ".yml", ".json"].iter().any(|end| path.ends_with(end))
 }
 
 /// The files that tenants name.
@@ -57,7 +68,7 @@ pub fn wanted(tenancy: &Tenancy, sources: &Sources) -> Vec<Wanted> {
         for named in tenant.on.iter().flat_map(|on| on.spec.manifests.iter().flatten()) {
             if !seen.contains(&named.place) {
                 seen.push(named.place);
-                let path = resolve(sources, named);
+                let path = resolve(sources, named).filter(|p| is_manifest(p));
                 all.push(Wanted { path, place: named.place, tenant: tenant.name.value.clone() });
             }
         }
@@ -65,16 +76,69 @@ pub fn wanted(tenancy: &Tenancy, sources: &Sources) -> Vec<Wanted> {
     all
 }
 
+/// Why another reader could see other objects in a text than we do.
+///
+/// kyaml, which Flux reads with, splits at every line that begins with `---`, expands whatever has `items`, and breaks
+/// lines at U+0085, U+2028 and U+2029.
+pub fn read_otherwise(raw: &str, value: &serde_json::Value) -> Option<&'static str> {
+    let kind = value.get("kind").and_then(|k| k.as_str()).unwrap_or_default();
+    if value.get("items").is_some() || kind.ends_with("List") {
+        return Some("a list of objects: Flux would apply each of its items");
+    }
+    if raw.lines().any(|line| line.starts_with("---")) {
+        return Some("a line begins with `---`: Flux would read a new document there");
+    }
+    let odd = ['\u{85}', '\u{2028}', '\u{2029}', '\u{feff}'];
+    let lone_return = raw.replace("\r\n", "\n").contains('\r');
+    (lone_return || raw.contains(odd)).then_some("a character that other readers take for the end of a line")
+}
+
+/// Why a tenant may not have an object in its own namespace.
+fn not_for_tenants(id: &ObjectId, value: &serde_json::Value, listed: &[String], on: &OnCluster) -> Option<String> {
+    if !kinds::tenants_may_have(id) && !kinds::is_floor(id) && !listed.contains(&format!("{}/{}", id.group, id.kind)) {
+        return Some(format!(
+            "its kind is none that tenants may have; fleet.tenantKinds does not list {}/{}",
+            id.group, id.kind
+        ));
+    }
+    if !id.group.ends_with("toolkit.fluxcd.io") {
+        return None;
+    }
+    let text = |pointer: &str| value.pointer(pointer).and_then(|v| v.as_str());
+    let own = |name: &str| on.namespaces.iter().any(|n| n.name == name);
+    if matches!(id.kind.as_str(), "Kustomization" | "HelmRelease") {
+        if text("/spec/serviceAccountName").is_none_or(str::is_empty) {
+            return Some("it names no serviceAccountName, and may run as Flux itself".into());
+        }
+        if value.pointer("/spec/kubeConfig").is_some() {
+            return Some("it names a kubeConfig".into());
+        }
+    }
+    for pointer in [
+        "/spec/sourceRef/namespace",
+        "/spec/chart/spec/sourceRef/namespace",
+        "/spec/chartRef/namespace",
+        "/spec/targetNamespace",
+        "/spec/storageNamespace",
+    ] {
+        if let Some(name) = text(pointer).filter(|name| !own(name)) {
+            return Some(format!("{pointer} names `{name}`, which is not the tenant's"));
+        }
+    }
+    None
+}
+
 impl Manifests {
     /// Reads the files that were found: each path, and its source.
     ///
-    /// `permits` is what waivers permit of objects of the floor.
-    pub fn load(sources: &Sources, found: &BTreeMap<String, SourceId>, permits: Permits) -> Self {
+    /// `permits` is what waivers permit of objects of the floor; `kinds` are those of CRDs that tenants may have, as
+    /// `group/Kind`.
+    pub fn load(sources: &Sources, found: &BTreeMap<String, SourceId>, permits: Permits, kinds: Vec<String>) -> Self {
         let read = |(path, id): (&String, &SourceId)| {
             let (documents, faults) = document::parse_foreign(*id, sources.get(*id));
             (path.clone(), File { documents, faults })
         };
-        Self { files: found.par_iter().map(read).collect(), permits: Some(permits) }
+        Self { files: found.par_iter().map(read).collect(), permits: Some(permits), kinds }
     }
 
     /// Whether a path is one of them.
@@ -125,6 +189,12 @@ impl Manifests {
                 Diagnostic::new(&MANIFEST, place, format!("this is no object: {reason}")).fix("remove it, or mend it"),
             )
         })?;
+        let raw = sources.get(document.raw.source).slice(document.raw);
+        if let Some(reason) = read_otherwise(raw, &value) {
+            return Err(Box::new(
+                Diagnostic::new(&MANIFEST, place, reason).fix("write one object a document, in plain YAML"),
+            ));
+        }
         let own = on.namespaces.iter().any(|n| n.name == id.namespace);
         if kinds::cluster_scoped(&id) || !own {
             let what = if kinds::cluster_scoped(&id) {
@@ -137,6 +207,12 @@ impl Manifests {
                 Diagnostic::new(&MANIFEST_NOT_ALLOWED, place, message)
                     .fix("remove it; what the platform owns belongs into the platform's own manifests"),
             ));
+        }
+        if let Some(reason) = not_for_tenants(&id, &value, &self.kinds, on) {
+            let message = format!("`{id}` is not the tenant's to have: {reason}");
+            let fix =
+                "remove it, or let the platform apply it; fleet.tenantKinds lists kinds of CRDs that tenants may have";
+            return Err(Box::new(Diagnostic::new(&MANIFEST_NOT_ALLOWED, place, message).fix(fix)));
         }
         let object = format!("{}/{}/{}", id.kind, id.namespace, id.name);
         let permitted = |rule| self.permits.as_ref().is_some_and(|p| p.permits(rule, &tenant.name.value, &object));

@@ -5,7 +5,7 @@ mod manifests;
 pub mod object;
 mod template;
 
-pub use manifests::{MANIFEST, MANIFEST_NOT_ALLOWED, Manifests, wanted};
+pub use manifests::{MANIFEST, MANIFEST_NOT_ALLOWED, Manifests, read_otherwise, wanted};
 pub use object::{Object, ObjectId};
 pub use template::{EXPRESSION, LIMIT, SYNTAX, Template, UNDEFINED};
 
@@ -35,7 +35,7 @@ rule! {
     ///
     /// ## What it finds
     /// Objects of the cluster other than the tenant's Namespaces, objects in another tenant's or the platform's
-    /// namespace, and objects in Flux's namespace whose name does not begin with the tenant's.
+    /// namespace, and objects in Flux's namespace whose name does not begin with `sync.TENANT.`.
     pub static OBJECT_NOT_ALLOWED = "bundle/object-not-allowed", Error;
 }
 rule! {
@@ -471,7 +471,7 @@ impl<'a> Renderer<'a> {
         if own(&id.namespace) {
             return None;
         }
-        let prefix = format!("{}-", tenant.name.value);
+        let prefix = format!("sync.{}.", tenant.name.value);
         let flux = id.namespace == self.flux_namespace && id.name.starts_with(&prefix);
         let made_for_sync = on.deployers.iter().any(|d| d.namespace == id.namespace)
             || on.syncs.iter().any(|s| s.namespace == id.namespace);

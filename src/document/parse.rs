@@ -185,6 +185,8 @@ impl<'s> Builder<'s> {
                             last.raw.end = last.raw.end.min(range.start as u32);
                         }
                         raw_start = after_marker(text, range.end);
+                    } else if !self.documents.is_empty() {
+                        raw_start = range.start;
                     }
                     match version {
                         Some(_) => Err(Stop(Box::new(
@@ -355,6 +357,8 @@ impl<'s> Builder<'s> {
         self.faults.extend(late_duplicates(node.entries()));
         if anchor > 0 {
             let size = measure(&node);
+            // The anchor's own copy counts too: anchors within anchors are copies of copies.
+            self.count(size.nodes, size.bytes, node.place)?;
             self.anchors.insert(anchor, (node.clone(), size));
         }
         self.attach(node)
@@ -456,7 +460,8 @@ fn before_end_marker(text: &str, start: usize) -> usize {
     let mut at = start;
     for line in text[start..].split_inclusive('\n') {
         let bare = line.trim_end();
-        if bare == "..." || line.starts_with("... ") || bare == "---" || line.starts_with("--- ") {
+        let marker = line.starts_with("---") || line.starts_with("...");
+        if marker && (bare.len() == 3 || line[3..].starts_with([' ', '\t', '\r'])) {
             return at;
         }
         at += line.len();

@@ -1,7 +1,7 @@
 //! One namespace: which fields say what was found, and what is passed through.
 
 use super::{Found, FoundNamespace, Left, may_carry};
-use crate::bundle::{ObjectId, kinds};
+use crate::bundle::{ObjectId, kinds, read_otherwise as refused};
 use crate::spec::leaf;
 use crate::spec::quantity::Quantity;
 use crate::tenancy::Metadata;
@@ -40,6 +40,16 @@ impl Converted {
     }
 
     fn pass(&mut self, found: &Found) {
+        if let Some(reason) = refused(&found.raw, &found.value) {
+            let (what, reason) = (found.id.to_string(), reason.to_owned());
+            self.leave(found, what, &reason);
+            return;
+        }
+        let unlisted = found.id.group.is_empty() || found.id.group.ends_with("k8s.io");
+        if unlisted && !kinds::tenants_may_have(&found.id) && !kinds::is_floor(&found.id) {
+            self.leave(found, found.id.to_string(), "its kind is none that tenants may have");
+            return;
+        }
         let object = format!("{}/{}/{}", found.id.kind, found.id.namespace, found.id.name);
         if found.id.kind == "RoleBinding" && found.value["roleRef"]["name"] == "cluster-admin" {
             self.loosenings.push(("api/cluster-admin", object.clone()));

@@ -2,6 +2,7 @@
 
 use super::convert::{Converted, convert};
 use super::{Found, FoundNamespace, Left, Survey};
+use crate::bundle::kinds;
 use crate::document::emit;
 use crate::spec::leaf::{self, Day};
 use crate::spec::quantity::Quantity;
@@ -47,6 +48,8 @@ pub struct Output {
     pub passed: usize,
     /// How many loosenings the waivers permit.
     pub loosenings: usize,
+    /// Kinds of CRDs that are passed through, as `group/Kind`.
+    pub kinds: Vec<String>,
     /// Secrets that are passed through and hold their data in plain text.
     pub plain_secrets: Vec<String>,
 }
@@ -59,7 +62,7 @@ pub fn write(survey: &Survey, options: &Options<'_>) -> Output {
         groups.entry(tenant_name(name, namespace, options.group_by)).or_default().push(namespace);
     }
     let mut holders: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
-    let (mut labels, mut annotations) = (BTreeSet::new(), BTreeSet::new());
+    let (mut labels, mut annotations, mut crds) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
     for (name, namespaces) in groups {
         let converted: Vec<Converted> = namespaces.iter().map(|n| convert(n, namespaces.len() > 1)).collect();
         if converted.iter().all(|c| c.owners.is_empty()) {
@@ -86,6 +89,8 @@ pub fn write(survey: &Survey, options: &Options<'_>) -> Output {
             out.carried += part.carried;
             out.passed += part.floor.len() + part.others.len();
             out.loosenings += part.loosenings.len();
+            let foreign = part.others.iter().filter(|o| !kinds::tenants_may_have(&o.id));
+            crds.extend(foreign.map(|o| format!("{}/{}", o.id.group, o.id.kind)));
             let plain = part.others.iter().filter(|o| o.id.kind == "Secret" && o.value.get("sops").is_none());
             out.plain_secrets.extend(plain.map(|o| o.id.to_string()));
         }
@@ -97,6 +102,7 @@ pub fn write(survey: &Survey, options: &Options<'_>) -> Output {
         .filter(|(_, tenants)| tenants.len() > 1)
         .filter_map(|(principal, _)| principal.split_once('/').map(|(kind, name)| json!({kind: name})))
         .collect();
+    out.kinds = crds.into_iter().collect();
     out.labels = labels.into_iter().collect();
     out.annotations = annotations.into_iter().collect();
     out.left.sort();

@@ -87,6 +87,7 @@ impl Store for Disk {
             match slashed(relative) {
                 Some(path) if is_yaml(&path) => out.push(path),
                 Some(_) => {}
+                None if !is_yaml(&entry.path().to_string_lossy()) => {}
                 None => return Err(name_fault(entry.path())),
             }
         }

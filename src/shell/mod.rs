@@ -72,7 +72,7 @@ pub fn main() -> ExitCode {
         Ok(Outcome::Findings) => ExitCode::from(1),
         Err(Fault::Closed) => ExitCode::from(2),
         Err(fault) => {
-            eprintln!("tenantry: {fault}");
+            output::err(&format!("tenantry: {fault}\n"));
             ExitCode::from(2)
         }
     }

@@ -12,10 +12,15 @@ pub fn data(text: &str) -> Result<(), Fault> {
     std::io::stdout().lock().write_all(text.as_bytes()).map_err(|_| Fault::Closed)
 }
 
+/// Writes to standard error; nobody is told where nobody reads.
+pub fn err(text: &str) {
+    let _ = std::io::stderr().lock().write_all(text.as_bytes());
+}
+
 /// Writes a line to standard error, unless `--quiet`.
 pub fn talk(cli: &Cli, text: &str) {
     if !cli.quiet {
-        eprintln!("{text}");
+        err(&format!("{text}\n"));
     }
 }
 
@@ -77,7 +82,7 @@ pub fn findings(cli: &Cli, sources: &Sources, findings: &[Diagnostic], as_data: 
     if as_data {
         data(&report::text(sources, findings, colors(cli, std::io::stdout().is_terminal()), width()))
     } else {
-        eprint!("{}", report::text(sources, findings, colors(cli, std::io::stderr().is_terminal()), width()));
+        err(&report::text(sources, findings, colors(cli, std::io::stderr().is_terminal()), width()));
         Ok(())
     }
 }

@@ -22,6 +22,9 @@ pub const LOCK: &str = "tenantry.lock";
 /// The version of this program.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");
 
+/// Largest lock that is read, in bytes: some two hundred thousand tenants.
+const MAX_LOCK: u64 = 256 << 20;
+
 /// Where things are on this machine.
 #[derive(Clone, Debug)]
 pub struct Place {
@@ -200,6 +203,14 @@ fn take(sources: &mut Sources, path: &str, read: Read, fleet: bool, faults: &mut
         faults.push(Diagnostic::new(rule, place, message).fix(fix).scope(scope));
         None
     };
+    if path.chars().any(|c| c.is_control() || "\u{2028}\u{2029}".contains(c)) {
+        let shown = path.escape_debug().to_string();
+        let place = sources.add_path(&shown);
+        let scope = if fleet { Scope::Fleet } else { Scope::File(place.source) };
+        let message = format!("{shown} has a control character in its name");
+        faults.push(Diagnostic::new(&UNREADABLE, place, message).fix("rename the file").scope(scope));
+        return None;
+    }
     match read {
         Read::Bytes(bytes) => {
             let (id, problem) = add_bytes(sources, path, bytes);
@@ -252,6 +263,15 @@ fn read_sources(cli: &Cli, sources: &mut Sources, files: &mut Files) -> Result<V
 /// The lock lies beside the tree, on disk, whatever revision the specs are read from.
 fn read_lock(place: &Place, sources: &mut Sources, faults: &mut Vec<Diagnostic>) -> Result<Option<SourceId>, Fault> {
     let path = place.tree_base.join(LOCK);
+    if let Ok(meta) = std::fs::metadata(&path)
+        && (!meta.is_file() || meta.len() > MAX_LOCK)
+    {
+        let place = sources.add_path(LOCK);
+        let finding =
+            Diagnostic::new(&tenantry::tree::LOCK_INVALID, place, "the lock is no file, or larger than any lock");
+        faults.push(finding.fix("restore the file from Git").scope(Scope::Fleet));
+        return Ok(None);
+    }
     match std::fs::read(&path) {
         Ok(bytes) => match String::from_utf8(bytes) {
             Ok(text) => Ok(Some(sources.add(tenantry::source::Source::new(LOCK, text)))),
@@ -269,14 +289,16 @@ fn read_lock(place: &Place, sources: &mut Sources, faults: &mut Vec<Diagnostic>)
 
 fn read_manifests(store: &dyn Store, sources: &mut Sources, files: &Files, front: &mut Front) -> Manifests {
     let mut found = BTreeMap::new();
+    let listed = front.fleet().and_then(|f| f.spec.tenant_kinds.as_ref());
+    let kinds = listed.into_iter().flatten().map(|k| k.to_string()).collect();
     let known: BTreeMap<String, SourceId> =
         files.inputs.iter().map(|i| (sources.get(i.source).path.clone(), i.source)).collect();
     for wanted in bundle::wanted(&front.tenancy, sources) {
         let Some(path) = &wanted.path else {
-            let message = "the file lies outside the repository";
+            let message = "this is no manifest of this repository: a .yaml file in no hidden folder";
             front.findings.push(
                 Diagnostic::new(&OUTSIDE_ROOT, wanted.place, message)
-                    .fix("copy it into the repository")
+                    .fix("copy it into the platform's own repository, beside the tenant")
                     .tenant(&wanted.tenant),
             );
             continue;
@@ -300,7 +322,7 @@ fn read_manifests(store: &dyn Store, sources: &mut Sources, files: &Files, front
         }
         front.findings.extend(faults.into_iter().map(|f| f.related(wanted.place, "named here").tenant(&wanted.tenant)));
     }
-    Manifests::load(sources, &found, std::mem::take(&mut front.tenancy.permits))
+    Manifests::load(sources, &found, std::mem::take(&mut front.tenancy.permits), kinds)
 }
 
 /// Paths of ours that a Flux Kustomization or an Argo CD Application of this repository applies already.

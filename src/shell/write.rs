@@ -44,7 +44,8 @@ pub fn snapshot(
             }
             let relative = entry.path().strip_prefix(&place.tree_base).unwrap_or(entry.path());
             let Some(path) = slashed(relative) else { return Err(name_fault(entry.path())) };
-            if path.ends_with(TEMPORARY) {
+            let half = path.strip_suffix(TEMPORARY);
+            if half.is_some_and(|of| tree.files.contains_key(of) || lock.files.contains_key(of)) {
                 leftovers.push(entry.path().to_owned());
             } else {
                 paths.insert(path);
@@ -98,9 +99,11 @@ fn no_links(place: &Place, paths: &BTreeSet<String>) -> Result<(), Fault> {
 
 /// The digests that a run which did not finish was about to write.
 fn unfinished(place: &Place) -> BTreeMap<String, Vec<String>> {
-    let Ok(text) = fs::read_to_string(next_path(place)) else {
+    let path = next_path(place);
+    if !path.symlink_metadata().is_ok_and(|m| m.is_file()) {
         return BTreeMap::new();
-    };
+    }
+    let Ok(text) = fs::read_to_string(path) else { return BTreeMap::new() };
     let mut out: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for line in text.lines() {
         let mut words = line.split_whitespace();
@@ -195,7 +198,12 @@ pub fn replace(path: &Path, bytes: &[u8]) -> Result<(), Fault> {
     name.push(TEMPORARY);
     let temporary = PathBuf::from(name);
     let write = || -> std::io::Result<()> {
-        let mut file = File::create(&temporary)?;
+        // Whatever has the name, a link to somewhere else included, is not written through.
+        match fs::remove_file(&temporary) {
+            Err(e) if e.kind() != std::io::ErrorKind::NotFound => return Err(e),
+            _ => {}
+        }
+        let mut file = File::create_new(&temporary)?;
         file.write_all(bytes)?;
         drop(file);
         fs::rename(&temporary, path)

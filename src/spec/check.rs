@@ -111,7 +111,7 @@ pub(super) fn classify(source: &Source, root: &Node) -> Result<Option<Kind>, Box
         return fault(&NO_KIND, head, "the document has neither apiVersion nor kind".into(), fix);
     }
     let text = |e: Option<&crate::document::Entry>| e.and_then(|e| e.node.as_str()).unwrap_or_default().to_owned();
-    let (version_text, kind_text) = (text(version), text(kind));
+    let (version_text, kind_text) = (shorten(&text(version)), shorten(&text(kind)));
     let group = version_text.split('/').next().unwrap_or_default();
     let place = version.map_or(head, |e| e.node.place);
     if group != GROUP {
@@ -311,6 +311,10 @@ fn explain(
             Diagnostic::new(&INVALID_VALUE, node.place, format!("{} is too large", show()))
                 .fix(format!("at most {limit}")),
         ),
+        Fault::MaxItems { limit } | Fault::MaxLength { limit } => {
+            let message = format!("`{field}` is too long");
+            out.push(Diagnostic::new(&INVALID_VALUE, key_place, message).fix(format!("at most {limit}")));
+        }
         Fault::MinItems { .. } | Fault::MinLength { .. } | Fault::MinProperties { .. } => {
             let message = format!("`{field}` is empty");
             out.push(Diagnostic::new(&INVALID_VALUE, key_place, message).fix("write a value"));

@@ -1,7 +1,7 @@
 //! Fleet: the clusters, what tenants may be called, and how the tree is delivered.
 
 use super::leaf::{
-    Cidr, Ip, Keyed, LabelKey, LabelValue, Line, Minor, Name, ObjectName, Pattern, RelativePath, VersionReq,
+    Cidr, GroupKind, Ip, Keyed, LabelKey, LabelValue, Line, Minor, Name, ObjectName, Pattern, RelativePath, VersionReq,
 };
 use super::quantity::Quantity;
 use super::tenant::{PortRule, Reach, Resources, Subject};
@@ -25,6 +25,8 @@ pub struct FleetSpec {
     pub reserved: Option<Vec<Spanned<Name>>>,
     /// What tenants may put on their namespaces. Nothing when left out.
     pub tenant_metadata: Option<TenantMetadata>,
+    /// Kinds of CRDs that tenants may pass through as verbatim manifests, as `group/Kind`. They must have a namespace.
+    pub tenant_kinds: Option<Vec<GroupKind>>,
     /// The Profile of a tenant that names none; `restricted` when left out.
     pub default_profile: Option<Spanned<Name>>,
     /// Users and groups that may belong to several tenants.

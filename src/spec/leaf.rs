@@ -177,6 +177,8 @@ leaves! {
     FieldPath, "field-path", "a path of a field", field_path;
     /// The id of a rule.
     RuleId, "rule-id", "the id of a rule", rule_id;
+    /// A kind with its group: `cert-manager.io/Certificate`.
+    GroupKind, "group-kind", "a kind as group/Kind", group_kind;
     /// The id of an object: `Kind/namespace/name`.
     ObjectId, "object-id", "an object as Kind/namespace/name", object_id;
     /// A text with `{{ expressions }}`.
@@ -275,6 +277,25 @@ fn duration(text: &str) -> Result<(), String> {
     if text.is_empty() { Err("write it as 10m, 1h30m or 45s".into()) } else { Ok(()) }
 }
 
+/// The seconds of a duration that was checked.
+pub fn seconds(text: &str) -> f64 {
+    let (mut sum, mut rest) = (0.0, text);
+    while !rest.is_empty() {
+        let digits = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
+        let number: f64 = rest[..digits].parse().unwrap_or(0.0);
+        let (factor, unit) = match &rest[digits..] {
+            r if r.starts_with("ms") => (0.001, 2),
+            r if r.starts_with('s') => (1.0, 1),
+            r if r.starts_with('m') => (60.0, 1),
+            r if r.starts_with('h') => (3600.0, 1),
+            _ => return sum,
+        };
+        sum += number * factor;
+        rest = &rest[digits + unit..];
+    }
+    sum
+}
+
 fn address(text: &str, schemes: &[&str]) -> Result<(), String> {
     if let Some((user_host, path)) = text.split_once(':')
         && user_host.contains('@')
@@ -358,7 +379,7 @@ fn file_path(text: &str) -> Result<(), String> {
 
 /// The keys of Kubernetes' list (concepts/policy/resource-quotas) and the three open families.
 fn quota_key(text: &str) -> Result<(), String> {
-    const KNOWN: [&str; 22] = [
+    const KNOWN: [&str; 19] = [
         "cpu",
         "memory",
         "ephemeral-storage",
@@ -378,9 +399,6 @@ fn quota_key(text: &str) -> Result<(), String> {
         "configmaps",
         "replicationcontrollers",
         "resourcequotas",
-        "hugepages",
-        "requests.hugepages",
-        "limits.hugepages",
     ];
     if KNOWN.contains(&text) {
         return Ok(());
@@ -393,7 +411,7 @@ fn quota_key(text: &str) -> Result<(), String> {
     {
         return label_key(extended);
     }
-    for prefix in ["requests.", "limits.", ""] {
+    for prefix in ["requests.", ""] {
         if text.strip_prefix(prefix).is_some_and(|r| r.strip_prefix("hugepages-").is_some_and(|size| !size.is_empty()))
         {
             return Ok(());
@@ -421,6 +439,15 @@ fn field_path(text: &str) -> Result<(), String> {
 fn rule_id(text: &str) -> Result<(), String> {
     let ok = text.split_once('/').is_some_and(|(area, fault)| dns_label(area).is_ok() && dns_label(fault).is_ok());
     if ok { Ok(()) } else { Err("write it as network/egress-any".into()) }
+}
+
+fn group_kind(text: &str) -> Result<(), String> {
+    let ok = text.split_once('/').is_some_and(|(group, kind)| {
+        dns_subdomain(group).is_ok()
+            && kind.starts_with(|c: char| c.is_ascii_uppercase())
+            && kind.bytes().all(|b| b.is_ascii_alphanumeric())
+    });
+    if ok { Ok(()) } else { Err("write it as cert-manager.io/Certificate".into()) }
 }
 
 fn object_id(text: &str) -> Result<(), String> {

@@ -22,7 +22,7 @@ use crate::source::{Place, Source, SourceId, Sources, parent};
 use fleet::FleetSpec;
 use rayon::prelude::*;
 use schema::Kind;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use tenant::{ProfileSpec, WaiverSpec};
 
 /// A file to read specs from.
@@ -113,10 +113,12 @@ enum Read {
 }
 
 /// Reads every document of some files. `fleet_path` is the path of the fleet's file; its folder is the tenants folder.
-pub fn load(sources: &Sources, inputs: &[Input], fleet_path: &str) -> (Specs, Vec<Diagnostic>) {
+///
+/// A file that names no `tenantry.dev` is somebody else's, unless a tenant was rendered from it before: `known`.
+pub fn load(sources: &Sources, inputs: &[Input], fleet_path: &str, known: &BTreeSet<&str>) -> (Specs, Vec<Diagnostic>) {
     let dir = parent(fleet_path);
     let results: Vec<(Vec<Read>, Vec<Diagnostic>)> =
-        inputs.par_iter().map(|input| load_file(sources.get(input.source), input, fleet_path, dir)).collect();
+        inputs.par_iter().map(|input| load_file(sources.get(input.source), input, fleet_path, dir, known)).collect();
     let mut specs = Specs::default();
     let mut faults = Vec::new();
     for (reads, more) in results {
@@ -155,12 +157,19 @@ pub fn load(sources: &Sources, inputs: &[Input], fleet_path: &str) -> (Specs, Ve
 /// Reads the built-in profiles: documents of our own, that cannot be wrong.
 pub fn load_profiles(sources: &Sources, ids: &[SourceId]) -> (BTreeMap<String, ProfileDoc>, Vec<Diagnostic>) {
     let inputs: Vec<Input> = ids.iter().map(|source| Input { source: *source, origin: None }).collect();
-    let (specs, faults) = load(sources, &inputs, "builtin/fleet.yaml");
+    let (specs, faults) = load(sources, &inputs, "builtin/fleet.yaml", &BTreeSet::new());
     (specs.profiles, faults)
 }
 
-fn load_file(source: &Source, input: &Input, fleet_path: &str, dir: &str) -> (Vec<Read>, Vec<Diagnostic>) {
-    let ours = source.text.contains("tenantry.dev") || source.path == fleet_path;
+fn load_file(
+    source: &Source,
+    input: &Input,
+    fleet_path: &str,
+    dir: &str,
+    known: &BTreeSet<&str>,
+) -> (Vec<Read>, Vec<Diagnostic>) {
+    let ours =
+        source.text.contains("tenantry.dev") || source.path == fleet_path || known.contains(source.path.as_str());
     let (documents, mut faults) =
         if ours { document::parse(input.source, source) } else { document::parse_foreign(input.source, source) };
     if !ours {
@@ -204,12 +213,15 @@ fn load_document(
         Err(fault) => return (None, vec![*fault]),
     };
     let name = root.at(&["metadata", "name"]).and_then(|n| Some(Spanned::new(n.as_str()?.to_owned(), n.place)));
-    let scope = match (kind, &name) {
+    let named = name.as_ref().filter(|n| leaf::reason("dns-label", n).is_none());
+    let scope = match (kind, named) {
+        // What a tenant-owned checkout gets wrong concerns that checkout alone.
+        _ if input.origin.is_some() => Scope::File(input.source),
         (Kind::Fleet | Kind::Profile, _) => Scope::Fleet,
         (Kind::Tenant, Some(name)) => Scope::Tenant(name.value.clone()),
         (Kind::Waiver, _) => match root.at(&["spec", "tenant"]).and_then(Node::as_str) {
-            Some(tenant) => Scope::Tenant(tenant.to_owned()),
-            None => Scope::File(input.source),
+            Some(tenant) if leaf::reason("dns-label", tenant).is_none() => Scope::Tenant(tenant.to_owned()),
+            _ => Scope::File(input.source),
         },
         (Kind::Tenant, None) => Scope::File(input.source),
     };

@@ -27,6 +27,7 @@ pub struct TenantSpec {
     /// A name for people: an annotation of the namespaces.
     pub display_name: Option<Spanned<Line>>,
     /// A text for people: an annotation of the namespaces. The one field that may hold tabs and newlines.
+    #[schemars(length(max = 8192))]
     pub description: Option<Spanned<String>>,
     /// Free values, checked by the fleet's parametersSchema, for templates.
     pub parameters: Option<Spanned<serde_json::Map<String, serde_json::Value>>>,
@@ -38,12 +39,16 @@ pub struct TenantSpec {
     /// The clusters it runs on, by their labels.
     pub cluster_selector: Option<Spanned<LabelSelector>>,
     /// Fields that differ on some clusters. The last matching one wins.
+    #[schemars(length(max = 64))]
     pub overrides: Option<Vec<Override>>,
     /// Who owns it. Bound to the role `owner` in every namespace unless they say otherwise.
+    #[schemars(length(max = 256))]
     pub owners: Option<Vec<Spanned<Subject>>>,
     /// Others, each with a role.
+    #[schemars(length(max = 512))]
     pub members: Option<Vec<Spanned<Subject>>>,
     /// Its namespaces, on every one of its clusters.
+    #[schemars(length(max = 256))]
     pub namespaces: Option<Vec<Spanned<Namespace>>>,
     /// Amounts for the whole tenant, per cluster: split over its namespaces.
     pub quota: Option<Quota>,
@@ -58,8 +63,10 @@ pub struct TenantSpec {
     /// What it may claim for itself.
     pub allow: Option<Allow>,
     /// Where its own manifests come from.
+    #[schemars(length(max = 64))]
     pub sync: Option<Vec<Spanned<Sync>>>,
     /// Files that are passed through byte for byte, relative to this file.
+    #[schemars(length(max = 256))]
     pub manifests: Option<Vec<Spanned<FilePath>>>,
     /// Objects that must be among the inputs.
     pub requires: Option<Vec<Spanned<Requirement>>>,
@@ -203,10 +210,13 @@ pub struct Network {
     /// which takes a waiver of `network/isolation-none`.
     pub isolation: Option<Spanned<Isolation>>,
     /// What it may reach.
+    #[schemars(length(max = 512))]
     pub egress: Option<Vec<Spanned<Peer>>>,
     /// What may reach it.
+    #[schemars(length(max = 512))]
     pub ingress: Option<Vec<Spanned<Peer>>>,
     /// Ports that other tenants may reach once they declare it.
+    #[schemars(length(max = 512))]
     pub provides: Option<Vec<Spanned<Provision>>>,
 }
 
@@ -288,7 +298,7 @@ impl JsonSchema for Port {
         // IANA service names: at most 15 characters, at least one letter.
         schemars::json_schema!({
             "type": ["integer", "string"], "minimum": 1, "maximum": 65535,
-            "pattern": "^[a-z0-9-]{0,14}[a-z][a-z0-9-]{0,14}$", "maxLength": 15
+            "pattern": "^([a-z0-9]+-)*[a-z0-9]*[a-z][a-z0-9]*(-[a-z0-9]+)*$", "maxLength": 15
         })
     }
 }
@@ -385,6 +395,7 @@ pub struct Floor {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Allow {
     /// Host names of its Ingresses and routes. No two tenants claim one, nor one within another's wildcard.
+    #[schemars(length(max = 1024))]
     pub ingress_hosts: Option<Vec<Spanned<HostPattern>>>,
 }
 

@@ -69,12 +69,40 @@ pub fn check(tenants: &[Tenant], fleet: &FleetDoc, clusters: &[String], context:
             all.entry(thing).or_default().push(Claim { tenant, place });
         }
     }
+    held_by_others(&all, &shared, tenants, context, out);
     for (thing, claims) in all.iter().filter(|(_, claims)| claims.len() > 1) {
         if !shared.contains(thing) {
             report(thing, claims, context, out);
         }
     }
     overlapping_hosts(&all, context, out);
+}
+
+/// What the lock gives to another tenant: one that cannot be read now, or, for a namespace, one that has not let it go.
+fn held_by_others(
+    all: &BTreeMap<String, Vec<Claim<'_>>>,
+    shared: &[String],
+    tenants: &[Tenant],
+    context: &Context,
+    out: &mut Vec<Diagnostic>,
+) {
+    for (thing, claims) in all {
+        let Some(holder) = context.prior.holder(thing).filter(|h| !context.leaving.iter().any(|l| l == h)) else {
+            continue;
+        };
+        let readable = tenants.iter().any(|t| t.name.value == holder);
+        let claims_it = claims.iter().any(|c| c.tenant.name.value == holder);
+        if shared.contains(thing) || claims_it || (readable && !thing.starts_with("namespace/")) {
+            continue;
+        }
+        for claim in claims {
+            let (kind, name) = thing.split_once('/').unwrap_or(("thing", thing));
+            let message = format!("the {kind} `{name}` is that of `{holder}`, which has not let it go");
+            let rule = if matches!(kind, "group" | "user") { &SHARED_SUBJECT } else { &CLAIMED_TWICE };
+            let fix = format!("mend {holder} first, or let it go: tenantry render --allow-removal {holder}");
+            out.push(Diagnostic::new(rule, claim.place, message).fix(fix).tenant(&claim.tenant.name.value));
+        }
+    }
 }
 
 fn report(thing: &str, claims: &[Claim<'_>], context: &Context, out: &mut Vec<Diagnostic>) {

@@ -31,6 +31,7 @@ pub use tenant::{DUPLICATE_TENANT, FLUX_CREATE_TENANT, INCOMPLETE, PARAMETERS, U
 pub use waivers::{DANGLING, DEFAULT_MAX_DAYS, EXPIRED, EXPIRING, NOT_APPROVED, Permits, UNUSED};
 
 use crate::diagnostic::{Diagnostic, Level, Rule, Scope, rule};
+use crate::source::Sources;
 use crate::spec::leaf::Day;
 use crate::spec::{FleetDoc, ProfileDoc, Specs, one_of_these};
 use model::Tenant;
@@ -147,6 +148,7 @@ rule! {
 
 /// Resolves the tenants of a fleet. `failed` are findings of earlier stages: whom they name exists, but cannot be read.
 pub fn resolve(
+    sources: &Sources,
     specs: &Specs,
     fleet: &FleetDoc,
     builtin: &BTreeMap<String, ProfileDoc>,
@@ -179,7 +181,7 @@ pub fn resolve(
     let now = context.now.unwrap_or(Day::EPOCH);
     let waivers = Waivers::new(&specs.waivers, &rules, &WAIVABLE, known, now, &mut out);
 
-    let single = tenant::unique(specs, fleet, &mut out);
+    let single = tenant::unique(specs, fleet, sources, &context.prior, &mut out);
     let resolver = tenant::Resolver {
         fleet,
         profiles: &profiles,

@@ -157,6 +157,9 @@ pub struct Binding {
     pub cluster_role: String,
     /// The subjects, as in RBAC.
     pub subjects: Vec<Value>,
+    /// The subjects' texts: each is bound once.
+    #[serde(skip)]
+    pub keys: std::collections::BTreeSet<String>,
 }
 
 /// A service account that syncs act as.

@@ -38,8 +38,19 @@ rule! {
     pub static DERIVED_NAME = "tenancy/derived-name", Error;
 }
 
-static RESERVED: [&str; 8] =
-    ["default", "admin", "readonly", "flux-system", "argocd", "kube-system", "kube-public", "kube-node-lease"];
+static RESERVED: [&str; 11] = [
+    "kustomization",
+    "fleet",
+    "openshift",
+    "default",
+    "admin",
+    "readonly",
+    "flux-system",
+    "argocd",
+    "kube-system",
+    "kube-public",
+    "kube-node-lease",
+];
 static RESERVED_PREFIXES: [&str; 2] = ["kube-", "openshift-"];
 
 /// Whose a name is, if not a tenant's.
@@ -51,7 +62,9 @@ pub fn reserved(fleet: &FleetSpec, name: &str) -> Option<String> {
         return Some("the fleet (reserved)".into());
     }
     fleet.clusters.iter().find_map(|cluster| {
-        let own = cluster.platform_namespaces.iter().flatten().any(|n| n.as_str() == name)
+        let dns = cluster.dns.as_ref().and_then(|d| d.namespace.as_ref());
+        let own = dns.is_some_and(|n| n.as_str() == name)
+            || cluster.platform_namespaces.iter().flatten().any(|n| n.as_str() == name)
             || cluster.endpoints.iter().flatten().any(|e| e.namespace.as_ref().is_some_and(|n| n.as_str() == name))
             || cluster.flux.as_ref().and_then(|f| f.namespace.as_ref()).is_some_and(|n| n.as_str() == name);
         own.then(|| format!("the platform of {}", cluster.name.value))

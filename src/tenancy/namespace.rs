@@ -242,7 +242,18 @@ impl Resolver<'_> {
             let fix = "set podSecurity.level: restricted";
             self.waivers.demand(&POD_SECURITY, &tenant.name.value, &object, place, message, fix, out);
         }
+        let by_tenant = |place: Place| place.source == tenant.name.place.source;
         let external = security.management.as_ref().is_some_and(|m| m.value == Management::External);
+        if let Some(management) = security.management.as_ref().filter(|m| external && by_tenant(m.place)) {
+            let message = format!("nothing of `{namespace}` says how its pods are held");
+            let fix = "leave podSecurity.management to the platform's profile";
+            self.waivers.demand(&POD_SECURITY, &tenant.name.value, &object, management.place, message, fix, out);
+        }
+        if let Some(version) = security.version.as_ref().filter(|v| v.value != "latest" && by_tenant(v.place)) {
+            let message = format!("the pods of `{namespace}` are held to the standard of {} only", version.value);
+            let fix = "set podSecurity.version: latest, or leave it to a profile";
+            self.waivers.demand(&POD_SECURITY, &tenant.name.value, &object, version.place, message, fix, out);
+        }
         let (Some(level), false) = (&security.level, external) else {
             return;
         };

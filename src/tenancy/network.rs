@@ -223,6 +223,13 @@ impl<'a> Maker<'_, 'a> {
             }
         }
         for offer in namespace.declared.provides.iter().flatten() {
+            if let Some(wanted) = &offer.namespace
+                && !on.namespaces.iter().any(|n| n.id == wanted.as_str())
+            {
+                let hint = one_of_these(wanted, on.namespaces.iter().map(|n| n.id.as_str()));
+                let message = format!("the tenant has no namespace `{}`", wanted.value);
+                self.fault(Diagnostic::new(&UNKNOWN_PEER, wanted.place, message).fix(hint));
+            }
             let here = offer.namespace.as_ref().is_none_or(|n| n.as_str() == namespace.id);
             let names = if here { self.takers(offer) } else { Vec::new() };
             if !names.is_empty() {
@@ -605,10 +612,8 @@ fn ip_block(cidr: &str, excluded: &[IpNet]) -> Value {
     let Ok(net) = cidr.parse::<IpNet>() else {
         return json!({"cidr": cidr});
     };
-    if excluded.iter().any(|e| e.contains(&net)) {
-        return json!({"cidr": cidr});
-    }
-    let within: Vec<&IpNet> = excluded.iter().filter(|e| net.contains(*e)).collect();
+    // A range that is named is opened; what lies strictly within it stays closed all the same.
+    let within: Vec<&IpNet> = excluded.iter().filter(|e| net.contains(*e) && **e != net).collect();
     let mut except: Vec<&IpNet> =
         within.iter().filter(|e| !within.iter().any(|o| o != *e && o.contains(**e))).copied().collect();
     except.sort();
@@ -628,7 +633,7 @@ mod tests {
         let excluded: Vec<IpNet> =
             ["10.0.0.0/16", "10.0.1.0/24", "fd00::/64"].iter().map(|c| c.parse().unwrap()).collect();
         assert_eq!(ip_block("0.0.0.0/0", &excluded), json!({"cidr": "0.0.0.0/0", "except": ["10.0.0.0/16"]}));
-        assert_eq!(ip_block("10.0.0.0/16", &excluded), json!({"cidr": "10.0.0.0/16"}));
+        assert_eq!(ip_block("10.0.0.0/16", &excluded), json!({"cidr": "10.0.0.0/16", "except": ["10.0.1.0/24"]}));
         assert_eq!(ip_block("10.0.1.0/25", &excluded), json!({"cidr": "10.0.1.0/25"}));
         assert_eq!(ip_block("192.0.2.0/24", &excluded), json!({"cidr": "192.0.2.0/24"}));
     }

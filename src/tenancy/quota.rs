@@ -3,6 +3,7 @@
 use crate::diagnostic::{Diagnostic, rule};
 use crate::document::Spanned;
 use crate::source::Place;
+use crate::spec::INVALID_VALUE;
 use crate::spec::fleet::Cluster;
 use crate::spec::quantity::Quantity;
 use crate::spec::tenant::{Limits, Quota, Resources};
@@ -57,6 +58,13 @@ pub fn split(
     tenant: &str,
     out: &mut Vec<Diagnostic>,
 ) -> Vec<IndexMap<String, String>> {
+    for (key, amount) in own.iter().flatten().flat_map(|q| q.iter()).chain(total) {
+        let counted = !["cpu", "memory", "storage"].iter().any(|r| key.ends_with(r)) && !key.contains("hugepages");
+        if counted && amount.value.nanos() % NANO != 0 {
+            let message = format!("{} of {key}: things that are counted are whole", amount.value);
+            out.push(Diagnostic::new(&INVALID_VALUE, amount.place, message).fix("write a whole number").tenant(tenant));
+        }
+    }
     let mut parts: Vec<IndexMap<String, String>> = vec![IndexMap::new(); own.len()];
     for (key, amount) in total {
         let of = |i: usize| own[i].and_then(|q| q.get(key));
@@ -124,6 +132,21 @@ pub fn check_limits(
                     .fix(format!("add spec.limits.{field}.{resource}"))
                     .tenant(tenant),
             );
+        }
+    }
+    let parts = [&limits.default, &limits.default_request, &limits.min, &limits.max, &limits.max_limit_request_ratio];
+    for (key, amount) in parts.into_iter().flatten().flat_map(|r| r.iter()) {
+        let standard = ["cpu", "memory", "ephemeral-storage"].contains(&key.as_str());
+        if !standard && !key.contains('/') && !key.starts_with("hugepages-") {
+            let message = format!("`{key}` is no resource of a container");
+            let fix = "cpu, memory, ephemeral-storage, hugepages-SIZE or DOMAIN/NAME";
+            out.push(Diagnostic::new(&INVALID_VALUE, amount.key, message).fix(fix).tenant(tenant));
+        }
+    }
+    for (key, ratio) in limits.max_limit_request_ratio.iter().flatten() {
+        if ratio.value.nanos() < NANO {
+            let message = format!("the ratio of {key} is under 1: no limit is below its request");
+            out.push(Diagnostic::new(&INCONSISTENT, ratio.place, message).fix("write 1 or more").tenant(tenant));
         }
     }
     let get = |part: &Option<Resources>, key: &str| -> Option<Spanned<Quantity>> {

@@ -146,7 +146,12 @@ impl Binder<'_> {
                 continue;
             };
             let name = subject.binding.as_ref().map_or(default_name, |b| b.value.to_string());
-            add(&mut namespaces[i].bindings, name, cluster_role, rbac.clone());
+            if let Err(other) = add(&mut namespaces[i].bindings, name.clone(), cluster_role, rbac.clone()) {
+                let message = format!("the binding `{name}` stands for the ClusterRole `{other}` already");
+                let fix = "give it another name by `binding`";
+                out.push(Diagnostic::new(&UNKNOWN_ROLE, subject.place, message).fix(fix).tenant(self.tenant));
+                break;
+            }
         }
     }
 
@@ -160,6 +165,12 @@ impl Binder<'_> {
     ) -> Option<(String, String)> {
         if let Some(cluster_role) = &subject.cluster_role {
             let name = cluster_role.value.to_string();
+            if name.starts_with("tenantry-") || name.starts_with("system:") {
+                let message = format!("`{name}` is not for a tenant to name");
+                let fix = "give a role of the catalogue or the fleet by `role`";
+                out.push(Diagnostic::new(&UNKNOWN_ROLE, cluster_role.place, message).fix(fix).tenant(self.tenant));
+                return None;
+            }
             if name == "cluster-admin" {
                 let object = format!(
                     "RoleBinding/{namespace}/{}",
@@ -223,25 +234,32 @@ pub fn bind_deployer(
 ) {
     for namespace in namespaces {
         let account = json!({"kind": "ServiceAccount", "name": deployer.name, "namespace": deployer.namespace});
-        add(&mut namespace.bindings, role.to_owned(), cluster_role.to_owned(), account);
+        // The name of a sync's role stands for that role alone: a clash is reported where a subject names it.
+        let _ = add(&mut namespace.bindings, role.to_owned(), cluster_role.to_owned(), account);
         if gotk_user {
             let name = format!("gotk:{}:reconciler", namespace.name);
             let user = json!({"kind": "User", "name": name, "apiGroup": "rbac.authorization.k8s.io"});
-            add(&mut namespace.bindings, role.to_owned(), cluster_role.to_owned(), user);
+            let _ = add(&mut namespace.bindings, role.to_owned(), cluster_role.to_owned(), user);
         }
     }
 }
 
-/// A binding's roleRef cannot change: another ClusterRole under the same name gets a name of its own.
-fn add(bindings: &mut Vec<Binding>, name: String, cluster_role: String, subject: Value) {
-    let taken = bindings.iter().any(|b| b.name == name && b.cluster_role != cluster_role);
-    let name = if taken { format!("{name}-{cluster_role}") } else { name };
-    match bindings.iter_mut().find(|b| b.name == name && b.cluster_role == cluster_role) {
+/// Adds a subject to the binding of a name; the name of the other ClusterRole where the name has one already.
+///
+/// A binding's roleRef cannot change, so that one name stands for one ClusterRole for ever.
+fn add(bindings: &mut Vec<Binding>, name: String, cluster_role: String, subject: Value) -> Result<(), String> {
+    let key = subject.to_string();
+    match bindings.iter_mut().find(|b| b.name == name) {
+        Some(binding) if binding.cluster_role != cluster_role => Err(binding.cluster_role.clone()),
         Some(binding) => {
-            if !binding.subjects.contains(&subject) {
+            if binding.keys.insert(key) {
                 binding.subjects.push(subject);
             }
+            Ok(())
         }
-        None => bindings.push(Binding { name, cluster_role, subjects: vec![subject] }),
+        None => {
+            bindings.push(Binding { name, cluster_role, subjects: vec![subject], keys: BTreeSet::from([key]) });
+            Ok(())
+        }
     }
 }

@@ -55,11 +55,22 @@ impl Resolver<'_> {
             };
             let system = sync.placement == Some(Placement::System);
             let (namespace, name, account) = if system {
-                let name = format!("{}-{}", tenant.name.value, sync.name.value);
-                (flux.to_owned(), name, format!("{}-{role_name}", tenant.name.value))
+                // Dots stand in no tenant's and no sync's name: no two tenants can come to one.
+                let name = format!("sync.{}.{}", tenant.name.value, sync.name.value);
+                (flux.to_owned(), name, format!("sync.{}.{role_name}", tenant.name.value))
             } else {
                 (home.clone(), sync.name.value.to_string(), role_name.clone())
             };
+            if system {
+                self.platform_secrets(tenant, sync, out);
+            }
+            for (field, duration) in [("interval", &sync.interval), ("timeout", &sync.timeout)] {
+                if duration.as_ref().is_some_and(|d| leaf::seconds(d) < 30.0) {
+                    let message =
+                        format!("{field} is under 30s: one tenant's sync would keep the shared controllers busy");
+                    out.push(Diagnostic::new(&SYNC, sync.name.place, message).fix("write 30s or more"));
+                }
+            }
             if name.len() > 63 {
                 let message = format!(
                     "the sync's name `{name}`, of the tenant's and its own, has {} characters, of 63",
@@ -84,6 +95,20 @@ impl Resolver<'_> {
             syncs.push(make_sync(sync, name, namespace, home, target, account));
         }
         (syncs, deployers)
+    }
+}
+
+impl Resolver<'_> {
+    /// In Flux's namespace lie the platform's Secrets: a tenant names only those that bear its name.
+    fn platform_secrets(&self, tenant: &Tenant, sync: &Spanned<spec::Sync>, out: &mut Vec<Diagnostic>) {
+        let notified = sync.notifications.iter().flatten().map(|n| &n.secret_ref);
+        let named = sync.auth.iter().chain(&sync.decryption).map(|s| &s.secret_ref).chain(notified);
+        let prefix = format!("{}.", tenant.name.value);
+        for secret in named.filter(|name| !name.starts_with(&prefix)) {
+            let message = format!("the Secret `{secret}` of Flux's namespace is not the tenant's");
+            let fix = format!("call it {prefix}{secret}, or place the sync in the tenant's namespace");
+            out.push(Diagnostic::new(&SYNC, sync.name.place, message).fix(fix));
+        }
     }
 }
 

@@ -6,10 +6,11 @@ use super::names::{self, Metadata};
 use super::profile::{Profile, check_ceiling, check_enforced};
 use super::subjects::Binder;
 use super::waivers::Waivers;
-use super::{DERIVED_NAME, FLEET, RESERVED_NAME, SOURCE_FOREIGN_TENANT, UNKNOWN_PROFILE, quota};
+use super::{DERIVED_NAME, FLEET, Prior, RESERVED_NAME, SOURCE_FOREIGN_TENANT, UNKNOWN_PROFILE, quota};
 use crate::diagnostic::{Diagnostic, Scope, rule};
 use crate::document::{Node, Spanned, deserialize};
 use crate::expression::eval_text;
+use crate::source::Sources;
 use crate::spec::fleet::{Cluster, FleetSpec};
 use crate::spec::leaf::{self, Name};
 use crate::spec::schema::Checker;
@@ -43,7 +44,13 @@ rule! {
 }
 
 /// The documents of tenants that are defined once; the others are reported.
-pub fn unique<'a>(specs: &'a Specs, fleet: &FleetDoc, out: &mut Vec<Diagnostic>) -> Vec<&'a TenantDoc> {
+pub fn unique<'a>(
+    specs: &'a Specs,
+    fleet: &FleetDoc,
+    sources: &Sources,
+    prior: &Prior,
+    out: &mut Vec<Diagnostic>,
+) -> Vec<&'a TenantDoc> {
     let mut by_name: BTreeMap<&str, Vec<&TenantDoc>> = BTreeMap::new();
     for doc in &specs.tenants {
         if let Some(origin) = &doc.origin {
@@ -64,6 +71,24 @@ pub fn unique<'a>(specs: &'a Specs, fleet: &FleetDoc, out: &mut Vec<Diagnostic>)
     for (name, docs) in by_name {
         if let [only] = docs.as_slice() {
             single.push(*only);
+            continue;
+        }
+        let holder = prior.tenants.get(name);
+        let mine = |doc: &TenantDoc| holder.is_some_and(|path| sources.path(doc.name.place) == path.as_str());
+        if let [only] = docs.iter().filter(|d| mine(d)).collect::<Vec<_>>().as_slice() {
+            single.push(**only);
+            for doc in docs.iter().filter(|d| !mine(d)) {
+                out.push(
+                    Diagnostic::new(
+                        &DUPLICATE_TENANT,
+                        doc.name.place,
+                        format!("the tenant `{name}` is defined already"),
+                    )
+                    .related(only.name.place, "here, where it was rendered from")
+                    .fix("remove this one, or rename it")
+                    .scope(Scope::File(doc.name.place.source)),
+                );
+            }
             continue;
         }
         for (i, doc) in docs.iter().enumerate() {
@@ -288,7 +313,15 @@ impl Resolver<'_> {
         for (node, over) in nodes.iter().zip(base) {
             let hits = match (&over.clusters, &over.cluster_selector) {
                 (Some(listed), _) => self.named_clusters(listed, out),
-                (_, Some(selector)) => matching(&self.fleet.spec.clusters, selector),
+                (_, Some(selector)) => {
+                    let found = matching(&self.fleet.spec.clusters, selector);
+                    if found.is_empty() {
+                        let message = "no cluster has these labels: the override is never used";
+                        let finding = Diagnostic::new(&UNKNOWN_CLUSTER, selector.place, message);
+                        out.push(finding.fix("mend the labels, or list the clusters"));
+                    }
+                    found
+                }
                 _ => Vec::new(),
             };
             if hits.contains(&cluster) {
@@ -339,17 +372,12 @@ impl Resolver<'_> {
         let (syncs, deployers) = self.syncs(&binder, tenant, &spec, cluster, &mut namespaces, out);
         let compat = spec.compat.as_ref();
         if let Some(flag) = compat.and_then(|c| c.flux_create_tenant.as_ref()).filter(|f| f.value) {
-            let object = format!("Namespace/{}", namespaces[0].name);
             let message = "rendered as `flux create tenant` would: without a floor";
-            self.waivers.demand(
-                &FLUX_CREATE_TENANT,
-                &tenant.name.value,
-                &object,
-                flag.place,
-                message,
-                "remove it",
-                out,
-            );
+            for namespace in &namespaces {
+                let object = format!("Namespace/{}", namespace.name);
+                let name = &tenant.name.value;
+                self.waivers.demand(&FLUX_CREATE_TENANT, name, &object, flag.place, message, "remove it", out);
+            }
         }
         let context = self.context(tenant, &spec, &namespaces);
         Some(OnCluster { cluster: index, spec, tenant: context, namespaces, syncs, deployers })

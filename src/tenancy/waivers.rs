@@ -52,8 +52,11 @@ rule! {
 /// What is permitted, for the stages after this one: rule, tenant, and the objects where they are listed.
 #[derive(Debug, Default)]
 pub struct Permits {
-    all: BTreeMap<String, Vec<(String, Option<Vec<String>>)>>,
+    all: BTreeMap<String, Vec<Permit>>,
 }
+
+/// A rule, and the objects it is waived for; all of them where none are listed.
+type Permit = (String, Option<Vec<String>>);
 
 impl Permits {
     /// Whether a loosening of an object is permitted.

@@ -100,7 +100,8 @@ impl Flux<'_> {
             objects.push(self.kustomization(&name, &path, true, Some(PLATFORM)));
             if unit.late {
                 let path = self.layout.unit_folder(cluster, &unit.name, true);
-                objects.push(self.kustomization(&format!("{name}-late"), &path, true, Some(&name)));
+                // Nothing in a late part keeps a tenant in: what leaves it goes, and so does the part itself.
+                objects.push(self.kustomization(&format!("{name}.late"), &path, false, Some(&name)));
             }
         }
         self.text(&objects)

@@ -208,6 +208,8 @@ fn is_ours(entry: &FileEntry) -> bool {
     let yaml = entry.path.ends_with(".yaml") || entry.path.ends_with(".yml");
     let below_cluster = entry.path.split('/').nth(1) == Some(entry.on.as_str());
     let is_entry = entry.tenant.is_none() && matches!(entry.objects.as_slice(), [one] if one.ends_with("/tenantry"));
+    let digest = entry.digest.len() == 32 && entry.digest.bytes().all(|b| b.is_ascii_hexdigit());
+    let clean = clean && digest && !entry.path.chars().any(char::is_control);
     clean && yaml && (below_cluster || is_entry)
 }
 

@@ -190,7 +190,7 @@ pub fn refusals(request: &Request<'_>, bundles: &[ClusterBundle]) -> Vec<Diagnos
     for bundle in bundles {
         let cluster = &request.fleet.spec.clusters[bundle.cluster];
         let name = cluster.name.as_str();
-        let choice = unit_choice(request, name, bundle.tenants.len());
+        let choice = unit_choice(request, name, tenants_on(request, bundle.cluster));
         if let Some(fault) = unit_changed(request, name) {
             out.push(fault);
             continue;
@@ -214,6 +214,19 @@ pub fn refusals(request: &Request<'_>, bundles: &[ClusterBundle]) -> Vec<Diagnos
             let old = lock::unit_of(path);
             for id in lock::objects(entry) {
                 match rendered.get(&id.to_string()) {
+                    Some((_, index)) if request.tenancy.tenants[*index].name.value != *owner => {
+                        let message = format!(
+                            "`{id}` would go from `{owner}` to `{}`",
+                            request.tenancy.tenants[*index].name.value
+                        );
+                        let tenant = &request.tenancy.tenants[*index];
+                        out.push(
+                            Diagnostic::new(&OBJECT_MOVED, tenant.name.place, message)
+                                .related(request.lock.place(path), "where it is now")
+                                .fix("let it go from its tenant first, then take it over")
+                                .tenant(&tenant.name.value),
+                        );
+                    }
                     Some((new, index)) if *new != old => {
                         let tenant = &request.tenancy.tenants[*index];
                         let message = format!("`{id}` would move from {} to {}", old.0, new.0);
@@ -296,10 +309,10 @@ fn is_back(request: &Request<'_>, grave: &Tombstone, tenant: &crate::tenancy::mo
 fn derived_names(choice: &Choice, tenant: &crate::tenancy::model::Tenant, out: &mut Vec<Diagnostic>) {
     if matches!(choice, Choice::Tenant) {
         let unit = Unit { name: tenant.name.value.clone(), one_tenant: true, late: true };
-        let made = format!("{}-late", unit.kustomization());
+        let made = format!("{}.late", unit.kustomization());
         if made.len() > 63 {
             let message = format!(
-                "the Kustomization `{made}`, of `tenant-`, `{}` and `-late`, has {} characters, of 63",
+                "the Kustomization `{made}`, of `tenant-`, `{}` and `.late`, has {} characters, of 63",
                 tenant.name.value,
                 made.len()
             );
@@ -349,6 +362,11 @@ fn shard(tenant: &str, count: u32) -> u32 {
 
 const TENANTS_A_CLUSTER: usize = 100;
 const TENANTS_A_SHARD: usize = 50;
+
+/// How many tenants a cluster has, whatever part of them this run looks at.
+fn tenants_on(request: &Request<'_>, cluster: usize) -> usize {
+    request.tenancy.tenants.iter().filter(|t| t.on(cluster).is_some()).count() + request.held.len()
+}
 
 fn unit_choice(request: &Request<'_>, cluster: &str, tenants: usize) -> Choice {
     if let Some(entry) = request.lock.clusters.get(cluster) {
@@ -404,7 +422,7 @@ pub fn build(request: &Request<'_>, bundles: &mut [ClusterBundle], out: &mut Vec
     for bundle in bundles {
         let cluster = &request.fleet.spec.clusters[bundle.cluster];
         let name = cluster.name.as_str();
-        let choice = unit_choice(request, name, bundle.tenants.len());
+        let choice = unit_choice(request, name, tenants_on(request, bundle.cluster));
         let mut units: BTreeMap<String, bool> = BTreeMap::new();
         for part in &mut bundle.tenants {
             let tenant = &request.tenancy.tenants[part.index];
@@ -451,7 +469,7 @@ pub fn build(request: &Request<'_>, bundles: &mut [ClusterBundle], out: &mut Vec
             .map(|(name, late)| Unit { name, one_tenant: matches!(choice, Choice::Tenant), late })
             .collect();
         place_cluster(request, bundle, &units, &mut tree, out);
-        outgrown(request, &choice, name, bundle.tenants.len(), out);
+        outgrown(request, &choice, name, tenants_on(request, bundle.cluster), out);
         let (unit, shards) = match choice {
             Choice::Tenant => ("tenant", 0),
             Choice::Shard(count) => ("shard", count),
@@ -513,7 +531,21 @@ fn place_cluster(
     let folder = format!("{}/kustomizations.yaml", request.layout.entry_folder(name));
     let mut files = vec![(folder, flux.entry_folder(units))];
     match entry_path(request.fleet, name) {
-        Ok(path) => files.push((path, flux.entry_file())),
+        Ok(path) => {
+            let below_tree = path.starts_with(&format!("{}/", request.layout.tree));
+            let hidden = path.split('/').any(|part| part.starts_with('.'));
+            if below_tree || hidden || tree.files.contains_key(&path) {
+                let place = request.fleet.spec.delivery.as_ref().and_then(|d| d.entry.as_ref()).map(|e| e.place);
+                let message =
+                    format!("`{path}` is no place for the entry file of `{name}`: it is taken, hidden, or in the tree");
+                out.push(
+                    Diagnostic::new(&DERIVED_NAME, place.unwrap_or(request.fleet.name.place), message)
+                        .fix("write it as clusters/{{ cluster }}/tenantry.yaml")
+                        .scope(Scope::Fleet),
+                );
+            }
+            files.push((path, flux.entry_file()));
+        }
         Err((reason, place)) => out.push(
             Diagnostic::new(&DERIVED_NAME, place, format!("delivery.entry names no file: {reason}"))
                 .fix("write it as clusters/{{ cluster }}/tenantry.yaml")

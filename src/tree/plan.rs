@@ -77,7 +77,9 @@ pub fn plan(
     for (path, desired) in &tree.files {
         match disk.files.get(path) {
             Some(digest) if *digest == desired.entry.digest => plan.unchanged += 1,
-            Some(digest) if force || mine(path, digest) => plan.write.push(path.clone()),
+            Some(digest) if (force && lock.files.contains_key(path)) || mine(path, digest) => {
+                plan.write.push(path.clone())
+            }
             Some(_) if lock.files.contains_key(path) => {
                 fault(
                     &EDITED,
@@ -104,6 +106,12 @@ pub fn plan(
                 "take the edit back: tenantry render --force",
             ),
             None => {}
+        }
+    }
+    for (path, entry) in &tree.held {
+        if disk.files.get(path) != Some(&entry.digest) {
+            let message = format!("{path} is held for a tenant with an error, and is not as the lock has it");
+            fault(&EDITED, path, message, "restore it from Git: git checkout -- PATH");
         }
     }
     for (path, digest) in &disk.files {

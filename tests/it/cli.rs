@@ -146,8 +146,12 @@ fn a_namespace_does_not_move_in_one_commit() {
     sandbox.write("tenants/a.yaml", tenant("a", "").replace("[{name: a}]", "[{name: a2}]"));
     sandbox.write("tenants/b.yaml", tenant("b", "").replace("[{name: b}]", "[{name: b}, {name: a}]"));
     let ran = sandbox.run(&["render"]).code(1);
-    assert!(ran.err.contains("tenancy/claimed-twice") || ran.err.contains("tree/object-moved"), "{}", ran.err);
-    assert!(ran.err.contains("tree/object-moved"), "{}", ran.err);
+    assert!(ran.err.contains("tenancy/claimed-twice") && ran.err.contains("has not let it go"), "{}", ran.err);
+    assert!(ran.err.contains("lifecycle/unretired-removal"), "{}", ran.err);
+    // Nor in two, without being let go.
+    let ran = sandbox.run(&["render"]).code(1);
+    assert!(ran.err.contains("held: a, b"), "{}", ran.err);
+    assert!(!sandbox.read("rendered/prod/tenants/b/b.yaml").contains("namespace: a\n"));
     sandbox.write("tenants/a.yaml", tenant("a", ""));
     sandbox.write("tenants/b.yaml", tenant("b", ""));
     sandbox.write("tenants/fleet.yaml", format!("{FLEET}  delivery: {{unit: shard, shards: 4}}\n"));
@@ -415,7 +419,7 @@ fn what_is_worth_knowing_is_said_without_stopping() {
 #[test]
 fn a_cluster_that_left_the_fleet_and_a_kind_it_lacks_are_said() {
     let sandbox = fleet();
-    sandbox.write("tenants/fleet.yaml", format!("{FLEET}    - name: old\n      apis: [x.example/v1/Thing]\n"));
+    sandbox.write("tenants/fleet.yaml", format!("{FLEET}    - name: old\n      apis: [x.example/v1/Thing]\n  tenantKinds: [x.example/Thing, x.example/Other]\n"));
     let crd = |kind: &str| format!("apiVersion: x.example/v1\nkind: {kind}\nmetadata: {{name: x, namespace: a}}\n");
     sandbox.write("extra.yaml", format!("{}---\n{}", crd("Thing"), crd("Other")));
     sandbox.write("tenants/a.yaml", tenant("a", "  clusters: [prod, old]\n  manifests: [../extra.yaml]\n"));
@@ -466,5 +470,91 @@ fn a_diff_never_quotes_a_secret() {
     for format in ["text", "json", "markdown"] {
         let ran = sandbox.run(&["diff", "--format", format]).code(0);
         assert!(ran.out.contains("Secret/a/s") && !ran.all().contains("hunter"), "{}", ran.all());
+    }
+}
+
+#[test]
+fn what_a_broken_tenant_has_is_not_free_to_take() {
+    let sandbox = fleet();
+    sandbox.run(&["render"]).code(0);
+    sandbox.write("tenants/a.yaml", tenant("a", "  nope: 1\n"));
+    sandbox.write("tenants/evil.yaml", tenant("evil", "").replace("[{name: evil}]", "[{name: a}]"));
+    let ran = sandbox.run(&["render"]).code(1);
+    assert!(ran.err.contains("tenancy/claimed-twice") && ran.err.contains("held: a, evil"), "{}", ran.err);
+    assert!(!sandbox.has("rendered/prod/tenants/evil"));
+    sandbox.write("tenants/evil.yaml", tenant("b", "").replace("tenants/b", "x"));
+    let ran = sandbox.run(&["render"]).code(1);
+    assert!(
+        ran.err.contains("tenancy/duplicate-tenant") && ran.err.contains("held: a\n"),
+        "the lock's document wins: {}",
+        ran.err
+    );
+}
+
+#[test]
+fn a_namespace_that_is_let_go_is_quarantined() {
+    let sandbox = fleet();
+    sandbox.write("tenants/a.yaml", tenant("a", "").replace("[{name: a}]", "[{name: a}, {name: a-jobs}]"));
+    sandbox.run(&["render"]).code(0);
+    sandbox.write("tenants/a.yaml", tenant("a", ""));
+    sandbox.run(&["render"]).code(1);
+    sandbox.run(&["render", "--allow-removal", "a"]).code(0);
+    assert!(sandbox.read("tenantry.lock").contains("\"tombstone\":\"a/a-jobs\""));
+    sandbox.write("tenants/thief.yaml", tenant("thief", "").replace("[{name: thief}]", "[{name: a-jobs}]"));
+    let ran = sandbox.run(&["render"]).code(1);
+    assert!(ran.err.contains("lifecycle/quarantined-name"), "{}", ran.err);
+    std::fs::remove_file(sandbox.path().join("tenants/thief.yaml")).expect("removed");
+    sandbox.write("tenants/a.yaml", tenant("a", "").replace("[{name: a}]", "[{name: a}, {name: a-jobs}]"));
+    sandbox.run(&["render"]).code(0);
+    assert!(!sandbox.read("tenantry.lock").contains("tombstone"), "it came back to whom it was");
+}
+
+#[test]
+fn behind_is_not_stale_but_a_changed_tenant_is() {
+    let sandbox = fleet();
+    sandbox.run(&["render"]).code(0);
+    let lock = sandbox.read("tenantry.lock");
+    sandbox.write("tenantry.lock", lock.replace("\"tool\":\"0.1.0\"", "\"tool\":\"0.0.9\""));
+    sandbox.run(&["render", "--check"]).code(0);
+    sandbox.write("tenants/a.yaml", tenant("a", "  displayName: A\n"));
+    assert!(sandbox.run(&["render", "--check"]).code(1).out.contains("tree/stale"));
+    sandbox.write("tenants/a.yaml", tenant("a", ""));
+    sandbox.write("tenants/c.yaml", tenant("c", ""));
+    sandbox.run(&["render", "--check"]).code(1);
+}
+
+#[test]
+fn a_lock_is_that_of_one_tree() {
+    let sandbox = fleet();
+    sandbox.run(&["render"]).code(0);
+    let before = sandbox.files();
+    let ran = sandbox.run(&["render", "--tree", "other"]).code(1);
+    assert!(ran.err.contains("tree/object-moved") && ran.err.contains("nothing was written"), "{}", ran.err);
+    assert_eq!(before, sandbox.files());
+    sandbox.run(&["render", "--tree", "apart/rendered"]).code(0);
+    assert!(sandbox.has("apart/tenantry.lock") && sandbox.has("apart/rendered/prod/tenants/a/a.yaml"));
+}
+
+#[test]
+fn an_entry_that_flux_would_not_apply_is_said() {
+    let sandbox = fleet();
+    sandbox.write("clusters/prod/kustomization.yaml", "resources: [flux-system]\n");
+    assert!(sandbox.run(&["check"]).code(0).out.contains("gitops/entry-not-listed"));
+    sandbox.write("clusters/prod/kustomization.yaml", "resources: [flux-system, tenantry.yaml]\n");
+    assert!(!sandbox.run(&["check"]).code(0).out.contains("gitops/entry-not-listed"));
+    for entry in [
+        "one.yaml",
+        "rendered/{{ cluster }}/x.yaml",
+        ".git/{{ cluster }}.yaml",
+        "../{{ cluster }}.yaml",
+        "{{ cluster }}",
+    ] {
+        let sandbox = fleet();
+        sandbox.write("tenants/fleet.yaml", format!("{FLEET}    - name: two\n  delivery: {{entry: \"{entry}\"}}\n"));
+        for name in ["a", "b"] {
+            sandbox.write(&format!("tenants/{name}.yaml"), tenant(name, "  clusters: [prod]\n"));
+        }
+        let ran = sandbox.run(&["render"]).code(1);
+        assert!(ran.err.contains("tenancy/derived-name") && !sandbox.has("rendered"), "{entry}: {}", ran.err);
     }
 }

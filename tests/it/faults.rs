@@ -110,9 +110,9 @@ fn a_full_disk_tears_nothing() {
     let sandbox = fleet(5, "");
     sandbox.run(&["render"]).code(0);
     let before = tree(&sandbox);
-    change(&sandbox, 5, &format!("  description: {}\n", "x".repeat(9000)));
-    // No file may grow over 8 KiB: the write fails as on a full disk.
-    let ran = limited(&sandbox, "trap '' XFSZ; ulimit -f 8");
+    change(&sandbox, 5, &format!("  description: {}\n", "x".repeat(8000)));
+    // No file may grow over 4 KiB: the write fails as on a full disk.
+    let ran = limited(&sandbox, "trap '' XFSZ; ulimit -f 4");
     assert_eq!(ran.code, 2, "{}", ran.all());
     assert!(ran.err.contains("File too large") || ran.err.contains("space"), "{}", ran.err);
     let after = tree(&sandbox);

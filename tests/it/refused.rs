@@ -165,12 +165,13 @@ fn verbatim_manifests_pass_byte_for_byte() {
     let text = "# a comment  \napiVersion: v1\nkind: ConfigMap\nmetadata: {name: x,   namespace: bad}\ndata:\n  a: yes # kept\n";
     let crd = "apiVersion: cert-manager.io/v1\nkind: Certificate\nmetadata:\n    name: c\n    namespace: bad\n";
     let sandbox = with_bad("tenants/bad.yaml", tenant("bad", "  manifests: [../extra/x.yaml]\n"));
+    sandbox.write("tenants/fleet.yaml", format!("{FLEET}  tenantKinds: [cert-manager.io/Certificate]\n"));
     sandbox.write("extra/x.yaml", format!("{text}---\n{crd}"));
     sandbox.run(&["render"]).code(0);
     assert!(sandbox.read("rendered/prod/tenants/bad/bad.yaml").contains(&format!("---\n{text}")));
     assert!(sandbox.read("rendered/prod/late/bad/bad.yaml").ends_with(&format!("---\n{crd}")));
     let entry = sandbox.read("rendered/prod/entry/kustomizations.yaml");
-    assert!(entry.contains("name: tenant-bad-late") && !entry.contains("tenant-good-late"), "{entry}");
+    assert!(entry.contains("name: tenant-bad.late") && !entry.contains("tenant-good.late"), "{entry}");
 }
 
 #[test]
@@ -191,5 +192,146 @@ fn paths_that_are_applied_already_are_refused() {
         let sandbox = with_bad("clusters/prod/flux-system/gotk-sync.yaml", flux(path, source));
         let ran = sandbox.run(&["check"]).code(code);
         assert_eq!(ran.out.contains("gitops/path-applied-twice"), code == 1, "{path}: {}", ran.out);
+    }
+}
+
+/// What one reader takes for a ConfigMap, another must not take for something else.
+#[test]
+fn manifests_are_read_as_flux_reads_them() {
+    let binding = "apiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRoleBinding\nmetadata: {name: evil}\n";
+    let indented: String = binding.lines().map(|l| format!("  {l}\n")).collect();
+    let head = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: x, namespace: bad}\n";
+    let ls = binding.replace('\n', "\u{2028}");
+    for (what, text) in [
+        (
+            "a List",
+            "apiVersion: v1\nkind: List\nmetadata: {name: x, namespace: bad}\nitems:\n- {apiVersion: v1, kind: Node, metadata: {name: n}}\n".to_owned(),
+        ),
+        ("items", format!("{head}items:\n- {{apiVersion: v1, kind: Node, metadata: {{name: n}}}}\n")),
+        ("a marker with a comment", format!("{head}---#x: |\n{indented}")),
+        ("a line separator", format!("# \u{2028}{ls}x: |\n  y\n{head}").replace("x: |\n  y\n", "")),
+        ("a lone return", format!("# \r{}{head}", binding.replace('\n', "\r"))),
+        ("a byte order mark", format!("a: 1\n---\n\u{feff}{head}")),
+    ] {
+        let sandbox = with_bad("tenants/bad.yaml", tenant("bad", "  manifests: [../extra/x.yaml]\n"));
+        sandbox.write("extra/x.yaml", text);
+        let ran = sandbox.run(&["render"]).code(1);
+        assert!(ran.err.contains("bundle/manifest") || ran.err.contains("document/"), "{what}: {}", ran.err);
+        assert!(!sandbox.has("rendered/prod/tenants/bad") && !sandbox.has("rendered/prod/late/bad"), "{what}");
+    }
+    // A document after `...` is a document: each is rendered once.
+    let sandbox = with_bad("tenants/bad.yaml", tenant("bad", "  manifests: [../extra/x.yaml]\n"));
+    sandbox.write("extra/x.yaml", format!("{head}...\n{}", head.replace("name: x", "name: z")));
+    sandbox.run(&["render"]).code(0);
+    let text = sandbox.read("rendered/prod/tenants/bad/bad.yaml");
+    assert_eq!((text.matches("{name: x,").count(), text.matches("{name: z,").count()), (1, 1), "{text}");
+}
+
+#[test]
+fn manifests_hold_only_kinds_that_tenants_may_have() {
+    let flux = |spec: &str| {
+        format!(
+            "apiVersion: kustomize.toolkit.fluxcd.io/v1\nkind: Kustomization\nmetadata: {{name: x, namespace: bad}}\nspec: {{{spec}}}\n"
+        )
+    };
+    let kind = |version: &str, kind: &str| {
+        format!("apiVersion: {version}\nkind: {kind}\nmetadata: {{name: x, namespace: bad}}\n")
+    };
+    for (text, good) in [
+        (kind("cert-manager.io/v1", "ClusterIssuer"), false),
+        (kind("cilium.io/v2", "CiliumNetworkPolicy"), false),
+        (kind("cilium.io/v2", "CiliumClusterwideNetworkPolicy"), false),
+        (kind("discovery.k8s.io/v1", "EndpointSlice"), false),
+        (kind("kyverno.io/v1", "ClusterPolicy"), false),
+        (kind("v1", "ConfigMap"), true),
+        (flux("interval: 5m, prune: true, path: ./, sourceRef: {kind: GitRepository, name: x}"), false),
+        (
+            flux("serviceAccountName: deployer, sourceRef: {kind: GitRepository, name: x, namespace: flux-system}"),
+            false,
+        ),
+        (flux("serviceAccountName: deployer, targetNamespace: kube-system"), false),
+        (flux("serviceAccountName: deployer, kubeConfig: {secretRef: {name: x}}"), false),
+        (flux("serviceAccountName: deployer, sourceRef: {kind: GitRepository, name: x}, targetNamespace: bad"), true),
+    ] {
+        let sandbox = with_bad("tenants/bad.yaml", tenant("bad", "  manifests: [../extra/x.yaml]\n"));
+        sandbox.write("extra/x.yaml", &text);
+        let ran = sandbox.run(&["check"]).code(i32::from(!good));
+        assert_eq!(ran.out.contains("bundle/manifest-"), !good, "{text}: {}", ran.out);
+    }
+}
+
+#[test]
+fn a_profile_is_no_way_around_a_waiver() {
+    let adopted = "  profile: adopted\n  podSecurity: {level: restricted}\n  floor: {serviceAccount: rendered, network: rendered}\n  manifests: [../extra/x.yaml]\n";
+    let sandbox = with_bad("tenants/bad.yaml", tenant("bad", adopted));
+    sandbox.write("extra/x.yaml", "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {name: open, namespace: bad}\nspec: {podSelector: {}, ingress: [{}]}\n");
+    assert!(sandbox.run(&["check"]).code(1).out.contains("bundle/manifest-floor"));
+    for more in ["  profile: baseline\n", "  podSecurity: {management: external}\n", "  podSecurity: {version: v1.0}\n"]
+    {
+        let ran = with_bad("tenants/bad.yaml", tenant("bad", more)).run(&["check"]).code(1);
+        assert!(ran.out.contains("admission/pod-security-loosened"), "{more}: {}", ran.out);
+    }
+    let halves = "  network: {egress: [{cidr: 0.0.0.0/1}, {cidr: 128.0.0.0/1}]}\n";
+    assert!(
+        with_bad("tenants/bad.yaml", tenant("bad", halves)).run(&["check"]).code(1).out.contains("network/egress-any")
+    );
+    for role in ["tenantry-owner", "system:node"] {
+        let member = format!("  members: [{{group: x, clusterRole: \"{role}\"}}]\n");
+        assert!(
+            with_bad("tenants/bad.yaml", tenant("bad", &member))
+                .run(&["check"])
+                .code(1)
+                .out
+                .contains("tenancy/unknown-role")
+        );
+    }
+    let lent =
+        "  sync: [{name: x, placement: system, git: {url: https://evil.example/x}, auth: {secretRef: flux-system}}]\n";
+    assert!(with_bad("tenants/bad.yaml", tenant("bad", lent)).run(&["check"]).code(1).out.contains("gitops/sync"));
+}
+
+#[test]
+fn a_source_of_a_tenant_harms_only_itself() {
+    let other = Sandbox::with(&[(
+        "x.yaml",
+        "apiVersion: tenantry.dev/v1alpha1\nkind: Profile\nmetadata: {name: evil}\nspec: {}\n",
+    )]);
+    other.write("y.yaml", tenant("good", "  nope: 1\n"));
+    other.write("z.yaml", tenant("mine", "  manifests: [secret.yaml]\n"));
+    let sandbox = with_bad("tenants/fleet.yaml", format!("{FLEET}  sources: [{{name: team, tenants: [mine]}}]\n"));
+    sandbox.write(
+        "secret.yaml",
+        "apiVersion: v1\nkind: Secret\nmetadata: {name: s, namespace: mine}\nstringData: {p: hunter2}\n",
+    );
+    let given = format!("team={}", other.path().display());
+    let ran = sandbox.run(&["render", "--source", &given]).code(1);
+    assert!(sandbox.has("rendered/prod/tenants/good/good.yaml"), "{}", ran.err);
+    assert!(!ran.err.contains("held: good") && !ran.all().contains("hunter2"), "{}", ran.err);
+    assert!(!sandbox.has("rendered/prod/tenants/mine"));
+    sandbox.run(&["check", "--source", "nobody=."]).code(2);
+}
+
+#[test]
+fn small_files_do_not_cost_much() {
+    let many = |n: usize, what: &str| (0..n).map(|i| format!("{{{what}{i}}}")).collect::<Vec<_>>().join(", ");
+    let anchors = format!(
+        "  parameters:\n    a: &a0 {}[{}]{}\n",
+        (1..60).map(|i| format!("[&a{i} ")).collect::<String>(),
+        "x,".repeat(90_000),
+        "]".repeat(59)
+    );
+    for (text, rule) in [
+        (tenant("bad", "").replace("[{name: bad}]", &format!("[{}]", many(2000, "name: n"))), "spec/invalid-value"),
+        (tenant("bad", &format!("  members: [{}]\n", many(5000, "role: viewer, group: g"))), "spec/invalid-value"),
+        (tenant("bad", &format!("  manifests: [{}]\n", vec!["x.yaml"; 2000].join(", "))), "spec/invalid-value"),
+        (tenant("bad", &anchors), "document/too-"),
+        (format!("{}{}", "---\t1\n".repeat(90_000), tenant("bad", "")), "document/"),
+    ] {
+        let ran = with_bad("tenants/bad.yaml", &text).run(&["check"]);
+        assert!(
+            ran.code == 1 && ran.out.contains(rule) || rule == "document/",
+            "{rule}: {}",
+            &ran.out[..ran.out.len().min(2000)]
+        );
     }
 }

@@ -108,11 +108,11 @@ fn a_sync_runs_as_the_tenants_own_identity() {
     };
     assert!(object("Kustomization", "apps").contains("serviceAccountName: deployer"));
     assert!(object("Kustomization", "apps").contains("namespace: a\n"));
-    assert!(object("Kustomization", "a-base").contains("namespace: flux-system\n"));
-    assert!(object("Kustomization", "a-base").contains("serviceAccountName: a-deployer"));
-    assert!(object("OCIRepository", "a-base").contains("provider: cosign"));
+    assert!(object("Kustomization", "sync.a.base").contains("namespace: flux-system\n"));
+    assert!(object("Kustomization", "sync.a.base").contains("serviceAccountName: sync.a.deployer"));
+    assert!(object("OCIRepository", "sync.a.base").contains("provider: cosign"));
     assert!(object("HelmRelease", "chart").contains("serviceAccountName: deployer"));
-    assert!(object("ServiceAccount", "a-deployer").contains("automountServiceAccountToken: false"));
+    assert!(object("ServiceAccount", "sync.a.deployer").contains("automountServiceAccountToken: false"));
     assert!(object("RoleBinding", "deployer").contains("name: tenantry-deployer"));
     assert!(object("Alert", "chart-slack").contains("kind: HelmRelease"));
     assert!(!text.contains("targetNamespace: a\n") || object("HelmRelease", "chart").contains("targetNamespace: a"));

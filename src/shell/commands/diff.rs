@@ -25,7 +25,7 @@ pub fn run(cli: &Cli, args: &Diff) -> Result<Outcome, Fault> {
     let compiled = session.compile(selection.clone());
     let errors = compiled.findings.iter().filter(|d| d.level == Level::Error).count();
     if errors > 0 {
-        eprint!("{}", tenantry::report::text(&session.sources, &compiled.findings, false, 120));
+        output::err(&tenantry::report::text(&session.sources, &compiled.findings, false, 120));
         output::talk(cli, "the tenants above are held, and left out of the comparison");
     }
     let (before, after) = match &args.against {

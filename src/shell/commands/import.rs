@@ -123,10 +123,10 @@ fn write_files(
     if session.is_none() {
         files.push((tenants.join("fleet.yaml"), &fleet));
     }
+    files.push((tenants.join("IMPORT.md"), report));
     if let Some((taken, _)) = files.iter().find(|(path, _)| path.exists()) {
         return Err(Fault::Usage(format!("{} is there already; nothing was written", taken.display())));
     }
-    files.push((tenants.join("IMPORT.md"), report));
     let mut folders: Vec<&Path> = files.iter().filter_map(|(p, _)| p.parent()).collect();
     folders.sort_unstable();
     folders.dedup();
@@ -162,6 +162,11 @@ fn missing_in(fleet: &FleetSpec, made: &Output) -> Map<String, Value> {
     if !labels.is_empty() || !annotations.is_empty() {
         out.insert("tenantMetadata".into(), json!({"labels": labels, "annotations": annotations}));
     }
+    let listed = |kind: &&String| fleet.tenant_kinds.iter().flatten().any(|k| k.as_str() == kind.as_str());
+    let kinds: Vec<&String> = made.kinds.iter().filter(|k| !listed(k)).collect();
+    if !kinds.is_empty() {
+        out.insert("tenantKinds".into(), json!(kinds));
+    }
     let has = |wanted: &Value| {
         fleet.shared_subjects.iter().flatten().any(|s| {
             s.group.as_ref().is_some_and(|g| wanted["group"].as_str() == Some(g.as_str()))
@@ -181,6 +186,9 @@ fn fleet_text(args: &Import, made: &Output) -> String {
     let name = args.from.file_name().and_then(|n| n.to_str()).map(init::label).filter(|n| !n.is_empty());
     let mut spec = Map::new();
     spec.insert("tenantMetadata".into(), json!({"labels": made.labels, "annotations": made.annotations}));
+    if !made.kinds.is_empty() {
+        spec.insert("tenantKinds".into(), json!(made.kinds));
+    }
     if !made.shared.is_empty() {
         spec.insert("sharedSubjects".into(), json!(made.shared));
     }

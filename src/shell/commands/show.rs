@@ -30,7 +30,7 @@ pub fn run(cli: &Cli, args: &Show) -> Result<Outcome, Fault> {
                 format!("there is no tenant `{}`; {hint}", args.tenant).trim_end_matches("; ").to_owned(),
             ));
         }
-        eprint!("{}", tenantry::report::text(&session.sources, &about, false, 120));
+        output::err(&tenantry::report::text(&session.sources, &about, false, 120));
         return Ok(Outcome::Findings);
     };
     let asked = output::formats(cli, &[Format::Text, Format::Json])?;
