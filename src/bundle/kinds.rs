@@ -86,6 +86,19 @@ pub fn cluster_scoped(id: &ObjectId) -> bool {
         .any(|(group, kinds)| *group == id.group && (kinds.is_empty() || kinds.contains(&id.kind.as_str())))
 }
 
+/// Whether a kind is of one of Kubernetes' own groups, and not one of them.
+pub fn unknown_to_kubernetes(id: &ObjectId) -> bool {
+    let own: &[&str] = match id.group.as_str() {
+        "" => &["Binding", "Endpoints", "Event", "LimitRange", "ResourceQuota"],
+        "rbac.authorization.k8s.io" => &["Role", "RoleBinding"],
+        "networking.k8s.io" => &["NetworkPolicy"],
+        "discovery.k8s.io" => &["EndpointSlice"],
+        "apps" | "batch" | "autoscaling" | "policy" | "coordination.k8s.io" => &[],
+        _ => return false,
+    };
+    !own.contains(&id.kind.as_str()) && !tenants_may_have(id) && !cluster_scoped(id)
+}
+
 /// Whether a cluster surely has a kind; else it is applied after the floor, so that a missing one can hold up nothing.
 pub fn surely_present(id: &ObjectId) -> bool {
     PRESENT.contains(&id.group.as_str()) || id.group == "notification.toolkit.fluxcd.io"

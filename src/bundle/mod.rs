@@ -43,7 +43,7 @@ rule! {
     pub static DUPLICATE_OBJECT = "bundle/duplicate-object", Error;
 }
 rule! {
-    /// A template that was overridden no longer renders a part of the floor.
+    /// A template that was overridden no longer renders a part of the floor, or renders it other than the spec says.
     ///
     /// ## Why it matters
     /// The floor is what every other promise stands on. It is loosened by a tenant's spec and a Waiver, where it can be
@@ -331,6 +331,12 @@ impl<'a> Renderer<'a> {
             if !compat {
                 self.decorate_for(&mut value, on);
             }
+            if let Some(what) = weakened(&value, on) {
+                let message = format!("a template renders {what} other than the spec says");
+                let fix = "restore the template; the floor is loosened in the spec, with a Waiver";
+                out.push(self.of(tenant, Diagnostic::new(&FLOOR_MISSING, origin, message).fix(fix)));
+                continue;
+            }
             let object = match self.object(value, origin) {
                 Ok(object) => object,
                 Err(fault) => {
@@ -427,6 +433,9 @@ impl<'a> Renderer<'a> {
         let invalid =
             |message: String| Box::new(Diagnostic::new(&OBJECT_INVALID, origin, message).fix("mend the template"));
         let id = ObjectId::of(&value).map_err(|reason| invalid(format!("the template yields no object: {reason}")))?;
+        if kinds::unknown_to_kubernetes(&id) {
+            return Err(invalid(format!("Kubernetes has no kind {}", id.type_name())));
+        }
         match kinds::check(&value) {
             Some(faults) if !faults.is_empty() => {
                 return Err(invalid(format!("`{id}` is refused by its schema: {}", faults.join("; "))));
@@ -512,6 +521,43 @@ fn decorate<'l>(value: &mut Value, labels: impl Iterator<Item = (&'l str, &'l st
     };
     set("labels", &mut labels.map(|(k, v)| (k.to_owned(), v.to_owned())));
     set("annotations", &mut annotations.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())));
+}
+
+/// The part of the floor that an object is, where it is not what the spec says.
+fn weakened(value: &Value, on: &OnCluster) -> Option<&'static str> {
+    let id = ObjectId::of(value).ok()?;
+    let home = if id.kind == "Namespace" { &id.name } else { &id.namespace };
+    let namespace = on.namespaces.iter().find(|n| n.name == *home)?;
+    let at = |pointer: &str| value.pointer(pointer).cloned().unwrap_or(Value::Null);
+    match (id.kind.as_str(), id.name.as_str()) {
+        ("Namespace", _) => {
+            let labels = at("/metadata/labels");
+            let mut security =
+                namespace.labels.iter().filter(|(key, _)| key.starts_with("pod-security.kubernetes.io/"));
+            security.any(|(key, wanted)| labels.get(key) != Some(&json!(wanted))).then_some("the Pod Security labels")
+        }
+        ("NetworkPolicy", "default-deny") if namespace.network.rendered => {
+            let rules = namespace.network.deny.clone().map_or(Value::Null, Value::Array);
+            let same = |pointer| {
+                let found = at(pointer);
+                found == rules || (rules.is_null() && found == json!([]))
+            };
+            let whole = at("/spec/podSelector") == json!({}) && at("/spec/policyTypes") == json!(["Ingress", "Egress"]);
+            (!whole || !same("/spec/ingress") || !same("/spec/egress")).then_some("default-deny")
+        }
+        ("ServiceAccount", "default") if namespace.service_account => {
+            (at("/automountServiceAccountToken") != json!(false)).then_some("the default ServiceAccount")
+        }
+        ("ResourceQuota", name) => {
+            let quota = namespace.quota.as_ref().filter(|q| q.name == name)?;
+            (at("/spec/hard") != json!(quota.hard)).then_some("the ResourceQuota")
+        }
+        ("LimitRange", name) => {
+            let limits = namespace.limits.as_ref().filter(|l| l.name == name)?;
+            (at("/spec/limits") != json!([limits.item])).then_some("the LimitRange")
+        }
+        _ => None,
+    }
 }
 
 /// That no template left out what every namespace must have.

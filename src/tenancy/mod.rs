@@ -85,6 +85,8 @@ pub struct Prior {
     pub claims: BTreeMap<String, String>,
     /// The namespaces of a tenant on a cluster.
     pub namespaces: BTreeMap<(String, String), Vec<String>>,
+    /// Who reached a namespace of a cluster: tenants, and their namespaces.
+    pub edges: BTreeMap<(String, String), Vec<(String, String)>>,
     /// Each tenant and the file it came from.
     pub tenants: BTreeMap<String, String>,
 }
@@ -199,7 +201,9 @@ pub fn resolve(
 
     let unread = absent.names.clone();
     absent.names.extend(specs.tenants.iter().map(|t| t.name.value.clone()));
-    network::connect(&mut tenants, &fleet.spec, &waivers, context, &absent, &mut out);
+    // A tenant with an error keeps its last files: its edges are those of the lock, not those it asks for now.
+    let broken = failing(&out);
+    network::connect(&mut tenants, &fleet.spec, &waivers, context, &absent, &broken, &mut out);
     let clusters: Vec<String> = fleet.spec.clusters.iter().map(|c| c.name.value.to_string()).collect();
     claims::check(&tenants, fleet, &clusters, context, &mut out);
     tenant::capacity(&tenants, &fleet.spec, &mut out);

@@ -106,6 +106,9 @@ pub struct Namespace {
     pub network: NetworkObject,
     /// The RoleBindings.
     pub bindings: Vec<Binding>,
+    /// The namespaces of other tenants that it reaches.
+    #[serde(skip)]
+    pub reaches: Vec<String>,
     /// The merged network fields.
     #[serde(skip)]
     pub declared: Network,

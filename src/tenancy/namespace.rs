@@ -160,6 +160,7 @@ impl Resolver<'_> {
             limits: limits.map(|item| LimitsObject { name: limits_name, item }),
             network: NetworkObject { rendered: rendered(&floor.network), ..NetworkObject::default() },
             bindings: Vec::new(),
+            reaches: Vec::new(),
             declared: merged.network.clone().unwrap_or_default(),
         })
     }

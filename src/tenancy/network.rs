@@ -10,7 +10,7 @@ use crate::spec::tenant::{Isolation, Peer, Port, PortRule, Protocol, Provision};
 use crate::spec::{did_you_mean, one_of_these};
 use ipnet::IpNet;
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 rule! {
     /// One tenant declares an edge, the other does not.
@@ -93,10 +93,12 @@ struct Index<'a> {
 }
 
 impl<'a> Index<'a> {
-    fn new(tenants: &'a [Tenant], cluster: usize) -> Self {
-        let by_name = tenants.iter().enumerate().map(|(i, t)| (t.name.value.as_str(), i)).collect();
+    fn new(tenants: &'a [Tenant], cluster: usize, broken: &BTreeSet<String>) -> Self {
+        let sound = |t: &&'a Tenant| !broken.contains(&t.name.value);
+        let sound_ones = || tenants.iter().enumerate().filter(|(_, t)| sound(t));
+        let by_name = sound_ones().map(|(i, t)| (t.name.value.as_str(), i)).collect();
         let mut consumers: BTreeMap<&str, Vec<Half<'_>>> = BTreeMap::new();
-        for (t, tenant) in tenants.iter().enumerate() {
+        for (t, tenant) in sound_ones() {
             for (n, namespace) in tenant.on(cluster).map_or(&[][..], |on| &on.namespaces).iter().enumerate() {
                 for peer in namespace.declared.egress.iter().flatten() {
                     if let Some(name) = &peer.tenant {
@@ -116,11 +118,12 @@ pub fn connect(
     waivers: &Waivers<'_>,
     context: &Context,
     absent: &OutOfReach,
+    broken: &BTreeSet<String>,
     out: &mut Vec<Diagnostic>,
 ) {
     for (c, cluster) in fleet.clusters.iter().enumerate() {
-        let mut made: Vec<(usize, usize, NetworkObject)> = Vec::new();
-        let index = Index::new(tenants, c);
+        let mut made: Vec<(usize, usize, NetworkObject, Vec<String>)> = Vec::new();
+        let index = Index::new(tenants, c, broken);
         let mut named_a_range = None;
         for (t, tenant) in tenants.iter().enumerate() {
             let Some(on) = tenant.on(c) else { continue };
@@ -128,21 +131,35 @@ pub fn connect(
                 if !namespace.network.rendered {
                     continue;
                 }
-                let mut maker = Maker { index: &index, cluster, fleet, waivers, context, absent, tenant, t, n, out };
+                let mut maker = Maker {
+                    index: &index,
+                    cluster,
+                    fleet,
+                    waivers,
+                    context,
+                    absent,
+                    tenant,
+                    t,
+                    n,
+                    reaches: Vec::new(),
+                    out,
+                };
                 let object = maker.make();
+                let reaches = maker.reaches;
                 if let Some(peer) = namespace.declared.egress.iter().flatten().find(|p| p.cidr.is_some()) {
                     named_a_range.get_or_insert(peer.place);
                 }
-                made.push((t, n, object));
+                made.push((t, n, object, reaches));
             }
         }
         drop(index);
         if let Some(place) = named_a_range {
             undeclared_ranges(cluster, place, out);
         }
-        for (t, n, object) in made {
+        for (t, n, object, reaches) in made {
             if let Some(on) = tenants[t].on.iter_mut().find(|on| on.cluster == c) {
                 on.namespaces[n].network = object;
+                on.namespaces[n].reaches = reaches;
             }
         }
     }
@@ -178,6 +195,8 @@ struct Maker<'m, 'a> {
     tenant: &'a Tenant,
     t: usize,
     n: usize,
+    /// Namespaces of other tenants that this one reaches.
+    reaches: Vec<String>,
     out: &'m mut Vec<Diagnostic>,
 }
 
@@ -293,7 +312,7 @@ impl<'a> Maker<'_, 'a> {
             return Vec::new();
         };
         let Some(provider) = self.peer_tenant(name, peer, "egress") else {
-            return self.remembered(name);
+            return self.remembered(name, true);
         };
         let Some(on) = provider.on(self.index.cluster) else {
             return Vec::new();
@@ -349,6 +368,7 @@ impl<'a> Maker<'_, 'a> {
             self.fault(finding);
             return Vec::new();
         }
+        self.reaches.extend(names.iter().map(|n| (*n).to_owned()));
         vec![namespaces_peer(&names)]
     }
 
@@ -377,7 +397,7 @@ impl<'a> Maker<'_, 'a> {
             return Vec::new();
         };
         let Some(consumer) = self.peer_tenant(name, peer, "ingress") else {
-            return self.remembered(name);
+            return self.remembered(name, false);
         };
         let Some(on) = consumer.on(self.index.cluster) else {
             return Vec::new();
@@ -441,15 +461,41 @@ impl<'a> Maker<'_, 'a> {
         Some(other)
     }
 
-    /// The namespaces of a tenant whose file cannot be read now, as they were rendered last.
-    fn remembered(&self, name: &str) -> Vec<Value> {
+    /// The other side of an edge to a tenant that is held: the namespaces it had when it was rendered last.
+    fn remembered(&mut self, name: &str, egress: bool) -> Vec<Value> {
         if self.index.by_name.contains_key(name) {
             return Vec::new();
         }
-        let key = (name.to_owned(), self.cluster.name.value.to_string());
-        let names = self.context.prior.namespaces.get(&key);
-        names
-            .map_or_else(Vec::new, |names| vec![namespaces_peer(&names.iter().map(String::as_str).collect::<Vec<_>>())])
+        let Some(me) = self.tenant.on(self.index.cluster).map(|on| on.namespaces[self.n].name.clone()) else {
+            return Vec::new();
+        };
+        let cluster = self.cluster.name.value.to_string();
+        let names: Vec<String> = if egress {
+            let theirs = self.context.prior.namespaces.get(&(name.to_owned(), cluster.clone()));
+            let reached = |to: &&String| {
+                let takers = self.context.prior.edges.get(&(cluster.clone(), (*to).clone()));
+                takers.is_some_and(|all| all.iter().any(|(t, from)| *t == self.tenant.name.value && *from == me))
+            };
+            theirs.into_iter().flatten().filter(reached).cloned().collect()
+        } else {
+            self.takers_of_old(&me, Some(name))
+        };
+        if egress {
+            self.reaches.extend(names.iter().cloned());
+        }
+        if names.is_empty() {
+            Vec::new()
+        } else {
+            vec![namespaces_peer(&names.iter().map(String::as_str).collect::<Vec<_>>())]
+        }
+    }
+
+    /// The namespaces of held tenants (or of one) that reached a namespace when they were rendered last.
+    fn takers_of_old(&self, me: &str, only: Option<&str>) -> Vec<String> {
+        let key = (self.cluster.name.value.to_string(), me.to_owned());
+        let takers = self.context.prior.edges.get(&key).map_or(&[][..], Vec::as_slice);
+        let held = |t: &str| !self.index.by_name.contains_key(t) && only.is_none_or(|o| o == t);
+        takers.iter().filter(|(t, _)| held(t)).map(|(_, from)| from.clone()).collect()
     }
 
     fn endpoint(&mut self, name: &Spanned<crate::spec::leaf::Name>) -> Vec<Value> {
@@ -497,6 +543,9 @@ impl<'a> Maker<'_, 'a> {
                 self.index.tenants[*t].on(self.index.cluster).map(|on| on.namespaces[*n].name.clone())
             })
             .collect();
+        let me = self.tenant.on(self.index.cluster).map_or("", |on| on.namespaces[self.n].name.as_str());
+        names.extend(self.takers_of_old(me, None));
+        names.sort();
         names.dedup();
         names
     }

@@ -73,6 +73,9 @@ pub struct FileEntry {
     /// The tenant's UUID.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub uuid: Option<String>,
+    /// The namespaces of other tenants that the tenant's reach, as `from>to`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub edges: Vec<String>,
     /// What the tenant claims besides objects.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub claims: Vec<String>,
@@ -190,6 +193,10 @@ impl Lock {
             }
             for claim in &entry.claims {
                 prior.claims.entry(claim.clone()).or_insert_with(|| tenant.clone());
+            }
+            for (from, to) in entry.edges.iter().filter_map(|e| e.split_once('>')) {
+                let taker = (tenant.clone(), from.to_owned());
+                prior.edges.entry((entry.on.clone(), to.to_owned())).or_default().push(taker);
             }
             for namespace in namespaces(entry) {
                 prior.claims.insert(format!("namespace/{}/{namespace}", entry.on), tenant.clone());

@@ -446,6 +446,7 @@ pub fn build(request: &Request<'_>, bundles: &mut [ClusterBundle], out: &mut Vec
                     source: Some(source.to_owned()),
                     input: Some(tenant.input.clone()),
                     uuid: tenant.uuid.as_ref().map(|u| u.value.clone()),
+                    edges: if late { Vec::new() } else { edges_of(tenant, bundle.cluster) },
                     claims: if late { Vec::new() } else { all_claims.clone() },
                     objects: Vec::new(),
                     held: false,
@@ -491,6 +492,16 @@ pub fn build(request: &Request<'_>, bundles: &mut [ClusterBundle], out: &mut Vec
     tree
 }
 
+/// The namespaces of other tenants that a tenant's reach, as `from>to`.
+fn edges_of(tenant: &crate::tenancy::model::Tenant, cluster: usize) -> Vec<String> {
+    let namespaces = tenant.on(cluster).map_or(&[][..], |on| &on.namespaces);
+    let mut edges: Vec<String> =
+        namespaces.iter().flat_map(|n| n.reaches.iter().map(|to| format!("{}>{to}", n.name))).collect();
+    edges.sort();
+    edges.dedup();
+    edges
+}
+
 fn insert(tree: &mut Tree, mut entry: FileEntry, head: &str, objects: Vec<&mut Object>) {
     let size: usize = objects.iter().map(|o| o.text.len() + 4).sum();
     let mut text = String::with_capacity(head.len() + size);
@@ -521,6 +532,7 @@ fn place_cluster(
         source: None,
         input: None,
         uuid: None,
+        edges: Vec::new(),
         claims: Vec::new(),
         objects: Vec::new(),
         held: false,

@@ -558,3 +558,58 @@ fn an_entry_that_flux_would_not_apply_is_said() {
         assert!(ran.err.contains("tenancy/derived-name") && !sandbox.has("rendered"), "{entry}: {}", ran.err);
     }
 }
+
+#[test]
+fn a_held_tenant_keeps_its_edges_and_its_neighbours_stay_as_they_are() {
+    let edges = |egress: &str| tenant("a", &format!("  network: {{egress: [{egress}]}}\n"));
+    let sandbox = Sandbox::with(&[
+        ("tenants/fleet.yaml", FLEET),
+        ("tenants/a.yaml", &edges("{tenant: b, ports: [{port: 80}]}, {tenant: c}")),
+        ("tenants/b.yaml", &tenant("b", "  network: {provides: [{port: 80, to: {any: true}}]}\n")),
+        ("tenants/c.yaml", &tenant("c", "  network: {ingress: [{tenant: a}]}\n")),
+    ]);
+    sandbox.run(&["render"]).code(0);
+    let tree = || sandbox.files().into_iter().filter(|(p, _)| p.starts_with("rendered/")).collect::<Vec<_>>();
+    let before = tree();
+    assert!(sandbox.read("rendered/prod/tenants/b/b.yaml").contains("allow-ingress"));
+    for broken in [
+        edges("{tenant: b, ports: [{port: 80}]}, {tenant: c}").replace("spec:", "spec:\n  nope: 1"),
+        edges("").replace("spec:", "spec:\n  profile: nope"),
+        "kind: [".to_owned(),
+    ] {
+        sandbox.write("tenants/a.yaml", broken);
+        let ran = sandbox.run(&["render"]).code(1);
+        assert!(ran.err.contains("held: a\n"), "only a: {}", ran.err);
+        assert!(before == tree(), "its providers keep letting it in: {}", ran.err);
+    }
+    sandbox.write("tenants/a.yaml", edges("{tenant: b, ports: [{port: 80}]}, {tenant: c}"));
+    sandbox.write("tenants/c.yaml", tenant("c", "  profile: nope\n"));
+    let ran = sandbox.run(&["render"]).code(1);
+    assert!(
+        ran.err.contains("held: c\n") && before == tree(),
+        "a provider that breaks is not its consumer's fault: {}",
+        ran.err
+    );
+}
+
+#[test]
+fn a_template_does_not_weaken_the_floor() {
+    let policy = |rules: &str| {
+        format!(
+            "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata:\n  name: default-deny\n  namespace: \"{{{{ namespace.name }}}}\"\nspec:\n  podSelector: {{}}\n  policyTypes: [Ingress, Egress]\n{rules}"
+        )
+    };
+    for (path, text, bad) in [
+        ("network", policy("  ingress: [{}]\n"), true),
+        ("network", policy("").replace("[Ingress, Egress]", "[Ingress]"), true),
+        ("network", policy(""), false),
+        ("service-account", "apiVersion: v1\nkind: ServiceAccount\nmetadata:\n  name: default\n  namespace: \"{{ namespace.name }}\"\nautomountServiceAccountToken: true\n".to_owned(), true),
+        ("namespace", "apiVersion: v1\nkind: Namespace\nmetadata:\n  name: \"{{ namespace.name }}\"\n".to_owned(), true),
+        ("extra", "apiVersion: v1\nkind: ConfigMapp\nmetadata:\n  name: x\n  namespace: \"{{ namespace.name }}\"\n".to_owned(), true),
+    ] {
+        let sandbox = fleet();
+        sandbox.write(&format!("templates/namespace/{path}.yaml"), &text);
+        let ran = sandbox.run(&["check"]).code(i32::from(bad));
+        assert_eq!(ran.out.contains("bundle/floor-missing") || ran.out.contains("bundle/object-invalid"), bad, "{text}{}", ran.out);
+    }
+}
