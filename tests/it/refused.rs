@@ -119,7 +119,7 @@ fn templates_may_not_hand_out_what_is_not_the_tenants() {
         ("apiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRoleBinding\nmetadata:\n  name: x\nroleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: cluster-admin}\n".into(), "bundle/object-not-allowed"),
         (object("ConfigMap", "").replace("name: x", "label: x"), "bundle/object-invalid"),
         ("apiVersion: v1\nkind: ResourceQuota\nmetadata: {name: q, namespace: good}\nspec: {hard: {pods: many}}\n".into(), "bundle/object-invalid"),
-        ("apiVersion: v1\nkind: ServiceAccount\nmetadata: {name: default, namespace: good}\n".into(), "bundle/duplicate-object"),
+        ("apiVersion: v1\nkind: ServiceAccount\nmetadata: {name: default, namespace: good}\nautomountServiceAccountToken: false\n".into(), "bundle/duplicate-object"),
     ] {
         let sandbox = with_bad("templates/namespace/extra.yaml", text);
         let ran = sandbox.run(&["render"]).code(1);
