@@ -37,6 +37,7 @@ pub static RULES: &[&Rule] = &[
     &tenancy::SYNC,
     &tree::QUARANTINED,
     &tree::UNRETIRED_REMOVAL,
+    &tenancy::CLUSTER_RANGE,
     &tenancy::EGRESS_ANY,
     &tenancy::FQDN,
     &tenancy::INGRESS_ANY,
@@ -94,6 +95,7 @@ pub static RULES: &[&Rule] = &[
     &tree::LOCK_INVALID,
     &tree::OBJECT_MOVED,
     &tree::OUTGROWN,
+    &tree::REPOSITORY_PATH,
     &tree::STALE,
     &tree::UNKNOWN_CLUSTER,
 ];

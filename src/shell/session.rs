@@ -15,7 +15,7 @@ use tenantry::spec::Input;
 use tenantry::spec::fleet::Cluster;
 use tenantry::spec::leaf::Day;
 use tenantry::tenancy::Context;
-use tenantry::tree::{Applied, Layout, applied_twice, entry_path, unlisted_entries};
+use tenantry::tree::{Applied, Layout, REPOSITORY_PATH, applied_twice, entry_path, unlisted_entries};
 
 /// The name of the lock's file.
 pub const LOCK: &str = "tenantry.lock";
@@ -397,6 +397,15 @@ fn scan_applied(
     ours.push((place.fleet.clone(), "the fleet's file"));
     let mut findings = applied_twice(&ours, &applied, &kustomizations);
     findings.extend(unlisted_entries(&entries, &kustomizations, fleet.name.place));
+    let said = fleet.spec.delivery.as_ref().is_some_and(|d| d.repository_path.is_some());
+    if !place.base.is_empty() && !said {
+        let message = format!(
+            "the fleet lies in `{}` of the repository, and delivery.repositoryPath does not say so",
+            place.base
+        );
+        let fix = format!("set delivery.repositoryPath: {}", place.base);
+        findings.push(Diagnostic::new(&REPOSITORY_PATH, fleet.name.place, message).fix(fix).scope(Scope::Fleet));
+    }
     Ok(findings)
 }
 

@@ -49,6 +49,16 @@ rule! {
     pub static EGRESS_ANY = "network/egress-any", Error;
 }
 rule! {
+    /// Egress to a range of the cluster itself: its pods, Services, nodes, API server or metadata service.
+    ///
+    /// ## Why it matters
+    /// Behind the metadata service lies the node's cloud identity; behind the pod range, every other tenant, whatever
+    /// edges are declared.
+    /// ## Fix
+    /// Declare the tenant or the platform endpoint instead, or have a Waiver approved.
+    pub static CLUSTER_RANGE = "network/cluster-range", Error;
+}
+rule! {
     /// Ingress from every address: a network larger than a /8 (IPv6: /16).
     ///
     /// ## Why it matters
@@ -303,7 +313,15 @@ impl<'a> Maker<'_, 'a> {
             if is_everywhere(cidr) {
                 self.demand(&EGRESS_ANY, "allow-egress", cidr.place, "egress to every address", "name the networks");
             }
-            return vec![json!({"ipBlock": ip_block(cidr, &excluded(self.cluster))})];
+            let ranges = excluded(self.cluster);
+            if let Ok(net) = cidr.parse::<IpNet>()
+                && let Some(range) = ranges.iter().find(|range| range.contains(&net))
+            {
+                let message = format!("egress to {range}, a range of the cluster itself");
+                let fix = "declare the tenant or the endpoint";
+                self.demand(&CLUSTER_RANGE, "allow-egress", cidr.place, &message, fix);
+            }
+            return vec![json!({"ipBlock": ip_block(cidr, &ranges)})];
         }
         if let Some(name) = &peer.platform {
             return self.endpoint(name);

@@ -27,6 +27,16 @@ rule! {
     pub static ENTRY_NOT_LISTED = "gitops/entry-not-listed", Warning;
 }
 
+rule! {
+    /// The tree lies in a folder of the repository, and the fleet does not say which: delivery.repositoryPath.
+    ///
+    /// ## Why it matters
+    /// Flux reads paths from the root of its source: `./rendered/…` is not there, and nothing is applied.
+    /// ## Fix
+    /// Set delivery.repositoryPath to the folder, from the source's root (`.` where the source begins at the folder).
+    pub static REPOSITORY_PATH = "tree/repository-path", Warning;
+}
+
 /// A path that something applies.
 #[derive(Clone, Debug)]
 pub struct Applied {

@@ -8,7 +8,7 @@ mod flux;
 mod lock;
 mod plan;
 
-pub use applied::{Applied, ENTRY_NOT_LISTED, PATH_APPLIED_TWICE, applied_twice, unlisted_entries};
+pub use applied::{Applied, ENTRY_NOT_LISTED, PATH_APPLIED_TWICE, REPOSITORY_PATH, applied_twice, unlisted_entries};
 pub use lock::{ClusterEntry, FileEntry, LOCK_INVALID, Lock, Tombstone, namespaces as namespaces_of};
 pub use plan::{BEHIND, Disk, EDITED, FOREIGN_FILE, Plan, STALE, check as check_disk, plan};
 

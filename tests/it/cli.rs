@@ -613,3 +613,29 @@ fn a_template_does_not_weaken_the_floor() {
         assert_eq!(ran.out.contains("bundle/floor-missing") || ran.out.contains("bundle/object-invalid"), bad, "{text}{}", ran.out);
     }
 }
+
+#[test]
+fn a_fleet_in_a_folder_says_where_it_is() {
+    let sandbox =
+        Sandbox::with(&[("platform/tenants/fleet.yaml", FLEET), ("platform/tenants/a.yaml", &tenant("a", ""))]);
+    sandbox.git(&["init", "-q"]).code(0);
+    let ran = sandbox.run(&["-C", "platform", "render"]).code(0);
+    assert!(ran.err.contains("tree/repository-path"), "{}", ran.err);
+    sandbox.write("platform/tenants/fleet.yaml", format!("{FLEET}  delivery: {{repositoryPath: platform}}\n"));
+    let ran = sandbox.run(&["-C", "platform", "render"]).code(0);
+    assert!(!ran.err.contains("tree/repository-path"), "{}", ran.err);
+    assert!(sandbox.read("platform/clusters/prod/tenantry.yaml").contains("./platform/rendered/prod/entry"));
+}
+
+#[test]
+fn the_clusters_own_ranges_take_a_waiver() {
+    for (cidr, bad) in
+        [("169.254.169.254/32", true), ("10.1.0.0/16", true), ("10.1.2.0/24", true), ("192.0.2.0/24", false)]
+    {
+        let sandbox = fleet();
+        sandbox.write("tenants/fleet.yaml", format!("{FLEET}      podCIDRs: [10.1.0.0/16]\n"));
+        sandbox.write("tenants/a.yaml", tenant("a", &format!("  network: {{egress: [{{cidr: {cidr}}}]}}\n")));
+        let ran = sandbox.run(&["check"]).code(i32::from(bad));
+        assert_eq!(ran.out.contains("network/cluster-range"), bad, "{cidr}: {}", ran.out);
+    }
+}
