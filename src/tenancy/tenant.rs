@@ -184,7 +184,7 @@ impl Resolver<'_> {
             on: Vec::new(),
         };
         for cluster in clusters {
-            let on = self.on_cluster(doc, &tenant, &metadata, profile, cluster, out);
+            let on = self.on_cluster(doc, &tenant, &base, &metadata, profile, cluster, out);
             tenant.on.extend(on);
         }
         for on in &tenant.on {
@@ -335,17 +335,18 @@ impl Resolver<'_> {
         sum
     }
 
+    #[expect(clippy::too_many_arguments, reason = "one tenant on one cluster, from all that it is made of")]
     fn on_cluster(
         &self,
         doc: &TenantDoc,
         tenant: &Tenant,
+        base: &TenantSpec,
         metadata: &TenantMetadata,
         profile: &Profile,
         index: usize,
         out: &mut Vec<Diagnostic>,
     ) -> Option<OnCluster> {
         let cluster = &self.fleet.spec.clusters[index];
-        let base: TenantSpec = deserialize(&tenant.merged).ok()?;
         let over = self.overrides(&tenant.merged, base.overrides.as_deref().unwrap_or_default(), index, out);
         let whole;
         let tree = match &over {
@@ -355,7 +356,7 @@ impl Resolver<'_> {
             }
             None => &tenant.merged,
         };
-        let mut spec: TenantSpec = if over.is_some() { deserialize(tree).ok()? } else { base };
+        let mut spec: TenantSpec = if over.is_some() { deserialize(tree).ok()? } else { base.clone() };
         check_ceiling(profile, &tenant.name.value, &spec, out);
         self.owners(doc, &mut spec, out);
         let mut namespaces = self.namespaces(doc, tenant, metadata, tree, over.as_ref(), &spec, profile, out);
