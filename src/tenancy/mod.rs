@@ -209,12 +209,12 @@ pub fn resolve(
     let clusters: Vec<String> = fleet.spec.clusters.iter().map(|c| c.name.value.to_string()).collect();
     claims::check(&tenants, fleet, &clusters, context, &mut out);
     tenant::capacity(&tenants, &fleet.spec, &mut out);
-    let clean: BTreeSet<&str> =
-        tenants.iter().map(|t| t.name.value.as_str()).filter(|name| names.contains(name)).collect();
     let failing: BTreeSet<String> = failing(&out);
+    let sound: BTreeSet<&str> =
+        tenants.iter().map(|t| t.name.value.as_str()).filter(|name| !failing.contains(*name)).collect();
     let permits = waivers.hand_on(&[&MANIFEST_FLOOR, &CLUSTER_ADMIN]);
     let mut unused = Vec::new();
-    waivers.unused(|name| clean.contains(name) && !failing.contains(name), &mut unused);
+    waivers.unused(|name| sound.contains(name), &mut unused);
     out.extend(unused);
 
     let waivers_used = tenants.iter().map(|t| (t.name.value.clone(), waivers.used(&t.name.value))).collect();
