@@ -21,6 +21,9 @@ rule! {
     pub static MANIFEST_NOT_ALLOWED = "bundle/manifest-not-allowed", Error;
 }
 
+/// Faults of one file that are reported; the first ones say enough.
+const MAX_FAULTS: usize = 20;
+
 /// The verbatim files of a run, by path.
 #[derive(Debug, Default)]
 pub struct Manifests {
@@ -93,19 +96,21 @@ pub fn read_otherwise(raw: &str, value: &serde_json::Value) -> Option<&'static s
     (lone_return || raw.contains(odd)).then_some("a character that other readers take for the end of a line")
 }
 
-/// Why a tenant may not have an object in its own namespace.
-fn not_for_tenants(id: &ObjectId, value: &serde_json::Value, listed: &[String], on: &OnCluster) -> Option<String> {
-    if !kinds::tenants_may_have(id) && !kinds::is_floor(id) && !listed.contains(&format!("{}/{}", id.group, id.kind)) {
-        return Some(format!(
-            "its kind is none that tenants may have; fleet.tenantKinds does not list {}/{}",
-            id.group, id.kind
-        ));
+/// Why a tenant may not have an object even in its own namespace: it reaches out of it, or takes what is not its own.
+pub fn reaches_out(id: &ObjectId, value: &serde_json::Value, own: &dyn Fn(&str) -> bool) -> Option<String> {
+    let text = |pointer: &str| value.pointer(pointer).and_then(|v| v.as_str());
+    match (id.group.as_str(), id.kind.as_str()) {
+        ("", "Service") if value.pointer("/spec/externalIPs").is_some() => {
+            return Some("externalIPs take other addresses' traffic (CVE-2020-8554)".into());
+        }
+        ("", "Secret") if text("/type") == Some("kubernetes.io/service-account-token") => {
+            return Some("it mints a token of a service account".into());
+        }
+        _ => {}
     }
     if !id.group.ends_with("toolkit.fluxcd.io") {
         return None;
     }
-    let text = |pointer: &str| value.pointer(pointer).and_then(|v| v.as_str());
-    let own = |name: &str| on.namespaces.iter().any(|n| n.name == name);
     if matches!(id.kind.as_str(), "Kustomization" | "HelmRelease") {
         if text("/spec/serviceAccountName").is_none_or(str::is_empty) {
             return Some("it names no serviceAccountName, and may run as Flux itself".into());
@@ -114,18 +119,20 @@ fn not_for_tenants(id: &ObjectId, value: &serde_json::Value, listed: &[String], 
             return Some("it names a kubeConfig".into());
         }
     }
-    for pointer in [
+    if id.group == "source.toolkit.fluxcd.io" && text("/spec/provider").is_some_and(|p| p != "generic") {
+        return Some("its provider is the cloud identity of Flux itself".into());
+    }
+    let events = value.pointer("/spec/eventSources").and_then(|v| v.as_array());
+    let elsewhere = events.into_iter().flatten().filter_map(|e| e.get("namespace")?.as_str());
+    let pointers = [
         "/spec/sourceRef/namespace",
         "/spec/chart/spec/sourceRef/namespace",
         "/spec/chartRef/namespace",
         "/spec/targetNamespace",
         "/spec/storageNamespace",
-    ] {
-        if let Some(name) = text(pointer).filter(|name| !own(name)) {
-            return Some(format!("{pointer} names `{name}`, which is not the tenant's"));
-        }
-    }
-    None
+    ];
+    let mut named = pointers.iter().filter_map(|pointer| text(pointer)).chain(elsewhere);
+    named.find(|name| !own(name)).map(|name| format!("it names the namespace `{name}`, which is not the tenant's"))
 }
 
 impl Manifests {
@@ -162,7 +169,11 @@ impl Manifests {
             for fault in &file.faults {
                 out.push(fault.clone().related(named.place, "named here").tenant(&tenant.name.value));
             }
+            let before = out.len();
             for document in &file.documents {
+                if out.len() - before >= MAX_FAULTS {
+                    break;
+                }
                 match self.object(document, tenant, on, sources) {
                     Ok(found) => objects.extend(found),
                     Err(fault) => out.push(fault.related(named.place, "named here").tenant(&tenant.name.value)),
@@ -190,7 +201,7 @@ impl Manifests {
             )
         })?;
         let raw = sources.get(document.raw.source).slice(document.raw);
-        if let Some(reason) = read_otherwise(raw, &value) {
+        if let Some(reason) = document.odd.or_else(|| read_otherwise(raw, &value)) {
             return Err(Box::new(
                 Diagnostic::new(&MANIFEST, place, reason).fix("write one object a document, in plain YAML"),
             ));
@@ -208,10 +219,19 @@ impl Manifests {
                     .fix("remove it; what the platform owns belongs into the platform's own manifests"),
             ));
         }
-        if let Some(reason) = not_for_tenants(&id, &value, &self.kinds, on) {
+        let own = |name: &str| on.namespaces.iter().any(|n| n.name == name);
+        let listed = self.kinds.contains(&format!("{}/{}", id.group, id.kind));
+        if !kinds::tenants_may_have(&id) && !kinds::is_floor(&id) && !listed {
+            let message = format!("`{id}` is of a kind that tenants may not have");
+            let fix = format!(
+                "remove it, or, if the kind has a namespace, add {}/{} to fleet.tenantKinds",
+                id.group, id.kind
+            );
+            return Err(Box::new(Diagnostic::new(&MANIFEST_NOT_ALLOWED, place, message).fix(fix)));
+        }
+        if let Some(reason) = reaches_out(&id, &value, &own) {
             let message = format!("`{id}` is not the tenant's to have: {reason}");
-            let fix =
-                "remove it, or let the platform apply it; fleet.tenantKinds lists kinds of CRDs that tenants may have";
+            let fix = "remove it, or let the platform apply it";
             return Err(Box::new(Diagnostic::new(&MANIFEST_NOT_ALLOWED, place, message).fix(fix)));
         }
         let object = format!("{}/{}/{}", id.kind, id.namespace, id.name);

@@ -5,7 +5,7 @@ mod manifests;
 pub mod object;
 mod template;
 
-pub use manifests::{MANIFEST, MANIFEST_NOT_ALLOWED, Manifests, read_otherwise, wanted};
+pub use manifests::{MANIFEST, MANIFEST_NOT_ALLOWED, Manifests, reaches_out, read_otherwise, wanted};
 pub use object::{Object, ObjectId};
 pub use template::{EXPRESSION, LIMIT, SYNTAX, Template, UNDEFINED};
 

@@ -34,6 +34,8 @@ pub struct Document {
     pub root: Node,
     /// The bytes between the document's markers, comments included.
     pub raw: Place,
+    /// What in it other readers take otherwise, or not at all: matters where the bytes are passed on.
+    pub odd: Option<&'static str>,
 }
 
 /// A value, its place, and what it won against in a merge.

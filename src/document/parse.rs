@@ -109,6 +109,7 @@ struct Builder<'s> {
     anchors: HashMap<usize, (Node, Size)>,
     nodes: usize,
     bytes: usize,
+    odd: Option<&'static str>,
 }
 
 /// The fault that ends the reading of a file.
@@ -126,6 +127,7 @@ impl<'s> Builder<'s> {
             anchors: HashMap::new(),
             nodes: 0,
             bytes: 0,
+            odd: None,
         }
     }
 
@@ -199,7 +201,8 @@ impl<'s> Builder<'s> {
                     self.anchors.clear();
                     if let Some(root) = root.take() {
                         let end = before_end_marker(text, raw_start);
-                        self.documents.push(Document { root, raw: self.place(raw_start, end) });
+                        let odd = self.odd.take();
+                        self.documents.push(Document { root, raw: self.place(raw_start, end), odd });
                     }
                     Ok(None)
                 }
@@ -265,6 +268,9 @@ impl<'s> Builder<'s> {
             let message = "a tag is not read here";
             return Err(Stop(Box::new(self.fault(&UNSUPPORTED, place, message).fix("remove the tag"))));
         }
+        if style == ScalarStyle::DoubleQuoted && self.source.slice(place).contains("\\/") {
+            self.odd = Some("the escape `\\/`, which not every reader knows");
+        }
         if !plain {
             return Ok(Value::String(text.to_owned()));
         }
@@ -286,6 +292,7 @@ impl<'s> Builder<'s> {
         }
         scalar::resolve(text).or_else(|()| {
             if !self.strict {
+                self.odd = Some("a number that JSON does not hold");
                 return Ok(Value::String(text.to_owned()));
             }
             let message = format!("`{text}` is a number that no integer or float holds");
@@ -306,16 +313,23 @@ impl<'s> Builder<'s> {
         Ok(())
     }
 
+    /// Readers disagree where an anchor's name ends (`&a:b c`), so that one name can stand for two values.
+    fn saw_anchor(&mut self) {
+        self.odd = Some("an anchor or an alias: readers disagree on what it names");
+    }
+
     fn leaf(&mut self, node: Node, anchor: usize) -> Result<Option<Node>, Stop> {
         let bytes = if let Value::String(s) = &node.value { s.len() } else { 8 };
         self.count(1, bytes, node.place)?;
         if anchor > 0 {
+            self.saw_anchor();
             self.anchors.insert(anchor, (node.clone(), Size { nodes: 1, bytes, depth: 1 }));
         }
         self.attach(node)
     }
 
     fn alias(&mut self, anchor: usize, place: Place) -> Result<Option<Node>, Stop> {
+        self.saw_anchor();
         let Some((node, size)) = self.anchors.get(&anchor) else {
             let message = "an alias stands inside the value that it names";
             return Err(Stop(Box::new(self.fault(&UNSUPPORTED, place, message).fix("write the value out"))));
@@ -332,6 +346,9 @@ impl<'s> Builder<'s> {
     }
 
     fn start(&mut self, node: Node, anchor: usize) -> Result<Option<Node>, Stop> {
+        if anchor > 0 {
+            self.saw_anchor();
+        }
         self.count(1, 0, node.place)?;
         if self.open.len() >= MAX_DEPTH {
             let message = format!("the document is nested deeper than {MAX_DEPTH} levels");

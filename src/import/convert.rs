@@ -1,7 +1,7 @@
 //! One namespace: which fields say what was found, and what is passed through.
 
 use super::{Found, FoundNamespace, Left, may_carry};
-use crate::bundle::{ObjectId, kinds, read_otherwise as refused};
+use crate::bundle::{ObjectId, kinds, reaches_out, read_otherwise as refused};
 use crate::spec::leaf;
 use crate::spec::quantity::Quantity;
 use crate::tenancy::Metadata;
@@ -43,6 +43,11 @@ impl Converted {
         if let Some(reason) = refused(&found.raw, &found.value) {
             let (what, reason) = (found.id.to_string(), reason.to_owned());
             self.leave(found, what, &reason);
+            return;
+        }
+        let home = found.id.namespace.clone();
+        if let Some(reason) = reaches_out(&found.id, &found.value, &|name: &str| name == home) {
+            self.leave(found, found.id.to_string(), &reason);
             return;
         }
         let unlisted = found.id.group.is_empty() || found.id.group.ends_with("k8s.io");

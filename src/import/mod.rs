@@ -101,6 +101,10 @@ pub fn survey(sources: &Sources, ids: &[SourceId], fleet: &FleetSpec) -> Survey 
             leave("a List".into(), "its items are not read: write each as a document of its own");
             continue;
         }
+        if let Some(odd) = document.odd {
+            leave("a document".into(), odd);
+            continue;
+        }
         let object = match ObjectId::of(&value) {
             Ok(object) => object,
             Err(reason) => {

@@ -22,6 +22,8 @@ pub const LOCK: &str = "tenantry.lock";
 /// The version of this program.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");
 
+/// Most bytes of verbatim manifests that one tenant may have.
+const MAX_MANIFESTS: usize = 4 << 20;
 /// Largest lock that is read, in bytes: some two hundred thousand tenants.
 const MAX_LOCK: u64 = 256 << 20;
 
@@ -289,6 +291,7 @@ fn read_lock(place: &Place, sources: &mut Sources, faults: &mut Vec<Diagnostic>)
 
 fn read_manifests(store: &dyn Store, sources: &mut Sources, files: &Files, front: &mut Front) -> Manifests {
     let mut found = BTreeMap::new();
+    let mut sizes: BTreeMap<String, usize> = BTreeMap::new();
     let listed = front.fleet().and_then(|f| f.spec.tenant_kinds.as_ref());
     let kinds = listed.into_iter().flatten().map(|k| k.to_string()).collect();
     let known: BTreeMap<String, SourceId> =
@@ -315,6 +318,17 @@ fn read_manifests(store: &dyn Store, sources: &mut Sources, files: &Files, front
                 .findings
                 .push(finding.fix("add it, or remove this; the path is relative to this file").tenant(&wanted.tenant));
             continue;
+        }
+        if let Read::Bytes(bytes) = &read {
+            let sum = sizes.entry(wanted.tenant.clone()).or_default();
+            *sum += bytes.len();
+            if *sum > MAX_MANIFESTS {
+                let message =
+                    format!("the manifests of `{}` are larger than {MAX_MANIFESTS} bytes together", wanted.tenant);
+                let finding = Diagnostic::new(&MANIFEST, wanted.place, message);
+                front.findings.push(finding.fix("let a sync deliver them").tenant(&wanted.tenant));
+                continue;
+            }
         }
         let mut faults = Vec::new();
         if let Some(id) = take(sources, path, read, false, &mut faults) {

@@ -245,6 +245,11 @@ fn cidr(text: &str) -> Result<(), String> {
     if net.trunc() != net {
         return Err(format!("it has host bits; the network is {}", net.trunc()));
     }
+    if let ipnet::IpNet::V6(v6) = net
+        && (v6.addr().to_ipv4_mapped().is_some() || text.starts_with("64:ff9b:"))
+    {
+        return Err("it stands for IPv4 addresses; write it as an IPv4 network".into());
+    }
     if net.to_string() != text {
         return Err(format!("the usual form is {net}"));
     }
@@ -540,7 +545,11 @@ mod tests {
     fn each_format_refuses_and_accepts() {
         let table: [(&str, &[&str], &[&str]); 12] = [
             ("dns-label", &["a", "a-1"], &["", "A", "-a", "a.b", "a_b"]),
-            ("cidr", &["10.0.0.0/8", "fd00::/8"], &["10.0.0.1/8", "10.0.0.0", "10.0.0.0/33", "x"]),
+            (
+                "cidr",
+                &["10.0.0.0/8", "fd00::/8"],
+                &["10.0.0.1/8", "10.0.0.0", "10.0.0.0/33", "x", "::ffff:0.0.0.0/96", "64:ff9b::/96"],
+            ),
             ("host", &["a.example"], &["a", "10.0.0.1", "*.a.example", "-a.example"]),
             ("host-pattern", &["*.a.example"], &["*", "a.*.b"]),
             ("duration-go", &["10m", "1h30m"], &["10", "m", "", "1d", "-1s"]),

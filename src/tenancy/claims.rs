@@ -86,6 +86,22 @@ fn held_by_others(
     context: &Context,
     out: &mut Vec<Diagnostic>,
 ) {
+    let absent =
+        |holder: &str| !tenants.iter().any(|t| t.name.value == holder) && !context.leaving.iter().any(|l| l == holder);
+    let hosts = context.prior.claims.iter().filter_map(|(thing, holder)| Some((thing.strip_prefix("host/")?, holder)));
+    let held_hosts: Vec<(&str, &String)> = hosts.filter(|(_, holder)| absent(holder)).collect();
+    for (thing, claims) in all.iter().filter(|_| !held_hosts.is_empty()) {
+        let Some(host) = thing.strip_prefix("host/") else { continue };
+        let other = held_hosts.iter().find(|(h, _)| *h != host && (host_contains(h, host) || host_contains(host, h)));
+        for (claim, (theirs, holder)) in claims.iter().filter_map(|c| Some((c, other?))) {
+            let message = format!("the host `{host}` meets `{theirs}` of `{holder}`, which cannot be read now");
+            out.push(
+                Diagnostic::new(&CLAIMED_TWICE, claim.place, message)
+                    .fix(format!("mend {holder} first"))
+                    .tenant(&claim.tenant.name.value),
+            );
+        }
+    }
     for (thing, claims) in all {
         let Some(holder) = context.prior.holder(thing).filter(|h| !context.leaving.iter().any(|l| l == h)) else {
             continue;

@@ -237,6 +237,15 @@ impl<'a> Maker<'_, 'a> {
                 );
             }
         }
+        for (side, policy, rule) in [
+            (&namespace.declared.egress, "allow-egress", &EGRESS_ANY),
+            (&namespace.declared.ingress, "allow-ingress", &INGRESS_ANY),
+        ] {
+            if let Some(peer) = everywhere_together(side.as_deref().unwrap_or_default()) {
+                let message = "these networks together are most addresses there are";
+                self.demand(rule, policy, peer.place, message, "name fewer networks");
+            }
+        }
         for peer in namespace.declared.egress.iter().flatten() {
             let to = self.egress_peers(peer);
             if !to.is_empty() {
@@ -397,7 +406,7 @@ impl<'a> Maker<'_, 'a> {
             return Vec::new();
         }
         if let Some(cidr) = &peer.cidr {
-            if cidr.ends_with("/0") {
+            if is_everywhere(cidr) {
                 self.demand(
                     &INGRESS_ANY,
                     "allow-ingress",
@@ -406,7 +415,20 @@ impl<'a> Maker<'_, 'a> {
                     "name the networks",
                 );
             }
-            return vec![json!({"ipBlock": {"cidr": cidr.as_str()}})];
+            let ranges = excluded(self.cluster);
+            if let Ok(net) = cidr.parse::<IpNet>()
+                && let Some(range) = ranges.iter().find(|range| range.contains(&net))
+            {
+                let message = format!("ingress from {range}, a range of the cluster itself");
+                self.demand(
+                    &CLUSTER_RANGE,
+                    "allow-ingress",
+                    cidr.place,
+                    &message,
+                    "declare the tenant or the endpoint",
+                );
+            }
+            return vec![json!({"ipBlock": ip_block(cidr, &ranges)})];
         }
         if let Some(name) = &peer.platform {
             return self.endpoint(name);
@@ -672,6 +694,19 @@ fn is_everywhere(cidr: &str) -> bool {
         Ok(IpNet::V6(net)) => net.prefix_len() < 16,
         Err(_) => false,
     }
+}
+
+/// The first of some networks that are no network of anybody's only together: over four /8 (IPv6: /16).
+fn everywhere_together(peers: &[Spanned<Peer>]) -> Option<&Spanned<Peer>> {
+    let (mut v4, mut v6) = (0u128, 0u128);
+    for net in peers.iter().filter_map(|p| p.cidr.as_ref()?.parse::<IpNet>().ok()) {
+        match net {
+            IpNet::V4(net) if net.prefix_len() >= 8 => v4 += 1 << (32 - net.prefix_len()),
+            IpNet::V6(net) if net.prefix_len() >= 16 => v6 += 1 << (128 - net.prefix_len()),
+            _ => {}
+        }
+    }
+    (v4 > 4 << 24 || v6 > 4 << 112).then(|| peers.iter().find(|p| p.cidr.is_some())).flatten()
 }
 
 /// An ipBlock: what is excluded stands in `except`, which Kubernetes wants strictly within the network.

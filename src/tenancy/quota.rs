@@ -143,6 +143,12 @@ pub fn check_limits(
             out.push(Diagnostic::new(&INVALID_VALUE, amount.key, message).fix(fix).tenant(tenant));
         }
     }
+    for (key, limit) in limits.default.iter().chain(&limits.max).flat_map(|r| r.iter()) {
+        if limit.value.nanos() == 0 {
+            let message = format!("a limit of 0 {key} is no limit at all");
+            out.push(Diagnostic::new(&INCONSISTENT, limit.place, message).fix("write an amount").tenant(tenant));
+        }
+    }
     for (key, ratio) in limits.max_limit_request_ratio.iter().flatten() {
         if ratio.value.nanos() < NANO {
             let message = format!("the ratio of {key} is under 1: no limit is below its request");

@@ -211,6 +211,9 @@ fn manifests_are_read_as_flux_reads_them() {
         ("a marker with a comment", format!("{head}---#x: |\n{indented}")),
         ("a line separator", format!("# \u{2028}{ls}x: |\n  y\n{head}").replace("x: |\n  y\n", "")),
         ("a lone return", format!("# \r{}{head}", binding.replace('\n', "\r"))),
+        ("an anchor", "apiVersion: v1\nkind: ConfigMap\nx: [&n kube-system]\ny: &j:q [&n bad]\nmetadata: {name: x, namespace: *n }\n".to_owned()),
+        ("an escape", format!("{head}data: {{\"a\\/b\": x}}\n")),
+        ("infinity", format!("{head}data: {{a: .inf}}\n")),
         ("a byte order mark", format!("a: 1\n---\n\u{feff}{head}")),
     ] {
         let sandbox = with_bad("tenants/bad.yaml", tenant("bad", "  manifests: [../extra/x.yaml]\n"));
@@ -334,4 +337,40 @@ fn small_files_do_not_cost_much() {
             &ran.out[..ran.out.len().min(2000)]
         );
     }
+}
+
+#[test]
+fn what_reaches_out_is_refused() {
+    let object = |kind: &str, version: &str, more: &str| {
+        format!("apiVersion: {version}\nkind: {kind}\nmetadata: {{name: x, namespace: bad}}\n{more}\n")
+    };
+    for text in [
+        object("Service", "v1", "spec: {externalIPs: [192.0.2.10]}"),
+        object("Secret", "v1", "type: kubernetes.io/service-account-token"),
+        object(
+            "Alert",
+            "notification.toolkit.fluxcd.io/v1beta3",
+            "spec: {eventSources: [{kind: Kustomization, name: '*', namespace: flux-system}]}",
+        ),
+        object("Bucket", "source.toolkit.fluxcd.io/v1", "spec: {provider: aws}"),
+    ] {
+        let sandbox = with_bad("tenants/bad.yaml", tenant("bad", "  manifests: [../extra/x.yaml]\n"));
+        sandbox.write("extra/x.yaml", &text);
+        assert!(sandbox.run(&["check"]).code(1).out.contains("bundle/manifest-not-allowed"), "{text}");
+    }
+    let eighths = (0..5).map(|i| format!("{{cidr: {}.0.0.0/8}}", 20 + i)).collect::<Vec<_>>().join(", ");
+    for (more, rule) in [
+        ("  network: {ingress: [{cidr: 0.0.0.0/1}]}\n".to_owned(), "network/ingress-any"),
+        (format!("  network: {{egress: [{eighths}]}}\n"), "network/egress-any"),
+        ("  network: {ingress: [{cidr: 169.254.169.254/32}]}\n".to_owned(), "network/cluster-range"),
+        ("  limits: {default: {cpu: \"0\"}}\n".to_owned(), "resources/limits-inconsistent"),
+    ] {
+        let ran = with_bad("tenants/bad.yaml", tenant("bad", &more)).run(&["check"]).code(1);
+        assert!(ran.out.contains(rule), "{more}: {}", ran.out);
+    }
+    let sandbox = with_bad("tenants/bad.yaml", tenant("bad", "  allow: {ingressHosts: [\"*.shop.example\"]}\n"));
+    sandbox.run(&["render"]).code(0);
+    sandbox.write("tenants/bad.yaml", "kind: [");
+    sandbox.write("tenants/good.yaml", tenant("good", "  allow: {ingressHosts: [a.shop.example]}\n"));
+    assert!(sandbox.run(&["render"]).code(1).err.contains("held: bad, good"));
 }
