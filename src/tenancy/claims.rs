@@ -5,7 +5,7 @@ use super::model::Tenant;
 use crate::diagnostic::{Diagnostic, rule};
 use crate::source::Place;
 use crate::spec::FleetDoc;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 rule! {
     /// Two tenants claim one namespace, host or UUID.
@@ -53,7 +53,7 @@ pub fn of(tenant: &Tenant, clusters: &[String]) -> Vec<(String, Place)> {
 
 /// Reports what is claimed twice.
 pub fn check(tenants: &[Tenant], fleet: &FleetDoc, clusters: &[String], context: &Context, out: &mut Vec<Diagnostic>) {
-    let shared: Vec<String> = fleet
+    let shared: BTreeSet<String> = fleet
         .spec
         .shared_subjects
         .iter()
@@ -81,13 +81,13 @@ pub fn check(tenants: &[Tenant], fleet: &FleetDoc, clusters: &[String], context:
 /// What the lock gives to another tenant: one that cannot be read now, or, for a namespace, one that has not let it go.
 fn held_by_others(
     all: &BTreeMap<String, Vec<Claim<'_>>>,
-    shared: &[String],
+    shared: &BTreeSet<String>,
     tenants: &[Tenant],
     context: &Context,
     out: &mut Vec<Diagnostic>,
 ) {
-    let absent =
-        |holder: &str| !tenants.iter().any(|t| t.name.value == holder) && !context.leaving.iter().any(|l| l == holder);
+    let names: BTreeSet<&str> = tenants.iter().map(|t| t.name.value.as_str()).collect();
+    let absent = |holder: &str| !names.contains(holder) && !context.leaving.iter().any(|l| l == holder);
     let hosts = context.prior.claims.iter().filter_map(|(thing, holder)| Some((thing.strip_prefix("host/")?, holder)));
     let held_hosts: Vec<(&str, &String)> = hosts.filter(|(_, holder)| absent(holder)).collect();
     for (thing, claims) in all.iter().filter(|_| !held_hosts.is_empty()) {
@@ -106,7 +106,7 @@ fn held_by_others(
         let Some(holder) = context.prior.holder(thing).filter(|h| !context.leaving.iter().any(|l| l == h)) else {
             continue;
         };
-        let readable = tenants.iter().any(|t| t.name.value == holder);
+        let readable = names.contains(holder);
         let claims_it = claims.iter().any(|c| c.tenant.name.value == holder);
         if shared.contains(thing) || claims_it || (readable && !thing.starts_with("namespace/")) {
             continue;

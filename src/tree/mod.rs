@@ -12,7 +12,7 @@ pub use applied::{Applied, ENTRY_NOT_LISTED, PATH_APPLIED_TWICE, REPOSITORY_PATH
 pub use lock::{ClusterEntry, FileEntry, LOCK_INVALID, Lock, Tombstone, namespaces as namespaces_of};
 pub use plan::{BEHIND, Disk, EDITED, FOREIGN_FILE, Plan, STALE, check as check_disk, plan};
 
-use crate::bundle::{ClusterBundle, Object};
+use crate::bundle::{ClusterBundle, Object, ObjectId};
 use crate::diagnostic::{Diagnostic, Scope, rule};
 use crate::expression::eval_text;
 use crate::source::{Place, Sources};
@@ -195,14 +195,10 @@ pub fn refusals(request: &Request<'_>, bundles: &[ClusterBundle]) -> Vec<Diagnos
             out.push(fault);
             continue;
         }
-        let mut rendered: BTreeMap<String, (Where, usize)> = BTreeMap::new();
+        let mut rendered: BTreeMap<&ObjectId, (bool, usize)> = BTreeMap::new();
         for part in &bundle.tenants {
             let tenant = &request.tenancy.tenants[part.index];
-            let unit = choice.unit(&part.tenant);
-            for object in &part.objects {
-                let folder = request.layout.unit_folder(name, &unit, object.late);
-                rendered.insert(object.id.to_string(), (Where(folder), part.index));
-            }
+            rendered.extend(part.objects.iter().map(|object| (&object.id, (object.late, part.index))));
             quarantine(request, name, tenant, &mut out);
             derived_names(&choice, tenant, &mut out);
         }
@@ -213,7 +209,11 @@ pub fn refusals(request: &Request<'_>, bundles: &[ClusterBundle]) -> Vec<Diagnos
             }
             let old = lock::unit_of(path);
             for id in lock::objects(entry) {
-                match rendered.get(&id.to_string()) {
+                let new = |late: bool, index: usize| {
+                    let unit = choice.unit(&request.tenancy.tenants[index].name.value);
+                    Where(request.layout.unit_folder(name, &unit, late))
+                };
+                match rendered.get(&id) {
                     Some((_, index)) if request.tenancy.tenants[*index].name.value != *owner => {
                         let message = format!(
                             "`{id}` would go from `{owner}` to `{}`",
@@ -227,7 +227,8 @@ pub fn refusals(request: &Request<'_>, bundles: &[ClusterBundle]) -> Vec<Diagnos
                                 .tenant(&tenant.name.value),
                         );
                     }
-                    Some((new, index)) if *new != old => {
+                    Some((late, index)) if new(*late, *index) != old => {
+                        let new = new(*late, *index);
                         let tenant = &request.tenancy.tenants[*index];
                         let message = format!("`{id}` would move from {} to {}", old.0, new.0);
                         out.push(
