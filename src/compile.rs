@@ -5,7 +5,7 @@ use crate::diagnostic::{Diagnostic, Level, Scope, sort};
 use crate::document::{Node, Value};
 use crate::source::{SourceId, Sources};
 use crate::spec::{self, FleetDoc, Input, NO_FLEET, Specs};
-use crate::tenancy::{self, Context, Tenancy, failing};
+use crate::tenancy::{self, Context, Prior, Tenancy, failing};
 use crate::tree::{self, Layout, Lock, Request, Tree};
 use std::collections::BTreeSet;
 
@@ -65,9 +65,7 @@ pub fn front(sources: &mut Sources, files: &Files, mut context: Context) -> Fron
         None => Lock::default(),
     };
     context.prior = lock.prior();
-    context.prior.tenants.retain(|tenant, _| !context.leaving.contains(tenant));
-    let prior = lock.prior();
-    let known: BTreeSet<&str> = prior.tenants.values().map(String::as_str).collect();
+    let known: BTreeSet<&str> = context.prior.tenants.values().map(String::as_str).collect();
     let builtin = bundle::builtin_profiles(sources);
     let (templates, faults) = Templates::load(sources, &files.templates);
     findings.extend(faults);
@@ -75,6 +73,7 @@ pub fn front(sources: &mut Sources, files: &Files, mut context: Context) -> Fron
     findings.extend(faults);
     let (specs, faults) = spec::load(sources, &files.inputs, &files.fleet_path, &known);
     findings.extend(faults);
+    context.prior.tenants.retain(|tenant, _| !context.leaving.contains(tenant));
     let mut hasher = blake3::Hasher::new();
     for place in profiles.values().chain(specs.profiles.values()).map(|p| p.name.place) {
         hasher.update(sources.get(place.source).text.as_bytes());
@@ -152,15 +151,16 @@ pub fn back(front: &mut Front, sources: &Sources, manifests: &Manifests, wish: &
         if !findings.iter().any(Diagnostic::stops_the_fleet) {
             let named = |list: &[String], name: &str| list.is_empty() || list.iter().any(|n| n == name);
             bundles.retain(|b| named(&wish.clusters, fleet.spec.clusters[b.cluster].name.as_str()));
+            let prior = front.lock.prior();
             let kept: BTreeSet<String> = match wish.tenants.is_empty() {
                 true => BTreeSet::new(),
-                false => front.lock.prior().tenants.into_keys().filter(|t| !wish.tenants.contains(t)).collect(),
+                false => prior.tenants.keys().filter(|t| !wish.tenants.contains(t)).cloned().collect(),
             };
             drop_failing(&mut bundles, &failing(&findings));
             for bundle in &mut bundles {
                 bundle.tenants.retain(|t| named(&wish.tenants, &t.tenant));
             }
-            let mut held = held_tenants(&findings, &front.lock, &front.tenancy.absent, sources);
+            let mut held = held_tenants(&findings, &prior, &front.tenancy.absent, sources);
             macro_rules! request {
                 () => {
                     Request {
@@ -209,7 +209,7 @@ fn drop_failing(bundles: &mut [ClusterBundle], failing: &BTreeSet<String>) {
 /// Tenants with an error; those of a file with one; those of a source that was not given.
 fn held_tenants(
     findings: &[Diagnostic],
-    lock: &Lock,
+    prior: &Prior,
     absent: &BTreeSet<String>,
     sources: &Sources,
 ) -> BTreeSet<String> {
@@ -222,9 +222,9 @@ fn held_tenants(
             _ => None,
         })
         .collect();
-    for (tenant, source) in lock.prior().tenants {
-        if broken.contains(source.as_str()) || absent.contains(&tenant) {
-            held.insert(tenant);
+    for (tenant, source) in &prior.tenants {
+        if broken.contains(source.as_str()) || absent.contains(tenant) {
+            held.insert(tenant.clone());
         }
     }
     held

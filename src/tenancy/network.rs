@@ -6,6 +6,7 @@ use super::{Context, OutOfReach};
 use crate::diagnostic::{Diagnostic, rule};
 use crate::document::Spanned;
 use crate::spec::fleet::{Cluster, Endpoint, FleetSpec};
+use crate::spec::leaf::Cidr;
 use crate::spec::tenant::{Isolation, Peer, Port, PortRule, Protocol, Provision};
 use crate::spec::{did_you_mean, one_of_these};
 use ipnet::IpNet;
@@ -307,6 +308,28 @@ impl<'a> Maker<'_, 'a> {
         endpoint.and_then(|e| e.ports.clone()).unwrap_or_default()
     }
 
+    /// The peer that a declared network is; `toward` is "egress to" or "ingress from", and `any` the rule on every address.
+    fn network(
+        &mut self,
+        cidr: &Spanned<Cidr>,
+        any: &'static crate::diagnostic::Rule,
+        policy: &str,
+        toward: &str,
+    ) -> Value {
+        if is_everywhere(cidr) {
+            let message = format!("{toward} every address");
+            self.demand(any, policy, cidr.place, &message, "name the networks");
+        }
+        let ranges = excluded(self.cluster);
+        if let Ok(net) = cidr.parse::<IpNet>()
+            && let Some(range) = ranges.iter().find(|range| range.contains(&net))
+        {
+            let message = format!("{toward} {range}, a range of the cluster itself");
+            self.demand(&CLUSTER_RANGE, policy, cidr.place, &message, "declare the tenant or the endpoint");
+        }
+        json!({"ipBlock": ip_block(cidr, &ranges)})
+    }
+
     fn egress_peers(&mut self, peer: &Spanned<Peer>) -> Vec<Value> {
         if let Some(fqdn) = &peer.fqdn {
             let cni = self.cluster.cni.as_ref().map_or("its network plugin", |c| c.name.as_str());
@@ -319,18 +342,7 @@ impl<'a> Maker<'_, 'a> {
             return Vec::new();
         }
         if let Some(cidr) = &peer.cidr {
-            if is_everywhere(cidr) {
-                self.demand(&EGRESS_ANY, "allow-egress", cidr.place, "egress to every address", "name the networks");
-            }
-            let ranges = excluded(self.cluster);
-            if let Ok(net) = cidr.parse::<IpNet>()
-                && let Some(range) = ranges.iter().find(|range| range.contains(&net))
-            {
-                let message = format!("egress to {range}, a range of the cluster itself");
-                let fix = "declare the tenant or the endpoint";
-                self.demand(&CLUSTER_RANGE, "allow-egress", cidr.place, &message, fix);
-            }
-            return vec![json!({"ipBlock": ip_block(cidr, &ranges)})];
+            return vec![self.network(cidr, &EGRESS_ANY, "allow-egress", "egress to")];
         }
         if let Some(name) = &peer.platform {
             return self.endpoint(name);
@@ -406,29 +418,7 @@ impl<'a> Maker<'_, 'a> {
             return Vec::new();
         }
         if let Some(cidr) = &peer.cidr {
-            if is_everywhere(cidr) {
-                self.demand(
-                    &INGRESS_ANY,
-                    "allow-ingress",
-                    cidr.place,
-                    "ingress from every address",
-                    "name the networks",
-                );
-            }
-            let ranges = excluded(self.cluster);
-            if let Ok(net) = cidr.parse::<IpNet>()
-                && let Some(range) = ranges.iter().find(|range| range.contains(&net))
-            {
-                let message = format!("ingress from {range}, a range of the cluster itself");
-                self.demand(
-                    &CLUSTER_RANGE,
-                    "allow-ingress",
-                    cidr.place,
-                    &message,
-                    "declare the tenant or the endpoint",
-                );
-            }
-            return vec![json!({"ipBlock": ip_block(cidr, &ranges)})];
+            return vec![self.network(cidr, &INGRESS_ANY, "allow-ingress", "ingress from")];
         }
         if let Some(name) = &peer.platform {
             return self.endpoint(name);
