@@ -7,6 +7,7 @@ use crate::source::{SourceId, Sources};
 use crate::spec::{self, FleetDoc, Input, NO_FLEET, Specs};
 use crate::tenancy::{self, Context, Prior, Tenancy, failing};
 use crate::tree::{self, Layout, Lock, Request, Tree};
+use rayon::prelude::*;
 use std::collections::BTreeSet;
 
 /// What the shell read.
@@ -100,10 +101,10 @@ pub fn front(sources: &mut Sources, files: &Files, mut context: Context) -> Fron
         let (tenancy, faults) = tenancy::resolve(sources, &front.specs, fleet, &profiles, &context, &front.findings);
         front.tenancy = tenancy;
         // The trees of the documents are merged now, and ten thousand of them are many.
-        for doc in &mut front.specs.tenants {
+        front.specs.tenants.par_iter_mut().for_each(|doc| {
             doc.spec = Node::new(doc.name.place, Value::Null);
             doc.metadata = Node::new(doc.name.place, Value::Null);
-        }
+        });
         front.findings.extend(faults);
     }
     front
@@ -122,6 +123,8 @@ pub struct Wish {
     pub allow_removal: Vec<String>,
     /// The version of this program.
     pub version: String,
+    /// Whether the files' texts are wanted, and not only what is wrong: ten thousand tenants have 100 MB of them.
+    pub texts: bool,
 }
 
 /// Everything that comes out.
@@ -129,7 +132,7 @@ pub struct Wish {
 pub struct Compiled {
     /// Objects, by cluster.
     pub bundles: Vec<ClusterBundle>,
-    /// The tree.
+    /// The tree; its files only where their texts were wished for.
     pub tree: Tree,
     /// Tenants whose last rendered files are held.
     pub held: BTreeSet<String>,
@@ -146,7 +149,8 @@ pub fn back(front: &mut Front, sources: &Sources, manifests: &Manifests, wish: &
     if let Some(fleet) = front.specs.fleet.as_ref().filter(|_| !stopped) {
         let broken = failing(&findings);
         front.tenancy.tenants.retain(|t| !broken.contains(&t.name.value));
-        let (mut bundles, faults) = bundle::render(&front.tenancy, fleet, &front.templates, manifests, sources);
+        let (mut bundles, faults) =
+            bundle::render(&front.tenancy, fleet, &front.templates, manifests, sources, wish.texts);
         findings.extend(faults);
         if !findings.iter().any(Diagnostic::stops_the_fleet) {
             let named = |list: &[String], name: &str| list.is_empty() || list.iter().any(|n| n == name);
@@ -175,6 +179,7 @@ pub fn back(front: &mut Front, sources: &Sources, manifests: &Manifests, wish: &
                         version: &wish.version,
                         templates: &front.templates.digest,
                         profiles: &front.profiles_digest,
+                        texts: wish.texts,
                     }
                 };
             }

@@ -3,8 +3,8 @@
 //! Used by the fleet's patterns (`acme:tenant:{{ tenant }}`) and by the leaves of templates. Whole templates are never
 //! text: an expression yields a value, and a value can not become structure.
 
+use crate::value::Value;
 use minijinja::{Environment, Error, ErrorKind, Expression, UndefinedBehavior, Value as Jinja};
-use serde_json::Value;
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
@@ -243,7 +243,7 @@ impl Hole {
                 if !fits(&value, &mut budget) {
                     return Err(Fault::Limit(format!("the value holds more than {MAX_ITEMS} items")));
                 }
-                serde_json::to_value(&value).map_err(|e| Fault::Other(e.to_string()))
+                serde_json::to_value(&value).map(|v| Value::from(&v)).map_err(|e| Fault::Other(e.to_string()))
             }
         }
     }
@@ -262,8 +262,8 @@ impl Hole {
         let mut value = scope.get(first).ok_or_else(undefined)?;
         for key in rest {
             let next = match value {
-                Value::Array(items) => key.parse::<usize>().ok().and_then(|i| items.get(i)),
-                _ => value.get(key.as_str()),
+                Value::Seq(items) => key.parse::<usize>().ok().and_then(|i| items.get(i)),
+                _ => value.get(key),
             };
             value = next.ok_or_else(undefined)?;
         }
@@ -357,9 +357,9 @@ impl Leaf {
     /// The fault, and the expression's byte in the leaf.
     pub fn eval(&self, scope: &Scope<'_>) -> Result<Value, (Fault, usize)> {
         match self {
-            Self::Text(text) => Ok(Value::String(text.clone())),
+            Self::Text(text) => Ok(text.into()),
             Self::Value(hole) => hole.eval(scope).map_err(|f| (f, hole.offset)),
-            Self::Mixed(parts) => mixed(parts, scope).map(Value::String),
+            Self::Mixed(parts) => mixed(parts, scope).map(Value::from),
         }
     }
 
@@ -400,8 +400,9 @@ fn mixed_part(hole: &Hole, scope: &Scope<'_>) -> Result<String, Fault> {
         }
     };
     match value {
-        Value::String(text) => Ok(text.clone()),
-        Value::Bool(_) | Value::Number(_) => Ok(value.to_string()),
+        Value::String(text) => Ok(text.to_string()),
+        Value::Bool(b) => Ok(b.to_string()),
+        Value::Number(n) => Ok(n.to_string()),
         Value::Null => Err(Fault::Undefined(hole.source.clone())),
         _ => Err(Fault::Other(format!("`{}` is a list or a mapping, and text stands around it", hole.source))),
     }
@@ -430,10 +431,10 @@ pub fn eval_text(text: &str, names: &[(&str, &Value)]) -> Result<String, String>
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
+    use crate::value::{list, map};
 
     fn eval(text: &str) -> Result<Value, Fault> {
-        let v = json!({"a": {"b": ["x", 1]}, "t": "no"});
+        let v = map! { "a" => map! { "b" => list!["x", 1u16] }, "t" => "no" };
         let mut scope = Scope::new();
         scope.push("v", &v);
         Leaf::parse(text).map_err(|e| e.0)?.eval(&scope).map_err(|e| e.0)
@@ -441,10 +442,10 @@ mod tests {
 
     #[test]
     fn a_lone_expression_keeps_its_type() {
-        assert_eq!(eval("{{ v.a.b[1] }}"), Ok(json!(1)));
-        assert_eq!(eval("x-{{ v.t }}"), Ok(json!("x-no")));
-        assert_eq!(eval("{{ v.a['b'][0] ~ '!' }}"), Ok(json!("x!")));
-        assert_eq!(eval("{{ v.a.b|length + 1 }}"), Ok(json!(3)));
+        assert_eq!(eval("{{ v.a.b[1] }}"), Ok(1u16.into()));
+        assert_eq!(eval("x-{{ v.t }}"), Ok("x-no".into()));
+        assert_eq!(eval("{{ v.a['b'][0] ~ '!' }}"), Ok("x!".into()));
+        assert_eq!(eval("{{ v.a.b|length + 1 }}"), Ok(3u16.into()));
     }
 
     #[test]

@@ -24,6 +24,7 @@
 pub mod place;
 pub mod diagnostic;
 pub mod source;
+pub mod value;
 pub mod document;
 pub mod expression;
 pub mod spec;

@@ -2,11 +2,12 @@
 //! those that are rendered.
 
 use super::object::ObjectId;
-use crate::document;
+use crate::document::{self, Ref, Repr};
 use crate::source::{Source, SourceId};
 use crate::spec::leaf::FORMATS;
 use crate::spec::quantity::{self, Quantity};
-use serde_json::{Value, json};
+use crate::value::Value;
+use serde_json::json;
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
@@ -149,7 +150,7 @@ pub fn order(id: &ObjectId) -> usize {
     ORDER.iter().position(|k| *k == id.kind).unwrap_or(if flux { ORDER.len() + 1 } else { ORDER.len() })
 }
 
-type Validators = BTreeMap<String, jsonschema::Validator>;
+type Validators = BTreeMap<String, jsonschema::Validator<Repr<Value>>>;
 
 static VALIDATORS: LazyLock<Validators> = LazyLock::new(|| {
     let source = Source::new("schemas.yaml", include_str!("schemas.yaml"));
@@ -173,7 +174,7 @@ static VALIDATORS: LazyLock<Validators> = LazyLock::new(|| {
         if let (Some(all), Some(more)) = (schema["required"].as_array_mut(), own["required"].as_array()) {
             all.extend(more.iter().cloned());
         }
-        let mut options = jsonschema::options().should_validate_formats(true).offline();
+        let mut options = jsonschema::options_for::<Repr<Value>>().should_validate_formats(true).offline();
         for format in FORMATS {
             options = options.with_format(format.name, |text: &str| (format.check)(text).is_ok());
         }
@@ -189,12 +190,12 @@ static VALIDATORS: LazyLock<Validators> = LazyLock::new(|| {
 pub fn check(object: &Value) -> Option<Vec<String>> {
     let text = |key: &str| object.get(key).and_then(Value::as_str).unwrap_or_default();
     let validator = VALIDATORS.get(&format!("{}/{}", text("apiVersion"), text("kind")))?;
-    if validator.is_valid(object) {
+    if validator.is_valid(Ref::Node(object)) {
         return Some(Vec::new());
     }
     Some(
         validator
-            .iter_errors(object)
+            .iter_errors(Ref::Node(object))
             .take(5)
             .map(|e| format!("{}: {}", e.instance_path(), crate::spec::shorten(&e.to_string())))
             .collect(),

@@ -1,7 +1,7 @@
 //! Verbatim files: a tenant's own objects, passed through byte for byte.
 
 use super::kinds;
-use super::object::{Object, ObjectId};
+use super::object::{Body, Object, ObjectId};
 use crate::diagnostic::{Diagnostic, rule};
 use crate::document::Spanned;
 use crate::document::{self, Document, Value as Tree};
@@ -154,13 +154,13 @@ impl Manifests {
     }
 
     /// A tenant's verbatim objects on a cluster. A file that is missing was reported by whoever looked for it.
-    pub(super) fn of(
+    pub(super) fn of<'s>(
         &self,
         tenant: &Tenant,
         on: &OnCluster,
-        sources: &Sources,
+        sources: &'s Sources,
         out: &mut Vec<Diagnostic>,
-    ) -> Vec<Object> {
+    ) -> Vec<Object<'s>> {
         let mut objects = Vec::new();
         for named in on.spec.manifests.iter().flatten() {
             let Some(file) = resolve(sources, named).and_then(|path| self.files.get(&path)) else {
@@ -183,19 +183,19 @@ impl Manifests {
         objects
     }
 
-    fn object(
+    fn object<'s>(
         &self,
         document: &Document,
         tenant: &Tenant,
         on: &OnCluster,
-        sources: &Sources,
-    ) -> Result<Option<Object>, Box<Diagnostic>> {
+        sources: &'s Sources,
+    ) -> Result<Option<Object<'s>>, Box<Diagnostic>> {
         if matches!(document.root.value, Tree::Null) {
             return Ok(None);
         }
         let place = document.root.entries().first().map_or(document.root.place, |e| e.key_place);
         let value = document.root.to_json();
-        let id = ObjectId::of(&value).map_err(|reason| {
+        let id = ObjectId::of(&document.root).map_err(|reason| {
             Box::new(
                 Diagnostic::new(&MANIFEST, place, format!("this is no object: {reason}")).fix("remove it, or mend it"),
             )
@@ -249,11 +249,6 @@ impl Manifests {
             let fix = format!("bind a lesser role, or write a Waiver of `{}` for {object}", CLUSTER_ADMIN.id);
             return Err(Box::new(Diagnostic::new(&CLUSTER_ADMIN, place, message).fix(fix)));
         }
-        let mut text = sources.get(document.raw.source).slice(document.raw).to_owned();
-        if !text.ends_with('\n') {
-            text.push('\n');
-        }
-        let late = !kinds::surely_present(&id);
-        Ok(Some(Object { id, text, late, origin: place }))
+        Ok(Some(Object { id, body: Body::Verbatim(raw.into()), origin: place }))
     }
 }

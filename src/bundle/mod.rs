@@ -6,11 +6,12 @@ pub mod object;
 mod template;
 
 pub use manifests::{MANIFEST, MANIFEST_NOT_ALLOWED, Manifests, reaches_out, read_otherwise, wanted};
-pub use object::{Object, ObjectId};
+pub use object::{ObjectId, Part};
 pub use template::{EXPRESSION, LIMIT, SYNTAX, Template, UNDEFINED};
 
+use object::{Body, Object};
+
 use crate::diagnostic::{Diagnostic, Scope as Whom, rule};
-use crate::document::emit;
 use crate::expression::Scope;
 use crate::source::{Place, Source, SourceId, Sources};
 use crate::spec::FleetDoc;
@@ -18,10 +19,10 @@ use crate::spec::fleet::Cluster;
 use crate::spec::leaf::Line;
 use crate::tenancy::model::{Namespace, OnCluster, Tenant};
 use crate::tenancy::{Tenancy, role_object};
+use crate::value::{Entry, Text, Value, lay_in, list, map};
 use include_dir::{Dir, include_dir};
 use rayon::prelude::*;
-use serde_json::{Map, Value, json};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 rule! {
     /// A template yields something that is no object, or one that its Kubernetes schema refuses.
@@ -157,8 +158,17 @@ pub struct TenantBundle {
     pub tenant: String,
     /// Its index in the tenancy.
     pub index: usize,
-    /// Its objects, in the order of applying.
-    pub objects: Vec<Object>,
+    /// What the cluster surely has the kinds of.
+    pub early: Part,
+    /// What it may lack the kinds of: applied after the rest, so that it can hold up nothing.
+    pub late: Part,
+}
+
+impl TenantBundle {
+    /// What the tenant's objects are.
+    pub fn objects(&self) -> impl Iterator<Item = &ObjectId> {
+        self.early.objects.iter().chain(&self.late.objects)
+    }
 }
 
 /// A cluster's objects.
@@ -167,32 +177,42 @@ pub struct ClusterBundle {
     /// The cluster's index in the fleet.
     pub cluster: usize,
     /// What is rendered once a cluster.
-    pub platform: Vec<Object>,
+    pub platform: Part,
     /// Each tenant's, by name.
     pub tenants: Vec<TenantBundle>,
 }
 
-/// Renders every tenant on every cluster.
+/// Renders every tenant on every cluster; with their texts, or only to find what is wrong.
 pub fn render(
     tenancy: &Tenancy,
     fleet: &FleetDoc,
     templates: &Templates,
     manifests: &Manifests,
     sources: &Sources,
+    texts: bool,
 ) -> (Vec<ClusterBundle>, Vec<Diagnostic>) {
     let mut out = Vec::new();
     let mut bundles = Vec::new();
     for (index, cluster) in fleet.spec.clusters.iter().enumerate() {
         let renderer = Renderer::new(fleet, cluster, templates, manifests, sources);
-        let platform = renderer.platform(&mut out);
+        let platform = renderer.platform(texts, &mut out);
         let here: Vec<(usize, &Tenant, &OnCluster)> =
             tenancy.tenants.iter().enumerate().filter_map(|(i, t)| Some((i, t, t.on(index)?))).collect();
         let rendered: Vec<(TenantBundle, Vec<Diagnostic>)> = here
             .par_iter()
             .map(|(i, tenant, on)| {
                 let mut faults = Vec::new();
-                let objects = renderer.tenant(tenant, on, &mut faults);
-                (TenantBundle { tenant: tenant.name.value.clone(), index: *i, objects }, faults)
+                let mut bundle = TenantBundle {
+                    tenant: tenant.name.value.clone(),
+                    index: *i,
+                    early: Part::default(),
+                    late: Part::default(),
+                };
+                for object in renderer.tenant(tenant, on, &mut faults) {
+                    let part = if kinds::surely_present(&object.id) { &mut bundle.early } else { &mut bundle.late };
+                    part.push(object, texts);
+                }
+                (bundle, faults)
             })
             .collect();
         let mut tenants = Vec::with_capacity(rendered.len());
@@ -217,12 +237,12 @@ fn required(bundle: &ClusterBundle, tenancy: &Tenancy, cluster: &Cluster, out: &
         };
         for wanted in on.spec.requires.iter().flatten() {
             let ids = ids.get_or_insert_with(|| {
-                let tenants = bundle.tenants.iter().flat_map(|t| &t.objects);
-                bundle.platform.iter().chain(tenants).map(|o| &o.id).collect()
+                bundle.platform.objects.iter().chain(bundle.tenants.iter().flat_map(TenantBundle::objects)).collect()
             });
-            let group = wanted.api_version.split_once('/').map_or("", |(g, _)| g).to_owned();
-            let namespace = wanted.namespace.as_ref().map_or_else(String::new, |n| n.to_string());
-            let id = ObjectId { group, kind: wanted.kind.to_string(), namespace, name: wanted.name.to_string() };
+            let group = wanted.api_version.split_once('/').map_or("", |(g, _)| g).into();
+            let namespace = wanted.namespace.as_ref().map_or("", |n| n.as_str()).into();
+            let id =
+                ObjectId { group, kind: wanted.kind.as_str().into(), namespace, name: wanted.name.as_str().into() };
             if !ids.contains(&id) {
                 let message =
                     format!("`{id}` is required, and nothing among the inputs of `{}` defines it", cluster.name.value);
@@ -260,20 +280,25 @@ impl<'a> Renderer<'a> {
     ) -> Self {
         let flux = cluster.flux.as_ref();
         let flux_namespace = flux.and_then(|f| f.namespace.as_ref()).map_or("flux-system", |n| n.as_str()).to_owned();
-        let roles =
-            fleet.spec.roles.iter().flatten().map(
-                |r| json!({"name": r.name.as_str(), "rules": r.rules.iter().map(|r| &r.value).collect::<Vec<_>>()}),
-            );
+        let roles = fleet.spec.roles.iter().flatten().map(|r| {
+            let rules = r.rules.iter().filter_map(|r| serde_json::to_value(&r.value).ok());
+            map! { "name" => r.name.as_str(), "rules" => rules.map(|r| Value::from(&r)).collect::<Vec<_>>() }
+        });
+        let labels = cluster.labels.iter().flatten().map(|(k, v)| -> Entry { (k.as_str().into(), v.as_str().into()) });
+        let labels = cluster.labels.is_some().then(|| labels.collect::<Vec<_>>());
         Self {
-            fleet: json!({"name": fleet.name.value}),
-            cluster: json!({
-                "name": cluster.name.as_str(),
-                "labels": cluster.labels,
-                "ring": cluster.ring.as_ref().map(|r| r.as_str()),
-                "kubernetes": cluster.kubernetes.as_ref().map(|k| k.as_str()),
-                "flux": {"namespace": flux_namespace, "version": flux.and_then(|f| f.version.as_ref()).map(|v| v.as_str())},
-            }),
-            roles: Value::Array(roles.collect()),
+            fleet: map! { "name" => &fleet.name.value },
+            cluster: map! {
+                "name" => cluster.name.as_str(),
+                "labels" => labels,
+                "ring" => cluster.ring.as_ref().map(|r| r.as_str()),
+                "kubernetes" => cluster.kubernetes.as_ref().map(|k| k.as_str()),
+                "flux" => map! {
+                    "namespace" => &flux_namespace,
+                    "version" => flux.and_then(|f| f.version.as_ref()).map(|v| v.as_str()),
+                },
+            },
+            roles: roles.collect::<Vec<_>>().into(),
             cluster_name: cluster.name.as_str(),
             fleet_place: fleet.name.place,
             owner: &fleet.name.value,
@@ -292,7 +317,7 @@ impl<'a> Renderer<'a> {
         scope
     }
 
-    fn platform(&self, out: &mut Vec<Diagnostic>) -> Vec<Object> {
+    fn platform(&self, texts: bool, out: &mut Vec<Diagnostic>) -> Part {
         let mut scope = self.base();
         scope.push("roles", &self.roles);
         let mut found = Vec::new();
@@ -301,11 +326,14 @@ impl<'a> Renderer<'a> {
                 out.push(failure.finding("every tenant", self.fleet_place).scope(Whom::Fleet));
             }
         }
-        let mut objects: Vec<Object> = Vec::new();
+        let mut objects: Vec<Object<'_>> = Vec::new();
         for (mut value, origin) in found {
-            let labels = [("tenantry.dev/owner", self.owner)];
-            decorate(&mut value, labels.into_iter(), &[("kustomize.toolkit.fluxcd.io/substitute", "disabled")]);
-            match self.object(value, origin) {
+            let labels = [(Text::new_static("tenantry.dev/owner"), self.owner.into())];
+            let made = checked(&value, origin).map(|id| {
+                decorate(&mut value, &labels, &[SUBSTITUTE]);
+                Object { id, body: Body::Value(value), origin }
+            });
+            match made {
                 Ok(object) if objects.iter().any(|o| o.id == object.id) => {
                     out.push(duplicate(&object, self.fleet_place).scope(Whom::Fleet));
                 }
@@ -313,11 +341,12 @@ impl<'a> Renderer<'a> {
                 Err(fault) => out.push(fault.scope(Whom::Fleet)),
             }
         }
-        objects.sort_by(|a, b| (kinds::order(&a.id), &a.id).cmp(&(kinds::order(&b.id), &b.id)));
-        objects
+        let mut part = Part::default();
+        in_order(objects).into_iter().for_each(|object| part.push(object, texts));
+        part
     }
 
-    fn tenant(&self, tenant: &Tenant, on: &OnCluster, out: &mut Vec<Diagnostic>) -> Vec<Object> {
+    fn tenant(&self, tenant: &Tenant, on: &OnCluster, out: &mut Vec<Diagnostic>) -> Vec<Object<'a>> {
         let compat = on.spec.compat.as_ref().and_then(|c| c.flux_create_tenant.as_ref()).is_some_and(|f| f.value);
         let mut found: Vec<(Value, Place)> = Vec::new();
         if let Err(failure) = self.evaluate(on, compat, &mut found) {
@@ -325,45 +354,49 @@ impl<'a> Renderer<'a> {
             return Vec::new();
         }
         let before = out.len();
-        let mut objects: Vec<Object> = Vec::with_capacity(found.len());
-        let mut seen: BTreeSet<ObjectId> = BTreeSet::new();
+        let mut objects: Vec<Object<'_>> = Vec::with_capacity(found.len());
+        let mut seen: HashMap<ObjectId, Place> = HashMap::with_capacity(found.len());
+        let labels: Vec<Entry> = on.tenant.common_labels.iter().map(|(k, v)| (k.into(), Value::from(v))).collect();
         for (mut value, origin) in found {
-            if !compat {
-                self.decorate_for(&mut value, on);
-            }
-            if let Some(what) = weakened(&value, on) {
-                let message = format!("a template renders {what} other than the spec says");
-                let fix = "restore the template; the floor is loosened in the spec, with a Waiver";
-                out.push(self.of(tenant, Diagnostic::new(&FLOOR_MISSING, origin, message).fix(fix)));
-                continue;
-            }
-            let object = match self.object(value, origin) {
-                Ok(object) => object,
+            let id = match checked(&value, origin) {
+                Ok(id) => id,
                 Err(fault) => {
                     out.push(self.of(tenant, *fault));
                     continue;
                 }
             };
+            let home = if id.kind == "Namespace" { &id.name } else { &id.namespace };
+            let namespace = on.namespaces.iter().find(|n| n.name == *home);
+            if !compat {
+                decorate(&mut value, &labels, &annotations_of(&id, namespace));
+            }
+            if let Some(what) = namespace.and_then(|n| weakened(&id, &value, n)) {
+                let message = format!("a template renders {what} other than the spec says");
+                let fix = "restore the template; the floor is loosened in the spec, with a Waiver";
+                out.push(self.of(tenant, Diagnostic::new(&FLOOR_MISSING, origin, message).fix(fix)));
+                continue;
+            }
+            let object = Object { id, body: Body::Value(value), origin };
             if let Some(reason) = self.not_allowed(&object.id, tenant, on) {
                 let message = format!("`{}` is not the tenant's to have: {reason}", object.id);
                 let fix = "render objects of the tenant's own namespaces";
                 out.push(self.of(tenant, Diagnostic::new(&OBJECT_NOT_ALLOWED, origin, message).fix(fix)));
-            } else if !seen.insert(object.id.clone()) {
-                let first = objects.iter().find(|o| o.id == object.id).map_or(origin, |o| o.origin);
+            } else if let Some(first) = seen.get(&object.id).copied() {
                 // The fleet's own template is the one that can be changed.
                 let own = |place: &Place| !self.sources.path(*place).starts_with("builtin/");
                 let (place, other) = if own(&origin) { (origin, first) } else { (first, origin) };
                 out.push(self.of(tenant, duplicate(&object, place).related(other, "the other")));
             } else {
+                seen.insert(object.id.clone(), origin);
                 objects.push(object);
             }
         }
         for object in self.manifests.of(tenant, on, self.sources, out) {
-            if seen.insert(object.id.clone()) {
-                objects.push(object);
+            if let Some(first) = seen.get(&object.id) {
+                out.push(self.of(tenant, duplicate(&object, object.origin).related(*first, "the first")));
             } else {
-                let first = objects.iter().find(|o| o.id == object.id).map_or(object.origin, |o| o.origin);
-                out.push(self.of(tenant, duplicate(&object, object.origin).related(first, "the first")));
+                seen.insert(object.id.clone(), object.origin);
+                objects.push(object);
             }
         }
         let clean = out.len() == before;
@@ -371,8 +404,7 @@ impl<'a> Renderer<'a> {
         if clean && !compat {
             floor_is_there(&objects, tenant, on, out);
         }
-        objects.sort_by(|a, b| (kinds::order(&a.id), &a.id).cmp(&(kinds::order(&b.id), &b.id)));
-        objects
+        in_order(objects)
     }
 
     fn of(&self, tenant: &Tenant, finding: Diagnostic) -> Diagnostic {
@@ -380,12 +412,11 @@ impl<'a> Renderer<'a> {
     }
 
     fn evaluate(&self, on: &OnCluster, compat: bool, found: &mut Vec<(Value, Place)>) -> Result<(), template::Failure> {
-        let json = |v: Result<Value, serde_json::Error>| v.unwrap_or(Value::Null);
-        let tenant = json(serde_json::to_value(&on.tenant));
+        let tenant = Value::from(&on.tenant);
         let mut base = self.base();
         base.push("tenant", &tenant);
         for namespace in &on.namespaces {
-            let value = json(serde_json::to_value(namespace));
+            let value = Value::from(namespace);
             let scope = base.with(&[("namespace", &value)]);
             let templates = if compat { &self.templates.compat } else { &self.templates.namespace };
             for template in templates {
@@ -395,13 +426,13 @@ impl<'a> Renderer<'a> {
         if compat {
             return Ok(());
         }
-        let deployers = json(serde_json::to_value(&on.deployers));
+        let deployers = Value::from(on.deployers.iter().map(Value::from).collect::<Vec<_>>());
         let scope = base.with(&[("deployers", &deployers)]);
         for template in &self.templates.tenant {
             template.eval(&scope, found)?;
         }
         for sync in &on.syncs {
-            let value = json(serde_json::to_value(sync));
+            let value = Value::from(sync);
             let scope = base.with(&[("sync", &value)]);
             for template in &self.templates.sync {
                 template.eval(&scope, found)?;
@@ -410,46 +441,8 @@ impl<'a> Renderer<'a> {
         Ok(())
     }
 
-    fn decorate_for(&self, value: &mut Value, on: &OnCluster) {
-        let mut annotations: Vec<(&str, &str)> = vec![("kustomize.toolkit.fluxcd.io/substitute", "disabled")];
-        if let Ok(id) = ObjectId::of(value) {
-            let home = if id.kind == "Namespace" { &id.name } else { &id.namespace };
-            let namespace = on.namespaces.iter().find(|n| n.name == *home);
-            if let Some(namespace) = namespace {
-                if is_protected(&id, namespace) {
-                    annotations.insert(0, ("kustomize.toolkit.fluxcd.io/prune", "disabled"));
-                }
-                if namespace.adopt && (kinds::is_floor(&id) || id.kind == "ServiceAccount") {
-                    annotations.insert(0, ("kustomize.toolkit.fluxcd.io/ssa", "Merge"));
-                }
-            }
-        }
-        annotations.sort_unstable();
-        let labels = on.tenant.common_labels.iter().map(|(k, v)| (k.as_str(), v.as_str()));
-        decorate(value, labels, &annotations);
-    }
-
-    fn object(&self, value: Value, origin: Place) -> Result<Object, Box<Diagnostic>> {
-        let invalid =
-            |message: String| Box::new(Diagnostic::new(&OBJECT_INVALID, origin, message).fix("mend the template"));
-        let id = ObjectId::of(&value).map_err(|reason| invalid(format!("the template yields no object: {reason}")))?;
-        if kinds::unknown_to_kubernetes(&id) {
-            return Err(invalid(format!("Kubernetes has no kind {}", id.type_name())));
-        }
-        match kinds::check(&value) {
-            Some(faults) if !faults.is_empty() => {
-                return Err(invalid(format!("`{id}` is refused by its schema: {}", faults.join("; "))));
-            }
-            _ => {}
-        }
-        let mut text = String::with_capacity(512);
-        emit(&mut text, &value);
-        let late = !kinds::surely_present(&id);
-        Ok(Object { id, text, late, origin })
-    }
-
     /// Objects of kinds that the cluster says it does not have, one finding a kind.
-    fn undeclared_kinds(&self, objects: &[Object], tenant: &Tenant, out: &mut Vec<Diagnostic>) {
+    fn undeclared_kinds(&self, objects: &[Object<'_>], tenant: &Tenant, out: &mut Vec<Diagnostic>) {
         let Some(apis) = self.apis else { return };
         let declared = |id: &ObjectId| {
             apis.iter().any(|api| {
@@ -458,7 +451,7 @@ impl<'a> Renderer<'a> {
             })
         };
         let mut seen: BTreeSet<String> = BTreeSet::new();
-        for object in objects.iter().filter(|o| o.late && !declared(&o.id)) {
+        for object in objects.iter().filter(|o| !kinds::surely_present(&o.id) && !declared(&o.id)) {
             if seen.insert(object.id.type_name()) {
                 let message =
                     format!("the cluster `{}` does not say that it has {}", self.cluster_name, object.id.type_name());
@@ -488,7 +481,7 @@ impl<'a> Renderer<'a> {
     }
 }
 
-fn duplicate(object: &Object, place: Place) -> Diagnostic {
+fn duplicate(object: &Object<'_>, place: Place) -> Diagnostic {
     Diagnostic::new(&DUPLICATE_OBJECT, place, format!("`{}` is defined twice", object.id)).fix("remove one of the two")
 }
 
@@ -504,64 +497,105 @@ fn is_protected(id: &ObjectId, namespace: &Namespace) -> bool {
     }
 }
 
-/// Sets labels and annotations that no template can leave out or change.
-fn decorate<'l>(value: &mut Value, labels: impl Iterator<Item = (&'l str, &'l str)>, annotations: &[(&str, &str)]) {
-    let Some(metadata) = value.get_mut("metadata").and_then(Value::as_object_mut) else {
-        return;
-    };
-    let mut set = |field: &str, pairs: &mut dyn Iterator<Item = (String, String)>| {
-        if !matches!(metadata.get(field), Some(Value::Object(_))) {
-            metadata.insert(field.to_owned(), Value::Object(Map::new()));
-        }
-        if let Some(Value::Object(map)) = metadata.get_mut(field) {
-            for (key, value) in pairs {
-                map.insert(key, Value::String(value));
-            }
-        }
-    };
-    set("labels", &mut labels.map(|(k, v)| (k.to_owned(), v.to_owned())));
-    set("annotations", &mut annotations.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())));
+const fn annotation(key: &'static str, value: &'static str) -> Entry {
+    (Text::new_static(key), Value::String(Text::new_static(value)))
 }
 
-/// The part of the floor that an object is, where it is not what the spec says.
-fn weakened(value: &Value, on: &OnCluster) -> Option<&'static str> {
-    let id = ObjectId::of(value).ok()?;
-    let home = if id.kind == "Namespace" { &id.name } else { &id.namespace };
-    let namespace = on.namespaces.iter().find(|n| n.name == *home)?;
-    let at = |pointer: &str| value.pointer(pointer).cloned().unwrap_or(Value::Null);
+const SUBSTITUTE: Entry = annotation("kustomize.toolkit.fluxcd.io/substitute", "disabled");
+const KEEP: Entry = annotation("kustomize.toolkit.fluxcd.io/prune", "disabled");
+const MERGE: Entry = annotation("kustomize.toolkit.fluxcd.io/ssa", "Merge");
+
+/// The annotations that an object of a tenant has, whatever its template says, by key.
+fn annotations_of(id: &ObjectId, namespace: Option<&Namespace>) -> Vec<Entry> {
+    let protected = namespace.is_some_and(|n| is_protected(id, n));
+    let adopted = namespace.is_some_and(|n| n.adopt && (kinds::is_floor(id) || id.kind == "ServiceAccount"));
+    let keep = protected.then_some(KEEP);
+    keep.into_iter().chain(adopted.then_some(MERGE)).chain([SUBSTITUTE]).collect()
+}
+
+/// Sets labels and annotations that no template can leave out or change.
+fn decorate(value: &mut Value, labels: &[Entry], annotations: &[Entry]) {
+    let Some(object) = value.entries_mut() else { return };
+    let Some((_, metadata)) = object.iter_mut().find(|(key, _)| key == "metadata") else { return };
+    let Some(metadata) = metadata.entries_mut() else { return };
+    for (field, more) in [("labels", labels), ("annotations", annotations)] {
+        let at = metadata.iter().position(|(key, _)| key == field).unwrap_or_else(|| {
+            metadata.push((Text::new_static(field), Value::Null));
+            metadata.len() - 1
+        });
+        let found = &mut metadata[at].1;
+        if found.entries_mut().is_none() {
+            *found = Value::Null;
+        }
+        if let Some(entries) = found.entries_mut() {
+            lay_in(entries, more.iter().cloned());
+        }
+    }
+}
+
+/// The identity of what a template yields, which its schema accepts: what is set on every object after is ours.
+fn checked(value: &Value, origin: Place) -> Result<ObjectId, Box<Diagnostic>> {
+    let id =
+        ObjectId::of(value).map_err(|reason| invalid(origin, format!("the template yields no object: {reason}")))?;
+    if kinds::unknown_to_kubernetes(&id) {
+        return Err(invalid(origin, format!("Kubernetes has no kind {}", id.type_name())));
+    }
+    match kinds::check(value) {
+        Some(faults) if !faults.is_empty() => {
+            Err(invalid(origin, format!("`{id}` is refused by its schema: {}", faults.join("; "))))
+        }
+        _ => Ok(id),
+    }
+}
+
+fn invalid(origin: Place, message: String) -> Box<Diagnostic> {
+    Box::new(Diagnostic::new(&OBJECT_INVALID, origin, message).fix("mend the template"))
+}
+
+/// Objects in the order of applying.
+fn in_order(mut objects: Vec<Object<'_>>) -> Vec<Object<'_>> {
+    objects.sort_by(|a, b| (kinds::order(&a.id), &a.id).cmp(&(kinds::order(&b.id), &b.id)));
+    objects
+}
+
+/// The part of the floor of its namespace that an object is, where it is not what the spec says.
+fn weakened(id: &ObjectId, value: &Value, namespace: &Namespace) -> Option<&'static str> {
     match (id.kind.as_str(), id.name.as_str()) {
         ("Namespace", _) => {
-            let labels = at("/metadata/labels");
+            let labels = value.at(&["metadata", "labels"]);
             let mut security =
                 namespace.labels.iter().filter(|(key, _)| key.starts_with("pod-security.kubernetes.io/"));
-            security.any(|(key, wanted)| labels.get(key) != Some(&json!(wanted))).then_some("the Pod Security labels")
+            let same = |key: &str, wanted: &str| labels.get(key).and_then(Value::as_str) == Some(wanted);
+            security.any(|(key, wanted)| !same(key, wanted)).then_some("the Pod Security labels")
         }
         ("NetworkPolicy", "default-deny") if namespace.network.rendered => {
-            let rules = namespace.network.deny.clone().map_or(Value::Null, Value::Array);
-            let same = |pointer| {
-                let found = at(pointer);
-                found == rules || (rules.is_null() && found == json!([]))
+            let rules = namespace.network.deny.as_deref().unwrap_or_default();
+            let same = |side| {
+                let found = value.at(&["spec", side]);
+                found.items() == rules && (found.is_null() || matches!(found, Value::Seq(_)))
             };
-            let whole = at("/spec/podSelector") == json!({}) && at("/spec/policyTypes") == json!(["Ingress", "Egress"]);
-            (!whole || !same("/spec/ingress") || !same("/spec/egress")).then_some("default-deny")
+            let whole = *value.at(&["spec", "podSelector"]) == map! {}
+                && *value.at(&["spec", "policyTypes"]) == list!["Ingress", "Egress"];
+            (!whole || !same("ingress") || !same("egress")).then_some("default-deny")
         }
         ("ServiceAccount", "default") if namespace.service_account => {
-            (at("/automountServiceAccountToken") != json!(false)).then_some("the default ServiceAccount")
+            let mounts = *value.at(&["automountServiceAccountToken"]) != Value::Bool(false);
+            mounts.then_some("the default ServiceAccount")
         }
         ("ResourceQuota", name) => {
             let quota = namespace.quota.as_ref().filter(|q| q.name == name)?;
-            (at("/spec/hard") != json!(quota.hard)).then_some("the ResourceQuota")
+            (*value.at(&["spec", "hard"]) != Value::from(&quota.hard)).then_some("the ResourceQuota")
         }
         ("LimitRange", name) => {
             let limits = namespace.limits.as_ref().filter(|l| l.name == name)?;
-            (at("/spec/limits") != json!([limits.item])).then_some("the LimitRange")
+            (*value.at(&["spec", "limits"]) != list![limits.item.clone()]).then_some("the LimitRange")
         }
         _ => None,
     }
 }
 
 /// That no template left out what every namespace must have.
-fn floor_is_there(objects: &[Object], tenant: &Tenant, on: &OnCluster, out: &mut Vec<Diagnostic>) {
+fn floor_is_there(objects: &[Object<'_>], tenant: &Tenant, on: &OnCluster, out: &mut Vec<Diagnostic>) {
     for namespace in &on.namespaces {
         let name = namespace.name.as_str();
         let rbac = "rbac.authorization.k8s.io";

@@ -1,20 +1,25 @@
 //! A rendered object: its identity, its value and its text.
 
+use crate::document::Tree;
+use crate::document::emit;
 use crate::source::Place;
-use serde_json::Value;
+use crate::value::{Text, Value};
+use std::borrow::Cow;
 use std::fmt;
+
+const RBAC: &str = "rbac.authorization.k8s.io";
 
 /// What an object is, without its version: two with one identity are one object in the cluster.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ObjectId {
     /// The API group; empty for the core's.
-    pub group: String,
+    pub group: Text,
     /// The kind.
-    pub kind: String,
+    pub kind: Text,
     /// The namespace; empty for the cluster's own.
-    pub namespace: String,
+    pub namespace: Text,
     /// The name.
-    pub name: String,
+    pub name: Text,
 }
 
 impl ObjectId {
@@ -22,20 +27,34 @@ impl ObjectId {
     ///
     /// # Errors
     /// Which of apiVersion, kind and metadata.name is missing.
-    pub fn of(object: &Value) -> Result<Self, &'static str> {
-        let text = |value: Option<&Value>| value.and_then(Value::as_str).filter(|t| !t.is_empty()).map(str::to_owned);
-        let version = text(object.get("apiVersion")).ok_or("it has no apiVersion")?;
-        let kind = text(object.get("kind")).ok_or("it has no kind")?;
-        let metadata = object.get("metadata");
-        let name = text(metadata.and_then(|m| m.get("name"))).ok_or("it has no metadata.name")?;
-        let namespace = text(metadata.and_then(|m| m.get("namespace"))).unwrap_or_default();
-        let group = version.split_once('/').map_or("", |(group, _)| group).to_owned();
-        Ok(Self { group, kind, namespace, name })
+    pub fn of<T: Tree>(object: &T) -> Result<Self, &'static str> {
+        fn text<'a, T: Tree>(tree: &'a T, key: &str) -> Option<&'a str> {
+            tree.member(key)?.text().filter(|t| !t.is_empty())
+        }
+        let version = text(object, "apiVersion").ok_or("it has no apiVersion")?;
+        let kind = text(object, "kind").ok_or("it has no kind")?;
+        let metadata = object.member("metadata");
+        let name = metadata.and_then(|m| text(m, "name")).ok_or("it has no metadata.name")?;
+        let namespace = metadata.and_then(|m| text(m, "namespace")).unwrap_or_default();
+        let group = version.split_once('/').map_or("", |(group, _)| group);
+        // The one long name among ten thousand tenants' objects.
+        let group = if group == RBAC { Text::new_static(RBAC) } else { group.into() };
+        Ok(Self { group, kind: kind.into(), namespace: namespace.into(), name: name.into() })
     }
 
     /// `Kind.group`, or `Kind` for the core group.
     pub fn type_name(&self) -> String {
-        if self.group.is_empty() { self.kind.clone() } else { format!("{}.{}", self.kind, self.group) }
+        if self.group.is_empty() { self.kind.to_string() } else { format!("{}.{}", self.kind, self.group) }
+    }
+
+    /// Whether [`fmt::Display`] writes this text.
+    pub fn is_written(&self, text: &str) -> bool {
+        let mut rest = Some(text);
+        let dot = if self.group.is_empty() { "" } else { "." };
+        for part in [&*self.kind, dot, &*self.group, "/", &*self.namespace, "/", &*self.name] {
+            rest = rest.and_then(|rest| rest.strip_prefix(part));
+        }
+        rest == Some("")
     }
 
     /// Reads what [`fmt::Display`] writes.
@@ -55,15 +74,50 @@ impl fmt::Display for ObjectId {
     }
 }
 
-/// An object as it goes into the tree.
-#[derive(Clone, Debug)]
-pub struct Object {
+/// An object that was made and checked, and not written yet.
+#[derive(Debug)]
+pub struct Object<'s> {
     /// What it is.
     pub id: ObjectId,
-    /// Its YAML text, ended by a newline, without `---`.
-    pub text: String,
-    /// Whether its kind may be missing in the cluster, so that it is applied after the floor.
-    pub late: bool,
+    /// What is written of it.
+    pub body: Body<'s>,
     /// Where it comes from: a document of a template, or of a verbatim file.
     pub origin: Place,
+}
+
+/// What is written of an object.
+#[derive(Debug)]
+pub enum Body<'s> {
+    /// A value, to be emitted.
+    Value(Value),
+    /// The bytes of a verbatim file.
+    Verbatim(Cow<'s, str>),
+}
+
+/// Objects that are applied together: what becomes one file.
+#[derive(Debug, Default)]
+pub struct Part {
+    /// What they are, in the order of applying.
+    pub objects: Vec<ObjectId>,
+    /// Their YAML, each after a `---` line; empty where no text was asked for.
+    pub text: String,
+}
+
+impl Part {
+    /// Adds an object, and its text where one is asked for.
+    pub fn push(&mut self, object: Object<'_>, text: bool) {
+        if text {
+            self.text.push_str("---\n");
+            match &object.body {
+                Body::Value(value) => emit(&mut self.text, value),
+                Body::Verbatim(bytes) => {
+                    self.text.push_str(bytes);
+                    if !bytes.ends_with('\n') {
+                        self.text.push('\n');
+                    }
+                }
+            }
+        }
+        self.objects.push(object.id);
+    }
 }

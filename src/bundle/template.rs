@@ -8,7 +8,7 @@ use crate::diagnostic::{Diagnostic, Scope as Whom, rule};
 use crate::document::{self, Document, Node, Value as Tree};
 use crate::expression::{Fault, Leaf, Scope};
 use crate::source::{Place, Source, SourceId};
-use serde_json::{Map, Value};
+use crate::value::{Entry, Text, Value, lay_in};
 use std::cell::Cell;
 
 /// Most values that one document of a template may yield for one tenant.
@@ -66,7 +66,7 @@ enum Part {
 
 #[derive(Debug)]
 enum Member {
-    Entry(String, Part),
+    Entry(Text, Part),
     Merge(Part, Place),
     Whole(Part),
 }
@@ -218,17 +218,17 @@ fn part(node: &Node) -> Result<Part, Box<Diagnostic>> {
                     key if key.contains("{{") => {
                         return Err(syntax(place, "an expression in a key", "lay a mapping in with $merge"));
                     }
-                    key => members.push(Member::Entry(key.to_owned(), part(&entry.node)?)),
+                    key => members.push(Member::Entry(key.into(), part(&entry.node)?)),
                 }
             }
             let literal =
                 condition.is_none() && members.iter().all(|m| matches!(m, Member::Entry(_, Part::Literal(_))));
             if literal {
-                let object = members.into_iter().filter_map(|m| match m {
+                let entries = members.into_iter().filter_map(|m| match m {
                     Member::Entry(key, Part::Literal(value)) => Some((key, value)),
                     _ => None,
                 });
-                Part::Literal(Value::Object(object.collect()))
+                Part::Literal(entries.collect::<Vec<Entry>>().into())
             } else {
                 Part::Map { condition, entries: members, place: node.place }
             }
@@ -238,12 +238,12 @@ fn part(node: &Node) -> Result<Part, Box<Diagnostic>> {
             if items.iter().all(|i| i.repeat.is_none() && matches!(i.part, Part::Literal(_))) {
                 let values =
                     items.into_iter().filter_map(|i| if let Part::Literal(v) = i.part { Some(v) } else { None });
-                Part::Literal(Value::Array(values.collect()))
+                Part::Literal(values.collect::<Vec<_>>().into())
             } else {
                 Part::Seq(items)
             }
         }
-        _ => Part::Literal(node.to_json()),
+        _ => Part::Literal(node.to_value()),
     })
 }
 
@@ -254,8 +254,8 @@ fn truth(value: &Value) -> bool {
         Value::Bool(b) => *b,
         Value::Number(n) => n.as_f64() != Some(0.0),
         Value::String(s) => !s.is_empty(),
-        Value::Array(a) => !a.is_empty(),
-        Value::Object(o) => !o.is_empty(),
+        Value::Seq(a) => !a.is_empty(),
+        Value::Map(o) => !o.is_empty(),
     }
 }
 
@@ -270,11 +270,11 @@ impl Item {
             return Ok(());
         };
         let list = repeat.list.eval(scope).map_err(|f| fail(f, repeat.place))?;
-        let Value::Array(items) = list else {
+        let Value::Seq(items) = list else {
             let fault = Fault::Other("`$for` runs over something that is not a list".into());
             return Err(Failure { fault, place: repeat.place });
         };
-        for value in &items {
+        for value in items.iter() {
             budget.spend(0, repeat.place)?;
             out.extend(self.part.eval(&scope.with(&[(&repeat.name, value)]), budget)?);
         }
@@ -297,7 +297,7 @@ impl Part {
                 for item in items {
                     item.eval(scope, budget, &mut out)?;
                 }
-                Ok(Some(Value::Array(out)))
+                Ok(Some(out.into()))
             }
             Self::Map { condition, entries, place } => {
                 budget.spend(0, *place)?;
@@ -306,17 +306,19 @@ impl Part {
                 {
                     return Ok(None);
                 }
-                let mut out = Map::new();
+                let mut out = Vec::with_capacity(entries.len());
                 for member in entries {
                     match member {
                         Member::Entry(key, part) => {
                             if let Some(value) = part.eval(scope, budget)?.filter(|v| !v.is_null()) {
-                                out.insert(key.clone(), value);
+                                lay_in(&mut out, [(key.clone(), value)]);
                             }
                         }
                         Member::Whole(part) => return part.eval(scope, budget),
                         Member::Merge(part, place) => match part.eval(scope, budget)? {
-                            Some(Value::Object(more)) => out.extend(more),
+                            Some(Value::Map(more)) => {
+                                lay_in(&mut out, more.iter().cloned());
+                            }
                             None | Some(Value::Null) => {}
                             Some(_) => {
                                 let fault = Fault::Other("`$merge` lays in something that is not a mapping".into());
@@ -325,7 +327,7 @@ impl Part {
                         },
                     }
                 }
-                Ok(Some(Value::Object(out)))
+                Ok(Some(out.into()))
             }
         }
     }
@@ -334,8 +336,8 @@ impl Part {
 fn size(value: &Value) -> usize {
     match value {
         Value::String(s) => s.len(),
-        Value::Array(items) => items.iter().map(size).sum::<usize>() + items.len(),
-        Value::Object(map) => map.iter().map(|(k, v)| k.len() + size(v)).sum(),
+        Value::Seq(items) => items.iter().map(size).sum::<usize>() + items.len(),
+        Value::Map(map) => map.iter().map(|(k, v)| k.len() + size(v)).sum(),
         _ => 8,
     }
 }
@@ -364,13 +366,14 @@ impl Failure {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::value::{list, map};
     use serde_json::json;
 
     fn eval(text: &str) -> Result<Vec<Value>, Failure> {
         let source = Source::new("t", text);
         let (template, faults) = Template::parse("t", SourceId(0), &source);
         assert!(faults.is_empty(), "{faults:?}");
-        let v = json!({"list": ["a", "b"], "map": {"x": "1"}, "no": null, "evil": "x\n---\nkind: Evil"});
+        let v = Value::from(&json!({"list": ["a", "b"], "map": {"x": "1"}, "no": null, "evil": "x\n---\nkind: Evil"}));
         let mut scope = Scope::new();
         scope.push("v", &v);
         let mut out = Vec::new();
@@ -384,9 +387,9 @@ mod tests {
         assert_eq!(
             eval(text).unwrap(),
             vec![
-                json!({"a": ["a!", "b!"], "b": {"x": "1", "w": 2}, "d": "x\n---\nkind: Evil"}),
-                json!({"name": "a"}),
-                json!({"name": "b"})
+                map! { "a" => list!["a!", "b!"], "b" => map! { "x" => "1", "w" => 2u16 }, "d" => "x\n---\nkind: Evil" },
+                map! { "name" => "a" },
+                map! { "name" => "b" }
             ]
         );
     }

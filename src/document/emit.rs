@@ -3,7 +3,7 @@
 //! A string is written plain only where no reader can take it for anything else; as a literal block where it has lines
 //! and nothing in them needs an escape; else in double quotes. Two spaces an indent, lists at their key's indent.
 
-use serde_json::{Map, Value};
+use crate::value::{Entry, Value};
 use std::fmt::Write;
 
 /// Longest key that is written without the `? ` form: YAML's simple-key limit is 1,024 characters.
@@ -13,8 +13,8 @@ static RESERVED: [&str; 11] = ["y", "n", "yes", "no", "on", "off", "true", "fals
 /// Appends a document, ended by a newline.
 pub fn emit(out: &mut String, value: &Value) {
     match value {
-        Value::Object(map) if !map.is_empty() => mapping(out, map, 0, false),
-        Value::Array(list) if !list.is_empty() => sequence(out, list, 0),
+        Value::Map(map) if !map.is_empty() => mapping(out, map, 0, false),
+        Value::Seq(list) if !list.is_empty() => sequence(out, list, 0),
         _ => {
             inline(out, value, 2);
             out.push('\n');
@@ -32,7 +32,7 @@ pub fn emit_documents<'a>(documents: impl IntoIterator<Item = &'a Value>) -> Str
     out
 }
 
-fn mapping(out: &mut String, map: &Map<String, Value>, indent: usize, mut first_on_line: bool) {
+fn mapping(out: &mut String, map: &[Entry], indent: usize, mut first_on_line: bool) {
     for (name, value) in map {
         if !first_on_line {
             pad(out, indent);
@@ -41,11 +41,11 @@ fn mapping(out: &mut String, map: &Map<String, Value>, indent: usize, mut first_
         key(out, name, indent);
         out.push(':');
         match value {
-            Value::Object(child) if !child.is_empty() => {
+            Value::Map(child) if !child.is_empty() => {
                 out.push('\n');
                 mapping(out, child, indent + 2, false);
             }
-            Value::Array(child) if !child.is_empty() => {
+            Value::Seq(child) if !child.is_empty() => {
                 out.push('\n');
                 sequence(out, child, indent);
             }
@@ -63,11 +63,11 @@ fn sequence(out: &mut String, list: &[Value], indent: usize) {
         pad(out, indent);
         out.push('-');
         match item {
-            Value::Object(child) if !child.is_empty() => {
+            Value::Map(child) if !child.is_empty() => {
                 out.push(' ');
                 mapping(out, child, indent + 2, true);
             }
-            Value::Array(child) if !child.is_empty() => {
+            Value::Seq(child) if !child.is_empty() => {
                 out.push('\n');
                 sequence(out, child, indent + 2);
             }
@@ -99,8 +99,8 @@ fn inline(out: &mut String, value: &Value, indent: usize) {
         Value::Bool(b) => out.push_str(if *b { "true" } else { "false" }),
         Value::Number(n) => number(out, &n.to_string()),
         Value::String(s) => string(out, s, indent),
-        Value::Array(_) => out.push_str("[]"),
-        Value::Object(_) => out.push_str("{}"),
+        Value::Seq(_) => out.push_str("[]"),
+        Value::Map(_) => out.push_str("{}"),
     }
 }
 
@@ -230,9 +230,9 @@ mod tests {
     use proptest::prelude::*;
     use serde_json::json;
 
-    fn read_back(value: &Value) -> Value {
+    fn read_back(value: &serde_json::Value) -> serde_json::Value {
         let mut text = String::new();
-        emit(&mut text, value);
+        emit(&mut text, &value.into());
         let source = Source::new("t", text.clone());
         let (documents, faults) = parse(SourceId(0), &source);
         assert!(faults.is_empty(), "{text}\n{faults:?}");
@@ -242,7 +242,8 @@ mod tests {
     #[test]
     fn traps_are_quoted() {
         let mut out = String::new();
-        emit(&mut out, &json!({"a": "yes", "b": "012", "c": "x: y", "d": "plain", "e": "1\n2\n", "f": {}, "g": [[1]]}));
+        let value = json!({"a": "yes", "b": "012", "c": "x: y", "d": "plain", "e": "1\n2\n", "f": {}, "g": [[1]]});
+        emit(&mut out, &Value::from(&value));
         assert_eq!(out, "a: \"yes\"\nb: \"012\"\nc: \"x: y\"\nd: plain\ne: |\n  1\n  2\nf: {}\ng:\n-\n  - 1\n");
     }
 

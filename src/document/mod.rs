@@ -16,16 +16,13 @@ pub use parse::{
     AMBIGUOUS_SCALAR, DUPLICATE_KEY, MAX_DEPTH, MAX_EXPANDED_BYTES, MAX_NODES, SYNTAX, TOO_BIG, TOO_DEEP, UNSUPPORTED,
     parse, parse_foreign,
 };
-pub use repr::{Ref as NodeRef, SpanTree};
+pub use repr::{Ref, Repr, Tree, View};
 pub use scalar::ambiguity;
 
 use crate::source::Place;
+use crate::value::Text;
+use serde::ser::{Serialize, Serializer};
 use serde_json::Number;
-
-/// A node as the validator's input.
-pub const fn node_ref(node: &Node) -> NodeRef<'_> {
-    NodeRef::Node(node)
-}
 
 /// A document: its root and the bytes it was written in, without its `---` line.
 #[derive(Clone, Debug)]
@@ -46,7 +43,7 @@ pub struct Node {
     /// The value.
     pub value: Value,
     /// The places of the values that this one replaced, nearest first.
-    pub losers: Vec<Place>,
+    pub losers: Box<[Place]>,
 }
 
 /// What a [`Node`] can be.
@@ -59,7 +56,7 @@ pub enum Value {
     /// A number and its text as written.
     Number(Number, Box<str>),
     /// A string.
-    String(String),
+    String(Text),
     /// A list.
     Seq(Vec<Node>),
     /// A mapping, in the order of the text.
@@ -70,17 +67,31 @@ pub enum Value {
 #[derive(Clone, Debug)]
 pub struct Entry {
     /// The key.
-    pub key: String,
+    pub key: Text,
     /// Where the key stands.
     pub key_place: Place,
     /// The value.
     pub node: Node,
 }
 
+/// The value without places.
+impl Serialize for Node {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match &self.value {
+            Value::Null => serializer.serialize_unit(),
+            Value::Bool(b) => serializer.serialize_bool(*b),
+            Value::Number(n, _) => n.serialize(serializer),
+            Value::String(s) => serializer.serialize_str(s),
+            Value::Seq(items) => items.serialize(serializer),
+            Value::Map(entries) => serializer.collect_map(entries.iter().map(|e| (&e.key, &e.node))),
+        }
+    }
+}
+
 impl Node {
     /// A value at a place, that won against nothing.
-    pub const fn new(place: Place, value: Value) -> Self {
-        Self { place, value, losers: Vec::new() }
+    pub fn new(place: Place, value: Value) -> Self {
+        Self { place, value, losers: Box::default() }
     }
 
     /// The entries, if it is a mapping.
@@ -106,6 +117,13 @@ impl Node {
     /// The value of a key.
     pub fn get(&self, key: &str) -> Option<&Self> {
         self.entry(key).map(|e| &e.node)
+    }
+
+    /// Takes the value of a key out.
+    pub fn take(&mut self, key: &str) -> Option<Self> {
+        let Value::Map(entries) = &mut self.value else { return None };
+        let at = entries.iter().position(|e| e.key == key)?;
+        Some(entries.remove(at).node)
     }
 
     /// The value at a path of keys.
@@ -156,19 +174,28 @@ impl Node {
 
     /// Sixteen hexadecimal digits that tell two values apart, wherever they stand.
     pub fn digest(&self) -> String {
-        blake3::hash(self.to_json().to_string().as_bytes()).to_hex().as_str()[..16].to_owned()
+        // A tree of JSON's kinds is always JSON.
+        let text = serde_json::to_vec(self).unwrap_or_default();
+        blake3::hash(&text).to_hex().as_str()[..16].to_owned()
+    }
+
+    /// The value without places, as the JSON library has it.
+    pub fn to_json(&self) -> serde_json::Value {
+        Tree::to_json(self)
     }
 
     /// The value without places.
-    pub fn to_json(&self) -> serde_json::Value {
-        use serde_json::Value as V;
+    pub fn to_value(&self) -> crate::value::Value {
+        use crate::value::Value as V;
         match &self.value {
             Value::Null => V::Null,
             Value::Bool(b) => V::Bool(*b),
             Value::Number(n, _) => V::Number(n.clone()),
             Value::String(s) => V::String(s.clone()),
-            Value::Seq(items) => V::Array(items.iter().map(Self::to_json).collect()),
-            Value::Map(entries) => V::Object(entries.iter().map(|e| (e.key.clone(), e.node.to_json())).collect()),
+            Value::Seq(items) => items.iter().map(Self::to_value).collect::<Vec<_>>().into(),
+            Value::Map(entries) => {
+                entries.iter().map(|e| (e.key.clone(), e.node.to_value())).collect::<Vec<_>>().into()
+            }
         }
     }
 
@@ -177,7 +204,7 @@ impl Node {
         match &self.value {
             Value::Map(entries) if !entries.is_empty() => {
                 for entry in entries {
-                    path.push(entry.key.clone());
+                    path.push(entry.key.to_string());
                     entry.node.leaves(path, visit);
                     path.pop();
                 }

@@ -3,6 +3,7 @@
 use super::{Document, Entry, Node, Value, scalar};
 use crate::diagnostic::{Diagnostic, rule};
 use crate::source::{Place, Source, SourceId};
+use crate::value::Text;
 use granit_parser::{Event, Parser, ScalarStyle};
 use std::collections::HashMap;
 
@@ -90,7 +91,7 @@ pub fn parse_foreign(id: SourceId, source: &Source) -> (Vec<Document>, Vec<Diagn
 }
 
 /// A collection that is being read: the node, the anchor it defines, the key that waits for its value.
-type Open = (Node, usize, Option<(String, Place)>);
+type Open = (Node, usize, Option<(Text, Place)>);
 
 struct Size {
     nodes: usize,
@@ -263,7 +264,7 @@ impl<'s> Builder<'s> {
         let plain = style == ScalarStyle::Plain;
         if let Some(tag) = tag {
             if tag.is_yaml_core_schema() && tag.suffix() == "str" {
-                return Ok(Value::String(text.to_owned()));
+                return Ok(Value::String(text.into()));
             }
             let message = "a tag is not read here";
             return Err(Stop(Box::new(self.fault(&UNSUPPORTED, place, message).fix("remove the tag"))));
@@ -272,7 +273,7 @@ impl<'s> Builder<'s> {
             self.odd = Some("the escape `\\/`, which not every reader knows");
         }
         if !plain {
-            return Ok(Value::String(text.to_owned()));
+            return Ok(Value::String(text.into()));
         }
         let ambiguous = scalar::ambiguity(text);
         if self.strict {
@@ -284,7 +285,7 @@ impl<'s> Builder<'s> {
                         .label("quote it")
                         .fix(format!("write \"{text}\"{booleans}")),
                 );
-                return Ok(Value::String(text.to_owned()));
+                return Ok(Value::String(text.into()));
             }
         } else if ambiguous == Some("a boolean") {
             let truth = ["y", "yes", "on"].iter().any(|word| word.eq_ignore_ascii_case(text));
@@ -293,11 +294,11 @@ impl<'s> Builder<'s> {
         scalar::resolve(text).or_else(|()| {
             if !self.strict {
                 self.odd = Some("a number that JSON does not hold");
-                return Ok(Value::String(text.to_owned()));
+                return Ok(Value::String(text.into()));
             }
             let message = format!("`{text}` is a number that no integer or float holds");
             self.faults.push(self.fault(&UNSUPPORTED, place, message).fix("quote it if it is a text"));
-            Ok(Value::String(text.to_owned()))
+            Ok(Value::String(text.into()))
         })
     }
 
@@ -372,6 +373,12 @@ impl<'s> Builder<'s> {
         let text = &self.source.text[start..end.max(start)];
         node.place.end = (start + text.trim_end().len()) as u32;
         self.faults.extend(late_duplicates(node.entries()));
+        // Trees live until all of them are merged.
+        match &mut node.value {
+            Value::Seq(items) => items.shrink_to_fit(),
+            Value::Map(entries) => entries.shrink_to_fit(),
+            _ => {}
+        }
         if anchor > 0 {
             let size = measure(&node);
             // The anchor's own copy counts too: anchors within anchors are copies of copies.
@@ -394,8 +401,8 @@ impl<'s> Builder<'s> {
                     let place = node.place;
                     let key = match node.value {
                         Value::String(key) => key,
-                        Value::Number(_, text) if !strict => text.into_string(),
-                        Value::Bool(b) if !strict => b.to_string(),
+                        Value::Number(_, text) if !strict => text.into(),
+                        Value::Bool(b) if !strict => b.to_string().into(),
                         _ => {
                             let message = format!("a key is {}, not a string", node.kind());
                             let fault = Diagnostic::new(&UNSUPPORTED, place, message).fix("quote the key");

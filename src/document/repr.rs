@@ -1,26 +1,121 @@
-//! The span tree as an input of the `jsonschema` crate: documents are validated where they stand, without a copy, and
-//! a fault's JSON Pointer finds its span in the same tree.
+//! Trees as an input of the `jsonschema` crate: documents and objects are validated where they stand, without a copy,
+//! and a fault's JSON Pointer finds its span in the same tree.
 
-use super::{Entry, Node, Value};
+use super::{Entry, Node, Value as NodeValue};
+use crate::value::{self, Value};
 use jsonschema::JsonType;
 use jsonschema::json::{Array, Json, Node as JsonNode, NodeIdentity, Object};
 use serde_json::Number;
 use std::borrow::Cow;
+use std::marker::PhantomData;
 
-/// The representation: `jsonschema::options_for::<SpanTree>()` builds validators of [`Node`]s.
-pub struct SpanTree;
+/// A tree of JSON's kinds.
+pub trait Tree: Sized + Send + Sync + 'static {
+    /// A key and its value.
+    type Entry: 'static;
+    /// What a node is.
+    fn view(&self) -> View<'_, Self>;
+    /// The parts of an entry.
+    fn split(entry: &Self::Entry) -> (&str, &Self);
 
-/// A node of the tree, or a key of a mapping.
-#[derive(Clone, Copy)]
-pub enum Ref<'a> {
+    /// The value of a key.
+    fn member(&self, key: &str) -> Option<&Self> {
+        let View::Map(entries) = self.view() else { return None };
+        entries.iter().map(Self::split).find(|(name, _)| *name == key).map(|(_, value)| value)
+    }
+
+    /// The string, if it is one.
+    fn text(&self) -> Option<&str> {
+        if let View::String(text) = self.view() { Some(text) } else { None }
+    }
+
+    /// The value as the JSON library has it.
+    fn to_json(&self) -> serde_json::Value {
+        use serde_json::Value as V;
+        match self.view() {
+            View::Null => V::Null,
+            View::Bool(b) => V::Bool(b),
+            View::Number(n) => V::Number(n.clone()),
+            View::String(s) => V::String(s.to_owned()),
+            View::Seq(items) => V::Array(items.iter().map(Self::to_json).collect()),
+            View::Map(entries) => {
+                V::Object(entries.iter().map(Self::split).map(|(k, v)| (k.to_owned(), v.to_json())).collect())
+            }
+        }
+    }
+}
+
+/// What a node of a tree is.
+pub enum View<'a, T: Tree> {
+    /// Nothing.
+    Null,
+    /// True or false.
+    Bool(bool),
+    /// A number.
+    Number(&'a Number),
+    /// A string.
+    String(&'a str),
+    /// A list.
+    Seq(&'a [T]),
+    /// A mapping.
+    Map(&'a [T::Entry]),
+}
+
+impl Tree for Node {
+    type Entry = Entry;
+    fn view(&self) -> View<'_, Self> {
+        match &self.value {
+            NodeValue::Null => View::Null,
+            NodeValue::Bool(b) => View::Bool(*b),
+            NodeValue::Number(n, _) => View::Number(n),
+            NodeValue::String(s) => View::String(s),
+            NodeValue::Seq(items) => View::Seq(items),
+            NodeValue::Map(entries) => View::Map(entries),
+        }
+    }
+    fn split(entry: &Entry) -> (&str, &Self) {
+        (&entry.key, &entry.node)
+    }
+}
+
+impl Tree for Value {
+    type Entry = value::Entry;
+    fn view(&self) -> View<'_, Self> {
+        match self {
+            Self::Null => View::Null,
+            Self::Bool(b) => View::Bool(*b),
+            Self::Number(n) => View::Number(n),
+            Self::String(s) => View::String(s),
+            Self::Seq(items) => View::Seq(items),
+            Self::Map(entries) => View::Map(entries),
+        }
+    }
+    fn split((key, value): &value::Entry) -> (&str, &Self) {
+        (key, value)
+    }
+}
+
+/// The representation: `jsonschema::options_for::<Repr<Node>>()` builds validators of [`Node`]s.
+pub struct Repr<T>(PhantomData<T>);
+
+/// A node of a tree, or a key of a mapping.
+pub enum Ref<'a, T> {
     /// A value.
-    Node(&'a Node),
+    Node(&'a T),
     /// A key.
     Key(&'a str),
 }
 
-impl Json for SpanTree {
-    type Node<'a> = Ref<'a>;
+impl<T> Clone for Ref<'_, T> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<T> Copy for Ref<'_, T> {}
+
+impl<T: Tree> Json for Repr<T> {
+    type Node<'a> = Ref<'a, T>;
     type PreparedKey = String;
     type StringBuffer = String;
     const KEYS_PER_LOOKUP: usize = 2;
@@ -29,67 +124,91 @@ impl Json for SpanTree {
         key.to_owned()
     }
 
-    fn with_string_node<T>(buffer: &mut String, text: &str, f: impl FnOnce(Ref<'_>) -> T) -> T {
+    fn with_string_node<R>(buffer: &mut String, text: &str, f: impl FnOnce(Ref<'_, T>) -> R) -> R {
         buffer.clear();
         buffer.push_str(text);
         f(Ref::Key(buffer))
     }
 }
 
-impl<'a> JsonNode<'a, SpanTree> for Ref<'a> {
-    type Object = Members<'a>;
-    type Array = Items<'a>;
+impl<'a, T: Tree> JsonNode<'a, Repr<T>> for Ref<'a, T> {
+    type Object = Members<'a, T>;
+    type Array = Items<'a, T>;
     type Number = Number;
 
-    fn as_object(&self) -> Option<Members<'a>> {
+    fn as_object(&self) -> Option<Members<'a, T>> {
         match self {
-            Ref::Node(Node { value: Value::Map(entries), .. }) => Some(Members(entries)),
-            _ => None,
+            Ref::Node(node) => {
+                if let View::Map(entries) = node.view() {
+                    Some(Members(entries))
+                } else {
+                    None
+                }
+            }
+            Ref::Key(_) => None,
         }
     }
 
-    fn as_array(&self) -> Option<Items<'a>> {
+    fn as_array(&self) -> Option<Items<'a, T>> {
         match self {
-            Ref::Node(Node { value: Value::Seq(items), .. }) => Some(Items(items)),
-            _ => None,
+            Ref::Node(node) => {
+                if let View::Seq(items) = node.view() {
+                    Some(Items(items))
+                } else {
+                    None
+                }
+            }
+            Ref::Key(_) => None,
         }
     }
 
     fn as_string(&self) -> Option<Cow<'a, str>> {
         match self {
-            Ref::Node(node) => node.as_str().map(Cow::Borrowed),
+            Ref::Node(node) => node.text().map(Cow::Borrowed),
             Ref::Key(key) => Some(Cow::Borrowed(key)),
         }
     }
 
     fn as_number(&self) -> Option<Number> {
         match self {
-            Ref::Node(Node { value: Value::Number(n, _), .. }) => Some(n.clone()),
-            _ => None,
+            Ref::Node(node) => {
+                if let View::Number(n) = node.view() {
+                    Some(n.clone())
+                } else {
+                    None
+                }
+            }
+            Ref::Key(_) => None,
         }
     }
 
     fn as_boolean(&self) -> Option<bool> {
         match self {
-            Ref::Node(Node { value: Value::Bool(b), .. }) => Some(*b),
-            _ => None,
+            Ref::Node(node) => {
+                if let View::Bool(b) = node.view() {
+                    Some(b)
+                } else {
+                    None
+                }
+            }
+            Ref::Key(_) => None,
         }
     }
 
     fn is_null(&self) -> bool {
-        matches!(self, Ref::Node(Node { value: Value::Null, .. }))
+        matches!(self, Ref::Node(node) if matches!(node.view(), View::Null))
     }
 
     fn json_type(&self) -> JsonType {
         match self {
             Ref::Key(_) => JsonType::String,
-            Ref::Node(node) => match node.value {
-                Value::Null => JsonType::Null,
-                Value::Bool(_) => JsonType::Boolean,
-                Value::Number(..) => JsonType::Number,
-                Value::String(_) => JsonType::String,
-                Value::Seq(_) => JsonType::Array,
-                Value::Map(_) => JsonType::Object,
+            Ref::Node(node) => match node.view() {
+                View::Null => JsonType::Null,
+                View::Bool(_) => JsonType::Boolean,
+                View::Number(_) => JsonType::Number,
+                View::String(_) => JsonType::String,
+                View::Seq(_) => JsonType::Array,
+                View::Map(_) => JsonType::Object,
             },
         }
     }
@@ -110,52 +229,52 @@ impl<'a> JsonNode<'a, SpanTree> for Ref<'a> {
 }
 
 /// A mapping.
-pub struct Members<'a>(&'a [Entry]);
+pub struct Members<'a, T: Tree>(&'a [T::Entry]);
 /// A list.
-pub struct Items<'a>(&'a [Node]);
+pub struct Items<'a, T>(&'a [T]);
 
-impl<'a> Object<'a, SpanTree> for Members<'a> {
-    type Node = Ref<'a>;
+impl<'a, T: Tree> Object<'a, Repr<T>> for Members<'a, T> {
+    type Node = Ref<'a, T>;
     type MemberName = &'a str;
-    type MembersIter = MembersIter<'a>;
+    type MembersIter = MembersIter<'a, T>;
 
     fn len(&self) -> usize {
         self.0.len()
     }
-    fn get(&self, key: &String) -> Option<Ref<'a>> {
-        self.0.iter().find(|e| e.key == *key).map(|e| Ref::Node(&e.node))
+    fn get(&self, key: &String) -> Option<Ref<'a, T>> {
+        self.0.iter().map(T::split).find(|(name, _)| name == key).map(|(_, value)| Ref::Node(value))
     }
-    fn members(&self) -> MembersIter<'a> {
+    fn members(&self) -> MembersIter<'a, T> {
         MembersIter(self.0.iter())
     }
 }
 
-impl<'a> Array<'a, SpanTree> for Items<'a> {
-    type Node = Ref<'a>;
-    type ElementsIter = ItemsIter<'a>;
+impl<'a, T: Tree> Array<'a, Repr<T>> for Items<'a, T> {
+    type Node = Ref<'a, T>;
+    type ElementsIter = ItemsIter<'a, T>;
 
     fn len(&self) -> usize {
         self.0.len()
     }
-    fn elements(&self) -> ItemsIter<'a> {
+    fn elements(&self) -> ItemsIter<'a, T> {
         ItemsIter(self.0.iter())
     }
 }
 
 /// The entries of a mapping.
-pub struct MembersIter<'a>(std::slice::Iter<'a, Entry>);
+pub struct MembersIter<'a, T: Tree>(std::slice::Iter<'a, T::Entry>);
 /// The items of a list.
-pub struct ItemsIter<'a>(std::slice::Iter<'a, Node>);
+pub struct ItemsIter<'a, T>(std::slice::Iter<'a, T>);
 
-impl<'a> Iterator for MembersIter<'a> {
-    type Item = (&'a str, Ref<'a>);
+impl<'a, T: Tree> Iterator for MembersIter<'a, T> {
+    type Item = (&'a str, Ref<'a, T>);
     fn next(&mut self) -> Option<Self::Item> {
-        self.0.next().map(|e| (e.key.as_str(), Ref::Node(&e.node)))
+        self.0.next().map(T::split).map(|(name, value)| (name, Ref::Node(value)))
     }
 }
 
-impl<'a> Iterator for ItemsIter<'a> {
-    type Item = Ref<'a>;
+impl<'a, T> Iterator for ItemsIter<'a, T> {
+    type Item = Ref<'a, T>;
     fn next(&mut self) -> Option<Self::Item> {
         self.0.next().map(Ref::Node)
     }

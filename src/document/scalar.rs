@@ -15,7 +15,7 @@ pub(super) fn resolve(text: &str) -> Result<Value, ()> {
         _ => match number(text) {
             Some(Ok(n)) => Value::Number(n, text.into()),
             Some(Err(())) => return Err(()),
-            None => Value::String(text.to_owned()),
+            None => Value::String(text.into()),
         },
     })
 }

@@ -242,7 +242,7 @@ fn quota<'a>(all: &[&'a Found], limits: Option<&Value>) -> Said<'a> {
                 || defaulted("max", resource)
                 || (side == "requests" && defaulted("defaultRequest", resource)))
     });
-    (!counted_without).then(|| (*only, only.id.name.clone(), Value::Object(hard)))
+    (!counted_without).then(|| (*only, only.id.name.to_string(), Value::Object(hard)))
 }
 
 /// A LimitRange that the spec can say: the only one, one item, for containers.
@@ -277,7 +277,7 @@ fn limits<'a>(all: &[&'a Found]) -> Said<'a> {
             return None;
         }
     }
-    (!out.is_empty()).then(|| (*only, only.id.name.clone(), Value::Object(out)))
+    (!out.is_empty()).then(|| (*only, only.id.name.to_string(), Value::Object(out)))
 }
 
 /// Carries a RoleBinding over as subjects, if they can say it exactly.

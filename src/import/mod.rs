@@ -105,7 +105,7 @@ pub fn survey(sources: &Sources, ids: &[SourceId], fleet: &FleetSpec) -> Survey 
             leave("a document".into(), odd);
             continue;
         }
-        let object = match ObjectId::of(&value) {
+        let object = match ObjectId::of(&document.root) {
             Ok(object) => object,
             Err(reason) => {
                 leave("a document".into(), &format!("this is no object: {reason}"));
@@ -171,7 +171,7 @@ fn sort_out(mut objects: BTreeMap<ObjectId, Found>, order: &[ObjectId], fleet: &
         match malformed.or_else(|| reserved(fleet, &id.name).map(|whose| format!("its name belongs to {whose}"))) {
             Some(reason) => survey.left.push(Left { place: object.place, what: id.to_string(), reason }),
             None => {
-                survey.namespaces.insert(id.name.clone(), FoundNamespace { object, objects: Vec::new() });
+                survey.namespaces.insert(id.name.to_string(), FoundNamespace { object, objects: Vec::new() });
             }
         }
     }
@@ -183,7 +183,7 @@ fn sort_out(mut objects: BTreeMap<ObjectId, Found>, order: &[ObjectId], fleet: &
             Some("an object of the cluster: the platform's, not a tenant's")
         } else if id.namespace.is_empty() {
             Some("it names no namespace: an overlay sets it, or it is an object of the cluster")
-        } else if let Some(namespace) = survey.namespaces.get_mut(&id.namespace) {
+        } else if let Some(namespace) = survey.namespaces.get_mut(id.namespace.as_str()) {
             namespace.objects.push(object.clone());
             None
         } else {

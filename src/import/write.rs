@@ -132,7 +132,7 @@ fn document(kind: &str, name: &str, spec: Map<String, Value>) -> String {
         "apiVersion": "tenantry.dev/v1alpha1", "kind": kind, "metadata": {"name": name}, "spec": spec
     });
     let mut text = String::new();
-    emit(&mut text, &value);
+    emit(&mut text, &(&value).into());
     text
 }
 

@@ -158,8 +158,8 @@ impl Session {
         Ok(Self { place, sources, front, manifests })
     }
 
-    /// Renders tenants and places them.
-    pub fn compile(&mut self, wish: Selection) -> Compiled {
+    /// Renders tenants and places them; with the files' texts, or only to find what is wrong.
+    pub fn compile(&mut self, wish: Selection, texts: bool) -> Compiled {
         let repository_path = self
             .front
             .fleet()
@@ -172,6 +172,7 @@ impl Session {
             clusters: wish.clusters,
             allow_removal: wish.allow_removal,
             version: VERSION.to_owned(),
+            texts,
         };
         compile::back(&mut self.front, &self.sources, &self.manifests, &wish)
     }
@@ -439,6 +440,6 @@ pub fn own_source_default() -> (String, String) {
 
 fn says_what_is_applied(path: &str, bytes: &[u8]) -> bool {
     let file = path.rsplit('/').next().unwrap_or_default();
-    let has = |needle: &[u8]| bytes.windows(needle.len()).any(|w| w == needle);
+    let has = |needle: &[u8]| memchr::memmem::find(bytes, needle).is_some();
     file.starts_with("kustomization.") || has(b"kustomize.toolkit.fluxcd.io/") || has(b"argoproj.io/")
 }

@@ -214,6 +214,17 @@ pub enum FluxSourceKind {
     Bucket,
 }
 
+impl FluxSourceKind {
+    /// The name in a manifest.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::GitRepository => "GitRepository",
+            Self::OciRepository => "OCIRepository",
+            Self::Bucket => "Bucket",
+        }
+    }
+}
+
 /// A place of the platform: pods of a namespace, or networks.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]

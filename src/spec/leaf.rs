@@ -209,17 +209,21 @@ fn dns_subdomain(text: &str) -> Result<(), String> {
     if text.is_empty() || text.len() > 253 {
         return Err(format!("it has {} characters, of 1 to 253", text.len()));
     }
-    text.split('.').try_for_each(|part| {
-        let ok = !part.is_empty()
-            && !part.starts_with('-')
-            && !part.ends_with('-')
-            && part.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
-        if ok {
-            Ok(())
-        } else {
-            Err("only a-z, 0-9, - and . are allowed, and each part starts and ends with one of a-z, 0-9".into())
+    let edge = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit();
+    // What stands before a byte, and what after it: the ends count as dots.
+    let mut before = b'.';
+    for b in text.bytes().chain([b'.']) {
+        let ok = match b {
+            b'.' => edge(before),
+            b'-' => before != b'.',
+            _ => edge(b),
+        };
+        if !ok {
+            return Err("only a-z, 0-9, - and . are allowed, and each part starts and ends with one of a-z, 0-9".into());
         }
-    })
+        before = b;
+    }
+    Ok(())
 }
 
 fn path_segment(text: &str) -> Result<(), String> {

@@ -257,7 +257,7 @@ fn load_document(
     let Some(name) = name else {
         return (None, faults);
     };
-    match read_typed(kind, name, &root, input) {
+    match read_typed(kind, name, root, input) {
         Ok(read) => (Some(read), faults),
         Err((message, place)) => {
             faults.push(Diagnostic::new(&INVALID_VALUE, place, message).scope(scope));
@@ -266,22 +266,24 @@ fn load_document(
     }
 }
 
-fn read_typed(kind: Kind, name: Spanned<String>, root: &Node, input: &Input) -> Result<Read, (String, Place)> {
-    let missing = || ("the document has no spec".to_owned(), root.place);
-    let spec = root.get("spec").ok_or_else(missing)?;
+fn read_typed(kind: Kind, name: Spanned<String>, mut root: Node, input: &Input) -> Result<Read, (String, Place)> {
+    let place = root.place;
+    let missing = || ("the document has no spec".to_owned(), place);
+    let digest = if kind == Kind::Fleet { root.digest() } else { String::new() };
+    let (metadata, spec) = (root.take("metadata"), root.take("spec").ok_or_else(missing)?);
     Ok(match kind {
-        Kind::Fleet => Read::Fleet(Box::new(FleetDoc { name, spec: deserialize(spec)?, digest: root.digest() })),
+        Kind::Fleet => Read::Fleet(Box::new(FleetDoc { name, spec: deserialize(&spec)?, digest })),
         Kind::Profile => Read::Profile(Box::new(ProfileDoc {
             name,
-            spec: deserialize(spec)?,
+            spec: deserialize(&spec)?,
             defaults: spec.get("defaults").cloned(),
             ceiling: spec.get("ceiling").cloned(),
         })),
-        Kind::Waiver => Read::Waiver(Box::new(WaiverDoc { name, spec: deserialize(spec)? })),
+        Kind::Waiver => Read::Waiver(Box::new(WaiverDoc { name, spec: deserialize(&spec)? })),
         Kind::Tenant => Read::Tenant(Box::new(TenantDoc {
             name,
-            metadata: root.get("metadata").cloned().ok_or_else(missing)?,
-            spec: spec.clone(),
+            metadata: metadata.ok_or_else(missing)?,
+            spec,
             origin: input.origin.clone(),
         })),
     })

@@ -4,7 +4,7 @@ use super::fleet::FleetSpec;
 use super::leaf::{self, FORMATS, Name};
 use super::quantity::{self, Quantity};
 use super::tenant::{Annotations, Labels, ProfileSpec, TenantSpec, WaiverSpec};
-use crate::document::{Node, SpanTree};
+use crate::document::{Node, Ref, Repr};
 use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, Schema};
 use serde_json::{Value, json};
@@ -169,7 +169,7 @@ pub fn schema_text(kind: Kind) -> String {
 pub struct Checker {
     /// The schema.
     pub schema: Value,
-    validator: jsonschema::Validator<SpanTree>,
+    validator: jsonschema::Validator<Repr<Node>>,
 }
 
 impl Checker {
@@ -178,7 +178,7 @@ impl Checker {
     /// # Errors
     /// The reason why the schema is none.
     pub fn new(schema: Value) -> Result<Self, String> {
-        let mut options = jsonschema::options_for::<SpanTree>()
+        let mut options = jsonschema::options_for::<Repr<Node>>()
             .should_validate_formats(true)
             .offline()
             .with_pattern_options(jsonschema::PatternOptions::regex());
@@ -192,7 +192,7 @@ impl Checker {
 
     /// Every fault of a node.
     pub fn faults<'a>(&'a self, node: &'a Node) -> impl Iterator<Item = jsonschema::ValidationError<'a>> {
-        self.validator.iter_errors(crate::document::node_ref(node))
+        self.validator.iter_errors(Ref::Node(node))
     }
 }
 

@@ -277,6 +277,17 @@ pub enum Protocol {
     Sctp,
 }
 
+impl Protocol {
+    /// The name in a manifest.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Tcp => "TCP",
+            Self::Udp => "UDP",
+            Self::Sctp => "SCTP",
+        }
+    }
+}
+
 /// A port: a number, or a name.
 #[derive(Clone, Debug, Deserialize, Serialize, PartialEq, Eq)]
 #[serde(untagged)]

@@ -36,8 +36,7 @@ pub fn merge(base: &Node, over: &Node) -> Node {
         }
         _ => {
             let mut winner = over.clone();
-            winner.losers.push(base.place);
-            winner.losers.extend_from_slice(&base.losers);
+            winner.losers = over.losers.iter().chain([&base.place]).chain(&base.losers).copied().collect();
             winner
         }
     }

@@ -4,9 +4,9 @@ use crate::document::{Node, Spanned};
 use crate::source::Place;
 use crate::spec::leaf::HostPattern;
 use crate::spec::tenant::{Network, TenantSpec};
+use crate::value::{Value, map};
 use indexmap::IndexMap;
-use serde::Serialize;
-use serde_json::Value;
+use std::sync::Arc;
 
 /// Strings by key, in the order of the specs.
 pub type Strings = IndexMap<String, String>;
@@ -42,7 +42,7 @@ pub struct OnCluster {
     /// The cluster's index in the fleet.
     pub cluster: usize,
     /// The merged spec, this cluster's overrides included.
-    pub spec: TenantSpec,
+    pub spec: Arc<TenantSpec>,
     /// What templates see as `tenant`.
     pub tenant: TenantContext,
     /// Its namespaces.
@@ -54,8 +54,7 @@ pub struct OnCluster {
 }
 
 /// What templates see as `tenant`.
-#[derive(Clone, Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Clone, Debug)]
 pub struct TenantContext {
     /// The name.
     pub name: String,
@@ -80,15 +79,13 @@ pub struct TenantContext {
 }
 
 /// A namespace on a cluster: what templates see as `namespace`.
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Debug)]
 pub struct Namespace {
     /// Its name within the tenant.
     pub id: String,
     /// Its name in the cluster.
     pub name: String,
     /// Where it is declared.
-    #[serde(skip)]
     pub place: Place,
     /// Labels of the Namespace.
     pub labels: Strings,
@@ -107,15 +104,13 @@ pub struct Namespace {
     /// The RoleBindings.
     pub bindings: Vec<Binding>,
     /// The namespaces of other tenants that it reaches.
-    #[serde(skip)]
     pub reaches: Vec<String>,
     /// The merged network fields.
-    #[serde(skip)]
     pub declared: Network,
 }
 
 /// A ResourceQuota.
-#[derive(Debug, Serialize)]
+#[derive(Debug)]
 pub struct QuotaObject {
     /// Its name.
     pub name: String,
@@ -124,7 +119,7 @@ pub struct QuotaObject {
 }
 
 /// A LimitRange for containers.
-#[derive(Debug, Serialize)]
+#[derive(Debug)]
 pub struct LimitsObject {
     /// Its name.
     pub name: String,
@@ -133,8 +128,7 @@ pub struct LimitsObject {
 }
 
 /// Rules of NetworkPolicies; a policy whose rules are empty is not rendered.
-#[derive(Debug, Default, Serialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Debug, Default)]
 pub struct NetworkObject {
     /// Whether they are rendered at all.
     pub rendered: bool,
@@ -142,8 +136,8 @@ pub struct NetworkObject {
     pub deny: Option<Vec<Value>>,
     /// Peers within the namespace or tenant; none where everything is let through.
     pub intra: Vec<Value>,
-    /// Egress rules for DNS; none where everything is let through.
-    pub dns: Vec<Value>,
+    /// The list of egress rules for DNS, shared by all; empty where everything is let through.
+    pub dns: Value,
     /// Egress rules as declared.
     pub egress: Vec<Value>,
     /// Ingress rules as declared.
@@ -151,8 +145,7 @@ pub struct NetworkObject {
 }
 
 /// A RoleBinding.
-#[derive(Clone, Debug, Serialize, PartialEq)]
-#[serde(rename_all = "camelCase")]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Binding {
     /// Its name.
     pub name: String,
@@ -160,13 +153,10 @@ pub struct Binding {
     pub cluster_role: String,
     /// The subjects, as in RBAC.
     pub subjects: Vec<Value>,
-    /// The subjects' texts: each is bound once.
-    #[serde(skip)]
-    pub keys: std::collections::BTreeSet<String>,
 }
 
 /// A service account that syncs act as.
-#[derive(Clone, Debug, Serialize, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Deployer {
     /// The namespace.
     pub namespace: String,
@@ -175,15 +165,13 @@ pub struct Deployer {
 }
 
 /// A sync: what templates see as `sync`.
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Debug)]
 pub struct Sync {
     /// The name of its objects.
     pub name: String,
     /// The namespace of its objects.
     pub namespace: String,
     /// Where it is declared.
-    #[serde(skip)]
     pub place: Place,
     /// A GitRepository's `url` and `ref`, or null.
     pub git: Value,
@@ -223,5 +211,94 @@ impl Tenant {
     /// The on-cluster part for a cluster, if it runs there.
     pub fn on(&self, cluster: usize) -> Option<&OnCluster> {
         self.on.iter().find(|on| on.cluster == cluster)
+    }
+}
+
+/// What templates see; docs/templates.md lists it.
+impl From<&TenantContext> for Value {
+    fn from(tenant: &TenantContext) -> Self {
+        map! {
+            "name" => &tenant.name,
+            "uuid" => tenant.uuid.as_ref(),
+            "displayName" => tenant.display_name.as_ref(),
+            "description" => tenant.description.as_ref(),
+            "parameters" => tenant.parameters.clone(),
+            "labels" => &tenant.labels,
+            "namespaces" => tenant.namespaces.iter().map(Self::from).collect::<Vec<_>>(),
+            "commonLabels" => &tenant.common_labels,
+            "compatClusterRole" => &tenant.compat_cluster_role,
+            "compatLabels" => &tenant.compat_labels,
+        }
+    }
+}
+
+impl From<&Namespace> for Value {
+    fn from(namespace: &Namespace) -> Self {
+        map! {
+            "id" => &namespace.id,
+            "name" => &namespace.name,
+            "labels" => &namespace.labels,
+            "annotations" => &namespace.annotations,
+            "adopt" => namespace.adopt,
+            "serviceAccount" => namespace.service_account,
+            "quota" => namespace.quota.as_ref().map(|q| map! { "name" => &q.name, "hard" => &q.hard }),
+            "limits" => namespace.limits.as_ref().map(|l| map! { "name" => &l.name, "item" => l.item.clone() }),
+            "network" => &namespace.network,
+            "bindings" => namespace.bindings.iter().map(Self::from).collect::<Vec<_>>(),
+        }
+    }
+}
+
+impl From<&NetworkObject> for Value {
+    fn from(network: &NetworkObject) -> Self {
+        map! {
+            "rendered" => network.rendered,
+            "deny" => network.deny.as_ref(),
+            "intra" => &network.intra,
+            "dns" => network.dns.clone(),
+            "egress" => &network.egress,
+            "ingress" => &network.ingress,
+        }
+    }
+}
+
+impl From<&Binding> for Value {
+    fn from(binding: &Binding) -> Self {
+        map! {
+            "name" => &binding.name,
+            "clusterRole" => &binding.cluster_role,
+            "subjects" => &binding.subjects,
+        }
+    }
+}
+
+impl From<&Deployer> for Value {
+    fn from(deployer: &Deployer) -> Self {
+        map! { "namespace" => &deployer.namespace, "name" => &deployer.name }
+    }
+}
+
+impl From<&Sync> for Value {
+    fn from(sync: &Sync) -> Self {
+        map! {
+            "name" => &sync.name,
+            "namespace" => &sync.namespace,
+            "git" => sync.git.clone(),
+            "oci" => sync.oci.clone(),
+            "helm" => sync.helm.clone(),
+            "bucket" => sync.bucket.clone(),
+            "sourceKind" => sync.source_kind,
+            "path" => &sync.path,
+            "interval" => &sync.interval,
+            "timeout" => &sync.timeout,
+            "prune" => sync.prune,
+            "wait" => sync.wait,
+            "targetNamespace" => sync.target_namespace.as_ref(),
+            "serviceAccount" => &sync.service_account,
+            "verify" => sync.verify.clone(),
+            "secretRef" => sync.secret_ref.clone(),
+            "decryption" => sync.decryption.clone(),
+            "notifications" => &sync.notifications,
+        }
     }
 }

@@ -14,7 +14,8 @@ use crate::spec::TenantDoc;
 use crate::spec::leaf;
 use crate::spec::tenant as spec;
 use crate::spec::tenant::{Floor, Management, PodSecurityLevel, PodSecurityMode, TenantSpec};
-use serde_json::json;
+use crate::value::Value;
+use std::cell::LazyCell;
 
 rule! {
     /// A part of the floor is not rendered.
@@ -65,7 +66,7 @@ impl Resolver<'_> {
         let own: Vec<Option<&spec::Quota>> = declared.iter().map(|n| n.quota.as_ref()).collect();
         let empty = spec::Quota::default();
         let amounts = quota::split(spec.quota.as_ref().unwrap_or(&empty), &own, &tenant.name.value, out);
-        let shared = pick(tree, &SHARED);
+        let shared = LazyCell::new(|| pick(tree, &SHARED));
         let mut all: Vec<Namespace> = Vec::with_capacity(declared.len());
         for ((namespace, node), hard) in declared.iter().zip(trees).zip(amounts) {
             if let Some(first) = all.iter().find(|n| n.id == namespace.name.as_str()) {
@@ -77,21 +78,30 @@ impl Resolver<'_> {
                 );
                 continue;
             }
-            let mut part = merge(&shared, &pick(node, &SHARED));
-            if let Some(over) = over {
-                part = merge(&part, &pick(over, &SHARED));
+            let own;
+            let merged = if SHARED.iter().any(|key| node.get(key).is_some()) {
+                let mut part = merge(&shared, &pick(node, &SHARED));
+                if let Some(over) = over {
+                    part = merge(&part, &pick(over, &SHARED));
+                }
+                let Ok(merged) = deserialize::<TenantSpec>(&part) else {
+                    continue;
+                };
+                own = merged;
+                &own
+            } else {
+                spec
+            };
+            if !profile.ceilings.is_empty() {
+                let bounded = TenantSpec {
+                    quota: namespace.quota.clone(),
+                    limits: merged.limits.clone(),
+                    pod_security: merged.pod_security.clone(),
+                    ..TenantSpec::default()
+                };
+                check_ceiling(profile, &tenant.name.value, &bounded, out);
             }
-            let Ok(merged) = deserialize::<TenantSpec>(&part) else {
-                continue;
-            };
-            let own = TenantSpec {
-                quota: namespace.quota.clone(),
-                limits: merged.limits.clone(),
-                pod_security: merged.pod_security.clone(),
-                ..TenantSpec::default()
-            };
-            check_ceiling(profile, &tenant.name.value, &own, out);
-            all.extend(self.namespace(doc, tenant, metadata, namespace, &merged, spec, hard, out));
+            all.extend(self.namespace(doc, tenant, metadata, namespace, merged, spec, hard, out));
         }
         all
     }
@@ -177,7 +187,7 @@ impl Resolver<'_> {
         let name = match template {
             None => id.to_owned(),
             Some(template) => {
-                let (id_value, tenant) = (json!(id), json!(doc.name.value));
+                let (id_value, tenant) = (Value::from(id), Value::from(&doc.name.value));
                 let made = eval_text(template, &[("name", &id_value), ("tenant", &tenant)]);
                 let checked = made.and_then(|name| match leaf::reason("dns-label", &name) {
                     None => Ok(name),

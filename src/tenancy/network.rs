@@ -6,11 +6,12 @@ use super::{Context, OutOfReach};
 use crate::diagnostic::{Diagnostic, rule};
 use crate::document::Spanned;
 use crate::spec::fleet::{Cluster, Endpoint, FleetSpec};
-use crate::spec::leaf::Cidr;
+use crate::spec::leaf::{Cidr, Keyed, LabelKey, LabelValue};
 use crate::spec::tenant::{Isolation, Peer, Port, PortRule, Protocol, Provision};
 use crate::spec::{did_you_mean, one_of_these};
+use crate::value::{Entry, Text, Value, list, map};
 use ipnet::IpNet;
-use serde_json::{Value, json};
+use rayon::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
 
 rule! {
@@ -101,10 +102,14 @@ struct Index<'a> {
     /// For each tenant that is named as an egress peer: who names it, from which namespace.
     consumers: BTreeMap<&'a str, Vec<Half<'a>>>,
     cluster: usize,
+    /// The egress rules for DNS.
+    dns: Value,
+    /// The cluster's own ranges.
+    excluded: Vec<IpNet>,
 }
 
 impl<'a> Index<'a> {
-    fn new(tenants: &'a [Tenant], cluster: usize, broken: &BTreeSet<String>) -> Self {
+    fn new(tenants: &'a [Tenant], cluster: usize, own: &Cluster, broken: &BTreeSet<String>) -> Self {
         let sound = |t: &&'a Tenant| !broken.contains(&t.name.value);
         let sound_ones = || tenants.iter().enumerate().filter(|(_, t)| sound(t));
         let by_name = sound_ones().map(|(i, t)| (t.name.value.as_str(), i)).collect();
@@ -118,8 +123,18 @@ impl<'a> Index<'a> {
                 }
             }
         }
-        Self { tenants, by_name, consumers, cluster }
+        Self { tenants, by_name, consumers, cluster, dns: dns_rules(own), excluded: excluded(own) }
     }
+}
+
+/// What became of a tenant's namespaces on a cluster.
+#[derive(Default)]
+struct Made {
+    /// The namespace's index, its rules, and the namespaces of other tenants that it reaches.
+    objects: Vec<(usize, NetworkObject, Vec<String>)>,
+    /// The first egress to a network.
+    named_a_range: Option<crate::source::Place>,
+    faults: Vec<Diagnostic>,
 }
 
 /// Makes the NetworkPolicy rules of every namespace.
@@ -133,12 +148,12 @@ pub fn connect(
     out: &mut Vec<Diagnostic>,
 ) {
     for (c, cluster) in fleet.clusters.iter().enumerate() {
-        let mut made: Vec<(usize, usize, NetworkObject, Vec<String>)> = Vec::new();
-        let index = Index::new(tenants, c, broken);
-        let mut named_a_range = None;
-        for (t, tenant) in tenants.iter().enumerate() {
-            let Some(on) = tenant.on(c) else { continue };
-            for (n, namespace) in on.namespaces.iter().enumerate() {
+        let index = Index::new(tenants, c, cluster, broken);
+        let readers: &[Tenant] = tenants;
+        let one = |t: usize| {
+            let tenant = &readers[t];
+            let mut made = Made::default();
+            for (n, namespace) in tenant.on(c).map_or(&[][..], |on| &on.namespaces).iter().enumerate() {
                 if !namespace.network.rendered {
                     continue;
                 }
@@ -153,22 +168,25 @@ pub fn connect(
                     t,
                     n,
                     reaches: Vec::new(),
-                    out,
+                    out: &mut made.faults,
                 };
                 let object = maker.make();
-                let reaches = maker.reaches;
+                made.objects.push((n, object, maker.reaches));
                 if let Some(peer) = namespace.declared.egress.iter().flatten().find(|p| p.cidr.is_some()) {
-                    named_a_range.get_or_insert(peer.place);
+                    made.named_a_range.get_or_insert(peer.place);
                 }
-                made.push((t, n, object, reaches));
             }
-        }
+            made
+        };
+        let all: Vec<Made> = (0..readers.len()).into_par_iter().map(one).collect();
         drop(index);
-        if let Some(place) = named_a_range {
+        if let Some(place) = all.iter().find_map(|made| made.named_a_range) {
             undeclared_ranges(cluster, place, out);
         }
-        for (t, n, object, reaches) in made {
-            if let Some(on) = tenants[t].on.iter_mut().find(|on| on.cluster == c) {
+        for (tenant, made) in tenants.iter_mut().zip(all) {
+            out.extend(made.faults);
+            let Some(on) = tenant.on.iter_mut().find(|on| on.cluster == c) else { continue };
+            for (n, object, reaches) in made.objects {
                 on.namespaces[n].network = object;
                 on.namespaces[n].reaches = reaches;
             }
@@ -218,16 +236,16 @@ impl<'a> Maker<'_, 'a> {
         };
         let namespace = &on.namespaces[self.n];
         let isolation = namespace.declared.isolation.as_ref();
-        let mut object = NetworkObject { rendered: true, dns: dns_rules(self.cluster), ..NetworkObject::default() };
+        let mut object = NetworkObject { rendered: true, dns: self.index.dns.clone(), ..NetworkObject::default() };
         match isolation.map_or(Isolation::Namespace, |i| i.value) {
-            Isolation::Namespace => object.intra.push(json!({"podSelector": {}})),
+            Isolation::Namespace => object.intra.push(map! { "podSelector" => nothing() }),
             Isolation::Tenant => {
                 let names: Vec<&str> = on.namespaces.iter().map(|n| n.name.as_str()).collect();
                 object.intra.push(namespaces_peer(&names));
             }
             Isolation::None => {
-                object.dns.clear();
-                object.deny = Some(vec![json!({})]);
+                object.dns = Value::Null;
+                object.deny = Some(vec![nothing()]);
                 let place = isolation.map_or(namespace.place, |i| i.place);
                 self.demand(
                     &ISOLATION_NONE,
@@ -320,14 +338,14 @@ impl<'a> Maker<'_, 'a> {
             let message = format!("{toward} every address");
             self.demand(any, policy, cidr.place, &message, "name the networks");
         }
-        let ranges = excluded(self.cluster);
+        let ranges = &self.index.excluded;
         if let Ok(net) = cidr.parse::<IpNet>()
             && let Some(range) = ranges.iter().find(|range| range.contains(&net))
         {
             let message = format!("{toward} {range}, a range of the cluster itself");
             self.demand(&CLUSTER_RANGE, policy, cidr.place, &message, "declare the tenant or the endpoint");
         }
-        json!({"ipBlock": ip_block(cidr, &ranges)})
+        map! { "ipBlock" => ip_block(cidr, ranges) }
     }
 
     fn egress_peers(&mut self, peer: &Spanned<Peer>) -> Vec<Value> {
@@ -545,13 +563,15 @@ impl<'a> Maker<'_, 'a> {
         };
         let mut peers = Vec::new();
         if let Some(namespace) = &endpoint.namespace {
-            let mut peer = json!({"namespaceSelector": {"matchLabels": {NAME_LABEL: namespace.as_str()}}});
-            if let Some(labels) = &endpoint.pod_labels {
-                peer["podSelector"] = json!({"matchLabels": labels});
-            }
-            peers.push(peer);
+            let selector = match_labels(map! { NAME_LABEL => namespace.as_str() });
+            peers.push(match &endpoint.pod_labels {
+                Some(labels) => {
+                    map! { "namespaceSelector" => selector, "podSelector" => match_labels(labels_of(labels)) }
+                }
+                None => map! { "namespaceSelector" => selector },
+            });
         }
-        peers.extend(endpoint.cidrs.iter().flatten().map(|c| json!({"ipBlock": {"cidr": c.as_str()}})));
+        peers.extend(endpoint.cidrs.iter().flatten().map(|c| map! { "ipBlock" => map! { "cidr" => c.as_str() } }));
         peers
     }
 
@@ -619,45 +639,62 @@ fn namespaces_peer(names: &[&str]) -> Value {
     names.sort_unstable();
     names.dedup();
     match names.as_slice() {
-        [one] => json!({"namespaceSelector": {"matchLabels": {NAME_LABEL: one}}}),
+        [one] => map! { "namespaceSelector" => match_labels(map! { NAME_LABEL => *one }) },
         many => {
-            json!({"namespaceSelector": {"matchExpressions": [{"key": NAME_LABEL, "operator": "In", "values": many}]}})
+            let values: Vec<Value> = many.iter().map(|name| Value::from(*name)).collect();
+            let wanted = map! { "key" => NAME_LABEL, "operator" => "In", "values" => values };
+            map! { "namespaceSelector" => map! { "matchExpressions" => list![wanted] } }
         }
     }
 }
 
-fn rule_of(side: &str, peers: Vec<Value>, ports: &[PortRule]) -> Value {
-    let mut rule = serde_json::Map::new();
-    rule.insert(side.to_owned(), Value::Array(peers));
-    if !ports.is_empty() {
-        let ports = ports.iter().map(|p| {
-            let mut port = serde_json::Map::new();
-            port.insert("protocol".into(), json!(p.protocol.unwrap_or(Protocol::Tcp)));
-            port.insert("port".into(), json!(p.port));
-            if let Some(end) = p.end_port {
-                port.insert("endPort".into(), json!(end));
-            }
-            Value::Object(port)
-        });
-        rule.insert("ports".into(), ports.collect());
-    }
-    Value::Object(rule)
+fn nothing() -> Value {
+    Vec::<Entry>::new().into()
 }
 
-fn dns_rules(cluster: &Cluster) -> Vec<Value> {
+fn match_labels(labels: Value) -> Value {
+    map! { "matchLabels" => labels }
+}
+
+fn labels_of(labels: &Keyed<LabelKey, LabelValue>) -> Value {
+    labels.iter().map(|(key, value)| (key.as_str().into(), value.as_str().into())).collect::<Vec<Entry>>().into()
+}
+
+fn rule_of(side: &'static str, peers: Vec<Value>, ports: &[PortRule]) -> Value {
+    let mut rule: Vec<Entry> = vec![(Text::new_static(side), peers.into())];
+    if !ports.is_empty() {
+        let ports = ports.iter().map(|p| {
+            let mut entries: Vec<Entry> = Vec::with_capacity(3);
+            entries.push((Text::new_static("protocol"), p.protocol.unwrap_or(Protocol::Tcp).as_str().into()));
+            let port = match &p.port {
+                Port::Number(number) => Value::from(*number),
+                Port::Name(name) => name.as_str().into(),
+            };
+            entries.push((Text::new_static("port"), port));
+            if let Some(end) = p.end_port {
+                entries.push((Text::new_static("endPort"), end.into()));
+            }
+            Value::from(entries)
+        });
+        rule.push((Text::new_static("ports"), ports.collect::<Vec<_>>().into()));
+    }
+    rule.into()
+}
+
+fn dns_rules(cluster: &Cluster) -> Value {
     let dns = cluster.dns.as_ref();
     let namespace = dns.and_then(|d| d.namespace.as_ref()).map_or("kube-system", |n| n.as_str());
-    let labels = dns.and_then(|d| d.pod_labels.as_ref()).map_or_else(|| json!({"k8s-app": "kube-dns"}), |l| json!(l));
-    let mut to = vec![json!({
-        "namespaceSelector": {"matchLabels": {NAME_LABEL: namespace}},
-        "podSelector": {"matchLabels": labels}
-    })];
+    let labels = dns.and_then(|d| d.pod_labels.as_ref()).map_or_else(|| map! { "k8s-app" => "kube-dns" }, labels_of);
+    let mut to = vec![map! {
+        "namespaceSelector" => match_labels(map! { NAME_LABEL => namespace }),
+        "podSelector" => match_labels(labels)
+    }];
     for ip in dns.and_then(|d| d.ips.as_ref()).into_iter().flatten() {
         let bits = if ip.contains(':') { 128 } else { 32 };
-        to.push(json!({"ipBlock": {"cidr": format!("{}/{bits}", ip.as_str())}}));
+        to.push(map! { "ipBlock" => map! { "cidr" => format!("{}/{bits}", ip.as_str()) } });
     }
-    let port = |protocol| json!({"protocol": protocol, "port": 53});
-    vec![json!({"to": to, "ports": [port("UDP"), port("TCP")]})]
+    let port = |protocol: &'static str| map! { "protocol" => protocol, "port" => 53u16 };
+    list![map! { "to" => to, "ports" => list![port("UDP"), port("TCP")] }]
 }
 
 /// The ranges of a cluster that no `cidr` opens unless it lies within one.
@@ -702,7 +739,7 @@ fn everywhere_together(peers: &[Spanned<Peer>]) -> Option<&Spanned<Peer>> {
 /// An ipBlock: what is excluded stands in `except`, which Kubernetes wants strictly within the network.
 fn ip_block(cidr: &str, excluded: &[IpNet]) -> Value {
     let Ok(net) = cidr.parse::<IpNet>() else {
-        return json!({"cidr": cidr});
+        return map! { "cidr" => cidr };
     };
     // A range that is named is opened; what lies strictly within it stays closed all the same.
     let within: Vec<&IpNet> = excluded.iter().filter(|e| net.contains(*e) && **e != net).collect();
@@ -711,9 +748,9 @@ fn ip_block(cidr: &str, excluded: &[IpNet]) -> Value {
     except.sort();
     except.dedup();
     if except.is_empty() {
-        return json!({"cidr": cidr});
+        return map! { "cidr" => cidr };
     }
-    json!({"cidr": cidr, "except": except.iter().map(|e| e.to_string()).collect::<Vec<_>>()})
+    map! { "cidr" => cidr, "except" => except.iter().map(|e| Value::from(e.to_string())).collect::<Vec<_>>() }
 }
 
 #[cfg(test)]
@@ -724,9 +761,12 @@ mod tests {
     fn a_network_leaves_the_cluster_out_unless_it_names_it() {
         let excluded: Vec<IpNet> =
             ["10.0.0.0/16", "10.0.1.0/24", "fd00::/64"].iter().map(|c| c.parse().unwrap()).collect();
-        assert_eq!(ip_block("0.0.0.0/0", &excluded), json!({"cidr": "0.0.0.0/0", "except": ["10.0.0.0/16"]}));
-        assert_eq!(ip_block("10.0.0.0/16", &excluded), json!({"cidr": "10.0.0.0/16", "except": ["10.0.1.0/24"]}));
-        assert_eq!(ip_block("10.0.1.0/25", &excluded), json!({"cidr": "10.0.1.0/25"}));
-        assert_eq!(ip_block("192.0.2.0/24", &excluded), json!({"cidr": "192.0.2.0/24"}));
+        assert_eq!(ip_block("0.0.0.0/0", &excluded), map! { "cidr" => "0.0.0.0/0", "except" => list!["10.0.0.0/16"] });
+        assert_eq!(
+            ip_block("10.0.0.0/16", &excluded),
+            map! { "cidr" => "10.0.0.0/16", "except" => list!["10.0.1.0/24"] }
+        );
+        assert_eq!(ip_block("10.0.1.0/25", &excluded), map! { "cidr" => "10.0.1.0/25" });
+        assert_eq!(ip_block("192.0.2.0/24", &excluded), map! { "cidr" => "192.0.2.0/24" });
     }
 }

@@ -7,8 +7,8 @@ use crate::spec::INVALID_VALUE;
 use crate::spec::fleet::Cluster;
 use crate::spec::quantity::Quantity;
 use crate::spec::tenant::{Limits, Quota, Resources};
+use crate::value::{Entry, Text, Value};
 use indexmap::IndexMap;
-use serde_json::{Map, Value, json};
 
 rule! {
     /// The namespaces of a tenant have more than the tenant.
@@ -193,19 +193,19 @@ pub fn limit_item(limits: &Limits) -> Option<Value> {
         ("maxLimitRequestRatio", &limits.max_limit_request_ratio),
         ("min", &limits.min),
     ];
-    let mut item = Map::new();
+    let mut item: Vec<Entry> = Vec::new();
     for (name, part) in parts {
-        let amounts: Map<String, Value> =
-            part.iter().flatten().map(|(k, v)| (k.to_string(), json!(v.value.text()))).collect();
+        let amounts: Vec<Entry> =
+            part.iter().flatten().map(|(k, v)| (k.as_str().into(), v.value.text().into())).collect();
         if !amounts.is_empty() {
-            item.insert(name.into(), Value::Object(amounts));
+            item.push((Text::new_static(name), amounts.into()));
         }
     }
     if item.is_empty() {
         return None;
     }
-    item.insert("type".into(), json!("Container"));
-    Some(Value::Object(item))
+    item.push((Text::new_static("type"), "Container".into()));
+    Some(item.into())
 }
 
 /// A tenant's amount of a resource of a cluster's capacity.

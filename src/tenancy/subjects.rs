@@ -7,7 +7,7 @@ use crate::document::Spanned;
 use crate::spec::fleet::{FleetSpec, Role};
 use crate::spec::tenant::{Reach, Subject};
 use crate::spec::{did_you_mean, one_of_these};
-use serde_json::{Value, json};
+use crate::value::{Value, map};
 use std::collections::BTreeSet;
 
 rule! {
@@ -205,14 +205,16 @@ impl Binder<'_> {
     ) -> Option<Value> {
         let api = "rbac.authorization.k8s.io";
         if let Some(group) = &subject.group {
-            return Some(json!({"kind": "Group", "name": group.as_str(), "apiGroup": api}));
+            return Some(map! { "kind" => "Group", "name" => group.as_str(), "apiGroup" => api });
         }
         if let Some(user) = &subject.user {
-            return Some(json!({"kind": "User", "name": user.as_str(), "apiGroup": api}));
+            return Some(map! { "kind" => "User", "name" => user.as_str(), "apiGroup" => api });
         }
         let account = subject.service_account.as_ref()?;
         match namespaces.iter().find(|n| n.id == account.namespace.as_str()) {
-            Some(own) => Some(json!({"kind": "ServiceAccount", "name": account.name.as_str(), "namespace": own.name})),
+            Some(own) => {
+                Some(map! { "kind" => "ServiceAccount", "name" => account.name.as_str(), "namespace" => &own.name })
+            }
             None => {
                 let message = format!("the service account's namespace `{}` is not the tenant's", account.namespace);
                 let fix = did_you_mean(&account.namespace, namespaces.iter().map(|n| n.id.as_str()));
@@ -233,12 +235,12 @@ pub fn bind_deployer(
     namespaces: &mut [Namespace],
 ) {
     for namespace in namespaces {
-        let account = json!({"kind": "ServiceAccount", "name": deployer.name, "namespace": deployer.namespace});
+        let account = map! { "kind" => "ServiceAccount", "name" => &deployer.name, "namespace" => &deployer.namespace };
         // The name of a sync's role stands for that role alone: a clash is reported where a subject names it.
         let _ = add(&mut namespace.bindings, role.to_owned(), cluster_role.to_owned(), account);
         if gotk_user {
             let name = format!("gotk:{}:reconciler", namespace.name);
-            let user = json!({"kind": "User", "name": name, "apiGroup": "rbac.authorization.k8s.io"});
+            let user = map! { "kind" => "User", "name" => name, "apiGroup" => "rbac.authorization.k8s.io" };
             let _ = add(&mut namespace.bindings, role.to_owned(), cluster_role.to_owned(), user);
         }
     }
@@ -248,17 +250,16 @@ pub fn bind_deployer(
 ///
 /// A binding's roleRef cannot change, so that one name stands for one ClusterRole for ever.
 fn add(bindings: &mut Vec<Binding>, name: String, cluster_role: String, subject: Value) -> Result<(), String> {
-    let key = subject.to_string();
     match bindings.iter_mut().find(|b| b.name == name) {
         Some(binding) if binding.cluster_role != cluster_role => Err(binding.cluster_role.clone()),
         Some(binding) => {
-            if binding.keys.insert(key) {
+            if !binding.subjects.contains(&subject) {
                 binding.subjects.push(subject);
             }
             Ok(())
         }
         None => {
-            bindings.push(Binding { name, cluster_role, subjects: vec![subject], keys: BTreeSet::from([key]) });
+            bindings.push(Binding { name, cluster_role, subjects: vec![subject] });
             Ok(())
         }
     }

@@ -10,7 +10,7 @@ use crate::spec::fleet::Cluster;
 use crate::spec::tenant as spec;
 use crate::spec::tenant::{Placement, Reach, TenantSpec};
 use crate::spec::{leaf, one_of_these};
-use serde_json::{Value, json};
+use crate::value::{Value, list, map};
 
 rule! {
     /// A sync contradicts itself: two of one name, a namespace that is not the tenant's, a targetNamespace for a tenant
@@ -121,44 +121,50 @@ fn make_sync(
     service_account: String,
 ) -> Sync {
     let secret = |holder: &Option<spec::SecretHolder>| {
-        holder.as_ref().map_or(Value::Null, |s| json!({"name": s.secret_ref.as_str()}))
+        holder.as_ref().map_or(Value::Null, |s| map! { "name" => s.secret_ref.as_str() })
     };
     let git = sync.git.as_ref().map_or(Value::Null, |git| {
         let choice = [("tag", &git.tag), ("semver", &git.semver), ("commit", &git.commit), ("branch", &git.branch)];
-        let chosen = choice.iter().find_map(|(k, v)| v.as_ref().map(|v| json!({*k: v.as_str()})));
-        json!({"url": git.url.as_str(), "ref": chosen.unwrap_or_else(|| json!({"branch": "main"}))})
+        let chosen = choice.iter().find_map(|(k, v)| v.as_ref().map(|v| map! { *k => v.as_str() }));
+        map! { "url" => git.url.as_str(), "ref" => chosen.unwrap_or_else(|| map! { "branch" => "main" }) }
     });
     let oci = sync.oci.as_ref().map_or(Value::Null, |oci| {
         let choice = [("tag", &oci.tag), ("semver", &oci.semver), ("digest", &oci.digest)];
-        let chosen = choice.iter().find_map(|(k, v)| v.as_ref().map(|v| json!({*k: v.as_str()})));
-        json!({"url": oci.url.as_str(), "ref": chosen.unwrap_or_else(|| json!({"tag": "latest"}))})
+        let chosen = choice.iter().find_map(|(k, v)| v.as_ref().map(|v| map! { *k => v.as_str() }));
+        map! { "url" => oci.url.as_str(), "ref" => chosen.unwrap_or_else(|| map! { "tag" => "latest" }) }
     });
     let helm = sync.helm.as_ref().map_or(Value::Null, |helm| {
-        let kind = if helm.url.starts_with("oci://") { json!("oci") } else { Value::Null };
-        json!({
-            "url": helm.url.as_str(), "type": kind, "chart": helm.chart.as_str(), "targetNamespace": home,
-            "version": helm.version.as_ref().map(|v| v.as_str())
-        })
+        let kind = helm.url.starts_with("oci://").then_some("oci");
+        map! {
+            "url" => helm.url.as_str(), "type" => kind, "chart" => helm.chart.as_str(), "targetNamespace" => home,
+            "version" => helm.version.as_ref().map(|v| v.as_str())
+        }
     });
     let bucket = sync.bucket.as_ref().map_or(Value::Null, |bucket| {
-        json!({
-            "endpoint": bucket.endpoint.as_str(), "bucketName": bucket.name.as_str(),
-            "region": bucket.region.as_ref().map(|r| r.as_str())
-        })
+        map! {
+            "endpoint" => bucket.endpoint.as_str(), "bucketName" => bucket.name.as_str(),
+            "region" => bucket.region.as_ref().map(|r| r.as_str())
+        }
     });
     let source_kind = [(&git, "GitRepository"), (&oci, "OCIRepository"), (&bucket, "Bucket")]
         .into_iter()
         .find_map(|(v, kind)| (!v.is_null()).then_some(kind));
     let verify = sync.verify.as_ref().map_or(Value::Null, |v| {
-        json!({"provider": "cosign", "matchOIDCIdentity": [{"issuer": v.cosign.issuer, "subject": v.cosign.subject}]})
+        map! {
+            "provider" => "cosign",
+            "matchOIDCIdentity" => list![map! { "issuer" => v.cosign.issuer.as_str(), "subject" => v.cosign.subject.as_str() }]
+        }
     });
     let decryption = match secret(&sync.decryption) {
         Value::Null => Value::Null,
-        secret => json!({"provider": "sops", "secretRef": secret}),
+        secret => map! { "provider" => "sops", "secretRef" => secret },
     };
     let notifications = sync.notifications.iter().flatten().enumerate().map(|(i, n)| {
         let suffix = if i == 0 { String::new() } else { format!("-{}", i + 1) };
-        json!({"name": format!("{name}-{}{suffix}", n.kind), "type": n.kind.as_str(), "secretRef": {"name": n.secret_ref.as_str()}})
+        map! {
+            "name" => format!("{name}-{}{suffix}", n.kind), "type" => n.kind.as_str(),
+            "secretRef" => map! { "name" => n.secret_ref.as_str() }
+        }
     });
     let text =
         |d: &Option<leaf::Duration>, default: &str| d.as_ref().map_or_else(|| default.to_owned(), |d| d.to_string());

@@ -17,8 +17,9 @@ use crate::spec::schema::Checker;
 use crate::spec::tenant as spec;
 use crate::spec::tenant::{LabelSelector, TenantSpec};
 use crate::spec::{FleetDoc, Specs, TenantDoc, did_you_mean};
-use serde_json::{Value, json};
+use crate::value::{Value, map};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 rule! {
     /// Two documents define one tenant.
@@ -157,8 +158,8 @@ impl Resolver<'_> {
         let (profile_name, profile) = self.profile(doc, out)?;
         check_enforced(profile, name, &doc.spec, out);
         let merged = merge(&profile.defaults, &doc.spec);
-        let base: TenantSpec = match deserialize(&merged) {
-            Ok(base) => base,
+        let base: Arc<TenantSpec> = match deserialize(&merged) {
+            Ok(base) => Arc::new(base),
             Err((message, place)) => {
                 out.push(Diagnostic::new(&crate::spec::INVALID_VALUE, place, message));
                 return None;
@@ -181,7 +182,7 @@ impl Resolver<'_> {
             profile: profile_name.to_owned(),
             chose_builtin: doc.spec.get("profile").is_some() && matches!(profile_name, "baseline" | "adopted"),
             merged,
-            on: Vec::new(),
+            on: Vec::with_capacity(clusters.len()),
         };
         for cluster in clusters {
             let on = self.on_cluster(doc, &tenant, &base, &metadata, profile, cluster, out);
@@ -340,7 +341,7 @@ impl Resolver<'_> {
         &self,
         doc: &TenantDoc,
         tenant: &Tenant,
-        base: &TenantSpec,
+        base: &Arc<TenantSpec>,
         metadata: &TenantMetadata,
         profile: &Profile,
         index: usize,
@@ -356,7 +357,7 @@ impl Resolver<'_> {
             }
             None => &tenant.merged,
         };
-        let mut spec: TenantSpec = if over.is_some() { deserialize(tree).ok()? } else { base.clone() };
+        let mut spec = if over.is_some() { Arc::new(deserialize(tree).ok()?) } else { Arc::clone(base) };
         check_ceiling(profile, &tenant.name.value, &spec, out);
         self.owners(doc, &mut spec, out);
         let mut namespaces = self.namespaces(doc, tenant, metadata, tree, over.as_ref(), &spec, profile, out);
@@ -403,12 +404,16 @@ impl Resolver<'_> {
         compat_labels.extend(tenant.labels.clone());
         compat_labels.insert("toolkit.fluxcd.io/tenant".into(), tenant.name.value.clone());
         compat_labels.sort_keys();
+        let entries = |p: &serde_json::Map<String, serde_json::Value>| -> Value {
+            p.iter().map(|(key, value)| (key.into(), value.into())).collect::<Vec<crate::value::Entry>>().into()
+        };
+        let parameters = spec.parameters.as_ref().map(|p| entries(&p.value));
         TenantContext {
             name: tenant.name.value.clone(),
             uuid: tenant.uuid.as_ref().map(|u| u.value.clone()),
             display_name: spec.display_name.as_ref().map(|d| d.value.to_string()),
             description: spec.description.as_ref().map(|d| d.value.clone()),
-            parameters: Value::Object(spec.parameters.as_ref().map(|p| p.value.clone()).unwrap_or_default()),
+            parameters: parameters.unwrap_or_else(|| map! {}),
             labels: tenant.labels.clone(),
             namespaces: namespaces.iter().map(|n| n.name.clone()).collect(),
             common_labels: common,
@@ -422,7 +427,7 @@ impl Resolver<'_> {
     }
 
     /// An owner from the group template, where none is named.
-    fn owners(&self, doc: &TenantDoc, spec: &mut TenantSpec, out: &mut Vec<Diagnostic>) {
+    fn owners(&self, doc: &TenantDoc, spec: &mut Arc<TenantSpec>, out: &mut Vec<Diagnostic>) {
         if spec.owners.as_ref().is_some_and(|o| !o.is_empty()) {
             return;
         }
@@ -435,7 +440,7 @@ impl Resolver<'_> {
             );
             return;
         };
-        let name = json!(doc.name.value);
+        let name = Value::from(&doc.name.value);
         let group = eval_text(template, &[("tenant", &name)])
             .and_then(|g| leaf::Principal::try_from(g.clone()).map_err(|reason| format!("`{g}`: {reason}")));
         match group {
@@ -451,7 +456,7 @@ impl Resolver<'_> {
                     namespaces: None,
                     binding: None,
                 };
-                spec.owners = Some(vec![Spanned::new(subject, template.place)]);
+                Arc::make_mut(spec).owners = Some(vec![Spanned::new(subject, template.place)]);
             }
             Err(reason) => out.push(
                 Diagnostic::new(&DERIVED_NAME, doc.name.place, format!("the owner's group cannot be made: {reason}"))

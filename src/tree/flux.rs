@@ -4,7 +4,7 @@ use super::Layout;
 use crate::bundle::kinds;
 use crate::document::emit_documents;
 use crate::spec::fleet::{Cluster, FluxSourceKind};
-use serde_json::{Value, json};
+use crate::value::{Value, list, map};
 
 /// The name of the Kustomization that applies the entry folder.
 const ENTRY: &str = "tenantry";
@@ -46,40 +46,41 @@ impl Flux<'_> {
 
     fn source(&self) -> Value {
         match self.cluster.flux.as_ref().and_then(|f| f.source.as_ref()) {
-            Some(source) => json!({"kind": source.kind, "name": source.name.as_str()}),
-            None => json!({"kind": FluxSourceKind::GitRepository, "name": "flux-system"}),
+            Some(source) => map! { "kind" => source.kind.as_str(), "name" => source.name.as_str() },
+            None => map! { "kind" => FluxSourceKind::GitRepository.as_str(), "name" => "flux-system" },
         }
     }
 
     fn kustomization(&self, name: &str, path: &str, keep: bool, after: Option<&str>) -> Value {
         let account = self.cluster.flux.as_ref().and_then(|f| f.service_account.as_ref());
-        let mut annotations = serde_json::Map::new();
-        if keep {
-            annotations.insert("kustomize.toolkit.fluxcd.io/prune".into(), json!("disabled"));
+        const SUBSTITUTE: &str = "kustomize.toolkit.fluxcd.io/substitute";
+        let annotations = match keep {
+            true => map! { "kustomize.toolkit.fluxcd.io/prune" => "disabled", SUBSTITUTE => "disabled" },
+            false => map! { SUBSTITUTE => "disabled" },
+        };
+        let mut spec = map! {
+            "interval" => "10m",
+            "retryInterval" => "2m",
+            "timeout" => "5m",
+            "path" => self.layout.in_source(path),
+            "prune" => true,
+            "serviceAccountName" => account.map_or("kustomize-controller", |a| a.as_str()),
+            "sourceRef" => self.source(),
+        };
+        if let (Some(after), Some(entries)) = (after, spec.entries_mut()) {
+            entries.push(("dependsOn".into(), list![map! { "name" => after }]));
         }
-        annotations.insert("kustomize.toolkit.fluxcd.io/substitute".into(), json!("disabled"));
-        let mut object = json!({
-            "apiVersion": "kustomize.toolkit.fluxcd.io/v1",
-            "kind": "Kustomization",
-            "metadata": {
-                "name": name,
-                "namespace": self.namespace(),
-                "labels": {"tenantry.dev/owner": self.owner},
-                "annotations": annotations,
+        let object = map! {
+            "apiVersion" => "kustomize.toolkit.fluxcd.io/v1",
+            "kind" => "Kustomization",
+            "metadata" => map! {
+                "name" => name,
+                "namespace" => self.namespace(),
+                "labels" => map! { "tenantry.dev/owner" => self.owner },
+                "annotations" => annotations,
             },
-            "spec": {
-                "interval": "10m",
-                "retryInterval": "2m",
-                "timeout": "5m",
-                "path": self.layout.in_source(path),
-                "prune": true,
-                "serviceAccountName": account.map_or("kustomize-controller", |a| a.as_str()),
-                "sourceRef": self.source(),
-            }
-        });
-        if let Some(after) = after {
-            object["spec"]["dependsOn"] = json!([{"name": after}]);
-        }
+            "spec" => spec,
+        };
         debug_assert!(kinds::check(&object).is_some_and(|faults| faults.is_empty()));
         object
     }
@@ -108,7 +109,7 @@ impl Flux<'_> {
     }
 
     fn text(&self, objects: &[Value]) -> (String, Vec<String>) {
-        let name = |o: &Value| o["metadata"]["name"].as_str().unwrap_or_default().to_owned();
+        let name = |o: &Value| o.at(&["metadata", "name"]).as_str().unwrap_or_default().to_owned();
         let ids = objects
             .iter()
             .map(|o| format!("Kustomization.kustomize.toolkit.fluxcd.io/{}/{}", self.namespace(), name(o)));

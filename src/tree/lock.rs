@@ -8,6 +8,7 @@ use crate::bundle::ObjectId;
 use crate::diagnostic::{Diagnostic, Scope, rule};
 use crate::source::{Place, Source, SourceId, join};
 use crate::tenancy::Prior;
+use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -121,13 +122,14 @@ impl Lock {
     pub fn parse(id: SourceId, source: &Source) -> (Self, Vec<Diagnostic>) {
         let mut lock = Self { source: Some(id), ..Self::default() };
         let mut faults = Vec::new();
-        for number in 1..=source.line_count() {
+        let read = |number: u32| {
             let text = source.line(number);
             let start = source.line_start(number);
             let place = Place { source: id, start, end: start + text.len() as u32 };
-            if text.trim().is_empty() {
-                continue;
-            }
+            (!text.trim().is_empty()).then(|| (text, place, serde_json::from_str::<Line>(text)))
+        };
+        let lines: Vec<_> = (1..source.line_count() + 1).into_par_iter().filter_map(read).collect();
+        for (text, place, line) in lines {
             if ["<<<<<<<", "=======", ">>>>>>>", "|||||||"].iter().any(|m| text.starts_with(m)) {
                 faults.push(
                     Diagnostic::new(&LOCK_INVALID, place, "a merge conflict's marker stands in the lock")
@@ -136,7 +138,7 @@ impl Lock {
                 );
                 continue;
             }
-            match serde_json::from_str::<Line>(text) {
+            match line {
                 Ok(Line::Cluster(entry)) => {
                     lock.clusters.insert(entry.cluster.clone(), entry);
                 }

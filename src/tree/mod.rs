@@ -12,7 +12,7 @@ pub use applied::{Applied, ENTRY_NOT_LISTED, PATH_APPLIED_TWICE, REPOSITORY_PATH
 pub use lock::{ClusterEntry, FileEntry, LOCK_INVALID, Lock, Tombstone, namespaces as namespaces_of};
 pub use plan::{BEHIND, Disk, EDITED, FOREIGN_FILE, Plan, STALE, check as check_disk, plan};
 
-use crate::bundle::{ClusterBundle, Object, ObjectId};
+use crate::bundle::{ClusterBundle, ObjectId, Part, TenantBundle};
 use crate::diagnostic::{Diagnostic, Scope, rule};
 use crate::expression::eval_text;
 use crate::source::{Place, Sources};
@@ -20,8 +20,8 @@ use crate::spec::FleetDoc;
 use crate::spec::fleet::{Shards, Unit as UnitChoice};
 use crate::tenancy::{DERIVED_NAME, Tenancy, claims};
 use flux::{Flux, Unit};
-use serde_json::json;
-use std::collections::{BTreeMap, BTreeSet};
+use rayon::prelude::*;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 rule! {
     /// An object would move from one Flux Kustomization to another in one commit.
@@ -100,6 +100,9 @@ impl Layout {
     fn unit_folder(&self, cluster: &str, unit: &str, late: bool) -> String {
         format!("{}/{cluster}/{}/{unit}", self.tree, if late { "late" } else { "tenants" })
     }
+    fn tenant_file(&self, cluster: &str, unit: &str, late: bool, tenant: &str) -> String {
+        format!("{}/{tenant}.yaml", self.unit_folder(cluster, unit, late))
+    }
 
     /// A path as the cluster's source has it.
     pub fn in_source(&self, path: &str) -> String {
@@ -156,6 +159,8 @@ pub struct Request<'a> {
     pub templates: &'a str,
     /// The digest of the profiles.
     pub profiles: &'a str,
+    /// Whether the files of tenants are made, or only what is wrong with the tree is said.
+    pub texts: bool,
 }
 
 /// The line that a rendered file begins with.
@@ -195,18 +200,32 @@ pub fn refusals(request: &Request<'_>, bundles: &[ClusterBundle]) -> Vec<Diagnos
             out.push(fault);
             continue;
         }
-        let mut rendered: BTreeMap<&ObjectId, (bool, usize)> = BTreeMap::new();
+        let mut by_name: HashMap<&str, &TenantBundle> = HashMap::with_capacity(bundle.tenants.len());
         for part in &bundle.tenants {
             let tenant = &request.tenancy.tenants[part.index];
-            rendered.extend(part.objects.iter().map(|object| (&object.id, (object.late, part.index))));
+            by_name.insert(&part.tenant, part);
             quarantine(request, name, tenant, &mut out);
             derived_names(&choice, tenant, &mut out);
         }
+        let mut rendered: Option<HashMap<&ObjectId, (bool, usize)>> = None;
         for (path, entry) in request.lock.files.iter().filter(|(_, e)| e.on == name) {
             let Some(owner) = &entry.tenant else { continue };
             if request.held.contains(owner) || request.kept.contains(owner) {
                 continue;
             }
+            // Most files hold what they held, where they were.
+            let same = |part: &&TenantBundle| {
+                [(false, &part.early), (true, &part.late)].into_iter().any(|(late, now)| {
+                    let there = request.layout.tenant_file(name, &choice.unit(owner), late, owner) == *path;
+                    there
+                        && now.objects.len() == entry.objects.len()
+                        && now.objects.iter().zip(&entry.objects).all(|(id, text)| id.is_written(text))
+                })
+            };
+            if by_name.get(owner.as_str()).is_some_and(same) {
+                continue;
+            }
+            let rendered = rendered.get_or_insert_with(|| everything(&bundle.tenants));
             let old = lock::unit_of(path);
             for id in lock::objects(entry) {
                 let new = |late: bool, index: usize| {
@@ -259,6 +278,16 @@ pub fn refusals(request: &Request<'_>, bundles: &[ClusterBundle]) -> Vec<Diagnos
         }
     }
     out
+}
+
+/// Every tenant's objects: whether each is late, and whose it is.
+fn everything(tenants: &[TenantBundle]) -> HashMap<&ObjectId, (bool, usize)> {
+    let mut all = HashMap::new();
+    for bundle in tenants {
+        all.extend(bundle.early.objects.iter().map(|id| (id, (false, bundle.index))));
+        all.extend(bundle.late.objects.iter().map(|id| (id, (true, bundle.index))));
+    }
+    all
 }
 
 /// The lock is that of a tree in another folder beside this one: everything would move.
@@ -425,35 +454,24 @@ pub fn build(request: &Request<'_>, bundles: &mut [ClusterBundle], out: &mut Vec
         let name = cluster.name.as_str();
         let choice = unit_choice(request, name, tenants_on(request, bundle.cluster));
         let mut units: BTreeMap<String, bool> = BTreeMap::new();
-        for part in &mut bundle.tenants {
-            let tenant = &request.tenancy.tenants[part.index];
-            let unit = choice.unit(&part.tenant);
-            let source = request.sources.path(tenant.name.place);
-            let mut all_claims: Vec<String> =
-                claims::of(tenant, &clusters).into_iter().map(|(thing, _)| thing).collect();
-            all_claims.retain(|c| !c.starts_with("namespace/"));
-            for late in [false, true] {
-                let objects: Vec<&mut Object> = part.objects.iter_mut().filter(|o| o.late == late).collect();
-                if objects.is_empty() {
-                    continue;
-                }
-                *units.entry(unit.clone()).or_default() |= late;
-                let path = format!("{}/{}.yaml", request.layout.unit_folder(name, &unit, late), part.tenant);
-                let entry = FileEntry {
-                    path: path.clone(),
-                    digest: String::new(),
-                    on: name.to_owned(),
-                    tenant: Some(part.tenant.clone()),
-                    source: Some(source.to_owned()),
-                    input: Some(tenant.input.clone()),
-                    uuid: tenant.uuid.as_ref().map(|u| u.value.clone()),
-                    edges: if late { Vec::new() } else { edges_of(tenant, bundle.cluster) },
-                    claims: if late { Vec::new() } else { all_claims.clone() },
-                    objects: Vec::new(),
-                    held: false,
+        let index = bundle.cluster;
+        let made: Vec<(String, [Option<Desired>; 2])> = bundle
+            .tenants
+            .par_iter_mut()
+            .map(|part| {
+                let unit = choice.unit(&part.tenant);
+                let files = match request.texts {
+                    true => tenant_files(request, index, &unit, part, &clusters),
+                    false => [None, None],
                 };
-                insert(&mut tree, entry, &header(Some(source)), objects);
-            }
+                (unit, files)
+            })
+            .collect();
+        for (unit, files) in made {
+            let [early, late] = files;
+            let any_late = units.entry(unit).or_default();
+            *any_late |= late.is_some();
+            tree.files.extend([early, late].into_iter().flatten().map(|d| (d.entry.path.clone(), d)));
         }
         for (path, entry) in request.lock.files.iter().filter(|(_, e)| e.on == name) {
             let Some(owner) = &entry.tenant else { continue };
@@ -488,7 +506,9 @@ pub fn build(request: &Request<'_>, bundles: &mut [ClusterBundle], out: &mut Vec
                 fleet: request.fleet.digest.clone(),
             },
         );
-        bury(request, name, &mut tree);
+        if request.texts {
+            bury(request, name, &mut tree);
+        }
     }
     tree
 }
@@ -503,17 +523,51 @@ fn edges_of(tenant: &crate::tenancy::model::Tenant, cluster: usize) -> Vec<Strin
     edges
 }
 
-fn insert(tree: &mut Tree, mut entry: FileEntry, head: &str, objects: Vec<&mut Object>) {
-    let size: usize = objects.iter().map(|o| o.text.len() + 4).sum();
-    let mut text = String::with_capacity(head.len() + size);
-    text.push_str(head);
-    for object in objects {
-        text.push_str("---\n");
-        text.push_str(&std::mem::take(&mut object.text));
-        entry.objects.push(object.id.to_string());
-    }
+/// The files of a tenant on a cluster: of what the cluster surely has the kinds of, and of the rest.
+fn tenant_files(
+    request: &Request<'_>,
+    cluster: usize,
+    unit: &str,
+    bundle: &mut TenantBundle,
+    clusters: &[String],
+) -> [Option<Desired>; 2] {
+    let tenant = &request.tenancy.tenants[bundle.index];
+    let name = &clusters[cluster];
+    let source = request.sources.path(tenant.name.place);
+    let file = |late: bool, part: &mut Part| {
+        if part.objects.is_empty() {
+            return None;
+        }
+        let mut claims = Vec::new();
+        if !late {
+            claims.extend(claims::of(tenant, clusters).into_iter().map(|(thing, _)| thing));
+            claims.retain(|c| !c.starts_with("namespace/"));
+        }
+        let entry = FileEntry {
+            path: request.layout.tenant_file(name, unit, late, &bundle.tenant),
+            digest: String::new(),
+            on: name.clone(),
+            tenant: Some(bundle.tenant.clone()),
+            source: Some(source.to_owned()),
+            input: Some(tenant.input.clone()),
+            uuid: tenant.uuid.as_ref().map(|u| u.value.clone()),
+            edges: if late { Vec::new() } else { edges_of(tenant, cluster) },
+            claims,
+            objects: Vec::new(),
+            held: false,
+        };
+        Some(desired(entry, &header(Some(source)), part))
+    };
+    [file(false, &mut bundle.early), file(true, &mut bundle.late)]
+}
+
+/// A file of some objects; their text moves into it.
+fn desired(mut entry: FileEntry, head: &str, part: &mut Part) -> Desired {
+    let mut text = std::mem::take(&mut part.text);
+    text.insert_str(0, head);
     entry.digest = digest(text.as_bytes());
-    tree.files.insert(entry.path.clone(), Desired { text, entry });
+    entry.objects = part.objects.iter().map(ToString::to_string).collect();
+    Desired { text, entry }
 }
 
 fn place_cluster(
@@ -539,7 +593,7 @@ fn place_cluster(
         held: false,
     };
     let roles = format!("{}/roles.yaml", request.layout.platform_folder(name));
-    insert(tree, entry(roles), &header(None), bundle.platform.iter_mut().collect());
+    tree.files.insert(roles.clone(), desired(entry(roles), &header(None), &mut bundle.platform));
     let flux = Flux { owner: &request.fleet.name.value, cluster, layout: request.layout };
     let folder = format!("{}/kustomizations.yaml", request.layout.entry_folder(name));
     let mut files = vec![(folder, flux.entry_folder(units))];
@@ -579,7 +633,7 @@ pub fn entry_path(fleet: &FleetDoc, cluster: &str) -> Result<String, (String, Pl
     let template = fleet.spec.delivery.as_ref().and_then(|d| d.entry.as_ref());
     let (text, place) =
         template.map_or(("clusters/{{ cluster }}/tenantry.yaml", fleet.name.place), |t| (t.as_str(), t.place));
-    let path = eval_text(text, &[("cluster", &json!(cluster))]).map_err(|reason| (reason, place))?;
+    let path = eval_text(text, &[("cluster", &cluster.into())]).map_err(|reason| (reason, place))?;
     let clean = crate::source::join("", &path).ok_or_else(|| (format!("`{path}` leaves the repository"), place))?;
     if clean.ends_with(".yaml") || clean.ends_with(".yml") {
         Ok(clean)

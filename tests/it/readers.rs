@@ -163,7 +163,7 @@ fn nasty_strings_are_read_back_by_three_readers() {
             serde_json::json!({"kind": "X", "values": chunk, "nested": [[{"a": chunk[0], "b": [chunk[1]]}]], "keys": keys, "n": [1, -2, 1.5, true, null]})
         })
         .collect();
-    let text = emit_documents(&documents);
+    let text = emit_documents(&documents.iter().map(Into::into).collect::<Vec<_>>());
     for (name, read) in readers(&text) {
         let read = read.as_array().expect("a list");
         assert_eq!(read.len(), documents.len(), "{name}");

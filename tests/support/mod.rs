@@ -49,6 +49,7 @@ pub fn compile(files: &[(&str, &str)]) -> (Sources, Compiled) {
         clusters: Vec::new(),
         allow_removal: Vec::new(),
         version: "0.1.0".into(),
+        texts: true,
     };
     let compiled = compile::back(&mut front, &sources, &Manifests::default(), &wish);
     (sources, compiled)

@@ -22,7 +22,7 @@ pub fn run(cli: &Cli, args: &Diff) -> Result<Outcome, Fault> {
         Selection { tenants: args.tenant.clone(), clusters: args.cluster.clone(), allow_removal: Vec::new() };
     let mut session = Session::open(cli, None)?;
     known_names(args, &session)?;
-    let compiled = session.compile(selection.clone());
+    let compiled = session.compile(selection.clone(), true);
     let errors = compiled.findings.iter().filter(|d| d.level == Level::Error).count();
     if errors > 0 {
         output::err(&tenantry::report::text(&session.sources, &compiled.findings, false, 120));
@@ -84,7 +84,7 @@ fn home(id: &ObjectId) -> &str {
 }
 
 fn homes(objects: &Objects) -> BTreeSet<String> {
-    objects.keys().filter(|id| id.kind == "Namespace").map(|id| id.name.clone()).collect()
+    objects.keys().filter(|id| id.kind == "Namespace").map(|id| id.name.to_string()).collect()
 }
 
 /// The objects of every tenant, read back from their texts.
@@ -99,12 +99,11 @@ fn objects(compiled: &Compiled, held: &BTreeSet<String>, several: bool) -> Objec
         let source = Source::new(desired.entry.path.clone(), desired.text.clone());
         let (documents, _) = document::parse_foreign(SourceId(0), &source);
         for document in documents {
-            let value = document.root.to_json();
-            if let Ok(mut id) = ObjectId::of(&value) {
+            if let Ok(mut id) = ObjectId::of(&document.root) {
                 if several {
-                    id.kind = format!("{}: {}", desired.entry.on, id.kind);
+                    id.kind = format!("{}: {}", desired.entry.on, id.kind).into();
                 }
-                all.insert(id, value);
+                all.insert(id, document.root.to_json());
             }
         }
     }
@@ -123,7 +122,7 @@ fn at_revision(cli: &Cli, rev: &str, selection: Selection) -> Result<Option<Comp
     let mut session = Session::read(cli, place, &store)?;
     // What was removed since is no removal to refuse here: both sides are only compared.
     let allow_removal = session.front.lock.prior().tenants.into_keys().collect();
-    Ok(Some(session.compile(Selection { allow_removal, ..selection })))
+    Ok(Some(session.compile(Selection { allow_removal, ..selection }, true)))
 }
 
 #[cfg(not(feature = "git"))]

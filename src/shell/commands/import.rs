@@ -140,7 +140,7 @@ fn write_files(
             if !missing.is_empty() {
                 output::talk(cli, "the fleet is yours, and was not changed; add to its spec:");
                 let mut text = String::new();
-                emit(&mut text, &Value::Object(missing));
+                emit(&mut text, &(&Value::Object(missing)).into());
                 output::talk(cli, &text);
             }
         }
@@ -202,6 +202,6 @@ fn fleet_text(args: &Import, made: &Output) -> String {
         "# yaml-language-server: $schema=../schemas/fleet.json\n\
          # Written by `tenantry import`: what is in use, so that nothing changes. Narrow it as you tighten.\n",
     );
-    emit(&mut text, &value);
+    emit(&mut text, &(&value).into());
     text
 }

@@ -66,7 +66,7 @@ pub fn tenant(
         "apiVersion": "tenantry.dev/v1alpha1", "kind": "Tenant", "metadata": {"name": name}, "spec": spec
     });
     let mut text = String::from("# yaml-language-server: $schema=../schemas/tenant.json\n");
-    emit(&mut text, &document);
+    emit(&mut text, &(&document).into());
     replace(&path, text.as_bytes())?;
     output::talk(cli, &format!("wrote {}/{name}.yaml; next: tenantry render", place.tenants()));
     Ok(Outcome::Clean)

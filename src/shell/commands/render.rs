@@ -9,6 +9,7 @@ use crate::shell::{Fault, Outcome, output};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::collections::BTreeSet;
 use std::io::IsTerminal;
+use std::mem::ManuallyDrop;
 use std::time::Duration;
 use tenantry::compile::Compiled;
 use tenantry::diagnostic::{Diagnostic, Level, sort};
@@ -22,10 +23,12 @@ pub fn run(cli: &Cli, args: &Render) -> Result<Outcome, Fault> {
     // Taken before anything is read: what another run writes meanwhile would not be seen.
     let _exclusive = if args.check || args.stdout { None } else { Some(Exclusive::take(&place)?) };
     let disk = Disk::new(&place.root)?;
-    let mut session =
-        Session::read_with(cli, place, &disk, Context { leaving: args.allow_removal.clone(), ..Context::default() })?;
-    let selection = select(args, &session)?;
-    let mut compiled = session.compile(selection);
+    let context = Context { leaving: args.allow_removal.clone(), ..Context::default() };
+    // As in `check`: the end of the process frees them.
+    let mut session = ManuallyDrop::new(Session::read_with(cli, place, &disk, context)?);
+    let session: &mut Session = &mut session;
+    let selection = select(args, session)?;
+    let mut compiled = ManuallyDrop::new(session.compile(selection, true));
     let fatal = compiled.findings.iter().any(Diagnostic::stops_the_fleet);
     if args.stdout {
         output::findings(cli, &session.sources, &compiled.findings, false)?;
@@ -44,7 +47,7 @@ pub fn run(cli: &Cli, args: &Render) -> Result<Outcome, Fault> {
     let clusters: BTreeSet<String> = compiled.tree.clusters.keys().cloned().collect();
     let (disk, leftovers) = snapshot(&session.place, &compiled.tree, &session.front.lock, &clusters)?;
     if args.check {
-        return check_only(cli, &mut session, compiled, &disk);
+        return check_only(cli, session, &compiled, &disk);
     }
     let plan = plan(&compiled.tree, &session.front.lock, &disk, &clusters, args.force, &mut session.sources);
     compiled.findings.extend(plan.faults.iter().cloned());
@@ -57,7 +60,7 @@ pub fn run(cli: &Cli, args: &Render) -> Result<Outcome, Fault> {
     let bar = progress(cli, plan.write.len());
     apply(&session.place, &compiled.tree, &plan, &disk, &leftovers, &|| bar.inc(1))?;
     bar.finish_and_clear();
-    output::talk(cli, &summary(&session, &compiled, &compiled.findings, 0));
+    output::talk(cli, &summary(session, &compiled, &compiled.findings, 0));
     output::talk(
         cli,
         &format!(
@@ -106,13 +109,13 @@ fn select(args: &Render, session: &Session) -> Result<Selection, Fault> {
     Ok(Selection { tenants: args.tenant.clone(), clusters, allow_removal: args.allow_removal.clone() })
 }
 
-fn check_only(cli: &Cli, session: &mut Session, compiled: Compiled, disk: &tree::Disk) -> Result<Outcome, Fault> {
+fn check_only(cli: &Cli, session: &mut Session, compiled: &Compiled, disk: &tree::Disk) -> Result<Outcome, Fault> {
     let stale = check_disk(&compiled.tree, &session.front.lock, disk, &mut session.sources);
     let mut findings = compiled.findings.clone();
     findings.extend(stale);
     sort(&session.sources, &mut findings);
     output::findings(cli, &session.sources, &findings, true)?;
-    output::talk(cli, &summary(session, &compiled, &findings, 0));
+    output::talk(cli, &summary(session, compiled, &findings, 0));
     Ok(wrong(&findings))
 }
 

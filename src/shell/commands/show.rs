@@ -40,7 +40,7 @@ pub fn run(cli: &Cli, args: &Show) -> Result<Outcome, Fault> {
         (false, true) => format!("{}\n", serde_json::to_string_pretty(&tenant.merged.to_json()).unwrap_or_default()),
         (false, false) => {
             let mut text = String::new();
-            emit(&mut text, &tenant.merged.to_json());
+            emit(&mut text, &tenant.merged.to_value());
             text
         }
         (true, as_json) => origins(&session, &tenant.merged, as_json),

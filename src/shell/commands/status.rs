@@ -11,14 +11,14 @@ use tenantry::tree::namespaces_of;
 /// Runs the command.
 pub fn run(cli: &Cli) -> Result<Outcome, Fault> {
     let mut session = Session::open(cli, None)?;
-    let compiled = session.compile(Selection::default());
+    let compiled = session.compile(Selection::default(), false);
     let fleet_clusters: Vec<String> = session
         .front
         .fleet()
         .map_or_else(Vec::new, |f| f.spec.clusters.iter().map(|c| c.name.value.to_string()).collect());
     let mut objects: BTreeMap<&str, usize> = BTreeMap::new();
     for part in compiled.bundles.iter().flat_map(|b| &b.tenants) {
-        *objects.entry(&part.tenant).or_default() += part.objects.len();
+        *objects.entry(&part.tenant).or_default() += part.objects().count();
     }
     let mut names: BTreeSet<String> = session.front.specs.tenants.iter().map(|t| t.name.value.clone()).collect();
     names.extend(compiled.held.iter().cloned());

@@ -1,0 +1,237 @@
+//! Whole runs of the program over a generated fleet, each beside a bare program that does the disk's part of the same
+//! work in the same minute: `cargo bench`, and what it printed stands in docs/performance.md.
+//!
+//! Flags after `--`: `--tenants N` (10000), `--rounds N` (5), `--growth` (1,000 to 100,000 tenants), `--peers` (helm and
+//! kustomize, by benches/peers.sh), `--generate N DIR` (writes a fleet and ends).
+
+#[path = "../tests/support/generate.rs"]
+mod generate;
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+use wait4::Wait4;
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_tenantry");
+const NOW: [&str; 2] = ["--now", "2026-11-22"];
+
+fn main() {
+    let args: Vec<String> = std::env::args().skip(1).filter(|a| a != "--bench").collect();
+    let words: Vec<&str> = args.iter().map(String::as_str).collect();
+    match words.as_slice() {
+        ["bare", work @ ..] => return bare(work),
+        ["--generate", count, folder] => {
+            let count = count.parse().expect("a number");
+            return generate::write(Path::new(folder), count).expect("a fleet is written");
+        }
+        _ => {}
+    }
+    let number = |flag: &str, default: usize| {
+        let at = words.iter().position(|w| *w == flag);
+        at.map_or(default, |i| words.get(i + 1).and_then(|n| n.parse().ok()).expect("a number after the flag"))
+    };
+    let has = |flag: &str| words.contains(&flag);
+    let bench = Bench::new(number("--tenants", 10_000), number("--rounds", 5));
+    bench.fleet();
+    if has("--peers") {
+        bench.peers();
+    }
+    if has("--growth") {
+        growth(&bench.folder);
+    }
+    bench.clean_up();
+}
+
+/// What a process took.
+#[derive(Clone, Copy)]
+struct Cost {
+    wall: Duration,
+    cpu: Duration,
+    /// Bytes.
+    peak: u64,
+}
+
+fn run(command: &mut Command) -> Cost {
+    let started = Instant::now();
+    let mut child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("starts");
+    let mut said = String::new();
+    let _ = std::io::Read::read_to_string(&mut child.stderr.take().expect("a pipe"), &mut said);
+    let end = child.wait4().expect("ends");
+    assert!(end.status.success(), "{command:?}: {said}");
+    Cost { wall: started.elapsed(), cpu: end.rusage.utime + end.rusage.stime, peak: end.rusage.maxrss }
+}
+
+fn tenantry(folder: &Path, args: &[&str]) -> Cost {
+    let mut command = Command::new(PROGRAM);
+    for (key, _) in std::env::vars_os().filter(|(k, _)| k.to_string_lossy().starts_with("TENANTRY_")) {
+        command.env_remove(key);
+    }
+    run(command.current_dir(folder).args(args).args(NOW))
+}
+
+/// Runs this program's bare twin of a command; it times its own work, since it first loads what it is to write.
+fn bare_run(args: &[&Path], what: &str) -> Duration {
+    let mut command = Command::new(std::env::current_exe().expect("this program"));
+    let output = command.arg("bare").arg(what).args(args).output().expect("starts");
+    assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
+    let micros: u64 = String::from_utf8_lossy(&output.stdout).trim().parse().expect("a number");
+    Duration::from_micros(micros)
+}
+
+fn read_tree(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+    let walk = walkdir::WalkDir::new(folder).sort_by_file_name().into_iter();
+    walk.map(|e| e.expect("an entry"))
+        .filter(|e| e.file_type().is_file())
+        .map(|e| (e.path().strip_prefix(folder).expect("below").to_owned(), fs::read(e.path()).expect("a file")))
+        .collect()
+}
+
+/// The bare programs: one thread, no more than `std` gives.
+fn bare(work: &[&str]) {
+    let started;
+    match work {
+        ["read", fleet] => {
+            started = Instant::now();
+            assert!(!read_tree(&Path::new(fleet).join("tenants")).is_empty());
+        }
+        ["write", fleet, from, to] => {
+            let wanted = read_tree(Path::new(from));
+            started = Instant::now();
+            assert!(!read_tree(&Path::new(fleet).join("tenants")).is_empty());
+            for (path, bytes) in &wanted {
+                let path = Path::new(to).join(path);
+                fs::create_dir_all(path.parent().expect("a folder")).expect("a folder");
+                fs::write(path, bytes).expect("a file");
+            }
+        }
+        ["compare", fleet, tree] => {
+            let wanted = read_tree(Path::new(tree));
+            started = Instant::now();
+            assert!(!read_tree(&Path::new(fleet).join("tenants")).is_empty());
+            assert!(read_tree(Path::new(tree)) == wanted);
+        }
+        _ => panic!("unknown: {work:?}"),
+    }
+    println!("{}", started.elapsed().as_micros());
+}
+
+struct Bench {
+    tenants: usize,
+    rounds: usize,
+    /// Everything this run writes; deleted at its end, and not between, since deleting makes the next writes slow.
+    folder: PathBuf,
+}
+
+impl Bench {
+    fn new(tenants: usize, rounds: usize) -> Self {
+        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("fleet-{}", std::process::id()));
+        Self { tenants, rounds, folder }
+    }
+
+    fn clean_up(&self) {
+        fs::remove_dir_all(&self.folder).expect("a folder that was written");
+    }
+
+    /// Check, render from nothing, unchanged, and of one changed tenant.
+    fn fleet(&self) {
+        let fleet = self.folder.join("repository");
+        generate::write(&fleet, self.tenants).expect("a fleet is written");
+        tenantry(&fleet, &["render"]);
+        let tree = fleet.join("rendered");
+        let files = read_tree(&tree);
+        let bytes: usize = files.values().map(Vec::len).sum();
+        let objects: usize = files.values().map(|b| b.windows(4).filter(|w| w == b"---\n").count()).sum();
+        println!(
+            "{} tenants, {objects} objects in {} files, {} MB; {} rounds: the least, and the median in brackets\n",
+            self.tenants,
+            files.len(),
+            bytes / 1_000_000,
+            self.rounds
+        );
+        drop(files);
+        let mut rows = [const { Vec::new() }; 4];
+        let mut bares = [const { Vec::new() }; 3];
+        let edited = fleet.join("tenants").join(generate::file_name(self.tenants / 2));
+        for round in 0..self.rounds {
+            bares[0].push(bare_run(&[&fleet], "read"));
+            rows[0].push(tenantry(&fleet, &["check"]));
+            let fresh = |name: &str| self.folder.join(format!("{name}-{round}"));
+            bares[1].push(bare_run(&[&fleet, &tree, &fresh("bare")], "write"));
+            let there = fresh("tree").join("rendered");
+            rows[1].push(tenantry(&fleet, &["render", "--tree", there.to_str().expect("UTF-8")]));
+            bares[2].push(bare_run(&[&fleet, &tree], "compare"));
+            rows[2].push(tenantry(&fleet, &["render"]));
+            let text = generate::tenant(self.tenants / 2, self.tenants, round + 1);
+            fs::write(&edited, text).expect("a file");
+            rows[3].push(tenantry(&fleet, &["render"]));
+        }
+        let of = |costs: &[Cost], part: fn(&Cost) -> Duration| spread(costs.iter().map(part).collect());
+        let peak = |costs: &[Cost]| costs.iter().map(|c| c.peak).max().unwrap_or_default() / 1_000_000;
+        println!("| | wall s | CPU s | peak MB | bare s | ratio | bound |");
+        println!("|---|---|---|---|---|---|---|");
+        let names = ["check", "render from nothing", "render, nothing changed", "render, one tenant changed"];
+        for (i, name) in names.iter().enumerate() {
+            let wall = of(&rows[i], |c| c.wall);
+            let cpu = of(&rows[i], |c| c.cpu);
+            let bare = bares.get(i).map(|b| spread(b.clone()));
+            let (bare_text, ratio) = bare.map_or(("".to_owned(), "".to_owned()), |b| {
+                (show(b), format!("{:.1}", wall.0.as_secs_f64() / b.0.as_secs_f64()))
+            });
+            let bound = match (i, bare) {
+                (0, Some(b)) => format!("1.0 s, and 10 × bare = {:.2} s", b.0.as_secs_f64() * 10.0),
+                (1, Some(b)) => format!("1.5 × bare + 0.6 s = {:.2} s", b.0.as_secs_f64() * 1.5 + 0.6),
+                (2, Some(b)) => format!("3 × bare = {:.2} s", b.0.as_secs_f64() * 3.0),
+                _ => format!("unchanged + 0.2 s = {:.2} s", of(&rows[2], |c| c.wall).0.as_secs_f64() + 0.2),
+            };
+            println!(
+                "| {name} | {} | {} | {} | {bare_text} | {ratio} | {bound} |",
+                show(wall),
+                show(cpu),
+                peak(&rows[i])
+            );
+        }
+    }
+
+    /// What others take for the same objects.
+    fn peers(&self) {
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/peers.sh");
+        let status = Command::new("bash")
+            .arg(script)
+            .arg(self.tenants.to_string())
+            .arg(self.folder.join("repository/rendered"))
+            .arg(self.folder.join("peers"))
+            .status();
+        assert!(status.expect("bash starts").success());
+    }
+}
+
+/// The least and the median.
+fn spread(mut all: Vec<Duration>) -> (Duration, Duration) {
+    all.sort();
+    (all[0], all[all.len() / 2])
+}
+
+fn show((least, median): (Duration, Duration)) -> String {
+    format!("{:.2} ({:.2})", least.as_secs_f64(), median.as_secs_f64())
+}
+
+/// CPU of `check` and of `render --stdout` from 1,000 to 100,000 tenants: disks are too noisy for it.
+fn growth(folder: &Path) {
+    println!(
+        "\n| tenants | check, CPU ms a thousand | render --stdout, CPU ms a thousand | peak MB |\n|---|---|---|---|"
+    );
+    for count in [1_000, 10_000, 100_000] {
+        let fleet = folder.join(format!("growth-{count}"));
+        generate::write(&fleet, count).expect("a fleet is written");
+        let least = |args: &[&str]| {
+            let costs = [tenantry(&fleet, args), tenantry(&fleet, args), tenantry(&fleet, args)];
+            (costs.iter().map(|c| c.cpu).min().unwrap_or_default(), costs[0].peak)
+        };
+        let (check, _) = least(&["check"]);
+        let (stdout, peak) = least(&["render", "--stdout"]);
+        let each = |cpu: Duration| cpu.as_secs_f64() * 1e6 / count as f64;
+        println!("| {count} | {:.1} | {:.1} | {} |", each(check), each(stdout), peak / 1_000_000);
+    }
+}

@@ -1,0 +1,187 @@
+//! The values that templates see and make: cheap to copy, small, in the order they were written.
+//!
+//! Ten thousand tenants have some ten million of them. A copy shares what it copies, keys that stand in our code are not
+//! allocated, and a mapping is a list, since few have more than ten entries.
+
+use indexmap::IndexMap;
+use serde::ser::{Serialize, Serializer};
+use serde_json::{Number, Value as Json};
+use std::sync::Arc;
+
+/// A text: up to 23 bytes inline, longer ones shared.
+pub use smol_str::SmolStr as Text;
+
+/// A value of JSON's kinds.
+#[derive(Clone, Debug, Default)]
+pub enum Value {
+    /// Nothing.
+    #[default]
+    Null,
+    /// True or false.
+    Bool(bool),
+    /// A number.
+    Number(Number),
+    /// A string.
+    String(Text),
+    /// A list.
+    Seq(Arc<Vec<Value>>),
+    /// A mapping: no key stands twice.
+    Map(Arc<Vec<Entry>>),
+}
+
+/// A key and its value.
+pub type Entry = (Text, Value);
+
+/// A mapping of [`Value`]s: `map! { "kind" => "Group", "name" => name }`. The keys are constants, each once.
+macro_rules! map {
+    ($($key:expr => $value:expr),* $(,)?) => {
+        $crate::value::Value::from(vec![$(
+            ($crate::value::Text::new_static($key), $crate::value::Value::from($value))
+        ),*] as Vec<$crate::value::Entry>)
+    };
+}
+/// A list of [`Value`]s.
+macro_rules! list {
+    ($($item:expr),* $(,)?) => {
+        $crate::value::Value::from(vec![$($crate::value::Value::from($item)),*])
+    };
+}
+pub(crate) use {list, map};
+
+impl Value {
+    /// Whether it is nothing.
+    pub const fn is_null(&self) -> bool {
+        matches!(self, Self::Null)
+    }
+
+    /// The string, if it is one.
+    pub fn as_str(&self) -> Option<&str> {
+        if let Self::String(text) = self { Some(text) } else { None }
+    }
+
+    /// The items; none where it is no list.
+    pub fn items(&self) -> &[Self] {
+        if let Self::Seq(items) = self { items } else { &[] }
+    }
+
+    /// The entries; none where it is no mapping.
+    pub fn entries(&self) -> &[Entry] {
+        if let Self::Map(entries) = self { entries } else { &[] }
+    }
+
+    /// The value of a key.
+    pub fn get(&self, key: &str) -> Option<&Self> {
+        self.entries().iter().find(|(k, _)| k == key).map(|(_, v)| v)
+    }
+
+    /// The value at a path of keys; nothing where there is none.
+    pub fn at(&self, path: &[&str]) -> &Self {
+        const NOTHING: &Value = &Value::Null;
+        path.iter().try_fold(self, |value, key| value.get(key)).unwrap_or(NOTHING)
+    }
+
+    /// The entries, to be changed; nothing becomes an empty mapping. `None` where it is something else.
+    pub fn entries_mut(&mut self) -> Option<&mut Vec<Entry>> {
+        if self.is_null() {
+            *self = Self::Map(Arc::default());
+        }
+        if let Self::Map(entries) = self { Some(Arc::make_mut(entries)) } else { None }
+    }
+}
+
+/// Lays entries in: each in the place of its key where that is there already, else at the end.
+///
+/// The keys of `more` are each given once, as those of a mapping are.
+pub fn lay_in(entries: &mut Vec<Entry>, more: impl IntoIterator<Item = Entry>) {
+    let before = entries.len();
+    for (key, value) in more {
+        match entries[..before].iter_mut().find(|(k, _)| *k == key) {
+            Some((_, old)) => *old = value,
+            None => entries.push((key, value)),
+        }
+    }
+}
+
+/// The order of keys does not count.
+impl PartialEq for Value {
+    fn eq(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Null, Self::Null) => true,
+            (Self::Bool(a), Self::Bool(b)) => a == b,
+            (Self::Number(a), Self::Number(b)) => a == b,
+            (Self::String(a), Self::String(b)) => a == b,
+            (Self::Seq(a), Self::Seq(b)) => a == b,
+            (Self::Map(a), Self::Map(b)) => {
+                a == b || (a.len() == b.len() && a.iter().all(|(k, v)| other.get(k) == Some(v)))
+            }
+            _ => false,
+        }
+    }
+}
+
+impl Serialize for Value {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Null => serializer.serialize_unit(),
+            Self::Bool(b) => serializer.serialize_bool(*b),
+            Self::Number(n) => n.serialize(serializer),
+            Self::String(s) => serializer.serialize_str(s),
+            Self::Seq(items) => items.as_slice().serialize(serializer),
+            Self::Map(entries) => serializer.collect_map(entries.iter().map(|(key, value)| (key.as_str(), value))),
+        }
+    }
+}
+
+macro_rules! from {
+    ($($type:ty: $value:ident => $make:expr),* $(,)?) => {$(
+        impl From<$type> for Value {
+            fn from($value: $type) -> Self {
+                $make
+            }
+        }
+    )*};
+}
+
+from! {
+    bool: value => Self::Bool(value),
+    u16: value => Self::Number(value.into()),
+    u32: value => Self::Number(value.into()),
+    &str: value => Self::String(value.into()),
+    String: value => Self::String(value.into()),
+    &String: value => Self::String(value.as_str().into()),
+    Text: value => Self::String(value),
+    Vec<Value>: value => Self::Seq(Arc::new(value)),
+    &[Value]: value => Self::Seq(Arc::new(value.to_vec())),
+    &Vec<Value>: value => Self::Seq(Arc::new(value.clone())),
+    Vec<Entry>: value => Self::Map(Arc::new(value)),
+    &IndexMap<String, String>: value => value.iter().map(|(k, v)| (Text::from(k), Self::from(v))).collect::<Vec<_>>().into(),
+    &Json: value => match value {
+        Json::Null => Self::Null,
+        Json::Bool(b) => Self::Bool(*b),
+        Json::Number(n) => Self::Number(n.clone()),
+        Json::String(s) => s.into(),
+        Json::Array(items) => items.iter().map(Self::from).collect::<Vec<_>>().into(),
+        Json::Object(map) => map.iter().map(|(k, v)| (Text::from(k), Self::from(v))).collect::<Vec<_>>().into(),
+    },
+}
+
+impl<T: Into<Self>> From<Option<T>> for Value {
+    fn from(value: Option<T>) -> Self {
+        value.map_or(Self::Null, Into::into)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mapping_keeps_its_order_and_compares_without_it() {
+        let a = map! { "b" => "1", "a" => list![true, Value::Null] };
+        let b = map! { "a" => list![true, Value::Null], "b" => "1" };
+        assert_eq!(a, b);
+        assert_eq!(serde_json::to_string(&a).unwrap(), r#"{"b":"1","a":[true,null]}"#);
+        assert_eq!(Value::from(&serde_json::to_value(&a).unwrap()), a);
+        assert_ne!(a, map! { "a" => list![true], "b" => "1" });
+    }
+}
