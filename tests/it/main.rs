@@ -13,4 +13,5 @@ mod readers;
 mod readme;
 mod refused;
 mod render;
+mod server;
 mod spec;

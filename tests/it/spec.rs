@@ -1,6 +1,6 @@
 //! Documents that are right, and documents that are wrong at a marked place.
 
-use crate::support::{FLEET, compile, root};
+use crate::support::{FLEET, compile, files_of, root};
 use std::fs;
 use tenantry::diagnostic::Level;
 use tenantry::source::Sources;
@@ -24,23 +24,6 @@ fn expectations(text: &str) -> Vec<(u32, u32, u32, String)> {
         }
     }
     out
-}
-
-fn files_of(name: &str, text: &str) -> Vec<(String, String)> {
-    // A fixture may hold several files, each after a line `#### path`.
-    let mut files: Vec<(String, String)> = Vec::new();
-    if !text.starts_with("#### ") {
-        files.push((format!("tenants/{name}.yaml"), text.to_owned()));
-    } else {
-        for part in text.split("#### ").skip(1) {
-            let (path, body) = part.split_once('\n').expect("a path and a text");
-            files.push((path.trim().to_owned(), body.to_owned()));
-        }
-    }
-    if !files.iter().any(|(p, _)| p == "tenants/fleet.yaml") {
-        files.push(("tenants/fleet.yaml".into(), FLEET.into()));
-    }
-    files
 }
 
 /// Every fixture of a folder: its name, and its files.

@@ -1,5 +1,9 @@
 //! What tests share: the pipeline over texts, and the program in a folder of its own.
 
+pub mod control_plane;
+pub mod generate;
+
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use tenantry::bundle::Manifests;
@@ -183,20 +187,67 @@ pub fn shared(what: &str) -> Option<PathBuf> {
     if path.exists() {
         return Some(path);
     }
-    eprintln!("NOT RUN: {} is absent (TENANTRY_SHARED names the folder)", path.display());
+    say(&format!("NOT RUN: {} is absent (TENANTRY_SHARED names the folder)", path.display()));
     None
+}
+
+/// Says something on standard error, past the test runner, which shows only what a failing test prints.
+pub fn say(text: &str) {
+    let _ = std::io::stderr().write_all(format!("\n{text}\n").as_bytes());
+}
+
+fn install(name: &str) -> Result<PathBuf, String> {
+    let output = Command::new("bash").arg(root().join("tests/tools.sh")).arg(name).output().expect("bash starts");
+    if output.status.success() {
+        Ok(PathBuf::from(String::from_utf8_lossy(&output.stdout).trim()))
+    } else {
+        Err(format!("tests/tools.sh {name}: {}", String::from_utf8_lossy(&output.stderr)))
+    }
 }
 
 /// A program that tests need besides Rust, installed on first use (tests/tools.sh).
 pub fn tool(name: &str) -> PathBuf {
-    let output = Command::new("bash").arg(root().join("tests/tools.sh")).arg(name).output().expect("bash starts");
-    assert!(output.status.success(), "tests/tools.sh {name}: {}", String::from_utf8_lossy(&output.stderr));
-    PathBuf::from(String::from_utf8_lossy(&output.stdout).trim())
+    install(name).unwrap_or_else(|reason| panic!("{reason}"))
+}
+
+/// A program that takes minutes to build, or a machine of some size: where it cannot be had, that is said, and in CI
+/// (the variable `CI`) it is a failure.
+pub fn tool_or_say(name: &str) -> Option<PathBuf> {
+    match install(name) {
+        Ok(path) => Some(path),
+        Err(reason) if std::env::var_os("CI").is_some() => panic!("{reason}"),
+        Err(reason) => {
+            say(&format!("NOT RUN, for want of {name}: {reason}"));
+            None
+        }
+    }
+}
+
+/// A port of loopback that nobody listens at.
+pub fn free_port() -> u16 {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    listener.local_addr().expect("an address").port()
+}
+
+/// The files of a fixture: of several, each stands after a line `#### path`; a fleet is added where there is none.
+pub fn files_of(name: &str, text: &str) -> Vec<(String, String)> {
+    let mut files: Vec<(String, String)> = Vec::new();
+    if !text.starts_with("#### ") {
+        files.push((format!("tenants/{name}.yaml"), text.to_owned()));
+    } else {
+        for part in text.split("#### ").skip(1) {
+            let (path, body) = part.split_once('\n').expect("a path and a text");
+            files.push((path.trim().to_owned(), body.to_owned()));
+        }
+    }
+    if !files.iter().any(|(p, _)| p == "tenants/fleet.yaml") {
+        files.push(("tenants/fleet.yaml".into(), FLEET.into()));
+    }
+    files
 }
 
 /// Runs a program with a text on its standard input.
 pub fn pipe(command: &mut Command, input: &str) -> Ran {
-    use std::io::Write;
     use std::process::Stdio;
     let mut child = command
         .stdin(Stdio::piped())

@@ -1,0 +1,21 @@
+#!/usr/bin/env bash
+# Runs etcd and kube-apiserver on loopback until standard input ends: start.sh BIN DIR ETCD_PORT PEER_PORT API_PORT
+# The admin's token is `admin`. There is no controller manager and no kubelet: what is applied is stored, and stays.
+set -euo pipefail
+bin=$1 dir=$2 etcd=$3 peer=$4 api=$5
+mkdir -p "$dir"
+echo 'admin,admin,1,"system:masters"' >"$dir/tokens.csv"
+"$bin/etcd" --unsafe-no-fsync --data-dir "$dir/etcd" --log-level error \
+  --listen-client-urls "http://127.0.0.1:$etcd" --advertise-client-urls "http://127.0.0.1:$etcd" \
+  --listen-peer-urls "http://127.0.0.1:$peer" --initial-advertise-peer-urls "http://127.0.0.1:$peer" \
+  --initial-cluster "default=http://127.0.0.1:$peer" >"$dir/etcd.log" 2>&1 </dev/null &
+first=$!
+# The key of service accounts' tokens is the one that the server makes for itself.
+"$bin/kube-apiserver" --etcd-servers "http://127.0.0.1:$etcd" --bind-address 127.0.0.1 --secure-port "$api" \
+  --cert-dir "$dir/certs" --service-account-issuer https://kubernetes.default.svc \
+  --service-account-key-file "$dir/certs/apiserver.crt" --service-account-signing-key-file "$dir/certs/apiserver.key" \
+  --authorization-mode RBAC --token-auth-file "$dir/tokens.csv" --service-cluster-ip-range 10.96.0.0/16 \
+  >"$dir/kube-apiserver.log" 2>&1 </dev/null &
+second=$!
+trap 'kill -9 $first $second 2>/dev/null || true; rm -rf "$dir"' EXIT
+cat >/dev/null

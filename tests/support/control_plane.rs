@@ -1,0 +1,69 @@
+//! A real API server on loopback: started once for all tests, ended with them.
+
+use super::{Ran, free_port, pipe, tool_or_say};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::OnceLock;
+use std::time::{Duration, Instant};
+
+/// A running etcd and kube-apiserver.
+pub struct ControlPlane {
+    bin: PathBuf,
+    url: String,
+    /// Ends when its standard input does, which is when this process ends.
+    _keeper: Child,
+}
+
+impl ControlPlane {
+    /// The one that all tests share; `None` where it cannot be had, which is said, and fails in CI.
+    pub fn get() -> Option<&'static Self> {
+        static ONE: OnceLock<Option<ControlPlane>> = OnceLock::new();
+        ONE.get_or_init(|| Some(Self::start(&tool_or_say("control-plane")?))).as_ref()
+    }
+
+    fn start(bin: &Path) -> Self {
+        let dir = std::env::temp_dir().join(format!("tenantry-control-plane-{}", std::process::id()));
+        let [etcd, peer, api] = [free_port(), free_port(), free_port()];
+        let keeper = Command::new("bash")
+            .arg(super::root().join("tests/control-plane/start.sh"))
+            .args([bin, &dir])
+            .args([etcd, peer, api].map(|port| port.to_string()))
+            .stdin(Stdio::piped())
+            .spawn()
+            .expect("bash starts");
+        let plane = Self { bin: bin.to_owned(), url: format!("https://127.0.0.1:{api}"), _keeper: keeper };
+        let started = Instant::now();
+        while plane.kubectl(&["get", "--raw", "/readyz"]).code != 0 {
+            if started.elapsed() > Duration::from_secs(120) {
+                let log = std::fs::read_to_string(dir.join("kube-apiserver.log")).unwrap_or_default();
+                panic!("the API server is not ready: {}", log.lines().rev().take(20).collect::<Vec<_>>().join("\n"));
+            }
+            std::thread::sleep(Duration::from_millis(200));
+        }
+        plane
+    }
+
+    fn command(&self, args: &[&str]) -> Command {
+        let mut command = Command::new(self.bin.join("kubectl"));
+        command.env("KUBECONFIG", "/dev/null").env("HOME", "/nonexistent");
+        command.args(["--server", &self.url, "--token", "admin", "--insecure-skip-tls-verify"]).args(args);
+        command
+    }
+
+    /// Runs kubectl as an admin.
+    pub fn kubectl(&self, args: &[&str]) -> Ran {
+        Ran::of(self.command(args).output().expect("kubectl starts"))
+    }
+
+    /// Runs kubectl with a text on its standard input.
+    pub fn kubectl_with(&self, args: &[&str], input: &str) -> Ran {
+        pipe(&mut self.command(args), input)
+    }
+
+    /// Applies documents as Flux does: server-side, and every field must be known.
+    pub fn apply(&self, text: &str) -> Ran {
+        let args =
+            ["apply", "--server-side", "--force-conflicts", "--validate=strict", "--field-manager=flux", "-f", "-"];
+        self.kubectl_with(&args, text)
+    }
+}
