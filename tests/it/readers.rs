@@ -1,7 +1,7 @@
 //! What other YAML readers make of the output: PyYAML, ruamel.yaml and the Go reader of kubectl and Flux read the same
 //! values, the nastiest strings included.
 
-use crate::support::{Sandbox, pipe, root, tool};
+use crate::support::{Sandbox, fixture_fleets, pipe, root, tool};
 use serde_json::Value;
 use std::process::Command;
 use tenantry::document::{emit_documents, parse_foreign};
@@ -185,6 +185,60 @@ fn quoted(text: &str) -> String {
     format!("\"{}\"", text.chars().map(escape).collect::<String>())
 }
 
+/// Where the free text of each kind of sync comes to stand.
+static SOURCES: [(&str, &[&str]); 6] = [
+    ("GitRepository", &["/spec/ref/branch"]),
+    ("GitRepository", &["/spec/ref/tag"]),
+    (
+        "OCIRepository",
+        &["/spec/ref/tag", "/spec/verify/matchOIDCIdentity/0/issuer", "/spec/verify/matchOIDCIdentity/0/subject"],
+    ),
+    ("OCIRepository", &["/spec/ref/semver"]),
+    ("HelmRelease", &["/spec/chart/spec/chart", "/spec/chart/spec/version"]),
+    ("Bucket", &["/spec/bucketName", "/spec/region"]),
+];
+
+fn source_with(i: usize, text: &str) -> String {
+    let (text, anchored) = (quoted(text), quoted(&format!("^{text}$")));
+    match i % SOURCES.len() {
+        0 => format!("git: {{url: https://git.example/a, branch: {text}}}"),
+        1 => format!("git: {{url: https://git.example/a, tag: {text}}}"),
+        2 => format!(
+            "oci: {{url: oci://r.example/a, tag: {text}}}, verify: {{cosign: {{issuer: {anchored}, subject: {anchored}}}}}"
+        ),
+        3 => format!("oci: {{url: oci://r.example/a, semver: {text}}}"),
+        4 => format!("helm: {{url: https://c.example, chart: {text}, version: {text}}}"),
+        _ => format!("bucket: {{endpoint: s3.example, name: {text}, region: {text}}}"),
+    }
+}
+
+/// A text that is not empty.
+fn said(text: &str) -> String {
+    if text.is_empty() { "x".into() } else { text.into() }
+}
+
+/// The trees of all fixtures: the same values to every reader.
+#[test]
+fn the_trees_of_all_fixtures_are_read_alike() {
+    let mut text = String::new();
+    for (name, sandbox) in fixture_fleets() {
+        let ran = sandbox.run(&["render"]);
+        assert!(ran.code == 0 || name == "design", "{name}: {}", ran.all());
+        for (path, bytes) in sandbox.files() {
+            if path.starts_with("rendered/") || path.starts_with("clusters/") {
+                text.push_str(&format!("---\n{}", String::from_utf8(bytes).expect("a text")));
+            }
+        }
+    }
+    let (documents, faults) = parse_foreign(SourceId(0), &Source::new("rendered", text.clone()));
+    assert!(faults.is_empty() && documents.len() > 700, "{} documents, {faults:?}", documents.len());
+    let ours: Vec<Value> = documents.iter().map(|d| d.root.to_json()).filter(|v| !v.is_null()).collect();
+    for (name, read) in readers(&text) {
+        assert_eq!(Value::Array(ours.clone()), read, "{name}");
+    }
+    println!("{} documents, three readers", ours.len());
+}
+
 #[test]
 fn free_text_of_a_tenant_reaches_the_cluster_unchanged() {
     let lines: Vec<String> = nasty().into_iter().filter(|s| !s.chars().any(char::is_control)).take(220).collect();
@@ -197,8 +251,8 @@ fn free_text_of_a_tenant_reaches_the_cluster_unchanged() {
         sandbox.write(
             &format!("tenants/t{i}.yaml"),
             format!(
-                "apiVersion: tenantry.dev/v1alpha1\nkind: Tenant\nmetadata: {{name: t{i}}}\nspec:\n  displayName: {0}\n  description: {1}\n  owners: [{{group: {2}}}]\n  namespaces: [{{name: t{i}, annotations: {{acme.example/x: {0}}}}}]\n",
-                quoted(line), quoted(&format!("{line}\n\tb\n{line}")), quoted(&format!("{i}{group}"))
+                "apiVersion: tenantry.dev/v1alpha1\nkind: Tenant\nmetadata: {{name: t{i}, annotations: {{acme.example/t: {0}}}}}\nspec:\n  displayName: {0}\n  description: {1}\n  owners: [{{group: {2}}}]\n  members: [{{user: {2}, role: viewer}}]\n  namespaces: [{{name: t{i}, annotations: {{acme.example/x: {0}}}}}]\n  sync: [{{name: s, {3}}}]\n",
+                quoted(line), quoted(&format!("{line}\n\tb\n{line}")), quoted(&format!("{i}{group}")), source_with(i, &said(line))
             ),
         );
     }
@@ -212,18 +266,21 @@ fn free_text_of_a_tenant_reaches_the_cluster_unchanged() {
     for (name, read) in readers(&text) {
         let read = read.as_array().expect("a list");
         for (i, line) in lines.iter().enumerate() {
-            let of = |kind: &str| {
-                let here = format!("t{i}");
-                let mut all = read.iter().filter(|o| o["kind"] == kind);
-                all.find(|o| {
-                    o["metadata"]["namespace"] == here.as_str()
-                        || (kind == "Namespace" && o["metadata"]["name"] == here.as_str())
-                })
-                .unwrap_or_else(|| panic!("{name}: {kind} of {here}"))
-                .clone()
+            let here = format!("t{i}");
+            let of = |kind: &str, object: &str| {
+                let mut all = read.iter().filter(|o| o["kind"] == kind && o["metadata"]["name"] == object);
+                all.find(|o| o["metadata"]["namespace"] == here.as_str() || kind == "Namespace")
+                    .unwrap_or_else(|| panic!("{name}: {kind} {object} of {here}"))
             };
-            let namespace = of("Namespace");
+            let namespace = of("Namespace", &here);
             assert_eq!(namespace["metadata"]["annotations"]["acme.example/x"], line.as_str(), "{name}");
+            assert_eq!(namespace["metadata"]["annotations"]["acme.example/t"], line.as_str(), "{name}");
+            let (kind, pointers) = &SOURCES[i % SOURCES.len()];
+            let source = of(kind, "s");
+            for pointer in *pointers {
+                let wanted = if pointer.contains("verify") { format!("^{}$", said(line)) } else { said(line) };
+                assert_eq!(source.pointer(pointer), Some(&Value::from(wanted)), "{name}: {kind} {pointer}");
+            }
             assert_eq!(namespace["metadata"]["annotations"]["tenantry.dev/display-name"], line.as_str(), "{name}");
             let description = format!("{line}\n\tb\n{line}");
             assert_eq!(
@@ -232,7 +289,10 @@ fn free_text_of_a_tenant_reaches_the_cluster_unchanged() {
                 "{name}"
             );
             let group = if line.trim().is_empty() { "g" } else { line };
-            assert_eq!(of("RoleBinding")["subjects"][0]["name"], format!("{i}{group}").as_str(), "{name}");
+            for role in ["owner", "viewer"] {
+                let subject = &of("RoleBinding", role)["subjects"][0]["name"];
+                assert_eq!(*subject, format!("{i}{group}").as_str(), "{name}");
+            }
         }
     }
 }

@@ -2,7 +2,7 @@
 //! gives back every field that was set.
 
 use crate::support::control_plane::ControlPlane;
-use crate::support::{Ran, Sandbox, files_of, generate, root, shared, tool_or_say};
+use crate::support::{Ran, fixture_fleets, tool_or_say};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -111,41 +111,12 @@ fn round_trip(plane: &ControlPlane, name: &str, folder: &Path, cluster: &str) ->
     found.len()
 }
 
-/// The fleets that are held against the server: those of the fixtures, the project's own, the design's, a generated one.
-fn fleets() -> Vec<(String, Sandbox)> {
-    let mut all = Vec::new();
-    for entry in walkdir::WalkDir::new(root().join("fixtures/spec/valid")).sort_by_file_name().into_iter().skip(1) {
-        let path = entry.expect("an entry").into_path();
-        let name = path.file_stem().expect("a name").to_string_lossy().into_owned();
-        let sandbox = Sandbox::new();
-        for (path, text) in files_of(&name, &std::fs::read_to_string(&path).expect("a text")) {
-            sandbox.write(&path, text);
-        }
-        all.push((name, sandbox));
-    }
-    for (name, folder) in [("own", Some(root().join("tenants"))), ("design", shared("design/example/tenants"))] {
-        let Some(folder) = folder else { continue };
-        let sandbox = Sandbox::new();
-        for entry in
-            walkdir::WalkDir::new(&folder).into_iter().filter_map(Result::ok).filter(|e| e.file_type().is_file())
-        {
-            let below = entry.path().strip_prefix(&folder).expect("below").to_string_lossy().into_owned();
-            sandbox.write(&format!("tenants/{below}"), std::fs::read(entry.path()).expect("bytes"));
-        }
-        all.push((name.to_owned(), sandbox));
-    }
-    let sandbox = Sandbox::new();
-    generate::write(sandbox.path(), 30).expect("a fleet");
-    all.push(("generated".to_owned(), sandbox));
-    all
-}
-
 #[test]
 fn a_real_server_accepts_every_object_and_keeps_every_field() {
     let Some(plane) = ControlPlane::get() else { return };
     let Some(()) = prepare(plane) else { return };
     let (mut count, mut clusters) = (0, 0);
-    for (name, sandbox) in fleets() {
+    for (name, sandbox) in fixture_fleets() {
         let ran = sandbox.run(&["render"]);
         // The design's example uses fields of later stages: whoever uses them is held, the others are rendered.
         assert!(ran.code == 0 || name == "design", "{name}: {}", ran.all());

@@ -262,3 +262,33 @@ pub fn pipe(command: &mut Command, input: &str) -> Ran {
     let _ = writer.join();
     Ran::of(output)
 }
+
+/// The fleets that other programs are asked about: those of the fixtures, the project's own, the design's, a generated
+/// one. Each lies in a folder of its own, and is not rendered yet.
+pub fn fixture_fleets() -> Vec<(String, Sandbox)> {
+    let mut all = Vec::new();
+    for entry in walkdir::WalkDir::new(root().join("fixtures/spec/valid")).sort_by_file_name().into_iter().skip(1) {
+        let path = entry.expect("an entry").into_path();
+        let name = path.file_stem().expect("a name").to_string_lossy().into_owned();
+        let sandbox = Sandbox::new();
+        for (path, text) in files_of(&name, &std::fs::read_to_string(&path).expect("a text")) {
+            sandbox.write(&path, text);
+        }
+        all.push((name, sandbox));
+    }
+    for (name, folder) in [("own", Some(root().join("tenants"))), ("design", shared("design/example/tenants"))] {
+        let Some(folder) = folder else { continue };
+        let sandbox = Sandbox::new();
+        for entry in
+            walkdir::WalkDir::new(&folder).into_iter().filter_map(Result::ok).filter(|e| e.file_type().is_file())
+        {
+            let below = entry.path().strip_prefix(&folder).expect("below").to_string_lossy().into_owned();
+            sandbox.write(&format!("tenants/{below}"), std::fs::read(entry.path()).expect("bytes"));
+        }
+        all.push((name.to_owned(), sandbox));
+    }
+    let sandbox = Sandbox::new();
+    generate::write(sandbox.path(), 30).expect("a fleet");
+    all.push(("generated".to_owned(), sandbox));
+    all
+}
