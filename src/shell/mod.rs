@@ -30,6 +30,16 @@ pub enum Fault {
         /// Why.
         source: std::io::Error,
     },
+    /// Something stands where something else is to be written.
+    #[error("{path} is {what}, and stands where {wanted} belongs: move it away, and run again")]
+    InTheWay {
+        /// Which.
+        path: PathBuf,
+        /// What it is.
+        what: &'static str,
+        /// What belongs there.
+        wanted: &'static str,
+    },
     /// Another run has the lock.
     #[error("another tenantry is at work in {0}; wait for it, and run again")]
     Busy(PathBuf),

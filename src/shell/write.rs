@@ -13,7 +13,7 @@ use std::fs::{self, File};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use tenantry::source::parent;
-use tenantry::tree::{Disk, Lock, Plan, Tree, digest};
+use tenantry::tree::{Disk, Lock, NOT_A_FILE, Plan, Tree, digest};
 use walkdir::WalkDir;
 
 /// The end of a temporary file's name.
@@ -52,7 +52,7 @@ pub fn snapshot(
             }
         }
     }
-    no_links(place, &paths)?;
+    only_folders(place, &paths)?;
     let digests: Vec<(String, Option<String>)> = paths
         .into_par_iter()
         .map(|path| {
@@ -67,8 +67,7 @@ pub fn snapshot(
                 }
             };
             if !meta.is_file() {
-                // A link or a folder where a file should be is nobody's file: its digest is like no other.
-                return Ok((path, Some("not a file".to_owned())));
+                return Ok((path, Some(NOT_A_FILE.to_owned())));
             }
             let bytes = fs::read(&full).map_err(Fault::io(&full))?;
             Ok((path, Some(digest(&bytes))))
@@ -78,8 +77,8 @@ pub fn snapshot(
     Ok((Disk { files, unfinished: unfinished(place) }, leftovers))
 }
 
-/// Refuses a folder of the tree that is a link: what is written through it would land somewhere else.
-fn no_links(place: &Place, paths: &BTreeSet<String>) -> Result<(), Fault> {
+/// Refuses what stands where a folder of the tree belongs: through a link, what is written would land somewhere else.
+fn only_folders(place: &Place, paths: &BTreeSet<String>) -> Result<(), Fault> {
     let mut folders: BTreeSet<&str> = BTreeSet::new();
     for path in paths {
         let mut folder = parent(path);
@@ -89,12 +88,21 @@ fn no_links(place: &Place, paths: &BTreeSet<String>) -> Result<(), Fault> {
     }
     for folder in folders {
         let full = place.tree_base.join(folder);
-        if full.symlink_metadata().is_ok_and(|m| m.file_type().is_symlink()) {
-            let text = format!("{}: a symbolic link stands where a folder of the tree belongs", full.display());
-            return Err(Fault::Usage(text));
+        match full.symlink_metadata() {
+            Ok(meta) if meta.file_type().is_symlink() => {
+                return Err(Fault::InTheWay { path: full, what: "a symbolic link", wanted: "a folder of the tree" });
+            }
+            Ok(meta) if !meta.is_dir() => {
+                return Err(Fault::InTheWay { path: full, what: "a file", wanted: "a folder of the tree" });
+            }
+            _ => {}
         }
     }
-    Ok(())
+    let next = next_path(place);
+    match next.symlink_metadata() {
+        Ok(meta) if !meta.is_file() => Err(Fault::InTheWay { path: next, what: "no file", wanted: "a file of a run" }),
+        _ => Ok(()),
+    }
 }
 
 /// The digests that a run which did not finish was about to write.

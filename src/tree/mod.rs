@@ -10,7 +10,7 @@ mod plan;
 
 pub use applied::{Applied, ENTRY_NOT_LISTED, PATH_APPLIED_TWICE, REPOSITORY_PATH, applied_twice, unlisted_entries};
 pub use lock::{ClusterEntry, FileEntry, LOCK_INVALID, Lock, Tombstone, namespaces as namespaces_of};
-pub use plan::{BEHIND, Disk, EDITED, FOREIGN_FILE, Plan, STALE, check as check_disk, plan};
+pub use plan::{BEHIND, Disk, EDITED, FOREIGN_FILE, NOT_A_FILE, Plan, STALE, check as check_disk, plan};
 
 use crate::bundle::{ClusterBundle, ObjectId, Part, TenantBundle};
 use crate::diagnostic::{Diagnostic, Scope, rule};

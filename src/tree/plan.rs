@@ -41,6 +41,9 @@ pub struct Disk {
     pub unfinished: BTreeMap<String, Vec<String>>,
 }
 
+/// What stands for the digest of a link or a folder where a file should be: it is like no digest, and nobody's.
+pub const NOT_A_FILE: &str = "not a file";
+
 /// What to do.
 #[derive(Debug, Default)]
 pub struct Plan {
@@ -77,6 +80,9 @@ pub fn plan(
     for (path, desired) in &tree.files {
         match disk.files.get(path) {
             Some(digest) if *digest == desired.entry.digest => plan.unchanged += 1,
+            Some(digest) if digest == NOT_A_FILE => {
+                fault(&FOREIGN_FILE, path, format!("{path} is a folder or a link, and no file"), "move it away");
+            }
             Some(digest) if (force && lock.files.contains_key(path)) || mine(path, digest) => {
                 plan.write.push(path.clone())
             }
@@ -98,7 +104,7 @@ pub fn plan(
         }
         plan.lock.files.remove(path);
         match disk.files.get(path) {
-            Some(digest) if force || mine(path, digest) => plan.delete.push(path.clone()),
+            Some(digest) if digest != NOT_A_FILE && (force || mine(path, digest)) => plan.delete.push(path.clone()),
             Some(_) => fault(
                 &EDITED,
                 path,
