@@ -3,10 +3,10 @@
 use crate::bundle::{self, ClusterBundle, Manifests, Templates};
 use crate::diagnostic::{Diagnostic, Level, Scope, sort};
 use crate::document::{Node, Value};
-use crate::source::{SourceId, Sources};
+use crate::source::{Place, SourceId, Sources};
 use crate::spec::{self, FleetDoc, Input, NO_FLEET, Specs};
 use crate::tenancy::{self, Context, Prior, Tenancy, failing};
-use crate::tree::{self, Layout, Lock, Request, Tree};
+use crate::tree::{self, FileEntry, Layout, Lock, Request, Tree};
 use rayon::prelude::*;
 use std::collections::BTreeSet;
 
@@ -21,6 +21,8 @@ pub struct Files {
     pub templates: Vec<(String, SourceId)>,
     /// The lock.
     pub lock: Option<SourceId>,
+    /// The records of the tree's files.
+    pub records: Vec<(FileEntry, Place)>,
     /// What was wrong with reading them.
     pub faults: Vec<Diagnostic>,
 }
@@ -55,9 +57,9 @@ impl Front {
 }
 
 /// Reads specs and resolves tenants.
-pub fn front(sources: &mut Sources, files: &Files, mut context: Context) -> Front {
+pub fn front(sources: &mut Sources, files: &mut Files, mut context: Context) -> Front {
     let mut findings = files.faults.clone();
-    let lock = match files.lock {
+    let mut lock = match files.lock {
         Some(id) => {
             let (lock, faults) = Lock::parse(id, sources.get(id));
             findings.extend(faults);
@@ -65,6 +67,7 @@ pub fn front(sources: &mut Sources, files: &Files, mut context: Context) -> Fron
         }
         None => Lock::default(),
     };
+    lock.add(std::mem::take(&mut files.records));
     context.prior = lock.prior();
     let known: BTreeSet<&str> = context.prior.tenants.values().map(String::as_str).collect();
     let builtin = bundle::builtin_profiles(sources);

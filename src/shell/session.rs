@@ -2,9 +2,11 @@
 
 use super::Fault;
 use super::args::Cli;
-use super::files::{Disk, Read, Store, git_root, read_all, slashed};
+use super::files::{Disk, Read, Store, git_root, read_all, slashed, walk_fault};
 use rayon::prelude::*;
 use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use tenantry::bundle::{self, MANIFEST, Manifests};
 use tenantry::compile::{self, Compiled, Files, Front, Wish};
@@ -15,7 +17,8 @@ use tenantry::spec::Input;
 use tenantry::spec::fleet::Cluster;
 use tenantry::spec::leaf::Day;
 use tenantry::tenancy::Context;
-use tenantry::tree::{Applied, Layout, REPOSITORY_PATH, applied_twice, entry_path, unlisted_entries};
+use tenantry::tree::{Applied, FileEntry, Layout, Lock, REPOSITORY_PATH, applied_twice, entry_path, unlisted_entries};
+use walkdir::WalkDir;
 
 /// The name of the lock's file.
 pub const LOCK: &str = "tenantry.lock";
@@ -24,8 +27,10 @@ pub const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// Most bytes of verbatim manifests that one tenant may have.
 const MAX_MANIFESTS: usize = 4 << 20;
-/// Largest lock that is read, in bytes: some two hundred thousand tenants.
-const MAX_LOCK: u64 = 256 << 20;
+/// Largest lock that is read, in bytes.
+const MAX_LOCK: u64 = 16 << 20;
+/// As much of a file as is read for its record at first: more than nearly all have.
+const HEAD: usize = 8 << 10;
 
 /// Where things are on this machine.
 #[derive(Clone, Debug)]
@@ -144,8 +149,9 @@ impl Session {
             }
         }
         files.lock = read_lock(&place, &mut sources, &mut files.faults)?;
+        files.records = read_records(&place, files.lock, &mut sources)?;
         let context = Context { now: Some(today(cli)?), version: VERSION.to_owned(), sources: given, ..context };
-        let mut front = compile::front(&mut sources, &files, context);
+        let mut front = compile::front(&mut sources, &mut files, context);
         if let Some(fleet) = front.fleet() {
             let named = |name: &String| fleet.spec.sources.iter().flatten().any(|s| s.name.as_str() == name);
             if let Some(unknown) = given_names.iter().find(|n| !named(n)) {
@@ -288,6 +294,41 @@ fn read_lock(place: &Place, sources: &mut Sources, faults: &mut Vec<Diagnostic>)
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(None),
         Err(e) => Err(Fault::Io { path, source: e }),
     }
+}
+
+/// The records of the tree's files, on disk like the lock. What cannot be read is nobody's, and said when it is written.
+fn read_records(
+    place: &Place,
+    lock: Option<SourceId>,
+    sources: &mut Sources,
+) -> Result<Vec<(FileEntry, tenantry::source::Place)>, Fault> {
+    let clusters = lock.map(|id| Lock::parse(id, sources.get(id)).0.clusters).unwrap_or_default();
+    let mut paths: Vec<String> = clusters.into_values().map(|c| c.entry).collect();
+    let top = place.tree_base.join(&place.tree);
+    if top.symlink_metadata().is_ok_and(|m| m.is_dir()) {
+        for entry in WalkDir::new(&top).sort_by_file_name() {
+            let entry = entry.map_err(walk_fault(&top))?;
+            let relative = entry.path().strip_prefix(&place.tree_base).unwrap_or(entry.path());
+            if entry.file_type().is_file() {
+                paths.extend(slashed(relative));
+            }
+        }
+    }
+    let read = |path: String| {
+        let mut file = File::open(place.tree_base.join(&path)).ok()?;
+        let mut bytes = Vec::with_capacity(HEAD);
+        file.by_ref().take(HEAD as u64).read_to_end(&mut bytes).ok()?;
+        if bytes.len() == HEAD {
+            file.read_to_end(&mut bytes).ok()?;
+        }
+        FileEntry::of(&path, &bytes)
+    };
+    let entries: Vec<FileEntry> = paths.into_par_iter().filter_map(read).collect();
+    let placed = |entry: FileEntry| {
+        let at = sources.add_path(&entry.path);
+        (entry, at)
+    };
+    Ok(entries.into_iter().map(placed).collect())
 }
 
 fn read_manifests(store: &dyn Store, sources: &mut Sources, files: &Files, front: &mut Front) -> Manifests {

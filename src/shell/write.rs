@@ -1,14 +1,14 @@
 //! Writing the tree: what is on disk, and replacing files one by one.
 //!
-//! The order is what makes a kill harmless: `tenantry.lock.next` first (the digests about to be written), then each file
-//! beside itself and renamed, then `tenantry.lock.next` becomes `tenantry.lock`. A file whose digest is in either is
-//! ours. Two runs at once are kept apart by a lock (flock) on the folder.
+//! What makes a kill harmless: each file is written beside itself and renamed, and says in its record whose it is and
+//! what its digest should be. So a tree that is half old and half new is all ours, and the next run brings it on. Two
+//! runs at once are kept apart by a lock (flock) on the folder.
 
 use super::Fault;
 use super::files::{name_fault, slashed, walk_fault};
 use super::session::{LOCK, Place};
 use rayon::prelude::*;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -18,10 +18,6 @@ use walkdir::WalkDir;
 
 /// The end of a temporary file's name.
 const TEMPORARY: &str = ".tmp~";
-
-fn next_path(place: &Place) -> PathBuf {
-    place.tree_base.join(format!("{LOCK}.next"))
-}
 
 /// What is on disk: every file of some clusters' folders, and every path that the lock or the tree names.
 pub fn snapshot(
@@ -74,7 +70,7 @@ pub fn snapshot(
         })
         .collect::<Result<_, Fault>>()?;
     let files = digests.into_iter().filter_map(|(p, d)| Some((p, d?))).collect();
-    Ok((Disk { files, unfinished: unfinished(place) }, leftovers))
+    Ok((Disk { files }, leftovers))
 }
 
 /// Refuses what stands where a folder of the tree belongs: through a link, what is written would land somewhere else.
@@ -98,29 +94,7 @@ fn only_folders(place: &Place, paths: &BTreeSet<String>) -> Result<(), Fault> {
             _ => {}
         }
     }
-    let next = next_path(place);
-    match next.symlink_metadata() {
-        Ok(meta) if !meta.is_file() => Err(Fault::InTheWay { path: next, what: "no file", wanted: "a file of a run" }),
-        _ => Ok(()),
-    }
-}
-
-/// The digests that a run which did not finish was about to write.
-fn unfinished(place: &Place) -> BTreeMap<String, Vec<String>> {
-    let path = next_path(place);
-    if !path.symlink_metadata().is_ok_and(|m| m.is_file()) {
-        return BTreeMap::new();
-    }
-    let Ok(text) = fs::read_to_string(path) else { return BTreeMap::new() };
-    let mut out: BTreeMap<String, Vec<String>> = BTreeMap::new();
-    for line in text.lines() {
-        let mut words = line.split_whitespace();
-        if let (Some(digest), Some(path)) = (words.next(), words.next()) {
-            out.entry(path.to_owned()).or_default().push(digest.to_owned());
-        }
-    }
-    // The last line may be half of one: it names a path that is no path, or a digest that no file has.
-    out
+    Ok(())
 }
 
 /// Keeps other runs out as long as it lives.
@@ -144,7 +118,7 @@ impl Exclusive {
 pub fn changes(place: &Place, plan: &Plan) -> bool {
     let unchanged = plan.write.is_empty() && plan.delete.is_empty();
     let lock = fs::read_to_string(place.tree_base.join(LOCK)).unwrap_or_default();
-    !(unchanged && lock == plan.lock.to_text() && !next_path(place).exists())
+    !(unchanged && lock == plan.lock.to_text())
 }
 
 /// Carries out a plan.
@@ -152,7 +126,6 @@ pub fn apply(
     place: &Place,
     tree: &Tree,
     plan: &Plan,
-    disk: &Disk,
     leftovers: &[PathBuf],
     step: &(dyn Fn() + Sync),
 ) -> Result<(), Fault> {
@@ -163,18 +136,6 @@ pub fn apply(
     if !changes(place, plan) {
         return Ok(());
     }
-    // What is about to be written, and what an unfinished run was: that run's files may still be on disk.
-    let mut next = String::new();
-    for path in &plan.write {
-        next.push_str(&format!("{} {path}\n", tree.files[path].entry.digest));
-    }
-    for (path, digests) in &disk.unfinished {
-        for digest in digests {
-            next.push_str(&format!("{digest} {path}\n"));
-        }
-    }
-    let next_file = next_path(place);
-    replace(&next_file, next.as_bytes())?;
     let folders: BTreeSet<PathBuf> =
         plan.write.iter().filter_map(|p| place.tree_base.join(p).parent().map(Path::to_owned)).collect();
     for folder in folders {
@@ -196,8 +157,7 @@ pub fn apply(
             folder = dir.parent();
         }
     }
-    replace(&place.tree_base.join(LOCK), text.as_bytes())?;
-    remove(&next_file)
+    replace(&place.tree_base.join(LOCK), text.as_bytes())
 }
 
 /// Writes a file beside itself, and renames it: whoever reads sees the old one or the new one.

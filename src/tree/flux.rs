@@ -91,11 +91,13 @@ impl Flux<'_> {
         self.text(&[self.kustomization(ENTRY, &path, false, None)])
     }
 
-    /// The file of the entry folder: the platform's Kustomization, and those of the units.
-    pub fn entry_folder(&self, units: &[Unit]) -> (String, Vec<String>) {
+    /// The files of the entry folder, by name: the platform's Kustomization, and those of each unit.
+    pub fn entry_folder(&self, units: &[Unit]) -> Vec<(String, (String, Vec<String>))> {
         let cluster = self.cluster.name.as_str();
-        let mut objects = vec![self.kustomization(PLATFORM, &self.layout.platform_folder(cluster), false, None)];
+        let platform = self.kustomization(PLATFORM, &self.layout.platform_folder(cluster), false, None);
+        let mut files = vec![(PLATFORM.to_owned(), self.text(&[platform]))];
         for unit in units {
+            let mut objects = Vec::new();
             let name = unit.kustomization();
             let path = self.layout.unit_folder(cluster, &unit.name, false);
             objects.push(self.kustomization(&name, &path, true, Some(PLATFORM)));
@@ -104,15 +106,17 @@ impl Flux<'_> {
                 // Nothing in a late part keeps a tenant in: what leaves it goes, and so does the part itself.
                 objects.push(self.kustomization(&format!("{name}.late"), &path, false, Some(&name)));
             }
+            files.push((name, self.text(&objects)));
         }
-        self.text(&objects)
+        files
     }
 
+    /// The text of some Kustomizations, and what they are.
     fn text(&self, objects: &[Value]) -> (String, Vec<String>) {
         let name = |o: &Value| o.at(&["metadata", "name"]).as_str().unwrap_or_default().to_owned();
         let ids = objects
             .iter()
             .map(|o| format!("Kustomization.kustomize.toolkit.fluxcd.io/{}/{}", self.namespace(), name(o)));
-        (format!("{}{}", super::header(None), emit_documents(objects)), ids.collect())
+        (emit_documents(objects), ids.collect())
     }
 }

@@ -1,14 +1,15 @@
-//! `tenantry.lock`: what was written, where from, and which objects it holds.
+//! What was written, where from, and which objects it holds: a record in each file of the tree, and `tenantry.lock`.
 //!
-//! JSON lines sorted by path, without a digest over all of them, so that two pull requests merge line by line. It is an
-//! input: it says whose a file is, who has a name, and what must not be removed unseen.
+//! The second line of a rendered file is its record: whose it is, its digest, its objects, what its tenant claims. So a
+//! tenant's record travels with its file, and two pull requests that each add a tenant touch no file together. The lock
+//! holds what is no file's: JSON lines, one a cluster, and one for each tenant that went. Both are inputs: they say whose
+//! a file is, who has a name, and what must not be removed unseen.
 
 use super::Where;
 use crate::bundle::ObjectId;
 use crate::diagnostic::{Diagnostic, Scope, rule};
 use crate::source::{Place, Source, SourceId, join};
 use crate::tenancy::Prior;
-use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -23,11 +24,13 @@ rule! {
     pub static LOCK_INVALID = "tree/lock-invalid", Error;
 }
 
+/// What a record begins with.
+const RECORD: &str = "# tenantry: ";
+
 /// A line of the lock.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged)]
 enum Line {
-    File(FileEntry),
     Tombstone(Tombstone),
     Cluster(ClusterEntry),
 }
@@ -50,15 +53,19 @@ pub struct ClusterEntry {
     pub shards: u32,
     /// The digest of the fleet's document.
     pub fleet: String,
+    /// The tree's folder.
+    pub tree: String,
+    /// The path of the one file outside it.
+    pub entry: String,
 }
 
-/// A file of the tree.
+/// A file of the tree: what its record says.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct FileEntry {
     /// The path, from the folder of the lock.
     pub path: String,
-    /// The digest of its bytes.
+    /// The digest of its bytes, but for the record.
     pub digest: String,
     /// The cluster.
     pub on: String,
@@ -82,9 +89,47 @@ pub struct FileEntry {
     pub claims: Vec<String>,
     /// The objects in it.
     pub objects: Vec<String>,
-    /// Whether the tenant has an error now, and the file is that of an earlier run.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub held: bool,
+}
+
+impl FileEntry {
+    /// The record's line: a comment to whoever reads the file as YAML.
+    pub fn record(&self) -> String {
+        // A struct of strings and lists of them is always JSON.
+        let json = serde_json::to_string(self).unwrap_or_default();
+        let mut line = String::with_capacity(RECORD.len() + json.len() + 1);
+        line.push_str(RECORD);
+        for c in json.chars() {
+            // Some readers end a line, and with it the comment, at U+0085 or U+2028.
+            if c.is_ascii() && c != '\u{7f}' {
+                line.push(c);
+            } else {
+                let mut units = [0; 2];
+                for unit in c.encode_utf16(&mut units) {
+                    line.push_str(&format!("\\u{unit:04x}"));
+                }
+            }
+        }
+        line.push('\n');
+        line
+    }
+
+    /// Reads the record of a file from its bytes, or from as many of its first as hold two lines.
+    ///
+    /// `None` for a file without one, and for one whose record is not its own: whoever may edit the repository may write
+    /// a record, and it decides what is overwritten and deleted.
+    pub fn of(path: &str, bytes: &[u8]) -> Option<Self> {
+        let range = record_range(bytes)?;
+        let text = bytes[range].strip_prefix(RECORD.as_bytes())?;
+        let entry: Self = serde_json::from_slice(text).ok()?;
+        (entry.path == path && is_ours(&entry)).then_some(entry)
+    }
+}
+
+/// Where the record stands in a file, its end of line included.
+pub fn record_range(bytes: &[u8]) -> Option<std::ops::Range<usize>> {
+    let start = memchr::memchr(b'\n', bytes)? + 1;
+    let end = start + memchr::memchr(b'\n', &bytes[start..])? + 1;
+    bytes[start..].starts_with(RECORD.as_bytes()).then_some(start..end)
 }
 
 /// A tenant that went.
@@ -102,7 +147,7 @@ pub struct Tombstone {
     pub namespaces: Vec<String>,
 }
 
-/// The lock.
+/// The lock, and the records.
 #[derive(Clone, Debug, Default)]
 pub struct Lock {
     /// Clusters by name.
@@ -111,7 +156,7 @@ pub struct Lock {
     pub files: BTreeMap<String, FileEntry>,
     /// Tenants that went, by name and cluster.
     pub tombstones: BTreeMap<(String, String), Tombstone>,
-    /// Where each path's line stands, in the lock that was read.
+    /// Each path as a source, for those who name it.
     places: BTreeMap<String, Place>,
     /// The lock that was read.
     pub source: Option<SourceId>,
@@ -122,14 +167,13 @@ impl Lock {
     pub fn parse(id: SourceId, source: &Source) -> (Self, Vec<Diagnostic>) {
         let mut lock = Self { source: Some(id), ..Self::default() };
         let mut faults = Vec::new();
-        let read = |number: u32| {
+        for number in 1..=source.line_count() {
             let text = source.line(number);
             let start = source.line_start(number);
             let place = Place { source: id, start, end: start + text.len() as u32 };
-            (!text.trim().is_empty()).then(|| (text, place, serde_json::from_str::<Line>(text)))
-        };
-        let lines: Vec<_> = (1..source.line_count() + 1).into_par_iter().filter_map(read).collect();
-        for (text, place, line) in lines {
+            if text.trim().is_empty() {
+                continue;
+            }
             if ["<<<<<<<", "=======", ">>>>>>>", "|||||||"].iter().any(|m| text.starts_with(m)) {
                 faults.push(
                     Diagnostic::new(&LOCK_INVALID, place, "a merge conflict's marker stands in the lock")
@@ -138,46 +182,48 @@ impl Lock {
                 );
                 continue;
             }
-            match line {
+            match serde_json::from_str::<Line>(text) {
                 Ok(Line::Cluster(entry)) => {
                     lock.clusters.insert(entry.cluster.clone(), entry);
-                }
-                Ok(Line::File(entry)) if !is_ours(&entry) => faults.push(
-                    Diagnostic::new(&LOCK_INVALID, place, "this path is not one that tenantry writes to")
-                        .fix("remove the line, or restore the file from Git")
-                        .scope(Scope::Fleet),
-                ),
-                Ok(Line::File(entry)) => {
-                    lock.places.insert(entry.path.clone(), place);
-                    lock.files.insert(entry.path.clone(), entry);
                 }
                 Ok(Line::Tombstone(entry)) => {
                     lock.tombstones.insert((entry.tombstone.clone(), entry.on.clone()), entry);
                 }
-                Err(_) => faults.push(
-                    Diagnostic::new(&LOCK_INVALID, place, "this is not a line of a lock that this version writes")
-                        .fix("restore the file from Git, or install the version of tenantry that wrote it")
-                        .scope(Scope::Fleet),
-                ),
+                Err(_) => {
+                    faults.push(
+                        Diagnostic::new(&LOCK_INVALID, place, "this is not a line of a lock that this version writes")
+                            .fix("restore the file from Git, or install the version of tenantry that wrote it")
+                            .scope(Scope::Fleet),
+                    );
+                    // The next lines are no better, and one is enough.
+                    break;
+                }
             }
         }
         (lock, faults)
     }
 
+    /// Takes in the records of the tree's files, each with the file as a source.
+    pub fn add(&mut self, records: Vec<(FileEntry, Place)>) {
+        for (entry, place) in records {
+            self.places.insert(entry.path.clone(), place);
+            self.files.insert(entry.path.clone(), entry);
+        }
+    }
+
     /// The text of the lock.
     pub fn to_text(&self) -> String {
         let mut out = String::new();
-        let clusters = self.clusters.values().map(|e| serde_json::to_string(&Line::Cluster(e.clone())));
-        let files = self.files.values().map(serde_json::to_string);
+        let clusters = self.clusters.values().map(serde_json::to_string);
         let tombstones = self.tombstones.values().map(serde_json::to_string);
-        for line in clusters.chain(files).chain(tombstones).flatten() {
+        for line in clusters.chain(tombstones).flatten() {
             out.push_str(&line);
             out.push('\n');
         }
         out
     }
 
-    /// Where the line of a path stands.
+    /// The file of a path.
     pub fn place(&self, path: &str) -> Place {
         let id = self.source.unwrap_or(SourceId(0));
         self.places.get(path).copied().unwrap_or(Place::file(id))
@@ -209,9 +255,7 @@ impl Lock {
     }
 }
 
-/// Whether an entry names a file that tenantry can have written: below a cluster's folder, or an entry file.
-///
-/// The lock decides what may be overwritten and deleted, and whoever may edit the repository may edit it.
+/// Whether a record is that of a file which tenantry can have written: below a cluster's folder, or an entry file.
 fn is_ours(entry: &FileEntry) -> bool {
     let clean = join("", &entry.path).is_some_and(|path| path == entry.path);
     let yaml = entry.path.ends_with(".yaml") || entry.path.ends_with(".yml");

@@ -10,6 +10,8 @@ mod plan;
 
 pub use applied::{Applied, ENTRY_NOT_LISTED, PATH_APPLIED_TWICE, REPOSITORY_PATH, applied_twice, unlisted_entries};
 pub use lock::{ClusterEntry, FileEntry, LOCK_INVALID, Lock, Tombstone, namespaces as namespaces_of};
+
+use lock::record_range;
 pub use plan::{BEHIND, Disk, EDITED, FOREIGN_FILE, NOT_A_FILE, Plan, STALE, check as check_disk, plan};
 
 use crate::bundle::{ClusterBundle, ObjectId, Part, TenantBundle};
@@ -173,9 +175,14 @@ pub fn header(source: Option<&str>) -> String {
     }
 }
 
-/// The digest of a file's bytes.
+/// The digest of a file: of its bytes, but for its record.
 pub fn digest(bytes: &[u8]) -> String {
-    blake3::hash(bytes).to_hex().as_str()[..32].to_owned()
+    let mut hasher = blake3::Hasher::new();
+    match record_range(bytes) {
+        Some(record) => hasher.update(&bytes[..record.start]).update(&bytes[record.end..]),
+        None => hasher.update(bytes),
+    };
+    hasher.finalize().to_hex().as_str()[..32].to_owned()
 }
 
 /// Whether the lock or the removals allow what a tenant now is; findings hold the tenant.
@@ -292,11 +299,10 @@ fn everything(tenants: &[TenantBundle]) -> HashMap<&ObjectId, (bool, usize)> {
 
 /// The lock is that of a tree in another folder beside this one: everything would move.
 fn another_tree(request: &Request<'_>) -> Option<Diagnostic> {
-    let prefix = format!("{}/", request.layout.tree);
-    let (path, _) = request.lock.files.iter().find(|(path, e)| e.tenant.is_some() && !path.starts_with(&prefix))?;
-    let message = format!("the lock is that of the tree which holds {path}, not of `{}`", request.layout.tree);
+    let other = request.lock.clusters.values().find(|c| c.tree != request.layout.tree)?;
+    let message = format!("the lock is that of the tree in `{}`, not of `{}`", other.tree, request.layout.tree);
     Some(
-        Diagnostic::new(&OBJECT_MOVED, request.lock.place(path), message)
+        Diagnostic::new(&OBJECT_MOVED, request.lock.place(""), message)
             .fix("render into the tree's own folder; a second tree lies in a folder of its own, with a lock of its own")
             .scope(Scope::Fleet),
     )
@@ -475,13 +481,12 @@ pub fn build(request: &Request<'_>, bundles: &mut [ClusterBundle], out: &mut Vec
         }
         for (path, entry) in request.lock.files.iter().filter(|(_, e)| e.on == name) {
             let Some(owner) = &entry.tenant else { continue };
-            let held = request.held.contains(owner);
-            if held || request.kept.contains(owner) {
+            if request.held.contains(owner) || request.kept.contains(owner) {
                 let folder = lock::unit_of(path).0;
                 if let Some(unit) = folder.rsplit('/').next() {
                     *units.entry(unit.to_owned()).or_default() |= folder.contains("/late/");
                 }
-                tree.held.insert(path.clone(), FileEntry { held: held || entry.held, ..entry.clone() });
+                tree.held.insert(path.clone(), entry.clone());
             }
         }
         let units: Vec<Unit> = units
@@ -504,6 +509,8 @@ pub fn build(request: &Request<'_>, bundles: &mut [ClusterBundle], out: &mut Vec
                 unit: unit.to_owned(),
                 shards,
                 fleet: request.fleet.digest.clone(),
+                tree: request.layout.tree.clone(),
+                entry: entry_path(request.fleet, name).unwrap_or_default(),
             },
         );
         if request.texts {
@@ -554,20 +561,25 @@ fn tenant_files(
             edges: if late { Vec::new() } else { edges_of(tenant, cluster) },
             claims,
             objects: Vec::new(),
-            held: false,
         };
         Some(desired(entry, &header(Some(source)), part))
     };
     [file(false, &mut bundle.early), file(true, &mut bundle.late)]
 }
 
+/// A file with its record.
+fn recorded(mut entry: FileEntry, head: &str, mut text: String) -> Desired {
+    let mut hasher = blake3::Hasher::new();
+    hasher.update(head.as_bytes()).update(text.as_bytes());
+    entry.digest = hasher.finalize().to_hex().as_str()[..32].to_owned();
+    text.insert_str(0, &format!("{head}{}", entry.record()));
+    Desired { text, entry }
+}
+
 /// A file of some objects; their text moves into it.
 fn desired(mut entry: FileEntry, head: &str, part: &mut Part) -> Desired {
-    let mut text = std::mem::take(&mut part.text);
-    text.insert_str(0, head);
-    entry.digest = digest(text.as_bytes());
     entry.objects = part.objects.iter().map(ToString::to_string).collect();
-    Desired { text, entry }
+    recorded(entry, head, std::mem::take(&mut part.text))
 }
 
 fn place_cluster(
@@ -590,13 +602,14 @@ fn place_cluster(
         edges: Vec::new(),
         claims: Vec::new(),
         objects: Vec::new(),
-        held: false,
     };
     let roles = format!("{}/roles.yaml", request.layout.platform_folder(name));
     tree.files.insert(roles.clone(), desired(entry(roles), &header(None), &mut bundle.platform));
     let flux = Flux { owner: &request.fleet.name.value, cluster, layout: request.layout };
-    let folder = format!("{}/kustomizations.yaml", request.layout.entry_folder(name));
-    let mut files = vec![(folder, flux.entry_folder(units))];
+    let folder = request.layout.entry_folder(name);
+    // A file a unit: two pull requests that each add one touch no file together.
+    let mut files: Vec<(String, (String, Vec<String>))> =
+        flux.entry_folder(units).into_iter().map(|(unit, file)| (format!("{folder}/{unit}.yaml"), file)).collect();
     match entry_path(request.fleet, name) {
         Ok(path) => {
             let below_tree = path.starts_with(&format!("{}/", request.layout.tree));
@@ -620,8 +633,8 @@ fn place_cluster(
         ),
     }
     for (path, (text, objects)) in files {
-        let entry = FileEntry { digest: digest(text.as_bytes()), objects, ..entry(path.clone()) };
-        tree.files.insert(path, Desired { text, entry });
+        let entry = FileEntry { objects, ..entry(path.clone()) };
+        tree.files.insert(path, recorded(entry, &header(None), text));
     }
 }
 

@@ -1,6 +1,6 @@
 //! The tree that should be there × what is on disk → what to write, or why not.
 
-use super::{Lock, Tree};
+use super::{FileEntry, Lock, Tree};
 use crate::diagnostic::{Diagnostic, Scope, rule};
 use crate::source::Sources;
 use std::collections::{BTreeMap, BTreeSet};
@@ -37,8 +37,6 @@ rule! {
 pub struct Disk {
     /// Digests by path.
     pub files: BTreeMap<String, String>,
-    /// Digests that an unfinished run was about to write, by path.
-    pub unfinished: BTreeMap<String, Vec<String>>,
 }
 
 /// What stands for the digest of a link or a folder where a file should be: it is like no digest, and nobody's.
@@ -69,23 +67,22 @@ pub fn plan(
     sources: &mut Sources,
 ) -> Plan {
     let mut plan = Plan { lock: lock.clone(), ..Plan::default() };
-    let mine = |path: &str, digest: &str| {
-        lock.files.get(path).is_some_and(|e| e.digest == digest)
-            || disk.unfinished.get(path).is_some_and(|all| all.iter().any(|d| d == digest))
-    };
+    let mine = |path: &str, digest: &str| lock.files.get(path).is_some_and(|e| e.digest == digest);
+    // Where a cluster was rendered before, what stands in a file's place was once that file.
+    let known = |entry: &FileEntry| lock.files.contains_key(&entry.path) || lock.clusters.contains_key(&entry.on);
     let mut fault = |rule, path: &str, message: String, fix: &str| {
         let place = sources.add_path(path);
         plan.faults.push(Diagnostic::new(rule, place, message).fix(fix).scope(Scope::Fleet));
     };
     for (path, desired) in &tree.files {
         match disk.files.get(path) {
-            Some(digest) if *digest == desired.entry.digest => plan.unchanged += 1,
+            Some(digest) if *digest == desired.entry.digest && lock.files.get(path) == Some(&desired.entry) => {
+                plan.unchanged += 1;
+            }
             Some(digest) if digest == NOT_A_FILE => {
                 fault(&FOREIGN_FILE, path, format!("{path} is a folder or a link, and no file"), "move it away");
             }
-            Some(digest) if (force && lock.files.contains_key(path)) || mine(path, digest) => {
-                plan.write.push(path.clone())
-            }
+            Some(digest) if (force && known(&desired.entry)) || mine(path, digest) => plan.write.push(path.clone()),
             Some(_) if lock.files.contains_key(path) => {
                 fault(
                     &EDITED,
@@ -94,7 +91,12 @@ pub fn plan(
                     "change the tenant instead, and take the edit back: tenantry render --force",
                 );
             }
-            Some(_) => fault(&FOREIGN_FILE, path, format!("{path} is somebody else's file"), "move it away"),
+            Some(_) => fault(
+                &FOREIGN_FILE,
+                path,
+                format!("{path} is not as tenantry writes it: its record is gone, or it is somebody else's file"),
+                "move it away; or, if it was edited or holds a conflict, take that back: tenantry render --force",
+            ),
             None => plan.write.push(path.clone()),
         }
     }
@@ -116,25 +118,21 @@ pub fn plan(
     }
     for (path, entry) in &tree.held {
         if disk.files.get(path) != Some(&entry.digest) {
-            let message = format!("{path} is held for a tenant with an error, and is not as the lock has it");
+            let message = format!("{path} is held for a tenant with an error, and is not as its record says");
             fault(&EDITED, path, message, "restore it from Git: git checkout -- PATH");
         }
     }
-    for (path, digest) in &disk.files {
-        let known = tree.files.contains_key(path) || tree.held.contains_key(path) || lock.files.contains_key(path);
-        if known {
+    for path in disk.files.keys() {
+        let ours = tree.files.contains_key(path) || tree.held.contains_key(path) || lock.files.contains_key(path);
+        if ours {
             continue;
         }
-        if mine(path, digest) {
-            plan.delete.push(path.clone());
-        } else {
-            fault(
-                &FOREIGN_FILE,
-                path,
-                format!("{path} was not written by tenantry, and would be applied"),
-                "move it out of the folder",
-            );
-        }
+        fault(
+            &FOREIGN_FILE,
+            path,
+            format!("{path} was not written by tenantry, and would be applied"),
+            "move it out of the folder",
+        );
     }
     plan.lock.files.extend(tree.files.iter().map(|(p, d)| (p.clone(), d.entry.clone())));
     plan.lock.files.extend(tree.held.clone());
@@ -181,7 +179,9 @@ pub fn check(tree: &Tree, lock: &Lock, disk: &Disk, sources: &mut Sources) -> Ve
                 Some(digest) if lock.files.contains_key(path) && !ours(digest) => {
                     (&EDITED, "change the tenant instead, and take the edit back: tenantry render --force")
                 }
-                Some(_) if !lock.files.contains_key(path) => (&FOREIGN_FILE, "move it out of the folder"),
+                Some(_) if !lock.files.contains_key(path) => {
+                    (&FOREIGN_FILE, "move it out of the folder, or, if it was edited, run: tenantry render --force")
+                }
                 _ => (&STALE, "run: tenantry render"),
             };
             out.push(Diagnostic::new(rule, place, message).fix(fix).scope(Scope::Fleet));
@@ -191,15 +191,15 @@ pub fn check(tree: &Tree, lock: &Lock, disk: &Disk, sources: &mut Sources) -> Ve
                 None => stale(path, "is missing"),
                 Some(digest) if *digest != desired.entry.digest => stale(path, "is not what the specs say"),
                 Some(_) if lock.files.get(path).is_none_or(|e| *e != desired.entry) => {
-                    stale(path, "is not in the lock as it is on disk")
+                    stale(path, "has another record than the specs say")
                 }
                 Some(_) => {}
             }
         }
         for (path, entry) in lock.files.iter().filter(|(p, e)| e.on == *name && !tree.files.contains_key(*p)) {
             match (tree.held.contains_key(path), disk.files.get(path)) {
-                (false, _) => stale(path, "is in the lock, and nothing renders it"),
-                (true, digest) if digest != Some(&entry.digest) => stale(path, "is held, and not as the lock has it"),
+                (false, _) => stale(path, "is there, and nothing renders it"),
+                (true, digest) if digest != Some(&entry.digest) => stale(path, "is held, and not as its record says"),
                 _ => {}
             }
         }

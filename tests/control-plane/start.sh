@@ -17,5 +17,7 @@ first=$!
   --authorization-mode RBAC --token-auth-file "$dir/tokens.csv" --service-cluster-ip-range 10.96.0.0/16 \
   >"$dir/kube-apiserver.log" 2>&1 </dev/null &
 second=$!
+# Their end is ours to bring about, and no news.
+disown -a
 trap 'kill -9 $first $second 2>/dev/null || true; rm -rf "$dir"' EXIT
 cat >/dev/null

@@ -88,18 +88,15 @@ fn a_tenants_error_holds_that_tenants_files_and_nobody_elses() {
     assert!(ran.err.contains("held: a"), "{}", ran.err);
     assert_eq!(before, sandbox.read("rendered/prod/tenants/a/a.yaml"));
     assert!(sandbox.read("rendered/prod/tenants/b/b.yaml").contains("display-name: B"));
-    assert!(
-        sandbox.read("tenantry.lock").contains("\"tenant\":\"a\"")
-            && sandbox.read("tenantry.lock").contains("\"held\":true")
-    );
-    assert!(sandbox.read("rendered/prod/entry/kustomizations.yaml").contains("name: tenant-a\n"));
+    assert!(sandbox.run(&["status"]).out.contains("Held"));
+    assert!(sandbox.read("rendered/prod/entry/tenant-a.yaml").contains("name: tenant-a\n"));
     sandbox.write("tenants/a.yaml", "kind: [\n");
     let ran = sandbox.run(&["render"]).code(1);
     assert!(ran.err.contains("held: a"), "a file that no longer parses: {}", ran.err);
     assert_eq!(before, sandbox.read("rendered/prod/tenants/a/a.yaml"));
     sandbox.write("tenants/a.yaml", tenant("a", ""));
     sandbox.run(&["render"]).code(0);
-    assert!(!sandbox.read("tenantry.lock").contains("held"));
+    assert!(!sandbox.run(&["status"]).out.contains("Held"));
 }
 
 #[test]
@@ -198,12 +195,24 @@ fn the_tree_belongs_to_tenantry_and_nothing_else_does() {
     assert!(ran.err.contains("tree/foreign-file") && ran.err.contains("other.yaml"), "{}", ran.err);
     assert!(sandbox.run(&["render", "--check"]).code(1).out.contains("other.yaml"));
     std::fs::remove_file(sandbox.path().join("rendered/prod/tenants/a/other.yaml")).expect("removed");
-    sandbox.write("rendered/prod/tenants/a/a.yaml", "kind: Edited\n");
-    let ran = sandbox.run(&["render"]).code(1);
-    assert!(ran.err.contains("tree/edited") && ran.err.contains("--force"), "{}", ran.err);
-    assert_eq!(sandbox.read("rendered/prod/tenants/a/a.yaml"), "kind: Edited\n");
-    sandbox.run(&["render", "--force"]).code(0);
-    assert!(sandbox.read("rendered/prod/tenants/a/a.yaml").contains("kind: Namespace"));
+    let whole = sandbox.read("rendered/prod/tenants/a/a.yaml");
+    // With its record, without it, and with that of another file.
+    let other = sandbox.read("rendered/prod/tenants/b/b.yaml");
+    for (text, rule) in [
+        (whole.replace("kind: Namespace", "kind: Edited"), "tree/edited"),
+        ("kind: Edited\n".to_owned(), "tree/foreign-file"),
+        (other, "tree/foreign-file"),
+        (format!("<<<<<<< ours\n{whole}=======\n>>>>>>> theirs\n"), "tree/foreign-file"),
+    ] {
+        sandbox.write("rendered/prod/tenants/a/a.yaml", &text);
+        let ran = sandbox.run(&["render"]).code(1);
+        assert!(ran.err.contains(rule) && ran.err.contains("--force"), "{}", ran.err);
+        let ran = sandbox.run(&["render", "--check"]).code(1);
+        assert!(ran.out.contains(rule) && ran.out.contains("--force"), "{}", ran.out);
+        assert_eq!(sandbox.read("rendered/prod/tenants/a/a.yaml"), text);
+        sandbox.run(&["render", "--force"]).code(0);
+        assert_eq!(sandbox.read("rendered/prod/tenants/a/a.yaml"), whole);
+    }
     assert_eq!(sandbox.read("notes.txt"), "mine");
     let other = fleet();
     other.write("rendered/prod/README.md", "somebody's");
@@ -431,13 +440,21 @@ fn a_lock_cannot_reach_outside_the_tree() {
     sandbox.run(&["render"]).code(0);
     sandbox.write("precious.yaml", "mine");
     let lock = sandbox.read("tenantry.lock");
-    let digest = blake3::hash(b"mine").to_hex()[..32].to_owned();
+    // A record names its own file and no other, wherever it stands, and an entry is no other file of the repository.
     for path in ["precious.yaml", "../precious.yaml", "/etc/passwd", "rendered/prod/../../precious.yaml"] {
-        let line = format!("{{\"path\":\"{path}\",\"digest\":\"{digest}\",\"on\":\"prod\",\"objects\":[]}}\n");
-        sandbox.write("tenantry.lock", format!("{lock}{line}"));
+        let body = "# x\n---\nmine\n";
+        let digest = blake3::hash(body.as_bytes()).to_hex()[..32].to_owned();
+        let record =
+            format!("# tenantry: {{\"path\":\"{path}\",\"digest\":\"{digest}\",\"on\":\"prod\",\"objects\":[]}}\n");
+        sandbox.write("rendered/prod/tenants/a/x.yaml", body.replacen('\n', &format!("\n{record}"), 1));
+        sandbox.write("precious.yaml", body.replacen('\n', &format!("\n{record}"), 1));
+        sandbox.write("tenantry.lock", lock.replace("clusters/prod/tenantry.yaml", path));
+        let precious = sandbox.read("precious.yaml");
         let ran = sandbox.run(&["render"]).code(1);
-        assert!(ran.err.contains("tree/lock-invalid"), "{path}: {}", ran.err);
-        assert_eq!(sandbox.read("precious.yaml"), "mine");
+        assert!(ran.err.contains("tree/foreign-file") && ran.err.contains("x.yaml"), "{path}: {}", ran.err);
+        assert_eq!(sandbox.read("precious.yaml"), precious);
+        std::fs::remove_file(sandbox.path().join("rendered/prod/tenants/a/x.yaml")).expect("removed");
+        sandbox.write("tenantry.lock", &lock);
     }
     let elsewhere = tempfile::tempdir().expect("a folder");
     let other = fleet();

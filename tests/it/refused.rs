@@ -170,8 +170,9 @@ fn verbatim_manifests_pass_byte_for_byte() {
     sandbox.run(&["render"]).code(0);
     assert!(sandbox.read("rendered/prod/tenants/bad/bad.yaml").contains(&format!("---\n{text}")));
     assert!(sandbox.read("rendered/prod/late/bad/bad.yaml").ends_with(&format!("---\n{crd}")));
-    let entry = sandbox.read("rendered/prod/entry/kustomizations.yaml");
-    assert!(entry.contains("name: tenant-bad.late") && !entry.contains("tenant-good.late"), "{entry}");
+    let entry = |unit: &str| sandbox.read(&format!("rendered/prod/entry/{unit}.yaml"));
+    assert!(entry("tenant-bad").contains("name: tenant-bad.late"), "{}", entry("tenant-bad"));
+    assert!(!entry("tenant-good").contains("tenant-good.late"), "{}", entry("tenant-good"));
 }
 
 #[test]

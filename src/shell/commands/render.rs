@@ -58,7 +58,7 @@ pub fn run(cli: &Cli, args: &Render) -> Result<Outcome, Fault> {
         return Ok(Outcome::Findings);
     }
     let bar = progress(cli, plan.write.len());
-    apply(&session.place, &compiled.tree, &plan, &disk, &leftovers, &|| bar.inc(1))?;
+    apply(&session.place, &compiled.tree, &plan, &leftovers, &|| bar.inc(1))?;
     bar.finish_and_clear();
     output::talk(cli, &summary(session, &compiled, &compiled.findings, 0));
     output::talk(
