@@ -5,6 +5,7 @@ mod support;
 
 mod catalog;
 mod cli;
+mod commit;
 mod faults;
 mod fleets;
 mod flux;
