@@ -194,16 +194,30 @@ impl Bench {
         }
     }
 
-    /// What others take for the same objects.
+    /// What others take for the same objects: prepared, and named, by benches/peers.sh.
     fn peers(&self) {
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/peers.sh");
-        let status = Command::new("bash")
-            .arg(script)
-            .arg(self.tenants.to_string())
-            .arg(self.folder.join("repository/rendered"))
-            .arg(self.folder.join("peers"))
-            .status();
-        assert!(status.expect("bash starts").success());
+        let mut prepare = Command::new("bash");
+        let prepared = prepare.arg(script).arg(self.tenants.to_string()).arg(self.folder.join("peers")).output();
+        let prepared = prepared.expect("bash starts");
+        assert!(prepared.status.success(), "{}", String::from_utf8_lossy(&prepared.stderr));
+        for line in String::from_utf8_lossy(&prepared.stdout).lines() {
+            let (name, command) = line.split_once('\t').expect("a name and a command");
+            let mut words = command.split(' ');
+            let program = words.next().expect("a program");
+            let output = Command::new(program).args(words.clone()).output().expect("starts");
+            let objects = output.stdout.split(|b| *b == b'\n').filter(|l| l.starts_with(b"kind: ")).count();
+            let costs =
+                [run(Command::new(program).args(words.clone())), run(Command::new(program).args(words.clone()))];
+            let wall = spread(costs.iter().map(|c| c.wall).collect());
+            let cpu = spread(costs.iter().map(|c| c.cpu).collect());
+            println!(
+                "| {name}, {objects} objects | {} | {} | {} | | | |",
+                show(wall),
+                show(cpu),
+                costs[0].peak / 1_000_000
+            );
+        }
     }
 }
 
