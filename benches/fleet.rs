@@ -2,7 +2,7 @@
 //! work in the same minute: `cargo bench`, and what it printed stands in docs/performance.md.
 //!
 //! Flags after `--`: `--tenants N` (10000), `--rounds N` (5), `--growth` (1,000 to 100,000 tenants), `--peers` (helm and
-//! kustomize, by benches/peers.sh), `--generate N DIR` (writes a fleet and ends).
+//! kustomize, by benches/peers.sh).
 
 #[path = "../tests/support/generate.rs"]
 mod generate;
@@ -22,10 +22,6 @@ fn main() {
     let words: Vec<&str> = args.iter().map(String::as_str).collect();
     match words.as_slice() {
         ["bare", work @ ..] => return bare(work),
-        ["--generate", count, folder] => {
-            let count = count.parse().expect("a number");
-            return generate::write(Path::new(folder), count).expect("a fleet is written");
-        }
         _ => {}
     }
     let number = |flag: &str, default: usize| {

@@ -183,6 +183,7 @@ pub struct ClusterBundle {
 }
 
 /// Renders every tenant on every cluster; with their texts, or only to find what is wrong.
+#[inline(never)]
 pub fn render(
     tenancy: &Tenancy,
     fleet: &FleetDoc,

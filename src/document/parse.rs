@@ -81,6 +81,7 @@ rule! {
 }
 
 /// Reads a file of ours: everything that readers disagree on is a fault.
+#[inline(never)]
 pub fn parse(id: SourceId, source: &Source) -> (Vec<Document>, Vec<Diagnostic>) {
     Builder::new(id, source, true).run()
 }

@@ -77,6 +77,10 @@ impl From<bool> for Outcome {
 /// Runs the program.
 pub fn main() -> ExitCode {
     let cli = args::Cli::parse();
+    // One thread is this one, so that a profile shows each stage with all that it calls (benches/instructions.sh).
+    if std::env::var_os("RAYON_NUM_THREADS").is_some_and(|n| n == "1") {
+        let _ = rayon::ThreadPoolBuilder::new().num_threads(1).use_current_thread().build_global();
+    }
     match commands::run(&cli) {
         Ok(Outcome::Clean) => ExitCode::SUCCESS,
         Ok(Outcome::Findings) => ExitCode::from(1),

@@ -297,6 +297,7 @@ fn read_lock(place: &Place, sources: &mut Sources, faults: &mut Vec<Diagnostic>)
 }
 
 /// The records of the tree's files, on disk like the lock. What cannot be read is nobody's, and said when it is written.
+#[inline(never)]
 fn read_records(
     place: &Place,
     lock: Option<SourceId>,

@@ -115,6 +115,7 @@ enum Read {
 /// Reads every document of some files. `fleet_path` is the path of the fleet's file; its folder is the tenants folder.
 ///
 /// A file that names no `tenantry.dev` is somebody else's, unless a tenant was rendered from it before: `known`.
+#[inline(never)]
 pub fn load(sources: &Sources, inputs: &[Input], fleet_path: &str, known: &BTreeSet<&str>) -> (Specs, Vec<Diagnostic>) {
     let dir = parent(fleet_path);
     let results: Vec<(Vec<Read>, Vec<Diagnostic>)> =

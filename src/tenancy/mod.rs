@@ -151,6 +151,7 @@ rule! {
 }
 
 /// Resolves the tenants of a fleet. `failed` are findings of earlier stages: whom they name exists, but cannot be read.
+#[inline(never)]
 pub fn resolve(
     sources: &Sources,
     specs: &Specs,

@@ -186,6 +186,7 @@ pub fn digest(bytes: &[u8]) -> String {
 }
 
 /// Whether the lock or the removals allow what a tenant now is; findings hold the tenant.
+#[inline(never)]
 pub fn refusals(request: &Request<'_>, bundles: &[ClusterBundle]) -> Vec<Diagnostic> {
     let mut out = Vec::new();
     for cluster in request.lock.clusters.keys() {
@@ -452,6 +453,7 @@ fn unit_changed(request: &Request<'_>, cluster: &str) -> Option<Diagnostic> {
 }
 
 /// Builds the tree of some clusters. The objects' texts move into it: ten thousand tenants have a lot of them.
+#[inline(never)]
 pub fn build(request: &Request<'_>, bundles: &mut [ClusterBundle], out: &mut Vec<Diagnostic>) -> Tree {
     let mut tree = Tree::default();
     let clusters: Vec<String> = request.fleet.spec.clusters.iter().map(|c| c.name.value.to_string()).collect();
