@@ -5,10 +5,10 @@ use crate::diagnostic::{Diagnostic, Level, Scope, sort};
 use crate::document::{Node, Value};
 use crate::source::{Place, SourceId, Sources};
 use crate::spec::{self, FleetDoc, Input, NO_FLEET, Specs};
-use crate::tenancy::{self, Context, Prior, Tenancy, failing};
+use crate::tenancy::{self, Context, Tenancy, failing};
 use crate::tree::{self, FileEntry, Layout, Lock, Request, Tree};
 use rayon::prelude::*;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What the shell read.
 #[derive(Debug, Default)]
@@ -158,10 +158,13 @@ pub fn back(front: &mut Front, sources: &Sources, manifests: &Manifests, wish: &
         if !findings.iter().any(Diagnostic::stops_the_fleet) {
             let named = |list: &[String], name: &str| list.is_empty() || list.iter().any(|n| n == name);
             bundles.retain(|b| named(&wish.clusters, fleet.spec.clusters[b.cluster].name.as_str()));
-            let prior = front.lock.prior();
+            let prior = front.lock.tenants();
             let kept: BTreeSet<String> = match wish.tenants.is_empty() {
                 true => BTreeSet::new(),
-                false => prior.tenants.keys().filter(|t| !wish.tenants.contains(t)).cloned().collect(),
+                false => {
+                    let others = prior.keys().filter(|t| wish.tenants.iter().all(|wanted| wanted != *t));
+                    others.map(|t| (*t).to_owned()).collect()
+                }
             };
             drop_failing(&mut bundles, &failing(&findings));
             for bundle in &mut bundles {
@@ -217,7 +220,7 @@ fn drop_failing(bundles: &mut [ClusterBundle], failing: &BTreeSet<String>) {
 /// Tenants with an error; those of a file with one; those of a source that was not given.
 fn held_tenants(
     findings: &[Diagnostic],
-    prior: &Prior,
+    prior: &BTreeMap<&str, &str>,
     absent: &BTreeSet<String>,
     sources: &Sources,
 ) -> BTreeSet<String> {
@@ -230,9 +233,9 @@ fn held_tenants(
             _ => None,
         })
         .collect();
-    for (tenant, source) in &prior.tenants {
-        if broken.contains(source.as_str()) || absent.contains(tenant) {
-            held.insert(tenant.clone());
+    for (tenant, source) in prior {
+        if broken.contains(source) || absent.contains(*tenant) {
+            held.insert((*tenant).to_owned());
         }
     }
     held

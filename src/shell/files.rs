@@ -2,8 +2,10 @@
 
 use super::Fault;
 use rayon::prelude::*;
+use std::collections::HashMap;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Mutex;
 use tenantry::source::MAX_BYTES;
 use walkdir::WalkDir;
 
@@ -24,8 +26,8 @@ pub enum Read {
 
 /// Where files are read from. Paths are relative to the repository's root.
 pub trait Store: Sync {
-    /// The YAML files below a folder, sorted; `Err` names a folder that cannot be read.
-    fn list(&self, folder: &str) -> Result<Vec<String>, Fault>;
+    /// The YAML files below a folder but for those below some others, sorted; `Err` names a folder that cannot be read.
+    fn list(&self, folder: &str, but: &[&str]) -> Result<Vec<String>, Fault>;
     /// A file.
     fn read(&self, path: &str) -> Read;
 }
@@ -34,13 +36,31 @@ pub trait Store: Sync {
 pub struct Disk {
     root: PathBuf,
     canonical: PathBuf,
+    /// Folders, and whether they are within the root: asked once for the many files of one.
+    folders: Mutex<HashMap<PathBuf, bool>>,
 }
 
 impl Disk {
     /// The files below a root.
     pub fn new(root: &Path) -> Result<Self, Fault> {
         let canonical = root.canonicalize().map_err(Fault::io(root))?;
-        Ok(Self { root: root.to_owned(), canonical })
+        Ok(Self { root: root.to_owned(), canonical, folders: Mutex::default() })
+    }
+
+    fn is_inside(&self, path: &Path) -> std::io::Result<bool> {
+        Ok(path.canonicalize()?.starts_with(&self.canonical))
+    }
+
+    fn folder_is_inside(&self, file: &Path) -> std::io::Result<bool> {
+        let folder = file.parent().unwrap_or(file);
+        // A lock that another thread broke off with holds what was asked so far.
+        let mut folders = self.folders.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if let Some(inside) = folders.get(folder) {
+            return Ok(*inside);
+        }
+        let inside = self.is_inside(folder)?;
+        folders.insert(folder.to_owned(), inside);
+        Ok(inside)
     }
 }
 
@@ -68,7 +88,8 @@ pub fn slashed(path: &Path) -> Option<String> {
 }
 
 impl Store for Disk {
-    fn list(&self, folder: &str) -> Result<Vec<String>, Fault> {
+    fn list(&self, folder: &str, but: &[&str]) -> Result<Vec<String>, Fault> {
+        let but: Vec<PathBuf> = but.iter().map(|path| self.root.join(path)).collect();
         let start = self.root.join(folder);
         if !start.exists() {
             return Ok(Vec::new());
@@ -76,7 +97,8 @@ impl Store for Disk {
         let mut out = Vec::new();
         let walk = WalkDir::new(&start).sort_by_file_name().into_iter().filter_entry(|e| {
             let name = e.file_name().to_string_lossy();
-            e.depth() == 0 || !matches!(name.as_ref(), ".git" | "target" | "node_modules")
+            let walked = e.depth() == 0 || !matches!(name.as_ref(), ".git" | "target" | "node_modules");
+            walked && !but.iter().any(|path| path == e.path())
         });
         for entry in walk {
             let entry = entry.map_err(walk_fault(&start))?;
@@ -96,21 +118,27 @@ impl Store for Disk {
 
     fn read(&self, path: &str) -> Read {
         let full = self.root.join(path);
-        let canonical = match full.canonicalize() {
-            Ok(canonical) => canonical,
-            Err(e) if e.kind() == std::io::ErrorKind::NotFound && full.symlink_metadata().is_err() => {
-                return Read::Missing;
-            }
+        let mut meta = match full.symlink_metadata() {
+            Ok(meta) => meta,
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Read::Missing,
             Err(e) => return Read::Unreadable(e.to_string()),
         };
-        if !canonical.starts_with(&self.canonical) {
-            return Read::Outside;
-        }
-        match fs::metadata(&full) {
-            Ok(m) if m.len() > MAX_BYTES as u64 => return Read::TooLarge(m.len()),
-            Ok(m) if !m.is_file() => return Read::Unreadable("it is no file".into()),
-            Ok(_) => {}
+        let inside = if meta.is_symlink() { self.is_inside(&full) } else { self.folder_is_inside(&full) };
+        match inside {
+            Ok(true) => {}
+            Ok(false) => return Read::Outside,
             Err(e) => return Read::Unreadable(e.to_string()),
+        }
+        if meta.is_symlink() {
+            meta = match fs::metadata(&full) {
+                Ok(meta) => meta,
+                Err(e) => return Read::Unreadable(e.to_string()),
+            };
+        }
+        match meta.len() {
+            _ if !meta.is_file() => return Read::Unreadable("it is no file".into()),
+            size if size > MAX_BYTES as u64 => return Read::TooLarge(size),
+            _ => {}
         }
         match fs::read(&full) {
             Ok(bytes) => Read::Bytes(bytes),

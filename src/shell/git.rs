@@ -74,9 +74,12 @@ impl Revision {
 }
 
 impl Store for Revision {
-    fn list(&self, folder: &str) -> Result<Vec<String>, Fault> {
-        let prefix = if folder.is_empty() { String::new() } else { format!("{folder}/") };
-        Ok(self.files.keys().filter(|p| p.starts_with(&prefix)).cloned().collect())
+    fn list(&self, folder: &str, but: &[&str]) -> Result<Vec<String>, Fault> {
+        let below = |path: &str, folder: &str| {
+            folder.is_empty() || path.strip_prefix(folder).is_some_and(|rest| rest.starts_with('/'))
+        };
+        let wanted = |path: &&String| below(path, folder) && !but.iter().any(|other| below(path, other));
+        Ok(self.files.keys().filter(wanted).cloned().collect())
     }
 
     fn read(&self, path: &str) -> Read {

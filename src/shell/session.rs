@@ -134,7 +134,7 @@ impl Session {
     pub fn read_with(cli: &Cli, place: Place, store: &dyn Store, context: Context) -> Result<Self, Fault> {
         let mut sources = Sources::default();
         let mut files = Files { fleet_path: place.fleet.clone(), ..Files::default() };
-        for (path, read) in read_all(store, store.list(place.tenants())?) {
+        for (path, read) in read_all(store, store.list(place.tenants(), &[])?) {
             if let Some(source) = take(&mut sources, &path, read, path == place.fleet, &mut files.faults) {
                 files.inputs.push(Input { source, origin: None });
             }
@@ -142,7 +142,7 @@ impl Session {
         let given = read_sources(cli, &mut sources, &mut files)?;
         let given_names = given.clone();
         let folder = place.under_base("templates");
-        for (path, read) in read_all(store, store.list(&folder)?) {
+        for (path, read) in read_all(store, store.list(&folder, &[])?) {
             if let Some(source) = take(&mut sources, &path, read, true, &mut files.faults) {
                 let below = path[folder.len()..].trim_start_matches('/').to_owned();
                 files.templates.push((below, source));
@@ -258,7 +258,7 @@ fn read_sources(cli: &Cli, sources: &mut Sources, files: &mut Files) -> Result<V
         let (name, dir) =
             pair.split_once('=').ok_or_else(|| Fault::Usage(format!("--source {pair}: write it as NAME=DIR")))?;
         let disk = Disk::new(&start.join(dir))?;
-        for (path, read) in read_all(&disk, disk.list("")?) {
+        for (path, read) in read_all(&disk, disk.list("", &[])?) {
             let label = format!("{name}:{path}");
             if let Some(source) = take(sources, &label, read, false, &mut files.faults) {
                 files.inputs.push(Input { source, origin: Some(name.to_owned()) });
@@ -394,7 +394,6 @@ fn scan_applied(
         return Ok(Vec::new());
     };
     let tree = place.under_base(&place.tree);
-    let tenants = format!("{}/", place.tenants());
     let entries: Vec<String> = fleet
         .spec
         .clusters
@@ -402,11 +401,7 @@ fn scan_applied(
         .filter_map(|c| entry_path(fleet, c.name.as_str()).ok())
         .map(|p| place.under_base(&p))
         .collect();
-    let within_tree = format!("{tree}/");
-    let elsewhere = store
-        .list("")?
-        .into_iter()
-        .filter(|p| !p.starts_with(&within_tree) && !p.starts_with(&tenants) && !entries.contains(p));
+    let elsewhere = store.list("", &[&tree, place.tenants()])?.into_iter().filter(|p| !entries.contains(p));
     let paths: Vec<String> = elsewhere.collect();
     let texts: Vec<(String, String)> = paths
         .into_par_iter()

@@ -229,6 +229,11 @@ impl Lock {
         self.places.get(path).copied().unwrap_or(Place::file(id))
     }
 
+    /// Each tenant, and the file it came from.
+    pub fn tenants(&self) -> BTreeMap<&str, &str> {
+        self.files.values().filter_map(|e| Some((e.tenant.as_deref()?, e.source.as_deref()?))).collect()
+    }
+
     /// What the tenants' stage wants to know of it.
     pub fn prior(&self) -> Prior {
         let mut prior = Prior::default();

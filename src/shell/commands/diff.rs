@@ -64,9 +64,9 @@ pub fn run(cli: &Cli, args: &Diff) -> Result<Outcome, Fault> {
 
 fn known_names(args: &Diff, session: &Session) -> Result<(), Fault> {
     let Some(fleet) = session.front.fleet() else { return Ok(()) };
-    let known = session.front.lock.prior().tenants;
+    let known = session.front.lock.tenants();
     let tenant = |name: &&String| {
-        known.contains_key(*name) || session.front.specs.tenants.iter().any(|t| t.name.value == **name)
+        known.contains_key(name.as_str()) || session.front.specs.tenants.iter().any(|t| t.name.value == **name)
     };
     if let Some(unknown) = args.tenant.iter().find(|n| !tenant(n)) {
         return Err(Fault::Usage(format!("there is no tenant `{unknown}`")));
@@ -121,7 +121,7 @@ fn at_revision(cli: &Cli, rev: &str, selection: Selection) -> Result<Option<Comp
     }
     let mut session = Session::read(cli, place, &store)?;
     // What was removed since is no removal to refuse here: both sides are only compared.
-    let allow_removal = session.front.lock.prior().tenants.into_keys().collect();
+    let allow_removal = session.front.lock.tenants().into_keys().map(str::to_owned).collect();
     Ok(Some(session.compile(Selection { allow_removal, ..selection }, true)))
 }
 
@@ -136,7 +136,7 @@ fn from_folder(folder: &Path) -> Result<Objects, Fault> {
     let disk = Disk::new(folder)?;
     let mut sources = Sources::default();
     let mut ids = Vec::new();
-    for (path, read) in read_all(&disk, disk.list("")?) {
+    for (path, read) in read_all(&disk, disk.list("", &[])?) {
         let Read::Bytes(bytes) = read else { continue };
         if let Ok(text) = String::from_utf8(bytes) {
             ids.push(sources.add(Source::new(path, text)));

@@ -33,7 +33,7 @@ pub fn run(cli: &Cli, args: &Import) -> Result<Outcome, Fault> {
     let disk = Disk::new(&from)?;
     let mut unread = Vec::new();
     let mut ids = Vec::new();
-    for (path, read) in read_all(&disk, disk.list("")?) {
+    for (path, read) in read_all(&disk, disk.list("", &[])?) {
         match read {
             Read::Bytes(bytes) => match String::from_utf8(bytes) {
                 Ok(text) => ids.push(sources.add(Source::new(path, text))),

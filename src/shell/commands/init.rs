@@ -73,7 +73,7 @@ fn keep(path: &Path) -> Result<(), Fault> {
 fn look(dir: &Path) -> Result<Found, Fault> {
     let disk = Disk::new(dir)?;
     let mut found = Found { clusters: Vec::new(), applied: Vec::new() };
-    for path in disk.list("")? {
+    for path in disk.list("", &[])? {
         let Read::Bytes(bytes) = disk.read(&path) else {
             continue;
         };

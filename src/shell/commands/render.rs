@@ -98,10 +98,10 @@ fn select(args: &Render, session: &Session) -> Result<Selection, Fault> {
                 return Err(Fault::Usage(format!("--cluster {wanted}: the fleet has {}", names.join(", "))));
             }
         }
-        let known = session.front.lock.prior().tenants;
+        let known = session.front.lock.tenants();
         for wanted in args.tenant.iter().chain(&args.allow_removal) {
             let there = session.front.specs.tenants.iter().any(|t| t.name.value == *wanted);
-            if !there && !known.contains_key(wanted) {
+            if !there && !known.contains_key(wanted.as_str()) {
                 return Err(Fault::Usage(format!("there is no tenant `{wanted}`")));
             }
         }
