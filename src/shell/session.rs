@@ -17,7 +17,9 @@ use tenantry::spec::Input;
 use tenantry::spec::fleet::Cluster;
 use tenantry::spec::leaf::Day;
 use tenantry::tenancy::Context;
-use tenantry::tree::{Applied, FileEntry, Layout, Lock, REPOSITORY_PATH, applied_twice, entry_path, unlisted_entries};
+use tenantry::tree::{
+    Applied, FileEntry, Layout, Lock, REPOSITORY_PATH, applied_twice, entry_path, record_range, unlisted_entries,
+};
 use walkdir::WalkDir;
 
 /// The name of the lock's file.
@@ -31,6 +33,8 @@ const MAX_MANIFESTS: usize = 4 << 20;
 const MAX_LOCK: u64 = 16 << 20;
 /// As much of a file as is read for its record at first: more than nearly all have.
 const HEAD: usize = 8 << 10;
+/// Longest record that is read, in bytes: some ten thousand objects.
+const MAX_RECORD: u64 = 2 << 20;
 
 /// Where things are on this machine.
 #[derive(Clone, Debug)]
@@ -152,6 +156,14 @@ impl Session {
         files.records = read_records(&place, files.lock, &mut sources)?;
         let context = Context { now: Some(today(cli)?), version: VERSION.to_owned(), sources: given, ..context };
         let mut front = compile::front(&mut sources, &mut files, context);
+        // A run that was cut short before it wrote the lock left entries that no lock names.
+        let clusters =
+            front.fleet().into_iter().flat_map(|f| f.spec.clusters.iter().map(move |c| entry_path(f, c.name.as_str())));
+        let unknown = clusters.flatten().filter(|path| !front.lock.files.contains_key(path)).collect::<Vec<_>>();
+        for entry in unknown.iter().filter_map(|path| read_record(&place, path)) {
+            let at = sources.add_path(&entry.path);
+            front.lock.add(vec![(entry, at)]);
+        }
         if let Some(fleet) = front.fleet() {
             let named = |name: &String| fleet.spec.sources.iter().flatten().any(|s| s.name.as_str() == name);
             if let Some(unknown) = given_names.iter().find(|n| !named(n)) {
@@ -296,6 +308,19 @@ fn read_lock(place: &Place, sources: &mut Sources, faults: &mut Vec<Diagnostic>)
     }
 }
 
+/// The record of a file of the tree.
+fn read_record(place: &Place, path: &str) -> Option<FileEntry> {
+    let full = place.tree_base.join(path);
+    full.symlink_metadata().ok().filter(std::fs::Metadata::is_file)?;
+    let mut file = File::open(full).ok()?;
+    let mut bytes = Vec::with_capacity(HEAD);
+    file.by_ref().take(HEAD as u64).read_to_end(&mut bytes).ok()?;
+    if bytes.len() == HEAD && record_range(&bytes).is_none() {
+        file.take(MAX_RECORD).read_to_end(&mut bytes).ok()?;
+    }
+    FileEntry::of(path, &bytes)
+}
+
 /// The records of the tree's files, on disk like the lock. What cannot be read is nobody's, and said when it is written.
 #[inline(never)]
 fn read_records(
@@ -304,7 +329,9 @@ fn read_records(
     sources: &mut Sources,
 ) -> Result<Vec<(FileEntry, tenantry::source::Place)>, Fault> {
     let clusters = lock.map(|id| Lock::parse(id, sources.get(id)).0.clusters).unwrap_or_default();
-    let mut paths: Vec<String> = clusters.into_values().map(|c| c.entry).collect();
+    // Whoever may edit the repository may edit the lock: an entry is a file below the tree's own folder, and no link.
+    let entries = clusters.into_values().map(|c| c.entry).filter(|entry| join("", entry).as_ref() == Some(entry));
+    let mut paths: Vec<String> = entries.collect();
     let top = place.tree_base.join(&place.tree);
     if top.symlink_metadata().is_ok_and(|m| m.is_dir()) {
         for entry in WalkDir::new(&top).sort_by_file_name() {
@@ -315,16 +342,7 @@ fn read_records(
             }
         }
     }
-    let read = |path: String| {
-        let mut file = File::open(place.tree_base.join(&path)).ok()?;
-        let mut bytes = Vec::with_capacity(HEAD);
-        file.by_ref().take(HEAD as u64).read_to_end(&mut bytes).ok()?;
-        if bytes.len() == HEAD {
-            file.read_to_end(&mut bytes).ok()?;
-        }
-        FileEntry::of(&path, &bytes)
-    };
-    let entries: Vec<FileEntry> = paths.into_par_iter().filter_map(read).collect();
+    let entries: Vec<FileEntry> = paths.into_par_iter().filter_map(|path| read_record(place, &path)).collect();
     let placed = |entry: FileEntry| {
         let at = sources.add_path(&entry.path);
         (entry, at)

@@ -147,6 +147,10 @@ pub fn apply(
         step();
         replace(&place.tree_base.join(path), tree.files[path].text.as_bytes())
     })?;
+    // What goes leaves its tombstone before it goes: after a kill in between, nothing else remembers it.
+    if !plan.delete.is_empty() {
+        replace(&place.tree_base.join(LOCK), plan.before_deletion.as_bytes())?;
+    }
     for path in &plan.delete {
         let full = place.tree_base.join(path);
         remove(&full)?;

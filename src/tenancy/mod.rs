@@ -93,6 +93,17 @@ pub struct Prior {
 }
 
 impl Prior {
+    /// Forgets tenants that may go: who they are, what they have, whom they reach.
+    pub fn forget(&mut self, leaving: &[String]) {
+        if leaving.is_empty() {
+            return;
+        }
+        self.tenants.retain(|tenant, _| !leaving.contains(tenant));
+        self.claims.retain(|_, tenant| !leaving.contains(tenant));
+        self.namespaces.retain(|(tenant, _), _| !leaving.contains(tenant));
+        self.edges.values_mut().for_each(|takers| takers.retain(|(tenant, _)| !leaving.contains(tenant)));
+    }
+
     /// Who has a thing.
     pub fn holder(&self, thing: &str) -> Option<&str> {
         self.claims.get(thing).map(String::as_str)

@@ -4,8 +4,9 @@ use crate::document::{Node, Spanned};
 use crate::source::Place;
 use crate::spec::leaf::HostPattern;
 use crate::spec::tenant::{Network, TenantSpec};
-use crate::value::{Value, map};
+use crate::value::{Text, Value, map};
 use indexmap::IndexMap;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// Strings by key, in the order of the specs.
@@ -136,7 +137,8 @@ pub struct NetworkObject {
     pub deny: Option<Vec<Value>>,
     /// Peers within the namespace or tenant; none where everything is let through.
     pub intra: Vec<Value>,
-    /// The list of egress rules for DNS, shared by all; empty where everything is let through.
+    /// The list of egress rules for DNS, shared by all; empty where everything is let through, null where no policy is
+    /// rendered.
     pub dns: Value,
     /// Egress rules as declared.
     pub egress: Vec<Value>,
@@ -153,6 +155,8 @@ pub struct Binding {
     pub cluster_role: String,
     /// The subjects, as in RBAC.
     pub subjects: Vec<Value>,
+    /// What each subject is: each is bound once.
+    pub keys: BTreeSet<Text>,
 }
 
 /// A service account that syncs act as.

@@ -244,7 +244,7 @@ impl<'a> Maker<'_, 'a> {
                 object.intra.push(namespaces_peer(&names));
             }
             Isolation::None => {
-                object.dns = Value::Null;
+                object.dns = Vec::<Value>::new().into();
                 object.deny = Some(vec![nothing()]);
                 let place = isolation.map_or(namespace.place, |i| i.place);
                 self.demand(

@@ -7,7 +7,7 @@ use crate::document::Spanned;
 use crate::spec::fleet::{FleetSpec, Role};
 use crate::spec::tenant::{Reach, Subject};
 use crate::spec::{did_you_mean, one_of_these};
-use crate::value::{Value, map};
+use crate::value::{Text, Value, map};
 use std::collections::BTreeSet;
 
 rule! {
@@ -250,16 +250,18 @@ pub fn bind_deployer(
 ///
 /// A binding's roleRef cannot change, so that one name stands for one ClusterRole for ever.
 fn add(bindings: &mut Vec<Binding>, name: String, cluster_role: String, subject: Value) -> Result<(), String> {
+    let part = |field| subject.get(field).and_then(Value::as_str).unwrap_or_default();
+    let key = Text::from(format!("{}/{}/{}", part("kind"), part("namespace"), part("name")));
     match bindings.iter_mut().find(|b| b.name == name) {
         Some(binding) if binding.cluster_role != cluster_role => Err(binding.cluster_role.clone()),
         Some(binding) => {
-            if !binding.subjects.contains(&subject) {
+            if binding.keys.insert(key) {
                 binding.subjects.push(subject);
             }
             Ok(())
         }
         None => {
-            bindings.push(Binding { name, cluster_role, subjects: vec![subject] });
+            bindings.push(Binding { name, cluster_role, subjects: vec![subject], keys: BTreeSet::from([key]) });
             Ok(())
         }
     }

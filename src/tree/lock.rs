@@ -9,6 +9,7 @@ use super::Where;
 use crate::bundle::ObjectId;
 use crate::diagnostic::{Diagnostic, Scope, rule};
 use crate::source::{Place, Source, SourceId, join};
+use crate::spec::leaf::reason;
 use crate::tenancy::Prior;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -119,9 +120,11 @@ impl FileEntry {
     /// a record, and it decides what is overwritten and deleted.
     pub fn of(path: &str, bytes: &[u8]) -> Option<Self> {
         let range = record_range(bytes)?;
-        let text = bytes[range].strip_prefix(RECORD.as_bytes())?;
-        let entry: Self = serde_json::from_slice(text).ok()?;
-        (entry.path == path && is_ours(&entry)).then_some(entry)
+        let line = &bytes[range];
+        let entry: Self = serde_json::from_slice(line.strip_prefix(RECORD.as_bytes())?).ok()?;
+        // The digest leaves the record out: it is as it is written, to the byte, or it is none.
+        let canonical = entry.record().as_bytes() == line;
+        (entry.path == path && canonical && is_ours(&entry)).then_some(entry)
     }
 }
 
@@ -203,12 +206,29 @@ impl Lock {
         (lock, faults)
     }
 
+    /// Leaves out the records of clusters that neither the lock nor the fleet has, and of tenants in another unit than
+    /// the lock says that theirs is: whoever may add a file may have written them.
+    pub fn keep(&mut self, clusters: &[&str], unit_of_tenant: impl Fn(&ClusterEntry, &str) -> String) {
+        let Self { clusters: known, files, .. } = self;
+        files.retain(|_, entry| {
+            let cluster = known.get(&entry.on);
+            let unit = entry.path.split('/').nth(3).unwrap_or_default();
+            let at_home = |tenant: &String| cluster.is_none_or(|c| unit_of_tenant(c, tenant) == unit);
+            (cluster.is_some() || clusters.contains(&entry.on.as_str())) && entry.tenant.as_ref().is_none_or(at_home)
+        });
+    }
+
     /// Takes in the records of the tree's files, each with the file as a source.
     pub fn add(&mut self, records: Vec<(FileEntry, Place)>) {
         for (entry, place) in records {
             self.places.insert(entry.path.clone(), place);
             self.files.insert(entry.path.clone(), entry);
         }
+    }
+
+    /// The lock alone, as it is written.
+    pub fn without_files(&self) -> Self {
+        Self { clusters: self.clusters.clone(), tombstones: self.tombstones.clone(), ..Self::default() }
     }
 
     /// The text of the lock.
@@ -260,15 +280,29 @@ impl Lock {
     }
 }
 
-/// Whether a record is that of a file which tenantry can have written: below a cluster's folder, or an entry file.
+/// Whether a record is that of a file which tenantry can have written: at its own place, with what such a file has.
 fn is_ours(entry: &FileEntry) -> bool {
     let clean = join("", &entry.path).is_some_and(|path| path == entry.path);
-    let yaml = entry.path.ends_with(".yaml") || entry.path.ends_with(".yml");
-    let below_cluster = entry.path.split('/').nth(1) == Some(entry.on.as_str());
-    let is_entry = entry.tenant.is_none() && matches!(entry.objects.as_slice(), [one] if one.ends_with("/tenantry"));
     let digest = entry.digest.len() == 32 && entry.digest.bytes().all(|b| b.is_ascii_hexdigit());
-    let clean = clean && digest && !entry.path.chars().any(char::is_control);
-    clean && yaml && (below_cluster || is_entry)
+    let names = [Some(&entry.on), entry.tenant.as_ref()];
+    let named = names.into_iter().flatten().all(|name| reason("dns-label", name).is_none());
+    let parts: Vec<&str> = entry.path.split('/').collect();
+    let file = |name: &str| name.strip_suffix(".yaml").or_else(|| name.strip_suffix(".yml")).map(str::to_owned);
+    let place = match (&entry.tenant, parts.as_slice()) {
+        (Some(tenant), [_, on, "tenants" | "late", unit, name]) => {
+            let own_unit = unit == tenant || unit.starts_with("shard-");
+            *on == entry.on && own_unit && file(name).as_ref() == Some(tenant)
+        }
+        (None, [_, on, "platform", "roles.yaml"]) => *on == entry.on,
+        (None, [_, on, "entry", name]) => *on == entry.on && file(name).is_some(),
+        (None, _) => matches!(entry.objects.as_slice(), [one] if one.ends_with("/tenantry")),
+        _ => false,
+    };
+    // Names and edges belong to namespaces; a tenant that has none holds neither.
+    let own = namespaces(entry);
+    let edges = entry.edges.iter().all(|e| e.split_once('>').is_some_and(|(from, _)| own.iter().any(|n| n == from)));
+    let claims = entry.claims.is_empty() || !own.is_empty();
+    clean && digest && named && place && edges && claims
 }
 
 /// The namespaces that a file holds.

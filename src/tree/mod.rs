@@ -11,7 +11,7 @@ mod plan;
 pub use applied::{Applied, ENTRY_NOT_LISTED, PATH_APPLIED_TWICE, REPOSITORY_PATH, applied_twice, unlisted_entries};
 pub use lock::{ClusterEntry, FileEntry, LOCK_INVALID, Lock, Tombstone, namespaces as namespaces_of};
 
-use lock::record_range;
+pub use lock::record_range;
 pub use plan::{BEHIND, Disk, EDITED, FOREIGN_FILE, NOT_A_FILE, Plan, STALE, check as check_disk, plan};
 
 use crate::bundle::{ClusterBundle, ObjectId, Part, TenantBundle};
@@ -32,7 +32,8 @@ rule! {
     /// Flux gives no order: if the old owner reconciles first, it prunes the object, a Namespace with everything in it.
     /// ## Fix
     /// In two commits. First: keep it where it is, and add `kustomize.toolkit.fluxcd.io/prune: disabled` to it there
-    /// (the floor has it already); wait until that is applied. Then: move it, with its line in tenantry.lock removed.
+    /// (the floor has it already); wait until that is applied. Then: move it, with its old file deleted (its record goes
+    /// with it), and, for another unit or other shards, the cluster's line of tenantry.lock.
     pub static OBJECT_MOVED = "tree/object-moved", Error;
 }
 rule! {
@@ -118,7 +119,7 @@ impl Layout {
 pub struct Desired {
     /// Its text.
     pub text: String,
-    /// Its line in the lock.
+    /// Its record.
     pub entry: FileEntry,
 }
 
@@ -215,6 +216,7 @@ pub fn refusals(request: &Request<'_>, bundles: &[ClusterBundle]) -> Vec<Diagnos
             quarantine(request, name, tenant, &mut out);
             derived_names(&choice, tenant, &mut out);
         }
+        orphans(request, name, &by_name, &mut out);
         let mut rendered: Option<HashMap<&ObjectId, (bool, usize)>> = None;
         for (path, entry) in request.lock.files.iter().filter(|(_, e)| e.on == name) {
             let Some(owner) = &entry.tenant else { continue };
@@ -286,6 +288,24 @@ pub fn refusals(request: &Request<'_>, bundles: &[ClusterBundle]) -> Vec<Diagnos
         }
     }
     out
+}
+
+/// Kustomizations of tenants whose own files are gone, and with them what the files' records remembered.
+fn orphans(request: &Request<'_>, cluster: &str, rendered: &HashMap<&str, &TenantBundle>, out: &mut Vec<Diagnostic>) {
+    let here = || request.lock.files.values().filter(|e| e.on == cluster);
+    let recorded: BTreeSet<&str> = here().filter_map(|e| e.tenant.as_deref()).collect();
+    let folder = format!("{}/tenant-", request.layout.entry_folder(cluster));
+    for entry in here() {
+        let tenant = entry.path.strip_prefix(&folder).and_then(|rest| rest.strip_suffix(".yaml"));
+        let Some(tenant) = tenant.filter(|t| !recorded.contains(t) && !rendered.contains_key(t)) else { continue };
+        if request.allow_removal.iter().any(|allowed| allowed == tenant) {
+            continue;
+        }
+        let message = format!("the files of `{tenant}` on `{cluster}` are gone, and with them what it has");
+        let place = request.lock.place(&entry.path);
+        let fix = format!("restore them from Git; to let it go, then run: tenantry render --allow-removal {tenant}");
+        out.push(Diagnostic::new(&UNRETIRED_REMOVAL, place, message).fix(fix).scope(Scope::Fleet));
+    }
 }
 
 /// Every tenant's objects: whether each is late, and whose it is.
@@ -397,6 +417,15 @@ fn shard(tenant: &str, count: u32) -> u32 {
     b.max(0) as u32
 }
 
+/// The unit that a tenant is in, by a cluster's line of the lock.
+pub fn recorded_unit(entry: &ClusterEntry, tenant: &str) -> String {
+    recorded_choice(entry).unit(tenant)
+}
+
+fn recorded_choice(entry: &ClusterEntry) -> Choice {
+    if entry.unit == "shard" { Choice::Shard(entry.shards.max(1)) } else { Choice::Tenant }
+}
+
 const TENANTS_A_CLUSTER: usize = 100;
 const TENANTS_A_SHARD: usize = 50;
 
@@ -407,7 +436,7 @@ fn tenants_on(request: &Request<'_>, cluster: usize) -> usize {
 
 fn unit_choice(request: &Request<'_>, cluster: &str, tenants: usize) -> Choice {
     if let Some(entry) = request.lock.clusters.get(cluster) {
-        return if entry.unit == "shard" { Choice::Shard(entry.shards.max(1)) } else { Choice::Tenant };
+        return recorded_choice(entry);
     }
     let delivery = request.fleet.spec.delivery.as_ref();
     let count = || match delivery.and_then(|d| d.shards.as_ref()).map(|s| s.value) {

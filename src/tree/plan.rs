@@ -53,6 +53,8 @@ pub struct Plan {
     pub unchanged: usize,
     /// The lock after the work.
     pub lock: Lock,
+    /// The lock's text before anything is deleted: what it was, and the tombstones of what goes.
+    pub before_deletion: String,
     /// Why nothing may be done.
     pub faults: Vec<Diagnostic>,
 }
@@ -67,7 +69,7 @@ pub fn plan(
     force: bool,
     sources: &mut Sources,
 ) -> Plan {
-    let mut plan = Plan { lock: lock.clone(), ..Plan::default() };
+    let mut plan = Plan { lock: lock.without_files(), ..Plan::default() };
     let mine = |path: &str, digest: &str| lock.files.get(path).is_some_and(|e| e.digest == digest);
     // Where a cluster was rendered before, what stands in a file's place was once that file.
     let known = |entry: &FileEntry| lock.files.contains_key(&entry.path) || lock.clusters.contains_key(&entry.on);
@@ -96,7 +98,7 @@ pub fn plan(
                 &FOREIGN_FILE,
                 path,
                 format!("{path} is not as tenantry writes it: its record is gone, or it is somebody else's file"),
-                "move it away; or, if it was edited or holds a conflict, take that back: tenantry render --force",
+                "move it away; of a conflict take either side; an edit is taken back by: tenantry render --force",
             ),
             None => plan.write.push(path.clone()),
         }
@@ -105,7 +107,6 @@ pub fn plan(
         if !clusters.contains(&entry.on) || tree.files.contains_key(path) || tree.held.contains_key(path) {
             continue;
         }
-        plan.lock.files.remove(path);
         match disk.files.get(path) {
             Some(digest) if digest != NOT_A_FILE && (force || mine(path, digest)) => plan.delete.push(path.clone()),
             Some(_) => fault(
@@ -120,7 +121,7 @@ pub fn plan(
     for (path, entry) in &tree.held {
         if disk.files.get(path) != Some(&entry.digest) {
             let message = format!("{path} is held for a tenant with an error, and is not as its record says");
-            fault(&EDITED, path, message, "restore it from Git: git checkout -- PATH");
+            fault(&EDITED, path, message, &format!("restore it from Git: git checkout -- {path}"));
         }
     }
     for path in disk.files.keys() {
@@ -135,14 +136,13 @@ pub fn plan(
             "move it out of the folder",
         );
     }
-    plan.lock.files.extend(tree.files.iter().map(|(p, d)| (p.clone(), d.entry.clone())));
-    plan.lock.files.extend(tree.held.clone());
+    for grave in &tree.tombstones {
+        plan.lock.tombstones.insert((grave.tombstone.clone(), grave.on.clone()), grave.clone());
+    }
+    plan.before_deletion = plan.lock.to_text();
     plan.lock.clusters.extend(tree.clusters.clone());
     for risen in &tree.risen {
         plan.lock.tombstones.remove(risen);
-    }
-    for grave in &tree.tombstones {
-        plan.lock.tombstones.insert((grave.tombstone.clone(), grave.on.clone()), grave.clone());
     }
     plan
 }
@@ -152,11 +152,15 @@ pub fn check(tree: &Tree, lock: &Lock, disk: &Disk, sources: &mut Sources) -> Ve
     let mut out = Vec::new();
     for (name, now) in &tree.clusters {
         let before = lock.clusters.get(name);
-        let as_locked = lock
-            .files
-            .iter()
-            .filter(|(_, e)| e.on == *name)
-            .all(|(path, entry)| disk.files.get(path) == Some(&entry.digest));
+        // Every file that should be there is, with a record that is true of it, and no other file is.
+        let wanted = tree.files.values().filter(|d| d.entry.on == *name).map(|d| &d.entry.path);
+        let folder = format!("{}/{name}/", now.tree);
+        let found = disk.files.keys().filter(|path| path.starts_with(&folder));
+        let true_of = |path: &String| {
+            let recorded = lock.files.get(path).map(|e| &e.digest);
+            recorded.is_some() && recorded == disk.files.get(path)
+        };
+        let as_locked = wanted.chain(found).all(true_of);
         let older =
             before.is_some_and(|b| (&b.tool, &b.templates, &b.profiles) != (&now.tool, &now.templates, &now.profiles));
         let same_inputs = before.is_some_and(|b| b.fleet == now.fleet)
@@ -167,7 +171,15 @@ pub fn check(tree: &Tree, lock: &Lock, disk: &Disk, sources: &mut Sources) -> Ve
                 .all(|desired| lock.files.get(&desired.entry.path).is_some_and(|e| e.input == desired.entry.input));
         if older && as_locked && same_inputs {
             let place = sources.add_path("tenantry.lock");
-            let message = format!("`{name}` was rendered by another version, or with other templates or profiles");
+            let other = tree.files.values().map(|d| &d.entry).filter(|e| e.on == *name);
+            let other: Vec<&str> =
+                other.filter(|e| lock.files.get(&e.path) != Some(e)).map(|e| e.path.as_str()).collect();
+            let mut message = format!("`{name}` was rendered by another version, or with other templates or profiles");
+            match other.as_slice() {
+                [] => {}
+                [one] => message.push_str(&format!("; {one} would be written anew")),
+                [one, rest @ ..] => message.push_str(&format!("; {one} and {} more would be written anew", rest.len())),
+            }
             let fix = format!("bring it forward: tenantry render --cluster {name}");
             out.push(Diagnostic::new(&BEHIND, place, message).fix(fix).scope(Scope::Fleet));
             continue;
@@ -204,8 +216,7 @@ pub fn check(tree: &Tree, lock: &Lock, disk: &Disk, sources: &mut Sources) -> Ve
                 _ => {}
             }
         }
-        let prefix = format!("/{name}/");
-        for path in disk.files.keys().filter(|p| p.contains(&prefix)) {
+        for path in disk.files.keys().filter(|p| p.starts_with(&folder)) {
             if !tree.files.contains_key(path) && !lock.files.contains_key(path) {
                 stale(path, "was not written by tenantry");
             }

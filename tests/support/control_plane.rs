@@ -1,6 +1,6 @@
 //! A real API server on loopback: started once for all tests, ended with them.
 
-use super::{Ran, free_port, pipe, tool_or_say};
+use super::{Ran, free_ports, pipe, tool_or_say};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
@@ -23,7 +23,7 @@ impl ControlPlane {
 
     fn start(bin: &Path) -> Self {
         let dir = std::env::temp_dir().join(format!("tenantry-control-plane-{}", std::process::id()));
-        let [etcd, peer, api] = [free_port(), free_port(), free_port()];
+        let [etcd, peer, api] = free_ports();
         let keeper = Command::new("bash")
             .arg(super::root().join("tests/control-plane/start.sh"))
             .args([bin, &dir])

@@ -223,10 +223,10 @@ pub fn tool_or_say(name: &str) -> Option<PathBuf> {
     }
 }
 
-/// A port of loopback that nobody listens at.
-pub fn free_port() -> u16 {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
-    listener.local_addr().expect("an address").port()
+/// Ports of loopback that nobody listens at, each another one.
+pub fn free_ports<const N: usize>() -> [u16; N] {
+    let listeners = [(); N].map(|()| std::net::TcpListener::bind("127.0.0.1:0").expect("a port"));
+    listeners.map(|listener| listener.local_addr().expect("an address").port())
 }
 
 /// The files of a fixture: of several, each stands after a line `#### path`; a fleet is added where there is none.

@@ -182,7 +182,8 @@ spec:
 }
 
 fn attributes(path: &Path) -> Result<(), Fault> {
-    let line = "rendered/** linguist-generated=true\n";
+    // What is written is what is read: no checkout ends its lines otherwise.
+    let lines = ["rendered/** linguist-generated=true -text", "clusters/**/tenantry.yaml -text", "tenantry.lock -text"];
     let text = match std::fs::read_to_string(path) {
         Ok(text) => text,
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => String::new(),
@@ -190,9 +191,10 @@ fn attributes(path: &Path) -> Result<(), Fault> {
             return Err(Fault::Io { path: path.to_owned(), source: e });
         }
     };
-    if text.lines().any(|l| l == line.trim_end()) {
+    let missing: Vec<&str> = lines.into_iter().filter(|line| !text.lines().any(|l| l == *line)).collect();
+    if missing.is_empty() {
         return Ok(());
     }
     let newline = if text.is_empty() || text.ends_with('\n') { "" } else { "\n" };
-    replace(path, format!("{text}{newline}{line}").as_bytes())
+    replace(path, format!("{text}{newline}{}\n", missing.join("\n")).as_bytes())
 }
