@@ -12,6 +12,7 @@ mod flux;
 mod layers;
 mod readers;
 mod readme;
+mod records;
 mod refused;
 mod render;
 mod server;

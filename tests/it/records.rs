@@ -1,0 +1,261 @@
+//! The records that files carry, forged, broken and lost: whose a file is, who has a name, what may go.
+
+use crate::support::{FLEET, Ran, Sandbox, say, tenant};
+
+fn fleet() -> Sandbox {
+    let sandbox = Sandbox::with(&[
+        ("tenants/fleet.yaml", FLEET),
+        ("tenants/a.yaml", &tenant("a", "")),
+        ("tenants/b.yaml", &tenant("b", "")),
+    ]);
+    sandbox.run(&["render"]).code(0);
+    sandbox
+}
+
+const A: &str = "rendered/prod/tenants/a/a.yaml";
+const EVIL: &str = "apiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRoleBinding\nmetadata: {name: evil}\n";
+
+/// A file with a record whose digest is true.
+fn forge(sandbox: &Sandbox, path: &str, body: &str, record: serde_json::Value) {
+    let head = "# Rendered by tenantry. Do not edit: change the fleet.\n";
+    let digest = &blake3::hash(format!("{head}---\n{body}").as_bytes()).to_hex()[..32];
+    // In the order in which records are written.
+    let mut line = format!("{{\"path\":{path:?},\"digest\":{digest:?}");
+    for (key, value) in record.as_object().expect("a record") {
+        line.push_str(&format!(",{key:?}:{value}"));
+    }
+    sandbox.write(path, format!("{head}# tenantry: {line}}}\n---\n{body}"));
+}
+
+#[track_caller]
+fn refused(sandbox: &Sandbox, rule: &str) -> Ran {
+    let check = sandbox.run(&["render", "--check"]).code(1);
+    assert!(check.all().contains(rule), "{}", check.all());
+    let ran = sandbox.run(&["render"]).code(1);
+    assert!(ran.err.contains(rule), "{}", ran.all());
+    ran
+}
+
+#[test]
+fn a_record_is_as_it_is_written_to_the_byte() {
+    let sandbox = fleet();
+    let text = sandbox.read(A);
+    let owner = "group/a-admins";
+    for other in [
+        text.replacen("# tenantry: {", "# tenantry: \r{", 1),
+        text.replacen("# tenantry: {", "# tenantry:  {", 1),
+        text.replacen(owner, "group/a-admins\u{2028}kind: Evil\u{2028}#", 1),
+        text.replacen(owner, "group/\\u0061-admins", 1),
+        text.replacen("}\n", "} \n", 1),
+    ] {
+        assert_ne!(other, text);
+        sandbox.write(A, &other);
+        refused(&sandbox, "tree/foreign-file");
+        sandbox.run(&["render", "--force"]).code(0);
+        assert_eq!(sandbox.read(A), text);
+    }
+}
+
+#[test]
+fn a_forged_record_makes_nothing_ours() {
+    let record = |tenant: &str, on: &str| serde_json::json!({"on": on, "tenant": tenant, "source": "tenants/a.yaml", "objects": ["Namespace//x"]});
+    let platform = serde_json::json!({"on": "prod", "objects": []});
+    for (path, record) in [
+        ("rendered/prod/tenants/b/a.yaml", record("a", "prod")),
+        ("rendered/prod/tenants/a/zz.yaml", record("a", "prod")),
+        ("rendered/prod/tenants/shard-00/a.yaml", record("a", "prod")),
+        ("rendered/prod/platform/a.yaml", record("a", "prod")),
+        ("rendered/prod/entry/a.yaml", record("a", "prod")),
+        ("rendered/prod/platform/evil.yaml", platform.clone()),
+        ("rendered/prod/tenants/a/evil.yaml", platform.clone()),
+        ("rendered/prod/entry/.evil.txt", platform),
+    ] {
+        let sandbox = fleet();
+        // Whether its tenant is well or held.
+        for broken in [false, true] {
+            if broken {
+                sandbox.write("tenants/a.yaml", "kind: [\n");
+            }
+            forge(&sandbox, path, EVIL, record.clone());
+            let ran = refused(&sandbox, "tree/foreign-file");
+            assert!(ran.err.contains(path), "{}", ran.err);
+            assert!(sandbox.has(path), "it is nobody's to delete");
+        }
+    }
+}
+
+#[test]
+fn a_cluster_that_is_behind_hides_no_file() {
+    let behind = || {
+        let sandbox = fleet();
+        sandbox.write(
+            "tenants/profiles/extra.yaml",
+            "apiVersion: tenantry.dev/v1alpha1\nkind: Profile\nmetadata: {name: extra}\nspec: {}\n",
+        );
+        let ran = sandbox.run(&["render", "--check"]).code(0);
+        assert!(ran.out.contains("tree/behind") && !ran.out.contains("written anew"), "{}", ran.out);
+        sandbox
+    };
+    let sandbox = behind();
+    sandbox.write("rendered/prod/platform/.evil.yaml", EVIL);
+    refused(&sandbox, "tree/foreign-file");
+    let sandbox = behind();
+    let roles = sandbox.read("rendered/prod/platform/roles.yaml");
+    sandbox.write(
+        "rendered/prod/platform/roles.yaml",
+        roles.lines().filter(|l| !l.starts_with("# tenantry")).collect::<Vec<_>>().join("\n"),
+    );
+    refused(&sandbox, "tree/foreign-file");
+    let sandbox = behind();
+    std::fs::remove_file(sandbox.path().join("rendered/prod/entry/tenant-a.yaml")).expect("removed");
+    assert!(sandbox.run(&["render", "--check"]).code(1).out.contains("tree/stale"));
+    // What a true digest hides, the note names.
+    let sandbox = behind();
+    forge(&sandbox, "rendered/prod/platform/roles.yaml", EVIL, serde_json::json!({"on": "prod", "objects": []}));
+    let ran = sandbox.run(&["render", "--check"]);
+    assert!(ran.out.contains("rendered/prod/platform/roles.yaml would be written anew"), "{}", ran.out);
+    sandbox.run(&["render"]).code(0);
+    assert_eq!(sandbox.read("rendered/prod/platform/roles.yaml"), roles);
+}
+
+#[test]
+fn a_tenant_whose_files_are_gone_is_not_forgotten() {
+    let sandbox = fleet();
+    std::fs::remove_dir_all(sandbox.path().join("rendered/prod/tenants/a")).expect("removed");
+    // It is broken, or its spec is gone too; somebody else takes its namespace.
+    for spec in [Some("kind: [\n"), None] {
+        match spec {
+            Some(text) => sandbox.write("tenants/a.yaml", text),
+            None => std::fs::remove_file(sandbox.path().join("tenants/a.yaml")).expect("removed"),
+        }
+        sandbox.write("tenants/b.yaml", tenant("b", "").replace("[{name: b}]", "[{name: b}, {name: a}]"));
+        let ran = refused(&sandbox, "lifecycle/unretired-removal");
+        assert!(
+            ran.err.contains("restore them from Git") && sandbox.has("rendered/prod/entry/tenant-a.yaml"),
+            "{}",
+            ran.err
+        );
+        assert!(!sandbox.read("rendered/prod/tenants/b/b.yaml").contains("namespace: a\n"));
+    }
+    // A sound tenant's files are made anew.
+    sandbox.write("tenants/a.yaml", tenant("a", ""));
+    sandbox.write("tenants/b.yaml", tenant("b", ""));
+    sandbox.run(&["render"]).code(0);
+    assert!(sandbox.has(A));
+}
+
+#[test]
+fn records_of_no_cluster_decide_nothing() {
+    let sandbox = fleet();
+    let record = serde_json::json!({"on": "aaa", "tenant": "mallory", "source": "tenants/m.yaml", "claims": ["group/a-admins"], "objects": ["Namespace//b"]});
+    forge(&sandbox, "rendered/aaa/tenants/mallory/mallory.yaml", EVIL, record);
+    sandbox.write("tenants/m.yaml", tenant("mallory", "").replace("mallory-admins", "a-admins"));
+    let ran = sandbox.run(&["render"]).code(1);
+    assert!(ran.err.contains("tenancy/shared-subject") && ran.err.contains("held: mallory\n"), "{}", ran.err);
+}
+
+#[test]
+fn edges_of_nobody_open_nothing() {
+    let sandbox = fleet();
+    let offer = "  network: {provides: [{port: 9090, to: {tenantSelector: {matchLabels: {team: x}}}}]}\n";
+    sandbox.write("tenants/fleet.yaml", format!("{FLEET}  tenantMetadata: {{labels: [team]}}\n"));
+    sandbox.write("tenants/b.yaml", tenant("b", offer));
+    sandbox.run(&["render"]).code(0);
+    let before = sandbox.read("rendered/prod/tenants/b/b.yaml");
+    let record = |objects: &[&str]| serde_json::json!({"on": "prod", "tenant": "ghost", "edges": ["kube-system>b"], "objects": objects});
+    forge(&sandbox, "rendered/prod/tenants/ghost/ghost.yaml", "", record(&[]));
+    refused(&sandbox, "tree/foreign-file");
+    assert_eq!(sandbox.read("rendered/prod/tenants/b/b.yaml"), before);
+    // With a namespace it is a tenant that went, whose edges its neighbours keep, and that is refused.
+    forge(&sandbox, "rendered/prod/tenants/ghost/ghost.yaml", "", record(&["Namespace//kube-system"]));
+    refused(&sandbox, "lifecycle/unretired-removal");
+}
+
+#[test]
+fn a_removal_ends_in_one_run() {
+    let sandbox = Sandbox::with(&[
+        ("tenants/fleet.yaml", &format!("{FLEET}  tenantMetadata: {{labels: [team]}}\n")),
+        (
+            "tenants/a.yaml",
+            &tenant("a", "  network: {egress: [{tenant: b}]}\n")
+                .replace("{name: a}\nspec", "{name: a, labels: {team: x}}\nspec"),
+        ),
+        (
+            "tenants/b.yaml",
+            &tenant("b", "  network: {provides: [{port: 80, to: {tenantSelector: {matchLabels: {team: x}}}}]}\n"),
+        ),
+    ]);
+    sandbox.run(&["render"]).code(0);
+    assert!(sandbox.read("rendered/prod/tenants/b/b.yaml").contains("metadata.name: a\n"));
+    std::fs::remove_file(sandbox.path().join("tenants/a.yaml")).expect("removed");
+    sandbox.run(&["render", "--allow-removal", "a"]).code(0);
+    assert!(!sandbox.read("rendered/prod/tenants/b/b.yaml").contains("metadata.name: a\n"));
+    sandbox.run(&["render", "--check"]).code(0);
+}
+
+#[test]
+fn an_entry_of_the_lock_is_a_file_of_the_tree() {
+    let sandbox = fleet();
+    let lock = sandbox.read("tenantry.lock");
+    let pipe = sandbox.path().join("pipe");
+    let made = std::process::Command::new("mkfifo").arg(&pipe).status().expect("mkfifo");
+    assert!(made.success());
+    for entry in ["/dev/zero", "../pipe", "pipe", pipe.to_str().expect("UTF-8")] {
+        sandbox.write("tenantry.lock", lock.replace("clusters/prod/tenantry.yaml", entry));
+        sandbox.run(&["check"]).code(0);
+    }
+    sandbox.write("tenantry.lock", &lock);
+    let there = sandbox.path().join("clusters/prod/tenantry.yaml");
+    std::fs::remove_file(&there).expect("removed");
+    std::os::unix::fs::symlink("/dev/zero", &there).expect("a link");
+    sandbox.run(&["check"]).code(0);
+    let ran = sandbox.run(&["render"]).code(1);
+    assert!(ran.err.contains("is a folder or a link"), "{}", ran.err);
+}
+
+#[test]
+fn a_run_that_was_cut_short_before_the_lock_is_taken_up() {
+    let sandbox = fleet();
+    let whole = sandbox.files();
+    std::fs::remove_file(sandbox.path().join("tenantry.lock")).expect("removed");
+    std::fs::remove_file(sandbox.path().join(A)).expect("removed");
+    sandbox.run(&["render"]).code(0);
+    assert_eq!(sandbox.files(), whole);
+    // The same, of a cluster that is new.
+    let two = format!("{FLEET}    - name: more\n");
+    sandbox.write("tenants/fleet.yaml", &two);
+    let lock = sandbox.read("tenantry.lock");
+    for name in ["a", "b"] {
+        sandbox.write(&format!("tenants/{name}.yaml"), tenant(name, "  clusters: [prod, more]\n"));
+    }
+    sandbox.run(&["render"]).code(0);
+    let whole = sandbox.files();
+    sandbox.write("tenantry.lock", lock);
+    sandbox.run(&["render"]).code(0);
+    assert_eq!(sandbox.files(), whole);
+}
+
+#[test]
+fn what_goes_leaves_its_tombstone_first() {
+    let sandbox = fleet();
+    std::fs::remove_file(sandbox.path().join("tenants/a.yaml")).expect("removed");
+    // The folder of a file that goes cannot be changed: the run ends in the middle.
+    let folder = sandbox.path().join("rendered/prod/tenants/a");
+    let run = |program: &str, args: &str| {
+        std::process::Command::new(program).arg(args).arg(&folder).status().is_ok_and(|s| s.success())
+    };
+    let root = std::process::Command::new("id").arg("-u").output().expect("id").stdout.starts_with(b"0\n");
+    // Root may write wherever it is not said that nobody may.
+    let (shut, open) = if root { (("chattr", "+i"), ("chattr", "-i")) } else { (("chmod", "a-w"), ("chmod", "u+w")) };
+    if !run(shut.0, shut.1) {
+        say("NOT RUN: no folder can be shut to this user, who is root, on this file system");
+        return;
+    }
+    let ran = sandbox.run(&["render", "--allow-removal", "a"]);
+    assert!(run(open.0, open.1));
+    assert_eq!(ran.code, 2, "{}", ran.all());
+    assert!(sandbox.read("tenantry.lock").contains("\"tombstone\":\"a\""));
+    sandbox.run(&["render", "--allow-removal", "a"]).code(0);
+    sandbox.write("tenants/a.yaml", tenant("a", ""));
+    assert!(sandbox.run(&["render"]).code(1).err.contains("lifecycle/quarantined-name"));
+}
