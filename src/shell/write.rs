@@ -49,6 +49,11 @@ pub fn snapshot(
             }
         }
     }
+    // The lock and the entries lie outside the tree's folder.
+    let top = format!("{}/", place.tree);
+    let outside = paths.iter().map(String::as_str).filter(|path| !path.starts_with(&top)).chain([LOCK]);
+    let half = outside.map(|path| place.tree_base.join(format!("{path}{TEMPORARY}")));
+    leftovers.extend(half.filter(|path| path.symlink_metadata().is_ok_and(|m| !m.is_dir())));
     only_folders(place, &paths)?;
     let digests: Vec<(String, Option<String>)> = paths
         .into_par_iter()

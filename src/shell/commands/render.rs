@@ -40,8 +40,10 @@ pub fn run(cli: &Cli, args: &Render) -> Result<Outcome, Fault> {
         return Ok(wrong(&compiled.findings));
     }
     if fatal {
-        output::findings(cli, &session.sources, &compiled.findings, false)?;
-        output::talk(cli, "nothing was written");
+        output::findings(cli, &session.sources, &compiled.findings, args.check)?;
+        if !args.check {
+            output::talk(cli, "nothing was written");
+        }
         return Ok(Outcome::Findings);
     }
     let clusters: BTreeSet<String> = compiled.tree.clusters.keys().cloned().collect();
