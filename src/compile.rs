@@ -68,8 +68,7 @@ pub fn front(sources: &mut Sources, files: &mut Files, mut context: Context) -> 
         None => Lock::default(),
     };
     lock.add(std::mem::take(&mut files.records));
-    let known: BTreeSet<String> = lock.tenants().into_values().map(str::to_owned).collect();
-    let known: BTreeSet<&str> = known.iter().map(String::as_str).collect();
+    let known: BTreeSet<&str> = lock.tenants().into_values().collect();
     let builtin = bundle::builtin_profiles(sources);
     let (templates, faults) = Templates::load(sources, &files.templates);
     findings.extend(faults);

@@ -482,10 +482,7 @@ fn scan_applied(
 /// The source that holds a cluster's tree.
 fn own_source(cluster: &Cluster) -> (String, String) {
     let source = cluster.flux.as_ref().and_then(|f| f.source.as_ref());
-    source.map_or_else(own_source_default, |s| {
-        let kind = serde_json::to_value(s.kind).ok().and_then(|k| k.as_str().map(str::to_owned));
-        (kind.unwrap_or_default(), s.name.to_string())
-    })
+    source.map_or_else(own_source_default, |s| (s.kind.as_str().to_owned(), s.name.to_string()))
 }
 
 /// The source that `flux bootstrap` makes.
