@@ -30,6 +30,7 @@ pub mod expression;
 pub mod spec;
 pub mod tenancy;
 pub mod bundle;
+pub mod graph;
 pub mod tree;
 pub mod import;
 pub mod compile;

@@ -2,6 +2,7 @@
 //! and a fault's JSON Pointer finds its span in the same tree.
 
 use super::{Entry, Node, Value as NodeValue};
+use crate::source::Place;
 use crate::value::{self, Value};
 use jsonschema::JsonType;
 use jsonschema::json::{Array, Json, Node as JsonNode, NodeIdentity, Object};
@@ -17,6 +18,11 @@ pub trait Tree: Sized + Send + Sync + 'static {
     fn view(&self) -> View<'_, Self>;
     /// The parts of an entry.
     fn split(entry: &Self::Entry) -> (&str, &Self);
+
+    /// Where it stands, where that is known.
+    fn place(&self) -> Option<Place> {
+        None
+    }
 
     /// The value of a key.
     fn member(&self, key: &str) -> Option<&Self> {
@@ -75,6 +81,9 @@ impl Tree for Node {
     }
     fn split(entry: &Entry) -> (&str, &Self) {
         (&entry.key, &entry.node)
+    }
+    fn place(&self) -> Option<Place> {
+        Some(self.place)
     }
 }
 

@@ -6,6 +6,7 @@ mod support;
 mod catalog;
 mod cli;
 mod commit;
+mod conformance;
 mod faults;
 mod fleets;
 mod flux;

@@ -1,0 +1,299 @@
+//! Objects → what they say: read one by one, from whatever tree they come in.
+
+use super::flux::{Controller, Sync};
+use super::labels::{Labels, items, texts};
+use super::network::Policy;
+use super::object::Origin;
+use super::rbac::{self, Binding, Role};
+use super::workload::{Host, Service, Workload};
+use crate::bundle::ObjectId;
+use crate::document::{Tree, View};
+use crate::source::Place;
+use crate::value::Text;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// A Namespace object.
+#[derive(Clone, Debug)]
+pub struct NamespaceFact {
+    /// What it is.
+    pub id: ObjectId,
+    /// Its labels, with the one that Kubernetes sets.
+    pub labels: Labels,
+    /// Where it comes from.
+    pub origin: Origin,
+}
+
+/// A ServiceAccount.
+#[derive(Clone, Debug)]
+pub struct Account {
+    /// What it is.
+    pub id: ObjectId,
+    /// Identities of a cloud that it takes: the annotation and its value.
+    pub identities: Vec<(Text, Text, Option<Place>)>,
+    /// Where it comes from.
+    pub origin: Origin,
+}
+
+/// A store of secrets that lies outside: a SecretStore or a ClusterSecretStore.
+#[derive(Clone, Debug)]
+pub struct Store {
+    /// What it is.
+    pub id: ObjectId,
+    /// Whether it says which namespaces may use it.
+    pub conditions: bool,
+    /// Where it comes from.
+    pub origin: Origin,
+}
+
+/// An object that is only known to be there.
+#[derive(Clone, Debug)]
+pub struct Thing {
+    /// What it is.
+    pub id: ObjectId,
+    /// Where it comes from.
+    pub origin: Origin,
+}
+
+/// An object that could not be understood, and why.
+#[derive(Clone, Debug)]
+pub struct Riddle {
+    /// What it is.
+    pub id: ObjectId,
+    /// Why.
+    pub reason: String,
+    /// Where it comes from.
+    pub origin: Origin,
+}
+
+/// What some objects say.
+#[derive(Debug, Default)]
+pub struct Facts {
+    /// Every object.
+    pub objects: Vec<Thing>,
+    /// Namespaces.
+    pub namespaces: Vec<NamespaceFact>,
+    /// ServiceAccounts.
+    pub accounts: Vec<Account>,
+    /// Roles and ClusterRoles.
+    pub roles: Vec<Role>,
+    /// RoleBindings and ClusterRoleBindings.
+    pub bindings: Vec<Binding>,
+    /// NetworkPolicies.
+    pub policies: Vec<Policy>,
+    /// Network policies of other kinds: what they let through is not known.
+    pub other_policies: Vec<Thing>,
+    /// Pods, and what makes them.
+    pub workloads: Vec<Workload>,
+    /// Services.
+    pub services: Vec<Service>,
+    /// Hosts that are served.
+    pub hosts: Vec<Host>,
+    /// Flux's Kustomizations and HelmReleases.
+    pub syncs: Vec<Sync>,
+    /// Flux's controllers.
+    pub controllers: Vec<Controller>,
+    /// Stores of secrets.
+    pub stores: Vec<Store>,
+    /// Admission policies, their bindings, and webhooks.
+    pub guards: Vec<Thing>,
+    /// Namespaces with a ResourceQuota, and those with a LimitRange.
+    pub quotas: Vec<Thing>,
+    /// LimitRanges.
+    pub limits: Vec<Thing>,
+    /// What could not be understood.
+    pub riddles: Vec<Riddle>,
+    /// Kinds that no plane reads, as `Kind.group`, and how many objects of each there are.
+    pub unread: BTreeMap<String, usize>,
+}
+
+/// Annotations that give a service account an identity of a cloud.
+const IDENTITIES: [&str; 3] =
+    ["eks.amazonaws.com/role-arn", "iam.gke.io/gcp-service-account", "azure.workload.identity/client-id"];
+
+/// Deployments of Flux whose arguments decide who applies as whom.
+const CONTROLLERS: [&str; 6] = [
+    "kustomize-controller",
+    "helm-controller",
+    "notification-controller",
+    "image-automation-controller",
+    "image-reflector-controller",
+    "source-controller",
+];
+
+/// Kinds that hold data and grant nothing, by group.
+const PASSIVE: [(&str, &[&str]); 7] = [
+    ("", &["ConfigMap", "Secret", "Event", "PodTemplate", "PersistentVolumeClaim"]),
+    ("policy", &["PodDisruptionBudget"]),
+    ("autoscaling", &["HorizontalPodAutoscaler"]),
+    ("coordination.k8s.io", &["Lease"]),
+    ("scheduling.k8s.io", &["PriorityClass"]),
+    ("apps", &["ControllerRevision"]),
+    (
+        "source.toolkit.fluxcd.io",
+        &["GitRepository", "OCIRepository", "HelmRepository", "HelmChart", "Bucket", "ExternalArtifact"],
+    ),
+];
+
+impl Facts {
+    /// Adds an object.
+    pub fn add<T: Tree>(&mut self, id: ObjectId, node: &T, origin: Origin) {
+        let thing = Thing { id: id.clone(), origin };
+        self.objects.push(thing.clone());
+        let metadata = node.member("metadata");
+        let mut riddle = |reason: String| self.riddles.push(Riddle { id: id.clone(), reason, origin });
+        match (&*id.group, &*id.kind) {
+            ("", "Namespace") => {
+                let mut labels = Labels::of(metadata.and_then(|m| m.member("labels")));
+                labels.set(NAME_LABEL.into(), id.name.clone());
+                self.namespaces.push(NamespaceFact { labels, origin, id });
+            }
+            ("", "ServiceAccount") => {
+                let annotations = metadata.and_then(|m| m.member("annotations"));
+                let identity = |key: &&str| {
+                    let value = annotations?.member(key)?;
+                    Some((Text::from(*key), Text::from(value.text()?), value.place()))
+                };
+                let identities = IDENTITIES.iter().filter_map(identity).collect();
+                self.accounts.push(Account { identities, origin, id });
+            }
+            (rbac::GROUP, "Role" | "ClusterRole") => match Role::of(id.clone(), node, origin) {
+                Ok(role) => self.roles.push(role),
+                Err(reason) => riddle(reason),
+            },
+            (rbac::GROUP, "RoleBinding" | "ClusterRoleBinding") => match Binding::of(id.clone(), node, origin) {
+                Ok(binding) => self.bindings.push(binding),
+                Err(reason) => riddle(reason),
+            },
+            ("networking.k8s.io", "NetworkPolicy") => match Policy::of(id.clone(), node, origin) {
+                Ok(policy) => self.policies.push(policy),
+                Err(reason) => riddle(reason),
+            },
+            ("", "Service") => self.services.push(Service::of(id, node, origin)),
+            ("", "ResourceQuota") => self.quotas.push(thing),
+            ("", "LimitRange") => self.limits.push(thing),
+            ("kustomize.toolkit.fluxcd.io", "Kustomization") | ("helm.toolkit.fluxcd.io", "HelmRelease") => {
+                self.syncs.push(Sync::of(id, node, origin));
+            }
+            ("networking.k8s.io", "Ingress") | ("gateway.networking.k8s.io", _) => {
+                self.hosts.extend(Host::of(&id, node, origin));
+            }
+            ("external-secrets.io", "SecretStore" | "ClusterSecretStore") => {
+                let conditions = node.member("spec").and_then(|s| s.member("conditions"));
+                self.stores.push(Store { conditions: !items(conditions).is_empty(), origin, id });
+            }
+            ("admissionregistration.k8s.io", _) | ("kyverno.io", _) | ("policies.kyverno.io", _) => {
+                self.guards.push(thing);
+            }
+            (group, _) if group.ends_with("gatekeeper.sh") => self.guards.push(thing),
+            _ if is_network_policy(&id) => self.other_policies.push(thing),
+            _ => {
+                if id.kind == "Deployment" && CONTROLLERS.contains(&&*id.name) {
+                    self.controllers.push(controller(id.clone(), node, origin));
+                }
+                if let Some(workload) = Workload::of(id.clone(), node, origin) {
+                    self.workloads.push(workload);
+                } else if !PASSIVE.iter().any(|(group, kinds)| *group == id.group && kinds.contains(&&*id.kind)) {
+                    *self.unread.entry(id.type_name()).or_default() += 1;
+                }
+            }
+        }
+    }
+
+    /// Adds what others say.
+    pub fn append(&mut self, mut other: Self) {
+        macro_rules! append {
+            ($($list:ident),*) => {$( self.$list.append(&mut other.$list); )*};
+        }
+        append!(
+            objects,
+            namespaces,
+            accounts,
+            roles,
+            bindings,
+            policies,
+            other_policies,
+            workloads,
+            services,
+            hosts,
+            syncs,
+            controllers,
+            stores,
+            guards,
+            quotas,
+            limits,
+            riddles
+        );
+        for (kind, count) in other.unread {
+            *self.unread.entry(kind).or_default() += count;
+        }
+    }
+
+    /// Takes objects out again.
+    pub fn remove(&mut self, gone: &BTreeSet<(ObjectId, Place)>) {
+        if gone.is_empty() {
+            return;
+        }
+        let stays = |id: &ObjectId, origin: &Origin| !gone.contains(&(id.clone(), origin.place));
+        macro_rules! retain {
+            ($($list:ident),*) => {$( self.$list.retain(|x| stays(&x.id, &x.origin)); )*};
+        }
+        retain!(
+            objects,
+            namespaces,
+            accounts,
+            roles,
+            bindings,
+            policies,
+            other_policies,
+            workloads,
+            services,
+            hosts,
+            syncs,
+            controllers,
+            stores,
+            guards,
+            quotas,
+            limits,
+            riddles
+        );
+    }
+}
+
+/// The label that Kubernetes gives each Namespace, and nobody can change.
+pub const NAME_LABEL: &str = "kubernetes.io/metadata.name";
+
+fn is_network_policy(id: &ObjectId) -> bool {
+    let kind = id.kind.to_lowercase();
+    kind.contains("networkpolic") || (id.group == "security.istio.io" && kind == "authorizationpolicy")
+}
+
+fn controller<T: Tree>(id: ObjectId, node: &T, origin: Origin) -> Controller {
+    let pod = node.member("spec").and_then(|s| s.member("template")).and_then(|t| t.member("spec"));
+    let containers = items(pod.and_then(|p| p.member("containers"))).iter();
+    let args = containers.flat_map(|c| items(c.member("args"))).filter_map(|a| Some((a.text()?.into(), a.place())));
+    Controller { args: args.collect(), origin, id }
+}
+
+/// Whether a document is a Kustomize overlay or component, and no object.
+pub fn is_overlay<T: Tree>(node: &T) -> bool {
+    let version = node.member("apiVersion").and_then(Tree::text).unwrap_or_default();
+    version.starts_with("kustomize.config.k8s.io/")
+}
+
+/// The files that a Kustomize overlay names as patches: no objects of their own.
+pub fn patches<T: Tree>(node: &T) -> Vec<&str> {
+    let mut all = Vec::new();
+    for key in ["patches", "patchesStrategicMerge", "patchesJson6902", "components", "configurations"] {
+        let list = node.member(key);
+        all.extend(texts(list));
+        all.extend(items(list).iter().filter_map(|item| item.member("path")?.text()));
+    }
+    all
+}
+
+/// The objects of a list as kubectl writes it; `None` for what is no list.
+pub fn listed<T: Tree>(node: &T) -> Option<&[T]> {
+    let kind = node.member("kind").and_then(Tree::text)?;
+    let View::Seq(items) = node.member("items")?.view() else { return None };
+    kind.ends_with("List").then_some(items)
+}

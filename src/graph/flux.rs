@@ -1,0 +1,109 @@
+//! Flux's objects: what is applied, from where, and as whom.
+//!
+//! Source: fluxcd.io/flux/installation/configuration/multitenancy and fluxcd/flux2 RFC-0001: without `serviceAccountName`
+//! an object is applied as the controller, which is a cluster-admin unless it is locked down.
+
+use super::object::Origin;
+use crate::bundle::ObjectId;
+use crate::document::Tree;
+use crate::source::Place;
+use crate::value::Text;
+
+/// A Kustomization or a HelmRelease.
+#[derive(Clone, Debug)]
+pub struct Sync {
+    /// What it is.
+    pub id: ObjectId,
+    /// As whom it applies; the controller where it says nobody.
+    pub account: Option<Text>,
+    /// Where that is said.
+    pub account_place: Option<Place>,
+    /// The namespace that every object is put into, where it says one.
+    pub target: Option<(Text, Option<Place>)>,
+    /// The namespaces of what it reads: sources, dependencies, charts.
+    pub references: Vec<Reference>,
+    /// The Secret with the kubeconfig of another cluster.
+    pub kube_config: Option<(Text, Option<Place>)>,
+    /// The Secret with the keys that it decrypts with.
+    pub decryption: Option<Text>,
+    /// Where it comes from.
+    pub origin: Origin,
+}
+
+/// A reference of a Flux object to another object.
+#[derive(Clone, Debug)]
+pub struct Reference {
+    /// The field.
+    pub field: &'static str,
+    /// The kind.
+    pub kind: Text,
+    /// The namespace that is named; the object's own where none is.
+    pub namespace: Text,
+    /// The name.
+    pub name: Text,
+    /// Where it is named.
+    pub place: Option<Place>,
+}
+
+/// How a Flux controller is started.
+#[derive(Clone, Debug)]
+pub struct Controller {
+    /// What it is: a Deployment.
+    pub id: ObjectId,
+    /// Its arguments, each with its place.
+    pub args: Vec<(Text, Option<Place>)>,
+    /// Where it comes from.
+    pub origin: Origin,
+}
+
+impl Sync {
+    /// Reads a Kustomization or a HelmRelease.
+    pub fn of<T: Tree>(id: ObjectId, node: &T, origin: Origin) -> Self {
+        let spec = node.member("spec");
+        let field = |key: &str| spec.and_then(|s| s.member(key));
+        let text = |key: &str| field(key).and_then(Tree::text).filter(|t| !t.is_empty());
+        let home = id.namespace.clone();
+        let reference = |name: &'static str, node: &T| {
+            let text = |key: &str| node.member(key).and_then(Tree::text);
+            Reference {
+                field: name,
+                kind: text("kind").unwrap_or(&id.kind).into(),
+                namespace: text("namespace").filter(|n| !n.is_empty()).map_or_else(|| home.clone(), Text::from),
+                name: text("name").unwrap_or_default().into(),
+                place: node.place(),
+            }
+        };
+        let mut references: Vec<Reference> = Vec::new();
+        references.extend(field("sourceRef").map(|n| reference("spec.sourceRef", n)));
+        references.extend(field("chartRef").map(|n| reference("spec.chartRef", n)));
+        let chart = field("chart").and_then(|c| c.member("spec")).and_then(|s| s.member("sourceRef"));
+        references.extend(chart.map(|n| reference("spec.chart.spec.sourceRef", n)));
+        references.extend(super::labels::items(field("dependsOn")).iter().map(|n| reference("spec.dependsOn", n)));
+        let secret = |node: &T, key: &str| -> Option<Text> { Some(node.member(key)?.member("name")?.text()?.into()) };
+        Self {
+            account: text("serviceAccountName").map(Text::from),
+            account_place: field("serviceAccountName").and_then(Tree::place),
+            target: text("targetNamespace").map(|t| (t.into(), field("targetNamespace").and_then(Tree::place))),
+            references,
+            kube_config: field("kubeConfig")
+                .map(|n| (secret(n, "secretRef").or_else(|| secret(n, "configMapRef")).unwrap_or_default(), n.place())),
+            decryption: field("decryption").and_then(|n| secret(n, "secretRef")),
+            origin,
+            id,
+        }
+    }
+}
+
+impl Controller {
+    /// The value of a flag, `true` where it stands alone; the last one counts.
+    pub fn flag(&self, name: &str) -> Option<(&str, Option<Place>)> {
+        self.args.iter().rev().find_map(|(arg, place)| {
+            let rest = arg.trim_start_matches('-').strip_prefix(name)?;
+            match rest.strip_prefix('=') {
+                Some(value) => Some((value, *place)),
+                None if rest.is_empty() => Some(("true", *place)),
+                None => None,
+            }
+        })
+    }
+}

@@ -1,0 +1,295 @@
+//! Labels and selectors, for things that are there and for things that may come.
+//!
+//! Source: k8s.io/apimachinery `labels.Requirement.Matches`: `NotIn` and `DoesNotExist` match where the key is absent.
+
+use crate::document::{Tree, View};
+use crate::value::Text;
+
+/// Labels, sorted by key; each key once.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Labels(Vec<(Text, Text)>);
+
+impl Labels {
+    /// Labels of some pairs; of two with one key the last counts.
+    pub fn new(pairs: impl IntoIterator<Item = (Text, Text)>) -> Self {
+        let mut labels = Self::default();
+        for (key, value) in pairs {
+            labels.set(key, value);
+        }
+        labels
+    }
+
+    /// The strings of a mapping; nothing where it is none.
+    pub fn of<T: Tree>(node: Option<&T>) -> Self {
+        let Some(View::Map(entries)) = node.map(Tree::view) else { return Self::default() };
+        Self::new(entries.iter().map(T::split).filter_map(|(k, v)| Some((k.into(), v.text()?.into()))))
+    }
+
+    /// The value of a key.
+    pub fn get(&self, key: &str) -> Option<&str> {
+        let at = self.0.binary_search_by(|(k, _)| k.as_str().cmp(key)).ok()?;
+        Some(&self.0[at].1)
+    }
+
+    /// Sets a key.
+    pub fn set(&mut self, key: Text, value: Text) {
+        match self.0.binary_search_by(|(k, _)| k.cmp(&key)) {
+            Ok(at) => self.0[at].1 = value,
+            Err(at) => self.0.insert(at, (key, value)),
+        }
+    }
+
+    /// Keys and values, sorted by key.
+    pub fn iter(&self) -> impl Iterator<Item = (&Text, &Text)> {
+        self.0.iter().map(|(k, v)| (k, v))
+    }
+}
+
+/// What a requirement asks of a key.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Op {
+    /// It is there, with one of these values.
+    In(Vec<Text>),
+    /// It is absent, or has none of these values.
+    NotIn(Vec<Text>),
+    /// It is there.
+    Exists,
+    /// It is absent.
+    DoesNotExist,
+}
+
+/// A requirement of a selector.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Requirement {
+    /// The key.
+    pub key: Text,
+    /// What is asked of it.
+    pub op: Op,
+}
+
+impl Requirement {
+    fn matches(&self, labels: &Labels) -> bool {
+        match (&self.op, labels.get(&self.key)) {
+            (Op::In(values), value) => value.is_some_and(|v| values.iter().any(|x| x == v)),
+            (Op::NotIn(values), value) => value.is_none_or(|v| values.iter().all(|x| x != v)),
+            (Op::Exists, value) => value.is_some(),
+            (Op::DoesNotExist, value) => value.is_none(),
+        }
+    }
+
+    /// The requirement that is met exactly where this one is not.
+    fn negated(&self) -> Self {
+        let op = match &self.op {
+            Op::In(values) => Op::NotIn(values.clone()),
+            Op::NotIn(values) => Op::In(values.clone()),
+            Op::Exists => Op::DoesNotExist,
+            Op::DoesNotExist => Op::Exists,
+        };
+        Self { key: self.key.clone(), op }
+    }
+}
+
+/// Requirements that must all be met; none of them selects everything.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Selector(pub Vec<Requirement>);
+
+impl Selector {
+    /// Reads a `LabelSelector`.
+    ///
+    /// # Errors
+    /// What in it is none of what Kubernetes knows.
+    pub fn of<T: Tree>(node: &T) -> Result<Self, String> {
+        let View::Map(entries) = node.view() else {
+            return if matches!(node.view(), View::Null) {
+                Ok(Self::default())
+            } else {
+                Err("a selector is no mapping".into())
+            };
+        };
+        let mut all = Vec::new();
+        for (key, value) in entries.iter().map(T::split) {
+            match (key, value.view()) {
+                (_, View::Null) => {}
+                ("matchLabels", View::Map(pairs)) => {
+                    for (key, value) in pairs.iter().map(T::split) {
+                        let value = value.text().ok_or_else(|| format!("the value of `{key}` is no string"))?;
+                        all.push(Requirement { key: key.into(), op: Op::In(vec![value.into()]) });
+                    }
+                }
+                ("matchExpressions", View::Seq(items)) => {
+                    for item in items {
+                        all.push(Self::expression(item)?);
+                    }
+                }
+                _ => return Err(format!("a selector has no `{key}` of this form")),
+            }
+        }
+        all.sort();
+        all.dedup();
+        Ok(Self(all))
+    }
+
+    fn expression<T: Tree>(item: &T) -> Result<Requirement, String> {
+        let key = item.member("key").and_then(Tree::text).ok_or("an expression has no key")?;
+        let values: Vec<Text> = texts(item.member("values")).map(Into::into).collect();
+        let op = match (item.member("operator").and_then(Tree::text), values.is_empty()) {
+            (Some("In"), false) => Op::In(values),
+            (Some("NotIn"), false) => Op::NotIn(values),
+            (Some("Exists"), true) => Op::Exists,
+            (Some("DoesNotExist"), true) => Op::DoesNotExist,
+            _ => return Err(format!("the expression on `{key}` is none that Kubernetes knows")),
+        };
+        Ok(Requirement { key: key.into(), op })
+    }
+
+    /// A selector of one value of a key.
+    pub fn equal(key: &str, value: &str) -> Self {
+        Self(vec![Requirement { key: key.into(), op: Op::In(vec![value.into()]) }])
+    }
+
+    /// Whether it selects something with these labels.
+    pub fn matches(&self, labels: &Labels) -> bool {
+        self.0.iter().all(|r| r.matches(labels))
+    }
+
+    /// Whether it selects everything.
+    pub const fn is_everything(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The values that one key must have, where the selector pins it.
+    pub fn pinned(&self, key: &str) -> Option<&[Text]> {
+        self.0.iter().find_map(|r| match &r.op {
+            Op::In(values) if r.key == key => Some(values.as_slice()),
+            _ => None,
+        })
+    }
+}
+
+/// The strings of a list; none where it is no list.
+pub fn texts<T: Tree>(node: Option<&T>) -> impl Iterator<Item = &str> {
+    let items = match node.map(Tree::view) {
+        Some(View::Seq(items)) => items,
+        _ => &[],
+    };
+    items.iter().filter_map(Tree::text)
+}
+
+/// The items of a list; none where it is no list.
+pub fn items<T: Tree>(node: Option<&T>) -> &[T] {
+    match node.map(Tree::view) {
+        Some(View::Seq(items)) => items,
+        _ => &[],
+    }
+}
+
+/// What a key may still be, after some requirements.
+#[derive(Clone)]
+struct Room {
+    absent: bool,
+    present: bool,
+    /// One of these, where it is said.
+    one_of: Option<Vec<Text>>,
+    none_of: Vec<Text>,
+}
+
+impl Room {
+    const fn new() -> Self {
+        Self { absent: true, present: true, one_of: None, none_of: Vec::new() }
+    }
+
+    fn narrow(&mut self, op: &Op) {
+        match op {
+            Op::In(values) => {
+                self.absent = false;
+                match &mut self.one_of {
+                    Some(known) => known.retain(|v| values.contains(v)),
+                    None => self.one_of = Some(values.clone()),
+                }
+            }
+            Op::NotIn(values) => self.none_of.extend(values.iter().cloned()),
+            Op::Exists => self.absent = false,
+            Op::DoesNotExist => self.present = false,
+        }
+    }
+
+    /// Nothing where it can be nothing; else a value, or none for a key that may be absent.
+    fn example(&self) -> Option<Option<Text>> {
+        if self.absent {
+            return Some(None);
+        }
+        if !self.present {
+            return None;
+        }
+        match &self.one_of {
+            Some(values) => values.iter().find(|v| !self.none_of.contains(v)).map(|v| Some(v.clone())),
+            None => {
+                let fresh = (0..).map(|n| Text::from(format!("any-{n}"))).find(|v| !self.none_of.contains(v));
+                fresh.map(Some)
+            }
+        }
+    }
+}
+
+/// Requirements that are being met together, for something that does not exist yet.
+#[derive(Clone, Default)]
+struct Rooms(Vec<(Text, Room)>);
+
+impl Rooms {
+    /// Whether it can still be met.
+    fn narrow(&mut self, requirement: &Requirement) -> bool {
+        let at = match self.0.iter().position(|(key, _)| *key == requirement.key) {
+            Some(at) => at,
+            None => {
+                self.0.push((requirement.key.clone(), Room::new()));
+                self.0.len() - 1
+            }
+        };
+        self.0[at].1.narrow(&requirement.op);
+        self.0[at].1.example().is_some()
+    }
+}
+
+/// How many ways to avoid selectors are tried before the question is left open.
+const MAX_TRIES: usize = 20_000;
+
+/// Labels that all of `yes` select and none of `no` does: what somebody may choose who labels a pod freely.
+///
+/// # Errors
+/// The question was too large to be answered.
+pub fn possible(yes: &[&Selector], no: &[&Selector]) -> Result<Option<Labels>, TooLarge> {
+    let mut rooms = Rooms::default();
+    if !yes.iter().flat_map(|s| &s.0).all(|r| rooms.narrow(r)) {
+        return Ok(None);
+    }
+    if no.iter().any(|s| s.is_everything()) {
+        return Ok(None);
+    }
+    // The shortest first: they leave the fewest ways.
+    let mut no = no.to_vec();
+    no.sort_by_key(|s| s.0.len());
+    let mut tries = 0;
+    let found = avoid(rooms, &no, &mut tries)?;
+    Ok(found.map(|rooms| Labels::new(rooms.0.into_iter().filter_map(|(key, room)| Some((key, room.example()??))))))
+}
+
+/// A question about selectors that would take too long.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TooLarge;
+
+fn avoid(rooms: Rooms, no: &[&Selector], tries: &mut usize) -> Result<Option<Rooms>, TooLarge> {
+    let Some((first, rest)) = no.split_first() else { return Ok(Some(rooms)) };
+    for requirement in &first.0 {
+        *tries += 1;
+        if *tries > MAX_TRIES {
+            return Err(TooLarge);
+        }
+        let mut narrowed = rooms.clone();
+        if narrowed.narrow(&requirement.negated())
+            && let Some(found) = avoid(narrowed, rest, tries)?
+        {
+            return Ok(Some(found));
+        }
+    }
+    Ok(None)
+}

@@ -1,0 +1,306 @@
+//! Objects → the one model that every isolation check reads: a [`Cluster`] of namespaces, owners, grants and policies.
+//!
+//! Rendered objects, manifests from elsewhere and a snapshot of a live cluster all become the same graph. What a kind
+//! means is read in [`facts`]; what belongs to whom is settled here.
+
+pub mod facts;
+pub mod flux;
+pub mod labels;
+pub mod network;
+mod object;
+pub mod rbac;
+pub mod workload;
+
+pub use facts::Facts;
+pub use object::{Input, Origin};
+
+use crate::bundle::ObjectId;
+use crate::document;
+use crate::source::{Place, Source, Sources};
+use crate::value::Text;
+use facts::NAME_LABEL;
+use labels::{Labels, Selector};
+use rbac::{Rbac, Subject};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Mutex;
+
+/// A tenant of a cluster.
+#[derive(Clone, Debug)]
+pub struct TenantNode {
+    /// Its name.
+    pub name: Text,
+    /// Where it is declared.
+    pub place: Place,
+    /// The users and groups that hold its keys and nobody else's.
+    pub subjects: Vec<Subject>,
+    /// The names of its namespaces.
+    pub namespaces: Vec<Text>,
+    /// The edges that its spec declares: from a namespace of its own to another tenant's.
+    pub reaches: Vec<(Text, Text)>,
+}
+
+/// Who owns a namespace.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Owner {
+    /// The tenant of this index.
+    Tenant(u32),
+    /// The platform.
+    Platform,
+}
+
+/// A namespace.
+#[derive(Clone, Debug)]
+pub struct Namespace {
+    /// Its name.
+    pub name: Text,
+    /// Its labels, with the one that Kubernetes sets.
+    pub labels: Labels,
+    /// Who owns it.
+    pub owner: Owner,
+    /// Where its object comes from; nothing where no input holds it, and its labels are not known.
+    pub origin: Option<Origin>,
+    /// Its policies, as indices.
+    pub policies: Vec<u32>,
+    /// Whether policies of other kinds, or ones that could not be read, have a say in it.
+    pub murky: bool,
+}
+
+/// A cluster, as the inputs have it.
+#[derive(Debug)]
+pub struct Cluster {
+    /// Its name.
+    pub name: Text,
+    /// Its network plugin, where that is said.
+    pub plugin: Option<Text>,
+    /// Networks of its pods, where they are said.
+    pub pod_networks: Vec<ipnet::IpNet>,
+    /// Its tenants.
+    pub tenants: Vec<TenantNode>,
+    /// Its namespaces, sorted by name.
+    pub namespaces: Vec<Namespace>,
+    /// Roles and bindings.
+    pub rbac: Rbac,
+    /// Everything else.
+    pub facts: Facts,
+    /// Whether a snapshot says what else is there.
+    pub closed: bool,
+    /// Objects that two inputs define: the second, and the first.
+    pub defined_twice: Vec<(facts::Thing, Origin)>,
+    by_name: HashMap<Text, u32>,
+    holders: BTreeMap<Subject, u32>,
+    selected: Mutex<HashMap<Selector, std::sync::Arc<[u32]>>>,
+    by_label: HashMap<(Text, Text), Vec<u32>>,
+}
+
+/// What a cluster is made of.
+#[derive(Debug, Default)]
+pub struct Parts {
+    /// Its name.
+    pub name: Text,
+    /// Its network plugin, where that is said.
+    pub plugin: Option<Text>,
+    /// Networks of its pods, where they are said.
+    pub pod_networks: Vec<ipnet::IpNet>,
+    /// Its tenants.
+    pub tenants: Vec<TenantNode>,
+    /// What its objects say.
+    pub facts: Facts,
+    /// Whether a snapshot is among them.
+    pub closed: bool,
+}
+
+impl Cluster {
+    /// Puts a cluster together. `stranger` names the tenant of a namespace that no tenant declares; nothing for the
+    /// platform's.
+    pub fn new(mut parts: Parts, stranger: &dyn Fn(&str, &Labels) -> Option<Text>) -> Self {
+        let defined_twice = settle(&mut parts.facts);
+        let mut owner: HashMap<Text, Owner> = HashMap::new();
+        for (at, tenant) in parts.tenants.iter().enumerate() {
+            owner.extend(tenant.namespaces.iter().map(|n| (n.clone(), Owner::Tenant(at as u32))));
+        }
+        let mut found: BTreeMap<Text, (Labels, Option<Origin>, Place)> = BTreeMap::new();
+        for fact in &parts.facts.namespaces {
+            found.insert(fact.id.name.clone(), (fact.labels.clone(), Some(fact.origin), fact.origin.place));
+        }
+        for thing in parts.facts.objects.iter().filter(|t| !t.id.namespace.is_empty()) {
+            if !found.contains_key(&thing.id.namespace) {
+                let name = thing.id.namespace.clone();
+                let labels = Labels::new([(NAME_LABEL.into(), name.clone())]);
+                found.insert(name, (labels, None, thing.origin.place));
+            }
+        }
+        let mut tenants = parts.tenants;
+        let mut by_tenant: HashMap<Text, u32> =
+            tenants.iter().enumerate().map(|(i, t)| (t.name.clone(), i as u32)).collect();
+        let mut namespaces = Vec::with_capacity(found.len());
+        for (name, (labels, origin, place)) in found {
+            let owner = match owner.get(&name) {
+                Some(owner) => *owner,
+                None => match stranger(&name, &labels) {
+                    None => Owner::Platform,
+                    Some(tenant) => {
+                        let at = *by_tenant.entry(tenant.clone()).or_insert_with(|| {
+                            tenants.push(TenantNode {
+                                name: tenant,
+                                place,
+                                subjects: Vec::new(),
+                                namespaces: Vec::new(),
+                                reaches: Vec::new(),
+                            });
+                            tenants.len() as u32 - 1
+                        });
+                        tenants[at as usize].namespaces.push(name.clone());
+                        Owner::Tenant(at)
+                    }
+                },
+            };
+            namespaces.push(Namespace { name, labels, owner, origin, policies: Vec::new(), murky: false });
+        }
+        let by_name: HashMap<Text, u32> =
+            namespaces.iter().enumerate().map(|(i, n)| (n.name.clone(), i as u32)).collect();
+        for (at, policy) in parts.facts.policies.iter().enumerate() {
+            if let Some(home) = by_name.get(&policy.id.namespace) {
+                namespaces[*home as usize].policies.push(at as u32);
+            }
+        }
+        let unread = parts.facts.riddles.iter().filter(|r| r.id.kind == "NetworkPolicy").map(|r| &r.id);
+        for id in parts.facts.other_policies.iter().map(|t| &t.id).chain(unread) {
+            match by_name.get(&id.namespace) {
+                Some(home) => namespaces[*home as usize].murky = true,
+                None => namespaces.iter_mut().for_each(|n| n.murky = true),
+            }
+        }
+        let mut by_label: HashMap<(Text, Text), Vec<u32>> = HashMap::new();
+        for (at, namespace) in namespaces.iter().enumerate() {
+            for (key, value) in namespace.labels.iter().filter(|(k, _)| *k != NAME_LABEL) {
+                by_label.entry((key.clone(), value.clone())).or_default().push(at as u32);
+            }
+        }
+        let mut rbac = Rbac::default();
+        for role in std::mem::take(&mut parts.facts.roles) {
+            rbac.roles.insert((role.id.namespace.clone(), role.id.name.clone()), role);
+        }
+        rbac.bindings = std::mem::take(&mut parts.facts.bindings);
+        rbac.finish();
+        let mut holders = BTreeMap::new();
+        for (at, tenant) in tenants.iter().enumerate() {
+            holders.extend(tenant.subjects.iter().map(|s| (s.clone(), at as u32)));
+        }
+        Self {
+            name: parts.name,
+            plugin: parts.plugin,
+            pod_networks: parts.pod_networks,
+            tenants,
+            namespaces,
+            rbac,
+            facts: parts.facts,
+            closed: parts.closed,
+            defined_twice,
+            by_name,
+            holders,
+            selected: Mutex::default(),
+            by_label,
+        }
+    }
+
+    /// The index of a namespace.
+    pub fn namespace(&self, name: &str) -> Option<u32> {
+        self.by_name.get(name).copied()
+    }
+
+    /// Who owns a namespace; the platform one that nobody knows.
+    pub fn owner(&self, namespace: &str) -> Owner {
+        self.namespace(namespace).map_or(Owner::Platform, |at| self.namespaces[at as usize].owner)
+    }
+
+    /// The tenant that holds a subject: its own users, groups and service accounts.
+    pub fn holder(&self, subject: &Subject) -> Option<u32> {
+        let tenant = |namespace: &str| match self.owner(namespace) {
+            Owner::Tenant(at) => Some(at),
+            Owner::Platform => None,
+        };
+        match subject {
+            Subject::ServiceAccount(namespace, _) => tenant(namespace),
+            Subject::Group(name) => match name.strip_prefix("system:serviceaccounts:") {
+                Some(namespace) => tenant(namespace),
+                None => self.holders.get(subject).copied(),
+            },
+            Subject::User(_) => self.holders.get(subject).copied(),
+        }
+    }
+
+    /// How an owner is called in a sentence.
+    pub fn owner_name(&self, owner: Owner) -> String {
+        match owner {
+            Owner::Tenant(at) => format!("tenant `{}`", self.tenants[at as usize].name),
+            Owner::Platform => "the platform".into(),
+        }
+    }
+
+    /// The namespaces that a selector selects, sorted. Each selector is looked up once.
+    pub fn select(&self, selector: &Selector) -> std::sync::Arc<[u32]> {
+        // A lock that another thread broke off with holds what was found so far.
+        let known = |selected: &HashMap<Selector, std::sync::Arc<[u32]>>| selected.get(selector).cloned();
+        let lock = || self.selected.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if let Some(found) = known(&lock()) {
+            return found;
+        }
+        let matches = |at: &u32| selector.matches(&self.namespaces[*at as usize].labels);
+        let mut found: Vec<u32> = if let Some(names) = selector.pinned(NAME_LABEL) {
+            names.iter().filter_map(|n| self.namespace(n)).filter(matches).collect()
+        } else if let Some((key, values)) = selector.0.iter().find_map(|r| match &r.op {
+            labels::Op::In(values) => Some((&r.key, values)),
+            _ => None,
+        }) {
+            let lists = values.iter().filter_map(|v| self.by_label.get(&(key.clone(), v.clone())));
+            lists.flatten().copied().filter(matches).collect()
+        } else {
+            (0..self.namespaces.len() as u32).filter(matches).collect()
+        };
+        found.sort_unstable();
+        found.dedup();
+        let found: std::sync::Arc<[u32]> = found.into();
+        lock().insert(selector.clone(), found.clone());
+        found
+    }
+}
+
+/// Adds what Kubernetes makes by itself: its roles for users, and who has them.
+pub fn builtin(sources: &mut Sources, facts: &mut Facts) {
+    let source = Source::new("kubernetes/roles.yaml", include_str!("builtin.yaml"));
+    let id = sources.add(source);
+    let (documents, _) = document::parse(id, sources.get(id));
+    for document in documents {
+        if let Ok(object) = ObjectId::of(&document.root) {
+            facts.add(object, &document.root, Origin { input: Input::Builtin, place: document.root.place });
+        }
+    }
+}
+
+/// Leaves one of several definitions of an object. What is rendered or in a manifest comes before a snapshot's, and that
+/// before Kubernetes' own; of two manifests the last counts. Two that would both be applied are reported.
+fn settle(facts: &mut Facts) -> Vec<(facts::Thing, Origin)> {
+    let mut first: HashMap<&ObjectId, &Origin> = HashMap::with_capacity(facts.objects.len());
+    let mut gone: BTreeSet<(ObjectId, Place)> = BTreeSet::new();
+    let mut twice = Vec::new();
+    for thing in &facts.objects {
+        let Some(known) = first.insert(&thing.id, &thing.origin) else { continue };
+        match (known.input, thing.origin.input) {
+            (Input::Rendered | Input::Manifest, Input::Snapshot | Input::Builtin)
+            | (Input::Snapshot, Input::Builtin) => {
+                gone.insert((thing.id.clone(), thing.origin.place));
+                first.insert(&thing.id, known);
+            }
+            (Input::Rendered, Input::Rendered) => {}
+            (_, _) => {
+                twice.push((thing.clone(), *known));
+                // Both may be applied: a rendered object and a manifest both count, the second of two manifests alone.
+                if known.input == Input::Manifest {
+                    gone.insert((thing.id.clone(), known.place));
+                }
+            }
+        }
+    }
+    facts.remove(&gone);
+    twice
+}

@@ -1,0 +1,431 @@
+//! Roles, bindings, and what they allow: the RBAC authorizer, offline.
+//!
+//! Source: k8s.io/kubernetes `pkg/apis/rbac/v1/evaluation_helpers.go` (matching), `pkg/registry/rbac/validation/rule.go`
+//! (subjects, scopes), k8s.io/component-helpers `auth/rbac/validation/policy_comparator.go` (covering), and
+//! `pkg/controller/clusterroleaggregation` (aggregation).
+
+use super::labels::{Labels, Selector, items, texts};
+use super::object::Origin;
+use crate::bundle::ObjectId;
+use crate::document::Tree;
+use crate::source::Place;
+use crate::value::Text;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+
+/// The API group of roles and bindings.
+pub const GROUP: &str = "rbac.authorization.k8s.io";
+
+/// A rule of a role.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Rule {
+    /// Verbs; `*` is every one.
+    pub verbs: Vec<Text>,
+    /// API groups; `*` is every one, the empty one is the core's.
+    pub groups: Vec<Text>,
+    /// Resources, as `pods` or `pods/exec`; `*`, `*/scale`.
+    pub resources: Vec<Text>,
+    /// Names of objects; all where there is none.
+    pub names: Vec<Text>,
+    /// Paths that belong to no resource; a `*` at the end matches the rest.
+    pub urls: Vec<Text>,
+    /// Where it stands, where that is known better than its role's place.
+    pub place: Option<Place>,
+}
+
+/// What a request asks for.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Request<'a> {
+    /// The verb: `get`, `create`, `impersonate` …
+    pub verb: &'a str,
+    /// The API group.
+    pub group: &'a str,
+    /// The resource.
+    pub resource: &'a str,
+    /// The subresource; may be empty.
+    pub subresource: &'a str,
+    /// The object's name; empty where the request has none (list, create by POST).
+    pub name: &'a str,
+    /// The namespace; empty for the cluster's own.
+    pub namespace: &'a str,
+}
+
+fn has(set: &[Text], wanted: &str) -> bool {
+    set.iter().any(|s| s == "*" || s == wanted)
+}
+
+impl Rule {
+    /// Reads a `PolicyRule`.
+    pub fn of<T: Tree>(node: &T) -> Self {
+        let list = |key: &str| texts(node.member(key)).map(Text::from).collect();
+        Self {
+            verbs: list("verbs"),
+            groups: list("apiGroups"),
+            resources: list("resources"),
+            names: list("resourceNames"),
+            urls: list("nonResourceURLs"),
+            place: node.place(),
+        }
+    }
+
+    /// Whether it allows a request on a resource, in whatever namespace it is bound.
+    pub fn allows(&self, request: &Request<'_>) -> bool {
+        has(&self.verbs, request.verb)
+            && has(&self.groups, request.group)
+            && self.has_resource(request.resource, request.subresource)
+            && (self.names.is_empty() || self.names.iter().any(|n| n == request.name))
+    }
+
+    fn has_resource(&self, resource: &str, subresource: &str) -> bool {
+        self.resources.iter().any(|r| match r.split_once('/') {
+            _ if r == "*" => true,
+            None => subresource.is_empty() && r == resource,
+            Some((_, sub)) if sub != subresource || subresource.is_empty() => false,
+            Some((own, _)) => own == "*" || own == resource,
+        })
+    }
+
+    /// Whether it allows a request on a path.
+    pub fn allows_url(&self, verb: &str, path: &str) -> bool {
+        has(&self.verbs, verb) && self.urls.iter().any(|own| url_covers(own, path))
+    }
+
+    /// Whether it allows the verb on some object of a resource: of these names, where there are any.
+    pub fn touches(&self, verb: &str, group: &str, resource: &str) -> bool {
+        let (resource, subresource) = resource.split_once('/').unwrap_or((resource, ""));
+        has(&self.verbs, verb) && has(&self.groups, group) && self.has_resource(resource, subresource)
+    }
+}
+
+/// Whether a path of a rule is or holds another.
+pub fn url_covers(own: &str, path: &str) -> bool {
+    own == path || own.ends_with('*') && path.starts_with(own.trim_end_matches('*'))
+}
+
+/// A rule of one verb on one resource of one group, with at most one name; or of one verb on one path.
+fn broken_down(rules: &[Rule]) -> Vec<Rule> {
+    let mut all = Vec::new();
+    for rule in rules {
+        for group in &rule.groups {
+            for resource in &rule.resources {
+                for verb in &rule.verbs {
+                    let one = Rule {
+                        verbs: vec![verb.clone()],
+                        groups: vec![group.clone()],
+                        resources: vec![resource.clone()],
+                        place: rule.place,
+                        ..Rule::default()
+                    };
+                    if rule.names.is_empty() {
+                        all.push(one);
+                    } else {
+                        all.extend(rule.names.iter().map(|n| Rule { names: vec![n.clone()], ..one.clone() }));
+                    }
+                }
+            }
+        }
+        for url in &rule.urls {
+            for verb in &rule.verbs {
+                all.push(Rule { verbs: vec![verb.clone()], urls: vec![url.clone()], ..Rule::default() });
+            }
+        }
+    }
+    all
+}
+
+fn covers_one(own: &Rule, asked: &Rule) -> bool {
+    let all = |own: &[Text], asked: &[Text]| asked.iter().all(|a| has(own, a));
+    let resource = |asked: &Text| {
+        has(&own.resources, asked)
+            || asked.split_once('/').is_some_and(|(_, sub)| own.resources.iter().any(|r| *r == format!("*/{sub}")))
+    };
+    let names = own.names.is_empty()
+        || (!asked.names.is_empty() && asked.names.iter().all(|n| own.names.iter().any(|o| o == n)));
+    all(&own.verbs, &asked.verbs)
+        && all(&own.groups, &asked.groups)
+        && asked.resources.iter().all(resource)
+        && names
+        && asked.urls.iter().all(|a| own.urls.iter().any(|o| url_covers(o, a)))
+}
+
+/// What of some rules others do not grant: what whoever has those others may not hand on.
+pub fn uncovered(own: &[Rule], asked: &[Rule]) -> Vec<Rule> {
+    broken_down(asked).into_iter().filter(|asked| !own.iter().any(|own| covers_one(own, asked))).collect()
+}
+
+/// Whom a binding names.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Subject {
+    /// A user.
+    User(Text),
+    /// A group.
+    Group(Text),
+    /// A service account: its namespace and its name.
+    ServiceAccount(Text, Text),
+}
+
+impl Subject {
+    /// Reads a subject; `None` for one that names nobody. `home` is the binding's namespace.
+    pub fn of<T: Tree>(node: &T, home: &str) -> Option<Self> {
+        let text = |key: &str| node.member(key).and_then(Tree::text).unwrap_or_default();
+        let name = text("name");
+        match text("kind") {
+            "User" => Some(Self::User(name.into())),
+            "Group" => Some(Self::Group(name.into())),
+            "ServiceAccount" => {
+                let namespace = if text("namespace").is_empty() { home } else { text("namespace") };
+                (!namespace.is_empty()).then(|| Self::ServiceAccount(namespace.into(), name.into()))
+            }
+            _ => None,
+        }
+        .map(Self::canonical)
+    }
+
+    /// A user whose name is a service account's is that service account.
+    fn canonical(self) -> Self {
+        match &self {
+            Self::User(name) => match name.strip_prefix("system:serviceaccount:").and_then(|rest| rest.split_once(':'))
+            {
+                Some((namespace, name)) => Self::ServiceAccount(namespace.into(), name.into()),
+                None => self,
+            },
+            _ => self,
+        }
+    }
+
+    /// Reads `user:NAME`, `group:NAME`, `serviceaccount:NAMESPACE:NAME` (or `sa:`), or a user's name as it is.
+    pub fn parse(text: &str) -> Self {
+        let account =
+            |rest: &str| rest.split_once([':', '/']).map(|(ns, name)| Self::ServiceAccount(ns.into(), name.into()));
+        let parsed = match text.split_once(':') {
+            Some(("user", name)) => Some(Self::User(name.into())),
+            Some(("group", name)) => Some(Self::Group(name.into())),
+            Some(("serviceaccount" | "sa", rest)) => account(rest),
+            _ => None,
+        };
+        parsed.unwrap_or_else(|| Self::User(text.into())).canonical()
+    }
+
+    /// The groups that it is in by itself.
+    pub fn implicit_groups(&self) -> Vec<Text> {
+        match self {
+            Self::User(name) if name == "system:anonymous" => vec!["system:unauthenticated".into()],
+            Self::User(_) => vec!["system:authenticated".into()],
+            // Whoever is in a group is somebody.
+            Self::Group(name) if name == "system:unauthenticated" => Vec::new(),
+            Self::Group(name) if name == "system:authenticated" => Vec::new(),
+            Self::Group(_) => vec!["system:authenticated".into()],
+            Self::ServiceAccount(namespace, _) => vec![
+                "system:serviceaccounts".into(),
+                format!("system:serviceaccounts:{namespace}").into(),
+                "system:authenticated".into(),
+            ],
+        }
+    }
+}
+
+impl fmt::Display for Subject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::User(name) => write!(f, "user {name}"),
+            Self::Group(name) => write!(f, "group {name}"),
+            Self::ServiceAccount(namespace, name) => write!(f, "service account {namespace}/{name}"),
+        }
+    }
+}
+
+/// A Role or a ClusterRole.
+#[derive(Clone, Debug)]
+pub struct Role {
+    /// What it is.
+    pub id: ObjectId,
+    /// What it grants, with what is aggregated into it; bindings share it.
+    pub rules: Arc<[Rule]>,
+    /// Its labels, by which it is aggregated into others.
+    pub labels: Labels,
+    /// Whose rules it takes over; nothing where it has its own.
+    pub aggregates: Option<Vec<Selector>>,
+    /// Where it comes from.
+    pub origin: Origin,
+}
+
+impl Role {
+    /// Reads a Role or ClusterRole.
+    ///
+    /// # Errors
+    /// Why it cannot be understood.
+    pub fn of<T: Tree>(id: ObjectId, node: &T, origin: Origin) -> Result<Self, String> {
+        let aggregates = match node.member("aggregationRule").map(|a| items(a.member("clusterRoleSelectors"))) {
+            None => None,
+            Some(selectors) => Some(selectors.iter().map(Selector::of).collect::<Result<Vec<_>, _>>()?),
+        };
+        Ok(Self {
+            rules: items(node.member("rules")).iter().map(Rule::of).collect(),
+            labels: Labels::of(node.member("metadata").and_then(|m| m.member("labels"))),
+            aggregates,
+            origin,
+            id,
+        })
+    }
+}
+
+/// A RoleBinding or a ClusterRoleBinding.
+#[derive(Clone, Debug)]
+pub struct Binding {
+    /// What it is; its namespace is where it grants, everywhere where it has none.
+    pub id: ObjectId,
+    /// The namespace of the Role, empty for a ClusterRole; and its name.
+    pub role: (Text, Text),
+    /// Where the role is named.
+    pub role_place: Option<Place>,
+    /// To whom, and where each is named.
+    pub subjects: Vec<(Subject, Option<Place>)>,
+    /// Where it comes from.
+    pub origin: Origin,
+}
+
+impl Binding {
+    /// Reads a RoleBinding or ClusterRoleBinding.
+    ///
+    /// # Errors
+    /// Why it cannot be understood.
+    pub fn of<T: Tree>(id: ObjectId, node: &T, origin: Origin) -> Result<Self, String> {
+        let role = node.member("roleRef").ok_or("it has no roleRef")?;
+        let text = |key: &str| role.member(key).and_then(Tree::text).unwrap_or_default();
+        let namespace = match text("kind") {
+            "ClusterRole" => Text::default(),
+            "Role" => id.namespace.clone(),
+            other => return Err(format!("its roleRef is of kind `{other}`")),
+        };
+        let subjects = items(node.member("subjects")).iter();
+        let subjects = subjects.filter_map(|s| Some((Subject::of(s, &id.namespace)?, s.place()))).collect();
+        Ok(Self { role: (namespace, text("name").into()), role_place: role.place(), subjects, origin, id })
+    }
+
+    /// How its role is called in a sentence.
+    pub fn role_name(&self) -> String {
+        let kind = if self.role.0.is_empty() { "ClusterRole" } else { "Role" };
+        format!("{kind} `{}`", self.role.1)
+    }
+}
+
+/// All roles and bindings of a cluster, by what is looked for.
+#[derive(Debug, Default)]
+pub struct Rbac {
+    /// Roles by namespace (empty for ClusterRoles) and name.
+    pub roles: BTreeMap<(Text, Text), Role>,
+    /// Bindings, in the order of the inputs.
+    pub bindings: Vec<Binding>,
+    by_subject: BTreeMap<Subject, Vec<u32>>,
+}
+
+/// Why a request is allowed.
+#[derive(Clone, Copy, Debug)]
+pub struct Grant<'a> {
+    /// The binding.
+    pub binding: &'a Binding,
+    /// The role.
+    pub role: &'a Role,
+    /// The rule.
+    pub rule: &'a Rule,
+}
+
+impl Rbac {
+    /// Fills aggregated roles, and indexes the bindings: to be called once all are there.
+    pub fn finish(&mut self) {
+        self.aggregate();
+        for (at, binding) in self.bindings.iter().enumerate() {
+            for (subject, _) in &binding.subjects {
+                let known = self.by_subject.entry(subject.clone()).or_default();
+                if known.last() != Some(&(at as u32)) {
+                    known.push(at as u32);
+                }
+            }
+        }
+    }
+
+    /// Each aggregated role takes over the rules of those it selects, until nothing changes: `admin` selects `edit`,
+    /// which selects `view`.
+    fn aggregate(&mut self) {
+        let aggregated: Vec<(Text, Text)> =
+            self.roles.iter().filter(|(_, r)| r.aggregates.is_some()).map(|(key, _)| key.clone()).collect();
+        loop {
+            let mut changed = false;
+            for key in &aggregated {
+                let mut rules: Vec<Rule> = Vec::new();
+                let selectors = self.roles[key].aggregates.clone().unwrap_or_default();
+                for (other, role) in self.roles.range((Text::default(), Text::default())..) {
+                    if !other.0.is_empty() {
+                        break;
+                    }
+                    if other != key && selectors.iter().any(|s| s.matches(&role.labels)) {
+                        for rule in role.rules.iter() {
+                            if !rules.contains(rule) {
+                                rules.push(rule.clone());
+                            }
+                        }
+                    }
+                }
+                if let Some(role) = self.roles.get_mut(key)
+                    && *role.rules != *rules
+                {
+                    // Aggregation never takes a rule away again while it runs: it ends.
+                    role.rules = rules.into();
+                    changed = true;
+                }
+            }
+            if !changed {
+                return;
+            }
+        }
+    }
+
+    /// The bindings that name a subject.
+    pub fn bindings_of(&self, subject: &Subject) -> impl Iterator<Item = &Binding> {
+        let known = self.by_subject.get(subject).map_or(&[][..], Vec::as_slice);
+        known.iter().map(|at| &self.bindings[*at as usize])
+    }
+
+    /// The subjects that are bound, each once.
+    pub fn subjects(&self) -> impl Iterator<Item = &Subject> {
+        self.by_subject.keys()
+    }
+
+    /// The role that a binding names.
+    pub fn role(&self, binding: &Binding) -> Option<&Role> {
+        self.roles.get(&binding.role)
+    }
+
+    /// What allows some subjects (a user, and the groups it is in) a request; nothing where nothing does.
+    pub fn authorize<'a>(&'a self, subjects: &[Subject], request: &Request<'_>) -> Option<Grant<'a>> {
+        let of_namespace =
+            |binding: &&Binding| binding.id.namespace.is_empty() || binding.id.namespace == request.namespace;
+        for binding in subjects.iter().flat_map(|s| self.bindings_of(s)).filter(of_namespace) {
+            let Some(role) = self.role(binding) else { continue };
+            if let Some(rule) = role.rules.iter().find(|r| r.allows(request)) {
+                return Some(Grant { binding, role, rule });
+            }
+        }
+        None
+    }
+
+    /// The same for a path that belongs to no resource: only what is bound everywhere counts.
+    pub fn authorize_url<'a>(&'a self, subjects: &[Subject], verb: &str, path: &str) -> Option<Grant<'a>> {
+        let everywhere = |binding: &&Binding| binding.id.namespace.is_empty();
+        for binding in subjects.iter().flat_map(|s| self.bindings_of(s)).filter(everywhere) {
+            let Some(role) = self.role(binding) else { continue };
+            if let Some(rule) = role.rules.iter().find(|r| r.allows_url(verb, path)) {
+                return Some(Grant { binding, role, rule });
+            }
+        }
+        None
+    }
+
+    /// All rules that some subjects have in a namespace: those of the cluster too.
+    pub fn rules_in(&self, subjects: &[Subject], namespace: &str) -> Vec<Rule> {
+        let bindings = subjects.iter().flat_map(|s| self.bindings_of(s));
+        let here = bindings.filter(|b| b.id.namespace.is_empty() || b.id.namespace == namespace);
+        here.filter_map(|b| self.role(b)).flat_map(|r| r.rules.iter().cloned()).collect()
+    }
+}

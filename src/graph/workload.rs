@@ -1,0 +1,162 @@
+//! What runs, what names it, and what it may be.
+
+use super::labels::{Labels, Selector, items};
+use super::network::{NamedPort, Protocol};
+use super::object::Origin;
+use crate::bundle::ObjectId;
+use crate::document::{Tree, View};
+use crate::source::Place;
+use crate::value::Text;
+use std::net::IpAddr;
+
+/// A pod, or what makes pods.
+#[derive(Clone, Debug)]
+pub struct Workload {
+    /// What it is.
+    pub id: ObjectId,
+    /// The labels of its pods.
+    pub labels: Labels,
+    /// The service account that they run as.
+    pub account: Text,
+    /// Whether they use the node's network: no policy governs them.
+    pub host_network: bool,
+    /// Their addresses, where it is a pod that runs.
+    pub ips: Vec<IpAddr>,
+    /// The ports that they name.
+    pub ports: Vec<NamedPort>,
+    /// Folders of the node that they mount.
+    pub host_paths: Vec<(Text, Option<Place>)>,
+    /// Where it comes from.
+    pub origin: Origin,
+}
+
+impl Workload {
+    /// Reads a Pod, a Deployment and their like; `None` for a kind that makes no pods.
+    pub fn of<T: Tree>(id: ObjectId, node: &T, origin: Origin) -> Option<Self> {
+        let spec = node.member("spec");
+        let (labels, pod) = match (&*id.group, &*id.kind) {
+            ("", "Pod") => (None, spec?),
+            ("", "ReplicationController")
+            | ("apps", "Deployment" | "StatefulSet" | "DaemonSet" | "ReplicaSet")
+            | ("batch", "Job") => template(spec)?,
+            ("batch", "CronJob") => template(spec?.member("jobTemplate").and_then(|j| j.member("spec")))?,
+            _ => return None,
+        };
+        let own = || Labels::of(node.member("metadata").and_then(|m| m.member("labels")));
+        let text = |key: &str| pod.member(key).and_then(Tree::text).filter(|t| !t.is_empty());
+        let truth = |key: &str| matches!(pod.member(key).map(Tree::view), Some(View::Bool(true)));
+        let containers = items(pod.member("containers")).iter().chain(items(pod.member("initContainers")));
+        let ports = containers.flat_map(|c| items(c.member("ports"))).filter_map(|p| {
+            let number = match p.member("containerPort")?.view() {
+                View::Number(n) => u16::try_from(n.as_u64()?).ok()?,
+                _ => return None,
+            };
+            let protocol = p.member("protocol").and_then(Tree::text).map_or(Some(Protocol::Tcp), Protocol::of)?;
+            Some(NamedPort { name: p.member("name")?.text()?.into(), protocol, port: number })
+        });
+        let volumes = items(pod.member("volumes")).iter();
+        let host_paths = volumes
+            .filter_map(|v| v.member("hostPath"))
+            .map(|h| (h.member("path").and_then(Tree::text).unwrap_or_default().into(), h.place()));
+        let status = node.member("status");
+        let ips =
+            items(status.and_then(|s| s.member("podIPs"))).iter().filter_map(|i| i.member("ip")?.text()?.parse().ok());
+        let mut ips: Vec<IpAddr> = ips.collect();
+        if ips.is_empty() {
+            ips.extend(status.and_then(|s| s.member("podIP")?.text()?.parse::<IpAddr>().ok()));
+        }
+        Some(Self {
+            labels: labels.unwrap_or_else(own),
+            account: text("serviceAccountName").or_else(|| text("serviceAccount")).unwrap_or("default").into(),
+            host_network: truth("hostNetwork"),
+            ips,
+            ports: ports.collect(),
+            host_paths: host_paths.collect(),
+            origin,
+            id,
+        })
+    }
+}
+
+/// The labels and the spec of the pods that a template makes.
+fn template<T: Tree>(from: Option<&T>) -> Option<(Option<Labels>, &T)> {
+    let template = from?.member("template")?;
+    let labels = Labels::of(template.member("metadata").and_then(|m| m.member("labels")));
+    Some((Some(labels), template.member("spec")?))
+}
+
+/// A Service.
+#[derive(Clone, Debug)]
+pub struct Service {
+    /// What it is.
+    pub id: ObjectId,
+    /// The pods that it sends to; nothing where it names none.
+    pub selector: Option<Selector>,
+    /// Addresses that it takes over: CVE-2020-8554.
+    pub external_ips: Vec<(Text, Option<Place>)>,
+    /// The name that it stands for.
+    pub external_name: Option<(Text, Option<Place>)>,
+    /// Where it comes from.
+    pub origin: Origin,
+}
+
+impl Service {
+    /// Reads a Service.
+    pub fn of<T: Tree>(id: ObjectId, node: &T, origin: Origin) -> Self {
+        let spec = node.member("spec");
+        let selector = Labels::of(spec.and_then(|s| s.member("selector")));
+        let requirements: Vec<_> = selector.iter().flat_map(|(k, v)| Selector::equal(k, v).0).collect();
+        let ips = items(spec.and_then(|s| s.member("externalIPs"))).iter();
+        let name = spec.and_then(|s| s.member("externalName"));
+        Self {
+            selector: (!requirements.is_empty()).then_some(Selector(requirements)),
+            external_ips: ips.filter_map(|ip| Some((ip.text()?.into(), ip.place()))).collect(),
+            external_name: name.and_then(|n| Some((n.text()?.into(), n.place()))),
+            origin,
+            id,
+        }
+    }
+}
+
+/// A host that an Ingress, a route or a gateway serves.
+#[derive(Clone, Debug)]
+pub struct Host {
+    /// The host, in lower case; `*.` stands for one label or more.
+    pub host: Text,
+    /// The path below it; empty where none is said.
+    pub path: Text,
+    /// The object that serves it.
+    pub id: ObjectId,
+    /// Where it is named.
+    pub place: Option<Place>,
+    /// Where the object comes from.
+    pub origin: Origin,
+}
+
+impl Host {
+    /// The hosts of an Ingress, an HTTPRoute and their like.
+    pub fn of<T: Tree>(id: &ObjectId, node: &T, origin: Origin) -> Vec<Self> {
+        let spec = node.member("spec");
+        let host = |name: &str, path: &str, place| Self {
+            host: name.to_lowercase().into(),
+            path: path.into(),
+            id: id.clone(),
+            place,
+            origin,
+        };
+        let mut all = Vec::new();
+        for rule in items(spec.and_then(|s| s.member("rules"))) {
+            let Some(name) = rule.member("host").filter(|_| id.kind == "Ingress") else { continue };
+            let Some(text) = name.text() else { continue };
+            let paths = items(rule.member("http").and_then(|h| h.member("paths")));
+            let paths: Vec<&str> = paths.iter().map(|p| p.member("path").and_then(Tree::text).unwrap_or("/")).collect();
+            let paths = if paths.is_empty() { vec!["/"] } else { paths };
+            all.extend(paths.into_iter().map(|path| host(text, path, name.place())));
+        }
+        if id.group == "gateway.networking.k8s.io" {
+            let names = items(spec.and_then(|s| s.member("hostnames"))).iter();
+            all.extend(names.filter_map(|n| Some(host(n.text()?, "/", n.place()))));
+        }
+        all
+    }
+}
