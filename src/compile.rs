@@ -1,6 +1,6 @@
 //! The pipeline from end to end, in two halves: between them, the shell reads the verbatim files that tenants name.
 
-use crate::bundle::{self, ClusterBundle, Manifests, Templates};
+use crate::bundle::{self, Keep, ClusterBundle, Manifests, Templates};
 use crate::diagnostic::{Diagnostic, Level, Scope, sort};
 use crate::document::{Node, Value};
 use crate::source::{Place, SourceId, Sources};
@@ -128,8 +128,8 @@ pub struct Wish {
     pub allow_removal: Vec<String>,
     /// The version of this program.
     pub version: String,
-    /// Whether the files' texts are wanted, and not only what is wrong: ten thousand tenants have 100 MB of them.
-    pub texts: bool,
+    /// What is kept of the objects: their texts become the tree's files.
+    pub keep: Keep,
 }
 
 /// Everything that comes out.
@@ -155,7 +155,7 @@ pub fn back(front: &mut Front, sources: &Sources, manifests: &Manifests, wish: &
         let broken = failing(&findings);
         front.tenancy.tenants.retain(|t| !broken.contains(&t.name.value));
         let (mut bundles, faults) =
-            bundle::render(&front.tenancy, fleet, &front.templates, manifests, sources, wish.texts);
+            bundle::render(&front.tenancy, fleet, &front.templates, manifests, sources, wish.keep);
         findings.extend(faults);
         if !findings.iter().any(Diagnostic::stops_the_fleet) {
             let named = |list: &[String], name: &str| list.is_empty() || list.iter().any(|n| n == name);
@@ -187,7 +187,7 @@ pub fn back(front: &mut Front, sources: &Sources, manifests: &Manifests, wish: &
                         version: &wish.version,
                         templates: &front.templates.digest,
                         profiles: &front.profiles_digest,
-                        texts: wish.texts,
+                        texts: wish.keep == Keep::Texts,
                     }
                 };
             }

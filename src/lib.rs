@@ -31,6 +31,7 @@ pub mod spec;
 pub mod tenancy;
 pub mod bundle;
 pub mod graph;
+pub mod isolation;
 pub mod tree;
 pub mod import;
 pub mod compile;

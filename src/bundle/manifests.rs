@@ -8,6 +8,7 @@ use crate::document::{self, Document, Value as Tree};
 use crate::source::{Place, SourceId, Sources, join, parent};
 use crate::spec::leaf::FilePath;
 use crate::tenancy::model::{OnCluster, Tenant};
+use crate::value::Value as Made;
 use crate::tenancy::{CLUSTER_ADMIN, MANIFEST_FLOOR, Permits, Tenancy};
 use rayon::prelude::*;
 use std::collections::BTreeMap;
@@ -249,6 +250,6 @@ impl Manifests {
             let fix = format!("bind a lesser role, or write a Waiver of `{}` for {object}", CLUSTER_ADMIN.id);
             return Err(Box::new(Diagnostic::new(&CLUSTER_ADMIN, place, message).fix(fix)));
         }
-        Ok(Some(Object { id, body: Body::Verbatim(raw.into()), origin: place }))
+        Ok(Some(Object { id, body: Body::Verbatim(raw.into(), Made::from(&value)), origin: place }))
     }
 }

@@ -6,7 +6,7 @@ pub mod object;
 mod template;
 
 pub use manifests::{MANIFEST, MANIFEST_NOT_ALLOWED, Manifests, reaches_out, read_otherwise, wanted};
-pub use object::{ObjectId, Part};
+pub use object::{Keep, ObjectId, Part};
 pub use template::{EXPRESSION, LIMIT, SYNTAX, Template, UNDEFINED};
 
 use object::{Body, Object};
@@ -182,7 +182,7 @@ pub struct ClusterBundle {
     pub tenants: Vec<TenantBundle>,
 }
 
-/// Renders every tenant on every cluster; with their texts, or only to find what is wrong.
+/// Renders every tenant on every cluster, and keeps of the objects what is asked for.
 #[inline(never)]
 pub fn render(
     tenancy: &Tenancy,
@@ -190,13 +190,13 @@ pub fn render(
     templates: &Templates,
     manifests: &Manifests,
     sources: &Sources,
-    texts: bool,
+    keep: Keep,
 ) -> (Vec<ClusterBundle>, Vec<Diagnostic>) {
     let mut out = Vec::new();
     let mut bundles = Vec::new();
     for (index, cluster) in fleet.spec.clusters.iter().enumerate() {
         let renderer = Renderer::new(fleet, cluster, templates, manifests, sources);
-        let platform = renderer.platform(texts, &mut out);
+        let platform = renderer.platform(keep, &mut out);
         let here: Vec<(usize, &Tenant, &OnCluster)> =
             tenancy.tenants.iter().enumerate().filter_map(|(i, t)| Some((i, t, t.on(index)?))).collect();
         let rendered: Vec<(TenantBundle, Vec<Diagnostic>)> = here
@@ -211,7 +211,8 @@ pub fn render(
                 };
                 for object in renderer.tenant(tenant, on, &mut faults) {
                     let part = if kinds::surely_present(&object.id) { &mut bundle.early } else { &mut bundle.late };
-                    part.push(object, texts);
+                    let place = place_of(tenant, on, &object.id);
+                    part.push(object, keep, place);
                 }
                 (bundle, faults)
             })
@@ -226,6 +227,12 @@ pub fn render(
         bundles.push(bundle);
     }
     (bundles, out)
+}
+
+/// What in a spec an object is rendered from: the namespace that it is, or is in.
+fn place_of(tenant: &Tenant, on: &OnCluster, id: &ObjectId) -> Place {
+    let home = if id.namespace.is_empty() { &id.name } else { &id.namespace };
+    on.namespaces.iter().find(|n| n.name == *home).map_or(tenant.name.place, |n| n.place)
 }
 
 /// What tenants require, and nothing defines.
@@ -318,7 +325,7 @@ impl<'a> Renderer<'a> {
         scope
     }
 
-    fn platform(&self, texts: bool, out: &mut Vec<Diagnostic>) -> Part {
+    fn platform(&self, keep: Keep, out: &mut Vec<Diagnostic>) -> Part {
         let mut scope = self.base();
         scope.push("roles", &self.roles);
         let mut found = Vec::new();
@@ -343,7 +350,7 @@ impl<'a> Renderer<'a> {
             }
         }
         let mut part = Part::default();
-        in_order(objects).into_iter().for_each(|object| part.push(object, texts));
+        in_order(objects).into_iter().for_each(|object| part.push(object, keep, self.fleet_place));
         part
     }
 

@@ -90,8 +90,19 @@ pub struct Object<'s> {
 pub enum Body<'s> {
     /// A value, to be emitted.
     Value(Value),
-    /// The bytes of a verbatim file.
-    Verbatim(Cow<'s, str>),
+    /// The bytes of a verbatim file, and what they say.
+    Verbatim(Cow<'s, str>, Value),
+}
+
+/// What is kept of objects besides what they are. Ten thousand tenants have 100 MB of texts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Keep {
+    /// Nothing: only what is wrong with them is asked.
+    Nothing,
+    /// Their texts, to be written.
+    Texts,
+    /// Their values, to be reasoned about.
+    Values,
 }
 
 /// Objects that are applied together: what becomes one file.
@@ -101,16 +112,23 @@ pub struct Part {
     pub objects: Vec<ObjectId>,
     /// Their YAML, each after a `---` line; empty where no text was asked for.
     pub text: String,
+    /// Their values, and what each is rendered from; empty where none was asked for.
+    pub values: Vec<(Value, Place)>,
 }
 
 impl Part {
-    /// Adds an object, and its text where one is asked for.
-    pub fn push(&mut self, object: Object<'_>, text: bool) {
-        if text {
+    /// Adds an object, and what of it is asked for. `place` is what a rendered one is rendered from.
+    pub fn push(&mut self, object: Object<'_>, keep: Keep, place: Place) {
+        if keep == Keep::Values {
+            self.values.push(match object.body {
+                Body::Value(value) => (value, place),
+                Body::Verbatim(_, value) => (value, object.origin),
+            });
+        } else if keep == Keep::Texts {
             self.text.push_str("---\n");
             match &object.body {
                 Body::Value(value) => emit(&mut self.text, value),
-                Body::Verbatim(bytes) => {
+                Body::Verbatim(bytes, _) => {
                     self.text.push_str(bytes);
                     if !bytes.ends_with('\n') {
                         self.text.push('\n');

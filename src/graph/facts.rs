@@ -19,6 +19,8 @@ pub struct NamespaceFact {
     pub id: ObjectId,
     /// Its labels, with the one that Kubernetes sets.
     pub labels: Labels,
+    /// Its annotations.
+    pub annotations: Labels,
     /// Where it comes from.
     pub origin: Origin,
 }
@@ -145,7 +147,8 @@ impl Facts {
             ("", "Namespace") => {
                 let mut labels = Labels::of(metadata.and_then(|m| m.member("labels")));
                 labels.set(NAME_LABEL.into(), id.name.clone());
-                self.namespaces.push(NamespaceFact { labels, origin, id });
+                let annotations = Labels::of(metadata.and_then(|m| m.member("annotations")));
+                self.namespaces.push(NamespaceFact { labels, annotations, origin, id });
             }
             ("", "ServiceAccount") => {
                 let annotations = metadata.and_then(|m| m.member("annotations"));

@@ -3,18 +3,23 @@
 //! Rendered objects, manifests from elsewhere and a snapshot of a live cluster all become the same graph. What a kind
 //! means is read in [`facts`]; what belongs to whom is settled here.
 
+mod assemble;
 pub mod facts;
 pub mod flux;
+mod intake;
 pub mod labels;
 pub mod network;
 mod object;
 pub mod rbac;
 pub mod workload;
 
+pub use assemble::{Beside, cluster, without_fleet};
 pub use facts::Facts;
+pub use intake::{NOT_READ, Reading, read, read_snapshot};
 pub use object::{Input, Origin};
 
 use crate::bundle::ObjectId;
+use crate::diagnostic::Diagnostic;
 use crate::document;
 use crate::source::{Place, Source, Sources};
 use crate::value::Text;
@@ -84,6 +89,8 @@ pub struct Cluster {
     pub facts: Facts,
     /// Whether a snapshot says what else is there.
     pub closed: bool,
+    /// What could not be read: nothing is proven beside it.
+    pub blind: Vec<Diagnostic>,
     /// Objects that two inputs define: the second, and the first.
     pub defined_twice: Vec<(facts::Thing, Origin)>,
     by_name: HashMap<Text, u32>,
@@ -107,36 +114,38 @@ pub struct Parts {
     pub facts: Facts,
     /// Whether a snapshot is among them.
     pub closed: bool,
+    /// What could not be read.
+    pub blind: Vec<Diagnostic>,
 }
 
 impl Cluster {
     /// Puts a cluster together. `stranger` names the tenant of a namespace that no tenant declares; nothing for the
     /// platform's.
-    pub fn new(mut parts: Parts, stranger: &dyn Fn(&str, &Labels) -> Option<Text>) -> Self {
+    pub fn new(mut parts: Parts, stranger: &dyn Fn(&str, &Labels, &Labels) -> Option<Text>) -> Self {
         let defined_twice = settle(&mut parts.facts);
         let mut owner: HashMap<Text, Owner> = HashMap::new();
         for (at, tenant) in parts.tenants.iter().enumerate() {
             owner.extend(tenant.namespaces.iter().map(|n| (n.clone(), Owner::Tenant(at as u32))));
         }
-        let mut found: BTreeMap<Text, (Labels, Option<Origin>, Place)> = BTreeMap::new();
+        let mut found: BTreeMap<Text, (Labels, Labels, Option<Origin>, Place)> = BTreeMap::new();
         for fact in &parts.facts.namespaces {
-            found.insert(fact.id.name.clone(), (fact.labels.clone(), Some(fact.origin), fact.origin.place));
+            found.insert(fact.id.name.clone(), (fact.labels.clone(), fact.annotations.clone(), Some(fact.origin), fact.origin.place));
         }
         for thing in parts.facts.objects.iter().filter(|t| !t.id.namespace.is_empty()) {
             if !found.contains_key(&thing.id.namespace) {
                 let name = thing.id.namespace.clone();
                 let labels = Labels::new([(NAME_LABEL.into(), name.clone())]);
-                found.insert(name, (labels, None, thing.origin.place));
+                found.insert(name, (labels, Labels::default(), None, thing.origin.place));
             }
         }
         let mut tenants = parts.tenants;
         let mut by_tenant: HashMap<Text, u32> =
             tenants.iter().enumerate().map(|(i, t)| (t.name.clone(), i as u32)).collect();
         let mut namespaces = Vec::with_capacity(found.len());
-        for (name, (labels, origin, place)) in found {
+        for (name, (labels, annotations, origin, place)) in found {
             let owner = match owner.get(&name) {
                 Some(owner) => *owner,
-                None => match stranger(&name, &labels) {
+                None => match stranger(&name, &labels, &annotations) {
                     None => Owner::Platform,
                     Some(tenant) => {
                         let at = *by_tenant.entry(tenant.clone()).or_insert_with(|| {
@@ -195,6 +204,7 @@ impl Cluster {
             rbac,
             facts: parts.facts,
             closed: parts.closed,
+            blind: parts.blind,
             defined_twice,
             by_name,
             holders,

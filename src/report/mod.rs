@@ -3,6 +3,7 @@
 pub mod diff;
 mod github;
 mod json;
+pub mod proof;
 mod rules;
 #[cfg(feature = "cli")]
 mod text;

@@ -96,6 +96,12 @@ pub enum Command {
     Status,
     /// Prints what a change does to the objects, compared by meaning
     Diff(Diff),
+    /// Proves that no tenant can reach another, or shows the chain by which one can
+    Prove(Prove),
+    /// Says whether a subject may do something, with the chain
+    Can(Can),
+    /// Says whether pods can send to others, with the policies that let them
+    Reach(Reach),
     /// Prints the JSON Schemas, or writes them to a folder
     Schema(Schema),
     /// Prints a rule's manual
@@ -218,6 +224,78 @@ pub struct Diff {
     /// Ends with exit code 1 where something differs
     #[arg(long)]
     pub exit_code: bool,
+}
+
+/// What stands beside what is rendered.
+#[derive(Debug, Args)]
+pub struct Beside {
+    /// Manifests that tenantry does not render, for one cluster or for all; repeatable. Without a fleet each of their
+    /// namespaces counts as a tenant
+    #[arg(long, value_name = "[CLUSTER=]DIR")]
+    pub also: Vec<String>,
+    /// What a live cluster holds, as `kubectl get -o json` prints it; repeatable
+    #[arg(long, value_name = "[CLUSTER=]FILE")]
+    pub snapshot: Vec<String>,
+    /// Makes one tenant of the namespaces of --also that share a label's or annotation's value
+    #[arg(long, value_name = "KEY")]
+    pub group_by: Option<String>,
+    /// Only this cluster; repeatable
+    #[arg(long, value_name = "NAME")]
+    pub cluster: Vec<String>,
+}
+
+/// Flags of `prove`.
+#[derive(Debug, Args)]
+pub struct Prove {
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub beside: Beside,
+    /// Reports only these rules, or planes
+    #[arg(long, value_name = "RULE", value_delimiter = ',')]
+    pub only: Vec<String>,
+    /// Does not report these rules, or planes; the verdicts still count them
+    #[arg(long, value_name = "RULE", value_delimiter = ',')]
+    pub skip: Vec<String>,
+    /// Counts the findings of each rule, and does not print them
+    #[arg(long)]
+    pub summary: bool,
+}
+
+/// Flags of `can`.
+#[derive(Debug, Args)]
+pub struct Can {
+    /// Who: user:NAME, group:NAME, serviceaccount:NAMESPACE:NAME
+    pub subject: String,
+    /// The verb: get, create, impersonate …
+    pub verb: String,
+    /// The resource, as `pods`, `pods/exec`, `deployments.apps`; or a path, as /metrics
+    pub resource: String,
+    /// The object's name
+    pub name: Option<String>,
+    /// The namespace; the cluster's own resources when left out
+    #[arg(short, long, value_name = "NAME")]
+    pub namespace: Option<String>,
+    /// Counts only what is granted to the subject itself, and not to service accounts that it can act as
+    #[arg(long)]
+    pub direct: bool,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub beside: Beside,
+}
+
+/// Flags of `reach`.
+#[derive(Debug, Args)]
+pub struct Reach {
+    /// From where: NAMESPACE for any pod that may come, or NAMESPACE/WORKLOAD
+    pub from: String,
+    /// To where
+    pub to: String,
+    /// On this port, as 8080 or 53/UDP
+    #[arg(long, value_name = "PORT[/PROTOCOL]")]
+    pub port: Option<String>,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub beside: Beside,
 }
 
 /// Flags of `schema`.

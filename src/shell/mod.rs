@@ -1,6 +1,7 @@
 //! What touches the world: arguments, files, Git, the clock, the terminal. One file a command.
 
 mod args;
+mod clusters;
 mod commands;
 mod files;
 #[cfg(feature = "git")]

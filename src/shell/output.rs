@@ -86,3 +86,8 @@ pub fn findings(cli: &Cli, sources: &Sources, findings: &[Diagnostic], as_data: 
         Ok(())
     }
 }
+
+/// Findings as text, with colours where it goes to a terminal.
+pub fn text(sources: &Sources, findings: &[Diagnostic], terminal: bool, cli: &Cli) -> String {
+    report::text(sources, findings, terminal && colors(cli, std::io::stdout().is_terminal()), width())
+}

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
-use tenantry::bundle::{self, MANIFEST, Manifests};
+use tenantry::bundle::{self, Keep, MANIFEST, Manifests};
 use tenantry::compile::{self, Compiled, Files, Front, Wish};
 use tenantry::diagnostic::{Diagnostic, Scope};
 use tenantry::document::{self, Node, Value};
@@ -176,8 +176,8 @@ impl Session {
         Ok(Self { place, sources, front, manifests })
     }
 
-    /// Renders tenants and places them; with the files' texts, or only to find what is wrong.
-    pub fn compile(&mut self, wish: Selection, texts: bool) -> Compiled {
+    /// Renders tenants and places them, and keeps of the objects what is asked for.
+    pub fn compile(&mut self, wish: Selection, keep: Keep) -> Compiled {
         let repository_path = self
             .front
             .fleet()
@@ -190,7 +190,7 @@ impl Session {
             clusters: wish.clusters,
             allow_removal: wish.allow_removal,
             version: VERSION.to_owned(),
-            texts,
+            keep,
         };
         compile::back(&mut self.front, &self.sources, &self.manifests, &wish)
     }

@@ -6,7 +6,7 @@ pub mod generate;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
-use tenantry::bundle::Manifests;
+use tenantry::bundle::{Keep, Manifests};
 use tenantry::compile::{self, Compiled, Files, Wish};
 use tenantry::source::{Source, Sources};
 use tenantry::spec::Input;
@@ -53,7 +53,7 @@ pub fn compile(files: &[(&str, &str)]) -> (Sources, Compiled) {
         clusters: Vec::new(),
         allow_removal: Vec::new(),
         version: "0.1.0".into(),
-        texts: true,
+        keep: Keep::Texts,
     };
     let compiled = compile::back(&mut front, &sources, &Manifests::default(), &wish);
     (sources, compiled)

@@ -6,6 +6,7 @@ use crate::shell::{Fault, Outcome, output};
 use std::collections::BTreeSet;
 use std::mem::ManuallyDrop;
 use tenantry::catalog::RULES;
+use tenantry::bundle::Keep;
 use tenantry::compile::Compiled;
 use tenantry::diagnostic::{Diagnostic, Level};
 use tenantry::report::{count, plural};
@@ -24,7 +25,7 @@ pub fn run(cli: &Cli, args: &Check) -> Result<Outcome, Fault> {
     }
     // The end of the process frees them at once: dropping ten thousand tenants one by one takes longer than to read them.
     let mut session = ManuallyDrop::new(open(cli, args)?);
-    let compiled = ManuallyDrop::new(session.compile(Selection::default(), false));
+    let compiled = ManuallyDrop::new(session.compile(Selection::default(), Keep::Nothing));
     let mut findings = compiled.findings.clone();
     let known = known(cli, args)?;
     let before = findings.len();
@@ -87,7 +88,7 @@ fn at_revision(cli: &Cli, rev: &str) -> Result<BTreeSet<Fingerprint>, Fault> {
     let place = Place::find(cli, None)?;
     let store = Revision::open(&place.root, rev)?;
     let mut session = Session::read(cli, place, &store)?;
-    let compiled = session.compile(Selection::default(), false);
+    let compiled = session.compile(Selection::default(), Keep::Nothing);
     Ok(compiled.findings.iter().map(|d| fingerprint(&session.sources, d)).collect())
 }
 

@@ -6,7 +6,7 @@ use crate::shell::session::{Selection, Session, working_folder};
 use crate::shell::{Fault, Outcome, output};
 use std::collections::BTreeSet;
 use std::path::Path;
-use tenantry::bundle::ObjectId;
+use tenantry::bundle::{Keep, ObjectId};
 use tenantry::compile::Compiled;
 use tenantry::diagnostic::Level;
 use tenantry::document;
@@ -22,7 +22,7 @@ pub fn run(cli: &Cli, args: &Diff) -> Result<Outcome, Fault> {
         Selection { tenants: args.tenant.clone(), clusters: args.cluster.clone(), allow_removal: Vec::new() };
     let mut session = Session::open(cli, None)?;
     known_names(args, &session)?;
-    let compiled = session.compile(selection.clone(), true);
+    let compiled = session.compile(selection.clone(), Keep::Texts);
     let errors = compiled.findings.iter().filter(|d| d.level == Level::Error).count();
     if errors > 0 {
         output::err(&tenantry::report::text(&session.sources, &compiled.findings, false, 120));
@@ -122,7 +122,7 @@ fn at_revision(cli: &Cli, rev: &str, selection: Selection) -> Result<Option<Comp
     let mut session = Session::read(cli, place, &store)?;
     // What was removed since is no removal to refuse here: both sides are only compared.
     let allow_removal = session.front.lock.tenants().into_keys().map(str::to_owned).collect();
-    Ok(Some(session.compile(Selection { allow_removal, ..selection }, true)))
+    Ok(Some(session.compile(Selection { allow_removal, ..selection }, Keep::Texts)))
 }
 
 #[cfg(not(feature = "git"))]

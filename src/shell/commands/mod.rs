@@ -1,10 +1,13 @@
 //! One file a command.
 
+mod can;
 mod check;
 mod diff;
 mod import;
 mod init;
 mod new;
+mod prove;
+mod reach;
 mod render;
 mod schema;
 mod show;
@@ -26,6 +29,9 @@ pub fn run(cli: &Cli) -> Result<Outcome, Fault> {
         Command::Show(args) => show::run(cli, args),
         Command::Status => status::run(cli),
         Command::Diff(args) => diff::run(cli, args),
+        Command::Prove(args) => prove::run(cli, args),
+        Command::Can(args) => can::run(cli, args),
+        Command::Reach(args) => reach::run(cli, args),
         Command::Schema(args) => schema::run(cli, args),
         Command::Import(args) => import::run(cli, args),
         Command::Explain { rule } => {

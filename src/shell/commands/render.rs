@@ -11,6 +11,7 @@ use std::collections::BTreeSet;
 use std::io::IsTerminal;
 use std::mem::ManuallyDrop;
 use std::time::Duration;
+use tenantry::bundle::Keep;
 use tenantry::compile::Compiled;
 use tenantry::diagnostic::{Diagnostic, Level, sort};
 use tenantry::report::plural;
@@ -28,7 +29,7 @@ pub fn run(cli: &Cli, args: &Render) -> Result<Outcome, Fault> {
     let mut session = ManuallyDrop::new(Session::read_with(cli, place, &disk, context)?);
     let session: &mut Session = &mut session;
     let selection = select(args, session)?;
-    let mut compiled = ManuallyDrop::new(session.compile(selection, true));
+    let mut compiled = ManuallyDrop::new(session.compile(selection, Keep::Texts));
     let fatal = compiled.findings.iter().any(Diagnostic::stops_the_fleet);
     if args.stdout {
         output::findings(cli, &session.sources, &compiled.findings, false)?;

@@ -5,13 +5,14 @@ use crate::shell::session::{Selection, Session};
 use crate::shell::{Fault, Outcome, output};
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
+use tenantry::bundle::Keep;
 use tenantry::report::{count, plural};
 use tenantry::tree::namespaces_of;
 
 /// Runs the command.
 pub fn run(cli: &Cli) -> Result<Outcome, Fault> {
     let mut session = Session::open(cli, None)?;
-    let compiled = session.compile(Selection::default(), false);
+    let compiled = session.compile(Selection::default(), Keep::Nothing);
     let fleet_clusters: Vec<String> = session
         .front
         .fleet()

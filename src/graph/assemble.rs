@@ -1,0 +1,133 @@
+//! A fleet's tenants and objects, and what stands beside them → clusters.
+
+use super::facts::Facts;
+use super::rbac::Subject;
+use super::{Cluster, Input, Origin, Parts, TenantNode, builtin};
+use crate::bundle::{ClusterBundle, Part};
+use crate::diagnostic::Diagnostic;
+use crate::source::Sources;
+use crate::spec::FleetDoc;
+use crate::spec::fleet::FleetSpec;
+use crate::tenancy::model::{OnCluster, Tenant};
+use crate::tenancy::{Tenancy, reserved};
+use crate::value::Text;
+use rayon::prelude::*;
+use std::collections::BTreeSet;
+
+/// What stands beside a cluster's rendered objects.
+#[derive(Debug, Default)]
+pub struct Beside {
+    /// What it says.
+    pub facts: Facts,
+    /// What could not be read of it.
+    pub faults: Vec<Diagnostic>,
+    /// Whether a snapshot is among it.
+    pub closed: bool,
+}
+
+/// Puts a cluster of a fleet together. Namespaces that no tenant declares are the platform's, unless the fleet has no
+/// tenants there, or `group_by` (the key of a label or annotation) names their tenant.
+#[inline(never)]
+pub fn cluster(
+    fleet: &FleetDoc,
+    tenancy: &Tenancy,
+    bundle: &ClusterBundle,
+    sources: &mut Sources,
+    beside: Beside,
+    group_by: Option<&str>,
+) -> Cluster {
+    let spec = &fleet.spec.clusters[bundle.cluster];
+    let here: Vec<(&Tenant, &OnCluster)> =
+        tenancy.tenants.iter().filter_map(|t| Some((t, t.on(bundle.cluster)?))).collect();
+    let shared: BTreeSet<String> = fleet
+        .spec
+        .shared_subjects
+        .iter()
+        .flatten()
+        .flat_map(|s| {
+            let group = s.group.as_ref().map(|g| format!("group/{}", g.as_str()));
+            group.into_iter().chain(s.user.as_ref().map(|u| format!("user/{}", u.as_str())))
+        })
+        .collect();
+    let mut facts = Facts::default();
+    builtin(sources, &mut facts);
+    let rendered: Vec<Facts> = bundle
+        .tenants
+        .par_iter()
+        .map(|t| {
+            let mut facts = Facts::default();
+            add(&mut facts, &t.early);
+            add(&mut facts, &t.late);
+            facts
+        })
+        .collect();
+    add(&mut facts, &bundle.platform);
+    rendered.into_iter().for_each(|more| facts.append(more));
+    facts.append(beside.facts);
+    let rendered: BTreeSet<&str> = bundle.tenants.iter().map(|t| t.tenant.as_str()).collect();
+    let parts = Parts {
+        name: spec.name.as_str().into(),
+        plugin: spec.cni.as_ref().map(|c| c.name.as_str().into()),
+        pod_networks: spec.pod_cidrs.iter().flatten().filter_map(|c| c.as_str().parse().ok()).collect(),
+        tenants: here.iter().filter(|(t, _)| rendered.contains(t.name.value.as_str())).map(|(t, on)| tenant(t, on, &shared)).collect(),
+        facts,
+        closed: beside.closed,
+        blind: beside.faults,
+    };
+    let alone = parts.tenants.is_empty();
+    Cluster::new(parts, &|name, labels, annotations| {
+        stranger(&fleet.spec, name, group_by.and_then(|key| labels.get(key).or_else(|| annotations.get(key))), alone)
+    })
+}
+
+/// Puts a cluster together of manifests alone.
+pub fn without_fleet(sources: &mut Sources, mut beside: Beside, group_by: Option<&str>) -> Cluster {
+    builtin(sources, &mut beside.facts);
+    let parts = Parts {
+        name: "cluster".into(),
+        facts: beside.facts,
+        closed: beside.closed,
+        blind: beside.faults,
+        ..Parts::default()
+    };
+    let fleet = FleetSpec::default();
+    Cluster::new(parts, &|name, labels, annotations| {
+        stranger(&fleet, name, group_by.and_then(|key| labels.get(key).or_else(|| annotations.get(key))), true)
+    })
+}
+
+fn stranger(fleet: &FleetSpec, name: &str, group: Option<&str>, alone: bool) -> Option<Text> {
+    if reserved(fleet, name).is_some() {
+        return None;
+    }
+    match group {
+        Some(group) => Some(group.into()),
+        None => alone.then(|| name.into()),
+    }
+}
+
+fn add(facts: &mut Facts, part: &Part) {
+    for (id, (value, place)) in part.objects.iter().zip(&part.values) {
+        facts.add(id.clone(), value, Origin { input: Input::Rendered, place: *place });
+    }
+}
+
+fn tenant(tenant: &Tenant, on: &OnCluster, shared: &BTreeSet<String>) -> TenantNode {
+    let own = tenant.principals.iter().filter(|p| !shared.contains(&p.value));
+    let subjects = own.filter_map(|p| match p.value.split_once('/') {
+        Some(("group", name)) => Some(Subject::Group(name.into())),
+        Some(("user", name)) => Some(Subject::User(name.into())),
+        _ => None,
+    });
+    TenantNode {
+        name: tenant.name.value.as_str().into(),
+        place: tenant.name.place,
+        subjects: subjects.collect(),
+        namespaces: on.namespaces.iter().map(|n| n.name.as_str().into()).collect(),
+        reaches: on
+            .namespaces
+            .iter()
+            .flat_map(|n| n.reaches.iter().map(|to| (Text::from(&n.name), Text::from(to))))
+            .collect(),
+    }
+}

@@ -1,0 +1,163 @@
+//! Manifests that tenantry did not render → facts: overlays are looked through, lists are opened, nothing is skipped in
+//! silence.
+
+use super::facts::{Facts, is_overlay, listed, patches};
+use super::flux::Controller;
+use super::{Input, Origin};
+use crate::bundle::ObjectId;
+use crate::diagnostic::{Diagnostic, Scope, rule};
+use crate::document::{self, Document, Node, Value as Kind};
+use crate::source::{Place, SourceId, Sources, join, parent};
+use crate::value::{Text, Value};
+use rayon::prelude::*;
+use std::collections::BTreeSet;
+
+rule! {
+    /// A file among the manifests cannot be read as objects.
+    ///
+    /// ## Why it matters
+    /// What it grants is not known, so nothing is proven.
+    ///
+    /// ## Fix
+    /// Render it first (`helm template`, `kustomize build`), and give what comes out; or leave it out of the folder.
+    pub static NOT_READ = "document/not-read", Error;
+}
+
+/// What was read of some manifests.
+#[derive(Debug, Default)]
+pub struct Reading {
+    /// What they say.
+    pub facts: Facts,
+    /// What could not be read.
+    pub faults: Vec<Diagnostic>,
+    /// Overlays: their patches are not applied.
+    pub overlays: usize,
+}
+
+/// The name of a file without its folders.
+fn file_name(path: &str) -> &str {
+    path.rsplit('/').next().unwrap_or(path)
+}
+
+/// Reads manifests. What an overlay names as a patch is no object, but for the arguments of Flux's controllers in it.
+#[inline(never)]
+pub fn read(sources: &Sources, ids: &[SourceId]) -> Reading {
+    let parsed: Vec<(SourceId, Vec<Document>, Vec<Diagnostic>)> = ids
+        .par_iter()
+        .map(|id| {
+            let (documents, faults) = document::parse_foreign(*id, sources.get(*id));
+            (*id, documents, faults)
+        })
+        .collect();
+    let mut patched: BTreeSet<String> = BTreeSet::new();
+    let mut reading = Reading::default();
+    for (id, documents, faults) in &parsed {
+        let path = &sources.get(*id).path;
+        for document in documents.iter().filter(|d| is_overlay(&d.root) || file_name(path).starts_with("kustomization.")) {
+            reading.overlays += 1;
+            patched.extend(patches(&document.root).into_iter().filter_map(|p| join(parent(path), p)));
+        }
+        let not_read = |fault: &Diagnostic| {
+            Diagnostic::new(&NOT_READ, fault.place, format!("{path} cannot be read: {}", fault.message))
+                .fix("render it first (helm template, kustomize build), or leave it out")
+                .scope(Scope::Fleet)
+        };
+        reading.faults.extend(faults.iter().map(not_read));
+    }
+    let all: Vec<(Facts, Vec<Diagnostic>)> = parsed
+        .par_iter()
+        .map(|(id, documents, _)| {
+            let (mut facts, mut faults) = (Facts::default(), Vec::new());
+            let path = &sources.get(*id).path;
+            let overlay = file_name(path).starts_with("kustomization.");
+            for document in documents {
+                if overlay || is_overlay(&document.root) || patched.contains(path) {
+                    flags(sources, &document.root, &mut facts);
+                } else if !matches!(document.root.value, Kind::Null) {
+                    object(&document.root, &mut facts, &mut faults);
+                }
+            }
+            (facts, faults)
+        })
+        .collect();
+    for (facts, faults) in all {
+        reading.facts.append(facts);
+        reading.faults.extend(faults);
+    }
+    reading
+}
+
+fn object(node: &Node, facts: &mut Facts, faults: &mut Vec<Diagnostic>) {
+    if let Some(items) = listed(node) {
+        return items.iter().for_each(|item| object(item, facts, faults));
+    }
+    let place = node.entries().first().map_or(node.place, |e| e.key_place);
+    match ObjectId::of(node) {
+        // Ours are read as specs.
+        Ok(id) if id.group == "tenantry.dev" => {}
+        Ok(id) => facts.add(id, node, Origin { input: Input::Manifest, place }),
+        // Values of a chart, a workflow's file: nothing that could be applied.
+        Err(_) if node.get("apiVersion").is_none() && node.get("kind").is_none() => {
+            *facts.unread.entry("documents that are no objects".into()).or_default() += 1;
+        }
+        Err(reason) => faults.push(
+            Diagnostic::new(&NOT_READ, place, format!("this is no object: {reason}")).fix("mend it, or leave it out").scope(Scope::Fleet),
+        ),
+    }
+}
+
+/// Arguments of Flux's controllers that a patch sets, as `fluxcd.io/flux/installation/configuration/multitenancy` shows.
+fn flags(sources: &Sources, node: &Node, facts: &mut Facts) {
+    let mut texts = Vec::new();
+    strings(node, &mut texts);
+    for (text, place) in texts {
+        let source = sources.get(place.source);
+        for word in text.split(|c: char| c.is_whitespace() || c == '"' || c == '\'') {
+            let flag = word.trim_start_matches('-').split('=').next().unwrap_or_default();
+            if !word.starts_with("--") || !["no-cross-namespace-refs", "no-remote-bases", "default-service-account"].contains(&flag) {
+                continue;
+            }
+            // A patch within a text has no places of its own: the word's is looked for in the file.
+            let at = source.text[place.start as usize..].find(word).map_or(place, |offset| {
+                let start = place.start + offset as u32;
+                Place { start, end: start + word.len() as u32, ..place }
+            });
+            let id = ObjectId { group: "apps".into(), kind: "Deployment".into(), namespace: "flux-system".into(), name: "Flux's controllers".into() };
+            let origin = Origin { input: Input::Manifest, place: at };
+            facts.controllers.push(Controller { id, args: vec![(Text::from(word), Some(at))], origin });
+        }
+    }
+}
+
+fn strings<'a>(node: &'a Node, out: &mut Vec<(&'a str, Place)>) {
+    match &node.value {
+        Kind::String(text) => out.push((text, node.place)),
+        Kind::Seq(items) => items.iter().for_each(|item| strings(item, out)),
+        Kind::Map(entries) => entries.iter().for_each(|entry| strings(&entry.node, out)),
+        _ => {}
+    }
+}
+
+/// Reads a snapshot of a live cluster: what `kubectl get … -o json` prints. Objects of it have no lines.
+///
+/// # Errors
+/// Why it is none.
+pub fn read_snapshot(text: &str, place: Place) -> Result<Facts, String> {
+    let mut facts = Facts::default();
+    for value in serde_json::Deserializer::from_str(text).into_iter::<serde_json::Value>() {
+        let value = Value::from(&value.map_err(|e| format!("it is no JSON: {e}"))?);
+        let items = match listed(&value) {
+            Some(items) => items,
+            None => std::slice::from_ref(&value),
+        };
+        for item in items {
+            let id = ObjectId::of(item).map_err(|reason| format!("an item is no object: {reason}"))?;
+            facts.add(id, item, Origin { input: Input::Snapshot, place });
+        }
+    }
+    match facts.objects.is_empty() {
+        true => Err("it holds no object".into()),
+        false => Ok(facts),
+    }
+}
+

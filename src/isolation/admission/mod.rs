@@ -1,0 +1,36 @@
+//! The admission plane: whether the floor survives its own tenant.
+
+mod floor_writable;
+mod pod_security;
+
+pub use floor_writable::FLOOR_WRITABLE;
+pub use pod_security::{ENFORCE, POD_SECURITY_NOT_ENFORCED};
+
+use super::Findings;
+use crate::graph::rbac::{Binding, Role, Subject};
+use crate::graph::{Cluster, Input, Owner};
+
+/// Every rule of the plane.
+pub fn check(cluster: &Cluster, out: &mut Findings<'_>) {
+    if !cluster.closed {
+        out.assume("no-other-grants", "no role, binding or authorizer grants more than what the inputs hold");
+    }
+    out.assume("platform-writes-policies", "nobody but the platform writes admission policies: only RBAC guards them");
+    floor_writable::check(cluster, out);
+    pod_security::check(cluster, out);
+}
+
+/// Bindings in tenants' namespaces that give the tenant itself something, and whom.
+///
+/// The users and groups that no tenant declares, and that are bound in a stranger's namespace, are its own.
+fn own_grants<'a>(cluster: &'a Cluster) -> impl Iterator<Item = (u32, &'a Binding, &'a Role, &'a Subject)> {
+    cluster.rbac.bindings.iter().filter(|b| b.origin.input != Input::Builtin).filter_map(|binding| {
+        let Owner::Tenant(tenant) = cluster.owner(&binding.id.namespace) else { return None };
+        let own = |s: &&Subject| match cluster.holder(s) {
+            Some(holder) => holder == tenant,
+            None => cluster.tenants[tenant as usize].subjects.is_empty() && !matches!(s, Subject::ServiceAccount(..)),
+        };
+        let subject = binding.subjects.iter().map(|(s, _)| s).find(own)?;
+        Some((tenant, binding, cluster.rbac.role(binding)?, subject))
+    })
+}

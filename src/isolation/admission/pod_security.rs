@@ -1,0 +1,70 @@
+use super::{Findings, own_grants};
+use crate::diagnostic::rule;
+use crate::graph::{Cluster, Owner};
+use crate::graph::rbac::{Binding, Subject};
+use crate::isolation::Finding;
+use crate::isolation::api::power::BECOME_ACCOUNT;
+use crate::value::Text;
+use std::collections::BTreeMap;
+
+rule! {
+    /// A tenant that may create pods has a namespace that no Pod Security level is enforced in.
+    ///
+    /// ## What it finds
+    /// A tenant's namespace whose label `pod-security.kubernetes.io/enforce` is missing, `privileged` or misspelt, and in
+    /// which somebody of the tenant may create pods.
+    ///
+    /// ## Why it matters
+    /// A privileged pod is the node: every other tenant's pods, their secrets and service accounts on it.
+    ///
+    /// ## Example
+    /// ```yaml
+    /// kind: Namespace
+    /// metadata: {name: payments, labels: {pod-security.kubernetes.io/enforce: privileged}}
+    /// ```
+    ///
+    /// ## Fix
+    /// `pod-security.kubernetes.io/enforce: restricted`, or `baseline`.
+    ///
+    /// ## References
+    /// kubernetes.io/docs/concepts/security/pod-security-standards; CIS 5.2; NSA "Pod security"; MTB "block privileged
+    /// containers", "block use of host path"; PCI DSS 2.2; ISO 27001 A.8.9
+    pub static POD_SECURITY_NOT_ENFORCED = "admission/pod-security-not-enforced", Error;
+}
+
+/// The label that decides.
+pub const ENFORCE: &str = "pod-security.kubernetes.io/enforce";
+
+pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
+    let mut creators: BTreeMap<&Text, (&Binding, &Subject)> = BTreeMap::new();
+    for (_, binding, role, subject) in own_grants(cluster) {
+        if BECOME_ACCOUNT[0].of(&role.rules).is_some() {
+            creators.entry(&binding.id.namespace).or_insert((binding, subject));
+        }
+    }
+    for namespace in &cluster.namespaces {
+        let Owner::Tenant(tenant) = namespace.owner else { continue };
+        let level = namespace.labels.get(ENFORCE);
+        if matches!(level, Some("baseline" | "restricted")) {
+            continue;
+        }
+        let Some((binding, subject)) = creators.get(&namespace.name) else { continue };
+        let tenant = &cluster.tenants[tenant as usize];
+        let place = namespace.origin.map_or(tenant.place, |o| o.place);
+        let how = level.map_or_else(|| "enforces no Pod Security level".to_owned(), |l| format!("enforces the Pod Security level `{l}`"));
+        let message = format!("tenant `{}` may run privileged pods in `{}`, which {how}", tenant.name, namespace.name);
+        let step = format!("{} lets {subject} create pods", binding.id);
+        let finding = match namespace.origin {
+            // Its labels are not among the inputs.
+            None => Finding::unknown(&POD_SECURITY_NOT_ENFORCED, place, format!("the labels of `{}` of tenant `{}` are not among the inputs: whether it runs privileged pods is not known", namespace.name, tenant.name)),
+            Some(_) => Finding::refuted(&POD_SECURITY_NOT_ENFORCED, place, message),
+        };
+        out.push(
+            finding
+                .by(&tenant.name)
+                .step(binding.origin.place, step)
+                .step(place, format!("`{}` {how}: a privileged pod is the node it runs on", namespace.name))
+                .fix(format!("label the namespace {ENFORCE}: restricted")),
+        );
+    }
+}

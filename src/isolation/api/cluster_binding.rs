@@ -1,0 +1,66 @@
+use super::{Findings, how, power};
+use crate::diagnostic::rule;
+use crate::graph::{Cluster, Input};
+use crate::isolation::{Finding, at};
+use power::Weight;
+
+rule! {
+    /// A ClusterRoleBinding gives a tenant something in every namespace, or over the cluster.
+    ///
+    /// ## What it finds
+    /// A ClusterRoleBinding whose subject is a tenant's user, group or service account, and whose role does more than
+    /// discovery. What only reads things of the cluster (nodes, classes, namespaces) is a warning.
+    ///
+    /// ## Why it matters
+    /// A grant without a namespace is a grant in all of them, those of tomorrow included.
+    ///
+    /// ## Example
+    /// ```yaml
+    /// kind: ClusterRoleBinding
+    /// metadata: {name: dashboards}
+    /// roleRef: {kind: ClusterRole, name: view}
+    /// subjects: [{kind: Group, name: search-devs}]
+    /// ```
+    ///
+    /// ## Fix
+    /// Bind the role in the tenant's own namespaces: a RoleBinding can name a ClusterRole.
+    ///
+    /// ## References
+    /// CIS 5.1.1; NSA "RBAC"; MTB "block access to cluster resources"; ISO 27001 A.8.2; SOC 2 CC6.3
+    pub static CLUSTER_BINDING = "api/cluster-binding", Error;
+}
+
+pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
+    let wide = cluster.rbac.bindings.iter().filter(|b| b.id.namespace.is_empty() && b.origin.input != Input::Builtin);
+    for binding in wide {
+        let Some(role) = cluster.rbac.role(binding) else { continue };
+        let weight = power::weight(&role.rules);
+        for (subject, place) in &binding.subjects {
+            let Some(holder) = cluster.holder(subject) else { continue };
+            let tenant = &cluster.tenants[holder as usize].name;
+            let place = at(*place, binding.origin);
+            let finding = match weight {
+                Weight::Nothing => continue,
+                Weight::Sees => Finding::warning(
+                    &CLUSTER_BINDING,
+                    place,
+                    format!("tenant `{tenant}` reads things of the whole cluster: {subject} is bound to {}", binding.role_name()),
+                ),
+                Weight::Reaches => {
+                    let takeover = power::TAKEOVER.iter().find(|p| p.of(&role.rules).is_some());
+                    let what = match takeover {
+                        Some(power) if power::EVERYTHING.of(&role.rules).is_none() => power.says,
+                        _ => power::worst(&role.rules),
+                    };
+                    let message = format!("tenant `{tenant}` {what} in every namespace: {subject} is bound in the whole cluster");
+                    how(cluster, holder, subject, Finding::refuted(&CLUSTER_BINDING, place, message))
+                }
+            };
+            let finding = finding.by(tenant).step(
+                at(binding.role_place, binding.origin),
+                format!("{} binds {subject} to {}", binding.id, binding.role_name()),
+            );
+            out.push(finding.fix("bind it in the tenant's own namespaces: a RoleBinding can name a ClusterRole"));
+        }
+    }
+}

@@ -1,0 +1,47 @@
+use super::Findings;
+use crate::diagnostic::rule;
+use crate::graph::{Cluster, Input};
+use crate::isolation::{Finding, at, tenant_of};
+
+rule! {
+    /// A binding names a role that is not among the inputs.
+    ///
+    /// ## Why it matters
+    /// What it grants is not known; and where the role is nowhere, whoever may create it decides later what it grants.
+    ///
+    /// ## Example
+    /// ```yaml
+    /// roleRef: {kind: ClusterRole, name: our-deployer}
+    /// ```
+    ///
+    /// ## Fix
+    /// Give the file that defines the role with `--also`, or a snapshot of the cluster; or remove the binding.
+    ///
+    /// ## References
+    /// CIS 5.1; krane and polaris "dangling role reference"; ISO 27001 A.8.2
+    pub static DANGLING_ROLE = "api/dangling-role", Error;
+}
+
+pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
+    for binding in cluster.rbac.bindings.iter().filter(|b| b.origin.input != Input::Builtin) {
+        if cluster.rbac.role(binding).is_some() || binding.subjects.is_empty() {
+            continue;
+        }
+        let place = at(binding.role_place, binding.origin);
+        let message = format!("{} grants {}, which no input defines: what it grants is not known", binding.id, binding.role_name());
+        // To a tenant's own people in its own namespace it can grant nothing of others.
+        let home = cluster.owner(&binding.id.namespace);
+        let inside = !binding.id.namespace.is_empty()
+            && !binding.role.0.is_empty()
+            && binding.subjects.iter().all(|(s, _)| cluster.holder(s).is_none_or(|t| home == crate::graph::Owner::Tenant(t)));
+        let finding = match inside {
+            true => Finding::warning(&DANGLING_ROLE, place, message),
+            false => Finding::unknown(&DANGLING_ROLE, place, message),
+        };
+        let finding = match tenant_of(cluster, &binding.id.namespace) {
+            Some((_, tenant)) => finding.by(tenant),
+            None => finding,
+        };
+        out.push(finding.fix("give the file that defines it with --also, or remove the binding"));
+    }
+}

@@ -1,0 +1,55 @@
+//! The API plane: what RBAC grants across tenants.
+
+mod cluster_binding;
+mod cross_tenant_binding;
+mod dangling_role;
+mod lost_subject;
+pub mod power;
+mod shared_subject;
+mod wide_subject;
+
+pub use cluster_binding::CLUSTER_BINDING;
+pub use cross_tenant_binding::CROSS_TENANT_BINDING;
+pub use dangling_role::DANGLING_ROLE;
+pub use lost_subject::LOST_SUBJECT;
+pub use shared_subject::SHARED_SUBJECT;
+pub use wide_subject::WIDE_SUBJECT;
+
+use super::{Finding, Findings};
+use crate::graph::Cluster;
+use crate::graph::rbac::Subject;
+use power::BECOME_ACCOUNT;
+
+/// Every rule of the plane.
+pub fn check(cluster: &Cluster, out: &mut Findings<'_>) {
+    if !cluster.closed {
+        out.assume("no-other-grants", "no role, binding or authorizer grants more than what the inputs hold");
+    }
+    out.assume("declared-subjects", "users and groups that no tenant declares are the platform's");
+    cross_tenant_binding::check(cluster, out);
+    cluster_binding::check(cluster, out);
+    wide_subject::check(cluster, out);
+    shared_subject::check(cluster, out);
+    lost_subject::check(cluster, out);
+    dangling_role::check(cluster, out);
+}
+
+/// How a tenant's people come to act as a subject: the first steps of a chain.
+fn how(cluster: &Cluster, tenant: u32, subject: &Subject, finding: Finding) -> Finding {
+    let Subject::ServiceAccount(namespace, name) = subject else {
+        return finding.step(cluster.tenants[tenant as usize].place, format!("{subject} is the tenant's own"));
+    };
+    let people = &cluster.tenants[tenant as usize].subjects;
+    for person in people {
+        for binding in cluster.rbac.bindings_of(person).filter(|b| b.id.namespace == *namespace) {
+            let Some(role) = cluster.rbac.role(binding) else { continue };
+            if let Some(power) = BECOME_ACCOUNT.iter().find(|p| p.of(&role.rules).is_some()) {
+                let text = format!("{person} {} in `{namespace}`, and so acts as {subject} ({})", power.says, binding.id);
+                return finding.step(binding.origin.place, text);
+            }
+        }
+    }
+    let account = cluster.facts.accounts.iter().find(|a| a.id.namespace == *namespace && a.id.name == *name);
+    let place = account.map_or(cluster.tenants[tenant as usize].place, |a| a.origin.place);
+    finding.step(place, format!("whatever runs as {subject} is the tenant's own"))
+}

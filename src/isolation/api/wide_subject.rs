@@ -1,0 +1,71 @@
+use super::{Findings, power};
+use crate::diagnostic::rule;
+use crate::graph::{Cluster, Input};
+use crate::isolation::{Finding, at, tenant_of};
+use power::Weight;
+
+rule! {
+    /// A binding names a group that everybody is in.
+    ///
+    /// ## What it finds
+    /// A binding to `system:authenticated`, `system:unauthenticated`, `system:serviceaccounts` or `system:anonymous` that
+    /// grants more than Kubernetes itself gives them: discovery, and reviews of oneself.
+    ///
+    /// ## Why it matters
+    /// Every pod of every tenant has a service account, and is in these groups.
+    ///
+    /// ## Example
+    /// ```yaml
+    /// kind: RoleBinding
+    /// metadata: {name: readers, namespace: payments}
+    /// roleRef: {kind: ClusterRole, name: view}
+    /// subjects: [{kind: Group, name: "system:authenticated"}]
+    /// ```
+    ///
+    /// ## Fix
+    /// Name the group of people that is meant.
+    ///
+    /// ## References
+    /// CIS 5.1; GKE hardening "avoid system:authenticated"; kubernetes.io/docs/concepts/security/rbac-good-practices;
+    /// ISO 27001 A.5.15; SOC 2 CC6.1
+    pub static WIDE_SUBJECT = "api/wide-subject", Error;
+}
+
+pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
+    for binding in cluster.rbac.bindings.iter().filter(|b| b.origin.input != Input::Builtin) {
+        let Some(role) = cluster.rbac.role(binding) else { continue };
+        for (subject, place) in &binding.subjects {
+            let Some(who) = power::wide(subject) else { continue };
+            let namespace = &binding.id.namespace;
+            let (what, place) = (power::worst(&role.rules), at(*place, binding.origin));
+            let step = format!("{} binds {subject} to {}", binding.id, binding.role_name());
+            let finding = match (namespace.is_empty(), power::weight(&role.rules)) {
+                (_, Weight::Nothing) => continue,
+                (true, Weight::Sees) => {
+                    let message = format!("{who} reads things of the whole cluster: `{}` is bound to {}", name(subject), binding.role_name());
+                    Finding::warning(&WIDE_SUBJECT, place, message)
+                }
+                (true, Weight::Reaches) => {
+                    Finding::refuted(&WIDE_SUBJECT, place, format!("{who} {what} in every namespace"))
+                }
+                (false, _) => {
+                    let whose = cluster.owner_name(cluster.owner(namespace));
+                    let finding = Finding::refuted(&WIDE_SUBJECT, place, format!("{who} {what} in `{namespace}` of {whose}"));
+                    match tenant_of(cluster, namespace) {
+                        Some((_, victim)) => finding.reaching(victim),
+                        None => finding,
+                    }
+                }
+            };
+            let finding = finding.step(at(binding.role_place, binding.origin), step);
+            out.push(finding.fix(format!("name the people or service accounts that {} is for", binding.id)));
+        }
+    }
+}
+
+fn name(subject: &crate::graph::rbac::Subject) -> &str {
+    use crate::graph::rbac::Subject;
+    match subject {
+        Subject::User(name) | Subject::Group(name) | Subject::ServiceAccount(_, name) => name,
+    }
+}

@@ -1,0 +1,26 @@
+//! The data plane: hosts, identities, volumes and stores of secrets, as manifests show them.
+
+mod external_traffic;
+mod host_claimed_twice;
+mod host_path;
+mod open_store;
+mod shared_identity;
+
+pub use external_traffic::EXTERNAL_TRAFFIC;
+pub use host_claimed_twice::HOST_CLAIMED_TWICE;
+pub use host_path::HOST_PATH;
+pub use open_store::OPEN_STORE;
+pub use shared_identity::SHARED_IDENTITY;
+
+use super::Findings;
+use crate::graph::Cluster;
+
+/// Every rule of the plane.
+pub fn check(cluster: &Cluster, out: &mut Findings<'_>) {
+    out.assume("outside-grants", "clouds, registries and stores of secrets give each service account its own tenant's data only");
+    host_claimed_twice::check(cluster, out);
+    shared_identity::check(cluster, out);
+    open_store::check(cluster, out);
+    host_path::check(cluster, out);
+    external_traffic::check(cluster, out);
+}

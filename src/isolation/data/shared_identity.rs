@@ -1,0 +1,47 @@
+use super::Findings;
+use crate::diagnostic::rule;
+use crate::graph::facts::Account;
+use crate::graph::{Cluster, Owner};
+use crate::isolation::{Finding, at, some};
+use crate::source::Place;
+use crate::value::Text;
+use std::collections::BTreeMap;
+
+rule! {
+    /// Service accounts of several tenants take one identity of a cloud.
+    ///
+    /// ## Why it matters
+    /// Whatever the role may read, both read: buckets, queues, keys.
+    ///
+    /// ## Example
+    /// `eks.amazonaws.com/role-arn: arn:aws:iam::1:role/app` on service accounts of two tenants.
+    ///
+    /// ## Fix
+    /// A role for each, whose trust names one namespace and one service account.
+    ///
+    /// ## References
+    /// AWS IRSA, GKE and Azure workload identity documentation; rbac-police providerIAM; ISO 27001 A.5.16
+    pub static SHARED_IDENTITY = "data/shared-identity", Error;
+}
+
+pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
+    let mut all: BTreeMap<(&Text, &Text), BTreeMap<u32, (&Account, Place)>> = BTreeMap::new();
+    for account in &cluster.facts.accounts {
+        let Owner::Tenant(tenant) = cluster.owner(&account.id.namespace) else { continue };
+        for (key, value, place) in &account.identities {
+            all.entry((key, value)).or_default().entry(tenant).or_insert((account, at(*place, account.origin)));
+        }
+    }
+    for ((key, value), tenants) in all.into_iter().filter(|(_, t)| t.len() > 1) {
+        let mut each = tenants.values();
+        let (Some((first, a)), Some((second, b))) = (each.next(), each.next()) else { continue };
+        let names = some(tenants.keys().map(|t| cluster.tenants[*t as usize].name.as_str()));
+        let message = format!("{} tenants take the identity `{value}` ({key}): {names}", tenants.len());
+        out.push(
+            Finding::refuted(&SHARED_IDENTITY, *b, message)
+                .step(*a, format!("{} takes it", first.id))
+                .step(*b, format!("{} takes it too", second.id))
+                .fix("give each tenant an identity of its own"),
+        );
+    }
+}

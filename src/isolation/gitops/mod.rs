@@ -1,0 +1,38 @@
+//! The GitOps plane: what applies what, from where, as whom.
+
+mod cross_namespace;
+mod foreign_target;
+mod kube_config;
+mod lockdown;
+mod no_service_account;
+mod second_definition;
+mod shared_decryption;
+
+pub use cross_namespace::CROSS_NAMESPACE;
+pub use foreign_target::FOREIGN_TARGET;
+pub use kube_config::KUBE_CONFIG;
+pub use lockdown::LOCKDOWN;
+pub use no_service_account::NO_SERVICE_ACCOUNT;
+pub use second_definition::SECOND_DEFINITION;
+pub use shared_decryption::SHARED_DECRYPTION;
+
+use super::{Findings, tenant_of};
+use crate::graph::Cluster;
+use crate::graph::flux::Sync;
+use crate::value::Text;
+
+/// Every rule of the plane.
+pub fn check(cluster: &Cluster, out: &mut Findings<'_>) {
+    no_service_account::check(cluster, out);
+    cross_namespace::check(cluster, out);
+    foreign_target::check(cluster, out);
+    kube_config::check(cluster, out);
+    shared_decryption::check(cluster, out);
+    lockdown::check(cluster, out);
+    second_definition::check(cluster, out);
+}
+
+/// The syncs that stand in tenants' namespaces, and whose each is.
+fn owned(cluster: &Cluster) -> impl Iterator<Item = (&Sync, &Text)> {
+    cluster.facts.syncs.iter().filter_map(|s| Some((s, tenant_of(cluster, &s.id.namespace)?.1)))
+}

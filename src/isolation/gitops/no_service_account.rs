@@ -1,0 +1,41 @@
+use super::{Findings, owned};
+use crate::diagnostic::rule;
+use crate::graph::Cluster;
+use crate::isolation::Finding;
+
+rule! {
+    /// A tenant's Kustomization or HelmRelease names no service account.
+    ///
+    /// ## What it finds
+    /// Flux objects in a tenant's namespace without `spec.serviceAccountName`, whatever the controllers' defaults are.
+    ///
+    /// ## Why it matters
+    /// The controller then applies as itself, and it is a cluster-admin: whatever stands in the tenant's repository.
+    ///
+    /// ## Example
+    /// ```yaml
+    /// kind: Kustomization
+    /// metadata: {name: apps, namespace: payments}
+    /// spec: {path: ./deploy, sourceRef: {kind: GitRepository, name: apps}}
+    /// ```
+    ///
+    /// ## Fix
+    /// `spec.serviceAccountName`, of an account that has a role in the tenant's namespaces only.
+    ///
+    /// ## References
+    /// fluxcd/flux2#1829; Flux RFC-0001; fluxcd.io multi-tenancy lockdown; ISO 27001 A.8.2; SOC 2 CC6.3
+    pub static NO_SERVICE_ACCOUNT = "gitops/no-service-account", Error;
+}
+
+pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
+    for (sync, tenant) in owned(cluster).filter(|(s, _)| s.account.is_none()) {
+        let message = format!("{} of tenant `{tenant}` names no service account: it applies as the controller", sync.id);
+        out.push(
+            Finding::refuted(&NO_SERVICE_ACCOUNT, sync.origin.place, message)
+                .by(tenant)
+                .step(sync.origin.place, format!("tenant `{tenant}` writes what {} applies", sync.id))
+                .step(sync.origin.place, "no serviceAccountName: the controller applies it as a cluster-admin")
+                .fix("say serviceAccountName, of an account with a role in the tenant's namespaces only"),
+        );
+    }
+}

@@ -1,0 +1,106 @@
+use super::reach::Reach;
+use super::{Findings, owned};
+use crate::diagnostic::rule;
+use crate::graph::Cluster;
+use crate::isolation::{Finding, at};
+use std::collections::BTreeSet;
+
+rule! {
+    /// A rule of a policy lets in other tenants' pods, which both sides did not declare.
+    ///
+    /// ## What it finds
+    /// An ingress rule in a tenant's namespace that admits pods of other tenants' namespaces, which can get out to it. An
+    /// edge that the consumer's egress and the provider's ingress (or `provides`) both declare is none.
+    ///
+    /// ## Why it matters
+    /// A `namespaceSelector` beside a `podSelector`, in one list item, means both; in two items it means either. An
+    /// `ipBlock` of everything holds every pod, unless the network plugin says otherwise.
+    ///
+    /// ## Example
+    /// ```yaml
+    /// ingress:
+    ///   - from:
+    ///       - namespaceSelector: {}
+    /// ```
+    ///
+    /// ## Fix
+    /// Name the namespace by `kubernetes.io/metadata.name`, which nobody can forge; or declare the edge on both sides.
+    ///
+    /// ## References
+    /// CIS 5.3.2; NSA "Network policies"; MTB TI-1; holes in real fleets; PCI DSS 1.3; ISO 27001 A.8.22; SOC 2 CC6.6
+    pub static CROSS_TENANT = "network/cross-tenant-ingress", Error;
+}
+rule! {
+    /// A rule of a policy would let in other tenants' pods, if only they got out.
+    ///
+    /// ## Why it matters
+    /// One half of an edge that nobody declared: the day that the other tenant loosens its egress, the edge is there.
+    ///
+    /// ## Fix
+    /// Remove the rule, or declare the edge on both sides.
+    pub static HALF_OPEN = "network/half-open", Warning;
+}
+
+pub(super) fn check(cluster: &Cluster, reach: &Reach<'_>, declared: &BTreeSet<(u32, u32)>, out: &mut Findings<'_>) -> usize {
+    let mut edges = 0;
+    for (to, tenant, namespace) in owned(cluster).filter(|(_, _, n)| !n.murky) {
+        let tenant = &cluster.tenants[tenant as usize];
+        let Some(ways) = reach.ways_in(to) else {
+            let place = namespace.origin.map_or(tenant.place, |o| o.place);
+            let message = format!("whether others reach `{}` cannot be told: its selectors are too many", namespace.name);
+            out.push(Finding::unknown(&CROSS_TENANT, place, message).by(&tenant.name).fix("select pods by fewer labels"));
+            continue;
+        };
+        let mut seen: BTreeSet<usize> = BTreeSet::new();
+        for way in ways {
+            let Some((policy, rule)) = way.by else { continue };
+            let place = at(rule.place, policy.origin);
+            let guests = match reach.guests(to, way, declared) {
+                Ok(guests) => guests,
+                Err(_) => {
+                    let message = format!("who comes in by {} cannot be told: the selectors are too many", policy.id);
+                    out.push(Finding::unknown(&CROSS_TENANT, place, message).fix("select pods by fewer labels"));
+                    continue;
+                }
+            };
+            edges += guests.declared;
+            // One rule, one finding, however many peers it has.
+            let reported = guests.first.is_some() || guests.admitted > guests.declared;
+            if !reported || !seen.insert(std::ptr::from_ref(rule) as usize) {
+                continue;
+            }
+            let fix = "name the namespaces that are meant by kubernetes.io/metadata.name, or declare the edge on both sides";
+            if let Some(first) = guests.first {
+                let from = &cluster.namespaces[first as usize];
+                let others = match guests.namespaces {
+                    1 => format!("pods of `{}`", from.name),
+                    many => format!("pods of {many} other namespaces, `{}` among them,", from.name),
+                };
+                let message = format!("{others} reach `{}` of tenant `{}`: {} lets them in", namespace.name, tenant.name, policy.id);
+                let out_step = match reach.between(first, to) {
+                    Ok(Some((exit, _))) => match exit.by {
+                        None => (from.origin.map_or(place, |o| o.place), format!("no policy governs what leaves `{}` of {}", from.name, cluster.owner_name(from.owner))),
+                        Some((policy, rule)) => (at(rule.place, policy.origin), format!("{} lets it out of `{}`", policy.id, from.name)),
+                    },
+                    _ => (place, format!("a pod in `{}` sends", from.name)),
+                };
+                let finding = Finding::refuted(&CROSS_TENANT, place, message)
+                    .step(out_step.0, out_step.1)
+                    .step(place, format!("{} lets it into `{}`", policy.id, namespace.name))
+                    .reaching(&tenant.name)
+                    .fix(fix);
+                out.push(match cluster.owner(&from.name) {
+                    crate::graph::Owner::Tenant(by) if guests.namespaces == 1 => finding.by(&cluster.tenants[by as usize].name),
+                    _ => finding,
+                });
+            } else {
+                let message = format!(
+                    "{} lets {} namespaces of others into `{}` of tenant `{}`; so far none of their pods can get out to it",
+                    policy.id, guests.admitted - guests.declared, namespace.name, tenant.name
+                );
+                out.push(Finding::warning(&HALF_OPEN, place, message).reaching(&tenant.name).fix(fix));
+            }
+        }
+    }
+    edges
+}

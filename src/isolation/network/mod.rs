@@ -1,0 +1,57 @@
+//! The network plane: which tenants' pods can send packets to which.
+
+mod cross_tenant;
+mod dangling_selector;
+mod host_network;
+mod open_namespace;
+pub mod reach;
+mod unread_policy;
+pub mod ways;
+
+pub use cross_tenant::{CROSS_TENANT, HALF_OPEN};
+pub use dangling_selector::DANGLING_SELECTOR;
+pub use host_network::HOST_NETWORK;
+pub use open_namespace::OPEN_NAMESPACE;
+pub use unread_policy::UNREAD_POLICY;
+
+use super::Findings;
+use crate::graph::{Cluster, Namespace, Owner};
+use reach::Reach;
+use std::collections::BTreeSet;
+
+/// Every rule of the plane; how many edges both sides declare.
+pub fn check(cluster: &Cluster, out: &mut Findings<'_>) -> usize {
+    out.assume("plugin-enforces", "the network plugin enforces NetworkPolicies in every namespace");
+    out.assume("nodes-and-kubelet", "nodes reach the pods that run on them, whatever policies say");
+    if cluster.plugin.as_deref() == Some("cilium") {
+        out.assume("networks-select-no-pods", "as Cilium documents, an ipBlock selects no pods");
+    } else if cluster.pod_networks.is_empty() {
+        out.assume("pod-networks", "no ipBlock but the whole of the internet holds addresses of pods (podCIDRs says them)");
+    }
+    if !cluster.facts.other_policies.is_empty() || cluster.closed {
+        // What is not among the inputs is not known either.
+    } else {
+        out.assume("no-other-policies", "no policy of another kind lets in more than what the inputs hold");
+    }
+    unread_policy::check(cluster, out);
+    host_network::check(cluster, out);
+    dangling_selector::check(cluster, out);
+    let reach = Reach::new(cluster);
+    let declared = declared(cluster);
+    open_namespace::check(cluster, &reach, &declared, out);
+    cross_tenant::check(cluster, &reach, &declared, out)
+}
+
+/// The edges between namespaces that specs declare.
+fn declared(cluster: &Cluster) -> BTreeSet<(u32, u32)> {
+    let edges = cluster.tenants.iter().flat_map(|t| &t.reaches);
+    edges.filter_map(|(from, to)| Some((cluster.namespace(from)?, cluster.namespace(to)?))).collect()
+}
+
+/// The namespaces of tenants whose policies are all read.
+fn owned(cluster: &Cluster) -> impl Iterator<Item = (u32, u32, &Namespace)> {
+    cluster.namespaces.iter().enumerate().filter_map(|(at, namespace)| match namespace.owner {
+        Owner::Tenant(tenant) => Some((at as u32, tenant, namespace)),
+        Owner::Platform => None,
+    })
+}

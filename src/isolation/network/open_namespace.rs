@@ -1,0 +1,76 @@
+use super::reach::Reach;
+use super::{Findings, owned};
+use crate::diagnostic::rule;
+use crate::graph::Cluster;
+use crate::isolation::Finding;
+use std::collections::BTreeSet;
+
+rule! {
+    /// No policy governs what comes into a namespace, or pods of it can avoid every one.
+    ///
+    /// ## What it finds
+    /// A tenant's namespace in which some labels are selected by no ingress policy: one without a policy, or whose policies
+    /// select only some pods. Pods that do not exist yet count: whoever writes them chooses their labels.
+    ///
+    /// ## Why it matters
+    /// Without a policy that selects a pod, everything reaches it: every tenant's pods.
+    ///
+    /// ## Example
+    /// ```yaml
+    /// kind: NetworkPolicy
+    /// metadata: {name: web, namespace: payments}
+    /// spec: {podSelector: {matchLabels: {app: web}}}
+    /// ```
+    ///
+    /// ## Fix
+    /// A policy with `podSelector: {}` and no rules (`default-deny`), and others that allow beside it.
+    ///
+    /// ## References
+    /// CIS 5.3.2; NSA "Network policies"; MTB TI-1; kubernetes.io/docs/concepts/services-networking/network-policies;
+    /// PCI DSS 1.3; ISO 27001 A.8.22; SOC 2 CC6.6
+    pub static OPEN_NAMESPACE = "network/open-namespace", Error;
+}
+
+pub(super) fn check(cluster: &Cluster, reach: &Reach<'_>, declared: &BTreeSet<(u32, u32)>, out: &mut Findings<'_>) {
+    for (at, tenant, namespace) in owned(cluster).filter(|(_, _, n)| !n.murky) {
+        let Some(ways) = reach.ways_in(at) else { continue };
+        let Some(open) = ways.iter().find(|w| w.by.is_none()) else { continue };
+        let tenant = &cluster.tenants[tenant as usize];
+        let place = namespace.origin.map_or(tenant.place, |o| o.place);
+        let governing = namespace.policies.iter().map(|p| &cluster.facts.policies[*p as usize]);
+        let governing: Vec<_> = governing.filter(|p| p.ingress.is_some()).collect();
+        let why = match governing.as_slice() {
+            [] => "no policy governs what comes into it".to_owned(),
+            [one] => format!("{} does not select every pod", one.id),
+            [_, ..] => format!("none of its {} policies selects every pod", governing.len()),
+        };
+        let finding = match reach.guests(at, open, declared) {
+            Err(_) => {
+                let message = format!("whether others reach `{}` cannot be told: its selectors are too many", namespace.name);
+                Finding::unknown(&OPEN_NAMESPACE, place, message)
+            }
+            Ok(guests) => match guests.first {
+                None => Finding::warning(
+                    &OPEN_NAMESPACE,
+                    place,
+                    format!("`{}` of tenant `{}` is open: {why}; so far no other tenant's pods can get out to it", namespace.name, tenant.name),
+                ),
+                Some(first) => {
+                    let from = &cluster.namespaces[first as usize].name;
+                    let message = format!(
+                        "pods of {} other namespaces reach every port of `{}` of tenant `{}`: {why}",
+                        guests.namespaces, namespace.name, tenant.name
+                    );
+                    Finding::refuted(&OPEN_NAMESPACE, place, message)
+                        .step(
+                            cluster.namespaces[first as usize].origin.map_or(place, |o| o.place),
+                            format!("a pod in `{from}` of {} may send there", cluster.owner_name(cluster.owner(from))),
+                        )
+                        .step(governing.first().map_or(place, |p| p.origin.place), format!("in `{}`, {why}", namespace.name))
+                        .reaching(&tenant.name)
+                }
+            },
+        };
+        out.push(finding.fix("add a NetworkPolicy with `podSelector: {}` and `policyTypes: [Ingress, Egress]`"));
+    }
+}

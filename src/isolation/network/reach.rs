@@ -1,0 +1,209 @@
+//! Which namespaces' pods reach which: without asking every pair.
+//!
+//! Ways out that lead to few namespaces are looked up from there; namespaces whose ways out lead to many are put into
+//! groups of one kind, and a group is asked once for each way in.
+
+use super::ways::{Shape, Way, Where, ways};
+use crate::graph::labels::{Labels, TooLarge};
+use crate::graph::network::{Direction, Port};
+use crate::graph::{Cluster, Owner};
+use rayon::prelude::*;
+use std::collections::{BTreeSet, HashMap};
+
+/// From how many namespaces on a way leads to many.
+const MANY: usize = 32;
+
+/// Namespaces whose ways out to many are of one kind.
+struct Group<'a> {
+    ways: Vec<(Where, Shape<'a>)>,
+    /// Namespaces of tenants, sorted.
+    members: Vec<u32>,
+}
+
+/// The ways of a cluster, laid out to be asked.
+pub struct Reach<'a> {
+    cluster: &'a Cluster,
+    /// By namespace; nothing where it could not be told.
+    outs: Vec<Option<Vec<Way<'a>>>>,
+    ins: Vec<Option<Vec<Way<'a>>>>,
+    groups: Vec<Group<'a>>,
+    /// The namespaces with a way to few, by where it leads.
+    few: HashMap<u32, Vec<u32>>,
+}
+
+/// Who comes in by one way.
+#[derive(Clone, Debug, Default)]
+pub struct Guests {
+    /// How many namespaces of other tenants.
+    pub namespaces: usize,
+    /// One of them, the first by name.
+    pub first: Option<u32>,
+    /// How many namespaces of other tenants it would let in, if they had a way out.
+    pub admitted: usize,
+    /// How many come in as both sides declare.
+    pub declared: usize,
+}
+
+impl<'a> Reach<'a> {
+    /// Lays out the ways of a cluster.
+    #[inline(never)]
+    pub fn new(cluster: &'a Cluster) -> Self {
+        let all = |direction| -> Vec<Option<Vec<Way<'a>>>> {
+            cluster.namespaces.par_iter().map(|n| ways(cluster, n, direction).ok()).collect()
+        };
+        let (outs, ins) = (all(Direction::Egress), all(Direction::Ingress));
+        let mut few: HashMap<u32, Vec<u32>> = HashMap::new();
+        let mut groups: Vec<Group<'a>> = Vec::new();
+        let mut known: HashMap<Vec<(Where, Shape<'a>)>, usize> = HashMap::new();
+        for (from, ways) in outs.iter().enumerate() {
+            if cluster.namespaces[from].owner == Owner::Platform {
+                continue;
+            }
+            let mut many: BTreeSet<(Where, Shape<'a>)> = BTreeSet::new();
+            for way in ways.iter().flatten() {
+                match &way.place {
+                    Where::In(list) if list.len() <= MANY => {
+                        for to in list.iter() {
+                            let sources = few.entry(*to).or_default();
+                            if sources.last() != Some(&(from as u32)) {
+                                sources.push(from as u32);
+                            }
+                        }
+                    }
+                    place => {
+                        many.insert((place.clone(), way.shape.clone()));
+                    }
+                }
+            }
+            if !many.is_empty() {
+                let ways: Vec<(Where, Shape<'a>)> = many.into_iter().collect();
+                let at = *known.entry(ways).or_insert_with_key(|ways| {
+                    groups.push(Group { ways: ways.clone(), members: Vec::new() });
+                    groups.len() - 1
+                });
+                groups[at].members.push(from as u32);
+            }
+        }
+        Self { cluster, outs, ins, groups, few }
+    }
+
+    /// The ways into a namespace; nothing where it could not be told.
+    pub fn ways_in(&self, namespace: u32) -> Option<&[Way<'a>]> {
+        self.ins[namespace as usize].as_deref()
+    }
+
+    /// The ways out of a namespace; nothing where it could not be told.
+    pub fn ways_out(&self, namespace: u32) -> Option<&[Way<'a>]> {
+        self.outs[namespace as usize].as_deref()
+    }
+
+    /// A way out of one namespace and a way into another that meet.
+    ///
+    /// # Errors
+    /// It could not be told.
+    pub fn between(&self, from: u32, to: u32) -> Result<Option<(&Way<'a>, &Way<'a>)>, TooLarge> {
+        self.between_as(from, to, [None, None], None)
+    }
+
+    /// The same, for pods whose labels are known, or on one port.
+    ///
+    /// # Errors
+    /// It could not be told.
+    pub fn between_as(
+        &self,
+        from: u32,
+        to: u32,
+        labels: [Option<&Labels>; 2],
+        port: Option<&Port>,
+    ) -> Result<Option<(&Way<'a>, &Way<'a>)>, TooLarge> {
+        let (Some(outs), Some(ins)) = (self.ways_out(from), self.ways_in(to)) else { return Err(TooLarge) };
+        let on_port = |way: &&Way<'a>| port.is_none_or(|port| way.shape.has_port(port));
+        for entrance in ins.iter().filter(|w| w.place.has(from)).filter(on_port) {
+            for exit in outs.iter().filter(|w| w.place.has(to)).filter(on_port) {
+                if exit.shape.meets_as(&entrance.shape, labels)? {
+                    return Ok(Some((exit, entrance)));
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    /// Who comes into a namespace by one of its ways in. `declared` tells the edges that both sides declare.
+    ///
+    /// # Errors
+    /// It could not be told.
+    pub fn guests(&self, to: u32, entrance: &Way<'a>, declared: &BTreeSet<(u32, u32)>) -> Result<Guests, TooLarge> {
+        let mut guests = Guests::default();
+        let home = self.cluster.namespaces[to as usize].owner;
+        let foreign = |from: &u32| {
+            let owner = self.cluster.namespaces[*from as usize].owner;
+            owner != home && owner != Owner::Platform
+        };
+        let mut exits: BTreeSet<u32> = BTreeSet::new();
+        if let Where::In(list) = &entrance.place
+            && list.len() <= MANY
+        {
+            for from in list.iter().filter(|f| foreign(f)) {
+                guests.admitted += 1;
+                let outs = self.ways_out(*from).ok_or(TooLarge)?;
+                for exit in outs.iter().filter(|w| w.place.has(to)) {
+                    if exit.shape.meets(&entrance.shape)? {
+                        exits.insert(*from);
+                        break;
+                    }
+                }
+            }
+        } else {
+            let all = match &entrance.place {
+                Where::Anywhere => self.cluster.namespaces.len(),
+                Where::In(list) => list.len(),
+            };
+            guests.admitted = all.saturating_sub(1);
+            for group in &self.groups {
+                let mut open = false;
+                for (place, shape) in &group.ways {
+                    if place.has(to) && shape.meets(&entrance.shape)? {
+                        open = true;
+                        break;
+                    }
+                }
+                if !open {
+                    continue;
+                }
+                // All of a group but the tenant's own: counted, not listed.
+                let within = |from: &&u32| entrance.place.has(**from);
+                let own = match home {
+                    Owner::Tenant(at) => self.cluster.tenants[at as usize].namespaces.iter(),
+                    Owner::Platform => [].iter(),
+                };
+                let own = own.filter_map(|n| self.cluster.namespace(n));
+                let own = own.filter(|n| group.members.binary_search(n).is_ok() && entrance.place.has(*n)).count();
+                let members = match &entrance.place {
+                    Where::Anywhere => group.members.len(),
+                    Where::In(_) => group.members.iter().filter(within).count(),
+                };
+                guests.namespaces += members - own;
+                let first = group.members.iter().filter(within).find(|f| foreign(f)).copied();
+                guests.first = [guests.first, first].into_iter().flatten().min();
+            }
+            for from in self.few.get(&to).into_iter().flatten().filter(|f| foreign(f) && entrance.place.has(**f)) {
+                let outs = self.ways_out(*from).ok_or(TooLarge)?;
+                for exit in outs.iter().filter(|w| matches!(&w.place, Where::In(l) if l.len() <= MANY && w.place.has(to))) {
+                    if exit.shape.meets(&entrance.shape)? {
+                        exits.insert(*from);
+                        break;
+                    }
+                }
+            }
+        }
+        for from in exits {
+            if declared.contains(&(from, to)) {
+                guests.declared += 1;
+            } else {
+                guests.namespaces += 1;
+                guests.first = [guests.first, Some(from)].into_iter().flatten().min();
+            }
+        }
+        Ok(guests)
+    }
+}

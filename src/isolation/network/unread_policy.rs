@@ -1,0 +1,40 @@
+use super::Findings;
+use crate::diagnostic::rule;
+use crate::graph::Cluster;
+use crate::isolation::{Finding, tenant_of};
+
+rule! {
+    /// A network policy of a kind that is not evaluated, or one that cannot be understood.
+    ///
+    /// ## What it finds
+    /// CiliumNetworkPolicy, Calico's, ClusterNetworkPolicy, AdminNetworkPolicy, Istio's AuthorizationPolicy and their like;
+    /// and a NetworkPolicy that the API server would refuse.
+    ///
+    /// ## Why it matters
+    /// It can let in what no NetworkPolicy does, or overrule one. So nothing is said of the namespaces that it governs.
+    ///
+    /// ## Fix
+    /// Say the same in a NetworkPolicy.
+    ///
+    /// ## References
+    /// network-policy-api.sigs.k8s.io; docs.cilium.io/en/stable/security/policy
+    pub static UNREAD_POLICY = "network/unread-policy", Error;
+}
+
+pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
+    for thing in &cluster.facts.other_policies {
+        let message = match thing.id.namespace.as_str() {
+            "" => format!("{} has a say in every namespace, and its kind is not evaluated", thing.id),
+            home => format!("{} has a say in `{home}`, and its kind is not evaluated", thing.id),
+        };
+        let finding = Finding::unknown(&UNREAD_POLICY, thing.origin.place, message).fix("say the same in a NetworkPolicy");
+        out.push(match tenant_of(cluster, &thing.id.namespace) {
+            Some((_, tenant)) => finding.reaching(tenant),
+            None => finding,
+        });
+    }
+    for riddle in cluster.facts.riddles.iter().filter(|r| r.id.kind == "NetworkPolicy") {
+        let message = format!("{} cannot be understood: {}", riddle.id, riddle.reason);
+        out.push(Finding::unknown(&UNREAD_POLICY, riddle.origin.place, message).fix("mend it: the API server refuses it too"));
+    }
+}

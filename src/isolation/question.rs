@@ -1,0 +1,166 @@
+//! The engines, asked one question: may a subject do something, by itself or as whom it can become; can one pod send to
+//! another.
+
+use super::api::power::BECOME_ACCOUNT;
+use super::at;
+use super::network::reach::Reach;
+use crate::graph::Cluster;
+use crate::graph::labels::{Labels, TooLarge};
+use crate::graph::network::{Direction, Port};
+use crate::graph::rbac::{Grant, Request, Subject};
+use crate::source::Place;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+/// A step of a chain: where it is allowed, and what is done.
+pub type Step = (Place, String);
+
+/// What is asked of RBAC.
+#[derive(Clone, Debug)]
+pub enum Ask<'a> {
+    /// A request on a resource.
+    Resource(Request<'a>),
+    /// A request on a path: the verb and the path.
+    Path(&'a str, &'a str),
+}
+
+/// The chain by which a subject may do something; nothing where it may not. With `direct`, only by what is granted to
+/// itself and its implicit groups.
+pub fn can(cluster: &Cluster, subject: &Subject, ask: &Ask<'_>, direct: bool) -> Option<Vec<Step>> {
+    let mut seen: BTreeSet<Subject> = BTreeSet::from([subject.clone()]);
+    let mut queue: VecDeque<(Subject, Vec<Step>)> = VecDeque::from([(subject.clone(), Vec::new())]);
+    while let Some((subject, steps)) = queue.pop_front() {
+        let who = with_groups(&subject);
+        let grant = match ask {
+            Ask::Resource(request) => cluster.rbac.authorize(&who, request),
+            Ask::Path(verb, path) => cluster.rbac.authorize_url(&who, verb, path),
+        };
+        if let Some(grant) = grant {
+            let mut steps = steps;
+            steps.extend(granted(&who, &grant));
+            return Some(steps);
+        }
+        if direct {
+            continue;
+        }
+        for (namespace, step) in becomes(cluster, &who) {
+            for account in accounts(cluster, &namespace) {
+                if seen.insert(account.clone()) {
+                    let mut steps = steps.clone();
+                    steps.push((step.0, format!("{} and so acts as {account}", step.1)));
+                    queue.push_back((account, steps));
+                }
+            }
+        }
+    }
+    None
+}
+
+/// A subject and the groups that it is in by itself.
+pub fn with_groups(subject: &Subject) -> Vec<Subject> {
+    std::iter::once(subject.clone()).chain(subject.implicit_groups().into_iter().map(Subject::Group)).collect()
+}
+
+fn granted(who: &[Subject], grant: &Grant<'_>) -> Vec<Step> {
+    let named = grant.binding.subjects.iter().find(|(s, _)| who.contains(s));
+    let (subject, place) = named.map_or((String::new(), None), |(s, place)| (s.to_string(), *place));
+    vec![
+        (at(place, grant.binding.origin), format!("{} binds {subject} to {}", grant.binding.id, grant.binding.role_name())),
+        (at(grant.rule.place, grant.role.origin), format!("{} allows it", grant.role.id)),
+    ]
+}
+
+/// The namespaces whose service accounts some subjects can act as, and how.
+fn becomes(cluster: &Cluster, who: &[Subject]) -> BTreeMap<String, Step> {
+    let mut found = BTreeMap::new();
+    for subject in who {
+        for binding in cluster.rbac.bindings_of(subject) {
+            let Some(role) = cluster.rbac.role(binding) else { continue };
+            let Some(power) = BECOME_ACCOUNT.iter().find(|p| p.of(&role.rules).is_some()) else { continue };
+            let text = |namespace: &str| format!("{subject} {} in `{namespace}` ({}),", power.says, binding.id);
+            if binding.id.namespace.is_empty() {
+                for namespace in &cluster.namespaces {
+                    found.entry(namespace.name.to_string()).or_insert_with(|| (binding.origin.place, text(&namespace.name)));
+                }
+            } else {
+                let namespace = binding.id.namespace.to_string();
+                found.entry(namespace).or_insert_with(|| (binding.origin.place, text(&binding.id.namespace)));
+            }
+        }
+    }
+    found
+}
+
+/// The service accounts of a namespace: those that are there, and those that a binding names.
+fn accounts(cluster: &Cluster, namespace: &str) -> BTreeSet<Subject> {
+    let there = cluster.facts.accounts.iter().filter(|a| a.id.namespace == namespace);
+    let there = there.map(|a| Subject::ServiceAccount(a.id.namespace.clone(), a.id.name.clone()));
+    let bound = cluster.rbac.subjects().filter(|s| matches!(s, Subject::ServiceAccount(n, _) if n == namespace)).cloned();
+    there.chain(bound).collect()
+}
+
+/// One end of a connection that is asked for.
+#[derive(Clone, Debug)]
+pub struct Asked {
+    /// The namespace's index.
+    pub namespace: u32,
+    /// The pod's labels, where one is named.
+    pub labels: Option<Labels>,
+}
+
+/// The answer about a connection.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Route {
+    /// It passes, by these steps.
+    Open(Vec<Step>),
+    /// It does not, because of these.
+    Blocked(Vec<Step>),
+}
+
+/// Whether a pod can send to another: of a namespace, any that may come.
+///
+/// # Errors
+/// The selectors are too many to tell.
+pub fn reach(cluster: &Cluster, from: &Asked, to: &Asked, port: Option<&Port>) -> Result<Route, TooLarge> {
+    let reach = Reach::new(cluster);
+    let name = |end: &Asked| cluster.namespaces[end.namespace as usize].name.clone();
+    let labels = [from.labels.as_ref(), to.labels.as_ref()];
+    let step = |direction: Direction, by: Option<(&crate::graph::network::Policy, &crate::graph::network::Rule)>| {
+        let (end, word) = match direction {
+            Direction::Egress => (from, "out of"),
+            Direction::Ingress => (to, "into"),
+        };
+        match by {
+            Some((policy, rule)) => (at(rule.place, policy.origin), format!("{} lets it {word} `{}`", policy.id, name(end))),
+            None => {
+                let namespace = &cluster.namespaces[end.namespace as usize];
+                let place = namespace.origin.map_or_else(|| first_place(cluster), |o| o.place);
+                (place, format!("no policy governs what goes {word} `{}`", namespace.name))
+            }
+        }
+    };
+    if let Some((exit, entrance)) = reach.between_as(from.namespace, to.namespace, labels, port)? {
+        return Ok(Route::Open(vec![step(Direction::Egress, exit.by), step(Direction::Ingress, entrance.by)]));
+    }
+    let mut blocked = Vec::new();
+    for (end, other, direction, word) in
+        [(from, to, Direction::Egress, "out of"), (to, from, Direction::Ingress, "into")]
+    {
+        let ways = match direction {
+            Direction::Egress => reach.ways_out(end.namespace),
+            Direction::Ingress => reach.ways_in(end.namespace),
+        };
+        let ways = ways.ok_or(TooLarge)?;
+        if ways.iter().any(|w| w.place.has(other.namespace) && port.is_none_or(|p| w.shape.has_port(p))) {
+            continue;
+        }
+        let home = &cluster.namespaces[end.namespace as usize];
+        let policies = home.policies.iter().map(|p| &cluster.facts.policies[*p as usize]);
+        let governing = policies.filter(|p| p.rules(direction).is_some());
+        blocked.extend(governing.map(|p| (p.origin.place, format!("{} governs what goes {word} `{}`, and does not let it", p.id, home.name))));
+    }
+    Ok(Route::Blocked(blocked))
+}
+
+fn first_place(cluster: &Cluster) -> Place {
+    cluster.facts.objects.first().map_or(Place::file(crate::source::SourceId(0)), |t| t.origin.place)
+}

@@ -1,0 +1,37 @@
+use super::Findings;
+use crate::diagnostic::rule;
+use crate::graph::{Cluster, Owner};
+use crate::isolation::Finding;
+use crate::value::Text;
+use std::collections::BTreeSet;
+
+rule! {
+    /// A tenant's namespace has no ResourceQuota.
+    ///
+    /// ## Why it matters
+    /// One tenant can take every pod, every IP and every GB that the cluster has: the others' next pods stay pending.
+    ///
+    /// ## Example
+    /// A Namespace with policies and bindings, and nothing of kind ResourceQuota.
+    ///
+    /// ## Fix
+    /// A ResourceQuota, of `pods` at least; with `requests` or `limits` in it, a LimitRange with defaults.
+    ///
+    /// ## References
+    /// MTB "configure namespace resource quotas"; NSA "Resource policies"; CIS 5.7; kubernetes.io/docs/concepts/policy
+    pub static NO_QUOTA = "resources/no-quota", Warning;
+}
+
+pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
+    let with: BTreeSet<&Text> = cluster.facts.quotas.iter().map(|q| &q.id.namespace).collect();
+    for namespace in cluster.namespaces.iter().filter(|n| !with.contains(&n.name)) {
+        let Owner::Tenant(tenant) = namespace.owner else { continue };
+        let tenant = &cluster.tenants[tenant as usize];
+        let message = format!("`{}` of tenant `{}` has no ResourceQuota", namespace.name, tenant.name);
+        out.push(
+            Finding::warning(&NO_QUOTA, namespace.origin.map_or(tenant.place, |o| o.place), message)
+                .by(&tenant.name)
+                .fix("add a ResourceQuota, of `pods` at least"),
+        );
+    }
+}

@@ -1,0 +1,198 @@
+//! Proofs: a table of verdicts for people, and the same for programs.
+
+use super::plural;
+use crate::diagnostic::Diagnostic;
+use crate::isolation::{MODEL, Proof, Verdict};
+use crate::source::{Place, Sources};
+use serde::Serialize;
+use std::collections::BTreeMap;
+use std::fmt::Write;
+
+/// The digest of what a proof was made of: every text's path and bytes.
+pub fn digest(sources: &Sources) -> String {
+    let mut hasher = blake3::Hasher::new();
+    for (_, source) in sources.iter().filter(|(_, s)| !s.text.is_empty() && s.path != "tenantry.lock") {
+        hasher.update(source.path.as_bytes()).update(&[0]).update(source.text.as_bytes()).update(&[0]);
+    }
+    hasher.finalize().to_hex().as_str()[..16].to_owned()
+}
+
+/// Everything that a proof has found, as findings, each once for all clusters.
+pub fn findings(sources: &Sources, proofs: &[Proof]) -> Vec<Diagnostic> {
+    let found = proofs.iter().flat_map(|p| p.findings.iter().map(|f| &f.diagnostic).chain(&p.blind));
+    let mut all: Vec<Diagnostic> = found.cloned().collect();
+    crate::diagnostic::sort(sources, &mut all);
+    all
+}
+
+/// A table for each cluster: what is proven, what it rests on, and what was not looked at.
+pub fn proof_text(proofs: &[Proof], digest: &str) -> String {
+    let mut out = String::new();
+    for proof in proofs {
+        let [tenants, namespaces, objects] = proof.counts;
+        let _ = writeln!(
+            out,
+            "{}: {}, {}, {}, {} declared on both sides (model {MODEL}, inputs {digest})",
+            proof.cluster,
+            plural(tenants, "tenant"),
+            plural(namespaces, "namespace"),
+            plural(objects, "object"),
+            plural(proof.declared_edges, "edge"),
+        );
+        for plane in &proof.planes {
+            let mut why = Vec::new();
+            if plane.refuted > 0 {
+                why.push(format!("{} found", plural(plane.refuted, "way")));
+            }
+            if plane.unknown > 0 {
+                why.push(format!("{} open", plural(plane.unknown, "question")));
+            }
+            if plane.verdict == Verdict::Assumed {
+                why.push(format!("if {}", plane.assumptions.iter().map(|a| a.name).collect::<Vec<_>>().join(", ")));
+            }
+            let _ = writeln!(out, "  {:10} {:8} {}", plane.plane.name(), plane.verdict.name(), why.join(", "));
+        }
+        let mut assumptions: BTreeMap<&str, &str> = BTreeMap::new();
+        for plane in proof.planes.iter().filter(|p| p.verdict == Verdict::Assumed) {
+            assumptions.extend(plane.assumptions.iter().map(|a| (a.name, a.text.as_str())));
+        }
+        for (name, text) in assumptions {
+            let _ = writeln!(out, "  assumes {name}: {text}");
+        }
+        if !proof.unread.is_empty() {
+            let kinds: Vec<String> = proof.unread.iter().map(|(kind, count)| format!("{kind} ({count})")).collect();
+            let _ = writeln!(out, "  read by no plane: {}", kinds.join(", "));
+        }
+    }
+    out
+}
+
+/// A line for each rule with findings: how often, at what level.
+pub fn counts_text(findings: &[Diagnostic]) -> String {
+    let mut counts: BTreeMap<(std::cmp::Reverse<crate::diagnostic::Level>, &str), usize> = BTreeMap::new();
+    for finding in findings {
+        *counts.entry((std::cmp::Reverse(finding.level), finding.rule.id)).or_default() += 1;
+    }
+    let line = |((level, rule), count): (&(std::cmp::Reverse<crate::diagnostic::Level>, &str), &usize)| {
+        format!("{count:6} {:8} {rule}\n", level.0.name())
+    };
+    counts.iter().map(line).collect()
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Report<'a> {
+    schema_version: u32,
+    model: &'a str,
+    inputs: &'a str,
+    clusters: Vec<ClusterReport<'a>>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct ClusterReport<'a> {
+    cluster: &'a str,
+    tenants: usize,
+    namespaces: usize,
+    objects: usize,
+    declared_edges: usize,
+    planes: Vec<PlaneReport<'a>>,
+    findings: Vec<FindingReport<'a>>,
+    unread: &'a BTreeMap<String, usize>,
+}
+
+#[derive(Serialize)]
+struct PlaneReport<'a> {
+    plane: &'a str,
+    verdict: &'a str,
+    refuted: usize,
+    unknown: usize,
+    assumptions: BTreeMap<&'a str, &'a str>,
+}
+
+#[derive(Serialize)]
+struct FindingReport<'a> {
+    rule: &'a str,
+    level: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    plane: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    verdict: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tenant: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    victim: Option<&'a str>,
+    message: &'a str,
+    location: At<'a>,
+    witness: Vec<StepReport<'a>>,
+    fix: &'a str,
+}
+
+#[derive(Serialize)]
+struct StepReport<'a> {
+    text: &'a str,
+    location: At<'a>,
+}
+
+/// Line and column from 1, columns in characters.
+#[derive(Serialize)]
+struct At<'a> {
+    path: &'a str,
+    line: u32,
+    column: u32,
+}
+
+fn at(sources: &Sources, place: Place) -> At<'_> {
+    let source = sources.get(place.source);
+    let start = source.position(place.start);
+    At { path: &source.path, line: start.line, column: start.column }
+}
+
+/// A JSON document, ended by a newline.
+pub fn proof_json(sources: &Sources, proofs: &[Proof], digest: &str) -> String {
+    let clusters = proofs.iter().map(|proof| ClusterReport {
+        cluster: &proof.cluster,
+        tenants: proof.counts[0],
+        namespaces: proof.counts[1],
+        objects: proof.counts[2],
+        declared_edges: proof.declared_edges,
+        planes: proof
+            .planes
+            .iter()
+            .map(|p| PlaneReport {
+                plane: p.plane.name(),
+                verdict: p.verdict.name(),
+                refuted: p.refuted,
+                unknown: p.unknown,
+                assumptions: p.assumptions.iter().map(|a| (a.name, a.text.as_str())).collect(),
+            })
+            .collect(),
+        findings: proof
+            .findings
+            .iter()
+            .map(|f| (Some(f), &f.diagnostic))
+            .chain(proof.blind.iter().map(|d| (None, d)))
+            .map(|(f, d)| FindingReport {
+                rule: d.rule.id,
+                level: d.level.name(),
+                plane: f.map(|f| f.plane.name()),
+                verdict: f.and_then(|f| f.verdict).map(Verdict::name),
+                tenant: f.and_then(|f| f.tenant.as_deref()),
+                victim: f.and_then(|f| f.victim.as_deref()),
+                message: &d.message,
+                location: at(sources, d.place),
+                witness: d
+                    .related
+                    .iter()
+                    .map(|r| StepReport { text: &r.label, location: at(sources, r.place) })
+                    .collect(),
+                fix: &d.fix,
+            })
+            .collect(),
+        unread: &proof.unread,
+    });
+    let report = Report { schema_version: 1, model: MODEL, inputs: digest, clusters: clusters.collect() };
+    let mut text = serde_json::to_string_pretty(&report).unwrap_or_default();
+    text.push('\n');
+    text
+}

@@ -1,0 +1,158 @@
+//! The clusters that a question is asked about: rendered objects, manifests beside them, snapshots.
+
+use super::args::{Beside, Cli};
+use super::files::{Disk, Read, Store, read_all};
+use super::session::{Selection, Session, working_folder};
+use super::{Fault, output};
+use std::collections::BTreeSet;
+use tenantry::bundle::Keep;
+use tenantry::diagnostic::{Diagnostic, Level, Scope};
+use tenantry::graph::{self, Cluster, NOT_READ};
+use tenantry::source::{Source, SourceId, Sources};
+
+/// Largest snapshot that is read, in bytes.
+const MAX_SNAPSHOT: u64 = 1 << 30;
+
+/// Clusters, and what was found on the way to them.
+pub struct Clusters {
+    /// Every text.
+    pub sources: Sources,
+    /// The clusters, in the fleet's order.
+    pub all: Vec<Cluster>,
+    /// What is wrong with the fleet itself: tenants with errors are left out.
+    pub findings: Vec<Diagnostic>,
+}
+
+/// Manifests for a cluster, or for all.
+struct Manifests {
+    cluster: Option<String>,
+    ids: Vec<SourceId>,
+    faults: Vec<Diagnostic>,
+}
+
+/// Reads a fleet where there is one, and what stands beside it.
+pub fn read(cli: &Cli, beside: &Beside) -> Result<Clusters, Fault> {
+    let alone = |fault: &Fault| matches!(fault, Fault::NoFleet(_)) && !(beside.also.is_empty() && beside.snapshot.is_empty());
+    let (mut sources, session) = match Session::open(cli, None) {
+        Ok(mut session) => (std::mem::take(&mut session.sources), Some(session)),
+        Err(fault) if alone(&fault) => (Sources::default(), None),
+        Err(fault) => return Err(fault),
+    };
+    let Some(mut session) = session else {
+        let also = read_also(cli, beside, &mut sources)?;
+        let mut all = gather(&sources, &also, None);
+        snapshots(cli, beside, &mut sources, None, &mut all)?;
+        let cluster = graph::without_fleet(&mut sources, all, beside.group_by.as_deref());
+        return Ok(Clusters { sources, all: vec![cluster], findings: Vec::new() });
+    };
+    session.sources = sources;
+    let compiled = session.compile(Selection::default(), Keep::Values);
+    let mut sources = std::mem::take(&mut session.sources);
+    let also = read_also(cli, beside, &mut sources)?;
+    let mut clusters = Clusters { sources, all: Vec::new(), findings: compiled.findings };
+    let Some(fleet) = session.front.fleet() else { return Ok(clusters) };
+    let names: BTreeSet<&str> = fleet.spec.clusters.iter().map(|c| c.name.as_str()).collect();
+    let named = also.iter().filter_map(|m| m.cluster.as_deref());
+    if let Some(unknown) = named.chain(beside.cluster.iter().map(String::as_str)).find(|n| !names.contains(n)) {
+        let known = names.into_iter().collect::<Vec<_>>().join(", ");
+        return Err(Fault::Usage(format!("there is no cluster `{unknown}`; the fleet has {known}")));
+    }
+    for bundle in &compiled.bundles {
+        let name = fleet.spec.clusters[bundle.cluster].name.as_str();
+        if !beside.cluster.is_empty() && !beside.cluster.iter().any(|c| c == name) {
+            continue;
+        }
+        let mut all = gather(&clusters.sources, &also, Some(name));
+        snapshots(cli, beside, &mut clusters.sources, Some(name), &mut all)?;
+        // A tenant that was left out makes every verdict about it unknown.
+        all.faults.extend(clusters.findings.iter().filter(|d| d.level == Level::Error).cloned());
+        let key = beside.group_by.as_deref();
+        clusters.all.push(graph::cluster(fleet, &session.front.tenancy, bundle, &mut clusters.sources, all, key));
+    }
+    // The rest of a large fleet is freed by the end of the process.
+    std::mem::forget(session);
+    std::mem::forget(compiled.bundles);
+    Ok(clusters)
+}
+
+/// `CLUSTER=PATH`, or a path.
+fn split(text: &str) -> (Option<String>, &str) {
+    match text.split_once('=') {
+        Some((cluster, path)) if !cluster.contains('/') => (Some(cluster.to_owned()), path),
+        _ => (None, text),
+    }
+}
+
+fn read_also(cli: &Cli, beside: &Beside, sources: &mut Sources) -> Result<Vec<Manifests>, Fault> {
+    let start = working_folder(cli)?;
+    let mut all = Vec::new();
+    for text in &beside.also {
+        let (cluster, path) = split(text);
+        let disk = Disk::new(&start.join(path))?;
+        let mut manifests = Manifests { cluster, ids: Vec::new(), faults: Vec::new() };
+        for (file, read) in read_all(&disk, disk.list("", &[])?) {
+            let label = format!("{}/{file}", path.trim_end_matches('/'));
+            let text = match read {
+                Read::Bytes(bytes) => String::from_utf8(bytes).map_err(|_| "it is not UTF-8".to_owned()),
+                Read::TooLarge(size) => Err(format!("it has {size} bytes; at most 1 MiB is read")),
+                Read::Unreadable(reason) => Err(reason),
+                Read::Outside => Err("it leads out of the folder".to_owned()),
+                Read::Missing => continue,
+            };
+            match text {
+                Ok(text) => manifests.ids.push(sources.add(Source::new(label, text))),
+                Err(reason) => {
+                    let place = sources.add_path(&label);
+                    let finding = Diagnostic::new(&NOT_READ, place, format!("{label} cannot be read: {reason}"));
+                    manifests.faults.push(finding.fix("mend it, or leave it out").scope(Scope::Fleet));
+                }
+            }
+        }
+        all.push(manifests);
+    }
+    Ok(all)
+}
+
+fn gather(sources: &Sources, also: &[Manifests], cluster: Option<&str>) -> graph::Beside {
+    let ours = |m: &&Manifests| m.cluster.is_none() || m.cluster.as_deref() == cluster;
+    let ids: Vec<SourceId> = also.iter().filter(ours).flat_map(|m| m.ids.iter().copied()).collect();
+    let reading = graph::read(sources, &ids);
+    let mut faults = reading.faults;
+    faults.extend(also.iter().filter(ours).flat_map(|m| m.faults.iter().cloned()));
+    graph::Beside { facts: reading.facts, faults, closed: false }
+}
+
+fn snapshots(
+    cli: &Cli,
+    beside: &Beside,
+    sources: &mut Sources,
+    cluster: Option<&str>,
+    all: &mut graph::Beside,
+) -> Result<(), Fault> {
+    let start = working_folder(cli)?;
+    for text in &beside.snapshot {
+        let (name, path) = split(text);
+        if name.is_some() && name.as_deref() != cluster {
+            continue;
+        }
+        let full = start.join(path);
+        let size = std::fs::metadata(&full).map_err(Fault::io(&full))?.len();
+        if size > MAX_SNAPSHOT {
+            return Err(Fault::Usage(format!("--snapshot {path}: it has {size} bytes; at most {MAX_SNAPSHOT} are read")));
+        }
+        let text = std::fs::read_to_string(&full).map_err(Fault::io(&full))?;
+        let place = sources.add_path(path);
+        let facts = graph::read_snapshot(&text, place).map_err(|e| Fault::Usage(format!("--snapshot {path}: {e}")))?;
+        all.facts.append(facts);
+        all.closed = true;
+    }
+    Ok(())
+}
+
+/// Prints a chain: its steps with their places.
+pub fn chain(sources: &Sources, steps: &[(tenantry::source::Place, String)]) -> Result<(), Fault> {
+    for (number, (place, text)) in steps.iter().enumerate() {
+        output::data(&format!("  {}. {text}\n     {}\n", number + 1, sources.locate(*place)))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,52 @@
+//! `prove`: that no tenant can reach another.
+
+use crate::shell::args::{Cli, Format, Prove};
+use crate::shell::{Fault, Outcome, clusters, output};
+use tenantry::catalog::RULES;
+use tenantry::diagnostic::Level;
+use tenantry::isolation::{self, Proof, Verdict};
+use tenantry::report::{self, proof};
+use tenantry::spec::one_of_these;
+
+/// Runs the command.
+pub fn run(cli: &Cli, args: &Prove) -> Result<Outcome, Fault> {
+    let known_rule = |name: &String| RULES.iter().any(|r| r.id == name || r.id.split('/').next() == Some(name));
+    if let Some(unknown) = args.only.iter().chain(&args.skip).find(|name| !known_rule(name)) {
+        let hint = one_of_these(unknown, RULES.iter().map(|r| r.id));
+        return Err(Fault::Usage(format!("`{unknown}` is no rule and no plane; {hint}")));
+    }
+    let asked = output::formats(cli, &[Format::Text, Format::Json, Format::Github])?;
+    let clusters = clusters::read(cli, &args.beside)?;
+    let proofs: Vec<Proof> = clusters.all.iter().map(isolation::prove).collect();
+    let digest = proof::digest(&clusters.sources);
+    let mut findings = proof::findings(&clusters.sources, &proofs);
+    if proofs.is_empty() {
+        findings.clone_from(&clusters.findings);
+    }
+    let named = |list: &[String], id: &str| list.iter().any(|r| r == id || id.split('/').next() == Some(r));
+    findings.retain(|d| (args.only.is_empty() || named(&args.only, d.rule.id)) && !named(&args.skip, d.rule.id));
+    let json = asked.iter().filter(|(format, _)| *format == Format::Json);
+    for (_, file) in json {
+        output::deliver(file.as_deref(), &proof::proof_json(&clusters.sources, &proofs, &digest))?;
+    }
+    for (_, file) in asked.iter().filter(|(format, _)| *format == Format::Github) {
+        output::deliver(file.as_deref(), &report::github(&clusters.sources, &findings))?;
+    }
+    let text = asked.iter().filter(|(format, _)| *format == Format::Text).map(|(_, file)| file.clone()).collect::<Vec<_>>();
+    let texts = if asked.is_empty() { vec![None] } else { text };
+    for file in texts {
+        let mut all = String::new();
+        if args.summary {
+            all.push_str(&proof::counts_text(&findings));
+        } else {
+            all.push_str(&output::text(&clusters.sources, &findings, file.is_none(), cli));
+        }
+        all.push_str(&proof::proof_text(&proofs, &digest));
+        output::deliver(file.as_deref(), &all)?;
+    }
+    let worst = proofs.iter().flat_map(|p| &p.planes).map(|p| p.verdict).max();
+    let broken = clusters.findings.iter().any(|d| d.level == Level::Error);
+    let outcome = Outcome::from(broken || worst.is_none_or(|v| v >= Verdict::Unknown));
+    std::mem::forget(clusters);
+    Ok(outcome)
+}

@@ -1,0 +1,66 @@
+//! `reach`: whether pods can send to others.
+
+use crate::shell::args::{Cli, Format, Reach};
+use crate::shell::{Fault, Outcome, clusters, output};
+use tenantry::graph::Cluster;
+use tenantry::graph::network::{Port, Ports, Protocol};
+use tenantry::isolation::question::{self, Asked, Route};
+
+/// Runs the command.
+pub fn run(cli: &Cli, args: &Reach) -> Result<Outcome, Fault> {
+    output::formats(cli, &[Format::Text])?;
+    let port = args.port.as_deref().map(port).transpose()?;
+    let clusters = clusters::read(cli, &args.beside)?;
+    let mut any = false;
+    let mut missing = Vec::new();
+    for cluster in &clusters.all {
+        let (from, to) = match (end(cluster, &args.from), end(cluster, &args.to)) {
+            (Ok(from), Ok(to)) => (from, to),
+            (Err(reason), _) | (_, Err(reason)) => {
+                missing.push(format!("{}: {reason}", cluster.name));
+                continue;
+            }
+        };
+        let said = |word: &str| format!("{}: {word}\n", cluster.name);
+        match question::reach(cluster, &from, &to, port.as_ref()) {
+            Ok(Route::Open(steps)) => {
+                any = true;
+                output::data(&said("yes"))?;
+                clusters::chain(&clusters.sources, &steps)?;
+            }
+            Ok(Route::Blocked(steps)) => {
+                output::data(&said("no"))?;
+                clusters::chain(&clusters.sources, &steps)?;
+            }
+            Err(_) => {
+                any = true;
+                output::data(&said("unknown: the selectors are too many to tell"))?;
+            }
+        }
+    }
+    if missing.len() == clusters.all.len() {
+        return Err(Fault::Usage(missing.join("; ")));
+    }
+    Ok(Outcome::from(!any))
+}
+
+fn end(cluster: &Cluster, text: &str) -> Result<Asked, String> {
+    let (namespace, pod) = text.split_once('/').map_or((text, None), |(n, p)| (n, Some(p)));
+    let at = cluster.namespace(namespace).ok_or_else(|| format!("there is no namespace `{namespace}`"))?;
+    let labels = match pod {
+        None => None,
+        Some(pod) => {
+            let found = cluster.facts.workloads.iter().find(|w| w.id.namespace == namespace && w.id.name == pod);
+            Some(found.ok_or_else(|| format!("`{namespace}` has no workload `{pod}`"))?.labels.clone())
+        }
+    };
+    Ok(Asked { namespace: at, labels })
+}
+
+fn port(text: &str) -> Result<Port, Fault> {
+    let bad = || Fault::Usage(format!("--port {text}: write it as 8080, or 53/UDP"));
+    let (number, protocol) = text.split_once('/').unwrap_or((text, "TCP"));
+    let number: u16 = number.parse().map_err(|_| bad())?;
+    let protocol = Protocol::of(&protocol.to_uppercase()).ok_or_else(bad)?;
+    Ok(Port { protocol, ports: Ports::Range(number, number) })
+}
