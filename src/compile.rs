@@ -1,6 +1,6 @@
 //! The pipeline from end to end, in two halves: between them, the shell reads the verbatim files that tenants name.
 
-use crate::bundle::{self, Keep, ClusterBundle, Manifests, Templates};
+use crate::bundle::{self, ClusterBundle, Keep, Manifests, Templates};
 use crate::diagnostic::{Diagnostic, Level, Scope, sort};
 use crate::document::{Node, Value};
 use crate::source::{Place, SourceId, Sources};

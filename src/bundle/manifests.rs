@@ -8,8 +8,8 @@ use crate::document::{self, Document, Value as Tree};
 use crate::source::{Place, SourceId, Sources, join, parent};
 use crate::spec::leaf::FilePath;
 use crate::tenancy::model::{OnCluster, Tenant};
-use crate::value::Value as Made;
 use crate::tenancy::{CLUSTER_ADMIN, MANIFEST_FLOOR, Permits, Tenancy};
+use crate::value::Value as Made;
 use rayon::prelude::*;
 use std::collections::BTreeMap;
 

@@ -47,6 +47,14 @@ impl ObjectId {
         if self.group.is_empty() { self.kind.to_string() } else { format!("{}.{}", self.kind, self.group) }
     }
 
+    /// As a sentence calls it: `RoleBinding payments/owners`.
+    pub fn called(&self) -> String {
+        match self.namespace.as_str() {
+            "" => format!("{} {}", self.kind, self.name),
+            namespace => format!("{} {namespace}/{}", self.kind, self.name),
+        }
+    }
+
     /// Whether [`fmt::Display`] writes this text.
     pub fn is_written(&self, text: &str) -> bool {
         let mut rest = Some(text);

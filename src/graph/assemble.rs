@@ -69,7 +69,11 @@ pub fn cluster(
         name: spec.name.as_str().into(),
         plugin: spec.cni.as_ref().map(|c| c.name.as_str().into()),
         pod_networks: spec.pod_cidrs.iter().flatten().filter_map(|c| c.as_str().parse().ok()).collect(),
-        tenants: here.iter().filter(|(t, _)| rendered.contains(t.name.value.as_str())).map(|(t, on)| tenant(t, on, &shared)).collect(),
+        tenants: here
+            .iter()
+            .filter(|(t, _)| rendered.contains(t.name.value.as_str()))
+            .map(|(t, on)| tenant(t, on, &shared))
+            .collect(),
         facts,
         closed: beside.closed,
         blind: beside.faults,

@@ -53,7 +53,9 @@ pub fn read(sources: &Sources, ids: &[SourceId]) -> Reading {
     let mut reading = Reading::default();
     for (id, documents, faults) in &parsed {
         let path = &sources.get(*id).path;
-        for document in documents.iter().filter(|d| is_overlay(&d.root) || file_name(path).starts_with("kustomization.")) {
+        for document in
+            documents.iter().filter(|d| is_overlay(&d.root) || file_name(path).starts_with("kustomization."))
+        {
             reading.overlays += 1;
             patched.extend(patches(&document.root).into_iter().filter_map(|p| join(parent(path), p)));
         }
@@ -101,7 +103,9 @@ fn object(node: &Node, facts: &mut Facts, faults: &mut Vec<Diagnostic>) {
             *facts.unread.entry("documents that are no objects".into()).or_default() += 1;
         }
         Err(reason) => faults.push(
-            Diagnostic::new(&NOT_READ, place, format!("this is no object: {reason}")).fix("mend it, or leave it out").scope(Scope::Fleet),
+            Diagnostic::new(&NOT_READ, place, format!("this is no object: {reason}"))
+                .fix("mend it, or leave it out")
+                .scope(Scope::Fleet),
         ),
     }
 }
@@ -114,7 +118,9 @@ fn flags(sources: &Sources, node: &Node, facts: &mut Facts) {
         let source = sources.get(place.source);
         for word in text.split(|c: char| c.is_whitespace() || c == '"' || c == '\'') {
             let flag = word.trim_start_matches('-').split('=').next().unwrap_or_default();
-            if !word.starts_with("--") || !["no-cross-namespace-refs", "no-remote-bases", "default-service-account"].contains(&flag) {
+            if !word.starts_with("--")
+                || !["no-cross-namespace-refs", "no-remote-bases", "default-service-account"].contains(&flag)
+            {
                 continue;
             }
             // A patch within a text has no places of its own: the word's is looked for in the file.
@@ -122,7 +128,12 @@ fn flags(sources: &Sources, node: &Node, facts: &mut Facts) {
                 let start = place.start + offset as u32;
                 Place { start, end: start + word.len() as u32, ..place }
             });
-            let id = ObjectId { group: "apps".into(), kind: "Deployment".into(), namespace: "flux-system".into(), name: "Flux's controllers".into() };
+            let id = ObjectId {
+                group: "apps".into(),
+                kind: "Deployment".into(),
+                namespace: "flux-system".into(),
+                name: "Flux's controllers".into(),
+            };
             let origin = Origin { input: Input::Manifest, place: at };
             facts.controllers.push(Controller { id, args: vec![(Text::from(word), Some(at))], origin });
         }
@@ -160,4 +171,3 @@ pub fn read_snapshot(text: &str, place: Place) -> Result<Facts, String> {
         false => Ok(facts),
     }
 }
-

@@ -129,7 +129,10 @@ impl Cluster {
         }
         let mut found: BTreeMap<Text, (Labels, Labels, Option<Origin>, Place)> = BTreeMap::new();
         for fact in &parts.facts.namespaces {
-            found.insert(fact.id.name.clone(), (fact.labels.clone(), fact.annotations.clone(), Some(fact.origin), fact.origin.place));
+            found.insert(
+                fact.id.name.clone(),
+                (fact.labels.clone(), fact.annotations.clone(), Some(fact.origin), fact.origin.place),
+            );
         }
         for thing in parts.facts.objects.iter().filter(|t| !t.id.namespace.is_empty()) {
             if !found.contains_key(&thing.id.namespace) {
@@ -145,7 +148,8 @@ impl Cluster {
         for (name, (labels, annotations, origin, place)) in found {
             let owner = match owner.get(&name) {
                 Some(owner) => *owner,
-                None => match stranger(&name, &labels, &annotations) {
+                // One that no input defines is somebody's whom nobody here knows.
+                None => match origin.and_then(|_| stranger(&name, &labels, &annotations)) {
                     None => Owner::Platform,
                     Some(tenant) => {
                         let at = *by_tenant.entry(tenant.clone()).or_insert_with(|| {

@@ -68,8 +68,7 @@ pub enum Plane {
 
 impl Plane {
     /// Every plane, in the order of a report.
-    pub const ALL: [Self; 6] =
-        [Self::Api, Self::Network, Self::Gitops, Self::Admission, Self::Resources, Self::Data];
+    pub const ALL: [Self; 6] = [Self::Api, Self::Network, Self::Gitops, Self::Admission, Self::Resources, Self::Data];
 
     /// Its name; the area of its rules.
     pub const fn name(self) -> &'static str {

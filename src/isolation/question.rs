@@ -64,8 +64,11 @@ fn granted(who: &[Subject], grant: &Grant<'_>) -> Vec<Step> {
     let named = grant.binding.subjects.iter().find(|(s, _)| who.contains(s));
     let (subject, place) = named.map_or((String::new(), None), |(s, place)| (s.to_string(), *place));
     vec![
-        (at(place, grant.binding.origin), format!("{} binds {subject} to {}", grant.binding.id, grant.binding.role_name())),
-        (at(grant.rule.place, grant.role.origin), format!("{} allows it", grant.role.id)),
+        (
+            at(place, grant.binding.origin),
+            format!("{} binds {subject} to {}", grant.binding.id.called(), grant.binding.role_name()),
+        ),
+        (at(grant.rule.place, grant.role.origin), format!("{} allows it", grant.role.id.called())),
     ]
 }
 
@@ -76,10 +79,13 @@ fn becomes(cluster: &Cluster, who: &[Subject]) -> BTreeMap<String, Step> {
         for binding in cluster.rbac.bindings_of(subject) {
             let Some(role) = cluster.rbac.role(binding) else { continue };
             let Some(power) = BECOME_ACCOUNT.iter().find(|p| p.of(&role.rules).is_some()) else { continue };
-            let text = |namespace: &str| format!("{subject} {} in `{namespace}` ({}),", power.says, binding.id);
+            let text =
+                |namespace: &str| format!("{subject} {} in `{namespace}` ({}),", power.says, binding.id.called());
             if binding.id.namespace.is_empty() {
                 for namespace in &cluster.namespaces {
-                    found.entry(namespace.name.to_string()).or_insert_with(|| (binding.origin.place, text(&namespace.name)));
+                    found
+                        .entry(namespace.name.to_string())
+                        .or_insert_with(|| (binding.origin.place, text(&namespace.name)));
                 }
             } else {
                 let namespace = binding.id.namespace.to_string();
@@ -94,7 +100,8 @@ fn becomes(cluster: &Cluster, who: &[Subject]) -> BTreeMap<String, Step> {
 fn accounts(cluster: &Cluster, namespace: &str) -> BTreeSet<Subject> {
     let there = cluster.facts.accounts.iter().filter(|a| a.id.namespace == namespace);
     let there = there.map(|a| Subject::ServiceAccount(a.id.namespace.clone(), a.id.name.clone()));
-    let bound = cluster.rbac.subjects().filter(|s| matches!(s, Subject::ServiceAccount(n, _) if n == namespace)).cloned();
+    let bound =
+        cluster.rbac.subjects().filter(|s| matches!(s, Subject::ServiceAccount(n, _) if n == namespace)).cloned();
     there.chain(bound).collect()
 }
 
@@ -130,7 +137,9 @@ pub fn reach(cluster: &Cluster, from: &Asked, to: &Asked, port: Option<&Port>) -
             Direction::Ingress => (to, "into"),
         };
         match by {
-            Some((policy, rule)) => (at(rule.place, policy.origin), format!("{} lets it {word} `{}`", policy.id, name(end))),
+            Some((policy, rule)) => {
+                (at(rule.place, policy.origin), format!("{} lets it {word} `{}`", policy.id.called(), name(end)))
+            }
             None => {
                 let namespace = &cluster.namespaces[end.namespace as usize];
                 let place = namespace.origin.map_or_else(|| first_place(cluster), |o| o.place);
@@ -156,7 +165,9 @@ pub fn reach(cluster: &Cluster, from: &Asked, to: &Asked, port: Option<&Port>) -
         let home = &cluster.namespaces[end.namespace as usize];
         let policies = home.policies.iter().map(|p| &cluster.facts.policies[*p as usize]);
         let governing = policies.filter(|p| p.rules(direction).is_some());
-        blocked.extend(governing.map(|p| (p.origin.place, format!("{} governs what goes {word} `{}`, and does not let it", p.id, home.name))));
+        blocked.extend(governing.map(|p| {
+            (p.origin.place, format!("{} governs what goes {word} `{}`, and does not let it", p.id.called(), home.name))
+        }));
     }
     Ok(Route::Blocked(blocked))
 }

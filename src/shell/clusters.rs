@@ -32,7 +32,8 @@ struct Manifests {
 
 /// Reads a fleet where there is one, and what stands beside it.
 pub fn read(cli: &Cli, beside: &Beside) -> Result<Clusters, Fault> {
-    let alone = |fault: &Fault| matches!(fault, Fault::NoFleet(_)) && !(beside.also.is_empty() && beside.snapshot.is_empty());
+    let alone =
+        |fault: &Fault| matches!(fault, Fault::NoFleet(_)) && !(beside.also.is_empty() && beside.snapshot.is_empty());
     let (mut sources, session) = match Session::open(cli, None) {
         Ok(mut session) => (std::mem::take(&mut session.sources), Some(session)),
         Err(fault) if alone(&fault) => (Sources::default(), None),
@@ -138,7 +139,9 @@ fn snapshots(
         let full = start.join(path);
         let size = std::fs::metadata(&full).map_err(Fault::io(&full))?.len();
         if size > MAX_SNAPSHOT {
-            return Err(Fault::Usage(format!("--snapshot {path}: it has {size} bytes; at most {MAX_SNAPSHOT} are read")));
+            return Err(Fault::Usage(format!(
+                "--snapshot {path}: it has {size} bytes; at most {MAX_SNAPSHOT} are read"
+            )));
         }
         let text = std::fs::read_to_string(&full).map_err(Fault::io(&full))?;
         let place = sources.add_path(path);

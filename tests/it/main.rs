@@ -7,6 +7,7 @@ mod catalog;
 mod cli;
 mod commit;
 mod conformance;
+mod differential;
 mod faults;
 mod fleets;
 mod flux;

@@ -2,6 +2,7 @@
 
 pub mod control_plane;
 pub mod generate;
+pub mod naive;
 
 use std::io::Write;
 use std::path::{Path, PathBuf};

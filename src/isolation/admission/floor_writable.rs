@@ -55,7 +55,10 @@ static FLOOR: [Power; 6] = [
     Power { says: "LimitRanges", asks: &[("", &["limitranges"], CHANGE)] },
     Power { says: "the Namespace", asks: &[("", &["namespaces", "namespaces/finalize", "namespaces/status"], ALTER)] },
     Power { says: "RoleBindings", asks: &[("rbac.authorization.k8s.io", &["rolebindings"], CHANGE)] },
-    Power { says: "roles beyond its own", asks: &[("rbac.authorization.k8s.io", &["roles", "clusterroles"], &["bind", "escalate"])] },
+    Power {
+        says: "roles beyond its own",
+        asks: &[("rbac.authorization.k8s.io", &["roles", "clusterroles"], &["bind", "escalate"])],
+    },
 ];
 
 pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
@@ -81,13 +84,21 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
     for (role, writes, binding, subject, tenants) in roles.into_values() {
         let what = writes.join(", ");
         let message = match tenants.len() {
-            1 => format!("tenant {} writes {what} in its own namespace: {}", some(tenants.iter().copied()), binding.role_name()),
-            many => format!("{many} tenants write {what} in their own namespaces: {} ({})", binding.role_name(), some(tenants.iter().copied())),
+            1 => format!(
+                "tenant {} writes {what} in its own namespace: {}",
+                some(tenants.iter().copied()),
+                binding.role_name()
+            ),
+            many => format!(
+                "{many} tenants write {what} in their own namespaces: {} ({})",
+                binding.role_name(),
+                some(tenants.iter().copied())
+            ),
         };
         let rule = FLOOR.iter().find_map(|p| p.of(&role.rules)).and_then(|r| r.place).unwrap_or(role.origin.place);
         let finding = Finding::refuted(&FLOOR_WRITABLE, binding.origin.place, message)
-            .step(binding.origin.place, format!("{} binds {subject} to {}", binding.id, binding.role_name()))
-            .step(rule, format!("{} lets it write {what}", role.id));
+            .step(binding.origin.place, format!("{} binds {subject} to {}", binding.id.called(), binding.role_name()))
+            .step(rule, format!("{} lets it write {what}", role.id.called()));
         let finding = match tenants.first().filter(|_| tenants.len() == 1) {
             Some(one) => finding.by(one),
             None => finding,

@@ -1,7 +1,7 @@
 use super::{Findings, own_grants};
 use crate::diagnostic::rule;
-use crate::graph::{Cluster, Owner};
 use crate::graph::rbac::{Binding, Subject};
+use crate::graph::{Cluster, Owner};
 use crate::isolation::Finding;
 use crate::isolation::api::power::BECOME_ACCOUNT;
 use crate::value::Text;
@@ -51,12 +51,22 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
         let Some((binding, subject)) = creators.get(&namespace.name) else { continue };
         let tenant = &cluster.tenants[tenant as usize];
         let place = namespace.origin.map_or(tenant.place, |o| o.place);
-        let how = level.map_or_else(|| "enforces no Pod Security level".to_owned(), |l| format!("enforces the Pod Security level `{l}`"));
+        let how = level.map_or_else(
+            || "enforces no Pod Security level".to_owned(),
+            |l| format!("enforces the Pod Security level `{l}`"),
+        );
         let message = format!("tenant `{}` may run privileged pods in `{}`, which {how}", tenant.name, namespace.name);
-        let step = format!("{} lets {subject} create pods", binding.id);
+        let step = format!("{} lets {subject} create pods", binding.id.called());
         let finding = match namespace.origin {
             // Its labels are not among the inputs.
-            None => Finding::unknown(&POD_SECURITY_NOT_ENFORCED, place, format!("the labels of `{}` of tenant `{}` are not among the inputs: whether it runs privileged pods is not known", namespace.name, tenant.name)),
+            None => Finding::unknown(
+                &POD_SECURITY_NOT_ENFORCED,
+                place,
+                format!(
+                    "the labels of `{}` of tenant `{}` are not among the inputs: whether it runs privileged pods is not known",
+                    namespace.name, tenant.name
+                ),
+            ),
             Some(_) => Finding::refuted(&POD_SECURITY_NOT_ENFORCED, place, message),
         };
         out.push(

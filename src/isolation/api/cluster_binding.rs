@@ -44,21 +44,25 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
                 Weight::Sees => Finding::warning(
                     &CLUSTER_BINDING,
                     place,
-                    format!("tenant `{tenant}` reads things of the whole cluster: {subject} is bound to {}", binding.role_name()),
+                    format!(
+                        "tenant `{tenant}` reads things of the whole cluster: {subject} is bound to {}",
+                        binding.role_name()
+                    ),
                 ),
                 Weight::Reaches => {
                     let takeover = power::TAKEOVER.iter().find(|p| p.of(&role.rules).is_some());
                     let what = match takeover {
-                        Some(power) if power::EVERYTHING.of(&role.rules).is_none() => power.says,
-                        _ => power::worst(&role.rules),
+                        Some(power) if power::EVERYTHING.of(&role.rules).is_none() => power.says.to_owned(),
+                        _ => power::worst(&role.rules, true),
                     };
-                    let message = format!("tenant `{tenant}` {what} in every namespace: {subject} is bound in the whole cluster");
+                    let message =
+                        format!("tenant `{tenant}` {what} in every namespace: {subject} is bound in the whole cluster");
                     how(cluster, holder, subject, Finding::refuted(&CLUSTER_BINDING, place, message))
                 }
             };
             let finding = finding.by(tenant).step(
                 at(binding.role_place, binding.origin),
-                format!("{} binds {subject} to {}", binding.id, binding.role_name()),
+                format!("{} binds {subject} to {}", binding.id.called(), binding.role_name()),
             );
             out.push(finding.fix("bind it in the tenant's own namespaces: a RoleBinding can name a ClusterRole"));
         }

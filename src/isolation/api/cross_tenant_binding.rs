@@ -42,19 +42,19 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
             }
             let tenant = &cluster.tenants[holder as usize].name;
             let namespace = &binding.id.namespace;
-            let what = power::worst(rules);
+            let what = power::worst(rules, false);
             let whose = cluster.owner_name(home);
             let message = format!("tenant `{tenant}` {what} in `{namespace}` of {whose}: {subject} is bound there");
             let finding = Finding::refuted(&CROSS_TENANT_BINDING, at(*place, binding.origin), message);
             let finding = how(cluster, holder, subject, finding.by(tenant)).step(
                 at(binding.role_place, binding.origin),
-                format!("{} binds {subject} to {} in `{namespace}`", binding.id, binding.role_name()),
+                format!("{} binds {subject} to {} in `{namespace}`", binding.id.called(), binding.role_name()),
             );
             let finding = match tenant_of(cluster, namespace) {
                 Some((_, victim)) => finding.reaching(victim),
                 None => finding,
             };
-            out.push(finding.fix(format!("remove the subject from {}", binding.id)));
+            out.push(finding.fix(format!("remove the subject from {}", binding.id.called())));
         }
     }
 }

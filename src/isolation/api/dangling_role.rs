@@ -28,12 +28,19 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
             continue;
         }
         let place = at(binding.role_place, binding.origin);
-        let message = format!("{} grants {}, which no input defines: what it grants is not known", binding.id, binding.role_name());
+        let message = format!(
+            "{} grants {}, which no input defines: what it grants is not known",
+            binding.id.called(),
+            binding.role_name()
+        );
         // To a tenant's own people in its own namespace it can grant nothing of others.
         let home = cluster.owner(&binding.id.namespace);
         let inside = !binding.id.namespace.is_empty()
             && !binding.role.0.is_empty()
-            && binding.subjects.iter().all(|(s, _)| cluster.holder(s).is_none_or(|t| home == crate::graph::Owner::Tenant(t)));
+            && binding
+                .subjects
+                .iter()
+                .all(|(s, _)| cluster.holder(s).is_none_or(|t| home == crate::graph::Owner::Tenant(t)));
         let finding = match inside {
             true => Finding::warning(&DANGLING_ROLE, place, message),
             false => Finding::unknown(&DANGLING_ROLE, place, message),

@@ -1,7 +1,7 @@
 use super::Findings;
 use crate::diagnostic::rule;
-use crate::graph::{Cluster, Input};
 use crate::graph::rbac::Subject;
+use crate::graph::{Cluster, Input};
 use crate::isolation::{Finding, at};
 
 rule! {
@@ -32,7 +32,8 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
             if platforms || cluster.namespace(namespace).is_some() {
                 continue;
             }
-            let message = format!("{} names {subject}, and no input has the namespace `{namespace}`", binding.id);
+            let message =
+                format!("{} names {subject}, and no input has the namespace `{namespace}`", binding.id.called());
             out.push(
                 Finding::warning(&LOST_SUBJECT, at(*place, binding.origin), message)
                     .fix("remove the subject; or give the namespace's manifest with --also"),

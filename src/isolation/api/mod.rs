@@ -44,7 +44,11 @@ fn how(cluster: &Cluster, tenant: u32, subject: &Subject, finding: Finding) -> F
         for binding in cluster.rbac.bindings_of(person).filter(|b| b.id.namespace == *namespace) {
             let Some(role) = cluster.rbac.role(binding) else { continue };
             if let Some(power) = BECOME_ACCOUNT.iter().find(|p| p.of(&role.rules).is_some()) {
-                let text = format!("{person} {} in `{namespace}`, and so acts as {subject} ({})", power.says, binding.id);
+                let text = format!(
+                    "{person} {} in `{namespace}`, and so acts as {subject} ({})",
+                    power.says,
+                    binding.id.called()
+                );
                 return finding.step(binding.origin.place, text);
             }
         }

@@ -62,8 +62,11 @@ pub static BECOME_ACCOUNT: [Power; 5] = [
 /// What a grant is worth naming for, the worst first.
 pub static WORTH: [Power; 9] = [
     Power { says: "does everything", asks: &[("*", &["*"], &["*"])] },
-    Power { says: "grants itself any role", asks: &[("rbac.authorization.k8s.io", &["roles", "clusterroles"], &["bind", "escalate"])] },
-    Power { says: "becomes other users", asks: &[("", &["users", "groups", "serviceaccounts"], &["impersonate"])] },
+    Power {
+        says: "grants itself any role",
+        asks: &[("rbac.authorization.k8s.io", &["roles", "clusterroles"], &["bind", "escalate"])],
+    },
+    Power { says: BECOMES_USERS, asks: &[("", &["users", "groups", "serviceaccounts"], &["impersonate"])] },
     Power { says: "reads secrets", asks: &[("", &["secrets"], READ)] },
     Power {
         says: "runs what it likes as any service account",
@@ -75,31 +78,79 @@ pub static WORTH: [Power; 9] = [
         ],
     },
     Power { says: "runs commands in pods", asks: &[("", &["pods/exec", "pods/attach"], &["create", "get"])] },
-    Power { says: "changes roles and bindings", asks: &[("rbac.authorization.k8s.io", &["*", "roles", "rolebindings"], CHANGE)] },
+    Power {
+        says: "changes roles and bindings",
+        asks: &[("rbac.authorization.k8s.io", &["*", "roles", "rolebindings"], CHANGE)],
+    },
     Power { says: "changes what is there", asks: &[("*", &["*"], CHANGE), ("", &["configmaps", "services"], CHANGE)] },
-    Power { says: "reads what is there", asks: &[("", &["pods", "configmaps", "pods/log"], READ), ("*", &["*"], READ)] },
+    Power {
+        says: "reads what is there",
+        asks: &[("", &["pods", "configmaps", "pods/log"], READ), ("*", &["*"], READ)],
+    },
 ];
 
-/// What some rules are worth naming for: `reads secrets`.
-pub fn worst(rules: &[Rule]) -> &'static str {
-    WORTH.iter().find(|power| power.of(rules).is_some()).map_or("is granted something", |power| power.says)
+/// What some rules are worth naming for: `reads secrets`. `everywhere` is whether they are bound in the whole cluster:
+/// users and groups are impersonated nowhere else.
+pub fn worst(rules: &[Rule], everywhere: bool) -> String {
+    let worth = WORTH.iter().filter(|p| everywhere || p.says != BECOMES_USERS);
+    if let Some(power) = worth.into_iter().find(|power| power.of(rules).is_some()) {
+        return power.says.to_owned();
+    }
+    let rule = rules.iter().max_by_key(|rule| weigh(rule));
+    rule.map_or_else(
+        || "is granted nothing".to_owned(),
+        |rule| {
+            format!(
+                "may {} {}",
+                rule.verbs.join(", "),
+                rule.resources.iter().chain(&rule.urls).map(|r| r.as_str()).collect::<Vec<_>>().join(", ")
+            )
+        },
+    )
 }
+
+const BECOMES_USERS: &str = "becomes other users";
 
 /// Powers over a cluster that are as good as all of it.
 pub static TAKEOVER: [Power; 7] = [
     Power { says: "reaches every pod of a node", asks: &[("", &["nodes/proxy"], &["get", "create"])] },
     Power {
         says: "changes webhooks and admission policies",
-        asks: &[("admissionregistration.k8s.io", &["*", "validatingwebhookconfigurations", "mutatingwebhookconfigurations", "validatingadmissionpolicies", "validatingadmissionpolicybindings", "mutatingadmissionpolicies", "mutatingadmissionpolicybindings"], CHANGE)],
+        asks: &[(
+            "admissionregistration.k8s.io",
+            &[
+                "*",
+                "validatingwebhookconfigurations",
+                "mutatingwebhookconfigurations",
+                "validatingadmissionpolicies",
+                "validatingadmissionpolicybindings",
+                "mutatingadmissionpolicies",
+                "mutatingadmissionpolicybindings",
+            ],
+            CHANGE,
+        )],
     },
-    Power { says: "approves client certificates", asks: &[("certificates.k8s.io", &["certificatesigningrequests/approval", "signers"], &["update", "patch", "approve", "sign"])] },
+    Power {
+        says: "approves client certificates",
+        asks: &[(
+            "certificates.k8s.io",
+            &["certificatesigningrequests/approval", "signers"],
+            &["update", "patch", "approve", "sign"],
+        )],
+    },
     Power {
         says: "changes definitions of resources",
-        asks: &[("apiextensions.k8s.io", &["customresourcedefinitions"], CHANGE), ("apiregistration.k8s.io", &["apiservices"], CHANGE)],
+        asks: &[
+            ("apiextensions.k8s.io", &["customresourcedefinitions"], CHANGE),
+            ("apiregistration.k8s.io", &["apiservices"], CHANGE),
+        ],
     },
     Power { says: "makes volumes of nodes' folders", asks: &[("", &["persistentvolumes"], WRITE)] },
     Power { says: "changes nodes", asks: &[("", &["nodes", "nodes/status"], &["update", "patch", "delete"])] },
-    Power { says: "changes namespaces", asks: &[("", &["namespaces", "namespaces/finalize", "namespaces/status"], CHANGE)] },
+    Power {
+        says: "changes namespaces",
+        asks: &[("", &["namespaces", "namespaces/finalize", "namespaces/status"], CHANGE)],
+    },
 ];
 
 /// Resources that are no namespace's, and that to read tells nothing that a tenant keeps.
@@ -129,7 +180,8 @@ const OF_THE_CLUSTER: [&str; 22] = [
 ];
 
 /// Reviews that whoever asks gets an answer about itself from.
-const ABOUT_ONESELF: [&str; 4] = ["selfsubjectaccessreviews", "selfsubjectrulesreviews", "selfsubjectreviews", "tokenreviews"];
+const ABOUT_ONESELF: [&str; 4] =
+    ["selfsubjectaccessreviews", "selfsubjectrulesreviews", "selfsubjectreviews", "tokenreviews"];
 
 /// How far a rule reaches that is bound in the whole cluster.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -167,7 +219,7 @@ pub fn wide(subject: &Subject) -> Option<&'static str> {
     match subject {
         Subject::User(name) if name == "system:anonymous" => Some("anybody without a name"),
         Subject::Group(name) => match name.as_str() {
-            "system:authenticated" => Some("everybody with a name, every tenant's service accounts among them"),
+            "system:authenticated" => Some("everybody with a name (every tenant's service accounts are)"),
             "system:unauthenticated" => Some("anybody without a name"),
             "system:serviceaccounts" => Some("every service account of every tenant"),
             _ => None,

@@ -1,7 +1,7 @@
 use super::Findings;
 use crate::diagnostic::rule;
-use crate::graph::{Cluster, Owner};
 use crate::graph::rbac::Subject;
+use crate::graph::{Cluster, Owner};
 use crate::isolation::{Finding, at, some};
 use std::collections::BTreeMap;
 
@@ -44,9 +44,9 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
         let Some((place, first)) = places.next() else { continue };
         let message = format!("{subject} is bound in the namespaces of {} tenants: {names}", tenants.len());
         let mut finding = Finding::warning(&SHARED_SUBJECT, *place, message)
-            .step(*place, format!("{} binds it to {}", first.id, first.role_name()));
+            .step(*place, format!("{} binds it to {}", first.id.called(), first.role_name()));
         for (place, binding) in places.take(2) {
-            finding = finding.step(*place, format!("{} binds it to {}", binding.id, binding.role_name()));
+            finding = finding.step(*place, format!("{} binds it to {}", binding.id.called(), binding.role_name()));
         }
         out.push(finding.fix("make one tenant of them (--group-by), or bind a group of its own for each"));
     }

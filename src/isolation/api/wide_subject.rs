@@ -37,12 +37,16 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
         for (subject, place) in &binding.subjects {
             let Some(who) = power::wide(subject) else { continue };
             let namespace = &binding.id.namespace;
-            let (what, place) = (power::worst(&role.rules), at(*place, binding.origin));
-            let step = format!("{} binds {subject} to {}", binding.id, binding.role_name());
+            let (what, place) = (power::worst(&role.rules, namespace.is_empty()), at(*place, binding.origin));
+            let step = format!("{} binds {subject} to {}", binding.id.called(), binding.role_name());
             let finding = match (namespace.is_empty(), power::weight(&role.rules)) {
                 (_, Weight::Nothing) => continue,
                 (true, Weight::Sees) => {
-                    let message = format!("{who} reads things of the whole cluster: `{}` is bound to {}", name(subject), binding.role_name());
+                    let message = format!(
+                        "{who} reads things of the whole cluster: `{}` is bound to {}",
+                        name(subject),
+                        binding.role_name()
+                    );
                     Finding::warning(&WIDE_SUBJECT, place, message)
                 }
                 (true, Weight::Reaches) => {
@@ -50,7 +54,8 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
                 }
                 (false, _) => {
                     let whose = cluster.owner_name(cluster.owner(namespace));
-                    let finding = Finding::refuted(&WIDE_SUBJECT, place, format!("{who} {what} in `{namespace}` of {whose}"));
+                    let finding =
+                        Finding::refuted(&WIDE_SUBJECT, place, format!("{who} {what} in `{namespace}` of {whose}"));
                     match tenant_of(cluster, namespace) {
                         Some((_, victim)) => finding.reaching(victim),
                         None => finding,
@@ -58,7 +63,7 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
                 }
             };
             let finding = finding.step(at(binding.role_place, binding.origin), step);
-            out.push(finding.fix(format!("name the people or service accounts that {} is for", binding.id)));
+            out.push(finding.fix(format!("name the people or service accounts that {} is for", binding.id.called())));
         }
     }
 }

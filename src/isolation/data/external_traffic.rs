@@ -32,11 +32,11 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
         let Some((_, tenant)) = tenant_of(cluster, &service.id.namespace) else { continue };
         if let Some((ip, place)) = service.external_ips.first() {
             let place = at(*place, service.origin);
-            let message = format!("{} of tenant `{tenant}` takes what anybody sends to {ip}", service.id);
+            let message = format!("{} of tenant `{tenant}` takes what anybody sends to {ip}", service.id.called());
             out.push(
                 Finding::refuted(&EXTERNAL_TRAFFIC, place, message)
                     .by(tenant)
-                    .step(place, format!("externalIPs of {}", service.id))
+                    .step(place, format!("externalIPs of {}", service.id.called()))
                     .fix("remove externalIPs"),
             );
         }
@@ -47,11 +47,11 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
             if let Some(namespace) = foreign {
                 let place = at(*place, service.origin);
                 let whose = cluster.owner_name(cluster.owner(namespace));
-                let message = format!("{} of tenant `{tenant}` stands for `{name}` of {whose}", service.id);
+                let message = format!("{} of tenant `{tenant}` stands for `{name}` of {whose}", service.id.called());
                 out.push(
                     Finding::warning(&EXTERNAL_TRAFFIC, place, message)
                         .by(tenant)
-                        .step(place, format!("externalName of {}", service.id))
+                        .step(place, format!("externalName of {}", service.id.called()))
                         .fix("call the other namespace's Service by its own name, so that policies see who calls"),
                 );
             }

@@ -45,8 +45,8 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
             Finding::refuted(&HOST_CLAIMED_TWICE, at(second.place, second.origin), message)
                 .by(b)
                 .reaching(a)
-                .step(at(first.place, first.origin), format!("{} serves it", first.id))
-                .step(at(second.place, second.origin), format!("{} serves it too", second.id))
+                .step(at(first.place, first.origin), format!("{} serves it", first.id.called()))
+                .step(at(second.place, second.origin), format!("{} serves it too", second.id.called()))
                 .fix("give the host to one of them"),
         );
     }

@@ -28,10 +28,11 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
         let Some((_, tenant)) = tenant_of(cluster, &workload.id.namespace) else { continue };
         for (path, place) in &workload.host_paths {
             let place = at(*place, workload.origin);
-            let message = format!("{} of tenant `{tenant}` mounts `{path}` of its node", workload.id);
+            let message = format!("{} of tenant `{tenant}` mounts `{path}` of its node", workload.id.called());
             let namespace = cluster.namespace(&workload.id.namespace).map(|at| &cluster.namespaces[at as usize]);
             // Where Pod Security refuses the pod, it never runs.
-            let refused = namespace.and_then(|n| n.labels.get(ENFORCE)).is_some_and(|l| l == "baseline" || l == "restricted");
+            let refused =
+                namespace.and_then(|n| n.labels.get(ENFORCE)).is_some_and(|l| l == "baseline" || l == "restricted");
             let finding = match refused {
                 true => Finding::warning(&HOST_PATH, place, format!("{message}; Pod Security refuses it")),
                 false => Finding::refuted(&HOST_PATH, place, message),
@@ -39,7 +40,7 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
             out.push(
                 finding
                     .by(tenant)
-                    .step(place, format!("a volume of {}", workload.id))
+                    .step(place, format!("a volume of {}", workload.id.called()))
                     .fix("use another kind of volume"),
             );
         }

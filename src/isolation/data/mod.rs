@@ -17,7 +17,10 @@ use crate::graph::Cluster;
 
 /// Every rule of the plane.
 pub fn check(cluster: &Cluster, out: &mut Findings<'_>) {
-    out.assume("outside-grants", "clouds, registries and stores of secrets give each service account its own tenant's data only");
+    out.assume(
+        "outside-grants",
+        "clouds, registries and stores of secrets give each service account its own tenant's data only",
+    );
     host_claimed_twice::check(cluster, out);
     shared_identity::check(cluster, out);
     open_store::check(cluster, out);

@@ -25,7 +25,8 @@ rule! {
 
 pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
     for store in cluster.facts.stores.iter().filter(|s| s.id.kind == "ClusterSecretStore" && !s.conditions) {
-        let message = format!("{} may be used from every namespace: its credentials are every tenant's", store.id);
+        let message =
+            format!("{} may be used from every namespace: its credentials are every tenant's", store.id.called());
         out.push(
             Finding::refuted(&OPEN_STORE, store.origin.place, message)
                 .step(store.origin.place, "no spec.conditions: an ExternalSecret of any namespace may name it")

@@ -39,8 +39,8 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
         let message = format!("{} tenants take the identity `{value}` ({key}): {names}", tenants.len());
         out.push(
             Finding::refuted(&SHARED_IDENTITY, *b, message)
-                .step(*a, format!("{} takes it", first.id))
-                .step(*b, format!("{} takes it too", second.id))
+                .step(*a, format!("{} takes it", first.id.called()))
+                .step(*b, format!("{} takes it too", second.id.called()))
                 .fix("give each tenant an identity of its own"),
         );
     }

@@ -37,19 +37,25 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
             let place = at(reference.place, sync.origin);
             let message = format!(
                 "{} of tenant `{tenant}` refers to {} `{}` in `{}` of {}",
-                sync.id, reference.kind, reference.name, reference.namespace, cluster.owner_name(other)
+                sync.id.called(),
+                reference.kind,
+                reference.name,
+                reference.namespace,
+                cluster.owner_name(other)
             );
             // What the platform gives to read is often a source for all; what a tenant has is not.
             let finding = match other {
                 Owner::Tenant(_) => Finding::refuted(&CROSS_NAMESPACE, place, message),
                 Owner::Platform => Finding::warning(&CROSS_NAMESPACE, place, message),
             };
-            let finding = finding.by(tenant).step(place, format!("{} of {}", reference.field, sync.id));
+            let finding = finding.by(tenant).step(place, format!("{} of {}", reference.field, sync.id.called()));
             let finding = match tenant_of(cluster, &reference.namespace) {
                 Some((_, victim)) => finding.reaching(victim),
                 None => finding,
             };
-            out.push(finding.fix("give the tenant a source of its own, and run Flux with --no-cross-namespace-refs=true"));
+            out.push(
+                finding.fix("give the tenant a source of its own, and run Flux with --no-cross-namespace-refs=true"),
+            );
         }
     }
 }

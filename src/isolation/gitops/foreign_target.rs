@@ -30,11 +30,19 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
             continue;
         }
         let place = at(*place, sync.origin);
-        let message = format!("{} of tenant `{tenant}` applies into `{target}` of {}", sync.id, cluster.owner_name(other));
+        let message = format!(
+            "{} of tenant `{tenant}` applies into `{target}` of {}",
+            sync.id.called(),
+            cluster.owner_name(other)
+        );
         // With an account that has nothing there, it only fails; what is rendered has one.
         let known = cluster.namespace(target).is_some() || sync.origin.input == Input::Rendered;
-        let finding = if known { Finding::refuted(&FOREIGN_TARGET, place, message) } else { Finding::warning(&FOREIGN_TARGET, place, message) };
-        let finding = finding.by(tenant).step(place, format!("targetNamespace of {}", sync.id));
+        let finding = if known {
+            Finding::refuted(&FOREIGN_TARGET, place, message)
+        } else {
+            Finding::warning(&FOREIGN_TARGET, place, message)
+        };
+        let finding = finding.by(tenant).step(place, format!("targetNamespace of {}", sync.id.called()));
         let finding = match tenant_of(cluster, target) {
             Some((_, victim)) => finding.reaching(victim),
             None => finding,

@@ -27,11 +27,11 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
     for (sync, tenant) in owned(cluster) {
         let Some((secret, place)) = &sync.kube_config else { continue };
         let place = at(*place, sync.origin);
-        let message = format!("{} of tenant `{tenant}` applies to whatever cluster `{secret}` names", sync.id);
+        let message = format!("{} of tenant `{tenant}` applies to whatever cluster `{secret}` names", sync.id.called());
         out.push(
             Finding::unknown(&KUBE_CONFIG, place, message)
                 .by(tenant)
-                .step(place, format!("kubeConfig of {}", sync.id))
+                .step(place, format!("kubeConfig of {}", sync.id.called()))
                 .fix("remove kubeConfig; let the platform apply to other clusters"),
         );
     }

@@ -55,14 +55,17 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
             let message = format!("{} runs with --{flag}={value}: {follows}", controller.id.name);
             out.push(
                 Finding::refuted(&LOCKDOWN, place, message)
-                    .step(place, format!("--{flag}={value} in {}", controller.id))
+                    .step(place, format!("--{flag}={value} in {}", controller.id.called()))
                     .step(place, format!("{who} can point a sourceRef at another tenant's namespace"))
                     .fix(format!("start it with --{flag}=true")),
             );
         }
         if let Some((value, place)) = controller.flag("default-service-account").filter(|(v, _)| v.is_empty()) {
             let message = format!("{} runs with an empty --default-service-account{value}", controller.id.name);
-            out.push(Finding::refuted(&LOCKDOWN, at(place, controller.origin), message).fix("start it with --default-service-account=default"));
+            out.push(
+                Finding::refuted(&LOCKDOWN, at(place, controller.origin), message)
+                    .fix("start it with --default-service-account=default"),
+            );
         }
     }
     let shown = |flag: &str| cluster.facts.controllers.iter().any(|c| c.flag(flag).is_some());
@@ -81,10 +84,11 @@ fn writers(cluster: &Cluster) -> BTreeSet<String> {
     let flux = &BECOME_ACCOUNT[4];
     let mut writers = BTreeSet::new();
     for binding in cluster.rbac.bindings.iter().filter(|b| !b.id.namespace.is_empty()) {
-        let Some(role) = cluster.rbac.role(binding).filter(|r| flux.of(&r.rules).is_some()) else { continue };
+        if cluster.rbac.role(binding).is_none_or(|r| flux.of(&r.rules).is_none()) {
+            continue;
+        }
         let tenants = binding.subjects.iter().filter_map(|(s, _): &(Subject, _)| cluster.holder(s));
         writers.extend(tenants.map(|t| cluster.tenants[t as usize].name.to_string()));
-        let _ = role;
     }
     writers
 }

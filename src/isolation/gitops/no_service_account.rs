@@ -29,11 +29,12 @@ rule! {
 
 pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
     for (sync, tenant) in owned(cluster).filter(|(s, _)| s.account.is_none()) {
-        let message = format!("{} of tenant `{tenant}` names no service account: it applies as the controller", sync.id);
+        let message =
+            format!("{} of tenant `{tenant}` names no service account: it applies as the controller", sync.id.called());
         out.push(
             Finding::refuted(&NO_SERVICE_ACCOUNT, sync.origin.place, message)
                 .by(tenant)
-                .step(sync.origin.place, format!("tenant `{tenant}` writes what {} applies", sync.id))
+                .step(sync.origin.place, format!("tenant `{tenant}` writes what {} applies", sync.id.called()))
                 .step(sync.origin.place, "no serviceAccountName: the controller applies it as a cluster-admin")
                 .fix("say serviceAccountName, of an account with a role in the tenant's namespaces only"),
         );

@@ -20,7 +20,7 @@ rule! {
 
 pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
     for (second, first) in cluster.defined_twice.iter().filter(|(_, first)| first.input == Input::Rendered) {
-        let message = format!("{} is rendered, and defined here again: who was last decides", second.id);
+        let message = format!("{} is rendered, and defined here again: who was last decides", second.id.called());
         out.push(
             Finding::unknown(&SECOND_DEFINITION, second.origin.place, message)
                 .step(first.place, "rendered from this")

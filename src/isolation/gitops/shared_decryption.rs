@@ -34,10 +34,13 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
     for (key, tenants) in keys.into_iter().filter(|(_, t)| t.len() > 1) {
         let Some(first) = tenants.values().next() else { continue };
         let names = some(tenants.keys().map(|t| t.as_str()));
-        let message = format!("{} tenants decrypt with a Secret `{key}`: {names}; one key in all of them would open all", tenants.len());
+        let message = format!(
+            "{} tenants decrypt with a Secret `{key}`: {names}; one key in all of them would open all",
+            tenants.len()
+        );
         let mut finding = Finding::warning(&SHARED_DECRYPTION, first.origin.place, message);
         for sync in tenants.values().take(3) {
-            finding = finding.step(sync.origin.place, format!("decryption of {}", sync.id));
+            finding = finding.step(sync.origin.place, format!("decryption of {}", sync.id.called()));
         }
         out.push(finding.fix("give each tenant a key of its own"));
     }

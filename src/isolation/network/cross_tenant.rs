@@ -1,9 +1,11 @@
-use super::reach::Reach;
+use super::reach::{Guests, Reach};
 use super::{Findings, owned};
 use crate::diagnostic::rule;
 use crate::graph::Cluster;
+use crate::graph::labels::TooLarge;
+use crate::graph::network::{Policy, Rule};
 use crate::isolation::{Finding, at};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 rule! {
     /// A rule of a policy lets in other tenants' pods, which both sides did not declare.
@@ -41,62 +43,96 @@ rule! {
     pub static HALF_OPEN = "network/half-open", Warning;
 }
 
-pub(super) fn check(cluster: &Cluster, reach: &Reach<'_>, declared: &BTreeSet<(u32, u32)>, out: &mut Findings<'_>) -> usize {
+pub(super) fn check(
+    cluster: &Cluster,
+    reach: &Reach<'_>,
+    declared: &BTreeSet<(u32, u32)>,
+    out: &mut Findings<'_>,
+) -> usize {
     let mut edges = 0;
     for (to, tenant, namespace) in owned(cluster).filter(|(_, _, n)| !n.murky) {
         let tenant = &cluster.tenants[tenant as usize];
         let Some(ways) = reach.ways_in(to) else {
             let place = namespace.origin.map_or(tenant.place, |o| o.place);
-            let message = format!("whether others reach `{}` cannot be told: its selectors are too many", namespace.name);
-            out.push(Finding::unknown(&CROSS_TENANT, place, message).by(&tenant.name).fix("select pods by fewer labels"));
+            let message =
+                format!("whether others reach `{}` cannot be told: its selectors are too many", namespace.name);
+            out.push(
+                Finding::unknown(&CROSS_TENANT, place, message).by(&tenant.name).fix("select pods by fewer labels"),
+            );
             continue;
         };
-        let mut seen: BTreeSet<usize> = BTreeSet::new();
-        for way in ways {
-            let Some((policy, rule)) = way.by else { continue };
-            let place = at(rule.place, policy.origin);
-            let guests = match reach.guests(to, way, declared) {
-                Ok(guests) => guests,
-                Err(_) => {
-                    let message = format!("who comes in by {} cannot be told: the selectors are too many", policy.id);
-                    out.push(Finding::unknown(&CROSS_TENANT, place, message).fix("select pods by fewer labels"));
-                    continue;
-                }
+        // One rule, one finding, however many peers it has: by the one that lets in most.
+        let mut rules: BTreeMap<(usize, usize), (&Policy, &Rule, Result<Guests, TooLarge>)> = BTreeMap::new();
+        for (policy, rule, way) in ways.iter().filter_map(|w| w.by.map(|(p, r)| (p, r, w))) {
+            let guests = reach.guests(to, way, declared);
+            edges += guests.as_ref().map_or(0, |g| g.declared);
+            let of =
+                |list: &[u32]| list.iter().position(|at| std::ptr::eq(&cluster.facts.policies[*at as usize], policy));
+            let own = policy.ingress.iter().flatten().position(|r| std::ptr::eq(r, rule));
+            let key = (of(&namespace.policies).unwrap_or_default(), own.unwrap_or_default());
+            let known = rules.entry(key).or_insert_with(|| (policy, rule, Ok(Guests::default())));
+            known.2 = match (&known.2, guests) {
+                (Err(TooLarge), _) | (_, Err(TooLarge)) => Err(TooLarge),
+                (Ok(known), Ok(more)) => Ok(known.with(&more)),
             };
-            edges += guests.declared;
-            // One rule, one finding, however many peers it has.
-            let reported = guests.first.is_some() || guests.admitted > guests.declared;
-            if !reported || !seen.insert(std::ptr::from_ref(rule) as usize) {
+        }
+        for (policy, rule, guests) in rules.into_values() {
+            let place = at(rule.place, policy.origin);
+            let Ok(guests) = guests else {
+                let message =
+                    format!("who comes in by {} cannot be told: the selectors are too many", policy.id.called());
+                out.push(Finding::unknown(&CROSS_TENANT, place, message).fix("select pods by fewer labels"));
                 continue;
-            }
-            let fix = "name the namespaces that are meant by kubernetes.io/metadata.name, or declare the edge on both sides";
+            };
+            let fix =
+                "name the namespaces that are meant by kubernetes.io/metadata.name, or declare the edge on both sides";
             if let Some(first) = guests.first {
                 let from = &cluster.namespaces[first as usize];
                 let others = match guests.namespaces {
                     1 => format!("pods of `{}`", from.name),
                     many => format!("pods of {many} other namespaces, `{}` among them,", from.name),
                 };
-                let message = format!("{others} reach `{}` of tenant `{}`: {} lets them in", namespace.name, tenant.name, policy.id);
+                let message = format!(
+                    "{others} reach `{}` of tenant `{}`: {} lets them in",
+                    namespace.name,
+                    tenant.name,
+                    policy.id.called()
+                );
                 let out_step = match reach.between(first, to) {
                     Ok(Some((exit, _))) => match exit.by {
-                        None => (from.origin.map_or(place, |o| o.place), format!("no policy governs what leaves `{}` of {}", from.name, cluster.owner_name(from.owner))),
-                        Some((policy, rule)) => (at(rule.place, policy.origin), format!("{} lets it out of `{}`", policy.id, from.name)),
+                        None => (
+                            from.origin.map_or(place, |o| o.place),
+                            format!(
+                                "no policy governs what leaves `{}` of {}",
+                                from.name,
+                                cluster.owner_name(from.owner)
+                            ),
+                        ),
+                        Some((policy, rule)) => (
+                            at(rule.place, policy.origin),
+                            format!("{} lets it out of `{}`", policy.id.called(), from.name),
+                        ),
                     },
                     _ => (place, format!("a pod in `{}` sends", from.name)),
                 };
                 let finding = Finding::refuted(&CROSS_TENANT, place, message)
                     .step(out_step.0, out_step.1)
-                    .step(place, format!("{} lets it into `{}`", policy.id, namespace.name))
+                    .step(place, format!("{} lets it into `{}`", policy.id.called(), namespace.name))
                     .reaching(&tenant.name)
                     .fix(fix);
                 out.push(match cluster.owner(&from.name) {
-                    crate::graph::Owner::Tenant(by) if guests.namespaces == 1 => finding.by(&cluster.tenants[by as usize].name),
+                    crate::graph::Owner::Tenant(by) if guests.namespaces == 1 => {
+                        finding.by(&cluster.tenants[by as usize].name)
+                    }
                     _ => finding,
                 });
-            } else {
+            } else if guests.admitted > guests.declared {
                 let message = format!(
                     "{} lets {} namespaces of others into `{}` of tenant `{}`; so far none of their pods can get out to it",
-                    policy.id, guests.admitted - guests.declared, namespace.name, tenant.name
+                    policy.id.called(),
+                    guests.admitted - guests.declared,
+                    namespace.name,
+                    tenant.name
                 );
                 out.push(Finding::warning(&HALF_OPEN, place, message).reaching(&tenant.name).fix(fix));
             }

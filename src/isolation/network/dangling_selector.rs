@@ -1,9 +1,9 @@
 use super::{Findings, owned};
 use crate::diagnostic::rule;
-use crate::graph::{Cluster, Input};
 use crate::graph::facts::NAME_LABEL;
 use crate::graph::labels::Selector;
 use crate::graph::network::{Peer, Policy, Rule};
+use crate::graph::{Cluster, Input};
 use crate::isolation::{Finding, at, some};
 use std::collections::BTreeMap;
 
@@ -57,14 +57,15 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
         let what: Vec<String> = selector.0.iter().map(|r| r.key.to_string()).collect();
         let homes: Vec<&str> = policies.iter().map(|(p, _)| &*p.id.namespace).collect();
         let message = format!(
-            "{} policies admit namespaces labelled {}, and no namespace of the inputs is: {}",
+            "{} {} namespaces labelled {}, and no namespace of the inputs is: {}",
             policies.len(),
+            if policies.len() == 1 { "policy admits" } else { "policies admit" },
             described(selector, &what),
             some(homes)
         );
         out.push(
             Finding::warning(&DANGLING_SELECTOR, at(rule.place, policy.origin), message)
-                .step(at(rule.place, policy.origin), format!("{} admits it", policy.id))
+                .step(at(rule.place, policy.origin), format!("{} admits it", policy.id.called()))
                 .fix("give the namespace's manifest with --also, or select by kubernetes.io/metadata.name"),
         );
     }

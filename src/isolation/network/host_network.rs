@@ -26,18 +26,22 @@ rule! {
 pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
     for workload in cluster.facts.workloads.iter().filter(|w| w.host_network) {
         let Some((_, tenant)) = tenant_of(cluster, &workload.id.namespace) else { continue };
-        let message = format!("{} of tenant `{tenant}` uses the node's network, which no policy governs", workload.id);
+        let message =
+            format!("{} of tenant `{tenant}` uses the node's network, which no policy governs", workload.id.called());
         let namespace = cluster.namespace(&workload.id.namespace).map(|at| &cluster.namespaces[at as usize]);
         // Where Pod Security refuses the pod, it never runs.
-        let refused = namespace.and_then(|n| n.labels.get(ENFORCE)).is_some_and(|l| l == "baseline" || l == "restricted");
+        let refused =
+            namespace.and_then(|n| n.labels.get(ENFORCE)).is_some_and(|l| l == "baseline" || l == "restricted");
         let finding = match refused {
-            true => Finding::warning(&HOST_NETWORK, workload.origin.place, format!("{message}; Pod Security refuses it")),
+            true => {
+                Finding::warning(&HOST_NETWORK, workload.origin.place, format!("{message}; Pod Security refuses it"))
+            }
             false => Finding::refuted(&HOST_NETWORK, workload.origin.place, message),
         };
         out.push(
             finding
                 .by(tenant)
-                .step(workload.origin.place, format!("{} says hostNetwork: true", workload.id))
+                .step(workload.origin.place, format!("{} says hostNetwork: true", workload.id.called()))
                 .fix("remove hostNetwork"),
         );
     }

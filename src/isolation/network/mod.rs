@@ -26,7 +26,10 @@ pub fn check(cluster: &Cluster, out: &mut Findings<'_>) -> usize {
     if cluster.plugin.as_deref() == Some("cilium") {
         out.assume("networks-select-no-pods", "as Cilium documents, an ipBlock selects no pods");
     } else if cluster.pod_networks.is_empty() {
-        out.assume("pod-networks", "no ipBlock but the whole of the internet holds addresses of pods (podCIDRs says them)");
+        out.assume(
+            "pod-networks",
+            "no ipBlock but the whole of the internet holds addresses of pods (podCIDRs says them)",
+        );
     }
     if !cluster.facts.other_policies.is_empty() || cluster.closed {
         // What is not among the inputs is not known either.

@@ -41,24 +41,29 @@ pub(super) fn check(cluster: &Cluster, reach: &Reach<'_>, declared: &BTreeSet<(u
         let governing: Vec<_> = governing.filter(|p| p.ingress.is_some()).collect();
         let why = match governing.as_slice() {
             [] => "no policy governs what comes into it".to_owned(),
-            [one] => format!("{} does not select every pod", one.id),
+            [one] => format!("{} does not select every pod", one.id.called()),
             [_, ..] => format!("none of its {} policies selects every pod", governing.len()),
         };
         let finding = match reach.guests(at, open, declared) {
             Err(_) => {
-                let message = format!("whether others reach `{}` cannot be told: its selectors are too many", namespace.name);
+                let message =
+                    format!("whether others reach `{}` cannot be told: its selectors are too many", namespace.name);
                 Finding::unknown(&OPEN_NAMESPACE, place, message)
             }
             Ok(guests) => match guests.first {
                 None => Finding::warning(
                     &OPEN_NAMESPACE,
                     place,
-                    format!("`{}` of tenant `{}` is open: {why}; so far no other tenant's pods can get out to it", namespace.name, tenant.name),
+                    format!(
+                        "`{}` of tenant `{}` is open: {why}; so far no other tenant's pods can get out to it",
+                        namespace.name, tenant.name
+                    ),
                 ),
                 Some(first) => {
                     let from = &cluster.namespaces[first as usize].name;
+                    let others = if guests.namespaces == 1 { "namespace" } else { "namespaces" };
                     let message = format!(
-                        "pods of {} other namespaces reach every port of `{}` of tenant `{}`: {why}",
+                        "pods of {} other {others} reach every port of `{}` of tenant `{}`: {why}",
                         guests.namespaces, namespace.name, tenant.name
                     );
                     Finding::refuted(&OPEN_NAMESPACE, place, message)
@@ -66,7 +71,10 @@ pub(super) fn check(cluster: &Cluster, reach: &Reach<'_>, declared: &BTreeSet<(u
                             cluster.namespaces[first as usize].origin.map_or(place, |o| o.place),
                             format!("a pod in `{from}` of {} may send there", cluster.owner_name(cluster.owner(from))),
                         )
-                        .step(governing.first().map_or(place, |p| p.origin.place), format!("in `{}`, {why}", namespace.name))
+                        .step(
+                            governing.first().map_or(place, |p| p.origin.place),
+                            format!("in `{}`, {why}", namespace.name),
+                        )
                         .reaching(&tenant.name)
                 }
             },

@@ -44,6 +44,19 @@ pub struct Guests {
     pub declared: usize,
 }
 
+impl Guests {
+    /// Of two ways the one that lets in more, and what both have.
+    #[must_use]
+    pub fn with(&self, other: &Self) -> Self {
+        Self {
+            namespaces: self.namespaces.max(other.namespaces),
+            first: [self.first, other.first].into_iter().flatten().min(),
+            admitted: self.admitted.max(other.admitted),
+            declared: self.declared.max(other.declared),
+        }
+    }
+}
+
 impl<'a> Reach<'a> {
     /// Lays out the ways of a cluster.
     #[inline(never)]
@@ -188,7 +201,9 @@ impl<'a> Reach<'a> {
             }
             for from in self.few.get(&to).into_iter().flatten().filter(|f| foreign(f) && entrance.place.has(**f)) {
                 let outs = self.ways_out(*from).ok_or(TooLarge)?;
-                for exit in outs.iter().filter(|w| matches!(&w.place, Where::In(l) if l.len() <= MANY && w.place.has(to))) {
+                for exit in
+                    outs.iter().filter(|w| matches!(&w.place, Where::In(l) if l.len() <= MANY && w.place.has(to)))
+                {
                     if exit.shape.meets(&entrance.shape)? {
                         exits.insert(*from);
                         break;

@@ -24,17 +24,21 @@ rule! {
 pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
     for thing in &cluster.facts.other_policies {
         let message = match thing.id.namespace.as_str() {
-            "" => format!("{} has a say in every namespace, and its kind is not evaluated", thing.id),
-            home => format!("{} has a say in `{home}`, and its kind is not evaluated", thing.id),
+            "" => format!("{} has a say in every namespace, and its kind is not evaluated", thing.id.called()),
+            home => format!("{} has a say in `{home}`, and its kind is not evaluated", thing.id.called()),
         };
-        let finding = Finding::unknown(&UNREAD_POLICY, thing.origin.place, message).fix("say the same in a NetworkPolicy");
+        let finding =
+            Finding::unknown(&UNREAD_POLICY, thing.origin.place, message).fix("say the same in a NetworkPolicy");
         out.push(match tenant_of(cluster, &thing.id.namespace) {
             Some((_, tenant)) => finding.reaching(tenant),
             None => finding,
         });
     }
     for riddle in cluster.facts.riddles.iter().filter(|r| r.id.kind == "NetworkPolicy") {
-        let message = format!("{} cannot be understood: {}", riddle.id, riddle.reason);
-        out.push(Finding::unknown(&UNREAD_POLICY, riddle.origin.place, message).fix("mend it: the API server refuses it too"));
+        let message = format!("{} cannot be understood: {}", riddle.id.called(), riddle.reason);
+        out.push(
+            Finding::unknown(&UNREAD_POLICY, riddle.origin.place, message)
+                .fix("mend it: the API server refuses it too"),
+        );
     }
 }

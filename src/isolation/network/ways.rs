@@ -72,9 +72,7 @@ impl Shape<'_> {
         let both = |labels: Option<&Labels>, a: Option<&'_ Selector>, b: Option<&'_ Selector>, avoid: &[&Selector]| {
             let yes: Vec<&Selector> = a.into_iter().chain(b).collect();
             match labels {
-                Some(labels) => {
-                    Ok(yes.iter().all(|s| s.matches(labels)) && !avoid.iter().any(|s| s.matches(labels)))
-                }
+                Some(labels) => Ok(yes.iter().all(|s| s.matches(labels)) && !avoid.iter().any(|s| s.matches(labels))),
                 None => possible(&yes, avoid).map(|found| found.is_some()),
             }
         };

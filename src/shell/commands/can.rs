@@ -52,7 +52,8 @@ pub fn run(cli: &Cli, args: &Can) -> Result<Outcome, Fault> {
                 clusters::chain(&clusters.sources, &steps)?;
             }
             None => {
-                let bound = question::with_groups(&subject).iter().map(|s| cluster.rbac.bindings_of(s).count()).sum::<usize>();
+                let bound =
+                    question::with_groups(&subject).iter().map(|s| cluster.rbac.bindings_of(s).count()).sum::<usize>();
                 output::data(&said(&format!("no: {subject} is bound {bound} times, and nothing of it allows that")))?;
             }
         }

@@ -32,7 +32,8 @@ pub fn run(cli: &Cli, args: &Prove) -> Result<Outcome, Fault> {
     for (_, file) in asked.iter().filter(|(format, _)| *format == Format::Github) {
         output::deliver(file.as_deref(), &report::github(&clusters.sources, &findings))?;
     }
-    let text = asked.iter().filter(|(format, _)| *format == Format::Text).map(|(_, file)| file.clone()).collect::<Vec<_>>();
+    let text =
+        asked.iter().filter(|(format, _)| *format == Format::Text).map(|(_, file)| file.clone()).collect::<Vec<_>>();
     let texts = if asked.is_empty() { vec![None] } else { text };
     for file in texts {
         let mut all = String::new();
