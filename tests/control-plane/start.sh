@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Runs etcd and kube-apiserver on loopback until standard input ends: start.sh BIN DIR ETCD_PORT PEER_PORT API_PORT
-# The admin's token is `admin`. There is no controller manager and no kubelet: what is applied is stored, and stays.
+# The admin's token is `admin`. Of the controllers only the one that fills aggregated ClusterRoles runs, and there is no
+# kubelet: what is applied is stored, and stays.
 set -euo pipefail
 bin=$1 dir=$2 etcd=$3 peer=$4 api=$5
 mkdir -p "$dir"
@@ -19,5 +20,19 @@ first=$!
 second=$!
 # Their end is ours to bring about, and no news.
 disown -a
-trap 'kill -9 $first $second 2>/dev/null || true; rm -rf "$dir"' EXIT
+third=
+trap 'kill -9 $first $second $third 2>/dev/null || true; rm -rf "$dir"' EXIT
+cat >"$dir/kubeconfig" <<END
+{apiVersion: v1, kind: Config, current-context: a, contexts: [{name: a, context: {cluster: a, user: a}}],
+ clusters: [{name: a, cluster: {server: "https://127.0.0.1:$api", insecure-skip-tls-verify: true}}],
+ users: [{name: a, user: {token: admin}}]}
+END
+for _ in $(seq 240); do
+  "$bin/kubectl" --kubeconfig "$dir/kubeconfig" get --raw /readyz >/dev/null 2>&1 && break
+  sleep 0.5
+done
+"$bin/kube-controller-manager" --kubeconfig "$dir/kubeconfig" --leader-elect=false --bind-address 127.0.0.1 \
+  --secure-port 0 --controllers=clusterrole-aggregation-controller >"$dir/kube-controller-manager.log" 2>&1 </dev/null &
+third=$!
+disown -a
 cat >/dev/null

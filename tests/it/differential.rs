@@ -11,7 +11,6 @@ use serde_json::{Value, json};
 use std::cell::Cell;
 use std::collections::BTreeSet;
 use tenantry::bundle::ObjectId;
-use tenantry::document::Tree;
 use tenantry::graph::facts::Facts;
 use tenantry::graph::labels::Labels;
 use tenantry::graph::network::{Direction, End, NamedPort, Protocol, verdict};
@@ -286,7 +285,7 @@ const GROUPS: [&str; 4] = ["", "apps", "rbac.authorization.k8s.io", "*"];
 const RESOURCES: [&str; 7] = ["pods", "pods/exec", "secrets", "deployments", "*/scale", "deployments/scale", "*"];
 const NAMES: [&str; 3] = ["one", "two", "three"];
 
-fn rbac() -> impl Strategy<Value = Vec<Value>> {
+pub fn rbac() -> impl Strategy<Value = Vec<Value>> {
     let rule = (
         vec(select(&VERBS[..]), 1..3),
         vec(select(&GROUPS[..]), 1..3),

@@ -50,6 +50,11 @@ impl ControlPlane {
         command
     }
 
+    /// Where it listens.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
     /// Runs kubectl as an admin.
     pub fn kubectl(&self, args: &[&str]) -> Ran {
         Ran::of(self.command(args).output().expect("kubectl starts"))

@@ -1,0 +1,290 @@
+//! RBAC verdicts against SubjectAccessReview of a real API server, over random roles and bindings.
+
+use crate::differential::rbac;
+use crate::support::control_plane::ControlPlane;
+use crate::support::{pipe, root, say, tool};
+use proptest::strategy::{Strategy, ValueTree};
+use proptest::test_runner::TestRunner;
+use serde_json::{Value, json};
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write;
+use std::process::Command;
+use std::time::Duration;
+use tenantry::bundle::ObjectId;
+use tenantry::document;
+use tenantry::graph::facts::Facts;
+use tenantry::graph::rbac::{Request, Rule, Subject};
+use tenantry::graph::{Cluster, Parts, builtin, read_snapshot};
+use tenantry::source::{Source, SourceId, Sources};
+
+/// How many random sets of objects, and questions about each.
+const SETS: usize = 24;
+const QUESTIONS: usize = 1000;
+
+/// Numbers without a seed from outside: the same in each run.
+struct Dice(u64);
+
+impl Dice {
+    fn of<'a, T>(&mut self, all: &'a [T]) -> &'a T {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        &all[(self.0 >> 33) as usize % all.len()]
+    }
+}
+
+/// Gives every name of a set a prefix, so that sets do not meet.
+fn prefixed(object: &Value, prefix: &str, dice: &mut Dice) -> Option<Value> {
+    let mut object = object.clone();
+    let rename = |value: &mut Value| {
+        if let Some(text) = value.as_str().filter(|t| !t.starts_with("system:")) {
+            *value = format!("{prefix}{text}").into();
+        }
+    };
+    // A grant to everybody in the cluster would answer the questions of every other set.
+    let everybody = |s: &Value| s["kind"] == "Group" && s["name"].as_str().is_some_and(|n| n.starts_with("system:"));
+    if object["kind"] == "ClusterRoleBinding" && object["subjects"].as_array()?.iter().any(everybody) {
+        return None;
+    }
+    // And one that aggregates everything would hold Kubernetes' own roles.
+    if object["kind"] == "ClusterRole" {
+        object["metadata"]["labels"]["set"] = prefix.trim_end_matches('-').into();
+        let rule = object.get_mut("aggregationRule").and_then(|r| r["clusterRoleSelectors"].as_array_mut());
+        for selector in rule.into_iter().flatten() {
+            selector["matchLabels"]["set"] = prefix.trim_end_matches('-').into();
+        }
+    }
+    rename(&mut object["metadata"]["name"]);
+    if object["metadata"].get("namespace").is_some() {
+        rename(&mut object["metadata"]["namespace"]);
+    }
+    if object.get("roleRef").is_some() {
+        let builtin = *dice.of(&["", "", "", "admin", "edit", "view"]);
+        if builtin.is_empty() || object["roleRef"]["kind"] == "Role" {
+            rename(&mut object["roleRef"]["name"]);
+        } else {
+            object["roleRef"]["name"] = builtin.into();
+        }
+        for subject in object["subjects"].as_array_mut().into_iter().flatten() {
+            rename(&mut subject["name"]);
+            if subject.get("namespace").is_some() {
+                rename(&mut subject["namespace"]);
+            }
+        }
+    } else if object["kind"] == "ClusterRole" && object.get("aggregationRule").is_none() {
+        let urls = *dice.of(&["/metrics", "/healthz/*", "/debug*", "*"]);
+        let rule = json!({"nonResourceURLs": [urls], "verbs": [*dice.of(&["get", "*"])]});
+        object["rules"].as_array_mut().expect("rules").push(rule);
+        // Some are aggregated into Kubernetes' own.
+        if *dice.of(&[true, false, false, false]) {
+            object["metadata"]["labels"]["rbac.authorization.k8s.io/aggregate-to-view"] = "true".into();
+        }
+    }
+    Some(object)
+}
+
+/// Everything of some kinds, once the controllers have settled.
+fn settled(plane: &ControlPlane) -> String {
+    let kinds = "clusterroles,clusterrolebindings,roles,rolebindings";
+    let mut before = String::new();
+    for _ in 0..60 {
+        let now = plane.kubectl(&["get", kinds, "-A", "-o", "json"]).out;
+        let filled = |name: &str| {
+            let all: Value = serde_json::from_str(&now).expect("JSON");
+            let role = all["items"].as_array().expect("items").iter().find(|o| o["metadata"]["name"] == name).cloned();
+            role.is_some_and(|r| r["rules"].as_array().is_some_and(|r| !r.is_empty()))
+        };
+        if now == before && filled("admin") && filled("view") {
+            return now;
+        }
+        before = now;
+        std::thread::sleep(Duration::from_millis(1500));
+    }
+    panic!("aggregated roles are not filled");
+}
+
+#[test]
+fn subject_access_reviews_say_the_same() {
+    let Some(plane) = ControlPlane::get() else { return };
+    let mut runner = TestRunner::deterministic();
+    let mut dice = Dice(7);
+    let (mut objects, mut namespaces) = (Vec::new(), BTreeSet::new());
+    for set in 0..SETS {
+        let prefix = format!("s{set}-");
+        let drawn = rbac().new_tree(&mut runner).expect("a value").current();
+        objects.extend(drawn.iter().filter_map(|o| prefixed(o, &prefix, &mut dice)));
+        namespaces.extend(["n0", "n1"].map(|n| format!("{prefix}{n}")));
+    }
+    let spaces = namespaces.iter().map(|n| json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": n}}));
+    let list: Vec<Value> = spaces.chain(objects.iter().cloned()).collect();
+    let list = json!({"apiVersion": "v1", "kind": "List", "items": list});
+    let applied = plane.kubectl_with(&["create", "--validate=strict", "-f", "-"], &list.to_string());
+    assert_eq!(applied.code, 0, "{}", applied.err);
+
+    // What the server has is the input: a snapshot, as `kubectl get` prints it.
+    let snapshot = settled(plane);
+    let mut sources = Sources::default();
+    let place = sources.add_path("snapshot.json");
+    let facts = read_snapshot(&snapshot, place).expect("a snapshot");
+    assert!(facts.riddles.is_empty(), "{:?}", facts.riddles);
+    let filled: BTreeMap<String, Vec<Rule>> =
+        facts.roles.iter().filter(|r| r.aggregates.is_some()).map(|r| (r.id.to_string(), r.rules.to_vec())).collect();
+    let cluster = Cluster::new(Parts { facts, ..Parts::default() }, &|_, _, _| None);
+    for role in cluster.rbac.roles.values().filter(|r| r.aggregates.is_some()) {
+        // The controller fills it with what we fill it with.
+        let theirs = &filled[&role.id.to_string()];
+        let missing = |a: &[Rule], b: &[Rule]| a.iter().filter(|r| !b.contains(r)).count();
+        assert_eq!((missing(theirs, &role.rules), missing(&role.rules, theirs)), (0, 0), "{}", role.id);
+    }
+
+    let (mut reviews, mut said) = (String::new(), Vec::new());
+    for set in 0..SETS {
+        for _ in 0..QUESTIONS {
+            let p = format!("s{set}-");
+            let who = *dice.of(&["u0", "u1", "g0", "g1", "sa"]);
+            let (subject, user, groups) = match who {
+                "sa" => {
+                    let (ns, name) = (format!("{p}n0"), format!("{p}{}", dice.of(&["one", "two", "three"])));
+                    let groups = vec![
+                        "system:serviceaccounts".into(),
+                        format!("system:serviceaccounts:{ns}"),
+                        "system:authenticated".into(),
+                    ];
+                    (
+                        Subject::ServiceAccount(ns.as_str().into(), name.as_str().into()),
+                        format!("system:serviceaccount:{ns}:{name}"),
+                        groups,
+                    )
+                }
+                user if user.starts_with('u') => (
+                    Subject::User(format!("{p}{user}").into()),
+                    format!("{p}{user}"),
+                    vec!["system:authenticated".to_owned()],
+                ),
+                group => (
+                    Subject::Group(format!("{p}{group}").into()),
+                    "nobody".to_owned(),
+                    vec![format!("{p}{group}"), "system:authenticated".into()],
+                ),
+            };
+            let subjects = tenantry::isolation::question::with_groups(&subject);
+            let verb = *dice.of(&["get", "list", "create", "impersonate", "delete"]);
+            let spec = if *dice.of(&[true, false, false, false, false, false]) {
+                let path = *dice.of(&["/metrics", "/healthz/etcd", "/debug/pprof", "/api", "/version"]);
+                said.push(cluster.rbac.authorize_url(&subjects, verb, path).is_some());
+                json!({"user": user, "groups": groups, "nonResourceAttributes": {"verb": verb, "path": path}})
+            } else {
+                let resource = *dice.of(&[
+                    "pods",
+                    "pods/exec",
+                    "secrets",
+                    "deployments",
+                    "deployments/scale",
+                    "configmaps",
+                    "rolebindings",
+                ]);
+                let (resource, subresource) = resource.split_once('/').unwrap_or((resource, ""));
+                let group = *dice.of(&["", "apps", "rbac.authorization.k8s.io"]);
+                let name = *dice.of(&["", "one", "two"]);
+                let namespace = match *dice.of(&["", "n0", "n1"]) {
+                    "" => String::new(),
+                    namespace => format!("{p}{namespace}"),
+                };
+                let request = Request { verb, group, resource, subresource, name, namespace: &namespace };
+                said.push(cluster.rbac.authorize(&subjects, &request).is_some());
+                json!({"user": user, "groups": groups, "resourceAttributes": {
+                    "verb": verb, "group": group, "resource": resource, "subresource": subresource, "name": name,
+                    "namespace": namespace, "version": "v1"}})
+            };
+            let review = json!({"apiVersion": "authorization.k8s.io/v1", "kind": "SubjectAccessReview", "spec": spec});
+            let _ = writeln!(reviews, "{review}");
+        }
+    }
+    let mut command = Command::new(tool("python"));
+    let answer = pipe(command.arg(root().join("tests/control-plane/ask.py")).arg(plane.url()), &reviews);
+    assert_eq!(answer.code, 0, "{answer:?}");
+    let answers: Vec<bool> = answer.out.lines().map(|l| l == "1").collect();
+    assert_eq!(answers.len(), said.len());
+    let differ: Vec<&str> =
+        reviews.lines().zip(answers.iter().zip(&said)).filter(|(_, (a, b))| a != b).map(|(line, _)| line).collect();
+    let allowed = answers.iter().filter(|a| **a).count();
+    say(&format!("authorizer: {} SubjectAccessReviews, {allowed} allowed, {} differ", answers.len(), differ.len()));
+    assert!(differ.is_empty(), "{:#?}", &differ[..differ.len().min(10)]);
+    assert!(answers.len() >= 20_000 && allowed > 1000 && allowed < answers.len() / 2);
+}
+
+/// What we say that Kubernetes makes by itself is what it makes.
+#[test]
+fn the_builtin_roles_are_the_servers() {
+    let Some(plane) = ControlPlane::get() else { return };
+    let theirs = plane.kubectl(&[
+        "get",
+        "clusterroles,clusterrolebindings",
+        "-o",
+        "json",
+        "-l",
+        "kubernetes.io/bootstrapping=rbac-defaults",
+    ]);
+    let theirs: Value = serde_json::from_str(&theirs.out).expect("JSON");
+    let source = Source::new("builtin.yaml", include_str!("../../src/graph/builtin.yaml"));
+    let (documents, faults) = document::parse(SourceId(0), &source);
+    assert!(faults.is_empty(), "{faults:?}");
+    let ours: BTreeMap<String, Value> = documents
+        .iter()
+        .map(|d| (ObjectId::of(&d.root).expect("an object").to_string(), document::Tree::to_json(&d.root)))
+        .collect();
+    let mut seen = 0;
+    for object in theirs["items"].as_array().expect("items") {
+        let value = tenantry::value::Value::from(object);
+        let id = ObjectId::of(&value).expect("an object");
+        if id.name.starts_with("system:controller:") {
+            continue;
+        }
+        seen += 1;
+        let own = ours.get(&id.to_string()).unwrap_or_else(|| panic!("{id} is not in builtin.yaml"));
+        let parts: &[&str] =
+            if object.get("aggregationRule").is_some() { &["aggregationRule"] } else { &["rules", "roleRef"] };
+        for part in parts {
+            let of = |v: &Value| {
+                v[*part]
+                    .as_array()
+                    .map(|rules| rules.iter().map(|r| Rule::of(&tenantry::value::Value::from(r))).collect::<Vec<_>>())
+            };
+            assert_eq!(of(own), of(object), "{id} {part}");
+        }
+        let subjects = |v: &Value| v["subjects"].as_array().map_or(0, Vec::len);
+        assert_eq!(subjects(own), subjects(object), "{id}");
+    }
+    assert_eq!(seen, ours.len());
+    let (mut sources, mut facts) = (Sources::default(), Facts::default());
+    builtin(&mut sources, &mut facts);
+    assert_eq!(facts.objects.len(), seen);
+}
+
+/// The roles for users, as Kubernetes' own test data has them.
+#[test]
+fn the_default_cluster_roles_agree_with_the_reference() {
+    let Some(folder) = crate::support::shared("conformance/default-clusterroles") else { return };
+    let (_, reference) = crate::conformance::facts(&[&folder.join("cluster-roles.yaml")]);
+    let (mut sources, mut facts) = (Sources::default(), Facts::default());
+    builtin(&mut sources, &mut facts);
+    let cluster = |facts: Facts| Cluster::new(Parts { facts, ..Parts::default() }, &|_, _, _| None);
+    let (ours, theirs) = (cluster(facts), cluster(reference));
+    let mut compared = 0;
+    for name in ["admin", "edit", "view", "cluster-admin"] {
+        let key = (Default::default(), name.into());
+        let (Some(a), Some(b)) = (ours.rbac.roles.get(&key), theirs.rbac.roles.get(&key)) else { panic!("{name}") };
+        let more = tenantry::graph::rbac::uncovered(&a.rules, &b.rules);
+        let less = tenantry::graph::rbac::uncovered(&b.rules, &a.rules);
+        say(&format!(
+            "{name}: {} rules; the reference has {} that ours has not, ours {} that it has not",
+            a.rules.len(),
+            more.len(),
+            less.len()
+        ));
+        assert!(more.is_empty(), "{name}: {more:?}");
+        // The reference is of an older minor: what came since is of these groups.
+        let new: BTreeSet<&str> = less.iter().flat_map(|r| r.groups.iter().map(|g| g.as_str())).collect();
+        assert!(new.iter().all(|g| ["events.k8s.io", "resource.k8s.io"].contains(g)), "{name}: {new:?}");
+        compared += 1;
+    }
+    assert_eq!(compared, 4);
+}
