@@ -12,6 +12,7 @@ mod differential;
 mod faults;
 mod fleets;
 mod flux;
+mod isolation;
 mod layers;
 mod readers;
 mod readme;

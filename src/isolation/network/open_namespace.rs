@@ -39,6 +39,8 @@ pub(super) fn check(cluster: &Cluster, reach: &Reach<'_>, declared: &BTreeSet<(u
         let place = namespace.origin.map_or(tenant.place, |o| o.place);
         let governing = namespace.policies.iter().map(|p| &cluster.facts.policies[*p as usize]);
         let governing: Vec<_> = governing.filter(|p| p.ingress.is_some()).collect();
+        // A policy that leaves pods out is what to change; without one, the namespace is.
+        let place = governing.first().map_or(place, |p| p.origin.place);
         let why = match governing.as_slice() {
             [] => "no policy governs what comes into it".to_owned(),
             [one] => format!("{} does not select every pod", one.id.called()),
