@@ -3,7 +3,7 @@
 use super::facts::Facts;
 use super::rbac::Subject;
 use super::{Cluster, Input, Origin, Parts, TenantNode, builtin};
-use crate::bundle::{ClusterBundle, Part};
+use crate::bundle::{ClusterBundle, Part, TenantBundle};
 use crate::diagnostic::Diagnostic;
 use crate::source::Sources;
 use crate::spec::FleetDoc;
@@ -26,7 +26,8 @@ pub struct Beside {
 }
 
 /// Puts a cluster of a fleet together. Namespaces that no tenant declares are the platform's, unless the fleet has no
-/// tenants there, or `group_by` (the key of a label or annotation) names their tenant.
+/// tenants there, or `group_by` (the key of a label or annotation) names their tenant. `left_out` names tenants that are
+/// taken for absent.
 #[inline(never)]
 pub fn cluster(
     fleet: &FleetDoc,
@@ -35,6 +36,7 @@ pub fn cluster(
     sources: &mut Sources,
     beside: Beside,
     group_by: Option<&str>,
+    left_out: &dyn Fn(&str) -> bool,
 ) -> Cluster {
     let spec = &fleet.spec.clusters[bundle.cluster];
     let here: Vec<(&Tenant, &OnCluster)> =
@@ -51,8 +53,8 @@ pub fn cluster(
         .collect();
     let mut facts = Facts::default();
     builtin(sources, &mut facts);
-    let rendered: Vec<Facts> = bundle
-        .tenants
+    let taken: Vec<&TenantBundle> = bundle.tenants.iter().filter(|t| !left_out(&t.tenant)).collect();
+    let rendered: Vec<Facts> = taken
         .par_iter()
         .map(|t| {
             let mut facts = Facts::default();
@@ -64,7 +66,7 @@ pub fn cluster(
     add(&mut facts, &bundle.platform);
     rendered.into_iter().for_each(|more| facts.append(more));
     facts.append(beside.facts);
-    let rendered: BTreeSet<&str> = bundle.tenants.iter().map(|t| t.tenant.as_str()).collect();
+    let rendered: BTreeSet<&str> = taken.iter().map(|t| t.tenant.as_str()).collect();
     let parts = Parts {
         name: spec.name.as_str().into(),
         plugin: spec.cni.as_ref().map(|c| c.name.as_str().into()),

@@ -164,10 +164,10 @@ pub fn reach(cluster: &Cluster, from: &Asked, to: &Asked, port: Option<&Port>) -
         }
         let home = &cluster.namespaces[end.namespace as usize];
         let policies = home.policies.iter().map(|p| &cluster.facts.policies[*p as usize]);
-        let governing = policies.filter(|p| p.rules(direction).is_some());
-        blocked.extend(governing.map(|p| {
-            (p.origin.place, format!("{} governs what goes {word} `{}`, and does not let it", p.id.called(), home.name))
-        }));
+        let governing: Vec<_> = policies.filter(|p| p.rules(direction).is_some()).collect();
+        let names = governing.iter().map(|p| p.id.name.as_str()).collect::<Vec<_>>().join(", ");
+        let text = format!("what goes {word} `{}` is governed by {names}: none of them lets it", home.name);
+        blocked.extend(governing.first().map(|p| (p.origin.place, text)));
     }
     Ok(Route::Blocked(blocked))
 }

@@ -4,6 +4,7 @@
 //! nor how a quantity is written; what tenantry itself adds (its labels, Flux's annotations) is told apart.
 
 use crate::bundle::ObjectId;
+use crate::isolation::delta::{Class, Delta};
 use crate::spec::quantity::Quantity;
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
@@ -193,6 +194,31 @@ pub fn text(difference: &Difference) -> String {
     out
 }
 
+/// What tenants gain and lose, by cluster and tenant.
+pub type Deltas = BTreeMap<String, BTreeMap<crate::value::Text, Delta>>;
+
+/// The class of a whole change: that of the tenant that it widens most.
+pub fn class(deltas: &Deltas) -> Class {
+    deltas.values().flat_map(BTreeMap::values).map(Delta::class).max().unwrap_or(Class::Neutral)
+}
+
+/// The isolation delta as text: each tenant's class, and each way and grant gained or lost.
+pub fn delta_text(deltas: &Deltas) -> String {
+    let mut out = String::new();
+    for (cluster, tenants) in deltas {
+        for (tenant, delta) in tenants {
+            let who = match tenant.as_str() {
+                "" => "everybody with these roles".to_owned(),
+                tenant => format!("tenant `{tenant}`"),
+            };
+            out.push_str(&format!("{cluster}: {} {who}\n", delta.class().name()));
+            delta.gained.iter().for_each(|line| out.push_str(&format!("  + {line}\n")));
+            delta.lost.iter().for_each(|line| out.push_str(&format!("  - {line}\n")));
+        }
+    }
+    out
+}
+
 /// How many objects of each kind were added, removed and changed, in words.
 pub fn summary(difference: &Difference) -> String {
     let of = |test: fn(&Change) -> bool| difference.changes.values().filter(|c| test(c)).count();
@@ -213,8 +239,15 @@ pub fn summary(difference: &Difference) -> String {
 }
 
 /// The differences as Markdown for a pull request.
-pub fn markdown(difference: &Difference) -> String {
-    let mut out = format!("### tenantry diff\n\n{}\n", summary(difference));
+pub fn markdown(difference: &Difference, deltas: &Deltas) -> String {
+    let mut out = format!("### tenantry diff: {}\n\n{}\n", class(deltas).name(), summary(difference));
+    let isolation = delta_text(deltas);
+    if !isolation.is_empty() {
+        out.push_str("\n```diff\n");
+        // In a block of kind `diff` a line is coloured by its first character.
+        isolation.lines().for_each(|line| out.push_str(&format!("{}\n", line.trim_start().replace("```", "'''"))));
+        out.push_str("```\n");
+    }
     if !difference.changes.is_empty() {
         out.push_str("\n<details><summary>Objects</summary>\n\n```diff\n");
         out.push_str(&text(difference).replace("```", "'''"));
@@ -224,7 +257,7 @@ pub fn markdown(difference: &Difference) -> String {
 }
 
 /// The differences as JSON.
-pub fn json(difference: &Difference) -> String {
+pub fn json(difference: &Difference, deltas: &Deltas) -> String {
     let changes: Vec<Value> = difference
         .changes
         .iter()
@@ -240,8 +273,14 @@ pub fn json(difference: &Difference) -> String {
             }
         })
         .collect();
+    let of =
+        |delta: &Delta| serde_json::json!({"class": delta.class().name(), "gained": delta.gained, "lost": delta.lost});
+    let isolation: BTreeMap<&str, BTreeMap<&str, Value>> = deltas
+        .iter()
+        .map(|(cluster, tenants)| (cluster.as_str(), tenants.iter().map(|(t, d)| (t.as_str(), of(d))).collect()))
+        .collect();
     let report = serde_json::json!({
-        "schemaVersion": 1, "changes": changes, "equal": difference.equal, "metadataOnly": difference.metadata_only
+        "schemaVersion": 1, "class": class(deltas).name(), "isolation": isolation, "changes": changes, "equal": difference.equal, "metadataOnly": difference.metadata_only
     });
     format!("{}\n", serde_json::to_string_pretty(&report).unwrap_or_default())
 }

@@ -78,6 +78,13 @@ pub enum FailOn {
     None,
 }
 
+/// What of a change makes the exit code 1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum FailOnClass {
+    /// It widens what a tenant may.
+    Widens,
+}
+
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
@@ -224,6 +231,9 @@ pub struct Diff {
     /// Ends with exit code 1 where something differs
     #[arg(long)]
     pub exit_code: bool,
+    /// Ends with exit code 1 where the change gives a tenant more than it had
+    #[arg(long, value_enum, value_name = "CLASS")]
+    pub fail_on: Option<FailOnClass>,
 }
 
 /// What stands beside what is rendered.

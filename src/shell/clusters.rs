@@ -68,7 +68,15 @@ pub fn read(cli: &Cli, beside: &Beside) -> Result<Clusters, Fault> {
         // A tenant that was left out makes every verdict about it unknown.
         all.faults.extend(clusters.findings.iter().filter(|d| d.level == Level::Error).cloned());
         let key = beside.group_by.as_deref();
-        clusters.all.push(graph::cluster(fleet, &session.front.tenancy, bundle, &mut clusters.sources, all, key));
+        clusters.all.push(graph::cluster(
+            fleet,
+            &session.front.tenancy,
+            bundle,
+            &mut clusters.sources,
+            all,
+            key,
+            &|_| false,
+        ));
     }
     // The rest of a large fleet is freed by the end of the process.
     std::mem::forget(session);

@@ -1,18 +1,20 @@
 //! `diff`: what a change does to the objects.
 
-use crate::shell::args::{Cli, Diff, Format};
+use crate::shell::args::{Cli, Diff, FailOnClass, Format};
 use crate::shell::files::{Disk, Read, Store, read_all};
 use crate::shell::session::{Selection, Session, working_folder};
 use crate::shell::{Fault, Outcome, output};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use tenantry::bundle::{Keep, ObjectId};
 use tenantry::compile::Compiled;
 use tenantry::diagnostic::Level;
-use tenantry::document;
+use tenantry::document::Tree;
+use tenantry::graph::{self, Cluster};
 use tenantry::import::survey;
-use tenantry::report::diff::{Objects, diff, json, markdown, summary, text};
-use tenantry::source::{Source, SourceId, Sources};
+use tenantry::isolation::delta::{Class, delta};
+use tenantry::report::diff::{Deltas, Objects, class, delta_text, diff, json, markdown, summary, text};
+use tenantry::source::{Source, Sources};
 use tenantry::spec::fleet::FleetSpec;
 
 /// Runs the command.
@@ -22,44 +24,58 @@ pub fn run(cli: &Cli, args: &Diff) -> Result<Outcome, Fault> {
         Selection { tenants: args.tenant.clone(), clusters: args.cluster.clone(), allow_removal: Vec::new() };
     let mut session = Session::open(cli, None)?;
     known_names(args, &session)?;
-    let compiled = session.compile(selection.clone(), Keep::Texts);
+    let compiled = session.compile(selection.clone(), Keep::Values);
     let errors = compiled.findings.iter().filter(|d| d.level == Level::Error).count();
     if errors > 0 {
         output::err(&tenantry::report::text(&session.sources, &compiled.findings, false, 120));
         output::talk(cli, "the tenants above are held, and left out of the comparison");
     }
+    let mut deltas = Deltas::new();
     let (before, after) = match &args.against {
         Some(folder) => {
             let mut before = from_folder(&working_folder(cli)?.join(folder))?;
-            let mut after = objects(&compiled, &BTreeSet::new(), false);
+            let mut after = objects(&session, &compiled, &BTreeSet::new(), false);
             let (theirs, ours) = (homes(&before), homes(&after));
             before.retain(|id, _| ours.contains(home(id)));
             after.retain(|id, _| theirs.contains(home(id)));
             (before, after)
         }
         None => {
-            let old = at_revision(cli, args.rev.as_deref().unwrap_or("HEAD"), selection)?;
+            let mut old = at_revision(cli, args.rev.as_deref().unwrap_or("HEAD"), selection)?;
             let mut held = compiled.held.clone();
-            held.extend(old.iter().flat_map(|c| c.held.iter().cloned()));
+            held.extend(old.iter().flat_map(|(_, c)| c.held.iter().cloned()));
             let several = session.front.fleet().is_some_and(|f| f.spec.clusters.len() > 1);
-            let before = old.map_or_else(Objects::new, |old| objects(&old, &held, several));
-            (before, objects(&compiled, &held, several))
+            let before = old.as_ref().map_or_else(Objects::new, |(s, old)| objects(s, old, &held, several));
+            let after = objects(&session, &compiled, &held, several);
+            deltas = isolation_deltas(old.as_mut(), &mut session, &compiled, &held);
+            (before, after)
         }
     };
     let difference = diff(&before, &after, args.metadata);
     for (format, file) in &asked {
         let report = match format {
-            Format::Json => json(&difference),
-            Format::Markdown => markdown(&difference),
-            _ => text(&difference),
+            Format::Json => json(&difference, &deltas),
+            Format::Markdown => markdown(&difference, &deltas),
+            _ => format!("{}{}", text(&difference), delta_text(&deltas)),
         };
         output::deliver(file.as_deref(), &report)?;
     }
     if asked.is_empty() {
         output::data(&text(&difference))?;
+        output::data(&delta_text(&deltas))?;
     }
     output::talk(cli, &summary(&difference));
-    Ok(Outcome::from(errors > 0 || (args.exit_code && !difference.changes.is_empty())))
+    let widens = class(&deltas) == Class::Widens;
+    if args.against.is_none() {
+        let says = match class(&deltas) {
+            Class::Neutral => "changes nothing of what tenants may",
+            Class::Narrows => "narrows what tenants may",
+            Class::Widens => "widens what a tenant may",
+        };
+        output::talk(cli, &format!("isolation: the change {says}"));
+    }
+    let differs = args.exit_code && !difference.changes.is_empty();
+    Ok(Outcome::from(errors > 0 || differs || (args.fail_on == Some(FailOnClass::Widens) && widens)))
 }
 
 fn known_names(args: &Diff, session: &Session) -> Result<(), Fault> {
@@ -87,31 +103,56 @@ fn homes(objects: &Objects) -> BTreeSet<String> {
     objects.keys().filter(|id| id.kind == "Namespace").map(|id| id.name.to_string()).collect()
 }
 
-/// The objects of every tenant, read back from their texts.
+/// The objects of every tenant.
 ///
 /// With several clusters an object's kind is prefixed with its cluster, so that each counts on its own.
-fn objects(compiled: &Compiled, held: &BTreeSet<String>, several: bool) -> Objects {
+fn objects(session: &Session, compiled: &Compiled, held: &BTreeSet<String>, several: bool) -> Objects {
     let mut all = Objects::new();
-    for desired in compiled.tree.files.values() {
-        if desired.entry.tenant.as_ref().is_none_or(|t| held.contains(t)) {
-            continue;
-        }
-        let source = Source::new(desired.entry.path.clone(), desired.text.clone());
-        let (documents, _) = document::parse_foreign(SourceId(0), &source);
-        for document in documents {
-            if let Ok(mut id) = ObjectId::of(&document.root) {
+    let Some(fleet) = session.front.fleet() else { return all };
+    for bundle in &compiled.bundles {
+        let cluster = fleet.spec.clusters[bundle.cluster].name.as_str();
+        for part in bundle.tenants.iter().filter(|t| !held.contains(&t.tenant)).flat_map(|t| [&t.early, &t.late]) {
+            for (id, (value, _)) in part.objects.iter().zip(&part.values) {
+                let mut id = id.clone();
                 if several {
-                    id.kind = format!("{}: {}", desired.entry.on, id.kind).into();
+                    id.kind = format!("{cluster}: {}", id.kind).into();
                 }
-                all.insert(id, document.root.to_json());
+                all.insert(id, value.to_json());
             }
         }
     }
     all
 }
 
+/// What the change does to isolation, by cluster.
+fn isolation_deltas(
+    old: Option<&mut (Session, Compiled)>,
+    session: &mut Session,
+    compiled: &Compiled,
+    held: &BTreeSet<String>,
+) -> Deltas {
+    let after = clusters(session, compiled, held);
+    let before = old.map(|(session, compiled)| clusters(session, compiled, held)).unwrap_or_default();
+    let names: BTreeSet<&String> = before.keys().chain(after.keys()).collect();
+    let of = |name: &String| (name.clone(), delta(before.get(name), after.get(name)));
+    names.into_iter().map(of).filter(|(_, tenants)| !tenants.is_empty()).collect()
+}
+
+fn clusters(session: &mut Session, compiled: &Compiled, held: &BTreeSet<String>) -> BTreeMap<String, Cluster> {
+    let Some(fleet) = session.front.specs.fleet.as_ref() else { return BTreeMap::new() };
+    let mut all = BTreeMap::new();
+    for bundle in &compiled.bundles {
+        let name = fleet.spec.clusters[bundle.cluster].name.to_string();
+        let beside = graph::Beside::default();
+        let out = |tenant: &str| held.contains(tenant);
+        let cluster = graph::cluster(fleet, &session.front.tenancy, bundle, &mut session.sources, beside, None, &out);
+        all.insert(name, cluster);
+    }
+    all
+}
+
 #[cfg(feature = "git")]
-fn at_revision(cli: &Cli, rev: &str, selection: Selection) -> Result<Option<Compiled>, Fault> {
+fn at_revision(cli: &Cli, rev: &str, selection: Selection) -> Result<Option<(Session, Compiled)>, Fault> {
     use crate::shell::git::Revision;
     use crate::shell::session::Place;
     let place = Place::find(cli, None)?;
@@ -122,11 +163,12 @@ fn at_revision(cli: &Cli, rev: &str, selection: Selection) -> Result<Option<Comp
     let mut session = Session::read(cli, place, &store)?;
     // What was removed since is no removal to refuse here: both sides are only compared.
     let allow_removal = session.front.lock.tenants().into_keys().map(str::to_owned).collect();
-    Ok(Some(session.compile(Selection { allow_removal, ..selection }, Keep::Texts)))
+    let compiled = session.compile(Selection { allow_removal, ..selection }, Keep::Values);
+    Ok(Some((session, compiled)))
 }
 
 #[cfg(not(feature = "git"))]
-fn at_revision(_: &Cli, _: &str, _: Selection) -> Result<Option<Compiled>, Fault> {
+fn at_revision(_: &Cli, _: &str, _: Selection) -> Result<Option<(Session, Compiled)>, Fault> {
     Err(Fault::Usage("built without the feature `git`: only --against compares".into()))
 }
 

@@ -1,0 +1,251 @@
+//! `prove`, `can`, `reach` and the isolation delta of `diff`, as commands.
+
+use crate::support::{FLEET, Sandbox, root, shared, tenant};
+use serde_json::Value;
+
+fn two_tenants() -> Sandbox {
+    let a = tenant("a", "  network: {egress: [{tenant: b, ports: [{port: 8080}]}]}\n");
+    let b = tenant("b", "  network: {ingress: [{tenant: a, ports: [{port: 8080}]}]}\n");
+    Sandbox::with(&[("tenants/fleet.yaml", FLEET), ("tenants/a.yaml", &a), ("tenants/b.yaml", &b)])
+}
+
+fn json(text: &str) -> Value {
+    serde_json::from_str(text).unwrap_or_else(|e| panic!("{e}: {text}"))
+}
+
+fn verdict(report: &Value, plane: &str) -> String {
+    let planes = report["clusters"][0]["planes"].as_array().expect("planes");
+    let found = planes.iter().find(|p| p["plane"] == plane).expect("the plane");
+    found["verdict"].as_str().expect("a verdict").to_owned()
+}
+
+#[test]
+fn a_clean_fleet_is_never_called_proven_without_what_it_rests_on() {
+    let sandbox = two_tenants();
+    let ran = sandbox.run(&["prove"]);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    for part in
+        ["model 1, inputs ", "1 edge declared on both sides", "assumes no-other-grants:", "assumes plugin-enforces:"]
+    {
+        assert!(ran.out.contains(part), "{part}: {}", ran.out);
+    }
+    let report = json(&sandbox.run(&["prove", "--format", "json"]).out);
+    for plane in ["api", "network", "gitops", "admission", "resources", "data"] {
+        assert_eq!(verdict(&report, plane), "assumed", "{plane}");
+    }
+    assert_eq!(report["clusters"][0]["findings"], json("[]"));
+    // The same inputs, the same digest; other inputs, another.
+    let digest = report["inputs"].clone();
+    assert_eq!(json(&sandbox.run(&["prove", "--format", "json"]).out)["inputs"], digest);
+    sandbox.write("tenants/c.yaml", tenant("c", ""));
+    assert_ne!(json(&sandbox.run(&["prove", "--format", "json"]).out)["inputs"], digest);
+}
+
+#[test]
+fn a_manifest_beside_the_fleet_is_found_with_its_line() {
+    let sandbox = two_tenants();
+    sandbox.write(
+        "platform/ci.yaml",
+        "apiVersion: rbac.authorization.k8s.io/v1\nkind: RoleBinding\nmetadata: {name: ci, namespace: b}\nroleRef: {kind: ClusterRole, name: edit}\nsubjects:\n  - kind: ServiceAccount\n    name: default\n    namespace: a\n",
+    );
+    let ran = sandbox.run(&["prove", "--also", "platform"]);
+    assert_eq!(ran.code, 1, "{ran:?}");
+    for part in
+        ["api/cross-tenant-binding", "platform/ci.yaml:6:5", "service account a/default", "fix: remove the subject"]
+    {
+        assert!(ran.out.contains(part), "{part}: {}", ran.out);
+    }
+    // The chain begins with the tenant's own people: whoever creates a pod is every service account.
+    assert!(ran.out.contains("1. group a-admins creates pods in `a`"), "{}", ran.out);
+    let report = json(&sandbox.run(&["prove", "--also", "prod=platform", "--format", "json"]).out);
+    let finding = &report["clusters"][0]["findings"][0];
+    assert_eq!((&finding["tenant"], &finding["victim"]), (&"a".into(), &"b".into()), "{finding}");
+    assert_eq!(finding["witness"].as_array().map(Vec::len), Some(2));
+    assert_eq!(sandbox.run(&["prove", "--also", "nowhere=platform"]).code, 2);
+    assert_eq!(sandbox.run(&["prove", "--also", "absent"]).code, 2);
+    assert_eq!(sandbox.run(&["prove", "--only", "api/cross-tenant"]).code, 2);
+    // What is not reported still counts.
+    let ran = sandbox.run(&["prove", "--also", "platform", "--skip", "api"]);
+    assert!(ran.code == 1 && !ran.out.contains("api/cross-tenant-binding"), "{ran:?}");
+}
+
+#[test]
+fn a_second_definition_is_found() {
+    let sandbox = two_tenants();
+    sandbox.write(
+        "platform/policy.yaml",
+        "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {name: default-deny, namespace: b}\nspec: {podSelector: {}}\n",
+    );
+    let ran = sandbox.run(&["prove", "--also", "platform"]);
+    assert!(ran.code == 1 && ran.out.contains("gitops/second-definition"), "{ran:?}");
+}
+
+#[test]
+fn what_cannot_be_read_makes_everything_unknown() {
+    let sandbox = two_tenants();
+    sandbox.write("platform/chart.yaml", "kind: Deployment\nmetadata:\n  name: {{ .Release.Name }}\n");
+    let ran = sandbox.run(&["prove", "--also", "platform", "--format", "json"]);
+    assert_eq!(ran.code, 1);
+    let report = json(&ran.out);
+    for plane in ["api", "network", "data"] {
+        assert_eq!(verdict(&report, plane), "unknown", "{plane}");
+    }
+    assert_eq!(report["clusters"][0]["findings"][0]["rule"], "document/not-read");
+    // A tenant with an error is left out: nothing is known of it.
+    std::fs::remove_dir_all(sandbox.path().join("platform")).expect("a folder");
+    sandbox.write("tenants/c.yaml", tenant("c", "  quotas: {}\n"));
+    let ran = sandbox.run(&["prove", "--format", "json"]);
+    assert_eq!((ran.code, verdict(&json(&ran.out), "api").as_str()), (1, "unknown"));
+}
+
+#[test]
+fn kinds_that_nobody_reads_are_named() {
+    let sandbox = two_tenants();
+    sandbox.write("also/x.yaml", "apiVersion: example.org/v1\nkind: Gadget\nmetadata: {name: g, namespace: a}\n");
+    let ran = sandbox.run(&["prove", "--also", "also"]);
+    assert!(ran.code == 0 && ran.out.contains("read by no plane: Gadget.example.org (1)"), "{ran:?}");
+}
+
+#[test]
+fn a_snapshot_closes_the_world() {
+    let sandbox = two_tenants();
+    let list = |items: &str| format!("{{\"apiVersion\": \"v1\", \"kind\": \"List\", \"items\": [{items}]}}");
+    let node = r#"{"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "kube-system"}}"#;
+    sandbox.write("cluster.json", list(node));
+    let report = json(&sandbox.run(&["prove", "--snapshot", "cluster.json", "--format", "json"]).out);
+    let api = &report["clusters"][0]["planes"][0]["assumptions"];
+    assert!(api.get("no-other-grants").is_none(), "{api}");
+    let grant = r#"{"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRoleBinding", "metadata": {"name": "left"},
+        "roleRef": {"kind": "ClusterRole", "name": "view"}, "subjects": [{"kind": "Group", "name": "a-admins"}]}"#;
+    sandbox.write("cluster.json", list(&format!("{node}, {grant}")));
+    let ran = sandbox.run(&["prove", "--snapshot", "cluster.json"]);
+    assert!(ran.code == 1 && ran.out.contains("api/cluster-binding"), "{ran:?}");
+    sandbox.write("cluster.json", "kind: List\n");
+    assert_eq!(sandbox.run(&["prove", "--snapshot", "cluster.json"]).code, 2);
+}
+
+#[test]
+fn manifests_alone_are_a_fleet_too() {
+    let sandbox = Sandbox::new();
+    assert_eq!(sandbox.run(&["prove"]).code, 2);
+    let text = std::fs::read_to_string(root().join("fixtures/isolation/base.yaml")).expect("base.yaml");
+    sandbox.write("manifests/base.yaml", text);
+    let ran = sandbox.run(&["prove", "--also", "manifests", "--group-by", "tenant", "--format", "json"]);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    assert_eq!(json(&ran.out)["clusters"][0]["tenants"], 2);
+    let ran = sandbox.run(&["prove", "--also", "manifests", "--format", "json"]);
+    assert_eq!(json(&ran.out)["clusters"][0]["tenants"], 3, "each namespace is a tenant");
+}
+
+#[test]
+fn can_answers_with_the_chain() {
+    let sandbox = two_tenants();
+    let ran = sandbox.run(&["can", "group:a-admins", "get", "secrets", "-n", "a"]);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    assert!(ran.out.starts_with("prod: yes\n") && ran.out.contains("ClusterRole `tenantry-owner`"), "{}", ran.out);
+    for args in [
+        &["can", "group:a-admins", "get", "secrets", "-n", "b"][..],
+        &["can", "group:a-admins", "create", "networkpolicies", "-n", "a"],
+        &["can", "group:a-admins", "get", "nodes"],
+        &["can", "group:a-admins", "get", "/metrics"],
+    ] {
+        let ran = sandbox.run(args);
+        assert!(ran.code == 1 && ran.out.contains("prod: no"), "{ran:?}");
+    }
+    assert_eq!(sandbox.run(&["can", "user:x", "get", "/version"]).code, 0);
+    // Through a service account that it can act as, unless only its own grants count.
+    sandbox.write(
+        "also/x.yaml",
+        "apiVersion: rbac.authorization.k8s.io/v1\nkind: RoleBinding\nmetadata: {name: x, namespace: b}\nroleRef: {kind: ClusterRole, name: view}\nsubjects: [{kind: ServiceAccount, name: app, namespace: a}]\n",
+    );
+    let ask = ["can", "group:a-admins", "list", "pods", "-n", "b", "--also", "also"];
+    let ran = sandbox.run(&ask);
+    assert!(ran.code == 0 && ran.out.contains("and so acts as service account a/app"), "{ran:?}");
+    assert_eq!(sandbox.run(&[&ask[..], &["--direct"]].concat()).code, 1);
+}
+
+#[test]
+fn reach_answers_with_the_policies() {
+    let sandbox = two_tenants();
+    let ran = sandbox.run(&["reach", "a", "b", "--port", "8080"]);
+    assert!(ran.code == 0 && ran.out.contains("NetworkPolicy b/allow-ingress lets it into `b`"), "{ran:?}");
+    for args in
+        [&["reach", "a", "b", "--port", "9090"][..], &["reach", "b", "a"], &["reach", "a", "b", "--port", "8080/udp"]]
+    {
+        let ran = sandbox.run(args);
+        assert!(ran.code == 1 && ran.out.contains("none of them lets it"), "{ran:?}");
+    }
+    assert_eq!(sandbox.run(&["reach", "a", "nowhere"]).code, 2);
+    assert_eq!(sandbox.run(&["reach", "a", "b", "--port", "http"]).code, 2);
+}
+
+#[test]
+fn a_change_is_classed() {
+    let sandbox = two_tenants();
+    sandbox.git(&["init", "-q"]);
+    sandbox.git(&["add", "-A"]);
+    assert_eq!(sandbox.git(&["commit", "-qm", "first"]).code, 0);
+    let ran = sandbox.run(&["diff", "--fail-on", "widens"]);
+    assert!(ran.code == 0 && ran.err.contains("changes nothing of what tenants may"), "{ran:?}");
+    // Another edge.
+    sandbox.write(
+        "tenants/a.yaml",
+        tenant("a", "  network: {egress: [{tenant: b, ports: [{port: 8080}]}, {cidr: 192.0.2.0/24}]}\n"),
+    );
+    let ran = sandbox.run(&["diff", "--fail-on", "widens"]);
+    assert_eq!(ran.code, 1, "{ran:?}");
+    assert!(ran.out.contains("prod: widens tenant `a`\n  + `a` -> 192.0.2.0/24\n"), "{}", ran.out);
+    assert_eq!(sandbox.run(&["diff"]).code, 0);
+    let report = json(&sandbox.run(&["diff", "--format", "json"]).out);
+    assert_eq!((&report["class"], &report["isolation"]["prod"]["a"]["class"]), (&"widens".into(), &"widens".into()));
+    assert!(sandbox.run(&["diff", "--format", "markdown"]).out.contains("+ `a` -> 192.0.2.0/24"));
+    // Another person; an edge that goes.
+    sandbox.write("tenants/a.yaml", tenant("a", "  members: [{group: a-devs, role: developer}]\n"));
+    sandbox.write("tenants/b.yaml", tenant("b", ""));
+    let ran = sandbox.run(&["diff", "--fail-on", "widens"]);
+    assert_eq!(ran.code, 1);
+    assert!(ran.out.contains("+ group a-devs has ClusterRole `tenantry-developer` in `a`"), "{}", ran.out);
+    assert!(ran.out.contains("prod: narrows tenant `b`\n  - `b` <- `a` on TCP/8080"), "{}", ran.out);
+    // Less alone is no reason to fail.
+    sandbox.write("tenants/a.yaml", tenant("a", ""));
+    let ran = sandbox.run(&["diff", "--fail-on", "widens"]);
+    assert!(ran.code == 0 && ran.err.contains("narrows what tenants may"), "{ran:?}");
+}
+
+#[test]
+fn a_real_fleet_is_answered_for() {
+    let Some(_) = shared("fleets/moj-cloud-platform/namespaces.tar.gz") else { return };
+    let archive = shared("fleets/moj-cloud-platform/namespaces.tar.gz").expect("it is there");
+    let sandbox = Sandbox::new();
+    std::fs::create_dir_all(sandbox.path().join("moj")).expect("a folder");
+    let tar =
+        std::process::Command::new("tar").arg("xzf").arg(archive).arg("-C").arg(sandbox.path().join("moj")).status();
+    assert!(tar.expect("tar runs").success());
+    let ran = sandbox.run(&["prove", "--also", "moj", "--format", "json"]);
+    assert_eq!(ran.code, 1);
+    let report = json(&ran.out);
+    let findings = report["clusters"][0]["findings"].as_array().expect("findings");
+    let count = |rule: &str| findings.iter().filter(|f| f["rule"] == rule).count();
+    // Counted in the files themselves: docs/case-studies/cloud-platform.md says how.
+    let told = |rule: &str, text: &str| {
+        findings.iter().any(|f| f["rule"] == rule && f["message"].as_str().is_some_and(|m| m.contains(text)))
+    };
+    assert!(told(
+        "network/dangling-selector",
+        "1452 policies admit namespaces labelled `component=ingress-controllers`"
+    ));
+    assert!(told("admission/floor-writable", "1457 tenants write NetworkPolicies"));
+    assert!(told("api/wide-subject", "system:authenticated"));
+    assert_eq!(count("api/cross-tenant-binding"), 13);
+    assert_eq!(count("network/open-namespace"), 4);
+}
+
+#[test]
+fn a_real_fleet_with_lockdown_off_is_told_what_follows() {
+    let Some(folder) = shared("fleets/warrenwb-fleets") else { return };
+    let sandbox = Sandbox::new();
+    let ran = sandbox.run(&["prove", "--also", &folder.to_string_lossy()]);
+    assert_eq!(ran.code, 1);
+    assert!(ran.out.contains("--no-cross-namespace-refs=false"), "{}", ran.out);
+    assert!(ran.out.contains("a tenant's Flux objects may read every other tenant's sources"), "{}", ran.out);
+}
