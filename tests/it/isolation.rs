@@ -231,3 +231,22 @@ fn heals(hole: &Hole, other: &Hole) -> bool {
     ["network/half-open", "network/open-namespace"].contains(&hole.finds.as_str())
         && other.finds.starts_with("network/")
 }
+
+/// Each rule's manual says what it finds, why it matters, how to mend it, and what it maps to.
+#[test]
+fn every_rule_maps_to_a_control() {
+    let own: Vec<_> = RULES.iter().filter(|r| isolated(r.id)).collect();
+    for rule in &own {
+        for part in ["## Why it matters", "## Fix"] {
+            assert!(rule.doc.contains(part), "{}: no {part}", rule.id);
+        }
+        // Half of an edge maps to what a whole one maps to.
+        if rule.id != "network/half-open" {
+            let references =
+                rule.doc.split("## References").nth(1).unwrap_or_else(|| panic!("{}: no references", rule.id));
+            assert!(references.trim().len() > 10, "{}", rule.id);
+            assert!(rule.doc.contains("## Example") || rule.id == "network/unread-policy", "{}: no example", rule.id);
+        }
+    }
+    say(&format!("isolation: {} rules with a manual", own.len()));
+}

@@ -14,6 +14,7 @@ mod fleets;
 mod flux;
 mod isolation;
 mod layers;
+mod parity;
 mod prove;
 mod readers;
 mod readme;
