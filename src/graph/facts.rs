@@ -1,6 +1,6 @@
 //! Objects → what they say: read one by one, from whatever tree they come in.
 
-use super::flux::{Controller, Sync};
+use super::flux::{Controller, Referrer, Sync};
 use super::labels::{Labels, items, texts};
 use super::network::Policy;
 use super::object::Origin;
@@ -90,8 +90,10 @@ pub struct Facts {
     pub services: Vec<Service>,
     /// Hosts that are served.
     pub hosts: Vec<Host>,
-    /// Flux's Kustomizations and HelmReleases.
+    /// Flux's Kustomizations, HelmReleases and ResourceSets.
     pub syncs: Vec<Sync>,
+    /// Flux's objects that refer to others.
+    pub referrers: Vec<Referrer>,
     /// Flux's controllers.
     pub controllers: Vec<Controller>,
     /// Stores of secrets.
@@ -174,8 +176,14 @@ impl Facts {
             ("", "Service") => self.services.push(Service::of(id, node, origin)),
             ("", "ResourceQuota") => self.quotas.push(thing),
             ("", "LimitRange") => self.limits.push(thing),
-            ("kustomize.toolkit.fluxcd.io", "Kustomization") | ("helm.toolkit.fluxcd.io", "HelmRelease") => {
+            ("kustomize.toolkit.fluxcd.io", "Kustomization")
+            | ("helm.toolkit.fluxcd.io", "HelmRelease")
+            | ("fluxcd.controlplane.io", "ResourceSet") => {
+                self.referrers.extend(Referrer::of(id.clone(), node, origin));
                 self.syncs.push(Sync::of(id, node, origin));
+            }
+            ("notification.toolkit.fluxcd.io" | "image.toolkit.fluxcd.io", _) => {
+                self.referrers.extend(Referrer::of(id, node, origin));
             }
             ("networking.k8s.io", "Ingress") | ("gateway.networking.k8s.io", _) => {
                 self.hosts.extend(Host::of(&id, node, origin));
@@ -219,6 +227,7 @@ impl Facts {
             services,
             hosts,
             syncs,
+            referrers,
             controllers,
             stores,
             guards,
@@ -252,6 +261,7 @@ impl Facts {
             services,
             hosts,
             syncs,
+            referrers,
             controllers,
             stores,
             guards,

@@ -9,7 +9,7 @@ use crate::document::Tree;
 use crate::source::Place;
 use crate::value::Text;
 
-/// A Kustomization or a HelmRelease.
+/// A Kustomization, a HelmRelease, or a ResourceSet.
 #[derive(Clone, Debug)]
 pub struct Sync {
     /// What it is.
@@ -20,12 +20,21 @@ pub struct Sync {
     pub account_place: Option<Place>,
     /// The namespace that every object is put into, where it says one.
     pub target: Option<(Text, Option<Place>)>,
-    /// The namespaces of what it reads: sources, dependencies, charts.
-    pub references: Vec<Reference>,
     /// The Secret with the kubeconfig of another cluster.
     pub kube_config: Option<(Text, Option<Place>)>,
     /// The Secret with the keys that it decrypts with.
     pub decryption: Option<Text>,
+    /// Where it comes from.
+    pub origin: Origin,
+}
+
+/// A Flux object that refers to others.
+#[derive(Clone, Debug)]
+pub struct Referrer {
+    /// What it is.
+    pub id: ObjectId,
+    /// Sources, charts, dependencies, what it listens to or is told of.
+    pub references: Vec<Reference>,
     /// Where it comes from.
     pub origin: Origin,
 }
@@ -57,40 +66,59 @@ pub struct Controller {
 }
 
 impl Sync {
-    /// Reads a Kustomization or a HelmRelease.
+    /// Reads a Kustomization, a HelmRelease or a ResourceSet.
     pub fn of<T: Tree>(id: ObjectId, node: &T, origin: Origin) -> Self {
         let spec = node.member("spec");
         let field = |key: &str| spec.and_then(|s| s.member(key));
         let text = |key: &str| field(key).and_then(Tree::text).filter(|t| !t.is_empty());
-        let home = id.namespace.clone();
-        let reference = |name: &'static str, node: &T| {
-            let text = |key: &str| node.member(key).and_then(Tree::text);
-            Reference {
-                field: name,
-                kind: text("kind").unwrap_or(&id.kind).into(),
-                namespace: text("namespace").filter(|n| !n.is_empty()).map_or_else(|| home.clone(), Text::from),
-                name: text("name").unwrap_or_default().into(),
-                place: node.place(),
-            }
-        };
-        let mut references: Vec<Reference> = Vec::new();
-        references.extend(field("sourceRef").map(|n| reference("spec.sourceRef", n)));
-        references.extend(field("chartRef").map(|n| reference("spec.chartRef", n)));
-        let chart = field("chart").and_then(|c| c.member("spec")).and_then(|s| s.member("sourceRef"));
-        references.extend(chart.map(|n| reference("spec.chart.spec.sourceRef", n)));
-        references.extend(super::labels::items(field("dependsOn")).iter().map(|n| reference("spec.dependsOn", n)));
         let secret = |node: &T, key: &str| -> Option<Text> { Some(node.member(key)?.member("name")?.text()?.into()) };
         Self {
             account: text("serviceAccountName").map(Text::from),
             account_place: field("serviceAccountName").and_then(Tree::place),
             target: text("targetNamespace").map(|t| (t.into(), field("targetNamespace").and_then(Tree::place))),
-            references,
             kube_config: field("kubeConfig")
                 .map(|n| (secret(n, "secretRef").or_else(|| secret(n, "configMapRef")).unwrap_or_default(), n.place())),
             decryption: field("decryption").and_then(|n| secret(n, "secretRef")),
             origin,
             id,
         }
+    }
+}
+
+/// Fields that refer to an object, and fields that are lists of them.
+const FIELDS: [(&str, &[&str]); 4] = [
+    ("spec.sourceRef", &["sourceRef"]),
+    ("spec.chartRef", &["chartRef"]),
+    ("spec.chart.spec.sourceRef", &["chart", "spec", "sourceRef"]),
+    ("spec.imageRepositoryRef", &["imageRepositoryRef"]),
+];
+const LISTS: [(&str, &str); 3] =
+    [("spec.dependsOn", "dependsOn"), ("spec.resources", "resources"), ("spec.eventSources", "eventSources")];
+
+impl Referrer {
+    /// Reads the references of a Flux object; `None` where it has none.
+    pub fn of<T: Tree>(id: ObjectId, node: &T, origin: Origin) -> Option<Self> {
+        let spec = node.member("spec")?;
+        let reference = |field: &'static str, node: &T| {
+            let text = |key: &str| node.member(key).and_then(Tree::text);
+            Reference {
+                field,
+                kind: text("kind").unwrap_or(&id.kind).into(),
+                namespace: text("namespace").filter(|n| !n.is_empty()).map_or_else(|| id.namespace.clone(), Text::from),
+                name: text("name").unwrap_or_default().into(),
+                place: node.place(),
+            }
+        };
+        let at = |path: &[&str]| path.iter().try_fold(spec, |node, key| node.member(key));
+        let mut references: Vec<Reference> =
+            FIELDS.iter().filter_map(|(field, path)| Some(reference(field, at(path)?))).collect();
+        for (field, key) in LISTS {
+            // A ResourceSet's resources are objects, and no references.
+            if id.kind != "ResourceSet" || key == "dependsOn" {
+                references.extend(super::labels::items(spec.member(key)).iter().map(|n| reference(field, n)));
+            }
+        }
+        (!references.is_empty()).then_some(Self { references, origin, id })
     }
 }
 

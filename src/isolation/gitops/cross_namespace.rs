@@ -1,4 +1,4 @@
-use super::{Findings, owned};
+use super::Findings;
 use crate::diagnostic::rule;
 use crate::graph::{Cluster, Owner};
 use crate::isolation::{Finding, at, tenant_of};
@@ -7,11 +7,13 @@ rule! {
     /// A tenant's Flux object refers to an object of a namespace that is not the tenant's.
     ///
     /// ## What it finds
-    /// `sourceRef`, `chartRef` and `dependsOn` of Kustomizations and HelmReleases in a tenant's namespace.
+    /// `sourceRef`, `chartRef` and `dependsOn` of Kustomizations and HelmReleases, `resources` of Receivers, `eventSources` of
+    /// Alerts and `imageRepositoryRef` of ImagePolicies in a tenant's namespace.
     ///
     /// ## Why it matters
     /// A source holds what its credentials could read: another tenant's private repository. Flux refuses such references
-    /// only where its controllers run with `--no-cross-namespace-refs`.
+    /// only where its controllers run with `--no-cross-namespace-refs`. A Receiver that names another's objects has them
+    /// reconciled as often as somebody calls.
     ///
     /// ## Example
     /// ```yaml
@@ -27,7 +29,8 @@ rule! {
 }
 
 pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
-    for (sync, tenant) in owned(cluster) {
+    for sync in &cluster.facts.referrers {
+        let Some((_, tenant)) = tenant_of(cluster, &sync.id.namespace) else { continue };
         let home = cluster.owner(&sync.id.namespace);
         for reference in &sync.references {
             let other = cluster.owner(&reference.namespace);
@@ -44,8 +47,10 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
                 cluster.owner_name(other)
             );
             // What the platform gives to read is often a source for all; what a tenant has is not.
+            // `namespace: '*'` of an Alert means all that there are.
             let finding = match other {
                 Owner::Tenant(_) => Finding::refuted(&CROSS_NAMESPACE, place, message),
+                Owner::Platform if reference.namespace == "*" => Finding::refuted(&CROSS_NAMESPACE, place, message),
                 Owner::Platform => Finding::warning(&CROSS_NAMESPACE, place, message),
             };
             let finding = finding.by(tenant).step(place, format!("{} of {}", reference.field, sync.id.called()));
