@@ -2,10 +2,11 @@
 //! work in the same minute: `cargo bench`, and what it printed stands in docs/performance.md.
 //!
 //! Flags after `--`: `--tenants N` (10000), `--rounds N` (5), `--growth` (1,000 to 100,000 tenants), `--peers` (helm and
-//! kustomize, by benches/peers.sh).
+//! kustomize, by benches/peers.sh), `--proof` (the proof by itself, in the library).
 
 #[path = "../tests/support/generate.rs"]
 mod generate;
+mod proof;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -28,6 +29,9 @@ fn main() {
         at.map_or(default, |i| words.get(i + 1).and_then(|n| n.parse().ok()).expect("a number after the flag"))
     };
     let has = |flag: &str| words.contains(&flag);
+    if has("--proof") {
+        return proof::run();
+    }
     let bench = Bench::new(number("--tenants", 10_000), number("--rounds", 5));
     bench.fleet();
     if has("--peers") {

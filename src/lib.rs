@@ -1,7 +1,9 @@
 //! tenantry compiles a directory of tenant specs into a hardened tree that Flux applies.
 //!
 //! ```text
-//! bytes ─► source ─► document ─► spec ─► tenancy ─► bundle ─► tree
+//! bytes ─► source ─► document ─► spec ─► tenancy ─► bundle ─┬─► tree
+//!                                                           └─► graph ─► isolation
+//!            manifests from elsewhere, a cluster's snapshot ──────┘
 //! ```
 //!
 //! | stage | in → out | what can no longer happen after it |
@@ -11,6 +13,8 @@
 //! | [`spec`] | documents × JSON Schema → Fleet, Profile, Waiver, Tenant | an unknown field, a wrong type, a malformed name, quantity, network, host |
 //! | [`tenancy`] | all specs → tenants with every default filled in and every reference resolved | a dangling reference, two claims on one thing, a loosening without a waiver |
 //! | [`bundle`] | tenant × templates → objects, each with its origin | an undefined variable, an injected object, one that its schema refuses |
+//! | [`graph`] | objects → clusters: namespaces, owners, grants, policies | an object that nobody counted |
+//! | [`isolation`] | a cluster → verdicts, each with its chain | |
 //! | [`tree`] | objects → files, the lock, a plan | an object that moves, a namespace that goes unseen, somebody else's file |
 //!
 //! The library does no IO and reads no clock: the program (`main.rs`, `shell/`) does. A stage returns its value and its

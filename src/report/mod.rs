@@ -5,12 +5,14 @@ mod github;
 mod json;
 pub mod proof;
 mod rules;
+mod sarif;
 #[cfg(feature = "cli")]
 mod text;
 
 pub use github::github;
 pub use json::json;
 pub use rules::{explain, rules_json, rules_table};
+pub use sarif::sarif;
 #[cfg(feature = "cli")]
 pub use text::text;
 

@@ -2,7 +2,7 @@
 
 use super::plural;
 use crate::diagnostic::Diagnostic;
-use crate::isolation::{MODEL, Proof, Verdict};
+use crate::isolation::{MODEL, Plane, Proof, Verdict};
 use crate::source::{Place, Sources};
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -77,6 +77,51 @@ pub fn counts_text(findings: &[Diagnostic]) -> String {
         format!("{count:6} {:8} {rule}\n", level.0.name())
     };
     counts.iter().map(line).collect()
+}
+
+/// Most findings that a comment lists: a forge cuts longer ones off.
+const MAX_LISTED: usize = 50;
+
+/// The same as Markdown for a pull request.
+pub fn proof_markdown(sources: &Sources, proofs: &[Proof], findings: &[Diagnostic], digest: &str) -> String {
+    let plain = |text: &str| text.replace('|', "\\|").replace('\n', " ");
+    let mut out = format!(
+        "### tenantry prove\n\nModel {MODEL}, inputs `{digest}`.\n\n| cluster | {} |\n",
+        Plane::ALL.map(Plane::name).join(" | ")
+    );
+    out.push_str("|---|---|---|---|---|---|---|\n");
+    for proof in proofs {
+        let verdicts: Vec<&str> = proof.planes.iter().map(|p| p.verdict.name()).collect();
+        let _ = writeln!(out, "| {} | {} |", plain(&proof.cluster), verdicts.join(" | "));
+    }
+    if !findings.is_empty() {
+        let _ = write!(out, "\n<details><summary>{}</summary>\n\n", plural(findings.len(), "finding"));
+        for finding in findings.iter().take(MAX_LISTED) {
+            let _ = writeln!(
+                out,
+                "- **{}** `{}` {} ({})",
+                finding.level.name(),
+                finding.rule.id,
+                plain(&finding.message),
+                plain(&sources.locate(finding.place))
+            );
+            for related in &finding.related {
+                let _ = writeln!(out, "  - {} ({})", plain(&related.label), plain(&sources.locate(related.place)));
+            }
+        }
+        if findings.len() > MAX_LISTED {
+            let _ = writeln!(out, "- … and {} more", findings.len() - MAX_LISTED);
+        }
+        out.push_str("\n</details>\n");
+    }
+    let assumed: BTreeMap<&str, &str> =
+        proofs.iter().flat_map(|p| &p.planes).flat_map(|p| &p.assumptions).map(|a| (a.name, a.text.as_str())).collect();
+    out.push_str("\n<details><summary>What it rests on</summary>\n\n");
+    for (name, text) in assumed {
+        let _ = writeln!(out, "- `{name}`: {}", plain(text));
+    }
+    out.push_str("\n</details>\n");
+    out
 }
 
 #[derive(Serialize)]

@@ -50,7 +50,9 @@ pub enum Format {
     Json,
     /// Annotations in GitHub Actions.
     Github,
-    /// For a pull request (diff only).
+    /// For code scanning: SARIF 2.1.0.
+    Sarif,
+    /// For a pull request (diff and prove).
     Markdown,
 }
 

@@ -2,6 +2,7 @@
 
 use super::Fault;
 use super::args::{Cli, Color, Format};
+use super::session::VERSION;
 use std::io::{IsTerminal, Write};
 use tenantry::diagnostic::Diagnostic;
 use tenantry::report;
@@ -67,11 +68,12 @@ pub fn deliver(file: Option<&std::path::Path>, text: &str) -> Result<(), Fault> 
 
 /// Writes findings in the formats asked for; as text where none is. Text is data for `check`, and talk for the others.
 pub fn findings(cli: &Cli, sources: &Sources, findings: &[Diagnostic], as_data: bool) -> Result<(), Fault> {
-    let asked = formats(cli, &[Format::Text, Format::Json, Format::Github])?;
+    let asked = formats(cli, &[Format::Text, Format::Json, Format::Github, Format::Sarif])?;
     for (format, file) in &asked {
         let text = match format {
             Format::Json => report::json(sources, findings),
             Format::Github => report::github(sources, findings),
+            Format::Sarif => report::sarif(sources, findings, VERSION),
             Format::Text | Format::Markdown => report::text(sources, findings, false, width()),
         };
         deliver(file.as_deref(), &text)?;

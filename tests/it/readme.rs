@@ -47,6 +47,7 @@ fn every_command_in_the_text_exists() {
         "docs/lock.md",
         "docs/ci.md",
         "docs/fields.md",
+        "docs/prove.md",
     ] {
         for line in blocks(&read(file), "sh") {
             let Some(rest) = line

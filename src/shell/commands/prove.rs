@@ -1,6 +1,7 @@
 //! `prove`: that no tenant can reach another.
 
 use crate::shell::args::{Cli, Format, Prove};
+use crate::shell::session::VERSION;
 use crate::shell::{Fault, Outcome, clusters, output};
 use tenantry::catalog::RULES;
 use tenantry::diagnostic::Level;
@@ -15,7 +16,7 @@ pub fn run(cli: &Cli, args: &Prove) -> Result<Outcome, Fault> {
         let hint = one_of_these(unknown, RULES.iter().map(|r| r.id));
         return Err(Fault::Usage(format!("`{unknown}` is no rule and no plane; {hint}")));
     }
-    let asked = output::formats(cli, &[Format::Text, Format::Json, Format::Github])?;
+    let asked = output::formats(cli, &[Format::Text, Format::Json, Format::Github, Format::Sarif, Format::Markdown])?;
     let clusters = clusters::read(cli, &args.beside)?;
     let proofs: Vec<Proof> = clusters.all.iter().map(isolation::prove).collect();
     let digest = proof::digest(&clusters.sources);
@@ -25,25 +26,23 @@ pub fn run(cli: &Cli, args: &Prove) -> Result<Outcome, Fault> {
     }
     let named = |list: &[String], id: &str| list.iter().any(|r| r == id || id.split('/').next() == Some(r));
     findings.retain(|d| (args.only.is_empty() || named(&args.only, d.rule.id)) && !named(&args.skip, d.rule.id));
-    let json = asked.iter().filter(|(format, _)| *format == Format::Json);
-    for (_, file) in json {
-        output::deliver(file.as_deref(), &proof::proof_json(&clusters.sources, &proofs, &digest))?;
-    }
-    for (_, file) in asked.iter().filter(|(format, _)| *format == Format::Github) {
-        output::deliver(file.as_deref(), &report::github(&clusters.sources, &findings))?;
-    }
-    let text =
-        asked.iter().filter(|(format, _)| *format == Format::Text).map(|(_, file)| file.clone()).collect::<Vec<_>>();
-    let texts = if asked.is_empty() { vec![None] } else { text };
-    for file in texts {
-        let mut all = String::new();
-        if args.summary {
-            all.push_str(&proof::counts_text(&findings));
-        } else {
-            all.push_str(&output::text(&clusters.sources, &findings, file.is_none(), cli));
-        }
-        all.push_str(&proof::proof_text(&proofs, &digest));
-        output::deliver(file.as_deref(), &all)?;
+    let sources = &clusters.sources;
+    let asked = if asked.is_empty() { vec![(Format::Text, None)] } else { asked };
+    for (format, file) in &asked {
+        let text = match format {
+            Format::Json => proof::proof_json(sources, &proofs, &digest),
+            Format::Github => report::github(sources, &findings),
+            Format::Sarif => report::sarif(sources, &findings, VERSION),
+            Format::Markdown => proof::proof_markdown(sources, &proofs, &findings, &digest),
+            Format::Text => {
+                let found = match args.summary {
+                    true => proof::counts_text(&findings),
+                    false => output::text(sources, &findings, file.is_none(), cli),
+                };
+                found + &proof::proof_text(&proofs, &digest)
+            }
+        };
+        output::deliver(file.as_deref(), &text)?;
     }
     let worst = proofs.iter().flat_map(|p| &p.planes).map(|p| p.verdict).max();
     let broken = clusters.findings.iter().any(|d| d.level == Level::Error);

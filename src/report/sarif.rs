@@ -1,0 +1,104 @@
+//! Findings as SARIF 2.1.0, for code scanning.
+//!
+//! Source: docs.oasis-open.org/sarif/sarif/v2.1.0, and docs.github.com, "SARIF support for code scanning": columns count
+//! characters (`unicodeCodePoints`), paths are relative to the repository's root, and a fingerprint keeps a finding the
+//! same one when lines move.
+
+use crate::diagnostic::{Diagnostic, Level, Rule};
+use crate::source::{Place, Sources};
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+
+/// A SARIF document, ended by a newline. `version` is the program's.
+pub fn sarif(sources: &Sources, findings: &[Diagnostic], version: &str) -> String {
+    let rules: BTreeMap<&str, &Rule> = findings.iter().map(|d| (d.rule.id, d.rule)).collect();
+    let index: BTreeMap<&str, usize> = rules.keys().enumerate().map(|(at, id)| (*id, at)).collect();
+    let described = rules.values().map(|rule| {
+        let first = rule.doc.trim().split("\n\n").next().unwrap_or_default().trim().replace("\n ", " ");
+        json!({
+            "id": rule.id,
+            "shortDescription": {"text": first},
+            "help": {"text": rule.doc.trim(), "markdown": rule.doc.trim()},
+            "defaultConfiguration": {"level": level(rule.level)},
+        })
+    });
+    let results: Vec<Value> = findings.iter().map(|d| result(sources, d, index[d.rule.id])).collect();
+    let document = json!({
+        "$schema": "https://json.schemastore.org/sarif-2.1.0.json",
+        "version": "2.1.0",
+        "runs": [{
+            "tool": {"driver": {
+                "name": "tenantry", "version": version, "rules": described.collect::<Vec<_>>(),
+            }},
+            "columnKind": "unicodeCodePoints",
+            "invocations": [{"executionSuccessful": true}],
+            "results": results,
+        }],
+    });
+    let mut text = serde_json::to_string_pretty(&document).unwrap_or_default();
+    text.push('\n');
+    text
+}
+
+const fn level(level: Level) -> &'static str {
+    match level {
+        Level::Error => "error",
+        Level::Warning => "warning",
+        Level::Note => "note",
+    }
+}
+
+fn location(sources: &Sources, place: Place) -> Value {
+    let source = sources.get(place.source);
+    let (start, end) = (source.position(place.start), source.position(place.end.max(place.start)));
+    json!({"physicalLocation": {
+        "artifactLocation": {"uri": uri(&source.path)},
+        "region": {
+            "startLine": start.line, "startColumn": start.column, "endLine": end.line, "endColumn": end.column,
+        },
+    }})
+}
+
+/// A path as a relative reference of RFC 3986.
+fn uri(path: &str) -> String {
+    let mut out = String::with_capacity(path.len());
+    for byte in path.bytes() {
+        if byte.is_ascii_alphanumeric() || b"/-._~!$&'()*+,;=@".contains(&byte) {
+            out.push(byte as char);
+        } else {
+            out.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    out
+}
+
+fn result(sources: &Sources, finding: &Diagnostic, rule: usize) -> Value {
+    let text = match finding.fix.as_str() {
+        "" => finding.message.clone(),
+        fix => format!("{}. Fix: {fix}", finding.message),
+    };
+    let mut hasher = blake3::Hasher::new();
+    for part in [finding.rule.id, sources.path(finding.place), finding.message.as_str()] {
+        hasher.update(part.as_bytes()).update(&[0]);
+    }
+    let related: Vec<Value> = finding
+        .related
+        .iter()
+        .enumerate()
+        .map(|(at, related)| {
+            let mut place = location(sources, related.place);
+            place["id"] = at.into();
+            place["message"] = json!({"text": related.label});
+            place
+        })
+        .collect();
+    json!({
+        "ruleId": finding.rule.id,
+        "ruleIndex": rule,
+        "level": level(finding.level),
+        "message": {"text": text},
+        "locations": [location(sources, finding.place)],
+        "relatedLocations": related,
+        "partialFingerprints": {"tenantry/v1": &hasher.finalize().to_hex()[..32]},
+    })
+}
