@@ -24,10 +24,11 @@ pub trait Tree: Sized + Send + Sync + 'static {
         None
     }
 
-    /// The value of a key.
+    /// The value of a key; nothing where it is null, as Kubernetes reads it.
     fn member(&self, key: &str) -> Option<&Self> {
         let View::Map(entries) = self.view() else { return None };
-        entries.iter().map(Self::split).find(|(name, _)| *name == key).map(|(_, value)| value)
+        let value = entries.iter().map(Self::split).find(|(name, _)| *name == key).map(|(_, value)| value)?;
+        (!matches!(value.view(), View::Null)).then_some(value)
     }
 
     /// The string, if it is one.

@@ -82,7 +82,13 @@ pub fn cluster(
     };
     let alone = parts.tenants.is_empty();
     Cluster::new(parts, &|name, labels, annotations| {
-        stranger(&fleet.spec, name, group_by.and_then(|key| labels.get(key).or_else(|| annotations.get(key))), alone)
+        stranger(
+            &fleet.spec,
+            name,
+            group_by.and_then(|key| labels.get(key).or_else(|| annotations.get(key))),
+            group_by.is_some(),
+            alone,
+        )
     })
 }
 
@@ -98,16 +104,24 @@ pub fn without_fleet(sources: &mut Sources, mut beside: Beside, group_by: Option
     };
     let fleet = FleetSpec::default();
     Cluster::new(parts, &|name, labels, annotations| {
-        stranger(&fleet, name, group_by.and_then(|key| labels.get(key).or_else(|| annotations.get(key))), true)
+        stranger(
+            &fleet,
+            name,
+            group_by.and_then(|key| labels.get(key).or_else(|| annotations.get(key))),
+            group_by.is_some(),
+            true,
+        )
     })
 }
 
-fn stranger(fleet: &FleetSpec, name: &str, group: Option<&str>, alone: bool) -> Option<Text> {
+fn stranger(fleet: &FleetSpec, name: &str, group: Option<&str>, grouped: bool, alone: bool) -> Option<Text> {
     if reserved(fleet, name).is_some() {
         return None;
     }
     match group {
         Some(group) => Some(group.into()),
+        // Apart from the groups, one of which may have its name.
+        None if grouped => alone.then(|| format!("namespace {name}").into()),
         None => alone.then(|| name.into()),
     }
 }

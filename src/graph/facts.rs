@@ -1,12 +1,12 @@
 //! Objects → what they say: read one by one, from whatever tree they come in.
 
 use super::flux::{Controller, Referrer, Sync};
-use super::labels::{Labels, items, texts};
+use super::labels::{Labels, Selector, items, texts};
 use super::network::Policy;
-use super::object::Origin;
+use super::object::{Input, Origin};
 use super::rbac::{self, Binding, Role};
 use super::workload::{Host, Service, Workload};
-use crate::bundle::ObjectId;
+use crate::bundle::{ObjectId, kinds};
 use crate::document::{Tree, View};
 use crate::source::Place;
 use crate::value::Text;
@@ -41,10 +41,21 @@ pub struct Account {
 pub struct Store {
     /// What it is.
     pub id: ObjectId,
-    /// Whether it says which namespaces may use it.
-    pub conditions: bool,
+    /// Which namespaces may use it; every one where it does not say.
+    pub conditions: Option<Vec<Condition>>,
     /// Where it comes from.
     pub origin: Origin,
+}
+
+/// Who may use a store; any of them is enough.
+#[derive(Clone, Debug)]
+pub enum Condition {
+    /// These namespaces.
+    Names(Vec<Text>),
+    /// Those that are selected.
+    Selected(Selector),
+    /// Whatever matches: not evaluated.
+    Pattern,
 }
 
 /// An object that is only known to be there.
@@ -52,6 +63,19 @@ pub struct Store {
 pub struct Thing {
     /// What it is.
     pub id: ObjectId,
+    /// Tells it from another definition of it; 0 for what is rendered, which has no other.
+    pub digest: u64,
+    /// Where it comes from.
+    pub origin: Origin,
+}
+
+/// What serves the API server from within the cluster: a webhook, an aggregated API, a conversion.
+#[derive(Clone, Debug)]
+pub struct Hook {
+    /// What it is.
+    pub id: ObjectId,
+    /// The namespace of the Service that is asked, or of the objects that decide.
+    pub namespace: Text,
     /// Where it comes from.
     pub origin: Origin,
 }
@@ -100,6 +124,10 @@ pub struct Facts {
     pub stores: Vec<Store>,
     /// Admission policies, their bindings, and webhooks.
     pub guards: Vec<Thing>,
+    /// Services that the API server asks.
+    pub hooks: Vec<Hook>,
+    /// Objects of GitOps engines that are not evaluated.
+    pub unread_syncs: Vec<Thing>,
     /// Namespaces with a ResourceQuota, and those with a LimitRange.
     pub quotas: Vec<Thing>,
     /// LimitRanges.
@@ -126,7 +154,7 @@ const CONTROLLERS: [&str; 6] = [
 
 /// Kinds that hold data and grant nothing, by group.
 const PASSIVE: [(&str, &[&str]); 7] = [
-    ("", &["ConfigMap", "Secret", "Event", "PodTemplate", "PersistentVolumeClaim"]),
+    ("", &["ConfigMap", "Secret", "Event", "PodTemplate"]),
     ("policy", &["PodDisruptionBudget"]),
     ("autoscaling", &["HorizontalPodAutoscaler"]),
     ("coordination.k8s.io", &["Lease"]),
@@ -140,11 +168,24 @@ const PASSIVE: [(&str, &[&str]); 7] = [
 
 impl Facts {
     /// Adds an object.
-    pub fn add<T: Tree>(&mut self, id: ObjectId, node: &T, origin: Origin) {
-        let thing = Thing { id: id.clone(), origin };
+    pub fn add<T: Tree>(&mut self, mut id: ObjectId, node: &T, origin: Origin) {
+        // As the API server does: what belongs to the cluster has no namespace, whatever its manifest says.
+        if kinds::cluster_scoped(&id) || id.kind == "ClusterSecretStore" {
+            id.namespace = Text::default();
+        }
+        let digest = match origin.input {
+            Input::Rendered | Input::Builtin => 0,
+            Input::Manifest | Input::Snapshot => digest(node),
+        };
+        let thing = Thing { id: id.clone(), digest, origin };
         self.objects.push(thing.clone());
         let metadata = node.member("metadata");
         let mut riddle = |reason: String| self.riddles.push(Riddle { id: id.clone(), reason, origin });
+        if let Some(reason) = not_applied(&id, node) {
+            riddle(reason);
+            return;
+        }
+        self.hooks.extend(hooks(&id, node, origin));
         match (&*id.group, &*id.kind) {
             ("", "Namespace") => {
                 let mut labels = Labels::of(metadata.and_then(|m| m.member("labels")));
@@ -174,7 +215,15 @@ impl Facts {
                 Err(reason) => riddle(reason),
             },
             ("", "Service") => self.services.push(Service::of(id, node, origin)),
-            ("", "ResourceQuota") => self.quotas.push(thing),
+            ("", "ResourceQuota") => {
+                // One without an amount, or for some pods alone, leaves the rest free.
+                let spec = node.member("spec");
+                let scoped = spec.is_some_and(|s| s.member("scopes").or_else(|| s.member("scopeSelector")).is_some());
+                let amounts = spec.and_then(|s| s.member("hard")).map(Tree::view);
+                if !scoped && matches!(amounts, Some(View::Map(amounts)) if !amounts.is_empty()) {
+                    self.quotas.push(thing);
+                }
+            }
             ("", "LimitRange") => self.limits.push(thing),
             ("kustomize.toolkit.fluxcd.io", "Kustomization")
             | ("helm.toolkit.fluxcd.io", "HelmRelease")
@@ -190,15 +239,33 @@ impl Facts {
             }
             ("external-secrets.io", "SecretStore" | "ClusterSecretStore") => {
                 let conditions = node.member("spec").and_then(|s| s.member("conditions"));
-                self.stores.push(Store { conditions: !items(conditions).is_empty(), origin, id });
+                let conditions = items(conditions);
+                let of = |c: &T| match (
+                    c.member("namespaceSelector").map(Selector::of),
+                    items(c.member("namespaceRegexes")),
+                ) {
+                    (Some(Ok(selector)), _) => Condition::Selected(selector),
+                    (Some(Err(_)), _) | (None, [_, ..]) => Condition::Pattern,
+                    (None, []) => Condition::Names(texts(c.member("namespaces")).map(Text::from).collect()),
+                };
+                let conditions = (!conditions.is_empty()).then(|| conditions.iter().map(of).collect());
+                self.stores.push(Store { conditions, origin, id });
             }
             ("admissionregistration.k8s.io", _) | ("kyverno.io", _) | ("policies.kyverno.io", _) => {
                 self.guards.push(thing);
             }
             (group, _) if group.ends_with("gatekeeper.sh") => self.guards.push(thing),
+            ("apiregistration.k8s.io" | "apiextensions.k8s.io", _) => {}
+            ("fluxcd.controlplane.io" | "argoproj.io", kind)
+                if kind != "ResourceSet" && !ARGO_WORKLOADS.contains(&kind) =>
+            {
+                self.unread_syncs.push(thing);
+            }
             _ if is_network_policy(&id) => self.other_policies.push(thing),
             _ => {
-                if id.kind == "Deployment" && CONTROLLERS.contains(&&*id.name) {
+                if id.kind == "Deployment"
+                    && CONTROLLERS.iter().any(|c| id.name == *c || id.name.starts_with(&format!("{c}-")))
+                {
                     self.controllers.push(controller(id.clone(), node, origin));
                 }
                 if let Some(workload) = Workload::of(id.clone(), node, origin) {
@@ -231,6 +298,8 @@ impl Facts {
             controllers,
             stores,
             guards,
+            hooks,
+            unread_syncs,
             quotas,
             limits,
             riddles
@@ -265,6 +334,8 @@ impl Facts {
             controllers,
             stores,
             guards,
+            hooks,
+            unread_syncs,
             quotas,
             limits,
             riddles
@@ -277,7 +348,89 @@ pub const NAME_LABEL: &str = "kubernetes.io/metadata.name";
 
 fn is_network_policy(id: &ObjectId) -> bool {
     let kind = id.kind.to_lowercase();
-    kind.contains("networkpolic") || (id.group == "security.istio.io" && kind == "authorizationpolicy")
+    let others =
+        ["networkpolic", "networkattachmentdefinition", "localredirectpolic", "userdefinednetwork", "egressfirewall"];
+    others.iter().any(|other| kind.contains(other))
+        || (id.group == "security.istio.io" && kind == "authorizationpolicy")
+}
+
+/// Argo's kinds that run pods, and apply nothing.
+const ARGO_WORKLOADS: [&str; 6] =
+    ["Rollout", "Workflow", "WorkflowTemplate", "CronWorkflow", "AnalysisTemplate", "AnalysisRun"];
+
+/// Kinds of a namespace that planes read.
+const NAMESPACED: [(&str, &[&str]); 8] = [
+    ("", &["ServiceAccount", "Service", "ResourceQuota", "LimitRange", "Pod"]),
+    (rbac::GROUP, &["Role", "RoleBinding"]),
+    ("networking.k8s.io", &["NetworkPolicy", "Ingress"]),
+    ("apps", &["Deployment", "StatefulSet", "DaemonSet", "ReplicaSet"]),
+    ("batch", &["Job", "CronJob"]),
+    ("kustomize.toolkit.fluxcd.io", &["Kustomization"]),
+    ("helm.toolkit.fluxcd.io", &["HelmRelease"]),
+    ("fluxcd.controlplane.io", &["ResourceSet"]),
+];
+
+/// Why an object is not there as it is written: who applies it decides what becomes of it.
+fn not_applied<T: Tree>(id: &ObjectId, node: &T) -> Option<String> {
+    let metadata = node.member("metadata");
+    let annotation = |key: &str| metadata?.member("annotations")?.member(key)?.text();
+    if [&id.name, &id.namespace].iter().any(|t| t.contains("${") || t.contains("{{")) {
+        return Some("its name is filled in later".into());
+    }
+    if id.namespace.is_empty()
+        && NAMESPACED.iter().any(|(group, kinds)| *group == id.group && kinds.contains(&&*id.kind))
+    {
+        return Some("it has no namespace: an overlay, or who applies it, decides where it goes".into());
+    }
+    if annotation("config.kubernetes.io/local-config").is_some_and(|v| v != "false") {
+        return Some(
+            "it is local configuration (config.kubernetes.io/local-config), and kustomize leaves it out".into(),
+        );
+    }
+    if annotation("kustomize.toolkit.fluxcd.io/reconcile") == Some("disabled") {
+        return Some("Flux does not apply it (kustomize.toolkit.fluxcd.io/reconcile: disabled)".into());
+    }
+    let version = node.member("apiVersion").and_then(Tree::text).unwrap_or_default();
+    let served = match (&*id.group, &*id.kind) {
+        ("", _) => "v1",
+        (rbac::GROUP, _) => "rbac.authorization.k8s.io/v1",
+        ("networking.k8s.io", "NetworkPolicy" | "Ingress") => "networking.k8s.io/v1",
+        ("apps", _) => "apps/v1",
+        ("batch", _) => "batch/v1",
+        _ => version,
+    };
+    (version != served).then(|| format!("no API server serves {version} any more, or yet"))
+}
+
+/// A digest of what an object says.
+fn digest<T: Tree>(node: &T) -> u64 {
+    let mut json = node.to_json();
+    json.sort_all_objects();
+    let hash = blake3::hash(json.to_string().as_bytes());
+    u64::from_le_bytes(hash.as_bytes()[..8].try_into().unwrap_or_default()).max(1)
+}
+
+/// The Services within the cluster that the API server asks because of an object.
+fn hooks<T: Tree>(id: &ObjectId, node: &T, origin: Origin) -> Vec<Hook> {
+    let spec = node.member("spec");
+    let service =
+        |client: Option<&T>| -> Option<Text> { Some(client?.member("service")?.member("namespace")?.text()?.into()) };
+    let found: Vec<Text> = match (&*id.group, &*id.kind) {
+        ("admissionregistration.k8s.io", "MutatingWebhookConfiguration" | "ValidatingWebhookConfiguration") => {
+            items(node.member("webhooks")).iter().filter_map(|w| service(w.member("clientConfig"))).collect()
+        }
+        ("admissionregistration.k8s.io", "ValidatingAdmissionPolicyBinding" | "MutatingAdmissionPolicyBinding") => {
+            let param = spec.and_then(|s| s.member("paramRef")).and_then(|p| p.member("namespace"));
+            param.and_then(Tree::text).map(Text::from).into_iter().collect()
+        }
+        ("apiregistration.k8s.io", "APIService") => service(spec).into_iter().collect(),
+        ("apiextensions.k8s.io", "CustomResourceDefinition") => {
+            let webhook = spec.and_then(|s| s.member("conversion")).and_then(|c| c.member("webhook"));
+            service(webhook.and_then(|w| w.member("clientConfig"))).into_iter().collect()
+        }
+        _ => Vec::new(),
+    };
+    found.into_iter().map(|namespace| Hook { id: id.clone(), namespace, origin }).collect()
 }
 
 fn controller<T: Tree>(id: ObjectId, node: &T, origin: Origin) -> Controller {

@@ -54,6 +54,9 @@ pub struct Reference {
     pub place: Option<Place>,
 }
 
+/// The name of what a patch of an overlay sets for all of Flux's controllers.
+pub const PATCHED: &str = "Flux's controllers";
+
 /// How a Flux controller is started.
 #[derive(Clone, Debug)]
 pub struct Controller {

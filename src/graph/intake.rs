@@ -2,7 +2,8 @@
 //! silence.
 
 use super::facts::{Facts, is_overlay, listed, patches};
-use super::flux::Controller;
+use super::flux::{Controller, PATCHED};
+use super::labels::{items, texts};
 use super::{Input, Origin};
 use crate::bundle::ObjectId;
 use crate::diagnostic::{Diagnostic, Scope, rule};
@@ -49,16 +50,35 @@ pub fn read(sources: &Sources, ids: &[SourceId]) -> Reading {
             (*id, documents, faults)
         })
         .collect();
-    let mut patched: BTreeSet<String> = BTreeSet::new();
+    let overlays = || {
+        parsed.iter().flat_map(|(id, documents, _)| {
+            let path = sources.get(*id).path.as_str();
+            documents.iter().filter(move |d| is_kustomization(path, &d.root)).map(move |d| (path, &d.root))
+        })
+    };
+    // A patch is no object. But what an overlay lists, or what lies outside its folder, is somebody's object too.
+    let listed: BTreeSet<String> = overlays()
+        .flat_map(|(path, root)| texts(root.get("resources")).filter_map(move |r| join(parent(path), r)))
+        .collect();
+    let patched: BTreeSet<String> = overlays()
+        .flat_map(|(path, root)| {
+            patches(root).into_iter().filter_map(move |p| Some((parent(path), join(parent(path), p)?)))
+        })
+        .filter(|(folder, path)| path.starts_with(folder) && !listed.contains(path))
+        .map(|(_, path)| path)
+        .collect();
     let mut reading = Reading::default();
-    for (id, documents, faults) in &parsed {
-        let path = &sources.get(*id).path;
-        for document in
-            documents.iter().filter(|d| is_overlay(&d.root) || file_name(path).starts_with("kustomization."))
-        {
-            reading.overlays += 1;
-            patched.extend(patches(&document.root).into_iter().filter_map(|p| join(parent(path), p)));
+    for (path, root) in overlays() {
+        reading.overlays += 1;
+        if let Some((what, place)) = transforms(root) {
+            let message =
+                format!("{path} changes what it lists ({what}): what is applied is not what stands in the files");
+            let finding = Diagnostic::new(&NOT_READ, place, message);
+            reading.faults.push(finding.fix("build it, and give what comes out: kustomize build").scope(Scope::Fleet));
         }
+    }
+    for (id, _, faults) in &parsed {
+        let path = &sources.get(*id).path;
         let not_read = |fault: &Diagnostic| {
             Diagnostic::new(&NOT_READ, fault.place, format!("{path} cannot be read: {}", fault.message))
                 .fix("render it first (helm template, kustomize build), or leave it out")
@@ -71,12 +91,17 @@ pub fn read(sources: &Sources, ids: &[SourceId]) -> Reading {
         .map(|(id, documents, _)| {
             let (mut facts, mut faults) = (Facts::default(), Vec::new());
             let path = &sources.get(*id).path;
-            let overlay = file_name(path).starts_with("kustomization.");
             for document in documents {
-                if overlay || is_overlay(&document.root) || patched.contains(path) {
-                    flags(sources, &document.root, &mut facts);
+                if is_kustomization(path, &document.root) {
+                    for patch in items(document.root.get("patches")).iter().filter(|p| is_controllers(p)) {
+                        flags(sources, patch, &mut facts);
+                    }
+                } else if patched.contains(path) {
+                    if is_controllers_patch(&document.root) {
+                        flags(sources, &document.root, &mut facts);
+                    }
                 } else if !matches!(document.root.value, Kind::Null) {
-                    object(&document.root, &mut facts, &mut faults);
+                    object(&document.root, false, &mut facts, &mut faults);
                 }
             }
             (facts, faults)
@@ -89,9 +114,9 @@ pub fn read(sources: &Sources, ids: &[SourceId]) -> Reading {
     reading
 }
 
-fn object(node: &Node, facts: &mut Facts, faults: &mut Vec<Diagnostic>) {
+fn object(node: &Node, in_list: bool, facts: &mut Facts, faults: &mut Vec<Diagnostic>) {
     if let Some(items) = listed(node) {
-        return items.iter().for_each(|item| object(item, facts, faults));
+        return items.iter().for_each(|item| object(item, true, facts, faults));
     }
     let place = node.entries().first().map_or(node.place, |e| e.key_place);
     match ObjectId::of(node) {
@@ -99,7 +124,7 @@ fn object(node: &Node, facts: &mut Facts, faults: &mut Vec<Diagnostic>) {
         Ok(id) if id.group == "tenantry.dev" => {}
         Ok(id) => facts.add(id, node, Origin { input: Input::Manifest, place }),
         // Values of a chart, a workflow's file: nothing that could be applied.
-        Err(_) if node.get("apiVersion").is_none() && node.get("kind").is_none() => {
+        Err(_) if !in_list && node.get("apiVersion").is_none() && node.get("kind").is_none() => {
             *facts.unread.entry("documents that are no objects".into()).or_default() += 1;
         }
         Err(reason) => faults.push(
@@ -108,6 +133,67 @@ fn object(node: &Node, facts: &mut Facts, faults: &mut Vec<Diagnostic>) {
                 .scope(Scope::Fleet),
         ),
     }
+}
+
+/// Whether a document is a Kustomize overlay: by its group, or by its file's name where it says no kind.
+fn is_kustomization(path: &str, root: &Node) -> bool {
+    let named = ["kustomization.yaml", "kustomization.yml", "Kustomization"].contains(&file_name(path));
+    is_overlay(root) || (named && root.get("kind").is_none())
+}
+
+/// What of an overlay changes the objects that it lists, but for the arguments of Flux's controllers.
+fn transforms(root: &Node) -> Option<(String, Place)> {
+    const CHANGING: [&str; 14] = [
+        "namespace",
+        "namePrefix",
+        "nameSuffix",
+        "components",
+        "replacements",
+        "transformers",
+        "generators",
+        "helmCharts",
+        "patchesStrategicMerge",
+        "patchesJson6902",
+        "replicas",
+        "vars",
+        "crds",
+        "bases",
+    ];
+    for key in CHANGING {
+        if let Some(node) = root.get(key).filter(|n| !matches!(n.value, Kind::Null)) {
+            return Some((format!("`{key}`"), node.place));
+        }
+    }
+    if let Some(patch) = items(root.get("patches")).iter().find(|p| !is_controllers(p)) {
+        return Some(("`patches`".into(), patch.place));
+    }
+    let remote = |text: &str| {
+        text.contains("://") || text.starts_with("git@") || text.contains("?ref=") || text.starts_with("github.com/")
+    };
+    let resources = items(root.get("resources")).iter();
+    resources
+        .filter_map(|r| Some((r.as_str()?, r.place)))
+        .find(|(r, _)| remote(r))
+        .map(|(r, place)| (format!("a remote resource, {r}"), place))
+}
+
+/// Whether an entry of `patches` sets flags of Flux's controllers, and nothing else is in it.
+fn is_controllers(patch: &Node) -> bool {
+    let target = patch.get("target");
+    let kind = target.and_then(|t| t.get("kind")).and_then(Node::as_str);
+    let mut words = Vec::new();
+    strings(patch, &mut words);
+    let text = words.iter().map(|(text, _)| *text).collect::<Vec<_>>().join("\n");
+    let values = text.lines().filter_map(|l| l.trim().strip_prefix("value:")).collect::<Vec<_>>();
+    kind == Some("Deployment")
+        && !values.is_empty()
+        && values.iter().all(|v| v.trim().trim_matches(['"', '\'']).starts_with("--"))
+}
+
+/// Whether a patch of its own file is of a Deployment of Flux's.
+fn is_controllers_patch(root: &Node) -> bool {
+    let name = root.get("metadata").and_then(|m| m.get("name")).and_then(Node::as_str).unwrap_or_default();
+    root.get("kind").and_then(Node::as_str) == Some("Deployment") && name.ends_with("-controller")
 }
 
 /// Arguments of Flux's controllers that a patch sets, as `fluxcd.io/flux/installation/configuration/multitenancy` shows.
@@ -132,7 +218,7 @@ fn flags(sources: &Sources, node: &Node, facts: &mut Facts) {
                 group: "apps".into(),
                 kind: "Deployment".into(),
                 namespace: "flux-system".into(),
-                name: "Flux's controllers".into(),
+                name: PATCHED.into(),
             };
             let origin = Origin { input: Input::Manifest, place: at };
             facts.controllers.push(Controller { id, args: vec![(Text::from(word), Some(at))], origin });

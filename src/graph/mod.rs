@@ -19,7 +19,7 @@ pub use intake::{NOT_READ, Reading, read, read_snapshot};
 pub use object::{Input, Origin};
 
 use crate::bundle::ObjectId;
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{Diagnostic, Scope};
 use crate::document;
 use crate::source::{Place, Source, Sources};
 use crate::value::Text;
@@ -91,6 +91,8 @@ pub struct Cluster {
     pub closed: bool,
     /// What could not be read: nothing is proven beside it.
     pub blind: Vec<Diagnostic>,
+    /// Whether objects of a snapshot were set aside for what the other inputs say of them.
+    pub overtaken: bool,
     /// Objects that two inputs define: the second, and the first.
     pub defined_twice: Vec<(facts::Thing, Origin)>,
     by_name: HashMap<Text, u32>,
@@ -122,7 +124,19 @@ impl Cluster {
     /// Puts a cluster together. `stranger` names the tenant of a namespace that no tenant declares; nothing for the
     /// platform's.
     pub fn new(mut parts: Parts, stranger: &dyn Fn(&str, &Labels, &Labels) -> Option<Text>) -> Self {
-        let defined_twice = settle(&mut parts.facts);
+        let (mut defined_twice, overtaken) = settle(&mut parts.facts);
+        // What only the network plane cannot read is its own to say.
+        let (policies, others): (Vec<_>, Vec<_>) = std::mem::take(&mut parts.facts.riddles)
+            .into_iter()
+            .partition(|r| r.id.kind == "NetworkPolicy" && !r.id.namespace.is_empty());
+        defined_twice.retain(|(thing, _)| !others.iter().any(|r| r.id == thing.id));
+        parts.facts.riddles = policies;
+        parts.blind.extend(others.iter().map(|riddle| {
+            let message = format!("{} cannot be evaluated: {}", riddle.id.called(), riddle.reason);
+            Diagnostic::new(&NOT_READ, riddle.origin.place, message)
+                .fix("give what is applied: build the overlay (kustomize build), substitute, render")
+                .scope(Scope::Fleet)
+        }));
         let mut owner: HashMap<Text, Owner> = HashMap::new();
         for (at, tenant) in parts.tenants.iter().enumerate() {
             owner.extend(tenant.namespaces.iter().map(|n| (n.clone(), Owner::Tenant(at as u32))));
@@ -142,6 +156,7 @@ impl Cluster {
             }
         }
         let mut tenants = parts.tenants;
+        let declared = tenants.len();
         let mut by_tenant: HashMap<Text, u32> =
             tenants.iter().enumerate().map(|(i, t)| (t.name.clone(), i as u32)).collect();
         let mut namespaces = Vec::with_capacity(found.len());
@@ -190,11 +205,10 @@ impl Cluster {
             }
         }
         let mut rbac = Rbac::default();
-        for role in std::mem::take(&mut parts.facts.roles) {
-            rbac.roles.insert((role.id.namespace.clone(), role.id.name.clone()), role);
-        }
+        std::mem::take(&mut parts.facts.roles).into_iter().for_each(|role| rbac.add(role));
         rbac.bindings = std::mem::take(&mut parts.facts.bindings);
         rbac.finish();
+        own_people(&mut tenants, declared, &namespaces, &by_name, &rbac);
         let mut holders = BTreeMap::new();
         for (at, tenant) in tenants.iter().enumerate() {
             holders.extend(tenant.subjects.iter().map(|s| (s.clone(), at as u32)));
@@ -209,6 +223,7 @@ impl Cluster {
             facts: parts.facts,
             closed: parts.closed,
             blind: parts.blind,
+            overtaken,
             defined_twice,
             by_name,
             holders,
@@ -279,6 +294,35 @@ impl Cluster {
     }
 }
 
+/// Of tenants that no spec declares, the users and groups that are bound in the namespaces of one of them are its own.
+fn own_people(
+    tenants: &mut [TenantNode],
+    declared: usize,
+    namespaces: &[Namespace],
+    by_name: &HashMap<Text, u32>,
+    rbac: &Rbac,
+) {
+    let known: BTreeSet<Subject> = tenants.iter().flat_map(|t| t.subjects.iter().cloned()).collect();
+    let owner = |name: &Text| by_name.get(name).map(|at| namespaces[*at as usize].owner);
+    for subject in rbac.subjects() {
+        let (Subject::User(name) | Subject::Group(name)) = subject else { continue };
+        if known.contains(subject) || name.starts_with("system:") {
+            continue;
+        }
+        let mut homes: BTreeSet<u32> = BTreeSet::new();
+        for binding in rbac.bindings_of(subject) {
+            if let Some(Owner::Tenant(at)) = owner(&binding.id.namespace) {
+                homes.insert(at);
+            }
+        }
+        if let (Some(home), 1) = (homes.first(), homes.len())
+            && *home as usize >= declared
+        {
+            tenants[*home as usize].subjects.push(subject.clone());
+        }
+    }
+}
+
 /// Adds what Kubernetes makes by itself: its roles for users, and who has them.
 pub fn builtin(sources: &mut Sources, facts: &mut Facts) {
     let source = Source::new("kubernetes/roles.yaml", include_str!("builtin.yaml"));
@@ -291,30 +335,41 @@ pub fn builtin(sources: &mut Sources, facts: &mut Facts) {
     }
 }
 
-/// Leaves one of several definitions of an object. What is rendered or in a manifest comes before a snapshot's, and that
-/// before Kubernetes' own; of two manifests the last counts. Two that would both be applied are reported.
-fn settle(facts: &mut Facts) -> Vec<(facts::Thing, Origin)> {
-    let mut first: HashMap<&ObjectId, &Origin> = HashMap::with_capacity(facts.objects.len());
+/// Settles what several definitions of an object come to. What is rendered or in a manifest comes before a snapshot's, and
+/// that before Kubernetes' own. Of two that would both be applied both count, and they are reported where they differ; the
+/// same goes for a manifest of a role that Kubernetes makes, since it adds its own rules again.
+fn settle(facts: &mut Facts) -> (Vec<(facts::Thing, Origin)>, bool) {
+    let mut first: HashMap<&ObjectId, &facts::Thing> = HashMap::with_capacity(facts.objects.len());
     let mut gone: BTreeSet<(ObjectId, Place)> = BTreeSet::new();
-    let mut twice = Vec::new();
+    let (mut twice, mut overtaken) = (Vec::new(), false);
     for thing in &facts.objects {
-        let Some(known) = first.insert(&thing.id, &thing.origin) else { continue };
-        match (known.input, thing.origin.input) {
-            (Input::Rendered | Input::Manifest, Input::Snapshot | Input::Builtin)
-            | (Input::Snapshot, Input::Builtin) => {
+        let Some(known) = first.get(&thing.id).copied() else {
+            first.insert(&thing.id, thing);
+            continue;
+        };
+        let (weaker, stronger) = match known.origin.input < thing.origin.input {
+            // From the strongest to the weakest: rendered, manifest, snapshot, builtin.
+            true => (thing, known),
+            false => (known, thing),
+        };
+        match (weaker.origin.input, stronger.origin.input) {
+            (Input::Builtin, Input::Snapshot) => {
+                gone.insert((weaker.id.clone(), weaker.origin.place));
+                first.insert(&thing.id, stronger);
+            }
+            (Input::Builtin, _) | (Input::Rendered, Input::Rendered) => {}
+            (Input::Snapshot, Input::Snapshot) => {}
+            (Input::Snapshot, _) => {
+                overtaken = true;
+                gone.insert((weaker.id.clone(), weaker.origin.place));
+                first.insert(&thing.id, stronger);
+            }
+            _ if known.digest == thing.digest => {
                 gone.insert((thing.id.clone(), thing.origin.place));
-                first.insert(&thing.id, known);
             }
-            (Input::Rendered, Input::Rendered) => {}
-            (_, _) => {
-                twice.push((thing.clone(), *known));
-                // Both may be applied: a rendered object and a manifest both count, the second of two manifests alone.
-                if known.input == Input::Manifest {
-                    gone.insert((thing.id.clone(), known.place));
-                }
-            }
+            _ => twice.push((thing.clone(), known.origin)),
         }
     }
     facts.remove(&gone);
-    twice
+    (twice, overtaken)
 }

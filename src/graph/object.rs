@@ -2,7 +2,7 @@
 
 use crate::source::Place;
 
-/// Which of the three inputs an object came in by.
+/// Which of the inputs an object came in by, the strongest first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Input {
     /// tenantry renders it.

@@ -11,6 +11,7 @@ use crate::document::Tree;
 use crate::source::Place;
 use crate::value::Text;
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::fmt;
 use std::sync::Arc;
 
@@ -256,8 +257,10 @@ impl Role {
     /// # Errors
     /// Why it cannot be understood.
     pub fn of<T: Tree>(id: ObjectId, node: &T, origin: Origin) -> Result<Self, String> {
-        let aggregates = match node.member("aggregationRule").map(|a| items(a.member("clusterRoleSelectors"))) {
+        let selectors = node.member("aggregationRule").filter(|_| id.kind == "ClusterRole");
+        let aggregates = match selectors.map(|a| items(a.member("clusterRoleSelectors"))) {
             None => None,
+            Some([]) => return Err("its aggregationRule selects nothing".into()),
             Some(selectors) => Some(selectors.iter().map(Selector::of).collect::<Result<Vec<_>, _>>()?),
         };
         Ok(Self {
@@ -298,6 +301,13 @@ impl Binding {
             "Role" => id.namespace.clone(),
             other => return Err(format!("its roleRef is of kind `{other}`")),
         };
+        let open = |text: &str| text.contains("${") || text.contains("{{");
+        let named = items(node.member("subjects"))
+            .iter()
+            .flat_map(|s| ["name", "namespace"].map(|k| s.member(k).and_then(Tree::text)));
+        if open(text("name")) || named.flatten().any(open) {
+            return Err("whom or what it names is filled in later".into());
+        }
         let subjects = items(node.member("subjects")).iter();
         let subjects = subjects.filter_map(|s| Some((Subject::of(s, &id.namespace)?, s.place()))).collect();
         Ok(Self { role: (namespace, text("name").into()), role_place: role.place(), subjects, origin, id })
@@ -346,14 +356,20 @@ impl Rbac {
     }
 
     /// Each aggregated role takes over the rules of those it selects, until nothing changes: `admin` selects `edit`,
-    /// which selects `view`.
+    /// which selects `view`. Rules are only ever added, so that a ring of roles comes to an end.
     fn aggregate(&mut self) {
         let aggregated: Vec<(Text, Text)> =
             self.roles.iter().filter(|(_, r)| r.aggregates.is_some()).map(|(key, _)| key.clone()).collect();
+        // The controller writes over what such a role says itself.
+        for key in &aggregated {
+            if let Some(role) = self.roles.get_mut(key) {
+                role.rules = Arc::new([]);
+            }
+        }
         loop {
             let mut changed = false;
             for key in &aggregated {
-                let mut rules: Vec<Rule> = Vec::new();
+                let mut rules: Vec<Rule> = self.roles[key].rules.to_vec();
                 let selectors = self.roles[key].aggregates.clone().unwrap_or_default();
                 for (other, role) in self.roles.range((Text::default(), Text::default())..) {
                     if !other.0.is_empty() {
@@ -368,15 +384,34 @@ impl Rbac {
                     }
                 }
                 if let Some(role) = self.roles.get_mut(key)
-                    && *role.rules != *rules
+                    && role.rules.len() != rules.len()
                 {
-                    // Aggregation never takes a rule away again while it runs: it ends.
                     role.rules = rules.into();
                     changed = true;
                 }
             }
             if !changed {
                 return;
+            }
+        }
+    }
+
+    /// Adds a role. Of two with one name both count: which of them holds is not known, or Kubernetes adds its own.
+    pub fn add(&mut self, role: Role) {
+        match self.roles.entry((role.id.namespace.clone(), role.id.name.clone())) {
+            Entry::Vacant(free) => {
+                free.insert(role);
+            }
+            Entry::Occupied(mut known) => {
+                let known = known.get_mut();
+                let more = role.rules.iter().filter(|r| !known.rules.contains(r));
+                known.rules = known.rules.iter().chain(more).cloned().collect();
+                if let Some(selectors) = role.aggregates {
+                    known.aggregates.get_or_insert_default().extend(selectors);
+                }
+                for (key, value) in role.labels.iter() {
+                    known.labels.set(key.clone(), value.clone());
+                }
             }
         }
     }

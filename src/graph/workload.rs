@@ -24,6 +24,8 @@ pub struct Workload {
     pub ips: Vec<IpAddr>,
     /// The ports that they name.
     pub ports: Vec<NamedPort>,
+    /// What they ask of the node beyond Pod Security's `baseline`.
+    pub privileges: Vec<&'static str>,
     /// Folders of the node that they mount.
     pub host_paths: Vec<(Text, Option<Place>)>,
     /// Where it comes from.
@@ -71,11 +73,57 @@ impl Workload {
             host_network: truth("hostNetwork"),
             ips,
             ports: ports.collect(),
+            privileges: privileges(pod),
             host_paths: host_paths.collect(),
             origin,
             id,
         })
     }
+}
+
+/// Capabilities that `baseline` lets a container add.
+const CAPABILITIES: [&str; 13] = [
+    "AUDIT_WRITE",
+    "CHOWN",
+    "DAC_OVERRIDE",
+    "FOWNER",
+    "FSETID",
+    "KILL",
+    "MKNOD",
+    "NET_BIND_SERVICE",
+    "SETFCAP",
+    "SETGID",
+    "SETPCAP",
+    "SETUID",
+    "SYS_CHROOT",
+];
+
+/// Source: kubernetes.io/docs/concepts/security/pod-security-standards, `baseline`.
+fn privileges<T: Tree>(pod: &T) -> Vec<&'static str> {
+    let truth = |node: Option<&T>| matches!(node.map(Tree::view), Some(View::Bool(true)));
+    let mut all = Vec::new();
+    for key in ["hostPID", "hostIPC"] {
+        if truth(pod.member(key)) {
+            all.push(key);
+        }
+    }
+    let lists = ["containers", "initContainers", "ephemeralContainers"];
+    for container in lists.iter().flat_map(|list| items(pod.member(list))) {
+        let context = container.member("securityContext");
+        if truth(context.and_then(|c| c.member("privileged"))) {
+            all.push("privileged");
+        }
+        let added = super::labels::texts(context.and_then(|c| c.member("capabilities")).and_then(|c| c.member("add")));
+        if added.into_iter().any(|c| !CAPABILITIES.contains(&c.trim_start_matches("CAP_"))) {
+            all.push("capabilities");
+        }
+        if items(container.member("ports")).iter().any(|p| p.member("hostPort").is_some()) {
+            all.push("hostPort");
+        }
+    }
+    all.sort_unstable();
+    all.dedup();
+    all
 }
 
 /// The labels and the spec of the pods that a template makes.
@@ -156,6 +204,16 @@ impl Host {
         if id.group == "gateway.networking.k8s.io" {
             let names = items(spec.and_then(|s| s.member("hostnames"))).iter();
             all.extend(names.filter_map(|n| Some(host(n.text()?, "/", n.place()))));
+            let listeners = items(spec.and_then(|s| s.member("listeners"))).iter();
+            let names = listeners.filter_map(|l| l.member("hostname"));
+            all.extend(names.filter_map(|n| Some(host(n.text()?, "/", n.place()))));
+        } else {
+            // An alias is served like a host; one without a host takes what nobody else does.
+            let annotations = node.member("metadata").and_then(|m| m.member("annotations"));
+            if let Some(alias) = annotations.and_then(|a| a.member("nginx.ingress.kubernetes.io/server-alias")) {
+                let names = alias.text().unwrap_or_default().split(',').map(str::trim).filter(|n| !n.is_empty());
+                all.extend(names.map(|name| host(name, "/", alias.place())));
+            }
         }
         all
     }

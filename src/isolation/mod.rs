@@ -264,6 +264,10 @@ pub fn prove(cluster: &Cluster) -> Proof {
         let before = findings.len();
         let mut assumptions = Vec::new();
         declared_edges += self::plane(cluster, plane, &mut findings, &mut assumptions);
+        if cluster.overtaken {
+            let text = "what the other inputs say of objects of the snapshot is how they will be".to_owned();
+            assumptions.push(Assumption { name: "converged", text });
+        }
         let of = |verdict| findings[before..].iter().filter(|f| f.verdict == Some(verdict)).count();
         let (refuted, unknown) = (of(Verdict::Refuted), of(Verdict::Unknown) + cluster.blind.len());
         let verdict = match (refuted, unknown) {

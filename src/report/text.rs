@@ -17,10 +17,25 @@ const CONTEXT: u32 = 1;
 pub fn text(sources: &Sources, findings: &[Diagnostic], color: bool, width: usize) -> String {
     let mut out = String::new();
     for finding in findings {
-        one(&mut out, sources, finding, color, width);
+        one(&mut out, sources, &plain(finding), color, width);
         out.push('\n');
     }
     out
+}
+
+/// A finding whose texts hold no character that moves a terminal's cursor: names come from manifests of anybody.
+fn plain(finding: &Diagnostic) -> Diagnostic {
+    let mut finding = finding.clone();
+    let texts = [&mut finding.message, &mut finding.label, &mut finding.fix];
+    for text in texts.into_iter().chain(finding.related.iter_mut().map(|r| &mut r.label)) {
+        if text.chars().any(char::is_control) {
+            *text = text
+                .chars()
+                .map(|c| if c.is_control() { c.escape_default().to_string() } else { c.to_string() })
+                .collect();
+        }
+    }
+    finding
 }
 
 fn one(out: &mut String, sources: &Sources, finding: &Diagnostic, color: bool, width: usize) {

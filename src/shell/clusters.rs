@@ -1,14 +1,14 @@
 //! The clusters that a question is asked about: rendered objects, manifests beside them, snapshots.
 
 use super::args::{Beside, Cli};
-use super::files::{Disk, Read, Store, read_all};
+use super::files::{Disk, Read, read_all};
 use super::session::{Selection, Session, working_folder};
 use super::{Fault, output};
 use std::collections::BTreeSet;
 use tenantry::bundle::Keep;
 use tenantry::diagnostic::{Diagnostic, Level, Scope};
 use tenantry::graph::{self, Cluster, NOT_READ};
-use tenantry::source::{Source, SourceId, Sources};
+use tenantry::source::{Source, SourceId, Sources, parent};
 
 /// Largest snapshot that is read, in bytes.
 const MAX_SNAPSHOT: u64 = 1 << 30;
@@ -44,6 +44,10 @@ pub fn read(cli: &Cli, beside: &Beside) -> Result<Clusters, Fault> {
         let mut all = gather(&sources, &also, None);
         snapshots(cli, beside, &mut sources, None, &mut all)?;
         let cluster = graph::without_fleet(&mut sources, all, beside.group_by.as_deref());
+        if cluster.tenants.is_empty() && cluster.blind.is_empty() {
+            let message = "there is no fleet here, and no namespace among the manifests that is not the platform's: nothing to prove";
+            return Err(Fault::Usage(message.into()));
+        }
         return Ok(Clusters { sources, all: vec![cluster], findings: Vec::new() });
     };
     session.sources = sources;
@@ -97,10 +101,26 @@ fn read_also(cli: &Cli, beside: &Beside, sources: &mut Sources) -> Result<Vec<Ma
     let mut all = Vec::new();
     for text in &beside.also {
         let (cluster, path) = split(text);
-        let disk = Disk::new(&start.join(path))?;
+        let full = start.join(path);
+        // A file alone is read beside nothing.
+        let (disk, files, prefix) = match full.is_file() {
+            true => {
+                let name = full.file_name().and_then(|n| n.to_str()).unwrap_or_default().to_owned();
+                (Disk::new(full.parent().unwrap_or(&start))?, vec![name], parent(path))
+            }
+            false => {
+                let disk = Disk::new(&full)?;
+                let files = disk.manifests()?;
+                (disk, files, path)
+            }
+        };
+        if files.is_empty() {
+            return Err(Fault::Usage(format!("--also {path}: there is no YAML or JSON file in it")));
+        }
+        let prefix = prefix.trim_start_matches("./").trim_end_matches('/');
         let mut manifests = Manifests { cluster, ids: Vec::new(), faults: Vec::new() };
-        for (file, read) in read_all(&disk, disk.list("", &[])?) {
-            let label = format!("{}/{file}", path.trim_end_matches('/'));
+        for (file, read) in read_all(&disk, files) {
+            let label = if prefix.is_empty() || prefix == "." { file } else { format!("{prefix}/{file}") };
             let text = match read {
                 Read::Bytes(bytes) => String::from_utf8(bytes).map_err(|_| "it is not UTF-8".to_owned()),
                 Read::TooLarge(size) => Err(format!("it has {size} bytes; at most 1 MiB is read")),
@@ -154,8 +174,9 @@ fn snapshots(
         let text = std::fs::read_to_string(&full).map_err(Fault::io(&full))?;
         let place = sources.add_path(path);
         let facts = graph::read_snapshot(&text, place).map_err(|e| Fault::Usage(format!("--snapshot {path}: {e}")))?;
+        // It closes the world only where it holds what decides: bindings of the whole cluster are always there.
+        all.closed |= facts.bindings.iter().any(|b| b.id.namespace.is_empty());
         all.facts.append(facts);
-        all.closed = true;
     }
     Ok(())
 }
@@ -163,6 +184,8 @@ fn snapshots(
 /// Prints a chain: its steps with their places.
 pub fn chain(sources: &Sources, steps: &[(tenantry::source::Place, String)]) -> Result<(), Fault> {
     for (number, (place, text)) in steps.iter().enumerate() {
+        // Names come from manifests of anybody: none moves the terminal's cursor.
+        let text: String = text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect();
         output::data(&format!("  {}. {text}\n     {}\n", number + 1, sources.locate(*place)))?;
     }
     Ok(())

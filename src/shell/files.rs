@@ -47,6 +47,26 @@ impl Disk {
         Ok(Self { root: root.to_owned(), canonical, folders: Mutex::default() })
     }
 
+    /// Every file below the root that kubectl, kustomize or Flux may apply, sorted: YAML and JSON, in folders of any name but
+    /// Git's own. A link to a folder is listed as a file that cannot be read, since what is behind it is not.
+    pub fn manifests(&self) -> Result<Vec<String>, Fault> {
+        let mut out = Vec::new();
+        let walk = WalkDir::new(&self.root).sort_by_file_name().into_iter().filter_entry(|e| e.file_name() != ".git");
+        for entry in walk {
+            let entry = entry.map_err(walk_fault(&self.root))?;
+            if entry.file_type().is_dir() {
+                continue;
+            }
+            let folder = entry.path_is_symlink() && entry.path().is_dir();
+            let path = slashed(entry.path().strip_prefix(&self.root).unwrap_or(entry.path()));
+            let path = path.ok_or_else(|| name_fault(entry.path()))?;
+            if folder || is_yaml(&path) || path.ends_with(".json") {
+                out.push(path);
+            }
+        }
+        Ok(out)
+    }
+
     fn is_inside(&self, path: &Path) -> std::io::Result<bool> {
         Ok(path.canonicalize()?.starts_with(&self.canonical))
     }

@@ -112,9 +112,19 @@ fn a_snapshot_closes_the_world() {
     let list = |items: &str| format!("{{\"apiVersion\": \"v1\", \"kind\": \"List\", \"items\": [{items}]}}");
     let node = r#"{"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "kube-system"}}"#;
     sandbox.write("cluster.json", list(node));
-    let report = json(&sandbox.run(&["prove", "--snapshot", "cluster.json", "--format", "json"]).out);
-    let api = &report["clusters"][0]["planes"][0]["assumptions"];
-    assert!(api.get("no-other-grants").is_none(), "{api}");
+    let rests_on_grants = || {
+        let report = json(&sandbox.run(&["prove", "--snapshot", "cluster.json", "--format", "json"]).out);
+        report["clusters"][0]["planes"][0]["assumptions"].get("no-other-grants").is_some()
+    };
+    assert!(rests_on_grants(), "a list of namespaces says nothing of grants");
+    let nobody = r#"{"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRoleBinding", "metadata": {"name": "nobody"},
+        "roleRef": {"kind": "ClusterRole", "name": "view"}, "subjects": []}"#;
+    sandbox.write("cluster.json", list(&format!("{node}, {nobody}")));
+    assert!(!rests_on_grants());
+    // What the specs say of an object comes before what a snapshot has of it: that it converges is assumed.
+    let old = r#"{"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "a"}}"#;
+    sandbox.write("cluster.json", list(&format!("{node}, {nobody}, {old}")));
+    assert!(sandbox.run(&["prove", "--snapshot", "cluster.json"]).out.contains("assumes converged:"));
     let grant = r#"{"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRoleBinding", "metadata": {"name": "left"},
         "roleRef": {"kind": "ClusterRole", "name": "view"}, "subjects": [{"kind": "Group", "name": "a-admins"}]}"#;
     sandbox.write("cluster.json", list(&format!("{node}, {grant}")));
@@ -135,6 +145,94 @@ fn manifests_alone_are_a_fleet_too() {
     assert_eq!(json(&ran.out)["clusters"][0]["tenants"], 2);
     let ran = sandbox.run(&["prove", "--also", "manifests", "--format", "json"]);
     assert_eq!(json(&ran.out)["clusters"][0]["tenants"], 3, "each namespace is a tenant");
+}
+
+/// Files that others would apply are not passed over for their name or their folder's.
+#[test]
+fn nothing_hides_behind_a_name() {
+    let base = std::fs::read_to_string(root().join("fixtures/isolation/base.yaml")).expect("base.yaml");
+    let grant = "apiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRoleBinding\nmetadata: {name: h}\nroleRef: {kind: ClusterRole, name: cluster-admin}\nsubjects: [{kind: ServiceAccount, name: app, namespace: blue}]\n";
+    let json_grant = r#"{"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRoleBinding", "metadata": {"name": "h"},
+        "roleRef": {"kind": "ClusterRole", "name": "cluster-admin"}, "subjects": [{"kind": "ServiceAccount", "name": "app", "namespace": "blue"}]}"#;
+    let list = format!("apiVersion: v1\nkind: List\nitems: [{json_grant}]\n");
+    for (path, text) in [
+        ("m/target/a.yaml", grant),
+        ("m/node_modules/x/a.yml", grant),
+        ("m/.hidden/a.yaml", grant),
+        ("m/a.json", json_grant),
+        ("m/kustomization.blue.yaml", grant),
+        ("m/list.yaml", &list),
+        (
+            "m/kustomization.yaml",
+            &format!(
+                "apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\nresources: [base.yaml]\n---\n{grant}"
+            ),
+        ),
+    ] {
+        let sandbox = Sandbox::with(&[("m/base.yaml", &base), (path, text)]);
+        for ask in [["prove", "--also", "m"], ["prove", "--also", "."], ["prove", "--also", "./m/"]] {
+            let ran = sandbox.run(&[&ask[..], &["--group-by", "tenant"]].concat());
+            assert!(ran.code == 1 && ran.out.contains("api/cluster-binding"), "{path} {ask:?}: {}", ran.out);
+        }
+    }
+    // What an overlay of another folder calls a patch is an object.
+    let overlay = "apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\npatches: [{path: ../a.yaml}]\n";
+    let sandbox = Sandbox::with(&[("m/base.yaml", &base), ("m/a.yaml", grant), ("m/blue/kustomization.yaml", overlay)]);
+    let ran = sandbox.run(&["prove", "--also", "m", "--group-by", "tenant"]);
+    assert!(ran.out.contains("api/cluster-binding") && ran.out.contains("document/not-read"), "{}", ran.out);
+    // A link to a folder is not followed, and that is said.
+    let sandbox = Sandbox::with(&[("m/base.yaml", &base), ("elsewhere/a.yaml", grant)]);
+    std::os::unix::fs::symlink("../elsewhere", sandbox.path().join("m/link")).expect("a link");
+    let ran = sandbox.run(&["prove", "--also", "m", "--group-by", "tenant"]);
+    assert!(ran.code == 1 && ran.out.contains("document/not-read") && ran.out.contains("m/link"), "{}", ran.out);
+    // Nothing read is nothing proven.
+    let sandbox = Sandbox::with(&[("empty/readme.md", ""), ("one.yaml", &base), ("config.yaml", "a: 1\n")]);
+    assert_eq!(sandbox.run(&["prove", "--also", "empty"]).code, 2);
+    assert_eq!(sandbox.run(&["prove", "--also", "config.yaml"]).code, 2);
+    assert_eq!(sandbox.run(&["prove", "--also", "one.yaml", "--group-by", "tenant"]).code, 0);
+    // A name moves no cursor.
+    let nasty = grant.replace("name: app, namespace: blue", "name: \"a\\epp\", namespace: blue");
+    let sandbox = Sandbox::with(&[("m/base.yaml", &base), ("m/a.yaml", &nasty)]);
+    let ran = sandbox.run(&["prove", "--also", "m", "--group-by", "tenant"]);
+    assert!(ran.code == 1 && !ran.out.contains('\u{1b}'), "{:?}", ran.out);
+}
+
+/// What code scanning shows is what stands at the place.
+#[test]
+fn sarif_points_at_what_it_names() {
+    let sandbox = two_tenants();
+    sandbox.write(
+        "platform/ci.yaml",
+        "# Ünïcödé before, to tell columns of characters from bytes\napiVersion: rbac.authorization.k8s.io/v1\nkind: RoleBinding\nmetadata: {name: \"é\", namespace: b}\nroleRef: {kind: ClusterRole, name: edit}\nsubjects: [{kind: ServiceAccount, name: \"dé\", namespace: a}, {kind: ServiceAccount, name: x, namespace: a}]\n",
+    );
+    let report = json(&sandbox.run(&["prove", "--also", "platform", "--format", "sarif"]).out);
+    assert_eq!(report["version"], "2.1.0");
+    let run = &report["runs"][0];
+    let results = run["results"].as_array().expect("results");
+    assert_eq!(results.len(), 2);
+    let mut prints = std::collections::BTreeSet::new();
+    for result in results {
+        let rule = &run["tool"]["driver"]["rules"][result["ruleIndex"].as_u64().expect("an index") as usize];
+        assert_eq!(rule["id"], result["ruleId"]);
+        let place = &result["locations"][0]["physicalLocation"];
+        let text = sandbox.read(place["artifactLocation"]["uri"].as_str().expect("a path"));
+        let number = |key: &str| place["region"][key].as_u64().expect("a number") as usize;
+        assert_eq!(number("startLine"), number("endLine"));
+        let line = text.lines().nth(number("startLine") - 1).expect("a line");
+        let at: String =
+            line.chars().skip(number("startColumn") - 1).take(number("endColumn") - number("startColumn")).collect();
+        assert!(at.starts_with("{kind: ServiceAccount") && at.ends_with("namespace: a}"), "{at}");
+        prints.insert(result["partialFingerprints"]["tenantry/v1"].to_string());
+    }
+    assert_eq!(prints.len(), 2);
+    // `check` has it too; and Markdown has the verdicts.
+    assert_eq!(json(&sandbox.run(&["check", "--format", "sarif"]).out)["runs"][0]["results"], json("[]"));
+    let ran = sandbox.run(&["prove", "--also", "platform", "--format", "markdown"]);
+    assert!(
+        ran.out.contains("| prod | refuted | assumed |") && ran.out.contains("platform/ci.yaml:6:12"),
+        "{}",
+        ran.out
+    );
 }
 
 #[test]

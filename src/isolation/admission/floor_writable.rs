@@ -41,7 +41,7 @@ const CHANGE: &[&str] = &["create", "update", "patch", "delete", "deletecollecti
 const ALTER: &[&str] = &["update", "patch", "delete"];
 
 /// What the floor is made of, and what a tenant that writes it can do.
-static FLOOR: [Power; 6] = [
+static FLOOR: [Power; 8] = [
     Power {
         says: "NetworkPolicies",
         asks: &[
@@ -49,11 +49,28 @@ static FLOOR: [Power; 6] = [
             ("cilium.io", &["ciliumnetworkpolicies"], CHANGE),
             ("crd.projectcalico.org", &["networkpolicies"], CHANGE),
             ("projectcalico.org", &["networkpolicies"], CHANGE),
+            ("crd.antrea.io", &["networkpolicies", "annotations"], CHANGE),
+            ("security.istio.io", &["authorizationpolicies"], CHANGE),
+            ("k8s.cni.cncf.io", &["network-attachment-definitions"], CHANGE),
+            ("k8s.ovn.org", &["egressfirewalls", "userdefinednetworks"], CHANGE),
+            ("cilium.io", &["ciliumendpoints", "ciliumenvoyconfigs", "ciliumlocalredirectpolicies"], CHANGE),
         ],
     },
     Power { says: "ResourceQuotas", asks: &[("", &["resourcequotas"], CHANGE)] },
     Power { says: "LimitRanges", asks: &[("", &["limitranges"], CHANGE)] },
     Power { says: "the Namespace", asks: &[("", &["namespaces", "namespaces/finalize", "namespaces/status"], ALTER)] },
+    Power {
+        // CVE-2021-25740, and pods that are taken for another's.
+        says: "endpoints and the status of pods and services",
+        asks: &[
+            ("", &["endpoints", "services/status", "pods/status"], CHANGE),
+            ("discovery.k8s.io", &["endpointslices"], CHANGE),
+        ],
+    },
+    Power {
+        says: "Argo CD's Applications and projects",
+        asks: &[("argoproj.io", &["applications", "applicationsets", "appprojects"], CHANGE)],
+    },
     Power { says: "RoleBindings", asks: &[("rbac.authorization.k8s.io", &["rolebindings"], CHANGE)] },
     Power {
         says: "roles beyond its own",

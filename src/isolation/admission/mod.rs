@@ -2,9 +2,13 @@
 
 mod floor_writable;
 mod pod_security;
+mod privileged_workload;
+mod tenant_hook;
 
 pub use floor_writable::FLOOR_WRITABLE;
-pub use pod_security::{ENFORCE, POD_SECURITY_NOT_ENFORCED};
+pub use pod_security::{ENFORCE, POD_SECURITY_NOT_ENFORCED, refused};
+pub use privileged_workload::PRIVILEGED_WORKLOAD;
+pub use tenant_hook::TENANT_HOOK;
 
 use super::Findings;
 use crate::graph::rbac::{Binding, Role, Subject};
@@ -18,12 +22,14 @@ pub fn check(cluster: &Cluster, out: &mut Findings<'_>) {
     out.assume("platform-writes-policies", "nobody but the platform writes admission policies: only RBAC guards them");
     floor_writable::check(cluster, out);
     pod_security::check(cluster, out);
+    privileged_workload::check(cluster, out);
+    tenant_hook::check(cluster, out);
 }
 
 /// Bindings in tenants' namespaces that give the tenant itself something, and whom.
 ///
 /// The users and groups that no tenant declares, and that are bound in a stranger's namespace, are its own.
-fn own_grants<'a>(cluster: &'a Cluster) -> impl Iterator<Item = (u32, &'a Binding, &'a Role, &'a Subject)> {
+fn own_grants(cluster: &Cluster) -> impl Iterator<Item = (u32, &Binding, &Role, &Subject)> {
     cluster.rbac.bindings.iter().filter(|b| b.origin.input != Input::Builtin).filter_map(|binding| {
         let Owner::Tenant(tenant) = cluster.owner(&binding.id.namespace) else { return None };
         let own = |s: &&Subject| match cluster.holder(s) {

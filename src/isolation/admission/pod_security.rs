@@ -3,7 +3,7 @@ use crate::diagnostic::rule;
 use crate::graph::rbac::{Binding, Subject};
 use crate::graph::{Cluster, Owner};
 use crate::isolation::Finding;
-use crate::isolation::api::power::BECOME_ACCOUNT;
+use crate::isolation::api::power::{BECOME_ACCOUNT, Power};
 use crate::value::Text;
 use std::collections::BTreeMap;
 
@@ -35,10 +35,31 @@ rule! {
 /// The label that decides.
 pub const ENFORCE: &str = "pod-security.kubernetes.io/enforce";
 
+/// Resources of others that make pods.
+static POD_MAKERS: Power = Power {
+    says: "makes pods",
+    asks: &[
+        ("argoproj.io", &["rollouts", "workflows", "cronworkflows"], &["create", "update", "patch"]),
+        ("tekton.dev", &["taskruns", "pipelineruns"], &["create", "update", "patch"]),
+        ("kubevirt.io", &["virtualmachines", "virtualmachineinstances"], &["create", "update", "patch"]),
+        ("serving.knative.dev", &["services"], &["create", "update", "patch"]),
+        ("ray.io", &["rayclusters", "rayjobs"], &["create", "update", "patch"]),
+        ("kubeflow.org", &["notebooks", "pytorchjobs"], &["create", "update", "patch"]),
+        ("sparkoperator.k8s.io", &["sparkapplications"], &["create", "update", "patch"]),
+    ],
+};
+
+/// Whether Pod Security refuses a pod of a namespace that asks for the node.
+pub fn refused(cluster: &Cluster, namespace: &str) -> bool {
+    let namespace = cluster.namespace(namespace).map(|at| &cluster.namespaces[at as usize]);
+    matches!(namespace.and_then(|n| n.labels.get(ENFORCE)), Some("baseline" | "restricted"))
+}
+
 pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
     let mut creators: BTreeMap<&Text, (&Binding, &Subject)> = BTreeMap::new();
     for (_, binding, role, subject) in own_grants(cluster) {
-        if BECOME_ACCOUNT[0].of(&role.rules).is_some() {
+        let makes = |p: &&Power| p.of(&role.rules).is_some();
+        if [&BECOME_ACCOUNT[0], &BECOME_ACCOUNT[3], &BECOME_ACCOUNT[4], &POD_MAKERS].iter().any(makes) {
             creators.entry(&binding.id.namespace).or_insert((binding, subject));
         }
     }

@@ -1,8 +1,11 @@
 use super::Findings;
+use super::power::{self, Weight};
 use crate::diagnostic::rule;
 use crate::graph::rbac::Subject;
 use crate::graph::{Cluster, Input};
 use crate::isolation::{Finding, at};
+use crate::spec::fleet::FleetSpec;
+use crate::tenancy::reserved;
 
 rule! {
     /// A binding names a service account of a namespace that is not there.
@@ -26,18 +29,31 @@ rule! {
 pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
     for binding in cluster.rbac.bindings.iter().filter(|b| b.origin.input != Input::Builtin) {
         for (subject, place) in &binding.subjects {
-            let Subject::ServiceAccount(namespace, _) = subject else { continue };
+            let namespace = match subject {
+                Subject::ServiceAccount(namespace, _) => namespace.as_str(),
+                Subject::Group(name) => match name.strip_prefix("system:serviceaccounts:") {
+                    Some(namespace) => namespace,
+                    None => continue,
+                },
+                Subject::User(_) => continue,
+            };
             // The platform's own namespaces need not be among the inputs.
-            let platforms = namespace.starts_with("kube-") || namespace == "default" || namespace == "flux-system";
-            if platforms || cluster.namespace(namespace).is_some() {
+            let there = cluster.namespace(namespace).is_some_and(|at| cluster.namespaces[at as usize].origin.is_some());
+            if there || reserved(&FleetSpec::default(), namespace).is_some() {
                 continue;
             }
+            let place = at(*place, binding.origin);
             let message =
                 format!("{} names {subject}, and no input has the namespace `{namespace}`", binding.id.called());
-            out.push(
-                Finding::warning(&LOST_SUBJECT, at(*place, binding.origin), message)
-                    .fix("remove the subject; or give the namespace's manifest with --also"),
-            );
+            let everywhere = binding.id.namespace.is_empty();
+            let finding = match cluster.rbac.role(binding).map(|r| power::weight(&r.rules)) {
+                Some(Weight::Reaches) if everywhere => {
+                    let message = format!("{message}: whoever has it has {} in every namespace", binding.role_name());
+                    Finding::unknown(&LOST_SUBJECT, place, message)
+                }
+                _ => Finding::warning(&LOST_SUBJECT, place, message),
+            };
+            out.push(finding.fix("remove the subject; or give the namespace's manifest with --also"));
         }
     }
 }

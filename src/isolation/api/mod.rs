@@ -25,7 +25,7 @@ pub fn check(cluster: &Cluster, out: &mut Findings<'_>) {
     if !cluster.closed {
         out.assume("no-other-grants", "no role, binding or authorizer grants more than what the inputs hold");
     }
-    out.assume("declared-subjects", "users and groups that no tenant declares are the platform's");
+    out.assume("declared-subjects", "users and groups that no tenant declares, and service accounts of namespaces that no input has, are the platform's");
     cross_tenant_binding::check(cluster, out);
     cluster_binding::check(cluster, out);
     wide_subject::check(cluster, out);

@@ -3,6 +3,7 @@
 //! Source: kubernetes.io/docs/concepts/security/rbac-good-practices, and the escalation checks of `pkg/registry/rbac`.
 
 use crate::graph::rbac::{Rule, Subject};
+use crate::value::Text;
 
 /// Something that rules let somebody do.
 #[derive(Debug)]
@@ -51,10 +52,11 @@ pub static BECOME_ACCOUNT: [Power; 5] = [
         ],
     },
     Power {
-        says: "applies as service accounts through Flux",
+        says: "applies as service accounts through Flux or its operator",
         asks: &[
             ("kustomize.toolkit.fluxcd.io", &["kustomizations"], WRITE),
             ("helm.toolkit.fluxcd.io", &["helmreleases"], WRITE),
+            ("fluxcd.controlplane.io", &["resourcesets"], WRITE),
         ],
     },
 ];
@@ -201,8 +203,15 @@ pub fn weight(rules: &[Rule]) -> Weight {
 
 fn weigh(rule: &Rule) -> Weight {
     if rule.resources.is_empty() {
-        // Paths: version, health, discovery; a `*` is the metrics and the debugging of the API server too.
-        return if rule.urls.iter().any(|u| u == "*") { Weight::Sees } else { Weight::Nothing };
+        // Version, health and discovery everybody may know; metrics, logs and profiles are the control plane's.
+        const OPEN: [&str; 8] =
+            ["/api", "/apis", "/healthz", "/livez", "/readyz", "/version", "/openapi", "/.well-known"];
+        let open = |u: &Text| {
+            OPEN.iter().any(|open| {
+                u.strip_prefix(open).is_some_and(|r| r.is_empty() || r.starts_with('/')) || *u == format!("{open}*")
+            })
+        };
+        return if rule.urls.iter().all(open) { Weight::Nothing } else { Weight::Sees };
     }
     if rule.resources.iter().all(|r| ABOUT_ONESELF.contains(&r.as_str())) {
         return Weight::Nothing;

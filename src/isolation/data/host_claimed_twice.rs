@@ -3,7 +3,6 @@ use crate::diagnostic::rule;
 use crate::graph::workload::Host;
 use crate::graph::{Cluster, Owner};
 use crate::isolation::{Finding, at};
-use crate::value::Text;
 use std::collections::BTreeMap;
 
 rule! {
@@ -30,24 +29,31 @@ rule! {
 }
 
 pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
-    let mut hosts: BTreeMap<&Text, BTreeMap<u32, &Host>> = BTreeMap::new();
+    let mut hosts: BTreeMap<&str, BTreeMap<Owner, &Host>> = BTreeMap::new();
     for host in &cluster.facts.hosts {
-        if let Owner::Tenant(tenant) = cluster.owner(&host.id.namespace) {
-            hosts.entry(&host.host).or_default().entry(tenant).or_insert(host);
-        }
+        hosts.entry(&host.host).or_default().entry(cluster.owner(&host.id.namespace)).or_insert(host);
     }
-    for (name, claims) in hosts.into_iter().filter(|(_, claims)| claims.len() > 1) {
-        let mut all = claims.iter();
-        let (Some((a, first)), Some((b, second))) = (all.next(), all.next()) else { continue };
-        let (a, b) = (&cluster.tenants[*a as usize].name, &cluster.tenants[*b as usize].name);
-        let message = format!("the host `{name}` is served by {} tenants: `{a}` and `{b}`", claims.len());
-        out.push(
-            Finding::refuted(&HOST_CLAIMED_TWICE, at(second.place, second.origin), message)
-                .by(b)
-                .reaching(a)
-                .step(at(first.place, first.origin), format!("{} serves it", first.id.called()))
-                .step(at(second.place, second.origin), format!("{} serves it too", second.id.called()))
-                .fix("give the host to one of them"),
-        );
+    for (name, claims) in &hosts {
+        // A wildcard serves whatever ends in it, but for what somebody names exactly.
+        let wild = name.split_once('.').and_then(|(_, rest)| hosts.get(format!("*.{rest}").as_str()));
+        let mut all: Vec<(&Owner, &&Host)> = claims.iter().collect();
+        all.extend(wild.into_iter().flatten().filter(|(owner, _)| !claims.contains_key(owner)));
+        let tenants = all.iter().filter(|(owner, _)| **owner != Owner::Platform).count();
+        let [(a, first), (b, second), ..] = all.as_slice() else { continue };
+        if tenants == 0 {
+            continue;
+        }
+        let named = |owner: &Owner| cluster.owner_name(*owner);
+        let message = format!("the host `{name}` is served by {} owners: {} and {}", all.len(), named(a), named(b));
+        let finding = Finding::refuted(&HOST_CLAIMED_TWICE, at(second.place, second.origin), message)
+            .step(at(first.place, first.origin), format!("{} serves it", first.id.called()))
+            .step(at(second.place, second.origin), format!("{} serves it too", second.id.called()))
+            .fix("give the host to one of them");
+        let tenant = |owner: &Owner| match owner {
+            Owner::Tenant(at) => Some(cluster.tenants[*at as usize].name.clone()),
+            Owner::Platform => None,
+        };
+        let finding = tenant(b).or_else(|| tenant(a)).iter().fold(finding, |f, name| f.by(name));
+        out.push(tenant(a).iter().fold(finding, |f, name| f.reaching(name)));
     }
 }

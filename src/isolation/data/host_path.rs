@@ -1,7 +1,7 @@
 use super::Findings;
 use crate::diagnostic::rule;
 use crate::graph::Cluster;
-use crate::isolation::admission::ENFORCE;
+use crate::isolation::admission::refused;
 use crate::isolation::{Finding, at, tenant_of};
 
 rule! {
@@ -29,10 +29,8 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
         for (path, place) in &workload.host_paths {
             let place = at(*place, workload.origin);
             let message = format!("{} of tenant `{tenant}` mounts `{path}` of its node", workload.id.called());
-            let namespace = cluster.namespace(&workload.id.namespace).map(|at| &cluster.namespaces[at as usize]);
             // Where Pod Security refuses the pod, it never runs.
-            let refused =
-                namespace.and_then(|n| n.labels.get(ENFORCE)).is_some_and(|l| l == "baseline" || l == "restricted");
+            let refused = refused(cluster, &workload.id.namespace);
             let finding = match refused {
                 true => Finding::warning(&HOST_PATH, place, format!("{message}; Pod Security refuses it")),
                 false => Finding::refuted(&HOST_PATH, place, message),

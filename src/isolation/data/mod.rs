@@ -21,6 +21,10 @@ pub fn check(cluster: &Cluster, out: &mut Findings<'_>) {
         "outside-grants",
         "clouds, registries and stores of secrets give each service account its own tenant's data only",
     );
+    out.assume(
+        "hosts-and-addresses",
+        "admission denies externalIPs, and hosts of others, to those who may write Services and Ingresses",
+    );
     host_claimed_twice::check(cluster, out);
     shared_identity::check(cluster, out);
     open_store::check(cluster, out);

@@ -2,7 +2,7 @@ use super::Findings;
 use crate::diagnostic::rule;
 use crate::graph::facts::Account;
 use crate::graph::{Cluster, Owner};
-use crate::isolation::{Finding, at, some};
+use crate::isolation::{Finding, at};
 use crate::source::Place;
 use crate::value::Text;
 use std::collections::BTreeMap;
@@ -25,9 +25,10 @@ rule! {
 }
 
 pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
-    let mut all: BTreeMap<(&Text, &Text), BTreeMap<u32, (&Account, Place)>> = BTreeMap::new();
+    type Takers<'a> = BTreeMap<Owner, (&'a Account, Place)>;
+    let mut all: BTreeMap<(&Text, &Text), Takers<'_>> = BTreeMap::new();
     for account in &cluster.facts.accounts {
-        let Owner::Tenant(tenant) = cluster.owner(&account.id.namespace) else { continue };
+        let tenant = cluster.owner(&account.id.namespace);
         for (key, value, place) in &account.identities {
             all.entry((key, value)).or_default().entry(tenant).or_insert((account, at(*place, account.origin)));
         }
@@ -35,8 +36,8 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
     for ((key, value), tenants) in all.into_iter().filter(|(_, t)| t.len() > 1) {
         let mut each = tenants.values();
         let (Some((first, a)), Some((second, b))) = (each.next(), each.next()) else { continue };
-        let names = some(tenants.keys().map(|t| cluster.tenants[*t as usize].name.as_str()));
-        let message = format!("{} tenants take the identity `{value}` ({key}): {names}", tenants.len());
+        let names = tenants.keys().map(|t| cluster.owner_name(*t)).collect::<Vec<_>>().join(", ");
+        let message = format!("{} owners take the identity `{value}` ({key}): {names}", tenants.len());
         out.push(
             Finding::refuted(&SHARED_IDENTITY, *b, message)
                 .step(*a, format!("{} takes it", first.id.called()))

@@ -1,18 +1,20 @@
 use super::Findings;
 use crate::diagnostic::rule;
 use crate::graph::Cluster;
+use crate::graph::flux::{Controller, PATCHED};
 use crate::graph::rbac::Subject;
 use crate::isolation::api::power::BECOME_ACCOUNT;
-use crate::isolation::{Finding, at, some};
+use crate::isolation::{Finding, at, some, tenant_of};
+use crate::source::Place;
 use std::collections::BTreeSet;
 
 rule! {
     /// Flux's controllers are started so that tenants are not kept apart.
     ///
     /// ## What it finds
-    /// `--no-cross-namespace-refs=false`, `--no-remote-bases=false`, and an empty `--default-service-account`, in the
-    /// arguments of a controller's Deployment or in a patch of an overlay. Where a tenant may write Flux objects itself and no
-    /// input shows how the controllers are started, the verdict rests on an assumption.
+    /// A controller's Deployment, or a patch of an overlay, in which `--no-cross-namespace-refs`, `--no-remote-bases` or
+    /// `--default-service-account` is off or missing. Where no input shows how a controller is started, the verdict rests on
+    /// an assumption that names it.
     ///
     /// ## Why it matters
     /// Without `--no-cross-namespace-refs` a tenant's Kustomization applies from any tenant's source. Without
@@ -36,46 +38,74 @@ rule! {
     pub static LOCKDOWN = "gitops/lockdown", Error;
 }
 
-/// Flags, and what follows where one is off.
-const FLAGS: [(&str, &str); 2] = [
-    ("no-cross-namespace-refs", "a tenant's Flux objects may read every other tenant's sources"),
-    ("no-remote-bases", "a tenant's overlays may load bases from anywhere"),
+/// Where a flag is looked for, and what is said of it there.
+type Setting<'a> = (&'a Controller, Option<(&'a str, Option<Place>)>);
+
+/// A controller, the flag that it needs, and what follows where it is not set.
+const NEEDED: [(&str, &str, &str); 8] = [
+    ("kustomize-controller", REFS, ANYTHING),
+    ("helm-controller", REFS, ANYTHING),
+    ("notification-controller", REFS, "a tenant's Receivers and Alerts may name every other tenant's objects"),
+    ("image-reflector-controller", REFS, ANYTHING),
+    ("image-automation-controller", REFS, ANYTHING),
+    ("kustomize-controller", "no-remote-bases", "a tenant's overlays may load bases from anywhere"),
+    ("kustomize-controller", "default-service-account", AS_ITSELF),
+    ("helm-controller", "default-service-account", AS_ITSELF),
 ];
+const REFS: &str = "no-cross-namespace-refs";
+const ANYTHING: &str = "a tenant's Flux objects may read every other tenant's sources";
+const AS_ITSELF: &str = "what names no service account is applied as a cluster-admin";
 
 pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
-    for controller in &cluster.facts.controllers {
-        for (flag, follows) in FLAGS {
-            let Some((value, place)) = controller.flag(flag).filter(|(v, _)| *v != "true") else { continue };
-            let place = at(place, controller.origin);
+    let mut missing: BTreeSet<String> = BTreeSet::new();
+    let mut reported: BTreeSet<Place> = BTreeSet::new();
+    for (name, flag, follows) in NEEDED {
+        // Its Deployment, and shards of it; and what patches of overlays set for all of Flux's.
+        let is_it = |c: &&Controller| c.id.name == name || c.id.name.starts_with(&format!("{name}-"));
+        let platforms = |c: &&Controller| tenant_of(cluster, &c.id.namespace).is_none();
+        let deployed: Vec<&Controller> = cluster.facts.controllers.iter().filter(is_it).filter(platforms).collect();
+        let patches = || cluster.facts.controllers.iter().filter(|c| c.id.name == PATCHED);
+        let patched = patches().filter_map(|c| c.flag(flag).map(|(value, place)| (c, value, place))).next_back();
+        let set: Vec<Setting<'_>> = match (patched, deployed.is_empty()) {
+            (Some((patch, value, place)), _) => vec![(patch, Some((value, place)))],
+            (None, false) => deployed.iter().map(|c| (*c, c.flag(flag))).collect(),
+            (None, true) => {
+                missing.insert(format!("{name} --{flag}"));
+                continue;
+            }
+        };
+        for (controller, value) in set {
+            let on = match value {
+                Some((value, _)) if flag == "default-service-account" => !value.is_empty(),
+                Some((value, _)) => ["1", "t", "true"].contains(&value.to_lowercase().as_str()),
+                None => false,
+            };
+            let place = at(value.and_then(|(_, place)| place), controller.origin);
+            // A patch is for all of them: it is reported once.
+            if on || (controller.id.name == PATCHED && !reported.insert(place)) {
+                continue;
+            }
+            let said = value.map_or_else(|| format!("without --{flag}"), |(value, _)| format!("with --{flag}={value}"));
+            let message = format!("{} runs {said}: {follows}", controller.id.name);
             let writers = writers(cluster);
             let who = match writers.len() {
                 0 => "whoever may write Flux objects".to_owned(),
                 _ => format!("tenants that may write Flux objects ({})", some(writers.iter().map(|w| w.as_str()))),
             };
-            let message = format!("{} runs with --{flag}={value}: {follows}", controller.id.name);
             out.push(
                 Finding::refuted(&LOCKDOWN, place, message)
-                    .step(place, format!("--{flag}={value} in {}", controller.id.called()))
-                    .step(place, format!("{who} can point a sourceRef at another tenant's namespace"))
-                    .fix(format!("start it with --{flag}=true")),
-            );
-        }
-        if let Some((value, place)) = controller.flag("default-service-account").filter(|(v, _)| v.is_empty()) {
-            let message = format!("{} runs with an empty --default-service-account{value}", controller.id.name);
-            out.push(
-                Finding::refuted(&LOCKDOWN, at(place, controller.origin), message)
-                    .fix("start it with --default-service-account=default"),
+                    .step(place, format!("{said} in {}", controller.id.called()))
+                    .step(place, format!("so {follows}: {who}"))
+                    .fix(format!(
+                        "start it with --{flag}={}",
+                        if flag == "default-service-account" { "default" } else { "true" }
+                    )),
             );
         }
     }
-    let shown = |flag: &str| cluster.facts.controllers.iter().any(|c| c.flag(flag).is_some());
-    let missing: Vec<String> = ["no-cross-namespace-refs", "no-remote-bases", "default-service-account"]
-        .iter()
-        .filter(|flag| !shown(flag))
-        .map(|flag| format!("--{flag}"))
-        .collect();
     if !missing.is_empty() {
-        out.assume("flux-lockdown", format!("Flux's controllers run with {}", missing.join(", ")));
+        let missing: Vec<String> = missing.into_iter().collect();
+        out.assume("flux-lockdown", format!("Flux's controllers run locked down: {}", missing.join(", ")));
     }
 }
 

@@ -7,6 +7,7 @@ mod lockdown;
 mod no_service_account;
 mod second_definition;
 mod shared_decryption;
+mod unread_kind;
 
 pub use cross_namespace::CROSS_NAMESPACE;
 pub use foreign_target::FOREIGN_TARGET;
@@ -15,6 +16,7 @@ pub use lockdown::LOCKDOWN;
 pub use no_service_account::NO_SERVICE_ACCOUNT;
 pub use second_definition::SECOND_DEFINITION;
 pub use shared_decryption::SHARED_DECRYPTION;
+pub use unread_kind::UNREAD_KIND;
 
 use super::{Findings, tenant_of};
 use crate::graph::Cluster;
@@ -30,6 +32,7 @@ pub fn check(cluster: &Cluster, out: &mut Findings<'_>) {
     shared_decryption::check(cluster, out);
     lockdown::check(cluster, out);
     second_definition::check(cluster, out);
+    unread_kind::check(cluster, out);
 }
 
 /// The syncs that stand in tenants' namespaces, and whose each is.

@@ -1,7 +1,7 @@
 use super::{Findings, owned};
 use crate::diagnostic::rule;
 use crate::graph::Cluster;
-use crate::isolation::Finding;
+use crate::isolation::{Finding, at, tenant_of};
 
 rule! {
     /// A tenant's Kustomization or HelmRelease names no service account.
@@ -28,6 +28,28 @@ rule! {
 }
 
 pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
+    // One of the platform's that applies what a tenant writes is the tenant's too.
+    for sync in
+        cluster.facts.syncs.iter().filter(|s| s.account.is_none() && tenant_of(cluster, &s.id.namespace).is_none())
+    {
+        let referrer = cluster.facts.referrers.iter().find(|r| r.id == sync.id);
+        let source =
+            referrer.and_then(|r| r.references.iter().find_map(|r| Some((r, tenant_of(cluster, &r.namespace)?.1))));
+        let Some((reference, tenant)) = source.filter(|(r, _)| r.field != "spec.dependsOn") else { continue };
+        let place = at(reference.place, sync.origin);
+        let message = format!(
+            "{} applies what tenant `{tenant}` has in `{}`, as the controller",
+            sync.id.called(),
+            reference.namespace
+        );
+        out.push(
+            Finding::refuted(&NO_SERVICE_ACCOUNT, place, message)
+                .by(tenant)
+                .step(place, format!("{} of {} is the tenant's", reference.field, sync.id.called()))
+                .step(sync.origin.place, "no serviceAccountName: the controller applies it as a cluster-admin")
+                .fix("say serviceAccountName, of an account with a role in the tenant's namespaces only"),
+        );
+    }
     for (sync, tenant) in owned(cluster).filter(|(s, _)| s.account.is_none()) {
         let message =
             format!("{} of tenant `{tenant}` names no service account: it applies as the controller", sync.id.called());

@@ -4,11 +4,16 @@ use crate::graph::{Cluster, Input};
 use crate::isolation::Finding;
 
 rule! {
-    /// A manifest defines an object that tenantry renders.
+    /// An object is defined twice, and not alike.
+    ///
+    /// ## What it finds
+    /// A manifest of an object that tenantry renders; two manifests of one object that differ.
     ///
     /// ## Why it matters
-    /// Two things apply it, and take it from each other: which of the two holds depends on who was last. Both count here,
-    /// so what either grants is seen; what it is in the end is not known.
+    /// Whoever applies it last decides. Both count here, so what either grants is seen; what it is in the end is not known.
+    ///
+    /// ## Example
+    /// `kind: RoleBinding, metadata: {name: owners, namespace: shop}` in two files, with other subjects.
     ///
     /// ## Fix
     /// Remove one: import it into the tenant's spec, or leave it out of what tenantry renders.
@@ -19,11 +24,12 @@ rule! {
 }
 
 pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
-    for (second, first) in cluster.defined_twice.iter().filter(|(_, first)| first.input == Input::Rendered) {
-        let message = format!("{} is rendered, and defined here again: who was last decides", second.id.called());
+    for (second, first) in &cluster.defined_twice {
+        let before = if first.input == Input::Rendered { "rendered" } else { "defined" };
+        let message = format!("{} is {before}, and defined here again: who was last decides", second.id.called());
         out.push(
             Finding::unknown(&SECOND_DEFINITION, second.origin.place, message)
-                .step(first.place, "rendered from this")
+                .step(first.place, "first from this")
                 .step(second.origin.place, "defined again")
                 .fix("remove one of the two"),
         );

@@ -43,6 +43,9 @@ rule! {
     pub static HALF_OPEN = "network/half-open", Warning;
 }
 
+/// A rule that lets somebody in, and whom.
+type Entrance<'a> = (&'a Policy, &'a Rule, Result<Guests, TooLarge>);
+
 pub(super) fn check(
     cluster: &Cluster,
     reach: &Reach<'_>,
@@ -62,7 +65,7 @@ pub(super) fn check(
             continue;
         };
         // One rule, one finding, however many peers it has: by the one that lets in most.
-        let mut rules: BTreeMap<(usize, usize), (&Policy, &Rule, Result<Guests, TooLarge>)> = BTreeMap::new();
+        let mut rules: BTreeMap<(usize, usize), Entrance<'_>> = BTreeMap::new();
         for (policy, rule, way) in ways.iter().filter_map(|w| w.by.map(|(p, r)| (p, r, w))) {
             let guests = reach.guests(to, way, declared);
             edges += guests.as_ref().map_or(0, |g| g.declared);

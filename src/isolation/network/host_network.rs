@@ -1,7 +1,7 @@
 use super::Findings;
 use crate::diagnostic::rule;
 use crate::graph::Cluster;
-use crate::isolation::admission::ENFORCE;
+use crate::isolation::admission::refused;
 use crate::isolation::{Finding, tenant_of};
 
 rule! {
@@ -28,10 +28,8 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
         let Some((_, tenant)) = tenant_of(cluster, &workload.id.namespace) else { continue };
         let message =
             format!("{} of tenant `{tenant}` uses the node's network, which no policy governs", workload.id.called());
-        let namespace = cluster.namespace(&workload.id.namespace).map(|at| &cluster.namespaces[at as usize]);
         // Where Pod Security refuses the pod, it never runs.
-        let refused =
-            namespace.and_then(|n| n.labels.get(ENFORCE)).is_some_and(|l| l == "baseline" || l == "restricted");
+        let refused = refused(cluster, &workload.id.namespace);
         let finding = match refused {
             true => {
                 Finding::warning(&HOST_NETWORK, workload.origin.place, format!("{message}; Pod Security refuses it"))

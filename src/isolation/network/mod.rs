@@ -28,7 +28,7 @@ pub fn check(cluster: &Cluster, out: &mut Findings<'_>) -> usize {
     } else if cluster.pod_networks.is_empty() {
         out.assume(
             "pod-networks",
-            "no ipBlock but the whole of the internet holds addresses of pods (podCIDRs says them)",
+            "pods have private addresses (RFC 1918, 100.64.0.0/10, fc00::/7): podCIDRs says better",
         );
     }
     if !cluster.facts.other_policies.is_empty() || cluster.closed {

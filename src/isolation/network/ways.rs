@@ -93,11 +93,13 @@ fn holds_pods(cluster: &Cluster, net: &IpNet, except: &[IpNet]) -> bool {
         return false;
     }
     let overlap = |a: &IpNet, b: &IpNet| a.contains(b) || b.contains(a);
-    match cluster.pod_networks.as_slice() {
-        [] => net.prefix_len() == 0,
-        networks => networks.iter().any(|pods| overlap(net, pods) && !except.iter().any(|e| e.contains(pods))),
-    }
+    let usual: Vec<IpNet> = USUAL_PODS.iter().filter_map(|n| n.parse().ok()).collect();
+    let pods = if cluster.pod_networks.is_empty() { &usual } else { &cluster.pod_networks };
+    pods.iter().any(|pods| overlap(net, pods) && !except.iter().any(|e| e.contains(pods)))
 }
+
+/// Where pods are when nobody says so: private addresses, and those of carriers.
+const USUAL_PODS: [&str; 5] = ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "fc00::/7"];
 
 /// Every way in or out of a namespace.
 ///

@@ -19,7 +19,7 @@ rule! {
     ///
     /// ## References
     /// MTB "configure namespace resource quotas"; NSA "Resource policies"; CIS 5.7; kubernetes.io/docs/concepts/policy
-    pub static NO_QUOTA = "resources/no-quota", Warning;
+    pub static NO_QUOTA = "resources/no-quota", Error;
 }
 
 pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
@@ -29,8 +29,12 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
         let tenant = &cluster.tenants[tenant as usize];
         let message = format!("`{}` of tenant `{}` has no ResourceQuota", namespace.name, tenant.name);
         out.push(
-            Finding::warning(&NO_QUOTA, namespace.origin.map_or(tenant.place, |o| o.place), message)
+            Finding::refuted(&NO_QUOTA, namespace.origin.map_or(tenant.place, |o| o.place), message)
                 .by(&tenant.name)
+                .step(
+                    namespace.origin.map_or(tenant.place, |o| o.place),
+                    format!("no ResourceQuota governs `{}`", namespace.name),
+                )
                 .fix("add a ResourceQuota, of `pods` at least"),
         );
     }
