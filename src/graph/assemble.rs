@@ -1,9 +1,9 @@
 //! A fleet's tenants and objects, and what stands beside them → clusters.
 
-use super::facts::Facts;
+use super::facts::{Facts, digest};
 use super::rbac::Subject;
 use super::{Cluster, Input, Origin, Parts, TenantNode, builtin};
-use crate::bundle::{ClusterBundle, Part, TenantBundle};
+use crate::bundle::{ClusterBundle, ObjectId, Part, TenantBundle};
 use crate::diagnostic::Diagnostic;
 use crate::source::Sources;
 use crate::spec::FleetDoc;
@@ -21,8 +21,10 @@ pub struct Beside {
     pub facts: Facts,
     /// What could not be read of it.
     pub faults: Vec<Diagnostic>,
-    /// Whether a snapshot is among it.
+    /// Whether a snapshot is among it, of every kind that RBAC has.
     pub closed: bool,
+    /// The bytes of snapshots, which stand in no text.
+    pub bytes: Vec<u8>,
 }
 
 /// Puts a cluster of a fleet together. Namespaces that no tenant declares are the platform's, unless the fleet has no
@@ -53,17 +55,18 @@ pub fn cluster(
         .collect();
     let mut facts = Facts::default();
     builtin(sources, &mut facts);
+    let again: BTreeSet<ObjectId> = beside.facts.objects.iter().map(|t| t.id.clone()).collect();
     let taken: Vec<&TenantBundle> = bundle.tenants.iter().filter(|t| !left_out(&t.tenant)).collect();
     let rendered: Vec<Facts> = taken
         .par_iter()
         .map(|t| {
             let mut facts = Facts::default();
-            add(&mut facts, &t.early);
-            add(&mut facts, &t.late);
+            add(&mut facts, &t.early, &again);
+            add(&mut facts, &t.late, &again);
             facts
         })
         .collect();
-    add(&mut facts, &bundle.platform);
+    add(&mut facts, &bundle.platform, &again);
     rendered.into_iter().for_each(|more| facts.append(more));
     facts.append(beside.facts);
     let rendered: BTreeSet<&str> = taken.iter().map(|t| t.tenant.as_str()).collect();
@@ -79,6 +82,7 @@ pub fn cluster(
         facts,
         closed: beside.closed,
         blind: beside.faults,
+        beside: *blake3::hash(&beside.bytes).as_bytes(),
     };
     let alone = parts.tenants.is_empty();
     Cluster::new(parts, &|name, labels, annotations| {
@@ -100,6 +104,7 @@ pub fn without_fleet(sources: &mut Sources, mut beside: Beside, group_by: Option
         facts: beside.facts,
         closed: beside.closed,
         blind: beside.faults,
+        beside: *blake3::hash(&beside.bytes).as_bytes(),
         ..Parts::default()
     };
     let fleet = FleetSpec::default();
@@ -126,9 +131,15 @@ fn stranger(fleet: &FleetSpec, name: &str, group: Option<&str>, grouped: bool, a
     }
 }
 
-fn add(facts: &mut Facts, part: &Part) {
+/// Adds what is rendered; what manifests define too is told apart from their definitions.
+fn add(facts: &mut Facts, part: &Part, again: &BTreeSet<ObjectId>) {
     for (id, (value, place)) in part.objects.iter().zip(&part.values) {
         facts.add(id.clone(), value, Origin { input: Input::Rendered, place: *place });
+        if again.contains(id)
+            && let Some(thing) = facts.objects.last_mut()
+        {
+            thing.digest = digest(value);
+        }
     }
 }
 

@@ -128,7 +128,7 @@ pub struct Facts {
     pub hooks: Vec<Hook>,
     /// Objects of GitOps engines that are not evaluated.
     pub unread_syncs: Vec<Thing>,
-    /// Namespaces with a ResourceQuota, and those with a LimitRange.
+    /// ResourceQuotas that hold every pod of their namespace.
     pub quotas: Vec<Thing>,
     /// LimitRanges.
     pub limits: Vec<Thing>,
@@ -181,7 +181,7 @@ impl Facts {
         self.objects.push(thing.clone());
         let metadata = node.member("metadata");
         let mut riddle = |reason: String| self.riddles.push(Riddle { id: id.clone(), reason, origin });
-        if let Some(reason) = not_applied(&id, node) {
+        if let Some(reason) = not_applied(&id, node, origin.input) {
             riddle(reason);
             return;
         }
@@ -240,15 +240,20 @@ impl Facts {
             ("external-secrets.io", "SecretStore" | "ClusterSecretStore") => {
                 let conditions = node.member("spec").and_then(|s| s.member("conditions"));
                 let conditions = items(conditions);
-                let of = |c: &T| match (
-                    c.member("namespaceSelector").map(Selector::of),
-                    items(c.member("namespaceRegexes")),
-                ) {
-                    (Some(Ok(selector)), _) => Condition::Selected(selector),
-                    (Some(Err(_)), _) | (None, [_, ..]) => Condition::Pattern,
-                    (None, []) => Condition::Names(texts(c.member("namespaces")).map(Text::from).collect()),
+                // Each field admits by itself.
+                let of = |c: &T| -> Vec<Condition> {
+                    let mut all = vec![Condition::Names(texts(c.member("namespaces")).map(Text::from).collect())];
+                    match c.member("namespaceSelector").map(Selector::of) {
+                        Some(Ok(selector)) => all.push(Condition::Selected(selector)),
+                        Some(Err(_)) => all.push(Condition::Pattern),
+                        None => {}
+                    }
+                    if !items(c.member("namespaceRegexes")).is_empty() {
+                        all.push(Condition::Pattern);
+                    }
+                    all
                 };
-                let conditions = (!conditions.is_empty()).then(|| conditions.iter().map(of).collect());
+                let conditions = (!conditions.is_empty()).then(|| conditions.iter().flat_map(of).collect());
                 self.stores.push(Store { conditions, origin, id });
             }
             ("admissionregistration.k8s.io", _) | ("kyverno.io", _) | ("policies.kyverno.io", _) => {
@@ -371,7 +376,11 @@ const NAMESPACED: [(&str, &[&str]); 8] = [
 ];
 
 /// Why an object is not there as it is written: who applies it decides what becomes of it.
-fn not_applied<T: Tree>(id: &ObjectId, node: &T) -> Option<String> {
+fn not_applied<T: Tree>(id: &ObjectId, node: &T, input: Input) -> Option<String> {
+    // What a cluster holds is there.
+    if input == Input::Snapshot {
+        return None;
+    }
     let metadata = node.member("metadata");
     let annotation = |key: &str| metadata?.member("annotations")?.member(key)?.text();
     if [&id.name, &id.namespace].iter().any(|t| t.contains("${") || t.contains("{{")) {
@@ -403,7 +412,7 @@ fn not_applied<T: Tree>(id: &ObjectId, node: &T) -> Option<String> {
 }
 
 /// A digest of what an object says.
-fn digest<T: Tree>(node: &T) -> u64 {
+pub(super) fn digest<T: Tree>(node: &T) -> u64 {
     let mut json = node.to_json();
     json.sort_all_objects();
     let hash = blake3::hash(json.to_string().as_bytes());
@@ -437,7 +446,7 @@ fn controller<T: Tree>(id: ObjectId, node: &T, origin: Origin) -> Controller {
     let pod = node.member("spec").and_then(|s| s.member("template")).and_then(|t| t.member("spec"));
     let containers = items(pod.and_then(|p| p.member("containers"))).iter();
     let args = containers.flat_map(|c| items(c.member("args"))).filter_map(|a| Some((a.text()?.into(), a.place())));
-    Controller { args: args.collect(), origin, id }
+    Controller { target: Text::default(), args: args.collect(), origin, id }
 }
 
 /// Whether a document is a Kustomize overlay or component, and no object.

@@ -62,6 +62,8 @@ pub const PATCHED: &str = "Flux's controllers";
 pub struct Controller {
     /// What it is: a Deployment.
     pub id: ObjectId,
+    /// For a patch, the pattern of the names that it is for; all of Flux's controllers where it is empty.
+    pub target: Text,
     /// Its arguments, each with its place.
     pub args: Vec<(Text, Option<Place>)>,
     /// Where it comes from.
@@ -126,6 +128,12 @@ impl Referrer {
 }
 
 impl Controller {
+    /// Whether a patch is for a controller: its target's name is a regular expression, as `(a|b)`.
+    pub fn patches(&self, name: &str) -> bool {
+        let names = self.target.trim_matches(['(', ')', '^', '$']);
+        self.id.name == PATCHED && (names.is_empty() || names == ".*" || names.split('|').any(|n| n.trim() == name))
+    }
+
     /// The value of a flag, `true` where it stands alone; the last one counts.
     pub fn flag(&self, name: &str) -> Option<(&str, Option<Place>)> {
         self.args.iter().rev().find_map(|(arg, place)| {

@@ -94,11 +94,13 @@ pub fn read(sources: &Sources, ids: &[SourceId]) -> Reading {
             for document in documents {
                 if is_kustomization(path, &document.root) {
                     for patch in items(document.root.get("patches")).iter().filter(|p| is_controllers(p)) {
-                        flags(sources, patch, &mut facts);
+                        let name = patch.get("target").and_then(|t| t.get("name")).and_then(Node::as_str);
+                        flags(sources, patch, name.unwrap_or_default(), &mut facts);
                     }
                 } else if patched.contains(path) {
                     if is_controllers_patch(&document.root) {
-                        flags(sources, &document.root, &mut facts);
+                        let name = document.root.get("metadata").and_then(|m| m.get("name")).and_then(Node::as_str);
+                        flags(sources, &document.root, name.unwrap_or_default(), &mut facts);
                     }
                 } else if !matches!(document.root.value, Kind::Null) {
                     object(&document.root, false, &mut facts, &mut faults);
@@ -143,8 +145,12 @@ fn is_kustomization(path: &str, root: &Node) -> bool {
 
 /// What of an overlay changes the objects that it lists, but for the arguments of Flux's controllers.
 fn transforms(root: &Node) -> Option<(String, Place)> {
-    const CHANGING: [&str; 14] = [
+    const CHANGING: [&str; 18] = [
         "namespace",
+        "labels",
+        "commonLabels",
+        "commonAnnotations",
+        "configurations",
         "namePrefix",
         "nameSuffix",
         "components",
@@ -197,7 +203,7 @@ fn is_controllers_patch(root: &Node) -> bool {
 }
 
 /// Arguments of Flux's controllers that a patch sets, as `fluxcd.io/flux/installation/configuration/multitenancy` shows.
-fn flags(sources: &Sources, node: &Node, facts: &mut Facts) {
+fn flags(sources: &Sources, node: &Node, target: &str, facts: &mut Facts) {
     let mut texts = Vec::new();
     strings(node, &mut texts);
     for (text, place) in texts {
@@ -221,7 +227,12 @@ fn flags(sources: &Sources, node: &Node, facts: &mut Facts) {
                 name: PATCHED.into(),
             };
             let origin = Origin { input: Input::Manifest, place: at };
-            facts.controllers.push(Controller { id, args: vec![(Text::from(word), Some(at))], origin });
+            facts.controllers.push(Controller {
+                id,
+                target: target.into(),
+                args: vec![(Text::from(word), Some(at))],
+                origin,
+            });
         }
     }
 }

@@ -91,6 +91,8 @@ pub struct Cluster {
     pub closed: bool,
     /// What could not be read: nothing is proven beside it.
     pub blind: Vec<Diagnostic>,
+    /// The digest of what stands in no text: snapshots.
+    pub beside: [u8; 32],
     /// Whether objects of a snapshot were set aside for what the other inputs say of them.
     pub overtaken: bool,
     /// Objects that two inputs define: the second, and the first.
@@ -118,6 +120,8 @@ pub struct Parts {
     pub closed: bool,
     /// What could not be read.
     pub blind: Vec<Diagnostic>,
+    /// The digest of what stands in no text: snapshots.
+    pub beside: [u8; 32],
 }
 
 impl Cluster {
@@ -223,6 +227,7 @@ impl Cluster {
             facts: parts.facts,
             closed: parts.closed,
             blind: parts.blind,
+            beside: parts.beside,
             overtaken,
             defined_twice,
             by_name,

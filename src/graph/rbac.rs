@@ -196,16 +196,22 @@ impl Subject {
     }
 
     /// Reads `user:NAME`, `group:NAME`, `serviceaccount:NAMESPACE:NAME` (or `sa:`), or a user's name as it is.
-    pub fn parse(text: &str) -> Self {
-        let account =
-            |rest: &str| rest.split_once([':', '/']).map(|(ns, name)| Self::ServiceAccount(ns.into(), name.into()));
+    ///
+    /// # Errors
+    /// A service account without its two parts.
+    pub fn parse(text: &str) -> Result<Self, String> {
         let parsed = match text.split_once(':') {
-            Some(("user", name)) => Some(Self::User(name.into())),
-            Some(("group", name)) => Some(Self::Group(name.into())),
-            Some(("serviceaccount" | "sa", rest)) => account(rest),
-            _ => None,
+            Some(("user", name)) => Self::User(name.into()),
+            Some(("group", name)) => Self::Group(name.into()),
+            Some(("serviceaccount" | "sa", rest)) => {
+                let parts = rest.split_once([':', '/']).filter(|(ns, name)| !ns.is_empty() && !name.is_empty());
+                let (namespace, name) = parts
+                    .ok_or_else(|| format!("`{text}` names no service account: write serviceaccount:NAMESPACE:NAME"))?;
+                Self::ServiceAccount(namespace.into(), name.into())
+            }
+            _ => Self::User(text.into()),
         };
-        parsed.unwrap_or_else(|| Self::User(text.into())).canonical()
+        Ok(parsed.canonical())
     }
 
     /// The groups that it is in by itself.

@@ -9,6 +9,7 @@ use crate::graph::labels::{Labels, TooLarge};
 use crate::graph::network::{Direction, Port};
 use crate::graph::rbac::{Grant, Request, Subject};
 use crate::source::Place;
+use crate::value::Text;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 /// A step of a chain: where it is allowed, and what is done.
@@ -28,6 +29,7 @@ pub enum Ask<'a> {
 pub fn can(cluster: &Cluster, subject: &Subject, ask: &Ask<'_>, direct: bool) -> Option<Vec<Step>> {
     let mut seen: BTreeSet<Subject> = BTreeSet::from([subject.clone()]);
     let mut queue: VecDeque<(Subject, Vec<Step>)> = VecDeque::from([(subject.clone(), Vec::new())]);
+    let mut accounts: Option<Accounts> = None;
     while let Some((subject, steps)) = queue.pop_front() {
         let who = with_groups(&subject);
         let grant = match ask {
@@ -42,13 +44,12 @@ pub fn can(cluster: &Cluster, subject: &Subject, ask: &Ask<'_>, direct: bool) ->
         if direct {
             continue;
         }
-        for (namespace, step) in becomes(cluster, &who) {
-            for account in accounts(cluster, &namespace) {
-                if seen.insert(account.clone()) {
-                    let mut steps = steps.clone();
-                    steps.push((step.0, format!("{} and so acts as {account}", step.1)));
-                    queue.push_back((account, steps));
-                }
+        let accounts = accounts.get_or_insert_with(|| self::accounts(cluster));
+        for (account, step) in becomes(cluster, &who, accounts) {
+            if seen.insert(account.clone()) {
+                let mut steps = steps.clone();
+                steps.push((step.0, format!("{} and so acts as {account}", step.1)));
+                queue.push_back((account, steps));
             }
         }
     }
@@ -72,37 +73,49 @@ fn granted(who: &[Subject], grant: &Grant<'_>) -> Vec<Step> {
     ]
 }
 
-/// The namespaces whose service accounts some subjects can act as, and how.
-fn becomes(cluster: &Cluster, who: &[Subject]) -> BTreeMap<String, Step> {
-    let mut found = BTreeMap::new();
+/// The service accounts that some subjects can act as, and how: those that are there, and those that a binding names.
+fn becomes(cluster: &Cluster, who: &[Subject], accounts: &Accounts) -> Vec<(Subject, Step)> {
+    let mut found = Vec::new();
     for subject in who {
         for binding in cluster.rbac.bindings_of(subject) {
             let Some(role) = cluster.rbac.role(binding) else { continue };
-            let Some(power) = BECOME_ACCOUNT.iter().find(|p| p.of(&role.rules).is_some()) else { continue };
-            let text =
-                |namespace: &str| format!("{subject} {} in `{namespace}` ({}),", power.says, binding.id.called());
-            if binding.id.namespace.is_empty() {
-                for namespace in &cluster.namespaces {
-                    found
-                        .entry(namespace.name.to_string())
-                        .or_insert_with(|| (binding.origin.place, text(&namespace.name)));
+            for power in &BECOME_ACCOUNT {
+                let Some(rule) = power.of(&role.rules) else { continue };
+                // Of a token or an impersonation, the names of a rule are the accounts'; of a pod, they are not.
+                let by_name = power.says.contains("token") || power.says.contains("impersonates");
+                let named = |account: &&Text| !by_name || rule.names.is_empty() || rule.names.contains(account);
+                let homes: Vec<(&Text, &Vec<Text>)> = match binding.id.namespace.as_str() {
+                    "" => accounts.iter().collect(),
+                    home => accounts.get_key_value(home).into_iter().collect(),
+                };
+                for (home, names) in homes {
+                    let text = format!("{subject} {} in `{home}` ({}),", power.says, binding.id.called());
+                    for name in names.iter().filter(named) {
+                        let account = Subject::ServiceAccount(home.clone(), name.clone());
+                        found.push((account, (binding.origin.place, text.clone())));
+                    }
                 }
-            } else {
-                let namespace = binding.id.namespace.to_string();
-                found.entry(namespace).or_insert_with(|| (binding.origin.place, text(&binding.id.namespace)));
             }
         }
     }
     found
 }
 
-/// The service accounts of a namespace: those that are there, and those that a binding names.
-fn accounts(cluster: &Cluster, namespace: &str) -> BTreeSet<Subject> {
-    let there = cluster.facts.accounts.iter().filter(|a| a.id.namespace == namespace);
-    let there = there.map(|a| Subject::ServiceAccount(a.id.namespace.clone(), a.id.name.clone()));
-    let bound =
-        cluster.rbac.subjects().filter(|s| matches!(s, Subject::ServiceAccount(n, _) if n == namespace)).cloned();
-    there.chain(bound).collect()
+/// The names of service accounts, by namespace.
+type Accounts = BTreeMap<Text, Vec<Text>>;
+
+fn accounts(cluster: &Cluster) -> Accounts {
+    let there = cluster.facts.accounts.iter().map(|a| (a.id.namespace.clone(), a.id.name.clone()));
+    let bound = cluster.rbac.subjects().filter_map(|s| match s {
+        Subject::ServiceAccount(namespace, name) => Some((namespace.clone(), name.clone())),
+        _ => None,
+    });
+    let all: BTreeSet<(Text, Text)> = there.chain(bound).collect();
+    let mut accounts = Accounts::new();
+    for (namespace, name) in all {
+        accounts.entry(namespace).or_default().push(name);
+    }
+    accounts
 }
 
 /// One end of a connection that is asked for.
@@ -112,6 +125,8 @@ pub struct Asked {
     pub namespace: u32,
     /// The pod's labels, where one is named.
     pub labels: Option<Labels>,
+    /// Whether it uses its node's network.
+    pub host_network: bool,
 }
 
 /// The answer about a connection.
@@ -121,6 +136,8 @@ pub enum Route {
     Open(Vec<Step>),
     /// It does not, because of these.
     Blocked(Vec<Step>),
+    /// It cannot be told, because of these.
+    Unknown(Vec<Step>),
 }
 
 /// Whether a pod can send to another: of a namespace, any that may come.
@@ -128,6 +145,34 @@ pub enum Route {
 /// # Errors
 /// The selectors are too many to tell.
 pub fn reach(cluster: &Cluster, from: &Asked, to: &Asked, port: Option<&Port>) -> Result<Route, TooLarge> {
+    let mut unread: Vec<Step> = cluster.blind.iter().map(|d| (d.place, d.message.clone())).collect();
+    for end in [from, to] {
+        let namespace = &cluster.namespaces[end.namespace as usize];
+        if namespace.murky {
+            let others = cluster
+                .facts
+                .other_policies
+                .iter()
+                .filter(|t| t.id.namespace.is_empty() || t.id.namespace == namespace.name);
+            unread.extend(others.map(|t| {
+                (t.origin.place, format!("{} has a say in `{}`, and is not evaluated", t.id.called(), namespace.name))
+            }));
+            let riddles = cluster.facts.riddles.iter().filter(|r| r.id.namespace == namespace.name);
+            unread.extend(
+                riddles.map(|r| (r.origin.place, format!("{} cannot be understood: {}", r.id.called(), r.reason))),
+            );
+        }
+        if end.host_network {
+            unread.push((
+                namespace.origin.map_or_else(|| first_place(cluster), |o| o.place),
+                format!("a pod of `{}` uses its node's network: no policy governs it", namespace.name),
+            ));
+        }
+    }
+    if !unread.is_empty() {
+        unread.truncate(5);
+        return Ok(Route::Unknown(unread));
+    }
     let reach = Reach::new(cluster);
     let name = |end: &Asked| cluster.namespaces[end.namespace as usize].name.clone();
     let labels = [from.labels.as_ref(), to.labels.as_ref()];

@@ -2,15 +2,23 @@
 
 use super::plural;
 use crate::diagnostic::Diagnostic;
+use crate::graph::Cluster;
 use crate::isolation::{MODEL, Plane, Proof, Verdict};
 use crate::source::{Place, Sources};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
-/// The digest of what a proof was made of: every text's path and bytes.
-pub fn digest(sources: &Sources) -> String {
+/// The digest of what a proof was made of: every text's path and bytes, snapshots, and which namespaces are whose.
+pub fn digest(sources: &Sources, clusters: &[Cluster]) -> String {
     let mut hasher = blake3::Hasher::new();
+    for cluster in clusters {
+        hasher.update(cluster.name.as_bytes()).update(&cluster.beside);
+        for tenant in &cluster.tenants {
+            hasher.update(tenant.name.as_bytes()).update(&[0]);
+            tenant.namespaces.iter().for_each(|n| _ = hasher.update(n.as_bytes()).update(&[1]));
+        }
+    }
     for (_, source) in sources.iter().filter(|(_, s)| !s.text.is_empty() && s.path != "tenantry.lock") {
         hasher.update(source.path.as_bytes()).update(&[0]).update(source.text.as_bytes()).update(&[0]);
     }

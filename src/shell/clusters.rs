@@ -148,7 +148,7 @@ fn gather(sources: &Sources, also: &[Manifests], cluster: Option<&str>) -> graph
     let reading = graph::read(sources, &ids);
     let mut faults = reading.faults;
     faults.extend(also.iter().filter(ours).flat_map(|m| m.faults.iter().cloned()));
-    graph::Beside { facts: reading.facts, faults, closed: false }
+    graph::Beside { facts: reading.facts, faults, closed: false, bytes: Vec::new() }
 }
 
 fn snapshots(
@@ -174,8 +174,10 @@ fn snapshots(
         let text = std::fs::read_to_string(&full).map_err(Fault::io(&full))?;
         let place = sources.add_path(path);
         let facts = graph::read_snapshot(&text, place).map_err(|e| Fault::Usage(format!("--snapshot {path}: {e}")))?;
-        // It closes the world only where it holds what decides: bindings of the whole cluster are always there.
-        all.closed |= facts.bindings.iter().any(|b| b.id.namespace.is_empty());
+        // It closes the world only where it holds every kind that decides: each cluster has some of each.
+        let has = |kind: &str| facts.objects.iter().any(|t| t.id.kind == kind);
+        all.closed |= ["Role", "RoleBinding", "ClusterRole", "ClusterRoleBinding"].iter().all(|kind| has(kind));
+        all.bytes.extend(text.as_bytes());
         all.facts.append(facts);
     }
     Ok(())

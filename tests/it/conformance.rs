@@ -121,7 +121,7 @@ fn request(value: &Value) -> Request<'_> {
 
 /// A user and its groups.
 fn who(value: &Value) -> Vec<Subject> {
-    let user = Subject::parse(&format!("user:{}", text(value, "user")));
+    let user = Subject::parse(&format!("user:{}", text(value, "user"))).expect("a user");
     let groups = list(&value["groups"]).iter().map(|g| Subject::Group(g.as_str().expect("a name").into()));
     std::iter::once(user).chain(groups).collect()
 }

@@ -117,10 +117,31 @@ fn a_snapshot_closes_the_world() {
         report["clusters"][0]["planes"][0]["assumptions"].get("no-other-grants").is_some()
     };
     assert!(rests_on_grants(), "a list of namespaces says nothing of grants");
-    let nobody = r#"{"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRoleBinding", "metadata": {"name": "nobody"},
-        "roleRef": {"kind": "ClusterRole", "name": "view"}, "subjects": []}"#;
+    let rbac = |kind: &str, more: &str| {
+        format!(r#"{{"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "{kind}", "metadata": {{"name": "x"{more}"#)
+    };
+    let nobody =
+        rbac("ClusterRoleBinding", r#"}, "roleRef": {"kind": "ClusterRole", "name": "view"}, "subjects": []}"#);
+    sandbox.write("cluster.json", list(&format!("{node}, {nobody}")));
+    assert!(rests_on_grants(), "nor does one kind of four say it");
+    let nobody = [
+        nobody,
+        rbac("ClusterRole", r#"}, "rules": []}"#),
+        rbac("Role", r#", "namespace": "kube-system"}, "rules": []}"#),
+        rbac(
+            "RoleBinding",
+            r#", "namespace": "kube-system"}, "roleRef": {"kind": "Role", "name": "x"}, "subjects": []}"#,
+        ),
+    ]
+    .join(", ");
     sandbox.write("cluster.json", list(&format!("{node}, {nobody}")));
     assert!(!rests_on_grants());
+    // Another snapshot, other inputs.
+    let inputs =
+        || json(&sandbox.run(&["prove", "--snapshot", "cluster.json", "--format", "json"]).out)["inputs"].clone();
+    let first = inputs();
+    sandbox.write("cluster.json", list(&format!("{node}, {nobody}, {}", node.replace("kube-system", "kube-public"))));
+    assert_ne!(inputs(), first);
     // What the specs say of an object comes before what a snapshot has of it: that it converges is assumed.
     let old = r#"{"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "a"}}"#;
     sandbox.write("cluster.json", list(&format!("{node}, {nobody}, {old}")));
@@ -233,6 +254,52 @@ fn sarif_points_at_what_it_names() {
         "{}",
         ran.out
     );
+}
+
+/// Whose way out has too many selectors to tell is not taken for closed.
+#[test]
+fn what_is_too_large_is_unknown() {
+    let base = std::fs::read_to_string(root().join("fixtures/isolation/base.yaml")).expect("base.yaml");
+    // No choice of labels is found quickly: each pair of policies shares a key, and the last two contradict each other.
+    let mut more = String::from(
+        "---\napiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {name: in, namespace: green}\nspec: {podSelector: {}, ingress: [{from: [{namespaceSelector: {}}]}]}\n---\napiVersion: v1\nkind: Namespace\nmetadata: {name: red, labels: {tenant: red, pod-security.kubernetes.io/enforce: restricted}}\n",
+    );
+    for n in 0..40 {
+        more.push_str(&format!(
+            "---\napiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {{name: p{n}, namespace: red}}\nspec:\n  policyTypes: [Egress]\n  podSelector: {{matchExpressions: [{{key: k{n}, operator: Exists}}, {{key: l{n}, operator: Exists}}]}}\n"
+        ));
+    }
+    more.push_str("---\napiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {name: last, namespace: red}\nspec:\n  policyTypes: [Egress]\n  podSelector: {matchExpressions: [{key: z, operator: Exists}, {key: y, operator: Exists}, {key: x, operator: Exists}]}\n---\napiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {name: z, namespace: red}\nspec:\n  policyTypes: [Egress]\n  podSelector: {matchExpressions: [{key: z, operator: DoesNotExist}, {key: z, operator: DoesNotExist}, {key: y, operator: DoesNotExist}, {key: x, operator: DoesNotExist}]}\n---\napiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {name: y, namespace: red}\nspec:\n  policyTypes: [Egress]\n  podSelector: {matchExpressions: [{key: z, operator: Exists}, {key: y, operator: DoesNotExist}, {key: x, operator: Exists}, {key: w, operator: Exists}]}\n");
+    let sandbox = Sandbox::with(&[("m/base.yaml", &base), ("m/more.yaml", &more)]);
+    let ran = sandbox.run(&["prove", "--also", "m", "--group-by", "tenant", "--format", "json"]);
+    let network = verdict(&json(&ran.out), "network");
+    assert!(network == "refuted" || network == "unknown", "{network}");
+    assert_eq!(ran.code, 1);
+}
+
+/// The tree beside its own specs defines nothing anew; a question over what was not read is not answered.
+#[test]
+fn what_was_not_read_is_not_answered_for() {
+    let sandbox = two_tenants();
+    assert_eq!(sandbox.run(&["render"]).code, 0);
+    let ran = sandbox.run(&["prove", "--also", "rendered"]);
+    assert!(ran.code == 0 && !ran.out.contains("second-definition"), "{}", ran.out);
+    sandbox.write(
+        "also/x.yaml",
+        "apiVersion: cilium.io/v2\nkind: CiliumNetworkPolicy\nmetadata: {name: x, namespace: b}\nspec: {}\n",
+    );
+    let ran = sandbox.run(&["reach", "a", "b", "--also", "also"]);
+    assert!(ran.code == 1 && ran.out.contains("prod: unknown") && ran.out.contains("also/x.yaml:1:1"), "{ran:?}");
+    sandbox
+        .write("also/y.yaml", "apiVersion: rbac.authorization.k8s.io/v1\nkind: Role\nmetadata: {name: x}\nrules: []\n");
+    let ran = sandbox.run(&["can", "group:a-admins", "get", "nodes", "--also", "also"]);
+    assert!(ran.code == 1 && ran.out.contains("unknown") && ran.out.contains("also/y.yaml"), "{ran:?}");
+    assert_eq!(sandbox.run(&["can", "sa:b", "get", "nodes"]).code, 2);
+    // An edge that specs declare excuses no more than what they declare.
+    std::fs::remove_dir_all(sandbox.path().join("also")).expect("a folder");
+    sandbox.write("also/wide.yaml", "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {name: wide, namespace: b}\nspec: {podSelector: {}, ingress: [{from: [{namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: a}}}]}]}\n---\napiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {name: wide, namespace: a}\nspec: {podSelector: {}, policyTypes: [Egress], egress: [{to: [{namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: b}}}]}]}\n");
+    let ran = sandbox.run(&["prove", "--also", "also"]);
+    assert!(ran.code == 1 && ran.out.contains("network/cross-tenant-ingress"), "{}", ran.out);
 }
 
 #[test]

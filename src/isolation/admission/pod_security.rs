@@ -39,6 +39,7 @@ pub const ENFORCE: &str = "pod-security.kubernetes.io/enforce";
 static POD_MAKERS: Power = Power {
     says: "makes pods",
     asks: &[
+        ("", &["pods/ephemeralcontainers"], &["update", "patch"]),
         ("argoproj.io", &["rollouts", "workflows", "cronworkflows"], &["create", "update", "patch"]),
         ("tekton.dev", &["taskruns", "pipelineruns"], &["create", "update", "patch"]),
         ("kubevirt.io", &["virtualmachines", "virtualmachineinstances"], &["create", "update", "patch"]),
@@ -59,7 +60,7 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
     let mut creators: BTreeMap<&Text, (&Binding, &Subject)> = BTreeMap::new();
     for (_, binding, role, subject) in own_grants(cluster) {
         let makes = |p: &&Power| p.of(&role.rules).is_some();
-        if [&BECOME_ACCOUNT[0], &BECOME_ACCOUNT[3], &BECOME_ACCOUNT[4], &POD_MAKERS].iter().any(makes) {
+        if [&BECOME_ACCOUNT[0], &BECOME_ACCOUNT[4], &POD_MAKERS].iter().any(makes) {
             creators.entry(&binding.id.namespace).or_insert((binding, subject));
         }
     }

@@ -37,10 +37,10 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
         let home = cluster.owner(&binding.id.namespace);
         let inside = !binding.id.namespace.is_empty()
             && !binding.role.0.is_empty()
-            && binding
-                .subjects
-                .iter()
-                .all(|(s, _)| cluster.holder(s).is_none_or(|t| home == crate::graph::Owner::Tenant(t)));
+            && binding.subjects.iter().all(|(s, _)| {
+                super::power::wide(s).is_none()
+                    && cluster.holder(s).is_none_or(|t| home == crate::graph::Owner::Tenant(t))
+            });
         let finding = match inside {
             true => Finding::warning(&DANGLING_ROLE, place, message),
             false => Finding::unknown(&DANGLING_ROLE, place, message),

@@ -204,8 +204,8 @@ pub fn weight(rules: &[Rule]) -> Weight {
 fn weigh(rule: &Rule) -> Weight {
     if rule.resources.is_empty() {
         // Version, health and discovery everybody may know; metrics, logs and profiles are the control plane's.
-        const OPEN: [&str; 8] =
-            ["/api", "/apis", "/healthz", "/livez", "/readyz", "/version", "/openapi", "/.well-known"];
+        const OPEN: [&str; 9] =
+            ["/api", "/apis", "/healthz", "/livez", "/readyz", "/version", "/openapi", "/openid", "/.well-known"];
         let open = |u: &Text| {
             OPEN.iter().any(|open| {
                 u.strip_prefix(open).is_some_and(|r| r.is_empty() || r.starts_with('/')) || *u == format!("{open}*")

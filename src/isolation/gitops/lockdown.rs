@@ -59,12 +59,13 @@ const AS_ITSELF: &str = "what names no service account is applied as a cluster-a
 pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
     let mut missing: BTreeSet<String> = BTreeSet::new();
     let mut reported: BTreeSet<Place> = BTreeSet::new();
+    let writers = writers(cluster);
     for (name, flag, follows) in NEEDED {
         // Its Deployment, and shards of it; and what patches of overlays set for all of Flux's.
         let is_it = |c: &&Controller| c.id.name == name || c.id.name.starts_with(&format!("{name}-"));
         let platforms = |c: &&Controller| tenant_of(cluster, &c.id.namespace).is_none();
         let deployed: Vec<&Controller> = cluster.facts.controllers.iter().filter(is_it).filter(platforms).collect();
-        let patches = || cluster.facts.controllers.iter().filter(|c| c.id.name == PATCHED);
+        let patches = || cluster.facts.controllers.iter().filter(|c| c.patches(name));
         let patched = patches().filter_map(|c| c.flag(flag).map(|(value, place)| (c, value, place))).next_back();
         let set: Vec<Setting<'_>> = match (patched, deployed.is_empty()) {
             (Some((patch, value, place)), _) => vec![(patch, Some((value, place)))],
@@ -87,7 +88,6 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
             }
             let said = value.map_or_else(|| format!("without --{flag}"), |(value, _)| format!("with --{flag}={value}"));
             let message = format!("{} runs {said}: {follows}", controller.id.name);
-            let writers = writers(cluster);
             let who = match writers.len() {
                 0 => "whoever may write Flux objects".to_owned(),
                 _ => format!("tenants that may write Flux objects ({})", some(writers.iter().map(|w| w.as_str()))),

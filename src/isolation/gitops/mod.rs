@@ -25,6 +25,7 @@ use crate::value::Text;
 
 /// Every rule of the plane.
 pub fn check(cluster: &Cluster, out: &mut Findings<'_>) {
+    out.assume("no-other-syncs", "nothing applies more than the objects of GitOps engines that the inputs hold");
     no_service_account::check(cluster, out);
     cross_namespace::check(cluster, out);
     foreign_target::check(cluster, out);

@@ -131,7 +131,7 @@ pub(super) fn check(
                 });
             } else if guests.admitted > guests.declared {
                 let message = format!(
-                    "{} lets {} namespaces of others into `{}` of tenant `{}`; so far none of their pods can get out to it",
+                    "{} lets {} or more namespaces of others into `{}` of tenant `{}`; so far none of their pods can get out to it",
                     policy.id.called(),
                     guests.admitted - guests.declared,
                     namespace.name,

@@ -31,9 +31,8 @@ pub fn check(cluster: &Cluster, out: &mut Findings<'_>) -> usize {
             "pods have private addresses (RFC 1918, 100.64.0.0/10, fc00::/7): podCIDRs says better",
         );
     }
-    if !cluster.facts.other_policies.is_empty() || cluster.closed {
-        // What is not among the inputs is not known either.
-    } else {
+    // Where there are some, they are unknown already.
+    if cluster.facts.other_policies.is_empty() {
         out.assume("no-other-policies", "no policy of another kind lets in more than what the inputs hold");
     }
     unread_policy::check(cluster, out);
@@ -51,7 +50,7 @@ fn declared(cluster: &Cluster) -> BTreeSet<(u32, u32)> {
     edges.filter_map(|(from, to)| Some((cluster.namespace(from)?, cluster.namespace(to)?))).collect()
 }
 
-/// The namespaces of tenants whose policies are all read.
+/// The namespaces of tenants.
 fn owned(cluster: &Cluster) -> impl Iterator<Item = (u32, u32, &Namespace)> {
     cluster.namespaces.iter().enumerate().filter_map(|(at, namespace)| match namespace.owner {
         Owner::Tenant(tenant) => Some((at as u32, tenant, namespace)),

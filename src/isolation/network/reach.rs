@@ -6,7 +6,7 @@
 use super::ways::{Shape, Way, Where, ways};
 use crate::graph::labels::{Labels, TooLarge};
 use crate::graph::network::{Direction, Port};
-use crate::graph::{Cluster, Owner};
+use crate::graph::{Cluster, Input, Owner};
 use rayon::prelude::*;
 use std::collections::{BTreeSet, HashMap};
 
@@ -29,6 +29,8 @@ pub struct Reach<'a> {
     groups: Vec<Group<'a>>,
     /// The namespaces with a way to few, by where it leads.
     few: HashMap<u32, Vec<u32>>,
+    /// Namespaces whose ways out could not be told.
+    untold: Vec<u32>,
 }
 
 /// Who comes in by one way.
@@ -68,9 +70,13 @@ impl<'a> Reach<'a> {
         let mut few: HashMap<u32, Vec<u32>> = HashMap::new();
         let mut groups: Vec<Group<'a>> = Vec::new();
         let mut known: HashMap<Vec<(Where, Shape<'a>)>, usize> = HashMap::new();
+        let mut untold = Vec::new();
         for (from, ways) in outs.iter().enumerate() {
             if cluster.namespaces[from].owner == Owner::Platform {
                 continue;
+            }
+            if ways.is_none() {
+                untold.push(from as u32);
             }
             let mut many: BTreeSet<(Where, Shape<'a>)> = BTreeSet::new();
             for way in ways.iter().flatten() {
@@ -97,7 +103,7 @@ impl<'a> Reach<'a> {
                 groups[at].members.push(from as u32);
             }
         }
-        Self { cluster, outs, ins, groups, few }
+        Self { cluster, outs, ins, groups, few, untold }
     }
 
     /// The ways into a namespace; nothing where it could not be told.
@@ -141,6 +147,20 @@ impl<'a> Reach<'a> {
         Ok(None)
     }
 
+    /// Whether an edge is there by what specs declare alone: policies that are rendered, at both ends.
+    fn by_both_specs(&self, from: u32, to: u32, entrance: &Way<'a>) -> Result<bool, TooLarge> {
+        let rendered = |way: &Way<'a>| way.by.is_some_and(|(policy, _)| policy.origin.input == Input::Rendered);
+        if !rendered(entrance) {
+            return Ok(false);
+        }
+        for exit in self.ways_out(from).ok_or(TooLarge)?.iter().filter(|w| w.place.has(to) && !rendered(w)) {
+            if exit.shape.meets(&entrance.shape)? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
     /// Who comes into a namespace by one of its ways in. `declared` tells the edges that both sides declare.
     ///
     /// # Errors
@@ -167,11 +187,14 @@ impl<'a> Reach<'a> {
                 }
             }
         } else {
-            let all = match &entrance.place {
-                Where::Anywhere => self.cluster.namespaces.len(),
-                Where::In(list) => list.len(),
+            if self.untold.iter().any(|from| foreign(from) && entrance.place.has(*from)) {
+                return Err(TooLarge);
+            }
+            let others = |from: &u32| foreign(from);
+            guests.admitted = match &entrance.place {
+                Where::Anywhere => (0..self.cluster.namespaces.len() as u32).filter(others).take(MANY).count(),
+                Where::In(list) => list.iter().filter(|f| others(f)).count(),
             };
-            guests.admitted = all.saturating_sub(1);
             for group in &self.groups {
                 let mut open = false;
                 for (place, shape) in &group.ways {
@@ -212,7 +235,7 @@ impl<'a> Reach<'a> {
             }
         }
         for from in exits {
-            if declared.contains(&(from, to)) {
+            if declared.contains(&(from, to)) && self.by_both_specs(from, to, entrance)? {
                 guests.declared += 1;
             } else {
                 guests.namespaces += 1;

@@ -21,7 +21,7 @@ const GROUPS: [(&str, &[&str]); 8] = [
 pub fn run(cli: &Cli, args: &Can) -> Result<Outcome, Fault> {
     output::formats(cli, &[Format::Text])?;
     let clusters = clusters::read(cli, &args.beside)?;
-    let subject = Subject::parse(&args.subject);
+    let subject = Subject::parse(&args.subject).map_err(Fault::Usage)?;
     let (resource, subresource) = args.resource.split_once('/').unwrap_or((&args.resource, ""));
     let (resource, group) = match resource.split_once('.') {
         Some((resource, group)) => (resource, group),
@@ -50,6 +50,11 @@ pub fn run(cli: &Cli, args: &Can) -> Result<Outcome, Fault> {
                 any = true;
                 output::data(&said("yes"))?;
                 clusters::chain(&clusters.sources, &steps)?;
+            }
+            None if !cluster.blind.is_empty() => {
+                output::data(&said("unknown: nothing that was read allows it, and not everything could be read"))?;
+                let unread: Vec<_> = cluster.blind.iter().take(5).map(|d| (d.place, d.message.clone())).collect();
+                clusters::chain(&clusters.sources, &unread)?;
             }
             None => {
                 let bound =

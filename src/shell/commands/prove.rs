@@ -18,18 +18,25 @@ pub fn run(cli: &Cli, args: &Prove) -> Result<Outcome, Fault> {
     }
     let asked = output::formats(cli, &[Format::Text, Format::Json, Format::Github, Format::Sarif, Format::Markdown])?;
     let clusters = clusters::read(cli, &args.beside)?;
-    let proofs: Vec<Proof> = clusters.all.iter().map(isolation::prove).collect();
-    let digest = proof::digest(&clusters.sources);
+    let mut proofs: Vec<Proof> = clusters.all.iter().map(isolation::prove).collect();
+    let digest = proof::digest(&clusters.sources, &clusters.all);
     let mut findings = proof::findings(&clusters.sources, &proofs);
     if proofs.is_empty() {
         findings.clone_from(&clusters.findings);
     }
     let named = |list: &[String], id: &str| list.iter().any(|r| r == id || id.split('/').next() == Some(r));
-    findings.retain(|d| (args.only.is_empty() || named(&args.only, d.rule.id)) && !named(&args.skip, d.rule.id));
+    let shown = |id: &str| (args.only.is_empty() || named(&args.only, id)) && !named(&args.skip, id);
+    findings.retain(|d| shown(d.rule.id));
+    for proof in &mut proofs {
+        proof.findings.retain(|f| shown(f.diagnostic.rule.id));
+        proof.blind.retain(|d| shown(d.rule.id));
+    }
     let sources = &clusters.sources;
     let asked = if asked.is_empty() { vec![(Format::Text, None)] } else { asked };
     for (format, file) in &asked {
         let text = match format {
+            // Without a cluster there is only what is wrong with the fleet.
+            Format::Json if proofs.is_empty() => report::json(sources, &findings),
             Format::Json => proof::proof_json(sources, &proofs, &digest),
             Format::Github => report::github(sources, &findings),
             Format::Sarif => report::sarif(sources, &findings, VERSION),

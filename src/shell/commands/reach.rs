@@ -32,8 +32,11 @@ pub fn run(cli: &Cli, args: &Reach) -> Result<Outcome, Fault> {
                 output::data(&said("no"))?;
                 clusters::chain(&clusters.sources, &steps)?;
             }
+            Ok(Route::Unknown(steps)) => {
+                output::data(&said("unknown"))?;
+                clusters::chain(&clusters.sources, &steps)?;
+            }
             Err(_) => {
-                any = true;
                 output::data(&said("unknown: the selectors are too many to tell"))?;
             }
         }
@@ -47,14 +50,17 @@ pub fn run(cli: &Cli, args: &Reach) -> Result<Outcome, Fault> {
 fn end(cluster: &Cluster, text: &str) -> Result<Asked, String> {
     let (namespace, pod) = text.split_once('/').map_or((text, None), |(n, p)| (n, Some(p)));
     let at = cluster.namespace(namespace).ok_or_else(|| format!("there is no namespace `{namespace}`"))?;
+    let mut host_network = false;
     let labels = match pod {
         None => None,
         Some(pod) => {
             let found = cluster.facts.workloads.iter().find(|w| w.id.namespace == namespace && w.id.name == pod);
-            Some(found.ok_or_else(|| format!("`{namespace}` has no workload `{pod}`"))?.labels.clone())
+            let found = found.ok_or_else(|| format!("`{namespace}` has no workload `{pod}`"))?;
+            host_network = found.host_network;
+            Some(found.labels.clone())
         }
     };
-    Ok(Asked { namespace: at, labels })
+    Ok(Asked { namespace: at, labels, host_network })
 }
 
 fn port(text: &str) -> Result<Port, Fault> {
