@@ -103,7 +103,7 @@ fn settled(plane: &ControlPlane) -> String {
 
 #[test]
 fn subject_access_reviews_say_the_same() {
-    let Some(plane) = ControlPlane::get() else { return };
+    let Some((plane, _turn)) = ControlPlane::alone() else { return };
     let mut runner = TestRunner::deterministic();
     let mut dice = Dice(7);
     let (mut objects, mut namespaces) = (Vec::new(), BTreeSet::new());
@@ -214,7 +214,7 @@ fn subject_access_reviews_say_the_same() {
 /// What we say that Kubernetes makes by itself is what it makes.
 #[test]
 fn the_builtin_roles_are_the_servers() {
-    let Some(plane) = ControlPlane::get() else { return };
+    let Some((plane, _turn)) = ControlPlane::alone() else { return };
     let theirs = plane.kubectl(&[
         "get",
         "clusterroles,clusterrolebindings",

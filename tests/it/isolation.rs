@@ -17,7 +17,7 @@ fn folder() -> PathBuf {
 }
 
 /// The cluster of some manifests: the tenants are blue and green, by the label of their namespaces.
-fn cluster(texts: &[(String, String)]) -> (Sources, Cluster) {
+pub fn cluster(texts: &[(String, String)]) -> (Sources, Cluster) {
     let mut sources = Sources::default();
     let ids: Vec<SourceId> =
         texts.iter().map(|(path, text)| sources.add(Source::new(path.as_str(), text.as_str()))).collect();
@@ -40,12 +40,12 @@ fn cluster(texts: &[(String, String)]) -> (Sources, Cluster) {
     (sources, Cluster::new(parts, &|_, labels, _| labels.get("tenant").map(Into::into)))
 }
 
-fn base() -> (String, String) {
+pub fn base() -> (String, String) {
     ("base.yaml".into(), fs::read_to_string(folder().join("base.yaml")).expect("base.yaml"))
 }
 
 /// The objects of a text.
-fn objects(text: &str) -> Vec<Value> {
+pub fn objects(text: &str) -> Vec<Value> {
     let mut sources = Sources::default();
     let id = sources.add(Source::new("objects.yaml", text));
     let (documents, faults) = document::parse_foreign(id, sources.get(id));
@@ -54,14 +54,14 @@ fn objects(text: &str) -> Vec<Value> {
 }
 
 /// `Kind namespace/name`.
-fn named(object: &Value) -> String {
+pub fn named(object: &Value) -> String {
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let metadata = &object["metadata"];
     format!("{} {}/{}", text(&object["kind"]), text(&metadata["namespace"]), text(&metadata["name"]))
 }
 
 /// The base without some objects, which a case replaces or takes away.
-fn without(gone: &BTreeSet<String>) -> (String, String) {
+pub fn without(gone: &BTreeSet<String>) -> (String, String) {
     let (path, text) = base();
     let kept = objects(&text).into_iter().filter(|o| !gone.contains(&named(o)));
     (path, kept.map(|o| format!("---\n{o}\n")).collect())
@@ -134,21 +134,21 @@ fn the_base_is_clean() {
 }
 
 /// A way to break a clean fleet.
-struct Hole {
-    name: String,
-    finds: String,
-    add: Vec<Value>,
-    remove: Vec<String>,
+pub struct Hole {
+    pub name: String,
+    pub finds: String,
+    pub add: Vec<Value>,
+    pub remove: Vec<String>,
 }
 
 impl Hole {
     /// What it replaces or takes away.
-    fn changes(&self) -> BTreeSet<String> {
+    pub fn changes(&self) -> BTreeSet<String> {
         self.add.iter().map(named).chain(self.remove.iter().cloned()).collect()
     }
 }
 
-fn holes() -> Vec<Hole> {
+pub fn holes() -> Vec<Hole> {
     let mut sources = Sources::default();
     let text = fs::read_to_string(folder().join("holes.yaml")).expect("holes.yaml");
     let id = sources.add(Source::new("holes.yaml", text));

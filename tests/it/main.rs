@@ -21,5 +21,6 @@ mod readme;
 mod records;
 mod refused;
 mod render;
+mod replay;
 mod server;
 mod spec;

@@ -3,7 +3,7 @@
 use super::{Ran, free_ports, pipe, tool_or_say};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::OnceLock;
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 /// A running etcd and kube-apiserver.
@@ -19,6 +19,13 @@ impl ControlPlane {
     pub fn get() -> Option<&'static Self> {
         static ONE: OnceLock<Option<ControlPlane>> = OnceLock::new();
         ONE.get_or_init(|| Some(Self::start(&tool_or_say("control-plane")?))).as_ref()
+    }
+
+    /// The one, for a test that grants things in the whole cluster or asks what is granted: no two at once.
+    pub fn alone() -> Option<(&'static Self, MutexGuard<'static, ()>)> {
+        static TURN: Mutex<()> = Mutex::new(());
+        let plane = Self::get()?;
+        Some((plane, TURN.lock().unwrap_or_else(PoisonError::into_inner)))
     }
 
     fn start(bin: &Path) -> Self {
