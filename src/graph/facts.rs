@@ -130,8 +130,6 @@ pub struct Facts {
     pub unread_syncs: Vec<Thing>,
     /// ResourceQuotas that hold every pod of their namespace.
     pub quotas: Vec<Thing>,
-    /// LimitRanges.
-    pub limits: Vec<Thing>,
     /// What could not be understood.
     pub riddles: Vec<Riddle>,
     /// Kinds that no plane reads, as `Kind.group`, and how many objects of each there are.
@@ -154,7 +152,7 @@ const CONTROLLERS: [&str; 6] = [
 
 /// Kinds that hold data and grant nothing, by group.
 const PASSIVE: [(&str, &[&str]); 7] = [
-    ("", &["ConfigMap", "Secret", "Event", "PodTemplate"]),
+    ("", &["ConfigMap", "Secret", "Event", "LimitRange", "PodTemplate"]),
     ("policy", &["PodDisruptionBudget"]),
     ("autoscaling", &["HorizontalPodAutoscaler"]),
     ("coordination.k8s.io", &["Lease"]),
@@ -224,7 +222,6 @@ impl Facts {
                     self.quotas.push(thing);
                 }
             }
-            ("", "LimitRange") => self.limits.push(thing),
             ("kustomize.toolkit.fluxcd.io", "Kustomization")
             | ("helm.toolkit.fluxcd.io", "HelmRelease")
             | ("fluxcd.controlplane.io", "ResourceSet") => {
@@ -306,7 +303,6 @@ impl Facts {
             hooks,
             unread_syncs,
             quotas,
-            limits,
             riddles
         );
         for (kind, count) in other.unread {
@@ -342,7 +338,6 @@ impl Facts {
             hooks,
             unread_syncs,
             quotas,
-            limits,
             riddles
         );
     }

@@ -31,8 +31,6 @@ pub struct Reading {
     pub facts: Facts,
     /// What could not be read.
     pub faults: Vec<Diagnostic>,
-    /// Overlays: their patches are not applied.
-    pub overlays: usize,
 }
 
 /// The name of a file without its folders.
@@ -69,7 +67,6 @@ pub fn read(sources: &Sources, ids: &[SourceId]) -> Reading {
         .collect();
     let mut reading = Reading::default();
     for (path, root) in overlays() {
-        reading.overlays += 1;
         if let Some((what, place)) = transforms(root) {
             let message =
                 format!("{path} changes what it lists ({what}): what is applied is not what stands in the files");

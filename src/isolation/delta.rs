@@ -1,9 +1,12 @@
 //! What a change does to isolation: each way and each grant that a tenant gains or loses.
 //!
+//! Ways of the network, bindings, roles and Pod Security are compared; quotas, syncs, stores and hosts are not, and of a
+//! selector of pods only that there is one. A way that is narrowed to some of its ports shows as one lost and one gained.
 //! Lines are compared, not verdicts: a change that stays within what is proven still shows here, so that a reviewer sees
 //! what it opens.
 
 use super::admission::ENFORCE;
+use crate::graph::labels::{Selector, possible};
 use crate::graph::network::{Direction, Peer, Policy, Port, Ports, Rule};
 use crate::graph::rbac::{Role, uncovered};
 use crate::graph::{Cluster, Input, Namespace, Owner};
@@ -138,7 +141,9 @@ fn network(cluster: &Cluster, namespace: &Namespace, out: &mut BTreeSet<String>)
             Direction::Ingress => "<-",
             Direction::Egress => "->",
         };
-        if !governing.iter().any(|(p, _)| p.pods.is_everything()) {
+        let selectors: Vec<&Selector> = governing.iter().map(|(p, _)| &p.pods).collect();
+        // Where it cannot be told, it is said.
+        if !matches!(possible(&[], &selectors), Ok(None)) {
             out.insert(format!("`{}` {arrow} anything, for pods that no policy selects", namespace.name));
         }
         for (policy, rules) in governing {

@@ -13,6 +13,7 @@ pub mod data;
 pub mod delta;
 pub mod gitops;
 pub mod network;
+pub mod power;
 pub mod question;
 pub mod resources;
 

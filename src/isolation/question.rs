@@ -1,9 +1,9 @@
 //! The engines, asked one question: may a subject do something, by itself or as whom it can become; can one pod send to
 //! another.
 
-use super::api::power::BECOME_ACCOUNT;
 use super::at;
 use super::network::reach::Reach;
+use super::power::BECOME_ACCOUNT;
 use crate::graph::Cluster;
 use crate::graph::labels::{Labels, TooLarge};
 use crate::graph::network::{Direction, Port};

@@ -2,7 +2,7 @@ use super::{Findings, own_grants};
 use crate::diagnostic::rule;
 use crate::graph::Cluster;
 use crate::graph::rbac::{Binding, Role, Subject};
-use crate::isolation::api::power::Power;
+use crate::isolation::power::Power;
 use crate::isolation::{Finding, some};
 use crate::value::Text;
 use std::collections::{BTreeMap, BTreeSet};

@@ -3,7 +3,7 @@ use crate::diagnostic::rule;
 use crate::graph::rbac::{Binding, Subject};
 use crate::graph::{Cluster, Owner};
 use crate::isolation::Finding;
-use crate::isolation::api::power::{BECOME_ACCOUNT, Power};
+use crate::isolation::power::{BECOME_ACCOUNT, Power};
 use crate::value::Text;
 use std::collections::BTreeMap;
 

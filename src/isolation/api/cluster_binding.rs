@@ -1,8 +1,9 @@
-use super::{Findings, how, power};
+use super::{Findings, how};
 use crate::diagnostic::rule;
 use crate::graph::{Cluster, Input};
+use crate::isolation::power;
+use crate::isolation::power::Weight;
 use crate::isolation::{Finding, at};
-use power::Weight;
 
 rule! {
     /// A ClusterRoleBinding gives a tenant something in every namespace, or over the cluster.

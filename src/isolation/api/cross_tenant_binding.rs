@@ -1,6 +1,7 @@
-use super::{Findings, how, power};
+use super::{Findings, how};
 use crate::diagnostic::rule;
 use crate::graph::{Cluster, Owner};
+use crate::isolation::power;
 use crate::isolation::{Finding, at, tenant_of};
 
 rule! {

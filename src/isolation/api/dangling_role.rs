@@ -38,7 +38,7 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
         let inside = !binding.id.namespace.is_empty()
             && !binding.role.0.is_empty()
             && binding.subjects.iter().all(|(s, _)| {
-                super::power::wide(s).is_none()
+                crate::isolation::power::wide(s).is_none()
                     && cluster.holder(s).is_none_or(|t| home == crate::graph::Owner::Tenant(t))
             });
         let finding = match inside {

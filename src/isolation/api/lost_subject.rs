@@ -1,8 +1,8 @@
 use super::Findings;
-use super::power::{self, Weight};
 use crate::diagnostic::rule;
 use crate::graph::rbac::Subject;
 use crate::graph::{Cluster, Input};
+use crate::isolation::power::{self, Weight};
 use crate::isolation::{Finding, at};
 use crate::spec::fleet::FleetSpec;
 use crate::tenancy::reserved;

@@ -4,7 +4,6 @@ mod cluster_binding;
 mod cross_tenant_binding;
 mod dangling_role;
 mod lost_subject;
-pub mod power;
 mod shared_subject;
 mod wide_subject;
 
@@ -15,10 +14,10 @@ pub use lost_subject::LOST_SUBJECT;
 pub use shared_subject::SHARED_SUBJECT;
 pub use wide_subject::WIDE_SUBJECT;
 
+use super::power::BECOME_ACCOUNT;
 use super::{Finding, Findings};
 use crate::graph::Cluster;
 use crate::graph::rbac::Subject;
-use power::BECOME_ACCOUNT;
 
 /// Every rule of the plane.
 pub fn check(cluster: &Cluster, out: &mut Findings<'_>) {

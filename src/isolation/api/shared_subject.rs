@@ -33,7 +33,7 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
         }
         for (subject, place) in &binding.subjects {
             let people = matches!(subject, Subject::User(_) | Subject::Group(_));
-            if people && super::power::wide(subject).is_none() && cluster.holder(subject).is_none() {
+            if people && crate::isolation::power::wide(subject).is_none() && cluster.holder(subject).is_none() {
                 bound.entry(subject).or_default().entry(tenant).or_insert((at(*place, binding.origin), binding));
             }
         }

@@ -1,8 +1,9 @@
-use super::{Findings, power};
+use super::Findings;
 use crate::diagnostic::rule;
 use crate::graph::{Cluster, Input};
+use crate::isolation::power;
+use crate::isolation::power::Weight;
 use crate::isolation::{Finding, at, tenant_of};
-use power::Weight;
 
 rule! {
     /// A binding names a group that everybody is in.

@@ -3,7 +3,7 @@ use crate::diagnostic::rule;
 use crate::graph::Cluster;
 use crate::graph::flux::{Controller, PATCHED};
 use crate::graph::rbac::Subject;
-use crate::isolation::api::power::BECOME_ACCOUNT;
+use crate::isolation::power::BECOME_ACCOUNT;
 use crate::isolation::{Finding, at, some, tenant_of};
 use crate::source::Place;
 use std::collections::BTreeSet;
