@@ -1,6 +1,7 @@
 //! A fleet's tenants and objects, and what stands beside them → clusters.
 
 use super::facts::{Facts, digest};
+use super::labels::Labels;
 use super::rbac::Subject;
 use super::{Cluster, Input, Origin, Parts, TenantNode, builtin};
 use crate::bundle::{ClusterBundle, ObjectId, Part, TenantBundle};
@@ -9,7 +10,7 @@ use crate::source::Sources;
 use crate::spec::FleetDoc;
 use crate::spec::fleet::FleetSpec;
 use crate::tenancy::model::{OnCluster, Tenant};
-use crate::tenancy::{Tenancy, reserved};
+use crate::tenancy::{Tenancy, claims, reserved};
 use crate::value::Text;
 use rayon::prelude::*;
 use std::collections::BTreeSet;
@@ -43,16 +44,7 @@ pub fn cluster(
     let spec = &fleet.spec.clusters[bundle.cluster];
     let here: Vec<(&Tenant, &OnCluster)> =
         tenancy.tenants.iter().filter_map(|t| Some((t, t.on(bundle.cluster)?))).collect();
-    let shared: BTreeSet<String> = fleet
-        .spec
-        .shared_subjects
-        .iter()
-        .flatten()
-        .flat_map(|s| {
-            let group = s.group.as_ref().map(|g| format!("group/{}", g.as_str()));
-            group.into_iter().chain(s.user.as_ref().map(|u| format!("user/{}", u.as_str())))
-        })
-        .collect();
+    let shared = claims::shared(fleet);
     let mut facts = Facts::default();
     builtin(sources, &mut facts);
     let again: BTreeSet<ObjectId> = beside.facts.objects.iter().map(|t| t.id.clone()).collect();
@@ -85,15 +77,7 @@ pub fn cluster(
         beside: *blake3::hash(&beside.bytes).as_bytes(),
     };
     let alone = parts.tenants.is_empty();
-    Cluster::new(parts, &|name, labels, annotations| {
-        stranger(
-            &fleet.spec,
-            name,
-            group_by.and_then(|key| labels.get(key).or_else(|| annotations.get(key))),
-            group_by.is_some(),
-            alone,
-        )
-    })
+    Cluster::new(parts, &stranger(&fleet.spec, group_by, alone))
 }
 
 /// Puts a cluster together of manifests alone.
@@ -107,27 +91,21 @@ pub fn without_fleet(sources: &mut Sources, mut beside: Beside, group_by: Option
         beside: *blake3::hash(&beside.bytes).as_bytes(),
         ..Parts::default()
     };
-    let fleet = FleetSpec::default();
-    Cluster::new(parts, &|name, labels, annotations| {
-        stranger(
-            &fleet,
-            name,
-            group_by.and_then(|key| labels.get(key).or_else(|| annotations.get(key))),
-            group_by.is_some(),
-            true,
-        )
-    })
+    Cluster::new(parts, &stranger(&FleetSpec::default(), group_by, true))
 }
 
-fn stranger(fleet: &FleetSpec, name: &str, group: Option<&str>, grouped: bool, alone: bool) -> Option<Text> {
-    if reserved(fleet, name).is_some() {
-        return None;
-    }
-    match group {
-        Some(group) => Some(group.into()),
-        // Apart from the groups, one of which may have its name.
-        None if grouped => alone.then(|| format!("namespace {name}").into()),
-        None => alone.then(|| name.into()),
+/// Names the tenant of a namespace that no tenant declares, by its name, labels and annotations.
+fn stranger(fleet: &FleetSpec, group_by: Option<&str>, alone: bool) -> impl Fn(&str, &Labels, &Labels) -> Option<Text> {
+    move |name, labels, annotations| {
+        if reserved(fleet, name).is_some() {
+            return None;
+        }
+        let Some(key) = group_by else { return alone.then(|| name.into()) };
+        match labels.get(key).or_else(|| annotations.get(key)) {
+            Some(group) => Some(group.into()),
+            // Apart from the groups, one of which may have its name.
+            None => alone.then(|| format!("namespace {name}").into()),
+        }
     }
 }
 

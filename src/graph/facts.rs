@@ -1,6 +1,6 @@
 //! Objects → what they say: read one by one, from whatever tree they come in.
 
-use super::flux::{Controller, Referrer, Sync};
+use super::flux::{Controller, Referrer, Sync, is_named};
 use super::labels::{Labels, Selector, items, texts};
 use super::network::Policy;
 use super::object::{Input, Origin};
@@ -122,8 +122,6 @@ pub struct Facts {
     pub controllers: Vec<Controller>,
     /// Stores of secrets.
     pub stores: Vec<Store>,
-    /// Admission policies, their bindings, and webhooks.
-    pub guards: Vec<Thing>,
     /// Services that the API server asks.
     pub hooks: Vec<Hook>,
     /// Objects of GitOps engines that are not evaluated.
@@ -163,6 +161,32 @@ const PASSIVE: [(&str, &[&str]); 7] = [
         &["GitRepository", "OCIRepository", "HelmRepository", "HelmChart", "Bucket", "ExternalArtifact"],
     ),
 ];
+
+/// Hands every list of facts to a macro.
+macro_rules! every_list {
+    ($do:ident) => {
+        $do!(
+            objects,
+            namespaces,
+            accounts,
+            roles,
+            bindings,
+            policies,
+            other_policies,
+            workloads,
+            services,
+            hosts,
+            syncs,
+            referrers,
+            controllers,
+            stores,
+            hooks,
+            unread_syncs,
+            quotas,
+            riddles
+        )
+    };
+}
 
 impl Facts {
     /// Adds an object.
@@ -253,11 +277,16 @@ impl Facts {
                 let conditions = (!conditions.is_empty()).then(|| conditions.iter().flat_map(of).collect());
                 self.stores.push(Store { conditions, origin, id });
             }
-            ("admissionregistration.k8s.io", _) | ("kyverno.io", _) | ("policies.kyverno.io", _) => {
-                self.guards.push(thing);
-            }
-            (group, _) if group.ends_with("gatekeeper.sh") => self.guards.push(thing),
-            ("apiregistration.k8s.io" | "apiextensions.k8s.io", _) => {}
+            // Whom they ask is a hook; what they deny is not evaluated.
+            (
+                "admissionregistration.k8s.io"
+                | "apiregistration.k8s.io"
+                | "apiextensions.k8s.io"
+                | "kyverno.io"
+                | "policies.kyverno.io",
+                _,
+            ) => {}
+            (group, _) if group.ends_with("gatekeeper.sh") => {}
             ("fluxcd.controlplane.io" | "argoproj.io", kind)
                 if kind != "ResourceSet" && !ARGO_WORKLOADS.contains(&kind) =>
             {
@@ -265,9 +294,7 @@ impl Facts {
             }
             _ if is_network_policy(&id) => self.other_policies.push(thing),
             _ => {
-                if id.kind == "Deployment"
-                    && CONTROLLERS.iter().any(|c| id.name == *c || id.name.starts_with(&format!("{c}-")))
-                {
+                if id.kind == "Deployment" && CONTROLLERS.iter().any(|c| is_named(&id.name, c)) {
                     self.controllers.push(controller(id.clone(), node, origin));
                 }
                 if let Some(workload) = Workload::of(id.clone(), node, origin) {
@@ -284,27 +311,7 @@ impl Facts {
         macro_rules! append {
             ($($list:ident),*) => {$( self.$list.append(&mut other.$list); )*};
         }
-        append!(
-            objects,
-            namespaces,
-            accounts,
-            roles,
-            bindings,
-            policies,
-            other_policies,
-            workloads,
-            services,
-            hosts,
-            syncs,
-            referrers,
-            controllers,
-            stores,
-            guards,
-            hooks,
-            unread_syncs,
-            quotas,
-            riddles
-        );
+        every_list!(append);
         for (kind, count) in other.unread {
             *self.unread.entry(kind).or_default() += count;
         }
@@ -319,27 +326,7 @@ impl Facts {
         macro_rules! retain {
             ($($list:ident),*) => {$( self.$list.retain(|x| stays(&x.id, &x.origin)); )*};
         }
-        retain!(
-            objects,
-            namespaces,
-            accounts,
-            roles,
-            bindings,
-            policies,
-            other_policies,
-            workloads,
-            services,
-            hosts,
-            syncs,
-            referrers,
-            controllers,
-            stores,
-            guards,
-            hooks,
-            unread_syncs,
-            quotas,
-            riddles
-        );
+        every_list!(retain);
     }
 }
 

@@ -127,6 +127,11 @@ impl Referrer {
     }
 }
 
+/// Whether a Deployment's name is a controller's, or a shard's of it.
+pub fn is_named(name: &str, controller: &str) -> bool {
+    name.strip_prefix(controller).is_some_and(|rest| rest.is_empty() || rest.starts_with('-'))
+}
+
 impl Controller {
     /// Whether a patch is for a controller: its target's name is a regular expression, as `(a|b)`.
     pub fn patches(&self, name: &str) -> bool {

@@ -10,7 +10,8 @@ mod write;
 pub use write::{Options, Output, hand_over, write};
 
 use crate::bundle::{ObjectId, kinds};
-use crate::document::{self, Node, Value as Tree};
+use crate::document::{self, Value as Tree};
+use crate::graph::facts;
 use crate::source::{SourceId, Sources, join, parent};
 use crate::spec::fleet::FleetSpec;
 use crate::spec::leaf;
@@ -74,7 +75,8 @@ pub fn survey(sources: &Sources, ids: &[SourceId], fleet: &FleetSpec) -> Survey 
             survey.left.push(Left { place: sources.locate(fault.place), what: "a file".into(), reason: fault.message });
         }
         for document in &found {
-            patches.extend(patch_files(&source.path, &document.root));
+            let named = facts::patches(&document.root).into_iter();
+            patches.extend(named.filter_map(|file| join(parent(&source.path), file)));
         }
         documents.extend(found.into_iter().map(|d| (*id, d)));
     }
@@ -135,18 +137,6 @@ pub fn survey(sources: &Sources, ids: &[SourceId], fleet: &FleetSpec) -> Survey 
     }
     sort_out(objects, &order, fleet, &mut survey);
     survey
-}
-
-/// Files that a kustomization patches with: parts of objects, not objects.
-fn patch_files(path: &str, root: &Node) -> Vec<String> {
-    let mut out = Vec::new();
-    for list in ["patches", "patchesStrategicMerge", "patchesJson6902", "components", "configurations"] {
-        for item in root.get(list).map_or(&[][..], Node::items) {
-            let file = item.as_str().or_else(|| item.get("path").and_then(Node::as_str));
-            out.extend(file.and_then(|f| join(parent(path), f)));
-        }
-    }
-    out
 }
 
 fn other_systems(id: &ObjectId) -> Option<&'static str> {

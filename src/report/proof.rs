@@ -1,6 +1,7 @@
 //! Proofs: a table of verdicts for people, and the same for programs.
 
 use super::plural;
+use crate::bundle::short;
 use crate::diagnostic::Diagnostic;
 use crate::graph::Cluster;
 use crate::isolation::{MODEL, Plane, Proof, Verdict};
@@ -22,7 +23,7 @@ pub fn digest(sources: &Sources, clusters: &[Cluster]) -> String {
     for (_, source) in sources.iter().filter(|(_, s)| !s.text.is_empty() && s.path != "tenantry.lock") {
         hasher.update(source.path.as_bytes()).update(&[0]).update(source.text.as_bytes()).update(&[0]);
     }
-    hasher.finalize().to_hex().as_str()[..16].to_owned()
+    short(&hasher)
 }
 
 /// Everything that a proof has found, as findings, each once for all clusters.

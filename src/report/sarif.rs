@@ -4,7 +4,7 @@
 //! characters (`unicodeCodePoints`), paths are relative to the repository's root, and a fingerprint keeps a finding the
 //! same one when lines move.
 
-use crate::diagnostic::{Diagnostic, Level, Rule};
+use crate::diagnostic::{Diagnostic, Rule};
 use crate::source::{Place, Sources};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -19,7 +19,7 @@ pub fn sarif(sources: &Sources, findings: &[Diagnostic], version: &str) -> Strin
             "id": rule.id,
             "shortDescription": {"text": first},
             "help": {"text": rule.doc.trim(), "markdown": rule.doc.trim()},
-            "defaultConfiguration": {"level": level(rule.level)},
+            "defaultConfiguration": {"level": rule.level.name()},
         })
     });
     let results: Vec<Value> = findings.iter().map(|d| result(sources, d, index[d.rule.id])).collect();
@@ -38,14 +38,6 @@ pub fn sarif(sources: &Sources, findings: &[Diagnostic], version: &str) -> Strin
     let mut text = serde_json::to_string_pretty(&document).unwrap_or_default();
     text.push('\n');
     text
-}
-
-const fn level(level: Level) -> &'static str {
-    match level {
-        Level::Error => "error",
-        Level::Warning => "warning",
-        Level::Note => "note",
-    }
 }
 
 fn location(sources: &Sources, place: Place) -> Value {
@@ -95,7 +87,7 @@ fn result(sources: &Sources, finding: &Diagnostic, rule: usize) -> Value {
     json!({
         "ruleId": finding.rule.id,
         "ruleIndex": rule,
-        "level": level(finding.level),
+        "level": finding.level.name(),
         "message": {"text": text},
         "locations": [location(sources, finding.place)],
         "relatedLocations": related,

@@ -4,9 +4,11 @@ use super::Fault;
 use super::args::{Cli, Color, Format};
 use super::session::VERSION;
 use std::io::{IsTerminal, Write};
+use tenantry::catalog::RULES;
 use tenantry::diagnostic::Diagnostic;
 use tenantry::report;
 use tenantry::source::Sources;
+use tenantry::spec::one_of_these;
 
 /// Writes to standard output; a closed pipe is a fault of its own.
 pub fn data(text: &str) -> Result<(), Fault> {
@@ -64,6 +66,22 @@ pub fn deliver(file: Option<&std::path::Path>, text: &str) -> Result<(), Fault> 
         Some(path) => std::fs::write(path, text).map_err(Fault::io(path)),
         None => data(text),
     }
+}
+
+/// Which rules are reported: those of `only` where it names some, but not those of `skip`; each is a rule or an area.
+/// `areas` is what areas are called.
+pub fn chosen<'a>(
+    only: &'a [String],
+    skip: &'a [String],
+    areas: &str,
+) -> Result<impl Fn(&str) -> bool + use<'a>, Fault> {
+    let is = |name: &str, id: &str| id == name || id.split('/').next() == Some(name);
+    if let Some(unknown) = only.iter().chain(skip).find(|name| !RULES.iter().any(|r| is(name, r.id))) {
+        let hint = one_of_these(unknown, RULES.iter().map(|r| r.id));
+        return Err(Fault::Usage(format!("`{unknown}` is no rule and no {areas}; {hint}")));
+    }
+    let named = move |list: &[String], id: &str| list.iter().any(|name| is(name, id));
+    Ok(move |id: &str| (only.is_empty() || named(only, id)) && !named(skip, id))
 }
 
 /// Writes findings in the formats asked for; as text where none is. Text is data for `check`, and talk for the others.

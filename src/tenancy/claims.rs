@@ -51,18 +51,20 @@ pub fn of(tenant: &Tenant, clusters: &[String]) -> Vec<(String, Place)> {
     out
 }
 
-/// Reports what is claimed twice.
-pub fn check(tenants: &[Tenant], fleet: &FleetDoc, clusters: &[String], context: &Context, out: &mut Vec<Diagnostic>) {
-    let shared: BTreeSet<String> = fleet
-        .spec
-        .shared_subjects
-        .iter()
-        .flatten()
+/// The users and groups that may belong to several tenants, as `group/NAME` and `user/NAME`.
+pub fn shared(fleet: &FleetDoc) -> BTreeSet<String> {
+    let subjects = fleet.spec.shared_subjects.iter().flatten();
+    subjects
         .filter_map(|s| {
             let group = s.group.as_ref().map(|g| format!("group/{}", g.as_str()));
             group.or_else(|| s.user.as_ref().map(|u| format!("user/{}", u.as_str())))
         })
-        .collect();
+        .collect()
+}
+
+/// Reports what is claimed twice.
+pub fn check(tenants: &[Tenant], fleet: &FleetDoc, clusters: &[String], context: &Context, out: &mut Vec<Diagnostic>) {
+    let shared = shared(fleet);
     let mut all: BTreeMap<String, Vec<Claim<'_>>> = BTreeMap::new();
     for tenant in tenants {
         for (thing, place) in of(tenant, clusters) {

@@ -1,7 +1,7 @@
 use super::Findings;
 use crate::diagnostic::rule;
 use crate::graph::Cluster;
-use crate::graph::flux::{Controller, PATCHED};
+use crate::graph::flux::{Controller, PATCHED, is_named};
 use crate::graph::rbac::Subject;
 use crate::isolation::power::BECOME_ACCOUNT;
 use crate::isolation::{Finding, at, some, tenant_of};
@@ -62,7 +62,7 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
     let writers = writers(cluster);
     for (name, flag, follows) in NEEDED {
         // Its Deployment, and shards of it; and what patches of overlays set for all of Flux's.
-        let is_it = |c: &&Controller| c.id.name == name || c.id.name.starts_with(&format!("{name}-"));
+        let is_it = |c: &&Controller| is_named(&c.id.name, name);
         let platforms = |c: &&Controller| tenant_of(cluster, &c.id.namespace).is_none();
         let deployed: Vec<&Controller> = cluster.facts.controllers.iter().filter(is_it).filter(platforms).collect();
         let patches = || cluster.facts.controllers.iter().filter(|c| c.patches(name));

@@ -6,23 +6,17 @@ use crate::shell::{Fault, Outcome, output};
 use std::collections::BTreeSet;
 use std::mem::ManuallyDrop;
 use tenantry::bundle::Keep;
-use tenantry::catalog::RULES;
 use tenantry::compile::Compiled;
 use tenantry::diagnostic::{Diagnostic, Level};
 use tenantry::report::{count, plural};
 use tenantry::source::Sources;
-use tenantry::spec::one_of_these;
 
 /// What makes a finding the same one in two runs: its rule, its file and its text, not its line.
 type Fingerprint = (String, String, String);
 
 /// Runs the command.
 pub fn run(cli: &Cli, args: &Check) -> Result<Outcome, Fault> {
-    let known_rule = |name: &String| RULES.iter().any(|r| r.id == name || r.id.split('/').next() == Some(name));
-    if let Some(unknown) = args.only.iter().chain(&args.skip).find(|name| !known_rule(name)) {
-        let hint = one_of_these(unknown, RULES.iter().map(|r| r.id));
-        return Err(Fault::Usage(format!("`{unknown}` is no rule and no area of rules; {hint}")));
-    }
+    let shown = output::chosen(&args.only, &args.skip, "area of rules")?;
     // The end of the process frees them at once: dropping ten thousand tenants one by one takes longer than to read them.
     let mut session = ManuallyDrop::new(open(cli, args)?);
     let compiled = ManuallyDrop::new(session.compile(Selection::default(), Keep::Nothing));
@@ -31,8 +25,7 @@ pub fn run(cli: &Cli, args: &Check) -> Result<Outcome, Fault> {
     let before = findings.len();
     findings.retain(|d| !known.contains(&fingerprint(&session.sources, d)));
     let hidden = before - findings.len();
-    let named = |list: &[String], id: &str| list.iter().any(|r| r == id || id.split('/').next() == Some(r));
-    findings.retain(|d| (args.only.is_empty() || named(&args.only, d.rule.id)) && !named(&args.skip, d.rule.id));
+    findings.retain(|d| shown(d.rule.id));
     output::findings(cli, &session.sources, &findings, true)?;
     output::talk(cli, &summary(&session, &compiled, &findings, hidden));
     let fails = |level| findings.iter().any(|d| d.level >= level);

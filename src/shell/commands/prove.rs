@@ -3,19 +3,13 @@
 use crate::shell::args::{Cli, Format, Prove};
 use crate::shell::session::VERSION;
 use crate::shell::{Fault, Outcome, clusters, output};
-use tenantry::catalog::RULES;
 use tenantry::diagnostic::Level;
 use tenantry::isolation::{self, Proof, Verdict};
 use tenantry::report::{self, proof};
-use tenantry::spec::one_of_these;
 
 /// Runs the command.
 pub fn run(cli: &Cli, args: &Prove) -> Result<Outcome, Fault> {
-    let known_rule = |name: &String| RULES.iter().any(|r| r.id == name || r.id.split('/').next() == Some(name));
-    if let Some(unknown) = args.only.iter().chain(&args.skip).find(|name| !known_rule(name)) {
-        let hint = one_of_these(unknown, RULES.iter().map(|r| r.id));
-        return Err(Fault::Usage(format!("`{unknown}` is no rule and no plane; {hint}")));
-    }
+    let shown = output::chosen(&args.only, &args.skip, "plane")?;
     let asked = output::formats(cli, &[Format::Text, Format::Json, Format::Github, Format::Sarif, Format::Markdown])?;
     let clusters = clusters::read(cli, &args.beside)?;
     let mut proofs: Vec<Proof> = clusters.all.iter().map(isolation::prove).collect();
@@ -24,8 +18,6 @@ pub fn run(cli: &Cli, args: &Prove) -> Result<Outcome, Fault> {
     if proofs.is_empty() {
         findings.clone_from(&clusters.findings);
     }
-    let named = |list: &[String], id: &str| list.iter().any(|r| r == id || id.split('/').next() == Some(r));
-    let shown = |id: &str| (args.only.is_empty() || named(&args.only, id)) && !named(&args.skip, id);
     findings.retain(|d| shown(d.rule.id));
     for proof in &mut proofs {
         proof.findings.retain(|f| shown(f.diagnostic.rule.id));
