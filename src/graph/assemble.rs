@@ -26,6 +26,8 @@ pub struct Beside {
     pub closed: bool,
     /// The bytes of snapshots, which stand in no text.
     pub bytes: Vec<u8>,
+    /// Whether there are admission policies among it.
+    pub guarded: bool,
 }
 
 /// Puts a cluster of a fleet together. Namespaces that no tenant declares are the platform's, unless the fleet has no
@@ -45,14 +47,14 @@ pub fn cluster(
     let here: Vec<(&Tenant, &OnCluster)> =
         tenancy.tenants.iter().filter_map(|t| Some((t, t.on(bundle.cluster)?))).collect();
     let shared = claims::shared(fleet);
-    let mut facts = Facts::default();
+    let mut facts = Facts::keeping(beside.guarded);
     builtin(sources, &mut facts);
     let again: BTreeSet<ObjectId> = beside.facts.objects.iter().map(|t| t.id.clone()).collect();
     let taken: Vec<&TenantBundle> = bundle.tenants.iter().filter(|t| !left_out(&t.tenant)).collect();
     let rendered: Vec<Facts> = taken
         .par_iter()
         .map(|t| {
-            let mut facts = Facts::default();
+            let mut facts = Facts::keeping(beside.guarded);
             add(&mut facts, &t.early, &again);
             add(&mut facts, &t.late, &again);
             facts

@@ -1,5 +1,6 @@
 //! Objects → what they say: read one by one, from whatever tree they come in.
 
+use super::admission::{self, Guard, GuardBinding, Kept};
 use super::flux::{Controller, Referrer, Sync, is_named};
 use super::labels::{Labels, Selector, items, texts};
 use super::network::Policy;
@@ -124,6 +125,14 @@ pub struct Facts {
     pub stores: Vec<Store>,
     /// Services that the API server asks.
     pub hooks: Vec<Hook>,
+    /// Admission policies.
+    pub guards: Vec<Guard>,
+    /// Their bindings.
+    pub guard_bindings: Vec<GuardBinding>,
+    /// Objects as they are, where policies are asked about them.
+    pub kept: Vec<Kept>,
+    /// Whether objects are kept: where there are admission policies.
+    pub keeps: bool,
     /// Objects of GitOps engines that are not evaluated.
     pub unread_syncs: Vec<Thing>,
     /// ResourceQuotas that hold every pod of their namespace.
@@ -181,6 +190,9 @@ macro_rules! every_list {
             controllers,
             stores,
             hooks,
+            guards,
+            guard_bindings,
+            kept,
             unread_syncs,
             quotas,
             riddles
@@ -189,6 +201,11 @@ macro_rules! every_list {
 }
 
 impl Facts {
+    /// No facts yet. `keeps` is whether objects are kept as they are: where there are admission policies.
+    pub fn keeping(keeps: bool) -> Self {
+        Self { keeps, ..Self::default() }
+    }
+
     /// Adds an object.
     pub fn add<T: Tree>(&mut self, mut id: ObjectId, node: &T, origin: Origin) {
         // As the API server does: what belongs to the cluster has no namespace, whatever its manifest says.
@@ -208,6 +225,9 @@ impl Facts {
             return;
         }
         self.hooks.extend(hooks(&id, node, origin));
+        if self.keeps {
+            self.kept.extend(Kept::of(&id, node, origin));
+        }
         match (&*id.group, &*id.kind) {
             ("", "Namespace") => {
                 let mut labels = Labels::of(metadata.and_then(|m| m.member("labels")));
@@ -277,9 +297,19 @@ impl Facts {
                 let conditions = (!conditions.is_empty()).then(|| conditions.iter().flat_map(of).collect());
                 self.stores.push(Store { conditions, origin, id });
             }
+            (admission::GROUP, "ValidatingAdmissionPolicy") => match Guard::of(id.clone(), node, origin) {
+                Ok(guard) => self.guards.push(guard),
+                Err(reason) => riddle(reason),
+            },
+            (admission::GROUP, "ValidatingAdmissionPolicyBinding") => {
+                match GuardBinding::of(id.clone(), node, origin) {
+                    Ok(binding) => self.guard_bindings.push(binding),
+                    Err(reason) => riddle(reason),
+                }
+            }
             // Whom they ask is a hook; what they deny is not evaluated.
             (
-                "admissionregistration.k8s.io"
+                admission::GROUP
                 | "apiregistration.k8s.io"
                 | "apiextensions.k8s.io"
                 | "kyverno.io"

@@ -38,9 +38,15 @@ fn file_name(path: &str) -> &str {
     path.rsplit('/').next().unwrap_or(path)
 }
 
+/// Whether a text has admission policies, so that objects are kept for them to be asked about.
+pub fn has_policies(text: &str) -> bool {
+    text.contains("ValidatingAdmissionPolicy")
+}
+
 /// Reads manifests. What an overlay names as a patch is no object, but for the arguments of Flux's controllers in it.
+/// `keeps` is whether objects are kept as they are.
 #[inline(never)]
-pub fn read(sources: &Sources, ids: &[SourceId]) -> Reading {
+pub fn read(sources: &Sources, ids: &[SourceId], keeps: bool) -> Reading {
     let parsed: Vec<(SourceId, Vec<Document>, Vec<Diagnostic>)> = ids
         .par_iter()
         .map(|id| {
@@ -86,7 +92,7 @@ pub fn read(sources: &Sources, ids: &[SourceId]) -> Reading {
     let all: Vec<(Facts, Vec<Diagnostic>)> = parsed
         .par_iter()
         .map(|(id, documents, _)| {
-            let (mut facts, mut faults) = (Facts::default(), Vec::new());
+            let (mut facts, mut faults) = (Facts::keeping(keeps), Vec::new());
             let path = &sources.get(*id).path;
             for document in documents {
                 if is_kustomization(path, &document.root) {
@@ -247,8 +253,8 @@ fn strings<'a>(node: &'a Node, out: &mut Vec<(&'a str, Place)>) {
 ///
 /// # Errors
 /// Why it is none.
-pub fn read_snapshot(text: &str, place: Place) -> Result<Facts, String> {
-    let mut facts = Facts::default();
+pub fn read_snapshot(text: &str, place: Place, keeps: bool) -> Result<Facts, String> {
+    let mut facts = Facts::keeping(keeps);
     for value in serde_json::Deserializer::from_str(text).into_iter::<serde_json::Value>() {
         let value = Value::from(&value.map_err(|e| format!("it is no JSON: {e}"))?);
         let items = match listed(&value) {

@@ -3,7 +3,9 @@
 //! Rendered objects, manifests from elsewhere and a snapshot of a live cluster all become the same graph. What a kind
 //! means is read in [`facts`]; what belongs to whom is settled here.
 
+pub mod admission;
 mod assemble;
+pub mod cel;
 pub mod facts;
 pub mod flux;
 mod intake;
@@ -15,7 +17,7 @@ pub mod workload;
 
 pub use assemble::{Beside, cluster, without_fleet};
 pub use facts::Facts;
-pub use intake::{NOT_READ, Reading, read, read_snapshot};
+pub use intake::{NOT_READ, Reading, has_policies, read, read_snapshot};
 pub use object::{Input, Origin};
 
 use crate::bundle::ObjectId;
@@ -97,6 +99,7 @@ pub struct Cluster {
     pub overtaken: bool,
     /// Objects that two inputs define: the second, and the first.
     pub defined_twice: Vec<(facts::Thing, Origin)>,
+    kept: BTreeMap<ObjectId, u32>,
     by_name: HashMap<Text, u32>,
     holders: BTreeMap<Subject, u32>,
     selected: Mutex<HashMap<Selector, std::sync::Arc<[u32]>>>,
@@ -217,7 +220,9 @@ impl Cluster {
         for (at, tenant) in tenants.iter().enumerate() {
             holders.extend(tenant.subjects.iter().map(|s| (s.clone(), at as u32)));
         }
+        let kept = parts.facts.kept.iter().enumerate().map(|(at, k)| (k.id.clone(), at as u32)).collect();
         Self {
+            kept,
             name: parts.name,
             plugin: parts.plugin,
             pod_networks: parts.pod_networks,

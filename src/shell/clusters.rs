@@ -5,6 +5,7 @@ use super::files::{Disk, Read, read_all};
 use super::session::{Selection, Session, working_folder};
 use super::{Fault, output};
 use std::collections::BTreeSet;
+use std::path::Path;
 use tenantry::bundle::Keep;
 use tenantry::diagnostic::{Diagnostic, Level, Scope};
 use tenantry::graph::{self, Cluster, NOT_READ};
@@ -41,7 +42,8 @@ pub fn read(cli: &Cli, beside: &Beside) -> Result<Clusters, Fault> {
     };
     let Some(mut session) = session else {
         let also = read_also(cli, beside, &mut sources)?;
-        let mut all = gather(&sources, &also, None);
+        let guarded = guarded(cli, beside, &sources, &also)?;
+        let mut all = gather(&sources, &also, None, guarded);
         snapshots(cli, beside, &mut sources, None, &mut all)?;
         let cluster = graph::without_fleet(&mut sources, all, beside.group_by.as_deref());
         if cluster.tenants.is_empty() && cluster.blind.is_empty() {
@@ -62,12 +64,13 @@ pub fn read(cli: &Cli, beside: &Beside) -> Result<Clusters, Fault> {
         let known = names.into_iter().collect::<Vec<_>>().join(", ");
         return Err(Fault::Usage(format!("there is no cluster `{unknown}`; the fleet has {known}")));
     }
+    let guarded = guarded(cli, beside, &clusters.sources, &also)?;
     for bundle in &compiled.bundles {
         let name = fleet.spec.clusters[bundle.cluster].name.as_str();
         if !beside.cluster.is_empty() && !beside.cluster.iter().any(|c| c == name) {
             continue;
         }
-        let mut all = gather(&clusters.sources, &also, Some(name));
+        let mut all = gather(&clusters.sources, &also, Some(name), guarded);
         snapshots(cli, beside, &mut clusters.sources, Some(name), &mut all)?;
         // A tenant that was left out makes every verdict about it unknown.
         all.faults.extend(clusters.findings.iter().filter(|d| d.level == Level::Error).cloned());
@@ -142,13 +145,37 @@ fn read_also(cli: &Cli, beside: &Beside, sources: &mut Sources) -> Result<Vec<Ma
     Ok(all)
 }
 
-fn gather(sources: &Sources, also: &[Manifests], cluster: Option<&str>) -> graph::Beside {
+/// Whether there are admission policies in any of what stands beside.
+fn guarded(cli: &Cli, beside: &Beside, sources: &Sources, also: &[Manifests]) -> Result<bool, Fault> {
+    if also.iter().flat_map(|m| &m.ids).any(|id| graph::has_policies(&sources.get(*id).text)) {
+        return Ok(true);
+    }
+    let start = working_folder(cli)?;
+    for text in &beside.snapshot {
+        if graph::has_policies(&snapshot(&start, split(text).1)?) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+fn gather(sources: &Sources, also: &[Manifests], cluster: Option<&str>, guarded: bool) -> graph::Beside {
     let ours = |m: &&Manifests| m.cluster.is_none() || m.cluster.as_deref() == cluster;
     let ids: Vec<SourceId> = also.iter().filter(ours).flat_map(|m| m.ids.iter().copied()).collect();
-    let reading = graph::read(sources, &ids);
+    let reading = graph::read(sources, &ids, guarded);
     let mut faults = reading.faults;
     faults.extend(also.iter().filter(ours).flat_map(|m| m.faults.iter().cloned()));
-    graph::Beside { facts: reading.facts, faults, closed: false, bytes: Vec::new() }
+    graph::Beside { facts: reading.facts, faults, closed: false, bytes: Vec::new(), guarded }
+}
+
+/// The text of a snapshot.
+fn snapshot(start: &Path, path: &str) -> Result<String, Fault> {
+    let full = start.join(path);
+    let size = std::fs::metadata(&full).map_err(Fault::io(&full))?.len();
+    if size > MAX_SNAPSHOT {
+        return Err(Fault::Usage(format!("--snapshot {path}: it has {size} bytes; at most {MAX_SNAPSHOT} are read")));
+    }
+    std::fs::read_to_string(&full).map_err(Fault::io(&full))
 }
 
 fn snapshots(
@@ -164,16 +191,10 @@ fn snapshots(
         if name.is_some() && name.as_deref() != cluster {
             continue;
         }
-        let full = start.join(path);
-        let size = std::fs::metadata(&full).map_err(Fault::io(&full))?.len();
-        if size > MAX_SNAPSHOT {
-            return Err(Fault::Usage(format!(
-                "--snapshot {path}: it has {size} bytes; at most {MAX_SNAPSHOT} are read"
-            )));
-        }
-        let text = std::fs::read_to_string(&full).map_err(Fault::io(&full))?;
+        let text = snapshot(&start, path)?;
         let place = sources.add_path(path);
-        let facts = graph::read_snapshot(&text, place).map_err(|e| Fault::Usage(format!("--snapshot {path}: {e}")))?;
+        let facts = graph::read_snapshot(&text, place, all.guarded)
+            .map_err(|e| Fault::Usage(format!("--snapshot {path}: {e}")))?;
         // It closes the world only where it holds every kind that decides: each cluster has some of each.
         let has = |kind: &str| facts.objects.iter().any(|t| t.id.kind == kind);
         all.closed |= ["Role", "RoleBinding", "ClusterRole", "ClusterRoleBinding"].iter().all(|kind| has(kind));

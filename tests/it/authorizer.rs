@@ -123,7 +123,7 @@ fn subject_access_reviews_say_the_same() {
     let snapshot = settled(plane);
     let mut sources = Sources::default();
     let place = sources.add_path("snapshot.json");
-    let facts = read_snapshot(&snapshot, place).expect("a snapshot");
+    let facts = read_snapshot(&snapshot, place, false).expect("a snapshot");
     assert!(facts.riddles.is_empty(), "{:?}", facts.riddles);
     let filled: BTreeMap<String, Vec<Rule>> =
         facts.roles.iter().filter(|r| r.aggregates.is_some()).map(|r| (r.id.to_string(), r.rules.to_vec())).collect();

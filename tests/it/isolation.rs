@@ -21,7 +21,7 @@ pub fn cluster(texts: &[(String, String)]) -> (Sources, Cluster) {
     let mut sources = Sources::default();
     let ids: Vec<SourceId> =
         texts.iter().map(|(path, text)| sources.add(Source::new(path.as_str(), text.as_str()))).collect();
-    let mut reading = graph::read(&sources, &ids);
+    let mut reading = graph::read(&sources, &ids, true);
     graph::builtin(&mut sources, &mut reading.facts);
     let place = sources.add_path("tenants.yaml");
     let tenant = |name: &str| TenantNode {

@@ -1,0 +1,405 @@
+//! CEL, as the API server evaluates it in admission policies.
+//!
+//! The functions are kube-cel's. Where its interpreter differs from cel-go the expression is replaced before it is
+//! evaluated: fields of what is no mapping (an error there, `false` here), optional fields, errors within `all` and
+//! `exists` (passed over there if another item decides). What it cannot evaluate is never taken for an answer.
+//!
+//! Source: cel-go `interpreter/attributes.go` (`refQualify`), k8s.io/apiserver `pkg/cel`.
+
+use kube_cel::KubeCelExt;
+use kube_cel::cel::common::ast::{CallExpr, EntryExpr, Expr, LiteralValue};
+use kube_cel::cel::extractors::This;
+use kube_cel::cel::objects::{Key, Map, Opaque, OptionalValue};
+use kube_cel::cel::parser::Parser;
+use kube_cel::cel::{Context, ExecutionError, FunctionContext, IdedExpr, Value};
+use std::collections::HashMap;
+use std::sync::Arc;
+
+/// Why an expression has no value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// The API server has none either: a field that is absent, a text that is no number.
+    Error(String),
+    /// It is not known what the API server has.
+    Unsupported(String),
+}
+
+impl std::fmt::Display for Fault {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Error(text) | Self::Unsupported(text) => f.write_str(text),
+        }
+    }
+}
+
+/// An expression that can be evaluated.
+#[derive(Clone, Debug)]
+pub struct Expression {
+    /// As it is written.
+    pub text: String,
+    tree: Result<IdedExpr, String>,
+}
+
+/// Expressions longer than this are not evaluated; Kubernetes' own limit on what they cost comes far before.
+const LONGEST: usize = 16 * 1024;
+
+impl Expression {
+    /// Parses an expression. One that cannot be parsed has a [`Fault::Unsupported`] wherever it is evaluated.
+    pub fn parse(text: &str) -> Self {
+        let tree = match text.len() {
+            0..=LONGEST => Parser::new().enable_optional_syntax(true).parse(text).map_err(|e| {
+                let text = e.to_string();
+                text.lines().next().unwrap_or_default().to_owned()
+            }),
+            _ => Err("it is too long".into()),
+        };
+        let tree = tree.and_then(|tree| rewrite(tree).map_err(str::to_owned));
+        Self { text: text.to_owned(), tree }
+    }
+
+    /// Its value with some variables.
+    ///
+    /// # Errors
+    /// It has none, or it is not known.
+    pub fn evaluate(&self, scope: &Scope<'_>) -> Result<Value, Fault> {
+        let tree = self.tree.as_ref().map_err(|e| Fault::Unsupported(e.clone()))?;
+        scope.0.resolve(tree).and_then(raised).map_err(fault)
+    }
+
+    /// Whether it is true with some variables.
+    ///
+    /// # Errors
+    /// It has no value, or it is not known.
+    pub fn holds(&self, scope: &Scope<'_>) -> Result<bool, Fault> {
+        match self.evaluate(scope)? {
+            Value::Bool(holds) => Ok(holds),
+            _ => Err(Fault::Unsupported("it is neither true nor false".into())),
+        }
+    }
+}
+
+fn fault(error: ExecutionError) -> Fault {
+    use ExecutionError as E;
+    let text = error.to_string().lines().next().unwrap_or_default().to_owned();
+    match error {
+        E::NoSuchKey(_) | E::DivisionByZero(_) | E::RemainderByZero(_) | E::Overflow(..) | E::IndexOutOfBounds(_) => {
+            Fault::Error(text)
+        }
+        // Of other functions it is not known whether they are at fault, or what they were given.
+        E::FunctionError { function, .. } if function == "value" => Fault::Error(text),
+        _ => Fault::Unsupported(text),
+    }
+}
+
+/// Variables and functions.
+pub struct Scope<'a>(Context<'a>);
+
+impl Scope<'_> {
+    /// A scope with variables of JSON.
+    pub fn new<'v>(variables: impl IntoIterator<Item = (&'v str, &'v serde_json::Value)>) -> Self {
+        let mut context = Context::default().with_all();
+        context.add_function("@has", has);
+        context.add_function("@opt", |a: Value, b: Value| Ok::<_, ExecutionError>(optional(&a, &b)));
+        context.add_function("@index", index);
+        context.add_function("@try", attempt);
+        context.add_function("@raise", raised);
+        context.add_function("@and", |a: Value, b: Value| Ok::<_, ExecutionError>(decided(false, a, b)));
+        context.add_function("@or", |a: Value, b: Value| Ok::<_, ExecutionError>(decided(true, a, b)));
+        context.add_function("size", size);
+        for (name, value) in variables {
+            context.add_variable_from_value(name, value_of(value));
+        }
+        Self(context)
+    }
+
+    /// Adds the `variables` of a policy, each evaluated with those before it. One without a value has its fault where it
+    /// is used.
+    pub fn with_variables(&mut self, variables: &[(String, Expression)]) {
+        let mut known: HashMap<Key, Value> = HashMap::new();
+        for (name, expression) in variables {
+            let map = Value::Map(Map { map: Arc::new(known.clone()) });
+            self.0.add_variable_from_value("variables", map);
+            let value = match &expression.tree {
+                Ok(tree) => self.0.resolve(tree).and_then(raised).unwrap_or_else(pending),
+                Err(text) => pending(ExecutionError::undeclared_reference(text)),
+            };
+            known.insert(key(name), value);
+        }
+        self.0.add_variable_from_value("variables", Value::Map(Map { map: Arc::new(known) }));
+    }
+}
+
+fn key(name: &str) -> Key {
+    Key::String(Arc::new(name.to_owned()))
+}
+
+fn value_of(json: &serde_json::Value) -> Value {
+    use serde_json::Value as J;
+    match json {
+        J::Null => Value::Null,
+        J::Bool(b) => Value::Bool(*b),
+        J::Number(n) => n.as_i64().map_or_else(|| Value::Float(n.as_f64().unwrap_or_default()), Value::Int),
+        J::String(s) => Value::String(Arc::new(s.clone())),
+        J::Array(items) => Value::List(Arc::new(items.iter().map(value_of).collect())),
+        J::Object(fields) => {
+            Value::Map(Map { map: Arc::new(fields.iter().map(|(k, v)| (key(k), value_of(v))).collect()) })
+        }
+    }
+}
+
+/// An error that is kept until it is used.
+#[derive(Debug, PartialEq)]
+struct Pending(ExecutionError);
+
+impl Eq for Pending {}
+
+impl Opaque for Pending {
+    fn runtime_type_name(&self) -> &'static str {
+        "tenantry.dev/error"
+    }
+}
+
+fn pending(error: ExecutionError) -> Value {
+    Value::Opaque(Arc::new(Pending(error)))
+}
+
+fn attempt(context: &FunctionContext<'_, '_>, expression: IdedExpr) -> Result<Value, ExecutionError> {
+    Ok(context.ptx.resolve(&expression).unwrap_or_else(pending))
+}
+
+/// A value, or the error that was kept in its place.
+fn raised(value: Value) -> Result<Value, ExecutionError> {
+    match &value {
+        Value::Opaque(opaque) => match opaque.downcast_ref::<Pending>() {
+            Some(Pending(error)) => Err(error.clone()),
+            None => Ok(value),
+        },
+        _ => Ok(value),
+    }
+}
+
+/// `a && b` or `a || b`, where one of them may be an error: `decisive` decides by itself.
+fn decided(decisive: bool, a: Value, b: Value) -> Value {
+    let is = |v: &Value, what: bool| matches!(v, Value::Bool(b) if *b == what);
+    match () {
+        () if is(&a, decisive) || is(&b, decisive) => Value::Bool(decisive),
+        () if is(&a, !decisive) => b,
+        () => a,
+    }
+}
+
+fn size(context: &FunctionContext<'_, '_>, This(this): This<Value>) -> Result<i64, ExecutionError> {
+    let size = match this {
+        Value::List(items) => items.len(),
+        Value::Map(map) => map.map.len(),
+        Value::String(text) => text.chars().count(),
+        Value::Bytes(bytes) => bytes.len(),
+        _ => return Err(context.error("it has no size")),
+    };
+    Ok(size as i64)
+}
+
+fn none() -> Value {
+    Value::Opaque(Arc::new(OptionalValue::none()))
+}
+
+fn some(value: Value) -> Value {
+    Value::Opaque(Arc::new(OptionalValue::of(value)))
+}
+
+/// What an optional value holds; nothing where it is none.
+fn held(value: &Value) -> Option<Option<&Value>> {
+    let Value::Opaque(opaque) = value else { return None };
+    opaque.downcast_ref::<OptionalValue>().map(OptionalValue::value)
+}
+
+/// A field of a mapping or an item of a list, if it is there.
+fn child(value: &Value, at: &Value) -> Option<Value> {
+    match (value, at) {
+        (Value::Map(map), Value::String(name)) => {
+            let found = map.map.get(&Key::String(name.clone()));
+            found.or_else(|| map.map.get(&key(&unescaped(name)?))).cloned()
+        }
+        (Value::Map(map), Value::Int(n)) => map.map.get(&Key::Int(*n)).cloned(),
+        (Value::Map(map), Value::Bool(b)) => map.map.get(&Key::Bool(*b)).cloned(),
+        (Value::List(items), Value::Int(n)) => items.get(usize::try_from(*n).ok()?).cloned(),
+        _ => None,
+    }
+}
+
+/// The name of a property that is no identifier, as a schema's fields are written in CEL.
+fn unescaped(name: &str) -> Option<String> {
+    if !name.contains("__") {
+        return None;
+    }
+    let reserved = name.strip_prefix("__").and_then(|n| n.strip_suffix("__"));
+    let plain = name.replace("__dash__", "-").replace("__dot__", ".").replace("__slash__", "/");
+    Some(reserved.filter(|_| plain == name).map_or(plain, str::to_owned).replace("__underscores__", "__"))
+}
+
+fn missing(at: &Value) -> ExecutionError {
+    let name = match at {
+        Value::String(name) => name.to_string(),
+        Value::Int(n) => n.to_string(),
+        _ => "it".to_owned(),
+    };
+    ExecutionError::no_such_key(&name)
+}
+
+fn index(value: Value, at: Value) -> Result<Value, ExecutionError> {
+    match held(&value) {
+        Some(held) => Ok(held.and_then(|v| child(v, &at)).map_or_else(none, some)),
+        None => child(&value, &at).ok_or_else(|| missing(&at)).and_then(raised),
+    }
+}
+
+fn has(value: Value, field: Value) -> bool {
+    match held(&value) {
+        Some(held) => held.is_some_and(|v| child(v, &field).is_some()),
+        None => child(&value, &field).is_some(),
+    }
+}
+
+fn optional(value: &Value, at: &Value) -> Value {
+    let value = match held(value) {
+        Some(held) => held.and_then(|v| child(v, at)),
+        None => child(value, at),
+    };
+    value.map_or_else(none, some)
+}
+
+fn call(name: &str, args: Vec<IdedExpr>) -> Expr {
+    Expr::Call(CallExpr { func_name: name.to_owned(), target: None, args })
+}
+
+/// Replaces what the interpreter reads otherwise than cel-go.
+fn rewrite(node: IdedExpr) -> Result<IdedExpr, &'static str> {
+    let all = |nodes: Vec<IdedExpr>| nodes.into_iter().map(rewrite).collect::<Result<Vec<_>, _>>();
+    let id = node.id;
+    let expr = match node.expr {
+        Expr::Select(select) => {
+            let field = Expr::Literal(LiteralValue::String(select.field.as_str().into()));
+            let name = if select.test { "@has" } else { "@index" };
+            call(name, vec![rewrite(*select.operand)?, IdedExpr { id, expr: field }])
+        }
+        Expr::Call(mut of) => {
+            of.args = all(of.args)?;
+            of.target = of.target.map(|t| rewrite(*t).map(Box::new)).transpose()?;
+            let name = match of.func_name.as_str() {
+                "_[_]" => "@index",
+                "_?._" | "_[?_]" => "@opt",
+                name if name.starts_with('@') && name != "@in" && name != "@not_strictly_false" => {
+                    return Err("it names what has no name");
+                }
+                _ => return Ok(IdedExpr { id, expr: Expr::Call(of) }),
+            };
+            call(name, of.args)
+        }
+        Expr::List(mut list) => {
+            list.elements = all(list.elements)?;
+            Expr::List(list)
+        }
+        Expr::Map(mut map) => {
+            for entry in &mut map.entries {
+                let EntryExpr::MapEntry(pair) = &mut entry.expr else { return Err("it makes an object") };
+                pair.key = rewrite(std::mem::take(&mut pair.key))?;
+                pair.value = rewrite(std::mem::take(&mut pair.value))?;
+            }
+            Expr::Map(map)
+        }
+        Expr::Comprehension(mut c) => {
+            if c.iter_var2.is_some() {
+                return Err("it has a comprehension of two variables");
+            }
+            c.iter_range = rewrite(c.iter_range)?;
+            c.accu_init = rewrite(c.accu_init)?;
+            c.loop_cond = rewrite(c.loop_cond)?;
+            c.loop_step = rewrite(c.loop_step)?;
+            c.result = rewrite(c.result)?;
+            if let Expr::Call(step) = &mut c.loop_step.expr
+                && step.args.len() == 2
+                && matches!(&step.args[0].expr, Expr::Ident(name) if *name == c.accu_var)
+                && let Some(name) = match step.func_name.as_str() {
+                    "_&&_" => Some("@and"),
+                    "_||_" => Some("@or"),
+                    _ => None,
+                }
+            {
+                step.func_name = name.to_owned();
+                let tried = std::mem::take(&mut step.args[1]);
+                step.args[1] = IdedExpr { id, expr: call("@try", vec![tried]) };
+                let result = std::mem::take(&mut c.result);
+                c.result = IdedExpr { id, expr: call("@raise", vec![result]) };
+            }
+            Expr::Comprehension(c)
+        }
+        Expr::Struct(_) => return Err("it makes an object"),
+        Expr::Unspecified => return Err("it is empty"),
+        known @ (Expr::Ident(_) | Expr::Literal(_)) => known,
+    };
+    Ok(IdedExpr { id, expr })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn answer(text: &str) -> Result<bool, Fault> {
+        let object = json!({"metadata": {"name": "x", "labels": {"a.b/c": "1"}}, "n": [1, 2], "none": null, "b": [{"x": 1}, {}]});
+        let null = serde_json::Value::Null;
+        let mut scope = Scope::new([("object", &object), ("oldObject", &null)]);
+        let variables = [("two", "2"), ("gone", "object.gone"), ("four", "variables.two + 2")]
+            .map(|(n, e)| (n.into(), Expression::parse(e)));
+        scope.with_variables(&variables);
+        Expression::parse(text).holds(&scope)
+    }
+
+    #[test]
+    fn what_is_absent_is_absent_as_in_kubernetes() {
+        for (text, expected) in [
+            ("object.metadata.name == 'x'", true),
+            ("has(object.metadata.labels) && !has(object.spec)", true),
+            ("object.metadata.labels['a.b/c'] == '1'", true),
+            ("object.?spec.?replicas.orValue(3) == 3", true),
+            ("object.?metadata.?name.orValue('') == 'x'", true),
+            ("object.metadata.?labels[?'a.b/c'].orValue('') == '1'", true),
+            ("object.metadata.?labels['a.b/c'].hasValue()", true),
+            ("has(oldObject.metadata)", false),
+            ("oldObject.?metadata.hasValue()", false),
+            ("object.b.exists(i, i.x == 1)", true),
+            ("object.b.exists(i, i.x == 2) || true", true),
+            ("object.b.all(i, i.x == 2)", false),
+            ("object.b.filter(i, has(i.x)).size() == 1", true),
+            ("variables.four == 4 && (variables.four > 3 || variables.gone)", true),
+            ("quantity('1Gi').isGreaterThan(quantity('1Mi'))", true),
+            ("'ü'.size() == 1", true),
+            ("{'a': object.n[1]}.a == 2", true),
+        ] {
+            assert_eq!(answer(text), Ok(expected), "{text}");
+        }
+    }
+
+    #[test]
+    fn an_error_is_one_and_what_is_not_known_is_not() {
+        for text in [
+            "object.spec == 1",
+            "oldObject.metadata.name == 'x'",
+            "object.n[2] == 1",
+            "variables.gone",
+            "object.b.all(i, i.x == 1)",
+        ] {
+            assert!(matches!(answer(text), Err(Fault::Error(_))), "{text}: {:?}", answer(text));
+        }
+        for text in [
+            "authorizer.group('').resource('pods').check('get').allowed()",
+            "object.",
+            "@try(1)",
+            "Foo{a: 1}.a",
+            "1",
+            "nothing(1)",
+        ] {
+            assert!(matches!(answer(text), Err(Fault::Unsupported(_))), "{text}: {:?}", answer(text));
+        }
+    }
+}
