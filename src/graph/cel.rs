@@ -8,7 +8,6 @@
 
 use kube_cel::KubeCelExt;
 use kube_cel::cel::common::ast::{CallExpr, EntryExpr, Expr, LiteralValue};
-use kube_cel::cel::extractors::This;
 use kube_cel::cel::objects::{Key, Map, Opaque, OptionalValue};
 use kube_cel::cel::parser::Parser;
 use kube_cel::cel::{Context, ExecutionError, FunctionContext, IdedExpr, Value};
@@ -99,7 +98,7 @@ impl Scope<'_> {
     pub fn new<'v>(variables: impl IntoIterator<Item = (&'v str, &'v serde_json::Value)>) -> Self {
         let mut context = Context::default().with_all();
         context.add_function("@has", has);
-        context.add_function("@opt", |a: Value, b: Value| Ok::<_, ExecutionError>(optional(&a, &b)));
+        context.add_function("@opt", optional);
         context.add_function("@index", index);
         context.add_function("@try", attempt);
         context.add_function("@raise", raised);
@@ -110,6 +109,16 @@ impl Scope<'_> {
             context.add_variable_from_value(name, value_of(value));
         }
         Self(context)
+    }
+
+    /// Sets a variable.
+    pub fn set(&mut self, name: &str, value: &serde_json::Value) {
+        self.0.add_variable_from_value(name, value_of(value));
+    }
+
+    /// Says that the value of a variable is not known: so is that of what uses it.
+    pub fn forbid(&mut self, name: &str) {
+        self.0.add_variable_from_value(name, pending(ExecutionError::undeclared_reference(name)));
     }
 
     /// Adds the `variables` of a policy, each evaluated with those before it. One without a value has its fault where it
@@ -188,13 +197,18 @@ fn decided(decisive: bool, a: Value, b: Value) -> Value {
     }
 }
 
-fn size(context: &FunctionContext<'_, '_>, This(this): This<Value>) -> Result<i64, ExecutionError> {
-    let size = match this {
+fn size(context: &FunctionContext<'_, '_>) -> Result<i64, ExecutionError> {
+    let this = match (&context.this, context.args) {
+        (Some(this), []) => this.clone(),
+        (None, [argument]) => context.ptx.resolve(argument)?,
+        _ => return Err(ExecutionError::NoSuchOverload),
+    };
+    let size = match raised(this)? {
         Value::List(items) => items.len(),
         Value::Map(map) => map.map.len(),
         Value::String(text) => text.chars().count(),
         Value::Bytes(bytes) => bytes.len(),
-        _ => return Err(context.error("it has no size")),
+        _ => return Err(ExecutionError::NoSuchOverload),
     };
     Ok(size as i64)
 }
@@ -247,25 +261,28 @@ fn missing(at: &Value) -> ExecutionError {
 }
 
 fn index(value: Value, at: Value) -> Result<Value, ExecutionError> {
+    let value = raised(value)?;
     match held(&value) {
         Some(held) => Ok(held.and_then(|v| child(v, &at)).map_or_else(none, some)),
         None => child(&value, &at).ok_or_else(|| missing(&at)).and_then(raised),
     }
 }
 
-fn has(value: Value, field: Value) -> bool {
-    match held(&value) {
+fn has(value: Value, field: Value) -> Result<bool, ExecutionError> {
+    let value = raised(value)?;
+    Ok(match held(&value) {
         Some(held) => held.is_some_and(|v| child(v, &field).is_some()),
         None => child(&value, &field).is_some(),
-    }
+    })
 }
 
-fn optional(value: &Value, at: &Value) -> Value {
-    let value = match held(value) {
-        Some(held) => held.and_then(|v| child(v, at)),
-        None => child(value, at),
+fn optional(value: Value, at: Value) -> Result<Value, ExecutionError> {
+    let value = raised(value)?;
+    let value = match held(&value) {
+        Some(held) => held.and_then(|v| child(v, &at)),
+        None => child(&value, &at),
     };
-    value.map_or_else(none, some)
+    value.map_or_else(|| Ok(none()), |value| raised(value).map(some))
 }
 
 fn call(name: &str, args: Vec<IdedExpr>) -> Expr {

@@ -1,4 +1,5 @@
-"""Asks the API server: ask.py URL reads SubjectAccessReviews from standard input, one a line, and answers each with 0 or 1."""
+"""Asks the API server: ask.py URL reads requests from standard input, one a line as JSON (method, path, body, and user with
+groups to impersonate), and answers each with a line of JSON: its code and body."""
 
 import http.client
 import json
@@ -15,12 +16,26 @@ THREADS = 4
 def ask(part):
     context = ssl._create_unverified_context()
     server = http.client.HTTPSConnection(url.hostname, url.port, context=context)
-    headers = {"Authorization": "Bearer admin", "Content-Type": "application/json"}
     out = []
     for line in part:
-        server.request("POST", "/apis/authorization.k8s.io/v1/subjectaccessreviews", line, headers)
-        answer = json.loads(server.getresponse().read())
-        out.append("1" if answer["status"]["allowed"] else "0")
+        request = json.loads(line)
+        body = json.dumps(request["body"]) if request.get("body") is not None else None
+        server.putrequest(request["method"], request["path"])
+        server.putheader("Authorization", "Bearer admin")
+        server.putheader("Content-Type", request.get("type", "application/json"))
+        server.putheader("Content-Length", str(len(body.encode()) if body else 0))
+        if "user" in request:
+            server.putheader("Impersonate-User", request["user"])
+            for group in request["groups"]:
+                server.putheader("Impersonate-Group", group)
+        server.endheaders(body.encode() if body else None)
+        answer = server.getresponse()
+        text = answer.read()
+        try:
+            body = json.loads(text)
+        except ValueError:
+            body = text.decode(errors="replace")
+        out.append(json.dumps({"code": answer.status, "body": body}))
     return out
 
 

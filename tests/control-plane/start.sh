@@ -15,7 +15,7 @@ first=$!
 "$bin/kube-apiserver" --etcd-servers "http://127.0.0.1:$etcd" --bind-address 127.0.0.1 --secure-port "$api" \
   --cert-dir "$dir/certs" --service-account-issuer https://kubernetes.default.svc \
   --service-account-key-file "$dir/certs/apiserver.crt" --service-account-signing-key-file "$dir/certs/apiserver.key" \
-  --authorization-mode RBAC --token-auth-file "$dir/tokens.csv" --service-cluster-ip-range 10.96.0.0/16 \
+  --allow-privileged --authorization-mode RBAC --token-auth-file "$dir/tokens.csv" --service-cluster-ip-range 10.96.0.0/16 \
   >"$dir/kube-apiserver.log" 2>&1 </dev/null &
 second=$!
 # Their end is ours to bring about, and no news.

@@ -12,6 +12,7 @@ mod differential;
 mod faults;
 mod fleets;
 mod flux;
+mod guards;
 mod isolation;
 mod layers;
 mod parity;

@@ -1,6 +1,7 @@
 //! A real API server on loopback: started once for all tests, ended with them.
 
 use super::{Ran, free_ports, pipe, tool_or_say};
+use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
@@ -57,11 +58,6 @@ impl ControlPlane {
         command
     }
 
-    /// Where it listens.
-    pub fn url(&self) -> &str {
-        &self.url
-    }
-
     /// Runs kubectl as an admin.
     pub fn kubectl(&self, args: &[&str]) -> Ran {
         Ran::of(self.command(args).output().expect("kubectl starts"))
@@ -70,6 +66,18 @@ impl ControlPlane {
     /// Runs kubectl with a text on its standard input.
     pub fn kubectl_with(&self, args: &[&str], input: &str) -> Ran {
         pipe(&mut self.command(args), input)
+    }
+
+    /// Asks the server many things at once, and gives each answer: `code` and `body`. A request has `method`, `path`, `body`,
+    /// and `user` with `groups` where it is asked as somebody.
+    pub fn ask(&self, requests: &[Value]) -> Vec<Value> {
+        let lines: String = requests.iter().map(|r| format!("{r}\n")).collect();
+        let mut command = Command::new(super::tool("python"));
+        let answer = pipe(command.arg(super::root().join("tests/control-plane/ask.py")).arg(&self.url), &lines);
+        assert_eq!(answer.code, 0, "{}", answer.err);
+        let answers: Vec<Value> = answer.out.lines().map(|l| serde_json::from_str(l).expect("JSON")).collect();
+        assert_eq!(answers.len(), requests.len());
+        answers
     }
 
     /// Applies documents as Flux does: server-side, and every field must be known.

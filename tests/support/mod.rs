@@ -197,6 +197,17 @@ pub fn say(text: &str) {
     let _ = std::io::stderr().write_all(format!("\n{text}\n").as_bytes());
 }
 
+/// Numbers without a seed from outside: the same in each run.
+pub struct Dice(pub u64);
+
+impl Dice {
+    /// One of some.
+    pub fn of<'a, T>(&mut self, all: &'a [T]) -> &'a T {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        &all[(self.0 >> 33) as usize % all.len()]
+    }
+}
+
 fn install(name: &str) -> Result<PathBuf, String> {
     let output = Command::new("bash").arg(root().join("tests/tools.sh")).arg(name).output().expect("bash starts");
     if output.status.success() {
