@@ -8,6 +8,8 @@ use crate::{bundle, document, graph, isolation, source, spec, tenancy, tree};
 /// Every rule, sorted by id.
 pub static RULES: &[&Rule] = &[
     &isolation::admission::FLOOR_WRITABLE,
+    &isolation::admission::FROZEN_FLOOR,
+    &isolation::admission::IDLE_POLICY,
     &tenancy::POD_SECURITY,
     &isolation::admission::POD_SECURITY_NOT_ENFORCED,
     &isolation::admission::PRIVILEGED_WORKLOAD,

@@ -304,6 +304,13 @@ enum Said {
 }
 
 impl GuardSpec {
+    /// The first of its expressions that cannot be parsed, and why.
+    pub fn unreadable(&self) -> Option<(&str, &str)> {
+        let variables = self.variables.iter().map(|(_, e)| e);
+        let all = self.conditions.iter().chain(variables).chain(self.validations.iter().map(|(e, _)| e));
+        all.into_iter().find_map(|e| Some((e.text.as_str(), e.unreadable()?)))
+    }
+
     fn ask(&self, mut scope: Scope<'_>, namespace: Option<&Json>) -> Said {
         let failed = |fault: Fault, place| match fault {
             Fault::Error(_) if self.closed => Said::Refused(place),

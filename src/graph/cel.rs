@@ -56,6 +56,11 @@ impl Expression {
         Self { text: text.to_owned(), tree }
     }
 
+    /// Why it cannot be parsed, where it cannot.
+    pub fn unreadable(&self) -> Option<&str> {
+        self.tree.as_ref().err().map(String::as_str)
+    }
+
     /// Its value with some variables.
     ///
     /// # Errors

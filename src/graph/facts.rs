@@ -137,6 +137,8 @@ pub struct Facts {
     pub unread_syncs: Vec<Thing>,
     /// ResourceQuotas that hold every pod of their namespace.
     pub quotas: Vec<Thing>,
+    /// Objects of the floor that Flux leaves as they are, and the mark by which it does.
+    pub frozen: Vec<Riddle>,
     /// What could not be understood.
     pub riddles: Vec<Riddle>,
     /// Kinds that no plane reads, as `Kind.group`, and how many objects of each there are.
@@ -219,11 +221,17 @@ impl Facts {
         let thing = Thing { id: id.clone(), digest, origin };
         self.objects.push(thing.clone());
         let metadata = node.member("metadata");
-        let mut riddle = |reason: String| self.riddles.push(Riddle { id: id.clone(), reason, origin });
+        if kinds::is_floor(&id)
+            && let Some((mark, place)) = left_alone(metadata)
+        {
+            let origin = Origin { place: place.unwrap_or(origin.place), ..origin };
+            self.frozen.push(Riddle { id: id.clone(), reason: mark, origin });
+        }
         if let Some(reason) = not_applied(&id, node, origin.input) {
-            riddle(reason);
+            self.riddles.push(Riddle { id, reason, origin });
             return;
         }
+        let mut riddle = |reason: String| self.riddles.push(Riddle { id: id.clone(), reason, origin });
         self.hooks.extend(hooks(&id, node, origin));
         if self.keeps {
             self.kept.extend(Kept::of(&id, node, origin));
@@ -342,6 +350,8 @@ impl Facts {
             ($($list:ident),*) => {$( self.$list.append(&mut other.$list); )*};
         }
         every_list!(append);
+        // Not among those that may be taken out: what a live object says of itself counts, whatever it is to become.
+        self.frozen.append(&mut other.frozen);
         for (kind, count) in other.unread {
             *self.unread.entry(kind).or_default() += count;
         }
@@ -408,8 +418,8 @@ fn not_applied<T: Tree>(id: &ObjectId, node: &T, input: Input) -> Option<String>
             "it is local configuration (config.kubernetes.io/local-config), and kustomize leaves it out".into(),
         );
     }
-    if annotation("kustomize.toolkit.fluxcd.io/reconcile") == Some("disabled") {
-        return Some("Flux does not apply it (kustomize.toolkit.fluxcd.io/reconcile: disabled)".into());
+    if let Some((mark, _)) = left_alone(metadata).filter(|(mark, _)| !mark.ends_with("IfNotPresent")) {
+        return Some(format!("Flux does not apply it ({mark})"));
     }
     let version = node.member("apiVersion").and_then(Tree::text).unwrap_or_default();
     let served = match (&*id.group, &*id.kind) {
@@ -421,6 +431,22 @@ fn not_applied<T: Tree>(id: &ObjectId, node: &T, input: Input) -> Option<String>
         _ => version,
     };
     (version != served).then(|| format!("no API server serves {version} any more, or yet"))
+}
+
+/// The mark by which Flux leaves an object as it is, and where it stands. It may be an annotation or a label, in any case.
+///
+/// Source: fluxcd.io/flux/components/kustomize/kustomizations, and `AnyInMetadata` of fluxcd/pkg/ssa.
+fn left_alone<T: Tree>(metadata: Option<&T>) -> Option<(String, Option<Place>)> {
+    const MARKS: [(&str, &str); 3] = [
+        ("kustomize.toolkit.fluxcd.io/reconcile", "disabled"),
+        ("kustomize.toolkit.fluxcd.io/ssa", "Ignore"),
+        ("kustomize.toolkit.fluxcd.io/ssa", "IfNotPresent"),
+    ];
+    let marks = MARKS.iter().flat_map(|mark| ["annotations", "labels"].map(|at| (mark, at)));
+    marks.into_iter().find_map(|((key, value), at)| {
+        let node = metadata?.member(at)?.member(key)?;
+        node.text()?.eq_ignore_ascii_case(value).then(|| (format!("{key}: {value}"), node.place()))
+    })
 }
 
 /// A digest of what an object says.

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 use tenantry::graph::admission::{Answer, Request};
 use tenantry::graph::{Cluster, Parts, read_snapshot};
+use tenantry::isolation::admission::{pods, tamper};
 use tenantry::source::Sources;
 
 /// How many policies, each with a namespace of its own.
@@ -500,4 +501,53 @@ fn admission_policies_say_what_the_server_says() {
             && counts["allowed"] > 300
             && counts.get("not known").is_none_or(|n| *n * 20 < answers.len())
     );
+}
+
+/// Drops what a server sets by itself, and no policy that is told apart by it asks for.
+fn plain(object: &mut Value) {
+    let metadata = object["metadata"].as_object_mut().expect("metadata");
+    metadata.retain(|key, _| ["name", "namespace", "labels", "annotations"].contains(&key.as_str()));
+}
+
+/// What is tried of a floor is what the server has of it before admission: with all of its defaults.
+#[test]
+fn what_is_tried_is_what_the_server_makes_of_it() {
+    let Some((plane, _turn)) = ControlPlane::alone() else { return };
+    let namespace = "tried";
+    let made = [
+        json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}}),
+        json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "default", "namespace": namespace}}),
+    ];
+    for object in made {
+        assert_eq!(plane.kubectl_with(&["create", "-f", "-"], &object.to_string()).code, 0);
+    }
+    let tried: Vec<(&str, &str, Value)> =
+        tamper::examples(namespace).into_iter().chain(pods::examples(namespace)).collect();
+    let requests = tried.iter().map(|(group, resource, object)| {
+        let version = object["apiVersion"].as_str().expect("a version");
+        let root = if group.is_empty() { "/api/v1".to_owned() } else { format!("/apis/{version}") };
+        json!({"method": "POST", "path": format!("{root}/namespaces/{namespace}/{resource}?dryRun=All"), "body": object})
+    });
+    let answers = plane.ask(&requests.collect::<Vec<_>>());
+    let mut differ = Vec::new();
+    for ((_, _, ours), answer) in tried.iter().zip(answers) {
+        assert_eq!(answer["code"], 201, "{answer}");
+        let mut theirs = answer["body"].clone();
+        let mut ours = ours.clone();
+        plain(&mut theirs);
+        plain(&mut ours);
+        // A job's selector and the labels of its pods are its uid.
+        if ours["kind"] == "Job" {
+            theirs["spec"].as_object_mut().expect("a spec").remove("selector");
+            theirs["spec"]["template"]["metadata"]["labels"] = ours["spec"]["template"]["metadata"]["labels"].clone();
+        }
+        if theirs != ours {
+            let kind = ours["kind"].to_string();
+            if !differ.iter().any(|[k, ..]: &[String; 3]| *k == kind) {
+                differ.push([kind, theirs.to_string(), ours.to_string()]);
+            }
+        }
+    }
+    say(&format!("admission: {} objects that are tried, {} differ from the server's", tried.len(), differ.len()));
+    assert!(tried.len() > 50 && differ.is_empty(), "{:#?}", &differ[..differ.len().min(12)]);
 }

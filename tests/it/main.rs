@@ -25,3 +25,4 @@ mod render;
 mod replay;
 mod server;
 mod spec;
+mod tamper;

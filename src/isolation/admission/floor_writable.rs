@@ -1,4 +1,5 @@
-use super::{Findings, own_grants};
+use super::tamper::{self, Stand};
+use super::{Findings, own_grants, rests_on};
 use crate::diagnostic::rule;
 use crate::graph::Cluster;
 use crate::graph::rbac::{Binding, Role, Subject};
@@ -13,7 +14,9 @@ rule! {
     /// ## What it finds
     /// A role that is bound to a tenant's own people or service accounts in its own namespace, and that lets them write
     /// NetworkPolicies, quotas, limits, bindings, or the Namespace itself. A role that does so for many tenants is one
-    /// finding.
+    /// finding. Where ValidatingAdmissionPolicies are bound to deny, each way to remove, weaken, freeze or sidestep the
+    /// floor is asked of them (by CEL, with the objects that are there): one that none denies is the finding; where all are
+    /// denied there is none, and the plane's verdict rests on the policies.
     ///
     /// ## Why it matters
     /// Policies add up: one that allows everything opens the namespace, whatever stands beside it. A quota that its tenant
@@ -78,44 +81,92 @@ static FLOOR: [Power; 8] = [
     },
 ];
 
+/// What a role lets tenants do to their floor: the first binding of it and its subject, and whose all are.
+struct Found<'a> {
+    role: &'a Role,
+    binding: &'a Binding,
+    subject: &'a Subject,
+    tenants: BTreeSet<&'a str>,
+    /// Of policies: which way none of them denies, or which of them cannot be told.
+    stand: Option<Stand>,
+}
+
+/// A role, what of the floor it writes, and whether that is known.
+type Key<'a> = (&'a (Text, Text), Vec<&'static str>, bool);
+
 pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
-    type Bound<'a> = (&'a Role, Vec<&'static str>, &'a Binding, &'a Subject, BTreeSet<&'a str>);
-    let mut roles: BTreeMap<&(Text, Text), Bound<'_>> = BTreeMap::new();
-    let mut harmless: BTreeSet<&(Text, Text)> = BTreeSet::new();
-    for (tenant, binding, role, subject) in own_grants(cluster) {
-        if harmless.contains(&binding.role) {
+    // What a role writes of the floor, by the role; and who is found with which of it.
+    let mut writes: BTreeMap<&(Text, Text), Vec<&Power>> = BTreeMap::new();
+    let mut found: BTreeMap<Key<'_>, Found<'_>> = BTreeMap::new();
+    let guarded = cluster.facts.guard_bindings.iter().any(|b| b.denies);
+    for (tenant, binding, role, subjects) in own_grants(cluster) {
+        let powers = writes.entry(&binding.role).or_insert_with(|| {
+            let powers = FLOOR.iter().filter(|p| p.of(&role.rules).is_some());
+            powers.collect()
+        });
+        if powers.is_empty() {
             continue;
         }
         let name = cluster.tenants[tenant as usize].name.as_str();
-        if let Some((.., tenants)) = roles.get_mut(&binding.role) {
-            tenants.insert(name);
+        let mut add = |says: Vec<&'static str>, subject, stand: Option<Stand>| {
+            let known = !matches!(stand, Some(Stand::Unknown(..)));
+            let tenants = BTreeSet::new();
+            let entry = found.entry((&binding.role, says, known));
+            entry.or_insert(Found { role, binding, subject, tenants, stand }).tenants.insert(name);
+        };
+        if !guarded {
+            add(powers.iter().map(|p| p.says).collect(), subjects[0], None);
             continue;
         }
-        let writes: Vec<&str> = FLOOR.iter().filter(|p| p.of(&role.rules).is_some()).map(|p| p.says).collect();
-        if writes.is_empty() {
-            harmless.insert(&binding.role);
-        } else {
-            roles.insert(&binding.role, (role, writes, binding, subject, BTreeSet::from([name])));
+        for subject in subjects {
+            let (mut open, mut unknown) = ((Vec::new(), None), (Vec::new(), None));
+            for power in powers.iter() {
+                match tamper::stand(cluster, &binding.id.namespace, subject, &role.rules, power) {
+                    Stand::Denied(_, policies) => rests_on(out, &policies),
+                    stand @ Stand::Open(_) => {
+                        open.0.push(power.says);
+                        open.1.get_or_insert(stand);
+                    }
+                    stand @ Stand::Unknown(..) => {
+                        unknown.0.push(power.says);
+                        unknown.1.get_or_insert(stand);
+                    }
+                }
+            }
+            for (says, stand) in [open, unknown].into_iter().filter(|(says, _)| !says.is_empty()) {
+                add(says, subject, stand);
+            }
         }
     }
-    for (role, writes, binding, subject, tenants) in roles.into_values() {
+    for ((_, writes, _), Found { role, binding, subject, tenants, stand }) in found {
         let what = writes.join(", ");
-        let message = match tenants.len() {
-            1 => format!(
-                "tenant {} writes {what} in its own namespace: {}",
-                some(tenants.iter().copied()),
-                binding.role_name()
-            ),
-            many => format!(
-                "{many} tenants write {what} in their own namespaces: {} ({})",
-                binding.role_name(),
-                some(tenants.iter().copied())
-            ),
+        let whose = match tenants.len() {
+            1 => format!("tenant {} writes {what} in its own namespace", some(tenants.iter().copied())),
+            many => format!("{many} tenants write {what} in their own namespaces"),
         };
-        let rule = FLOOR.iter().find_map(|p| p.of(&role.rules)).and_then(|r| r.place).unwrap_or(role.origin.place);
-        let finding = Finding::refuted(&FLOOR_WRITABLE, binding.origin.place, message)
+        let message = match tenants.len() {
+            1 => format!("{whose}: {}", binding.role_name()),
+            _ => format!("{whose}: {} ({})", binding.role_name(), some(tenants.iter().copied())),
+        };
+        let lets = FLOOR.iter().filter(|p| writes.contains(&p.says)).find_map(|p| p.of(&role.rules));
+        let rule = lets.and_then(|r| r.place).unwrap_or(role.origin.place);
+        let finding = match &stand {
+            Some(Stand::Unknown(..)) => Finding::unknown(&FLOOR_WRITABLE, binding.origin.place, message),
+            _ => Finding::refuted(&FLOOR_WRITABLE, binding.origin.place, message),
+        };
+        let finding = finding
             .step(binding.origin.place, format!("{} binds {subject} to {}", binding.id.called(), binding.role_name()))
             .step(rule, format!("{} lets it write {what}", role.id.called()));
+        let finding = match stand {
+            Some(Stand::Open(way)) => {
+                finding.step(binding.origin.place, format!("{subject} {way}, and no admission policy denies it"))
+            }
+            Some(Stand::Unknown(way, policy, place, why)) => finding.step(
+                place,
+                format!("{subject} {way}; whether ValidatingAdmissionPolicy `{policy}` denies it is not known: {why}"),
+            ),
+            _ => finding,
+        };
         let finding = match tenants.first().filter(|_| tenants.len() == 1) {
             Some(one) => finding.by(one),
             None => finding,

@@ -1,18 +1,25 @@
 //! The admission plane: whether the floor survives its own tenant.
 
 mod floor_writable;
+mod frozen_floor;
+mod idle_policy;
 mod pod_security;
+pub mod pods;
 mod privileged_workload;
+pub mod tamper;
 mod tenant_hook;
 
 pub use floor_writable::FLOOR_WRITABLE;
+pub use frozen_floor::FROZEN_FLOOR;
+pub use idle_policy::IDLE_POLICY;
 pub use pod_security::{ENFORCE, POD_SECURITY_NOT_ENFORCED, refused};
 pub use privileged_workload::PRIVILEGED_WORKLOAD;
 pub use tenant_hook::TENANT_HOOK;
 
-use super::Findings;
+use super::{Findings, some};
 use crate::graph::rbac::{Binding, Role, Subject};
 use crate::graph::{Cluster, Input, Owner};
+use crate::value::Text;
 
 /// Every rule of the plane.
 pub fn check(cluster: &Cluster, out: &mut Findings<'_>) {
@@ -21,22 +28,34 @@ pub fn check(cluster: &Cluster, out: &mut Findings<'_>) {
     }
     out.assume("platform-writes-policies", "nobody but the platform writes admission policies: only RBAC guards them");
     floor_writable::check(cluster, out);
+    frozen_floor::check(cluster, out);
+    idle_policy::check(cluster, out);
     pod_security::check(cluster, out);
     privileged_workload::check(cluster, out);
     tenant_hook::check(cluster, out);
 }
 
+/// Says that policies are what a verdict rests on.
+fn rests_on(out: &mut Findings<'_>, policies: &[Text]) {
+    let names = some(policies.iter().map(Text::as_str));
+    let text = format!(
+        "what the admission policies {names} deny stays denied, and so does what is like the ways that were tried"
+    );
+    out.assume("policies-deny", text);
+}
+
 /// Bindings in tenants' namespaces that give the tenant itself something, and whom.
 ///
 /// The users and groups that no tenant declares, and that are bound in a stranger's namespace, are its own.
-fn own_grants(cluster: &Cluster) -> impl Iterator<Item = (u32, &Binding, &Role, &Subject)> {
+fn own_grants(cluster: &Cluster) -> impl Iterator<Item = (u32, &Binding, &Role, Vec<&Subject>)> {
     cluster.rbac.bindings.iter().filter(|b| b.origin.input != Input::Builtin).filter_map(|binding| {
         let Owner::Tenant(tenant) = cluster.owner(&binding.id.namespace) else { return None };
         let own = |s: &&Subject| match cluster.holder(s) {
             Some(holder) => holder == tenant,
             None => cluster.tenants[tenant as usize].subjects.is_empty() && !matches!(s, Subject::ServiceAccount(..)),
         };
-        let subject = binding.subjects.iter().map(|(s, _)| s).find(own)?;
-        Some((tenant, binding, cluster.rbac.role(binding)?, subject))
+        let subjects: Vec<&Subject> = binding.subjects.iter().map(|(s, _)| s).filter(own).collect();
+        (!subjects.is_empty()).then_some(())?;
+        Some((tenant, binding, cluster.rbac.role(binding)?, subjects))
     })
 }

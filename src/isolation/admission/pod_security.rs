@@ -1,6 +1,7 @@
-use super::{Findings, own_grants};
+use super::tamper::Stand;
+use super::{Findings, own_grants, pods, rests_on};
 use crate::diagnostic::rule;
-use crate::graph::rbac::{Binding, Subject};
+use crate::graph::rbac::{Binding, Role, Subject};
 use crate::graph::{Cluster, Owner};
 use crate::isolation::Finding;
 use crate::isolation::power::{BECOME_ACCOUNT, Power};
@@ -12,7 +13,8 @@ rule! {
     ///
     /// ## What it finds
     /// A tenant's namespace whose label `pod-security.kubernetes.io/enforce` is missing, `privileged` or misspelt, and in
-    /// which somebody of the tenant may create pods.
+    /// which somebody of the tenant may create pods. Where ValidatingAdmissionPolicies are bound to deny, pods that ask for
+    /// their node are asked of them: where each is denied there is no finding, and the verdict rests on the policies.
     ///
     /// ## Why it matters
     /// A privileged pod is the node: every other tenant's pods, their secrets and service accounts on it.
@@ -57,11 +59,14 @@ pub fn refused(cluster: &Cluster, namespace: &str) -> bool {
 }
 
 pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
-    let mut creators: BTreeMap<&Text, (&Binding, &Subject)> = BTreeMap::new();
-    for (_, binding, role, subject) in own_grants(cluster) {
+    type Grant<'a> = (&'a Binding, &'a Role, &'a Subject);
+    let mut creators: BTreeMap<&Text, Vec<Grant<'_>>> = BTreeMap::new();
+    let guarded = cluster.facts.guard_bindings.iter().any(|b| b.denies);
+    for (_, binding, role, subjects) in own_grants(cluster) {
         let makes = |p: &&Power| p.of(&role.rules).is_some();
         if [&BECOME_ACCOUNT[0], &BECOME_ACCOUNT[4], &POD_MAKERS].iter().any(makes) {
-            creators.entry(&binding.id.namespace).or_insert((binding, subject));
+            let grants = creators.entry(&binding.id.namespace).or_default();
+            grants.extend(subjects.into_iter().map(|s| (binding, role, s)));
         }
     }
     for namespace in &cluster.namespaces {
@@ -70,18 +75,31 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
         if matches!(level, Some("baseline" | "restricted")) {
             continue;
         }
-        let Some((binding, subject)) = creators.get(&namespace.name) else { continue };
+        let Some(grants) = creators.get(&namespace.name) else { continue };
+        let mut worst: Option<(&Grant<'_>, Option<Stand>)> = None;
+        for grant in grants {
+            let (_, role, subject) = grant;
+            let stand = guarded.then(|| pods::stand(cluster, &namespace.name, subject, &role.rules));
+            match stand {
+                Some(Stand::Denied(_, policies)) => rests_on(out, &policies),
+                Some(Stand::Unknown(..)) => drop(worst.get_or_insert((grant, stand))),
+                _ => {
+                    worst = Some((grant, stand));
+                    break;
+                }
+            }
+        }
+        let Some(((binding, _, subject), stand)) = worst else { continue };
         let tenant = &cluster.tenants[tenant as usize];
         let place = namespace.origin.map_or(tenant.place, |o| o.place);
         let how = level.map_or_else(
             || "enforces no Pod Security level".to_owned(),
             |l| format!("enforces the Pod Security level `{l}`"),
         );
-        let message = format!("tenant `{}` may run privileged pods in `{}`, which {how}", tenant.name, namespace.name);
         let step = format!("{} lets {subject} create pods", binding.id.called());
-        let finding = match namespace.origin {
+        let finding = match (namespace.origin, &stand) {
             // Its labels are not among the inputs.
-            None => Finding::unknown(
+            (None, _) => Finding::unknown(
                 &POD_SECURITY_NOT_ENFORCED,
                 place,
                 format!(
@@ -89,14 +107,34 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
                     namespace.name, tenant.name
                 ),
             ),
-            Some(_) => Finding::refuted(&POD_SECURITY_NOT_ENFORCED, place, message),
+            (_, Some(Stand::Unknown(_, policy, _, why))) => Finding::unknown(
+                &POD_SECURITY_NOT_ENFORCED,
+                place,
+                format!(
+                    "whether tenant `{}` may run privileged pods in `{}`, which {how}, is for ValidatingAdmissionPolicy \
+                     `{policy}` to say, and not known: {why}",
+                    tenant.name, namespace.name
+                ),
+            ),
+            _ => Finding::refuted(
+                &POD_SECURITY_NOT_ENFORCED,
+                place,
+                format!("tenant `{}` may run privileged pods in `{}`, which {how}", tenant.name, namespace.name),
+            ),
         };
-        out.push(
-            finding
-                .by(&tenant.name)
-                .step(binding.origin.place, step)
-                .step(place, format!("`{}` {how}: a privileged pod is the node it runs on", namespace.name))
-                .fix(format!("label the namespace {ENFORCE}: restricted")),
-        );
+        let finding = finding
+            .by(&tenant.name)
+            .step(binding.origin.place, step)
+            .step(place, format!("`{}` {how}: a privileged pod is the node it runs on", namespace.name));
+        let finding = match stand {
+            Some(Stand::Open(way)) => {
+                finding.step(binding.origin.place, format!("{subject} {way}, and no admission policy denies it"))
+            }
+            Some(Stand::Unknown(way, policy, at, _)) => {
+                finding.step(at, format!("{subject} {way}: `{policy}` decides"))
+            }
+            _ => finding,
+        };
+        out.push(finding.fix(format!("label the namespace {ENFORCE}: restricted")));
     }
 }
