@@ -1,5 +1,5 @@
-"""Asks the API server: ask.py URL reads requests from standard input, one a line as JSON (method, path, body, and user with
-groups to impersonate), and answers each with a line of JSON: its code and body."""
+"""Asks the API server: ask.py URL reads requests from standard input, one a line as JSON (method, path, body, the token
+of who asks if not the admin's, and user with groups to impersonate), and answers each with a line of JSON: its code and body."""
 
 import http.client
 import json
@@ -21,12 +21,13 @@ def ask(part):
         request = json.loads(line)
         body = json.dumps(request["body"]) if request.get("body") is not None else None
         server.putrequest(request["method"], request["path"])
-        server.putheader("Authorization", "Bearer admin")
+        if request.get("token", "admin"):
+            server.putheader("Authorization", "Bearer " + request.get("token", "admin"))
         server.putheader("Content-Type", request.get("type", "application/json"))
         server.putheader("Content-Length", str(len(body.encode()) if body else 0))
         if "user" in request:
             server.putheader("Impersonate-User", request["user"])
-            for group in request["groups"]:
+            for group in request.get("groups", []):
                 server.putheader("Impersonate-Group", group)
         server.endheaders(body.encode() if body else None)
         answer = server.getresponse()

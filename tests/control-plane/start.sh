@@ -1,11 +1,15 @@
 #!/usr/bin/env bash
 # Runs etcd and kube-apiserver on loopback until standard input ends: start.sh BIN DIR ETCD_PORT PEER_PORT API_PORT
-# The admin's token is `admin`. Of the controllers only the one that fills aggregated ClusterRoles runs, and there is no
+# The admin's token is `admin`, that of a tenant's user `blue`. Of the controllers only the one that fills aggregated ClusterRoles runs, and there is no
 # kubelet: what is applied is stored, and stays.
 set -euo pipefail
 bin=$1 dir=$2 etcd=$3 peer=$4 api=$5
 mkdir -p "$dir"
-echo 'admin,admin,1,"system:masters"' >"$dir/tokens.csv"
+{
+  echo 'admin,admin,1,"system:masters"'
+  # Somebody of the blue tenant of fixtures/isolation/base.yaml.
+  echo 'blue,somebody,2,"blue-admins"'
+} >"$dir/tokens.csv"
 "$bin/etcd" --unsafe-no-fsync --data-dir "$dir/etcd" --log-level error \
   --listen-client-urls "http://127.0.0.1:$etcd" --advertise-client-urls "http://127.0.0.1:$etcd" \
   --listen-peer-urls "http://127.0.0.1:$peer" --initial-advertise-peer-urls "http://127.0.0.1:$peer" \

@@ -3,6 +3,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod attacker;
 mod authorizer;
 mod catalog;
 mod cli;
