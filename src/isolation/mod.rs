@@ -12,10 +12,12 @@ pub mod api;
 pub mod data;
 pub mod delta;
 pub mod gitops;
+pub mod matrix;
 pub mod network;
 pub mod power;
 pub mod question;
 pub mod resources;
+pub mod threats;
 
 use crate::diagnostic::{Diagnostic, Level, Rule};
 use crate::graph::{Cluster, Origin, Owner};

@@ -7,6 +7,7 @@ pub mod proof;
 mod rules;
 mod sarif;
 #[cfg(feature = "cli")]
+pub mod tables;
 mod text;
 
 pub use github::github;

@@ -1,6 +1,7 @@
 //! Proofs: a table of verdicts for people, and the same for programs.
 
 use super::plural;
+use super::tables::{self, Tables, TablesReport};
 use crate::bundle::short;
 use crate::diagnostic::Diagnostic;
 use crate::graph::Cluster;
@@ -35,9 +36,9 @@ pub fn findings(sources: &Sources, proofs: &[Proof]) -> Vec<Diagnostic> {
 }
 
 /// A table for each cluster: what is proven, what it rests on, and what was not looked at.
-pub fn proof_text(proofs: &[Proof], digest: &str) -> String {
+pub fn proof_text(proofs: &[Proof], tables: &[Tables], digest: &str) -> String {
     let mut out = String::new();
-    for proof in proofs {
+    for (proof, tables) in proofs.iter().zip(tables) {
         let [tenants, namespaces, objects] = proof.counts;
         let _ = writeln!(
             out,
@@ -72,6 +73,8 @@ pub fn proof_text(proofs: &[Proof], digest: &str) -> String {
             let kinds: Vec<String> = proof.unread.iter().map(|(kind, count)| format!("{kind} ({count})")).collect();
             let _ = writeln!(out, "  read by no plane: {}", kinds.join(", "));
         }
+        out.extend(tables.matrix.iter().map(tables::matrix_text));
+        out.extend(tables.threats.iter().map(|answers| tables::threats_text(&proof.cluster, answers)));
     }
     out
 }
@@ -92,7 +95,13 @@ pub fn counts_text(findings: &[Diagnostic]) -> String {
 const MAX_LISTED: usize = 50;
 
 /// The same as Markdown for a pull request.
-pub fn proof_markdown(sources: &Sources, proofs: &[Proof], findings: &[Diagnostic], digest: &str) -> String {
+pub fn proof_markdown(
+    sources: &Sources,
+    proofs: &[Proof],
+    tables: &[Tables],
+    findings: &[Diagnostic],
+    digest: &str,
+) -> String {
     let plain = |text: &str| text.replace('|', "\\|").replace('\n', " ");
     let mut out = format!(
         "### tenantry prove\n\nModel {MODEL}, inputs `{digest}`.\n\n| cluster | {} |\n",
@@ -123,6 +132,7 @@ pub fn proof_markdown(sources: &Sources, proofs: &[Proof], findings: &[Diagnosti
         }
         out.push_str("\n</details>\n");
     }
+    out.extend(proofs.iter().zip(tables).map(|(proof, tables)| tables::markdown(&plain(&proof.cluster), tables)));
     let assumed: BTreeMap<&str, &str> =
         proofs.iter().flat_map(|p| &p.planes).flat_map(|p| &p.assumptions).map(|a| (a.name, a.text.as_str())).collect();
     out.push_str("\n<details><summary>What it rests on</summary>\n\n");
@@ -153,6 +163,8 @@ struct ClusterReport<'a> {
     planes: Vec<PlaneReport<'a>>,
     findings: Vec<FindingReport<'a>>,
     unread: &'a BTreeMap<String, usize>,
+    #[serde(flatten)]
+    tables: TablesReport<'a>,
 }
 
 #[derive(Serialize)]
@@ -203,8 +215,8 @@ fn at(sources: &Sources, place: Place) -> At<'_> {
 }
 
 /// A JSON document, ended by a newline.
-pub fn proof_json(sources: &Sources, proofs: &[Proof], digest: &str) -> String {
-    let clusters = proofs.iter().map(|proof| ClusterReport {
+pub fn proof_json(sources: &Sources, proofs: &[Proof], tables: &[Tables], digest: &str) -> String {
+    let clusters = proofs.iter().zip(tables).map(|(proof, tables)| ClusterReport {
         cluster: &proof.cluster,
         tenants: proof.counts[0],
         namespaces: proof.counts[1],
@@ -244,6 +256,7 @@ pub fn proof_json(sources: &Sources, proofs: &[Proof], digest: &str) -> String {
             })
             .collect(),
         unread: &proof.unread,
+        tables: tables.report(),
     });
     let report = Report { schema_version: 1, model: MODEL, inputs: digest, clusters: clusters.collect() };
     let mut text = serde_json::to_string_pretty(&report).unwrap_or_default();

@@ -271,6 +271,12 @@ pub struct Prove {
     /// Counts the findings of each rule, and does not print them
     #[arg(long)]
     pub summary: bool,
+    /// Adds who reaches whom, by classes of tenants that are alike
+    #[arg(long)]
+    pub matrix: bool,
+    /// Adds what is said to the threats that reference systems name
+    #[arg(long)]
+    pub threats: bool,
 }
 
 /// Flags of `can`.

@@ -26,4 +26,5 @@ mod render;
 mod replay;
 mod server;
 mod spec;
+mod tables;
 mod tamper;

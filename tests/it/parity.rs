@@ -84,7 +84,7 @@ static ROWS: &[(&str, Row)] = &[
     ("S1-23", GUARDS),
     ("S1-24", GUARDS),
     ("S1-25", Shown(&["isolation::every_hole_is_found_alone_and_in_pairs", "prove::a_real_fleet_is_answered_for"])),
-    ("S1-26", Pending("prove --threats")),
+    ("S1-26", Shown(&["tables::each_threat_is_answered_by_rules_that_there_are"])),
     (
         "S1-27",
         Shown(&["render::roles_of_the_catalogue_cannot_edit_the_floor", "fixtures/spec/invalid/wildcard-role.yaml"]),
@@ -134,7 +134,7 @@ static ROWS: &[(&str, Row)] = &[
     ("S2-43", TEARDOWN),
     ("S2-44", TEARDOWN),
     ("S2-45", Shown(&["fleets::a_production_fleet_is_taken_over_without_a_change"])),
-    ("S2-46", Pending("prove --threats")),
+    ("S2-46", Shown(&["tables::each_threat_is_answered_by_rules_that_there_are"])),
     ("S2-47", Shown(&["cli::a_tenants_error_holds_that_tenants_files_and_nobody_elses"])),
     ("S2-48", Nothing("a compiler takes no lock on a tenant; runs of it on one tree exclude each other")),
     ("S2-49", Nothing("a compiler calls no cloud")),

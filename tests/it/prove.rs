@@ -42,6 +42,31 @@ fn a_clean_fleet_is_never_called_proven_without_what_it_rests_on() {
 }
 
 #[test]
+fn tenants_and_threats_have_tables() {
+    let sandbox = two_tenants();
+    sandbox.write("tenants/c.yaml", tenant("c", ""));
+    let ran = sandbox.run(&["prove", "--matrix", "--threats"]);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    for part in
+        ["A   1 tenant: a\n", "C   1 tenant: c: apart from all others", "  e declared\n", "assumed  reads another"]
+    {
+        assert!(ran.out.contains(part), "{part}: {}", ran.out);
+    }
+    let report = json(&sandbox.run(&["prove", "--matrix", "--threats", "--format", "json"]).out);
+    let cluster = &report["clusters"][0];
+    assert_eq!(cluster["matrix"]["cells"], json(r#"[{"from": 0, "to": 1, "by": ["declared"]}]"#));
+    assert_eq!(cluster["threats"].as_array().map(Vec::len), Some(25));
+    assert!(json(&sandbox.run(&["prove", "--format", "json"]).out)["clusters"][0].get("matrix").is_none());
+    let markdown = sandbox.run(&["prove", "--matrix", "--threats", "--format", "markdown"]).out;
+    for part in [
+        "who reaches whom</summary>",
+        "| AIFactory | reads another tenant's secrets in Vault | assumed | if outside-grants |",
+    ] {
+        assert!(markdown.contains(part), "{part}: {markdown}");
+    }
+}
+
+#[test]
 fn a_manifest_beside_the_fleet_is_found_with_its_line() {
     let sandbox = two_tenants();
     sandbox.write(

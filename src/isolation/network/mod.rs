@@ -45,7 +45,7 @@ pub fn check(cluster: &Cluster, out: &mut Findings<'_>) -> usize {
 }
 
 /// The edges between namespaces that specs declare.
-fn declared(cluster: &Cluster) -> BTreeSet<(u32, u32)> {
+pub fn declared(cluster: &Cluster) -> BTreeSet<(u32, u32)> {
     let edges = cluster.tenants.iter().flat_map(|t| &t.reaches);
     edges.filter_map(|(from, to)| Some((cluster.namespace(from)?, cluster.namespace(to)?))).collect()
 }

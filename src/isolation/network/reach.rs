@@ -7,6 +7,7 @@ use super::ways::{Shape, Way, Where, ways};
 use crate::graph::labels::{Labels, TooLarge};
 use crate::graph::network::{Direction, Port};
 use crate::graph::{Cluster, Input, Owner};
+use fixedbitset::FixedBitSet;
 use rayon::prelude::*;
 use std::collections::{BTreeSet, HashMap};
 
@@ -31,6 +32,15 @@ pub struct Reach<'a> {
     few: HashMap<u32, Vec<u32>>,
     /// Namespaces whose ways out could not be told.
     untold: Vec<u32>,
+}
+
+/// The tenants that come into a namespace.
+#[derive(Clone, Debug)]
+pub struct Sources {
+    /// Those that come as not both sides declare.
+    pub open: FixedBitSet,
+    /// Those that come as both sides declare.
+    pub declared: FixedBitSet,
 }
 
 /// Who comes in by one way.
@@ -243,5 +253,44 @@ impl<'a> Reach<'a> {
             }
         }
         Ok(guests)
+    }
+
+    /// The tenants that come into a namespace by any of its ways in, but its own.
+    ///
+    /// # Errors
+    /// It could not be told.
+    pub fn sources(&self, to: u32, declared: &BTreeSet<(u32, u32)>) -> Result<Sources, TooLarge> {
+        let none = || FixedBitSet::with_capacity(self.cluster.tenants.len());
+        let mut sources = Sources { open: none(), declared: none() };
+        let home = self.cluster.namespaces[to as usize].owner;
+        let tenant = |from: u32| match self.cluster.namespaces[from as usize].owner {
+            Owner::Tenant(at) if Owner::Tenant(at) != home => Some(at as usize),
+            _ => None,
+        };
+        for entrance in self.ways_in(to).ok_or(TooLarge)? {
+            if self.untold.iter().any(|from| tenant(*from).is_some() && entrance.place.has(*from)) {
+                return Err(TooLarge);
+            }
+            for group in &self.groups {
+                let mut ways = group.ways.iter().filter(|(place, _)| place.has(to));
+                if ways.try_fold(false, |open, (_, shape)| Ok(open || shape.meets(&entrance.shape)?))? {
+                    let within = group.members.iter().filter(|from| entrance.place.has(**from));
+                    sources.open.extend(within.filter_map(|from| tenant(*from)));
+                }
+            }
+            for from in self.few.get(&to).into_iter().flatten().filter(|from| entrance.place.has(**from)) {
+                let Some(at) = tenant(*from) else { continue };
+                let outs = self.ways_out(*from).ok_or(TooLarge)?;
+                let mut ways =
+                    outs.iter().filter(|w| matches!(&w.place, Where::In(l) if l.len() <= MANY && w.place.has(to)));
+                if ways.try_fold(false, |open, exit| Ok(open || exit.shape.meets(&entrance.shape)?))? {
+                    match declared.contains(&(*from, to)) && self.by_both_specs(*from, to, entrance)? {
+                        true => sources.declared.insert(at),
+                        false => sources.open.insert(at),
+                    }
+                }
+            }
+        }
+        Ok(sources)
     }
 }

@@ -4,7 +4,9 @@ use crate::shell::args::{Cli, Format, Prove};
 use crate::shell::session::VERSION;
 use crate::shell::{Fault, Outcome, clusters, output};
 use tenantry::diagnostic::Level;
-use tenantry::isolation::{self, Proof, Verdict};
+use tenantry::graph::Cluster;
+use tenantry::isolation::{self, Proof, Verdict, matrix, threats};
+use tenantry::report::tables::Tables;
 use tenantry::report::{self, proof};
 
 /// Runs the command.
@@ -13,6 +15,7 @@ pub fn run(cli: &Cli, args: &Prove) -> Result<Outcome, Fault> {
     let asked = output::formats(cli, &[Format::Text, Format::Json, Format::Github, Format::Sarif, Format::Markdown])?;
     let clusters = clusters::read(cli, &args.beside)?;
     let mut proofs: Vec<Proof> = clusters.all.iter().map(isolation::prove).collect();
+    let tables: Vec<Tables> = clusters.all.iter().zip(&proofs).map(|(c, p)| tables(args, c, p)).collect();
     let digest = proof::digest(&clusters.sources, &clusters.all);
     let mut findings = proof::findings(&clusters.sources, &proofs);
     if proofs.is_empty() {
@@ -29,16 +32,16 @@ pub fn run(cli: &Cli, args: &Prove) -> Result<Outcome, Fault> {
         let text = match format {
             // Without a cluster there is only what is wrong with the fleet.
             Format::Json if proofs.is_empty() => report::json(sources, &findings),
-            Format::Json => proof::proof_json(sources, &proofs, &digest),
+            Format::Json => proof::proof_json(sources, &proofs, &tables, &digest),
             Format::Github => report::github(sources, &findings),
             Format::Sarif => report::sarif(sources, &findings, VERSION),
-            Format::Markdown => proof::proof_markdown(sources, &proofs, &findings, &digest),
+            Format::Markdown => proof::proof_markdown(sources, &proofs, &tables, &findings, &digest),
             Format::Text => {
                 let found = match args.summary {
                     true => proof::counts_text(&findings),
                     false => output::text(sources, &findings, file.is_none(), cli),
                 };
-                found + &proof::proof_text(&proofs, &digest)
+                found + &proof::proof_text(&proofs, &tables, &digest)
             }
         };
         output::deliver(file.as_deref(), &text)?;
@@ -48,4 +51,12 @@ pub fn run(cli: &Cli, args: &Prove) -> Result<Outcome, Fault> {
     let outcome = Outcome::from(broken || worst.is_none_or(|v| v >= Verdict::Unknown));
     std::mem::forget(clusters);
     Ok(outcome)
+}
+
+/// What is asked for besides verdicts.
+fn tables(args: &Prove, cluster: &Cluster, proof: &Proof) -> Tables {
+    Tables {
+        matrix: args.matrix.then(|| matrix::matrix(cluster, &proof.findings)),
+        threats: args.threats.then(|| threats::answers(proof)),
+    }
 }

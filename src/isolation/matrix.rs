@@ -1,0 +1,229 @@
+//! Tenant × tenant: who reaches whom, by classes of tenants that reach, and are reached by, the same.
+
+use super::network::reach::Reach;
+use super::{Finding, Plane, Verdict, network};
+use crate::graph::{Cluster, Owner};
+use crate::value::Text;
+use fixedbitset::FixedBitSet;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+/// How one tenant reaches another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Relation {
+    /// By a grant of Kubernetes' API.
+    Api,
+    /// By packets that both sides did not declare.
+    Network,
+    /// By packets, as both sides declare.
+    Declared,
+    /// By what applies what.
+    Gitops,
+    /// By its node.
+    Node,
+    /// By data: hosts, stores, identities.
+    Data,
+    /// It is not known.
+    Unknown,
+}
+
+impl Relation {
+    /// Every one, in the order of a report.
+    pub const ALL: [Self; 7] =
+        [Self::Api, Self::Network, Self::Declared, Self::Gitops, Self::Node, Self::Data, Self::Unknown];
+
+    /// Its name.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Api => "api",
+            Self::Network => "network",
+            Self::Declared => "declared",
+            Self::Gitops => "gitops",
+            Self::Node => "node",
+            Self::Data => "data",
+            Self::Unknown => "unknown",
+        }
+    }
+
+    /// Its letter in a table.
+    pub const fn letter(self) -> char {
+        match self {
+            Self::Api => 'a',
+            Self::Network => 'n',
+            Self::Declared => 'e',
+            Self::Gitops => 'g',
+            Self::Node => 'o',
+            Self::Data => 'd',
+            Self::Unknown => '?',
+        }
+    }
+
+    fn of(finding: &Finding) -> Option<Self> {
+        match (finding.verdict?, finding.plane) {
+            (Verdict::Unknown, _) => Some(Self::Unknown),
+            // Of the network each pair is asked; shares of a cluster are nobody's to reach.
+            (_, Plane::Network | Plane::Resources) => None,
+            (_, Plane::Api) => Some(Self::Api),
+            (_, Plane::Gitops) => Some(Self::Gitops),
+            (_, Plane::Data) => Some(Self::Data),
+            (_, Plane::Admission) => {
+                let node = ["admission/pod-security-not-enforced", "admission/privileged-workload"];
+                node.contains(&finding.diagnostic.rule.id).then_some(Self::Node)
+            }
+        }
+    }
+}
+
+/// Tenants that are alike: each reaches, and is reached by, the same.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Class {
+    /// Their names, sorted.
+    pub tenants: Vec<Text>,
+    /// How each of them reaches everybody.
+    pub reaches_all: BTreeSet<Relation>,
+    /// How everybody reaches each of them.
+    pub reached_by_all: BTreeSet<Relation>,
+}
+
+/// Who reaches whom.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Matrix {
+    /// The cluster's name.
+    pub cluster: Text,
+    /// How everybody reaches everybody.
+    pub everywhere: BTreeSet<Relation>,
+    /// The classes: those that are apart from all last.
+    pub classes: Vec<Class>,
+    /// Beyond that: from a class to another, or to others of its own: how. Pairs that are apart are left out.
+    pub cells: BTreeMap<(usize, usize), BTreeSet<Relation>>,
+}
+
+/// What is known of pairs of tenants.
+#[derive(Default)]
+struct Known {
+    everywhere: BTreeSet<Relation>,
+    /// By tenant.
+    reaches_all: BTreeMap<usize, BTreeSet<Relation>>,
+    reached_by_all: BTreeMap<usize, BTreeSet<Relation>>,
+    /// By the relation: whom each tenant reaches, and who reaches it.
+    rows: BTreeMap<Relation, Vec<FixedBitSet>>,
+    columns: BTreeMap<Relation, Vec<FixedBitSet>>,
+    count: usize,
+}
+
+impl Known {
+    fn new(count: usize) -> Self {
+        let empty = || Relation::ALL.into_iter().map(|r| (r, vec![FixedBitSet::new(); count])).collect();
+        Self { rows: empty(), columns: empty(), count, ..Self::default() }
+    }
+
+    fn pair(&mut self, relation: Relation, from: usize, to: usize) {
+        let count = self.count;
+        let set = |sets: Option<&mut Vec<FixedBitSet>>, a: usize, b: usize| {
+            for set in sets.into_iter().map(|s| &mut s[a]) {
+                set.grow(count);
+                set.insert(b);
+            }
+        };
+        set(self.rows.get_mut(&relation), from, to);
+        set(self.columns.get_mut(&relation), to, from);
+    }
+
+    /// Whoever reaches a tenant: everybody, or some.
+    fn column(&mut self, relation: Relation, sources: &FixedBitSet, to: usize) {
+        if sources.count_ones(..) + 1 >= self.count && self.count > 2 {
+            self.reached_by_all.entry(to).or_default().insert(relation);
+        } else {
+            sources.ones().for_each(|from| self.pair(relation, from, to));
+        }
+    }
+}
+
+/// Asks who reaches whom. `findings` are those of the cluster's proof.
+pub fn matrix(cluster: &Cluster, findings: &[Finding]) -> Matrix {
+    let mut known = Known::new(cluster.tenants.len());
+    let index: HashMap<&str, usize> = cluster.tenants.iter().enumerate().map(|(i, t)| (t.name.as_str(), i)).collect();
+    let at = |name: &Option<Text>| name.as_ref().and_then(|n| index.get(n.as_str()).copied());
+    for finding in findings {
+        let Some(relation) = Relation::of(finding) else { continue };
+        match (at(&finding.tenant), at(&finding.victim)) {
+            (Some(from), Some(to)) => known.pair(relation, from, to),
+            (Some(from), None) => _ = known.reaches_all.entry(from).or_default().insert(relation),
+            (None, Some(to)) => _ = known.reached_by_all.entry(to).or_default().insert(relation),
+            (None, None) => _ = known.everywhere.insert(relation),
+        }
+    }
+    if !cluster.blind.is_empty() {
+        known.everywhere.insert(Relation::Unknown);
+    }
+    let reach = Reach::new(cluster);
+    let declared = network::declared(cluster);
+    for (at, namespace) in cluster.namespaces.iter().enumerate() {
+        let Owner::Tenant(to) = namespace.owner else { continue };
+        match reach.sources(at as u32, &declared) {
+            Ok(sources) if !namespace.murky => {
+                known.column(Relation::Network, &sources.open, to as usize);
+                known.column(Relation::Declared, &sources.declared, to as usize);
+            }
+            _ => _ = known.reached_by_all.entry(to as usize).or_default().insert(Relation::Unknown),
+        }
+    }
+    classes(cluster, known)
+}
+
+/// What tells a tenant from another.
+type Signature = (Vec<FixedBitSet>, BTreeSet<Relation>, BTreeSet<Relation>);
+
+fn classes(cluster: &Cluster, known: Known) -> Matrix {
+    let count = known.count;
+    // Alike are those who reach, and are reached by, the same others; or the same with themselves put in: each all of a ring.
+    let signature = |at: usize, ring: bool| -> Signature {
+        let own = |set: &FixedBitSet| {
+            let mut set = set.clone();
+            set.grow(count);
+            set.set(at, ring && !set.is_clear());
+            if set.is_clear() { FixedBitSet::new() } else { set }
+        };
+        let sets = known.rows.values().chain(known.columns.values()).map(|sets| own(&sets[at])).collect();
+        let all = |of: &BTreeMap<usize, BTreeSet<Relation>>| of.get(&at).cloned().unwrap_or_default();
+        (sets, all(&known.reaches_all), all(&known.reached_by_all))
+    };
+    let gather = |all: Vec<usize>, ring: bool| -> Vec<(Signature, Vec<usize>)> {
+        let mut alike: HashMap<Signature, Vec<usize>> = HashMap::new();
+        for at in all {
+            alike.entry(signature(at, ring)).or_default().push(at);
+        }
+        alike.into_iter().collect()
+    };
+    let (mut alike, alone): (Vec<_>, Vec<_>) =
+        gather((0..count).collect(), false).into_iter().partition(|(_, all)| all.len() > 1);
+    alike.extend(gather(alone.into_iter().flat_map(|(_, all)| all).collect(), true));
+    let name = |at: usize| &cluster.tenants[at].name;
+    let apart = |(sets, reaches, reached): &Signature| {
+        sets.iter().all(FixedBitSet::is_clear) && reaches.is_empty() && reached.is_empty()
+    };
+    let mut groups: Vec<(bool, Vec<usize>, Signature)> = alike
+        .into_iter()
+        .map(|(signature, mut all)| {
+            all.sort_by_key(|at| name(*at));
+            (apart(&signature), all, signature)
+        })
+        .collect();
+    groups.sort_by_key(|(apart, group, _)| (*apart, name(group[0])));
+    let of: HashMap<usize, usize> =
+        groups.iter().enumerate().flat_map(|(class, (_, group, _))| group.iter().map(move |at| (*at, class))).collect();
+    let mut cells: BTreeMap<(usize, usize), BTreeSet<Relation>> = BTreeMap::new();
+    for (class, (_, group, _)) in groups.iter().enumerate() {
+        // One of a class stands for it, and whom it reaches for their classes.
+        for (relation, rows) in &known.rows {
+            for to in rows[group[0]].ones().filter(|to| *to != group[0]) {
+                cells.entry((class, of[&to])).or_default().insert(*relation);
+            }
+        }
+    }
+    let classes = groups.into_iter().map(|(_, group, (_, reaches_all, reached_by_all))| Class {
+        tenants: group.iter().map(|at| name(*at).clone()).collect(),
+        reaches_all,
+        reached_by_all,
+    });
+    Matrix { cluster: cluster.name.clone(), everywhere: known.everywhere, classes: classes.collect(), cells }
+}

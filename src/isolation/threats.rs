@@ -1,0 +1,286 @@
+//! What reference systems say that a tenant might do, and what a proof says to each.
+//!
+//! Source: the threat tables, guarantees and stated limits of KubeCopilot's agent sessions, the OpenBao operator, AIFactory,
+//! KubeSphere and Flux (flux2#263).
+
+use super::{Assumption, Plane, Proof, Verdict};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Something that a tenant might do.
+#[derive(Debug)]
+pub struct Threat {
+    /// Who names it.
+    pub system: &'static str,
+    /// What a tenant would do.
+    pub text: &'static str,
+    /// The rules that would find a way, as ids or as areas that end in `/`.
+    pub rules: &'static [&'static str],
+    /// The assumptions of the planes that the answer rests on.
+    rests_on: &'static [&'static str],
+    /// What the inputs cannot show, and has to hold besides.
+    outside: &'static [(&'static str, &'static str)],
+}
+
+/// What a proof says to a threat.
+#[derive(Clone, Debug)]
+pub struct Answer {
+    /// The threat.
+    pub threat: &'static Threat,
+    /// What is said of it.
+    pub verdict: Standing,
+    /// The rules that found a way or a question, and how often; those, or the areas, that were asked, where none did.
+    pub evidence: BTreeMap<&'static str, usize>,
+    /// What the verdict rests on.
+    pub assumptions: Vec<Assumption>,
+}
+
+/// How a threat stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// As a plane's verdict.
+    Is(Verdict),
+    /// It is averted if several things hold together.
+    Partly,
+}
+
+impl Standing {
+    /// Its name.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Is(verdict) => verdict.name(),
+            Self::Partly => "partly",
+        }
+    }
+}
+
+const GRANTS: &[&str] = &[
+    "api/cluster-binding",
+    "api/cross-tenant-binding",
+    "api/dangling-role",
+    "api/lost-subject",
+    "api/shared-subject",
+    "api/wide-subject",
+];
+const NODE: &[&str] =
+    &["admission/pod-security-not-enforced", "admission/privileged-workload", "data/host-path", "network/host-network"];
+const KERNEL: (&str, &str) =
+    ("kernel-holds", "a container without privileges stays in it: no fault of the kernel lets it out");
+const CLOUD: (&str, &str) =
+    ("outside-grants", "clouds and stores of secrets give each service account its own tenant's data only");
+
+/// The threats, by the system that names them.
+pub static THREATS: [Threat; 25] = [
+    threat(
+        "KubeCopilot",
+        "gets or lists what another session has, or runs commands in its pods",
+        GRANTS,
+        &["no-other-grants", "declared-subjects"],
+        &[],
+    ),
+    threat(
+        "KubeCopilot",
+        "is in the group of another session",
+        &["api/shared-subject", "api/wide-subject"],
+        &["declared-subjects"],
+        &[("groups-are-theirs", "the identity provider puts nobody into another tenant's group")],
+    ),
+    threat(
+        "KubeCopilot",
+        "sends packets to another session's pods",
+        &["network/"],
+        &["plugin-enforces", "no-other-policies"],
+        &[],
+    ),
+    threat(
+        "KubeCopilot",
+        "reads the secrets of the operator's namespace",
+        &["api/cluster-binding", "api/cross-tenant-binding", "api/wide-subject"],
+        &["no-other-grants"],
+        &[],
+    ),
+    threat("OpenBao operator", "reads another tenant's keys", GRANTS, &["no-other-grants", "declared-subjects"], &[]),
+    threat(
+        "OpenBao operator",
+        "takes what the node or the cluster has",
+        &["resources/", "admission/floor-writable", "admission/frozen-floor"],
+        &["no-other-grants"],
+        &[("node-shares", "PIDs, node IO, connection tracking and DNS are shared")],
+    ),
+    threat(
+        "OpenBao operator",
+        "attacks another tenant's pods over the network",
+        &["network/"],
+        &["plugin-enforces", "no-other-policies"],
+        &[],
+    ),
+    threat(
+        "OpenBao operator",
+        "has the platform act on a namespace that is not its own",
+        &[
+            "gitops/cross-namespace-reference",
+            "gitops/foreign-target",
+            "gitops/no-service-account",
+            "gitops/kubeconfig",
+        ],
+        &["no-other-syncs", "flux-lockdown"],
+        &[],
+    ),
+    threat(
+        "OpenBao operator",
+        "uses the operator's own credentials",
+        &["api/cluster-binding", "admission/tenant-hook", "gitops/lockdown"],
+        &["no-other-grants"],
+        &[],
+    ),
+    threat(
+        "AIFactory",
+        "reads another tenant's audit log",
+        &["api/cross-tenant-binding", "api/cluster-binding"],
+        &["no-other-grants"],
+        &[("audit-apart", "audit logs are kept where only their tenant and the platform read")],
+    ),
+    threat(
+        "AIFactory",
+        "sends data to an address of its choosing",
+        &["network/open-namespace", "network/unread-policy", "admission/floor-writable"],
+        &["plugin-enforces", "no-other-policies"],
+        &[("destinations-are-trusted", "whoever answers at an address that egress allows is whom it was allowed for")],
+    ),
+    threat(
+        "AIFactory",
+        "reads another tenant's objects in S3",
+        &["data/shared-identity", "api/cross-tenant-binding"],
+        &[],
+        &[CLOUD],
+    ),
+    threat(
+        "AIFactory",
+        "reads another tenant's secrets in Vault",
+        &["data/open-secret-store", "api/cross-tenant-binding"],
+        &[],
+        &[CLOUD],
+    ),
+    threat(
+        "AIFactory",
+        "has a pod scheduled into another tenant's namespace",
+        &[
+            "api/cross-tenant-binding",
+            "api/cluster-binding",
+            "api/wide-subject",
+            "gitops/foreign-target",
+            "gitops/no-service-account",
+        ],
+        &["no-other-grants", "no-other-syncs"],
+        &[],
+    ),
+    threat("AIFactory", "breaks out of a pod that it got into from the web", NODE, &[], &[KERNEL]),
+    threat(
+        "AIFactory",
+        "profits from a fault of the reconciler",
+        &["gitops/lockdown", "gitops/no-service-account", "gitops/cross-namespace-reference"],
+        &["flux-lockdown", "no-other-syncs"],
+        &[],
+    ),
+    threat(
+        "KubeSphere",
+        "a compromised or malicious tenant reaches beyond itself",
+        &["api/", "network/", "gitops/", "data/"],
+        &["no-other-grants", "declared-subjects", "plugin-enforces", "no-other-syncs"],
+        &[KERNEL],
+    ),
+    threat(
+        "KubeSphere",
+        "takes more than its share",
+        &["resources/"],
+        &[],
+        &[("node-shares", "PIDs, node IO, connection tracking and DNS are shared")],
+    ),
+    threat(
+        "KubeSphere",
+        "reads secrets as one who may only view",
+        &["api/wide-subject", "api/cross-tenant-binding"],
+        &["no-other-grants"],
+        &[],
+    ),
+    threat(
+        "Flux",
+        "applies into a namespace that is not its own",
+        &["gitops/no-service-account", "gitops/foreign-target", "gitops/lockdown"],
+        &["flux-lockdown", "no-other-syncs"],
+        &[],
+    ),
+    threat(
+        "Flux",
+        "uses a source of another namespace",
+        &["gitops/cross-namespace-reference"],
+        &["flux-lockdown"],
+        &[],
+    ),
+    threat("Flux", "applies to a cluster of its choosing", &["gitops/kubeconfig"], &["no-other-syncs"], &[]),
+    threat(
+        "Flux",
+        "is reconciled as whom it is not",
+        &["gitops/no-service-account", "gitops/lockdown", "api/cross-tenant-binding"],
+        &["flux-lockdown", "no-other-grants"],
+        &[],
+    ),
+    threat("Flux", "decrypts another tenant's secrets", &["gitops/shared-decryption"], &[], &[CLOUD]),
+    threat(
+        "Flux",
+        "has the controllers work without end by webhooks that name others' objects",
+        &["gitops/cross-namespace-reference", "gitops/lockdown"],
+        &["flux-lockdown"],
+        &[],
+    ),
+];
+
+const fn threat(
+    system: &'static str,
+    text: &'static str,
+    rules: &'static [&'static str],
+    rests_on: &'static [&'static str],
+    outside: &'static [(&'static str, &'static str)],
+) -> Threat {
+    Threat { system, text, rules, rests_on, outside }
+}
+
+impl Threat {
+    /// Whether a rule would find a way to it.
+    pub fn asks(&self, rule: &str) -> bool {
+        self.rules.iter().any(|r| *r == rule || r.ends_with('/') && rule.starts_with(r))
+    }
+}
+
+/// What a proof says to each threat.
+pub fn answers(proof: &Proof) -> Vec<Answer> {
+    THREATS.iter().map(|threat| answer(proof, threat)).collect()
+}
+
+fn answer(proof: &Proof, threat: &'static Threat) -> Answer {
+    let mut found: BTreeMap<Verdict, BTreeMap<&'static str, usize>> = BTreeMap::new();
+    let findings = proof.findings.iter().filter_map(|f| Some((f.verdict?, f.diagnostic.rule.id)));
+    for (verdict, rule) in findings.filter(|(_, rule)| threat.asks(rule)) {
+        *found.entry(verdict).or_default().entry(rule).or_default() += 1;
+    }
+    for blind in &proof.blind {
+        *found.entry(Verdict::Unknown).or_default().entry(blind.rule.id).or_default() += 1;
+    }
+    if let Some((verdict, evidence)) = found.into_iter().next_back() {
+        return Answer { threat, verdict: Standing::Is(verdict), evidence, assumptions: Vec::new() };
+    }
+    // What the planes of its rules rest on, as far as it matters here; and what no input shows.
+    let planes: BTreeSet<Plane> =
+        Plane::ALL.into_iter().filter(|p| threat.rules.iter().any(|r| r.split('/').next() == Some(p.name()))).collect();
+    let named = proof.planes.iter().filter(|p| planes.contains(&p.plane)).flat_map(|p| &p.assumptions);
+    let named =
+        named.filter(|a| threat.rests_on.contains(&a.name) || a.name == "converged" || a.name == "policies-deny");
+    let outside = threat.outside.iter().map(|(name, text)| Assumption { name, text: (*text).to_owned() });
+    let assumptions: BTreeSet<Assumption> = named.cloned().chain(outside).collect();
+    let verdict = match assumptions.iter().map(|a| a.name).collect::<BTreeSet<_>>().len() {
+        0 => Standing::Is(Verdict::Proven),
+        1 => Standing::Is(Verdict::Assumed),
+        _ => Standing::Partly,
+    };
+    let evidence = threat.rules.iter().map(|rule| (*rule, 0)).collect();
+    Answer { threat, verdict, evidence, assumptions: assumptions.into_iter().collect() }
+}

@@ -1,0 +1,234 @@
+//! What a proof says tenant by tenant, and threat by threat: as tables for people, and as JSON.
+
+use super::plural;
+use crate::isolation::matrix::{Matrix, Relation};
+use crate::isolation::threats::Answer;
+use crate::value::Text;
+use serde::Serialize;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write;
+
+/// Most classes that a table has room for; more are listed pair by pair.
+const MAX_CLASSES: usize = 26;
+
+/// Most pairs of classes that are listed for people.
+const MAX_PAIRS: usize = 300;
+
+/// What `prove` is asked for besides verdicts, for one cluster.
+#[derive(Debug, Default)]
+pub struct Tables {
+    /// Who reaches whom.
+    pub matrix: Option<Matrix>,
+    /// The threats.
+    pub threats: Option<Vec<Answer>>,
+}
+
+/// The name of a class in a table: A, B … Z, AA.
+fn label(mut at: usize) -> String {
+    let mut label = String::new();
+    loop {
+        label.insert(0, char::from(b'A' + (at % 26) as u8));
+        if at < 26 {
+            return label;
+        }
+        at = at / 26 - 1;
+    }
+}
+
+fn members(tenants: &[Text]) -> String {
+    let shown: Vec<&str> = tenants.iter().take(3).map(Text::as_str).collect();
+    match tenants.len().saturating_sub(3) {
+        0 => shown.join(", "),
+        more => format!("{} and {more} more", shown.join(", ")),
+    }
+}
+
+fn named(how: &BTreeSet<Relation>) -> String {
+    how.iter().map(|r| r.name()).collect::<Vec<_>>().join(", ")
+}
+
+/// Who reaches whom, as a table of classes.
+pub fn matrix_text(matrix: &Matrix) -> String {
+    let mut out = format!("{}: who reaches whom, by tenants that are alike\n", matrix.cluster);
+    if !matrix.everywhere.is_empty() {
+        let _ = writeln!(out, "  everybody, everybody: {}", named(&matrix.everywhere));
+    }
+    let linked: BTreeSet<usize> = matrix.cells.keys().flat_map(|(a, b)| [*a, *b]).collect();
+    for (at, class) in matrix.classes.iter().enumerate() {
+        let mut notes = Vec::new();
+        if !class.reaches_all.is_empty() {
+            notes.push(format!("reaches everybody ({})", named(&class.reaches_all)));
+        }
+        if !class.reached_by_all.is_empty() {
+            notes.push(format!("everybody reaches it ({})", named(&class.reached_by_all)));
+        }
+        if notes.is_empty() && !linked.contains(&at) {
+            notes.push("apart from all others".to_owned());
+        }
+        let notes = if notes.is_empty() { String::new() } else { format!(": {}", notes.join("; ")) };
+        let (count, names) = (plural(class.tenants.len(), "tenant"), members(&class.tenants));
+        let _ = writeln!(out, "  {:3} {count}: {names}{notes}", label(at));
+    }
+    if linked.is_empty() {
+        return out;
+    }
+    if linked.len() > MAX_CLASSES {
+        for ((from, to), how) in matrix.cells.iter().take(MAX_PAIRS) {
+            let _ = writeln!(out, "  {} to {}: {}", label(*from), label(*to), named(how));
+        }
+        if let Some(more) = matrix.cells.len().checked_sub(MAX_PAIRS).filter(|n| *n > 0) {
+            let _ = writeln!(out, "  … and {more} more: --format json has all");
+        }
+        return out;
+    }
+    let letters = |how: &BTreeSet<Relation>| how.iter().map(|r| r.letter()).collect::<String>();
+    let width = matrix.cells.values().map(BTreeSet::len).max().unwrap_or(1).max(2);
+    let head: String = linked.iter().map(|at| format!(" {:>width$}", label(*at))).collect();
+    let _ = writeln!(out, "  from, to {head}");
+    for from in &linked {
+        let cell = |to: &usize| matrix.cells.get(&(*from, *to)).map_or_else(|| ".".to_owned(), letters);
+        let cells: String = linked.iter().map(|to| format!(" {:>width$}", cell(to))).collect();
+        let _ = writeln!(out, "  {:>8} {cells}", label(*from));
+    }
+    let used: BTreeSet<&Relation> = matrix.cells.values().flatten().collect();
+    let legend: Vec<String> = used.iter().map(|r| format!("{} {}", r.letter(), r.name())).collect();
+    let _ = writeln!(out, "  {}", legend.join(", "));
+    out
+}
+
+fn evidence(answer: &Answer) -> String {
+    if answer.assumptions.is_empty() {
+        let found = answer.evidence.iter().filter(|(_, count)| **count > 0);
+        let found: Vec<String> = found.map(|(rule, count)| format!("{rule} ({count})")).collect();
+        return found.join(", ");
+    }
+    let names: BTreeSet<&str> = answer.assumptions.iter().map(|a| a.name).collect();
+    format!("if {}", names.into_iter().collect::<Vec<_>>().join(" and "))
+}
+
+/// The threats, by the system that names them, with what is said of each.
+pub fn threats_text(cluster: &str, answers: &[Answer]) -> String {
+    let mut out = format!("{cluster}: threats, by who names them\n");
+    let mut system = "";
+    let width = answers.iter().map(|a| a.threat.text.len()).max().unwrap_or(0);
+    for answer in answers {
+        if answer.threat.system != system {
+            system = answer.threat.system;
+            let _ = writeln!(out, "  {system}: a tenant …");
+        }
+        let line = format!("    {:8} {:width$}  {}", answer.verdict.name(), answer.threat.text, evidence(answer));
+        let _ = writeln!(out, "{}", line.trim_end());
+    }
+    let all: BTreeMap<&str, &str> =
+        answers.iter().flat_map(|a| &a.assumptions).map(|a| (a.name, a.text.as_str())).collect();
+    for (name, text) in all {
+        let _ = writeln!(out, "  assumes {name}: {text}");
+    }
+    out
+}
+
+/// Both tables of a cluster as Markdown.
+pub fn markdown(cluster: &str, tables: &Tables) -> String {
+    let mut out = String::new();
+    if let Some(matrix) = &tables.matrix {
+        let _ = write!(
+            out,
+            "\n<details><summary>{cluster}: who reaches whom</summary>\n\n```\n{}```\n\n</details>\n",
+            matrix_text(matrix)
+        );
+    }
+    if let Some(answers) = &tables.threats {
+        let _ = write!(
+            out,
+            "\n<details><summary>{cluster}: threats</summary>\n\n| named by | a tenant … | verdict | evidence |\n|---|---|---|---|\n"
+        );
+        for answer in answers {
+            let (system, text) = (answer.threat.system, answer.threat.text);
+            let _ = writeln!(out, "| {system} | {text} | {} | {} |", answer.verdict.name(), evidence(answer));
+        }
+        out.push_str("\n</details>\n");
+    }
+    out
+}
+
+/// Both tables for programs.
+#[derive(Debug, Serialize)]
+pub struct TablesReport<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    matrix: Option<MatrixReport<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    threats: Option<Vec<ThreatReport<'a>>>,
+}
+
+#[derive(Debug, Serialize)]
+struct MatrixReport<'a> {
+    everywhere: Vec<&'static str>,
+    classes: Vec<ClassReport<'a>>,
+    cells: Vec<CellReport>,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct ClassReport<'a> {
+    tenants: &'a [Text],
+    reaches_all: Vec<&'static str>,
+    reached_by_all: Vec<&'static str>,
+}
+
+/// `from` and `to` are indices of classes; of one class, they are others of it.
+#[derive(Debug, Serialize)]
+struct CellReport {
+    from: usize,
+    to: usize,
+    by: Vec<&'static str>,
+}
+
+#[derive(Debug, Serialize)]
+struct ThreatReport<'a> {
+    system: &'static str,
+    threat: &'static str,
+    verdict: &'static str,
+    evidence: &'a BTreeMap<&'static str, usize>,
+    assumptions: BTreeMap<&'a str, &'a str>,
+}
+
+impl Tables {
+    /// The tables for programs.
+    pub fn report(&self) -> TablesReport<'_> {
+        let names = |how: &BTreeSet<Relation>| how.iter().map(|r| r.name()).collect();
+        let matrix = self.matrix.as_ref().map(|matrix| MatrixReport {
+            everywhere: names(&matrix.everywhere),
+            classes: matrix
+                .classes
+                .iter()
+                .map(|c| ClassReport {
+                    tenants: &c.tenants,
+                    reaches_all: names(&c.reaches_all),
+                    reached_by_all: names(&c.reached_by_all),
+                })
+                .collect(),
+            cells: matrix
+                .cells
+                .iter()
+                .map(|((from, to), how)| CellReport {
+                    from: *from,
+                    to: *to,
+                    by: how.iter().map(|r| r.name()).collect(),
+                })
+                .collect(),
+        });
+        let threats = self.threats.as_ref().map(|answers| {
+            answers
+                .iter()
+                .map(|a| ThreatReport {
+                    system: a.threat.system,
+                    threat: a.threat.text,
+                    verdict: a.verdict.name(),
+                    evidence: &a.evidence,
+                    assumptions: a.assumptions.iter().map(|x| (x.name, x.text.as_str())).collect(),
+                })
+                .collect()
+        });
+        TablesReport { matrix, threats }
+    }
+}
