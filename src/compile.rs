@@ -132,6 +132,28 @@ pub struct Wish {
     pub keep: Keep,
 }
 
+/// Renders some tenants alone, as values, for a question about them: what only a whole run finds (what others define, the
+/// tree, the lock) is not asked. A tenant with an error is left out.
+pub fn some(
+    front: &Front,
+    sources: &Sources,
+    manifests: &Manifests,
+    tenants: &BTreeSet<String>,
+) -> (Vec<ClusterBundle>, Vec<Diagnostic>) {
+    let mut findings = front.findings.clone();
+    let Some(fleet) = front.specs.fleet.as_ref().filter(|_| !findings.iter().any(Diagnostic::stops_the_fleet)) else {
+        return (Vec::new(), findings);
+    };
+    let broken = failing(&findings);
+    let wanted = |name: &str| tenants.contains(name) && !broken.contains(name);
+    let (mut bundles, faults) =
+        bundle::render(&front.tenancy, fleet, &front.templates, manifests, sources, Keep::Values, &wanted);
+    findings.extend(faults);
+    drop_failing(&mut bundles, &failing(&findings));
+    sort(sources, &mut findings);
+    (bundles, findings)
+}
+
 /// Everything that comes out.
 #[derive(Debug)]
 pub struct Compiled {
@@ -155,7 +177,7 @@ pub fn back(front: &mut Front, sources: &Sources, manifests: &Manifests, wish: &
         let broken = failing(&findings);
         front.tenancy.tenants.retain(|t| !broken.contains(&t.name.value));
         let (mut bundles, faults) =
-            bundle::render(&front.tenancy, fleet, &front.templates, manifests, sources, wish.keep);
+            bundle::render(&front.tenancy, fleet, &front.templates, manifests, sources, wish.keep, &|_| true);
         findings.extend(faults);
         if !findings.iter().any(Diagnostic::stops_the_fleet) {
             let named = |list: &[String], name: &str| list.is_empty() || list.iter().any(|n| n == name);

@@ -182,7 +182,7 @@ pub struct ClusterBundle {
     pub tenants: Vec<TenantBundle>,
 }
 
-/// Renders every tenant on every cluster, and keeps of the objects what is asked for.
+/// Renders the tenants that are wanted on every cluster, and keeps of the objects what is asked for.
 #[inline(never)]
 pub fn render(
     tenancy: &Tenancy,
@@ -191,14 +191,20 @@ pub fn render(
     manifests: &Manifests,
     sources: &Sources,
     keep: Keep,
+    wanted: &(dyn Fn(&str) -> bool + Sync),
 ) -> (Vec<ClusterBundle>, Vec<Diagnostic>) {
     let mut out = Vec::new();
     let mut bundles = Vec::new();
     for (index, cluster) in fleet.spec.clusters.iter().enumerate() {
         let renderer = Renderer::new(fleet, cluster, templates, manifests, sources);
         let platform = renderer.platform(keep, &mut out);
-        let here: Vec<(usize, &Tenant, &OnCluster)> =
-            tenancy.tenants.iter().enumerate().filter_map(|(i, t)| Some((i, t, t.on(index)?))).collect();
+        let here: Vec<(usize, &Tenant, &OnCluster)> = tenancy
+            .tenants
+            .iter()
+            .enumerate()
+            .filter_map(|(i, t)| Some((i, t, t.on(index)?)))
+            .filter(|(_, t, _)| wanted(&t.name.value))
+            .collect();
         let rendered: Vec<(TenantBundle, Vec<Diagnostic>)> = here
             .par_iter()
             .map(|(i, tenant, on)| {

@@ -6,10 +6,12 @@ use super::session::{Selection, Session, working_folder};
 use super::{Fault, output};
 use std::collections::BTreeSet;
 use std::path::Path;
-use tenantry::bundle::Keep;
+use tenantry::bundle::{ClusterBundle, Keep};
 use tenantry::diagnostic::{Diagnostic, Level, Scope};
-use tenantry::graph::{self, Cluster, NOT_READ};
+use tenantry::graph::rbac::Subject;
+use tenantry::graph::{self, Cluster, Input, NOT_READ};
 use tenantry::source::{Source, SourceId, Sources, parent};
+use tenantry::tenancy::model::Tenant;
 
 /// Largest snapshot that is read, in bytes.
 const MAX_SNAPSHOT: u64 = 1 << 30;
@@ -31,32 +33,123 @@ struct Manifests {
     faults: Vec<Diagnostic>,
 }
 
+/// What a question is about.
+pub enum About<'a> {
+    /// Packets between two namespaces.
+    Packets([&'a str; 2]),
+    /// What is granted in a namespace, and to whom.
+    Grants(&'a str),
+}
+
 /// Reads a fleet where there is one, and what stands beside it.
 pub fn read(cli: &Cli, beside: &Beside) -> Result<Clusters, Fault> {
-    let alone =
-        |fault: &Fault| matches!(fault, Fault::NoFleet(_)) && !(beside.also.is_empty() && beside.snapshot.is_empty());
-    let (mut sources, session) = match Session::open(cli, None) {
-        Ok(mut session) => (std::mem::take(&mut session.sources), Some(session)),
-        Err(fault) if alone(&fault) => (Sources::default(), None),
-        Err(fault) => return Err(fault),
-    };
-    let Some(mut session) = session else {
-        let also = read_also(cli, beside, &mut sources)?;
-        let guarded = guarded(cli, beside, &sources, &also)?;
-        let mut all = gather(&sources, &also, None, guarded);
-        snapshots(cli, beside, &mut sources, None, &mut all)?;
-        let cluster = graph::without_fleet(&mut sources, all, beside.group_by.as_deref());
-        if cluster.tenants.is_empty() && cluster.blind.is_empty() {
-            let message = "there is no fleet here, and no namespace among the manifests that is not the platform's: nothing to prove";
-            return Err(Fault::Usage(message.into()));
+    let mut session = match Session::open(cli, None) {
+        Err(Fault::NoFleet(_)) if !(beside.also.is_empty() && beside.snapshot.is_empty()) => {
+            return without_fleet(cli, beside);
         }
-        return Ok(Clusters { sources, all: vec![cluster], findings: Vec::new() });
+        opened => opened?,
     };
-    session.sources = sources;
     let compiled = session.compile(Selection::default(), Keep::Values);
+    let found = assemble(cli, beside, &mut session, &compiled.bundles, compiled.findings)?;
+    // The rest of a large fleet is freed by the end of the process.
+    std::mem::forget((session, compiled.bundles));
+    Ok(found)
+}
+
+/// The same for a question: only what it is about is rendered, where that can be told.
+pub fn about(cli: &Cli, beside: &Beside, question: &About<'_>) -> Result<Clusters, Fault> {
+    match part(cli, beside, question)? {
+        Some(clusters) => Ok(clusters),
+        None => read(cli, beside),
+    }
+}
+
+/// What of a fleet a question is about. The rest need not be rendered: whatever is rendered of a tenant is in a namespace of
+/// its own.
+fn part(cli: &Cli, beside: &Beside, question: &About<'_>) -> Result<Option<Clusters>, Fault> {
+    let mut session = match Session::open_lightly(cli) {
+        Err(Fault::NoFleet(_)) => return Ok(None),
+        opened => opened?,
+    };
+    let mut wanted = match question {
+        About::Packets(namespaces) => owners(&session, namespaces.iter().copied()),
+        About::Grants(namespace) => owners(&session, [*namespace]),
+    };
+    while !wanted.is_empty() {
+        let (bundles, findings) = session.some(&wanted);
+        let found = assemble(cli, beside, &mut session, &bundles, findings)?;
+        let more = match question {
+            About::Packets(_) => BTreeSet::new(),
+            About::Grants(_) => match grantees(&session, &found) {
+                Some(more) => more,
+                // It is granted to service accounts wherever they are.
+                None => break,
+            },
+        };
+        if more.is_subset(&wanted) {
+            std::mem::forget((session, bundles));
+            return Ok(Some(found));
+        }
+        wanted.extend(more);
+        session.sources = found.sources;
+    }
+    Ok(None)
+}
+
+fn without_fleet(cli: &Cli, beside: &Beside) -> Result<Clusters, Fault> {
+    let mut sources = Sources::default();
+    let also = read_also(cli, beside, &mut sources)?;
+    let guarded = guarded(cli, beside, &sources, &also)?;
+    let mut all = gather(&sources, &also, None, guarded);
+    snapshots(cli, beside, &mut sources, None, &mut all)?;
+    let cluster = graph::without_fleet(&mut sources, all, beside.group_by.as_deref());
+    if cluster.tenants.is_empty() && cluster.blind.is_empty() {
+        let message =
+            "there is no fleet here, and no namespace among the manifests that is not the platform's: nothing to prove";
+        return Err(Fault::Usage(message.into()));
+    }
+    Ok(Clusters { sources, all: vec![cluster], findings: Vec::new() })
+}
+
+/// The tenants that have namespaces.
+fn owners<'a>(session: &Session, namespaces: impl IntoIterator<Item = &'a str>) -> BTreeSet<String> {
+    let namespaces: BTreeSet<&str> = namespaces.into_iter().collect();
+    let has = |t: &&Tenant| t.on.iter().any(|on| on.namespaces.iter().any(|n| namespaces.contains(n.name.as_str())));
+    session.front.tenancy.tenants.iter().filter(has).map(|t| t.name.value.clone()).collect()
+}
+
+/// The tenants whose service accounts are granted something; nothing where that may be any.
+///
+/// Whoever acts as one of them has a grant in its namespace, or in the whole cluster.
+fn grantees(session: &Session, clusters: &Clusters) -> Option<BTreeSet<String>> {
+    let bindings = clusters.all.iter().flat_map(|c| &c.rbac.bindings).filter(|b| b.origin.input != Input::Builtin);
+    let mut namespaces = BTreeSet::new();
+    for (subject, _) in bindings.flat_map(|b| &b.subjects) {
+        match subject {
+            Subject::ServiceAccount(namespace, _) => _ = namespaces.insert(namespace.as_str()),
+            Subject::Group(name) => match name.strip_prefix("system:serviceaccounts") {
+                Some("") => return None,
+                Some(namespace) => _ = namespaces.insert(namespace.trim_start_matches(':')),
+                None if name == "system:authenticated" => return None,
+                None => {}
+            },
+            Subject::User(_) => {}
+        }
+    }
+    Some(owners(session, namespaces))
+}
+
+/// Puts clusters together of what was rendered and what stands beside.
+fn assemble(
+    cli: &Cli,
+    beside: &Beside,
+    session: &mut Session,
+    bundles: &[ClusterBundle],
+    findings: Vec<Diagnostic>,
+) -> Result<Clusters, Fault> {
     let mut sources = std::mem::take(&mut session.sources);
     let also = read_also(cli, beside, &mut sources)?;
-    let mut clusters = Clusters { sources, all: Vec::new(), findings: compiled.findings };
+    let mut clusters = Clusters { sources, all: Vec::new(), findings };
     let Some(fleet) = session.front.fleet() else { return Ok(clusters) };
     let names: BTreeSet<&str> = fleet.spec.clusters.iter().map(|c| c.name.as_str()).collect();
     let named = also.iter().filter_map(|m| m.cluster.as_deref());
@@ -65,7 +158,7 @@ pub fn read(cli: &Cli, beside: &Beside) -> Result<Clusters, Fault> {
         return Err(Fault::Usage(format!("there is no cluster `{unknown}`; the fleet has {known}")));
     }
     let guarded = guarded(cli, beside, &clusters.sources, &also)?;
-    for bundle in &compiled.bundles {
+    for bundle in bundles {
         let name = fleet.spec.clusters[bundle.cluster].name.as_str();
         if !beside.cluster.is_empty() && !beside.cluster.iter().any(|c| c == name) {
             continue;
@@ -85,9 +178,6 @@ pub fn read(cli: &Cli, beside: &Beside) -> Result<Clusters, Fault> {
             &|_| false,
         ));
     }
-    // The rest of a large fleet is freed by the end of the process.
-    std::mem::forget(session);
-    std::mem::forget(compiled.bundles);
     Ok(clusters)
 }
 

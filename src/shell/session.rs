@@ -4,13 +4,13 @@ use super::Fault;
 use super::args::Cli;
 use super::files::{Disk, Read, Store, git_root, read_all, slashed, walk_fault};
 use rayon::prelude::*;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
-use tenantry::bundle::{self, Keep, MANIFEST, Manifests};
+use tenantry::bundle::{self, ClusterBundle, Keep, MANIFEST, Manifests};
 use tenantry::compile::{self, Compiled, Files, Front, Wish};
-use tenantry::diagnostic::{Diagnostic, Scope};
+use tenantry::diagnostic::{Diagnostic, Level, Scope};
 use tenantry::document::{self, Node, Value};
 use tenantry::source::{NOT_UTF8, OUTSIDE_ROOT, SourceId, Sources, TOO_LARGE, UNREADABLE, add_bytes, join, parent};
 use tenantry::spec::Input;
@@ -129,6 +129,17 @@ impl Session {
         Self::read(cli, place, &disk)
     }
 
+    /// The same without the records of the tree, which say who of two holds what both claim; with them where anything is wrong.
+    pub fn open_lightly(cli: &Cli) -> Result<Self, Fault> {
+        let place = Place::find(cli, None)?;
+        let disk = Disk::new(&place.root)?;
+        let light = Self::read_parts(cli, place, &disk, Context::default(), false)?;
+        match light.front.findings.iter().any(|d| d.level == Level::Error) {
+            false => Ok(light),
+            true => Self::read(cli, light.place, &disk),
+        }
+    }
+
     /// Reads and resolves everything from somewhere.
     pub fn read(cli: &Cli, place: Place, store: &dyn Store) -> Result<Self, Fault> {
         Self::read_with(cli, place, store, Context::default())
@@ -136,6 +147,10 @@ impl Session {
 
     /// The same, with what else a command wants.
     pub fn read_with(cli: &Cli, place: Place, store: &dyn Store, context: Context) -> Result<Self, Fault> {
+        Self::read_parts(cli, place, store, context, true)
+    }
+
+    fn read_parts(cli: &Cli, place: Place, store: &dyn Store, context: Context, records: bool) -> Result<Self, Fault> {
         let mut sources = Sources::default();
         let mut files = Files { fleet_path: place.fleet.clone(), ..Files::default() };
         for (path, read) in read_all(store, store.list(place.tenants(), &[])?) {
@@ -152,8 +167,10 @@ impl Session {
                 files.templates.push((below, source));
             }
         }
-        files.lock = read_lock(&place, &mut sources, &mut files.faults)?;
-        files.records = read_records(&place, files.lock, &mut sources)?;
+        if records {
+            files.lock = read_lock(&place, &mut sources, &mut files.faults)?;
+            files.records = read_records(&place, files.lock, &mut sources)?;
+        }
         let context = Context { now: Some(today(cli)?), version: VERSION.to_owned(), sources: given, ..context };
         let mut front = compile::front(&mut sources, &mut files, context);
         // A run that was cut short before it wrote the lock left entries that no lock names.
@@ -174,6 +191,11 @@ impl Session {
         front.findings.extend(scanned);
         let manifests = read_manifests(store, &mut sources, &files, &mut front);
         Ok(Self { place, sources, front, manifests })
+    }
+
+    /// Renders some tenants alone, as values; and what is wrong.
+    pub fn some(&self, tenants: &BTreeSet<String>) -> (Vec<ClusterBundle>, Vec<Diagnostic>) {
+        compile::some(&self.front, &self.sources, &self.manifests, tenants)
     }
 
     /// Renders tenants and places them, and keeps of the objects what is asked for.

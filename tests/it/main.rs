@@ -18,6 +18,7 @@ mod isolation;
 mod layers;
 mod parity;
 mod prove;
+mod questions;
 mod readers;
 mod readme;
 mod records;

@@ -1,7 +1,8 @@
 //! `can`: whether a subject may do something.
 
 use crate::shell::args::{Can, Cli, Format};
-use crate::shell::{Fault, Outcome, clusters, output};
+use crate::shell::clusters::{self, About};
+use crate::shell::{Fault, Outcome, output};
 use tenantry::graph::rbac::{Request, Subject};
 use tenantry::isolation::question::{self, Ask};
 
@@ -20,7 +21,11 @@ const GROUPS: [(&str, &[&str]); 8] = [
 /// Runs the command.
 pub fn run(cli: &Cli, args: &Can) -> Result<Outcome, Fault> {
     output::formats(cli, &[Format::Text])?;
-    let clusters = clusters::read(cli, &args.beside)?;
+    // Roles in the whole cluster may be anybody's; of a path it is everybody who is asked about.
+    let clusters = match &args.namespace {
+        Some(namespace) => clusters::about(cli, &args.beside, &About::Grants(namespace))?,
+        None => clusters::read(cli, &args.beside)?,
+    };
     let subject = Subject::parse(&args.subject).map_err(Fault::Usage)?;
     let (resource, subresource) = args.resource.split_once('/').unwrap_or((&args.resource, ""));
     let (resource, group) = match resource.split_once('.') {

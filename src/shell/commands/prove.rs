@@ -1,8 +1,9 @@
 //! `prove`: that no tenant can reach another.
 
 use crate::shell::args::{Cli, Format, Prove};
+use crate::shell::clusters;
 use crate::shell::session::VERSION;
-use crate::shell::{Fault, Outcome, clusters, output};
+use crate::shell::{Fault, Outcome, output};
 use tenantry::diagnostic::Level;
 use tenantry::graph::Cluster;
 use tenantry::isolation::{self, Proof, Verdict, matrix, threats};

@@ -1,7 +1,8 @@
 //! `reach`: whether pods can send to others.
 
 use crate::shell::args::{Cli, Format, Reach};
-use crate::shell::{Fault, Outcome, clusters, output};
+use crate::shell::clusters::{self, About};
+use crate::shell::{Fault, Outcome, output};
 use tenantry::graph::Cluster;
 use tenantry::graph::network::{Port, Ports, Protocol};
 use tenantry::isolation::question::{self, Asked, Route};
@@ -10,7 +11,7 @@ use tenantry::isolation::question::{self, Asked, Route};
 pub fn run(cli: &Cli, args: &Reach) -> Result<Outcome, Fault> {
     output::formats(cli, &[Format::Text])?;
     let port = args.port.as_deref().map(port).transpose()?;
-    let clusters = clusters::read(cli, &args.beside)?;
+    let clusters = clusters::about(cli, &args.beside, &About::Packets([namespace(&args.from), namespace(&args.to)]))?;
     let mut any = false;
     let mut missing = Vec::new();
     for cluster in &clusters.all {
@@ -45,6 +46,11 @@ pub fn run(cli: &Cli, args: &Reach) -> Result<Outcome, Fault> {
         return Err(Fault::Usage(missing.join("; ")));
     }
     Ok(Outcome::from(!any))
+}
+
+/// The namespace of an end.
+fn namespace(text: &str) -> &str {
+    text.split_once('/').map_or(text, |(namespace, _)| namespace)
 }
 
 fn end(cluster: &Cluster, text: &str) -> Result<Asked, String> {
