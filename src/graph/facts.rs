@@ -6,6 +6,7 @@ use super::labels::{Labels, Selector, items, texts};
 use super::network::Policy;
 use super::object::{Input, Origin};
 use super::rbac::{self, Binding, Role};
+use super::storage::{Claim, Grant, Volume};
 use super::workload::{Host, Service, Workload};
 use crate::bundle::{ObjectId, kinds};
 use crate::document::{Tree, View};
@@ -123,6 +124,12 @@ pub struct Facts {
     pub controllers: Vec<Controller>,
     /// Stores of secrets.
     pub stores: Vec<Store>,
+    /// Volumes, and the contents of snapshots.
+    pub volumes: Vec<Volume>,
+    /// Claims of volumes.
+    pub claims: Vec<Claim>,
+    /// Who lets whom refer to what is theirs.
+    pub grants: Vec<Grant>,
     /// Services that the API server asks.
     pub hooks: Vec<Hook>,
     /// Admission policies.
@@ -191,6 +198,9 @@ macro_rules! every_list {
             referrers,
             controllers,
             stores,
+            volumes,
+            claims,
+            grants,
             hooks,
             guards,
             guard_bindings,
@@ -282,6 +292,15 @@ impl Facts {
             }
             ("notification.toolkit.fluxcd.io" | "image.toolkit.fluxcd.io", _) => {
                 self.referrers.extend(Referrer::of(id, node, origin));
+            }
+            ("", "PersistentVolume") | ("snapshot.storage.k8s.io", "VolumeSnapshotContent") => {
+                self.volumes.push(Volume::of(id, node, origin));
+            }
+            ("", "PersistentVolumeClaim") => self.claims.push(Claim::of(id, node, origin)),
+            ("gateway.networking.k8s.io", "ReferenceGrant") => self.grants.push(Grant::of(id, node, origin)),
+            // A server of Istio's that is open to the world, and OpenShift's, take hosts as an Ingress does.
+            ("networking.istio.io", "VirtualService" | "Gateway") | ("route.openshift.io", "Route") => {
+                self.hosts.extend(Host::of(&id, node, origin));
             }
             ("networking.k8s.io", "Ingress") | ("gateway.networking.k8s.io", _) => {
                 self.hosts.extend(Host::of(&id, node, origin));

@@ -13,6 +13,7 @@ pub mod labels;
 pub mod network;
 mod object;
 pub mod rbac;
+pub mod storage;
 pub mod workload;
 
 pub use assemble::{Beside, cluster, without_fleet};

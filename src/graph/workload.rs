@@ -207,6 +207,21 @@ impl Host {
             let listeners = items(spec.and_then(|s| s.member("listeners"))).iter();
             let names = listeners.filter_map(|l| l.member("hostname"));
             all.extend(names.filter_map(|n| Some(host(n.text()?, "/", n.place()))));
+        } else if id.group == "networking.istio.io" {
+            // Only what a gateway serves: the mesh's own names are nobody's to claim.
+            let mesh = items(spec.and_then(|s| s.member("gateways"))).iter().all(|g| g.text() == Some("mesh"));
+            let names =
+                items(spec.filter(|_| id.kind == "VirtualService" && !mesh).and_then(|s| s.member("hosts"))).iter();
+            all.extend(names.filter_map(|n| Some(host(n.text()?, "/", n.place()))));
+            let servers = items(spec.filter(|_| id.kind == "Gateway").and_then(|s| s.member("servers"))).iter();
+            let names = servers.flat_map(|s| items(s.member("hosts")));
+            // `NAMESPACE/HOST` says whose routes may use it.
+            let of = |n: &T| Some((n.text()?.rsplit('/').next()?.to_owned(), n.place()));
+            all.extend(names.filter_map(of).map(|(name, place)| host(&name, "/", place)));
+        } else if id.group == "route.openshift.io" {
+            let path = spec.and_then(|s| s.member("path")).and_then(Tree::text).unwrap_or("/");
+            let name = spec.and_then(|s| s.member("host"));
+            all.extend(name.and_then(|n| Some(host(n.text()?, path, n.place()))));
         } else {
             // An alias is served like a host; one without a host takes what nobody else does.
             let annotations = node.member("metadata").and_then(|m| m.member("annotations"));

@@ -4,13 +4,17 @@ mod external_traffic;
 mod host_claimed_twice;
 mod host_path;
 mod open_store;
+mod reference_grant;
 mod shared_identity;
+mod shared_volume;
 
 pub use external_traffic::EXTERNAL_TRAFFIC;
 pub use host_claimed_twice::HOST_CLAIMED_TWICE;
 pub use host_path::HOST_PATH;
 pub use open_store::OPEN_STORE;
+pub use reference_grant::REFERENCE_GRANT;
 pub use shared_identity::SHARED_IDENTITY;
+pub use shared_volume::SHARED_VOLUME;
 
 use super::Findings;
 use crate::graph::Cluster;
@@ -30,4 +34,6 @@ pub fn check(cluster: &Cluster, out: &mut Findings<'_>) {
     open_store::check(cluster, out);
     host_path::check(cluster, out);
     external_traffic::check(cluster, out);
+    shared_volume::check(cluster, out);
+    reference_grant::check(cluster, out);
 }

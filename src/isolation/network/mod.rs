@@ -3,6 +3,7 @@
 mod cross_tenant;
 mod dangling_selector;
 mod host_network;
+mod open_controller;
 mod open_namespace;
 pub mod reach;
 mod unread_policy;
@@ -11,6 +12,7 @@ pub mod ways;
 pub use cross_tenant::{CROSS_TENANT, HALF_OPEN};
 pub use dangling_selector::DANGLING_SELECTOR;
 pub use host_network::HOST_NETWORK;
+pub use open_controller::OPEN_CONTROLLER;
 pub use open_namespace::OPEN_NAMESPACE;
 pub use unread_policy::UNREAD_POLICY;
 
@@ -40,6 +42,11 @@ pub fn check(cluster: &Cluster, out: &mut Findings<'_>) -> usize {
     dangling_selector::check(cluster, out);
     let reach = Reach::new(cluster);
     let declared = declared(cluster);
+    out.assume(
+        "no-forwarding",
+        "no pod of the platform that a tenant reaches passes on what it is sent to another tenant",
+    );
+    open_controller::check(cluster, &reach, out);
     open_namespace::check(cluster, &reach, &declared, out);
     cross_tenant::check(cluster, &reach, &declared, out)
 }

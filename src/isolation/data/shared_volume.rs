@@ -1,0 +1,93 @@
+use super::Findings;
+use crate::diagnostic::rule;
+use crate::graph::storage::Volume;
+use crate::graph::{Cluster, Owner};
+use crate::isolation::{Finding, at};
+use crate::value::Text;
+use std::collections::BTreeMap;
+
+rule! {
+    /// Two owners have one volume.
+    ///
+    /// ## What it finds
+    /// PersistentVolumes, or contents of snapshots, of one handle that are for claims of several tenants; one volume that
+    /// claims of several tenants name; a volume for a tenant that is a folder of nodes.
+    ///
+    /// ## Why it matters
+    /// A PersistentVolume belongs to no namespace: whoever makes two of one disk gives both what either writes. A claim
+    /// that names a volume has it if it comes first.
+    ///
+    /// ## Example
+    /// ```yaml
+    /// kind: PersistentVolume
+    /// spec: {claimRef: {namespace: payments, name: data}, csi: {driver: ebs.csi.aws.com, volumeHandle: vol-1}}
+    /// ---
+    /// kind: PersistentVolume
+    /// spec: {claimRef: {namespace: search, name: data}, csi: {driver: ebs.csi.aws.com, volumeHandle: vol-1}}
+    /// ```
+    ///
+    /// ## Fix
+    /// A disk for each tenant; on a shared file system, a folder that only its volume mounts.
+    ///
+    /// ## References
+    /// MTB "block use of existing PVs"; kubernetes.io/docs/concepts/storage/persistent-volumes (Reserving); CIS 5.2.12;
+    /// ISO 27001 A.8.10
+    pub static SHARED_VOLUME = "data/shared-volume", Error;
+}
+
+pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
+    let facts = &cluster.facts;
+    let mut by_handle: BTreeMap<&(Text, Text), BTreeMap<Owner, &Volume>> = BTreeMap::new();
+    for volume in &facts.volumes {
+        let (Some(handle), Some((namespace, claim))) = (&volume.handle, &volume.claim) else { continue };
+        by_handle.entry(handle).or_default().entry(cluster.owner(namespace)).or_insert(volume);
+        let Owner::Tenant(tenant) = cluster.owner(namespace) else { continue };
+        if ["hostPath", "local"].contains(&handle.0.as_str()) && volume.id.kind == "PersistentVolume" {
+            let (tenant, place) = (&cluster.tenants[tenant as usize].name, volume.origin.place);
+            let message =
+                format!("{} is `{}` of a node, for `{claim}` of tenant `{tenant}`", volume.id.called(), handle.1);
+            let finding = match handle.0.as_str() {
+                "hostPath" => Finding::refuted(&SHARED_VOLUME, place, message),
+                // What an administrator sets apart on one node.
+                _ => Finding::warning(&SHARED_VOLUME, place, message),
+            };
+            out.push(
+                finding
+                    .by(tenant)
+                    .step(place, format!("it is for {namespace}/{claim}, whose pods mount the node's folder"))
+                    .fix("use another kind of volume"),
+            );
+        }
+    }
+    for ((kind, handle), owners) in by_handle.into_iter().filter(|(_, o)| o.len() > 1) {
+        let names = owners.keys().map(|o| cluster.owner_name(*o)).collect::<Vec<_>>().join(", ");
+        let mut each = owners.values();
+        let (Some(first), Some(second)) = (each.next(), each.next()) else { continue };
+        let message = format!("`{handle}` ({kind}) is a volume of {names}");
+        out.push(
+            Finding::refuted(&SHARED_VOLUME, second.origin.place, message)
+                .step(first.origin.place, format!("{} is of it", first.id.called()))
+                .step(second.origin.place, format!("{} is of it too", second.id.called()))
+                .fix("give each tenant a disk of its own"),
+        );
+    }
+    let mut named: BTreeMap<&Text, BTreeMap<Owner, (&crate::graph::storage::Claim, crate::source::Place)>> =
+        BTreeMap::new();
+    for claim in &facts.claims {
+        if let Some((volume, place)) = &claim.volume {
+            let owner = cluster.owner(&claim.id.namespace);
+            named.entry(volume).or_default().entry(owner).or_insert((claim, at(*place, claim.origin)));
+        }
+    }
+    for (volume, owners) in named.into_iter().filter(|(_, o)| o.len() > 1) {
+        let names = owners.keys().map(|o| cluster.owner_name(*o)).collect::<Vec<_>>().join(", ");
+        let mut each = owners.values();
+        let (Some((first, a)), Some((second, b))) = (each.next(), each.next()) else { continue };
+        out.push(
+            Finding::refuted(&SHARED_VOLUME, *b, format!("{names} claim the PersistentVolume `{volume}` by name"))
+                .step(*a, format!("{} names it", first.id.called()))
+                .step(*b, format!("{} names it too: whoever comes first has it", second.id.called()))
+                .fix("let each tenant claim a volume of its own"),
+        );
+    }
+}
