@@ -1,9 +1,9 @@
 //! What a change does to isolation: each way and each grant that a tenant gains or loses.
 //!
-//! Ways of the network, bindings, roles and Pod Security are compared; quotas, syncs, stores and hosts are not, and of a
-//! selector of pods only that there is one. A way that is narrowed to some of its ports shows as one lost and one gained.
-//! Lines are compared, not verdicts: a change that stays within what is proven still shows here, so that a reviewer sees
-//! what it opens.
+//! Ways of the network, bindings, roles and Pod Security are compared; quotas, syncs, stores and hosts are not. A way is gained
+//! where none of before holds all of it: one that is narrowed to some of its ports, pods or addresses is lost, and nothing is
+//! gained. Lines are compared, not verdicts: a change that stays within what is proven still shows here, so that a reviewer
+//! sees what it opens.
 
 use super::admission::ENFORCE;
 use crate::graph::labels::{Selector, possible};
@@ -65,8 +65,12 @@ pub fn delta(before: Option<&Cluster>, after: Option<&Cluster>) -> BTreeMap<Text
     let names: BTreeSet<&Text> = old.keys().chain(new.keys()).collect();
     for name in names {
         let (old, new) = (old.get(name).unwrap_or(&none), new.get(name).unwrap_or(&none));
-        let delta =
-            Delta { gained: new.difference(old).cloned().collect(), lost: old.difference(new).cloned().collect() };
+        let beyond = |some: &BTreeSet<Line>, others: &BTreeSet<Line>| -> Vec<String> {
+            let more = some.difference(others).filter(|line| !others.iter().any(|other| other.holds(line)));
+            let more: BTreeSet<String> = more.map(ToString::to_string).collect();
+            more.into_iter().collect()
+        };
+        let delta = Delta { gained: beyond(new, old), lost: beyond(old, new) };
         if delta.class() != Class::Neutral {
             all.insert(name.clone(), delta);
         }
@@ -78,19 +82,118 @@ pub fn delta(before: Option<&Cluster>, after: Option<&Cluster>) -> BTreeMap<Text
     all
 }
 
-/// What each tenant may, as lines that mean the same wherever they are equal.
-fn lines(cluster: &Cluster) -> BTreeMap<Text, BTreeSet<String>> {
-    let mut all: BTreeMap<Text, BTreeSet<String>> = BTreeMap::new();
+/// Something that a tenant may: it means the same wherever it is equal.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Line {
+    /// A way of the network, on one port.
+    Way(Way),
+    /// Anything else.
+    Other(String),
+}
+
+/// A way of the network.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Way {
+    namespace: Text,
+    out: bool,
+    end: End,
+    /// Every port where there is none.
+    port: Option<Port>,
+    /// The pods of the namespace that it is for.
+    pods: Selector,
+}
+
+/// The other end of a way.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum End {
+    /// Anything.
+    Anything,
+    /// Pods of its own namespace.
+    Itself(Selector),
+    /// Pods of every namespace.
+    Everyone(Selector),
+    /// Pods of one.
+    Namespace(Text, Selector),
+    /// Addresses, without some.
+    Addresses(ipnet::IpNet, Vec<ipnet::IpNet>),
+}
+
+impl Line {
+    /// Whether it allows all that another does.
+    fn holds(&self, other: &Self) -> bool {
+        let (Self::Way(own), Self::Way(other)) = (self, other) else { return self == other };
+        let all = |own: &Selector, other: &Selector| own.is_everything() || own == other;
+        let ports = match (&own.port, &other.port) {
+            (None, _) => true,
+            (Some(own), Some(other)) if own.protocol == other.protocol => match (&own.ports, &other.ports) {
+                (Ports::All, _) => true,
+                (Ports::Range(a, b), Ports::Range(c, d)) => a <= c && d <= b,
+                (own, other) => own == other,
+            },
+            _ => false,
+        };
+        let ends = match (&own.end, &other.end) {
+            (End::Anything, _) => true,
+            (End::Itself(own), End::Itself(other)) => all(own, other),
+            (End::Everyone(own), End::Everyone(other) | End::Namespace(_, other) | End::Itself(other)) => {
+                all(own, other)
+            }
+            (End::Namespace(a, own), End::Namespace(b, other)) => a == b && all(own, other),
+            (End::Addresses(a, except), End::Addresses(b, gone)) => {
+                a.contains(b)
+                    && except.iter().all(|e| gone.iter().any(|g| g.contains(e)) || !(e.contains(b) || b.contains(e)))
+            }
+            _ => false,
+        };
+        own.namespace == other.namespace && own.out == other.out && ports && ends && all(&own.pods, &other.pods)
+    }
+}
+
+impl std::fmt::Display for Line {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let way = match self {
+            Self::Other(text) => return f.write_str(text),
+            Self::Way(way) => way,
+        };
+        write!(f, "`{}` {} ", way.namespace, if way.out { "->" } else { "<-" })?;
+        let part = |pods: &Selector| if pods.is_everything() { "" } else { " (some pods)" };
+        match &way.end {
+            End::Anything => write!(f, "anything")?,
+            End::Itself(pods) => write!(f, "itself{}", part(pods))?,
+            End::Everyone(pods) => write!(f, "every namespace{}", part(pods))?,
+            End::Namespace(name, pods) => write!(f, "`{name}`{}", part(pods))?,
+            End::Addresses(net, except) if except.is_empty() => write!(f, "{net}")?,
+            End::Addresses(net, except) => {
+                let except: Vec<String> = except.iter().map(ToString::to_string).collect();
+                write!(f, "{net} except {}", except.join(", "))?;
+            }
+        }
+        if let Some(Port { protocol, ports }) = &way.port {
+            let protocol = protocol.name();
+            match ports {
+                Ports::All => write!(f, " on {protocol}")?,
+                Ports::Range(a, b) if a == b => write!(f, " on {protocol}/{a}")?,
+                Ports::Range(a, b) => write!(f, " on {protocol}/{a}-{b}")?,
+                Ports::Named(name) => write!(f, " on {protocol}/{name}")?,
+            }
+        }
+        f.write_str(if way.pods.is_everything() { "" } else { ", for some of its pods" })
+    }
+}
+
+/// What each tenant may.
+fn lines(cluster: &Cluster) -> BTreeMap<Text, BTreeSet<Line>> {
+    let mut all: BTreeMap<Text, BTreeSet<Line>> = BTreeMap::new();
     for namespace in &cluster.namespaces {
         let Owner::Tenant(tenant) = namespace.owner else { continue };
         let lines = all.entry(cluster.tenants[tenant as usize].name.clone()).or_default();
         network(cluster, namespace, lines);
         let level = namespace.labels.get(ENFORCE);
         if level != Some("restricted") {
-            lines.insert(format!("runs pods in `{}` that `restricted` refuses", namespace.name));
+            lines.insert(Line::Other(format!("runs pods in `{}` that `restricted` refuses", namespace.name)));
         }
         if !matches!(level, Some("restricted" | "baseline")) {
-            lines.insert(format!("runs privileged pods in `{}`", namespace.name));
+            lines.insert(Line::Other(format!("runs privileged pods in `{}`", namespace.name)));
         }
     }
     for binding in cluster.rbac.bindings.iter().filter(|b| b.origin.input != Input::Builtin) {
@@ -104,7 +207,7 @@ fn lines(cluster: &Cluster) -> BTreeMap<Text, BTreeSet<String>> {
                 "" => "everywhere".to_owned(),
                 namespace => format!("in `{namespace}`"),
             };
-            let line = format!("{subject} has {} {place}", binding.role_name());
+            let line = Line::Other(format!("{subject} has {} {place}", binding.role_name()));
             all.entry(cluster.tenants[tenant as usize].name.clone()).or_default().insert(line);
         }
     }
@@ -112,7 +215,7 @@ fn lines(cluster: &Cluster) -> BTreeMap<Text, BTreeSet<String>> {
     for role in cluster.rbac.roles.values().filter(|r| !r.id.namespace.is_empty()) {
         if let Owner::Tenant(tenant) = cluster.owner(&role.id.namespace) {
             let lines = all.entry(cluster.tenants[tenant as usize].name.clone()).or_default();
-            lines.extend(atoms(role).into_iter().map(|atom| format!("{} {atom}", role.id.called())));
+            lines.extend(atoms(role).into_iter().map(|atom| Line::Other(format!("{} {atom}", role.id.called()))));
         }
     }
     all
@@ -133,49 +236,33 @@ fn atoms(role: &Role) -> Vec<String> {
         .collect()
 }
 
-fn network(cluster: &Cluster, namespace: &Namespace, out: &mut BTreeSet<String>) {
+fn network(cluster: &Cluster, namespace: &Namespace, lines: &mut BTreeSet<Line>) {
     for direction in [Direction::Ingress, Direction::Egress] {
         let policies = namespace.policies.iter().map(|at| &cluster.facts.policies[*at as usize]);
         let governing: Vec<(&Policy, &[Rule])> = policies.filter_map(|p| Some((p, p.rules(direction)?))).collect();
-        let arrow = match direction {
-            Direction::Ingress => "<-",
-            Direction::Egress => "->",
-        };
+        let out = direction == Direction::Egress;
         let selectors: Vec<&Selector> = governing.iter().map(|(p, _)| &p.pods).collect();
         // Where it cannot be told, it is said.
         if !matches!(possible(&[], &selectors), Ok(None)) {
-            out.insert(format!("`{}` {arrow} anything, for pods that no policy selects", namespace.name));
+            let arrow = if out { "->" } else { "<-" };
+            let text = format!("`{}` {arrow} anything, for pods that no policy selects", namespace.name);
+            lines.insert(Line::Other(text));
         }
         for (policy, rules) in governing {
-            let pods = if policy.pods.is_everything() { "" } else { ", for some of its pods" };
             for rule in rules {
-                let ports = on_ports(&rule.ports);
-                let mut add = |peer: String| {
-                    out.insert(format!("`{}` {arrow} {peer}{ports}{pods}", namespace.name));
+                let ports: Vec<Option<&Port>> = match rule.ports.is_empty() {
+                    true => vec![None],
+                    false => rule.ports.iter().map(Some).collect(),
                 };
-                if rule.peers.is_empty() {
-                    add("anything".into());
-                }
-                for peer in &rule.peers {
-                    match peer {
-                        Peer::Pods { namespaces: None, .. } => add("itself".into()),
-                        Peer::Pods { namespaces: Some(selector), pods } => {
-                            let part = if pods.is_everything() { "" } else { " (some pods)" };
-                            let pinned = selector.pinned(crate::graph::facts::NAME_LABEL);
-                            let found = cluster.select(selector);
-                            match pinned {
-                                Some(names) => names.iter().for_each(|n| add(format!("`{n}`{part}"))),
-                                None if selector.is_everything() => add(format!("every namespace{part}")),
-                                None => found
-                                    .iter()
-                                    .for_each(|n| add(format!("`{}`{part}", cluster.namespaces[*n as usize].name))),
-                            }
-                        }
-                        Peer::Block { net, except } if except.is_empty() => add(net.to_string()),
-                        Peer::Block { net, except } => {
-                            let except: Vec<String> = except.iter().map(ToString::to_string).collect();
-                            add(format!("{net} except {}", except.join(", ")));
-                        }
+                for end in ends(cluster, rule) {
+                    for port in &ports {
+                        lines.insert(Line::Way(Way {
+                            namespace: namespace.name.clone(),
+                            out,
+                            end: end.clone(),
+                            port: port.cloned(),
+                            pods: policy.pods.clone(),
+                        }));
                     }
                 }
             }
@@ -183,17 +270,26 @@ fn network(cluster: &Cluster, namespace: &Namespace, out: &mut BTreeSet<String>)
     }
 }
 
-fn on_ports(ports: &[Port]) -> String {
-    let one = |port: &Port| match &port.ports {
-        Ports::All => port.protocol.name().to_owned(),
-        Ports::Range(a, b) if a == b => format!("{}/{a}", port.protocol.name()),
-        Ports::Range(a, b) => format!("{}/{a}-{b}", port.protocol.name()),
-        Ports::Named(name) => format!("{}/{name}", port.protocol.name()),
-    };
-    match ports {
-        [] => String::new(),
-        ports => format!(" on {}", ports.iter().map(one).collect::<Vec<_>>().join(", ")),
+fn ends(cluster: &Cluster, rule: &Rule) -> Vec<End> {
+    if rule.peers.is_empty() {
+        return vec![End::Anything];
     }
+    let mut all = Vec::new();
+    for peer in &rule.peers {
+        match peer {
+            Peer::Pods { namespaces: None, pods } => all.push(End::Itself(pods.clone())),
+            Peer::Pods { namespaces: Some(selector), pods } => match selector.pinned(crate::graph::facts::NAME_LABEL) {
+                Some(names) => all.extend(names.iter().map(|n| End::Namespace(n.clone(), pods.clone()))),
+                None if selector.is_everything() => all.push(End::Everyone(pods.clone())),
+                None => {
+                    let name = |at: &u32| cluster.namespaces[*at as usize].name.clone();
+                    all.extend(cluster.select(selector).iter().map(|at| End::Namespace(name(at), pods.clone())));
+                }
+            },
+            Peer::Block { net, except } => all.push(End::Addresses(*net, except.clone())),
+        }
+    }
+    all
 }
 
 /// What ClusterRoles that are in both states gain and lose.

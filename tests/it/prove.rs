@@ -402,6 +402,30 @@ fn a_change_is_classed() {
     assert_eq!(ran.code, 1);
     assert!(ran.out.contains("+ group a-devs has ClusterRole `tenantry-developer` in `a`"), "{}", ran.out);
     assert!(ran.out.contains("prod: narrows tenant `b`\n  - `b` <- `a` on TCP/8080"), "{}", ran.out);
+    // One edge on fewer ports, to fewer addresses: nothing is gained.
+    sandbox.write("tenants/b.yaml", tenant("b", "  network: {ingress: [{tenant: a, ports: [{port: 8080}]}]}\n"));
+    let edge =
+        |more: &str| tenant("a", &format!("  network: {{egress: [{{tenant: b, ports: [{{port: 8080}}]}}, {more}]}}\n"));
+    sandbox.write("tenants/a.yaml", edge("{cidr: 192.0.2.0/24}"));
+    sandbox.git(&["add", "-A"]);
+    assert_eq!(sandbox.git(&["commit", "-qm", "second"]).code, 0);
+    for less in [
+        "{cidr: 192.0.2.0/24, ports: [{port: 443}]}",
+        "{cidr: 192.0.2.128/25}",
+        "{cidr: 192.0.2.1/32, ports: [{port: 53, protocol: UDP}]}",
+    ] {
+        sandbox.write("tenants/a.yaml", edge(less));
+        let ran = sandbox.run(&["diff", "--fail-on", "widens"]);
+        assert!(
+            ran.code == 0 && ran.out.contains("prod: narrows tenant `a`\n  - `a` -> 192.0.2.0/24\n"),
+            "{less}: {ran:?}"
+        );
+    }
+    for more in ["{cidr: 192.0.2.0/23}", "{cidr: 198.51.100.0/24}"] {
+        sandbox.write("tenants/a.yaml", edge(more));
+        assert_eq!(sandbox.run(&["diff", "--fail-on", "widens"]).code, 1, "{more}");
+    }
+    sandbox.write("tenants/b.yaml", tenant("b", ""));
     // Less alone is no reason to fail.
     sandbox.write("tenants/a.yaml", tenant("a", ""));
     let ran = sandbox.run(&["diff", "--fail-on", "widens"]);
