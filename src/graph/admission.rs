@@ -4,82 +4,13 @@
 //! `pkg/admission/plugin/policy/matching` and `.../validating`, `pkg/admission/plugin/webhook/predicates`.
 
 use super::Cluster;
-use super::cel::{Expression, Fault, Scope};
-use super::facts::NAME_LABEL;
-use super::labels::{Labels, Selector, items, texts};
-use super::object::Origin;
+use super::cel::{Fault, Scope};
+use super::guard::{Guard, GuardBinding, GuardSpec, Matching, ResourceRule};
+use super::labels::{Labels, NAME_LABEL};
 use crate::bundle::{ObjectId, kinds};
-use crate::document::{Tree, View};
 use crate::source::Place;
 use crate::value::Text;
 use serde_json::{Value as Json, json};
-
-/// The group of admission policies and webhooks.
-pub const GROUP: &str = "admissionregistration.k8s.io";
-
-/// A ValidatingAdmissionPolicy.
-#[derive(Clone, Debug)]
-pub struct Guard {
-    /// What it is.
-    pub id: ObjectId,
-    /// What it says.
-    pub says: GuardSpec,
-    /// Where it comes from.
-    pub origin: Origin,
-}
-
-/// What a ValidatingAdmissionPolicy says.
-#[derive(Clone, Debug)]
-pub struct GuardSpec {
-    matches: Matching,
-    param_kind: Option<(Text, Text)>,
-    closed: bool,
-    variables: Vec<(String, Expression)>,
-    conditions: Vec<Expression>,
-    validations: Vec<(Expression, Option<Place>)>,
-}
-
-/// A ValidatingAdmissionPolicyBinding.
-#[derive(Clone, Debug)]
-pub struct GuardBinding {
-    /// What it is.
-    pub id: ObjectId,
-    /// The name of its policy.
-    pub policy: Text,
-    /// Whether what the policy refuses is refused.
-    pub denies: bool,
-    matches: Option<Matching>,
-    params: Option<Params>,
-    /// Where it comes from.
-    pub origin: Origin,
-}
-
-#[derive(Clone, Debug)]
-struct Params {
-    name: Option<Text>,
-    namespace: Option<Text>,
-    selector: Option<Selector>,
-    needed: bool,
-}
-
-#[derive(Clone, Debug)]
-struct Matching {
-    namespaces: Selector,
-    objects: Selector,
-    rules: Vec<ResourceRule>,
-    excluded: Vec<ResourceRule>,
-    exact: bool,
-}
-
-#[derive(Clone, Debug)]
-struct ResourceRule {
-    operations: Vec<Text>,
-    groups: Vec<Text>,
-    versions: Vec<Text>,
-    resources: Vec<Text>,
-    names: Vec<Text>,
-    scope: Option<Text>,
-}
 
 /// A request, as admission sees it.
 #[derive(Clone, Debug)]
@@ -119,96 +50,7 @@ pub enum Answer {
     Unknown(Text, Place, String),
 }
 
-fn strings<T: Tree>(node: &T, key: &str) -> Vec<Text> {
-    texts(node.member(key)).map(Text::from).collect()
-}
-
-fn text<T: Tree>(node: Option<&T>, key: &str) -> Option<Text> {
-    node?.member(key)?.text().map(Text::from)
-}
-
-fn selector<T: Tree>(node: Option<&T>, key: &str) -> Result<Selector, String> {
-    node.and_then(|n| n.member(key)).map_or_else(|| Ok(Selector::default()), Selector::of)
-}
-
-impl Guard {
-    /// Reads one.
-    ///
-    /// # Errors
-    /// What of it cannot be understood.
-    pub fn of<T: Tree>(id: ObjectId, node: &T, origin: Origin) -> Result<Self, String> {
-        let spec = node.member("spec").ok_or("it has no spec")?;
-        let named = |key: &str| -> Vec<(String, Expression)> {
-            let of = |n: &T| {
-                Some((n.member("name")?.text()?.to_owned(), Expression::parse(n.member("expression")?.text()?)))
-            };
-            items(spec.member(key)).iter().filter_map(of).collect()
-        };
-        let kind = spec.member("paramKind");
-        let param_kind = kind.and_then(|k| {
-            let version = k.member("apiVersion")?.text()?;
-            Some((version.split_once('/').map_or("", |(g, _)| g).into(), k.member("kind")?.text()?.into()))
-        });
-        let validation = |n: &T| {
-            let expression = n.member("expression")?;
-            Some((Expression::parse(expression.text()?), expression.place()))
-        };
-        let says = GuardSpec {
-            matches: Matching::of(spec.member("matchConstraints"))?,
-            param_kind,
-            closed: spec.member("failurePolicy").and_then(Tree::text) != Some("Ignore"),
-            variables: named("variables"),
-            conditions: named("matchConditions").into_iter().map(|(_, e)| e).collect(),
-            validations: items(spec.member("validations")).iter().filter_map(validation).collect(),
-        };
-        Ok(Self { id, says, origin })
-    }
-}
-
-impl GuardBinding {
-    /// Reads one.
-    ///
-    /// # Errors
-    /// What of it cannot be understood.
-    pub fn of<T: Tree>(id: ObjectId, node: &T, origin: Origin) -> Result<Self, String> {
-        let spec = node.member("spec");
-        let policy = text(spec, "policyName").ok_or("it names no policy")?;
-        let matches = spec.and_then(|s| s.member("matchResources"));
-        let params = match spec.and_then(|s| s.member("paramRef")) {
-            None => None,
-            Some(of) => Some(Params {
-                name: text(Some(of), "name"),
-                namespace: text(Some(of), "namespace"),
-                selector: of.member("selector").map(Selector::of).transpose()?,
-                needed: text(Some(of), "parameterNotFoundAction").as_deref() != Some("Allow"),
-            }),
-        };
-        Ok(Self {
-            policy,
-            denies: spec.is_some_and(|s| texts(s.member("validationActions")).any(|a| a == "Deny")),
-            matches: matches.map(|m| Matching::of(Some(m))).transpose()?,
-            params,
-            origin,
-            id,
-        })
-    }
-}
-
 impl Matching {
-    fn of<T: Tree>(node: Option<&T>) -> Result<Self, String> {
-        let rules = |key: &str| -> Vec<ResourceRule> {
-            let rules = node.map(|n| items(n.member(key))).unwrap_or_default();
-            rules.iter().map(ResourceRule::of).collect()
-        };
-        Ok(Self {
-            namespaces: selector(node, "namespaceSelector")?,
-            objects: selector(node, "objectSelector")?,
-            rules: rules("resourceRules"),
-            excluded: rules("excludeResourceRules"),
-            exact: text(node, "matchPolicy").as_deref() == Some("Exact"),
-        })
-    }
-
     /// Whether it matches a request; nothing where the labels of its namespace are not known.
     fn matches(&self, cluster: &Cluster, request: &Request) -> Option<bool> {
         let any = |rules: &[ResourceRule]| rules.iter().any(|r| r.matches(request, self.exact));
@@ -243,17 +85,6 @@ fn labels_of(object: &Json) -> Labels {
 }
 
 impl ResourceRule {
-    fn of<T: Tree>(node: &T) -> Self {
-        Self {
-            operations: strings(node, "operations"),
-            groups: strings(node, "apiGroups"),
-            versions: strings(node, "apiVersions"),
-            resources: strings(node, "resources"),
-            names: strings(node, "resourceNames"),
-            scope: text(Some(node), "scope"),
-        }
-    }
-
     fn matches(&self, request: &Request, exact: bool) -> bool {
         let has = |all: &[Text], one: &str| all.iter().any(|x| x == "*" || x == one);
         let resource = |r: &Text| {
@@ -304,13 +135,6 @@ enum Said {
 }
 
 impl GuardSpec {
-    /// The first of its expressions that cannot be parsed, and why.
-    pub fn unreadable(&self) -> Option<(&str, &str)> {
-        let variables = self.variables.iter().map(|(_, e)| e);
-        let all = self.conditions.iter().chain(variables).chain(self.validations.iter().map(|(e, _)| e));
-        all.into_iter().find_map(|e| Some((e.text.as_str(), e.unreadable()?)))
-    }
-
     fn ask(&self, mut scope: Scope<'_>, namespace: Option<&Json>) -> Said {
         let failed = |fault: Fault, place| match fault {
             Fault::Error(_) if self.closed => Said::Refused(place),
@@ -468,47 +292,5 @@ impl Cluster {
             ObjectId { group: group.into(), kind: kind.into(), namespace: namespace.into(), name: Text::default() };
         let of = |id: &&ObjectId| id.group == group && id.kind == kind && id.namespace == namespace;
         self.kept.range(from..).map(|(id, _)| id).take_while(of).filter_map(|id| self.kept(id)).collect()
-    }
-}
-
-/// An object as text, kept for admission policies to be asked about it.
-#[derive(Clone, Debug)]
-pub struct Kept {
-    /// What it is.
-    pub id: ObjectId,
-    /// It, as the API server has it before admission.
-    pub json: String,
-    /// Where it comes from.
-    pub origin: Origin,
-}
-
-impl Kept {
-    /// Keeps an object; nothing for what no policy is asked about here.
-    pub fn of<T: Tree>(id: &ObjectId, node: &T, origin: Origin) -> Option<Self> {
-        const LEFT_OUT: [&str; 12] = [
-            "Secret",
-            "Event",
-            "Pod",
-            "Deployment",
-            "StatefulSet",
-            "DaemonSet",
-            "ReplicaSet",
-            "Job",
-            "CronJob",
-            "ControllerRevision",
-            "CustomResourceDefinition",
-            "EndpointSlice",
-        ];
-        if LEFT_OUT.contains(&id.kind.as_str()) || id.group == GROUP {
-            return None;
-        }
-        let mut json = node.to_json();
-        if let View::Map(_) = node.view()
-            && id.group.is_empty()
-            && id.kind == "Namespace"
-        {
-            json["metadata"]["labels"][NAME_LABEL] = id.name.as_str().into();
-        }
-        Some(Self { id: id.clone(), json: json.to_string(), origin })
     }
 }

@@ -1,8 +1,8 @@
 //! Objects → what they say: read one by one, from whatever tree they come in.
 
-use super::admission::{self, Guard, GuardBinding, Kept};
 use super::flux::{Controller, Referrer, Sync, is_named};
-use super::labels::{Labels, Selector, items, texts};
+use super::guard::{self, Guard, GuardBinding, Kept};
+use super::labels::{Labels, NAME_LABEL, Selector, items, texts};
 use super::network::Policy;
 use super::object::{Input, Origin};
 use super::rbac::{self, Binding, Role};
@@ -324,23 +324,17 @@ impl Facts {
                 let conditions = (!conditions.is_empty()).then(|| conditions.iter().flat_map(of).collect());
                 self.stores.push(Store { conditions, origin, id });
             }
-            (admission::GROUP, "ValidatingAdmissionPolicy") => match Guard::of(id.clone(), node, origin) {
+            (guard::GROUP, "ValidatingAdmissionPolicy") => match Guard::of(id.clone(), node, origin) {
                 Ok(guard) => self.guards.push(guard),
                 Err(reason) => riddle(reason),
             },
-            (admission::GROUP, "ValidatingAdmissionPolicyBinding") => {
-                match GuardBinding::of(id.clone(), node, origin) {
-                    Ok(binding) => self.guard_bindings.push(binding),
-                    Err(reason) => riddle(reason),
-                }
-            }
+            (guard::GROUP, "ValidatingAdmissionPolicyBinding") => match GuardBinding::of(id.clone(), node, origin) {
+                Ok(binding) => self.guard_bindings.push(binding),
+                Err(reason) => riddle(reason),
+            },
             // Whom they ask is a hook; what they deny is not evaluated.
             (
-                admission::GROUP
-                | "apiregistration.k8s.io"
-                | "apiextensions.k8s.io"
-                | "kyverno.io"
-                | "policies.kyverno.io",
+                guard::GROUP | "apiregistration.k8s.io" | "apiextensions.k8s.io" | "kyverno.io" | "policies.kyverno.io",
                 _,
             ) => {}
             (group, _) if group.ends_with("gatekeeper.sh") => {}
@@ -388,9 +382,6 @@ impl Facts {
         every_list!(retain);
     }
 }
-
-/// The label that Kubernetes gives each Namespace, and nobody can change.
-pub const NAME_LABEL: &str = "kubernetes.io/metadata.name";
 
 fn is_network_policy(id: &ObjectId) -> bool {
     let kind = id.kind.to_lowercase();

@@ -278,14 +278,16 @@ fn ends(cluster: &Cluster, rule: &Rule) -> Vec<End> {
     for peer in &rule.peers {
         match peer {
             Peer::Pods { namespaces: None, pods } => all.push(End::Itself(pods.clone())),
-            Peer::Pods { namespaces: Some(selector), pods } => match selector.pinned(crate::graph::facts::NAME_LABEL) {
-                Some(names) => all.extend(names.iter().map(|n| End::Namespace(n.clone(), pods.clone()))),
-                None if selector.is_everything() => all.push(End::Everyone(pods.clone())),
-                None => {
-                    let name = |at: &u32| cluster.namespaces[*at as usize].name.clone();
-                    all.extend(cluster.select(selector).iter().map(|at| End::Namespace(name(at), pods.clone())));
+            Peer::Pods { namespaces: Some(selector), pods } => {
+                match selector.pinned(crate::graph::labels::NAME_LABEL) {
+                    Some(names) => all.extend(names.iter().map(|n| End::Namespace(n.clone(), pods.clone()))),
+                    None if selector.is_everything() => all.push(End::Everyone(pods.clone())),
+                    None => {
+                        let name = |at: &u32| cluster.namespaces[*at as usize].name.clone();
+                        all.extend(cluster.select(selector).iter().map(|at| End::Namespace(name(at), pods.clone())));
+                    }
                 }
-            },
+            }
             Peer::Block { net, except } => all.push(End::Addresses(*net, except.clone())),
         }
     }

@@ -1,6 +1,6 @@
 use super::{Findings, owned};
 use crate::diagnostic::rule;
-use crate::graph::facts::NAME_LABEL;
+use crate::graph::labels::NAME_LABEL;
 use crate::graph::labels::Selector;
 use crate::graph::network::{Peer, Policy, Rule};
 use crate::graph::{Cluster, Input};
