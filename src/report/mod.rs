@@ -6,8 +6,8 @@ mod json;
 pub mod proof;
 mod rules;
 mod sarif;
-#[cfg(feature = "cli")]
 pub mod tables;
+#[cfg(feature = "cli")]
 mod text;
 
 pub use github::github;
