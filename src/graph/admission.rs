@@ -3,10 +3,10 @@
 //! Source: kubernetes.io/docs/reference/access-authn-authz/validating-admission-policy; k8s.io/apiserver
 //! `pkg/admission/plugin/policy/matching` and `.../validating`, `pkg/admission/plugin/webhook/predicates`.
 
-use super::Cluster;
-use super::cel::{Fault, Scope};
+use super::cel::{Fault, Scope, Term};
 use super::guard::{Guard, GuardBinding, GuardSpec, Matching, ResourceRule};
 use super::labels::{Labels, NAME_LABEL};
+use super::{Cluster, Input, Owner};
 use crate::bundle::{ObjectId, kinds};
 use crate::source::Place;
 use crate::value::Text;
@@ -33,10 +33,97 @@ pub struct Request {
     pub user: String,
     /// The groups of who asks.
     pub groups: Vec<String>,
-    /// The object as it would be, with the server's defaults; null where it is deleted.
-    pub object: Json,
-    /// The object as it is; null where there is none.
-    pub old: Json,
+    /// The object as it would be, with the server's defaults.
+    pub object: Body,
+    /// The object as it is.
+    pub old: Body,
+}
+
+/// An object of a request.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Body {
+    /// There is none.
+    Absent,
+    /// It is known in all that the server has of it.
+    Known(Json),
+    /// It stands in a manifest: what it does not say may be a default of the server's.
+    Manifest(Json),
+    /// Who asks writes it: all but this is theirs to choose.
+    Written(Written),
+}
+
+/// What is known of an object that who asks writes.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Written {
+    /// Its kind, for `request`.
+    pub kind: String,
+    /// Its name, where it cannot be chosen.
+    pub name: Option<String>,
+    /// Its spec, where that is what is asked about.
+    pub spec: Option<Json>,
+    /// A field that becomes another, and what it was: one of the object, or `labels` or `annotations`.
+    pub changes: Option<(&'static str, Json)>,
+}
+
+impl Body {
+    /// The object, where it is known.
+    pub const fn json(&self) -> Option<&Json> {
+        match self {
+            Self::Known(json) | Self::Manifest(json) => Some(json),
+            Self::Absent | Self::Written(_) => None,
+        }
+    }
+
+    fn kind(&self) -> Option<&str> {
+        match self {
+            Self::Written(written) => Some(&written.kind),
+            other => other.json()?["kind"].as_str(),
+        }
+    }
+
+    /// The object as a variable; `namespace` is the request's.
+    fn term<'a>(&'a self, namespace: &'a Json) -> Term<'a> {
+        match self {
+            Self::Absent => Term::Known(&Json::Null),
+            Self::Known(json) => Term::Known(json),
+            Self::Manifest(json) => {
+                let fields = json.as_object().into_iter().flatten();
+                let field = |(key, value): (&'a String, &'a Json)| match key.as_str() {
+                    "metadata" => {
+                        let fields = value.as_object().into_iter().flatten();
+                        let known: Vec<_> = fields.map(|(k, v)| (k.as_str(), Term::Known(v))).collect();
+                        (key.as_str(), Term::Open(known, absent_of(value)))
+                    }
+                    "apiVersion" | "kind" => (key.as_str(), Term::Known(value)),
+                    _ => (key.as_str(), Term::Sparse(value)),
+                };
+                Term::Open(fields.map(field).collect(), &[])
+            }
+            Self::Written(written) => {
+                let mut metadata = vec![("namespace", Term::Known(namespace))];
+                let mut all = Vec::new();
+                if let Some(spec) = &written.spec {
+                    all.push(("spec", Term::Known(spec)));
+                }
+                if let Some((field, from)) = &written.changes {
+                    let of = if ["labels", "annotations"].contains(field) { &mut metadata } else { &mut all };
+                    of.push((field, Term::Changed(from)));
+                }
+                all.push(("metadata", Term::Open(metadata, &[])));
+                Term::Open(all, &[])
+            }
+        }
+    }
+}
+
+/// Which of labels and annotations are absent: no server sets them by itself.
+fn absent_of(metadata: &Json) -> &'static [&'static str] {
+    match (metadata.get("labels").is_some(), metadata.get("annotations").is_some()) {
+        (false, false) => &["annotations", "labels"],
+        (false, true) => &["labels"],
+        (true, false) => &["annotations"],
+        (true, true) => &[],
+    }
 }
 
 /// What the admission policies of a cluster say to a request.
@@ -53,11 +140,12 @@ pub enum Answer {
 impl Matching {
     /// Whether it matches a request; nothing where the labels of its namespace are not known.
     fn matches(&self, cluster: &Cluster, request: &Request) -> Option<bool> {
-        let any = |rules: &[ResourceRule]| rules.iter().any(|r| r.matches(request, self.exact));
+        let any = |rules: &[ResourceRule]| rules.iter().any(|r| r.matches(request));
         if any(&self.excluded) || !(self.rules.is_empty() || any(&self.rules)) {
             return Some(false);
         }
-        let of_object = |object: &Json| !object.is_null() && self.objects.matches(&labels_of(object));
+        // What is written has the labels that its writer likes: none keeps it among what is selected.
+        let of_object = |body: &Body| body.json().is_some_and(|o| self.objects.matches(&labels_of(o)));
         if !self.objects.0.is_empty() && !of_object(&request.object) && !of_object(&request.old) {
             return Some(false);
         }
@@ -66,7 +154,16 @@ impl Matching {
         }
         // Of a Namespace that is written, what it is about to be decides.
         if request.resource == "namespaces" && request.subresource.is_empty() && request.operation != "DELETE" {
-            return Some(self.namespaces.matches(&labels_of(&request.object)));
+            let fixed = self.namespaces.0.iter().all(|r| r.key == NAME_LABEL);
+            return Some(match request.object.json() {
+                Some(object) => self.namespaces.matches(&labels_of(object)),
+                None => {
+                    fixed
+                        && self
+                            .namespaces
+                            .matches(&Labels::new([(NAME_LABEL.into(), request.namespace.as_str().into())]))
+                }
+            });
         }
         if let Some(names) = self.namespaces.pinned(NAME_LABEL)
             && !names.iter().any(|n| *n == request.namespace)
@@ -85,7 +182,7 @@ fn labels_of(object: &Json) -> Labels {
 }
 
 impl ResourceRule {
-    fn matches(&self, request: &Request, exact: bool) -> bool {
+    fn matches(&self, request: &Request) -> bool {
         let has = |all: &[Text], one: &str| all.iter().any(|x| x == "*" || x == one);
         let resource = |r: &Text| {
             let (resource, sub) = r.split_once('/').unwrap_or((r, ""));
@@ -100,23 +197,21 @@ impl ResourceRule {
         scope
             && has(&self.operations, request.operation)
             && has(&self.groups, &request.group)
-            && (!exact || has(&self.versions, &request.version))
+            // Of Kubernetes' own kinds that are asked about one version is served.
+            && has(&self.versions, &request.version)
             && self.resources.iter().any(resource)
             && (self.names.is_empty() || self.names.iter().any(|n| *n == request.name))
     }
 }
 
 impl Request {
-    /// The `request` variable.
+    /// The `request` variable, as far as it is known.
     fn variable(&self, kind: &str) -> Json {
         let kind = json!({"group": self.group, "version": self.version, "kind": kind});
         let resource = json!({"group": self.group, "version": self.version, "resource": self.resource});
         let mut all = json!({
-            "uid": "00000000-0000-0000-0000-000000000000",
             "kind": kind, "requestKind": kind, "resource": resource, "requestResource": resource,
-            "operation": self.operation,
-            "userInfo": {"username": self.user, "groups": self.groups},
-            "dryRun": false,
+            "operation": self.operation, "username": self.user, "groups": self.groups, "dryRun": false,
         });
         for (key, text) in [("subResource", &self.subresource), ("name", &self.name), ("namespace", &self.namespace)] {
             if !text.is_empty() {
@@ -124,6 +219,27 @@ impl Request {
             }
         }
         all
+    }
+
+    /// The same as a term: who asks chooses its options, and has a uid that is not known.
+    fn term<'a>(&self, variable: &'a Json) -> Term<'a> {
+        let who = ["username", "groups"].map(|key| (key, Term::Known(&variable[key])));
+        let mut known = vec![("userInfo", Term::Open(who.into(), &[]))];
+        for key in
+            ["kind", "requestKind", "resource", "requestResource", "operation", "dryRun", "subResource", "namespace"]
+        {
+            known.extend(variable.get(key).map(|v| (key, Term::Known(v))));
+        }
+        // The name of what is made is chosen; of what is there it is known; of all at once there is none.
+        let chosen = self.operation == "CREATE" && matches!(self.object, Body::Written(_));
+        known.extend(variable.get("name").filter(|_| !chosen).map(|v| ("name", Term::Known(v))));
+        let absent: &'static [&'static str] = match (self.subresource.is_empty(), self.name.is_empty() && !chosen) {
+            (true, true) => &["subResource", "requestSubResource", "name"],
+            (true, false) => &["subResource", "requestSubResource"],
+            (false, true) => &["name"],
+            (false, false) => &[],
+        };
+        Term::Open(known, absent)
     }
 }
 
@@ -135,7 +251,7 @@ enum Said {
 }
 
 impl GuardSpec {
-    fn ask(&self, mut scope: Scope<'_>, namespace: Option<&Json>) -> Said {
+    fn ask(&self, mut scope: Scope<'_>, namespace: &Term<'_>) -> Said {
         let failed = |fault: Fault, place| match fault {
             Fault::Error(_) if self.closed => Said::Refused(place),
             Fault::Error(_) => Said::Nothing,
@@ -143,7 +259,7 @@ impl GuardSpec {
         };
         let mut fault = None;
         // The server has no namespace for conditions.
-        scope.set("namespaceObject", &Json::Null);
+        scope.set("namespaceObject", &Term::Known(&Json::Null));
         for condition in &self.conditions {
             match condition.holds(&scope) {
                 Ok(true) => {}
@@ -155,10 +271,7 @@ impl GuardSpec {
         if let Some(fault) = fault {
             return failed(fault, None);
         }
-        match namespace {
-            Some(namespace) => scope.set("namespaceObject", namespace),
-            None => scope.forbid("namespaceObject"),
-        }
+        scope.set("namespaceObject", namespace);
         scope.with_variables(&self.variables);
         let mut open = Said::Nothing;
         for (validation, place) in &self.validations {
@@ -183,10 +296,17 @@ impl Cluster {
         let mut open = Answer::Allowed;
         let facts = &self.facts;
         for binding in facts.guard_bindings.iter().filter(|b| b.denies) {
-            let Some(guard) = facts.guards.iter().find(|g| g.id.name == binding.policy) else { continue };
+            let mut named = facts.guards.iter().filter(|g| g.id.name == binding.policy);
+            let Some(guard) = named.next() else { continue };
             let unknown = |place: Option<Place>, why: String| {
                 Answer::Unknown(guard.id.name.clone(), place.unwrap_or(guard.origin.place), why)
             };
+            // Of two definitions it is not known which one is there.
+            let twins = facts.guard_bindings.iter().filter(|b| b.id == binding.id).count();
+            if named.next().is_some() || twins > 1 {
+                open = unknown(None, "it is defined more than once".into());
+                continue;
+            }
             let both = [Some(&guard.says.matches), binding.matches.as_ref()];
             let matches: Vec<Option<bool>> = both.iter().flatten().map(|m| m.matches(self, request)).collect();
             if matches.contains(&Some(false)) {
@@ -221,7 +341,7 @@ impl Cluster {
     }
 
     fn ask(&self, guard: &GuardSpec, request: &Request, params: &Json) -> Said {
-        let kind = [&request.object, &request.old].into_iter().find_map(|o| o["kind"].as_str());
+        let kind = [&request.object, &request.old].into_iter().find_map(Body::kind);
         let variable = request.variable(kind.unwrap_or_default());
         let id = ObjectId {
             group: Text::default(),
@@ -229,13 +349,20 @@ impl Cluster {
             namespace: Text::default(),
             name: request.namespace.as_str().into(),
         };
-        let namespace = match request.namespace.is_empty() {
-            true => Some(Json::Null),
-            false => self.kept(&id),
+        let home = Json::from(request.namespace.as_str());
+        let known = self.kept(&id);
+        let namespace = match &known {
+            _ if request.namespace.is_empty() => Term::Known(&Json::Null),
+            Some(body) => body.term(&Json::Null),
+            None => Term::ANY,
         };
-        let all =
-            [("object", &request.object), ("oldObject", &request.old), ("request", &variable), ("params", params)];
-        guard.ask(Scope::new(all), namespace.as_ref())
+        let all = [
+            ("object", request.object.term(&home)),
+            ("oldObject", request.old.term(&home)),
+            ("request", request.term(&variable)),
+            ("params", Term::Known(params)),
+        ];
+        guard.ask(Scope::new(all), &namespace)
     }
 
     /// The objects of parameters that a policy is asked with: null where it takes none.
@@ -249,45 +376,48 @@ impl Cluster {
             namespace: namespace.into(),
             name: name.into(),
         };
-        let of_cluster = kinds::cluster_scoped(&of_kind("", ""))
-            || !self.kept.keys().any(|id| id.group == *group && id.kind == *kind && !id.namespace.is_empty());
+        let namespaced = !kinds::cluster_scoped(&of_kind("", ""))
+            && self
+                .kept
+                .range(of_kind("", "")..)
+                .take_while(|(id, _)| id.group == *group && id.kind == *kind)
+                .any(|(id, _)| !id.namespace.is_empty());
         let namespace = match &wanted.namespace {
-            _ if of_cluster => "",
+            _ if !namespaced => "",
             Some(namespace) => namespace.as_str(),
             // The server takes this for a mistake of the binding, which no request passes.
             None if request.namespace.is_empty() => return Ok(Vec::new()),
             None => &request.namespace,
         };
+        // What a tenant has is a tenant's to change.
+        if matches!(self.owner(namespace), Owner::Tenant(_)) {
+            return Err(format!("its parameters are in `{namespace}`, where the tenant may have a say in them"));
+        }
+        let absent = |what: &str| Err(format!("its parameters, {kind} {what}, are not among the inputs"));
+        let whole = |body: Body| body.json().cloned();
         match (&wanted.name, &wanted.selector) {
-            (Some(name), _) => match self.kept(&of_kind(namespace, name)) {
+            (Some(name), _) => match self.kept(&of_kind(namespace, name)).and_then(whole) {
                 Some(params) => Ok(vec![params]),
-                None if self.closed => Ok(Vec::new()),
-                None => Err(format!("its parameters, {kind} `{name}`, are not among the inputs")),
+                None => absent(&format!("`{name}`")),
             },
             (None, Some(selector)) => {
-                let ids =
-                    self.kept.keys().filter(|id| id.group == *group && id.kind == *kind && id.namespace == namespace);
-                let mut ids: Vec<&ObjectId> = ids.collect();
-                ids.sort();
-                let all = ids.into_iter().filter_map(|id| self.kept(id)).filter(|o| selector.matches(&labels_of(o)));
-                let all: Vec<Json> = all.collect();
-                match all.is_empty() && !self.closed {
-                    true => Err(format!("its parameters, of kind {kind}, are not among the inputs")),
-                    false => Ok(all),
-                }
+                let all = self.kept_of(namespace, group, kind).into_iter().filter_map(whole);
+                let all: Vec<Json> = all.filter(|o| selector.matches(&labels_of(o))).collect();
+                if all.is_empty() { absent("that it selects") } else { Ok(all) }
             }
             (None, None) => Err("it names no parameters".into()),
         }
     }
 
-    /// An object as JSON, where it was kept: only where there are admission policies, and never a Secret.
-    pub fn kept(&self, id: &ObjectId) -> Option<Json> {
-        let at = *self.kept.get(id)?;
-        serde_json::from_str(&self.facts.kept[at as usize].json).ok()
+    /// An object, where it was kept: only where there are admission policies, and never a Secret.
+    pub fn kept(&self, id: &ObjectId) -> Option<Body> {
+        let kept = &self.facts.kept[*self.kept.get(id)? as usize];
+        let json = serde_json::from_str(&kept.json).ok()?;
+        Some(if kept.origin.input == Input::Snapshot { Body::Known(json) } else { Body::Manifest(json) })
     }
 
     /// Objects of a kind in a namespace that were kept, by name.
-    pub fn kept_of(&self, namespace: &str, group: &str, kind: &str) -> Vec<Json> {
+    pub fn kept_of(&self, namespace: &str, group: &str, kind: &str) -> Vec<Body> {
         let from =
             ObjectId { group: group.into(), kind: kind.into(), namespace: namespace.into(), name: Text::default() };
         let of = |id: &&ObjectId| id.group == group && id.kind == kind && id.namespace == namespace;

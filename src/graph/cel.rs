@@ -4,6 +4,9 @@
 //! evaluated: fields of what is no mapping (an error there, `false` here), optional fields, errors within `all` and
 //! `exists` (passed over there if another item decides). What it cannot evaluate is never taken for an answer.
 //!
+//! A [`Term`] may be open: what stands in some of its fields is chosen by who asks, or not among the inputs. An expression
+//! has a value only where it has the same whatever that is.
+//!
 //! Source: cel-go `interpreter/attributes.go` (`refQualify`), k8s.io/apiserver `pkg/cel`.
 
 use kube_cel::KubeCelExt;
@@ -11,8 +14,9 @@ use kube_cel::cel::common::ast::{CallExpr, EntryExpr, Expr, LiteralValue};
 use kube_cel::cel::objects::{Key, Map, Opaque, OptionalValue};
 use kube_cel::cel::parser::Parser;
 use kube_cel::cel::{Context, ExecutionError, FunctionContext, IdedExpr, Value};
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Why an expression has no value.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,20 +43,30 @@ pub struct Expression {
     tree: Result<IdedExpr, String>,
 }
 
-/// Expressions longer than this are not evaluated; Kubernetes' own limit on what they cost comes far before.
+/// Expressions longer than this, or of more operators, are not evaluated; Kubernetes' own limit on what they cost comes far
+/// before.
 const LONGEST: usize = 16 * 1024;
+const MOST_OPERATORS: usize = 500;
+
+/// What evaluating may cost, in values that are copied; and how large a value may become on the way.
+const BUDGET: usize = 200_000;
+const LARGEST: usize = 20_000;
+const DEEPEST: usize = 100;
 
 impl Expression {
     /// Parses an expression. One that cannot be parsed has a [`Fault::Unsupported`] wherever it is evaluated.
     pub fn parse(text: &str) -> Self {
+        let operators = text.bytes().filter(|b| b".+-*/%&|?[(<>=!{,".contains(b)).count();
         let tree = match text.len() {
-            0..=LONGEST => Parser::new().enable_optional_syntax(true).parse(text).map_err(|e| {
-                let text = e.to_string();
-                text.lines().next().unwrap_or_default().to_owned()
-            }),
-            _ => Err("it is too long".into()),
+            0..=LONGEST if operators <= MOST_OPERATORS => {
+                Parser::new().enable_optional_syntax(true).parse(text).map_err(|e| {
+                    let text = e.to_string();
+                    text.lines().next().unwrap_or_default().to_owned()
+                })
+            }
+            _ => Err("it is too long to be evaluated here".into()),
         };
-        let tree = tree.and_then(|tree| rewrite(tree).map_err(str::to_owned));
+        let tree = tree.and_then(|tree| rewrite(tree, 0).map_err(str::to_owned));
         Self { text: text.to_owned(), tree }
     }
 
@@ -84,7 +98,12 @@ impl Expression {
 
 fn fault(error: ExecutionError) -> Fault {
     use ExecutionError as E;
-    let text = error.to_string().lines().next().unwrap_or_default().to_owned();
+    let text = match &error {
+        // Our own reasons are sentences.
+        E::UndeclaredReference(name) if name.contains(' ') => name.to_string(),
+        other => other.to_string().lines().next().unwrap_or_default().to_owned(),
+    };
+    let text: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(160).collect();
     match error {
         E::NoSuchKey(_) | E::DivisionByZero(_) | E::RemainderByZero(_) | E::Overflow(..) | E::IndexOutOfBounds(_) => {
             Fault::Error(text)
@@ -95,51 +114,255 @@ fn fault(error: ExecutionError) -> Fault {
     }
 }
 
+/// A value that may be open.
+#[derive(Clone, Debug)]
+pub enum Term<'a> {
+    /// It is known.
+    Known(&'a serde_json::Value),
+    /// These fields are known, these are known to be absent; any other may be there, with any value.
+    Open(Vec<(&'a str, Term<'a>)>, &'a [&'a str]),
+    /// It is known in all that it says; what it does not say may be there: the server has defaults for it.
+    Sparse(&'a serde_json::Value),
+    /// It is another value than this one.
+    Changed(&'a serde_json::Value),
+}
+
+impl Term<'_> {
+    /// Anything at all.
+    pub const ANY: Self = Self::Open(Vec::new(), &[]);
+
+    fn value(&self) -> Value {
+        use serde_json::Value as J;
+        match self {
+            Self::Known(json) => value_of(json),
+            Self::Open(known, absent) => Value::Opaque(Arc::new(Open {
+                known: known.iter().map(|(k, v)| ((*k).to_owned(), v.value())).collect(),
+                absent: absent.iter().map(|k| (*k).to_owned()).collect(),
+                defaults: false,
+            })),
+            Self::Sparse(J::Object(fields)) => Value::Opaque(Arc::new(Open {
+                known: fields.iter().map(|(k, v)| (k.clone(), Term::Sparse(v).value())).collect(),
+                absent: Vec::new(),
+                defaults: true,
+            })),
+            Self::Sparse(J::Array(items)) => {
+                Value::List(Arc::new(items.iter().map(|i| Term::Sparse(i).value()).collect()))
+            }
+            Self::Sparse(json) => value_of(json),
+            Self::Changed(json) => Value::Opaque(Arc::new(Changed(value_of(json)))),
+        }
+    }
+}
+
+/// Fields of which some are known.
+#[derive(Debug, PartialEq)]
+struct Open {
+    known: BTreeMap<String, Value>,
+    absent: Vec<String>,
+    /// Whether what else is there are defaults: the same beside the same.
+    defaults: bool,
+}
+
+impl Eq for Open {}
+
+impl Opaque for Open {
+    fn runtime_type_name(&self) -> &'static str {
+        "tenantry.dev/open"
+    }
+}
+
+/// A value that is another than this one.
+#[derive(Debug, PartialEq)]
+struct Changed(Value);
+
+impl Eq for Changed {}
+
+impl Opaque for Changed {
+    fn runtime_type_name(&self) -> &'static str {
+        "tenantry.dev/changed"
+    }
+}
+
+/// Why an expression on what is open has no value.
+const CHOSEN: &str = "it depends on what is written, or on what is not among the inputs";
+
+fn chosen() -> ExecutionError {
+    ExecutionError::undeclared_reference(CHOSEN)
+}
+
+fn open(value: &Value) -> Option<&Open> {
+    let Value::Opaque(opaque) = value else { return None };
+    opaque.downcast_ref::<Open>()
+}
+
+fn changed(value: &Value) -> Option<&Changed> {
+    let Value::Opaque(opaque) = value else { return None };
+    opaque.downcast_ref::<Changed>()
+}
+
+/// What a value says, as if nothing of it were open.
+fn said(value: &Value) -> Value {
+    match value {
+        Value::List(items) => Value::List(Arc::new(items.iter().map(said).collect())),
+        Value::Map(map) => {
+            Value::Map(Map { map: Arc::new(map.map.iter().map(|(k, v)| (k.clone(), said(v))).collect()) })
+        }
+        Value::Opaque(_) => match open(value) {
+            Some(open) => {
+                Value::Map(Map { map: Arc::new(open.known.iter().map(|(k, v)| (key(k), said(v))).collect()) })
+            }
+            None => value.clone(),
+        },
+        _ => value.clone(),
+    }
+}
+
+/// Whether two values are equal; an error where that is open.
+fn equal(a: &Value, b: &Value) -> Result<bool, ExecutionError> {
+    match (changed(a), changed(b)) {
+        (Some(Changed(from)), None) if *from == said(b) => return Ok(false),
+        (None, Some(Changed(from))) if *from == said(a) => return Ok(false),
+        (None, None) => {}
+        _ => return Err(chosen()),
+    }
+    match (open(a), open(b)) {
+        (None, None) => match (a, b) {
+            (Value::List(x), Value::List(y)) if x.len() != y.len() => Ok(false),
+            (Value::List(x), Value::List(y)) => all_equal(x.iter().zip(y.iter())),
+            (Value::Map(x), Value::Map(y)) if x.map.len() != y.map.len() => Ok(false),
+            (Value::Map(x), Value::Map(y)) => {
+                let missing = x.map.keys().any(|k| !y.map.contains_key(k));
+                if missing { Ok(false) } else { all_equal(x.map.iter().filter_map(|(k, v)| Some((v, y.map.get(k)?)))) }
+            }
+            _ => Ok(a == b),
+        },
+        (Some(x), Some(y)) if x.defaults && y.defaults && said(a) == said(b) => Ok(true),
+        // What is open is there, and no single value.
+        (Some(_), None) if !matches!(b, Value::Map(_)) => Ok(false),
+        (None, Some(_)) if !matches!(a, Value::Map(_)) => Ok(false),
+        // One known field that differs tells two apart.
+        _ => {
+            let field = |v: &Value, name: &str| look(v, &Value::String(Arc::new(name.to_owned()))).ok();
+            let names = [a, b].into_iter().filter_map(open).flat_map(|o| o.known.keys());
+            let differ = |name: &String| match (field(a, name), field(b, name)) {
+                (Some(Some(x)), Some(Some(y))) => equal(&x, &y) == Ok(false),
+                (Some(x), Some(y)) => x.is_some() != y.is_some(),
+                _ => false,
+            };
+            if names.into_iter().any(differ) { Ok(false) } else { Err(chosen()) }
+        }
+    }
+}
+
+fn all_equal<'v>(pairs: impl Iterator<Item = (&'v Value, &'v Value)>) -> Result<bool, ExecutionError> {
+    let mut open = None;
+    for (a, b) in pairs {
+        match equal(a, b) {
+            Ok(true) => {}
+            Ok(false) => return Ok(false),
+            Err(error) => open = Some(error),
+        }
+    }
+    open.map_or(Ok(true), Err)
+}
+
+/// How large a value is, counted up to a limit.
+fn weight(value: &Value) -> usize {
+    fn add(value: &Value, sum: &mut usize) {
+        *sum += 1;
+        if *sum > LARGEST {
+            return;
+        }
+        match value {
+            Value::String(text) => *sum += text.len() / 16,
+            Value::List(items) => items.iter().for_each(|v| add(v, sum)),
+            Value::Map(map) => map.map.values().for_each(|v| add(v, sum)),
+            Value::Opaque(_) => match (open(value), held(value)) {
+                (Some(open), _) => open.known.values().for_each(|v| add(v, sum)),
+                (_, Some(Some(inner))) => add(inner, sum),
+                _ => {}
+            },
+            _ => {}
+        }
+    }
+    let mut sum = 0;
+    add(value, &mut sum);
+    sum
+}
+
+/// What has been spent of the budget.
+#[derive(Clone, Debug, Default)]
+struct Spent(Arc<AtomicUsize>);
+
+impl Spent {
+    fn pay(&self, value: Value) -> Result<Value, ExecutionError> {
+        let weight = weight(&value);
+        let sum = self.0.fetch_add(weight, Ordering::Relaxed);
+        if weight > LARGEST || sum > BUDGET {
+            return Err(ExecutionError::undeclared_reference("it costs too much to be evaluated here"));
+        }
+        Ok(value)
+    }
+}
+
 /// Variables and functions.
 pub struct Scope<'a>(Context<'a>);
 
 impl Scope<'_> {
-    /// A scope with variables of JSON.
-    pub fn new<'v>(variables: impl IntoIterator<Item = (&'v str, &'v serde_json::Value)>) -> Self {
+    /// A scope with variables.
+    pub fn new<'v>(variables: impl IntoIterator<Item = (&'v str, Term<'v>)>) -> Self {
         let mut context = Context::default().with_all();
+        let spent = Spent::default();
+        let paid = |spent: &Spent| {
+            let spent = spent.clone();
+            move |value: Value, at: Value| index(spent.pay(value)?, at).and_then(|v| spent.pay(v))
+        };
+        context.add_function("@index", paid(&spent));
         context.add_function("@has", has);
         context.add_function("@opt", optional);
-        context.add_function("@index", index);
         context.add_function("@try", attempt);
         context.add_function("@raise", raised);
         context.add_function("@and", |a: Value, b: Value| Ok::<_, ExecutionError>(decided(false, a, b)));
         context.add_function("@or", |a: Value, b: Value| Ok::<_, ExecutionError>(decided(true, a, b)));
+        context.add_function("@eq", |a: Value, b: Value| equal(&a, &b));
+        context.add_function("@ne", |a: Value, b: Value| equal(&a, &b).map(|same| !same));
+        let small = spent.clone();
+        context.add_function("@small", move |value: Value| small.pay(value));
         context.add_function("size", size);
-        for (name, value) in variables {
-            context.add_variable_from_value(name, value_of(value));
+        context.add_function("replace", |_: Value| -> Result<Value, ExecutionError> {
+            Err(ExecutionError::undeclared_reference("replace is not evaluated here"))
+        });
+        let mut scope = Self(context);
+        for (name, term) in variables {
+            scope.set(name, &term);
         }
-        Self(context)
+        scope
     }
 
     /// Sets a variable.
-    pub fn set(&mut self, name: &str, value: &serde_json::Value) {
-        self.0.add_variable_from_value(name, value_of(value));
-    }
-
-    /// Says that the value of a variable is not known: so is that of what uses it.
-    pub fn forbid(&mut self, name: &str) {
-        self.0.add_variable_from_value(name, pending(ExecutionError::undeclared_reference(name)));
+    pub fn set(&mut self, name: &str, term: &Term<'_>) {
+        self.0.add_variable_from_value(name, term.value());
     }
 
     /// Adds the `variables` of a policy, each evaluated with those before it. One without a value has its fault where it
     /// is used.
     pub fn with_variables(&mut self, variables: &[(String, Expression)]) {
-        let mut known: HashMap<Key, Value> = HashMap::new();
+        let mut known: BTreeMap<String, Value> = BTreeMap::new();
+        // One that is not among them yet is no variable: nothing is known of it.
+        let open = |known: &BTreeMap<String, Value>| {
+            Value::Opaque(Arc::new(Open { known: known.clone(), absent: Vec::new(), defaults: false }))
+        };
         for (name, expression) in variables {
-            let map = Value::Map(Map { map: Arc::new(known.clone()) });
-            self.0.add_variable_from_value("variables", map);
+            self.0.add_variable_from_value("variables", open(&known));
             let value = match &expression.tree {
                 Ok(tree) => self.0.resolve(tree).and_then(raised).unwrap_or_else(pending),
                 Err(text) => pending(ExecutionError::undeclared_reference(text)),
             };
-            known.insert(key(name), value);
+            let small = known.values().map(weight).sum::<usize>() + weight(&value) <= LARGEST;
+            let value = if small { value } else { pending(ExecutionError::undeclared_reference("it is too large")) };
+            known.insert(name.clone(), value);
         }
-        self.0.add_variable_from_value("variables", Value::Map(Map { map: Arc::new(known) }));
+        self.0.add_variable_from_value("variables", open(&known));
     }
 }
 
@@ -246,6 +469,20 @@ fn child(value: &Value, at: &Value) -> Option<Value> {
     }
 }
 
+/// A field or an item, if it is there; an error where that is open.
+fn look(value: &Value, at: &Value) -> Result<Option<Value>, ExecutionError> {
+    if changed(value).is_some() {
+        return Err(chosen());
+    }
+    let Some(open) = open(value) else { return Ok(child(value, at)) };
+    let Value::String(name) = at else { return Err(chosen()) };
+    match open.known.get(name.as_str()) {
+        Some(value) => raised(value.clone()).map(Some),
+        None if open.absent.iter().any(|a| a == name.as_str()) => Ok(None),
+        None => Err(chosen()),
+    }
+}
+
 /// The name of a property that is no identifier, as a schema's fields are written in CEL.
 fn unescaped(name: &str) -> Option<String> {
     if !name.contains("__") {
@@ -268,26 +505,37 @@ fn missing(at: &Value) -> ExecutionError {
 fn index(value: Value, at: Value) -> Result<Value, ExecutionError> {
     let value = raised(value)?;
     match held(&value) {
-        Some(held) => Ok(held.and_then(|v| child(v, &at)).map_or_else(none, some)),
-        None => child(&value, &at).ok_or_else(|| missing(&at)).and_then(raised),
+        Some(None) => Ok(none()),
+        Some(Some(held)) => Ok(look(held, &at)?.map_or_else(none, some)),
+        None => look(&value, &at)?.ok_or_else(|| missing(&at)).and_then(raised),
     }
 }
 
 fn has(value: Value, field: Value) -> Result<bool, ExecutionError> {
     let value = raised(value)?;
-    Ok(match held(&value) {
-        Some(held) => held.is_some_and(|v| child(v, &field).is_some()),
-        None => child(&value, &field).is_some(),
-    })
+    match held(&value) {
+        Some(None) => Ok(false),
+        Some(Some(held)) => there(look(held, &field)?),
+        None => there(look(&value, &field)?),
+    }
+}
+
+/// Whether a field is there; one that becomes another may go.
+fn there(value: Option<Value>) -> Result<bool, ExecutionError> {
+    match value {
+        Some(value) if changed(&value).is_some() => Err(chosen()),
+        value => Ok(value.is_some()),
+    }
 }
 
 fn optional(value: Value, at: Value) -> Result<Value, ExecutionError> {
     let value = raised(value)?;
-    let value = match held(&value) {
-        Some(held) => held.and_then(|v| child(v, &at)),
-        None => child(&value, &at),
+    let found = match held(&value) {
+        Some(None) => None,
+        Some(Some(held)) => look(held, &at)?,
+        None => look(&value, &at)?,
     };
-    value.map_or_else(|| Ok(none()), |value| raised(value).map(some))
+    found.map_or_else(|| Ok(none()), |value| raised(value).map(some))
 }
 
 fn call(name: &str, args: Vec<IdedExpr>) -> Expr {
@@ -295,7 +543,11 @@ fn call(name: &str, args: Vec<IdedExpr>) -> Expr {
 }
 
 /// Replaces what the interpreter reads otherwise than cel-go.
-fn rewrite(node: IdedExpr) -> Result<IdedExpr, &'static str> {
+fn rewrite(node: IdedExpr, depth: usize) -> Result<IdedExpr, &'static str> {
+    if depth > DEEPEST {
+        return Err("it is too deep to be evaluated here");
+    }
+    let rewrite = |node: IdedExpr| self::rewrite(node, depth + 1);
     let all = |nodes: Vec<IdedExpr>| nodes.into_iter().map(rewrite).collect::<Result<Vec<_>, _>>();
     let id = node.id;
     let expr = match node.expr {
@@ -310,6 +562,13 @@ fn rewrite(node: IdedExpr) -> Result<IdedExpr, &'static str> {
             let name = match of.func_name.as_str() {
                 "_[_]" => "@index",
                 "_?._" | "_[?_]" => "@opt",
+                "_==_" => "@eq",
+                "_!=_" => "@ne",
+                // What may grow is weighed.
+                "_+_" | "join" | "format" | "lowerAscii" | "upperAscii" | "split" | "flatten" | "findAll" => {
+                    let grown = IdedExpr { id, expr: Expr::Call(of) };
+                    return Ok(IdedExpr { id, expr: call("@small", vec![grown]) });
+                }
                 name if name.starts_with('@') && name != "@in" && name != "@not_strictly_false" => {
                     return Err("it names what has no name");
                 }
@@ -335,7 +594,9 @@ fn rewrite(node: IdedExpr) -> Result<IdedExpr, &'static str> {
             }
             c.iter_range = rewrite(c.iter_range)?;
             c.accu_init = rewrite(c.accu_init)?;
-            c.loop_cond = rewrite(c.loop_cond)?;
+            // Each turn is paid for.
+            let turn = rewrite(c.loop_cond)?;
+            c.loop_cond = IdedExpr { id, expr: call("@small", vec![turn]) };
             c.loop_step = rewrite(c.loop_step)?;
             c.result = rewrite(c.result)?;
             if let Expr::Call(step) = &mut c.loop_step.expr
@@ -370,7 +631,7 @@ mod tests {
     fn answer(text: &str) -> Result<bool, Fault> {
         let object = json!({"metadata": {"name": "x", "labels": {"a.b/c": "1"}}, "n": [1, 2], "none": null, "b": [{"x": 1}, {}]});
         let null = serde_json::Value::Null;
-        let mut scope = Scope::new([("object", &object), ("oldObject", &null)]);
+        let mut scope = Scope::new([("object", Term::Known(&object)), ("oldObject", Term::Known(&null))]);
         let variables = [("two", "2"), ("gone", "object.gone"), ("four", "variables.two + 2")]
             .map(|(n, e)| (n.into(), Expression::parse(e)));
         scope.with_variables(&variables);

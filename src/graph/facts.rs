@@ -297,7 +297,9 @@ impl Facts {
                 self.volumes.push(Volume::of(id, node, origin));
             }
             ("", "PersistentVolumeClaim") => self.claims.push(Claim::of(id, node, origin)),
-            ("gateway.networking.k8s.io", "ReferenceGrant") => self.grants.push(Grant::of(id, node, origin)),
+            ("gateway.networking.k8s.io", "ReferenceGrant" | "ReferencePolicy") => {
+                self.grants.push(Grant::of(id, node, origin))
+            }
             // A server of Istio's that is open to the world, and OpenShift's, take hosts as an Ingress does.
             ("networking.istio.io", "VirtualService" | "Gateway") | ("route.openshift.io", "Route") => {
                 self.hosts.extend(Host::of(&id, node, origin));
@@ -423,6 +425,9 @@ fn not_applied<T: Tree>(id: &ObjectId, node: &T, input: Input) -> Option<String>
     {
         return Some("it has no namespace: an overlay, or who applies it, decides where it goes".into());
     }
+    if kinds::unknown_to_kubernetes(id) {
+        return Some("Kubernetes has no such kind".into());
+    }
     if annotation("config.kubernetes.io/local-config").is_some_and(|v| v != "false") {
         return Some(
             "it is local configuration (config.kubernetes.io/local-config), and kustomize leaves it out".into(),
@@ -438,6 +443,9 @@ fn not_applied<T: Tree>(id: &ObjectId, node: &T, input: Input) -> Option<String>
         ("networking.k8s.io", "NetworkPolicy" | "Ingress") => "networking.k8s.io/v1",
         ("apps", _) => "apps/v1",
         ("batch", _) => "batch/v1",
+        (guard::GROUP, "ValidatingAdmissionPolicy" | "ValidatingAdmissionPolicyBinding") => {
+            "admissionregistration.k8s.io/v1"
+        }
         _ => version,
     };
     (version != served).then(|| format!("no API server serves {version} any more, or yet"))

@@ -3,7 +3,7 @@
 //! Source: kubernetes.io/docs/reference/access-authn-authz/validating-admission-policy.
 
 use super::cel::Expression;
-use super::labels::{NAME_LABEL, Selector, items, texts};
+use super::labels::{NAME_LABEL, Selector, texts};
 use super::object::Origin;
 use crate::bundle::ObjectId;
 use crate::document::{Tree, View};
@@ -64,7 +64,6 @@ pub(super) struct Matching {
     pub(super) objects: Selector,
     pub(super) rules: Vec<ResourceRule>,
     pub(super) excluded: Vec<ResourceRule>,
-    pub(super) exact: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -77,10 +76,6 @@ pub(super) struct ResourceRule {
     pub(super) scope: Option<Text>,
 }
 
-fn strings<T: Tree>(node: &T, key: &str) -> Vec<Text> {
-    texts(node.member(key)).map(Text::from).collect()
-}
-
 fn text<T: Tree>(node: Option<&T>, key: &str) -> Option<Text> {
     node?.member(key)?.text().map(Text::from)
 }
@@ -90,35 +85,47 @@ fn selector<T: Tree>(node: Option<&T>, key: &str) -> Result<Selector, String> {
 }
 
 impl Guard {
-    /// Reads one.
+    /// Reads one, as strictly as the server does.
     ///
     /// # Errors
-    /// What of it cannot be understood.
+    /// Why the server does not take it.
     pub fn of<T: Tree>(id: ObjectId, node: &T, origin: Origin) -> Result<Self, String> {
         let spec = node.member("spec").ok_or("it has no spec")?;
-        let named = |key: &str| -> Vec<(String, Expression)> {
-            let of = |n: &T| {
-                Some((n.member("name")?.text()?.to_owned(), Expression::parse(n.member("expression")?.text()?)))
-            };
-            items(spec.member(key)).iter().filter_map(of).collect()
+        let named = |key: &str| -> Result<Vec<(String, Expression)>, String> {
+            let of =
+                |n: &T| Some((text(Some(n), "name")?.to_string(), Expression::parse(&text(Some(n), "expression")?)));
+            let of = |n: &T| of(n).ok_or_else(|| format!("an entry of {key} has no name or no expression"));
+            list(spec, key)?.iter().map(of).collect()
         };
-        let kind = spec.member("paramKind");
-        let param_kind = kind.and_then(|k| {
-            let version = k.member("apiVersion")?.text()?;
-            Some((version.split_once('/').map_or("", |(g, _)| g).into(), k.member("kind")?.text()?.into()))
-        });
+        let param_kind = match spec.member("paramKind") {
+            None => None,
+            Some(kind) => {
+                let version = text(Some(kind), "apiVersion").ok_or("paramKind has no apiVersion")?;
+                let group = version.split_once('/').map_or("", |(group, _)| group).into();
+                Some((group, text(Some(kind), "kind").ok_or("paramKind has no kind")?))
+            }
+        };
         let validation = |n: &T| {
-            let expression = n.member("expression")?;
-            Some((Expression::parse(expression.text()?), expression.place()))
+            let expression = n.member("expression").filter(|e| e.text().is_some());
+            let expression = expression.ok_or_else(|| "a validation has no expression".to_owned())?;
+            Ok((Expression::parse(expression.text().unwrap_or_default()), expression.place()))
         };
+        let matches = spec.member("matchConstraints").ok_or("it has no matchConstraints")?;
         let says = GuardSpec {
-            matches: Matching::of(spec.member("matchConstraints"))?,
+            matches: Matching::of(matches)?,
             param_kind,
-            closed: spec.member("failurePolicy").and_then(Tree::text) != Some("Ignore"),
-            variables: named("variables"),
-            conditions: named("matchConditions").into_iter().map(|(_, e)| e).collect(),
-            validations: items(spec.member("validations")).iter().filter_map(validation).collect(),
+            closed: match spec.member("failurePolicy").map(Tree::text) {
+                None | Some(Some("Fail")) => true,
+                Some(Some("Ignore")) => false,
+                Some(_) => return Err("failurePolicy is neither Fail nor Ignore".into()),
+            },
+            variables: named("variables")?,
+            conditions: named("matchConditions")?.into_iter().map(|(_, e)| e).collect(),
+            validations: list(spec, "validations")?.iter().map(validation).collect::<Result<_, String>>()?,
         };
+        if says.matches.rules.is_empty() {
+            return Err("matchConstraints has no resourceRules".into());
+        }
         Ok(Self { id, says, origin })
     }
 }
@@ -131,53 +138,77 @@ impl GuardBinding {
     pub fn of<T: Tree>(id: ObjectId, node: &T, origin: Origin) -> Result<Self, String> {
         let spec = node.member("spec");
         let policy = text(spec, "policyName").ok_or("it names no policy")?;
-        let matches = spec.and_then(|s| s.member("matchResources"));
+        let actions: Vec<&str> = texts(spec.and_then(|s| s.member("validationActions"))).collect();
+        let known = |a: &&str| ["Deny", "Warn", "Audit"].contains(a);
+        if actions.is_empty() || !actions.iter().all(known) || (actions.contains(&"Deny") && actions.contains(&"Warn"))
+        {
+            return Err("validationActions are one or more of Deny, Warn, Audit, and not both of the first".into());
+        }
         let params = match spec.and_then(|s| s.member("paramRef")) {
             None => None,
             Some(of) => Some(Params {
                 name: text(Some(of), "name"),
                 namespace: text(Some(of), "namespace"),
                 selector: of.member("selector").map(Selector::of).transpose()?,
-                needed: text(Some(of), "parameterNotFoundAction").as_deref() != Some("Allow"),
+                needed: match text(Some(of), "parameterNotFoundAction").as_deref() {
+                    Some("Deny") => true,
+                    Some("Allow") => false,
+                    _ => return Err("paramRef.parameterNotFoundAction is neither Allow nor Deny".into()),
+                },
             }),
         };
-        Ok(Self {
-            policy,
-            denies: spec.is_some_and(|s| texts(s.member("validationActions")).any(|a| a == "Deny")),
-            matches: matches.map(|m| Matching::of(Some(m))).transpose()?,
-            params,
-            origin,
-            id,
-        })
+        let matches = spec.and_then(|s| s.member("matchResources"));
+        let denies = actions.contains(&"Deny");
+        Ok(Self { policy, denies, matches: matches.map(Matching::of).transpose()?, params, origin, id })
     }
 }
 
 impl Matching {
-    fn of<T: Tree>(node: Option<&T>) -> Result<Self, String> {
-        let rules = |key: &str| -> Vec<ResourceRule> {
-            let rules = node.map(|n| items(n.member(key))).unwrap_or_default();
-            rules.iter().map(ResourceRule::of).collect()
+    fn of<T: Tree>(node: &T) -> Result<Self, String> {
+        if !matches!(node.view(), View::Map(_)) {
+            return Err("what it matches is no mapping".into());
+        }
+        let rules = |key: &str| -> Result<Vec<ResourceRule>, String> {
+            list(node, key)?.iter().map(ResourceRule::of).collect()
         };
+        match text(Some(node), "matchPolicy").as_deref() {
+            None | Some("Exact" | "Equivalent") => {}
+            Some(_) => return Err("matchPolicy is neither Exact nor Equivalent".into()),
+        }
         Ok(Self {
-            namespaces: selector(node, "namespaceSelector")?,
-            objects: selector(node, "objectSelector")?,
-            rules: rules("resourceRules"),
-            excluded: rules("excludeResourceRules"),
-            exact: text(node, "matchPolicy").as_deref() == Some("Exact"),
+            namespaces: selector(Some(node), "namespaceSelector")?,
+            objects: selector(Some(node), "objectSelector")?,
+            rules: rules("resourceRules")?,
+            excluded: rules("excludeResourceRules")?,
         })
     }
 }
 
 impl ResourceRule {
-    fn of<T: Tree>(node: &T) -> Self {
-        Self {
-            operations: strings(node, "operations"),
-            groups: strings(node, "apiGroups"),
-            versions: strings(node, "apiVersions"),
-            resources: strings(node, "resources"),
-            names: strings(node, "resourceNames"),
+    fn of<T: Tree>(node: &T) -> Result<Self, String> {
+        let some = |key: &str| -> Result<Vec<Text>, String> {
+            let all: Vec<Text> = texts(node.member(key)).map(Text::from).collect();
+            let whole = all.len() == list(node, key)?.len() && !all.is_empty();
+            let alone = key == "resources" || all.len() == 1 || !all.iter().any(|a| a == "*");
+            if whole && alone { Ok(all) } else { Err(format!("`{key}` of a rule is no list that the server takes")) }
+        };
+        Ok(Self {
+            operations: some("operations")?,
+            groups: some("apiGroups")?,
+            versions: some("apiVersions")?,
+            resources: some("resources")?,
+            names: texts(node.member("resourceNames")).map(Text::from).collect(),
             scope: text(Some(node), "scope"),
-        }
+        })
+    }
+}
+
+/// The items of a list that may be absent.
+fn list<'a, T: Tree>(node: &'a T, key: &str) -> Result<&'a [T], String> {
+    match node.member(key).map(Tree::view) {
+        None => Ok(&[]),
+        Some(View::Seq(items)) => Ok(items),
+        Some(_) => Err(format!("`{key}` is no list")),
     }
 }
 
@@ -221,11 +252,18 @@ impl Kept {
         if LEFT_OUT.contains(&id.kind.as_str()) || id.group == GROUP {
             return None;
         }
+        // One whose metadata the server does not take is none; nor is a text that holds what no text of it may.
+        let metadata = node.member("metadata").filter(|m| matches!(m.view(), View::Map(_)))?;
+        let plain = |key: &str| match metadata.member(key).map(Tree::view) {
+            None => true,
+            Some(View::Map(entries)) => entries.iter().map(T::split).all(|(_, v)| v.text().is_some()),
+            Some(_) => false,
+        };
+        if !plain("labels") || !plain("annotations") {
+            return None;
+        }
         let mut json = node.to_json();
-        if let View::Map(_) = node.view()
-            && id.group.is_empty()
-            && id.kind == "Namespace"
-        {
+        if id.group.is_empty() && id.kind == "Namespace" {
             json["metadata"]["labels"][NAME_LABEL] = id.name.as_str().into();
         }
         Some(Self { id: id.clone(), json: json.to_string(), origin })

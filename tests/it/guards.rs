@@ -6,7 +6,7 @@ use crate::support::{Dice, say};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
-use tenantry::graph::admission::{Answer, Request};
+use tenantry::graph::admission::{Answer, Body, Request};
 use tenantry::graph::{Cluster, Parts, read_snapshot};
 use tenantry::isolation::admission::{pods, tamper};
 use tenantry::source::Sources;
@@ -429,7 +429,10 @@ fn admission_policies_say_what_the_server_says() {
         for ((operation, object), made) in tries.iter().zip(&made) {
             let (kind, group, resource, _) = kind_of(object);
             let name = object["metadata"]["name"].as_str().expect("a name");
-            let there = cluster.kept_of(namespace, group, kind).into_iter().find(|o| o["metadata"]["name"] == name);
+            let there = cluster
+                .kept_of(namespace, group, kind)
+                .into_iter()
+                .find(|o| o.json().is_some_and(|o| o["metadata"]["name"] == name));
             let mut new = if *operation == "DELETE" { Value::Null } else { made["body"].clone() };
             if !new.is_null() {
                 new["metadata"]["namespace"] = namespace.as_str().into();
@@ -445,8 +448,8 @@ fn admission_policies_say_what_the_server_says() {
                 name: name.into(),
                 user: USER.into(),
                 groups: GROUPS.map(str::to_owned).to_vec(),
-                object: new,
-                old: if *operation == "CREATE" { Value::Null } else { there.expect("it is there") },
+                object: if new.is_null() { Body::Absent } else { Body::Known(new) },
+                old: if *operation == "CREATE" { Body::Absent } else { there.expect("it is there") },
             };
             ours.push((request.clone(), cluster.admits(&request)));
             questions.push(sent(operation, object, namespace, true));

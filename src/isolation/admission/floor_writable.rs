@@ -59,7 +59,8 @@ static FLOOR: [Power; 8] = [
             ("cilium.io", &["ciliumendpoints", "ciliumenvoyconfigs", "ciliumlocalredirectpolicies"], CHANGE),
         ],
     },
-    Power { says: "ResourceQuotas", asks: &[("", &["resourcequotas"], CHANGE)] },
+    // What a quota counts is its status: who empties it has no quota until it is counted anew.
+    Power { says: "ResourceQuotas", asks: &[("", &["resourcequotas", "resourcequotas/status"], CHANGE)] },
     Power { says: "LimitRanges", asks: &[("", &["limitranges"], CHANGE)] },
     Power { says: "the Namespace", asks: &[("", &["namespaces", "namespaces/finalize", "namespaces/status"], ALTER)] },
     Power {
@@ -122,7 +123,7 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
             let (mut open, mut unknown) = ((Vec::new(), None), (Vec::new(), None));
             for power in powers.iter() {
                 match tamper::stand(cluster, &binding.id.namespace, subject, &role.rules, power) {
-                    Stand::Denied(_, policies) => rests_on(out, &policies),
+                    Stand::Denied(policies) => rests_on(out, &policies),
                     stand @ Stand::Open(_) => {
                         open.0.push(power.says);
                         open.1.get_or_insert(stand);

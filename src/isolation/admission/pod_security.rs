@@ -37,20 +37,9 @@ rule! {
 /// The label that decides.
 pub const ENFORCE: &str = "pod-security.kubernetes.io/enforce";
 
-/// Resources of others that make pods.
-static POD_MAKERS: Power = Power {
-    says: "makes pods",
-    asks: &[
-        ("", &["pods/ephemeralcontainers"], &["update", "patch"]),
-        ("argoproj.io", &["rollouts", "workflows", "cronworkflows"], &["create", "update", "patch"]),
-        ("tekton.dev", &["taskruns", "pipelineruns"], &["create", "update", "patch"]),
-        ("kubevirt.io", &["virtualmachines", "virtualmachineinstances"], &["create", "update", "patch"]),
-        ("serving.knative.dev", &["services"], &["create", "update", "patch"]),
-        ("ray.io", &["rayclusters", "rayjobs"], &["create", "update", "patch"]),
-        ("kubeflow.org", &["notebooks", "pytorchjobs"], &["create", "update", "patch"]),
-        ("sparkoperator.k8s.io", &["sparkapplications"], &["create", "update", "patch"]),
-    ],
-};
+/// A container that is added to a pod.
+static ADDED: Power =
+    Power { says: "adds containers", asks: &[("", &["pods/ephemeralcontainers"], &["update", "patch"])] };
 
 /// Whether Pod Security refuses a pod of a namespace that asks for the node.
 pub fn refused(cluster: &Cluster, namespace: &str) -> bool {
@@ -64,7 +53,7 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
     let guarded = cluster.facts.guard_bindings.iter().any(|b| b.denies);
     for (_, binding, role, subjects) in own_grants(cluster) {
         let makes = |p: &&Power| p.of(&role.rules).is_some();
-        if [&BECOME_ACCOUNT[0], &BECOME_ACCOUNT[4], &POD_MAKERS].iter().any(makes) {
+        if [&BECOME_ACCOUNT[0], &ADDED, &pods::OTHER_MAKERS].iter().any(makes) {
             let grants = creators.entry(&binding.id.namespace).or_default();
             grants.extend(subjects.into_iter().map(|s| (binding, role, s)));
         }
@@ -81,7 +70,7 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
             let (_, role, subject) = grant;
             let stand = guarded.then(|| pods::stand(cluster, &namespace.name, subject, &role.rules));
             match stand {
-                Some(Stand::Denied(_, policies)) => rests_on(out, &policies),
+                Some(Stand::Denied(policies)) => rests_on(out, &policies),
                 Some(Stand::Unknown(..)) => drop(worst.get_or_insert((grant, stand))),
                 _ => {
                     worst = Some((grant, stand));

@@ -1,9 +1,10 @@
 //! Pods that are their node, asked of the admission policies.
 
-use super::tamper::{Stand, ask, who};
+use super::tamper::{Stand, Way, ask, who};
 use crate::graph::Cluster;
-use crate::graph::admission::Request;
+use crate::graph::admission::{Body, Request, Written};
 use crate::graph::rbac::{Rule, Subject};
+use crate::isolation::power::Power;
 use serde_json::{Value as Json, json};
 
 /// What makes pods, and the service account of Kubernetes that makes them for it: nothing for a pod itself.
@@ -17,6 +18,24 @@ static MAKERS: [(&str, &str, &str, &str); 8] = [
     ("batch", "cronjobs", "CronJob", "job-controller"),
     ("", "replicationcontrollers", "ReplicationController", "replication-controller"),
 ];
+
+/// Resources of others that make pods: no policy is asked about them.
+pub static OTHER_MAKERS: Power = Power {
+    says: "makes pods",
+    asks: &[
+        ("argoproj.io", &["rollouts", "workflows", "cronworkflows"], &["create", "update", "patch"]),
+        ("tekton.dev", &["taskruns", "pipelineruns"], &["create", "update", "patch"]),
+        ("kubevirt.io", &["virtualmachines", "virtualmachineinstances"], &["create", "update", "patch"]),
+        ("serving.knative.dev", &["services"], &["create", "update", "patch"]),
+        ("ray.io", &["rayclusters", "rayjobs"], &["create", "update", "patch"]),
+        ("kubeflow.org", &["notebooks", "pytorchjobs"], &["create", "update", "patch"]),
+        ("sparkoperator.k8s.io", &["sparkapplications"], &["create", "update", "patch"]),
+        // They apply what they are given, as a service account.
+        ("kustomize.toolkit.fluxcd.io", &["kustomizations"], &["create", "update", "patch"]),
+        ("helm.toolkit.fluxcd.io", &["helmreleases"], &["create", "update", "patch"]),
+        ("fluxcd.controlplane.io", &["resourcesets"], &["create", "update", "patch"]),
+    ],
+};
 
 /// Ways of a pod to its node, by which Pod Security's `baseline` refuses it.
 pub fn privileged() -> Vec<(&'static str, Json)> {
@@ -44,7 +63,13 @@ pub fn privileged() -> Vec<(&'static str, Json)> {
             "the node's files (hostPath)",
             with(&|p| p["volumes"] = json!([{"name": "node", "hostPath": {"path": "/", "type": ""}}])),
         ),
+        (
+            "a folder of the node (hostPath)",
+            with(&|p| p["volumes"] = json!([{"name": "node", "hostPath": {"path": "/var/log", "type": ""}}])),
+        ),
         ("the capability SYS_ADMIN", with(&|p| container(p, json!({"capabilities": {"add": ["SYS_ADMIN"]}})))),
+        ("the capability SYS_PTRACE", with(&|p| container(p, json!({"capabilities": {"add": ["SYS_PTRACE"]}})))),
+        ("every capability", with(&|p| container(p, json!({"capabilities": {"add": ["ALL"]}})))),
     ]
 }
 
@@ -138,40 +163,65 @@ pub fn examples(namespace: &str) -> Vec<(&'static str, &'static str, Json)> {
 
 /// What the admission policies say to every pod of the node's that rules let a subject make in a namespace.
 pub fn stand(cluster: &Cluster, namespace: &str, subject: &Subject, rules: &[Rule]) -> Stand {
-    let (user, groups) = who(subject);
-    let create = |group: &str, resource: &str, object: Json, user: &str, groups: &[String]| Request {
-        operation: "CREATE",
-        group: group.to_owned(),
-        version: "v1".to_owned(),
-        resource: resource.to_owned(),
-        subresource: String::new(),
-        namespace: namespace.to_owned(),
-        name: "x".to_owned(),
-        user: user.to_owned(),
-        groups: groups.to_vec(),
-        object,
-        old: Json::Null,
+    const WRITE: [&str; 3] = ["create", "update", "patch"];
+    let request = |operation, group: &str, resource: &str, subject: &Subject, object: Body| {
+        let (user, groups) = who(subject);
+        let (resource, sub) = resource.split_once('/').unwrap_or((resource, ""));
+        let unseen = || Body::Written(Written { kind: "Pod".into(), ..Written::default() });
+        Request {
+            operation,
+            group: group.to_owned(),
+            version: "v1".to_owned(),
+            resource: resource.to_owned(),
+            subresource: sub.to_owned(),
+            namespace: namespace.to_owned(),
+            name: String::new(),
+            user,
+            groups,
+            object,
+            old: if operation == "CREATE" { Body::Absent } else { unseen() },
+        }
     };
+    // Its metadata are its maker's: only the spec is what it is.
+    let written = |kind: &str, pod: &Json| {
+        let spec = object(kind, namespace, pod)["spec"].clone();
+        Body::Written(Written { kind: kind.to_owned(), spec: Some(spec), ..Written::default() })
+    };
+    let touches = |verb: &str, group: &str, resource: &str| rules.iter().any(|r| r.touches(verb, group, resource));
     let mut ways = Vec::new();
     for (group, resource, kind, by) in MAKERS {
-        let writes =
-            ["create", "update", "patch"].iter().any(|verb| rules.iter().any(|r| r.touches(verb, group, resource)));
-        if !writes {
-            continue;
-        }
-        for (says, pod) in privileged() {
-            let mut requests = vec![create(group, resource, object(kind, namespace, &pod), &user, &groups)];
-            if !by.is_empty() {
-                let account = Subject::ServiceAccount("kube-system".into(), by.into());
-                let (user, groups) = who(&account);
-                requests.push(create("", "pods", object("Pod", namespace, &pod), &user, &groups));
+        for (operation, verbs) in [("CREATE", &WRITE[..1]), ("UPDATE", &WRITE[1..])] {
+            // The spec of a pod that is there is fixed, but for what a subresource adds.
+            if !verbs.iter().any(|v| touches(v, group, resource)) || (kind == "Pod" && operation == "UPDATE") {
+                continue;
             }
-            ways.push((format!("runs a {kind} with {says}"), requests));
+            for (says, pod) in privileged() {
+                let mut requests = vec![request(operation, group, resource, subject, written(kind, &pod))];
+                if !by.is_empty() {
+                    let account = Subject::ServiceAccount("kube-system".into(), by.into());
+                    requests.push(request("CREATE", "", "pods", &account, written("Pod", &pod)));
+                }
+                let tries = vec![(
+                    format!("runs a {kind} with {says}"),
+                    requests.iter().map(|r| Request { object: as_tried(r, namespace, &pod), ..r.clone() }).collect(),
+                )];
+                ways.push(Way { says: format!("runs a {kind} with {says}"), requests, tries });
+            }
         }
     }
-    match ways.is_empty() {
-        // Other kinds make them: no policy was asked.
-        true => Stand::Open("runs pods by kinds that no policy was asked about".into()),
-        false => ask(cluster, ways),
+    if ["update", "patch"].iter().any(|v| touches(v, "", "pods/ephemeralcontainers")) {
+        let open = Body::Written(Written { kind: "Pod".into(), ..Written::default() });
+        let requests = vec![request("UPDATE", "", "pods/ephemeralcontainers", subject, open)];
+        ways.push(Way { says: "adds a privileged container to a pod".into(), requests, tries: Vec::new() });
     }
+    match OTHER_MAKERS.of(rules) {
+        Some(rule) => Stand::Open(format!("runs pods by {}: no policy was asked", rule.resources.join(", "))),
+        None => ask(cluster, ways),
+    }
+}
+
+/// A request's object with the metadata that a plain one has.
+fn as_tried(request: &Request, namespace: &str, pod: &Json) -> Body {
+    let kind = MAKERS.iter().find(|(group, resource, ..)| *group == request.group && *resource == request.resource);
+    kind.map_or(Body::Absent, |(_, _, kind, _)| Body::Known(object(kind, namespace, pod)))
 }

@@ -1,12 +1,16 @@
 //! Each way to change the floor that rules allow, asked of the admission policies: to remove, weaken, freeze or sidestep it.
+//!
+//! A way stands for all that who goes it may write: a policy stops it where it denies whatever that is. Where it depends on
+//! that, some objects are tried, and one that passes is the way; where none of them does it is not known.
 
 use crate::graph::Cluster;
-use crate::graph::admission::{Answer, Request};
+use crate::graph::admission::{Answer, Body, Request, Written};
 use crate::graph::rbac::{Rule, Subject};
 use crate::isolation::power::Power;
 use crate::source::Place;
 use crate::value::Text;
 use serde_json::{Value as Json, json};
+use std::collections::BTreeSet;
 
 /// What becomes of all ways to do something that rules allow.
 #[derive(Clone, Debug)]
@@ -15,8 +19,8 @@ pub enum Stand {
     Open(String),
     /// None is known to be open; whether this one is cannot be told, because of a policy, at a place, for a reason.
     Unknown(String, Text, Place, String),
-    /// Each is denied: how many, and by which policies.
-    Denied(usize, Vec<Text>),
+    /// Each is denied, by these policies, whatever who asks would write.
+    Denied(Vec<Text>),
 }
 
 /// A resource that the floor is made of.
@@ -27,6 +31,20 @@ struct Kind {
     kind: &'static str,
     /// The spec, or what else an object of it says, by which it lets everything through.
     open: fn() -> Json,
+}
+
+impl Kind {
+    /// The field that says what it lets through.
+    fn says(&self) -> &'static str {
+        match self.kind {
+            "RoleBinding" => "subjects",
+            "Role" => "rules",
+            "Endpoints" => "subsets",
+            "EndpointSlice" => "endpoints",
+            "Namespace" => "labels",
+            _ => "spec",
+        }
+    }
 }
 
 static KINDS: [Kind; 16] = [
@@ -125,18 +143,29 @@ fn calico() -> Json {
     json!({"spec": {"order": 0, "selector": "all()", "types": ["Ingress", "Egress"], "ingress": [{"action": "Allow"}], "egress": [{"action": "Allow"}]}})
 }
 
-/// One way to change the floor.
-struct Way {
-    says: String,
-    request: Request,
+/// One way to change something: what is done, the requests one after the other, and what is tried of it.
+pub struct Way {
+    /// What is done, after a subject.
+    pub says: String,
+    /// The requests, with all open that is free to choose.
+    pub requests: Vec<Request>,
+    /// Some of what may be chosen.
+    pub tries: Vec<(String, Vec<Request>)>,
 }
 
 /// A user that a subject stands for, and its groups. Whoever is in a group is taken for a user that no policy names.
 pub fn who(subject: &Subject) -> (String, Vec<String>) {
-    let implicit = || subject.implicit_groups().iter().map(ToString::to_string).collect();
+    let texts = |groups: Vec<Text>| groups.iter().map(ToString::to_string).collect();
     match subject {
-        Subject::User(name) => (name.to_string(), implicit()),
-        Subject::ServiceAccount(namespace, name) => (format!("system:serviceaccount:{namespace}:{name}"), implicit()),
+        Subject::User(name) => (name.to_string(), texts(subject.implicit_groups())),
+        Subject::ServiceAccount(namespace, name) => {
+            (format!("system:serviceaccount:{namespace}:{name}"), texts(subject.implicit_groups()))
+        }
+        // One of its service accounts, whichever it is.
+        Subject::Group(name) if name.starts_with("system:serviceaccounts:") => {
+            let namespace = name.trim_start_matches("system:serviceaccounts:");
+            who(&Subject::ServiceAccount(namespace.into(), "default".into()))
+        }
         Subject::Group(name) => {
             (format!("somebody in {name}"), vec![name.to_string(), "system:authenticated".to_owned()])
         }
@@ -145,115 +174,199 @@ pub fn who(subject: &Subject) -> (String, Vec<String>) {
 
 /// What the admission policies say to every way in which rules let a subject do something in a namespace.
 pub fn stand(cluster: &Cluster, namespace: &str, subject: &Subject, rules: &[Rule], power: &Power) -> Stand {
-    let (user, groups) = who(subject);
-    let request = |kind: &Kind, sub: &str, operation, object: Json, old: Json| Request {
-        operation,
-        group: kind.group.to_owned(),
-        version: kind.version.to_owned(),
-        resource: kind.resource.to_owned(),
-        subresource: sub.to_owned(),
-        namespace: namespace.to_owned(),
-        name: [&object, &old].iter().find_map(|o| o["metadata"]["name"].as_str()).unwrap_or_default().to_owned(),
-        user: user.clone(),
-        groups: groups.clone(),
-        object,
-        old,
-    };
     let mut ways = Vec::new();
     for (group, resources, verbs) in power.asks {
         for resource in *resources {
-            let (plain, sub) = resource.split_once('/').unwrap_or((resource, ""));
-            let touching = |verb: &str| rules.iter().filter(|r| r.touches(verb, group, resource)).collect::<Vec<_>>();
-            // What is granted by a role that may be bound or made bigger is granted by a binding or a role.
-            let verbs: Vec<&str> = verbs.iter().copied().filter(|v| !touching(v).is_empty()).collect();
-            if verbs.is_empty() {
+            let touching =
+                |verb: &str| -> Vec<&Rule> { rules.iter().filter(|r| r.touches(verb, group, resource)).collect() };
+            let held: Vec<&str> = verbs.iter().copied().filter(|v| !touching(v).is_empty()).collect();
+            if held.is_empty() {
                 continue;
             }
-            let Some(kind) =
-                KINDS.iter().find(|k| k.group == *group && k.resource == plain || raises(k, &verbs, plain))
-            else {
-                return Stand::Open(format!("{} {resource}: no policy was asked", verbs.join(", ")));
+            let plain = resource.split('/').next().unwrap_or_default();
+            // Who may bind or escalate writes a binding, or a role.
+            let raised = |kind: &Kind| match kind.kind {
+                "RoleBinding" => held.contains(&"bind"),
+                "Role" => held.contains(&"escalate"),
+                _ => false,
             };
-            let writes = |verb: &str| verbs.contains(&verb) || raises(kind, &verbs, plain);
-            let mut add = |says: &str, operation, object: Json, old: Json| {
-                // What changes nothing is no way.
-                if object == old {
-                    return;
-                }
-                let name = [&object, &old].iter().find_map(|o| o["metadata"]["name"].as_str()).unwrap_or_default();
-                let sub = if sub.is_empty() { String::new() } else { format!("'s {sub}") };
-                let says = format!("{says} {} `{name}`{sub}", kind.kind);
-                ways.push(Way {
-                    says,
-                    request: request(kind, resource.split_once('/').map_or("", |(_, s)| s), operation, object, old),
-                });
+            let own = |k: &&Kind| {
+                k.group == *group && k.resource == plain && !held.iter().all(|v| ["bind", "escalate"].contains(v))
             };
-            if writes("create") && sub.is_empty() && kind.kind != "Namespace" {
-                add("creates the", "CREATE", made(kind, namespace, "open"), Json::Null);
+            let kinds: Vec<&Kind> = KINDS.iter().filter(|k| own(k) || raised(k)).collect();
+            if kinds.is_empty() {
+                return Stand::Open(format!("may {} {resource}: no policy was asked", held.join(", ")));
             }
-            let named = |verb: &str| {
-                let rules = touching(verb);
-                let any = rules.iter().any(|r| r.names.is_empty()) || raises(kind, &[verb], plain) || rules.is_empty();
-                let names: Vec<Text> = rules.iter().flat_map(|r| r.names.iter().cloned()).collect();
-                (any, names)
-            };
-            let home = if kind.kind == "Namespace" { "" } else { namespace };
-            let mut there = cluster.kept_of(home, kind.group, kind.kind);
-            there.retain(|o| kind.kind != "Namespace" || o["metadata"]["name"] == namespace);
-            let targets = |verb: &str| -> Vec<Json> {
-                let (any, names) = named(verb);
-                let allowed = |o: &&Json| any || names.iter().any(|n| o["metadata"]["name"] == n.as_str());
-                match there.is_empty() {
-                    true => vec![made(kind, namespace, names.first().map_or("it", |n| n))],
-                    false => there.iter().filter(allowed).cloned().collect(),
+            for kind in kinds {
+                let verbs = if raised(kind) { vec!["create", "update"] } else { held.clone() };
+                let named = |verb: &str| -> Option<Vec<Text>> {
+                    let all = touching(verb).iter().any(|r| r.names.is_empty()) || raised(kind);
+                    (!all).then(|| touching(verb).iter().flat_map(|r| r.names.iter().cloned()).collect())
+                };
+                let asking = Asking { cluster, namespace, subject, kind, resource };
+                for verb in verbs {
+                    ways.extend(asking.ways(verb, named(verb)));
                 }
-            };
-            for verb in ["update", "patch"].into_iter().filter(|v| writes(v)) {
-                for old in targets(verb) {
-                    add("weakens the", "UPDATE", weakened(kind, &old), old.clone());
-                    if sub.is_empty() {
-                        add("takes the labels of the", "UPDATE", unlabelled(&old), old.clone());
-                        add("freezes the", "UPDATE", frozen(&old), old);
+            }
+        }
+    }
+    ask(cluster, ways)
+}
+
+/// Requests of one subject for one resource of one namespace.
+struct Asking<'a> {
+    cluster: &'a Cluster,
+    namespace: &'a str,
+    subject: &'a Subject,
+    kind: &'a Kind,
+    resource: &'a str,
+}
+
+impl Asking<'_> {
+    fn sub(&self) -> &str {
+        self.resource.split_once('/').map_or("", |(_, sub)| sub)
+    }
+
+    fn request(&self, operation: &'static str, name: &str, object: Body, old: Body) -> Request {
+        let (user, groups) = who(self.subject);
+        Request {
+            operation,
+            group: self.kind.group.to_owned(),
+            version: self.kind.version.to_owned(),
+            resource: self.kind.resource.to_owned(),
+            subresource: self.sub().to_owned(),
+            namespace: self.namespace.to_owned(),
+            name: name.to_owned(),
+            user,
+            groups,
+            object,
+            old,
+        }
+    }
+
+    /// The objects that a verb reaches, by name; of those that are not among the inputs nothing is known.
+    fn targets(&self, names: Option<Vec<Text>>) -> Vec<(String, Body)> {
+        let home = if self.kind.kind == "Namespace" { "" } else { self.namespace };
+        let there = self.cluster.kept_of(home, self.kind.group, self.kind.kind).into_iter();
+        let mut all: Vec<(String, Body)> = there
+            .filter_map(|o| Some((o.json()?["metadata"]["name"].as_str()?.to_owned(), o)))
+            .filter(|(name, _)| self.kind.kind != "Namespace" || name == self.namespace)
+            .filter(|(name, _)| names.as_ref().is_none_or(|n| n.iter().any(|n| n == name)))
+            .collect();
+        let unseen = |name: &str| {
+            let written =
+                Written { kind: self.kind.kind.to_owned(), name: Some(name.to_owned()), ..Written::default() };
+            (name.to_owned(), Body::Written(written))
+        };
+        let known: Vec<String> = all.iter().map(|(name, _)| name.clone()).collect();
+        let missing = names.iter().flatten().filter(|n| !known.iter().any(|k| k == n.as_str()));
+        all.extend(missing.map(|name| unseen(name)));
+        if all.is_empty() {
+            all.push(unseen(if self.kind.kind == "Namespace" { self.namespace } else { "it" }));
+        }
+        all
+    }
+
+    fn ways(&self, verb: &str, names: Option<Vec<Text>>) -> Vec<Way> {
+        let kind = self.kind;
+        let sub = if self.sub().is_empty() { String::new() } else { format!("'s {}", self.sub()) };
+        let written = |changes| Body::Written(Written { kind: kind.kind.to_owned(), changes, ..Written::default() });
+        let mut ways = Vec::new();
+        match verb {
+            "create" if self.sub().is_empty() && kind.kind != "Namespace" => {
+                let made = Body::Known(made(kind, self.namespace, "open"));
+                let tried = self.request("CREATE", "open", made, Body::Absent);
+                ways.push(Way {
+                    says: format!("creates a {}", kind.kind),
+                    requests: vec![self.request("CREATE", "", written(None), Body::Absent)],
+                    tries: vec![(format!("creates a {} that lets everything through", kind.kind), vec![tried])],
+                });
+            }
+            "create" | "update" | "patch" => {
+                for (name, old) in self.targets(names) {
+                    let field = match self.sub() {
+                        "" => kind.says(),
+                        "finalize" => "spec",
+                        _ => "status",
+                    };
+                    let parts = [("weakens", field), ("relabels", "labels"), ("freezes", "annotations")];
+                    // A subresource changes its own part alone.
+                    let parts = parts.into_iter().filter(|(_, f)| self.sub().is_empty() || *f == field);
+                    for (what, field) in parts.filter(|(what, f)| *what != "relabels" || kind.says() != *f) {
+                        let says = format!("{what} the {} `{name}`{sub}", kind.kind);
+                        let (changes, tried) = match old.json() {
+                            None => (None, None),
+                            Some(json) => {
+                                let at = match field {
+                                    "labels" | "annotations" => format!("/metadata/{field}"),
+                                    field => format!("/{field}"),
+                                };
+                                let none = if at.starts_with("/metadata") { json!({}) } else { Json::Null };
+                                let from = json.pointer(&at).cloned().unwrap_or(none);
+                                let to = match what {
+                                    "weakens" => weakened(kind, json),
+                                    "relabels" => unlabelled(json),
+                                    _ => frozen(json),
+                                };
+                                (Some((field, from)), (to != *json).then_some(Body::Manifest(to)))
+                            }
+                        };
+                        let tries =
+                            tried.map(|to| (says.clone(), vec![self.request("UPDATE", &name, to, old.clone())]));
+                        ways.push(Way {
+                            requests: vec![self.request("UPDATE", &name, written(changes), old.clone())],
+                            tries: tries.into_iter().collect(),
+                            says,
+                        });
                     }
                 }
             }
-            for verb in ["delete", "deletecollection"].into_iter().filter(|v| writes(v)) {
-                for old in targets(verb) {
-                    add("deletes the", "DELETE", Json::Null, old);
+            "delete" | "deletecollection" => {
+                for (name, old) in self.targets(names) {
+                    // All at once are asked for without a name, and then each.
+                    let requests = match verb {
+                        "delete" => vec![self.request("DELETE", &name, Body::Absent, old)],
+                        _ => vec![
+                            self.request("DELETE", "", Body::Absent, Body::Absent),
+                            self.request("DELETE", "", Body::Absent, old),
+                        ],
+                    };
+                    let says = format!("deletes the {} `{name}`{sub}", kind.kind);
+                    ways.push(Way { says, requests, tries: Vec::new() });
                 }
             }
+            _ => {}
         }
+        ways
     }
-    ask(cluster, ways.into_iter().map(|w| (w.says, vec![w.request])))
 }
 
-/// Whether roles of a kind are what somebody raises who may bind or escalate.
-fn raises(kind: &Kind, verbs: &[&str], plain: &str) -> bool {
-    let by = if kind.kind == "RoleBinding" { "bind" } else { "escalate" };
-    kind.group == "rbac.authorization.k8s.io" && ["roles", "clusterroles"].contains(&plain) && verbs.contains(&by)
-}
-
-/// What the policies say to ways that are each some requests, one after the other: it is open where none of them is denied.
-pub fn ask(cluster: &Cluster, ways: impl IntoIterator<Item = (String, Vec<Request>)>) -> Stand {
-    let (mut count, mut by, mut open) = (0, Vec::new(), None);
-    for (says, requests) in ways {
-        count += 1;
-        let answers: Vec<Answer> = requests.iter().map(|r| cluster.admits(r)).collect();
-        if let Some(policy) =
-            answers.iter().find_map(|a| if let Answer::Denied(policy, _) = a { Some(policy) } else { None })
-        {
-            if !by.contains(policy) {
-                by.push(policy.clone());
-            }
+/// What the policies say to ways: one is stopped where one of its requests is denied, whatever is written in it.
+pub fn ask(cluster: &Cluster, ways: Vec<Way>) -> Stand {
+    if ways.is_empty() {
+        return Stand::Open("goes a way that no policy was asked about".into());
+    }
+    let denied = |answers: &[Answer]| {
+        answers.iter().find_map(|a| if let Answer::Denied(by, _) = a { Some(by.clone()) } else { None })
+    };
+    let (mut by, mut open) = (BTreeSet::new(), None);
+    for way in ways {
+        let answers: Vec<Answer> = way.requests.iter().map(|r| cluster.admits(r)).collect();
+        if let Some(policy) = denied(&answers) {
+            by.insert(policy);
             continue;
         }
-        match answers.into_iter().find(|a| *a != Answer::Allowed) {
-            Some(Answer::Unknown(policy, place, why)) => open = open.or(Some(Stand::Unknown(says, policy, place, why))),
-            _ => return Stand::Open(says),
+        let Some(Answer::Unknown(policy, place, why)) = answers.into_iter().find(|a| *a != Answer::Allowed) else {
+            return Stand::Open(way.says);
+        };
+        for (says, requests) in way.tries {
+            if requests.iter().all(|r| cluster.admits(r) == Answer::Allowed) {
+                return Stand::Open(says);
+            }
         }
+        open = open.or(Some(Stand::Unknown(way.says, policy, place, why)));
     }
-    by.sort();
-    open.unwrap_or(Stand::Denied(count, by))
+    open.unwrap_or_else(|| Stand::Denied(by.into_iter().collect()))
 }
 
 /// What is tried to be created of Kubernetes' own kinds: the group, the resource, and the object with the server's defaults.
@@ -300,16 +413,23 @@ fn weakened(kind: &Kind, old: &Json) -> Json {
     object
 }
 
+/// Without its labels; one that has none gets one.
 fn unlabelled(old: &Json) -> Json {
     let mut object = old.clone();
-    if let Some(Json::Object(labels)) = object.pointer_mut("/metadata/labels") {
-        labels.retain(|k, _| k == "kubernetes.io/metadata.name");
+    let mut labels = object["metadata"]["labels"].as_object().cloned().unwrap_or_default();
+    let before = labels.len();
+    labels.retain(|k, _| k == "kubernetes.io/metadata.name");
+    if labels.len() == before {
+        labels.insert("app".into(), "x".into());
     }
+    object["metadata"]["labels"] = Json::Object(labels);
     object
 }
 
 fn frozen(old: &Json) -> Json {
     let mut object = old.clone();
-    object["metadata"]["annotations"]["kustomize.toolkit.fluxcd.io/reconcile"] = "disabled".into();
+    let mut marks = object["metadata"]["annotations"].as_object().cloned().unwrap_or_default();
+    marks.insert("kustomize.toolkit.fluxcd.io/reconcile".into(), "disabled".into());
+    object["metadata"]["annotations"] = Json::Object(marks);
     object
 }
