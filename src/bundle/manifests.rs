@@ -149,6 +149,11 @@ impl Manifests {
         Self { files: found.par_iter().map(read).collect(), permits: Some(permits), kinds }
     }
 
+    /// Whether no tenant names any.
+    pub fn is_empty(&self) -> bool {
+        self.files.is_empty()
+    }
+
     /// Whether a path is one of them.
     pub fn contains(&self, path: &str) -> bool {
         self.files.contains_key(path)

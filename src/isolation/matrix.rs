@@ -60,18 +60,22 @@ impl Relation {
     fn of(finding: &Finding) -> Option<Self> {
         match (finding.verdict?, finding.plane) {
             (Verdict::Unknown, _) => Some(Self::Unknown),
-            // Of the network each pair is asked; shares of a cluster are nobody's to reach.
-            (_, Plane::Network | Plane::Resources) => None,
+            // Who asks a tenant's webhook gives it whatever it is asked about; who has the node has its pods.
+            _ if finding.diagnostic.rule.id == "admission/tenant-hook" => Some(Self::Api),
+            _ if NODE.contains(&finding.diagnostic.rule.id) => Some(Self::Node),
+            _ if finding.diagnostic.rule.id == "network/open-controller" => Some(Self::Data),
+            // Of packets each pair is asked; shares of a cluster, and a tenant's own floor, reach nobody.
+            (_, Plane::Network | Plane::Resources | Plane::Admission) => None,
             (_, Plane::Api) => Some(Self::Api),
             (_, Plane::Gitops) => Some(Self::Gitops),
             (_, Plane::Data) => Some(Self::Data),
-            (_, Plane::Admission) => {
-                let node = ["admission/pod-security-not-enforced", "admission/privileged-workload"];
-                node.contains(&finding.diagnostic.rule.id).then_some(Self::Node)
-            }
         }
     }
 }
+
+/// Rules that find ways to a node.
+const NODE: [&str; 4] =
+    ["admission/pod-security-not-enforced", "admission/privileged-workload", "data/host-path", "network/host-network"];
 
 /// Tenants that are alike: each reaches, and is reached by, the same.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

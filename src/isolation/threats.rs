@@ -15,8 +15,6 @@ pub struct Threat {
     pub text: &'static str,
     /// The rules that would find a way, as ids or as areas that end in `/`.
     pub rules: &'static [&'static str],
-    /// The assumptions of the planes that the answer rests on.
-    rests_on: &'static [&'static str],
     /// What the inputs cannot show, and has to hold besides.
     outside: &'static [(&'static str, &'static str)],
 }
@@ -61,6 +59,17 @@ const GRANTS: &[&str] = &[
     "api/shared-subject",
     "api/wide-subject",
 ];
+/// Ways to another tenant's data: by what it holds outside, by a grant, or by its node.
+const DATA: &[&str] = &[
+    "data/",
+    "api/",
+    "admission/pod-security-not-enforced",
+    "admission/privileged-workload",
+    "admission/tenant-hook",
+    "gitops/",
+];
+const PACKETS: &[&str] = &["network/", "admission/", "api/cluster-binding"];
+const SHARE: &[&str] = &["resources/", "admission/floor-writable", "admission/frozen-floor", "api/cluster-binding"];
 const NODE: &[&str] =
     &["admission/pod-security-not-enforced", "admission/privileged-workload", "data/host-path", "network/host-network"];
 const KERNEL: (&str, &str) =
@@ -70,49 +79,23 @@ const CLOUD: (&str, &str) =
 
 /// The threats, by the system that names them.
 pub static THREATS: [Threat; 25] = [
-    threat(
-        "KubeCopilot",
-        "gets or lists what another session has, or runs commands in its pods",
-        GRANTS,
-        &["no-other-grants", "declared-subjects"],
-        &[],
-    ),
+    threat("KubeCopilot", "gets or lists what another session has, or runs commands in its pods", GRANTS, &[]),
     threat(
         "KubeCopilot",
         "is in the group of another session",
         &["api/shared-subject", "api/wide-subject"],
-        &["declared-subjects"],
         &[("groups-are-theirs", "the identity provider puts nobody into another tenant's group")],
     ),
-    threat(
-        "KubeCopilot",
-        "sends packets to another session's pods",
-        &["network/"],
-        &["plugin-enforces", "no-other-policies"],
-        &[],
-    ),
-    threat(
-        "KubeCopilot",
-        "reads the secrets of the operator's namespace",
-        &["api/cluster-binding", "api/cross-tenant-binding", "api/wide-subject"],
-        &["no-other-grants"],
-        &[],
-    ),
-    threat("OpenBao operator", "reads another tenant's keys", GRANTS, &["no-other-grants", "declared-subjects"], &[]),
+    threat("KubeCopilot", "sends packets to another session's pods", PACKETS, &[]),
+    threat("KubeCopilot", "reads the secrets of the operator's namespace", GRANTS, &[]),
+    threat("OpenBao operator", "reads another tenant's keys", GRANTS, &[]),
     threat(
         "OpenBao operator",
         "takes what the node or the cluster has",
-        &["resources/", "admission/floor-writable", "admission/frozen-floor"],
-        &["no-other-grants"],
+        SHARE,
         &[("node-shares", "PIDs, node IO, connection tracking and DNS are shared")],
     ),
-    threat(
-        "OpenBao operator",
-        "attacks another tenant's pods over the network",
-        &["network/"],
-        &["plugin-enforces", "no-other-policies"],
-        &[],
-    ),
+    threat("OpenBao operator", "attacks another tenant's pods over the network", PACKETS, &[]),
     threat(
         "OpenBao operator",
         "has the platform act on a namespace that is not its own",
@@ -122,44 +105,28 @@ pub static THREATS: [Threat; 25] = [
             "gitops/no-service-account",
             "gitops/kubeconfig",
         ],
-        &["no-other-syncs", "flux-lockdown"],
         &[],
     ),
     threat(
         "OpenBao operator",
         "uses the operator's own credentials",
         &["api/cluster-binding", "admission/tenant-hook", "gitops/lockdown"],
-        &["no-other-grants"],
         &[],
     ),
     threat(
         "AIFactory",
         "reads another tenant's audit log",
-        &["api/cross-tenant-binding", "api/cluster-binding"],
-        &["no-other-grants"],
+        GRANTS,
         &[("audit-apart", "audit logs are kept where only their tenant and the platform read")],
     ),
     threat(
         "AIFactory",
         "sends data to an address of its choosing",
         &["network/open-namespace", "network/unread-policy", "admission/floor-writable"],
-        &["plugin-enforces", "no-other-policies"],
         &[("destinations-are-trusted", "whoever answers at an address that egress allows is whom it was allowed for")],
     ),
-    threat(
-        "AIFactory",
-        "reads another tenant's objects in S3",
-        &["data/shared-identity", "api/cross-tenant-binding"],
-        &[],
-        &[CLOUD],
-    ),
-    threat(
-        "AIFactory",
-        "reads another tenant's secrets in Vault",
-        &["data/open-secret-store", "api/cross-tenant-binding"],
-        &[],
-        &[CLOUD],
-    ),
+    threat("AIFactory", "reads another tenant's objects in S3", DATA, &[CLOUD]),
+    threat("AIFactory", "reads another tenant's secrets in Vault", DATA, &[CLOUD]),
     threat(
         "AIFactory",
         "has a pod scheduled into another tenant's namespace",
@@ -170,66 +137,47 @@ pub static THREATS: [Threat; 25] = [
             "gitops/foreign-target",
             "gitops/no-service-account",
         ],
-        &["no-other-grants", "no-other-syncs"],
         &[],
     ),
-    threat("AIFactory", "breaks out of a pod that it got into from the web", NODE, &[], &[KERNEL]),
+    threat("AIFactory", "breaks out of a pod that it got into from the web", NODE, &[KERNEL]),
     threat(
         "AIFactory",
         "profits from a fault of the reconciler",
         &["gitops/lockdown", "gitops/no-service-account", "gitops/cross-namespace-reference"],
-        &["flux-lockdown", "no-other-syncs"],
         &[],
     ),
     threat(
         "KubeSphere",
         "a compromised or malicious tenant reaches beyond itself",
-        &["api/", "network/", "gitops/", "data/"],
-        &["no-other-grants", "declared-subjects", "plugin-enforces", "no-other-syncs"],
+        &["api/", "network/", "gitops/", "admission/", "data/"],
         &[KERNEL],
     ),
     threat(
         "KubeSphere",
         "takes more than its share",
-        &["resources/"],
-        &[],
+        SHARE,
         &[("node-shares", "PIDs, node IO, connection tracking and DNS are shared")],
     ),
-    threat(
-        "KubeSphere",
-        "reads secrets as one who may only view",
-        &["api/wide-subject", "api/cross-tenant-binding"],
-        &["no-other-grants"],
-        &[],
-    ),
+    threat("KubeSphere", "reads secrets as one who may only view", GRANTS, &[]),
     threat(
         "Flux",
         "applies into a namespace that is not its own",
         &["gitops/no-service-account", "gitops/foreign-target", "gitops/lockdown"],
-        &["flux-lockdown", "no-other-syncs"],
         &[],
     ),
-    threat(
-        "Flux",
-        "uses a source of another namespace",
-        &["gitops/cross-namespace-reference"],
-        &["flux-lockdown"],
-        &[],
-    ),
-    threat("Flux", "applies to a cluster of its choosing", &["gitops/kubeconfig"], &["no-other-syncs"], &[]),
+    threat("Flux", "uses a source of another namespace", &["gitops/cross-namespace-reference"], &[]),
+    threat("Flux", "applies to a cluster of its choosing", &["gitops/kubeconfig"], &[]),
     threat(
         "Flux",
         "is reconciled as whom it is not",
         &["gitops/no-service-account", "gitops/lockdown", "api/cross-tenant-binding"],
-        &["flux-lockdown", "no-other-grants"],
         &[],
     ),
-    threat("Flux", "decrypts another tenant's secrets", &["gitops/shared-decryption"], &[], &[CLOUD]),
+    threat("Flux", "decrypts another tenant's secrets", DATA, &[CLOUD]),
     threat(
         "Flux",
         "has the controllers work without end by webhooks that name others' objects",
         &["gitops/cross-namespace-reference", "gitops/lockdown"],
-        &["flux-lockdown"],
         &[],
     ),
 ];
@@ -238,10 +186,9 @@ const fn threat(
     system: &'static str,
     text: &'static str,
     rules: &'static [&'static str],
-    rests_on: &'static [&'static str],
     outside: &'static [(&'static str, &'static str)],
 ) -> Threat {
-    Threat { system, text, rules, rests_on, outside }
+    Threat { system, text, rules, outside }
 }
 
 impl Threat {
@@ -268,12 +215,10 @@ fn answer(proof: &Proof, threat: &'static Threat) -> Answer {
     if let Some((verdict, evidence)) = found.into_iter().next_back() {
         return Answer { threat, verdict: Standing::Is(verdict), evidence, assumptions: Vec::new() };
     }
-    // What the planes of its rules rest on, as far as it matters here; and what no input shows.
+    // What the planes of its rules rest on, and what no input shows.
     let planes: BTreeSet<Plane> =
         Plane::ALL.into_iter().filter(|p| threat.rules.iter().any(|r| r.split('/').next() == Some(p.name()))).collect();
     let named = proof.planes.iter().filter(|p| planes.contains(&p.plane)).flat_map(|p| &p.assumptions);
-    let named =
-        named.filter(|a| threat.rests_on.contains(&a.name) || a.name == "converged" || a.name == "policies-deny");
     let outside = threat.outside.iter().map(|(name, text)| Assumption { name, text: (*text).to_owned() });
     let assumptions: BTreeSet<Assumption> = named.cloned().chain(outside).collect();
     let verdict = match assumptions.iter().map(|a| a.name).collect::<BTreeSet<_>>().len() {

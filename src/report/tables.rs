@@ -36,7 +36,9 @@ fn label(mut at: usize) -> String {
 }
 
 fn members(tenants: &[Text]) -> String {
-    let shown: Vec<&str> = tenants.iter().take(3).map(Text::as_str).collect();
+    // Names come from labels of anybody.
+    let plain = |name: &Text| name.chars().map(|c| if c.is_control() || c == '`' { '\u{fffd}' } else { c }).collect();
+    let shown: Vec<String> = tenants.iter().take(3).map(plain).collect();
     match tenants.len().saturating_sub(3) {
         0 => shown.join(", "),
         more => format!("{} and {more} more", shown.join(", ")),

@@ -71,6 +71,11 @@ fn part(cli: &Cli, beside: &Beside, question: &About<'_>) -> Result<Option<Clust
         Err(Fault::NoFleet(_)) => return Ok(None),
         opened => opened?,
     };
+    // A tenant's own files, templates and requirements may be refused, and what is refused makes every answer unknown.
+    let requires = |t: &Tenant| t.on.iter().any(|on| on.spec.requires.iter().flatten().next().is_some());
+    if session.own_templates || !session.manifests.is_empty() || session.front.tenancy.tenants.iter().any(requires) {
+        return Ok(None);
+    }
     let mut wanted = match question {
         About::Packets(namespaces) => owners(&session, namespaces.iter().copied()),
         About::Grants(namespace) => owners(&session, [*namespace]),

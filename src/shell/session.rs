@@ -119,6 +119,8 @@ pub struct Session {
     pub front: Front,
     /// Verbatim files.
     pub manifests: Manifests,
+    /// Whether the fleet has templates of its own.
+    pub own_templates: bool,
 }
 
 impl Session {
@@ -190,7 +192,8 @@ impl Session {
         let scanned = scan_applied(&place, store, &mut sources, &files, &front)?;
         front.findings.extend(scanned);
         let manifests = read_manifests(store, &mut sources, &files, &mut front);
-        Ok(Self { place, sources, front, manifests })
+        let own_templates = !files.templates.is_empty();
+        Ok(Self { place, sources, front, manifests, own_templates })
     }
 
     /// Renders some tenants alone, as values; and what is wrong.

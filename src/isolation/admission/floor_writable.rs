@@ -14,9 +14,9 @@ rule! {
     /// ## What it finds
     /// A role that is bound to a tenant's own people or service accounts in its own namespace, and that lets them write
     /// NetworkPolicies, quotas, limits, bindings, or the Namespace itself. A role that does so for many tenants is one
-    /// finding. Where ValidatingAdmissionPolicies are bound to deny, each way to remove, weaken, freeze or sidestep the
-    /// floor is asked of them (by CEL, with the objects that are there): one that none denies is the finding; where all are
-    /// denied there is none, and the plane's verdict rests on the policies.
+    /// finding. Where ValidatingAdmissionPolicies are bound to deny, each way to remove, weaken, relabel, freeze or sidestep
+    /// the floor is asked of them (by CEL): one that none denies is the finding, one that they deny or not by what is
+    /// written is a question that stays open, and where each is denied whatever is written the verdict rests on them.
     ///
     /// ## Why it matters
     /// Policies add up: one that allows everything opens the namespace, whatever stands beside it. A quota that its tenant

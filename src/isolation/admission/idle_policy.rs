@@ -54,6 +54,9 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
             ),
         }
         if let Some((text, why)) = guard.says.unreadable() {
+            let plain =
+                |text: &str, most| text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(most).collect();
+            let (text, why): (String, String) = (plain(text, 80), plain(why, 160));
             let message = format!("{name} has an expression that cannot be read, `{text}`: {why}");
             warn(guard.origin.place, message, "mend it: what it denies is not known here");
         }

@@ -39,7 +39,7 @@ pub fn check(cluster: &Cluster, out: &mut Findings<'_>) {
 fn rests_on(out: &mut Findings<'_>, policies: &[Text]) {
     let names = some(policies.iter().map(Text::as_str));
     let text = format!(
-        "what the admission policies {names} deny stays denied, and so does what is like the ways that were tried"
+        "the admission policies {names} stay as they are, and exempt nobody of the tenant by another name or group"
     );
     out.assume("policies-deny", text);
 }

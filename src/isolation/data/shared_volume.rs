@@ -64,8 +64,9 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
         let mut each = owners.values();
         let (Some(first), Some(second)) = (each.next(), each.next()) else { continue };
         let message = format!("`{handle}` ({kind}) is a volume of {names}");
+        let owners: Vec<Owner> = owners.keys().copied().collect();
         out.push(
-            Finding::refuted(&SHARED_VOLUME, second.origin.place, message)
+            between(cluster, &owners, Finding::refuted(&SHARED_VOLUME, second.origin.place, message))
                 .step(first.origin.place, format!("{} is of it", first.id.called()))
                 .step(second.origin.place, format!("{} is of it too", second.id.called()))
                 .fix("give each tenant a disk of its own"),
@@ -83,11 +84,23 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
         let names = owners.keys().map(|o| cluster.owner_name(*o)).collect::<Vec<_>>().join(", ");
         let mut each = owners.values();
         let (Some((first, a)), Some((second, b))) = (each.next(), each.next()) else { continue };
+        let message = format!("{names} claim the PersistentVolume `{volume}` by name");
+        let both: Vec<Owner> = owners.keys().copied().collect();
         out.push(
-            Finding::refuted(&SHARED_VOLUME, *b, format!("{names} claim the PersistentVolume `{volume}` by name"))
+            between(cluster, &both, Finding::refuted(&SHARED_VOLUME, *b, message))
                 .step(*a, format!("{} names it", first.id.called()))
                 .step(*b, format!("{} names it too: whoever comes first has it", second.id.called()))
                 .fix("let each tenant claim a volume of its own"),
         );
+    }
+}
+
+/// Names who reaches whom, where two tenants do.
+fn between(cluster: &Cluster, owners: &[Owner], finding: Finding) -> Finding {
+    match owners {
+        [Owner::Tenant(a), Owner::Tenant(b)] => {
+            finding.by(&cluster.tenants[*a as usize].name).reaching(&cluster.tenants[*b as usize].name)
+        }
+        _ => finding,
     }
 }

@@ -87,14 +87,18 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
                 continue;
             }
             let said = value.map_or_else(|| format!("without --{flag}"), |(value, _)| format!("with --{flag}={value}"));
-            let message = format!("{} runs {said}: {follows}", controller.id.name);
+            let (who_runs, of) = match controller.id.name == PATCHED {
+                true => (format!("{PATCHED} run"), "a patch of Flux's controllers".to_owned()),
+                false => (format!("{} runs", controller.id.name), controller.id.called()),
+            };
+            let message = format!("{who_runs} {said}: {follows}");
             let who = match writers.len() {
                 0 => "whoever may write Flux objects".to_owned(),
                 _ => format!("tenants that may write Flux objects ({})", some(writers.iter().map(|w| w.as_str()))),
             };
             out.push(
                 Finding::refuted(&LOCKDOWN, place, message)
-                    .step(place, format!("{said} in {}", controller.id.called()))
+                    .step(place, format!("{said} in {of}"))
                     .step(place, format!("so {follows}: {who}"))
                     .fix(format!(
                         "start it with --{flag}={}",

@@ -6,16 +6,72 @@ use crate::shell::{Fault, Outcome, output};
 use tenantry::graph::rbac::{Request, Subject};
 use tenantry::isolation::question::{self, Ask};
 
-/// Groups of resources that are commonly named without one, as kubectl finds them by discovery.
-const GROUPS: [(&str, &[&str]); 8] = [
-    ("apps", &["deployments", "statefulsets", "daemonsets", "replicasets", "controllerrevisions"]),
-    ("batch", &["jobs", "cronjobs"]),
-    ("networking.k8s.io", &["networkpolicies", "ingresses", "ingressclasses"]),
-    ("rbac.authorization.k8s.io", &["roles", "rolebindings", "clusterroles", "clusterrolebindings"]),
-    ("policy", &["poddisruptionbudgets"]),
-    ("autoscaling", &["horizontalpodautoscalers"]),
-    ("storage.k8s.io", &["storageclasses", "volumeattachments"]),
-    ("apiextensions.k8s.io", &["customresourcedefinitions"]),
+/// Kubernetes' resources by group: many, one, and short names, as kubectl finds them by discovery.
+const RESOURCES: [(&str, &[&str]); 13] = [
+    (
+        "",
+        &[
+            "pods pod po",
+            "services service svc",
+            "configmaps configmap cm",
+            "secrets secret",
+            "serviceaccounts serviceaccount sa",
+            "namespaces namespace ns",
+            "nodes node no",
+            "endpoints ep",
+            "events event ev",
+            "limitranges limitrange limits",
+            "resourcequotas resourcequota quota",
+            "persistentvolumes persistentvolume pv",
+            "persistentvolumeclaims persistentvolumeclaim pvc",
+            "podtemplates podtemplate",
+            "replicationcontrollers replicationcontroller rc",
+            "users user",
+            "groups group",
+            "bindings binding",
+            "componentstatuses componentstatus cs",
+        ],
+    ),
+    (
+        "apps",
+        &[
+            "deployments deployment deploy",
+            "statefulsets statefulset sts",
+            "daemonsets daemonset ds",
+            "replicasets replicaset rs",
+            "controllerrevisions controllerrevision",
+        ],
+    ),
+    ("batch", &["jobs job", "cronjobs cronjob cj"]),
+    (
+        "networking.k8s.io",
+        &["networkpolicies networkpolicy netpol", "ingresses ingress ing", "ingressclasses ingressclass"],
+    ),
+    (
+        "rbac.authorization.k8s.io",
+        &[
+            "roles role",
+            "rolebindings rolebinding",
+            "clusterroles clusterrole",
+            "clusterrolebindings clusterrolebinding",
+        ],
+    ),
+    ("policy", &["poddisruptionbudgets poddisruptionbudget pdb"]),
+    ("autoscaling", &["horizontalpodautoscalers horizontalpodautoscaler hpa"]),
+    ("storage.k8s.io", &["storageclasses storageclass sc", "volumeattachments volumeattachment"]),
+    ("apiextensions.k8s.io", &["customresourcedefinitions customresourcedefinition crd crds"]),
+    ("discovery.k8s.io", &["endpointslices endpointslice"]),
+    ("coordination.k8s.io", &["leases lease"]),
+    ("certificates.k8s.io", &["certificatesigningrequests certificatesigningrequest csr", "signers signer"]),
+    (
+        "admissionregistration.k8s.io",
+        &[
+            "validatingadmissionpolicies validatingadmissionpolicy",
+            "validatingadmissionpolicybindings validatingadmissionpolicybinding",
+            "validatingwebhookconfigurations validatingwebhookconfiguration",
+            "mutatingwebhookconfigurations mutatingwebhookconfiguration",
+        ],
+    ),
 ];
 
 /// Runs the command.
@@ -27,16 +83,27 @@ pub fn run(cli: &Cli, args: &Can) -> Result<Outcome, Fault> {
         None => clusters::read(cli, &args.beside)?,
     };
     let subject = Subject::parse(&args.subject).map_err(Fault::Usage)?;
-    let (resource, subresource) = args.resource.split_once('/').unwrap_or((&args.resource, ""));
-    let (resource, group) = match resource.split_once('.') {
-        Some((resource, group)) => (resource, group),
-        None => {
-            let found = GROUPS.iter().find(|(_, resources)| resources.contains(&resource));
-            (resource, found.map_or("", |(group, _)| group))
+    let (named, subresource) = args.resource.split_once('/').unwrap_or((&args.resource, ""));
+    let (named, group) = named.split_once('.').map_or((named, None), |(resource, group)| (resource, Some(group)));
+    // As kubectl finds them: by one, by many, or by a short name.
+    let lower = named.to_lowercase();
+    let known = RESOURCES
+        .iter()
+        .flat_map(|(group, all)| all.iter().map(move |r| (*group, *r)))
+        .find(|(own, names)| group.is_none_or(|g| g == *own) && names.split(' ').any(|name| name == lower));
+    let (resource, group) = match (known, group) {
+        (Some((group, names)), _) => (names.split(' ').next().unwrap_or_default(), group),
+        (None, Some(group)) => (named, group),
+        (None, None) if args.resource.starts_with('/') || named == "*" => (named, ""),
+        (None, None) => {
+            let message =
+                format!("Kubernetes has no resource `{named}`; name the group of another's: {named}.example.com");
+            return Err(Fault::Usage(message));
         }
     };
+    let verb = args.verb.to_lowercase();
     let request = Request {
-        verb: &args.verb,
+        verb: &verb,
         group,
         resource,
         subresource,
@@ -44,9 +111,14 @@ pub fn run(cli: &Cli, args: &Can) -> Result<Outcome, Fault> {
         namespace: args.namespace.as_deref().unwrap_or_default(),
     };
     let ask = match args.resource.starts_with('/') {
-        true => Ask::Path(&args.verb, &args.resource),
+        true => Ask::Path(&verb, &args.resource),
         false => Ask::Resource(request),
     };
+    if let Some(namespace) = &args.namespace
+        && clusters.all.iter().all(|c| c.namespace(namespace).is_none() && c.blind.is_empty())
+    {
+        return Err(Fault::Usage(format!("there is no namespace `{namespace}` among the inputs")));
+    }
     let mut any = false;
     for cluster in &clusters.all {
         let said = |word: &str| format!("{}: {word}\n", cluster.name);
@@ -61,11 +133,7 @@ pub fn run(cli: &Cli, args: &Can) -> Result<Outcome, Fault> {
                 let unread: Vec<_> = cluster.blind.iter().take(5).map(|d| (d.place, d.message.clone())).collect();
                 clusters::chain(&clusters.sources, &unread)?;
             }
-            None => {
-                let bound =
-                    question::with_groups(&subject).iter().map(|s| cluster.rbac.bindings_of(s).count()).sum::<usize>();
-                output::data(&said(&format!("no: {subject} is bound {bound} times, and nothing of it allows that")))?;
-            }
+            None => output::data(&said(&format!("no: nothing that {subject} is bound to allows that")))?,
         }
     }
     Ok(Outcome::from(!any))
