@@ -74,10 +74,23 @@ impl Volume {
         let spec = node.member("spec");
         let outside = HANDLES.iter().find_map(|(kind, field)| {
             let volume = spec?.member(kind)?;
-            let handle = text(Some(volume), field)?;
-            // One server's path is another's.
-            let server = ["driver", "server", "targetPortal"].iter().find_map(|key| text(Some(volume), key));
-            Some((server.map_or_else(|| (*kind).into(), |s| format!("{kind} {s}").into()), handle))
+            let attributes = volume.member("volumeAttributes");
+            // A driver of a file system may be given any handle: the folder is among its attributes.
+            let folder = || text(attributes, "share").or_else(|| text(attributes, "path"));
+            let server =
+                ["server", "targetPortal"].iter().find_map(|k| text(Some(volume), k).or_else(|| text(attributes, k)));
+            let handle = folder().filter(|_| server.is_some()).or_else(|| text(Some(volume), field))?;
+            // One server's path is another's; one's driver does not matter where the server is named.
+            let kind = match (&server, text(Some(volume), "driver")) {
+                (Some(server), _) => format!("files of {server}"),
+                (None, Some(driver)) => format!("{kind} {driver}"),
+                (None, None) => (*kind).to_owned(),
+            };
+            let folder = match handle.starts_with('/') {
+                true => format!("{}/", handle.trim_end_matches('/')).into(),
+                false => handle,
+            };
+            Some((kind.into(), folder))
         });
         let snapshot = || {
             let handle = text(spec?.member("source"), "snapshotHandle")?;

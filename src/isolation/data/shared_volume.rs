@@ -35,17 +35,37 @@ rule! {
     pub static SHARED_VOLUME = "data/shared-volume", Error;
 }
 
+/// What is outside, and whose it is by which volume.
+type Held<'a> = (&'a (Text, Text), BTreeMap<Owner, &'a Volume>);
+
 pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
     let facts = &cluster.facts;
     let mut by_handle: BTreeMap<&(Text, Text), BTreeMap<Owner, &Volume>> = BTreeMap::new();
-    for volume in &facts.volumes {
-        let (Some(handle), Some((namespace, claim))) = (&volume.handle, &volume.claim) else { continue };
+    // A volume is for the claim that it names, or for those that name it.
+    let mut claims: BTreeMap<&str, Vec<(&Text, &Text)>> = BTreeMap::new();
+    for claim in &facts.claims {
+        if let Some((volume, _)) = &claim.volume {
+            claims.entry(volume).or_default().push((&claim.id.namespace, &claim.id.name));
+        }
+    }
+    let bound = |volume: &'_ Volume| -> Vec<(Text, Text)> {
+        let named = claims.get(volume.id.name.as_str()).into_iter().flatten().filter(|_| volume.claim.is_none());
+        let named = named.map(|(namespace, name)| ((*namespace).clone(), (*name).clone()));
+        volume.claim.iter().cloned().chain(named).collect()
+    };
+    let pairs: Vec<(&Volume, (Text, Text))> =
+        facts.volumes.iter().flat_map(|v| bound(v).into_iter().map(move |claim| (v, claim))).collect();
+    for (volume, (namespace, claim)) in &pairs {
+        let Some(handle) = &volume.handle else { continue };
         by_handle.entry(handle).or_default().entry(cluster.owner(namespace)).or_insert(volume);
         let Owner::Tenant(tenant) = cluster.owner(namespace) else { continue };
         if ["hostPath", "local"].contains(&handle.0.as_str()) && volume.id.kind == "PersistentVolume" {
             let (tenant, place) = (&cluster.tenants[tenant as usize].name, volume.origin.place);
-            let message =
-                format!("{} is `{}` of a node, for `{claim}` of tenant `{tenant}`", volume.id.called(), handle.1);
+            let message = format!(
+                "{} is `{}` of a node, for `{claim}` of tenant `{tenant}`",
+                volume.id.called(),
+                handle.1.trim_end_matches('/')
+            );
             let finding = match handle.0.as_str() {
                 "hostPath" => Finding::refuted(&SHARED_VOLUME, place, message),
                 // What an administrator sets apart on one node.
@@ -59,7 +79,20 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
             );
         }
     }
-    for ((kind, handle), owners) in by_handle.into_iter().filter(|(_, o)| o.len() > 1) {
+    // A folder holds those below it.
+    let mut above: Option<Held<'_>> = None;
+    let mut nested: Vec<Held<'_>> = Vec::new();
+    for (handle, owners) in by_handle {
+        let (kind, folder) = handle;
+        let within =
+            |above: &(Text, Text)| above.0 == *kind && above.1.ends_with('/') && folder.starts_with(above.1.as_str());
+        match &mut above {
+            Some((outer, all)) if within(outer) => all.extend(owners),
+            _ => nested.extend(above.replace((handle, owners))),
+        }
+    }
+    nested.extend(above);
+    for ((kind, handle), owners) in nested.into_iter().filter(|(_, o)| o.len() > 1) {
         let names = owners.keys().map(|o| cluster.owner_name(*o)).collect::<Vec<_>>().join(", ");
         let mut each = owners.values();
         let (Some(first), Some(second)) = (each.next(), each.next()) else { continue };
