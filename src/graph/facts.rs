@@ -301,7 +301,8 @@ impl Facts {
                 self.grants.push(Grant::of(id, node, origin))
             }
             // A server of Istio's that is open to the world, and OpenShift's, take hosts as an Ingress does.
-            ("networking.istio.io", "VirtualService" | "Gateway") | ("route.openshift.io", "Route") => {
+            ("networking.istio.io", "VirtualService" | "Gateway" | "ServiceEntry")
+            | ("route.openshift.io", "Route") => {
                 self.hosts.extend(Host::of(&id, node, origin));
             }
             ("networking.k8s.io", "Ingress") | ("gateway.networking.k8s.io", _) => {

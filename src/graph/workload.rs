@@ -208,11 +208,12 @@ impl Host {
             let names = listeners.filter_map(|l| l.member("hostname"));
             all.extend(names.filter_map(|n| Some(host(n.text()?, "/", n.place()))));
         } else if id.group == "networking.istio.io" {
-            // Only what a gateway serves: the mesh's own names are nobody's to claim.
+            // What a gateway serves, and what it takes from the mesh: names of services.
             let mesh = items(spec.and_then(|s| s.member("gateways"))).iter().all(|g| g.text() == Some("mesh"));
-            let names =
-                items(spec.filter(|_| id.kind == "VirtualService" && !mesh).and_then(|s| s.member("hosts"))).iter();
-            all.extend(names.filter_map(|n| Some(host(n.text()?, "/", n.place()))));
+            let routes = spec.filter(|_| ["VirtualService", "ServiceEntry"].contains(&id.kind.as_str()));
+            let names = items(routes.and_then(|s| s.member("hosts"))).iter();
+            let names = names.filter_map(|n| Some((n.text()?, n.place())));
+            all.extend(names.filter(|(n, _)| !mesh || n.contains(".svc")).map(|(n, place)| host(n, "/", place)));
             let servers = items(spec.filter(|_| id.kind == "Gateway").and_then(|s| s.member("servers"))).iter();
             let names = servers.flat_map(|s| items(s.member("hosts")));
             // `NAMESPACE/HOST` says whose routes may use it.

@@ -9,7 +9,7 @@ rule! {
     /// Two tenants serve one host.
     ///
     /// ## What it finds
-    /// Ingresses and routes of two tenants with the same host.
+    /// Ingresses and routes of two tenants with the same host; routes of a mesh for the Services of another tenant.
     ///
     /// ## Why it matters
     /// The controller sends a request to one of them, or to both by path: one gets the other's visitors, their cookies and
@@ -31,6 +31,32 @@ rule! {
 pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
     let mut hosts: BTreeMap<&str, BTreeMap<Owner, &Host>> = BTreeMap::new();
     for host in &cluster.facts.hosts {
+        // A name of a Service is its namespace's: `NAME.NAMESPACE.svc…`.
+        if let Some((service, _)) =
+            host.host.split_once(".svc").filter(|(_, rest)| rest.is_empty() || rest.starts_with('.'))
+        {
+            let home = service.rsplit('.').next().unwrap_or_default();
+            let owner = cluster.owner(&host.id.namespace);
+            if let (Owner::Tenant(by), Owner::Tenant(of)) = (owner, cluster.owner(home))
+                && by != of
+            {
+                let place = at(host.place, host.origin);
+                let (by, of) = (&cluster.tenants[by as usize].name, &cluster.tenants[of as usize].name);
+                let message = format!(
+                    "{} of tenant `{by}` takes what is sent to `{}` of tenant `{of}`",
+                    host.id.called(),
+                    host.host
+                );
+                out.push(
+                    Finding::refuted(&HOST_CLAIMED_TWICE, place, message)
+                        .by(by)
+                        .reaching(of)
+                        .step(place, format!("{} names it: the mesh routes by it in every namespace", host.id.called()))
+                        .fix("name Services of its own, or set exportTo: [\".\"]"),
+                );
+            }
+            continue;
+        }
         // A listener of the platform's is there for tenants' routes.
         if host.id.kind == "Gateway" && cluster.owner(&host.id.namespace) == Owner::Platform {
             continue;
