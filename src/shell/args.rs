@@ -282,7 +282,7 @@ pub struct Prove {
 /// Flags of `can`.
 #[derive(Debug, Args)]
 pub struct Can {
-    /// Who: user:NAME, group:NAME, serviceaccount:NAMESPACE:NAME
+    /// Who: user:NAME, group:NAME, serviceaccount:NAMESPACE:NAME (or sa:NAMESPACE:NAME)
     pub subject: String,
     /// The verb: get, create, impersonate …
     pub verb: String,
