@@ -57,8 +57,6 @@ pub enum Body {
 pub struct Written {
     /// Its kind, for `request`.
     pub kind: String,
-    /// Its name, where it cannot be chosen.
-    pub name: Option<String>,
     /// Its spec, where that is what is asked about.
     pub spec: Option<Json>,
     /// A field that becomes another, and what it was: one of the object, or `labels` or `annotations`.
@@ -92,12 +90,14 @@ impl Body {
                     "metadata" => {
                         let fields = value.as_object().into_iter().flatten();
                         let known: Vec<_> = fields.map(|(k, v)| (k.as_str(), Term::Known(v))).collect();
-                        (key.as_str(), Term::Open(known, absent_of(value)))
+                        // No server sets these by itself.
+                        let absent = ["annotations", "labels"].into_iter().filter(|k| value.get(k).is_none());
+                        (key.as_str(), Term::Open(known, absent.collect()))
                     }
                     "apiVersion" | "kind" => (key.as_str(), Term::Known(value)),
                     _ => (key.as_str(), Term::Sparse(value)),
                 };
-                Term::Open(fields.map(field).collect(), &[])
+                Term::Open(fields.map(field).collect(), Vec::new())
             }
             Self::Written(written) => {
                 let mut metadata = vec![("namespace", Term::Known(namespace))];
@@ -109,20 +109,10 @@ impl Body {
                     let of = if ["labels", "annotations"].contains(field) { &mut metadata } else { &mut all };
                     of.push((field, Term::Changed(from)));
                 }
-                all.push(("metadata", Term::Open(metadata, &[])));
-                Term::Open(all, &[])
+                all.push(("metadata", Term::Open(metadata, Vec::new())));
+                Term::Open(all, Vec::new())
             }
         }
-    }
-}
-
-/// Which of labels and annotations are absent: no server sets them by itself.
-fn absent_of(metadata: &Json) -> &'static [&'static str] {
-    match (metadata.get("labels").is_some(), metadata.get("annotations").is_some()) {
-        (false, false) => &["annotations", "labels"],
-        (false, true) => &["labels"],
-        (true, false) => &["annotations"],
-        (true, true) => &[],
     }
 }
 
@@ -224,7 +214,7 @@ impl Request {
     /// The same as a term: who asks chooses its options, and has a uid that is not known.
     fn term<'a>(&self, variable: &'a Json) -> Term<'a> {
         let who = ["username", "groups"].map(|key| (key, Term::Known(&variable[key])));
-        let mut known = vec![("userInfo", Term::Open(who.into(), &[]))];
+        let mut known = vec![("userInfo", Term::Open(who.into(), Vec::new()))];
         for key in
             ["kind", "requestKind", "resource", "requestResource", "operation", "dryRun", "subResource", "namespace"]
         {
@@ -233,13 +223,9 @@ impl Request {
         // The name of what is made is chosen; of what is there it is known; of all at once there is none.
         let chosen = self.operation == "CREATE" && matches!(self.object, Body::Written(_));
         known.extend(variable.get("name").filter(|_| !chosen).map(|v| ("name", Term::Known(v))));
-        let absent: &'static [&'static str] = match (self.subresource.is_empty(), self.name.is_empty() && !chosen) {
-            (true, true) => &["subResource", "requestSubResource", "name"],
-            (true, false) => &["subResource", "requestSubResource"],
-            (false, true) => &["name"],
-            (false, false) => &[],
-        };
-        Term::Open(known, absent)
+        let sub = ["subResource", "requestSubResource"].into_iter().filter(|_| self.subresource.is_empty());
+        let name = (self.name.is_empty() && !chosen).then_some("name");
+        Term::Open(known, sub.chain(name).collect())
     }
 }
 
@@ -291,6 +277,11 @@ impl GuardSpec {
 }
 
 impl Cluster {
+    /// Whether there is an admission policy that is bound to deny.
+    pub fn guarded(&self) -> bool {
+        self.facts.guard_bindings.iter().any(|b| b.denies)
+    }
+
     /// What the admission policies that are bound to deny say to a request. Mutation and webhooks are left out.
     pub fn admits(&self, request: &Request) -> Answer {
         let mut open = Answer::Allowed;

@@ -120,7 +120,7 @@ pub enum Term<'a> {
     /// It is known.
     Known(&'a serde_json::Value),
     /// These fields are known, these are known to be absent; any other may be there, with any value.
-    Open(Vec<(&'a str, Term<'a>)>, &'a [&'a str]),
+    Open(Vec<(&'a str, Term<'a>)>, Vec<&'a str>),
     /// It is known in all that it says; what it does not say may be there: the server has defaults for it.
     Sparse(&'a serde_json::Value),
     /// It is another value than this one.
@@ -129,7 +129,7 @@ pub enum Term<'a> {
 
 impl Term<'_> {
     /// Anything at all.
-    pub const ANY: Self = Self::Open(Vec::new(), &[]);
+    pub const ANY: Self = Self::Open(Vec::new(), Vec::new());
 
     fn value(&self) -> Value {
         use serde_json::Value as J;
@@ -313,11 +313,10 @@ impl Scope<'_> {
     pub fn new<'v>(variables: impl IntoIterator<Item = (&'v str, Term<'v>)>) -> Self {
         let mut context = Context::default().with_all();
         let spent = Spent::default();
-        let paid = |spent: &Spent| {
-            let spent = spent.clone();
-            move |value: Value, at: Value| index(spent.pay(value)?, at).and_then(|v| spent.pay(v))
-        };
-        context.add_function("@index", paid(&spent));
+        let indexing = spent.clone();
+        context.add_function("@index", move |value: Value, at: Value| {
+            index(indexing.pay(value)?, at).and_then(|v| indexing.pay(v))
+        });
         context.add_function("@has", has);
         context.add_function("@opt", optional);
         context.add_function("@try", attempt);
@@ -326,8 +325,7 @@ impl Scope<'_> {
         context.add_function("@or", |a: Value, b: Value| Ok::<_, ExecutionError>(decided(true, a, b)));
         context.add_function("@eq", |a: Value, b: Value| equal(&a, &b));
         context.add_function("@ne", |a: Value, b: Value| equal(&a, &b).map(|same| !same));
-        let small = spent.clone();
-        context.add_function("@small", move |value: Value| small.pay(value));
+        context.add_function("@small", move |value: Value| spent.pay(value));
         context.add_function("size", size);
         context.add_function("replace", |_: Value| -> Result<Value, ExecutionError> {
             Err(ExecutionError::undeclared_reference("replace is not evaluated here"))

@@ -300,12 +300,10 @@ impl Facts {
             ("gateway.networking.k8s.io", "ReferenceGrant" | "ReferencePolicy") => {
                 self.grants.push(Grant::of(id, node, origin))
             }
-            // A server of Istio's that is open to the world, and OpenShift's, take hosts as an Ingress does.
-            ("networking.istio.io", "VirtualService" | "Gateway" | "ServiceEntry")
+            ("networking.k8s.io", "Ingress")
+            | ("gateway.networking.k8s.io", _)
+            | ("networking.istio.io", "VirtualService" | "Gateway" | "ServiceEntry")
             | ("route.openshift.io", "Route") => {
-                self.hosts.extend(Host::of(&id, node, origin));
-            }
-            ("networking.k8s.io", "Ingress") | ("gateway.networking.k8s.io", _) => {
                 self.hosts.extend(Host::of(&id, node, origin));
             }
             ("external-secrets.io", "SecretStore" | "ClusterSecretStore") => {

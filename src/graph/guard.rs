@@ -3,7 +3,7 @@
 //! Source: kubernetes.io/docs/reference/access-authn-authz/validating-admission-policy.
 
 use super::cel::Expression;
-use super::labels::{NAME_LABEL, Selector, texts};
+use super::labels::{NAME_LABEL, Selector, text, texts};
 use super::object::Origin;
 use crate::bundle::ObjectId;
 use crate::document::{Tree, View};
@@ -74,10 +74,6 @@ pub(super) struct ResourceRule {
     pub(super) resources: Vec<Text>,
     pub(super) names: Vec<Text>,
     pub(super) scope: Option<Text>,
-}
-
-fn text<T: Tree>(node: Option<&T>, key: &str) -> Option<Text> {
-    node?.member(key)?.text().map(Text::from)
 }
 
 fn selector<T: Tree>(node: Option<&T>, key: &str) -> Result<Selector, String> {

@@ -169,6 +169,11 @@ impl Selector {
     }
 }
 
+/// The text of a field.
+pub fn text<T: Tree>(node: Option<&T>, key: &str) -> Option<Text> {
+    node?.member(key)?.text().map(Text::from)
+}
+
 /// The strings of a list; none where it is no list.
 pub fn texts<T: Tree>(node: Option<&T>) -> impl Iterator<Item = &str> {
     let items = match node.map(Tree::view) {

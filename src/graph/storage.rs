@@ -1,6 +1,6 @@
 //! Volumes, claims, snapshots, and who lets whom refer to what is theirs.
 
-use super::labels::items;
+use super::labels::{items, text};
 use super::object::Origin;
 use crate::bundle::ObjectId;
 use crate::document::Tree;
@@ -58,10 +58,6 @@ const HANDLES: [(&str, &str); 9] = [
     ("azureFile", "shareName"),
     ("iscsi", "iqn"),
 ];
-
-fn text<T: Tree>(node: Option<&T>, key: &str) -> Option<Text> {
-    node?.member(key)?.text().map(Text::from)
-}
 
 fn placed<T: Tree>(node: Option<&T>, key: &str) -> Option<(Text, Option<Place>)> {
     let value = node?.member(key)?;

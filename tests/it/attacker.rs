@@ -2,8 +2,9 @@
 //! kind, in every namespace, as everyone it can become. It reaches nothing of another tenant's. Where a hole is, it does.
 
 use crate::isolation::{base, holes, objects, without};
+use crate::replay::apply;
 use crate::support::control_plane::ControlPlane;
-use crate::support::{Dice, say};
+use crate::support::{Dice, say, seed};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
@@ -284,12 +285,6 @@ fn reaches(request: &Value, answer: &Value) -> bool {
     }
 }
 
-fn apply(plane: &ControlPlane, objects: &[Value]) {
-    let list = json!({"apiVersion": "v1", "kind": "List", "items": objects});
-    let applied = plane.kubectl_with(&["apply", "--server-side", "--force-conflicts", "-f", "-"], &list.to_string());
-    assert_eq!(applied.code, 0, "{}", applied.err);
-}
-
 /// What the other tenant has, as the server has it.
 fn state(plane: &ControlPlane) -> Vec<String> {
     let kinds = RESOURCES.iter().filter(|r| r.3 && r.1 != "events" && r.1 != "leases");
@@ -328,9 +323,7 @@ fn a_random_attacker_reaches_nothing_of_a_clean_cluster() {
     let quotas = |o: &Value| o["kind"] != "ResourceQuota" && o["kind"] != "Deployment";
     let clean: Vec<Value> = objects(&base().1).into_iter().filter(quotas).chain(treasures()).collect();
     apply(plane, &clean);
-    let seed = std::env::var("TENANTRY_SEED").ok().and_then(|s| s.parse().ok()).unwrap_or_else(|| {
-        std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(1, |d| d.as_nanos() as u64)
-    });
+    let seed = seed();
     let before = state(plane);
     let mut attacker = Attacker::new(seed);
     let attack = attacker.attack(plane, CLEAN);

@@ -87,7 +87,8 @@ fn succeeds(plane: &ControlPlane, subject: &Subject, binding: &Binding, rule: &R
     plane.kubectl(&args).code == 0
 }
 
-fn apply(plane: &ControlPlane, objects: &[Value]) {
+/// Applies objects as an admin.
+pub fn apply(plane: &ControlPlane, objects: &[Value]) {
     let list = json!({"apiVersion": "v1", "kind": "List", "items": objects});
     let applied = plane.kubectl_with(&["apply", "--server-side", "--force-conflicts", "-f", "-"], &list.to_string());
     assert_eq!(applied.code, 0, "{}", applied.err);

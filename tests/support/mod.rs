@@ -197,6 +197,13 @@ pub fn say(text: &str) {
     let _ = std::io::stderr().write_all(format!("\n{text}\n").as_bytes());
 }
 
+/// The seed of a random test: `TENANTRY_SEED`, or the time.
+pub fn seed() -> u64 {
+    std::env::var("TENANTRY_SEED").ok().and_then(|s| s.parse().ok()).unwrap_or_else(|| {
+        std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(1, |d| d.as_nanos() as u64)
+    })
+}
+
 /// Numbers without a seed from outside: the same in each run.
 pub struct Dice(pub u64);
 

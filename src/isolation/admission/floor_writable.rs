@@ -99,7 +99,7 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
     // What a role writes of the floor, by the role; and who is found with which of it.
     let mut writes: BTreeMap<&(Text, Text), Vec<&Power>> = BTreeMap::new();
     let mut found: BTreeMap<Key<'_>, Found<'_>> = BTreeMap::new();
-    let guarded = cluster.facts.guard_bindings.iter().any(|b| b.denies);
+    let guarded = cluster.guarded();
     for (tenant, binding, role, subjects) in own_grants(cluster) {
         let powers = writes.entry(&binding.role).or_insert_with(|| {
             let powers = FLOOR.iter().filter(|p| p.of(&role.rules).is_some());

@@ -50,10 +50,10 @@ pub fn refused(cluster: &Cluster, namespace: &str) -> bool {
 pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
     type Grant<'a> = (&'a Binding, &'a Role, &'a Subject);
     let mut creators: BTreeMap<&Text, Vec<Grant<'_>>> = BTreeMap::new();
-    let guarded = cluster.facts.guard_bindings.iter().any(|b| b.denies);
+    let guarded = cluster.guarded();
     for (_, binding, role, subjects) in own_grants(cluster) {
         let makes = |p: &&Power| p.of(&role.rules).is_some();
-        if [&BECOME_ACCOUNT[0], &ADDED, &pods::OTHER_MAKERS].iter().any(makes) {
+        if [&BECOME_ACCOUNT[0], &BECOME_ACCOUNT[4], &ADDED, &pods::OTHER_MAKERS].iter().any(makes) {
             let grants = creators.entry(&binding.id.namespace).or_default();
             grants.extend(subjects.into_iter().map(|s| (binding, role, s)));
         }

@@ -4,7 +4,7 @@ use super::tamper::{Stand, Way, ask, who};
 use crate::graph::Cluster;
 use crate::graph::admission::{Body, Request, Written};
 use crate::graph::rbac::{Rule, Subject};
-use crate::isolation::power::Power;
+use crate::isolation::power::{BECOME_ACCOUNT, Power};
 use serde_json::{Value as Json, json};
 
 /// What makes pods, and the service account of Kubernetes that makes them for it: nothing for a pod itself.
@@ -30,10 +30,6 @@ pub static OTHER_MAKERS: Power = Power {
         ("ray.io", &["rayclusters", "rayjobs"], &["create", "update", "patch"]),
         ("kubeflow.org", &["notebooks", "pytorchjobs"], &["create", "update", "patch"]),
         ("sparkoperator.k8s.io", &["sparkapplications"], &["create", "update", "patch"]),
-        // They apply what they are given, as a service account.
-        ("kustomize.toolkit.fluxcd.io", &["kustomizations"], &["create", "update", "patch"]),
-        ("helm.toolkit.fluxcd.io", &["helmreleases"], &["create", "update", "patch"]),
-        ("fluxcd.controlplane.io", &["resourcesets"], &["create", "update", "patch"]),
     ],
 };
 
@@ -214,7 +210,8 @@ pub fn stand(cluster: &Cluster, namespace: &str, subject: &Subject, rules: &[Rul
         let requests = vec![request("UPDATE", "", "pods/ephemeralcontainers", subject, open)];
         ways.push(Way { says: "adds a privileged container to a pod".into(), requests, tries: Vec::new() });
     }
-    match OTHER_MAKERS.of(rules) {
+    // Flux applies what it is given, as a service account.
+    match [&OTHER_MAKERS, &BECOME_ACCOUNT[4]].into_iter().find_map(|p| p.of(rules)) {
         Some(rule) => Stand::Open(format!("runs pods by {}: no policy was asked", rule.resources.join(", "))),
         None => ask(cluster, ways),
     }

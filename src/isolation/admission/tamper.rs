@@ -254,8 +254,7 @@ impl Asking<'_> {
             .filter(|(name, _)| names.as_ref().is_none_or(|n| n.iter().any(|n| n == name)))
             .collect();
         let unseen = |name: &str| {
-            let written =
-                Written { kind: self.kind.kind.to_owned(), name: Some(name.to_owned()), ..Written::default() };
+            let written = Written { kind: self.kind.kind.to_owned(), ..Written::default() };
             (name.to_owned(), Body::Written(written))
         };
         let known: Vec<String> = all.iter().map(|(name, _)| name.clone()).collect();
