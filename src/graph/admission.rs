@@ -4,13 +4,15 @@
 //! `pkg/admission/plugin/policy/matching` and `.../validating`, `pkg/admission/plugin/webhook/predicates`.
 
 use super::cel::{Fault, Scope, Term};
+use super::deny::Shape;
 use super::guard::{Guard, GuardBinding, GuardSpec, Matching, ResourceRule};
 use super::labels::{Labels, NAME_LABEL};
-use super::{Cluster, Input, Owner};
+use super::{Cluster, Facts, Input, Owner};
 use crate::bundle::{ObjectId, kinds};
 use crate::source::Place;
 use crate::value::Text;
 use serde_json::{Value as Json, json};
+use std::collections::{BTreeSet, HashMap};
 
 /// A request, as admission sees it.
 #[derive(Clone, Debug)]
@@ -33,6 +35,8 @@ pub struct Request {
     pub user: String,
     /// The groups of who asks.
     pub groups: Vec<String>,
+    /// Whether `user` is only one of those who may ask.
+    pub whoever: bool,
     /// The object as it would be, with the server's defaults.
     pub object: Body,
     /// The object as it is.
@@ -57,10 +61,10 @@ pub enum Body {
 pub struct Written {
     /// Its kind, for `request`.
     pub kind: String,
-    /// Its spec, where that is what is asked about.
-    pub spec: Option<Json>,
-    /// A field that becomes another, and what it was: one of the object, or `labels` or `annotations`.
-    pub changes: Option<(&'static str, Json)>,
+    /// What is known of it, where that is what is asked about.
+    pub shape: Option<Shape>,
+    /// The path of a field that becomes another; empty where none is named.
+    pub changes: Vec<&'static str>,
 }
 
 impl Body {
@@ -69,6 +73,22 @@ impl Body {
         match self {
             Self::Known(json) | Self::Manifest(json) => Some(json),
             Self::Absent | Self::Written(_) => None,
+        }
+    }
+
+    /// What is known of what is written.
+    pub(super) const fn shape(&self) -> Option<&Shape> {
+        match self {
+            Self::Written(Written { shape, .. }) => shape.as_ref(),
+            _ => None,
+        }
+    }
+
+    /// The path of the field that becomes another; empty where none is named.
+    pub(super) fn changed(&self) -> &[&'static str] {
+        match self {
+            Self::Written(Written { changes, .. }) => changes,
+            _ => &[],
         }
     }
 
@@ -91,7 +111,8 @@ impl Body {
                         let fields = value.as_object().into_iter().flatten();
                         let known: Vec<_> = fields.map(|(k, v)| (k.as_str(), Term::Known(v))).collect();
                         // No server sets these by itself.
-                        let absent = ["annotations", "labels"].into_iter().filter(|k| value.get(k).is_none());
+                        let absent =
+                            ["annotations", "labels", "ownerReferences"].into_iter().filter(|k| value.get(k).is_none());
                         (key.as_str(), Term::Open(known, absent.collect()))
                     }
                     "apiVersion" | "kind" => (key.as_str(), Term::Known(value)),
@@ -99,18 +120,11 @@ impl Body {
                 };
                 Term::Open(fields.map(field).collect(), Vec::new())
             }
-            Self::Written(written) => {
-                let mut metadata = vec![("namespace", Term::Known(namespace))];
-                let mut all = Vec::new();
-                if let Some(spec) = &written.spec {
-                    all.push(("spec", Term::Known(spec)));
-                }
-                if let Some((field, from)) = &written.changes {
-                    let of = if ["labels", "annotations"].contains(field) { &mut metadata } else { &mut all };
-                    of.push((field, Term::Changed(from)));
-                }
-                all.push(("metadata", Term::Open(metadata, Vec::new())));
-                Term::Open(all, Vec::new())
+            // A Namespace has none.
+            Self::Written(written) if written.kind == "Namespace" => Term::ANY,
+            Self::Written(_) => {
+                let metadata = Term::Open(vec![("namespace", Term::Known(namespace))], Vec::new());
+                Term::Open(vec![("metadata", metadata)], Vec::new())
             }
         }
     }
@@ -195,6 +209,11 @@ impl ResourceRule {
 }
 
 impl Request {
+    /// The kind of the object that it is about.
+    pub(super) fn kind(&self) -> Option<&str> {
+        [&self.object, &self.old].into_iter().find_map(Body::kind)
+    }
+
     /// The `request` variable, as far as it is known.
     fn variable(&self, kind: &str) -> Json {
         let kind = json!({"group": self.group, "version": self.version, "kind": kind});
@@ -282,22 +301,31 @@ impl Cluster {
         self.facts.guard_bindings.iter().any(|b| b.denies)
     }
 
+    /// The bindings that deny and may have a say in a namespace (in all, where it is empty), each with its policy; nothing for
+    /// a policy where it, or the binding, is defined more than once.
+    pub(super) fn bound_guards(&self, namespace: &str) -> impl Iterator<Item = (&GuardBinding, Option<&Guard>)> {
+        let (pinned, others) = &self.bound;
+        let here: &[(u32, Option<u32>)] = pinned.get(namespace).map_or(&[], Vec::as_slice);
+        let elsewhere = pinned.values().flatten().filter(move |_| namespace.is_empty());
+        let all = others.iter().chain(here).chain(elsewhere);
+        all.map(|(binding, guard)| {
+            let guard = guard.map(|at| &self.facts.guards[at as usize]);
+            (&self.facts.guard_bindings[*binding as usize], guard)
+        })
+    }
+
     /// What the admission policies that are bound to deny say to a request. Mutation and webhooks are left out.
     pub fn admits(&self, request: &Request) -> Answer {
         let mut open = Answer::Allowed;
-        let facts = &self.facts;
-        for binding in facts.guard_bindings.iter().filter(|b| b.denies) {
-            let mut named = facts.guards.iter().filter(|g| g.id.name == binding.policy);
-            let Some(guard) = named.next() else { continue };
+        for (binding, guard) in self.bound_guards(&request.namespace) {
+            let Some(guard) = guard else {
+                let why = "it is defined more than once".to_owned();
+                open = Answer::Unknown(binding.policy.clone(), binding.origin.place, why);
+                continue;
+            };
             let unknown = |place: Option<Place>, why: String| {
                 Answer::Unknown(guard.id.name.clone(), place.unwrap_or(guard.origin.place), why)
             };
-            // Of two definitions it is not known which one is there.
-            let twins = facts.guard_bindings.iter().filter(|b| b.id == binding.id).count();
-            if named.next().is_some() || twins > 1 {
-                open = unknown(None, "it is defined more than once".into());
-                continue;
-            }
             let both = [Some(&guard.says.matches), binding.matches.as_ref()];
             let matches: Vec<Option<bool>> = both.iter().flatten().map(|m| m.matches(self, request)).collect();
             if matches.contains(&Some(false)) {
@@ -332,8 +360,7 @@ impl Cluster {
     }
 
     fn ask(&self, guard: &GuardSpec, request: &Request, params: &Json) -> Said {
-        let kind = [&request.object, &request.old].into_iter().find_map(Body::kind);
-        let variable = request.variable(kind.unwrap_or_default());
+        let variable = request.variable(request.kind().unwrap_or_default());
         let id = ObjectId {
             group: Text::default(),
             kind: "Namespace".into(),
@@ -342,8 +369,9 @@ impl Cluster {
         };
         let home = Json::from(request.namespace.as_str());
         let known = self.kept(&id);
+        let of_namespaces = request.group.is_empty() && request.resource == "namespaces";
         let namespace = match &known {
-            _ if request.namespace.is_empty() => Term::Known(&Json::Null),
+            _ if request.namespace.is_empty() || of_namespaces => Term::Known(&Json::Null),
             Some(body) => body.term(&Json::Null),
             None => Term::ANY,
         };
@@ -414,4 +442,35 @@ impl Cluster {
         let of = |id: &&ObjectId| id.group == group && id.kind == kind && id.namespace == namespace;
         self.kept.range(from..).map(|(id, _)| id).take_while(of).filter_map(|id| self.kept(id)).collect()
     }
+}
+
+/// Bindings that deny, as indices, each with its policy's where there is one definition of both.
+pub(super) type Bound = (HashMap<Text, Vec<(u32, Option<u32>)>>, Vec<(u32, Option<u32>)>);
+
+/// Sorts the bindings that deny by the namespace that they, or their policies, are pinned to.
+pub(super) fn bound(facts: &Facts) -> Bound {
+    let mut guards: HashMap<&Text, Vec<u32>> = HashMap::new();
+    for (at, guard) in facts.guards.iter().enumerate() {
+        guards.entry(&guard.id.name).or_default().push(at as u32);
+    }
+    let mut names: HashMap<&Text, usize> = HashMap::new();
+    for binding in &facts.guard_bindings {
+        *names.entry(&binding.id.name).or_default() += 1;
+    }
+    let mut bound = Bound::default();
+    for (at, binding) in facts.guard_bindings.iter().enumerate().filter(|(_, b)| b.denies) {
+        let Some(of) = guards.get(&binding.policy) else { continue };
+        let guard = of.first().copied().filter(|_| of.len() == 1 && names.get(&binding.id.name) == Some(&1));
+        let both = [binding.matches.as_ref(), guard.map(|at| &facts.guards[at as usize].says.matches)];
+        let pins = both.into_iter().flatten().find_map(|m| m.namespaces.pinned(NAME_LABEL));
+        match pins {
+            Some(pins) => {
+                for pin in pins.iter().collect::<BTreeSet<_>>() {
+                    bound.0.entry(pin.clone()).or_default().push((at as u32, guard));
+                }
+            }
+            None => bound.1.push((at as u32, guard)),
+        }
+    }
+    bound
 }

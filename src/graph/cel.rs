@@ -41,6 +41,8 @@ pub struct Expression {
     /// As it is written.
     pub text: String,
     tree: Result<IdedExpr, String>,
+    /// As it is written, where the parser is known to read it right.
+    plain: Option<IdedExpr>,
 }
 
 /// Expressions longer than this, or of more operators, are not evaluated; Kubernetes' own limit on what they cost comes far
@@ -66,8 +68,18 @@ impl Expression {
             }
             _ => Err("it is too long to be evaluated here".into()),
         };
-        let tree = tree.and_then(|tree| rewrite(tree, 0).map_err(str::to_owned));
-        Self { text: text.to_owned(), tree }
+        // The parser drops one of two such operators.
+        let squeezed: String = text.chars().filter(|c| !c.is_whitespace()).collect();
+        let doubled = squeezed.contains("!!") || squeezed.contains("--");
+        let tree = if doubled { Err("it has an operator twice, which is not evaluated here".into()) } else { tree };
+        let plain = tree.clone().ok();
+        let tree = tree.and_then(|tree| rewrite(tree, 0, 0).map_err(str::to_owned));
+        Self { text: text.to_owned(), tree, plain }
+    }
+
+    /// Its syntax tree; nothing where it is not known to be what the server reads.
+    pub const fn plain(&self) -> Option<&IdedExpr> {
+        self.plain.as_ref()
     }
 
     /// Why it cannot be parsed, where it cannot.
@@ -123,8 +135,6 @@ pub enum Term<'a> {
     Open(Vec<(&'a str, Term<'a>)>, Vec<&'a str>),
     /// It is known in all that it says; what it does not say may be there: the server has defaults for it.
     Sparse(&'a serde_json::Value),
-    /// It is another value than this one.
-    Changed(&'a serde_json::Value),
 }
 
 impl Term<'_> {
@@ -149,7 +159,6 @@ impl Term<'_> {
                 Value::List(Arc::new(items.iter().map(|i| Term::Sparse(i).value()).collect()))
             }
             Self::Sparse(json) => value_of(json),
-            Self::Changed(json) => Value::Opaque(Arc::new(Changed(value_of(json)))),
         }
     }
 }
@@ -171,18 +180,6 @@ impl Opaque for Open {
     }
 }
 
-/// A value that is another than this one.
-#[derive(Debug, PartialEq)]
-struct Changed(Value);
-
-impl Eq for Changed {}
-
-impl Opaque for Changed {
-    fn runtime_type_name(&self) -> &'static str {
-        "tenantry.dev/changed"
-    }
-}
-
 /// Why an expression on what is open has no value.
 const CHOSEN: &str = "it depends on what is written, or on what is not among the inputs";
 
@@ -193,11 +190,6 @@ fn chosen() -> ExecutionError {
 fn open(value: &Value) -> Option<&Open> {
     let Value::Opaque(opaque) = value else { return None };
     opaque.downcast_ref::<Open>()
-}
-
-fn changed(value: &Value) -> Option<&Changed> {
-    let Value::Opaque(opaque) = value else { return None };
-    opaque.downcast_ref::<Changed>()
 }
 
 /// What a value says, as if nothing of it were open.
@@ -219,12 +211,6 @@ fn said(value: &Value) -> Value {
 
 /// Whether two values are equal; an error where that is open.
 fn equal(a: &Value, b: &Value) -> Result<bool, ExecutionError> {
-    match (changed(a), changed(b)) {
-        (Some(Changed(from)), None) if *from == said(b) => return Ok(false),
-        (None, Some(Changed(from))) if *from == said(a) => return Ok(false),
-        (None, None) => {}
-        _ => return Err(chosen()),
-    }
     match (open(a), open(b)) {
         (None, None) => match (a, b) {
             (Value::List(x), Value::List(y)) if x.len() != y.len() => Ok(false),
@@ -469,9 +455,6 @@ fn child(value: &Value, at: &Value) -> Option<Value> {
 
 /// A field or an item, if it is there; an error where that is open.
 fn look(value: &Value, at: &Value) -> Result<Option<Value>, ExecutionError> {
-    if changed(value).is_some() {
-        return Err(chosen());
-    }
     let Some(open) = open(value) else { return Ok(child(value, at)) };
     let Value::String(name) = at else { return Err(chosen()) };
     match open.known.get(name.as_str()) {
@@ -513,16 +496,8 @@ fn has(value: Value, field: Value) -> Result<bool, ExecutionError> {
     let value = raised(value)?;
     match held(&value) {
         Some(None) => Ok(false),
-        Some(Some(held)) => there(look(held, &field)?),
-        None => there(look(&value, &field)?),
-    }
-}
-
-/// Whether a field is there; one that becomes another may go.
-fn there(value: Option<Value>) -> Result<bool, ExecutionError> {
-    match value {
-        Some(value) if changed(&value).is_some() => Err(chosen()),
-        value => Ok(value.is_some()),
+        Some(Some(held)) => Ok(look(held, &field)?.is_some()),
+        None => Ok(look(&value, &field)?.is_some()),
     }
 }
 
@@ -536,16 +511,24 @@ fn optional(value: Value, at: Value) -> Result<Value, ExecutionError> {
     found.map_or_else(|| Ok(none()), |value| raised(value).map(some))
 }
 
+/// Whether it is a quantity of as few digits as can be compared with any other.
+fn is_short(node: &IdedExpr) -> bool {
+    matches!(&node.expr, Expr::Literal(LiteralValue::String(text)) if text.inner().len() <= 12)
+}
+
 fn call(name: &str, args: Vec<IdedExpr>) -> Expr {
     Expr::Call(CallExpr { func_name: name.to_owned(), target: None, args })
 }
 
 /// Replaces what the interpreter reads otherwise than cel-go.
-fn rewrite(node: IdedExpr, depth: usize) -> Result<IdedExpr, &'static str> {
+///
+/// `loops` is how many comprehensions it is within.
+fn rewrite(node: IdedExpr, depth: usize, loops: usize) -> Result<IdedExpr, &'static str> {
     if depth > DEEPEST {
         return Err("it is too deep to be evaluated here");
     }
-    let rewrite = |node: IdedExpr| self::rewrite(node, depth + 1);
+    let loops = loops + usize::from(matches!(node.expr, Expr::Comprehension(_)));
+    let rewrite = |node: IdedExpr| self::rewrite(node, depth + 1, loops);
     let all = |nodes: Vec<IdedExpr>| nodes.into_iter().map(rewrite).collect::<Result<Vec<_>, _>>();
     let id = node.id;
     let expr = match node.expr {
@@ -562,10 +545,19 @@ fn rewrite(node: IdedExpr, depth: usize) -> Result<IdedExpr, &'static str> {
                 "_?._" | "_[?_]" => "@opt",
                 "_==_" => "@eq",
                 "_!=_" => "@ne",
+                // A pattern is compiled at each turn.
+                "matches" | "find" | "findAll" if loops > 1 => return Err("it has patterns within loops within loops"),
                 // What may grow is weighed.
-                "_+_" | "join" | "format" | "lowerAscii" | "upperAscii" | "split" | "flatten" | "findAll" => {
+                "_+_" | "join" | "lowerAscii" | "upperAscii" | "split" | "flatten" | "findAll" => {
                     let grown = IdedExpr { id, expr: Expr::Call(of) };
                     return Ok(IdedExpr { id, expr: call("@small", vec![grown]) });
+                }
+                // These may panic, or make more than there is room for, before anything can be weighed.
+                "format" | "range" | "quote" | "add" | "sub" | "-_" => {
+                    return Err("it has a function that is not evaluated here");
+                }
+                "quantity" if !of.args.iter().all(is_short) => {
+                    return Err("its quantities are too long to be evaluated here");
                 }
                 name if name.starts_with('@') && name != "@in" && name != "@not_strictly_false" => {
                     return Err("it names what has no name");

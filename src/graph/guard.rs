@@ -9,6 +9,7 @@ use crate::bundle::ObjectId;
 use crate::document::{Tree, View};
 use crate::source::Place;
 use crate::value::Text;
+use std::collections::BTreeSet;
 
 /// The group of admission policies and webhooks.
 pub const GROUP: &str = "admissionregistration.k8s.io";
@@ -64,6 +65,8 @@ pub(super) struct Matching {
     pub(super) objects: Selector,
     pub(super) rules: Vec<ResourceRule>,
     pub(super) excluded: Vec<ResourceRule>,
+    /// Whether other versions of what it lists are not its own.
+    pub(super) exact: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -91,8 +94,19 @@ impl Guard {
             let of =
                 |n: &T| Some((text(Some(n), "name")?.to_string(), Expression::parse(&text(Some(n), "expression")?)));
             let of = |n: &T| of(n).ok_or_else(|| format!("an entry of {key} has no name or no expression"));
-            list(spec, key)?.iter().map(of).collect()
+            let all: Vec<(String, Expression)> = list(spec, key)?.iter().map(of).collect::<Result<_, String>>()?;
+            let names: BTreeSet<&str> = all.iter().map(|(name, _)| name.as_str()).collect();
+            let plain = |c: char| c.is_ascii_alphanumeric() || c == '_' || (key != "variables" && "-./".contains(c));
+            let taken = |name: &&str| !name.starts_with(|c: char| c.is_ascii_digit()) && name.chars().all(plain);
+            match names.len() == all.len() && all.len() <= 64 && names.iter().all(taken) {
+                true => Ok(all),
+                false => Err(format!("the names of {key} are not such as the server takes")),
+            }
         };
+        let mark = |key: &str| node.member("metadata").and_then(|m| m.member("annotations")?.member(key)).is_some();
+        if mark("helm.sh/hook") || mark("argocd.argoproj.io/hook") {
+            return Err("it is a hook, which is there for a while".into());
+        }
         let param_kind = match spec.member("paramKind") {
             None => None,
             Some(kind) => {
@@ -104,6 +118,13 @@ impl Guard {
         let validation = |n: &T| {
             let expression = n.member("expression").filter(|e| e.text().is_some());
             let expression = expression.ok_or_else(|| "a validation has no expression".to_owned())?;
+            const REASONS: [&str; 4] = ["Unauthorized", "Forbidden", "Invalid", "RequestEntityTooLarge"];
+            let wrong = text(Some(n), "reason").is_some_and(|r| !REASONS.contains(&r.as_str()))
+                || text(Some(n), "message").is_some_and(|m| m.contains('\n') || m.trim().is_empty())
+                || text(Some(n), "messageExpression").is_some_and(|m| Expression::parse(&m).unreadable().is_some());
+            if wrong {
+                return Err("the reason or the message of a validation is not such as the server takes".into());
+            }
             Ok((Expression::parse(expression.text().unwrap_or_default()), expression.place()))
         };
         let matches = spec.member("matchConstraints").ok_or("it has no matchConstraints")?;
@@ -136,8 +157,9 @@ impl GuardBinding {
         let policy = text(spec, "policyName").ok_or("it names no policy")?;
         let actions: Vec<&str> = texts(spec.and_then(|s| s.member("validationActions"))).collect();
         let known = |a: &&str| ["Deny", "Warn", "Audit"].contains(a);
-        if actions.is_empty() || !actions.iter().all(known) || (actions.contains(&"Deny") && actions.contains(&"Warn"))
-        {
+        let twice = actions.iter().collect::<BTreeSet<_>>().len() < actions.len();
+        let both = actions.contains(&"Deny") && actions.contains(&"Warn");
+        if actions.is_empty() || !actions.iter().all(known) || both || twice {
             return Err("validationActions are one or more of Deny, Warn, Audit, and not both of the first".into());
         }
         let params = match spec.and_then(|s| s.member("paramRef")) {
@@ -167,15 +189,17 @@ impl Matching {
         let rules = |key: &str| -> Result<Vec<ResourceRule>, String> {
             list(node, key)?.iter().map(ResourceRule::of).collect()
         };
-        match text(Some(node), "matchPolicy").as_deref() {
-            None | Some("Exact" | "Equivalent") => {}
+        let exact = match text(Some(node), "matchPolicy").as_deref() {
+            None | Some("Equivalent") => false,
+            Some("Exact") => true,
             Some(_) => return Err("matchPolicy is neither Exact nor Equivalent".into()),
-        }
+        };
         Ok(Self {
             namespaces: selector(Some(node), "namespaceSelector")?,
             objects: selector(Some(node), "objectSelector")?,
             rules: rules("resourceRules")?,
             excluded: rules("excludeResourceRules")?,
+            exact,
         })
     }
 }
@@ -188,11 +212,20 @@ impl ResourceRule {
             let alone = key == "resources" || all.len() == 1 || !all.iter().any(|a| a == "*");
             if whole && alone { Ok(all) } else { Err(format!("`{key}` of a rule is no list that the server takes")) }
         };
+        let (operations, resources) = (some("operations")?, some("resources")?);
+        const OPERATIONS: [&str; 5] = ["*", "CREATE", "UPDATE", "DELETE", "CONNECT"];
+        let star = resources.iter().any(|r| r == "*") && resources.iter().any(|r| r != "*" && !r.contains('/'));
+        if !operations.iter().all(|o| OPERATIONS.contains(&o.as_str())) || star {
+            return Err("the operations or the resources of a rule are not such as the server takes".into());
+        }
+        if text(Some(node), "scope").is_some_and(|s| !["*", "Cluster", "Namespaced"].contains(&s.as_str())) {
+            return Err("the scope of a rule is none".into());
+        }
         Ok(Self {
-            operations: some("operations")?,
+            operations,
             groups: some("apiGroups")?,
             versions: some("apiVersions")?,
-            resources: some("resources")?,
+            resources,
             names: texts(node.member("resourceNames")).map(Text::from).collect(),
             scope: text(Some(node), "scope"),
         })

@@ -6,6 +6,7 @@
 pub mod admission;
 mod assemble;
 pub mod cel;
+pub mod deny;
 pub mod facts;
 pub mod flux;
 pub mod guard;
@@ -102,6 +103,7 @@ pub struct Cluster {
     /// Objects that two inputs define: the second, and the first.
     pub defined_twice: Vec<(facts::Thing, Origin)>,
     kept: BTreeMap<ObjectId, u32>,
+    bound: admission::Bound,
     by_name: HashMap<Text, u32>,
     holders: BTreeMap<Subject, u32>,
     selected: Mutex<HashMap<Selector, std::sync::Arc<[u32]>>>,
@@ -223,8 +225,10 @@ impl Cluster {
             holders.extend(tenant.subjects.iter().map(|s| (s.clone(), at as u32)));
         }
         let kept = parts.facts.kept.iter().enumerate().map(|(at, k)| (k.id.clone(), at as u32)).collect();
+        let bound = admission::bound(&parts.facts);
         Self {
             kept,
+            bound,
             name: parts.name,
             plugin: parts.plugin,
             pod_networks: parts.pod_networks,

@@ -448,6 +448,7 @@ fn admission_policies_say_what_the_server_says() {
                 name: name.into(),
                 user: USER.into(),
                 groups: GROUPS.map(str::to_owned).to_vec(),
+                whoever: false,
                 object: if new.is_null() { Body::Absent } else { Body::Known(new) },
                 old: if *operation == "CREATE" { Body::Absent } else { there.expect("it is there") },
             };

@@ -39,7 +39,8 @@ pub fn check(cluster: &Cluster, out: &mut Findings<'_>) {
 fn rests_on(out: &mut Findings<'_>, policies: &[Text]) {
     let names = some(policies.iter().map(Text::as_str));
     let text = format!(
-        "the admission policies {names} stay as they are, and exempt nobody of the tenant by another name or group"
+        "the API server has taken the admission policies {names} (their types match), they stay as they are, and exempt \
+         nobody of the tenant by another name or group"
     );
     out.assume("policies-deny", text);
 }

@@ -1,8 +1,9 @@
 //! Pods that are their node, asked of the admission policies.
 
-use super::tamper::{Stand, Way, ask, who};
+use super::tamper::{Stand, Way, ask, is_whoever, who};
 use crate::graph::Cluster;
 use crate::graph::admission::{Body, Request, Written};
+use crate::graph::deny::Shape;
 use crate::graph::rbac::{Rule, Subject};
 use crate::isolation::power::{BECOME_ACCOUNT, Power};
 use serde_json::{Value as Json, json};
@@ -33,40 +34,124 @@ pub static OTHER_MAKERS: Power = Power {
     ],
 };
 
+/// A way of a pod to its node: what it has, what its spec holds for it, and specs that are tried.
+struct Node {
+    says: &'static str,
+    shape: Shape,
+    tries: Vec<Json>,
+}
+
+/// Capabilities that Pod Security's `baseline` does not let a container add.
+static CAPABILITIES: [&str; 29] = [
+    "ALL",
+    "AUDIT_CONTROL",
+    "AUDIT_READ",
+    "BLOCK_SUSPEND",
+    "BPF",
+    "CHECKPOINT_RESTORE",
+    "DAC_READ_SEARCH",
+    "IPC_LOCK",
+    "IPC_OWNER",
+    "LEASE",
+    "LINUX_IMMUTABLE",
+    "MAC_ADMIN",
+    "MAC_OVERRIDE",
+    "NET_ADMIN",
+    "NET_BROADCAST",
+    "NET_RAW",
+    "PERFMON",
+    "SYSLOG",
+    "SYS_ADMIN",
+    "SYS_BOOT",
+    "SYS_MODULE",
+    "SYS_NICE",
+    "SYS_PACCT",
+    "SYS_PTRACE",
+    "SYS_RAWIO",
+    "SYS_RESOURCE",
+    "SYS_TIME",
+    "SYS_TTY_CONFIG",
+    "WAKE_ALARM",
+];
+
+fn fields(name: &'static str, shape: Shape) -> Shape {
+    Shape::Fields(vec![(name, shape)])
+}
+
+/// Some container that has something in its security context.
+fn some_container(list: &'static str, context: Shape) -> Shape {
+    fields(list, Shape::Holding(Box::new(fields("securityContext", context))))
+}
+
+fn capability() -> Shape {
+    fields("capabilities", fields("add", Shape::Holding(Box::new(Shape::OneOf(&CAPABILITIES)))))
+}
+
 /// Ways of a pod to its node, by which Pod Security's `baseline` refuses it.
-pub fn privileged() -> Vec<(&'static str, Json)> {
+fn nodes() -> Vec<Node> {
     let with = |change: &dyn Fn(&mut Json)| {
         let mut pod = plain();
         change(&mut pod);
         pod
     };
-    let container = |pod: &mut Json, context: Json| pod["containers"][0]["securityContext"] = context;
+    let of = |list: &'static str, context: Json| {
+        with(&|p| {
+            let mut container = p["containers"][0].clone();
+            if list != "containers" {
+                container["name"] = "first".into();
+            }
+            container["securityContext"] = context.clone();
+            p[list] = json!([container]);
+        })
+    };
+    let adds = |list, name: &str| of(list, json!({"capabilities": {"add": [name]}}));
+    let path = |path: &str| with(&|p| p["volumes"] = json!([{"name": "node", "hostPath": {"path": path, "type": ""}}]));
+    let host = |says, field: &'static str| Node {
+        says,
+        shape: fields(field, Shape::True),
+        tries: vec![with(&|p| p[field] = true.into())],
+    };
+    let privileged = || fields("privileged", Shape::True);
     vec![
-        ("a privileged container", with(&|p| container(p, json!({"privileged": true})))),
-        (
-            "a privileged init container",
-            with(&|p| {
-                let mut first = p["containers"][0].clone();
-                first["name"] = "first".into();
-                first["securityContext"] = json!({"privileged": true});
-                p["initContainers"] = json!([first]);
-            }),
-        ),
-        ("the node's processes (hostPID)", with(&|p| p["hostPID"] = true.into())),
-        ("the node's memory (hostIPC)", with(&|p| p["hostIPC"] = true.into())),
-        ("the node's network (hostNetwork)", with(&|p| p["hostNetwork"] = true.into())),
-        (
-            "the node's files (hostPath)",
-            with(&|p| p["volumes"] = json!([{"name": "node", "hostPath": {"path": "/", "type": ""}}])),
-        ),
-        (
-            "a folder of the node (hostPath)",
-            with(&|p| p["volumes"] = json!([{"name": "node", "hostPath": {"path": "/var/log", "type": ""}}])),
-        ),
-        ("the capability SYS_ADMIN", with(&|p| container(p, json!({"capabilities": {"add": ["SYS_ADMIN"]}})))),
-        ("the capability SYS_PTRACE", with(&|p| container(p, json!({"capabilities": {"add": ["SYS_PTRACE"]}})))),
-        ("every capability", with(&|p| container(p, json!({"capabilities": {"add": ["ALL"]}})))),
+        Node {
+            says: "a privileged container",
+            shape: some_container("containers", privileged()),
+            tries: vec![of("containers", json!({"privileged": true}))],
+        },
+        Node {
+            says: "a privileged init container",
+            shape: some_container("initContainers", privileged()),
+            tries: vec![of("initContainers", json!({"privileged": true}))],
+        },
+        host("the node's processes (hostPID)", "hostPID"),
+        host("the node's memory (hostIPC)", "hostIPC"),
+        host("the node's network (hostNetwork)", "hostNetwork"),
+        Node {
+            says: "the node's files (hostPath)",
+            shape: fields("volumes", Shape::Holding(Box::new(fields("hostPath", fields("path", Shape::Any))))),
+            tries: ["/", "/var/log", "/etc"].map(path).into(),
+        },
+        Node {
+            says: "a capability of the node's",
+            shape: some_container("containers", capability()),
+            tries: ["SYS_ADMIN", "SYS_PTRACE", "SYS_MODULE", "ALL"].map(|c| adds("containers", c)).into(),
+        },
+        Node {
+            says: "a capability of the node's in an init container",
+            shape: some_container("initContainers", capability()),
+            tries: ["SYS_ADMIN", "ALL"].map(|c| adds("initContainers", c)).into(),
+        },
     ]
+}
+
+/// What is known of an object that makes pods with such a spec.
+fn made_of(kind: &str, pod: Shape) -> Shape {
+    let template = |pod| fields("spec", fields("template", fields("spec", pod)));
+    match kind {
+        "Pod" => fields("spec", pod),
+        "CronJob" => fields("spec", fields("jobTemplate", template(pod))),
+        _ => template(pod),
+    }
 }
 
 /// The spec of a pod with the server's defaults.
@@ -152,7 +237,8 @@ fn object(kind: &str, namespace: &str, pod: &Json) -> Json {
 pub fn examples(namespace: &str) -> Vec<(&'static str, &'static str, Json)> {
     let of = |(group, resource, kind, _): &(&'static str, &'static str, &str, &str)| {
         let (group, resource, kind) = (*group, *resource, (*kind).to_owned());
-        privileged().into_iter().map(move |(_, pod)| (group, resource, object(&kind, namespace, &pod)))
+        let pods = nodes().into_iter().flat_map(|node| node.tries);
+        pods.map(move |pod| (group, resource, object(&kind, namespace, &pod)))
     };
     MAKERS.iter().flat_map(of).collect()
 }
@@ -174,14 +260,15 @@ pub fn stand(cluster: &Cluster, namespace: &str, subject: &Subject, rules: &[Rul
             name: String::new(),
             user,
             groups,
+            whoever: is_whoever(subject),
             object,
             old: if operation == "CREATE" { Body::Absent } else { unseen() },
         }
     };
-    // Its metadata are its maker's: only the spec is what it is.
-    let written = |kind: &str, pod: &Json| {
-        let spec = object(kind, namespace, pod)["spec"].clone();
-        Body::Written(Written { kind: kind.to_owned(), spec: Some(spec), ..Written::default() })
+    // All but what makes it the node's is its maker's to write.
+    let written = |kind: &str, pod: &Shape| {
+        let shape = Some(made_of(kind, pod.clone()));
+        Body::Written(Written { kind: kind.to_owned(), shape, ..Written::default() })
     };
     let touches = |verb: &str, group: &str, resource: &str| rules.iter().any(|r| r.touches(verb, group, resource));
     let mut ways = Vec::new();
@@ -191,24 +278,27 @@ pub fn stand(cluster: &Cluster, namespace: &str, subject: &Subject, rules: &[Rul
             if !verbs.iter().any(|v| touches(v, group, resource)) || (kind == "Pod" && operation == "UPDATE") {
                 continue;
             }
-            for (says, pod) in privileged() {
-                let mut requests = vec![request(operation, group, resource, subject, written(kind, &pod))];
+            for node in nodes() {
+                let mut requests = vec![request(operation, group, resource, subject, written(kind, &node.shape))];
                 if !by.is_empty() {
                     let account = Subject::ServiceAccount("kube-system".into(), by.into());
-                    requests.push(request("CREATE", "", "pods", &account, written("Pod", &pod)));
+                    requests.push(request("CREATE", "", "pods", &account, written("Pod", &node.shape)));
                 }
-                let tries = vec![(
-                    format!("runs a {kind} with {says}"),
-                    requests.iter().map(|r| Request { object: as_tried(r, namespace, &pod), ..r.clone() }).collect(),
-                )];
-                ways.push(Way { says: format!("runs a {kind} with {says}"), requests, tries });
+                let says = format!("runs a {kind} with {}", node.says);
+                let tried = |pod: &Json| -> Vec<Request> {
+                    requests.iter().map(|r| Request { object: as_tried(r, namespace, pod), ..r.clone() }).collect()
+                };
+                let tries = node.tries.iter().map(|pod| (says.clone(), tried(pod))).collect();
+                ways.push(Way { says, requests, tries });
             }
         }
     }
     if ["update", "patch"].iter().any(|v| touches(v, "", "pods/ephemeralcontainers")) {
-        let open = Body::Written(Written { kind: "Pod".into(), ..Written::default() });
-        let requests = vec![request("UPDATE", "", "pods/ephemeralcontainers", subject, open)];
-        ways.push(Way { says: "adds a privileged container to a pod".into(), requests, tries: Vec::new() });
+        for shape in [fields("privileged", Shape::True), capability()] {
+            let shape = some_container("ephemeralContainers", shape);
+            let requests = vec![request("UPDATE", "", "pods/ephemeralcontainers", subject, written("Pod", &shape))];
+            ways.push(Way { says: "adds a privileged container to a pod".into(), requests, tries: Vec::new() });
+        }
     }
     // Flux applies what it is given, as a service account.
     match [&OTHER_MAKERS, &BECOME_ACCOUNT[4]].into_iter().find_map(|p| p.of(rules)) {

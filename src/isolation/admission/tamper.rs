@@ -34,15 +34,17 @@ struct Kind {
 }
 
 impl Kind {
-    /// The field that says what it lets through.
-    fn says(&self) -> &'static str {
+    /// The fields that say what it lets through.
+    fn says(&self) -> &'static [&'static [&'static str]] {
         match self.kind {
-            "RoleBinding" => "subjects",
-            "Role" => "rules",
-            "Endpoints" => "subsets",
-            "EndpointSlice" => "endpoints",
-            "Namespace" => "labels",
-            _ => "spec",
+            "RoleBinding" => &[&["subjects"]],
+            "Role" => &[&["rules"]],
+            "Endpoints" => &[&["subsets"]],
+            "EndpointSlice" => &[&["endpoints"]],
+            "Namespace" => &[&["metadata", "labels"]],
+            "CiliumNetworkPolicy" => &[&["spec"], &["specs"]],
+            "Application" => &[&["spec"], &["operation"]],
+            _ => &[&["spec"]],
         }
     }
 }
@@ -172,6 +174,11 @@ pub fn who(subject: &Subject) -> (String, Vec<String>) {
     }
 }
 
+/// Whether the user that stands for a subject is only one of several, service accounts among them.
+pub fn is_whoever(subject: &Subject) -> bool {
+    matches!(subject, Subject::Group(name) if name.starts_with("system:"))
+}
+
 /// What the admission policies say to every way in which rules let a subject do something in a namespace.
 pub fn stand(cluster: &Cluster, namespace: &str, subject: &Subject, rules: &[Rule], power: &Power) -> Stand {
     let mut ways = Vec::new();
@@ -213,6 +220,10 @@ pub fn stand(cluster: &Cluster, namespace: &str, subject: &Subject, rules: &[Rul
     ask(cluster, ways)
 }
 
+/// Why a policy is not taken to stop a way that it seems to.
+const NOT_SURE: &str =
+    "it seems to deny it, by what is not certain: what the server fills in, parameters, an error, a selector";
+
 /// Requests of one subject for one resource of one namespace.
 struct Asking<'a> {
     cluster: &'a Cluster,
@@ -239,6 +250,7 @@ impl Asking<'_> {
             name: name.to_owned(),
             user,
             groups,
+            whoever: is_whoever(self.subject),
             object,
             old,
         }
@@ -261,15 +273,24 @@ impl Asking<'_> {
         let missing = names.iter().flatten().filter(|n| !known.iter().any(|k| k == n.as_str()));
         all.extend(missing.map(|name| unseen(name)));
         if all.is_empty() {
-            all.push(unseen(if self.kind.kind == "Namespace" { self.namespace } else { "it" }));
+            // Of one that is not known, the name is not either.
+            all.push(unseen(if self.kind.kind == "Namespace" { self.namespace } else { "" }));
         }
         all
     }
 
     fn ways(&self, verb: &str, names: Option<Vec<Text>>) -> Vec<Way> {
         let kind = self.kind;
-        let sub = if self.sub().is_empty() { String::new() } else { format!("'s {}", self.sub()) };
-        let written = |changes| Body::Written(Written { kind: kind.kind.to_owned(), changes, ..Written::default() });
+        let called = |name: &str| {
+            let sub = if self.sub().is_empty() { String::new() } else { format!("'s {}", self.sub()) };
+            match name {
+                "" => format!("a {}{sub}", kind.kind),
+                name => format!("the {} `{name}`{sub}", kind.kind),
+            }
+        };
+        let written = |changes: &[&'static str]| {
+            Body::Written(Written { kind: kind.kind.to_owned(), changes: changes.to_vec(), ..Written::default() })
+        };
         let mut ways = Vec::new();
         match verb {
             "create" if self.sub().is_empty() && kind.kind != "Namespace" => {
@@ -277,86 +298,87 @@ impl Asking<'_> {
                 let tried = self.request("CREATE", "open", made, Body::Absent);
                 ways.push(Way {
                     says: format!("creates a {}", kind.kind),
-                    requests: vec![self.request("CREATE", "", written(None), Body::Absent)],
+                    requests: vec![self.request("CREATE", "", written(&[]), Body::Absent)],
                     tries: vec![(format!("creates a {} that lets everything through", kind.kind), vec![tried])],
                 });
             }
-            "create" | "update" | "patch" => {
+            "update" | "patch" => {
                 for (name, old) in self.targets(names) {
-                    let field = match self.sub() {
-                        "" => kind.says(),
-                        "finalize" => "spec",
-                        _ => "status",
-                    };
-                    let parts = [("weakens", field), ("relabels", "labels"), ("freezes", "annotations")];
-                    // A subresource changes its own part alone.
-                    let parts = parts.into_iter().filter(|(_, f)| self.sub().is_empty() || *f == field);
-                    for (what, field) in parts.filter(|(what, f)| *what != "relabels" || kind.says() != *f) {
-                        let says = format!("{what} the {} `{name}`{sub}", kind.kind);
-                        let (changes, tried) = match old.json() {
-                            None => (None, None),
-                            Some(json) => {
-                                let at = match field {
-                                    "labels" | "annotations" => format!("/metadata/{field}"),
-                                    field => format!("/{field}"),
-                                };
-                                let none = if at.starts_with("/metadata") { json!({}) } else { Json::Null };
-                                let from = json.pointer(&at).cloned().unwrap_or(none);
-                                let to = match what {
-                                    "weakens" => weakened(kind, json),
-                                    "relabels" => unlabelled(json),
-                                    _ => frozen(json),
-                                };
-                                (Some((field, from)), (to != *json).then_some(Body::Manifest(to)))
-                            }
-                        };
+                    for (what, field) in self.parts() {
+                        let says = format!("{what} {}", called(&name));
+                        let tried = old.json().and_then(|json| {
+                            let to = match what {
+                                "weakens" => weakened(kind, json),
+                                "relabels" => unlabelled(json),
+                                "freezes" => frozen(json),
+                                _ => owned(json),
+                            };
+                            (to != *json).then_some(Body::Manifest(to))
+                        });
                         let tries =
                             tried.map(|to| (says.clone(), vec![self.request("UPDATE", &name, to, old.clone())]));
                         ways.push(Way {
-                            requests: vec![self.request("UPDATE", &name, written(changes), old.clone())],
+                            requests: vec![self.request("UPDATE", &name, written(field), old.clone())],
                             tries: tries.into_iter().collect(),
                             says,
                         });
                     }
                 }
             }
-            "delete" | "deletecollection" => {
+            // No subresource is deleted by itself. Many at once are asked about one by one, without their names.
+            "delete" | "deletecollection" if self.sub().is_empty() => {
                 for (name, old) in self.targets(names) {
-                    // All at once are asked for without a name, and then each.
-                    let requests = match verb {
-                        "delete" => vec![self.request("DELETE", &name, Body::Absent, old)],
-                        _ => vec![
-                            self.request("DELETE", "", Body::Absent, Body::Absent),
-                            self.request("DELETE", "", Body::Absent, old),
-                        ],
-                    };
-                    let says = format!("deletes the {} `{name}`{sub}", kind.kind);
-                    ways.push(Way { says, requests, tries: Vec::new() });
+                    let asked = if verb == "delete" { name.as_str() } else { "" };
+                    let requests = vec![self.request("DELETE", asked, Body::Absent, old)];
+                    ways.push(Way { says: format!("deletes {}", called(&name)), requests, tries: Vec::new() });
                 }
             }
             _ => {}
         }
         ways
     }
+
+    /// The parts of an object that an update changes, each with what is done by it: its labels, its annotations and its owners
+    /// (of one whose owner is not there the garbage collector disposes) by each subresource too.
+    fn parts(&self) -> Vec<(&'static str, &'static [&'static str])> {
+        let own: &'static [&'static [&'static str]] = match self.sub() {
+            "" => self.kind.says(),
+            "finalize" => &[&["spec"]],
+            _ => &[&["status"]],
+        };
+        const LABELS: &[&str] = &["metadata", "labels"];
+        let mut parts: Vec<(&str, &[&str])> = own.iter().map(|field| ("weakens", *field)).collect();
+        // Of a Namespace the labels are what it lets through, whichever way they are written.
+        let weakens = self.kind.kind == "Namespace" && !self.sub().is_empty();
+        if weakens {
+            parts.push(("weakens", LABELS));
+        } else if !own.contains(&LABELS) {
+            parts.push(("relabels", LABELS));
+        }
+        parts.push(("freezes", &["metadata", "annotations"]));
+        parts.push(("gives an owner that is not there to", &["metadata", "ownerReferences"]));
+        parts
+    }
 }
 
 /// What the policies say to ways: one is stopped where one of its requests is denied, whatever is written in it.
+///
+/// That a request is denied whatever is written is said by what is certain alone. What is tried is evaluated as a whole.
 pub fn ask(cluster: &Cluster, ways: Vec<Way>) -> Stand {
     if ways.is_empty() {
         return Stand::Open("goes a way that no policy was asked about".into());
     }
-    let denied = |answers: &[Answer]| {
-        answers.iter().find_map(|a| if let Answer::Denied(by, _) = a { Some(by.clone()) } else { None })
-    };
     let (mut by, mut open) = (BTreeSet::new(), None);
     for way in ways {
-        let answers: Vec<Answer> = way.requests.iter().map(|r| cluster.admits(r)).collect();
-        if let Some(policy) = denied(&answers) {
+        if let Some(policy) = way.requests.iter().find_map(|r| cluster.surely_denied(r)) {
             by.insert(policy);
             continue;
         }
-        let Some(Answer::Unknown(policy, place, why)) = answers.into_iter().find(|a| *a != Answer::Allowed) else {
-            return Stand::Open(way.says);
+        let says = way.requests.iter().map(|r| cluster.admits(r)).find(|a| *a != Answer::Allowed);
+        let (policy, place, why) = match says {
+            None | Some(Answer::Allowed) => return Stand::Open(way.says),
+            Some(Answer::Denied(policy, place)) => (policy, place, NOT_SURE.to_owned()),
+            Some(Answer::Unknown(policy, place, why)) => (policy, place, why),
         };
         for (says, requests) in way.tries {
             if requests.iter().all(|r| cluster.admits(r) == Answer::Allowed) {
@@ -422,6 +444,15 @@ fn unlabelled(old: &Json) -> Json {
         labels.insert("app".into(), "x".into());
     }
     object["metadata"]["labels"] = Json::Object(labels);
+    object
+}
+
+/// With an owner that is not there.
+fn owned(old: &Json) -> Json {
+    let mut object = old.clone();
+    object["metadata"]["ownerReferences"] = json!([
+        {"apiVersion": "v1", "kind": "Namespace", "name": "gone", "uid": "00000000-0000-0000-0000-000000000000"}
+    ]);
     object
 }
 
