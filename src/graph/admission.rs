@@ -14,6 +14,17 @@ use crate::value::Text;
 use serde_json::{Value as Json, json};
 use std::collections::{BTreeSet, HashMap};
 
+/// Whom the user of a request stands for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Asker {
+    /// Itself.
+    One,
+    /// A member of the group that it asks by.
+    Member,
+    /// Anyone of a group of Kubernetes' own: service accounts too.
+    Anyone,
+}
+
 /// A request, as admission sees it.
 #[derive(Clone, Debug)]
 pub struct Request {
@@ -35,8 +46,8 @@ pub struct Request {
     pub user: String,
     /// The groups of who asks.
     pub groups: Vec<String>,
-    /// Whether `user` is only one of those who may ask.
-    pub whoever: bool,
+    /// Whom `user` stands for.
+    pub asker: Asker,
     /// The object as it would be, with the server's defaults.
     pub object: Body,
     /// The object as it is.

@@ -60,7 +60,8 @@ impl Expression {
     pub fn parse(text: &str) -> Self {
         let operators = text.bytes().filter(|b| b".+-*/%&|?[(<>=!{,".contains(b)).count();
         let tree = match text.len() {
-            0..=LONGEST if operators <= MOST_OPERATORS => {
+            // The parser counts how deep it is, and miscounts beyond some ninety of these.
+            0..=LONGEST if operators <= MOST_OPERATORS && text.matches('?').count() <= 50 => {
                 Parser::new().enable_optional_syntax(true).parse(text).map_err(|e| {
                     let text = e.to_string();
                     text.lines().next().unwrap_or_default().to_owned()

@@ -9,7 +9,7 @@
 //! and `.../matching`, `pkg/admission/plugin/webhook/predicates`.
 
 use super::Cluster;
-use super::admission::Request;
+use super::admission::{Asker, Request};
 use super::cel::Expression;
 use super::guard::{GuardSpec, Matching, ResourceRule};
 use super::labels::{NAME_LABEL, Op, Requirement, Selector};
@@ -26,8 +26,8 @@ pub enum Shape {
     Any,
     /// True.
     True,
-    /// One of these texts.
-    OneOf(&'static [&'static str]),
+    /// A text, and none of these.
+    NoneOf(&'static [&'static str]),
     /// These fields are there.
     Fields(Vec<(&'static str, Shape)>),
     /// A list with such an item among its items.
@@ -111,10 +111,11 @@ enum Known<'a> {
     Empty,
     Path(Root, Vec<String>),
     Shape(&'a Shape),
+    /// A field that may be absent.
+    Optional(Box<Known<'a>>),
+    /// The name of a member of a group: none that a policy names, and none of Kubernetes' own.
+    Member,
 }
-
-/// The name of somebody in a group: none that a policy names, and none of Kubernetes' own.
-const NOBODY: &Shape = &Shape::OneOf(&[]);
 
 /// Steps that an evaluation may take, and how deep it may go.
 const STEPS: usize = 20_000;
@@ -211,7 +212,11 @@ impl<'a> Evaluation<'a> {
         }
         let operand = self.value(&select.operand);
         let found = self.step(operand, &select.field);
-        if select.test { Known::Truth(self.is_there(&found)) } else { self.settled(found) }
+        match &found {
+            Known::Optional(_) if select.test => Known::Nothing,
+            found if select.test => Known::Truth(self.is_there(found)),
+            _ => self.settled(found),
+        }
     }
 
     /// The field of a value.
@@ -222,6 +227,7 @@ impl<'a> Evaluation<'a> {
                 Known::Path(root, path)
             }
             Known::Shape(shape) => shape.field(field).map_or(Known::Nothing, Known::Shape),
+            Known::Optional(of) => Known::Optional(Box::new(self.step(*of, field))),
             _ => Known::Nothing,
         }
     }
@@ -277,13 +283,16 @@ impl<'a> Evaluation<'a> {
         let of_namespace = request.group.is_empty() && request.resource == "namespaces";
         match (root, path) {
             (Root::Request, ["operation"]) => text(request.operation),
-            (Root::Request, ["userInfo", "username"]) if request.whoever => Known::Nothing,
-            (Root::Request, ["userInfo", "username"]) if request.user.starts_with("somebody in ") => {
-                Known::Shape(NOBODY)
-            }
-            (Root::Request, ["userInfo", "username"]) => text(&request.user),
+            (Root::Request, ["userInfo", "username"]) => match request.asker {
+                Asker::One => text(&request.user),
+                Asker::Member => Known::Member,
+                Asker::Anyone => Known::Nothing,
+            },
             (Root::Request, ["userInfo", "groups"]) => {
-                Known::List(request.groups.iter().map(|g| Known::Text(g.clone())).collect())
+                let groups = request.groups.iter().map(|g| Known::Text(g.clone()));
+                // Of anyone, only what all have in common is known.
+                let more = (request.asker == Asker::Anyone).then_some(Known::Nothing);
+                Known::List(groups.chain(more).collect())
             }
             (Root::Request, ["namespace"]) => text(&request.namespace),
             (Root::Request, ["subResource"]) => text(&request.subresource),
@@ -333,16 +342,18 @@ impl<'a> Evaluation<'a> {
             ("_?._" | "_[?_]", None, [a, b]) => {
                 let (value, at) = (self.value(a), self.value(b));
                 let Known::Text(field) = at else { return Known::Nothing };
-                // What it holds, if it is there: only what follows says whether it is.
-                self.step(value, &field)
+                match self.step(value, &field) {
+                    optional @ Known::Optional(_) => optional,
+                    found => Known::Optional(Box::new(found)),
+                }
             }
-            ("hasValue", Some(of), []) => {
-                let value = self.value(of);
-                truth(self.is_there(&value))
-            }
+            ("hasValue", Some(of), []) => match self.value(of) {
+                Known::Optional(of) => truth(self.is_there(&of)),
+                _ => Known::Nothing,
+            },
             ("orValue", Some(of), [other]) => {
-                let value = self.value(of);
-                let found = self.settled(value);
+                let Known::Optional(of) = self.value(of) else { return Known::Nothing };
+                let found = self.settled(*of);
                 match (&found, self.value(other)) {
                     (Known::Text(_) | Known::Shape(_), _) => found,
                     // Nothing and what is empty are the same to whoever compares.
@@ -365,9 +376,7 @@ impl<'a> Evaluation<'a> {
                     "endsWith" => text.ends_with(&part),
                     _ => text.contains(&part),
                 })),
-                (Known::Shape(Shape::OneOf([])), Known::Text(part))
-                    if call.func_name == "startsWith" && part.starts_with("system:") =>
-                {
+                (Known::Member, Known::Text(part)) if call.func_name == "startsWith" && part.starts_with("system:") => {
                     truth(False)
                 }
                 _ => Known::Nothing,
@@ -377,7 +386,11 @@ impl<'a> Evaluation<'a> {
     }
 
     fn equal(&mut self, a: &'a IdedExpr, b: &'a IdedExpr) -> Truth {
-        match (self.value(a), self.value(b)) {
+        let (a, b) = match (self.value(a), self.value(b)) {
+            (Known::Optional(a), Known::Optional(b)) => (*a, *b),
+            values => values,
+        };
+        match (a, b) {
             (Known::Null, Known::Null) => True,
             (Known::Path(Root::New | Root::Old, path), Known::Null)
             | (Known::Null, Known::Path(Root::New | Root::Old, path))
@@ -388,12 +401,15 @@ impl<'a> Evaluation<'a> {
             (Known::Text(a), Known::Text(b)) => Truth::of(a == b),
             (Known::Number(a), Known::Number(b)) => Truth::of(a == b),
             (Known::Some, Known::Number(0)) | (Known::Number(0), Known::Some) => False,
-            (Known::Shape(Shape::OneOf(all)), Known::Text(one))
-            | (Known::Text(one), Known::Shape(Shape::OneOf(all))) => match all {
-                [only] => Truth::of(*only == one),
-                all if !all.contains(&one.as_str()) => False,
-                _ => Unknown,
-            },
+            (Known::Shape(Shape::NoneOf(not)), Known::Text(one))
+            | (Known::Text(one), Known::Shape(Shape::NoneOf(not))) => {
+                if not.contains(&one.as_str()) {
+                    False
+                } else {
+                    Unknown
+                }
+            }
+            (Known::Member, Known::Text(_)) | (Known::Text(_), Known::Member) => False,
             (Known::Shape(Shape::True), Known::Truth(b)) | (Known::Truth(b), Known::Shape(Shape::True)) => b,
             (Known::Truth(a), Known::Truth(b)) => match (a, b) {
                 (True, other) | (other, True) => other,
@@ -415,7 +431,7 @@ impl<'a> Evaluation<'a> {
     fn is_in(&mut self, a: &'a IdedExpr, b: &'a IdedExpr) -> Truth {
         let (item, list) = (self.value(a), self.value(b));
         match (&item, list) {
-            (Known::Text(_) | Known::Shape(Shape::OneOf(_)), Known::Empty) => False,
+            (Known::Text(_) | Known::Member | Known::Shape(Shape::NoneOf(_)), Known::Empty) => False,
             (Known::Text(text), Known::List(all)) => {
                 let whole = all.iter().all(|k| matches!(k, Known::Text(_)));
                 let there = all.iter().any(|k| matches!(k, Known::Text(one) if one == text));
@@ -427,14 +443,16 @@ impl<'a> Evaluation<'a> {
                     Unknown
                 }
             }
-            (Known::Shape(Shape::OneOf(some)), Known::List(all)) => {
-                let texts: Option<Vec<&str>> =
-                    all.iter().map(|k| if let Known::Text(one) = k { Some(one.as_str()) } else { None }).collect();
-                match texts {
-                    Some(texts) if !some.is_empty() && some.iter().all(|s| texts.contains(s)) => True,
-                    Some(texts) if !some.iter().any(|s| texts.contains(s)) => False,
-                    _ => Unknown,
+            (Known::Member, Known::List(all)) => {
+                if all.iter().all(|k| matches!(k, Known::Text(_))) {
+                    False
+                } else {
+                    Unknown
                 }
+            }
+            (Known::Shape(Shape::NoneOf(not)), Known::List(all)) => {
+                let listed = |k: &Known<'_>| matches!(k, Known::Text(one) if not.contains(&one.as_str()));
+                if all.iter().all(listed) { False } else { Unknown }
             }
             (Known::Text(key), Known::Path(root, path)) => {
                 let found = self.step(Known::Path(root, path), key);
@@ -502,12 +520,14 @@ impl ResourceRule {
     }
 
     /// Whether it surely matches.
-    fn surely(&self, request: &Request, exact: bool) -> bool {
+    fn surely(&self, request: &Request) -> bool {
         // Groups of which the server has one version alone.
-        const ONE_VERSION: [&str; 4] = ["", "networking.k8s.io", "rbac.authorization.k8s.io", "discovery.k8s.io"];
+        const ONE_VERSION: [&str; 6] =
+            ["", "apps", "batch", "networking.k8s.io", "rbac.authorization.k8s.io", "discovery.k8s.io"];
         let all = self.versions.iter().any(|v| v == "*");
         let this = self.versions.iter().any(|v| *v == request.version);
-        let version = all || (this && (!exact || ONE_VERSION.contains(&request.group.as_str())));
+        // Of others it is not known which versions are served.
+        let version = all || (this && ONE_VERSION.contains(&request.group.as_str()));
         let of_cluster = request.namespace.is_empty() || (request.group.is_empty() && request.resource == "namespaces");
         let scope = match self.scope.as_deref() {
             None | Some("*") => true,
@@ -536,7 +556,7 @@ impl Matching {
                 key => label(home(cluster, &request.namespace).as_ref(), key),
             });
         !self.excluded.iter().any(|rule| rule.covers(request))
-            && (self.rules.is_empty() || self.rules.iter().any(|rule| rule.surely(request, self.exact)))
+            && (self.rules.is_empty() || self.rules.iter().any(|rule| rule.surely(request)))
             && objects
             && namespaces
     }
@@ -544,6 +564,9 @@ impl Matching {
 
 /// The Namespace of a name, where it is among the inputs.
 fn home(cluster: &Cluster, name: &str) -> Option<Json> {
+    if cluster.facts.rewritten {
+        return None;
+    }
     let id = ObjectId { group: "".into(), kind: "Namespace".into(), namespace: "".into(), name: name.into() };
     cluster.kept(&id)?.json().cloned()
 }
@@ -551,11 +574,21 @@ fn home(cluster: &Cluster, name: &str) -> Option<Json> {
 impl Cluster {
     /// The admission policy that denies a request whatever is written in it, where one does.
     pub fn surely_denied(&self, request: &Request) -> Option<Text> {
-        let old = request.old.json();
+        // Served by a program of its own, which may not ask policies.
+        if request.group == "projectcalico.org" {
+            return None;
+        }
+        // Where Flux rewrites what it applies, labels are not what stands in the manifests.
+        let old = request.old.json().filter(|_| !self.facts.rewritten);
         for (binding, guard) in self.bound_guards(&request.namespace) {
             // Of two definitions it is not known which one is there; parameters are not read.
             let Some(guard) = guard else { continue };
-            if guard.says.param_kind.is_some() || binding.params.is_some() || guard.says.unreadable().is_some() {
+            // Whoever writes enough makes an expression cost more than it may, which is an error.
+            if !guard.says.closed
+                || guard.says.param_kind.is_some()
+                || binding.params.is_some()
+                || guard.says.unreadable().is_some()
+            {
                 continue;
             }
             let both = [Some(&guard.says.matches), binding.matches.as_ref()];
@@ -579,7 +612,7 @@ impl Cluster {
             }
             evaluation.home = home.as_ref();
             evaluation.variables = true;
-            let denies = |truth: Truth| truth == False || (truth == NeverTrue && guard.says.closed);
+            let denies = |truth: Truth| matches!(truth, False | NeverTrue);
             if guard.says.validations.iter().any(|(expression, _)| denies(evaluation.expression(expression))) {
                 return Some(guard.id.name.clone());
             }

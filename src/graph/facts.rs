@@ -140,6 +140,8 @@ pub struct Facts {
     pub kept: Vec<Kept>,
     /// Whether objects are kept: where there are admission policies.
     pub keeps: bool,
+    /// Whether Flux rewrites what it applies: labels and patches of a Kustomization's own.
+    pub rewritten: bool,
     /// Objects of GitOps engines that are not evaluated.
     pub unread_syncs: Vec<Thing>,
     /// ResourceQuotas that hold every pod of their namespace.
@@ -218,6 +220,13 @@ impl Facts {
         Self { keeps, ..Self::default() }
     }
 
+    /// A digest of every object, in any order.
+    pub fn digest(&self) -> Vec<u8> {
+        let mut all: Vec<String> = self.objects.iter().map(|t| format!("{} {:x}\n", t.id, t.digest)).collect();
+        all.sort();
+        all.concat().into_bytes()
+    }
+
     /// Adds an object.
     pub fn add<T: Tree>(&mut self, mut id: ObjectId, node: &T, origin: Origin) {
         // As the API server does: what belongs to the cluster has no namespace, whatever its manifest says.
@@ -287,6 +296,10 @@ impl Facts {
             ("kustomize.toolkit.fluxcd.io", "Kustomization")
             | ("helm.toolkit.fluxcd.io", "HelmRelease")
             | ("fluxcd.controlplane.io", "ResourceSet") => {
+                const REWRITES: [&str; 6] =
+                    ["commonMetadata", "components", "namePrefix", "nameSuffix", "patches", "postBuild"];
+                let spec = node.member("spec");
+                self.rewritten |= REWRITES.iter().any(|key| spec.is_some_and(|s| s.member(key).is_some()));
                 self.referrers.extend(Referrer::of(id.clone(), node, origin));
                 self.syncs.push(Sync::of(id, node, origin));
             }
@@ -366,6 +379,7 @@ impl Facts {
         every_list!(append);
         // Not among those that may be taken out: what a live object says of itself counts, whatever it is to become.
         self.frozen.append(&mut other.frozen);
+        self.rewritten |= other.rewritten;
         for (kind, count) in other.unread {
             *self.unread.entry(kind).or_default() += count;
         }

@@ -65,8 +65,6 @@ pub(super) struct Matching {
     pub(super) objects: Selector,
     pub(super) rules: Vec<ResourceRule>,
     pub(super) excluded: Vec<ResourceRule>,
-    /// Whether other versions of what it lists are not its own.
-    pub(super) exact: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -106,6 +104,13 @@ impl Guard {
         let mark = |key: &str| node.member("metadata").and_then(|m| m.member("annotations")?.member(key)).is_some();
         if mark("helm.sh/hook") || mark("argocd.argoproj.io/hook") {
             return Err("it is a hook, which is there for a while".into());
+        }
+        if mark("kustomize.toolkit.fluxcd.io/ssa")
+            || node.member("metadata").is_some_and(|m| m.member("deletionTimestamp").is_some())
+        {
+            return Err(
+                "it may not be there as it stands: Flux does not apply it as others, or it is being deleted".into()
+            );
         }
         let param_kind = match spec.member("paramKind") {
             None => None,
@@ -189,17 +194,15 @@ impl Matching {
         let rules = |key: &str| -> Result<Vec<ResourceRule>, String> {
             list(node, key)?.iter().map(ResourceRule::of).collect()
         };
-        let exact = match text(Some(node), "matchPolicy").as_deref() {
-            None | Some("Equivalent") => false,
-            Some("Exact") => true,
+        match text(Some(node), "matchPolicy").as_deref() {
+            None | Some("Exact" | "Equivalent") => {}
             Some(_) => return Err("matchPolicy is neither Exact nor Equivalent".into()),
-        };
+        }
         Ok(Self {
             namespaces: selector(Some(node), "namespaceSelector")?,
             objects: selector(Some(node), "objectSelector")?,
             rules: rules("resourceRules")?,
             excluded: rules("excludeResourceRules")?,
-            exact,
         })
     }
 }

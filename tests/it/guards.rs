@@ -6,7 +6,7 @@ use crate::support::{Dice, say};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
-use tenantry::graph::admission::{Answer, Body, Request};
+use tenantry::graph::admission::{Answer, Asker, Body, Request};
 use tenantry::graph::{Cluster, Parts, read_snapshot};
 use tenantry::isolation::admission::{pods, tamper};
 use tenantry::source::Sources;
@@ -448,7 +448,7 @@ fn admission_policies_say_what_the_server_says() {
                 name: name.into(),
                 user: USER.into(),
                 groups: GROUPS.map(str::to_owned).to_vec(),
-                whoever: false,
+                asker: Asker::One,
                 object: if new.is_null() { Body::Absent } else { Body::Known(new) },
                 old: if *operation == "CREATE" { Body::Absent } else { there.expect("it is there") },
             };

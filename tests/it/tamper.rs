@@ -392,6 +392,36 @@ fn no_policy_is_taken_to_stop_what_it_may_let_through() {
             says("object.spec == oldObject.spec && object.metadata == oldObject.metadata"),
             none(),
         ),
+        (
+            "an error of cost that passes",
+            create(),
+            json!({"failurePolicy": "Ignore", "validations": [{"expression": "request.operation != 'CREATE'"}]}),
+            none(),
+        ),
+        (
+            "a version that may not be served",
+            json!({"apiGroups": ["security.istio.io"], "resources": ["authorizationpolicies"], "verbs": ["create"]}),
+            rule("apiVersions", json!(["v1"])),
+            none(),
+        ),
+        (
+            "an optional beside a text",
+            network(json!(["delete"])),
+            says("(request.operation == 'DELETE' ? oldObject.metadata.?labels.floor : 'x') == 'yes'"),
+            none(),
+        ),
+        (
+            "the ports of a slice",
+            json!({"apiGroups": ["discovery.k8s.io"], "resources": ["endpointslices"], "verbs": ["update"]}),
+            says("object.endpoints == oldObject.endpoints && object.metadata == oldObject.metadata"),
+            none(),
+        ),
+        (
+            "what Calico's own server is asked",
+            json!({"apiGroups": ["projectcalico.org"], "resources": ["networkpolicies"], "verbs": ["create"]}),
+            deny(),
+            none(),
+        ),
         // What makes the program stop.
         ("a long list", create(), says("lists.range(2000000000).size() > 1"), none()),
         ("a long number", create(), says("'%.1000000f'.format([1.0]) == ''"), none()),
@@ -507,6 +537,7 @@ fn a_policy_may_stand_in_for_pod_security() {
     ] {
         assert!(!found(&[other], false).is_empty(), "{other}");
     }
+    // A name in other letters, or with CAP_ before it, is one too.
     let some = "object.spec.containers.all(c, !c.?securityContext.?privileged.orValue(false) \
                 && !c.?securityContext.?capabilities.?add.orValue([]).exists(a, a in ['ALL', 'SYS_ADMIN', 'SYS_PTRACE', 'SYS_MODULE']))";
     let mut less = kept.to_vec();

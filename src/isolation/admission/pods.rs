@@ -1,6 +1,6 @@
 //! Pods that are their node, asked of the admission policies.
 
-use super::tamper::{Stand, Way, ask, is_whoever, who};
+use super::tamper::{Stand, Way, ask, asker, who};
 use crate::graph::Cluster;
 use crate::graph::admission::{Body, Request, Written};
 use crate::graph::deny::Shape;
@@ -24,6 +24,10 @@ static MAKERS: [(&str, &str, &str, &str); 8] = [
 pub static OTHER_MAKERS: Power = Power {
     says: "makes pods",
     asks: &[
+        ("jobset.x-k8s.io", &["jobsets"], &["create", "update", "patch"]),
+        ("leaderworkerset.x-k8s.io", &["leaderworkersets"], &["create", "update", "patch"]),
+        ("apps.kruise.io", &["*", "clonesets", "statefulsets", "daemonsets"], &["create", "update", "patch"]),
+        ("batch.volcano.sh", &["jobs"], &["create", "update", "patch"]),
         ("argoproj.io", &["rollouts", "workflows", "cronworkflows"], &["create", "update", "patch"]),
         ("tekton.dev", &["taskruns", "pipelineruns"], &["create", "update", "patch"]),
         ("kubevirt.io", &["virtualmachines", "virtualmachineinstances"], &["create", "update", "patch"]),
@@ -41,37 +45,22 @@ struct Node {
     tries: Vec<Json>,
 }
 
-/// Capabilities that Pod Security's `baseline` does not let a container add.
-static CAPABILITIES: [&str; 29] = [
-    "ALL",
-    "AUDIT_CONTROL",
-    "AUDIT_READ",
-    "BLOCK_SUSPEND",
-    "BPF",
-    "CHECKPOINT_RESTORE",
-    "DAC_READ_SEARCH",
-    "IPC_LOCK",
-    "IPC_OWNER",
-    "LEASE",
-    "LINUX_IMMUTABLE",
-    "MAC_ADMIN",
-    "MAC_OVERRIDE",
-    "NET_ADMIN",
-    "NET_BROADCAST",
-    "NET_RAW",
-    "PERFMON",
-    "SYSLOG",
-    "SYS_ADMIN",
-    "SYS_BOOT",
-    "SYS_MODULE",
-    "SYS_NICE",
-    "SYS_PACCT",
-    "SYS_PTRACE",
-    "SYS_RAWIO",
-    "SYS_RESOURCE",
-    "SYS_TIME",
-    "SYS_TTY_CONFIG",
-    "WAKE_ALARM",
+/// Capabilities that Pod Security's `baseline` lets a container add. Any other name may be one of the node's, in whatever
+/// letters, with or without `CAP_`.
+static BASELINE: [&str; 13] = [
+    "AUDIT_WRITE",
+    "CHOWN",
+    "DAC_OVERRIDE",
+    "FOWNER",
+    "FSETID",
+    "KILL",
+    "MKNOD",
+    "NET_BIND_SERVICE",
+    "SETFCAP",
+    "SETGID",
+    "SETPCAP",
+    "SETUID",
+    "SYS_CHROOT",
 ];
 
 fn fields(name: &'static str, shape: Shape) -> Shape {
@@ -84,7 +73,7 @@ fn some_container(list: &'static str, context: Shape) -> Shape {
 }
 
 fn capability() -> Shape {
-    fields("capabilities", fields("add", Shape::Holding(Box::new(Shape::OneOf(&CAPABILITIES)))))
+    fields("capabilities", fields("add", Shape::Holding(Box::new(Shape::NoneOf(&BASELINE)))))
 }
 
 /// Ways of a pod to its node, by which Pod Security's `baseline` refuses it.
@@ -260,7 +249,7 @@ pub fn stand(cluster: &Cluster, namespace: &str, subject: &Subject, rules: &[Rul
             name: String::new(),
             user,
             groups,
-            whoever: is_whoever(subject),
+            asker: asker(subject),
             object,
             old: if operation == "CREATE" { Body::Absent } else { unseen() },
         }
@@ -279,18 +268,40 @@ pub fn stand(cluster: &Cluster, namespace: &str, subject: &Subject, rules: &[Rul
                 continue;
             }
             for node in nodes() {
-                let mut requests = vec![request(operation, group, resource, subject, written(kind, &node.shape))];
-                if !by.is_empty() {
-                    let account = Subject::ServiceAccount("kube-system".into(), by.into());
-                    requests.push(request("CREATE", "", "pods", &account, written("Pod", &node.shape)));
-                }
+                let own = request(operation, group, resource, subject, written(kind, &node.shape));
                 let says = format!("runs a {kind} with {}", node.says);
-                let tried = |pod: &Json| -> Vec<Request> {
-                    requests.iter().map(|r| Request { object: as_tried(r, namespace, pod), ..r.clone() }).collect()
-                };
-                let tries = node.tries.iter().map(|pod| (says.clone(), tried(pod))).collect();
-                ways.push(Way { says, requests, tries });
+                if by.is_empty() {
+                    let tried = |pod: &Json| vec![Request { object: as_tried(&own, namespace, pod), ..own.clone() }];
+                    let tries = node.tries.iter().map(|pod| (says.clone(), tried(pod))).collect();
+                    ways.push(Way { says, requests: vec![own], tries });
+                    continue;
+                }
+                // Of these the controller makes pods by revisions too, which others may have written.
+                let by_revision = ["StatefulSet", "DaemonSet"].contains(&kind);
+                let account = Subject::ServiceAccount("kube-system".into(), by.into());
+                for maker in [account, Subject::User("system:kube-controller-manager".into())] {
+                    let pod = request("CREATE", "", "pods", &maker, written("Pod", &node.shape));
+                    let all = [own.clone(), pod];
+                    let tried = |pod: &Json| -> Vec<Request> {
+                        all.iter().map(|r| Request { object: as_tried(r, namespace, pod), ..r.clone() }).collect()
+                    };
+                    // That all controllers are one user is so on some clusters alone.
+                    let tries = match maker {
+                        Subject::User(_) => Vec::new(),
+                        _ => node.tries.iter().map(|pod| (says.clone(), tried(pod))).collect(),
+                    };
+                    let requests = all[usize::from(by_revision)..].to_vec();
+                    ways.push(Way { says: says.clone(), requests, tries });
+                }
             }
+        }
+    }
+    if WRITE.iter().any(|v| touches(v, "apps", "controllerrevisions")) {
+        for node in nodes() {
+            let account = Subject::ServiceAccount("kube-system".into(), "statefulset-controller".into());
+            let requests = vec![request("CREATE", "", "pods", &account, written("Pod", &node.shape))];
+            let says = format!("writes a ControllerRevision by which a StatefulSet runs a pod with {}", node.says);
+            ways.push(Way { says, requests, tries: Vec::new() });
         }
     }
     if ["update", "patch"].iter().any(|v| touches(v, "", "pods/ephemeralcontainers")) {

@@ -4,7 +4,7 @@
 //! that, some objects are tried, and one that passes is the way; where none of them does it is not known.
 
 use crate::graph::Cluster;
-use crate::graph::admission::{Answer, Body, Request, Written};
+use crate::graph::admission::{Answer, Asker, Body, Request, Written};
 use crate::graph::rbac::{Rule, Subject};
 use crate::isolation::power::Power;
 use crate::source::Place;
@@ -40,7 +40,7 @@ impl Kind {
             "RoleBinding" => &[&["subjects"]],
             "Role" => &[&["rules"]],
             "Endpoints" => &[&["subsets"]],
-            "EndpointSlice" => &[&["endpoints"]],
+            "EndpointSlice" => &[&["endpoints"], &["ports"]],
             "Namespace" => &[&["metadata", "labels"]],
             "CiliumNetworkPolicy" => &[&["spec"], &["specs"]],
             "Application" => &[&["spec"], &["operation"]],
@@ -168,15 +168,20 @@ pub fn who(subject: &Subject) -> (String, Vec<String>) {
             let namespace = name.trim_start_matches("system:serviceaccounts:");
             who(&Subject::ServiceAccount(namespace.into(), "default".into()))
         }
+        Subject::Group(name) if name == "system:unauthenticated" => ("system:anonymous".into(), vec![name.to_string()]),
         Subject::Group(name) => {
             (format!("somebody in {name}"), vec![name.to_string(), "system:authenticated".to_owned()])
         }
     }
 }
 
-/// Whether the user that stands for a subject is only one of several, service accounts among them.
-pub fn is_whoever(subject: &Subject) -> bool {
-    matches!(subject, Subject::Group(name) if name.starts_with("system:"))
+/// Whom the user that stands for a subject stands for.
+pub fn asker(subject: &Subject) -> Asker {
+    match subject {
+        Subject::Group(name) if name.starts_with("system:") => Asker::Anyone,
+        Subject::Group(_) => Asker::Member,
+        _ => Asker::One,
+    }
 }
 
 /// What the admission policies say to every way in which rules let a subject do something in a namespace.
@@ -250,7 +255,7 @@ impl Asking<'_> {
             name: name.to_owned(),
             user,
             groups,
-            whoever: is_whoever(self.subject),
+            asker: asker(self.subject),
             object,
             old,
         }
