@@ -3,6 +3,7 @@
 //! A rule is declared beside the code that finds its fault; a test finds one that is missing here.
 
 use crate::diagnostic::Rule;
+use crate::live::rules as live;
 use crate::{bundle, document, graph, isolation, source, spec, tenancy, tree};
 
 /// Every rule, sorted by id.
@@ -65,6 +66,20 @@ pub static RULES: &[&Rule] = &[
     &isolation::gitops::UNREAD_KIND,
     &tree::QUARANTINED,
     &tree::UNRETIRED_REMOVAL,
+    &live::ACCESS_DIFFERS,
+    &live::DRIFTED,
+    &live::FOREIGN,
+    &live::FROZEN,
+    &live::KNOWN_HOLE,
+    &live::MISSING,
+    &live::NOT_ADOPTED,
+    &live::NOT_CONVERGED,
+    &live::NOT_ENFORCED,
+    &live::NOT_LISTED,
+    &live::ORPHANED,
+    &live::POLICY_NOT_DENYING,
+    &live::POLICY_VIOLATED,
+    &live::STUCK_DELETION,
     &tenancy::CLUSTER_RANGE,
     &isolation::network::CROSS_TENANT,
     &isolation::network::DANGLING_SELECTOR,

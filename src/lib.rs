@@ -37,6 +37,7 @@ pub mod bundle;
 pub mod graph;
 pub mod isolation;
 pub mod tree;
+pub mod live;
 pub mod import;
 pub mod compile;
 pub mod catalog;

@@ -4,6 +4,7 @@
 //! allocated, and a mapping is a list, since few have more than ten entries.
 
 use indexmap::IndexMap;
+use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde::ser::{Serialize, Serializer};
 use serde_json::{Number, Value as Json};
 use std::sync::Arc;
@@ -131,6 +132,52 @@ impl Serialize for Value {
             Self::Seq(items) => items.as_slice().serialize(serializer),
             Self::Map(entries) => serializer.collect_map(entries.iter().map(|(key, value)| (key.as_str(), value))),
         }
+    }
+}
+
+impl<'de> Deserialize<'de> for Value {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Any;
+        impl<'de> Visitor<'de> for Any {
+            type Value = Value;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("a value of JSON")
+            }
+            fn visit_unit<E>(self) -> Result<Value, E> {
+                Ok(Value::Null)
+            }
+            fn visit_bool<E>(self, value: bool) -> Result<Value, E> {
+                Ok(Value::Bool(value))
+            }
+            fn visit_i64<E>(self, value: i64) -> Result<Value, E> {
+                Ok(Value::Number(value.into()))
+            }
+            fn visit_u64<E>(self, value: u64) -> Result<Value, E> {
+                Ok(Value::Number(value.into()))
+            }
+            fn visit_f64<E>(self, value: f64) -> Result<Value, E> {
+                Ok(Number::from_f64(value).map_or(Value::Null, Value::Number))
+            }
+            fn visit_str<E>(self, value: &str) -> Result<Value, E> {
+                Ok(Value::String(value.into()))
+            }
+            fn visit_seq<A: SeqAccess<'de>>(self, mut from: A) -> Result<Value, A::Error> {
+                let mut items: Vec<Value> = Vec::new();
+                while let Some(item) = from.next_element()? {
+                    items.push(item);
+                }
+                Ok(Value::from(items))
+            }
+            fn visit_map<A: MapAccess<'de>>(self, mut from: A) -> Result<Value, A::Error> {
+                let mut entries: Vec<Entry> = Vec::new();
+                while let Some(entry) = from.next_entry::<Text, Value>()? {
+                    entries.push(entry);
+                }
+                Ok(Value::from(entries))
+            }
+        }
+        deserializer.deserialize_any(Any)
     }
 }
 

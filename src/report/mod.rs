@@ -3,6 +3,7 @@
 pub mod diff;
 mod github;
 mod json;
+pub mod live;
 pub mod proof;
 mod rules;
 mod sarif;

@@ -52,8 +52,10 @@ pub enum Format {
     Github,
     /// For code scanning: SARIF 2.1.0.
     Sarif,
-    /// For a pull request (diff and prove).
+    /// For a pull request (diff, prove and verify).
     Markdown,
+    /// Test results, for CI (verify).
+    Junit,
 }
 
 /// When to use colours.
@@ -107,6 +109,9 @@ pub enum Command {
     Diff(Diff),
     /// Proves that no tenant can reach another, or shows the chain by which one can
     Prove(Prove),
+    /// Says whether a live cluster has become what is rendered, and what stands beside it
+    #[cfg(feature = "cluster")]
+    Verify(Verify),
     /// Says whether a subject may do something, with the chain
     Can(Can),
     /// Says whether pods can send to others, with the policies that let them
@@ -271,12 +276,72 @@ pub struct Prove {
     /// Counts the findings of each rule, and does not print them
     #[arg(long)]
     pub summary: bool,
+    /// Proves what runs in a live cluster, in place of what is rendered
+    #[cfg(feature = "cluster")]
+    #[arg(long, conflicts_with_all = ["snapshot", "also"])]
+    pub live: bool,
+    #[cfg(feature = "cluster")]
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub connect: Connect,
     /// Adds who reaches whom, by classes of tenants that are alike
     #[arg(long)]
     pub matrix: bool,
     /// Adds what is said to the threats that reference systems name
     #[arg(long)]
     pub threats: bool,
+}
+
+/// Which cluster is asked, and how.
+#[cfg(feature = "cluster")]
+#[derive(Debug, Args)]
+pub struct Connect {
+    /// The context of a cluster, which is named CLUSTER in the fleet; the current one where the fleet has one cluster.
+    /// Repeatable
+    #[arg(long, value_name = "[CLUSTER=]CONTEXT")]
+    pub context: Vec<String>,
+    /// The longest time that the server may say nothing, in seconds
+    #[arg(long, value_name = "SECONDS", default_value_t = 30)]
+    pub request_timeout: u64,
+}
+
+/// Flags of `verify`.
+#[cfg(feature = "cluster")]
+#[derive(Debug, Args)]
+pub struct Verify {
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub connect: Connect,
+    /// Waits until the cluster has become what is rendered
+    #[arg(long)]
+    pub wait: bool,
+    /// The longest time to wait, in seconds
+    #[arg(long, value_name = "SECONDS", default_value_t = 300, requires = "wait")]
+    pub timeout: u64,
+    /// Only this tenant, and only its namespaces; repeatable
+    #[arg(long, value_name = "NAME")]
+    pub tenant: Vec<String>,
+    /// The commit that Flux has to have applied, or `any`; HEAD where the tree is in Git
+    #[arg(long, value_name = "REV")]
+    pub revision: Option<String>,
+    /// Writes what the cluster holds to a file, for prove --snapshot
+    #[arg(long, value_name = "FILE")]
+    pub snapshot: Option<PathBuf>,
+    /// The time by which ages are counted, as RFC 3339; now when left out
+    #[arg(long, value_name = "TIME", env = "TENANTRY_CLOCK", hide = true)]
+    pub clock: Option<String>,
+    /// Prints the ClusterRole that this needs, and asks nothing
+    #[arg(long)]
+    pub print_rbac: bool,
+    /// Prints what the cluster has, as the fleet declares it
+    #[arg(long, conflicts_with = "print_rbac")]
+    pub print_capabilities: bool,
+    /// Reports only these rules, or areas
+    #[arg(long, value_name = "RULE", value_delimiter = ',')]
+    pub only: Vec<String>,
+    /// Does not report these rules, or areas
+    #[arg(long, value_name = "RULE", value_delimiter = ',')]
+    pub skip: Vec<String>,
 }
 
 /// Flags of `can`.

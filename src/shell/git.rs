@@ -31,6 +31,13 @@ fn open(root: &Path) -> Result<Repository, Fault> {
     })
 }
 
+/// The commit that a revision names, in the repository around a folder.
+pub fn commit(folder: &Path, rev: &str) -> Result<String, Fault> {
+    let repository = Repository::discover(folder).map_err(fault("no repository"))?;
+    let object = repository.revparse_single(rev).map_err(fault(rev))?;
+    Ok(object.peel_to_commit().map_err(fault(rev))?.id().to_string())
+}
+
 impl Revision {
     /// The files at a revision: a branch, a tag, a commit, `HEAD~1`.
     pub fn open(root: &Path, rev: &str) -> Result<Self, Fault> {

@@ -1,11 +1,15 @@
 //! What touches the world: arguments, files, Git, the clock, the terminal. One file a command.
 
 mod args;
+#[cfg(feature = "cluster")]
+mod cluster;
 mod clusters;
 mod commands;
 mod files;
 #[cfg(feature = "git")]
 mod git;
+#[cfg(feature = "cluster")]
+mod live;
 mod output;
 mod session;
 mod write;
@@ -48,6 +52,14 @@ pub enum Fault {
     #[cfg(feature = "git")]
     #[error("git: {0}")]
     Git(String),
+    /// A live cluster.
+    #[cfg(feature = "cluster")]
+    #[error("cluster {0}")]
+    Cluster(String),
+    /// Not everything that was asked of a cluster could be had.
+    #[cfg(feature = "cluster")]
+    #[error("{0} of the lists could not be had: what is said above is not all there is to say")]
+    Partial(usize),
     /// A pipe that nobody reads any more.
     #[error("standard output is closed")]
     Closed,

@@ -92,7 +92,7 @@ pub fn findings(cli: &Cli, sources: &Sources, findings: &[Diagnostic], as_data: 
             Format::Json => report::json(sources, findings),
             Format::Github => report::github(sources, findings),
             Format::Sarif => report::sarif(sources, findings, VERSION),
-            Format::Text | Format::Markdown => report::text(sources, findings, false, width()),
+            Format::Text | Format::Markdown | Format::Junit => report::text(sources, findings, false, width()),
         };
         deliver(file.as_deref(), &text)?;
     }

@@ -85,17 +85,17 @@ impl Flux<'_> {
         object
     }
 
-    /// The one file that goes where the bootstrap looks.
-    pub fn entry_file(&self) -> (String, Vec<String>) {
+    /// What is in the one file that goes where the bootstrap looks.
+    pub fn entry_file(&self) -> Vec<Value> {
         let path = self.layout.entry_folder(self.cluster.name.as_str());
-        self.text(&[self.kustomization(ENTRY, &path, false, None)])
+        vec![self.kustomization(ENTRY, &path, false, None)]
     }
 
-    /// The files of the entry folder, by name: the platform's Kustomization, and those of each unit.
-    pub fn entry_folder(&self, units: &[Unit]) -> Vec<(String, (String, Vec<String>))> {
+    /// What is in the files of the entry folder, by name: the platform's Kustomization, and those of each unit.
+    pub fn entry_folder(&self, units: &[Unit]) -> Vec<(String, Vec<Value>)> {
         let cluster = self.cluster.name.as_str();
         let platform = self.kustomization(PLATFORM, &self.layout.platform_folder(cluster), false, None);
-        let mut files = vec![(PLATFORM.to_owned(), self.text(&[platform]))];
+        let mut files = vec![(PLATFORM.to_owned(), vec![platform])];
         for unit in units {
             let mut objects = Vec::new();
             let name = unit.kustomization();
@@ -106,13 +106,13 @@ impl Flux<'_> {
                 // Nothing in a late part keeps a tenant in: what leaves it goes, and so does the part itself.
                 objects.push(self.kustomization(&format!("{name}.late"), &path, false, Some(&name)));
             }
-            files.push((name, self.text(&objects)));
+            files.push((name, objects));
         }
         files
     }
 
     /// The text of some Kustomizations, and what they are.
-    fn text(&self, objects: &[Value]) -> (String, Vec<String>) {
+    pub fn text(&self, objects: &[Value]) -> (String, Vec<String>) {
         let name = |o: &Value| o.at(&["metadata", "name"]).as_str().unwrap_or_default().to_owned();
         let ids = objects
             .iter()

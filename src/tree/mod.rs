@@ -23,6 +23,7 @@ use crate::source::{Place, Sources};
 use crate::spec::FleetDoc;
 use crate::spec::fleet::{Shards, Unit as UnitChoice};
 use crate::tenancy::{DERIVED_NAME, Tenancy, claims};
+use crate::value::Value;
 use flux::{Flux, Unit};
 use rayon::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
@@ -96,6 +97,8 @@ pub struct Tree {
     pub tombstones: Vec<Tombstone>,
     /// Tombstones of what came back: the name, and the cluster.
     pub risen: Vec<(String, String)>,
+    /// The Kustomizations that apply the tree of each cluster.
+    pub kustomizations: BTreeMap<String, Vec<Value>>,
 }
 
 /// What the tree is made of.
@@ -186,6 +189,13 @@ pub fn recorded_unit(entry: &ClusterEntry, tenant: &str) -> String {
     recorded_choice(entry).unit(tenant)
 }
 
+/// The name of the Kustomization that applies a tenant's floor, by a cluster's line of the lock; that of its late part has
+/// `.late` behind it.
+pub fn kustomization_of(entry: &ClusterEntry, tenant: &str) -> String {
+    let one_tenant = matches!(recorded_choice(entry), Choice::Tenant);
+    Unit { name: recorded_unit(entry, tenant), one_tenant, late: false }.kustomization()
+}
+
 fn recorded_choice(entry: &ClusterEntry) -> Choice {
     if entry.unit == "shard" { Choice::Shard(entry.shards.max(1)) } else { Choice::Tenant }
 }
@@ -226,23 +236,22 @@ pub fn build(request: &Request<'_>, bundles: &mut [ClusterBundle], out: &mut Vec
         let choice = unit_choice(request, name, tenants_on(request, bundle.cluster));
         let mut units: BTreeMap<String, bool> = BTreeMap::new();
         let index = bundle.cluster;
-        let made: Vec<(String, [Option<Desired>; 2])> = bundle
+        let made: Vec<(String, bool, [Option<Desired>; 2])> = bundle
             .tenants
             .par_iter_mut()
             .map(|part| {
                 let unit = choice.unit(&part.tenant);
+                let late = !part.late.objects.is_empty();
                 let files = match request.texts {
                     true => tenant_files(request, index, &unit, part, &clusters),
                     false => [None, None],
                 };
-                (unit, files)
+                (unit, late, files)
             })
             .collect();
-        for (unit, files) in made {
-            let [early, late] = files;
-            let any_late = units.entry(unit).or_default();
-            *any_late |= late.is_some();
-            tree.files.extend([early, late].into_iter().flatten().map(|d| (d.entry.path.clone(), d)));
+        for (unit, late, files) in made {
+            *units.entry(unit).or_default() |= late;
+            tree.files.extend(files.into_iter().flatten().map(|d| (d.entry.path.clone(), d)));
         }
         for (path, entry) in request.lock.files.iter().filter(|(_, e)| e.on == name) {
             let Some(owner) = &entry.tenant else { continue };
@@ -373,7 +382,7 @@ fn place_cluster(
     let flux = Flux { owner: &request.fleet.name.value, cluster, layout: request.layout };
     let folder = request.layout.entry_folder(name);
     // A file a unit: two pull requests that each add one touch no file together.
-    let mut files: Vec<(String, (String, Vec<String>))> =
+    let mut files: Vec<(String, Vec<Value>)> =
         flux.entry_folder(units).into_iter().map(|(unit, file)| (format!("{folder}/{unit}.yaml"), file)).collect();
     match entry_path(request.fleet, name) {
         Ok(path) => {
@@ -397,7 +406,9 @@ fn place_cluster(
                 .scope(Scope::Fleet),
         ),
     }
-    for (path, (text, objects)) in files {
+    for (path, kustomizations) in files {
+        let (text, objects) = flux.text(&kustomizations);
+        tree.kustomizations.entry(name.to_owned()).or_default().extend(kustomizations);
         let entry = FileEntry { objects, ..entry(path.clone()) };
         tree.files.insert(path, recorded(entry, &header(None), text));
     }

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Runs etcd and kube-apiserver on loopback until standard input ends: start.sh BIN DIR ETCD_PORT PEER_PORT API_PORT
-# The admin's token is `admin`, that of a tenant's user `blue`. Of the controllers only the one that fills aggregated ClusterRoles runs, and there is no
-# kubelet: what is applied is stored, and stays.
+# The admin's token is `admin`, that of a tenant's user `blue`, that of who verifies `verifier`. Of the controllers only the
+# one that fills aggregated ClusterRoles runs, or those that CONTROLLERS names, and there is no kubelet: what is applied is
+# stored, and stays. Everything that is asked is written to DIR/audit.log, as who asked, what, and how it ended.
 set -euo pipefail
 bin=$1 dir=$2 etcd=$3 peer=$4 api=$5
 mkdir -p "$dir"
@@ -9,7 +10,10 @@ mkdir -p "$dir"
   echo 'admin,admin,1,"system:masters"'
   # Somebody of the blue tenant of fixtures/isolation/base.yaml.
   echo 'blue,somebody,2,"blue-admins"'
+  echo 'verifier,verifier,3,"verifiers"'
 } >"$dir/tokens.csv"
+echo '{"apiVersion": "audit.k8s.io/v1", "kind": "Policy", "omitStages": ["RequestReceived"],
+  "rules": [{"level": "Metadata", "users": ["verifier"]}, {"level": "None"}]}' >"$dir/audit.json"
 "$bin/etcd" --unsafe-no-fsync --data-dir "$dir/etcd" --log-level error \
   --listen-client-urls "http://127.0.0.1:$etcd" --advertise-client-urls "http://127.0.0.1:$etcd" \
   --listen-peer-urls "http://127.0.0.1:$peer" --initial-advertise-peer-urls "http://127.0.0.1:$peer" \
@@ -19,6 +23,7 @@ first=$!
 "$bin/kube-apiserver" --etcd-servers "http://127.0.0.1:$etcd" --bind-address 127.0.0.1 --secure-port "$api" \
   --cert-dir "$dir/certs" --service-account-issuer https://kubernetes.default.svc \
   --service-account-key-file "$dir/certs/apiserver.crt" --service-account-signing-key-file "$dir/certs/apiserver.key" \
+  --audit-policy-file "$dir/audit.json" --audit-log-path "$dir/audit.log" --audit-log-mode blocking \
   --allow-privileged --authorization-mode RBAC --token-auth-file "$dir/tokens.csv" --service-cluster-ip-range 10.96.0.0/16 \
   >"$dir/kube-apiserver.log" 2>&1 </dev/null &
 second=$!
@@ -36,7 +41,8 @@ for _ in $(seq 240); do
   sleep 0.5
 done
 "$bin/kube-controller-manager" --kubeconfig "$dir/kubeconfig" --leader-elect=false --bind-address 127.0.0.1 \
-  --secure-port 0 --controllers=clusterrole-aggregation-controller >"$dir/kube-controller-manager.log" 2>&1 </dev/null &
+  --service-account-private-key-file "$dir/certs/apiserver.key" --use-service-account-credentials \
+  --secure-port 0 "--controllers=${CONTROLLERS:-clusterrole-aggregation-controller}" >"$dir/kube-controller-manager.log" 2>&1 </dev/null &
 third=$!
 disown -a
 cat >/dev/null

@@ -16,6 +16,7 @@ mod flux;
 mod guards;
 mod isolation;
 mod layers;
+mod live;
 mod parity;
 mod prove;
 mod questions;

@@ -7,9 +7,15 @@ use std::process::{Child, Command, Stdio};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
+/// The controllers of Kubernetes that namespaces, accounts and policies need.
+pub const CONTROLLERS: &str = "namespace-controller,serviceaccount-controller,serviceaccount-token-controller,\
+    clusterrole-aggregation-controller,garbage-collector-controller,resourcequota-controller,\
+    root-ca-certificate-publisher-controller,validatingadmissionpolicy-status-controller";
+
 /// A running etcd and kube-apiserver.
 pub struct ControlPlane {
     bin: PathBuf,
+    dir: PathBuf,
     url: String,
     /// Ends when its standard input does, which is when this process ends.
     _keeper: Child,
@@ -19,7 +25,9 @@ impl ControlPlane {
     /// The one that all tests share; `None` where it cannot be had, which is said, and fails in CI.
     pub fn get() -> Option<&'static Self> {
         static ONE: OnceLock<Option<ControlPlane>> = OnceLock::new();
-        ONE.get_or_init(|| Some(Self::start(&tool_or_say("control-plane")?))).as_ref()
+        let start =
+            || Some(Self::start(&tool_or_say("control-plane")?, "control-plane", "clusterrole-aggregation-controller"));
+        ONE.get_or_init(start).as_ref()
     }
 
     /// The one, for a test that grants things in the whole cluster or asks what is granted: no two at once.
@@ -29,17 +37,20 @@ impl ControlPlane {
         Some((plane, TURN.lock().unwrap_or_else(PoisonError::into_inner)))
     }
 
-    fn start(bin: &Path) -> Self {
-        let dir = std::env::temp_dir().join(format!("tenantry-control-plane-{}", std::process::id()));
+    /// Starts one, with some of Kubernetes' controllers.
+    pub fn start(bin: &Path, name: &str, controllers: &str) -> Self {
+        let dir = std::env::temp_dir().join(format!("tenantry-{name}-{}", std::process::id()));
         let [etcd, peer, api] = free_ports();
         let keeper = Command::new("bash")
             .arg(super::root().join("tests/control-plane/start.sh"))
             .args([bin, &dir])
             .args([etcd, peer, api].map(|port| port.to_string()))
+            .env("CONTROLLERS", controllers)
             .stdin(Stdio::piped())
             .spawn()
             .expect("bash starts");
-        let plane = Self { bin: bin.to_owned(), url: format!("https://127.0.0.1:{api}"), _keeper: keeper };
+        let plane =
+            Self { bin: bin.to_owned(), dir: dir.clone(), url: format!("https://127.0.0.1:{api}"), _keeper: keeper };
         let started = Instant::now();
         while plane.kubectl(&["get", "--raw", "/readyz"]).code != 0 {
             if started.elapsed() > Duration::from_secs(120) {
@@ -49,6 +60,33 @@ impl ControlPlane {
             std::thread::sleep(Duration::from_millis(200));
         }
         plane
+    }
+
+    /// The admin's kubeconfig.
+    pub fn kubeconfig(&self) -> PathBuf {
+        self.dir.join("kubeconfig")
+    }
+
+    /// A kubeconfig with a token.
+    pub fn kubeconfig_of(&self, token: &str) -> String {
+        let text = std::fs::read_to_string(self.kubeconfig()).expect("the kubeconfig");
+        text.replace("token: admin", &format!("token: {token}"))
+    }
+
+    /// What `verifier` has asked so far: the verb, the resource and the response code of each.
+    pub fn audited(&self) -> Vec<[String; 3]> {
+        let text = std::fs::read_to_string(self.dir.join("audit.log")).expect("the audit log");
+        let of = |line: &str| {
+            let event: Value = serde_json::from_str(line).expect("an event");
+            let text = |v: &Value| v.as_str().unwrap_or_default().to_owned();
+            let code = event["responseStatus"]["code"].to_string();
+            let resource = match &event["objectRef"] {
+                Value::Null => text(&event["requestURI"]),
+                object => text(&object["resource"]),
+            };
+            [text(&event["verb"]), resource, code]
+        };
+        text.lines().map(of).collect()
     }
 
     fn command(&self, args: &[&str]) -> Command {

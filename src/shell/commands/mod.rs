@@ -12,6 +12,8 @@ mod render;
 mod schema;
 mod show;
 mod status;
+#[cfg(feature = "cluster")]
+mod verify;
 
 use super::args::{Cli, Command, Format, New};
 use super::{Fault, Outcome, output};
@@ -30,6 +32,8 @@ pub fn run(cli: &Cli) -> Result<Outcome, Fault> {
         Command::Status => status::run(cli),
         Command::Diff(args) => diff::run(cli, args),
         Command::Prove(args) => prove::run(cli, args),
+        #[cfg(feature = "cluster")]
+        Command::Verify(args) => verify::run(cli, args),
         Command::Can(args) => can::run(cli, args),
         Command::Reach(args) => reach::run(cli, args),
         Command::Schema(args) => schema::run(cli, args),

@@ -1,7 +1,7 @@
 //! `prove`: that no tenant can reach another.
 
 use crate::shell::args::{Cli, Format, Prove};
-use crate::shell::clusters;
+use crate::shell::clusters::{self, Clusters};
 use crate::shell::session::VERSION;
 use crate::shell::{Fault, Outcome, output};
 use tenantry::diagnostic::Level;
@@ -14,7 +14,7 @@ use tenantry::report::{self, proof};
 pub fn run(cli: &Cli, args: &Prove) -> Result<Outcome, Fault> {
     let shown = output::chosen(&args.only, &args.skip, "plane")?;
     let asked = output::formats(cli, &[Format::Text, Format::Json, Format::Github, Format::Sarif, Format::Markdown])?;
-    let clusters = clusters::read(cli, &args.beside)?;
+    let clusters = read(cli, args)?;
     let mut proofs: Vec<Proof> = clusters.all.iter().map(isolation::prove).collect();
     let tables: Vec<Tables> = clusters.all.iter().zip(&proofs).map(|(c, p)| tables(args, c, p)).collect();
     let digest = proof::digest(&clusters.sources, &clusters.all);
@@ -37,7 +37,7 @@ pub fn run(cli: &Cli, args: &Prove) -> Result<Outcome, Fault> {
             Format::Github => report::github(sources, &findings),
             Format::Sarif => report::sarif(sources, &findings, VERSION),
             Format::Markdown => proof::proof_markdown(sources, &proofs, &tables, &findings, &digest),
-            Format::Text => {
+            Format::Text | Format::Junit => {
                 let found = match args.summary {
                     true => proof::counts_text(&findings),
                     false => output::text(sources, &findings, file.is_none(), cli),
@@ -52,6 +52,15 @@ pub fn run(cli: &Cli, args: &Prove) -> Result<Outcome, Fault> {
     let outcome = Outcome::from(broken || worst.is_none_or(|v| v >= Verdict::Unknown));
     std::mem::forget(clusters);
     Ok(outcome)
+}
+
+/// What is proven: what is rendered and stands beside it, or what runs.
+fn read(cli: &Cli, args: &Prove) -> Result<Clusters, Fault> {
+    #[cfg(feature = "cluster")]
+    if args.live {
+        return crate::shell::live::clusters(cli, &args.connect, args.beside.group_by.as_deref());
+    }
+    clusters::read(cli, &args.beside)
 }
 
 /// What is asked for besides verdicts.

@@ -1,0 +1,35 @@
+//! What a cluster has, as the fleet declares it.
+
+use super::listing::Served;
+use super::plugin::{named_by_daemon_set, named_by_definition};
+use super::seen::Batch;
+use crate::bundle::{ObjectId, kinds};
+use crate::value::{Text, Value, map};
+use std::collections::BTreeSet;
+
+/// The fields of a cluster in the fleet that can be read off its server: its version, its network plugin, and the kinds that
+/// it has beyond Kubernetes' own and Flux's. `version` is as the server writes it, `v1.36.3`.
+pub fn capabilities(cluster: &str, version: &str, served: &Served, batch: &Batch) -> Value {
+    let minor: Vec<&str> = version.trim_start_matches('v').split(['.', '-', '+']).take(2).collect();
+    let own = |group: &Text, kind: &Text| {
+        let id = ObjectId { group: group.clone(), kind: kind.clone(), namespace: "".into(), name: "x".into() };
+        kinds::surely_present(&id)
+            || group.ends_with(".k8s.io") && !group.starts_with("gateway.") && !group.starts_with("snapshot.")
+    };
+    let apis: BTreeSet<String> = served
+        .kinds
+        .iter()
+        .filter(|k| k.namespaced && !own(&k.group, &k.kind))
+        .map(|k| format!("{}/{}/{}", k.group, k.version, k.kind))
+        .collect();
+    let mut fields = vec![("name".into(), Value::from(cluster)), ("kubernetes".into(), Value::from(minor.join(".")))];
+    let definition = batch.definitions.iter().find_map(|d| named_by_definition(d));
+    let daemon_set = || batch.daemon_sets.iter().find_map(|(_, name)| named_by_daemon_set(name));
+    if let Some(plugin) = definition.or_else(daemon_set) {
+        fields.push(("cni".into(), map! { "name" => plugin }));
+    }
+    if !apis.is_empty() {
+        fields.push(("apis".into(), apis.into_iter().map(Value::from).collect::<Vec<_>>().into()));
+    }
+    Value::from(fields)
+}

@@ -1,0 +1,296 @@
+//! How an object differs from what was rendered: field by field, only in what was rendered, and who changed it.
+
+use super::status::text;
+use crate::bundle::ObjectId;
+use crate::spec::quantity::Quantity;
+use crate::value::{Text, Value};
+use std::fmt;
+
+/// Who set a field.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Manager {
+    /// The name that it gives itself: `kubectl-edit`, `kustomize-controller`.
+    pub name: Text,
+    /// `Apply` or `Update`.
+    pub operation: Text,
+    /// When, as RFC 3339; may be empty.
+    pub time: Text,
+}
+
+/// `kubectl-edit (Update, 2026-11-22T10:00:00Z)`.
+impl fmt::Display for Manager {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ({}", self.name, self.operation)?;
+        if !self.time.is_empty() {
+            write!(f, ", {}", self.time)?;
+        }
+        f.write_str(")")
+    }
+}
+
+/// A field that is not as it was rendered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Difference {
+    /// Which, as `spec.hard.pods` or `rules[0].verbs`.
+    pub path: String,
+    /// What was rendered, as JSON; nothing for a field that was not, and opens what the rendered ones close.
+    pub wanted: Option<String>,
+    /// What is there, as JSON; nothing where it is missing.
+    pub live: Option<String>,
+    /// Who set it; of a field that is missing, who last changed the object besides those who apply it.
+    pub by: Option<Manager>,
+}
+
+/// A step of a path.
+enum Step<'a> {
+    Field(&'a str),
+    Index(usize),
+    /// An element by its own keys, as `managedFields` writes them, without the `k:` or `v:`.
+    Element(String),
+}
+
+/// Fields of a spec that were not rendered count too, where they are not their kind's defaults.
+fn is_exact(id: &ObjectId) -> bool {
+    matches!(
+        (id.group.as_str(), id.kind.as_str()),
+        ("networking.k8s.io", "NetworkPolicy")
+            | ("kustomize.toolkit.fluxcd.io", "Kustomization")
+            | ("", "ResourceQuota")
+    )
+}
+
+/// Longest value that is shown, in characters.
+const SHOWN: usize = 160;
+
+/// How a live object differs from a rendered one.
+pub fn differences(id: &ObjectId, wanted: &Value, live: &Value) -> Vec<Difference> {
+    let mut comparison =
+        Comparison { managed: live.at(&["metadata", "managedFields"]).items(), path: Vec::new(), out: Vec::new() };
+    for (key, value) in wanted.entries() {
+        match key.as_str() {
+            "apiVersion" | "kind" | "status" => {}
+            "metadata" => {
+                for part in ["labels", "annotations"] {
+                    comparison.at(&["metadata", part], value.at(&[part]), live.at(&["metadata", part]));
+                }
+            }
+            // The server fills these in.
+            "rules" if !wanted.at(&["aggregationRule"]).is_null() => {}
+            key => comparison.at(&[key], value, live.at(&[key])),
+        }
+    }
+    if is_exact(id) {
+        for (key, value) in live.at(&["spec"]).entries() {
+            if is_nothing(wanted.at(&["spec", key])) && !is_nothing(value) && !matches!(value, Value::Bool(false)) {
+                comparison.unasked(&["spec", key], value);
+            }
+        }
+    }
+    if id.group == "rbac.authorization.k8s.io" && wanted.at(&["aggregationRule"]).is_null() {
+        let rule = live.at(&["aggregationRule"]);
+        if !is_nothing(rule) {
+            comparison.unasked(&["aggregationRule"], rule);
+        }
+    }
+    if id.kind == "Namespace" {
+        for (key, value) in live.at(&["metadata", "labels"]).entries() {
+            if key.starts_with("pod-security.kubernetes.io/") && wanted.at(&["metadata", "labels", key]).is_null() {
+                comparison.unasked(&["metadata", "labels", key], value);
+            }
+        }
+    }
+    comparison.out
+}
+
+/// Whether a value says as much as its absence.
+fn is_nothing(value: &Value) -> bool {
+    match value {
+        Value::Null => true,
+        Value::String(text) => text.is_empty(),
+        Value::Seq(items) => items.is_empty(),
+        Value::Map(entries) => entries.iter().all(|(_, value)| is_nothing(value)),
+        _ => false,
+    }
+}
+
+struct Comparison<'a> {
+    managed: &'a [Value],
+    path: Vec<Step<'a>>,
+    out: Vec<Difference>,
+}
+
+impl<'a> Comparison<'a> {
+    fn at(&mut self, path: &[&'a str], wanted: &'a Value, live: &'a Value) {
+        let before = self.path.len();
+        self.path.extend(path.iter().map(|p| Step::Field(p)));
+        self.compare(wanted, live);
+        self.path.truncate(before);
+    }
+
+    fn unasked(&mut self, path: &[&'a str], live: &Value) {
+        let before = self.path.len();
+        self.path.extend(path.iter().map(|p| Step::Field(p)));
+        self.push(None, live);
+        self.path.truncate(before);
+    }
+
+    fn push(&mut self, wanted: Option<&Value>, live: &Value) {
+        let show = |value: &Value| {
+            let text = serde_json::to_string(value).unwrap_or_default();
+            match text.char_indices().nth(SHOWN) {
+                Some((end, _)) => format!("{}…", &text[..end]),
+                None => text,
+            }
+        };
+        let path = self.path.iter().fold(String::new(), |path, step| match step {
+            Step::Field(name) if name.contains(['.', '/']) => format!("{path}[{name}]"),
+            Step::Field(name) if path.is_empty() => (*name).to_owned(),
+            Step::Field(name) => format!("{path}.{name}"),
+            Step::Index(at) => format!("{path}[{at}]"),
+            Step::Element(key) => format!("{path}[{key}]"),
+        });
+        self.out.push(Difference {
+            path,
+            wanted: wanted.map(show),
+            live: (!live.is_null()).then(|| show(live)),
+            by: self.manager(!live.is_null()),
+        });
+    }
+
+    fn compare(&mut self, wanted: &'a Value, live: &'a Value) {
+        if is_nothing(wanted) && is_nothing(live) {
+            return;
+        }
+        match (wanted, live) {
+            (Value::Map(entries), Value::Map(_)) => {
+                for (key, value) in entries.iter() {
+                    self.path.push(Step::Field(key));
+                    self.compare(value, live.get(key).unwrap_or(&Value::Null));
+                    self.path.pop();
+                }
+            }
+            (Value::Seq(items), Value::Seq(there)) => self.lists(items, there, wanted, live),
+            _ if wanted == live || self.same_quantity(wanted, live) => {}
+            _ => self.push(Some(wanted), live),
+        }
+    }
+
+    /// Lists are one value, but for those that the server merges by keys, which `managedFields` show.
+    fn lists(&mut self, items: &'a [Value], there: &'a [Value], wanted: &'a Value, live: &'a Value) {
+        match self.keys() {
+            Some(Keys::Fields(keys)) => {
+                let same = |a: &Value, b: &Value| keys.iter().all(|k| a.get(k) == b.get(k) || a.get(k).is_none());
+                for item in items {
+                    let found = there.iter().find(|t| same(item, t)).unwrap_or(&Value::Null);
+                    let named = keys.iter().filter_map(|k| Some(format!("{k}={}", item.get(k)?.as_str()?)));
+                    self.path.push(Step::Element(named.collect::<Vec<_>>().join(",")));
+                    self.compare(item, found);
+                    self.path.pop();
+                }
+            }
+            Some(Keys::Values) if items.iter().all(|item| there.contains(item)) => {}
+            None if items.len() == there.len() => {
+                for (at, (item, found)) in items.iter().zip(there).enumerate() {
+                    self.path.push(Step::Index(at));
+                    self.compare(item, found);
+                    self.path.pop();
+                }
+            }
+            _ => self.push(Some(wanted), live),
+        }
+    }
+
+    /// Amounts are equal by value: the server writes `1000m` as `1`.
+    fn same_quantity(&self, wanted: &Value, live: &Value) -> bool {
+        const AMOUNTS: [&str; 10] = [
+            "hard",
+            "limits",
+            "requests",
+            "default",
+            "defaultRequest",
+            "max",
+            "min",
+            "maxLimitRequestRatio",
+            "capacity",
+            "storage",
+        ];
+        let amount = |v: &Value| -> Option<Quantity> {
+            match v {
+                Value::String(text) => Quantity::parse(text).ok(),
+                Value::Number(number) => Quantity::parse(&number.to_string()).ok(),
+                _ => None,
+            }
+        };
+        self.path.iter().any(|step| matches!(step, Step::Field(name) if AMOUNTS.contains(name)))
+            && matches!((amount(wanted), amount(live)), (Some(a), Some(b)) if a == b)
+    }
+
+    /// The keys by which the list at this path is merged; nothing where it is one value.
+    fn keys(&self) -> Option<Keys> {
+        let nodes = self.managed.iter().filter_map(|m| self.walk(m.at(&["fieldsV1"]), self.path.len()));
+        for (key, _) in nodes.flat_map(Value::entries) {
+            if let Some(json) = key.strip_prefix("k:") {
+                let element: Value = serde_json::from_str(json).ok()?;
+                return Some(Keys::Fields(element.entries().iter().map(|(k, _)| k.clone()).collect()));
+            }
+            if key.starts_with("v:") {
+                return Some(Keys::Values);
+            }
+        }
+        None
+    }
+
+    /// What a manager's fields have at the first steps of this path.
+    fn walk<'m>(&self, fields: &'m Value, steps: usize) -> Option<&'m Value> {
+        let mut node = fields;
+        for step in &self.path[..steps] {
+            node = match step {
+                Step::Field(name) => node.entries().iter().find(|(k, _)| k.strip_prefix("f:") == Some(name)),
+                Step::Index(_) => None,
+                Step::Element(key) => node.entries().iter().find(|(k, _)| {
+                    k.strip_prefix("k:").and_then(|json| serde_json::from_str::<Value>(json).ok()).is_some_and(
+                        |element| {
+                            let pairs =
+                                element.entries().iter().filter_map(|(k, v)| Some(format!("{k}={}", v.as_str()?)));
+                            pairs.collect::<Vec<_>>().join(",") == *key
+                        },
+                    )
+                }),
+            }
+            .map(|(_, node)| node)?;
+        }
+        Some(node)
+    }
+
+    /// Who set the field at this path, or what holds it: the last to do so. Of one that is missing, who last updated the
+    /// object.
+    fn manager(&self, there: bool) -> Option<Manager> {
+        let manager = |m: &Value| Manager {
+            name: text(m, &["manager"]).into(),
+            operation: text(m, &["operation"]).into(),
+            time: text(m, &["time"]).into(),
+        };
+        let plain = self.managed.iter().filter(|m| m.at(&["subresource"]).is_null());
+        if !there {
+            let updates = plain.filter(|m| text(m, &["operation"]) == "Update").map(manager);
+            return updates.max_by(|a, b| a.time.cmp(&b.time));
+        }
+        let managed: Vec<&Value> = plain.collect();
+        // The field itself; else, within a list that is one value, the list.
+        (1..=self.path.len()).rev().find_map(|steps| {
+            let owning = managed.iter().filter(|m| {
+                self.walk(m.at(&["fieldsV1"]), steps)
+                    .is_some_and(|node| steps == self.path.len() || node.entries().is_empty())
+            });
+            owning.map(|m| manager(m)).max_by(|a, b| a.time.cmp(&b.time))
+        })
+    }
+}
+
+/// By what a list is merged.
+enum Keys {
+    /// By these fields of its elements.
+    Fields(Vec<Text>),
+    /// By the elements themselves: a set.
+    Values,
+}

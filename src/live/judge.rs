@@ -1,0 +1,594 @@
+//! What should be there × what a server answered → what is wrong, and how far each tenant has come.
+
+use super::drift::Manager;
+use super::rules::*;
+use super::seen::{Applied, Batch, Ending, Seen, SourceSeen, Why};
+use super::status::{Stage, Status};
+use super::wanted::{ENTRY, KUSTOMIZATION, Want, Wanted};
+use super::{Gap, plugin, versions};
+use crate::bundle::ObjectId;
+use crate::diagnostic::{Diagnostic, Level, Rule, Scope};
+use crate::source::Place;
+use crate::value::Text;
+use jiff::Timestamp;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// How far a tenant has come on a cluster.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Phase {
+    /// It is there, as it was rendered.
+    Active,
+    /// It is there, and nothing mends it.
+    Suspended,
+    /// It is being made.
+    Pending,
+    /// It is being removed.
+    Terminating,
+    /// Something is wrong with it.
+    Error,
+}
+
+impl Phase {
+    /// Its name.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Active => "Active",
+            Self::Suspended => "Suspended",
+            Self::Pending => "Pending",
+            Self::Terminating => "Terminating",
+            Self::Error => "Error",
+        }
+    }
+}
+
+/// A tenant on a cluster.
+#[derive(Clone, Debug)]
+pub struct Row {
+    /// Its name.
+    pub tenant: Text,
+    /// How far it has come.
+    pub phase: Phase,
+    /// Its UUID; may be empty.
+    pub uuid: Text,
+    /// Its namespaces.
+    pub namespaces: Vec<Text>,
+    /// Why it is not active; may be empty.
+    pub why: String,
+    /// Since when, as RFC 3339; may be empty.
+    pub since: Text,
+}
+
+/// Something that was found in a cluster.
+#[derive(Clone, Debug)]
+pub struct Found {
+    /// The rule, the place in the fleet, the text and the fix.
+    pub diagnostic: Diagnostic,
+    /// The tenant; nothing for what concerns the cluster.
+    pub tenant: Option<Text>,
+    /// The object that it is about; may be empty.
+    pub object: String,
+    /// The command that shows it; may be empty.
+    pub show: String,
+    /// Since when, as RFC 3339; may be empty.
+    pub since: Text,
+}
+
+/// What was found of a cluster.
+#[derive(Debug, Default)]
+pub struct Judgement {
+    /// The tenants, by name.
+    pub rows: Vec<Row>,
+    /// What was found.
+    pub found: Vec<Found>,
+    /// How many objects should be there, are there as they should, and were looked at.
+    pub counts: [usize; 3],
+    /// How many Kustomizations have not applied what was rendered.
+    pub behind: usize,
+    /// The revision that Flux has applied, where all Kustomizations agree on one.
+    pub revision: Option<Text>,
+}
+
+impl Judgement {
+    /// Whether the cluster has become what was rendered.
+    pub fn is_converged(&self) -> bool {
+        self.behind == 0 && !self.found.iter().any(|f| f.diagnostic.level == Level::Error)
+    }
+
+    /// Whether waiting may help: something is on its way.
+    pub fn is_moving(&self) -> bool {
+        self.behind > 0 || self.found.iter().any(comes_by_itself)
+    }
+}
+
+/// How long something may be being deleted before that is said, and before it is an error, in seconds.
+const STUCK: [i64; 2] = [30 * 60, 37 * 24 * 3600];
+
+/// Judges what a server answered. `commit` is the one that was rendered, where that is known.
+pub fn judge(wanted: &Wanted, seen: &Batch, gaps: &[Gap], commit: Option<&str>, now: Timestamp) -> Judgement {
+    let mut judge = Judge { wanted, seen, gaps, now, out: Judgement::default(), since: BTreeMap::new() };
+    judge.gaps();
+    let behind = judge.units(commit);
+    judge.out.behind = behind.len();
+    judge.objects(&behind);
+    judge.homes();
+    judge.strays();
+    judge.endings();
+    judge.out.found.extend(versions::check(wanted, &seen.images));
+    if wanted.only.is_none()
+        && !gaps
+            .iter()
+            .any(|g| g.hides("apps", "DaemonSet") || g.hides("apiextensions.k8s.io", "CustomResourceDefinition"))
+    {
+        judge.out.found.extend(plugin::check(wanted, &seen.definitions, &seen.daemon_sets));
+    }
+    judge.rows(&behind);
+    let place = |f: &Found| (f.diagnostic.rule.id, f.tenant.clone(), f.object.clone(), f.diagnostic.message.clone());
+    judge.out.found.sort_by_key(|f| (std::cmp::Reverse(f.diagnostic.level), place(f)));
+    judge.out.counts[2] = seen.count;
+    judge.out
+}
+
+/// Why a Kustomization has not applied what was rendered, by its name.
+type Behind = BTreeMap<Text, String>;
+
+struct Judge<'a> {
+    wanted: &'a Wanted,
+    seen: &'a Batch,
+    gaps: &'a [Gap],
+    now: Timestamp,
+    out: Judgement,
+    /// Since when a unit is as it is.
+    since: BTreeMap<Text, Text>,
+}
+
+/// What shows an object.
+pub fn get(id: &ObjectId, more: &str) -> String {
+    let kind = match id.group.as_str() {
+        "" => id.kind.to_lowercase(),
+        group => format!("{}.{group}", id.kind.to_lowercase()),
+    };
+    let namespace = if id.namespace.is_empty() { String::new() } else { format!(" -n {}", id.namespace) };
+    format!("kubectl get {kind} {}{namespace}{more}", id.name)
+}
+
+impl Judge<'_> {
+    fn push(
+        &mut self,
+        rule: &'static Rule,
+        tenant: Option<u32>,
+        place: Place,
+        id: Option<&ObjectId>,
+        message: String,
+    ) -> &mut Found {
+        let name = self.wanted.name_of(tenant).cloned();
+        let mut diagnostic = Diagnostic::new(rule, place, message).scope(Scope::Fleet);
+        if let Some(name) = &name {
+            diagnostic = diagnostic.tenant(name);
+        }
+        let object = id.map(ObjectId::called).unwrap_or_default();
+        let show = id.map(|id| get(id, " -o yaml --show-managed-fields")).unwrap_or_default();
+        self.out.found.push(Found { diagnostic, tenant: name, object, show, since: Text::default() });
+        let at = self.out.found.len() - 1;
+        &mut self.out.found[at]
+    }
+
+    fn gaps(&mut self) {
+        for gap in self.gaps {
+            let message = format!("{} could not be listed: {}", gap.what(), gap.why);
+            let found = self.push(&NOT_LISTED, None, self.wanted.place, None, message);
+            found.show.clone_from(&gap.command);
+            found.diagnostic.fix.clone_from(&gap.fix);
+        }
+    }
+
+    /// Whether a kind could not be listed, so that nothing is known of its objects.
+    fn hidden(&self, id: &ObjectId) -> bool {
+        self.gaps.iter().any(|gap| gap.hides(&id.group, &id.kind))
+    }
+
+    /// How far Flux has come: why each Kustomization has not applied what was rendered. What holds up several is said once.
+    fn units(&mut self, commit: Option<&str>) -> Behind {
+        let wanted = self.wanted;
+        let mut behind = Behind::new();
+        let mut revisions: BTreeSet<Text> = BTreeSet::new();
+        let (kind, name) = &wanted.source;
+        let source = self.seen.sources.iter().find(|s| s.kind == *kind && s.name == *name);
+        let mut said = false;
+        let mut waiting: Vec<(&ObjectId, &Want, String)> = Vec::new();
+        if let Some(source) = source.filter(|s| !s.wrong.is_empty()) {
+            let at = if source.revision.is_empty() { "nothing".to_owned() } else { format!("`{}`", source.revision) };
+            let message = format!(
+                "the {kind} {}/{name}, which holds the tree, is not ready and holds {at}: {}",
+                wanted.flux, source.wrong
+            );
+            let found = self.push(&NOT_CONVERGED, None, wanted.place, None, message);
+            found.show = format!("kubectl describe {} {name} -n {}", kind.to_lowercase(), wanted.flux);
+            found.diagnostic.fix = "mend what its message names: the address, the credentials, the branch".into();
+            said = true;
+        }
+        for (id, want) in
+            wanted.objects.iter().filter(|(id, want)| wanted.applies(id, want) && wanted.asks(want.tenant))
+        {
+            if self.hidden(id) {
+                continue;
+            }
+            let Some(Seen { applied: Some(applied), status, .. }) = self.seen.seen.get(id) else {
+                behind.insert(id.name.clone(), "is not there yet".into());
+                continue;
+            };
+            revisions.insert(applied.revision.clone());
+            self.since.insert(id.name.clone(), applied.ready[3].clone());
+            let Some((why, cause)) = held_up(applied, status, commit, source) else { continue };
+            behind.insert(id.name.clone(), why.clone());
+            if applied.ready[1] == "DependencyNotReady" {
+                waiting.push((id, want, why));
+                continue;
+            }
+            if cause == Cause::Revision && std::mem::replace(&mut said, true) {
+                continue;
+            }
+            let since = applied.ready[3].clone();
+            let found = self.push(&NOT_CONVERGED, want.tenant, want.place, Some(id), format!("{} {why}", id.called()));
+            found.show = format!("kubectl describe kustomization {} -n {}", id.name, id.namespace);
+            found.since = since;
+            let of = format!("{} -n {}", id.name, id.namespace);
+            found.diagnostic.fix = match cause {
+                Cause::Suspended => format!("flux resume kustomization {of}"),
+                Cause::Revision => format!("push the commit, or wait: flux reconcile kustomization {of} --with-source"),
+                Cause::Failing => "mend what its message names; Flux tries again by itself".into(),
+            };
+        }
+        // What waits for another is no cause, unless nothing else is.
+        if let Some((id, want, why)) = waiting.first().filter(|_| self.out.found.is_empty()) {
+            let more = if waiting.len() > 1 { format!(" (and {} more)", waiting.len() - 1) } else { String::new() };
+            let found = self.push(&NOT_CONVERGED, None, want.place, Some(id), format!("{} {why}{more}", id.called()));
+            found.show = format!("kubectl describe kustomization {} -n {}", id.name, id.namespace);
+            found.diagnostic.fix = "wait: it is looked at again every half a minute (--requeue-dependency)".into();
+        }
+        if let (1, Some(revision)) = (revisions.len(), revisions.first()) {
+            self.out.revision = Some(revision.clone()).filter(|r| !r.is_empty());
+        }
+        behind
+    }
+
+    fn objects(&mut self, behind: &Behind) {
+        let wanted = self.wanted;
+        for (id, want) in wanted.objects.iter().filter(|(_, want)| wanted.asks(want.tenant)) {
+            self.out.counts[0] += 1;
+            if self.hidden(id) {
+                continue;
+            }
+            let late = want.unit.as_ref().and_then(|unit| behind.get(unit));
+            let Some(seen) = self.seen.seen.get(id) else {
+                // What its Kustomization has not applied yet is no fault of its own.
+                if late.is_none() {
+                    self.missing(id, want);
+                }
+                continue;
+            };
+            let before = self.out.found.len();
+            self.drifted(id, want, seen, late.is_some());
+            for (mark, by) in &seen.marks {
+                let by = by.as_ref().map(|m| format!("; last changed by {m}")).unwrap_or_default();
+                let message =
+                    format!("{} is marked `{mark}`: Flux leaves it as it is, or leaves it behind{by}", id.called());
+                let found = self.push(&FROZEN, want.tenant, want.place, Some(id), message);
+                let key = mark.split(':').next().unwrap_or_default();
+                found.diagnostic.fix = format!(
+                    "take it off: kubectl annotate {} {}{} {key}-",
+                    id.kind.to_lowercase(),
+                    id.name,
+                    namespace_flag(id)
+                );
+            }
+            if (&*id.group, &*id.kind) != KUSTOMIZATION
+                && matches!(seen.status.stage, Stage::InProgress | Stage::Failed)
+            {
+                let message = format!("{} is not ready: {} {}", id.called(), seen.status.reason, seen.status.message);
+                let found = self.push(&NOT_CONVERGED, want.tenant, want.place, Some(id), message.trim_end().to_owned());
+                found.diagnostic.fix = "its own controller says why: mend what its status names".into();
+            }
+            if self.out.found.len() == before {
+                self.out.counts[1] += 1;
+            }
+        }
+    }
+
+    fn missing(&mut self, id: &ObjectId, want: &Want) {
+        let message = format!("{} is not there", id.called());
+        let unit = want.unit.clone();
+        let found = self.push(&MISSING, want.tenant, want.place, Some(id), message);
+        found.show = get(id, "");
+        found.diagnostic.fix = match unit {
+            Some(unit) => format!("Flux makes it at its next turn: flux reconcile kustomization {unit} --with-source"),
+            None => "apply the entry file, or put it where the cluster's bootstrap looks".into(),
+        };
+    }
+
+    fn drifted(&mut self, id: &ObjectId, want: &Want, seen: &Seen, late: bool) {
+        // Of what is not applied yet, only what somebody else changed.
+        let foreign = |by: &Option<Manager>| by.as_ref().is_some_and(|m| m.name != "kustomize-controller");
+        let all: Vec<_> = seen.differences.iter().filter(|d| !late || foreign(&d.by)).collect();
+        let Some(first) = all.first() else { return };
+        let mut message = format!("{}: ", id.called());
+        message += &match (&first.wanted, &first.live) {
+            (Some(wanted), Some(live)) => format!("{} is {live}, and {wanted} was rendered", first.path),
+            (Some(wanted), None) => format!("{} is missing, and {wanted} was rendered", first.path),
+            (None, live) => {
+                format!("{} is {}, and nothing was rendered", first.path, live.as_deref().unwrap_or("there"))
+            }
+        };
+        if let Some(by) = &first.by {
+            message += &match first.live {
+                Some(_) => format!("; set by {by}"),
+                None => format!("; the last to change it was {by}"),
+            };
+        }
+        if all.len() > 1 {
+            let more: Vec<&str> = all[1..].iter().take(5).map(|d| d.path.as_str()).collect();
+            message += &format!("; and {} more: {}", all.len() - 1, more.join(", "));
+        }
+        let since = first.by.as_ref().map(|m| m.time.clone()).unwrap_or_default();
+        let unit = want.unit.clone().unwrap_or_else(|| "tenantry".into());
+        let found = self.push(&DRIFTED, want.tenant, want.place, Some(id), message);
+        found.since = since;
+        found.diagnostic.fix = format!(
+            "Flux sets it back at its next turn: flux reconcile kustomization {unit}; to keep it, change the spec"
+        );
+    }
+
+    /// Namespaces that were there before, and are nobody's to take.
+    fn homes(&mut self) {
+        for at in 0..self.wanted.tenants.len() as u32 {
+            if !self.wanted.asks(Some(at)) {
+                continue;
+            }
+            for (name, adopt, place) in &self.wanted.tenants[at as usize].namespaces {
+                let Some(home) = self.seen.homes.get(name) else { continue };
+                if home.owner.as_ref() == Some(&self.wanted.owner) || *adopt {
+                    continue;
+                }
+                let whose = match &home.owner {
+                    Some(other) => format!("belongs to the fleet `{other}`"),
+                    None => "was there before, without our label".to_owned(),
+                };
+                let id =
+                    ObjectId { group: "".into(), kind: "Namespace".into(), namespace: "".into(), name: name.clone() };
+                let since = home.made.clone();
+                let found =
+                    self.push(&NOT_ADOPTED, Some(at), *place, Some(&id), format!("the namespace `{name}` {whose}"));
+                found.since = since;
+                found.diagnostic.fix =
+                    "say `adopt: true` at the namespace to take it over, or choose another name".into();
+            }
+        }
+    }
+
+    fn strays(&mut self) {
+        for stray in &self.seen.strays {
+            let by = stray.by.as_ref().map(|m| format!("; last changed by {m}")).unwrap_or_default();
+            let called = stray.id.called();
+            let id = Some(&stray.id);
+            match &stray.why {
+                Why::Widens(tenant, what) => {
+                    let place = self.wanted.tenants[*tenant as usize].place;
+                    let applied = stray.applied_by.as_ref().map(|a| format!(", applied by {a}")).unwrap_or_default();
+                    let own = stray.applied_by.is_some();
+                    let message = format!("{called} was not rendered, and {what}{applied}{by}");
+                    let show = get(&stray.id, " -o yaml --show-managed-fields");
+                    let fix = match own {
+                        true => "it comes from a repository of the tenant's: see whether it is meant, and declare it in the spec".to_owned(),
+                        false => format!("kubectl delete {} {}{}, or declare it in the spec", stray.id.kind.to_lowercase(), stray.id.name, namespace_flag(&stray.id)),
+                    };
+                    let found = self.push(&FOREIGN, Some(*tenant), place, id, message);
+                    found.since = stray.by.as_ref().map(|m| m.time.clone()).unwrap_or_default();
+                    found.show = show;
+                    found.diagnostic.fix = fix;
+                    if own {
+                        found.diagnostic.level = Level::Warning;
+                    }
+                }
+                Why::Orphaned(tenant) => {
+                    let of = tenant.as_ref().map(|t| format!(" (of the tenant `{t}`)")).unwrap_or_default();
+                    let message = format!("{called}{of} has our label, and nothing renders it any more{by}");
+                    let fix = format!(
+                        "see that nobody uses it, then: kubectl delete {} {}{}",
+                        stray.id.kind.to_lowercase(),
+                        stray.id.name,
+                        namespace_flag(&stray.id)
+                    );
+                    self.push(&ORPHANED, None, self.wanted.place, id, message).diagnostic.fix = fix;
+                }
+                Why::Released(claim) => {
+                    let message = format!("{called} was of the claim {claim}, which is gone: its data is still there");
+                    let fix =
+                        "whoever owned the data says whether it is deleted: kubectl delete pv, and what it stands for";
+                    self.push(&ORPHANED, None, self.wanted.place, id, message).diagnostic.fix = fix.into();
+                }
+            }
+        }
+    }
+
+    fn endings(&mut self) {
+        for ending in &self.seen.endings {
+            let Ok(since) = ending.since.parse::<Timestamp>() else { continue };
+            let age = self.now.as_second() - since.as_second();
+            if age <= STUCK[0] {
+                continue;
+            }
+            let place = ending.tenant.map_or(self.wanted.place, |t| self.wanted.tenants[t as usize].place);
+            let message =
+                format!("{} has been Terminating for {}: {}", ending.id.called(), length(age), held_by(ending));
+            let level = if age > STUCK[1] { Level::Error } else { STUCK_DELETION.level };
+            let since = ending.since.clone();
+            let found = self.push(&STUCK_DELETION, ending.tenant, place, Some(&ending.id), message);
+            found.since = since;
+            found.diagnostic.level = level;
+            found.diagnostic.fix =
+                "let whoever set the finalizer finish: see its logs, its rights, whether it still runs; \
+                                    taking a finalizer off leaves behind what it would have cleaned up"
+                    .into();
+        }
+    }
+
+    fn rows(&mut self, behind: &Behind) {
+        let wanted = self.wanted;
+        let units: BTreeMap<u32, &Text> = wanted
+            .objects
+            .values()
+            .filter_map(|w| Some((w.tenant?, w.unit.as_ref()?)))
+            .filter(|(_, u)| !u.ends_with(".late") && *u != ENTRY)
+            .collect();
+        let mut worst: BTreeMap<&Text, &Found> = BTreeMap::new();
+        for found in self.out.found.iter().filter(|f| f.diagnostic.level == Level::Error) {
+            let Some(tenant) = &found.tenant else { continue };
+            // What will not mend itself comes first.
+            let first = worst.entry(tenant).or_insert(found);
+            if comes_by_itself(first) && !comes_by_itself(found) {
+                *first = found;
+            }
+        }
+        let ending: BTreeSet<u32> =
+            self.seen.endings.iter().filter(|e| e.id.kind == "Namespace").filter_map(|e| e.tenant).collect();
+        let mut rows = Vec::new();
+        for (at, tenant) in wanted.tenants.iter().enumerate() {
+            let at = at as u32;
+            if !wanted.asks(Some(at)) {
+                continue;
+            }
+            let unit = units.get(&at).copied();
+            let suspended = unit.is_some_and(|u| {
+                self.seen.seen.iter().any(|(id, s)| id.name == *u && s.applied.as_ref().is_some_and(|a| a.suspended))
+            });
+            let first = worst.get(&tenant.name);
+            let late = unit.and_then(|u| behind.get(u));
+            let (phase, why) = match (ending.contains(&at), suspended, first, late) {
+                (true, ..) => (Phase::Terminating, "a namespace of it is being deleted".to_owned()),
+                (_, true, ..) => (Phase::Suspended, "its Kustomization is suspended".to_owned()),
+                (_, _, Some(found), _) if !comes_by_itself(found) => (Phase::Error, found.diagnostic.message.clone()),
+                (_, _, _, Some(why)) => (Phase::Pending, why.clone()),
+                (_, _, Some(found), _) => (Phase::Pending, found.diagnostic.message.clone()),
+                _ => (Phase::Active, String::new()),
+            };
+            let since = match phase {
+                Phase::Active => Text::default(),
+                _ => first
+                    .map(|f| f.since.clone())
+                    .filter(|s| !s.is_empty())
+                    .or_else(|| unit.and_then(|u| self.since.get(u)).cloned())
+                    .unwrap_or_default(),
+            };
+            rows.push(Row {
+                tenant: tenant.name.clone(),
+                phase,
+                uuid: tenant.uuid.clone(),
+                namespaces: tenant.namespaces.iter().map(|(name, _, _)| name.clone()).collect(),
+                why,
+                since,
+            });
+        }
+        rows.sort_by(|a, b| a.tenant.cmp(&b.tenant));
+        self.out.rows = rows;
+    }
+}
+
+/// Whether Flux is on its way to mend what was found.
+fn comes_by_itself(found: &Found) -> bool {
+    [NOT_CONVERGED.id, MISSING.id].contains(&found.diagnostic.rule.id)
+}
+
+/// What kind of thing holds a Kustomization up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Cause {
+    Suspended,
+    Revision,
+    Failing,
+}
+
+/// Why a Kustomization has not applied what was rendered. Of a commit, only a Git repository and an artifact that names the
+/// commit it is made of can say whether they are at it.
+fn held_up(
+    applied: &Applied,
+    status: &Status,
+    commit: Option<&str>,
+    source: Option<&SourceSeen>,
+) -> Option<(String, Cause)> {
+    let [ready, reason, message, _] = &applied.ready;
+    if applied.suspended {
+        return Some(("is suspended: nothing is applied, and nothing set back".into(), Cause::Suspended));
+    }
+    if status.stage == Stage::Terminating {
+        return Some(("is being deleted".into(), Cause::Failing));
+    }
+    if ready == "False" {
+        return Some((format!("is not ready: {reason}: {message}"), Cause::Failing));
+    }
+    if applied.revision.is_empty() {
+        return Some(("has applied nothing yet".into(), Cause::Revision));
+    }
+    let held = source.map_or("", |s| s.revision.as_str());
+    if !held.is_empty() && held != applied.revision {
+        return Some((format!("has applied `{}`, and its source holds `{held}`", applied.revision), Cause::Revision));
+    }
+    let origin = match source {
+        Some(source) if source.kind != "GitRepository" => source.origin.as_str(),
+        _ => applied.revision.as_str(),
+    };
+    if let Some(commit) = commit.filter(|commit| !origin.is_empty() && !origin.ends_with(*commit)) {
+        return Some((format!("has applied `{origin}`, and `{commit}` was rendered"), Cause::Revision));
+    }
+    let at_work = format!("is at work: {} {}", status.reason, status.message);
+    (status.stage != Stage::Current).then(|| (at_work.trim_end().to_owned(), Cause::Failing))
+}
+
+fn namespace_flag(id: &ObjectId) -> String {
+    if id.namespace.is_empty() { String::new() } else { format!(" -n {}", id.namespace) }
+}
+
+/// What a deletion waits for, and who that is.
+fn held_by(ending: &Ending) -> String {
+    let mut all: Vec<String> = ending
+        .finalizers
+        .iter()
+        .map(|finalizer| match owner_of(finalizer) {
+            Some(owner) => format!("the finalizer `{finalizer}`, of {owner}"),
+            None => format!("the finalizer `{finalizer}`"),
+        })
+        .collect();
+    all.extend(ending.conditions.iter().cloned());
+    if all.is_empty() { "nothing of it says why".into() } else { all.join("; ") }
+}
+
+/// Whose a finalizer is, of those that are often met.
+fn owner_of(finalizer: &str) -> Option<&'static str> {
+    const OWNERS: [(&str, &str); 15] = [
+        ("kubernetes.io/pvc-protection", "kube-controller-manager, while a pod uses the claim"),
+        ("kubernetes.io/pv-protection", "kube-controller-manager, while a claim is bound to the volume"),
+        ("kubernetes", "the namespace controller, until everything in it is gone"),
+        ("foregroundDeletion", "the garbage collector, until what it owns is gone"),
+        ("orphan", "the garbage collector"),
+        ("service.kubernetes.io/load-balancer-cleanup", "the cloud's controller manager"),
+        ("finalizers.fluxcd.io", "Flux: the controller of its kind, which needs its service account to prune"),
+        ("resources-finalizer.argocd.argoproj.io", "Argo CD's application controller"),
+        ("externalsecrets.external-secrets.io/externalsecret-cleanup", "the External Secrets Operator"),
+        ("external-attacher/", "the CSI driver's attacher"),
+        ("snapshot.storage.kubernetes.io/", "the snapshot controller"),
+        ("batch.kubernetes.io/job-tracking", "the job controller"),
+        ("ingress.k8s.aws/", "the AWS load balancer controller"),
+        ("elbv2.k8s.aws/", "the AWS load balancer controller"),
+        ("networking.gke.io/", "GKE's ingress controller"),
+    ];
+    OWNERS
+        .iter()
+        .find(|(name, _)| finalizer == *name || name.ends_with('/') && finalizer.starts_with(name))
+        .map(|(_, owner)| *owner)
+}
+
+/// A length of time, for people.
+fn length(seconds: i64) -> String {
+    match seconds {
+        0..7200 => format!("{} minutes", seconds / 60),
+        7200..172_800 => format!("{} hours", seconds / 3600),
+        _ => format!("{} days", seconds / 86_400),
+    }
+}

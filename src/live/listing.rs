@@ -1,0 +1,262 @@
+//! What a server serves, and what of it is listed: one paginated list a kind.
+
+use crate::bundle::ObjectId;
+use crate::value::{Text, Value};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// A kind that a server serves.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Kind {
+    /// Its group; empty for the core's.
+    pub group: Text,
+    /// The version by which it is listed.
+    pub version: Text,
+    /// Its name.
+    pub kind: Text,
+    /// Its name in paths.
+    pub plural: Text,
+    /// Whether its objects are in namespaces.
+    pub namespaced: bool,
+}
+
+impl Kind {
+    /// `group/version`, or `version` for the core's.
+    pub fn api_version(&self) -> Text {
+        match self.group.as_str() {
+            "" => self.version.clone(),
+            group => format!("{group}/{}", self.version).into(),
+        }
+    }
+
+    /// As kubectl takes it: `networkpolicies.networking.k8s.io`.
+    pub fn resource(&self) -> String {
+        if self.group.is_empty() { self.plural.to_string() } else { format!("{}.{}", self.plural, self.group) }
+    }
+}
+
+/// What a server serves, and what it could not say of it.
+#[derive(Clone, Debug, Default)]
+pub struct Served {
+    /// Every kind that can be listed, in each version; the preferred one of a group first.
+    pub kinds: Vec<Kind>,
+    /// Aggregated APIs that do not answer, as `group/version`.
+    pub stale: Vec<String>,
+}
+
+impl Served {
+    /// Reads an answer of aggregated discovery (`APIGroupDiscoveryList`) into it.
+    ///
+    /// # Errors
+    /// Why it is none.
+    pub fn add(&mut self, answer: &[u8]) -> Result<(), String> {
+        let answer: Value = serde_json::from_slice(answer).map_err(|e| format!("its discovery is no JSON: {e}"))?;
+        if answer.at(&["kind"]).as_str() != Some("APIGroupDiscoveryList") {
+            return Err("it does not aggregate its discovery, as Kubernetes does since 1.27".into());
+        }
+        for group in answer.at(&["items"]).items() {
+            let name = Text::from(group.at(&["metadata", "name"]).as_str().unwrap_or_default());
+            for version in group.at(&["versions"]).items() {
+                let number = Text::from(version.at(&["version"]).as_str().unwrap_or_default());
+                if version.at(&["freshness"]).as_str() == Some("Stale") {
+                    self.stale.push(format!("{name}/{number}"));
+                }
+                for resource in version.at(&["resources"]).items() {
+                    let text = |path: &[&str]| Text::from(resource.at(path).as_str().unwrap_or_default());
+                    if resource.at(&["verbs"]).items().iter().any(|v| v.as_str() == Some("list")) {
+                        self.kinds.push(Kind {
+                            group: name.clone(),
+                            version: number.clone(),
+                            kind: text(&["responseKind", "kind"]),
+                            plural: text(&["resource"]),
+                            namespaced: text(&["scope"]) == "Namespaced",
+                        });
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The kind by which something is listed: of the version asked for, else of the preferred one.
+    pub fn find(&self, group: &str, kind: &str, version: Option<&str>) -> Option<&Kind> {
+        let mut all = self.kinds.iter().filter(|k| k.group == group && k.kind == kind);
+        let first = all.clone().next()?;
+        Some(all.find(|k| version == Some(k.version.as_str())).unwrap_or(first))
+    }
+}
+
+/// How much of each object is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Detail {
+    /// Its metadata.
+    Metadata,
+    /// All of it.
+    Whole,
+}
+
+/// A list that is asked for.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Listing {
+    /// Of what kind.
+    pub kind: Kind,
+    /// How much of each.
+    pub detail: Detail,
+    /// Only in this namespace; in all when left out.
+    pub namespace: Option<Text>,
+    /// Only those with this label; all when left out.
+    pub label: Option<&'static str>,
+}
+
+impl Listing {
+    /// The path on the server.
+    pub fn path(&self) -> String {
+        let group = match self.kind.group.as_str() {
+            "" => format!("/api/{}", self.kind.version),
+            group => format!("/apis/{group}/{}", self.kind.version),
+        };
+        match &self.namespace {
+            Some(namespace) => format!("{group}/namespaces/{namespace}/{}", self.kind.plural),
+            None => format!("{group}/{}", self.kind.plural),
+        }
+    }
+
+    /// What kubectl lists it with.
+    pub fn command(&self) -> String {
+        match &self.namespace {
+            Some(namespace) => format!("kubectl get {} -n {namespace}", self.kind.resource()),
+            None if self.kind.namespaced => format!("kubectl get {} -A", self.kind.resource()),
+            None => format!("kubectl get {}", self.kind.resource()),
+        }
+    }
+}
+
+/// What the lists are for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// Whether what was rendered is there, and what stands beside it.
+    Verify,
+    /// What runs, as a whole: pods too.
+    Prove,
+}
+
+/// The label that every rendered object has.
+pub const OURS: &str = "tenantry.dev/owner";
+
+/// Kinds that decide what a tenant may, by group; `*` is every kind of a group. The second list is of what only a proof
+/// reads: pods, and what makes them.
+static READ: [(&str, &[&str], &[&str]); 25] = [
+    (
+        "",
+        &["Namespace", "ServiceAccount", "ResourceQuota", "LimitRange", "PersistentVolume"],
+        &["Pod", "Service", "PersistentVolumeClaim", "ReplicationController"],
+    ),
+    ("apps", &["DaemonSet"], &["Deployment", "StatefulSet", "ReplicaSet"]),
+    ("batch", &[], &["Job", "CronJob"]),
+    ("rbac.authorization.k8s.io", &["*"], &[]),
+    ("networking.k8s.io", &["NetworkPolicy"], &["Ingress"]),
+    ("admissionregistration.k8s.io", &["*"], &[]),
+    ("apiextensions.k8s.io", &["CustomResourceDefinition"], &[]),
+    ("apiregistration.k8s.io", &["APIService"], &[]),
+    ("kustomize.toolkit.fluxcd.io", &["*"], &[]),
+    ("helm.toolkit.fluxcd.io", &["*"], &[]),
+    ("source.toolkit.fluxcd.io", &["*"], &[]),
+    ("notification.toolkit.fluxcd.io", &[], &["*"]),
+    ("image.toolkit.fluxcd.io", &[], &["*"]),
+    ("fluxcd.controlplane.io", &["*"], &[]),
+    ("argoproj.io", &["Application", "ApplicationSet", "AppProject"], &[]),
+    ("external-secrets.io", &["SecretStore", "ClusterSecretStore"], &["ExternalSecret", "ClusterExternalSecret"]),
+    ("gateway.networking.k8s.io", &[], &["*"]),
+    ("networking.istio.io", &[], &["*"]),
+    ("security.istio.io", &["*"], &[]),
+    ("policy.networking.k8s.io", &["*"], &[]),
+    ("cilium.io", &["CiliumNetworkPolicy", "CiliumClusterwideNetworkPolicy"], &[]),
+    ("crd.projectcalico.org", &["NetworkPolicy", "GlobalNetworkPolicy", "StagedNetworkPolicy", "Tier"], &[]),
+    ("projectcalico.org", &["NetworkPolicy", "GlobalNetworkPolicy", "StagedNetworkPolicy", "Tier"], &[]),
+    ("route.openshift.io", &[], &["Route"]),
+    ("snapshot.storage.k8s.io", &[], &["VolumeSnapshotContent"]),
+];
+
+/// Of these only metadata is asked for when something is verified.
+const METADATA_SUFFICES: [(&str, &str); 3] = [
+    ("apiextensions.k8s.io", "CustomResourceDefinition"),
+    ("apps", "DaemonSet"),
+    ("apiregistration.k8s.io", "APIService"),
+];
+
+/// Whether a kind decides what a tenant may, and so is listed.
+pub fn is_read(group: &str, kind: &str, purpose: Purpose) -> bool {
+    let has = |kinds: &[&str]| kinds.contains(&"*") || kinds.contains(&kind);
+    let of = |(_, always, proof): &(&str, &[&str], &[&str])| has(always) || purpose == Purpose::Prove && has(proof);
+    READ.iter().any(|entry| entry.0 == group && of(entry))
+}
+
+/// The groups of which something is read, with the kinds.
+pub fn all_read(purpose: Purpose) -> impl Iterator<Item = (&'static str, &'static str)> {
+    READ.iter().flat_map(move |(group, always, proof)| {
+        let proof: &[&str] = if purpose == Purpose::Prove { proof } else { &[] };
+        always.iter().chain(proof).map(move |kind| (*group, *kind))
+    })
+}
+
+/// What is listed on a server, each kind once: what decides, and what is rendered. Secrets never are, since whoever may list
+/// them may read them. `wanted` gives the version in which each rendered kind is written; `flux` is the namespace of Flux,
+/// whose controllers are looked at.
+pub fn listings(served: &Served, wanted: &BTreeMap<(Text, Text), Text>, flux: &str, purpose: Purpose) -> Vec<Listing> {
+    let mut all: BTreeSet<Listing> = BTreeSet::new();
+    let mut seen: BTreeSet<(&Text, &Text)> = BTreeSet::new();
+    for kind in &served.kinds {
+        let named = (kind.group.clone(), kind.kind.clone());
+        let rendered = wanted.get(&named);
+        let read = is_read(&kind.group, &kind.kind, purpose);
+        if (rendered.is_none() && !read)
+            || is_secret(&kind.group, &kind.kind)
+            || !seen.insert((&kind.group, &kind.kind))
+        {
+            continue;
+        }
+        let Some(kind) = served.find(&kind.group, &kind.kind, rendered.map(Text::as_str)) else { continue };
+        let metadata = purpose == Purpose::Verify
+            && rendered.is_none()
+            && METADATA_SUFFICES.contains(&(kind.group.as_str(), kind.kind.as_str()));
+        all.insert(Listing {
+            kind: kind.clone(),
+            detail: if metadata { Detail::Metadata } else { Detail::Whole },
+            namespace: None,
+            // What decides nothing is read only where it is ours.
+            label: (!read).then_some(OURS),
+        });
+    }
+    if let Some(kind) = served.find("apps", "Deployment", None)
+        && !all.iter().any(|l| l.kind == *kind)
+    {
+        let namespace = Some(flux.into());
+        all.insert(Listing { kind: kind.clone(), detail: Detail::Whole, namespace, label: None });
+    }
+    all.into_iter().collect()
+}
+
+/// Whether it is a Secret, which is not read.
+pub fn is_secret(group: &str, kind: &str) -> bool {
+    group.is_empty() && kind == "Secret"
+}
+
+/// Lists of what some namespaces hold, and Flux's, in place of lists of everything.
+pub fn narrowed(listings: Vec<Listing>, namespaces: &[Text], flux: &str) -> Vec<Listing> {
+    let within = |l: &Listing| -> Vec<Listing> {
+        let of = |n: &str| Listing { namespace: Some(n.into()), ..l.clone() };
+        match (l.kind.namespaced, l.namespace.is_some()) {
+            (true, false) if l.kind.group.ends_with("toolkit.fluxcd.io") => {
+                std::iter::once(flux).chain(namespaces.iter().map(Text::as_str)).map(of).collect()
+            }
+            (true, false) => namespaces.iter().map(|n| of(n)).collect(),
+            _ => vec![l.clone()],
+        }
+    };
+    listings.iter().flat_map(within).collect()
+}
+
+/// The identity of a listed object.
+pub fn id_of(kind: &Kind, object: &Value) -> ObjectId {
+    let text = |key: &str| Text::from(object.at(&["metadata", key]).as_str().unwrap_or_default());
+    ObjectId { group: kind.group.clone(), kind: kind.kind.clone(), namespace: text("namespace"), name: text("name") }
+}

@@ -1,0 +1,55 @@
+//! What a live cluster has become of what was rendered: which lists are asked of its server, and what follows from the
+//! answers. Nothing here asks; the shell does.
+
+pub mod access;
+pub mod capabilities;
+pub mod drift;
+pub mod judge;
+pub mod listing;
+mod plugin;
+pub mod role;
+pub mod rules;
+pub mod seen;
+pub mod status;
+mod versions;
+pub mod wanted;
+
+pub use judge::{Found, Judgement, Phase, Row, judge};
+pub use listing::{Detail, Listing, Purpose, Served, listings, narrowed};
+pub use plugin::NEITHER;
+pub use seen::{Batch, Page};
+pub use wanted::Wanted;
+
+use crate::value::Text;
+
+/// A list that could not be had.
+#[derive(Clone, Debug)]
+pub struct Gap {
+    /// The group of what it is of; `*` for everything.
+    pub group: Text,
+    /// The kind.
+    pub kind: Text,
+    /// Why.
+    pub why: String,
+    /// The command that shows it; may be empty.
+    pub command: String,
+    /// What mends it.
+    pub fix: String,
+}
+
+impl Gap {
+    /// Whether it hides a kind.
+    pub fn hides(&self, group: &str, kind: &str) -> bool {
+        self.group == "*" || self.group == group && (self.kind == kind || self.kind == "*")
+    }
+
+    /// What it is of.
+    pub fn what(&self) -> String {
+        match (self.group.as_str(), self.kind.as_str()) {
+            ("*", _) => "what the server serves".into(),
+            ("", kind) => kind.to_owned(),
+            (group, "*") => group.to_owned(),
+            (group, kind) => format!("{kind}.{group}"),
+        }
+    }
+}

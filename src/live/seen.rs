@@ -1,0 +1,420 @@
+//! What a server answered, page by page: each object is compared as it comes, and only what is said of it is kept.
+
+use super::drift::{Difference, Manager, differences};
+use super::listing::{Kind, Listing, OURS, id_of};
+use super::status::{Status, conditions, text};
+use super::wanted::{KUSTOMIZATION, Wanted};
+use crate::bundle::ObjectId;
+use crate::graph::{Facts, Input, Origin};
+use crate::source::Place;
+use crate::value::{Entry, Text, Value};
+use jiff::Timestamp;
+use serde::Deserialize;
+use std::collections::BTreeMap;
+
+/// A page of a list.
+pub struct Page {
+    /// The objects, each with its apiVersion and kind.
+    pub items: Vec<Value>,
+    /// Where the next page begins.
+    pub next: Option<String>,
+    /// How many come after this page, where the server says so.
+    pub remaining: Option<u64>,
+}
+
+#[derive(Deserialize)]
+struct RawPage {
+    #[serde(default)]
+    metadata: RawMetadata,
+    #[serde(default)]
+    items: Option<Vec<Value>>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct RawMetadata {
+    #[serde(rename = "continue")]
+    next: String,
+    remaining_item_count: Option<u64>,
+}
+
+impl Page {
+    /// Reads an answer to a list.
+    ///
+    /// # Errors
+    /// Why it is none.
+    pub fn read(kind: &Kind, bytes: &[u8]) -> Result<Self, String> {
+        let page: RawPage = serde_json::from_slice(bytes).map_err(|e| format!("the answer is no list: {e}"))?;
+        let head: [Entry; 2] = [
+            ("apiVersion".into(), Value::String(kind.api_version())),
+            ("kind".into(), Value::String(kind.kind.clone())),
+        ];
+        let mut items = page.items.unwrap_or_default();
+        for item in &mut items {
+            // In a list of a built-in kind, objects do not say what they are.
+            if let Some(entries) = item.entries_mut() {
+                entries.retain(|(key, _)| key != "apiVersion" && key != "kind");
+                entries.splice(0..0, head.clone());
+            }
+        }
+        let next = (!page.metadata.next.is_empty()).then_some(page.metadata.next);
+        Ok(Self { items, next, remaining: page.metadata.remaining_item_count })
+    }
+}
+
+/// What is said of an object that was rendered.
+#[derive(Debug)]
+pub struct Seen {
+    /// What its own status says.
+    pub status: Status,
+    /// How it differs.
+    pub differences: Vec<Difference>,
+    /// Annotations by which Flux leaves it as it is, or leaves it behind, and who set each.
+    pub marks: Vec<(String, Option<Manager>)>,
+    /// Whether it has our label.
+    pub ours: bool,
+    /// How far Flux has come, of a Kustomization.
+    pub applied: Option<Applied>,
+}
+
+/// How far Flux has come with a Kustomization.
+#[derive(Clone, Debug, Default)]
+pub struct Applied {
+    /// Whether it is suspended.
+    pub suspended: bool,
+    /// The revision that was applied last; may be empty.
+    pub revision: Text,
+    /// The revision that was tried last; may be empty.
+    pub attempted: Text,
+    /// Its Ready condition: the status, the reason, the message and since when.
+    pub ready: [Text; 4],
+}
+
+/// What Flux has fetched of a source.
+#[derive(Clone, Debug)]
+pub struct SourceSeen {
+    /// Its kind.
+    pub kind: Text,
+    /// Its name.
+    pub name: Text,
+    /// The revision that it holds; may be empty.
+    pub revision: Text,
+    /// The revision of the Git repository that an artifact says it is made of; may be empty.
+    pub origin: Text,
+    /// Why it is not ready; may be empty.
+    pub wrong: String,
+}
+
+/// An object that is being deleted, and is still there.
+#[derive(Debug)]
+pub struct Ending {
+    /// What it is.
+    pub id: ObjectId,
+    /// The tenant.
+    pub tenant: Option<u32>,
+    /// Since when, as RFC 3339.
+    pub since: Text,
+    /// What holds it.
+    pub finalizers: Vec<Text>,
+    /// What its conditions say, of a namespace.
+    pub conditions: Vec<String>,
+}
+
+/// An object that was not rendered.
+#[derive(Debug)]
+pub struct Stray {
+    /// What it is.
+    pub id: ObjectId,
+    /// Why it is named.
+    pub why: Why,
+    /// Who made or changed it last.
+    pub by: Option<Manager>,
+    /// The Kustomization or HelmRelease that applies it, as `namespace/name`, where its labels say so.
+    pub applied_by: Option<String>,
+}
+
+/// Why an object that was not rendered is named.
+#[derive(Debug)]
+pub enum Why {
+    /// It gives a tenant more than was rendered: what it gives.
+    Widens(u32, String),
+    /// It has our label, and no spec.
+    Orphaned(Option<Text>),
+    /// A volume whose claim is gone: the claim, as `namespace/name`.
+    Released(String),
+}
+
+/// What is said of a live namespace that a spec declares.
+#[derive(Debug)]
+pub struct Home {
+    /// The fleet that it says it is of; nothing without our label.
+    pub owner: Option<Text>,
+    /// When it was made, as RFC 3339.
+    pub made: Text,
+}
+
+/// What a server answered.
+#[derive(Debug, Default)]
+pub struct Batch {
+    /// What was rendered, and is there.
+    pub seen: BTreeMap<ObjectId, Seen>,
+    /// What is being deleted.
+    pub endings: Vec<Ending>,
+    /// What was not rendered, and is named.
+    pub strays: Vec<Stray>,
+    /// Live namespaces of declared names.
+    pub homes: BTreeMap<Text, Home>,
+    /// Names of CRDs.
+    pub definitions: Vec<Text>,
+    /// Names of DaemonSets, by namespace.
+    pub daemon_sets: Vec<(Text, Text)>,
+    /// Containers' images of Flux's controllers: the controller, the image.
+    pub images: Vec<(Text, Text)>,
+    /// Sources in Flux's namespace.
+    pub sources: Vec<SourceSeen>,
+    /// What is said to the proof.
+    pub facts: Facts,
+    /// How many objects were looked at.
+    pub count: usize,
+}
+
+impl Batch {
+    /// Adds what another said.
+    pub fn append(&mut self, more: Self) {
+        self.seen.extend(more.seen);
+        self.endings.extend(more.endings);
+        self.strays.extend(more.strays);
+        self.homes.extend(more.homes);
+        self.definitions.extend(more.definitions);
+        self.daemon_sets.extend(more.daemon_sets);
+        self.images.extend(more.images);
+        self.sources.extend(more.sources);
+        self.facts.append(more.facts);
+        self.count += more.count;
+    }
+
+    /// Looks at the objects of a page. `place` is what they are from, for the proof.
+    /// `keeps` is whether they are kept for admission policies to be asked about them.
+    pub fn of(wanted: &Wanted, listing: &Listing, items: &[Value], place: Place, now: Timestamp, keeps: bool) -> Self {
+        let mut batch = Self { count: items.len(), facts: Facts::keeping(keeps), ..Self::default() };
+        for item in items {
+            batch.look(wanted, listing, item, place, now);
+        }
+        batch
+    }
+
+    fn look(&mut self, wanted: &Wanted, listing: &Listing, object: &Value, place: Place, now: Timestamp) {
+        let id = id_of(&listing.kind, object);
+        let home = if id.group.is_empty() && id.kind == "Namespace" { &id.name } else { &id.namespace };
+        let tenant = wanted.home(home);
+        let labels = object.at(&["metadata", "labels"]);
+        let label = |key: &str| labels.at(&[key]).as_str();
+        let ending = text(object, &["metadata", "deletionTimestamp"]);
+        if !ending.is_empty() && wanted.asks(tenant) && (tenant.is_some() || label(OURS) == Some(&wanted.owner)) {
+            self.endings.push(Ending {
+                id: id.clone(),
+                tenant,
+                since: ending.into(),
+                finalizers: finalizers(object),
+                conditions: conditions(object)
+                    .filter(|c| c.status == "True")
+                    .map(|c| format!("{}: {}", c.kind, c.message))
+                    .collect(),
+            });
+        }
+        let metadata_only = listing.detail == super::listing::Detail::Metadata;
+        match (id.group.as_str(), id.kind.as_str()) {
+            ("", "Namespace") if tenant.is_some() => {
+                let owner = label(OURS).map(Text::from);
+                let made = text(object, &["metadata", "creationTimestamp"]).into();
+                self.homes.insert(id.name.clone(), Home { owner, made });
+            }
+            ("apiextensions.k8s.io", "CustomResourceDefinition") => self.definitions.push(id.name.clone()),
+            ("apps", "DaemonSet") => self.daemon_sets.push((id.namespace.clone(), id.name.clone())),
+            ("apps", "Deployment") if id.namespace == wanted.flux => {
+                let containers = object.at(&["spec", "template", "spec", "containers"]).items();
+                self.images.extend(containers.iter().map(|c| (id.name.clone(), text(c, &["image"]).into())));
+            }
+            ("source.toolkit.fluxcd.io", kind) if id.namespace == wanted.flux => {
+                let artifact = object.at(&["status", "artifact"]);
+                let ready = conditions(object).find(|c| c.kind == "Ready" && c.status == "False");
+                self.sources.push(SourceSeen {
+                    kind: kind.into(),
+                    name: id.name.clone(),
+                    revision: text(artifact, &["revision"]).into(),
+                    origin: text(artifact, &["metadata", "org.opencontainers.image.revision"]).into(),
+                    wrong: ready.map(|c| format!("{}: {}", c.reason, c.message)).unwrap_or_default(),
+                });
+            }
+            _ => {}
+        }
+        match wanted.objects.get(&id) {
+            Some(want) if !metadata_only => {
+                let status = Status::of(&id.group, &id.kind, object, now);
+                let seen = Seen {
+                    status,
+                    differences: differences(&id, &want.value, object),
+                    marks: marks(&want.value, object),
+                    ours: label(OURS) == Some(&wanted.owner),
+                    applied: ((&*id.group, &*id.kind) == KUSTOMIZATION).then(|| applied(object)),
+                };
+                self.seen.insert(id.clone(), seen);
+            }
+            Some(_) => {}
+            None if ending.is_empty() => {
+                if let Some(why) = stray(wanted, &id, tenant, object) {
+                    self.strays.push(Stray { by: last(object), applied_by: applied_by(object), id: id.clone(), why });
+                }
+            }
+            None => {}
+        }
+        if !metadata_only && wanted.only.is_none() {
+            self.facts.add(id, object, Origin { input: Input::Snapshot, place });
+        }
+    }
+}
+
+/// An object as it goes into a snapshot: without who set its fields.
+pub fn as_json(mut object: Value) -> String {
+    if let Some(entries) = object.entries_mut()
+        && let Some((_, metadata)) = entries.iter_mut().find(|(key, _)| key == "metadata")
+        && let Some(fields) = metadata.entries_mut()
+    {
+        fields.retain(|(key, _)| key != "managedFields");
+    }
+    serde_json::to_string(&object).unwrap_or_default()
+}
+
+/// What holds an object that is being deleted.
+fn finalizers(object: &Value) -> Vec<Text> {
+    let listed = ["metadata", "spec"].map(|at| object.at(&[at, "finalizers"]).items());
+    listed.into_iter().flatten().filter_map(|f| f.as_str().map(Text::from)).collect()
+}
+
+/// Annotations and labels by which Flux does not mend an object, or does not remove it: those that were not rendered.
+fn marks(wanted: &Value, object: &Value) -> Vec<(String, Option<Manager>)> {
+    const MARKS: [(&str, &[&str]); 3] = [
+        ("kustomize.toolkit.fluxcd.io/reconcile", &["disabled"]),
+        ("kustomize.toolkit.fluxcd.io/prune", &["disabled"]),
+        ("kustomize.toolkit.fluxcd.io/ssa", &["ignore", "ifnotpresent"]),
+    ];
+    let mut found = Vec::new();
+    for at in ["annotations", "labels"] {
+        for (key, values) in MARKS {
+            let value = text(object, &["metadata", at, key]);
+            if values.contains(&value.to_lowercase().as_str()) && text(wanted, &["metadata", at, key]) != value {
+                found.push((format!("{key}: {value}"), last(object)));
+            }
+        }
+    }
+    found
+}
+
+fn applied(object: &Value) -> Applied {
+    let ready = conditions(object).find(|c| c.kind == "Ready");
+    let ready = ready.map_or_else(Default::default, |c| [c.status, c.reason, c.message, c.since].map(Text::from));
+    Applied {
+        suspended: matches!(object.at(&["spec", "suspend"]), Value::Bool(true)),
+        revision: text(object, &["status", "lastAppliedRevision"]).into(),
+        attempted: text(object, &["status", "lastAttemptedRevision"]).into(),
+        ready,
+    }
+}
+
+/// Who changed an object last, by its own account.
+fn last(object: &Value) -> Option<Manager> {
+    let managed = object.at(&["metadata", "managedFields"]).items().iter();
+    let last = managed.filter(|m| m.at(&["subresource"]).is_null()).max_by_key(|m| text(m, &["time"]).to_owned())?;
+    Some(Manager {
+        name: text(last, &["manager"]).into(),
+        operation: text(last, &["operation"]).into(),
+        time: text(last, &["time"]).into(),
+    })
+}
+
+/// What applies an object, by the labels that Flux sets.
+fn applied_by(object: &Value) -> Option<String> {
+    ["kustomize", "helm"].into_iter().find_map(|engine| {
+        let label = |part: &str| {
+            let key = format!("{engine}.toolkit.fluxcd.io/{part}");
+            Some(object.at(&["metadata", "labels", &key]).as_str()?.to_owned())
+        };
+        Some(format!("{}/{}", label("namespace")?, label("name")?))
+    })
+}
+
+/// Whether an object that was not rendered is named, and why.
+fn stray(wanted: &Wanted, id: &ObjectId, tenant: Option<u32>, object: &Value) -> Option<Why> {
+    let asked = |tenant: u32| wanted.asks(Some(tenant)).then_some(tenant);
+    let subjects = || object.at(&["subjects"]).items().iter();
+    let role = || format!("{} {}", text(object, &["roleRef", "kind"]), text(object, &["roleRef", "name"]));
+    if let Some(why) = (text(object, &["metadata", "labels", OURS]) == wanted.owner)
+        .then(|| Why::Orphaned(object.at(&["metadata", "labels", "tenantry.dev/tenant"]).as_str().map(Text::from)))
+    {
+        return wanted.only.is_none().then_some(why);
+    }
+    match (id.group.as_str(), id.kind.as_str()) {
+        ("rbac.authorization.k8s.io", "RoleBinding") => {
+            let tenant = asked(tenant?)?;
+            let who: Vec<String> = subjects().map(called).collect();
+            (!who.is_empty()).then(|| Why::Widens(tenant, format!("it gives {} to {}", role(), some(&who))))
+        }
+        ("rbac.authorization.k8s.io", "ClusterRoleBinding") => {
+            let (tenant, who) = subjects().find_map(|s| Some((asked(holder(wanted, s)?)?, called(s))))?;
+            Some(Why::Widens(tenant, format!("it gives {} to {who}, in every namespace", role())))
+        }
+        (_, kind) if kind.to_lowercase().contains("networkpolic") && !id.namespace.is_empty() => {
+            let tenant = asked(tenant?)?;
+            if id.group != "networking.k8s.io" {
+                return Some(Why::Widens(
+                    tenant,
+                    "a policy of the network plugin's own kind adds to ours, or overrides it".into(),
+                ));
+            }
+            let ways: Vec<&str> =
+                ["ingress", "egress"].into_iter().filter(|way| !object.at(&["spec", way]).items().is_empty()).collect();
+            let open = |way: &&&str| {
+                object.at(&["spec", way]).items().iter().any(|r| r.at(&["from"]).is_null() && r.at(&["to"]).is_null())
+            };
+            let text = match ways.iter().find(open) {
+                Some(way) => format!("it allows {way} from or to anywhere"),
+                None => format!("it allows {}", ways.join(" and ")),
+            };
+            (!ways.is_empty()).then_some(Why::Widens(tenant, text))
+        }
+        ("", "PersistentVolume") if text(object, &["status", "phase"]) == "Released" => {
+            let claim = object.at(&["spec", "claimRef"]);
+            let namespace = text(claim, &["namespace"]);
+            let ours = wanted.home(namespace).is_none_or(|t| wanted.asks(Some(t)));
+            ours.then(|| Why::Released(format!("{namespace}/{}", text(claim, &["name"]))))
+        }
+        _ => None,
+    }
+}
+
+/// The tenant that a binding's subject is of.
+fn holder(wanted: &Wanted, subject: &Value) -> Option<u32> {
+    let name = text(subject, &["name"]);
+    let own = |kind: &str| wanted.holder(&format!("{kind}/{name}"));
+    match text(subject, &["kind"]) {
+        "ServiceAccount" => wanted.home(text(subject, &["namespace"])),
+        "Group" => own("group").or_else(|| wanted.home(name.strip_prefix("system:serviceaccounts:")?)),
+        "User" => own("user").or_else(|| wanted.home(name.strip_prefix("system:serviceaccount:")?.split(':').next()?)),
+        _ => None,
+    }
+}
+
+fn called(subject: &Value) -> String {
+    match text(subject, &["namespace"]) {
+        "" => format!("{} {}", text(subject, &["kind"]), text(subject, &["name"])),
+        namespace => format!("{} {namespace}/{}", text(subject, &["kind"]), text(subject, &["name"])),
+    }
+}
+
+/// The first few of some names.
+fn some(names: &[String]) -> String {
+    match names {
+        [first, second, third, _, ..] => format!("{first}, {second}, {third} and {} more", names.len() - 3),
+        all => all.join(", "),
+    }
+}

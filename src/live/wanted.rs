@@ -1,0 +1,185 @@
+//! What should be there: a cluster's rendered objects, the Kustomizations that apply them, and whose they are.
+
+use crate::bundle::{ClusterBundle, ObjectId, Part};
+use crate::source::Place;
+use crate::spec::FleetDoc;
+use crate::tenancy::Tenancy;
+use crate::value::{Text, Value};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+/// The group and kind of the objects that apply the tree.
+pub const KUSTOMIZATION: (&str, &str) = ("kustomize.toolkit.fluxcd.io", "Kustomization");
+
+/// The Kustomization that applies the others.
+pub const ENTRY: &str = "tenantry";
+
+/// An object that should be there.
+#[derive(Debug)]
+pub struct Want {
+    /// What was rendered.
+    pub value: Value,
+    /// What it is rendered from.
+    pub place: Place,
+    /// Its tenant, as an index; nothing for what is rendered once a cluster.
+    pub tenant: Option<u32>,
+    /// The name of the Kustomization that applies it; nothing for the one that the bootstrap applies.
+    pub unit: Option<Text>,
+}
+
+/// A tenant of the cluster.
+#[derive(Debug)]
+pub struct WantedTenant {
+    /// Its name.
+    pub name: Text,
+    /// Its UUID; may be empty.
+    pub uuid: Text,
+    /// Where it is declared.
+    pub place: Place,
+    /// Its namespaces: the name, whether it is taken over, and where that is declared.
+    pub namespaces: Vec<(Text, bool, Place)>,
+}
+
+/// What should be there of a cluster.
+#[derive(Debug)]
+pub struct Wanted {
+    /// The cluster's name.
+    pub cluster: Text,
+    /// Where it is declared.
+    pub place: Place,
+    /// The fleet's name, which is on every object of ours as a label.
+    pub owner: Text,
+    /// The namespace of its Flux.
+    pub flux: Text,
+    /// The source that holds the tree: its kind and name.
+    pub source: (Text, Text),
+    /// The network plugin, where it is declared.
+    pub plugin: Option<Text>,
+    /// The objects.
+    pub objects: BTreeMap<ObjectId, Want>,
+    /// The tenants.
+    pub tenants: Vec<WantedTenant>,
+    /// Only these tenants are asked about.
+    pub only: Option<BTreeSet<u32>>,
+    homes: HashMap<Text, u32>,
+    holders: HashMap<Text, u32>,
+}
+
+impl Wanted {
+    /// Of a cluster of which nothing is wanted.
+    pub fn nothing(cluster: &str, place: Place) -> Self {
+        Self {
+            cluster: cluster.into(),
+            place,
+            owner: Text::default(),
+            flux: "flux-system".into(),
+            source: ("GitRepository".into(), "flux-system".into()),
+            plugin: None,
+            objects: BTreeMap::new(),
+            tenants: Vec::new(),
+            only: None,
+            homes: HashMap::new(),
+            holders: HashMap::new(),
+        }
+    }
+
+    /// Puts together what should be there. `units` names the Kustomization of a tenant's floor.
+    pub fn new(
+        fleet: &FleetDoc,
+        tenancy: &Tenancy,
+        bundle: &ClusterBundle,
+        kustomizations: &[Value],
+        units: &dyn Fn(&str) -> String,
+    ) -> Self {
+        let cluster = &fleet.spec.clusters[bundle.cluster];
+        let flux = cluster.flux.as_ref();
+        let mut wanted = Self::nothing(cluster.name.as_str(), cluster.name.place);
+        wanted.owner = fleet.name.value.as_str().into();
+        if let Some(namespace) = flux.and_then(|f| f.namespace.as_ref()) {
+            wanted.flux = namespace.as_str().into();
+        }
+        if let Some(source) = flux.and_then(|f| f.source.as_ref()) {
+            wanted.source = (source.kind.as_str().into(), source.name.as_str().into());
+        }
+        wanted.plugin = cluster.cni.as_ref().map(|c| c.name.as_str().into());
+        wanted.take(&bundle.platform, None, "tenantry-platform".into());
+        for part in &bundle.tenants {
+            let tenant = &tenancy.tenants[part.index];
+            let Some(on) = tenant.on(bundle.cluster) else { continue };
+            let at = wanted.tenants.len() as u32;
+            let unit = units(&part.tenant);
+            wanted.take(&part.late, Some(at), format!("{unit}.late").into());
+            wanted.take(&part.early, Some(at), unit.into());
+            wanted.homes.extend(on.namespaces.iter().map(|n| (Text::from(&n.name), at)));
+            wanted.tenants.push(WantedTenant {
+                name: part.tenant.as_str().into(),
+                uuid: tenant.uuid.as_ref().map_or_else(Text::default, |u| u.value.as_str().into()),
+                place: tenant.name.place,
+                namespaces: on.namespaces.iter().map(|n| (n.name.as_str().into(), n.adopt, n.place)).collect(),
+            });
+            wanted.holders.extend(tenant.principals.iter().map(|p| (Text::from(&p.value), at)));
+        }
+        let of_one: HashMap<String, u32> =
+            wanted.tenants.iter().enumerate().map(|(at, t)| (format!("tenant-{}", t.name), at as u32)).collect();
+        for value in kustomizations {
+            let Ok(id) = ObjectId::of(value) else { continue };
+            let tenant = of_one.get(id.name.strip_suffix(".late").unwrap_or(&id.name)).copied();
+            let unit = (id.name != ENTRY).then(|| Text::new_static(ENTRY));
+            wanted.objects.insert(id, Want { value: value.clone(), place: wanted.place, tenant, unit });
+        }
+        wanted
+    }
+
+    fn take(&mut self, part: &Part, tenant: Option<u32>, unit: Text) {
+        for (id, (value, place)) in part.objects.iter().zip(&part.values) {
+            let want = Want { value: value.clone(), place: *place, tenant, unit: Some(unit.clone()) };
+            self.objects.insert(id.clone(), want);
+        }
+    }
+
+    /// The tenant of a namespace.
+    pub fn home(&self, namespace: &str) -> Option<u32> {
+        self.homes.get(namespace).copied()
+    }
+
+    /// The tenant of a user or group, written as `group/NAME`.
+    pub fn holder(&self, principal: &str) -> Option<u32> {
+        self.holders.get(principal).copied()
+    }
+
+    /// Whether a tenant is asked about; what is nobody's always is.
+    pub fn asks(&self, tenant: Option<u32>) -> bool {
+        match (&self.only, tenant) {
+            (Some(only), Some(tenant)) => only.contains(&tenant),
+            _ => true,
+        }
+    }
+
+    /// Whether it is one of the Kustomizations that apply the tree, and no tenant's own.
+    pub fn applies(&self, id: &ObjectId, want: &Want) -> bool {
+        let unit = want.unit.as_deref();
+        (&*id.group, &*id.kind) == KUSTOMIZATION
+            && id.namespace == self.flux
+            && (unit == Some(ENTRY) || id.name == ENTRY)
+    }
+
+    /// The kinds of what was rendered, and the version in which each is written.
+    pub fn kinds(&self) -> BTreeMap<(Text, Text), Text> {
+        let of = |(id, want): (&ObjectId, &Want)| {
+            let version = want.value.at(&["apiVersion"]).as_str().unwrap_or_default();
+            let version = version.rsplit('/').next().unwrap_or_default();
+            ((id.group.clone(), id.kind.clone()), Text::from(version))
+        };
+        self.objects.iter().map(of).collect()
+    }
+
+    /// The name of a tenant.
+    pub fn name_of(&self, tenant: Option<u32>) -> Option<&Text> {
+        self.tenants.get(tenant? as usize).map(|t| &t.name)
+    }
+
+    /// The namespaces of the tenants that are asked about.
+    pub fn namespaces(&self) -> Vec<Text> {
+        let asked = self.tenants.iter().enumerate().filter(|(at, _)| self.asks(Some(*at as u32)));
+        asked.flat_map(|(_, t)| t.namespaces.iter().map(|(name, _, _)| name.clone())).collect()
+    }
+}

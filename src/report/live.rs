@@ -1,0 +1,317 @@
+//! What was found in live clusters: a table for people, and the same for programs, CI and pull requests.
+
+use super::plural;
+use crate::diagnostic::{Diagnostic, Level};
+use crate::live::{Found, Gap, Judgement, NEITHER, Phase};
+use crate::source::Sources;
+use serde::Serialize;
+use std::fmt::Write;
+
+/// What was found of a cluster.
+#[derive(Debug)]
+pub struct Cluster {
+    /// Its name in the fleet.
+    pub name: String,
+    /// The context by which it was asked, or its address.
+    pub context: String,
+    /// Its version.
+    pub version: String,
+    /// The commit that should be there, where one is known.
+    pub commit: Option<String>,
+    /// What was found.
+    pub judgement: Judgement,
+    /// What could not be had.
+    pub gaps: Vec<Gap>,
+}
+
+/// Most tenants that are listed one by one, unless all are asked for.
+const LISTED: usize = 50;
+
+/// A finding as text shows it: with the command that shows the object.
+pub fn shown(found: &Found) -> Diagnostic {
+    let mut diagnostic = found.diagnostic.clone();
+    if !found.show.is_empty() {
+        let fix = std::mem::take(&mut diagnostic.fix);
+        diagnostic.fix =
+            if fix.is_empty() { format!("see: {}", found.show) } else { format!("{fix}; see: {}", found.show) };
+    }
+    diagnostic
+}
+
+/// The tenants of some clusters in a table, and how each cluster stands. Active ones of a large fleet are only counted,
+/// unless `all`.
+pub fn text(clusters: &[Cluster], all: bool) -> String {
+    let mut out = String::new();
+    for cluster in clusters {
+        let rows = &cluster.judgement.rows;
+        let shown: Vec<_> = rows.iter().filter(|r| all || rows.len() <= LISTED || r.phase != Phase::Active).collect();
+        let or = |text: &str| if text.is_empty() { "-".to_owned() } else { text.to_owned() };
+        let head = ["NAME", "PHASE", "TENANTID", "NAMESPACE", "SINCE", "WHY"].map(str::to_owned);
+        let mut cells = vec![head];
+        for row in &shown {
+            let why = row.why.lines().next().unwrap_or_default();
+            let namespaces: Vec<&str> = row.namespaces.iter().map(|n| n.as_str()).collect();
+            let namespaces = match namespaces.as_slice() {
+                [a, b, c, _, ..] => format!("{a},{b},{c} and {} more", namespaces.len() - 3),
+                some => some.join(","),
+            };
+            cells.push([
+                row.tenant.to_string(),
+                row.phase.name().to_owned(),
+                or(&row.uuid),
+                or(&namespaces),
+                or(&row.since),
+                or(&plain(why)),
+            ]);
+        }
+        let widths: Vec<usize> =
+            (0..5).map(|i| cells.iter().map(|r| r[i].chars().count()).max().unwrap_or(0)).collect();
+        let _ = writeln!(out, "{} ({}, {})", cluster.name, plain(&cluster.context), plain(&cluster.version));
+        for row in cells.iter().filter(|_| !shown.is_empty()) {
+            let cell = |i: usize| format!("{:width$}", row[i], width = widths[i]);
+            let line = (0..5).map(cell).collect::<Vec<_>>().join("  ");
+            let _ = writeln!(out, "  {line}  {}", row[5]);
+        }
+        let hidden = rows.len() - shown.len();
+        if hidden > 0 {
+            let _ = writeln!(out, "  and {} that are Active", plural(hidden, "tenant"));
+        }
+        let neither = NEITHER.replace('\n', " ");
+        if cluster.judgement.found.iter().any(|f| f.diagnostic.message == neither) {
+            let _ = writeln!(out, "{NEITHER}");
+        }
+        let _ = writeln!(out, "  {}", plain(&state(cluster)));
+    }
+    out
+}
+
+/// Texts of a cluster move no terminal's cursor.
+fn plain(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
+}
+
+/// How a cluster stands, in a sentence.
+fn state(cluster: &Cluster) -> String {
+    let judgement = &cluster.judgement;
+    let [wanted, right, looked] = judgement.counts;
+    let at = match (&judgement.revision, &cluster.commit) {
+        (Some(revision), _) => format!(" at {revision}"),
+        (None, Some(commit)) => format!(", not at {commit} everywhere"),
+        (None, None) => String::new(),
+    };
+    let how = if !cluster.gaps.is_empty() {
+        "not known to be converged"
+    } else if judgement.is_converged() {
+        "converged"
+    } else {
+        "not converged"
+    };
+    format!("{how}{at}: {right} of {wanted} objects are as rendered; {} looked at", plural(looked, "object"))
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Report<'a> {
+    schema_version: u32,
+    clusters: Vec<ClusterReport<'a>>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct ClusterReport<'a> {
+    name: &'a str,
+    context: &'a str,
+    version: &'a str,
+    converged: bool,
+    complete: bool,
+    commit: Option<&'a str>,
+    revision: Option<&'a str>,
+    objects: Objects,
+    tenants: Vec<TenantReport<'a>>,
+    findings: Vec<FindingReport<'a>>,
+    not_listed: Vec<GapReport<'a>>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Objects {
+    rendered: usize,
+    as_rendered: usize,
+    looked_at: usize,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct TenantReport<'a> {
+    name: &'a str,
+    phase: &'a str,
+    tenant_id: &'a str,
+    namespaces: Vec<&'a str>,
+    why: &'a str,
+    since: &'a str,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct FindingReport<'a> {
+    rule: &'a str,
+    level: &'a str,
+    tenant: Option<&'a str>,
+    object: &'a str,
+    message: &'a str,
+    file: &'a str,
+    line: u32,
+    steps: Vec<&'a str>,
+    fix: &'a str,
+    show: &'a str,
+    since: &'a str,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct GapReport<'a> {
+    group: &'a str,
+    kind: &'a str,
+    why: &'a str,
+}
+
+impl<'a> ClusterReport<'a> {
+    fn of(sources: &'a Sources, cluster: &'a Cluster) -> Self {
+        let judgement = &cluster.judgement;
+        let [rendered, as_rendered, looked_at] = judgement.counts;
+        let tenant = |row: &'a crate::live::Row| TenantReport {
+            name: &row.tenant,
+            phase: row.phase.name(),
+            tenant_id: &row.uuid,
+            namespaces: row.namespaces.iter().map(|n| n.as_str()).collect(),
+            why: &row.why,
+            since: &row.since,
+        };
+        let finding = |found: &'a Found| {
+            let place = found.diagnostic.place;
+            FindingReport {
+                rule: found.diagnostic.rule.id,
+                level: found.diagnostic.level.name(),
+                tenant: found.tenant.as_deref(),
+                object: &found.object,
+                message: &found.diagnostic.message,
+                file: sources.path(place),
+                line: sources.get(place.source).position(place.start).line,
+                steps: found.diagnostic.related.iter().map(|r| r.label.as_str()).collect(),
+                fix: &found.diagnostic.fix,
+                show: &found.show,
+                since: &found.since,
+            }
+        };
+        let gap = |gap: &'a Gap| GapReport { group: &gap.group, kind: &gap.kind, why: &gap.why };
+        Self {
+            name: &cluster.name,
+            context: &cluster.context,
+            version: &cluster.version,
+            converged: cluster.gaps.is_empty() && judgement.is_converged(),
+            complete: cluster.gaps.is_empty(),
+            commit: cluster.commit.as_deref(),
+            revision: judgement.revision.as_deref(),
+            objects: Objects { rendered, as_rendered, looked_at },
+            tenants: judgement.rows.iter().map(tenant).collect(),
+            findings: judgement.found.iter().map(finding).collect(),
+            not_listed: cluster.gaps.iter().map(gap).collect(),
+        }
+    }
+}
+
+/// The same for programs. Fields are only ever added within a `schemaVersion`.
+pub fn json(sources: &Sources, clusters: &[Cluster]) -> String {
+    let report =
+        Report { schema_version: 1, clusters: clusters.iter().map(|c| ClusterReport::of(sources, c)).collect() };
+    let mut text = serde_json::to_string_pretty(&report).unwrap_or_default();
+    text.push('\n');
+    text
+}
+
+/// The same as JUnit test results: each cluster a suite, each tenant and the cluster itself a case.
+pub fn junit(clusters: &[Cluster]) -> String {
+    let escape = |text: &str| {
+        let text: String = text.chars().filter(|c| !c.is_control() || *c == '\n').collect();
+        text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+    };
+    let mut out = String::from("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites name=\"tenantry verify\">\n");
+    for cluster in clusters {
+        let errors = |tenant: Option<&str>| -> Vec<&Found> {
+            let of = |f: &&Found| f.tenant.as_deref() == tenant && f.diagnostic.level == Level::Error;
+            cluster.judgement.found.iter().filter(of).collect()
+        };
+        let mut cases = String::new();
+        let mut failed = 0;
+        let names = cluster.judgement.rows.iter().map(|r| Some(r.tenant.as_str()));
+        let count = cluster.judgement.rows.len() + 1;
+        for tenant in std::iter::once(None).chain(names) {
+            let found = errors(tenant);
+            let name = tenant.unwrap_or("(cluster)");
+            let _ = write!(cases, "    <testcase classname=\"{}\" name=\"{}\"", escape(&cluster.name), escape(name));
+            if found.is_empty() {
+                cases.push_str("/>\n");
+                continue;
+            }
+            failed += 1;
+            let first = found[0].diagnostic.message.lines().next().unwrap_or_default();
+            let _ = write!(cases, ">\n      <failure message=\"{}\">", escape(first));
+            for one in &found {
+                let line =
+                    format!("{}: {}\nfix: {}\n", one.diagnostic.rule.id, one.diagnostic.message, one.diagnostic.fix);
+                cases.push_str(&escape(&line));
+                if !one.show.is_empty() {
+                    cases.push_str(&escape(&format!("see: {}\n", one.show)));
+                }
+            }
+            cases.push_str("</failure>\n    </testcase>\n");
+        }
+        let _ = write!(
+            out,
+            "  <testsuite name=\"{}\" tests=\"{count}\" failures=\"{failed}\">\n{cases}  </testsuite>\n",
+            escape(&cluster.name)
+        );
+    }
+    out.push_str("</testsuites>\n");
+    out
+}
+
+/// The same as Markdown.
+pub fn markdown(clusters: &[Cluster]) -> String {
+    let cell = |text: &str| plain(text).replace('|', "\\|");
+    let mut out = String::from("### tenantry verify\n");
+    for cluster in clusters {
+        let _ = writeln!(out, "\n**{}**: {}\n", cell(&cluster.name), cell(&state(cluster)));
+        let rows: Vec<_> = cluster.judgement.rows.iter().filter(|r| r.phase != Phase::Active).collect();
+        if !rows.is_empty() {
+            out.push_str("| tenant | phase | since | why |\n|---|---|---|---|\n");
+            for row in rows.iter().take(LISTED) {
+                let why = row.why.lines().next().unwrap_or_default();
+                let _ = writeln!(
+                    out,
+                    "| {} | {} | {} | {} |",
+                    cell(&row.tenant),
+                    row.phase.name(),
+                    cell(&row.since),
+                    cell(why)
+                );
+            }
+            out.push('\n');
+        }
+        let found = &cluster.judgement.found;
+        if !found.is_empty() {
+            let _ = write!(out, "<details><summary>{}</summary>\n\n", plural(found.len(), "finding"));
+            for one in found.iter().take(LISTED) {
+                let see = if one.show.is_empty() { String::new() } else { format!(" `{}`", cell(&one.show)) };
+                let message = cell(&one.diagnostic.message);
+                let _ =
+                    writeln!(out, "- **{}** `{}` {message}{see}", one.diagnostic.level.name(), one.diagnostic.rule.id);
+            }
+            if found.len() > LISTED {
+                let _ = writeln!(out, "- and {} more", found.len() - LISTED);
+            }
+            out.push_str("\n</details>\n");
+        }
+    }
+    out
+}

@@ -1,0 +1,246 @@
+//! `verify`: whether live clusters have become what is rendered.
+
+use crate::shell::args::{Cli, Format, Verify};
+use crate::shell::cluster::{How, Server, live_line};
+use crate::shell::session::{Selection, Session};
+use crate::shell::{Fault, Outcome, live, output};
+use jiff::Timestamp;
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tenantry::bundle::Keep;
+use tenantry::diagnostic::Level;
+use tenantry::document::emit_documents;
+use tenantry::graph::Beside;
+use tenantry::live::role::role;
+use tenantry::live::{Purpose, Wanted, access, capabilities, listings, narrowed};
+use tenantry::report::live as report;
+
+/// Runs the command.
+pub fn run(cli: &Cli, args: &Verify) -> Result<Outcome, Fault> {
+    let reported = output::chosen(&args.only, &args.skip, "area")?;
+    let formats = [Format::Text, Format::Json, Format::Junit, Format::Markdown];
+    let asked = output::formats(cli, &formats)?;
+    if args.print_rbac {
+        return print_rbac(cli);
+    }
+    let mut session = Session::open(cli, None)?;
+    let compiled = session.compile(Selection::default(), Keep::Values);
+    let chosen = live::chosen(&session, &args.connect)?;
+    let broken = compiled.findings.iter().filter(|d| d.level == Level::Error).count();
+    if broken > 0 {
+        output::talk(
+            cli,
+            &format!("{broken} errors in the specs: `tenantry check` shows them; what they hold back is not verified"),
+        );
+    }
+    if args.print_capabilities {
+        return print_capabilities(cli, &session, &chosen, args);
+    }
+    let commit = commit(&session, args.revision.as_deref())?;
+    let mut clusters = Vec::new();
+    for (index, context) in chosen {
+        let mut wanted = live::wanted(&session, &compiled, index)?;
+        only(&mut wanted, &args.tenant)?;
+        let wanted = Arc::new(wanted);
+        let server = Server::connect(context.as_deref(), &args.connect)?;
+        let mut cluster = once(cli, &mut session, &compiled, index, &wanted, &server, commit.as_deref(), args)?;
+        let started = Instant::now();
+        while args.wait && !cluster.judgement.is_converged() && cluster.judgement.is_moving() {
+            let left = args.timeout.saturating_sub(started.elapsed().as_secs());
+            if left == 0 {
+                live_line(cli, "");
+                output::talk(cli, &format!("{}: not converged after {} s", cluster.name, args.timeout));
+                break;
+            }
+            let first = cluster.judgement.found.iter().find(|f| f.diagnostic.level == Level::Error);
+            let why = first.map(|f| f.diagnostic.message.lines().next().unwrap_or_default().to_owned());
+            live_line(cli, &format!("{}: {left} s left: {}", cluster.name, why.unwrap_or_default()));
+            std::thread::sleep(Duration::from_secs(2.min(left)));
+            cluster = once(cli, &mut session, &compiled, index, &wanted, &server, commit.as_deref(), args)?;
+        }
+        live_line(cli, "");
+        if cli.verbose {
+            output::talk(cli, &format!("{}: {} requests", server.name, server.requests()));
+        }
+        cluster.judgement.found.retain(|f| reported(f.diagnostic.rule.id));
+        clusters.push(cluster);
+    }
+    let sources = &session.sources;
+    let asked = if asked.is_empty() { vec![(Format::Text, None)] } else { asked };
+    for (format, file) in &asked {
+        let text = match format {
+            Format::Json => report::json(sources, &clusters),
+            Format::Junit => report::junit(&clusters),
+            Format::Markdown => report::markdown(&clusters),
+            _ => {
+                let found: Vec<_> = clusters.iter().flat_map(|c| c.judgement.found.iter().map(report::shown)).collect();
+                output::text(sources, &found, file.is_none(), cli) + &report::text(&clusters, cli.verbose)
+            }
+        };
+        output::deliver(file.as_deref(), &text)?;
+    }
+    let gaps: usize = clusters.iter().map(|c| c.gaps.len()).sum();
+    if gaps > 0 {
+        return Err(Fault::Partial(gaps));
+    }
+    Ok(Outcome::from(broken > 0 || clusters.iter().any(|c| !c.judgement.is_converged())))
+}
+
+/// Asks a server, and judges what it answers.
+#[allow(clippy::too_many_arguments)]
+fn once(
+    cli: &Cli,
+    session: &mut Session,
+    compiled: &tenantry::compile::Compiled,
+    index: usize,
+    wanted: &Arc<Wanted>,
+    server: &Server,
+    commit: Option<&str>,
+    args: &Verify,
+) -> Result<report::Cluster, Fault> {
+    let now = match &args.clock {
+        Some(text) => text.parse().map_err(|e| Fault::Usage(format!("--clock {text}: {e}")))?,
+        None => Timestamp::now(),
+    };
+    let place = session.sources.add_path(&format!("the cluster of {}", server.name));
+    let (served, mut gaps) = server.served()?;
+    let mut lists = listings(&served, &wanted.kinds(), &wanted.flux, Purpose::Verify);
+    if wanted.only.is_some() {
+        lists = narrowed(lists, &wanted.namespaces(), &wanted.flux);
+    }
+    if args.snapshot.is_some() {
+        lists = listings(&served, &wanted.kinds(), &wanted.flux, Purpose::Prove);
+    }
+    for (group, kind) in wanted.kinds().into_keys().filter(|(group, kind)| served.find(group, kind, None).is_none()) {
+        // What is not served cannot be there: each object of it is missing, which is said of each.
+        output::talk(cli, &format!("{}: {kind} ({group}) is not served", server.name));
+    }
+    let guarded = session_guarded(compiled, index);
+    let json = args.snapshot.is_some();
+    let mut taken = server.take(cli, wanted, lists, How { place, now, keeps: guarded, json });
+    gaps.append(&mut taken.gaps);
+    if let Some(file) = &args.snapshot {
+        snapshot(file, &taken.objects)?;
+    }
+    let mut judgement = tenantry::live::judge(wanted, &taken.batch, &gaps, commit, now);
+    if wanted.only.is_none() {
+        let facts = std::mem::take(&mut taken.batch.facts);
+        let beside = Beside { facts, closed: gaps.is_empty(), guarded, ..Beside::default() };
+        let cluster = live::graph(session, index, beside);
+        let samples = access::samples(&cluster, wanted);
+        let mut refused = false;
+        for (sample, answer) in samples.iter().zip(server.review(&samples)) {
+            match answer {
+                Ok(allowed) => judgement.found.extend(sample.judge(wanted, allowed)),
+                Err(why) if !refused => {
+                    refused = true;
+                    gaps.push(live::reviews_gap(why));
+                }
+                Err(_) => {}
+            }
+        }
+        judgement.found.extend(live::exposed(&cluster));
+    }
+    Ok(report::Cluster {
+        name: wanted.cluster.to_string(),
+        context: server.name.clone(),
+        version: server.version.clone(),
+        commit: commit.map(str::to_owned),
+        judgement,
+        gaps,
+    })
+}
+
+/// Whether admission policies are rendered for a cluster.
+fn session_guarded(compiled: &tenantry::compile::Compiled, index: usize) -> bool {
+    let objects = compiled.bundles.iter().filter(|b| b.cluster == index).flat_map(|b| {
+        b.platform.objects.iter().chain(b.tenants.iter().flat_map(tenantry::bundle::TenantBundle::objects))
+    });
+    objects.into_iter().any(|id| id.group == "admissionregistration.k8s.io")
+}
+
+/// The commit that Flux has to have applied.
+fn commit(session: &Session, revision: Option<&str>) -> Result<Option<String>, Fault> {
+    match revision {
+        Some("any") => Ok(None),
+        #[cfg(feature = "git")]
+        revision => {
+            let found = crate::shell::git::commit(&session.place.tree_base, revision.unwrap_or("HEAD"));
+            match (found, revision) {
+                (Ok(commit), _) => Ok(Some(commit)),
+                // Where nothing was asked for, a tree outside Git has no commit.
+                (Err(_), None) => Ok(None),
+                (Err(fault), Some(_)) => Err(fault),
+            }
+        }
+        #[cfg(not(feature = "git"))]
+        Some(commit) => Ok(Some(commit.to_owned())),
+        #[cfg(not(feature = "git"))]
+        None => Ok(None),
+    }
+}
+
+/// Leaves only some tenants to be asked about.
+fn only(wanted: &mut Wanted, tenants: &[String]) -> Result<(), Fault> {
+    if tenants.is_empty() {
+        return Ok(());
+    }
+    let mut chosen = BTreeSet::new();
+    for name in tenants {
+        let at = wanted.tenants.iter().position(|t| t.name == *name);
+        let at = at.ok_or_else(|| Fault::Usage(format!("there is no tenant `{name}` on `{}`", wanted.cluster)))?;
+        chosen.insert(at as u32);
+    }
+    wanted.only = Some(chosen);
+    Ok(())
+}
+
+/// Writes what a cluster holds, whole or not at all.
+fn snapshot(file: &Path, objects: &[String]) -> Result<(), Fault> {
+    let mut text = String::from("{\"apiVersion\":\"v1\",\"kind\":\"List\",\"items\":[\n");
+    text.push_str(&objects.join(",\n"));
+    text.push_str("\n]}\n");
+    let beside = file.with_extension("tenantry-new");
+    std::fs::write(&beside, text).map_err(Fault::io(&beside))?;
+    std::fs::rename(&beside, file).map_err(Fault::io(file))
+}
+
+fn print_rbac(cli: &Cli) -> Result<Outcome, Fault> {
+    let rendered = match Session::open(cli, None) {
+        Err(Fault::NoFleet(_)) => BTreeSet::new(),
+        session => {
+            let mut session = session?;
+            let compiled = session.compile(Selection::default(), Keep::Nothing);
+            let parts = compiled.bundles.iter().flat_map(|b| {
+                b.platform.objects.iter().chain(b.tenants.iter().flat_map(tenantry::bundle::TenantBundle::objects))
+            });
+            parts.map(|id| (id.group.clone(), id.kind.clone())).collect()
+        }
+    };
+    output::data(&emit_documents(&[role(rendered)]))?;
+    Ok(Outcome::Clean)
+}
+
+fn print_capabilities(
+    cli: &Cli,
+    session: &Session,
+    chosen: &[(usize, Option<String>)],
+    args: &Verify,
+) -> Result<Outcome, Fault> {
+    let Some(fleet) = session.front.fleet() else { return Ok(Outcome::Findings) };
+    for (index, context) in chosen {
+        let server = Server::connect(context.as_deref(), &args.connect)?;
+        let (served, _) = server.served()?;
+        let name = fleet.spec.clusters[*index].name.as_str();
+        let mut lists = listings(&served, &Default::default(), "flux-system", Purpose::Verify);
+        lists.retain(|l| ["CustomResourceDefinition", "DaemonSet"].contains(&l.kind.kind.as_str()));
+        let wanted = Arc::new(Wanted::nothing(name, fleet.name.place));
+        let place = fleet.name.place;
+        let taken = server.take(cli, &wanted, lists, How { place, now: Timestamp::now(), keeps: false, json: false });
+        let found = capabilities::capabilities(name, &server.version, &served, &taken.batch);
+        output::data(&emit_documents(&[found]))?;
+    }
+    Ok(Outcome::Clean)
+}

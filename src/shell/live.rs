@@ -1,0 +1,163 @@
+//! A fleet's clusters and the live ones: which context is whose, what should be there, and the graph of what is.
+
+use super::Fault;
+use super::args::{Cli, Connect};
+use super::cluster::{How, Server};
+use super::clusters::Clusters;
+use super::session::Session;
+use jiff::Timestamp;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use tenantry::bundle::{ClusterBundle, Part, TenantBundle};
+use tenantry::compile::Compiled;
+use tenantry::diagnostic::{Diagnostic, Level, Scope};
+use tenantry::graph::{self, Beside, Cluster};
+use tenantry::isolation;
+use tenantry::live::rules::NOT_LISTED;
+use tenantry::live::{Found, Gap, Purpose, Wanted, listings};
+use tenantry::source::{Place, Sources};
+use tenantry::tree::kustomization_of;
+
+/// The clusters that are asked, as indices in the fleet, each with its context; the current one where none is named.
+pub fn chosen(session: &Session, connect: &Connect) -> Result<Vec<(usize, Option<String>)>, Fault> {
+    let Some(fleet) = session.front.fleet() else {
+        return Err(Fault::Usage("the fleet has an error: tenantry check shows it".into()));
+    };
+    let clusters = &fleet.spec.clusters;
+    let names: Vec<&str> = clusters.iter().map(|c| c.name.as_str()).collect();
+    if connect.context.is_empty() {
+        return match names.len() {
+            1 => Ok(vec![(0, None)]),
+            _ => {
+                let all = names.join(", ");
+                Err(Fault::Usage(format!(
+                    "the fleet has several clusters: say which, --context CLUSTER=CONTEXT ({all})"
+                )))
+            }
+        };
+    }
+    let mut all = Vec::new();
+    for text in &connect.context {
+        let (name, context) = match text.split_once('=') {
+            Some((name, context)) if names.contains(&name) => (name, context),
+            // Names of contexts may hold anything.
+            _ if names.contains(&text.as_str()) => (text.as_str(), text.as_str()),
+            _ if names.len() == 1 => (names[0], text.as_str()),
+            _ => {
+                let all = names.join(", ");
+                return Err(Fault::Usage(format!("--context {text}: say whose it is, CLUSTER=CONTEXT ({all})")));
+            }
+        };
+        let index = names.iter().position(|n| *n == name).unwrap_or_default();
+        if all.iter().any(|(other, _)| *other == index) {
+            return Err(Fault::Usage(format!("--context {text}: `{name}` has a context already")));
+        }
+        all.push((index, Some(context.to_owned())));
+    }
+    Ok(all)
+}
+
+/// What should be there of a cluster.
+pub fn wanted(session: &Session, compiled: &Compiled, index: usize) -> Result<Wanted, Fault> {
+    let bundle = compiled.bundles.iter().find(|b| b.cluster == index);
+    let (Some(fleet), Some(bundle)) = (session.front.fleet(), bundle) else {
+        return Err(Fault::Usage("the fleet cannot be rendered: tenantry check shows why".into()));
+    };
+    let name = fleet.spec.clusters[index].name.as_str();
+    let none = Vec::new();
+    let kustomizations = compiled.tree.kustomizations.get(name).unwrap_or(&none);
+    let entry = compiled.tree.clusters.get(name);
+    let units = |tenant: &str| entry.map(|e| kustomization_of(e, tenant)).unwrap_or_default();
+    Ok(Wanted::new(fleet, &session.front.tenancy, bundle, kustomizations, &units))
+}
+
+/// The graph of what a live cluster holds, with the fleet's tenants.
+pub fn graph(session: &mut Session, index: usize, beside: Beside) -> Cluster {
+    let fleet = session.front.specs.fleet.as_ref().expect("it was chosen of a fleet");
+    let tenancy = &session.front.tenancy;
+    let tenants = tenancy.tenants.iter().enumerate().filter(|(_, t)| t.on(index).is_some());
+    let tenants = tenants.map(|(at, t)| TenantBundle {
+        tenant: t.name.value.clone(),
+        index: at,
+        early: Part::default(),
+        late: Part::default(),
+    });
+    let bundle = ClusterBundle { cluster: index, platform: Part::default(), tenants: tenants.collect() };
+    graph::cluster(fleet, tenancy, &bundle, &mut session.sources, beside, None, &|_| false)
+}
+
+/// The ways between tenants that are there in a live cluster.
+pub fn exposed(cluster: &Cluster) -> Vec<Found> {
+    let proof = isolation::prove(cluster);
+    let found = proof
+        .findings
+        .into_iter()
+        .filter(|f| f.diagnostic.level == Level::Error && f.verdict == Some(isolation::Verdict::Refuted));
+    found
+        .map(|f| Found {
+            tenant: f.tenant.clone(),
+            object: String::new(),
+            show: "tenantry prove --live".into(),
+            since: Default::default(),
+            diagnostic: f.diagnostic,
+        })
+        .collect()
+}
+
+/// That the server does not answer about access.
+pub fn reviews_gap(why: String) -> Gap {
+    Gap {
+        group: "authorization.k8s.io".into(),
+        kind: "SubjectAccessReview".into(),
+        why,
+        command: "kubectl auth can-i create subjectaccessreviews".into(),
+        fix: "grant what `tenantry verify --print-rbac` prints".into(),
+    }
+}
+
+/// What is missing of a cluster, as what a proof could not read.
+fn blind(place: Place, gaps: &[Gap]) -> Vec<Diagnostic> {
+    let of = |gap: &Gap| {
+        let message = format!("{} could not be listed: {}", gap.what(), gap.why);
+        let fix = if gap.command.is_empty() { gap.fix.clone() } else { format!("{}; see: {}", gap.fix, gap.command) };
+        Diagnostic::new(&NOT_LISTED, place, message).fix(fix).scope(Scope::Fleet)
+    };
+    gaps.iter().map(of).collect()
+}
+
+/// Everything that decides in live clusters, to be proven: with the fleet's tenants, or, without a fleet, each namespace a
+/// tenant.
+pub fn clusters(cli: &Cli, connect: &Connect, group_by: Option<&str>) -> Result<Clusters, Fault> {
+    let mut session = match Session::open(cli, None) {
+        Err(Fault::NoFleet(_)) => None,
+        opened => Some(opened?),
+    };
+    let chosen = match &session {
+        Some(session) => chosen(session, connect)?,
+        None => vec![(0, connect.context.first().cloned())],
+    };
+    let mut all = Vec::new();
+    let mut alone = Sources::default();
+    for (index, context) in chosen {
+        let server = Server::connect(context.as_deref(), connect)?;
+        let (served, mut gaps) = server.served()?;
+        let sources = session.as_mut().map_or(&mut alone, |s| &mut s.sources);
+        let place = sources.add_path(&format!("the cluster of {}", server.name));
+        let lists = listings(&served, &BTreeMap::new(), "flux-system", Purpose::Prove);
+        let how = How { place, now: Timestamp::now(), keeps: true, json: false };
+        let mut taken = server.take(cli, &Arc::new(Wanted::nothing(&server.name, place)), lists, how);
+        gaps.append(&mut taken.gaps);
+        let facts = taken.batch.facts;
+        let bytes = facts.digest();
+        let beside = Beside { facts, faults: blind(place, &gaps), closed: gaps.is_empty(), bytes, guarded: true };
+        all.push(match &mut session {
+            Some(session) => graph(session, index, beside),
+            None => graph::without_fleet(&mut alone, beside, group_by),
+        });
+    }
+    let (sources, findings) = match session {
+        Some(session) => (session.sources, session.front.findings),
+        None => (alone, Vec::new()),
+    };
+    Ok(Clusters { sources, all, findings })
+}
