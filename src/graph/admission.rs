@@ -325,6 +325,46 @@ impl Cluster {
         })
     }
 
+    /// The kept objects that a policy would refuse if they were written as they are, by the account that applies the tree;
+    /// and of how many that cannot be told. `resource_of` gives the version and the plural of an object's kind.
+    pub fn violations(
+        &self,
+        policy: &str,
+        resource_of: &dyn Fn(&ObjectId) -> Option<(Text, Text)>,
+    ) -> (Vec<ObjectId>, usize) {
+        let (mut refused, mut unknown) = (Vec::new(), 0);
+        let Some(guard) = self.facts.guards.iter().find(|g| g.id.name == policy) else { return (refused, unknown) };
+        for id in self.kept.keys() {
+            let (Some((version, resource)), Some(body)) = (resource_of(id), self.kept(id)) else { continue };
+            let namespace = if id.kind == "Namespace" && id.group.is_empty() { &id.name } else { &id.namespace };
+            let request = Request {
+                operation: "UPDATE",
+                group: id.group.to_string(),
+                version: version.to_string(),
+                resource: resource.to_string(),
+                subresource: String::new(),
+                namespace: namespace.to_string(),
+                name: id.name.to_string(),
+                user: "system:serviceaccount:flux-system:kustomize-controller".into(),
+                groups: vec!["system:serviceaccounts".into(), "system:authenticated".into()],
+                asker: Asker::One,
+                object: body.clone(),
+                old: body,
+            };
+            match guard.says.matches.matches(self, &request) {
+                Some(false) => continue,
+                None => unknown += 1,
+                Some(true) if guard.says.param_kind.is_some() => unknown += 1,
+                Some(true) => match self.ask(&guard.says, &request, &Json::Null) {
+                    Said::Nothing => {}
+                    Said::Refused(_) => refused.push(id.clone()),
+                    Said::NotKnown(..) => unknown += 1,
+                },
+            }
+        }
+        (refused, unknown)
+    }
+
     /// What the admission policies that are bound to deny say to a request. Mutation and webhooks are left out.
     pub fn admits(&self, request: &Request) -> Answer {
         let mut open = Answer::Allowed;

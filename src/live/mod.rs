@@ -7,6 +7,7 @@ pub mod drift;
 pub mod judge;
 pub mod listing;
 mod plugin;
+pub mod policies;
 pub mod role;
 pub mod rules;
 pub mod seen;

@@ -145,7 +145,7 @@ impl Server {
     /// Takes lists, several at once, and looks at each page as it comes.
     pub fn take(&self, cli: &Cli, wanted: &Arc<Wanted>, lists: Vec<Listing>, how: How) -> Taken {
         let progress = progress(cli, lists.len());
-        let mut taken: Vec<(Listing, Result<(Batch, Vec<String>), Trouble>)> = self.runtime.block_on(async {
+        let mut taken: Vec<(Listing, Result<Seen, Trouble>)> = self.runtime.block_on(async {
             let mut waiting = lists.into_iter();
             let mut running = FuturesUnordered::new();
             let mut done = Vec::new();
@@ -202,6 +202,9 @@ impl Server {
         })
     }
 }
+
+/// What was seen in a list, and its objects as JSON where that was asked for.
+type Seen = (Batch, Vec<String>);
 
 /// How lists are taken.
 #[derive(Clone, Copy, Debug)]
@@ -281,7 +284,7 @@ impl Asking {
         listing: &Listing,
         how: How,
         progress: &ProgressBar,
-    ) -> Result<(Batch, Vec<String>), Trouble> {
+    ) -> Result<Seen, Trouble> {
         let mut again = true;
         'whole: loop {
             let (mut batch, mut objects) = (Batch::default(), Vec::new());
@@ -305,7 +308,7 @@ impl Asking {
                 let page = Page::read(&listing.kind, &answer).map_err(|text| Trouble { status: None, text })?;
                 batch.append(Batch::of(wanted, listing, &page.items, how.place, how.now, how.keeps));
                 if how.json {
-                    objects.extend(page.items.into_iter().map(|item| tenantry::live::seen::as_json(item)));
+                    objects.extend(page.items.into_iter().map(tenantry::live::seen::as_json));
                 }
                 progress.set_message(format!("{} {}", batch.count, listing.kind.plural));
                 match page.next {

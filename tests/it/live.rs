@@ -153,7 +153,9 @@ fn what_is_changed_by_hand_is_found() {
     let Some(flux) = FluxLoop::get() else { return };
     let repo = fleet(&flux);
     let plane = &flux.plane;
-    let cases: &[(&str, &[&str], &str, &str, &str, &[&str])] = &[
+    // What it is, what is done, the rule, the object, a part of the message, and what undoes it where Flux does not.
+    type Edit<'a> = (&'a str, &'a [&'a str], &'a str, &'a str, &'a str, &'a [&'a str]);
+    let cases: &[Edit<'_>] = &[
         (
             "a label",
             &["label", "namespace", "blue", "pod-security.kubernetes.io/enforce=privileged", "--overwrite"],
@@ -445,6 +447,14 @@ fn namespaces_that_were_there_and_that_do_not_go() {
         "{stuck:?}"
     );
     assert!(stuck["Namespace green"].contains("finalizers remaining"), "{stuck:?}");
+    // After 37 days it is an error.
+    let clock = (jiff::Timestamp::now() + jiff::SignedDuration::from_hours(24 * 38)).to_string();
+    let late = flux.verify(&repo, "admin", &["verify", "--clock", &clock]);
+    assert!(
+        late.out.contains("error[live/stuck-deletion]: Namespace green has been Terminating for 38 days"),
+        "{}",
+        late.out
+    );
     ok(&plane.kubectl(&[
         "patch",
         "serviceaccount",
@@ -531,4 +541,46 @@ fn it_needs_what_it_prints_and_writes_nothing() {
     assert_eq!(planes(&live), planes(&again), "{}\n{}", live.all(), again.all());
     assert!(!live.out.contains("no-other-grants"), "a live cluster is whole: {}", live.out);
     say(&format!("live: verify asks {} times, {two} lists among them, with the rights that it prints", asked.len()));
+}
+
+/// A policy that was rendered, and only warns: what it would refuse is counted; one whose binding goes denies nothing.
+#[test]
+fn policies_that_were_rendered_deny() {
+    let Some(flux) = FluxLoop::get() else { return };
+    let repo = fleet(&flux);
+    let guard = |action: &str| {
+        format!(
+            "apiVersion: admissionregistration.k8s.io/v1\nkind: ValidatingAdmissionPolicy\nmetadata: {{name: owned}}\n\
+             spec:\n  failurePolicy: Fail\n  matchConstraints: {{resourceRules: [{{apiGroups: [networking.k8s.io], \
+             apiVersions: [v1], operations: [CREATE, UPDATE], resources: [networkpolicies]}}]}}\n  \
+             validations: [{{expression: \"object.metadata.name != 'allow-dns'\"}}]\n---\n\
+             apiVersion: admissionregistration.k8s.io/v1\nkind: ValidatingAdmissionPolicyBinding\nmetadata: {{name: owned}}\n\
+             spec: {{policyName: owned, validationActions: [{action}]}}\n"
+        )
+    };
+    let apply = |action: &str| {
+        repo.write("templates/cluster/guard.yaml", guard(action));
+        let rendered = repo.run(&["render"]);
+        assert_eq!(rendered.code, 0, "{}", rendered.all());
+        repo.git(&["add", "-A"]);
+        repo.git(&["commit", "-q", "-m", action]);
+        flux.push(&repo);
+        flux.verify(&repo, "admin", &["verify", "--wait", "--timeout", "60", "--format", "json"])
+    };
+    let audited: Value = serde_json::from_str(&apply("Audit").out).expect("JSON");
+    let idle = found(&audited, "live/policy-not-denying");
+    assert!(idle.len() == 1 && idle[0].1.contains("is bound by owned, which does not deny"), "{idle:?}");
+    let violated = found(&audited, "live/policy-violated");
+    assert!(violated.len() == 1 && violated[0].1.contains("NetworkPolicy blue/allow-dns"), "{violated:?}");
+    // Once it denies, nothing is left to say of it but what it refuses by itself.
+    ok(&flux.plane.kubectl(&["delete", "validatingadmissionpolicybinding", "owned"]));
+    let gone = report(&flux, &repo);
+    assert!(found(&gone, "live/policy-not-denying")[0].1.contains("is bound by nothing"), "{gone}");
+    assert!(found(&gone, "live/missing").iter().any(|(o, _)| o == "ValidatingAdmissionPolicyBinding owned"), "{gone}");
+    // Another fleet's tests have no policy.
+    let without = fleet(&flux);
+    flux.until("the policy is gone", || {
+        flux.reconcile(&["tenantry-platform"]);
+        flux.verify(&without, "admin", &["verify", "-q"]).code == 0
+    });
 }

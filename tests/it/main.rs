@@ -17,6 +17,7 @@ mod guards;
 mod isolation;
 mod layers;
 mod live;
+mod live_faults;
 mod parity;
 mod prove;
 mod questions;

@@ -14,7 +14,7 @@ use tenantry::diagnostic::Level;
 use tenantry::document::emit_documents;
 use tenantry::graph::Beside;
 use tenantry::live::role::role;
-use tenantry::live::{Purpose, Wanted, access, capabilities, listings, narrowed};
+use tenantry::live::{Purpose, Wanted, access, capabilities, listings, narrowed, policies};
 use tenantry::report::live as report;
 
 /// Runs the command.
@@ -141,6 +141,7 @@ fn once(
                 Err(_) => {}
             }
         }
+        judgement.found.extend(policies::check(wanted, &cluster, &served));
         judgement.found.extend(live::exposed(&cluster));
     }
     Ok(report::Cluster {

@@ -1,0 +1,253 @@
+//! `verify` against a server that fails: each fault ends in a report of what could be seen, or in the reason why nothing
+//! could, and never in a wait without end.
+
+use crate::support::{Ran, Sandbox};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+/// How a request is answered.
+enum Answer {
+    /// With a status, further header lines, and a body.
+    Says(u16, &'static str, String),
+    /// With as much of a body, and then nothing for some seconds.
+    Stalls(&'static str, u64),
+    /// With less of a body than it promises.
+    Cut,
+}
+
+/// What a fault makes of the nth request for a path; nothing where it is answered as it should.
+type Fault = dyn Fn(&str, usize) -> Option<Answer> + Send + Sync;
+
+const SERVED: &str = r#"{"kind": "APIGroupDiscoveryList", "apiVersion": "apidiscovery.k8s.io/v2", "items": [GROUPS]}"#;
+
+fn group(name: &str, resources: &[(&str, &str, &str)]) -> String {
+    let resource = |(plural, kind, scope): &(&str, &str, &str)| {
+        format!(
+            r#"{{"resource": "{plural}", "responseKind": {{"group": "{name}", "version": "v1", "kind": "{kind}"}}, "scope": "{scope}", "verbs": ["list"]}}"#
+        )
+    };
+    let resources: Vec<String> = resources.iter().map(resource).collect();
+    format!(
+        r#"{{"metadata": {{"name": "{name}"}}, "versions": [{{"version": "v1", "freshness": "Current", "resources": [{}]}}]}}"#,
+        resources.join(",")
+    )
+}
+
+fn usual(path: &str) -> String {
+    match path.split('?').next().unwrap_or_default() {
+        "/version" => r#"{"gitVersion": "v1.36.3"}"#.to_owned(),
+        "/api" => SERVED.replace(
+            "GROUPS",
+            &group("", &[("namespaces", "Namespace", "Cluster"), ("serviceaccounts", "ServiceAccount", "Namespaced")]),
+        ),
+        "/apis" => {
+            let policies = group("networking.k8s.io", &[("networkpolicies", "NetworkPolicy", "Namespaced")]);
+            SERVED.replace("GROUPS", &policies)
+        }
+        path if path.ends_with("subjectaccessreviews") => r#"{"status": {"allowed": false}}"#.to_owned(),
+        _ => r#"{"kind": "List", "metadata": {}, "items": []}"#.to_owned(),
+    }
+}
+
+fn serve(mut stream: TcpStream, fault: &Fault, asked: &Mutex<Vec<String>>) {
+    let mut reader = BufReader::new(stream.try_clone().expect("a stream"));
+    loop {
+        let (mut first, mut length) = (String::new(), 0);
+        if reader.read_line(&mut first).unwrap_or(0) == 0 {
+            return;
+        }
+        loop {
+            let mut line = String::new();
+            if reader.read_line(&mut line).unwrap_or(0) == 0 || line == "\r\n" {
+                break;
+            }
+            if let Some(value) = line.to_lowercase().strip_prefix("content-length:") {
+                length = value.trim().parse().unwrap_or(0);
+            }
+        }
+        let _ = reader.read_exact(&mut vec![0; length]);
+        let path = first.split(' ').nth(1).unwrap_or_default().to_owned();
+        let nth = {
+            let mut asked = asked.lock().expect("not poisoned");
+            asked.push(path.clone());
+            let bare = |p: &String| p.split('?').next().map(str::to_owned);
+            asked.iter().filter(|p| bare(p) == bare(&path)).count()
+        };
+        let answer = fault(&path, nth).unwrap_or_else(|| Answer::Says(200, "", usual(&path)));
+        let written = match answer {
+            Answer::Says(status, more, body) => {
+                let head = format!(
+                    "HTTP/1.1 {status} X\r\nContent-Type: application/json\r\nContent-Length: {}\r\n{more}\r\n",
+                    body.len()
+                );
+                stream.write_all(format!("{head}{body}").as_bytes())
+            }
+            Answer::Stalls(body, seconds) => {
+                let _ = stream
+                    .write_all(b"HTTP/1.1 200 X\r\nContent-Type: application/json\r\nContent-Length: 999\r\n\r\n");
+                let _ = stream.write_all(body.as_bytes());
+                std::thread::sleep(Duration::from_secs(seconds));
+                return;
+            }
+            Answer::Cut => {
+                let _ = stream.write_all(b"HTTP/1.1 200 X\r\nContent-Length: 999\r\n\r\n{\"kind\"");
+                return;
+            }
+        };
+        if written.is_err() {
+            return;
+        }
+    }
+}
+
+/// Verifies a small fleet against a server with a fault: what came of it, what was asked, and how long it took.
+fn verify(fault: impl Fn(&str, usize) -> Option<Answer> + Send + Sync + 'static) -> (Ran, Vec<String>, Duration) {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let url = format!("http://{}", listener.local_addr().expect("an address"));
+    let asked: Arc<Mutex<Vec<String>>> = Arc::default();
+    let fault: Arc<Fault> = Arc::new(fault);
+    let seen = Arc::clone(&asked);
+    std::thread::spawn(move || {
+        for stream in listener.incoming().filter_map(Result::ok) {
+            let (fault, asked) = (Arc::clone(&fault), Arc::clone(&seen));
+            std::thread::spawn(move || serve(stream, fault.as_ref(), &asked));
+        }
+    });
+    let started = Instant::now();
+    let ran = against(&url);
+    let asked = asked.lock().expect("not poisoned").clone();
+    (ran, asked, started.elapsed())
+}
+
+fn against(url: &str) -> Ran {
+    let fleet =
+        "apiVersion: tenantry.dev/v1alpha1\nkind: Fleet\nmetadata: {name: acme}\nspec: {clusters: [{name: live}]}\n";
+    let tenant = "apiVersion: tenantry.dev/v1alpha1\nkind: Tenant\nmetadata: {name: blue}\n\
+                  spec: {owners: [{group: blue-admins}], namespaces: [{name: blue}]}\n";
+    let sandbox = Sandbox::with(&[("tenants/fleet.yaml", fleet), ("tenants/blue.yaml", tenant)]);
+    sandbox.write(
+        "kubeconfig",
+        format!(
+            "{{apiVersion: v1, kind: Config, current-context: a, contexts: [{{name: a, context: {{cluster: a, user: a}}}}], \
+             clusters: [{{name: a, cluster: {{server: \"{url}\"}}}}], users: [{{name: a, user: {{}}}}]}}"
+        ),
+    );
+    let mut command = sandbox.command(&["verify", "--request-timeout", "1"]);
+    Ran::of(command.env("KUBECONFIG", sandbox.path().join("kubeconfig")).output().expect("the program starts"))
+}
+
+const POLICIES: &str = "/apis/networking.k8s.io/v1/networkpolicies";
+
+fn of_policies(asked: &[String]) -> usize {
+    asked.iter().filter(|p| p.starts_with(POLICIES)).count()
+}
+
+/// What could be seen is said, and that it is not all.
+fn partial(ran: &Ran, why: &str) {
+    assert_eq!(ran.code, 2, "{}", ran.all());
+    assert!(ran.out.contains("live/not-listed") && ran.out.contains(why), "{why}: {}", ran.all());
+    assert!(ran.out.contains("not known to be converged"), "{}", ran.out);
+    assert!(ran.err.contains("could not be had"), "{}", ran.err);
+}
+
+#[test]
+fn a_server_that_is_busy_is_asked_again() {
+    let busy = |body: &str| Some(Answer::Says(429, "Retry-After: 1\r\n", format!(r#"{{"message": "{body}"}}"#)));
+    let (ran, asked, took) =
+        verify(move |path, nth| if path.starts_with(POLICIES) && nth < 3 { busy("slow down") } else { None });
+    assert!(!ran.out.contains("live/not-listed"), "{}", ran.all());
+    assert!(of_policies(&asked) == 3 && took >= Duration::from_secs(2), "{asked:?} {took:?}");
+    let (ran, asked, _) = verify(move |path, _| if path.starts_with(POLICIES) { busy("slow down") } else { None });
+    partial(&ran, "slow down (tried 5 times)");
+    assert_eq!(of_policies(&asked), 5);
+}
+
+#[test]
+fn a_continuation_that_expires_begins_anew() {
+    let page = || {
+        Some(Answer::Says(
+            200,
+            "",
+            r#"{"metadata": {"continue": "next", "remainingItemCount": 1}, "items": []}"#.into(),
+        ))
+    };
+    let gone = || Some(Answer::Says(410, "", r#"{"message": "the continue parameter is too old"}"#.into()));
+    let (ran, asked, _) = verify(move |path, nth| match path.starts_with(POLICIES) {
+        true if path.contains("continue=next") => {
+            if nth == 2 {
+                gone()
+            } else {
+                None
+            }
+        }
+        true => page(),
+        false => None,
+    });
+    assert!(!ran.out.contains("live/not-listed"), "{}", ran.all());
+    assert_eq!(of_policies(&asked), 4, "{asked:?}");
+    let (ran, _, _) = verify(move |path, _| match path.starts_with(POLICIES) {
+        true if path.contains("continue=next") => gone(),
+        true => page(),
+        false => None,
+    });
+    partial(&ran, "too old");
+}
+
+#[test]
+fn a_server_that_stalls_or_breaks_off_is_not_waited_for() {
+    let (ran, asked, took) =
+        verify(|path, _| path.starts_with(POLICIES).then_some(Answer::Stalls("{\"items\": [", 30)));
+    partial(&ran, "NetworkPolicy.networking.k8s.io could not be listed");
+    assert!(of_policies(&asked) == 3 && took < Duration::from_secs(20), "{asked:?} {took:?}");
+    let (ran, asked, _) = verify(|path, _| path.starts_with(POLICIES).then_some(Answer::Cut));
+    partial(&ran, "(tried 3 times)");
+    assert_eq!(of_policies(&asked), 3);
+    let (ran, ..) = verify(|path, _| path.starts_with(POLICIES).then_some(Answer::Says(200, "", "<html>".into())));
+    partial(&ran, "the answer is no list");
+}
+
+#[test]
+fn what_is_refused_is_named_with_what_would_grant_it() {
+    let refused =
+        || Some(Answer::Says(403, "", r#"{"message": "networkpolicies is forbidden: User x cannot list"}"#.into()));
+    let (ran, asked, _) = verify(move |path, _| if path.starts_with(POLICIES) { refused() } else { None });
+    partial(&ran, "is forbidden: User x cannot list");
+    assert!(ran.out.contains("tenantry verify --print-rbac") && of_policies(&asked) == 1, "{}", ran.out);
+    // An aggregated API that does not answer is not served; the rest is.
+    let (ran, ..) = verify(|path, _| {
+        let stale = r#"{"metadata": {"name": "metrics.k8s.io"}, "versions": [{"version": "v1beta1", "freshness": "Stale", "resources": []}]}"#;
+        (path == "/apis").then(|| Answer::Says(200, "", SERVED.replace("GROUPS", stale)))
+    });
+    partial(&ran, "its aggregated API does not answer");
+}
+
+#[test]
+fn a_server_that_cannot_be_asked_is_the_tools_fault() {
+    let expired = || Some(Answer::Says(401, "", r#"{"message": "Unauthorized"}"#.into()));
+    let (ran, ..) = verify(move |_, _| expired());
+    assert!(ran.code == 2 && ran.err.contains("Unauthorized") && ran.out.is_empty(), "{}", ran.all());
+    let (ran, ..) = verify(|_, _| Some(Answer::Says(200, "", "<html>".into())));
+    assert!(ran.code == 2 && ran.err.contains("is no Kubernetes API server"), "{}", ran.all());
+    let (ran, ..) =
+        verify(|path, _| (path == "/apis").then(|| Answer::Says(200, "", r#"{"kind": "APIGroupList"}"#.into())));
+    assert!(ran.code == 2 && ran.err.contains("does not aggregate its discovery"), "{}", ran.all());
+    let free = TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("an address");
+    let ran = against(&format!("http://{free}"));
+    assert!(ran.code == 2 && ran.err.contains("onnect"), "{}", ran.all());
+}
+
+/// A server that allows what no role or binding that it lists grants has another authorizer.
+#[test]
+fn a_server_that_allows_more_than_it_lists_is_found() {
+    let (ran, ..) = verify(|path, _| {
+        let allowed = || Answer::Says(201, "", r#"{"status": {"allowed": true}}"#.into());
+        path.ends_with("subjectaccessreviews").then(allowed)
+    });
+    assert_eq!(ran.code, 1, "{}", ran.all());
+    let says = "the API server allows group blue-admins to get secrets in `blue`, and what its roles and bindings grant does not";
+    assert!(ran.out.contains("live/access-differs") && ran.out.contains(says), "{}", ran.all());
+    let (ran, ..) = verify(|_, _| None);
+    assert!(ran.code == 1 && !ran.out.contains("live/access-differs"), "{}", ran.all());
+}
