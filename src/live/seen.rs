@@ -39,6 +39,20 @@ struct RawMetadata {
 }
 
 impl Page {
+    /// Where the next page of a list begins.
+    ///
+    /// # Errors
+    /// Why it is no list.
+    pub fn next_of(bytes: &[u8]) -> Result<Option<String>, String> {
+        #[derive(Deserialize)]
+        struct Head {
+            #[serde(default)]
+            metadata: RawMetadata,
+        }
+        let head: Head = serde_json::from_slice(bytes).map_err(|e| format!("the answer is no list: {e}"))?;
+        Ok((!head.metadata.next.is_empty()).then_some(head.metadata.next))
+    }
+
     /// Reads an answer to a list.
     ///
     /// # Errors

@@ -13,7 +13,7 @@ use kube::{Client, Config};
 use std::io::IsTerminal;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tenantry::live::access::{self, Sample};
 use tenantry::live::{Batch, Detail, Gap, Listing, Page, Served, Wanted};
 use tenantry::source::Place;
@@ -64,6 +64,7 @@ pub struct Server {
     /// Its version, as `v1.36.3`.
     pub version: String,
     requests: Arc<AtomicUsize>,
+    listed: std::cell::Cell<Duration>,
 }
 
 impl Server {
@@ -100,7 +101,14 @@ impl Server {
         config.default_retry = false;
         let client = runtime.block_on(async { Client::try_from(config) });
         let client = client.map_err(|e| unreachable(format!("`{name}`: {}", causes(&e))))?;
-        let mut server = Self { runtime, client, name, version: String::new(), requests: Arc::default() };
+        let mut server = Self {
+            runtime,
+            client,
+            name,
+            version: String::new(),
+            requests: Arc::default(),
+            listed: Default::default(),
+        };
         let asking = server.asking();
         let version = server.runtime.block_on(async move { asking.get("/version", JSON).await });
         let version = version.map_err(|t| unreachable(format!("`{}`: {}", server.name, t.text)))?;
@@ -114,9 +122,9 @@ impl Server {
         Asking { client: self.client.clone(), requests: Arc::clone(&self.requests) }
     }
 
-    /// How many requests were made.
-    pub fn requests(&self) -> usize {
-        self.requests.load(Ordering::Relaxed)
+    /// How many requests were made, and how long lists took.
+    pub fn spent(&self) -> (usize, Duration) {
+        (self.requests.load(Ordering::Relaxed), self.listed.get())
     }
 
     /// What it serves; what it could not say of it is a gap.
@@ -145,6 +153,7 @@ impl Server {
     /// Takes lists, several at once, and looks at each page as it comes.
     pub fn take(&self, cli: &Cli, wanted: &Arc<Wanted>, lists: Vec<Listing>, how: How) -> Taken {
         let progress = progress(cli, lists.len());
+        let started = Instant::now();
         let mut taken: Vec<(Listing, Result<Seen, Trouble>)> = self.runtime.block_on(async {
             let mut waiting = lists.into_iter();
             let mut running = FuturesUnordered::new();
@@ -169,6 +178,7 @@ impl Server {
             done
         });
         progress.finish_and_clear();
+        self.listed.set(self.listed.get() + started.elapsed());
         // In one order, whichever came first.
         taken.sort_by(|a, b| a.0.cmp(&b.0));
         let mut all = Taken { batch: Batch::default(), gaps: Vec::new(), objects: Vec::new() };
@@ -217,6 +227,8 @@ pub struct How {
     pub keeps: bool,
     /// Whether each object is wanted as JSON.
     pub json: bool,
+    /// Whether nothing is looked at: what listing alone costs.
+    pub bare: bool,
 }
 
 #[derive(Clone)]
@@ -305,7 +317,15 @@ impl Asking {
                     }
                     answer => answer?,
                 };
-                let page = Page::read(&listing.kind, &answer).map_err(|text| Trouble { status: None, text })?;
+                let broken = |text| Trouble { status: None, text };
+                if how.bare {
+                    next = Page::next_of(&answer).map_err(broken)?;
+                    match next {
+                        Some(_) => continue,
+                        None => return Ok((batch, objects)),
+                    }
+                }
+                let page = Page::read(&listing.kind, &answer).map_err(broken)?;
                 batch.append(Batch::of(wanted, listing, &page.items, how.place, how.now, how.keeps));
                 if how.json {
                     objects.extend(page.items.into_iter().map(tenantry::live::seen::as_json));

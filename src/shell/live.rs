@@ -144,7 +144,7 @@ pub fn clusters(cli: &Cli, connect: &Connect, group_by: Option<&str>) -> Result<
         let sources = session.as_mut().map_or(&mut alone, |s| &mut s.sources);
         let place = sources.add_path(&format!("the cluster of {}", server.name));
         let lists = listings(&served, &BTreeMap::new(), "flux-system", Purpose::Prove);
-        let how = How { place, now: Timestamp::now(), keeps: true, json: false };
+        let how = How { place, now: Timestamp::now(), keeps: true, json: false, bare: false };
         let mut taken = server.take(cli, &Arc::new(Wanted::nothing(&server.name, place)), lists, how);
         gaps.append(&mut taken.gaps);
         let facts = taken.batch.facts;

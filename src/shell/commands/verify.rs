@@ -62,7 +62,8 @@ pub fn run(cli: &Cli, args: &Verify) -> Result<Outcome, Fault> {
         }
         live_line(cli, "");
         if cli.verbose {
-            output::talk(cli, &format!("{}: {} requests", server.name, server.requests()));
+            let (requests, listed) = server.spent();
+            output::talk(cli, &format!("{}: {requests} requests, lists in {:.3} s", server.name, listed.as_secs_f64()));
         }
         cluster.judgement.found.retain(|f| reported(f.diagnostic.rule.id));
         clusters.push(cluster);
@@ -119,8 +120,13 @@ fn once(
     }
     let guarded = session_guarded(compiled, index);
     let json = args.snapshot.is_some();
-    let mut taken = server.take(cli, wanted, lists, How { place, now, keeps: guarded, json });
+    let mut taken = server.take(cli, wanted, lists, How { place, now, keeps: guarded, json, bare: args.bare });
     gaps.append(&mut taken.gaps);
+    if args.bare {
+        let judgement = tenantry::live::Judgement::default();
+        let (name, context, version) = (wanted.cluster.to_string(), server.name.clone(), server.version.clone());
+        return Ok(report::Cluster { name, context, version, commit: None, judgement, gaps });
+    }
     if let Some(file) = &args.snapshot {
         snapshot(file, &taken.objects)?;
     }
@@ -239,7 +245,12 @@ fn print_capabilities(
         lists.retain(|l| ["CustomResourceDefinition", "DaemonSet"].contains(&l.kind.kind.as_str()));
         let wanted = Arc::new(Wanted::nothing(name, fleet.name.place));
         let place = fleet.name.place;
-        let taken = server.take(cli, &wanted, lists, How { place, now: Timestamp::now(), keeps: false, json: false });
+        let taken = server.take(
+            cli,
+            &wanted,
+            lists,
+            How { place, now: Timestamp::now(), keeps: false, json: false, bare: false },
+        );
         let found = capabilities::capabilities(name, &server.version, &served, &taken.batch);
         output::data(&emit_documents(&[found]))?;
     }

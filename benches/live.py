@@ -1,0 +1,135 @@
+#!/usr/bin/env python3
+"""What `verify` costs beside listing the same kinds once with the same client, on a real API server on loopback.
+
+benches/live.py [TENANTS]: starts a control plane (tests/tools.sh control-plane), makes all that is rendered for so many
+generated tenants (2,000 when left out: about 28,000 objects), and runs both in turn. Needs target/release/tenantry.
+"""
+
+import http.client
+import json
+import os
+import re
+import resource
+import ssl
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+COUNT = int(sys.argv[1]) if len(sys.argv) > 1 else 2000
+PORTS = ["25790", "25800", "25443"]
+PROGRAM = os.path.join(ROOT, "target/release/tenantry")
+PLURALS = {"NetworkPolicy": "networkpolicies"}
+
+
+def main():
+    work = tempfile.mkdtemp(prefix="tenantry-live-")
+    tools = subprocess.run([f"{ROOT}/tests/tools.sh", "control-plane"], check=True, capture_output=True, text=True)
+    python = subprocess.run([f"{ROOT}/tests/tools.sh", "python"], check=True, capture_output=True, text=True).stdout.strip()
+    plane = subprocess.Popen(
+        ["bash", f"{ROOT}/tests/control-plane/start.sh", tools.stdout.strip(), f"{work}/plane", *PORTS],
+        stdin=subprocess.PIPE,
+    )
+    try:
+        fleet = f"{work}/fleet"
+        subprocess.run(["cargo", "run", "-q", "--release", "--example", "generate", str(COUNT), fleet], cwd=ROOT, check=True)
+        subprocess.run([PROGRAM, "-C", fleet, "render", "-q"], check=True)
+        # The documents as JSON, a line each, by the C reader.
+        script = (
+            "import sys, json, yaml, glob\n"
+            "for path in sorted(glob.glob(sys.argv[1] + '/rendered/**/*.yaml', recursive=True)):\n"
+            "    for d in yaml.load_all(open(path), yaml.CSafeLoader):\n"
+            "        if d: print(json.dumps(d))\n"
+        )
+        made = subprocess.run([python, "-c", script, fleet], check=True, capture_output=True, text=True).stdout
+        objects = [json.loads(line) for line in made.splitlines()]
+        while not os.path.exists(f"{work}/plane/kubeconfig"):
+            time.sleep(0.2)
+        wait()
+        started = time.time()
+        first = [o for o in objects if o["kind"] == "Namespace"]
+        create([{"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "flux-system"}}])
+        create(first)
+        create([o for o in objects if o["kind"] != "Namespace" and "toolkit.fluxcd.io" not in o["apiVersion"]])
+        print(f"{len(objects)} objects, {len(first)} namespaces, made in {time.time() - started:.0f} s")
+        environment = dict(os.environ, KUBECONFIG=f"{work}/plane/kubeconfig")
+        times, lists = {"verify": [], "--bare": []}, {"verify": [], "--bare": []}
+        for _ in range(5):
+            for what, all_times in times.items():
+                command = [PROGRAM, "-C", fleet, "verify", "-v", "--revision", "any", "--format", "json"]
+                command += ["--bare"] if what == "--bare" else []
+                before = time.time()
+                ran = subprocess.run(command, env=environment, capture_output=True, check=False)
+                all_times.append(time.time() - before)
+                assert ran.returncode in (0, 1), ran.stderr
+                said = re.search(rb"(\d+) requests, lists in ([0-9.]+) s", ran.stderr)
+                lists[what].append((float(said[2]), int(said[1])))
+        peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss // 1024
+        verify, bare = min(times["verify"]), min(times["--bare"])
+        alone, requests = min(lists["--bare"])
+        print(f"verify {verify:.2f} s; its fleet and lists alone {bare:.2f} s ({verify / bare:.2f} times)")
+        print(f"lists looked at {min(lists['verify'])[0]:.2f} s, alone {alone:.2f} s, in {requests} requests; peak {peak} MB")
+        before = time.time()
+        subprocess.run([PROGRAM, "-C", fleet, "check", "-q"], capture_output=True, check=False)
+        print(f"of both, reading the fleet: {time.time() - before:.2f} s (check)")
+        kubectl = [f"{tools.stdout.strip()}/kubectl", "get", "networkpolicies", "-A", "-o", "json"]
+        before = time.time()
+        subprocess.run(kubectl, env=environment, capture_output=True, check=True)
+        print(f"kubectl get networkpolicies -A -o json: {time.time() - before:.2f} s")
+    finally:
+        plane.stdin.close()
+        plane.wait()
+
+
+def connection():
+    context = ssl._create_unverified_context()
+    return http.client.HTTPSConnection("127.0.0.1", int(PORTS[2]), context=context)
+
+
+def wait():
+    for _ in range(300):
+        try:
+            one = connection()
+            one.request("GET", "/readyz", headers={"Authorization": "Bearer admin"})
+            if one.getresponse().status == 200:
+                return
+        except OSError:
+            pass
+        time.sleep(0.3)
+    sys.exit("the API server is not ready")
+
+
+def create(objects):
+    """Makes objects, eight at once."""
+    todo, lock = list(objects), threading.Lock()
+
+    def work():
+        one = connection()
+        while True:
+            with lock:
+                if not todo:
+                    return
+                o = todo.pop()
+            version = o["apiVersion"]
+            base = f"/apis/{version}" if "/" in version else f"/api/{version}"
+            namespace = o["metadata"].get("namespace")
+            plural = PLURALS.get(o["kind"], o["kind"].lower() + "s")
+            path = f"{base}/namespaces/{namespace}/{plural}" if namespace else f"{base}/{plural}"
+            path += "?fieldManager=kustomize-controller"
+            headers = {"Authorization": "Bearer admin", "Content-Type": "application/json"}
+            one.request("POST", path, json.dumps(o), headers)
+            answer = one.getresponse()
+            body = answer.read()
+            if answer.status not in (200, 201, 409):
+                sys.exit(f"{path}: {answer.status} {body[:300]}")
+
+    threads = [threading.Thread(target=work) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+
+main()
