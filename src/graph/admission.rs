@@ -4,142 +4,15 @@
 //! `pkg/admission/plugin/policy/matching` and `.../validating`, `pkg/admission/plugin/webhook/predicates`.
 
 use super::cel::{Fault, Scope, Term};
-use super::deny::Shape;
 use super::guard::{Guard, GuardBinding, GuardSpec, Matching, ResourceRule};
 use super::labels::{Labels, NAME_LABEL};
+use super::request::{Asker, Body, Request};
 use super::{Cluster, Facts, Input, Owner};
 use crate::bundle::{ObjectId, kinds};
 use crate::source::Place;
 use crate::value::Text;
-use serde_json::{Value as Json, json};
+use serde_json::Value as Json;
 use std::collections::{BTreeSet, HashMap};
-
-/// Whom the user of a request stands for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Asker {
-    /// Itself.
-    One,
-    /// A member of the group that it asks by.
-    Member,
-    /// Anyone of a group of Kubernetes' own: service accounts too.
-    Anyone,
-}
-
-/// A request, as admission sees it.
-#[derive(Clone, Debug)]
-pub struct Request {
-    /// `CREATE`, `UPDATE`, `DELETE` or `CONNECT`.
-    pub operation: &'static str,
-    /// The API group; empty for the core's.
-    pub group: String,
-    /// The version.
-    pub version: String,
-    /// The resource, plural.
-    pub resource: String,
-    /// The subresource; empty for none.
-    pub subresource: String,
-    /// The namespace; of a Namespace, its own name.
-    pub namespace: String,
-    /// The object's name.
-    pub name: String,
-    /// Who asks.
-    pub user: String,
-    /// The groups of who asks.
-    pub groups: Vec<String>,
-    /// Whom `user` stands for.
-    pub asker: Asker,
-    /// The object as it would be, with the server's defaults.
-    pub object: Body,
-    /// The object as it is.
-    pub old: Body,
-}
-
-/// An object of a request.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Body {
-    /// There is none.
-    Absent,
-    /// It is known in all that the server has of it.
-    Known(Json),
-    /// It stands in a manifest: what it does not say may be a default of the server's.
-    Manifest(Json),
-    /// Who asks writes it: all but this is theirs to choose.
-    Written(Written),
-}
-
-/// What is known of an object that who asks writes.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Written {
-    /// Its kind, for `request`.
-    pub kind: String,
-    /// What is known of it, where that is what is asked about.
-    pub shape: Option<Shape>,
-    /// The path of a field that becomes another; empty where none is named.
-    pub changes: Vec<&'static str>,
-}
-
-impl Body {
-    /// The object, where it is known.
-    pub const fn json(&self) -> Option<&Json> {
-        match self {
-            Self::Known(json) | Self::Manifest(json) => Some(json),
-            Self::Absent | Self::Written(_) => None,
-        }
-    }
-
-    /// What is known of what is written.
-    pub(super) const fn shape(&self) -> Option<&Shape> {
-        match self {
-            Self::Written(Written { shape, .. }) => shape.as_ref(),
-            _ => None,
-        }
-    }
-
-    /// The path of the field that becomes another; empty where none is named.
-    pub(super) fn changed(&self) -> &[&'static str] {
-        match self {
-            Self::Written(Written { changes, .. }) => changes,
-            _ => &[],
-        }
-    }
-
-    fn kind(&self) -> Option<&str> {
-        match self {
-            Self::Written(written) => Some(&written.kind),
-            other => other.json()?["kind"].as_str(),
-        }
-    }
-
-    /// The object as a variable; `namespace` is the request's.
-    fn term<'a>(&'a self, namespace: &'a Json) -> Term<'a> {
-        match self {
-            Self::Absent => Term::Known(&Json::Null),
-            Self::Known(json) => Term::Known(json),
-            Self::Manifest(json) => {
-                let fields = json.as_object().into_iter().flatten();
-                let field = |(key, value): (&'a String, &'a Json)| match key.as_str() {
-                    "metadata" => {
-                        let fields = value.as_object().into_iter().flatten();
-                        let known: Vec<_> = fields.map(|(k, v)| (k.as_str(), Term::Known(v))).collect();
-                        // No server sets these by itself.
-                        let absent =
-                            ["annotations", "labels", "ownerReferences"].into_iter().filter(|k| value.get(k).is_none());
-                        (key.as_str(), Term::Open(known, absent.collect()))
-                    }
-                    "apiVersion" | "kind" => (key.as_str(), Term::Known(value)),
-                    _ => (key.as_str(), Term::Sparse(value)),
-                };
-                Term::Open(fields.map(field).collect(), Vec::new())
-            }
-            // A Namespace has none.
-            Self::Written(written) if written.kind == "Namespace" => Term::ANY,
-            Self::Written(_) => {
-                let metadata = Term::Open(vec![("namespace", Term::Known(namespace))], Vec::new());
-                Term::Open(vec![("metadata", metadata)], Vec::new())
-            }
-        }
-    }
-}
 
 /// What the admission policies of a cluster say to a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -216,46 +89,6 @@ impl ResourceRule {
             && has(&self.versions, &request.version)
             && self.resources.iter().any(resource)
             && (self.names.is_empty() || self.names.iter().any(|n| *n == request.name))
-    }
-}
-
-impl Request {
-    /// The kind of the object that it is about.
-    pub(super) fn kind(&self) -> Option<&str> {
-        [&self.object, &self.old].into_iter().find_map(Body::kind)
-    }
-
-    /// The `request` variable, as far as it is known.
-    fn variable(&self, kind: &str) -> Json {
-        let kind = json!({"group": self.group, "version": self.version, "kind": kind});
-        let resource = json!({"group": self.group, "version": self.version, "resource": self.resource});
-        let mut all = json!({
-            "kind": kind, "requestKind": kind, "resource": resource, "requestResource": resource,
-            "operation": self.operation, "username": self.user, "groups": self.groups, "dryRun": false,
-        });
-        for (key, text) in [("subResource", &self.subresource), ("name", &self.name), ("namespace", &self.namespace)] {
-            if !text.is_empty() {
-                all[key] = text.as_str().into();
-            }
-        }
-        all
-    }
-
-    /// The same as a term: who asks chooses its options, and has a uid that is not known.
-    fn term<'a>(&self, variable: &'a Json) -> Term<'a> {
-        let who = ["username", "groups"].map(|key| (key, Term::Known(&variable[key])));
-        let mut known = vec![("userInfo", Term::Open(who.into(), Vec::new()))];
-        for key in
-            ["kind", "requestKind", "resource", "requestResource", "operation", "dryRun", "subResource", "namespace"]
-        {
-            known.extend(variable.get(key).map(|v| (key, Term::Known(v))));
-        }
-        // The name of what is made is chosen; of what is there it is known; of all at once there is none.
-        let chosen = self.operation == "CREATE" && matches!(self.object, Body::Written(_));
-        known.extend(variable.get("name").filter(|_| !chosen).map(|v| ("name", Term::Known(v))));
-        let sub = ["subResource", "requestSubResource"].into_iter().filter(|_| self.subresource.is_empty());
-        let name = (self.name.is_empty() && !chosen).then_some("name");
-        Term::Open(known, sub.chain(name).collect())
     }
 }
 

@@ -9,38 +9,15 @@
 //! and `.../matching`, `pkg/admission/plugin/webhook/predicates`.
 
 use super::Cluster;
-use super::admission::{Asker, Request};
 use super::cel::Expression;
 use super::guard::{GuardSpec, Matching, ResourceRule};
 use super::labels::{NAME_LABEL, Op, Requirement, Selector};
+use super::request::{Asker, Request, Shape};
 use crate::bundle::ObjectId;
 use crate::value::Text;
 use kube_cel::cel::IdedExpr;
 use kube_cel::cel::common::ast::{CallExpr, ComprehensionExpr, Expr, LiteralValue, SelectExpr};
 use serde_json::Value as Json;
-
-/// What is known of something that who asks writes. What is not named is theirs to choose.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Shape {
-    /// Anything.
-    Any,
-    /// True.
-    True,
-    /// A text, and none of these.
-    NoneOf(&'static [&'static str]),
-    /// These fields are there.
-    Fields(Vec<(&'static str, Shape)>),
-    /// A list with such an item among its items.
-    Holding(Box<Shape>),
-}
-
-impl Shape {
-    /// What is known of a field; nothing where it is not known to be there.
-    fn field(&self, name: &str) -> Option<&Self> {
-        let Self::Fields(fields) = self else { return None };
-        fields.iter().find(|(field, _)| *field == name).map(|(_, shape)| shape)
-    }
-}
 
 /// What is known of a truth value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

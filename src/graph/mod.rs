@@ -15,6 +15,7 @@ pub mod labels;
 pub mod network;
 mod object;
 pub mod rbac;
+pub mod request;
 pub mod storage;
 pub mod workload;
 

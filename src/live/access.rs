@@ -1,6 +1,6 @@
 //! Samples by which it is seen whether the API server agrees with what follows from its own roles and bindings.
 
-use super::judge::Found;
+use super::found::Found;
 use super::rules::ACCESS_DIFFERS;
 use super::wanted::Wanted;
 use crate::diagnostic::{Diagnostic, Scope};

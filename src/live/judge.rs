@@ -1,6 +1,7 @@
 //! What should be there × what a server answered → what is wrong, and how far each tenant has come.
 
 use super::drift::Manager;
+use super::found::{Found, get};
 use super::rules::*;
 use super::seen::{Applied, Batch, Ending, Seen, SourceSeen, Why};
 use super::status::{Stage, Status};
@@ -54,21 +55,6 @@ pub struct Row {
     pub namespaces: Vec<Text>,
     /// Why it is not active; may be empty.
     pub why: String,
-    /// Since when, as RFC 3339; may be empty.
-    pub since: Text,
-}
-
-/// Something that was found in a cluster.
-#[derive(Clone, Debug)]
-pub struct Found {
-    /// The rule, the place in the fleet, the text and the fix.
-    pub diagnostic: Diagnostic,
-    /// The tenant; nothing for what concerns the cluster.
-    pub tenant: Option<Text>,
-    /// The object that it is about; may be empty.
-    pub object: String,
-    /// The command that shows it; may be empty.
-    pub show: String,
     /// Since when, as RFC 3339; may be empty.
     pub since: Text,
 }
@@ -139,16 +125,6 @@ struct Judge<'a> {
     out: Judgement,
     /// Since when a unit is as it is.
     since: BTreeMap<Text, Text>,
-}
-
-/// What shows an object.
-pub fn get(id: &ObjectId, more: &str) -> String {
-    let kind = match id.group.as_str() {
-        "" => id.kind.to_lowercase(),
-        group => format!("{}.{group}", id.kind.to_lowercase()),
-    };
-    let namespace = if id.namespace.is_empty() { String::new() } else { format!(" -n {}", id.namespace) };
-    format!("kubectl get {kind} {}{namespace}{more}", id.name)
 }
 
 impl Judge<'_> {

@@ -4,6 +4,7 @@
 pub mod access;
 pub mod capabilities;
 pub mod drift;
+mod found;
 pub mod judge;
 pub mod listing;
 mod plugin;
@@ -15,7 +16,8 @@ pub mod status;
 mod versions;
 pub mod wanted;
 
-pub use judge::{Found, Judgement, Phase, Row, judge};
+pub use found::Found;
+pub use judge::{Judgement, Phase, Row, judge};
 pub use listing::{Detail, Listing, Purpose, Served, listings, narrowed};
 pub use plugin::NEITHER;
 pub use seen::{Batch, Page};

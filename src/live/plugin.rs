@@ -1,6 +1,6 @@
 //! Whether something in the cluster enforces network policies.
 
-use super::judge::Found;
+use super::found::Found;
 use super::rules::NOT_ENFORCED;
 use super::wanted::Wanted;
 use crate::diagnostic::{Diagnostic, Level, Scope};

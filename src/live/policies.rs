@@ -1,6 +1,6 @@
 //! Whether the admission policies that were rendered deny, and what they would refuse of what is there.
 
-use super::judge::{Found, get};
+use super::found::{Found, get};
 use super::listing::Served;
 use super::rules::{POLICY_NOT_DENYING, POLICY_VIOLATED};
 use super::wanted::Wanted;

@@ -1,6 +1,6 @@
 //! Flux's controllers whose version has a known hole.
 
-use super::judge::Found;
+use super::found::Found;
 use super::rules::KNOWN_HOLE;
 use super::wanted::Wanted;
 use crate::diagnostic::{Diagnostic, Level, Scope};

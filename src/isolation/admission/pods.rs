@@ -2,9 +2,8 @@
 
 use super::tamper::{Stand, Way, ask, asker, who};
 use crate::graph::Cluster;
-use crate::graph::admission::{Body, Request, Written};
-use crate::graph::deny::Shape;
 use crate::graph::rbac::{Rule, Subject};
+use crate::graph::request::{Body, Request, Shape, Written};
 use crate::isolation::power::{BECOME_ACCOUNT, Power};
 use serde_json::{Value as Json, json};
 

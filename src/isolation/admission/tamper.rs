@@ -4,8 +4,9 @@
 //! that, some objects are tried, and one that passes is the way; where none of them does it is not known.
 
 use crate::graph::Cluster;
-use crate::graph::admission::{Answer, Asker, Body, Request, Written};
+use crate::graph::admission::Answer;
 use crate::graph::rbac::{Rule, Subject};
+use crate::graph::request::{Asker, Body, Request, Written};
 use crate::isolation::power::Power;
 use crate::source::Place;
 use crate::value::Text;
