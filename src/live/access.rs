@@ -8,6 +8,7 @@ use crate::graph::Cluster;
 use crate::graph::rbac::{Request, Subject};
 use crate::isolation::question::with_groups;
 use crate::value::{Text, Value, map};
+use std::collections::BTreeSet;
 
 /// A request that is asked of the server, and what follows from its lists.
 #[derive(Clone, Debug)]
@@ -39,12 +40,15 @@ const ASKED: [(&str, (&str, &str)); 4] = [
 
 /// Some requests of some tenants, spread evenly over all: as many for ten thousand tenants as for eight.
 pub fn samples(cluster: &Cluster, wanted: &Wanted) -> Vec<Sample> {
-    let tenants: Vec<_> = cluster
+    let asked: BTreeSet<&Text> = wanted
         .tenants
         .iter()
-        .filter(|t| !t.namespaces.is_empty())
-        .filter(|t| wanted.tenants.iter().enumerate().any(|(at, w)| w.name == t.name && wanted.asks(Some(at as u32))))
+        .enumerate()
+        .filter(|(at, _)| wanted.asks(Some(*at as u32)))
+        .map(|(_, t)| &t.name)
         .collect();
+    let tenants: Vec<_> =
+        cluster.tenants.iter().filter(|t| !t.namespaces.is_empty()).filter(|t| asked.contains(&t.name)).collect();
     let step = tenants.len().div_ceil(SAMPLED[0]).max(1);
     let platform: Vec<Text> =
         ["kube-system", wanted.flux.as_str(), "default"].map(Text::from).into_iter().take(SAMPLED[1]).collect();

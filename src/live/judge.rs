@@ -415,6 +415,8 @@ impl Judge<'_> {
             .filter_map(|w| Some((w.tenant?, w.unit.as_ref()?)))
             .filter(|(_, u)| !u.ends_with(".late") && *u != ENTRY)
             .collect();
+        let applied = self.seen.seen.iter().filter(|(_, seen)| seen.applied.as_ref().is_some_and(|a| a.suspended));
+        let suspended: BTreeSet<&Text> = applied.map(|(id, _)| &id.name).collect();
         let mut worst: BTreeMap<&Text, &Found> = BTreeMap::new();
         for found in self.out.found.iter().filter(|f| f.diagnostic.level == Level::Error) {
             let Some(tenant) = &found.tenant else { continue };
@@ -433,9 +435,7 @@ impl Judge<'_> {
                 continue;
             }
             let unit = units.get(&at).copied();
-            let suspended = unit.is_some_and(|u| {
-                self.seen.seen.iter().any(|(id, s)| id.name == *u && s.applied.as_ref().is_some_and(|a| a.suspended))
-            });
+            let suspended = unit.is_some_and(|u| suspended.contains(u));
             let first = worst.get(&tenant.name);
             let late = unit.and_then(|u| behind.get(u));
             let (phase, why) = match (ending.contains(&at), suspended, first, late) {

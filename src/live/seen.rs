@@ -9,7 +9,8 @@ use crate::graph::{Facts, Input, Origin};
 use crate::source::Place;
 use crate::value::{Entry, Text, Value};
 use jiff::Timestamp;
-use serde::Deserialize;
+use serde::de::{Deserialize, DeserializeSeed, Deserializer, MapAccess, Visitor};
+use serde_json::value::RawValue;
 use std::collections::BTreeMap;
 
 /// A page of a list.
@@ -22,15 +23,68 @@ pub struct Page {
     pub remaining: Option<u64>,
 }
 
-#[derive(Deserialize)]
+#[derive(serde::Deserialize)]
 struct RawPage {
     #[serde(default)]
     metadata: RawMetadata,
     #[serde(default)]
-    items: Option<Vec<Value>>,
+    items: Option<Vec<Listed>>,
 }
 
-#[derive(Default, Deserialize)]
+/// An object of a list. Who set its fields, most of its bytes, stays a text until it is asked for ([`managed_fields`]).
+struct Listed(Value);
+
+impl<'de> Deserialize<'de> for Listed {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Level::Object.deserialize(deserializer).map(Self)
+    }
+}
+
+/// How deep in an object of a list something is.
+#[derive(Clone, Copy)]
+enum Level {
+    Object,
+    Metadata,
+}
+
+impl<'de> DeserializeSeed<'de> for Level {
+    type Value = Value;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
+        deserializer.deserialize_map(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Level {
+    type Value = Value;
+
+    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut from: A) -> Result<Value, A::Error> {
+        let mut entries: Vec<Entry> = Vec::new();
+        while let Some(key) = from.next_key::<Text>()? {
+            let value = match (self, key.as_str()) {
+                (Self::Object, "metadata") => from.next_value_seed(Self::Metadata)?,
+                (Self::Metadata, MANAGED) => from.next_value::<&RawValue>()?.get().into(),
+                _ => from.next_value()?,
+            };
+            entries.push((key, value));
+        }
+        Ok(entries.into())
+    }
+}
+
+const MANAGED: &str = "managedFields";
+
+/// Who set which fields of an object of a list.
+pub fn managed_fields(object: &Value) -> Value {
+    let text = text(object, &["metadata", MANAGED]);
+    serde_json::from_str(text).unwrap_or_default()
+}
+
+#[derive(Default, serde::Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 struct RawMetadata {
     #[serde(rename = "continue")]
@@ -44,7 +98,7 @@ impl Page {
     /// # Errors
     /// Why it is no list.
     pub fn next_of(bytes: &[u8]) -> Result<Option<String>, String> {
-        #[derive(Deserialize)]
+        #[derive(serde::Deserialize)]
         struct Head {
             #[serde(default)]
             metadata: RawMetadata,
@@ -63,7 +117,7 @@ impl Page {
             ("apiVersion".into(), Value::String(kind.api_version())),
             ("kind".into(), Value::String(kind.kind.clone())),
         ];
-        let mut items = page.items.unwrap_or_default();
+        let mut items: Vec<Value> = page.items.unwrap_or_default().into_iter().map(|Listed(item)| item).collect();
         for item in &mut items {
             // In a list of a built-in kind, objects do not say what they are.
             if let Some(entries) = item.entries_mut() {
@@ -267,7 +321,7 @@ impl Batch {
                 let status = Status::of(&id.group, &id.kind, object, now);
                 let seen = Seen {
                     status,
-                    differences: differences(&id, &want.value, object),
+                    differences: differences(&id, &want.value, object, managed_fields),
                     marks: marks(&want.value, object),
                     ours: label(OURS) == Some(&wanted.owner),
                     applied: ((&*id.group, &*id.kind) == KUSTOMIZATION).then(|| applied(object)),
@@ -294,7 +348,7 @@ pub fn as_json(mut object: Value) -> String {
         && let Some((_, metadata)) = entries.iter_mut().find(|(key, _)| key == "metadata")
         && let Some(fields) = metadata.entries_mut()
     {
-        fields.retain(|(key, _)| key != "managedFields");
+        fields.retain(|(key, _)| key != MANAGED);
     }
     serde_json::to_string(&object).unwrap_or_default()
 }
@@ -337,8 +391,12 @@ fn applied(object: &Value) -> Applied {
 
 /// Who changed an object last, by its own account.
 fn last(object: &Value) -> Option<Manager> {
-    let managed = object.at(&["metadata", "managedFields"]).items().iter();
-    let last = managed.filter(|m| m.at(&["subresource"]).is_null()).max_by_key(|m| text(m, &["time"]).to_owned())?;
+    let managed = managed_fields(object);
+    let last = managed
+        .items()
+        .iter()
+        .filter(|m| m.at(&["subresource"]).is_null())
+        .max_by_key(|m| text(m, &["time"]).to_owned())?;
     Some(Manager {
         name: text(last, &["manager"]).into(),
         operation: text(last, &["operation"]).into(),
