@@ -584,3 +584,29 @@ fn policies_that_were_rendered_deny() {
         flux.verify(&without, "admin", &["verify", "-q"]).code == 0
     });
 }
+
+/// Credentials of an exec plugin, and two contexts in one table.
+#[test]
+fn contexts_and_credentials_are_those_of_the_kubeconfig() {
+    let Some(flux) = FluxLoop::get() else { return };
+    let repo = fleet(&flux);
+    let plugin = r#"exec: {apiVersion: client.authentication.k8s.io/v1, interactiveMode: Never, command: sh, args: [-c, "echo '{\"apiVersion\": \"client.authentication.k8s.io/v1\", \"kind\": \"ExecCredential\", \"status\": {\"token\": \"admin\"}}'"]}"#;
+    let kubeconfig = flux.plane.kubeconfig_of("admin").replace("token: admin", plugin);
+    repo.write("exec.kubeconfig", &kubeconfig);
+    let run = |args: &[&str]| {
+        let mut command = repo.command(args);
+        Ran::of(command.env("KUBECONFIG", repo.path().join("exec.kubeconfig")).output().expect("the program starts"))
+    };
+    ok(&run(&["verify"]));
+    repo.write("tenants/fleet.yaml", FLEET.replace("clusters: [", "clusters: [{name: other}, "));
+    let unsaid = run(&["verify"]);
+    assert!(unsaid.code == 2 && unsaid.err.contains("--context CLUSTER=CONTEXT (other, live)"), "{}", unsaid.all());
+    let both = run(&["verify", "--context", "live=a", "--context", "other=a", "--format", "json"]);
+    let report: Value = serde_json::from_str(&both.out).unwrap_or_else(|e| panic!("{e}: {}", both.all()));
+    let names: Vec<&str> =
+        report["clusters"].as_array().expect("clusters").iter().filter_map(|c| c["name"].as_str()).collect();
+    assert_eq!(names, ["live", "other"]);
+    assert_eq!(report["clusters"][1]["converged"], false);
+    let gone = run(&["verify", "--context", "live=nowhere"]);
+    assert!(gone.code == 2 && gone.err.contains("the context `nowhere`"), "{}", gone.all());
+}
