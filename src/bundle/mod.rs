@@ -182,6 +182,13 @@ pub struct ClusterBundle {
     pub tenants: Vec<TenantBundle>,
 }
 
+impl ClusterBundle {
+    /// What the cluster's objects are.
+    pub fn objects(&self) -> impl Iterator<Item = &ObjectId> {
+        self.platform.objects.iter().chain(self.tenants.iter().flat_map(TenantBundle::objects))
+    }
+}
+
 /// Renders the tenants that are wanted on every cluster, and keeps of the objects what is asked for.
 #[inline(never)]
 pub fn render(
@@ -250,9 +257,7 @@ fn required(bundle: &ClusterBundle, tenancy: &Tenancy, cluster: &Cluster, out: &
             continue;
         };
         for wanted in on.spec.requires.iter().flatten() {
-            let ids = ids.get_or_insert_with(|| {
-                bundle.platform.objects.iter().chain(bundle.tenants.iter().flat_map(TenantBundle::objects)).collect()
-            });
+            let ids = ids.get_or_insert_with(|| bundle.objects().collect());
             let group = wanted.api_version.split_once('/').map_or("", |(g, _)| g).into();
             let namespace = wanted.namespace.as_ref().map_or("", |n| n.as_str()).into();
             let id =

@@ -70,24 +70,32 @@ fn labels_of(object: &Json) -> Labels {
 }
 
 impl ResourceRule {
-    fn matches(&self, request: &Request) -> bool {
+    /// Whether it names the resource and what is done with it, whatever the version, the name and the scope.
+    pub(super) fn covers(&self, request: &Request) -> bool {
         let has = |all: &[Text], one: &str| all.iter().any(|x| x == "*" || x == one);
         let resource = |r: &Text| {
             let (resource, sub) = r.split_once('/').unwrap_or((r, ""));
             (resource == "*" || resource == request.resource) && (sub == "*" || sub == request.subresource)
         };
-        let of_cluster = request.namespace.is_empty() || (request.group.is_empty() && request.resource == "namespaces");
-        let scope = match self.scope.as_deref() {
-            Some("Namespaced") => !of_cluster,
-            Some("Cluster") => of_cluster,
-            _ => true,
-        };
-        scope
-            && has(&self.operations, request.operation)
+        has(&self.operations, request.operation)
             && has(&self.groups, &request.group)
-            // Of Kubernetes' own kinds that are asked about one version is served.
-            && has(&self.versions, &request.version)
             && self.resources.iter().any(resource)
+    }
+
+    /// Whether what a request is about is in its scope.
+    pub(super) fn is_in_scope(&self, request: &Request) -> bool {
+        match self.scope.as_deref() {
+            Some("Namespaced") => !request.of_cluster(),
+            Some("Cluster") => request.of_cluster(),
+            _ => true,
+        }
+    }
+
+    fn matches(&self, request: &Request) -> bool {
+        self.is_in_scope(request)
+            && self.covers(request)
+            // Of Kubernetes' own kinds that are asked about one version is served.
+            && self.versions.iter().any(|v| v == "*" || *v == request.version)
             && (self.names.is_empty() || self.names.iter().any(|n| *n == request.name))
     }
 }
@@ -253,9 +261,8 @@ impl Cluster {
         };
         let home = Json::from(request.namespace.as_str());
         let known = self.kept(&id);
-        let of_namespaces = request.group.is_empty() && request.resource == "namespaces";
         let namespace = match &known {
-            _ if request.namespace.is_empty() || of_namespaces => Term::Known(&Json::Null),
+            _ if request.of_cluster() => Term::Known(&Json::Null),
             Some(body) => body.term(&Json::Null),
             None => Term::ANY,
         };

@@ -18,6 +18,7 @@ use crate::value::Text;
 use kube_cel::cel::IdedExpr;
 use kube_cel::cel::common::ast::{CallExpr, ComprehensionExpr, Expr, LiteralValue, SelectExpr};
 use serde_json::Value as Json;
+use std::cell::LazyCell;
 
 /// What is known of a truth value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -257,7 +258,6 @@ impl<'a> Evaluation<'a> {
     fn resolved(&self, root: Root, path: &[&str]) -> Known<'a> {
         let request = self.request;
         let text = |text: &str| if text.is_empty() { Known::Nothing } else { Known::Text(text.to_owned()) };
-        let of_namespace = request.group.is_empty() && request.resource == "namespaces";
         match (root, path) {
             (Root::Request, ["operation"]) => text(request.operation),
             (Root::Request, ["userInfo", "username"]) => match request.asker {
@@ -285,7 +285,7 @@ impl<'a> Evaluation<'a> {
                 Some(name) => text(name),
                 None => text(&request.name),
             },
-            (Root::New | Root::Old, ["metadata", "namespace"]) if !of_namespace => text(&request.namespace),
+            (Root::New | Root::Old, ["metadata", "namespace"]) if !request.of_namespaces() => text(&request.namespace),
             (Root::Home, ["metadata", "name"]) if self.home.is_some() => text(&request.namespace),
             (Root::Old | Root::Home, ["metadata", "labels", key]) => {
                 let labels = self.json(root).and_then(|j| j.pointer("/metadata/labels"));
@@ -485,17 +485,6 @@ impl Selector {
 }
 
 impl ResourceRule {
-    fn covers(&self, request: &Request) -> bool {
-        let has = |all: &[Text], one: &str| all.iter().any(|x| x == "*" || x == one);
-        let resource = |r: &Text| {
-            let (resource, sub) = r.split_once('/').unwrap_or((r, ""));
-            (resource == "*" || resource == request.resource) && (sub == "*" || sub == request.subresource)
-        };
-        has(&self.operations, request.operation)
-            && has(&self.groups, &request.group)
-            && self.resources.iter().any(resource)
-    }
-
     /// Whether it surely matches.
     fn surely(&self, request: &Request) -> bool {
         // Groups of which the server has one version alone.
@@ -505,32 +494,22 @@ impl ResourceRule {
         let this = self.versions.iter().any(|v| *v == request.version);
         // Of others it is not known which versions are served.
         let version = all || (this && ONE_VERSION.contains(&request.group.as_str()));
-        let of_cluster = request.namespace.is_empty() || (request.group.is_empty() && request.resource == "namespaces");
-        let scope = match self.scope.as_deref() {
-            None | Some("*") => true,
-            Some("Namespaced") => !of_cluster,
-            Some("Cluster") => of_cluster,
-            Some(_) => false,
-        };
-        version && scope && self.names.is_empty() && self.covers(request)
+        version && self.is_in_scope(request) && self.names.is_empty() && self.covers(request)
     }
 }
 
 impl Matching {
     /// Whether it surely matches; a binding's may be without rules.
-    fn surely(&self, cluster: &Cluster, request: &Request, old: Option<&Json>) -> bool {
+    fn surely(&self, request: &Request, old: Option<&Json>, home: &Home<'_>) -> bool {
         let label = |json: Option<&Json>, key: &str| {
             json.and_then(|j| j.pointer("/metadata/labels")?.get(key)?.as_str().map(str::to_owned))
         };
         // Either object is enough: the one that is there has the labels that were rendered.
         let objects = self.objects.0.is_empty() || self.objects.surely(&|key| label(old, key));
-        let of_namespaces = request.group.is_empty() && request.resource == "namespaces";
         let namespaces = request.namespace.is_empty()
             || self.namespaces.surely(&|key| match key {
                 NAME_LABEL => Some(request.namespace.clone()),
-                // Of a Namespace that is written, the labels are its writer's.
-                _ if of_namespaces => None,
-                key => label(home(cluster, &request.namespace).as_ref(), key),
+                key => label(home.as_ref(), key),
             });
         !self.excluded.iter().any(|rule| rule.covers(request))
             && (self.rules.is_empty() || self.rules.iter().any(|rule| rule.surely(request)))
@@ -539,12 +518,17 @@ impl Matching {
     }
 }
 
-/// The Namespace of a name, where it is among the inputs.
-fn home(cluster: &Cluster, name: &str) -> Option<Json> {
-    if cluster.facts.rewritten {
+/// The Namespace of a request, read once.
+type Home<'a> = LazyCell<Option<Json>, Box<dyn FnOnce() -> Option<Json> + 'a>>;
+
+/// The Namespace of a request, where it is among the inputs, and Flux applies it as it stands. Of one that is written itself
+/// the labels are its writer's.
+fn home(cluster: &Cluster, request: &Request) -> Option<Json> {
+    if cluster.facts.rewritten || request.of_namespaces() {
         return None;
     }
-    let id = ObjectId { group: "".into(), kind: "Namespace".into(), namespace: "".into(), name: name.into() };
+    let name = request.namespace.as_str().into();
+    let id = ObjectId { group: "".into(), kind: "Namespace".into(), namespace: "".into(), name };
     cluster.kept(&id)?.json().cloned()
 }
 
@@ -557,6 +541,7 @@ impl Cluster {
         }
         // Where Flux rewrites what it applies, labels are not what stands in the manifests.
         let old = request.old.json().filter(|_| !self.facts.rewritten);
+        let home: Home<'_> = LazyCell::new(Box::new(|| home(self, request)));
         for (binding, guard) in self.bound_guards(&request.namespace) {
             // Of two definitions it is not known which one is there; parameters are not read.
             let Some(guard) = guard else { continue };
@@ -569,11 +554,9 @@ impl Cluster {
                 continue;
             }
             let both = [Some(&guard.says.matches), binding.matches.as_ref()];
-            if !both.into_iter().flatten().all(|m| m.surely(self, request, old)) {
+            if !both.into_iter().flatten().all(|m| m.surely(request, old, &home)) {
                 continue;
             }
-            let of_namespaces = request.group.is_empty() && request.resource == "namespaces";
-            let home = if of_namespaces { None } else { home(self, &request.namespace) };
             let mut evaluation = Evaluation {
                 guard: &guard.says,
                 request,

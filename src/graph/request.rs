@@ -154,6 +154,16 @@ impl Body {
 }
 
 impl Request {
+    /// Whether it is about Namespaces, which have no namespace though the request has one.
+    pub(super) fn of_namespaces(&self) -> bool {
+        self.group.is_empty() && self.resource == "namespaces"
+    }
+
+    /// Whether what it is about belongs to the cluster.
+    pub(super) fn of_cluster(&self) -> bool {
+        self.namespace.is_empty() || self.of_namespaces()
+    }
+
     /// The kind of the object that it is about.
     pub(super) fn kind(&self) -> Option<&str> {
         [&self.object, &self.old].into_iter().find_map(Body::kind)

@@ -82,7 +82,7 @@ impl Workload {
 }
 
 /// Capabilities that `baseline` lets a container add.
-const CAPABILITIES: [&str; 13] = [
+pub static BASELINE_CAPABILITIES: [&str; 13] = [
     "AUDIT_WRITE",
     "CHOWN",
     "DAC_OVERRIDE",
@@ -114,7 +114,7 @@ fn privileges<T: Tree>(pod: &T) -> Vec<&'static str> {
             all.push("privileged");
         }
         let added = super::labels::texts(context.and_then(|c| c.member("capabilities")).and_then(|c| c.member("add")));
-        if added.into_iter().any(|c| !CAPABILITIES.contains(&c.trim_start_matches("CAP_"))) {
+        if added.into_iter().any(|c| !BASELINE_CAPABILITIES.contains(&c.trim_start_matches("CAP_"))) {
             all.push("capabilities");
         }
         if items(container.member("ports")).iter().any(|p| p.member("hostPort").is_some()) {

@@ -17,6 +17,23 @@ pub struct Manager {
     pub time: Text,
 }
 
+impl Manager {
+    /// Each that `managedFields` have, but for those of a subresource, with its entry.
+    pub fn all(managed: &[Value]) -> impl Iterator<Item = (Self, &Value)> {
+        let of = |entry: &Value| Self {
+            name: text(entry, &["manager"]).into(),
+            operation: text(entry, &["operation"]).into(),
+            time: text(entry, &["time"]).into(),
+        };
+        managed.iter().filter(|m| m.at(&["subresource"]).is_null()).map(move |m| (of(m), m))
+    }
+
+    /// The last of some to set something.
+    pub fn last(all: impl Iterator<Item = Self>) -> Option<Self> {
+        all.max_by(|a, b| a.time.cmp(&b.time))
+    }
+}
+
 /// `kubectl-edit (Update, 2026-11-22T10:00:00Z)`.
 impl fmt::Display for Manager {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -277,24 +294,17 @@ impl<'a> Comparison<'a> {
     /// Who set the field at this path, or what holds it: the last to do so. Of one that is missing, who last updated the
     /// object.
     fn manager(&self, there: bool) -> Option<Manager> {
-        let manager = |m: &Value| Manager {
-            name: text(m, &["manager"]).into(),
-            operation: text(m, &["operation"]).into(),
-            time: text(m, &["time"]).into(),
-        };
-        let plain = self.managed.iter().filter(|m| m.at(&["subresource"]).is_null());
         if !there {
-            let updates = plain.filter(|m| text(m, &["operation"]) == "Update").map(manager);
-            return updates.max_by(|a, b| a.time.cmp(&b.time));
+            let updates = Manager::all(self.managed).map(|(manager, _)| manager).filter(|m| m.operation == "Update");
+            return Manager::last(updates);
         }
-        let managed: Vec<&Value> = plain.collect();
         // The field itself; else, within a list that is one value, the list.
         (1..=self.path.len()).rev().find_map(|steps| {
-            let owning = managed.iter().filter(|m| {
-                self.walk(m.at(&["fieldsV1"]), steps)
+            let owns = |entry: &Value| {
+                self.walk(entry.at(&["fieldsV1"]), steps)
                     .is_some_and(|node| steps == self.path.len() || node.entries().is_empty())
-            });
-            owning.map(|m| manager(m)).max_by(|a, b| a.time.cmp(&b.time))
+            };
+            Manager::last(Manager::all(self.managed).filter(|(_, entry)| owns(entry)).map(|(manager, _)| manager))
         })
     }
 }

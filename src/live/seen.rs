@@ -19,8 +19,6 @@ pub struct Page {
     pub items: Vec<Value>,
     /// Where the next page begins.
     pub next: Option<String>,
-    /// How many come after this page, where the server says so.
-    pub remaining: Option<u64>,
 }
 
 #[derive(serde::Deserialize)]
@@ -85,11 +83,10 @@ pub fn managed_fields(object: &Value) -> Value {
 }
 
 #[derive(Default, serde::Deserialize)]
-#[serde(rename_all = "camelCase", default)]
+#[serde(default)]
 struct RawMetadata {
     #[serde(rename = "continue")]
     next: String,
-    remaining_item_count: Option<u64>,
 }
 
 impl Page {
@@ -126,7 +123,7 @@ impl Page {
             }
         }
         let next = (!page.metadata.next.is_empty()).then_some(page.metadata.next);
-        Ok(Self { items, next, remaining: page.metadata.remaining_item_count })
+        Ok(Self { items, next })
     }
 }
 
@@ -139,8 +136,6 @@ pub struct Seen {
     pub differences: Vec<Difference>,
     /// Annotations by which Flux leaves it as it is, or leaves it behind, and who set each.
     pub marks: Vec<(String, Option<Manager>)>,
-    /// Whether it has our label.
-    pub ours: bool,
     /// How far Flux has come, of a Kustomization.
     pub applied: Option<Applied>,
 }
@@ -152,8 +147,6 @@ pub struct Applied {
     pub suspended: bool,
     /// The revision that was applied last; may be empty.
     pub revision: Text,
-    /// The revision that was tried last; may be empty.
-    pub attempted: Text,
     /// Its Ready condition: the status, the reason, the message and since when.
     pub ready: [Text; 4],
 }
@@ -323,7 +316,6 @@ impl Batch {
                     status,
                     differences: differences(&id, &want.value, object, managed_fields),
                     marks: marks(&want.value, object),
-                    ours: label(OURS) == Some(&wanted.owner),
                     applied: ((&*id.group, &*id.kind) == KUSTOMIZATION).then(|| applied(object)),
                 };
                 self.seen.insert(id.clone(), seen);
@@ -384,24 +376,13 @@ fn applied(object: &Value) -> Applied {
     Applied {
         suspended: matches!(object.at(&["spec", "suspend"]), Value::Bool(true)),
         revision: text(object, &["status", "lastAppliedRevision"]).into(),
-        attempted: text(object, &["status", "lastAttemptedRevision"]).into(),
         ready,
     }
 }
 
 /// Who changed an object last, by its own account.
 fn last(object: &Value) -> Option<Manager> {
-    let managed = managed_fields(object);
-    let last = managed
-        .items()
-        .iter()
-        .filter(|m| m.at(&["subresource"]).is_null())
-        .max_by_key(|m| text(m, &["time"]).to_owned())?;
-    Some(Manager {
-        name: text(last, &["manager"]).into(),
-        operation: text(last, &["operation"]).into(),
-        time: text(last, &["time"]).into(),
-    })
+    Manager::last(Manager::all(managed_fields(object).items()).map(|(manager, _)| manager))
 }
 
 /// What applies an object, by the labels that Flux sets.

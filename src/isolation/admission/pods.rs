@@ -4,6 +4,7 @@ use super::tamper::{Stand, Way, ask, asker, who};
 use crate::graph::Cluster;
 use crate::graph::rbac::{Rule, Subject};
 use crate::graph::request::{Body, Request, Shape, Written};
+use crate::graph::workload::BASELINE_CAPABILITIES;
 use crate::isolation::power::{BECOME_ACCOUNT, Power};
 use serde_json::{Value as Json, json};
 
@@ -44,24 +45,6 @@ struct Node {
     tries: Vec<Json>,
 }
 
-/// Capabilities that Pod Security's `baseline` lets a container add. Any other name may be one of the node's, in whatever
-/// letters, with or without `CAP_`.
-static BASELINE: [&str; 13] = [
-    "AUDIT_WRITE",
-    "CHOWN",
-    "DAC_OVERRIDE",
-    "FOWNER",
-    "FSETID",
-    "KILL",
-    "MKNOD",
-    "NET_BIND_SERVICE",
-    "SETFCAP",
-    "SETGID",
-    "SETPCAP",
-    "SETUID",
-    "SYS_CHROOT",
-];
-
 fn fields(name: &'static str, shape: Shape) -> Shape {
     Shape::Fields(vec![(name, shape)])
 }
@@ -71,8 +54,9 @@ fn some_container(list: &'static str, context: Shape) -> Shape {
     fields(list, Shape::Holding(Box::new(fields("securityContext", context))))
 }
 
+/// A capability that `baseline` does not name: it may be one of the node's, in whatever letters, with or without `CAP_`.
 fn capability() -> Shape {
-    fields("capabilities", fields("add", Shape::Holding(Box::new(Shape::NoneOf(&BASELINE)))))
+    fields("capabilities", fields("add", Shape::Holding(Box::new(Shape::NoneOf(&BASELINE_CAPABILITIES)))))
 }
 
 /// Ways of a pod to its node, by which Pod Security's `baseline` refuses it.

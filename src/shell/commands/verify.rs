@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use tenantry::bundle::Keep;
+use tenantry::bundle::{ClusterBundle, Keep};
 use tenantry::diagnostic::Level;
 use tenantry::document::emit_documents;
 use tenantry::graph::Beside;
@@ -107,14 +107,13 @@ fn once(
     };
     let place = session.sources.add_path(&format!("the cluster of {}", server.name));
     let (served, mut gaps) = server.served()?;
-    let mut lists = listings(&served, &wanted.kinds(), &wanted.flux, Purpose::Verify);
-    if wanted.only.is_some() {
+    let kinds = wanted.kinds();
+    let purpose = if args.snapshot.is_some() { Purpose::Prove } else { Purpose::Verify };
+    let mut lists = listings(&served, &kinds, &wanted.flux, purpose);
+    if wanted.only.is_some() && args.snapshot.is_none() {
         lists = narrowed(lists, &wanted.namespaces(), &wanted.flux);
     }
-    if args.snapshot.is_some() {
-        lists = listings(&served, &wanted.kinds(), &wanted.flux, Purpose::Prove);
-    }
-    for (group, kind) in wanted.kinds().into_keys().filter(|(group, kind)| served.find(group, kind, None).is_none()) {
+    for (group, kind) in kinds.keys().filter(|(group, kind)| served.find(group, kind, None).is_none()) {
         // What is not served cannot be there: each object of it is missing, which is said of each.
         output::talk(cli, &format!("{}: {kind} ({group}) is not served", server.name));
     }
@@ -162,10 +161,8 @@ fn once(
 
 /// Whether admission policies are rendered for a cluster.
 fn session_guarded(compiled: &tenantry::compile::Compiled, index: usize) -> bool {
-    let objects = compiled.bundles.iter().filter(|b| b.cluster == index).flat_map(|b| {
-        b.platform.objects.iter().chain(b.tenants.iter().flat_map(tenantry::bundle::TenantBundle::objects))
-    });
-    objects.into_iter().any(|id| id.group == "admissionregistration.k8s.io")
+    let mut objects = compiled.bundles.iter().filter(|b| b.cluster == index).flat_map(ClusterBundle::objects);
+    objects.any(|id| id.group == "admissionregistration.k8s.io")
 }
 
 /// The commit that Flux has to have applied.
@@ -220,10 +217,8 @@ fn print_rbac(cli: &Cli) -> Result<Outcome, Fault> {
         session => {
             let mut session = session?;
             let compiled = session.compile(Selection::default(), Keep::Nothing);
-            let parts = compiled.bundles.iter().flat_map(|b| {
-                b.platform.objects.iter().chain(b.tenants.iter().flat_map(tenantry::bundle::TenantBundle::objects))
-            });
-            parts.map(|id| (id.group.clone(), id.kind.clone())).collect()
+            let objects = compiled.bundles.iter().flat_map(ClusterBundle::objects);
+            objects.map(|id| (id.group.clone(), id.kind.clone())).collect()
         }
     };
     output::data(&emit_documents(&[role(rendered)]))?;
