@@ -144,6 +144,7 @@ pub static RULES: &[&Rule] = &[
     &tree::EDITED,
     &tree::FOREIGN_FILE,
     &tree::LOCK_INVALID,
+    &tree::NO_REGISTRY,
     &tree::OBJECT_MOVED,
     &tree::OUTGROWN,
     &tree::REPOSITORY_PATH,

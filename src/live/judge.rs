@@ -10,9 +10,10 @@ use super::{Gap, plugin, versions};
 use crate::bundle::ObjectId;
 use crate::diagnostic::{Diagnostic, Level, Rule, Scope};
 use crate::source::Place;
+use crate::spec::fleet::FluxSourceKind;
 use crate::value::Text;
 use jiff::Timestamp;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// How far a tenant has come on a cluster.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -168,10 +169,12 @@ impl Judge<'_> {
         let mut behind = Behind::new();
         let mut revisions: BTreeSet<Text> = BTreeSet::new();
         let (kind, name) = &wanted.source;
-        let source = self.seen.sources.iter().find(|s| s.kind == *kind && s.name == *name);
+        let sources: HashMap<(&str, &str), &SourceSeen> =
+            self.seen.sources.iter().map(|s| ((&*s.kind, &*s.name), s)).collect();
+        let shared = sources.get(&(&**kind, &**name)).copied();
         let mut said = false;
         let mut waiting: Vec<(&ObjectId, &Want, String)> = Vec::new();
-        if let Some(source) = source.filter(|s| !s.wrong.is_empty()) {
+        if let Some(source) = shared.filter(|s| !s.wrong.is_empty()) {
             let at = if source.revision.is_empty() { "nothing".to_owned() } else { format!("`{}`", source.revision) };
             let message = format!(
                 "the {kind} {}/{name}, which holds the tree, is not ready and holds {at}: {}",
@@ -192,15 +195,23 @@ impl Judge<'_> {
                 behind.insert(id.name.clone(), "is not there yet".into());
                 continue;
             };
-            revisions.insert(applied.revision.clone());
+            let content = wanted.contents.get(&id.name);
+            let source = match content {
+                Some(_) => sources.get(&(FluxSourceKind::OciRepository.as_str(), &*id.name)).copied(),
+                None => shared,
+            };
+            if content.is_none() {
+                revisions.insert(applied.revision.clone());
+            }
             self.since.insert(id.name.clone(), applied.ready[3].clone());
-            let Some((why, cause)) = held_up(applied, status, commit, source) else { continue };
+            let Some((why, cause)) = held_up(applied, status, (commit, content), source) else { continue };
             behind.insert(id.name.clone(), why.clone());
             if applied.ready[1] == "DependencyNotReady" {
                 waiting.push((id, want, why));
                 continue;
             }
-            if cause == Cause::Revision && std::mem::replace(&mut said, true) {
+            // One source is behind for all that it holds; a unit's own for itself alone.
+            if cause == Cause::Revision && content.is_none() && std::mem::replace(&mut said, true) {
                 continue;
             }
             let since = applied.ready[3].clone();
@@ -210,6 +221,11 @@ impl Judge<'_> {
             let of = format!("{} -n {}", id.name, id.namespace);
             found.diagnostic.fix = match cause {
                 Cause::Suspended => format!("flux resume kustomization {of}"),
+                Cause::Revision if content.is_some() => {
+                    format!(
+                        "push its artifact (tenantry status --artifacts): flux reconcile kustomization {of} --with-source"
+                    )
+                }
                 Cause::Revision => format!("push the commit, or wait: flux reconcile kustomization {of} --with-source"),
                 Cause::Failing => "mend what its message names; Flux tries again by itself".into(),
             };
@@ -486,7 +502,7 @@ enum Cause {
 fn held_up(
     applied: &Applied,
     status: &Status,
-    commit: Option<&str>,
+    (commit, content): (Option<&str>, Option<&Text>),
     source: Option<&SourceSeen>,
 ) -> Option<(String, Cause)> {
     let [ready, reason, message, _] = &applied.ready;
@@ -506,6 +522,16 @@ fn held_up(
     if !held.is_empty() && held != applied.revision {
         return Some((format!("has applied `{}`, and its source holds `{held}`", applied.revision), Cause::Revision));
     }
+    // What a unit's own artifact holds may be older than the commit, and the same.
+    if let (Some(_), Some(content), Some(source)) = (commit, content, source) {
+        let other = !source.content.is_empty() && source.content != *content;
+        let why =
+            || format!("has applied an artifact of the files `{}`, and `{content}` were rendered", source.content);
+        if other {
+            return Some((why(), Cause::Revision));
+        }
+    }
+    let commit = commit.filter(|_| content.is_none());
     let origin = match source {
         Some(source) if source.kind != "GitRepository" => source.origin.as_str(),
         _ => applied.revision.as_str(),

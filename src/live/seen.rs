@@ -151,6 +151,9 @@ pub struct Applied {
     pub ready: [Text; 4],
 }
 
+/// The annotation by which an artifact says of what files it is made.
+const CONTENT: &str = "tenantry.dev/content";
+
 /// What Flux has fetched of a source.
 #[derive(Clone, Debug)]
 pub struct SourceSeen {
@@ -160,6 +163,8 @@ pub struct SourceSeen {
     pub name: Text,
     /// The revision that it holds; may be empty.
     pub revision: Text,
+    /// The digest of the files that it says it is made of, for a unit's own; may be empty.
+    pub content: Text,
     /// The revision of the Git repository that an artifact says it is made of; may be empty.
     pub origin: Text,
     /// Why it is not ready; may be empty.
@@ -303,6 +308,7 @@ impl Batch {
                     kind: kind.into(),
                     name: id.name.clone(),
                     revision: text(artifact, &["revision"]).into(),
+                    content: text(artifact, &["metadata", CONTENT]).into(),
                     origin: text(artifact, &["metadata", "org.opencontainers.image.revision"]).into(),
                     wrong: ready.map(|c| format!("{}: {}", c.reason, c.message)).unwrap_or_default(),
                 });

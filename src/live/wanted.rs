@@ -4,6 +4,7 @@ use crate::bundle::{ClusterBundle, ObjectId, Part};
 use crate::source::Place;
 use crate::spec::FleetDoc;
 use crate::tenancy::Tenancy;
+use crate::tree::Tree;
 use crate::value::{Text, Value};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -52,6 +53,8 @@ pub struct Wanted {
     pub flux: Text,
     /// The source that holds the tree: its kind and name.
     pub source: (Text, Text),
+    /// The digest of the files that a Kustomization's own artifact is made of, by the Kustomization's name.
+    pub contents: HashMap<Text, Text>,
     /// The network plugin, where it is declared.
     pub plugin: Option<Text>,
     /// The objects.
@@ -73,6 +76,7 @@ impl Wanted {
             owner: Text::default(),
             flux: "flux-system".into(),
             source: ("GitRepository".into(), "flux-system".into()),
+            contents: HashMap::new(),
             plugin: None,
             objects: BTreeMap::new(),
             tenants: Vec::new(),
@@ -82,12 +86,12 @@ impl Wanted {
         }
     }
 
-    /// Puts together what should be there. `units` names the Kustomization of a tenant's floor.
+    /// Puts together what should be there, with the tree's Flux objects and artifacts. `units` names the Kustomization of a tenant's floor.
     pub fn new(
         fleet: &FleetDoc,
         tenancy: &Tenancy,
         bundle: &ClusterBundle,
-        kustomizations: &[Value],
+        tree: &Tree,
         units: &dyn Fn(&str) -> String,
     ) -> Self {
         let cluster = &fleet.spec.clusters[bundle.cluster];
@@ -100,6 +104,8 @@ impl Wanted {
         if let Some(source) = flux.and_then(|f| f.source.as_ref()) {
             wanted.source = (source.kind.as_str().into(), source.name.as_str().into());
         }
+        let own = tree.artifacts.iter().filter(|a| a.cluster == cluster.name.as_str());
+        wanted.contents = own.map(|a| (a.kustomization.as_str().into(), a.content.as_str().into())).collect();
         wanted.plugin = cluster.cni.as_ref().map(|c| c.name.as_str().into());
         wanted.take(&bundle.platform, None, "tenantry-platform".into());
         for part in &bundle.tenants {
@@ -120,7 +126,7 @@ impl Wanted {
         }
         let of_one: HashMap<String, u32> =
             wanted.tenants.iter().enumerate().map(|(at, t)| (format!("tenant-{}", t.name), at as u32)).collect();
-        for value in kustomizations {
+        for value in tree.kustomizations.get(cluster.name.as_str()).into_iter().flatten() {
             let Ok(id) = ObjectId::of(value) else { continue };
             let tenant = of_one.get(id.name.strip_suffix(".late").unwrap_or(&id.name)).copied();
             let unit = (id.name != ENTRY).then(|| Text::new_static(ENTRY));

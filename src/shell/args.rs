@@ -89,6 +89,17 @@ pub enum FailOnClass {
     Widens,
 }
 
+/// `status`.
+#[derive(Debug, Args)]
+pub struct Status {
+    /// Print what is pushed where each unit has an artifact of its own: a line each of folder, address and content
+    #[arg(long)]
+    pub artifacts: bool,
+    /// The folder of the tree, where it is in another checkout
+    #[arg(long, value_name = "DIR")]
+    pub tree: Option<PathBuf>,
+}
+
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
@@ -104,7 +115,7 @@ pub enum Command {
     /// Prints what a tenant comes to, with the place of each value
     Show(Show),
     /// Prints the fleet's tenants in a table
-    Status,
+    Status(Status),
     /// Prints what a change does to the objects, compared by meaning
     Diff(Diff),
     /// Proves that no tenant can reach another, or shows the chain by which one can

@@ -64,11 +64,9 @@ pub fn wanted(session: &Session, compiled: &Compiled, index: usize) -> Result<Wa
         return Err(Fault::Usage("the fleet cannot be rendered: tenantry check shows why".into()));
     };
     let name = fleet.spec.clusters[index].name.as_str();
-    let none = Vec::new();
-    let kustomizations = compiled.tree.kustomizations.get(name).unwrap_or(&none);
     let entry = compiled.tree.clusters.get(name);
     let units = |tenant: &str| entry.map(|e| kustomization_of(e, tenant)).unwrap_or_default();
-    Ok(Wanted::new(fleet, &session.front.tenancy, bundle, kustomizations, &units))
+    Ok(Wanted::new(fleet, &session.front.tenancy, bundle, &compiled.tree, &units))
 }
 
 /// The graph of what a live cluster holds, with the fleet's tenants.

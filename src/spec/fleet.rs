@@ -1,10 +1,11 @@
 //! Fleet: the clusters, what tenants may be called, and how the tree is delivered.
 
 use super::leaf::{
-    Cidr, GroupKind, Ip, Keyed, LabelKey, LabelValue, Line, Minor, Name, ObjectName, Pattern, RelativePath, VersionReq,
+    Cidr, Duration, GroupKind, Ip, Keyed, LabelKey, LabelValue, Line, Minor, Name, ObjectName, OciUrl, Pattern,
+    RelativePath, VersionReq,
 };
 use super::quantity::Quantity;
-use super::tenant::{PortRule, Reach, Resources, Subject};
+use super::tenant::{PortRule, Reach, Resources, Subject, Verify};
 use crate::document::Spanned;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -190,6 +191,52 @@ pub struct Flux {
     pub source: Option<FluxSource>,
     /// The service account that applies the tree; `kustomize-controller` when left out.
     pub service_account: Option<ObjectName>,
+    /// Where the artifact of each unit is pushed, for `delivery.source: perShard`.
+    pub artifacts: Option<Artifacts>,
+}
+
+/// A registry that holds an OCI artifact for each unit of a cluster, at `URL/CLUSTER/tenants/UNIT:latest`.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Artifacts {
+    /// `oci://`, and what stands before the cluster's name.
+    pub url: OciUrl,
+    /// How often it is looked at; `1m` when left out.
+    pub interval: Option<Duration>,
+    /// Whose credentials are used: `generic` (a Secret, or none) when left out.
+    pub provider: Option<RegistryProvider>,
+    /// The Secret with its credentials, in Flux's namespace.
+    pub secret_ref: Option<ObjectName>,
+    /// Whether it is asked without TLS.
+    pub insecure: Option<bool>,
+    /// The signature that each artifact must carry. Without one, whoever may push applies what he likes.
+    pub verify: Option<Verify>,
+}
+
+/// Whose credentials a registry takes.
+#[derive(Clone, Copy, Debug, Deserialize, Serialize, JsonSchema, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub enum RegistryProvider {
+    /// A Secret's, or none.
+    Generic,
+    /// Amazon's.
+    Aws,
+    /// Microsoft's.
+    Azure,
+    /// Google's.
+    Gcp,
+}
+
+impl RegistryProvider {
+    /// The name in a manifest.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Generic => "generic",
+            Self::Aws => "aws",
+            Self::Azure => "azure",
+            Self::Gcp => "gcp",
+        }
+    }
 }
 
 /// The source that holds the tree.
@@ -253,7 +300,8 @@ pub struct Delivery {
     pub unit: Option<Unit>,
     /// How many shards; `auto` is settled at a cluster's first render.
     pub shards: Option<Spanned<Shards>>,
-    /// `shared`: all Kustomizations read the cluster's one source.
+    /// `shared`, when left out: all Kustomizations read the cluster's one source. `perShard`: each unit's reads an OCI
+    /// artifact of its own, so that a commit wakes what it changes.
     pub source: Option<SourceMode>,
     /// The one file that goes where the cluster's bootstrap looks, of `{{ cluster }}`.
     pub entry: Option<Spanned<Pattern>>,
@@ -326,6 +374,8 @@ impl JsonSchema for Shards {
 pub enum SourceMode {
     /// The cluster's one source.
     Shared,
+    /// An OCI artifact for each unit.
+    PerShard,
 }
 
 /// Rules for waivers.

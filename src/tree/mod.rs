@@ -21,11 +21,12 @@ use crate::diagnostic::{Diagnostic, Scope, rule};
 use crate::expression::eval_text;
 use crate::source::{Place, Sources};
 use crate::spec::FleetDoc;
-use crate::spec::fleet::{Shards, Unit as UnitChoice};
+use crate::spec::fleet::{Artifacts, Cluster, Shards, SourceMode, Unit as UnitChoice};
 use crate::tenancy::{DERIVED_NAME, Tenancy, claims};
 use crate::value::Value;
-use flux::{Flux, Unit};
+use flux::{Flux, Unit, artifact_url, late_of};
 use rayon::prelude::*;
+use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 
 rule! {
@@ -36,6 +37,15 @@ rule! {
     /// ## Fix
     /// Move to `delivery.unit: shard`, cluster by cluster, in the two steps of `tenantry explain tree/object-moved`.
     pub static OUTGROWN = "tree/outgrown", Warning;
+}
+rule! {
+    /// Each unit has an OCI artifact of its own, and a cluster does not say where.
+    ///
+    /// ## Why it matters
+    /// Its Kustomizations would have no source.
+    /// ## Fix
+    /// Say `flux.artifacts.url: oci://REGISTRY/PATH` of each cluster, or leave `delivery.source` out.
+    pub static NO_REGISTRY = "tree/no-registry", Error;
 }
 /// The folder an object is applied from.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -54,6 +64,10 @@ impl Layout {
     /// The folder of a cluster.
     pub fn cluster_folder(&self, cluster: &str) -> String {
         format!("{}/{cluster}", self.tree)
+    }
+    /// A folder's path below the tree.
+    fn in_tree(&self, folder: &str) -> String {
+        folder.strip_prefix(&self.tree).unwrap_or(folder).trim_start_matches('/').to_owned()
     }
     fn entry_folder(&self, cluster: &str) -> String {
         format!("{}/{cluster}/entry", self.tree)
@@ -97,8 +111,27 @@ pub struct Tree {
     pub tombstones: Vec<Tombstone>,
     /// Tombstones of what came back: the name, and the cluster.
     pub risen: Vec<(String, String)>,
-    /// The Kustomizations that apply the tree of each cluster.
+    /// The Kustomizations that apply the tree of each cluster, and the sources of their own.
     pub kustomizations: BTreeMap<String, Vec<Value>>,
+    /// What is pushed where each unit has an artifact of its own.
+    pub artifacts: Vec<Artifact>,
+}
+
+/// A folder that is pushed as an OCI artifact.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Artifact {
+    /// The cluster's name.
+    pub cluster: String,
+    /// The Kustomization that applies it.
+    pub kustomization: String,
+    /// The folder, from the lock's.
+    pub folder: String,
+    /// Where it is pushed: `oci://`, without a tag.
+    pub url: String,
+    /// A digest over the files' names and digests; records do not count. Where no texts are made, of the files as their
+    /// records have them.
+    pub content: String,
 }
 
 /// What the tree is made of.
@@ -268,6 +301,8 @@ pub fn build(request: &Request<'_>, bundles: &mut [ClusterBundle], out: &mut Vec
             .map(|(name, late)| Unit { name, one_tenant: matches!(choice, Choice::Tenant), late })
             .collect();
         place_cluster(request, bundle, &units, &mut tree, out);
+        let artifacts = list_artifacts(request, cluster, &units, &tree);
+        tree.artifacts.extend(artifacts);
         outgrown(request, &choice, name, tenants_on(request, bundle.cluster), out);
         let (unit, shards) = match choice {
             Choice::Tenant => ("tenant", 0),
@@ -379,7 +414,16 @@ fn place_cluster(
     };
     let roles = format!("{}/roles.yaml", request.layout.platform_folder(name));
     tree.files.insert(roles.clone(), desired(entry(roles), &header(None), &mut bundle.platform));
-    let flux = Flux { owner: &request.fleet.name.value, cluster, layout: request.layout };
+    let artifacts = artifacts_of(request.fleet, cluster);
+    if artifacts.is_none() && source_mode(request.fleet) == SourceMode::PerShard {
+        let message = format!("each unit of `{name}` has an artifact of its own, and nothing says where");
+        out.push(
+            Diagnostic::new(&NO_REGISTRY, cluster.name.place, message)
+                .fix("say flux.artifacts.url: oci://REGISTRY/PATH, or leave delivery.source out")
+                .scope(Scope::Fleet),
+        );
+    }
+    let flux = Flux { owner: &request.fleet.name.value, cluster, layout: request.layout, artifacts };
     let folder = request.layout.entry_folder(name);
     // A file a unit: two pull requests that each add one touch no file together.
     let mut files: Vec<(String, Vec<Value>)> =
@@ -412,6 +456,49 @@ fn place_cluster(
         let entry = FileEntry { objects, ..entry(path.clone()) };
         tree.files.insert(path, recorded(entry, &header(None), text));
     }
+}
+
+fn source_mode(fleet: &FleetDoc) -> SourceMode {
+    fleet.spec.delivery.as_ref().and_then(|d| d.source).unwrap_or(SourceMode::Shared)
+}
+
+/// Where the artifacts of a cluster's units are, where they have their own.
+fn artifacts_of<'a>(fleet: &FleetDoc, cluster: &'a Cluster) -> Option<&'a Artifacts> {
+    cluster.flux.as_ref()?.artifacts.as_ref().filter(|_| source_mode(fleet) == SourceMode::PerShard)
+}
+
+/// What is pushed of a cluster, in the order of the folders.
+fn list_artifacts(request: &Request<'_>, cluster: &Cluster, units: &[Unit], tree: &Tree) -> Vec<Artifact> {
+    let Some(artifacts) = artifacts_of(request.fleet, cluster) else { return Vec::new() };
+    let name = cluster.name.as_str();
+    let mut contents: BTreeMap<String, blake3::Hasher> = BTreeMap::new();
+    let mut add = |path: &String, entry: &FileEntry| {
+        if let (true, Some(_), Some((folder, file))) = (entry.on == name, &entry.tenant, path.rsplit_once('/')) {
+            let hasher = contents.entry(folder.to_owned()).or_default();
+            hasher.update(file.as_bytes()).update(&[0]).update(entry.digest.as_bytes()).update(&[0]);
+        }
+    };
+    if request.texts {
+        let made = tree.files.iter().map(|(path, made)| (path, &made.entry));
+        let all: BTreeMap<&String, &FileEntry> = made.chain(&tree.held).collect();
+        all.into_iter().for_each(|(path, entry)| add(path, entry));
+    } else {
+        let all: BTreeMap<&String, &FileEntry> = request.lock.files.iter().collect();
+        all.into_iter().for_each(|(path, entry)| add(path, entry));
+    }
+    let of = |unit: &Unit, late: bool| {
+        let folder = request.layout.unit_folder(name, &unit.name, late);
+        let hasher = contents.get(&folder)?;
+        let applied_by = unit.kustomization();
+        Some(Artifact {
+            cluster: name.to_owned(),
+            kustomization: if late { late_of(&applied_by) } else { applied_by },
+            url: artifact_url(artifacts, &request.layout.in_tree(&folder)),
+            content: hasher.finalize().to_hex().as_str()[..32].to_owned(),
+            folder,
+        })
+    };
+    units.iter().flat_map(|unit| [of(unit, false), of(unit, true)]).flatten().collect()
 }
 
 /// The path of a cluster's entry file.

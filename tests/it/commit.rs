@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::Command;
 
 /// The code blocks of a section of docs/commit.md.
-fn recipe(section: &str) -> String {
+pub fn recipe(section: &str) -> String {
     let text = std::fs::read_to_string(root().join("docs/commit.md")).expect("the recipe");
     let (_, rest) = text.split_once(&format!("\n## {section}\n")).unwrap_or_else(|| panic!("no section {section}"));
     let section = rest.split("\n## ").next().expect("a section");
@@ -14,7 +14,7 @@ fn recipe(section: &str) -> String {
 }
 
 /// Runs a script in a folder, as a bot would: the program by its name, an author, a day.
-fn script(folder: &Path, text: &str) -> Ran {
+pub fn script(folder: &Path, text: &str) -> Ran {
     let bin = Path::new(env!("CARGO_BIN_EXE_tenantry")).parent().expect("a folder");
     let path = format!("{}:{}", bin.display(), std::env::var("PATH").unwrap_or_default());
     let mut command = Command::new("bash");

@@ -42,7 +42,7 @@ fn an_objects_own_status_is_read_as_kstatus_reads_it() {
     say("live: 53 of 53 cases of kstatus");
 }
 
-const FLEET: &str = "
+pub const FLEET: &str = "
 apiVersion: tenantry.dev/v1alpha1
 kind: Fleet
 metadata: {name: acme}
@@ -59,7 +59,7 @@ const PLUGIN: &str = r#"{"apiVersion": "apiextensions.k8s.io/v1", "kind": "Custo
     "versions": [{"name": "v1", "served": true, "storage": true,
       "schema": {"openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": true}}}]}}"#;
 
-fn tenant(name: &str) -> String {
+pub fn tenant(name: &str) -> String {
     format!(
         "apiVersion: tenantry.dev/v1alpha1\nkind: Tenant\nmetadata: {{name: {name}}}\n\
          spec: {{owners: [{{group: {name}-admins}}], namespaces: [{{name: {name}}}]}}\n"

@@ -3,6 +3,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod artifacts;
 mod attacker;
 mod authorizer;
 mod catalog;

@@ -12,6 +12,7 @@ pub struct FluxLoop {
     /// The API server.
     pub plane: ControlPlane,
     git: u16,
+    registry: u16,
     dir: PathBuf,
     _keeper: Child,
 }
@@ -57,12 +58,13 @@ impl FluxLoop {
         static ONE: OnceLock<Option<Mutex<FluxLoop>>> = OnceLock::new();
         let one = ONE.get_or_init(|| {
             let (plane, flux) = (tool_or_say("control-plane")?, tool_or_say("flux-controllers")?);
-            Some(Mutex::new(Self::start(&plane, &flux, &tool_or_say("flux-crds")?)))
+            let registry = tool_or_say("registry")?;
+            Some(Mutex::new(Self::start(&plane, [&flux, &registry], &tool_or_say("flux-crds")?)))
         });
         Some(one.as_ref()?.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    fn start(bin: &Path, flux: &Path, crds: &Path) -> Self {
+    fn start(bin: &Path, [flux, registry]: [&Path; 2], crds: &Path) -> Self {
         let plane = ControlPlane::start(bin, "loop", CONTROLLERS);
         let applied = plane.kubectl(&["create", "namespace", "flux-system"]);
         assert_eq!(applied.code, 0, "{}", applied.err);
@@ -74,16 +76,16 @@ impl FluxLoop {
         // The CRDs are what is wanted of these files: the controllers run as processes.
         let deleted = plane.kubectl(&["delete", "deployments", "--all", "-n", "default"]);
         assert_eq!(deleted.code, 0, "{}", deleted.err);
-        let ports: [u16; 6] = free_ports();
+        let ports: [u16; 7] = free_ports();
         let dir = std::env::temp_dir().join(format!("tenantry-flux-{}", std::process::id()));
         let keeper = Command::new("bash")
             .arg(super::root().join("tests/flux/start.sh"))
-            .args([flux, &dir, &plane.kubeconfig()])
+            .args([flux, registry, &dir, &plane.kubeconfig()])
             .args(ports.map(|port| port.to_string()))
             .stdin(Stdio::piped())
             .spawn()
             .expect("bash starts");
-        Self { plane, git: ports[0], dir, _keeper: keeper }
+        Self { plane, git: ports[0], registry: ports[1], dir, _keeper: keeper }
     }
 
     /// Puts a repository on the Git server, and has Flux apply it from now on. What was there before goes.
@@ -98,6 +100,11 @@ impl FluxLoop {
         let boot = BOOT.replace("PORT", &self.git.to_string());
         let applied = self.plane.kubectl_with(&["apply", "-f", "-"], &boot);
         assert_eq!(applied.code, 0, "{}", applied.err);
+    }
+
+    /// Where OCI artifacts are pushed, without TLS.
+    pub fn registry(&self) -> String {
+        format!("oci://127.0.0.1:{}/fleet", self.registry)
     }
 
     /// Pushes what is committed.

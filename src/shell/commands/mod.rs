@@ -29,7 +29,7 @@ pub fn run(cli: &Cli) -> Result<Outcome, Fault> {
         Command::Check(args) => check::run(cli, args),
         Command::Render(args) => render::run(cli, args),
         Command::Show(args) => show::run(cli, args),
-        Command::Status => status::run(cli),
+        Command::Status(args) => status::run(cli, args),
         Command::Diff(args) => diff::run(cli, args),
         Command::Prove(args) => prove::run(cli, args),
         #[cfg(feature = "cluster")]

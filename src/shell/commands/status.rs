@@ -1,18 +1,22 @@
 //! `status`: the fleet in a table.
 
-use crate::shell::args::{Cli, Format};
+use crate::shell::args::{Cli, Format, Status};
 use crate::shell::session::{Selection, Session};
 use crate::shell::{Fault, Outcome, output};
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
 use tenantry::bundle::Keep;
+use tenantry::compile::Compiled;
 use tenantry::report::{count, plural};
 use tenantry::tree::namespaces_of;
 
 /// Runs the command.
-pub fn run(cli: &Cli) -> Result<Outcome, Fault> {
-    let mut session = Session::open(cli, None)?;
+pub fn run(cli: &Cli, args: &Status) -> Result<Outcome, Fault> {
+    let mut session = Session::open(cli, args.tree.as_deref())?;
     let compiled = session.compile(Selection::default(), Keep::Nothing);
+    if args.artifacts {
+        return artifacts(cli, &compiled);
+    }
     let fleet_clusters: Vec<String> = session
         .front
         .fleet()
@@ -62,11 +66,35 @@ pub fn run(cli: &Cli) -> Result<Outcome, Fault> {
         table(&rows)
     };
     output::deliver(file, &text)?;
+    Ok(errors(cli, &compiled))
+}
+
+fn errors(cli: &Cli, compiled: &Compiled) -> Outcome {
     let counts = count(&compiled.findings);
     if counts.errors > 0 {
         output::talk(cli, &format!("{}: tenantry check shows more", plural(counts.errors, "error")));
     }
-    Ok(Outcome::from(counts.errors > 0))
+    Outcome::from(counts.errors > 0)
+}
+
+/// What is pushed, as the tree's records have it.
+fn artifacts(cli: &Cli, compiled: &Compiled) -> Result<Outcome, Fault> {
+    let all = &compiled.tree.artifacts;
+    let asked = output::formats(cli, &[Format::Text, Format::Json])?;
+    let file = asked.first().and_then(|(_, file)| file.as_deref());
+    let text = if matches!(asked.first(), Some((Format::Json, _))) {
+        format!(
+            "{}\n",
+            serde_json::to_string_pretty(&json!({"schemaVersion": 1, "artifacts": all})).unwrap_or_default()
+        )
+    } else {
+        all.iter().map(|a| format!("{}\t{}\t{}\n", a.folder, a.url, a.content)).collect()
+    };
+    output::deliver(file, &text)?;
+    if all.is_empty() {
+        output::talk(cli, "no unit has an artifact of its own: delivery.source is not perShard");
+    }
+    Ok(errors(cli, compiled))
 }
 
 fn table(rows: &[serde_json::Value]) -> String {
