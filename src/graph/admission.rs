@@ -7,7 +7,7 @@ use super::cel::{Fault, Scope, Term};
 use super::guard::{Guard, GuardBinding, GuardSpec, Matching, ResourceRule};
 use super::labels::{Labels, NAME_LABEL};
 use super::request::{Asker, Body, Request};
-use super::{Cluster, Facts, Input, Owner};
+use super::{Cluster, Facts, Owner};
 use crate::bundle::{ObjectId, kinds};
 use crate::source::Place;
 use crate::value::Text;
@@ -323,7 +323,7 @@ impl Cluster {
     pub fn kept(&self, id: &ObjectId) -> Option<Body> {
         let kept = &self.facts.kept[*self.kept.get(id)? as usize];
         let json = serde_json::from_str(&kept.json).ok()?;
-        Some(if kept.origin.input == Input::Snapshot { Body::Known(json) } else { Body::Manifest(json) })
+        Some(if kept.origin.input.is_live() { Body::Known(json) } else { Body::Manifest(json) })
     }
 
     /// Objects of a kind in a namespace that were kept, by name.

@@ -235,7 +235,7 @@ impl Facts {
         }
         let digest = match origin.input {
             Input::Rendered | Input::Builtin => 0,
-            Input::Manifest | Input::Snapshot => digest(node),
+            Input::Manifest | Input::Applied | Input::Snapshot => digest(node),
         };
         let thing = Thing { id: id.clone(), digest, origin };
         self.objects.push(thing.clone());
@@ -425,7 +425,7 @@ const NAMESPACED: [(&str, &[&str]); 8] = [
 /// Why an object is not there as it is written: who applies it decides what becomes of it.
 fn not_applied<T: Tree>(id: &ObjectId, node: &T, input: Input) -> Option<String> {
     // What a cluster holds is there.
-    if input == Input::Snapshot {
+    if input.is_live() {
         return None;
     }
     let metadata = node.member("metadata");

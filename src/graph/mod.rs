@@ -20,7 +20,7 @@ pub mod storage;
 pub mod workload;
 
 pub use assemble::{Beside, cluster, without_fleet};
-pub use facts::Facts;
+pub use facts::{Facts, Riddle};
 pub use intake::{NOT_READ, Reading, has_policies, read, read_snapshot};
 pub use object::{Input, Origin};
 
@@ -365,18 +365,18 @@ fn settle(facts: &mut Facts) -> (Vec<(facts::Thing, Origin)>, bool) {
             continue;
         };
         let (weaker, stronger) = match known.origin.input < thing.origin.input {
-            // From the strongest to the weakest: rendered, manifest, snapshot, builtin.
+            // From the strongest to the weakest: rendered, manifest, live, builtin.
             true => (thing, known),
             false => (known, thing),
         };
         match (weaker.origin.input, stronger.origin.input) {
-            (Input::Builtin, Input::Snapshot) => {
+            (Input::Builtin, strong) if strong.is_live() => {
                 gone.insert((weaker.id.clone(), weaker.origin.place));
                 first.insert(&thing.id, stronger);
             }
             (Input::Builtin, _) | (Input::Rendered, Input::Rendered) => {}
-            (Input::Snapshot, Input::Snapshot) => {}
-            (Input::Snapshot, _) => {
+            (weak, strong) if weak.is_live() && strong.is_live() => {}
+            (weak, _) if weak.is_live() => {
                 overtaken = true;
                 gone.insert((weaker.id.clone(), weaker.origin.place));
                 first.insert(&thing.id, stronger);

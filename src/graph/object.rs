@@ -9,10 +9,24 @@ pub enum Input {
     Rendered,
     /// A manifest that tenantry does not render.
     Manifest,
-    /// A snapshot of a live cluster.
+    /// A live cluster, which holds it as tenantry renders it.
+    Applied,
+    /// A live cluster, or a snapshot of one.
     Snapshot,
     /// Kubernetes makes it by itself.
     Builtin,
+}
+
+impl Input {
+    /// Whether a cluster holds it.
+    pub const fn is_live(self) -> bool {
+        matches!(self, Self::Applied | Self::Snapshot)
+    }
+
+    /// Whether it is as tenantry renders it.
+    pub const fn is_rendered(self) -> bool {
+        matches!(self, Self::Applied | Self::Rendered)
+    }
 }
 
 /// Where an object comes from.

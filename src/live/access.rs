@@ -1,6 +1,6 @@
 //! Samples by which it is seen whether the API server agrees with what follows from its own roles and bindings.
 
-use super::found::Found;
+use super::found::{Found, quoted};
 use super::rules::ACCESS_DIFFERS;
 use super::wanted::Wanted;
 use crate::diagnostic::{Diagnostic, Scope};
@@ -124,8 +124,8 @@ impl Sample {
         let tenant = wanted.tenants.iter().find(|t| t.name == self.tenant);
         let place = tenant.map_or(wanted.place, |t| t.place);
         let as_whom = match &self.subject {
-            Subject::User(name) => format!("--as {name}"),
-            Subject::Group(name) => format!("--as tenantry:sample --as-group {name}"),
+            Subject::User(name) => format!("--as {}", quoted(name)),
+            Subject::Group(name) => format!("--as tenantry:sample --as-group {}", quoted(name)),
             Subject::ServiceAccount(namespace, name) => format!("--as system:serviceaccount:{namespace}:{name}"),
         };
         Some(Found {
@@ -134,7 +134,7 @@ impl Sample {
                 .scope(Scope::Tenant(self.tenant.to_string())),
             tenant: Some(self.tenant.clone()),
             object: String::new(),
-            show: format!("kubectl auth can-i {} {what} -n {} {as_whom}", self.verb, self.namespace),
+            show: wanted.here(&format!("kubectl auth can-i {} {what} -n {} {as_whom}", self.verb, self.namespace)),
             since: Text::default(),
         })
     }

@@ -3,7 +3,7 @@
 use super::status::text;
 use crate::bundle::ObjectId;
 use crate::spec::quantity::Quantity;
-use crate::value::{Text, Value};
+use crate::value::{Entry, Text, Value};
 use std::fmt;
 
 /// Who set a field.
@@ -66,14 +66,41 @@ enum Step<'a> {
     Element(String),
 }
 
-/// Fields of a spec that were not rendered count too, where they are not their kind's defaults.
-fn is_exact(id: &ObjectId) -> bool {
-    matches!(
-        (id.group.as_str(), id.kind.as_str()),
+/// The parts of an object of which what was not rendered counts too, unless the server fills it in: by one field more, such
+/// an object opens what the rendered ones close.
+fn exact_parts(id: &ObjectId) -> &'static [&'static str] {
+    match (id.group.as_str(), id.kind.as_str()) {
+        ("rbac.authorization.k8s.io", _) => &["aggregationRule", "roleRef", "rules", "subjects"],
         ("networking.k8s.io", "NetworkPolicy")
-            | ("kustomize.toolkit.fluxcd.io", "Kustomization")
-            | ("", "ResourceQuota")
-    )
+        | ("kustomize.toolkit.fluxcd.io", "Kustomization")
+        | ("source.toolkit.fluxcd.io" | "admissionregistration.k8s.io", _)
+        | ("", "ResourceQuota") => &["spec"],
+        _ => &[],
+    }
+}
+
+/// Whether a server fills a field in with this value, of the kinds with exact parts.
+/// Source: the defaults of pkg/apis/{networking,rbac,admissionregistration} and of Flux's CRDs.
+fn is_default(group: &str, field: &str, value: &Value) -> bool {
+    let text = value.as_str().unwrap_or_default();
+    match (group, field) {
+        ("networking.k8s.io", "protocol") => text == "TCP",
+        ("rbac.authorization.k8s.io", "apiGroup") => text == group,
+        ("admissionregistration.k8s.io", "matchPolicy") => text == "Equivalent",
+        ("admissionregistration.k8s.io", "failurePolicy") => text == "Fail",
+        ("admissionregistration.k8s.io", "scope") => text == "*",
+        // Here nothing selects all, as absence does.
+        ("admissionregistration.k8s.io", "namespaceSelector" | "objectSelector") => value.entries().is_empty(),
+        ("source.toolkit.fluxcd.io", "provider") => text == "generic",
+        ("source.toolkit.fluxcd.io", "timeout") => text == "60s",
+        _ => matches!(value, Value::Bool(false)),
+    }
+}
+
+/// The ways that a NetworkPolicy is about where it does not say so.
+fn policy_types(spec: &Value) -> Vec<&'static str> {
+    let egress = !spec.at(&["egress"]).items().is_empty();
+    if egress { vec!["Ingress", "Egress"] } else { vec!["Ingress"] }
 }
 
 /// Longest value that is shown, in characters.
@@ -94,8 +121,15 @@ pub fn differences(
 }
 
 fn compared(id: &ObjectId, wanted: &Value, live: &Value, managed: &[Value]) -> Vec<Difference> {
-    let mut comparison = Comparison { managed, path: Vec::new(), out: Vec::new() };
-    for (key, value) in wanted.entries() {
+    let parts = exact_parts(id);
+    // What decides comes before what only names.
+    let last = |(key, _): &&Entry| *key == "metadata";
+    let entries = wanted.entries().iter();
+    let entries = entries.clone().filter(|e| !last(e)).chain(entries.filter(last));
+    let mut comparison = Comparison { group: &id.group, exact: false, managed, path: Vec::new(), out: Vec::new() };
+    // The server fills in the rules of an aggregated role.
+    let aggregated = !wanted.at(&["aggregationRule"]).is_null();
+    for (key, value) in entries {
         match key.as_str() {
             "apiVersion" | "kind" | "status" => {}
             "metadata" => {
@@ -103,23 +137,24 @@ fn compared(id: &ObjectId, wanted: &Value, live: &Value, managed: &[Value]) -> V
                     comparison.at(&["metadata", part], value.at(&[part]), live.at(&["metadata", part]));
                 }
             }
-            // The server fills these in.
-            "rules" if !wanted.at(&["aggregationRule"]).is_null() => {}
-            key => comparison.at(&[key], value, live.at(&[key])),
-        }
-    }
-    if is_exact(id) {
-        for (key, value) in live.at(&["spec"]).entries() {
-            if is_nothing(wanted.at(&["spec", key])) && !is_nothing(value) && !matches!(value, Value::Bool(false)) {
-                comparison.unasked(&["spec", key], value);
+            "rules" if aggregated => {}
+            key => {
+                comparison.exact = parts.contains(&key);
+                comparison.at(&[key], value, live.at(&[key]));
+                comparison.exact = false;
             }
         }
     }
-    if id.group == "rbac.authorization.k8s.io" && wanted.at(&["aggregationRule"]).is_null() {
-        let rule = live.at(&["aggregationRule"]);
-        if !is_nothing(rule) {
-            comparison.unasked(&["aggregationRule"], rule);
+    for part in parts {
+        let there = live.at(&[part]);
+        if wanted.at(&[part]).is_null() && !is_nothing(there) && !(aggregated && *part == "rules") {
+            comparison.unasked(&[part], there);
         }
+    }
+    // What has an owner goes with it.
+    let owners = live.at(&["metadata", "ownerReferences"]);
+    if !is_nothing(owners) && wanted.at(&["metadata", "ownerReferences"]).is_null() {
+        comparison.unasked(&["metadata", "ownerReferences"], owners);
     }
     if id.kind == "Namespace" {
         for (key, value) in live.at(&["metadata", "labels"]).entries() {
@@ -137,12 +172,26 @@ fn is_nothing(value: &Value) -> bool {
         Value::Null => true,
         Value::String(text) => text.is_empty(),
         Value::Seq(items) => items.is_empty(),
-        Value::Map(entries) => entries.iter().all(|(_, value)| is_nothing(value)),
+        // A selector of nothing selects all, and a key counts whatever its value.
+        Value::Map(entries) => entries.iter().all(|(key, value)| match value {
+            Value::Map(inner) if KEYED.contains(&key.as_str()) => inner.is_empty(),
+            value => is_nothing(value) && !is_selector(key),
+        }),
         _ => false,
     }
 }
 
+/// Whose keys count, whatever their values.
+const KEYED: [&str; 5] = ["labels", "annotations", "matchLabels", "nodeSelector", "data"];
+
+fn is_selector(field: &str) -> bool {
+    field == "selector" || field.ends_with("Selector")
+}
+
 struct Comparison<'a> {
+    group: &'a str,
+    /// Whether what was not rendered counts.
+    exact: bool,
     managed: &'a [Value],
     path: Vec<Step<'a>>,
     out: Vec<Difference>,
@@ -187,20 +236,55 @@ impl<'a> Comparison<'a> {
     }
 
     fn compare(&mut self, wanted: &'a Value, live: &'a Value) {
-        if is_nothing(wanted) && is_nothing(live) {
+        if self.is_absence(wanted) && self.is_absence(live) {
             return;
         }
         match (wanted, live) {
-            (Value::Map(entries), Value::Map(_)) => {
+            (Value::Map(entries), Value::Map(there)) => {
                 for (key, value) in entries.iter() {
                     self.path.push(Step::Field(key));
                     self.compare(value, live.get(key).unwrap_or(&Value::Null));
                     self.path.pop();
                 }
+                if self.exact {
+                    self.more(wanted, there);
+                }
             }
             (Value::Seq(items), Value::Seq(there)) => self.lists(items, there, wanted, live),
             _ if wanted == live || self.same_quantity(wanted, live) => {}
             _ => self.push(Some(wanted), live),
+        }
+    }
+
+    /// Fields that were not rendered.
+    fn more(&mut self, wanted: &Value, there: &'a [Entry]) {
+        for (key, value) in there {
+            if !wanted.at(&[key]).is_null() || is_default(self.group, key, value) {
+                continue;
+            }
+            let expected = |types: Vec<&str>| value.items().iter().filter_map(Value::as_str).eq(types);
+            if key == "policyTypes" && self.path.len() == 1 && expected(policy_types(wanted)) {
+                continue;
+            }
+            self.path.push(Step::Field(key));
+            if !self.is_absence(value) {
+                self.push(None, value);
+            }
+            self.path.pop();
+        }
+    }
+
+    /// Whether a value at this path says as much as its absence.
+    fn is_absence(&self, value: &Value) -> bool {
+        let keyed = |s: Option<&Step<'_>>| matches!(s, Some(Step::Field(f)) if KEYED.contains(f));
+        let (inner, outer) = (keyed(self.path.iter().rev().nth(1)), keyed(self.path.last()));
+        let selector = matches!(self.path.last(), Some(Step::Field(field)) if is_selector(field));
+        match value {
+            Value::Null => true,
+            _ if inner => false,
+            Value::Map(entries) if outer => entries.is_empty(),
+            Value::Map(_) if selector && !is_default(self.group, "namespaceSelector", value) => false,
+            value => is_nothing(value),
         }
     }
 
@@ -216,8 +300,16 @@ impl<'a> Comparison<'a> {
                     self.compare(item, found);
                     self.path.pop();
                 }
+                let asked = |there: &Value| !self.exact || items.iter().any(|item| same(item, there));
+                let more: Vec<_> = there.iter().enumerate().filter(|(_, t)| !asked(t)).collect();
+                for (at, other) in more {
+                    self.path.push(Step::Index(at));
+                    self.push(None, other);
+                    self.path.pop();
+                }
             }
-            Some(Keys::Values) if items.iter().all(|item| there.contains(item)) => {}
+            Some(Keys::Values)
+                if items.iter().all(|item| there.contains(item)) && (!self.exact || items.len() == there.len()) => {}
             None if items.len() == there.len() => {
                 for (at, (item, found)) in items.iter().zip(there).enumerate() {
                     self.path.push(Step::Index(at));

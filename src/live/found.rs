@@ -1,5 +1,6 @@
 //! One thing that was found in a live cluster.
 
+use super::wanted::Wanted;
 use crate::bundle::ObjectId;
 use crate::diagnostic::Diagnostic;
 use crate::value::Text;
@@ -19,12 +20,47 @@ pub struct Found {
     pub since: Text,
 }
 
-/// What shows an object.
-pub fn get(id: &ObjectId, more: &str) -> String {
-    let kind = match id.group.as_str() {
-        "" => id.kind.to_lowercase(),
-        group => format!("{}.{group}", id.kind.to_lowercase()),
-    };
-    let namespace = if id.namespace.is_empty() { String::new() } else { format!(" -n {}", id.namespace) };
-    format!("kubectl get {kind} {}{namespace}{more}", id.name)
+/// A word of a command, so that a shell takes it as it is: names of some kinds may hold anything.
+pub fn quoted(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "_-./:@%+=,".contains(c);
+    if !word.is_empty() && word.chars().all(plain) {
+        return word.to_owned();
+    }
+    if word.chars().any(char::is_control) {
+        let escaped: String = word
+            .chars()
+            .map(|c| match c {
+                '\'' | '\\' => format!("\\{c}"),
+                c if c.is_control() => format!("\\u{:04x}", u32::from(c)),
+                c => c.to_string(),
+            })
+            .collect();
+        return format!("$'{escaped}'");
+    }
+    format!("'{}'", word.replace('\'', "'\\''"))
+}
+
+impl Wanted {
+    /// A command that is about this cluster.
+    pub fn here(&self, command: &str) -> String {
+        match self.context.as_str() {
+            "" => command.to_owned(),
+            context => format!("{command} --context {}", quoted(context)),
+        }
+    }
+
+    /// A command of kubectl about an object: `get`, `delete`; `more` comes after its name.
+    pub fn kubectl(&self, verb: &str, id: &ObjectId, more: &str) -> String {
+        let kind = match id.group.as_str() {
+            "" => id.kind.to_lowercase(),
+            group => format!("{}.{group}", id.kind.to_lowercase()),
+        };
+        let namespace = if id.namespace.is_empty() { String::new() } else { format!(" -n {}", quoted(&id.namespace)) };
+        self.here(&format!("kubectl {verb} {kind}/{}{namespace}{more}", quoted(&id.name)))
+    }
+
+    /// A command of Flux about a Kustomization.
+    pub fn flux(&self, verb: &str, name: &str, more: &str) -> String {
+        self.here(&format!("flux {verb} kustomization {} -n {}{more}", quoted(name), quoted(&self.flux)))
+    }
 }

@@ -1,7 +1,7 @@
 //! What should be there × what a server answered → what is wrong, and how far each tenant has come.
 
-use super::drift::Manager;
-use super::found::{Found, get};
+use super::drift::{Difference, Manager};
+use super::found::Found;
 use super::rules::*;
 use super::seen::{Applied, Batch, Ending, Seen, SourceSeen, Why};
 use super::status::{Stage, Status};
@@ -11,6 +11,7 @@ use crate::bundle::ObjectId;
 use crate::diagnostic::{Diagnostic, Level, Rule, Scope};
 use crate::source::Place;
 use crate::spec::fleet::FluxSourceKind;
+use crate::tree::late_of;
 use crate::value::Text;
 use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -28,6 +29,8 @@ pub enum Phase {
     Terminating,
     /// Something is wrong with it.
     Error,
+    /// Nothing wrong was seen of it, and not everything could be.
+    Unknown,
 }
 
 impl Phase {
@@ -39,6 +42,7 @@ impl Phase {
             Self::Pending => "Pending",
             Self::Terminating => "Terminating",
             Self::Error => "Error",
+            Self::Unknown => "Unknown",
         }
     }
 }
@@ -71,6 +75,12 @@ pub struct Judgement {
     pub counts: [usize; 3],
     /// How many Kustomizations have not applied what was rendered.
     pub behind: usize,
+    /// Of how many of the proof's questions it cannot be told.
+    pub unknown: usize,
+    /// Whether something differs that Flux sets back at its next turn.
+    pub returns: bool,
+    /// How many errors are not among what was found, because they are not asked for.
+    pub left_out: usize,
     /// The revision that Flux has applied, where all Kustomizations agree on one.
     pub revision: Option<Text>,
 }
@@ -78,14 +88,50 @@ pub struct Judgement {
 impl Judgement {
     /// Whether the cluster has become what was rendered.
     pub fn is_converged(&self) -> bool {
-        self.behind == 0 && !self.found.iter().any(|f| f.diagnostic.level == Level::Error)
+        self.behind == 0 && self.left_out == 0 && !self.found.iter().any(|f| f.diagnostic.level == Level::Error)
+    }
+
+    /// Whether something that is reported says that it has not.
+    pub fn is_wrong(&self) -> bool {
+        self.behind > 0 || self.found.iter().any(|f| f.diagnostic.level == Level::Error)
+    }
+
+    /// Adds what could not be had.
+    pub fn push_gap(&mut self, wanted: &Wanted, gap: &Gap) {
+        let message = format!("{} could not be listed: {}", gap.what(), gap.why);
+        self.found.push(Found {
+            diagnostic: Diagnostic::new(&NOT_LISTED, wanted.place, message).fix(gap.fix.clone()).scope(Scope::Fleet),
+            tenant: None,
+            object: String::new(),
+            show: if gap.command.is_empty() { String::new() } else { wanted.here(&gap.command) },
+            since: Text::default(),
+        });
+        for row in self.rows.iter_mut().filter(|row| row.phase == Phase::Active) {
+            row.phase = Phase::Unknown;
+            row.why = "not everything could be asked".to_owned();
+        }
+    }
+
+    /// Leaves only what is asked for; that something else is wrong is still known.
+    pub fn keep(&mut self, asked: impl Fn(&str) -> bool) {
+        self.found.retain(|f| {
+            let keeps = asked(f.diagnostic.rule.id);
+            self.left_out += usize::from(!keeps && f.diagnostic.level == Level::Error);
+            keeps
+        });
     }
 
     /// Whether waiting may help: something is on its way.
     pub fn is_moving(&self) -> bool {
-        self.behind > 0 || self.found.iter().any(comes_by_itself)
+        self.behind > 0 || self.returns || self.found.iter().any(comes_by_itself)
     }
 }
+
+const SOURCES: &str = "source.toolkit.fluxcd.io";
+
+/// Managers whose fields Flux takes over.
+/// Source: kustomize-controller, `ssa.ApplyCleanupOptions` of its reconciler.
+const FLUX_TAKES: [&str; 4] = ["kubectl", "before-first-apply", "kustomize-controller", "gotk-"];
 
 /// How long something may be being deleted before that is said, and before it is an error, in seconds.
 const STUCK: [i64; 2] = [30 * 60, 37 * 24 * 3600];
@@ -98,7 +144,8 @@ pub fn judge(wanted: &Wanted, seen: &Batch, gaps: &[Gap], commit: Option<&str>, 
     judge.out.behind = behind.len();
     judge.objects(&behind);
     judge.homes();
-    judge.strays();
+    judge.strays(&behind);
+    judge.unread();
     judge.endings();
     judge.out.found.extend(versions::check(wanted, &seen.images));
     if wanted.only.is_none()
@@ -143,7 +190,7 @@ impl Judge<'_> {
             diagnostic = diagnostic.tenant(name);
         }
         let object = id.map(ObjectId::called).unwrap_or_default();
-        let show = id.map(|id| get(id, " -o yaml --show-managed-fields")).unwrap_or_default();
+        let show = id.map(|id| self.wanted.kubectl("get", id, " -o yaml --show-managed-fields")).unwrap_or_default();
         self.out.found.push(Found { diagnostic, tenant: name, object, show, since: Text::default() });
         let at = self.out.found.len() - 1;
         &mut self.out.found[at]
@@ -151,10 +198,7 @@ impl Judge<'_> {
 
     fn gaps(&mut self) {
         for gap in self.gaps {
-            let message = format!("{} could not be listed: {}", gap.what(), gap.why);
-            let found = self.push(&NOT_LISTED, None, self.wanted.place, None, message);
-            found.show.clone_from(&gap.command);
-            found.diagnostic.fix.clone_from(&gap.fix);
+            self.out.push_gap(self.wanted, gap);
         }
     }
 
@@ -172,17 +216,29 @@ impl Judge<'_> {
         let sources: HashMap<(&str, &str), &SourceSeen> =
             self.seen.sources.iter().map(|s| ((&*s.kind, &*s.name), s)).collect();
         let shared = sources.get(&(&**kind, &**name)).copied();
-        let mut said = false;
+        let (mut said, mut first, mut others) = (false, None, 0);
         let mut waiting: Vec<(&ObjectId, &Want, String)> = Vec::new();
-        if let Some(source) = shared.filter(|s| !s.wrong.is_empty()) {
-            let at = if source.revision.is_empty() { "nothing".to_owned() } else { format!("`{}`", source.revision) };
-            let message = format!(
-                "the {kind} {}/{name}, which holds the tree, is not ready and holds {at}: {}",
-                wanted.flux, source.wrong
-            );
+        let hidden = self.gaps.iter().any(|g| g.hides(SOURCES, kind));
+        let fault = match shared {
+            Some(source) if source.wrong.is_empty() => None,
+            Some(source) if source.revision.is_empty() => Some(format!("holds nothing: {}", source.wrong)),
+            Some(source) => Some(format!("holds `{}`, and brings nothing new: {}", source.revision, source.wrong)),
+            None => (!hidden).then(|| "is not there".to_owned()),
+        };
+        if let Some(fault) = fault {
+            let id = ObjectId {
+                group: Text::new_static(SOURCES),
+                kind: kind.clone(),
+                namespace: wanted.flux.clone(),
+                name: name.clone(),
+            };
+            let message = format!("the {kind} {}/{name}, which holds the tree, {fault}", wanted.flux);
+            let show = wanted.kubectl("describe", &id, "");
             let found = self.push(&NOT_CONVERGED, None, wanted.place, None, message);
-            found.show = format!("kubectl describe {} {name} -n {}", kind.to_lowercase(), wanted.flux);
-            found.diagnostic.fix = "mend what its message names: the address, the credentials, the branch".into();
+            found.show = show;
+            found.diagnostic.fix =
+                "mend what its message names: the address, the credentials, the branch; resume it where it is suspended"
+                    .into();
             said = true;
         }
         for (id, want) in
@@ -212,29 +268,36 @@ impl Judge<'_> {
             }
             // One source is behind for all that it holds; a unit's own for itself alone.
             if cause == Cause::Revision && content.is_none() && std::mem::replace(&mut said, true) {
+                others += 1;
                 continue;
             }
             let since = applied.ready[3].clone();
+            if cause == Cause::Revision && content.is_none() {
+                first = Some(self.out.found.len());
+            }
             let found = self.push(&NOT_CONVERGED, want.tenant, want.place, Some(id), format!("{} {why}", id.called()));
-            found.show = format!("kubectl describe kustomization {} -n {}", id.name, id.namespace);
+            found.show = wanted.kubectl("describe", id, "");
             found.since = since;
-            let of = format!("{} -n {}", id.name, id.namespace);
             found.diagnostic.fix = match cause {
-                Cause::Suspended => format!("flux resume kustomization {of}"),
+                Cause::Suspended => wanted.flux("resume", &id.name, ""),
                 Cause::Revision if content.is_some() => {
-                    format!(
-                        "push its artifact (tenantry status --artifacts): flux reconcile kustomization {of} --with-source"
-                    )
+                    let again = wanted.flux("reconcile", &id.name, " --with-source");
+                    format!("push its artifact (tenantry status --artifacts): {again}")
                 }
-                Cause::Revision => format!("push the commit, or wait: flux reconcile kustomization {of} --with-source"),
+                Cause::Revision => {
+                    format!("push the commit, or wait: {}", wanted.flux("reconcile", &id.name, " --with-source"))
+                }
                 Cause::Failing => "mend what its message names; Flux tries again by itself".into(),
             };
+        }
+        if let (Some(first), 1..) = (first, others) {
+            self.out.found[first].diagnostic.message += &format!(" (and {others} more)");
         }
         // What waits for another is no cause, unless nothing else is.
         if let Some((id, want, why)) = waiting.first().filter(|_| self.out.found.is_empty()) {
             let more = if waiting.len() > 1 { format!(" (and {} more)", waiting.len() - 1) } else { String::new() };
             let found = self.push(&NOT_CONVERGED, None, want.place, Some(id), format!("{} {why}{more}", id.called()));
-            found.show = format!("kubectl describe kustomization {} -n {}", id.name, id.namespace);
+            found.show = wanted.kubectl("describe", id, "");
             found.diagnostic.fix = "wait: it is looked at again every half a minute (--requeue-dependency)".into();
         }
         if let (1, Some(revision)) = (revisions.len(), revisions.first()) {
@@ -245,7 +308,7 @@ impl Judge<'_> {
 
     fn objects(&mut self, behind: &Behind) {
         let wanted = self.wanted;
-        for (id, want) in wanted.objects.iter().filter(|(_, want)| wanted.asks(want.tenant)) {
+        for (id, want) in wanted.objects.iter().filter(|(id, want)| wanted.asks_of(id, want)) {
             self.out.counts[0] += 1;
             if self.hidden(id) {
                 continue;
@@ -253,25 +316,30 @@ impl Judge<'_> {
             let late = want.unit.as_ref().and_then(|unit| behind.get(unit));
             let Some(seen) = self.seen.seen.get(id) else {
                 // What its Kustomization has not applied yet is no fault of its own.
-                if late.is_none() {
+                if late.is_none() && !self.homeless(id) {
                     self.missing(id, want);
                 }
                 continue;
             };
             let before = self.out.found.len();
             self.drifted(id, want, seen, late.is_some());
-            for (mark, by) in &seen.marks {
-                let by = by.as_ref().map(|m| format!("; last changed by {m}")).unwrap_or_default();
+            for mark in &seen.marks {
+                let by = mark.by.as_ref().map(|m| format!("; last changed by {m}")).unwrap_or_default();
+                let what = format!("`{}: {}`", mark.key, mark.value);
                 let message =
-                    format!("{} is marked `{mark}`: Flux leaves it as it is, or leaves it behind{by}", id.called());
+                    format!("{} is marked {what}: Flux leaves it as it is, or leaves it behind{by}", id.called());
                 let found = self.push(&FROZEN, want.tenant, want.place, Some(id), message);
-                let key = mark.split(':').next().unwrap_or_default();
-                found.diagnostic.fix = format!(
-                    "take it off: kubectl annotate {} {}{} {key}-",
-                    id.kind.to_lowercase(),
-                    id.name,
-                    namespace_flag(id)
-                );
+                found.diagnostic.fix =
+                    format!("take it off: {}", wanted.kubectl(mark.verb, id, &format!(" {}-", mark.key)));
+            }
+            // Where it has been for long, that is said as of everything that is.
+            let ends = seen.status.stage == Stage::Terminating;
+            let ending = self.seen.endings.iter().find(|e| ends && e.id == *id);
+            if ends && ending.is_none_or(|e| self.age(e) <= STUCK[0]) {
+                let by = ending.map(|e| format!(": {}", held_by(e))).unwrap_or_default();
+                let message = format!("{} is being deleted{by}", id.called());
+                let found = self.push(&NOT_CONVERGED, want.tenant, want.place, Some(id), message);
+                found.diagnostic.fix = "once it is gone, Flux makes it again".into();
             }
             if (&*id.group, &*id.kind) != KUSTOMIZATION
                 && matches!(seen.status.stage, Stage::InProgress | Stage::Failed)
@@ -286,13 +354,27 @@ impl Judge<'_> {
         }
     }
 
+    /// Whether the namespace of an object is missing too, which says it all.
+    fn homeless(&self, id: &ObjectId) -> bool {
+        let home = ObjectId {
+            group: Text::default(),
+            kind: Text::new_static("Namespace"),
+            namespace: Text::default(),
+            name: id.namespace.clone(),
+        };
+        !id.namespace.is_empty() && self.wanted.objects.contains_key(&home) && !self.seen.seen.contains_key(&home)
+    }
+
     fn missing(&mut self, id: &ObjectId, want: &Want) {
         let message = format!("{} is not there", id.called());
         let unit = want.unit.clone();
+        let wanted = self.wanted;
         let found = self.push(&MISSING, want.tenant, want.place, Some(id), message);
-        found.show = get(id, "");
+        found.show = wanted.kubectl("get", id, "");
         found.diagnostic.fix = match unit {
-            Some(unit) => format!("Flux makes it at its next turn: flux reconcile kustomization {unit} --with-source"),
+            Some(unit) => {
+                format!("Flux makes it at its next turn: {}", wanted.flux("reconcile", &unit, " --with-source"))
+            }
             None => "apply the entry file, or put it where the cluster's bootstrap looks".into(),
         };
     }
@@ -321,12 +403,32 @@ impl Judge<'_> {
             message += &format!("; and {} more: {}", all.len() - 1, more.join(", "));
         }
         let since = first.by.as_ref().map(|m| m.time.clone()).unwrap_or_default();
+        let wanted = self.wanted;
         let unit = want.unit.clone().unwrap_or_else(|| "tenantry".into());
+        // What holds it is said of its own.
+        let held = !seen.marks.is_empty() || seen.applied.as_ref().is_some_and(|a| a.suspended);
+        let cannot_change = |d: &Difference| {
+            d.path.starts_with("roleRef") || id.kind == "ResourceQuota" && d.path.starts_with("spec.scope")
+        };
+        let taken = |by: &Option<Manager>| by.as_ref().is_none_or(|m| FLUX_TAKES.iter().any(|f| m.name.starts_with(f)));
+        let anew = all.iter().any(|d| cannot_change(d));
+        let left = all.iter().any(|d| d.wanted.is_none() && !taken(&d.by));
+        self.out.returns |= !held && !anew && !left;
         let found = self.push(&DRIFTED, want.tenant, want.place, Some(id), message);
         found.since = since;
-        found.diagnostic.fix = format!(
-            "Flux sets it back at its next turn: flux reconcile kustomization {unit}; to keep it, change the spec"
-        );
+        found.diagnostic.fix = match (held, anew, left) {
+            (true, ..) => String::new(),
+            (_, true, _) => {
+                format!("it cannot be changed: {}, and Flux makes it anew", wanted.kubectl("delete", id, ""))
+            }
+            (.., true) => {
+                format!("Flux leaves fields that others own: take it off, {}", wanted.kubectl("edit", id, ""))
+            }
+            _ => {
+                let again = wanted.flux("reconcile", &unit, "");
+                format!("Flux sets it back at its next turn: {again}; to keep it, change the spec")
+            }
+        };
     }
 
     /// Namespaces that were there before, and are nobody's to take.
@@ -356,39 +458,45 @@ impl Judge<'_> {
         }
     }
 
-    fn strays(&mut self) {
+    fn strays(&mut self, behind: &Behind) {
+        let mut beside = Vec::new();
         for stray in &self.seen.strays {
             let by = stray.by.as_ref().map(|m| format!("; last changed by {m}")).unwrap_or_default();
             let called = stray.id.called();
             let id = Some(&stray.id);
             match &stray.why {
-                Why::Widens(tenant, what) => {
+                Why::Widens(tenant, what) | Why::Within(tenant, what) => {
                     let place = self.wanted.tenants[*tenant as usize].place;
-                    let applied = stray.applied_by.as_ref().map(|a| format!(", applied by {a}")).unwrap_or_default();
-                    let own = stray.applied_by.is_some();
+                    let own = stray.applied_by.as_ref().filter(|by| self.seen.is_applied(by, &stray.id));
+                    let applied = own.map(|by| format!(", applied by {by}")).unwrap_or_default();
                     let message = format!("{called} was not rendered, and {what}{applied}{by}");
-                    let show = get(&stray.id, " -o yaml --show-managed-fields");
                     let fix = match own {
-                        true => "it comes from a repository of the tenant's: see whether it is meant, and declare it in the spec".to_owned(),
-                        false => format!("kubectl delete {} {}{}, or declare it in the spec", stray.id.kind.to_lowercase(), stray.id.name, namespace_flag(&stray.id)),
+                        Some(_) => "it comes from a repository of the tenant's: see whether it is meant, and declare it in the spec".to_owned(),
+                        None => format!("declare it in the spec, or: {}", self.wanted.kubectl("delete", &stray.id, "")),
                     };
+                    let warns = own.is_some() || matches!(stray.why, Why::Within(..));
                     let found = self.push(&FOREIGN, Some(*tenant), place, id, message);
                     found.since = stray.by.as_ref().map(|m| m.time.clone()).unwrap_or_default();
-                    found.show = show;
                     found.diagnostic.fix = fix;
-                    if own {
+                    if warns {
                         found.diagnostic.level = Level::Warning;
                     }
                 }
+                Why::Beside => beside.push(called),
+                // What its Kustomization will prune once it has come so far is no fault.
+                Why::Orphaned(_)
+                    if stray
+                        .applied_by
+                        .as_ref()
+                        .and_then(|by| by.strip_prefix(&format!("{}/", self.wanted.flux)))
+                        .is_some_and(|unit| behind.contains_key(unit)) => {}
                 Why::Orphaned(tenant) => {
                     let of = tenant.as_ref().map(|t| format!(" (of the tenant `{t}`)")).unwrap_or_default();
-                    let message = format!("{called}{of} has our label, and nothing renders it any more{by}");
-                    let fix = format!(
-                        "see that nobody uses it, then: kubectl delete {} {}{}",
-                        stray.id.kind.to_lowercase(),
-                        stray.id.name,
-                        namespace_flag(&stray.id)
-                    );
+                    let message = format!("{called}{of} has our label, and nothing renders it{by}");
+                    let fix = match &*stray.id.kind {
+                        "Namespace" => "whoever owned it says whether it goes, and everything in it with it".to_owned(),
+                        _ => format!("see that nobody uses it, then: {}", self.wanted.kubectl("delete", &stray.id, "")),
+                    };
                     self.push(&ORPHANED, None, self.wanted.place, id, message).diagnostic.fix = fix;
                 }
                 Why::Released(claim) => {
@@ -399,19 +507,45 @@ impl Judge<'_> {
                 }
             }
         }
+        if let Some(first) = beside.first() {
+            let more = if beside.len() > 1 { format!(" and {} more", beside.len() - 1) } else { String::new() };
+            let message = format!(
+                "{first}{more} stand over every namespace, and were not rendered: they may let through what ours hold"
+            );
+            let found = self.push(&FOREIGN, None, self.wanted.place, None, message);
+            found.diagnostic.level = Level::Warning;
+            found.diagnostic.fix = "see what they allow; what the proof can say of them: tenantry prove --live".into();
+        }
+    }
+
+    /// What could be listed, and not read.
+    fn unread(&mut self) {
+        for id in &self.seen.unread {
+            let tenant = self.wanted.home(&id.namespace);
+            let place = tenant.map_or(self.wanted.place, |t| self.wanted.tenants[t as usize].place);
+            let message = format!("{} cannot be read (it is nested too deeply): nothing is known of it", id.called());
+            self.push(&NOT_LISTED, tenant, place, Some(id), message).diagnostic.fix =
+                "see what it is for; nothing that Flux applies needs to be so deep".into();
+        }
+    }
+
+    /// How long something is being deleted, in seconds.
+    fn age(&self, ending: &Ending) -> i64 {
+        ending.since.parse::<Timestamp>().map_or(i64::MAX, |since| self.now.as_second() - since.as_second())
     }
 
     fn endings(&mut self) {
         for ending in &self.seen.endings {
-            let Ok(since) = ending.since.parse::<Timestamp>() else { continue };
-            let age = self.now.as_second() - since.as_second();
+            let age = self.age(ending);
             if age <= STUCK[0] {
                 continue;
             }
             let place = ending.tenant.map_or(self.wanted.place, |t| self.wanted.tenants[t as usize].place);
             let message =
                 format!("{} has been Terminating for {}: {}", ending.id.called(), length(age), held_by(ending));
-            let level = if age > STUCK[1] { Level::Error } else { STUCK_DELETION.level };
+            // What was rendered is not there for long.
+            let wanted = self.wanted.objects.contains_key(&ending.id);
+            let level = if wanted || age > STUCK[1] { Level::Error } else { STUCK_DELETION.level };
             let since = ending.since.clone();
             let found = self.push(&STUCK_DELETION, ending.tenant, place, Some(&ending.id), message);
             found.since = since;
@@ -453,13 +587,14 @@ impl Judge<'_> {
             let unit = units.get(&at).copied();
             let suspended = unit.is_some_and(|u| suspended.contains(u));
             let first = worst.get(&tenant.name);
-            let late = unit.and_then(|u| behind.get(u));
+            let late = unit.and_then(|u| behind.get(u).or_else(|| behind.get(late_of(u).as_str())));
             let (phase, why) = match (ending.contains(&at), suspended, first, late) {
                 (true, ..) => (Phase::Terminating, "a namespace of it is being deleted".to_owned()),
                 (_, true, ..) => (Phase::Suspended, "its Kustomization is suspended".to_owned()),
                 (_, _, Some(found), _) if !comes_by_itself(found) => (Phase::Error, found.diagnostic.message.clone()),
                 (_, _, _, Some(why)) => (Phase::Pending, why.clone()),
                 (_, _, Some(found), _) => (Phase::Pending, found.diagnostic.message.clone()),
+                _ if !self.gaps.is_empty() => (Phase::Unknown, "not everything could be asked".to_owned()),
                 _ => (Phase::Active, String::new()),
             };
             let since = match phase {
@@ -541,10 +676,6 @@ fn held_up(
     }
     let at_work = format!("is at work: {} {}", status.reason, status.message);
     (status.stage != Stage::Current).then(|| (at_work.trim_end().to_owned(), Cause::Failing))
-}
-
-fn namespace_flag(id: &ObjectId) -> String {
-    if id.namespace.is_empty() { String::new() } else { format!(" -n {}", id.namespace) }
 }
 
 /// What a deletion waits for, and who that is.

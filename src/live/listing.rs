@@ -190,6 +190,11 @@ pub fn is_read(group: &str, kind: &str, purpose: Purpose) -> bool {
     READ.iter().any(|entry| entry.0 == group && of(entry))
 }
 
+/// Whether something of a group is looked at: what decides, and what is rendered.
+pub fn concerns<'a>(group: &str, mut rendered: impl Iterator<Item = &'a Text>) -> bool {
+    group == "*" || READ.iter().any(|(read, ..)| *read == group) || rendered.any(|g| g == group)
+}
+
 /// The groups of which something is read, with the kinds.
 pub fn all_read(purpose: Purpose) -> impl Iterator<Item = (&'static str, &'static str)> {
     READ.iter().flat_map(move |(group, always, proof)| {

@@ -18,11 +18,14 @@ pub mod wanted;
 
 pub use found::Found;
 pub use judge::{Judgement, Phase, Row, judge};
-pub use listing::{Detail, Listing, Purpose, Served, listings, narrowed};
+pub use listing::{Detail, Listing, Purpose, Served, concerns, listings, narrowed};
 pub use plugin::NEITHER;
 pub use seen::{Batch, Page};
 pub use wanted::Wanted;
 
+use crate::bundle::ObjectId;
+use crate::graph::{Input, Origin, Riddle};
+use crate::source::Place;
 use crate::value::Text;
 
 /// A list that could not be had.
@@ -41,6 +44,21 @@ pub struct Gap {
 }
 
 impl Gap {
+    /// What the proof is told of lists that could not be had: where policies are not known, nothing is open for want of one.
+    pub fn riddles(gaps: &[Self], place: Place) -> impl Iterator<Item = Riddle> {
+        let of = move |gap: &Self| Riddle {
+            id: ObjectId {
+                group: "networking.k8s.io".into(),
+                kind: "NetworkPolicy".into(),
+                namespace: Text::default(),
+                name: "*".into(),
+            },
+            reason: format!("they could not be listed: {}", gap.why),
+            origin: Origin { input: Input::Snapshot, place },
+        };
+        gaps.iter().filter(|g| g.hides("networking.k8s.io", "NetworkPolicy")).map(of)
+    }
+
     /// Whether it hides a kind.
     pub fn hides(&self, group: &str, kind: &str) -> bool {
         self.group == "*" || self.group == group && (self.kind == kind || self.kind == "*")

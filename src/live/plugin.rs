@@ -53,7 +53,13 @@ pub fn check(wanted: &Wanted, definitions: &[Text], daemon_sets: &[(Text, Text)]
     let mut push = |level: Level, message: String, fix: &str, show: &str| {
         let diagnostic =
             Diagnostic::new(&NOT_ENFORCED, wanted.place, message).level(level).fix(fix).scope(Scope::Fleet);
-        all.push(Found { diagnostic, tenant: None, object: String::new(), show: show.into(), since: Text::default() });
+        all.push(Found {
+            diagnostic,
+            tenant: None,
+            object: String::new(),
+            show: wanted.here(show),
+            since: Text::default(),
+        });
     };
     let daemons = "kubectl get daemonsets -A";
     // Another plugin beside one that enforces (flannel below Calico is Canal) is not what enforces.

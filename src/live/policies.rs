@@ -1,6 +1,6 @@
 //! Whether the admission policies that were rendered deny, and what they would refuse of what is there.
 
-use super::found::{Found, get};
+use super::found::Found;
 use super::listing::Served;
 use super::rules::{POLICY_NOT_DENYING, POLICY_VIOLATED};
 use super::wanted::Wanted;
@@ -28,7 +28,7 @@ pub fn check(wanted: &Wanted, cluster: &Cluster, served: &Served) -> Vec<Found> 
                 diagnostic,
                 tenant: None,
                 object: id.called(),
-                show: get(id, " -o yaml"),
+                show: wanted.kubectl("get", id, " -o yaml"),
                 since: Text::default(),
             });
         };

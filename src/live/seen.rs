@@ -2,7 +2,7 @@
 
 use super::drift::{Difference, Manager, differences};
 use super::listing::{Kind, Listing, OURS, id_of};
-use super::status::{Status, conditions, text};
+use super::status::{Stage, Status, conditions, text};
 use super::wanted::{KUSTOMIZATION, Wanted};
 use crate::bundle::ObjectId;
 use crate::graph::{Facts, Input, Origin};
@@ -11,22 +11,32 @@ use crate::value::{Entry, Text, Value};
 use jiff::Timestamp;
 use serde::de::{Deserialize, DeserializeSeed, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A page of a list.
 pub struct Page {
     /// The objects, each with its apiVersion and kind.
     pub items: Vec<Value>,
+    /// What cannot be read.
+    pub unread: Vec<ObjectId>,
     /// Where the next page begins.
     pub next: Option<String>,
 }
 
 #[derive(serde::Deserialize)]
-struct RawPage {
+#[serde(bound(deserialize = "I: Deserialize<'de>"))]
+struct RawPage<I> {
+    #[serde(default)]
+    kind: String,
     #[serde(default)]
     metadata: RawMetadata,
-    #[serde(default)]
-    items: Option<Vec<Listed>>,
+    /// There in every list, and null in an empty one.
+    #[serde(default, deserialize_with = "there")]
+    items: Option<Option<Vec<I>>>,
+}
+
+fn there<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
+    T::deserialize(deserializer).map(Some)
 }
 
 /// An object of a list. Who set its fields, most of its bytes, stays a text until it is asked for ([`managed_fields`]).
@@ -99,8 +109,10 @@ impl Page {
         struct Head {
             #[serde(default)]
             metadata: RawMetadata,
+            items: serde::de::IgnoredAny,
         }
         let head: Head = serde_json::from_slice(bytes).map_err(|e| format!("the answer is no list: {e}"))?;
+        let _: serde::de::IgnoredAny = head.items;
         Ok((!head.metadata.next.is_empty()).then_some(head.metadata.next))
     }
 
@@ -109,12 +121,19 @@ impl Page {
     /// # Errors
     /// Why it is none.
     pub fn read(kind: &Kind, bytes: &[u8]) -> Result<Self, String> {
-        let page: RawPage = serde_json::from_slice(bytes).map_err(|e| format!("the answer is no list: {e}"))?;
+        // Of a list with an object that cannot be read (one nested too deeply), the others are.
+        let (page, unread) = match serde_json::from_slice::<RawPage<Listed>>(bytes) {
+            Ok(page) => (page, Vec::new()),
+            Err(_) => one_by_one(kind, bytes).map_err(|e| format!("the answer is no list: {e}"))?,
+        };
+        let Some(items) = page.items.filter(|_| page.kind.ends_with("List")) else {
+            return Err(format!("the answer is no list, but `{}`", page.kind));
+        };
         let head: [Entry; 2] = [
             ("apiVersion".into(), Value::String(kind.api_version())),
             ("kind".into(), Value::String(kind.kind.clone())),
         ];
-        let mut items: Vec<Value> = page.items.unwrap_or_default().into_iter().map(|Listed(item)| item).collect();
+        let mut items: Vec<Value> = items.unwrap_or_default().into_iter().map(|Listed(item)| item).collect();
         for item in &mut items {
             // In a list of a built-in kind, objects do not say what they are.
             if let Some(entries) = item.entries_mut() {
@@ -123,8 +142,31 @@ impl Page {
             }
         }
         let next = (!page.metadata.next.is_empty()).then_some(page.metadata.next);
-        Ok(Self { items, next })
+        Ok(Self { items, unread, next })
     }
+}
+
+/// Reads each object of a page by itself; of one that cannot be read, what it is called.
+fn one_by_one(kind: &Kind, bytes: &[u8]) -> serde_json::Result<(RawPage<Listed>, Vec<ObjectId>)> {
+    #[derive(serde::Deserialize)]
+    struct Called<'a> {
+        #[serde(borrow)]
+        metadata: &'a RawValue,
+    }
+    let page: RawPage<&RawValue> = serde_json::from_slice(bytes)?;
+    let mut unread = Vec::new();
+    let mut read = |item: &RawValue| match serde_json::from_str::<Listed>(item.get()) {
+        Ok(item) => Some(item),
+        Err(_) => {
+            let called: Option<Called<'_>> = serde_json::from_str(item.get()).ok();
+            let metadata = called.and_then(|c| serde_json::from_str::<Value>(c.metadata.get()).ok());
+            let object: Value = vec![(Text::new_static("metadata"), metadata.unwrap_or_default())].into();
+            unread.push(id_of(kind, &object));
+            None
+        }
+    };
+    let items = page.items.map(|items| items.map(|all| all.into_iter().filter_map(&mut read).collect()));
+    Ok((RawPage { kind: page.kind, metadata: page.metadata, items }, unread))
 }
 
 /// What is said of an object that was rendered.
@@ -134,10 +176,23 @@ pub struct Seen {
     pub status: Status,
     /// How it differs.
     pub differences: Vec<Difference>,
-    /// Annotations by which Flux leaves it as it is, or leaves it behind, and who set each.
-    pub marks: Vec<(String, Option<Manager>)>,
+    /// By what Flux leaves it as it is, or leaves it behind.
+    pub marks: Vec<Mark>,
     /// How far Flux has come, of a Kustomization.
     pub applied: Option<Applied>,
+}
+
+/// An annotation or label by which Flux leaves an object as it is, or leaves it behind.
+#[derive(Clone, Debug)]
+pub struct Mark {
+    /// Its key.
+    pub key: &'static str,
+    /// Its value.
+    pub value: Text,
+    /// What takes it off: `annotate` or `label`.
+    pub verb: &'static str,
+    /// Who set it.
+    pub by: Option<Manager>,
 }
 
 /// How far Flux has come with a Kustomization.
@@ -204,6 +259,10 @@ pub struct Stray {
 pub enum Why {
     /// It gives a tenant more than was rendered: what it gives.
     Widens(u32, String),
+    /// It gives service accounts of a namespace a Role of the same, as operators do: what it gives.
+    Within(u32, String),
+    /// A policy of the whole cluster, of the network plugin or the platform.
+    Beside,
     /// It has our label, and no spec.
     Orphaned(Option<Text>),
     /// A volume whose claim is gone: the claim, as `namespace/name`.
@@ -238,6 +297,11 @@ pub struct Batch {
     pub images: Vec<(Text, Text)>,
     /// Sources in Flux's namespace.
     pub sources: Vec<SourceSeen>,
+    /// What tenants' own Kustomizations say that they apply, each as a digest; and their HelmReleases.
+    applied: BTreeSet<[u8; 16]>,
+    releases: BTreeSet<String>,
+    /// Objects that cannot be read.
+    pub unread: Vec<ObjectId>,
     /// What is said to the proof.
     pub facts: Facts,
     /// How many objects were looked at.
@@ -255,6 +319,9 @@ impl Batch {
         self.daemon_sets.extend(more.daemon_sets);
         self.images.extend(more.images);
         self.sources.extend(more.sources);
+        self.applied.extend(more.applied);
+        self.releases.extend(more.releases);
+        self.unread.extend(more.unread);
         self.facts.append(more.facts);
         self.count += more.count;
     }
@@ -267,6 +334,13 @@ impl Batch {
             batch.look(wanted, listing, item, place, now);
         }
         batch
+    }
+
+    /// Whether a tenant's own Kustomization or HelmRelease applies an object: what `applied_by` says is a label, which anybody
+    /// may set. A Kustomization lists what it applies; a HelmRelease does not, and counts in the object's own namespace.
+    pub fn is_applied(&self, by: &str, id: &ObjectId) -> bool {
+        let of_release = by.split_once('/').is_some_and(|(home, _)| home == id.namespace);
+        self.applied.contains(&inventory_digest(by, &inventory_entry(id))) || of_release && self.releases.contains(by)
     }
 
     fn look(&mut self, wanted: &Wanted, listing: &Listing, object: &Value, place: Place, now: Timestamp) {
@@ -295,35 +369,47 @@ impl Batch {
                 let made = text(object, &["metadata", "creationTimestamp"]).into();
                 self.homes.insert(id.name.clone(), Home { owner, made });
             }
+            ("kustomize.toolkit.fluxcd.io", "Kustomization") if tenant.is_some() => {
+                let by = format!("{}/{}", id.namespace, id.name);
+                let entries = object.at(&["status", "inventory", "entries"]).items();
+                self.applied.extend(entries.iter().map(|e| inventory_digest(&by, text(e, &["id"]))));
+            }
+            ("helm.toolkit.fluxcd.io", "HelmRelease") if tenant.is_some() => {
+                self.releases.insert(format!("{}/{}", id.namespace, id.name));
+            }
             ("apiextensions.k8s.io", "CustomResourceDefinition") => self.definitions.push(id.name.clone()),
-            ("apps", "DaemonSet") => self.daemon_sets.push((id.namespace.clone(), id.name.clone())),
+            // What a tenant calls its own says nothing of the cluster.
+            ("apps", "DaemonSet") if tenant.is_none() => self.daemon_sets.push((id.namespace.clone(), id.name.clone())),
             ("apps", "Deployment") if id.namespace == wanted.flux => {
                 let containers = object.at(&["spec", "template", "spec", "containers"]).items();
                 self.images.extend(containers.iter().map(|c| (id.name.clone(), text(c, &["image"]).into())));
             }
             ("source.toolkit.fluxcd.io", kind) if id.namespace == wanted.flux => {
                 let artifact = object.at(&["status", "artifact"]);
-                let ready = conditions(object).find(|c| c.kind == "Ready" && c.status == "False");
                 self.sources.push(SourceSeen {
                     kind: kind.into(),
                     name: id.name.clone(),
                     revision: text(artifact, &["revision"]).into(),
                     content: text(artifact, &["metadata", CONTENT]).into(),
                     origin: text(artifact, &["metadata", "org.opencontainers.image.revision"]).into(),
-                    wrong: ready.map(|c| format!("{}: {}", c.reason, c.message)).unwrap_or_default(),
+                    wrong: source_fault(&Status::of(&id.group, kind, object, now), object),
                 });
             }
             _ => {}
         }
+        let mut origin = Origin { input: Input::Snapshot, place };
         match wanted.objects.get(&id) {
             Some(want) if !metadata_only => {
-                let status = Status::of(&id.group, &id.kind, object, now);
+                let status = Status::of(&id.group, &id.kind, object, now).between_turns(&id.group, object);
                 let seen = Seen {
                     status,
                     differences: differences(&id, &want.value, object, managed_fields),
                     marks: marks(&want.value, object),
                     applied: ((&*id.group, &*id.kind) == KUSTOMIZATION).then(|| applied(object)),
                 };
+                if seen.differences.is_empty() && seen.marks.is_empty() {
+                    origin = Origin { input: Input::Applied, place: want.place };
+                }
                 self.seen.insert(id.clone(), seen);
             }
             Some(_) => {}
@@ -335,7 +421,7 @@ impl Batch {
             None => {}
         }
         if !metadata_only && wanted.only.is_none() {
-            self.facts.add(id, object, Origin { input: Input::Snapshot, place });
+            self.facts.add(id, object, origin);
         }
     }
 }
@@ -358,22 +444,50 @@ fn finalizers(object: &Value) -> Vec<Text> {
 }
 
 /// Annotations and labels by which Flux does not mend an object, or does not remove it: those that were not rendered.
-fn marks(wanted: &Value, object: &Value) -> Vec<(String, Option<Manager>)> {
+fn marks(wanted: &Value, object: &Value) -> Vec<Mark> {
     const MARKS: [(&str, &[&str]); 3] = [
         ("kustomize.toolkit.fluxcd.io/reconcile", &["disabled"]),
         ("kustomize.toolkit.fluxcd.io/prune", &["disabled"]),
-        ("kustomize.toolkit.fluxcd.io/ssa", &["ignore", "ifnotpresent"]),
+        ("kustomize.toolkit.fluxcd.io/ssa", &["ignore", "ifnotpresent", "merge"]),
     ];
     let mut found = Vec::new();
-    for at in ["annotations", "labels"] {
+    for (at, verb) in [("annotations", "annotate"), ("labels", "label")] {
         for (key, values) in MARKS {
             let value = text(object, &["metadata", at, key]);
             if values.contains(&value.to_lowercase().as_str()) && text(wanted, &["metadata", at, key]) != value {
-                found.push((format!("{key}: {value}"), last(object)));
+                found.push(Mark { key, value: value.into(), verb, by: last(object) });
             }
         }
     }
     found
+}
+
+/// How a Kustomization's inventory names an object.
+fn inventory_entry(id: &ObjectId) -> String {
+    format!("{}_{}_{}_{}", id.namespace, id.name.replace(':', "__"), id.group, id.kind)
+}
+
+fn inventory_digest(by: &str, entry: &str) -> [u8; 16] {
+    let digest = blake3::hash(format!("{by}\0{entry}").as_bytes());
+    let mut short = [0; 16];
+    short.copy_from_slice(&digest.as_bytes()[..16]);
+    short
+}
+
+/// Why a source brings nothing new; empty where it does.
+fn source_fault(status: &Status, object: &Value) -> String {
+    if matches!(object.at(&["spec", "suspend"]), Value::Bool(true)) {
+        return "it is suspended".to_owned();
+    }
+    if let Some(ready) = conditions(object).find(|c| c.kind == "Ready" && c.status == "False") {
+        return format!("{}: {}", ready.reason, ready.message);
+    }
+    match (status.stage, status.reason.as_str()) {
+        (Stage::Failed | Stage::Terminating, _) | (_, "LatestGenerationNotObserved") => {
+            format!("{}: {}", status.reason, status.message)
+        }
+        _ => String::new(),
+    }
 }
 
 fn applied(object: &Value) -> Applied {
@@ -404,25 +518,37 @@ fn applied_by(object: &Value) -> Option<String> {
 
 /// Whether an object that was not rendered is named, and why.
 fn stray(wanted: &Wanted, id: &ObjectId, tenant: Option<u32>, object: &Value) -> Option<Why> {
+    let widens = widens(wanted, id, tenant, object);
+    let ours = !wanted.owner.is_empty() && text(object, &["metadata", "labels", OURS]) == wanted.owner;
+    let whose = object.at(&["metadata", "labels", "tenantry.dev/tenant"]).as_str();
+    // Who may make a binding may label it. Of a tenant with an error nothing is known of what is rendered.
+    let orphaned = ours && wanted.only.is_none() && whose.is_none_or(|t| !wanted.broken.contains(t));
+    widens.or_else(|| orphaned.then(|| Why::Orphaned(whose.map(Text::from))))
+}
+
+/// Whether an object that was not rendered gives a tenant more, or is left behind.
+fn widens(wanted: &Wanted, id: &ObjectId, tenant: Option<u32>, object: &Value) -> Option<Why> {
     let asked = |tenant: u32| wanted.asks(Some(tenant)).then_some(tenant);
     let subjects = || object.at(&["subjects"]).items().iter();
     let role = || format!("{} {}", text(object, &["roleRef", "kind"]), text(object, &["roleRef", "name"]));
-    if let Some(why) = (text(object, &["metadata", "labels", OURS]) == wanted.owner)
-        .then(|| Why::Orphaned(object.at(&["metadata", "labels", "tenantry.dev/tenant"]).as_str().map(Text::from)))
-    {
-        return wanted.only.is_none().then_some(why);
-    }
     match (id.group.as_str(), id.kind.as_str()) {
         ("rbac.authorization.k8s.io", "RoleBinding") => {
             let tenant = asked(tenant?)?;
             let who: Vec<String> = subjects().map(called).collect();
-            (!who.is_empty()).then(|| Why::Widens(tenant, format!("it gives {} to {}", role(), some(&who))))
+            let what = || format!("it gives {} to {}", role(), some(&who));
+            let account = |s: &Value| text(s, &["kind"]) == "ServiceAccount" && text(s, &["namespace"]) == id.namespace;
+            // As operators do for what they run there.
+            let within = text(object, &["roleRef", "kind"]) == "Role" && subjects().all(account);
+            (!who.is_empty()).then(|| if within { Why::Within(tenant, what()) } else { Why::Widens(tenant, what()) })
         }
         ("rbac.authorization.k8s.io", "ClusterRoleBinding") => {
             let (tenant, who) = subjects().find_map(|s| Some((asked(holder(wanted, s)?)?, called(s))))?;
             Some(Why::Widens(tenant, format!("it gives {} to {who}, in every namespace", role())))
         }
-        (_, kind) if kind.to_lowercase().contains("networkpolic") && !id.namespace.is_empty() => {
+        (_, kind) if kind.to_lowercase().contains("networkpolic") && id.namespace.is_empty() => {
+            wanted.only.is_none().then_some(Why::Beside)
+        }
+        (_, kind) if kind.to_lowercase().contains("networkpolic") => {
             let tenant = asked(tenant?)?;
             if id.group != "networking.k8s.io" {
                 return Some(Why::Widens(
@@ -435,16 +561,20 @@ fn stray(wanted: &Wanted, id: &ObjectId, tenant: Option<u32>, object: &Value) ->
             let open = |way: &&&str| {
                 object.at(&["spec", way]).items().iter().any(|r| r.at(&["from"]).is_null() && r.at(&["to"]).is_null())
             };
-            let text = match ways.iter().find(open) {
-                Some(way) => format!("it allows {way} from or to anywhere"),
-                None => format!("it allows {}", ways.join(" and ")),
+            let anywhere: Vec<&str> = ways.iter().filter(open).copied().collect();
+            let text = match anywhere.as_slice() {
+                [] => format!("it allows {}", ways.join(" and ")),
+                ["ingress"] => "it lets everybody in".to_owned(),
+                ["egress"] => "it lets everything out".to_owned(),
+                _ => "it lets everybody in, and everything out".to_owned(),
             };
             (!ways.is_empty()).then_some(Why::Widens(tenant, text))
         }
         ("", "PersistentVolume") if text(object, &["status", "phase"]) == "Released" => {
             let claim = object.at(&["spec", "claimRef"]);
             let namespace = text(claim, &["namespace"]);
-            let ours = wanted.home(namespace).is_none_or(|t| wanted.asks(Some(t)));
+            let gone = || wanted.only.is_none() && wanted.gone.contains(namespace);
+            let ours = wanted.home(namespace).map_or_else(gone, |t| wanted.asks(Some(t)));
             ours.then(|| Why::Released(format!("{namespace}/{}", text(claim, &["name"]))))
         }
         _ => None,
@@ -464,9 +594,11 @@ fn holder(wanted: &Wanted, subject: &Value) -> Option<u32> {
 }
 
 fn called(subject: &Value) -> String {
+    // Names of subjects may be as long as an object may be.
+    let name: String = text(subject, &["name"]).chars().take(120).collect();
     match text(subject, &["namespace"]) {
-        "" => format!("{} {}", text(subject, &["kind"]), text(subject, &["name"])),
-        namespace => format!("{} {namespace}/{}", text(subject, &["kind"]), text(subject, &["name"])),
+        "" => format!("{} {name}", text(subject, &["kind"])),
+        namespace => format!("{} {namespace}/{name}", text(subject, &["kind"])),
     }
 }
 

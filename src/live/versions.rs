@@ -1,6 +1,6 @@
 //! Flux's controllers whose version has a known hole.
 
-use super::found::Found;
+use super::found::{Found, quoted};
 use super::rules::KNOWN_HOLE;
 use super::wanted::Wanted;
 use crate::diagnostic::{Diagnostic, Level, Scope};
@@ -51,7 +51,11 @@ pub fn check(wanted: &Wanted, images: &[(Text, Text)]) -> Vec<Found> {
                 diagnostic,
                 tenant: None,
                 object: format!("Deployment {}/{deployment}", wanted.flux),
-                show: format!("kubectl get deployment {deployment} -n {} -o wide", wanted.flux),
+                show: wanted.here(&format!(
+                    "kubectl get deployment {} -n {} -o wide",
+                    quoted(deployment),
+                    quoted(&wanted.flux)
+                )),
                 since: Text::default(),
             });
         };

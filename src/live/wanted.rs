@@ -4,7 +4,7 @@ use crate::bundle::{ClusterBundle, ObjectId, Part};
 use crate::source::Place;
 use crate::spec::FleetDoc;
 use crate::tenancy::Tenancy;
-use crate::tree::Tree;
+use crate::tree::{Tree, late_of};
 use crate::value::{Text, Value};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -49,6 +49,8 @@ pub struct Wanted {
     pub place: Place,
     /// The fleet's name, which is on every object of ours as a label.
     pub owner: Text,
+    /// The context by which it is asked, where one was named.
+    pub context: Text,
     /// The namespace of its Flux.
     pub flux: Text,
     /// The source that holds the tree: its kind and name.
@@ -61,6 +63,10 @@ pub struct Wanted {
     pub objects: BTreeMap<ObjectId, Want>,
     /// The tenants.
     pub tenants: Vec<WantedTenant>,
+    /// Tenants with an error: nothing is known of what is rendered of them.
+    pub broken: BTreeSet<String>,
+    /// Namespaces of tenants that went.
+    pub gone: BTreeSet<String>,
     /// Only these tenants are asked about.
     pub only: Option<BTreeSet<u32>>,
     homes: HashMap<Text, u32>,
@@ -74,12 +80,15 @@ impl Wanted {
             cluster: cluster.into(),
             place,
             owner: Text::default(),
+            context: Text::default(),
             flux: "flux-system".into(),
             source: ("GitRepository".into(), "flux-system".into()),
             contents: HashMap::new(),
             plugin: None,
             objects: BTreeMap::new(),
             tenants: Vec::new(),
+            broken: BTreeSet::new(),
+            gone: BTreeSet::new(),
             only: None,
             homes: HashMap::new(),
             holders: HashMap::new(),
@@ -113,7 +122,7 @@ impl Wanted {
             let Some(on) = tenant.on(bundle.cluster) else { continue };
             let at = wanted.tenants.len() as u32;
             let unit = units(&part.tenant);
-            wanted.take(&part.late, Some(at), format!("{unit}.late").into());
+            wanted.take(&part.late, Some(at), late_of(&unit).into());
             wanted.take(&part.early, Some(at), unit.into());
             wanted.homes.extend(on.namespaces.iter().map(|n| (Text::from(&n.name), at)));
             wanted.tenants.push(WantedTenant {
@@ -166,6 +175,13 @@ impl Wanted {
         (&*id.group, &*id.kind) == KUSTOMIZATION
             && id.namespace == self.flux
             && (unit == Some(ENTRY) || id.name == ENTRY)
+    }
+
+    /// Whether it is asked whether an object is there. Where only some tenants are asked about, other namespaces are not listed,
+    /// but for what applies the tree.
+    pub fn asks_of(&self, id: &ObjectId, want: &Want) -> bool {
+        let listed = || id.namespace.is_empty() || id.namespace == self.flux && id.group.ends_with("toolkit.fluxcd.io");
+        self.asks(want.tenant) && (self.only.is_none() || want.tenant.is_some() || listed())
     }
 
     /// The kinds of what was rendered, and the version in which each is written.

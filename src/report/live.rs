@@ -1,6 +1,6 @@
 //! What was found in live clusters: a table for people, and the same for programs, CI and pull requests.
 
-use super::plural;
+use super::{plain, plural};
 use crate::diagnostic::{Diagnostic, Level};
 use crate::live::{Found, Gap, Judgement, NEITHER, Phase};
 use crate::source::Sources;
@@ -22,6 +22,8 @@ pub struct Cluster {
     pub judgement: Judgement,
     /// What could not be had.
     pub gaps: Vec<Gap>,
+    /// The tenants that were asked about; all where none is named.
+    pub only: Vec<String>,
 }
 
 /// Most tenants that are listed one by one, unless all are asked for.
@@ -85,11 +87,6 @@ pub fn text(clusters: &[Cluster], all: bool) -> String {
     out
 }
 
-/// Texts of a cluster move no terminal's cursor.
-fn plain(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
-}
-
 /// How a cluster stands, in a sentence.
 fn state(cluster: &Cluster) -> String {
     let judgement = &cluster.judgement;
@@ -106,7 +103,23 @@ fn state(cluster: &Cluster) -> String {
     } else {
         "not converged"
     };
-    format!("{how}{at}: {right} of {wanted} objects are as rendered; {} looked at", plural(looked, "object"))
+    let mut text =
+        format!("{how}{at}: {right} of {wanted} objects are as rendered; {} looked at", plural(looked, "object"));
+    if judgement.left_out > 0 {
+        let _ = write!(text, "; {} left out (--only, --skip)", plural(judgement.left_out, "error"));
+    }
+    if judgement.unknown > 0 {
+        let _ =
+            write!(text, "; {} of the proof unknown (tenantry prove --live)", plural(judgement.unknown, "question"));
+    }
+    if !cluster.only.is_empty() {
+        let _ = write!(
+            text,
+            "; of {} alone: other namespaces, samples of access, the network plugin and the proof were left out",
+            cluster.only.join(", ")
+        );
+    }
+    text
 }
 
 #[derive(Serialize)]
@@ -232,7 +245,9 @@ pub fn json(sources: &Sources, clusters: &[Cluster]) -> String {
 /// The same as JUnit test results: each cluster a suite, each tenant and the cluster itself a case.
 pub fn junit(clusters: &[Cluster]) -> String {
     let escape = |text: &str| {
-        let text: String = text.chars().filter(|c| !c.is_control() || *c == '\n').collect();
+        // XML 1.0 has no way to write these.
+        let written = |c: &char| (!c.is_control() || *c == '\n') && !matches!(c, '\u{fffe}' | '\u{ffff}');
+        let text: String = text.chars().filter(written).collect();
         text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
     };
     let mut out = String::from("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites name=\"tenantry verify\">\n");
@@ -257,11 +272,11 @@ pub fn junit(clusters: &[Cluster]) -> String {
             let first = found[0].diagnostic.message.lines().next().unwrap_or_default();
             let _ = write!(cases, ">\n      <failure message=\"{}\">", escape(first));
             for one in &found {
-                let line =
-                    format!("{}: {}\nfix: {}\n", one.diagnostic.rule.id, one.diagnostic.message, one.diagnostic.fix);
+                let [message, fix] = [&one.diagnostic.message, &one.diagnostic.fix].map(|text| plain(text));
+                let line = format!("{}: {message}\nfix: {fix}\n", one.diagnostic.rule.id);
                 cases.push_str(&escape(&line));
                 if !one.show.is_empty() {
-                    cases.push_str(&escape(&format!("see: {}\n", one.show)));
+                    cases.push_str(&escape(&format!("see: {}\n", plain(&one.show))));
                 }
             }
             cases.push_str("</failure>\n    </testcase>\n");
@@ -276,9 +291,23 @@ pub fn junit(clusters: &[Cluster]) -> String {
     out
 }
 
+/// A text that Markdown, and HTML within it, shows as it is: names of some kinds may hold anything.
+fn markdown_text(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in plain(text).chars() {
+        if c.is_ascii_punctuation() && !"./:-,;".contains(c) {
+            let _ = write!(out, "&#{};", u32::from(c));
+        } else {
+            out.push(c);
+        }
+    }
+    out
+}
+
 /// The same as Markdown.
 pub fn markdown(clusters: &[Cluster]) -> String {
-    let cell = |text: &str| plain(text).replace('|', "\\|");
+    let cell = |text: &str| markdown_text(text);
+    let code = |text: &str| format!("<code>{}</code>", markdown_text(text));
     let mut out = String::from("### tenantry verify\n");
     for cluster in clusters {
         let _ = writeln!(out, "\n**{}**: {}\n", cell(&cluster.name), cell(&state(cluster)));
@@ -302,7 +331,7 @@ pub fn markdown(clusters: &[Cluster]) -> String {
         if !found.is_empty() {
             let _ = write!(out, "<details><summary>{}</summary>\n\n", plural(found.len(), "finding"));
             for one in found.iter().take(LISTED) {
-                let see = if one.show.is_empty() { String::new() } else { format!(" `{}`", cell(&one.show)) };
+                let see = if one.show.is_empty() { String::new() } else { format!(" {}", code(&one.show)) };
                 let message = cell(&one.diagnostic.message);
                 let _ =
                     writeln!(out, "- **{}** `{}` {message}{see}", one.diagnostic.level.name(), one.diagnostic.rule.id);

@@ -1,5 +1,6 @@
 //! Findings for people: miette's frames around our own headline.
 
+use super::is_sly;
 use crate::diagnostic::{Diagnostic, Level};
 use crate::source::{Place, Source, Sources};
 use miette::{
@@ -28,11 +29,9 @@ fn plain(finding: &Diagnostic) -> Diagnostic {
     let mut finding = finding.clone();
     let texts = [&mut finding.message, &mut finding.label, &mut finding.fix];
     for text in texts.into_iter().chain(finding.related.iter_mut().map(|r| &mut r.label)) {
-        if text.chars().any(char::is_control) {
-            *text = text
-                .chars()
-                .map(|c| if c.is_control() { c.escape_default().to_string() } else { c.to_string() })
-                .collect();
+        if text.chars().any(is_sly) {
+            *text =
+                text.chars().map(|c| if is_sly(c) { c.escape_default().to_string() } else { c.to_string() }).collect();
         }
     }
     finding

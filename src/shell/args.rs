@@ -312,7 +312,7 @@ pub struct Connect {
     #[arg(long, value_name = "[CLUSTER=]CONTEXT")]
     pub context: Vec<String>,
     /// The longest time that the server may say nothing, in seconds
-    #[arg(long, value_name = "SECONDS", default_value_t = 30)]
+    #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=86_400))]
     pub request_timeout: u64,
 }
 
@@ -327,7 +327,7 @@ pub struct Verify {
     #[arg(long)]
     pub wait: bool,
     /// The longest time to wait, in seconds
-    #[arg(long, value_name = "SECONDS", default_value_t = 300, requires = "wait")]
+    #[arg(long, value_name = "SECONDS", default_value_t = 300, requires = "wait", value_parser = clap::value_parser!(u64).range(..=604_800))]
     pub timeout: u64,
     /// Only this tenant, and only its namespaces; repeatable
     #[arg(long, value_name = "NAME")]

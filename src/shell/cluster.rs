@@ -7,21 +7,25 @@ use http::{Method, Request, StatusCode};
 use http_body_util::BodyExt;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use jiff::Timestamp;
-use kube::client::Body;
+use kube::client::{AuthError, Body};
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config};
 use std::io::IsTerminal;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 use tenantry::live::access::{self, Sample};
 use tenantry::live::{Batch, Detail, Gap, Listing, Page, Served, Wanted};
+use tenantry::report::plain;
 use tenantry::source::Place;
 use tenantry::value::Value;
 use tokio::runtime::Runtime;
 
 /// Objects of a page.
 const PAGE: usize = 500;
+/// Most pages of a list.
+const PAGES: usize = 20_000;
 /// Lists that are asked for at once.
 const AT_ONCE: usize = 4;
 /// How often a request is tried, and how long a server may ask to wait, in seconds.
@@ -76,26 +80,34 @@ impl Server {
             .enable_all()
             .build()
             .map_err(Fault::io("tokio"))?;
-        let unreachable = |what: String| Fault::Cluster(what);
-        let (config, name) = runtime.block_on(async {
-            let named = match context {
-                Some(context) => context.to_owned(),
-                None => Kubeconfig::read().ok().and_then(|k| k.current_context).unwrap_or_default(),
-            };
-            let config = if named.is_empty() && context.is_none() {
-                Config::infer().await.map_err(|e| {
-                    unreachable(format!("there is no kubeconfig, and no cluster that this runs in: {e}"))
-                })?
-            } else {
-                let options = KubeConfigOptions { context: Some(named.clone()), ..KubeConfigOptions::default() };
-                Config::from_kubeconfig(&options)
-                    .await
-                    .map_err(|e| unreachable(format!("the context `{named}`: {e}")))?
-            };
-            let name = if named.is_empty() { config.cluster_url.to_string() } else { named };
-            Ok::<_, Fault>((config, name))
-        })?;
-        let mut config = config;
+        let unreachable = |what: String| Fault::Cluster(plain(&what));
+        let kubeconfig = kubeconfig()?;
+        let current = || kubeconfig.as_ref()?.current_context.clone();
+        let name = context.map(str::to_owned).or_else(current).unwrap_or_default();
+        let config = runtime.block_on(async {
+            match kubeconfig.clone() {
+                Some(kubeconfig) if !name.is_empty() => {
+                    let options = KubeConfigOptions { context: Some(name.clone()), ..KubeConfigOptions::default() };
+                    let read = Config::from_custom_kubeconfig(kubeconfig, &options).await;
+                    read.map_err(|e| unreachable(format!("the context `{name}`: {}", causes(&e))))
+                }
+                None if context.is_some() => Err(unreachable(format!("the context `{name}`: there is no kubeconfig"))),
+                _ => Config::incluster().map_err(|e| {
+                    unreachable(format!(
+                        "there is no current context, and no cluster that this runs in: {}",
+                        causes(&e)
+                    ))
+                }),
+            }
+        });
+        let mut config = config?;
+        let name = if name.is_empty() { config.cluster_url.to_string() } else { name };
+        // As kubectl does, without the line's end.
+        if let Some(file) = config.auth_info.token_file.clone().filter(|_| kubeconfig.is_some()) {
+            let text = std::fs::read_to_string(&file).map_err(Fault::io(Path::new(&file)))?;
+            config.auth_info.token = Some(text.trim().to_owned().into());
+            config.auth_info.token_file = None;
+        }
         config.connect_timeout = Some(Duration::from_secs(10.min(connect.request_timeout)));
         config.read_timeout = Some(Duration::from_secs(connect.request_timeout));
         config.default_retry = false;
@@ -114,7 +126,7 @@ impl Server {
         let version = version.map_err(|t| unreachable(format!("`{}`: {}", server.name, t.text)))?;
         let version: Value = serde_json::from_slice(&version)
             .map_err(|_| unreachable(format!("`{}` answers, and is no Kubernetes API server", server.name)))?;
-        server.version = version.at(&["gitVersion"]).as_str().unwrap_or("unknown").to_owned();
+        server.version = plain(version.at(&["gitVersion"]).as_str().unwrap_or("unknown"));
         Ok(server)
     }
 
@@ -143,7 +155,10 @@ impl Server {
             group: version.split('/').next().unwrap_or_default().into(),
             kind: "*".into(),
             why: "its aggregated API does not answer".into(),
-            command: format!("kubectl get apiservice | grep {version}"),
+            command: match version.split_once('/') {
+                Some((group, version)) => format!("kubectl describe apiservice {version}.{group}"),
+                None => "kubectl get apiservices".to_owned(),
+            },
             fix: "mend the Service behind it, or delete the APIService".into(),
         });
         let gaps = gaps.collect();
@@ -162,17 +177,20 @@ impl Server {
                 while running.len() < AT_ONCE {
                     let Some(listing) = waiting.next() else { break };
                     let (asking, wanted, progress) = (self.asking(), Arc::clone(wanted), progress.clone());
-                    running.push(tokio::spawn(async move {
-                        let found = asking.list(&wanted, &listing, how, &progress).await;
+                    let of = listing.clone();
+                    let task = tokio::spawn(async move {
+                        let found = asking.list(&wanted, &of, how, &progress).await;
                         progress.inc(1);
-                        (listing, found)
-                    }));
+                        found
+                    });
+                    running.push(async move {
+                        let broken = |e: tokio::task::JoinError| Trouble { status: None, text: e.to_string() };
+                        (listing, task.await.map_err(broken).and_then(|found| found))
+                    });
                 }
                 match running.next().await {
                     None => break,
-                    Some(Ok(found)) => done.push(found),
-                    // A task that panics has said so.
-                    Some(Err(_)) => {}
+                    Some(found) => done.push(found),
                 }
             }
             done
@@ -284,7 +302,7 @@ impl Asking {
             return Ok(bytes.into());
         }
         let said: Option<Value> = serde_json::from_slice(&bytes).ok();
-        let said = said.as_ref().and_then(|v| v.at(&["message"]).as_str()).unwrap_or_default();
+        let said = plain(said.as_ref().and_then(|v| v.at(&["message"]).as_str()).unwrap_or_default());
         let text = if said.is_empty() { status.to_string() } else { format!("{status}: {said}") };
         Err((Trouble { status: Some(status), text }, wait))
     }
@@ -301,7 +319,7 @@ impl Asking {
         'whole: loop {
             let (mut batch, mut objects) = (Batch::default(), Vec::new());
             let mut next: Option<String> = None;
-            loop {
+            for _ in 0..PAGES {
                 let mut path = format!("{}?limit={PAGE}", listing.path());
                 if let Some(label) = listing.label {
                     path += &format!("&labelSelector={label}");
@@ -318,26 +336,64 @@ impl Asking {
                     answer => answer?,
                 };
                 let broken = |text| Trouble { status: None, text };
+                let same = || broken("the list comes back to where it was".to_owned());
                 if how.bare {
-                    next = Page::next_of(&answer).map_err(broken)?;
-                    match next {
-                        Some(_) => continue,
+                    match Page::next_of(&answer).map_err(broken)? {
+                        token if token.is_some() && token == next => return Err(same()),
+                        Some(token) => next = Some(token),
                         None => return Ok((batch, objects)),
                     }
+                    continue;
                 }
                 let page = Page::read(&listing.kind, &answer).map_err(broken)?;
                 batch.append(Batch::of(wanted, listing, &page.items, how.place, how.now, how.keeps));
+                batch.unread.extend(page.unread);
                 if how.json {
                     objects.extend(page.items.into_iter().map(tenantry::live::seen::as_json));
                 }
                 progress.set_message(format!("{} {}", batch.count, listing.kind.plural));
                 match page.next {
+                    token if token.is_some() && token == next => return Err(same()),
                     Some(token) => next = Some(token),
                     None => return Ok((batch, objects)),
                 }
             }
+            return Err(Trouble { status: None, text: format!("the list does not end within {PAGES} pages") });
         }
     }
+}
+
+/// The kubeconfig: the files that KUBECONFIG names and that are there, the first that says something first; else the one in
+/// the home folder. Nothing where there is none.
+fn kubeconfig() -> Result<Option<Kubeconfig>, Fault> {
+    let named = std::env::var_os("KUBECONFIG").filter(|v| !v.is_empty());
+    let files: Vec<PathBuf> = match &named {
+        Some(list) => std::env::split_paths(list).filter(|p| !p.as_os_str().is_empty()).collect(),
+        None => std::env::home_dir().map(|home| home.join(".kube/config")).into_iter().collect(),
+    };
+    let mut all: Option<Kubeconfig> = None;
+    for file in files.iter().filter(|f| f.exists()) {
+        let read = Kubeconfig::read_from(file).map_err(|e| {
+            // What a parser shows of it may be a credential.
+            let why = causes(&e);
+            let why = why.lines().next().unwrap_or_default();
+            Fault::Cluster(format!(
+                "{} is no kubeconfig: {}",
+                file.display(),
+                why.chars().take(200).collect::<String>()
+            ))
+        })?;
+        let read = Kubeconfig { current_context: read.current_context.filter(|c| !c.is_empty()), ..read };
+        all = Some(match all {
+            Some(before) => before.merge(read).map_err(|e| Fault::Cluster(causes(&e)))?,
+            None => read,
+        });
+    }
+    if all.is_none() && named.is_some() {
+        let names: Vec<String> = files.iter().map(|f| f.display().to_string()).collect();
+        return Err(Fault::Cluster(format!("KUBECONFIG names no file that is there: {}", plain(&names.join(", ")))));
+    }
+    Ok(all)
 }
 
 fn url_encoded(text: &str) -> String {
@@ -345,17 +401,47 @@ fn url_encoded(text: &str) -> String {
 }
 
 /// An error with what caused it, each once.
-fn causes(error: &dyn std::error::Error) -> String {
+fn causes(error: &(dyn std::error::Error + 'static)) -> String {
+    let chain = || std::iter::successors(Some(error), |e| e.source());
+    // The plugin's command, its environment and what it printed are credentials: all texts that hold them are left out.
+    if let Some(text) = chain().find_map(|e| plugin_fault(e.downcast_ref()?)) {
+        return text;
+    }
     let mut all: Vec<String> = Vec::new();
-    let mut next = Some(error);
-    while let Some(error) = next {
-        let text = error.to_string();
+    for error in chain() {
+        let text = without_password(&plain(&error.to_string()));
         if !all.iter().any(|before| before.contains(&text)) {
             all.push(text);
         }
-        next = error.source();
     }
     all.join(": ")
+}
+
+/// What is said of a credential plugin that gives none.
+fn plugin_fault(error: &AuthError) -> Option<String> {
+    Some(match error {
+        AuthError::AuthExecRun { out, .. } => {
+            let said = String::from_utf8_lossy(&out.stderr);
+            let said: String = plain(said.trim()).chars().take(500).collect();
+            format!("the credential plugin ended with {}: {said}", out.status)
+        }
+        AuthError::AuthExec(text) if text.starts_with("Executing") => "the credential plugin cannot be run".to_owned(),
+        AuthError::AuthExecParse(_) => "the credential plugin printed no ExecCredential".to_owned(),
+        _ => return None,
+    })
+}
+
+/// A text without the user and password of the addresses in it.
+fn without_password(text: &str) -> String {
+    let mut parts = text.split("://");
+    let mut out = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let end = part.find(|c: char| c.is_whitespace() || "/?#\"')".contains(c)).unwrap_or(part.len());
+        let from = part[..end].rfind('@').map_or(0, |at| at + 1);
+        out.push_str("://");
+        out.push_str(&part[from..]);
+    }
+    out
 }
 
 fn gap(listing: &Listing, trouble: &Trouble) -> Gap {
@@ -389,6 +475,6 @@ fn progress(cli: &Cli, lists: usize) -> ProgressBar {
 /// Says that something goes on, where somebody sees it.
 pub fn live_line(cli: &Cli, text: &str) {
     if !cli.quiet && std::io::stderr().is_terminal() {
-        output::err(&format!("\r\x1b[2K{text}"));
+        output::err(&format!("\r\x1b[2K{}", plain(text)));
     }
 }

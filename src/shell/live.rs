@@ -4,11 +4,11 @@ use super::Fault;
 use super::args::{Cli, Connect};
 use super::cluster::{How, Server};
 use super::clusters::Clusters;
-use super::session::Session;
+use super::session::{Selection, Session};
 use jiff::Timestamp;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use tenantry::bundle::{ClusterBundle, Part, TenantBundle};
+use tenantry::bundle::{ClusterBundle, Keep, Part, TenantBundle};
 use tenantry::compile::Compiled;
 use tenantry::diagnostic::{Diagnostic, Level, Scope};
 use tenantry::graph::{self, Beside, Cluster};
@@ -66,7 +66,20 @@ pub fn wanted(session: &Session, compiled: &Compiled, index: usize) -> Result<Wa
     let name = fleet.spec.clusters[index].name.as_str();
     let entry = compiled.tree.clusters.get(name);
     let units = |tenant: &str| entry.map(|e| kustomization_of(e, tenant)).unwrap_or_default();
-    Ok(Wanted::new(fleet, &session.front.tenancy, bundle, &compiled.tree, &units))
+    let mut wanted = Wanted::new(fleet, &session.front.tenancy, bundle, &compiled.tree, &units);
+    let rendered: BTreeSet<&str> = bundle.tenants.iter().map(|t| t.tenant.as_str()).collect();
+    let declared = session.front.specs.tenants.iter().map(|t| &t.name.value);
+    let sound: BTreeSet<&String> = session.front.tenancy.tenants.iter().map(|t| &t.name.value).collect();
+    wanted.broken = declared.filter(|name| !sound.contains(name)).cloned().collect();
+    // Held for an error in their file; where that is gone, they are nobody's.
+    let prior = session.front.lock.tenants();
+    let held = compiled.held.iter();
+    let held = held.filter(|t| prior.get(t.as_str()).is_some_and(|file| session.place.root.join(file).exists()));
+    wanted.broken.extend(held.cloned());
+    wanted.broken.retain(|name| !rendered.contains(name.as_str()));
+    let graves = session.front.lock.tombstones.values().filter(|t| t.on == name);
+    wanted.gone = graves.flat_map(|t| t.namespaces.iter().cloned()).collect();
+    Ok(wanted)
 }
 
 /// The graph of what a live cluster holds, with the fleet's tenants.
@@ -84,14 +97,15 @@ pub fn graph(session: &mut Session, index: usize, beside: Beside) -> Cluster {
     graph::cluster(fleet, tenancy, &bundle, &mut session.sources, beside, None, &|_| false)
 }
 
-/// The ways between tenants that are there in a live cluster.
-pub fn exposed(cluster: &Cluster) -> Vec<Found> {
+/// The ways between tenants that are there in a live cluster, and of how many it cannot be told.
+pub fn exposed(cluster: &Cluster) -> (Vec<Found>, usize) {
     let proof = isolation::prove(cluster);
+    let unknown = proof.findings.iter().filter(|f| f.verdict == Some(isolation::Verdict::Unknown)).count();
     let found = proof
         .findings
         .into_iter()
         .filter(|f| f.diagnostic.level == Level::Error && f.verdict == Some(isolation::Verdict::Refuted));
-    found
+    let found = found
         .map(|f| Found {
             tenant: f.tenant.clone(),
             object: String::new(),
@@ -99,7 +113,8 @@ pub fn exposed(cluster: &Cluster) -> Vec<Found> {
             since: Default::default(),
             diagnostic: f.diagnostic,
         })
-        .collect()
+        .collect();
+    (found, unknown)
 }
 
 /// That the server does not answer about access.
@@ -130,8 +145,12 @@ pub fn clusters(cli: &Cli, connect: &Connect, group_by: Option<&str>) -> Result<
         Err(Fault::NoFleet(_)) => None,
         opened => Some(opened?),
     };
+    let compiled = session.as_mut().map(|s| s.compile(Selection::default(), Keep::Values));
     let chosen = match &session {
         Some(session) => chosen(session, connect)?,
+        None if connect.context.len() > 1 => {
+            return Err(Fault::Usage("--context: without a fleet, one cluster is proven at a time".into()));
+        }
         None => vec![(0, connect.context.first().cloned())],
     };
     let mut all = Vec::new();
@@ -141,11 +160,25 @@ pub fn clusters(cli: &Cli, connect: &Connect, group_by: Option<&str>) -> Result<
         let (served, mut gaps) = server.served()?;
         let sources = session.as_mut().map_or(&mut alone, |s| &mut s.sources);
         let place = sources.add_path(&format!("the cluster of {}", server.name));
+        // Of a fleet, what is as it was rendered is told apart.
+        let wanted = match (&session, &compiled) {
+            (Some(session), Some(compiled)) => wanted(session, compiled, index).ok(),
+            _ => None,
+        };
+        let wanted = wanted.unwrap_or_else(|| Wanted::nothing(&server.name, place));
         let lists = listings(&served, &BTreeMap::new(), "flux-system", Purpose::Prove);
         let how = How { place, now: Timestamp::now(), keeps: true, json: false, bare: false };
-        let mut taken = server.take(cli, &Arc::new(Wanted::nothing(&server.name, place)), lists, how);
+        let mut taken = server.take(cli, &Arc::new(wanted), lists, how);
         gaps.append(&mut taken.gaps);
-        let facts = taken.batch.facts;
+        gaps.extend(taken.batch.unread.iter().map(|id| Gap {
+            group: id.group.clone(),
+            kind: id.kind.clone(),
+            why: format!("{} cannot be read: it is nested too deeply", id.called()),
+            command: String::new(),
+            fix: "see what it is for".into(),
+        }));
+        let mut facts = taken.batch.facts;
+        facts.riddles.extend(Gap::riddles(&gaps, place));
         let bytes = facts.digest();
         let beside = Beside { facts, faults: blind(place, &gaps), closed: gaps.is_empty(), bytes, guarded: true };
         all.push(match &mut session {

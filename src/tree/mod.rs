@@ -12,6 +12,7 @@ mod refusals;
 pub use applied::{Applied, ENTRY_NOT_LISTED, PATH_APPLIED_TWICE, REPOSITORY_PATH, applied_twice, unlisted_entries};
 pub use lock::{ClusterEntry, FileEntry, LOCK_INVALID, Lock, Tombstone, namespaces as namespaces_of};
 
+pub use flux::late_of;
 pub use lock::record_range;
 pub use plan::{BEHIND, Disk, EDITED, FOREIGN_FILE, NOT_A_FILE, Plan, STALE, check as check_disk, plan};
 pub use refusals::{OBJECT_MOVED, QUARANTINED, UNKNOWN_CLUSTER, UNRETIRED_REMOVAL, refusals};
@@ -24,7 +25,7 @@ use crate::spec::FleetDoc;
 use crate::spec::fleet::{Artifacts, Cluster, Shards, SourceMode, Unit as UnitChoice};
 use crate::tenancy::{DERIVED_NAME, Tenancy, claims};
 use crate::value::Value;
-use flux::{Flux, Unit, artifact_url, late_of};
+use flux::{Flux, Unit, artifact_url};
 use rayon::prelude::*;
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};

@@ -1,6 +1,6 @@
 //! What the records and the lock do not allow: objects that move, namespaces that go, names of tenants that went.
 
-use super::flux::Unit;
+use super::flux::{Unit, late_of};
 use super::lock::{self, Tombstone};
 use super::{Choice, Request, Where, tenants_on, unit_choice};
 use crate::bundle::{ClusterBundle, ObjectId, TenantBundle};
@@ -231,7 +231,7 @@ fn is_back(request: &Request<'_>, grave: &Tombstone, tenant: &Tenant) -> bool {
 fn derived_names(choice: &Choice, tenant: &Tenant, out: &mut Vec<Diagnostic>) {
     if matches!(choice, Choice::Tenant) {
         let unit = Unit { name: tenant.name.value.clone(), one_tenant: true, late: true };
-        let made = format!("{}.late", unit.kustomization());
+        let made = late_of(&unit.kustomization());
         if made.len() > 63 {
             let message = format!(
                 "the Kustomization `{made}`, of `tenant-`, `{}` and `.late`, has {} characters, of 63",

@@ -170,7 +170,7 @@ fn a_continuation_that_expires_begins_anew() {
         Some(Answer::Says(
             200,
             "",
-            r#"{"metadata": {"continue": "next", "remainingItemCount": 1}, "items": []}"#.into(),
+            r#"{"kind": "List", "metadata": {"continue": "next", "remainingItemCount": 1}, "items": []}"#.into(),
         ))
     };
     let gone = || Some(Answer::Says(410, "", r#"{"message": "the continue parameter is too old"}"#.into()));
@@ -217,10 +217,42 @@ fn what_is_refused_is_named_with_what_would_grant_it() {
     assert!(ran.out.contains("tenantry verify --print-rbac") && of_policies(&asked) == 1, "{}", ran.out);
     // An aggregated API that does not answer is not served; the rest is.
     let (ran, ..) = verify(|path, _| {
-        let stale = r#"{"metadata": {"name": "metrics.k8s.io"}, "versions": [{"version": "v1beta1", "freshness": "Stale", "resources": []}]}"#;
+        let stale = r#"{"metadata": {"name": "cilium.io"}, "versions": [{"version": "v2", "freshness": "Stale", "resources": []}]}"#;
         (path == "/apis").then(|| Answer::Says(200, "", SERVED.replace("GROUPS", stale)))
     });
     partial(&ran, "its aggregated API does not answer");
+    assert!(ran.out.contains("kubectl describe apiservice v2.cilium.io"), "{}", ran.out);
+    // One that nothing is asked of hides nothing.
+    let (ran, ..) = verify(|path, _| {
+        let stale = r#"{"metadata": {"name": "metrics.k8s.io"}, "versions": [{"version": "v1beta1", "freshness": "Stale", "resources": []}]}"#;
+        (path == "/apis").then(|| Answer::Says(200, "", SERVED.replace("GROUPS", stale)))
+    });
+    assert!(ran.code == 1 && !ran.out.contains("does not answer"), "{}", ran.all());
+}
+
+/// What is no list is not an empty one, and one object that cannot be read is not the whole list.
+#[test]
+fn what_is_no_list_is_not_taken_for_an_empty_one() {
+    for (body, why) in [
+        ("{}", "the answer is no list"),
+        (r#"{"kind": "Status", "status": "Failure"}"#, "the answer is no list, but `Status`"),
+        (r#"{"kind": "NetworkPolicyList", "metadata": {}}"#, "the answer is no list"),
+        (r#"{"kind": "List", "metadata": {"continue": "same"}, "items": []}"#, "the list comes back to where it was"),
+    ] {
+        let (ran, ..) = verify(move |path, _| path.starts_with(POLICIES).then(|| Answer::Says(200, "", body.into())));
+        partial(&ran, why);
+    }
+    let deep = format!("{}1{}", "[".repeat(200), "]".repeat(200));
+    let item = format!(r#"{{"metadata": {{"name": "deep", "namespace": "blue"}}, "spec": {deep}}}"#);
+    let page = format!(r#"{{"kind": "NetworkPolicyList", "metadata": {{}}, "items": [{item}]}}"#);
+    let (ran, ..) = verify(move |path, _| path.starts_with(POLICIES).then(|| Answer::Says(200, "", page.clone())));
+    let named = ran.out.contains("NetworkPolicy blue/deep cannot be read");
+    assert!(ran.code == 1 && named && !ran.out.contains("could not be listed"), "{}", ran.all());
+    // What a server says moves no cursor, and is no command of a forge.
+    let hostile = r#"{"message": "no \u001b[31mred\n::error::x"}"#;
+    let (ran, ..) = verify(move |path, _| (path == "/version").then(|| Answer::Says(403, "", hostile.into())));
+    assert!(ran.code == 2 && ran.err.contains("red") && !ran.err.contains('\u{1b}'), "{}", ran.err);
+    assert!(!ran.err.contains("\n::error"), "{}", ran.err);
 }
 
 #[test]

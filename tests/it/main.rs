@@ -18,6 +18,7 @@ mod guards;
 mod isolation;
 mod layers;
 mod live;
+mod live_edits;
 mod live_faults;
 mod parity;
 mod prove;

@@ -124,10 +124,21 @@ impl FluxLoop {
 
     /// Has Flux look at everything again, now.
     pub fn reconcile(&self, names: &[&str]) {
-        let now = format!("reconcile.fluxcd.io/requestedAt={:?}", Instant::now());
+        let since = std::time::SystemTime::UNIX_EPOCH.elapsed().expect("after 1970").as_nanos();
+        let now = format!("reconcile.fluxcd.io/requestedAt={since}");
         for name in names {
             let args = ["annotate", "--overwrite", "kustomization", name, "-n", "flux-system", &now];
             assert_eq!(self.plane.kubectl(&args).code, 0);
+        }
+        // While it is at work, what is done by hand is undone.
+        let (_, now) = now.split_once('=').expect("a value");
+        for name in names {
+            let path =
+                "jsonpath={.status.lastHandledReconcileAt} {.status.conditions[?(@.type=='Reconciling')].status}";
+            self.until(name, || {
+                let ran = self.plane.kubectl(&["get", "kustomization", name, "-n", "flux-system", "-o", path]);
+                ran.out.trim_end() == now
+            });
         }
     }
 

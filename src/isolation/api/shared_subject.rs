@@ -28,7 +28,7 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
     for binding in cluster.rbac.bindings.iter().filter(|b| !b.id.namespace.is_empty()) {
         let Owner::Tenant(tenant) = cluster.owner(&binding.id.namespace) else { continue };
         // What is rendered was held against the fleet's sharedSubjects already.
-        if binding.origin.input == crate::graph::Input::Rendered {
+        if binding.origin.input.is_rendered() {
             continue;
         }
         for (subject, place) in &binding.subjects {

@@ -1,6 +1,6 @@
 use super::{Findings, owned};
 use crate::diagnostic::rule;
-use crate::graph::{Cluster, Input};
+use crate::graph::Cluster;
 use crate::isolation::{Finding, at, tenant_of};
 
 rule! {
@@ -36,7 +36,7 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
             cluster.owner_name(other)
         );
         // With an account that has nothing there, it only fails; what is rendered has one.
-        let known = cluster.namespace(target).is_some() || sync.origin.input == Input::Rendered;
+        let known = cluster.namespace(target).is_some() || sync.origin.input.is_rendered();
         let finding = if known {
             Finding::refuted(&FOREIGN_TARGET, place, message)
         } else {

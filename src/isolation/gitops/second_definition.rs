@@ -1,6 +1,6 @@
 use super::Findings;
 use crate::diagnostic::rule;
-use crate::graph::{Cluster, Input};
+use crate::graph::Cluster;
 use crate::isolation::Finding;
 
 rule! {
@@ -25,7 +25,7 @@ rule! {
 
 pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
     for (second, first) in &cluster.defined_twice {
-        let before = if first.input == Input::Rendered { "rendered" } else { "defined" };
+        let before = if first.input.is_rendered() { "rendered" } else { "defined" };
         let message = format!("{} is {before}, and defined here again: who was last decides", second.id.called());
         out.push(
             Finding::unknown(&SECOND_DEFINITION, second.origin.place, message)

@@ -1,9 +1,9 @@
 use super::{Findings, owned};
 use crate::diagnostic::rule;
+use crate::graph::Cluster;
 use crate::graph::labels::NAME_LABEL;
 use crate::graph::labels::Selector;
 use crate::graph::network::{Peer, Policy, Rule};
-use crate::graph::{Cluster, Input};
 use crate::isolation::{Finding, at, some};
 use std::collections::BTreeMap;
 
@@ -37,7 +37,7 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
     for (_, _, namespace) in owned(cluster) {
         for policy in namespace.policies.iter().map(|at| &cluster.facts.policies[*at as usize]) {
             // A rendered policy names the platform's namespaces, which need not be among the inputs.
-            if policy.origin.input == Input::Rendered {
+            if policy.origin.input.is_rendered() {
                 continue;
             }
             for rule in policy.ingress.iter().flatten() {

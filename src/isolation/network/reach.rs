@@ -6,7 +6,7 @@
 use super::ways::{Shape, Way, Where, ways};
 use crate::graph::labels::{Labels, TooLarge};
 use crate::graph::network::{Direction, Port};
-use crate::graph::{Cluster, Input, Owner};
+use crate::graph::{Cluster, Owner};
 use fixedbitset::FixedBitSet;
 use rayon::prelude::*;
 use std::collections::{BTreeSet, HashMap};
@@ -159,7 +159,7 @@ impl<'a> Reach<'a> {
 
     /// Whether an edge is there by what specs declare alone: policies that are rendered, at both ends.
     fn by_both_specs(&self, from: u32, to: u32, entrance: &Way<'a>) -> Result<bool, TooLarge> {
-        let rendered = |way: &Way<'a>| way.by.is_some_and(|(policy, _)| policy.origin.input == Input::Rendered);
+        let rendered = |way: &Way<'a>| way.by.is_some_and(|(policy, _)| policy.origin.input.is_rendered());
         if !rendered(entrance) {
             return Ok(false);
         }

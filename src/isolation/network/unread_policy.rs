@@ -36,9 +36,9 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
     }
     for riddle in cluster.facts.riddles.iter().filter(|r| r.id.kind == "NetworkPolicy") {
         let message = format!("{} cannot be understood: {}", riddle.id.called(), riddle.reason);
-        out.push(
-            Finding::unknown(&UNREAD_POLICY, riddle.origin.place, message)
-                .fix("mend it: the API server refuses it too"),
-        );
+        out.push(Finding::unknown(&UNREAD_POLICY, riddle.origin.place, message).fix(match &*riddle.id.name {
+            "*" => "grant what it takes to list them: tenantry verify --print-rbac",
+            _ => "mend it: the API server refuses it too",
+        }));
     }
 }

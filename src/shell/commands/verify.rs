@@ -5,7 +5,8 @@ use crate::shell::cluster::{How, Server, live_line};
 use crate::shell::session::{Selection, Session};
 use crate::shell::{Fault, Outcome, live, output};
 use jiff::Timestamp;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::Write;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -14,8 +15,8 @@ use tenantry::diagnostic::Level;
 use tenantry::document::emit_documents;
 use tenantry::graph::Beside;
 use tenantry::live::role::role;
-use tenantry::live::{Purpose, Wanted, access, capabilities, listings, narrowed, policies};
-use tenantry::report::live as report;
+use tenantry::live::{Gap, Purpose, Wanted, access, capabilities, concerns, listings, narrowed, policies};
+use tenantry::report::{live as report, plural};
 
 /// Runs the command.
 pub fn run(cli: &Cli, args: &Verify) -> Result<Outcome, Fault> {
@@ -39,14 +40,50 @@ pub fn run(cli: &Cli, args: &Verify) -> Result<Outcome, Fault> {
         return print_capabilities(cli, &session, &chosen, args);
     }
     let commit = commit(&session, args.revision.as_deref())?;
+    let stale = stale(&session, &compiled);
+    if stale > 0 {
+        let what = plural(stale, "tenant");
+        output::talk(
+            cli,
+            &format!(
+                "{what} changed since the tree was rendered: what their specs say now is compared; render, commit and push"
+            ),
+        );
+    }
     let mut clusters = Vec::new();
+    let several = chosen.len() > 1;
     for (index, context) in chosen {
         let mut wanted = live::wanted(&session, &compiled, index)?;
         only(&mut wanted, &args.tenant)?;
+        wanted.context = context.as_deref().unwrap_or_default().into();
         let wanted = Arc::new(wanted);
-        let server = Server::connect(context.as_deref(), &args.connect)?;
-        let mut cluster = once(cli, &mut session, &compiled, index, &wanted, &server, commit.as_deref(), args)?;
+        let ask = |server: &Server, session: &mut Session| {
+            let mut cluster = once(cli, session, &compiled, index, &wanted, server, commit.as_deref(), args)?;
+            cluster.judgement.keep(&reported);
+            Ok::<_, Fault>(cluster)
+        };
         let started = Instant::now();
+        let first = loop {
+            let first = Server::connect(context.as_deref(), &args.connect)
+                .and_then(|server| ask(&server, &mut session).map(|cluster| (server, cluster)));
+            match &first {
+                // A server that is started anew answers again.
+                Err(Fault::Cluster(why)) if args.wait && started.elapsed().as_secs() < args.timeout => {
+                    live_line(cli, &format!("{}: {why}", wanted.cluster));
+                    std::thread::sleep(Duration::from_secs(2));
+                }
+                _ => break first,
+            }
+        };
+        let (server, mut cluster) = match first {
+            Ok(both) => both,
+            // Of the others there is something to say.
+            Err(Fault::Cluster(why)) if several => {
+                clusters.push(unreached(&wanted, context.unwrap_or_default(), why));
+                continue;
+            }
+            Err(fault) => return Err(fault),
+        };
         while args.wait && !cluster.judgement.is_converged() && cluster.judgement.is_moving() {
             let left = args.timeout.saturating_sub(started.elapsed().as_secs());
             if left == 0 {
@@ -58,14 +95,18 @@ pub fn run(cli: &Cli, args: &Verify) -> Result<Outcome, Fault> {
             let why = first.map(|f| f.diagnostic.message.lines().next().unwrap_or_default().to_owned());
             live_line(cli, &format!("{}: {left} s left: {}", cluster.name, why.unwrap_or_default()));
             std::thread::sleep(Duration::from_secs(2.min(left)));
-            cluster = once(cli, &mut session, &compiled, index, &wanted, &server, commit.as_deref(), args)?;
+            match ask(&server, &mut session) {
+                Ok(now) => cluster = now,
+                // A server that does not answer may answer again.
+                Err(Fault::Cluster(why)) => live_line(cli, &format!("{}: {left} s left: {why}", cluster.name)),
+                Err(fault) => return Err(fault),
+            }
         }
         live_line(cli, "");
         if cli.verbose {
             let (requests, listed) = server.spent();
             output::talk(cli, &format!("{}: {requests} requests, lists in {:.3} s", server.name, listed.as_secs_f64()));
         }
-        cluster.judgement.found.retain(|f| reported(f.diagnostic.rule.id));
         clusters.push(cluster);
     }
     let sources = &session.sources;
@@ -86,7 +127,7 @@ pub fn run(cli: &Cli, args: &Verify) -> Result<Outcome, Fault> {
     if gaps > 0 {
         return Err(Fault::Partial(gaps));
     }
-    Ok(Outcome::from(broken > 0 || clusters.iter().any(|c| !c.judgement.is_converged())))
+    Ok(Outcome::from(broken > 0 || clusters.iter().any(|c| c.judgement.is_wrong())))
 }
 
 /// Asks a server, and judges what it answers.
@@ -108,6 +149,8 @@ fn once(
     let place = session.sources.add_path(&format!("the cluster of {}", server.name));
     let (served, mut gaps) = server.served()?;
     let kinds = wanted.kinds();
+    // What concerns none of what is asked (a broken metrics server) hides nothing.
+    gaps.retain(|gap| concerns(&gap.group, kinds.keys().map(|(group, _)| group)));
     let purpose = if args.snapshot.is_some() { Purpose::Prove } else { Purpose::Verify };
     let mut lists = listings(&served, &kinds, &wanted.flux, purpose);
     if wanted.only.is_some() && args.snapshot.is_none() {
@@ -124,15 +167,17 @@ fn once(
     if args.bare {
         let judgement = tenantry::live::Judgement::default();
         let (name, context, version) = (wanted.cluster.to_string(), server.name.clone(), server.version.clone());
-        return Ok(report::Cluster { name, context, version, commit: None, judgement, gaps });
+        return Ok(report::Cluster { name, context, version, commit: None, judgement, gaps, only: Vec::new() });
     }
     if let Some(file) = &args.snapshot {
         snapshot(file, &taken.objects)?;
     }
     let mut judgement = tenantry::live::judge(wanted, &taken.batch, &gaps, commit, now);
     if wanted.only.is_none() {
-        let facts = std::mem::take(&mut taken.batch.facts);
-        let beside = Beside { facts, closed: gaps.is_empty(), guarded, ..Beside::default() };
+        let mut facts = std::mem::take(&mut taken.batch.facts);
+        facts.riddles.extend(Gap::riddles(&gaps, place));
+        let beside =
+            Beside { facts, closed: gaps.is_empty() && taken.batch.unread.is_empty(), guarded, ..Beside::default() };
         let cluster = live::graph(session, index, beside);
         let samples = access::samples(&cluster, wanted);
         let mut refused = false;
@@ -141,13 +186,17 @@ fn once(
                 Ok(allowed) => judgement.found.extend(sample.judge(wanted, allowed)),
                 Err(why) if !refused => {
                     refused = true;
-                    gaps.push(live::reviews_gap(why));
+                    let gap = live::reviews_gap(why);
+                    judgement.push_gap(wanted, &gap);
+                    gaps.push(gap);
                 }
                 Err(_) => {}
             }
         }
         judgement.found.extend(policies::check(wanted, &cluster, &served));
-        judgement.found.extend(live::exposed(&cluster));
+        let (exposed, unknown) = live::exposed(&cluster);
+        judgement.found.extend(exposed);
+        judgement.unknown = unknown;
     }
     Ok(report::Cluster {
         name: wanted.cluster.to_string(),
@@ -156,7 +205,35 @@ fn once(
         commit: commit.map(str::to_owned),
         judgement,
         gaps,
+        only: args.tenant.clone(),
     })
+}
+
+/// A cluster that does not answer, among others that do.
+fn unreached(wanted: &Wanted, context: String, why: String) -> report::Cluster {
+    let gap = Gap {
+        group: "*".into(),
+        kind: "*".into(),
+        why,
+        command: String::new(),
+        fix: "see whether the server can be reached, and takes these credentials".into(),
+    };
+    let (name, version) = (wanted.cluster.to_string(), "not reached".to_owned());
+    let mut judgement = tenantry::live::Judgement::default();
+    judgement.push_gap(wanted, &gap);
+    report::Cluster { name, context, version, commit: None, judgement, gaps: vec![gap], only: Vec::new() }
+}
+
+/// How many tenants are not what the tree's records were rendered from.
+fn stale(session: &Session, compiled: &tenantry::compile::Compiled) -> usize {
+    let tenants = compiled.bundles.iter().flat_map(|b| &b.tenants);
+    let inputs: BTreeMap<&str, &String> =
+        tenants.map(|t| (t.tenant.as_str(), &session.front.tenancy.tenants[t.index].input)).collect();
+    let other = session.front.lock.files.values().filter_map(|e| {
+        let tenant = e.tenant.as_deref()?;
+        (e.input.as_ref() != Some(inputs.get(tenant)?)).then_some(tenant)
+    });
+    other.collect::<BTreeSet<_>>().len()
 }
 
 /// Whether admission policies are rendered for a cluster.
@@ -206,8 +283,14 @@ fn snapshot(file: &Path, objects: &[String]) -> Result<(), Fault> {
     let mut text = String::from("{\"apiVersion\":\"v1\",\"kind\":\"List\",\"items\":[\n");
     text.push_str(&objects.join(",\n"));
     text.push_str("\n]}\n");
-    let beside = file.with_extension("tenantry-new");
-    std::fs::write(&beside, text).map_err(Fault::io(&beside))?;
+    let beside = file.with_extension(format!("{}.tenantry-new", std::process::id()));
+    // It is a whole cluster's access: nobody else reads it.
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let mut new = options.open(&beside).map_err(Fault::io(&beside))?;
+    new.write_all(text.as_bytes()).map_err(Fault::io(&beside))?;
     std::fs::rename(&beside, file).map_err(Fault::io(file))
 }
 
@@ -247,7 +330,7 @@ fn print_capabilities(
             How { place, now: Timestamp::now(), keeps: false, json: false, bare: false },
         );
         let found = capabilities::capabilities(name, &server.version, &served, &taken.batch);
-        output::data(&emit_documents(&[found]))?;
+        output::data(&emit_documents(&[vec![found].into()]))?;
     }
     Ok(Outcome::Clean)
 }
