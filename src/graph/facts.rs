@@ -140,6 +140,8 @@ pub struct Facts {
     pub kept: Vec<Kept>,
     /// Whether objects are kept: where there are admission policies.
     pub keeps: bool,
+    /// Whether each object comes once, so that none is told from another definition of it.
+    once: bool,
     /// Whether Flux rewrites what it applies: labels and patches of a Kustomization's own.
     pub rewritten: bool,
     /// Objects of GitOps engines that are not evaluated.
@@ -220,6 +222,11 @@ impl Facts {
         Self { keeps, ..Self::default() }
     }
 
+    /// The same of a live cluster whose digest nobody asks for: objects are not told from other definitions of them.
+    pub fn live(keeps: bool) -> Self {
+        Self { once: true, ..Self::keeping(keeps) }
+    }
+
     /// A digest of every object, in any order.
     pub fn digest(&self) -> Vec<u8> {
         let mut all: Vec<String> = self.objects.iter().map(|t| format!("{} {:x}\n", t.id, t.digest)).collect();
@@ -235,6 +242,8 @@ impl Facts {
         }
         let digest = match origin.input {
             Input::Rendered | Input::Builtin => 0,
+            // A cluster holds each object once.
+            Input::Applied | Input::Snapshot if self.once => 0,
             Input::Manifest | Input::Applied | Input::Snapshot => digest(node),
         };
         let thing = Thing { id: id.clone(), digest, origin };
@@ -399,11 +408,15 @@ impl Facts {
 }
 
 fn is_network_policy(id: &ObjectId) -> bool {
-    let kind = id.kind.to_lowercase();
+    is_policy_kind(&id.kind) || (id.group == "security.istio.io" && id.kind == "AuthorizationPolicy")
+}
+
+/// Whether a kind is of network policies, whosever group it is in, or goes around them.
+pub fn is_policy_kind(kind: &str) -> bool {
+    let kind = kind.to_lowercase();
     let others =
         ["networkpolic", "networkattachmentdefinition", "localredirectpolic", "userdefinednetwork", "egressfirewall"];
     others.iter().any(|other| kind.contains(other))
-        || (id.group == "security.istio.io" && kind == "authorizationpolicy")
 }
 
 /// Argo's kinds that run pods, and apply nothing.

@@ -73,6 +73,7 @@ fn exact_parts(id: &ObjectId) -> &'static [&'static str] {
         ("rbac.authorization.k8s.io", _) => &["aggregationRule", "roleRef", "rules", "subjects"],
         ("networking.k8s.io", "NetworkPolicy")
         | ("kustomize.toolkit.fluxcd.io", "Kustomization")
+        | ("helm.toolkit.fluxcd.io", "HelmRelease")
         | ("source.toolkit.fluxcd.io" | "admissionregistration.k8s.io", _)
         | ("", "ResourceQuota") => &["spec"],
         _ => &[],
@@ -84,6 +85,11 @@ fn exact_parts(id: &ObjectId) -> &'static [&'static str] {
 fn is_default(group: &str, field: &str, value: &Value) -> bool {
     let text = value.as_str().unwrap_or_default();
     match (group, field) {
+        ("source.toolkit.fluxcd.io" | "helm.toolkit.fluxcd.io", "reconcileStrategy") => text == "ChartVersion",
+        ("source.toolkit.fluxcd.io" | "helm.toolkit.fluxcd.io", "version") => text == "*",
+        ("source.toolkit.fluxcd.io", "mode") => text == "HEAD",
+        ("helm.toolkit.fluxcd.io", "provider") => text == "cosign",
+        ("helm.toolkit.fluxcd.io", "deletionPropagation") => text == "background",
         ("networking.k8s.io", "protocol") => text == "TCP",
         ("rbac.authorization.k8s.io", "apiGroup") => text == group,
         ("admissionregistration.k8s.io", "matchPolicy") => text == "Equivalent",
@@ -91,7 +97,7 @@ fn is_default(group: &str, field: &str, value: &Value) -> bool {
         ("admissionregistration.k8s.io", "scope") => text == "*",
         // Here nothing selects all, as absence does.
         ("admissionregistration.k8s.io", "namespaceSelector" | "objectSelector") => value.entries().is_empty(),
-        ("source.toolkit.fluxcd.io", "provider") => text == "generic",
+        ("source.toolkit.fluxcd.io", "provider") => text == "generic" || text == "cosign",
         ("source.toolkit.fluxcd.io", "timeout") => text == "60s",
         _ => matches!(value, Value::Bool(false)),
     }
@@ -153,7 +159,9 @@ fn compared(id: &ObjectId, wanted: &Value, live: &Value, managed: &[Value]) -> V
     }
     // What has an owner goes with it.
     let owners = live.at(&["metadata", "ownerReferences"]);
-    if !is_nothing(owners) && wanted.at(&["metadata", "ownerReferences"]).is_null() {
+    let decides =
+        !parts.is_empty() || id.group.is_empty() && ["Namespace", "ServiceAccount"].contains(&id.kind.as_str());
+    if decides && !is_nothing(owners) && wanted.at(&["metadata", "ownerReferences"]).is_null() {
         comparison.unasked(&["metadata", "ownerReferences"], owners);
     }
     if id.kind == "Namespace" {
@@ -258,8 +266,9 @@ impl<'a> Comparison<'a> {
 
     /// Fields that were not rendered.
     fn more(&mut self, wanted: &Value, there: &'a [Entry]) {
+        let keyed = matches!(self.path.last(), Some(Step::Field(f)) if KEYED.contains(f));
         for (key, value) in there {
-            if !wanted.at(&[key]).is_null() || is_default(self.group, key, value) {
+            if !wanted.at(&[key]).is_null() || !keyed && is_default(self.group, key, value) {
                 continue;
             }
             let expected = |types: Vec<&str>| value.items().iter().filter_map(Value::as_str).eq(types);
@@ -292,7 +301,9 @@ impl<'a> Comparison<'a> {
     fn lists(&mut self, items: &'a [Value], there: &'a [Value], wanted: &'a Value, live: &'a Value) {
         match self.keys() {
             Some(Keys::Fields(keys)) => {
-                let same = |a: &Value, b: &Value| keys.iter().all(|k| a.get(k) == b.get(k) || a.get(k).is_none());
+                let exact = self.exact;
+                let same =
+                    |a: &Value, b: &Value| keys.iter().all(|k| a.get(k) == b.get(k) || a.get(k).is_none() && !exact);
                 for item in items {
                     let found = there.iter().find(|t| same(item, t)).unwrap_or(&Value::Null);
                     let named = keys.iter().filter_map(|k| Some(format!("{k}={}", item.get(k)?.as_str()?)));

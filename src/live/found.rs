@@ -20,22 +20,11 @@ pub struct Found {
     pub since: Text,
 }
 
-/// A word of a command, so that a shell takes it as it is: names of some kinds may hold anything.
+/// A word of a command, so that any shell takes it as it is: names of some kinds may hold anything.
 pub fn quoted(word: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "_-./:@%+=,".contains(c);
+    let plain = |c: char| c.is_ascii_alphanumeric() || "_-./:@,".contains(c);
     if !word.is_empty() && word.chars().all(plain) {
         return word.to_owned();
-    }
-    if word.chars().any(char::is_control) {
-        let escaped: String = word
-            .chars()
-            .map(|c| match c {
-                '\'' | '\\' => format!("\\{c}"),
-                c if c.is_control() => format!("\\u{:04x}", u32::from(c)),
-                c => c.to_string(),
-            })
-            .collect();
-        return format!("$'{escaped}'");
     }
     format!("'{}'", word.replace('\'', "'\\''"))
 }
@@ -55,6 +44,11 @@ impl Wanted {
             "" => id.kind.to_lowercase(),
             group => format!("{}.{group}", id.kind.to_lowercase()),
         };
+        // No shell takes a control character as all others do.
+        if id.name.chars().any(char::is_control) {
+            return self
+                .here(&format!("kubectl get {kind} -n {} # its name holds control characters", quoted(&id.namespace)));
+        }
         let namespace = if id.namespace.is_empty() { String::new() } else { format!(" -n {}", quoted(&id.namespace)) };
         self.here(&format!("kubectl {verb} {kind}/{}{namespace}{more}", quoted(&id.name)))
     }

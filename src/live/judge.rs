@@ -93,7 +93,7 @@ impl Judgement {
 
     /// Whether something that is reported says that it has not.
     pub fn is_wrong(&self) -> bool {
-        self.behind > 0 || self.found.iter().any(|f| f.diagnostic.level == Level::Error)
+        self.found.iter().any(|f| f.diagnostic.level == Level::Error)
     }
 
     /// Adds what could not be had.
@@ -146,6 +146,7 @@ pub fn judge(wanted: &Wanted, seen: &Batch, gaps: &[Gap], commit: Option<&str>, 
     judge.homes();
     judge.strays(&behind);
     judge.unread();
+    judge.applications();
     judge.endings();
     judge.out.found.extend(versions::check(wanted, &seen.images));
     if wanted.only.is_none()
@@ -308,6 +309,7 @@ impl Judge<'_> {
 
     fn objects(&mut self, behind: &Behind) {
         let wanted = self.wanted;
+        let endings: HashMap<&ObjectId, &Ending> = self.seen.endings.iter().map(|e| (&e.id, e)).collect();
         for (id, want) in wanted.objects.iter().filter(|(id, want)| wanted.asks_of(id, want)) {
             self.out.counts[0] += 1;
             if self.hidden(id) {
@@ -316,7 +318,7 @@ impl Judge<'_> {
             let late = want.unit.as_ref().and_then(|unit| behind.get(unit));
             let Some(seen) = self.seen.seen.get(id) else {
                 // What its Kustomization has not applied yet is no fault of its own.
-                if late.is_none() && !self.homeless(id) {
+                if late.is_none() && !self.homeless(id) && !self.seen.unread.contains(id) {
                     self.missing(id, want);
                 }
                 continue;
@@ -334,7 +336,7 @@ impl Judge<'_> {
             }
             // Where it has been for long, that is said as of everything that is.
             let ends = seen.status.stage == Stage::Terminating;
-            let ending = self.seen.endings.iter().find(|e| ends && e.id == *id);
+            let ending = if ends { endings.get(id).copied() } else { None };
             if ends && ending.is_none_or(|e| self.age(e) <= STUCK[0]) {
                 let by = ending.map(|e| format!(": {}", held_by(e))).unwrap_or_default();
                 let message = format!("{} is being deleted{by}", id.called());
@@ -467,14 +469,13 @@ impl Judge<'_> {
             match &stray.why {
                 Why::Widens(tenant, what) | Why::Within(tenant, what) => {
                     let place = self.wanted.tenants[*tenant as usize].place;
-                    let own = stray.applied_by.as_ref().filter(|by| self.seen.is_applied(by, &stray.id));
-                    let applied = own.map(|by| format!(", applied by {by}")).unwrap_or_default();
+                    // A hint: whoever makes an object may label it.
+                    let labels = stray.applied_by.as_ref();
+                    let applied = labels.map(|by| format!("; its labels say that {by} applies it")).unwrap_or_default();
                     let message = format!("{called} was not rendered, and {what}{applied}{by}");
-                    let fix = match own {
-                        Some(_) => "it comes from a repository of the tenant's: see whether it is meant, and declare it in the spec".to_owned(),
-                        None => format!("declare it in the spec, or: {}", self.wanted.kubectl("delete", &stray.id, "")),
-                    };
-                    let warns = own.is_some() || matches!(stray.why, Why::Within(..));
+                    let delete = self.wanted.kubectl("delete", &stray.id, "");
+                    let fix = format!("declare it in the spec, or take it away where it comes from, or: {delete}");
+                    let warns = matches!(stray.why, Why::Within(..));
                     let found = self.push(&FOREIGN, Some(*tenant), place, id, message);
                     found.since = stray.by.as_ref().map(|m| m.time.clone()).unwrap_or_default();
                     found.diagnostic.fix = fix;
@@ -515,6 +516,18 @@ impl Judge<'_> {
             let found = self.push(&FOREIGN, None, self.wanted.place, None, message);
             found.diagnostic.level = Level::Warning;
             found.diagnostic.fix = "see what they allow; what the proof can say of them: tenantry prove --live".into();
+        }
+    }
+
+    /// What Argo CD brings into tenants' namespaces, and has not brought.
+    fn applications(&mut self) {
+        for (id, tenant, status) in &self.seen.applications {
+            let place = self.wanted.tenants[*tenant as usize].place;
+            let message = format!("{} is {}: {}", id.called(), status.reason, status.message);
+            let found = self.push(&NOT_CONVERGED, Some(*tenant), place, Some(id), message);
+            // It is the tenant's own, and nothing that was rendered.
+            found.diagnostic.level = Level::Warning;
+            found.diagnostic.fix = "mend what its message names; Argo CD tries again by itself".into();
         }
     }
 
@@ -621,7 +634,7 @@ impl Judge<'_> {
 
 /// Whether Flux is on its way to mend what was found.
 fn comes_by_itself(found: &Found) -> bool {
-    [NOT_CONVERGED.id, MISSING.id].contains(&found.diagnostic.rule.id)
+    found.diagnostic.level == Level::Error && [NOT_CONVERGED.id, MISSING.id].contains(&found.diagnostic.rule.id)
 }
 
 /// What kind of thing holds a Kustomization up.
@@ -658,12 +671,20 @@ fn held_up(
         return Some((format!("has applied `{}`, and its source holds `{held}`", applied.revision), Cause::Revision));
     }
     // What a unit's own artifact holds may be older than the commit, and the same.
-    if let (Some(_), Some(content), Some(source)) = (commit, content, source) {
-        let other = !source.content.is_empty() && source.content != *content;
-        let why =
-            || format!("has applied an artifact of the files `{}`, and `{content}` were rendered", source.content);
-        if other {
-            return Some((why(), Cause::Revision));
+    if let Some(content) = content {
+        let holds = source.map_or("", |s| s.content.as_str());
+        let why = match holds {
+            "" => Some("has applied an artifact that does not say of what files it is made".to_owned()),
+            other if other != *content => {
+                Some(format!("has applied an artifact of the files `{other}`, and `{content}` were rendered"))
+            }
+            _ => None,
+        };
+        let fails = source
+            .filter(|s| !s.wrong.is_empty())
+            .map(|s| format!("has a source that brings nothing new: {}", s.wrong));
+        if let Some(why) = fails.or(why) {
+            return Some((why, Cause::Revision));
         }
     }
     let commit = commit.filter(|_| content.is_none());

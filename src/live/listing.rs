@@ -1,6 +1,7 @@
 //! What a server serves, and what of it is listed: one paginated list a kind.
 
 use crate::bundle::ObjectId;
+use crate::graph::is_policy_kind;
 use crate::value::{Text, Value};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -144,7 +145,7 @@ pub const OURS: &str = "tenantry.dev/owner";
 
 /// Kinds that decide what a tenant may, by group; `*` is every kind of a group. The second list is of what only a proof
 /// reads: pods, and what makes them.
-static READ: [(&str, &[&str], &[&str]); 25] = [
+static READ: [(&str, &[&str], &[&str]); 28] = [
     (
         "",
         &["Namespace", "ServiceAccount", "ResourceQuota", "LimitRange", "PersistentVolume"],
@@ -169,7 +170,10 @@ static READ: [(&str, &[&str], &[&str]); 25] = [
     ("networking.istio.io", &[], &["*"]),
     ("security.istio.io", &["*"], &[]),
     ("policy.networking.k8s.io", &["*"], &[]),
-    ("cilium.io", &["CiliumNetworkPolicy", "CiliumClusterwideNetworkPolicy"], &[]),
+    ("cilium.io", &["CiliumNetworkPolicy", "CiliumClusterwideNetworkPolicy", "CiliumLocalRedirectPolicy"], &[]),
+    ("crd.antrea.io", &["NetworkPolicy", "ClusterNetworkPolicy"], &[]),
+    ("k8s.cni.cncf.io", &["NetworkAttachmentDefinition"], &[]),
+    ("k8s.ovn.org", &["UserDefinedNetwork", "ClusterUserDefinedNetwork", "EgressFirewall"], &[]),
     ("crd.projectcalico.org", &["NetworkPolicy", "GlobalNetworkPolicy", "StagedNetworkPolicy", "Tier"], &[]),
     ("projectcalico.org", &["NetworkPolicy", "GlobalNetworkPolicy", "StagedNetworkPolicy", "Tier"], &[]),
     ("route.openshift.io", &[], &["Route"]),
@@ -183,11 +187,11 @@ const METADATA_SUFFICES: [(&str, &str); 3] = [
     ("apiregistration.k8s.io", "APIService"),
 ];
 
-/// Whether a kind decides what a tenant may, and so is listed.
+/// Whether a kind decides what a tenant may, and so is listed: one of those above, or of another plugin's network policies.
 pub fn is_read(group: &str, kind: &str, purpose: Purpose) -> bool {
     let has = |kinds: &[&str]| kinds.contains(&"*") || kinds.contains(&kind);
     let of = |(_, always, proof): &(&str, &[&str], &[&str])| has(always) || purpose == Purpose::Prove && has(proof);
-    READ.iter().any(|entry| entry.0 == group && of(entry))
+    READ.iter().any(|entry| entry.0 == group && of(entry)) || is_policy_kind(kind)
 }
 
 /// Whether something of a group is looked at: what decides, and what is rendered.
@@ -234,11 +238,17 @@ pub fn listings(served: &Served, wanted: &BTreeMap<(Text, Text), Text>, flux: &s
     if let Some(kind) = served.find("apps", "Deployment", None)
         && !all.iter().any(|l| l.kind == *kind)
     {
-        let namespace = Some(flux.into());
-        all.insert(Listing { kind: kind.clone(), detail: Detail::Whole, namespace, label: None });
+        let argo = served.find("argoproj.io", "Application", None).map(|_| ARGO_CD);
+        for namespace in std::iter::once(flux).chain(argo) {
+            let namespace = Some(namespace.into());
+            all.insert(Listing { kind: kind.clone(), detail: Detail::Whole, namespace, label: None });
+        }
     }
     all.into_iter().collect()
 }
+
+/// The namespace of Argo CD.
+pub const ARGO_CD: &str = "argocd";
 
 /// Whether it is a Secret, which is not read.
 pub fn is_secret(group: &str, kind: &str) -> bool {

@@ -45,12 +45,13 @@ pub struct Gap {
 
 impl Gap {
     /// What the proof is told of lists that could not be had: where policies are not known, nothing is open for want of one.
+    /// It is of no namespace that there is, and so of all.
     pub fn riddles(gaps: &[Self], place: Place) -> impl Iterator<Item = Riddle> {
         let of = move |gap: &Self| Riddle {
             id: ObjectId {
                 group: "networking.k8s.io".into(),
                 kind: "NetworkPolicy".into(),
-                namespace: Text::default(),
+                namespace: "*".into(),
                 name: "*".into(),
             },
             reason: format!("they could not be listed: {}", gap.why),

@@ -24,13 +24,13 @@ const PLUGINS: [(&str, &str, Option<bool>); 14] = [
     ("ovnkube-node", "ovn-kubernetes", Some(true)),
     ("kube-ovn-cni", "kube-ovn", Some(true)),
     ("azure-npm", "azure-npm", Some(true)),
-    // Only where its policy agent is switched on, which its arguments say.
+    // Only where the part that does is switched on, which its arguments say.
     ("aws-node", "aws-vpc-cni", None),
     ("kindnet", "kindnet", None),
+    ("kube-router", "kube-router", None),
+    ("weave-net", "weave-net", None),
     ("kube-flannel", "flannel", Some(false)),
     ("kube-flannel-ds", "flannel", Some(false)),
-    ("weave-net", "weave-net", Some(false)),
-    ("kube-router", "kube-router", Some(false)),
     ("bridge-cni", "bridge", Some(false)),
 ];
 

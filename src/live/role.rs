@@ -10,6 +10,9 @@ pub const ROLE: &str = "tenantry-verify";
 /// The plural of a kind, as Kubernetes makes it.
 fn plural(kind: &str) -> String {
     let name = kind.to_lowercase();
+    if kind == "NetworkAttachmentDefinition" {
+        return "network-attachment-definitions".to_owned();
+    }
     match name.strip_suffix('y') {
         Some(stem) if !stem.ends_with(['a', 'e', 'i', 'o', 'u']) => format!("{stem}ies"),
         _ if name.ends_with('s') || name.ends_with('x') || name.ends_with("ch") => format!("{name}es"),

@@ -20,9 +20,10 @@ rule! {
     /// A rendered object is not as it was rendered.
     ///
     /// ## What it finds
-    /// Fields that were rendered and have another value, or are gone; of network policies, quotas and Kustomizations also
-    /// fields that were not rendered and open what the others close; further Pod Security labels. Amounts are compared by
-    /// value. The field manager that set the field is named, and when.
+    /// Fields that were rendered and have another value, or are gone; of network policies, roles, bindings, quotas, admission
+    /// policies, Flux's sources and Kustomizations also fields that were not rendered and that the server does not fill in;
+    /// further Pod Security labels; owners. Amounts are compared by value. The field manager that set the field is named,
+    /// and when.
     ///
     /// ## Why it matters
     /// Flux sets it back at its next turn, up to ten minutes later. What comes back again and again has a second writer.
@@ -38,7 +39,7 @@ rule! {
     /// A live object has a mark by which Flux leaves it as it is, or leaves it behind.
     ///
     /// ## What it finds
-    /// `kustomize.toolkit.fluxcd.io/reconcile: disabled`, `prune: disabled` and `ssa: Ignore` or `IfNotPresent` on an object
+    /// `kustomize.toolkit.fluxcd.io/reconcile: disabled`, `prune: disabled` and `ssa: Ignore`, `IfNotPresent` or `Merge` on an object
     /// that was rendered without them.
     ///
     /// ## Why it matters
@@ -54,7 +55,8 @@ rule! {
     ///
     /// ## What it finds
     /// RoleBindings and network policies with rules in a tenant's namespace; ClusterRoleBindings to a tenant's own users,
-    /// groups and service accounts. What a repository of the tenant's applies, by its labels, is a warning.
+    /// groups and service accounts. A warning is a Role for service accounts of its own namespace, and policies of the network
+    /// plugin over the whole cluster. Labels vouch for nothing: whoever makes a binding may set them.
     ///
     /// ## Why it matters
     /// Grants and network policies add up: one more is enough to open what all others close, and no drift shows it.
@@ -68,7 +70,8 @@ rule! {
     ///
     /// ## What it finds
     /// Kustomizations that are suspended, fail, or have applied another revision; the source that holds the tree, where it
-    /// is not ready; objects whose own status says that they are not ready, by the rules of kstatus.
+    /// is not ready, suspended or gone; objects whose own status says that they are not ready, by the rules of kstatus, or
+    /// that are being deleted.
     ///
     /// ## Why it matters
     /// What was merged is not what runs.

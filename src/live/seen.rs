@@ -1,17 +1,17 @@
 //! What a server answered, page by page: each object is compared as it comes, and only what is said of it is kept.
 
 use super::drift::{Difference, Manager, differences};
-use super::listing::{Kind, Listing, OURS, id_of};
+use super::listing::{ARGO_CD, Kind, Listing, OURS, id_of};
 use super::status::{Stage, Status, conditions, text};
 use super::wanted::{KUSTOMIZATION, Wanted};
 use crate::bundle::ObjectId;
-use crate::graph::{Facts, Input, Origin};
+use crate::graph::{Facts, Input, Origin, is_policy_kind};
 use crate::source::Place;
 use crate::value::{Entry, Text, Value};
 use jiff::Timestamp;
 use serde::de::{Deserialize, DeserializeSeed, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 /// A page of a list.
 pub struct Page {
@@ -293,13 +293,12 @@ pub struct Batch {
     pub definitions: Vec<Text>,
     /// Names of DaemonSets, by namespace.
     pub daemon_sets: Vec<(Text, Text)>,
-    /// Containers' images of Flux's controllers: the controller, the image.
-    pub images: Vec<(Text, Text)>,
+    /// Containers' images of the controllers of Flux and Argo CD: the namespace, the controller, the image.
+    pub images: Vec<[Text; 3]>,
+    /// Argo CD's Applications that have not come where they should, and the tenant whose namespace that is.
+    pub applications: Vec<(ObjectId, u32, Status)>,
     /// Sources in Flux's namespace.
     pub sources: Vec<SourceSeen>,
-    /// What tenants' own Kustomizations say that they apply, each as a digest; and their HelmReleases.
-    applied: BTreeSet<[u8; 16]>,
-    releases: BTreeSet<String>,
     /// Objects that cannot be read.
     pub unread: Vec<ObjectId>,
     /// What is said to the proof.
@@ -318,29 +317,21 @@ impl Batch {
         self.definitions.extend(more.definitions);
         self.daemon_sets.extend(more.daemon_sets);
         self.images.extend(more.images);
+        self.applications.extend(more.applications);
         self.sources.extend(more.sources);
-        self.applied.extend(more.applied);
-        self.releases.extend(more.releases);
         self.unread.extend(more.unread);
         self.facts.append(more.facts);
         self.count += more.count;
     }
 
     /// Looks at the objects of a page. `place` is what they are from, for the proof.
-    /// `keeps` is whether they are kept for admission policies to be asked about them.
-    pub fn of(wanted: &Wanted, listing: &Listing, items: &[Value], place: Place, now: Timestamp, keeps: bool) -> Self {
-        let mut batch = Self { count: items.len(), facts: Facts::keeping(keeps), ..Self::default() };
+    /// `facts` takes what is said to the proof.
+    pub fn of(wanted: &Wanted, listing: &Listing, items: &[Value], place: Place, now: Timestamp, facts: Facts) -> Self {
+        let mut batch = Self { count: items.len(), facts, ..Self::default() };
         for item in items {
             batch.look(wanted, listing, item, place, now);
         }
         batch
-    }
-
-    /// Whether a tenant's own Kustomization or HelmRelease applies an object: what `applied_by` says is a label, which anybody
-    /// may set. A Kustomization lists what it applies; a HelmRelease does not, and counts in the object's own namespace.
-    pub fn is_applied(&self, by: &str, id: &ObjectId) -> bool {
-        let of_release = by.split_once('/').is_some_and(|(home, _)| home == id.namespace);
-        self.applied.contains(&inventory_digest(by, &inventory_entry(id))) || of_release && self.releases.contains(by)
     }
 
     fn look(&mut self, wanted: &Wanted, listing: &Listing, object: &Value, place: Place, now: Timestamp) {
@@ -369,20 +360,23 @@ impl Batch {
                 let made = text(object, &["metadata", "creationTimestamp"]).into();
                 self.homes.insert(id.name.clone(), Home { owner, made });
             }
-            ("kustomize.toolkit.fluxcd.io", "Kustomization") if tenant.is_some() => {
-                let by = format!("{}/{}", id.namespace, id.name);
-                let entries = object.at(&["status", "inventory", "entries"]).items();
-                self.applied.extend(entries.iter().map(|e| inventory_digest(&by, text(e, &["id"]))));
-            }
-            ("helm.toolkit.fluxcd.io", "HelmRelease") if tenant.is_some() => {
-                self.releases.insert(format!("{}/{}", id.namespace, id.name));
-            }
             ("apiextensions.k8s.io", "CustomResourceDefinition") => self.definitions.push(id.name.clone()),
             // What a tenant calls its own says nothing of the cluster.
             ("apps", "DaemonSet") if tenant.is_none() => self.daemon_sets.push((id.namespace.clone(), id.name.clone())),
-            ("apps", "Deployment") if id.namespace == wanted.flux => {
+            ("apps", "Deployment") if id.namespace == wanted.flux || id.namespace == ARGO_CD => {
                 let containers = object.at(&["spec", "template", "spec", "containers"]).items();
-                self.images.extend(containers.iter().map(|c| (id.name.clone(), text(c, &["image"]).into())));
+                let image = |c: &Value| [id.namespace.clone(), id.name.clone(), text(c, &["image"]).into()];
+                self.images.extend(containers.iter().map(image));
+            }
+            ("argoproj.io", "Application") => {
+                // A hub has Applications of other clusters too.
+                let to = |field: &str| text(object, &["spec", "destination", field]);
+                let here = to("server") == "https://kubernetes.default.svc" || to("name") == "in-cluster";
+                let to = wanted.home(to("namespace")).filter(|_| here).or(tenant);
+                let status = Status::of(&id.group, &id.kind, object, now);
+                if let Some(to) = to.filter(|to| wanted.asks(Some(*to)) && status.stage != Stage::Current) {
+                    self.applications.push((id.clone(), to, status));
+                }
             }
             ("source.toolkit.fluxcd.io", kind) if id.namespace == wanted.flux => {
                 let artifact = object.at(&["status", "artifact"]);
@@ -462,18 +456,6 @@ fn marks(wanted: &Value, object: &Value) -> Vec<Mark> {
     found
 }
 
-/// How a Kustomization's inventory names an object.
-fn inventory_entry(id: &ObjectId) -> String {
-    format!("{}_{}_{}_{}", id.namespace, id.name.replace(':', "__"), id.group, id.kind)
-}
-
-fn inventory_digest(by: &str, entry: &str) -> [u8; 16] {
-    let digest = blake3::hash(format!("{by}\0{entry}").as_bytes());
-    let mut short = [0; 16];
-    short.copy_from_slice(&digest.as_bytes()[..16]);
-    short
-}
-
 /// Why a source brings nothing new; empty where it does.
 fn source_fault(status: &Status, object: &Value) -> String {
     if matches!(object.at(&["spec", "suspend"]), Value::Bool(true)) {
@@ -545,10 +527,8 @@ fn widens(wanted: &Wanted, id: &ObjectId, tenant: Option<u32>, object: &Value) -
             let (tenant, who) = subjects().find_map(|s| Some((asked(holder(wanted, s)?)?, called(s))))?;
             Some(Why::Widens(tenant, format!("it gives {} to {who}, in every namespace", role())))
         }
-        (_, kind) if kind.to_lowercase().contains("networkpolic") && id.namespace.is_empty() => {
-            wanted.only.is_none().then_some(Why::Beside)
-        }
-        (_, kind) if kind.to_lowercase().contains("networkpolic") => {
+        (_, kind) if is_policy_kind(kind) && id.namespace.is_empty() => wanted.only.is_none().then_some(Why::Beside),
+        (_, kind) if is_policy_kind(kind) => {
             let tenant = asked(tenant?)?;
             if id.group != "networking.k8s.io" {
                 return Some(Why::Widens(

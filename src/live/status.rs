@@ -85,6 +85,7 @@ impl Status {
             ("batch", "Job") => job(object),
             ("apiextensions.k8s.io", "CustomResourceDefinition") => definition(object),
             ("batch", "CronJob") | ("", "ConfigMap" | "Secret") | ("policy", "PodDisruptionBudget") => Self::current(),
+            ("argoproj.io", "Application") => application(object),
             _ => ready(object),
         }
     }
@@ -95,8 +96,10 @@ impl Status {
     /// otherwise. At each interval it says that it is at work.
     pub fn between_turns(self, group: &str, object: &Value) -> Self {
         let done = !object.at(&["status", "artifact"]).is_null()
+            || !object.at(&["status", "history"]).items().is_empty()
             || !text(object, &["status", "lastAppliedRevision"]).is_empty();
-        let again = self.stage == Stage::InProgress && self.reason == "Progressing";
+        let fails = conditions(object).any(|c| c.kind == "Ready" && c.status == "False");
+        let again = self.stage == Stage::InProgress && self.reason == "Progressing" && !fails;
         if group.ends_with("toolkit.fluxcd.io") && done && again { Self::current() } else { self }
     }
 }
@@ -295,6 +298,20 @@ fn definition(object: &Value) -> Status {
         }
     }
     Status::progress("Installing", "it is being installed")
+}
+
+/// Argo CD's own words. Source: argo-cd, pkg/apis/application/v1alpha1 (SyncStatusCode, OperationPhase), gitops-engine, health.
+fn application(object: &Value) -> Status {
+    let status = |path: &[&str]| text(object, &[&["status"], path].concat());
+    let message = status(&["operationState", "message"]);
+    let (health, phase) = (status(&["health", "status"]), status(&["operationState", "phase"]));
+    match (status(&["sync", "status"]), health) {
+        (_, "Degraded") => Status::failed(health, status(&["health", "message"])),
+        ("Synced", "Healthy" | "Suspended") => Status::current(),
+        _ if ["Failed", "Error"].contains(&phase) => Status::failed(phase, message),
+        ("Synced", _) => Status::progress(or(health, "Unknown"), "its health is not known to be good"),
+        (sync, _) => Status::progress(or(sync, "Unknown"), or(message, "it is not in sync with its repository")),
+    }
 }
 
 fn ready(object: &Value) -> Status {

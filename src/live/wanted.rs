@@ -95,11 +95,11 @@ impl Wanted {
         }
     }
 
-    /// Puts together what should be there, with the tree's Flux objects and artifacts. `units` names the Kustomization of a tenant's floor.
+    /// Puts together what should be there: the bundle's objects move into it. With the tree's Flux objects and artifacts. `units` names the Kustomization of a tenant's floor.
     pub fn new(
         fleet: &FleetDoc,
         tenancy: &Tenancy,
-        bundle: &ClusterBundle,
+        bundle: &mut ClusterBundle,
         tree: &Tree,
         units: &dyn Fn(&str) -> String,
     ) -> Self {
@@ -116,14 +116,14 @@ impl Wanted {
         let own = tree.artifacts.iter().filter(|a| a.cluster == cluster.name.as_str());
         wanted.contents = own.map(|a| (a.kustomization.as_str().into(), a.content.as_str().into())).collect();
         wanted.plugin = cluster.cni.as_ref().map(|c| c.name.as_str().into());
-        wanted.take(&bundle.platform, None, "tenantry-platform".into());
-        for part in &bundle.tenants {
+        wanted.take(&mut bundle.platform, None, "tenantry-platform".into());
+        for part in &mut bundle.tenants {
             let tenant = &tenancy.tenants[part.index];
             let Some(on) = tenant.on(bundle.cluster) else { continue };
             let at = wanted.tenants.len() as u32;
             let unit = units(&part.tenant);
-            wanted.take(&part.late, Some(at), late_of(&unit).into());
-            wanted.take(&part.early, Some(at), unit.into());
+            wanted.take(&mut part.late, Some(at), late_of(&unit).into());
+            wanted.take(&mut part.early, Some(at), unit.into());
             wanted.homes.extend(on.namespaces.iter().map(|n| (Text::from(&n.name), at)));
             wanted.tenants.push(WantedTenant {
                 name: part.tenant.as_str().into(),
@@ -144,9 +144,9 @@ impl Wanted {
         wanted
     }
 
-    fn take(&mut self, part: &Part, tenant: Option<u32>, unit: Text) {
-        for (id, (value, place)) in part.objects.iter().zip(&part.values) {
-            let want = Want { value: value.clone(), place: *place, tenant, unit: Some(unit.clone()) };
+    fn take(&mut self, part: &mut Part, tenant: Option<u32>, unit: Text) {
+        for (id, (value, place)) in part.objects.iter().zip(std::mem::take(&mut part.values)) {
+            let want = Want { value, place, tenant, unit: Some(unit.clone()) };
             self.objects.insert(id.clone(), want);
         }
     }

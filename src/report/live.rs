@@ -5,6 +5,7 @@ use crate::diagnostic::{Diagnostic, Level};
 use crate::live::{Found, Gap, Judgement, NEITHER, Phase};
 use crate::source::Sources;
 use serde::Serialize;
+use std::collections::BTreeSet;
 use std::fmt::Write;
 
 /// What was found of a cluster.
@@ -22,6 +23,8 @@ pub struct Cluster {
     pub judgement: Judgement,
     /// What could not be had.
     pub gaps: Vec<Gap>,
+    /// How many errors the specs have: what they hold back was not asked about.
+    pub broken: usize,
     /// The tenants that were asked about; all where none is named.
     pub only: Vec<String>,
 }
@@ -98,13 +101,16 @@ fn state(cluster: &Cluster) -> String {
     };
     let how = if !cluster.gaps.is_empty() {
         "not known to be converged"
-    } else if judgement.is_converged() {
+    } else if judgement.is_converged() && cluster.broken == 0 {
         "converged"
     } else {
         "not converged"
     };
     let mut text =
         format!("{how}{at}: {right} of {wanted} objects are as rendered; {} looked at", plural(looked, "object"));
+    if cluster.broken > 0 {
+        let _ = write!(text, "; {} in the specs (tenantry check)", plural(cluster.broken, "error"));
+    }
     if judgement.left_out > 0 {
         let _ = write!(text, "; {} left out (--only, --skip)", plural(judgement.left_out, "error"));
     }
@@ -221,7 +227,7 @@ impl<'a> ClusterReport<'a> {
             name: &cluster.name,
             context: &cluster.context,
             version: &cluster.version,
-            converged: cluster.gaps.is_empty() && judgement.is_converged(),
+            converged: cluster.gaps.is_empty() && judgement.is_converged() && cluster.broken == 0,
             complete: cluster.gaps.is_empty(),
             commit: cluster.commit.as_deref(),
             revision: judgement.revision.as_deref(),
@@ -258,12 +264,21 @@ pub fn junit(clusters: &[Cluster]) -> String {
         };
         let mut cases = String::new();
         let mut failed = 0;
-        let names = cluster.judgement.rows.iter().map(|r| Some(r.tenant.as_str()));
+        let mut skipped = 0;
+        let rows = cluster.judgement.rows.iter();
+        let unknown: BTreeSet<&str> =
+            rows.clone().filter(|r| r.phase == Phase::Unknown).map(|r| r.tenant.as_str()).collect();
+        let names = rows.map(|r| Some(r.tenant.as_str()));
         let count = cluster.judgement.rows.len() + 1;
         for tenant in std::iter::once(None).chain(names) {
             let found = errors(tenant);
             let name = tenant.unwrap_or("(cluster)");
             let _ = write!(cases, "    <testcase classname=\"{}\" name=\"{}\"", escape(&cluster.name), escape(name));
+            if found.is_empty() && tenant.is_some_and(|t| unknown.contains(t)) {
+                skipped += 1;
+                cases.push_str("><skipped message=\"not everything could be asked\"/></testcase>\n");
+                continue;
+            }
             if found.is_empty() {
                 cases.push_str("/>\n");
                 continue;
@@ -283,7 +298,7 @@ pub fn junit(clusters: &[Cluster]) -> String {
         }
         let _ = write!(
             out,
-            "  <testsuite name=\"{}\" tests=\"{count}\" failures=\"{failed}\">\n{cases}  </testsuite>\n",
+            "  <testsuite name=\"{}\" tests=\"{count}\" failures=\"{failed}\" skipped=\"{skipped}\">\n{cases}  </testsuite>\n",
             escape(&cluster.name)
         );
     }

@@ -15,6 +15,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
+use tenantry::graph::Facts;
 use tenantry::live::access::{self, Sample};
 use tenantry::live::{Batch, Detail, Gap, Listing, Page, Served, Wanted};
 use tenantry::report::plain;
@@ -44,6 +45,16 @@ struct Trouble {
 }
 
 impl Trouble {
+    /// What is said where nothing can be asked without it. A server that does not answer may answer again.
+    fn fault(self, server: &str) -> Fault {
+        let text = format!("`{}`: {}", plain(server), self.text);
+        match self.status {
+            None => Fault::Away(text),
+            Some(status) if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS => Fault::Away(text),
+            Some(_) => Fault::Cluster(text),
+        }
+    }
+
     fn is(&self, status: StatusCode) -> bool {
         self.status == Some(status)
     }
@@ -123,7 +134,7 @@ impl Server {
         };
         let asking = server.asking();
         let version = server.runtime.block_on(async move { asking.get("/version", JSON).await });
-        let version = version.map_err(|t| unreachable(format!("`{}`: {}", server.name, t.text)))?;
+        let version = version.map_err(|t| t.fault(&server.name))?;
         let version: Value = serde_json::from_slice(&version)
             .map_err(|_| unreachable(format!("`{}` answers, and is no Kubernetes API server", server.name)))?;
         server.version = plain(version.at(&["gitVersion"]).as_str().unwrap_or("unknown"));
@@ -147,8 +158,8 @@ impl Server {
         });
         let mut served = Served::default();
         for answer in [answers.0, answers.1] {
-            let fault = |text: String| Fault::Cluster(format!("`{}`: {text}", self.name));
-            let bytes = answer.map_err(|t| fault(format!("what it serves cannot be had: {}", t.text)))?;
+            let fault = |text: String| Fault::Cluster(format!("`{}`: {text}", plain(&self.name)));
+            let bytes = answer.map_err(|t| t.fault(&self.name))?;
             served.add(&bytes).map_err(fault)?;
         }
         let gaps = served.stale.iter().map(|version| Gap {
@@ -243,6 +254,8 @@ pub struct How {
     pub now: Timestamp,
     /// Whether objects are kept for admission policies to be asked about them.
     pub keeps: bool,
+    /// Whether a digest of all objects is wanted.
+    pub digest: bool,
     /// Whether each object is wanted as JSON.
     pub json: bool,
     /// Whether nothing is looked at: what listing alone costs.
@@ -346,7 +359,8 @@ impl Asking {
                     continue;
                 }
                 let page = Page::read(&listing.kind, &answer).map_err(broken)?;
-                batch.append(Batch::of(wanted, listing, &page.items, how.place, how.now, how.keeps));
+                let facts = if how.digest { Facts::keeping(how.keeps) } else { Facts::live(how.keeps) };
+                batch.append(Batch::of(wanted, listing, &page.items, how.place, how.now, facts));
                 batch.unread.extend(page.unread);
                 if how.json {
                     objects.extend(page.items.into_iter().map(tenantry::live::seen::as_json));
@@ -373,16 +387,9 @@ fn kubeconfig() -> Result<Option<Kubeconfig>, Fault> {
     };
     let mut all: Option<Kubeconfig> = None;
     for file in files.iter().filter(|f| f.exists()) {
-        let read = Kubeconfig::read_from(file).map_err(|e| {
-            // What a parser shows of it may be a credential.
-            let why = causes(&e);
-            let why = why.lines().next().unwrap_or_default();
-            Fault::Cluster(format!(
-                "{} is no kubeconfig: {}",
-                file.display(),
-                why.chars().take(200).collect::<String>()
-            ))
-        })?;
+        // What a parser says of it may show a credential.
+        let read = Kubeconfig::read_from(file)
+            .map_err(|_| Fault::Cluster(format!("{} cannot be read as a kubeconfig", file.display())))?;
         let read = Kubeconfig { current_context: read.current_context.filter(|c| !c.is_empty()), ..read };
         all = Some(match all {
             Some(before) => before.merge(read).map_err(|e| Fault::Cluster(causes(&e)))?,
@@ -420,11 +427,7 @@ fn causes(error: &(dyn std::error::Error + 'static)) -> String {
 /// What is said of a credential plugin that gives none.
 fn plugin_fault(error: &AuthError) -> Option<String> {
     Some(match error {
-        AuthError::AuthExecRun { out, .. } => {
-            let said = String::from_utf8_lossy(&out.stderr);
-            let said: String = plain(said.trim()).chars().take(500).collect();
-            format!("the credential plugin ended with {}: {said}", out.status)
-        }
+        AuthError::AuthExecRun { out, .. } => format!("the credential plugin ended with {}", out.status),
         AuthError::AuthExec(text) if text.starts_with("Executing") => "the credential plugin cannot be run".to_owned(),
         AuthError::AuthExecParse(_) => "the credential plugin printed no ExecCredential".to_owned(),
         _ => return None,
@@ -436,7 +439,7 @@ fn without_password(text: &str) -> String {
     let mut parts = text.split("://");
     let mut out = parts.next().unwrap_or_default().to_owned();
     for part in parts {
-        let end = part.find(|c: char| c.is_whitespace() || "/?#\"')".contains(c)).unwrap_or(part.len());
+        let end = part.find(char::is_whitespace).unwrap_or(part.len());
         let from = part[..end].rfind('@').map_or(0, |at| at + 1);
         out.push_str("://");
         out.push_str(&part[from..]);

@@ -58,8 +58,8 @@ pub fn chosen(session: &Session, connect: &Connect) -> Result<Vec<(usize, Option
 }
 
 /// What should be there of a cluster.
-pub fn wanted(session: &Session, compiled: &Compiled, index: usize) -> Result<Wanted, Fault> {
-    let bundle = compiled.bundles.iter().find(|b| b.cluster == index);
+pub fn wanted(session: &Session, compiled: &mut Compiled, index: usize) -> Result<Wanted, Fault> {
+    let bundle = compiled.bundles.iter_mut().find(|b| b.cluster == index);
     let (Some(fleet), Some(bundle)) = (session.front.fleet(), bundle) else {
         return Err(Fault::Usage("the fleet cannot be rendered: tenantry check shows why".into()));
     };
@@ -67,6 +67,7 @@ pub fn wanted(session: &Session, compiled: &Compiled, index: usize) -> Result<Wa
     let entry = compiled.tree.clusters.get(name);
     let units = |tenant: &str| entry.map(|e| kustomization_of(e, tenant)).unwrap_or_default();
     let mut wanted = Wanted::new(fleet, &session.front.tenancy, bundle, &compiled.tree, &units);
+    let bundle = &*bundle;
     let rendered: BTreeSet<&str> = bundle.tenants.iter().map(|t| t.tenant.as_str()).collect();
     let declared = session.front.specs.tenants.iter().map(|t| &t.name.value);
     let sound: BTreeSet<&String> = session.front.tenancy.tenants.iter().map(|t| &t.name.value).collect();
@@ -145,7 +146,7 @@ pub fn clusters(cli: &Cli, connect: &Connect, group_by: Option<&str>) -> Result<
         Err(Fault::NoFleet(_)) => None,
         opened => Some(opened?),
     };
-    let compiled = session.as_mut().map(|s| s.compile(Selection::default(), Keep::Values));
+    let mut compiled = session.as_mut().map(|s| s.compile(Selection::default(), Keep::Values));
     let chosen = match &session {
         Some(session) => chosen(session, connect)?,
         None if connect.context.len() > 1 => {
@@ -161,13 +162,13 @@ pub fn clusters(cli: &Cli, connect: &Connect, group_by: Option<&str>) -> Result<
         let sources = session.as_mut().map_or(&mut alone, |s| &mut s.sources);
         let place = sources.add_path(&format!("the cluster of {}", server.name));
         // Of a fleet, what is as it was rendered is told apart.
-        let wanted = match (&session, &compiled) {
+        let wanted = match (&session, &mut compiled) {
             (Some(session), Some(compiled)) => wanted(session, compiled, index).ok(),
             _ => None,
         };
         let wanted = wanted.unwrap_or_else(|| Wanted::nothing(&server.name, place));
         let lists = listings(&served, &BTreeMap::new(), "flux-system", Purpose::Prove);
-        let how = How { place, now: Timestamp::now(), keeps: true, json: false, bare: false };
+        let how = How { place, now: Timestamp::now(), keeps: true, digest: true, json: false, bare: false };
         let mut taken = server.take(cli, &Arc::new(wanted), lists, how);
         gaps.append(&mut taken.gaps);
         gaps.extend(taken.batch.unread.iter().map(|id| Gap {

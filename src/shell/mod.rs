@@ -56,6 +56,10 @@ pub enum Fault {
     #[cfg(feature = "cluster")]
     #[error("cluster {0}")]
     Cluster(String),
+    /// A live cluster that does not answer, and may answer again.
+    #[cfg(feature = "cluster")]
+    #[error("cluster {0}")]
+    Away(String),
     /// Not everything that was asked of a cluster could be had.
     #[cfg(feature = "cluster")]
     #[error("{0} of the lists could not be had: what is said above is not all there is to say")]

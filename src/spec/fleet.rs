@@ -1,7 +1,7 @@
 //! Fleet: the clusters, what tenants may be called, and how the tree is delivered.
 
 use super::leaf::{
-    Cidr, Duration, GroupKind, Ip, Keyed, LabelKey, LabelValue, Line, Minor, Name, ObjectName, OciUrl, Pattern,
+    Cidr, Duration, GroupKind, Ip, Keyed, LabelKey, LabelValue, Line, Minor, Name, ObjectName, OciPrefix, Pattern,
     RelativePath, VersionReq,
 };
 use super::quantity::Quantity;
@@ -195,12 +195,13 @@ pub struct Flux {
     pub artifacts: Option<Artifacts>,
 }
 
-/// A registry that holds an OCI artifact for each unit of a cluster, at `URL/CLUSTER/tenants/UNIT:latest`.
+/// A registry that holds an OCI artifact for each unit of a cluster, at `URL/CLUSTER/tenants/UNIT:latest` and, where it has a
+/// late part, `URL/CLUSTER/late/UNIT:latest`.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Artifacts {
     /// `oci://`, and what stands before the cluster's name.
-    pub url: OciUrl,
+    pub url: OciPrefix,
     /// How often it is looked at; `1m` when left out.
     pub interval: Option<Duration>,
     /// Whose credentials are used: `generic` (a Secret, or none) when left out.

@@ -151,6 +151,8 @@ leaves! {
     GitUrl, "git-url", "an https:// or ssh:// address", |text| address(text, &["https", "ssh"]);
     /// An `oci://` address.
     OciUrl, "oci-url", "an oci:// address", |text| address(text, &["oci"]);
+    /// An `oci://` address of repositories of a registry, without a tag.
+    OciPrefix, "oci-prefix", "an oci:// address without a tag", oci_prefix;
     /// An `https://` or `oci://` address of a Helm repository.
     HelmUrl, "helm-url", "an https:// or oci:// address", |text| address(text, &["https", "oci"]);
     /// A Kubernetes minor version.
@@ -325,6 +327,25 @@ fn address(text: &str, schemes: &[&str]) -> Result<(), String> {
         return Err("it holds a password; use auth.secretRef".into());
     }
     if text.chars().any(|c| c.is_whitespace() || c.is_control()) { Err("it holds white space".into()) } else { Ok(()) }
+}
+
+/// Source: the OCI distribution specification, `name` of a repository.
+fn oci_prefix(text: &str) -> Result<(), String> {
+    address(text, &["oci"])?;
+    let (host, path) = text["oci://".len()..].split_once('/').unwrap_or((&text["oci://".len()..], ""));
+    if host.contains('@') {
+        return Err("it names a user; use secretRef".into());
+    }
+    let part = |part: &str| {
+        let plain = |c: u8| c.is_ascii_lowercase() || c.is_ascii_digit();
+        let ends = part.bytes().next().is_some_and(plain) && part.bytes().last().is_some_and(plain);
+        ends && part.bytes().all(|c| plain(c) || b"._-".contains(&c))
+    };
+    match path.trim_end_matches('/') {
+        "" => Ok(()),
+        path if path.split('/').all(part) => Ok(()),
+        _ => Err("write it as oci://HOST/PATH, in lower case, without a tag".into()),
+    }
 }
 
 fn minor(text: &str) -> Result<(), String> {

@@ -52,7 +52,7 @@ spec:
 ";
 
 /// A CRD by which a plugin that enforces is told.
-const PLUGIN: &str = r#"{"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
+pub const PLUGIN: &str = r#"{"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
   "metadata": {"name": "globalnetworkpolicies.crd.projectcalico.org"},
   "spec": {"group": "crd.projectcalico.org", "scope": "Cluster",
     "names": {"plural": "globalnetworkpolicies", "kind": "GlobalNetworkPolicy"},

@@ -285,6 +285,43 @@ fn what_vouches_for_itself_is_not_believed() {
         broken.all()
     );
     repo.write("tenants/green.yaml", tenant("green"));
+    // Argo CD beside Flux: what it brings into a tenant's namespace, and its version.
+    let definition = super::live::PLUGIN
+        .replace("globalnetworkpolicies.crd.projectcalico.org", "applications.argoproj.io")
+        .replace("crd.projectcalico.org", "argoproj.io")
+        .replace("globalnetworkpolicies", "applications")
+        .replace("GlobalNetworkPolicy", "Application")
+        .replace("\"Cluster\"", "\"Namespaced\"")
+        .replace("\"v1\", \"served\"", "\"v1alpha1\", \"served\"");
+    ok(&plane.apply(&definition));
+    ok(&plane.kubectl(&["wait", "crd/applications.argoproj.io", "--for=condition=Established", "--timeout=30s"]));
+    ok(&plane.kubectl(&["create", "namespace", "argocd"]));
+    let application = |sync: &str, health: &str| {
+        let text = format!(
+            r#"{{"apiVersion": "argoproj.io/v1alpha1", "kind": "Application", "metadata": {{"name": "shop", "namespace": "argocd"}},
+            "spec": {{"destination": {{"server": "https://kubernetes.default.svc", "namespace": "blue"}}}},
+            "status": {{"sync": {{"status": "{sync}"}}, "health": {{"status": "{health}", "message": "no image"}}}}}}"#
+        );
+        ok(&plane.apply(&text));
+        found(&report(&flux, &repo), "live/not-converged")
+    };
+    assert_eq!(application("Synced", "Healthy"), []);
+    for (sync, health, says) in [
+        ("Synced", "Degraded", "is Degraded: no image"),
+        ("OutOfSync", "Healthy", "is OutOfSync: it is not in sync"),
+        ("Synced", "Missing", "is Missing"),
+    ] {
+        let said = application(sync, health);
+        assert!(said.len() == 1 && said[0].0 == "Application argocd/shop" && said[0].1.contains(says), "{said:?}");
+    }
+    let server = r#"{"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "argocd-server", "namespace": "argocd"},
+        "spec": {"selector": {"matchLabels": {"a": "b"}}, "template": {"metadata": {"labels": {"a": "b"}},
+        "spec": {"containers": [{"name": "server", "image": "quay.io/argoproj/argocd:v2.10.6"}]}}}}"#;
+    ok(&plane.apply(server));
+    let holes = found(&report(&flux, &repo), "live/known-hole");
+    assert!(holes.len() == 1 && holes[0].1.contains("CVE-2024-31990") && holes[0].1.contains("2.10.7"), "{holes:?}");
+    ok(&plane.kubectl(&["delete", "crd", "applications.argoproj.io"]));
+    ok(&plane.kubectl(&["delete", "namespace", "argocd"]));
     // What is left out is said.
     ok(&plane.kubectl(&["delete", "limitrange", "limits", "-n", "blue"]));
     let some = flux.verify(&repo, "admin", &["verify", "--only", "gitops"]);

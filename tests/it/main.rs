@@ -20,6 +20,7 @@ mod layers;
 mod live;
 mod live_edits;
 mod live_faults;
+mod live_holes;
 mod parity;
 mod prove;
 mod questions;

@@ -8,14 +8,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use tenantry::bundle::Keep;
 use tenantry::compile::Compiled;
 use tenantry::report::{count, plural};
-use tenantry::tree::namespaces_of;
+use tenantry::tree::{digest, namespaces_of};
 
 /// Runs the command.
 pub fn run(cli: &Cli, args: &Status) -> Result<Outcome, Fault> {
     let mut session = Session::open(cli, args.tree.as_deref())?;
     let compiled = session.compile(Selection::default(), Keep::Nothing);
     if args.artifacts {
-        return artifacts(cli, &compiled);
+        return artifacts(cli, &session, &compiled);
     }
     let fleet_clusters: Vec<String> = session
         .front
@@ -78,8 +78,23 @@ fn errors(cli: &Cli, compiled: &Compiled) -> Outcome {
 }
 
 /// What is pushed, as the tree's records have it.
-fn artifacts(cli: &Cli, compiled: &Compiled) -> Result<Outcome, Fault> {
+fn artifacts(cli: &Cli, session: &Session, compiled: &Compiled) -> Result<Outcome, Fault> {
     let all = &compiled.tree.artifacts;
+    // What is pushed is what lies there, and not what its records say.
+    for artifact in all {
+        let folder = session.place.tree_base.join(&artifact.folder);
+        for file in std::fs::read_dir(&folder).map_err(Fault::io(&folder))? {
+            let path = file.map_err(Fault::io(&folder))?.path();
+            let name = format!("{}/{}", artifact.folder, path.file_name().unwrap_or_default().to_string_lossy());
+            let bytes = std::fs::read(&path).map_err(Fault::io(&path))?;
+            let recorded = session.front.lock.files.get(&name).map(|e| &e.digest);
+            if recorded != Some(&digest(&bytes)) {
+                let why = format!("{name} is not as it was rendered: nothing is listed; run: tenantry render --check");
+                output::talk(cli, &why);
+                return Ok(Outcome::Findings);
+            }
+        }
+    }
     let asked = output::formats(cli, &[Format::Text, Format::Json])?;
     let file = asked.first().and_then(|(_, file)| file.as_deref());
     let text = if matches!(asked.first(), Some((Format::Json, _))) {

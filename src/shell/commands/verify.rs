@@ -27,7 +27,7 @@ pub fn run(cli: &Cli, args: &Verify) -> Result<Outcome, Fault> {
         return print_rbac(cli);
     }
     let mut session = Session::open(cli, None)?;
-    let compiled = session.compile(Selection::default(), Keep::Values);
+    let mut compiled = session.compile(Selection::default(), Keep::Values);
     let chosen = live::chosen(&session, &args.connect)?;
     let broken = compiled.findings.iter().filter(|d| d.level == Level::Error).count();
     if broken > 0 {
@@ -53,13 +53,14 @@ pub fn run(cli: &Cli, args: &Verify) -> Result<Outcome, Fault> {
     let mut clusters = Vec::new();
     let several = chosen.len() > 1;
     for (index, context) in chosen {
-        let mut wanted = live::wanted(&session, &compiled, index)?;
+        let mut wanted = live::wanted(&session, &mut compiled, index)?;
         only(&mut wanted, &args.tenant)?;
         wanted.context = context.as_deref().unwrap_or_default().into();
         let wanted = Arc::new(wanted);
         let ask = |server: &Server, session: &mut Session| {
             let mut cluster = once(cli, session, &compiled, index, &wanted, server, commit.as_deref(), args)?;
             cluster.judgement.keep(&reported);
+            cluster.broken = broken;
             Ok::<_, Fault>(cluster)
         };
         let started = Instant::now();
@@ -68,7 +69,7 @@ pub fn run(cli: &Cli, args: &Verify) -> Result<Outcome, Fault> {
                 .and_then(|server| ask(&server, &mut session).map(|cluster| (server, cluster)));
             match &first {
                 // A server that is started anew answers again.
-                Err(Fault::Cluster(why)) if args.wait && started.elapsed().as_secs() < args.timeout => {
+                Err(Fault::Away(why)) if args.wait && started.elapsed().as_secs() < args.timeout => {
                     live_line(cli, &format!("{}: {why}", wanted.cluster));
                     std::thread::sleep(Duration::from_secs(2));
                 }
@@ -78,7 +79,7 @@ pub fn run(cli: &Cli, args: &Verify) -> Result<Outcome, Fault> {
         let (server, mut cluster) = match first {
             Ok(both) => both,
             // Of the others there is something to say.
-            Err(Fault::Cluster(why)) if several => {
+            Err(Fault::Cluster(why) | Fault::Away(why)) if several => {
                 clusters.push(unreached(&wanted, context.unwrap_or_default(), why));
                 continue;
             }
@@ -98,7 +99,7 @@ pub fn run(cli: &Cli, args: &Verify) -> Result<Outcome, Fault> {
             match ask(&server, &mut session) {
                 Ok(now) => cluster = now,
                 // A server that does not answer may answer again.
-                Err(Fault::Cluster(why)) => live_line(cli, &format!("{}: {left} s left: {why}", cluster.name)),
+                Err(Fault::Away(why)) => live_line(cli, &format!("{}: {left} s left: {why}", cluster.name)),
                 Err(fault) => return Err(fault),
             }
         }
@@ -162,12 +163,22 @@ fn once(
     }
     let guarded = session_guarded(compiled, index);
     let json = args.snapshot.is_some();
-    let mut taken = server.take(cli, wanted, lists, How { place, now, keeps: guarded, json, bare: args.bare });
+    let mut taken =
+        server.take(cli, wanted, lists, How { place, now, keeps: guarded, digest: false, json, bare: args.bare });
     gaps.append(&mut taken.gaps);
     if args.bare {
         let judgement = tenantry::live::Judgement::default();
         let (name, context, version) = (wanted.cluster.to_string(), server.name.clone(), server.version.clone());
-        return Ok(report::Cluster { name, context, version, commit: None, judgement, gaps, only: Vec::new() });
+        return Ok(report::Cluster {
+            name,
+            context,
+            version,
+            commit: None,
+            judgement,
+            gaps,
+            broken: 0,
+            only: Vec::new(),
+        });
     }
     if let Some(file) = &args.snapshot {
         snapshot(file, &taken.objects)?;
@@ -205,6 +216,7 @@ fn once(
         commit: commit.map(str::to_owned),
         judgement,
         gaps,
+        broken: 0,
         only: args.tenant.clone(),
     })
 }
@@ -221,7 +233,7 @@ fn unreached(wanted: &Wanted, context: String, why: String) -> report::Cluster {
     let (name, version) = (wanted.cluster.to_string(), "not reached".to_owned());
     let mut judgement = tenantry::live::Judgement::default();
     judgement.push_gap(wanted, &gap);
-    report::Cluster { name, context, version, commit: None, judgement, gaps: vec![gap], only: Vec::new() }
+    report::Cluster { name, context, version, commit: None, judgement, gaps: vec![gap], broken: 0, only: Vec::new() }
 }
 
 /// How many tenants are not what the tree's records were rendered from.
@@ -327,7 +339,7 @@ fn print_capabilities(
             cli,
             &wanted,
             lists,
-            How { place, now: Timestamp::now(), keeps: false, json: false, bare: false },
+            How { place, now: Timestamp::now(), keeps: false, digest: false, json: false, bare: false },
         );
         let found = capabilities::capabilities(name, &server.version, &served, &taken.batch);
         output::data(&emit_documents(&[vec![found].into()]))?;
