@@ -5,6 +5,7 @@ pub mod access;
 pub mod capabilities;
 pub mod drift;
 mod found;
+pub mod inventory;
 pub mod judge;
 pub mod listing;
 mod plugin;

@@ -98,7 +98,8 @@ rule! {
     /// Something of a tenant is left, and nothing renders it any more.
     ///
     /// ## What it finds
-    /// Objects with our label that no spec renders; volumes whose claim is gone (`Released`).
+    /// Objects with our label that no spec renders; volumes of a tenant whose claim is gone (`Released`); external things of an
+    /// `--inventory` whose tenant nothing declares.
     ///
     /// ## Why it matters
     /// A binding that nobody renders still grants; a volume that nobody claims still holds the data.

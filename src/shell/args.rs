@@ -332,6 +332,9 @@ pub struct Verify {
     /// Only this tenant, and only its namespaces; repeatable
     #[arg(long, value_name = "NAME")]
     pub tenant: Vec<String>,
+    /// A list of external things and whose each is (`- {tenant: NAME or UUID, thing: TEXT}`): those of nobody are named
+    #[arg(long, value_name = "FILE")]
+    pub inventory: Option<PathBuf>,
     /// The commit that Flux has to have applied, or `any`; HEAD where the tree is in Git
     #[arg(long, value_name = "REV")]
     pub revision: Option<String>,

@@ -2,7 +2,7 @@
 # Runs etcd and kube-apiserver on loopback until standard input ends: start.sh BIN DIR ETCD_PORT PEER_PORT API_PORT
 # The admin's token is `admin`, that of a tenant's user `blue`, that of who verifies `verifier`. Of the controllers only the
 # one that fills aggregated ClusterRoles runs, or those that CONTROLLERS names, and there is no kubelet: what is applied is
-# stored, and stays. Everything that is asked is written to DIR/audit.log, as who asked, what, and how it ended.
+# stored, and stays. CLIENT_CA names the authority of clients' certificates. Everything that is asked is written to DIR/audit.log, as who asked, what, and how it ended.
 set -euo pipefail
 bin=$1 dir=$2 etcd=$3 peer=$4 api=$5
 mkdir -p "$dir"
@@ -23,7 +23,7 @@ first=$!
 "$bin/kube-apiserver" --etcd-servers "http://127.0.0.1:$etcd" --bind-address 127.0.0.1 --secure-port "$api" \
   --cert-dir "$dir/certs" --service-account-issuer https://kubernetes.default.svc \
   --service-account-key-file "$dir/certs/apiserver.crt" --service-account-signing-key-file "$dir/certs/apiserver.key" \
-  --audit-policy-file "$dir/audit.json" --audit-log-path "$dir/audit.log" --audit-log-mode blocking \
+  ${CLIENT_CA:+--client-ca-file "$CLIENT_CA"} --audit-policy-file "$dir/audit.json" --audit-log-path "$dir/audit.log" --audit-log-mode blocking \
   --allow-privileged --authorization-mode RBAC --token-auth-file "$dir/tokens.csv" --service-cluster-ip-range 10.96.0.0/16 \
   >"$dir/kube-apiserver.log" 2>&1 </dev/null &
 second=$!

@@ -600,6 +600,25 @@ fn contexts_and_credentials_are_those_of_the_kubeconfig() {
         Ran::of(command.env("KUBECONFIG", repo.path().join("exec.kubeconfig")).output().expect("the program starts"))
     };
     ok(&run(&["verify"]));
+    // A client's certificate; a token in a file, with a line's end; the files of KUBECONFIG, one of which is not there.
+    let certificate = flux.plane.kubeconfig_of("admin").replace("token: admin", &flux.plane.certificate());
+    repo.write("exec.kubeconfig", &certificate);
+    ok(&run(&["verify"]));
+    repo.write("token", "admin\n");
+    let file = format!("tokenFile: {}", repo.path().join("token").display());
+    repo.write("exec.kubeconfig", flux.plane.kubeconfig_of("admin").replace("token: admin", &file));
+    let mut several = repo.command(&["verify"]);
+    let list = format!("/nowhere:{}", repo.path().join("exec.kubeconfig").display());
+    ok(&Ran::of(several.env("KUBECONFIG", list).output().expect("the program starts")));
+    // What a plugin prints is a credential, and so is its command line.
+    let leaks = plugin
+        .replace("echo", "echo SECRET; exit 3; echo")
+        .replace("sh, args", "sh, env: [{name: PASSWORD, value: SECRET}], args");
+    repo.write("exec.kubeconfig", flux.plane.kubeconfig_of("admin").replace("token: admin", &leaks));
+    let leaked = run(&["verify"]);
+    assert!(leaked.code == 2 && leaked.err.contains("credential plugin ended"), "{}", leaked.all());
+    assert!(!leaked.all().contains("SECRET"), "{}", leaked.all());
+    repo.write("exec.kubeconfig", &kubeconfig);
     repo.write("tenants/fleet.yaml", FLEET.replace("clusters: [", "clusters: [{name: other}, "));
     let unsaid = run(&["verify"]);
     assert!(unsaid.code == 2 && unsaid.err.contains("--context CLUSTER=CONTEXT (other, live)"), "{}", unsaid.all());

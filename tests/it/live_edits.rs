@@ -322,6 +322,24 @@ fn what_vouches_for_itself_is_not_believed() {
     assert!(holes.len() == 1 && holes[0].1.contains("CVE-2024-31990") && holes[0].1.contains("2.10.7"), "{holes:?}");
     ok(&plane.kubectl(&["delete", "crd", "applications.argoproj.io"]));
     ok(&plane.kubectl(&["delete", "namespace", "argocd"]));
+    // External things: of a tenant by its name, and of one that nothing declares.
+    repo.write(
+        "external.yaml",
+        "- {tenant: blue, thing: \"s3://blue-data\"}\n- {tenant: gone, thing: \"vault: gone/\"}\n",
+    );
+    let external = ["verify", "--format", "json", "--inventory", "external.yaml"];
+    let ran = flux.verify(&repo, "admin", &external);
+    let left = found(&serde_json::from_str(&ran.out).expect("JSON"), "live/orphaned");
+    let gone = ("vault: gone/".to_owned(), "vault: gone/ is of the tenant `gone`, which nothing declares".to_owned());
+    assert!(left.contains(&gone) && !left.iter().any(|(o, _)| o.contains("blue-data")), "{left:?}");
+    for (text, says) in
+        [("- {tenant: blue}\n", "external.yaml:1:"), ("a: b\n", "it is no list"), ("- [\n", "external.yaml:")]
+    {
+        repo.write("external.yaml", text);
+        let ran = flux.verify(&repo, "admin", &external);
+        assert!(ran.code == 2 && ran.err.contains(says), "{}", ran.all());
+    }
+    std::fs::remove_file(repo.path().join("external.yaml")).expect("it was there");
     // What is left out is said.
     ok(&plane.kubectl(&["delete", "limitrange", "limits", "-n", "blue"]));
     let some = flux.verify(&repo, "admin", &["verify", "--only", "gitops"]);

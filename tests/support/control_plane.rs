@@ -1,6 +1,9 @@
 //! A real API server on loopback: started once for all tests, ended with them.
 
 use super::{Ran, free_ports, pipe, tool_or_say};
+use rcgen::{
+    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose,
+};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -17,8 +20,20 @@ pub struct ControlPlane {
     bin: PathBuf,
     dir: PathBuf,
     url: String,
+    authority: Issuer<'static, KeyPair>,
     /// Ends when its standard input does, which is when this process ends.
     _keeper: Child,
+}
+
+/// An authority of clients' certificates, and its own.
+fn authority() -> (String, Issuer<'static, KeyPair>) {
+    let mut params = CertificateParams::default();
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    params.distinguished_name.push(DnType::CommonName, "clients");
+    params.key_usages.push(KeyUsagePurpose::KeyCertSign);
+    let key = KeyPair::generate().expect("a key");
+    let certificate = params.self_signed(&key).expect("a certificate").pem();
+    (certificate, Issuer::new(params, key))
 }
 
 impl ControlPlane {
@@ -41,16 +56,25 @@ impl ControlPlane {
     pub fn start(bin: &Path, name: &str, controllers: &str) -> Self {
         let dir = std::env::temp_dir().join(format!("tenantry-{name}-{}", std::process::id()));
         let [etcd, peer, api] = free_ports();
+        let (certificate, authority) = authority();
+        std::fs::create_dir_all(&dir).expect("a folder");
+        std::fs::write(dir.join("client-ca.crt"), certificate).expect("the authority");
         let keeper = Command::new("bash")
             .arg(super::root().join("tests/control-plane/start.sh"))
             .args([bin, &dir])
             .args([etcd, peer, api].map(|port| port.to_string()))
             .env("CONTROLLERS", controllers)
+            .env("CLIENT_CA", dir.join("client-ca.crt"))
             .stdin(Stdio::piped())
             .spawn()
             .expect("bash starts");
-        let plane =
-            Self { bin: bin.to_owned(), dir: dir.clone(), url: format!("https://127.0.0.1:{api}"), _keeper: keeper };
+        let plane = Self {
+            bin: bin.to_owned(),
+            dir: dir.clone(),
+            url: format!("https://127.0.0.1:{api}"),
+            authority,
+            _keeper: keeper,
+        };
         let started = Instant::now();
         while plane.kubectl(&["get", "--raw", "/readyz"]).code != 0 {
             if started.elapsed() > Duration::from_secs(120) {
@@ -71,6 +95,20 @@ impl ControlPlane {
     pub fn kubeconfig_of(&self, token: &str) -> String {
         let text = std::fs::read_to_string(self.kubeconfig()).expect("the kubeconfig");
         text.replace("token: admin", &format!("token: {token}"))
+    }
+
+    /// The certificate and the key of an admin, in a kubeconfig's fields.
+    pub fn certificate(&self) -> String {
+        let mut params = CertificateParams::default();
+        params.distinguished_name.push(DnType::CommonName, "certified");
+        params.distinguished_name.push(DnType::OrganizationName, "system:masters");
+        params.extended_key_usages.push(ExtendedKeyUsagePurpose::ClientAuth);
+        let key = KeyPair::generate().expect("a key");
+        let certificate = params.signed_by(&key, &self.authority).expect("a certificate");
+        let (crt, pem) = (self.dir.join("certified.crt"), self.dir.join("certified.key"));
+        std::fs::write(&crt, certificate.pem()).expect("the certificate");
+        std::fs::write(&pem, key.serialize_pem()).expect("the key");
+        format!("client-certificate: {}, client-key: {}", crt.display(), pem.display())
     }
 
     /// What `verifier` has asked so far: the verb, the resource and the response code of each.

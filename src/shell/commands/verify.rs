@@ -2,7 +2,7 @@
 
 use crate::shell::args::{Cli, Format, Verify};
 use crate::shell::cluster::{How, Server, live_line};
-use crate::shell::session::{Selection, Session};
+use crate::shell::session::{Selection, Session, working_folder};
 use crate::shell::{Fault, Outcome, live, output};
 use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
@@ -15,8 +15,11 @@ use tenantry::diagnostic::Level;
 use tenantry::document::emit_documents;
 use tenantry::graph::Beside;
 use tenantry::live::role::role;
-use tenantry::live::{Gap, Purpose, Wanted, access, capabilities, concerns, listings, narrowed, policies};
+use tenantry::live::{
+    Found, Gap, Purpose, Wanted, access, capabilities, concerns, inventory, listings, narrowed, policies,
+};
 use tenantry::report::{live as report, plural};
+use tenantry::source::Source;
 
 /// Runs the command.
 pub fn run(cli: &Cli, args: &Verify) -> Result<Outcome, Fault> {
@@ -50,15 +53,19 @@ pub fn run(cli: &Cli, args: &Verify) -> Result<Outcome, Fault> {
             ),
         );
     }
-    let mut clusters = Vec::new();
+    let mut clusters: Vec<report::Cluster> = Vec::new();
+    let mut left_behind = left_behind(cli, &mut session, args.inventory.as_deref())?;
     let several = chosen.len() > 1;
     for (index, context) in chosen {
         let mut wanted = live::wanted(&session, &mut compiled, index)?;
         only(&mut wanted, &args.tenant)?;
         wanted.context = context.as_deref().unwrap_or_default().into();
         let wanted = Arc::new(wanted);
+        // Of no cluster: said once.
+        let external = std::mem::take(&mut left_behind);
         let ask = |server: &Server, session: &mut Session| {
             let mut cluster = once(cli, session, &compiled, index, &wanted, server, commit.as_deref(), args)?;
+            cluster.judgement.found.extend(external.iter().cloned());
             cluster.judgement.keep(&reported);
             cluster.broken = broken;
             Ok::<_, Fault>(cluster)
@@ -234,6 +241,18 @@ fn unreached(wanted: &Wanted, context: String, why: String) -> report::Cluster {
     let mut judgement = tenantry::live::Judgement::default();
     judgement.push_gap(wanted, &gap);
     report::Cluster { name, context, version, commit: None, judgement, gaps: vec![gap], broken: 0, only: Vec::new() }
+}
+
+/// External things of tenants that nothing declares.
+fn left_behind(cli: &Cli, session: &mut Session, file: Option<&Path>) -> Result<Vec<Found>, Fault> {
+    let Some(file) = file else { return Ok(Vec::new()) };
+    let path = working_folder(cli)?.join(file);
+    let text = std::fs::read_to_string(&path).map_err(Fault::io(&path))?;
+    let id = session.sources.add(Source::new(file.display().to_string(), text));
+    let tenants = &session.front.specs.tenants;
+    let uuids = session.front.tenancy.tenants.iter().filter_map(|t| t.uuid.as_ref().map(|u| u.value.as_str()));
+    let declared = tenants.iter().map(|t| t.name.value.as_str()).chain(uuids).collect();
+    inventory::check(id, &session.sources, &declared).map_err(|why| Fault::Usage(format!("--inventory {why}")))
 }
 
 /// How many tenants are not what the tree's records were rendered from.
