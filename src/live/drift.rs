@@ -157,12 +157,18 @@ fn compared(id: &ObjectId, wanted: &Value, live: &Value, managed: &[Value]) -> V
             comparison.unasked(&[part], there);
         }
     }
-    // What has an owner goes with it.
+    // What has an owner goes with it, when somebody else says so.
     let owners = live.at(&["metadata", "ownerReferences"]);
     let decides =
         !parts.is_empty() || id.group.is_empty() && ["Namespace", "ServiceAccount"].contains(&id.kind.as_str());
     if decides && !is_nothing(owners) && wanted.at(&["metadata", "ownerReferences"]).is_null() {
         comparison.unasked(&["metadata", "ownerReferences"], owners);
+    }
+    // What has a finalizer does not go, when Flux says so; but for those of its own controllers.
+    let held = live.at(&["metadata", "finalizers"]);
+    let flux = id.group.ends_with("toolkit.fluxcd.io");
+    if !parts.is_empty() && !flux && !is_nothing(held) && wanted.at(&["metadata", "finalizers"]).is_null() {
+        comparison.unasked(&["metadata", "finalizers"], held);
     }
     if id.kind == "Namespace" {
         for (key, value) in live.at(&["metadata", "labels"]).entries() {

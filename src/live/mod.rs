@@ -2,8 +2,10 @@
 //! answers. Nothing here asks; the shell does.
 
 pub mod access;
+mod beside;
 pub mod capabilities;
 pub mod drift;
+mod ending;
 mod found;
 pub mod inventory;
 pub mod judge;
@@ -14,6 +16,7 @@ pub mod role;
 pub mod rules;
 pub mod seen;
 pub mod status;
+mod units;
 mod versions;
 pub mod wanted;
 

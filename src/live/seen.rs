@@ -11,7 +11,7 @@ use crate::value::{Entry, Text, Value};
 use jiff::Timestamp;
 use serde::de::{Deserialize, DeserializeSeed, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A page of a list.
 pub struct Page {
@@ -204,6 +204,8 @@ pub struct Applied {
     pub revision: Text,
     /// Its Ready condition: the status, the reason, the message and since when.
     pub ready: [Text; 4],
+    /// What its labels say that applies it, as `namespace/name`.
+    pub by: Option<String>,
 }
 
 /// The annotation by which an artifact says of what files it is made.
@@ -299,6 +301,8 @@ pub struct Batch {
     pub applications: Vec<(ObjectId, u32, Status)>,
     /// Sources in Flux's namespace.
     pub sources: Vec<SourceSeen>,
+    /// Kustomizations in Flux's namespace that are suspended.
+    pub suspended: BTreeSet<Text>,
     /// Objects that cannot be read.
     pub unread: Vec<ObjectId>,
     /// What is said to the proof.
@@ -319,6 +323,7 @@ impl Batch {
         self.images.extend(more.images);
         self.applications.extend(more.applications);
         self.sources.extend(more.sources);
+        self.suspended.extend(more.suspended);
         self.unread.extend(more.unread);
         self.facts.append(more.facts);
         self.count += more.count;
@@ -359,6 +364,11 @@ impl Batch {
                 let owner = label(OURS).map(Text::from);
                 let made = text(object, &["metadata", "creationTimestamp"]).into();
                 self.homes.insert(id.name.clone(), Home { owner, made });
+            }
+            ("kustomize.toolkit.fluxcd.io", "Kustomization")
+                if id.namespace == wanted.flux && matches!(object.at(&["spec", "suspend"]), Value::Bool(true)) =>
+            {
+                self.suspended.insert(id.name.clone());
             }
             ("apiextensions.k8s.io", "CustomResourceDefinition") => self.definitions.push(id.name.clone()),
             // What a tenant calls its own says nothing of the cluster.
@@ -479,6 +489,7 @@ fn applied(object: &Value) -> Applied {
         suspended: matches!(object.at(&["spec", "suspend"]), Value::Bool(true)),
         revision: text(object, &["status", "lastAppliedRevision"]).into(),
         ready,
+        by: applied_by(object),
     }
 }
 

@@ -45,8 +45,12 @@ fn one(out: &mut String, sources: &Sources, finding: &Diagnostic, color: bool, w
     }
     let mut primary = vec![(finding.place, finding.label.clone())];
     let mut elsewhere = Vec::new();
+    // What is of a live cluster has no line.
+    let text = |place: Place| !sources.get(place.source).text.is_empty();
     for related in &finding.related {
-        if related.place.source == finding.place.source && near(sources, related.place, finding.place) {
+        if !text(related.place) {
+            elsewhere.push(related.label.clone());
+        } else if related.place.source == finding.place.source && near(sources, related.place, finding.place) {
             primary.push((related.place, related.label.clone()));
         } else {
             elsewhere.push(format!("{}: {}", sources.locate(related.place), related.label));
@@ -68,7 +72,9 @@ fn one(out: &mut String, sources: &Sources, finding: &Diagnostic, color: bool, w
     // Writing to a String cannot fail.
     let _ = handler.render_report(out, &shown);
     if shown.excerpt.is_none() {
-        out.push_str(&format!("   at {}\n", sources.locate(finding.place)));
+        let path = || sources.path(finding.place).to_owned();
+        let at = if text(finding.place) { sources.locate(finding.place) } else { path() };
+        out.push_str(&format!("   at {at}\n"));
     }
 }
 

@@ -227,6 +227,22 @@ fn what_vouches_for_itself_is_not_believed() {
             &["patch gitrepository flux-system -n flux-system --type=merge -p {\"spec\":{\"suspend\":false}}"],
         ),
         (
+            &["patch kustomization bootstrap -n flux-system --type=merge -p {\"spec\":{\"suspend\":true}}"],
+            "live/not-converged",
+            "",
+            "flux-system/bootstrap, which applies `tenantry`, is suspended",
+            "warning",
+            &["patch kustomization bootstrap -n flux-system --type=merge -p {\"spec\":{\"suspend\":false}}"],
+        ),
+        (
+            &["patch rolebinding owner -n blue --type=merge -p {\"metadata\":{\"finalizers\":[\"evil.io/x\"]}}"],
+            "live/drifted",
+            "RoleBinding blue/owner",
+            "metadata.finalizers is [\"evil.io/x\"], and nothing was rendered",
+            "error",
+            &["patch rolebinding owner -n blue --type=merge -p {\"metadata\":{\"finalizers\":null}}"],
+        ),
+        (
             &["delete gitrepository flux-system -n flux-system"],
             "live/not-converged",
             "",
