@@ -369,3 +369,46 @@ fn what_vouches_for_itself_is_not_believed() {
     flux.reconcile(&["tenant-blue"]);
     flux.until("the LimitRange", || flux.verify(&repo, "admin", &["verify", "-q"]).code == 0);
 }
+
+/// What both specs declare is declared in a cluster too: no finding, and it is counted; the same edge by hand is found.
+#[test]
+fn a_declared_edge_is_one_in_the_cluster_too() {
+    let Some(flux) = FluxLoop::get() else { return };
+    let repo = fleet(&flux);
+    let edge = |name: &str, way: &str, other: &str| {
+        let network = format!("network: {{{way}: [{{tenant: {other}, ports: [{{port: 8080}}]}}]}}");
+        repo.write(&format!("tenants/{name}.yaml"), tenant(name).replace("spec: {", &format!("spec: {{{network}, ")));
+    };
+    edge("blue", "egress", "green");
+    edge("green", "ingress", "blue");
+    ok(&repo.run(&["render"]));
+    repo.git(&["commit", "-aqm", "an edge"]);
+    repo.git(&["add", "-A"]);
+    repo.git(&["commit", "-qm", "its files"]);
+    flux.push(&repo);
+    ok(&flux.verify(&repo, "admin", &["verify", "--wait", "--timeout", "90"]));
+    let proof = flux.verify(&repo, "admin", &["prove", "--live", "--only", "network"]);
+    assert!(proof.code == 0 && proof.out.contains("1 edge declared on both sides"), "{}", proof.all());
+    // The other way, by hand, at both ends.
+    let policy = |name: &str, way: &str, rule: &str, other: &str| {
+        let text = format!(
+            r#"{{"apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy", "metadata": {{"name": "hand", "namespace": "{name}"}},
+            "spec": {{"podSelector": {{}}, "policyTypes": ["{way}"], "{rule}": [{{"{}": [{{"namespaceSelector":
+            {{"matchLabels": {{"kubernetes.io/metadata.name": "{other}"}}}}}}]}}]}}}}"#,
+            if way == "Ingress" { "from" } else { "to" }
+        );
+        ok(&flux.plane.apply(&text));
+    };
+    policy("green", "Egress", "egress", "blue");
+    policy("blue", "Ingress", "ingress", "green");
+    let proof = flux.verify(&repo, "admin", &["prove", "--live", "--only", "network"]);
+    let says = "pods of `green` reach `blue`";
+    assert!(
+        proof.code == 1 && proof.out.contains(says) && proof.out.contains("lets it out of `green`"),
+        "{}",
+        proof.all()
+    );
+    for home in ["blue", "green"] {
+        ok(&flux.plane.kubectl(&["delete", "networkpolicy", "hand", "-n", home]));
+    }
+}
