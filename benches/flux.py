@@ -110,6 +110,8 @@ class Case:
         self.work = tempfile.mkdtemp(prefix="tenantry-flux-")
         self.fleet = f"{self.work}/fleet"
         self.started = []
+        # What is in the registry: the content, by address.
+        self.held = {}
 
     def start(self, tools):
         plane = ["bash", f"{ROOT}/tests/control-plane/start.sh", tools["control-plane"], f"{self.work}/plane", ETCD, PEER, API]
@@ -152,9 +154,9 @@ class Case:
         pushed = []
         for line in run(PROGRAM, "-C", self.fleet, "status", "--artifacts", "-q").splitlines():
             folder, url, content = line.split("\t")
-            if getattr(self, "held", {}).get(url) == content:
+            if self.held.get(url) == content:
                 continue
-            self.held = {**getattr(self, "held", {}), url: content}
+            self.held[url] = content
             note = ["--annotations", f"tenantry.dev/content={content}", "--source", "https://git.example/fleet"]
             note += ["--revision", f"main@sha1:{head}", "--reproducible"]
             run(self.cli, "push", "artifact", f"{url}:{content}", "--path", f"{self.fleet}/{folder}", *note)
@@ -167,8 +169,11 @@ class Case:
         now = {"metadata": {"annotations": {"reconcile.fluxcd.io/requestedAt": str(time.time())}}}
         self.api.patch(f"{SOURCES}/gitrepositories/flux-system", now)
         for unit in pushed:
-            name = f"tenants-{unit}" if self.unit == "shard" else f"tenant-{unit}"
-            self.api.patch(f"{SOURCES}/ocirepositories/{name}", now)
+            self.api.patch(f"{SOURCES}/ocirepositories/{self.name_of(unit)}", now)
+
+    def name_of(self, unit):
+        """What a unit's Flux objects are called."""
+        return f"tenants-{unit}" if self.unit == "shard" else f"tenant-{unit}"
 
     def cpu(self):
         """Seconds of processor time of source-controller and kustomize-controller so far."""
@@ -210,7 +215,6 @@ class Case:
             with open(path, "w") as file:
                 file.write(text.split("  sync:\n")[0])
         run("git", "init", "-q", "-b", "main", self.fleet)
-        # The program's log is of the cluster, and of no interest.
         _, head = self.commit()
         self.api = Api()
         files = run("git", "-C", self.fleet, "ls-files", "rendered/prod/entry", "clusters").splitlines()
@@ -226,7 +230,6 @@ class Case:
             return
         # Nothing is at work any more.
         wait("quiet", lambda: self.quiet(), 120, 0)
-        times = []
         for edition in range(1, 4):
             tenant = f"tenant-{COUNT // 2:06}"
             path = f"{self.fleet}/tenants/{tenant}.yaml"
@@ -248,7 +251,6 @@ class Case:
             settled = wait("all at the commit", lambda: self.settled(wanted, head), LIMIT, 0.2)
             whole = time.time() - started
             after = self.cpu()
-            times.append((seen, whole, before, after, pushed))
             self.say(f"commit {edition}", seen, before, after, f"all settled after {whole:.1f} s, pushed {pushed}")
             if settled is None or whole > 60:
                 break
@@ -256,8 +258,7 @@ class Case:
         readers = wanted if self.source == "shared" else 3
         entries, size = git * readers, bytes_of_git * readers
         if self.source == "perShard":
-            name = times[-1][4][0]
-            one, bytes_of_one = self.artifact(f"tenants-{name}" if self.unit == "shard" else f"tenant-{name}")
+            one, bytes_of_one = self.artifact(self.name_of(pushed[0]))
             entries, size = entries + one, size + bytes_of_one
         print(f"  unpacked for a one-tenant commit: {entries} entries, {size / 1e6:.1f} MB "
               f"(the Git source {git} entries, {bytes_of_git / 1e6:.1f} MB, {readers} times)", flush=True)

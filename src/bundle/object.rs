@@ -23,6 +23,11 @@ pub struct ObjectId {
 }
 
 impl ObjectId {
+    /// A namespace's.
+    pub fn of_namespace(name: Text) -> Self {
+        Self { group: Text::default(), kind: Text::new_static("Namespace"), namespace: Text::default(), name }
+    }
+
     /// The identity of an object; the reason why it is none.
     ///
     /// # Errors

@@ -253,12 +253,7 @@ impl Cluster {
 
     fn ask(&self, guard: &GuardSpec, request: &Request, params: &Json) -> Said {
         let variable = request.variable(request.kind().unwrap_or_default());
-        let id = ObjectId {
-            group: Text::default(),
-            kind: "Namespace".into(),
-            namespace: Text::default(),
-            name: request.namespace.as_str().into(),
-        };
+        let id = ObjectId::of_namespace(request.namespace.as_str().into());
         let home = Json::from(request.namespace.as_str());
         let known = self.kept(&id);
         let namespace = match &known {

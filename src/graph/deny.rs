@@ -528,7 +528,7 @@ fn home(cluster: &Cluster, request: &Request) -> Option<Json> {
         return None;
     }
     let name = request.namespace.as_str().into();
-    let id = ObjectId { group: "".into(), kind: "Namespace".into(), namespace: "".into(), name };
+    let id = ObjectId::of_namespace(name);
     cluster.kept(&id)?.json().cloned()
 }
 

@@ -24,8 +24,7 @@ impl Judge<'_> {
                     Some(other) => format!("belongs to the fleet `{other}`"),
                     None => "was there before, without our label".to_owned(),
                 };
-                let id =
-                    ObjectId { group: "".into(), kind: "Namespace".into(), namespace: "".into(), name: name.clone() };
+                let id = ObjectId::of_namespace(name.clone());
                 let since = home.made.clone();
                 let found =
                     self.push(&NOT_ADOPTED, Some(at), *place, Some(&id), format!("the namespace `{name}` {whose}"));
@@ -36,15 +35,17 @@ impl Judge<'_> {
         }
     }
 
+    /// What was not rendered: what gives a tenant more, and what is left.
     pub(super) fn strays(&mut self, behind: &Behind) {
         let mut beside = Vec::new();
         for stray in &self.seen.strays {
             let by = stray.by.as_ref().map(|m| format!("; last changed by {m}")).unwrap_or_default();
             let called = stray.id.called();
             let id = Some(&stray.id);
+            let unit = stray.applied_by.as_deref().and_then(|by| self.wanted.unit_of(by));
             match &stray.why {
                 Why::Widens(tenant, what) | Why::Within(tenant, what) => {
-                    let place = self.wanted.tenants[*tenant as usize].place;
+                    let place = self.wanted.place_of(Some(*tenant));
                     // A hint: whoever makes an object may label it.
                     let labels = stray.applied_by.as_ref();
                     let applied = labels.map(|by| format!("; its labels say that {by} applies it")).unwrap_or_default();
@@ -61,12 +62,7 @@ impl Judge<'_> {
                 }
                 Why::Beside => beside.push(called),
                 // What its Kustomization will prune once it has come so far is no fault.
-                Why::Orphaned(_)
-                    if stray
-                        .applied_by
-                        .as_ref()
-                        .and_then(|by| by.strip_prefix(&format!("{}/", self.wanted.flux)))
-                        .is_some_and(|unit| behind.contains_key(unit)) => {}
+                Why::Orphaned(_) if unit.is_some_and(|unit| behind.contains_key(unit)) => {}
                 Why::Orphaned(tenant) => {
                     let of = tenant.as_ref().map(|t| format!(" (of the tenant `{t}`)")).unwrap_or_default();
                     let message = format!("{called}{of} has our label, and nothing renders it{by}");
@@ -98,7 +94,7 @@ impl Judge<'_> {
     /// What Argo CD brings into tenants' namespaces, and has not brought.
     pub(super) fn applications(&mut self) {
         for (id, tenant, status) in &self.seen.applications {
-            let place = self.wanted.tenants[*tenant as usize].place;
+            let place = self.wanted.place_of(Some(*tenant));
             let message = format!("{} is {}: {}", id.called(), status.reason, status.message);
             let found = self.push(&NOT_CONVERGED, Some(*tenant), place, Some(id), message);
             // It is the tenant's own, and nothing that was rendered.
@@ -111,20 +107,21 @@ impl Judge<'_> {
     pub(super) fn unread(&mut self) {
         for id in &self.seen.unread {
             let tenant = self.wanted.home(&id.namespace);
-            let place = tenant.map_or(self.wanted.place, |t| self.wanted.tenants[t as usize].place);
+            let place = self.wanted.place_of(tenant);
             let message = format!("{} cannot be read (it is nested too deeply): nothing is known of it", id.called());
             self.push(&NOT_LISTED, tenant, place, Some(id), message).diagnostic.fix =
                 "see what it is for; nothing that Flux applies needs to be so deep".into();
         }
     }
 
+    /// What is being deleted for long.
     pub(super) fn endings(&mut self) {
         for ending in &self.seen.endings {
             let age = self.age(ending);
             if age <= STUCK[0] {
                 continue;
             }
-            let place = ending.tenant.map_or(self.wanted.place, |t| self.wanted.tenants[t as usize].place);
+            let place = self.wanted.place_of(ending.tenant);
             let message =
                 format!("{} has been Terminating for {}: {}", ending.id.called(), length(age), held_by(ending));
             // What was rendered is not there for long.

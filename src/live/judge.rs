@@ -88,7 +88,7 @@ pub struct Judgement {
 impl Judgement {
     /// Whether the cluster has become what was rendered.
     pub fn is_converged(&self) -> bool {
-        self.behind == 0 && self.left_out == 0 && !self.found.iter().any(|f| f.diagnostic.level == Level::Error)
+        self.behind == 0 && self.left_out == 0 && !self.is_wrong()
     }
 
     /// Whether something that is reported says that it has not.
@@ -98,9 +98,10 @@ impl Judgement {
 
     /// Adds what could not be had.
     pub fn push_gap(&mut self, wanted: &Wanted, gap: &Gap) {
-        let message = format!("{} could not be listed: {}", gap.what(), gap.why);
         self.found.push(Found {
-            diagnostic: Diagnostic::new(&NOT_LISTED, wanted.place, message).fix(gap.fix.clone()).scope(Scope::Fleet),
+            diagnostic: Diagnostic::new(&NOT_LISTED, wanted.place, gap.message())
+                .fix(gap.fix.clone())
+                .scope(Scope::Fleet),
             tenant: None,
             object: String::new(),
             show: if gap.command.is_empty() { String::new() } else { wanted.here(&gap.command) },
@@ -108,7 +109,7 @@ impl Judgement {
         });
         for row in self.rows.iter_mut().filter(|row| row.phase == Phase::Active) {
             row.phase = Phase::Unknown;
-            row.why = "not everything could be asked".to_owned();
+            row.why = NOT_ASKED.to_owned();
         }
     }
 
@@ -126,6 +127,9 @@ impl Judgement {
         self.behind > 0 || self.returns || self.found.iter().any(comes_by_itself)
     }
 }
+
+/// Why nothing is known of a tenant.
+const NOT_ASKED: &str = "not everything could be asked";
 
 pub(super) const SOURCES: &str = "source.toolkit.fluxcd.io";
 
@@ -267,12 +271,7 @@ impl Judge<'_> {
 
     /// Whether the namespace of an object is missing too, which says it all.
     fn homeless(&self, id: &ObjectId) -> bool {
-        let home = ObjectId {
-            group: Text::default(),
-            kind: Text::new_static("Namespace"),
-            namespace: Text::default(),
-            name: id.namespace.clone(),
-        };
+        let home = ObjectId::of_namespace(id.namespace.clone());
         !id.namespace.is_empty() && self.wanted.objects.contains_key(&home) && !self.seen.seen.contains_key(&home)
     }
 
@@ -384,7 +383,7 @@ impl Judge<'_> {
                 (_, _, Some(found), _) if !comes_by_itself(found) => (Phase::Error, found.diagnostic.message.clone()),
                 (_, _, _, Some(why)) => (Phase::Pending, why.clone()),
                 (_, _, Some(found), _) => (Phase::Pending, found.diagnostic.message.clone()),
-                _ if !self.gaps.is_empty() => (Phase::Unknown, "not everything could be asked".to_owned()),
+                _ if !self.gaps.is_empty() => (Phase::Unknown, NOT_ASKED.to_owned()),
                 _ => (Phase::Active, String::new()),
             };
             let since = match phase {

@@ -69,6 +69,11 @@ impl Gap {
         self.group == "*" || self.group == group && (self.kind == kind || self.kind == "*")
     }
 
+    /// What is said of it.
+    pub fn message(&self) -> String {
+        format!("{} could not be listed: {}", self.what(), self.why)
+    }
+
     /// What it is of.
     pub fn what(&self) -> String {
         match (self.group.as_str(), self.kind.as_str()) {

@@ -61,7 +61,7 @@ impl Judge<'_> {
                 Some(_) => sources.get(&(FluxSourceKind::OciRepository.as_str(), &*id.name)).copied(),
                 None => shared,
             };
-            let above = applied.by.as_deref().and_then(|by| by.strip_prefix(&format!("{}/", wanted.flux)));
+            let above = applied.by.as_deref().and_then(|by| wanted.unit_of(by));
             if let Some(above) = above.filter(|above| id.name == ENTRY && self.seen.suspended.contains(*above)) {
                 let message =
                     format!("the Kustomization {}/{above}, which applies `{ENTRY}`, is suspended", wanted.flux);

@@ -95,7 +95,8 @@ impl Wanted {
         }
     }
 
-    /// Puts together what should be there: the bundle's objects move into it. With the tree's Flux objects and artifacts. `units` names the Kustomization of a tenant's floor.
+    /// Puts together what should be there: the bundle's objects, which move into it, and the tree's Flux objects and
+    /// artifacts. `units` names the Kustomization of a tenant's floor.
     pub fn new(
         fleet: &FleetDoc,
         tenancy: &Tenancy,
@@ -192,6 +193,16 @@ impl Wanted {
             ((id.group.clone(), id.kind.clone()), Text::from(version))
         };
         self.objects.iter().map(of).collect()
+    }
+
+    /// The name of a Kustomization in Flux's namespace, where labels say `namespace/name` of it.
+    pub fn unit_of<'a>(&self, by: &'a str) -> Option<&'a str> {
+        by.split_once('/').filter(|(home, _)| *home == self.flux).map(|(_, name)| name)
+    }
+
+    /// Where a tenant is declared; the cluster, for what is nobody's.
+    pub fn place_of(&self, tenant: Option<u32>) -> Place {
+        tenant.map_or(self.place, |t| self.tenants[t as usize].place)
     }
 
     /// The name of a tenant.

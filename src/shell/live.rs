@@ -132,9 +132,8 @@ pub fn reviews_gap(why: String) -> Gap {
 /// What is missing of a cluster, as what a proof could not read.
 fn blind(place: Place, gaps: &[Gap]) -> Vec<Diagnostic> {
     let of = |gap: &Gap| {
-        let message = format!("{} could not be listed: {}", gap.what(), gap.why);
         let fix = if gap.command.is_empty() { gap.fix.clone() } else { format!("{}; see: {}", gap.fix, gap.command) };
-        Diagnostic::new(&NOT_LISTED, place, message).fix(fix).scope(Scope::Fleet)
+        Diagnostic::new(&NOT_LISTED, place, gap.message()).fix(fix).scope(Scope::Fleet)
     };
     gaps.iter().map(of).collect()
 }

@@ -180,6 +180,11 @@ pub fn digest(bytes: &[u8]) -> String {
         Some(record) => hasher.update(&bytes[..record.start]).update(&bytes[record.end..]),
         None => hasher.update(bytes),
     };
+    written(&hasher)
+}
+
+/// A digest as records have it: the first half of its hexadecimal digits.
+fn written(hasher: &blake3::Hasher) -> String {
     hasher.finalize().to_hex().as_str()[..32].to_owned()
 }
 
@@ -381,7 +386,7 @@ fn tenant_files(
 fn recorded(mut entry: FileEntry, head: &str, mut text: String) -> Desired {
     let mut hasher = blake3::Hasher::new();
     hasher.update(head.as_bytes()).update(text.as_bytes());
-    entry.digest = hasher.finalize().to_hex().as_str()[..32].to_owned();
+    entry.digest = written(&hasher);
     text.insert_str(0, &format!("{head}{}", entry.record()));
     Desired { text, entry }
 }
@@ -479,14 +484,10 @@ fn list_artifacts(request: &Request<'_>, cluster: &Cluster, units: &[Unit], tree
             hasher.update(file.as_bytes()).update(&[0]).update(entry.digest.as_bytes()).update(&[0]);
         }
     };
-    if request.texts {
-        let made = tree.files.iter().map(|(path, made)| (path, &made.entry));
-        let all: BTreeMap<&String, &FileEntry> = made.chain(&tree.held).collect();
-        all.into_iter().for_each(|(path, entry)| add(path, entry));
-    } else {
-        let all: BTreeMap<&String, &FileEntry> = request.lock.files.iter().collect();
-        all.into_iter().for_each(|(path, entry)| add(path, entry));
-    }
+    let made = tree.files.iter().map(|(path, made)| (path, &made.entry));
+    let files: BTreeMap<&String, &FileEntry> =
+        if request.texts { made.chain(&tree.held).collect() } else { request.lock.files.iter().collect() };
+    files.into_iter().for_each(|(path, entry)| add(path, entry));
     let of = |unit: &Unit, late: bool| {
         let folder = request.layout.unit_folder(name, &unit.name, late);
         let hasher = contents.get(&folder)?;
@@ -495,7 +496,7 @@ fn list_artifacts(request: &Request<'_>, cluster: &Cluster, units: &[Unit], tree
             cluster: name.to_owned(),
             kustomization: if late { late_of(&applied_by) } else { applied_by },
             url: artifact_url(artifacts, &request.layout.in_tree(&folder)),
-            content: hasher.finalize().to_hex().as_str()[..32].to_owned(),
+            content: written(hasher),
             folder,
         })
     };
