@@ -4,6 +4,7 @@
 //! expanded; anchors are allowed; merge keys, other tags than the core's, keys that are no strings, `%YAML` and raw
 //! control bytes are refused. Parsing never fails: it returns the documents that could be read, and the faults.
 
+mod block;
 mod de;
 mod emit;
 mod parse;

@@ -1,11 +1,12 @@
 //! granit's events → [`Document`]s.
 
-use super::{Document, Entry, Node, Value, scalar};
+use super::{Document, Entry, Node, Value, block, scalar};
 use crate::diagnostic::{Diagnostic, rule};
 use crate::source::{Place, Source, SourceId};
 use crate::value::Text;
 use granit_parser::{Event, Parser, ScalarStyle};
 use std::collections::HashMap;
+use std::ops::Range;
 
 /// Deepest nesting that is read.
 pub const MAX_DEPTH: usize = 64;
@@ -106,6 +107,10 @@ struct Builder<'s> {
     strict: bool,
     documents: Vec<Document>,
     faults: Vec<Diagnostic>,
+    /// The root of the document that is being read, once it is complete.
+    root: Option<Node>,
+    /// Where that document's bytes begin.
+    raw_start: usize,
     /// Open collections, outermost first.
     open: Vec<Open>,
     anchors: HashMap<usize, (Node, Size)>,
@@ -125,6 +130,8 @@ impl<'s> Builder<'s> {
             strict,
             documents: Vec::new(),
             faults: Vec::new(),
+            root: None,
+            raw_start: 0,
             open: Vec::new(),
             anchors: HashMap::new(),
             nodes: 0,
@@ -150,12 +157,37 @@ impl<'s> Builder<'s> {
             let fault = self.fault(&SYNTAX, self.place(at, at + c.len_utf8()), message).fix("remove it");
             return (Vec::new(), vec![fault]);
         }
+        match block::events(&self.source.text) {
+            Some(events) => self.run_plain(events),
+            None => self.run_any(),
+        }
+        if self.faults.is_empty() { (self.documents, self.faults) } else { (Vec::new(), self.faults) }
+    }
+
+    /// A file in plain block style.
+    fn run_plain(&mut self, events: Vec<block::Spanned<'s>>) {
+        for (event, range) in events {
+            let place = self.place(range.start, range.end);
+            let step = match event {
+                block::Event::Document(explicit) => self.document(explicit, range),
+                block::Event::DocumentEnd => self.document_end(),
+                block::Event::Map => self.start(Node::new(place, Value::Map(Vec::new())), 0),
+                block::Event::Seq => self.start(Node::new(place, Value::Seq(Vec::new())), 0),
+                block::Event::End => self.end(range.end),
+                block::Event::Scalar(text, style) => self.scalar(&text, style, None, 0, place),
+            };
+            if !self.go_on(step) {
+                return;
+            }
+        }
+    }
+
+    /// Whatever else YAML has, by the library.
+    fn run_any(&mut self) {
         let mut options = granit_parser::options! { flow_nesting_limit: MAX_DEPTH, block_nesting_limit: MAX_DEPTH };
         options.set_emit_comments(false);
         let text = &self.source.text;
         let mut parser = Parser::new_from_str_with_options(text, options);
-        let mut root: Option<Node> = None;
-        let mut raw_start = 0;
         while let Some(next) = parser.next_event() {
             let (event, span) = match next {
                 Ok(pair) => pair,
@@ -166,7 +198,7 @@ impl<'s> Builder<'s> {
                         message.contains("nesting") || message.contains("recursion") || message.contains("depth");
                     if let Some(fault) = self.familiar_fault() {
                         self.faults.push(fault);
-                        return (Vec::new(), self.faults);
+                        return;
                     }
                     let (rule, fix) = if deep {
                         (&TOO_DEEP, format!("at most {MAX_DEPTH} levels are read"))
@@ -176,47 +208,22 @@ impl<'s> Builder<'s> {
                     let end = text[at..].chars().next().map_or(at, |c| at + c.len_utf8());
                     let fault = self.fault(rule, self.place(at, end), message).fix(fix);
                     self.faults.push(fault);
-                    return (Vec::new(), self.faults);
+                    return;
                 }
             };
             let range = span.byte_range().unwrap_or(0..0);
             let place = self.place(range.start, range.end);
             let step = match event {
-                Event::DocumentStart(explicit, version) => {
-                    root = None;
-                    if explicit {
-                        if let Some(last) = self.documents.last_mut() {
-                            last.raw.end = last.raw.end.min(range.start as u32);
-                        }
-                        raw_start = after_marker(text, range.end);
-                    } else if !self.documents.is_empty() {
-                        raw_start = range.start;
-                    }
-                    match version {
-                        Some(_) => Err(Stop(Box::new(
-                            self.fault(&UNSUPPORTED, place, "a %YAML directive is not read").fix("remove it"),
-                        ))),
-                        None => Ok(None),
-                    }
-                }
-                Event::DocumentEnd => {
-                    self.anchors.clear();
-                    if let Some(root) = root.take() {
-                        let end = before_end_marker(text, raw_start);
-                        let odd = self.odd.take();
-                        self.documents.push(Document { root, raw: self.place(raw_start, end), odd });
-                    }
-                    Ok(None)
-                }
-                Event::Scalar(text, style, anchor, tag) => match self.tag(tag.as_deref(), &text, style, place) {
-                    Ok(value) => self.leaf(Node::new(place, value), anchor),
-                    Err(stop) => Err(stop),
-                },
+                Event::DocumentStart(_, Some(_)) => Err(Stop(Box::new(
+                    self.fault(&UNSUPPORTED, place, "a %YAML directive is not read").fix("remove it"),
+                ))),
+                Event::DocumentStart(explicit, None) => self.document(explicit, range),
+                Event::DocumentEnd => self.document_end(),
+                Event::Scalar(text, style, anchor, tag) => self.scalar(&text, style, tag.as_deref(), anchor, place),
                 Event::Alias(anchor) => self.alias(anchor, place),
-                Event::SequenceStart(_, anchor, tag) | Event::MappingStart(_, anchor, tag)
+                Event::SequenceStart(_, _, tag) | Event::MappingStart(_, _, tag)
                     if tag.as_deref().is_some_and(|t| !t.is_yaml_core_schema()) =>
                 {
-                    let _ = anchor;
                     Err(Stop(Box::new(self.fault(&UNSUPPORTED, place, "a tag is not read").fix("remove the tag"))))
                 }
                 Event::SequenceStart(_, anchor, _) => self.start(Node::new(place, Value::Seq(Vec::new())), anchor),
@@ -224,16 +231,60 @@ impl<'s> Builder<'s> {
                 Event::SequenceEnd | Event::MappingEnd => self.end(range.end),
                 _ => Ok(None),
             };
-            match step {
-                Ok(Some(finished)) => root = Some(finished),
-                Ok(None) => {}
-                Err(Stop(fault)) => {
-                    self.faults.push(*fault);
-                    return (Vec::new(), self.faults);
-                }
+            if !self.go_on(step) {
+                return;
             }
         }
-        if self.faults.is_empty() { (self.documents, self.faults) } else { (Vec::new(), self.faults) }
+    }
+
+    /// Takes what a step came to; false where it ends the reading.
+    fn go_on(&mut self, step: Result<Option<Node>, Stop>) -> bool {
+        match step {
+            Ok(None) => true,
+            Ok(finished) => {
+                self.root = finished;
+                true
+            }
+            Err(Stop(fault)) => {
+                self.faults.push(*fault);
+                false
+            }
+        }
+    }
+
+    fn document(&mut self, explicit: bool, range: Range<usize>) -> Result<Option<Node>, Stop> {
+        self.root = None;
+        if explicit {
+            if let Some(last) = self.documents.last_mut() {
+                last.raw.end = last.raw.end.min(range.start as u32);
+            }
+            self.raw_start = after_marker(&self.source.text, range.end);
+        } else if !self.documents.is_empty() {
+            self.raw_start = range.start;
+        }
+        Ok(None)
+    }
+
+    fn document_end(&mut self) -> Result<Option<Node>, Stop> {
+        self.anchors.clear();
+        if let Some(root) = self.root.take() {
+            let end = before_end_marker(&self.source.text, self.raw_start);
+            let odd = self.odd.take();
+            self.documents.push(Document { root, raw: self.place(self.raw_start, end), odd });
+        }
+        Ok(None)
+    }
+
+    fn scalar(
+        &mut self,
+        text: &str,
+        style: ScalarStyle,
+        tag: Option<&granit_parser::Tag>,
+        anchor: usize,
+        place: Place,
+    ) -> Result<Option<Node>, Stop> {
+        let value = self.tag(tag, text, style, place)?;
+        self.leaf(Node::new(place, value), anchor)
     }
 
     /// A mistake that is better named than by where the grammar stumbled over it.
