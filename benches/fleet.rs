@@ -71,7 +71,28 @@ fn tenantry(folder: &Path, args: &[&str]) -> Cost {
     for (key, _) in std::env::vars_os().filter(|(k, _)| k.to_string_lossy().starts_with("TENANTRY_")) {
         command.env_remove(key);
     }
+    // Beside the fleet, and that of no other.
+    command.env("TENANTRY_CACHE_DIR", folder.with_extension("cache"));
     run(command.current_dir(folder).args(args).args(NOW))
+}
+
+/// What is measured, what a bare program takes for the disk's part of it, and the bound by that.
+struct Row {
+    name: &'static str,
+    bound: fn(f64) -> f64,
+    bare: Vec<Duration>,
+    costs: Vec<Cost>,
+}
+
+impl Row {
+    fn new(name: &'static str, bound: fn(f64) -> f64) -> Self {
+        Self { name, bound, bare: Vec::new(), costs: Vec::new() }
+    }
+
+    fn add(&mut self, bare: Option<Duration>, cost: Cost) {
+        self.bare.extend(bare);
+        self.costs.push(cost);
+    }
 }
 
 /// Runs this program's bare twin of a command; it times its own work, since it first loads what it is to write.
@@ -154,46 +175,44 @@ impl Bench {
             self.rounds
         );
         drop(files);
-        let mut rows = [const { Vec::new() }; 4];
-        let mut bares = [const { Vec::new() }; 3];
+        let mut rows = [
+            Row::new("check, everything", |bare| 10.0 * bare),
+            Row::new("check, nothing changed", |bare| 10.0 * bare),
+            Row::new("render from nothing", |bare| 1.5 * bare + 0.6),
+            Row::new("render, nothing changed, no cache", |bare| 3.0 * bare),
+            Row::new("render, nothing changed", |bare| 3.0 * bare),
+            Row::new("render, one tenant changed", |unchanged| unchanged + 0.2),
+        ];
         let edited = fleet.join("tenants").join(generate::file_name(self.tenants / 2));
         for round in 0..self.rounds {
-            bares[0].push(bare_run(&[&fleet], "read"));
-            rows[0].push(tenantry(&fleet, &["check"]));
             let fresh = |name: &str| self.folder.join(format!("{name}-{round}"));
-            bares[1].push(bare_run(&[&fleet, &tree, &fresh("bare")], "write"));
-            let there = fresh("tree").join("rendered");
-            rows[1].push(tenantry(&fleet, &["render", "--tree", there.to_str().expect("UTF-8")]));
-            bares[2].push(bare_run(&[&fleet, &tree], "compare"));
-            rows[2].push(tenantry(&fleet, &["render"]));
+            let (cache, there) = (fresh("cache"), fresh("tree").join("rendered"));
+            let (cache, there) = (cache.to_str().expect("UTF-8"), there.to_str().expect("UTF-8"));
+            let read = bare_run(&[&fleet], "read");
+            rows[0].add(Some(read), tenantry(&fleet, &["check", "--cache-dir", cache]));
+            rows[1].add(Some(read), tenantry(&fleet, &["check"]));
+            let write = bare_run(&[&fleet, &tree, &fresh("bare")], "write");
+            rows[2].add(Some(write), tenantry(&fleet, &["render", "--tree", there]));
+            let compare = bare_run(&[&fleet, &tree], "compare");
+            rows[3].add(Some(compare), tenantry(&fleet, &["render", "--no-cache"]));
+            rows[4].add(Some(compare), tenantry(&fleet, &["render"]));
             let text = generate::tenant(self.tenants / 2, self.tenants, round + 1);
             fs::write(&edited, text).expect("a file");
-            rows[3].push(tenantry(&fleet, &["render"]));
+            rows[5].add(None, tenantry(&fleet, &["render"]));
         }
-        let of = |costs: &[Cost], part: fn(&Cost) -> Duration| spread(costs.iter().map(part).collect());
-        let peak = |costs: &[Cost]| costs.iter().map(|c| c.peak).max().unwrap_or_default() / 1_000_000;
+        let unchanged = spread(rows[4].costs.iter().map(|c| c.wall).collect()).0.as_secs_f64();
         println!("| | wall s | CPU s | peak MB | bare s | ratio | bound |");
         println!("|---|---|---|---|---|---|---|");
-        let names = ["check", "render from nothing", "render, nothing changed", "render, one tenant changed"];
-        for (i, name) in names.iter().enumerate() {
-            let wall = of(&rows[i], |c| c.wall);
-            let cpu = of(&rows[i], |c| c.cpu);
-            let bare = bares.get(i).map(|b| spread(b.clone()));
-            let (bare_text, ratio) = bare.map_or(("".to_owned(), "".to_owned()), |b| {
-                (show(b), format!("{:.1}", wall.0.as_secs_f64() / b.0.as_secs_f64()))
-            });
-            let bound = match (i, bare) {
-                (0, Some(b)) => format!("1.0 s, and 10 × bare = {:.2} s", b.0.as_secs_f64() * 10.0),
-                (1, Some(b)) => format!("1.5 × bare + 0.6 s = {:.2} s", b.0.as_secs_f64() * 1.5 + 0.6),
-                (2, Some(b)) => format!("3 × bare = {:.2} s", b.0.as_secs_f64() * 3.0),
-                _ => format!("unchanged + 0.2 s = {:.2} s", of(&rows[2], |c| c.wall).0.as_secs_f64() + 0.2),
-            };
-            println!(
-                "| {name} | {} | {} | {} | {bare_text} | {ratio} | {bound} |",
-                show(wall),
-                show(cpu),
-                peak(&rows[i])
-            );
+        for row in &rows {
+            let wall = spread(row.costs.iter().map(|c| c.wall).collect());
+            let cpu = spread(row.costs.iter().map(|c| c.cpu).collect());
+            let peak = row.costs.iter().map(|c| c.peak).max().unwrap_or_default() / 1_000_000;
+            let bare = (!row.bare.is_empty()).then(|| spread(row.bare.clone()));
+            let least = bare.map_or(unchanged, |b| b.0.as_secs_f64());
+            let ratio = bare.map_or(String::new(), |_| format!("{:.1}", wall.0.as_secs_f64() / least));
+            let bound = (row.bound)(least);
+            let bare = bare.map_or(String::new(), show);
+            println!("| {} | {} | {} | {peak} | {bare} | {ratio} | {bound:.2} s |", row.name, show(wall), show(cpu));
         }
     }
 
@@ -242,7 +261,7 @@ fn growth(folder: &Path) {
             let costs = [tenantry(&fleet, args), tenantry(&fleet, args), tenantry(&fleet, args)];
             (costs.iter().map(|c| c.cpu).min().unwrap_or_default(), costs[0].peak)
         };
-        let (check, _) = least(&["check"]);
+        let (check, _) = least(&["check", "--no-cache"]);
         let (stdout, peak) = least(&["render", "--stdout"]);
         let each = |cpu: Duration| cpu.as_secs_f64() * 1e6 / count as f64;
         println!("| {count} | {:.1} | {:.1} | {} |", each(check), each(stdout), peak / 1_000_000);

@@ -2,12 +2,10 @@
 
 use crate::bundle::{self, ClusterBundle, Keep, Manifests, Templates};
 use crate::diagnostic::{Diagnostic, Level, Scope, sort};
-use crate::document::{Node, Value};
 use crate::source::{Place, SourceId, Sources};
 use crate::spec::{self, FleetDoc, Input, NO_FLEET, Specs};
 use crate::tenancy::{self, Context, Tenancy, failing};
 use crate::tree::{self, FileEntry, Layout, Lock, Request, Tree};
-use rayon::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What the shell read.
@@ -100,16 +98,9 @@ pub fn front(sources: &mut Sources, files: &mut Files, mut context: Context) -> 
                 .scope(Scope::Fleet),
         );
     }
-    if !front.stopped()
-        && let Some(fleet) = &front.specs.fleet
-    {
-        let (tenancy, faults) = tenancy::resolve(sources, &front.specs, fleet, &profiles, &context, &front.findings);
+    if !front.stopped() {
+        let (tenancy, faults) = tenancy::resolve(sources, &mut front.specs, &profiles, &context, &front.findings);
         front.tenancy = tenancy;
-        // The trees of the documents are merged now, and ten thousand of them are many.
-        front.specs.tenants.par_iter_mut().for_each(|doc| {
-            doc.spec = Node::new(doc.name.place, Value::Null);
-            doc.metadata = Node::new(doc.name.place, Value::Null);
-        });
         front.findings.extend(faults);
     }
     front
@@ -124,6 +115,8 @@ pub struct Wish {
     pub tenants: Vec<String>,
     /// Only these clusters, where any are named.
     pub clusters: Vec<String>,
+    /// Tenants that are not looked at: their files stay as they are.
+    pub settled: BTreeSet<String>,
     /// Tenants that may go.
     pub allow_removal: Vec<String>,
     /// The version of this program.
@@ -177,14 +170,16 @@ pub fn back(front: &mut Front, sources: &Sources, manifests: &Manifests, wish: &
         let broken = failing(&findings);
         front.tenancy.tenants.retain(|t| !broken.contains(&t.name.value));
         let (mut bundles, faults) =
-            bundle::render(&front.tenancy, fleet, &front.templates, manifests, sources, wish.keep, &|_| true);
+            bundle::render(&front.tenancy, fleet, &front.templates, manifests, sources, wish.keep, &|name| {
+                !wish.settled.contains(name)
+            });
         findings.extend(faults);
         if !findings.iter().any(Diagnostic::stops_the_fleet) {
             let named = |list: &[String], name: &str| list.is_empty() || list.iter().any(|n| n == name);
             bundles.retain(|b| named(&wish.clusters, fleet.spec.clusters[b.cluster].name.as_str()));
             let prior = front.lock.tenants();
             let kept: BTreeSet<String> = match wish.tenants.is_empty() {
-                true => BTreeSet::new(),
+                true => wish.settled.clone(),
                 false => {
                     let others = prior.keys().filter(|t| wish.tenants.iter().all(|wanted| wanted != *t));
                     others.map(|t| (*t).to_owned()).collect()

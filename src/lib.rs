@@ -20,6 +20,8 @@
 //! The library does no IO and reads no clock: the program (`main.rs`, `shell/`) does. A stage returns its value and its
 //! findings together; a finding belongs to a tenant, whose last rendered files are then held, or to the fleet.
 //!
+//! [`compile`] is the stages one after the other; [`incremental`] chooses the tenants that need not pass them again.
+//!
 //! Modules stand in the order of the data; each names only those above it.
 
 #![deny(clippy::disallowed_methods)]
@@ -40,5 +42,6 @@ pub mod tree;
 pub mod live;
 pub mod import;
 pub mod compile;
+pub mod incremental;
 pub mod catalog;
 pub mod report;

@@ -69,7 +69,7 @@ pub fn wanted(tenancy: &Tenancy, sources: &Sources) -> Vec<Wanted> {
     let mut all = Vec::new();
     for tenant in &tenancy.tenants {
         let mut seen: Vec<Place> = Vec::new();
-        for named in tenant.on.iter().flat_map(|on| on.spec.manifests.iter().flatten()) {
+        for named in tenant.on.iter().flat_map(|on| &on.manifests) {
             if !seen.contains(&named.place) {
                 seen.push(named.place);
                 let path = resolve(sources, named).filter(|p| is_manifest(p));
@@ -168,7 +168,7 @@ impl Manifests {
         out: &mut Vec<Diagnostic>,
     ) -> Vec<Object<'s>> {
         let mut objects = Vec::new();
-        for named in on.spec.manifests.iter().flatten() {
+        for named in &on.manifests {
             let Some(file) = resolve(sources, named).and_then(|path| self.files.get(&path)) else {
                 continue;
             };

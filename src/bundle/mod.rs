@@ -256,7 +256,7 @@ fn required(bundle: &ClusterBundle, tenancy: &Tenancy, cluster: &Cluster, out: &
         let Some(on) = tenant.on(bundle.cluster) else {
             continue;
         };
-        for wanted in on.spec.requires.iter().flatten() {
+        for wanted in &on.requires {
             let ids = ids.get_or_insert_with(|| bundle.objects().collect());
             let group = wanted.api_version.split_once('/').map_or("", |(g, _)| g).into();
             let namespace = wanted.namespace.as_ref().map_or("", |n| n.as_str()).into();
@@ -366,7 +366,7 @@ impl<'a> Renderer<'a> {
     }
 
     fn tenant(&self, tenant: &Tenant, on: &OnCluster, out: &mut Vec<Diagnostic>) -> Vec<Object<'a>> {
-        let compat = on.spec.compat.as_ref().and_then(|c| c.flux_create_tenant.as_ref()).is_some_and(|f| f.value);
+        let compat = on.plain;
         let mut found: Vec<(Value, Place)> = Vec::new();
         if let Err(failure) = self.evaluate(on, compat, &mut found) {
             out.push(failure.finding(&tenant.name.value, tenant.name.place));

@@ -453,6 +453,7 @@ impl<'t> Scan<'t> {
 }
 
 #[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "the tests read files, and how many cases are wanted")]
 mod tests {
     use super::*;
     use granit_parser::Parser;
@@ -530,9 +531,55 @@ mod tests {
             TestRng::deterministic_rng(RngAlgorithm::ChaCha),
         );
         let bits = [
-            ":", ": ", "- ", "-", " ", "  ", "\n", "#", " #", "[", "]", "{", "}", ",", "'", "\"", "|", "|-", "|+", ">", "?",
-            "&a ", "*a", "!!str ", "%", "@", "`", "~", "\t", "\\", "---\n", "...\n", "é", "\u{85}", "\r\n", "\n\n", "<<", "=",
-            "[a, b]", "{a: b}", "a: b\n", "- a\n", "  |\n    x\n", "\u{feff}", "null", "key:", "\u{2028}", ".", "/",
+            ":",
+            ": ",
+            "- ",
+            "-",
+            " ",
+            "  ",
+            "\n",
+            "#",
+            " #",
+            "[",
+            "]",
+            "{",
+            "}",
+            ",",
+            "'",
+            "\"",
+            "|",
+            "|-",
+            "|+",
+            ">",
+            "?",
+            "&a ",
+            "*a",
+            "!!str ",
+            "%",
+            "@",
+            "`",
+            "~",
+            "\t",
+            "\\",
+            "---\n",
+            "...\n",
+            "é",
+            "\u{85}",
+            "\r\n",
+            "\n\n",
+            "<<",
+            "=",
+            "[a, b]",
+            "{a: b}",
+            "a: b\n",
+            "- a\n",
+            "  |\n    x\n",
+            "\u{feff}",
+            "null",
+            "key:",
+            "\u{2028}",
+            ".",
+            "/",
         ];
         let edit = (any::<prop::sample::Index>(), 0..6u8, prop::sample::select(bits.to_vec()), 1..9usize);
         let cases = (prop::sample::select(all), prop::collection::vec(edit, 1..4));

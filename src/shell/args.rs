@@ -1,5 +1,6 @@
 //! Flags, as kubectl, flux and cargo name them.
 
+use clap::builder::FalseyValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 
@@ -36,6 +37,12 @@ pub struct Cli {
     /// A checkout that the fleet names as a source; repeatable
     #[arg(long, global = true, value_name = "NAME=DIR")]
     pub source: Vec<String>,
+    /// Where `check` and `render` keep what a clean run left; else tenantry in the user's folder of caches
+    #[arg(long, global = true, value_name = "DIR", env = "TENANTRY_CACHE_DIR")]
+    pub cache_dir: Option<PathBuf>,
+    /// Looks at every tenant, whatever earlier runs found
+    #[arg(long, global = true, env = "TENANTRY_NO_CACHE", value_parser = FalseyValueParser::new())]
+    pub no_cache: bool,
     /// What to do
     #[command(subcommand)]
     pub command: Command,

@@ -72,7 +72,7 @@ fn part(cli: &Cli, beside: &Beside, question: &About<'_>) -> Result<Option<Clust
         opened => opened?,
     };
     // A tenant's own files, templates and requirements may be refused, and what is refused makes every answer unknown.
-    let requires = |t: &Tenant| t.on.iter().any(|on| on.spec.requires.iter().flatten().next().is_some());
+    let requires = |t: &Tenant| t.on.iter().any(|on| !on.requires.is_empty());
     if session.own_templates || !session.manifests.is_empty() || session.front.tenancy.tenants.iter().any(requires) {
         return Ok(None);
     }

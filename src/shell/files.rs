@@ -10,7 +10,7 @@ use tenantry::source::MAX_BYTES;
 use walkdir::WalkDir;
 
 /// What came of reading a file.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub enum Read {
     /// Its bytes.
     Bytes(Vec<u8>),

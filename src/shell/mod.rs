@@ -1,6 +1,7 @@
 //! What touches the world: arguments, files, Git, the clock, the terminal. One file a command.
 
 mod args;
+mod cache;
 #[cfg(feature = "cluster")]
 mod cluster;
 mod clusters;

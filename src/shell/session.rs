@@ -12,6 +12,7 @@ use tenantry::bundle::{self, ClusterBundle, Keep, MANIFEST, Manifests};
 use tenantry::compile::{self, Compiled, Files, Front, Wish};
 use tenantry::diagnostic::{Diagnostic, Level, Scope};
 use tenantry::document::{self, Node, Value};
+use tenantry::incremental::Choice;
 use tenantry::source::{NOT_UTF8, OUTSIDE_ROOT, SourceId, Sources, TOO_LARGE, UNREADABLE, add_bytes, join, parent};
 use tenantry::spec::Input;
 use tenantry::spec::fleet::Cluster;
@@ -97,6 +98,11 @@ impl Place {
         if self.base.is_empty() { path.to_owned() } else { format!("{}/{path}", self.base) }
     }
 
+    /// The folder of the fleet's own templates, from the root.
+    pub fn templates(&self) -> String {
+        self.under_base("templates")
+    }
+
     /// The tenants folder, from the root.
     pub fn tenants(&self) -> &str {
         parent(&self.fleet)
@@ -107,6 +113,29 @@ impl Place {
 pub fn working_folder(cli: &Cli) -> Result<PathBuf, Fault> {
     let dir = cli.dir.clone().unwrap_or_else(|| PathBuf::from("."));
     dir.canonicalize().map_err(Fault::io(dir))
+}
+
+/// The files of specs and templates, as they were read.
+#[derive(Default)]
+pub struct Inputs {
+    /// Paths below the tenants folder.
+    pub specs: Vec<(String, Read)>,
+    /// Paths of the fleet's own templates.
+    pub templates: Vec<(String, Read)>,
+}
+
+impl Inputs {
+    /// Reads them.
+    pub fn read(place: &Place, store: &dyn Store) -> Result<Self, Fault> {
+        let all = |folder: &str| Ok(read_all(store, store.list(folder, &[])?));
+        Ok(Self { specs: all(place.tenants())?, templates: all(&place.templates())? })
+    }
+
+    /// Some of the specs, and all templates.
+    pub fn some(&self, paths: &BTreeSet<String>) -> Self {
+        let specs = self.specs.iter().filter(|(path, _)| paths.contains(path)).cloned().collect();
+        Self { specs, templates: self.templates.clone() }
+    }
 }
 
 /// Texts, specs and tenants.
@@ -121,6 +150,8 @@ pub struct Session {
     pub manifests: Manifests,
     /// Whether the fleet has templates of its own.
     pub own_templates: bool,
+    /// What of the fleet is looked at, where that is not everything.
+    pub choice: Option<Choice>,
 }
 
 impl Session {
@@ -135,7 +166,8 @@ impl Session {
     pub fn open_lightly(cli: &Cli) -> Result<Self, Fault> {
         let place = Place::find(cli, None)?;
         let disk = Disk::new(&place.root)?;
-        let light = Self::read_parts(cli, place, &disk, Context::default(), false)?;
+        let inputs = Inputs::read(&place, &disk)?;
+        let light = Self::read_parts(cli, place, &disk, inputs, Context::default(), false)?;
         match light.front.findings.iter().any(|d| d.level == Level::Error) {
             false => Ok(light),
             true => Self::read(cli, light.place, &disk),
@@ -149,21 +181,40 @@ impl Session {
 
     /// The same, with what else a command wants.
     pub fn read_with(cli: &Cli, place: Place, store: &dyn Store, context: Context) -> Result<Self, Fault> {
-        Self::read_parts(cli, place, store, context, true)
+        let inputs = Inputs::read(&place, store)?;
+        Self::read_inputs(cli, place, store, inputs, context)
     }
 
-    fn read_parts(cli: &Cli, place: Place, store: &dyn Store, context: Context, records: bool) -> Result<Self, Fault> {
+    /// The same, of inputs that were read.
+    pub fn read_inputs(
+        cli: &Cli,
+        place: Place,
+        store: &dyn Store,
+        inputs: Inputs,
+        context: Context,
+    ) -> Result<Self, Fault> {
+        Self::read_parts(cli, place, store, inputs, context, true)
+    }
+
+    fn read_parts(
+        cli: &Cli,
+        place: Place,
+        store: &dyn Store,
+        inputs: Inputs,
+        context: Context,
+        records: bool,
+    ) -> Result<Self, Fault> {
         let mut sources = Sources::default();
         let mut files = Files { fleet_path: place.fleet.clone(), ..Files::default() };
-        for (path, read) in read_all(store, store.list(place.tenants(), &[])?) {
+        for (path, read) in inputs.specs {
             if let Some(source) = take(&mut sources, &path, read, path == place.fleet, &mut files.faults) {
                 files.inputs.push(Input { source, origin: None });
             }
         }
         let given = read_sources(cli, &mut sources, &mut files)?;
         let given_names = given.clone();
-        let folder = place.under_base("templates");
-        for (path, read) in read_all(store, store.list(&folder, &[])?) {
+        let folder = place.templates();
+        for (path, read) in inputs.templates {
             if let Some(source) = take(&mut sources, &path, read, true, &mut files.faults) {
                 let below = path[folder.len()..].trim_start_matches('/').to_owned();
                 files.templates.push((below, source));
@@ -193,7 +244,7 @@ impl Session {
         front.findings.extend(scanned);
         let manifests = read_manifests(store, &mut sources, &files, &mut front);
         let own_templates = !files.templates.is_empty();
-        Ok(Self { place, sources, front, manifests, own_templates })
+        Ok(Self { place, sources, front, manifests, own_templates, choice: None })
     }
 
     /// Renders some tenants alone, as values; and what is wrong.
@@ -213,6 +264,7 @@ impl Session {
             layout: Layout { tree: self.place.tree.clone(), repository_path },
             tenants: wish.tenants,
             clusters: wish.clusters,
+            settled: self.choice.as_ref().map(|choice| choice.settled.clone()).unwrap_or_default(),
             allow_removal: wish.allow_removal,
             version: VERSION.to_owned(),
             keep,

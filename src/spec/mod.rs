@@ -80,6 +80,14 @@ pub struct TenantDoc {
     pub origin: Option<String>,
 }
 
+impl TenantDoc {
+    /// Who it is, without what it says: ten thousand trees are many.
+    pub fn shell(&self) -> Self {
+        let nothing = || Node::new(self.name.place, document::Value::Null);
+        Self { name: self.name.clone(), metadata: nothing(), spec: nothing(), origin: self.origin.clone() }
+    }
+}
+
 /// A document that is not ours.
 #[derive(Debug)]
 pub struct Skipped {

@@ -34,7 +34,7 @@ pub use waivers::{DANGLING, DEFAULT_MAX_DAYS, EXPIRED, EXPIRING, NOT_APPROVED, P
 use crate::diagnostic::{Diagnostic, Level, Rule, Scope, rule};
 use crate::source::Sources;
 use crate::spec::leaf::Day;
-use crate::spec::{FleetDoc, ProfileDoc, Specs, one_of_these};
+use crate::spec::{FleetDoc, ProfileDoc, Specs, TenantDoc, one_of_these};
 use model::Tenant;
 use rayon::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
@@ -161,17 +161,21 @@ rule! {
     pub static MANIFEST_FLOOR = "bundle/manifest-floor", Error;
 }
 
-/// Resolves the tenants of a fleet. `failed` are findings of earlier stages: whom they name exists, but cannot be read.
+/// Resolves the tenants of a fleet, whose documents it takes: their names stay. `failed` are findings of earlier stages:
+/// whom they name exists, but cannot be read.
 #[inline(never)]
 pub fn resolve(
     sources: &Sources,
-    specs: &Specs,
-    fleet: &FleetDoc,
+    specs: &mut Specs,
     builtin: &BTreeMap<String, ProfileDoc>,
     context: &Context,
     failed: &[Diagnostic],
 ) -> (Tenancy, Vec<Diagnostic>) {
     let mut out = Vec::new();
+    let mut docs = std::mem::take(&mut specs.tenants);
+    specs.tenants = docs.iter().map(TenantDoc::shell).collect();
+    let specs: &Specs = specs;
+    let Some(fleet) = &specs.fleet else { return (Tenancy::default(), out) };
     check_fleet(fleet, context, &mut out);
     let profiles = profile::resolve(builtin, &specs.profiles, &mut out);
     let parameters = tenant::parameters_checker(fleet, &mut out);
@@ -197,7 +201,9 @@ pub fn resolve(
     let now = context.now.unwrap_or(Day::EPOCH);
     let waivers = Waivers::new(&specs.waivers, &rules, &WAIVABLE, known, now, &mut out);
 
-    let single = tenant::unique(specs, fleet, sources, &context.prior, &mut out);
+    let single = tenant::unique(&docs, fleet, sources, &context.prior, &mut out);
+    let mut keep = single.iter();
+    docs.retain(|_| *keep.next().unwrap_or(&false));
     let resolver = tenant::Resolver {
         fleet,
         profiles: &profiles,
@@ -205,7 +211,8 @@ pub fn resolve(
         parameters: parameters.as_ref(),
         keep_merged: context.keep_merged,
     };
-    let resolved: Vec<(Option<Tenant>, Vec<Diagnostic>)> = single.par_iter().map(|doc| resolver.resolve(doc)).collect();
+    let resolved: Vec<(Option<Tenant>, Vec<Diagnostic>)> =
+        docs.into_par_iter().map(|doc| resolver.resolve(&doc)).collect();
     let mut tenants = Vec::with_capacity(resolved.len());
     for (tenant, more) in resolved {
         out.extend(more);

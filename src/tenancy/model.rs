@@ -2,15 +2,84 @@
 
 use crate::document::{Node, Spanned};
 use crate::source::Place;
-use crate::spec::leaf::HostPattern;
-use crate::spec::tenant::{Network, TenantSpec};
+use crate::spec::leaf::{FilePath, HostPattern};
+use crate::spec::tenant::{Network, Quota, Requirement};
 use crate::value::{Text, Value, map};
-use indexmap::IndexMap;
-use std::collections::BTreeSet;
-use std::sync::Arc;
+use std::collections::HashMap;
 
-/// Strings by key, in the order of the specs.
-pub type Strings = IndexMap<String, String>;
+/// Strings by key, in the order of the specs; no key stands twice.
+#[derive(Clone, Debug, Default)]
+pub struct Strings(Vec<(Text, Text)>);
+
+/// Keys that are compared one by one; more of them are hashed.
+const FEW: usize = 32;
+
+impl Strings {
+    /// Lays pairs over these, one after the other: where a key is there already, its value is replaced.
+    pub fn lay(&mut self, pairs: impl IntoIterator<Item = (Text, Text)>) {
+        let mut index: HashMap<Text, usize> = HashMap::new();
+        for (key, value) in pairs {
+            if self.0.len() >= FEW && index.is_empty() {
+                index = self.0.iter().enumerate().map(|(i, (key, _))| (key.clone(), i)).collect();
+            }
+            let at = match index.is_empty() {
+                true => self.0.iter().position(|(k, _)| *k == key),
+                false => index.get(&key).copied(),
+            };
+            match at {
+                Some(at) => self.0[at].1 = value,
+                None => {
+                    if !index.is_empty() {
+                        index.insert(key.clone(), self.0.len());
+                    }
+                    self.0.push((key, value));
+                }
+            }
+        }
+    }
+
+    /// The pairs.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0.iter().map(|(key, value)| (key.as_str(), value.as_str()))
+    }
+
+    /// The keys.
+    pub fn keys(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(|(key, _)| key.as_str())
+    }
+
+    /// The value of a key.
+    pub fn get(&self, key: &str) -> Option<&str> {
+        self.iter().find(|(k, _)| *k == key).map(|(_, value)| value)
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// By key.
+    #[must_use]
+    pub fn sorted(mut self) -> Self {
+        self.0.sort();
+        self
+    }
+}
+
+impl FromIterator<(Text, Text)> for Strings {
+    fn from_iter<I: IntoIterator<Item = (Text, Text)>>(pairs: I) -> Self {
+        let mut strings = Self::default();
+        strings.lay(pairs);
+        strings.0.shrink_to_fit();
+        strings
+    }
+}
+
+impl From<&Strings> for Value {
+    fn from(strings: &Strings) -> Self {
+        strings.0.iter().map(|(key, value)| (key.clone(), Self::String(value.clone()))).collect::<Vec<_>>().into()
+    }
+}
 
 /// A tenant.
 #[derive(Debug)]
@@ -27,6 +96,8 @@ pub struct Tenant {
     pub hosts: Vec<Spanned<HostPattern>>,
     /// The users and groups that hold its keys, as `group/NAME`.
     pub principals: Vec<Spanned<String>>,
+    /// The tenants that it names as peers, in order.
+    pub peers: Vec<String>,
     /// The profile it has.
     pub profile: String,
     /// Whether it chose a looser one of the built-in profiles itself: what that loosens is its own doing.
@@ -42,8 +113,14 @@ pub struct Tenant {
 pub struct OnCluster {
     /// The cluster's index in the fleet.
     pub cluster: usize,
-    /// The merged spec, this cluster's overrides included.
-    pub spec: Arc<TenantSpec>,
+    /// The files that are passed through.
+    pub manifests: Vec<Spanned<FilePath>>,
+    /// Objects that must be among the inputs.
+    pub requires: Vec<Spanned<Requirement>>,
+    /// Whether it is rendered as `flux create tenant` would.
+    pub plain: bool,
+    /// Its amounts as a whole.
+    pub quota: Option<Quota>,
     /// What templates see as `tenant`.
     pub tenant: TenantContext,
     /// Its namespaces.
@@ -106,7 +183,7 @@ pub struct Namespace {
     pub bindings: Vec<Binding>,
     /// The namespaces of other tenants that it reaches.
     pub reaches: Vec<String>,
-    /// The merged network fields.
+    /// The merged network fields; left out once all tenants' are connected.
     pub declared: Network,
 }
 
@@ -155,8 +232,8 @@ pub struct Binding {
     pub cluster_role: String,
     /// The subjects, as in RBAC.
     pub subjects: Vec<Value>,
-    /// What each subject is: each is bound once.
-    pub keys: BTreeSet<Text>,
+    /// What each subject is, in order: each is bound once.
+    pub keys: Vec<Text>,
 }
 
 /// A service account that syncs act as.

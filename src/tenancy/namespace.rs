@@ -14,7 +14,7 @@ use crate::spec::TenantDoc;
 use crate::spec::leaf;
 use crate::spec::tenant as spec;
 use crate::spec::tenant::{Floor, Management, PodSecurityLevel, PodSecurityMode, TenantSpec};
-use crate::value::Value;
+use crate::value::{Text, Value};
 use std::cell::LazyCell;
 
 rule! {
@@ -142,22 +142,19 @@ impl Resolver<'_> {
                 };
                 find(&declared.quota).or_else(|| find(&whole.quota)).unwrap_or(declared.name.place)
             };
-            let keys: Vec<(&str, Place)> = hard.keys().map(|k| (k.as_str(), place(k))).collect();
+            let keys: Vec<(&str, Place)> = hard.keys().map(|k| (k, place(k))).collect();
             quota::check_limits(&keys, &limits, &name, &tenant.name.value, out);
         }
-        let quota = (rendered(&floor.quota) && !hard.is_empty()).then(|| QuotaObject { name: quota_name, hard });
+        let quota = (rendered(&floor.quota) && !hard.is_empty()).then_some(QuotaObject { name: quota_name, hard });
         let limits = if rendered(&floor.limits) { quota::limit_item(&limits) } else { None };
-        let mut labels = Strings::new();
-        for (key, value) in metadata.labels.iter().flatten().chain(declared.labels.iter().flatten()) {
-            labels.insert(key.to_string(), value.value.to_string());
-        }
+        let labels = metadata.labels.iter().flatten().chain(declared.labels.iter().flatten());
+        let mut labels: Strings =
+            labels.map(|(key, value)| (key.as_str().into(), value.value.as_str().into())).collect();
         if !plain {
             self.pod_security(tenant, &name, merged, declared, &mut labels, out);
         }
-        let mut annotations = Strings::new();
-        for (key, value) in metadata.annotations.iter().flatten().chain(declared.annotations.iter().flatten()) {
-            annotations.insert(key.to_string(), value.value.clone());
-        }
+        let annotations = metadata.annotations.iter().flatten().chain(declared.annotations.iter().flatten());
+        let annotations = annotations.map(|(key, value)| (key.as_str().into(), value.value.as_str().into())).collect();
         Some(Namespace {
             id: declared.name.value.to_string(),
             name,
@@ -275,6 +272,7 @@ impl Resolver<'_> {
             let fix = "add `enforce` to podSecurity.modes";
             self.waivers.demand(&POD_SECURITY, &tenant.name.value, &object, level.place, message, fix, out);
         }
+        let mut made: Vec<(Text, Text)> = Vec::with_capacity(6);
         for mode in modes {
             let name = match mode {
                 PodSecurityMode::Enforce => "enforce",
@@ -286,10 +284,11 @@ impl Resolver<'_> {
                 PodSecurityLevel::Baseline => "baseline",
                 PodSecurityLevel::Privileged => "privileged",
             };
-            labels.insert(format!("pod-security.kubernetes.io/{name}"), value.to_owned());
+            made.push((format!("pod-security.kubernetes.io/{name}").into(), Text::new_static(value)));
             if let Some(version) = &security.version {
-                labels.insert(format!("pod-security.kubernetes.io/{name}-version"), version.value.clone());
+                made.push((format!("pod-security.kubernetes.io/{name}-version").into(), version.as_str().into()));
             }
         }
+        labels.lay(made);
     }
 }

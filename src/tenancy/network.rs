@@ -7,7 +7,7 @@ use crate::diagnostic::{Diagnostic, rule};
 use crate::document::Spanned;
 use crate::spec::fleet::{Cluster, Endpoint, FleetSpec};
 use crate::spec::leaf::{Cidr, Keyed, LabelKey, LabelValue};
-use crate::spec::tenant::{Isolation, Peer, Port, PortRule, Protocol, Provision};
+use crate::spec::tenant::{Isolation, Network, Peer, Port, PortRule, Protocol, Provision};
 use crate::spec::{did_you_mean, one_of_these};
 use crate::value::{Entry, Text, Value, list, map};
 use ipnet::IpNet;
@@ -104,12 +104,16 @@ struct Index<'a> {
     cluster: usize,
     /// The egress rules for DNS.
     dns: Value,
+    /// The peers that each endpoint of the cluster is.
+    endpoints: Vec<(&'a Endpoint, Vec<Value>)>,
+    /// A peer that is every pod of the namespace.
+    own_pods: Value,
     /// The cluster's own ranges.
     excluded: Vec<IpNet>,
 }
 
 impl<'a> Index<'a> {
-    fn new(tenants: &'a [Tenant], cluster: usize, own: &Cluster, broken: &BTreeSet<String>) -> Self {
+    fn new(tenants: &'a [Tenant], cluster: usize, own: &'a Cluster, broken: &BTreeSet<String>) -> Self {
         let sound = |t: &&'a Tenant| !broken.contains(&t.name.value);
         let sound_ones = || tenants.iter().enumerate().filter(|(_, t)| sound(t));
         let by_name = sound_ones().map(|(i, t)| (t.name.value.as_str(), i)).collect();
@@ -123,7 +127,16 @@ impl<'a> Index<'a> {
                 }
             }
         }
-        Self { tenants, by_name, consumers, cluster, dns: dns_rules(own), excluded: excluded(own) }
+        Self {
+            tenants,
+            by_name,
+            consumers,
+            cluster,
+            dns: dns_rules(own),
+            endpoints: own.endpoints.iter().flatten().map(|e| (e, endpoint_peers(e))).collect(),
+            own_pods: map! { "podSelector" => nothing() },
+            excluded: excluded(own),
+        }
     }
 }
 
@@ -186,6 +199,7 @@ pub fn connect(
         for (tenant, made) in tenants.iter_mut().zip(all) {
             out.extend(made.faults);
             let Some(on) = tenant.on.iter_mut().find(|on| on.cluster == c) else { continue };
+            on.namespaces.iter_mut().for_each(|namespace| namespace.declared = Network::default());
             for (n, object, reaches) in made.objects {
                 on.namespaces[n].network = object;
                 on.namespaces[n].reaches = reaches;
@@ -238,7 +252,7 @@ impl<'a> Maker<'_, 'a> {
         let isolation = namespace.declared.isolation.as_ref();
         let mut object = NetworkObject { rendered: true, dns: self.index.dns.clone(), ..NetworkObject::default() };
         match isolation.map_or(Isolation::Namespace, |i| i.value) {
-            Isolation::Namespace => object.intra.push(map! { "podSelector" => nothing() }),
+            Isolation::Namespace => object.intra.push(self.index.own_pods.clone()),
             Isolation::Tenant => {
                 let names: Vec<&str> = on.namespaces.iter().map(|n| n.name.as_str()).collect();
                 object.intra.push(namespaces_peer(&names));
@@ -322,8 +336,8 @@ impl<'a> Maker<'_, 'a> {
         if let Some(ports) = &peer.ports {
             return ports.iter().map(|p| p.value.clone()).collect();
         }
-        let endpoint = peer.platform.as_ref().and_then(|name| find_endpoint(self.cluster, name));
-        endpoint.and_then(|e| e.ports.clone()).unwrap_or_default()
+        let endpoint = peer.platform.as_ref().and_then(|name| self.find_endpoint(name));
+        endpoint.and_then(|(e, _)| e.ports.clone()).unwrap_or_default()
     }
 
     /// The peer that a declared network is; `toward` is "egress to" or "ingress from", and `any` the rule on every address.
@@ -547,7 +561,7 @@ impl<'a> Maker<'_, 'a> {
     }
 
     fn endpoint(&mut self, name: &Spanned<crate::spec::leaf::Name>) -> Vec<Value> {
-        let Some(endpoint) = find_endpoint(self.cluster, name) else {
+        let Some((_, peers)) = self.find_endpoint(name) else {
             let known = self.cluster.endpoints.iter().flatten().map(|e| e.name.as_str());
             let hint = did_you_mean(name, known);
             let message = format!("the cluster `{}` has no endpoint `{}`", self.cluster.name.value, name.value);
@@ -561,18 +575,12 @@ impl<'a> Maker<'_, 'a> {
             self.fault(finding);
             return Vec::new();
         };
-        let mut peers = Vec::new();
-        if let Some(namespace) = &endpoint.namespace {
-            let selector = match_labels(map! { NAME_LABEL => namespace.as_str() });
-            peers.push(match &endpoint.pod_labels {
-                Some(labels) => {
-                    map! { "namespaceSelector" => selector, "podSelector" => match_labels(labels_of(labels)) }
-                }
-                None => map! { "namespaceSelector" => selector },
-            });
-        }
-        peers.extend(endpoint.cidrs.iter().flatten().map(|c| map! { "ipBlock" => map! { "cidr" => c.as_str() } }));
-        peers
+        peers.clone()
+    }
+
+    /// An endpoint of the cluster, and the peers that it is.
+    fn find_endpoint(&self, name: &str) -> Option<&(&'a Endpoint, Vec<Value>)> {
+        self.index.endpoints.iter().find(|(e, _)| e.name.as_str() == name)
     }
 
     /// The namespaces that take up an offer.
@@ -601,8 +609,20 @@ impl<'a> Maker<'_, 'a> {
     }
 }
 
-fn find_endpoint<'a>(cluster: &'a Cluster, name: &str) -> Option<&'a Endpoint> {
-    cluster.endpoints.iter().flatten().find(|e| e.name.as_str() == name)
+/// The peers that an endpoint is.
+fn endpoint_peers(endpoint: &Endpoint) -> Vec<Value> {
+    let mut peers = Vec::new();
+    if let Some(namespace) = &endpoint.namespace {
+        let selector = match_labels(map! { NAME_LABEL => namespace.as_str() });
+        peers.push(match &endpoint.pod_labels {
+            Some(labels) => {
+                map! { "namespaceSelector" => selector, "podSelector" => match_labels(labels_of(labels)) }
+            }
+            None => map! { "namespaceSelector" => selector },
+        });
+    }
+    peers.extend(endpoint.cidrs.iter().flatten().map(|c| map! { "ipBlock" => map! { "cidr" => c.as_str() } }));
+    peers
 }
 
 fn offer_is_for(offer: &Provision, tenant: &Tenant) -> bool {

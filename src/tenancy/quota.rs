@@ -7,8 +7,8 @@ use crate::spec::INVALID_VALUE;
 use crate::spec::fleet::Cluster;
 use crate::spec::quantity::Quantity;
 use crate::spec::tenant::{Limits, Quota, Resources};
+use crate::tenancy::model::Strings;
 use crate::value::{Entry, Text, Value};
-use indexmap::IndexMap;
 
 rule! {
     /// The namespaces of a tenant have more than the tenant.
@@ -52,12 +52,7 @@ fn step(key: &str) -> i128 {
 ///
 /// `own` has a namespace's own amounts by index. Returns each namespace's amounts, in the order of the tenant's keys
 /// and then its own.
-pub fn split(
-    total: &Quota,
-    own: &[Option<&Quota>],
-    tenant: &str,
-    out: &mut Vec<Diagnostic>,
-) -> Vec<IndexMap<String, String>> {
+pub fn split(total: &Quota, own: &[Option<&Quota>], tenant: &str, out: &mut Vec<Diagnostic>) -> Vec<Strings> {
     for (key, amount) in own.iter().flatten().flat_map(|q| q.iter()).chain(total) {
         let counted = !["cpu", "memory", "storage"].iter().any(|r| key.ends_with(r)) && !key.contains("hugepages");
         if counted && amount.value.nanos() % NANO != 0 {
@@ -65,7 +60,7 @@ pub fn split(
             out.push(Diagnostic::new(&INVALID_VALUE, amount.place, message).fix("write a whole number").tenant(tenant));
         }
     }
-    let mut parts: Vec<IndexMap<String, String>> = vec![IndexMap::new(); own.len()];
+    let mut parts: Vec<Vec<(Text, Text)>> = vec![Vec::with_capacity(total.len()); own.len()];
     for (key, amount) in total {
         let of = |i: usize| own[i].and_then(|q| q.get(key));
         let taken: i128 = (0..own.len()).filter_map(of).map(|q| q.value.nanos()).sum();
@@ -86,18 +81,17 @@ pub fn split(
         let shares = rest.split(others.len(), step(key));
         for (i, part) in parts.iter_mut().enumerate() {
             let share = match of(i) {
-                Some(own) => own.value.text().to_owned(),
-                None => others.iter().position(|o| *o == i).map_or_else(String::new, |at| shares[at].text().to_owned()),
+                Some(own) => own.value.text(),
+                None => others.binary_search(&i).map_or("", |at| shares[at].text()),
             };
-            part.insert(key.to_string(), share);
+            part.push((key.as_str().into(), share.into()));
         }
     }
-    for (i, part) in parts.iter_mut().enumerate() {
-        for (key, amount) in own[i].into_iter().flatten() {
-            part.entry(key.to_string()).or_insert_with(|| amount.value.text().to_owned());
-        }
+    for (part, own) in parts.iter_mut().zip(own) {
+        let own = own.iter().flat_map(|own| own.iter()).filter(|(key, _)| total.get(*key).is_none());
+        part.extend(own.map(|(key, amount)| (key.as_str().into(), amount.value.text().into())));
     }
-    parts
+    parts.into_iter().map(|part| part.into_iter().collect()).collect()
 }
 
 /// That each compute resource a quota limits has a default, and that defaults and bounds agree.

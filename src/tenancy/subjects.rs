@@ -255,13 +255,14 @@ fn add(bindings: &mut Vec<Binding>, name: String, cluster_role: String, subject:
     match bindings.iter_mut().find(|b| b.name == name) {
         Some(binding) if binding.cluster_role != cluster_role => Err(binding.cluster_role.clone()),
         Some(binding) => {
-            if binding.keys.insert(key) {
+            if let Err(at) = binding.keys.binary_search(&key) {
+                binding.keys.insert(at, key);
                 binding.subjects.push(subject);
             }
             Ok(())
         }
         None => {
-            bindings.push(Binding { name, cluster_role, subjects: vec![subject], keys: BTreeSet::from([key]) });
+            bindings.push(Binding { name, cluster_role, subjects: vec![subject], keys: vec![key] });
             Ok(())
         }
     }

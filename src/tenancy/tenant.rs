@@ -1,7 +1,7 @@
 //! One tenant: merged with its profile, and resolved on each of its clusters.
 
 use super::merge::merge;
-use super::model::{Namespace, OnCluster, Strings, Tenant, TenantContext};
+use super::model::{Namespace, OnCluster, Tenant, TenantContext};
 use super::names::{self, Metadata};
 use super::profile::{Profile, check_ceiling, check_enforced};
 use super::subjects::Binder;
@@ -16,9 +16,9 @@ use crate::spec::leaf::{self, Name};
 use crate::spec::schema::Checker;
 use crate::spec::tenant as spec;
 use crate::spec::tenant::{LabelSelector, TenantSpec};
-use crate::spec::{FleetDoc, Specs, TenantDoc, did_you_mean};
-use crate::value::{Value, map};
-use std::collections::BTreeMap;
+use crate::spec::{FleetDoc, TenantDoc, did_you_mean};
+use crate::value::{Text, Value, map};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 rule! {
@@ -44,16 +44,16 @@ rule! {
     pub static FLUX_CREATE_TENANT = "bundle/flux-create-tenant", Error;
 }
 
-/// The documents of tenants that are defined once; the others are reported.
-pub fn unique<'a>(
-    specs: &'a Specs,
+/// Which documents are those of tenants that are defined once; the others are reported.
+pub fn unique(
+    all: &[TenantDoc],
     fleet: &FleetDoc,
     sources: &Sources,
     prior: &Prior,
     out: &mut Vec<Diagnostic>,
-) -> Vec<&'a TenantDoc> {
-    let mut by_name: BTreeMap<&str, Vec<&TenantDoc>> = BTreeMap::new();
-    for doc in &specs.tenants {
+) -> Vec<bool> {
+    let mut by_name: BTreeMap<&str, Vec<(usize, &TenantDoc)>> = BTreeMap::new();
+    for (at, doc) in all.iter().enumerate() {
         if let Some(origin) = &doc.origin {
             let source = fleet.spec.sources.iter().flatten().find(|s| s.name.as_str() == origin);
             if !source.is_some_and(|s| s.tenants.iter().any(|t| t.as_str() == doc.name.value)) {
@@ -66,19 +66,19 @@ pub fn unique<'a>(
                 continue;
             }
         }
-        by_name.entry(&doc.name.value).or_default().push(doc);
+        by_name.entry(&doc.name.value).or_default().push((at, doc));
     }
-    let mut single = Vec::with_capacity(by_name.len());
+    let mut single = vec![false; all.len()];
     for (name, docs) in by_name {
-        if let [only] = docs.as_slice() {
-            single.push(*only);
+        if let [(at, _)] = docs.as_slice() {
+            single[*at] = true;
             continue;
         }
         let holder = prior.tenants.get(name);
         let mine = |doc: &TenantDoc| holder.is_some_and(|path| sources.path(doc.name.place) == path.as_str());
-        if let [only] = docs.iter().filter(|d| mine(d)).collect::<Vec<_>>().as_slice() {
-            single.push(**only);
-            for doc in docs.iter().filter(|d| !mine(d)) {
+        if let [(at, only)] = docs.iter().filter(|(_, d)| mine(d)).collect::<Vec<_>>().as_slice() {
+            single[*at] = true;
+            for (_, doc) in docs.iter().filter(|(_, d)| !mine(d)) {
                 out.push(
                     Diagnostic::new(
                         &DUPLICATE_TENANT,
@@ -92,8 +92,8 @@ pub fn unique<'a>(
             }
             continue;
         }
-        for (i, doc) in docs.iter().enumerate() {
-            let other = docs[usize::from(i == 0)];
+        for (i, (_, doc)) in docs.iter().enumerate() {
+            let (_, other) = docs[usize::from(i == 0)];
             out.push(
                 Diagnostic::new(
                     &DUPLICATE_TENANT,
@@ -176,38 +176,25 @@ impl Resolver<'_> {
             name: doc.name.clone(),
             input: format!("{}{}", &doc.metadata.digest()[..8], doc.spec.digest()),
             uuid: base.uuid.as_ref().map(|u| Spanned { value: u.to_string(), place: u.place, key: u.key }),
-            labels: metadata.labels.iter().flatten().map(|(k, v)| (k.to_string(), v.value.to_string())).collect(),
+            labels: metadata.labels.iter().flatten().map(|(k, v)| (k.as_str().into(), v.as_str().into())).collect(),
             hosts: Vec::new(),
             principals: Vec::new(),
+            peers: Vec::new(),
             profile: profile_name.to_owned(),
             chose_builtin: doc.spec.get("profile").is_some() && matches!(profile_name, "baseline" | "adopted"),
             merged,
             on: Vec::with_capacity(clusters.len()),
         };
         for cluster in clusters {
-            let on = self.on_cluster(doc, &tenant, &base, &metadata, profile, cluster, out);
-            tenant.on.extend(on);
-        }
-        for on in &tenant.on {
-            let hosts = on.spec.allow.as_ref().and_then(|a| a.ingress_hosts.as_ref());
-            for host in hosts.into_iter().flatten() {
-                if !tenant.hosts.iter().any(|h| h.value == host.value) {
-                    tenant.hosts.push(host.clone());
-                }
-            }
-            for subject in on.spec.owners.iter().chain(&on.spec.members).flatten() {
-                let named = match (&subject.group, &subject.user) {
-                    (Some(group), _) => Some((format!("group/{}", group.as_str()), group.place)),
-                    (_, Some(user)) => Some((format!("user/{}", user.as_str()), user.place)),
-                    _ => None,
-                };
-                if let Some((value, place)) = named
-                    && !tenant.principals.iter().any(|p| p.value == value)
-                {
-                    tenant.principals.push(Spanned::new(value, place));
-                }
+            if let Some((on, spec)) = self.on_cluster(doc, &tenant, &base, &metadata, profile, cluster, out) {
+                tenant.on.push(on);
+                claim(&mut tenant, &spec);
             }
         }
+        let declared = tenant.on.iter().flat_map(|on| &on.namespaces).map(|n| &n.declared);
+        let peers = declared.flat_map(|network| network.egress.iter().chain(&network.ingress).flatten());
+        let peers: BTreeSet<&str> = peers.filter_map(|peer| Some(peer.tenant.as_ref()?.as_str())).collect();
+        tenant.peers = peers.into_iter().map(str::to_owned).collect();
         if !self.keep_merged {
             tenant.merged = Node::new(tenant.name.place, crate::document::Value::Null);
         }
@@ -346,7 +333,7 @@ impl Resolver<'_> {
         profile: &Profile,
         index: usize,
         out: &mut Vec<Diagnostic>,
-    ) -> Option<OnCluster> {
+    ) -> Option<(OnCluster, Arc<TenantSpec>)> {
         let cluster = &self.fleet.spec.clusters[index];
         let over = self.overrides(&tenant.merged, base.overrides.as_deref().unwrap_or_default(), index, out);
         let whole;
@@ -372,8 +359,8 @@ impl Resolver<'_> {
             binder.bind(member, None, &mut namespaces, out);
         }
         let (syncs, deployers) = self.syncs(&binder, tenant, &spec, cluster, &mut namespaces, out);
-        let compat = spec.compat.as_ref();
-        if let Some(flag) = compat.and_then(|c| c.flux_create_tenant.as_ref()).filter(|f| f.value) {
+        let plain = spec.compat.as_ref().and_then(|c| c.flux_create_tenant.as_ref()).filter(|f| f.value);
+        if let Some(flag) = plain {
             let message = "rendered as `flux create tenant` would: without a floor";
             for namespace in &namespaces {
                 let object = format!("Namespace/{}", namespace.name);
@@ -382,28 +369,36 @@ impl Resolver<'_> {
             }
         }
         let context = self.context(tenant, &spec, &namespaces);
-        Some(OnCluster { cluster: index, spec, tenant: context, namespaces, syncs, deployers })
+        let on = OnCluster {
+            cluster: index,
+            manifests: spec.manifests.clone().unwrap_or_default(),
+            requires: spec.requires.clone().unwrap_or_default(),
+            plain: plain.is_some(),
+            quota: cluster.capacity.is_some().then(|| spec.quota.clone()).flatten(),
+            tenant: context,
+            namespaces,
+            syncs,
+            deployers,
+        };
+        Some((on, spec))
     }
 
     fn context(&self, tenant: &Tenant, spec: &TenantSpec, namespaces: &[Namespace]) -> TenantContext {
         let fleet = &self.fleet.spec;
-        let mut common = Strings::new();
-        common.insert("tenantry.dev/owner".into(), self.fleet.name.value.clone());
-        common.insert("tenantry.dev/tenant".into(), tenant.name.value.clone());
+        let name = Text::from(tenant.name.as_str());
+        let mut common = vec![
+            (Text::new_static("tenantry.dev/owner"), Text::from(self.fleet.name.as_str())),
+            (Text::new_static("tenantry.dev/tenant"), name.clone()),
+        ];
         if let Some(keys) = &fleet.label_keys {
-            for key in keys.tenant.iter().flatten() {
-                common.insert(key.to_string(), tenant.name.value.clone());
-            }
+            common.extend(keys.tenant.iter().flatten().map(|key| (key.as_str().into(), name.clone())));
             if let Some(uuid) = &tenant.uuid {
-                for key in keys.uuid.iter().flatten() {
-                    common.insert(key.to_string(), uuid.value.clone());
-                }
+                let uuid = Text::from(uuid.as_str());
+                common.extend(keys.uuid.iter().flatten().map(|key| (key.as_str().into(), uuid.clone())));
             }
         }
-        let mut compat_labels = Strings::new();
-        compat_labels.extend(tenant.labels.clone());
-        compat_labels.insert("toolkit.fluxcd.io/tenant".into(), tenant.name.value.clone());
-        compat_labels.sort_keys();
+        let mut compat_labels = tenant.labels.clone();
+        compat_labels.lay([(Text::new_static("toolkit.fluxcd.io/tenant"), name)]);
         let entries = |p: &serde_json::Map<String, serde_json::Value>| -> Value {
             p.iter().map(|(key, value)| (key.into(), value.into())).collect::<Vec<crate::value::Entry>>().into()
         };
@@ -416,13 +411,13 @@ impl Resolver<'_> {
             parameters: parameters.unwrap_or_else(|| map! {}),
             labels: tenant.labels.clone(),
             namespaces: namespaces.iter().map(|n| n.name.clone()).collect(),
-            common_labels: common,
+            common_labels: common.into_iter().collect(),
             compat_cluster_role: spec
                 .compat
                 .as_ref()
                 .and_then(|c| c.cluster_role.as_ref())
                 .map_or_else(|| "cluster-admin".into(), |r| r.value.to_string()),
-            compat_labels,
+            compat_labels: compat_labels.sorted(),
         }
     }
 
@@ -467,6 +462,28 @@ impl Resolver<'_> {
     }
 }
 
+/// Adds what a tenant's spec on a cluster claims.
+fn claim(tenant: &mut Tenant, spec: &TenantSpec) {
+    let hosts = spec.allow.as_ref().and_then(|a| a.ingress_hosts.as_ref());
+    for host in hosts.into_iter().flatten() {
+        if !tenant.hosts.iter().any(|h| h.value == host.value) {
+            tenant.hosts.push(host.clone());
+        }
+    }
+    for subject in spec.owners.iter().chain(&spec.members).flatten() {
+        let named = match (&subject.group, &subject.user) {
+            (Some(group), _) => Some((format!("group/{}", group.as_str()), group.place)),
+            (_, Some(user)) => Some((format!("user/{}", user.as_str()), user.place)),
+            _ => None,
+        };
+        if let Some((value, place)) = named
+            && !tenant.principals.iter().any(|p| p.value == value)
+        {
+            tenant.principals.push(Spanned::new(value, place));
+        }
+    }
+}
+
 fn matching(clusters: &[Cluster], selector: &LabelSelector) -> Vec<usize> {
     let hit = |cluster: &Cluster| {
         let labels = cluster.labels.as_ref();
@@ -491,8 +508,7 @@ pub fn capacity(tenants: &[Tenant], fleet: &FleetSpec, out: &mut Vec<Diagnostic>
             let may = quota::promisable(cluster, resource, &capacity.value);
             let mut sum = 0i128;
             for tenant in tenants {
-                let amount =
-                    tenant.on(c).and_then(|on| on.spec.quota.as_ref()).and_then(|q| quota::promised(q, resource));
+                let amount = tenant.on(c).and_then(|on| on.quota.as_ref()).and_then(|q| quota::promised(q, resource));
                 let Some(amount) = amount else { continue };
                 sum += amount.value.nanos();
                 if amount.value > capacity.value {

@@ -99,6 +99,11 @@ impl FileEntry {
         let json = serde_json::to_string(self).unwrap_or_default();
         let mut line = String::with_capacity(RECORD.len() + json.len() + 1);
         line.push_str(RECORD);
+        if json.bytes().all(|b| (b' '..=b'~').contains(&b)) {
+            line.push_str(&json);
+            line.push('\n');
+            return line;
+        }
         for c in json.chars() {
             // Some readers end a line, and with it the comment, at U+0085 or U+2028.
             if c.is_ascii() && c != '\u{7f}' {
@@ -112,6 +117,25 @@ impl FileEntry {
         }
         line.push('\n');
         line
+    }
+
+    /// A digest over everything in it.
+    pub fn content(&self) -> blake3::Hash {
+        let Self { path, digest, on, tenant, source, input, uuid, edges, claims, objects } = self;
+        let mut hasher = blake3::Hasher::new();
+        let mut add = |text: &str| {
+            hasher.update(&(text.len() as u64).to_le_bytes()).update(text.as_bytes());
+        };
+        [path, digest, on].into_iter().for_each(|text| add(text));
+        for text in [tenant, source, input, uuid] {
+            add(if text.is_some() { "some" } else { "none" });
+            add(text.as_deref().unwrap_or_default());
+        }
+        for list in [edges, claims, objects] {
+            add(&list.len().to_string());
+            list.iter().for_each(|text| add(text));
+        }
+        hasher.finalize()
     }
 
     /// Reads the record of a file from its bytes, or from as many of its first as hold two lines.

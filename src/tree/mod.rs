@@ -23,6 +23,7 @@ use crate::expression::eval_text;
 use crate::source::{Place, Sources};
 use crate::spec::FleetDoc;
 use crate::spec::fleet::{Artifacts, Cluster, Shards, SourceMode, Unit as UnitChoice};
+use crate::tenancy::model::Tenant;
 use crate::tenancy::{DERIVED_NAME, Tenancy, claims};
 use crate::value::Value;
 use flux::{Flux, Unit, artifact_url};
@@ -244,7 +245,15 @@ const TENANTS_A_SHARD: usize = 50;
 
 /// How many tenants a cluster has, whatever part of them this run looks at.
 fn tenants_on(request: &Request<'_>, cluster: usize) -> usize {
-    request.tenancy.tenants.iter().filter(|t| t.on(cluster).is_some()).count() + request.held.len()
+    let here = request.tenancy.tenants.iter().filter(|t| t.on(cluster).is_some()).count() + request.held.len();
+    if request.kept.is_empty() {
+        return here;
+    }
+    let read: BTreeSet<&str> = request.tenancy.tenants.iter().map(|t| t.name.value.as_str()).collect();
+    let name = request.fleet.spec.clusters[cluster].name.as_str();
+    let tenants = request.lock.files.values().filter(|e| e.on == name).filter_map(|e| e.tenant.as_deref());
+    let unread: BTreeSet<&str> = tenants.filter(|t| request.kept.contains(*t) && !read.contains(t)).collect();
+    here + unread.len()
 }
 
 fn unit_choice(request: &Request<'_>, cluster: &str, tenants: usize) -> Choice {
@@ -335,14 +344,17 @@ pub fn build(request: &Request<'_>, bundles: &mut [ClusterBundle], out: &mut Vec
     tree
 }
 
-/// The namespaces of other tenants that a tenant's reach, as `from>to`.
-fn edges_of(tenant: &crate::tenancy::model::Tenant, cluster: usize) -> Vec<String> {
+/// What a tenant's record on a cluster says that it claims besides objects, and the namespaces of other tenants that its
+/// own reach, as `from>to`.
+pub fn claims_and_edges(tenant: &Tenant, cluster: usize, clusters: &[String]) -> (Vec<String>, Vec<String>) {
+    let claims = claims::of(tenant, clusters).into_iter().map(|(thing, _)| thing);
+    let claims = claims.filter(|thing| !thing.starts_with("namespace/")).collect();
     let namespaces = tenant.on(cluster).map_or(&[][..], |on| &on.namespaces);
     let mut edges: Vec<String> =
         namespaces.iter().flat_map(|n| n.reaches.iter().map(|to| format!("{}>{to}", n.name))).collect();
     edges.sort();
     edges.dedup();
-    edges
+    (claims, edges)
 }
 
 /// The files of a tenant on a cluster: of what the cluster surely has the kinds of, and of the rest.
@@ -360,11 +372,7 @@ fn tenant_files(
         if part.objects.is_empty() {
             return None;
         }
-        let mut claims = Vec::new();
-        if !late {
-            claims.extend(claims::of(tenant, clusters).into_iter().map(|(thing, _)| thing));
-            claims.retain(|c| !c.starts_with("namespace/"));
-        }
+        let (claims, edges) = if late { Default::default() } else { claims_and_edges(tenant, cluster, clusters) };
         let entry = FileEntry {
             path: request.layout.tenant_file(name, unit, late, &bundle.tenant),
             digest: String::new(),
@@ -373,7 +381,7 @@ fn tenant_files(
             source: Some(source.to_owned()),
             input: Some(tenant.input.clone()),
             uuid: tenant.uuid.as_ref().map(|u| u.value.clone()),
-            edges: if late { Vec::new() } else { edges_of(tenant, cluster) },
+            edges,
             claims,
             objects: Vec::new(),
         };

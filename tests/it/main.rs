@@ -6,6 +6,7 @@ mod support;
 mod artifacts;
 mod attacker;
 mod authorizer;
+mod cache;
 mod catalog;
 mod cli;
 mod commit;

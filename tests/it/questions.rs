@@ -65,6 +65,7 @@ fn whole(files: &[(String, String)]) -> Cluster {
         layout: Layout { tree: "rendered".into(), repository_path: ".".into() },
         tenants: Vec::new(),
         clusters: Vec::new(),
+        settled: Default::default(),
         allow_removal: Vec::new(),
         version: "0.1.0".into(),
         keep: Keep::Values,

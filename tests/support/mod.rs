@@ -53,6 +53,7 @@ pub fn compile(files: &[(&str, &str)]) -> (Sources, Compiled) {
         layout: Layout { tree: "rendered".into(), repository_path: ".".into() },
         tenants: Vec::new(),
         clusters: Vec::new(),
+        settled: Default::default(),
         allow_removal: Vec::new(),
         version: "0.1.0".into(),
         keep: Keep::Texts,
@@ -64,12 +65,14 @@ pub fn compile(files: &[(&str, &str)]) -> (Sources, Compiled) {
 /// A folder with files in which the program runs.
 pub struct Sandbox {
     dir: tempfile::TempDir,
+    cache: tempfile::TempDir,
 }
 
 impl Sandbox {
     /// An empty folder.
     pub fn new() -> Self {
-        Self { dir: tempfile::tempdir().expect("a temporary folder") }
+        let folder = || tempfile::tempdir().expect("a temporary folder");
+        Self { dir: folder(), cache: folder() }
     }
 
     /// A folder with a fleet and some files.
@@ -124,7 +127,7 @@ impl Sandbox {
                 command.env_remove(key);
             }
         }
-        command.env("COLUMNS", "200");
+        command.env("COLUMNS", "200").env("TENANTRY_CACHE_DIR", self.cache.path());
         command
     }
 

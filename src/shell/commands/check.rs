@@ -1,7 +1,9 @@
 //! `check`: everything that can be said without writing.
 
 use crate::shell::args::{Check, Cli, FailOn};
-use crate::shell::session::{Selection, Session};
+use crate::shell::cache::{self, Cache, Left};
+use crate::shell::files::{Disk, Store};
+use crate::shell::session::{Inputs, Place, Selection, Session};
 use crate::shell::{Fault, Outcome, output};
 use std::collections::BTreeSet;
 use std::mem::ManuallyDrop;
@@ -10,6 +12,7 @@ use tenantry::compile::Compiled;
 use tenantry::diagnostic::{Diagnostic, Level};
 use tenantry::report::{count, plural};
 use tenantry::source::Sources;
+use tenantry::tenancy::Context;
 
 /// What makes a finding the same one in two runs: its rule, its file and its text, not its line.
 type Fingerprint = (String, String, String);
@@ -17,9 +20,30 @@ type Fingerprint = (String, String, String);
 /// Runs the command.
 pub fn run(cli: &Cli, args: &Check) -> Result<Outcome, Fault> {
     let shown = output::chosen(&args.only, &args.skip, "area of rules")?;
+    let place = Place::find(cli, None)?;
+    let store = store(args, &place)?;
+    let inputs = Inputs::read(&place, store.as_ref())?;
+    let cached = Cache::open(cli, &place, &inputs);
+    let quick = match &cached {
+        Some(cache) => cache.session(cli, &place, store.as_ref(), &inputs, false)?,
+        None => None,
+    };
     // The end of the process frees them at once: dropping ten thousand tenants one by one takes longer than to read them.
-    let mut session = ManuallyDrop::new(open(cli, args)?);
-    let compiled = ManuallyDrop::new(session.compile(Selection::default(), Keep::Nothing));
+    let whole = |mut session: ManuallyDrop<Session>| {
+        let compiled = ManuallyDrop::new(session.compile(Selection::default(), Keep::Nothing));
+        (session, compiled)
+    };
+    let done = quick.map(|session| whole(ManuallyDrop::new(session)));
+    let (session, compiled) = match done.filter(|(_, compiled)| compiled.findings.is_empty()) {
+        Some(done) => done,
+        None => {
+            let context = Context::default();
+            whole(ManuallyDrop::new(Session::read_inputs(cli, place, store.as_ref(), inputs, context)?))
+        }
+    };
+    if let Some(cache) = &cached {
+        cache.leave(&Left::as_read(&session, &compiled, false));
+    }
     let mut findings = compiled.findings.clone();
     let known = known(cli, args)?;
     let before = findings.len();
@@ -28,6 +52,7 @@ pub fn run(cli: &Cli, args: &Check) -> Result<Outcome, Fault> {
     findings.retain(|d| shown(d.rule.id));
     output::findings(cli, &session.sources, &findings, true)?;
     output::talk(cli, &summary(&session, &compiled, &findings, hidden));
+    cache::say(cli, &session);
     let fails = |level| findings.iter().any(|d| d.level >= level);
     Ok(Outcome::from(match args.fail_on {
         FailOn::Error => fails(Level::Error),
@@ -37,24 +62,19 @@ pub fn run(cli: &Cli, args: &Check) -> Result<Outcome, Fault> {
     }))
 }
 
+/// Where the specs are read from.
 #[cfg(feature = "git")]
-fn open(cli: &Cli, args: &Check) -> Result<Session, Fault> {
+fn store(args: &Check, place: &Place) -> Result<Box<dyn Store>, Fault> {
     use crate::shell::git::Revision;
-    use crate::shell::session::Place;
-    if args.staged {
-        let place = Place::find(cli, None)?;
-        let store = Revision::staged(&place.root)?;
-        return Session::read(cli, place, &store);
-    }
-    Session::open(cli, None)
+    Ok(if args.staged { Box::new(Revision::staged(&place.root)?) } else { Box::new(Disk::new(&place.root)?) })
 }
 
 #[cfg(not(feature = "git"))]
-fn open(cli: &Cli, args: &Check) -> Result<Session, Fault> {
+fn store(args: &Check, place: &Place) -> Result<Box<dyn Store>, Fault> {
     if args.staged {
         return Err(Fault::Usage("--staged: built without the feature `git`".into()));
     }
-    Session::open(cli, None)
+    Ok(Box::new(Disk::new(&place.root)?))
 }
 
 fn known(cli: &Cli, args: &Check) -> Result<BTreeSet<Fingerprint>, Fault> {
@@ -77,7 +97,6 @@ fn known(cli: &Cli, args: &Check) -> Result<BTreeSet<Fingerprint>, Fault> {
 #[cfg(feature = "git")]
 fn at_revision(cli: &Cli, rev: &str) -> Result<BTreeSet<Fingerprint>, Fault> {
     use crate::shell::git::Revision;
-    use crate::shell::session::Place;
     let place = Place::find(cli, None)?;
     let store = Revision::open(&place.root, rev)?;
     let mut session = Session::read(cli, place, &store)?;
@@ -97,14 +116,19 @@ fn fingerprint(sources: &Sources, finding: &Diagnostic) -> Fingerprint {
 /// One line about the run.
 pub fn summary(session: &Session, compiled: &Compiled, findings: &[Diagnostic], hidden: usize) -> String {
     let counts = count(findings);
-    let tenants = session.front.tenancy.tenants.len();
+    let choice = session.choice.as_ref();
+    let settled = |name: &str| choice.is_some_and(|choice| choice.settled.contains(name));
+    let looked_at = session.front.tenancy.tenants.iter().filter(|t| !settled(&t.name.value)).count();
+    let tenants = looked_at + choice.map_or(0, |choice| choice.settled.len());
     let clusters = session.front.fleet().map_or(0, |f| f.spec.clusters.len());
     let objects: usize = compiled
         .bundles
         .iter()
         .map(|b| b.platform.objects.len() + b.tenants.iter().map(|t| t.objects().count()).sum::<usize>())
-        .sum();
-    let waivers: usize = session.front.tenancy.waivers_used.values().sum();
+        .sum::<usize>()
+        + choice.map_or(0, |choice| choice.objects);
+    let used = session.front.tenancy.waivers_used.iter().filter(|(tenant, _)| !settled(tenant));
+    let waivers = used.map(|(_, count)| count).sum::<usize>() + choice.map_or(0, |choice| choice.waivers);
     let mut parts = vec![
         plural(tenants, "tenant"),
         plural(clusters, "cluster"),

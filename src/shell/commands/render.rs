@@ -2,21 +2,44 @@
 
 use super::check::summary;
 use crate::shell::args::{Cli, Render};
+use crate::shell::cache::{self, Cache, Left};
 use crate::shell::files::Disk;
-use crate::shell::session::{Place, Selection, Session};
+use crate::shell::session::{Inputs, Place, Selection, Session};
 use crate::shell::write::{Exclusive, apply, snapshot};
 use crate::shell::{Fault, Outcome, output};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::collections::BTreeSet;
 use std::io::IsTerminal;
 use std::mem::ManuallyDrop;
+use std::path::PathBuf;
 use std::time::Duration;
 use tenantry::bundle::Keep;
 use tenantry::compile::Compiled;
 use tenantry::diagnostic::{Diagnostic, Level, sort};
 use tenantry::report::plural;
 use tenantry::tenancy::Context;
-use tenantry::tree::{self, check_disk, plan};
+use tenantry::tree::{Plan, check_disk, plan};
+
+/// What a run comes to, before anything is said or written.
+struct Work {
+    // As in `check`: the end of the process frees them.
+    session: ManuallyDrop<Session>,
+    compiled: ManuallyDrop<Compiled>,
+    done: Done,
+    leftovers: Vec<PathBuf>,
+}
+
+/// How far a run came.
+enum Done {
+    /// The fleet itself is wrong.
+    Nothing,
+    /// There are texts to print.
+    Texts,
+    /// The tree was compared with the disk.
+    Compared,
+    /// What is to be written.
+    Planned(Box<Plan>),
+}
 
 /// Runs the command.
 pub fn run(cli: &Cli, args: &Render) -> Result<Outcome, Fault> {
@@ -24,38 +47,75 @@ pub fn run(cli: &Cli, args: &Render) -> Result<Outcome, Fault> {
     // Taken before anything is read: what another run writes meanwhile would not be seen.
     let _exclusive = if args.check || args.stdout { None } else { Some(Exclusive::take(&place)?) };
     let disk = Disk::new(&place.root)?;
+    let inputs = Inputs::read(&place, &disk)?;
+    let parts = [&args.tenant, &args.cluster, &args.ring, &args.allow_removal];
+    let whole = parts.iter().all(|list| list.is_empty()) && !args.stdout && !args.force;
+    let cache = if whole { Cache::open(cli, &place, &inputs) } else { None };
+    if let Some(cache) = &cache
+        && let Some(session) = cache.session(cli, &place, &disk, &inputs, true)?
+    {
+        let work = work(args, session)?;
+        if work.compiled.findings.is_empty() {
+            return conclude(cli, args, work, Some(cache));
+        }
+    }
     let context = Context { leaving: args.allow_removal.clone(), ..Context::default() };
-    // As in `check`: the end of the process frees them.
-    let mut session = ManuallyDrop::new(Session::read_with(cli, place, &disk, context)?);
-    let session: &mut Session = &mut session;
-    let selection = select(args, session)?;
+    let session = Session::read_inputs(cli, place, &disk, inputs, context)?;
+    conclude(cli, args, work(args, session)?, cache.as_ref())
+}
+
+/// Does everything but what can be seen.
+fn work(args: &Render, session: Session) -> Result<Work, Fault> {
+    let mut session = ManuallyDrop::new(session);
+    let selection = select(args, &session)?;
     let mut compiled = ManuallyDrop::new(session.compile(selection, Keep::Texts));
     let fatal = compiled.findings.iter().any(Diagnostic::stops_the_fleet);
-    if args.stdout {
-        output::findings(cli, &session.sources, &compiled.findings, false)?;
-        if !fatal {
-            for desired in compiled.tree.files.values() {
-                output::data(&desired.text)?;
-            }
-        }
-        return Ok(wrong(&compiled.findings));
-    }
-    if fatal {
-        output::findings(cli, &session.sources, &compiled.findings, args.check)?;
-        if !args.check {
-            output::talk(cli, "nothing was written");
-        }
-        return Ok(Outcome::Findings);
+    if args.stdout || fatal {
+        let done = if fatal { Done::Nothing } else { Done::Texts };
+        return Ok(Work { session, compiled, done, leftovers: Vec::new() });
     }
     let clusters: BTreeSet<String> = compiled.tree.clusters.keys().cloned().collect();
     let (disk, leftovers) = snapshot(&session.place, &compiled.tree, &session.front.lock, &clusters)?;
-    if args.check {
-        return check_only(cli, session, &compiled, &disk);
-    }
-    let plan = plan(&compiled.tree, &session.front.lock, &disk, &clusters, args.force, &mut session.sources);
-    compiled.findings.extend(plan.faults.iter().cloned());
-    sort(&session.sources, &mut compiled.findings);
-    output::findings(cli, &session.sources, &compiled.findings, false)?;
+    let Session { front, sources, .. } = &mut *session;
+    let done = if args.check {
+        let stale = check_disk(&compiled.tree, &front.lock, &disk, sources);
+        compiled.findings.extend(stale);
+        Done::Compared
+    } else {
+        let plan = plan(&compiled.tree, &front.lock, &disk, &clusters, args.force, sources);
+        compiled.findings.extend(plan.faults.iter().cloned());
+        Done::Planned(Box::new(plan))
+    };
+    sort(sources, &mut compiled.findings);
+    Ok(Work { session, compiled, done, leftovers })
+}
+
+/// Says what was found, and writes.
+fn conclude(cli: &Cli, args: &Render, work: Work, cache: Option<&Cache>) -> Result<Outcome, Fault> {
+    let Work { session, compiled, done, leftovers } = work;
+    output::findings(cli, &session.sources, &compiled.findings, args.check)?;
+    let plan = match done {
+        Done::Nothing if args.check || args.stdout => return Ok(Outcome::Findings),
+        Done::Nothing => {
+            output::talk(cli, "nothing was written");
+            return Ok(Outcome::Findings);
+        }
+        Done::Texts => {
+            for desired in compiled.tree.files.values() {
+                output::data(&desired.text)?;
+            }
+            return Ok(wrong(&compiled.findings));
+        }
+        Done::Compared => {
+            output::talk(cli, &summary(&session, &compiled, &compiled.findings, 0));
+            cache::say(cli, &session);
+            if let Some(cache) = cache {
+                cache.leave(&Left::as_read(&session, &compiled, true));
+            }
+            return Ok(wrong(&compiled.findings));
+        }
+        Done::Planned(plan) => plan,
+    };
     if !plan.faults.is_empty() {
         output::talk(cli, "nothing was written");
         return Ok(Outcome::Findings);
@@ -63,14 +123,21 @@ pub fn run(cli: &Cli, args: &Render) -> Result<Outcome, Fault> {
     let bar = progress(cli, plan.write.len());
     apply(&session.place, &compiled.tree, &plan, &leftovers, &|| bar.inc(1))?;
     bar.finish_and_clear();
-    output::talk(cli, &summary(session, &compiled, &compiled.findings, 0));
+    if let Some(cache) = cache {
+        let made = compiled.tree.files.iter().map(|(path, made)| (path.as_str(), &made.entry));
+        let files = made.chain(compiled.tree.held.iter().map(|(path, entry)| (path.as_str(), entry))).collect();
+        let lock = plan.lock.to_text();
+        cache.leave(&Left { session: &session, compiled: &compiled, lock, files, rendered: true });
+    }
+    output::talk(cli, &summary(&session, &compiled, &compiled.findings, 0));
+    cache::say(cli, &session);
     output::talk(
         cli,
         &format!(
             "{} written, {} deleted, {} unchanged",
             plural(plan.write.len(), "file"),
             plan.delete.len(),
-            plan.unchanged
+            plan.unchanged + session.choice.as_ref().map_or(0, |_| compiled.tree.held.len())
         ),
     );
     let units = changed_units(&plan.write, &plan.delete);
@@ -110,16 +177,6 @@ fn select(args: &Render, session: &Session) -> Result<Selection, Fault> {
         }
     }
     Ok(Selection { tenants: args.tenant.clone(), clusters, allow_removal: args.allow_removal.clone() })
-}
-
-fn check_only(cli: &Cli, session: &mut Session, compiled: &Compiled, disk: &tree::Disk) -> Result<Outcome, Fault> {
-    let stale = check_disk(&compiled.tree, &session.front.lock, disk, &mut session.sources);
-    let mut findings = compiled.findings.clone();
-    findings.extend(stale);
-    sort(&session.sources, &mut findings);
-    output::findings(cli, &session.sources, &findings, true)?;
-    output::talk(cli, &summary(session, compiled, &findings, 0));
-    Ok(wrong(&findings))
 }
 
 /// The folders that a GitOps controller sees change: what to push, and what wakes.
