@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 """What `verify` costs beside listing the same kinds once with the same client, on a real API server on loopback.
 
-benches/live.py [TENANTS]: starts a control plane (tests/tools.sh control-plane), makes all that is rendered for so many
-generated tenants (2,000 when left out: about 28,000 objects), and runs both in turn. Needs target/release/tenantry.
+benches/live.py [TENANTS] [--apart]: starts a control plane (tests/tools.sh control-plane), makes all that is rendered for so many
+generated tenants (2,000 when left out: about 28,000 objects), and runs both in turn. With --apart the server has one core and the client another, as it has where the server is another
+machine; else they share both. Needs target/release/tenantry.
 """
 
 import http.client
@@ -17,7 +18,9 @@ import threading
 import time
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-COUNT = int(sys.argv[1]) if len(sys.argv) > 1 else 2000
+APART = "--apart" in sys.argv
+NUMBERS = [int(word) for word in sys.argv[1:] if word.isdigit()]
+COUNT = NUMBERS[0] if NUMBERS else 2000
 PORTS = ["25790", "25800", "25443"]
 PROGRAM = os.path.join(ROOT, "target/release/tenantry")
 PLURALS = {"NetworkPolicy": "networkpolicies"}
@@ -30,6 +33,7 @@ def main():
     plane = subprocess.Popen(
         ["bash", f"{ROOT}/tests/control-plane/start.sh", tools.stdout.strip(), f"{work}/plane", *PORTS],
         stdin=subprocess.PIPE,
+        preexec_fn=on_core(0),
     )
     try:
         fleet = f"{work}/fleet"
@@ -62,7 +66,7 @@ def main():
                 command += ["--bare"] if what == "--bare" else []
                 before = time.time()
                 with open(f"{work}/said", "wb") as said_file:
-                    ran = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=said_file)
+                    ran = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=said_file, preexec_fn=on_core(1))
                     _, status, used = os.wait4(ran.pid, 0)
                 all_times.append(time.time() - before)
                 with open(f"{work}/said", "rb") as said_file:
@@ -85,6 +89,11 @@ def main():
     finally:
         plane.stdin.close()
         plane.wait()
+
+
+def on_core(core):
+    """What a process does before it starts, so that it runs on one core alone."""
+    return (lambda: os.sched_setaffinity(0, {core})) if APART else None
 
 
 def connection():

@@ -495,10 +495,42 @@ fn left_alone<T: Tree>(metadata: Option<&T>) -> Option<(String, Option<Place>)> 
 
 /// A digest of what an object says.
 pub(super) fn digest<T: Tree>(node: &T) -> u64 {
-    let mut json = node.to_json();
-    json.sort_all_objects();
-    let hash = blake3::hash(json.to_string().as_bytes());
+    let mut bytes = Vec::with_capacity(1024);
+    write_canonical(node, &mut bytes);
+    let hash = blake3::hash(&bytes);
     u64::from_le_bytes(hash.as_bytes()[..8].try_into().unwrap_or_default()).max(1)
+}
+
+/// Writes a value so that two are the same bytes where they are the same value, whatever the order of their keys.
+fn write_canonical<T: Tree>(node: &T, out: &mut Vec<u8>) {
+    fn text(out: &mut Vec<u8>, kind: u8, text: &str) {
+        out.push(kind);
+        out.extend((text.len() as u64).to_le_bytes());
+        out.extend(text.as_bytes());
+    }
+    fn list(out: &mut Vec<u8>, kind: u8, length: usize) {
+        out.push(kind);
+        out.extend((length as u64).to_le_bytes());
+    }
+    match node.view() {
+        View::Null => out.push(b'n'),
+        View::Bool(b) => out.extend([b'b', u8::from(b)]),
+        View::Number(n) => text(out, b'i', &n.to_string()),
+        View::String(s) => text(out, b's', s),
+        View::Seq(items) => {
+            list(out, b'l', items.len());
+            items.iter().for_each(|item| write_canonical(item, out));
+        }
+        View::Map(entries) => {
+            list(out, b'm', entries.len());
+            let mut entries: Vec<(&str, &T)> = entries.iter().map(T::split).collect();
+            entries.sort_by_key(|(key, _)| *key);
+            for (key, value) in entries {
+                text(out, b'k', key);
+                write_canonical(value, out);
+            }
+        }
+    }
 }
 
 /// The Services within the cluster that the API server asks because of an object.

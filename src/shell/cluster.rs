@@ -5,6 +5,7 @@ use super::{Fault, output};
 use futures::stream::{FuturesUnordered, StreamExt};
 use http::{Method, Request, StatusCode};
 use http_body_util::BodyExt;
+use hyper_util::client::proxy::matcher::Matcher;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use jiff::Timestamp;
 use kube::client::{AuthError, Body};
@@ -112,6 +113,8 @@ impl Server {
             }
         });
         let mut config = config?;
+        let own = kubeconfig.as_ref().and_then(|kubeconfig| own_proxy(kubeconfig, &name));
+        config.proxy_url = proxy(&config.cluster_url, own).map_err(unreachable)?;
         let name = if name.is_empty() { config.cluster_url.to_string() } else { name };
         // As kubectl does, without the line's end.
         if let Some(file) = config.auth_info.token_file.clone().filter(|_| kubeconfig.is_some()) {
@@ -401,6 +404,37 @@ fn kubeconfig() -> Result<Option<Kubeconfig>, Fault> {
         return Err(Fault::Cluster(format!("KUBECONFIG names no file that is there: {}", plain(&names.join(", ")))));
     }
     Ok(all)
+}
+
+/// The proxy that a context's cluster names.
+fn own_proxy(kubeconfig: &Kubeconfig, context: &str) -> Option<String> {
+    let context = kubeconfig.contexts.iter().find(|c| c.name == context)?.context.as_ref()?;
+    let cluster = kubeconfig.clusters.iter().find(|c| c.name == context.cluster)?.cluster.as_ref()?;
+    cluster.proxy_url.clone().filter(|url| !url.is_empty())
+}
+
+/// The proxy on the way to a cluster, as kubectl chooses it: the one that the kubeconfig names, whatever the environment
+/// says; else HTTPS_PROXY, but for this machine and what NO_PROXY has. (The client's library holds NO_PROXY against the
+/// proxy, and not against the cluster.)
+fn proxy(cluster: &http::Uri, own: Option<String>) -> Result<Option<http::Uri>, String> {
+    let variable = |names: [&str; 2]| {
+        names.into_iter().find_map(|name| std::env::var(name).ok().filter(|value| !value.is_empty()))
+    };
+    let host = cluster.host().unwrap_or_default().trim_start_matches('[').trim_end_matches(']');
+    let local = host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback());
+    let url = match (own, variable(["HTTPS_PROXY", "https_proxy"])) {
+        (Some(own), _) => own,
+        (None, Some(url)) if !local => {
+            let no = variable(["NO_PROXY", "no_proxy"]).unwrap_or_default();
+            if Matcher::builder().https(url.as_str()).no(no).build().intercept(cluster).is_none() {
+                return Ok(None);
+            }
+            url
+        }
+        _ => return Ok(None),
+    };
+    let whole = if url.contains("://") { url } else { format!("http://{url}") };
+    whole.parse().map(Some).map_err(|_| "the proxy's address is none: see proxy-url, HTTPS_PROXY".to_owned())
 }
 
 fn url_encoded(text: &str) -> String {

@@ -22,6 +22,7 @@ mod live;
 mod live_edits;
 mod live_faults;
 mod live_holes;
+mod live_ways;
 mod parity;
 mod prove;
 mod questions;

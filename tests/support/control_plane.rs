@@ -18,8 +18,10 @@ pub const CONTROLLERS: &str = "namespace-controller,serviceaccount-controller,se
 /// A running etcd and kube-apiserver.
 pub struct ControlPlane {
     bin: PathBuf,
-    dir: PathBuf,
-    url: String,
+    /// Where its files are.
+    pub dir: PathBuf,
+    /// Where it answers.
+    pub url: String,
     authority: Issuer<'static, KeyPair>,
     /// Ends when its standard input does, which is when this process ends.
     _keeper: Child,

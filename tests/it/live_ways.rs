@@ -1,0 +1,155 @@
+//! The ways to a server: from within a pod, and through a proxy.
+
+use super::live::{fleet, ok};
+use crate::support::flux_loop::FluxLoop;
+use crate::support::{Ran, Sandbox, say};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::process::Command;
+use std::sync::mpsc::{Receiver, channel};
+
+/// `verify` without a kubeconfig.
+fn verify(repo: &Sandbox) -> Command {
+    let mut command = repo.command(&["verify"]);
+    for name in ["KUBECONFIG", "HTTPS_PROXY", "https_proxy", "NO_PROXY", "no_proxy"] {
+        command.env_remove(name);
+    }
+    command.env("HOME", "/nonexistent");
+    command
+}
+
+fn ran(command: &mut Command) -> Ran {
+    Ran::of(command.output().expect("the program starts"))
+}
+
+#[test]
+fn within_a_pod_the_cluster_is_the_pods_own() {
+    let Some(flux) = FluxLoop::get() else { return };
+    let repo = fleet(&flux);
+    let nowhere = ran(&mut verify(&repo));
+    assert!(nowhere.code == 2 && nowhere.err.contains("no cluster that this runs in"), "{}", nowhere.all());
+    // The paths of a pod's files are fixed: a namespace of mounts has them for itself.
+    let possible = Command::new("unshare").args(["--map-root-user", "--mount", "true"]).output();
+    if !possible.as_ref().is_ok_and(|o| o.status.success()) {
+        assert!(std::env::var_os("CI").is_none(), "a namespace of mounts: {possible:?}");
+        return say("NOT RUN, for want of a namespace of mounts: a pod's credentials");
+    }
+    let port = flux.plane.url.rsplit(':').next().expect("a port").to_owned();
+    let authority = flux.plane.dir.join("certs/apiserver.crt");
+    let pod = |token: &str, authority: &str| {
+        let script = "mount -t tmpfs none /var/run && d=/var/run/secrets/kubernetes.io/serviceaccount && mkdir -p $d && \
+            cp \"$1\" $d/ca.crt && printf %s \"$2\" > $d/token && printf default > $d/namespace && shift 2 && exec \"$@\"";
+        let inner = verify(&repo);
+        let mut outer = Command::new("unshare");
+        outer.args(["--map-root-user", "--mount", "sh", "-c", script, "sh", authority, token]);
+        outer.arg(inner.get_program()).args(inner.get_args()).current_dir(repo.path());
+        for (name, value) in inner.get_envs() {
+            match value {
+                Some(value) => outer.env(name, value),
+                None => outer.env_remove(name),
+            };
+        }
+        ran(outer.env("KUBERNETES_SERVICE_HOST", "127.0.0.1").env("KUBERNETES_SERVICE_PORT", &port))
+    };
+    let authority = authority.to_str().expect("UTF-8");
+    ok(&pod("admin", authority));
+    let refused = pod("nobody-knows", authority);
+    assert!(refused.code == 2 && !refused.all().contains("nobody-knows"), "{}", refused.all());
+    // A server that another authority vouches for is none.
+    let other = flux.plane.dir.join("client-ca.crt");
+    let strange = pod("admin", other.to_str().expect("UTF-8"));
+    assert!(strange.code == 2 && strange.err.contains("certificate"), "{}", strange.all());
+}
+
+/// A proxy that leads wherever it is asked to a port of this machine, and tells what it was asked.
+fn proxy(to: u16) -> (u16, Receiver<Vec<String>>) {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let port = listener.local_addr().expect("an address").port();
+    let (asked, all) = channel();
+    std::thread::spawn(move || {
+        for stream in listener.incoming().map_while(Result::ok) {
+            let asked = asked.clone();
+            std::thread::spawn(move || -> std::io::Result<()> {
+                let mut reader = BufReader::new(stream.try_clone()?);
+                let mut head = Vec::new();
+                loop {
+                    let mut line = String::new();
+                    reader.read_line(&mut line)?;
+                    if line.trim().is_empty() {
+                        break;
+                    }
+                    head.push(line.trim().to_owned());
+                }
+                let _ = asked.send(head);
+                let mut there = TcpStream::connect(("127.0.0.1", to))?;
+                let mut here = stream;
+                here.write_all(b"HTTP/1.1 200 Connection established\r\n\r\n")?;
+                let (mut back, mut out) = (there.try_clone()?, here.try_clone()?);
+                std::thread::spawn(move || std::io::copy(&mut back, &mut out));
+                let mut rest = reader.buffer().to_vec();
+                there.write_all(&rest)?;
+                rest.clear();
+                let mut bytes = [0; 16 << 10];
+                loop {
+                    match here.read(&mut bytes)? {
+                        0 => return there.shutdown(std::net::Shutdown::Write),
+                        count => there.write_all(&bytes[..count])?,
+                    }
+                }
+            });
+        }
+    });
+    (port, all)
+}
+
+#[test]
+fn a_proxy_is_gone_through_as_kubectl_goes() {
+    let Some(flux) = FluxLoop::get() else { return };
+    let repo = fleet(&flux);
+    let port: u16 = flux.plane.url.rsplit(':').next().and_then(|p| p.parse().ok()).expect("a port");
+    let (at, asked) = proxy(port);
+    let asked = || asked.try_iter().collect::<Vec<_>>();
+    let here = flux.plane.kubeconfig_of("admin");
+    // A name that nobody but the proxy knows.
+    let far = here.replace(&flux.plane.url, &format!("https://plane.invalid:{port}"));
+    assert_ne!(here, far);
+    let named = |url: &str| {
+        far.replace("insecure-skip-tls-verify: true", &format!("insecure-skip-tls-verify: true, proxy-url: \"{url}\""))
+    };
+    let run = |kubeconfig: &str, environment: &[(&str, String)]| {
+        repo.write("way.kubeconfig", kubeconfig);
+        let mut command = verify(&repo);
+        command.env("KUBECONFIG", repo.path().join("way.kubeconfig"));
+        ran(command.envs(environment.iter().map(|(name, value)| (*name, value))))
+    };
+    let address = format!("http://127.0.0.1:{at}");
+    let without = run(&far, &[]);
+    assert!(without.code == 2 && asked().is_empty(), "{}", without.all());
+    let first = |heads: Vec<Vec<String>>| heads.into_iter().next().map(|head| head.join("\n")).unwrap_or_default();
+    for environment in
+        [("HTTPS_PROXY", address.clone()), ("https_proxy", address.clone()), ("HTTPS_PROXY", format!("127.0.0.1:{at}"))]
+    {
+        ok(&run(&far, &[environment]));
+        assert!(first(asked()).starts_with(&format!("CONNECT plane.invalid:{port} ")));
+    }
+    ok(&run(&named(&address), &[]));
+    assert!(!asked().is_empty());
+    // Its own comes before the environment's, and before NO_PROXY.
+    let nobody = "http://127.0.0.1:9".to_owned();
+    ok(&run(&named(&address), &[("HTTPS_PROXY", nobody.clone()), ("NO_PROXY", "*".into())]));
+    assert!(!asked().is_empty());
+    // With a name and a password, which no message shows.
+    ok(&run(&far, &[("HTTPS_PROXY", format!("http://me:se%40cret@127.0.0.1:{at}"))]));
+    assert!(first(asked()).to_lowercase().contains("proxy-authorization: basic"), "credentials");
+    let refused = run(&far, &[("HTTPS_PROXY", "http://me:secret@127.0.0.1:9".into())]);
+    assert!(refused.code == 2 && !refused.all().contains("secret"), "{}", refused.all());
+    // NO_PROXY is about the cluster, not about the proxy.
+    ok(&run(&far, &[("HTTPS_PROXY", address.clone()), ("NO_PROXY", "127.0.0.1,other.invalid".into())]));
+    assert!(!asked().is_empty());
+    let direct = run(&far, &[("HTTPS_PROXY", address.clone()), ("NO_PROXY", "10.0.0.0/8,.invalid".into())]);
+    assert!(direct.code == 2 && asked().is_empty(), "{}", direct.all());
+    // This machine needs none.
+    ok(&run(&here, &[("HTTPS_PROXY", nobody)]));
+    let broken = run(&far, &[("HTTPS_PROXY", "http://[".into())]);
+    assert!(broken.code == 2 && broken.err.contains("proxy"), "{}", broken.all());
+}
