@@ -1,4 +1,5 @@
-//! A number that tells builds apart: over everything that decides what the program says of an input.
+//! A number that tells builds apart: over the sources and what they are built with. (The versions that Cargo chooses
+//! without a lock are not known here: the cache looks at the program's file too.)
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
@@ -13,10 +14,17 @@ fn main() {
     let mut hasher = DefaultHasher::new();
     for file in &files {
         println!("cargo::rerun-if-changed={}", file.display());
-        // Cargo.lock is not part of every package.
         file.hash(&mut hasher);
+        // A package that is built by itself may have no lock.
         std::fs::read(file).unwrap_or_default().hash(&mut hasher);
     }
+    let of_cargo = |name: &str| {
+        name.starts_with("CARGO_FEATURE_")
+            || ["CARGO_ENCODED_RUSTFLAGS", "OPT_LEVEL", "PROFILE", "TARGET"].contains(&name)
+    };
+    let mut settings: Vec<_> = std::env::vars_os().filter(|(name, _)| name.to_str().is_some_and(of_cargo)).collect();
+    settings.sort();
+    settings.hash(&mut hasher);
     println!("cargo::rustc-env=TENANTRY_BUILD={:016x}", hasher.finish());
 }
 

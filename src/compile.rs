@@ -200,6 +200,7 @@ pub fn back(front: &mut Front, sources: &Sources, manifests: &Manifests, wish: &
                         layout: &wish.layout,
                         held: &held,
                         kept: &kept,
+                        settled: &wish.settled,
                         allow_removal: &wish.allow_removal,
                         version: &wish.version,
                         templates: &front.templates.digest,

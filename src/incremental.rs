@@ -13,7 +13,7 @@ use crate::compile::{Compiled, Front};
 use crate::diagnostic::Scope;
 use crate::source::{SourceId, Sources};
 use crate::tenancy::model::Tenant;
-use crate::tree::{FileEntry, claims_and_edges, namespaces_of};
+use crate::tree::{FileEntry, claims_and_edges, half, namespaces_of};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -28,13 +28,13 @@ pub type Inputs = Vec<(String, String)>;
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub struct State {
     /// A digest over what all depends on and is no file of specs: the program, where things are, the templates.
-    pub base: String,
+    base: String,
     /// The day, where there are waivers.
-    pub day: Option<String>,
+    day: Option<String>,
     /// The digest of each file of specs that is not one tenant's alone, by path.
     shared: BTreeMap<String, String>,
     /// A digest over the lock and the records of the tree.
-    pub tree: String,
+    tree: String,
     /// The tenants, by the path of their files.
     tenants: BTreeMap<String, Known>,
 }
@@ -42,7 +42,8 @@ pub struct State {
 /// A tenant of a clean run.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 struct Known {
-    text: String,
+    /// The digest of its file.
+    digest: String,
     name: String,
     /// The tenants that it names.
     peers: Vec<String>,
@@ -84,7 +85,37 @@ pub enum Verdict {
     Fails,
 }
 
+/// What a run began with, and what it came to.
+#[derive(Debug)]
+pub struct Run<'a> {
+    /// The digest of what is no file of specs.
+    pub base: &'a str,
+    /// The day.
+    pub today: &'a str,
+    /// The files of specs.
+    pub inputs: &'a Inputs,
+    /// What the run before left, and what of the fleet was looked at, where that was not everything.
+    pub before: Option<(&'a State, &'a Choice)>,
+    /// Specs and tenants.
+    pub front: &'a Front,
+    /// The texts.
+    pub sources: &'a Sources,
+    /// What came out.
+    pub compiled: &'a Compiled,
+    /// The [`tree_digest`] that the next run will find.
+    pub tree: String,
+    /// The records that it will find, by path.
+    pub files: BTreeMap<&'a str, &'a FileEntry>,
+    /// Whether they are what this run renders.
+    pub rendered: bool,
+}
+
 impl State {
+    /// Whether it is of the same program, place, templates, day (where that counts) and tree.
+    pub fn fits(&self, base: &str, today: &str, tree: &str) -> bool {
+        self.base == base && self.tree == tree && self.day.as_ref().is_none_or(|day| day == today)
+    }
+
     /// What is to be looked at, now that the inputs are these; nothing where that is everything. `more` are tenants that are
     /// looked at in any case; `render` says that files are to be written.
     pub fn choose(&self, inputs: &Inputs, more: &BTreeSet<String>, render: bool) -> Option<Choice> {
@@ -94,7 +125,7 @@ impl State {
             match (self.tenants.get(path), self.shared.get(path)) {
                 (Some(known), _) => {
                     seen += 1;
-                    if known.text != *digest {
+                    if known.digest != *digest {
                         changed.insert(path.clone());
                     }
                 }
@@ -148,8 +179,7 @@ impl State {
     /// Looks at what became of a choice. Findings about tenants that were only read are dropped: their peers are missing.
     pub fn judge(&self, choice: &Choice, front: &mut Front, sources: &Sources) -> Verdict {
         front.findings.retain(|d| !matches!(&d.scope, Scope::Tenant(name) if choice.settled.contains(name)));
-        let whole = front.findings.is_empty() && !front.stopped() && suits(front);
-        if !whole || self.tree != of_tree(&lock_text(front, sources), front.lock.files.values()) {
+        if !front.findings.is_empty() || front.stopped() || !suits(front) {
             return Verdict::Fails;
         }
         let single = single_tenants(front, sources);
@@ -178,20 +208,8 @@ impl State {
     }
 
     /// What a run leaves; nothing where it had anything to say, or was over something that is not watched.
-    ///
-    /// `before` is what the run began with, and `choice` what it looked at, where that was not everything. `files` are the
-    /// records that the next run will find, and `lock` the text of its lock; `rendered` says that they are of this run.
-    #[expect(clippy::too_many_arguments, reason = "a run, from all that it was made of")]
-    pub fn after(
-        front: &Front,
-        sources: &Sources,
-        compiled: &Compiled,
-        inputs: &Inputs,
-        before: Option<(&Self, &Choice)>,
-        lock: &str,
-        files: &BTreeMap<&str, &FileEntry>,
-        rendered: bool,
-    ) -> Option<Self> {
+    pub fn after(run: Run<'_>) -> Option<Self> {
+        let Run { front, sources, compiled, before, .. } = run;
         if !compiled.findings.is_empty() || !compiled.held.is_empty() || !suits(front) {
             return None;
         }
@@ -204,29 +222,31 @@ impl State {
         if paths.len() != front.specs.tenants.len() {
             return None;
         }
-        let as_recorded = Recorded::new(front, files);
-        let mut made: HashMap<&str, Known> = HashMap::new();
+        let as_recorded = Recorded::new(front, &run.files);
         let looked_at = |name: &str| before.is_none_or(|(_, choice)| !choice.settled.contains(name));
-        for tenant in front.tenancy.tenants.iter().filter(|t| looked_at(&t.name.value)) {
-            let name = tenant.name.value.as_str();
-            let path = sources.path(tenant.name.place);
-            let known = Known {
-                text: String::new(),
-                name: name.to_owned(),
-                peers: tenant.peers.clone(),
-                objects: objects.get(name).copied().unwrap_or_default(),
-                waivers: front.tenancy.waivers_used.get(name).copied().unwrap_or_default(),
-                recorded: rendered || as_recorded.agrees(tenant),
-                rendered,
-                names_files: tenant.on.iter().any(|on| !on.manifests.is_empty()),
-            };
-            made.insert(path, known);
-        }
-        let mut state = Self { tree: of_tree(lock, files.values().copied()), ..Self::default() };
-        for (path, digest) in inputs {
-            let known = made.remove(path.as_str()).map(|known| Known { text: digest.clone(), ..known });
-            let kept = || before.and_then(|(state, _)| state.tenants.get(path).cloned());
-            match known.or_else(kept) {
+        let tenants = front.tenancy.tenants.iter().filter(|t| looked_at(&t.name.value));
+        let made: HashMap<&str, &Tenant> = tenants.map(|t| (sources.path(t.name.place), t)).collect();
+        let mut state = Self {
+            base: run.base.to_owned(),
+            day: (!front.specs.waivers.is_empty()).then(|| run.today.to_owned()),
+            tree: run.tree,
+            ..Self::default()
+        };
+        for (path, digest) in run.inputs {
+            let known = made.get(path.as_str()).map(|tenant| {
+                let name = &tenant.name.value;
+                Known {
+                    digest: digest.clone(),
+                    name: name.clone(),
+                    peers: tenant.peers.clone(),
+                    objects: objects.get(name.as_str()).copied().unwrap_or_default(),
+                    waivers: front.tenancy.waivers_used.get(name).copied().unwrap_or_default(),
+                    recorded: run.rendered || as_recorded.agrees(tenant),
+                    rendered: run.rendered,
+                    names_files: tenant.on.iter().any(|on| !on.manifests.is_empty()),
+                }
+            });
+            match known.or_else(|| before.and_then(|(state, _)| state.tenants.get(path).cloned())) {
                 Some(known) => state.tenants.insert(path.clone(), known).is_some(),
                 None => state.shared.insert(path.clone(), digest.clone()).is_some(),
             };
@@ -294,19 +314,15 @@ fn single_tenants<'a>(front: &'a Front, sources: &'a Sources) -> BTreeMap<&'a st
     single.map(|t| (sources.path(t.name.place), t.name.value.as_str())).collect()
 }
 
-/// The text of the lock that a run read.
-pub fn lock_text(front: &Front, sources: &Sources) -> String {
-    front.lock.source.map_or_else(String::new, |id| sources.get(id).text.clone())
-}
-
-/// A digest over a lock and the records of a tree.
-fn of_tree<'a>(lock: &str, files: impl Iterator<Item = &'a FileEntry>) -> String {
-    let files: Vec<&FileEntry> = files.collect();
+/// A digest over a lock's text and the records of a tree, in any order.
+pub fn tree_digest<'a>(lock: &str, files: impl Iterator<Item = &'a FileEntry>) -> String {
+    let mut files: Vec<&FileEntry> = files.collect();
+    files.sort_unstable_by(|a, b| a.path.cmp(&b.path));
     let digests: Vec<blake3::Hash> = files.par_iter().map(|entry| entry.content()).collect();
     let mut hasher = blake3::Hasher::new();
     hasher.update(lock.as_bytes()).update(&[0]);
     for digest in digests {
         hasher.update(digest.as_bytes());
     }
-    hasher.finalize().to_hex().as_str()[..32].to_owned()
+    half(&hasher.finalize())
 }

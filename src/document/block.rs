@@ -11,6 +11,8 @@ use std::ops::Range;
 
 /// Deepest nesting that is read here.
 const MAX_DEPTH: usize = 32;
+/// Longest key that is read here, in bytes: YAML ends implicit keys at 1,024 characters.
+const MAX_KEY: usize = 1_000;
 
 /// An event, and the bytes it stands at.
 #[derive(Debug, PartialEq)]
@@ -186,7 +188,7 @@ impl<'t> Scan<'t> {
     fn key(&self) -> Option<usize> {
         let rest = &self.bytes[self.at..];
         let length = rest.iter().position(|b| !b.is_ascii_alphanumeric() && !matches!(b, b'_' | b'.' | b'/' | b'-'))?;
-        let bare = rest[length] == b':' && length > 0 && rest[0] != b'-' && rest[0] != b'.';
+        let bare = rest[length] == b':' && (1..=MAX_KEY).contains(&length) && rest[0] != b'-' && rest[0] != b'.';
         (bare && matches!(self.byte(self.at + length + 1), b' ' | b'\n')).then_some(self.at + length)
     }
 
@@ -364,7 +366,7 @@ impl<'t> Scan<'t> {
             first = false;
             if map {
                 let end = self.flow_plain(next)?;
-                if self.byte(end) != b':' || self.byte(end + 1) != b' ' {
+                if self.byte(end) != b':' || self.byte(end + 1) != b' ' || end - next > MAX_KEY {
                     return None;
                 }
                 next = self.skip_spaces(end + 1);
@@ -519,6 +521,32 @@ mod tests {
         let read = all.iter().filter(|text| same(text)).count();
         println!("{read} of {} files are in plain block style", all.len());
         assert!(read * 2 > all.len(), "{read} of {}", all.len());
+    }
+
+    #[test]
+    fn both_readers_end_at_the_same_lengths() {
+        let mut taken = 0;
+        for length in [1, 22, 23, 24, 999, 1_000, 1_001, 1_023, 1_024, 1_025, 5_000] {
+            let key = "k".repeat(length);
+            for text in [
+                format!("{key}: 1\n"),
+                format!("a: {{{key}: 1}}\n"),
+                format!("- {key}: 1\n"),
+                format!("a: {key}\n"),
+                format!("a: [{key}]\n"),
+                format!("a: \"{key}\"\n"),
+                format!("a: |\n  {key}\n"),
+            ] {
+                taken += usize::from(same(&text));
+            }
+        }
+        for depth in [1, 15, 16, 30, 31, 32, 33, 63, 64, 65, 66] {
+            let block: String = (0..depth).map(|i| format!("{}a:\n", " ".repeat(i))).collect();
+            let list = format!("{}x\n", "- ".repeat(depth));
+            let flow = format!("a: {}{}\n", "[".repeat(depth), "]".repeat(depth));
+            taken += [block, list, flow].iter().filter(|text| same(text)).count();
+        }
+        assert!(taken > 70, "{taken}");
     }
 
     /// What stands in files, cut, doubled, shifted, with whatever means something in YAML strewn in.

@@ -7,23 +7,26 @@ use super::Fault;
 use super::args::Cli;
 use super::files::{Read, Store};
 use super::output::talk;
-use super::session::{Inputs, Place, Session, today};
+use super::session::{Inputs, Place, Session, today, working_folder};
 use super::write::replace;
 use rayon::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, UNIX_EPOCH};
 use tenantry::compile::Compiled;
-use tenantry::incremental::{self, State, Verdict};
+use tenantry::incremental::{self, Run, State, Verdict, tree_digest};
 use tenantry::report::plural;
 use tenantry::tenancy::Context;
-use tenantry::tree::FileEntry;
+use tenantry::tree::{FileEntry, half};
 
-/// What the file begins with; another number once what it holds means something else.
-const HEAD: &str = "tenantry cache 1 ";
+/// What the file begins with.
+const HEAD: &str = "tenantry cache ";
 /// Another build may say something else, whatever version it calls itself.
 const BUILD: &str = env!("TENANTRY_BUILD");
 /// How often the choice is widened before all is looked at.
 const TRIES: usize = 4;
+/// A cache that nobody wrote for so long is of a checkout that is gone.
+const KEPT: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
 /// The cache of a fleet and its tree.
 pub struct Cache {
@@ -31,30 +34,19 @@ pub struct Cache {
     /// The digest of what is no file of specs.
     base: String,
     today: String,
+    /// The digest of the tree as it was read.
+    tree: String,
     inputs: incremental::Inputs,
-    before: Option<State>,
+    /// What the run before left, and the digest of it.
+    before: Option<(State, String)>,
 }
 
-/// What a run that looked at a part of the fleet, or at all of it, leaves behind.
-pub struct Left<'a> {
-    /// The session.
-    pub session: &'a Session,
-    /// What came of it.
-    pub compiled: &'a Compiled,
-    /// The text of the lock, as it is now.
-    pub lock: String,
-    /// The records of the tree, as they are now.
-    pub files: BTreeMap<&'a str, &'a FileEntry>,
-    /// Whether they are of this run.
-    pub rendered: bool,
-}
-
-impl<'a> Left<'a> {
-    /// Of a run that wrote nothing: `rendered` says that it found the tree as it should be.
-    pub fn as_read(session: &'a Session, compiled: &'a Compiled, rendered: bool) -> Self {
-        let files = session.front.lock.files.iter().map(|(path, entry)| (path.as_str(), entry)).collect();
-        Self { session, compiled, lock: incremental::lock_text(&session.front, &session.sources), files, rendered }
-    }
+/// How a run left the tree.
+pub enum Left<'a> {
+    /// As it found it; and whether that is as it should be.
+    AsRead(bool),
+    /// Written: the text of the lock, and the records.
+    Written(String, BTreeMap<&'a str, &'a FileEntry>),
 }
 
 impl Cache {
@@ -72,32 +64,39 @@ impl Cache {
         add(place.root.to_string_lossy().as_bytes());
         add(tree.to_string_lossy().as_bytes());
         add(place.fleet.as_bytes());
-        let file = folder.join(format!("{}.json", hex(&hasher)));
-        let mut hasher = hasher.clone();
+        let file = folder.join(format!("{}.json", half(&hasher.finalize())));
         hasher.update(BUILD.as_bytes());
+        let program = std::env::current_exe().and_then(std::fs::metadata).ok()?;
+        let written = program.modified().ok().and_then(|at| at.duration_since(UNIX_EPOCH).ok());
+        hasher.update(format!("{} {written:?}", program.len()).as_bytes());
         for (path, read) in &inputs.templates {
             let Read::Bytes(bytes) = read else { return None };
             hasher.update(path.as_bytes()).update(&[0]).update(blake3::hash(bytes).as_bytes());
         }
         let digests = inputs.specs.par_iter().map(|(path, read)| match read {
-            Read::Bytes(bytes) => Some((path.clone(), blake3::hash(bytes).to_hex().as_str()[..32].to_owned())),
+            Read::Bytes(bytes) => Some((path.clone(), half(&blake3::hash(bytes)))),
             _ => None,
         });
-        let inputs: incremental::Inputs = digests.collect::<Option<_>>()?;
-        let mut cache = Self { file, base: hex(&hasher), today: today(cli).ok()?.to_string(), inputs, before: None };
+        let mut cache = Self {
+            file,
+            base: half(&hasher.finalize()),
+            today: today(cli).ok()?.to_string(),
+            tree: inputs.written.as_ref()?.digest(),
+            inputs: digests.collect::<Option<_>>()?,
+            before: None,
+        };
         cache.before = cache.load();
         Some(cache)
     }
 
-    fn load(&self) -> Option<State> {
+    fn load(&self) -> Option<(State, String)> {
         let text = std::fs::read_to_string(&self.file).ok()?;
         let (digest, json) = text.strip_prefix(HEAD)?.split_once('\n')?;
         if blake3::hash(json.as_bytes()).to_hex().as_str() != digest {
             return None;
         }
         let state: State = serde_json::from_str(json).ok()?;
-        let in_time = state.day.as_ref().is_none_or(|day| *day == self.today);
-        (state.base == self.base && in_time).then_some(state)
+        state.fits(&self.base, &self.today, &self.tree).then(|| (state, digest.to_owned()))
     }
 
     /// A session over what changed since a clean run; nothing where that does not stand for all. What it comes to counts only
@@ -107,10 +106,10 @@ impl Cache {
         cli: &Cli,
         place: &Place,
         store: &dyn Store,
-        inputs: &Inputs,
+        inputs: &mut Inputs,
         render: bool,
     ) -> Result<Option<Session>, Fault> {
-        let Some(before) = &self.before else { return Ok(None) };
+        let Some((before, _)) = &self.before else { return Ok(None) };
         let mut more = BTreeSet::new();
         for _ in 0..TRIES {
             let Some(choice) = before.choose(&self.inputs, &more, render) else { return Ok(None) };
@@ -129,32 +128,49 @@ impl Cache {
     }
 
     /// Leaves what a run came to for the next one; nothing where it found anything.
-    pub fn leave(&self, left: &Left<'_>) {
-        let session = left.session;
-        let before = self.before.as_ref().zip(session.choice.as_ref());
-        let after = State::after(
-            &session.front,
-            &session.sources,
-            left.compiled,
-            &self.inputs,
-            before,
-            &left.lock,
-            &left.files,
-            left.rendered,
-        );
-        let Some(mut state) = after else { return };
-        state.base = self.base.clone();
-        state.day = (!session.front.specs.waivers.is_empty()).then(|| self.today.clone());
-        let Ok(json) = serde_json::to_string(&state) else { return };
-        if self.before.as_ref().is_some_and(|before| serde_json::to_string(before).is_ok_and(|old| old == json)) {
+    pub fn leave(&self, session: &Session, compiled: &Compiled, left: Left<'_>) {
+        let (tree, files, rendered) = match left {
+            Left::AsRead(rendered) => {
+                let files = session.front.lock.files.iter().map(|(path, entry)| (path.as_str(), entry)).collect();
+                (self.tree.clone(), files, rendered)
+            }
+            Left::Written(lock, files) => (tree_digest(&lock, files.values().copied()), files, true),
+        };
+        let after = State::after(Run {
+            base: &self.base,
+            today: &self.today,
+            inputs: &self.inputs,
+            before: self.before.as_ref().map(|(state, _)| state).zip(session.choice.as_ref()),
+            front: &session.front,
+            sources: &session.sources,
+            compiled,
+            tree,
+            files,
+            rendered,
+        });
+        let Some(Ok(json)) = after.map(|state| serde_json::to_string(&state)) else { return };
+        let digest = blake3::hash(json.as_bytes()).to_hex();
+        if self.before.as_ref().is_some_and(|(_, before)| before == digest.as_str()) {
             return;
         }
-        let text = format!("{HEAD}{}\n{json}", blake3::hash(json.as_bytes()).to_hex());
         // Without a cache the next run takes longer, and no more.
         if let Some(folder) = self.file.parent()
             && std::fs::create_dir_all(folder).is_ok()
         {
-            let _ = replace(&self.file, text.as_bytes());
+            let _ = replace(&self.file, format!("{HEAD}{digest}\n{json}").as_bytes());
+            forget_old(folder);
+        }
+    }
+}
+
+/// Removes the caches that nobody writes any more.
+fn forget_old(folder: &Path) {
+    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+        let path = entry.path();
+        let ours = path.extension().is_some_and(|e| e == "json") && path.file_stem().is_some_and(|s| s.len() == 32);
+        let age = entry.metadata().and_then(|meta| meta.modified()).ok().and_then(|at| at.elapsed().ok());
+        if ours && age.is_some_and(|age| age > KEPT) {
+            let _ = std::fs::remove_file(path);
         }
     }
 }
@@ -169,13 +185,10 @@ pub fn say(cli: &Cli, session: &Session) {
 
 /// The folder of all caches.
 fn folder(cli: &Cli) -> Option<PathBuf> {
-    if let Some(folder) = &cli.cache_dir {
-        return Some(folder.clone());
+    if let Some(folder) = cli.cache_dir.as_ref().filter(|folder| !folder.is_empty()) {
+        return Some(working_folder(cli).ok()?.join(folder));
     }
     let own = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
-    Some(own.or_else(|| Some(std::env::home_dir()?.join(".cache")))?.join("tenantry"))
-}
-
-fn hex(hasher: &blake3::Hasher) -> String {
-    hasher.finalize().to_hex().as_str()[..32].to_owned()
+    let home = || Some(std::env::home_dir().filter(|home| home.is_absolute())?.join(".cache"));
+    Some(own.or_else(home)?.join("tenantry"))
 }

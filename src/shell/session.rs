@@ -12,7 +12,7 @@ use tenantry::bundle::{self, ClusterBundle, Keep, MANIFEST, Manifests};
 use tenantry::compile::{self, Compiled, Files, Front, Wish};
 use tenantry::diagnostic::{Diagnostic, Level, Scope};
 use tenantry::document::{self, Node, Value};
-use tenantry::incremental::Choice;
+use tenantry::incremental::{Choice, tree_digest};
 use tenantry::source::{NOT_UTF8, OUTSIDE_ROOT, SourceId, Sources, TOO_LARGE, UNREADABLE, add_bytes, join, parent};
 use tenantry::spec::Input;
 use tenantry::spec::fleet::Cluster;
@@ -122,19 +122,72 @@ pub struct Inputs {
     pub specs: Vec<(String, Read)>,
     /// Paths of the fleet's own templates.
     pub templates: Vec<(String, Read)>,
+    /// The lock and the records, where they were read already.
+    pub written: Option<Written>,
 }
 
 impl Inputs {
     /// Reads them.
     pub fn read(place: &Place, store: &dyn Store) -> Result<Self, Fault> {
         let all = |folder: &str| Ok(read_all(store, store.list(folder, &[])?));
-        Ok(Self { specs: all(place.tenants())?, templates: all(&place.templates())? })
+        Ok(Self { specs: all(place.tenants())?, templates: all(&place.templates())?, written: None })
     }
 
-    /// Some of the specs, and all templates.
-    pub fn some(&self, paths: &BTreeSet<String>) -> Self {
+    /// The same with the lock and the records.
+    pub fn read_with_tree(place: &Place, store: &dyn Store) -> Result<Self, Fault> {
+        Ok(Self { written: Some(Written::read(place)?), ..Self::read(place, store)? })
+    }
+
+    /// Some of the specs, and all templates. The lock and the records go with them: who wants them again reads them again.
+    pub fn some(&mut self, paths: &BTreeSet<String>) -> Self {
         let specs = self.specs.iter().filter(|(path, _)| paths.contains(path)).cloned().collect();
-        Self { specs, templates: self.templates.clone() }
+        Self { specs, templates: self.templates.clone(), written: self.written.take() }
+    }
+}
+
+/// The lock and the records of the tree's files. They lie on disk, whatever revision the specs are read from.
+pub struct Written {
+    lock: LockFile,
+    records: Vec<FileEntry>,
+}
+
+/// What stands where the lock belongs.
+enum LockFile {
+    None,
+    Text(String),
+    /// Nothing that can be read as one, and why.
+    Unreadable(&'static str),
+}
+
+impl Written {
+    /// Reads them.
+    pub fn read(place: &Place) -> Result<Self, Fault> {
+        let lock = read_lock(place)?;
+        let records = read_records(place, &lock)?;
+        Ok(Self { lock, records })
+    }
+
+    /// A digest over them.
+    pub fn digest(&self) -> String {
+        let lock = if let LockFile::Text(text) = &self.lock { text } else { "" };
+        tree_digest(lock, self.records.iter())
+    }
+
+    /// Takes them into the sources.
+    fn take_in(self, sources: &mut Sources, files: &mut Files) {
+        match self.lock {
+            LockFile::None => {}
+            LockFile::Text(text) => files.lock = Some(sources.add(tenantry::source::Source::new(LOCK, text))),
+            LockFile::Unreadable(why) => {
+                let finding = Diagnostic::new(&tenantry::tree::LOCK_INVALID, sources.add_path(LOCK), why);
+                files.faults.push(finding.fix("restore the file from Git").scope(Scope::Fleet));
+            }
+        }
+        let placed = |entry: FileEntry| {
+            let at = sources.add_path(&entry.path);
+            (entry, at)
+        };
+        files.records = self.records.into_iter().map(placed).collect();
     }
 }
 
@@ -221,8 +274,7 @@ impl Session {
             }
         }
         if records {
-            files.lock = read_lock(&place, &mut sources, &mut files.faults)?;
-            files.records = read_records(&place, files.lock, &mut sources)?;
+            inputs.written.map_or_else(|| Written::read(&place), Ok)?.take_in(&mut sources, &mut files);
         }
         let context = Context { now: Some(today(cli)?), version: VERSION.to_owned(), sources: given, ..context };
         let mut front = compile::front(&mut sources, &mut files, context);
@@ -358,29 +410,16 @@ fn read_sources(cli: &Cli, sources: &mut Sources, files: &mut Files) -> Result<V
     Ok(given)
 }
 
-/// The lock lies beside the tree, on disk, whatever revision the specs are read from.
-fn read_lock(place: &Place, sources: &mut Sources, faults: &mut Vec<Diagnostic>) -> Result<Option<SourceId>, Fault> {
+fn read_lock(place: &Place) -> Result<LockFile, Fault> {
     let path = place.tree_base.join(LOCK);
     if let Ok(meta) = std::fs::metadata(&path)
         && (!meta.is_file() || meta.len() > MAX_LOCK)
     {
-        let place = sources.add_path(LOCK);
-        let finding =
-            Diagnostic::new(&tenantry::tree::LOCK_INVALID, place, "the lock is no file, or larger than any lock");
-        faults.push(finding.fix("restore the file from Git").scope(Scope::Fleet));
-        return Ok(None);
+        return Ok(LockFile::Unreadable("the lock is no file, or larger than any lock"));
     }
     match std::fs::read(&path) {
-        Ok(bytes) => match String::from_utf8(bytes) {
-            Ok(text) => Ok(Some(sources.add(tenantry::source::Source::new(LOCK, text)))),
-            Err(_) => {
-                let place = sources.add_path(LOCK);
-                let finding = Diagnostic::new(&tenantry::tree::LOCK_INVALID, place, "the lock is not UTF-8");
-                faults.push(finding.fix("restore the file from Git").scope(Scope::Fleet));
-                Ok(None)
-            }
-        },
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Ok(bytes) => Ok(String::from_utf8(bytes).map_or(LockFile::Unreadable("the lock is not UTF-8"), LockFile::Text)),
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(LockFile::None),
         Err(e) => Err(Fault::Io { path, source: e }),
     }
 }
@@ -398,14 +437,15 @@ fn read_record(place: &Place, path: &str) -> Option<FileEntry> {
     FileEntry::of(path, &bytes)
 }
 
-/// The records of the tree's files, on disk like the lock. What cannot be read is nobody's, and said when it is written.
+/// The records of the tree's files. What cannot be read is nobody's, and said when it is written.
 #[inline(never)]
-fn read_records(
-    place: &Place,
-    lock: Option<SourceId>,
-    sources: &mut Sources,
-) -> Result<Vec<(FileEntry, tenantry::source::Place)>, Fault> {
-    let clusters = lock.map(|id| Lock::parse(id, sources.get(id)).0.clusters).unwrap_or_default();
+fn read_records(place: &Place, lock: &LockFile) -> Result<Vec<FileEntry>, Fault> {
+    let clusters = match lock {
+        LockFile::Text(text) => {
+            Lock::parse(SourceId(0), &tenantry::source::Source::new(LOCK, text.as_str())).0.clusters
+        }
+        _ => BTreeMap::new(),
+    };
     // Whoever may edit the repository may edit the lock: an entry is a file below the tree's own folder, and no link.
     let entries = clusters.into_values().map(|c| c.entry).filter(|entry| join("", entry).as_ref() == Some(entry));
     let mut paths: Vec<String> = entries.collect();
@@ -419,12 +459,7 @@ fn read_records(
             }
         }
     }
-    let entries: Vec<FileEntry> = paths.into_par_iter().filter_map(|path| read_record(place, &path)).collect();
-    let placed = |entry: FileEntry| {
-        let at = sources.add_path(&entry.path);
-        (entry, at)
-    };
-    Ok(entries.into_iter().map(placed).collect())
+    Ok(paths.into_par_iter().filter_map(|path| read_record(place, &path)).collect())
 }
 
 fn read_manifests(store: &dyn Store, sources: &mut Sources, files: &Files, front: &mut Front) -> Manifests {

@@ -119,8 +119,8 @@ pub struct OnCluster {
     pub requires: Vec<Spanned<Requirement>>,
     /// Whether it is rendered as `flux create tenant` would.
     pub plain: bool,
-    /// Its amounts as a whole.
-    pub quota: Option<Quota>,
+    /// Its amounts as a whole, where the cluster has a capacity.
+    pub promised: Option<Quota>,
     /// What templates see as `tenant`.
     pub tenant: TenantContext,
     /// Its namespaces.
@@ -380,6 +380,26 @@ impl From<&Sync> for Value {
             "secretRef" => sync.secret_ref.clone(),
             "decryption" => sync.decryption.clone(),
             "notifications" => &sync.notifications,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_stands_once_however_many_there_are() {
+        for count in [1, 2, FEW - 1, FEW, FEW + 1, 3 * FEW] {
+            let pair = |i: usize, value: &str| (Text::from(format!("k{i}")), Text::from(value));
+            let mut strings: Strings = (0..count).map(|i| pair(i, "a")).collect();
+            strings.lay((0..count + 2).rev().map(|i| pair(i, "b")));
+            strings.lay([pair(0, "c"), pair(0, "d")]);
+            let keys: Vec<&str> = strings.keys().collect();
+            let (last, before) = (format!("k{}", count + 1), format!("k{count}"));
+            let wanted: Vec<String> = (0..count).map(|i| format!("k{i}")).chain([last, before]).collect();
+            assert_eq!(keys, wanted);
+            assert_eq!((strings.get("k0"), strings.get("k1")), (Some("d"), Some("b")));
         }
     }
 }

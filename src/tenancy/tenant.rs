@@ -374,7 +374,7 @@ impl Resolver<'_> {
             manifests: spec.manifests.clone().unwrap_or_default(),
             requires: spec.requires.clone().unwrap_or_default(),
             plain: plain.is_some(),
-            quota: cluster.capacity.is_some().then(|| spec.quota.clone()).flatten(),
+            promised: cluster.capacity.is_some().then(|| spec.quota.clone()).flatten(),
             tenant: context,
             namespaces,
             syncs,
@@ -508,7 +508,8 @@ pub fn capacity(tenants: &[Tenant], fleet: &FleetSpec, out: &mut Vec<Diagnostic>
             let may = quota::promisable(cluster, resource, &capacity.value);
             let mut sum = 0i128;
             for tenant in tenants {
-                let amount = tenant.on(c).and_then(|on| on.quota.as_ref()).and_then(|q| quota::promised(q, resource));
+                let amount =
+                    tenant.on(c).and_then(|on| on.promised.as_ref()).and_then(|q| quota::promised(q, resource));
                 let Some(amount) = amount else { continue };
                 sum += amount.value.nanos();
                 if amount.value > capacity.value {

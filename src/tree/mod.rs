@@ -152,6 +152,8 @@ pub struct Request<'a> {
     pub held: &'a BTreeSet<String>,
     /// Tenants that this run does not look at: their files stay as they are.
     pub kept: &'a BTreeSet<String>,
+    /// Those of them that are settled: they were not read.
+    pub settled: &'a BTreeSet<String>,
     /// Tenants that may go.
     pub allow_removal: &'a [String],
     /// The version of this program.
@@ -174,6 +176,11 @@ pub fn header(source: Option<&str>) -> String {
     }
 }
 
+/// The first half of a digest's hexadecimal digits: enough that nobody finds two inputs of one.
+pub fn half(hash: &blake3::Hash) -> String {
+    hash.to_hex().as_str()[..32].to_owned()
+}
+
 /// The digest of a file: of its bytes, but for its record.
 pub fn digest(bytes: &[u8]) -> String {
     let mut hasher = blake3::Hasher::new();
@@ -184,9 +191,9 @@ pub fn digest(bytes: &[u8]) -> String {
     written(&hasher)
 }
 
-/// A digest as records have it: the first half of its hexadecimal digits.
+/// A digest as records have it.
 fn written(hasher: &blake3::Hasher) -> String {
-    hasher.finalize().to_hex().as_str()[..32].to_owned()
+    half(&hasher.finalize())
 }
 
 /// What a Kustomization of a cluster holds.
@@ -245,21 +252,21 @@ const TENANTS_A_SHARD: usize = 50;
 
 /// How many tenants a cluster has, whatever part of them this run looks at.
 fn tenants_on(request: &Request<'_>, cluster: usize) -> usize {
-    let here = request.tenancy.tenants.iter().filter(|t| t.on(cluster).is_some()).count() + request.held.len();
-    if request.kept.is_empty() {
-        return here;
-    }
-    let read: BTreeSet<&str> = request.tenancy.tenants.iter().map(|t| t.name.value.as_str()).collect();
     let name = request.fleet.spec.clusters[cluster].name.as_str();
-    let tenants = request.lock.files.values().filter(|e| e.on == name).filter_map(|e| e.tenant.as_deref());
-    let unread: BTreeSet<&str> = tenants.filter(|t| request.kept.contains(*t) && !read.contains(t)).collect();
-    here + unread.len()
+    let read = request.tenancy.tenants.iter().filter(|t| t.on(cluster).is_some()).map(|t| t.name.value.as_str());
+    let mut all: BTreeSet<&str> = read.chain(request.held.iter().map(String::as_str)).collect();
+    if !request.settled.is_empty() {
+        let recorded = request.lock.files.values().filter(|e| e.on == name).filter_map(|e| e.tenant.as_deref());
+        all.extend(recorded.filter(|tenant| request.settled.contains(*tenant)));
+    }
+    all.len()
 }
 
-fn unit_choice(request: &Request<'_>, cluster: &str, tenants: usize) -> Choice {
-    if let Some(entry) = request.lock.clusters.get(cluster) {
+fn unit_choice(request: &Request<'_>, cluster: usize) -> Choice {
+    if let Some(entry) = request.lock.clusters.get(request.fleet.spec.clusters[cluster].name.as_str()) {
         return recorded_choice(entry);
     }
+    let tenants = tenants_on(request, cluster);
     let delivery = request.fleet.spec.delivery.as_ref();
     let count = || match delivery.and_then(|d| d.shards.as_ref()).map(|s| s.value) {
         Some(Shards::Count(n)) => n,
@@ -281,7 +288,7 @@ pub fn build(request: &Request<'_>, bundles: &mut [ClusterBundle], out: &mut Vec
     for bundle in bundles {
         let cluster = &request.fleet.spec.clusters[bundle.cluster];
         let name = cluster.name.as_str();
-        let choice = unit_choice(request, name, tenants_on(request, bundle.cluster));
+        let choice = unit_choice(request, bundle.cluster);
         let mut units: BTreeMap<String, bool> = BTreeMap::new();
         let index = bundle.cluster;
         let made: Vec<(String, bool, [Option<Desired>; 2])> = bundle
@@ -306,7 +313,8 @@ pub fn build(request: &Request<'_>, bundles: &mut [ClusterBundle], out: &mut Vec
             if request.held.contains(owner) || request.kept.contains(owner) {
                 let folder = lock::unit_of(path).0;
                 if let Some(unit) = folder.rsplit('/').next() {
-                    *units.entry(unit.to_owned()).or_default() |= folder.contains("/late/");
+                    let late = folder == request.layout.unit_folder(name, unit, true);
+                    *units.entry(unit.to_owned()).or_default() |= late;
                 }
                 tree.held.insert(path.clone(), entry.clone());
             }

@@ -2,7 +2,7 @@
 
 use super::flux::{Unit, late_of};
 use super::lock::{self, Tombstone};
-use super::{Choice, Request, Where, tenants_on, unit_choice};
+use super::{Choice, Request, Where, unit_choice};
 use crate::bundle::{ClusterBundle, ObjectId, TenantBundle};
 use crate::diagnostic::{Diagnostic, Scope, rule};
 use crate::spec::fleet::{Shards, Unit as UnitChoice};
@@ -69,7 +69,7 @@ pub fn refusals(request: &Request<'_>, bundles: &[ClusterBundle]) -> Vec<Diagnos
     for bundle in bundles {
         let cluster = &request.fleet.spec.clusters[bundle.cluster];
         let name = cluster.name.as_str();
-        let choice = unit_choice(request, name, tenants_on(request, bundle.cluster));
+        let choice = unit_choice(request, bundle.cluster);
         if let Some(fault) = unit_changed(request, name) {
             out.push(fault);
             continue;

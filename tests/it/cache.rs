@@ -61,7 +61,7 @@ impl Spec {
                 self.hosts.iter().map(|h| format!("\"{h}\"")).collect::<Vec<_>>().join(", ")
             ));
         }
-        out.push_str(if self.stage { "  clusters: [prod, stage]\n" } else { "  clusters: [prod]\n" });
+        out.push_str(if self.stage { "  clusters: [prod, late]\n" } else { "  clusters: [prod]\n" });
         if self.file {
             out.push_str(&"  manifests: [../verbatim/NAME.yaml]\n".replace("NAME", &self.name));
         }
@@ -85,6 +85,7 @@ struct Fleet {
     annotation: u32,
     template: bool,
     skipped: bool,
+    shards: bool,
 }
 
 impl Fleet {
@@ -101,6 +102,7 @@ impl Fleet {
             annotation: 0,
             template: false,
             skipped: false,
+            shards: false,
         }
     }
 
@@ -117,9 +119,12 @@ impl Fleet {
             text
         };
         let mut fleet = "apiVersion: tenantry.dev/v1alpha1\nkind: Fleet\nmetadata: {name: acme}\nspec:\n  tenantMetadata: {labels: [tier]}\n  sharedSubjects: [{group: sre}]\n".to_owned();
+        if self.shards {
+            fleet.push_str("  delivery: {unit: shard, shards: 2}\n");
+        }
         fleet.push_str(&format!("  labelKeys: {{tenant: [example.com/t{}]}}\n  clusters:\n", self.key));
         fleet.push_str(&cluster("prod"));
-        fleet.push_str(&cluster("stage"));
+        fleet.push_str(&cluster("late"));
         let profile = format!(
             "apiVersion: tenantry.dev/v1alpha1\nkind: Profile\nmetadata: {{name: linked}}\nspec:\n  extends: restricted\n  defaults:\n    quota: {{pods: \"5\"}}\n    network: {{egress: [{{tenant: t{}}}]}}\n",
             self.linked_to
@@ -280,7 +285,10 @@ impl Pair {
         let args = [args, &["--verbose", "--now", day]].concat();
         let command = |sandbox: &Sandbox| {
             let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_tenantry"));
-            command.current_dir(sandbox.path()).args(&args).env_remove("TENANTRY_NOW").env("COLUMNS", "200");
+            for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("TENANTRY_")) {
+                command.env_remove(name);
+            }
+            command.current_dir(sandbox.path()).args(&args).env("COLUMNS", "200");
             command
         };
         let cached =
@@ -306,7 +314,7 @@ fn what_changed_alone_says_what_everything_says() {
     let steps: usize = std::env::var("TENANTRY_CASES").ok().and_then(|n| n.parse().ok()).unwrap_or(150);
     let mut dice = Dice(seed);
     let mut pair = Pair::new();
-    let mut fleet = Fleet::new(9);
+    let mut fleet = Fleet { shards: *dice.of(&[true, false]), ..Fleet::new(9) };
     pair.lay(fleet.files());
     pair.run(&["render"], "2026-11-22");
     let mut sound = (fleet.clone(), pair.whole.files());
@@ -433,8 +441,11 @@ fn what_is_settled_depends_on_what_all_share() {
         let mut fleet = Fleet::new(4);
         begin(&mut fleet);
         pair.lay(fleet.files());
+        let cached = fleet.is_plain();
         let (first, _) = pair.run(&["render"], DAY);
         assert!(first.err.contains("0 errors, 0 warnings, 0 notes"), "{rule}: {}", first.all());
+        let (_, read) = pair.run(&["check"], DAY);
+        assert_eq!(read.is_some(), cached, "{rule}: whether the cache is of use");
         if let Some(more) = checked {
             more(&mut fleet);
             pair.lay(fleet.files());
@@ -448,7 +459,7 @@ fn what_is_settled_depends_on_what_all_share() {
     }
 }
 
-/// A cache that was cut short, spoilt, made by another program or shared by two runs is as none.
+/// A cache that was cut short or spoilt, or is of another program or tree, is as none.
 #[test]
 fn a_cache_that_is_spoilt_is_none() {
     let mut pair = Pair::new();
@@ -466,8 +477,18 @@ fn a_cache_that_is_spoilt_is_none() {
         assert_eq!(read(&pair), Some(0));
     }
     let text = String::from_utf8(good.clone()).expect("a text");
-    std::fs::write(&file, text.replacen("\"pods", "\"p0ds", 1).replacen("t0", "t9", 1)).expect("a file");
+    let (_, json) = text.split_once('\n').expect("a head");
+    std::fs::write(&file, text.replacen("\"t0\"", "\"t9\"", 1)).expect("a file");
     assert_eq!(read(&pair), None, "another content under the old digest");
+    let signed = |json: &str| format!("tenantry cache {}\n{json}", blake3::hash(json.as_bytes()).to_hex());
+    std::fs::write(&file, signed(json)).expect("a file");
+    assert_eq!(read(&pair), Some(0));
+    for (field, other) in [("base", "\"0\""), ("tree", "\"0\""), ("day", "\"2026-11-21\""), ("more", "1")] {
+        let mut state: serde_json::Value = serde_json::from_str(json).expect("JSON");
+        state[field] = serde_json::from_str(other).expect("JSON");
+        std::fs::write(&file, signed(&state.to_string())).expect("a file");
+        assert_eq!(read(&pair), if field == "more" { Some(0) } else { None }, "{field}");
+    }
     std::fs::remove_file(&file).expect("a file");
     std::fs::create_dir(&file).expect("a folder in its place");
     assert_eq!(read(&pair), None, "a folder");

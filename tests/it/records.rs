@@ -259,3 +259,41 @@ fn what_goes_leaves_its_tombstone_first() {
     sandbox.write("tenants/a.yaml", tenant("a", ""));
     assert!(sandbox.run(&["render"]).code(1).err.contains("lifecycle/quarantined-name"));
 }
+
+/// A folder's name says nothing of what lies below it: a cluster may be called `late`, and its tenants be held.
+#[test]
+fn a_cluster_called_late_has_no_late_parts_for_it() {
+    let fleet = FLEET.replace("name: prod", "name: late");
+    let sandbox = Sandbox::with(&[
+        ("tenants/fleet.yaml", &fleet),
+        ("tenants/a.yaml", &tenant("a", "")),
+        ("tenants/b.yaml", &tenant("b", "")),
+    ]);
+    sandbox.run(&["render"]).code(0);
+    let before = sandbox.files();
+    sandbox.write("tenants/a.yaml", tenant("a", "  quota: {pods: x}\n"));
+    sandbox.run(&["render"]).code(1);
+    sandbox.write("tenants/a.yaml", tenant("a", ""));
+    assert_eq!(sandbox.files(), before);
+}
+
+/// Whatever part of the fleet is looked at, a cluster has as many tenants as it has.
+#[test]
+fn tenants_are_counted_once() {
+    let sandbox = Sandbox::with(&[("tenants/fleet.yaml", FLEET)]);
+    for i in 0..100 {
+        sandbox.write(&format!("tenants/t{i}.yaml"), tenant(&format!("t{i}"), ""));
+    }
+    sandbox.run(&["render"]).code(0);
+    let outgrown = |args: &[&str]| sandbox.run(args).all().contains("tree/outgrown");
+    sandbox.write("tenants/t5.yaml", tenant("t5", "  quota: {pods: x}\n"));
+    assert!(!outgrown(&["render", "--tenant", "t0"]) && !outgrown(&["check"]));
+    sandbox.write("tenants/t5.yaml", tenant("t5", ""));
+    sandbox.run(&["render"]).code(0);
+    sandbox.write("tenants/t6.yaml", tenant("t6", "  quota: {pods: \"9\"}\n"));
+    assert!(!outgrown(&["check"]) && !outgrown(&["render"]));
+    sandbox.write("tenants/t100.yaml", tenant("t100", ""));
+    for args in [&["check"][..], &["check", "--no-cache"], &["render"], &["render"]] {
+        assert!(outgrown(args), "{args:?}");
+    }
+}

@@ -22,27 +22,25 @@ pub fn run(cli: &Cli, args: &Check) -> Result<Outcome, Fault> {
     let shown = output::chosen(&args.only, &args.skip, "area of rules")?;
     let place = Place::find(cli, None)?;
     let store = store(args, &place)?;
-    let inputs = Inputs::read(&place, store.as_ref())?;
+    let mut inputs = Inputs::read_with_tree(&place, store.as_ref())?;
     let cached = Cache::open(cli, &place, &inputs);
     let quick = match &cached {
-        Some(cache) => cache.session(cli, &place, store.as_ref(), &inputs, false)?,
+        Some(cache) => cache.session(cli, &place, store.as_ref(), &mut inputs, false)?,
         None => None,
     };
     // The end of the process frees them at once: dropping ten thousand tenants one by one takes longer than to read them.
-    let whole = |mut session: ManuallyDrop<Session>| {
+    let compile = |session: Session| {
+        let mut session = ManuallyDrop::new(session);
         let compiled = ManuallyDrop::new(session.compile(Selection::default(), Keep::Nothing));
         (session, compiled)
     };
-    let done = quick.map(|session| whole(ManuallyDrop::new(session)));
+    let done = quick.map(compile);
     let (session, compiled) = match done.filter(|(_, compiled)| compiled.findings.is_empty()) {
         Some(done) => done,
-        None => {
-            let context = Context::default();
-            whole(ManuallyDrop::new(Session::read_inputs(cli, place, store.as_ref(), inputs, context)?))
-        }
+        None => compile(Session::read_inputs(cli, place, store.as_ref(), inputs, Context::default())?),
     };
     if let Some(cache) = &cached {
-        cache.leave(&Left::as_read(&session, &compiled, false));
+        cache.leave(&session, &compiled, Left::AsRead(false));
     }
     let mut findings = compiled.findings.clone();
     let known = known(cli, args)?;

@@ -47,12 +47,12 @@ pub fn run(cli: &Cli, args: &Render) -> Result<Outcome, Fault> {
     // Taken before anything is read: what another run writes meanwhile would not be seen.
     let _exclusive = if args.check || args.stdout { None } else { Some(Exclusive::take(&place)?) };
     let disk = Disk::new(&place.root)?;
-    let inputs = Inputs::read(&place, &disk)?;
+    let mut inputs = Inputs::read_with_tree(&place, &disk)?;
     let parts = [&args.tenant, &args.cluster, &args.ring, &args.allow_removal];
-    let whole = parts.iter().all(|list| list.is_empty()) && !args.stdout && !args.force;
-    let cache = if whole { Cache::open(cli, &place, &inputs) } else { None };
+    let everything = parts.iter().all(|list| list.is_empty()) && !args.stdout && !args.force;
+    let cache = if everything { Cache::open(cli, &place, &inputs) } else { None };
     if let Some(cache) = &cache
-        && let Some(session) = cache.session(cli, &place, &disk, &inputs, true)?
+        && let Some(session) = cache.session(cli, &place, &disk, &mut inputs, true)?
     {
         let work = work(args, session)?;
         if work.compiled.findings.is_empty() {
@@ -110,7 +110,7 @@ fn conclude(cli: &Cli, args: &Render, work: Work, cache: Option<&Cache>) -> Resu
             output::talk(cli, &summary(&session, &compiled, &compiled.findings, 0));
             cache::say(cli, &session);
             if let Some(cache) = cache {
-                cache.leave(&Left::as_read(&session, &compiled, true));
+                cache.leave(&session, &compiled, Left::AsRead(true));
             }
             return Ok(wrong(&compiled.findings));
         }
@@ -126,8 +126,7 @@ fn conclude(cli: &Cli, args: &Render, work: Work, cache: Option<&Cache>) -> Resu
     if let Some(cache) = cache {
         let made = compiled.tree.files.iter().map(|(path, made)| (path.as_str(), &made.entry));
         let files = made.chain(compiled.tree.held.iter().map(|(path, entry)| (path.as_str(), entry))).collect();
-        let lock = plan.lock.to_text();
-        cache.leave(&Left { session: &session, compiled: &compiled, lock, files, rendered: true });
+        cache.leave(&session, &compiled, Left::Written(plan.lock.to_text(), files));
     }
     output::talk(cli, &summary(&session, &compiled, &compiled.findings, 0));
     cache::say(cli, &session);
