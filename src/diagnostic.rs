@@ -171,6 +171,8 @@ pub fn sort(sources: &Sources, findings: &mut Vec<Diagnostic>) {
             .cmp(sources.path(b.place))
             .then_with(|| key(a).cmp(&key(b)))
             .then_with(|| a.message.cmp(&b.message))
+            // Of one fault that is said twice, the graver stays.
+            .then_with(|| b.level.cmp(&a.level))
     });
     findings.dedup_by(|a, b| a.place == b.place && a.rule == b.rule && a.message == b.message);
 }

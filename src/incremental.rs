@@ -12,6 +12,7 @@
 use crate::compile::{Compiled, Front};
 use crate::diagnostic::Scope;
 use crate::source::{SourceId, Sources};
+use crate::tenancy::claims;
 use crate::tenancy::model::Tenant;
 use crate::tree::{FileEntry, claims_and_edges, half, namespaces_of};
 use rayon::prelude::*;
@@ -222,7 +223,7 @@ impl State {
         if paths.len() != front.specs.tenants.len() {
             return None;
         }
-        let as_recorded = Recorded::new(front, &run.files);
+        let as_recorded = Recorded::new(front, &run.files)?;
         let looked_at = |name: &str| before.is_none_or(|(_, choice)| !choice.settled.contains(name));
         let tenants = front.tenancy.tenants.iter().filter(|t| looked_at(&t.name.value));
         let made: HashMap<&str, &Tenant> = tenants.map(|t| (sources.path(t.name.place), t)).collect();
@@ -262,17 +263,27 @@ struct Recorded<'a> {
 }
 
 impl<'a> Recorded<'a> {
-    fn new(front: &Front, files: &BTreeMap<&str, &'a FileEntry>) -> Self {
+    /// Nothing where the records of two tenants claim one thing: who has it is then for a run over everything to say.
+    fn new(front: &Front, files: &BTreeMap<&str, &'a FileEntry>) -> Option<Self> {
+        let fleet = front.fleet()?;
+        let shared = claims::shared(fleet);
+        let mut holders: HashMap<String, &str> = HashMap::new();
         let mut said: HashMap<(&str, &str), [Vec<String>; 3]> = HashMap::new();
         for (tenant, entry) in files.values().filter_map(|entry| Some((entry.tenant.as_deref()?, entry))) {
             let [claims, edges, namespaces] = said.entry((tenant, entry.on.as_str())).or_default();
+            let homes = namespaces_of(entry);
+            let things = homes.iter().map(|home| format!("namespace/{}/{home}", entry.on));
+            for thing in things.chain(entry.claims.iter().filter(|c| !shared.contains(*c)).cloned()) {
+                if holders.insert(thing, tenant).is_some_and(|other| other != tenant) {
+                    return None;
+                }
+            }
             claims.extend(entry.claims.iter().cloned());
             edges.extend(entry.edges.iter().cloned());
-            namespaces.extend(namespaces_of(entry));
+            namespaces.extend(homes);
         }
         said.values_mut().flatten().for_each(|list| list.sort());
-        let clusters = front.fleet().into_iter().flat_map(|f| f.spec.clusters.iter().map(|c| c.name.to_string()));
-        Self { clusters: clusters.collect(), said }
+        Some(Self { clusters: fleet.spec.clusters.iter().map(|c| c.name.to_string()).collect(), said })
     }
 
     fn agrees(&self, tenant: &Tenant) -> bool {

@@ -23,6 +23,8 @@ use tenantry::tree::{FileEntry, half};
 const HEAD: &str = "tenantry cache ";
 /// Another build may say something else, whatever version it calls itself.
 const BUILD: &str = env!("TENANTRY_BUILD");
+/// Largest cache that is read, in bytes: ten times that of 100,000 tenants.
+const MAX_BYTES: u64 = 256 << 20;
 /// How often the choice is widened before all is looked at.
 const TRIES: usize = 4;
 /// A cache that nobody wrote for so long is of a checkout that is gone.
@@ -56,6 +58,13 @@ impl Cache {
             return None;
         }
         let folder = folder(cli)?;
+        // Whoever may write into the repository could say there what was checked.
+        if [&place.root, &place.tree_base].into_iter().any(|inside| lies_in(&folder, inside)) {
+            if cli.verbose {
+                talk(cli, &format!("no cache is kept in the repository: {}", folder.display()));
+            }
+            return None;
+        }
         let tree = place.tree_base.canonicalize().unwrap_or_else(|_| place.tree_base.clone()).join(&place.tree);
         let mut hasher = blake3::Hasher::new();
         let mut add = |bytes: &[u8]| {
@@ -90,6 +99,7 @@ impl Cache {
     }
 
     fn load(&self) -> Option<(State, String)> {
+        std::fs::metadata(&self.file).ok().filter(|meta| meta.is_file() && meta.len() <= MAX_BYTES)?;
         let text = std::fs::read_to_string(&self.file).ok()?;
         let (digest, json) = text.strip_prefix(HEAD)?.split_once('\n')?;
         if blake3::hash(json.as_bytes()).to_hex().as_str() != digest {
@@ -163,6 +173,12 @@ impl Cache {
     }
 }
 
+/// Whether a folder that may not be there yet lies in another, through whatever links.
+fn lies_in(folder: &Path, other: &Path) -> bool {
+    let there = folder.ancestors().find_map(|path| path.canonicalize().ok());
+    there.zip(other.canonicalize().ok()).is_some_and(|(folder, other)| folder.starts_with(other))
+}
+
 /// Removes the caches that nobody writes any more.
 fn forget_old(folder: &Path) {
     for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
@@ -179,7 +195,8 @@ fn forget_old(folder: &Path) {
 pub fn say(cli: &Cli, session: &Session) {
     if let Some(choice) = session.choice.as_ref().filter(|_| cli.verbose) {
         let read = session.front.tenancy.tenants.iter().filter(|t| !choice.settled.contains(&t.name.value)).count();
-        talk(cli, &format!("looked at: {}, as the others are as they were", plural(read, "tenant")));
+        let all = read + choice.settled.len();
+        talk(cli, &format!("looked at: {read} of {}; the others are as they were", plural(all, "tenant")));
     }
 }
 

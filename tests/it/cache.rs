@@ -499,3 +499,44 @@ fn a_cache_that_is_spoilt_is_none() {
     assert_eq!(read(&pair), None);
     std::fs::remove_file(pair.folder.path()).expect("a file");
 }
+
+/// What stands in a record is not believed of another tenant: whoever writes a pull request could write it.
+#[test]
+fn a_record_that_claims_what_another_has_is_no_proof() {
+    let mut pair = Pair::new();
+    let mut fleet = Fleet::new(4);
+    fleet.tenants.get_mut("tenants/t1.yaml").expect("a tenant")[0].hosts.insert("a.example.com");
+    pair.lay(fleet.files());
+    pair.run(&["render"], "2026-11-22");
+    let path = "rendered/prod/tenants/t0/t0.yaml";
+    let forged = pair.whole.read(path).replacen("\"group/t0-admins\"", "\"group/t0-admins\",\"host/a.example.com\"", 1);
+    for sandbox in [&pair.cached, &pair.whole] {
+        sandbox.write(path, &forged);
+    }
+    pair.run(&["check"], "2026-11-22");
+    fleet.tenants.get_mut("tenants/t2.yaml").expect("a tenant")[0].hosts.insert("a.example.com");
+    pair.lay(fleet.files());
+    let (ran, _) = pair.run(&["check"], "2026-11-22");
+    assert!(ran.out.contains("tenancy/claimed-twice"), "{}", ran.all());
+}
+
+/// A cache within the repository is none: it comes with a pull request.
+#[test]
+fn a_cache_in_the_repository_is_not_read() {
+    let mut pair = Pair::new();
+    pair.lay(Fleet::new(3).files());
+    let run = |folder: &str, args: &[&str]| {
+        let mut command = pair.cached.command(args);
+        Ran::of(command.env("TENANTRY_CACHE_DIR", folder).arg("-v").output().expect("starts"))
+    };
+    for folder in ["inside", "rendered/prod", "."] {
+        assert!(run(folder, &["render"]).err.contains("no cache is kept in the repository"), "{folder}");
+        assert!(!run(folder, &["check"]).err.contains("looked at"), "{folder}");
+        assert!(!pair.cached.has("inside"));
+    }
+    // Set to nothing, it is not set; without a home there is none.
+    let mut command = pair.cached.command(&["check"]);
+    let nowhere = command.env("TENANTRY_CACHE_DIR", "").env("HOME", "inside").env("XDG_CACHE_HOME", "inside");
+    Ran::of(nowhere.output().expect("starts")).code(0);
+    assert!(!pair.cached.has("inside"));
+}

@@ -99,6 +99,23 @@ fn a_tenants_error_holds_that_tenants_files_and_nobody_elses() {
     assert!(!sandbox.run(&["status"]).out.contains("Held"));
 }
 
+/// A file that a tenant names is its own, wherever it lies: what is wrong with it is an error.
+#[test]
+fn a_manifest_that_cannot_be_read_is_an_error_of_the_tenant_that_names_it() {
+    let sandbox = Sandbox::with(&[
+        ("tenants/fleet.yaml", FLEET),
+        ("tenants/a.yaml", &tenant("a", "  manifests: [x/m.yaml]\n")),
+        ("tenants/x/m.yaml", "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a, namespace: a}\n"),
+    ]);
+    sandbox.run(&["render"]).code(0);
+    for broken in ["kind: a\nkind: b\n", "a: [\n", "<<: {a: b}\n", "\u{feff}a: b\n\u{1}"] {
+        sandbox.write("tenants/x/m.yaml", broken);
+        let ran = sandbox.run(&["check"]).code(1);
+        assert!(ran.out.contains("error["), "{broken:?}: {}", ran.all());
+        sandbox.run(&["render"]).code(1);
+    }
+}
+
 #[test]
 fn an_edge_to_a_held_tenant_stays() {
     let sandbox = Sandbox::with(&[
