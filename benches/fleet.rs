@@ -71,9 +71,13 @@ fn tenantry(folder: &Path, args: &[&str]) -> Cost {
     for (key, _) in std::env::vars_os().filter(|(k, _)| k.to_string_lossy().starts_with("TENANTRY_")) {
         command.env_remove(key);
     }
-    // Beside the fleet, and that of no other.
-    command.env("TENANTRY_CACHE_DIR", folder.with_extension("cache"));
+    command.env("TENANTRY_CACHE_DIR", caches());
     run(command.current_dir(folder).args(args).args(NOW))
+}
+
+/// The folder of the caches of this run: outside every repository.
+fn caches() -> PathBuf {
+    std::env::temp_dir().join(format!("tenantry-caches-{}", std::process::id()))
 }
 
 /// What is measured, what a bare program takes for the disk's part of it, and the bound by that.
@@ -156,12 +160,15 @@ impl Bench {
 
     fn clean_up(&self) {
         fs::remove_dir_all(&self.folder).expect("a folder that was written");
+        let _ = fs::remove_dir_all(caches());
     }
 
     /// Check, render from nothing, unchanged, and of one changed tenant.
     fn fleet(&self) {
         let fleet = self.folder.join("repository");
         generate::write(&fleet, self.tenants).expect("a fleet is written");
+        // A repository of its own.
+        fs::create_dir(fleet.join(".git")).expect("a folder");
         tenantry(&fleet, &["render"]);
         let tree = fleet.join("rendered");
         let files = read_tree(&tree);
@@ -186,7 +193,7 @@ impl Bench {
         let edited = fleet.join("tenants").join(generate::file_name(self.tenants / 2));
         for round in 0..self.rounds {
             let fresh = |name: &str| self.folder.join(format!("{name}-{round}"));
-            let (cache, there) = (fresh("cache"), fresh("tree").join("rendered"));
+            let (cache, there) = (caches().join(round.to_string()), fresh("tree").join("rendered"));
             let (cache, there) = (cache.to_str().expect("UTF-8"), there.to_str().expect("UTF-8"));
             let read = bare_run(&[&fleet], "read");
             rows[0].add(Some(read), tenantry(&fleet, &["check", "--cache-dir", cache]));

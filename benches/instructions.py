@@ -25,7 +25,7 @@ LEAST = 0.02
 # A function for each stage. `document` is within `spec`, and within whatever else reads YAML.
 STAGES = {
     "read": "tenantry::shell::files::read_all",
-    "records": "tenantry::shell::session::read_records",
+    "records": "tenantry::shell::written::read_records",
     "document": "tenantry::document::parse::parse",
     "spec": "tenantry::spec::load",
     "tenancy": "tenantry::tenancy::resolve",

@@ -91,10 +91,7 @@ impl<'t> Scan<'t> {
     /// Goes to the next line, from a line's start, that holds more than a comment.
     fn next_line(&mut self, mut start: usize) {
         loop {
-            let mut at = start;
-            while at < self.bytes.len() && self.bytes[at] == b' ' {
-                at += 1;
-            }
+            let at = self.skip_spaces(start);
             if at >= self.bytes.len() {
                 // Nothing follows; no line is less indented.
                 (self.line, self.at) = (self.bytes.len(), self.bytes.len());
@@ -181,7 +178,7 @@ impl<'t> Scan<'t> {
 
     /// Whether an item of a block list begins at a byte.
     fn dash(&self, at: usize) -> bool {
-        self.byte(at) == b'-' && at < self.bytes.len() && matches!(self.byte(at + 1), b' ' | b'\n')
+        self.byte(at) == b'-' && matches!(self.byte(at + 1), b' ' | b'\n')
     }
 
     /// The end of the bare key that begins here, where one does.

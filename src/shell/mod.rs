@@ -14,6 +14,7 @@ mod live;
 mod output;
 mod session;
 mod write;
+mod written;
 
 use clap::Parser;
 use std::path::PathBuf;

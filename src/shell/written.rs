@@ -1,0 +1,118 @@
+//! What earlier runs wrote, as it lies on disk: the lock and the records of the tree's files.
+
+use super::Fault;
+use super::files::{slashed, walk_fault};
+use super::session::{LOCK, Place};
+use rayon::prelude::*;
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::Read as _;
+use tenantry::compile::Files;
+use tenantry::diagnostic::{Diagnostic, Scope};
+use tenantry::incremental::tree_digest;
+use tenantry::source::{Source, SourceId, Sources, join};
+use tenantry::tree::{FileEntry, LOCK_INVALID, Lock, record_range};
+use walkdir::WalkDir;
+
+/// Largest lock that is read, in bytes.
+const MAX_LOCK: u64 = 16 << 20;
+/// As much of a file as is read for its record at first: more than nearly all have.
+const HEAD: usize = 8 << 10;
+/// Longest record that is read, in bytes: some ten thousand objects.
+const MAX_RECORD: u64 = 2 << 20;
+
+/// The lock and the records of the tree's files. They lie on disk, whatever revision the specs are read from.
+pub struct Written {
+    lock: LockFile,
+    records: Vec<FileEntry>,
+}
+
+/// What stands where the lock belongs.
+enum LockFile {
+    None,
+    Text(String),
+    /// Nothing that can be read as one, and why.
+    Unreadable(&'static str),
+}
+
+impl Written {
+    /// Reads them.
+    pub fn read(place: &Place) -> Result<Self, Fault> {
+        let lock = read_lock(place)?;
+        let records = read_records(place, &lock)?;
+        Ok(Self { lock, records })
+    }
+
+    /// A digest over them.
+    pub fn digest(&self) -> String {
+        let lock = if let LockFile::Text(text) = &self.lock { text } else { "" };
+        tree_digest(lock, self.records.iter())
+    }
+
+    /// Takes them into the sources.
+    pub fn take_in(self, sources: &mut Sources, files: &mut Files) {
+        match self.lock {
+            LockFile::None => {}
+            LockFile::Text(text) => files.lock = Some(sources.add(Source::new(LOCK, text))),
+            LockFile::Unreadable(why) => {
+                let finding = Diagnostic::new(&LOCK_INVALID, sources.add_path(LOCK), why);
+                files.faults.push(finding.fix("restore the file from Git").scope(Scope::Fleet));
+            }
+        }
+        let placed = |entry: FileEntry| {
+            let at = sources.add_path(&entry.path);
+            (entry, at)
+        };
+        files.records = self.records.into_iter().map(placed).collect();
+    }
+}
+
+fn read_lock(place: &Place) -> Result<LockFile, Fault> {
+    let path = place.tree_base.join(LOCK);
+    if let Ok(meta) = std::fs::metadata(&path)
+        && (!meta.is_file() || meta.len() > MAX_LOCK)
+    {
+        return Ok(LockFile::Unreadable("the lock is no file, or larger than any lock"));
+    }
+    match std::fs::read(&path) {
+        Ok(bytes) => Ok(String::from_utf8(bytes).map_or(LockFile::Unreadable("the lock is not UTF-8"), LockFile::Text)),
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(LockFile::None),
+        Err(e) => Err(Fault::Io { path, source: e }),
+    }
+}
+
+/// The record of a file of the tree.
+pub fn read_record(place: &Place, path: &str) -> Option<FileEntry> {
+    let full = place.tree_base.join(path);
+    full.symlink_metadata().ok().filter(std::fs::Metadata::is_file)?;
+    let mut file = File::open(full).ok()?;
+    let mut bytes = Vec::with_capacity(HEAD);
+    file.by_ref().take(HEAD as u64).read_to_end(&mut bytes).ok()?;
+    if bytes.len() == HEAD && record_range(&bytes).is_none() {
+        file.take(MAX_RECORD).read_to_end(&mut bytes).ok()?;
+    }
+    FileEntry::of(path, &bytes)
+}
+
+/// The records of the tree's files. What cannot be read is nobody's, and said when it is written.
+#[inline(never)]
+fn read_records(place: &Place, lock: &LockFile) -> Result<Vec<FileEntry>, Fault> {
+    let clusters = match lock {
+        LockFile::Text(text) => Lock::parse(SourceId(0), &Source::new(LOCK, text.as_str())).0.clusters,
+        _ => BTreeMap::new(),
+    };
+    // Whoever may edit the repository may edit the lock: an entry is a file below the tree's own folder, and no link.
+    let entries = clusters.into_values().map(|c| c.entry).filter(|entry| join("", entry).as_ref() == Some(entry));
+    let mut paths: Vec<String> = entries.collect();
+    let top = place.tree_base.join(&place.tree);
+    if top.symlink_metadata().is_ok_and(|m| m.is_dir()) {
+        for entry in WalkDir::new(&top).sort_by_file_name() {
+            let entry = entry.map_err(walk_fault(&top))?;
+            let relative = entry.path().strip_prefix(&place.tree_base).unwrap_or(entry.path());
+            if entry.file_type().is_file() {
+                paths.extend(slashed(relative));
+            }
+        }
+    }
+    Ok(paths.into_par_iter().filter_map(|path| read_record(place, &path)).collect())
+}
