@@ -242,7 +242,7 @@ impl State {
                     peers: tenant.peers.clone(),
                     objects: objects.get(name.as_str()).copied().unwrap_or_default(),
                     waivers: front.tenancy.waivers_used.get(name).copied().unwrap_or_default(),
-                    recorded: run.rendered || as_recorded.agrees(tenant),
+                    recorded: as_recorded.agrees(tenant),
                     rendered: run.rendered,
                     names_files: tenant.on.iter().any(|on| !on.manifests.is_empty()),
                 }

@@ -9,6 +9,7 @@ use super::files::{Read, Store};
 use super::output::talk;
 use super::session::{Inputs, Place, Session, today, working_folder};
 use super::write::replace;
+use super::written::Written;
 use rayon::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -112,16 +113,18 @@ impl Cache {
     /// A session over what changed since a clean run; nothing where that does not stand for all. What it comes to counts only
     /// where nothing is found.
     pub fn session(
-        &self,
+        &mut self,
         cli: &Cli,
         place: &Place,
         store: &dyn Store,
         inputs: &mut Inputs,
         render: bool,
     ) -> Result<Option<Session>, Fault> {
-        let Some((before, _)) = &self.before else { return Ok(None) };
         let mut more = BTreeSet::new();
         for _ in 0..TRIES {
+            self.read_again(place, inputs)?;
+            let fits = |(state, _): &&(State, String)| state.fits(&self.base, &self.today, &self.tree);
+            let Some((before, _)) = self.before.as_ref().filter(fits) else { return Ok(None) };
             let Some(choice) = before.choose(&self.inputs, &more, render) else { return Ok(None) };
             let some = inputs.some(&choice.paths);
             let mut session = Session::read_inputs(cli, place.clone(), store, some, Context::default())?;
@@ -135,6 +138,16 @@ impl Cache {
             }
         }
         Ok(None)
+    }
+
+    /// Reads the lock and the records again where a session took them: what is left of a run is of what that run read.
+    pub fn read_again(&mut self, place: &Place, inputs: &mut Inputs) -> Result<(), Fault> {
+        if inputs.written.is_none() {
+            let written = Written::read(place)?;
+            self.tree = written.digest();
+            inputs.written = Some(written);
+        }
+        Ok(())
     }
 
     /// Leaves what a run came to for the next one; nothing where it found anything.

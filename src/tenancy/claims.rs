@@ -90,7 +90,8 @@ fn held_by_others(
 ) {
     let names: BTreeSet<&str> = tenants.iter().map(|t| t.name.value.as_str()).collect();
     let absent = |holder: &str| !names.contains(holder) && !context.leaving.iter().any(|l| l == holder);
-    let hosts = context.prior.claims.iter().filter_map(|(thing, holder)| Some((thing.strip_prefix("host/")?, holder)));
+    let hosts = context.prior.claims.iter().filter_map(|(thing, all)| Some((thing.strip_prefix("host/")?, all)));
+    let hosts = hosts.flat_map(|(host, all)| all.iter().map(move |holder| (host, holder)));
     let held_hosts: Vec<(&str, &String)> = hosts.filter(|(_, holder)| absent(holder)).collect();
     for (thing, claims) in all.iter().filter(|_| !held_hosts.is_empty()) {
         let Some(host) = thing.strip_prefix("host/") else { continue };
@@ -105,14 +106,17 @@ fn held_by_others(
         }
     }
     for (thing, claims) in all {
-        let Some(holder) = context.prior.holder(thing).filter(|h| !context.leaving.iter().any(|l| l == h)) else {
-            continue;
-        };
-        let readable = names.contains(holder);
-        let claims_it = claims.iter().any(|c| c.tenant.name.value == holder);
-        if shared.contains(thing) || claims_it || (readable && !thing.starts_with("namespace/")) {
+        if shared.contains(thing) {
             continue;
         }
+        // One that can be read and does not claim it has let it go, but for a namespace, which is there until it is pruned.
+        let holds = |holder: &&String| {
+            let readable = names.contains(holder.as_str());
+            let claims_it = claims.iter().any(|c| c.tenant.name.value == **holder);
+            let leaves = context.leaving.contains(holder);
+            !leaves && !claims_it && (!readable || thing.starts_with("namespace/"))
+        };
+        let Some(holder) = context.prior.holders(thing).iter().find(holds) else { continue };
         for claim in claims {
             let (kind, name) = thing.split_once('/').unwrap_or(("thing", thing));
             let message = format!("the {kind} `{name}` is that of `{holder}`, which has not let it go");

@@ -82,8 +82,8 @@ pub struct Context {
 /// What the lock remembers of earlier runs.
 #[derive(Debug, Default)]
 pub struct Prior {
-    /// Who has a thing: `kind/name` → tenant.
-    pub claims: BTreeMap<String, String>,
+    /// Who has a thing: `kind/name` → tenants. More than one where a record is forged, or the thing is shared.
+    pub claims: BTreeMap<String, Vec<String>>,
     /// The namespaces of a tenant on a cluster.
     pub namespaces: BTreeMap<(String, String), Vec<String>>,
     /// Who reached a namespace of a cluster: tenants, and their namespaces.
@@ -99,14 +99,27 @@ impl Prior {
             return;
         }
         self.tenants.retain(|tenant, _| !leaving.contains(tenant));
-        self.claims.retain(|_, tenant| !leaving.contains(tenant));
+        self.claims.values_mut().for_each(|holders| holders.retain(|tenant| !leaving.contains(tenant)));
         self.namespaces.retain(|(tenant, _), _| !leaving.contains(tenant));
         self.edges.values_mut().for_each(|takers| takers.retain(|(tenant, _)| !leaving.contains(tenant)));
     }
 
-    /// Who has a thing.
+    /// Who has a thing; nobody where several say so.
     pub fn holder(&self, thing: &str) -> Option<&str> {
-        self.claims.get(thing).map(String::as_str)
+        if let [one] = self.holders(thing) { Some(one) } else { None }
+    }
+
+    /// Everybody whose records say that they have a thing.
+    pub fn holders(&self, thing: &str) -> &[String] {
+        self.claims.get(thing).map_or(&[], Vec::as_slice)
+    }
+
+    /// Notes that a tenant has a thing.
+    pub fn claim(&mut self, thing: String, tenant: &str) {
+        let holders = self.claims.entry(thing).or_insert_with(|| Vec::with_capacity(1));
+        if !holders.iter().any(|holder| holder == tenant) {
+            holders.push(tenant.to_owned());
+        }
     }
 }
 

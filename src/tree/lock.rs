@@ -289,14 +289,14 @@ impl Lock {
                 prior.tenants.insert(tenant.clone(), source.clone());
             }
             for claim in &entry.claims {
-                prior.claims.entry(claim.clone()).or_insert_with(|| tenant.clone());
+                prior.claim(claim.clone(), tenant);
             }
             for (from, to) in entry.edges.iter().filter_map(|e| e.split_once('>')) {
                 let taker = (tenant.clone(), from.to_owned());
                 prior.edges.entry((entry.on.clone(), to.to_owned())).or_default().push(taker);
             }
             for namespace in namespaces(entry) {
-                prior.claims.insert(format!("namespace/{}/{namespace}", entry.on), tenant.clone());
+                prior.claim(format!("namespace/{}/{namespace}", entry.on), tenant);
                 prior.namespaces.entry((tenant.clone(), entry.on.clone())).or_default().push(namespace);
             }
         }

@@ -520,6 +520,35 @@ fn a_record_that_claims_what_another_has_is_no_proof() {
     assert!(ran.out.contains("tenancy/claimed-twice"), "{}", ran.all());
 }
 
+/// A tenant whose records do not say what it has is looked at each time: here by a template that leaves the Namespace out.
+#[test]
+fn what_no_record_says_is_not_settled() {
+    let mut pair = Pair::new();
+    let mut fleet = Fleet::new(4).files();
+    fleet.insert(
+        "tenants/t1.yaml".into(),
+        "apiVersion: tenantry.dev/v1alpha1\nkind: Tenant\nmetadata: {name: t1}\nspec:\n  clusters: [prod]\n  owners: [{serviceAccount: {namespace: shared, name: bot}}]\n  namespaces: [{name: shared}]\n  compat: {fluxCreateTenant: true}\n".into(),
+    );
+    fleet.insert(
+        "tenants/waivers/t1.yaml".into(),
+        "apiVersion: tenantry.dev/v1alpha1\nkind: Waiver\nmetadata: {name: t1}\nspec:\n  tenant: t1\n  rule: bundle/flux-create-tenant\n  reason: moves\n  approvedBy: sec\n  approvedAt: \"2026-11-01\"\n  expires: \"2026-12-30\"\n".into(),
+    );
+    for (path, text) in
+        tenantry::bundle::builtin_templates().into_iter().filter(|(path, _)| path.starts_with("compat/"))
+    {
+        let rest = text.split_inclusive("---\n").filter(|part| !part.contains("kind: Namespace\n")).collect::<String>();
+        fleet.insert(format!("templates/{path}"), rest);
+    }
+    pair.lay(fleet.clone());
+    let (first, _) = pair.run(&["render"], "2026-11-22");
+    let second = Spec { namespaces: ["t2", "shared"].map(str::to_owned).into(), ..Spec::new("t2") };
+    fleet.insert("tenants/t2.yaml".into(), second.text());
+    pair.lay(fleet);
+    let (ran, _) = pair.run(&["check"], "2026-11-22");
+    assert!(first.code == 0 && ran.out.contains("tenancy/claimed-twice"), "{}\n{}", first.all(), ran.all());
+    pair.run(&["render"], "2026-11-22");
+}
+
 /// A cache within the repository is none: it comes with a pull request.
 #[test]
 fn a_cache_in_the_repository_is_not_read() {

@@ -297,3 +297,22 @@ fn tenants_are_counted_once() {
         assert!(outgrown(args), "{args:?}");
     }
 }
+
+/// A record that says it has what a held tenant has does not take it from the held one.
+#[test]
+fn a_forged_claim_hides_no_holder() {
+    let host = |name: &str| tenant(name, "  allow: {ingressHosts: [a.example.com]}\n");
+    let sandbox = Sandbox::with(&[
+        ("tenants/fleet.yaml", FLEET),
+        ("tenants/a.yaml", &tenant("a", "")),
+        ("tenants/b.yaml", &host("b")),
+        ("tenants/c.yaml", &tenant("c", "")),
+    ]);
+    sandbox.run(&["render"]).code(0);
+    let forged = sandbox.read(A).replacen("\"group/a-admins\"", "\"group/a-admins\",\"host/a.example.com\"", 1);
+    sandbox.write(A, forged);
+    sandbox.write("tenants/b.yaml", "apiVersion: tenantry.dev/v1alpha1\nkind: [\n");
+    sandbox.write("tenants/c.yaml", host("c"));
+    let ran = sandbox.run(&["check"]).code(1);
+    assert!(ran.out.contains("is that of `b`, which has not let it go"), "{}", ran.all());
+}

@@ -23,8 +23,8 @@ pub fn run(cli: &Cli, args: &Check) -> Result<Outcome, Fault> {
     let place = Place::find(cli, None)?;
     let store = store(args, &place)?;
     let mut inputs = Inputs::read_with_tree(&place, store.as_ref())?;
-    let cached = Cache::open(cli, &place, &inputs);
-    let quick = match &cached {
+    let mut cached = Cache::open(cli, &place, &inputs);
+    let quick = match &mut cached {
         Some(cache) => cache.session(cli, &place, store.as_ref(), &mut inputs, false)?,
         None => None,
     };
@@ -37,7 +37,12 @@ pub fn run(cli: &Cli, args: &Check) -> Result<Outcome, Fault> {
     let done = quick.map(compile);
     let (session, compiled) = match done.filter(|(_, compiled)| compiled.findings.is_empty()) {
         Some(done) => done,
-        None => compile(Session::read_inputs(cli, place, store.as_ref(), inputs, Context::default())?),
+        None => {
+            if let Some(cache) = &mut cached {
+                cache.read_again(&place, &mut inputs)?;
+            }
+            compile(Session::read_inputs(cli, place, store.as_ref(), inputs, Context::default())?)
+        }
     };
     if let Some(cache) = &cached {
         cache.leave(&session, &compiled, Left::AsRead(false));

@@ -50,14 +50,17 @@ pub fn run(cli: &Cli, args: &Render) -> Result<Outcome, Fault> {
     let mut inputs = Inputs::read_with_tree(&place, &disk)?;
     let parts = [&args.tenant, &args.cluster, &args.ring, &args.allow_removal];
     let everything = parts.iter().all(|list| list.is_empty()) && !args.stdout && !args.force;
-    let cache = if everything { Cache::open(cli, &place, &inputs) } else { None };
-    if let Some(cache) = &cache
+    let mut cache = if everything { Cache::open(cli, &place, &inputs) } else { None };
+    if let Some(cache) = &mut cache
         && let Some(session) = cache.session(cli, &place, &disk, &mut inputs, true)?
     {
         let work = work(args, session)?;
         if work.compiled.findings.is_empty() {
             return conclude(cli, args, work, Some(cache));
         }
+    }
+    if let Some(cache) = &mut cache {
+        cache.read_again(&place, &mut inputs)?;
     }
     let context = Context { leaving: args.allow_removal.clone(), ..Context::default() };
     let session = Session::read_inputs(cli, place, &disk, inputs, context)?;
