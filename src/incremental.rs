@@ -65,8 +65,6 @@ pub struct Choice {
     pub paths: BTreeSet<String>,
     /// Tenants that are settled, whether they are read (for their peers' sake) or not.
     pub settled: BTreeSet<String>,
-    /// Tenants that are read and looked at.
-    named: BTreeSet<String>,
     /// Files that changed, or are new.
     changed: BTreeSet<String>,
     /// How many objects the settled ones have.
@@ -161,12 +159,12 @@ impl State {
         if self.tenants.len() > SMALL && read.len() * 2 > self.tenants.len() {
             return None;
         }
-        let mut choice = Choice { named, ..Choice::default() };
+        let mut choice = Choice::default();
         for (path, known) in &self.tenants {
             if read.contains(&known.name) {
                 choice.paths.insert(path.clone());
             }
-            if !choice.named.contains(&known.name) {
+            if !named.contains(&known.name) {
                 choice.settled.insert(known.name.clone());
                 choice.objects += known.objects;
                 choice.waivers += known.waivers;

@@ -366,9 +366,8 @@ impl<'a> Renderer<'a> {
     }
 
     fn tenant(&self, tenant: &Tenant, on: &OnCluster, out: &mut Vec<Diagnostic>) -> Vec<Object<'a>> {
-        let compat = on.plain;
         let mut found: Vec<(Value, Place)> = Vec::new();
-        if let Err(failure) = self.evaluate(on, compat, &mut found) {
+        if let Err(failure) = self.evaluate(on, &mut found) {
             out.push(failure.finding(&tenant.name.value, tenant.name.place));
             return Vec::new();
         }
@@ -386,7 +385,7 @@ impl<'a> Renderer<'a> {
             };
             let home = if id.kind == "Namespace" { &id.name } else { &id.namespace };
             let namespace = on.namespaces.iter().find(|n| n.name == *home);
-            if !compat {
+            if !on.plain {
                 decorate(&mut value, &labels, &annotations_of(&id, namespace));
             }
             if let Some(what) = namespace.and_then(|n| weakened(&id, &value, n)) {
@@ -420,7 +419,7 @@ impl<'a> Renderer<'a> {
         }
         let clean = out.len() == before;
         self.undeclared_kinds(&objects, tenant, out);
-        if clean && !compat {
+        if clean && !on.plain {
             floor_is_there(&objects, tenant, on, out);
         }
         in_order(objects)
@@ -430,19 +429,19 @@ impl<'a> Renderer<'a> {
         finding.related(tenant.name.place, "for this tenant").tenant(&tenant.name.value)
     }
 
-    fn evaluate(&self, on: &OnCluster, compat: bool, found: &mut Vec<(Value, Place)>) -> Result<(), template::Failure> {
+    fn evaluate(&self, on: &OnCluster, found: &mut Vec<(Value, Place)>) -> Result<(), template::Failure> {
         let tenant = Value::from(&on.tenant);
         let mut base = self.base();
         base.push("tenant", &tenant);
         for namespace in &on.namespaces {
             let value = Value::from(namespace);
             let scope = base.with(&[("namespace", &value)]);
-            let templates = if compat { &self.templates.compat } else { &self.templates.namespace };
+            let templates = if on.plain { &self.templates.compat } else { &self.templates.namespace };
             for template in templates {
                 template.eval(&scope, found)?;
             }
         }
-        if compat {
+        if on.plain {
             return Ok(());
         }
         let deployers = Value::from(on.deployers.iter().map(Value::from).collect::<Vec<_>>());

@@ -99,7 +99,7 @@ impl<'t> Scan<'t> {
             }
             match self.bytes[at] {
                 b'\n' => start = at + 1,
-                b'#' => start = (self.line_end(at) + 1).min(self.bytes.len()),
+                b'#' => start = self.line_end(at) + 1,
                 _ => {
                     (self.line, self.at) = (start, at);
                     return;
@@ -115,7 +115,7 @@ impl<'t> Scan<'t> {
         if self.byte(rest) != b'\n' && !comment {
             return None;
         }
-        self.next_line((self.line_end(rest) + 1).min(self.bytes.len()));
+        self.next_line(self.line_end(rest) + 1);
         Some(())
     }
 
@@ -141,7 +141,7 @@ impl<'t> Scan<'t> {
                     return None;
                 }
                 self.emit(Event::Document(true), self.at..end);
-                self.next_line((end + 1).min(self.bytes.len()));
+                self.next_line(end + 1);
                 if self.over() || self.marker() {
                     return None;
                 }

@@ -86,9 +86,7 @@ fn proxy(to: u16) -> (u16, Receiver<Vec<String>>) {
                 here.write_all(b"HTTP/1.1 200 Connection established\r\n\r\n")?;
                 let (mut back, mut out) = (there.try_clone()?, here.try_clone()?);
                 std::thread::spawn(move || std::io::copy(&mut back, &mut out));
-                let mut rest = reader.buffer().to_vec();
-                there.write_all(&rest)?;
-                rest.clear();
+                there.write_all(reader.buffer())?;
                 let mut bytes = [0; 16 << 10];
                 loop {
                     match here.read(&mut bytes)? {
