@@ -55,7 +55,7 @@ impl Front {
 }
 
 /// Reads specs and resolves tenants.
-pub fn front(sources: &mut Sources, files: &mut Files, mut context: Context) -> Front {
+pub fn front(sources: &mut Sources, files: &mut Files, context: &Context) -> Front {
     let mut findings = files.faults.clone();
     let mut lock = match files.lock {
         Some(id) => {
@@ -72,38 +72,36 @@ pub fn front(sources: &mut Sources, files: &mut Files, mut context: Context) -> 
     findings.extend(faults);
     let (profiles, faults) = spec::load_profiles(sources, &builtin);
     findings.extend(faults);
-    let (specs, faults) = spec::load(sources, &files.inputs, &files.fleet_path, &known);
+    let load = || spec::load(sources, &files.inputs, &files.fleet_path, &known);
+    let ((mut specs, faults), mut prior) = rayon::join(load, || lock.prior(&context.leaving));
     findings.extend(faults);
     let clusters = specs.fleet.iter().flat_map(|f| f.spec.clusters.iter().map(|c| c.name.as_str()));
-    lock.keep(&clusters.collect::<Vec<_>>(), tree::recorded_unit);
-    context.prior = lock.prior();
-    context.prior.forget(&context.leaving);
+    let foreign = lock.foreign(&clusters.collect::<Vec<_>>(), tree::recorded_unit);
+    if !foreign.is_empty() {
+        drop(prior);
+        lock.leave_out(&foreign);
+        prior = lock.prior(&context.leaving);
+    }
     let mut hasher = blake3::Hasher::new();
     for place in profiles.values().chain(specs.profiles.values()).map(|p| p.name.place) {
         hasher.update(sources.get(place.source).text.as_bytes());
     }
-    let mut front = Front {
-        specs,
-        tenancy: Tenancy::default(),
-        lock,
-        templates,
-        profiles_digest: bundle::short(&hasher),
-        findings,
-    };
-    if front.specs.fleet.is_none() && !front.findings.iter().any(Diagnostic::stops_the_fleet) {
+    if specs.fleet.is_none() && !findings.iter().any(Diagnostic::stops_the_fleet) {
         let place = sources.add_path(&files.fleet_path);
-        front.findings.push(
+        findings.push(
             Diagnostic::new(&NO_FLEET, place, format!("{} holds no Fleet", files.fleet_path))
                 .fix("write one, or run: tenantry init")
                 .scope(Scope::Fleet),
         );
     }
-    if !front.stopped() {
-        let (tenancy, faults) = tenancy::resolve(sources, &mut front.specs, &profiles, &context, &front.findings);
-        front.tenancy = tenancy;
-        front.findings.extend(faults);
+    let mut tenancy = Tenancy::default();
+    if specs.fleet.is_some() && !findings.iter().any(Diagnostic::stops_the_fleet) {
+        let (resolved, faults) = tenancy::resolve(sources, &mut specs, &profiles, context, &prior, &findings);
+        tenancy = resolved;
+        findings.extend(faults);
     }
-    front
+    drop(prior);
+    Front { specs, tenancy, lock, templates, profiles_digest: bundle::short(&hasher), findings }
 }
 
 /// What a run is asked for.

@@ -12,8 +12,8 @@
 use crate::compile::{Compiled, Front};
 use crate::diagnostic::Scope;
 use crate::source::{SourceId, Sources};
-use crate::tenancy::claims;
 use crate::tenancy::model::Tenant;
+use crate::tenancy::{Thing, claims};
 use crate::tree::{FileEntry, claims_and_edges, half, namespaces_of};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -269,8 +269,7 @@ impl<'a> Recorded<'a> {
         let mut said: HashMap<(&str, &str), [Vec<String>; 3]> = HashMap::new();
         for (tenant, entry) in files.values().filter_map(|entry| Some((entry.tenant.as_deref()?, entry))) {
             let [claims, edges, namespaces] = said.entry((tenant, entry.on.as_str())).or_default();
-            let homes = namespaces_of(entry);
-            let things = homes.iter().map(|home| format!("namespace/{}/{home}", entry.on));
+            let things = namespaces_of(entry).map(|home| Thing::namespace(&entry.on, home).to_string());
             for thing in things.chain(entry.claims.iter().filter(|c| !shared.contains(*c)).cloned()) {
                 if holders.insert(thing, tenant).is_some_and(|other| other != tenant) {
                     return None;
@@ -278,7 +277,7 @@ impl<'a> Recorded<'a> {
             }
             claims.extend(entry.claims.iter().cloned());
             edges.extend(entry.edges.iter().cloned());
-            namespaces.extend(homes);
+            namespaces.extend(namespaces_of(entry).map(str::to_owned));
         }
         said.values_mut().flatten().for_each(|list| list.sort());
         Some(Self { clusters: fleet.spec.clusters.iter().map(|c| c.name.to_string()).collect(), said })

@@ -3,6 +3,8 @@
 //! A source is a path and the text that stood there. Paths are relative to the repository's root and use `/`; no
 //! absolute path enters the pipeline, so that output and messages do not depend on the machine.
 
+use std::sync::OnceLock;
+
 /// Names a [`Source`] of a [`Sources`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SourceId(pub u32);
@@ -32,8 +34,8 @@ pub struct Source {
     pub path: String,
     /// The text; empty where it could not be read.
     pub text: String,
-    /// Byte offset of each line's start.
-    lines: Vec<u32>,
+    /// Byte offset of each line's start, once it is asked for: of most texts, nobody asks.
+    lines: OnceLock<Vec<u32>>,
 }
 
 /// Line and column, both from 1; columns count characters.
@@ -48,21 +50,23 @@ pub struct LineColumn {
 impl Source {
     /// A source of a text.
     pub fn new(path: impl Into<String>, text: impl Into<String>) -> Self {
-        let text = text.into();
-        let mut lines = vec![0];
-        let bytes = text.as_bytes();
-        for (i, b) in bytes.iter().enumerate() {
-            if *b == b'\n' || (*b == b'\r' && bytes.get(i + 1) != Some(&b'\n')) {
-                lines.push(i as u32 + 1);
-            }
-        }
-        Self { path: path.into(), text, lines }
+        Self { path: path.into(), text: text.into(), lines: OnceLock::new() }
+    }
+
+    fn lines(&self) -> &[u32] {
+        self.lines.get_or_init(|| {
+            let bytes = self.text.as_bytes();
+            let ends = bytes.iter().enumerate();
+            let ends = ends.filter(|(i, b)| **b == b'\n' || (**b == b'\r' && bytes.get(i + 1) != Some(&b'\n')));
+            std::iter::once(0).chain(ends.map(|(i, _)| i as u32 + 1)).collect()
+        })
     }
 
     /// The line and column of a byte offset.
     pub fn position(&self, offset: u32) -> LineColumn {
-        let line = self.lines.partition_point(|start| *start <= offset).max(1) - 1;
-        let start = self.lines[line] as usize;
+        let lines = self.lines();
+        let line = lines.partition_point(|start| *start <= offset).max(1) - 1;
+        let start = lines[line] as usize;
         let end = self.floor(offset).max(start);
         LineColumn { line: line as u32 + 1, column: self.text[start..end].chars().count() as u32 + 1 }
     }
@@ -70,21 +74,22 @@ impl Source {
     /// The text of a line (from 1), without its end.
     pub fn line(&self, line: u32) -> &str {
         let index = line as usize - 1;
-        let Some(start) = self.lines.get(index) else {
+        let lines = self.lines();
+        let Some(start) = lines.get(index) else {
             return "";
         };
-        let end = self.lines.get(index + 1).map_or(self.text.len(), |next| *next as usize);
+        let end = lines.get(index + 1).map_or(self.text.len(), |next| *next as usize);
         self.text[*start as usize..end].trim_end_matches(['\n', '\r'])
     }
 
     /// The byte offset of a line's start (lines from 1).
     pub fn line_start(&self, line: u32) -> u32 {
-        self.lines.get(line as usize - 1).copied().unwrap_or(self.text.len() as u32)
+        self.lines().get(line as usize - 1).copied().unwrap_or(self.text.len() as u32)
     }
 
     /// How many lines the text has.
     pub fn line_count(&self) -> u32 {
-        self.lines.len() as u32
+        self.lines().len() as u32
     }
 
     /// The text of a place; empty where the place lies outside.
@@ -108,6 +113,11 @@ pub struct Sources {
 }
 
 impl Sources {
+    /// Makes room for as many texts more.
+    pub fn reserve(&mut self, more: usize) {
+        self.all.reserve(more);
+    }
+
     /// Adds a text.
     pub fn add(&mut self, source: Source) -> SourceId {
         self.all.push(source);

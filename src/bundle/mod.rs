@@ -22,7 +22,7 @@ use crate::tenancy::{Tenancy, role_object};
 use crate::value::{Entry, Text, Value, lay_in, list, map};
 use include_dir::{Dir, include_dir};
 use rayon::prelude::*;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 
 rule! {
     /// A template yields something that is no object, or one that its Kubernetes schema refuses.
@@ -373,7 +373,6 @@ impl<'a> Renderer<'a> {
         }
         let before = out.len();
         let mut objects: Vec<Object<'_>> = Vec::with_capacity(found.len());
-        let mut seen: HashMap<ObjectId, Place> = HashMap::with_capacity(found.len());
         let labels: Vec<Entry> = on.tenant.common_labels.iter().map(|(k, v)| (k.into(), Value::from(v))).collect();
         for (mut value, origin) in found {
             let id = match checked(&value, origin) {
@@ -399,30 +398,35 @@ impl<'a> Renderer<'a> {
                 let message = format!("`{}` is not the tenant's to have: {reason}", object.id);
                 let fix = "render objects of the tenant's own namespaces";
                 out.push(self.of(tenant, Diagnostic::new(&OBJECT_NOT_ALLOWED, origin, message).fix(fix)));
-            } else if let Some(first) = seen.get(&object.id).copied() {
-                // The fleet's own template is the one that can be changed.
-                let own = |place: &Place| !self.sources.path(*place).starts_with("builtin/");
-                let (place, other) = if own(&origin) { (origin, first) } else { (first, origin) };
-                out.push(self.of(tenant, duplicate(&object, place).related(other, "the other")));
             } else {
-                seen.insert(object.id.clone(), origin);
                 objects.push(object);
             }
         }
-        for object in self.manifests.of(tenant, on, self.sources, out) {
-            if let Some(first) = seen.get(&object.id) {
-                out.push(self.of(tenant, duplicate(&object, object.origin).related(*first, "the first")));
-            } else {
-                seen.insert(object.id.clone(), object.origin);
-                objects.push(object);
-            }
-        }
+        objects.extend(self.manifests.of(tenant, on, self.sources, out));
+        let objects = self.each_once(in_order(objects), tenant, out);
         let clean = out.len() == before;
         self.undeclared_kinds(&objects, tenant, out);
         if clean && !on.plain {
             floor_is_there(&objects, tenant, on, out);
         }
-        in_order(objects)
+        objects
+    }
+
+    /// Each object once, of objects in order; a second one of an identity is reported.
+    fn each_once(&self, mut objects: Vec<Object<'a>>, tenant: &Tenant, out: &mut Vec<Diagnostic>) -> Vec<Object<'a>> {
+        objects.dedup_by(|second, first| {
+            let twice = second.id == first.id;
+            if twice {
+                let is_manifest = matches!(second.body, Body::Verbatim(..));
+                // The fleet's own template is the one that can be changed.
+                let own = is_manifest || !self.sources.path(second.origin).starts_with("builtin/");
+                let (place, other) = if own { (second.origin, first.origin) } else { (first.origin, second.origin) };
+                let called = if is_manifest { "the first" } else { "the other" };
+                out.push(self.of(tenant, duplicate(second, place).related(other, called)));
+            }
+            twice
+        });
+        objects
     }
 
     fn of(&self, tenant: &Tenant, finding: Diagnostic) -> Diagnostic {
@@ -571,9 +575,10 @@ fn invalid(origin: Place, message: String) -> Box<Diagnostic> {
 }
 
 /// Objects in the order of applying.
-fn in_order(mut objects: Vec<Object<'_>>) -> Vec<Object<'_>> {
-    objects.sort_by(|a, b| (kinds::order(&a.id), &a.id).cmp(&(kinds::order(&b.id), &b.id)));
-    objects
+fn in_order(objects: Vec<Object<'_>>) -> Vec<Object<'_>> {
+    let mut ranked: Vec<(usize, Object<'_>)> = objects.into_iter().map(|o| (kinds::order(&o.id), o)).collect();
+    ranked.sort_by(|(a, one), (b, other)| a.cmp(b).then_with(|| one.id.cmp(&other.id)));
+    ranked.into_iter().map(|(_, object)| object).collect()
 }
 
 /// The part of the floor of its namespace that an object is, where it is not what the spec says.

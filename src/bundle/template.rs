@@ -309,16 +309,19 @@ impl Part {
                     return Ok(None);
                 }
                 let mut out = Vec::with_capacity(entries.len());
+                // The keys of a template are each given once: only what is laid in may have one of them.
+                let mut merged = false;
                 for member in entries {
                     match member {
-                        Member::Entry(key, part) => {
-                            if let Some(value) = part.eval(scope, budget)?.filter(|v| !v.is_null()) {
-                                lay_in(&mut out, [(key.clone(), value)]);
-                            }
-                        }
+                        Member::Entry(key, part) => match part.eval(scope, budget)?.filter(|v| !v.is_null()) {
+                            Some(value) if merged => lay_in(&mut out, [(key.clone(), value)]),
+                            Some(value) => out.push((key.clone(), value)),
+                            None => {}
+                        },
                         Member::Whole(part) => return part.eval(scope, budget),
                         Member::Merge(part, place) => match part.eval(scope, budget)? {
                             Some(Value::Map(more)) => {
+                                merged = true;
                                 lay_in(&mut out, more.iter().cloned());
                             }
                             None | Some(Value::Null) => {}

@@ -92,8 +92,17 @@ pub fn parse_foreign(id: SourceId, source: &Source) -> (Vec<Document>, Vec<Diagn
     Builder::new(id, source, false).run()
 }
 
-/// A collection that is being read: the node, the anchor it defines, the key that waits for its value.
-type Open = (Node, usize, Option<(Text, Place)>);
+/// A collection that is being read.
+struct Open {
+    /// What it becomes, empty.
+    node: Node,
+    /// The anchor that it defines; 0 for none.
+    anchor: usize,
+    /// The key that waits for its value.
+    waiting: Option<(Text, Place)>,
+    /// Where its members begin among those of all open collections of its kind.
+    first: usize,
+}
 
 struct Size {
     nodes: usize,
@@ -113,6 +122,10 @@ struct Builder<'s> {
     raw_start: usize,
     /// Open collections, outermost first.
     open: Vec<Open>,
+    /// The entries of open mappings so far: each takes its own once it is complete, in as much memory as they need.
+    entries: Vec<Entry>,
+    /// The items of open lists, likewise.
+    items: Vec<Node>,
     anchors: HashMap<usize, (Node, Size)>,
     nodes: usize,
     bytes: usize,
@@ -133,6 +146,8 @@ impl<'s> Builder<'s> {
             root: None,
             raw_start: 0,
             open: Vec::new(),
+            entries: Vec::new(),
+            items: Vec::new(),
             anchors: HashMap::new(),
             nodes: 0,
             bytes: 0,
@@ -407,28 +422,30 @@ impl<'s> Builder<'s> {
             let message = format!("the document is nested deeper than {MAX_DEPTH} levels");
             return Err(Stop(Box::new(self.fault(&TOO_DEEP, node.place, message).fix("flatten it"))));
         }
-        if let Some((parent, _, None)) = self.open.last()
+        if let Some(Open { node: parent, waiting: None, .. }) = self.open.last()
             && matches!(parent.value, Value::Map(_))
         {
             let message = "a key is a list or a mapping";
             return Err(Stop(Box::new(self.fault(&UNSUPPORTED, node.place, message).fix("use a string as key"))));
         }
-        self.open.push((node, anchor, None));
+        let first = if matches!(node.value, Value::Seq(_)) { self.items.len() } else { self.entries.len() };
+        self.open.push(Open { node, anchor, waiting: None, first });
         Ok(None)
     }
 
     fn end(&mut self, end: usize) -> Result<Option<Node>, Stop> {
-        let Some((mut node, anchor, _)) = self.open.pop() else {
+        let Some(Open { mut node, anchor, first, .. }) = self.open.pop() else {
             return Ok(None);
         };
         let start = node.place.start as usize;
         let text = &self.source.text[start..end.max(start)];
         node.place.end = (start + text.trim_end().len()) as u32;
-        self.faults.extend(late_duplicates(node.entries()));
-        // Trees live until all of them are merged.
         match &mut node.value {
-            Value::Seq(items) => items.shrink_to_fit(),
-            Value::Map(entries) => entries.shrink_to_fit(),
+            Value::Seq(items) => *items = self.items.drain(first..).collect(),
+            Value::Map(entries) => {
+                self.faults.extend(late_duplicates(&self.entries[first..]));
+                *entries = self.entries.drain(first..).collect();
+            }
             _ => {}
         }
         if anchor > 0 {
@@ -442,13 +459,13 @@ impl<'s> Builder<'s> {
 
     fn attach(&mut self, node: Node) -> Result<Option<Node>, Stop> {
         let strict = self.strict;
-        let Some((parent, _, waiting)) = self.open.last_mut() else {
+        let Some(Open { node: parent, waiting, first, .. }) = self.open.last_mut() else {
             return Ok(Some(node));
         };
-        match &mut parent.value {
-            Value::Seq(items) => items.push(node),
-            Value::Map(entries) => match waiting.take() {
-                Some((key, key_place)) => entries.push(Entry { key, key_place, node }),
+        match &parent.value {
+            Value::Seq(_) => self.items.push(node),
+            Value::Map(_) => match waiting.take() {
+                Some((key, key_place)) => self.entries.push(Entry { key, key_place, node }),
                 None => {
                     let place = node.place;
                     let key = match node.value {
@@ -466,6 +483,7 @@ impl<'s> Builder<'s> {
                             .fix("write the keys out, or move them into a Profile");
                         return Err(Stop(Box::new(fault)));
                     }
+                    let entries = &self.entries[*first..];
                     if entries.len() < SCAN_KEYS
                         && let Some(first) = entries.iter().find(|e| e.key == key)
                     {

@@ -2,6 +2,7 @@
 
 use super::Fault;
 use rayon::prelude::*;
+use std::cmp::Ordering;
 use std::collections::HashMap;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -102,6 +103,14 @@ pub fn is_yaml(path: &str) -> bool {
     path.ends_with(".yaml") || path.ends_with(".yml")
 }
 
+/// The order in which folders are walked by name: what is in a folder comes before what is called like it and more.
+fn by_folder(a: &str, b: &str) -> Ordering {
+    let at = a.bytes().zip(b.bytes()).position(|(a, b)| a != b);
+    let Some(at) = at else { return a.len().cmp(&b.len()) };
+    let rank = |path: &str| Some(path.as_bytes()[at]).filter(|b| *b != b'/');
+    rank(a).cmp(&rank(b))
+}
+
 /// A path with `/` between its parts; nothing for one that is not UTF-8.
 pub fn slashed(path: &Path) -> Option<String> {
     Some(path.to_str()?.replace(std::path::MAIN_SEPARATOR, "/"))
@@ -115,7 +124,8 @@ impl Store for Disk {
             return Ok(Vec::new());
         }
         let mut out = Vec::new();
-        let walk = WalkDir::new(&start).sort_by_file_name().into_iter().filter_entry(|e| {
+        // Sorted after: a folder that is sorted is read as a whole before it can be passed over.
+        let walk = WalkDir::new(&start).into_iter().filter_entry(|e| {
             let name = e.file_name().to_string_lossy();
             let walked = e.depth() == 0 || !matches!(name.as_ref(), ".git" | "target" | "node_modules");
             walked && !but.iter().any(|path| path == e.path())
@@ -133,6 +143,7 @@ impl Store for Disk {
                 None => return Err(name_fault(entry.path())),
             }
         }
+        out.par_sort_unstable_by(|a, b| by_folder(a, b));
         Ok(out)
     }
 

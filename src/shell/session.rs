@@ -125,7 +125,8 @@ impl Inputs {
 
     /// The same with the lock and the records.
     pub fn read_with_tree(place: &Place, store: &dyn Store) -> Result<Self, Fault> {
-        Ok(Self { written: Some(Written::read(place)?), ..Self::read(place, store)? })
+        let (inputs, written) = rayon::join(|| Self::read(place, store), || Written::read(place));
+        Ok(Self { written: Some(written?), ..inputs? })
     }
 
     /// Some of the specs, and all templates. The lock and the records go with them: who wants them again reads them again.
@@ -202,6 +203,7 @@ impl Session {
         records: bool,
     ) -> Result<Self, Fault> {
         let mut sources = Sources::default();
+        sources.reserve(2 * inputs.specs.len());
         let mut files = Files { fleet_path: place.fleet.clone(), ..Files::default() };
         for (path, read) in inputs.specs {
             if let Some(source) = take(&mut sources, &path, read, path == place.fleet, &mut files.faults) {
@@ -221,7 +223,7 @@ impl Session {
             inputs.written.map_or_else(|| Written::read(&place), Ok)?.take_in(&mut sources, &mut files);
         }
         let context = Context { now: Some(today(cli)?), version: VERSION.to_owned(), sources: given, ..context };
-        let mut front = compile::front(&mut sources, &mut files, context);
+        let mut front = compile::front(&mut sources, &mut files, &context);
         // A run that was cut short before it wrote the lock left entries that no lock names.
         let clusters =
             front.fleet().into_iter().flat_map(|f| f.spec.clusters.iter().map(move |c| entry_path(f, c.name.as_str())));

@@ -7,6 +7,7 @@ use rayon::prelude::*;
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::Read as _;
+use std::path::{Path, PathBuf};
 use tenantry::compile::Files;
 use tenantry::diagnostic::{Diagnostic, Scope};
 use tenantry::incremental::tree_digest;
@@ -16,10 +17,10 @@ use walkdir::WalkDir;
 
 /// Largest lock that is read, in bytes.
 const MAX_LOCK: u64 = 16 << 20;
-/// As much of a file as is read for its record at first: more than nearly all have.
-const HEAD: usize = 8 << 10;
+/// As much of a file as is read for its record at once: more than nearly all have.
+const HEAD: usize = 4 << 10;
 /// Longest record that is read, in bytes: some ten thousand objects.
-const MAX_RECORD: u64 = 2 << 20;
+const MAX_RECORD: usize = 2 << 20;
 
 /// The lock and the records of the tree's files. They lie on disk, whatever revision the specs are read from.
 pub struct Written {
@@ -85,13 +86,20 @@ fn read_lock(place: &Place) -> Result<LockFile, Fault> {
 pub fn read_record(place: &Place, path: &str) -> Option<FileEntry> {
     let full = place.tree_base.join(path);
     full.symlink_metadata().ok().filter(std::fs::Metadata::is_file)?;
+    record_of(&full, path)
+}
+
+/// The record of what is known to be a file and no link.
+fn record_of(full: &Path, path: &str) -> Option<FileEntry> {
     let mut file = File::open(full).ok()?;
     let mut bytes = Vec::with_capacity(HEAD);
-    file.by_ref().take(HEAD as u64).read_to_end(&mut bytes).ok()?;
-    if bytes.len() == HEAD && record_range(&bytes).is_none() {
-        file.take(MAX_RECORD).read_to_end(&mut bytes).ok()?;
+    loop {
+        let more = bytes.len().max(HEAD);
+        let read = file.by_ref().take(more as u64).read_to_end(&mut bytes).ok()?;
+        if read < more || bytes.len() > MAX_RECORD || record_range(&bytes).is_some() {
+            return FileEntry::of(path, &bytes);
+        }
     }
-    FileEntry::of(path, &bytes)
 }
 
 /// The records of the tree's files. What cannot be read is nobody's, and said when it is written.
@@ -103,16 +111,18 @@ fn read_records(place: &Place, lock: &LockFile) -> Result<Vec<FileEntry>, Fault>
     };
     // Whoever may edit the repository may edit the lock: an entry is a file below the tree's own folder, and no link.
     let entries = clusters.into_values().map(|c| c.entry).filter(|entry| join("", entry).as_ref() == Some(entry));
-    let mut paths: Vec<String> = entries.collect();
+    let mut records: Vec<FileEntry> = entries.filter_map(|path| read_record(place, &path)).collect();
     let top = place.tree_base.join(&place.tree);
+    let mut files = Vec::new();
     if top.symlink_metadata().is_ok_and(|m| m.is_dir()) {
         for entry in WalkDir::new(&top).sort_by_file_name() {
             let entry = entry.map_err(walk_fault(&top))?;
-            let relative = entry.path().strip_prefix(&place.tree_base).unwrap_or(entry.path());
             if entry.file_type().is_file() {
-                paths.extend(slashed(relative));
+                files.push(entry.into_path());
             }
         }
     }
-    Ok(paths.into_par_iter().filter_map(|path| read_record(place, &path)).collect())
+    let record = |full: &PathBuf| record_of(full, &slashed(full.strip_prefix(&place.tree_base).unwrap_or(full))?);
+    records.par_extend(files.par_iter().filter_map(record));
+    Ok(records)
 }

@@ -96,9 +96,9 @@ const GROUP: &str = "tenantry.dev";
 pub(super) fn classify(source: &Source, root: &Node) -> Result<Option<Kind>, Box<Diagnostic>> {
     let fault =
         |rule, place, message: String, fix: String| Err(Box::new(Diagnostic::new(rule, place, message).fix(fix)));
-    let head = Place {
-        end: root.place.start + source.line(source.position(root.place.start).line).len() as u32,
-        ..root.place
+    let head = || {
+        let line = source.line(source.position(root.place.start).line);
+        Place { end: root.place.start + line.len() as u32, ..root.place }
     };
     let file = source.path.rsplit('/').next().unwrap_or_default();
     let foreign = file.starts_with("kustomization.") || matches!(file, "values.yaml" | "Chart.yaml");
@@ -108,12 +108,12 @@ pub(super) fn classify(source: &Source, root: &Node) -> Result<Option<Kind>, Box
             return Ok(None);
         }
         let fix = format!("add `apiVersion: {API_VERSION}` and `kind: Tenant`, or move the file out of the folder");
-        return fault(&NO_KIND, head, "the document has neither apiVersion nor kind".into(), fix);
+        return fault(&NO_KIND, head(), "the document has neither apiVersion nor kind".into(), fix);
     }
     let text = |e: Option<&crate::document::Entry>| e.and_then(|e| e.node.as_str()).unwrap_or_default().to_owned();
     let (version_text, kind_text) = (shorten(&text(version)), shorten(&text(kind)));
     let group = version_text.split('/').next().unwrap_or_default();
-    let place = version.map_or(head, |e| e.node.place);
+    let place = version.map_or_else(head, |e| e.node.place);
     if group != GROUP {
         let near =
             strsim::damerau_levenshtein(group, GROUP) <= 2 || group.starts_with("tenantry.") || version.is_none();
@@ -372,8 +372,21 @@ fn known_fields(schema: &Json, path: &str) -> Vec<String> {
     at.get("properties").and_then(Json::as_object).map(|p| p.keys().cloned().collect()).unwrap_or_default()
 }
 
+/// Whether a text below may hold a control character, which hardly any does: without its path, this takes no time.
+fn may_hold_one(node: &Node) -> bool {
+    match &node.value {
+        Value::String(text) => text.bytes().any(|b| !matches!(b, b' '..=b'~')),
+        Value::Map(entries) => entries.iter().any(|e| may_hold_one(&e.node)),
+        Value::Seq(items) => items.iter().any(may_hold_one),
+        _ => false,
+    }
+}
+
 /// Escaped control characters: none anywhere, but tabs and newlines in a description.
 pub(super) fn control_characters(root: &Node, out: &mut Vec<Diagnostic>) {
+    if !may_hold_one(root) {
+        return;
+    }
     let mut path = Vec::new();
     root.leaves(&mut path, &mut |path, node| {
         let Some(text) = node.as_str() else { return };

@@ -1,11 +1,12 @@
 //! What only one tenant may have: namespaces, hosts, UUIDs, and the users and groups that hold its keys.
 
-use super::Context;
 use super::model::Tenant;
+use super::{Prior, Thing};
 use crate::diagnostic::{Diagnostic, rule};
 use crate::source::Place;
 use crate::spec::FleetDoc;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::hash_map::Entry;
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 rule! {
     /// Two tenants claim one namespace, host or UUID.
@@ -28,25 +29,25 @@ rule! {
 }
 
 /// One tenant's claim on a thing.
+#[derive(Clone, Copy)]
 struct Claim<'a> {
     tenant: &'a Tenant,
     place: Place,
 }
 
-/// Everything that a tenant claims, as `kind/name` (for a namespace `namespace/cluster/name`).
-pub fn of(tenant: &Tenant, clusters: &[String]) -> Vec<(String, Place)> {
-    let mut out = Vec::new();
+/// Everything that a tenant claims, each thing once, in order.
+pub fn of<'a>(tenant: &'a Tenant, clusters: &'a [String]) -> Vec<(Thing<'a>, Place)> {
+    let mut out = Vec::with_capacity(8);
     if let Some(uuid) = &tenant.uuid {
-        out.push((format!("uuid/{}", uuid.value), uuid.place));
+        out.push((Thing { kind: "uuid", on: "", name: &uuid.value }, uuid.place));
     }
     for on in &tenant.on {
-        for namespace in &on.namespaces {
-            out.push((format!("namespace/{}/{}", clusters[on.cluster], namespace.name), namespace.place));
-        }
+        let things = on.namespaces.iter().map(|n| (Thing::namespace(&clusters[on.cluster], &n.name), n.place));
+        out.extend(things);
     }
-    out.extend(tenant.hosts.iter().map(|h| (format!("host/{}", h.value.as_str()), h.place)));
-    out.extend(tenant.principals.iter().map(|p| (p.value.clone(), p.place)));
-    out.sort();
+    out.extend(tenant.hosts.iter().map(|h| (Thing { kind: "host", on: "", name: h.value.as_str() }, h.place)));
+    out.extend(tenant.principals.iter().map(|p| (Thing::of(&p.value), p.place)));
+    out.sort_unstable();
     out.dedup_by(|a, b| a.0 == b.0);
     out
 }
@@ -62,39 +63,75 @@ pub fn shared(fleet: &FleetDoc) -> BTreeSet<String> {
         .collect()
 }
 
-/// Reports what is claimed twice.
-pub fn check(tenants: &[Tenant], fleet: &FleetDoc, clusters: &[String], context: &Context, out: &mut Vec<Diagnostic>) {
+/// Who claims what, of what needs to be looked at, in order.
+type Claims<'a> = BTreeMap<Thing<'a>, Vec<Claim<'a>>>;
+
+/// Reports what is claimed twice. `leaving` are tenants that may go.
+pub fn check(
+    tenants: &[Tenant],
+    fleet: &FleetDoc,
+    clusters: &[String],
+    prior: &Prior<'_>,
+    leaving: &[String],
+) -> Vec<Diagnostic> {
+    let mut out = Vec::new();
     let shared = shared(fleet);
-    let mut all: BTreeMap<String, Vec<Claim<'_>>> = BTreeMap::new();
+    let shared: BTreeSet<Thing<'_>> = shared.iter().map(|text| Thing::of(text)).collect();
+    let names: HashSet<&str> = tenants.iter().map(|t| t.name.value.as_str()).collect();
+    let gone = |holder: &str| !names.contains(holder) && leaving.iter().all(|l| l != holder);
+    let held_hosts = prior.hosts_of(gone);
+    // Nearly everything is claimed by one tenant, which has it: the rest is looked at.
+    let mut first: HashMap<Thing<'_>, Claim<'_>> = HashMap::with_capacity(tenants.len() * 4);
+    let mut several = Claims::new();
+    let mut wildcards = false;
     for tenant in tenants {
         for (thing, place) in of(tenant, clusters) {
-            all.entry(thing).or_default().push(Claim { tenant, place });
+            wildcards |= is_wildcard(&thing);
+            let claim = Claim { tenant, place };
+            let mine = prior.holders(&thing).iter().all(|holder| *holder == tenant.name.value);
+            match first.entry(thing) {
+                Entry::Vacant(free) => {
+                    free.insert(claim);
+                    if mine {
+                        continue;
+                    }
+                }
+                Entry::Occupied(_) => several.entry(thing).or_default().push(claim),
+            }
+            several.entry(thing).or_default();
         }
     }
-    held_by_others(&all, &shared, tenants, context, out);
-    for (thing, claims) in all.iter().filter(|(_, claims)| claims.len() > 1) {
-        if !shared.contains(thing) {
-            report(thing, claims, context, out);
-        }
+    for (thing, claims) in &mut several {
+        claims.extend(first.get(thing));
+        claims.rotate_right(1);
     }
-    overlapping_hosts(&all, context, out);
+    if !held_hosts.is_empty() {
+        met_by_held(&hosts(&first, &several), &held_hosts, &mut out);
+    }
+    held_by_others(&several, &shared, &names, prior, leaving, &mut out);
+    for (thing, claims) in several.iter().filter(|(thing, claims)| claims.len() > 1 && !shared.contains(thing)) {
+        report(thing, claims, prior, &mut out);
+    }
+    if wildcards {
+        overlapping_hosts(&hosts(&first, &several), prior, &mut out);
+    }
+    out
 }
 
-/// What the lock gives to another tenant: one that cannot be read now, or, for a namespace, one that has not let it go.
-fn held_by_others(
-    all: &BTreeMap<String, Vec<Claim<'_>>>,
-    shared: &BTreeSet<String>,
-    tenants: &[Tenant],
-    context: &Context,
-    out: &mut Vec<Diagnostic>,
-) {
-    let names: BTreeSet<&str> = tenants.iter().map(|t| t.name.value.as_str()).collect();
-    let absent = |holder: &str| !names.contains(holder) && !context.leaving.iter().any(|l| l == holder);
-    let hosts = context.prior.claims.iter().filter_map(|(thing, all)| Some((thing.strip_prefix("host/")?, all)));
-    let hosts = hosts.flat_map(|(host, all)| all.iter().map(move |holder| (host, holder)));
-    let held_hosts: Vec<(&str, &String)> = hosts.filter(|(_, holder)| absent(holder)).collect();
-    for (thing, claims) in all.iter().filter(|_| !held_hosts.is_empty()) {
-        let Some(host) = thing.strip_prefix("host/") else { continue };
+fn is_wildcard(thing: &Thing<'_>) -> bool {
+    thing.kind == "host" && thing.name.starts_with("*.")
+}
+
+/// Every host, and who claims it.
+fn hosts<'a>(first: &HashMap<Thing<'a>, Claim<'a>>, several: &Claims<'a>) -> Claims<'a> {
+    let all = first.iter().filter(|(thing, _)| thing.kind == "host");
+    all.map(|(thing, claim)| (*thing, several.get(thing).cloned().unwrap_or_else(|| vec![*claim]))).collect()
+}
+
+/// Hosts that meet one of a tenant that cannot be read now.
+fn met_by_held(hosts: &Claims<'_>, held_hosts: &[(&str, &str)], out: &mut Vec<Diagnostic>) {
+    for (thing, claims) in hosts {
+        let host = thing.name;
         let other = held_hosts.iter().find(|(h, _)| *h != host && (host_contains(h, host) || host_contains(host, h)));
         for (claim, (theirs, holder)) in claims.iter().filter_map(|c| Some((c, other?))) {
             let message = format!("the host `{host}` meets `{theirs}` of `{holder}`, which cannot be read now");
@@ -105,20 +142,28 @@ fn held_by_others(
             );
         }
     }
-    for (thing, claims) in all {
-        if shared.contains(thing) {
-            continue;
-        }
+}
+
+/// What the lock gives to another tenant: one that cannot be read now, or, for a namespace, one that has not let it go.
+fn held_by_others(
+    all: &Claims<'_>,
+    shared: &BTreeSet<Thing<'_>>,
+    names: &HashSet<&str>,
+    prior: &Prior<'_>,
+    leaving: &[String],
+    out: &mut Vec<Diagnostic>,
+) {
+    for (thing, claims) in all.iter().filter(|(thing, _)| !shared.contains(thing)) {
         // One that can be read and does not claim it has let it go, but for a namespace, which is there until it is pruned.
-        let holds = |holder: &&String| {
-            let readable = names.contains(holder.as_str());
+        let holds = |holder: &&&str| {
+            let readable = names.contains(**holder);
             let claims_it = claims.iter().any(|c| c.tenant.name.value == **holder);
-            let leaves = context.leaving.contains(holder);
-            !leaves && !claims_it && (!readable || thing.starts_with("namespace/"))
+            let leaves = leaving.iter().any(|l| l == **holder);
+            !leaves && !claims_it && (!readable || thing.kind == "namespace")
         };
-        let Some(holder) = context.prior.holders(thing).iter().find(holds) else { continue };
+        let Some(holder) = prior.holders(thing).iter().find(holds) else { continue };
         for claim in claims {
-            let (kind, name) = thing.split_once('/').unwrap_or(("thing", thing));
+            let (kind, name) = (thing.kind, thing.called());
             let message = format!("the {kind} `{name}` is that of `{holder}`, which has not let it go");
             let rule = if matches!(kind, "group" | "user") { &SHARED_SUBJECT } else { &CLAIMED_TWICE };
             let fix = format!("mend {holder} first, or let it go: tenantry render --allow-removal {holder}");
@@ -127,9 +172,9 @@ fn held_by_others(
     }
 }
 
-fn report(thing: &str, claims: &[Claim<'_>], context: &Context, out: &mut Vec<Diagnostic>) {
-    let holder = context.prior.holder(thing);
-    let (kind, name) = thing.split_once('/').unwrap_or(("thing", thing));
+fn report(thing: &Thing<'_>, claims: &[Claim<'_>], prior: &Prior<'_>, out: &mut Vec<Diagnostic>) {
+    let holder = prior.holder(thing);
+    let (kind, name) = (thing.kind, thing.called());
     let subject = matches!(kind, "group" | "user");
     for claim in claims {
         let name_of = claim.tenant.name.value.as_str();
@@ -154,23 +199,21 @@ fn report(thing: &str, claims: &[Claim<'_>], context: &Context, out: &mut Vec<Di
 }
 
 /// A wildcard claims every host one level below it. Hosts are looked up by what a wildcard would be called: linear.
-fn overlapping_hosts(all: &BTreeMap<String, Vec<Claim<'_>>>, context: &Context, out: &mut Vec<Diagnostic>) {
-    for (thing, claims) in all {
-        let Some(host) = thing.strip_prefix("host/").filter(|h| !h.starts_with("*.")) else {
-            continue;
-        };
+fn overlapping_hosts(hosts: &Claims<'_>, prior: &Prior<'_>, out: &mut Vec<Diagnostic>) {
+    for (thing, claims) in hosts.iter().filter(|(thing, _)| !is_wildcard(thing)) {
+        let host = thing.name;
         let Some((_, domain)) = host.split_once('.') else {
             continue;
         };
-        let Some(wild) = all.get(&format!("host/*.{domain}")) else {
+        let wildcard = format!("*.{domain}");
+        let Some((wildcard, wild)) = hosts.get_key_value(&Thing { name: &wildcard, ..*thing }) else {
             continue;
         };
         for inner in claims {
             for outer in wild.iter().filter(|o| o.tenant.name.value != inner.tenant.name.value) {
                 let (a, b) = (&inner.tenant.name.value, &outer.tenant.name.value);
-                let wildcard = format!("host/*.{domain}");
-                let inner_held = context.prior.holder(thing) == Some(a.as_str());
-                let outer_held = context.prior.holder(&wildcard) == Some(b.as_str());
+                let inner_held = prior.holder(thing) == Some(a.as_str());
+                let outer_held = prior.holder(wildcard) == Some(b.as_str());
                 if !inner_held || outer_held {
                     let message = format!("the host `{host}` lies within `*.{domain}` of {b}");
                     out.push(

@@ -7,6 +7,7 @@ mod merge;
 pub mod model;
 mod names;
 mod network;
+mod prior;
 mod profile;
 mod quota;
 mod subjects;
@@ -24,6 +25,7 @@ pub use network::{
     CLUSTER_RANGE, EGRESS_ANY, FQDN, INGRESS_ANY, ISOLATION_NONE, NO_SHARED_CLUSTER, ONE_SIDED, RANGE_UNDECLARED,
     UNKNOWN_PEER,
 };
+pub use prior::{Prior, Thing};
 pub use profile::{CEILING, ENFORCED, UNKNOWN_PROFILE};
 pub use quota::{INCONSISTENT, OVER_CAPACITY, OVER_PROMISED, OVER_TENANT, WITHOUT_DEFAULTS};
 pub use subjects::{CATALOGUE, CLUSTER_ADMIN, UNKNOWN_ROLE, WILDCARD_ROLE, role_object};
@@ -69,58 +71,12 @@ pub struct Context {
     pub now: Option<Day>,
     /// The version of this program.
     pub version: String,
-    /// What earlier runs left.
-    pub prior: Prior,
     /// Names of the sources that were given.
     pub sources: Vec<String>,
     /// Whether each tenant keeps its merged tree, with the place of each value.
     pub keep_merged: bool,
     /// Tenants that may go: once their file is gone, nobody knows them any more.
     pub leaving: Vec<String>,
-}
-
-/// What the lock remembers of earlier runs.
-#[derive(Debug, Default)]
-pub struct Prior {
-    /// Who has a thing: `kind/name` → tenants. More than one where a record is forged, or the thing is shared.
-    pub claims: BTreeMap<String, Vec<String>>,
-    /// The namespaces of a tenant on a cluster.
-    pub namespaces: BTreeMap<(String, String), Vec<String>>,
-    /// Who reached a namespace of a cluster: tenants, and their namespaces.
-    pub edges: BTreeMap<(String, String), Vec<(String, String)>>,
-    /// Each tenant and the file it came from.
-    pub tenants: BTreeMap<String, String>,
-}
-
-impl Prior {
-    /// Forgets tenants that may go: who they are, what they have, whom they reach.
-    pub fn forget(&mut self, leaving: &[String]) {
-        if leaving.is_empty() {
-            return;
-        }
-        self.tenants.retain(|tenant, _| !leaving.contains(tenant));
-        self.claims.values_mut().for_each(|holders| holders.retain(|tenant| !leaving.contains(tenant)));
-        self.namespaces.retain(|(tenant, _), _| !leaving.contains(tenant));
-        self.edges.values_mut().for_each(|takers| takers.retain(|(tenant, _)| !leaving.contains(tenant)));
-    }
-
-    /// Who has a thing; nobody where several say so.
-    pub fn holder(&self, thing: &str) -> Option<&str> {
-        if let [one] = self.holders(thing) { Some(one) } else { None }
-    }
-
-    /// Everybody whose records say that they have a thing.
-    pub fn holders(&self, thing: &str) -> &[String] {
-        self.claims.get(thing).map_or(&[], Vec::as_slice)
-    }
-
-    /// Notes that a tenant has a thing.
-    pub fn claim(&mut self, thing: String, tenant: &str) {
-        let holders = self.claims.entry(thing).or_insert_with(|| Vec::with_capacity(1));
-        if !holders.iter().any(|holder| holder == tenant) {
-            holders.push(tenant.to_owned());
-        }
-    }
 }
 
 /// Tenants that exist, but cannot be read in this run.
@@ -174,14 +130,15 @@ rule! {
     pub static MANIFEST_FLOOR = "bundle/manifest-floor", Error;
 }
 
-/// Resolves the tenants of a fleet, whose documents it takes: their names stay. `failed` are findings of earlier stages:
-/// whom they name exists, but cannot be read.
+/// Resolves the tenants of a fleet, whose documents it takes: their names stay. `prior` is what earlier runs left;
+/// `failed` are findings of earlier stages: whom they name exists, but cannot be read.
 #[inline(never)]
 pub fn resolve(
     sources: &Sources,
     specs: &mut Specs,
     builtin: &BTreeMap<String, ProfileDoc>,
     context: &Context,
+    prior: &Prior<'_>,
     failed: &[Diagnostic],
 ) -> (Tenancy, Vec<Diagnostic>) {
     let mut out = Vec::new();
@@ -207,14 +164,12 @@ pub fn resolve(
     let names: BTreeSet<&str> = specs.tenants.iter().map(|t| t.name.value.as_str()).collect();
     // A file that cannot be read may hold any tenant.
     let unreadable = failed.iter().any(|d| d.level == Level::Error && matches!(d.scope, Scope::File(_)));
-    let known = |name: &str| {
-        unreadable || names.contains(name) || absent.knows(name) || context.prior.tenants.contains_key(name)
-    };
+    let known = |name: &str| unreadable || names.contains(name) || absent.knows(name) || prior.knows(name);
     let rules = fleet.spec.waivers.clone().unwrap_or_default();
     let now = context.now.unwrap_or(Day::EPOCH);
     let waivers = Waivers::new(&specs.waivers, &rules, &WAIVABLE, known, now, &mut out);
 
-    let single = tenant::unique(&docs, fleet, sources, &context.prior, &mut out);
+    let single = tenant::unique(&docs, fleet, sources, prior, &mut out);
     let mut keep = single.iter();
     docs.retain(|_| *keep.next().unwrap_or(&false));
     let resolver = tenant::Resolver {
@@ -237,9 +192,13 @@ pub fn resolve(
     absent.names.extend(specs.tenants.iter().map(|t| t.name.value.clone()));
     // A tenant with an error keeps its last files: its edges are those of the lock, not those it asks for now.
     let broken = failing(&out);
-    network::connect(&mut tenants, &fleet.spec, &waivers, context, &absent, &broken, &mut out);
     let clusters: Vec<String> = fleet.spec.clusters.iter().map(|c| c.name.value.to_string()).collect();
-    claims::check(&tenants, fleet, &clusters, context, &mut out);
+    let (plan, claimed_twice) = rayon::join(
+        || network::plan(&tenants, &fleet.spec, &waivers, prior, &absent, &broken),
+        || claims::check(&tenants, fleet, &clusters, prior, &context.leaving),
+    );
+    out.extend(plan.lay_in(&mut tenants));
+    out.extend(claimed_twice);
     tenant::capacity(&tenants, &fleet.spec, &mut out);
     let failing: BTreeSet<String> = failing(&out);
     let sound: BTreeSet<&str> =

@@ -2,7 +2,7 @@
 
 use super::model::{NetworkObject, Tenant};
 use super::waivers::Waivers;
-use super::{Context, OutOfReach};
+use super::{OutOfReach, Prior};
 use crate::diagnostic::{Diagnostic, rule};
 use crate::document::Spanned;
 use crate::spec::fleet::{Cluster, Endpoint, FleetSpec};
@@ -12,7 +12,7 @@ use crate::spec::{did_you_mean, one_of_these};
 use crate::value::{Entry, Text, Value, list, map};
 use ipnet::IpNet;
 use rayon::prelude::*;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeSet, HashMap};
 
 rule! {
     /// One tenant declares an edge, the other does not.
@@ -98,9 +98,9 @@ type Half<'a> = (usize, usize, &'a Spanned<Peer>);
 /// Where tenants are, by name, on one cluster.
 struct Index<'a> {
     tenants: &'a [Tenant],
-    by_name: BTreeMap<&'a str, usize>,
+    by_name: HashMap<&'a str, usize>,
     /// For each tenant that is named as an egress peer: who names it, from which namespace.
-    consumers: BTreeMap<&'a str, Vec<Half<'a>>>,
+    consumers: HashMap<&'a str, Vec<Half<'a>>>,
     cluster: usize,
     /// The egress rules for DNS.
     dns: Value,
@@ -117,7 +117,7 @@ impl<'a> Index<'a> {
         let sound = |t: &&'a Tenant| !broken.contains(&t.name.value);
         let sound_ones = || tenants.iter().enumerate().filter(|(_, t)| sound(t));
         let by_name = sound_ones().map(|(i, t)| (t.name.value.as_str(), i)).collect();
-        let mut consumers: BTreeMap<&str, Vec<Half<'_>>> = BTreeMap::new();
+        let mut consumers: HashMap<&str, Vec<Half<'_>>> = HashMap::new();
         for (t, tenant) in sound_ones() {
             for (n, namespace) in tenant.on(cluster).map_or(&[][..], |on| &on.namespaces).iter().enumerate() {
                 for peer in namespace.declared.egress.iter().flatten() {
@@ -150,21 +150,26 @@ struct Made {
     faults: Vec<Diagnostic>,
 }
 
+/// The NetworkPolicy rules of every namespace, by cluster and tenant, before they are laid into the tenants.
+#[derive(Default)]
+pub struct Plan {
+    made: Vec<Vec<Made>>,
+    faults: Vec<Diagnostic>,
+}
+
 /// Makes the NetworkPolicy rules of every namespace.
-pub fn connect(
-    tenants: &mut [Tenant],
+pub fn plan(
+    tenants: &[Tenant],
     fleet: &FleetSpec,
     waivers: &Waivers<'_>,
-    context: &Context,
+    prior: &Prior<'_>,
     absent: &OutOfReach,
     broken: &BTreeSet<String>,
-    out: &mut Vec<Diagnostic>,
-) {
+) -> Plan {
+    let mut plan = Plan::default();
     for (c, cluster) in fleet.clusters.iter().enumerate() {
         let index = Index::new(tenants, c, cluster, broken);
-        let readers: &[Tenant] = tenants;
-        let one = |t: usize| {
-            let tenant = &readers[t];
+        let one = |(t, tenant): (usize, &Tenant)| {
             let mut made = Made::default();
             for (n, namespace) in tenant.on(c).map_or(&[][..], |on| &on.namespaces).iter().enumerate() {
                 if !namespace.network.rendered {
@@ -175,9 +180,9 @@ pub fn connect(
                     cluster,
                     fleet,
                     waivers,
-                    context,
+                    prior,
                     absent,
-                    tenant,
+                    tenant: &tenants[t],
                     t,
                     n,
                     reaches: Vec::new(),
@@ -191,20 +196,30 @@ pub fn connect(
             }
             made
         };
-        let all: Vec<Made> = (0..readers.len()).into_par_iter().map(one).collect();
-        drop(index);
+        let mut all: Vec<Made> = tenants.par_iter().enumerate().map(one).collect();
         if let Some(place) = all.iter().find_map(|made| made.named_a_range) {
-            undeclared_ranges(cluster, place, out);
+            undeclared_ranges(cluster, place, &mut plan.faults);
         }
-        for (tenant, made) in tenants.iter_mut().zip(all) {
-            out.extend(made.faults);
-            let Some(on) = tenant.on.iter_mut().find(|on| on.cluster == c) else { continue };
-            on.namespaces.iter_mut().for_each(|namespace| namespace.declared = Network::default());
-            for (n, object, reaches) in made.objects {
-                on.namespaces[n].network = object;
-                on.namespaces[n].reaches = reaches;
-            }
+        plan.faults.extend(all.iter_mut().flat_map(|made| std::mem::take(&mut made.faults)));
+        plan.made.push(all);
+    }
+    plan
+}
+
+impl Plan {
+    /// Lays the rules into the tenants that they were made of, and says what was wrong.
+    pub fn lay_in(self, tenants: &mut [Tenant]) -> Vec<Diagnostic> {
+        for (c, all) in self.made.into_iter().enumerate() {
+            tenants.par_iter_mut().zip(all).for_each(|(tenant, made)| {
+                let Some(on) = tenant.on.iter_mut().find(|on| on.cluster == c) else { return };
+                on.namespaces.iter_mut().for_each(|namespace| namespace.declared = Network::default());
+                for (n, object, reaches) in made.objects {
+                    on.namespaces[n].network = object;
+                    on.namespaces[n].reaches = reaches;
+                }
+            });
         }
+        self.faults
     }
 }
 
@@ -233,7 +248,7 @@ struct Maker<'m, 'a> {
     cluster: &'m Cluster,
     fleet: &'m FleetSpec,
     waivers: &'m Waivers<'m>,
-    context: &'m Context,
+    prior: &'m Prior<'m>,
     absent: &'m OutOfReach,
     tenant: &'a Tenant,
     t: usize,
@@ -496,8 +511,9 @@ impl<'a> Maker<'_, 'a> {
         side: &str,
     ) -> Option<&'a Tenant> {
         let Some(found) = self.index.by_name.get(name.as_str()) else {
-            if !self.absent.knows(name.as_str()) && !self.context.prior.tenants.contains_key(name.as_str()) {
-                let hint = did_you_mean(name, self.index.by_name.keys().copied());
+            if !self.absent.knows(name.as_str()) && !self.prior.knows(name) {
+                let names = self.index.tenants.iter().map(|t| t.name.value.as_str());
+                let hint = did_you_mean(name, names.filter(|known| self.index.by_name.contains_key(known)));
                 let message = format!("there is no tenant `{}`", name.value);
                 let fix = if hint.is_empty() { format!("add the tenant, or remove the {side}") } else { hint };
                 self.fault(Diagnostic::new(&UNKNOWN_PEER, name.place, message).fix(fix));
@@ -531,14 +547,11 @@ impl<'a> Maker<'_, 'a> {
         let Some(me) = self.tenant.on(self.index.cluster).map(|on| on.namespaces[self.n].name.clone()) else {
             return Vec::new();
         };
-        let cluster = self.cluster.name.value.to_string();
+        let cluster = self.cluster.name.as_str();
         let names: Vec<String> = if egress {
-            let theirs = self.context.prior.namespaces.get(&(name.to_owned(), cluster.clone()));
-            let reached = |to: &&String| {
-                let takers = self.context.prior.edges.get(&(cluster.clone(), (*to).clone()));
-                takers.is_some_and(|all| all.iter().any(|(t, from)| *t == self.tenant.name.value && *from == me))
-            };
-            theirs.into_iter().flatten().filter(reached).cloned().collect()
+            let mine = (self.tenant.name.value.as_str(), me.as_str());
+            let theirs = self.prior.namespaces(name, cluster).iter();
+            theirs.filter(|to| self.prior.takers(cluster, to).contains(&mine)).map(|to| (*to).to_owned()).collect()
         } else {
             self.takers_of_old(&me, Some(name))
         };
@@ -554,10 +567,9 @@ impl<'a> Maker<'_, 'a> {
 
     /// The namespaces of held tenants (or of one) that reached a namespace when they were rendered last.
     fn takers_of_old(&self, me: &str, only: Option<&str>) -> Vec<String> {
-        let key = (self.cluster.name.value.to_string(), me.to_owned());
-        let takers = self.context.prior.edges.get(&key).map_or(&[][..], Vec::as_slice);
+        let takers = self.prior.takers(self.cluster.name.as_str(), me);
         let held = |t: &str| !self.index.by_name.contains_key(t) && only.is_none_or(|o| o == t);
-        takers.iter().filter(|(t, _)| held(t)).map(|(_, from)| from.clone()).collect()
+        takers.iter().filter(|(t, _)| held(t)).map(|(_, from)| (*from).to_owned()).collect()
     }
 
     fn endpoint(&mut self, name: &Spanned<crate::spec::leaf::Name>) -> Vec<Value> {

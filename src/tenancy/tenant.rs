@@ -49,7 +49,7 @@ pub fn unique(
     all: &[TenantDoc],
     fleet: &FleetDoc,
     sources: &Sources,
-    prior: &Prior,
+    prior: &Prior<'_>,
     out: &mut Vec<Diagnostic>,
 ) -> Vec<bool> {
     let mut by_name: BTreeMap<&str, Vec<(usize, &TenantDoc)>> = BTreeMap::new();
@@ -74,8 +74,8 @@ pub fn unique(
             single[*at] = true;
             continue;
         }
-        let holder = prior.tenants.get(name);
-        let mine = |doc: &TenantDoc| holder.is_some_and(|path| sources.path(doc.name.place) == path.as_str());
+        let holder = prior.source(name);
+        let mine = |doc: &TenantDoc| holder == Some(sources.path(doc.name.place));
         if let [(at, only)] = docs.iter().filter(|(_, d)| mine(d)).collect::<Vec<_>>().as_slice() {
             single[*at] = true;
             for (_, doc) in docs.iter().filter(|(_, d)| !mine(d)) {

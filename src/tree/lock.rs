@@ -10,7 +10,7 @@ use crate::bundle::ObjectId;
 use crate::diagnostic::{Diagnostic, Scope, rule};
 use crate::source::{Place, Source, SourceId, join};
 use crate::spec::leaf::reason;
-use crate::tenancy::Prior;
+use crate::tenancy::{Prior, Thing};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -230,24 +230,29 @@ impl Lock {
         (lock, faults)
     }
 
-    /// Leaves out the records of clusters that neither the lock nor the fleet has, and of tenants in another unit than
-    /// the lock says that theirs is: whoever may add a file may have written them.
-    pub fn keep(&mut self, clusters: &[&str], unit_of_tenant: impl Fn(&ClusterEntry, &str) -> String) {
-        let Self { clusters: known, files, .. } = self;
-        files.retain(|_, entry| {
-            let cluster = known.get(&entry.on);
+    /// The files whose records do not count: those of clusters that neither the lock nor the fleet has, and of tenants in
+    /// another unit than the lock says that theirs is. Whoever may add a file may have written them.
+    pub fn foreign(&self, clusters: &[&str], unit_of_tenant: impl Fn(&ClusterEntry, &str) -> String) -> Vec<String> {
+        let counts = |entry: &FileEntry| {
+            let cluster = self.clusters.get(&entry.on);
             let unit = entry.path.split('/').nth(3).unwrap_or_default();
             let at_home = |tenant: &String| cluster.is_none_or(|c| unit_of_tenant(c, tenant) == unit);
             (cluster.is_some() || clusters.contains(&entry.on.as_str())) && entry.tenant.as_ref().is_none_or(at_home)
-        });
+        };
+        self.files.values().filter(|entry| !counts(entry)).map(|entry| entry.path.clone()).collect()
+    }
+
+    /// Leaves out the records of some files.
+    pub fn leave_out(&mut self, paths: &[String]) {
+        for path in paths {
+            self.files.remove(path);
+        }
     }
 
     /// Takes in the records of the tree's files, each with the file as a source.
     pub fn add(&mut self, records: Vec<(FileEntry, Place)>) {
-        for (entry, place) in records {
-            self.places.insert(entry.path.clone(), place);
-            self.files.insert(entry.path.clone(), entry);
-        }
+        self.places.append(&mut records.iter().map(|(entry, place)| (entry.path.clone(), *place)).collect());
+        self.files.append(&mut records.into_iter().map(|(entry, _)| (entry.path.clone(), entry)).collect());
     }
 
     /// The lock alone, as it is written.
@@ -278,26 +283,24 @@ impl Lock {
         self.files.values().filter_map(|e| Some((e.tenant.as_deref()?, e.source.as_deref()?))).collect()
     }
 
-    /// What the tenants' stage wants to know of it.
-    pub fn prior(&self) -> Prior {
+    /// What the tenants' stage wants to know of it; nothing of tenants that may go.
+    pub fn prior(&self, leaving: &[String]) -> Prior<'_> {
         let mut prior = Prior::default();
         for entry in self.files.values() {
-            let Some(tenant) = &entry.tenant else {
+            let Some(tenant) = entry.tenant.as_deref().filter(|name| leaving.iter().all(|l| l != name)) else {
                 continue;
             };
             if let Some(source) = &entry.source {
-                prior.tenants.insert(tenant.clone(), source.clone());
+                prior.add_tenant(tenant, source);
             }
             for claim in &entry.claims {
-                prior.claim(claim.clone(), tenant);
+                prior.add_claim(Thing::of(claim), tenant);
             }
             for (from, to) in entry.edges.iter().filter_map(|e| e.split_once('>')) {
-                let taker = (tenant.clone(), from.to_owned());
-                prior.edges.entry((entry.on.clone(), to.to_owned())).or_default().push(taker);
+                prior.add_edge(&entry.on, (tenant, from), to);
             }
             for namespace in namespaces(entry) {
-                prior.claim(format!("namespace/{}/{namespace}", entry.on), tenant);
-                prior.namespaces.entry((tenant.clone(), entry.on.clone())).or_default().push(namespace);
+                prior.add_namespace(tenant, &entry.on, namespace);
             }
         }
         prior
@@ -323,15 +326,15 @@ fn is_ours(entry: &FileEntry) -> bool {
         _ => false,
     };
     // Names and edges belong to namespaces; a tenant that has none holds neither.
-    let own = namespaces(entry);
-    let edges = entry.edges.iter().all(|e| e.split_once('>').is_some_and(|(from, _)| own.iter().any(|n| n == from)));
-    let claims = entry.claims.is_empty() || !own.is_empty();
+    let owns = |namespace: &str| namespaces(entry).any(|own| own == namespace);
+    let edges = entry.edges.iter().all(|e| e.split_once('>').is_some_and(|(from, _)| owns(from)));
+    let claims = entry.claims.is_empty() || namespaces(entry).next().is_some();
     clean && digest && named && place && edges && claims
 }
 
 /// The namespaces that a file holds.
-pub fn namespaces(entry: &FileEntry) -> Vec<String> {
-    entry.objects.iter().filter_map(|o| o.strip_prefix("Namespace//")).map(str::to_owned).collect()
+pub fn namespaces(entry: &FileEntry) -> impl Iterator<Item = &str> {
+    entry.objects.iter().filter_map(|o| o.strip_prefix("Namespace//"))
 }
 
 /// The objects that a file holds.

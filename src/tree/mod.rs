@@ -356,7 +356,8 @@ pub fn build(request: &Request<'_>, bundles: &mut [ClusterBundle], out: &mut Vec
 /// own reach, as `from>to`.
 pub fn claims_and_edges(tenant: &Tenant, cluster: usize, clusters: &[String]) -> (Vec<String>, Vec<String>) {
     let claims = claims::of(tenant, clusters).into_iter().map(|(thing, _)| thing);
-    let claims = claims.filter(|thing| !thing.starts_with("namespace/")).collect();
+    let mut claims: Vec<String> = claims.filter(|thing| thing.kind != "namespace").map(|t| t.to_string()).collect();
+    claims.sort();
     let namespaces = tenant.on(cluster).map_or(&[][..], |on| &on.namespaces);
     let mut edges: Vec<String> =
         namespaces.iter().flat_map(|n| n.reaches.iter().map(|to| format!("{}>{to}", n.name))).collect();
@@ -558,7 +559,7 @@ fn outgrown(request: &Request<'_>, choice: &Choice, cluster: &str, tenants: usiz
 ///
 /// A namespace's own is called `TENANT/NAMESPACE`.
 fn bury(request: &Request<'_>, cluster: &str, tree: &mut Tree) {
-    let mut staying: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
+    let mut staying: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
     for entry in tree.files.values().map(|d| &d.entry).chain(tree.held.values()).filter(|e| e.on == cluster) {
         if let Some(tenant) = &entry.tenant {
             staying.entry(tenant).or_default().extend(lock::namespaces(entry));
@@ -569,7 +570,7 @@ fn bury(request: &Request<'_>, cluster: &str, tree: &mut Tree) {
         let Some(tenant) = &entry.tenant else { continue };
         for namespace in lock::namespaces(entry) {
             let name = match staying.get(tenant.as_str()) {
-                Some(kept) if kept.contains(&namespace) => continue,
+                Some(kept) if kept.contains(namespace) => continue,
                 Some(_) => format!("{tenant}/{namespace}"),
                 None => tenant.clone(),
             };
@@ -579,12 +580,12 @@ fn bury(request: &Request<'_>, cluster: &str, tree: &mut Tree) {
                 uuid: entry.uuid.clone(),
                 namespaces: Vec::new(),
             });
-            grave.namespaces.push(namespace);
+            grave.namespaces.push(namespace.to_owned());
         }
     }
     for grave in request.lock.tombstones.values().filter(|t| t.on == cluster) {
         let owner = grave.tombstone.split('/').next().unwrap_or_default();
-        if staying.get(owner).is_some_and(|kept| grave.namespaces.iter().any(|n| kept.contains(n))) {
+        if staying.get(owner).is_some_and(|kept| grave.namespaces.iter().any(|n| kept.contains(n.as_str()))) {
             tree.risen.push((grave.tombstone.clone(), cluster.to_owned()));
         }
     }

@@ -1,13 +1,14 @@
 //! What the records and the lock do not allow: objects that move, namespaces that go, names of tenants that went.
 
 use super::flux::{Unit, late_of};
-use super::lock::{self, Tombstone};
+use super::lock::{self, FileEntry, Tombstone};
 use super::{Choice, Request, Where, unit_choice};
 use crate::bundle::{ClusterBundle, ObjectId, TenantBundle};
 use crate::diagnostic::{Diagnostic, Scope, rule};
 use crate::spec::fleet::{Shards, Unit as UnitChoice};
 use crate::tenancy::DERIVED_NAME;
 use crate::tenancy::model::Tenant;
+use rayon::prelude::*;
 use std::collections::{BTreeSet, HashMap};
 
 rule! {
@@ -83,23 +84,24 @@ pub fn refusals(request: &Request<'_>, bundles: &[ClusterBundle]) -> Vec<Diagnos
         }
         orphans(request, name, &by_name, &mut out);
         let mut rendered: Option<HashMap<&ObjectId, (bool, usize)>> = None;
-        for (path, entry) in request.lock.files.iter().filter(|(_, e)| e.on == name) {
-            let Some(owner) = &entry.tenant else { continue };
-            if request.held.contains(owner) || request.kept.contains(owner) {
-                continue;
-            }
-            // Most files hold what they held, where they were.
-            let same = |part: &&TenantBundle| {
+        // Most files hold what they held, where they were.
+        let is_same = |path: &str, entry: &FileEntry, owner: &str| {
+            by_name.get(owner).is_some_and(|part| {
                 [(false, &part.early), (true, &part.late)].into_iter().any(|(late, now)| {
-                    let there = request.layout.tenant_file(name, &choice.unit(owner), late, owner) == *path;
-                    there
-                        && now.objects.len() == entry.objects.len()
+                    let there = || request.layout.tenant_file(name, &choice.unit(owner), late, owner) == path;
+                    now.objects.len() == entry.objects.len()
                         && now.objects.iter().zip(&entry.objects).all(|(id, text)| id.is_written(text))
+                        && there()
                 })
-            };
-            if by_name.get(owner.as_str()).is_some_and(same) {
-                continue;
-            }
+            })
+        };
+        let files: Vec<(&String, &FileEntry)> = request.lock.files.iter().filter(|(_, e)| e.on == name).collect();
+        let changed = files.into_par_iter().filter_map(|(path, entry)| {
+            let owner = entry.tenant.as_ref()?;
+            let passed = request.held.contains(owner) || request.kept.contains(owner) || is_same(path, entry, owner);
+            (!passed).then_some((path, entry, owner))
+        });
+        for (path, entry, owner) in changed.collect::<Vec<_>>() {
             let rendered = rendered.get_or_insert_with(|| everything(&bundle.tenants));
             let old = lock::unit_of(path);
             for id in lock::objects(entry) {

@@ -60,7 +60,7 @@ fn whole(files: &[(String, String)]) -> Cluster {
         }
     }
     let context = Context { now: Day::parse(NOW), version: "0.1.0".into(), ..Context::default() };
-    let mut front = compile::front(&mut sources, &mut all, context);
+    let mut front = compile::front(&mut sources, &mut all, &context);
     let wish = Wish {
         layout: Layout { tree: "rendered".into(), repository_path: ".".into() },
         tenants: Vec::new(),

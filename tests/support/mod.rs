@@ -48,7 +48,7 @@ pub fn compile(files: &[(&str, &str)]) -> (Sources, Compiled) {
         }
     }
     let context = Context { now: Day::parse(NOW), version: "0.1.0".into(), ..Context::default() };
-    let mut front = compile::front(&mut sources, &mut all, context);
+    let mut front = compile::front(&mut sources, &mut all, &context);
     let wish = Wish {
         layout: Layout { tree: "rendered".into(), repository_path: ".".into() },
         tenants: Vec::new(),

@@ -41,7 +41,7 @@ pub fn run(cli: &Cli, args: &Status) -> Result<Outcome, Fault> {
         };
         let namespaces: BTreeSet<String> = match tenant {
             Some(tenant) => tenant.on.iter().flat_map(|on| &on.namespaces).map(|n| n.name.clone()).collect(),
-            None => files().flat_map(namespaces_of).collect(),
+            None => files().flat_map(namespaces_of).map(str::to_owned).collect(),
         };
         let uuid = match tenant {
             Some(tenant) => tenant.uuid.as_ref().map_or_else(String::new, |u| u.value.clone()),
