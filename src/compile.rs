@@ -6,7 +6,7 @@ use crate::source::{Place, SourceId, Sources};
 use crate::spec::{self, FleetDoc, Input, NO_FLEET, Specs};
 use crate::tenancy::{self, Context, Tenancy, failing};
 use crate::tree::{self, FileEntry, Layout, Lock, Request, Tree};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 /// What the shell read.
 #[derive(Debug, Default)]
@@ -19,8 +19,10 @@ pub struct Files {
     pub templates: Vec<(String, SourceId)>,
     /// The lock.
     pub lock: Option<SourceId>,
-    /// The records of the tree's files.
-    pub records: Vec<(FileEntry, Place)>,
+    /// The records of the tree's files, by path.
+    pub records: BTreeMap<String, FileEntry>,
+    /// Each of those files as a source, for those who name it.
+    pub record_places: BTreeMap<String, Place>,
     /// What was wrong with reading them.
     pub faults: Vec<Diagnostic>,
 }
@@ -65,15 +67,19 @@ pub fn front(sources: &mut Sources, files: &mut Files, context: &Context) -> Fro
         }
         None => Lock::default(),
     };
-    lock.add(std::mem::take(&mut files.records));
-    let known: BTreeSet<&str> = lock.tenants().into_values().collect();
+    lock.add(std::mem::take(&mut files.records), std::mem::take(&mut files.record_places));
+    let known: HashSet<&str> = lock.files.values().filter_map(|entry| entry.source.as_deref()).collect();
     let builtin = bundle::builtin_profiles(sources);
     let (templates, faults) = Templates::load(sources, &files.templates);
     findings.extend(faults);
     let (profiles, faults) = spec::load_profiles(sources, &builtin);
     findings.extend(faults);
     let load = || spec::load(sources, &files.inputs, &files.fleet_path, &known);
-    let ((mut specs, faults), mut prior) = rayon::join(load, || lock.prior(&context.leaving));
+    let beside = || {
+        bundle::prepare();
+        lock.prior(&context.leaving)
+    };
+    let ((mut specs, faults), mut prior) = rayon::join(load, beside);
     findings.extend(faults);
     let clusters = specs.fleet.iter().flat_map(|f| f.spec.clusters.iter().map(|c| c.name.as_str()));
     let foreign = lock.foreign(&clusters.collect::<Vec<_>>(), tree::recorded_unit);
@@ -175,19 +181,18 @@ pub fn back(front: &mut Front, sources: &Sources, manifests: &Manifests, wish: &
         if !findings.iter().any(Diagnostic::stops_the_fleet) {
             let named = |list: &[String], name: &str| list.is_empty() || list.iter().any(|n| n == name);
             bundles.retain(|b| named(&wish.clusters, fleet.spec.clusters[b.cluster].name.as_str()));
-            let prior = front.lock.tenants();
             let kept: BTreeSet<String> = match wish.tenants.is_empty() {
                 true => wish.settled.clone(),
                 false => {
-                    let others = prior.keys().filter(|t| wish.tenants.iter().all(|wanted| wanted != *t));
-                    others.map(|t| (*t).to_owned()).collect()
+                    let prior = front.lock.tenants().into_keys();
+                    prior.filter(|t| wish.tenants.iter().all(|wanted| wanted != t)).map(str::to_owned).collect()
                 }
             };
             drop_failing(&mut bundles, &failing(&findings));
             for bundle in &mut bundles {
                 bundle.tenants.retain(|t| named(&wish.tenants, &t.tenant));
             }
-            let mut held = held_tenants(&findings, &prior, &front.tenancy.absent, sources);
+            let mut held = held_tenants(&findings, &front.lock, &front.tenancy.absent, sources);
             macro_rules! request {
                 () => {
                     Request {
@@ -238,7 +243,7 @@ fn drop_failing(bundles: &mut [ClusterBundle], failing: &BTreeSet<String>) {
 /// Tenants with an error; those of a file with one; those of a source that was not given.
 fn held_tenants(
     findings: &[Diagnostic],
-    prior: &BTreeMap<&str, &str>,
+    lock: &Lock,
     absent: &BTreeSet<String>,
     sources: &Sources,
 ) -> BTreeSet<String> {
@@ -251,10 +256,10 @@ fn held_tenants(
             _ => None,
         })
         .collect();
-    for (tenant, source) in prior {
-        if broken.contains(source) || absent.contains(*tenant) {
-            held.insert((*tenant).to_owned());
-        }
+    if !broken.is_empty() || !absent.is_empty() {
+        let prior = lock.tenants().into_iter();
+        let lost = prior.filter(|(tenant, source)| broken.contains(source) || absent.contains(*tenant));
+        held.extend(lost.map(|(tenant, _)| tenant.to_owned()));
     }
     held
 }

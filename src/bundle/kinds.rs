@@ -187,6 +187,11 @@ static VALIDATORS: LazyLock<Validators> = LazyLock::new(|| {
     all
 });
 
+/// Makes the checkers of schemas, which the first object would wait for.
+pub fn prepare() {
+    LazyLock::force(&VALIDATORS);
+}
+
 /// What a schema says of an object: nothing where it is right, its faults, or `None` where there is no schema.
 pub fn check(object: &Value) -> Option<Vec<String>> {
     let text = |key: &str| object.get(key).and_then(Value::as_str).unwrap_or_default();

@@ -5,6 +5,7 @@ mod manifests;
 pub mod object;
 mod template;
 
+pub use kinds::prepare;
 pub use manifests::{MANIFEST, MANIFEST_NOT_ALLOWED, Manifests, reaches_out, read_otherwise, wanted};
 pub use object::{Keep, ObjectId, Part};
 pub use template::{EXPRESSION, LIMIT, SYNTAX, Template, UNDEFINED};

@@ -230,7 +230,8 @@ impl Session {
         let unknown = clusters.flatten().filter(|path| !front.lock.files.contains_key(path)).collect::<Vec<_>>();
         for entry in unknown.iter().filter_map(|path| read_record(&place, path)) {
             let at = sources.add_path(&entry.path);
-            front.lock.add(vec![(entry, at)]);
+            let path = entry.path.clone();
+            front.lock.add([(path.clone(), entry)].into(), [(path, at)].into());
         }
         if let Some(fleet) = front.fleet() {
             let named = |name: &String| fleet.spec.sources.iter().flatten().any(|s| s.name.as_str() == name);
@@ -361,9 +362,12 @@ fn read_manifests(store: &dyn Store, sources: &mut Sources, files: &Files, front
     let mut sizes: BTreeMap<String, usize> = BTreeMap::new();
     let listed = front.fleet().and_then(|f| f.spec.tenant_kinds.as_ref());
     let kinds = listed.into_iter().flatten().map(|k| k.to_string()).collect();
-    let known: BTreeMap<String, SourceId> =
-        files.inputs.iter().map(|i| (sources.get(i.source).path.clone(), i.source)).collect();
-    for wanted in bundle::wanted(&front.tenancy, sources) {
+    let all_wanted = bundle::wanted(&front.tenancy, sources);
+    let known: BTreeMap<String, SourceId> = match all_wanted.is_empty() {
+        true => BTreeMap::new(),
+        false => files.inputs.iter().map(|i| (sources.get(i.source).path.clone(), i.source)).collect(),
+    };
+    for wanted in all_wanted {
         let Some(path) = &wanted.path else {
             let message = "this is no manifest of this repository: a .yaml file in no hidden folder";
             front.findings.push(

@@ -25,7 +25,8 @@ const MAX_RECORD: usize = 2 << 20;
 /// The lock and the records of the tree's files. They lie on disk, whatever revision the specs are read from.
 pub struct Written {
     lock: LockFile,
-    records: Vec<FileEntry>,
+    /// By path.
+    records: BTreeMap<String, FileEntry>,
 }
 
 /// What stands where the lock belongs.
@@ -47,7 +48,7 @@ impl Written {
     /// A digest over them.
     pub fn digest(&self) -> String {
         let lock = if let LockFile::Text(text) = &self.lock { text } else { "" };
-        tree_digest(lock, self.records.iter())
+        tree_digest(lock, self.records.values())
     }
 
     /// Takes them into the sources.
@@ -60,11 +61,8 @@ impl Written {
                 files.faults.push(finding.fix("restore the file from Git").scope(Scope::Fleet));
             }
         }
-        let placed = |entry: FileEntry| {
-            let at = sources.add_path(&entry.path);
-            (entry, at)
-        };
-        files.records = self.records.into_iter().map(placed).collect();
+        files.record_places = self.records.keys().map(|path| (path.clone(), sources.add_path(path))).collect();
+        files.records = self.records;
     }
 }
 
@@ -104,7 +102,7 @@ fn record_of(full: &Path, path: &str) -> Option<FileEntry> {
 
 /// The records of the tree's files. What cannot be read is nobody's, and said when it is written.
 #[inline(never)]
-fn read_records(place: &Place, lock: &LockFile) -> Result<Vec<FileEntry>, Fault> {
+fn read_records(place: &Place, lock: &LockFile) -> Result<BTreeMap<String, FileEntry>, Fault> {
     let clusters = match lock {
         LockFile::Text(text) => Lock::parse(SourceId(0), &Source::new(LOCK, text.as_str())).0.clusters,
         _ => BTreeMap::new(),
@@ -124,5 +122,5 @@ fn read_records(place: &Place, lock: &LockFile) -> Result<Vec<FileEntry>, Fault>
     }
     let record = |full: &PathBuf| record_of(full, &slashed(full.strip_prefix(&place.tree_base).unwrap_or(full))?);
     records.par_extend(files.par_iter().filter_map(record));
-    Ok(records)
+    Ok(records.into_iter().map(|entry| (entry.path.clone(), entry)).collect())
 }

@@ -376,7 +376,10 @@ fn known_fields(schema: &Json, path: &str) -> Vec<String> {
 fn may_hold_one(node: &Node) -> bool {
     match &node.value {
         Value::String(text) => text.bytes().any(|b| !matches!(b, b' '..=b'~')),
-        Value::Map(entries) => entries.iter().any(|e| may_hold_one(&e.node)),
+        Value::Map(entries) => entries.iter().any(|e| match (&e.node.value, e.key.as_str()) {
+            (Value::String(text), "description") => text.bytes().any(|b| !matches!(b, b' '..=b'~' | b'\n' | b'\t')),
+            _ => may_hold_one(&e.node),
+        }),
         Value::Seq(items) => items.iter().any(may_hold_one),
         _ => false,
     }

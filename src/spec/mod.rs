@@ -22,7 +22,7 @@ use crate::source::{Place, Source, SourceId, Sources, parent};
 use fleet::FleetSpec;
 use rayon::prelude::*;
 use schema::Kind;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, HashSet};
 use tenant::{ProfileSpec, WaiverSpec};
 
 /// A file to read specs from.
@@ -124,7 +124,7 @@ enum Read {
 ///
 /// A file that names no `tenantry.dev` is somebody else's, unless a tenant was rendered from it before: `known`.
 #[inline(never)]
-pub fn load(sources: &Sources, inputs: &[Input], fleet_path: &str, known: &BTreeSet<&str>) -> (Specs, Vec<Diagnostic>) {
+pub fn load(sources: &Sources, inputs: &[Input], fleet_path: &str, known: &HashSet<&str>) -> (Specs, Vec<Diagnostic>) {
     let dir = parent(fleet_path);
     let results: Vec<(Vec<Read>, Vec<Diagnostic>)> =
         inputs.par_iter().map(|input| load_file(sources.get(input.source), input, fleet_path, dir, known)).collect();
@@ -166,7 +166,7 @@ pub fn load(sources: &Sources, inputs: &[Input], fleet_path: &str, known: &BTree
 /// Reads the built-in profiles: documents of our own, that cannot be wrong.
 pub fn load_profiles(sources: &Sources, ids: &[SourceId]) -> (BTreeMap<String, ProfileDoc>, Vec<Diagnostic>) {
     let inputs: Vec<Input> = ids.iter().map(|source| Input { source: *source, origin: None }).collect();
-    let (specs, faults) = load(sources, &inputs, "builtin/fleet.yaml", &BTreeSet::new());
+    let (specs, faults) = load(sources, &inputs, "builtin/fleet.yaml", &HashSet::new());
     (specs.profiles, faults)
 }
 
@@ -175,7 +175,7 @@ fn load_file(
     input: &Input,
     fleet_path: &str,
     dir: &str,
-    known: &BTreeSet<&str>,
+    known: &HashSet<&str>,
 ) -> (Vec<Read>, Vec<Diagnostic>) {
     let ours =
         source.text.contains("tenantry.dev") || source.path == fleet_path || known.contains(source.path.as_str());

@@ -39,7 +39,7 @@ use crate::spec::leaf::Day;
 use crate::spec::{FleetDoc, ProfileDoc, Specs, TenantDoc, one_of_these};
 use model::Tenant;
 use rayon::prelude::*;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use waivers::Waivers;
 
 rule! {
@@ -79,16 +79,21 @@ pub struct Context {
     pub leaving: Vec<String>,
 }
 
-/// Tenants that exist, but cannot be read in this run.
-#[derive(Debug, Default)]
-pub struct OutOfReach {
-    names: BTreeSet<String>,
+/// Who exists, whether they can be read in this run or not.
+#[derive(Debug)]
+pub struct Known<'a> {
+    /// Tenants that are read.
+    read: HashSet<&'a str>,
+    /// Tenants that exist, but cannot be read.
+    absent: &'a BTreeSet<String>,
+    /// What earlier runs left.
+    prior: &'a Prior<'a>,
 }
 
-impl OutOfReach {
+impl Known<'_> {
     /// Whether a tenant of this name exists.
-    pub fn knows(&self, name: &str) -> bool {
-        self.names.contains(name)
+    pub fn has(&self, name: &str) -> bool {
+        self.read.contains(name) || self.absent.contains(name) || self.prior.knows(name)
     }
 }
 
@@ -101,7 +106,7 @@ pub struct Tenancy {
     pub absent: BTreeSet<String>,
     /// What is permitted of what only objects show.
     pub permits: Permits,
-    /// How many waivers are in use, by tenant.
+    /// How many waivers are in use, by tenant, of those that have one in use.
     pub waivers_used: BTreeMap<String, usize>,
 }
 
@@ -160,14 +165,15 @@ pub fn resolve(
         return (Tenancy::default(), out);
     }
 
-    let mut absent = out_of_reach(specs, fleet, context, failed, &mut out);
-    let names: BTreeSet<&str> = specs.tenants.iter().map(|t| t.name.value.as_str()).collect();
+    let absent = out_of_reach(specs, fleet, context, failed, &mut out);
+    let read: HashSet<&str> = specs.tenants.iter().map(|t| t.name.value.as_str()).collect();
+    let known = Known { read, absent: &absent, prior };
     // A file that cannot be read may hold any tenant.
     let unreadable = failed.iter().any(|d| d.level == Level::Error && matches!(d.scope, Scope::File(_)));
-    let known = |name: &str| unreadable || names.contains(name) || absent.knows(name) || prior.knows(name);
+    let exists = |name: &str| unreadable || known.has(name);
     let rules = fleet.spec.waivers.clone().unwrap_or_default();
     let now = context.now.unwrap_or(Day::EPOCH);
-    let waivers = Waivers::new(&specs.waivers, &rules, &WAIVABLE, known, now, &mut out);
+    let waivers = Waivers::new(&specs.waivers, &rules, &WAIVABLE, exists, now, &mut out);
 
     let single = tenant::unique(&docs, fleet, sources, prior, &mut out);
     let mut keep = single.iter();
@@ -188,29 +194,27 @@ pub fn resolve(
     }
     tenants.sort_by(|a, b| a.name.value.cmp(&b.name.value));
 
-    let unread = absent.names.clone();
-    absent.names.extend(specs.tenants.iter().map(|t| t.name.value.clone()));
     // A tenant with an error keeps its last files: its edges are those of the lock, not those it asks for now.
     let broken = failing(&out);
     let clusters: Vec<String> = fleet.spec.clusters.iter().map(|c| c.name.value.to_string()).collect();
     let (plan, claimed_twice) = rayon::join(
-        || network::plan(&tenants, &fleet.spec, &waivers, prior, &absent, &broken),
+        || network::plan(&tenants, &fleet.spec, &waivers, &known, &broken),
         || claims::check(&tenants, fleet, &clusters, prior, &context.leaving),
     );
     out.extend(plan.lay_in(&mut tenants));
     out.extend(claimed_twice);
     tenant::capacity(&tenants, &fleet.spec, &mut out);
     let failing: BTreeSet<String> = failing(&out);
-    let sound: BTreeSet<&str> =
-        tenants.iter().map(|t| t.name.value.as_str()).filter(|name| !failing.contains(*name)).collect();
+    let resolved = |name: &str| tenants.binary_search_by(|t| t.name.value.as_str().cmp(name)).is_ok();
     let permits = waivers.hand_on(&[&MANIFEST_FLOOR, &CLUSTER_ADMIN]);
     let mut unused = Vec::new();
-    waivers.unused(|name| sound.contains(name), &mut unused);
+    waivers.unused(|name| resolved(name) && !failing.contains(name), &mut unused);
     out.extend(unused);
 
-    let waivers_used = tenants.iter().map(|t| (t.name.value.clone(), waivers.used(&t.name.value))).collect();
+    let used = tenants.iter().map(|t| (t.name.value.clone(), waivers.used(&t.name.value)));
+    let waivers_used = used.filter(|(_, count)| *count > 0).collect();
     tenants.retain(|t| !failing.contains(&t.name.value));
-    (Tenancy { tenants, permits, absent: unread, waivers_used }, out)
+    (Tenancy { tenants, permits, absent, waivers_used }, out)
 }
 
 /// The tenants that have an error.
@@ -222,13 +226,14 @@ pub fn failing(findings: &[Diagnostic]) -> BTreeSet<String> {
     findings.iter().filter_map(of).collect()
 }
 
+/// Tenants that exist, but cannot be read in this run.
 fn out_of_reach(
     specs: &Specs,
     fleet: &FleetDoc,
     context: &Context,
     failed: &[Diagnostic],
     out: &mut Vec<Diagnostic>,
-) -> OutOfReach {
+) -> BTreeSet<String> {
     let mut names = failing(failed);
     for source in fleet.spec.sources.iter().flatten() {
         if context.sources.iter().any(|s| s == source.name.as_str()) {
@@ -245,7 +250,7 @@ fn out_of_reach(
     for tenant in &specs.tenants {
         names.remove(&tenant.name.value);
     }
-    OutOfReach { names }
+    names
 }
 
 fn check_fleet(fleet: &FleetDoc, context: &Context, out: &mut Vec<Diagnostic>) {

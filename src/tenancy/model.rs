@@ -227,9 +227,9 @@ pub struct NetworkObject {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Binding {
     /// Its name.
-    pub name: String,
+    pub name: Text,
     /// The ClusterRole.
-    pub cluster_role: String,
+    pub cluster_role: Text,
     /// The subjects, as in RBAC.
     pub subjects: Vec<Value>,
     /// What each subject is, in order: each is bound once.
@@ -346,8 +346,8 @@ impl From<&NetworkObject> for Value {
 impl From<&Binding> for Value {
     fn from(binding: &Binding) -> Self {
         map! {
-            "name" => &binding.name,
-            "clusterRole" => &binding.cluster_role,
+            "name" => binding.name.clone(),
+            "clusterRole" => binding.cluster_role.clone(),
             "subjects" => &binding.subjects,
         }
     }

@@ -13,7 +13,7 @@ use crate::source::Place;
 use crate::spec::TenantDoc;
 use crate::spec::leaf;
 use crate::spec::tenant as spec;
-use crate::spec::tenant::{Floor, Management, PodSecurityLevel, PodSecurityMode, TenantSpec};
+use crate::spec::tenant::{Floor, Management, PodSecurity, PodSecurityLevel, PodSecurityMode, TenantSpec};
 use crate::value::{Text, Value};
 use std::cell::LazyCell;
 
@@ -125,16 +125,17 @@ impl Resolver<'_> {
         let annotations = declared.annotations.iter().flatten().map(|(k, v)| (k.as_str(), v.key));
         names::check_metadata(allowed, Metadata::Annotation, annotations, &tenant.name.value, out);
 
-        let floor = merged.floor.clone().unwrap_or_default();
+        let (no_floor, no_limits) = (Floor::default(), spec::Limits::default());
+        let floor = merged.floor.as_ref().unwrap_or(&no_floor);
         let plain = whole.compat.as_ref().and_then(|c| c.flux_create_tenant.as_ref()).is_some_and(|f| f.value);
-        self.floor_waivers(tenant, &name, &floor, out);
+        self.floor_waivers(tenant, &name, floor, out);
         let rendered = |part: &Option<Spanned<Management>>| {
             part.as_ref().is_none_or(|m| m.value == Management::Rendered) && !plain
         };
-        let limits = merged.limits.clone().unwrap_or_default();
-        let names = declared.names.clone().unwrap_or_default();
-        let quota_name = names.quota.map_or_else(|| "quota".to_owned(), |n| n.value.to_string());
-        let limits_name = names.limits.map_or_else(|| "limits".to_owned(), |n| n.value.to_string());
+        let limits = merged.limits.as_ref().unwrap_or(&no_limits);
+        let names = declared.names.as_ref();
+        let quota_name = names.and_then(|n| n.quota.as_ref()).map_or_else(|| "quota".to_owned(), |n| n.to_string());
+        let limits_name = names.and_then(|n| n.limits.as_ref()).map_or_else(|| "limits".to_owned(), |n| n.to_string());
         if rendered(&floor.quota) && rendered(&floor.limits) {
             let place = |key: &str| {
                 let find = |q: &Option<spec::Quota>| {
@@ -143,10 +144,10 @@ impl Resolver<'_> {
                 find(&declared.quota).or_else(|| find(&whole.quota)).unwrap_or(declared.name.place)
             };
             let keys: Vec<(&str, Place)> = hard.keys().map(|k| (k, place(k))).collect();
-            quota::check_limits(&keys, &limits, &name, &tenant.name.value, out);
+            quota::check_limits(&keys, limits, &name, &tenant.name.value, out);
         }
         let quota = (rendered(&floor.quota) && !hard.is_empty()).then_some(QuotaObject { name: quota_name, hard });
-        let limits = if rendered(&floor.limits) { quota::limit_item(&limits) } else { None };
+        let limits = if rendered(&floor.limits) { quota::limit_item(limits) } else { None };
         let labels = metadata.labels.iter().flatten().chain(declared.labels.iter().flatten());
         let mut labels: Strings =
             labels.map(|(key, value)| (key.as_str().into(), value.value.as_str().into())).collect();
@@ -239,8 +240,9 @@ impl Resolver<'_> {
         labels: &mut Strings,
         out: &mut Vec<Diagnostic>,
     ) {
-        let security = merged.pod_security.clone().unwrap_or_default();
-        let object = format!("Namespace/{namespace}");
+        let nothing = PodSecurity::default();
+        let security = merged.pod_security.as_ref().unwrap_or(&nothing);
+        let object = || format!("Namespace/{namespace}");
         let level = security.level.as_ref().map_or(PodSecurityLevel::Privileged, |l| l.value);
         let place = security.level.as_ref().map_or(declared.name.place, |l| l.place);
         let own = place.source == tenant.name.place.source || tenant.chose_builtin;
@@ -248,19 +250,19 @@ impl Resolver<'_> {
             let word = serde_json::to_value(level).ok().and_then(|v| v.as_str().map(str::to_owned)).unwrap_or_default();
             let message = format!("the pods of `{namespace}` are held to `{word}` only");
             let fix = "set podSecurity.level: restricted";
-            self.waivers.demand(&POD_SECURITY, &tenant.name.value, &object, place, message, fix, out);
+            self.waivers.demand(&POD_SECURITY, &tenant.name.value, &object(), place, message, fix, out);
         }
         let by_tenant = |place: Place| place.source == tenant.name.place.source;
         let external = security.management.as_ref().is_some_and(|m| m.value == Management::External);
         if let Some(management) = security.management.as_ref().filter(|m| external && by_tenant(m.place)) {
             let message = format!("nothing of `{namespace}` says how its pods are held");
             let fix = "leave podSecurity.management to the platform's profile";
-            self.waivers.demand(&POD_SECURITY, &tenant.name.value, &object, management.place, message, fix, out);
+            self.waivers.demand(&POD_SECURITY, &tenant.name.value, &object(), management.place, message, fix, out);
         }
         if let Some(version) = security.version.as_ref().filter(|v| v.value != "latest" && by_tenant(v.place)) {
             let message = format!("the pods of `{namespace}` are held to the standard of {} only", version.value);
             let fix = "set podSecurity.version: latest, or leave it to a profile";
-            self.waivers.demand(&POD_SECURITY, &tenant.name.value, &object, version.place, message, fix, out);
+            self.waivers.demand(&POD_SECURITY, &tenant.name.value, &object(), version.place, message, fix, out);
         }
         let (Some(level), false) = (&security.level, external) else {
             return;
@@ -270,23 +272,27 @@ impl Resolver<'_> {
         if !modes.contains(&PodSecurityMode::Enforce) && level.value != PodSecurityLevel::Privileged {
             let message = format!("the Pod Security level of `{namespace}` is not enforced");
             let fix = "add `enforce` to podSecurity.modes";
-            self.waivers.demand(&POD_SECURITY, &tenant.name.value, &object, level.place, message, fix, out);
+            self.waivers.demand(&POD_SECURITY, &tenant.name.value, &object(), level.place, message, fix, out);
         }
         let mut made: Vec<(Text, Text)> = Vec::with_capacity(6);
         for mode in modes {
-            let name = match mode {
-                PodSecurityMode::Enforce => "enforce",
-                PodSecurityMode::Audit => "audit",
-                PodSecurityMode::Warn => "warn",
+            let (key, of_version) = match mode {
+                PodSecurityMode::Enforce => {
+                    ("pod-security.kubernetes.io/enforce", "pod-security.kubernetes.io/enforce-version")
+                }
+                PodSecurityMode::Audit => {
+                    ("pod-security.kubernetes.io/audit", "pod-security.kubernetes.io/audit-version")
+                }
+                PodSecurityMode::Warn => ("pod-security.kubernetes.io/warn", "pod-security.kubernetes.io/warn-version"),
             };
             let value = match level.value {
                 PodSecurityLevel::Restricted => "restricted",
                 PodSecurityLevel::Baseline => "baseline",
                 PodSecurityLevel::Privileged => "privileged",
             };
-            made.push((format!("pod-security.kubernetes.io/{name}").into(), Text::new_static(value)));
+            made.push((Text::new_static(key), Text::new_static(value)));
             if let Some(version) = &security.version {
-                made.push((format!("pod-security.kubernetes.io/{name}-version").into(), version.as_str().into()));
+                made.push((Text::new_static(of_version), version.as_str().into()));
             }
         }
         labels.lay(made);

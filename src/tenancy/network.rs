@@ -2,7 +2,7 @@
 
 use super::model::{NetworkObject, Tenant};
 use super::waivers::Waivers;
-use super::{OutOfReach, Prior};
+use super::Known;
 use crate::diagnostic::{Diagnostic, rule};
 use crate::document::Spanned;
 use crate::spec::fleet::{Cluster, Endpoint, FleetSpec};
@@ -162,8 +162,7 @@ pub fn plan(
     tenants: &[Tenant],
     fleet: &FleetSpec,
     waivers: &Waivers<'_>,
-    prior: &Prior<'_>,
-    absent: &OutOfReach,
+    known: &Known<'_>,
     broken: &BTreeSet<String>,
 ) -> Plan {
     let mut plan = Plan::default();
@@ -180,8 +179,7 @@ pub fn plan(
                     cluster,
                     fleet,
                     waivers,
-                    prior,
-                    absent,
+                    known,
                     tenant: &tenants[t],
                     t,
                     n,
@@ -248,8 +246,7 @@ struct Maker<'m, 'a> {
     cluster: &'m Cluster,
     fleet: &'m FleetSpec,
     waivers: &'m Waivers<'m>,
-    prior: &'m Prior<'m>,
-    absent: &'m OutOfReach,
+    known: &'m Known<'m>,
     tenant: &'a Tenant,
     t: usize,
     n: usize,
@@ -511,7 +508,7 @@ impl<'a> Maker<'_, 'a> {
         side: &str,
     ) -> Option<&'a Tenant> {
         let Some(found) = self.index.by_name.get(name.as_str()) else {
-            if !self.absent.knows(name.as_str()) && !self.prior.knows(name) {
+            if !self.known.has(name) {
                 let names = self.index.tenants.iter().map(|t| t.name.value.as_str());
                 let hint = did_you_mean(name, names.filter(|known| self.index.by_name.contains_key(known)));
                 let message = format!("there is no tenant `{}`", name.value);
@@ -550,8 +547,8 @@ impl<'a> Maker<'_, 'a> {
         let cluster = self.cluster.name.as_str();
         let names: Vec<String> = if egress {
             let mine = (self.tenant.name.value.as_str(), me.as_str());
-            let theirs = self.prior.namespaces(name, cluster).iter();
-            theirs.filter(|to| self.prior.takers(cluster, to).contains(&mine)).map(|to| (*to).to_owned()).collect()
+            let theirs = self.known.prior.namespaces(name, cluster).iter();
+            theirs.filter(|to| self.known.prior.takers(cluster, to).contains(&mine)).map(|to| (*to).to_owned()).collect()
         } else {
             self.takers_of_old(&me, Some(name))
         };
@@ -567,7 +564,7 @@ impl<'a> Maker<'_, 'a> {
 
     /// The namespaces of held tenants (or of one) that reached a namespace when they were rendered last.
     fn takers_of_old(&self, me: &str, only: Option<&str>) -> Vec<String> {
-        let takers = self.prior.takers(self.cluster.name.as_str(), me);
+        let takers = self.known.prior.takers(self.cluster.name.as_str(), me);
         let held = |t: &str| !self.index.by_name.contains_key(t) && only.is_none_or(|o| o == t);
         takers.iter().filter(|(t, _)| held(t)).map(|(_, from)| (*from).to_owned()).collect()
     }

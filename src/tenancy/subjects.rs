@@ -136,17 +136,17 @@ impl Binder<'_> {
         let Some(rbac) = self.rbac_subject(subject, namespaces, out) else {
             return;
         };
-        let ids: Vec<String> = namespaces.iter().map(|n| n.id.clone()).collect();
-        for (i, id) in ids.iter().enumerate() {
-            if listed.is_some_and(|l| !l.iter().any(|n| n.as_str() == id)) {
+        let key = key_of(&rbac);
+        for namespace in namespaces {
+            if listed.is_some_and(|l| !l.iter().any(|n| n.as_str() == namespace.id)) {
                 continue;
             }
-            let namespace = namespaces[i].name.clone();
-            let Some((default_name, cluster_role)) = self.grant(subject, default_role, reach, &namespace, out) else {
+            let grant = self.grant(subject, default_role, reach, &namespace.name, out);
+            let Some((default_name, cluster_role)) = grant else {
                 continue;
             };
-            let name = subject.binding.as_ref().map_or(default_name, |b| b.value.to_string());
-            if let Err(other) = add(&mut namespaces[i].bindings, name.clone(), cluster_role, rbac.clone()) {
+            let name = subject.binding.as_ref().map_or(default_name, |b| b.as_str().into());
+            if let Err(other) = add(&mut namespace.bindings, &name, cluster_role, &rbac, &key) {
                 let message = format!("the binding `{name}` stands for the ClusterRole `{other}` already");
                 let fix = "give it another name by `binding`";
                 out.push(Diagnostic::new(&UNKNOWN_ROLE, subject.place, message).fix(fix).tenant(self.tenant));
@@ -162,9 +162,9 @@ impl Binder<'_> {
         reach: Reach,
         namespace: &str,
         out: &mut Vec<Diagnostic>,
-    ) -> Option<(String, String)> {
+    ) -> Option<(Text, Text)> {
         if let Some(cluster_role) = &subject.cluster_role {
-            let name = cluster_role.value.to_string();
+            let name = Text::from(cluster_role.as_str());
             if name.starts_with("tenantry-") || name.starts_with("system:") {
                 let message = format!("`{name}` is not for a tenant to name");
                 let fix = "give a role of the catalogue or the fleet by `role`";
@@ -191,8 +191,10 @@ impl Binder<'_> {
         }
         match (&subject.role, default_role) {
             (Some(role), _) if role.as_str() == UNBOUND => None,
-            (Some(role), _) => Some((role.value.to_string(), self.cluster_role(role, reach, namespace, out)?)),
-            (None, Some(role)) => Some((role.to_owned(), role_object(role))),
+            (Some(role), _) => {
+                Some((role.as_str().into(), self.cluster_role(role, reach, namespace, out)?.into()))
+            }
+            (None, Some(role)) => Some((role.into(), role_object(role).into())),
             (None, None) => None,
         }
     }
@@ -234,35 +236,47 @@ pub fn bind_deployer(
     gotk_user: bool,
     namespaces: &mut [Namespace],
 ) {
+    let (role, cluster_role) = (Text::from(role), Text::from(cluster_role));
     for namespace in namespaces {
         let account = map! { "kind" => "ServiceAccount", "name" => &deployer.name, "namespace" => &deployer.namespace };
         // The name of a sync's role stands for that role alone: a clash is reported where a subject names it.
-        let _ = add(&mut namespace.bindings, role.to_owned(), cluster_role.to_owned(), account);
+        let _ = add(&mut namespace.bindings, &role, cluster_role.clone(), &account, &key_of(&account));
         if gotk_user {
             let name = format!("gotk:{}:reconciler", namespace.name);
             let user = map! { "kind" => "User", "name" => name, "apiGroup" => "rbac.authorization.k8s.io" };
-            let _ = add(&mut namespace.bindings, role.to_owned(), cluster_role.to_owned(), user);
+            let _ = add(&mut namespace.bindings, &role, cluster_role.clone(), &user, &key_of(&user));
         }
     }
 }
 
-/// Adds a subject to the binding of a name; the name of the other ClusterRole where the name has one already.
+/// What a subject is, as one text.
+fn key_of(subject: &Value) -> Text {
+    let part = |field| subject.get(field).and_then(Value::as_str).unwrap_or_default();
+    format!("{}/{}/{}", part("kind"), part("namespace"), part("name")).into()
+}
+
+/// Adds a subject, by its key, to the binding of a name; the name of the other ClusterRole where the name has one already.
 ///
 /// A binding's roleRef cannot change, so that one name stands for one ClusterRole for ever.
-fn add(bindings: &mut Vec<Binding>, name: String, cluster_role: String, subject: Value) -> Result<(), String> {
-    let part = |field| subject.get(field).and_then(Value::as_str).unwrap_or_default();
-    let key = Text::from(format!("{}/{}/{}", part("kind"), part("namespace"), part("name")));
-    match bindings.iter_mut().find(|b| b.name == name) {
+fn add(
+    bindings: &mut Vec<Binding>,
+    name: &Text,
+    cluster_role: Text,
+    subject: &Value,
+    key: &Text,
+) -> Result<(), Text> {
+    match bindings.iter_mut().find(|b| b.name == *name) {
         Some(binding) if binding.cluster_role != cluster_role => Err(binding.cluster_role.clone()),
         Some(binding) => {
-            if let Err(at) = binding.keys.binary_search(&key) {
-                binding.keys.insert(at, key);
-                binding.subjects.push(subject);
+            if let Err(at) = binding.keys.binary_search(key) {
+                binding.keys.insert(at, key.clone());
+                binding.subjects.push(subject.clone());
             }
             Ok(())
         }
         None => {
-            bindings.push(Binding { name, cluster_role, subjects: vec![subject], keys: vec![key] });
+            let (subjects, keys) = (vec![subject.clone()], vec![key.clone()]);
+            bindings.push(Binding { name: name.clone(), cluster_role, subjects, keys });
             Ok(())
         }
     }

@@ -249,10 +249,10 @@ impl Lock {
         }
     }
 
-    /// Takes in the records of the tree's files, each with the file as a source.
-    pub fn add(&mut self, records: Vec<(FileEntry, Place)>) {
-        self.places.append(&mut records.iter().map(|(entry, place)| (entry.path.clone(), *place)).collect());
-        self.files.append(&mut records.into_iter().map(|(entry, _)| (entry.path.clone(), entry)).collect());
+    /// Takes in the records of the tree's files by path, and the files as sources.
+    pub fn add(&mut self, mut records: BTreeMap<String, FileEntry>, mut places: BTreeMap<String, Place>) {
+        self.files.append(&mut records);
+        self.places.append(&mut places);
     }
 
     /// The lock alone, as it is written.
