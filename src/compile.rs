@@ -3,7 +3,7 @@
 use crate::bundle::{self, ClusterBundle, Keep, Manifests, Templates};
 use crate::diagnostic::{Diagnostic, Level, Scope, sort};
 use crate::source::{Place, SourceId, Sources};
-use crate::spec::{self, FleetDoc, Input, NO_FLEET, Specs};
+use crate::spec::{self, FleetDoc, Input, NO_FLEET, Specs, TenantDoc};
 use crate::tenancy::{self, Context, Tenancy, failing};
 use crate::tree::{self, FileEntry, Layout, Lock, Request, Tree};
 use std::collections::{BTreeMap, BTreeSet, HashSet};
@@ -56,6 +56,12 @@ impl Front {
     }
 }
 
+/// Makes the checkers of schemas, which the first document and the first object would wait for.
+pub fn prepare() {
+    spec::prepare();
+    bundle::prepare();
+}
+
 /// Reads specs and resolves tenants.
 pub fn front(sources: &mut Sources, files: &mut Files, context: &Context) -> Front {
     let mut findings = files.faults.clone();
@@ -74,19 +80,36 @@ pub fn front(sources: &mut Sources, files: &mut Files, context: &Context) -> Fro
     findings.extend(faults);
     let (profiles, faults) = spec::load_profiles(sources, &builtin);
     findings.extend(faults);
-    let load = || spec::load(sources, &files.inputs, &files.fleet_path, &known);
-    let beside = || {
-        bundle::prepare();
-        lock.prior(&context.leaving)
-    };
-    let ((mut specs, faults), mut prior) = rayon::join(load, beside);
-    findings.extend(faults);
+    let layout = spec::Layout { fleet: &files.fleet_path, known: &known };
+    let (shared, rest): (Vec<&Input>, Vec<&Input>) = files.inputs.iter().partition(|i| layout.is_shared(sources, i));
+    let first = spec::load(sources, &shared, layout, &|doc| (doc, ()));
+    let mut specs = first.specs;
+    let in_shared = std::mem::take(&mut specs.tenants);
+    findings.extend(first.faults);
     let clusters = specs.fleet.iter().flat_map(|f| f.spec.clusters.iter().map(|c| c.name.as_str()));
-    let foreign = lock.foreign(&clusters.collect::<Vec<_>>(), tree::recorded_unit);
-    if !foreign.is_empty() {
-        drop(prior);
-        lock.leave_out(&foreign);
-        prior = lock.prior(&context.leaving);
+    let clusters: Vec<&str> = clusters.collect();
+    let mut about_all = Vec::new();
+    let sound = !findings.iter().any(Diagnostic::stops_the_fleet);
+    let fleet = specs.fleet.as_ref().filter(|_| sound);
+    let resolver = fleet.and_then(|fleet| tenancy::prepare(fleet, &specs, &profiles, context, &mut about_all));
+    let resolve = |doc: TenantDoc| {
+        let made = resolver.as_ref().map(|resolver| resolver.resolve(&doc)).unwrap_or_default();
+        (doc.into_shell(), made)
+    };
+    let load = || spec::load(sources, &rest, layout, &resolve);
+    let remember = || {
+        let foreign = lock.foreign(&clusters, tree::recorded_unit);
+        (lock.prior(&context.leaving, &foreign), foreign)
+    };
+    let (others, (prior, foreign)) = rayon::join(load, remember);
+    findings.extend(others.faults);
+    let (mut docs, mut resolved) = (others.specs.tenants, others.made);
+    for doc in in_shared {
+        // A Fleet's file may hold tenants too.
+        let at = docs.partition_point(|other| other.name.place.source <= doc.name.place.source);
+        let (doc, made) = resolve(doc);
+        docs.insert(at, doc);
+        resolved.insert(at, made);
     }
     let mut hasher = blake3::Hasher::new();
     for place in profiles.values().chain(specs.profiles.values()).map(|p| p.name.place) {
@@ -102,11 +125,18 @@ pub fn front(sources: &mut Sources, files: &mut Files, context: &Context) -> Fro
     }
     let mut tenancy = Tenancy::default();
     if specs.fleet.is_some() && !findings.iter().any(Diagnostic::stops_the_fleet) {
-        let (resolved, faults) = tenancy::resolve(sources, &mut specs, &profiles, context, &prior, &findings);
-        tenancy = resolved;
-        findings.extend(faults);
+        findings.extend(about_all);
+        if let Some(resolver) = &resolver {
+            let (joined, faults) = tenancy::join(resolver, &docs, resolved, sources, context, &prior, &findings);
+            tenancy = joined;
+            findings.extend(faults);
+        }
     }
     drop(prior);
+    drop(resolver);
+    lock.leave_out(&foreign);
+    specs.tenants = docs;
+    specs.skipped.extend(others.specs.skipped);
     Front { specs, tenancy, lock, templates, profiles_digest: bundle::short(&hasher), findings }
 }
 

@@ -270,13 +270,13 @@ impl<'a> Recorded<'a> {
         for (tenant, entry) in files.values().filter_map(|entry| Some((entry.tenant.as_deref()?, entry))) {
             let [claims, edges, namespaces] = said.entry((tenant, entry.on.as_str())).or_default();
             let things = namespaces_of(entry).map(|home| Thing::namespace(&entry.on, home).to_string());
-            for thing in things.chain(entry.claims.iter().filter(|c| !shared.contains(*c)).cloned()) {
+            for thing in things.chain(entry.claims.iter().filter(|c| !shared.contains(*c)).map(str::to_owned)) {
                 if holders.insert(thing, tenant).is_some_and(|other| other != tenant) {
                     return None;
                 }
             }
-            claims.extend(entry.claims.iter().cloned());
-            edges.extend(entry.edges.iter().cloned());
+            claims.extend(entry.claims.iter().map(str::to_owned));
+            edges.extend(entry.edges.iter().map(str::to_owned));
             namespaces.extend(namespaces_of(entry).map(str::to_owned));
         }
         said.values_mut().flatten().for_each(|list| list.sort());

@@ -25,9 +25,9 @@ pub enum Value {
     /// A string.
     String(Text),
     /// A list.
-    Seq(Arc<Vec<Value>>),
+    Seq(Arc<[Value]>),
     /// A mapping: no key stands twice.
-    Map(Arc<Vec<Entry>>),
+    Map(Arc<[Entry]>),
 }
 
 /// A key and its value.
@@ -36,15 +36,15 @@ pub type Entry = (Text, Value);
 /// A mapping of [`Value`]s: `map! { "kind" => "Group", "name" => name }`. The keys are constants, each once.
 macro_rules! map {
     ($($key:expr => $value:expr),* $(,)?) => {
-        $crate::value::Value::from(vec![$(
+        $crate::value::Value::Map(std::sync::Arc::new([$(
             ($crate::value::Text::new_static($key), $crate::value::Value::from($value))
-        ),*] as Vec<$crate::value::Entry>)
+        ),*] as [$crate::value::Entry; _]))
     };
 }
 /// A list of [`Value`]s.
 macro_rules! list {
     ($($item:expr),* $(,)?) => {
-        $crate::value::Value::from(vec![$($crate::value::Value::from($item)),*])
+        $crate::value::Value::Seq(std::sync::Arc::new([$($crate::value::Value::from($item)),*] as [$crate::value::Value; _]))
     };
 }
 pub(crate) use {list, map};
@@ -81,12 +81,27 @@ impl Value {
         path.iter().try_fold(self, |value, key| value.get(key)).unwrap_or(NOTHING)
     }
 
-    /// The entries, to be changed; nothing becomes an empty mapping. `None` where it is something else.
-    pub fn entries_mut(&mut self) -> Option<&mut Vec<Entry>> {
-        if self.is_null() {
-            *self = Self::Map(Arc::default());
+    /// The value of a key, to be changed: what shares it keeps what it has.
+    pub fn get_mut(&mut self, key: &str) -> Option<&mut Self> {
+        let Self::Map(entries) = self else { return None };
+        let at = entries.iter().position(|(k, _)| k == key)?;
+        Some(&mut Arc::make_mut(entries)[at].1)
+    }
+
+    /// Changes the entries; nothing becomes an empty mapping before. False where it is something else, which stays.
+    pub fn change(&mut self, how: impl FnOnce(&mut Vec<Entry>)) -> bool {
+        let mut entries = Vec::with_capacity(self.entries().len() + 2);
+        match self {
+            Self::Null => {}
+            Self::Map(shared) => match Arc::get_mut(shared) {
+                Some(own) => entries.extend(own.iter_mut().map(std::mem::take)),
+                None => entries.extend_from_slice(shared),
+            },
+            _ => return false,
         }
-        if let Self::Map(entries) = self { Some(Arc::make_mut(entries)) } else { None }
+        how(&mut entries);
+        *self = entries.into();
+        true
     }
 }
 
@@ -129,7 +144,7 @@ impl Serialize for Value {
             Self::Bool(b) => serializer.serialize_bool(*b),
             Self::Number(n) => n.serialize(serializer),
             Self::String(s) => serializer.serialize_str(s),
-            Self::Seq(items) => items.as_slice().serialize(serializer),
+            Self::Seq(items) => items.serialize(serializer),
             Self::Map(entries) => serializer.collect_map(entries.iter().map(|(key, value)| (key.as_str(), value))),
         }
     }
@@ -199,10 +214,10 @@ from! {
     String: value => Self::String(value.into()),
     &String: value => Self::String(value.as_str().into()),
     Text: value => Self::String(value),
-    Vec<Value>: value => Self::Seq(Arc::new(value)),
-    &[Value]: value => Self::Seq(Arc::new(value.to_vec())),
-    &Vec<Value>: value => Self::Seq(Arc::new(value.clone())),
-    Vec<Entry>: value => Self::Map(Arc::new(value)),
+    Vec<Value>: value => Self::Seq(value.into()),
+    &[Value]: value => Self::Seq(value.into()),
+    &Vec<Value>: value => Self::Seq(value.as_slice().into()),
+    Vec<Entry>: value => Self::Map(value.into()),
     &IndexMap<String, String>: value => value.iter().map(|(k, v)| (Text::from(k), Self::from(v))).collect::<Vec<_>>().into(),
     &Json: value => match value {
         Json::Null => Self::Null,

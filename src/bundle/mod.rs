@@ -288,6 +288,7 @@ struct Renderer<'a> {
     templates: &'a Templates,
     manifests: &'a Manifests,
     sources: &'a Sources,
+    annotations: Annotations,
 }
 
 impl<'a> Renderer<'a> {
@@ -327,6 +328,7 @@ impl<'a> Renderer<'a> {
             templates,
             manifests,
             sources,
+            annotations: Annotations::new(),
         }
     }
 
@@ -348,9 +350,9 @@ impl<'a> Renderer<'a> {
         }
         let mut objects: Vec<Object<'_>> = Vec::new();
         for (mut value, origin) in found {
-            let labels = [(Text::new_static("tenantry.dev/owner"), self.owner.into())];
+            let labels = map! { "tenantry.dev/owner" => self.owner };
             let made = checked(&value, origin).map(|id| {
-                decorate(&mut value, &labels, &[SUBSTITUTE]);
+                decorate(&mut value, &labels, self.annotations.of(&id, None));
                 Object { id, body: Body::Value(value), origin }
             });
             match made {
@@ -374,7 +376,7 @@ impl<'a> Renderer<'a> {
         }
         let before = out.len();
         let mut objects: Vec<Object<'_>> = Vec::with_capacity(found.len());
-        let labels: Vec<Entry> = on.tenant.common_labels.iter().map(|(k, v)| (k.into(), Value::from(v))).collect();
+        let labels = Value::from(&on.tenant.common_labels);
         for (mut value, origin) in found {
             let id = match checked(&value, origin) {
                 Ok(id) => id,
@@ -386,7 +388,7 @@ impl<'a> Renderer<'a> {
             let home = if id.kind == "Namespace" { &id.name } else { &id.namespace };
             let namespace = on.namespaces.iter().find(|n| n.name == *home);
             if !on.plain {
-                decorate(&mut value, &labels, &annotations_of(&id, namespace));
+                decorate(&mut value, &labels, self.annotations.of(&id, namespace));
             }
             if let Some(what) = namespace.and_then(|n| weakened(&id, &value, n)) {
                 let message = format!("a template renders {what} other than the spec says");
@@ -528,32 +530,39 @@ const SUBSTITUTE: Entry = annotation("kustomize.toolkit.fluxcd.io/substitute", "
 const KEEP: Entry = annotation("kustomize.toolkit.fluxcd.io/prune", "disabled");
 const MERGE: Entry = annotation("kustomize.toolkit.fluxcd.io/ssa", "Merge");
 
-/// The annotations that an object of a tenant has, whatever its template says, by key.
-fn annotations_of(id: &ObjectId, namespace: Option<&Namespace>) -> Vec<Entry> {
-    let protected = namespace.is_some_and(|n| is_protected(id, n));
-    let adopted = namespace.is_some_and(|n| n.adopt && (kinds::is_floor(id) || id.kind == "ServiceAccount"));
-    let keep = protected.then_some(KEEP);
-    keep.into_iter().chain(adopted.then_some(MERGE)).chain([SUBSTITUTE]).collect()
+/// The annotations that an object of a tenant has, whatever its template says, by key: made once, for there are four of them.
+struct Annotations([Value; 4]);
+
+impl Annotations {
+    fn new() -> Self {
+        let of = |keep: bool, merge: bool| {
+            let own = keep.then_some(KEEP).into_iter().chain(merge.then_some(MERGE)).chain([SUBSTITUTE]);
+            Value::from(own.collect::<Vec<Entry>>())
+        };
+        Self([of(false, false), of(true, false), of(false, true), of(true, true)])
+    }
+
+    fn of(&self, id: &ObjectId, namespace: Option<&Namespace>) -> &Value {
+        let protected = namespace.is_some_and(|n| is_protected(id, n));
+        let adopted = namespace.is_some_and(|n| n.adopt && (kinds::is_floor(id) || id.kind == "ServiceAccount"));
+        &self.0[usize::from(protected) + 2 * usize::from(adopted)]
+    }
 }
 
-/// Sets labels and annotations that no template can leave out or change.
-fn decorate(value: &mut Value, labels: &[Entry], annotations: &[Entry]) {
-    let Some(object) = value.entries_mut() else { return };
-    let Some((_, metadata)) = object.iter_mut().find(|(key, _)| key == "metadata") else { return };
-    let Some(metadata) = metadata.entries_mut() else { return };
-    for (field, more) in [("labels", labels), ("annotations", annotations)] {
-        let at = metadata.iter().position(|(key, _)| key == field).unwrap_or_else(|| {
-            metadata.push((Text::new_static(field), Value::Null));
-            metadata.len() - 1
-        });
-        let found = &mut metadata[at].1;
-        if found.entries_mut().is_none() {
-            *found = Value::Null;
+/// Sets labels and annotations that no template can leave out or change. Objects without others share them.
+fn decorate(value: &mut Value, labels: &Value, annotations: &Value) {
+    let Some(metadata) = value.get_mut("metadata") else { return };
+    metadata.change(|metadata| {
+        for (field, more) in [("labels", labels), ("annotations", annotations)] {
+            match metadata.iter_mut().find(|(key, _)| key == field) {
+                Some((_, found)) if !found.entries().is_empty() => {
+                    found.change(|entries| lay_in(entries, more.entries().iter().cloned()));
+                }
+                Some((_, found)) => *found = more.clone(),
+                None => metadata.push((Text::new_static(field), more.clone())),
+            }
         }
-        if let Some(entries) = found.entries_mut() {
-            lay_in(entries, more.iter().cloned());
-        }
-    }
+    });
 }
 
 /// The identity of what a template yields, which its schema accepts: what is set on every object after is ours.

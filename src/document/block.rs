@@ -37,7 +37,8 @@ pub(super) type Spanned<'t> = (Event<'t>, Range<usize>);
 pub(super) fn events(text: &str) -> Option<Vec<Spanned<'_>>> {
     let bytes = text.as_bytes();
     let plain = |b: &u8| matches!(b, b'\n' | b' '..=b'~');
-    if !bytes.iter().all(plain) && !printable(text) {
+    // Without a way out in between, this is done many bytes at once.
+    if !bytes.iter().fold(true, |all, b| all & plain(b)) && !printable(text) {
         return None;
     }
     // A line is a key and its value, more or less.
@@ -54,6 +55,18 @@ fn printable(text: &str) -> bool {
             && !matches!(c, '\u{2028}' | '\u{2029}')
     })
 }
+
+/// Whether a byte may stand in a bare key.
+static IN_KEY: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut at = 0;
+    while at < 256 {
+        let b = at as u8;
+        table[at] = b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b'/' | b'-');
+        at += 1;
+    }
+    table
+};
 
 struct Scan<'t> {
     text: &'t str,
@@ -162,16 +175,20 @@ impl<'t> Scan<'t> {
 
     /// A block collection that begins here.
     fn block(&mut self) -> Option<()> {
+        if self.dash(self.at) { self.deeper(|scan| scan.list(false)) } else { self.block_mapping(self.key()?) }
+    }
+
+    /// A block mapping whose first key begins here, and ends where it is said.
+    fn block_mapping(&mut self, colon: usize) -> Option<()> {
+        self.deeper(|scan| scan.mapping(colon))
+    }
+
+    fn deeper(&mut self, read: impl FnOnce(&mut Self) -> Option<()>) -> Option<()> {
         self.depth += 1;
         if self.depth > MAX_DEPTH {
             return None;
         }
-        if self.dash(self.at) {
-            self.list(false)?;
-        } else {
-            self.key()?;
-            self.mapping()?;
-        }
+        read(self)?;
         self.depth -= 1;
         Some(())
     }
@@ -184,16 +201,16 @@ impl<'t> Scan<'t> {
     /// The end of the bare key that begins here, where one does.
     fn key(&self) -> Option<usize> {
         let rest = &self.bytes[self.at..];
-        let length = rest.iter().position(|b| !b.is_ascii_alphanumeric() && !matches!(b, b'_' | b'.' | b'/' | b'-'))?;
+        let length = rest.iter().position(|b| !IN_KEY[usize::from(*b)])?;
         let bare = rest[length] == b':' && (1..=MAX_KEY).contains(&length) && rest[0] != b'-' && rest[0] != b'.';
         (bare && matches!(self.byte(self.at + length + 1), b' ' | b'\n')).then_some(self.at + length)
     }
 
-    fn mapping(&mut self) -> Option<()> {
+    /// A mapping whose first key ends at `colon`.
+    fn mapping(&mut self, mut colon: usize) -> Option<()> {
         let column = self.column();
         self.emit(Event::Map, self.at..self.at);
         loop {
-            let colon = self.key()?;
             self.emit(Event::Scalar(Cow::Borrowed(&self.text[self.at..colon]), ScalarStyle::Plain), self.at..colon);
             let value = self.skip_spaces(colon + 1);
             if matches!(self.byte(value), b'\n' | b'#') {
@@ -216,6 +233,7 @@ impl<'t> Scan<'t> {
             if self.column() > column {
                 return None;
             }
+            colon = self.key()?;
         }
         self.emit(Event::End, self.at..self.at);
         Some(())
@@ -243,8 +261,10 @@ impl<'t> Scan<'t> {
                 }
             } else {
                 self.at = value;
-                if self.dash(value) || self.key().is_some() {
-                    self.block()?;
+                if self.dash(value) {
+                    self.deeper(|scan| scan.list(false))?;
+                } else if let Some(colon) = self.key() {
+                    self.block_mapping(colon)?;
                 } else {
                     self.inline(value, column)?;
                 }

@@ -165,8 +165,11 @@ impl<'s> Builder<'s> {
     }
 
     fn run(mut self) -> (Vec<Document>, Vec<Diagnostic>) {
-        if let Some(at) = self.source.text.find(|c: char| c == '\0' || (c.is_control() && !"\t\n\r\u{85}".contains(c)))
-        {
+        let printable = |b: &u8| matches!(b, b'\t' | b'\n' | b'\r' | b' '..=b'~');
+        // Without a way out in between, this is done many bytes at once.
+        let all_printable = self.source.text.as_bytes().iter().fold(true, |all, b| all & printable(b));
+        let refused = |c: char| c == '\0' || (c.is_control() && !"\t\n\r\u{85}".contains(c));
+        if !all_printable && let Some(at) = self.source.text.find(refused) {
             let c = self.source.text[at..].chars().next().unwrap_or('\0');
             let message = format!("the control character U+{:04X} stands in the text", c as u32);
             let fault = self.fault(&SYNTAX, self.place(at, at + c.len_utf8()), message).fix("remove it");
@@ -551,6 +554,10 @@ fn after_marker(text: &str, end: usize) -> usize {
 
 /// Where the text of a document ends: before `...`, if there is one.
 fn before_end_marker(text: &str, start: usize) -> usize {
+    let may_stand = |mark: &str| memchr::memmem::find(&text.as_bytes()[start..], mark.as_bytes()).is_some();
+    if !may_stand("---") && !may_stand("...") {
+        return text.len();
+    }
     let mut at = start;
     for line in text[start..].split_inclusive('\n') {
         let bare = line.trim_end();

@@ -136,10 +136,10 @@ impl Page {
         let mut items: Vec<Value> = items.unwrap_or_default().into_iter().map(|Listed(item)| item).collect();
         for item in &mut items {
             // In a list of a built-in kind, objects do not say what they are.
-            if let Some(entries) = item.entries_mut() {
+            item.change(|entries| {
                 entries.retain(|(key, _)| key != "apiVersion" && key != "kind");
                 entries.splice(0..0, head.clone());
-            }
+            });
         }
         let next = (!page.metadata.next.is_empty()).then_some(page.metadata.next);
         Ok(Self { items, unread, next })
@@ -432,11 +432,8 @@ impl Batch {
 
 /// An object as it goes into a snapshot: without who set its fields.
 pub fn as_json(mut object: Value) -> String {
-    if let Some(entries) = object.entries_mut()
-        && let Some((_, metadata)) = entries.iter_mut().find(|(key, _)| key == "metadata")
-        && let Some(fields) = metadata.entries_mut()
-    {
-        fields.retain(|(key, _)| key != MANAGED);
+    if let Some(metadata) = object.get_mut("metadata") {
+        metadata.change(|fields| fields.retain(|(key, _)| key != MANAGED));
     }
     serde_json::to_string(&object).unwrap_or_default()
 }

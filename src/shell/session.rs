@@ -125,6 +125,8 @@ impl Inputs {
 
     /// The same with the lock and the records.
     pub fn read_with_tree(place: &Place, store: &dyn Store) -> Result<Self, Fault> {
+        // What the first document waits for is made meanwhile.
+        rayon::spawn(compile::prepare);
         let (inputs, written) = rayon::join(|| Self::read(place, store), || Written::read(place));
         Ok(Self { written: Some(written?), ..inputs? })
     }
@@ -440,7 +442,7 @@ fn scan_applied(
         .collect();
     let mut ids: Vec<SourceId> = files
         .inputs
-        .iter()
+        .par_iter()
         .filter(|i| i.origin.is_none())
         .map(|i| i.source)
         .filter(|id| {

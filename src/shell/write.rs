@@ -8,7 +8,7 @@ use super::Fault;
 use super::files::{name_fault, slashed, walk_fault};
 use super::session::{LOCK, Place};
 use rayon::prelude::*;
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::fs::{self, File};
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -29,6 +29,7 @@ pub fn snapshot(
 ) -> Result<(Disk, Vec<PathBuf>), Fault> {
     let mut paths: BTreeSet<String> = tree.files.keys().chain(lock.files.keys()).cloned().collect();
     let mut leftovers = Vec::new();
+    let mut found: HashSet<String> = HashSet::new();
     for cluster in clusters {
         let folder = place.tree_base.join(&place.tree).join(cluster);
         if folder.symlink_metadata().is_err() {
@@ -36,15 +37,18 @@ pub fn snapshot(
         }
         for entry in WalkDir::new(&folder) {
             let entry = entry.map_err(walk_fault(&folder))?;
+            let relative = entry.path().strip_prefix(&place.tree_base).unwrap_or(entry.path());
             if entry.file_type().is_dir() {
+                // It may stand where a file belongs.
+                found.extend(slashed(relative));
                 continue;
             }
-            let relative = entry.path().strip_prefix(&place.tree_base).unwrap_or(entry.path());
             let Some(path) = slashed(relative) else { return Err(name_fault(entry.path())) };
             let half = path.strip_suffix(TEMPORARY);
             if half.is_some_and(|of| tree.files.contains_key(of) || lock.files.contains_key(of)) {
                 leftovers.push(entry.path().to_owned());
             } else {
+                found.insert(path.clone());
                 paths.insert(path);
             }
         }
@@ -55,9 +59,14 @@ pub fn snapshot(
     let half = outside.map(|path| place.tree_base.join(format!("{path}{TEMPORARY}")));
     leftovers.extend(half.filter(|path| path.symlink_metadata().is_ok_and(|m| !m.is_dir())));
     only_folders(place, &paths)?;
+    let folders: Vec<String> = clusters.iter().map(|cluster| format!("{top}{cluster}/")).collect();
+    let walked = |path: &str| folders.iter().any(|folder| path.starts_with(folder));
     let digests: Vec<(String, Option<String>)> = paths
         .into_par_iter()
         .map(|path| {
+            if walked(&path) && !found.contains(&path) {
+                return Ok((path, None));
+            }
             let full = place.tree_base.join(&path);
             let meta = match full.symlink_metadata() {
                 Ok(meta) => meta,
@@ -143,9 +152,9 @@ pub fn apply(
     if !changes(place, plan) {
         return Ok(());
     }
-    let folders: BTreeSet<PathBuf> =
-        plan.write.iter().filter_map(|p| place.tree_base.join(p).parent().map(Path::to_owned)).collect();
+    let folders: BTreeSet<&str> = plan.write.iter().map(|path| parent(path)).collect();
     for folder in folders {
+        let folder = place.tree_base.join(folder);
         fs::create_dir_all(&folder).map_err(Fault::io(&folder))?;
     }
     plan.write.par_iter().try_for_each(|path| {
@@ -178,11 +187,13 @@ pub fn replace(path: &Path, bytes: &[u8]) -> Result<(), Fault> {
     let temporary = PathBuf::from(name);
     let write = || -> std::io::Result<()> {
         // Whatever has the name, a link to somewhere else included, is not written through.
-        match fs::remove_file(&temporary) {
-            Err(e) if e.kind() != std::io::ErrorKind::NotFound => return Err(e),
-            _ => {}
-        }
-        let mut file = File::create_new(&temporary)?;
+        let mut file = match File::create_new(&temporary) {
+            Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => {
+                fs::remove_file(&temporary)?;
+                File::create_new(&temporary)?
+            }
+            made => made?,
+        };
         file.write_all(bytes)?;
         drop(file);
         fs::rename(&temporary, path)

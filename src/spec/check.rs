@@ -4,7 +4,7 @@ use super::schema::{API_VERSION, Checker, Kind, format_reason};
 use super::{Input, did_you_mean};
 use crate::diagnostic::{Diagnostic, rule};
 use crate::document::{AMBIGUOUS_SCALAR, Node, Value};
-use crate::source::{Place, Source};
+use crate::source::{Place, Source, parent};
 use jsonschema::error::{TypeKind, ValidationErrorKind as Fault};
 use serde_json::Value as Json;
 
@@ -138,20 +138,23 @@ pub(super) fn classify(source: &Source, root: &Node) -> Result<Option<Kind>, Box
     }
 }
 
+/// Whether a path lies below a folder of the tenants folder.
+pub(super) fn lies_below(dir: &str, folder: &str, path: &str) -> bool {
+    let rest = if dir.is_empty() { Some(path) } else { path.strip_prefix(dir).and_then(|p| p.strip_prefix('/')) };
+    rest.and_then(|p| p.strip_prefix(folder)).is_some_and(|p| p.starts_with('/'))
+}
+
 /// A document where its kind may not stand.
 pub(super) fn misplaced(
     source: &Source,
     input: &Input,
     kind: Kind,
     fleet_path: &str,
-    dir: &str,
     root: &Node,
 ) -> Option<Diagnostic> {
     let place = root.get("kind").map_or(root.place, |n| n.place);
-    let below = |sub: &str| {
-        let folder = if dir.is_empty() { format!("{sub}/") } else { format!("{dir}/{sub}/") };
-        source.path.starts_with(&folder)
-    };
+    let dir = parent(fleet_path);
+    let below = |folder: &str| lies_below(dir, folder, &source.path);
     if let Some(name) = &input.origin
         && kind != Kind::Tenant
     {

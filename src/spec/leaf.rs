@@ -193,12 +193,47 @@ pub fn reason(format: &str, text: &str) -> Option<(&'static str, String)> {
     Some((format.what, (format.check)(text).err()?))
 }
 
+/// What the bytes of names are: names are checked a few million times in a run.
+static CLASS: [u8; 256] = {
+    let mut table = [0; 256];
+    let mut at = 0;
+    while at < 256 {
+        table[at] = match at as u8 {
+            b'a'..=b'z' | b'0'..=b'9' => LOWER,
+            b'A'..=b'Z' => UPPER,
+            b'-' => DASH,
+            b'_' | b'.' => MARK,
+            _ => 0,
+        };
+        at += 1;
+    }
+    table
+};
+/// a-z and 0-9.
+const LOWER: u8 = 1;
+/// A-Z.
+const UPPER: u8 = 2;
+/// `-`.
+const DASH: u8 = 4;
+/// `_` and `.`.
+const MARK: u8 = 8;
+
+/// Whether every byte is of one of some classes.
+fn all_of(text: &str, classes: u8) -> bool {
+    text.bytes().fold(true, |all, b| all & (CLASS[usize::from(b)] & classes != 0))
+}
+
+/// Whether a text begins and ends with a byte of one of some classes.
+fn edges_of(text: &str, classes: u8) -> bool {
+    let is = |b: Option<&u8>| b.is_some_and(|b| CLASS[usize::from(*b)] & classes != 0);
+    is(text.as_bytes().first()) && is(text.as_bytes().last())
+}
+
 fn dns_label(text: &str) -> Result<(), String> {
     if text.is_empty() || text.len() > 63 {
         return Err(format!("it has {} characters, of 1 to 63", text.len()));
     }
-    let inner = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
-    if !text.bytes().all(inner) {
+    if !all_of(text, LOWER | DASH) {
         return Err("only a-z, 0-9 and - are allowed".into());
     }
     if text.starts_with('-') || text.ends_with('-') {
@@ -211,7 +246,7 @@ fn dns_subdomain(text: &str) -> Result<(), String> {
     if text.is_empty() || text.len() > 253 {
         return Err(format!("it has {} characters, of 1 to 253", text.len()));
     }
-    let edge = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit();
+    let edge = |b: u8| CLASS[usize::from(b)] == LOWER;
     // What stands before a byte, and what after it: the ends count as dots.
     let mut before = b'.';
     for b in text.bytes().chain([b'.']) {
@@ -371,9 +406,7 @@ fn label_value(text: &str) -> Result<(), String> {
     if text.len() > 63 {
         return Err(format!("it has {} characters, of at most 63", text.len()));
     }
-    let edge = |c: char| c.is_ascii_alphanumeric();
-    let inner = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
-    if text.is_empty() || (text.starts_with(edge) && text.ends_with(edge) && text.chars().all(inner)) {
+    if text.is_empty() || (edges_of(text, LOWER | UPPER) && all_of(text, LOWER | UPPER | DASH | MARK)) {
         Ok(())
     } else {
         Err("only letters, digits, -, _ and . are allowed, and it starts and ends with a letter or digit".into())

@@ -82,9 +82,11 @@ pub struct TenantDoc {
 
 impl TenantDoc {
     /// Who it is, without what it says: ten thousand trees are many.
-    pub fn shell(&self) -> Self {
-        let nothing = || Node::new(self.name.place, document::Value::Null);
-        Self { name: self.name.clone(), metadata: nothing(), spec: nothing(), origin: self.origin.clone() }
+    #[must_use]
+    pub fn into_shell(self) -> Self {
+        let place = self.name.place;
+        let nothing = || Node::new(place, document::Value::Null);
+        Self { metadata: nothing(), spec: nothing(), ..self }
     }
 }
 
@@ -106,30 +108,67 @@ pub struct Specs {
     pub profiles: BTreeMap<String, ProfileDoc>,
     /// Waivers, in the order of their files.
     pub waivers: Vec<WaiverDoc>,
-    /// Tenants, in the order of their files.
+    /// Tenants, in the order of their files; who they are, once they are resolved.
     pub tenants: Vec<TenantDoc>,
     /// Documents of other groups.
     pub skipped: Vec<Skipped>,
 }
 
-enum Read {
+enum Read<T> {
     Fleet(Box<FleetDoc>),
     Profile(Box<ProfileDoc>),
     Waiver(Box<WaiverDoc>),
-    Tenant(Box<TenantDoc>),
+    Tenant(Box<(TenantDoc, T)>),
     Skipped(Skipped),
 }
 
-/// Reads every document of some files. `fleet_path` is the path of the fleet's file; its folder is the tenants folder.
-///
-/// A file that names no `tenantry.dev` is somebody else's, unless a tenant was rendered from it before: `known`.
+/// What files of specs hold.
+#[derive(Debug)]
+pub struct Loaded<T> {
+    /// The documents.
+    pub specs: Specs,
+    /// What became of each of `specs.tenants`.
+    pub made: Vec<T>,
+    /// What is wrong with the files.
+    pub faults: Vec<Diagnostic>,
+}
+
+/// Makes the checkers of schemas, which the first document would wait for.
+pub fn prepare() {
+    schema::checker(Kind::Tenant);
+}
+
+/// Where specs are.
+#[derive(Clone, Copy, Debug)]
+pub struct Layout<'a> {
+    /// The path of the fleet's file; its folder is the tenants folder.
+    pub fleet: &'a str,
+    /// Files that a tenant was rendered from before. Another file that names no `tenantry.dev` is somebody else's.
+    pub known: &'a HashSet<&'a str>,
+}
+
+impl Layout<'_> {
+    /// Whether a file may hold what all tenants share: the Fleet, Profiles and Waivers stand nowhere else.
+    pub fn is_shared(&self, sources: &Sources, input: &Input) -> bool {
+        let path = sources.get(input.source).path.as_str();
+        let below = |folder| check::lies_below(parent(self.fleet), folder, path);
+        input.origin.is_none() && (path == self.fleet || below("profiles") || below("waivers"))
+    }
+}
+
+/// Reads every document of some files. Each tenant's is handed on as soon as it is read, and what comes back is kept of it:
+/// ten thousand trees are never all there at once.
 #[inline(never)]
-pub fn load(sources: &Sources, inputs: &[Input], fleet_path: &str, known: &HashSet<&str>) -> (Specs, Vec<Diagnostic>) {
-    let dir = parent(fleet_path);
-    let results: Vec<(Vec<Read>, Vec<Diagnostic>)> =
-        inputs.par_iter().map(|input| load_file(sources.get(input.source), input, fleet_path, dir, known)).collect();
-    let mut specs = Specs::default();
-    let mut faults = Vec::new();
+pub fn load<T: Send>(
+    sources: &Sources,
+    inputs: &[&Input],
+    layout: Layout<'_>,
+    hand_on: &(dyn Fn(TenantDoc) -> (TenantDoc, T) + Sync),
+) -> Loaded<T> {
+    let results: Vec<(Vec<Read<T>>, Vec<Diagnostic>)> =
+        inputs.par_iter().map(|input| load_file(sources.get(input.source), input, layout, hand_on)).collect();
+    let (mut specs, mut made, mut faults) = (Specs::default(), Vec::with_capacity(inputs.len()), Vec::new());
+    specs.tenants.reserve(inputs.len());
     for (reads, more) in results {
         faults.extend(more);
         for read in reads {
@@ -155,30 +194,34 @@ pub fn load(sources: &Sources, inputs: &[Input], fleet_path: &str, known: &HashS
                     ),
                 },
                 Read::Waiver(doc) => specs.waivers.push(*doc),
-                Read::Tenant(doc) => specs.tenants.push(*doc),
+                Read::Tenant(tenant) => {
+                    let (doc, one) = *tenant;
+                    specs.tenants.push(doc);
+                    made.push(one);
+                }
                 Read::Skipped(skipped) => specs.skipped.push(skipped),
             }
         }
     }
-    (specs, faults)
+    Loaded { specs, made, faults }
 }
 
 /// Reads the built-in profiles: documents of our own, that cannot be wrong.
 pub fn load_profiles(sources: &Sources, ids: &[SourceId]) -> (BTreeMap<String, ProfileDoc>, Vec<Diagnostic>) {
     let inputs: Vec<Input> = ids.iter().map(|source| Input { source: *source, origin: None }).collect();
-    let (specs, faults) = load(sources, &inputs, "builtin/fleet.yaml", &HashSet::new());
-    (specs.profiles, faults)
+    let layout = Layout { fleet: "builtin/fleet.yaml", known: &HashSet::new() };
+    let loaded = load(sources, &inputs.iter().collect::<Vec<_>>(), layout, &|doc| (doc, ()));
+    (loaded.specs.profiles, loaded.faults)
 }
 
-fn load_file(
+fn load_file<T>(
     source: &Source,
     input: &Input,
-    fleet_path: &str,
-    dir: &str,
-    known: &HashSet<&str>,
-) -> (Vec<Read>, Vec<Diagnostic>) {
-    let ours =
-        source.text.contains("tenantry.dev") || source.path == fleet_path || known.contains(source.path.as_str());
+    layout: Layout<'_>,
+    hand_on: &dyn Fn(TenantDoc) -> (TenantDoc, T),
+) -> (Vec<Read<T>>, Vec<Diagnostic>) {
+    let is_fleet = source.path == layout.fleet;
+    let ours = source.text.contains("tenantry.dev") || is_fleet || layout.known.contains(source.path.as_str());
     let (documents, mut faults) =
         if ours { document::parse(input.source, source) } else { document::parse_foreign(input.source, source) };
     if !ours {
@@ -187,27 +230,27 @@ fn load_file(
             fault.fix = format!("{}; the file names no tenantry.dev and is skipped", fault.fix);
         }
     }
-    if source.path == fleet_path {
+    if is_fleet {
         for fault in &mut faults {
             fault.scope = Scope::Fleet;
         }
     }
     let mut reads = Vec::new();
     for document in documents {
-        let (read, more) = load_document(source, input, fleet_path, dir, document);
+        let (read, more) = load_document(source, input, layout.fleet, document, hand_on);
         reads.extend(read);
         faults.extend(more);
     }
     (reads, faults)
 }
 
-fn load_document(
+fn load_document<T>(
     source: &Source,
     input: &Input,
     fleet_path: &str,
-    dir: &str,
     document: Document,
-) -> (Option<Read>, Vec<Diagnostic>) {
+    hand_on: &dyn Fn(TenantDoc) -> (TenantDoc, T),
+) -> (Option<Read<T>>, Vec<Diagnostic>) {
     let root = document.root;
     if matches!(root.value, document::Value::Null) {
         return (None, Vec::new());
@@ -254,7 +297,7 @@ fn load_document(
             Kind::Waiver => {}
         }
     }
-    if let Some(fault) = check::misplaced(source, input, kind, fleet_path, dir, &root) {
+    if let Some(fault) = check::misplaced(source, input, kind, fleet_path, &root) {
         faults.push(fault);
     }
     for fault in &mut faults {
@@ -266,7 +309,7 @@ fn load_document(
     let Some(name) = name else {
         return (None, faults);
     };
-    match read_typed(kind, name, root, input) {
+    match read_typed(kind, name, root, input, hand_on) {
         Ok(read) => (Some(read), faults),
         Err((message, place)) => {
             faults.push(Diagnostic::new(&INVALID_VALUE, place, message).scope(scope));
@@ -275,7 +318,13 @@ fn load_document(
     }
 }
 
-fn read_typed(kind: Kind, name: Spanned<String>, mut root: Node, input: &Input) -> Result<Read, (String, Place)> {
+fn read_typed<T>(
+    kind: Kind,
+    name: Spanned<String>,
+    mut root: Node,
+    input: &Input,
+    hand_on: &dyn Fn(TenantDoc) -> (TenantDoc, T),
+) -> Result<Read<T>, (String, Place)> {
     let place = root.place;
     let missing = || ("the document has no spec".to_owned(), place);
     let digest = if kind == Kind::Fleet { root.digest() } else { String::new() };
@@ -289,12 +338,10 @@ fn read_typed(kind: Kind, name: Spanned<String>, mut root: Node, input: &Input) 
             ceiling: spec.get("ceiling").cloned(),
         })),
         Kind::Waiver => Read::Waiver(Box::new(WaiverDoc { name, spec: deserialize(&spec)? })),
-        Kind::Tenant => Read::Tenant(Box::new(TenantDoc {
-            name,
-            metadata: metadata.ok_or_else(missing)?,
-            spec,
-            origin: input.origin.clone(),
-        })),
+        Kind::Tenant => {
+            let metadata = metadata.ok_or_else(missing)?;
+            Read::Tenant(Box::new(hand_on(TenantDoc { name, metadata, spec, origin: input.origin.clone() })))
+        }
     })
 }
 

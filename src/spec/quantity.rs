@@ -44,7 +44,7 @@ impl Quantity {
         if whole.is_empty() && fraction.is_empty() || number.matches('.').count() > 1 {
             return Err(fault());
         }
-        let digits = format!("{whole}{fraction}");
+        let digits = if fraction.is_empty() { Cow::Borrowed(whole) } else { format!("{whole}{fraction}").into() };
         let value: i128 = digits.parse().map_err(|_| "it is out of range".to_owned())?;
         let scale = fraction.len() as i32;
         let binary = BINARY.iter().find(|(s, _)| *s == suffix);
@@ -72,6 +72,12 @@ impl Quantity {
     /// The value in billionths of a unit.
     pub const fn nanos(&self) -> i128 {
         self.nanos
+    }
+
+    /// Whether it is a whole number of units.
+    pub fn is_whole(&self) -> bool {
+        // Nearly all fit into 64 bits, and a division of 128 takes ten times as long.
+        i64::try_from(self.nanos).map_or_else(|_| self.nanos % NANO == 0, |nanos| nanos % 1_000_000_000 == 0)
     }
 
     /// A quantity of some nanos, written with the largest suffix that is exact.

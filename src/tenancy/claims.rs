@@ -88,7 +88,7 @@ pub fn check(
         for (thing, place) in of(tenant, clusters) {
             wildcards |= is_wildcard(&thing);
             let claim = Claim { tenant, place };
-            let mine = prior.holders(&thing).iter().all(|holder| *holder == tenant.name.value);
+            let mine = prior.holders(&thing).all(|holder| holder == tenant.name.value);
             match first.entry(thing) {
                 Entry::Vacant(free) => {
                     free.insert(claim);
@@ -155,13 +155,13 @@ fn held_by_others(
 ) {
     for (thing, claims) in all.iter().filter(|(thing, _)| !shared.contains(thing)) {
         // One that can be read and does not claim it has let it go, but for a namespace, which is there until it is pruned.
-        let holds = |holder: &&&str| {
-            let readable = names.contains(**holder);
+        let holds = |holder: &&str| {
+            let readable = names.contains(*holder);
             let claims_it = claims.iter().any(|c| c.tenant.name.value == **holder);
-            let leaves = leaving.iter().any(|l| l == **holder);
+            let leaves = leaving.iter().any(|l| l == *holder);
             !leaves && !claims_it && (!readable || thing.kind == "namespace")
         };
-        let Some(holder) = prior.holders(thing).iter().find(holds) else { continue };
+        let Some(holder) = prior.holders(thing).find(holds) else { continue };
         for claim in claims {
             let (kind, name) = (thing.kind, thing.called());
             let message = format!("the {kind} `{name}` is that of `{holder}`, which has not let it go");

@@ -30,7 +30,7 @@ pub use profile::{CEILING, ENFORCED, UNKNOWN_PROFILE};
 pub use quota::{INCONSISTENT, OVER_CAPACITY, OVER_PROMISED, OVER_TENANT, WITHOUT_DEFAULTS};
 pub use subjects::{CATALOGUE, CLUSTER_ADMIN, UNKNOWN_ROLE, WILDCARD_ROLE, role_object};
 pub use sync::SYNC;
-pub use tenant::{DUPLICATE_TENANT, FLUX_CREATE_TENANT, INCOMPLETE, PARAMETERS, UNKNOWN_CLUSTER};
+pub use tenant::{DUPLICATE_TENANT, FLUX_CREATE_TENANT, INCOMPLETE, PARAMETERS, Resolved, Resolver, UNKNOWN_CLUSTER};
 pub use waivers::{DANGLING, DEFAULT_MAX_DAYS, EXPIRED, EXPIRING, NOT_APPROVED, Permits, UNUSED};
 
 use crate::diagnostic::{Diagnostic, Level, Rule, Scope, rule};
@@ -38,7 +38,6 @@ use crate::source::Sources;
 use crate::spec::leaf::Day;
 use crate::spec::{FleetDoc, ProfileDoc, Specs, TenantDoc, one_of_these};
 use model::Tenant;
-use rayon::prelude::*;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use waivers::Waivers;
 
@@ -75,6 +74,8 @@ pub struct Context {
     pub sources: Vec<String>,
     /// Whether each tenant keeps its merged tree, with the place of each value.
     pub keep_merged: bool,
+    /// Whether nothing is rendered to be written: what only a record holds of a tenant's document is then not made.
+    pub unwritten: bool,
     /// Tenants that may go: once their file is gone, nobody knows them any more.
     pub leaving: Vec<String>,
 }
@@ -135,25 +136,19 @@ rule! {
     pub static MANIFEST_FLOOR = "bundle/manifest-floor", Error;
 }
 
-/// Resolves the tenants of a fleet, whose documents it takes: their names stay. `prior` is what earlier runs left;
-/// `failed` are findings of earlier stages: whom they name exists, but cannot be read.
-#[inline(never)]
-pub fn resolve(
-    sources: &Sources,
-    specs: &mut Specs,
-    builtin: &BTreeMap<String, ProfileDoc>,
+/// What every tenant of a fleet is resolved with, of the documents that all share; nothing where a fault of the fleet's own
+/// stops it.
+pub fn prepare<'a>(
+    fleet: &'a FleetDoc,
+    specs: &'a Specs,
+    builtin: &'a BTreeMap<String, ProfileDoc>,
     context: &Context,
-    prior: &Prior<'_>,
-    failed: &[Diagnostic],
-) -> (Tenancy, Vec<Diagnostic>) {
-    let mut out = Vec::new();
-    let mut docs = std::mem::take(&mut specs.tenants);
-    specs.tenants = docs.iter().map(TenantDoc::shell).collect();
-    let specs: &Specs = specs;
-    let Some(fleet) = &specs.fleet else { return (Tenancy::default(), out) };
-    check_fleet(fleet, context, &mut out);
-    let profiles = profile::resolve(builtin, &specs.profiles, &mut out);
-    let parameters = tenant::parameters_checker(fleet, &mut out);
+    out: &mut Vec<Diagnostic>,
+) -> Option<Resolver<'a>> {
+    let before = out.len();
+    check_fleet(fleet, context, out);
+    let profiles = profile::resolve(builtin, &specs.profiles, out);
+    let parameters = tenant::parameters_checker(fleet, out);
     if let Some(name) = &fleet.spec.default_profile
         && !profiles.contains_key(name.as_str())
     {
@@ -161,44 +156,50 @@ pub fn resolve(
         let message = format!("the defaultProfile `{}` is not defined", name.value);
         out.push(Diagnostic::new(&UNKNOWN_PROFILE, name.place, message).fix(hint).scope(Scope::Fleet));
     }
-    if out.iter().any(Diagnostic::stops_the_fleet) {
-        return (Tenancy::default(), out);
+    if out[before..].iter().any(Diagnostic::stops_the_fleet) {
+        return None;
     }
+    let rules = fleet.spec.waivers.clone().unwrap_or_default();
+    let now = context.now.unwrap_or(Day::EPOCH);
+    let waivers = Waivers::new(&specs.waivers, &rules, &WAIVABLE, now, out);
+    let (keep_merged, unwritten) = (context.keep_merged, context.unwritten);
+    Some(Resolver { fleet, profiles, waivers, parameters, keep_merged, unwritten })
+}
 
-    let absent = out_of_reach(specs, fleet, context, failed, &mut out);
-    let read: HashSet<&str> = specs.tenants.iter().map(|t| t.name.value.as_str()).collect();
+/// Joins tenants that were resolved each by itself: `docs` are theirs. `prior` is what earlier runs left; `failed` are
+/// findings of earlier stages: whom they name exists, but cannot be read.
+#[inline(never)]
+pub fn join(
+    resolver: &Resolver<'_>,
+    docs: &[TenantDoc],
+    resolved: Vec<Resolved>,
+    sources: &Sources,
+    context: &Context,
+    prior: &Prior<'_>,
+    failed: &[Diagnostic],
+) -> (Tenancy, Vec<Diagnostic>) {
+    let Resolver { fleet, waivers, .. } = resolver;
+    let mut out = Vec::new();
+    let absent = out_of_reach(docs, fleet, context, failed, &mut out);
+    let read: HashSet<&str> = docs.iter().map(|t| t.name.value.as_str()).collect();
     let known = Known { read, absent: &absent, prior };
     // A file that cannot be read may hold any tenant.
     let unreadable = failed.iter().any(|d| d.level == Level::Error && matches!(d.scope, Scope::File(_)));
-    let exists = |name: &str| unreadable || known.has(name);
-    let rules = fleet.spec.waivers.clone().unwrap_or_default();
-    let now = context.now.unwrap_or(Day::EPOCH);
-    let waivers = Waivers::new(&specs.waivers, &rules, &WAIVABLE, exists, now, &mut out);
+    waivers.dangling(|name| unreadable || known.has(name), &mut out);
 
-    let single = tenant::unique(&docs, fleet, sources, prior, &mut out);
-    let mut keep = single.iter();
-    docs.retain(|_| *keep.next().unwrap_or(&false));
-    let resolver = tenant::Resolver {
-        fleet,
-        profiles: &profiles,
-        waivers: &waivers,
-        parameters: parameters.as_ref(),
-        keep_merged: context.keep_merged,
-    };
-    let resolved: Vec<(Option<Tenant>, Vec<Diagnostic>)> =
-        docs.into_par_iter().map(|doc| resolver.resolve(&doc)).collect();
+    let single = tenant::unique(docs, fleet, sources, prior, &mut out);
     let mut tenants = Vec::with_capacity(resolved.len());
-    for (tenant, more) in resolved {
-        out.extend(more);
-        tenants.extend(tenant);
+    for (one, _) in resolved.into_iter().zip(single).filter(|(_, single)| *single) {
+        out.extend(one.findings);
+        tenants.extend(one.tenant);
     }
-    tenants.sort_by(|a, b| a.name.value.cmp(&b.name.value));
+    tenants.sort_by(|a: &Tenant, b| a.name.value.cmp(&b.name.value));
 
     // A tenant with an error keeps its last files: its edges are those of the lock, not those it asks for now.
     let broken = failing(&out);
     let clusters: Vec<String> = fleet.spec.clusters.iter().map(|c| c.name.value.to_string()).collect();
     let (plan, claimed_twice) = rayon::join(
-        || network::plan(&tenants, &fleet.spec, &waivers, &known, &broken),
+        || network::plan(&tenants, &fleet.spec, waivers, &known, &broken),
         || claims::check(&tenants, fleet, &clusters, prior, &context.leaving),
     );
     out.extend(plan.lay_in(&mut tenants));
@@ -228,7 +229,7 @@ pub fn failing(findings: &[Diagnostic]) -> BTreeSet<String> {
 
 /// Tenants that exist, but cannot be read in this run.
 fn out_of_reach(
-    specs: &Specs,
+    docs: &[TenantDoc],
     fleet: &FleetDoc,
     context: &Context,
     failed: &[Diagnostic],
@@ -247,7 +248,7 @@ fn out_of_reach(
                 .fix(format!("give it: --source {}=DIR", source.name.value)),
         );
     }
-    for tenant in &specs.tenants {
+    for tenant in docs {
         names.remove(&tenant.name.value);
     }
     names

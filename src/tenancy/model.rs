@@ -6,6 +6,7 @@ use crate::spec::leaf::{FilePath, HostPattern};
 use crate::spec::tenant::{Network, Quota, Requirement};
 use crate::value::{Text, Value, map};
 use std::collections::HashMap;
+use std::sync::Arc;
 
 /// Strings by key, in the order of the specs; no key stands twice.
 #[derive(Clone, Debug, Default)]
@@ -86,7 +87,7 @@ impl From<&Strings> for Value {
 pub struct Tenant {
     /// Its name.
     pub name: Spanned<String>,
-    /// The digest of its own document.
+    /// The digest of its own document; empty where nothing is to be written.
     pub input: String,
     /// Its UUID.
     pub uuid: Option<Spanned<String>>,
@@ -184,7 +185,7 @@ pub struct Namespace {
     /// The namespaces of other tenants that it reaches.
     pub reaches: Vec<String>,
     /// The merged network fields; left out once all tenants' are connected.
-    pub declared: Network,
+    pub declared: Arc<Network>,
 }
 
 /// A ResourceQuota.

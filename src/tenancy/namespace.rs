@@ -16,6 +16,7 @@ use crate::spec::tenant as spec;
 use crate::spec::tenant::{Floor, Management, PodSecurity, PodSecurityLevel, PodSecurityMode, TenantSpec};
 use crate::value::{Text, Value};
 use std::cell::LazyCell;
+use std::sync::Arc;
 
 rule! {
     /// A part of the floor is not rendered.
@@ -39,6 +40,18 @@ rule! {
 
 /// Fields that a namespace shares with its tenant.
 static SHARED: [&str; 4] = ["limits", "network", "podSecurity", "floor"];
+
+/// What namespaces have that are declared alike.
+struct Common {
+    /// The item of the LimitRange.
+    limits: Option<Value>,
+    /// The network fields.
+    network: Arc<spec::Network>,
+}
+
+fn limit_item(spec: &TenantSpec) -> Option<Value> {
+    spec.limits.as_ref().and_then(quota::limit_item)
+}
 
 impl Resolver<'_> {
     #[expect(clippy::too_many_arguments, reason = "one tenant on one cluster, from all that it is made of")]
@@ -67,6 +80,14 @@ impl Resolver<'_> {
         let empty = spec::Quota::default();
         let amounts = quota::split(spec.quota.as_ref().unwrap_or(&empty), &own, &tenant.name.value, out);
         let shared = LazyCell::new(|| pick(tree, &SHARED));
+        let of_profile = over.is_none() && doc.spec.get("limits").is_none();
+        let whole = Common {
+            limits: match of_profile {
+                true => profile.limits.get_or_init(|| limit_item(spec)).clone(),
+                false => limit_item(spec),
+            },
+            network: Arc::new(spec.network.clone().unwrap_or_default()),
+        };
         let mut all: Vec<Namespace> = Vec::with_capacity(declared.len());
         for ((namespace, node), hard) in declared.iter().zip(trees).zip(amounts) {
             if let Some(first) = all.iter().find(|n| n.id == namespace.name.as_str()) {
@@ -78,8 +99,8 @@ impl Resolver<'_> {
                 );
                 continue;
             }
-            let own;
-            let merged = if SHARED.iter().any(|key| node.get(key).is_some()) {
+            let (own, own_common);
+            let (merged, common) = if SHARED.iter().any(|key| node.get(key).is_some()) {
                 let mut part = merge(&shared, &pick(node, &SHARED));
                 if let Some(over) = over {
                     part = merge(&part, &pick(over, &SHARED));
@@ -87,10 +108,14 @@ impl Resolver<'_> {
                 let Ok(merged) = deserialize::<TenantSpec>(&part) else {
                     continue;
                 };
+                own_common = Common {
+                    limits: limit_item(&merged),
+                    network: Arc::new(merged.network.clone().unwrap_or_default()),
+                };
                 own = merged;
-                &own
+                (&own, &own_common)
             } else {
-                spec
+                (spec, &whole)
             };
             if !profile.ceilings.is_empty() {
                 let bounded = TenantSpec {
@@ -101,7 +126,7 @@ impl Resolver<'_> {
                 };
                 check_ceiling(profile, &tenant.name.value, &bounded, out);
             }
-            all.extend(self.namespace(doc, tenant, metadata, namespace, merged, spec, hard, out));
+            all.extend(self.namespace(doc, tenant, metadata, namespace, (merged, common), spec, hard, out));
         }
         all
     }
@@ -113,7 +138,7 @@ impl Resolver<'_> {
         tenant: &Tenant,
         metadata: &TenantMetadata,
         declared: &Spanned<spec::Namespace>,
-        merged: &TenantSpec,
+        (merged, common): (&TenantSpec, &Common),
         whole: &TenantSpec,
         hard: Strings,
         out: &mut Vec<Diagnostic>,
@@ -147,7 +172,7 @@ impl Resolver<'_> {
             quota::check_limits(&keys, limits, &name, &tenant.name.value, out);
         }
         let quota = (rendered(&floor.quota) && !hard.is_empty()).then_some(QuotaObject { name: quota_name, hard });
-        let limits = if rendered(&floor.limits) { quota::limit_item(limits) } else { None };
+        let limits = common.limits.clone().filter(|_| rendered(&floor.limits));
         let labels = metadata.labels.iter().flatten().chain(declared.labels.iter().flatten());
         let mut labels: Strings =
             labels.map(|(key, value)| (key.as_str().into(), value.value.as_str().into())).collect();
@@ -169,7 +194,7 @@ impl Resolver<'_> {
             network: NetworkObject { rendered: rendered(&floor.network), ..NetworkObject::default() },
             bindings: Vec::new(),
             reaches: Vec::new(),
-            declared: merged.network.clone().unwrap_or_default(),
+            declared: Arc::clone(&common.network),
         })
     }
 

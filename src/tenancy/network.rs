@@ -1,8 +1,8 @@
 //! Network edges: both halves of each, and the NetworkPolicy rules that they make.
 
+use super::Known;
 use super::model::{NetworkObject, Tenant};
 use super::waivers::Waivers;
-use super::Known;
 use crate::diagnostic::{Diagnostic, rule};
 use crate::document::Spanned;
 use crate::spec::fleet::{Cluster, Endpoint, FleetSpec};
@@ -13,6 +13,7 @@ use crate::value::{Entry, Text, Value, list, map};
 use ipnet::IpNet;
 use rayon::prelude::*;
 use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
 
 rule! {
     /// One tenant declares an edge, the other does not.
@@ -207,10 +208,11 @@ pub fn plan(
 impl Plan {
     /// Lays the rules into the tenants that they were made of, and says what was wrong.
     pub fn lay_in(self, tenants: &mut [Tenant]) -> Vec<Diagnostic> {
+        let nothing = Arc::new(Network::default());
         for (c, all) in self.made.into_iter().enumerate() {
             tenants.par_iter_mut().zip(all).for_each(|(tenant, made)| {
                 let Some(on) = tenant.on.iter_mut().find(|on| on.cluster == c) else { return };
-                on.namespaces.iter_mut().for_each(|namespace| namespace.declared = Network::default());
+                on.namespaces.iter_mut().for_each(|namespace| namespace.declared = Arc::clone(&nothing));
                 for (n, object, reaches) in made.objects {
                     on.namespaces[n].network = object;
                     on.namespaces[n].reaches = reaches;
@@ -547,8 +549,8 @@ impl<'a> Maker<'_, 'a> {
         let cluster = self.cluster.name.as_str();
         let names: Vec<String> = if egress {
             let mine = (self.tenant.name.value.as_str(), me.as_str());
-            let theirs = self.known.prior.namespaces(name, cluster).iter();
-            theirs.filter(|to| self.known.prior.takers(cluster, to).contains(&mine)).map(|to| (*to).to_owned()).collect()
+            let reached = |to: &&str| self.known.prior.takers(cluster, to).any(|taker| taker == mine);
+            self.known.prior.namespaces(name, cluster).filter(reached).map(str::to_owned).collect()
         } else {
             self.takers_of_old(&me, Some(name))
         };
@@ -566,7 +568,7 @@ impl<'a> Maker<'_, 'a> {
     fn takers_of_old(&self, me: &str, only: Option<&str>) -> Vec<String> {
         let takers = self.known.prior.takers(self.cluster.name.as_str(), me);
         let held = |t: &str| !self.index.by_name.contains_key(t) && only.is_none_or(|o| o == t);
-        takers.iter().filter(|(t, _)| held(t)).map(|(_, from)| (*from).to_owned()).collect()
+        takers.filter(|(t, _)| held(t)).map(|(_, from)| from.to_owned()).collect()
     }
 
     fn endpoint(&mut self, name: &Spanned<crate::spec::leaf::Name>) -> Vec<Value> {

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::fmt;
+use std::sync::OnceLock;
 
 /// What only one tenant may have: a namespace of a cluster, a host, a UUID, a user or group.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -40,20 +41,64 @@ impl fmt::Display for Thing<'_> {
     }
 }
 
-/// What the records remember of earlier runs. Ten thousand of them are read in each: nothing of them is copied.
+/// A pair of texts: a tenant or a cluster, and what is on it.
+type Pair<'a> = (&'a str, &'a str);
+
+/// What the records remember of earlier runs. Ten thousand of them are read in each: nothing of them is copied, and what
+/// few runs ask for is put in order when it is asked for.
 #[derive(Debug, Default)]
 pub struct Prior<'a> {
-    /// Who has a thing. More than one where a record is forged, or the thing is shared.
-    claims: HashMap<Thing<'a>, Vec<&'a str>>,
-    /// The namespaces of a tenant on a cluster.
-    namespaces: HashMap<(&'a str, &'a str), Vec<&'a str>>,
-    /// Who reached a namespace of a cluster: tenants, and their namespaces.
-    edges: HashMap<(&'a str, &'a str), Vec<(&'a str, &'a str)>>,
+    /// Who has a thing.
+    claims: HashMap<Thing<'a>, Holders<'a>>,
     /// Each tenant and the file it came from.
     tenants: HashMap<&'a str, &'a str>,
+    /// Tenant and cluster, and a namespace of it there.
+    namespaces: Vec<(Pair<'a>, &'a str)>,
+    /// Cluster and namespace, and the tenant and its namespace that reached it.
+    edges: Vec<(Pair<'a>, Pair<'a>)>,
+    /// Where those of a tenant on a cluster stand in `namespaces`.
+    namespaces_of: OnceLock<Index>,
+    /// Where those who reached a namespace stand in `edges`.
+    takers_of: OnceLock<Index>,
+}
+
+/// Where the values of a key stand in a list.
+type Index = HashMap<(String, String), Vec<usize>>;
+
+/// Who has a thing. More than one where a record is forged, or the thing is shared.
+#[derive(Debug)]
+struct Holders<'a> {
+    first: &'a str,
+    others: Vec<&'a str>,
+}
+
+/// Where the values of each key stand, in order.
+fn index<V>(pairs: &[(Pair<'_>, V)]) -> Index {
+    let mut all = Index::new();
+    for (at, ((a, b), _)) in pairs.iter().enumerate() {
+        all.entry(((*a).to_owned(), (*b).to_owned())).or_default().push(at);
+    }
+    all
+}
+
+/// The values of a key.
+fn found<'i, V: Copy>(index: &'i Index, pairs: &'i [(Pair<'_>, V)], a: &str, b: &str) -> impl Iterator<Item = V> + 'i {
+    let places = index.get(&(a.to_owned(), b.to_owned()));
+    places.into_iter().flatten().map(|at| pairs[*at].1)
 }
 
 impl<'a> Prior<'a> {
+    /// Nothing yet, with room for what as many records hold.
+    pub fn of(records: usize) -> Self {
+        Self {
+            claims: HashMap::with_capacity(4 * records),
+            tenants: HashMap::with_capacity(records),
+            namespaces: Vec::with_capacity(2 * records),
+            edges: Vec::with_capacity(2 * records),
+            ..Self::default()
+        }
+    }
+
     /// Whether a record is a tenant's of this name.
     pub fn knows(&self, tenant: &str) -> bool {
         self.tenants.contains_key(tenant)
@@ -66,31 +111,34 @@ impl<'a> Prior<'a> {
 
     /// Who has a thing; nobody where several say so.
     pub fn holder<'s>(&'s self, thing: &Thing<'s>) -> Option<&'s str> {
-        if let [one] = self.holders(thing) { Some(one) } else { None }
+        self.claims.get(thing).filter(|held| held.others.is_empty()).map(|held| held.first)
     }
 
     /// Everybody whose records say that they have a thing.
-    pub fn holders<'s>(&'s self, thing: &Thing<'s>) -> &'s [&'s str] {
-        self.claims.get(thing).map_or(&[], Vec::as_slice)
+    pub fn holders<'s>(&'s self, thing: &Thing<'s>) -> impl Iterator<Item = &'s str> {
+        let held = self.claims.get(thing);
+        held.into_iter().flat_map(|held| std::iter::once(held.first).chain(held.others.iter().copied()))
     }
 
-    /// The hosts that tenants of some kind have, and who has each, in order.
+    /// The hosts that some tenants have, and who has each, in order.
     pub fn hosts_of(&self, wanted: impl Fn(&str) -> bool) -> Vec<(&'a str, &'a str)> {
         let hosts = self.claims.iter().filter(|(thing, _)| thing.kind == "host");
-        let each = hosts.flat_map(|(thing, all)| all.iter().map(|holder| (thing.name, *holder)));
+        let each = hosts.flat_map(|(thing, held)| {
+            std::iter::once(held.first).chain(held.others.iter().copied()).map(|holder| (thing.name, holder))
+        });
         let mut found: Vec<(&str, &str)> = each.filter(|(_, holder)| wanted(holder)).collect();
         found.sort_unstable();
         found
     }
 
     /// The namespaces that a tenant has on a cluster.
-    pub fn namespaces<'s>(&'s self, tenant: &'s str, on: &'s str) -> &'s [&'s str] {
-        self.namespaces.get(&(tenant, on)).map_or(&[], Vec::as_slice)
+    pub fn namespaces(&self, tenant: &str, on: &str) -> impl Iterator<Item = &str> {
+        found(self.namespaces_of.get_or_init(|| index(&self.namespaces)), &self.namespaces, tenant, on)
     }
 
     /// Who reached a namespace of a cluster: tenants, and their namespaces.
-    pub fn takers<'s>(&'s self, on: &'s str, namespace: &'s str) -> &'s [(&'s str, &'s str)] {
-        self.edges.get(&(on, namespace)).map_or(&[], Vec::as_slice)
+    pub fn takers(&self, on: &str, namespace: &str) -> impl Iterator<Item = (&str, &str)> {
+        found(self.takers_of.get_or_init(|| index(&self.edges)), &self.edges, on, namespace)
     }
 
     /// Notes that there is a tenant, and the file that it came from.
@@ -100,20 +148,20 @@ impl<'a> Prior<'a> {
 
     /// Notes that a tenant has a thing.
     pub fn add_claim(&mut self, thing: Thing<'a>, tenant: &'a str) {
-        let holders = self.claims.entry(thing).or_insert_with(|| Vec::with_capacity(1));
-        if !holders.contains(&tenant) {
-            holders.push(tenant);
+        let held = self.claims.entry(thing).or_insert(Holders { first: tenant, others: Vec::new() });
+        if held.first != tenant && !held.others.contains(&tenant) {
+            held.others.push(tenant);
         }
     }
 
     /// Notes that a tenant has a namespace on a cluster.
     pub fn add_namespace(&mut self, tenant: &'a str, on: &'a str, namespace: &'a str) {
         self.add_claim(Thing::namespace(on, namespace), tenant);
-        self.namespaces.entry((tenant, on)).or_default().push(namespace);
+        self.namespaces.push(((tenant, on), namespace));
     }
 
     /// Notes that a tenant's namespace reached another on a cluster.
-    pub fn add_edge(&mut self, on: &'a str, (tenant, from): (&'a str, &'a str), to: &'a str) {
-        self.edges.entry((on, to)).or_default().push((tenant, from));
+    pub fn add_edge(&mut self, on: &'a str, from: Pair<'a>, to: &'a str) {
+        self.edges.push(((on, to), from));
     }
 }

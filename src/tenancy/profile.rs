@@ -8,7 +8,9 @@ use crate::spec::leaf::FieldPath;
 use crate::spec::schema::{self, Kind};
 use crate::spec::tenant::{Resources, TenantSpec};
 use crate::spec::{ProfileDoc, did_you_mean, one_of_these};
+use crate::value;
 use std::collections::BTreeMap;
+use std::sync::OnceLock;
 
 rule! {
     /// A profile that is nowhere defined, extends itself, or has the name of a built-in one.
@@ -39,6 +41,8 @@ pub struct Profile {
     pub enforced: Vec<Spanned<FieldPath>>,
     /// Ceilings, of the whole chain.
     pub ceilings: Vec<TenantSpec>,
+    /// The LimitRange's item of tenants that say nothing about limits: most do not, and share it.
+    pub limits: OnceLock<Option<value::Value>>,
 }
 
 /// Resolves every profile. A fault in one is the fleet's.
@@ -81,6 +85,7 @@ pub fn resolve<'a>(
             defaults: Node::new(doc.name.place, Value::Map(Vec::new())),
             enforced: Vec::new(),
             ceilings: Vec::new(),
+            limits: OnceLock::new(),
         };
         for link in chain.into_iter().rev() {
             if let Some(defaults) = &link.defaults {

@@ -55,13 +55,17 @@ fn step(key: &str) -> i128 {
 pub fn split(total: &Quota, own: &[Option<&Quota>], tenant: &str, out: &mut Vec<Diagnostic>) -> Vec<Strings> {
     for (key, amount) in own.iter().flatten().flat_map(|q| q.iter()).chain(total) {
         let counted = !["cpu", "memory", "storage"].iter().any(|r| key.ends_with(r)) && !key.contains("hugepages");
-        if counted && amount.value.nanos() % NANO != 0 {
+        if counted && !amount.value.is_whole() {
             let message = format!("{} of {key}: things that are counted are whole", amount.value);
             out.push(Diagnostic::new(&INVALID_VALUE, amount.place, message).fix("write a whole number").tenant(tenant));
         }
     }
     let mut parts: Vec<Vec<(Text, Text)>> = vec![Vec::with_capacity(total.len()); own.len()];
     for (key, amount) in total {
+        if let [None] = own {
+            parts[0].push((key.as_str().into(), amount.value.text().into()));
+            continue;
+        }
         let of = |i: usize| own[i].and_then(|q| q.get(key));
         let taken: i128 = (0..own.len()).filter_map(of).map(|q| q.value.nanos()).sum();
         if taken > amount.value.nanos()

@@ -191,9 +191,7 @@ impl Binder<'_> {
         }
         match (&subject.role, default_role) {
             (Some(role), _) if role.as_str() == UNBOUND => None,
-            (Some(role), _) => {
-                Some((role.as_str().into(), self.cluster_role(role, reach, namespace, out)?.into()))
-            }
+            (Some(role), _) => Some((role.as_str().into(), self.cluster_role(role, reach, namespace, out)?.into())),
             (None, Some(role)) => Some((role.into(), role_object(role).into())),
             (None, None) => None,
         }
@@ -258,13 +256,7 @@ fn key_of(subject: &Value) -> Text {
 /// Adds a subject, by its key, to the binding of a name; the name of the other ClusterRole where the name has one already.
 ///
 /// A binding's roleRef cannot change, so that one name stands for one ClusterRole for ever.
-fn add(
-    bindings: &mut Vec<Binding>,
-    name: &Text,
-    cluster_role: Text,
-    subject: &Value,
-    key: &Text,
-) -> Result<(), Text> {
+fn add(bindings: &mut Vec<Binding>, name: &Text, cluster_role: Text, subject: &Value, key: &Text) -> Result<(), Text> {
     match bindings.iter_mut().find(|b| b.name == *name) {
         Some(binding) if binding.cluster_role != cluster_role => Err(binding.cluster_role.clone()),
         Some(binding) => {

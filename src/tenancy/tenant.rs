@@ -127,24 +127,35 @@ pub struct Resolver<'a> {
     /// The fleet.
     pub fleet: &'a FleetDoc,
     /// Profiles by name.
-    pub profiles: &'a BTreeMap<&'a str, Profile>,
+    pub profiles: BTreeMap<&'a str, Profile>,
     /// What is permitted.
-    pub waivers: &'a Waivers<'a>,
+    pub waivers: Waivers<'a>,
     /// The checker of parameters.
-    pub parameters: Option<&'a Checker>,
+    pub parameters: Option<Checker>,
     /// Whether each tenant keeps its merged tree.
     pub keep_merged: bool,
+    /// Whether the digests of documents are left out.
+    pub unwritten: bool,
+}
+
+/// What a tenant's document came to by itself.
+#[derive(Debug, Default)]
+pub struct Resolved {
+    /// The tenant, unless what is wrong leaves none.
+    pub tenant: Option<Tenant>,
+    /// What is wrong with it.
+    pub findings: Vec<Diagnostic>,
 }
 
 impl Resolver<'_> {
     /// Resolves a tenant, and says what is wrong with it.
-    pub fn resolve(&self, doc: &TenantDoc) -> (Option<Tenant>, Vec<Diagnostic>) {
-        let mut out = Vec::new();
-        let tenant = self.resolve_into(doc, &mut out);
-        for finding in &mut out {
+    pub fn resolve(&self, doc: &TenantDoc) -> Resolved {
+        let mut findings = Vec::new();
+        let tenant = self.resolve_into(doc, &mut findings);
+        for finding in &mut findings {
             finding.scope = Scope::Tenant(doc.name.value.clone());
         }
-        (tenant, out)
+        Resolved { tenant, findings }
     }
 
     fn resolve_into(&self, doc: &TenantDoc, out: &mut Vec<Diagnostic>) -> Option<Tenant> {
@@ -165,7 +176,7 @@ impl Resolver<'_> {
                 return None;
             }
         };
-        if let (Some(checker), Some(parameters)) = (self.parameters, merged.get("parameters")) {
+        if let (Some(checker), Some(parameters)) = (&self.parameters, merged.get("parameters")) {
             for mut finding in crate::spec::check_schema(checker, parameters) {
                 finding.rule = &PARAMETERS;
                 out.push(finding);
@@ -174,7 +185,10 @@ impl Resolver<'_> {
         let clusters = self.clusters(doc, &base, out);
         let mut tenant = Tenant {
             name: doc.name.clone(),
-            input: format!("{}{}", &doc.metadata.digest()[..8], doc.spec.digest()),
+            input: match self.unwritten {
+                true => String::new(),
+                false => format!("{}{}", &doc.metadata.digest()[..8], doc.spec.digest()),
+            },
             uuid: base.uuid.as_ref().map(|u| Spanned { value: u.to_string(), place: u.place, key: u.key }),
             labels: metadata.labels.iter().flatten().map(|(k, v)| (k.as_str().into(), v.as_str().into())).collect(),
             hosts: Vec::new(),
@@ -351,7 +365,7 @@ impl Resolver<'_> {
         if namespaces.is_empty() {
             return None;
         }
-        let binder = Binder { fleet: &self.fleet.spec, waivers: self.waivers, tenant: &tenant.name.value };
+        let binder = Binder { fleet: &self.fleet.spec, waivers: &self.waivers, tenant: &tenant.name.value };
         for owner in spec.owners.iter().flatten() {
             binder.bind(owner, Some("owner"), &mut namespaces, out);
         }

@@ -86,7 +86,6 @@ impl<'a> Waivers<'a> {
         docs: &'a [WaiverDoc],
         rules: &WaiverRules,
         waivable: &[&'static Rule],
-        tenant_exists: impl Fn(&str) -> bool,
         now: Day,
         out: &mut Vec<Diagnostic>,
     ) -> Self {
@@ -94,7 +93,7 @@ impl<'a> Waivers<'a> {
         let mut invalid: BTreeMap<&str, Vec<&WaiverDoc>> = BTreeMap::new();
         for doc in docs {
             let before = out.len();
-            check(doc, rules, waivable, &tenant_exists, now, out);
+            check(doc, rules, waivable, now, out);
             if !out[before..].iter().any(|d| d.level == Level::Error) {
                 let waiver = Waiver { doc, used: AtomicBool::new(false) };
                 by_tenant.entry(doc.spec.tenant.as_str()).or_default().push(waiver);
@@ -103,6 +102,17 @@ impl<'a> Waivers<'a> {
             }
         }
         Self { by_tenant, invalid }
+    }
+
+    /// Reports the waivers of tenants that do not exist.
+    pub fn dangling(&self, exists: impl Fn(&str) -> bool, out: &mut Vec<Diagnostic>) {
+        let sound = self.by_tenant.values().flatten().map(|waiver| waiver.doc);
+        for doc in sound.chain(self.invalid.values().flatten().copied()).filter(|doc| !exists(&doc.spec.tenant)) {
+            let tenant = doc.spec.tenant.as_str();
+            let message = format!("there is no tenant `{tenant}`");
+            let finding = Diagnostic::new(&DANGLING, doc.spec.tenant.place, message);
+            out.push(finding.fix("delete the waiver, or mend the name").tenant(tenant));
+        }
     }
 
     /// Whether a loosening of an object is permitted.
@@ -183,14 +193,7 @@ impl<'a> Waivers<'a> {
     }
 }
 
-fn check(
-    doc: &WaiverDoc,
-    rules: &WaiverRules,
-    waivable: &[&'static Rule],
-    tenant_exists: &impl Fn(&str) -> bool,
-    now: Day,
-    out: &mut Vec<Diagnostic>,
-) {
+fn check(doc: &WaiverDoc, rules: &WaiverRules, waivable: &[&'static Rule], now: Day, out: &mut Vec<Diagnostic>) {
     let spec = &doc.spec;
     let tenant = spec.tenant.as_str();
     let name = &doc.name.value;
@@ -202,14 +205,6 @@ fn check(
         let ids: Vec<&str> = waivable.iter().map(|r| r.id).collect();
         let fix = if hint.is_empty() { format!("rules that can be waived: {}", ids.join(", ")) } else { hint };
         fault(&DANGLING, spec.rule.place, format!("`{}` is not a rule that can be waived", spec.rule.value), fix);
-    }
-    if !tenant_exists(tenant) {
-        fault(
-            &DANGLING,
-            spec.tenant.place,
-            format!("there is no tenant `{tenant}`"),
-            "delete the waiver, or mend the name".into(),
-        );
     }
     let (Some(approved), Some(expires)) = (Day::parse(&spec.approved_at), Day::parse(&spec.expires)) else {
         return;

@@ -88,13 +88,11 @@ impl Flux<'_> {
             "serviceAccountName" => account.map_or("kustomize-controller", |a| a.as_str()),
             "sourceRef" => source,
         };
-        if let (Some(after), Some(entries)) = (of.after, spec.entries_mut()) {
-            entries.push(("dependsOn".into(), list![map! { "name" => after }]));
+        if let Some(after) = of.after {
+            spec.change(|entries| entries.push(("dependsOn".into(), list![map! { "name" => after }])));
         }
         let mut metadata = self.metadata(of.name);
-        if let Some(entries) = metadata.entries_mut() {
-            entries.push(("annotations".into(), annotations));
-        }
+        metadata.change(|entries| entries.push(("annotations".into(), annotations)));
         let object = map! {
             "apiVersion" => "kustomize.toolkit.fluxcd.io/v1",
             "kind" => "Kustomization",
@@ -118,7 +116,7 @@ impl Flux<'_> {
             "url" => artifact_url(artifacts, &self.layout.in_tree(&of.folder)),
             "ref" => map! { "tag" => "latest" },
         };
-        if let Some(entries) = spec.entries_mut() {
+        spec.change(|entries| {
             if let Some(provider) = artifacts.provider {
                 entries.push(("provider".into(), provider.as_str().into()));
             }
@@ -134,7 +132,7 @@ impl Flux<'_> {
                 let verify = map! { "provider" => "cosign", "matchOIDCIdentity" => list![identity] };
                 entries.push(("verify".into(), verify));
             }
-        }
+        });
         let source = map! {
             "apiVersion" => "source.toolkit.fluxcd.io/v1",
             "kind" => FluxSourceKind::OciRepository.as_str(),

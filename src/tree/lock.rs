@@ -5,14 +5,14 @@
 //! holds what is no file's: JSON lines, one a cluster, and one for each tenant that went. Both are inputs: they say whose
 //! a file is, who has a name, and what must not be removed unseen.
 
-use super::Where;
+use super::{Names, Where};
 use crate::bundle::ObjectId;
 use crate::diagnostic::{Diagnostic, Scope, rule};
 use crate::source::{Place, Source, SourceId, join};
 use crate::spec::leaf::reason;
 use crate::tenancy::{Prior, Thing};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 rule! {
     /// `tenantry.lock` cannot be read.
@@ -83,13 +83,13 @@ pub struct FileEntry {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub uuid: Option<String>,
     /// The namespaces of other tenants that the tenant's reach, as `from>to`.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub edges: Vec<String>,
+    #[serde(default, skip_serializing_if = "Names::is_empty")]
+    pub edges: Names,
     /// What the tenant claims besides objects.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub claims: Vec<String>,
+    #[serde(default, skip_serializing_if = "Names::is_empty")]
+    pub claims: Names,
     /// The objects in it.
-    pub objects: Vec<String>,
+    pub objects: Names,
 }
 
 impl FileEntry {
@@ -119,6 +119,19 @@ impl FileEntry {
         line
     }
 
+    /// Whether its record is these bytes.
+    fn is_written(&self, line: &[u8]) -> bool {
+        // Where nothing is escaped as `\u`, its JSON is what is written: compared as it is made, it need not be kept.
+        let (text, end) = line.split_at(line.len().saturating_sub(1));
+        let plain = end == b"\n" && text.iter().all(|b| matches!(b, b' '..=b'~'));
+        if !plain || memchr::memmem::find(line, b"\\u").is_some() {
+            return self.record().as_bytes() == line;
+        }
+        let mut rest = Rest(line.strip_prefix(RECORD.as_bytes()));
+        let _ = serde_json::to_writer(&mut rest, self);
+        rest.0 == Some(b"\n")
+    }
+
     /// A digest over everything in it.
     pub fn content(&self) -> blake3::Hash {
         let Self { path, digest, on, tenant, source, input, uuid, edges, claims, objects } = self;
@@ -133,7 +146,7 @@ impl FileEntry {
         }
         for list in [edges, claims, objects] {
             add(&list.len().to_string());
-            list.iter().for_each(|text| add(text));
+            list.iter().for_each(&mut add);
         }
         hasher.finalize()
     }
@@ -147,8 +160,22 @@ impl FileEntry {
         let line = &bytes[range];
         let entry: Self = serde_json::from_slice(line.strip_prefix(RECORD.as_bytes())?).ok()?;
         // The digest leaves the record out: it is as it is written, to the byte, or it is none.
-        let canonical = entry.record().as_bytes() == line;
+        let canonical = entry.is_written(line);
         (entry.path == path && canonical && is_ours(&entry)).then_some(entry)
+    }
+}
+
+/// What is left of bytes after those that were written: nothing once they differ.
+struct Rest<'b>(Option<&'b [u8]>);
+
+impl std::io::Write for Rest<'_> {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0 = self.0.and_then(|rest| rest.strip_prefix(bytes));
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
     }
 }
 
@@ -232,7 +259,11 @@ impl Lock {
 
     /// The files whose records do not count: those of clusters that neither the lock nor the fleet has, and of tenants in
     /// another unit than the lock says that theirs is. Whoever may add a file may have written them.
-    pub fn foreign(&self, clusters: &[&str], unit_of_tenant: impl Fn(&ClusterEntry, &str) -> String) -> Vec<String> {
+    pub fn foreign(
+        &self,
+        clusters: &[&str],
+        unit_of_tenant: impl Fn(&ClusterEntry, &str) -> String,
+    ) -> BTreeSet<String> {
         let counts = |entry: &FileEntry| {
             let cluster = self.clusters.get(&entry.on);
             let unit = entry.path.split('/').nth(3).unwrap_or_default();
@@ -243,7 +274,7 @@ impl Lock {
     }
 
     /// Leaves out the records of some files.
-    pub fn leave_out(&mut self, paths: &[String]) {
+    pub fn leave_out(&mut self, paths: &BTreeSet<String>) {
         for path in paths {
             self.files.remove(path);
         }
@@ -283,17 +314,17 @@ impl Lock {
         self.files.values().filter_map(|e| Some((e.tenant.as_deref()?, e.source.as_deref()?))).collect()
     }
 
-    /// What the tenants' stage wants to know of it; nothing of tenants that may go.
-    pub fn prior(&self, leaving: &[String]) -> Prior<'_> {
-        let mut prior = Prior::default();
-        for entry in self.files.values() {
+    /// What the tenants' stage wants to know of it; nothing of tenants that may go, nor of files whose records do not count.
+    pub fn prior(&self, leaving: &[String], foreign: &BTreeSet<String>) -> Prior<'_> {
+        let mut prior = Prior::of(self.files.len());
+        for entry in self.files.values().filter(|entry| !foreign.contains(&entry.path)) {
             let Some(tenant) = entry.tenant.as_deref().filter(|name| leaving.iter().all(|l| l != name)) else {
                 continue;
             };
             if let Some(source) = &entry.source {
                 prior.add_tenant(tenant, source);
             }
-            for claim in &entry.claims {
+            for claim in entry.claims.iter() {
                 prior.add_claim(Thing::of(claim), tenant);
             }
             for (from, to) in entry.edges.iter().filter_map(|e| e.split_once('>')) {
@@ -322,7 +353,7 @@ fn is_ours(entry: &FileEntry) -> bool {
         }
         (None, [_, on, "platform", "roles.yaml"]) => *on == entry.on,
         (None, [_, on, "entry", name]) => *on == entry.on && file(name).is_some(),
-        (None, _) => matches!(entry.objects.as_slice(), [one] if one.ends_with("/tenantry")),
+        (None, _) => entry.objects.len() == 1 && entry.objects.iter().all(|one| one.ends_with("/tenantry")),
         _ => false,
     };
     // Names and edges belong to namespaces; a tenant that has none holds neither.
@@ -339,7 +370,7 @@ pub fn namespaces(entry: &FileEntry) -> impl Iterator<Item = &str> {
 
 /// The objects that a file holds.
 pub fn objects(entry: &FileEntry) -> impl Iterator<Item = ObjectId> {
-    entry.objects.iter().filter_map(|o| ObjectId::parse(o))
+    entry.objects.iter().filter_map(ObjectId::parse)
 }
 
 /// Where the objects of a file are applied from: the folder it is in.

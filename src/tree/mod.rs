@@ -6,6 +6,7 @@
 mod applied;
 mod flux;
 mod lock;
+mod names;
 mod plan;
 mod refusals;
 
@@ -14,6 +15,7 @@ pub use lock::{ClusterEntry, FileEntry, LOCK_INVALID, Lock, Tombstone, namespace
 
 pub use flux::late_of;
 pub use lock::record_range;
+pub use names::Names;
 pub use plan::{BEHIND, Disk, EDITED, FOREIGN_FILE, NOT_A_FILE, Plan, STALE, check as check_disk, plan};
 pub use refusals::{OBJECT_MOVED, QUARANTINED, UNKNOWN_CLUSTER, UNRETIRED_REMOVAL, refusals};
 
@@ -382,6 +384,7 @@ fn tenant_files(
             return None;
         }
         let (claims, edges) = if late { Default::default() } else { claims_and_edges(tenant, cluster, clusters) };
+        let (claims, edges) = (claims.iter().collect(), edges.iter().collect());
         let entry = FileEntry {
             path: request.layout.tenant_file(name, unit, late, &bundle.tenant),
             digest: String::new(),
@@ -392,7 +395,7 @@ fn tenant_files(
             uuid: tenant.uuid.as_ref().map(|u| u.value.clone()),
             edges,
             claims,
-            objects: Vec::new(),
+            objects: Names::default(),
         };
         Some(desired(entry, &header(Some(source)), part))
     };
@@ -400,18 +403,18 @@ fn tenant_files(
 }
 
 /// A file with its record.
-fn recorded(mut entry: FileEntry, head: &str, mut text: String) -> Desired {
+fn recorded(mut entry: FileEntry, head: &str, objects: &str) -> Desired {
     let mut hasher = blake3::Hasher::new();
-    hasher.update(head.as_bytes()).update(text.as_bytes());
+    hasher.update(head.as_bytes()).update(objects.as_bytes());
     entry.digest = written(&hasher);
-    text.insert_str(0, &format!("{head}{}", entry.record()));
+    let text = [head, &entry.record(), objects].concat();
     Desired { text, entry }
 }
 
 /// A file of some objects; their text moves into it.
 fn desired(mut entry: FileEntry, head: &str, part: &mut Part) -> Desired {
-    entry.objects = part.objects.iter().map(ToString::to_string).collect();
-    recorded(entry, head, std::mem::take(&mut part.text))
+    entry.objects = part.objects.iter().map(ToString::to_string).collect::<Names>();
+    recorded(entry, head, &std::mem::take(&mut part.text))
 }
 
 fn place_cluster(
@@ -431,9 +434,9 @@ fn place_cluster(
         source: None,
         input: None,
         uuid: None,
-        edges: Vec::new(),
-        claims: Vec::new(),
-        objects: Vec::new(),
+        edges: Names::default(),
+        claims: Names::default(),
+        objects: Names::default(),
     };
     let roles = format!("{}/roles.yaml", request.layout.platform_folder(name));
     tree.files.insert(roles.clone(), desired(entry(roles), &header(None), &mut bundle.platform));
@@ -476,8 +479,8 @@ fn place_cluster(
     for (path, kustomizations) in files {
         let (text, objects) = flux.text(&kustomizations);
         tree.kustomizations.entry(name.to_owned()).or_default().extend(kustomizations);
-        let entry = FileEntry { objects, ..entry(path.clone()) };
-        tree.files.insert(path, recorded(entry, &header(None), text));
+        let entry = FileEntry { objects: objects.iter().collect(), ..entry(path.clone()) };
+        tree.files.insert(path, recorded(entry, &header(None), &text));
     }
 }
 

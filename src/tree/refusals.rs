@@ -90,7 +90,7 @@ pub fn refusals(request: &Request<'_>, bundles: &[ClusterBundle]) -> Vec<Diagnos
                 [(false, &part.early), (true, &part.late)].into_iter().any(|(late, now)| {
                     let there = || request.layout.tenant_file(name, &choice.unit(owner), late, owner) == path;
                     now.objects.len() == entry.objects.len()
-                        && now.objects.iter().zip(&entry.objects).all(|(id, text)| id.is_written(text))
+                        && now.objects.iter().zip(entry.objects.iter()).all(|(id, text)| id.is_written(text))
                         && there()
                 })
             })

@@ -41,7 +41,8 @@ pub fn run(cli: &Cli, args: &Check) -> Result<Outcome, Fault> {
             if let Some(cache) = &mut cached {
                 cache.read_again(&place, &mut inputs)?;
             }
-            compile(Session::read_inputs(cli, place, store.as_ref(), inputs, Context::default())?)
+            let context = Context { unwritten: true, ..Context::default() };
+            compile(Session::read_inputs(cli, place, store.as_ref(), inputs, context)?)
         }
     };
     if let Some(cache) = &cached {
