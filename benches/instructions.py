@@ -22,13 +22,15 @@ TENANTS = 1000
 MOST = 1.20
 # A stage that is less than this part of the whole is shown, and not held: it may double by a hash seed.
 LEAST = 0.02
-# A function for each stage. `document` is within `spec`, and within whatever else reads YAML.
+# A function for each stage. `document` is within `spec`, and within whatever else reads YAML; `tenancy`, each tenant by
+# itself, is within `spec` too.
 STAGES = {
     "read": "tenantry::shell::files::read_all",
     "records": "tenantry::shell::written::read_records",
     "document": "tenantry::document::parse::parse",
     "spec": "tenantry::spec::load",
-    "tenancy": "tenantry::tenancy::resolve",
+    "tenancy": "tenantry::tenancy::tenant::Resolver::resolve",
+    "join": "tenantry::tenancy::join",
     "bundle": "tenantry::bundle::render",
     "refusals": "tenantry::tree::refusals",
     "tree": "tenantry::tree::build",

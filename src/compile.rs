@@ -6,7 +6,8 @@ use crate::source::{Place, SourceId, Sources};
 use crate::spec::{self, FleetDoc, Input, NO_FLEET, Specs, TenantDoc};
 use crate::tenancy::{self, Context, Tenancy, failing};
 use crate::tree::{self, FileEntry, Layout, Lock, Request, Tree};
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use indexmap::IndexSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What the shell read.
 #[derive(Debug, Default)]
@@ -74,7 +75,7 @@ pub fn front(sources: &mut Sources, files: &mut Files, context: &Context) -> Fro
         None => Lock::default(),
     };
     lock.add(std::mem::take(&mut files.records), std::mem::take(&mut files.record_places));
-    let known: HashSet<&str> = lock.files.values().filter_map(|entry| entry.source.as_deref()).collect();
+    let known: IndexSet<&str> = lock.files.values().filter_map(|entry| entry.source.as_deref()).collect();
     let builtin = bundle::builtin_profiles(sources);
     let (templates, faults) = Templates::load(sources, &files.templates);
     findings.extend(faults);
@@ -125,12 +126,12 @@ pub fn front(sources: &mut Sources, files: &mut Files, context: &Context) -> Fro
     }
     let mut tenancy = Tenancy::default();
     if specs.fleet.is_some() && !findings.iter().any(Diagnostic::stops_the_fleet) {
-        findings.extend(about_all);
         if let Some(resolver) = &resolver {
             let (joined, faults) = tenancy::join(resolver, &docs, resolved, sources, context, &prior, &findings);
             tenancy = joined;
-            findings.extend(faults);
+            about_all.extend(faults);
         }
+        findings.extend(about_all);
     }
     drop(prior);
     drop(resolver);

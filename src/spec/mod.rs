@@ -20,9 +20,10 @@ use crate::diagnostic::{Diagnostic, Level, Scope, nearest};
 use crate::document::{self, Document, Node, Spanned, deserialize};
 use crate::source::{Place, Source, SourceId, Sources, parent};
 use fleet::FleetSpec;
+use indexmap::IndexSet;
 use rayon::prelude::*;
 use schema::Kind;
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 use tenant::{ProfileSpec, WaiverSpec};
 
 /// A file to read specs from.
@@ -144,7 +145,7 @@ pub struct Layout<'a> {
     /// The path of the fleet's file; its folder is the tenants folder.
     pub fleet: &'a str,
     /// Files that a tenant was rendered from before. Another file that names no `tenantry.dev` is somebody else's.
-    pub known: &'a HashSet<&'a str>,
+    pub known: &'a IndexSet<&'a str>,
 }
 
 impl Layout<'_> {
@@ -209,7 +210,7 @@ pub fn load<T: Send>(
 /// Reads the built-in profiles: documents of our own, that cannot be wrong.
 pub fn load_profiles(sources: &Sources, ids: &[SourceId]) -> (BTreeMap<String, ProfileDoc>, Vec<Diagnostic>) {
     let inputs: Vec<Input> = ids.iter().map(|source| Input { source: *source, origin: None }).collect();
-    let layout = Layout { fleet: "builtin/fleet.yaml", known: &HashSet::new() };
+    let layout = Layout { fleet: "builtin/fleet.yaml", known: &IndexSet::new() };
     let loaded = load(sources, &inputs.iter().collect::<Vec<_>>(), layout, &|doc| (doc, ()));
     (loaded.specs.profiles, loaded.faults)
 }

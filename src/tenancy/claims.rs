@@ -5,8 +5,9 @@ use super::{Prior, Thing};
 use crate::diagnostic::{Diagnostic, rule};
 use crate::source::Place;
 use crate::spec::FleetDoc;
+use indexmap::IndexSet;
 use std::collections::hash_map::Entry;
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 rule! {
     /// Two tenants claim one namespace, host or UUID.
@@ -77,7 +78,7 @@ pub fn check(
     let mut out = Vec::new();
     let shared = shared(fleet);
     let shared: BTreeSet<Thing<'_>> = shared.iter().map(|text| Thing::of(text)).collect();
-    let names: HashSet<&str> = tenants.iter().map(|t| t.name.value.as_str()).collect();
+    let names: IndexSet<&str> = tenants.iter().map(|t| t.name.value.as_str()).collect();
     let gone = |holder: &str| !names.contains(holder) && leaving.iter().all(|l| l != holder);
     let held_hosts = prior.hosts_of(gone);
     // Nearly everything is claimed by one tenant, which has it: the rest is looked at.
@@ -148,7 +149,7 @@ fn met_by_held(hosts: &Claims<'_>, held_hosts: &[(&str, &str)], out: &mut Vec<Di
 fn held_by_others(
     all: &Claims<'_>,
     shared: &BTreeSet<Thing<'_>>,
-    names: &HashSet<&str>,
+    names: &IndexSet<&str>,
     prior: &Prior<'_>,
     leaving: &[String],
     out: &mut Vec<Diagnostic>,

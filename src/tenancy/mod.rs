@@ -7,6 +7,7 @@ mod merge;
 pub mod model;
 mod names;
 mod network;
+mod peers;
 mod prior;
 mod profile;
 mod quota;
@@ -37,8 +38,9 @@ use crate::diagnostic::{Diagnostic, Level, Rule, Scope, rule};
 use crate::source::Sources;
 use crate::spec::leaf::Day;
 use crate::spec::{FleetDoc, ProfileDoc, Specs, TenantDoc, one_of_these};
+use indexmap::IndexSet;
 use model::Tenant;
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 use waivers::Waivers;
 
 rule! {
@@ -84,7 +86,7 @@ pub struct Context {
 #[derive(Debug)]
 pub struct Known<'a> {
     /// Tenants that are read.
-    read: HashSet<&'a str>,
+    read: IndexSet<&'a str>,
     /// Tenants that exist, but cannot be read.
     absent: &'a BTreeSet<String>,
     /// What earlier runs left.
@@ -181,7 +183,7 @@ pub fn join(
     let Resolver { fleet, waivers, .. } = resolver;
     let mut out = Vec::new();
     let absent = out_of_reach(docs, fleet, context, failed, &mut out);
-    let read: HashSet<&str> = docs.iter().map(|t| t.name.value.as_str()).collect();
+    let read: IndexSet<&str> = docs.iter().map(|t| t.name.value.as_str()).collect();
     let known = Known { read, absent: &absent, prior };
     // A file that cannot be read may hold any tenant.
     let unreadable = failed.iter().any(|d| d.level == Level::Error && matches!(d.scope, Scope::File(_)));

@@ -2,14 +2,15 @@
 
 use super::Known;
 use super::model::{NetworkObject, Tenant};
+use super::peers::{dns_rules, endpoint_peers, ip_block, namespaces_peer, nothing, rule_of};
 use super::waivers::Waivers;
 use crate::diagnostic::{Diagnostic, rule};
 use crate::document::Spanned;
 use crate::spec::fleet::{Cluster, Endpoint, FleetSpec};
-use crate::spec::leaf::{Cidr, Keyed, LabelKey, LabelValue};
+use crate::spec::leaf::Cidr;
 use crate::spec::tenant::{Isolation, Network, Peer, Port, PortRule, Protocol, Provision};
 use crate::spec::{did_you_mean, one_of_these};
-use crate::value::{Entry, Text, Value, list, map};
+use crate::value::{Value, map};
 use ipnet::IpNet;
 use rayon::prelude::*;
 use std::collections::{BTreeSet, HashMap};
@@ -89,7 +90,6 @@ rule! {
     pub static RANGE_UNDECLARED = "network/range-undeclared", Note;
 }
 
-const NAME_LABEL: &str = "kubernetes.io/metadata.name";
 /// Addresses of the usual clouds' metadata services, where a cluster declares none.
 static METADATA: [&str; 2] = ["169.254.169.254/32", "fd00:ec2::254/128"];
 
@@ -620,22 +620,6 @@ impl<'a> Maker<'_, 'a> {
     }
 }
 
-/// The peers that an endpoint is.
-fn endpoint_peers(endpoint: &Endpoint) -> Vec<Value> {
-    let mut peers = Vec::new();
-    if let Some(namespace) = &endpoint.namespace {
-        let selector = match_labels(map! { NAME_LABEL => namespace.as_str() });
-        peers.push(match &endpoint.pod_labels {
-            Some(labels) => {
-                map! { "namespaceSelector" => selector, "podSelector" => match_labels(labels_of(labels)) }
-            }
-            None => map! { "namespaceSelector" => selector },
-        });
-    }
-    peers.extend(endpoint.cidrs.iter().flatten().map(|c| map! { "ipBlock" => map! { "cidr" => c.as_str() } }));
-    peers
-}
-
 fn offer_is_for(offer: &Provision, tenant: &Tenant) -> bool {
     offer.to.any.as_ref().is_some_and(|a| a.value)
         || offer.to.tenant_selector.as_ref().is_some_and(|s| {
@@ -663,69 +647,6 @@ fn ports_meet(a: Option<&[&PortRule]>, b: Option<&[&PortRule]>) -> bool {
                 }
         })
     })
-}
-
-fn namespaces_peer(names: &[&str]) -> Value {
-    let mut names = names.to_vec();
-    names.sort_unstable();
-    names.dedup();
-    match names.as_slice() {
-        [one] => map! { "namespaceSelector" => match_labels(map! { NAME_LABEL => *one }) },
-        many => {
-            let values: Vec<Value> = many.iter().map(|name| Value::from(*name)).collect();
-            let wanted = map! { "key" => NAME_LABEL, "operator" => "In", "values" => values };
-            map! { "namespaceSelector" => map! { "matchExpressions" => list![wanted] } }
-        }
-    }
-}
-
-fn nothing() -> Value {
-    Vec::<Entry>::new().into()
-}
-
-fn match_labels(labels: Value) -> Value {
-    map! { "matchLabels" => labels }
-}
-
-fn labels_of(labels: &Keyed<LabelKey, LabelValue>) -> Value {
-    labels.iter().map(|(key, value)| (key.as_str().into(), value.as_str().into())).collect::<Vec<Entry>>().into()
-}
-
-fn rule_of(side: &'static str, peers: Vec<Value>, ports: &[PortRule]) -> Value {
-    let mut rule: Vec<Entry> = vec![(Text::new_static(side), peers.into())];
-    if !ports.is_empty() {
-        let ports = ports.iter().map(|p| {
-            let mut entries: Vec<Entry> = Vec::with_capacity(3);
-            entries.push((Text::new_static("protocol"), p.protocol.unwrap_or(Protocol::Tcp).as_str().into()));
-            let port = match &p.port {
-                Port::Number(number) => Value::from(*number),
-                Port::Name(name) => name.as_str().into(),
-            };
-            entries.push((Text::new_static("port"), port));
-            if let Some(end) = p.end_port {
-                entries.push((Text::new_static("endPort"), end.into()));
-            }
-            Value::from(entries)
-        });
-        rule.push((Text::new_static("ports"), ports.collect::<Vec<_>>().into()));
-    }
-    rule.into()
-}
-
-fn dns_rules(cluster: &Cluster) -> Value {
-    let dns = cluster.dns.as_ref();
-    let namespace = dns.and_then(|d| d.namespace.as_ref()).map_or("kube-system", |n| n.as_str());
-    let labels = dns.and_then(|d| d.pod_labels.as_ref()).map_or_else(|| map! { "k8s-app" => "kube-dns" }, labels_of);
-    let mut to = vec![map! {
-        "namespaceSelector" => match_labels(map! { NAME_LABEL => namespace }),
-        "podSelector" => match_labels(labels)
-    }];
-    for ip in dns.and_then(|d| d.ips.as_ref()).into_iter().flatten() {
-        let bits = if ip.contains(':') { 128 } else { 32 };
-        to.push(map! { "ipBlock" => map! { "cidr" => format!("{}/{bits}", ip.as_str()) } });
-    }
-    let port = |protocol: &'static str| map! { "protocol" => protocol, "port" => 53u16 };
-    list![map! { "to" => to, "ports" => list![port("UDP"), port("TCP")] }]
 }
 
 /// The ranges of a cluster that no `cidr` opens unless it lies within one.
@@ -765,39 +686,4 @@ fn everywhere_together(peers: &[Spanned<Peer>]) -> Option<&Spanned<Peer>> {
         }
     }
     (v4 > 4 << 24 || v6 > 4 << 112).then(|| peers.iter().find(|p| p.cidr.is_some())).flatten()
-}
-
-/// An ipBlock: what is excluded stands in `except`, which Kubernetes wants strictly within the network.
-fn ip_block(cidr: &str, excluded: &[IpNet]) -> Value {
-    let Ok(net) = cidr.parse::<IpNet>() else {
-        return map! { "cidr" => cidr };
-    };
-    // A range that is named is opened; what lies strictly within it stays closed all the same.
-    let within: Vec<&IpNet> = excluded.iter().filter(|e| net.contains(*e) && **e != net).collect();
-    let mut except: Vec<&IpNet> =
-        within.iter().filter(|e| !within.iter().any(|o| o != *e && o.contains(**e))).copied().collect();
-    except.sort();
-    except.dedup();
-    if except.is_empty() {
-        return map! { "cidr" => cidr };
-    }
-    map! { "cidr" => cidr, "except" => except.iter().map(|e| Value::from(e.to_string())).collect::<Vec<_>>() }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_network_leaves_the_cluster_out_unless_it_names_it() {
-        let excluded: Vec<IpNet> =
-            ["10.0.0.0/16", "10.0.1.0/24", "fd00::/64"].iter().map(|c| c.parse().unwrap()).collect();
-        assert_eq!(ip_block("0.0.0.0/0", &excluded), map! { "cidr" => "0.0.0.0/0", "except" => list!["10.0.0.0/16"] });
-        assert_eq!(
-            ip_block("10.0.0.0/16", &excluded),
-            map! { "cidr" => "10.0.0.0/16", "except" => list!["10.0.1.0/24"] }
-        );
-        assert_eq!(ip_block("10.0.1.0/25", &excluded), map! { "cidr" => "10.0.1.0/25" });
-        assert_eq!(ip_block("192.0.2.0/24", &excluded), map! { "cidr" => "192.0.2.0/24" });
-    }
 }

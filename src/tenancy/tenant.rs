@@ -149,6 +149,7 @@ pub struct Resolved {
 
 impl Resolver<'_> {
     /// Resolves a tenant, and says what is wrong with it.
+    #[inline(never)]
     pub fn resolve(&self, doc: &TenantDoc) -> Resolved {
         let mut findings = Vec::new();
         let tenant = self.resolve_into(doc, &mut findings);

@@ -119,17 +119,16 @@ impl FileEntry {
         line
     }
 
-    /// Whether its record is these bytes.
+    /// Whether its record is this line.
     fn is_written(&self, line: &[u8]) -> bool {
-        // Where nothing is escaped as `\u`, its JSON is what is written: compared as it is made, it need not be kept.
+        // Where nothing is escaped as `\u`, its JSON is what is written.
         let (text, end) = line.split_at(line.len().saturating_sub(1));
         let plain = end == b"\n" && text.iter().all(|b| matches!(b, b' '..=b'~'));
         if !plain || memchr::memmem::find(line, b"\\u").is_some() {
             return self.record().as_bytes() == line;
         }
-        let mut rest = Rest(line.strip_prefix(RECORD.as_bytes()));
-        let _ = serde_json::to_writer(&mut rest, self);
-        rest.0 == Some(b"\n")
+        let json = serde_json::to_vec(self).unwrap_or_default();
+        text.strip_prefix(RECORD.as_bytes()) == Some(&json)
     }
 
     /// A digest over everything in it.
@@ -162,20 +161,6 @@ impl FileEntry {
         // The digest leaves the record out: it is as it is written, to the byte, or it is none.
         let canonical = entry.is_written(line);
         (entry.path == path && canonical && is_ours(&entry)).then_some(entry)
-    }
-}
-
-/// What is left of bytes after those that were written: nothing once they differ.
-struct Rest<'b>(Option<&'b [u8]>);
-
-impl std::io::Write for Rest<'_> {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0 = self.0.and_then(|rest| rest.strip_prefix(bytes));
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
     }
 }
 
