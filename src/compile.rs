@@ -75,15 +75,16 @@ pub fn front(sources: &mut Sources, files: &mut Files, context: &Context) -> Fro
         None => Lock::default(),
     };
     lock.add(std::mem::take(&mut files.records), std::mem::take(&mut files.record_places));
-    let known: IndexSet<&str> = lock.files.values().filter_map(|entry| entry.source.as_deref()).collect();
+    let known: IndexSet<&str> =
+        lock.files.values().filter(|e| e.tenant.is_some()).filter_map(|e| e.source.as_deref()).collect();
     let builtin = bundle::builtin_profiles(sources);
     let (templates, faults) = Templates::load(sources, &files.templates);
     findings.extend(faults);
     let (profiles, faults) = spec::load_profiles(sources, &builtin);
     findings.extend(faults);
-    let layout = spec::Layout { fleet: &files.fleet_path, known: &known };
-    let (shared, rest): (Vec<&Input>, Vec<&Input>) = files.inputs.iter().partition(|i| layout.is_shared(sources, i));
-    let first = spec::load(sources, &shared, layout, &|doc| (doc, ()));
+    let home = spec::Home { fleet: &files.fleet_path, known: &known };
+    let (shared, rest): (Vec<&Input>, Vec<&Input>) = files.inputs.iter().partition(|i| home.is_shared(sources, i));
+    let first = spec::load(sources, &shared, home, &|doc| (doc, ()));
     let mut specs = first.specs;
     let in_shared = std::mem::take(&mut specs.tenants);
     findings.extend(first.faults);
@@ -92,19 +93,21 @@ pub fn front(sources: &mut Sources, files: &mut Files, context: &Context) -> Fro
     let mut about_all = Vec::new();
     let sound = !findings.iter().any(Diagnostic::stops_the_fleet);
     let fleet = specs.fleet.as_ref().filter(|_| sound);
-    let resolver = fleet.and_then(|fleet| tenancy::prepare(fleet, &specs, &profiles, context, &mut about_all));
+    let ground = fleet.and_then(|fleet| tenancy::ground(fleet, &specs, &profiles, context, &mut about_all));
     let resolve = |doc: TenantDoc| {
-        let made = resolver.as_ref().map(|resolver| resolver.resolve(&doc)).unwrap_or_default();
+        let made = ground.as_ref().map(|ground| ground.resolve(&doc)).unwrap_or_default();
         (doc.into_shell(), made)
     };
-    let load = || spec::load(sources, &rest, layout, &resolve);
+    let load = || spec::load(sources, &rest, home, &resolve);
     let remember = || {
         let foreign = lock.foreign(&clusters, tree::recorded_unit);
         (lock.prior(&context.leaving, &foreign), foreign)
     };
     let (others, (prior, foreign)) = rayon::join(load, remember);
     findings.extend(others.faults);
-    let (mut docs, mut resolved) = (others.specs.tenants, others.made);
+    // Elsewhere, they are in the wrong place.
+    debug_assert!(others.specs.fleet.is_none() && others.specs.profiles.is_empty() && others.specs.waivers.is_empty());
+    let (mut docs, skipped, mut resolved) = (others.specs.tenants, others.specs.skipped, others.made);
     for doc in in_shared {
         // A Fleet's file may hold tenants too.
         let at = docs.partition_point(|other| other.name.place.source <= doc.name.place.source);
@@ -124,20 +127,25 @@ pub fn front(sources: &mut Sources, files: &mut Files, context: &Context) -> Fro
                 .scope(Scope::Fleet),
         );
     }
-    let mut tenancy = Tenancy::default();
-    if specs.fleet.is_some() && !findings.iter().any(Diagnostic::stops_the_fleet) {
-        if let Some(resolver) = &resolver {
-            let (joined, faults) = tenancy::join(resolver, &docs, resolved, sources, context, &prior, &findings);
-            tenancy = joined;
-            about_all.extend(faults);
+    let sound = specs.fleet.is_some() && !findings.iter().any(Diagnostic::stops_the_fleet);
+    let tenancy = match &ground {
+        Some(ground) if sound => {
+            let (joined, faults) =
+                tenancy::join(ground, &docs, resolved, sources, context, &prior, &findings, about_all);
+            findings.extend(faults);
+            joined
         }
-        findings.extend(about_all);
-    }
+        _ => {
+            drop(resolved);
+            findings.extend(about_all.into_iter().filter(|_| sound));
+            Tenancy::default()
+        }
+    };
     drop(prior);
-    drop(resolver);
+    drop(ground);
     lock.leave_out(&foreign);
     specs.tenants = docs;
-    specs.skipped.extend(others.specs.skipped);
+    specs.skipped.extend(skipped);
     Front { specs, tenancy, lock, templates, profiles_digest: bundle::short(&hasher), findings }
 }
 

@@ -290,8 +290,7 @@ impl<'a> Recorded<'a> {
             let Some(said) = self.said.get(&(tenant.name.value.as_str(), self.clusters[on.cluster].as_str())) else {
                 return false;
             };
-            let (mut claims, edges) = claims_and_edges(tenant, on.cluster, &self.clusters);
-            claims.sort();
+            let (claims, edges) = claims_and_edges(tenant, on.cluster, &self.clusters);
             let mut namespaces: Vec<String> = on.namespaces.iter().map(|n| n.name.clone()).collect();
             namespaces.sort();
             *said == [claims, edges, namespaces]

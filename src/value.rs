@@ -88,20 +88,23 @@ impl Value {
         Some(&mut Arc::make_mut(entries)[at].1)
     }
 
-    /// Changes the entries; nothing becomes an empty mapping before. False where it is something else, which stays.
-    pub fn change(&mut self, how: impl FnOnce(&mut Vec<Entry>)) -> bool {
-        let mut entries = Vec::with_capacity(self.entries().len() + 2);
-        match self {
-            Self::Null => {}
-            Self::Map(shared) => match Arc::get_mut(shared) {
-                Some(own) => entries.extend(own.iter_mut().map(std::mem::take)),
-                None => entries.extend_from_slice(shared),
-            },
-            _ => return false,
-        }
+    /// Changes the entries; nothing becomes an empty mapping before. Anything else stays as it is.
+    pub fn change(&mut self, how: impl FnOnce(&mut Vec<Entry>)) {
+        let room = self.entries().len() + 2;
+        let mut entries = match self {
+            Self::Null => Vec::with_capacity(room),
+            Self::Map(shared) => {
+                let mut entries = Vec::with_capacity(room);
+                match Arc::get_mut(shared) {
+                    Some(own) => entries.extend(own.iter_mut().map(std::mem::take)),
+                    None => entries.extend_from_slice(shared),
+                }
+                entries
+            }
+            _ => return,
+        };
         how(&mut entries);
         *self = entries.into();
-        true
     }
 }
 

@@ -406,9 +406,12 @@ impl<'a> Renderer<'a> {
             }
         }
         objects.extend(self.manifests.of(tenant, on, self.sources, out));
+        // Named where the templates have the first of a kind.
+        let mut undeclared = Vec::new();
+        self.undeclared_kinds(&objects, tenant, &mut undeclared);
         let objects = self.each_once(in_order(objects), tenant, out);
         let clean = out.len() == before;
-        self.undeclared_kinds(&objects, tenant, out);
+        out.extend(undeclared);
         if clean && !on.plain {
             floor_is_there(&objects, tenant, on, out);
         }

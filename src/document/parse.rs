@@ -488,9 +488,9 @@ impl<'s> Builder<'s> {
                     }
                     let entries = &self.entries[*first..];
                     if entries.len() < SCAN_KEYS
-                        && let Some(first) = entries.iter().find(|e| e.key == key)
+                        && let Some(known) = entries.iter().find(|e| e.key == key)
                     {
-                        self.faults.push(twice(&key, place, first.key_place));
+                        self.faults.push(twice(&key, place, known.key_place));
                     }
                     *waiting = Some((key, place));
                 }

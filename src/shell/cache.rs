@@ -127,7 +127,8 @@ impl Cache {
             let Some((before, _)) = self.before.as_ref().filter(fits) else { return Ok(None) };
             let Some(choice) = before.choose(&self.inputs, &more, render) else { return Ok(None) };
             let some = inputs.some(&choice.paths);
-            let mut session = Session::read_inputs(cli, place.clone(), store, some, Context::default())?;
+            let context = Context { unwritten: !render, ..Context::default() };
+            let mut session = Session::read_inputs(cli, place.clone(), store, some, context)?;
             match before.judge(&choice, &mut session.front, &session.sources) {
                 Verdict::Holds => {
                     session.choice = Some(choice);

@@ -29,11 +29,17 @@ pub fn snapshot(
 ) -> Result<(Disk, Vec<PathBuf>), Fault> {
     let mut paths: BTreeSet<String> = tree.files.keys().chain(lock.files.keys()).cloned().collect();
     let mut leftovers = Vec::new();
-    let mut found: HashSet<String> = HashSet::new();
+    let (mut walked, mut found): (Vec<String>, HashSet<String>) = Default::default();
     for cluster in clusters {
         let folder = place.tree_base.join(&place.tree).join(cluster);
-        if folder.symlink_metadata().is_err() {
-            continue;
+        match folder.symlink_metadata() {
+            Ok(_) => walked.push(format!("{}/{cluster}/", place.tree)),
+            Err(e) => {
+                if e.kind() == std::io::ErrorKind::NotFound {
+                    walked.push(format!("{}/{cluster}/", place.tree));
+                }
+                continue;
+            }
         }
         for entry in WalkDir::new(&folder) {
             let entry = entry.map_err(walk_fault(&folder))?;
@@ -59,8 +65,7 @@ pub fn snapshot(
     let half = outside.map(|path| place.tree_base.join(format!("{path}{TEMPORARY}")));
     leftovers.extend(half.filter(|path| path.symlink_metadata().is_ok_and(|m| !m.is_dir())));
     only_folders(place, &paths)?;
-    let folders: Vec<String> = clusters.iter().map(|cluster| format!("{top}{cluster}/")).collect();
-    let walked = |path: &str| folders.iter().any(|folder| path.starts_with(folder));
+    let walked = |path: &str| walked.iter().any(|folder| path.starts_with(folder));
     let digests: Vec<(String, Option<String>)> = paths
         .into_par_iter()
         .map(|path| {

@@ -94,7 +94,7 @@ fn record_of(full: &Path, path: &str) -> Option<FileEntry> {
     loop {
         let more = bytes.len().max(HEAD);
         let read = file.by_ref().take(more as u64).read_to_end(&mut bytes).ok()?;
-        if read < more || bytes.len() > MAX_RECORD || record_range(&bytes).is_some() {
+        if read < more || bytes.len() >= MAX_RECORD || record_range(&bytes).is_some() {
             return FileEntry::of(path, &bytes);
         }
     }
@@ -113,7 +113,7 @@ fn read_records(place: &Place, lock: &LockFile) -> Result<BTreeMap<String, FileE
     let top = place.tree_base.join(&place.tree);
     let mut files = Vec::new();
     if top.symlink_metadata().is_ok_and(|m| m.is_dir()) {
-        for entry in WalkDir::new(&top).sort_by_file_name() {
+        for entry in WalkDir::new(&top) {
             let entry = entry.map_err(walk_fault(&top))?;
             if entry.file_type().is_file() {
                 files.push(entry.into_path());

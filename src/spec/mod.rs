@@ -139,16 +139,16 @@ pub fn prepare() {
     schema::checker(Kind::Tenant);
 }
 
-/// Where specs are.
+/// Where a fleet's specs are, and whose files are known.
 #[derive(Clone, Copy, Debug)]
-pub struct Layout<'a> {
+pub struct Home<'a> {
     /// The path of the fleet's file; its folder is the tenants folder.
     pub fleet: &'a str,
     /// Files that a tenant was rendered from before. Another file that names no `tenantry.dev` is somebody else's.
     pub known: &'a IndexSet<&'a str>,
 }
 
-impl Layout<'_> {
+impl Home<'_> {
     /// Whether a file may hold what all tenants share: the Fleet, Profiles and Waivers stand nowhere else.
     pub fn is_shared(&self, sources: &Sources, input: &Input) -> bool {
         let path = sources.get(input.source).path.as_str();
@@ -163,11 +163,11 @@ impl Layout<'_> {
 pub fn load<T: Send>(
     sources: &Sources,
     inputs: &[&Input],
-    layout: Layout<'_>,
+    home: Home<'_>,
     hand_on: &(dyn Fn(TenantDoc) -> (TenantDoc, T) + Sync),
 ) -> Loaded<T> {
     let results: Vec<(Vec<Read<T>>, Vec<Diagnostic>)> =
-        inputs.par_iter().map(|input| load_file(sources.get(input.source), input, layout, hand_on)).collect();
+        inputs.par_iter().map(|input| load_file(sources.get(input.source), input, home, hand_on)).collect();
     let (mut specs, mut made, mut faults) = (Specs::default(), Vec::with_capacity(inputs.len()), Vec::new());
     specs.tenants.reserve(inputs.len());
     for (reads, more) in results {
@@ -210,19 +210,19 @@ pub fn load<T: Send>(
 /// Reads the built-in profiles: documents of our own, that cannot be wrong.
 pub fn load_profiles(sources: &Sources, ids: &[SourceId]) -> (BTreeMap<String, ProfileDoc>, Vec<Diagnostic>) {
     let inputs: Vec<Input> = ids.iter().map(|source| Input { source: *source, origin: None }).collect();
-    let layout = Layout { fleet: "builtin/fleet.yaml", known: &IndexSet::new() };
-    let loaded = load(sources, &inputs.iter().collect::<Vec<_>>(), layout, &|doc| (doc, ()));
+    let home = Home { fleet: "builtin/fleet.yaml", known: &IndexSet::new() };
+    let loaded = load(sources, &inputs.iter().collect::<Vec<_>>(), home, &|doc| (doc, ()));
     (loaded.specs.profiles, loaded.faults)
 }
 
 fn load_file<T>(
     source: &Source,
     input: &Input,
-    layout: Layout<'_>,
+    home: Home<'_>,
     hand_on: &dyn Fn(TenantDoc) -> (TenantDoc, T),
 ) -> (Vec<Read<T>>, Vec<Diagnostic>) {
-    let is_fleet = source.path == layout.fleet;
-    let ours = source.text.contains("tenantry.dev") || is_fleet || layout.known.contains(source.path.as_str());
+    let is_fleet = source.path == home.fleet;
+    let ours = source.text.contains("tenantry.dev") || is_fleet || home.known.contains(source.path.as_str());
     let (documents, mut faults) =
         if ours { document::parse(input.source, source) } else { document::parse_foreign(input.source, source) };
     if !ours {
@@ -238,7 +238,7 @@ fn load_file<T>(
     }
     let mut reads = Vec::new();
     for document in documents {
-        let (read, more) = load_document(source, input, layout.fleet, document, hand_on);
+        let (read, more) = load_document(source, input, home.fleet, document, hand_on);
         reads.extend(read);
         faults.extend(more);
     }

@@ -11,6 +11,7 @@ use std::fmt;
 /// The name of the format in the schema.
 pub const FORMAT: &str = "quantity";
 const NANO: i128 = 1_000_000_000;
+const NANO_64: i64 = 1_000_000_000;
 const BINARY: [(&str, u32); 6] = [("Ei", 60), ("Pi", 50), ("Ti", 40), ("Gi", 30), ("Mi", 20), ("Ki", 10)];
 const DECIMAL: [(&str, i32); 10] =
     [("n", -9), ("u", -6), ("m", -3), ("", 0), ("k", 3), ("M", 6), ("G", 9), ("T", 12), ("P", 15), ("E", 18)];
@@ -77,7 +78,7 @@ impl Quantity {
     /// Whether it is a whole number of units.
     pub fn is_whole(&self) -> bool {
         // Nearly all fit into 64 bits, and a division of 128 takes ten times as long.
-        i64::try_from(self.nanos).map_or_else(|_| self.nanos % NANO == 0, |nanos| nanos % 1_000_000_000 == 0)
+        i64::try_from(self.nanos).map_or_else(|_| self.nanos % NANO == 0, |nanos| nanos % NANO_64 == 0)
     }
 
     /// A quantity of some nanos, written with the largest suffix that is exact.

@@ -89,22 +89,16 @@ pub fn check(
         for (thing, place) in of(tenant, clusters) {
             wildcards |= is_wildcard(&thing);
             let claim = Claim { tenant, place };
-            let mine = prior.holders(&thing).all(|holder| holder == tenant.name.value);
             match first.entry(thing) {
                 Entry::Vacant(free) => {
                     free.insert(claim);
-                    if mine {
-                        continue;
+                    if prior.holders(&thing).any(|holder| holder != tenant.name.value) {
+                        several.insert(thing, vec![claim]);
                     }
                 }
-                Entry::Occupied(_) => several.entry(thing).or_default().push(claim),
+                Entry::Occupied(first) => several.entry(thing).or_insert_with(|| vec![*first.get()]).push(claim),
             }
-            several.entry(thing).or_default();
         }
-    }
-    for (thing, claims) in &mut several {
-        claims.extend(first.get(thing));
-        claims.rotate_right(1);
     }
     if !held_hosts.is_empty() {
         met_by_held(&hosts(&first, &several), &held_hosts, &mut out);

@@ -31,7 +31,7 @@ pub use profile::{CEILING, ENFORCED, UNKNOWN_PROFILE};
 pub use quota::{INCONSISTENT, OVER_CAPACITY, OVER_PROMISED, OVER_TENANT, WITHOUT_DEFAULTS};
 pub use subjects::{CATALOGUE, CLUSTER_ADMIN, UNKNOWN_ROLE, WILDCARD_ROLE, role_object};
 pub use sync::SYNC;
-pub use tenant::{DUPLICATE_TENANT, FLUX_CREATE_TENANT, INCOMPLETE, PARAMETERS, Resolved, Resolver, UNKNOWN_CLUSTER};
+pub use tenant::{DUPLICATE_TENANT, FLUX_CREATE_TENANT, Ground, INCOMPLETE, PARAMETERS, Resolved, UNKNOWN_CLUSTER};
 pub use waivers::{DANGLING, DEFAULT_MAX_DAYS, EXPIRED, EXPIRING, NOT_APPROVED, Permits, UNUSED};
 
 use crate::diagnostic::{Diagnostic, Level, Rule, Scope, rule};
@@ -140,13 +140,13 @@ rule! {
 
 /// What every tenant of a fleet is resolved with, of the documents that all share; nothing where a fault of the fleet's own
 /// stops it.
-pub fn prepare<'a>(
+pub fn ground<'a>(
     fleet: &'a FleetDoc,
     specs: &'a Specs,
     builtin: &'a BTreeMap<String, ProfileDoc>,
     context: &Context,
     out: &mut Vec<Diagnostic>,
-) -> Option<Resolver<'a>> {
+) -> Option<Ground<'a>> {
     let before = out.len();
     check_fleet(fleet, context, out);
     let profiles = profile::resolve(builtin, &specs.profiles, out);
@@ -165,23 +165,25 @@ pub fn prepare<'a>(
     let now = context.now.unwrap_or(Day::EPOCH);
     let waivers = Waivers::new(&specs.waivers, &rules, &WAIVABLE, now, out);
     let (keep_merged, unwritten) = (context.keep_merged, context.unwritten);
-    Some(Resolver { fleet, profiles, waivers, parameters, keep_merged, unwritten })
+    Some(Ground { fleet, profiles, waivers, parameters, keep_merged, unwritten })
 }
 
 /// Joins tenants that were resolved each by itself: `docs` are theirs. `prior` is what earlier runs left; `failed` are
-/// findings of earlier stages: whom they name exists, but cannot be read.
+/// findings of earlier stages: whom they name exists, but cannot be read. `out` is what was found of what all share: a
+/// tenant whose waiver is wrong has an error.
 #[inline(never)]
+#[expect(clippy::too_many_arguments, reason = "the tenants, and all that they are held against")]
 pub fn join(
-    resolver: &Resolver<'_>,
+    ground: &Ground<'_>,
     docs: &[TenantDoc],
-    resolved: Vec<Resolved>,
+    resolved: Vec<Resolved<'_>>,
     sources: &Sources,
     context: &Context,
     prior: &Prior<'_>,
     failed: &[Diagnostic],
+    mut out: Vec<Diagnostic>,
 ) -> (Tenancy, Vec<Diagnostic>) {
-    let Resolver { fleet, waivers, .. } = resolver;
-    let mut out = Vec::new();
+    let Ground { fleet, waivers, .. } = ground;
     let absent = out_of_reach(docs, fleet, context, failed, &mut out);
     let read: IndexSet<&str> = docs.iter().map(|t| t.name.value.as_str()).collect();
     let known = Known { read, absent: &absent, prior };
@@ -192,6 +194,7 @@ pub fn join(
     let single = tenant::unique(docs, fleet, sources, prior, &mut out);
     let mut tenants = Vec::with_capacity(resolved.len());
     for (one, _) in resolved.into_iter().zip(single).filter(|(_, single)| *single) {
+        one.used.count();
         out.extend(one.findings);
         tenants.extend(one.tenant);
     }
@@ -208,10 +211,10 @@ pub fn join(
     out.extend(claimed_twice);
     tenant::capacity(&tenants, &fleet.spec, &mut out);
     let failing: BTreeSet<String> = failing(&out);
-    let resolved = |name: &str| tenants.binary_search_by(|t| t.name.value.as_str().cmp(name)).is_ok();
+    let is_resolved = |name: &str| tenants.binary_search_by(|t| t.name.value.as_str().cmp(name)).is_ok();
     let permits = waivers.hand_on(&[&MANIFEST_FLOOR, &CLUSTER_ADMIN]);
     let mut unused = Vec::new();
-    waivers.unused(|name| resolved(name) && !failing.contains(name), &mut unused);
+    waivers.unused(|name| is_resolved(name) && !failing.contains(name), &mut unused);
     out.extend(unused);
 
     let used = tenants.iter().map(|t| (t.name.value.clone(), waivers.used(&t.name.value)));

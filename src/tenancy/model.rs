@@ -87,8 +87,8 @@ impl From<&Strings> for Value {
 pub struct Tenant {
     /// Its name.
     pub name: Spanned<String>,
-    /// The digest of its own document; empty where nothing is to be written.
-    pub input: String,
+    /// The digest of its own document; left out where nothing is to be written.
+    pub input: Option<String>,
     /// Its UUID.
     pub uuid: Option<Spanned<String>>,
     /// The labels other tenants select it by.

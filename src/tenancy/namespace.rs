@@ -5,6 +5,7 @@ use super::model::{LimitsObject, Namespace, NetworkObject, QuotaObject, Strings,
 use super::names::{self, Metadata};
 use super::profile::{Profile, check_ceiling};
 use super::tenant::{DUPLICATE_TENANT, INCOMPLETE, Resolver, TenantMetadata};
+use super::waivers::Loosening;
 use super::{DERIVED_NAME, RESERVED_NAME, quota};
 use crate::diagnostic::{Diagnostic, rule};
 use crate::document::{Node, Spanned, deserialize};
@@ -251,7 +252,13 @@ impl Resolver<'_> {
                 let object = format!("{kind}/{namespace}/{name}");
                 let message = format!("the floor of `{namespace}` is without its {kind}");
                 let fix = format!("set floor.{field}: rendered");
-                self.waivers.demand(&FLOOR_EXTERNAL, &tenant.name.value, &object, part.place, message, &fix, out);
+                self.waivers.demand(
+                    &Loosening { rule: &FLOOR_EXTERNAL, tenant: &tenant.name.value, object: &object },
+                    part.place,
+                    message,
+                    &fix,
+                    out,
+                );
             }
         }
     }
@@ -275,19 +282,37 @@ impl Resolver<'_> {
             let word = serde_json::to_value(level).ok().and_then(|v| v.as_str().map(str::to_owned)).unwrap_or_default();
             let message = format!("the pods of `{namespace}` are held to `{word}` only");
             let fix = "set podSecurity.level: restricted";
-            self.waivers.demand(&POD_SECURITY, &tenant.name.value, &object(), place, message, fix, out);
+            self.waivers.demand(
+                &Loosening { rule: &POD_SECURITY, tenant: &tenant.name.value, object: &object() },
+                place,
+                message,
+                fix,
+                out,
+            );
         }
         let by_tenant = |place: Place| place.source == tenant.name.place.source;
         let external = security.management.as_ref().is_some_and(|m| m.value == Management::External);
         if let Some(management) = security.management.as_ref().filter(|m| external && by_tenant(m.place)) {
             let message = format!("nothing of `{namespace}` says how its pods are held");
             let fix = "leave podSecurity.management to the platform's profile";
-            self.waivers.demand(&POD_SECURITY, &tenant.name.value, &object(), management.place, message, fix, out);
+            self.waivers.demand(
+                &Loosening { rule: &POD_SECURITY, tenant: &tenant.name.value, object: &object() },
+                management.place,
+                message,
+                fix,
+                out,
+            );
         }
         if let Some(version) = security.version.as_ref().filter(|v| v.value != "latest" && by_tenant(v.place)) {
             let message = format!("the pods of `{namespace}` are held to the standard of {} only", version.value);
             let fix = "set podSecurity.version: latest, or leave it to a profile";
-            self.waivers.demand(&POD_SECURITY, &tenant.name.value, &object(), version.place, message, fix, out);
+            self.waivers.demand(
+                &Loosening { rule: &POD_SECURITY, tenant: &tenant.name.value, object: &object() },
+                version.place,
+                message,
+                fix,
+                out,
+            );
         }
         let (Some(level), false) = (&security.level, external) else {
             return;
@@ -297,7 +322,13 @@ impl Resolver<'_> {
         if !modes.contains(&PodSecurityMode::Enforce) && level.value != PodSecurityLevel::Privileged {
             let message = format!("the Pod Security level of `{namespace}` is not enforced");
             let fix = "add `enforce` to podSecurity.modes";
-            self.waivers.demand(&POD_SECURITY, &tenant.name.value, &object(), level.place, message, fix, out);
+            self.waivers.demand(
+                &Loosening { rule: &POD_SECURITY, tenant: &tenant.name.value, object: &object() },
+                level.place,
+                message,
+                fix,
+                out,
+            );
         }
         let mut made: Vec<(Text, Text)> = Vec::with_capacity(6);
         for mode in modes {

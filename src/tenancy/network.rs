@@ -3,7 +3,7 @@
 use super::Known;
 use super::model::{NetworkObject, Tenant};
 use super::peers::{dns_rules, endpoint_peers, ip_block, namespaces_peer, nothing, rule_of};
-use super::waivers::Waivers;
+use super::waivers::{Loosening, Waivers};
 use crate::diagnostic::{Diagnostic, rule};
 use crate::document::Spanned;
 use crate::spec::fleet::{Cluster, Endpoint, FleetSpec};
@@ -169,7 +169,8 @@ pub fn plan(
     let mut plan = Plan::default();
     for (c, cluster) in fleet.clusters.iter().enumerate() {
         let index = Index::new(tenants, c, cluster, broken);
-        let one = |(t, tenant): (usize, &Tenant)| {
+        let one = |t: usize| {
+            let tenant = &tenants[t];
             let mut made = Made::default();
             for (n, namespace) in tenant.on(c).map_or(&[][..], |on| &on.namespaces).iter().enumerate() {
                 if !namespace.network.rendered {
@@ -181,7 +182,7 @@ pub fn plan(
                     fleet,
                     waivers,
                     known,
-                    tenant: &tenants[t],
+                    tenant,
                     t,
                     n,
                     reaches: Vec::new(),
@@ -195,7 +196,7 @@ pub fn plan(
             }
             made
         };
-        let mut all: Vec<Made> = tenants.par_iter().enumerate().map(one).collect();
+        let mut all: Vec<Made> = (0..tenants.len()).into_par_iter().map(one).collect();
         if let Some(place) = all.iter().find_map(|made| made.named_a_range) {
             undeclared_ranges(cluster, place, &mut plan.faults);
         }
@@ -338,7 +339,13 @@ impl<'a> Maker<'_, 'a> {
             return;
         };
         let object = format!("NetworkPolicy/{}/{policy}", on.namespaces[self.n].name);
-        self.waivers.demand(rule, &self.tenant.name.value, &object, place, message, fix, self.out);
+        self.waivers.demand(
+            &Loosening { rule, tenant: &self.tenant.name.value, object: &object },
+            place,
+            message,
+            fix,
+            self.out,
+        );
     }
 
     fn fault(&mut self, finding: Diagnostic) {

@@ -44,8 +44,8 @@ impl fmt::Display for Thing<'_> {
 /// A pair of texts: a tenant or a cluster, and what is on it.
 type Pair<'a> = (&'a str, &'a str);
 
-/// What the records remember of earlier runs. Ten thousand of them are read in each: nothing of them is copied, and what
-/// few runs ask for is put in order when it is asked for.
+/// What the records remember of earlier runs. Ten thousand of them are read in each: they are borrowed, and what few runs
+/// ask for is looked up in an index that is made when it is asked for.
 #[derive(Debug, Default)]
 pub struct Prior<'a> {
     /// Who has a thing.
@@ -70,6 +70,12 @@ type Index = HashMap<(String, String), Vec<usize>>;
 struct Holders<'a> {
     first: &'a str,
     others: Vec<&'a str>,
+}
+
+impl<'a> Holders<'a> {
+    fn iter(&self) -> impl Iterator<Item = &'a str> {
+        std::iter::once(self.first).chain(self.others.iter().copied())
+    }
 }
 
 /// Where the values of each key stand, in order.
@@ -116,16 +122,13 @@ impl<'a> Prior<'a> {
 
     /// Everybody whose records say that they have a thing.
     pub fn holders<'s>(&'s self, thing: &Thing<'s>) -> impl Iterator<Item = &'s str> {
-        let held = self.claims.get(thing);
-        held.into_iter().flat_map(|held| std::iter::once(held.first).chain(held.others.iter().copied()))
+        self.claims.get(thing).into_iter().flat_map(Holders::iter)
     }
 
     /// The hosts that some tenants have, and who has each, in order.
     pub fn hosts_of(&self, wanted: impl Fn(&str) -> bool) -> Vec<(&'a str, &'a str)> {
         let hosts = self.claims.iter().filter(|(thing, _)| thing.kind == "host");
-        let each = hosts.flat_map(|(thing, held)| {
-            std::iter::once(held.first).chain(held.others.iter().copied()).map(|holder| (thing.name, holder))
-        });
+        let each = hosts.flat_map(|(thing, held)| held.iter().map(|holder| (thing.name, holder)));
         let mut found: Vec<(&str, &str)> = each.filter(|(_, holder)| wanted(holder)).collect();
         found.sort_unstable();
         found

@@ -1,7 +1,7 @@
 //! Users, groups and service accounts, the roles they are given, and the RoleBindings that follow.
 
 use super::model::{Binding, Deployer, Namespace};
-use super::waivers::Waivers;
+use super::waivers::{Loosening, Tally};
 use crate::diagnostic::{Diagnostic, Scope, rule};
 use crate::document::Spanned;
 use crate::spec::fleet::{FleetSpec, Role};
@@ -64,16 +64,16 @@ fn is_wild(role: &Role) -> bool {
 }
 
 /// Resolves subjects into RoleBindings of a tenant's namespaces on a cluster.
-pub struct Binder<'a> {
+pub struct Binder<'a, 'w> {
     /// The fleet.
     pub fleet: &'a FleetSpec,
     /// What is permitted.
-    pub waivers: &'a Waivers<'a>,
+    pub waivers: &'a Tally<'w>,
     /// The tenant's name.
     pub tenant: &'a str,
 }
 
-impl Binder<'_> {
+impl Binder<'_, '_> {
     /// The ClusterRole that a role's name stands for; a fault where there is none, or where it takes a waiver.
     pub fn cluster_role(
         &self,
@@ -111,7 +111,13 @@ impl Binder<'_> {
         if is_wild(found) {
             let object = format!("RoleBinding/{namespace}/{name}");
             let message = format!("the role `{name}` holds `*`");
-            self.waivers.demand(&WILDCARD_ROLE, self.tenant, &object, role.place, message, "name what it needs", out);
+            self.waivers.demand(
+                &Loosening { rule: &WILDCARD_ROLE, tenant: self.tenant, object: &object },
+                role.place,
+                message,
+                "name what it needs",
+                out,
+            );
         }
         Some(role_object(name))
     }
@@ -178,9 +184,7 @@ impl Binder<'_> {
                 );
                 let message = "bound to cluster-admin: it can remove its own floor";
                 self.waivers.demand(
-                    &CLUSTER_ADMIN,
-                    self.tenant,
-                    &object,
+                    &Loosening { rule: &CLUSTER_ADMIN, tenant: self.tenant, object: &object },
                     cluster_role.place,
                     message,
                     "give the role `owner`",

@@ -21,7 +21,7 @@ rule! {
 impl Resolver<'_> {
     pub(super) fn syncs(
         &self,
-        binder: &Binder<'_>,
+        binder: &Binder<'_, '_>,
         tenant: &Tenant,
         spec: &TenantSpec,
         cluster: &Cluster,

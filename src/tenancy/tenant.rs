@@ -5,7 +5,7 @@ use super::model::{Namespace, OnCluster, Tenant, TenantContext};
 use super::names::{self, Metadata};
 use super::profile::{Profile, check_ceiling, check_enforced};
 use super::subjects::Binder;
-use super::waivers::Waivers;
+use super::waivers::{Loosening, Tally, Used, Waivers};
 use super::{DERIVED_NAME, FLEET, Prior, RESERVED_NAME, SOURCE_FOREIGN_TENANT, UNKNOWN_PROFILE, quota};
 use crate::diagnostic::{Diagnostic, Scope, rule};
 use crate::document::{Node, Spanned, deserialize};
@@ -123,7 +123,7 @@ pub fn parameters_checker(fleet: &FleetDoc, out: &mut Vec<Diagnostic>) -> Option
 }
 
 /// What every tenant is resolved with.
-pub struct Resolver<'a> {
+pub struct Ground<'a> {
     /// The fleet.
     pub fleet: &'a FleetDoc,
     /// Profiles by name.
@@ -138,28 +138,50 @@ pub struct Resolver<'a> {
     pub unwritten: bool,
 }
 
+/// One tenant's document, being resolved.
+pub struct Resolver<'a> {
+    pub(super) fleet: &'a FleetDoc,
+    profiles: &'a BTreeMap<&'a str, Profile>,
+    pub(super) waivers: Tally<'a>,
+    parameters: Option<&'a Checker>,
+    keep_merged: bool,
+    unwritten: bool,
+}
+
 /// What a tenant's document came to by itself.
 #[derive(Debug, Default)]
-pub struct Resolved {
+pub struct Resolved<'a> {
     /// The tenant, unless what is wrong leaves none.
     pub tenant: Option<Tenant>,
     /// What is wrong with it.
     pub findings: Vec<Diagnostic>,
+    /// The waivers that it uses.
+    pub used: Used<'a>,
 }
 
-impl Resolver<'_> {
+impl Ground<'_> {
     /// Resolves a tenant, and says what is wrong with it.
     #[inline(never)]
-    pub fn resolve(&self, doc: &TenantDoc) -> Resolved {
+    pub fn resolve(&self, doc: &TenantDoc) -> Resolved<'_> {
+        let resolver = Resolver {
+            fleet: self.fleet,
+            profiles: &self.profiles,
+            waivers: self.waivers.tally(),
+            parameters: self.parameters.as_ref(),
+            keep_merged: self.keep_merged,
+            unwritten: self.unwritten,
+        };
         let mut findings = Vec::new();
-        let tenant = self.resolve_into(doc, &mut findings);
+        let tenant = resolver.resolve(doc, &mut findings);
         for finding in &mut findings {
             finding.scope = Scope::Tenant(doc.name.value.clone());
         }
-        Resolved { tenant, findings }
+        Resolved { tenant, findings, used: resolver.waivers.into_used() }
     }
+}
 
-    fn resolve_into(&self, doc: &TenantDoc, out: &mut Vec<Diagnostic>) -> Option<Tenant> {
+impl Resolver<'_> {
+    fn resolve(&self, doc: &TenantDoc, out: &mut Vec<Diagnostic>) -> Option<Tenant> {
         let fleet = &self.fleet.spec;
         let name = doc.name.value.as_str();
         if let Some(whose) = names::reserved(fleet, name) {
@@ -177,7 +199,7 @@ impl Resolver<'_> {
                 return None;
             }
         };
-        if let (Some(checker), Some(parameters)) = (&self.parameters, merged.get("parameters")) {
+        if let (Some(checker), Some(parameters)) = (self.parameters, merged.get("parameters")) {
             for mut finding in crate::spec::check_schema(checker, parameters) {
                 finding.rule = &PARAMETERS;
                 out.push(finding);
@@ -187,8 +209,8 @@ impl Resolver<'_> {
         let mut tenant = Tenant {
             name: doc.name.clone(),
             input: match self.unwritten {
-                true => String::new(),
-                false => format!("{}{}", &doc.metadata.digest()[..8], doc.spec.digest()),
+                true => None,
+                false => Some(format!("{}{}", &doc.metadata.digest()[..8], doc.spec.digest())),
             },
             uuid: base.uuid.as_ref().map(|u| Spanned { value: u.to_string(), place: u.place, key: u.key }),
             labels: metadata.labels.iter().flatten().map(|(k, v)| (k.as_str().into(), v.as_str().into())).collect(),
@@ -380,7 +402,13 @@ impl Resolver<'_> {
             for namespace in &namespaces {
                 let object = format!("Namespace/{}", namespace.name);
                 let name = &tenant.name.value;
-                self.waivers.demand(&FLUX_CREATE_TENANT, name, &object, flag.place, message, "remove it", out);
+                self.waivers.demand(
+                    &Loosening { rule: &FLUX_CREATE_TENANT, tenant: name, object: &object },
+                    flag.place,
+                    message,
+                    "remove it",
+                    out,
+                );
             }
         }
         let context = self.context(tenant, &spec, &namespaces);

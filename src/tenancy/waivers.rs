@@ -5,6 +5,7 @@ use crate::source::Place;
 use crate::spec::fleet::WaiverRules;
 use crate::spec::leaf::Day;
 use crate::spec::{WaiverDoc, did_you_mean};
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -80,6 +81,70 @@ struct Waiver<'a> {
     used: AtomicBool,
 }
 
+/// What takes a waiver.
+#[derive(Clone, Copy, Debug)]
+pub struct Loosening<'a> {
+    /// The rule that it breaks.
+    pub rule: &'static Rule,
+    /// The tenant that it is of.
+    pub tenant: &'a str,
+    /// What is loosened, as `Kind/NAMESPACE/NAME`.
+    pub object: &'a str,
+}
+
+/// The waivers that one document uses. They are in use once it is known that the document counts.
+#[derive(Debug)]
+pub struct Tally<'a> {
+    waivers: &'a Waivers<'a>,
+    used: RefCell<Vec<&'a AtomicBool>>,
+}
+
+/// What a document used of the waivers.
+#[derive(Debug, Default)]
+pub struct Used<'a>(Vec<&'a AtomicBool>);
+
+impl<'a> Tally<'a> {
+    /// Reports a loosening, unless it is permitted.
+    pub fn demand(
+        &self,
+        of: &Loosening<'_>,
+        place: Place,
+        message: impl Into<String>,
+        fix: &str,
+        out: &mut Vec<Diagnostic>,
+    ) {
+        let waivers: &'a Waivers<'a> = self.waivers;
+        let before = self.used.borrow().len();
+        for waiver in waivers.by_tenant.get(of.tenant).into_iter().flatten().filter(|waiver| waiver.permits(of)) {
+            self.used.borrow_mut().push(&waiver.used);
+        }
+        if self.used.borrow().len() == before {
+            out.push(waivers.refusal(of, place, message.into(), fix));
+        }
+    }
+
+    /// What was used.
+    pub fn into_used(self) -> Used<'a> {
+        Used(self.used.into_inner())
+    }
+}
+
+impl Used<'_> {
+    /// Counts them as in use.
+    pub fn count(self) {
+        self.0.into_iter().for_each(|used| used.store(true, Ordering::Relaxed));
+    }
+}
+
+impl Waiver<'_> {
+    /// Whether it permits a loosening of its tenant.
+    fn permits(&self, of: &Loosening<'_>) -> bool {
+        let listed = self.doc.spec.objects.as_ref();
+        self.doc.spec.rule.as_str() == of.rule.id
+            && listed.is_none_or(|objects| objects.iter().any(|o| o.as_str() == of.object))
+    }
+}
+
 impl<'a> Waivers<'a> {
     /// Takes the waivers that hold today, and says what is wrong with the others.
     pub fn new(
@@ -115,44 +180,41 @@ impl<'a> Waivers<'a> {
         }
     }
 
-    /// Whether a loosening of an object is permitted.
-    pub fn permits(&self, rule: &Rule, tenant: &str, object: &str) -> bool {
-        let all = self.by_tenant.get(tenant).map_or(&[][..], Vec::as_slice);
-        let mut any = false;
-        for waiver in all.iter().filter(|w| w.doc.spec.rule.as_str() == rule.id) {
-            let listed = waiver.doc.spec.objects.as_ref().is_none_or(|o| o.iter().any(|o| o.as_str() == object));
-            if listed {
-                waiver.used.store(true, Ordering::Relaxed);
-                any = true;
-            }
+    /// The finding of a loosening that nothing permits.
+    fn refusal(&self, of: &Loosening<'_>, place: Place, message: String, fix: &str) -> Diagnostic {
+        let Loosening { rule, tenant, object } = *of;
+        let broken = self.invalid.get(tenant).and_then(|all| all.iter().find(|w| w.spec.rule.as_str() == rule.id));
+        let finding = Diagnostic::new(rule, place, message).tenant(tenant);
+        if let Some(waiver) = broken {
+            let fix = format!("{fix}, or mend the waiver `{}`, which does not hold", *waiver.name);
+            finding.related(waiver.name.place, "the waiver").fix(fix)
+        } else {
+            finding.fix(format!("{fix}, or write a Waiver of `{}` for {object}", rule.id))
         }
-        any
     }
 
     /// Reports a loosening, unless it is permitted.
-    #[expect(clippy::too_many_arguments, reason = "a finding has this many parts")]
     pub fn demand(
         &self,
-        rule: &'static Rule,
-        tenant: &str,
-        object: &str,
+        of: &Loosening<'_>,
         place: Place,
         message: impl Into<String>,
         fix: &str,
         out: &mut Vec<Diagnostic>,
     ) {
-        if self.permits(rule, tenant, object) {
-            return;
+        let mut permitted = false;
+        for waiver in self.by_tenant.get(of.tenant).into_iter().flatten().filter(|waiver| waiver.permits(of)) {
+            waiver.used.store(true, Ordering::Relaxed);
+            permitted = true;
         }
-        let broken = self.invalid.get(tenant).and_then(|all| all.iter().find(|w| w.spec.rule.as_str() == rule.id));
-        if let Some(waiver) = broken {
-            let fix = format!("{fix}, or mend the waiver `{}`, which does not hold", *waiver.name);
-            let finding = Diagnostic::new(rule, place, message).related(waiver.name.place, "the waiver");
-            out.push(finding.fix(fix).tenant(tenant));
-        } else {
-            let fix = format!("{fix}, or write a Waiver of `{}` for {object}", rule.id);
-            out.push(Diagnostic::new(rule, place, message).fix(fix).tenant(tenant));
+        if !permitted {
+            out.push(self.refusal(of, place, message.into(), fix));
         }
+    }
+
+    /// A view of them for one document, which may turn out not to count.
+    pub fn tally(&self) -> Tally<'_> {
+        Tally { waivers: self, used: RefCell::default() }
     }
 
     /// Every waiver of some rules, for the stages that look at objects. They count as used: whether they are is seen

@@ -119,18 +119,6 @@ impl FileEntry {
         line
     }
 
-    /// Whether its record is this line.
-    fn is_written(&self, line: &[u8]) -> bool {
-        // Where nothing is escaped as `\u`, its JSON is what is written.
-        let (text, end) = line.split_at(line.len().saturating_sub(1));
-        let plain = end == b"\n" && text.iter().all(|b| matches!(b, b' '..=b'~'));
-        if !plain || memchr::memmem::find(line, b"\\u").is_some() {
-            return self.record().as_bytes() == line;
-        }
-        let json = serde_json::to_vec(self).unwrap_or_default();
-        text.strip_prefix(RECORD.as_bytes()) == Some(&json)
-    }
-
     /// A digest over everything in it.
     pub fn content(&self) -> blake3::Hash {
         let Self { path, digest, on, tenant, source, input, uuid, edges, claims, objects } = self;
@@ -159,7 +147,7 @@ impl FileEntry {
         let line = &bytes[range];
         let entry: Self = serde_json::from_slice(line.strip_prefix(RECORD.as_bytes())?).ok()?;
         // The digest leaves the record out: it is as it is written, to the byte, or it is none.
-        let canonical = entry.is_written(line);
+        let canonical = entry.record().as_bytes() == line;
         (entry.path == path && canonical && is_ours(&entry)).then_some(entry)
     }
 }

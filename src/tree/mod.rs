@@ -354,7 +354,7 @@ pub fn build(request: &Request<'_>, bundles: &mut [ClusterBundle], out: &mut Vec
     tree
 }
 
-/// What a tenant's record on a cluster says that it claims besides objects, and the namespaces of other tenants that its
+/// What a tenant's record on a cluster says that it claims besides objects, sorted, and the namespaces of other tenants that its
 /// own reach, as `from>to`.
 pub fn claims_and_edges(tenant: &Tenant, cluster: usize, clusters: &[String]) -> (Vec<String>, Vec<String>) {
     let claims = claims::of(tenant, clusters).into_iter().map(|(thing, _)| thing);
@@ -391,7 +391,7 @@ fn tenant_files(
             on: name.clone(),
             tenant: Some(bundle.tenant.clone()),
             source: Some(source.to_owned()),
-            input: Some(tenant.input.clone()),
+            input: tenant.input.clone(),
             uuid: tenant.uuid.as_ref().map(|u| u.value.clone()),
             edges,
             claims,
@@ -411,9 +411,9 @@ fn recorded(mut entry: FileEntry, head: &str, objects: &str) -> Desired {
     Desired { text, entry }
 }
 
-/// A file of some objects; their text moves into it.
+/// A file of some objects, whose text is let go.
 fn desired(mut entry: FileEntry, head: &str, part: &mut Part) -> Desired {
-    entry.objects = part.objects.iter().map(ToString::to_string).collect::<Names>();
+    entry.objects = part.objects.iter().map(ToString::to_string).collect();
     recorded(entry, head, &std::mem::take(&mut part.text))
 }
 

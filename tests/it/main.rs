@@ -36,3 +36,4 @@ mod server;
 mod spec;
 mod tables;
 mod tamper;
+mod waivers;

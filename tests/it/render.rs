@@ -206,3 +206,21 @@ fn roles_of_the_catalogue_cannot_edit_the_floor() {
     names.sort();
     assert_eq!(names, wanted);
 }
+
+#[test]
+fn a_kind_that_is_not_declared_is_named_where_the_templates_have_it_first() {
+    let thing = |name: &str| {
+        format!(
+            "apiVersion: x.example/v1\nkind: Thing\nmetadata: {{name: {name}, namespace: \"{{{{ namespace.name }}}}\"}}\n"
+        )
+    };
+    let sandbox = Sandbox::with(&[
+        ("tenants/fleet.yaml", &format!("{FLEET}      apis: [y.example/v1/Other]\n")),
+        ("tenants/a.yaml", &tenant("a", "")),
+        ("templates/namespace/first.yaml", &thing("zz")),
+        ("templates/namespace/second.yaml", &thing("aa")),
+    ]);
+    let ran = sandbox.run(&["check"]).code(0);
+    assert!(ran.all().contains("templates/namespace/first.yaml:1"), "{}", ran.all());
+    assert!(!ran.all().contains("templates/namespace/second.yaml"), "{}", ran.all());
+}

@@ -258,11 +258,11 @@ fn left_behind(cli: &Cli, session: &mut Session, file: Option<&Path>) -> Result<
 /// How many tenants are not what the tree's records were rendered from.
 fn stale(session: &Session, compiled: &tenantry::compile::Compiled) -> usize {
     let tenants = compiled.bundles.iter().flat_map(|b| &b.tenants);
-    let inputs: BTreeMap<&str, &String> =
+    let inputs: BTreeMap<&str, &Option<String>> =
         tenants.map(|t| (t.tenant.as_str(), &session.front.tenancy.tenants[t.index].input)).collect();
     let other = session.front.lock.files.values().filter_map(|e| {
         let tenant = e.tenant.as_deref()?;
-        (e.input.as_ref() != Some(inputs.get(tenant)?)).then_some(tenant)
+        (e.input != **inputs.get(tenant)?).then_some(tenant)
     });
     other.collect::<BTreeSet<_>>().len()
 }

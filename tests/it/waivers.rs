@@ -1,0 +1,77 @@
+//! What a Waiver does beyond the tenant that it is for, and what does not count as its use.
+
+use crate::support::{FLEET, Sandbox, tenant};
+
+const LOOSE: &str = "  podSecurity: {level: baseline}\n";
+
+fn waiver(tenant: &str, expires: &str) -> String {
+    format!(
+        "apiVersion: tenantry.dev/v1alpha1\nkind: Waiver\nmetadata: {{name: {tenant}-psa}}\nspec:\n  tenant: {tenant}\n  rule: admission/pod-security-loosened\n  reason: an old image\n  approvedBy: sec\n  approvedAt: \"2026-11-01\"\n  expires: \"{expires}\"\n"
+    )
+}
+
+#[test]
+fn a_tenant_whose_waiver_is_wrong_keeps_the_edges_that_it_had() {
+    let egress = format!("{LOOSE}  network: {{egress: [{{tenant: b}}]}}\n");
+    let sandbox = Sandbox::with(&[
+        ("tenants/fleet.yaml", FLEET),
+        ("tenants/a.yaml", &tenant("a", &egress)),
+        ("tenants/b.yaml", &tenant("b", "  network: {ingress: [{tenant: a}]}\n")),
+        ("tenants/waivers/a.yaml", &waiver("a", "2026-12-30")),
+    ]);
+    sandbox.run(&["render"]).code(0);
+    sandbox.write("tenants/waivers/a.yaml", waiver("a", "2026-11-20"));
+    sandbox.write("tenants/a.yaml", tenant("a", LOOSE));
+    let ran = sandbox.run(&["check"]).code(1);
+    assert!(ran.all().contains("tenancy/waiver-expired") && ran.all().contains("held: a"), "{}", ran.all());
+    for rule in ["network/one-sided-edge", "tenancy/waiver-unused", "held: a, b"] {
+        assert!(!ran.all().contains(rule), "{rule}: {}", ran.all());
+    }
+}
+
+#[test]
+fn a_wrong_waiver_makes_nobody_known() {
+    let sandbox = Sandbox::with(&[
+        ("tenants/fleet.yaml", FLEET),
+        ("tenants/a.yaml", &tenant("a", "  network: {egress: [{tenant: ghost}]}\n")),
+        ("tenants/waivers/ghost.yaml", &waiver("ghost", "2026-11-20")),
+    ]);
+    let ran = sandbox.run(&["check"]).code(1);
+    for rule in ["tenancy/waiver-expired", "tenancy/waiver-dangling", "network/unknown-peer"] {
+        assert!(ran.all().contains(rule), "{rule}: {}", ran.all());
+    }
+}
+
+#[test]
+fn a_document_that_does_not_count_uses_no_waiver() {
+    let sandbox = Sandbox::with(&[
+        ("tenants/fleet.yaml", FLEET),
+        ("tenants/a.yaml", &tenant("a", "")),
+        ("tenants/waivers/a.yaml", &waiver("a", "2026-12-30")),
+    ]);
+    // Unused, and rendered from a.yaml all the same: that is the one that counts.
+    let ran = sandbox.run(&["render"]).code(0);
+    assert!(ran.all().contains("tenancy/waiver-unused"), "{}", ran.all());
+    sandbox.write("tenants/b.yaml", tenant("a", LOOSE));
+    let ran = sandbox.run(&["check"]).code(1);
+    for text in ["tenancy/duplicate-tenant", "tenancy/waiver-unused", "0 waivers in use"] {
+        assert!(ran.all().contains(text), "{text}: {}", ran.all());
+    }
+}
+
+#[test]
+fn tenants_in_the_fleets_own_file_are_read_in_the_order_of_files() {
+    let fleet = format!("{FLEET}---\n{}---\n{}", tenant("z", ""), tenant("a", ""));
+    let sandbox = Sandbox::with(&[
+        ("tenants/b.yaml", &tenant("b", "")),
+        ("tenants/fleet.yaml", &fleet),
+        ("tenants/profiles/own.yaml", &tenant("lost", "")),
+        ("tenants/x.yaml", "apiVersion: tenantry.dev/v1alpha1\nkind: Profile\nmetadata: {name: far}\nspec: {}\n"),
+    ]);
+    let ran = sandbox.run(&["check"]).code(1);
+    assert_eq!(ran.all().matches("spec/misplaced").count(), 2, "{}", ran.all());
+    std::fs::remove_file(sandbox.path().join("tenants/x.yaml")).expect("removed");
+    std::fs::remove_file(sandbox.path().join("tenants/profiles/own.yaml")).expect("removed");
+    let ran = sandbox.run(&["check"]).code(0);
+    assert!(ran.all().contains("3 tenants"), "{}", ran.all());
+}
