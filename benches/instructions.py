@@ -29,7 +29,7 @@ STAGES = {
     "records": "tenantry::shell::written::read_records",
     "document": "tenantry::document::parse::parse",
     "spec": "tenantry::spec::load",
-    "tenancy": "tenantry::tenancy::tenant::Resolver::resolve",
+    "tenancy": "tenantry::tenancy::tenant::Ground::resolve",
     "join": "tenantry::tenancy::join",
     "bundle": "tenantry::bundle::render",
     "refusals": "tenantry::tree::refusals",

@@ -2,7 +2,8 @@
 
 use super::args::{Beside, Cli};
 use super::files::{Disk, Read, read_all};
-use super::session::{Selection, Session, working_folder};
+use super::place::working_folder;
+use super::session::{Selection, Session};
 use super::{Fault, output};
 use std::collections::BTreeSet;
 use std::path::Path;

@@ -12,6 +12,7 @@ mod git;
 #[cfg(feature = "cluster")]
 mod live;
 mod output;
+mod place;
 mod session;
 mod write;
 mod written;

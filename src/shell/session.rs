@@ -2,11 +2,12 @@
 
 use super::Fault;
 use super::args::Cli;
-use super::files::{Disk, Read, Store, git_root, read_all, slashed};
+use super::files::{Disk, Read, Store, read_all};
+use super::place::{Place, working_folder};
 use super::written::{Written, read_record};
 use rayon::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use tenantry::bundle::{self, ClusterBundle, Keep, MANIFEST, Manifests};
 use tenantry::compile::{self, Compiled, Files, Front, Wish};
 use tenantry::diagnostic::{Diagnostic, Level, Scope};
@@ -19,91 +20,11 @@ use tenantry::spec::leaf::Day;
 use tenantry::tenancy::Context;
 use tenantry::tree::{Applied, Layout, REPOSITORY_PATH, applied_twice, entry_path, unlisted_entries};
 
-/// The name of the lock's file.
-pub const LOCK: &str = "tenantry.lock";
 /// The version of this program.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// Most bytes of verbatim manifests that one tenant may have.
 const MAX_MANIFESTS: usize = 4 << 20;
-
-/// Where things are on this machine.
-#[derive(Clone, Debug)]
-pub struct Place {
-    /// The repository's root: paths of sources are relative to it.
-    pub root: PathBuf,
-    /// The fleet's file, from the root.
-    pub fleet: String,
-    /// The folder with the tenants folder, from the root: the lock, the tree and the templates are in it.
-    pub base: String,
-    /// The folder of the lock.
-    pub tree_base: PathBuf,
-    /// The tree's folder, from the lock's.
-    pub tree: String,
-}
-
-impl Place {
-    /// Finds the fleet.
-    pub fn find(cli: &Cli, tree: Option<&Path>) -> Result<Self, Fault> {
-        let start = working_folder(cli)?;
-        let file = match &cli.fleet {
-            Some(file) => {
-                let file = start.join(file);
-                if !file.is_file() {
-                    return Err(Fault::Usage(format!("--fleet {}: there is no such file", file.display())));
-                }
-                file
-            }
-            None => {
-                let stop = git_root(&start);
-                let found = start
-                    .ancestors()
-                    .take_while(|dir| stop.as_ref().is_none_or(|stop| dir.starts_with(stop)))
-                    .map(|dir| dir.join("tenants/fleet.yaml"))
-                    .find(|file| file.is_file());
-                found.ok_or_else(|| Fault::NoFleet(start.clone()))?
-            }
-        };
-        let tenants = file.parent().unwrap_or(&start).to_owned();
-        let base_dir = tenants.parent().unwrap_or(&tenants).to_owned();
-        let root = git_root(&base_dir).unwrap_or_else(|| base_dir.clone());
-        let relative = |path: &Path| {
-            let path = path.strip_prefix(&root).unwrap_or(path);
-            slashed(path).ok_or_else(|| Fault::Usage(format!("{}: the path is not UTF-8", path.display())))
-        };
-        let (tree_base, tree) = match tree {
-            None => (base_dir.clone(), "rendered".to_owned()),
-            Some(dir) => {
-                let dir = start.join(dir);
-                let name = dir.file_name().and_then(|n| n.to_str()).map(str::to_owned);
-                let name = name.ok_or_else(|| Fault::Usage(format!("--tree {}: it has no name", dir.display())))?;
-                (dir.parent().unwrap_or(&start).to_owned(), name)
-            }
-        };
-        Ok(Self { fleet: relative(&file)?, base: relative(&base_dir)?, root, tree_base, tree })
-    }
-
-    /// A path from the base, as a path from the root.
-    pub fn under_base(&self, path: &str) -> String {
-        if self.base.is_empty() { path.to_owned() } else { format!("{}/{path}", self.base) }
-    }
-
-    /// The folder of the fleet's own templates, from the root.
-    pub fn templates(&self) -> String {
-        self.under_base("templates")
-    }
-
-    /// The tenants folder, from the root.
-    pub fn tenants(&self) -> &str {
-        parent(&self.fleet)
-    }
-}
-
-/// The folder that the program works in.
-pub fn working_folder(cli: &Cli) -> Result<PathBuf, Fault> {
-    let dir = cli.dir.clone().unwrap_or_else(|| PathBuf::from("."));
-    dir.canonicalize().map_err(Fault::io(dir))
-}
 
 /// The files of specs and templates, as they were read.
 #[derive(Default)]

@@ -6,7 +6,7 @@
 
 use super::Fault;
 use super::files::{name_fault, slashed, walk_fault};
-use super::session::{LOCK, Place};
+use super::place::{LOCK, Place};
 use rayon::prelude::*;
 use std::collections::{BTreeSet, HashSet};
 use std::fs::{self, File};

@@ -2,7 +2,7 @@
 
 use super::Fault;
 use super::files::{slashed, walk_fault};
-use super::session::{LOCK, Place};
+use super::place::{LOCK, Place};
 use rayon::prelude::*;
 use std::collections::BTreeMap;
 use std::fs::File;

@@ -202,14 +202,9 @@ impl<'a> Waivers<'a> {
         fix: &str,
         out: &mut Vec<Diagnostic>,
     ) {
-        let mut permitted = false;
-        for waiver in self.by_tenant.get(of.tenant).into_iter().flatten().filter(|waiver| waiver.permits(of)) {
-            waiver.used.store(true, Ordering::Relaxed);
-            permitted = true;
-        }
-        if !permitted {
-            out.push(self.refusal(of, place, message.into(), fix));
-        }
+        let tally = self.tally();
+        tally.demand(of, place, message, fix, out);
+        tally.into_used().count();
     }
 
     /// A view of them for one document, which may turn out not to count.

@@ -3,7 +3,8 @@
 use crate::shell::args::{Check, Cli, FailOn};
 use crate::shell::cache::{self, Cache, Left};
 use crate::shell::files::{Disk, Store};
-use crate::shell::session::{Inputs, Place, Selection, Session};
+use crate::shell::place::Place;
+use crate::shell::session::{Inputs, Selection, Session};
 use crate::shell::{Fault, Outcome, output};
 use std::collections::BTreeSet;
 use std::mem::ManuallyDrop;

@@ -2,7 +2,8 @@
 
 use crate::shell::args::{Cli, Diff, FailOnClass, Format};
 use crate::shell::files::{Disk, Read, Store, read_all};
-use crate::shell::session::{Selection, Session, working_folder};
+use crate::shell::place::working_folder;
+use crate::shell::session::{Selection, Session};
 use crate::shell::{Fault, Outcome, output};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -154,7 +155,7 @@ fn clusters(session: &mut Session, compiled: &Compiled, held: &BTreeSet<String>)
 #[cfg(feature = "git")]
 fn at_revision(cli: &Cli, rev: &str, selection: Selection) -> Result<Option<(Session, Compiled)>, Fault> {
     use crate::shell::git::Revision;
-    use crate::shell::session::Place;
+    use crate::shell::place::Place;
     let place = Place::find(cli, None)?;
     let store = Revision::open(&place.root, rev)?;
     if matches!(store.read(&place.fleet), Read::Missing) {

@@ -3,7 +3,8 @@
 use crate::shell::args::{Cli, Import};
 use crate::shell::commands::{init, schema};
 use crate::shell::files::{Disk, Read, Store, read_all};
-use crate::shell::session::{Place, Session, today, working_folder};
+use crate::shell::place::{Place, working_folder};
+use crate::shell::session::{Session, today};
 use crate::shell::write::replace;
 use crate::shell::{Fault, Outcome, output};
 use rayon::prelude::*;

@@ -1,7 +1,8 @@
 //! `new tenant`: the shortest file that is a hardened tenant.
 
 use crate::shell::args::Cli;
-use crate::shell::session::{Place, Session};
+use crate::shell::place::Place;
+use crate::shell::session::Session;
 use crate::shell::write::replace;
 use crate::shell::{Fault, Outcome, output};
 use serde_json::{Map, Value, json};

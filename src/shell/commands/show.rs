@@ -2,7 +2,8 @@
 
 use crate::shell::args::{Cli, Format, Show};
 use crate::shell::files::Disk;
-use crate::shell::session::{Place, Session};
+use crate::shell::place::Place;
+use crate::shell::session::Session;
 use crate::shell::{Fault, Outcome, output};
 use serde_json::json;
 use tenantry::diagnostic::{Diagnostic, Scope};

@@ -2,7 +2,8 @@
 
 use crate::shell::args::{Cli, Format, Verify};
 use crate::shell::cluster::{How, Server, live_line};
-use crate::shell::session::{Selection, Session, working_folder};
+use crate::shell::place::working_folder;
+use crate::shell::session::{Selection, Session};
 use crate::shell::{Fault, Outcome, live, output};
 use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
