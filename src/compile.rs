@@ -137,7 +137,9 @@ pub fn front(sources: &mut Sources, files: &mut Files, context: &Context) -> Fro
         }
         _ => {
             drop(resolved);
-            findings.extend(about_all.into_iter().filter(|_| sound));
+            if sound {
+                findings.extend(about_all);
+            }
             Tenancy::default()
         }
     };

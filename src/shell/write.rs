@@ -32,14 +32,14 @@ pub fn snapshot(
     let (mut walked, mut found): (Vec<String>, HashSet<String>) = Default::default();
     for cluster in clusters {
         let folder = place.tree_base.join(&place.tree).join(cluster);
-        match folder.symlink_metadata() {
-            Ok(_) => walked.push(format!("{}/{cluster}/", place.tree)),
-            Err(e) => {
-                if e.kind() == std::io::ErrorKind::NotFound {
-                    walked.push(format!("{}/{cluster}/", place.tree));
-                }
-                continue;
-            }
+        let looked_at = folder.symlink_metadata();
+        if looked_at.as_ref().is_err_and(|e| e.kind() != std::io::ErrorKind::NotFound) {
+            // Each file in it says by itself why it cannot be read.
+            continue;
+        }
+        walked.push(format!("{}/{cluster}/", place.tree));
+        if looked_at.is_err() {
+            continue;
         }
         for entry in WalkDir::new(&folder) {
             let entry = entry.map_err(walk_fault(&folder))?;

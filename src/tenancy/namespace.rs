@@ -274,7 +274,11 @@ impl Resolver<'_> {
     ) {
         let nothing = PodSecurity::default();
         let security = merged.pod_security.as_ref().unwrap_or(&nothing);
-        let object = || format!("Namespace/{namespace}");
+        let mut demand = |place, message: String, fix| {
+            let object = format!("Namespace/{namespace}");
+            let of = Loosening { rule: &POD_SECURITY, tenant: &tenant.name.value, object: &object };
+            self.waivers.demand(&of, place, message, fix, out);
+        };
         let level = security.level.as_ref().map_or(PodSecurityLevel::Privileged, |l| l.value);
         let place = security.level.as_ref().map_or(declared.name.place, |l| l.place);
         let own = place.source == tenant.name.place.source || tenant.chose_builtin;
@@ -282,37 +286,19 @@ impl Resolver<'_> {
             let word = serde_json::to_value(level).ok().and_then(|v| v.as_str().map(str::to_owned)).unwrap_or_default();
             let message = format!("the pods of `{namespace}` are held to `{word}` only");
             let fix = "set podSecurity.level: restricted";
-            self.waivers.demand(
-                &Loosening { rule: &POD_SECURITY, tenant: &tenant.name.value, object: &object() },
-                place,
-                message,
-                fix,
-                out,
-            );
+            demand(place, message, fix);
         }
         let by_tenant = |place: Place| place.source == tenant.name.place.source;
         let external = security.management.as_ref().is_some_and(|m| m.value == Management::External);
         if let Some(management) = security.management.as_ref().filter(|m| external && by_tenant(m.place)) {
             let message = format!("nothing of `{namespace}` says how its pods are held");
             let fix = "leave podSecurity.management to the platform's profile";
-            self.waivers.demand(
-                &Loosening { rule: &POD_SECURITY, tenant: &tenant.name.value, object: &object() },
-                management.place,
-                message,
-                fix,
-                out,
-            );
+            demand(management.place, message, fix);
         }
         if let Some(version) = security.version.as_ref().filter(|v| v.value != "latest" && by_tenant(v.place)) {
             let message = format!("the pods of `{namespace}` are held to the standard of {} only", version.value);
             let fix = "set podSecurity.version: latest, or leave it to a profile";
-            self.waivers.demand(
-                &Loosening { rule: &POD_SECURITY, tenant: &tenant.name.value, object: &object() },
-                version.place,
-                message,
-                fix,
-                out,
-            );
+            demand(version.place, message, fix);
         }
         let (Some(level), false) = (&security.level, external) else {
             return;
@@ -322,13 +308,7 @@ impl Resolver<'_> {
         if !modes.contains(&PodSecurityMode::Enforce) && level.value != PodSecurityLevel::Privileged {
             let message = format!("the Pod Security level of `{namespace}` is not enforced");
             let fix = "add `enforce` to podSecurity.modes";
-            self.waivers.demand(
-                &Loosening { rule: &POD_SECURITY, tenant: &tenant.name.value, object: &object() },
-                level.place,
-                message,
-                fix,
-                out,
-            );
+            demand(level.place, message, fix);
         }
         let mut made: Vec<(Text, Text)> = Vec::with_capacity(6);
         for mode in modes {

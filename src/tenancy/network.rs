@@ -3,7 +3,7 @@
 use super::Known;
 use super::model::{NetworkObject, Tenant};
 use super::peers::{dns_rules, endpoint_peers, ip_block, namespaces_peer, nothing, rule_of};
-use super::waivers::{Loosening, Waivers};
+use super::waivers::{Loosening, Tally, Waivers};
 use crate::diagnostic::{Diagnostic, rule};
 use crate::document::Spanned;
 use crate::spec::fleet::{Cluster, Endpoint, FleetSpec};
@@ -180,7 +180,7 @@ pub fn plan(
                     index: &index,
                     cluster,
                     fleet,
-                    waivers,
+                    waivers: waivers.tally(),
                     known,
                     tenant,
                     t,
@@ -189,6 +189,7 @@ pub fn plan(
                     out: &mut made.faults,
                 };
                 let object = maker.make();
+                maker.waivers.into_used().count();
                 made.objects.push((n, object, maker.reaches));
                 if let Some(peer) = namespace.declared.egress.iter().flatten().find(|p| p.cidr.is_some()) {
                     made.named_a_range.get_or_insert(peer.place);
@@ -248,7 +249,7 @@ struct Maker<'m, 'a> {
     index: &'m Index<'a>,
     cluster: &'m Cluster,
     fleet: &'m FleetSpec,
-    waivers: &'m Waivers<'m>,
+    waivers: Tally<'m>,
     known: &'m Known<'m>,
     tenant: &'a Tenant,
     t: usize,

@@ -193,21 +193,7 @@ impl<'a> Waivers<'a> {
         }
     }
 
-    /// Reports a loosening, unless it is permitted.
-    pub fn demand(
-        &self,
-        of: &Loosening<'_>,
-        place: Place,
-        message: impl Into<String>,
-        fix: &str,
-        out: &mut Vec<Diagnostic>,
-    ) {
-        let tally = self.tally();
-        tally.demand(of, place, message, fix, out);
-        tally.into_used().count();
-    }
-
-    /// A view of them for one document, which may turn out not to count.
+    /// A view of them for one document, which may turn out not to count: what it uses is counted apart.
     pub fn tally(&self) -> Tally<'_> {
         Tally { waivers: self, used: RefCell::default() }
     }
