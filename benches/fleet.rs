@@ -16,6 +16,8 @@ use std::time::{Duration, Instant};
 use wait4::Wait4;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_tenantry");
+/// As much as is read of a file of the tree for its record, in bytes.
+const HEAD: usize = 4 << 10;
 const NOW: [&str; 2] = ["--now", "2026-11-22"];
 
 fn main() {
@@ -116,13 +118,28 @@ fn read_tree(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
         .collect()
 }
 
+fn read_heads(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+    let head = |path: &Path| {
+        let mut bytes = Vec::with_capacity(HEAD);
+        let file = fs::File::open(path).expect("a file");
+        std::io::Read::read_to_end(&mut std::io::Read::take(file, HEAD as u64), &mut bytes).expect("a file");
+        bytes
+    };
+    let walk = walkdir::WalkDir::new(folder).sort_by_file_name().into_iter();
+    let files = walk.map(|e| e.expect("an entry")).filter(|e| e.file_type().is_file());
+    files.map(|e| (e.path().strip_prefix(folder).expect("below").to_owned(), head(e.path()))).collect()
+}
+
 /// The bare programs: one thread, no more than `std` gives.
 fn bare(work: &[&str]) {
     let started;
     match work {
+        // What `check` reads: the specs, and of the tree's files, where there are any, the heads with the records.
         ["read", fleet] => {
             started = Instant::now();
             assert!(!read_tree(&Path::new(fleet).join("tenants")).is_empty());
+            let tree = Path::new(fleet).join("rendered");
+            assert!(!tree.exists() || !read_heads(&tree).is_empty());
         }
         ["write", fleet, from, to] => {
             let wanted = read_tree(Path::new(from));
@@ -184,12 +201,16 @@ impl Bench {
         drop(files);
         let mut rows = [
             Row::new("check, everything", |bare| 10.0 * bare),
+            Row::new("check, no tree yet", |bare| 10.0 * bare),
             Row::new("check, nothing changed", |bare| 10.0 * bare),
             Row::new("render from nothing", |bare| 1.5 * bare + 0.6),
             Row::new("render, nothing changed, no cache", |bare| 3.0 * bare),
             Row::new("render, nothing changed", |bare| 3.0 * bare),
             Row::new("render, one tenant changed", |unchanged| unchanged + 0.2),
         ];
+        let unrendered = self.folder.join("unrendered");
+        generate::write(&unrendered, self.tenants).expect("a fleet is written");
+        fs::create_dir(unrendered.join(".git")).expect("a folder");
         let edited = fleet.join("tenants").join(generate::file_name(self.tenants / 2));
         for round in 0..self.rounds {
             let fresh = |name: &str| self.folder.join(format!("{name}-{round}"));
@@ -197,17 +218,20 @@ impl Bench {
             let (cache, there) = (cache.to_str().expect("UTF-8"), there.to_str().expect("UTF-8"));
             let read = bare_run(&[&fleet], "read");
             rows[0].add(Some(read), tenantry(&fleet, &["check", "--cache-dir", cache]));
-            rows[1].add(Some(read), tenantry(&fleet, &["check"]));
+            let specs = bare_run(&[&unrendered], "read");
+            let other = format!("{cache}-unrendered");
+            rows[1].add(Some(specs), tenantry(&unrendered, &["check", "--cache-dir", &other]));
+            rows[2].add(Some(read), tenantry(&fleet, &["check"]));
             let write = bare_run(&[&fleet, &tree, &fresh("bare")], "write");
-            rows[2].add(Some(write), tenantry(&fleet, &["render", "--tree", there]));
+            rows[3].add(Some(write), tenantry(&fleet, &["render", "--tree", there]));
             let compare = bare_run(&[&fleet, &tree], "compare");
-            rows[3].add(Some(compare), tenantry(&fleet, &["render", "--no-cache"]));
-            rows[4].add(Some(compare), tenantry(&fleet, &["render"]));
+            rows[4].add(Some(compare), tenantry(&fleet, &["render", "--no-cache"]));
+            rows[5].add(Some(compare), tenantry(&fleet, &["render"]));
             let text = generate::tenant(self.tenants / 2, self.tenants, round + 1);
             fs::write(&edited, text).expect("a file");
-            rows[5].add(None, tenantry(&fleet, &["render"]));
+            rows[6].add(None, tenantry(&fleet, &["render"]));
         }
-        let unchanged = spread(rows[4].costs.iter().map(|c| c.wall).collect()).0.as_secs_f64();
+        let unchanged = spread(rows[5].costs.iter().map(|c| c.wall).collect()).0.as_secs_f64();
         println!("| | wall s | CPU s | peak MB | bare s | ratio | bound |");
         println!("|---|---|---|---|---|---|---|");
         for row in &rows {

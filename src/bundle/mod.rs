@@ -588,10 +588,12 @@ fn invalid(origin: Place, message: String) -> Box<Diagnostic> {
 }
 
 /// Objects in the order of applying.
-fn in_order(objects: Vec<Object<'_>>) -> Vec<Object<'_>> {
-    let mut ranked: Vec<(usize, Object<'_>)> = objects.into_iter().map(|o| (kinds::order(&o.id), o)).collect();
-    ranked.sort_by(|(a, one), (b, other)| a.cmp(b).then_with(|| one.id.cmp(&other.id)));
-    ranked.into_iter().map(|(_, object)| object).collect()
+fn in_order(mut objects: Vec<Object<'_>>) -> Vec<Object<'_>> {
+    objects.sort_by_cached_key(|object| kinds::order(&object.id));
+    for those in objects.chunk_by_mut(|a, b| kinds::order(&a.id) == kinds::order(&b.id)) {
+        those.sort_by(|a, b| a.id.cmp(&b.id));
+    }
+    objects
 }
 
 /// The part of the floor of its namespace that an object is, where it is not what the spec says.

@@ -10,7 +10,7 @@ use super::place::{LOCK, Place};
 use rayon::prelude::*;
 use std::collections::{BTreeSet, HashSet};
 use std::fs::{self, File};
-use std::io::Write;
+use std::io::{IoSlice, Write};
 use std::path::{Path, PathBuf};
 use tenantry::source::parent;
 use tenantry::tree::{Disk, Lock, NOT_A_FILE, Plan, Tree, digest};
@@ -164,7 +164,8 @@ pub fn apply(
     }
     plan.write.par_iter().try_for_each(|path| {
         step();
-        replace(&place.tree_base.join(path), tree.files[path].text.as_bytes())
+        let file = &tree.files[path];
+        replace_by_parts(&place.tree_base.join(path), [file.head.as_bytes(), file.objects.as_bytes()])
     })?;
     // What goes leaves its tombstone before it goes: after a kill in between, nothing else remembers it.
     if !plan.delete.is_empty() {
@@ -187,6 +188,11 @@ pub fn apply(
 
 /// Writes a file beside itself, and renames it: whoever reads sees the old one or the new one.
 pub fn replace(path: &Path, bytes: &[u8]) -> Result<(), Fault> {
+    replace_by_parts(path, [bytes, &[]])
+}
+
+/// The same of a file that is two parts, one after the other.
+fn replace_by_parts(path: &Path, parts: [&[u8]; 2]) -> Result<(), Fault> {
     let mut name = path.as_os_str().to_owned();
     name.push(TEMPORARY);
     let temporary = PathBuf::from(name);
@@ -199,7 +205,15 @@ pub fn replace(path: &Path, bytes: &[u8]) -> Result<(), Fault> {
             }
             made => made?,
         };
-        file.write_all(bytes)?;
+        // In one call, where the system takes both in one.
+        let mut done = match file.write_vectored(&parts.map(IoSlice::new)) {
+            Err(e) if e.kind() == std::io::ErrorKind::Interrupted => 0,
+            done => done?,
+        };
+        for part in parts {
+            file.write_all(&part[done.min(part.len())..])?;
+            done = done.saturating_sub(part.len());
+        }
         drop(file);
         fs::rename(&temporary, path)
     };

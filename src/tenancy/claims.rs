@@ -1,13 +1,14 @@
 //! What only one tenant may have: namespaces, hosts, UUIDs, and the users and groups that hold its keys.
 
 use super::model::Tenant;
-use super::{Prior, Thing};
+use super::{Kind, Prior, Thing};
 use crate::diagnostic::{Diagnostic, rule};
 use crate::source::Place;
 use crate::spec::FleetDoc;
+use foldhash::{HashMap, HashMapExt};
 use indexmap::IndexSet;
 use std::collections::hash_map::Entry;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 
 rule! {
     /// Two tenants claim one namespace, host or UUID.
@@ -40,13 +41,13 @@ struct Claim<'a> {
 pub fn of<'a>(tenant: &'a Tenant, clusters: &'a [String]) -> Vec<(Thing<'a>, Place)> {
     let mut out = Vec::with_capacity(8);
     if let Some(uuid) = &tenant.uuid {
-        out.push((Thing { kind: "uuid", on: "", name: &uuid.value }, uuid.place));
+        out.push((Thing { kind: Kind::Uuid, on: "", name: &uuid.value }, uuid.place));
     }
     for on in &tenant.on {
         let things = on.namespaces.iter().map(|n| (Thing::namespace(&clusters[on.cluster], &n.name), n.place));
         out.extend(things);
     }
-    out.extend(tenant.hosts.iter().map(|h| (Thing { kind: "host", on: "", name: h.value.as_str() }, h.place)));
+    out.extend(tenant.hosts.iter().map(|h| (Thing { kind: Kind::Host, on: "", name: h.value.as_str() }, h.place)));
     out.extend(tenant.principals.iter().map(|p| (Thing::of(&p.value), p.place)));
     out.sort_unstable();
     out.dedup_by(|a, b| a.0 == b.0);
@@ -114,12 +115,12 @@ pub fn check(
 }
 
 fn is_wildcard(thing: &Thing<'_>) -> bool {
-    thing.kind == "host" && thing.name.starts_with("*.")
+    thing.kind == Kind::Host && thing.name.starts_with("*.")
 }
 
 /// Every host, and who claims it.
 fn hosts<'a>(first: &HashMap<Thing<'a>, Claim<'a>>, several: &Claims<'a>) -> Claims<'a> {
-    let all = first.iter().filter(|(thing, _)| thing.kind == "host");
+    let all = first.iter().filter(|(thing, _)| thing.kind == Kind::Host);
     all.map(|(thing, claim)| (*thing, several.get(thing).cloned().unwrap_or_else(|| vec![*claim]))).collect()
 }
 
@@ -154,11 +155,11 @@ fn held_by_others(
             let readable = names.contains(*holder);
             let claims_it = claims.iter().any(|c| c.tenant.name.value == **holder);
             let leaves = leaving.iter().any(|l| l == *holder);
-            !leaves && !claims_it && (!readable || thing.kind == "namespace")
+            !leaves && !claims_it && (!readable || thing.kind == Kind::Namespace)
         };
         let Some(holder) = prior.holders(thing).find(holds) else { continue };
         for claim in claims {
-            let (kind, name) = (thing.kind, thing.called());
+            let (kind, name) = (thing.kind.name(), thing.called());
             let message = format!("the {kind} `{name}` is that of `{holder}`, which has not let it go");
             let rule = if matches!(kind, "group" | "user") { &SHARED_SUBJECT } else { &CLAIMED_TWICE };
             let fix = format!("mend {holder} first, or let it go: tenantry render --allow-removal {holder}");
@@ -169,7 +170,7 @@ fn held_by_others(
 
 fn report(thing: &Thing<'_>, claims: &[Claim<'_>], prior: &Prior<'_>, out: &mut Vec<Diagnostic>) {
     let holder = prior.holder(thing);
-    let (kind, name) = (thing.kind, thing.called());
+    let (kind, name) = (thing.kind.name(), thing.called());
     let subject = matches!(kind, "group" | "user");
     for claim in claims {
         let name_of = claim.tenant.name.value.as_str();

@@ -1,14 +1,56 @@
 //! What earlier runs left, by the tree's records: who has a thing, who reached whom.
 
-use std::collections::HashMap;
+use foldhash::{HashMap, HashMapExt};
 use std::fmt;
 use std::sync::OnceLock;
+
+/// What kind of thing it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Kind<'a> {
+    /// A group of users.
+    Group,
+    /// The host of a name.
+    Host,
+    /// A namespace of a cluster.
+    Namespace,
+    /// A user.
+    User,
+    /// A tenant's UUID.
+    Uuid,
+    /// What a record calls otherwise.
+    Other(&'a str),
+}
+
+impl<'a> Kind<'a> {
+    fn of(name: &'a str) -> Self {
+        match name {
+            "group" => Self::Group,
+            "host" => Self::Host,
+            "namespace" => Self::Namespace,
+            "user" => Self::User,
+            "uuid" => Self::Uuid,
+            other => Self::Other(other),
+        }
+    }
+
+    /// Its name.
+    pub const fn name(&self) -> &'a str {
+        match self {
+            Self::Group => "group",
+            Self::Host => "host",
+            Self::Namespace => "namespace",
+            Self::User => "user",
+            Self::Uuid => "uuid",
+            Self::Other(name) => name,
+        }
+    }
+}
 
 /// What only one tenant may have: a namespace of a cluster, a host, a UUID, a user or group.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Thing<'a> {
     /// What kind of thing it is.
-    pub kind: &'a str,
+    pub kind: Kind<'a>,
     /// The cluster that it is on; empty for what is on none.
     pub on: &'a str,
     /// Its name.
@@ -18,13 +60,13 @@ pub struct Thing<'a> {
 impl<'a> Thing<'a> {
     /// A namespace of a cluster.
     pub const fn namespace(on: &'a str, name: &'a str) -> Self {
-        Self { kind: "namespace", on, name }
+        Self { kind: Kind::Namespace, on, name }
     }
 
     /// A thing of no cluster, as records and principals are written: `kind/name`.
     pub fn of(text: &'a str) -> Self {
         let (kind, name) = text.split_once('/').unwrap_or(("thing", text));
-        Self { kind, on: "", name }
+        Self { kind: Kind::of(kind), on: "", name }
     }
 
     /// Its name, with the cluster before it where it is on one.
@@ -37,7 +79,7 @@ impl fmt::Display for Thing<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { kind, on, name } = self;
         let slash = if on.is_empty() { "" } else { "/" };
-        write!(f, "{kind}/{on}{slash}{name}")
+        write!(f, "{}/{on}{slash}{name}", kind.name())
     }
 }
 
@@ -127,7 +169,7 @@ impl<'a> Prior<'a> {
 
     /// The hosts that some tenants have, and who has each, in order.
     pub fn hosts_of(&self, wanted: impl Fn(&str) -> bool) -> Vec<(&'a str, &'a str)> {
-        let hosts = self.claims.iter().filter(|(thing, _)| thing.kind == "host");
+        let hosts = self.claims.iter().filter(|(thing, _)| thing.kind == Kind::Host);
         let each = hosts.flat_map(|(thing, held)| held.iter().map(|holder| (thing.name, holder)));
         let mut found: Vec<(&str, &str)> = each.filter(|(_, holder)| wanted(holder)).collect();
         found.sort_unstable();

@@ -26,7 +26,7 @@ use crate::source::{Place, Sources};
 use crate::spec::FleetDoc;
 use crate::spec::fleet::{Artifacts, Cluster, Shards, SourceMode, Unit as UnitChoice};
 use crate::tenancy::model::Tenant;
-use crate::tenancy::{DERIVED_NAME, Tenancy, claims};
+use crate::tenancy::{DERIVED_NAME, Kind, Tenancy, claims};
 use crate::value::Value;
 use flux::{Flux, Unit, artifact_url};
 use rayon::prelude::*;
@@ -96,10 +96,19 @@ impl Layout {
 /// A file that should be there.
 #[derive(Clone, Debug)]
 pub struct Desired {
-    /// Its text.
-    pub text: String,
+    /// Its first lines, the record among them.
+    pub head: String,
+    /// Its objects. They are most of what ten thousand tenants' files hold, and are copied nowhere.
+    pub objects: String,
     /// Its record.
     pub entry: FileEntry,
+}
+
+impl Desired {
+    /// Its text.
+    pub fn text(&self) -> String {
+        [self.head.as_str(), &self.objects].concat()
+    }
 }
 
 /// The tree that should be there.
@@ -256,6 +265,9 @@ const TENANTS_A_SHARD: usize = 50;
 fn tenants_on(request: &Request<'_>, cluster: usize) -> usize {
     let name = request.fleet.spec.clusters[cluster].name.as_str();
     let read = request.tenancy.tenants.iter().filter(|t| t.on(cluster).is_some()).map(|t| t.name.value.as_str());
+    if request.held.is_empty() && request.settled.is_empty() {
+        return read.count();
+    }
     let mut all: BTreeSet<&str> = read.chain(request.held.iter().map(String::as_str)).collect();
     if !request.settled.is_empty() {
         let recorded = request.lock.files.values().filter(|e| e.on == name).filter_map(|e| e.tenant.as_deref());
@@ -358,7 +370,7 @@ pub fn build(request: &Request<'_>, bundles: &mut [ClusterBundle], out: &mut Vec
 /// own reach, as `from>to`.
 pub fn claims_and_edges(tenant: &Tenant, cluster: usize, clusters: &[String]) -> (Vec<String>, Vec<String>) {
     let claims = claims::of(tenant, clusters).into_iter().map(|(thing, _)| thing);
-    let mut claims: Vec<String> = claims.filter(|thing| thing.kind != "namespace").map(|t| t.to_string()).collect();
+    let mut claims: Vec<String> = claims.filter(|thing| thing.kind != Kind::Namespace).map(|t| t.to_string()).collect();
     claims.sort();
     let namespaces = tenant.on(cluster).map_or(&[][..], |on| &on.namespaces);
     let mut edges: Vec<String> =
@@ -397,24 +409,24 @@ fn tenant_files(
             claims,
             objects: Names::default(),
         };
-        Some(desired(entry, &header(Some(source)), part))
+        Some(desired(entry, header(Some(source)), part))
     };
     [file(false, &mut bundle.early), file(true, &mut bundle.late)]
 }
 
 /// A file with its record.
-fn recorded(mut entry: FileEntry, head: &str, objects: &str) -> Desired {
+fn recorded(mut entry: FileEntry, mut head: String, objects: String) -> Desired {
     let mut hasher = blake3::Hasher::new();
     hasher.update(head.as_bytes()).update(objects.as_bytes());
     entry.digest = written(&hasher);
-    let text = [head, &entry.record(), objects].concat();
-    Desired { text, entry }
+    head.push_str(&entry.record());
+    Desired { head, objects, entry }
 }
 
 /// A file of some objects, whose text is let go.
-fn desired(mut entry: FileEntry, head: &str, part: &mut Part) -> Desired {
+fn desired(mut entry: FileEntry, head: String, part: &mut Part) -> Desired {
     entry.objects = part.objects.iter().map(ToString::to_string).collect();
-    recorded(entry, head, &std::mem::take(&mut part.text))
+    recorded(entry, head, std::mem::take(&mut part.text))
 }
 
 fn place_cluster(
@@ -439,7 +451,7 @@ fn place_cluster(
         objects: Names::default(),
     };
     let roles = format!("{}/roles.yaml", request.layout.platform_folder(name));
-    tree.files.insert(roles.clone(), desired(entry(roles), &header(None), &mut bundle.platform));
+    tree.files.insert(roles.clone(), desired(entry(roles), header(None), &mut bundle.platform));
     let artifacts = artifacts_of(request.fleet, cluster);
     if artifacts.is_none() && source_mode(request.fleet) == SourceMode::PerShard {
         let message = format!("each unit of `{name}` has an artifact of its own, and nothing says where");
@@ -480,7 +492,7 @@ fn place_cluster(
         let (text, objects) = flux.text(&kustomizations);
         tree.kustomizations.entry(name.to_owned()).or_default().extend(kustomizations);
         let entry = FileEntry { objects: objects.iter().collect(), ..entry(path.clone()) };
-        tree.files.insert(path, recorded(entry, &header(None), &text));
+        tree.files.insert(path, recorded(entry, header(None), text));
     }
 }
 

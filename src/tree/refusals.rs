@@ -8,8 +8,9 @@ use crate::diagnostic::{Diagnostic, Scope, rule};
 use crate::spec::fleet::{Shards, Unit as UnitChoice};
 use crate::tenancy::DERIVED_NAME;
 use crate::tenancy::model::Tenant;
+use foldhash::{HashMap, HashMapExt};
 use rayon::prelude::*;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 
 rule! {
     /// An object would move from one Flux Kustomization to another in one commit.

@@ -46,7 +46,7 @@ fn same(command: &str, printed: &str) -> usize {
     let (_, compiled) =
         compile(&[("tenants/fleet.yaml", &fleet), ("tenants/t.yaml", &tenant), ("tenants/waivers/w.yaml", &waiver)]);
     let rendered: String =
-        compiled.tree.files.values().filter(|d| d.entry.tenant.is_some()).map(|d| d.text.clone()).collect();
+        compiled.tree.files.values().filter(|d| d.entry.tenant.is_some()).map(|d| d.text()).collect();
     assert_eq!(objects(&rendered), objects(printed), "{command}: {:?}", compiled.findings);
     objects(printed).len()
 }

@@ -25,7 +25,7 @@ fn the_committed_tree_is_fresh() {
 fn rendered(more: &str) -> BTreeMap<String, String> {
     let (_, compiled) = compile(&[("tenants/fleet.yaml", FLEET), ("tenants/a.yaml", &tenant("a", more))]);
     assert!(!compiled.tree.files.is_empty(), "{:?}", compiled.findings);
-    compiled.tree.files.into_iter().map(|(p, d)| (p, d.text)).collect()
+    compiled.tree.files.into_iter().map(|(p, d)| (p, d.text())).collect()
 }
 
 fn of(files: &BTreeMap<String, String>) -> &str {
@@ -96,7 +96,7 @@ fn isolation_none_keeps_the_object() {
         ("tenants/a.yaml", &tenant("a", "  network: {isolation: none}\n")),
         ("tenants/waivers/w.yaml", waiver),
     ]);
-    let text = &compiled.tree.files["rendered/prod/tenants/a/a.yaml"].text;
+    let text = &compiled.tree.files["rendered/prod/tenants/a/a.yaml"].text();
     assert!(text.contains("name: default-deny") && text.contains("  ingress:\n  - {}\n  egress:\n  - {}\n"), "{text}");
     assert!(!text.contains("name: allow-dns"), "{text}");
 }
@@ -135,7 +135,7 @@ fn an_edge_opens_both_halves_and_nothing_else() {
         ),
         ("tenants/c.yaml", &tenant("c", "")),
     ]);
-    let text = |t: &str| compiled.tree.files[&format!("rendered/prod/tenants/{t}/{t}.yaml")].text.clone();
+    let text = |t: &str| compiled.tree.files[&format!("rendered/prod/tenants/{t}/{t}.yaml")].text();
     let section = |t: &str, name: &str| {
         let text = text(t);
         text.split("---\n")
@@ -156,7 +156,7 @@ fn an_edge_opens_both_halves_and_nothing_else() {
 #[test]
 fn roles_of_the_catalogue_cannot_edit_the_floor() {
     let (_, compiled) = compile(&[("tenants/fleet.yaml", FLEET)]);
-    let text = &compiled.tree.files["rendered/prod/platform/roles.yaml"].text;
+    let text = &compiled.tree.files["rendered/prod/platform/roles.yaml"].text();
     let source = tenantry::source::Source::new("roles", text.clone());
     let (documents, _) = tenantry::document::parse(tenantry::source::SourceId(0), &source);
     let mut names = Vec::new();

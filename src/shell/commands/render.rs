@@ -106,7 +106,8 @@ fn conclude(cli: &Cli, args: &Render, work: Work, cache: Option<&Cache>) -> Resu
         }
         Done::Texts => {
             for desired in compiled.tree.files.values() {
-                output::data(&desired.text)?;
+                output::data(&desired.head)?;
+                output::data(&desired.objects)?;
             }
             return Ok(wrong(&compiled.findings));
         }
