@@ -223,17 +223,22 @@ impl Judge<'_> {
     fn objects(&mut self, behind: &Behind) {
         let wanted = self.wanted;
         let endings: HashMap<&ObjectId, &Ending> = self.seen.endings.iter().map(|e| (&e.id, e)).collect();
-        for (id, want) in wanted.objects.iter().filter(|(id, want)| wanted.asks_of(id, want)) {
+        let objects = wanted.objects.iter().enumerate();
+        for (at, (id, want)) in objects.filter(|(_, (id, want))| wanted.asks_of(id, want)) {
             self.out.counts[0] += 1;
             if self.hidden(id) {
                 continue;
             }
             let late = want.unit.as_ref().and_then(|unit| behind.get(unit));
-            let Some(seen) = self.seen.seen.get(id) else {
+            if !self.seen.there.contains(at) {
                 // What its Kustomization has not applied yet is no fault of its own.
                 if late.is_none() && !self.homeless(id) && !self.seen.unread.contains(id) {
                     self.missing(id, want);
                 }
+                continue;
+            }
+            let Some(seen) = self.seen.seen.get(&at) else {
+                self.out.counts[1] += 1;
                 continue;
             };
             let before = self.out.found.len();
@@ -272,7 +277,8 @@ impl Judge<'_> {
     /// Whether the namespace of an object is missing too, which says it all.
     fn homeless(&self, id: &ObjectId) -> bool {
         let home = ObjectId::of_namespace(id.namespace.clone());
-        !id.namespace.is_empty() && self.wanted.objects.contains_key(&home) && !self.seen.seen.contains_key(&home)
+        let home = self.wanted.objects.get_index_of(&home).filter(|_| !id.namespace.is_empty());
+        home.is_some_and(|at| !self.seen.there.contains(at))
     }
 
     fn missing(&mut self, id: &ObjectId, want: &Want) {
@@ -355,7 +361,8 @@ impl Judge<'_> {
             .filter(|(_, u)| !u.ends_with(".late") && *u != ENTRY)
             .collect();
         let applied = self.seen.seen.iter().filter(|(_, seen)| seen.applied.as_ref().is_some_and(|a| a.suspended));
-        let suspended: BTreeSet<&Text> = applied.map(|(id, _)| &id.name).collect();
+        let named = applied.filter_map(|(at, _)| wanted.objects.get_index(*at));
+        let suspended: BTreeSet<&Text> = named.map(|(id, _)| &id.name).collect();
         let mut worst: BTreeMap<&Text, &Found> = BTreeMap::new();
         for found in self.out.found.iter().filter(|f| f.diagnostic.level == Level::Error) {
             let Some(tenant) = &found.tenant else { continue };

@@ -209,7 +209,7 @@ pub fn all_read(purpose: Purpose) -> impl Iterator<Item = (&'static str, &'stati
 
 /// What is listed on a server, each kind once: what decides, and what is rendered. Secrets never are, since whoever may list
 /// them may read them. `wanted` gives the version in which each rendered kind is written; `flux` is the namespace of Flux,
-/// whose controllers are looked at.
+/// whose controllers are looked at. The longest lists come first.
 pub fn listings(served: &Served, wanted: &BTreeMap<(Text, Text), Text>, flux: &str, purpose: Purpose) -> Vec<Listing> {
     let mut all: BTreeSet<Listing> = BTreeSet::new();
     let mut seen: BTreeSet<(&Text, &Text)> = BTreeSet::new();
@@ -244,8 +244,25 @@ pub fn listings(served: &Served, wanted: &BTreeMap<(Text, Text), Text>, flux: &s
             all.insert(Listing { kind: kind.clone(), detail: Detail::Whole, namespace, label: None });
         }
     }
-    all.into_iter().collect()
+    let mut all: Vec<Listing> = all.into_iter().collect();
+    all.sort_by_key(|l| {
+        LONGEST.iter().position(|kind| *kind == (&*l.kind.group, &*l.kind.kind)).unwrap_or(LONGEST.len())
+    });
+    all
 }
+
+/// Kinds of which there are most, which are listed first: each of a list's pages waits for the one before it.
+const LONGEST: [(&str, &str); 9] = [
+    ("", "Pod"),
+    ("apps", "ReplicaSet"),
+    ("networking.k8s.io", "NetworkPolicy"),
+    ("rbac.authorization.k8s.io", "RoleBinding"),
+    ("", "ServiceAccount"),
+    ("kustomize.toolkit.fluxcd.io", "Kustomization"),
+    ("", "ResourceQuota"),
+    ("", "LimitRange"),
+    ("", "Namespace"),
+];
 
 /// The namespace of Argo CD.
 pub const ARGO_CD: &str = "argocd";

@@ -10,6 +10,7 @@ mod found;
 pub mod inventory;
 pub mod judge;
 pub mod listing;
+pub mod page;
 mod plugin;
 pub mod policies;
 pub mod role;
@@ -23,8 +24,9 @@ pub mod wanted;
 pub use found::Found;
 pub use judge::{Judgement, Phase, Row, judge};
 pub use listing::{Detail, Listing, Purpose, Served, concerns, listings, narrowed};
+pub use page::Page;
 pub use plugin::NEITHER;
-pub use seen::{Batch, Page};
+pub use seen::Batch;
 pub use wanted::Wanted;
 
 use crate::bundle::ObjectId;

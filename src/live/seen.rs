@@ -1,173 +1,17 @@
-//! What a server answered, page by page: each object is compared as it comes, and only what is said of it is kept.
+//! What a server answered: each object is compared as it comes, and only what is said of it is kept.
 
 use super::drift::{Difference, Manager, differences};
-use super::listing::{ARGO_CD, Kind, Listing, OURS, id_of};
+use super::listing::{ARGO_CD, Listing, OURS, id_of};
+use super::page::managed_fields;
 use super::status::{Stage, Status, conditions, text};
 use super::wanted::{KUSTOMIZATION, Wanted};
 use crate::bundle::ObjectId;
 use crate::graph::{Facts, Input, Origin, is_policy_kind};
 use crate::source::Place;
-use crate::value::{Entry, Text, Value};
+use crate::value::{Text, Value};
+use fixedbitset::FixedBitSet;
 use jiff::Timestamp;
-use serde::de::{Deserialize, DeserializeSeed, Deserializer, MapAccess, Visitor};
-use serde_json::value::RawValue;
 use std::collections::{BTreeMap, BTreeSet};
-
-/// A page of a list.
-pub struct Page {
-    /// The objects, each with its apiVersion and kind.
-    pub items: Vec<Value>,
-    /// What cannot be read.
-    pub unread: Vec<ObjectId>,
-    /// Where the next page begins.
-    pub next: Option<String>,
-}
-
-#[derive(serde::Deserialize)]
-#[serde(bound(deserialize = "I: Deserialize<'de>"))]
-struct RawPage<I> {
-    #[serde(default)]
-    kind: String,
-    #[serde(default)]
-    metadata: RawMetadata,
-    /// There in every list, and null in an empty one.
-    #[serde(default, deserialize_with = "there")]
-    items: Option<Option<Vec<I>>>,
-}
-
-fn there<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
-    T::deserialize(deserializer).map(Some)
-}
-
-/// An object of a list. Who set its fields, most of its bytes, stays a text until it is asked for ([`managed_fields`]).
-struct Listed(Value);
-
-impl<'de> Deserialize<'de> for Listed {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Level::Object.deserialize(deserializer).map(Self)
-    }
-}
-
-/// How deep in an object of a list something is.
-#[derive(Clone, Copy)]
-enum Level {
-    Object,
-    Metadata,
-}
-
-impl<'de> DeserializeSeed<'de> for Level {
-    type Value = Value;
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
-        deserializer.deserialize_map(self)
-    }
-}
-
-impl<'de> Visitor<'de> for Level {
-    type Value = Value;
-
-    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("an object")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut from: A) -> Result<Value, A::Error> {
-        let mut entries: Vec<Entry> = Vec::new();
-        while let Some(key) = from.next_key::<Text>()? {
-            let value = match (self, key.as_str()) {
-                (Self::Object, "metadata") => from.next_value_seed(Self::Metadata)?,
-                (Self::Metadata, MANAGED) => from.next_value::<&RawValue>()?.get().into(),
-                _ => from.next_value()?,
-            };
-            entries.push((key, value));
-        }
-        Ok(entries.into())
-    }
-}
-
-const MANAGED: &str = "managedFields";
-
-/// Who set which fields of an object of a list.
-pub fn managed_fields(object: &Value) -> Value {
-    let text = text(object, &["metadata", MANAGED]);
-    serde_json::from_str(text).unwrap_or_default()
-}
-
-#[derive(Default, serde::Deserialize)]
-#[serde(default)]
-struct RawMetadata {
-    #[serde(rename = "continue")]
-    next: String,
-}
-
-impl Page {
-    /// Where the next page of a list begins.
-    ///
-    /// # Errors
-    /// Why it is no list.
-    pub fn next_of(bytes: &[u8]) -> Result<Option<String>, String> {
-        #[derive(serde::Deserialize)]
-        struct Head {
-            #[serde(default)]
-            metadata: RawMetadata,
-            items: serde::de::IgnoredAny,
-        }
-        let head: Head = serde_json::from_slice(bytes).map_err(|e| format!("the answer is no list: {e}"))?;
-        let _: serde::de::IgnoredAny = head.items;
-        Ok((!head.metadata.next.is_empty()).then_some(head.metadata.next))
-    }
-
-    /// Reads an answer to a list.
-    ///
-    /// # Errors
-    /// Why it is none.
-    pub fn read(kind: &Kind, bytes: &[u8]) -> Result<Self, String> {
-        // Of a list with an object that cannot be read (one nested too deeply), the others are.
-        let (page, unread) = match serde_json::from_slice::<RawPage<Listed>>(bytes) {
-            Ok(page) => (page, Vec::new()),
-            Err(_) => one_by_one(kind, bytes).map_err(|e| format!("the answer is no list: {e}"))?,
-        };
-        let Some(items) = page.items.filter(|_| page.kind.ends_with("List")) else {
-            return Err(format!("the answer is no list, but `{}`", page.kind));
-        };
-        let head: [Entry; 2] = [
-            ("apiVersion".into(), Value::String(kind.api_version())),
-            ("kind".into(), Value::String(kind.kind.clone())),
-        ];
-        let mut items: Vec<Value> = items.unwrap_or_default().into_iter().map(|Listed(item)| item).collect();
-        for item in &mut items {
-            // In a list of a built-in kind, objects do not say what they are.
-            item.change(|entries| {
-                entries.retain(|(key, _)| key != "apiVersion" && key != "kind");
-                entries.splice(0..0, head.clone());
-            });
-        }
-        let next = (!page.metadata.next.is_empty()).then_some(page.metadata.next);
-        Ok(Self { items, unread, next })
-    }
-}
-
-/// Reads each object of a page by itself; of one that cannot be read, what it is called.
-fn one_by_one(kind: &Kind, bytes: &[u8]) -> serde_json::Result<(RawPage<Listed>, Vec<ObjectId>)> {
-    #[derive(serde::Deserialize)]
-    struct Called<'a> {
-        #[serde(borrow)]
-        metadata: &'a RawValue,
-    }
-    let page: RawPage<&RawValue> = serde_json::from_slice(bytes)?;
-    let mut unread = Vec::new();
-    let mut read = |item: &RawValue| match serde_json::from_str::<Listed>(item.get()) {
-        Ok(item) => Some(item),
-        Err(_) => {
-            let called: Option<Called<'_>> = serde_json::from_str(item.get()).ok();
-            let metadata = called.and_then(|c| serde_json::from_str::<Value>(c.metadata.get()).ok());
-            let object: Value = vec![(Text::new_static("metadata"), metadata.unwrap_or_default())].into();
-            unread.push(id_of(kind, &object));
-            None
-        }
-    };
-    let items = page.items.map(|items| items.map(|all| all.into_iter().filter_map(&mut read).collect()));
-    Ok((RawPage { kind: page.kind, metadata: page.metadata, items }, unread))
-}
 
 /// What is said of an object that was rendered.
 #[derive(Debug)]
@@ -283,8 +127,10 @@ pub struct Home {
 /// What a server answered.
 #[derive(Debug, Default)]
 pub struct Batch {
-    /// What was rendered, and is there.
-    pub seen: BTreeMap<ObjectId, Seen>,
+    /// What was rendered, and is there, by its place in what is wanted.
+    pub there: FixedBitSet,
+    /// What is said of it, where it is not just as it was rendered; of Kustomizations always.
+    pub seen: BTreeMap<usize, Seen>,
     /// What is being deleted.
     pub endings: Vec<Ending>,
     /// What was not rendered, and is named.
@@ -314,6 +160,7 @@ pub struct Batch {
 impl Batch {
     /// Adds what another said.
     pub fn append(&mut self, more: Self) {
+        self.there.union_with(&more.there);
         self.seen.extend(more.seen);
         self.endings.extend(more.endings);
         self.strays.extend(more.strays);
@@ -329,14 +176,17 @@ impl Batch {
         self.count += more.count;
     }
 
+    /// Nothing yet. `facts` takes what is said to the proof.
+    pub fn of(facts: Facts) -> Self {
+        Self { facts, ..Self::default() }
+    }
+
     /// Looks at the objects of a page. `place` is what they are from, for the proof.
-    /// `facts` takes what is said to the proof.
-    pub fn of(wanted: &Wanted, listing: &Listing, items: &[Value], place: Place, now: Timestamp, facts: Facts) -> Self {
-        let mut batch = Self { count: items.len(), facts, ..Self::default() };
+    pub fn look_at(&mut self, wanted: &Wanted, listing: &Listing, items: &[Value], place: Place, now: Timestamp) {
+        self.count += items.len();
         for item in items {
-            batch.look(wanted, listing, item, place, now);
+            self.look(wanted, listing, item, place, now);
         }
-        batch
     }
 
     fn look(&mut self, wanted: &Wanted, listing: &Listing, object: &Value, place: Place, now: Timestamp) {
@@ -402,8 +252,8 @@ impl Batch {
             _ => {}
         }
         let mut origin = Origin { input: Input::Snapshot, place };
-        match wanted.objects.get(&id) {
-            Some(want) if !metadata_only => {
+        match wanted.objects.get_full(&id) {
+            Some((at, _, want)) if !metadata_only => {
                 let status = Status::of(&id.group, &id.kind, object, now).between_turns(&id.group, object);
                 let seen = Seen {
                     status,
@@ -411,10 +261,14 @@ impl Batch {
                     marks: marks(&want.value, object),
                     applied: ((&*id.group, &*id.kind) == KUSTOMIZATION).then(|| applied(object)),
                 };
-                if seen.differences.is_empty() && seen.marks.is_empty() {
+                let as_rendered = seen.differences.is_empty() && seen.marks.is_empty();
+                if as_rendered {
                     origin = Origin { input: Input::Applied, place: want.place };
                 }
-                self.seen.insert(id.clone(), seen);
+                self.there.grow_and_insert(at);
+                if !as_rendered || seen.status.stage != Stage::Current || seen.applied.is_some() {
+                    self.seen.insert(at, seen);
+                }
             }
             Some(_) => {}
             None if ending.is_empty() => {
@@ -428,14 +282,6 @@ impl Batch {
             self.facts.add(id, object, origin);
         }
     }
-}
-
-/// An object as it goes into a snapshot: without who set its fields.
-pub fn as_json(mut object: Value) -> String {
-    if let Some(metadata) = object.get_mut("metadata") {
-        metadata.change(|fields| fields.retain(|(key, _)| key != MANAGED));
-    }
-    serde_json::to_string(&object).unwrap_or_default()
 }
 
 /// What holds an object that is being deleted.

@@ -46,13 +46,12 @@ impl Judge<'_> {
                     .into();
             said = true;
         }
-        for (id, want) in
-            wanted.objects.iter().filter(|(id, want)| wanted.applies(id, want) && wanted.asks(want.tenant))
-        {
+        let objects = wanted.objects.iter().enumerate();
+        for (at, (id, want)) in objects.filter(|(_, (id, want))| wanted.applies(id, want) && wanted.asks(want.tenant)) {
             if self.hidden(id) {
                 continue;
             }
-            let Some(Seen { applied: Some(applied), status, .. }) = self.seen.seen.get(id) else {
+            let Some(Seen { applied: Some(applied), status, .. }) = self.seen.seen.get(&at) else {
                 behind.insert(id.name.clone(), "is not there yet".into());
                 continue;
             };

@@ -6,7 +6,9 @@ use crate::spec::FleetDoc;
 use crate::tenancy::Tenancy;
 use crate::tree::{Tree, late_of};
 use crate::value::{Text, Value};
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use foldhash::{HashMap, HashMapExt};
+use indexmap::IndexMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The group and kind of the objects that apply the tree.
 pub const KUSTOMIZATION: (&str, &str) = ("kustomize.toolkit.fluxcd.io", "Kustomization");
@@ -40,6 +42,9 @@ pub struct WantedTenant {
     pub namespaces: Vec<(Text, bool, Place)>,
 }
 
+/// Objects that should be there. A cluster's are looked up for each of its live ones.
+pub type Objects = IndexMap<ObjectId, Want, foldhash::fast::RandomState>;
+
 /// What should be there of a cluster.
 #[derive(Debug)]
 pub struct Wanted {
@@ -59,8 +64,8 @@ pub struct Wanted {
     pub contents: HashMap<Text, Text>,
     /// The network plugin, where it is declared.
     pub plugin: Option<Text>,
-    /// The objects.
-    pub objects: BTreeMap<ObjectId, Want>,
+    /// The objects, in order.
+    pub objects: Objects,
     /// The tenants.
     pub tenants: Vec<WantedTenant>,
     /// Tenants with an error: nothing is known of what is rendered of them.
@@ -85,7 +90,7 @@ impl Wanted {
             source: ("GitRepository".into(), "flux-system".into()),
             contents: HashMap::new(),
             plugin: None,
-            objects: BTreeMap::new(),
+            objects: Objects::default(),
             tenants: Vec::new(),
             broken: BTreeSet::new(),
             gone: BTreeSet::new(),
@@ -117,6 +122,8 @@ impl Wanted {
         let own = tree.artifacts.iter().filter(|a| a.cluster == cluster.name.as_str());
         wanted.contents = own.map(|a| (a.kustomization.as_str().into(), a.content.as_str().into())).collect();
         wanted.plugin = cluster.cni.as_ref().map(|c| c.name.as_str().into());
+        let applying = tree.kustomizations.get(cluster.name.as_str()).map_or(&[][..], |all| all);
+        wanted.objects.reserve(bundle.objects().count() + applying.len());
         wanted.take(&mut bundle.platform, None, "tenantry-platform".into());
         for part in &mut bundle.tenants {
             let tenant = &tenancy.tenants[part.index];
@@ -136,12 +143,13 @@ impl Wanted {
         }
         let of_one: HashMap<String, u32> =
             wanted.tenants.iter().enumerate().map(|(at, t)| (format!("tenant-{}", t.name), at as u32)).collect();
-        for value in tree.kustomizations.get(cluster.name.as_str()).into_iter().flatten() {
+        for value in applying {
             let Ok(id) = ObjectId::of(value) else { continue };
             let tenant = of_one.get(id.name.strip_suffix(".late").unwrap_or(&id.name)).copied();
             let unit = (id.name != ENTRY).then(|| Text::new_static(ENTRY));
             wanted.objects.insert(id, Want { value: value.clone(), place: wanted.place, tenant, unit });
         }
+        wanted.objects.sort_unstable_keys();
         wanted
     }
 
@@ -185,14 +193,23 @@ impl Wanted {
         self.asks(want.tenant) && (self.only.is_none() || want.tenant.is_some() || listed())
     }
 
+    /// How many objects of a kind should be there.
+    pub fn count(&self, group: &str, kind: &str) -> usize {
+        let of = |id: &ObjectId| (id.group.as_str(), id.kind.as_str()).cmp(&(group, kind));
+        let until = self.objects.partition_point(|id, _| of(id).is_le());
+        until - self.objects.partition_point(|id, _| of(id).is_lt())
+    }
+
     /// The kinds of what was rendered, and the version in which each is written.
     pub fn kinds(&self) -> BTreeMap<(Text, Text), Text> {
-        let of = |(id, want): (&ObjectId, &Want)| {
+        let version = |want: &Want| {
             let version = want.value.at(&["apiVersion"]).as_str().unwrap_or_default();
-            let version = version.rsplit('/').next().unwrap_or_default();
-            ((id.group.clone(), id.kind.clone()), Text::from(version))
+            Text::from(version.rsplit('/').next().unwrap_or_default())
         };
-        self.objects.iter().map(of).collect()
+        // In order, those of a kind lie together; where they differ, the last decides.
+        let mut all: Vec<(&ObjectId, &Want)> = self.objects.iter().rev().collect();
+        all.dedup_by(|(id, _), (before, _)| id.kind == before.kind && id.group == before.group);
+        all.into_iter().map(|(id, want)| ((id.group.clone(), id.kind.clone()), version(want))).collect()
     }
 
     /// The name of a Kustomization in Flux's namespace, where labels say `namespace/name` of it.

@@ -314,7 +314,7 @@ pub struct Prove {
 
 /// Which cluster is asked, and how.
 #[cfg(feature = "cluster")]
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 pub struct Connect {
     /// The context of a cluster, which is named CLUSTER in the fleet; the current one where the fleet has one cluster.
     /// Repeatable

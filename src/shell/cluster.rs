@@ -1,65 +1,33 @@
-//! A live cluster's API server: lists, one page after the other, with the retries that a server may ask for. Nothing is written.
+//! A live cluster's API server: how it is reached, what it serves, and what is listed of it. Nothing is written.
 
 use super::args::{Cli, Connect};
+use super::asking::{Asking, JSON, Trouble, causes};
+use super::pages::{AT_ONCE, Coming, Lists, Sent};
 use super::{Fault, output};
 use futures::stream::{FuturesUnordered, StreamExt};
-use http::{Method, Request, StatusCode};
-use http_body_util::BodyExt;
+use http::{Method, StatusCode};
 use hyper_util::client::proxy::matcher::Matcher;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use jiff::Timestamp;
-use kube::client::{AuthError, Body};
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config};
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 use tenantry::graph::Facts;
 use tenantry::live::access::{self, Sample};
-use tenantry::live::{Batch, Detail, Gap, Listing, Page, Served, Wanted};
+use tenantry::live::{Batch, Gap, Listing, Page, Served, Wanted};
 use tenantry::report::plain;
 use tenantry::source::Place;
 use tenantry::value::Value;
 use tokio::runtime::Runtime;
 
-/// Objects of a page.
-const PAGE: usize = 500;
-/// Most pages of a list.
-const PAGES: usize = 20_000;
-/// Lists that are asked for at once.
-const AT_ONCE: usize = 4;
-/// How often a request is tried, and how long a server may ask to wait, in seconds.
-const TRIES: u32 = 5;
-const LONGEST_WAIT: u64 = 20;
+/// Samples that are asked at once.
+const REVIEWS: usize = 8;
 
 const DISCOVERY: &str = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList";
-const METADATA: &str = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1";
-const JSON: &str = "application/json";
-
-/// Why a request has no answer.
-#[derive(Debug)]
-struct Trouble {
-    status: Option<StatusCode>,
-    text: String,
-}
-
-impl Trouble {
-    /// What is said where nothing can be asked without it. A server that does not answer may answer again.
-    fn fault(self, server: &str) -> Fault {
-        let text = format!("`{}`: {}", plain(server), self.text);
-        match self.status {
-            None => Fault::Away(text),
-            Some(status) if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS => Fault::Away(text),
-            Some(_) => Fault::Cluster(text),
-        }
-    }
-
-    fn is(&self, status: StatusCode) -> bool {
-        self.status == Some(status)
-    }
-}
 
 /// What is taken of a server.
 pub struct Taken {
@@ -74,13 +42,14 @@ pub struct Taken {
 /// A server.
 pub struct Server {
     runtime: Runtime,
-    client: Client,
+    asking: Asking,
+    lists: Lists,
     /// What it is called: the context, or its address.
     pub name: String,
     /// Its version, as `v1.36.3`.
     pub version: String,
-    requests: Arc<AtomicUsize>,
-    listed: std::cell::Cell<Duration>,
+    /// How long lists took, in microseconds.
+    listed: AtomicU64,
 }
 
 impl Server {
@@ -127,15 +96,10 @@ impl Server {
         config.default_retry = false;
         let client = runtime.block_on(async { Client::try_from(config) });
         let client = client.map_err(|e| unreachable(format!("`{name}`: {}", causes(&e))))?;
-        let mut server = Self {
-            runtime,
-            client,
-            name,
-            version: String::new(),
-            requests: Arc::default(),
-            listed: Default::default(),
-        };
-        let asking = server.asking();
+        let asking = Asking::by(client);
+        let lists = Lists::new(runtime.handle(), asking.clone());
+        let mut server = Self { runtime, asking, lists, name, version: String::new(), listed: AtomicU64::new(0) };
+        let asking = server.asking.clone();
         let version = server.runtime.block_on(async move { asking.get("/version", JSON).await });
         let version = version.map_err(|t| t.fault(&server.name))?;
         let version: Value = serde_json::from_slice(&version)
@@ -144,18 +108,14 @@ impl Server {
         Ok(server)
     }
 
-    fn asking(&self) -> Asking {
-        Asking { client: self.client.clone(), requests: Arc::clone(&self.requests) }
-    }
-
     /// How many requests were made, and how long lists took.
     pub fn spent(&self) -> (usize, Duration) {
-        (self.requests.load(Ordering::Relaxed), self.listed.get())
+        (self.asking.requests(), Duration::from_micros(self.listed.load(Ordering::Relaxed)))
     }
 
     /// What it serves; what it could not say of it is a gap.
     pub fn served(&self) -> Result<(Served, Vec<Gap>), Fault> {
-        let asking = self.asking();
+        let asking = self.asking.clone();
         let answers = self.runtime.block_on(async move {
             futures::future::join(asking.get("/api", DISCOVERY), asking.get("/apis", DISCOVERY)).await
         });
@@ -179,21 +139,30 @@ impl Server {
         Ok((served, gaps))
     }
 
-    /// Takes lists, several at once, and looks at each page as it comes.
-    pub fn take(&self, cli: &Cli, wanted: &Arc<Wanted>, lists: Vec<Listing>, how: How) -> Taken {
+    /// Begins lists that will be taken.
+    pub fn begin(&self, lists: Vec<Listing>) -> Vec<Coming> {
+        lists.into_iter().map(|listing| self.lists.begin(listing)).collect()
+    }
+
+    /// Takes lists, several at once, and looks at each page as it comes. `begun` are lists on their way: those that are not
+    /// asked for after all are left.
+    pub fn take(&self, cli: &Cli, wanted: &Arc<Wanted>, lists: Vec<Listing>, begun: Vec<Coming>, how: How) -> Taken {
         let progress = progress(cli, lists.len());
         let started = Instant::now();
+        let mut coming: Vec<Coming> = begun.into_iter().filter(|c| lists.contains(&c.listing)).collect();
+        let others: Vec<Listing> = lists.into_iter().filter(|l| coming.iter().all(|c| c.listing != *l)).collect();
+        coming.extend(self.begin(others));
         let mut taken: Vec<(Listing, Result<Seen, Trouble>)> = self.runtime.block_on(async {
-            let mut waiting = lists.into_iter();
+            let mut waiting = coming.into_iter();
             let mut running = FuturesUnordered::new();
             let mut done = Vec::new();
             loop {
                 while running.len() < AT_ONCE {
-                    let Some(listing) = waiting.next() else { break };
-                    let (asking, wanted, progress) = (self.asking(), Arc::clone(wanted), progress.clone());
-                    let of = listing.clone();
+                    let Some(list) = waiting.next() else { break };
+                    let (wanted, progress) = (Arc::clone(wanted), progress.clone());
+                    let listing = list.listing.clone();
                     let task = tokio::spawn(async move {
-                        let found = asking.list(&wanted, &of, how, &progress).await;
+                        let found = look(list, &wanted, how, &progress).await;
                         progress.inc(1);
                         found
                     });
@@ -210,7 +179,7 @@ impl Server {
             done
         });
         progress.finish_and_clear();
-        self.listed.set(self.listed.get() + started.elapsed());
+        self.listed.fetch_add(started.elapsed().as_micros() as u64, Ordering::Relaxed);
         // In one order, whichever came first.
         taken.sort_by(|a, b| a.0.cmp(&b.0));
         let mut all = Taken { batch: Batch::default(), gaps: Vec::new(), objects: Vec::new() };
@@ -228,7 +197,7 @@ impl Server {
 
     /// Asks the samples: whether each is allowed; nothing where the server does not say.
     pub fn review(&self, samples: &[Sample]) -> Vec<Result<bool, String>> {
-        let asking = self.asking();
+        let asking = self.asking.clone();
         self.runtime.block_on(async move {
             let ask = |sample: &Sample| {
                 let body = serde_json::to_vec(&sample.review()).unwrap_or_default();
@@ -240,9 +209,47 @@ impl Server {
                     access::allowed(&answer).ok_or_else(|| "the answer has no status".to_owned())
                 }
             };
-            futures::future::join_all(samples.iter().map(ask)).await
+            futures::stream::iter(samples.iter().map(ask)).buffered(REVIEWS).collect().await
         })
     }
+}
+
+/// Looks at each page of a list as it comes.
+async fn look(mut list: Coming, wanted: &Wanted, how: How, progress: &ProgressBar) -> Result<Seen, Trouble> {
+    let broken = |text| Trouble { status: None, text };
+    let nothing = || {
+        let mut facts = if how.digest { Facts::keeping(how.keeps) } else { Facts::live(how.keeps) };
+        let kind = &list.listing.kind;
+        facts.reserve(&kind.kind, wanted.count(&kind.group, &kind.kind));
+        (Batch::of(facts), Vec::new())
+    };
+    let (mut batch, mut objects) = nothing();
+    // The last page's word that there is none after it.
+    let mut ended = Err("the list has no pages");
+    while let Some(sent) = list.sent.recv().await {
+        let (bytes, _room) = match sent {
+            Sent::Page(bytes, room) => (bytes, room),
+            Sent::Anew => {
+                (batch, objects) = nothing();
+                continue;
+            }
+            Sent::Failed(trouble) => return Err(trouble),
+        };
+        let next = if how.bare {
+            Page::next_of(&bytes).map_err(broken)?
+        } else {
+            let page = Page::read(&list.listing.kind, &bytes).map_err(broken)?;
+            batch.look_at(wanted, &list.listing, &page.items, how.place, how.now);
+            batch.unread.extend(page.unread);
+            if how.json {
+                objects.extend(page.items.into_iter().map(tenantry::live::page::as_json));
+            }
+            progress.set_message(format!("{} {}", batch.count, list.listing.kind.plural));
+            page.next
+        };
+        ended = if next.is_none() { Ok(()) } else { Err("the list ends before its last page") };
+    }
+    ended.map(|()| (batch, objects)).map_err(|why| broken(why.to_owned()))
 }
 
 /// What was seen in a list, and its objects as JSON where that was asked for.
@@ -263,121 +270,6 @@ pub struct How {
     pub json: bool,
     /// Whether nothing is looked at: what listing alone costs.
     pub bare: bool,
-}
-
-#[derive(Clone)]
-struct Asking {
-    client: Client,
-    requests: Arc<AtomicUsize>,
-}
-
-impl Asking {
-    async fn get(&self, path: &str, accept: &str) -> Result<Vec<u8>, Trouble> {
-        self.send(Method::GET, path, accept, Vec::new()).await
-    }
-
-    /// A request, tried again where the server is busy, or the connection breaks.
-    async fn send(&self, method: Method, path: &str, accept: &str, body: Vec<u8>) -> Result<Vec<u8>, Trouble> {
-        let mut tries = 0;
-        loop {
-            tries += 1;
-            let (trouble, wait) = match self.once(&method, path, accept, body.clone()).await {
-                Ok(answer) => return Ok(answer),
-                Err(trouble) => trouble,
-            };
-            let busy = match trouble.status {
-                None => tries < 3,
-                Some(status) => status == StatusCode::TOO_MANY_REQUESTS || status.is_server_error(),
-            };
-            if !busy || tries == TRIES {
-                let again = if tries > 1 { format!(" (tried {tries} times)") } else { String::new() };
-                return Err(Trouble { text: format!("{}{again}", trouble.text), ..trouble });
-            }
-            let wait = wait.map_or(Duration::from_millis(200 << tries), Duration::from_secs);
-            tokio::time::sleep(wait.min(Duration::from_secs(LONGEST_WAIT))).await;
-        }
-    }
-
-    async fn once(
-        &self,
-        method: &Method,
-        path: &str,
-        accept: &str,
-        body: Vec<u8>,
-    ) -> Result<Vec<u8>, (Trouble, Option<u64>)> {
-        self.requests.fetch_add(1, Ordering::Relaxed);
-        let broken = |text: String| (Trouble { status: None, text }, None);
-        let request = Request::builder().method(method).uri(path).header(http::header::ACCEPT, accept);
-        let request = request.header(http::header::CONTENT_TYPE, JSON).body(Body::from(body));
-        let request = request.map_err(|e| broken(e.to_string()))?;
-        let answer = self.client.send(request).await.map_err(|e| broken(causes(&e)))?;
-        let status = answer.status();
-        let wait = answer.headers().get(http::header::RETRY_AFTER).and_then(|v| v.to_str().ok()?.parse().ok());
-        let bytes = answer.into_body().collect().await.map_err(|e| broken(causes(&e)))?.to_bytes();
-        if status.is_success() {
-            return Ok(bytes.into());
-        }
-        let said: Option<Value> = serde_json::from_slice(&bytes).ok();
-        let said = plain(said.as_ref().and_then(|v| v.at(&["message"]).as_str()).unwrap_or_default());
-        let text = if said.is_empty() { status.to_string() } else { format!("{status}: {said}") };
-        Err((Trouble { status: Some(status), text }, wait))
-    }
-
-    /// A list, one page after the other. One whose continuation has expired is taken once more, from the beginning.
-    async fn list(
-        &self,
-        wanted: &Wanted,
-        listing: &Listing,
-        how: How,
-        progress: &ProgressBar,
-    ) -> Result<Seen, Trouble> {
-        let mut again = true;
-        'whole: loop {
-            let (mut batch, mut objects) = (Batch::default(), Vec::new());
-            let mut next: Option<String> = None;
-            for _ in 0..PAGES {
-                let mut path = format!("{}?limit={PAGE}", listing.path());
-                if let Some(label) = listing.label {
-                    path += &format!("&labelSelector={label}");
-                }
-                if let Some(token) = &next {
-                    path += &format!("&continue={}", url_encoded(token));
-                }
-                let accept = if listing.detail == Detail::Metadata { METADATA } else { JSON };
-                let answer = match self.get(&path, accept).await {
-                    Err(trouble) if trouble.is(StatusCode::GONE) && again => {
-                        again = false;
-                        continue 'whole;
-                    }
-                    answer => answer?,
-                };
-                let broken = |text| Trouble { status: None, text };
-                let same = || broken("the list comes back to where it was".to_owned());
-                if how.bare {
-                    match Page::next_of(&answer).map_err(broken)? {
-                        token if token.is_some() && token == next => return Err(same()),
-                        Some(token) => next = Some(token),
-                        None => return Ok((batch, objects)),
-                    }
-                    continue;
-                }
-                let page = Page::read(&listing.kind, &answer).map_err(broken)?;
-                let facts = if how.digest { Facts::keeping(how.keeps) } else { Facts::live(how.keeps) };
-                batch.append(Batch::of(wanted, listing, &page.items, how.place, how.now, facts));
-                batch.unread.extend(page.unread);
-                if how.json {
-                    objects.extend(page.items.into_iter().map(tenantry::live::seen::as_json));
-                }
-                progress.set_message(format!("{} {}", batch.count, listing.kind.plural));
-                match page.next {
-                    token if token.is_some() && token == next => return Err(same()),
-                    Some(token) => next = Some(token),
-                    None => return Ok((batch, objects)),
-                }
-            }
-            return Err(Trouble { status: None, text: format!("the list does not end within {PAGES} pages") });
-        }
-    }
 }
 
 /// The kubeconfig: the files that KUBECONFIG names and that are there, the first that says something first; else the one in
@@ -435,50 +327,6 @@ fn proxy(cluster: &http::Uri, own: Option<String>) -> Result<Option<http::Uri>, 
     };
     let whole = if url.contains("://") { url } else { format!("http://{url}") };
     whole.parse().map(Some).map_err(|_| "the proxy's address is none: see proxy-url, HTTPS_PROXY".to_owned())
-}
-
-fn url_encoded(text: &str) -> String {
-    url::form_urlencoded::byte_serialize(text.as_bytes()).collect()
-}
-
-/// An error with what caused it, each once.
-fn causes(error: &(dyn std::error::Error + 'static)) -> String {
-    let chain = || std::iter::successors(Some(error), |e| e.source());
-    // The plugin's command, its environment and what it printed are credentials: all texts that hold them are left out.
-    if let Some(text) = chain().find_map(|e| plugin_fault(e.downcast_ref()?)) {
-        return text;
-    }
-    let mut all: Vec<String> = Vec::new();
-    for error in chain() {
-        let text = without_password(&plain(&error.to_string()));
-        if !all.iter().any(|before| before.contains(&text)) {
-            all.push(text);
-        }
-    }
-    all.join(": ")
-}
-
-/// What is said of a credential plugin that gives none.
-fn plugin_fault(error: &AuthError) -> Option<String> {
-    Some(match error {
-        AuthError::AuthExecRun { out, .. } => format!("the credential plugin ended with {}", out.status),
-        AuthError::AuthExec(text) if text.starts_with("Executing") => "the credential plugin cannot be run".to_owned(),
-        AuthError::AuthExecParse(_) => "the credential plugin printed no ExecCredential".to_owned(),
-        _ => return None,
-    })
-}
-
-/// A text without the user and password of the addresses in it.
-fn without_password(text: &str) -> String {
-    let mut parts = text.split("://");
-    let mut out = parts.next().unwrap_or_default().to_owned();
-    for part in parts {
-        let end = part.find(char::is_whitespace).unwrap_or(part.len());
-        let from = part[..end].rfind('@').map_or(0, |at| at + 1);
-        out.push_str("://");
-        out.push_str(&part[from..]);
-    }
-    out
 }
 
 fn gap(listing: &Listing, trouble: &Trouble) -> Gap {

@@ -168,7 +168,7 @@ pub fn clusters(cli: &Cli, connect: &Connect, group_by: Option<&str>) -> Result<
         let wanted = wanted.unwrap_or_else(|| Wanted::nothing(&server.name, place));
         let lists = listings(&served, &BTreeMap::new(), "flux-system", Purpose::Prove);
         let how = How { place, now: Timestamp::now(), keeps: true, digest: true, json: false, bare: false };
-        let mut taken = server.take(cli, &Arc::new(wanted), lists, how);
+        let mut taken = server.take(cli, &Arc::new(wanted), lists, Vec::new(), how);
         gaps.append(&mut taken.gaps);
         gaps.extend(taken.batch.unread.iter().map(|id| Gap {
             group: id.group.clone(),

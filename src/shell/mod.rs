@@ -1,6 +1,10 @@
 //! What touches the world: arguments, files, Git, the clock, the terminal. One file a command.
 
+#[cfg(feature = "cluster")]
+mod ahead;
 mod args;
+#[cfg(feature = "cluster")]
+mod asking;
 mod cache;
 #[cfg(feature = "cluster")]
 mod cluster;
@@ -12,6 +16,8 @@ mod git;
 #[cfg(feature = "cluster")]
 mod live;
 mod output;
+#[cfg(feature = "cluster")]
+mod pages;
 mod place;
 mod session;
 mod write;

@@ -1,8 +1,9 @@
 //! `verify`: whether live clusters have become what is rendered.
 
+use crate::shell::ahead::{Ahead, FLUX, Reached, purpose};
 use crate::shell::args::{Cli, Format, Verify};
 use crate::shell::cluster::{How, Server, live_line};
-use crate::shell::place::working_folder;
+use crate::shell::place::{Place, working_folder};
 use crate::shell::session::{Selection, Session};
 use crate::shell::{Fault, Outcome, live, output};
 use jiff::Timestamp;
@@ -30,9 +31,18 @@ pub fn run(cli: &Cli, args: &Verify) -> Result<Outcome, Fault> {
     if args.print_rbac {
         return print_rbac(cli);
     }
+    // Where there is no fleet, no server is asked.
+    Place::find(cli, None)?;
+    let mut ahead = Ahead::likely(args);
     let mut session = Session::open(cli, None)?;
-    let mut compiled = session.compile(Selection::default(), Keep::Values);
     let chosen = live::chosen(&session, &args.connect)?;
+    if let Some((_, context)) = chosen.first()
+        && !args.print_capabilities
+        && ahead.as_ref().is_none_or(|ahead| ahead.context != *context)
+    {
+        ahead = Some(Ahead::of(context.clone(), args));
+    }
+    let mut compiled = session.compile(Selection::default(), Keep::Values);
     let broken = compiled.findings.iter().filter(|d| d.level == Level::Error).count();
     if broken > 0 {
         output::talk(
@@ -64,8 +74,8 @@ pub fn run(cli: &Cli, args: &Verify) -> Result<Outcome, Fault> {
         let wanted = Arc::new(wanted);
         // Of no cluster: said once.
         let external = std::mem::take(&mut left_behind);
-        let ask = |server: &Server, session: &mut Session| {
-            let mut cluster = once(cli, session, &compiled, index, &wanted, server, commit.as_deref(), args)?;
+        let ask = |reached: &mut Reached, session: &mut Session| {
+            let mut cluster = once(cli, session, &compiled, index, &wanted, reached, commit.as_deref(), args)?;
             cluster.judgement.found.extend(external.iter().cloned());
             cluster.judgement.keep(&reported);
             cluster.broken = broken;
@@ -73,8 +83,9 @@ pub fn run(cli: &Cli, args: &Verify) -> Result<Outcome, Fault> {
         };
         let started = Instant::now();
         let first = loop {
-            let first = Server::connect(context.as_deref(), &args.connect)
-                .and_then(|server| ask(&server, &mut session).map(|cluster| (server, cluster)));
+            let reach = || Reached::new(context.as_deref(), &args.connect);
+            let first = ahead.take().and_then(Ahead::reached).unwrap_or_else(reach);
+            let first = first.and_then(|mut reached| ask(&mut reached, &mut session).map(|cluster| (reached, cluster)));
             match &first {
                 // A server that is started anew answers again.
                 Err(Fault::Away(why)) if args.wait && started.elapsed().as_secs() < args.timeout => {
@@ -84,7 +95,7 @@ pub fn run(cli: &Cli, args: &Verify) -> Result<Outcome, Fault> {
                 _ => break first,
             }
         };
-        let (server, mut cluster) = match first {
+        let (mut reached, mut cluster) = match first {
             Ok(both) => both,
             // Of the others there is something to say.
             Err(Fault::Cluster(why) | Fault::Away(why)) if several => {
@@ -104,7 +115,7 @@ pub fn run(cli: &Cli, args: &Verify) -> Result<Outcome, Fault> {
             let why = first.map(|f| f.diagnostic.message.lines().next().unwrap_or_default().to_owned());
             live_line(cli, &format!("{}: {left} s left: {}", cluster.name, why.unwrap_or_default()));
             std::thread::sleep(Duration::from_secs(2.min(left)));
-            match ask(&server, &mut session) {
+            match ask(&mut reached, &mut session) {
                 Ok(now) => cluster = now,
                 // A server that does not answer may answer again.
                 Err(Fault::Away(why)) => live_line(cli, &format!("{}: {left} s left: {why}", cluster.name)),
@@ -113,10 +124,11 @@ pub fn run(cli: &Cli, args: &Verify) -> Result<Outcome, Fault> {
         }
         live_line(cli, "");
         if cli.verbose {
-            let (requests, listed) = server.spent();
+            let (server, (requests, listed)) = (&reached.server, reached.server.spent());
             output::talk(cli, &format!("{}: {requests} requests, lists in {:.3} s", server.name, listed.as_secs_f64()));
         }
         clusters.push(cluster);
+        rayon::spawn(move || drop(wanted));
     }
     let sources = &session.sources;
     let asked = if asked.is_empty() { vec![(Format::Text, None)] } else { asked };
@@ -133,10 +145,12 @@ pub fn run(cli: &Cli, args: &Verify) -> Result<Outcome, Fault> {
         output::deliver(file.as_deref(), &text)?;
     }
     let gaps: usize = clusters.iter().map(|c| c.gaps.len()).sum();
+    let wrong = broken > 0 || clusters.iter().any(|c| c.judgement.is_wrong());
+    std::mem::forget((session, compiled, clusters));
     if gaps > 0 {
         return Err(Fault::Partial(gaps));
     }
-    Ok(Outcome::from(broken > 0 || clusters.iter().any(|c| c.judgement.is_wrong())))
+    Ok(Outcome::from(wrong))
 }
 
 /// Asks a server, and judges what it answers.
@@ -147,7 +161,7 @@ fn once(
     compiled: &tenantry::compile::Compiled,
     index: usize,
     wanted: &Arc<Wanted>,
-    server: &Server,
+    reached: &mut Reached,
     commit: Option<&str>,
     args: &Verify,
 ) -> Result<report::Cluster, Fault> {
@@ -155,12 +169,14 @@ fn once(
         Some(text) => text.parse().map_err(|e| Fault::Usage(format!("--clock {text}: {e}")))?,
         None => Timestamp::now(),
     };
+    let begun = std::mem::take(&mut reached.begun);
+    let server = &reached.server;
     let place = session.sources.add_path(&format!("the cluster of {}", server.name));
-    let (served, mut gaps) = server.served()?;
+    let (served, mut gaps) = reached.served.take().map_or_else(|| server.served(), Ok)?;
     let kinds = wanted.kinds();
     // What concerns none of what is asked (a broken metrics server) hides nothing.
     gaps.retain(|gap| concerns(&gap.group, kinds.keys().map(|(group, _)| group)));
-    let purpose = if args.snapshot.is_some() { Purpose::Prove } else { Purpose::Verify };
+    let purpose = purpose(args);
     let mut lists = listings(&served, &kinds, &wanted.flux, purpose);
     if wanted.only.is_some() && args.snapshot.is_none() {
         lists = narrowed(lists, &wanted.namespaces(), &wanted.flux);
@@ -171,8 +187,8 @@ fn once(
     }
     let guarded = session_guarded(compiled, index);
     let json = args.snapshot.is_some();
-    let mut taken =
-        server.take(cli, wanted, lists, How { place, now, keeps: guarded, digest: false, json, bare: args.bare });
+    let how = How { place, now, keeps: guarded, digest: false, json, bare: args.bare };
+    let mut taken = server.take(cli, wanted, lists, begun, how);
     gaps.append(&mut taken.gaps);
     if args.bare {
         let judgement = tenantry::live::Judgement::default();
@@ -191,16 +207,26 @@ fn once(
     if let Some(file) = &args.snapshot {
         snapshot(file, &taken.objects)?;
     }
-    let mut judgement = tenantry::live::judge(wanted, &taken.batch, &gaps, commit, now);
-    if wanted.only.is_none() {
-        let mut facts = std::mem::take(&mut taken.batch.facts);
-        facts.riddles.extend(Gap::riddles(&gaps, place));
-        let beside =
-            Beside { facts, closed: gaps.is_empty() && taken.batch.unread.is_empty(), guarded, ..Beside::default() };
-        let cluster = live::graph(session, index, beside);
-        let samples = access::samples(&cluster, wanted);
+    let mut facts = std::mem::take(&mut taken.batch.facts);
+    let (mut judgement, cluster) = rayon::join(
+        || tenantry::live::judge(wanted, &taken.batch, &gaps, commit, now),
+        || {
+            facts.riddles.extend(Gap::riddles(&gaps, place));
+            let closed = gaps.is_empty() && taken.batch.unread.is_empty();
+            let beside = Beside { facts, closed, guarded, ..Beside::default() };
+            wanted.only.is_none().then(|| live::graph(session, index, beside))
+        },
+    );
+    if let Some(cluster) = &cluster {
+        let samples = access::samples(cluster, wanted);
+        // The server is asked while what is there is proven.
+        let (answers, (exposed, unknown)) = std::thread::scope(|scope| {
+            let asked = scope.spawn(|| server.review(&samples));
+            let exposed = live::exposed(cluster);
+            (asked.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)), exposed)
+        });
         let mut refused = false;
-        for (sample, answer) in samples.iter().zip(server.review(&samples)) {
+        for (sample, answer) in samples.iter().zip(answers) {
             match answer {
                 Ok(allowed) => judgement.found.extend(sample.judge(wanted, allowed)),
                 Err(why) if !refused => {
@@ -212,11 +238,12 @@ fn once(
                 Err(_) => {}
             }
         }
-        judgement.found.extend(policies::check(wanted, &cluster, &served));
-        let (exposed, unknown) = live::exposed(&cluster);
+        judgement.found.extend(policies::check(wanted, cluster, &served));
         judgement.found.extend(exposed);
         judgement.unknown = unknown;
     }
+    // Nobody waits for so many objects to go.
+    rayon::spawn(move || drop((taken, cluster)));
     Ok(report::Cluster {
         name: wanted.cluster.to_string(),
         context: server.name.clone(),
@@ -351,7 +378,7 @@ fn print_capabilities(
         let server = Server::connect(context.as_deref(), &args.connect)?;
         let (served, _) = server.served()?;
         let name = fleet.spec.clusters[*index].name.as_str();
-        let mut lists = listings(&served, &Default::default(), "flux-system", Purpose::Verify);
+        let mut lists = listings(&served, &Default::default(), FLUX, Purpose::Verify);
         lists.retain(|l| ["CustomResourceDefinition", "DaemonSet"].contains(&l.kind.kind.as_str()));
         let wanted = Arc::new(Wanted::nothing(name, fleet.name.place));
         let place = fleet.name.place;
@@ -359,6 +386,7 @@ fn print_capabilities(
             cli,
             &wanted,
             lists,
+            Vec::new(),
             How { place, now: Timestamp::now(), keeps: false, digest: false, json: false, bare: false },
         );
         let found = capabilities::capabilities(name, &server.version, &served, &taken.batch);

@@ -1,0 +1,224 @@
+//! A page of a list, as a server writes it.
+
+use super::listing::{Kind, id_of};
+use super::status::text;
+use crate::bundle::ObjectId;
+use crate::value::{Entry, Text, Value};
+use serde::de::{Deserialize, DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, Visitor};
+use serde_json::value::RawValue;
+
+/// A page of a list.
+pub struct Page {
+    /// The objects, each with its apiVersion and kind.
+    pub items: Vec<Value>,
+    /// What cannot be read.
+    pub unread: Vec<ObjectId>,
+    /// Where the next page begins.
+    pub next: Option<String>,
+}
+
+#[derive(serde::Deserialize)]
+#[serde(bound(deserialize = "I: Deserialize<'de>"))]
+struct RawPage<I> {
+    #[serde(default)]
+    kind: String,
+    #[serde(default)]
+    metadata: RawMetadata,
+    /// There in every list, and null in an empty one.
+    #[serde(default, deserialize_with = "there")]
+    items: Option<Option<Vec<I>>>,
+}
+
+fn there<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
+    T::deserialize(deserializer).map(Some)
+}
+
+/// An object of a list. Who set its fields, most of its bytes, stays a text until it is asked for ([`managed_fields`]).
+struct Listed(Value);
+
+impl<'de> Deserialize<'de> for Listed {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Level::Object.deserialize(deserializer).map(Self)
+    }
+}
+
+/// How deep in an object of a list something is.
+#[derive(Clone, Copy)]
+enum Level {
+    Object,
+    Metadata,
+}
+
+impl<'de> DeserializeSeed<'de> for Level {
+    type Value = Value;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
+        deserializer.deserialize_map(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Level {
+    type Value = Value;
+
+    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut from: A) -> Result<Value, A::Error> {
+        let mut entries: Vec<Entry> = Vec::new();
+        while let Some(key) = from.next_key::<Text>()? {
+            let value = match (self, key.as_str()) {
+                (Self::Object, "metadata") => from.next_value_seed(Self::Metadata)?,
+                (Self::Metadata, MANAGED) => from.next_value::<&RawValue>()?.get().into(),
+                _ => from.next_value()?,
+            };
+            entries.push((key, value));
+        }
+        Ok(entries.into())
+    }
+}
+
+const MANAGED: &str = "managedFields";
+
+/// Who set which fields of an object of a list.
+pub fn managed_fields(object: &Value) -> Value {
+    let text = text(object, &["metadata", MANAGED]);
+    serde_json::from_str(text).unwrap_or_default()
+}
+
+#[derive(Default, serde::Deserialize)]
+#[serde(default)]
+struct RawMetadata {
+    #[serde(rename = "continue")]
+    next: String,
+}
+
+impl Page {
+    /// Where the next page of a list begins.
+    ///
+    /// # Errors
+    /// Why it is no list.
+    pub fn next_of(bytes: &[u8]) -> Result<Option<String>, String> {
+        #[derive(serde::Deserialize)]
+        struct Whole {
+            #[serde(default)]
+            metadata: RawMetadata,
+            items: IgnoredAny,
+        }
+        let list: Whole = serde_json::from_slice(bytes).map_err(|e| format!("the answer is no list: {e}"))?;
+        let _: IgnoredAny = list.items;
+        Ok((!list.metadata.next.is_empty()).then_some(list.metadata.next))
+    }
+
+    /// The same where it stands before the items, as servers write it, which are not read for it.
+    pub fn early_next(bytes: &[u8]) -> Option<String> {
+        let mut metadata = RawMetadata::default();
+        // It ends, without a value, where the items begin.
+        let _ = serde_json::Deserializer::from_slice(bytes).deserialize_map(Head(&mut metadata));
+        Some(metadata.next).filter(|next| !next.is_empty())
+    }
+
+    /// Reads an answer to a list.
+    ///
+    /// # Errors
+    /// Why it is none.
+    pub fn read(kind: &Kind, bytes: &[u8]) -> Result<Self, String> {
+        // Of a list with an object that cannot be read (one nested too deeply), the others are.
+        let (page, unread) = match serde_json::from_slice::<RawPage<Listed>>(bytes) {
+            Ok(page) => (page, Vec::new()),
+            Err(_) => one_by_one(kind, bytes).map_err(|e| format!("the answer is no list: {e}"))?,
+        };
+        let Some(items) = page.items.filter(|_| page.kind.ends_with("List")) else {
+            return Err(format!("the answer is no list, but `{}`", page.kind));
+        };
+        let head: [Entry; 2] = [
+            ("apiVersion".into(), Value::String(kind.api_version())),
+            ("kind".into(), Value::String(kind.kind.clone())),
+        ];
+        let mut items: Vec<Value> = items.unwrap_or_default().into_iter().map(|Listed(item)| item).collect();
+        for item in &mut items {
+            // In a list of a built-in kind, objects do not say what they are.
+            item.change(|entries| {
+                entries.retain(|(key, _)| key != "apiVersion" && key != "kind");
+                entries.splice(0..0, head.clone());
+            });
+        }
+        let next = (!page.metadata.next.is_empty()).then_some(page.metadata.next);
+        Ok(Self { items, unread, next })
+    }
+}
+
+/// Reads of a list what stands before its items.
+struct Head<'h>(&'h mut RawMetadata);
+
+impl<'de> Visitor<'de> for Head<'_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("a list")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut from: A) -> Result<(), A::Error> {
+        while let Some(key) = from.next_key::<Text>()? {
+            match key.as_str() {
+                "metadata" => *self.0 = from.next_value()?,
+                "items" => return Err(A::Error::custom("the items begin")),
+                _ => {
+                    from.next_value::<IgnoredAny>()?;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Reads each object of a page by itself; of one that cannot be read, what it is called.
+fn one_by_one(kind: &Kind, bytes: &[u8]) -> serde_json::Result<(RawPage<Listed>, Vec<ObjectId>)> {
+    #[derive(serde::Deserialize)]
+    struct Called<'a> {
+        #[serde(borrow)]
+        metadata: &'a RawValue,
+    }
+    let page: RawPage<&RawValue> = serde_json::from_slice(bytes)?;
+    let mut unread = Vec::new();
+    let mut read = |item: &RawValue| match serde_json::from_str::<Listed>(item.get()) {
+        Ok(item) => Some(item),
+        Err(_) => {
+            let called: Option<Called<'_>> = serde_json::from_str(item.get()).ok();
+            let metadata = called.and_then(|c| serde_json::from_str::<Value>(c.metadata.get()).ok());
+            let object: Value = vec![(Text::new_static("metadata"), metadata.unwrap_or_default())].into();
+            unread.push(id_of(kind, &object));
+            None
+        }
+    };
+    let items = page.items.map(|items| items.map(|all| all.into_iter().filter_map(&mut read).collect()));
+    Ok((RawPage { kind: page.kind, metadata: page.metadata, items }, unread))
+}
+
+/// An object as it goes into a snapshot: without who set its fields.
+pub fn as_json(mut object: Value) -> String {
+    if let Some(metadata) = object.get_mut("metadata") {
+        metadata.change(|fields| fields.retain(|(key, _)| key != MANAGED));
+    }
+    serde_json::to_string(&object).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn where_the_next_page_begins_is_found_before_the_items_are_read() {
+        let early = |text: &str| Page::early_next(text.as_bytes());
+        let next = |text: &str| Page::next_of(text.as_bytes()).unwrap();
+        let usual = r#"{"kind":"List","metadata":{"resourceVersion":"1","continue":"x"},"items":[{"a":"#;
+        assert_eq!(early(usual).as_deref(), Some("x"));
+        for last in [r#"{"metadata":{},"items":[]}"#, r#"{"metadata":{"continue":""},"items":[]}"#, r#"{"items":[]}"#] {
+            assert_eq!((early(last), next(last)), (None, None), "{last}");
+        }
+        let behind = r#"{"items":[],"metadata":{"continue":"x"}}"#;
+        assert_eq!((early(behind), next(behind).as_deref()), (None, Some("x")));
+        assert_eq!(early("no JSON"), None);
+        assert!(Page::next_of(br#"{"kind":"Status"}"#).is_err());
+    }
+}
