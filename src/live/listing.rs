@@ -264,6 +264,9 @@ const LONGEST: [(&str, &str); 9] = [
     ("", "Namespace"),
 ];
 
+/// The namespace of Flux, where nothing else is said.
+pub const FLUX: &str = "flux-system";
+
 /// The namespace of Argo CD.
 pub const ARGO_CD: &str = "argocd";
 

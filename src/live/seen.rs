@@ -160,6 +160,7 @@ pub struct Batch {
 impl Batch {
     /// Adds what another said.
     pub fn append(&mut self, more: Self) {
+        self.seen.retain(|at, _| !more.there.contains(*at));
         self.there.union_with(&more.there);
         self.seen.extend(more.seen);
         self.endings.extend(more.endings);
@@ -268,6 +269,9 @@ impl Batch {
                 self.there.grow_and_insert(at);
                 if !as_rendered || seen.status.stage != Stage::Current || seen.applied.is_some() {
                     self.seen.insert(at, seen);
+                } else {
+                    // Listed twice, it is what it was last.
+                    self.seen.remove(&at);
                 }
             }
             Some(_) => {}

@@ -1,5 +1,6 @@
 //! What should be there: a cluster's rendered objects, the Kustomizations that apply them, and whose they are.
 
+use super::listing::FLUX;
 use crate::bundle::{ClusterBundle, ObjectId, Part};
 use crate::source::Place;
 use crate::spec::FleetDoc;
@@ -86,7 +87,7 @@ impl Wanted {
             place,
             owner: Text::default(),
             context: Text::default(),
-            flux: "flux-system".into(),
+            flux: FLUX.into(),
             source: ("GitRepository".into(), "flux-system".into()),
             contents: HashMap::new(),
             plugin: None,

@@ -6,10 +6,7 @@ use super::cluster::Server;
 use super::pages::Coming;
 use std::collections::BTreeMap;
 use std::thread::JoinHandle;
-use tenantry::live::{Gap, Purpose, Served, listings};
-
-/// Where Flux is, where nothing else is said.
-pub const FLUX: &str = "flux-system";
+use tenantry::live::{FLUX, Gap, Purpose, Served, listings};
 
 /// What the lists are for.
 pub fn purpose(args: &Verify) -> Purpose {
@@ -34,38 +31,25 @@ impl Reached {
     }
 }
 
-/// The first cluster's server, which is asked while the fleet is read and rendered: for what is listed whatever is rendered.
-pub struct Ahead {
-    /// Its context.
-    pub context: Option<String>,
-    task: JoinHandle<Result<Reached, Fault>>,
-}
+/// A server that is asked, while the fleet is rendered, for what is listed whatever is rendered.
+pub struct Ahead(JoinHandle<Result<Reached, Fault>>);
 
 impl Ahead {
-    /// Of the context that will be asked, where that needs no fleet to be known.
-    pub fn likely(args: &Verify) -> Option<Self> {
-        let context = args.connect.context.first();
-        let plain = context.is_none_or(|text| !text.contains('='));
-        (plain && !args.print_capabilities).then(|| Self::of(context.cloned(), args))
-    }
-
-    /// Of a context.
+    /// Begins with the server of a context.
     pub fn of(context: Option<String>, args: &Verify) -> Self {
-        // What takes lists of some namespaces alone, or lists alone, begins when it knows which.
-        let waits = args.bare || !args.tenant.is_empty();
-        let (connect, purpose, named) = (args.connect.clone(), purpose(args), context.clone());
-        let task = std::thread::spawn(move || {
-            let reached = Reached::new(named.as_deref(), &connect)?;
+        let (connect, purpose, bare) = (args.connect.clone(), purpose(args), args.bare);
+        Self(std::thread::spawn(move || {
+            let reached = Reached::new(context.as_deref(), &connect)?;
             let served = reached.server.served()?;
-            let lists = if waits { Vec::new() } else { listings(&served.0, &BTreeMap::new(), FLUX, purpose) };
+            // What lists alone cost is measured from where they begin.
+            let lists = if bare { Vec::new() } else { listings(&served.0, &BTreeMap::new(), FLUX, purpose) };
             let begun = reached.server.begin(lists);
             Ok(Reached { served: Some(served), begun, ..reached })
-        });
-        Self { context, task }
+        }))
     }
 
     /// What came of it.
-    pub fn reached(self) -> Option<Result<Reached, Fault>> {
-        self.task.join().ok()
+    pub fn reached(self) -> Result<Reached, Fault> {
+        self.0.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
     }
 }

@@ -18,11 +18,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 use tenantry::graph::Facts;
 use tenantry::live::access::{self, Sample};
-use tenantry::live::{Batch, Gap, Listing, Page, Served, Wanted};
+use tenantry::live::{Batch, Detail, Gap, Listing, Page, Served, Wanted};
 use tenantry::report::plain;
 use tenantry::source::Place;
 use tenantry::value::Value;
 use tokio::runtime::Runtime;
+use tokio::task::block_in_place;
 
 /// Samples that are asked at once.
 const REVIEWS: usize = 8;
@@ -152,6 +153,7 @@ impl Server {
         let mut coming: Vec<Coming> = begun.into_iter().filter(|c| lists.contains(&c.listing)).collect();
         let others: Vec<Listing> = lists.into_iter().filter(|l| coming.iter().all(|c| c.listing != *l)).collect();
         coming.extend(self.begin(others));
+        let started = coming.iter().map(|list| list.since).min().unwrap_or(started);
         let mut taken: Vec<(Listing, Result<Seen, Trouble>)> = self.runtime.block_on(async {
             let mut waiting = coming.into_iter();
             let mut running = FuturesUnordered::new();
@@ -195,7 +197,7 @@ impl Server {
         all
     }
 
-    /// Asks the samples: whether each is allowed; nothing where the server does not say.
+    /// Asks the samples: whether each is allowed. The first that the server does not answer, and why, is the last.
     pub fn review(&self, samples: &[Sample]) -> Vec<Result<bool, String>> {
         let asking = self.asking.clone();
         self.runtime.block_on(async move {
@@ -209,7 +211,17 @@ impl Server {
                     access::allowed(&answer).ok_or_else(|| "the answer has no status".to_owned())
                 }
             };
-            futures::stream::iter(samples.iter().map(ask)).buffered(REVIEWS).collect().await
+            let mut answers = futures::stream::iter(samples.iter().map(ask)).buffered(REVIEWS);
+            let mut all = Vec::with_capacity(samples.len());
+            while let Some(answer) = answers.next().await {
+                let failed = answer.is_err();
+                all.push(answer);
+                // Each was tried for a while.
+                if failed {
+                    break;
+                }
+            }
+            all
         })
     }
 }
@@ -217,10 +229,14 @@ impl Server {
 /// Looks at each page of a list as it comes.
 async fn look(mut list: Coming, wanted: &Wanted, how: How, progress: &ProgressBar) -> Result<Seen, Trouble> {
     let broken = |text| Trouble { status: None, text };
+    let listing = list.listing.clone();
     let nothing = || {
         let mut facts = if how.digest { Facts::keeping(how.keeps) } else { Facts::live(how.keeps) };
-        let kind = &list.listing.kind;
-        facts.reserve(&kind.kind, wanted.count(&kind.group, &kind.kind));
+        let kind = &listing.kind;
+        let all = listing.namespace.is_none() && listing.detail == Detail::Whole;
+        if all && wanted.only.is_none() && !how.bare {
+            facts.reserve(&kind.kind, wanted.count(&kind.group, &kind.kind));
+        }
         (Batch::of(facts), Vec::new())
     };
     let (mut batch, mut objects) = nothing();
@@ -238,13 +254,18 @@ async fn look(mut list: Coming, wanted: &Wanted, how: How, progress: &ProgressBa
         let next = if how.bare {
             Page::next_of(&bytes).map_err(broken)?
         } else {
-            let page = Page::read(&list.listing.kind, &bytes).map_err(broken)?;
-            batch.look_at(wanted, &list.listing, &page.items, how.place, how.now);
+            // Who reads from the server goes on meanwhile.
+            let page = block_in_place(|| {
+                let page = Page::read(&listing.kind, &bytes)?;
+                batch.look_at(wanted, &listing, &page.items, how.place, how.now);
+                Ok(page)
+            });
+            let page = page.map_err(broken)?;
             batch.unread.extend(page.unread);
             if how.json {
                 objects.extend(page.items.into_iter().map(tenantry::live::page::as_json));
             }
-            progress.set_message(format!("{} {}", batch.count, list.listing.kind.plural));
+            progress.set_message(format!("{} {}", batch.count, listing.kind.plural));
             page.next
         };
         ended = if next.is_none() { Ok(()) } else { Err("the list ends before its last page") };

@@ -14,7 +14,7 @@ use tenantry::diagnostic::{Diagnostic, Level, Scope};
 use tenantry::graph::{self, Beside, Cluster};
 use tenantry::isolation;
 use tenantry::live::rules::NOT_LISTED;
-use tenantry::live::{Found, Gap, Purpose, Wanted, listings};
+use tenantry::live::{FLUX, Found, Gap, Purpose, Wanted, listings};
 use tenantry::source::{Place, Sources};
 use tenantry::tree::kustomization_of;
 
@@ -166,7 +166,7 @@ pub fn clusters(cli: &Cli, connect: &Connect, group_by: Option<&str>) -> Result<
             _ => None,
         };
         let wanted = wanted.unwrap_or_else(|| Wanted::nothing(&server.name, place));
-        let lists = listings(&served, &BTreeMap::new(), "flux-system", Purpose::Prove);
+        let lists = listings(&served, &BTreeMap::new(), FLUX, Purpose::Prove);
         let how = How { place, now: Timestamp::now(), keeps: true, digest: true, json: false, bare: false };
         let mut taken = server.take(cli, &Arc::new(wanted), lists, Vec::new(), how);
         gaps.append(&mut taken.gaps);

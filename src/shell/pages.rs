@@ -2,8 +2,11 @@
 //! server makes the next ones.
 
 use super::asking::{Asking, JSON, Trouble};
+use futures::future::{Either, select};
 use http::StatusCode;
+use std::pin::pin;
 use std::sync::Arc;
+use std::time::Instant;
 use tenantry::live::{Detail, Listing, Page};
 use tokio::runtime::Handle;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
@@ -15,8 +18,8 @@ const PAGE: usize = 500;
 const PAGES: usize = 20_000;
 /// Lists that are asked for at once.
 pub const AT_ONCE: usize = 4;
-/// Pages that wait for whoever looks at them, of all lists together: some 30 MB.
-const AHEAD: usize = 32;
+/// Room for the pages that wait for whoever looks at them, of all lists together, in KiB. Each list may have one more in hand.
+const ROOM: usize = 32 << 10;
 
 const METADATA: &str = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1";
 
@@ -26,7 +29,7 @@ pub enum Sent {
     Page(Vec<u8>, OwnedSemaphorePermit),
     /// Its continuation has expired, and it begins anew: what came before does not count.
     Anew,
-    /// There is no more of it.
+    /// It could not be had.
     Failed(Trouble),
 }
 
@@ -34,27 +37,32 @@ pub enum Sent {
 pub struct Coming {
     /// What is listed.
     pub listing: Listing,
+    /// When it was asked for.
+    pub since: Instant,
     /// Its pages, in order. It ends where the list does.
     pub sent: UnboundedReceiver<Sent>,
 }
 
-/// Who takes lists.
+/// Who fetches lists.
 ///
-/// They have to be looked at in the order in which they begin, as many at once as are taken at once: then of those that
-/// wait for room, there is always one that somebody looks at.
+/// They are fetched in the order in which they begin, and have to be looked at in that order, as many at once as are fetched
+/// at once; those that nobody wants are dropped before. So there is always room at last: where a list that nobody looks at yet
+/// fills some, at most three before it are not fetched to their end, and of the four that are looked at one is drained.
 pub struct Lists(UnboundedSender<(Listing, UnboundedSender<Sent>)>);
 
 impl Lists {
-    /// Lists are taken as long as this is there.
+    /// Lists are fetched as long as this is there.
     pub fn new(runtime: &Handle, asking: Asking) -> Self {
         let (queue, mut waiting) = unbounded_channel::<(Listing, UnboundedSender<Sent>)>();
         runtime.spawn(async move {
-            let (lists, room) = (Arc::new(Semaphore::new(AT_ONCE)), Arc::new(Semaphore::new(AHEAD)));
+            let (lists, room) = (Arc::new(Semaphore::new(AT_ONCE)), Arc::new(Semaphore::new(ROOM)));
             while let Some((listing, to)) = waiting.recv().await {
                 let Ok(turn) = Arc::clone(&lists).acquire_owned().await else { return };
-                let taking = Taking { asking: asking.clone(), listing, to, room: Arc::clone(&room) };
+                let fetching = Fetching { asking: asking.clone(), listing, to: to.clone(), room: Arc::clone(&room) };
                 tokio::spawn(async move {
-                    taking.list().await;
+                    if let Err(e) = tokio::spawn(async move { fetching.list().await }).await {
+                        let _ = to.send(Sent::Failed(Trouble { status: None, text: e.to_string() }));
+                    }
                     drop(turn);
                 });
             }
@@ -62,36 +70,33 @@ impl Lists {
         Self(queue)
     }
 
-    /// Begins a list.
+    /// Begins a list, which is to be looked at before those that begin after it, or dropped.
     pub fn begin(&self, listing: Listing) -> Coming {
         let (to, sent) = unbounded_channel();
-        // It is taken as long as this is there.
+        // It is fetched as long as this is there.
         let _ = self.0.send((listing.clone(), to));
-        Coming { listing, sent }
+        Coming { listing, since: Instant::now(), sent }
     }
 }
 
-/// A list that is taken.
-struct Taking {
+/// A list that is fetched.
+struct Fetching {
     asking: Asking,
     listing: Listing,
     to: UnboundedSender<Sent>,
     room: Arc<Semaphore>,
 }
 
-impl Taking {
-    /// Takes it. One whose continuation has expired is taken once more, from the beginning.
+impl Fetching {
+    /// Fetches it. One whose continuation has expired is fetched once more, from the beginning.
     async fn list(&self) {
         let failed = |text: String| Sent::Failed(Trouble { status: None, text });
         let mut again = true;
         'whole: loop {
             let mut next: Option<String> = None;
             for _ in 0..PAGES {
-                let Ok(room) = Arc::clone(&self.room).acquire_owned().await else { return };
-                if self.to.is_closed() {
-                    return;
-                }
-                let page = match self.page(next.as_deref()).await {
+                let Some(page) = self.wanted_page(next.as_deref()).await else { return };
+                let page = match page {
                     Err(trouble) if trouble.is(StatusCode::GONE) && again => {
                         again = false;
                         let _ = self.to.send(Sent::Anew);
@@ -105,6 +110,8 @@ impl Taking {
                 };
                 // What is no list has no next page: whoever looks at it says so.
                 let token = Page::early_next(&page).or_else(|| Page::next_of(&page).ok().flatten());
+                let size = (page.len() >> 10).clamp(1, ROOM) as u32;
+                let Ok(room) = Arc::clone(&self.room).acquire_many_owned(size).await else { return };
                 let _ = self.to.send(Sent::Page(page, room));
                 match token {
                     None => return,
@@ -117,6 +124,15 @@ impl Taking {
             }
             let _ = self.to.send(failed(format!("the list does not end within {PAGES} pages")));
             return;
+        }
+    }
+
+    /// A page, unless nobody wants it any more.
+    async fn wanted_page(&self, token: Option<&str>) -> Option<Result<Vec<u8>, Trouble>> {
+        let (page, dropped) = (pin!(self.page(token)), pin!(self.to.closed()));
+        match select(page, dropped).await {
+            Either::Left((page, _)) => Some(page),
+            Either::Right(_) => None,
         }
     }
 

@@ -205,15 +205,7 @@ fn replace_by_parts(path: &Path, parts: [&[u8]; 2]) -> Result<(), Fault> {
             }
             made => made?,
         };
-        // In one call, where the system takes both in one.
-        let mut done = match file.write_vectored(&parts.map(IoSlice::new)) {
-            Err(e) if e.kind() == std::io::ErrorKind::Interrupted => 0,
-            done => done?,
-        };
-        for part in parts {
-            file.write_all(&part[done.min(part.len())..])?;
-            done = done.saturating_sub(part.len());
-        }
+        write_parts(&mut file, parts)?;
         drop(file);
         fs::rename(&temporary, path)
     };
@@ -223,9 +215,55 @@ fn replace_by_parts(path: &Path, parts: [&[u8]; 2]) -> Result<(), Fault> {
     })
 }
 
+/// Writes two parts: in one call, where the system takes both in one.
+fn write_parts(file: &mut impl Write, parts: [&[u8]; 2]) -> std::io::Result<()> {
+    let mut done = match file.write_vectored(&parts.map(IoSlice::new)) {
+        Err(e) if e.kind() == std::io::ErrorKind::Interrupted => 0,
+        done => done?,
+    };
+    for part in parts {
+        file.write_all(&part[done.min(part.len())..])?;
+        done = done.saturating_sub(part.len());
+    }
+    Ok(())
+}
+
 fn remove(path: &Path) -> Result<(), Fault> {
     match fs::remove_file(path) {
         Err(e) if e.kind() != std::io::ErrorKind::NotFound => Err(Fault::Io { path: path.to_owned(), source: e }),
         _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Takes so many bytes at first; nothing where it is interrupted.
+    struct Short(Option<usize>, Vec<u8>);
+
+    impl Write for Short {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.1.extend(bytes);
+            Ok(bytes.len())
+        }
+        fn write_vectored(&mut self, parts: &[IoSlice<'_>]) -> std::io::Result<usize> {
+            let all = parts.iter().flat_map(|part| part.iter().copied());
+            let taken = self.0.ok_or(std::io::ErrorKind::Interrupted)?;
+            self.1.extend(all.take(taken));
+            Ok(taken)
+        }
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn what_a_system_takes_in_part_is_written_whole() {
+        for taken in [None, Some(0), Some(1), Some(3), Some(4), Some(5), Some(9)] {
+            let mut file = Short(taken, Vec::new());
+            write_parts(&mut file, [b"head", b"parts"]).unwrap();
+            assert_eq!(file.1, b"headparts", "{taken:?}");
+        }
     }
 }

@@ -161,7 +161,7 @@ fn held_by_others(
         for claim in claims {
             let (kind, name) = (thing.kind.name(), thing.called());
             let message = format!("the {kind} `{name}` is that of `{holder}`, which has not let it go");
-            let rule = if matches!(kind, "group" | "user") { &SHARED_SUBJECT } else { &CLAIMED_TWICE };
+            let rule = if matches!(thing.kind, Kind::Group | Kind::User) { &SHARED_SUBJECT } else { &CLAIMED_TWICE };
             let fix = format!("mend {holder} first, or let it go: tenantry render --allow-removal {holder}");
             out.push(Diagnostic::new(rule, claim.place, message).fix(fix).tenant(&claim.tenant.name.value));
         }
@@ -171,7 +171,7 @@ fn held_by_others(
 fn report(thing: &Thing<'_>, claims: &[Claim<'_>], prior: &Prior<'_>, out: &mut Vec<Diagnostic>) {
     let holder = prior.holder(thing);
     let (kind, name) = (thing.kind.name(), thing.called());
-    let subject = matches!(kind, "group" | "user");
+    let subject = matches!(thing.kind, Kind::Group | Kind::User);
     for claim in claims {
         let name_of = claim.tenant.name.value.as_str();
         if holder == Some(name_of) {

@@ -4,12 +4,12 @@ use foldhash::{HashMap, HashMapExt};
 use std::fmt;
 use std::sync::OnceLock;
 
-/// What kind of thing it is.
+/// What kind of thing it is, in the order of their names, which is that of findings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Kind<'a> {
     /// A group of users.
     Group,
-    /// The host of a name.
+    /// A host.
     Host,
     /// A namespace of a cluster.
     Namespace,
@@ -88,6 +88,8 @@ type Pair<'a> = (&'a str, &'a str);
 
 /// What the records remember of earlier runs. Ten thousand of them are read in each: they are borrowed, and what few runs
 /// ask for is looked up in an index that is made when it is asked for.
+///
+/// Its keys are chosen by tenants; the hasher's seed is another in each run, and nothing shows it.
 #[derive(Debug, Default)]
 pub struct Prior<'a> {
     /// Who has a thing.

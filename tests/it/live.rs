@@ -618,10 +618,20 @@ fn contexts_and_credentials_are_those_of_the_kubeconfig() {
     let leaked = run(&["verify"]);
     assert!(leaked.code == 2 && leaked.err.contains("credential plugin ended"), "{}", leaked.all());
     assert!(!leaked.all().contains("SECRET"), "{}", leaked.all());
-    repo.write("exec.kubeconfig", &kubeconfig);
+    let ran = repo.path().join("ran");
+    let counted = kubeconfig.replace("\"echo ", &format!("\"echo >> {}; echo ", ran.display()));
+    repo.write("exec.kubeconfig", &counted);
+    ok(&run(&["verify"]));
+    let times = || std::fs::read_to_string(&ran).expect("the plugin was run").len();
+    let before = times();
     repo.write("tenants/fleet.yaml", FLEET.replace("clusters: [", "clusters: [{name: other}, "));
-    let unsaid = run(&["verify"]);
-    assert!(unsaid.code == 2 && unsaid.err.contains("--context CLUSTER=CONTEXT (other, live)"), "{}", unsaid.all());
+    for args in [&["verify"][..], &["verify", "--context", "a"]] {
+        let unsaid = run(args);
+        assert!(unsaid.code == 2 && unsaid.err.contains("CLUSTER=CONTEXT (other, live)"), "{}", unsaid.all());
+    }
+    // Nobody's credentials are asked for before it is known which.
+    assert_eq!(times(), before);
+    repo.write("exec.kubeconfig", &kubeconfig);
     let both = run(&["verify", "--context", "live=a", "--context", "other=a", "--format", "json"]);
     let report: Value = serde_json::from_str(&both.out).unwrap_or_else(|e| panic!("{e}: {}", both.all()));
     let names: Vec<&str> =

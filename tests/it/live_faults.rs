@@ -283,3 +283,77 @@ fn a_server_that_allows_more_than_it_lists_is_found() {
     let (ran, ..) = verify(|_, _| None);
     assert!(ran.code == 1 && !ran.out.contains("live/access-differs"), "{}", ran.all());
 }
+
+const MANY: [(&str, &[(&str, &str, &str)]); 3] = [
+    (
+        "",
+        &[
+            ("namespaces", "Namespace", "Cluster"),
+            ("serviceaccounts", "ServiceAccount", "Namespaced"),
+            ("resourcequotas", "ResourceQuota", "Namespaced"),
+            ("limitranges", "LimitRange", "Namespaced"),
+            ("persistentvolumes", "PersistentVolume", "Cluster"),
+        ],
+    ),
+    (
+        "rbac.authorization.k8s.io",
+        &[
+            ("roles", "Role", "Namespaced"),
+            ("rolebindings", "RoleBinding", "Namespaced"),
+            ("clusterroles", "ClusterRole", "Cluster"),
+            ("clusterrolebindings", "ClusterRoleBinding", "Cluster"),
+        ],
+    ),
+    ("networking.k8s.io", &[("networkpolicies", "NetworkPolicy", "Namespaced")]),
+];
+const LONG: usize = 40;
+
+/// Ten lists of many large pages, far more than may wait: a page of one object, and where the next one begins.
+fn many(path: &str) -> Option<Answer> {
+    let groups: Vec<String> = MANY.iter().map(|(name, kinds)| group(name, kinds)).collect();
+    let body = match path.split('?').next().unwrap_or_default() {
+        "/version" => return None,
+        "/api" => SERVED.replace("GROUPS", &groups[0]),
+        "/apis" => SERVED.replace("GROUPS", &groups[1..].join(",")),
+        path if path.ends_with("subjectaccessreviews") => return None,
+        _ => {
+            let at = path.split("continue=").nth(1).map_or(0, |n| n.parse::<usize>().expect("a number"));
+            let next = if at + 1 < LONG { (at + 1).to_string() } else { String::new() };
+            format!(
+                r#"{{"kind": "List", "metadata": {{"continue": "{next}"}}, "items": [{{"metadata": {{"name": "x{at}", "annotations": {{"a": "{}"}}}}}}]}}"#,
+                "x".repeat(150_000)
+            )
+        }
+    };
+    Some(Answer::Says(200, "", body))
+}
+
+fn looked_at(ran: &Ran) -> usize {
+    let count = ran.out.split(" objects looked at").next().and_then(|t| t.rsplit(' ').next()?.parse().ok());
+    count.unwrap_or_else(|| panic!("{}", ran.all()))
+}
+
+#[test]
+fn long_lists_end_whatever_becomes_of_one_of_them() {
+    let (ran, asked, _) = verify(|path, _| many(path));
+    assert!(!ran.out.contains("live/not-listed"), "{}", ran.all());
+    assert_eq!(looked_at(&ran), 10 * LONG);
+    let lists = |asked: &[String]| asked.iter().filter(|p| p.contains("limit=")).count();
+    assert_eq!(lists(&asked), 10 * LONG);
+    // One whose continuation expires near its end is taken again, whole.
+    let gone = r#"{"message": "the continue parameter is too old"}"#;
+    let (ran, asked, _) = verify(move |path, nth| match path.contains("/rolebindings") && nth == 35 {
+        true => Some(Answer::Says(410, "", gone.into())),
+        false => many(path),
+    });
+    assert!(!ran.out.contains("live/not-listed"), "{}", ran.all());
+    assert_eq!((looked_at(&ran), lists(&asked)), (10 * LONG, 10 * LONG + 35));
+    // One that cannot be read on its first page is not taken to its end by whoever looks at it, and holds up no other.
+    let broken = r#"{"kind": "List", "metadata": {"continue": "1"}, "items": [{]}"#;
+    let (ran, _, _) = verify(move |path, nth| match path.contains("/rolebindings") && nth == 1 {
+        true => Some(Answer::Says(200, "", broken.into())),
+        false => many(path),
+    });
+    partial(&ran, "the answer is no list");
+    assert_eq!(looked_at(&ran), 9 * LONG);
+}

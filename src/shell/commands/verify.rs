@@ -1,9 +1,9 @@
 //! `verify`: whether live clusters have become what is rendered.
 
-use crate::shell::ahead::{Ahead, FLUX, Reached, purpose};
+use crate::shell::ahead::{Ahead, Reached, purpose};
 use crate::shell::args::{Cli, Format, Verify};
 use crate::shell::cluster::{How, Server, live_line};
-use crate::shell::place::{Place, working_folder};
+use crate::shell::place::working_folder;
 use crate::shell::session::{Selection, Session};
 use crate::shell::{Fault, Outcome, live, output};
 use jiff::Timestamp;
@@ -18,7 +18,7 @@ use tenantry::document::emit_documents;
 use tenantry::graph::Beside;
 use tenantry::live::role::role;
 use tenantry::live::{
-    Found, Gap, Purpose, Wanted, access, capabilities, concerns, inventory, listings, narrowed, policies,
+    FLUX, Found, Gap, Purpose, Wanted, access, capabilities, concerns, inventory, listings, narrowed, policies,
 };
 use tenantry::report::{live as report, plural};
 use tenantry::source::Source;
@@ -31,17 +31,11 @@ pub fn run(cli: &Cli, args: &Verify) -> Result<Outcome, Fault> {
     if args.print_rbac {
         return print_rbac(cli);
     }
-    // Where there is no fleet, no server is asked.
-    Place::find(cli, None)?;
-    let mut ahead = Ahead::likely(args);
     let mut session = Session::open(cli, None)?;
     let chosen = live::chosen(&session, &args.connect)?;
-    if let Some((_, context)) = chosen.first()
-        && !args.print_capabilities
-        && ahead.as_ref().is_none_or(|ahead| ahead.context != *context)
-    {
-        ahead = Some(Ahead::of(context.clone(), args));
-    }
+    // Of some tenants other lists are taken, if there are such tenants.
+    let ahead = chosen.first().filter(|_| args.tenant.is_empty() && !args.print_capabilities);
+    let mut ahead = ahead.map(|(_, context)| Ahead::of(context.clone(), args));
     let mut compiled = session.compile(Selection::default(), Keep::Values);
     let broken = compiled.findings.iter().filter(|d| d.level == Level::Error).count();
     if broken > 0 {
@@ -84,7 +78,7 @@ pub fn run(cli: &Cli, args: &Verify) -> Result<Outcome, Fault> {
         let started = Instant::now();
         let first = loop {
             let reach = || Reached::new(context.as_deref(), &args.connect);
-            let first = ahead.take().and_then(Ahead::reached).unwrap_or_else(reach);
+            let first = ahead.take().map_or_else(reach, Ahead::reached);
             let first = first.and_then(|mut reached| ask(&mut reached, &mut session).map(|cluster| (reached, cluster)));
             match &first {
                 // A server that is started anew answers again.
@@ -128,7 +122,7 @@ pub fn run(cli: &Cli, args: &Verify) -> Result<Outcome, Fault> {
             output::talk(cli, &format!("{}: {requests} requests, lists in {:.3} s", server.name, listed.as_secs_f64()));
         }
         clusters.push(cluster);
-        rayon::spawn(move || drop(wanted));
+        std::thread::spawn(move || drop(wanted));
     }
     let sources = &session.sources;
     let asked = if asked.is_empty() { vec![(Format::Text, None)] } else { asked };
@@ -146,6 +140,7 @@ pub fn run(cli: &Cli, args: &Verify) -> Result<Outcome, Fault> {
     }
     let gaps: usize = clusters.iter().map(|c| c.gaps.len()).sum();
     let wrong = broken > 0 || clusters.iter().any(|c| c.judgement.is_wrong());
+    // The system takes it back faster.
     std::mem::forget((session, compiled, clusters));
     if gaps > 0 {
         return Err(Fault::Partial(gaps));
@@ -243,7 +238,7 @@ fn once(
         judgement.unknown = unknown;
     }
     // Nobody waits for so many objects to go.
-    rayon::spawn(move || drop((taken, cluster)));
+    std::thread::spawn(move || drop((taken, cluster)));
     Ok(report::Cluster {
         name: wanted.cluster.to_string(),
         context: server.name.clone(),
