@@ -284,7 +284,10 @@ fn a_server_that_allows_more_than_it_lists_is_found() {
     assert!(ran.code == 1 && !ran.out.contains("live/access-differs"), "{}", ran.all());
 }
 
-const MANY: [(&str, &[(&str, &str, &str)]); 3] = [
+/// A resource: its name in paths, its kind, its scope.
+type Resource = (&'static str, &'static str, &'static str);
+
+const MANY: [(&str, &[Resource]); 3] = [
     (
         "",
         &[
