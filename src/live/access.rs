@@ -10,6 +10,9 @@ use crate::isolation::question::with_groups;
 use crate::value::{Text, Value, map};
 use std::collections::BTreeSet;
 
+/// The group of what grants.
+pub const RBAC: &str = "rbac.authorization.k8s.io";
+
 /// A request that is asked of the server, and what follows from its lists.
 #[derive(Clone, Debug)]
 pub struct Sample {
@@ -33,7 +36,7 @@ const SAMPLED: usize = 8;
 /// What is asked: in a namespace of its own, in another tenant's, and in the platform's.
 const ASKED: [(&str, (&str, &str)); 4] = [
     ("get", ("", "secrets")),
-    ("create", ("rbac.authorization.k8s.io", "rolebindings")),
+    ("create", (RBAC, "rolebindings")),
     ("delete", ("networking.k8s.io", "networkpolicies")),
     ("create", ("", "pods")),
 ];

@@ -1,6 +1,6 @@
 //! A page of a list, as a server writes it.
 
-use super::listing::{Kind, id_of};
+use super::listing::Kind;
 use super::status::text;
 use crate::bundle::ObjectId;
 use crate::value::{Entry, Text, Value};
@@ -175,19 +175,23 @@ impl<'de> Visitor<'de> for Head<'_> {
 /// Reads each object of a page by itself; of one that cannot be read, what it is called.
 fn one_by_one(kind: &Kind, bytes: &[u8]) -> serde_json::Result<(RawPage<Listed>, Vec<ObjectId>)> {
     #[derive(serde::Deserialize)]
-    struct Called<'a> {
-        #[serde(borrow)]
-        metadata: &'a RawValue,
+    struct Called {
+        metadata: Name,
+    }
+    #[derive(serde::Deserialize)]
+    struct Name {
+        #[serde(default)]
+        namespace: Text,
+        name: Text,
     }
     let page: RawPage<&RawValue> = serde_json::from_slice(bytes)?;
     let mut unread = Vec::new();
     let mut read = |item: &RawValue| match serde_json::from_str::<Listed>(item.get()) {
         Ok(item) => Some(item),
         Err(_) => {
-            let called: Option<Called<'_>> = serde_json::from_str(item.get()).ok();
-            let metadata = called.and_then(|c| serde_json::from_str::<Value>(c.metadata.get()).ok());
-            let object: Value = vec![(Text::new_static("metadata"), metadata.unwrap_or_default())].into();
-            unread.push(id_of(kind, &object));
+            let called: Option<Called> = serde_json::from_str(item.get()).ok();
+            let (namespace, name) = called.map(|c| (c.metadata.namespace, c.metadata.name)).unwrap_or_default();
+            unread.push(ObjectId { group: kind.group.clone(), kind: kind.kind.clone(), namespace, name });
             None
         }
     };

@@ -2,7 +2,7 @@
 
 use super::Fault;
 use http::{Method, Request, StatusCode};
-use http_body_util::BodyExt;
+use http_body_util::{BodyExt, LengthLimitError, Limited};
 use kube::Client;
 use kube::client::{AuthError, Body};
 use std::sync::Arc;
@@ -14,6 +14,9 @@ use tenantry::value::Value;
 /// How often a request is tried, and how long a server may ask to wait, in seconds.
 const TRIES: u32 = 5;
 const LONGEST_WAIT: u64 = 20;
+
+/// Longest answer that is read, in bytes: a hundred times what a page of usual objects has.
+const LARGEST: usize = 256 << 20;
 
 /// What is asked for, of what is no list of metadata alone.
 pub const JSON: &str = "application/json";
@@ -104,7 +107,12 @@ impl Asking {
         let answer = self.client.send(request).await.map_err(|e| broken(causes(&e)))?;
         let status = answer.status();
         let wait = answer.headers().get(http::header::RETRY_AFTER).and_then(|v| v.to_str().ok()?.parse().ok());
-        let bytes = answer.into_body().collect().await.map_err(|e| broken(causes(&e)))?.to_bytes();
+        let body = Limited::new(answer.into_body(), LARGEST).collect().await;
+        let bytes = body.map_err(|e| match e.is::<LengthLimitError>() {
+            true => broken(format!("the answer is longer than {} MiB", LARGEST >> 20)),
+            false => broken(causes(&*e)),
+        })?;
+        let bytes = bytes.to_bytes();
         if status.is_success() {
             return Ok(bytes.into());
         }

@@ -49,6 +49,9 @@ pub fn chosen(session: &Session, connect: &Connect) -> Result<Vec<(usize, Option
             }
         };
         let index = names.iter().position(|n| *n == name).unwrap_or_default();
+        if context.is_empty() {
+            return Err(Fault::Usage(format!("--context {text}: the context is empty")));
+        }
         if all.iter().any(|(other, _)| *other == index) {
             return Err(Fault::Usage(format!("--context {text}: `{name}` has a context already")));
         }

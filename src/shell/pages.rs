@@ -4,6 +4,7 @@
 use super::asking::{Asking, JSON, Trouble};
 use futures::future::{Either, select};
 use http::StatusCode;
+use std::collections::HashSet;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Instant;
@@ -94,6 +95,7 @@ impl Fetching {
         let mut again = true;
         'whole: loop {
             let mut next: Option<String> = None;
+            let mut before: HashSet<blake3::Hash> = HashSet::new();
             for _ in 0..PAGES {
                 let Some(page) = self.wanted_page(next.as_deref()).await else { return };
                 let page = match page {
@@ -115,7 +117,7 @@ impl Fetching {
                 let _ = self.to.send(Sent::Page(page, room));
                 match token {
                     None => return,
-                    token if token == next => {
+                    Some(token) if !before.insert(blake3::hash(token.as_bytes())) => {
                         let _ = self.to.send(failed("the list comes back to where it was".to_owned()));
                         return;
                     }

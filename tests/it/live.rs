@@ -638,6 +638,10 @@ fn contexts_and_credentials_are_those_of_the_kubeconfig() {
         report["clusters"].as_array().expect("clusters").iter().filter_map(|c| c["name"].as_str()).collect();
     assert_eq!(names, ["live", "other"]);
     assert_eq!(report["clusters"][1]["converged"], false);
+    let one = run(&["verify", "--context", "live=a", "--context", "other=a", "--snapshot", "live.json"]);
+    assert!(one.code == 2 && one.err.contains("it holds one cluster"), "{}", one.all());
+    let empty = run(&["verify", "--context", "live="]);
+    assert!(empty.code == 2 && empty.err.contains("the context is empty"), "{}", empty.all());
     let gone = run(&["verify", "--context", "live=nowhere"]);
     assert!(gone.code == 2 && gone.err.contains("the context `nowhere`"), "{}", gone.all());
 }

@@ -15,6 +15,8 @@ enum Answer {
     Stalls(&'static str, u64),
     /// With less of a body than it promises.
     Cut,
+    /// With a body without end.
+    Flood,
 }
 
 /// What a fault makes of the nth request for a path; nothing where it is answered as it should.
@@ -91,6 +93,12 @@ fn serve(mut stream: TcpStream, fault: &Fault, asked: &Mutex<Vec<String>>) {
                 std::thread::sleep(Duration::from_secs(seconds));
                 return;
             }
+            Answer::Flood => {
+                let _ = stream.write_all(b"HTTP/1.1 200 X\r\nContent-Length: 99999999999\r\n\r\n{\"kind\": \"");
+                let many = vec![b'x'; 1 << 20];
+                while stream.write_all(&many).is_ok() {}
+                return;
+            }
             Answer::Cut => {
                 let _ = stream.write_all(b"HTTP/1.1 200 X\r\nContent-Length: 999\r\n\r\n{\"kind\"");
                 return;
@@ -104,6 +112,13 @@ fn serve(mut stream: TcpStream, fault: &Fault, asked: &Mutex<Vec<String>>) {
 
 /// Verifies a small fleet against a server with a fault: what came of it, what was asked, and how long it took.
 fn verify(fault: impl Fn(&str, usize) -> Option<Answer> + Send + Sync + 'static) -> (Ran, Vec<String>, Duration) {
+    verify_with(&[], fault)
+}
+
+fn verify_with(
+    more: &[&str],
+    fault: impl Fn(&str, usize) -> Option<Answer> + Send + Sync + 'static,
+) -> (Ran, Vec<String>, Duration) {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let url = format!("http://{}", listener.local_addr().expect("an address"));
     let asked: Arc<Mutex<Vec<String>>> = Arc::default();
@@ -116,12 +131,12 @@ fn verify(fault: impl Fn(&str, usize) -> Option<Answer> + Send + Sync + 'static)
         }
     });
     let started = Instant::now();
-    let ran = against(&url);
+    let ran = against(&url, more);
     let asked = asked.lock().expect("not poisoned").clone();
     (ran, asked, started.elapsed())
 }
 
-fn against(url: &str) -> Ran {
+fn against(url: &str, more: &[&str]) -> Ran {
     let fleet =
         "apiVersion: tenantry.dev/v1alpha1\nkind: Fleet\nmetadata: {name: acme}\nspec: {clusters: [{name: live}]}\n";
     let tenant = "apiVersion: tenantry.dev/v1alpha1\nkind: Tenant\nmetadata: {name: blue}\n\
@@ -135,6 +150,7 @@ fn against(url: &str) -> Ran {
         ),
     );
     let mut command = sandbox.command(&["verify", "--request-timeout", "1"]);
+    command.args(more);
     Ran::of(command.env("KUBECONFIG", sandbox.path().join("kubeconfig")).output().expect("the program starts"))
 }
 
@@ -242,8 +258,18 @@ fn what_is_no_list_is_not_taken_for_an_empty_one() {
         let (ran, ..) = verify(move |path, _| path.starts_with(POLICIES).then(|| Answer::Says(200, "", body.into())));
         partial(&ran, why);
     }
+    // Neither is one that goes round and round.
+    let (ran, asked, _) = verify(|path, _| {
+        let next = if path.contains("continue=a") { "b" } else { "a" };
+        let page = format!(r#"{{"kind": "List", "metadata": {{"continue": "{next}"}}, "items": []}}"#);
+        path.starts_with(POLICIES).then(|| Answer::Says(200, "", page))
+    });
+    partial(&ran, "the list comes back to where it was");
+    assert_eq!(of_policies(&asked), 3);
+    // What cannot be read has its name, however deep the rest of its metadata is.
     let deep = format!("{}1{}", "[".repeat(200), "]".repeat(200));
-    let item = format!(r#"{{"metadata": {{"name": "deep", "namespace": "blue"}}, "spec": {deep}}}"#);
+    let item =
+        format!(r#"{{"metadata": {{"name": "deep", "namespace": "blue", "managedFields": {deep}}}, "spec": {deep}}}"#);
     let page = format!(r#"{{"kind": "NetworkPolicyList", "metadata": {{}}, "items": [{item}]}}"#);
     let (ran, ..) = verify(move |path, _| path.starts_with(POLICIES).then(|| Answer::Says(200, "", page.clone())));
     let named = ran.out.contains("NetworkPolicy blue/deep cannot be read");
@@ -266,7 +292,7 @@ fn a_server_that_cannot_be_asked_is_the_tools_fault() {
         verify(|path, _| (path == "/apis").then(|| Answer::Says(200, "", r#"{"kind": "APIGroupList"}"#.into())));
     assert!(ran.code == 2 && ran.err.contains("does not aggregate its discovery"), "{}", ran.all());
     let free = TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("an address");
-    let ran = against(&format!("http://{free}"));
+    let ran = against(&format!("http://{free}"), &[]);
     assert!(ran.code == 2 && ran.err.contains("onnect"), "{}", ran.all());
 }
 
@@ -359,4 +385,37 @@ fn long_lists_end_whatever_becomes_of_one_of_them() {
     });
     partial(&ran, "the answer is no list");
     assert_eq!(looked_at(&ran), 9 * LONG);
+}
+
+#[test]
+fn an_answer_without_end_is_left() {
+    let (ran, ..) = verify(|path, _| path.starts_with(POLICIES).then_some(Answer::Flood));
+    partial(&ran, "the answer is longer than 256 MiB");
+}
+
+/// What could not be read is not there in a snapshot, and a proof over it would take the world for closed.
+#[test]
+fn of_what_could_not_be_read_no_snapshot_is_written() {
+    let snapshot = ["--snapshot", "live.json"];
+    let refused = || Answer::Says(403, "", r#"{"message": "no"}"#.into());
+    let (ran, ..) = verify_with(&snapshot, move |path, _| path.starts_with(POLICIES).then(refused));
+    assert!(ran.code == 2 && ran.err.contains("live.json is not written"), "{}", ran.all());
+    let (ran, ..) = verify_with(&snapshot, |_, _| None);
+    assert!(!ran.err.contains("not written"), "{}", ran.all());
+}
+
+/// Whether roles and bindings grant what the server allows is not known where they could not be listed.
+#[test]
+fn access_is_not_held_against_bindings_that_were_not_listed() {
+    let (ran, asked, _) = verify(|path, _| match path {
+        path if path.contains("/rolebindings") => Some(Answer::Says(403, "", r#"{"message": "no"}"#.into())),
+        path if path.ends_with("subjectaccessreviews") => {
+            Some(Answer::Says(201, "", r#"{"status": {"allowed": true}}"#.into()))
+        }
+        "/apis" => many(path),
+        _ => None,
+    });
+    partial(&ran, "403");
+    assert!(!ran.out.contains("live/access-differs"), "{}", ran.all());
+    assert!(!asked.iter().any(|p| p.ends_with("subjectaccessreviews")), "{asked:?}");
 }

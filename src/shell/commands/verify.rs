@@ -22,6 +22,7 @@ use tenantry::live::{
 };
 use tenantry::report::{live as report, plural};
 use tenantry::source::Source;
+use tenantry::value::Text;
 
 /// Runs the command.
 pub fn run(cli: &Cli, args: &Verify) -> Result<Outcome, Fault> {
@@ -33,6 +34,9 @@ pub fn run(cli: &Cli, args: &Verify) -> Result<Outcome, Fault> {
     }
     let mut session = Session::open(cli, None)?;
     let chosen = live::chosen(&session, &args.connect)?;
+    if args.snapshot.is_some() && chosen.len() > 1 {
+        return Err(Fault::Usage("--snapshot: it holds one cluster: name one --context".into()));
+    }
     // Of some tenants other lists are taken, if there are such tenants.
     let ahead = chosen.first().filter(|_| args.tenant.is_empty() && !args.print_capabilities);
     let mut ahead = ahead.map(|(_, context)| Ahead::of(context.clone(), args));
@@ -199,21 +203,31 @@ fn once(
             only: Vec::new(),
         });
     }
-    if let Some(file) = &args.snapshot {
-        snapshot(file, &taken.objects)?;
+    let whole = gaps.is_empty() && taken.batch.unread.is_empty();
+    match &args.snapshot {
+        Some(file) if whole => snapshot(file, &taken.objects)?,
+        // A proof over it would take what is missing for what is not there.
+        Some(file) => {
+            let file = file.display();
+            output::talk(cli, &format!("{}: not everything could be read: {file} is not written", server.name));
+        }
+        None => {}
     }
     let mut facts = std::mem::take(&mut taken.batch.facts);
     let (mut judgement, cluster) = rayon::join(
         || tenantry::live::judge(wanted, &taken.batch, &gaps, commit, now),
         || {
             facts.riddles.extend(Gap::riddles(&gaps, place));
-            let closed = gaps.is_empty() && taken.batch.unread.is_empty();
-            let beside = Beside { facts, closed, guarded, ..Beside::default() };
+            let beside = Beside { facts, closed: whole, guarded, ..Beside::default() };
             wanted.only.is_none().then(|| live::graph(session, index, beside))
         },
     );
     if let Some(cluster) = &cluster {
-        let samples = access::samples(cluster, wanted);
+        // What grants is not known where it could not be read.
+        let unread = taken.batch.unread.iter().map(|id| &id.group);
+        let hidden = |group: &Text| group == "*" || group == access::RBAC;
+        let known = !gaps.iter().map(|gap| &gap.group).chain(unread).any(hidden);
+        let samples = if known { access::samples(cluster, wanted) } else { Vec::new() };
         // The server is asked while what is there is proven.
         let (answers, (exposed, unknown)) = std::thread::scope(|scope| {
             let asked = scope.spawn(|| server.review(&samples));
