@@ -262,7 +262,7 @@ fn what_is_no_list_is_not_taken_for_an_empty_one() {
     let (ran, asked, _) = verify(|path, _| {
         let next = if path.contains("continue=a") { "b" } else { "a" };
         let page = format!(r#"{{"kind": "List", "metadata": {{"continue": "{next}"}}, "items": []}}"#);
-        path.starts_with(POLICIES).then(|| Answer::Says(200, "", page))
+        path.starts_with(POLICIES).then_some(Answer::Says(200, "", page))
     });
     partial(&ran, "the list comes back to where it was");
     assert_eq!(of_policies(&asked), 3);
