@@ -121,23 +121,24 @@ fn bare_run(args: &[&Path], what: &str) -> Duration {
 }
 
 fn read_tree(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+    read_each(folder, |path| fs::read(path).expect("a file"))
+}
+
+fn read_each(folder: &Path, read: fn(&Path) -> Vec<u8>) -> BTreeMap<PathBuf, Vec<u8>> {
     let walk = walkdir::WalkDir::new(folder).sort_by_file_name().into_iter();
     walk.map(|e| e.expect("an entry"))
         .filter(|e| e.file_type().is_file())
-        .map(|e| (e.path().strip_prefix(folder).expect("below").to_owned(), fs::read(e.path()).expect("a file")))
+        .map(|e| (e.path().strip_prefix(folder).expect("below").to_owned(), read(e.path())))
         .collect()
 }
 
 fn read_heads(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
-    let head = |path: &Path| {
+    read_each(folder, |path| {
         let mut bytes = Vec::with_capacity(HEAD);
         let file = fs::File::open(path).expect("a file");
         std::io::Read::read_to_end(&mut std::io::Read::take(file, HEAD as u64), &mut bytes).expect("a file");
         bytes
-    };
-    let walk = walkdir::WalkDir::new(folder).sort_by_file_name().into_iter();
-    let files = walk.map(|e| e.expect("an entry")).filter(|e| e.file_type().is_file());
-    files.map(|e| (e.path().strip_prefix(folder).expect("below").to_owned(), head(e.path()))).collect()
+    })
 }
 
 /// The bare programs: one thread, no more than `std` gives.

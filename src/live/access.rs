@@ -5,13 +5,10 @@ use super::rules::ACCESS_DIFFERS;
 use super::wanted::Wanted;
 use crate::diagnostic::{Diagnostic, Scope};
 use crate::graph::Cluster;
-use crate::graph::rbac::{Request, Subject};
+use crate::graph::rbac::{self, Request, Subject};
 use crate::isolation::question::with_groups;
 use crate::value::{Text, Value, map};
 use std::collections::BTreeSet;
-
-/// The group of what grants.
-pub const RBAC: &str = "rbac.authorization.k8s.io";
 
 /// A request that is asked of the server, and what follows from its lists.
 #[derive(Clone, Debug)]
@@ -36,7 +33,7 @@ const SAMPLED: usize = 8;
 /// What is asked: in a namespace of its own, in another tenant's, and in the platform's.
 const ASKED: [(&str, (&str, &str)); 4] = [
     ("get", ("", "secrets")),
-    ("create", (RBAC, "rolebindings")),
+    ("create", (rbac::GROUP, "rolebindings")),
     ("delete", ("networking.k8s.io", "networkpolicies")),
     ("create", ("", "pods")),
 ];

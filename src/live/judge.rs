@@ -277,8 +277,8 @@ impl Judge<'_> {
     /// Whether the namespace of an object is missing too, which says it all.
     fn homeless(&self, id: &ObjectId) -> bool {
         let home = ObjectId::of_namespace(id.namespace.clone());
-        let home = self.wanted.objects.get_index_of(&home).filter(|_| !id.namespace.is_empty());
-        home.is_some_and(|at| !self.seen.there.contains(at))
+        let at = || self.wanted.objects.get_index_of(&home);
+        !id.namespace.is_empty() && at().is_some_and(|at| !self.seen.there.contains(at))
     }
 
     fn missing(&mut self, id: &ObjectId, want: &Want) {

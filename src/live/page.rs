@@ -110,12 +110,12 @@ impl Page {
         Ok((!list.metadata.next.is_empty()).then_some(list.metadata.next))
     }
 
-    /// The same where it stands before the items, as servers write it, which are not read for it.
-    pub fn early_next(bytes: &[u8]) -> Option<String> {
-        let mut metadata = RawMetadata::default();
+    /// The same where it is said before the items, as servers do, which are not read for it; nothing where it is not.
+    pub fn early_next(bytes: &[u8]) -> Option<Option<String>> {
+        let mut metadata = None;
         // It ends, without a value, where the items begin.
         let _ = serde_json::Deserializer::from_slice(bytes).deserialize_map(Head(&mut metadata));
-        Some(metadata.next).filter(|next| !next.is_empty())
+        metadata.map(|RawMetadata { next }| (!next.is_empty()).then_some(next))
     }
 
     /// Reads an answer to a list.
@@ -149,7 +149,7 @@ impl Page {
 }
 
 /// Reads of a list what stands before its items.
-struct Head<'h>(&'h mut RawMetadata);
+struct Head<'h>(&'h mut Option<RawMetadata>);
 
 impl<'de> Visitor<'de> for Head<'_> {
     type Value = ();
@@ -161,7 +161,7 @@ impl<'de> Visitor<'de> for Head<'_> {
     fn visit_map<A: MapAccess<'de>>(self, mut from: A) -> Result<(), A::Error> {
         while let Some(key) = from.next_key::<Text>()? {
             match key.as_str() {
-                "metadata" => *self.0 = from.next_value()?,
+                "metadata" => *self.0 = Some(from.next_value()?),
                 "items" => return Err(A::Error::custom("the items begin")),
                 _ => {
                     from.next_value::<IgnoredAny>()?;
@@ -213,7 +213,7 @@ mod tests {
 
     #[test]
     fn where_the_next_page_begins_is_found_before_the_items_are_read() {
-        let early = |text: &str| Page::early_next(text.as_bytes());
+        let early = |text: &str| Page::early_next(text.as_bytes()).flatten();
         let next = |text: &str| Page::next_of(text.as_bytes()).unwrap();
         let usual = r#"{"kind":"List","metadata":{"resourceVersion":"1","continue":"x"},"items":[{"a":"#;
         assert_eq!(early(usual).as_deref(), Some("x"));
@@ -223,6 +223,9 @@ mod tests {
         let behind = r#"{"items":[],"metadata":{"continue":"x"}}"#;
         assert_eq!((early(behind), next(behind).as_deref()), (None, Some("x")));
         assert_eq!(early("no JSON"), None);
+        // That there is none is known early too.
+        assert_eq!(Page::early_next(br#"{"metadata":{},"items":[{"a":"#), Some(None));
+        assert_eq!(Page::early_next(behind.as_bytes()), None);
         assert!(Page::next_of(br#"{"kind":"Status"}"#).is_err());
     }
 }

@@ -31,6 +31,11 @@ pub struct Trouble {
 }
 
 impl Trouble {
+    /// Where the server did not answer, or not what was asked.
+    pub const fn of(text: String) -> Self {
+        Self { status: None, text }
+    }
+
     /// What is said where nothing can be asked without it. A server that does not answer may answer again.
     pub fn fault(self, server: &str) -> Fault {
         let text = format!("`{}`: {}", plain(server), self.text);
@@ -100,7 +105,7 @@ impl Asking {
         body: Vec<u8>,
     ) -> Result<Vec<u8>, (Trouble, Option<u64>)> {
         self.requests.fetch_add(1, Ordering::Relaxed);
-        let broken = |text: String| (Trouble { status: None, text }, None);
+        let broken = |text: String| (Trouble::of(text), None);
         let request = Request::builder().method(method).uri(path).header(http::header::ACCEPT, accept);
         let request = request.header(http::header::CONTENT_TYPE, JSON).body(Body::from(body));
         let request = request.map_err(|e| broken(e.to_string()))?;

@@ -169,7 +169,7 @@ impl Server {
                         found
                     });
                     running.push(async move {
-                        let broken = |e: tokio::task::JoinError| Trouble { status: None, text: e.to_string() };
+                        let broken = |e: tokio::task::JoinError| Trouble::of(e.to_string());
                         (listing, task.await.map_err(broken).and_then(|found| found))
                     });
                 }
@@ -227,9 +227,8 @@ impl Server {
 }
 
 /// Looks at each page of a list as it comes.
-async fn look(mut list: Coming, wanted: &Wanted, how: How, progress: &ProgressBar) -> Result<Seen, Trouble> {
-    let broken = |text| Trouble { status: None, text };
-    let listing = list.listing.clone();
+async fn look(list: Coming, wanted: &Wanted, how: How, progress: &ProgressBar) -> Result<Seen, Trouble> {
+    let Coming { listing, mut sent, .. } = list;
     let nothing = || {
         let mut facts = if how.digest { Facts::keeping(how.keeps) } else { Facts::live(how.keeps) };
         let kind = &listing.kind;
@@ -242,8 +241,8 @@ async fn look(mut list: Coming, wanted: &Wanted, how: How, progress: &ProgressBa
     let (mut batch, mut objects) = nothing();
     // The last page's word that there is none after it.
     let mut ended = Err("the list has no pages");
-    while let Some(sent) = list.sent.recv().await {
-        let (bytes, _room) = match sent {
+    while let Some(next) = sent.recv().await {
+        let (bytes, _room) = match next {
             Sent::Page(bytes, room) => (bytes, room),
             Sent::Anew => {
                 (batch, objects) = nothing();
@@ -252,7 +251,7 @@ async fn look(mut list: Coming, wanted: &Wanted, how: How, progress: &ProgressBa
             Sent::Failed(trouble) => return Err(trouble),
         };
         let next = if how.bare {
-            Page::next_of(&bytes).map_err(broken)?
+            Page::next_of(&bytes).map_err(Trouble::of)?
         } else {
             // Who reads from the server goes on meanwhile.
             let page = block_in_place(|| {
@@ -260,7 +259,7 @@ async fn look(mut list: Coming, wanted: &Wanted, how: How, progress: &ProgressBa
                 batch.look_at(wanted, &listing, &page.items, how.place, how.now);
                 Ok(page)
             });
-            let page = page.map_err(broken)?;
+            let page = page.map_err(Trouble::of)?;
             batch.unread.extend(page.unread);
             if how.json {
                 objects.extend(page.items.into_iter().map(tenantry::live::page::as_json));
@@ -270,7 +269,7 @@ async fn look(mut list: Coming, wanted: &Wanted, how: How, progress: &ProgressBa
         };
         ended = if next.is_none() { Ok(()) } else { Err("the list ends before its last page") };
     }
-    ended.map(|()| (batch, objects)).map_err(|why| broken(why.to_owned()))
+    ended.map(|()| (batch, objects)).map_err(|why| Trouble::of(why.to_owned()))
 }
 
 /// What was seen in a list, and its objects as JSON where that was asked for.

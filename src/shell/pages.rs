@@ -62,7 +62,7 @@ impl Lists {
                 let fetching = Fetching { asking: asking.clone(), listing, to: to.clone(), room: Arc::clone(&room) };
                 tokio::spawn(async move {
                     if let Err(e) = tokio::spawn(async move { fetching.list().await }).await {
-                        let _ = to.send(Sent::Failed(Trouble { status: None, text: e.to_string() }));
+                        let _ = to.send(Sent::Failed(Trouble::of(e.to_string())));
                     }
                     drop(turn);
                 });
@@ -91,7 +91,7 @@ struct Fetching {
 impl Fetching {
     /// Fetches it. One whose continuation has expired is fetched once more, from the beginning.
     async fn list(&self) {
-        let failed = |text: String| Sent::Failed(Trouble { status: None, text });
+        let failed = |text: String| Sent::Failed(Trouble::of(text));
         let mut again = true;
         'whole: loop {
             let mut next: Option<String> = None;
@@ -111,7 +111,7 @@ impl Fetching {
                     Ok(page) => page,
                 };
                 // What is no list has no next page: whoever looks at it says so.
-                let token = Page::early_next(&page).or_else(|| Page::next_of(&page).ok().flatten());
+                let token = Page::early_next(&page).unwrap_or_else(|| Page::next_of(&page).ok().flatten());
                 let size = (page.len() >> 10).clamp(1, ROOM) as u32;
                 let Ok(room) = Arc::clone(&self.room).acquire_many_owned(size).await else { return };
                 let _ = self.to.send(Sent::Page(page, room));

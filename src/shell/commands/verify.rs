@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use tenantry::bundle::{ClusterBundle, Keep};
 use tenantry::diagnostic::Level;
 use tenantry::document::emit_documents;
-use tenantry::graph::Beside;
+use tenantry::graph::{Beside, rbac};
 use tenantry::live::role::role;
 use tenantry::live::{
     FLUX, Found, Gap, Purpose, Wanted, access, capabilities, concerns, inventory, listings, narrowed, policies,
@@ -225,7 +225,7 @@ fn once(
     if let Some(cluster) = &cluster {
         // What grants is not known where it could not be read.
         let unread = taken.batch.unread.iter().map(|id| &id.group);
-        let hidden = |group: &Text| group == "*" || group == access::RBAC;
+        let hidden = |group: &Text| group == "*" || group == rbac::GROUP;
         let known = !gaps.iter().map(|gap| &gap.group).chain(unread).any(hidden);
         let samples = if known { access::samples(cluster, wanted) } else { Vec::new() };
         // The server is asked while what is there is proven.
