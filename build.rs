@@ -1,11 +1,15 @@
-//! A number that tells builds apart: over the sources and what they are built with. (The versions that Cargo chooses
-//! without a lock are not known here: the cache looks at the program's file too.)
+//! A number that tells builds apart: over the sources and what they are built with. (The versions
+//! that Cargo chooses without a lock are not known here: the cache looks at the program's file
+//! too.)
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
 
 fn main() {
-    let mut files: Vec<PathBuf> = ["Cargo.toml", "Cargo.lock", "build.rs"].iter().map(PathBuf::from).collect();
+    let mut files: Vec<PathBuf> = ["Cargo.toml", "Cargo.lock", "build.rs"]
+        .iter()
+        .map(PathBuf::from)
+        .collect();
     for folder in ["src", "templates"] {
         println!("cargo::rerun-if-changed={folder}");
         list(Path::new(folder), &mut files);
@@ -22,7 +26,9 @@ fn main() {
         name.starts_with("CARGO_FEATURE_")
             || ["CARGO_ENCODED_RUSTFLAGS", "OPT_LEVEL", "PROFILE", "TARGET"].contains(&name)
     };
-    let mut settings: Vec<_> = std::env::vars_os().filter(|(name, _)| name.to_str().is_some_and(of_cargo)).collect();
+    let mut settings: Vec<_> = std::env::vars_os()
+        .filter(|(name, _)| name.to_str().is_some_and(of_cargo))
+        .collect();
     settings.sort();
     settings.hash(&mut hasher);
     println!("cargo::rustc-env=TENANTRY_BUILD={:016x}", hasher.finish());
@@ -31,6 +37,10 @@ fn main() {
 fn list(folder: &Path, out: &mut Vec<PathBuf>) {
     let entries = std::fs::read_dir(folder).expect("a folder of the package");
     for path in entries.map(|entry| entry.expect("an entry").path()) {
-        if path.is_dir() { list(&path, out) } else { out.push(path) }
+        if path.is_dir() {
+            list(&path, out)
+        } else {
+            out.push(path)
+        }
     }
 }

@@ -1,8 +1,10 @@
-//! Whole runs of the program over a generated fleet, each beside a bare program that does the disk's part of the same
-//! work in the same minute: `cargo bench`, and what it printed stands in docs/performance.md.
+//! Whole runs of the program over a generated fleet, each beside a bare program that does the
+//! disk's part of the same work in the same minute: `cargo bench`, and what it printed stands in
+//! docs/performance.md.
 //!
-//! Flags after `--`: `--tenants N` (10000), `--rounds N` (5), `--growth` (1,000 to 100,000 tenants), `--peers` (helm and
-//! kustomize, by benches/peers.sh), `--proof` (the proof by itself, in the library).
+//! Flags after `--`: `--tenants N` (10000), `--rounds N` (5), `--growth` (1,000 to 100,000
+//! tenants), `--peers` (helm and kustomize, by benches/peers.sh), `--proof` (the proof by itself,
+//! in the library).
 
 #[path = "../tests/support/generate.rs"]
 mod generate;
@@ -21,14 +23,22 @@ const HEAD: usize = 4 << 10;
 const NOW: [&str; 2] = ["--now", "2026-11-22"];
 
 fn main() {
-    let args: Vec<String> = std::env::args().skip(1).filter(|a| a != "--bench").collect();
+    let args: Vec<String> = std::env::args()
+        .skip(1)
+        .filter(|a| a != "--bench")
+        .collect();
     let words: Vec<&str> = args.iter().map(String::as_str).collect();
     if let ["bare", work @ ..] = words.as_slice() {
         return bare(work);
     }
     let number = |flag: &str, default: usize| {
         let at = words.iter().position(|w| *w == flag);
-        at.map_or(default, |i| words.get(i + 1).and_then(|n| n.parse().ok()).expect("a number after the flag"))
+        at.map_or(default, |i| {
+            words
+                .get(i + 1)
+                .and_then(|n| n.parse().ok())
+                .expect("a number after the flag")
+        })
     };
     let has = |flag: &str| words.contains(&flag);
     if has("--proof") {
@@ -45,8 +55,9 @@ fn main() {
     bench.clean_up();
 }
 
-/// A run of the program just after another one, so that the memory which it takes has been taken a moment ago: pages that a
-/// virtual machine's host took back, which it may do within seconds, are the host's time.
+/// A run of the program just after another one, so that the memory which it takes has been taken a
+/// moment ago: pages that a virtual machine's host took back, which it may do within seconds, are
+/// the host's time.
 fn warm(fleet: &Path, args: &[&str]) -> Cost {
     tenantry(fleet, &["check", "--no-cache"]);
     tenantry(fleet, args)
@@ -69,18 +80,30 @@ fn run(command: &mut Command) -> Cost {
 
 fn run_into(command: &mut Command, out: Stdio) -> Cost {
     let started = Instant::now();
-    let mut child = command.stdin(Stdio::null()).stdout(out).stderr(Stdio::piped()).spawn().expect("starts");
+    let mut child = command
+        .stdin(Stdio::null())
+        .stdout(out)
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("starts");
     let mut said = String::new();
     let _ = std::io::Read::read_to_string(&mut child.stderr.take().expect("a pipe"), &mut said);
     let end = child.wait4().expect("ends");
     assert!(end.status.success(), "{command:?}: {said}");
     let (user, system) = (end.rusage.utime, end.rusage.stime);
-    Cost { wall: started.elapsed(), cpu: user + system, user, peak: end.rusage.maxrss }
+    Cost {
+        wall: started.elapsed(),
+        cpu: user + system,
+        user,
+        peak: end.rusage.maxrss,
+    }
 }
 
 fn tenantry(folder: &Path, args: &[&str]) -> Cost {
     let mut command = Command::new(PROGRAM);
-    for (key, _) in std::env::vars_os().filter(|(k, _)| k.to_string_lossy().starts_with("TENANTRY_")) {
+    for (key, _) in
+        std::env::vars_os().filter(|(k, _)| k.to_string_lossy().starts_with("TENANTRY_"))
+    {
         command.env_remove(key);
     }
     command.env("TENANTRY_CACHE_DIR", caches());
@@ -102,7 +125,12 @@ struct Row {
 
 impl Row {
     fn new(name: &'static str, bound: fn(f64) -> f64) -> Self {
-        Self { name, bound, bare: Vec::new(), costs: Vec::new() }
+        Self {
+            name,
+            bound,
+            bare: Vec::new(),
+            costs: Vec::new(),
+        }
     }
 
     fn add(&mut self, bare: Option<Duration>, cost: Cost) {
@@ -111,12 +139,25 @@ impl Row {
     }
 }
 
-/// Runs this program's bare twin of a command; it times its own work, since it first loads what it is to write.
+/// Runs this program's bare twin of a command; it times its own work, since it first loads what it
+/// is to write.
 fn bare_run(args: &[&Path], what: &str) -> Duration {
     let mut command = Command::new(std::env::current_exe().expect("this program"));
-    let output = command.arg("bare").arg(what).args(args).output().expect("starts");
-    assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
-    let micros: u64 = String::from_utf8_lossy(&output.stdout).trim().parse().expect("a number");
+    let output = command
+        .arg("bare")
+        .arg(what)
+        .args(args)
+        .output()
+        .expect("starts");
+    assert!(
+        output.status.success(),
+        "{command:?}: {}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    let micros: u64 = String::from_utf8_lossy(&output.stdout)
+        .trim()
+        .parse()
+        .expect("a number");
     Duration::from_micros(micros)
 }
 
@@ -125,10 +166,17 @@ fn read_tree(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
 }
 
 fn read_each(folder: &Path, read: fn(&Path) -> Vec<u8>) -> BTreeMap<PathBuf, Vec<u8>> {
-    let walk = walkdir::WalkDir::new(folder).sort_by_file_name().into_iter();
+    let walk = walkdir::WalkDir::new(folder)
+        .sort_by_file_name()
+        .into_iter();
     walk.map(|e| e.expect("an entry"))
         .filter(|e| e.file_type().is_file())
-        .map(|e| (e.path().strip_prefix(folder).expect("below").to_owned(), read(e.path())))
+        .map(|e| {
+            (
+                e.path().strip_prefix(folder).expect("below").to_owned(),
+                read(e.path()),
+            )
+        })
         .collect()
 }
 
@@ -136,7 +184,8 @@ fn read_heads(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     read_each(folder, |path| {
         let mut bytes = Vec::with_capacity(HEAD);
         let file = fs::File::open(path).expect("a file");
-        std::io::Read::read_to_end(&mut std::io::Read::take(file, HEAD as u64), &mut bytes).expect("a file");
+        std::io::Read::read_to_end(&mut std::io::Read::take(file, HEAD as u64), &mut bytes)
+            .expect("a file");
         bytes
     })
 }
@@ -178,14 +227,20 @@ fn bare(work: &[&str]) {
 struct Bench {
     tenants: usize,
     rounds: usize,
-    /// Everything this run writes; deleted at its end, and not between, since deleting makes the next writes slow.
+    /// Everything this run writes; deleted at its end, and not between, since deleting makes the
+    /// next writes slow.
     folder: PathBuf,
 }
 
 impl Bench {
     fn new(tenants: usize, rounds: usize) -> Self {
-        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("fleet-{}", std::process::id()));
-        Self { tenants, rounds, folder }
+        let folder =
+            Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("fleet-{}", std::process::id()));
+        Self {
+            tenants,
+            rounds,
+            folder,
+        }
     }
 
     fn clean_up(&self) {
@@ -203,7 +258,10 @@ impl Bench {
         let tree = fleet.join("rendered");
         let files = read_tree(&tree);
         let bytes: usize = files.values().map(Vec::len).sum();
-        let objects: usize = files.values().map(|b| b.windows(4).filter(|w| w == b"---\n").count()).sum();
+        let objects: usize = files
+            .values()
+            .map(|b| b.windows(4).filter(|w| w == b"---\n").count())
+            .sum();
         println!(
             "{} tenants, {objects} objects in {} files, {} MB; {} rounds: the least, and the median in brackets\n",
             self.tenants,
@@ -224,18 +282,29 @@ impl Bench {
         let unrendered = self.folder.join("unrendered");
         generate::write(&unrendered, self.tenants).expect("a fleet is written");
         fs::create_dir(unrendered.join(".git")).expect("a folder");
-        let edited = fleet.join("tenants").join(generate::file_name(self.tenants / 2));
+        let edited = fleet
+            .join("tenants")
+            .join(generate::file_name(self.tenants / 2));
         let mut heads = Vec::new();
         for round in 0..self.rounds {
             let fresh = |name: &str| self.folder.join(format!("{name}-{round}"));
-            let (cache, there) = (caches().join(round.to_string()), fresh("tree").join("rendered"));
-            let (cache, there) = (cache.to_str().expect("UTF-8"), there.to_str().expect("UTF-8"));
+            let (cache, there) = (
+                caches().join(round.to_string()),
+                fresh("tree").join("rendered"),
+            );
+            let (cache, there) = (
+                cache.to_str().expect("UTF-8"),
+                there.to_str().expect("UTF-8"),
+            );
             let read = bare_run(&[&fleet], "read");
             rows[0].add(Some(read), warm(&fleet, &["check", "--cache-dir", cache]));
             heads.push(bare_run(&[&fleet], "heads"));
             let specs = bare_run(&[&unrendered], "read");
             let other = format!("{cache}-unrendered");
-            rows[1].add(Some(specs), warm(&unrendered, &["check", "--cache-dir", &other]));
+            rows[1].add(
+                Some(specs),
+                warm(&unrendered, &["check", "--cache-dir", &other]),
+            );
             rows[2].add(Some(read), warm(&fleet, &["check"]));
             let write = bare_run(&[&fleet, &tree, &fresh("bare")], "write");
             rows[3].add(Some(write), warm(&fleet, &["render", "--tree", there]));
@@ -246,7 +315,9 @@ impl Bench {
             fs::write(&edited, text).expect("a file");
             rows[6].add(None, warm(&fleet, &["render"]));
         }
-        let unchanged = spread(rows[5].costs.iter().map(|c| c.wall).collect()).0.as_secs_f64();
+        let unchanged = spread(rows[5].costs.iter().map(|c| c.wall).collect())
+            .0
+            .as_secs_f64();
         println!("| | wall s | CPU s | peak MB | bare s | ratio | bound |");
         println!("|---|---|---|---|---|---|---|");
         for row in &rows {
@@ -255,10 +326,17 @@ impl Bench {
             let peak = row.costs.iter().map(|c| c.peak).max().unwrap_or_default() / 1_000_000;
             let bare = (!row.bare.is_empty()).then(|| spread(row.bare.clone()));
             let least = bare.map_or(unchanged, |b| b.0.as_secs_f64());
-            let ratio = bare.map_or(String::new(), |_| format!("{:.1}", wall.0.as_secs_f64() / least));
+            let ratio = bare.map_or(String::new(), |_| {
+                format!("{:.1}", wall.0.as_secs_f64() / least)
+            });
             let bound = (row.bound)(least);
             let bare = bare.map_or(String::new(), show);
-            println!("| {} | {} | {} | {peak} | {bare} | {ratio} | {bound:.2} s |", row.name, show(wall), show(cpu));
+            println!(
+                "| {} | {} | {} | {peak} | {bare} | {ratio} | {bound:.2} s |",
+                row.name,
+                show(wall),
+                show(cpu)
+            );
         }
         println!(
             "\nA bare read of the specs is the bare program of `check`; one of the records takes {} s more.",
@@ -270,9 +348,17 @@ impl Bench {
     fn peers(&self) {
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/peers.sh");
         let mut prepare = Command::new("bash");
-        let prepared = prepare.arg(script).arg(self.tenants.to_string()).arg(self.folder.join("peers")).output();
+        let prepared = prepare
+            .arg(script)
+            .arg(self.tenants.to_string())
+            .arg(self.folder.join("peers"))
+            .output();
         let prepared = prepared.expect("bash starts");
-        assert!(prepared.status.success(), "{}", String::from_utf8_lossy(&prepared.stderr));
+        assert!(
+            prepared.status.success(),
+            "{}",
+            String::from_utf8_lossy(&prepared.stderr)
+        );
         for line in String::from_utf8_lossy(&prepared.stdout).lines() {
             let (name, command) = line.split_once('\t').expect("a name and a command");
             let mut words = command.split(' ');
@@ -282,9 +368,15 @@ impl Bench {
             let out = fs::File::create(&objects).expect("a file");
             let cost = run_into(Command::new(program).args(words), out.into());
             let text = fs::read(&objects).expect("a file");
-            let objects = text.split(|b| *b == b'\n').filter(|l| l.starts_with(b"kind: ")).count();
+            let objects = text
+                .split(|b| *b == b'\n')
+                .filter(|l| l.starts_with(b"kind: "))
+                .count();
             let (wall, cpu) = (cost.wall.as_secs_f64(), cost.cpu.as_secs_f64());
-            println!("| {name}, {objects} objects | {wall:.1} | {cpu:.1} | {} | | | |", cost.peak / 1_000_000);
+            println!(
+                "| {name}, {objects} objects | {wall:.1} | {cpu:.1} | {} | | | |",
+                cost.peak / 1_000_000
+            );
         }
     }
 }
@@ -299,7 +391,8 @@ fn show((least, median): (Duration, Duration)) -> String {
     format!("{:.2} ({:.2})", least.as_secs_f64(), median.as_secs_f64())
 }
 
-/// CPU of `check` and of `render --stdout` from 1,000 to 100,000 tenants: disks are too noisy for it.
+/// CPU of `check` and of `render --stdout` from 1,000 to 100,000 tenants: disks are too noisy for
+/// it.
 fn growth(folder: &Path) {
     println!(
         "\n| tenants | check, CPU ms a thousand (user's) | render --stdout, CPU ms a thousand (user's) | peak MB |\n|---|---|---|---|"
@@ -308,14 +401,24 @@ fn growth(folder: &Path) {
         let fleet = folder.join(format!("growth-{count}"));
         generate::write(&fleet, count).expect("a fleet is written");
         let least = |args: &[&str]| {
-            let costs = [tenantry(&fleet, args), tenantry(&fleet, args), tenantry(&fleet, args)];
+            let costs = [
+                tenantry(&fleet, args),
+                tenantry(&fleet, args),
+                tenantry(&fleet, args),
+            ];
             let least = |of: fn(&Cost) -> Duration| costs.iter().map(of).min().unwrap_or_default();
             ((least(|c| c.cpu), least(|c| c.user)), costs[0].peak)
         };
         let (check, _) = least(&["check", "--no-cache"]);
         let (stdout, peak) = least(&["render", "--stdout"]);
         let each = |cpu: Duration| cpu.as_secs_f64() * 1e6 / count as f64;
-        let both = |(cpu, user): (Duration, Duration)| format!("{:.1} ({:.1})", each(cpu), each(user));
-        println!("| {count} | {} | {} | {} |", both(check), both(stdout), peak / 1_000_000);
+        let both =
+            |(cpu, user): (Duration, Duration)| format!("{:.1} ({:.1})", each(cpu), each(user));
+        println!(
+            "| {count} | {} | {} | {} |",
+            both(check),
+            both(stdout),
+            peak / 1_000_000
+        );
     }
 }

@@ -5,8 +5,11 @@ mod generate;
 
 fn main() -> std::process::ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
-    let (Some(Ok(count)), Some(folder), None) = (args.first().map(|n| n.parse::<usize>()), args.get(1), args.get(2))
-    else {
+    let (Some(Ok(count)), Some(folder), None) = (
+        args.first().map(|n| n.parse::<usize>()),
+        args.get(1),
+        args.get(2),
+    ) else {
         eprintln!("usage: generate COUNT DIR");
         return std::process::ExitCode::from(2);
     };

@@ -1,4 +1,5 @@
-//! The pipeline from end to end, in two halves: between them, the shell reads the verbatim files that tenants name.
+//! The pipeline from end to end, in two halves: between them, the shell reads the verbatim files
+//! that tenants name.
 
 use crate::bundle::{self, ClusterBundle, Keep, Manifests, Templates};
 use crate::diagnostic::{Diagnostic, Level, Scope, sort};
@@ -74,28 +75,48 @@ pub fn front(sources: &mut Sources, files: &mut Files, context: &Context) -> Fro
         }
         None => Lock::default(),
     };
-    lock.add(std::mem::take(&mut files.records), std::mem::take(&mut files.record_places));
-    let known: IndexSet<&str> =
-        lock.files.values().filter(|e| e.tenant.is_some()).filter_map(|e| e.source.as_deref()).collect();
+    lock.add(
+        std::mem::take(&mut files.records),
+        std::mem::take(&mut files.record_places),
+    );
+    let known: IndexSet<&str> = lock
+        .files
+        .values()
+        .filter(|e| e.tenant.is_some())
+        .filter_map(|e| e.source.as_deref())
+        .collect();
     let builtin = bundle::builtin_profiles(sources);
     let (templates, faults) = Templates::load(sources, &files.templates);
     findings.extend(faults);
     let (profiles, faults) = spec::load_profiles(sources, &builtin);
     findings.extend(faults);
-    let home = spec::Home { fleet: &files.fleet_path, known: &known };
-    let (shared, rest): (Vec<&Input>, Vec<&Input>) = files.inputs.iter().partition(|i| home.is_shared(sources, i));
+    let home = spec::Home {
+        fleet: &files.fleet_path,
+        known: &known,
+    };
+    let (shared, rest): (Vec<&Input>, Vec<&Input>) = files
+        .inputs
+        .iter()
+        .partition(|i| home.is_shared(sources, i));
     let first = spec::load(sources, &shared, home, &|doc| (doc, ()));
     let mut specs = first.specs;
     let in_shared = std::mem::take(&mut specs.tenants);
     findings.extend(first.faults);
-    let clusters = specs.fleet.iter().flat_map(|f| f.spec.clusters.iter().map(|c| c.name.as_str()));
+    let clusters = specs
+        .fleet
+        .iter()
+        .flat_map(|f| f.spec.clusters.iter().map(|c| c.name.as_str()));
     let clusters: Vec<&str> = clusters.collect();
     let mut about_all = Vec::new();
     let sound = !findings.iter().any(Diagnostic::stops_the_fleet);
     let fleet = specs.fleet.as_ref().filter(|_| sound);
-    let ground = fleet.and_then(|fleet| tenancy::ground(fleet, &specs, &profiles, context, &mut about_all));
+    let ground =
+        fleet.and_then(|fleet| tenancy::ground(fleet, &specs, &profiles, context, &mut about_all));
     let resolve = |doc: TenantDoc| {
-        let made = ground.as_ref().map(|ground| ground.resolve(&doc)).unwrap_or_default();
+        let made = ground
+            .as_ref()
+            .map(|ground| ground.resolve(&doc))
+            .unwrap_or_default();
         (doc.into_shell(), made)
     };
     let load = || spec::load(sources, &rest, home, &resolve);
@@ -106,8 +127,13 @@ pub fn front(sources: &mut Sources, files: &mut Files, context: &Context) -> Fro
     let (others, (prior, foreign)) = rayon::join(load, remember);
     findings.extend(others.faults);
     // Elsewhere, they are in the wrong place.
-    debug_assert!(others.specs.fleet.is_none() && others.specs.profiles.is_empty() && others.specs.waivers.is_empty());
-    let (mut docs, skipped, mut resolved) = (others.specs.tenants, others.specs.skipped, others.made);
+    debug_assert!(
+        others.specs.fleet.is_none()
+            && others.specs.profiles.is_empty()
+            && others.specs.waivers.is_empty()
+    );
+    let (mut docs, skipped, mut resolved) =
+        (others.specs.tenants, others.specs.skipped, others.made);
     for doc in in_shared {
         // A Fleet's file may hold tenants too.
         let at = docs.partition_point(|other| other.name.place.source <= doc.name.place.source);
@@ -116,22 +142,31 @@ pub fn front(sources: &mut Sources, files: &mut Files, context: &Context) -> Fro
         resolved.insert(at, made);
     }
     let mut hasher = blake3::Hasher::new();
-    for place in profiles.values().chain(specs.profiles.values()).map(|p| p.name.place) {
+    for place in profiles
+        .values()
+        .chain(specs.profiles.values())
+        .map(|p| p.name.place)
+    {
         hasher.update(sources.get(place.source).text.as_bytes());
     }
     if specs.fleet.is_none() && !findings.iter().any(Diagnostic::stops_the_fleet) {
         let place = sources.add_path(&files.fleet_path);
         findings.push(
-            Diagnostic::new(&NO_FLEET, place, format!("{} holds no Fleet", files.fleet_path))
-                .fix("write one, or run: tenantry init")
-                .scope(Scope::Fleet),
+            Diagnostic::new(
+                &NO_FLEET,
+                place,
+                format!("{} holds no Fleet", files.fleet_path),
+            )
+            .fix("write one, or run: tenantry init")
+            .scope(Scope::Fleet),
         );
     }
     let sound = specs.fleet.is_some() && !findings.iter().any(Diagnostic::stops_the_fleet);
     let tenancy = match &ground {
         Some(ground) if sound => {
-            let (joined, faults) =
-                tenancy::join(ground, &docs, resolved, sources, context, &prior, &findings, about_all);
+            let (joined, faults) = tenancy::join(
+                ground, &docs, resolved, sources, context, &prior, &findings, about_all,
+            );
             findings.extend(faults);
             joined
         }
@@ -148,7 +183,14 @@ pub fn front(sources: &mut Sources, files: &mut Files, context: &Context) -> Fro
     lock.leave_out(&foreign);
     specs.tenants = docs;
     specs.skipped.extend(skipped);
-    Front { specs, tenancy, lock, templates, profiles_digest: bundle::short(&hasher), findings }
+    Front {
+        specs,
+        tenancy,
+        lock,
+        templates,
+        profiles_digest: bundle::short(&hasher),
+        findings,
+    }
 }
 
 /// What a run is asked for.
@@ -170,8 +212,8 @@ pub struct Wish {
     pub keep: Keep,
 }
 
-/// Renders some tenants alone, as values, for a question about them: what only a whole run finds (what others define, the
-/// tree, the lock) is not asked. A tenant with an error is left out.
+/// Renders some tenants alone, as values, for a question about them: what only a whole run finds
+/// (what others define, the tree, the lock) is not asked. A tenant with an error is left out.
 pub fn some(
     front: &Front,
     sources: &Sources,
@@ -179,13 +221,25 @@ pub fn some(
     tenants: &BTreeSet<String>,
 ) -> (Vec<ClusterBundle>, Vec<Diagnostic>) {
     let mut findings = front.findings.clone();
-    let Some(fleet) = front.specs.fleet.as_ref().filter(|_| !findings.iter().any(Diagnostic::stops_the_fleet)) else {
+    let Some(fleet) = front
+        .specs
+        .fleet
+        .as_ref()
+        .filter(|_| !findings.iter().any(Diagnostic::stops_the_fleet))
+    else {
         return (Vec::new(), findings);
     };
     let broken = failing(&findings);
     let wanted = |name: &str| tenants.contains(name) && !broken.contains(name);
-    let (mut bundles, faults) =
-        bundle::render(&front.tenancy, fleet, &front.templates, manifests, sources, Keep::Values, &wanted);
+    let (mut bundles, faults) = bundle::render(
+        &front.tenancy,
+        fleet,
+        &front.templates,
+        manifests,
+        sources,
+        Keep::Values,
+        &wanted,
+    );
     findings.extend(faults);
     drop_failing(&mut bundles, &failing(&findings));
     sort(sources, &mut findings);
@@ -208,25 +262,41 @@ pub struct Compiled {
 /// Renders tenants and places them.
 pub fn back(front: &mut Front, sources: &Sources, manifests: &Manifests, wish: &Wish) -> Compiled {
     let mut findings = std::mem::take(&mut front.findings);
-    let mut compiled =
-        Compiled { bundles: Vec::new(), tree: Tree::default(), held: BTreeSet::new(), findings: Vec::new() };
+    let mut compiled = Compiled {
+        bundles: Vec::new(),
+        tree: Tree::default(),
+        held: BTreeSet::new(),
+        findings: Vec::new(),
+    };
     let stopped = findings.iter().any(Diagnostic::stops_the_fleet);
     if let Some(fleet) = front.specs.fleet.as_ref().filter(|_| !stopped) {
         let broken = failing(&findings);
-        front.tenancy.tenants.retain(|t| !broken.contains(&t.name.value));
-        let (mut bundles, faults) =
-            bundle::render(&front.tenancy, fleet, &front.templates, manifests, sources, wish.keep, &|name| {
-                !wish.settled.contains(name)
-            });
+        front
+            .tenancy
+            .tenants
+            .retain(|t| !broken.contains(&t.name.value));
+        let (mut bundles, faults) = bundle::render(
+            &front.tenancy,
+            fleet,
+            &front.templates,
+            manifests,
+            sources,
+            wish.keep,
+            &|name| !wish.settled.contains(name),
+        );
         findings.extend(faults);
         if !findings.iter().any(Diagnostic::stops_the_fleet) {
-            let named = |list: &[String], name: &str| list.is_empty() || list.iter().any(|n| n == name);
+            let named =
+                |list: &[String], name: &str| list.is_empty() || list.iter().any(|n| n == name);
             bundles.retain(|b| named(&wish.clusters, fleet.spec.clusters[b.cluster].name.as_str()));
             let kept: BTreeSet<String> = match wish.tenants.is_empty() {
                 true => wish.settled.clone(),
                 false => {
                     let prior = front.lock.tenants().into_keys();
-                    prior.filter(|t| wish.tenants.iter().all(|wanted| wanted != t)).map(str::to_owned).collect()
+                    prior
+                        .filter(|t| wish.tenants.iter().all(|wanted| wanted != t))
+                        .map(str::to_owned)
+                        .collect()
                 }
             };
             drop_failing(&mut bundles, &failing(&findings));
@@ -299,7 +369,8 @@ fn held_tenants(
         .collect();
     if !broken.is_empty() || !absent.is_empty() {
         let prior = lock.tenants().into_iter();
-        let lost = prior.filter(|(tenant, source)| broken.contains(source) || absent.contains(*tenant));
+        let lost =
+            prior.filter(|(tenant, source)| broken.contains(source) || absent.contains(*tenant));
         held.extend(lost.map(|(tenant, _)| tenant.to_owned()));
     }
     held

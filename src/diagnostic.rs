@@ -1,7 +1,7 @@
 //! Rules, and what is found by them.
 //!
-//! This module names no rule: a rule is a `static` beside the code that finds its fault, and only [`crate::catalog`]
-//! names them all.
+//! This module names no rule: a rule is a `static` beside the code that finds its fault, and only
+//! [`crate::catalog`] names them all.
 
 use crate::place::{Place, SourceId, Sources};
 
@@ -145,7 +145,10 @@ impl Diagnostic {
     /// Adds another place.
     #[must_use]
     pub fn related(mut self, place: Place, label: impl Into<String>) -> Self {
-        self.related.push(Related { place, label: label.into() });
+        self.related.push(Related {
+            place,
+            label: label.into(),
+        });
         self
     }
 
@@ -162,7 +165,8 @@ impl Diagnostic {
     }
 }
 
-/// Puts findings in the order in which they are reported: by path, place, rule and text; equal ones once.
+/// Puts findings in the order in which they are reported: by path, place, rule and text; equal ones
+/// once.
 pub fn sort(sources: &Sources, findings: &mut Vec<Diagnostic>) {
     findings.sort_by(|a, b| {
         let key = |d: &Diagnostic| (d.place.start, d.place.end, d.rule.id);
@@ -182,7 +186,12 @@ pub fn nearest<'a>(unknown: &str, known: impl IntoIterator<Item = &'a str>) -> O
     let folded = unknown.to_lowercase();
     known
         .into_iter()
-        .map(|name| (strsim::damerau_levenshtein(&folded, &name.to_lowercase()), name))
+        .map(|name| {
+            (
+                strsim::damerau_levenshtein(&folded, &name.to_lowercase()),
+                name,
+            )
+        })
         .filter(|(distance, name)| *distance <= 1 + name.len().max(unknown.len()) / 4)
         .min()
         .map(|(_, name)| name)

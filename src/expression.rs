@@ -1,7 +1,7 @@
 //! Expressions: minijinja's, bounded in time and memory.
 //!
-//! Used by the fleet's patterns (`acme:tenant:{{ tenant }}`) and by the leaves of templates. Whole templates are never
-//! text: an expression yields a value, and a value can not become structure.
+//! Used by the fleet's patterns (`acme:tenant:{{ tenant }}`) and by the leaves of templates. Whole
+//! templates are never text: an expression yields a value, and a value can not become structure.
 
 use crate::value::Value;
 use minijinja::{Environment, Error, ErrorKind, Expression, UndefinedBehavior, Value as Jinja};
@@ -49,7 +49,11 @@ static ENVIRONMENT: LazyLock<Environment<'static>> = LazyLock::new(|| {
     env.add_test("undefined", |v: &Jinja| v.is_undefined());
     env.add_test("none", |v: &Jinja| v.is_none());
     env.add_function("range", |end: u32| -> Result<Vec<u32>, Error> {
-        if end > 1000 { Err(too_long()) } else { Ok((0..end).collect()) }
+        if end > 1000 {
+            Err(too_long())
+        } else {
+            Ok((0..end).collect())
+        }
     });
     env
 });
@@ -64,7 +68,13 @@ fn keep(env: &mut Environment<'static>, name: &'static str) {
         "float" => env.add_filter(name, f::float),
         "int" => env.add_filter(name, f::int),
         "last" => env.add_filter(name, f::last),
-        "length" => env.add_filter(name, |v: &Jinja| if v.is_undefined() { Err(undefined()) } else { f::length(v) }),
+        "length" => env.add_filter(name, |v: &Jinja| {
+            if v.is_undefined() {
+                Err(undefined())
+            } else {
+                f::length(v)
+            }
+        }),
         "lower" => env.add_filter(name, f::lower),
         "sort" => env.add_filter(name, f::sort),
         "trim" => env.add_filter(name, f::trim),
@@ -74,17 +84,20 @@ fn keep(env: &mut Environment<'static>, name: &'static str) {
     }
 }
 
-/// Whether a value has no more items than a budget. A list times a number shares its items until it is written out.
+/// Whether a value has no more items than a budget. A list times a number shares its items until it
+/// is written out.
 fn fits(value: &Jinja, budget: &mut usize) -> bool {
-    let Some(left) = budget.checked_sub(1) else { return false };
+    let Some(left) = budget.checked_sub(1) else {
+        return false;
+    };
     *budget = left;
     match value.kind() {
-        minijinja::value::ValueKind::Seq | minijinja::value::ValueKind::Iterable => {
-            value.try_iter().is_ok_and(|mut items| items.all(|item| fits(&item, budget)))
-        }
-        minijinja::value::ValueKind::Map => value
+        minijinja::value::ValueKind::Seq | minijinja::value::ValueKind::Iterable => value
             .try_iter()
-            .is_ok_and(|mut keys| keys.all(|key| value.get_item(&key).is_ok_and(|item| fits(&item, budget)))),
+            .is_ok_and(|mut items| items.all(|item| fits(&item, budget))),
+        minijinja::value::ValueKind::Map => value.try_iter().is_ok_and(|mut keys| {
+            keys.all(|key| value.get_item(&key).is_ok_and(|item| fits(&item, budget)))
+        }),
         _ => true,
     }
 }
@@ -94,18 +107,31 @@ fn undefined() -> Error {
 }
 
 fn too_long() -> Error {
-    Error::new(ErrorKind::InvalidOperation, format!("the result is longer than {MAX_TEXT}"))
+    Error::new(
+        ErrorKind::InvalidOperation,
+        format!("the result is longer than {MAX_TEXT}"),
+    )
 }
 
 fn join(list: Vec<String>, separator: Option<String>) -> Result<String, Error> {
     let separator = separator.unwrap_or_default();
     let size = list.iter().map(String::len).sum::<usize>() + separator.len() * list.len();
-    if size > MAX_TEXT { Err(too_long()) } else { Ok(list.join(&separator)) }
+    if size > MAX_TEXT {
+        Err(too_long())
+    } else {
+        Ok(list.join(&separator))
+    }
 }
 
 fn replace(text: String, from: String, to: String) -> Result<String, Error> {
-    let size = text.len().saturating_add(text.matches(&from).count().saturating_mul(to.len()));
-    if size > MAX_TEXT { Err(too_long()) } else { Ok(text.replace(&from, &to)) }
+    let size = text
+        .len()
+        .saturating_add(text.matches(&from).count().saturating_mul(to.len()));
+    if size > MAX_TEXT {
+        Err(too_long())
+    } else {
+        Ok(text.replace(&from, &to))
+    }
 }
 
 /// A leaf: a value as it is, one expression whose type is kept, or a text with expressions in it.
@@ -196,12 +222,19 @@ impl<'a> Scope<'a> {
     }
 
     fn get(&self, name: &str) -> Option<&'a Value> {
-        self.names.iter().rev().find(|(n, _)| *n == name).map(|(_, v)| *v)
+        self.names
+            .iter()
+            .rev()
+            .find(|(n, _)| *n == name)
+            .map(|(_, v)| *v)
     }
 
     fn to_jinja(&self) -> Jinja {
-        let names: BTreeMap<&str, Jinja> =
-            self.names.iter().map(|(n, v)| (*n, Jinja::from(minijinja::value::Serde(v)))).collect();
+        let names: BTreeMap<&str, Jinja> = self
+            .names
+            .iter()
+            .map(|(n, v)| (*n, Jinja::from(minijinja::value::Serde(v))))
+            .collect();
         Jinja::from(names)
     }
 }
@@ -209,15 +242,23 @@ impl<'a> Scope<'a> {
 impl Hole {
     fn parse(source: &str, offset: usize) -> Result<Self, Fault> {
         if source.len() > MAX_SOURCE {
-            return Err(Fault::Limit(format!("the expression is longer than {MAX_SOURCE} bytes")));
+            return Err(Fault::Limit(format!(
+                "the expression is longer than {MAX_SOURCE} bytes"
+            )));
         }
         let kind = match path(source) {
             Some(path) => Kind::Path(path),
             None => Kind::Engine(
-                ENVIRONMENT.compile_expression_owned(source.to_owned()).map_err(|e| Fault::Syntax(explain(&e)))?,
+                ENVIRONMENT
+                    .compile_expression_owned(source.to_owned())
+                    .map_err(|e| Fault::Syntax(explain(&e)))?,
             ),
         };
-        Ok(Self { source: source.to_owned(), offset, kind })
+        Ok(Self {
+            source: source.to_owned(),
+            offset,
+            kind,
+        })
     }
 
     /// The value of the expression.
@@ -228,22 +269,30 @@ impl Hole {
         match &self.kind {
             Kind::Path(path) => self.lookup(path, scope).cloned(),
             Kind::Engine(expression) => {
-                let value = expression.eval(scope.to_jinja()).map_err(|e| match e.kind() {
-                    ErrorKind::UndefinedError => Fault::Undefined(self.source.clone()),
-                    ErrorKind::OutOfFuel => Fault::Limit("the expression runs too long".into()),
-                    _ => Fault::Other(explain(&e)),
-                })?;
+                let value = expression
+                    .eval(scope.to_jinja())
+                    .map_err(|e| match e.kind() {
+                        ErrorKind::UndefinedError => Fault::Undefined(self.source.clone()),
+                        ErrorKind::OutOfFuel => Fault::Limit("the expression runs too long".into()),
+                        _ => Fault::Other(explain(&e)),
+                    })?;
                 if value.is_undefined() {
                     return Err(Fault::Undefined(self.source.clone()));
                 }
                 if value.as_str().is_some_and(|s| s.len() > MAX_TEXT) {
-                    return Err(Fault::Limit(format!("the text is longer than {MAX_TEXT} bytes")));
+                    return Err(Fault::Limit(format!(
+                        "the text is longer than {MAX_TEXT} bytes"
+                    )));
                 }
                 let mut budget = MAX_ITEMS;
                 if !fits(&value, &mut budget) {
-                    return Err(Fault::Limit(format!("the value holds more than {MAX_ITEMS} items")));
+                    return Err(Fault::Limit(format!(
+                        "the value holds more than {MAX_ITEMS} items"
+                    )));
                 }
-                serde_json::to_value(&value).map(|v| Value::from(&v)).map_err(|e| Fault::Other(e.to_string()))
+                serde_json::to_value(&value)
+                    .map(|v| Value::from(&v))
+                    .map_err(|e| Fault::Other(e.to_string()))
             }
         }
     }
@@ -272,7 +321,9 @@ impl Hole {
 }
 
 fn explain(error: &Error) -> String {
-    let detail = error.detail().map_or_else(|| error.kind().to_string(), str::to_owned);
+    let detail = error
+        .detail()
+        .map_or_else(|| error.kind().to_string(), str::to_owned);
     let mut text = detail;
     let mut cause = std::error::Error::source(error);
     while let Some(inner) = cause {
@@ -290,7 +341,11 @@ fn path(source: &str) -> Option<Vec<String>> {
         if let Some(inner) = rest.strip_prefix('[') {
             let end = inner.find(']')?;
             let key = &inner[..end];
-            let quoted = |q: char| key.strip_prefix(q).and_then(|k| k.strip_suffix(q)).filter(|k| !k.contains(q));
+            let quoted = |q: char| {
+                key.strip_prefix(q)
+                    .and_then(|k| k.strip_suffix(q))
+                    .filter(|k| !k.contains(q))
+            };
             let key = match quoted('\'').or_else(|| quoted('"')) {
                 Some(name) => name,
                 None if !key.is_empty() && key.bytes().all(|b| b.is_ascii_digit()) => key,
@@ -302,7 +357,9 @@ fn path(source: &str) -> Option<Vec<String>> {
             if !out.is_empty() {
                 rest = rest.strip_prefix('.')?;
             }
-            let end = rest.find(|c: char| !(c.is_ascii_alphanumeric() || c == '_')).unwrap_or(rest.len());
+            let end = rest
+                .find(|c: char| !(c.is_ascii_alphanumeric() || c == '_'))
+                .unwrap_or(rest.len());
             if end == 0 || rest.as_bytes()[0].is_ascii_digit() {
                 return None;
             }
@@ -311,7 +368,10 @@ fn path(source: &str) -> Option<Vec<String>> {
         }
     }
     let word = out.first()?;
-    let keyword = matches!(word.as_str(), "true" | "false" | "none" | "null" | "not" | "True" | "False" | "None");
+    let keyword = matches!(
+        word.as_str(),
+        "true" | "false" | "none" | "null" | "not" | "True" | "False" | "None"
+    );
     (!keyword).then_some(out)
 }
 
@@ -381,10 +441,15 @@ fn mixed(parts: &[Part], scope: &Scope<'_>) -> Result<String, (Fault, usize)> {
     for part in parts {
         match part {
             Part::Text(text) => out.push_str(text),
-            Part::Hole(hole) => out.push_str(&mixed_part(hole, scope).map_err(|f| (f, hole.offset))?),
+            Part::Hole(hole) => {
+                out.push_str(&mixed_part(hole, scope).map_err(|f| (f, hole.offset))?)
+            }
         }
         if out.len() > MAX_TEXT {
-            return Err((Fault::Limit(format!("the text is longer than {MAX_TEXT} bytes")), 0));
+            return Err((
+                Fault::Limit(format!("the text is longer than {MAX_TEXT} bytes")),
+                0,
+            ));
         }
     }
     Ok(out)
@@ -404,7 +469,10 @@ fn mixed_part(hole: &Hole, scope: &Scope<'_>) -> Result<String, Fault> {
         Value::Bool(b) => Ok(b.to_string()),
         Value::Number(n) => Ok(n.to_string()),
         Value::Null => Err(Fault::Undefined(hole.source.clone())),
-        _ => Err(Fault::Other(format!("`{}` is a list or a mapping, and text stands around it", hole.source))),
+        _ => Err(Fault::Other(format!(
+            "`{}` is a list or a mapping, and text stands around it",
+            hole.source
+        ))),
     }
 }
 
@@ -413,7 +481,9 @@ fn mixed_part(hole: &Hole, scope: &Scope<'_>) -> Result<String, Fault> {
 /// # Errors
 /// The reason.
 pub fn check_text(text: &str) -> Result<(), String> {
-    Leaf::parse(text).map(|_| ()).map_err(|(fault, _)| fault.to_string())
+    Leaf::parse(text)
+        .map(|_| ())
+        .map_err(|(fault, _)| fault.to_string())
 }
 
 /// Evaluates a text with expressions.
@@ -425,7 +495,9 @@ pub fn eval_text(text: &str, names: &[(&str, &Value)]) -> Result<String, String>
     for (name, value) in names {
         scope.push(name, value);
     }
-    Leaf::parse(text).and_then(|leaf| leaf.text(&scope)).map_err(|(fault, _)| fault.to_string())
+    Leaf::parse(text)
+        .and_then(|leaf| leaf.text(&scope))
+        .map_err(|(fault, _)| fault.to_string())
 }
 
 #[cfg(test)]
@@ -437,7 +509,10 @@ mod tests {
         let v = map! { "a" => map! { "b" => list!["x", 1u16] }, "t" => "no" };
         let mut scope = Scope::new();
         scope.push("v", &v);
-        Leaf::parse(text).map_err(|e| e.0)?.eval(&scope).map_err(|e| e.0)
+        Leaf::parse(text)
+            .map_err(|e| e.0)?
+            .eval(&scope)
+            .map_err(|e| e.0)
     }
 
     #[test]
@@ -450,12 +525,24 @@ mod tests {
 
     #[test]
     fn what_is_undefined_is_a_fault() {
-        for text in
-            ["{{ w }}", "{{ v.zip }}", "{{ v.zip.zap }}", "{{ v.a.b[7] }}", "{{ v.zip ~ 'x' }}", "{{ w|length }}"]
-        {
-            assert!(matches!(eval(text), Err(Fault::Undefined(_))), "{text}: {:?}", eval(text));
+        for text in [
+            "{{ w }}",
+            "{{ v.zip }}",
+            "{{ v.zip.zap }}",
+            "{{ v.a.b[7] }}",
+            "{{ v.zip ~ 'x' }}",
+            "{{ w|length }}",
+        ] {
+            assert!(
+                matches!(eval(text), Err(Fault::Undefined(_))),
+                "{text}: {:?}",
+                eval(text)
+            );
         }
-        for filter in KEPT_FILTERS.iter().filter(|f| !matches!(**f, "default" | "d")) {
+        for filter in KEPT_FILTERS
+            .iter()
+            .filter(|f| !matches!(**f, "default" | "d"))
+        {
             assert!(
                 eval(&format!("{{{{ w|{filter} }}}}")).is_err(),
                 "{filter}: {:?}",

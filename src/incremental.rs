@@ -1,13 +1,16 @@
 //! What a clean run leaves for the next one: which tenants need not be looked at again.
 //!
-//! A tenant is *settled* where the next run would say nothing about it and write what is there: the run before found
-//! nothing to say about the whole fleet, its own file is as it was, and so is everything that it shares with others (the
-//! program, the fleet, profiles, waivers, templates, the lock, the records), and so are the files of its peers. Then its files
-//! are kept as their records say, as those of tenants that `--tenant` leaves out. Its claims and edges count by its
-//! records. Peers are found by name, since a tenant reaches another only where one of the two names the other.
+//! A tenant is *settled* where the next run would say nothing about it and write what is there: the
+//! run before found nothing to say about the whole fleet, its own file is as it was, and so is
+//! everything that it shares with others (the program, the fleet, profiles, waivers, templates, the
+//! lock, the records), and so are the files of its peers. Then its files are kept as their records
+//! say, as those of tenants that `--tenant` leaves out. Its claims and edges count by its records.
+//! Peers are found by name, since a tenant reaches another only where one of the two names the
+//! other.
 //!
-//! Whoever runs over what changed alone must find nothing; else everything is looked at, and that run's findings are the
-//! answer. So nothing is ever reported from here, and a fleet with a warning has no use of it.
+//! Whoever runs over what changed alone must find nothing; else everything is looked at, and that
+//! run's findings are the answer. So nothing is ever reported from here, and a fleet with a warning
+//! has no use of it.
 
 use crate::compile::{Compiled, Front};
 use crate::diagnostic::Scope;
@@ -28,7 +31,8 @@ pub type Inputs = Vec<(String, String)>;
 /// What a clean run left.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub struct State {
-    /// A digest over what all depends on and is no file of specs: the program, where things are, the templates.
+    /// A digest over what all depends on and is no file of specs: the program, where things are,
+    /// the templates.
     base: String,
     /// The day, where there are waivers.
     day: Option<String>,
@@ -93,7 +97,8 @@ pub struct Run<'a> {
     pub today: &'a str,
     /// The files of specs.
     pub inputs: &'a Inputs,
-    /// What the run before left, and what of the fleet was looked at, where that was not everything.
+    /// What the run before left, and what of the fleet was looked at, where that was not
+    /// everything.
     pub before: Option<(&'a State, &'a Choice)>,
     /// Specs and tenants.
     pub front: &'a Front,
@@ -115,8 +120,9 @@ impl State {
         self.base == base && self.tree == tree && self.day.as_ref().is_none_or(|day| day == today)
     }
 
-    /// What is to be looked at, now that the inputs are these; nothing where that is everything. `more` are tenants that are
-    /// looked at in any case; `render` says that files are to be written.
+    /// What is to be looked at, now that the inputs are these; nothing where that is everything.
+    /// `more` are tenants that are looked at in any case; `render` says that files are to be
+    /// written.
     pub fn choose(&self, inputs: &Inputs, more: &BTreeSet<String>, render: bool) -> Option<Choice> {
         let mut seen = 0;
         let mut changed = BTreeSet::new();
@@ -149,10 +155,13 @@ impl State {
             let peers = names.iter().filter_map(|name| peers.get(name)).flatten();
             peers.chain(names).map(|name| (*name).to_owned()).collect()
         };
-        let own = changed.iter().filter_map(|path| Some(self.tenants.get(path)?.name.as_str()));
+        let own = changed
+            .iter()
+            .filter_map(|path| Some(self.tenants.get(path)?.name.as_str()));
         let mut named = with_peers(&own.collect());
         named.extend(more.iter().cloned());
-        let sure = |known: &Known| known.recorded && (known.rendered || !render) && !known.names_files;
+        let sure =
+            |known: &Known| known.recorded && (known.rendered || !render) && !known.names_files;
         let unsure = self.tenants.values().filter(|known| !sure(known));
         named.extend(unsure.map(|known| known.name.clone()));
         let read = with_peers(&named.iter().map(String::as_str).collect());
@@ -170,45 +179,77 @@ impl State {
                 choice.waivers += known.waivers;
             }
         }
-        choice.paths.extend(changed.iter().chain(self.shared.keys()).cloned());
+        choice
+            .paths
+            .extend(changed.iter().chain(self.shared.keys()).cloned());
         choice.changed = changed;
         Some(choice)
     }
 
-    /// Looks at what became of a choice. Findings about tenants that were only read are dropped: their peers are missing.
+    /// Looks at what became of a choice. Findings about tenants that were only read are dropped:
+    /// their peers are missing.
     pub fn judge(&self, choice: &Choice, front: &mut Front, sources: &Sources) -> Verdict {
-        front.findings.retain(|d| !matches!(&d.scope, Scope::Tenant(name) if choice.settled.contains(name)));
+        front
+            .findings
+            .retain(|d| !matches!(&d.scope, Scope::Tenant(name) if choice.settled.contains(name)));
         if !front.findings.is_empty() || front.stopped() || !suits(front) {
             return Verdict::Fails;
         }
         let single = single_tenants(front, sources);
-        let known: HashMap<&str, &String> = self.tenants.iter().map(|(path, k)| (k.name.as_str(), path)).collect();
+        let known: HashMap<&str, &String> = self
+            .tenants
+            .iter()
+            .map(|(path, k)| (k.name.as_str(), path))
+            .collect();
         for path in &choice.changed {
-            let sound = single.get(path.as_str()).is_some_and(|name| match self.tenants.get(path) {
-                Some(before) => before.name == *name,
-                None => !known.contains_key(name),
-            });
+            let sound =
+                single
+                    .get(path.as_str())
+                    .is_some_and(|name| match self.tenants.get(path) {
+                        Some(before) => before.name == *name,
+                        None => !known.contains_key(name),
+                    });
             if !sound {
                 return Verdict::Fails;
             }
         }
         let mut more = BTreeSet::new();
-        for tenant in front.tenancy.tenants.iter().filter(|t| !choice.settled.contains(&t.name.value)) {
+        for tenant in front
+            .tenancy
+            .tenants
+            .iter()
+            .filter(|t| !choice.settled.contains(&t.name.value))
+        {
             let path = sources.path(tenant.name.place);
             // A peer that is named anew lets it in anew.
             let anew = choice.changed.contains(path);
-            for (peer, at) in tenant.peers.iter().filter_map(|peer| Some((peer, known.get(peer.as_str())?))) {
+            for (peer, at) in tenant
+                .peers
+                .iter()
+                .filter_map(|peer| Some((peer, known.get(peer.as_str())?)))
+            {
                 if !choice.paths.contains(*at) || (anew && choice.settled.contains(peer)) {
                     more.insert(peer.clone());
                 }
             }
         }
-        if more.is_empty() { Verdict::Holds } else { Verdict::Widen(more) }
+        if more.is_empty() {
+            Verdict::Holds
+        } else {
+            Verdict::Widen(more)
+        }
     }
 
-    /// What a run leaves; nothing where it had anything to say, or was over something that is not watched.
+    /// What a run leaves; nothing where it had anything to say, or was over something that is not
+    /// watched.
     pub fn after(run: Run<'_>) -> Option<Self> {
-        let Run { front, sources, compiled, before, .. } = run;
+        let Run {
+            front,
+            sources,
+            compiled,
+            before,
+            ..
+        } = run;
         if !compiled.findings.is_empty() || !compiled.held.is_empty() || !suits(front) {
             return None;
         }
@@ -222,9 +263,15 @@ impl State {
             return None;
         }
         let as_recorded = Recorded::new(front, &run.files)?;
-        let looked_at = |name: &str| before.is_none_or(|(_, choice)| !choice.settled.contains(name));
-        let tenants = front.tenancy.tenants.iter().filter(|t| looked_at(&t.name.value));
-        let made: HashMap<&str, &Tenant> = tenants.map(|t| (sources.path(t.name.place), t)).collect();
+        let looked_at =
+            |name: &str| before.is_none_or(|(_, choice)| !choice.settled.contains(name));
+        let tenants = front
+            .tenancy
+            .tenants
+            .iter()
+            .filter(|t| looked_at(&t.name.value));
+        let made: HashMap<&str, &Tenant> =
+            tenants.map(|t| (sources.path(t.name.place), t)).collect();
         let mut state = Self {
             base: run.base.to_owned(),
             day: (!front.specs.waivers.is_empty()).then(|| run.today.to_owned()),
@@ -239,7 +286,12 @@ impl State {
                     name: name.clone(),
                     peers: tenant.peers.clone(),
                     objects: objects.get(name.as_str()).copied().unwrap_or_default(),
-                    waivers: front.tenancy.waivers_used.get(name).copied().unwrap_or_default(),
+                    waivers: front
+                        .tenancy
+                        .waivers_used
+                        .get(name)
+                        .copied()
+                        .unwrap_or_default(),
                     recorded: as_recorded.agrees(tenant),
                     rendered: run.rendered,
                     names_files: tenant.on.iter().any(|on| !on.manifests.is_empty()),
@@ -261,17 +313,31 @@ struct Recorded<'a> {
 }
 
 impl<'a> Recorded<'a> {
-    /// Nothing where the records of two tenants claim one thing: who has it is then for a run over everything to say.
+    /// Nothing where the records of two tenants claim one thing: who has it is then for a run over
+    /// everything to say.
     fn new(front: &Front, files: &BTreeMap<&str, &'a FileEntry>) -> Option<Self> {
         let fleet = front.fleet()?;
         let shared = claims::shared(fleet);
         let mut holders: HashMap<String, &str> = HashMap::new();
         let mut said: HashMap<(&str, &str), [Vec<String>; 3]> = HashMap::new();
-        for (tenant, entry) in files.values().filter_map(|entry| Some((entry.tenant.as_deref()?, entry))) {
+        for (tenant, entry) in files
+            .values()
+            .filter_map(|entry| Some((entry.tenant.as_deref()?, entry)))
+        {
             let [claims, edges, namespaces] = said.entry((tenant, entry.on.as_str())).or_default();
-            let things = namespaces_of(entry).map(|home| Thing::namespace(&entry.on, home).to_string());
-            for thing in things.chain(entry.claims.iter().filter(|c| !shared.contains(*c)).map(str::to_owned)) {
-                if holders.insert(thing, tenant).is_some_and(|other| other != tenant) {
+            let things =
+                namespaces_of(entry).map(|home| Thing::namespace(&entry.on, home).to_string());
+            for thing in things.chain(
+                entry
+                    .claims
+                    .iter()
+                    .filter(|c| !shared.contains(*c))
+                    .map(str::to_owned),
+            ) {
+                if holders
+                    .insert(thing, tenant)
+                    .is_some_and(|other| other != tenant)
+                {
                     return None;
                 }
             }
@@ -280,18 +346,32 @@ impl<'a> Recorded<'a> {
             namespaces.extend(namespaces_of(entry).map(str::to_owned));
         }
         said.values_mut().flatten().for_each(|list| list.sort());
-        Some(Self { clusters: fleet.spec.clusters.iter().map(|c| c.name.to_string()).collect(), said })
+        Some(Self {
+            clusters: fleet
+                .spec
+                .clusters
+                .iter()
+                .map(|c| c.name.to_string())
+                .collect(),
+            said,
+        })
     }
 
     fn agrees(&self, tenant: &Tenant) -> bool {
-        let known =
-            self.clusters.iter().filter(|on| self.said.contains_key(&(tenant.name.value.as_str(), on.as_str())));
+        let known = self.clusters.iter().filter(|on| {
+            self.said
+                .contains_key(&(tenant.name.value.as_str(), on.as_str()))
+        });
         let same = tenant.on.iter().all(|on| {
-            let Some(said) = self.said.get(&(tenant.name.value.as_str(), self.clusters[on.cluster].as_str())) else {
+            let Some(said) = self.said.get(&(
+                tenant.name.value.as_str(),
+                self.clusters[on.cluster].as_str(),
+            )) else {
                 return false;
             };
             let (claims, edges) = claims_and_edges(tenant, on.cluster, &self.clusters);
-            let mut namespaces: Vec<String> = on.namespaces.iter().map(|n| n.name.clone()).collect();
+            let mut namespaces: Vec<String> =
+                on.namespaces.iter().map(|n| n.name.clone()).collect();
             namespaces.sort();
             *said == [claims, edges, namespaces]
         });
@@ -299,26 +379,42 @@ impl<'a> Recorded<'a> {
     }
 }
 
-/// Whether a fleet has nothing that sums or looks over all tenants, and nothing that comes from outside.
+/// Whether a fleet has nothing that sums or looks over all tenants, and nothing that comes from
+/// outside.
 fn suits(front: &Front) -> bool {
     let fleet = front.fleet().map(|f| &f.spec);
-    fleet
-        .is_some_and(|f| f.sources.iter().flatten().next().is_none() && f.clusters.iter().all(|c| c.capacity.is_none()))
-        && front.tenancy.tenants.iter().flat_map(|t| &t.on).all(|on| on.requires.is_empty())
+    fleet.is_some_and(|f| {
+        f.sources.iter().flatten().next().is_none()
+            && f.clusters.iter().all(|c| c.capacity.is_none())
+    }) && front
+        .tenancy
+        .tenants
+        .iter()
+        .flat_map(|t| &t.on)
+        .all(|on| on.requires.is_empty())
 }
 
 /// The files that hold one tenant and nothing else, each with the tenant's name.
 fn single_tenants<'a>(front: &'a Front, sources: &'a Sources) -> BTreeMap<&'a str, &'a str> {
     let mut count: HashMap<SourceId, usize> = HashMap::new();
     let specs = &front.specs;
-    let places = specs.tenants.iter().map(|t| t.name.place).chain(specs.skipped.iter().map(|s| s.place));
+    let places = specs
+        .tenants
+        .iter()
+        .map(|t| t.name.place)
+        .chain(specs.skipped.iter().map(|s| s.place));
     let places = places.chain(specs.profiles.values().map(|p| p.name.place));
     let places = places.chain(specs.waivers.iter().map(|w| w.name.place));
     for place in places.chain(specs.fleet.iter().map(|f| f.name.place)) {
         *count.entry(place.source).or_default() += 1;
     }
-    let single = specs.tenants.iter().filter(|t| count.get(&t.name.place.source) == Some(&1));
-    single.map(|t| (sources.path(t.name.place), t.name.value.as_str())).collect()
+    let single = specs
+        .tenants
+        .iter()
+        .filter(|t| count.get(&t.name.place.source) == Some(&1));
+    single
+        .map(|t| (sources.path(t.name.place), t.name.value.as_str()))
+        .collect()
 }
 
 /// A digest over a lock's text and the records of a tree, in any order.

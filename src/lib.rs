@@ -17,10 +17,12 @@
 //! | [`isolation`] | a cluster → verdicts, each with its chain | |
 //! | [`tree`] | objects → files, the lock, a plan | an object that moves, a namespace that goes unseen, somebody else's file |
 //!
-//! The library does no IO and reads no clock: the program (`main.rs`, `shell/`) does. A stage returns its value and its
-//! findings together; a finding belongs to a tenant, whose last rendered files are then held, or to the fleet.
+//! The library does no IO and reads no clock: the program (`main.rs`, `shell/`) does. A stage
+//! returns its value and its findings together; a finding belongs to a tenant, whose last rendered
+//! files are then held, or to the fleet.
 //!
-//! [`compile`] is the stages one after the other; [`incremental`] chooses the tenants that need not pass them again.
+//! [`compile`] is the stages one after the other; [`incremental`] chooses the tenants that need not
+//! pass them again.
 //!
 //! Modules stand in the order of the data; each names only those above it.
 

@@ -1,7 +1,8 @@
 //! Texts with a line index, and places in them: what every span points into.
 //!
-//! A source is a path and the text that stood there. Paths are relative to the repository's root and use `/`; no
-//! absolute path enters the pipeline, so that output and messages do not depend on the machine.
+//! A source is a path and the text that stood there. Paths are relative to the repository's root
+//! and use `/`; no absolute path enters the pipeline, so that output and messages do not depend on
+//! the machine.
 
 use std::sync::OnceLock;
 
@@ -23,7 +24,11 @@ pub struct Place {
 impl Place {
     /// The file as a whole.
     pub const fn file(source: SourceId) -> Self {
-        Self { source, start: 0, end: 0 }
+        Self {
+            source,
+            start: 0,
+            end: 0,
+        }
     }
 }
 
@@ -50,15 +55,23 @@ pub struct LineColumn {
 impl Source {
     /// A source of a text.
     pub fn new(path: impl Into<String>, text: impl Into<String>) -> Self {
-        Self { path: path.into(), text: text.into(), lines: OnceLock::new() }
+        Self {
+            path: path.into(),
+            text: text.into(),
+            lines: OnceLock::new(),
+        }
     }
 
     fn lines(&self) -> &[u32] {
         self.lines.get_or_init(|| {
             let bytes = self.text.as_bytes();
             let ends = bytes.iter().enumerate();
-            let ends = ends.filter(|(i, b)| **b == b'\n' || (**b == b'\r' && bytes.get(i + 1) != Some(&b'\n')));
-            std::iter::once(0).chain(ends.map(|(i, _)| i as u32 + 1)).collect()
+            let ends = ends.filter(|(i, b)| {
+                **b == b'\n' || (**b == b'\r' && bytes.get(i + 1) != Some(&b'\n'))
+            });
+            std::iter::once(0)
+                .chain(ends.map(|(i, _)| i as u32 + 1))
+                .collect()
         })
     }
 
@@ -68,7 +81,10 @@ impl Source {
         let line = lines.partition_point(|start| *start <= offset).max(1) - 1;
         let start = lines[line] as usize;
         let end = self.floor(offset).max(start);
-        LineColumn { line: line as u32 + 1, column: self.text[start..end].chars().count() as u32 + 1 }
+        LineColumn {
+            line: line as u32 + 1,
+            column: self.text[start..end].chars().count() as u32 + 1,
+        }
     }
 
     /// The text of a line (from 1), without its end.
@@ -78,13 +94,18 @@ impl Source {
         let Some(start) = lines.get(index) else {
             return "";
         };
-        let end = lines.get(index + 1).map_or(self.text.len(), |next| *next as usize);
+        let end = lines
+            .get(index + 1)
+            .map_or(self.text.len(), |next| *next as usize);
         self.text[*start as usize..end].trim_end_matches(['\n', '\r'])
     }
 
     /// The byte offset of a line's start (lines from 1).
     pub fn line_start(&self, line: u32) -> u32 {
-        self.lines().get(line as usize - 1).copied().unwrap_or(self.text.len() as u32)
+        self.lines()
+            .get(line as usize - 1)
+            .copied()
+            .unwrap_or(self.text.len() as u32)
     }
 
     /// How many lines the text has.
@@ -94,7 +115,9 @@ impl Source {
 
     /// The text of a place; empty where the place lies outside.
     pub fn slice(&self, place: Place) -> &str {
-        self.text.get(place.start as usize..place.end as usize).unwrap_or("")
+        self.text
+            .get(place.start as usize..place.end as usize)
+            .unwrap_or("")
     }
 
     fn floor(&self, offset: u32) -> usize {
@@ -148,7 +171,10 @@ impl Sources {
 
     /// Every source with its id.
     pub fn iter(&self) -> impl Iterator<Item = (SourceId, &Source)> {
-        self.all.iter().enumerate().map(|(i, s)| (SourceId(i as u32), s))
+        self.all
+            .iter()
+            .enumerate()
+            .map(|(i, s)| (SourceId(i as u32), s))
     }
 }
 

@@ -11,7 +11,8 @@ rule! {
     /// A file is not UTF-8.
     ///
     /// ## Why it matters
-    /// YAML readers disagree on other encodings: what one reads as a name, another refuses or reads otherwise.
+    /// YAML readers disagree on other encodings: what one reads as a name, another refuses or reads
+    /// otherwise.
     /// ## Fix
     /// Convert it: `iconv -f latin1 -t utf-8 FILE`.
     pub static NOT_UTF8 = "source/not-utf8", Error;
@@ -20,7 +21,8 @@ rule! {
     /// A file is larger than 1 MiB.
     ///
     /// ## Why it matters
-    /// A tenant is a page of text. A file of this size is a mistake or an attack on the machine that runs the check.
+    /// A tenant is a page of text. A file of this size is a mistake or an attack on the machine
+    /// that runs the check.
     /// ## Fix
     /// Split it, or move it out of the tenants folder.
     pub static TOO_LARGE = "source/too-large", Error;
@@ -29,7 +31,8 @@ rule! {
     /// A file cannot be read.
     ///
     /// ## Why it matters
-    /// A tenant in it would silently be missing from every verdict. Its last rendered files are held instead.
+    /// A tenant in it would silently be missing from every verdict. Its last rendered files are
+    /// held instead.
     /// ## Fix
     /// Give the user who runs tenantry the right to read it, or remove it.
     pub static UNREADABLE = "source/unreadable", Error;
@@ -38,22 +41,30 @@ rule! {
     /// A path, or a symbolic link on it, leads out of the repository.
     ///
     /// ## Why it matters
-    /// What is outside is not reviewed and differs from machine to machine. A link to `/etc/shadow` would be copied
-    /// into a committed tree.
+    /// What is outside is not reviewed and differs from machine to machine. A link to `/etc/shadow`
+    /// would be copied into a committed tree.
     /// ## Fix
-    /// Copy the file into the repository and name it by a relative path without `..` that leaves it.
+    /// Copy the file into the repository and name it by a relative path without `..` that leaves
+    /// it.
     pub static OUTSIDE_ROOT = "source/outside-root", Error;
 }
 
 /// Adds bytes as they were read, with the fault that keeps them from being a text.
 ///
 /// A fault belongs to the file: the tenants that the lock remembers from it are held.
-pub fn add_bytes(sources: &mut Sources, path: &str, bytes: Vec<u8>) -> (SourceId, Option<Diagnostic>) {
+pub fn add_bytes(
+    sources: &mut Sources,
+    path: &str,
+    bytes: Vec<u8>,
+) -> (SourceId, Option<Diagnostic>) {
     let size = bytes.len();
     if size > MAX_BYTES {
         let id = sources.add(Source::new(path, ""));
         let message = format!("{path} has {size} bytes; at most {MAX_BYTES} are read");
-        return (id, Some(Diagnostic::new(&TOO_LARGE, Place::file(id), message).scope(Scope::File(id))));
+        return (
+            id,
+            Some(Diagnostic::new(&TOO_LARGE, Place::file(id), message).scope(Scope::File(id))),
+        );
     }
     match String::from_utf8(bytes) {
         Ok(text) => (sources.add(Source::new(path, text)), None),
@@ -63,8 +74,15 @@ pub fn add_bytes(sources: &mut Sources, path: &str, bytes: Vec<u8>) -> (SourceId
             let good = String::from_utf8_lossy(&bytes[..at]).into_owned();
             let message = format!("{path} is not UTF-8: byte {at} is 0x{:02x}", bytes[at]);
             let id = sources.add(Source::new(path, good));
-            let place = Place { source: id, start: at as u32, end: at as u32 };
-            (id, Some(Diagnostic::new(&NOT_UTF8, place, message).scope(Scope::File(id))))
+            let place = Place {
+                source: id,
+                start: at as u32,
+                end: at as u32,
+            };
+            (
+                id,
+                Some(Diagnostic::new(&NOT_UTF8, place, message).scope(Scope::File(id))),
+            )
         }
     }
 }
@@ -76,7 +94,10 @@ pub fn join(from_dir: &str, path: &str) -> Option<String> {
     if path.starts_with('/') || path.contains('\\') {
         return None;
     }
-    let mut parts: Vec<&str> = from_dir.split('/').filter(|p| !p.is_empty() && *p != ".").collect();
+    let mut parts: Vec<&str> = from_dir
+        .split('/')
+        .filter(|p| !p.is_empty() && *p != ".")
+        .collect();
     for part in path.split('/') {
         match part {
             "" | "." => {}

@@ -1,7 +1,8 @@
 //! The values that templates see and make: cheap to copy, small, in the order they were written.
 //!
-//! Ten thousand tenants have some ten million of them. A copy shares what it copies, keys that stand in our code are not
-//! allocated, and a mapping is a list, since few have more than ten entries.
+//! Ten thousand tenants have some ten million of them. A copy shares what it copies, keys that
+//! stand in our code are not allocated, and a mapping is a list, since few have more than ten
+//! entries.
 
 use indexmap::IndexMap;
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
@@ -33,7 +34,8 @@ pub enum Value {
 /// A key and its value.
 pub type Entry = (Text, Value);
 
-/// A mapping of [`Value`]s: `map! { "kind" => "Group", "name" => name }`. The keys are constants, each once.
+/// A mapping of [`Value`]s: `map! { "kind" => "Group", "name" => name }`. The keys are constants,
+/// each once.
 macro_rules! map {
     ($($key:expr => $value:expr),* $(,)?) => {
         $crate::value::Value::Map(std::sync::Arc::new([$(
@@ -57,33 +59,52 @@ impl Value {
 
     /// The string, if it is one.
     pub fn as_str(&self) -> Option<&str> {
-        if let Self::String(text) = self { Some(text) } else { None }
+        if let Self::String(text) = self {
+            Some(text)
+        } else {
+            None
+        }
     }
 
     /// The items; none where it is no list.
     pub fn items(&self) -> &[Self] {
-        if let Self::Seq(items) = self { items } else { &[] }
+        if let Self::Seq(items) = self {
+            items
+        } else {
+            &[]
+        }
     }
 
     /// The entries; none where it is no mapping.
     pub fn entries(&self) -> &[Entry] {
-        if let Self::Map(entries) = self { entries } else { &[] }
+        if let Self::Map(entries) = self {
+            entries
+        } else {
+            &[]
+        }
     }
 
     /// The value of a key.
     pub fn get(&self, key: &str) -> Option<&Self> {
-        self.entries().iter().find(|(k, _)| k == key).map(|(_, v)| v)
+        self.entries()
+            .iter()
+            .find(|(k, _)| k == key)
+            .map(|(_, v)| v)
     }
 
     /// The value at a path of keys; nothing where there is none.
     pub fn at(&self, path: &[&str]) -> &Self {
         const NOTHING: &Value = &Value::Null;
-        path.iter().try_fold(self, |value, key| value.get(key)).unwrap_or(NOTHING)
+        path.iter()
+            .try_fold(self, |value, key| value.get(key))
+            .unwrap_or(NOTHING)
     }
 
     /// The value of a key, to be changed: what shares it keeps what it has.
     pub fn get_mut(&mut self, key: &str) -> Option<&mut Self> {
-        let Self::Map(entries) = self else { return None };
+        let Self::Map(entries) = self else {
+            return None;
+        };
         let at = entries.iter().position(|(k, _)| k == key)?;
         Some(&mut Arc::make_mut(entries)[at].1)
     }
@@ -131,8 +152,10 @@ impl PartialEq for Value {
             (Self::String(a), Self::String(b)) => a == b,
             (Self::Seq(a), Self::Seq(b)) => a == b,
             (Self::Map(a), Self::Map(b)) => {
-                let at = |i: usize, k: &Text| b.get(i).filter(|(other, _)| other == k).map(|(_, v)| v);
-                let same = |(i, (k, v)): (usize, &Entry)| at(i, k).or_else(|| other.get(k)) == Some(v);
+                let at =
+                    |i: usize, k: &Text| b.get(i).filter(|(other, _)| other == k).map(|(_, v)| v);
+                let same =
+                    |(i, (k, v)): (usize, &Entry)| at(i, k).or_else(|| other.get(k)) == Some(v);
                 a.len() == b.len() && a.iter().enumerate().all(same)
             }
             _ => false,
@@ -148,7 +171,9 @@ impl Serialize for Value {
             Self::Number(n) => n.serialize(serializer),
             Self::String(s) => serializer.serialize_str(s),
             Self::Seq(items) => items.serialize(serializer),
-            Self::Map(entries) => serializer.collect_map(entries.iter().map(|(key, value)| (key.as_str(), value))),
+            Self::Map(entries) => {
+                serializer.collect_map(entries.iter().map(|(key, value)| (key.as_str(), value)))
+            }
         }
     }
 }
@@ -247,7 +272,10 @@ mod tests {
         let a = map! { "b" => "1", "a" => list![true, Value::Null] };
         let b = map! { "a" => list![true, Value::Null], "b" => "1" };
         assert_eq!(a, b);
-        assert_eq!(serde_json::to_string(&a).unwrap(), r#"{"b":"1","a":[true,null]}"#);
+        assert_eq!(
+            serde_json::to_string(&a).unwrap(),
+            r#"{"b":"1","a":[true,null]}"#
+        );
         assert_eq!(Value::from(&serde_json::to_value(&a).unwrap()), a);
         assert_ne!(a, map! { "a" => list![true], "b" => "1" });
     }

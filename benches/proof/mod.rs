@@ -26,16 +26,27 @@ pub fn run() {
     println!("|---|---|---|---|---|---|");
     for (name, shape, count) in [
         ("10,000 tenants, closed", Shape::Plain, 10_000),
-        ("100,000 namespaces with a workload each, closed", Shape::Plain, 100_000),
+        (
+            "100,000 namespaces with a workload each, closed",
+            Shape::Plain,
+            100_000,
+        ),
         ("100,000 namespaces, all open", Shape::Open, 100_000),
-        ("worst case: 10,000 tenants, labels distinct, 20 edges each, 500 shared groups", Shape::Worst, 10_000),
+        (
+            "worst case: 10,000 tenants, labels distinct, 20 edges each, 500 shared groups",
+            Shape::Worst,
+            10_000,
+        ),
     ] {
         case(name, shape, count);
     }
 }
 
 fn case(name: &str, shape: Shape, count: usize) {
-    let objects: Vec<Value> = (0..count).flat_map(|i| tenant(shape, i, count)).map(|o| Value::from(&o)).collect();
+    let objects: Vec<Value> = (0..count)
+        .flat_map(|i| tenant(shape, i, count))
+        .map(|o| Value::from(&o))
+        .collect();
     let place = Place::file(SourceId(0));
     let started = Instant::now();
     // Side by side, as manifests are read.
@@ -43,14 +54,27 @@ fn case(name: &str, shape: Shape, count: usize) {
         let mut facts = Facts::default();
         for object in objects {
             let id = ObjectId::of(object).expect("an object");
-            facts.add(id, object, Origin { input: Input::Manifest, place });
+            facts.add(
+                id,
+                object,
+                Origin {
+                    input: Input::Manifest,
+                    place,
+                },
+            );
         }
         facts
     };
     let all: Vec<Facts> = objects.par_chunks(64).map(read).collect();
     let mut facts = Facts::default();
     all.into_iter().for_each(|more| facts.append(more));
-    let cluster = Cluster::new(Parts { facts, ..Parts::default() }, &|name, _, _| Some(name.into()));
+    let cluster = Cluster::new(
+        Parts {
+            facts,
+            ..Parts::default()
+        },
+        &|name, _, _| Some(name.into()),
+    );
     let read = started.elapsed();
     let network = least(|| {
         let (mut all, mut assumptions) = (Vec::new(), Vec::new());
@@ -59,7 +83,13 @@ fn case(name: &str, shape: Shape, count: usize) {
     let mut findings = 0;
     let every = least(|| findings = isolation::prove(&cluster).findings.len());
     let s = Duration::as_secs_f64;
-    println!("| {name} | {} | {:.2} | {:.2} | {:.2} | {findings} |", objects.len(), s(&read), s(&network), s(&every));
+    println!(
+        "| {name} | {} | {:.2} | {:.2} | {:.2} | {findings} |",
+        objects.len(),
+        s(&read),
+        s(&network),
+        s(&every)
+    );
     std::mem::forget((cluster, objects));
 }
 
@@ -81,7 +111,8 @@ fn tenant(shape: Shape, index: usize, count: usize) -> Vec<serde_json::Value> {
     let by_label = |n: String| json!({"namespaceSelector": {"matchLabels": {format!("label-{n}"): "yes"}}, "podSelector": {"matchLabels": {format!("app-{n}"): "yes"}}});
     let mut labels = json!({"team": format!("team-{}", index / 5)});
     if matches!(shape, Shape::Worst) {
-        labels = json!({format!("label-{name}"): "yes", format!("own-{index}"): format!("{index}")});
+        labels =
+            json!({format!("label-{name}"): "yes", format!("own-{index}"): format!("{index}")});
     }
     let policy = |id: &str, spec: serde_json::Value| json!({"apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy", "metadata": {"name": id, "namespace": name}, "spec": spec});
     let mut all = vec![
@@ -92,11 +123,15 @@ fn tenant(shape: Shape, index: usize, count: usize) -> Vec<serde_json::Value> {
     let (ins, outs): (Vec<_>, Vec<_>) = match shape {
         Shape::Open => return all,
         Shape::Plain => (vec![by_name(other(count - 1))], vec![by_name(other(1))]),
-        Shape::Worst => {
-            ((1..=10).map(|s| by_label(other(count - s))).collect(), (1..=10).map(|s| by_label(other(s))).collect())
-        }
+        Shape::Worst => (
+            (1..=10).map(|s| by_label(other(count - s))).collect(),
+            (1..=10).map(|s| by_label(other(s))).collect(),
+        ),
     };
-    all.push(policy("default-deny", json!({"podSelector": {}, "policyTypes": ["Ingress", "Egress"]})));
+    all.push(policy(
+        "default-deny",
+        json!({"podSelector": {}, "policyTypes": ["Ingress", "Egress"]}),
+    ));
     all.push(policy(
         "allow",
         json!({"podSelector": {}, "policyTypes": ["Ingress", "Egress"],

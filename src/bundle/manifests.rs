@@ -18,7 +18,8 @@ rule! {
     pub static MANIFEST = "bundle/manifest", Error;
 }
 rule! {
-    /// A verbatim manifest holds an object that the tenant may not have: one of the cluster, or of another namespace.
+    /// A verbatim manifest holds an object that the tenant may not have: one of the cluster, or of
+    /// another namespace.
     pub static MANIFEST_NOT_ALLOWED = "bundle/manifest-not-allowed", Error;
 }
 
@@ -57,11 +58,14 @@ fn resolve(sources: &Sources, named: &Spanned<FilePath>) -> Option<String> {
     join(parent(sources.path(named.place)), named.value.as_str())
 }
 
-/// Whether a path can be that of a manifest: YAML, and in no hidden folder. A tenant-owned source passes no files
-/// through: its paths are not this repository's.
+/// Whether a path can be that of a manifest: YAML, and in no hidden folder. A tenant-owned source
+/// passes no files through: its paths are not this repository's.
 fn is_manifest(path: &str) -> bool {
     let hidden = path.split('/').any(|part| part.starts_with('.'));
-    !hidden && [".yaml", ".yml", ".json"].iter().any(|end| path.ends_with(end))
+    !hidden
+        && [".yaml", ".yml", ".json"]
+            .iter()
+            .any(|end| path.ends_with(end))
 }
 
 /// The files that tenants name.
@@ -73,7 +77,11 @@ pub fn wanted(tenancy: &Tenancy, sources: &Sources) -> Vec<Wanted> {
             if !seen.contains(&named.place) {
                 seen.push(named.place);
                 let path = resolve(sources, named).filter(|p| is_manifest(p));
-                all.push(Wanted { path, place: named.place, tenant: tenant.name.value.clone() });
+                all.push(Wanted {
+                    path,
+                    place: named.place,
+                    tenant: tenant.name.value.clone(),
+                });
             }
         }
     }
@@ -82,10 +90,13 @@ pub fn wanted(tenancy: &Tenancy, sources: &Sources) -> Vec<Wanted> {
 
 /// Why another reader could see other objects in a text than we do.
 ///
-/// kyaml, which Flux reads with, splits at every line that begins with `---`, expands whatever has `items`, and breaks
-/// lines at U+0085, U+2028 and U+2029.
+/// kyaml, which Flux reads with, splits at every line that begins with `---`, expands whatever has
+/// `items`, and breaks lines at U+0085, U+2028 and U+2029.
 pub fn read_otherwise(raw: &str, value: &serde_json::Value) -> Option<&'static str> {
-    let kind = value.get("kind").and_then(|k| k.as_str()).unwrap_or_default();
+    let kind = value
+        .get("kind")
+        .and_then(|k| k.as_str())
+        .unwrap_or_default();
     if value.get("items").is_some() || kind.ends_with("List") {
         return Some("a list of objects: Flux would apply each of its items");
     }
@@ -94,11 +105,17 @@ pub fn read_otherwise(raw: &str, value: &serde_json::Value) -> Option<&'static s
     }
     let odd = ['\u{85}', '\u{2028}', '\u{2029}', '\u{feff}'];
     let lone_return = raw.replace("\r\n", "\n").contains('\r');
-    (lone_return || raw.contains(odd)).then_some("a character that other readers take for the end of a line")
+    (lone_return || raw.contains(odd))
+        .then_some("a character that other readers take for the end of a line")
 }
 
-/// Why a tenant may not have an object even in its own namespace: it reaches out of it, or takes what is not its own.
-pub fn reaches_out(id: &ObjectId, value: &serde_json::Value, own: &dyn Fn(&str) -> bool) -> Option<String> {
+/// Why a tenant may not have an object even in its own namespace: it reaches out of it, or takes
+/// what is not its own.
+pub fn reaches_out(
+    id: &ObjectId,
+    value: &serde_json::Value,
+    own: &dyn Fn(&str) -> bool,
+) -> Option<String> {
     let text = |pointer: &str| value.pointer(pointer).and_then(|v| v.as_str());
     match (id.group.as_str(), id.kind.as_str()) {
         ("", "Service") if value.pointer("/spec/externalIPs").is_some() => {
@@ -120,11 +137,18 @@ pub fn reaches_out(id: &ObjectId, value: &serde_json::Value, own: &dyn Fn(&str) 
             return Some("it names a kubeConfig".into());
         }
     }
-    if id.group == "source.toolkit.fluxcd.io" && text("/spec/provider").is_some_and(|p| p != "generic") {
+    if id.group == "source.toolkit.fluxcd.io"
+        && text("/spec/provider").is_some_and(|p| p != "generic")
+    {
         return Some("its provider is the cloud identity of Flux itself".into());
     }
-    let events = value.pointer("/spec/eventSources").and_then(|v| v.as_array());
-    let elsewhere = events.into_iter().flatten().filter_map(|e| e.get("namespace")?.as_str());
+    let events = value
+        .pointer("/spec/eventSources")
+        .and_then(|v| v.as_array());
+    let elsewhere = events
+        .into_iter()
+        .flatten()
+        .filter_map(|e| e.get("namespace")?.as_str());
     let pointers = [
         "/spec/sourceRef/namespace",
         "/spec/chart/spec/sourceRef/namespace",
@@ -132,21 +156,35 @@ pub fn reaches_out(id: &ObjectId, value: &serde_json::Value, own: &dyn Fn(&str) 
         "/spec/targetNamespace",
         "/spec/storageNamespace",
     ];
-    let mut named = pointers.iter().filter_map(|pointer| text(pointer)).chain(elsewhere);
-    named.find(|name| !own(name)).map(|name| format!("it names the namespace `{name}`, which is not the tenant's"))
+    let mut named = pointers
+        .iter()
+        .filter_map(|pointer| text(pointer))
+        .chain(elsewhere);
+    named
+        .find(|name| !own(name))
+        .map(|name| format!("it names the namespace `{name}`, which is not the tenant's"))
 }
 
 impl Manifests {
     /// Reads the files that were found: each path, and its source.
     ///
-    /// `permits` is what waivers permit of objects of the floor; `kinds` are those of CRDs that tenants may have, as
-    /// `group/Kind`.
-    pub fn load(sources: &Sources, found: &BTreeMap<String, SourceId>, permits: Permits, kinds: Vec<String>) -> Self {
+    /// `permits` is what waivers permit of objects of the floor; `kinds` are those of CRDs that
+    /// tenants may have, as `group/Kind`.
+    pub fn load(
+        sources: &Sources,
+        found: &BTreeMap<String, SourceId>,
+        permits: Permits,
+        kinds: Vec<String>,
+    ) -> Self {
         let read = |(path, id): (&String, &SourceId)| {
             let (documents, faults) = document::parse_foreign(*id, sources.get(*id));
             (path.clone(), File { documents, faults })
         };
-        Self { files: found.par_iter().map(read).collect(), permits: Some(permits), kinds }
+        Self {
+            files: found.par_iter().map(read).collect(),
+            permits: Some(permits),
+            kinds,
+        }
     }
 
     /// Whether no tenant names any.
@@ -159,7 +197,8 @@ impl Manifests {
         self.files.contains_key(path)
     }
 
-    /// A tenant's verbatim objects on a cluster. A file that is missing was reported by whoever looked for it.
+    /// A tenant's verbatim objects on a cluster. A file that is missing was reported by whoever
+    /// looked for it.
     pub(super) fn of<'s>(
         &self,
         tenant: &Tenant,
@@ -173,7 +212,12 @@ impl Manifests {
                 continue;
             };
             for fault in &file.faults {
-                out.push(fault.clone().related(named.place, "named here").tenant(&tenant.name.value));
+                out.push(
+                    fault
+                        .clone()
+                        .related(named.place, "named here")
+                        .tenant(&tenant.name.value),
+                );
             }
             let before = out.len();
             for document in &file.documents {
@@ -182,7 +226,11 @@ impl Manifests {
                 }
                 match self.object(document, tenant, on, sources) {
                     Ok(found) => objects.extend(found),
-                    Err(fault) => out.push(fault.related(named.place, "named here").tenant(&tenant.name.value)),
+                    Err(fault) => out.push(
+                        fault
+                            .related(named.place, "named here")
+                            .tenant(&tenant.name.value),
+                    ),
                 }
             }
         }
@@ -199,17 +247,23 @@ impl Manifests {
         if matches!(document.root.value, Tree::Null) {
             return Ok(None);
         }
-        let place = document.root.entries().first().map_or(document.root.place, |e| e.key_place);
+        let place = document
+            .root
+            .entries()
+            .first()
+            .map_or(document.root.place, |e| e.key_place);
         let value = document.root.to_json();
         let id = ObjectId::of(&document.root).map_err(|reason| {
             Box::new(
-                Diagnostic::new(&MANIFEST, place, format!("this is no object: {reason}")).fix("remove it, or mend it"),
+                Diagnostic::new(&MANIFEST, place, format!("this is no object: {reason}"))
+                    .fix("remove it, or mend it"),
             )
         })?;
         let raw = sources.get(document.raw.source).slice(document.raw);
         if let Some(reason) = document.odd.or_else(|| read_otherwise(raw, &value)) {
             return Err(Box::new(
-                Diagnostic::new(&MANIFEST, place, reason).fix("write one object a document, in plain YAML"),
+                Diagnostic::new(&MANIFEST, place, reason)
+                    .fix("write one object a document, in plain YAML"),
             ));
         }
         let own = on.namespaces.iter().any(|n| n.name == id.namespace);
@@ -221,8 +275,9 @@ impl Manifests {
             };
             let message = format!("`{id}` is {what}");
             return Err(Box::new(
-                Diagnostic::new(&MANIFEST_NOT_ALLOWED, place, message)
-                    .fix("remove it; what the platform owns belongs into the platform's own manifests"),
+                Diagnostic::new(&MANIFEST_NOT_ALLOWED, place, message).fix(
+                    "remove it; what the platform owns belongs into the platform's own manifests",
+                ),
             ));
         }
         let own = |name: &str| on.namespaces.iter().any(|n| n.name == name);
@@ -233,15 +288,23 @@ impl Manifests {
                 "remove it, or, if the kind has a namespace, add {}/{} to fleet.tenantKinds",
                 id.group, id.kind
             );
-            return Err(Box::new(Diagnostic::new(&MANIFEST_NOT_ALLOWED, place, message).fix(fix)));
+            return Err(Box::new(
+                Diagnostic::new(&MANIFEST_NOT_ALLOWED, place, message).fix(fix),
+            ));
         }
         if let Some(reason) = reaches_out(&id, &value, &own) {
             let message = format!("`{id}` is not the tenant's to have: {reason}");
             let fix = "remove it, or let the platform apply it";
-            return Err(Box::new(Diagnostic::new(&MANIFEST_NOT_ALLOWED, place, message).fix(fix)));
+            return Err(Box::new(
+                Diagnostic::new(&MANIFEST_NOT_ALLOWED, place, message).fix(fix),
+            ));
         }
         let object = format!("{}/{}/{}", id.kind, id.namespace, id.name);
-        let permitted = |rule| self.permits.as_ref().is_some_and(|p| p.permits(rule, &tenant.name.value, &object));
+        let permitted = |rule| {
+            self.permits
+                .as_ref()
+                .is_some_and(|p| p.permits(rule, &tenant.name.value, &object))
+        };
         if kinds::is_floor(&id) && (tenant.profile != "adopted" || !permitted(&MANIFEST_FLOOR)) {
             let message = format!("`{id}` is of a kind that the floor is made of");
             return Err(Box::new(Diagnostic::new(&MANIFEST_FLOOR, place, message).fix(format!(
@@ -249,12 +312,23 @@ impl Manifests {
                 MANIFEST_FLOOR.id
             ))));
         }
-        let admin = value.pointer("/roleRef/name").and_then(|n| n.as_str()) == Some("cluster-admin");
+        let admin =
+            value.pointer("/roleRef/name").and_then(|n| n.as_str()) == Some("cluster-admin");
         if id.kind == "RoleBinding" && admin && !permitted(&CLUSTER_ADMIN) {
-            let message = format!("`{id}` binds to cluster-admin: its subjects can remove the floor");
-            let fix = format!("bind a lesser role, or write a Waiver of `{}` for {object}", CLUSTER_ADMIN.id);
-            return Err(Box::new(Diagnostic::new(&CLUSTER_ADMIN, place, message).fix(fix)));
+            let message =
+                format!("`{id}` binds to cluster-admin: its subjects can remove the floor");
+            let fix = format!(
+                "bind a lesser role, or write a Waiver of `{}` for {object}",
+                CLUSTER_ADMIN.id
+            );
+            return Err(Box::new(
+                Diagnostic::new(&CLUSTER_ADMIN, place, message).fix(fix),
+            ));
         }
-        Ok(Some(Object { id, body: Body::Verbatim(raw.into(), Made::from(&value)), origin: place }))
+        Ok(Some(Object {
+            id,
+            body: Body::Verbatim(raw.into(), Made::from(&value)),
+            origin: place,
+        }))
     }
 }

@@ -1,4 +1,5 @@
-//! Tenant × templates → Kubernetes objects, each with its origin, each checked before anything is written.
+//! Tenant × templates → Kubernetes objects, each with its origin, each checked before anything is
+//! written.
 
 pub mod kinds;
 mod manifests;
@@ -6,7 +7,9 @@ pub mod object;
 mod template;
 
 pub use kinds::prepare;
-pub use manifests::{MANIFEST, MANIFEST_NOT_ALLOWED, Manifests, reaches_out, read_otherwise, wanted};
+pub use manifests::{
+    MANIFEST, MANIFEST_NOT_ALLOWED, Manifests, reaches_out, read_otherwise, wanted,
+};
 pub use object::{Keep, ObjectId, Part};
 pub use template::{EXPRESSION, LIMIT, SYNTAX, Template, UNDEFINED};
 
@@ -29,15 +32,17 @@ rule! {
     /// A template yields something that is no object, or one that its Kubernetes schema refuses.
     ///
     /// ## Why it matters
-    /// The API server would refuse it after the commit, and with it everything else of its Kustomization.
+    /// The API server would refuse it after the commit, and with it everything else of its
+    /// Kustomization.
     pub static OBJECT_INVALID = "bundle/object-invalid", Error;
 }
 rule! {
     /// A template yields an object of a kind, name or namespace that the tenant may not have.
     ///
     /// ## What it finds
-    /// Objects of the cluster other than the tenant's Namespaces, objects in another tenant's or the platform's
-    /// namespace, and objects in Flux's namespace whose name does not begin with `sync.TENANT.`.
+    /// Objects of the cluster other than the tenant's Namespaces, objects in another tenant's or
+    /// the platform's namespace, and objects in Flux's namespace whose name does not begin with
+    /// `sync.TENANT.`.
     pub static OBJECT_NOT_ALLOWED = "bundle/object-not-allowed", Error;
 }
 rule! {
@@ -45,11 +50,12 @@ rule! {
     pub static DUPLICATE_OBJECT = "bundle/duplicate-object", Error;
 }
 rule! {
-    /// A template that was overridden no longer renders a part of the floor, or renders it other than the spec says.
+    /// A template that was overridden no longer renders a part of the floor, or renders it other
+    /// than the spec says.
     ///
     /// ## Why it matters
-    /// The floor is what every other promise stands on. It is loosened by a tenant's spec and a Waiver, where it can be
-    /// seen, and not by a template.
+    /// The floor is what every other promise stands on. It is loosened by a tenant's spec and a
+    /// Waiver, where it can be seen, and not by a template.
     pub static FLOOR_MISSING = "bundle/floor-missing", Error;
 }
 rule! {
@@ -62,7 +68,8 @@ rule! {
     /// An object of a kind that the cluster, by its `apis`, does not have.
     ///
     /// ## Why it matters
-    /// Its late part fails until the CRD is there. The floor, which is applied apart, does not wait for it.
+    /// Its late part fails until the CRD is there. The floor, which is applied apart, does not wait
+    /// for it.
     /// ## Fix
     /// Add the kind to the cluster's apis once its CRD is installed, or leave the object out there.
     pub static KIND_NOT_DECLARED = "bundle/kind-not-declared", Warning;
@@ -74,14 +81,19 @@ rule! {
 
 static BUILTIN: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/templates");
 static BUILTIN_PROFILES: [(&str, &str); 3] = [
-    ("restricted", include_str!("../spec/builtin/restricted.yaml")),
+    (
+        "restricted",
+        include_str!("../spec/builtin/restricted.yaml"),
+    ),
     ("baseline", include_str!("../spec/builtin/baseline.yaml")),
     ("adopted", include_str!("../spec/builtin/adopted.yaml")),
 ];
 
 /// Adds the built-in profiles to the sources.
 pub fn builtin_profiles(sources: &mut Sources) -> Vec<SourceId> {
-    let add = |(name, text): &(&str, &str)| sources.add(Source::new(format!("builtin/profiles/{name}.yaml"), *text));
+    let add = |(name, text): &(&str, &str)| {
+        sources.add(Source::new(format!("builtin/profiles/{name}.yaml"), *text))
+    };
     BUILTIN_PROFILES.iter().map(add).collect()
 }
 
@@ -109,7 +121,8 @@ pub struct Templates {
 }
 
 impl Templates {
-    /// Reads the built-in templates, with a fleet's own over and beside them. Every fault is the fleet's.
+    /// Reads the built-in templates, with a fleet's own over and beside them. Every fault is the
+    /// fleet's.
     pub fn load(sources: &mut Sources, own: &[(String, SourceId)]) -> (Self, Vec<Diagnostic>) {
         let mut all: BTreeMap<String, SourceId> = BTreeMap::new();
         for (path, text) in builtin_templates() {
@@ -122,7 +135,11 @@ impl Templates {
         let mut hasher = blake3::Hasher::new();
         for (path, id) in all {
             let source = sources.get(id);
-            hasher.update(path.as_bytes()).update(&[0]).update(source.text.as_bytes()).update(&[0]);
+            hasher
+                .update(path.as_bytes())
+                .update(&[0])
+                .update(source.text.as_bytes())
+                .update(&[0]);
             let (template, more) = Template::parse(&path, id, source);
             faults.extend(more);
             match path.split('/').next() {
@@ -186,11 +203,15 @@ pub struct ClusterBundle {
 impl ClusterBundle {
     /// What the cluster's objects are.
     pub fn objects(&self) -> impl Iterator<Item = &ObjectId> {
-        self.platform.objects.iter().chain(self.tenants.iter().flat_map(TenantBundle::objects))
+        self.platform
+            .objects
+            .iter()
+            .chain(self.tenants.iter().flat_map(TenantBundle::objects))
     }
 }
 
-/// Renders the tenants that are wanted on every cluster, and keeps of the objects what is asked for.
+/// Renders the tenants that are wanted on every cluster, and keeps of the objects what is asked
+/// for.
 #[inline(never)]
 pub fn render(
     tenancy: &Tenancy,
@@ -224,7 +245,11 @@ pub fn render(
                     late: Part::default(),
                 };
                 for object in renderer.tenant(tenant, on, &mut faults) {
-                    let part = if kinds::surely_present(&object.id) { &mut bundle.early } else { &mut bundle.late };
+                    let part = if kinds::surely_present(&object.id) {
+                        &mut bundle.early
+                    } else {
+                        &mut bundle.late
+                    };
                     let place = place_of(tenant, on, &object.id);
                     part.push(object, keep, place);
                 }
@@ -236,7 +261,11 @@ pub fn render(
             out.extend(faults);
             tenants.push(bundle);
         }
-        let bundle = ClusterBundle { cluster: index, platform, tenants };
+        let bundle = ClusterBundle {
+            cluster: index,
+            platform,
+            tenants,
+        };
         required(&bundle, tenancy, cluster, &mut out);
         bundles.push(bundle);
     }
@@ -245,12 +274,24 @@ pub fn render(
 
 /// What in a spec an object is rendered from: the namespace that it is, or is in.
 fn place_of(tenant: &Tenant, on: &OnCluster, id: &ObjectId) -> Place {
-    let home = if id.namespace.is_empty() { &id.name } else { &id.namespace };
-    on.namespaces.iter().find(|n| n.name == *home).map_or(tenant.name.place, |n| n.place)
+    let home = if id.namespace.is_empty() {
+        &id.name
+    } else {
+        &id.namespace
+    };
+    on.namespaces
+        .iter()
+        .find(|n| n.name == *home)
+        .map_or(tenant.name.place, |n| n.place)
 }
 
 /// What tenants require, and nothing defines.
-fn required(bundle: &ClusterBundle, tenancy: &Tenancy, cluster: &Cluster, out: &mut Vec<Diagnostic>) {
+fn required(
+    bundle: &ClusterBundle,
+    tenancy: &Tenancy,
+    cluster: &Cluster,
+    out: &mut Vec<Diagnostic>,
+) {
     let mut ids: Option<BTreeSet<&ObjectId>> = None;
     for part in &bundle.tenants {
         let tenant = &tenancy.tenants[part.index];
@@ -259,13 +300,23 @@ fn required(bundle: &ClusterBundle, tenancy: &Tenancy, cluster: &Cluster, out: &
         };
         for wanted in &on.requires {
             let ids = ids.get_or_insert_with(|| bundle.objects().collect());
-            let group = wanted.api_version.split_once('/').map_or("", |(g, _)| g).into();
+            let group = wanted
+                .api_version
+                .split_once('/')
+                .map_or("", |(g, _)| g)
+                .into();
             let namespace = wanted.namespace.as_ref().map_or("", |n| n.as_str()).into();
-            let id =
-                ObjectId { group, kind: wanted.kind.as_str().into(), namespace, name: wanted.name.as_str().into() };
+            let id = ObjectId {
+                group,
+                kind: wanted.kind.as_str().into(),
+                namespace,
+                name: wanted.name.as_str().into(),
+            };
             if !ids.contains(&id) {
-                let message =
-                    format!("`{id}` is required, and nothing among the inputs of `{}` defines it", cluster.name.value);
+                let message = format!(
+                    "`{id}` is required, and nothing among the inputs of `{}` defines it",
+                    cluster.name.value
+                );
                 out.push(
                     Diagnostic::new(&REQUIRED, wanted.place, message)
                         .fix("add it to the inputs (a tenant's manifests, a template), or remove the requirement")
@@ -300,12 +351,19 @@ impl<'a> Renderer<'a> {
         sources: &'a Sources,
     ) -> Self {
         let flux = cluster.flux.as_ref();
-        let flux_namespace = flux.and_then(|f| f.namespace.as_ref()).map_or("flux-system", |n| n.as_str()).to_owned();
+        let flux_namespace = flux
+            .and_then(|f| f.namespace.as_ref())
+            .map_or("flux-system", |n| n.as_str())
+            .to_owned();
         let roles = fleet.spec.roles.iter().flatten().map(|r| {
             let rules = r.rules.iter().filter_map(|r| serde_json::to_value(&r.value).ok());
             map! { "name" => r.name.as_str(), "rules" => rules.map(|r| Value::from(&r)).collect::<Vec<_>>() }
         });
-        let labels = cluster.labels.iter().flatten().map(|(k, v)| -> Entry { (k.as_str().into(), v.as_str().into()) });
+        let labels = cluster
+            .labels
+            .iter()
+            .flatten()
+            .map(|(k, v)| -> Entry { (k.as_str().into(), v.as_str().into()) });
         let labels = cluster.labels.is_some().then(|| labels.collect::<Vec<_>>());
         Self {
             fleet: map! { "name" => &fleet.name.value },
@@ -345,7 +403,11 @@ impl<'a> Renderer<'a> {
         let mut found = Vec::new();
         for template in &self.templates.cluster {
             if let Err(failure) = template.eval(&scope, &mut found) {
-                out.push(failure.finding("every tenant", self.fleet_place).scope(Whom::Fleet));
+                out.push(
+                    failure
+                        .finding("every tenant", self.fleet_place)
+                        .scope(Whom::Fleet),
+                );
             }
         }
         let mut objects: Vec<Object<'_>> = Vec::new();
@@ -353,7 +415,11 @@ impl<'a> Renderer<'a> {
             let labels = map! { "tenantry.dev/owner" => self.owner };
             let made = checked(&value, origin).map(|id| {
                 decorate(&mut value, &labels, self.annotations.of(&id, None));
-                Object { id, body: Body::Value(value), origin }
+                Object {
+                    id,
+                    body: Body::Value(value),
+                    origin,
+                }
             });
             match made {
                 Ok(object) if objects.iter().any(|o| o.id == object.id) => {
@@ -364,11 +430,18 @@ impl<'a> Renderer<'a> {
             }
         }
         let mut part = Part::default();
-        in_order(objects).into_iter().for_each(|object| part.push(object, keep, self.fleet_place));
+        in_order(objects)
+            .into_iter()
+            .for_each(|object| part.push(object, keep, self.fleet_place));
         part
     }
 
-    fn tenant(&self, tenant: &Tenant, on: &OnCluster, out: &mut Vec<Diagnostic>) -> Vec<Object<'a>> {
+    fn tenant(
+        &self,
+        tenant: &Tenant,
+        on: &OnCluster,
+        out: &mut Vec<Diagnostic>,
+    ) -> Vec<Object<'a>> {
         let mut found: Vec<(Value, Place)> = Vec::new();
         if let Err(failure) = self.evaluate(on, &mut found) {
             out.push(failure.finding(&tenant.name.value, tenant.name.place));
@@ -385,7 +458,11 @@ impl<'a> Renderer<'a> {
                     continue;
                 }
             };
-            let home = if id.kind == "Namespace" { &id.name } else { &id.namespace };
+            let home = if id.kind == "Namespace" {
+                &id.name
+            } else {
+                &id.namespace
+            };
             let namespace = on.namespaces.iter().find(|n| n.name == *home);
             if !on.plain {
                 decorate(&mut value, &labels, self.annotations.of(&id, namespace));
@@ -393,14 +470,24 @@ impl<'a> Renderer<'a> {
             if let Some(what) = namespace.and_then(|n| weakened(&id, &value, n)) {
                 let message = format!("a template renders {what} other than the spec says");
                 let fix = "restore the template; the floor is loosened in the spec, with a Waiver";
-                out.push(self.of(tenant, Diagnostic::new(&FLOOR_MISSING, origin, message).fix(fix)));
+                out.push(self.of(
+                    tenant,
+                    Diagnostic::new(&FLOOR_MISSING, origin, message).fix(fix),
+                ));
                 continue;
             }
-            let object = Object { id, body: Body::Value(value), origin };
+            let object = Object {
+                id,
+                body: Body::Value(value),
+                origin,
+            };
             if let Some(reason) = self.not_allowed(&object.id, tenant, on) {
                 let message = format!("`{}` is not the tenant's to have: {reason}", object.id);
                 let fix = "render objects of the tenant's own namespaces";
-                out.push(self.of(tenant, Diagnostic::new(&OBJECT_NOT_ALLOWED, origin, message).fix(fix)));
+                out.push(self.of(
+                    tenant,
+                    Diagnostic::new(&OBJECT_NOT_ALLOWED, origin, message).fix(fix),
+                ));
             } else {
                 objects.push(object);
             }
@@ -419,15 +506,28 @@ impl<'a> Renderer<'a> {
     }
 
     /// Each object once, of objects in order; a second one of an identity is reported.
-    fn each_once(&self, mut objects: Vec<Object<'a>>, tenant: &Tenant, out: &mut Vec<Diagnostic>) -> Vec<Object<'a>> {
+    fn each_once(
+        &self,
+        mut objects: Vec<Object<'a>>,
+        tenant: &Tenant,
+        out: &mut Vec<Diagnostic>,
+    ) -> Vec<Object<'a>> {
         objects.dedup_by(|second, first| {
             let twice = second.id == first.id;
             if twice {
                 let is_manifest = matches!(second.body, Body::Verbatim(..));
                 // The fleet's own template is the one that can be changed.
                 let own = is_manifest || !self.sources.path(second.origin).starts_with("builtin/");
-                let (place, other) = if own { (second.origin, first.origin) } else { (first.origin, second.origin) };
-                let called = if is_manifest { "the first" } else { "the other" };
+                let (place, other) = if own {
+                    (second.origin, first.origin)
+                } else {
+                    (first.origin, second.origin)
+                };
+                let called = if is_manifest {
+                    "the first"
+                } else {
+                    "the other"
+                };
                 out.push(self.of(tenant, duplicate(second, place).related(other, called)));
             }
             twice
@@ -436,17 +536,27 @@ impl<'a> Renderer<'a> {
     }
 
     fn of(&self, tenant: &Tenant, finding: Diagnostic) -> Diagnostic {
-        finding.related(tenant.name.place, "for this tenant").tenant(&tenant.name.value)
+        finding
+            .related(tenant.name.place, "for this tenant")
+            .tenant(&tenant.name.value)
     }
 
-    fn evaluate(&self, on: &OnCluster, found: &mut Vec<(Value, Place)>) -> Result<(), template::Failure> {
+    fn evaluate(
+        &self,
+        on: &OnCluster,
+        found: &mut Vec<(Value, Place)>,
+    ) -> Result<(), template::Failure> {
         let tenant = Value::from(&on.tenant);
         let mut base = self.base();
         base.push("tenant", &tenant);
         for namespace in &on.namespaces {
             let value = Value::from(namespace);
             let scope = base.with(&[("namespace", &value)]);
-            let templates = if on.plain { &self.templates.compat } else { &self.templates.namespace };
+            let templates = if on.plain {
+                &self.templates.compat
+            } else {
+                &self.templates.namespace
+            };
             for template in templates {
                 template.eval(&scope, found)?;
             }
@@ -475,16 +585,26 @@ impl<'a> Renderer<'a> {
         let declared = |id: &ObjectId| {
             apis.iter().any(|api| {
                 let mut parts = api.split('/');
-                parts.next() == Some(id.group.as_str()) && parts.next_back() == Some(id.kind.as_str())
+                parts.next() == Some(id.group.as_str())
+                    && parts.next_back() == Some(id.kind.as_str())
             })
         };
         let mut seen: BTreeSet<String> = BTreeSet::new();
-        for object in objects.iter().filter(|o| !kinds::surely_present(&o.id) && !declared(&o.id)) {
+        for object in objects
+            .iter()
+            .filter(|o| !kinds::surely_present(&o.id) && !declared(&o.id))
+        {
             if seen.insert(object.id.type_name()) {
-                let message =
-                    format!("the cluster `{}` does not say that it has {}", self.cluster_name, object.id.type_name());
+                let message = format!(
+                    "the cluster `{}` does not say that it has {}",
+                    self.cluster_name,
+                    object.id.type_name()
+                );
                 let fix = "add it to the cluster's apis once its CRD is installed";
-                out.push(self.of(tenant, Diagnostic::new(&KIND_NOT_DECLARED, object.origin, message).fix(fix)));
+                out.push(self.of(
+                    tenant,
+                    Diagnostic::new(&KIND_NOT_DECLARED, object.origin, message).fix(fix),
+                ));
             }
         }
     }
@@ -496,7 +616,10 @@ impl<'a> Renderer<'a> {
             return (!own(&id.name)).then(|| format!("`{}` is not one of its namespaces", id.name));
         }
         if kinds::cluster_scoped(id) || id.namespace.is_empty() {
-            return Some(format!("it is an object of the cluster `{}`", self.cluster_name));
+            return Some(format!(
+                "it is an object of the cluster `{}`",
+                self.cluster_name
+            ));
         }
         if own(&id.namespace) {
             return None;
@@ -505,12 +628,18 @@ impl<'a> Renderer<'a> {
         let flux = id.namespace == self.flux_namespace && id.name.starts_with(&prefix);
         let made_for_sync = on.deployers.iter().any(|d| d.namespace == id.namespace)
             || on.syncs.iter().any(|s| s.namespace == id.namespace);
-        (!(flux && made_for_sync)).then(|| format!("`{}` is not one of its namespaces", id.namespace))
+        (!(flux && made_for_sync))
+            .then(|| format!("`{}` is not one of its namespaces", id.namespace))
     }
 }
 
 fn duplicate(object: &Object<'_>, place: Place) -> Diagnostic {
-    Diagnostic::new(&DUPLICATE_OBJECT, place, format!("`{}` is defined twice", object.id)).fix("remove one of the two")
+    Diagnostic::new(
+        &DUPLICATE_OBJECT,
+        place,
+        format!("`{}` is defined twice", object.id),
+    )
+    .fix("remove one of the two")
 }
 
 /// Objects that keep a tenant in: they stay when they leave the tree, until teardown.
@@ -526,35 +655,52 @@ fn is_protected(id: &ObjectId, namespace: &Namespace) -> bool {
 }
 
 const fn annotation(key: &'static str, value: &'static str) -> Entry {
-    (Text::new_static(key), Value::String(Text::new_static(value)))
+    (
+        Text::new_static(key),
+        Value::String(Text::new_static(value)),
+    )
 }
 
 const SUBSTITUTE: Entry = annotation("kustomize.toolkit.fluxcd.io/substitute", "disabled");
 const KEEP: Entry = annotation("kustomize.toolkit.fluxcd.io/prune", "disabled");
 const MERGE: Entry = annotation("kustomize.toolkit.fluxcd.io/ssa", "Merge");
 
-/// The annotations that an object of a tenant has, whatever its template says, by key: made once, for there are four of them.
+/// The annotations that an object of a tenant has, whatever its template says, by key: made once,
+/// for there are four of them.
 struct Annotations([Value; 4]);
 
 impl Annotations {
     fn new() -> Self {
         let of = |keep: bool, merge: bool| {
-            let own = keep.then_some(KEEP).into_iter().chain(merge.then_some(MERGE)).chain([SUBSTITUTE]);
+            let own = keep
+                .then_some(KEEP)
+                .into_iter()
+                .chain(merge.then_some(MERGE))
+                .chain([SUBSTITUTE]);
             Value::from(own.collect::<Vec<Entry>>())
         };
-        Self([of(false, false), of(true, false), of(false, true), of(true, true)])
+        Self([
+            of(false, false),
+            of(true, false),
+            of(false, true),
+            of(true, true),
+        ])
     }
 
     fn of(&self, id: &ObjectId, namespace: Option<&Namespace>) -> &Value {
         let protected = namespace.is_some_and(|n| is_protected(id, n));
-        let adopted = namespace.is_some_and(|n| n.adopt && (kinds::is_floor(id) || id.kind == "ServiceAccount"));
+        let adopted = namespace
+            .is_some_and(|n| n.adopt && (kinds::is_floor(id) || id.kind == "ServiceAccount"));
         &self.0[usize::from(protected) + 2 * usize::from(adopted)]
     }
 }
 
-/// Sets labels and annotations that no template can leave out or change. Objects without others share them.
+/// Sets labels and annotations that no template can leave out or change. Objects without others
+/// share them.
 fn decorate(value: &mut Value, labels: &Value, annotations: &Value) {
-    let Some(metadata) = value.get_mut("metadata") else { return };
+    let Some(metadata) = value.get_mut("metadata") else {
+        return;
+    };
     metadata.change(|metadata| {
         for (field, more) in [("labels", labels), ("annotations", annotations)] {
             match metadata.iter_mut().find(|(key, _)| key == field) {
@@ -568,17 +714,22 @@ fn decorate(value: &mut Value, labels: &Value, annotations: &Value) {
     });
 }
 
-/// The identity of what a template yields, which its schema accepts: what is set on every object after is ours.
+/// The identity of what a template yields, which its schema accepts: what is set on every object
+/// after is ours.
 fn checked(value: &Value, origin: Place) -> Result<ObjectId, Box<Diagnostic>> {
-    let id =
-        ObjectId::of(value).map_err(|reason| invalid(origin, format!("the template yields no object: {reason}")))?;
+    let id = ObjectId::of(value)
+        .map_err(|reason| invalid(origin, format!("the template yields no object: {reason}")))?;
     if kinds::unknown_to_kubernetes(&id) {
-        return Err(invalid(origin, format!("Kubernetes has no kind {}", id.type_name())));
+        return Err(invalid(
+            origin,
+            format!("Kubernetes has no kind {}", id.type_name()),
+        ));
     }
     match kinds::check(value) {
-        Some(faults) if !faults.is_empty() => {
-            Err(invalid(origin, format!("`{id}` is refused by its schema: {}", faults.join("; "))))
-        }
+        Some(faults) if !faults.is_empty() => Err(invalid(
+            origin,
+            format!("`{id}` is refused by its schema: {}", faults.join("; ")),
+        )),
         _ => Ok(id),
     }
 }
@@ -601,10 +752,15 @@ fn weakened(id: &ObjectId, value: &Value, namespace: &Namespace) -> Option<&'sta
     match (id.kind.as_str(), id.name.as_str()) {
         ("Namespace", _) => {
             let labels = value.at(&["metadata", "labels"]);
-            let mut security =
-                namespace.labels.iter().filter(|(key, _)| key.starts_with("pod-security.kubernetes.io/"));
-            let same = |key: &str, wanted: &str| labels.get(key).and_then(Value::as_str) == Some(wanted);
-            security.any(|(key, wanted)| !same(key, wanted)).then_some("the Pod Security labels")
+            let mut security = namespace
+                .labels
+                .iter()
+                .filter(|(key, _)| key.starts_with("pod-security.kubernetes.io/"));
+            let same =
+                |key: &str, wanted: &str| labels.get(key).and_then(Value::as_str) == Some(wanted);
+            security
+                .any(|(key, wanted)| !same(key, wanted))
+                .then_some("the Pod Security labels")
         }
         ("NetworkPolicy", "default-deny") if namespace.network.rendered => {
             let rules = namespace.network.deny.as_deref().unwrap_or_default();
@@ -622,18 +778,25 @@ fn weakened(id: &ObjectId, value: &Value, namespace: &Namespace) -> Option<&'sta
         }
         ("ResourceQuota", name) => {
             let quota = namespace.quota.as_ref().filter(|q| q.name == name)?;
-            (*value.at(&["spec", "hard"]) != Value::from(&quota.hard)).then_some("the ResourceQuota")
+            (*value.at(&["spec", "hard"]) != Value::from(&quota.hard))
+                .then_some("the ResourceQuota")
         }
         ("LimitRange", name) => {
             let limits = namespace.limits.as_ref().filter(|l| l.name == name)?;
-            (*value.at(&["spec", "limits"]) != list![limits.item.clone()]).then_some("the LimitRange")
+            (*value.at(&["spec", "limits"]) != list![limits.item.clone()])
+                .then_some("the LimitRange")
         }
         _ => None,
     }
 }
 
 /// That no template left out what every namespace must have.
-fn floor_is_there(objects: &[Object<'_>], tenant: &Tenant, on: &OnCluster, out: &mut Vec<Diagnostic>) {
+fn floor_is_there(
+    objects: &[Object<'_>],
+    tenant: &Tenant,
+    on: &OnCluster,
+    out: &mut Vec<Diagnostic>,
+) {
     for namespace in &on.namespaces {
         let name = namespace.name.as_str();
         let rbac = "rbac.authorization.k8s.io";
@@ -650,13 +813,22 @@ fn floor_is_there(objects: &[Object<'_>], tenant: &Tenant, on: &OnCluster, out: 
         if let Some(limits) = &namespace.limits {
             wanted.push(("", "LimitRange", name, &limits.name));
         }
-        wanted.extend(namespace.bindings.iter().map(|b| (rbac, "RoleBinding", name, b.name.as_str())));
-        for (group, kind, home, object) in wanted {
-            let there = objects
+        wanted.extend(
+            namespace
+                .bindings
                 .iter()
-                .any(|o| o.id.kind == kind && o.id.group == group && o.id.namespace == home && o.id.name == object);
+                .map(|b| (rbac, "RoleBinding", name, b.name.as_str())),
+        );
+        for (group, kind, home, object) in wanted {
+            let there = objects.iter().any(|o| {
+                o.id.kind == kind
+                    && o.id.group == group
+                    && o.id.namespace == home
+                    && o.id.name == object
+            });
             if !there {
-                let message = format!("no template renders {kind} `{object}` of the namespace `{name}`");
+                let message =
+                    format!("no template renders {kind} `{object}` of the namespace `{name}`");
                 out.push(
                     Diagnostic::new(&FLOOR_MISSING, tenant.name.place, message)
                         .fix("restore the template, or say it in the spec: floor: external, with a Waiver")
@@ -669,5 +841,8 @@ fn floor_is_there(objects: &[Object<'_>], tenant: &Tenant, on: &OnCluster, out: 
 
 /// The ClusterRoles that stand for roles, for documentation and tests.
 pub fn catalogue_objects() -> Vec<String> {
-    crate::tenancy::CATALOGUE.iter().map(|r| role_object(r)).collect()
+    crate::tenancy::CATALOGUE
+        .iter()
+        .map(|r| role_object(r))
+        .collect()
 }

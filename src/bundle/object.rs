@@ -25,7 +25,12 @@ pub struct ObjectId {
 impl ObjectId {
     /// A namespace's.
     pub fn of_namespace(name: Text) -> Self {
-        Self { group: Text::default(), kind: Text::new_static("Namespace"), namespace: Text::default(), name }
+        Self {
+            group: Text::default(),
+            kind: Text::new_static("Namespace"),
+            namespace: Text::default(),
+            name,
+        }
     }
 
     /// The identity of an object; the reason why it is none.
@@ -39,17 +44,34 @@ impl ObjectId {
         let version = text(object, "apiVersion").ok_or("it has no apiVersion")?;
         let kind = text(object, "kind").ok_or("it has no kind")?;
         let metadata = object.member("metadata");
-        let name = metadata.and_then(|m| text(m, "name")).ok_or("it has no metadata.name")?;
-        let namespace = metadata.and_then(|m| text(m, "namespace")).unwrap_or_default();
+        let name = metadata
+            .and_then(|m| text(m, "name"))
+            .ok_or("it has no metadata.name")?;
+        let namespace = metadata
+            .and_then(|m| text(m, "namespace"))
+            .unwrap_or_default();
         let group = version.split_once('/').map_or("", |(group, _)| group);
         // The one long name among ten thousand tenants' objects.
-        let group = if group == RBAC { Text::new_static(RBAC) } else { group.into() };
-        Ok(Self { group, kind: kind.into(), namespace: namespace.into(), name: name.into() })
+        let group = if group == RBAC {
+            Text::new_static(RBAC)
+        } else {
+            group.into()
+        };
+        Ok(Self {
+            group,
+            kind: kind.into(),
+            namespace: namespace.into(),
+            name: name.into(),
+        })
     }
 
     /// `Kind.group`, or `Kind` for the core group.
     pub fn type_name(&self) -> String {
-        if self.group.is_empty() { self.kind.to_string() } else { format!("{}.{}", self.kind, self.group) }
+        if self.group.is_empty() {
+            self.kind.to_string()
+        } else {
+            format!("{}.{}", self.kind, self.group)
+        }
     }
 
     /// As a sentence calls it: `RoleBinding payments/owners`.
@@ -64,7 +86,15 @@ impl ObjectId {
     pub fn is_written(&self, text: &str) -> bool {
         let mut rest = Some(text);
         let dot = if self.group.is_empty() { "" } else { "." };
-        for part in [&*self.kind, dot, &*self.group, "/", &*self.namespace, "/", &*self.name] {
+        for part in [
+            &*self.kind,
+            dot,
+            &*self.group,
+            "/",
+            &*self.namespace,
+            "/",
+            &*self.name,
+        ] {
             rest = rest.and_then(|rest| rest.strip_prefix(part));
         }
         rest == Some("")
@@ -75,7 +105,12 @@ impl ObjectId {
         let mut parts = text.splitn(3, '/');
         let (kind, namespace, name) = (parts.next()?, parts.next()?, parts.next()?);
         let (kind, group) = kind.split_once('.').unwrap_or((kind, ""));
-        Some(Self { group: group.into(), kind: kind.into(), namespace: namespace.into(), name: name.into() })
+        Some(Self {
+            group: group.into(),
+            kind: kind.into(),
+            namespace: namespace.into(),
+            name: name.into(),
+        })
     }
 }
 
@@ -83,7 +118,11 @@ impl ObjectId {
 impl fmt::Display for ObjectId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let dot = if self.group.is_empty() { "" } else { "." };
-        write!(f, "{}{dot}{}/{}/{}", self.kind, self.group, self.namespace, self.name)
+        write!(
+            f,
+            "{}{dot}{}/{}/{}",
+            self.kind, self.group, self.namespace, self.name
+        )
     }
 }
 
@@ -130,7 +169,8 @@ pub struct Part {
 }
 
 impl Part {
-    /// Adds an object, and what of it is asked for. `place` is what a rendered one is rendered from.
+    /// Adds an object, and what of it is asked for. `place` is what a rendered one is rendered
+    /// from.
     pub fn push(&mut self, object: Object<'_>, keep: Keep, place: Place) {
         if keep == Keep::Values {
             self.values.push(match object.body {

@@ -1,8 +1,9 @@
 //! Templates: YAML documents with expressions at the leaves.
 //!
-//! A leaf that is one `{{ expression }}` keeps the expression's type; null leaves the key out. Structure is steered by
-//! keys: `$if` keeps a mapping or not, `$for: x in list` repeats a document or an item, `$merge` lays a mapping's
-//! entries in, `$value` stands for the whole mapping. A value is never read as YAML again, so it cannot become structure.
+//! A leaf that is one `{{ expression }}` keeps the expression's type; null leaves the key out.
+//! Structure is steered by keys: `$if` keeps a mapping or not, `$for: x in list` repeats a document
+//! or an item, `$merge` lays a mapping's entries in, `$value` stands for the whole mapping. A value
+//! is never read as YAML again, so it cannot become structure.
 
 use crate::diagnostic::{Diagnostic, Scope as Whom, rule};
 use crate::document::{self, Document, Node, Value as Tree};
@@ -20,8 +21,8 @@ rule! {
     /// A template cannot be read.
     ///
     /// ## What it finds
-    /// An expression with a syntax error, an expression in a key, a `$for` that is not `x in list`, a misplaced or
-    /// unknown `$` key.
+    /// An expression with a syntax error, an expression in a key, a `$for` that is not `x in list`,
+    /// a misplaced or unknown `$` key.
     pub static SYNTAX = "bundle/template-syntax", Error;
 }
 rule! {
@@ -34,7 +35,8 @@ rule! {
     pub static UNDEFINED = "bundle/undefined", Error;
 }
 rule! {
-    /// A template runs too long or yields too much: an endless loop, a text that grows without bound.
+    /// A template runs too long or yields too much: an endless loop, a text that grows without
+    /// bound.
     pub static LIMIT = "bundle/template-limit", Error;
 }
 rule! {
@@ -59,8 +61,15 @@ struct Body {
 #[derive(Debug)]
 enum Part {
     Literal(Value),
-    Leaf { leaf: Leaf, place: Place },
-    Map { condition: Option<Test>, entries: Vec<Member>, place: Place },
+    Leaf {
+        leaf: Leaf,
+        place: Place,
+    },
+    Map {
+        condition: Option<Test>,
+        entries: Vec<Member>,
+        place: Place,
+    },
     Seq(Vec<Item>),
 }
 
@@ -110,8 +119,12 @@ impl Budget {
         self.values.set(self.values.get() + 1);
         self.bytes.set(self.bytes.get() + bytes);
         if self.values.get() > MAX_VALUES || self.bytes.get() > MAX_BYTES {
-            let text = format!("the template yields more than {MAX_VALUES} values or {MAX_BYTES} bytes");
-            return Err(Failure { fault: Fault::Limit(text), place });
+            let text =
+                format!("the template yields more than {MAX_VALUES} values or {MAX_BYTES} bytes");
+            return Err(Failure {
+                fault: Fault::Limit(text),
+                place,
+            });
         }
         Ok(())
     }
@@ -132,13 +145,22 @@ impl Template {
         for fault in &mut faults {
             fault.scope = Whom::Fleet;
         }
-        (Self { path: path.to_owned(), documents: bodies }, faults)
+        (
+            Self {
+                path: path.to_owned(),
+                documents: bodies,
+            },
+            faults,
+        )
     }
 
     /// Evaluates every document: objects, each with the place of the document it comes from.
     pub fn eval(&self, scope: &Scope<'_>, out: &mut Vec<(Value, Place)>) -> Result<(), Failure> {
         for body in &self.documents {
-            let budget = Budget { values: Cell::new(0), bytes: Cell::new(0) };
+            let budget = Budget {
+                values: Cell::new(0),
+                bytes: Cell::new(0),
+            };
             let item = match &body.root {
                 Part::Seq(items) => items.first(),
                 _ => None,
@@ -153,7 +175,11 @@ impl Template {
 }
 
 fn syntax(place: Place, message: impl Into<String>, fix: &str) -> Box<Diagnostic> {
-    Box::new(Diagnostic::new(&SYNTAX, place, message).fix(fix).scope(Whom::Fleet))
+    Box::new(
+        Diagnostic::new(&SYNTAX, place, message)
+            .fix(fix)
+            .scope(Whom::Fleet),
+    )
 }
 
 fn body(document: &Document) -> Result<Option<Body>, Box<Diagnostic>> {
@@ -161,41 +187,72 @@ fn body(document: &Document) -> Result<Option<Body>, Box<Diagnostic>> {
         Tree::Null => Ok(None),
         Tree::Map(_) => {
             let first = document.root.place;
-            let head = document.root.entries().first().map_or(first, |e| e.key_place);
-            Ok(Some(Body { place: head, root: Part::Seq(vec![item(&document.root)?]) }))
+            let head = document
+                .root
+                .entries()
+                .first()
+                .map_or(first, |e| e.key_place);
+            Ok(Some(Body {
+                place: head,
+                root: Part::Seq(vec![item(&document.root)?]),
+            }))
         }
-        _ => Err(syntax(document.root.place, "a template is a mapping", "write an object")),
+        _ => Err(syntax(
+            document.root.place,
+            "a template is a mapping",
+            "write an object",
+        )),
     }
 }
 
 fn item(node: &Node) -> Result<Item, Box<Diagnostic>> {
     let Some(entry) = node.entry("$for") else {
-        return Ok(Item { repeat: None, part: part(node)? });
+        return Ok(Item {
+            repeat: None,
+            part: part(node)?,
+        });
     };
     let place = entry.node.place;
-    let wrong = || syntax(place, "`$for` is not of the form `x in list`", "write `$for: x in namespace.bindings`");
+    let wrong = || {
+        syntax(
+            place,
+            "`$for` is not of the form `x in list`",
+            "write `$for: x in namespace.bindings`",
+        )
+    };
     let text = entry.node.as_str().ok_or_else(wrong)?;
     let (name, list) = text.split_once(" in ").ok_or_else(wrong)?;
     let (name, list) = (name.trim(), list.trim());
     if name.is_empty() || !name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_') {
         return Err(wrong());
     }
-    let list =
-        Leaf::parse(&format!("{{{{ {list} }}}}")).map_err(|(fault, _)| syntax(place, fault.to_string(), "mend it"))?;
+    let list = Leaf::parse(&format!("{{{{ {list} }}}}"))
+        .map_err(|(fault, _)| syntax(place, fault.to_string(), "mend it"))?;
     let mut rest = node.clone();
     if let Tree::Map(entries) = &mut rest.value {
         entries.retain(|e| e.key != "$for");
     }
-    Ok(Item { repeat: Some(Repeat { name: name.to_owned(), list, place }), part: part(&rest)? })
+    Ok(Item {
+        repeat: Some(Repeat {
+            name: name.to_owned(),
+            list,
+            place,
+        }),
+        part: part(&rest)?,
+    })
 }
 
 fn leaf(node: &Node, text: &str) -> Result<Leaf, Box<Diagnostic>> {
-    Leaf::parse(text).map_err(|(fault, _)| syntax(node.place, fault.to_string(), "mend the expression"))
+    Leaf::parse(text)
+        .map_err(|(fault, _)| syntax(node.place, fault.to_string(), "mend the expression"))
 }
 
 fn part(node: &Node) -> Result<Part, Box<Diagnostic>> {
     Ok(match &node.value {
-        Tree::String(text) if text.contains("{{") => Part::Leaf { leaf: leaf(node, text)?, place: node.place },
+        Tree::String(text) if text.contains("{{") => Part::Leaf {
+            leaf: leaf(node, text)?,
+            place: node.place,
+        },
         Tree::Map(entries) => {
             let mut condition = None;
             let mut members = Vec::with_capacity(entries.len());
@@ -204,27 +261,48 @@ fn part(node: &Node) -> Result<Part, Box<Diagnostic>> {
                 match entry.key.as_str() {
                     "$if" => {
                         let text = entry.node.as_str().unwrap_or_default();
-                        let text = if text.contains("{{") { text.to_owned() } else { format!("{{{{ {text} }}}}") };
-                        condition = Some(Test { leaf: leaf(&entry.node, &text)?, place: entry.node.place });
+                        let text = if text.contains("{{") {
+                            text.to_owned()
+                        } else {
+                            format!("{{{{ {text} }}}}")
+                        };
+                        condition = Some(Test {
+                            leaf: leaf(&entry.node, &text)?,
+                            place: entry.node.place,
+                        });
                     }
                     "$merge" => members.push(Member::Merge(part(&entry.node)?, entry.node.place)),
                     "$value" => members.push(Member::Whole(part(&entry.node)?)),
                     "$for" => {
-                        return Err(syntax(place, "`$for` stands in a document or an item of a list", "move it"));
+                        return Err(syntax(
+                            place,
+                            "`$for` stands in a document or an item of a list",
+                            "move it",
+                        ));
                     }
                     key if key.starts_with('$') => {
-                        return Err(syntax(place, format!("`{key}` is unknown"), "known: $if, $for, $merge, $value"));
+                        return Err(syntax(
+                            place,
+                            format!("`{key}` is unknown"),
+                            "known: $if, $for, $merge, $value",
+                        ));
                     }
                     key if key.contains("{{") => {
-                        return Err(syntax(place, "an expression in a key", "lay a mapping in with $merge"));
+                        return Err(syntax(
+                            place,
+                            "an expression in a key",
+                            "lay a mapping in with $merge",
+                        ));
                     }
                     // As where a condition stands beside it: null leaves the key out.
                     _ if matches!(entry.node.value, Tree::Null) => {}
                     key => members.push(Member::Entry(key.into(), part(&entry.node)?)),
                 }
             }
-            let literal =
-                condition.is_none() && members.iter().all(|m| matches!(m, Member::Entry(_, Part::Literal(_))));
+            let literal = condition.is_none()
+                && members
+                    .iter()
+                    .all(|m| matches!(m, Member::Entry(_, Part::Literal(_))));
             if literal {
                 let entries = members.into_iter().filter_map(|m| match m {
                     Member::Entry(key, Part::Literal(value)) => Some((key, value)),
@@ -232,14 +310,26 @@ fn part(node: &Node) -> Result<Part, Box<Diagnostic>> {
                 });
                 Part::Literal(entries.collect::<Vec<Entry>>().into())
             } else {
-                Part::Map { condition, entries: members, place: node.place }
+                Part::Map {
+                    condition,
+                    entries: members,
+                    place: node.place,
+                }
             }
         }
         Tree::Seq(items) => {
             let items = items.iter().map(item).collect::<Result<Vec<_>, _>>()?;
-            if items.iter().all(|i| i.repeat.is_none() && matches!(i.part, Part::Literal(_))) {
-                let values =
-                    items.into_iter().filter_map(|i| if let Part::Literal(v) = i.part { Some(v) } else { None });
+            if items
+                .iter()
+                .all(|i| i.repeat.is_none() && matches!(i.part, Part::Literal(_)))
+            {
+                let values = items.into_iter().filter_map(|i| {
+                    if let Part::Literal(v) = i.part {
+                        Some(v)
+                    } else {
+                        None
+                    }
+                });
                 Part::Literal(values.collect::<Vec<_>>().into())
             } else {
                 Part::Seq(items)
@@ -266,7 +356,12 @@ fn fail((fault, _): (Fault, usize), place: Place) -> Failure {
 }
 
 impl Item {
-    fn eval(&self, scope: &Scope<'_>, budget: &Budget, out: &mut Vec<Value>) -> Result<(), Failure> {
+    fn eval(
+        &self,
+        scope: &Scope<'_>,
+        budget: &Budget,
+        out: &mut Vec<Value>,
+    ) -> Result<(), Failure> {
         let Some(repeat) = &self.repeat else {
             out.extend(self.part.eval(scope, budget)?);
             return Ok(());
@@ -274,11 +369,17 @@ impl Item {
         let list = repeat.list.eval(scope).map_err(|f| fail(f, repeat.place))?;
         let Value::Seq(items) = list else {
             let fault = Fault::Other("`$for` runs over something that is not a list".into());
-            return Err(Failure { fault, place: repeat.place });
+            return Err(Failure {
+                fault,
+                place: repeat.place,
+            });
         };
         for value in items.iter() {
             budget.spend(0, repeat.place)?;
-            out.extend(self.part.eval(&scope.with(&[(&repeat.name, value)]), budget)?);
+            out.extend(
+                self.part
+                    .eval(&scope.with(&[(&repeat.name, value)]), budget)?,
+            );
         }
         Ok(())
     }
@@ -301,7 +402,11 @@ impl Part {
                 }
                 Ok(Some(out.into()))
             }
-            Self::Map { condition, entries, place } => {
+            Self::Map {
+                condition,
+                entries,
+                place,
+            } => {
                 budget.spend(0, *place)?;
                 if let Some(test) = condition
                     && !truth(&test.leaf.eval(scope).map_err(|f| fail(f, test.place))?)
@@ -309,15 +414,18 @@ impl Part {
                     return Ok(None);
                 }
                 let mut out = Vec::with_capacity(entries.len());
-                // The keys of a template are each given once: only what is laid in may have one of them.
+                // The keys of a template are each given once: only what is laid in may have one of
+                // them.
                 let mut merged = false;
                 for member in entries {
                     match member {
-                        Member::Entry(key, part) => match part.eval(scope, budget)?.filter(|v| !v.is_null()) {
-                            Some(value) if merged => lay_in(&mut out, [(key.clone(), value)]),
-                            Some(value) => out.push((key.clone(), value)),
-                            None => {}
-                        },
+                        Member::Entry(key, part) => {
+                            match part.eval(scope, budget)?.filter(|v| !v.is_null()) {
+                                Some(value) if merged => lay_in(&mut out, [(key.clone(), value)]),
+                                Some(value) => out.push((key.clone(), value)),
+                                None => {}
+                            }
+                        }
                         Member::Whole(part) => return part.eval(scope, budget),
                         Member::Merge(part, place) => match part.eval(scope, budget)? {
                             Some(Value::Map(more)) => {
@@ -326,8 +434,13 @@ impl Part {
                             }
                             None | Some(Value::Null) => {}
                             Some(_) => {
-                                let fault = Fault::Other("`$merge` lays in something that is not a mapping".into());
-                                return Err(Failure { fault, place: *place });
+                                let fault = Fault::Other(
+                                    "`$merge` lays in something that is not a mapping".into(),
+                                );
+                                return Err(Failure {
+                                    fault,
+                                    place: *place,
+                                });
                             }
                         },
                     }
@@ -357,14 +470,20 @@ impl Failure {
             Fault::Other(_) => &EXPRESSION,
         };
         let fix = match rule.id {
-            "bundle/undefined" => "mend the name, or write `{{ name|default(none) }}` where it may be missing",
+            "bundle/undefined" => {
+                "mend the name, or write `{{ name|default(none) }}` where it may be missing"
+            }
             "bundle/template-limit" => "make it yield less",
             _ => "mend the expression",
         };
-        Diagnostic::new(rule, self.place, format!("{} for the tenant `{tenant}`", self.fault))
-            .related(tenant_place, "for this tenant")
-            .fix(fix)
-            .tenant(tenant)
+        Diagnostic::new(
+            rule,
+            self.place,
+            format!("{} for the tenant `{tenant}`", self.fault),
+        )
+        .related(tenant_place, "for this tenant")
+        .fix(fix)
+        .tenant(tenant)
     }
 }
 
@@ -378,7 +497,9 @@ mod tests {
         let source = Source::new("t", text);
         let (template, faults) = Template::parse("t", SourceId(0), &source);
         assert!(faults.is_empty(), "{faults:?}");
-        let v = Value::from(&json!({"list": ["a", "b"], "map": {"x": "1"}, "no": null, "evil": "x\n---\nkind: Evil"}));
+        let v = Value::from(
+            &json!({"list": ["a", "b"], "map": {"x": "1"}, "no": null, "evil": "x\n---\nkind: Evil"}),
+        );
         let mut scope = Scope::new();
         scope.push("v", &v);
         let mut out = Vec::new();
@@ -403,6 +524,9 @@ mod tests {
     fn loops_end() {
         let text = "a: [{$for: a in range(1000), $value: [{$for: b in range(1000), $value: [{$for: c in range(1000), $value: x}]}]}]\n";
         assert!(matches!(eval(text).unwrap_err().fault, Fault::Limit(_)));
-        assert!(matches!(eval("a: \"{{ v.nope }}\"").unwrap_err().fault, Fault::Undefined(_)));
+        assert!(matches!(
+            eval("a: \"{{ v.nope }}\"").unwrap_err().fault,
+            Fault::Undefined(_)
+        ));
     }
 }

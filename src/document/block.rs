@@ -1,9 +1,10 @@
 //! The events of files in plain block style, which most are, at a tenth of the library's cost.
 //!
-//! It reads a part of YAML 1.2.2 that leaves nothing to decide: block mappings with bare keys, block lists, flow
-//! collections on one line, scalars on one line that are plain or quoted without an escape, literal blocks, comments. Whatever
-//! else a text holds, a fault included, is the library's: the whole text is then read by it. Where both read a text, their
-//! events and places are the same (`tests::both_readers_see_the_same`).
+//! It reads a part of YAML 1.2.2 that leaves nothing to decide: block mappings with bare keys,
+//! block lists, flow collections on one line, scalars on one line that are plain or quoted without
+//! an escape, literal blocks, comments. Whatever else a text holds, a fault included, is the
+//! library's: the whole text is then read by it. Where both read a text, their events and places
+//! are the same (`tests::both_readers_see_the_same`).
 
 use granit_parser::ScalarStyle;
 use std::borrow::Cow;
@@ -42,13 +43,21 @@ pub(super) fn events(text: &str) -> Option<Vec<Spanned<'_>>> {
         return None;
     }
     // A line is a key and its value, more or less.
-    let mut scan = Scan { text, bytes, line: 0, at: 0, depth: 0, events: Vec::with_capacity(bytes.len() / 12 + 8) };
+    let mut scan = Scan {
+        text,
+        bytes,
+        line: 0,
+        at: 0,
+        depth: 0,
+        events: Vec::with_capacity(bytes.len() / 12 + 8),
+    };
     scan.next_line(0);
     scan.stream()?;
     Some(scan.events)
 }
 
-/// Whether a text that is not all ASCII has only characters that no reader treats as something else.
+/// Whether a text that is not all ASCII has only characters that no reader treats as something
+/// else.
 fn printable(text: &str) -> bool {
     text.chars().all(|c| {
         matches!(c, '\n' | ' '..='~' | '\u{a0}'..='\u{d7ff}' | '\u{e000}'..='\u{fefe}' | '\u{ff00}'..='\u{fffd}')
@@ -141,7 +150,10 @@ impl<'t> Scan<'t> {
 
     /// Whether a document's marker stands here, or what looks like one.
     fn marker(&self) -> bool {
-        self.at == self.line && [b"---", b"..."].iter().any(|mark| self.bytes[self.at..].starts_with(*mark))
+        self.at == self.line
+            && [b"---", b"..."]
+                .iter()
+                .any(|mark| self.bytes[self.at..].starts_with(*mark))
     }
 
     fn stream(&mut self) -> Option<()> {
@@ -175,7 +187,11 @@ impl<'t> Scan<'t> {
 
     /// A block collection that begins here.
     fn block(&mut self) -> Option<()> {
-        if self.dash(self.at) { self.deeper(|scan| scan.list(false)) } else { self.block_mapping(self.key()?) }
+        if self.dash(self.at) {
+            self.deeper(|scan| scan.list(false))
+        } else {
+            self.block_mapping(self.key()?)
+        }
     }
 
     /// A block mapping whose first key begins here, and ends where it is said.
@@ -202,8 +218,12 @@ impl<'t> Scan<'t> {
     fn key(&self) -> Option<usize> {
         let rest = &self.bytes[self.at..];
         let length = rest.iter().position(|b| !IN_KEY[usize::from(*b)])?;
-        let bare = rest[length] == b':' && (1..=MAX_KEY).contains(&length) && rest[0] != b'-' && rest[0] != b'.';
-        (bare && matches!(self.byte(self.at + length + 1), b' ' | b'\n')).then_some(self.at + length)
+        let bare = rest[length] == b':'
+            && (1..=MAX_KEY).contains(&length)
+            && rest[0] != b'-'
+            && rest[0] != b'.';
+        (bare && matches!(self.byte(self.at + length + 1), b' ' | b'\n'))
+            .then_some(self.at + length)
     }
 
     /// A mapping whose first key ends at `colon`.
@@ -211,7 +231,13 @@ impl<'t> Scan<'t> {
         let column = self.column();
         self.emit(Event::Map, self.at..self.at);
         loop {
-            self.emit(Event::Scalar(Cow::Borrowed(&self.text[self.at..colon]), ScalarStyle::Plain), self.at..colon);
+            self.emit(
+                Event::Scalar(
+                    Cow::Borrowed(&self.text[self.at..colon]),
+                    ScalarStyle::Plain,
+                ),
+                self.at..colon,
+            );
             let value = self.skip_spaces(colon + 1);
             if matches!(self.byte(value), b'\n' | b'#') {
                 self.finish_line(colon + 1)?;
@@ -242,7 +268,11 @@ impl<'t> Scan<'t> {
     /// A list. `level` says that it is no deeper than the mapping it is a value in.
     fn list(&mut self, level: bool) -> Option<()> {
         let column = self.column();
-        let begin = if level { self.skip_spaces(self.at + 1) } else { self.at };
+        let begin = if level {
+            self.skip_spaces(self.at + 1)
+        } else {
+            self.at
+        };
         if level && matches!(self.byte(begin), b'\n' | b'#') {
             return None;
         }
@@ -287,7 +317,10 @@ impl<'t> Scan<'t> {
     }
 
     fn nothing(&mut self, at: usize) {
-        self.emit(Event::Scalar(Cow::Borrowed("~"), ScalarStyle::Plain), at..at);
+        self.emit(
+            Event::Scalar(Cow::Borrowed("~"), ScalarStyle::Plain),
+            at..at,
+        );
     }
 
     /// A value on the line of its key or dash; the collection stands in `column`.
@@ -313,15 +346,24 @@ impl<'t> Scan<'t> {
 
     fn quoted(&mut self, at: usize, quote: u8) -> Option<usize> {
         let inner = &self.bytes[at + 1..];
-        let length = inner.iter().position(|b| *b == quote || matches!(b, b'\n' | b'\\'))?;
+        let length = inner
+            .iter()
+            .position(|b| *b == quote || matches!(b, b'\n' | b'\\'))?;
         let end = at + 1 + length;
         let doubled = self.byte(end + 1) == quote;
         let escaped = inner[length] == b'\\' && quote == b'"';
         if inner[length] != quote || escaped || doubled {
             return None;
         }
-        let style = if quote == b'"' { ScalarStyle::DoubleQuoted } else { ScalarStyle::SingleQuoted };
-        self.emit(Event::Scalar(Cow::Borrowed(&self.text[at + 1..end]), style), at..end + 1);
+        let style = if quote == b'"' {
+            ScalarStyle::DoubleQuoted
+        } else {
+            ScalarStyle::SingleQuoted
+        };
+        self.emit(
+            Event::Scalar(Cow::Borrowed(&self.text[at + 1..end]), style),
+            at..end + 1,
+        );
         Some(end + 1)
     }
 
@@ -330,7 +372,10 @@ impl<'t> Scan<'t> {
         let first = self.byte(at);
         let follows = self.byte(at + 1);
         first.is_ascii_alphanumeric()
-            || matches!(first, b'_' | b'.' | b'/' | b'~' | b'+' | b'(' | b'$' | b'<' | b'=' | b'^' | b';')
+            || matches!(
+                first,
+                b'_' | b'.' | b'/' | b'~' | b'+' | b'(' | b'$' | b'<' | b'=' | b'^' | b';'
+            )
             || (first == b'-' && (follows.is_ascii_alphanumeric() || follows == b'-'))
             || first >= 0x80
     }
@@ -358,7 +403,10 @@ impl<'t> Scan<'t> {
             length -= 1;
         }
         let end = at + length;
-        self.emit(Event::Scalar(Cow::Borrowed(&self.text[at..end]), ScalarStyle::Plain), at..end);
+        self.emit(
+            Event::Scalar(Cow::Borrowed(&self.text[at..end]), ScalarStyle::Plain),
+            at..end,
+        );
         Some(end)
     }
 
@@ -403,14 +451,18 @@ impl<'t> Scan<'t> {
     /// A plain scalar without a space in it, within a flow collection.
     fn flow_plain(&mut self, at: usize) -> Option<usize> {
         let rest = &self.bytes[at..];
-        let word = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b'/' | b'-' | b'*');
+        let word =
+            |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b'/' | b'-' | b'*');
         let length = rest.iter().position(|b| !word(b))?;
         let first = rest[0];
         if length == 0 || !(first.is_ascii_alphanumeric() || first == b'_' || first == b'/') {
             return None;
         }
         let end = at + length;
-        self.emit(Event::Scalar(Cow::Borrowed(&self.text[at..end]), ScalarStyle::Plain), at..end);
+        self.emit(
+            Event::Scalar(Cow::Borrowed(&self.text[at..end]), ScalarStyle::Plain),
+            at..end,
+        );
         Some(end)
     }
 
@@ -465,14 +517,20 @@ impl<'t> Scan<'t> {
         if strip {
             text.pop();
         }
-        self.emit(Event::Scalar(Cow::Owned(text), ScalarStyle::Literal), begin..end);
+        self.emit(
+            Event::Scalar(Cow::Owned(text), ScalarStyle::Literal),
+            begin..end,
+        );
         self.next_line(line);
         Some(())
     }
 }
 
 #[cfg(test)]
-#[expect(clippy::disallowed_methods, reason = "the tests read files, and how many cases are wanted")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the tests read files, and how many cases are wanted"
+)]
 mod tests {
     use super::*;
     use granit_parser::Parser;
@@ -483,7 +541,8 @@ mod tests {
     /// The same events by the library; nothing where it finds a fault.
     fn by_library(text: &str) -> Option<Vec<Spanned<'_>>> {
         use granit_parser::Event as Theirs;
-        let mut options = granit_parser::options! { flow_nesting_limit: 64, block_nesting_limit: 64 };
+        let mut options =
+            granit_parser::options! { flow_nesting_limit: 64, block_nesting_limit: 64 };
         options.set_emit_comments(false);
         let mut out = Vec::new();
         let mut parser = Parser::new_from_str_with_options(text, options);
@@ -497,7 +556,9 @@ mod tests {
                 Theirs::MappingStart(_, 0, None) => (Event::Map, range),
                 Theirs::SequenceStart(_, 0, None) => (Event::Seq, range),
                 Theirs::MappingEnd | Theirs::SequenceEnd => (Event::End, range),
-                Theirs::Scalar(text, style, 0, None) => (Event::Scalar(Cow::Owned(text.into_owned()), style), range),
+                Theirs::Scalar(text, style, 0, None) => {
+                    (Event::Scalar(Cow::Owned(text.into_owned()), style), range)
+                }
                 _ => return None,
             });
         }
@@ -506,28 +567,47 @@ mod tests {
 
     fn texts() -> Vec<String> {
         let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-        let mut folders: Vec<PathBuf> =
-            ["fixtures", "templates", "tenants", "rendered", "src"].iter().map(|f| root.join(f)).collect();
-        let shared = std::env::var_os("TENANTRY_SHARED").map_or_else(|| root.join("../shared"), PathBuf::from);
+        let mut folders: Vec<PathBuf> = ["fixtures", "templates", "tenants", "rendered", "src"]
+            .iter()
+            .map(|f| root.join(f))
+            .collect();
+        let shared = std::env::var_os("TENANTRY_SHARED")
+            .map_or_else(|| root.join("../shared"), PathBuf::from);
         if shared.is_dir() {
             folders.push(shared.join("fleets"));
             folders.push(shared.join("conformance"));
         } else {
-            eprintln!("{} is not there: real fleets are not read", shared.display());
+            eprintln!(
+                "{} is not there: real fleets are not read",
+                shared.display()
+            );
         }
-        let files = folders.iter().flat_map(|f| walkdir::WalkDir::new(f).sort_by_file_name()).filter_map(Result::ok);
-        let yaml = files.filter(|f| f.path().extension().is_some_and(|e| e == "yaml" || e == "yml"));
+        let files = folders
+            .iter()
+            .flat_map(|f| walkdir::WalkDir::new(f).sort_by_file_name())
+            .filter_map(Result::ok);
+        let yaml = files.filter(|f| {
+            f.path()
+                .extension()
+                .is_some_and(|e| e == "yaml" || e == "yml")
+        });
         yaml.filter(|f| f.metadata().is_ok_and(|m| m.len() < 100_000))
             .filter_map(|f| std::fs::read_to_string(f.path()).ok())
             .collect()
     }
 
     fn same(text: &str) -> bool {
-        let Some(ours) = events(text) else { return false };
+        let Some(ours) = events(text) else {
+            return false;
+        };
         let theirs = by_library(text).unwrap_or_default();
         if ours != theirs {
             let at = ours.iter().zip(&theirs).take_while(|(a, b)| a == b).count();
-            panic!("{:?}\nand by the library {:?}\nof {text}", ours.get(at), theirs.get(at));
+            panic!(
+                "{:?}\nand by the library {:?}\nof {text}",
+                ours.get(at),
+                theirs.get(at)
+            );
         }
         true
     }
@@ -558,7 +638,9 @@ mod tests {
             }
         }
         for depth in [1, 15, 16, 30, 31, 32, 33, 63, 64, 65, 66] {
-            let block: String = (0..depth).map(|i| format!("{}a:\n", " ".repeat(i))).collect();
+            let block: String = (0..depth)
+                .map(|i| format!("{}a:\n", " ".repeat(i)))
+                .collect();
             let list = format!("{}x\n", "- ".repeat(depth));
             let flow = format!("a: {}{}\n", "[".repeat(depth), "]".repeat(depth));
             taken += [block, list, flow].iter().filter(|text| same(text)).count();
@@ -566,13 +648,24 @@ mod tests {
         assert!(taken > 70, "{taken}");
     }
 
-    /// What stands in files, cut, doubled, shifted, with whatever means something in YAML strewn in.
+    /// What stands in files, cut, doubled, shifted, with whatever means something in YAML strewn
+    /// in.
     #[test]
     fn both_readers_see_the_same_in_what_is_spoilt() {
-        let all: Vec<String> = texts().into_iter().filter(|t| t.len() < 3_000 && events(t).is_some()).collect();
-        let count = std::env::var("TENANTRY_CASES").ok().and_then(|n| n.parse().ok()).unwrap_or(20_000);
+        let all: Vec<String> = texts()
+            .into_iter()
+            .filter(|t| t.len() < 3_000 && events(t).is_some())
+            .collect();
+        let count = std::env::var("TENANTRY_CASES")
+            .ok()
+            .and_then(|n| n.parse().ok())
+            .unwrap_or(20_000);
         let mut runner = TestRunner::new_with_rng(
-            Config { cases: count, failure_persistence: None, ..Config::default() },
+            Config {
+                cases: count,
+                failure_persistence: None,
+                ..Config::default()
+            },
             TestRng::deterministic_rng(RngAlgorithm::ChaCha),
         );
         let bits = [
@@ -626,7 +719,12 @@ mod tests {
             ".",
             "/",
         ];
-        let edit = (any::<prop::sample::Index>(), 0..6u8, prop::sample::select(bits.to_vec()), 1..9usize);
+        let edit = (
+            any::<prop::sample::Index>(),
+            0..6u8,
+            prop::sample::select(bits.to_vec()),
+            1..9usize,
+        );
         let cases = (prop::sample::select(all), prop::collection::vec(edit, 1..4));
         let read = std::cell::Cell::new(0);
         let tried = runner.run(&cases, |(text, edits)| {
@@ -649,7 +747,8 @@ mod tests {
                     }
                     3 => text.insert_str(line, &" ".repeat(length)),
                     4 => {
-                        let spaces = text[line..].len() - text[line..].trim_start_matches(' ').len();
+                        let spaces =
+                            text[line..].len() - text[line..].trim_start_matches(' ').len();
                         text.replace_range(line..line + spaces.min(length), "");
                     }
                     _ => text.truncate(at),

@@ -4,15 +4,26 @@ use super::{Entry, Node, Value};
 use crate::source::{Place, SourceId};
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::de::value::{StrDeserializer, U32Deserializer};
-use serde::de::{self, DeserializeSeed, Deserializer, IntoDeserializer, MapAccess, SeqAccess, Visitor};
+use serde::de::{
+    self, DeserializeSeed, Deserializer, IntoDeserializer, MapAccess, SeqAccess, Visitor,
+};
 use serde::{Deserialize, Serialize, Serializer};
 use std::borrow::Cow;
 use std::fmt;
 
 const NAME: &str = "$tenantry::Spanned";
-const FIELDS: [&str; 7] = ["source", "start", "end", "key_source", "key_start", "key_end", "value"];
+const FIELDS: [&str; 7] = [
+    "source",
+    "start",
+    "end",
+    "key_source",
+    "key_start",
+    "key_end",
+    "value",
+];
 
-/// A value and where it stands: its own place, and its key's (its own again, for an item of a list).
+/// A value and where it stands: its own place, and its key's (its own again, for an item of a
+/// list).
 #[derive(Clone, Debug)]
 pub struct Spanned<T> {
     /// The value.
@@ -26,7 +37,11 @@ pub struct Spanned<T> {
 impl<T> Spanned<T> {
     /// A value at a place.
     pub const fn new(value: T, place: Place) -> Self {
-        Self { value, place, key: place }
+        Self {
+            value,
+            place,
+            key: place,
+        }
     }
 }
 
@@ -82,8 +97,16 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Spanned<T> {
                 let value = map.next_value()?;
                 Ok(Spanned {
                     value,
-                    place: Place { source: SourceId(at[0]), start: at[1], end: at[2] },
-                    key: Place { source: SourceId(at[3]), start: at[4], end: at[5] },
+                    place: Place {
+                        source: SourceId(at[0]),
+                        start: at[1],
+                        end: at[2],
+                    },
+                    key: Place {
+                        source: SourceId(at[3]),
+                        start: at[4],
+                        end: at[5],
+                    },
                 })
             }
         }
@@ -96,7 +119,11 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Spanned<T> {
 /// # Errors
 /// What the schema could not say, with the place it was found at.
 pub fn deserialize<'de, T: Deserialize<'de>>(node: &'de Node) -> Result<T, (String, Place)> {
-    T::deserialize(At { node, key: node.place }).map_err(|fault| (fault.message, fault.place.unwrap_or(node.place)))
+    T::deserialize(At {
+        node,
+        key: node.place,
+    })
+    .map_err(|fault| (fault.message, fault.place.unwrap_or(node.place)))
 }
 
 /// A fault of a conversion, and the innermost place it was seen at.
@@ -123,7 +150,10 @@ impl std::error::Error for Fault {}
 
 impl de::Error for Fault {
     fn custom<T: fmt::Display>(message: T) -> Self {
-        Self { message: message.to_string(), place: None }
+        Self {
+            message: message.to_string(),
+            place: None,
+        }
     }
 }
 
@@ -148,7 +178,10 @@ impl<'de> Deserializer<'de> for At<'de> {
             },
             Value::String(s) => visitor.visit_borrowed_str(s),
             Value::Seq(items) => visitor.visit_seq(Items(items.iter())),
-            Value::Map(entries) => visitor.visit_map(Entries { entries: entries.iter(), current: None }),
+            Value::Map(entries) => visitor.visit_map(Entries {
+                entries: entries.iter(),
+                current: None,
+            }),
         }
         .map_err(|fault: Fault| fault.at(place))
     }
@@ -172,7 +205,11 @@ impl<'de> Deserializer<'de> for At<'de> {
         self.deserialize_any(visitor)
     }
 
-    fn deserialize_newtype_struct<V: Visitor<'de>>(self, _name: &'static str, visitor: V) -> Result<V::Value, Fault> {
+    fn deserialize_newtype_struct<V: Visitor<'de>>(
+        self,
+        _name: &'static str,
+        visitor: V,
+    ) -> Result<V::Value, Fault> {
         visitor.visit_newtype_struct(self)
     }
 
@@ -185,7 +222,10 @@ impl<'de> Deserializer<'de> for At<'de> {
         let place = self.node.place;
         match &self.node.value {
             Value::String(s) => visitor.visit_enum(s.as_str().into_deserializer()),
-            _ => Err(de::Error::custom(format_args!("{} where a name is wanted", self.node.kind()))),
+            _ => Err(de::Error::custom(format_args!(
+                "{} where a name is wanted",
+                self.node.kind()
+            ))),
         }
         .map_err(|fault: Fault| fault.at(place))
     }
@@ -200,8 +240,19 @@ struct Items<'de>(std::slice::Iter<'de, Node>);
 
 impl<'de> SeqAccess<'de> for Items<'de> {
     type Error = Fault;
-    fn next_element_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<Option<T::Value>, Fault> {
-        self.0.next().map(|node| seed.deserialize(At { node, key: node.place })).transpose()
+    fn next_element_seed<T: DeserializeSeed<'de>>(
+        &mut self,
+        seed: T,
+    ) -> Result<Option<T::Value>, Fault> {
+        self.0
+            .next()
+            .map(|node| {
+                seed.deserialize(At {
+                    node,
+                    key: node.place,
+                })
+            })
+            .transpose()
     }
     fn size_hint(&self) -> Option<usize> {
         Some(self.0.len())
@@ -215,15 +266,26 @@ struct Entries<'de> {
 
 impl<'de> MapAccess<'de> for Entries<'de> {
     type Error = Fault;
-    fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, Fault> {
+    fn next_key_seed<K: DeserializeSeed<'de>>(
+        &mut self,
+        seed: K,
+    ) -> Result<Option<K::Value>, Fault> {
         self.current = self.entries.next();
         self.current
-            .map(|entry| seed.deserialize(StrDeserializer::<Fault>::new(&entry.key)).map_err(|f| f.at(entry.key_place)))
+            .map(|entry| {
+                seed.deserialize(StrDeserializer::<Fault>::new(&entry.key))
+                    .map_err(|f| f.at(entry.key_place))
+            })
             .transpose()
     }
     fn next_value_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<T::Value, Fault> {
-        let entry = self.current.ok_or_else(|| de::Error::custom("a value without a key"))?;
-        seed.deserialize(At { node: &entry.node, key: entry.key_place })
+        let entry = self
+            .current
+            .ok_or_else(|| de::Error::custom("a value without a key"))?;
+        seed.deserialize(At {
+            node: &entry.node,
+            key: entry.key_place,
+        })
     }
     fn size_hint(&self) -> Option<usize> {
         Some(self.entries.len())
@@ -237,12 +299,25 @@ struct Span<'de> {
 
 impl<'de> MapAccess<'de> for Span<'de> {
     type Error = Fault;
-    fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, Fault> {
-        FIELDS.get(self.next).map(|name| seed.deserialize(StrDeserializer::<Fault>::new(name))).transpose()
+    fn next_key_seed<K: DeserializeSeed<'de>>(
+        &mut self,
+        seed: K,
+    ) -> Result<Option<K::Value>, Fault> {
+        FIELDS
+            .get(self.next)
+            .map(|name| seed.deserialize(StrDeserializer::<Fault>::new(name)))
+            .transpose()
     }
     fn next_value_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<T::Value, Fault> {
         let (place, key) = (self.at.node.place, self.at.key);
-        let numbers = [place.source.0, place.start, place.end, key.source.0, key.start, key.end];
+        let numbers = [
+            place.source.0,
+            place.start,
+            place.end,
+            key.source.0,
+            key.start,
+            key.end,
+        ];
         let field = self.next;
         self.next += 1;
         match numbers.get(field) {

@@ -1,14 +1,17 @@
 //! YAML out: text that YAML 1.1 and 1.2 readers read back as the same values.
 //!
-//! A string is written plain only where no reader can take it for anything else; as a literal block where it has lines
-//! and nothing in them needs an escape; else in double quotes. Two spaces an indent, lists at their key's indent.
+//! A string is written plain only where no reader can take it for anything else; as a literal block
+//! where it has lines and nothing in them needs an escape; else in double quotes. Two spaces an
+//! indent, lists at their key's indent.
 
 use crate::value::{Entry, Value};
 use std::fmt::Write;
 
 /// Longest key that is written without the `? ` form: YAML's simple-key limit is 1,024 characters.
 const MAX_SIMPLE_KEY: usize = 1000;
-static RESERVED: [&str; 11] = ["y", "n", "yes", "no", "on", "off", "true", "false", "null", "nan", "inf"];
+static RESERVED: [&str; 11] = [
+    "y", "n", "yes", "no", "on", "off", "true", "false", "null", "nan", "inf",
+];
 
 /// Appends a document, ended by a newline.
 pub fn emit(out: &mut String, value: &Value) {
@@ -104,7 +107,8 @@ fn inline(out: &mut String, value: &Value, indent: usize) {
     }
 }
 
-/// PyYAML reads `1e16` as a string: a mantissa with a dot and a signed exponent is a float to everybody.
+/// PyYAML reads `1e16` as a string: a mantissa with a dot and a signed exponent is a float to
+/// everybody.
 fn number(out: &mut String, text: &str) {
     let Some((mantissa, exponent)) = text.split_once('e') else {
         out.push_str(text);
@@ -152,9 +156,9 @@ fn plain_safe(text: &str) -> bool {
 fn literal_safe(text: &str) -> bool {
     text.contains('\n')
         && !text.starts_with([' ', '\n', '\t'])
-        && text
-            .split('\n')
-            .all(|line| !line.ends_with([' ', '\t']) && line.chars().all(|c| c == '\t' || !needs_escape(c)))
+        && text.split('\n').all(|line| {
+            !line.ends_with([' ', '\t']) && line.chars().all(|c| c == '\t' || !needs_escape(c))
+        })
 }
 
 fn literal(out: &mut String, text: &str, indent: usize) {
@@ -201,9 +205,9 @@ fn quoted(out: &mut String, text: &str) {
     out.push('"');
 }
 
-/// Characters that readers drop, fold or break lines at, and those that make a text look other than it is (Trojan
-/// Source): controls, NEL, soft hyphen, zero-width and bidirectional marks, byte order mark, private use, tags,
-/// non-characters.
+/// Characters that readers drop, fold or break lines at, and those that make a text look other than
+/// it is (Trojan Source): controls, NEL, soft hyphen, zero-width and bidirectional marks, byte
+/// order mark, private use, tags, non-characters.
 fn needs_escape(c: char) -> bool {
     let code = c as u32;
     matches!(code,
@@ -244,7 +248,10 @@ mod tests {
         let mut out = String::new();
         let value = json!({"a": "yes", "b": "012", "c": "x: y", "d": "plain", "e": "1\n2\n", "f": {}, "g": [[1]]});
         emit(&mut out, &Value::from(&value));
-        assert_eq!(out, "a: \"yes\"\nb: \"012\"\nc: \"x: y\"\nd: plain\ne: |\n  1\n  2\nf: {}\ng:\n-\n  - 1\n");
+        assert_eq!(
+            out,
+            "a: \"yes\"\nb: \"012\"\nc: \"x: y\"\nd: plain\ne: |\n  1\n  2\nf: {}\ng:\n-\n  - 1\n"
+        );
     }
 
     proptest! {

@@ -1,8 +1,9 @@
 //! YAML documents in which every key and value has a place.
 //!
-//! The subset (YAML 1.2 core schema): at most 1 MiB a file, 64 levels, 100,000 nodes and 4 MB after aliases are
-//! expanded; anchors are allowed; merge keys, other tags than the core's, keys that are no strings, `%YAML` and raw
-//! control bytes are refused. Parsing never fails: it returns the documents that could be read, and the faults.
+//! The subset (YAML 1.2 core schema): at most 1 MiB a file, 64 levels, 100,000 nodes and 4 MB after
+//! aliases are expanded; anchors are allowed; merge keys, other tags than the core's, keys that are
+//! no strings, `%YAML` and raw control bytes are refused. Parsing never fails: it returns the
+//! documents that could be read, and the faults.
 
 mod block;
 mod de;
@@ -14,8 +15,8 @@ mod scalar;
 pub use de::{Spanned, deserialize};
 pub use emit::{emit, emit_documents};
 pub use parse::{
-    AMBIGUOUS_SCALAR, DUPLICATE_KEY, MAX_DEPTH, MAX_EXPANDED_BYTES, MAX_NODES, SYNTAX, TOO_BIG, TOO_DEEP, UNSUPPORTED,
-    parse, parse_foreign,
+    AMBIGUOUS_SCALAR, DUPLICATE_KEY, MAX_DEPTH, MAX_EXPANDED_BYTES, MAX_NODES, SYNTAX, TOO_BIG,
+    TOO_DEEP, UNSUPPORTED, parse, parse_foreign,
 };
 pub use repr::{Ref, Repr, Tree, View};
 pub use scalar::ambiguity;
@@ -32,7 +33,8 @@ pub struct Document {
     pub root: Node,
     /// The bytes between the document's markers, comments included.
     pub raw: Place,
-    /// What in it other readers take otherwise, or not at all: matters where the bytes are passed on.
+    /// What in it other readers take otherwise, or not at all: matters where the bytes are passed
+    /// on.
     pub odd: Option<&'static str>,
 }
 
@@ -84,7 +86,9 @@ impl Serialize for Node {
             Value::Number(n, _) => n.serialize(serializer),
             Value::String(s) => serializer.serialize_str(s),
             Value::Seq(items) => items.serialize(serializer),
-            Value::Map(entries) => serializer.collect_map(entries.iter().map(|e| (&e.key, &e.node))),
+            Value::Map(entries) => {
+                serializer.collect_map(entries.iter().map(|e| (&e.key, &e.node)))
+            }
         }
     }
 }
@@ -92,22 +96,38 @@ impl Serialize for Node {
 impl Node {
     /// A value at a place, that won against nothing.
     pub fn new(place: Place, value: Value) -> Self {
-        Self { place, value, losers: Box::default() }
+        Self {
+            place,
+            value,
+            losers: Box::default(),
+        }
     }
 
     /// The entries, if it is a mapping.
     pub fn entries(&self) -> &[Entry] {
-        if let Value::Map(entries) = &self.value { entries } else { &[] }
+        if let Value::Map(entries) = &self.value {
+            entries
+        } else {
+            &[]
+        }
     }
 
     /// The items, if it is a list.
     pub fn items(&self) -> &[Self] {
-        if let Value::Seq(items) = &self.value { items } else { &[] }
+        if let Value::Seq(items) = &self.value {
+            items
+        } else {
+            &[]
+        }
     }
 
     /// The string, if it is one.
     pub fn as_str(&self) -> Option<&str> {
-        if let Value::String(s) = &self.value { Some(s) } else { None }
+        if let Value::String(s) = &self.value {
+            Some(s)
+        } else {
+            None
+        }
     }
 
     /// The entry of a key.
@@ -122,7 +142,9 @@ impl Node {
 
     /// Takes the value of a key out.
     pub fn take(&mut self, key: &str) -> Option<Self> {
-        let Value::Map(entries) = &mut self.value else { return None };
+        let Value::Map(entries) = &mut self.value else {
+            return None;
+        };
         let at = entries.iter().position(|e| e.key == key)?;
         Some(entries.remove(at).node)
     }
@@ -194,14 +216,20 @@ impl Node {
             Value::Number(n, _) => V::Number(n.clone()),
             Value::String(s) => V::String(s.clone()),
             Value::Seq(items) => items.iter().map(Self::to_value).collect::<Vec<_>>().into(),
-            Value::Map(entries) => {
-                entries.iter().map(|e| (e.key.clone(), e.node.to_value())).collect::<Vec<_>>().into()
-            }
+            Value::Map(entries) => entries
+                .iter()
+                .map(|e| (e.key.clone(), e.node.to_value()))
+                .collect::<Vec<_>>()
+                .into(),
         }
     }
 
     /// Calls a function for every scalar below, with its path of keys and indices.
-    pub fn leaves<'a>(&'a self, path: &mut Vec<String>, visit: &mut impl FnMut(&[String], &'a Self)) {
+    pub fn leaves<'a>(
+        &'a self,
+        path: &mut Vec<String>,
+        visit: &mut impl FnMut(&[String], &'a Self),
+    ) {
         match &self.value {
             Value::Map(entries) if !entries.is_empty() => {
                 for entry in entries {
@@ -212,7 +240,10 @@ impl Node {
             }
             Value::Seq(items) if !items.is_empty() => {
                 for (i, item) in items.iter().enumerate() {
-                    let name = item.get("name").and_then(Self::as_str).map_or_else(|| i.to_string(), str::to_owned);
+                    let name = item
+                        .get("name")
+                        .and_then(Self::as_str)
+                        .map_or_else(|| i.to_string(), str::to_owned);
                     path.push(name);
                     item.leaves(path, visit);
                     path.pop();

@@ -14,19 +14,21 @@ pub const MAX_DEPTH: usize = 64;
 pub const MAX_NODES: usize = 100_000;
 /// Most bytes of text in a file's values, aliases expanded.
 pub const MAX_EXPANDED_BYTES: usize = 4 << 20;
-/// Keys of a mapping that are compared one by one as they are read; a longer mapping is hashed once it is complete.
+/// Keys of a mapping that are compared one by one as they are read; a longer mapping is hashed once
+/// it is complete.
 const SCAN_KEYS: usize = 16;
 
 rule! {
     /// A file is not YAML.
     ///
     /// ## Why it matters
-    /// Its tenants cannot be read. Their last rendered files are held, so that nothing is removed by a typing error.
+    /// Its tenants cannot be read. Their last rendered files are held, so that nothing is removed
+    /// by a typing error.
     /// ## Example
     /// `spec: {owners: [}`
     /// ## Fix
-    /// Mend the text at the place named. Tabs cannot indent; a `:` inside a value needs quotes; control characters
-    /// are refused.
+    /// Mend the text at the place named. Tabs cannot indent; a `:` inside a value needs quotes;
+    /// control characters are refused.
     pub static SYNTAX = "document/syntax", Error;
 }
 rule! {
@@ -58,8 +60,9 @@ rule! {
     /// A document uses a part of YAML that readers treat differently.
     ///
     /// ## What it finds
-    /// Merge keys (`<<`), tags other than the core's, keys that are not strings, `%YAML` directives, aliases that
-    /// contain themselves, numbers that no integer or float holds, byte order marks inside a text.
+    /// Merge keys (`<<`), tags other than the core's, keys that are not strings, `%YAML`
+    /// directives, aliases that contain themselves, numbers that no integer or float holds, byte
+    /// order marks inside a text.
     /// ## Why it matters
     /// kubectl, Flux, Python and this program would read different values from one text.
     /// ## Fix
@@ -70,10 +73,11 @@ rule! {
     /// A plain scalar that YAML 1.1 readers take for something else.
     ///
     /// ## What it finds
-    /// Unquoted `yes`, `no`, `on`, `off`, `y`, `n` (booleans to kubectl), `012`, `1_000`, `12:30:45`, `1e3` (numbers)
-    /// and `2026-11-01` (a date to Python).
+    /// Unquoted `yes`, `no`, `on`, `off`, `y`, `n` (booleans to kubectl), `012`, `1_000`,
+    /// `12:30:45`, `1e3` (numbers) and `2026-11-01` (a date to Python).
     /// ## Why it matters
-    /// The same text means `true` to one reader and `"on"` to another. What was reviewed is not what is applied.
+    /// The same text means `true` to one reader and `"on"` to another. What was reviewed is not
+    /// what is applied.
     /// ## Example
     /// `team: on`
     /// ## Fix
@@ -87,7 +91,8 @@ pub fn parse(id: SourceId, source: &Source) -> (Vec<Document>, Vec<Diagnostic>) 
     Builder::new(id, source, true).run()
 }
 
-/// Reads a manifest that was written for the cluster: as kubectl would, so that an unquoted `yes` is a boolean.
+/// Reads a manifest that was written for the cluster: as kubectl would, so that an unquoted `yes`
+/// is a boolean.
 pub fn parse_foreign(id: SourceId, source: &Source) -> (Vec<Document>, Vec<Diagnostic>) {
     Builder::new(id, source, false).run()
 }
@@ -122,7 +127,8 @@ struct Builder<'s> {
     raw_start: usize,
     /// Open collections, outermost first.
     open: Vec<Open>,
-    /// The entries of open mappings so far: each takes its own once it is complete, in as much memory as they need.
+    /// The entries of open mappings so far: each takes its own once it is complete, in as much
+    /// memory as they need.
     entries: Vec<Entry>,
     /// The items of open lists, likewise.
     items: Vec<Node>,
@@ -156,10 +162,19 @@ impl<'s> Builder<'s> {
     }
 
     fn place(&self, start: usize, end: usize) -> Place {
-        Place { source: self.id, start: start as u32, end: end as u32 }
+        Place {
+            source: self.id,
+            start: start as u32,
+            end: end as u32,
+        }
     }
 
-    fn fault(&self, rule: &'static crate::diagnostic::Rule, place: Place, message: impl Into<String>) -> Diagnostic {
+    fn fault(
+        &self,
+        rule: &'static crate::diagnostic::Rule,
+        place: Place,
+        message: impl Into<String>,
+    ) -> Diagnostic {
         debug_assert_eq!(place.source, self.id);
         Diagnostic::new(rule, place, message)
     }
@@ -167,19 +182,33 @@ impl<'s> Builder<'s> {
     fn run(mut self) -> (Vec<Document>, Vec<Diagnostic>) {
         let printable = |b: &u8| matches!(b, b'\t' | b'\n' | b'\r' | b' '..=b'~');
         // Without a way out in between, this is done many bytes at once.
-        let all_printable = self.source.text.as_bytes().iter().fold(true, |all, b| all & printable(b));
+        let all_printable = self
+            .source
+            .text
+            .as_bytes()
+            .iter()
+            .fold(true, |all, b| all & printable(b));
         let refused = |c: char| c == '\0' || (c.is_control() && !"\t\n\r\u{85}".contains(c));
         if !all_printable && let Some(at) = self.source.text.find(refused) {
             let c = self.source.text[at..].chars().next().unwrap_or('\0');
-            let message = format!("the control character U+{:04X} stands in the text", c as u32);
-            let fault = self.fault(&SYNTAX, self.place(at, at + c.len_utf8()), message).fix("remove it");
+            let message = format!(
+                "the control character U+{:04X} stands in the text",
+                c as u32
+            );
+            let fault = self
+                .fault(&SYNTAX, self.place(at, at + c.len_utf8()), message)
+                .fix("remove it");
             return (Vec::new(), vec![fault]);
         }
         match block::events(&self.source.text) {
             Some(events) => self.run_plain(events),
             None => self.run_any(),
         }
-        if self.faults.is_empty() { (self.documents, self.faults) } else { (Vec::new(), self.faults) }
+        if self.faults.is_empty() {
+            (self.documents, self.faults)
+        } else {
+            (Vec::new(), self.faults)
+        }
     }
 
     /// A file in plain block style.
@@ -212,8 +241,9 @@ impl<'s> Builder<'s> {
                 Err(fault) => {
                     let at = fault.marker().byte_offset().unwrap_or(0).min(text.len());
                     let message = fault.info();
-                    let deep =
-                        message.contains("nesting") || message.contains("recursion") || message.contains("depth");
+                    let deep = message.contains("nesting")
+                        || message.contains("recursion")
+                        || message.contains("depth");
                     if let Some(fault) = self.familiar_fault() {
                         self.faults.push(fault);
                         return;
@@ -233,19 +263,29 @@ impl<'s> Builder<'s> {
             let place = self.place(range.start, range.end);
             let step = match event {
                 Event::DocumentStart(_, Some(_)) => Err(Stop(Box::new(
-                    self.fault(&UNSUPPORTED, place, "a %YAML directive is not read").fix("remove it"),
+                    self.fault(&UNSUPPORTED, place, "a %YAML directive is not read")
+                        .fix("remove it"),
                 ))),
                 Event::DocumentStart(explicit, None) => self.document(explicit, range),
                 Event::DocumentEnd => self.document_end(),
-                Event::Scalar(text, style, anchor, tag) => self.scalar(&text, style, tag.as_deref(), anchor, place),
+                Event::Scalar(text, style, anchor, tag) => {
+                    self.scalar(&text, style, tag.as_deref(), anchor, place)
+                }
                 Event::Alias(anchor) => self.alias(anchor, place),
                 Event::SequenceStart(_, _, tag) | Event::MappingStart(_, _, tag)
                     if tag.as_deref().is_some_and(|t| !t.is_yaml_core_schema()) =>
                 {
-                    Err(Stop(Box::new(self.fault(&UNSUPPORTED, place, "a tag is not read").fix("remove the tag"))))
+                    Err(Stop(Box::new(
+                        self.fault(&UNSUPPORTED, place, "a tag is not read")
+                            .fix("remove the tag"),
+                    )))
                 }
-                Event::SequenceStart(_, anchor, _) => self.start(Node::new(place, Value::Seq(Vec::new())), anchor),
-                Event::MappingStart(_, anchor, _) => self.start(Node::new(place, Value::Map(Vec::new())), anchor),
+                Event::SequenceStart(_, anchor, _) => {
+                    self.start(Node::new(place, Value::Seq(Vec::new())), anchor)
+                }
+                Event::MappingStart(_, anchor, _) => {
+                    self.start(Node::new(place, Value::Map(Vec::new())), anchor)
+                }
                 Event::SequenceEnd | Event::MappingEnd => self.end(range.end),
                 _ => Ok(None),
             };
@@ -288,7 +328,11 @@ impl<'s> Builder<'s> {
         if let Some(root) = self.root.take() {
             let end = before_end_marker(&self.source.text, self.raw_start);
             let odd = self.odd.take();
-            self.documents.push(Document { root, raw: self.place(self.raw_start, end), odd });
+            self.documents.push(Document {
+                root,
+                raw: self.place(self.raw_start, end),
+                odd,
+            });
         }
         Ok(None)
     }
@@ -310,15 +354,24 @@ impl<'s> Builder<'s> {
         for number in 1..=self.source.line_count() {
             let line = self.source.line(number);
             let start = self.source.line_start(number) as usize;
-            if ["<<<<<<< ", "=======", ">>>>>>> "].iter().any(|mark| line.starts_with(mark)) {
+            if ["<<<<<<< ", "=======", ">>>>>>> "]
+                .iter()
+                .any(|mark| line.starts_with(mark))
+            {
                 let message = "a merge conflict's marker stands in the file";
                 let place = self.place(start, start + line.len());
-                return Some(self.fault(&SYNTAX, place, message).fix("resolve the conflict, and remove the markers"));
+                return Some(
+                    self.fault(&SYNTAX, place, message)
+                        .fix("resolve the conflict, and remove the markers"),
+                );
             }
             let indent = line.len() - line.trim_start().len();
             if let Some(tab) = line[..indent].find('\t') {
                 let place = self.place(start + tab, start + tab + 1);
-                return Some(self.fault(&SYNTAX, place, "a tab indents this line").fix("indent with spaces"));
+                return Some(
+                    self.fault(&SYNTAX, place, "a tab indents this line")
+                        .fix("indent with spaces"),
+                );
             }
         }
         None
@@ -337,7 +390,10 @@ impl<'s> Builder<'s> {
                 return Ok(Value::String(text.into()));
             }
             let message = "a tag is not read here";
-            return Err(Stop(Box::new(self.fault(&UNSUPPORTED, place, message).fix("remove the tag"))));
+            return Err(Stop(Box::new(
+                self.fault(&UNSUPPORTED, place, message)
+                    .fix("remove the tag"),
+            )));
         }
         if style == ScalarStyle::DoubleQuoted && self.source.slice(place).contains("\\/") {
             self.odd = Some("the escape `\\/`, which not every reader knows");
@@ -348,7 +404,11 @@ impl<'s> Builder<'s> {
         let ambiguous = scalar::ambiguity(text);
         if self.strict {
             if let Some(kind) = ambiguous {
-                let booleans = if kind == "a boolean" { ", or write true or false" } else { "" };
+                let booleans = if kind == "a boolean" {
+                    ", or write true or false"
+                } else {
+                    ""
+                };
                 let message = format!("`{text}` is {kind} to YAML 1.1 readers such as kubectl's");
                 self.faults.push(
                     self.fault(&AMBIGUOUS_SCALAR, place, message)
@@ -358,7 +418,9 @@ impl<'s> Builder<'s> {
                 return Ok(Value::String(text.into()));
             }
         } else if ambiguous == Some("a boolean") {
-            let truth = ["y", "yes", "on"].iter().any(|word| word.eq_ignore_ascii_case(text));
+            let truth = ["y", "yes", "on"]
+                .iter()
+                .any(|word| word.eq_ignore_ascii_case(text));
             return Ok(Value::Bool(truth));
         }
         scalar::resolve(text).or_else(|()| {
@@ -367,7 +429,10 @@ impl<'s> Builder<'s> {
                 return Ok(Value::String(text.into()));
             }
             let message = format!("`{text}` is a number that no integer or float holds");
-            self.faults.push(self.fault(&UNSUPPORTED, place, message).fix("quote it if it is a text"));
+            self.faults.push(
+                self.fault(&UNSUPPORTED, place, message)
+                    .fix("quote it if it is a text"),
+            );
             Ok(Value::String(text.into()))
         })
     }
@@ -379,22 +444,40 @@ impl<'s> Builder<'s> {
             let message = format!(
                 "the document holds more than {MAX_NODES} values or {MAX_EXPANDED_BYTES} bytes once aliases are expanded"
             );
-            return Err(Stop(Box::new(self.fault(&TOO_BIG, place, message).fix("write the values out"))));
+            return Err(Stop(Box::new(
+                self.fault(&TOO_BIG, place, message)
+                    .fix("write the values out"),
+            )));
         }
         Ok(())
     }
 
-    /// Readers disagree where an anchor's name ends (`&a:b c`), so that one name can stand for two values.
+    /// Readers disagree where an anchor's name ends (`&a:b c`), so that one name can stand for two
+    /// values.
     fn saw_anchor(&mut self) {
         self.odd = Some("an anchor or an alias: readers disagree on what it names");
     }
 
     fn leaf(&mut self, node: Node, anchor: usize) -> Result<Option<Node>, Stop> {
-        let bytes = if let Value::String(s) = &node.value { s.len() } else { 8 };
+        let bytes = if let Value::String(s) = &node.value {
+            s.len()
+        } else {
+            8
+        };
         self.count(1, bytes, node.place)?;
         if anchor > 0 {
             self.saw_anchor();
-            self.anchors.insert(anchor, (node.clone(), Size { nodes: 1, bytes, depth: 1 }));
+            self.anchors.insert(
+                anchor,
+                (
+                    node.clone(),
+                    Size {
+                        nodes: 1,
+                        bytes,
+                        depth: 1,
+                    },
+                ),
+            );
         }
         self.attach(node)
     }
@@ -403,12 +486,18 @@ impl<'s> Builder<'s> {
         self.saw_anchor();
         let Some((node, size)) = self.anchors.get(&anchor) else {
             let message = "an alias stands inside the value that it names";
-            return Err(Stop(Box::new(self.fault(&UNSUPPORTED, place, message).fix("write the value out"))));
+            return Err(Stop(Box::new(
+                self.fault(&UNSUPPORTED, place, message)
+                    .fix("write the value out"),
+            )));
         };
         let (nodes, bytes, depth) = (size.nodes, size.bytes, size.depth);
         if self.open.len() + depth > MAX_DEPTH {
             let message = format!("expanded, this alias nests deeper than {MAX_DEPTH} levels");
-            return Err(Stop(Box::new(self.fault(&TOO_DEEP, place, message).fix("write the value out"))));
+            return Err(Stop(Box::new(
+                self.fault(&TOO_DEEP, place, message)
+                    .fix("write the value out"),
+            )));
         }
         let mut node = node.clone();
         node.place = place;
@@ -423,21 +512,45 @@ impl<'s> Builder<'s> {
         self.count(1, 0, node.place)?;
         if self.open.len() >= MAX_DEPTH {
             let message = format!("the document is nested deeper than {MAX_DEPTH} levels");
-            return Err(Stop(Box::new(self.fault(&TOO_DEEP, node.place, message).fix("flatten it"))));
+            return Err(Stop(Box::new(
+                self.fault(&TOO_DEEP, node.place, message).fix("flatten it"),
+            )));
         }
-        if let Some(Open { node: parent, waiting: None, .. }) = self.open.last()
+        if let Some(Open {
+            node: parent,
+            waiting: None,
+            ..
+        }) = self.open.last()
             && matches!(parent.value, Value::Map(_))
         {
             let message = "a key is a list or a mapping";
-            return Err(Stop(Box::new(self.fault(&UNSUPPORTED, node.place, message).fix("use a string as key"))));
+            return Err(Stop(Box::new(
+                self.fault(&UNSUPPORTED, node.place, message)
+                    .fix("use a string as key"),
+            )));
         }
-        let first = if matches!(node.value, Value::Seq(_)) { self.items.len() } else { self.entries.len() };
-        self.open.push(Open { node, anchor, waiting: None, first });
+        let first = if matches!(node.value, Value::Seq(_)) {
+            self.items.len()
+        } else {
+            self.entries.len()
+        };
+        self.open.push(Open {
+            node,
+            anchor,
+            waiting: None,
+            first,
+        });
         Ok(None)
     }
 
     fn end(&mut self, end: usize) -> Result<Option<Node>, Stop> {
-        let Some(Open { mut node, anchor, first, .. }) = self.open.pop() else {
+        let Some(Open {
+            mut node,
+            anchor,
+            first,
+            ..
+        }) = self.open.pop()
+        else {
             return Ok(None);
         };
         let start = node.place.start as usize;
@@ -462,13 +575,23 @@ impl<'s> Builder<'s> {
 
     fn attach(&mut self, node: Node) -> Result<Option<Node>, Stop> {
         let strict = self.strict;
-        let Some(Open { node: parent, waiting, first, .. }) = self.open.last_mut() else {
+        let Some(Open {
+            node: parent,
+            waiting,
+            first,
+            ..
+        }) = self.open.last_mut()
+        else {
             return Ok(Some(node));
         };
         match &parent.value {
             Value::Seq(_) => self.items.push(node),
             Value::Map(_) => match waiting.take() {
-                Some((key, key_place)) => self.entries.push(Entry { key, key_place, node }),
+                Some((key, key_place)) => self.entries.push(Entry {
+                    key,
+                    key_place,
+                    node,
+                }),
                 None => {
                     let place = node.place;
                     let key = match node.value {
@@ -477,13 +600,15 @@ impl<'s> Builder<'s> {
                         Value::Bool(b) if !strict => b.to_string().into(),
                         _ => {
                             let message = format!("a key is {}, not a string", node.kind());
-                            let fault = Diagnostic::new(&UNSUPPORTED, place, message).fix("quote the key");
+                            let fault =
+                                Diagnostic::new(&UNSUPPORTED, place, message).fix("quote the key");
                             return Err(Stop(Box::new(fault)));
                         }
                     };
                     if key == "<<" && place.end - place.start == 2 {
-                        let fault = Diagnostic::new(&UNSUPPORTED, place, "merge keys (<<) are not read")
-                            .fix("write the keys out, or move them into a Profile");
+                        let fault =
+                            Diagnostic::new(&UNSUPPORTED, place, "merge keys (<<) are not read")
+                                .fix("write the keys out, or move them into a Profile");
                         return Err(Stop(Box::new(fault)));
                     }
                     let entries = &self.entries[*first..];
@@ -502,10 +627,14 @@ impl<'s> Builder<'s> {
 }
 
 fn twice(key: &str, place: Place, first: Place) -> Diagnostic {
-    Diagnostic::new(&DUPLICATE_KEY, place, format!("the key `{key}` is given twice"))
-        .label("again here")
-        .related(first, "first here")
-        .fix("remove one of the two")
+    Diagnostic::new(
+        &DUPLICATE_KEY,
+        place,
+        format!("the key `{key}` is given twice"),
+    )
+    .label("again here")
+    .related(first, "first here")
+    .fix("remove one of the two")
 }
 
 /// Duplicates among the keys that were not scanned for while a long mapping was read.
@@ -517,7 +646,9 @@ fn late_duplicates(entries: &[Entry]) -> Vec<Diagnostic> {
     let mut faults = Vec::new();
     for (i, entry) in entries.iter().enumerate() {
         match first.get(entry.key.as_str()) {
-            Some(place) if i >= SCAN_KEYS => faults.push(twice(&entry.key, entry.key_place, *place)),
+            Some(place) if i >= SCAN_KEYS => {
+                faults.push(twice(&entry.key, entry.key_place, *place))
+            }
             Some(_) => {}
             None => {
                 first.insert(&entry.key, entry.key_place);
@@ -532,29 +663,50 @@ fn measure(node: &Node) -> Size {
         Value::Seq(items) => &mut items.iter(),
         Value::Map(entries) => &mut entries.iter().map(|e| &e.node),
         Value::String(s) => {
-            return Size { nodes: 1, bytes: s.len(), depth: 1 };
+            return Size {
+                nodes: 1,
+                bytes: s.len(),
+                depth: 1,
+            };
         }
         _ => {
-            return Size { nodes: 1, bytes: 8, depth: 1 };
+            return Size {
+                nodes: 1,
+                bytes: 8,
+                depth: 1,
+            };
         }
     };
-    children.map(measure).fold(Size { nodes: 1, bytes: 0, depth: 1 }, |sum, child| Size {
-        nodes: sum.nodes + child.nodes,
-        bytes: sum.bytes + child.bytes,
-        depth: sum.depth.max(child.depth + 1),
-    })
+    children.map(measure).fold(
+        Size {
+            nodes: 1,
+            bytes: 0,
+            depth: 1,
+        },
+        |sum, child| Size {
+            nodes: sum.nodes + child.nodes,
+            bytes: sum.bytes + child.bytes,
+            depth: sum.depth.max(child.depth + 1),
+        },
+    )
 }
 
-/// Where the text of a document begins: after the marker's line, or after the marker if something follows it there.
+/// Where the text of a document begins: after the marker's line, or after the marker if something
+/// follows it there.
 fn after_marker(text: &str, end: usize) -> usize {
     let rest = &text[end..];
     let line_end = rest.find('\n').map_or(rest.len(), |i| i + 1);
-    if rest[..line_end].trim().is_empty() { end + line_end } else { end }
+    if rest[..line_end].trim().is_empty() {
+        end + line_end
+    } else {
+        end
+    }
 }
 
 /// Where the text of a document ends: before `...`, if there is one.
 fn before_end_marker(text: &str, start: usize) -> usize {
-    let may_stand = |mark: &str| memchr::memmem::find(&text.as_bytes()[start..], mark.as_bytes()).is_some();
+    let may_stand =
+        |mark: &str| memchr::memmem::find(&text.as_bytes()[start..], mark.as_bytes()).is_some();
     if !may_stand("---") && !may_stand("...") {
         return text.len();
     }

@@ -1,5 +1,5 @@
-//! Trees as an input of the `jsonschema` crate: documents and objects are validated where they stand, without a copy,
-//! and a fault's JSON Pointer finds its span in the same tree.
+//! Trees as an input of the `jsonschema` crate: documents and objects are validated where they
+//! stand, without a copy, and a fault's JSON Pointer finds its span in the same tree.
 
 use super::{Entry, Node, Value as NodeValue};
 use crate::source::Place;
@@ -26,14 +26,24 @@ pub trait Tree: Sized + Send + Sync + 'static {
 
     /// The value of a key; nothing where it is null, as Kubernetes reads it.
     fn member(&self, key: &str) -> Option<&Self> {
-        let View::Map(entries) = self.view() else { return None };
-        let value = entries.iter().map(Self::split).find(|(name, _)| *name == key).map(|(_, value)| value)?;
+        let View::Map(entries) = self.view() else {
+            return None;
+        };
+        let value = entries
+            .iter()
+            .map(Self::split)
+            .find(|(name, _)| *name == key)
+            .map(|(_, value)| value)?;
         (!matches!(value.view(), View::Null)).then_some(value)
     }
 
     /// The string, if it is one.
     fn text(&self) -> Option<&str> {
-        if let View::String(text) = self.view() { Some(text) } else { None }
+        if let View::String(text) = self.view() {
+            Some(text)
+        } else {
+            None
+        }
     }
 
     /// The value as the JSON library has it.
@@ -45,9 +55,13 @@ pub trait Tree: Sized + Send + Sync + 'static {
             View::Number(n) => V::Number(n.clone()),
             View::String(s) => V::String(s.to_owned()),
             View::Seq(items) => V::Array(items.iter().map(Self::to_json).collect()),
-            View::Map(entries) => {
-                V::Object(entries.iter().map(Self::split).map(|(k, v)| (k.to_owned(), v.to_json())).collect())
-            }
+            View::Map(entries) => V::Object(
+                entries
+                    .iter()
+                    .map(Self::split)
+                    .map(|(k, v)| (k.to_owned(), v.to_json()))
+                    .collect(),
+            ),
         }
     }
 }
@@ -252,7 +266,11 @@ impl<'a, T: Tree> Object<'a, Repr<T>> for Members<'a, T> {
         self.0.len()
     }
     fn get(&self, key: &String) -> Option<Ref<'a, T>> {
-        self.0.iter().map(T::split).find(|(name, _)| name == key).map(|(_, value)| Ref::Node(value))
+        self.0
+            .iter()
+            .map(T::split)
+            .find(|(name, _)| name == key)
+            .map(|(_, value)| Ref::Node(value))
     }
     fn members(&self) -> MembersIter<'a, T> {
         MembersIter(self.0.iter())
@@ -279,7 +297,10 @@ pub struct ItemsIter<'a, T>(std::slice::Iter<'a, T>);
 impl<'a, T: Tree> Iterator for MembersIter<'a, T> {
     type Item = (&'a str, Ref<'a, T>);
     fn next(&mut self) -> Option<Self::Item> {
-        self.0.next().map(T::split).map(|(name, value)| (name, Ref::Node(value)))
+        self.0
+            .next()
+            .map(T::split)
+            .map(|(name, value)| (name, Ref::Node(value)))
     }
 }
 

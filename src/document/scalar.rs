@@ -1,7 +1,8 @@
-//! What a plain scalar means: to YAML 1.2's core schema, which we read by, and to YAML 1.1 readers such as kubectl's.
+//! What a plain scalar means: to YAML 1.2's core schema, which we read by, and to YAML 1.1 readers
+//! such as kubectl's.
 //!
-//! Sources: YAML 1.2.2 section 10.3.2; the YAML 1.1 type repository (bool, int, float, timestamp, merge, null), as
-//! implemented by `sigs.k8s.io/yaml` and PyYAML.
+//! Sources: YAML 1.2.2 section 10.3.2; the YAML 1.1 type repository (bool, int, float, timestamp,
+//! merge, null), as implemented by `sigs.k8s.io/yaml` and PyYAML.
 
 use super::Value;
 use serde_json::Number;
@@ -27,7 +28,10 @@ fn number(text: &str) -> Option<Result<Number, ()>> {
     }
     let unsigned = text.strip_prefix(['-', '+']).unwrap_or(text);
     if !unsigned.is_empty() && unsigned.bytes().all(|b| b.is_ascii_digit()) {
-        let fits = text.parse::<i64>().map(Number::from).or_else(|_| text.parse::<u64>().map(Number::from));
+        let fits = text
+            .parse::<i64>()
+            .map(Number::from)
+            .or_else(|_| text.parse::<u64>().map(Number::from));
         return Some(fits.map_err(|_| ()));
     }
     for (prefix, radix) in [("0o", 8), ("0x", 16)] {
@@ -35,14 +39,20 @@ fn number(text: &str) -> Option<Result<Number, ()>> {
             && !digits.is_empty()
             && digits.chars().all(|c| c.is_digit(radix))
         {
-            return Some(u64::from_str_radix(digits, radix).map(Number::from).map_err(|_| ()));
+            return Some(
+                u64::from_str_radix(digits, radix)
+                    .map(Number::from)
+                    .map_err(|_| ()),
+            );
         }
     }
     if matches!(unsigned, ".inf" | ".Inf" | ".INF") || matches!(text, ".nan" | ".NaN" | ".NAN") {
         return Some(Err(()));
     }
     let shape = unsigned.starts_with(|c: char| c.is_ascii_digit() || c == '.')
-        && unsigned.bytes().all(|b| b.is_ascii_digit() || matches!(b, b'.' | b'e' | b'E' | b'+' | b'-'))
+        && unsigned
+            .bytes()
+            .all(|b| b.is_ascii_digit() || matches!(b, b'.' | b'e' | b'E' | b'+' | b'-'))
         && unsigned.bytes().any(|b| b.is_ascii_digit());
     if !shape {
         return None;
@@ -51,16 +61,19 @@ fn number(text: &str) -> Option<Result<Number, ()>> {
     Some(Number::from_f64(float).ok_or(()))
 }
 
-/// What YAML 1.1 readers take a plain scalar for, where that differs from what we read; `None` where all agree.
+/// What YAML 1.1 readers take a plain scalar for, where that differs from what we read; `None`
+/// where all agree.
 ///
-/// `true`, `12`, `1.5` and `null` are the same to everybody; `yes`, `012`, `1_000`, `12:30:45`, `1e3`, `2026-11-01`
-/// are not.
+/// `true`, `12`, `1.5` and `null` are the same to everybody; `yes`, `012`, `1_000`, `12:30:45`,
+/// `1e3`, `2026-11-01` are not.
 pub fn ambiguity(text: &str) -> Option<&'static str> {
     let bytes = text.as_bytes();
     let first = *bytes.first()?;
     if first.is_ascii_alphabetic() {
         let yes = matches!(text.len(), 1..=3)
-            && ["y", "n", "yes", "no", "on", "off"].iter().any(|word| word.eq_ignore_ascii_case(text));
+            && ["y", "n", "yes", "no", "on", "off"]
+                .iter()
+                .any(|word| word.eq_ignore_ascii_case(text));
         return yes.then_some("a boolean");
     }
     if text == "=" {
@@ -78,7 +91,8 @@ pub fn ambiguity(text: &str) -> Option<&'static str> {
     let plain_integer = unsigned.bytes().all(|b| b.is_ascii_digit());
     if plain_integer {
         // 012 is ten to YAML 1.1 and twelve to the core schema; +1 is a string to some readers.
-        return (text.starts_with('+') || (unsigned.len() > 1 && lead == b'0')).then_some("a number");
+        return (text.starts_with('+') || (unsigned.len() > 1 && lead == b'0'))
+            .then_some("a number");
     }
     for prefix in ["0x", "0X", "0o", "0O", "0b", "0B"] {
         if let Some(rest) = unsigned.strip_prefix(prefix) {
@@ -87,18 +101,25 @@ pub fn ambiguity(text: &str) -> Option<&'static str> {
         }
     }
     if unsigned.contains(':') {
-        let sexagesimal =
-            unsigned.split(':').all(|part| part.split('.').all(digits)) && unsigned.split(':').count() > 1;
+        let sexagesimal = unsigned.split(':').all(|part| part.split('.').all(digits))
+            && unsigned.split(':').count() > 1;
         return sexagesimal.then_some("a number");
     }
-    let numeric = unsigned.bytes().all(|b| b.is_ascii_digit() || matches!(b, b'_' | b'.' | b'e' | b'E' | b'+' | b'-'));
+    let numeric = unsigned
+        .bytes()
+        .all(|b| b.is_ascii_digit() || matches!(b, b'_' | b'.' | b'e' | b'E' | b'+' | b'-'));
     if numeric && unsigned.bytes().any(|b| b.is_ascii_digit()) {
-        let (mantissa, exponent) = unsigned.split_once(['e', 'E']).map_or((unsigned, None), |(m, e)| (m, Some(e)));
+        let (mantissa, exponent) = unsigned
+            .split_once(['e', 'E'])
+            .map_or((unsigned, None), |(m, e)| (m, Some(e)));
         let mantissa_ok = mantissa.split('.').count() <= 2
-            && mantissa.bytes().all(|b| b.is_ascii_digit() || matches!(b, b'_' | b'.'))
+            && mantissa
+                .bytes()
+                .all(|b| b.is_ascii_digit() || matches!(b, b'_' | b'.'))
             && mantissa.bytes().any(|b| b.is_ascii_digit());
         let exponent_ok = exponent.is_none_or(|e| digits(e.strip_prefix(['-', '+']).unwrap_or(e)));
-        // 1.5 is a float to everybody. An exponent, an underscore or a bare leading or trailing dot is not.
+        // 1.5 is a float to everybody. An exponent, an underscore or a bare leading or trailing dot
+        // is not.
         let agreed = exponent.is_none()
             && !unsigned.contains('_')
             && !mantissa.starts_with('.')
@@ -183,7 +204,10 @@ mod tests {
     fn numbers_that_do_not_fit_are_faults() {
         assert!(resolve("18446744073709551616").is_err());
         assert!(resolve(".inf").is_err());
-        assert!(matches!(resolve("18446744073709551615"), Ok(Value::Number(..))));
+        assert!(matches!(
+            resolve("18446744073709551615"),
+            Ok(Value::Number(..))
+        ));
         assert!(matches!(resolve("1.2.3"), Ok(Value::String(_))));
         assert!(matches!(resolve("-"), Ok(Value::String(_))));
     }

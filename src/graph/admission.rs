@@ -1,7 +1,8 @@
 //! What admission policies say to a request.
 //!
-//! Source: kubernetes.io/docs/reference/access-authn-authz/validating-admission-policy; k8s.io/apiserver
-//! `pkg/admission/plugin/policy/matching` and `.../validating`, `pkg/admission/plugin/webhook/predicates`.
+//! Source: kubernetes.io/docs/reference/access-authn-authz/validating-admission-policy;
+//! k8s.io/apiserver `pkg/admission/plugin/policy/matching` and `.../validating`,
+//! `pkg/admission/plugin/webhook/predicates`.
 
 use super::cel::{Fault, Scope, Term};
 use super::guard::{Guard, GuardBinding, GuardSpec, Matching, ResourceRule};
@@ -32,8 +33,12 @@ impl Matching {
         if any(&self.excluded) || !(self.rules.is_empty() || any(&self.rules)) {
             return Some(false);
         }
-        // What is written has the labels that its writer likes: none keeps it among what is selected.
-        let of_object = |body: &Body| body.json().is_some_and(|o| self.objects.matches(&labels_of(o)));
+        // What is written has the labels that its writer likes: none keeps it among what is
+        // selected.
+        let of_object = |body: &Body| {
+            body.json()
+                .is_some_and(|o| self.objects.matches(&labels_of(o)))
+        };
         if !self.objects.0.is_empty() && !of_object(&request.object) && !of_object(&request.old) {
             return Some(false);
         }
@@ -41,15 +46,19 @@ impl Matching {
             return Some(true);
         }
         // Of a Namespace that is written, what it is about to be decides.
-        if request.resource == "namespaces" && request.subresource.is_empty() && request.operation != "DELETE" {
+        if request.resource == "namespaces"
+            && request.subresource.is_empty()
+            && request.operation != "DELETE"
+        {
             let fixed = self.namespaces.0.iter().all(|r| r.key == NAME_LABEL);
             return Some(match request.object.json() {
                 Some(object) => self.namespaces.matches(&labels_of(object)),
                 None => {
                     fixed
-                        && self
-                            .namespaces
-                            .matches(&Labels::new([(NAME_LABEL.into(), request.namespace.as_str().into())]))
+                        && self.namespaces.matches(&Labels::new([(
+                            NAME_LABEL.into(),
+                            request.namespace.as_str().into(),
+                        )]))
                 }
             });
         }
@@ -59,23 +68,31 @@ impl Matching {
             return Some(false);
         }
         let namespace = &cluster.namespaces[cluster.namespace(&request.namespace)? as usize];
-        let known = namespace.origin.is_some() || self.namespaces.0.iter().all(|r| r.key == NAME_LABEL);
+        let known =
+            namespace.origin.is_some() || self.namespaces.0.iter().all(|r| r.key == NAME_LABEL);
         known.then(|| self.namespaces.matches(&namespace.labels))
     }
 }
 
 fn labels_of(object: &Json) -> Labels {
     let labels = object.pointer("/metadata/labels").and_then(Json::as_object);
-    Labels::new(labels.into_iter().flatten().filter_map(|(k, v)| Some((k.as_str().into(), v.as_str()?.into()))))
+    Labels::new(
+        labels
+            .into_iter()
+            .flatten()
+            .filter_map(|(k, v)| Some((k.as_str().into(), v.as_str()?.into()))),
+    )
 }
 
 impl ResourceRule {
-    /// Whether it names the resource and what is done with it, whatever the version, the name and the scope.
+    /// Whether it names the resource and what is done with it, whatever the version, the name and
+    /// the scope.
     pub(super) fn covers(&self, request: &Request) -> bool {
         let has = |all: &[Text], one: &str| all.iter().any(|x| x == "*" || x == one);
         let resource = |r: &Text| {
             let (resource, sub) = r.split_once('/').unwrap_or((r, ""));
-            (resource == "*" || resource == request.resource) && (sub == "*" || sub == request.subresource)
+            (resource == "*" || resource == request.resource)
+                && (sub == "*" || sub == request.subresource)
         };
         has(&self.operations, request.operation)
             && has(&self.groups, &request.group)
@@ -153,12 +170,18 @@ impl Cluster {
         self.facts.guard_bindings.iter().any(|b| b.denies)
     }
 
-    /// The bindings that deny and may have a say in a namespace (in all, where it is empty), each with its policy; nothing for
-    /// a policy where it, or the binding, is defined more than once.
-    pub(super) fn bound_guards(&self, namespace: &str) -> impl Iterator<Item = (&GuardBinding, Option<&Guard>)> {
+    /// The bindings that deny and may have a say in a namespace (in all, where it is empty), each
+    /// with its policy; nothing for a policy where it, or the binding, is defined more than once.
+    pub(super) fn bound_guards(
+        &self,
+        namespace: &str,
+    ) -> impl Iterator<Item = (&GuardBinding, Option<&Guard>)> {
         let (pinned, others) = &self.bound;
         let here: &[(u32, Option<u32>)] = pinned.get(namespace).map_or(&[], Vec::as_slice);
-        let elsewhere = pinned.values().flatten().filter(move |_| namespace.is_empty());
+        let elsewhere = pinned
+            .values()
+            .flatten()
+            .filter(move |_| namespace.is_empty());
         let all = others.iter().chain(here).chain(elsewhere);
         all.map(|(binding, guard)| {
             let guard = guard.map(|at| &self.facts.guards[at as usize]);
@@ -166,18 +189,27 @@ impl Cluster {
         })
     }
 
-    /// The kept objects that a policy would refuse if they were written as they are, by the account that applies the tree;
-    /// and of how many that cannot be told. `resource_of` gives the version and the plural of an object's kind.
+    /// The kept objects that a policy would refuse if they were written as they are, by the account
+    /// that applies the tree; and of how many that cannot be told. `resource_of` gives the version
+    /// and the plural of an object's kind.
     pub fn violations(
         &self,
         policy: &str,
         resource_of: &dyn Fn(&ObjectId) -> Option<(Text, Text)>,
     ) -> (Vec<ObjectId>, usize) {
         let (mut refused, mut unknown) = (Vec::new(), 0);
-        let Some(guard) = self.facts.guards.iter().find(|g| g.id.name == policy) else { return (refused, unknown) };
+        let Some(guard) = self.facts.guards.iter().find(|g| g.id.name == policy) else {
+            return (refused, unknown);
+        };
         for id in self.kept.keys() {
-            let (Some((version, resource)), Some(body)) = (resource_of(id), self.kept(id)) else { continue };
-            let namespace = if id.kind == "Namespace" && id.group.is_empty() { &id.name } else { &id.namespace };
+            let (Some((version, resource)), Some(body)) = (resource_of(id), self.kept(id)) else {
+                continue;
+            };
+            let namespace = if id.kind == "Namespace" && id.group.is_empty() {
+                &id.name
+            } else {
+                &id.namespace
+            };
             let request = Request {
                 operation: "UPDATE",
                 group: id.group.to_string(),
@@ -187,7 +219,10 @@ impl Cluster {
                 namespace: namespace.to_string(),
                 name: id.name.to_string(),
                 user: "system:serviceaccount:flux-system:kustomize-controller".into(),
-                groups: vec!["system:serviceaccounts".into(), "system:authenticated".into()],
+                groups: vec![
+                    "system:serviceaccounts".into(),
+                    "system:authenticated".into(),
+                ],
                 asker: Asker::One,
                 object: body.clone(),
                 old: body,
@@ -206,7 +241,8 @@ impl Cluster {
         (refused, unknown)
     }
 
-    /// What the admission policies that are bound to deny say to a request. Mutation and webhooks are left out.
+    /// What the admission policies that are bound to deny say to a request. Mutation and webhooks
+    /// are left out.
     pub fn admits(&self, request: &Request) -> Answer {
         let mut open = Answer::Allowed;
         for (binding, guard) in self.bound_guards(&request.namespace) {
@@ -216,15 +252,29 @@ impl Cluster {
                 continue;
             };
             let unknown = |place: Option<Place>, why: String| {
-                Answer::Unknown(guard.id.name.clone(), place.unwrap_or(guard.origin.place), why)
+                Answer::Unknown(
+                    guard.id.name.clone(),
+                    place.unwrap_or(guard.origin.place),
+                    why,
+                )
             };
             let both = [Some(&guard.says.matches), binding.matches.as_ref()];
-            let matches: Vec<Option<bool>> = both.iter().flatten().map(|m| m.matches(self, request)).collect();
+            let matches: Vec<Option<bool>> = both
+                .iter()
+                .flatten()
+                .map(|m| m.matches(self, request))
+                .collect();
             if matches.contains(&Some(false)) {
                 continue;
             }
             if matches.contains(&None) {
-                open = unknown(None, format!("the labels of `{}` are not among the inputs", request.namespace));
+                open = unknown(
+                    None,
+                    format!(
+                        "the labels of `{}` are not among the inputs",
+                        request.namespace
+                    ),
+                );
                 continue;
             }
             let params = match self.params(guard, binding, request) {
@@ -242,7 +292,10 @@ impl Cluster {
                 match self.ask(&guard.says, request, &params) {
                     Said::Nothing => {}
                     Said::Refused(place) => {
-                        return Answer::Denied(guard.id.name.clone(), place.unwrap_or(guard.origin.place));
+                        return Answer::Denied(
+                            guard.id.name.clone(),
+                            place.unwrap_or(guard.origin.place),
+                        );
                     }
                     Said::NotKnown(place, why) => open = unknown(place, why),
                 }
@@ -271,7 +324,12 @@ impl Cluster {
     }
 
     /// The objects of parameters that a policy is asked with: null where it takes none.
-    fn params(&self, guard: &Guard, binding: &GuardBinding, request: &Request) -> Result<Vec<Json>, String> {
+    fn params(
+        &self,
+        guard: &Guard,
+        binding: &GuardBinding,
+        request: &Request,
+    ) -> Result<Vec<Json>, String> {
         let (Some((group, kind)), Some(wanted)) = (&guard.says.param_kind, &binding.params) else {
             return Ok(vec![Json::Null]);
         };
@@ -296,9 +354,15 @@ impl Cluster {
         };
         // What a tenant has is a tenant's to change.
         if matches!(self.owner(namespace), Owner::Tenant(_)) {
-            return Err(format!("its parameters are in `{namespace}`, where the tenant may have a say in them"));
+            return Err(format!(
+                "its parameters are in `{namespace}`, where the tenant may have a say in them"
+            ));
         }
-        let absent = |what: &str| Err(format!("its parameters, {kind} {what}, are not among the inputs"));
+        let absent = |what: &str| {
+            Err(format!(
+                "its parameters, {kind} {what}, are not among the inputs"
+            ))
+        };
         let whole = |body: Body| body.json().cloned();
         match (&wanted.name, &wanted.selector) {
             (Some(name), _) => match self.kept(&of_kind(namespace, name)).and_then(whole) {
@@ -306,9 +370,16 @@ impl Cluster {
                 None => absent(&format!("`{name}`")),
             },
             (None, Some(selector)) => {
-                let all = self.kept_of(namespace, group, kind).into_iter().filter_map(whole);
+                let all = self
+                    .kept_of(namespace, group, kind)
+                    .into_iter()
+                    .filter_map(whole);
                 let all: Vec<Json> = all.filter(|o| selector.matches(&labels_of(o))).collect();
-                if all.is_empty() { absent("that it selects") } else { Ok(all) }
+                if all.is_empty() {
+                    absent("that it selects")
+                } else {
+                    Ok(all)
+                }
             }
             (None, None) => Err("it names no parameters".into()),
         }
@@ -318,20 +389,36 @@ impl Cluster {
     pub fn kept(&self, id: &ObjectId) -> Option<Body> {
         let kept = &self.facts.kept[*self.kept.get(id)? as usize];
         let json = serde_json::from_str(&kept.json).ok()?;
-        Some(if kept.origin.input.is_live() { Body::Known(json) } else { Body::Manifest(json) })
+        Some(if kept.origin.input.is_live() {
+            Body::Known(json)
+        } else {
+            Body::Manifest(json)
+        })
     }
 
     /// Objects of a kind in a namespace that were kept, by name.
     pub fn kept_of(&self, namespace: &str, group: &str, kind: &str) -> Vec<Body> {
-        let from =
-            ObjectId { group: group.into(), kind: kind.into(), namespace: namespace.into(), name: Text::default() };
+        let from = ObjectId {
+            group: group.into(),
+            kind: kind.into(),
+            namespace: namespace.into(),
+            name: Text::default(),
+        };
         let of = |id: &&ObjectId| id.group == group && id.kind == kind && id.namespace == namespace;
-        self.kept.range(from..).map(|(id, _)| id).take_while(of).filter_map(|id| self.kept(id)).collect()
+        self.kept
+            .range(from..)
+            .map(|(id, _)| id)
+            .take_while(of)
+            .filter_map(|id| self.kept(id))
+            .collect()
     }
 }
 
 /// Bindings that deny, as indices, each with its policy's where there is one definition of both.
-pub(super) type Bound = (HashMap<Text, Vec<(u32, Option<u32>)>>, Vec<(u32, Option<u32>)>);
+pub(super) type Bound = (
+    HashMap<Text, Vec<(u32, Option<u32>)>>,
+    Vec<(u32, Option<u32>)>,
+);
 
 /// Sorts the bindings that deny by the namespace that they, or their policies, are pinned to.
 pub(super) fn bound(facts: &Facts) -> Bound {
@@ -344,15 +431,35 @@ pub(super) fn bound(facts: &Facts) -> Bound {
         *names.entry(&binding.id.name).or_default() += 1;
     }
     let mut bound = Bound::default();
-    for (at, binding) in facts.guard_bindings.iter().enumerate().filter(|(_, b)| b.denies) {
-        let Some(of) = guards.get(&binding.policy) else { continue };
-        let guard = of.first().copied().filter(|_| of.len() == 1 && names.get(&binding.id.name) == Some(&1));
-        let both = [binding.matches.as_ref(), guard.map(|at| &facts.guards[at as usize].says.matches)];
-        let pins = both.into_iter().flatten().find_map(|m| m.namespaces.pinned(NAME_LABEL));
+    for (at, binding) in facts
+        .guard_bindings
+        .iter()
+        .enumerate()
+        .filter(|(_, b)| b.denies)
+    {
+        let Some(of) = guards.get(&binding.policy) else {
+            continue;
+        };
+        let guard = of
+            .first()
+            .copied()
+            .filter(|_| of.len() == 1 && names.get(&binding.id.name) == Some(&1));
+        let both = [
+            binding.matches.as_ref(),
+            guard.map(|at| &facts.guards[at as usize].says.matches),
+        ];
+        let pins = both
+            .into_iter()
+            .flatten()
+            .find_map(|m| m.namespaces.pinned(NAME_LABEL));
         match pins {
             Some(pins) => {
                 for pin in pins.iter().collect::<BTreeSet<_>>() {
-                    bound.0.entry(pin.clone()).or_default().push((at as u32, guard));
+                    bound
+                        .0
+                        .entry(pin.clone())
+                        .or_default()
+                        .push((at as u32, guard));
                 }
             }
             None => bound.1.push((at as u32, guard)),

@@ -30,9 +30,9 @@ pub struct Beside {
     pub guarded: bool,
 }
 
-/// Puts a cluster of a fleet together. Namespaces that no tenant declares are the platform's, unless the fleet has no
-/// tenants there, or `group_by` (the key of a label or annotation) names their tenant. `left_out` names tenants that are
-/// taken for absent.
+/// Puts a cluster of a fleet together. Namespaces that no tenant declares are the platform's,
+/// unless the fleet has no tenants there, or `group_by` (the key of a label or annotation) names
+/// their tenant. `left_out` names tenants that are taken for absent.
 #[inline(never)]
 pub fn cluster(
     fleet: &FleetDoc,
@@ -44,13 +44,20 @@ pub fn cluster(
     left_out: &dyn Fn(&str) -> bool,
 ) -> Cluster {
     let spec = &fleet.spec.clusters[bundle.cluster];
-    let here: Vec<(&Tenant, &OnCluster)> =
-        tenancy.tenants.iter().filter_map(|t| Some((t, t.on(bundle.cluster)?))).collect();
+    let here: Vec<(&Tenant, &OnCluster)> = tenancy
+        .tenants
+        .iter()
+        .filter_map(|t| Some((t, t.on(bundle.cluster)?)))
+        .collect();
     let shared = claims::shared(fleet);
     let mut facts = Facts::keeping(beside.guarded);
     builtin(sources, &mut facts);
     let again: BTreeSet<ObjectId> = beside.facts.objects.iter().map(|t| t.id.clone()).collect();
-    let taken: Vec<&TenantBundle> = bundle.tenants.iter().filter(|t| !left_out(&t.tenant)).collect();
+    let taken: Vec<&TenantBundle> = bundle
+        .tenants
+        .iter()
+        .filter(|t| !left_out(&t.tenant))
+        .collect();
     let rendered: Vec<Facts> = taken
         .par_iter()
         .map(|t| {
@@ -67,7 +74,12 @@ pub fn cluster(
     let parts = Parts {
         name: spec.name.as_str().into(),
         plugin: spec.cni.as_ref().map(|c| c.name.as_str().into()),
-        pod_networks: spec.pod_cidrs.iter().flatten().filter_map(|c| c.as_str().parse().ok()).collect(),
+        pod_networks: spec
+            .pod_cidrs
+            .iter()
+            .flatten()
+            .filter_map(|c| c.as_str().parse().ok())
+            .collect(),
         tenants: here
             .iter()
             .filter(|(t, _)| rendered.contains(t.name.value.as_str()))
@@ -97,12 +109,18 @@ pub fn without_fleet(sources: &mut Sources, mut beside: Beside, group_by: Option
 }
 
 /// Names the tenant of a namespace that no tenant declares, by its name, labels and annotations.
-fn stranger(fleet: &FleetSpec, group_by: Option<&str>, alone: bool) -> impl Fn(&str, &Labels, &Labels) -> Option<Text> {
+fn stranger(
+    fleet: &FleetSpec,
+    group_by: Option<&str>,
+    alone: bool,
+) -> impl Fn(&str, &Labels, &Labels) -> Option<Text> {
     move |name, labels, annotations| {
         if reserved(fleet, name).is_some() {
             return None;
         }
-        let Some(key) = group_by else { return alone.then(|| name.into()) };
+        let Some(key) = group_by else {
+            return alone.then(|| name.into());
+        };
         match labels.get(key).or_else(|| annotations.get(key)) {
             Some(group) => Some(group.into()),
             // Apart from the groups, one of which may have its name.
@@ -114,7 +132,14 @@ fn stranger(fleet: &FleetSpec, group_by: Option<&str>, alone: bool) -> impl Fn(&
 /// Adds what is rendered; what manifests define too is told apart from their definitions.
 fn add(facts: &mut Facts, part: &Part, again: &BTreeSet<ObjectId>) {
     for (id, (value, place)) in part.objects.iter().zip(&part.values) {
-        facts.add(id.clone(), value, Origin { input: Input::Rendered, place: *place });
+        facts.add(
+            id.clone(),
+            value,
+            Origin {
+                input: Input::Rendered,
+                place: *place,
+            },
+        );
         if again.contains(id)
             && let Some(thing) = facts.objects.last_mut()
         {
@@ -124,7 +149,10 @@ fn add(facts: &mut Facts, part: &Part, again: &BTreeSet<ObjectId>) {
 }
 
 fn tenant(tenant: &Tenant, on: &OnCluster, shared: &BTreeSet<String>) -> TenantNode {
-    let own = tenant.principals.iter().filter(|p| !shared.contains(&p.value));
+    let own = tenant
+        .principals
+        .iter()
+        .filter(|p| !shared.contains(&p.value));
     let subjects = own.filter_map(|p| match p.value.split_once('/') {
         Some(("group", name)) => Some(Subject::Group(name.into())),
         Some(("user", name)) => Some(Subject::User(name.into())),
@@ -134,11 +162,19 @@ fn tenant(tenant: &Tenant, on: &OnCluster, shared: &BTreeSet<String>) -> TenantN
         name: tenant.name.value.as_str().into(),
         place: tenant.name.place,
         subjects: subjects.collect(),
-        namespaces: on.namespaces.iter().map(|n| n.name.as_str().into()).collect(),
+        namespaces: on
+            .namespaces
+            .iter()
+            .map(|n| n.name.as_str().into())
+            .collect(),
         reaches: on
             .namespaces
             .iter()
-            .flat_map(|n| n.reaches.iter().map(|to| (Text::from(&n.name), Text::from(to))))
+            .flat_map(|n| {
+                n.reaches
+                    .iter()
+                    .map(|to| (Text::from(&n.name), Text::from(to)))
+            })
             .collect(),
     }
 }

@@ -1,11 +1,12 @@
 //! CEL, as the API server evaluates it in admission policies.
 //!
-//! The functions are kube-cel's. Where its interpreter differs from cel-go the expression is replaced before it is
-//! evaluated: fields of what is no mapping (an error there, `false` here), optional fields, errors within `all` and
-//! `exists` (passed over there if another item decides). What it cannot evaluate is never taken for an answer.
+//! The functions are kube-cel's. Where its interpreter differs from cel-go the expression is
+//! replaced before it is evaluated: fields of what is no mapping (an error there, `false` here),
+//! optional fields, errors within `all` and `exists` (passed over there if another item decides).
+//! What it cannot evaluate is never taken for an answer.
 //!
-//! A [`Term`] may be open: what stands in some of its fields is chosen by who asks, or not among the inputs. An expression
-//! has a value only where it has the same whatever that is.
+//! A [`Term`] may be open: what stands in some of its fields is chosen by who asks, or not among
+//! the inputs. An expression has a value only where it has the same whatever that is.
 //!
 //! Source: cel-go `interpreter/attributes.go` (`refQualify`), k8s.io/apiserver `pkg/cel`.
 
@@ -45,37 +46,53 @@ pub struct Expression {
     plain: Option<IdedExpr>,
 }
 
-/// Expressions longer than this, or of more operators, are not evaluated; Kubernetes' own limit on what they cost comes far
-/// before.
+/// Expressions longer than this, or of more operators, are not evaluated; Kubernetes' own limit on
+/// what they cost comes far before.
 const LONGEST: usize = 16 * 1024;
 const MOST_OPERATORS: usize = 500;
 
-/// What evaluating may cost, in values that are copied; and how large a value may become on the way.
+/// What evaluating may cost, in values that are copied; and how large a value may become on the
+/// way.
 const BUDGET: usize = 200_000;
 const LARGEST: usize = 20_000;
 const DEEPEST: usize = 100;
 
 impl Expression {
-    /// Parses an expression. One that cannot be parsed has a [`Fault::Unsupported`] wherever it is evaluated.
+    /// Parses an expression. One that cannot be parsed has a [`Fault::Unsupported`] wherever it is
+    /// evaluated.
     pub fn parse(text: &str) -> Self {
-        let operators = text.bytes().filter(|b| b".+-*/%&|?[(<>=!{,".contains(b)).count();
+        let operators = text
+            .bytes()
+            .filter(|b| b".+-*/%&|?[(<>=!{,".contains(b))
+            .count();
         let tree = match text.len() {
             // The parser counts how deep it is, and miscounts beyond some ninety of these.
             0..=LONGEST if operators <= MOST_OPERATORS && text.matches('?').count() <= 50 => {
-                Parser::new().enable_optional_syntax(true).parse(text).map_err(|e| {
-                    let text = e.to_string();
-                    text.lines().next().unwrap_or_default().to_owned()
-                })
+                Parser::new()
+                    .enable_optional_syntax(true)
+                    .parse(text)
+                    .map_err(|e| {
+                        let text = e.to_string();
+                        text.lines().next().unwrap_or_default().to_owned()
+                    })
             }
             _ => Err("it is too long to be evaluated here".into()),
         };
         // The parser drops one of two such operators.
         let squeezed: String = text.chars().filter(|c| !c.is_whitespace()).collect();
         let doubled = squeezed.contains("!!") || squeezed.contains("--");
-        let tree = if doubled { Err("it has an operator twice, which is not evaluated here".into()) } else { tree };
+        let tree = if doubled {
+            Err("it has an operator twice, which is not evaluated here".into())
+        } else {
+            tree
+        };
         let plain = tree.clone().ok();
         let tree = tree.and_then(|tree| rewrite(tree, 0, 0).map_err(str::to_owned));
-        Self { text: text.to_owned(), tree, plain }
+        Self {
+            text: text.to_owned(),
+            tree,
+            plain,
+        }
     }
 
     /// Its syntax tree; nothing where it is not known to be what the server reads.
@@ -93,7 +110,10 @@ impl Expression {
     /// # Errors
     /// It has none, or it is not known.
     pub fn evaluate(&self, scope: &Scope<'_>) -> Result<Value, Fault> {
-        let tree = self.tree.as_ref().map_err(|e| Fault::Unsupported(e.clone()))?;
+        let tree = self
+            .tree
+            .as_ref()
+            .map_err(|e| Fault::Unsupported(e.clone()))?;
         scope.0.resolve(tree).and_then(raised).map_err(fault)
     }
 
@@ -114,13 +134,24 @@ fn fault(error: ExecutionError) -> Fault {
     let text = match &error {
         // Our own reasons are sentences.
         E::UndeclaredReference(name) if name.contains(' ') => name.to_string(),
-        other => other.to_string().lines().next().unwrap_or_default().to_owned(),
+        other => other
+            .to_string()
+            .lines()
+            .next()
+            .unwrap_or_default()
+            .to_owned(),
     };
-    let text: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(160).collect();
+    let text: String = text
+        .chars()
+        .map(|c| if c.is_control() { ' ' } else { c })
+        .take(160)
+        .collect();
     match error {
-        E::NoSuchKey(_) | E::DivisionByZero(_) | E::RemainderByZero(_) | E::Overflow(..) | E::IndexOutOfBounds(_) => {
-            Fault::Error(text)
-        }
+        E::NoSuchKey(_)
+        | E::DivisionByZero(_)
+        | E::RemainderByZero(_)
+        | E::Overflow(..)
+        | E::IndexOutOfBounds(_) => Fault::Error(text),
         // Of other functions it is not known whether they are at fault, or what they were given.
         E::FunctionError { function, .. } if function == "value" => Fault::Error(text),
         _ => Fault::Unsupported(text),
@@ -132,9 +163,11 @@ fn fault(error: ExecutionError) -> Fault {
 pub enum Term<'a> {
     /// It is known.
     Known(&'a serde_json::Value),
-    /// These fields are known, these are known to be absent; any other may be there, with any value.
+    /// These fields are known, these are known to be absent; any other may be there, with any
+    /// value.
     Open(Vec<(&'a str, Term<'a>)>, Vec<&'a str>),
-    /// It is known in all that it says; what it does not say may be there: the server has defaults for it.
+    /// It is known in all that it says; what it does not say may be there: the server has defaults
+    /// for it.
     Sparse(&'a serde_json::Value),
 }
 
@@ -147,18 +180,24 @@ impl Term<'_> {
         match self {
             Self::Known(json) => value_of(json),
             Self::Open(known, absent) => Value::Opaque(Arc::new(Open {
-                known: known.iter().map(|(k, v)| ((*k).to_owned(), v.value())).collect(),
+                known: known
+                    .iter()
+                    .map(|(k, v)| ((*k).to_owned(), v.value()))
+                    .collect(),
                 absent: absent.iter().map(|k| (*k).to_owned()).collect(),
                 defaults: false,
             })),
             Self::Sparse(J::Object(fields)) => Value::Opaque(Arc::new(Open {
-                known: fields.iter().map(|(k, v)| (k.clone(), Term::Sparse(v).value())).collect(),
+                known: fields
+                    .iter()
+                    .map(|(k, v)| (k.clone(), Term::Sparse(v).value()))
+                    .collect(),
                 absent: Vec::new(),
                 defaults: true,
             })),
-            Self::Sparse(J::Array(items)) => {
-                Value::List(Arc::new(items.iter().map(|i| Term::Sparse(i).value()).collect()))
-            }
+            Self::Sparse(J::Array(items)) => Value::List(Arc::new(
+                items.iter().map(|i| Term::Sparse(i).value()).collect(),
+            )),
             Self::Sparse(json) => value_of(json),
         }
     }
@@ -189,7 +228,9 @@ fn chosen() -> ExecutionError {
 }
 
 fn open(value: &Value) -> Option<&Open> {
-    let Value::Opaque(opaque) = value else { return None };
+    let Value::Opaque(opaque) = value else {
+        return None;
+    };
     opaque.downcast_ref::<Open>()
 }
 
@@ -197,13 +238,13 @@ fn open(value: &Value) -> Option<&Open> {
 fn said(value: &Value) -> Value {
     match value {
         Value::List(items) => Value::List(Arc::new(items.iter().map(said).collect())),
-        Value::Map(map) => {
-            Value::Map(Map { map: Arc::new(map.map.iter().map(|(k, v)| (k.clone(), said(v))).collect()) })
-        }
+        Value::Map(map) => Value::Map(Map {
+            map: Arc::new(map.map.iter().map(|(k, v)| (k.clone(), said(v))).collect()),
+        }),
         Value::Opaque(_) => match open(value) {
-            Some(open) => {
-                Value::Map(Map { map: Arc::new(open.known.iter().map(|(k, v)| (key(k), said(v))).collect()) })
-            }
+            Some(open) => Value::Map(Map {
+                map: Arc::new(open.known.iter().map(|(k, v)| (key(k), said(v))).collect()),
+            }),
             None => value.clone(),
         },
         _ => value.clone(),
@@ -219,7 +260,11 @@ fn equal(a: &Value, b: &Value) -> Result<bool, ExecutionError> {
             (Value::Map(x), Value::Map(y)) if x.map.len() != y.map.len() => Ok(false),
             (Value::Map(x), Value::Map(y)) => {
                 let missing = x.map.keys().any(|k| !y.map.contains_key(k));
-                if missing { Ok(false) } else { all_equal(x.map.iter().filter_map(|(k, v)| Some((v, y.map.get(k)?)))) }
+                if missing {
+                    Ok(false)
+                } else {
+                    all_equal(x.map.iter().filter_map(|(k, v)| Some((v, y.map.get(k)?))))
+                }
             }
             _ => Ok(a == b),
         },
@@ -229,19 +274,29 @@ fn equal(a: &Value, b: &Value) -> Result<bool, ExecutionError> {
         (None, Some(_)) if !matches!(a, Value::Map(_)) => Ok(false),
         // One known field that differs tells two apart.
         _ => {
-            let field = |v: &Value, name: &str| look(v, &Value::String(Arc::new(name.to_owned()))).ok();
-            let names = [a, b].into_iter().filter_map(open).flat_map(|o| o.known.keys());
+            let field =
+                |v: &Value, name: &str| look(v, &Value::String(Arc::new(name.to_owned()))).ok();
+            let names = [a, b]
+                .into_iter()
+                .filter_map(open)
+                .flat_map(|o| o.known.keys());
             let differ = |name: &String| match (field(a, name), field(b, name)) {
                 (Some(Some(x)), Some(Some(y))) => equal(&x, &y) == Ok(false),
                 (Some(x), Some(y)) => x.is_some() != y.is_some(),
                 _ => false,
             };
-            if names.into_iter().any(differ) { Ok(false) } else { Err(chosen()) }
+            if names.into_iter().any(differ) {
+                Ok(false)
+            } else {
+                Err(chosen())
+            }
         }
     }
 }
 
-fn all_equal<'v>(pairs: impl Iterator<Item = (&'v Value, &'v Value)>) -> Result<bool, ExecutionError> {
+fn all_equal<'v>(
+    pairs: impl Iterator<Item = (&'v Value, &'v Value)>,
+) -> Result<bool, ExecutionError> {
     let mut open = None;
     for (a, b) in pairs {
         match equal(a, b) {
@@ -286,7 +341,9 @@ impl Spent {
         let weight = weight(&value);
         let sum = self.0.fetch_add(weight, Ordering::Relaxed);
         if weight > LARGEST || sum > BUDGET {
-            return Err(ExecutionError::undeclared_reference("it costs too much to be evaluated here"));
+            return Err(ExecutionError::undeclared_reference(
+                "it costs too much to be evaluated here",
+            ));
         }
         Ok(value)
     }
@@ -308,14 +365,20 @@ impl Scope<'_> {
         context.add_function("@opt", optional);
         context.add_function("@try", attempt);
         context.add_function("@raise", raised);
-        context.add_function("@and", |a: Value, b: Value| Ok::<_, ExecutionError>(decided(false, a, b)));
-        context.add_function("@or", |a: Value, b: Value| Ok::<_, ExecutionError>(decided(true, a, b)));
+        context.add_function("@and", |a: Value, b: Value| {
+            Ok::<_, ExecutionError>(decided(false, a, b))
+        });
+        context.add_function("@or", |a: Value, b: Value| {
+            Ok::<_, ExecutionError>(decided(true, a, b))
+        });
         context.add_function("@eq", |a: Value, b: Value| equal(&a, &b));
         context.add_function("@ne", |a: Value, b: Value| equal(&a, &b).map(|same| !same));
         context.add_function("@small", move |value: Value| spent.pay(value));
         context.add_function("size", size);
         context.add_function("replace", |_: Value| -> Result<Value, ExecutionError> {
-            Err(ExecutionError::undeclared_reference("replace is not evaluated here"))
+            Err(ExecutionError::undeclared_reference(
+                "replace is not evaluated here",
+            ))
         });
         let mut scope = Self(context);
         for (name, term) in variables {
@@ -329,22 +392,34 @@ impl Scope<'_> {
         self.0.add_variable_from_value(name, term.value());
     }
 
-    /// Adds the `variables` of a policy, each evaluated with those before it. One without a value has its fault where it
-    /// is used.
+    /// Adds the `variables` of a policy, each evaluated with those before it. One without a value
+    /// has its fault where it is used.
     pub fn with_variables(&mut self, variables: &[(String, Expression)]) {
         let mut known: BTreeMap<String, Value> = BTreeMap::new();
         // One that is not among them yet is no variable: nothing is known of it.
         let open = |known: &BTreeMap<String, Value>| {
-            Value::Opaque(Arc::new(Open { known: known.clone(), absent: Vec::new(), defaults: false }))
+            Value::Opaque(Arc::new(Open {
+                known: known.clone(),
+                absent: Vec::new(),
+                defaults: false,
+            }))
         };
         for (name, expression) in variables {
             self.0.add_variable_from_value("variables", open(&known));
             let value = match &expression.tree {
-                Ok(tree) => self.0.resolve(tree).and_then(raised).unwrap_or_else(pending),
+                Ok(tree) => self
+                    .0
+                    .resolve(tree)
+                    .and_then(raised)
+                    .unwrap_or_else(pending),
                 Err(text) => pending(ExecutionError::undeclared_reference(text)),
             };
             let small = known.values().map(weight).sum::<usize>() + weight(&value) <= LARGEST;
-            let value = if small { value } else { pending(ExecutionError::undeclared_reference("it is too large")) };
+            let value = if small {
+                value
+            } else {
+                pending(ExecutionError::undeclared_reference("it is too large"))
+            };
             known.insert(name.clone(), value);
         }
         self.0.add_variable_from_value("variables", open(&known));
@@ -360,12 +435,14 @@ fn value_of(json: &serde_json::Value) -> Value {
     match json {
         J::Null => Value::Null,
         J::Bool(b) => Value::Bool(*b),
-        J::Number(n) => n.as_i64().map_or_else(|| Value::Float(n.as_f64().unwrap_or_default()), Value::Int),
+        J::Number(n) => n
+            .as_i64()
+            .map_or_else(|| Value::Float(n.as_f64().unwrap_or_default()), Value::Int),
         J::String(s) => Value::String(Arc::new(s.clone())),
         J::Array(items) => Value::List(Arc::new(items.iter().map(value_of).collect())),
-        J::Object(fields) => {
-            Value::Map(Map { map: Arc::new(fields.iter().map(|(k, v)| (key(k), value_of(v))).collect()) })
-        }
+        J::Object(fields) => Value::Map(Map {
+            map: Arc::new(fields.iter().map(|(k, v)| (key(k), value_of(v))).collect()),
+        }),
     }
 }
 
@@ -385,7 +462,10 @@ fn pending(error: ExecutionError) -> Value {
     Value::Opaque(Arc::new(Pending(error)))
 }
 
-fn attempt(context: &FunctionContext<'_, '_>, expression: IdedExpr) -> Result<Value, ExecutionError> {
+fn attempt(
+    context: &FunctionContext<'_, '_>,
+    expression: IdedExpr,
+) -> Result<Value, ExecutionError> {
     Ok(context.ptx.resolve(&expression).unwrap_or_else(pending))
 }
 
@@ -436,8 +516,12 @@ fn some(value: Value) -> Value {
 
 /// What an optional value holds; nothing where it is none.
 fn held(value: &Value) -> Option<Option<&Value>> {
-    let Value::Opaque(opaque) = value else { return None };
-    opaque.downcast_ref::<OptionalValue>().map(OptionalValue::value)
+    let Value::Opaque(opaque) = value else {
+        return None;
+    };
+    opaque
+        .downcast_ref::<OptionalValue>()
+        .map(OptionalValue::value)
 }
 
 /// A field of a mapping or an item of a list, if it is there.
@@ -445,7 +529,9 @@ fn child(value: &Value, at: &Value) -> Option<Value> {
     match (value, at) {
         (Value::Map(map), Value::String(name)) => {
             let found = map.map.get(&Key::String(name.clone()));
-            found.or_else(|| map.map.get(&key(&unescaped(name)?))).cloned()
+            found
+                .or_else(|| map.map.get(&key(&unescaped(name)?)))
+                .cloned()
         }
         (Value::Map(map), Value::Int(n)) => map.map.get(&Key::Int(*n)).cloned(),
         (Value::Map(map), Value::Bool(b)) => map.map.get(&Key::Bool(*b)).cloned(),
@@ -456,8 +542,12 @@ fn child(value: &Value, at: &Value) -> Option<Value> {
 
 /// A field or an item, if it is there; an error where that is open.
 fn look(value: &Value, at: &Value) -> Result<Option<Value>, ExecutionError> {
-    let Some(open) = open(value) else { return Ok(child(value, at)) };
-    let Value::String(name) = at else { return Err(chosen()) };
+    let Some(open) = open(value) else {
+        return Ok(child(value, at));
+    };
+    let Value::String(name) = at else {
+        return Err(chosen());
+    };
     match open.known.get(name.as_str()) {
         Some(value) => raised(value.clone()).map(Some),
         None if open.absent.iter().any(|a| a == name.as_str()) => Ok(None),
@@ -471,8 +561,16 @@ fn unescaped(name: &str) -> Option<String> {
         return None;
     }
     let reserved = name.strip_prefix("__").and_then(|n| n.strip_suffix("__"));
-    let plain = name.replace("__dash__", "-").replace("__dot__", ".").replace("__slash__", "/");
-    Some(reserved.filter(|_| plain == name).map_or(plain, str::to_owned).replace("__underscores__", "__"))
+    let plain = name
+        .replace("__dash__", "-")
+        .replace("__dot__", ".")
+        .replace("__slash__", "/");
+    Some(
+        reserved
+            .filter(|_| plain == name)
+            .map_or(plain, str::to_owned)
+            .replace("__underscores__", "__"),
+    )
 }
 
 fn missing(at: &Value) -> ExecutionError {
@@ -489,7 +587,9 @@ fn index(value: Value, at: Value) -> Result<Value, ExecutionError> {
     match held(&value) {
         Some(None) => Ok(none()),
         Some(Some(held)) => Ok(look(held, &at)?.map_or_else(none, some)),
-        None => look(&value, &at)?.ok_or_else(|| missing(&at)).and_then(raised),
+        None => look(&value, &at)?
+            .ok_or_else(|| missing(&at))
+            .and_then(raised),
     }
 }
 
@@ -518,7 +618,11 @@ fn is_short(node: &IdedExpr) -> bool {
 }
 
 fn call(name: &str, args: Vec<IdedExpr>) -> Expr {
-    Expr::Call(CallExpr { func_name: name.to_owned(), target: None, args })
+    Expr::Call(CallExpr {
+        func_name: name.to_owned(),
+        target: None,
+        args,
+    })
 }
 
 /// Replaces what the interpreter reads otherwise than cel-go.
@@ -530,13 +634,21 @@ fn rewrite(node: IdedExpr, depth: usize, loops: usize) -> Result<IdedExpr, &'sta
     }
     let loops = loops + usize::from(matches!(node.expr, Expr::Comprehension(_)));
     let rewrite = |node: IdedExpr| self::rewrite(node, depth + 1, loops);
-    let all = |nodes: Vec<IdedExpr>| nodes.into_iter().map(rewrite).collect::<Result<Vec<_>, _>>();
+    let all = |nodes: Vec<IdedExpr>| {
+        nodes
+            .into_iter()
+            .map(rewrite)
+            .collect::<Result<Vec<_>, _>>()
+    };
     let id = node.id;
     let expr = match node.expr {
         Expr::Select(select) => {
             let field = Expr::Literal(LiteralValue::String(select.field.as_str().into()));
             let name = if select.test { "@has" } else { "@index" };
-            call(name, vec![rewrite(*select.operand)?, IdedExpr { id, expr: field }])
+            call(
+                name,
+                vec![rewrite(*select.operand)?, IdedExpr { id, expr: field }],
+            )
         }
         Expr::Call(mut of) => {
             of.args = all(of.args)?;
@@ -547,13 +659,22 @@ fn rewrite(node: IdedExpr, depth: usize, loops: usize) -> Result<IdedExpr, &'sta
                 "_==_" => "@eq",
                 "_!=_" => "@ne",
                 // A pattern is compiled at each turn.
-                "matches" | "find" | "findAll" if loops > 1 => return Err("it has patterns within loops within loops"),
+                "matches" | "find" | "findAll" if loops > 1 => {
+                    return Err("it has patterns within loops within loops");
+                }
                 // What may grow is weighed.
                 "_+_" | "join" | "lowerAscii" | "upperAscii" | "split" | "flatten" | "findAll" => {
-                    let grown = IdedExpr { id, expr: Expr::Call(of) };
-                    return Ok(IdedExpr { id, expr: call("@small", vec![grown]) });
+                    let grown = IdedExpr {
+                        id,
+                        expr: Expr::Call(of),
+                    };
+                    return Ok(IdedExpr {
+                        id,
+                        expr: call("@small", vec![grown]),
+                    });
                 }
-                // These may panic, or make more than there is room for, before anything can be weighed.
+                // These may panic, or make more than there is room for, before anything can be
+                // weighed.
                 "format" | "range" | "quote" | "add" | "sub" | "-_" => {
                     return Err("it has a function that is not evaluated here");
                 }
@@ -563,7 +684,12 @@ fn rewrite(node: IdedExpr, depth: usize, loops: usize) -> Result<IdedExpr, &'sta
                 name if name.starts_with('@') && name != "@in" && name != "@not_strictly_false" => {
                     return Err("it names what has no name");
                 }
-                _ => return Ok(IdedExpr { id, expr: Expr::Call(of) }),
+                _ => {
+                    return Ok(IdedExpr {
+                        id,
+                        expr: Expr::Call(of),
+                    });
+                }
             };
             call(name, of.args)
         }
@@ -573,7 +699,9 @@ fn rewrite(node: IdedExpr, depth: usize, loops: usize) -> Result<IdedExpr, &'sta
         }
         Expr::Map(mut map) => {
             for entry in &mut map.entries {
-                let EntryExpr::MapEntry(pair) = &mut entry.expr else { return Err("it makes an object") };
+                let EntryExpr::MapEntry(pair) = &mut entry.expr else {
+                    return Err("it makes an object");
+                };
                 pair.key = rewrite(std::mem::take(&mut pair.key))?;
                 pair.value = rewrite(std::mem::take(&mut pair.value))?;
             }
@@ -587,7 +715,10 @@ fn rewrite(node: IdedExpr, depth: usize, loops: usize) -> Result<IdedExpr, &'sta
             c.accu_init = rewrite(c.accu_init)?;
             // Each turn is paid for.
             let turn = rewrite(c.loop_cond)?;
-            c.loop_cond = IdedExpr { id, expr: call("@small", vec![turn]) };
+            c.loop_cond = IdedExpr {
+                id,
+                expr: call("@small", vec![turn]),
+            };
             c.loop_step = rewrite(c.loop_step)?;
             c.result = rewrite(c.result)?;
             if let Expr::Call(step) = &mut c.loop_step.expr
@@ -601,9 +732,15 @@ fn rewrite(node: IdedExpr, depth: usize, loops: usize) -> Result<IdedExpr, &'sta
             {
                 step.func_name = name.to_owned();
                 let tried = std::mem::take(&mut step.args[1]);
-                step.args[1] = IdedExpr { id, expr: call("@try", vec![tried]) };
+                step.args[1] = IdedExpr {
+                    id,
+                    expr: call("@try", vec![tried]),
+                };
                 let result = std::mem::take(&mut c.result);
-                c.result = IdedExpr { id, expr: call("@raise", vec![result]) };
+                c.result = IdedExpr {
+                    id,
+                    expr: call("@raise", vec![result]),
+                };
             }
             Expr::Comprehension(c)
         }
@@ -622,9 +759,16 @@ mod tests {
     fn answer(text: &str) -> Result<bool, Fault> {
         let object = json!({"metadata": {"name": "x", "labels": {"a.b/c": "1"}}, "n": [1, 2], "none": null, "b": [{"x": 1}, {}]});
         let null = serde_json::Value::Null;
-        let mut scope = Scope::new([("object", Term::Known(&object)), ("oldObject", Term::Known(&null))]);
-        let variables = [("two", "2"), ("gone", "object.gone"), ("four", "variables.two + 2")]
-            .map(|(n, e)| (n.into(), Expression::parse(e)));
+        let mut scope = Scope::new([
+            ("object", Term::Known(&object)),
+            ("oldObject", Term::Known(&null)),
+        ]);
+        let variables = [
+            ("two", "2"),
+            ("gone", "object.gone"),
+            ("four", "variables.two + 2"),
+        ]
+        .map(|(n, e)| (n.into(), Expression::parse(e)));
         scope.with_variables(&variables);
         Expression::parse(text).holds(&scope)
     }
@@ -645,7 +789,10 @@ mod tests {
             ("object.b.exists(i, i.x == 2) || true", true),
             ("object.b.all(i, i.x == 2)", false),
             ("object.b.filter(i, has(i.x)).size() == 1", true),
-            ("variables.four == 4 && (variables.four > 3 || variables.gone)", true),
+            (
+                "variables.four == 4 && (variables.four > 3 || variables.gone)",
+                true,
+            ),
             ("quantity('1Gi').isGreaterThan(quantity('1Mi'))", true),
             ("'ü'.size() == 1", true),
             ("{'a': object.n[1]}.a == 2", true),
@@ -663,7 +810,11 @@ mod tests {
             "variables.gone",
             "object.b.all(i, i.x == 1)",
         ] {
-            assert!(matches!(answer(text), Err(Fault::Error(_))), "{text}: {:?}", answer(text));
+            assert!(
+                matches!(answer(text), Err(Fault::Error(_))),
+                "{text}: {:?}",
+                answer(text)
+            );
         }
         for text in [
             "authorizer.group('').resource('pods').check('get').allowed()",
@@ -673,7 +824,11 @@ mod tests {
             "1",
             "nothing(1)",
         ] {
-            assert!(matches!(answer(text), Err(Fault::Unsupported(_))), "{text}: {:?}", answer(text));
+            assert!(
+                matches!(answer(text), Err(Fault::Unsupported(_))),
+                "{text}: {:?}",
+                answer(text)
+            );
         }
     }
 }

@@ -1,12 +1,13 @@
 //! Whether admission policies deny a request whatever is written in it.
 //!
-//! Only what is certain counts. Of CEL a part is read, the one that guards of a floor are written in: who asks, what for,
-//! whether a field stays what it was, whether some item of a list has a field. All else is not known, an error included:
-//! which errors an expression has depends on what the server fills in, and on what other operands absorb them. What is not
-//! known never denies.
+//! Only what is certain counts. Of CEL a part is read, the one that guards of a floor are written
+//! in: who asks, what for, whether a field stays what it was, whether some item of a list has a
+//! field. All else is not known, an error included: which errors an expression has depends on what
+//! the server fills in, and on what other operands absorb them. What is not known never denies.
 //!
-//! Source: the CEL specification (errors and logical operators), k8s.io/apiserver `pkg/admission/plugin/policy/validating`
-//! and `.../matching`, `pkg/admission/plugin/webhook/predicates`.
+//! Source: the CEL specification (errors and logical operators), k8s.io/apiserver
+//! `pkg/admission/plugin/policy/validating` and `.../matching`,
+//! `pkg/admission/plugin/webhook/predicates`.
 
 use super::Cluster;
 use super::cel::Expression;
@@ -141,10 +142,12 @@ impl<'a> Evaluation<'a> {
                 _ => Known::Nothing,
             },
             Expr::Ident(name) => self.variable(name),
-            Expr::List(list) if list.optional_indices.is_empty() => match list.elements.is_empty() {
-                true => Known::Empty,
-                false => Known::List(list.elements.iter().map(|e| self.value(e)).collect()),
-            },
+            Expr::List(list) if list.optional_indices.is_empty() => {
+                match list.elements.is_empty() {
+                    true => Known::Empty,
+                    false => Known::List(list.elements.iter().map(|e| self.value(e)).collect()),
+                }
+            }
             Expr::Map(map) if map.entries.is_empty() => Known::Empty,
             Expr::Select(select) => self.select(select),
             Expr::Call(call) => self.call(call),
@@ -179,9 +182,16 @@ impl<'a> Evaluation<'a> {
             && !self.bound.iter().any(|(bound, _)| *bound == "variables")
         {
             let guard = self.guard;
-            let mut found = guard.variables.iter().filter(|(variable, _)| *variable == select.field);
-            let (Some((_, expression)), None) = (found.next(), found.next()) else { return Known::Nothing };
-            let Some(tree) = expression.plain() else { return Known::Nothing };
+            let mut found = guard
+                .variables
+                .iter()
+                .filter(|(variable, _)| *variable == select.field);
+            let (Some((_, expression)), None) = (found.next(), found.next()) else {
+                return Known::Nothing;
+            };
+            let Some(tree) = expression.plain() else {
+                return Known::Nothing;
+            };
             // A variable does not see what a macro has bound.
             let bound = std::mem::take(&mut self.bound);
             let value = self.value(tree);
@@ -220,8 +230,14 @@ impl<'a> Evaluation<'a> {
                     (Root::New | Root::Old, ["metadata" | "kind" | "apiVersion"]) => True,
                     (Root::Home, ["metadata"]) if self.home.is_some() => True,
                     (Root::Old | Root::Home, ["metadata", "labels"]) => {
-                        let labels = self.json(*root).and_then(|j| j.pointer("/metadata/labels")?.as_object());
-                        if labels.is_some_and(|l| !l.is_empty()) { True } else { Unknown }
+                        let labels = self
+                            .json(*root)
+                            .and_then(|j| j.pointer("/metadata/labels")?.as_object());
+                        if labels.is_some_and(|l| !l.is_empty()) {
+                            True
+                        } else {
+                            Unknown
+                        }
                     }
                     (Root::New, path) if self.shape(path).is_some() => True,
                     _ if matches!(self.resolved(*root, &path), Known::Text(_)) => True,
@@ -242,12 +258,15 @@ impl<'a> Evaluation<'a> {
 
     fn shape(&self, path: &[&str]) -> Option<&'a Shape> {
         let request = self.request;
-        path.iter().try_fold(request.object.shape()?, |shape, field| shape.field(field))
+        path.iter()
+            .try_fold(request.object.shape()?, |shape, field| shape.field(field))
     }
 
     /// A path's value, where one is known; else the path.
     fn settled(&self, value: Known<'a>) -> Known<'a> {
-        let Known::Path(root, path) = &value else { return value };
+        let Known::Path(root, path) = &value else {
+            return value;
+        };
         let steps: Vec<&str> = path.iter().map(String::as_str).collect();
         match self.resolved(*root, &steps) {
             Known::Nothing => value,
@@ -257,7 +276,13 @@ impl<'a> Evaluation<'a> {
 
     fn resolved(&self, root: Root, path: &[&str]) -> Known<'a> {
         let request = self.request;
-        let text = |text: &str| if text.is_empty() { Known::Nothing } else { Known::Text(text.to_owned()) };
+        let text = |text: &str| {
+            if text.is_empty() {
+                Known::Nothing
+            } else {
+                Known::Text(text.to_owned())
+            }
+        };
         match (root, path) {
             (Root::Request, ["operation"]) => text(request.operation),
             (Root::Request, ["userInfo", "username"]) => match request.asker {
@@ -280,25 +305,39 @@ impl<'a> Evaluation<'a> {
             }
             // Of what is made, and of many at once, the name is not the request's.
             (Root::Request, ["name"]) if request.operation != "CREATE" => text(&request.name),
-            (Root::New, ["metadata", "name"]) if request.operation == "UPDATE" => text(&request.name),
-            (Root::Old, ["metadata", "name"]) => match self.old.and_then(|o| o["metadata"]["name"].as_str()) {
-                Some(name) => text(name),
-                None => text(&request.name),
-            },
-            (Root::New | Root::Old, ["metadata", "namespace"]) if !request.of_namespaces() => text(&request.namespace),
+            (Root::New, ["metadata", "name"]) if request.operation == "UPDATE" => {
+                text(&request.name)
+            }
+            (Root::Old, ["metadata", "name"]) => {
+                match self.old.and_then(|o| o["metadata"]["name"].as_str()) {
+                    Some(name) => text(name),
+                    None => text(&request.name),
+                }
+            }
+            (Root::New | Root::Old, ["metadata", "namespace"]) if !request.of_namespaces() => {
+                text(&request.namespace)
+            }
             (Root::Home, ["metadata", "name"]) if self.home.is_some() => text(&request.namespace),
             (Root::Old | Root::Home, ["metadata", "labels", key]) => {
                 let labels = self.json(root).and_then(|j| j.pointer("/metadata/labels"));
-                labels.and_then(|l| l.get(*key)?.as_str()).map_or(Known::Nothing, text)
+                labels
+                    .and_then(|l| l.get(*key)?.as_str())
+                    .map_or(Known::Nothing, text)
             }
-            (Root::New, path) if !path.is_empty() => self.shape(path).map_or(Known::Nothing, Known::Shape),
+            (Root::New, path) if !path.is_empty() => {
+                self.shape(path).map_or(Known::Nothing, Known::Shape)
+            }
             _ => Known::Nothing,
         }
     }
 
     fn call(&mut self, call: &'a CallExpr) -> Known<'a> {
         let truth = |truth: Truth| Known::Truth(truth);
-        match (call.func_name.as_str(), call.target.as_deref(), call.args.as_slice()) {
+        match (
+            call.func_name.as_str(),
+            call.target.as_deref(),
+            call.args.as_slice(),
+        ) {
             ("!_", None, [a]) => truth(self.truth(a).not()),
             ("_&&_", None, [a, b]) => truth(self.truth(a).and(self.truth(b))),
             ("_||_", None, [a, b]) => truth(self.truth(a).or(self.truth(b))),
@@ -312,13 +351,17 @@ impl<'a> Evaluation<'a> {
             ("@in", None, [a, b]) => truth(self.is_in(a, b)),
             ("_[_]", None, [a, b]) => {
                 let (value, at) = (self.value(a), self.value(b));
-                let Known::Text(field) = at else { return Known::Nothing };
+                let Known::Text(field) = at else {
+                    return Known::Nothing;
+                };
                 let found = self.step(value, &field);
                 self.settled(found)
             }
             ("_?._" | "_[?_]", None, [a, b]) => {
                 let (value, at) = (self.value(a), self.value(b));
-                let Known::Text(field) = at else { return Known::Nothing };
+                let Known::Text(field) = at else {
+                    return Known::Nothing;
+                };
                 match self.step(value, &field) {
                     optional @ Known::Optional(_) => optional,
                     found => Known::Optional(Box::new(found)),
@@ -329,7 +372,9 @@ impl<'a> Evaluation<'a> {
                 _ => Known::Nothing,
             },
             ("orValue", Some(of), [other]) => {
-                let Known::Optional(of) = self.value(of) else { return Known::Nothing };
+                let Known::Optional(of) = self.value(of) else {
+                    return Known::Nothing;
+                };
                 let found = self.settled(*of);
                 match (&found, self.value(other)) {
                     (Known::Text(_) | Known::Shape(_), _) => found,
@@ -347,17 +392,23 @@ impl<'a> Evaluation<'a> {
                 (Known::Some, Known::Number(0)) => truth(True),
                 _ => Known::Nothing,
             },
-            ("startsWith" | "endsWith" | "contains", Some(of), [part]) => match (self.value(of), self.value(part)) {
-                (Known::Text(text), Known::Text(part)) => truth(Truth::of(match call.func_name.as_str() {
-                    "startsWith" => text.starts_with(&part),
-                    "endsWith" => text.ends_with(&part),
-                    _ => text.contains(&part),
-                })),
-                (Known::Member, Known::Text(part)) if call.func_name == "startsWith" && part.starts_with("system:") => {
-                    truth(False)
+            ("startsWith" | "endsWith" | "contains", Some(of), [part]) => {
+                match (self.value(of), self.value(part)) {
+                    (Known::Text(text), Known::Text(part)) => {
+                        truth(Truth::of(match call.func_name.as_str() {
+                            "startsWith" => text.starts_with(&part),
+                            "endsWith" => text.ends_with(&part),
+                            _ => text.contains(&part),
+                        }))
+                    }
+                    (Known::Member, Known::Text(part))
+                        if call.func_name == "startsWith" && part.starts_with("system:") =>
+                    {
+                        truth(False)
+                    }
+                    _ => Known::Nothing,
                 }
-                _ => Known::Nothing,
-            },
+            }
             _ => Known::Nothing,
         }
     }
@@ -387,19 +438,27 @@ impl<'a> Evaluation<'a> {
                 }
             }
             (Known::Member, Known::Text(_)) | (Known::Text(_), Known::Member) => False,
-            (Known::Shape(Shape::True), Known::Truth(b)) | (Known::Truth(b), Known::Shape(Shape::True)) => b,
+            (Known::Shape(Shape::True), Known::Truth(b))
+            | (Known::Truth(b), Known::Shape(Shape::True)) => b,
             (Known::Truth(a), Known::Truth(b)) => match (a, b) {
                 (True, other) | (other, True) => other,
                 (False, other) | (other, False) => other.not(),
                 _ => Unknown,
             },
             (Known::Path(from, a), Known::Path(to, b))
-                if a == b && matches!((from, to), (Root::New, Root::Old) | (Root::Old, Root::New)) =>
+                if a == b
+                    && matches!((from, to), (Root::New, Root::Old) | (Root::Old, Root::New)) =>
             {
-                // What changes is not the same, nor is what holds it; but a field may be gone, which is an error.
+                // What changes is not the same, nor is what holds it; but a field may be gone,
+                // which is an error.
                 let changed = self.request.object.changed();
-                let holds = changed.len() >= a.len() && changed.iter().zip(&a).all(|(c, step)| c == step);
-                if !changed.is_empty() && holds { NeverTrue } else { Unknown }
+                let holds =
+                    changed.len() >= a.len() && changed.iter().zip(&a).all(|(c, step)| c == step);
+                if !changed.is_empty() && holds {
+                    NeverTrue
+                } else {
+                    Unknown
+                }
             }
             _ => Unknown,
         }
@@ -408,10 +467,14 @@ impl<'a> Evaluation<'a> {
     fn is_in(&mut self, a: &'a IdedExpr, b: &'a IdedExpr) -> Truth {
         let (item, list) = (self.value(a), self.value(b));
         match (&item, list) {
-            (Known::Text(_) | Known::Member | Known::Shape(Shape::NoneOf(_)), Known::Empty) => False,
+            (Known::Text(_) | Known::Member | Known::Shape(Shape::NoneOf(_)), Known::Empty) => {
+                False
+            }
             (Known::Text(text), Known::List(all)) => {
                 let whole = all.iter().all(|k| matches!(k, Known::Text(_)));
-                let there = all.iter().any(|k| matches!(k, Known::Text(one) if one == text));
+                let there = all
+                    .iter()
+                    .any(|k| matches!(k, Known::Text(one) if one == text));
                 if there {
                     True
                 } else if whole {
@@ -428,27 +491,41 @@ impl<'a> Evaluation<'a> {
                 }
             }
             (Known::Shape(Shape::NoneOf(not)), Known::List(all)) => {
-                let listed = |k: &Known<'_>| matches!(k, Known::Text(one) if not.contains(&one.as_str()));
-                if all.iter().all(listed) { False } else { Unknown }
+                let listed =
+                    |k: &Known<'_>| matches!(k, Known::Text(one) if not.contains(&one.as_str()));
+                if all.iter().all(listed) {
+                    False
+                } else {
+                    Unknown
+                }
             }
             (Known::Text(key), Known::Path(root, path)) => {
                 let found = self.step(Known::Path(root, path), key);
-                if self.is_there(&found) == True { True } else { Unknown }
+                if self.is_there(&found) == True {
+                    True
+                } else {
+                    Unknown
+                }
             }
             _ => Unknown,
         }
     }
 
-    /// `all` and `exists` over a list of which one item is known: it decides, whatever the others are.
+    /// `all` and `exists` over a list of which one item is known: it decides, whatever the others
+    /// are.
     fn comprehension(&mut self, of: &'a ComprehensionExpr) -> Truth {
-        let Known::Shape(Shape::Holding(item)) = self.value(&of.iter_range) else { return Unknown };
+        let Known::Shape(Shape::Holding(item)) = self.value(&of.iter_range) else {
+            return Unknown;
+        };
         let (Expr::Call(step), Expr::Literal(LiteralValue::Boolean(from)), None) =
             (&of.loop_step.expr, &of.accu_init.expr, &of.iter_var2)
         else {
             return Unknown;
         };
         let result = matches!(&of.result.expr, Expr::Ident(name) if *name == of.accu_var);
-        let Some(Expr::Ident(accumulated)) = step.args.first().map(|a| &a.expr) else { return Unknown };
+        let Some(Expr::Ident(accumulated)) = step.args.first().map(|a| &a.expr) else {
+            return Unknown;
+        };
         let macro_of = |name: &str, init: bool| {
             step.func_name == name
                 && *from.inner() == init
@@ -475,11 +552,13 @@ impl<'a> Evaluation<'a> {
 impl Selector {
     /// Whether it surely selects what has these labels, and may have more.
     fn surely(&self, label: &dyn Fn(&str) -> Option<String>) -> bool {
-        self.0.iter().all(|requirement: &Requirement| match (&requirement.op, label(&requirement.key)) {
-            (Op::In(values), Some(value)) => values.iter().any(|v| *v == value),
-            (Op::NotIn(values), Some(value)) => values.iter().all(|v| *v != value),
-            (Op::Exists, Some(_)) => true,
-            _ => false,
+        self.0.iter().all(|requirement: &Requirement| {
+            match (&requirement.op, label(&requirement.key)) {
+                (Op::In(values), Some(value)) => values.iter().any(|v| *v == value),
+                (Op::NotIn(values), Some(value)) => values.iter().all(|v| *v != value),
+                (Op::Exists, Some(_)) => true,
+                _ => false,
+            }
         })
     }
 }
@@ -488,8 +567,14 @@ impl ResourceRule {
     /// Whether it surely matches.
     fn surely(&self, request: &Request) -> bool {
         // Groups of which the server has one version alone.
-        const ONE_VERSION: [&str; 6] =
-            ["", "apps", "batch", "networking.k8s.io", "rbac.authorization.k8s.io", "discovery.k8s.io"];
+        const ONE_VERSION: [&str; 6] = [
+            "",
+            "apps",
+            "batch",
+            "networking.k8s.io",
+            "rbac.authorization.k8s.io",
+            "discovery.k8s.io",
+        ];
         let all = self.versions.iter().any(|v| v == "*");
         let this = self.versions.iter().any(|v| *v == request.version);
         // Of others it is not known which versions are served.
@@ -502,7 +587,12 @@ impl Matching {
     /// Whether it surely matches; a binding's may be without rules.
     fn surely(&self, request: &Request, old: Option<&Json>, home: &Home<'_>) -> bool {
         let label = |json: Option<&Json>, key: &str| {
-            json.and_then(|j| j.pointer("/metadata/labels")?.get(key)?.as_str().map(str::to_owned))
+            json.and_then(|j| {
+                j.pointer("/metadata/labels")?
+                    .get(key)?
+                    .as_str()
+                    .map(str::to_owned)
+            })
         };
         // Either object is enough: the one that is there has the labels that were rendered.
         let objects = self.objects.0.is_empty() || self.objects.surely(&|key| label(old, key));
@@ -521,8 +611,8 @@ impl Matching {
 /// The Namespace of a request, read once.
 type Home<'a> = LazyCell<Option<Json>, Box<dyn FnOnce() -> Option<Json> + 'a>>;
 
-/// The Namespace of a request, where it is among the inputs, and Flux applies it as it stands. Of one that is written itself
-/// the labels are its writer's.
+/// The Namespace of a request, where it is among the inputs, and Flux applies it as it stands. Of
+/// one that is written itself the labels are its writer's.
 fn home(cluster: &Cluster, request: &Request) -> Option<Json> {
     if cluster.facts.rewritten || request.of_namespaces() {
         return None;
@@ -554,7 +644,11 @@ impl Cluster {
                 continue;
             }
             let both = [Some(&guard.says.matches), binding.matches.as_ref()];
-            if !both.into_iter().flatten().all(|m| m.surely(request, old, &home)) {
+            if !both
+                .into_iter()
+                .flatten()
+                .all(|m| m.surely(request, old, &home))
+            {
                 continue;
             }
             let mut evaluation = Evaluation {
@@ -567,13 +661,23 @@ impl Cluster {
                 steps: 0,
                 depth: 0,
             };
-            if !guard.says.conditions.iter().all(|c| evaluation.expression(c) == True) {
+            if !guard
+                .says
+                .conditions
+                .iter()
+                .all(|c| evaluation.expression(c) == True)
+            {
                 continue;
             }
             evaluation.home = home.as_ref();
             evaluation.variables = true;
             let denies = |truth: Truth| matches!(truth, False | NeverTrue);
-            if guard.says.validations.iter().any(|(expression, _)| denies(evaluation.expression(expression))) {
+            if guard
+                .says
+                .validations
+                .iter()
+                .any(|(expression, _)| denies(evaluation.expression(expression)))
+            {
                 return Some(guard.id.name.clone());
             }
         }

@@ -157,8 +157,11 @@ pub struct Facts {
 }
 
 /// Annotations that give a service account an identity of a cloud.
-const IDENTITIES: [&str; 3] =
-    ["eks.amazonaws.com/role-arn", "iam.gke.io/gcp-service-account", "azure.workload.identity/client-id"];
+const IDENTITIES: [&str; 3] = [
+    "eks.amazonaws.com/role-arn",
+    "iam.gke.io/gcp-service-account",
+    "azure.workload.identity/client-id",
+];
 
 /// Deployments of Flux whose arguments decide who applies as whom.
 const CONTROLLERS: [&str; 6] = [
@@ -172,7 +175,10 @@ const CONTROLLERS: [&str; 6] = [
 
 /// Kinds that hold data and grant nothing, by group.
 const PASSIVE: [(&str, &[&str]); 7] = [
-    ("", &["ConfigMap", "Secret", "Event", "LimitRange", "PodTemplate"]),
+    (
+        "",
+        &["ConfigMap", "Secret", "Event", "LimitRange", "PodTemplate"],
+    ),
     ("policy", &["PodDisruptionBudget"]),
     ("autoscaling", &["HorizontalPodAutoscaler"]),
     ("coordination.k8s.io", &["Lease"]),
@@ -180,7 +186,14 @@ const PASSIVE: [(&str, &[&str]); 7] = [
     ("apps", &["ControllerRevision"]),
     (
         "source.toolkit.fluxcd.io",
-        &["GitRepository", "OCIRepository", "HelmRepository", "HelmChart", "Bucket", "ExternalArtifact"],
+        &[
+            "GitRepository",
+            "OCIRepository",
+            "HelmRepository",
+            "HelmChart",
+            "Bucket",
+            "ExternalArtifact",
+        ],
     ),
 ];
 
@@ -217,14 +230,22 @@ macro_rules! every_list {
 }
 
 impl Facts {
-    /// No facts yet. `keeps` is whether objects are kept as they are: where there are admission policies.
+    /// No facts yet. `keeps` is whether objects are kept as they are: where there are admission
+    /// policies.
     pub fn keeping(keeps: bool) -> Self {
-        Self { keeps, ..Self::default() }
+        Self {
+            keeps,
+            ..Self::default()
+        }
     }
 
-    /// The same of a live cluster whose digest nobody asks for: objects are not told from other definitions of them.
+    /// The same of a live cluster whose digest nobody asks for: objects are not told from other
+    /// definitions of them.
     pub fn live(keeps: bool) -> Self {
-        Self { once: true, ..Self::keeping(keeps) }
+        Self {
+            once: true,
+            ..Self::keeping(keeps)
+        }
     }
 
     /// Makes room for more objects of a kind.
@@ -243,14 +264,19 @@ impl Facts {
 
     /// A digest of every object, in any order.
     pub fn digest(&self) -> Vec<u8> {
-        let mut all: Vec<String> = self.objects.iter().map(|t| format!("{} {:x}\n", t.id, t.digest)).collect();
+        let mut all: Vec<String> = self
+            .objects
+            .iter()
+            .map(|t| format!("{} {:x}\n", t.id, t.digest))
+            .collect();
         all.sort();
         all.concat().into_bytes()
     }
 
     /// Adds an object.
     pub fn add<T: Tree>(&mut self, mut id: ObjectId, node: &T, origin: Origin) {
-        // As the API server does: what belongs to the cluster has no namespace, whatever its manifest says.
+        // As the API server does: what belongs to the cluster has no namespace, whatever its
+        // manifest says.
         if kinds::cluster_scoped(&id) || id.kind == "ClusterSecretStore" {
             id.namespace = Text::default();
         }
@@ -260,20 +286,37 @@ impl Facts {
             Input::Applied | Input::Snapshot if self.once => 0,
             Input::Manifest | Input::Applied | Input::Snapshot => digest(node),
         };
-        let thing = Thing { id: id.clone(), digest, origin };
+        let thing = Thing {
+            id: id.clone(),
+            digest,
+            origin,
+        };
         self.objects.push(thing.clone());
         let metadata = node.member("metadata");
         if kinds::is_floor(&id)
             && let Some((mark, place)) = left_alone(metadata)
         {
-            let origin = Origin { place: place.unwrap_or(origin.place), ..origin };
-            self.frozen.push(Riddle { id: id.clone(), reason: mark, origin });
+            let origin = Origin {
+                place: place.unwrap_or(origin.place),
+                ..origin
+            };
+            self.frozen.push(Riddle {
+                id: id.clone(),
+                reason: mark,
+                origin,
+            });
         }
         if let Some(reason) = not_applied(&id, node, origin.input) {
             self.riddles.push(Riddle { id, reason, origin });
             return;
         }
-        let mut riddle = |reason: String| self.riddles.push(Riddle { id: id.clone(), reason, origin });
+        let mut riddle = |reason: String| {
+            self.riddles.push(Riddle {
+                id: id.clone(),
+                reason,
+                origin,
+            })
+        };
         self.hooks.extend(hooks(&id, node, origin));
         if self.keeps {
             self.kept.extend(Kept::of(&id, node, origin));
@@ -283,7 +326,12 @@ impl Facts {
                 let mut labels = Labels::of(metadata.and_then(|m| m.member("labels")));
                 labels.set(NAME_LABEL.into(), id.name.clone());
                 let annotations = Labels::of(metadata.and_then(|m| m.member("annotations")));
-                self.namespaces.push(NamespaceFact { labels, annotations, origin, id });
+                self.namespaces.push(NamespaceFact {
+                    labels,
+                    annotations,
+                    origin,
+                    id,
+                });
             }
             ("", "ServiceAccount") => {
                 let annotations = metadata.and_then(|m| m.member("annotations"));
@@ -292,16 +340,22 @@ impl Facts {
                     Some((Text::from(*key), Text::from(value.text()?), value.place()))
                 };
                 let identities = IDENTITIES.iter().filter_map(identity).collect();
-                self.accounts.push(Account { identities, origin, id });
+                self.accounts.push(Account {
+                    identities,
+                    origin,
+                    id,
+                });
             }
             (rbac::GROUP, "Role" | "ClusterRole") => match Role::of(id.clone(), node, origin) {
                 Ok(role) => self.roles.push(role),
                 Err(reason) => riddle(reason),
             },
-            (rbac::GROUP, "RoleBinding" | "ClusterRoleBinding") => match Binding::of(id.clone(), node, origin) {
-                Ok(binding) => self.bindings.push(binding),
-                Err(reason) => riddle(reason),
-            },
+            (rbac::GROUP, "RoleBinding" | "ClusterRoleBinding") => {
+                match Binding::of(id.clone(), node, origin) {
+                    Ok(binding) => self.bindings.push(binding),
+                    Err(reason) => riddle(reason),
+                }
+            }
             ("networking.k8s.io", "NetworkPolicy") => match Policy::of(id.clone(), node, origin) {
                 Ok(policy) => self.policies.push(policy),
                 Err(reason) => riddle(reason),
@@ -310,7 +364,11 @@ impl Facts {
             ("", "ResourceQuota") => {
                 // One without an amount, or for some pods alone, leaves the rest free.
                 let spec = node.member("spec");
-                let scoped = spec.is_some_and(|s| s.member("scopes").or_else(|| s.member("scopeSelector")).is_some());
+                let scoped = spec.is_some_and(|s| {
+                    s.member("scopes")
+                        .or_else(|| s.member("scopeSelector"))
+                        .is_some()
+                });
                 let amounts = spec.and_then(|s| s.member("hard")).map(Tree::view);
                 if !scoped && matches!(amounts, Some(View::Map(amounts)) if !amounts.is_empty()) {
                     self.quotas.push(thing);
@@ -319,11 +377,20 @@ impl Facts {
             ("kustomize.toolkit.fluxcd.io", "Kustomization")
             | ("helm.toolkit.fluxcd.io", "HelmRelease")
             | ("fluxcd.controlplane.io", "ResourceSet") => {
-                const REWRITES: [&str; 6] =
-                    ["commonMetadata", "components", "namePrefix", "nameSuffix", "patches", "postBuild"];
+                const REWRITES: [&str; 6] = [
+                    "commonMetadata",
+                    "components",
+                    "namePrefix",
+                    "nameSuffix",
+                    "patches",
+                    "postBuild",
+                ];
                 let spec = node.member("spec");
-                self.rewritten |= REWRITES.iter().any(|key| spec.is_some_and(|s| s.member(key).is_some()));
-                self.referrers.extend(Referrer::of(id.clone(), node, origin));
+                self.rewritten |= REWRITES
+                    .iter()
+                    .any(|key| spec.is_some_and(|s| s.member(key).is_some()));
+                self.referrers
+                    .extend(Referrer::of(id.clone(), node, origin));
                 self.syncs.push(Sync::of(id, node, origin));
             }
             ("notification.toolkit.fluxcd.io" | "image.toolkit.fluxcd.io", _) => {
@@ -347,7 +414,9 @@ impl Facts {
                 let conditions = items(conditions);
                 // Each field admits by itself.
                 let of = |c: &T| -> Vec<Condition> {
-                    let mut all = vec![Condition::Names(texts(c.member("namespaces")).map(Text::from).collect())];
+                    let mut all = vec![Condition::Names(
+                        texts(c.member("namespaces")).map(Text::from).collect(),
+                    )];
                     match c.member("namespaceSelector").map(Selector::of) {
                         Some(Ok(selector)) => all.push(Condition::Selected(selector)),
                         Some(Err(_)) => all.push(Condition::Pattern),
@@ -358,20 +427,33 @@ impl Facts {
                     }
                     all
                 };
-                let conditions = (!conditions.is_empty()).then(|| conditions.iter().flat_map(of).collect());
-                self.stores.push(Store { conditions, origin, id });
+                let conditions =
+                    (!conditions.is_empty()).then(|| conditions.iter().flat_map(of).collect());
+                self.stores.push(Store {
+                    conditions,
+                    origin,
+                    id,
+                });
             }
-            (guard::GROUP, "ValidatingAdmissionPolicy") => match Guard::of(id.clone(), node, origin) {
-                Ok(guard) => self.guards.push(guard),
-                Err(reason) => riddle(reason),
-            },
-            (guard::GROUP, "ValidatingAdmissionPolicyBinding") => match GuardBinding::of(id.clone(), node, origin) {
-                Ok(binding) => self.guard_bindings.push(binding),
-                Err(reason) => riddle(reason),
-            },
+            (guard::GROUP, "ValidatingAdmissionPolicy") => {
+                match Guard::of(id.clone(), node, origin) {
+                    Ok(guard) => self.guards.push(guard),
+                    Err(reason) => riddle(reason),
+                }
+            }
+            (guard::GROUP, "ValidatingAdmissionPolicyBinding") => {
+                match GuardBinding::of(id.clone(), node, origin) {
+                    Ok(binding) => self.guard_bindings.push(binding),
+                    Err(reason) => riddle(reason),
+                }
+            }
             // Whom they ask is a hook; what they deny is not evaluated.
             (
-                guard::GROUP | "apiregistration.k8s.io" | "apiextensions.k8s.io" | "kyverno.io" | "policies.kyverno.io",
+                guard::GROUP
+                | "apiregistration.k8s.io"
+                | "apiextensions.k8s.io"
+                | "kyverno.io"
+                | "policies.kyverno.io",
                 _,
             ) => {}
             (group, _) if group.ends_with("gatekeeper.sh") => {}
@@ -387,7 +469,10 @@ impl Facts {
                 }
                 if let Some(workload) = Workload::of(id.clone(), node, origin) {
                     self.workloads.push(workload);
-                } else if !PASSIVE.iter().any(|(group, kinds)| *group == id.group && kinds.contains(&&*id.kind)) {
+                } else if !PASSIVE
+                    .iter()
+                    .any(|(group, kinds)| *group == id.group && kinds.contains(&&*id.kind))
+                {
                     *self.unread.entry(id.type_name()).or_default() += 1;
                 }
             }
@@ -400,7 +485,8 @@ impl Facts {
             ($($list:ident),*) => {$( self.$list.append(&mut other.$list); )*};
         }
         every_list!(append);
-        // Not among those that may be taken out: what a live object says of itself counts, whatever it is to become.
+        // Not among those that may be taken out: what a live object says of itself counts, whatever
+        // it is to become.
         self.frozen.append(&mut other.frozen);
         self.rewritten |= other.rewritten;
         for (kind, count) in other.unread {
@@ -422,27 +508,51 @@ impl Facts {
 }
 
 fn is_network_policy(id: &ObjectId) -> bool {
-    is_policy_kind(&id.kind) || (id.group == "security.istio.io" && id.kind == "AuthorizationPolicy")
+    is_policy_kind(&id.kind)
+        || (id.group == "security.istio.io" && id.kind == "AuthorizationPolicy")
 }
 
 /// Whether a kind is of network policies, whosever group it is in, or goes around them.
 pub fn is_policy_kind(kind: &str) -> bool {
     let kind = kind.to_lowercase();
-    let others =
-        ["networkpolic", "networkattachmentdefinition", "localredirectpolic", "userdefinednetwork", "egressfirewall"];
+    let others = [
+        "networkpolic",
+        "networkattachmentdefinition",
+        "localredirectpolic",
+        "userdefinednetwork",
+        "egressfirewall",
+    ];
     others.iter().any(|other| kind.contains(other))
 }
 
 /// Argo's kinds that run pods, and apply nothing.
-const ARGO_WORKLOADS: [&str; 6] =
-    ["Rollout", "Workflow", "WorkflowTemplate", "CronWorkflow", "AnalysisTemplate", "AnalysisRun"];
+const ARGO_WORKLOADS: [&str; 6] = [
+    "Rollout",
+    "Workflow",
+    "WorkflowTemplate",
+    "CronWorkflow",
+    "AnalysisTemplate",
+    "AnalysisRun",
+];
 
 /// Kinds of a namespace that planes read.
 const NAMESPACED: [(&str, &[&str]); 8] = [
-    ("", &["ServiceAccount", "Service", "ResourceQuota", "LimitRange", "Pod"]),
+    (
+        "",
+        &[
+            "ServiceAccount",
+            "Service",
+            "ResourceQuota",
+            "LimitRange",
+            "Pod",
+        ],
+    ),
     (rbac::GROUP, &["Role", "RoleBinding"]),
     ("networking.k8s.io", &["NetworkPolicy", "Ingress"]),
-    ("apps", &["Deployment", "StatefulSet", "DaemonSet", "ReplicaSet"]),
+    (
+        "apps",
+        &["Deployment", "StatefulSet", "DaemonSet", "ReplicaSet"],
+    ),
     ("batch", &["Job", "CronJob"]),
     ("kustomize.toolkit.fluxcd.io", &["Kustomization"]),
     ("helm.toolkit.fluxcd.io", &["HelmRelease"]),
@@ -457,13 +567,20 @@ fn not_applied<T: Tree>(id: &ObjectId, node: &T, input: Input) -> Option<String>
     }
     let metadata = node.member("metadata");
     let annotation = |key: &str| metadata?.member("annotations")?.member(key)?.text();
-    if [&id.name, &id.namespace].iter().any(|t| t.contains("${") || t.contains("{{")) {
+    if [&id.name, &id.namespace]
+        .iter()
+        .any(|t| t.contains("${") || t.contains("{{"))
+    {
         return Some("its name is filled in later".into());
     }
     if id.namespace.is_empty()
-        && NAMESPACED.iter().any(|(group, kinds)| *group == id.group && kinds.contains(&&*id.kind))
+        && NAMESPACED
+            .iter()
+            .any(|(group, kinds)| *group == id.group && kinds.contains(&&*id.kind))
     {
-        return Some("it has no namespace: an overlay, or who applies it, decides where it goes".into());
+        return Some(
+            "it has no namespace: an overlay, or who applies it, decides where it goes".into(),
+        );
     }
     if kinds::unknown_to_kubernetes(id) {
         return Some("Kubernetes has no such kind".into());
@@ -473,10 +590,15 @@ fn not_applied<T: Tree>(id: &ObjectId, node: &T, input: Input) -> Option<String>
             "it is local configuration (config.kubernetes.io/local-config), and kustomize leaves it out".into(),
         );
     }
-    if let Some((mark, _)) = left_alone(metadata).filter(|(mark, _)| !mark.ends_with("IfNotPresent")) {
+    if let Some((mark, _)) =
+        left_alone(metadata).filter(|(mark, _)| !mark.ends_with("IfNotPresent"))
+    {
         return Some(format!("Flux does not apply it ({mark})"));
     }
-    let version = node.member("apiVersion").and_then(Tree::text).unwrap_or_default();
+    let version = node
+        .member("apiVersion")
+        .and_then(Tree::text)
+        .unwrap_or_default();
     let served = match (&*id.group, &*id.kind) {
         ("", _) => "v1",
         (rbac::GROUP, _) => "rbac.authorization.k8s.io/v1",
@@ -491,19 +613,25 @@ fn not_applied<T: Tree>(id: &ObjectId, node: &T, input: Input) -> Option<String>
     (version != served).then(|| format!("no API server serves {version} any more, or yet"))
 }
 
-/// The mark by which Flux leaves an object as it is, and where it stands. It may be an annotation or a label, in any case.
+/// The mark by which Flux leaves an object as it is, and where it stands. It may be an annotation
+/// or a label, in any case.
 ///
-/// Source: fluxcd.io/flux/components/kustomize/kustomizations, and `AnyInMetadata` of fluxcd/pkg/ssa.
+/// Source: fluxcd.io/flux/components/kustomize/kustomizations, and `AnyInMetadata` of
+/// fluxcd/pkg/ssa.
 fn left_alone<T: Tree>(metadata: Option<&T>) -> Option<(String, Option<Place>)> {
     const MARKS: [(&str, &str); 3] = [
         ("kustomize.toolkit.fluxcd.io/reconcile", "disabled"),
         ("kustomize.toolkit.fluxcd.io/ssa", "Ignore"),
         ("kustomize.toolkit.fluxcd.io/ssa", "IfNotPresent"),
     ];
-    let marks = MARKS.iter().flat_map(|mark| ["annotations", "labels"].map(|at| (mark, at)));
+    let marks = MARKS
+        .iter()
+        .flat_map(|mark| ["annotations", "labels"].map(|at| (mark, at)));
     marks.into_iter().find_map(|((key, value), at)| {
         let node = metadata?.member(at)?.member(key)?;
-        node.text()?.eq_ignore_ascii_case(value).then(|| (format!("{key}: {value}"), node.place()))
+        node.text()?
+            .eq_ignore_ascii_case(value)
+            .then(|| (format!("{key}: {value}"), node.place()))
     })
 }
 
@@ -515,7 +643,8 @@ pub(super) fn digest<T: Tree>(node: &T) -> u64 {
     u64::from_le_bytes(hash.as_bytes()[..8].try_into().unwrap_or_default()).max(1)
 }
 
-/// Writes a value so that two are the same bytes where they are the same value, whatever the order of their keys.
+/// Writes a value so that two are the same bytes where they are the same value, whatever the order
+/// of their keys.
 fn write_canonical<T: Tree>(node: &T, out: &mut Vec<u8>) {
     fn text(out: &mut Vec<u8>, kind: u8, text: &str) {
         out.push(kind);
@@ -550,46 +679,100 @@ fn write_canonical<T: Tree>(node: &T, out: &mut Vec<u8>) {
 /// The Services within the cluster that the API server asks because of an object.
 fn hooks<T: Tree>(id: &ObjectId, node: &T, origin: Origin) -> Vec<Hook> {
     let spec = node.member("spec");
-    let service =
-        |client: Option<&T>| -> Option<Text> { Some(client?.member("service")?.member("namespace")?.text()?.into()) };
+    let service = |client: Option<&T>| -> Option<Text> {
+        Some(
+            client?
+                .member("service")?
+                .member("namespace")?
+                .text()?
+                .into(),
+        )
+    };
     let found: Vec<Text> = match (&*id.group, &*id.kind) {
-        ("admissionregistration.k8s.io", "MutatingWebhookConfiguration" | "ValidatingWebhookConfiguration") => {
-            items(node.member("webhooks")).iter().filter_map(|w| service(w.member("clientConfig"))).collect()
-        }
-        ("admissionregistration.k8s.io", "ValidatingAdmissionPolicyBinding" | "MutatingAdmissionPolicyBinding") => {
-            let param = spec.and_then(|s| s.member("paramRef")).and_then(|p| p.member("namespace"));
-            param.and_then(Tree::text).map(Text::from).into_iter().collect()
+        (
+            "admissionregistration.k8s.io",
+            "MutatingWebhookConfiguration" | "ValidatingWebhookConfiguration",
+        ) => items(node.member("webhooks"))
+            .iter()
+            .filter_map(|w| service(w.member("clientConfig")))
+            .collect(),
+        (
+            "admissionregistration.k8s.io",
+            "ValidatingAdmissionPolicyBinding" | "MutatingAdmissionPolicyBinding",
+        ) => {
+            let param = spec
+                .and_then(|s| s.member("paramRef"))
+                .and_then(|p| p.member("namespace"));
+            param
+                .and_then(Tree::text)
+                .map(Text::from)
+                .into_iter()
+                .collect()
         }
         ("apiregistration.k8s.io", "APIService") => service(spec).into_iter().collect(),
         ("apiextensions.k8s.io", "CustomResourceDefinition") => {
-            let webhook = spec.and_then(|s| s.member("conversion")).and_then(|c| c.member("webhook"));
-            service(webhook.and_then(|w| w.member("clientConfig"))).into_iter().collect()
+            let webhook = spec
+                .and_then(|s| s.member("conversion"))
+                .and_then(|c| c.member("webhook"));
+            service(webhook.and_then(|w| w.member("clientConfig")))
+                .into_iter()
+                .collect()
         }
         _ => Vec::new(),
     };
-    found.into_iter().map(|namespace| Hook { id: id.clone(), namespace, origin }).collect()
+    found
+        .into_iter()
+        .map(|namespace| Hook {
+            id: id.clone(),
+            namespace,
+            origin,
+        })
+        .collect()
 }
 
 fn controller<T: Tree>(id: ObjectId, node: &T, origin: Origin) -> Controller {
-    let pod = node.member("spec").and_then(|s| s.member("template")).and_then(|t| t.member("spec"));
+    let pod = node
+        .member("spec")
+        .and_then(|s| s.member("template"))
+        .and_then(|t| t.member("spec"));
     let containers = items(pod.and_then(|p| p.member("containers"))).iter();
-    let args = containers.flat_map(|c| items(c.member("args"))).filter_map(|a| Some((a.text()?.into(), a.place())));
-    Controller { target: Text::default(), args: args.collect(), origin, id }
+    let args = containers
+        .flat_map(|c| items(c.member("args")))
+        .filter_map(|a| Some((a.text()?.into(), a.place())));
+    Controller {
+        target: Text::default(),
+        args: args.collect(),
+        origin,
+        id,
+    }
 }
 
 /// Whether a document is a Kustomize overlay or component, and no object.
 pub fn is_overlay<T: Tree>(node: &T) -> bool {
-    let version = node.member("apiVersion").and_then(Tree::text).unwrap_or_default();
+    let version = node
+        .member("apiVersion")
+        .and_then(Tree::text)
+        .unwrap_or_default();
     version.starts_with("kustomize.config.k8s.io/")
 }
 
 /// The files that a Kustomize overlay names as patches: no objects of their own.
 pub fn patches<T: Tree>(node: &T) -> Vec<&str> {
     let mut all = Vec::new();
-    for key in ["patches", "patchesStrategicMerge", "patchesJson6902", "components", "configurations"] {
+    for key in [
+        "patches",
+        "patchesStrategicMerge",
+        "patchesJson6902",
+        "components",
+        "configurations",
+    ] {
         let list = node.member(key);
         all.extend(texts(list));
-        all.extend(items(list).iter().filter_map(|item| item.member("path")?.text()));
+        all.extend(
+            items(list)
+                .iter()
+                .filter_map(|item| item.member("path")?.text()),
+        );
     }
     all
 }
@@ -597,6 +780,8 @@ pub fn patches<T: Tree>(node: &T) -> Vec<&str> {
 /// The objects of a list as kubectl writes it; `None` for what is no list.
 pub fn listed<T: Tree>(node: &T) -> Option<&[T]> {
     let kind = node.member("kind").and_then(Tree::text)?;
-    let View::Seq(items) = node.member("items")?.view() else { return None };
+    let View::Seq(items) = node.member("items")?.view() else {
+        return None;
+    };
     kind.ends_with("List").then_some(items)
 }

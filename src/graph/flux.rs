@@ -1,7 +1,8 @@
 //! Flux's objects: what is applied, from where, and as whom.
 //!
-//! Source: fluxcd.io/flux/installation/configuration/multitenancy and fluxcd/flux2 RFC-0001: without `serviceAccountName`
-//! an object is applied as the controller, which is a cluster-admin unless it is locked down.
+//! Source: fluxcd.io/flux/installation/configuration/multitenancy and fluxcd/flux2 RFC-0001:
+//! without `serviceAccountName` an object is applied as the controller, which is a cluster-admin
+//! unless it is locked down.
 
 use super::object::Origin;
 use crate::bundle::ObjectId;
@@ -62,7 +63,8 @@ pub const PATCHED: &str = "Flux's controllers";
 pub struct Controller {
     /// What it is: a Deployment.
     pub id: ObjectId,
-    /// For a patch, the pattern of the names that it is for; all of Flux's controllers where it is empty.
+    /// For a patch, the pattern of the names that it is for; all of Flux's controllers where it is
+    /// empty.
     pub target: Text,
     /// Its arguments, each with its place.
     pub args: Vec<(Text, Option<Place>)>,
@@ -76,13 +78,22 @@ impl Sync {
         let spec = node.member("spec");
         let field = |key: &str| spec.and_then(|s| s.member(key));
         let text = |key: &str| field(key).and_then(Tree::text).filter(|t| !t.is_empty());
-        let secret = |node: &T, key: &str| -> Option<Text> { Some(node.member(key)?.member("name")?.text()?.into()) };
+        let secret = |node: &T, key: &str| -> Option<Text> {
+            Some(node.member(key)?.member("name")?.text()?.into())
+        };
         Self {
             account: text("serviceAccountName").map(Text::from),
             account_place: field("serviceAccountName").and_then(Tree::place),
-            target: text("targetNamespace").map(|t| (t.into(), field("targetNamespace").and_then(Tree::place))),
-            kube_config: field("kubeConfig")
-                .map(|n| (secret(n, "secretRef").or_else(|| secret(n, "configMapRef")).unwrap_or_default(), n.place())),
+            target: text("targetNamespace")
+                .map(|t| (t.into(), field("targetNamespace").and_then(Tree::place))),
+            kube_config: field("kubeConfig").map(|n| {
+                (
+                    secret(n, "secretRef")
+                        .or_else(|| secret(n, "configMapRef"))
+                        .unwrap_or_default(),
+                    n.place(),
+                )
+            }),
             decryption: field("decryption").and_then(|n| secret(n, "secretRef")),
             origin,
             id,
@@ -97,8 +108,11 @@ const FIELDS: [(&str, &[&str]); 4] = [
     ("spec.chart.spec.sourceRef", &["chart", "spec", "sourceRef"]),
     ("spec.imageRepositoryRef", &["imageRepositoryRef"]),
 ];
-const LISTS: [(&str, &str); 3] =
-    [("spec.dependsOn", "dependsOn"), ("spec.resources", "resources"), ("spec.eventSources", "eventSources")];
+const LISTS: [(&str, &str); 3] = [
+    ("spec.dependsOn", "dependsOn"),
+    ("spec.resources", "resources"),
+    ("spec.eventSources", "eventSources"),
+];
 
 impl Referrer {
     /// Reads the references of a Flux object; `None` where it has none.
@@ -109,34 +123,48 @@ impl Referrer {
             Reference {
                 field,
                 kind: text("kind").unwrap_or(&id.kind).into(),
-                namespace: text("namespace").filter(|n| !n.is_empty()).map_or_else(|| id.namespace.clone(), Text::from),
+                namespace: text("namespace")
+                    .filter(|n| !n.is_empty())
+                    .map_or_else(|| id.namespace.clone(), Text::from),
                 name: text("name").unwrap_or_default().into(),
                 place: node.place(),
             }
         };
         let at = |path: &[&str]| path.iter().try_fold(spec, |node, key| node.member(key));
-        let mut references: Vec<Reference> =
-            FIELDS.iter().filter_map(|(field, path)| Some(reference(field, at(path)?))).collect();
+        let mut references: Vec<Reference> = FIELDS
+            .iter()
+            .filter_map(|(field, path)| Some(reference(field, at(path)?)))
+            .collect();
         for (field, key) in LISTS {
             // A ResourceSet's resources are objects, and no references.
             if id.kind != "ResourceSet" || key == "dependsOn" {
-                references.extend(super::labels::items(spec.member(key)).iter().map(|n| reference(field, n)));
+                references.extend(
+                    super::labels::items(spec.member(key))
+                        .iter()
+                        .map(|n| reference(field, n)),
+                );
             }
         }
-        (!references.is_empty()).then_some(Self { references, origin, id })
+        (!references.is_empty()).then_some(Self {
+            references,
+            origin,
+            id,
+        })
     }
 }
 
 /// Whether a Deployment's name is a controller's, or a shard's of it.
 pub fn is_named(name: &str, controller: &str) -> bool {
-    name.strip_prefix(controller).is_some_and(|rest| rest.is_empty() || rest.starts_with('-'))
+    name.strip_prefix(controller)
+        .is_some_and(|rest| rest.is_empty() || rest.starts_with('-'))
 }
 
 impl Controller {
     /// Whether a patch is for a controller: its target's name is a regular expression, as `(a|b)`.
     pub fn patches(&self, name: &str) -> bool {
         let names = self.target.trim_matches(['(', ')', '^', '$']);
-        self.id.name == PATCHED && (names.is_empty() || names == ".*" || names.split('|').any(|n| n.trim() == name))
+        self.id.name == PATCHED
+            && (names.is_empty() || names == ".*" || names.split('|').any(|n| n.trim() == name))
     }
 
     /// The value of a flag, `true` where it stands alone; the last one counts.

@@ -78,7 +78,8 @@ pub(super) struct ResourceRule {
 }
 
 fn selector<T: Tree>(node: Option<&T>, key: &str) -> Result<Selector, String> {
-    node.and_then(|n| n.member(key)).map_or_else(|| Ok(Selector::default()), Selector::of)
+    node.and_then(|n| n.member(key))
+        .map_or_else(|| Ok(Selector::default()), Selector::of)
 }
 
 impl Guard {
@@ -89,24 +90,45 @@ impl Guard {
     pub fn of<T: Tree>(id: ObjectId, node: &T, origin: Origin) -> Result<Self, String> {
         let spec = node.member("spec").ok_or("it has no spec")?;
         let named = |key: &str| -> Result<Vec<(String, Expression)>, String> {
-            let of =
-                |n: &T| Some((text(Some(n), "name")?.to_string(), Expression::parse(&text(Some(n), "expression")?)));
-            let of = |n: &T| of(n).ok_or_else(|| format!("an entry of {key} has no name or no expression"));
-            let all: Vec<(String, Expression)> = list(spec, key)?.iter().map(of).collect::<Result<_, String>>()?;
+            let of = |n: &T| {
+                Some((
+                    text(Some(n), "name")?.to_string(),
+                    Expression::parse(&text(Some(n), "expression")?),
+                ))
+            };
+            let of = |n: &T| {
+                of(n).ok_or_else(|| format!("an entry of {key} has no name or no expression"))
+            };
+            let all: Vec<(String, Expression)> = list(spec, key)?
+                .iter()
+                .map(of)
+                .collect::<Result<_, String>>()?;
             let names: BTreeSet<&str> = all.iter().map(|(name, _)| name.as_str()).collect();
-            let plain = |c: char| c.is_ascii_alphanumeric() || c == '_' || (key != "variables" && "-./".contains(c));
-            let taken = |name: &&str| !name.starts_with(|c: char| c.is_ascii_digit()) && name.chars().all(plain);
+            let plain = |c: char| {
+                c.is_ascii_alphanumeric() || c == '_' || (key != "variables" && "-./".contains(c))
+            };
+            let taken = |name: &&str| {
+                !name.starts_with(|c: char| c.is_ascii_digit()) && name.chars().all(plain)
+            };
             match names.len() == all.len() && all.len() <= 64 && names.iter().all(taken) {
                 true => Ok(all),
-                false => Err(format!("the names of {key} are not such as the server takes")),
+                false => Err(format!(
+                    "the names of {key} are not such as the server takes"
+                )),
             }
         };
-        let mark = |key: &str| node.member("metadata").and_then(|m| m.member("annotations")?.member(key)).is_some();
+        let mark = |key: &str| {
+            node.member("metadata")
+                .and_then(|m| m.member("annotations")?.member(key))
+                .is_some()
+        };
         if mark("helm.sh/hook") || mark("argocd.argoproj.io/hook") {
             return Err("it is a hook, which is there for a while".into());
         }
         if mark("kustomize.toolkit.fluxcd.io/ssa")
-            || node.member("metadata").is_some_and(|m| m.member("deletionTimestamp").is_some())
+            || node
+                .member("metadata")
+                .is_some_and(|m| m.member("deletionTimestamp").is_some())
         {
             return Err(
                 "it may not be there as it stands: Flux does not apply it as others, or it is being deleted".into()
@@ -115,24 +137,47 @@ impl Guard {
         let param_kind = match spec.member("paramKind") {
             None => None,
             Some(kind) => {
-                let version = text(Some(kind), "apiVersion").ok_or("paramKind has no apiVersion")?;
-                let group = version.split_once('/').map_or("", |(group, _)| group).into();
-                Some((group, text(Some(kind), "kind").ok_or("paramKind has no kind")?))
+                let version =
+                    text(Some(kind), "apiVersion").ok_or("paramKind has no apiVersion")?;
+                let group = version
+                    .split_once('/')
+                    .map_or("", |(group, _)| group)
+                    .into();
+                Some((
+                    group,
+                    text(Some(kind), "kind").ok_or("paramKind has no kind")?,
+                ))
             }
         };
         let validation = |n: &T| {
             let expression = n.member("expression").filter(|e| e.text().is_some());
-            let expression = expression.ok_or_else(|| "a validation has no expression".to_owned())?;
-            const REASONS: [&str; 4] = ["Unauthorized", "Forbidden", "Invalid", "RequestEntityTooLarge"];
+            let expression =
+                expression.ok_or_else(|| "a validation has no expression".to_owned())?;
+            const REASONS: [&str; 4] = [
+                "Unauthorized",
+                "Forbidden",
+                "Invalid",
+                "RequestEntityTooLarge",
+            ];
             let wrong = text(Some(n), "reason").is_some_and(|r| !REASONS.contains(&r.as_str()))
-                || text(Some(n), "message").is_some_and(|m| m.contains('\n') || m.trim().is_empty())
-                || text(Some(n), "messageExpression").is_some_and(|m| Expression::parse(&m).unreadable().is_some());
+                || text(Some(n), "message")
+                    .is_some_and(|m| m.contains('\n') || m.trim().is_empty())
+                || text(Some(n), "messageExpression")
+                    .is_some_and(|m| Expression::parse(&m).unreadable().is_some());
             if wrong {
-                return Err("the reason or the message of a validation is not such as the server takes".into());
+                return Err(
+                    "the reason or the message of a validation is not such as the server takes"
+                        .into(),
+                );
             }
-            Ok((Expression::parse(expression.text().unwrap_or_default()), expression.place()))
+            Ok((
+                Expression::parse(expression.text().unwrap_or_default()),
+                expression.place(),
+            ))
         };
-        let matches = spec.member("matchConstraints").ok_or("it has no matchConstraints")?;
+        let matches = spec
+            .member("matchConstraints")
+            .ok_or("it has no matchConstraints")?;
         let says = GuardSpec {
             matches: Matching::of(matches)?,
             param_kind,
@@ -142,8 +187,14 @@ impl Guard {
                 Some(_) => return Err("failurePolicy is neither Fail nor Ignore".into()),
             },
             variables: named("variables")?,
-            conditions: named("matchConditions")?.into_iter().map(|(_, e)| e).collect(),
-            validations: list(spec, "validations")?.iter().map(validation).collect::<Result<_, String>>()?,
+            conditions: named("matchConditions")?
+                .into_iter()
+                .map(|(_, e)| e)
+                .collect(),
+            validations: list(spec, "validations")?
+                .iter()
+                .map(validation)
+                .collect::<Result<_, String>>()?,
         };
         if says.matches.rules.is_empty() {
             return Err("matchConstraints has no resourceRules".into());
@@ -165,7 +216,10 @@ impl GuardBinding {
         let twice = actions.iter().collect::<BTreeSet<_>>().len() < actions.len();
         let both = actions.contains(&"Deny") && actions.contains(&"Warn");
         if actions.is_empty() || !actions.iter().all(known) || both || twice {
-            return Err("validationActions are one or more of Deny, Warn, Audit, and not both of the first".into());
+            return Err(
+                "validationActions are one or more of Deny, Warn, Audit, and not both of the first"
+                    .into(),
+            );
         }
         let params = match spec.and_then(|s| s.member("paramRef")) {
             None => None,
@@ -176,13 +230,24 @@ impl GuardBinding {
                 needed: match text(Some(of), "parameterNotFoundAction").as_deref() {
                     Some("Deny") => true,
                     Some("Allow") => false,
-                    _ => return Err("paramRef.parameterNotFoundAction is neither Allow nor Deny".into()),
+                    _ => {
+                        return Err(
+                            "paramRef.parameterNotFoundAction is neither Allow nor Deny".into()
+                        );
+                    }
                 },
             }),
         };
         let matches = spec.and_then(|s| s.member("matchResources"));
         let denies = actions.contains(&"Deny");
-        Ok(Self { policy, denies, matches: matches.map(Matching::of).transpose()?, params, origin, id })
+        Ok(Self {
+            policy,
+            denies,
+            matches: matches.map(Matching::of).transpose()?,
+            params,
+            origin,
+            id,
+        })
     }
 }
 
@@ -213,15 +278,26 @@ impl ResourceRule {
             let all: Vec<Text> = texts(node.member(key)).map(Text::from).collect();
             let whole = all.len() == list(node, key)?.len() && !all.is_empty();
             let alone = key == "resources" || all.len() == 1 || !all.iter().any(|a| a == "*");
-            if whole && alone { Ok(all) } else { Err(format!("`{key}` of a rule is no list that the server takes")) }
+            if whole && alone {
+                Ok(all)
+            } else {
+                Err(format!(
+                    "`{key}` of a rule is no list that the server takes"
+                ))
+            }
         };
         let (operations, resources) = (some("operations")?, some("resources")?);
         const OPERATIONS: [&str; 5] = ["*", "CREATE", "UPDATE", "DELETE", "CONNECT"];
-        let star = resources.iter().any(|r| r == "*") && resources.iter().any(|r| r != "*" && !r.contains('/'));
+        let star = resources.iter().any(|r| r == "*")
+            && resources.iter().any(|r| r != "*" && !r.contains('/'));
         if !operations.iter().all(|o| OPERATIONS.contains(&o.as_str())) || star {
-            return Err("the operations or the resources of a rule are not such as the server takes".into());
+            return Err(
+                "the operations or the resources of a rule are not such as the server takes".into(),
+            );
         }
-        if text(Some(node), "scope").is_some_and(|s| !["*", "Cluster", "Namespaced"].contains(&s.as_str())) {
+        if text(Some(node), "scope")
+            .is_some_and(|s| !["*", "Cluster", "Namespaced"].contains(&s.as_str()))
+        {
             return Err("the scope of a rule is none".into());
         }
         Ok(Self {
@@ -229,7 +305,9 @@ impl ResourceRule {
             groups: some("apiGroups")?,
             versions: some("apiVersions")?,
             resources,
-            names: texts(node.member("resourceNames")).map(Text::from).collect(),
+            names: texts(node.member("resourceNames"))
+                .map(Text::from)
+                .collect(),
             scope: text(Some(node), "scope"),
         })
     }
@@ -248,8 +326,13 @@ impl GuardSpec {
     /// The first of its expressions that cannot be parsed, and why.
     pub fn unreadable(&self) -> Option<(&str, &str)> {
         let variables = self.variables.iter().map(|(_, e)| e);
-        let all = self.conditions.iter().chain(variables).chain(self.validations.iter().map(|(e, _)| e));
-        all.into_iter().find_map(|e| Some((e.text.as_str(), e.unreadable()?)))
+        let all = self
+            .conditions
+            .iter()
+            .chain(variables)
+            .chain(self.validations.iter().map(|(e, _)| e));
+        all.into_iter()
+            .find_map(|e| Some((e.text.as_str(), e.unreadable()?)))
     }
 }
 
@@ -284,11 +367,17 @@ impl Kept {
         if LEFT_OUT.contains(&id.kind.as_str()) || id.group == GROUP {
             return None;
         }
-        // One whose metadata the server does not take is none; nor is a text that holds what no text of it may.
-        let metadata = node.member("metadata").filter(|m| matches!(m.view(), View::Map(_)))?;
+        // One whose metadata the server does not take is none; nor is a text that holds what no
+        // text of it may.
+        let metadata = node
+            .member("metadata")
+            .filter(|m| matches!(m.view(), View::Map(_)))?;
         let plain = |key: &str| match metadata.member(key).map(Tree::view) {
             None => true,
-            Some(View::Map(entries)) => entries.iter().map(T::split).all(|(_, v)| v.text().is_some()),
+            Some(View::Map(entries)) => entries
+                .iter()
+                .map(T::split)
+                .all(|(_, v)| v.text().is_some()),
             Some(_) => false,
         };
         if !plain("labels") || !plain("annotations") {
@@ -298,6 +387,10 @@ impl Kept {
         if id.group.is_empty() && id.kind == "Namespace" {
             json["metadata"]["labels"][NAME_LABEL] = id.name.as_str().into();
         }
-        Some(Self { id: id.clone(), json: json.to_string(), origin })
+        Some(Self {
+            id: id.clone(),
+            json: json.to_string(),
+            origin,
+        })
     }
 }

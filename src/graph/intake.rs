@@ -1,5 +1,5 @@
-//! Manifests that tenantry did not render → facts: overlays are looked through, lists are opened, nothing is skipped in
-//! silence.
+//! Manifests that tenantry did not render → facts: overlays are looked through, lists are opened,
+//! nothing is skipped in silence.
 
 use super::facts::{Facts, is_overlay, listed, patches};
 use super::flux::{Controller, PATCHED};
@@ -20,7 +20,8 @@ rule! {
     /// What it grants is not known, so nothing is proven.
     ///
     /// ## Fix
-    /// Render it first (`helm template`, `kustomize build`), and give what comes out; or leave it out of the folder.
+    /// Render it first (`helm template`, `kustomize build`), and give what comes out; or leave it
+    /// out of the folder.
     pub static NOT_READ = "document/not-read", Error;
 }
 
@@ -43,8 +44,8 @@ pub fn has_policies(text: &str) -> bool {
     text.contains("ValidatingAdmissionPolicy")
 }
 
-/// Reads manifests. What an overlay names as a patch is no object, but for the arguments of Flux's controllers in it.
-/// `keeps` is whether objects are kept as they are.
+/// Reads manifests. What an overlay names as a patch is no object, but for the arguments of Flux's
+/// controllers in it. `keeps` is whether objects are kept as they are.
 #[inline(never)]
 pub fn read(sources: &Sources, ids: &[SourceId], keeps: bool) -> Reading {
     let parsed: Vec<(SourceId, Vec<Document>, Vec<Diagnostic>)> = ids
@@ -57,16 +58,24 @@ pub fn read(sources: &Sources, ids: &[SourceId], keeps: bool) -> Reading {
     let overlays = || {
         parsed.iter().flat_map(|(id, documents, _)| {
             let path = sources.get(*id).path.as_str();
-            documents.iter().filter(move |d| is_kustomization(path, &d.root)).map(move |d| (path, &d.root))
+            documents
+                .iter()
+                .filter(move |d| is_kustomization(path, &d.root))
+                .map(move |d| (path, &d.root))
         })
     };
-    // A patch is no object. But what an overlay lists, or what lies outside its folder, is somebody's object too.
+    // A patch is no object. But what an overlay lists, or what lies outside its folder, is
+    // somebody's object too.
     let listed: BTreeSet<String> = overlays()
-        .flat_map(|(path, root)| texts(root.get("resources")).filter_map(move |r| join(parent(path), r)))
+        .flat_map(|(path, root)| {
+            texts(root.get("resources")).filter_map(move |r| join(parent(path), r))
+        })
         .collect();
     let patched: BTreeSet<String> = overlays()
         .flat_map(|(path, root)| {
-            patches(root).into_iter().filter_map(move |p| Some((parent(path), join(parent(path), p)?)))
+            patches(root)
+                .into_iter()
+                .filter_map(move |p| Some((parent(path), join(parent(path), p)?)))
         })
         .filter(|(folder, path)| path.starts_with(folder) && !listed.contains(path))
         .map(|(_, path)| path)
@@ -74,18 +83,27 @@ pub fn read(sources: &Sources, ids: &[SourceId], keeps: bool) -> Reading {
     let mut reading = Reading::default();
     for (path, root) in overlays() {
         if let Some((what, place)) = transforms(root) {
-            let message =
-                format!("{path} changes what it lists ({what}): what is applied is not what stands in the files");
+            let message = format!(
+                "{path} changes what it lists ({what}): what is applied is not what stands in the files"
+            );
             let finding = Diagnostic::new(&NOT_READ, place, message);
-            reading.faults.push(finding.fix("build it, and give what comes out: kustomize build").scope(Scope::Fleet));
+            reading.faults.push(
+                finding
+                    .fix("build it, and give what comes out: kustomize build")
+                    .scope(Scope::Fleet),
+            );
         }
     }
     for (id, _, faults) in &parsed {
         let path = &sources.get(*id).path;
         let not_read = |fault: &Diagnostic| {
-            Diagnostic::new(&NOT_READ, fault.place, format!("{path} cannot be read: {}", fault.message))
-                .fix("render it first (helm template, kustomize build), or leave it out")
-                .scope(Scope::Fleet)
+            Diagnostic::new(
+                &NOT_READ,
+                fault.place,
+                format!("{path} cannot be read: {}", fault.message),
+            )
+            .fix("render it first (helm template, kustomize build), or leave it out")
+            .scope(Scope::Fleet)
         };
         reading.faults.extend(faults.iter().map(not_read));
     }
@@ -96,14 +114,29 @@ pub fn read(sources: &Sources, ids: &[SourceId], keeps: bool) -> Reading {
             let path = &sources.get(*id).path;
             for document in documents {
                 if is_kustomization(path, &document.root) {
-                    for patch in items(document.root.get("patches")).iter().filter(|p| is_controllers(p)) {
-                        let name = patch.get("target").and_then(|t| t.get("name")).and_then(Node::as_str);
+                    for patch in items(document.root.get("patches"))
+                        .iter()
+                        .filter(|p| is_controllers(p))
+                    {
+                        let name = patch
+                            .get("target")
+                            .and_then(|t| t.get("name"))
+                            .and_then(Node::as_str);
                         flags(sources, patch, name.unwrap_or_default(), &mut facts);
                     }
                 } else if patched.contains(path) {
                     if is_controllers_patch(&document.root) {
-                        let name = document.root.get("metadata").and_then(|m| m.get("name")).and_then(Node::as_str);
-                        flags(sources, &document.root, name.unwrap_or_default(), &mut facts);
+                        let name = document
+                            .root
+                            .get("metadata")
+                            .and_then(|m| m.get("name"))
+                            .and_then(Node::as_str);
+                        flags(
+                            sources,
+                            &document.root,
+                            name.unwrap_or_default(),
+                            &mut facts,
+                        );
                     }
                 } else if !matches!(document.root.value, Kind::Null) {
                     object(&document.root, false, &mut facts, &mut faults);
@@ -121,16 +154,28 @@ pub fn read(sources: &Sources, ids: &[SourceId], keeps: bool) -> Reading {
 
 fn object(node: &Node, in_list: bool, facts: &mut Facts, faults: &mut Vec<Diagnostic>) {
     if let Some(items) = listed(node) {
-        return items.iter().for_each(|item| object(item, true, facts, faults));
+        return items
+            .iter()
+            .for_each(|item| object(item, true, facts, faults));
     }
     let place = node.entries().first().map_or(node.place, |e| e.key_place);
     match ObjectId::of(node) {
         // Ours are read as specs.
         Ok(id) if id.group == "tenantry.dev" => {}
-        Ok(id) => facts.add(id, node, Origin { input: Input::Manifest, place }),
+        Ok(id) => facts.add(
+            id,
+            node,
+            Origin {
+                input: Input::Manifest,
+                place,
+            },
+        ),
         // Values of a chart, a workflow's file: nothing that could be applied.
         Err(_) if !in_list && node.get("apiVersion").is_none() && node.get("kind").is_none() => {
-            *facts.unread.entry("documents that are no objects".into()).or_default() += 1;
+            *facts
+                .unread
+                .entry("documents that are no objects".into())
+                .or_default() += 1;
         }
         Err(reason) => faults.push(
             Diagnostic::new(&NOT_READ, place, format!("this is no object: {reason}"))
@@ -140,13 +185,16 @@ fn object(node: &Node, in_list: bool, facts: &mut Facts, faults: &mut Vec<Diagno
     }
 }
 
-/// Whether a document is a Kustomize overlay: by its group, or by its file's name where it says no kind.
+/// Whether a document is a Kustomize overlay: by its group, or by its file's name where it says no
+/// kind.
 fn is_kustomization(path: &str, root: &Node) -> bool {
-    let named = ["kustomization.yaml", "kustomization.yml", "Kustomization"].contains(&file_name(path));
+    let named =
+        ["kustomization.yaml", "kustomization.yml", "Kustomization"].contains(&file_name(path));
     is_overlay(root) || (named && root.get("kind").is_none())
 }
 
-/// What of an overlay changes the objects that it lists, but for the arguments of Flux's controllers.
+/// What of an overlay changes the objects that it lists, but for the arguments of Flux's
+/// controllers.
 fn transforms(root: &Node) -> Option<(String, Place)> {
     const CHANGING: [&str; 18] = [
         "namespace",
@@ -173,11 +221,17 @@ fn transforms(root: &Node) -> Option<(String, Place)> {
             return Some((format!("`{key}`"), node.place));
         }
     }
-    if let Some(patch) = items(root.get("patches")).iter().find(|p| !is_controllers(p)) {
+    if let Some(patch) = items(root.get("patches"))
+        .iter()
+        .find(|p| !is_controllers(p))
+    {
         return Some(("`patches`".into(), patch.place));
     }
     let remote = |text: &str| {
-        text.contains("://") || text.starts_with("git@") || text.contains("?ref=") || text.starts_with("github.com/")
+        text.contains("://")
+            || text.starts_with("git@")
+            || text.contains("?ref=")
+            || text.starts_with("github.com/")
     };
     let resources = items(root.get("resources")).iter();
     resources
@@ -192,44 +246,76 @@ fn is_controllers(patch: &Node) -> bool {
     let kind = target.and_then(|t| t.get("kind")).and_then(Node::as_str);
     let mut words = Vec::new();
     strings(patch, &mut words);
-    let text = words.iter().map(|(text, _)| *text).collect::<Vec<_>>().join("\n");
-    let values = text.lines().filter_map(|l| l.trim().strip_prefix("value:")).collect::<Vec<_>>();
+    let text = words
+        .iter()
+        .map(|(text, _)| *text)
+        .collect::<Vec<_>>()
+        .join("\n");
+    let values = text
+        .lines()
+        .filter_map(|l| l.trim().strip_prefix("value:"))
+        .collect::<Vec<_>>();
     kind == Some("Deployment")
         && !values.is_empty()
-        && values.iter().all(|v| v.trim().trim_matches(['"', '\'']).starts_with("--"))
+        && values
+            .iter()
+            .all(|v| v.trim().trim_matches(['"', '\'']).starts_with("--"))
 }
 
 /// Whether a patch of its own file is of a Deployment of Flux's.
 fn is_controllers_patch(root: &Node) -> bool {
-    let name = root.get("metadata").and_then(|m| m.get("name")).and_then(Node::as_str).unwrap_or_default();
+    let name = root
+        .get("metadata")
+        .and_then(|m| m.get("name"))
+        .and_then(Node::as_str)
+        .unwrap_or_default();
     root.get("kind").and_then(Node::as_str) == Some("Deployment") && name.ends_with("-controller")
 }
 
-/// Arguments of Flux's controllers that a patch sets, as `fluxcd.io/flux/installation/configuration/multitenancy` shows.
+/// Arguments of Flux's controllers that a patch sets, as
+/// `fluxcd.io/flux/installation/configuration/multitenancy` shows.
 fn flags(sources: &Sources, node: &Node, target: &str, facts: &mut Facts) {
     let mut texts = Vec::new();
     strings(node, &mut texts);
     for (text, place) in texts {
         let source = sources.get(place.source);
         for word in text.split(|c: char| c.is_whitespace() || c == '"' || c == '\'') {
-            let flag = word.trim_start_matches('-').split('=').next().unwrap_or_default();
+            let flag = word
+                .trim_start_matches('-')
+                .split('=')
+                .next()
+                .unwrap_or_default();
             if !word.starts_with("--")
-                || !["no-cross-namespace-refs", "no-remote-bases", "default-service-account"].contains(&flag)
+                || ![
+                    "no-cross-namespace-refs",
+                    "no-remote-bases",
+                    "default-service-account",
+                ]
+                .contains(&flag)
             {
                 continue;
             }
             // A patch within a text has no places of its own: the word's is looked for in the file.
-            let at = source.text[place.start as usize..].find(word).map_or(place, |offset| {
-                let start = place.start + offset as u32;
-                Place { start, end: start + word.len() as u32, ..place }
-            });
+            let at = source.text[place.start as usize..]
+                .find(word)
+                .map_or(place, |offset| {
+                    let start = place.start + offset as u32;
+                    Place {
+                        start,
+                        end: start + word.len() as u32,
+                        ..place
+                    }
+                });
             let id = ObjectId {
                 group: "apps".into(),
                 kind: "Deployment".into(),
                 namespace: "flux-system".into(),
                 name: PATCHED.into(),
             };
-            let origin = Origin { input: Input::Manifest, place: at };
+            let origin = Origin {
+                input: Input::Manifest,
+                place: at,
+            };
             facts.controllers.push(Controller {
                 id,
                 target: target.into(),
@@ -249,7 +335,8 @@ fn strings<'a>(node: &'a Node, out: &mut Vec<(&'a str, Place)>) {
     }
 }
 
-/// Reads a snapshot of a live cluster: what `kubectl get … -o json` prints. Objects of it have no lines.
+/// Reads a snapshot of a live cluster: what `kubectl get … -o json` prints. Objects of it have no
+/// lines.
 ///
 /// # Errors
 /// Why it is none.
@@ -262,8 +349,16 @@ pub fn read_snapshot(text: &str, place: Place, keeps: bool) -> Result<Facts, Str
             None => std::slice::from_ref(&value),
         };
         for item in items {
-            let id = ObjectId::of(item).map_err(|reason| format!("an item is no object: {reason}"))?;
-            facts.add(id, item, Origin { input: Input::Snapshot, place });
+            let id =
+                ObjectId::of(item).map_err(|reason| format!("an item is no object: {reason}"))?;
+            facts.add(
+                id,
+                item,
+                Origin {
+                    input: Input::Snapshot,
+                    place,
+                },
+            );
         }
     }
     match facts.objects.is_empty() {

@@ -1,6 +1,7 @@
 //! Labels and selectors, for things that are there and for things that may come.
 //!
-//! Source: k8s.io/apimachinery `labels.Requirement.Matches`: `NotIn` and `DoesNotExist` match where the key is absent.
+//! Source: k8s.io/apimachinery `labels.Requirement.Matches`: `NotIn` and `DoesNotExist` match where
+//! the key is absent.
 
 use crate::document::{Tree, View};
 use crate::value::Text;
@@ -24,8 +25,15 @@ impl Labels {
 
     /// The strings of a mapping; nothing where it is none.
     pub fn of<T: Tree>(node: Option<&T>) -> Self {
-        let Some(View::Map(entries)) = node.map(Tree::view) else { return Self::default() };
-        Self::new(entries.iter().map(T::split).filter_map(|(k, v)| Some((k.into(), v.text()?.into()))))
+        let Some(View::Map(entries)) = node.map(Tree::view) else {
+            return Self::default();
+        };
+        Self::new(
+            entries
+                .iter()
+                .map(T::split)
+                .filter_map(|(k, v)| Some((k.into(), v.text()?.into()))),
+        )
     }
 
     /// The value of a key.
@@ -88,7 +96,10 @@ impl Requirement {
             Op::Exists => Op::DoesNotExist,
             Op::DoesNotExist => Op::Exists,
         };
-        Self { key: self.key.clone(), op }
+        Self {
+            key: self.key.clone(),
+            op,
+        }
     }
 }
 
@@ -115,8 +126,13 @@ impl Selector {
                 (_, View::Null) => {}
                 ("matchLabels", View::Map(pairs)) => {
                     for (key, value) in pairs.iter().map(T::split) {
-                        let value = value.text().ok_or_else(|| format!("the value of `{key}` is no string"))?;
-                        all.push(Requirement { key: key.into(), op: Op::In(vec![value.into()]) });
+                        let value = value
+                            .text()
+                            .ok_or_else(|| format!("the value of `{key}` is no string"))?;
+                        all.push(Requirement {
+                            key: key.into(),
+                            op: Op::In(vec![value.into()]),
+                        });
                     }
                 }
                 ("matchExpressions", View::Seq(items)) => {
@@ -133,21 +149,37 @@ impl Selector {
     }
 
     fn expression<T: Tree>(item: &T) -> Result<Requirement, String> {
-        let key = item.member("key").and_then(Tree::text).ok_or("an expression has no key")?;
+        let key = item
+            .member("key")
+            .and_then(Tree::text)
+            .ok_or("an expression has no key")?;
         let values: Vec<Text> = texts(item.member("values")).map(Into::into).collect();
-        let op = match (item.member("operator").and_then(Tree::text), values.is_empty()) {
+        let op = match (
+            item.member("operator").and_then(Tree::text),
+            values.is_empty(),
+        ) {
             (Some("In"), false) => Op::In(values),
             (Some("NotIn"), false) => Op::NotIn(values),
             (Some("Exists"), true) => Op::Exists,
             (Some("DoesNotExist"), true) => Op::DoesNotExist,
-            _ => return Err(format!("the expression on `{key}` is none that Kubernetes knows")),
+            _ => {
+                return Err(format!(
+                    "the expression on `{key}` is none that Kubernetes knows"
+                ));
+            }
         };
-        Ok(Requirement { key: key.into(), op })
+        Ok(Requirement {
+            key: key.into(),
+            op,
+        })
     }
 
     /// A selector of one value of a key.
     pub fn equal(key: &str, value: &str) -> Self {
-        Self(vec![Requirement { key: key.into(), op: Op::In(vec![value.into()]) }])
+        Self(vec![Requirement {
+            key: key.into(),
+            op: Op::In(vec![value.into()]),
+        }])
     }
 
     /// Whether it selects something with these labels.
@@ -203,7 +235,12 @@ struct Room {
 
 impl Room {
     const fn new() -> Self {
-        Self { absent: true, present: true, one_of: None, none_of: Vec::new() }
+        Self {
+            absent: true,
+            present: true,
+            one_of: None,
+            none_of: Vec::new(),
+        }
     }
 
     fn narrow(&mut self, op: &Op) {
@@ -230,9 +267,14 @@ impl Room {
             return None;
         }
         match &self.one_of {
-            Some(values) => values.iter().find(|v| !self.none_of.contains(v)).map(|v| Some(v.clone())),
+            Some(values) => values
+                .iter()
+                .find(|v| !self.none_of.contains(v))
+                .map(|v| Some(v.clone())),
             None => {
-                let fresh = (0..).map(|n| Text::from(format!("any-{n}"))).find(|v| !self.none_of.contains(v));
+                let fresh = (0..)
+                    .map(|n| Text::from(format!("any-{n}")))
+                    .find(|v| !self.none_of.contains(v));
                 fresh.map(Some)
             }
         }
@@ -261,7 +303,8 @@ impl Rooms {
 /// How many ways to avoid selectors are tried before the question is left open.
 const MAX_TRIES: usize = 20_000;
 
-/// Labels that all of `yes` select and none of `no` does: what somebody may choose who labels a pod freely.
+/// Labels that all of `yes` select and none of `no` does: what somebody may choose who labels a pod
+/// freely.
 ///
 /// # Errors
 /// The question was too large to be answered.
@@ -278,7 +321,14 @@ pub fn possible(yes: &[&Selector], no: &[&Selector]) -> Result<Option<Labels>, T
     no.sort_by_key(|s| s.0.len());
     let mut tries = 0;
     let found = avoid(rooms, &no, &mut tries)?;
-    Ok(found.map(|rooms| Labels::new(rooms.0.into_iter().filter_map(|(key, room)| Some((key, room.example()??))))))
+    Ok(found.map(|rooms| {
+        Labels::new(
+            rooms
+                .0
+                .into_iter()
+                .filter_map(|(key, room)| Some((key, room.example()??))),
+        )
+    }))
 }
 
 /// A question about selectors that would take too long.
@@ -286,7 +336,9 @@ pub fn possible(yes: &[&Selector], no: &[&Selector]) -> Result<Option<Labels>, T
 pub struct TooLarge;
 
 fn avoid(rooms: Rooms, no: &[&Selector], tries: &mut usize) -> Result<Option<Rooms>, TooLarge> {
-    let Some((first, rest)) = no.split_first() else { return Ok(Some(rooms)) };
+    let Some((first, rest)) = no.split_first() else {
+        return Ok(Some(rooms));
+    };
     for requirement in &first.0 {
         *tries += 1;
         if *tries > MAX_TRIES {

@@ -1,7 +1,8 @@
-//! Objects → the one model that every isolation check reads: a [`Cluster`] of namespaces, owners, grants and policies.
+//! Objects → the one model that every isolation check reads: a [`Cluster`] of namespaces, owners,
+//! grants and policies.
 //!
-//! Rendered objects, manifests from elsewhere and a snapshot of a live cluster all become the same graph. What a kind
-//! means is read in [`facts`]; what belongs to whom is settled here.
+//! Rendered objects, manifests from elsewhere and a snapshot of a live cluster all become the same
+//! graph. What a kind means is read in [`facts`]; what belongs to whom is settled here.
 
 pub mod admission;
 mod assemble;
@@ -133,9 +134,12 @@ pub struct Parts {
 }
 
 impl Cluster {
-    /// Puts a cluster together. `stranger` names the tenant of a namespace that no tenant declares; nothing for the
-    /// platform's.
-    pub fn new(mut parts: Parts, stranger: &dyn Fn(&str, &Labels, &Labels) -> Option<Text>) -> Self {
+    /// Puts a cluster together. `stranger` names the tenant of a namespace that no tenant declares;
+    /// nothing for the platform's.
+    pub fn new(
+        mut parts: Parts,
+        stranger: &dyn Fn(&str, &Labels, &Labels) -> Option<Text>,
+    ) -> Self {
         let (mut defined_twice, overtaken) = settle(&mut parts.facts);
         // What only the network plane cannot read is its own to say.
         let (policies, others): (Vec<_>, Vec<_>) = std::mem::take(&mut parts.facts.riddles)
@@ -144,23 +148,44 @@ impl Cluster {
         defined_twice.retain(|(thing, _)| !others.iter().any(|r| r.id == thing.id));
         parts.facts.riddles = policies;
         parts.blind.extend(others.iter().map(|riddle| {
-            let message = format!("{} cannot be evaluated: {}", riddle.id.called(), riddle.reason);
+            let message = format!(
+                "{} cannot be evaluated: {}",
+                riddle.id.called(),
+                riddle.reason
+            );
             Diagnostic::new(&NOT_READ, riddle.origin.place, message)
-                .fix("give what is applied: build the overlay (kustomize build), substitute, render")
+                .fix(
+                    "give what is applied: build the overlay (kustomize build), substitute, render",
+                )
                 .scope(Scope::Fleet)
         }));
         let mut owner: HashMap<Text, Owner> = HashMap::new();
         for (at, tenant) in parts.tenants.iter().enumerate() {
-            owner.extend(tenant.namespaces.iter().map(|n| (n.clone(), Owner::Tenant(at as u32))));
+            owner.extend(
+                tenant
+                    .namespaces
+                    .iter()
+                    .map(|n| (n.clone(), Owner::Tenant(at as u32))),
+            );
         }
         let mut found: BTreeMap<Text, (Labels, Labels, Option<Origin>, Place)> = BTreeMap::new();
         for fact in &parts.facts.namespaces {
             found.insert(
                 fact.id.name.clone(),
-                (fact.labels.clone(), fact.annotations.clone(), Some(fact.origin), fact.origin.place),
+                (
+                    fact.labels.clone(),
+                    fact.annotations.clone(),
+                    Some(fact.origin),
+                    fact.origin.place,
+                ),
             );
         }
-        for thing in parts.facts.objects.iter().filter(|t| !t.id.namespace.is_empty()) {
+        for thing in parts
+            .facts
+            .objects
+            .iter()
+            .filter(|t| !t.id.namespace.is_empty())
+        {
             if !found.contains_key(&thing.id.namespace) {
                 let name = thing.id.namespace.clone();
                 let labels = Labels::new([(NAME_LABEL.into(), name.clone())]);
@@ -169,8 +194,11 @@ impl Cluster {
         }
         let mut tenants = parts.tenants;
         let declared = tenants.len();
-        let mut by_tenant: HashMap<Text, u32> =
-            tenants.iter().enumerate().map(|(i, t)| (t.name.clone(), i as u32)).collect();
+        let mut by_tenant: HashMap<Text, u32> = tenants
+            .iter()
+            .enumerate()
+            .map(|(i, t)| (t.name.clone(), i as u32))
+            .collect();
         let mut namespaces = Vec::with_capacity(found.len());
         for (name, (labels, annotations, origin, place)) in found {
             let owner = match owner.get(&name) {
@@ -194,17 +222,38 @@ impl Cluster {
                     }
                 },
             };
-            namespaces.push(Namespace { name, labels, owner, origin, policies: Vec::new(), murky: false });
+            namespaces.push(Namespace {
+                name,
+                labels,
+                owner,
+                origin,
+                policies: Vec::new(),
+                murky: false,
+            });
         }
-        let by_name: HashMap<Text, u32> =
-            namespaces.iter().enumerate().map(|(i, n)| (n.name.clone(), i as u32)).collect();
+        let by_name: HashMap<Text, u32> = namespaces
+            .iter()
+            .enumerate()
+            .map(|(i, n)| (n.name.clone(), i as u32))
+            .collect();
         for (at, policy) in parts.facts.policies.iter().enumerate() {
             if let Some(home) = by_name.get(&policy.id.namespace) {
                 namespaces[*home as usize].policies.push(at as u32);
             }
         }
-        let unread = parts.facts.riddles.iter().filter(|r| r.id.kind == "NetworkPolicy").map(|r| &r.id);
-        for id in parts.facts.other_policies.iter().map(|t| &t.id).chain(unread) {
+        let unread = parts
+            .facts
+            .riddles
+            .iter()
+            .filter(|r| r.id.kind == "NetworkPolicy")
+            .map(|r| &r.id);
+        for id in parts
+            .facts
+            .other_policies
+            .iter()
+            .map(|t| &t.id)
+            .chain(unread)
+        {
             match by_name.get(&id.namespace) {
                 Some(home) => namespaces[*home as usize].murky = true,
                 None => namespaces.iter_mut().for_each(|n| n.murky = true),
@@ -213,11 +262,16 @@ impl Cluster {
         let mut by_label: HashMap<(Text, Text), Vec<u32>> = HashMap::new();
         for (at, namespace) in namespaces.iter().enumerate() {
             for (key, value) in namespace.labels.iter().filter(|(k, _)| *k != NAME_LABEL) {
-                by_label.entry((key.clone(), value.clone())).or_default().push(at as u32);
+                by_label
+                    .entry((key.clone(), value.clone()))
+                    .or_default()
+                    .push(at as u32);
             }
         }
         let mut rbac = Rbac::default();
-        std::mem::take(&mut parts.facts.roles).into_iter().for_each(|role| rbac.add(role));
+        std::mem::take(&mut parts.facts.roles)
+            .into_iter()
+            .for_each(|role| rbac.add(role));
         rbac.bindings = std::mem::take(&mut parts.facts.bindings);
         rbac.finish();
         own_people(&mut tenants, declared, &namespaces, &by_name, &rbac);
@@ -225,7 +279,13 @@ impl Cluster {
         for (at, tenant) in tenants.iter().enumerate() {
             holders.extend(tenant.subjects.iter().map(|s| (s.clone(), at as u32)));
         }
-        let kept = parts.facts.kept.iter().enumerate().map(|(at, k)| (k.id.clone(), at as u32)).collect();
+        let kept = parts
+            .facts
+            .kept
+            .iter()
+            .enumerate()
+            .map(|(at, k)| (k.id.clone(), at as u32))
+            .collect();
         let bound = admission::bound(&parts.facts);
         Self {
             kept,
@@ -256,7 +316,8 @@ impl Cluster {
 
     /// Who owns a namespace; the platform one that nobody knows.
     pub fn owner(&self, namespace: &str) -> Owner {
-        self.namespace(namespace).map_or(Owner::Platform, |at| self.namespaces[at as usize].owner)
+        self.namespace(namespace)
+            .map_or(Owner::Platform, |at| self.namespaces[at as usize].owner)
     }
 
     /// The tenant that holds a subject: its own users, groups and service accounts.
@@ -286,19 +347,30 @@ impl Cluster {
     /// The namespaces that a selector selects, sorted. Each selector is looked up once.
     pub fn select(&self, selector: &Selector) -> std::sync::Arc<[u32]> {
         // A lock that another thread broke off with holds what was found so far.
-        let known = |selected: &HashMap<Selector, std::sync::Arc<[u32]>>| selected.get(selector).cloned();
-        let lock = || self.selected.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let known =
+            |selected: &HashMap<Selector, std::sync::Arc<[u32]>>| selected.get(selector).cloned();
+        let lock = || {
+            self.selected
+                .lock()
+                .unwrap_or_else(std::sync::PoisonError::into_inner)
+        };
         if let Some(found) = known(&lock()) {
             return found;
         }
         let matches = |at: &u32| selector.matches(&self.namespaces[*at as usize].labels);
         let mut found: Vec<u32> = if let Some(names) = selector.pinned(NAME_LABEL) {
-            names.iter().filter_map(|n| self.namespace(n)).filter(matches).collect()
+            names
+                .iter()
+                .filter_map(|n| self.namespace(n))
+                .filter(matches)
+                .collect()
         } else if let Some((key, values)) = selector.0.iter().find_map(|r| match &r.op {
             labels::Op::In(values) => Some((&r.key, values)),
             _ => None,
         }) {
-            let lists = values.iter().filter_map(|v| self.by_label.get(&(key.clone(), v.clone())));
+            let lists = values
+                .iter()
+                .filter_map(|v| self.by_label.get(&(key.clone(), v.clone())));
             lists.flatten().copied().filter(matches).collect()
         } else {
             (0..self.namespaces.len() as u32).filter(matches).collect()
@@ -311,7 +383,8 @@ impl Cluster {
     }
 }
 
-/// Of tenants that no spec declares, the users and groups that are bound in the namespaces of one of them are its own.
+/// Of tenants that no spec declares, the users and groups that are bound in the namespaces of one
+/// of them are its own.
 fn own_people(
     tenants: &mut [TenantNode],
     declared: usize,
@@ -319,10 +392,15 @@ fn own_people(
     by_name: &HashMap<Text, u32>,
     rbac: &Rbac,
 ) {
-    let known: BTreeSet<Subject> = tenants.iter().flat_map(|t| t.subjects.iter().cloned()).collect();
+    let known: BTreeSet<Subject> = tenants
+        .iter()
+        .flat_map(|t| t.subjects.iter().cloned())
+        .collect();
     let owner = |name: &Text| by_name.get(name).map(|at| namespaces[*at as usize].owner);
     for subject in rbac.subjects() {
-        let (Subject::User(name) | Subject::Group(name)) = subject else { continue };
+        let (Subject::User(name) | Subject::Group(name)) = subject else {
+            continue;
+        };
         if known.contains(subject) || name.starts_with("system:") {
             continue;
         }
@@ -347,14 +425,22 @@ pub fn builtin(sources: &mut Sources, facts: &mut Facts) {
     let (documents, _) = document::parse(id, sources.get(id));
     for document in documents {
         if let Ok(object) = ObjectId::of(&document.root) {
-            facts.add(object, &document.root, Origin { input: Input::Builtin, place: document.root.place });
+            facts.add(
+                object,
+                &document.root,
+                Origin {
+                    input: Input::Builtin,
+                    place: document.root.place,
+                },
+            );
         }
     }
 }
 
-/// Settles what several definitions of an object come to. What is rendered or in a manifest comes before a snapshot's, and
-/// that before Kubernetes' own. Of two that would both be applied both count, and they are reported where they differ; the
-/// same goes for a manifest of a role that Kubernetes makes, since it adds its own rules again.
+/// Settles what several definitions of an object come to. What is rendered or in a manifest comes
+/// before a snapshot's, and that before Kubernetes' own. Of two that would both be applied both
+/// count, and they are reported where they differ; the same goes for a manifest of a role that
+/// Kubernetes makes, since it adds its own rules again.
 fn settle(facts: &mut Facts) -> (Vec<(facts::Thing, Origin)>, bool) {
     let mut first: HashMap<&ObjectId, &facts::Thing> = HashMap::with_capacity(facts.objects.len());
     let mut gone: BTreeSet<(ObjectId, Place)> = BTreeSet::new();

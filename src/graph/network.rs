@@ -1,7 +1,8 @@
 //! NetworkPolicies, and what they let through between two pods.
 //!
-//! Source: kubernetes.io/docs/concepts/services-networking/network-policies, and `pkg/apis/networking/v1/defaults.go`.
-//! Where a policy selects a pod in a direction, only what some policy allows passes; where none does, everything does.
+//! Source: kubernetes.io/docs/concepts/services-networking/network-policies, and
+//! `pkg/apis/networking/v1/defaults.go`. Where a policy selects a pod in a direction, only what
+//! some policy allows passes; where none does, everything does.
 
 use super::labels::{Labels, Selector, items, texts};
 use super::object::Origin;
@@ -170,9 +171,14 @@ impl Policy {
     /// What in it the API server would refuse.
     pub fn of<T: Tree>(id: ObjectId, node: &T, origin: Origin) -> Result<Self, String> {
         let spec = node.member("spec");
-        let pods = spec.and_then(|s| s.member("podSelector")).map_or(Ok(Selector::default()), Selector::of)?;
+        let pods = spec
+            .and_then(|s| s.member("podSelector"))
+            .map_or(Ok(Selector::default()), Selector::of)?;
         let rules = |key: &str, peers: &str| -> Result<Vec<Rule>, String> {
-            items(spec.and_then(|s| s.member(key))).iter().map(|rule| Rule::of(rule, peers)).collect()
+            items(spec.and_then(|s| s.member(key)))
+                .iter()
+                .map(|rule| Rule::of(rule, peers))
+                .collect()
         };
         let (ingress, egress) = (rules("ingress", "from")?, rules("egress", "to")?);
         let types: Vec<&str> = texts(spec.and_then(|s| s.member("policyTypes"))).collect();
@@ -181,7 +187,13 @@ impl Policy {
         }
         let governs_in = types.is_empty() || types.contains(&"Ingress");
         let governs_out = types.contains(&"Egress") || (types.is_empty() && !egress.is_empty());
-        Ok(Self { id, pods, ingress: governs_in.then_some(ingress), egress: governs_out.then_some(egress), origin })
+        Ok(Self {
+            id,
+            pods,
+            ingress: governs_in.then_some(ingress),
+            egress: governs_out.then_some(egress),
+            origin,
+        })
     }
 
     /// Its rules in a direction; nothing where it does not govern that.
@@ -196,13 +208,20 @@ impl Policy {
 impl Rule {
     fn of<T: Tree>(node: &T, peers: &str) -> Result<Self, String> {
         Ok(Self {
-            peers: items(node.member(peers)).iter().map(Peer::of).collect::<Result<_, _>>()?,
-            ports: items(node.member("ports")).iter().map(Port::of).collect::<Result<_, _>>()?,
+            peers: items(node.member(peers))
+                .iter()
+                .map(Peer::of)
+                .collect::<Result<_, _>>()?,
+            ports: items(node.member("ports"))
+                .iter()
+                .map(Port::of)
+                .collect::<Result<_, _>>()?,
             place: node.place(),
         })
     }
 
-    /// Whether a port of a connection is among its ports; `named` are those that the destination names.
+    /// Whether a port of a connection is among its ports; `named` are those that the destination
+    /// names.
     fn has_port(&self, protocol: Protocol, port: u16, named: &[NamedPort]) -> bool {
         self.ports.is_empty()
             || self.ports.iter().any(|own| {
@@ -210,9 +229,9 @@ impl Rule {
                     && match &own.ports {
                         Ports::All => true,
                         Ports::Range(first, last) => (*first..=*last).contains(&port),
-                        Ports::Named(name) => {
-                            named.iter().any(|n| n.name == *name && n.protocol == protocol && n.port == port)
-                        }
+                        Ports::Named(name) => named
+                            .iter()
+                            .any(|n| n.name == *name && n.protocol == protocol && n.port == port),
                     }
             })
     }
@@ -224,11 +243,25 @@ impl Peer {
         let (namespaces, pods) = (selector("namespaceSelector")?, selector("podSelector")?);
         match (node.member("ipBlock"), namespaces, pods) {
             (None, None, None) => Err("a peer says nothing".into()),
-            (None, namespaces, pods) => Ok(Self::Pods { namespaces, pods: pods.unwrap_or_default() }),
+            (None, namespaces, pods) => Ok(Self::Pods {
+                namespaces,
+                pods: pods.unwrap_or_default(),
+            }),
             (Some(block), None, None) => {
-                let net = |text: &str| text.parse::<IpNet>().map_err(|_| format!("`{text}` is no network"));
-                let except = texts(block.member("except")).map(net).collect::<Result<_, _>>()?;
-                Ok(Self::Block { net: net(block.member("cidr").and_then(Tree::text).unwrap_or_default())?, except })
+                let net = |text: &str| {
+                    text.parse::<IpNet>()
+                        .map_err(|_| format!("`{text}` is no network"))
+                };
+                let except = texts(block.member("except"))
+                    .map(net)
+                    .collect::<Result<_, _>>()?;
+                Ok(Self::Block {
+                    net: net(block
+                        .member("cidr")
+                        .and_then(Tree::text)
+                        .unwrap_or_default())?,
+                    except,
+                })
             }
             _ => Err("a peer has an ipBlock beside a selector".into()),
         }
@@ -238,12 +271,15 @@ impl Peer {
     fn is(&self, home: &str, end: &End<'_>) -> bool {
         match self {
             Self::Pods { namespaces, pods } => {
-                namespaces.as_ref().map_or(end.namespace == home, |s| s.matches(end.namespace_labels))
+                namespaces
+                    .as_ref()
+                    .map_or(end.namespace == home, |s| s.matches(end.namespace_labels))
                     && pods.matches(end.labels)
             }
-            Self::Block { net, except } => {
-                end.ips.iter().any(|ip| net.contains(ip) && !except.iter().any(|e| e.contains(ip)))
-            }
+            Self::Block { net, except } => end
+                .ips
+                .iter()
+                .any(|ip| net.contains(ip) && !except.iter().any(|e| e.contains(ip))),
         }
     }
 }
@@ -255,15 +291,23 @@ impl Port {
             Some(name) => Protocol::of(name).ok_or_else(|| format!("`{name}` is no protocol"))?,
         };
         let number = |key: &str| match node.member(key).map(Tree::view) {
-            Some(View::Number(n)) => {
-                n.as_u64().and_then(|n| u16::try_from(n).ok()).map(Some).ok_or_else(|| format!("`{n}` is no port"))
-            }
+            Some(View::Number(n)) => n
+                .as_u64()
+                .and_then(|n| u16::try_from(n).ok())
+                .map(Some)
+                .ok_or_else(|| format!("`{n}` is no port")),
             _ => Ok(None),
         };
-        let ports = match (node.member("port").and_then(Tree::text), number("port")?, number("endPort")?) {
+        let ports = match (
+            node.member("port").and_then(Tree::text),
+            number("port")?,
+            number("endPort")?,
+        ) {
             (Some(name), None, None) => Ports::Named(name.into()),
             (None, None, None) => Ports::All,
-            (None, Some(port), end) if end.is_none_or(|end| end >= port) => Ports::Range(port, end.unwrap_or(port)),
+            (None, Some(port), end) if end.is_none_or(|end| end >= port) => {
+                Ports::Range(port, end.unwrap_or(port))
+            }
             _ => return Err("a port's range is none".into()),
         };
         Ok(Self { protocol, ports })
@@ -299,11 +343,17 @@ pub fn verdict<'a>(
     };
     let mut denied = None;
     for policy in policies {
-        let Some(rules) = policy.rules(direction).filter(|_| policy.pods.matches(pod.labels)) else { continue };
+        let Some(rules) = policy
+            .rules(direction)
+            .filter(|_| policy.pods.matches(pod.labels))
+        else {
+            continue;
+        };
         denied = Some(policy);
         let allows = |rule: &&Rule| {
             rule.has_port(protocol, port, named)
-                && (rule.peers.is_empty() || rule.peers.iter().any(|p| p.is(&policy.id.namespace, peer)))
+                && (rule.peers.is_empty()
+                    || rule.peers.iter().any(|p| p.is(&policy.id.namespace, peer)))
         };
         if let Some(rule) = rules.iter().find(allows) {
             return Verdict::Allowed(policy, rule);

@@ -1,7 +1,8 @@
 //! Roles, bindings, and what they allow: the RBAC authorizer, offline.
 //!
-//! Source: k8s.io/kubernetes `pkg/apis/rbac/v1/evaluation_helpers.go` (matching), `pkg/registry/rbac/validation/rule.go`
-//! (subjects, scopes), k8s.io/component-helpers `auth/rbac/validation/policy_comparator.go` (covering), and
+//! Source: k8s.io/kubernetes `pkg/apis/rbac/v1/evaluation_helpers.go` (matching),
+//! `pkg/registry/rbac/validation/rule.go` (subjects, scopes), k8s.io/component-helpers
+//! `auth/rbac/validation/policy_comparator.go` (covering), and
 //! `pkg/controller/clusterroleaggregation` (aggregation).
 
 use super::labels::{Labels, Selector, items, texts};
@@ -92,10 +93,13 @@ impl Rule {
         has(&self.verbs, verb) && self.urls.iter().any(|own| url_covers(own, path))
     }
 
-    /// Whether it allows the verb on some object of a resource: of these names, where there are any.
+    /// Whether it allows the verb on some object of a resource: of these names, where there are
+    /// any.
     pub fn touches(&self, verb: &str, group: &str, resource: &str) -> bool {
         let (resource, subresource) = resource.split_once('/').unwrap_or((resource, ""));
-        has(&self.verbs, verb) && has(&self.groups, group) && self.has_resource(resource, subresource)
+        has(&self.verbs, verb)
+            && has(&self.groups, group)
+            && self.has_resource(resource, subresource)
     }
 }
 
@@ -104,7 +108,8 @@ pub fn url_covers(own: &str, path: &str) -> bool {
     own == path || own.ends_with('*') && path.starts_with(own.trim_end_matches('*'))
 }
 
-/// A rule of one verb on one resource of one group, with at most one name; or of one verb on one path.
+/// A rule of one verb on one resource of one group, with at most one name; or of one verb on one
+/// path.
 fn broken_down(rules: &[Rule]) -> Vec<Rule> {
     let mut all = Vec::new();
     for rule in rules {
@@ -121,14 +126,21 @@ fn broken_down(rules: &[Rule]) -> Vec<Rule> {
                     if rule.names.is_empty() {
                         all.push(one);
                     } else {
-                        all.extend(rule.names.iter().map(|n| Rule { names: vec![n.clone()], ..one.clone() }));
+                        all.extend(rule.names.iter().map(|n| Rule {
+                            names: vec![n.clone()],
+                            ..one.clone()
+                        }));
                     }
                 }
             }
         }
         for url in &rule.urls {
             for verb in &rule.verbs {
-                all.push(Rule { verbs: vec![verb.clone()], urls: vec![url.clone()], ..Rule::default() });
+                all.push(Rule {
+                    verbs: vec![verb.clone()],
+                    urls: vec![url.clone()],
+                    ..Rule::default()
+                });
             }
         }
     }
@@ -139,20 +151,29 @@ fn covers_one(own: &Rule, asked: &Rule) -> bool {
     let all = |own: &[Text], asked: &[Text]| asked.iter().all(|a| has(own, a));
     let resource = |asked: &Text| {
         has(&own.resources, asked)
-            || asked.split_once('/').is_some_and(|(_, sub)| own.resources.iter().any(|r| *r == format!("*/{sub}")))
+            || asked
+                .split_once('/')
+                .is_some_and(|(_, sub)| own.resources.iter().any(|r| *r == format!("*/{sub}")))
     };
     let names = own.names.is_empty()
-        || (!asked.names.is_empty() && asked.names.iter().all(|n| own.names.iter().any(|o| o == n)));
+        || (!asked.names.is_empty()
+            && asked.names.iter().all(|n| own.names.iter().any(|o| o == n)));
     all(&own.verbs, &asked.verbs)
         && all(&own.groups, &asked.groups)
         && asked.resources.iter().all(resource)
         && names
-        && asked.urls.iter().all(|a| own.urls.iter().any(|o| url_covers(o, a)))
+        && asked
+            .urls
+            .iter()
+            .all(|a| own.urls.iter().any(|o| url_covers(o, a)))
 }
 
 /// What of some rules others do not grant: what whoever has those others may not hand on.
 pub fn uncovered(own: &[Rule], asked: &[Rule]) -> Vec<Rule> {
-    broken_down(asked).into_iter().filter(|asked| !own.iter().any(|own| covers_one(own, asked))).collect()
+    broken_down(asked)
+        .into_iter()
+        .filter(|asked| !own.iter().any(|own| covers_one(own, asked)))
+        .collect()
 }
 
 /// Whom a binding names.
@@ -175,7 +196,11 @@ impl Subject {
             "User" => Some(Self::User(name.into())),
             "Group" => Some(Self::Group(name.into())),
             "ServiceAccount" => {
-                let namespace = if text("namespace").is_empty() { home } else { text("namespace") };
+                let namespace = if text("namespace").is_empty() {
+                    home
+                } else {
+                    text("namespace")
+                };
                 (!namespace.is_empty()).then(|| Self::ServiceAccount(namespace.into(), name.into()))
             }
             _ => None,
@@ -186,7 +211,9 @@ impl Subject {
     /// A user whose name is a service account's is that service account.
     fn canonical(self) -> Self {
         match &self {
-            Self::User(name) => match name.strip_prefix("system:serviceaccount:").and_then(|rest| rest.split_once(':'))
+            Self::User(name) => match name
+                .strip_prefix("system:serviceaccount:")
+                .and_then(|rest| rest.split_once(':'))
             {
                 Some((namespace, name)) => Self::ServiceAccount(namespace.into(), name.into()),
                 None => self,
@@ -195,7 +222,8 @@ impl Subject {
         }
     }
 
-    /// Reads `user:NAME`, `group:NAME`, `serviceaccount:NAMESPACE:NAME` (or `sa:`), or a user's name as it is.
+    /// Reads `user:NAME`, `group:NAME`, `serviceaccount:NAMESPACE:NAME` (or `sa:`), or a user's
+    /// name as it is.
     ///
     /// # Errors
     /// A service account without its two parts.
@@ -204,9 +232,14 @@ impl Subject {
             Some(("user", name)) => Self::User(name.into()),
             Some(("group", name)) => Self::Group(name.into()),
             Some(("serviceaccount" | "sa", rest)) => {
-                let parts = rest.split_once([':', '/']).filter(|(ns, name)| !ns.is_empty() && !name.is_empty());
-                let (namespace, name) = parts
-                    .ok_or_else(|| format!("`{text}` names no service account: write serviceaccount:NAMESPACE:NAME"))?;
+                let parts = rest
+                    .split_once([':', '/'])
+                    .filter(|(ns, name)| !ns.is_empty() && !name.is_empty());
+                let (namespace, name) = parts.ok_or_else(|| {
+                    format!(
+                        "`{text}` names no service account: write serviceaccount:NAMESPACE:NAME"
+                    )
+                })?;
                 Self::ServiceAccount(namespace.into(), name.into())
             }
             _ => Self::User(text.into()),
@@ -237,7 +270,9 @@ impl fmt::Display for Subject {
         match self {
             Self::User(name) => write!(f, "user {name}"),
             Self::Group(name) => write!(f, "group {name}"),
-            Self::ServiceAccount(namespace, name) => write!(f, "service account {namespace}/{name}"),
+            Self::ServiceAccount(namespace, name) => {
+                write!(f, "service account {namespace}/{name}")
+            }
         }
     }
 }
@@ -263,11 +298,18 @@ impl Role {
     /// # Errors
     /// Why it cannot be understood.
     pub fn of<T: Tree>(id: ObjectId, node: &T, origin: Origin) -> Result<Self, String> {
-        let selectors = node.member("aggregationRule").filter(|_| id.kind == "ClusterRole");
+        let selectors = node
+            .member("aggregationRule")
+            .filter(|_| id.kind == "ClusterRole");
         let aggregates = match selectors.map(|a| items(a.member("clusterRoleSelectors"))) {
             None => None,
             Some([]) => return Err("its aggregationRule selects nothing".into()),
-            Some(selectors) => Some(selectors.iter().map(Selector::of).collect::<Result<Vec<_>, _>>()?),
+            Some(selectors) => Some(
+                selectors
+                    .iter()
+                    .map(Selector::of)
+                    .collect::<Result<Vec<_>, _>>()?,
+            ),
         };
         Ok(Self {
             rules: items(node.member("rules")).iter().map(Rule::of).collect(),
@@ -315,13 +357,25 @@ impl Binding {
             return Err("whom or what it names is filled in later".into());
         }
         let subjects = items(node.member("subjects")).iter();
-        let subjects = subjects.filter_map(|s| Some((Subject::of(s, &id.namespace)?, s.place()))).collect();
-        Ok(Self { role: (namespace, text("name").into()), role_place: role.place(), subjects, origin, id })
+        let subjects = subjects
+            .filter_map(|s| Some((Subject::of(s, &id.namespace)?, s.place())))
+            .collect();
+        Ok(Self {
+            role: (namespace, text("name").into()),
+            role_place: role.place(),
+            subjects,
+            origin,
+            id,
+        })
     }
 
     /// How its role is called in a sentence.
     pub fn role_name(&self) -> String {
-        let kind = if self.role.0.is_empty() { "ClusterRole" } else { "Role" };
+        let kind = if self.role.0.is_empty() {
+            "ClusterRole"
+        } else {
+            "Role"
+        };
         format!("{kind} `{}`", self.role.1)
     }
 }
@@ -361,11 +415,16 @@ impl Rbac {
         }
     }
 
-    /// Each aggregated role takes over the rules of those it selects, until nothing changes: `admin` selects `edit`,
-    /// which selects `view`. Rules are only ever added, so that a ring of roles comes to an end.
+    /// Each aggregated role takes over the rules of those it selects, until nothing changes:
+    /// `admin` selects `edit`, which selects `view`. Rules are only ever added, so that a ring of
+    /// roles comes to an end.
     fn aggregate(&mut self) {
-        let aggregated: Vec<(Text, Text)> =
-            self.roles.iter().filter(|(_, r)| r.aggregates.is_some()).map(|(key, _)| key.clone()).collect();
+        let aggregated: Vec<(Text, Text)> = self
+            .roles
+            .iter()
+            .filter(|(_, r)| r.aggregates.is_some())
+            .map(|(key, _)| key.clone())
+            .collect();
         // The controller writes over what such a role says itself.
         for key in &aggregated {
             if let Some(role) = self.roles.get_mut(key) {
@@ -402,9 +461,13 @@ impl Rbac {
         }
     }
 
-    /// Adds a role. Of two with one name both count: which of them holds is not known, or Kubernetes adds its own.
+    /// Adds a role. Of two with one name both count: which of them holds is not known, or
+    /// Kubernetes adds its own.
     pub fn add(&mut self, role: Role) {
-        match self.roles.entry((role.id.namespace.clone(), role.id.name.clone())) {
+        match self
+            .roles
+            .entry((role.id.namespace.clone(), role.id.name.clone()))
+        {
             Entry::Vacant(free) => {
                 free.insert(role);
             }
@@ -438,26 +501,57 @@ impl Rbac {
         self.roles.get(&binding.role)
     }
 
-    /// What allows some subjects (a user, and the groups it is in) a request; nothing where nothing does.
-    pub fn authorize<'a>(&'a self, subjects: &[Subject], request: &Request<'_>) -> Option<Grant<'a>> {
-        let of_namespace =
-            |binding: &&Binding| binding.id.namespace.is_empty() || binding.id.namespace == request.namespace;
-        for binding in subjects.iter().flat_map(|s| self.bindings_of(s)).filter(of_namespace) {
-            let Some(role) = self.role(binding) else { continue };
+    /// What allows some subjects (a user, and the groups it is in) a request; nothing where nothing
+    /// does.
+    pub fn authorize<'a>(
+        &'a self,
+        subjects: &[Subject],
+        request: &Request<'_>,
+    ) -> Option<Grant<'a>> {
+        let of_namespace = |binding: &&Binding| {
+            binding.id.namespace.is_empty() || binding.id.namespace == request.namespace
+        };
+        for binding in subjects
+            .iter()
+            .flat_map(|s| self.bindings_of(s))
+            .filter(of_namespace)
+        {
+            let Some(role) = self.role(binding) else {
+                continue;
+            };
             if let Some(rule) = role.rules.iter().find(|r| r.allows(request)) {
-                return Some(Grant { binding, role, rule });
+                return Some(Grant {
+                    binding,
+                    role,
+                    rule,
+                });
             }
         }
         None
     }
 
     /// The same for a path that belongs to no resource: only what is bound everywhere counts.
-    pub fn authorize_url<'a>(&'a self, subjects: &[Subject], verb: &str, path: &str) -> Option<Grant<'a>> {
+    pub fn authorize_url<'a>(
+        &'a self,
+        subjects: &[Subject],
+        verb: &str,
+        path: &str,
+    ) -> Option<Grant<'a>> {
         let everywhere = |binding: &&Binding| binding.id.namespace.is_empty();
-        for binding in subjects.iter().flat_map(|s| self.bindings_of(s)).filter(everywhere) {
-            let Some(role) = self.role(binding) else { continue };
+        for binding in subjects
+            .iter()
+            .flat_map(|s| self.bindings_of(s))
+            .filter(everywhere)
+        {
+            let Some(role) = self.role(binding) else {
+                continue;
+            };
             if let Some(rule) = role.rules.iter().find(|r| r.allows_url(verb, path)) {
-                return Some(Grant { binding, role, rule });
+                return Some(Grant {
+                    binding,
+                    role,
+                    rule,
+                });
             }
         }
         None
@@ -467,6 +561,8 @@ impl Rbac {
     pub fn rules_in(&self, subjects: &[Subject], namespace: &str) -> Vec<Rule> {
         let bindings = subjects.iter().flat_map(|s| self.bindings_of(s));
         let here = bindings.filter(|b| b.id.namespace.is_empty() || b.id.namespace == namespace);
-        here.filter_map(|b| self.role(b)).flat_map(|r| r.rules.iter().cloned()).collect()
+        here.filter_map(|b| self.role(b))
+            .flat_map(|r| r.rules.iter().cloned())
+            .collect()
     }
 }

@@ -21,8 +21,13 @@ pub enum Shape {
 impl Shape {
     /// What is known of a field; nothing where it is not known to be there.
     pub(super) fn field(&self, name: &str) -> Option<&Self> {
-        let Self::Fields(fields) = self else { return None };
-        fields.iter().find(|(field, _)| *field == name).map(|(_, shape)| shape)
+        let Self::Fields(fields) = self else {
+            return None;
+        };
+        fields
+            .iter()
+            .find(|(field, _)| *field == name)
+            .map(|(_, shape)| shape)
     }
 }
 
@@ -132,10 +137,12 @@ impl Body {
                 let field = |(key, value): (&'a String, &'a Json)| match key.as_str() {
                     "metadata" => {
                         let fields = value.as_object().into_iter().flatten();
-                        let known: Vec<_> = fields.map(|(k, v)| (k.as_str(), Term::Known(v))).collect();
+                        let known: Vec<_> =
+                            fields.map(|(k, v)| (k.as_str(), Term::Known(v))).collect();
                         // No server sets these by itself.
-                        let absent =
-                            ["annotations", "labels", "ownerReferences"].into_iter().filter(|k| value.get(k).is_none());
+                        let absent = ["annotations", "labels", "ownerReferences"]
+                            .into_iter()
+                            .filter(|k| value.get(k).is_none());
                         (key.as_str(), Term::Open(known, absent.collect()))
                     }
                     "apiVersion" | "kind" => (key.as_str(), Term::Known(value)),
@@ -172,12 +179,17 @@ impl Request {
     /// The `request` variable, as far as it is known.
     pub(super) fn variable(&self, kind: &str) -> Json {
         let kind = json!({"group": self.group, "version": self.version, "kind": kind});
-        let resource = json!({"group": self.group, "version": self.version, "resource": self.resource});
+        let resource =
+            json!({"group": self.group, "version": self.version, "resource": self.resource});
         let mut all = json!({
             "kind": kind, "requestKind": kind, "resource": resource, "requestResource": resource,
             "operation": self.operation, "username": self.user, "groups": self.groups, "dryRun": false,
         });
-        for (key, text) in [("subResource", &self.subresource), ("name", &self.name), ("namespace", &self.namespace)] {
+        for (key, text) in [
+            ("subResource", &self.subresource),
+            ("name", &self.name),
+            ("namespace", &self.namespace),
+        ] {
             if !text.is_empty() {
                 all[key] = text.as_str().into();
             }
@@ -189,15 +201,30 @@ impl Request {
     pub(super) fn term<'a>(&self, variable: &'a Json) -> Term<'a> {
         let who = ["username", "groups"].map(|key| (key, Term::Known(&variable[key])));
         let mut known = vec![("userInfo", Term::Open(who.into(), Vec::new()))];
-        for key in
-            ["kind", "requestKind", "resource", "requestResource", "operation", "dryRun", "subResource", "namespace"]
-        {
+        for key in [
+            "kind",
+            "requestKind",
+            "resource",
+            "requestResource",
+            "operation",
+            "dryRun",
+            "subResource",
+            "namespace",
+        ] {
             known.extend(variable.get(key).map(|v| (key, Term::Known(v))));
         }
-        // The name of what is made is chosen; of what is there it is known; of all at once there is none.
+        // The name of what is made is chosen; of what is there it is known; of all at once there is
+        // none.
         let chosen = self.operation == "CREATE" && matches!(self.object, Body::Written(_));
-        known.extend(variable.get("name").filter(|_| !chosen).map(|v| ("name", Term::Known(v))));
-        let sub = ["subResource", "requestSubResource"].into_iter().filter(|_| self.subresource.is_empty());
+        known.extend(
+            variable
+                .get("name")
+                .filter(|_| !chosen)
+                .map(|v| ("name", Term::Known(v))),
+        );
+        let sub = ["subResource", "requestSubResource"]
+            .into_iter()
+            .filter(|_| self.subresource.is_empty());
         let name = (self.name.is_empty() && !chosen).then_some("name");
         Term::Open(known, sub.chain(name).collect())
     }

@@ -71,12 +71,17 @@ impl Volume {
         let outside = HANDLES.iter().find_map(|(kind, field)| {
             let volume = spec?.member(kind)?;
             let attributes = volume.member("volumeAttributes");
-            // A driver of a file system may be given any handle: the folder is among its attributes.
+            // A driver of a file system may be given any handle: the folder is among its
+            // attributes.
             let folder = || text(attributes, "share").or_else(|| text(attributes, "path"));
-            let server =
-                ["server", "targetPortal"].iter().find_map(|k| text(Some(volume), k).or_else(|| text(attributes, k)));
-            let handle = folder().filter(|_| server.is_some()).or_else(|| text(Some(volume), field))?;
-            // One server's path is another's; one's driver does not matter where the server is named.
+            let server = ["server", "targetPortal"]
+                .iter()
+                .find_map(|k| text(Some(volume), k).or_else(|| text(attributes, k)));
+            let handle = folder()
+                .filter(|_| server.is_some())
+                .or_else(|| text(Some(volume), field))?;
+            // One server's path is another's; one's driver does not matter where the server is
+            // named.
             let kind = match (&server, text(Some(volume), "driver")) {
                 (Some(server), _) => format!("files of {server}"),
                 (None, Some(driver)) => format!("{kind} {driver}"),
@@ -92,9 +97,17 @@ impl Volume {
             let handle = text(spec?.member("source"), "snapshotHandle")?;
             Some((text(spec, "driver").unwrap_or_default(), handle))
         };
-        let claim = spec.and_then(|s| s.member("claimRef").or_else(|| s.member("volumeSnapshotRef")));
+        let claim = spec.and_then(|s| {
+            s.member("claimRef")
+                .or_else(|| s.member("volumeSnapshotRef"))
+        });
         let claim = text(claim, "namespace").zip(text(claim, "name"));
-        Self { handle: outside.or_else(snapshot), claim, origin, id }
+        Self {
+            handle: outside.or_else(snapshot),
+            claim,
+            origin,
+            id,
+        }
     }
 }
 
@@ -103,7 +116,12 @@ impl Claim {
     pub fn of<T: Tree>(id: ObjectId, node: &T, origin: Origin) -> Self {
         let spec = node.member("spec");
         let copies = placed(spec.and_then(|s| s.member("dataSourceRef")), "namespace");
-        Self { volume: placed(spec, "volumeName"), copies, origin, id }
+        Self {
+            volume: placed(spec, "volumeName"),
+            copies,
+            origin,
+            id,
+        }
     }
 }
 
@@ -111,8 +129,17 @@ impl Grant {
     /// Reads a ReferenceGrant.
     pub fn of<T: Tree>(id: ObjectId, node: &T, origin: Origin) -> Self {
         let spec = node.member("spec");
-        let from = items(spec.and_then(|s| s.member("from"))).iter().filter_map(|f| placed(Some(f), "namespace"));
-        let kinds = items(spec.and_then(|s| s.member("to"))).iter().filter_map(|t| text(Some(t), "kind"));
-        Self { from: from.collect(), kinds: kinds.collect(), origin, id }
+        let from = items(spec.and_then(|s| s.member("from")))
+            .iter()
+            .filter_map(|f| placed(Some(f), "namespace"));
+        let kinds = items(spec.and_then(|s| s.member("to")))
+            .iter()
+            .filter_map(|t| text(Some(t), "kind"));
+        Self {
+            from: from.collect(),
+            kinds: kinds.collect(),
+            origin,
+            id,
+        }
     }
 }

@@ -41,35 +41,62 @@ impl Workload {
             ("", "ReplicationController")
             | ("apps", "Deployment" | "StatefulSet" | "DaemonSet" | "ReplicaSet")
             | ("batch", "Job") => template(spec)?,
-            ("batch", "CronJob") => template(spec?.member("jobTemplate").and_then(|j| j.member("spec")))?,
+            ("batch", "CronJob") => {
+                template(spec?.member("jobTemplate").and_then(|j| j.member("spec")))?
+            }
             _ => return None,
         };
         let own = || Labels::of(node.member("metadata").and_then(|m| m.member("labels")));
-        let text = |key: &str| pod.member(key).and_then(Tree::text).filter(|t| !t.is_empty());
+        let text = |key: &str| {
+            pod.member(key)
+                .and_then(Tree::text)
+                .filter(|t| !t.is_empty())
+        };
         let truth = |key: &str| matches!(pod.member(key).map(Tree::view), Some(View::Bool(true)));
-        let containers = items(pod.member("containers")).iter().chain(items(pod.member("initContainers")));
-        let ports = containers.flat_map(|c| items(c.member("ports"))).filter_map(|p| {
-            let number = match p.member("containerPort")?.view() {
-                View::Number(n) => u16::try_from(n.as_u64()?).ok()?,
-                _ => return None,
-            };
-            let protocol = p.member("protocol").and_then(Tree::text).map_or(Some(Protocol::Tcp), Protocol::of)?;
-            Some(NamedPort { name: p.member("name")?.text()?.into(), protocol, port: number })
-        });
+        let containers = items(pod.member("containers"))
+            .iter()
+            .chain(items(pod.member("initContainers")));
+        let ports = containers
+            .flat_map(|c| items(c.member("ports")))
+            .filter_map(|p| {
+                let number = match p.member("containerPort")?.view() {
+                    View::Number(n) => u16::try_from(n.as_u64()?).ok()?,
+                    _ => return None,
+                };
+                let protocol = p
+                    .member("protocol")
+                    .and_then(Tree::text)
+                    .map_or(Some(Protocol::Tcp), Protocol::of)?;
+                Some(NamedPort {
+                    name: p.member("name")?.text()?.into(),
+                    protocol,
+                    port: number,
+                })
+            });
         let volumes = items(pod.member("volumes")).iter();
-        let host_paths = volumes
-            .filter_map(|v| v.member("hostPath"))
-            .map(|h| (h.member("path").and_then(Tree::text).unwrap_or_default().into(), h.place()));
+        let host_paths = volumes.filter_map(|v| v.member("hostPath")).map(|h| {
+            (
+                h.member("path")
+                    .and_then(Tree::text)
+                    .unwrap_or_default()
+                    .into(),
+                h.place(),
+            )
+        });
         let status = node.member("status");
-        let ips =
-            items(status.and_then(|s| s.member("podIPs"))).iter().filter_map(|i| i.member("ip")?.text()?.parse().ok());
+        let ips = items(status.and_then(|s| s.member("podIPs")))
+            .iter()
+            .filter_map(|i| i.member("ip")?.text()?.parse().ok());
         let mut ips: Vec<IpAddr> = ips.collect();
         if ips.is_empty() {
             ips.extend(status.and_then(|s| s.member("podIP")?.text()?.parse::<IpAddr>().ok()));
         }
         Some(Self {
             labels: labels.unwrap_or_else(own),
-            account: text("serviceAccountName").or_else(|| text("serviceAccount")).unwrap_or("default").into(),
+            account: text("serviceAccountName")
+                .or_else(|| text("serviceAccount"))
+                .unwrap_or("default")
+                .into(),
             host_network: truth("hostNetwork"),
             ips,
             ports: ports.collect(),
@@ -113,11 +140,21 @@ fn privileges<T: Tree>(pod: &T) -> Vec<&'static str> {
         if truth(context.and_then(|c| c.member("privileged"))) {
             all.push("privileged");
         }
-        let added = super::labels::texts(context.and_then(|c| c.member("capabilities")).and_then(|c| c.member("add")));
-        if added.into_iter().any(|c| !BASELINE_CAPABILITIES.contains(&c.trim_start_matches("CAP_"))) {
+        let added = super::labels::texts(
+            context
+                .and_then(|c| c.member("capabilities"))
+                .and_then(|c| c.member("add")),
+        );
+        if added
+            .into_iter()
+            .any(|c| !BASELINE_CAPABILITIES.contains(&c.trim_start_matches("CAP_")))
+        {
             all.push("capabilities");
         }
-        if items(container.member("ports")).iter().any(|p| p.member("hostPort").is_some()) {
+        if items(container.member("ports"))
+            .iter()
+            .any(|p| p.member("hostPort").is_some())
+        {
             all.push("hostPort");
         }
     }
@@ -153,12 +190,17 @@ impl Service {
     pub fn of<T: Tree>(id: ObjectId, node: &T, origin: Origin) -> Self {
         let spec = node.member("spec");
         let selector = Labels::of(spec.and_then(|s| s.member("selector")));
-        let requirements: Vec<_> = selector.iter().flat_map(|(k, v)| Selector::equal(k, v).0).collect();
+        let requirements: Vec<_> = selector
+            .iter()
+            .flat_map(|(k, v)| Selector::equal(k, v).0)
+            .collect();
         let ips = items(spec.and_then(|s| s.member("externalIPs"))).iter();
         let name = spec.and_then(|s| s.member("externalName"));
         Self {
             selector: (!requirements.is_empty()).then_some(Selector(requirements)),
-            external_ips: ips.filter_map(|ip| Some((ip.text()?.into(), ip.place()))).collect(),
+            external_ips: ips
+                .filter_map(|ip| Some((ip.text()?.into(), ip.place())))
+                .collect(),
             external_name: name.and_then(|n| Some((n.text()?.into(), n.place()))),
             origin,
             id,
@@ -194,10 +236,15 @@ impl Host {
         };
         let mut all = Vec::new();
         for rule in items(spec.and_then(|s| s.member("rules"))) {
-            let Some(name) = rule.member("host").filter(|_| id.kind == "Ingress") else { continue };
+            let Some(name) = rule.member("host").filter(|_| id.kind == "Ingress") else {
+                continue;
+            };
             let Some(text) = name.text() else { continue };
             let paths = items(rule.member("http").and_then(|h| h.member("paths")));
-            let paths: Vec<&str> = paths.iter().map(|p| p.member("path").and_then(Tree::text).unwrap_or("/")).collect();
+            let paths: Vec<&str> = paths
+                .iter()
+                .map(|p| p.member("path").and_then(Tree::text).unwrap_or("/"))
+                .collect();
             let paths = if paths.is_empty() { vec!["/"] } else { paths };
             all.extend(paths.into_iter().map(|path| host(text, path, name.place())));
         }
@@ -209,25 +256,52 @@ impl Host {
             all.extend(names.filter_map(|n| Some(host(n.text()?, "/", n.place()))));
         } else if id.group == "networking.istio.io" {
             // What a gateway serves, and what it takes from the mesh: names of services.
-            let mesh = items(spec.and_then(|s| s.member("gateways"))).iter().all(|g| g.text() == Some("mesh"));
-            let routes = spec.filter(|_| ["VirtualService", "ServiceEntry"].contains(&id.kind.as_str()));
+            let mesh = items(spec.and_then(|s| s.member("gateways")))
+                .iter()
+                .all(|g| g.text() == Some("mesh"));
+            let routes =
+                spec.filter(|_| ["VirtualService", "ServiceEntry"].contains(&id.kind.as_str()));
             let names = items(routes.and_then(|s| s.member("hosts"))).iter();
             let names = names.filter_map(|n| Some((n.text()?, n.place())));
-            all.extend(names.filter(|(n, _)| !mesh || n.contains(".svc")).map(|(n, place)| host(n, "/", place)));
-            let servers = items(spec.filter(|_| id.kind == "Gateway").and_then(|s| s.member("servers"))).iter();
+            all.extend(
+                names
+                    .filter(|(n, _)| !mesh || n.contains(".svc"))
+                    .map(|(n, place)| host(n, "/", place)),
+            );
+            let servers = items(
+                spec.filter(|_| id.kind == "Gateway")
+                    .and_then(|s| s.member("servers")),
+            )
+            .iter();
             let names = servers.flat_map(|s| items(s.member("hosts")));
             // `NAMESPACE/HOST` says whose routes may use it.
             let of = |n: &T| Some((n.text()?.rsplit('/').next()?.to_owned(), n.place()));
-            all.extend(names.filter_map(of).map(|(name, place)| host(&name, "/", place)));
+            all.extend(
+                names
+                    .filter_map(of)
+                    .map(|(name, place)| host(&name, "/", place)),
+            );
         } else if id.group == "route.openshift.io" {
-            let path = spec.and_then(|s| s.member("path")).and_then(Tree::text).unwrap_or("/");
+            let path = spec
+                .and_then(|s| s.member("path"))
+                .and_then(Tree::text)
+                .unwrap_or("/");
             let name = spec.and_then(|s| s.member("host"));
             all.extend(name.and_then(|n| Some(host(n.text()?, path, n.place()))));
         } else {
             // An alias is served like a host; one without a host takes what nobody else does.
-            let annotations = node.member("metadata").and_then(|m| m.member("annotations"));
-            if let Some(alias) = annotations.and_then(|a| a.member("nginx.ingress.kubernetes.io/server-alias")) {
-                let names = alias.text().unwrap_or_default().split(',').map(str::trim).filter(|n| !n.is_empty());
+            let annotations = node
+                .member("metadata")
+                .and_then(|m| m.member("annotations"));
+            if let Some(alias) =
+                annotations.and_then(|a| a.member("nginx.ingress.kubernetes.io/server-alias"))
+            {
+                let names = alias
+                    .text()
+                    .unwrap_or_default()
+                    .split(',')
+                    .map(str::trim)
+                    .filter(|n| !n.is_empty());
                 all.extend(names.map(|name| host(name, "/", alias.place())));
             }
         }

@@ -36,7 +36,11 @@ pub struct Converted {
 
 impl Converted {
     fn leave(&mut self, found: &Found, what: String, reason: &str) {
-        self.left.push(Left { place: found.place.clone(), what, reason: reason.to_owned() });
+        self.left.push(Left {
+            place: found.place.clone(),
+            what,
+            reason: reason.to_owned(),
+        });
     }
 
     fn pass(&mut self, found: &Found) {
@@ -52,7 +56,11 @@ impl Converted {
         }
         let unlisted = found.id.group.is_empty() || found.id.group.ends_with("k8s.io");
         if unlisted && !kinds::tenants_may_have(&found.id) && !kinds::is_floor(&found.id) {
-            self.leave(found, found.id.to_string(), "its kind is none that tenants may have");
+            self.leave(
+                found,
+                found.id.to_string(),
+                "its kind is none that tenants may have",
+            );
             return;
         }
         let object = format!("{}/{}/{}", found.id.kind, found.id.namespace, found.id.name);
@@ -68,23 +76,43 @@ impl Converted {
     }
 }
 
-/// Converts a namespace. With `narrow`, subjects are bound in this namespace only: the tenant has others.
+/// Converts a namespace. With `narrow`, subjects are bound in this namespace only: the tenant has
+/// others.
 pub fn convert(found: &FoundNamespace, narrow: bool) -> Converted {
-    let mut out = Converted { carried: 1, ..Converted::default() };
+    let mut out = Converted {
+        carried: 1,
+        ..Converted::default()
+    };
     let name = found.object.id.name.clone();
     out.namespace.insert("name".into(), json!(name));
     out.namespace.insert("adopt".into(), json!(true));
     metadata(&found.object, &mut out);
     pod_security(&found.object, &name, &mut out);
-    let of =
-        |kind: &str| found.objects.iter().filter(|o| o.id.kind == kind && o.id.group.is_empty()).collect::<Vec<_>>();
+    let of = |kind: &str| {
+        found
+            .objects
+            .iter()
+            .filter(|o| o.id.kind == kind && o.id.group.is_empty())
+            .collect::<Vec<_>>()
+    };
     let limits = limits(&of("LimitRange"));
-    let quota = quota(&of("ResourceQuota"), limits.as_ref().map(|(_, _, spec)| spec));
+    let quota = quota(
+        &of("ResourceQuota"),
+        limits.as_ref().map(|(_, _, spec)| spec),
+    );
     let mut names = Map::new();
     let mut floor = Map::new();
     for (found, field, kind) in [
-        (quota.as_ref().map(|(f, n, v)| (*f, n, v)), "quota", "ResourceQuota"),
-        (limits.as_ref().map(|(f, n, v)| (*f, n, v)), "limits", "LimitRange"),
+        (
+            quota.as_ref().map(|(f, n, v)| (*f, n, v)),
+            "quota",
+            "ResourceQuota",
+        ),
+        (
+            limits.as_ref().map(|(f, n, v)| (*f, n, v)),
+            "limits",
+            "LimitRange",
+        ),
     ] {
         match found {
             Some((_, object_name, spec)) => {
@@ -96,22 +124,35 @@ pub fn convert(found: &FoundNamespace, narrow: bool) -> Converted {
             }
             None => {
                 floor.insert(field.into(), json!("external"));
-                out.loosenings.push(("bundle/floor-external", format!("{kind}/{name}/{field}")));
+                out.loosenings
+                    .push(("bundle/floor-external", format!("{kind}/{name}/{field}")));
             }
         }
     }
-    out.loosenings.push(("bundle/floor-external", format!("ServiceAccount/{name}/default")));
-    out.loosenings.push(("bundle/floor-external", format!("NetworkPolicy/{name}/default-deny")));
+    out.loosenings.push((
+        "bundle/floor-external",
+        format!("ServiceAccount/{name}/default"),
+    ));
+    out.loosenings.push((
+        "bundle/floor-external",
+        format!("NetworkPolicy/{name}/default-deny"),
+    ));
     if !names.is_empty() {
         out.namespace.insert("names".into(), Value::Object(names));
     }
     if !floor.is_empty() {
         out.namespace.insert("floor".into(), Value::Object(floor));
     }
-    let said: Vec<&ObjectId> =
-        [quota.as_ref().map(|(f, ..)| &f.id), limits.as_ref().map(|(f, ..)| &f.id)].into_iter().flatten().collect();
+    let said: Vec<&ObjectId> = [
+        quota.as_ref().map(|(f, ..)| &f.id),
+        limits.as_ref().map(|(f, ..)| &f.id),
+    ]
+    .into_iter()
+    .flatten()
+    .collect();
     for object in found.objects.iter().filter(|o| !said.contains(&&o.id)) {
-        let is_binding = object.id.kind == "RoleBinding" && object.id.group == "rbac.authorization.k8s.io";
+        let is_binding =
+            object.id.kind == "RoleBinding" && object.id.group == "rbac.authorization.k8s.io";
         let bound = is_binding && binding(object, &name, narrow, &mut out);
         if bound {
             out.carried += 1;
@@ -124,8 +165,15 @@ pub fn convert(found: &FoundNamespace, narrow: bool) -> Converted {
 }
 
 fn metadata(found: &Found, out: &mut Converted) {
-    for (field, kind) in [("labels", Metadata::Label), ("annotations", Metadata::Annotation)] {
-        let Some(map) = found.value.pointer(&format!("/metadata/{field}")).and_then(Value::as_object) else {
+    for (field, kind) in [
+        ("labels", Metadata::Label),
+        ("annotations", Metadata::Annotation),
+    ] {
+        let Some(map) = found
+            .value
+            .pointer(&format!("/metadata/{field}"))
+            .and_then(Value::as_object)
+        else {
             continue;
         };
         let mut kept = Map::new();
@@ -135,7 +183,11 @@ fn metadata(found: &Found, out: &mut Converted) {
             }
             match may_carry(kind, key, value) {
                 Ok(text) => {
-                    let keys = if kind == Metadata::Label { &mut out.label_keys } else { &mut out.annotation_keys };
+                    let keys = if kind == Metadata::Label {
+                        &mut out.label_keys
+                    } else {
+                        &mut out.annotation_keys
+                    };
                     keys.push(key.clone());
                     kept.insert(key.clone(), json!(text));
                 }
@@ -161,7 +213,12 @@ fn metadata(found: &Found, out: &mut Converted) {
 
 fn pod_security(found: &Found, name: &str, out: &mut Converted) {
     let label = |key: &str| {
-        found.value.pointer(&format!("/metadata/labels/pod-security.kubernetes.io~1{key}")).and_then(Value::as_str)
+        found
+            .value
+            .pointer(&format!(
+                "/metadata/labels/pod-security.kubernetes.io~1{key}"
+            ))
+            .and_then(Value::as_str)
     };
     let level = label("enforce");
     let mut security = Map::new();
@@ -171,7 +228,11 @@ fn pod_security(found: &Found, name: &str, out: &mut Converted) {
             (Some(own), Some(level)) if own == level => modes.push(mode),
             (Some(own), _) => {
                 let what = format!("{} pod-security.kubernetes.io/{mode}: {own}", found.id);
-                out.leave(found, what, "it differs from what is enforced, and a tenant has one level");
+                out.leave(
+                    found,
+                    what,
+                    "it differs from what is enforced, and a tenant has one level",
+                );
             }
             (None, _) => {}
         }
@@ -185,10 +246,14 @@ fn pod_security(found: &Found, name: &str, out: &mut Converted) {
         if modes != ["enforce"] {
             security.insert("modes".into(), json!(modes));
         }
-        out.namespace.insert("podSecurity".into(), Value::Object(security));
+        out.namespace
+            .insert("podSecurity".into(), Value::Object(security));
     }
     if known != Some("restricted") {
-        out.loosenings.push(("admission/pod-security-loosened", format!("Namespace/{name}")));
+        out.loosenings.push((
+            "admission/pod-security-loosened",
+            format!("Namespace/{name}"),
+        ));
     }
 }
 
@@ -197,7 +262,9 @@ fn plain_metadata(found: &Found) -> bool {
     let metadata = found.value.get("metadata").and_then(Value::as_object);
     metadata.is_some_and(|m| {
         m.iter().all(|(k, v)| {
-            matches!(k.as_str(), "name" | "namespace") || v.as_object().is_some_and(Map::is_empty) || v.is_null()
+            matches!(k.as_str(), "name" | "namespace")
+                || v.as_object().is_some_and(Map::is_empty)
+                || v.is_null()
         })
     })
 }
@@ -218,7 +285,8 @@ fn amounts(value: &Value) -> Option<Map<String, Value>> {
 
 type Said<'a> = Option<(&'a Found, String, Value)>;
 
-/// A quota that the spec can say: the only one, nothing but `hard`, and defaults for what it counts.
+/// A quota that the spec can say: the only one, nothing but `hard`, and defaults for what it
+/// counts.
 fn quota<'a>(all: &[&'a Found], limits: Option<&Value>) -> Said<'a> {
     let [only] = all else { return None };
     let spec = only.value.get("spec")?.as_object()?;
@@ -232,8 +300,9 @@ fn quota<'a>(all: &[&'a Found], limits: Option<&Value>) -> Said<'a> {
     if hard.is_empty() || hard.keys().any(|k| leaf::reason("quota-key", k).is_some()) {
         return None;
     }
-    let defaulted =
-        |part: &str, resource: &str| limits.is_some_and(|l| l.pointer(&format!("/{part}/{resource}")).is_some());
+    let defaulted = |part: &str, resource: &str| {
+        limits.is_some_and(|l| l.pointer(&format!("/{part}/{resource}")).is_some())
+    };
     let counted_without = hard.keys().any(|key| {
         let (side, resource) = key.split_once('.').unwrap_or(("requests", key));
         matches!(resource, "cpu" | "memory" | "ephemeral-storage")
@@ -268,11 +337,17 @@ fn limits<'a>(all: &[&'a Found]) -> Said<'a> {
         }
     }
     let nanos = |part: &str, resource: &str| {
-        out.get(part)?.get(resource)?.as_str().and_then(|t| Quantity::parse(t).ok()).map(|q| q.nanos())
+        out.get(part)?
+            .get(resource)?
+            .as_str()
+            .and_then(|t| Quantity::parse(t).ok())
+            .map(|q| q.nanos())
     };
     for resource in ["cpu", "memory", "ephemeral-storage"] {
-        let ladder: Vec<i128> =
-            ["min", "defaultRequest", "default", "max"].iter().filter_map(|p| nanos(p, resource)).collect();
+        let ladder: Vec<i128> = ["min", "defaultRequest", "default", "max"]
+            .iter()
+            .filter_map(|p| nanos(p, resource))
+            .collect();
         if ladder.windows(2).any(|w| w[0] > w[1]) {
             return None;
         }
@@ -286,19 +361,34 @@ fn binding(found: &Found, namespace: &str, narrow: bool, out: &mut Converted) ->
     let (Some("ClusterRole"), Some(role)) = (role["kind"].as_str(), role["name"].as_str()) else {
         return false;
     };
-    let Some(subjects) = found.value.get("subjects").and_then(Value::as_array).filter(|s| !s.is_empty()) else {
+    let Some(subjects) = found
+        .value
+        .get("subjects")
+        .and_then(Value::as_array)
+        .filter(|s| !s.is_empty())
+    else {
         return false;
     };
     let fields = ["apiVersion", "kind", "metadata", "roleRef", "subjects"];
-    let plain = found.value.as_object().is_some_and(|o| o.keys().all(|k| fields.contains(&k.as_str())));
+    let plain = found
+        .value
+        .as_object()
+        .is_some_and(|o| o.keys().all(|k| fields.contains(&k.as_str())));
     if !plain || !plain_metadata(found) || leaf::reason("path-segment", role).is_some() {
         return false;
     }
-    let Some(subjects) = subjects.iter().map(|s| subject(s, namespace)).collect::<Option<Vec<_>>>() else {
+    let Some(subjects) = subjects
+        .iter()
+        .map(|s| subject(s, namespace))
+        .collect::<Option<Vec<_>>>()
+    else {
         return false;
     };
     if role == "cluster-admin" {
-        out.loosenings.push(("api/cluster-admin", format!("RoleBinding/{namespace}/{}", found.id.name)));
+        out.loosenings.push((
+            "api/cluster-admin",
+            format!("RoleBinding/{namespace}/{}", found.id.name),
+        ));
     }
     let owns = matches!(role, "admin" | "cluster-admin" | "edit");
     for (mut subject, principal) in subjects {
@@ -312,7 +402,11 @@ fn binding(found: &Found, namespace: &str, narrow: bool, out: &mut Converted) ->
         }
         let person = principal.is_some();
         out.principals.extend(principal);
-        let list = if owns && person { &mut out.owners } else { &mut out.members };
+        let list = if owns && person {
+            &mut out.owners
+        } else {
+            &mut out.members
+        };
         list.push(Value::Object(subject));
     }
     true
@@ -329,15 +423,21 @@ fn subject(subject: &Value, namespace: &str) -> Option<(Map<String, Value>, Opti
             Some((out, Some(format!("{key}/{name}"))))
         }
         "ServiceAccount" if subject["namespace"].as_str() == Some(namespace) => {
-            leaf::reason("dns-subdomain", name).is_none().then_some(())?;
-            out.insert("serviceAccount".into(), json!({"namespace": namespace, "name": name}));
+            leaf::reason("dns-subdomain", name)
+                .is_none()
+                .then_some(())?;
+            out.insert(
+                "serviceAccount".into(),
+                json!({"namespace": namespace, "name": name}),
+            );
             Some((out, None))
         }
         _ => None,
     }
 }
 
-/// A tenant has an owner: a member who is a person, or somebody who is bound by what is passed through.
+/// A tenant has an owner: a member who is a person, or somebody who is bound by what is passed
+/// through.
 fn owners_of_last_resort(found: &FoundNamespace, out: &mut Converted) {
     if !out.owners.is_empty() {
         return;
@@ -349,7 +449,13 @@ fn owners_of_last_resort(found: &FoundNamespace, out: &mut Converted) {
         return;
     }
     for object in found.objects.iter().filter(|o| o.id.kind == "RoleBinding") {
-        for candidate in object.value.get("subjects").and_then(Value::as_array).into_iter().flatten() {
+        for candidate in object
+            .value
+            .get("subjects")
+            .and_then(Value::as_array)
+            .into_iter()
+            .flatten()
+        {
             if let Some((mut owner, Some(principal))) = subject(candidate, &found.object.id.name) {
                 owner.insert("role".into(), json!("none"));
                 out.principals.push(principal);

@@ -1,8 +1,8 @@
 //! Manifests of namespaces that run already → a fleet that changes nothing.
 //!
-//! What a tenant's spec can say exactly is carried over; what it cannot say is passed through byte for byte; what the
-//! tenant may not have is listed with the reason. Names and values stay as they were found, and each part of the floor
-//! that was not found becomes a dated Waiver.
+//! What a tenant's spec can say exactly is carried over; what it cannot say is passed through byte
+//! for byte; what the tenant may not have is listed with the reason. Names and values stay as they
+//! were found, and each part of the floor that was not found becomes a dated Waiver.
 
 mod convert;
 mod write;
@@ -72,7 +72,11 @@ pub fn survey(sources: &Sources, ids: &[SourceId], fleet: &FleetSpec) -> Survey 
         let source = sources.get(*id);
         let (found, faults) = document::parse_foreign(*id, source);
         for fault in faults {
-            survey.left.push(Left { place: sources.locate(fault.place), what: "a file".into(), reason: fault.message });
+            survey.left.push(Left {
+                place: sources.locate(fault.place),
+                what: "a file".into(),
+                reason: fault.message,
+            });
         }
         for document in &found {
             let named = facts::patches(&document.root).into_iter();
@@ -87,20 +91,43 @@ pub fn survey(sources: &Sources, ids: &[SourceId], fleet: &FleetSpec) -> Survey 
         if matches!(document.root.value, Tree::Null) {
             continue;
         }
-        let at = document.root.entries().first().map_or(document.root.place, |e| e.key_place);
+        let at = document
+            .root
+            .entries()
+            .first()
+            .map_or(document.root.place, |e| e.key_place);
         let place = sources.locate(at);
         let value = document.root.to_json();
-        let mut leave =
-            |what: String, reason: &str| survey.left.push(Left { place: place.clone(), what, reason: reason.into() });
-        let version = value.get("apiVersion").and_then(Value::as_str).unwrap_or_default();
+        let mut leave = |what: String, reason: &str| {
+            survey.left.push(Left {
+                place: place.clone(),
+                what,
+                reason: reason.into(),
+            })
+        };
+        let version = value
+            .get("apiVersion")
+            .and_then(Value::as_str)
+            .unwrap_or_default();
         if version.starts_with("kustomize.config.k8s.io/")
-            || source.path.rsplit('/').next().is_some_and(|f| f.starts_with("kustomization."))
+            || source
+                .path
+                .rsplit('/')
+                .next()
+                .is_some_and(|f| f.starts_with("kustomization."))
         {
-            leave("a kustomization".into(), "an overlay that is not built: import what `kustomize build` prints");
+            leave(
+                "a kustomization".into(),
+                "an overlay that is not built: import what `kustomize build` prints",
+            );
             continue;
         }
-        if value.get("kind").and_then(Value::as_str) == Some("List") && value.get("items").is_some() {
-            leave("a List".into(), "its items are not read: write each as a document of its own");
+        if value.get("kind").and_then(Value::as_str) == Some("List") && value.get("items").is_some()
+        {
+            leave(
+                "a List".into(),
+                "its items are not read: write each as a document of its own",
+            );
             continue;
         }
         if let Some(odd) = document.odd {
@@ -116,7 +143,10 @@ pub fn survey(sources: &Sources, ids: &[SourceId], fleet: &FleetSpec) -> Survey 
         };
         survey.objects += 1;
         if patches.contains(&source.path) {
-            leave(object.to_string(), "a patch of an overlay that is not built");
+            leave(
+                object.to_string(),
+                "a patch of an overlay that is not built",
+            );
             continue;
         }
         if let Some(reason) = other_systems(&object) {
@@ -127,10 +157,19 @@ pub fn survey(sources: &Sources, ids: &[SourceId], fleet: &FleetSpec) -> Survey 
         if !raw.ends_with('\n') {
             raw.push('\n');
         }
-        let found = Found { id: object.clone(), value, raw, place: place.clone() };
+        let found = Found {
+            id: object.clone(),
+            value,
+            raw,
+            place: place.clone(),
+        };
         if let Some(earlier) = objects.insert(object.clone(), found) {
             let reason = format!("defined again at {place}, which is kept: the last in path order");
-            survey.left.push(Left { place: earlier.place, what: object.to_string(), reason });
+            survey.left.push(Left {
+                place: earlier.place,
+                what: object.to_string(),
+                reason,
+            });
         } else {
             order.push(object);
         }
@@ -147,21 +186,39 @@ fn other_systems(id: &ObjectId) -> Option<&'static str> {
     if group.ends_with("kubesphere.io") {
         return Some("KubeSphere's kind: not read by this version");
     }
-    (group.is_empty() && id.kind.ends_with("List")).then_some("a List: import its items as documents")
+    (group.is_empty() && id.kind.ends_with("List"))
+        .then_some("a List: import its items as documents")
 }
 
-fn sort_out(mut objects: BTreeMap<ObjectId, Found>, order: &[ObjectId], fleet: &FleetSpec, survey: &mut Survey) {
+fn sort_out(
+    mut objects: BTreeMap<ObjectId, Found>,
+    order: &[ObjectId],
+    fleet: &FleetSpec,
+    survey: &mut Survey,
+) {
     let is_namespace = |id: &ObjectId| id.kind == "Namespace" && id.group.is_empty();
     for id in order.iter().filter(|id| is_namespace(id)) {
         let Some(object) = objects.remove(id) else {
             continue;
         };
-        let malformed =
-            leaf::reason("dns-label", &id.name).map(|(what, reason)| format!("its name is not {what}: {reason}"));
-        match malformed.or_else(|| reserved(fleet, &id.name).map(|whose| format!("its name belongs to {whose}"))) {
-            Some(reason) => survey.left.push(Left { place: object.place, what: id.to_string(), reason }),
+        let malformed = leaf::reason("dns-label", &id.name)
+            .map(|(what, reason)| format!("its name is not {what}: {reason}"));
+        match malformed.or_else(|| {
+            reserved(fleet, &id.name).map(|whose| format!("its name belongs to {whose}"))
+        }) {
+            Some(reason) => survey.left.push(Left {
+                place: object.place,
+                what: id.to_string(),
+                reason,
+            }),
             None => {
-                survey.namespaces.insert(id.name.to_string(), FoundNamespace { object, objects: Vec::new() });
+                survey.namespaces.insert(
+                    id.name.to_string(),
+                    FoundNamespace {
+                        object,
+                        objects: Vec::new(),
+                    },
+                );
             }
         }
     }
@@ -180,7 +237,11 @@ fn sort_out(mut objects: BTreeMap<ObjectId, Found>, order: &[ObjectId], fleet: &
             Some("its namespace is not declared here, or belongs to the platform")
         };
         if let Some(reason) = reason {
-            survey.left.push(Left { place: object.place, what: id.to_string(), reason: reason.into() });
+            survey.left.push(Left {
+                place: object.place,
+                what: id.to_string(),
+                reason: reason.into(),
+            });
         }
     }
 }
@@ -191,12 +252,18 @@ fn may_carry(kind: Metadata, key: &str, value: &Value) -> Result<String, &'stati
         return Err("its value is no string");
     };
     if controller_reads(key) {
-        return Err("its key belongs to a controller; fleet.labelKeys.tenant sets one on every object of a tenant");
+        return Err(
+            "its key belongs to a controller; fleet.labelKeys.tenant sets one on every object of a tenant",
+        );
     }
     if text.chars().any(char::is_control) {
         return Err("its value holds a control character");
     }
-    let format = if kind == Metadata::Label { "label-value" } else { "text-line" };
+    let format = if kind == Metadata::Label {
+        "label-value"
+    } else {
+        "text-line"
+    };
     if leaf::reason("label-key", key).is_some() || leaf::reason(format, text).is_some() {
         return Err("it is malformed");
     }

@@ -56,15 +56,25 @@ pub struct Output {
 
 /// Writes the files of a surveyed folder.
 pub fn write(survey: &Survey, options: &Options<'_>) -> Output {
-    let mut out = Output { left: survey.left.clone(), ..Output::default() };
+    let mut out = Output {
+        left: survey.left.clone(),
+        ..Output::default()
+    };
     let mut groups: BTreeMap<String, Vec<&FoundNamespace>> = BTreeMap::new();
     for (name, namespace) in &survey.namespaces {
-        groups.entry(tenant_name(name, namespace, options.group_by)).or_default().push(namespace);
+        groups
+            .entry(tenant_name(name, namespace, options.group_by))
+            .or_default()
+            .push(namespace);
     }
     let mut holders: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
-    let (mut labels, mut annotations, mut crds) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
+    let (mut labels, mut annotations, mut crds) =
+        (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
     for (name, namespaces) in groups {
-        let converted: Vec<Converted> = namespaces.iter().map(|n| convert(n, namespaces.len() > 1)).collect();
+        let converted: Vec<Converted> = namespaces
+            .iter()
+            .map(|n| convert(n, namespaces.len() > 1))
+            .collect();
         if converted.iter().all(|c| c.owners.is_empty()) {
             for namespace in namespaces {
                 let all = std::iter::once(&namespace.object).chain(&namespace.objects);
@@ -81,7 +91,10 @@ pub fn write(survey: &Survey, options: &Options<'_>) -> Output {
         }
         for part in &converted {
             for principal in &part.principals {
-                holders.entry(principal.clone()).or_default().insert(name.clone());
+                holders
+                    .entry(principal.clone())
+                    .or_default()
+                    .insert(name.clone());
             }
             labels.extend(part.label_keys.iter().map(|k| prefix(k)));
             annotations.extend(part.annotation_keys.iter().map(|k| prefix(k)));
@@ -89,9 +102,15 @@ pub fn write(survey: &Survey, options: &Options<'_>) -> Output {
             out.carried += part.carried;
             out.passed += part.floor.len() + part.others.len();
             out.loosenings += part.loosenings.len();
-            let foreign = part.others.iter().filter(|o| !kinds::tenants_may_have(&o.id));
+            let foreign = part
+                .others
+                .iter()
+                .filter(|o| !kinds::tenants_may_have(&o.id));
             crds.extend(foreign.map(|o| format!("{}/{}", o.id.group, o.id.kind)));
-            let plain = part.others.iter().filter(|o| o.id.kind == "Secret" && o.value.get("sops").is_none());
+            let plain = part
+                .others
+                .iter()
+                .filter(|o| o.id.kind == "Secret" && o.value.get("sops").is_none());
             out.plain_secrets.extend(plain.map(|o| o.id.to_string()));
         }
         out.tenants += 1;
@@ -100,7 +119,11 @@ pub fn write(survey: &Survey, options: &Options<'_>) -> Output {
     out.shared = holders
         .into_iter()
         .filter(|(_, tenants)| tenants.len() > 1)
-        .filter_map(|(principal, _)| principal.split_once('/').map(|(kind, name)| json!({kind: name})))
+        .filter_map(|(principal, _)| {
+            principal
+                .split_once('/')
+                .map(|(kind, name)| json!({kind: name}))
+        })
         .collect();
     out.kinds = crds.into_iter().collect();
     out.labels = labels.into_iter().collect();
@@ -111,20 +134,40 @@ pub fn write(survey: &Survey, options: &Options<'_>) -> Output {
 
 fn tenant_name(namespace: &str, found: &FoundNamespace, group_by: Option<&str>) -> String {
     let value = group_by.and_then(|key| {
-        ["labels", "annotations"]
-            .iter()
-            .find_map(|field| found.object.value.get("metadata")?.get(field)?.get(key)?.as_str())
+        ["labels", "annotations"].iter().find_map(|field| {
+            found
+                .object
+                .value
+                .get("metadata")?
+                .get(field)?
+                .get(key)?
+                .as_str()
+        })
     });
     let mapped = value.map(|v| {
-        let label: String = v.to_lowercase().chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
-        label.split('-').filter(|p| !p.is_empty()).collect::<Vec<_>>().join("-").chars().take(40).collect::<String>()
+        let label: String = v
+            .to_lowercase()
+            .chars()
+            .map(|c| if c.is_ascii_alphanumeric() { c } else { '-' })
+            .collect();
+        label
+            .split('-')
+            .filter(|p| !p.is_empty())
+            .collect::<Vec<_>>()
+            .join("-")
+            .chars()
+            .take(40)
+            .collect::<String>()
     });
-    mapped.filter(|m| leaf::reason("dns-label", m).is_none()).unwrap_or_else(|| namespace.to_owned())
+    mapped
+        .filter(|m| leaf::reason("dns-label", m).is_none())
+        .unwrap_or_else(|| namespace.to_owned())
 }
 
 /// A key's prefix with its `/`, or the key itself where it has none.
 fn prefix(key: &str) -> String {
-    key.split_once('/').map_or_else(|| key.to_owned(), |(prefix, _)| format!("{prefix}/"))
+    key.split_once('/')
+        .map_or_else(|| key.to_owned(), |(prefix, _)| format!("{prefix}/"))
 }
 
 fn document(kind: &str, name: &str, spec: Map<String, Value>) -> String {
@@ -136,12 +179,24 @@ fn document(kind: &str, name: &str, spec: Map<String, Value>) -> String {
     text
 }
 
-fn tenant_files(name: &str, parts: &[Converted], options: &Options<'_>, files: &mut BTreeMap<String, String>) {
+fn tenant_files(
+    name: &str,
+    parts: &[Converted],
+    options: &Options<'_>,
+    files: &mut BTreeMap<String, String>,
+) {
     let mut manifests = Vec::new();
     for (stem, pick) in [("floor", true), ("manifests", false)] {
-        let objects: Vec<&Found> = parts.iter().flat_map(|p| if pick { &p.floor } else { &p.others }).collect();
+        let objects: Vec<&Found> = parts
+            .iter()
+            .flat_map(|p| if pick { &p.floor } else { &p.others })
+            .collect();
         for (i, text) in chunks(&objects).into_iter().enumerate() {
-            let number = if i == 0 { String::new() } else { format!("-{}", i + 1) };
+            let number = if i == 0 {
+                String::new()
+            } else {
+                format!("-{}", i + 1)
+            };
             let path = format!("manifests/{name}/{stem}{number}.yaml");
             manifests.push(json!(path));
             files.insert(path, text);
@@ -152,13 +207,21 @@ fn tenant_files(name: &str, parts: &[Converted], options: &Options<'_>, files: &
     if !options.clusters.is_empty() {
         spec.insert("clusters".into(), json!(options.clusters));
     }
-    let all = |pick: fn(&Converted) -> &Vec<Value>| parts.iter().flat_map(pick).cloned().collect::<Vec<_>>();
+    let all = |pick: fn(&Converted) -> &Vec<Value>| {
+        parts.iter().flat_map(pick).cloned().collect::<Vec<_>>()
+    };
     spec.insert("owners".into(), Value::Array(all(|p| &p.owners)));
     let members = all(|p| &p.members);
     if !members.is_empty() {
         spec.insert("members".into(), Value::Array(members));
     }
-    spec.insert("namespaces".into(), parts.iter().map(|p| Value::Object(p.namespace.clone())).collect());
+    spec.insert(
+        "namespaces".into(),
+        parts
+            .iter()
+            .map(|p| Value::Object(p.namespace.clone()))
+            .collect(),
+    );
     let quota = quota_sum(parts);
     if parts.len() > 1 && !quota.is_empty() {
         spec.insert("quota".into(), Value::Object(quota));
@@ -167,32 +230,48 @@ fn tenant_files(name: &str, parts: &[Converted], options: &Options<'_>, files: &
         spec.insert("manifests".into(), Value::Array(manifests));
     }
     let head = "# yaml-language-server: $schema=../schemas/tenant.json\n";
-    files.insert(format!("{name}.yaml"), format!("{head}{}", document("Tenant", name, spec)));
+    files.insert(
+        format!("{name}.yaml"),
+        format!("{head}{}", document("Tenant", name, spec)),
+    );
     let waivers = waivers(name, parts, options);
     if !waivers.is_empty() {
         let head = "# yaml-language-server: $schema=../../schemas/waiver.json\n";
-        files.insert(format!("waivers/{name}.yaml"), format!("{head}{}", waivers.join("---\n")));
+        files.insert(
+            format!("waivers/{name}.yaml"),
+            format!("{head}{}", waivers.join("---\n")),
+        );
     }
 }
 
-/// The amounts of a tenant with several namespaces: what they have together, so that a profile's total does not bind.
+/// The amounts of a tenant with several namespaces: what they have together, so that a profile's
+/// total does not bind.
 fn quota_sum(parts: &[Converted]) -> Map<String, Value> {
     let mut sums: BTreeMap<String, (i128, bool)> = BTreeMap::new();
-    for (key, amount) in parts.iter().filter_map(|p| p.namespace.get("quota")?.as_object()).flatten() {
+    for (key, amount) in parts
+        .iter()
+        .filter_map(|p| p.namespace.get("quota")?.as_object())
+        .flatten()
+    {
         if let Some(quantity) = amount.as_str().and_then(|text| Quantity::parse(text).ok()) {
             let sum = sums.entry(key.clone()).or_insert((0, true));
             sum.0 += quantity.nanos();
             sum.1 &= quantity.text().ends_with('i');
         }
     }
-    sums.into_iter().map(|(key, (nanos, binary))| (key, json!(Quantity::from_nanos(nanos, binary).text()))).collect()
+    sums.into_iter()
+        .map(|(key, (nanos, binary))| (key, json!(Quantity::from_nanos(nanos, binary).text())))
+        .collect()
 }
 
 /// Verbatim documents, in files that are small enough to be read.
 fn chunks(objects: &[&Found]) -> Vec<String> {
     let mut out: Vec<String> = Vec::new();
     for object in objects {
-        if out.last().is_none_or(|text| text.len() + object.raw.len() > MAX_MANIFEST) {
+        if out
+            .last()
+            .is_none_or(|text| text.len() + object.raw.len() > MAX_MANIFEST)
+        {
             out.push(String::new());
         }
         if let Some(text) = out.last_mut() {
@@ -216,10 +295,16 @@ fn waivers(name: &str, parts: &[Converted], options: &Options<'_>) -> Vec<String
             spec.insert("rule".into(), json!(rule));
             spec.insert("tenant".into(), json!(name));
             spec.insert("objects".into(), json!(objects));
-            spec.insert("reason".into(), json!("Found so when the namespace was adopted"));
+            spec.insert(
+                "reason".into(),
+                json!("Found so when the namespace was adopted"),
+            );
             spec.insert("approvedBy".into(), json!(options.approver));
             spec.insert("approvedAt".into(), json!(options.now.to_string()));
-            spec.insert("expires".into(), json!(options.now.plus(options.max_days).to_string()));
+            spec.insert(
+                "expires".into(),
+                json!(options.now.plus(options.max_days).to_string()),
+            );
             let short = rule.split('/').next_back().unwrap_or(rule);
             let id: String = format!("{name}-{short}").chars().take(63).collect();
             document("Waiver", id.trim_end_matches('-'), spec)
@@ -267,7 +352,10 @@ pub fn hand_over(output: &Output, from: &str) -> String {
         text.push_str("Nothing.\n");
     }
     for left in &output.left {
-        text.push_str(&format!("- {} `{}`: {}\n", left.place, left.what, left.reason));
+        text.push_str(&format!(
+            "- {} `{}`: {}\n",
+            left.place, left.what, left.reason
+        ));
     }
     text
 }

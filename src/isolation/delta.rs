@@ -1,9 +1,10 @@
 //! What a change does to isolation: each way and each grant that a tenant gains or loses.
 //!
-//! Ways of the network, bindings, roles and Pod Security are compared; quotas, syncs, stores and hosts are not. A way is gained
-//! where none of before holds all of it: one that is narrowed to some of its ports, pods or addresses is lost, and nothing is
-//! gained. Lines are compared, not verdicts: a change that stays within what is proven still shows here, so that a reviewer
-//! sees what it opens.
+//! Ways of the network, bindings, roles and Pod Security are compared; quotas, syncs, stores and
+//! hosts are not. A way is gained where none of before holds all of it: one that is narrowed to
+//! some of its ports, pods or addresses is lost, and nothing is gained. Lines are compared, not
+//! verdicts: a change that stays within what is proven still shows here, so that a reviewer sees
+//! what it opens.
 
 use super::admission::ENFORCE;
 use crate::graph::labels::{Selector, possible};
@@ -55,8 +56,8 @@ impl Delta {
     }
 }
 
-/// What tenants gain and lose between two states of a cluster, by tenant; what a role of the cluster gains for all who
-/// have it stands under the empty name.
+/// What tenants gain and lose between two states of a cluster, by tenant; what a role of the
+/// cluster gains for all who have it stands under the empty name.
 pub fn delta(before: Option<&Cluster>, after: Option<&Cluster>) -> BTreeMap<Text, Delta> {
     let lines = |cluster: Option<&Cluster>| cluster.map(lines).unwrap_or_default();
     let (old, new) = (lines(before), lines(after));
@@ -64,13 +65,21 @@ pub fn delta(before: Option<&Cluster>, after: Option<&Cluster>) -> BTreeMap<Text
     let none = BTreeSet::new();
     let names: BTreeSet<&Text> = old.keys().chain(new.keys()).collect();
     for name in names {
-        let (old, new) = (old.get(name).unwrap_or(&none), new.get(name).unwrap_or(&none));
+        let (old, new) = (
+            old.get(name).unwrap_or(&none),
+            new.get(name).unwrap_or(&none),
+        );
         let beyond = |some: &BTreeSet<Line>, others: &BTreeSet<Line>| -> Vec<String> {
-            let more = some.difference(others).filter(|line| !others.iter().any(|other| other.holds(line)));
+            let more = some
+                .difference(others)
+                .filter(|line| !others.iter().any(|other| other.holds(line)));
             let more: BTreeSet<String> = more.map(ToString::to_string).collect();
             more.into_iter().collect()
         };
-        let delta = Delta { gained: beyond(new, old), lost: beyond(old, new) };
+        let delta = Delta {
+            gained: beyond(new, old),
+            lost: beyond(old, new),
+        };
         if delta.class() != Class::Neutral {
             all.insert(name.clone(), delta);
         }
@@ -121,31 +130,42 @@ enum End {
 impl Line {
     /// Whether it allows all that another does.
     fn holds(&self, other: &Self) -> bool {
-        let (Self::Way(own), Self::Way(other)) = (self, other) else { return self == other };
+        let (Self::Way(own), Self::Way(other)) = (self, other) else {
+            return self == other;
+        };
         let all = |own: &Selector, other: &Selector| own.is_everything() || own == other;
         let ports = match (&own.port, &other.port) {
             (None, _) => true,
-            (Some(own), Some(other)) if own.protocol == other.protocol => match (&own.ports, &other.ports) {
-                (Ports::All, _) => true,
-                (Ports::Range(a, b), Ports::Range(c, d)) => a <= c && d <= b,
-                (own, other) => own == other,
-            },
+            (Some(own), Some(other)) if own.protocol == other.protocol => {
+                match (&own.ports, &other.ports) {
+                    (Ports::All, _) => true,
+                    (Ports::Range(a, b), Ports::Range(c, d)) => a <= c && d <= b,
+                    (own, other) => own == other,
+                }
+            }
             _ => false,
         };
         let ends = match (&own.end, &other.end) {
             (End::Anything, _) => true,
             (End::Itself(own), End::Itself(other)) => all(own, other),
-            (End::Everyone(own), End::Everyone(other) | End::Namespace(_, other) | End::Itself(other)) => {
-                all(own, other)
-            }
+            (
+                End::Everyone(own),
+                End::Everyone(other) | End::Namespace(_, other) | End::Itself(other),
+            ) => all(own, other),
             (End::Namespace(a, own), End::Namespace(b, other)) => a == b && all(own, other),
             (End::Addresses(a, except), End::Addresses(b, gone)) => {
                 a.contains(b)
-                    && except.iter().all(|e| gone.iter().any(|g| g.contains(e)) || !(e.contains(b) || b.contains(e)))
+                    && except.iter().all(|e| {
+                        gone.iter().any(|g| g.contains(e)) || !(e.contains(b) || b.contains(e))
+                    })
             }
             _ => false,
         };
-        own.namespace == other.namespace && own.out == other.out && ports && ends && all(&own.pods, &other.pods)
+        own.namespace == other.namespace
+            && own.out == other.out
+            && ports
+            && ends
+            && all(&own.pods, &other.pods)
     }
 }
 
@@ -155,8 +175,19 @@ impl std::fmt::Display for Line {
             Self::Other(text) => return f.write_str(text),
             Self::Way(way) => way,
         };
-        write!(f, "`{}` {} ", way.namespace, if way.out { "->" } else { "<-" })?;
-        let part = |pods: &Selector| if pods.is_everything() { "" } else { " (some pods)" };
+        write!(
+            f,
+            "`{}` {} ",
+            way.namespace,
+            if way.out { "->" } else { "<-" }
+        )?;
+        let part = |pods: &Selector| {
+            if pods.is_everything() {
+                ""
+            } else {
+                " (some pods)"
+            }
+        };
         match &way.end {
             End::Anything => write!(f, "anything")?,
             End::Itself(pods) => write!(f, "itself{}", part(pods))?,
@@ -177,7 +208,11 @@ impl std::fmt::Display for Line {
                 Ports::Named(name) => write!(f, " on {protocol}/{name}")?,
             }
         }
-        f.write_str(if way.pods.is_everything() { "" } else { ", for some of its pods" })
+        f.write_str(if way.pods.is_everything() {
+            ""
+        } else {
+            ", for some of its pods"
+        })
     }
 }
 
@@ -185,18 +220,33 @@ impl std::fmt::Display for Line {
 fn lines(cluster: &Cluster) -> BTreeMap<Text, BTreeSet<Line>> {
     let mut all: BTreeMap<Text, BTreeSet<Line>> = BTreeMap::new();
     for namespace in &cluster.namespaces {
-        let Owner::Tenant(tenant) = namespace.owner else { continue };
-        let lines = all.entry(cluster.tenants[tenant as usize].name.clone()).or_default();
+        let Owner::Tenant(tenant) = namespace.owner else {
+            continue;
+        };
+        let lines = all
+            .entry(cluster.tenants[tenant as usize].name.clone())
+            .or_default();
         network(cluster, namespace, lines);
         let level = namespace.labels.get(ENFORCE);
         if level != Some("restricted") {
-            lines.insert(Line::Other(format!("runs pods in `{}` that `restricted` refuses", namespace.name)));
+            lines.insert(Line::Other(format!(
+                "runs pods in `{}` that `restricted` refuses",
+                namespace.name
+            )));
         }
         if !matches!(level, Some("restricted" | "baseline")) {
-            lines.insert(Line::Other(format!("runs privileged pods in `{}`", namespace.name)));
+            lines.insert(Line::Other(format!(
+                "runs privileged pods in `{}`",
+                namespace.name
+            )));
         }
     }
-    for binding in cluster.rbac.bindings.iter().filter(|b| b.origin.input != Input::Builtin) {
+    for binding in cluster
+        .rbac
+        .bindings
+        .iter()
+        .filter(|b| b.origin.input != Input::Builtin)
+    {
         for (subject, _) in &binding.subjects {
             let home = match cluster.owner(&binding.id.namespace) {
                 Owner::Tenant(at) if !binding.id.namespace.is_empty() => Some(at),
@@ -208,14 +258,27 @@ fn lines(cluster: &Cluster) -> BTreeMap<Text, BTreeSet<Line>> {
                 namespace => format!("in `{namespace}`"),
             };
             let line = Line::Other(format!("{subject} has {} {place}", binding.role_name()));
-            all.entry(cluster.tenants[tenant as usize].name.clone()).or_default().insert(line);
+            all.entry(cluster.tenants[tenant as usize].name.clone())
+                .or_default()
+                .insert(line);
         }
     }
     // A tenant's own Roles are few: what they say belongs to it.
-    for role in cluster.rbac.roles.values().filter(|r| !r.id.namespace.is_empty()) {
+    for role in cluster
+        .rbac
+        .roles
+        .values()
+        .filter(|r| !r.id.namespace.is_empty())
+    {
         if let Owner::Tenant(tenant) = cluster.owner(&role.id.namespace) {
-            let lines = all.entry(cluster.tenants[tenant as usize].name.clone()).or_default();
-            lines.extend(atoms(role).into_iter().map(|atom| Line::Other(format!("{} {atom}", role.id.called()))));
+            let lines = all
+                .entry(cluster.tenants[tenant as usize].name.clone())
+                .or_default();
+            lines.extend(
+                atoms(role)
+                    .into_iter()
+                    .map(|atom| Line::Other(format!("{} {atom}", role.id.called()))),
+            );
         }
     }
     all
@@ -225,27 +288,49 @@ fn atoms(role: &Role) -> Vec<String> {
     uncovered(&[], &role.rules)
         .iter()
         .map(|rule| {
-            let of = |list: &[Text]| list.iter().map(|t| t.as_str()).collect::<Vec<_>>().join(", ");
+            let of = |list: &[Text]| {
+                list.iter()
+                    .map(|t| t.as_str())
+                    .collect::<Vec<_>>()
+                    .join(", ")
+            };
             let group = match of(&rule.groups) {
                 group if group.is_empty() => String::new(),
                 group => format!(".{group}"),
             };
-            let names = if rule.names.is_empty() { String::new() } else { format!(" named {}", of(&rule.names)) };
-            format!("allows {} {}{}{group}{names}", of(&rule.verbs), of(&rule.resources), of(&rule.urls))
+            let names = if rule.names.is_empty() {
+                String::new()
+            } else {
+                format!(" named {}", of(&rule.names))
+            };
+            format!(
+                "allows {} {}{}{group}{names}",
+                of(&rule.verbs),
+                of(&rule.resources),
+                of(&rule.urls)
+            )
         })
         .collect()
 }
 
 fn network(cluster: &Cluster, namespace: &Namespace, lines: &mut BTreeSet<Line>) {
     for direction in [Direction::Ingress, Direction::Egress] {
-        let policies = namespace.policies.iter().map(|at| &cluster.facts.policies[*at as usize]);
-        let governing: Vec<(&Policy, &[Rule])> = policies.filter_map(|p| Some((p, p.rules(direction)?))).collect();
+        let policies = namespace
+            .policies
+            .iter()
+            .map(|at| &cluster.facts.policies[*at as usize]);
+        let governing: Vec<(&Policy, &[Rule])> = policies
+            .filter_map(|p| Some((p, p.rules(direction)?)))
+            .collect();
         let out = direction == Direction::Egress;
         let selectors: Vec<&Selector> = governing.iter().map(|(p, _)| &p.pods).collect();
         // Where it cannot be told, it is said.
         if !matches!(possible(&[], &selectors), Ok(None)) {
             let arrow = if out { "->" } else { "<-" };
-            let text = format!("`{}` {arrow} anything, for pods that no policy selects", namespace.name);
+            let text = format!(
+                "`{}` {arrow} anything, for pods that no policy selects",
+                namespace.name
+            );
             lines.insert(Line::Other(text));
         }
         for (policy, rules) in governing {
@@ -277,17 +362,30 @@ fn ends(cluster: &Cluster, rule: &Rule) -> Vec<End> {
     let mut all = Vec::new();
     for peer in &rule.peers {
         match peer {
-            Peer::Pods { namespaces: None, pods } => all.push(End::Itself(pods.clone())),
-            Peer::Pods { namespaces: Some(selector), pods } => {
-                match selector.pinned(crate::graph::labels::NAME_LABEL) {
-                    Some(names) => all.extend(names.iter().map(|n| End::Namespace(n.clone(), pods.clone()))),
-                    None if selector.is_everything() => all.push(End::Everyone(pods.clone())),
-                    None => {
-                        let name = |at: &u32| cluster.namespaces[*at as usize].name.clone();
-                        all.extend(cluster.select(selector).iter().map(|at| End::Namespace(name(at), pods.clone())));
-                    }
+            Peer::Pods {
+                namespaces: None,
+                pods,
+            } => all.push(End::Itself(pods.clone())),
+            Peer::Pods {
+                namespaces: Some(selector),
+                pods,
+            } => match selector.pinned(crate::graph::labels::NAME_LABEL) {
+                Some(names) => all.extend(
+                    names
+                        .iter()
+                        .map(|n| End::Namespace(n.clone(), pods.clone())),
+                ),
+                None if selector.is_everything() => all.push(End::Everyone(pods.clone())),
+                None => {
+                    let name = |at: &u32| cluster.namespaces[*at as usize].name.clone();
+                    all.extend(
+                        cluster
+                            .select(selector)
+                            .iter()
+                            .map(|at| End::Namespace(name(at), pods.clone())),
+                    );
                 }
-            }
+            },
             Peer::Block { net, except } => all.push(End::Addresses(*net, except.clone())),
         }
     }
@@ -297,15 +395,34 @@ fn ends(cluster: &Cluster, rule: &Rule) -> Vec<End> {
 /// What ClusterRoles that are in both states gain and lose.
 fn roles(before: Option<&Cluster>, after: Option<&Cluster>) -> Delta {
     let mut delta = Delta::default();
-    let (Some(before), Some(after)) = (before, after) else { return delta };
+    let (Some(before), Some(after)) = (before, after) else {
+        return delta;
+    };
     for (key, new) in after.rbac.roles.iter().filter(|(key, _)| key.0.is_empty()) {
-        let Some(old) = before.rbac.roles.get(key).filter(|old| old.rules != new.rules) else { continue };
-        let says = |role: &Role, more: Vec<crate::graph::rbac::Rule>| -> Vec<String> {
-            let more = Role { rules: more.into(), ..role.clone() };
-            atoms(&more).into_iter().map(|atom| format!("{} {atom}", role.id.called())).collect()
+        let Some(old) = before
+            .rbac
+            .roles
+            .get(key)
+            .filter(|old| old.rules != new.rules)
+        else {
+            continue;
         };
-        delta.gained.extend(says(new, uncovered(&old.rules, &new.rules)));
-        delta.lost.extend(says(old, uncovered(&new.rules, &old.rules)));
+        let says = |role: &Role, more: Vec<crate::graph::rbac::Rule>| -> Vec<String> {
+            let more = Role {
+                rules: more.into(),
+                ..role.clone()
+            };
+            atoms(&more)
+                .into_iter()
+                .map(|atom| format!("{} {atom}", role.id.called()))
+                .collect()
+        };
+        delta
+            .gained
+            .extend(says(new, uncovered(&old.rules, &new.rules)));
+        delta
+            .lost
+            .extend(says(old, uncovered(&new.rules, &old.rules)));
     }
     delta
 }

@@ -1,4 +1,5 @@
-//! Tenant × tenant: who reaches whom, by classes of tenants that reach, and are reached by, the same.
+//! Tenant × tenant: who reaches whom, by classes of tenants that reach, and are reached by, the
+//! same.
 
 use super::network::reach::Reach;
 use super::{Finding, Plane, Verdict, network};
@@ -28,8 +29,15 @@ pub enum Relation {
 
 impl Relation {
     /// Every one, in the order of a report.
-    pub const ALL: [Self; 7] =
-        [Self::Api, Self::Network, Self::Declared, Self::Gitops, Self::Node, Self::Data, Self::Unknown];
+    pub const ALL: [Self; 7] = [
+        Self::Api,
+        Self::Network,
+        Self::Declared,
+        Self::Gitops,
+        Self::Node,
+        Self::Data,
+        Self::Unknown,
+    ];
 
     /// Its name.
     pub const fn name(self) -> &'static str {
@@ -60,11 +68,13 @@ impl Relation {
     fn of(finding: &Finding) -> Option<Self> {
         match (finding.verdict?, finding.plane) {
             (Verdict::Unknown, _) => Some(Self::Unknown),
-            // Who asks a tenant's webhook gives it whatever it is asked about; who has the node has its pods.
+            // Who asks a tenant's webhook gives it whatever it is asked about; who has the node has
+            // its pods.
             _ if finding.diagnostic.rule.id == "admission/tenant-hook" => Some(Self::Api),
             _ if NODE.contains(&finding.diagnostic.rule.id) => Some(Self::Node),
             _ if finding.diagnostic.rule.id == "network/open-controller" => Some(Self::Data),
-            // Of packets each pair is asked; shares of a cluster, and a tenant's own floor, reach nobody.
+            // Of packets each pair is asked; shares of a cluster, and a tenant's own floor, reach
+            // nobody.
             (_, Plane::Network | Plane::Resources | Plane::Admission) => None,
             (_, Plane::Api) => Some(Self::Api),
             (_, Plane::Gitops) => Some(Self::Gitops),
@@ -74,8 +84,12 @@ impl Relation {
 }
 
 /// Rules that find ways to a node.
-const NODE: [&str; 4] =
-    ["admission/pod-security-not-enforced", "admission/privileged-workload", "data/host-path", "network/host-network"];
+const NODE: [&str; 4] = [
+    "admission/pod-security-not-enforced",
+    "admission/privileged-workload",
+    "data/host-path",
+    "network/host-network",
+];
 
 /// Tenants that are alike: each reaches, and is reached by, the same.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -97,7 +111,8 @@ pub struct Matrix {
     pub everywhere: BTreeSet<Relation>,
     /// The classes: those that are apart from all last.
     pub classes: Vec<Class>,
-    /// Beyond that: from a class to another, or to others of its own: how. Pairs that are apart are left out.
+    /// Beyond that: from a class to another, or to others of its own: how. Pairs that are apart are
+    /// left out.
     pub cells: BTreeMap<(usize, usize), BTreeSet<Relation>>,
 }
 
@@ -116,8 +131,18 @@ struct Known {
 
 impl Known {
     fn new(count: usize) -> Self {
-        let empty = || Relation::ALL.into_iter().map(|r| (r, vec![FixedBitSet::new(); count])).collect();
-        Self { rows: empty(), columns: empty(), count, ..Self::default() }
+        let empty = || {
+            Relation::ALL
+                .into_iter()
+                .map(|r| (r, vec![FixedBitSet::new(); count]))
+                .collect()
+        };
+        Self {
+            rows: empty(),
+            columns: empty(),
+            count,
+            ..Self::default()
+        }
     }
 
     fn pair(&mut self, relation: Relation, from: usize, to: usize) {
@@ -137,7 +162,9 @@ impl Known {
         if sources.count_ones(..) + 1 >= self.count && self.count > 2 {
             self.reached_by_all.entry(to).or_default().insert(relation);
         } else {
-            sources.ones().for_each(|from| self.pair(relation, from, to));
+            sources
+                .ones()
+                .for_each(|from| self.pair(relation, from, to));
         }
     }
 }
@@ -145,10 +172,17 @@ impl Known {
 /// Asks who reaches whom. `findings` are those of the cluster's proof.
 pub fn matrix(cluster: &Cluster, findings: &[Finding]) -> Matrix {
     let mut known = Known::new(cluster.tenants.len());
-    let index: HashMap<&str, usize> = cluster.tenants.iter().enumerate().map(|(i, t)| (t.name.as_str(), i)).collect();
+    let index: HashMap<&str, usize> = cluster
+        .tenants
+        .iter()
+        .enumerate()
+        .map(|(i, t)| (t.name.as_str(), i))
+        .collect();
     let at = |name: &Option<Text>| name.as_ref().and_then(|n| index.get(n.as_str()).copied());
     for finding in findings {
-        let Some(relation) = Relation::of(finding) else { continue };
+        let Some(relation) = Relation::of(finding) else {
+            continue;
+        };
         match (at(&finding.tenant), at(&finding.victim)) {
             (Some(from), Some(to)) => known.pair(relation, from, to),
             (Some(from), None) => _ = known.reaches_all.entry(from).or_default().insert(relation),
@@ -162,13 +196,21 @@ pub fn matrix(cluster: &Cluster, findings: &[Finding]) -> Matrix {
     let reach = Reach::new(cluster);
     let declared = network::declared(cluster);
     for (at, namespace) in cluster.namespaces.iter().enumerate() {
-        let Owner::Tenant(to) = namespace.owner else { continue };
+        let Owner::Tenant(to) = namespace.owner else {
+            continue;
+        };
         match reach.sources(at as u32, &declared) {
             Ok(sources) if !namespace.murky => {
                 known.column(Relation::Network, &sources.open, to as usize);
                 known.column(Relation::Declared, &sources.declared, to as usize);
             }
-            _ => _ = known.reached_by_all.entry(to as usize).or_default().insert(Relation::Unknown),
+            _ => {
+                _ = known
+                    .reached_by_all
+                    .entry(to as usize)
+                    .or_default()
+                    .insert(Relation::Unknown)
+            }
         }
     }
     classes(cluster, known)
@@ -179,16 +221,27 @@ type Signature = (Vec<FixedBitSet>, BTreeSet<Relation>, BTreeSet<Relation>);
 
 fn classes(cluster: &Cluster, known: Known) -> Matrix {
     let count = known.count;
-    // Alike are those who reach, and are reached by, the same others; or the same with themselves put in: each all of a ring.
+    // Alike are those who reach, and are reached by, the same others; or the same with themselves
+    // put in: each all of a ring.
     let signature = |at: usize, ring: bool| -> Signature {
         let own = |set: &FixedBitSet| {
             let mut set = set.clone();
             set.grow(count);
             set.set(at, ring && !set.is_clear());
-            if set.is_clear() { FixedBitSet::new() } else { set }
+            if set.is_clear() {
+                FixedBitSet::new()
+            } else {
+                set
+            }
         };
-        let sets = known.rows.values().chain(known.columns.values()).map(|sets| own(&sets[at])).collect();
-        let all = |of: &BTreeMap<usize, BTreeSet<Relation>>| of.get(&at).cloned().unwrap_or_default();
+        let sets = known
+            .rows
+            .values()
+            .chain(known.columns.values())
+            .map(|sets| own(&sets[at]))
+            .collect();
+        let all =
+            |of: &BTreeMap<usize, BTreeSet<Relation>>| of.get(&at).cloned().unwrap_or_default();
         (sets, all(&known.reaches_all), all(&known.reached_by_all))
     };
     let gather = |all: Vec<usize>, ring: bool| -> Vec<(Signature, Vec<usize>)> {
@@ -198,9 +251,13 @@ fn classes(cluster: &Cluster, known: Known) -> Matrix {
         }
         alike.into_iter().collect()
     };
-    let (mut alike, alone): (Vec<_>, Vec<_>) =
-        gather((0..count).collect(), false).into_iter().partition(|(_, all)| all.len() > 1);
-    alike.extend(gather(alone.into_iter().flat_map(|(_, all)| all).collect(), true));
+    let (mut alike, alone): (Vec<_>, Vec<_>) = gather((0..count).collect(), false)
+        .into_iter()
+        .partition(|(_, all)| all.len() > 1);
+    alike.extend(gather(
+        alone.into_iter().flat_map(|(_, all)| all).collect(),
+        true,
+    ));
     let name = |at: usize| &cluster.tenants[at].name;
     let apart = |(sets, reaches, reached): &Signature| {
         sets.iter().all(FixedBitSet::is_clear) && reaches.is_empty() && reached.is_empty()
@@ -213,8 +270,11 @@ fn classes(cluster: &Cluster, known: Known) -> Matrix {
         })
         .collect();
     groups.sort_by_key(|(apart, group, _)| (*apart, name(group[0])));
-    let of: HashMap<usize, usize> =
-        groups.iter().enumerate().flat_map(|(class, (_, group, _))| group.iter().map(move |at| (*at, class))).collect();
+    let of: HashMap<usize, usize> = groups
+        .iter()
+        .enumerate()
+        .flat_map(|(class, (_, group, _))| group.iter().map(move |at| (*at, class)))
+        .collect();
     let mut cells: BTreeMap<(usize, usize), BTreeSet<Relation>> = BTreeMap::new();
     for (class, (_, group, _)) in groups.iter().enumerate() {
         // One of a class stands for it, and whom it reaches for their classes.
@@ -224,10 +284,17 @@ fn classes(cluster: &Cluster, known: Known) -> Matrix {
             }
         }
     }
-    let classes = groups.into_iter().map(|(_, group, (_, reaches_all, reached_by_all))| Class {
-        tenants: group.iter().map(|at| name(*at).clone()).collect(),
-        reaches_all,
-        reached_by_all,
-    });
-    Matrix { cluster: cluster.name.clone(), everywhere: known.everywhere, classes: classes.collect(), cells }
+    let classes = groups
+        .into_iter()
+        .map(|(_, group, (_, reaches_all, reached_by_all))| Class {
+            tenants: group.iter().map(|at| name(*at).clone()).collect(),
+            reaches_all,
+            reached_by_all,
+        });
+    Matrix {
+        cluster: cluster.name.clone(),
+        everywhere: known.everywhere,
+        classes: classes.collect(),
+        cells,
+    }
 }

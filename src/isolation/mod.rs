@@ -1,11 +1,12 @@
 //! The proof: can any tenant reach another, and by which chain.
 //!
-//! A rule is a function of a [`Cluster`] in a file of its own, in the folder of its plane. It reports causes, not what
-//! follows from them: a binding that hands a tenant another's namespace is one finding, however much is in there.
+//! A rule is a function of a [`Cluster`] in a file of its own, in the folder of its plane. It
+//! reports causes, not what follows from them: a binding that hands a tenant another's namespace is
+//! one finding, however much is in there.
 //!
-//! To add a rule: a file in a plane's folder with a `rule!` and a `check`, a line in the plane's `mod.rs`, one in
-//! `catalog.rs`, and a folder `fixtures/isolation/<area>-<fault>` with `bad` and `good`. To add a mechanism: what its
-//! objects say goes into `graph/facts.rs`.
+//! To add a rule: a file in a plane's folder with a `rule!` and a `check`, a line in the plane's
+//! `mod.rs`, one in `catalog.rs`, and a folder `fixtures/isolation/<area>-<fault>` with `bad` and
+//! `good`. To add a mechanism: what its objects say goes into `graph/facts.rs`.
 
 pub mod admission;
 pub mod api;
@@ -72,7 +73,14 @@ pub enum Plane {
 
 impl Plane {
     /// Every plane, in the order of a report.
-    pub const ALL: [Self; 6] = [Self::Api, Self::Network, Self::Gitops, Self::Admission, Self::Resources, Self::Data];
+    pub const ALL: [Self; 6] = [
+        Self::Api,
+        Self::Network,
+        Self::Gitops,
+        Self::Admission,
+        Self::Resources,
+        Self::Data,
+    ];
 
     /// Its name; the area of its rules.
     pub const fn name(self) -> &'static str {
@@ -156,13 +164,20 @@ impl Findings<'_> {
     /// Adds a finding.
     pub fn push(&mut self, finding: impl Into<Finding>) {
         let finding = finding.into();
-        self.all.push(Finding { plane: self.plane, ..finding });
+        self.all.push(Finding {
+            plane: self.plane,
+            ..finding
+        });
     }
 
     /// Names what the plane's verdict rests on.
     pub fn assume(&mut self, name: &'static str, text: impl Into<String>) {
         let text = text.into();
-        if !self.assumptions.iter().any(|a| a.name == name && a.text == text) {
+        if !self
+            .assumptions
+            .iter()
+            .any(|a| a.name == name && a.text == text)
+        {
             self.assumptions.push(Assumption { name, text });
         }
     }
@@ -171,22 +186,37 @@ impl Findings<'_> {
 impl Finding {
     /// A way that a tenant has: an error.
     pub fn refuted(rule: &'static Rule, place: Place, message: impl Into<String>) -> Self {
-        Self::new(Some(Verdict::Refuted), Diagnostic::new(rule, place, message).level(Level::Error))
+        Self::new(
+            Some(Verdict::Refuted),
+            Diagnostic::new(rule, place, message).level(Level::Error),
+        )
     }
 
     /// A question that could not be answered: an error, since nobody knows.
     pub fn unknown(rule: &'static Rule, place: Place, message: impl Into<String>) -> Self {
-        Self::new(Some(Verdict::Unknown), Diagnostic::new(rule, place, message).level(Level::Error))
+        Self::new(
+            Some(Verdict::Unknown),
+            Diagnostic::new(rule, place, message).level(Level::Error),
+        )
     }
 
     /// Something that is no way yet: a warning, which changes no verdict.
     pub fn warning(rule: &'static Rule, place: Place, message: impl Into<String>) -> Self {
-        Self::new(None, Diagnostic::new(rule, place, message).level(Level::Warning))
+        Self::new(
+            None,
+            Diagnostic::new(rule, place, message).level(Level::Warning),
+        )
     }
 
     fn new(verdict: Option<Verdict>, diagnostic: Diagnostic) -> Self {
         let diagnostic = diagnostic.scope(crate::diagnostic::Scope::Fleet);
-        Self { plane: Plane::Api, verdict, tenant: None, victim: None, diagnostic }
+        Self {
+            plane: Plane::Api,
+            verdict,
+            tenant: None,
+            victim: None,
+            diagnostic,
+        }
     }
 
     /// Says who could.
@@ -208,7 +238,9 @@ impl Finding {
     #[must_use]
     pub fn step(mut self, place: Place, text: impl Into<String>) -> Self {
         let number = self.diagnostic.related.len() + 1;
-        self.diagnostic = self.diagnostic.related(place, format!("{number}. {}", text.into()));
+        self.diagnostic = self
+            .diagnostic
+            .related(place, format!("{number}. {}", text.into()));
         self
     }
 
@@ -244,8 +276,17 @@ pub fn some<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
 }
 
 /// Asks the rules of one plane; how many edges both sides declare, where it is the network's.
-pub fn plane(cluster: &Cluster, plane: Plane, findings: &mut Vec<Finding>, assumptions: &mut Vec<Assumption>) -> usize {
-    let mut out = Findings { plane, all: findings, assumptions };
+pub fn plane(
+    cluster: &Cluster,
+    plane: Plane,
+    findings: &mut Vec<Finding>,
+    assumptions: &mut Vec<Assumption>,
+) -> usize {
+    let mut out = Findings {
+        plane,
+        all: findings,
+        assumptions,
+    };
     match plane {
         Plane::Api => api::check(cluster, &mut out),
         Plane::Network => return network::check(cluster, &mut out),
@@ -268,11 +309,23 @@ pub fn prove(cluster: &Cluster) -> Proof {
         let mut assumptions = Vec::new();
         declared_edges += self::plane(cluster, plane, &mut findings, &mut assumptions);
         if cluster.overtaken {
-            let text = "what the other inputs say of objects of the snapshot is how they will be".to_owned();
-            assumptions.push(Assumption { name: "converged", text });
+            let text = "what the other inputs say of objects of the snapshot is how they will be"
+                .to_owned();
+            assumptions.push(Assumption {
+                name: "converged",
+                text,
+            });
         }
-        let of = |verdict| findings[before..].iter().filter(|f| f.verdict == Some(verdict)).count();
-        let (refuted, unknown) = (of(Verdict::Refuted), of(Verdict::Unknown) + cluster.blind.len());
+        let of = |verdict| {
+            findings[before..]
+                .iter()
+                .filter(|f| f.verdict == Some(verdict))
+                .count()
+        };
+        let (refuted, unknown) = (
+            of(Verdict::Refuted),
+            of(Verdict::Unknown) + cluster.blind.len(),
+        );
         let verdict = match (refuted, unknown) {
             (1.., _) => Verdict::Refuted,
             (0, 1..) => Verdict::Unknown,
@@ -280,9 +333,19 @@ pub fn prove(cluster: &Cluster) -> Proof {
             (0, 0) => Verdict::Assumed,
         };
         assumptions.sort();
-        planes.push(PlaneResult { plane, verdict, assumptions, refuted, unknown });
+        planes.push(PlaneResult {
+            plane,
+            verdict,
+            assumptions,
+            refuted,
+            unknown,
+        });
     }
-    let owned = cluster.namespaces.iter().filter(|n| n.owner != Owner::Platform).count();
+    let owned = cluster
+        .namespaces
+        .iter()
+        .filter(|n| n.owner != Owner::Platform)
+        .count();
     Proof {
         cluster: cluster.name.clone(),
         counts: [cluster.tenants.len(), owned, cluster.facts.objects.len()],

@@ -1,6 +1,7 @@
 //! What rules amount to: the ways to more than they say, and what is worth naming of them.
 //!
-//! Source: kubernetes.io/docs/concepts/security/rbac-good-practices, and the escalation checks of `pkg/registry/rbac`.
+//! Source: kubernetes.io/docs/concepts/security/rbac-good-practices, and the escalation checks of
+//! `pkg/registry/rbac`.
 
 use crate::graph::rbac::{Rule, Subject};
 use crate::value::Text;
@@ -11,7 +12,11 @@ pub struct Power {
     /// What is done, after a name: `creates pods`.
     pub says: &'static str,
     /// Any of these: an API group, resources, verbs.
-    pub asks: &'static [(&'static str, &'static [&'static str], &'static [&'static str])],
+    pub asks: &'static [(
+        &'static str,
+        &'static [&'static str],
+        &'static [&'static str],
+    )],
 }
 
 impl Power {
@@ -19,7 +24,9 @@ impl Power {
     pub fn of<'a>(&self, rules: &'a [Rule]) -> Option<&'a Rule> {
         rules.iter().find(|rule| {
             self.asks.iter().any(|(group, resources, verbs)| {
-                resources.iter().any(|resource| verbs.iter().any(|verb| rule.touches(verb, group, resource)))
+                resources
+                    .iter()
+                    .any(|resource| verbs.iter().any(|verb| rule.touches(verb, group, resource)))
             })
         })
     }
@@ -30,7 +37,10 @@ const CHANGE: &[&str] = &["create", "update", "patch", "delete", "deletecollecti
 const READ: &[&str] = &["get", "list", "watch"];
 
 /// Everything.
-pub static EVERYTHING: Power = Power { says: "does everything", asks: &[("*", &["*"], &["*"])] };
+pub static EVERYTHING: Power = Power {
+    says: "does everything",
+    asks: &[("*", &["*"], &["*"])],
+};
 
 /// Ways to act as a service account of a namespace.
 pub static BECOME_ACCOUNT: [Power; 5] = [
@@ -38,12 +48,22 @@ pub static BECOME_ACCOUNT: [Power; 5] = [
         says: "creates pods",
         asks: &[
             ("", &["pods", "replicationcontrollers"], WRITE),
-            ("apps", &["deployments", "statefulsets", "daemonsets", "replicasets"], WRITE),
+            (
+                "apps",
+                &["deployments", "statefulsets", "daemonsets", "replicasets"],
+                WRITE,
+            ),
             ("batch", &["jobs", "cronjobs"], WRITE),
         ],
     },
-    Power { says: "asks for tokens", asks: &[("", &["serviceaccounts/token"], &["create"])] },
-    Power { says: "impersonates service accounts", asks: &[("", &["serviceaccounts"], &["impersonate"])] },
+    Power {
+        says: "asks for tokens",
+        asks: &[("", &["serviceaccounts/token"], &["create"])],
+    },
+    Power {
+        says: "impersonates service accounts",
+        asks: &[("", &["serviceaccounts"], &["impersonate"])],
+    },
     Power {
         says: "runs commands in pods",
         asks: &[
@@ -63,38 +83,77 @@ pub static BECOME_ACCOUNT: [Power; 5] = [
 
 /// What a grant is worth naming for, the worst first.
 pub static WORTH: [Power; 9] = [
-    Power { says: "does everything", asks: &[("*", &["*"], &["*"])] },
+    Power {
+        says: "does everything",
+        asks: &[("*", &["*"], &["*"])],
+    },
     Power {
         says: "grants itself any role",
-        asks: &[("rbac.authorization.k8s.io", &["roles", "clusterroles"], &["bind", "escalate"])],
+        asks: &[(
+            "rbac.authorization.k8s.io",
+            &["roles", "clusterroles"],
+            &["bind", "escalate"],
+        )],
     },
-    Power { says: BECOMES_USERS, asks: &[("", &["users", "groups", "serviceaccounts"], &["impersonate"])] },
-    Power { says: "reads secrets", asks: &[("", &["secrets"], READ)] },
+    Power {
+        says: BECOMES_USERS,
+        asks: &[(
+            "",
+            &["users", "groups", "serviceaccounts"],
+            &["impersonate"],
+        )],
+    },
+    Power {
+        says: "reads secrets",
+        asks: &[("", &["secrets"], READ)],
+    },
     Power {
         says: "runs what it likes as any service account",
         asks: &[
             ("", &["pods", "replicationcontrollers"], WRITE),
-            ("apps", &["deployments", "statefulsets", "daemonsets", "replicasets"], WRITE),
+            (
+                "apps",
+                &["deployments", "statefulsets", "daemonsets", "replicasets"],
+                WRITE,
+            ),
             ("batch", &["jobs", "cronjobs"], WRITE),
             ("", &["serviceaccounts/token"], &["create"]),
         ],
     },
-    Power { says: "runs commands in pods", asks: &[("", &["pods/exec", "pods/attach"], &["create", "get"])] },
+    Power {
+        says: "runs commands in pods",
+        asks: &[("", &["pods/exec", "pods/attach"], &["create", "get"])],
+    },
     Power {
         says: "changes roles and bindings",
-        asks: &[("rbac.authorization.k8s.io", &["*", "roles", "rolebindings"], CHANGE)],
+        asks: &[(
+            "rbac.authorization.k8s.io",
+            &["*", "roles", "rolebindings"],
+            CHANGE,
+        )],
     },
-    Power { says: "changes what is there", asks: &[("*", &["*"], CHANGE), ("", &["configmaps", "services"], CHANGE)] },
+    Power {
+        says: "changes what is there",
+        asks: &[
+            ("*", &["*"], CHANGE),
+            ("", &["configmaps", "services"], CHANGE),
+        ],
+    },
     Power {
         says: "reads what is there",
-        asks: &[("", &["pods", "configmaps", "pods/log"], READ), ("*", &["*"], READ)],
+        asks: &[
+            ("", &["pods", "configmaps", "pods/log"], READ),
+            ("*", &["*"], READ),
+        ],
     },
 ];
 
-/// What some rules are worth naming for: `reads secrets`. `everywhere` is whether they are bound in the whole cluster:
-/// users and groups are impersonated nowhere else.
+/// What some rules are worth naming for: `reads secrets`. `everywhere` is whether they are bound in
+/// the whole cluster: users and groups are impersonated nowhere else.
 pub fn worst(rules: &[Rule], everywhere: bool) -> String {
-    let worth = WORTH.iter().filter(|p| everywhere || p.says != BECOMES_USERS);
+    let worth = WORTH
+        .iter()
+        .filter(|p| everywhere || p.says != BECOMES_USERS);
     if let Some(power) = worth.into_iter().find(|power| power.of(rules).is_some()) {
         return power.says.to_owned();
     }
@@ -105,7 +164,12 @@ pub fn worst(rules: &[Rule], everywhere: bool) -> String {
             format!(
                 "may {} {}",
                 rule.verbs.join(", "),
-                rule.resources.iter().chain(&rule.urls).map(|r| r.as_str()).collect::<Vec<_>>().join(", ")
+                rule.resources
+                    .iter()
+                    .chain(&rule.urls)
+                    .map(|r| r.as_str())
+                    .collect::<Vec<_>>()
+                    .join(", ")
             )
         },
     )
@@ -115,7 +179,10 @@ const BECOMES_USERS: &str = "becomes other users";
 
 /// Powers over a cluster that are as good as all of it.
 pub static TAKEOVER: [Power; 7] = [
-    Power { says: "reaches every pod of a node", asks: &[("", &["nodes/proxy"], &["get", "create"])] },
+    Power {
+        says: "reaches every pod of a node",
+        asks: &[("", &["nodes/proxy"], &["get", "create"])],
+    },
     Power {
         says: "changes webhooks and admission policies",
         asks: &[(
@@ -143,15 +210,33 @@ pub static TAKEOVER: [Power; 7] = [
     Power {
         says: "changes definitions of resources",
         asks: &[
-            ("apiextensions.k8s.io", &["customresourcedefinitions"], CHANGE),
+            (
+                "apiextensions.k8s.io",
+                &["customresourcedefinitions"],
+                CHANGE,
+            ),
             ("apiregistration.k8s.io", &["apiservices"], CHANGE),
         ],
     },
-    Power { says: "makes volumes of nodes' folders", asks: &[("", &["persistentvolumes"], WRITE)] },
-    Power { says: "changes nodes", asks: &[("", &["nodes", "nodes/status"], &["update", "patch", "delete"])] },
+    Power {
+        says: "makes volumes of nodes' folders",
+        asks: &[("", &["persistentvolumes"], WRITE)],
+    },
+    Power {
+        says: "changes nodes",
+        asks: &[(
+            "",
+            &["nodes", "nodes/status"],
+            &["update", "patch", "delete"],
+        )],
+    },
     Power {
         says: "changes namespaces",
-        asks: &[("", &["namespaces", "namespaces/finalize", "namespaces/status"], CHANGE)],
+        asks: &[(
+            "",
+            &["namespaces", "namespaces/finalize", "namespaces/status"],
+            CHANGE,
+        )],
     },
 ];
 
@@ -182,8 +267,12 @@ const OF_THE_CLUSTER: [&str; 22] = [
 ];
 
 /// Reviews that whoever asks gets an answer about itself from.
-const ABOUT_ONESELF: [&str; 4] =
-    ["selfsubjectaccessreviews", "selfsubjectrulesreviews", "selfsubjectreviews", "tokenreviews"];
+const ABOUT_ONESELF: [&str; 4] = [
+    "selfsubjectaccessreviews",
+    "selfsubjectrulesreviews",
+    "selfsubjectreviews",
+    "tokenreviews",
+];
 
 /// How far a rule reaches that is bound in the whole cluster.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -203,21 +292,46 @@ pub fn weight(rules: &[Rule]) -> Weight {
 
 fn weigh(rule: &Rule) -> Weight {
     if rule.resources.is_empty() {
-        // Version, health and discovery everybody may know; metrics, logs and profiles are the control plane's.
-        const OPEN: [&str; 9] =
-            ["/api", "/apis", "/healthz", "/livez", "/readyz", "/version", "/openapi", "/openid", "/.well-known"];
+        // Version, health and discovery everybody may know; metrics, logs and profiles are the
+        // control plane's.
+        const OPEN: [&str; 9] = [
+            "/api",
+            "/apis",
+            "/healthz",
+            "/livez",
+            "/readyz",
+            "/version",
+            "/openapi",
+            "/openid",
+            "/.well-known",
+        ];
         let open = |u: &Text| {
             OPEN.iter().any(|open| {
-                u.strip_prefix(open).is_some_and(|r| r.is_empty() || r.starts_with('/')) || *u == format!("{open}*")
+                u.strip_prefix(open)
+                    .is_some_and(|r| r.is_empty() || r.starts_with('/'))
+                    || *u == format!("{open}*")
             })
         };
-        return if rule.urls.iter().all(open) { Weight::Nothing } else { Weight::Sees };
+        return if rule.urls.iter().all(open) {
+            Weight::Nothing
+        } else {
+            Weight::Sees
+        };
     }
-    if rule.resources.iter().all(|r| ABOUT_ONESELF.contains(&r.as_str())) {
+    if rule
+        .resources
+        .iter()
+        .all(|r| ABOUT_ONESELF.contains(&r.as_str()))
+    {
         return Weight::Nothing;
     }
     let reads = rule.verbs.iter().all(|v| READ.contains(&v.as_str()));
-    if reads && rule.resources.iter().all(|r| OF_THE_CLUSTER.contains(&r.as_str())) {
+    if reads
+        && rule
+            .resources
+            .iter()
+            .all(|r| OF_THE_CLUSTER.contains(&r.as_str()))
+    {
         return Weight::Sees;
     }
     Weight::Reaches
@@ -228,7 +342,9 @@ pub fn wide(subject: &Subject) -> Option<&'static str> {
     match subject {
         Subject::User(name) if name == "system:anonymous" => Some("anybody without a name"),
         Subject::Group(name) => match name.as_str() {
-            "system:authenticated" => Some("everybody with a name (every tenant's service accounts are)"),
+            "system:authenticated" => {
+                Some("everybody with a name (every tenant's service accounts are)")
+            }
             "system:unauthenticated" => Some("anybody without a name"),
             "system:serviceaccounts" => Some("every service account of every tenant"),
             _ => None,

@@ -1,5 +1,5 @@
-//! The engines, asked one question: may a subject do something, by itself or as whom it can become; can one pod send to
-//! another.
+//! The engines, asked one question: may a subject do something, by itself or as whom it can become;
+//! can one pod send to another.
 
 use super::at;
 use super::network::reach::Reach;
@@ -24,8 +24,8 @@ pub enum Ask<'a> {
     Path(&'a str, &'a str),
 }
 
-/// The chain by which a subject may do something; nothing where it may not. With `direct`, only by what is granted to
-/// itself and its implicit groups.
+/// The chain by which a subject may do something; nothing where it may not. With `direct`, only by
+/// what is granted to itself and its implicit groups.
 pub fn can(cluster: &Cluster, subject: &Subject, ask: &Ask<'_>, direct: bool) -> Option<Vec<Step>> {
     let mut seen: BTreeSet<Subject> = BTreeSet::from([subject.clone()]);
     let mut queue: VecDeque<(Subject, Vec<Step>)> = VecDeque::from([(subject.clone(), Vec::new())]);
@@ -58,38 +58,60 @@ pub fn can(cluster: &Cluster, subject: &Subject, ask: &Ask<'_>, direct: bool) ->
 
 /// A subject and the groups that it is in by itself.
 pub fn with_groups(subject: &Subject) -> Vec<Subject> {
-    std::iter::once(subject.clone()).chain(subject.implicit_groups().into_iter().map(Subject::Group)).collect()
+    std::iter::once(subject.clone())
+        .chain(subject.implicit_groups().into_iter().map(Subject::Group))
+        .collect()
 }
 
 fn granted(who: &[Subject], grant: &Grant<'_>) -> Vec<Step> {
     let named = grant.binding.subjects.iter().find(|(s, _)| who.contains(s));
-    let (subject, place) = named.map_or((String::new(), None), |(s, place)| (s.to_string(), *place));
+    let (subject, place) =
+        named.map_or((String::new(), None), |(s, place)| (s.to_string(), *place));
     vec![
         (
             at(place, grant.binding.origin),
-            format!("{} binds {subject} to {}", grant.binding.id.called(), grant.binding.role_name()),
+            format!(
+                "{} binds {subject} to {}",
+                grant.binding.id.called(),
+                grant.binding.role_name()
+            ),
         ),
-        (at(grant.rule.place, grant.role.origin), format!("{} allows it", grant.role.id.called())),
+        (
+            at(grant.rule.place, grant.role.origin),
+            format!("{} allows it", grant.role.id.called()),
+        ),
     ]
 }
 
-/// The service accounts that some subjects can act as, and how: those that are there, and those that a binding names.
+/// The service accounts that some subjects can act as, and how: those that are there, and those
+/// that a binding names.
 fn becomes(cluster: &Cluster, who: &[Subject], accounts: &Accounts) -> Vec<(Subject, Step)> {
     let mut found = Vec::new();
     for subject in who {
         for binding in cluster.rbac.bindings_of(subject) {
-            let Some(role) = cluster.rbac.role(binding) else { continue };
+            let Some(role) = cluster.rbac.role(binding) else {
+                continue;
+            };
             for power in &BECOME_ACCOUNT {
-                let Some(rule) = power.of(&role.rules) else { continue };
-                // Of a token or an impersonation, the names of a rule are the accounts'; of a pod, they are not.
+                let Some(rule) = power.of(&role.rules) else {
+                    continue;
+                };
+                // Of a token or an impersonation, the names of a rule are the accounts'; of a pod,
+                // they are not.
                 let by_name = power.says.contains("token") || power.says.contains("impersonates");
-                let named = |account: &&Text| !by_name || rule.names.is_empty() || rule.names.contains(account);
+                let named = |account: &&Text| {
+                    !by_name || rule.names.is_empty() || rule.names.contains(account)
+                };
                 let homes: Vec<(&Text, &Vec<Text>)> = match binding.id.namespace.as_str() {
                     "" => accounts.iter().collect(),
                     home => accounts.get_key_value(home).into_iter().collect(),
                 };
                 for (home, names) in homes {
-                    let text = format!("{subject} {} in `{home}` ({}),", power.says, binding.id.called());
+                    let text = format!(
+                        "{subject} {} in `{home}` ({}),",
+                        power.says,
+                        binding.id.called()
+                    );
                     for name in names.iter().filter(named) {
                         let account = Subject::ServiceAccount(home.clone(), name.clone());
                         found.push((account, (binding.origin.place, text.clone())));
@@ -105,7 +127,11 @@ fn becomes(cluster: &Cluster, who: &[Subject], accounts: &Accounts) -> Vec<(Subj
 type Accounts = BTreeMap<Text, Vec<Text>>;
 
 fn accounts(cluster: &Cluster) -> Accounts {
-    let there = cluster.facts.accounts.iter().map(|a| (a.id.namespace.clone(), a.id.name.clone()));
+    let there = cluster
+        .facts
+        .accounts
+        .iter()
+        .map(|a| (a.id.namespace.clone(), a.id.name.clone()));
     let bound = cluster.rbac.subjects().filter_map(|s| match s {
         Subject::ServiceAccount(namespace, name) => Some((namespace.clone(), name.clone())),
         _ => None,
@@ -144,8 +170,17 @@ pub enum Route {
 ///
 /// # Errors
 /// The selectors are too many to tell.
-pub fn reach(cluster: &Cluster, from: &Asked, to: &Asked, port: Option<&Port>) -> Result<Route, TooLarge> {
-    let mut unread: Vec<Step> = cluster.blind.iter().map(|d| (d.place, d.message.clone())).collect();
+pub fn reach(
+    cluster: &Cluster,
+    from: &Asked,
+    to: &Asked,
+    port: Option<&Port>,
+) -> Result<Route, TooLarge> {
+    let mut unread: Vec<Step> = cluster
+        .blind
+        .iter()
+        .map(|d| (d.place, d.message.clone()))
+        .collect();
     for end in [from, to] {
         let namespace = &cluster.namespaces[end.namespace as usize];
         if namespace.murky {
@@ -155,17 +190,36 @@ pub fn reach(cluster: &Cluster, from: &Asked, to: &Asked, port: Option<&Port>) -
                 .iter()
                 .filter(|t| t.id.namespace.is_empty() || t.id.namespace == namespace.name);
             unread.extend(others.map(|t| {
-                (t.origin.place, format!("{} has a say in `{}`, and is not evaluated", t.id.called(), namespace.name))
+                (
+                    t.origin.place,
+                    format!(
+                        "{} has a say in `{}`, and is not evaluated",
+                        t.id.called(),
+                        namespace.name
+                    ),
+                )
             }));
-            let riddles = cluster.facts.riddles.iter().filter(|r| r.id.namespace == namespace.name);
-            unread.extend(
-                riddles.map(|r| (r.origin.place, format!("{} cannot be understood: {}", r.id.called(), r.reason))),
-            );
+            let riddles = cluster
+                .facts
+                .riddles
+                .iter()
+                .filter(|r| r.id.namespace == namespace.name);
+            unread.extend(riddles.map(|r| {
+                (
+                    r.origin.place,
+                    format!("{} cannot be understood: {}", r.id.called(), r.reason),
+                )
+            }));
         }
         if end.host_network {
             unread.push((
-                namespace.origin.map_or_else(|| first_place(cluster), |o| o.place),
-                format!("a pod of `{}` uses its node's network: no policy governs it", namespace.name),
+                namespace
+                    .origin
+                    .map_or_else(|| first_place(cluster), |o| o.place),
+                format!(
+                    "a pod of `{}` uses its node's network: no policy governs it",
+                    namespace.name
+                ),
             ));
         }
     }
@@ -176,47 +230,76 @@ pub fn reach(cluster: &Cluster, from: &Asked, to: &Asked, port: Option<&Port>) -
     let reach = Reach::new(cluster);
     let name = |end: &Asked| cluster.namespaces[end.namespace as usize].name.clone();
     let labels = [from.labels.as_ref(), to.labels.as_ref()];
-    let step = |direction: Direction, by: Option<(&crate::graph::network::Policy, &crate::graph::network::Rule)>| {
-        let (end, word) = match direction {
-            Direction::Egress => (from, "out of"),
-            Direction::Ingress => (to, "into"),
+    let step =
+        |direction: Direction,
+         by: Option<(&crate::graph::network::Policy, &crate::graph::network::Rule)>| {
+            let (end, word) = match direction {
+                Direction::Egress => (from, "out of"),
+                Direction::Ingress => (to, "into"),
+            };
+            match by {
+                Some((policy, rule)) => (
+                    at(rule.place, policy.origin),
+                    format!("{} lets it {word} `{}`", policy.id.called(), name(end)),
+                ),
+                None => {
+                    let namespace = &cluster.namespaces[end.namespace as usize];
+                    let place = namespace
+                        .origin
+                        .map_or_else(|| first_place(cluster), |o| o.place);
+                    (
+                        place,
+                        format!("no policy governs what goes {word} `{}`", namespace.name),
+                    )
+                }
+            }
         };
-        match by {
-            Some((policy, rule)) => {
-                (at(rule.place, policy.origin), format!("{} lets it {word} `{}`", policy.id.called(), name(end)))
-            }
-            None => {
-                let namespace = &cluster.namespaces[end.namespace as usize];
-                let place = namespace.origin.map_or_else(|| first_place(cluster), |o| o.place);
-                (place, format!("no policy governs what goes {word} `{}`", namespace.name))
-            }
-        }
-    };
     if let Some((exit, entrance)) = reach.between_as(from.namespace, to.namespace, labels, port)? {
-        return Ok(Route::Open(vec![step(Direction::Egress, exit.by), step(Direction::Ingress, entrance.by)]));
+        return Ok(Route::Open(vec![
+            step(Direction::Egress, exit.by),
+            step(Direction::Ingress, entrance.by),
+        ]));
     }
     let mut blocked = Vec::new();
-    for (end, other, direction, word) in
-        [(from, to, Direction::Egress, "out of"), (to, from, Direction::Ingress, "into")]
-    {
+    for (end, other, direction, word) in [
+        (from, to, Direction::Egress, "out of"),
+        (to, from, Direction::Ingress, "into"),
+    ] {
         let ways = match direction {
             Direction::Egress => reach.ways_out(end.namespace),
             Direction::Ingress => reach.ways_in(end.namespace),
         };
         let ways = ways.ok_or(TooLarge)?;
-        if ways.iter().any(|w| w.place.has(other.namespace) && port.is_none_or(|p| w.shape.has_port(p))) {
+        if ways
+            .iter()
+            .any(|w| w.place.has(other.namespace) && port.is_none_or(|p| w.shape.has_port(p)))
+        {
             continue;
         }
         let home = &cluster.namespaces[end.namespace as usize];
-        let policies = home.policies.iter().map(|p| &cluster.facts.policies[*p as usize]);
+        let policies = home
+            .policies
+            .iter()
+            .map(|p| &cluster.facts.policies[*p as usize]);
         let governing: Vec<_> = policies.filter(|p| p.rules(direction).is_some()).collect();
-        let names = governing.iter().map(|p| p.id.name.as_str()).collect::<Vec<_>>().join(", ");
-        let text = format!("what goes {word} `{}` is governed by {names}: none of them lets it", home.name);
+        let names = governing
+            .iter()
+            .map(|p| p.id.name.as_str())
+            .collect::<Vec<_>>()
+            .join(", ");
+        let text = format!(
+            "what goes {word} `{}` is governed by {names}: none of them lets it",
+            home.name
+        );
         blocked.extend(governing.first().map(|p| (p.origin.place, text)));
     }
     Ok(Route::Blocked(blocked))
 }
 
 fn first_place(cluster: &Cluster) -> Place {
-    cluster.facts.objects.first().map_or(Place::file(crate::source::SourceId(0)), |t| t.origin.place)
+    cluster
+        .facts
+        .objects
+        .first()
+        .map_or(Place::file(crate::source::SourceId(0)), |t| t.origin.place)
 }

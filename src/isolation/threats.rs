@@ -1,7 +1,7 @@
 //! What reference systems say that a tenant might do, and what a proof says to each.
 //!
-//! Source: the threat tables, guarantees and stated limits of KubeCopilot's agent sessions, the OpenBao operator, AIFactory,
-//! KubeSphere and Flux (flux2#263).
+//! Source: the threat tables, guarantees and stated limits of KubeCopilot's agent sessions, the
+//! OpenBao operator, AIFactory, KubeSphere and Flux (flux2#263).
 
 use super::{Assumption, Plane, Proof, Verdict};
 use std::collections::{BTreeMap, BTreeSet};
@@ -26,7 +26,8 @@ pub struct Answer {
     pub threat: &'static Threat,
     /// What is said of it.
     pub verdict: Standing,
-    /// The rules that found a way or a question, and how often; those, or the areas, that were asked, where none did.
+    /// The rules that found a way or a question, and how often; those, or the areas, that were
+    /// asked, where none did.
     pub evidence: BTreeMap<&'static str, usize>,
     /// What the verdict rests on.
     pub assumptions: Vec<Assumption>,
@@ -69,33 +70,77 @@ const DATA: &[&str] = &[
     "gitops/",
 ];
 const PACKETS: &[&str] = &["network/", "admission/", "api/cluster-binding"];
-const SHARE: &[&str] = &["resources/", "admission/floor-writable", "admission/frozen-floor", "api/cluster-binding"];
-const NODE: &[&str] =
-    &["admission/pod-security-not-enforced", "admission/privileged-workload", "data/host-path", "network/host-network"];
-const KERNEL: (&str, &str) =
-    ("kernel-holds", "a container without privileges stays in it: no fault of the kernel lets it out");
-const CLOUD: (&str, &str) =
-    ("outside-grants", "clouds and stores of secrets give each service account its own tenant's data only");
+const SHARE: &[&str] = &[
+    "resources/",
+    "admission/floor-writable",
+    "admission/frozen-floor",
+    "api/cluster-binding",
+];
+const NODE: &[&str] = &[
+    "admission/pod-security-not-enforced",
+    "admission/privileged-workload",
+    "data/host-path",
+    "network/host-network",
+];
+const KERNEL: (&str, &str) = (
+    "kernel-holds",
+    "a container without privileges stays in it: no fault of the kernel lets it out",
+);
+const CLOUD: (&str, &str) = (
+    "outside-grants",
+    "clouds and stores of secrets give each service account its own tenant's data only",
+);
 
 /// The threats, by the system that names them.
 pub static THREATS: [Threat; 25] = [
-    threat("KubeCopilot", "gets or lists what another session has, or runs commands in its pods", GRANTS, &[]),
+    threat(
+        "KubeCopilot",
+        "gets or lists what another session has, or runs commands in its pods",
+        GRANTS,
+        &[],
+    ),
     threat(
         "KubeCopilot",
         "is in the group of another session",
         &["api/shared-subject", "api/wide-subject"],
-        &[("groups-are-theirs", "the identity provider puts nobody into another tenant's group")],
+        &[(
+            "groups-are-theirs",
+            "the identity provider puts nobody into another tenant's group",
+        )],
     ),
-    threat("KubeCopilot", "sends packets to another session's pods", PACKETS, &[]),
-    threat("KubeCopilot", "reads the secrets of the operator's namespace", GRANTS, &[]),
-    threat("OpenBao operator", "reads another tenant's keys", GRANTS, &[]),
+    threat(
+        "KubeCopilot",
+        "sends packets to another session's pods",
+        PACKETS,
+        &[],
+    ),
+    threat(
+        "KubeCopilot",
+        "reads the secrets of the operator's namespace",
+        GRANTS,
+        &[],
+    ),
+    threat(
+        "OpenBao operator",
+        "reads another tenant's keys",
+        GRANTS,
+        &[],
+    ),
     threat(
         "OpenBao operator",
         "takes what the node or the cluster has",
         SHARE,
-        &[("node-shares", "PIDs, node IO, connection tracking and DNS are shared")],
+        &[(
+            "node-shares",
+            "PIDs, node IO, connection tracking and DNS are shared",
+        )],
     ),
-    threat("OpenBao operator", "attacks another tenant's pods over the network", PACKETS, &[]),
+    threat(
+        "OpenBao operator",
+        "attacks another tenant's pods over the network",
+        PACKETS,
+        &[],
+    ),
     threat(
         "OpenBao operator",
         "has the platform act on a namespace that is not its own",
@@ -110,23 +155,47 @@ pub static THREATS: [Threat; 25] = [
     threat(
         "OpenBao operator",
         "uses the operator's own credentials",
-        &["api/cluster-binding", "admission/tenant-hook", "gitops/lockdown"],
+        &[
+            "api/cluster-binding",
+            "admission/tenant-hook",
+            "gitops/lockdown",
+        ],
         &[],
     ),
     threat(
         "AIFactory",
         "reads another tenant's audit log",
         GRANTS,
-        &[("audit-apart", "audit logs are kept where only their tenant and the platform read")],
+        &[(
+            "audit-apart",
+            "audit logs are kept where only their tenant and the platform read",
+        )],
     ),
     threat(
         "AIFactory",
         "sends data to an address of its choosing",
-        &["network/open-namespace", "network/unread-policy", "admission/floor-writable"],
-        &[("destinations-are-trusted", "whoever answers at an address that egress allows is whom it was allowed for")],
+        &[
+            "network/open-namespace",
+            "network/unread-policy",
+            "admission/floor-writable",
+        ],
+        &[(
+            "destinations-are-trusted",
+            "whoever answers at an address that egress allows is whom it was allowed for",
+        )],
     ),
-    threat("AIFactory", "reads another tenant's objects in S3", DATA, &[CLOUD]),
-    threat("AIFactory", "reads another tenant's secrets in Vault", DATA, &[CLOUD]),
+    threat(
+        "AIFactory",
+        "reads another tenant's objects in S3",
+        DATA,
+        &[CLOUD],
+    ),
+    threat(
+        "AIFactory",
+        "reads another tenant's secrets in Vault",
+        DATA,
+        &[CLOUD],
+    ),
     threat(
         "AIFactory",
         "has a pod scheduled into another tenant's namespace",
@@ -139,11 +208,20 @@ pub static THREATS: [Threat; 25] = [
         ],
         &[],
     ),
-    threat("AIFactory", "breaks out of a pod that it got into from the web", NODE, &[KERNEL]),
+    threat(
+        "AIFactory",
+        "breaks out of a pod that it got into from the web",
+        NODE,
+        &[KERNEL],
+    ),
     threat(
         "AIFactory",
         "profits from a fault of the reconciler",
-        &["gitops/lockdown", "gitops/no-service-account", "gitops/cross-namespace-reference"],
+        &[
+            "gitops/lockdown",
+            "gitops/no-service-account",
+            "gitops/cross-namespace-reference",
+        ],
         &[],
     ),
     threat(
@@ -156,21 +234,47 @@ pub static THREATS: [Threat; 25] = [
         "KubeSphere",
         "takes more than its share",
         SHARE,
-        &[("node-shares", "PIDs, node IO, connection tracking and DNS are shared")],
+        &[(
+            "node-shares",
+            "PIDs, node IO, connection tracking and DNS are shared",
+        )],
     ),
-    threat("KubeSphere", "reads secrets as one who may only view", GRANTS, &[]),
+    threat(
+        "KubeSphere",
+        "reads secrets as one who may only view",
+        GRANTS,
+        &[],
+    ),
     threat(
         "Flux",
         "applies into a namespace that is not its own",
-        &["gitops/no-service-account", "gitops/foreign-target", "gitops/lockdown"],
+        &[
+            "gitops/no-service-account",
+            "gitops/foreign-target",
+            "gitops/lockdown",
+        ],
         &[],
     ),
-    threat("Flux", "uses a source of another namespace", &["gitops/cross-namespace-reference"], &[]),
-    threat("Flux", "applies to a cluster of its choosing", &["gitops/kubeconfig"], &[]),
+    threat(
+        "Flux",
+        "uses a source of another namespace",
+        &["gitops/cross-namespace-reference"],
+        &[],
+    ),
+    threat(
+        "Flux",
+        "applies to a cluster of its choosing",
+        &["gitops/kubeconfig"],
+        &[],
+    ),
     threat(
         "Flux",
         "is reconciled as whom it is not",
-        &["gitops/no-service-account", "gitops/lockdown", "api/cross-tenant-binding"],
+        &[
+            "gitops/no-service-account",
+            "gitops/lockdown",
+            "api/cross-tenant-binding",
+        ],
         &[],
     ),
     threat("Flux", "decrypts another tenant's secrets", DATA, &[CLOUD]),
@@ -188,13 +292,20 @@ const fn threat(
     rules: &'static [&'static str],
     outside: &'static [(&'static str, &'static str)],
 ) -> Threat {
-    Threat { system, text, rules, outside }
+    Threat {
+        system,
+        text,
+        rules,
+        outside,
+    }
 }
 
 impl Threat {
     /// Whether a rule would find a way to it.
     pub fn asks(&self, rule: &str) -> bool {
-        self.rules.iter().any(|r| *r == rule || r.ends_with('/') && rule.starts_with(r))
+        self.rules
+            .iter()
+            .any(|r| *r == rule || r.ends_with('/') && rule.starts_with(r))
     }
 }
 
@@ -205,27 +316,63 @@ pub fn answers(proof: &Proof) -> Vec<Answer> {
 
 fn answer(proof: &Proof, threat: &'static Threat) -> Answer {
     let mut found: BTreeMap<Verdict, BTreeMap<&'static str, usize>> = BTreeMap::new();
-    let findings = proof.findings.iter().filter_map(|f| Some((f.verdict?, f.diagnostic.rule.id)));
+    let findings = proof
+        .findings
+        .iter()
+        .filter_map(|f| Some((f.verdict?, f.diagnostic.rule.id)));
     for (verdict, rule) in findings.filter(|(_, rule)| threat.asks(rule)) {
         *found.entry(verdict).or_default().entry(rule).or_default() += 1;
     }
     for blind in &proof.blind {
-        *found.entry(Verdict::Unknown).or_default().entry(blind.rule.id).or_default() += 1;
+        *found
+            .entry(Verdict::Unknown)
+            .or_default()
+            .entry(blind.rule.id)
+            .or_default() += 1;
     }
     if let Some((verdict, evidence)) = found.into_iter().next_back() {
-        return Answer { threat, verdict: Standing::Is(verdict), evidence, assumptions: Vec::new() };
+        return Answer {
+            threat,
+            verdict: Standing::Is(verdict),
+            evidence,
+            assumptions: Vec::new(),
+        };
     }
     // What the planes of its rules rest on, and what no input shows.
-    let planes: BTreeSet<Plane> =
-        Plane::ALL.into_iter().filter(|p| threat.rules.iter().any(|r| r.split('/').next() == Some(p.name()))).collect();
-    let named = proof.planes.iter().filter(|p| planes.contains(&p.plane)).flat_map(|p| &p.assumptions);
-    let outside = threat.outside.iter().map(|(name, text)| Assumption { name, text: (*text).to_owned() });
+    let planes: BTreeSet<Plane> = Plane::ALL
+        .into_iter()
+        .filter(|p| {
+            threat
+                .rules
+                .iter()
+                .any(|r| r.split('/').next() == Some(p.name()))
+        })
+        .collect();
+    let named = proof
+        .planes
+        .iter()
+        .filter(|p| planes.contains(&p.plane))
+        .flat_map(|p| &p.assumptions);
+    let outside = threat.outside.iter().map(|(name, text)| Assumption {
+        name,
+        text: (*text).to_owned(),
+    });
     let assumptions: BTreeSet<Assumption> = named.cloned().chain(outside).collect();
-    let verdict = match assumptions.iter().map(|a| a.name).collect::<BTreeSet<_>>().len() {
+    let verdict = match assumptions
+        .iter()
+        .map(|a| a.name)
+        .collect::<BTreeSet<_>>()
+        .len()
+    {
         0 => Standing::Is(Verdict::Proven),
         1 => Standing::Is(Verdict::Assumed),
         _ => Standing::Partly,
     };
     let evidence = threat.rules.iter().map(|rule| (*rule, 0)).collect();
-    Answer { threat, verdict, evidence, assumptions: assumptions.into_iter().collect() }
+    Answer {
+        threat,
+        verdict,
+        evidence,
+        assumptions: assumptions.into_iter().collect(),
+    }
 }

@@ -1,4 +1,5 @@
-//! Samples by which it is seen whether the API server agrees with what follows from its own roles and bindings.
+//! Samples by which it is seen whether the API server agrees with what follows from its own roles
+//! and bindings.
 
 use super::found::{Found, quoted};
 use super::rules::ACCESS_DIFFERS;
@@ -38,7 +39,8 @@ const ASKED: [(&str, (&str, &str)); 4] = [
     ("create", ("", "pods")),
 ];
 
-/// Some requests of some tenants, spread evenly over all: as many for ten thousand tenants as for eight.
+/// Some requests of some tenants, spread evenly over all: as many for ten thousand tenants as for
+/// eight.
 pub fn samples(cluster: &Cluster, wanted: &Wanted) -> Vec<Sample> {
     let asked: BTreeSet<&Text> = wanted
         .tenants
@@ -47,10 +49,16 @@ pub fn samples(cluster: &Cluster, wanted: &Wanted) -> Vec<Sample> {
         .filter(|(at, _)| wanted.asks(Some(*at as u32)))
         .map(|(_, t)| &t.name)
         .collect();
-    let tenants: Vec<_> =
-        cluster.tenants.iter().filter(|t| !t.namespaces.is_empty()).filter(|t| asked.contains(&t.name)).collect();
+    let tenants: Vec<_> = cluster
+        .tenants
+        .iter()
+        .filter(|t| !t.namespaces.is_empty())
+        .filter(|t| asked.contains(&t.name))
+        .collect();
     let step = tenants.len().div_ceil(SAMPLED).max(1);
-    let platform: Vec<Text> = ["kube-system", wanted.flux.as_str(), "default"].map(Text::from).into();
+    let platform: Vec<Text> = ["kube-system", wanted.flux.as_str(), "default"]
+        .map(Text::from)
+        .into();
     let mut all = Vec::new();
     for (at, tenant) in tenants.iter().enumerate().step_by(step) {
         let own = tenant.namespaces[0].clone();
@@ -62,9 +70,17 @@ pub fn samples(cluster: &Cluster, wanted: &Wanted) -> Vec<Sample> {
         homes.dedup();
         for (turn, namespace) in homes.into_iter().enumerate() {
             let (verb, resource) = ASKED[(at / step + turn) % ASKED.len()];
-            let request =
-                Request { verb, group: resource.0, resource: resource.1, namespace: &namespace, ..Request::default() };
-            let expected = cluster.rbac.authorize(&with_groups(&subject), &request).is_some();
+            let request = Request {
+                verb,
+                group: resource.0,
+                resource: resource.1,
+                namespace: &namespace,
+                ..Request::default()
+            };
+            let expected = cluster
+                .rbac
+                .authorize(&with_groups(&subject), &request)
+                .is_some();
             all.push(Sample {
                 subject: subject.clone(),
                 tenant: tenant.name.clone(),
@@ -84,9 +100,10 @@ impl Sample {
         let (user, mut groups): (Text, Vec<Text>) = match &self.subject {
             Subject::User(name) => (name.clone(), Vec::new()),
             Subject::Group(name) => ("tenantry:sample".into(), vec![name.clone()]),
-            Subject::ServiceAccount(namespace, name) => {
-                (format!("system:serviceaccount:{namespace}:{name}").into(), Vec::new())
-            }
+            Subject::ServiceAccount(namespace, name) => (
+                format!("system:serviceaccount:{namespace}:{name}").into(),
+                Vec::new(),
+            ),
         };
         groups.extend(self.subject.implicit_groups());
         groups.sort();
@@ -114,9 +131,17 @@ impl Sample {
             return None;
         }
         let says = if allowed { "allows" } else { "refuses" };
-        let follows = if self.expected { "allows it" } else { "does not" };
+        let follows = if self.expected {
+            "allows it"
+        } else {
+            "does not"
+        };
         let (group, resource) = self.resource;
-        let what = if group.is_empty() { resource.to_owned() } else { format!("{resource}.{group}") };
+        let what = if group.is_empty() {
+            resource.to_owned()
+        } else {
+            format!("{resource}.{group}")
+        };
         let message = format!(
             "the API server {says} {} to {} {what} in `{}`, and what its roles and bindings grant {follows}",
             self.subject, self.verb, self.namespace
@@ -126,7 +151,9 @@ impl Sample {
         let as_whom = match &self.subject {
             Subject::User(name) => format!("--as {}", quoted(name)),
             Subject::Group(name) => format!("--as tenantry:sample --as-group {}", quoted(name)),
-            Subject::ServiceAccount(namespace, name) => format!("--as system:serviceaccount:{namespace}:{name}"),
+            Subject::ServiceAccount(namespace, name) => {
+                format!("--as system:serviceaccount:{namespace}:{name}")
+            }
         };
         Some(Found {
             diagnostic: Diagnostic::new(&ACCESS_DIFFERS, place, message)

@@ -1,5 +1,5 @@
-//! What stands beside what was rendered: namespaces of others, strays, what Argo CD brings, what cannot be read, what is being
-//! deleted.
+//! What stands beside what was rendered: namespaces of others, strays, what Argo CD brings, what
+//! cannot be read, what is being deleted.
 
 use super::ending::{STUCK, held_by, length};
 use super::judge::{Behind, Judge};
@@ -16,7 +16,9 @@ impl Judge<'_> {
                 continue;
             }
             for (name, adopt, place) in &self.wanted.tenants[at as usize].namespaces {
-                let Some(home) = self.seen.homes.get(name) else { continue };
+                let Some(home) = self.seen.homes.get(name) else {
+                    continue;
+                };
                 if home.owner.as_ref() == Some(&self.wanted.owner) || *adopt {
                     continue;
                 }
@@ -26,11 +28,17 @@ impl Judge<'_> {
                 };
                 let id = ObjectId::of_namespace(name.clone());
                 let since = home.made.clone();
-                let found =
-                    self.push(&NOT_ADOPTED, Some(at), *place, Some(&id), format!("the namespace `{name}` {whose}"));
+                let found = self.push(
+                    &NOT_ADOPTED,
+                    Some(at),
+                    *place,
+                    Some(&id),
+                    format!("the namespace `{name}` {whose}"),
+                );
                 found.since = since;
                 found.diagnostic.fix =
-                    "say `adopt: true` at the namespace to take it over, or choose another name".into();
+                    "say `adopt: true` at the namespace to take it over, or choose another name"
+                        .into();
             }
         }
     }
@@ -39,22 +47,37 @@ impl Judge<'_> {
     pub(super) fn strays(&mut self, behind: &Behind) {
         let mut beside = Vec::new();
         for stray in &self.seen.strays {
-            let by = stray.by.as_ref().map(|m| format!("; last changed by {m}")).unwrap_or_default();
+            let by = stray
+                .by
+                .as_ref()
+                .map(|m| format!("; last changed by {m}"))
+                .unwrap_or_default();
             let called = stray.id.called();
             let id = Some(&stray.id);
-            let unit = stray.applied_by.as_deref().and_then(|by| self.wanted.unit_of(by));
+            let unit = stray
+                .applied_by
+                .as_deref()
+                .and_then(|by| self.wanted.unit_of(by));
             match &stray.why {
                 Why::Widens(tenant, what) | Why::Within(tenant, what) => {
                     let place = self.wanted.place_of(Some(*tenant));
                     // A hint: whoever makes an object may label it.
                     let labels = stray.applied_by.as_ref();
-                    let applied = labels.map(|by| format!("; its labels say that {by} applies it")).unwrap_or_default();
+                    let applied = labels
+                        .map(|by| format!("; its labels say that {by} applies it"))
+                        .unwrap_or_default();
                     let message = format!("{called} was not rendered, and {what}{applied}{by}");
                     let delete = self.wanted.kubectl("delete", &stray.id, "");
-                    let fix = format!("declare it in the spec, or take it away where it comes from, or: {delete}");
+                    let fix = format!(
+                        "declare it in the spec, or take it away where it comes from, or: {delete}"
+                    );
                     let warns = matches!(stray.why, Why::Within(..));
                     let found = self.push(&FOREIGN, Some(*tenant), place, id, message);
-                    found.since = stray.by.as_ref().map(|m| m.time.clone()).unwrap_or_default();
+                    found.since = stray
+                        .by
+                        .as_ref()
+                        .map(|m| m.time.clone())
+                        .unwrap_or_default();
                     found.diagnostic.fix = fix;
                     if warns {
                         found.diagnostic.level = Level::Warning;
@@ -64,30 +87,49 @@ impl Judge<'_> {
                 // What its Kustomization will prune once it has come so far is no fault.
                 Why::Orphaned(_) if unit.is_some_and(|unit| behind.contains_key(unit)) => {}
                 Why::Orphaned(tenant) => {
-                    let of = tenant.as_ref().map(|t| format!(" (of the tenant `{t}`)")).unwrap_or_default();
+                    let of = tenant
+                        .as_ref()
+                        .map(|t| format!(" (of the tenant `{t}`)"))
+                        .unwrap_or_default();
                     let message = format!("{called}{of} has our label, and nothing renders it{by}");
                     let fix = match &*stray.id.kind {
-                        "Namespace" => "whoever owned it says whether it goes, and everything in it with it".to_owned(),
-                        _ => format!("see that nobody uses it, then: {}", self.wanted.kubectl("delete", &stray.id, "")),
+                        "Namespace" => {
+                            "whoever owned it says whether it goes, and everything in it with it"
+                                .to_owned()
+                        }
+                        _ => format!(
+                            "see that nobody uses it, then: {}",
+                            self.wanted.kubectl("delete", &stray.id, "")
+                        ),
                     };
-                    self.push(&ORPHANED, None, self.wanted.place, id, message).diagnostic.fix = fix;
+                    self.push(&ORPHANED, None, self.wanted.place, id, message)
+                        .diagnostic
+                        .fix = fix;
                 }
                 Why::Released(claim) => {
-                    let message = format!("{called} was of the claim {claim}, which is gone: its data is still there");
-                    let fix =
-                        "whoever owned the data says whether it is deleted: kubectl delete pv, and what it stands for";
-                    self.push(&ORPHANED, None, self.wanted.place, id, message).diagnostic.fix = fix.into();
+                    let message = format!(
+                        "{called} was of the claim {claim}, which is gone: its data is still there"
+                    );
+                    let fix = "whoever owned the data says whether it is deleted: kubectl delete pv, and what it stands for";
+                    self.push(&ORPHANED, None, self.wanted.place, id, message)
+                        .diagnostic
+                        .fix = fix.into();
                 }
             }
         }
         if let Some(first) = beside.first() {
-            let more = if beside.len() > 1 { format!(" and {} more", beside.len() - 1) } else { String::new() };
+            let more = if beside.len() > 1 {
+                format!(" and {} more", beside.len() - 1)
+            } else {
+                String::new()
+            };
             let message = format!(
                 "{first}{more} stand over every namespace, and were not rendered: they may let through what ours hold"
             );
             let found = self.push(&FOREIGN, None, self.wanted.place, None, message);
             found.diagnostic.level = Level::Warning;
-            found.diagnostic.fix = "see what they allow; what the proof can say of them: tenantry prove --live".into();
+            found.diagnostic.fix =
+                "see what they allow; what the proof can say of them: tenantry prove --live".into();
         }
     }
 
@@ -99,7 +141,8 @@ impl Judge<'_> {
             let found = self.push(&NOT_CONVERGED, Some(*tenant), place, Some(id), message);
             // It is the tenant's own, and nothing that was rendered.
             found.diagnostic.level = Level::Warning;
-            found.diagnostic.fix = "mend what its message names; Argo CD tries again by itself".into();
+            found.diagnostic.fix =
+                "mend what its message names; Argo CD tries again by itself".into();
         }
     }
 
@@ -108,9 +151,13 @@ impl Judge<'_> {
         for id in &self.seen.unread {
             let tenant = self.wanted.home(&id.namespace);
             let place = self.wanted.place_of(tenant);
-            let message = format!("{} cannot be read (it is nested too deeply): nothing is known of it", id.called());
-            self.push(&NOT_LISTED, tenant, place, Some(id), message).diagnostic.fix =
-                "see what it is for; nothing that Flux applies needs to be so deep".into();
+            let message = format!(
+                "{} cannot be read (it is nested too deeply): nothing is known of it",
+                id.called()
+            );
+            self.push(&NOT_LISTED, tenant, place, Some(id), message)
+                .diagnostic
+                .fix = "see what it is for; nothing that Flux applies needs to be so deep".into();
         }
     }
 
@@ -122,13 +169,27 @@ impl Judge<'_> {
                 continue;
             }
             let place = self.wanted.place_of(ending.tenant);
-            let message =
-                format!("{} has been Terminating for {}: {}", ending.id.called(), length(age), held_by(ending));
+            let message = format!(
+                "{} has been Terminating for {}: {}",
+                ending.id.called(),
+                length(age),
+                held_by(ending)
+            );
             // What was rendered is not there for long.
             let wanted = self.wanted.objects.contains_key(&ending.id);
-            let level = if wanted || age > STUCK[1] { Level::Error } else { STUCK_DELETION.level };
+            let level = if wanted || age > STUCK[1] {
+                Level::Error
+            } else {
+                STUCK_DELETION.level
+            };
             let since = ending.since.clone();
-            let found = self.push(&STUCK_DELETION, ending.tenant, place, Some(&ending.id), message);
+            let found = self.push(
+                &STUCK_DELETION,
+                ending.tenant,
+                place,
+                Some(&ending.id),
+                message,
+            );
             found.since = since;
             found.diagnostic.level = level;
             found.diagnostic.fix =

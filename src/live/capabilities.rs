@@ -7,14 +7,26 @@ use crate::bundle::{ObjectId, kinds};
 use crate::value::{Text, Value, map};
 use std::collections::BTreeSet;
 
-/// The fields of a cluster in the fleet that can be read off its server: its version, its network plugin, and the kinds that
-/// it has beyond Kubernetes' own and Flux's. `version` is as the server writes it, `v1.36.3`.
+/// The fields of a cluster in the fleet that can be read off its server: its version, its network
+/// plugin, and the kinds that it has beyond Kubernetes' own and Flux's. `version` is as the server
+/// writes it, `v1.36.3`.
 pub fn capabilities(cluster: &str, version: &str, served: &Served, batch: &Batch) -> Value {
-    let minor: Vec<&str> = version.trim_start_matches('v').split(['.', '-', '+']).take(2).collect();
+    let minor: Vec<&str> = version
+        .trim_start_matches('v')
+        .split(['.', '-', '+'])
+        .take(2)
+        .collect();
     let own = |group: &Text, kind: &Text| {
-        let id = ObjectId { group: group.clone(), kind: kind.clone(), namespace: "".into(), name: "x".into() };
+        let id = ObjectId {
+            group: group.clone(),
+            kind: kind.clone(),
+            namespace: "".into(),
+            name: "x".into(),
+        };
         kinds::surely_present(&id)
-            || group.ends_with(".k8s.io") && !group.starts_with("gateway.") && !group.starts_with("snapshot.")
+            || group.ends_with(".k8s.io")
+                && !group.starts_with("gateway.")
+                && !group.starts_with("snapshot.")
     };
     let apis: BTreeSet<String> = served
         .kinds
@@ -22,14 +34,28 @@ pub fn capabilities(cluster: &str, version: &str, served: &Served, batch: &Batch
         .filter(|k| k.namespaced && !own(&k.group, &k.kind))
         .map(|k| format!("{}/{}/{}", k.group, k.version, k.kind))
         .collect();
-    let mut fields = vec![("name".into(), Value::from(cluster)), ("kubernetes".into(), Value::from(minor.join(".")))];
-    let definition = batch.definitions.iter().find_map(|d| named_by_definition(d));
-    let daemon_set = || batch.daemon_sets.iter().find_map(|(_, name)| named_by_daemon_set(name));
+    let mut fields = vec![
+        ("name".into(), Value::from(cluster)),
+        ("kubernetes".into(), Value::from(minor.join("."))),
+    ];
+    let definition = batch
+        .definitions
+        .iter()
+        .find_map(|d| named_by_definition(d));
+    let daemon_set = || {
+        batch
+            .daemon_sets
+            .iter()
+            .find_map(|(_, name)| named_by_daemon_set(name))
+    };
     if let Some(plugin) = definition.or_else(daemon_set) {
         fields.push(("cni".into(), map! { "name" => plugin }));
     }
     if !apis.is_empty() {
-        fields.push(("apis".into(), apis.into_iter().map(Value::from).collect::<Vec<_>>().into()));
+        fields.push((
+            "apis".into(),
+            apis.into_iter().map(Value::from).collect::<Vec<_>>().into(),
+        ));
     }
     Value::from(fields)
 }

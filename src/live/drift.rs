@@ -1,4 +1,5 @@
-//! How an object differs from what was rendered: field by field, only in what was rendered, and who changed it.
+//! How an object differs from what was rendered: field by field, only in what was rendered, and who
+//! changed it.
 
 use super::status::text;
 use crate::bundle::ObjectId;
@@ -25,7 +26,10 @@ impl Manager {
             operation: text(entry, &["operation"]).into(),
             time: text(entry, &["time"]).into(),
         };
-        managed.iter().filter(|m| m.at(&["subresource"]).is_null()).map(move |m| (of(m), m))
+        managed
+            .iter()
+            .filter(|m| m.at(&["subresource"]).is_null())
+            .map(move |m| (of(m), m))
     }
 
     /// The last of some to set something.
@@ -50,11 +54,13 @@ impl fmt::Display for Manager {
 pub struct Difference {
     /// Which, as `spec.hard.pods` or `rules[0].verbs`.
     pub path: String,
-    /// What was rendered, as JSON; nothing for a field that was not, and opens what the rendered ones close.
+    /// What was rendered, as JSON; nothing for a field that was not, and opens what the rendered
+    /// ones close.
     pub wanted: Option<String>,
     /// What is there, as JSON; nothing where it is missing.
     pub live: Option<String>,
-    /// Who set it; of a field that is missing, who last changed the object besides those who apply it.
+    /// Who set it; of a field that is missing, who last changed the object besides those who apply
+    /// it.
     pub by: Option<Manager>,
 }
 
@@ -66,8 +72,8 @@ enum Step<'a> {
     Element(String),
 }
 
-/// The parts of an object of which what was not rendered counts too, unless the server fills it in: by one field more, such
-/// an object opens what the rendered ones close.
+/// The parts of an object of which what was not rendered counts too, unless the server fills it in:
+/// by one field more, such an object opens what the rendered ones close.
 fn exact_parts(id: &ObjectId) -> &'static [&'static str] {
     match (id.group.as_str(), id.kind.as_str()) {
         ("rbac.authorization.k8s.io", _) => &["aggregationRule", "roleRef", "rules", "subjects"],
@@ -85,7 +91,9 @@ fn exact_parts(id: &ObjectId) -> &'static [&'static str] {
 fn is_default(group: &str, field: &str, value: &Value) -> bool {
     let text = value.as_str().unwrap_or_default();
     match (group, field) {
-        ("source.toolkit.fluxcd.io" | "helm.toolkit.fluxcd.io", "reconcileStrategy") => text == "ChartVersion",
+        ("source.toolkit.fluxcd.io" | "helm.toolkit.fluxcd.io", "reconcileStrategy") => {
+            text == "ChartVersion"
+        }
         ("source.toolkit.fluxcd.io" | "helm.toolkit.fluxcd.io", "version") => text == "*",
         ("source.toolkit.fluxcd.io", "mode") => text == "HEAD",
         ("helm.toolkit.fluxcd.io", "provider") => text == "cosign",
@@ -96,7 +104,9 @@ fn is_default(group: &str, field: &str, value: &Value) -> bool {
         ("admissionregistration.k8s.io", "failurePolicy") => text == "Fail",
         ("admissionregistration.k8s.io", "scope") => text == "*",
         // Here nothing selects all, as absence does.
-        ("admissionregistration.k8s.io", "namespaceSelector" | "objectSelector") => value.entries().is_empty(),
+        ("admissionregistration.k8s.io", "namespaceSelector" | "objectSelector") => {
+            value.entries().is_empty()
+        }
         ("source.toolkit.fluxcd.io", "provider") => text == "generic" || text == "cosign",
         ("source.toolkit.fluxcd.io", "timeout") => text == "60s",
         _ => matches!(value, Value::Bool(false)),
@@ -106,13 +116,18 @@ fn is_default(group: &str, field: &str, value: &Value) -> bool {
 /// The ways that a NetworkPolicy is about where it does not say so.
 fn policy_types(spec: &Value) -> Vec<&'static str> {
     let egress = !spec.at(&["egress"]).items().is_empty();
-    if egress { vec!["Ingress", "Egress"] } else { vec!["Ingress"] }
+    if egress {
+        vec!["Ingress", "Egress"]
+    } else {
+        vec!["Ingress"]
+    }
 }
 
 /// Longest value that is shown, in characters.
 const SHOWN: usize = 160;
 
-/// How a live object differs from a rendered one. `managed` gives who set its fields, and is asked only where it differs.
+/// How a live object differs from a rendered one. `managed` gives who set its fields, and is asked
+/// only where it differs.
 pub fn differences(
     id: &ObjectId,
     wanted: &Value,
@@ -131,8 +146,17 @@ fn compared(id: &ObjectId, wanted: &Value, live: &Value, managed: &[Value]) -> V
     // What decides comes before what only names.
     let last = |(key, _): &&Entry| *key == "metadata";
     let entries = wanted.entries().iter();
-    let entries = entries.clone().filter(|e| !last(e)).chain(entries.filter(last));
-    let mut comparison = Comparison { group: &id.group, exact: false, managed, path: Vec::new(), out: Vec::new() };
+    let entries = entries
+        .clone()
+        .filter(|e| !last(e))
+        .chain(entries.filter(last));
+    let mut comparison = Comparison {
+        group: &id.group,
+        exact: false,
+        managed,
+        path: Vec::new(),
+        out: Vec::new(),
+    };
     // The server fills in the rules of an aggregated role.
     let aggregated = !wanted.at(&["aggregationRule"]).is_null();
     for (key, value) in entries {
@@ -140,7 +164,11 @@ fn compared(id: &ObjectId, wanted: &Value, live: &Value, managed: &[Value]) -> V
             "apiVersion" | "kind" | "status" => {}
             "metadata" => {
                 for part in ["labels", "annotations"] {
-                    comparison.at(&["metadata", part], value.at(&[part]), live.at(&["metadata", part]));
+                    comparison.at(
+                        &["metadata", part],
+                        value.at(&[part]),
+                        live.at(&["metadata", part]),
+                    );
                 }
             }
             "rules" if aggregated => {}
@@ -159,20 +187,26 @@ fn compared(id: &ObjectId, wanted: &Value, live: &Value, managed: &[Value]) -> V
     }
     // What has an owner goes with it, when somebody else says so.
     let owners = live.at(&["metadata", "ownerReferences"]);
-    let decides =
-        !parts.is_empty() || id.group.is_empty() && ["Namespace", "ServiceAccount"].contains(&id.kind.as_str());
+    let decides = !parts.is_empty()
+        || id.group.is_empty() && ["Namespace", "ServiceAccount"].contains(&id.kind.as_str());
     if decides && !is_nothing(owners) && wanted.at(&["metadata", "ownerReferences"]).is_null() {
         comparison.unasked(&["metadata", "ownerReferences"], owners);
     }
     // What has a finalizer does not go, when Flux says so; but for those of its own controllers.
     let held = live.at(&["metadata", "finalizers"]);
     let flux = id.group.ends_with("toolkit.fluxcd.io");
-    if !parts.is_empty() && !flux && !is_nothing(held) && wanted.at(&["metadata", "finalizers"]).is_null() {
+    if !parts.is_empty()
+        && !flux
+        && !is_nothing(held)
+        && wanted.at(&["metadata", "finalizers"]).is_null()
+    {
         comparison.unasked(&["metadata", "finalizers"], held);
     }
     if id.kind == "Namespace" {
         for (key, value) in live.at(&["metadata", "labels"]).entries() {
-            if key.starts_with("pod-security.kubernetes.io/") && wanted.at(&["metadata", "labels", key]).is_null() {
+            if key.starts_with("pod-security.kubernetes.io/")
+                && wanted.at(&["metadata", "labels", key]).is_null()
+            {
                 comparison.unasked(&["metadata", "labels", key], value);
             }
         }
@@ -196,7 +230,13 @@ fn is_nothing(value: &Value) -> bool {
 }
 
 /// Whose keys count, whatever their values.
-const KEYED: [&str; 5] = ["labels", "annotations", "matchLabels", "nodeSelector", "data"];
+const KEYED: [&str; 5] = [
+    "labels",
+    "annotations",
+    "matchLabels",
+    "nodeSelector",
+    "data",
+];
 
 fn is_selector(field: &str) -> bool {
     field == "selector" || field.ends_with("Selector")
@@ -234,13 +274,16 @@ impl<'a> Comparison<'a> {
                 None => text,
             }
         };
-        let path = self.path.iter().fold(String::new(), |path, step| match step {
-            Step::Field(name) if name.contains(['.', '/']) => format!("{path}[{name}]"),
-            Step::Field(name) if path.is_empty() => (*name).to_owned(),
-            Step::Field(name) => format!("{path}.{name}"),
-            Step::Index(at) => format!("{path}[{at}]"),
-            Step::Element(key) => format!("{path}[{key}]"),
-        });
+        let path = self
+            .path
+            .iter()
+            .fold(String::new(), |path, step| match step {
+                Step::Field(name) if name.contains(['.', '/']) => format!("{path}[{name}]"),
+                Step::Field(name) if path.is_empty() => (*name).to_owned(),
+                Step::Field(name) => format!("{path}.{name}"),
+                Step::Index(at) => format!("{path}[{at}]"),
+                Step::Element(key) => format!("{path}[{key}]"),
+            });
         self.out.push(Difference {
             path,
             wanted: wanted.map(show),
@@ -277,7 +320,8 @@ impl<'a> Comparison<'a> {
             if !wanted.at(&[key]).is_null() || !keyed && is_default(self.group, key, value) {
                 continue;
             }
-            let expected = |types: Vec<&str>| value.items().iter().filter_map(Value::as_str).eq(types);
+            let expected =
+                |types: Vec<&str>| value.items().iter().filter_map(Value::as_str).eq(types);
             if key == "policyTypes" && self.path.len() == 1 && expected(policy_types(wanted)) {
                 continue;
             }
@@ -292,33 +336,55 @@ impl<'a> Comparison<'a> {
     /// Whether a value at this path says as much as its absence.
     fn is_absence(&self, value: &Value) -> bool {
         let keyed = |s: Option<&Step<'_>>| matches!(s, Some(Step::Field(f)) if KEYED.contains(f));
-        let (inner, outer) = (keyed(self.path.iter().rev().nth(1)), keyed(self.path.last()));
+        let (inner, outer) = (
+            keyed(self.path.iter().rev().nth(1)),
+            keyed(self.path.last()),
+        );
         let selector = matches!(self.path.last(), Some(Step::Field(field)) if is_selector(field));
         match value {
             Value::Null => true,
             _ if inner => false,
             Value::Map(entries) if outer => entries.is_empty(),
-            Value::Map(_) if selector && !is_default(self.group, "namespaceSelector", value) => false,
+            Value::Map(_) if selector && !is_default(self.group, "namespaceSelector", value) => {
+                false
+            }
             value => is_nothing(value),
         }
     }
 
-    /// Lists are one value, but for those that the server merges by keys, which `managedFields` show.
-    fn lists(&mut self, items: &'a [Value], there: &'a [Value], wanted: &'a Value, live: &'a Value) {
+    /// Lists are one value, but for those that the server merges by keys, which `managedFields`
+    /// show.
+    fn lists(
+        &mut self,
+        items: &'a [Value],
+        there: &'a [Value],
+        wanted: &'a Value,
+        live: &'a Value,
+    ) {
         match self.keys() {
             Some(Keys::Fields(keys)) => {
                 let exact = self.exact;
-                let same =
-                    |a: &Value, b: &Value| keys.iter().all(|k| a.get(k) == b.get(k) || a.get(k).is_none() && !exact);
+                let same = |a: &Value, b: &Value| {
+                    keys.iter()
+                        .all(|k| a.get(k) == b.get(k) || a.get(k).is_none() && !exact)
+                };
                 for item in items {
                     let found = there.iter().find(|t| same(item, t)).unwrap_or(&Value::Null);
-                    let named = keys.iter().filter_map(|k| Some(format!("{k}={}", item.get(k)?.as_str()?)));
-                    self.path.push(Step::Element(named.collect::<Vec<_>>().join(",")));
+                    let named = keys
+                        .iter()
+                        .filter_map(|k| Some(format!("{k}={}", item.get(k)?.as_str()?)));
+                    self.path
+                        .push(Step::Element(named.collect::<Vec<_>>().join(",")));
                     self.compare(item, found);
                     self.path.pop();
                 }
-                let asked = |there: &Value| !self.exact || items.iter().any(|item| same(item, there));
-                let more: Vec<_> = there.iter().enumerate().filter(|(_, t)| !asked(t)).collect();
+                let asked =
+                    |there: &Value| !self.exact || items.iter().any(|item| same(item, there));
+                let more: Vec<_> = there
+                    .iter()
+                    .enumerate()
+                    .filter(|(_, t)| !asked(t))
+                    .collect();
                 for (at, other) in more {
                     self.path.push(Step::Index(at));
                     self.push(None, other);
@@ -326,7 +392,8 @@ impl<'a> Comparison<'a> {
                 }
             }
             Some(Keys::Values)
-                if items.iter().all(|item| there.contains(item)) && (!self.exact || items.len() == there.len()) => {}
+                if items.iter().all(|item| there.contains(item))
+                    && (!self.exact || items.len() == there.len()) => {}
             None if items.len() == there.len() => {
                 for (at, (item, found)) in items.iter().zip(there).enumerate() {
                     self.path.push(Step::Index(at));
@@ -359,17 +426,24 @@ impl<'a> Comparison<'a> {
                 _ => None,
             }
         };
-        self.path.iter().any(|step| matches!(step, Step::Field(name) if AMOUNTS.contains(name)))
+        self.path
+            .iter()
+            .any(|step| matches!(step, Step::Field(name) if AMOUNTS.contains(name)))
             && matches!((amount(wanted), amount(live)), (Some(a), Some(b)) if a == b)
     }
 
     /// The keys by which the list at this path is merged; nothing where it is one value.
     fn keys(&self) -> Option<Keys> {
-        let nodes = self.managed.iter().filter_map(|m| self.walk(m.at(&["fieldsV1"]), self.path.len()));
+        let nodes = self
+            .managed
+            .iter()
+            .filter_map(|m| self.walk(m.at(&["fieldsV1"]), self.path.len()));
         for (key, _) in nodes.flat_map(Value::entries) {
             if let Some(json) = key.strip_prefix("k:") {
                 let element: Value = serde_json::from_str(json).ok()?;
-                return Some(Keys::Fields(element.entries().iter().map(|(k, _)| k.clone()).collect()));
+                return Some(Keys::Fields(
+                    element.entries().iter().map(|(k, _)| k.clone()).collect(),
+                ));
             }
             if key.starts_with("v:") {
                 return Some(Keys::Values);
@@ -383,16 +457,21 @@ impl<'a> Comparison<'a> {
         let mut node = fields;
         for step in &self.path[..steps] {
             node = match step {
-                Step::Field(name) => node.entries().iter().find(|(k, _)| k.strip_prefix("f:") == Some(name)),
+                Step::Field(name) => node
+                    .entries()
+                    .iter()
+                    .find(|(k, _)| k.strip_prefix("f:") == Some(name)),
                 Step::Index(_) => None,
                 Step::Element(key) => node.entries().iter().find(|(k, _)| {
-                    k.strip_prefix("k:").and_then(|json| serde_json::from_str::<Value>(json).ok()).is_some_and(
-                        |element| {
-                            let pairs =
-                                element.entries().iter().filter_map(|(k, v)| Some(format!("{k}={}", v.as_str()?)));
+                    k.strip_prefix("k:")
+                        .and_then(|json| serde_json::from_str::<Value>(json).ok())
+                        .is_some_and(|element| {
+                            let pairs = element
+                                .entries()
+                                .iter()
+                                .filter_map(|(k, v)| Some(format!("{k}={}", v.as_str()?)));
                             pairs.collect::<Vec<_>>().join(",") == *key
-                        },
-                    )
+                        })
                 }),
             }
             .map(|(_, node)| node)?;
@@ -400,11 +479,13 @@ impl<'a> Comparison<'a> {
         Some(node)
     }
 
-    /// Who set the field at this path, or what holds it: the last to do so. Of one that is missing, who last updated the
-    /// object.
+    /// Who set the field at this path, or what holds it: the last to do so. Of one that is missing,
+    /// who last updated the object.
     fn manager(&self, there: bool) -> Option<Manager> {
         if !there {
-            let updates = Manager::all(self.managed).map(|(manager, _)| manager).filter(|m| m.operation == "Update");
+            let updates = Manager::all(self.managed)
+                .map(|(manager, _)| manager)
+                .filter(|m| m.operation == "Update");
             return Manager::last(updates);
         }
         // The field itself; else, within a list that is one value, the list.
@@ -413,7 +494,11 @@ impl<'a> Comparison<'a> {
                 self.walk(entry.at(&["fieldsV1"]), steps)
                     .is_some_and(|node| steps == self.path.len() || node.entries().is_empty())
             };
-            Manager::last(Manager::all(self.managed).filter(|(_, entry)| owns(entry)).map(|(manager, _)| manager))
+            Manager::last(
+                Manager::all(self.managed)
+                    .filter(|(_, entry)| owns(entry))
+                    .map(|(manager, _)| manager),
+            )
         })
     }
 }

@@ -2,7 +2,8 @@
 
 use super::seen::Ending;
 
-/// How long something may be being deleted before that is said, and before it is an error, in seconds.
+/// How long something may be being deleted before that is said, and before it is an error, in
+/// seconds.
 pub const STUCK: [i64; 2] = [30 * 60, 37 * 24 * 3600];
 
 /// What a deletion waits for, and who that is.
@@ -16,21 +17,49 @@ pub fn held_by(ending: &Ending) -> String {
         })
         .collect();
     all.extend(ending.conditions.iter().cloned());
-    if all.is_empty() { "nothing of it says why".into() } else { all.join("; ") }
+    if all.is_empty() {
+        "nothing of it says why".into()
+    } else {
+        all.join("; ")
+    }
 }
 
 /// Whose a finalizer is, of those that are often met.
 fn owner_of(finalizer: &str) -> Option<&'static str> {
     const OWNERS: [(&str, &str); 15] = [
-        ("kubernetes.io/pvc-protection", "kube-controller-manager, while a pod uses the claim"),
-        ("kubernetes.io/pv-protection", "kube-controller-manager, while a claim is bound to the volume"),
-        ("kubernetes", "the namespace controller, until everything in it is gone"),
-        ("foregroundDeletion", "the garbage collector, until what it owns is gone"),
+        (
+            "kubernetes.io/pvc-protection",
+            "kube-controller-manager, while a pod uses the claim",
+        ),
+        (
+            "kubernetes.io/pv-protection",
+            "kube-controller-manager, while a claim is bound to the volume",
+        ),
+        (
+            "kubernetes",
+            "the namespace controller, until everything in it is gone",
+        ),
+        (
+            "foregroundDeletion",
+            "the garbage collector, until what it owns is gone",
+        ),
         ("orphan", "the garbage collector"),
-        ("service.kubernetes.io/load-balancer-cleanup", "the cloud's controller manager"),
-        ("finalizers.fluxcd.io", "Flux: the controller of its kind, which needs its service account to prune"),
-        ("resources-finalizer.argocd.argoproj.io", "Argo CD's application controller"),
-        ("externalsecrets.external-secrets.io/externalsecret-cleanup", "the External Secrets Operator"),
+        (
+            "service.kubernetes.io/load-balancer-cleanup",
+            "the cloud's controller manager",
+        ),
+        (
+            "finalizers.fluxcd.io",
+            "Flux: the controller of its kind, which needs its service account to prune",
+        ),
+        (
+            "resources-finalizer.argocd.argoproj.io",
+            "Argo CD's application controller",
+        ),
+        (
+            "externalsecrets.external-secrets.io/externalsecret-cleanup",
+            "the External Secrets Operator",
+        ),
         ("external-attacher/", "the CSI driver's attacher"),
         ("snapshot.storage.kubernetes.io/", "the snapshot controller"),
         ("batch.kubernetes.io/job-tracking", "the job controller"),

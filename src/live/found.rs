@@ -46,15 +46,28 @@ impl Wanted {
         };
         // No shell takes a control character as all others do.
         if id.name.chars().any(char::is_control) {
-            return self
-                .here(&format!("kubectl get {kind} -n {} # its name holds control characters", quoted(&id.namespace)));
+            return self.here(&format!(
+                "kubectl get {kind} -n {} # its name holds control characters",
+                quoted(&id.namespace)
+            ));
         }
-        let namespace = if id.namespace.is_empty() { String::new() } else { format!(" -n {}", quoted(&id.namespace)) };
-        self.here(&format!("kubectl {verb} {kind}/{}{namespace}{more}", quoted(&id.name)))
+        let namespace = if id.namespace.is_empty() {
+            String::new()
+        } else {
+            format!(" -n {}", quoted(&id.namespace))
+        };
+        self.here(&format!(
+            "kubectl {verb} {kind}/{}{namespace}{more}",
+            quoted(&id.name)
+        ))
     }
 
     /// A command of Flux about a Kustomization.
     pub fn flux(&self, verb: &str, name: &str, more: &str) -> String {
-        self.here(&format!("flux {verb} kustomization {} -n {}{more}", quoted(name), quoted(&self.flux)))
+        self.here(&format!(
+            "flux {verb} kustomization {} -n {}{more}",
+            quoted(name),
+            quoted(&self.flux)
+        ))
     }
 }

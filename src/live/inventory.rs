@@ -1,4 +1,5 @@
-//! External things, given as a list: a bucket, a role of a cloud, a mount of Vault. Those of no tenant are left behind.
+//! External things, given as a list: a bucket, a role of a cloud, a mount of Vault. Those of no
+//! tenant are left behind.
 
 use super::found::Found;
 use super::rules::ORPHANED;
@@ -8,35 +9,58 @@ use crate::source::{SourceId, Sources};
 use crate::value::Text;
 use std::collections::BTreeSet;
 
-/// What is found of an inventory: lists of `{tenant: NAME or UUID, thing: TEXT}`, in as many documents as it likes.
-/// `declared` are the names and UUIDs of all tenants.
+/// What is found of an inventory: lists of `{tenant: NAME or UUID, thing: TEXT}`, in as many
+/// documents as it likes. `declared` are the names and UUIDs of all tenants.
 ///
 /// # Errors
 /// What of it is no such list, and where.
-pub fn check(id: SourceId, sources: &Sources, declared: &BTreeSet<&str>) -> Result<Vec<Found>, String> {
+pub fn check(
+    id: SourceId,
+    sources: &Sources,
+    declared: &BTreeSet<&str>,
+) -> Result<Vec<Found>, String> {
     let (documents, faults) = document::parse_foreign(id, sources.get(id));
     if let Some(fault) = faults.first() {
-        return Err(format!("{}: {}", sources.locate(fault.place), fault.message));
+        return Err(format!(
+            "{}: {}",
+            sources.locate(fault.place),
+            fault.message
+        ));
     }
     let mut all = Vec::new();
     for document in &documents {
         let entries = match document.root.items() {
-            [] => return Err(format!("{}: it is no list", sources.locate(document.root.place))),
+            [] => {
+                return Err(format!(
+                    "{}: it is no list",
+                    sources.locate(document.root.place)
+                ));
+            }
             entries => entries,
         };
         for entry in entries {
-            let text = |key: &str| entry.get(key).and_then(Node::as_str).filter(|t| !t.is_empty());
+            let text = |key: &str| {
+                entry
+                    .get(key)
+                    .and_then(Node::as_str)
+                    .filter(|t| !t.is_empty())
+            };
             let (Some(tenant), Some(thing)) = (text("tenant"), text("thing")) else {
                 let at = sources.locate(entry.place);
-                return Err(format!("{at}: write it as {{tenant: NAME or UUID, thing: TEXT}}"));
+                return Err(format!(
+                    "{at}: write it as {{tenant: NAME or UUID, thing: TEXT}}"
+                ));
             };
             if declared.contains(tenant) {
                 continue;
             }
             let message = format!("{thing} is of the tenant `{tenant}`, which nothing declares");
-            let fix = "whoever owned it says whether it goes, and what is in it; or correct whose it is";
+            let fix =
+                "whoever owned it says whether it goes, and what is in it; or correct whose it is";
             all.push(Found {
-                diagnostic: Diagnostic::new(&ORPHANED, entry.place, message).fix(fix).scope(Scope::Fleet),
+                diagnostic: Diagnostic::new(&ORPHANED, entry.place, message)
+                    .fix(fix)
+                    .scope(Scope::Fleet),
                 tenant: None,
                 object: thing.to_owned(),
                 show: String::new(),

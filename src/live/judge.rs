@@ -93,7 +93,9 @@ impl Judgement {
 
     /// Whether something that is reported says that it has not.
     pub fn is_wrong(&self) -> bool {
-        self.found.iter().any(|f| f.diagnostic.level == Level::Error)
+        self.found
+            .iter()
+            .any(|f| f.diagnostic.level == Level::Error)
     }
 
     /// Adds what could not be had.
@@ -104,10 +106,18 @@ impl Judgement {
                 .scope(Scope::Fleet),
             tenant: None,
             object: String::new(),
-            show: if gap.command.is_empty() { String::new() } else { wanted.here(&gap.command) },
+            show: if gap.command.is_empty() {
+                String::new()
+            } else {
+                wanted.here(&gap.command)
+            },
             since: Text::default(),
         });
-        for row in self.rows.iter_mut().filter(|row| row.phase == Phase::Active) {
+        for row in self
+            .rows
+            .iter_mut()
+            .filter(|row| row.phase == Phase::Active)
+        {
             row.phase = Phase::Unknown;
             row.why = NOT_ASKED.to_owned();
         }
@@ -135,11 +145,29 @@ pub(super) const SOURCES: &str = "source.toolkit.fluxcd.io";
 
 /// Managers whose fields Flux takes over.
 /// Source: kustomize-controller, `ssa.ApplyCleanupOptions` of its reconciler.
-const FLUX_TAKES: [&str; 4] = ["kubectl", "before-first-apply", "kustomize-controller", "gotk-"];
+const FLUX_TAKES: [&str; 4] = [
+    "kubectl",
+    "before-first-apply",
+    "kustomize-controller",
+    "gotk-",
+];
 
 /// Judges what a server answered. `commit` is the one that was rendered, where that is known.
-pub fn judge(wanted: &Wanted, seen: &Batch, gaps: &[Gap], commit: Option<&str>, now: Timestamp) -> Judgement {
-    let mut judge = Judge { wanted, seen, gaps, now, out: Judgement::default(), since: BTreeMap::new() };
+pub fn judge(
+    wanted: &Wanted,
+    seen: &Batch,
+    gaps: &[Gap],
+    commit: Option<&str>,
+    now: Timestamp,
+) -> Judgement {
+    let mut judge = Judge {
+        wanted,
+        seen,
+        gaps,
+        now,
+        out: Judgement::default(),
+        since: BTreeMap::new(),
+    };
     judge.gaps();
     let behind = judge.units(commit);
     judge.out.behind = behind.len();
@@ -149,17 +177,34 @@ pub fn judge(wanted: &Wanted, seen: &Batch, gaps: &[Gap], commit: Option<&str>, 
     judge.unread();
     judge.applications();
     judge.endings();
-    judge.out.found.extend(versions::check(wanted, &seen.images));
+    judge
+        .out
+        .found
+        .extend(versions::check(wanted, &seen.images));
     if wanted.only.is_none()
-        && !gaps
-            .iter()
-            .any(|g| g.hides("apps", "DaemonSet") || g.hides("apiextensions.k8s.io", "CustomResourceDefinition"))
+        && !gaps.iter().any(|g| {
+            g.hides("apps", "DaemonSet")
+                || g.hides("apiextensions.k8s.io", "CustomResourceDefinition")
+        })
     {
-        judge.out.found.extend(plugin::check(wanted, &seen.definitions, &seen.daemon_sets));
+        judge
+            .out
+            .found
+            .extend(plugin::check(wanted, &seen.definitions, &seen.daemon_sets));
     }
     judge.rows(&behind);
-    let place = |f: &Found| (f.diagnostic.rule.id, f.tenant.clone(), f.object.clone(), f.diagnostic.message.clone());
-    judge.out.found.sort_by_key(|f| (std::cmp::Reverse(f.diagnostic.level), place(f)));
+    let place = |f: &Found| {
+        (
+            f.diagnostic.rule.id,
+            f.tenant.clone(),
+            f.object.clone(),
+            f.diagnostic.message.clone(),
+        )
+    };
+    judge
+        .out
+        .found
+        .sort_by_key(|f| (std::cmp::Reverse(f.diagnostic.level), place(f)));
     judge.out.counts[2] = seen.count;
     judge.out
 }
@@ -192,8 +237,19 @@ impl Judge<'_> {
             diagnostic = diagnostic.tenant(name);
         }
         let object = id.map(ObjectId::called).unwrap_or_default();
-        let show = id.map(|id| self.wanted.kubectl("get", id, " -o yaml --show-managed-fields")).unwrap_or_default();
-        self.out.found.push(Found { diagnostic, tenant: name, object, show, since: Text::default() });
+        let show = id
+            .map(|id| {
+                self.wanted
+                    .kubectl("get", id, " -o yaml --show-managed-fields")
+            })
+            .unwrap_or_default();
+        self.out.found.push(Found {
+            diagnostic,
+            tenant: name,
+            object,
+            show,
+            since: Text::default(),
+        });
         let at = self.out.found.len() - 1;
         &mut self.out.found[at]
     }
@@ -222,7 +278,8 @@ impl Judge<'_> {
 
     fn objects(&mut self, behind: &Behind) {
         let wanted = self.wanted;
-        let endings: HashMap<&ObjectId, &Ending> = self.seen.endings.iter().map(|e| (&e.id, e)).collect();
+        let endings: HashMap<&ObjectId, &Ending> =
+            self.seen.endings.iter().map(|e| (&e.id, e)).collect();
         let objects = wanted.objects.iter().enumerate();
         for (at, (id, want)) in objects.filter(|(_, (id, want))| wanted.asks_of(id, want)) {
             self.out.counts[0] += 1;
@@ -244,19 +301,29 @@ impl Judge<'_> {
             let before = self.out.found.len();
             self.drifted(id, want, seen, late.is_some());
             for mark in &seen.marks {
-                let by = mark.by.as_ref().map(|m| format!("; last changed by {m}")).unwrap_or_default();
+                let by = mark
+                    .by
+                    .as_ref()
+                    .map(|m| format!("; last changed by {m}"))
+                    .unwrap_or_default();
                 let what = format!("`{}: {}`", mark.key, mark.value);
-                let message =
-                    format!("{} is marked {what}: Flux leaves it as it is, or leaves it behind{by}", id.called());
+                let message = format!(
+                    "{} is marked {what}: Flux leaves it as it is, or leaves it behind{by}",
+                    id.called()
+                );
                 let found = self.push(&FROZEN, want.tenant, want.place, Some(id), message);
-                found.diagnostic.fix =
-                    format!("take it off: {}", wanted.kubectl(mark.verb, id, &format!(" {}-", mark.key)));
+                found.diagnostic.fix = format!(
+                    "take it off: {}",
+                    wanted.kubectl(mark.verb, id, &format!(" {}-", mark.key))
+                );
             }
             // Where it has been for long, that is said as of everything that is.
             let ends = seen.status.stage == Stage::Terminating;
             let ending = if ends { endings.get(id).copied() } else { None };
             if ends && ending.is_none_or(|e| self.age(e) <= STUCK[0]) {
-                let by = ending.map(|e| format!(": {}", held_by(e))).unwrap_or_default();
+                let by = ending
+                    .map(|e| format!(": {}", held_by(e)))
+                    .unwrap_or_default();
                 let message = format!("{} is being deleted{by}", id.called());
                 let found = self.push(&NOT_CONVERGED, want.tenant, want.place, Some(id), message);
                 found.diagnostic.fix = "once it is gone, Flux makes it again".into();
@@ -264,9 +331,21 @@ impl Judge<'_> {
             if (&*id.group, &*id.kind) != KUSTOMIZATION
                 && matches!(seen.status.stage, Stage::InProgress | Stage::Failed)
             {
-                let message = format!("{} is not ready: {} {}", id.called(), seen.status.reason, seen.status.message);
-                let found = self.push(&NOT_CONVERGED, want.tenant, want.place, Some(id), message.trim_end().to_owned());
-                found.diagnostic.fix = "its own controller says why: mend what its status names".into();
+                let message = format!(
+                    "{} is not ready: {} {}",
+                    id.called(),
+                    seen.status.reason,
+                    seen.status.message
+                );
+                let found = self.push(
+                    &NOT_CONVERGED,
+                    want.tenant,
+                    want.place,
+                    Some(id),
+                    message.trim_end().to_owned(),
+                );
+                found.diagnostic.fix =
+                    "its own controller says why: mend what its status names".into();
             }
             if self.out.found.len() == before {
                 self.out.counts[1] += 1;
@@ -289,7 +368,10 @@ impl Judge<'_> {
         found.show = wanted.kubectl("get", id, "");
         found.diagnostic.fix = match unit {
             Some(unit) => {
-                format!("Flux makes it at its next turn: {}", wanted.flux("reconcile", &unit, " --with-source"))
+                format!(
+                    "Flux makes it at its next turn: {}",
+                    wanted.flux("reconcile", &unit, " --with-source")
+                )
             }
             None => "apply the entry file, or put it where the cluster's bootstrap looks".into(),
         };
@@ -297,15 +379,28 @@ impl Judge<'_> {
 
     fn drifted(&mut self, id: &ObjectId, want: &Want, seen: &Seen, late: bool) {
         // Of what is not applied yet, only what somebody else changed.
-        let foreign = |by: &Option<Manager>| by.as_ref().is_some_and(|m| m.name != "kustomize-controller");
-        let all: Vec<_> = seen.differences.iter().filter(|d| !late || foreign(&d.by)).collect();
+        let foreign = |by: &Option<Manager>| {
+            by.as_ref()
+                .is_some_and(|m| m.name != "kustomize-controller")
+        };
+        let all: Vec<_> = seen
+            .differences
+            .iter()
+            .filter(|d| !late || foreign(&d.by))
+            .collect();
         let Some(first) = all.first() else { return };
         let mut message = format!("{}: ", id.called());
         message += &match (&first.wanted, &first.live) {
-            (Some(wanted), Some(live)) => format!("{} is {live}, and {wanted} was rendered", first.path),
+            (Some(wanted), Some(live)) => {
+                format!("{} is {live}, and {wanted} was rendered", first.path)
+            }
             (Some(wanted), None) => format!("{} is missing, and {wanted} was rendered", first.path),
             (None, live) => {
-                format!("{} is {}, and nothing was rendered", first.path, live.as_deref().unwrap_or("there"))
+                format!(
+                    "{} is {}, and nothing was rendered",
+                    first.path,
+                    live.as_deref().unwrap_or("there")
+                )
             }
         };
         if let Some(by) = &first.by {
@@ -318,15 +413,23 @@ impl Judge<'_> {
             let more: Vec<&str> = all[1..].iter().take(5).map(|d| d.path.as_str()).collect();
             message += &format!("; and {} more: {}", all.len() - 1, more.join(", "));
         }
-        let since = first.by.as_ref().map(|m| m.time.clone()).unwrap_or_default();
+        let since = first
+            .by
+            .as_ref()
+            .map(|m| m.time.clone())
+            .unwrap_or_default();
         let wanted = self.wanted;
         let unit = want.unit.clone().unwrap_or_else(|| "tenantry".into());
         // What holds it is said of its own.
         let held = !seen.marks.is_empty() || seen.applied.as_ref().is_some_and(|a| a.suspended);
         let cannot_change = |d: &Difference| {
-            d.path.starts_with("roleRef") || id.kind == "ResourceQuota" && d.path.starts_with("spec.scope")
+            d.path.starts_with("roleRef")
+                || id.kind == "ResourceQuota" && d.path.starts_with("spec.scope")
         };
-        let taken = |by: &Option<Manager>| by.as_ref().is_none_or(|m| FLUX_TAKES.iter().any(|f| m.name.starts_with(f)));
+        let taken = |by: &Option<Manager>| {
+            by.as_ref()
+                .is_none_or(|m| FLUX_TAKES.iter().any(|f| m.name.starts_with(f)))
+        };
         let anew = all.iter().any(|d| cannot_change(d));
         let left = all.iter().any(|d| d.wanted.is_none() && !taken(&d.by));
         self.out.returns |= !held && !anew && !left;
@@ -335,10 +438,16 @@ impl Judge<'_> {
         found.diagnostic.fix = match (held, anew, left) {
             (true, ..) => String::new(),
             (_, true, _) => {
-                format!("it cannot be changed: {}, and Flux makes it anew", wanted.kubectl("delete", id, ""))
+                format!(
+                    "it cannot be changed: {}, and Flux makes it anew",
+                    wanted.kubectl("delete", id, "")
+                )
             }
             (.., true) => {
-                format!("Flux leaves fields that others own: take it off, {}", wanted.kubectl("edit", id, ""))
+                format!(
+                    "Flux leaves fields that others own: take it off, {}",
+                    wanted.kubectl("edit", id, "")
+                )
             }
             _ => {
                 let again = wanted.flux("reconcile", &unit, "");
@@ -349,7 +458,10 @@ impl Judge<'_> {
 
     /// How long something is being deleted, in seconds.
     pub(super) fn age(&self, ending: &Ending) -> i64 {
-        ending.since.parse::<Timestamp>().map_or(i64::MAX, |since| self.now.as_second() - since.as_second())
+        ending
+            .since
+            .parse::<Timestamp>()
+            .map_or(i64::MAX, |since| self.now.as_second() - since.as_second())
     }
 
     fn rows(&mut self, behind: &Behind) {
@@ -360,20 +472,36 @@ impl Judge<'_> {
             .filter_map(|w| Some((w.tenant?, w.unit.as_ref()?)))
             .filter(|(_, u)| !u.ends_with(".late") && *u != ENTRY)
             .collect();
-        let applied = self.seen.seen.iter().filter(|(_, seen)| seen.applied.as_ref().is_some_and(|a| a.suspended));
+        let applied = self
+            .seen
+            .seen
+            .iter()
+            .filter(|(_, seen)| seen.applied.as_ref().is_some_and(|a| a.suspended));
         let named = applied.filter_map(|(at, _)| wanted.objects.get_index(*at));
         let suspended: BTreeSet<&Text> = named.map(|(id, _)| &id.name).collect();
         let mut worst: BTreeMap<&Text, &Found> = BTreeMap::new();
-        for found in self.out.found.iter().filter(|f| f.diagnostic.level == Level::Error) {
-            let Some(tenant) = &found.tenant else { continue };
+        for found in self
+            .out
+            .found
+            .iter()
+            .filter(|f| f.diagnostic.level == Level::Error)
+        {
+            let Some(tenant) = &found.tenant else {
+                continue;
+            };
             // What will not mend itself comes first.
             let first = worst.entry(tenant).or_insert(found);
             if comes_by_itself(first) && !comes_by_itself(found) {
                 *first = found;
             }
         }
-        let ending: BTreeSet<u32> =
-            self.seen.endings.iter().filter(|e| e.id.kind == "Namespace").filter_map(|e| e.tenant).collect();
+        let ending: BTreeSet<u32> = self
+            .seen
+            .endings
+            .iter()
+            .filter(|e| e.id.kind == "Namespace")
+            .filter_map(|e| e.tenant)
+            .collect();
         let mut rows = Vec::new();
         for (at, tenant) in wanted.tenants.iter().enumerate() {
             let at = at as u32;
@@ -385,9 +513,17 @@ impl Judge<'_> {
             let first = worst.get(&tenant.name);
             let late = unit.and_then(|u| behind.get(u).or_else(|| behind.get(late_of(u).as_str())));
             let (phase, why) = match (ending.contains(&at), suspended, first, late) {
-                (true, ..) => (Phase::Terminating, "a namespace of it is being deleted".to_owned()),
-                (_, true, ..) => (Phase::Suspended, "its Kustomization is suspended".to_owned()),
-                (_, _, Some(found), _) if !comes_by_itself(found) => (Phase::Error, found.diagnostic.message.clone()),
+                (true, ..) => (
+                    Phase::Terminating,
+                    "a namespace of it is being deleted".to_owned(),
+                ),
+                (_, true, ..) => (
+                    Phase::Suspended,
+                    "its Kustomization is suspended".to_owned(),
+                ),
+                (_, _, Some(found), _) if !comes_by_itself(found) => {
+                    (Phase::Error, found.diagnostic.message.clone())
+                }
                 (_, _, _, Some(why)) => (Phase::Pending, why.clone()),
                 (_, _, Some(found), _) => (Phase::Pending, found.diagnostic.message.clone()),
                 _ if !self.gaps.is_empty() => (Phase::Unknown, NOT_ASKED.to_owned()),
@@ -405,7 +541,11 @@ impl Judge<'_> {
                 tenant: tenant.name.clone(),
                 phase,
                 uuid: tenant.uuid.clone(),
-                namespaces: tenant.namespaces.iter().map(|(name, _, _)| name.clone()).collect(),
+                namespaces: tenant
+                    .namespaces
+                    .iter()
+                    .map(|(name, _, _)| name.clone())
+                    .collect(),
                 why,
                 since,
             });
@@ -417,5 +557,6 @@ impl Judge<'_> {
 
 /// Whether Flux is on its way to mend what was found.
 fn comes_by_itself(found: &Found) -> bool {
-    found.diagnostic.level == Level::Error && [NOT_CONVERGED.id, MISSING.id].contains(&found.diagnostic.rule.id)
+    found.diagnostic.level == Level::Error
+        && [NOT_CONVERGED.id, MISSING.id].contains(&found.diagnostic.rule.id)
 }

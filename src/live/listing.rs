@@ -31,7 +31,11 @@ impl Kind {
 
     /// As kubectl takes it: `networkpolicies.networking.k8s.io`.
     pub fn resource(&self) -> String {
-        if self.group.is_empty() { self.plural.to_string() } else { format!("{}.{}", self.plural, self.group) }
+        if self.group.is_empty() {
+            self.plural.to_string()
+        } else {
+            format!("{}.{}", self.plural, self.group)
+        }
     }
 }
 
@@ -50,9 +54,12 @@ impl Served {
     /// # Errors
     /// Why it is none.
     pub fn add(&mut self, answer: &[u8]) -> Result<(), String> {
-        let answer: Value = serde_json::from_slice(answer).map_err(|e| format!("its discovery is no JSON: {e}"))?;
+        let answer: Value =
+            serde_json::from_slice(answer).map_err(|e| format!("its discovery is no JSON: {e}"))?;
         if answer.at(&["kind"]).as_str() != Some("APIGroupDiscoveryList") {
-            return Err("it does not aggregate its discovery, as Kubernetes does since 1.27".into());
+            return Err(
+                "it does not aggregate its discovery, as Kubernetes does since 1.27".into(),
+            );
         }
         for group in answer.at(&["items"]).items() {
             let name = Text::from(group.at(&["metadata", "name"]).as_str().unwrap_or_default());
@@ -62,8 +69,14 @@ impl Served {
                     self.stale.push(format!("{name}/{number}"));
                 }
                 for resource in version.at(&["resources"]).items() {
-                    let text = |path: &[&str]| Text::from(resource.at(path).as_str().unwrap_or_default());
-                    if resource.at(&["verbs"]).items().iter().any(|v| v.as_str() == Some("list")) {
+                    let text =
+                        |path: &[&str]| Text::from(resource.at(path).as_str().unwrap_or_default());
+                    if resource
+                        .at(&["verbs"])
+                        .items()
+                        .iter()
+                        .any(|v| v.as_str() == Some("list"))
+                    {
                         self.kinds.push(Kind {
                             group: name.clone(),
                             version: number.clone(),
@@ -80,9 +93,15 @@ impl Served {
 
     /// The kind by which something is listed: of the version asked for, else of the preferred one.
     pub fn find(&self, group: &str, kind: &str, version: Option<&str>) -> Option<&Kind> {
-        let mut all = self.kinds.iter().filter(|k| k.group == group && k.kind == kind);
+        let mut all = self
+            .kinds
+            .iter()
+            .filter(|k| k.group == group && k.kind == kind);
         let first = all.clone().next()?;
-        Some(all.find(|k| version == Some(k.version.as_str())).unwrap_or(first))
+        Some(
+            all.find(|k| version == Some(k.version.as_str()))
+                .unwrap_or(first),
+        )
     }
 }
 
@@ -143,15 +162,30 @@ pub enum Purpose {
 /// The label that every rendered object has.
 pub const OURS: &str = "tenantry.dev/owner";
 
-/// Kinds that decide what a tenant may, by group; `*` is every kind of a group. The second list is of what only a proof
-/// reads: pods, and what makes them.
+/// Kinds that decide what a tenant may, by group; `*` is every kind of a group. The second list is
+/// of what only a proof reads: pods, and what makes them.
 static READ: [(&str, &[&str], &[&str]); 28] = [
     (
         "",
-        &["Namespace", "ServiceAccount", "ResourceQuota", "LimitRange", "PersistentVolume"],
-        &["Pod", "Service", "PersistentVolumeClaim", "ReplicationController"],
+        &[
+            "Namespace",
+            "ServiceAccount",
+            "ResourceQuota",
+            "LimitRange",
+            "PersistentVolume",
+        ],
+        &[
+            "Pod",
+            "Service",
+            "PersistentVolumeClaim",
+            "ReplicationController",
+        ],
     ),
-    ("apps", &["DaemonSet"], &["Deployment", "StatefulSet", "ReplicaSet"]),
+    (
+        "apps",
+        &["DaemonSet"],
+        &["Deployment", "StatefulSet", "ReplicaSet"],
+    ),
     ("batch", &[], &["Job", "CronJob"]),
     ("rbac.authorization.k8s.io", &["*"], &[]),
     ("networking.k8s.io", &["NetworkPolicy"], &["Ingress"]),
@@ -164,18 +198,64 @@ static READ: [(&str, &[&str], &[&str]); 28] = [
     ("notification.toolkit.fluxcd.io", &[], &["*"]),
     ("image.toolkit.fluxcd.io", &[], &["*"]),
     ("fluxcd.controlplane.io", &["*"], &[]),
-    ("argoproj.io", &["Application", "ApplicationSet", "AppProject"], &[]),
-    ("external-secrets.io", &["SecretStore", "ClusterSecretStore"], &["ExternalSecret", "ClusterExternalSecret"]),
+    (
+        "argoproj.io",
+        &["Application", "ApplicationSet", "AppProject"],
+        &[],
+    ),
+    (
+        "external-secrets.io",
+        &["SecretStore", "ClusterSecretStore"],
+        &["ExternalSecret", "ClusterExternalSecret"],
+    ),
     ("gateway.networking.k8s.io", &[], &["*"]),
     ("networking.istio.io", &[], &["*"]),
     ("security.istio.io", &["*"], &[]),
     ("policy.networking.k8s.io", &["*"], &[]),
-    ("cilium.io", &["CiliumNetworkPolicy", "CiliumClusterwideNetworkPolicy", "CiliumLocalRedirectPolicy"], &[]),
-    ("crd.antrea.io", &["NetworkPolicy", "ClusterNetworkPolicy"], &[]),
+    (
+        "cilium.io",
+        &[
+            "CiliumNetworkPolicy",
+            "CiliumClusterwideNetworkPolicy",
+            "CiliumLocalRedirectPolicy",
+        ],
+        &[],
+    ),
+    (
+        "crd.antrea.io",
+        &["NetworkPolicy", "ClusterNetworkPolicy"],
+        &[],
+    ),
     ("k8s.cni.cncf.io", &["NetworkAttachmentDefinition"], &[]),
-    ("k8s.ovn.org", &["UserDefinedNetwork", "ClusterUserDefinedNetwork", "EgressFirewall"], &[]),
-    ("crd.projectcalico.org", &["NetworkPolicy", "GlobalNetworkPolicy", "StagedNetworkPolicy", "Tier"], &[]),
-    ("projectcalico.org", &["NetworkPolicy", "GlobalNetworkPolicy", "StagedNetworkPolicy", "Tier"], &[]),
+    (
+        "k8s.ovn.org",
+        &[
+            "UserDefinedNetwork",
+            "ClusterUserDefinedNetwork",
+            "EgressFirewall",
+        ],
+        &[],
+    ),
+    (
+        "crd.projectcalico.org",
+        &[
+            "NetworkPolicy",
+            "GlobalNetworkPolicy",
+            "StagedNetworkPolicy",
+            "Tier",
+        ],
+        &[],
+    ),
+    (
+        "projectcalico.org",
+        &[
+            "NetworkPolicy",
+            "GlobalNetworkPolicy",
+            "StagedNetworkPolicy",
+            "Tier",
+        ],
+        &[],
+    ),
     ("route.openshift.io", &[], &["Route"]),
     ("snapshot.storage.k8s.io", &[], &["VolumeSnapshotContent"]),
 ];
@@ -187,10 +267,13 @@ const METADATA_SUFFICES: [(&str, &str); 3] = [
     ("apiregistration.k8s.io", "APIService"),
 ];
 
-/// Whether a kind decides what a tenant may, and so is listed: one of those above, or of another plugin's network policies.
+/// Whether a kind decides what a tenant may, and so is listed: one of those above, or of another
+/// plugin's network policies.
 pub fn is_read(group: &str, kind: &str, purpose: Purpose) -> bool {
     let has = |kinds: &[&str]| kinds.contains(&"*") || kinds.contains(&kind);
-    let of = |(_, always, proof): &(&str, &[&str], &[&str])| has(always) || purpose == Purpose::Prove && has(proof);
+    let of = |(_, always, proof): &(&str, &[&str], &[&str])| {
+        has(always) || purpose == Purpose::Prove && has(proof)
+    };
     READ.iter().any(|entry| entry.0 == group && of(entry)) || is_policy_kind(kind)
 }
 
@@ -202,15 +285,25 @@ pub fn concerns<'a>(group: &str, mut rendered: impl Iterator<Item = &'a Text>) -
 /// The groups of which something is read, with the kinds.
 pub fn all_read(purpose: Purpose) -> impl Iterator<Item = (&'static str, &'static str)> {
     READ.iter().flat_map(move |(group, always, proof)| {
-        let proof: &[&str] = if purpose == Purpose::Prove { proof } else { &[] };
+        let proof: &[&str] = if purpose == Purpose::Prove {
+            proof
+        } else {
+            &[]
+        };
         always.iter().chain(proof).map(move |kind| (*group, *kind))
     })
 }
 
-/// What is listed on a server, each kind once: what decides, and what is rendered. Secrets never are, since whoever may list
-/// them may read them. `wanted` gives the version in which each rendered kind is written; `flux` is the namespace of Flux,
-/// whose controllers are looked at. The longest lists come first.
-pub fn listings(served: &Served, wanted: &BTreeMap<(Text, Text), Text>, flux: &str, purpose: Purpose) -> Vec<Listing> {
+/// What is listed on a server, each kind once: what decides, and what is rendered. Secrets never
+/// are, since whoever may list them may read them. `wanted` gives the version in which each
+/// rendered kind is written; `flux` is the namespace of Flux, whose controllers are looked at. The
+/// longest lists come first.
+pub fn listings(
+    served: &Served,
+    wanted: &BTreeMap<(Text, Text), Text>,
+    flux: &str,
+    purpose: Purpose,
+) -> Vec<Listing> {
     let mut all: BTreeSet<Listing> = BTreeSet::new();
     let mut seen: BTreeSet<(&Text, &Text)> = BTreeSet::new();
     for kind in &served.kinds {
@@ -223,13 +316,19 @@ pub fn listings(served: &Served, wanted: &BTreeMap<(Text, Text), Text>, flux: &s
         {
             continue;
         }
-        let Some(kind) = served.find(&kind.group, &kind.kind, rendered.map(Text::as_str)) else { continue };
+        let Some(kind) = served.find(&kind.group, &kind.kind, rendered.map(Text::as_str)) else {
+            continue;
+        };
         let metadata = purpose == Purpose::Verify
             && rendered.is_none()
             && METADATA_SUFFICES.contains(&(kind.group.as_str(), kind.kind.as_str()));
         all.insert(Listing {
             kind: kind.clone(),
-            detail: if metadata { Detail::Metadata } else { Detail::Whole },
+            detail: if metadata {
+                Detail::Metadata
+            } else {
+                Detail::Whole
+            },
             namespace: None,
             // What decides nothing is read only where it is ours.
             label: (!read).then_some(OURS),
@@ -238,20 +337,31 @@ pub fn listings(served: &Served, wanted: &BTreeMap<(Text, Text), Text>, flux: &s
     if let Some(kind) = served.find("apps", "Deployment", None)
         && !all.iter().any(|l| l.kind == *kind)
     {
-        let argo = served.find("argoproj.io", "Application", None).map(|_| ARGO_CD);
+        let argo = served
+            .find("argoproj.io", "Application", None)
+            .map(|_| ARGO_CD);
         for namespace in std::iter::once(flux).chain(argo) {
             let namespace = Some(namespace.into());
-            all.insert(Listing { kind: kind.clone(), detail: Detail::Whole, namespace, label: None });
+            all.insert(Listing {
+                kind: kind.clone(),
+                detail: Detail::Whole,
+                namespace,
+                label: None,
+            });
         }
     }
     let mut all: Vec<Listing> = all.into_iter().collect();
     all.sort_by_key(|l| {
-        LONGEST.iter().position(|kind| *kind == (&*l.kind.group, &*l.kind.kind)).unwrap_or(LONGEST.len())
+        LONGEST
+            .iter()
+            .position(|kind| *kind == (&*l.kind.group, &*l.kind.kind))
+            .unwrap_or(LONGEST.len())
     });
     all
 }
 
-/// Kinds of which there are most, which are listed first: each of a list's pages waits for the one before it.
+/// Kinds of which there are most, which are listed first: each of a list's pages waits for the one
+/// before it.
 const LONGEST: [(&str, &str); 9] = [
     ("", "Pod"),
     ("apps", "ReplicaSet"),
@@ -278,11 +388,15 @@ pub fn is_secret(group: &str, kind: &str) -> bool {
 /// Lists of what some namespaces hold, and Flux's, in place of lists of everything.
 pub fn narrowed(listings: Vec<Listing>, namespaces: &[Text], flux: &str) -> Vec<Listing> {
     let within = |l: &Listing| -> Vec<Listing> {
-        let of = |n: &str| Listing { namespace: Some(n.into()), ..l.clone() };
+        let of = |n: &str| Listing {
+            namespace: Some(n.into()),
+            ..l.clone()
+        };
         match (l.kind.namespaced, l.namespace.is_some()) {
-            (true, false) if l.kind.group.ends_with("toolkit.fluxcd.io") => {
-                std::iter::once(flux).chain(namespaces.iter().map(Text::as_str)).map(of).collect()
-            }
+            (true, false) if l.kind.group.ends_with("toolkit.fluxcd.io") => std::iter::once(flux)
+                .chain(namespaces.iter().map(Text::as_str))
+                .map(of)
+                .collect(),
             (true, false) => namespaces.iter().map(|n| of(n)).collect(),
             _ => vec![l.clone()],
         }
@@ -293,5 +407,10 @@ pub fn narrowed(listings: Vec<Listing>, namespaces: &[Text], flux: &str) -> Vec<
 /// The identity of a listed object.
 pub fn id_of(kind: &Kind, object: &Value) -> ObjectId {
     let text = |key: &str| Text::from(object.at(&["metadata", key]).as_str().unwrap_or_default());
-    ObjectId { group: kind.group.clone(), kind: kind.kind.clone(), namespace: text("namespace"), name: text("name") }
+    ObjectId {
+        group: kind.group.clone(),
+        kind: kind.kind.clone(),
+        namespace: text("namespace"),
+        name: text("name"),
+    }
 }

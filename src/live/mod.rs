@@ -1,5 +1,5 @@
-//! What a live cluster has become of what was rendered: which lists are asked of its server, and what follows from the
-//! answers. Nothing here asks; the shell does.
+//! What a live cluster has become of what was rendered: which lists are asked of its server, and
+//! what follows from the answers. Nothing here asks; the shell does.
 
 pub mod access;
 mod beside;
@@ -50,8 +50,8 @@ pub struct Gap {
 }
 
 impl Gap {
-    /// What the proof is told of lists that could not be had: where policies are not known, nothing is open for want of one.
-    /// It is of no namespace that there is, and so of all.
+    /// What the proof is told of lists that could not be had: where policies are not known, nothing
+    /// is open for want of one. It is of no namespace that there is, and so of all.
     pub fn riddles(gaps: &[Self], place: Place) -> impl Iterator<Item = Riddle> {
         let of = move |gap: &Self| Riddle {
             id: ObjectId {
@@ -61,9 +61,14 @@ impl Gap {
                 name: "*".into(),
             },
             reason: format!("they could not be listed: {}", gap.why),
-            origin: Origin { input: Input::Snapshot, place },
+            origin: Origin {
+                input: Input::Snapshot,
+                place,
+            },
         };
-        gaps.iter().filter(|g| g.hides("networking.k8s.io", "NetworkPolicy")).map(of)
+        gaps.iter()
+            .filter(|g| g.hides("networking.k8s.io", "NetworkPolicy"))
+            .map(of)
     }
 
     /// Whether it hides a kind.

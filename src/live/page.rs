@@ -4,7 +4,9 @@ use super::listing::Kind;
 use super::status::text;
 use crate::bundle::ObjectId;
 use crate::value::{Entry, Text, Value};
-use serde::de::{Deserialize, DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, Visitor};
+use serde::de::{
+    Deserialize, DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, Visitor,
+};
 use serde_json::value::RawValue;
 
 /// A page of a list.
@@ -29,11 +31,14 @@ struct RawPage<I> {
     items: Option<Option<Vec<I>>>,
 }
 
-fn there<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
+fn there<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
+    deserializer: D,
+) -> Result<Option<T>, D::Error> {
     T::deserialize(deserializer).map(Some)
 }
 
-/// An object of a list. Who set its fields, most of its bytes, stays a text until it is asked for ([`managed_fields`]).
+/// An object of a list. Who set its fields, most of its bytes, stays a text until it is asked for
+/// ([`managed_fields`]).
 struct Listed(Value);
 
 impl<'de> Deserialize<'de> for Listed {
@@ -105,12 +110,14 @@ impl Page {
             metadata: RawMetadata,
             items: IgnoredAny,
         }
-        let list: Whole = serde_json::from_slice(bytes).map_err(|e| format!("the answer is no list: {e}"))?;
+        let list: Whole =
+            serde_json::from_slice(bytes).map_err(|e| format!("the answer is no list: {e}"))?;
         let _: IgnoredAny = list.items;
         Ok((!list.metadata.next.is_empty()).then_some(list.metadata.next))
     }
 
-    /// The same where it is said before the items, as servers do, which are not read for it; nothing where it is not.
+    /// The same where it is said before the items, as servers do, which are not read for it;
+    /// nothing where it is not.
     pub fn early_next(bytes: &[u8]) -> Option<Option<String>> {
         let mut metadata = None;
         // It ends, without a value, where the items begin.
@@ -135,7 +142,11 @@ impl Page {
             ("apiVersion".into(), Value::String(kind.api_version())),
             ("kind".into(), Value::String(kind.kind.clone())),
         ];
-        let mut items: Vec<Value> = items.unwrap_or_default().into_iter().map(|Listed(item)| item).collect();
+        let mut items: Vec<Value> = items
+            .unwrap_or_default()
+            .into_iter()
+            .map(|Listed(item)| item)
+            .collect();
         for item in &mut items {
             // In a list of a built-in kind, objects do not say what they are.
             item.change(|entries| {
@@ -144,7 +155,11 @@ impl Page {
             });
         }
         let next = (!page.metadata.next.is_empty()).then_some(page.metadata.next);
-        Ok(Self { items, unread, next })
+        Ok(Self {
+            items,
+            unread,
+            next,
+        })
     }
 }
 
@@ -190,13 +205,29 @@ fn one_by_one(kind: &Kind, bytes: &[u8]) -> serde_json::Result<(RawPage<Listed>,
         Ok(item) => Some(item),
         Err(_) => {
             let called: Option<Called> = serde_json::from_str(item.get()).ok();
-            let (namespace, name) = called.map(|c| (c.metadata.namespace, c.metadata.name)).unwrap_or_default();
-            unread.push(ObjectId { group: kind.group.clone(), kind: kind.kind.clone(), namespace, name });
+            let (namespace, name) = called
+                .map(|c| (c.metadata.namespace, c.metadata.name))
+                .unwrap_or_default();
+            unread.push(ObjectId {
+                group: kind.group.clone(),
+                kind: kind.kind.clone(),
+                namespace,
+                name,
+            });
             None
         }
     };
-    let items = page.items.map(|items| items.map(|all| all.into_iter().filter_map(&mut read).collect()));
-    Ok((RawPage { kind: page.kind, metadata: page.metadata, items }, unread))
+    let items = page
+        .items
+        .map(|items| items.map(|all| all.into_iter().filter_map(&mut read).collect()));
+    Ok((
+        RawPage {
+            kind: page.kind,
+            metadata: page.metadata,
+            items,
+        },
+        unread,
+    ))
 }
 
 /// An object as it goes into a snapshot: without who set its fields.
@@ -215,16 +246,24 @@ mod tests {
     fn where_the_next_page_begins_is_found_before_the_items_are_read() {
         let early = |text: &str| Page::early_next(text.as_bytes()).flatten();
         let next = |text: &str| Page::next_of(text.as_bytes()).unwrap();
-        let usual = r#"{"kind":"List","metadata":{"resourceVersion":"1","continue":"x"},"items":[{"a":"#;
+        let usual =
+            r#"{"kind":"List","metadata":{"resourceVersion":"1","continue":"x"},"items":[{"a":"#;
         assert_eq!(early(usual).as_deref(), Some("x"));
-        for last in [r#"{"metadata":{},"items":[]}"#, r#"{"metadata":{"continue":""},"items":[]}"#, r#"{"items":[]}"#] {
+        for last in [
+            r#"{"metadata":{},"items":[]}"#,
+            r#"{"metadata":{"continue":""},"items":[]}"#,
+            r#"{"items":[]}"#,
+        ] {
             assert_eq!((early(last), next(last)), (None, None), "{last}");
         }
         let behind = r#"{"items":[],"metadata":{"continue":"x"}}"#;
         assert_eq!((early(behind), next(behind).as_deref()), (None, Some("x")));
         assert_eq!(early("no JSON"), None);
         // That there is none is known early too.
-        assert_eq!(Page::early_next(br#"{"metadata":{},"items":[{"a":"#), Some(None));
+        assert_eq!(
+            Page::early_next(br#"{"metadata":{},"items":[{"a":"#),
+            Some(None)
+        );
         assert_eq!(Page::early_next(behind.as_bytes()), None);
         assert!(Page::next_of(br#"{"kind":"Status"}"#).is_err());
     }

@@ -7,8 +7,10 @@ use crate::diagnostic::{Diagnostic, Level, Scope};
 use crate::value::Text;
 
 /// CRDs by which a plugin that enforces is told.
-const DEFINITIONS: [(&str, &str); 2] =
-    [("globalnetworkpolicies.crd.projectcalico.org", "calico"), ("ciliumnetworkpolicies.cilium.io", "cilium")];
+const DEFINITIONS: [(&str, &str); 2] = [
+    ("globalnetworkpolicies.crd.projectcalico.org", "calico"),
+    ("ciliumnetworkpolicies.cilium.io", "cilium"),
+];
 
 /// What is said where neither is there, word for word as operators know it.
 pub const NEITHER: &str = "FAIL: Tenant Isolation requires Calico or Cilium FQDN-policy support.\n\
@@ -36,23 +38,37 @@ const PLUGINS: [(&str, &str, Option<bool>); 14] = [
 
 /// The plugin that a CRD tells of.
 pub fn named_by_definition(name: &str) -> Option<&'static str> {
-    DEFINITIONS.iter().find(|(definition, _)| *definition == name).map(|(_, plugin)| *plugin)
+    DEFINITIONS
+        .iter()
+        .find(|(definition, _)| *definition == name)
+        .map(|(_, plugin)| *plugin)
 }
 
 /// The plugin that a DaemonSet is of.
 pub fn named_by_daemon_set(name: &str) -> Option<&'static str> {
-    PLUGINS.iter().find(|(daemon_set, ..)| *daemon_set == name).map(|(_, plugin, _)| *plugin)
+    PLUGINS
+        .iter()
+        .find(|(daemon_set, ..)| *daemon_set == name)
+        .map(|(_, plugin, _)| *plugin)
 }
 
-/// What is known of the cluster's plugin, by the names of its CRDs and DaemonSets (namespace, name).
+/// What is known of the cluster's plugin, by the names of its CRDs and DaemonSets (namespace,
+/// name).
 pub fn check(wanted: &Wanted, definitions: &[Text], daemon_sets: &[(Text, Text)]) -> Vec<Found> {
-    let by_definition: Vec<&str> = definitions.iter().filter_map(|d| named_by_definition(d)).collect();
-    let running: Vec<&(&str, &str, Option<bool>)> =
-        PLUGINS.iter().filter(|(name, ..)| daemon_sets.iter().any(|(_, n)| n == name)).collect();
+    let by_definition: Vec<&str> = definitions
+        .iter()
+        .filter_map(|d| named_by_definition(d))
+        .collect();
+    let running: Vec<&(&str, &str, Option<bool>)> = PLUGINS
+        .iter()
+        .filter(|(name, ..)| daemon_sets.iter().any(|(_, n)| n == name))
+        .collect();
     let mut all = Vec::new();
     let mut push = |level: Level, message: String, fix: &str, show: &str| {
-        let diagnostic =
-            Diagnostic::new(&NOT_ENFORCED, wanted.place, message).level(level).fix(fix).scope(Scope::Fleet);
+        let diagnostic = Diagnostic::new(&NOT_ENFORCED, wanted.place, message)
+            .level(level)
+            .fix(fix)
+            .scope(Scope::Fleet);
         all.push(Found {
             diagnostic,
             tenant: None,
@@ -63,7 +79,10 @@ pub fn check(wanted: &Wanted, definitions: &[Text], daemon_sets: &[(Text, Text)]
     };
     let daemons = "kubectl get daemonsets -A";
     // Another plugin beside one that enforces (flannel below Calico is Canal) is not what enforces.
-    let enforces = !by_definition.is_empty() || running.iter().any(|(_, _, enforces)| *enforces == Some(true));
+    let enforces = !by_definition.is_empty()
+        || running
+            .iter()
+            .any(|(_, _, enforces)| *enforces == Some(true));
     if !enforces {
         match running.first() {
             Some((name, plugin, Some(false))) => push(
@@ -91,13 +110,20 @@ pub fn check(wanted: &Wanted, definitions: &[Text], daemon_sets: &[(Text, Text)]
         }
     }
     if let Some(declared) = &wanted.plugin {
-        let mut found: Vec<&str> = by_definition.iter().copied().chain(running.iter().map(|(_, p, _)| *p)).collect();
+        let mut found: Vec<&str> = by_definition
+            .iter()
+            .copied()
+            .chain(running.iter().map(|(_, p, _)| *p))
+            .collect();
         found.sort_unstable();
         found.dedup();
         if !found.is_empty() && !found.contains(&declared.as_str()) {
             push(
                 Level::Error,
-                format!("the fleet says that `{declared}` is the network plugin; the cluster has {}", found.join(", ")),
+                format!(
+                    "the fleet says that `{declared}` is the network plugin; the cluster has {}",
+                    found.join(", ")
+                ),
                 "correct the cluster's `cni`, by which policies are rendered and proven",
                 daemons,
             );

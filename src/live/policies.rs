@@ -1,4 +1,5 @@
-//! Whether the admission policies that were rendered deny, and what they would refuse of what is there.
+//! Whether the admission policies that were rendered deny, and what they would refuse of what is
+//! there.
 
 use super::found::Found;
 use super::listing::Served;
@@ -12,18 +13,29 @@ use crate::value::Text;
 const GROUP: &str = "admissionregistration.k8s.io";
 const KIND: &str = "ValidatingAdmissionPolicy";
 
-/// What is found of the rendered policies in a live cluster. Of one that does not deny yet, the live objects that it would
-/// refuse are counted.
+/// What is found of the rendered policies in a live cluster. Of one that does not deny yet, the
+/// live objects that it would refuse are counted.
 pub fn check(wanted: &Wanted, cluster: &Cluster, served: &Served) -> Vec<Found> {
     let mut all = Vec::new();
-    for (id, want) in wanted.objects.iter().filter(|(id, _)| id.group == GROUP && id.kind == KIND) {
+    for (id, want) in wanted
+        .objects
+        .iter()
+        .filter(|(id, _)| id.group == GROUP && id.kind == KIND)
+    {
         let facts = &cluster.facts;
         let there = facts.guards.iter().any(|g| g.id.name == id.name);
-        if !there || facts.guard_bindings.iter().any(|b| b.policy == id.name && b.denies) {
+        if !there
+            || facts
+                .guard_bindings
+                .iter()
+                .any(|b| b.policy == id.name && b.denies)
+        {
             continue;
         }
         let mut push = |rule: &'static Rule, message: String, fix: String| {
-            let diagnostic = Diagnostic::new(rule, want.place, message).fix(fix).scope(Scope::Fleet);
+            let diagnostic = Diagnostic::new(rule, want.place, message)
+                .fix(fix)
+                .scope(Scope::Fleet);
             all.push(Found {
                 diagnostic,
                 tenant: None,
@@ -32,8 +44,12 @@ pub fn check(wanted: &Wanted, cluster: &Cluster, served: &Served) -> Vec<Found> 
                 since: Text::default(),
             });
         };
-        let bound: Vec<&str> =
-            facts.guard_bindings.iter().filter(|b| b.policy == id.name).map(|b| b.id.name.as_str()).collect();
+        let bound: Vec<&str> = facts
+            .guard_bindings
+            .iter()
+            .filter(|b| b.policy == id.name)
+            .map(|b| b.id.name.as_str())
+            .collect();
         let how = match bound.is_empty() {
             true => "is bound by nothing".to_owned(),
             false => format!("is bound by {}, which does not deny", bound.join(", ")),
@@ -49,9 +65,17 @@ pub fn check(wanted: &Wanted, cluster: &Cluster, served: &Served) -> Vec<Found> 
             continue;
         }
         let names: Vec<String> = refused.iter().take(3).map(ObjectId::called).collect();
-        let mut message = format!("{} would refuse {} of the objects that are there", id.called(), refused.len());
+        let mut message = format!(
+            "{} would refuse {} of the objects that are there",
+            id.called(),
+            refused.len()
+        );
         if !names.is_empty() {
-            let more = if refused.len() > names.len() { " and more" } else { "" };
+            let more = if refused.len() > names.len() {
+                " and more"
+            } else {
+                ""
+            };
             message += &format!(": {}{more}", names.join(", "));
         }
         if unknown > 0 {

@@ -15,18 +15,28 @@ fn plural(kind: &str) -> String {
     }
     match name.strip_suffix('y') {
         Some(stem) if !stem.ends_with(['a', 'e', 'i', 'o', 'u']) => format!("{stem}ies"),
-        _ if name.ends_with('s') || name.ends_with('x') || name.ends_with("ch") => format!("{name}es"),
+        _ if name.ends_with('s') || name.ends_with('x') || name.ends_with("ch") => {
+            format!("{name}es")
+        }
         _ => format!("{name}s"),
     }
 }
 
-/// A ClusterRole by which what is read, and kinds that are rendered besides, may be listed, and access be asked about.
+/// A ClusterRole by which what is read, and kinds that are rendered besides, may be listed, and
+/// access be asked about.
 pub fn role(rendered: impl IntoIterator<Item = (Text, Text)>) -> Value {
     let mut groups: BTreeMap<Text, BTreeSet<String>> = BTreeMap::new();
     let rendered: Vec<(Text, Text)> = rendered.into_iter().collect();
     let read = all_read(Purpose::Prove).map(|(group, kind)| (Text::from(group), Text::from(kind)));
-    for (group, kind) in read.chain(rendered).filter(|(group, kind)| !is_secret(group, kind)) {
-        groups.entry(group).or_default().insert(if kind == "*" { "*".to_owned() } else { plural(&kind) });
+    for (group, kind) in read
+        .chain(rendered)
+        .filter(|(group, kind)| !is_secret(group, kind))
+    {
+        groups.entry(group).or_default().insert(if kind == "*" {
+            "*".to_owned()
+        } else {
+            plural(&kind)
+        });
     }
     let rule = |groups: Vec<Value>, resources: Vec<Value>, verb: &str| {
         map! { "apiGroups" => groups, "resources" => resources, "verbs" => vec![Value::from(verb)] }
@@ -35,11 +45,19 @@ pub fn role(rendered: impl IntoIterator<Item = (Text, Text)>) -> Value {
     for (group, resources) in groups {
         let resources = match resources.contains("*") {
             true => list!["*"],
-            false => resources.into_iter().map(Value::from).collect::<Vec<_>>().into(),
+            false => resources
+                .into_iter()
+                .map(Value::from)
+                .collect::<Vec<_>>()
+                .into(),
         };
         rules.push(rule(vec![group.into()], resources.items().to_vec(), "list"));
     }
-    rules.push(rule(vec!["authorization.k8s.io".into()], vec!["subjectaccessreviews".into()], "create"));
+    rules.push(rule(
+        vec!["authorization.k8s.io".into()],
+        vec!["subjectaccessreviews".into()],
+        "create",
+    ));
     map! {
         "apiVersion" => "rbac.authorization.k8s.io/v1",
         "kind" => "ClusterRole",

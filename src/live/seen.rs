@@ -1,4 +1,5 @@
-//! What a server answered: each object is compared as it comes, and only what is said of it is kept.
+//! What a server answered: each object is compared as it comes, and only what is said of it is
+//! kept.
 
 use super::drift::{Difference, Manager, differences};
 use super::listing::{ARGO_CD, Listing, OURS, id_of};
@@ -96,7 +97,8 @@ pub struct Stray {
     pub why: Why,
     /// Who made or changed it last.
     pub by: Option<Manager>,
-    /// The Kustomization or HelmRelease that applies it, as `namespace/name`, where its labels say so.
+    /// The Kustomization or HelmRelease that applies it, as `namespace/name`, where its labels say
+    /// so.
     pub applied_by: Option<String>,
 }
 
@@ -141,9 +143,11 @@ pub struct Batch {
     pub definitions: Vec<Text>,
     /// Names of DaemonSets, by namespace.
     pub daemon_sets: Vec<(Text, Text)>,
-    /// Containers' images of the controllers of Flux and Argo CD: the namespace, the controller, the image.
+    /// Containers' images of the controllers of Flux and Argo CD: the namespace, the controller,
+    /// the image.
     pub images: Vec<[Text; 3]>,
-    /// Argo CD's Applications that have not come where they should, and the tenant whose namespace that is.
+    /// Argo CD's Applications that have not come where they should, and the tenant whose namespace
+    /// that is.
     pub applications: Vec<(ObjectId, u32, Status)>,
     /// Sources in Flux's namespace.
     pub sources: Vec<SourceSeen>,
@@ -179,25 +183,49 @@ impl Batch {
 
     /// Nothing yet. `facts` takes what is said to the proof.
     pub fn of(facts: Facts) -> Self {
-        Self { facts, ..Self::default() }
+        Self {
+            facts,
+            ..Self::default()
+        }
     }
 
     /// Looks at the objects of a page. `place` is what they are from, for the proof.
-    pub fn look_at(&mut self, wanted: &Wanted, listing: &Listing, items: &[Value], place: Place, now: Timestamp) {
+    pub fn look_at(
+        &mut self,
+        wanted: &Wanted,
+        listing: &Listing,
+        items: &[Value],
+        place: Place,
+        now: Timestamp,
+    ) {
         self.count += items.len();
         for item in items {
             self.look(wanted, listing, item, place, now);
         }
     }
 
-    fn look(&mut self, wanted: &Wanted, listing: &Listing, object: &Value, place: Place, now: Timestamp) {
+    fn look(
+        &mut self,
+        wanted: &Wanted,
+        listing: &Listing,
+        object: &Value,
+        place: Place,
+        now: Timestamp,
+    ) {
         let id = id_of(&listing.kind, object);
-        let home = if id.group.is_empty() && id.kind == "Namespace" { &id.name } else { &id.namespace };
+        let home = if id.group.is_empty() && id.kind == "Namespace" {
+            &id.name
+        } else {
+            &id.namespace
+        };
         let tenant = wanted.home(home);
         let labels = object.at(&["metadata", "labels"]);
         let label = |key: &str| labels.at(&[key]).as_str();
         let ending = text(object, &["metadata", "deletionTimestamp"]);
-        if !ending.is_empty() && wanted.asks(tenant) && (tenant.is_some() || label(OURS) == Some(&wanted.owner)) {
+        if !ending.is_empty()
+            && wanted.asks(tenant)
+            && (tenant.is_some() || label(OURS) == Some(&wanted.owner))
+        {
             self.endings.push(Ending {
                 id: id.clone(),
                 tenant,
@@ -217,25 +245,41 @@ impl Batch {
                 self.homes.insert(id.name.clone(), Home { owner, made });
             }
             ("kustomize.toolkit.fluxcd.io", "Kustomization")
-                if id.namespace == wanted.flux && matches!(object.at(&["spec", "suspend"]), Value::Bool(true)) =>
+                if id.namespace == wanted.flux
+                    && matches!(object.at(&["spec", "suspend"]), Value::Bool(true)) =>
             {
                 self.suspended.insert(id.name.clone());
             }
-            ("apiextensions.k8s.io", "CustomResourceDefinition") => self.definitions.push(id.name.clone()),
+            ("apiextensions.k8s.io", "CustomResourceDefinition") => {
+                self.definitions.push(id.name.clone())
+            }
             // What a tenant calls its own says nothing of the cluster.
-            ("apps", "DaemonSet") if tenant.is_none() => self.daemon_sets.push((id.namespace.clone(), id.name.clone())),
+            ("apps", "DaemonSet") if tenant.is_none() => self
+                .daemon_sets
+                .push((id.namespace.clone(), id.name.clone())),
             ("apps", "Deployment") if id.namespace == wanted.flux || id.namespace == ARGO_CD => {
-                let containers = object.at(&["spec", "template", "spec", "containers"]).items();
-                let image = |c: &Value| [id.namespace.clone(), id.name.clone(), text(c, &["image"]).into()];
+                let containers = object
+                    .at(&["spec", "template", "spec", "containers"])
+                    .items();
+                let image = |c: &Value| {
+                    [
+                        id.namespace.clone(),
+                        id.name.clone(),
+                        text(c, &["image"]).into(),
+                    ]
+                };
                 self.images.extend(containers.iter().map(image));
             }
             ("argoproj.io", "Application") => {
                 // A hub has Applications of other clusters too.
                 let to = |field: &str| text(object, &["spec", "destination", field]);
-                let here = to("server") == "https://kubernetes.default.svc" || to("name") == "in-cluster";
+                let here =
+                    to("server") == "https://kubernetes.default.svc" || to("name") == "in-cluster";
                 let to = wanted.home(to("namespace")).filter(|_| here).or(tenant);
                 let status = Status::of(&id.group, &id.kind, object, now);
-                if let Some(to) = to.filter(|to| wanted.asks(Some(*to)) && status.stage != Stage::Current) {
+                if let Some(to) =
+                    to.filter(|to| wanted.asks(Some(*to)) && status.stage != Stage::Current)
+                {
                     self.applications.push((id.clone(), to, status));
                 }
             }
@@ -246,16 +290,21 @@ impl Batch {
                     name: id.name.clone(),
                     revision: text(artifact, &["revision"]).into(),
                     content: text(artifact, &["metadata", CONTENT]).into(),
-                    origin: text(artifact, &["metadata", "org.opencontainers.image.revision"]).into(),
+                    origin: text(artifact, &["metadata", "org.opencontainers.image.revision"])
+                        .into(),
                     wrong: source_fault(&Status::of(&id.group, kind, object, now), object),
                 });
             }
             _ => {}
         }
-        let mut origin = Origin { input: Input::Snapshot, place };
+        let mut origin = Origin {
+            input: Input::Snapshot,
+            place,
+        };
         match wanted.objects.get_full(&id) {
             Some((at, _, want)) if !metadata_only => {
-                let status = Status::of(&id.group, &id.kind, object, now).between_turns(&id.group, object);
+                let status =
+                    Status::of(&id.group, &id.kind, object, now).between_turns(&id.group, object);
                 let seen = Seen {
                     status,
                     differences: differences(&id, &want.value, object, managed_fields),
@@ -264,7 +313,10 @@ impl Batch {
                 };
                 let as_rendered = seen.differences.is_empty() && seen.marks.is_empty();
                 if as_rendered {
-                    origin = Origin { input: Input::Applied, place: want.place };
+                    origin = Origin {
+                        input: Input::Applied,
+                        place: want.place,
+                    };
                 }
                 self.there.grow_and_insert(at);
                 if !as_rendered || seen.status.stage != Stage::Current || seen.applied.is_some() {
@@ -277,7 +329,12 @@ impl Batch {
             Some(_) => {}
             None if ending.is_empty() => {
                 if let Some(why) = stray(wanted, &id, tenant, object) {
-                    self.strays.push(Stray { by: last(object), applied_by: applied_by(object), id: id.clone(), why });
+                    self.strays.push(Stray {
+                        by: last(object),
+                        applied_by: applied_by(object),
+                        id: id.clone(),
+                        why,
+                    });
                 }
             }
             None => {}
@@ -291,22 +348,37 @@ impl Batch {
 /// What holds an object that is being deleted.
 fn finalizers(object: &Value) -> Vec<Text> {
     let listed = ["metadata", "spec"].map(|at| object.at(&[at, "finalizers"]).items());
-    listed.into_iter().flatten().filter_map(|f| f.as_str().map(Text::from)).collect()
+    listed
+        .into_iter()
+        .flatten()
+        .filter_map(|f| f.as_str().map(Text::from))
+        .collect()
 }
 
-/// Annotations and labels by which Flux does not mend an object, or does not remove it: those that were not rendered.
+/// Annotations and labels by which Flux does not mend an object, or does not remove it: those that
+/// were not rendered.
 fn marks(wanted: &Value, object: &Value) -> Vec<Mark> {
     const MARKS: [(&str, &[&str]); 3] = [
         ("kustomize.toolkit.fluxcd.io/reconcile", &["disabled"]),
         ("kustomize.toolkit.fluxcd.io/prune", &["disabled"]),
-        ("kustomize.toolkit.fluxcd.io/ssa", &["ignore", "ifnotpresent", "merge"]),
+        (
+            "kustomize.toolkit.fluxcd.io/ssa",
+            &["ignore", "ifnotpresent", "merge"],
+        ),
     ];
     let mut found = Vec::new();
     for (at, verb) in [("annotations", "annotate"), ("labels", "label")] {
         for (key, values) in MARKS {
             let value = text(object, &["metadata", at, key]);
-            if values.contains(&value.to_lowercase().as_str()) && text(wanted, &["metadata", at, key]) != value {
-                found.push(Mark { key, value: value.into(), verb, by: last(object) });
+            if values.contains(&value.to_lowercase().as_str())
+                && text(wanted, &["metadata", at, key]) != value
+            {
+                found.push(Mark {
+                    key,
+                    value: value.into(),
+                    verb,
+                    by: last(object),
+                });
             }
         }
     }
@@ -331,7 +403,9 @@ fn source_fault(status: &Status, object: &Value) -> String {
 
 fn applied(object: &Value) -> Applied {
     let ready = conditions(object).find(|c| c.kind == "Ready");
-    let ready = ready.map_or_else(Default::default, |c| [c.status, c.reason, c.message, c.since].map(Text::from));
+    let ready = ready.map_or_else(Default::default, |c| {
+        [c.status, c.reason, c.message, c.since].map(Text::from)
+    });
     Applied {
         suspended: matches!(object.at(&["spec", "suspend"]), Value::Bool(true)),
         revision: text(object, &["status", "lastAppliedRevision"]).into(),
@@ -350,7 +424,12 @@ fn applied_by(object: &Value) -> Option<String> {
     ["kustomize", "helm"].into_iter().find_map(|engine| {
         let label = |part: &str| {
             let key = format!("{engine}.toolkit.fluxcd.io/{part}");
-            Some(object.at(&["metadata", "labels", &key]).as_str()?.to_owned())
+            Some(
+                object
+                    .at(&["metadata", "labels", &key])
+                    .as_str()?
+                    .to_owned(),
+            )
         };
         Some(format!("{}/{}", label("namespace")?, label("name")?))
     })
@@ -359,10 +438,15 @@ fn applied_by(object: &Value) -> Option<String> {
 /// Whether an object that was not rendered is named, and why.
 fn stray(wanted: &Wanted, id: &ObjectId, tenant: Option<u32>, object: &Value) -> Option<Why> {
     let widens = widens(wanted, id, tenant, object);
-    let ours = !wanted.owner.is_empty() && text(object, &["metadata", "labels", OURS]) == wanted.owner;
-    let whose = object.at(&["metadata", "labels", "tenantry.dev/tenant"]).as_str();
-    // Who may make a binding may label it. Of a tenant with an error nothing is known of what is rendered.
-    let orphaned = ours && wanted.only.is_none() && whose.is_none_or(|t| !wanted.broken.contains(t));
+    let ours =
+        !wanted.owner.is_empty() && text(object, &["metadata", "labels", OURS]) == wanted.owner;
+    let whose = object
+        .at(&["metadata", "labels", "tenantry.dev/tenant"])
+        .as_str();
+    // Who may make a binding may label it. Of a tenant with an error nothing is known of what is
+    // rendered.
+    let orphaned =
+        ours && wanted.only.is_none() && whose.is_none_or(|t| !wanted.broken.contains(t));
     widens.or_else(|| orphaned.then(|| Why::Orphaned(whose.map(Text::from))))
 }
 
@@ -370,34 +454,61 @@ fn stray(wanted: &Wanted, id: &ObjectId, tenant: Option<u32>, object: &Value) ->
 fn widens(wanted: &Wanted, id: &ObjectId, tenant: Option<u32>, object: &Value) -> Option<Why> {
     let asked = |tenant: u32| wanted.asks(Some(tenant)).then_some(tenant);
     let subjects = || object.at(&["subjects"]).items().iter();
-    let role = || format!("{} {}", text(object, &["roleRef", "kind"]), text(object, &["roleRef", "name"]));
+    let role = || {
+        format!(
+            "{} {}",
+            text(object, &["roleRef", "kind"]),
+            text(object, &["roleRef", "name"])
+        )
+    };
     match (id.group.as_str(), id.kind.as_str()) {
         ("rbac.authorization.k8s.io", "RoleBinding") => {
             let tenant = asked(tenant?)?;
             let who: Vec<String> = subjects().map(called).collect();
             let what = || format!("it gives {} to {}", role(), some(&who));
-            let account = |s: &Value| text(s, &["kind"]) == "ServiceAccount" && text(s, &["namespace"]) == id.namespace;
+            let account = |s: &Value| {
+                text(s, &["kind"]) == "ServiceAccount" && text(s, &["namespace"]) == id.namespace
+            };
             // As operators do for what they run there.
             let within = text(object, &["roleRef", "kind"]) == "Role" && subjects().all(account);
-            (!who.is_empty()).then(|| if within { Why::Within(tenant, what()) } else { Why::Widens(tenant, what()) })
+            (!who.is_empty()).then(|| {
+                if within {
+                    Why::Within(tenant, what())
+                } else {
+                    Why::Widens(tenant, what())
+                }
+            })
         }
         ("rbac.authorization.k8s.io", "ClusterRoleBinding") => {
-            let (tenant, who) = subjects().find_map(|s| Some((asked(holder(wanted, s)?)?, called(s))))?;
-            Some(Why::Widens(tenant, format!("it gives {} to {who}, in every namespace", role())))
+            let (tenant, who) =
+                subjects().find_map(|s| Some((asked(holder(wanted, s)?)?, called(s))))?;
+            Some(Why::Widens(
+                tenant,
+                format!("it gives {} to {who}, in every namespace", role()),
+            ))
         }
-        (_, kind) if is_policy_kind(kind) && id.namespace.is_empty() => wanted.only.is_none().then_some(Why::Beside),
+        (_, kind) if is_policy_kind(kind) && id.namespace.is_empty() => {
+            wanted.only.is_none().then_some(Why::Beside)
+        }
         (_, kind) if is_policy_kind(kind) => {
             let tenant = asked(tenant?)?;
             if id.group != "networking.k8s.io" {
                 return Some(Why::Widens(
                     tenant,
-                    "a policy of the network plugin's own kind adds to ours, or overrides it".into(),
+                    "a policy of the network plugin's own kind adds to ours, or overrides it"
+                        .into(),
                 ));
             }
-            let ways: Vec<&str> =
-                ["ingress", "egress"].into_iter().filter(|way| !object.at(&["spec", way]).items().is_empty()).collect();
+            let ways: Vec<&str> = ["ingress", "egress"]
+                .into_iter()
+                .filter(|way| !object.at(&["spec", way]).items().is_empty())
+                .collect();
             let open = |way: &&&str| {
-                object.at(&["spec", way]).items().iter().any(|r| r.at(&["from"]).is_null() && r.at(&["to"]).is_null())
+                object
+                    .at(&["spec", way])
+                    .items()
+                    .iter()
+                    .any(|r| r.at(&["from"]).is_null() && r.at(&["to"]).is_null())
             };
             let anywhere: Vec<&str> = ways.iter().filter(open).copied().collect();
             let text = match anywhere.as_slice() {
@@ -412,7 +523,9 @@ fn widens(wanted: &Wanted, id: &ObjectId, tenant: Option<u32>, object: &Value) -
             let claim = object.at(&["spec", "claimRef"]);
             let namespace = text(claim, &["namespace"]);
             let gone = || wanted.only.is_none() && wanted.gone.contains(namespace);
-            let ours = wanted.home(namespace).map_or_else(gone, |t| wanted.asks(Some(t)));
+            let ours = wanted
+                .home(namespace)
+                .map_or_else(gone, |t| wanted.asks(Some(t)));
             ours.then(|| Why::Released(format!("{namespace}/{}", text(claim, &["name"]))))
         }
         _ => None,
@@ -425,8 +538,16 @@ fn holder(wanted: &Wanted, subject: &Value) -> Option<u32> {
     let own = |kind: &str| wanted.holder(&format!("{kind}/{name}"));
     match text(subject, &["kind"]) {
         "ServiceAccount" => wanted.home(text(subject, &["namespace"])),
-        "Group" => own("group").or_else(|| wanted.home(name.strip_prefix("system:serviceaccounts:")?)),
-        "User" => own("user").or_else(|| wanted.home(name.strip_prefix("system:serviceaccount:")?.split(':').next()?)),
+        "Group" => {
+            own("group").or_else(|| wanted.home(name.strip_prefix("system:serviceaccounts:")?))
+        }
+        "User" => own("user").or_else(|| {
+            wanted.home(
+                name.strip_prefix("system:serviceaccount:")?
+                    .split(':')
+                    .next()?,
+            )
+        }),
         _ => None,
     }
 }
@@ -443,7 +564,9 @@ fn called(subject: &Value) -> String {
 /// The first few of some names.
 fn some(names: &[String]) -> String {
     match names {
-        [first, second, third, _, ..] => format!("{first}, {second}, {third} and {} more", names.len() - 3),
+        [first, second, third, _, ..] => {
+            format!("{first}, {second}, {third} and {} more", names.len() - 3)
+        }
         all => all.join(", "),
     }
 }

@@ -1,6 +1,7 @@
 //! What an object's own status says: whether it has become what its spec asks for.
 //!
-//! The rules are those of kstatus (sigs.k8s.io/cli-utils, pkg/kstatus/status), by which `kubectl`, Flux and Kustomize wait.
+//! The rules are those of kstatus (sigs.k8s.io/cli-utils, pkg/kstatus/status), by which `kubectl`,
+//! Flux and Kustomize wait.
 
 use crate::value::Value;
 use jiff::Timestamp;
@@ -34,24 +35,42 @@ const SCHEDULE_WINDOW: i64 = 15;
 
 impl Status {
     fn current() -> Self {
-        Self { stage: Stage::Current, reason: String::new(), message: String::new() }
+        Self {
+            stage: Stage::Current,
+            reason: String::new(),
+            message: String::new(),
+        }
     }
 
     fn progress(reason: &str, message: impl Into<String>) -> Self {
-        Self { stage: Stage::InProgress, reason: reason.into(), message: message.into() }
+        Self {
+            stage: Stage::InProgress,
+            reason: reason.into(),
+            message: message.into(),
+        }
     }
 
     fn failed(reason: &str, message: impl Into<String>) -> Self {
-        Self { stage: Stage::Failed, reason: reason.into(), message: message.into() }
+        Self {
+            stage: Stage::Failed,
+            reason: reason.into(),
+            message: message.into(),
+        }
     }
 
     /// The status of an object of a kind of an API group, at a time.
     pub fn of(group: &str, kind: &str, object: &Value, now: Timestamp) -> Self {
         if !object.at(&["metadata", "deletionTimestamp"]).is_null() {
-            return Self { stage: Stage::Terminating, reason: "Terminating".into(), message: String::new() };
+            return Self {
+                stage: Stage::Terminating,
+                reason: "Terminating".into(),
+                message: String::new(),
+            };
         }
-        let (generation, observed) =
-            (object.at(&["metadata", "generation"]), object.at(&["status", "observedGeneration"]));
+        let (generation, observed) = (
+            object.at(&["metadata", "generation"]),
+            object.at(&["status", "observedGeneration"]),
+        );
         if let (Value::Number(generation), Value::Number(observed)) = (generation, observed)
             && generation != observed
         {
@@ -73,7 +92,10 @@ impl Status {
             ("", "Pod") => pod(object, now),
             ("", "PersistentVolumeClaim") => match text(object, &["status", "phase"]) {
                 "Bound" => Self::current(),
-                phase => Self::progress("NotBound", format!("the claim is {}", or(phase, "not bound"))),
+                phase => Self::progress(
+                    "NotBound",
+                    format!("the claim is {}", or(phase, "not bound")),
+                ),
             },
             ("", "Service") => {
                 let without = text(object, &["spec", "clusterIP"]).is_empty();
@@ -84,7 +106,9 @@ impl Status {
             }
             ("batch", "Job") => job(object),
             ("apiextensions.k8s.io", "CustomResourceDefinition") => definition(object),
-            ("batch", "CronJob") | ("", "ConfigMap" | "Secret") | ("policy", "PodDisruptionBudget") => Self::current(),
+            ("batch", "CronJob")
+            | ("", "ConfigMap" | "Secret")
+            | ("policy", "PodDisruptionBudget") => Self::current(),
             ("argoproj.io", "Application") => application(object),
             _ => ready(object),
         }
@@ -92,15 +116,19 @@ impl Status {
 }
 
 impl Status {
-    /// The same of an object that Flux looks at again and again: what it has done before is what it is, until it says
-    /// otherwise. At each interval it says that it is at work.
+    /// The same of an object that Flux looks at again and again: what it has done before is what it
+    /// is, until it says otherwise. At each interval it says that it is at work.
     pub fn between_turns(self, group: &str, object: &Value) -> Self {
         let done = !object.at(&["status", "artifact"]).is_null()
             || !object.at(&["status", "history"]).items().is_empty()
             || !text(object, &["status", "lastAppliedRevision"]).is_empty();
         let fails = conditions(object).any(|c| c.kind == "Ready" && c.status == "False");
         let again = self.stage == Stage::InProgress && self.reason == "Progressing" && !fails;
-        if group.ends_with("toolkit.fluxcd.io") && done && again { Self::current() } else { self }
+        if group.ends_with("toolkit.fluxcd.io") && done && again {
+            Self::current()
+        } else {
+            self
+        }
     }
 }
 
@@ -126,13 +154,17 @@ impl Condition<'_> {
 
 /// The conditions of an object.
 pub fn conditions(object: &Value) -> impl Iterator<Item = Condition<'_>> {
-    object.at(&["status", "conditions"]).items().iter().map(|c| Condition {
-        kind: text(c, &["type"]),
-        status: text(c, &["status"]),
-        reason: text(c, &["reason"]),
-        message: text(c, &["message"]),
-        since: text(c, &["lastTransitionTime"]),
-    })
+    object
+        .at(&["status", "conditions"])
+        .items()
+        .iter()
+        .map(|c| Condition {
+            kind: text(c, &["type"]),
+            status: text(c, &["status"]),
+            reason: text(c, &["reason"]),
+            message: text(c, &["message"]),
+            since: text(c, &["lastTransitionTime"]),
+        })
 }
 
 /// The text at a path; empty where there is none.
@@ -145,24 +177,32 @@ fn or<'a>(text: &'a str, other: &'a str) -> &'a str {
 }
 
 fn number(object: &Value, path: &[&str]) -> Option<i64> {
-    if let Value::Number(number) = object.at(path) { number.as_i64() } else { None }
+    if let Value::Number(number) = object.at(path) {
+        number.as_i64()
+    } else {
+        None
+    }
 }
 
-/// The first of some comparisons of counts that does not hold: a reason, what there is, what there should be at least.
+/// The first of some comparisons of counts that does not hold: a reason, what there is, what there
+/// should be at least.
 fn counts(all: &[(&str, i64, i64)]) -> Option<Status> {
     let (reason, there, wanted) = all.iter().find(|(_, there, wanted)| there < wanted)?;
     Some(Status::progress(reason, format!("{there} of {wanted}")))
 }
 
 fn deployment(object: &Value) -> Status {
-    let mut progressing = number(object, &["spec", "progressDeadlineSeconds"]).is_none_or(|s| s == i64::from(i32::MAX));
+    let mut progressing = number(object, &["spec", "progressDeadlineSeconds"])
+        .is_none_or(|s| s == i64::from(i32::MAX));
     let mut available = false;
     for condition in conditions(object) {
         match condition.kind {
             "Progressing" if condition.reason == "ProgressDeadlineExceeded" => {
                 return Status::failed(condition.reason, condition.message);
             }
-            "Progressing" => progressing |= condition.is("True") && condition.reason == "NewReplicaSetAvailable",
+            "Progressing" => {
+                progressing |= condition.is("True") && condition.reason == "NewReplicaSetAvailable"
+            }
             "Available" => available |= condition.is("True"),
             _ => {}
         }
@@ -173,11 +213,18 @@ fn deployment(object: &Value) -> Status {
         ("LessReplicas", status("replicas"), spec),
         ("LessUpdated", status("updatedReplicas"), spec),
         ("ExtraPods", spec, status("replicas")),
-        ("LessAvailable", status("availableReplicas"), status("updatedReplicas")),
+        (
+            "LessAvailable",
+            status("availableReplicas"),
+            status("updatedReplicas"),
+        ),
         ("LessReady", status("readyReplicas"), spec),
     ])
     .unwrap_or_else(|| match (progressing, available) {
-        (false, _) => Status::progress("ReplicaSetNotAvailable", "its new ReplicaSet is not available"),
+        (false, _) => Status::progress(
+            "ReplicaSetNotAvailable",
+            "its new ReplicaSet is not available",
+        ),
         (_, false) => Status::progress("DeploymentNotAvailable", "it is not available"),
         _ => Status::current(),
     })
@@ -189,18 +236,28 @@ fn stateful_set(object: &Value) -> Status {
     }
     let status = |key: &str| number(object, &["status", key]).unwrap_or(0);
     let spec = number(object, &["spec", "replicas"]).unwrap_or(1);
-    let partition = number(object, &["spec", "updateStrategy", "rollingUpdate", "partition"]);
+    let partition = number(
+        object,
+        &["spec", "updateStrategy", "rollingUpdate", "partition"],
+    );
     let short = counts(&[
         ("LessReplicas", status("replicas"), spec),
         ("LessReady", status("readyReplicas"), spec),
         ("ExtraPods", spec, status("replicas")),
     ]);
     let then = || match partition {
-        Some(partition) => counts(&[("PartitionRollout", status("updatedReplicas"), spec - partition)]),
+        Some(partition) => counts(&[(
+            "PartitionRollout",
+            status("updatedReplicas"),
+            spec - partition,
+        )]),
         None => counts(&[("LessCurrent", status("currentReplicas"), spec)]).or_else(|| {
-            let (current, wanted) =
-                (text(object, &["status", "currentRevision"]), text(object, &["status", "updateRevision"]));
-            (current != wanted).then(|| Status::progress("RevisionMismatch", "its revisions differ"))
+            let (current, wanted) = (
+                text(object, &["status", "currentRevision"]),
+                text(object, &["status", "updateRevision"]),
+            );
+            (current != wanted)
+                .then(|| Status::progress("RevisionMismatch", "its revisions differ"))
         }),
     };
     short.or_else(then).unwrap_or_else(Status::current)
@@ -212,7 +269,10 @@ fn daemon_set(object: &Value) -> Status {
         return Status::progress("NoGeneration", "it has no generation");
     }
     if status("observedGeneration").is_none() {
-        return Status::progress("NoObservedGeneration", "its controller has not looked at it");
+        return Status::progress(
+            "NoObservedGeneration",
+            "its controller has not looked at it",
+        );
     }
     let Some(wanted) = status("desiredNumberScheduled") else {
         return Status::progress("NoDesiredNumber", "how many nodes it is for is not said");
@@ -243,7 +303,8 @@ fn replica_set(object: &Value) -> Status {
 }
 
 fn pod(object: &Value, now: Timestamp) -> Status {
-    let condition = |kind: &str, status: &str| conditions(object).find(|c| c.kind == kind && c.is(status));
+    let condition =
+        |kind: &str, status: &str| conditions(object).find(|c| c.kind == kind && c.is(status));
     match text(object, &["status", "phase"]) {
         "Succeeded" | "Failed" => Status::current(),
         "Running" if condition("Ready", "True").is_some() => Status::current(),
@@ -254,7 +315,10 @@ fn pod(object: &Value, now: Timestamp) -> Status {
                 .map(|c| text(c, &["name"]))
                 .collect();
             match looping.is_empty() {
-                false => Status::failed("ContainerCrashLooping", format!("{} crashes", looping.join(", "))),
+                false => Status::failed(
+                    "ContainerCrashLooping",
+                    format!("{} crashes", looping.join(", ")),
+                ),
                 true => Status::progress("PodRunningNotReady", "it runs, and is not ready"),
             }
         }
@@ -289,7 +353,9 @@ fn job(object: &Value) -> Status {
 fn definition(object: &Value) -> Status {
     for condition in conditions(object) {
         match (condition.kind, condition.status) {
-            ("NamesAccepted", "False") => return Status::failed(condition.reason, condition.message),
+            ("NamesAccepted", "False") => {
+                return Status::failed(condition.reason, condition.message);
+            }
             ("Established", "False") if condition.reason != "Installing" => {
                 return Status::failed(condition.reason, condition.message);
             }
@@ -300,17 +366,26 @@ fn definition(object: &Value) -> Status {
     Status::progress("Installing", "it is being installed")
 }
 
-/// Argo CD's own words. Source: argo-cd, pkg/apis/application/v1alpha1 (SyncStatusCode, OperationPhase), gitops-engine, health.
+/// Argo CD's own words. Source: argo-cd, pkg/apis/application/v1alpha1 (SyncStatusCode,
+/// OperationPhase), gitops-engine, health.
 fn application(object: &Value) -> Status {
     let status = |path: &[&str]| text(object, &[&["status"], path].concat());
     let message = status(&["operationState", "message"]);
-    let (health, phase) = (status(&["health", "status"]), status(&["operationState", "phase"]));
+    let (health, phase) = (
+        status(&["health", "status"]),
+        status(&["operationState", "phase"]),
+    );
     match (status(&["sync", "status"]), health) {
         (_, "Degraded") => Status::failed(health, status(&["health", "message"])),
         ("Synced", "Healthy" | "Suspended") => Status::current(),
         _ if ["Failed", "Error"].contains(&phase) => Status::failed(phase, message),
-        ("Synced", _) => Status::progress(or(health, "Unknown"), "its health is not known to be good"),
-        (sync, _) => Status::progress(or(sync, "Unknown"), or(message, "it is not in sync with its repository")),
+        ("Synced", _) => {
+            Status::progress(or(health, "Unknown"), "its health is not known to be good")
+        }
+        (sync, _) => Status::progress(
+            or(sync, "Unknown"),
+            or(message, "it is not in sync with its repository"),
+        ),
     }
 }
 

@@ -1,4 +1,5 @@
-//! What should be there: a cluster's rendered objects, the Kustomizations that apply them, and whose they are.
+//! What should be there: a cluster's rendered objects, the Kustomizations that apply them, and
+//! whose they are.
 
 use super::listing::FLUX;
 use crate::bundle::{ClusterBundle, ObjectId, Part};
@@ -26,7 +27,8 @@ pub struct Want {
     pub place: Place,
     /// Its tenant, as an index; nothing for what is rendered once a cluster.
     pub tenant: Option<u32>,
-    /// The name of the Kustomization that applies it; nothing for the one that the bootstrap applies.
+    /// The name of the Kustomization that applies it; nothing for the one that the bootstrap
+    /// applies.
     pub unit: Option<Text>,
 }
 
@@ -61,7 +63,8 @@ pub struct Wanted {
     pub flux: Text,
     /// The source that holds the tree: its kind and name.
     pub source: (Text, Text),
-    /// The digest of the files that a Kustomization's own artifact is made of, by the Kustomization's name.
+    /// The digest of the files that a Kustomization's own artifact is made of, by the
+    /// Kustomization's name.
     pub contents: HashMap<Text, Text>,
     /// The network plugin, where it is declared.
     pub plugin: Option<Text>,
@@ -101,8 +104,8 @@ impl Wanted {
         }
     }
 
-    /// Puts together what should be there: the bundle's objects, which move into it, and the tree's Flux objects and
-    /// artifacts. `units` names the Kustomization of a tenant's floor.
+    /// Puts together what should be there: the bundle's objects, which move into it, and the tree's
+    /// Flux objects and artifacts. `units` names the Kustomization of a tenant's floor.
     pub fn new(
         fleet: &FleetDoc,
         tenancy: &Tenancy,
@@ -120,35 +123,74 @@ impl Wanted {
         if let Some(source) = flux.and_then(|f| f.source.as_ref()) {
             wanted.source = (source.kind.as_str().into(), source.name.as_str().into());
         }
-        let own = tree.artifacts.iter().filter(|a| a.cluster == cluster.name.as_str());
-        wanted.contents = own.map(|a| (a.kustomization.as_str().into(), a.content.as_str().into())).collect();
+        let own = tree
+            .artifacts
+            .iter()
+            .filter(|a| a.cluster == cluster.name.as_str());
+        wanted.contents = own
+            .map(|a| (a.kustomization.as_str().into(), a.content.as_str().into()))
+            .collect();
         wanted.plugin = cluster.cni.as_ref().map(|c| c.name.as_str().into());
-        let applying = tree.kustomizations.get(cluster.name.as_str()).map_or(&[][..], |all| all);
-        wanted.objects.reserve(bundle.objects().count() + applying.len());
+        let applying = tree
+            .kustomizations
+            .get(cluster.name.as_str())
+            .map_or(&[][..], |all| all);
+        wanted
+            .objects
+            .reserve(bundle.objects().count() + applying.len());
         wanted.take(&mut bundle.platform, None, "tenantry-platform".into());
         for part in &mut bundle.tenants {
             let tenant = &tenancy.tenants[part.index];
-            let Some(on) = tenant.on(bundle.cluster) else { continue };
+            let Some(on) = tenant.on(bundle.cluster) else {
+                continue;
+            };
             let at = wanted.tenants.len() as u32;
             let unit = units(&part.tenant);
             wanted.take(&mut part.late, Some(at), late_of(&unit).into());
             wanted.take(&mut part.early, Some(at), unit.into());
-            wanted.homes.extend(on.namespaces.iter().map(|n| (Text::from(&n.name), at)));
+            wanted
+                .homes
+                .extend(on.namespaces.iter().map(|n| (Text::from(&n.name), at)));
             wanted.tenants.push(WantedTenant {
                 name: part.tenant.as_str().into(),
-                uuid: tenant.uuid.as_ref().map_or_else(Text::default, |u| u.value.as_str().into()),
+                uuid: tenant
+                    .uuid
+                    .as_ref()
+                    .map_or_else(Text::default, |u| u.value.as_str().into()),
                 place: tenant.name.place,
-                namespaces: on.namespaces.iter().map(|n| (n.name.as_str().into(), n.adopt, n.place)).collect(),
+                namespaces: on
+                    .namespaces
+                    .iter()
+                    .map(|n| (n.name.as_str().into(), n.adopt, n.place))
+                    .collect(),
             });
-            wanted.holders.extend(tenant.principals.iter().map(|p| (Text::from(&p.value), at)));
+            wanted
+                .holders
+                .extend(tenant.principals.iter().map(|p| (Text::from(&p.value), at)));
         }
-        let of_one: HashMap<String, u32> =
-            wanted.tenants.iter().enumerate().map(|(at, t)| (format!("tenant-{}", t.name), at as u32)).collect();
+        let of_one: HashMap<String, u32> = wanted
+            .tenants
+            .iter()
+            .enumerate()
+            .map(|(at, t)| (format!("tenant-{}", t.name), at as u32))
+            .collect();
         for value in applying {
-            let Ok(id) = ObjectId::of(value) else { continue };
-            let tenant = of_one.get(id.name.strip_suffix(".late").unwrap_or(&id.name)).copied();
+            let Ok(id) = ObjectId::of(value) else {
+                continue;
+            };
+            let tenant = of_one
+                .get(id.name.strip_suffix(".late").unwrap_or(&id.name))
+                .copied();
             let unit = (id.name != ENTRY).then(|| Text::new_static(ENTRY));
-            wanted.objects.insert(id, Want { value: value.clone(), place: wanted.place, tenant, unit });
+            wanted.objects.insert(
+                id,
+                Want {
+                    value: value.clone(),
+                    place: wanted.place,
+                    tenant,
+                    unit,
+                },
+            );
         }
         wanted.objects.sort_unstable_keys();
         wanted
@@ -156,7 +198,12 @@ impl Wanted {
 
     fn take(&mut self, part: &mut Part, tenant: Option<u32>, unit: Text) {
         for (id, (value, place)) in part.objects.iter().zip(std::mem::take(&mut part.values)) {
-            let want = Want { value, place, tenant, unit: Some(unit.clone()) };
+            let want = Want {
+                value,
+                place,
+                tenant,
+                unit: Some(unit.clone()),
+            };
             self.objects.insert(id.clone(), want);
         }
     }
@@ -187,10 +234,13 @@ impl Wanted {
             && (unit == Some(ENTRY) || id.name == ENTRY)
     }
 
-    /// Whether it is asked whether an object is there. Where only some tenants are asked about, other namespaces are not listed,
-    /// but for what applies the tree.
+    /// Whether it is asked whether an object is there. Where only some tenants are asked about,
+    /// other namespaces are not listed, but for what applies the tree.
     pub fn asks_of(&self, id: &ObjectId, want: &Want) -> bool {
-        let listed = || id.namespace.is_empty() || id.namespace == self.flux && id.group.ends_with("toolkit.fluxcd.io");
+        let listed = || {
+            id.namespace.is_empty()
+                || id.namespace == self.flux && id.group.ends_with("toolkit.fluxcd.io")
+        };
         self.asks(want.tenant) && (self.only.is_none() || want.tenant.is_some() || listed())
     }
 
@@ -210,12 +260,16 @@ impl Wanted {
         // In order, those of a kind lie together; where they differ, the last decides.
         let mut all: Vec<(&ObjectId, &Want)> = self.objects.iter().rev().collect();
         all.dedup_by(|(id, _), (before, _)| id.kind == before.kind && id.group == before.group);
-        all.into_iter().map(|(id, want)| ((id.group.clone(), id.kind.clone()), version(want))).collect()
+        all.into_iter()
+            .map(|(id, want)| ((id.group.clone(), id.kind.clone()), version(want)))
+            .collect()
     }
 
     /// The name of a Kustomization in Flux's namespace, where labels say `namespace/name` of it.
     pub fn unit_of<'a>(&self, by: &'a str) -> Option<&'a str> {
-        by.split_once('/').filter(|(home, _)| *home == self.flux).map(|(_, name)| name)
+        by.split_once('/')
+            .filter(|(home, _)| *home == self.flux)
+            .map(|(_, name)| name)
     }
 
     /// Where a tenant is declared; the cluster, for what is nobody's.
@@ -230,7 +284,13 @@ impl Wanted {
 
     /// The namespaces of the tenants that are asked about.
     pub fn namespaces(&self) -> Vec<Text> {
-        let asked = self.tenants.iter().enumerate().filter(|(at, _)| self.asks(Some(*at as u32)));
-        asked.flat_map(|(_, t)| t.namespaces.iter().map(|(name, _, _)| name.clone())).collect()
+        let asked = self
+            .tenants
+            .iter()
+            .enumerate()
+            .filter(|(at, _)| self.asks(Some(*at as u32)));
+        asked
+            .flat_map(|(_, t)| t.namespaces.iter().map(|(name, _, _)| name.clone()))
+            .collect()
     }
 }

@@ -1,7 +1,8 @@
 //! Two sets of objects, compared by meaning.
 //!
-//! Objects are matched by identity and compared field by field: the order of keys does not count, nor that of subjects,
-//! nor how a quantity is written; what tenantry itself adds (its labels, Flux's annotations) is told apart.
+//! Objects are matched by identity and compared field by field: the order of keys does not count,
+//! nor that of subjects, nor how a quantity is written; what tenantry itself adds (its labels,
+//! Flux's annotations) is told apart.
 
 use crate::bundle::ObjectId;
 use crate::isolation::delta::{Class, Delta};
@@ -89,7 +90,11 @@ fn normal(object: &Value, own_metadata: bool) -> Value {
             }
         }
     }
-    let kind = object.get("kind").and_then(Value::as_str).unwrap_or_default().to_owned();
+    let kind = object
+        .get("kind")
+        .and_then(Value::as_str)
+        .unwrap_or_default()
+        .to_owned();
     match kind.as_str() {
         "RoleBinding" | "ClusterRoleBinding" => {
             if let Some(Value::Array(subjects)) = object.get_mut("subjects") {
@@ -100,13 +105,25 @@ fn normal(object: &Value, own_metadata: bool) -> Value {
                 subjects.dedup();
             }
             if let Some(role) = object.get_mut("roleRef").and_then(Value::as_object_mut) {
-                role.entry("apiGroup").or_insert("rbac.authorization.k8s.io".into());
+                role.entry("apiGroup")
+                    .or_insert("rbac.authorization.k8s.io".into());
             }
         }
         "ResourceQuota" => quantities(object.pointer_mut("/spec/hard")),
         "LimitRange" => {
-            for item in object.pointer_mut("/spec/limits").and_then(Value::as_array_mut).into_iter().flatten() {
-                for part in ["default", "defaultRequest", "min", "max", "maxLimitRequestRatio"] {
+            for item in object
+                .pointer_mut("/spec/limits")
+                .and_then(Value::as_array_mut)
+                .into_iter()
+                .flatten()
+            {
+                for part in [
+                    "default",
+                    "defaultRequest",
+                    "min",
+                    "max",
+                    "maxLimitRequestRatio",
+                ] {
                     quantities(item.get_mut(part));
                 }
             }
@@ -114,7 +131,10 @@ fn normal(object: &Value, own_metadata: bool) -> Value {
         "NetworkPolicy" => {
             if let Some(spec) = object.get_mut("spec").and_then(Value::as_object_mut) {
                 for side in ["ingress", "egress"] {
-                    if spec.get(side).is_some_and(|r| r.as_array().is_some_and(Vec::is_empty) || r.is_null()) {
+                    if spec
+                        .get(side)
+                        .is_some_and(|r| r.as_array().is_some_and(Vec::is_empty) || r.is_null())
+                    {
                         spec.remove(side);
                     }
                 }
@@ -129,13 +149,19 @@ fn default_group(subject: &mut Map<String, Value>) {
     if subject.get("kind").and_then(Value::as_str) == Some("ServiceAccount") {
         subject.remove("apiGroup");
     } else {
-        subject.entry("apiGroup").or_insert("rbac.authorization.k8s.io".into());
+        subject
+            .entry("apiGroup")
+            .or_insert("rbac.authorization.k8s.io".into());
     }
     subject.sort_keys();
 }
 
 fn quantities(amounts: Option<&mut Value>) {
-    for amount in amounts.and_then(Value::as_object_mut).into_iter().flat_map(|m| m.values_mut()) {
+    for amount in amounts
+        .and_then(Value::as_object_mut)
+        .into_iter()
+        .flat_map(|m| m.values_mut())
+    {
         let text = match amount {
             Value::String(s) => s.clone(),
             Value::Number(n) => n.to_string(),
@@ -168,7 +194,11 @@ fn compare(
             }
         }
         (a, b) if a == b => {}
-        (a, b) => out.push((path.trim_start_matches('.').to_owned(), a.cloned(), b.cloned())),
+        (a, b) => out.push((
+            path.trim_start_matches('.').to_owned(),
+            a.cloned(),
+            b.cloned(),
+        )),
     }
 }
 
@@ -186,7 +216,11 @@ pub fn text(difference: &Difference) -> String {
             Change::Changed(fields) => {
                 out.push_str(&format!("~ {id}\n"));
                 for (path, old, new) in fields {
-                    out.push_str(&format!("    {path}: {} -> {}\n", shown(old.as_ref()), shown(new.as_ref())));
+                    out.push_str(&format!(
+                        "    {path}: {} -> {}\n",
+                        shown(old.as_ref()),
+                        shown(new.as_ref())
+                    ));
                 }
             }
         }
@@ -199,7 +233,12 @@ pub type Deltas = BTreeMap<String, BTreeMap<crate::value::Text, Delta>>;
 
 /// The class of a whole change: that of the tenant that it widens most.
 pub fn class(deltas: &Deltas) -> Class {
-    deltas.values().flat_map(BTreeMap::values).map(Delta::class).max().unwrap_or(Class::Neutral)
+    deltas
+        .values()
+        .flat_map(BTreeMap::values)
+        .map(Delta::class)
+        .max()
+        .unwrap_or(Class::Neutral)
 }
 
 /// The isolation delta as text: each tenant's class, and each way and grant gained or lost.
@@ -212,8 +251,14 @@ pub fn delta_text(deltas: &Deltas) -> String {
                 tenant => format!("tenant `{tenant}`"),
             };
             out.push_str(&format!("{cluster}: {} {who}\n", delta.class().name()));
-            delta.gained.iter().for_each(|line| out.push_str(&format!("  + {line}\n")));
-            delta.lost.iter().for_each(|line| out.push_str(&format!("  - {line}\n")));
+            delta
+                .gained
+                .iter()
+                .for_each(|line| out.push_str(&format!("  + {line}\n")));
+            delta
+                .lost
+                .iter()
+                .for_each(|line| out.push_str(&format!("  - {line}\n")));
         }
     }
     out
@@ -240,12 +285,18 @@ pub fn summary(difference: &Difference) -> String {
 
 /// The differences as Markdown for a pull request.
 pub fn markdown(difference: &Difference, deltas: &Deltas) -> String {
-    let mut out = format!("### tenantry diff: {}\n\n{}\n", class(deltas).name(), summary(difference));
+    let mut out = format!(
+        "### tenantry diff: {}\n\n{}\n",
+        class(deltas).name(),
+        summary(difference)
+    );
     let isolation = delta_text(deltas);
     if !isolation.is_empty() {
         out.push_str("\n```diff\n");
         // In a block of kind `diff` a line is coloured by its first character.
-        isolation.lines().for_each(|line| out.push_str(&format!("{}\n", line.trim_start().replace("```", "'''"))));
+        isolation.lines().for_each(|line| {
+            out.push_str(&format!("{}\n", line.trim_start().replace("```", "'''")))
+        });
         out.push_str("```\n");
     }
     if !difference.changes.is_empty() {
@@ -273,14 +324,21 @@ pub fn json(difference: &Difference, deltas: &Deltas) -> String {
             }
         })
         .collect();
-    let of =
-        |delta: &Delta| serde_json::json!({"class": delta.class().name(), "gained": delta.gained, "lost": delta.lost});
+    let of = |delta: &Delta| serde_json::json!({"class": delta.class().name(), "gained": delta.gained, "lost": delta.lost});
     let isolation: BTreeMap<&str, BTreeMap<&str, Value>> = deltas
         .iter()
-        .map(|(cluster, tenants)| (cluster.as_str(), tenants.iter().map(|(t, d)| (t.as_str(), of(d))).collect()))
+        .map(|(cluster, tenants)| {
+            (
+                cluster.as_str(),
+                tenants.iter().map(|(t, d)| (t.as_str(), of(d))).collect(),
+            )
+        })
         .collect();
     let report = serde_json::json!({
         "schemaVersion": 1, "class": class(deltas).name(), "isolation": isolation, "changes": changes, "equal": difference.equal, "metadataOnly": difference.metadata_only
     });
-    format!("{}\n", serde_json::to_string_pretty(&report).unwrap_or_default())
+    format!(
+        "{}\n",
+        serde_json::to_string_pretty(&report).unwrap_or_default()
+    )
 }

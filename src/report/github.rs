@@ -1,6 +1,7 @@
 //! Findings as workflow commands of GitHub Actions: annotations beside the changed lines.
 //!
-//! Source: docs.github.com, "Workflow commands for GitHub Actions", and actions/toolkit `command.ts` for the escapes.
+//! Source: docs.github.com, "Workflow commands for GitHub Actions", and actions/toolkit
+//! `command.ts` for the escapes.
 
 use crate::diagnostic::{Diagnostic, Level};
 use crate::source::Sources;
@@ -15,10 +16,17 @@ pub fn github(sources: &Sources, findings: &[Diagnostic]) -> String {
             Level::Note => "notice",
         };
         let source = sources.get(finding.place.source);
-        let (start, end) = (source.position(finding.place.start), source.position(finding.place.end));
+        let (start, end) = (
+            source.position(finding.place.start),
+            source.position(finding.place.end),
+        );
         let mut text = finding.message.clone();
         for related in &finding.related {
-            text.push_str(&format!("\n{}: {}", sources.locate(related.place), related.label));
+            text.push_str(&format!(
+                "\n{}: {}",
+                sources.locate(related.place),
+                related.label
+            ));
         }
         if !finding.fix.is_empty() {
             text.push_str(&format!("\nfix: {}", finding.fix));
@@ -41,7 +49,9 @@ pub fn github(sources: &Sources, findings: &[Diagnostic]) -> String {
 }
 
 fn data(text: &str) -> String {
-    text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A")
+    text.replace('%', "%25")
+        .replace('\r', "%0D")
+        .replace('\n', "%0A")
 }
 
 fn property(text: &str) -> String {

@@ -47,8 +47,17 @@ struct Related<'a> {
 
 fn location(sources: &Sources, place: Place) -> Location<'_> {
     let source = sources.get(place.source);
-    let (start, end) = (source.position(place.start), source.position(place.end.max(place.start)));
-    Location { path: &source.path, line: start.line, column: start.column, end_line: end.line, end_column: end.column }
+    let (start, end) = (
+        source.position(place.start),
+        source.position(place.end.max(place.start)),
+    );
+    Location {
+        path: &source.path,
+        line: start.line,
+        column: start.column,
+        end_line: end.line,
+        end_column: end.column,
+    }
 }
 
 /// A JSON document, ended by a newline.
@@ -62,12 +71,19 @@ pub fn json(sources: &Sources, findings: &[Diagnostic]) -> String {
                 level: d.level.name(),
                 message: &d.message,
                 fix: &d.fix,
-                tenant: if let Scope::Tenant(name) = &d.scope { Some(name) } else { None },
+                tenant: if let Scope::Tenant(name) = &d.scope {
+                    Some(name)
+                } else {
+                    None
+                },
                 location: location(sources, d.place),
                 related: d
                     .related
                     .iter()
-                    .map(|r| Related { label: &r.label, location: location(sources, r.place) })
+                    .map(|r| Related {
+                        label: &r.label,
+                        location: location(sources, r.place),
+                    })
                     .collect(),
             })
             .collect(),

@@ -1,4 +1,5 @@
-//! What was found in live clusters: a table for people, and the same for programs, CI and pull requests.
+//! What was found in live clusters: a table for people, and the same for programs, CI and pull
+//! requests.
 
 use super::{plain, plural};
 use crate::diagnostic::{Diagnostic, Level};
@@ -37,20 +38,32 @@ pub fn shown(found: &Found) -> Diagnostic {
     let mut diagnostic = found.diagnostic.clone();
     if !found.show.is_empty() {
         let fix = std::mem::take(&mut diagnostic.fix);
-        diagnostic.fix =
-            if fix.is_empty() { format!("see: {}", found.show) } else { format!("{fix}; see: {}", found.show) };
+        diagnostic.fix = if fix.is_empty() {
+            format!("see: {}", found.show)
+        } else {
+            format!("{fix}; see: {}", found.show)
+        };
     }
     diagnostic
 }
 
-/// The tenants of some clusters in a table, and how each cluster stands. Active ones of a large fleet are only counted,
-/// unless `all`.
+/// The tenants of some clusters in a table, and how each cluster stands. Active ones of a large
+/// fleet are only counted, unless `all`.
 pub fn text(clusters: &[Cluster], all: bool) -> String {
     let mut out = String::new();
     for cluster in clusters {
         let rows = &cluster.judgement.rows;
-        let shown: Vec<_> = rows.iter().filter(|r| all || rows.len() <= LISTED || r.phase != Phase::Active).collect();
-        let or = |text: &str| if text.is_empty() { "-".to_owned() } else { text.to_owned() };
+        let shown: Vec<_> = rows
+            .iter()
+            .filter(|r| all || rows.len() <= LISTED || r.phase != Phase::Active)
+            .collect();
+        let or = |text: &str| {
+            if text.is_empty() {
+                "-".to_owned()
+            } else {
+                text.to_owned()
+            }
+        };
         let head = ["NAME", "PHASE", "TENANTID", "NAMESPACE", "SINCE", "WHY"].map(str::to_owned);
         let mut cells = vec![head];
         for row in &shown {
@@ -69,9 +82,22 @@ pub fn text(clusters: &[Cluster], all: bool) -> String {
                 or(&plain(why)),
             ]);
         }
-        let widths: Vec<usize> =
-            (0..5).map(|i| cells.iter().map(|r| r[i].chars().count()).max().unwrap_or(0)).collect();
-        let _ = writeln!(out, "{} ({}, {})", cluster.name, plain(&cluster.context), plain(&cluster.version));
+        let widths: Vec<usize> = (0..5)
+            .map(|i| {
+                cells
+                    .iter()
+                    .map(|r| r[i].chars().count())
+                    .max()
+                    .unwrap_or(0)
+            })
+            .collect();
+        let _ = writeln!(
+            out,
+            "{} ({}, {})",
+            cluster.name,
+            plain(&cluster.context),
+            plain(&cluster.version)
+        );
         for row in cells.iter().filter(|_| !shown.is_empty()) {
             let cell = |i: usize| format!("{:width$}", row[i], width = widths[i]);
             let line = (0..5).map(cell).collect::<Vec<_>>().join("  ");
@@ -82,7 +108,12 @@ pub fn text(clusters: &[Cluster], all: bool) -> String {
             let _ = writeln!(out, "  and {} that are Active", plural(hidden, "tenant"));
         }
         let neither = NEITHER.replace('\n', " ");
-        if cluster.judgement.found.iter().any(|f| f.diagnostic.message == neither) {
+        if cluster
+            .judgement
+            .found
+            .iter()
+            .any(|f| f.diagnostic.message == neither)
+        {
             let _ = writeln!(out, "{NEITHER}");
         }
         let _ = writeln!(out, "  {}", plain(&state(cluster)));
@@ -106,17 +137,30 @@ fn state(cluster: &Cluster) -> String {
     } else {
         "not converged"
     };
-    let mut text =
-        format!("{how}{at}: {right} of {wanted} objects are as rendered; {} looked at", plural(looked, "object"));
+    let mut text = format!(
+        "{how}{at}: {right} of {wanted} objects are as rendered; {} looked at",
+        plural(looked, "object")
+    );
     if cluster.broken > 0 {
-        let _ = write!(text, "; {} in the specs (tenantry check)", plural(cluster.broken, "error"));
+        let _ = write!(
+            text,
+            "; {} in the specs (tenantry check)",
+            plural(cluster.broken, "error")
+        );
     }
     if judgement.left_out > 0 {
-        let _ = write!(text, "; {} left out (--only, --skip)", plural(judgement.left_out, "error"));
+        let _ = write!(
+            text,
+            "; {} left out (--only, --skip)",
+            plural(judgement.left_out, "error")
+        );
     }
     if judgement.unknown > 0 {
-        let _ =
-            write!(text, "; {} of the proof unknown (tenantry prove --live)", plural(judgement.unknown, "question"));
+        let _ = write!(
+            text,
+            "; {} of the proof unknown (tenantry prove --live)",
+            plural(judgement.unknown, "question")
+        );
     }
     if !cluster.only.is_empty() {
         let _ = write!(
@@ -216,13 +260,22 @@ impl<'a> ClusterReport<'a> {
                 message: &found.diagnostic.message,
                 file: sources.path(place),
                 line: sources.get(place.source).position(place.start).line,
-                steps: found.diagnostic.related.iter().map(|r| r.label.as_str()).collect(),
+                steps: found
+                    .diagnostic
+                    .related
+                    .iter()
+                    .map(|r| r.label.as_str())
+                    .collect(),
                 fix: &found.diagnostic.fix,
                 show: &found.show,
                 since: &found.since,
             }
         };
-        let gap = |gap: &'a Gap| GapReport { group: &gap.group, kind: &gap.kind, why: &gap.why };
+        let gap = |gap: &'a Gap| GapReport {
+            group: &gap.group,
+            kind: &gap.kind,
+            why: &gap.why,
+        };
         Self {
             name: &cluster.name,
             context: &cluster.context,
@@ -231,7 +284,11 @@ impl<'a> ClusterReport<'a> {
             complete: cluster.gaps.is_empty(),
             commit: cluster.commit.as_deref(),
             revision: judgement.revision.as_deref(),
-            objects: Objects { rendered, as_rendered, looked_at },
+            objects: Objects {
+                rendered,
+                as_rendered,
+                looked_at,
+            },
             tenants: judgement.rows.iter().map(tenant).collect(),
             findings: judgement.found.iter().map(finding).collect(),
             not_listed: cluster.gaps.iter().map(gap).collect(),
@@ -241,8 +298,13 @@ impl<'a> ClusterReport<'a> {
 
 /// The same for programs. Fields are only ever added within a `schemaVersion`.
 pub fn json(sources: &Sources, clusters: &[Cluster]) -> String {
-    let report =
-        Report { schema_version: 1, clusters: clusters.iter().map(|c| ClusterReport::of(sources, c)).collect() };
+    let report = Report {
+        schema_version: 1,
+        clusters: clusters
+            .iter()
+            .map(|c| ClusterReport::of(sources, c))
+            .collect(),
+    };
     let mut text = serde_json::to_string_pretty(&report).unwrap_or_default();
     text.push('\n');
     text
@@ -252,31 +314,47 @@ pub fn json(sources: &Sources, clusters: &[Cluster]) -> String {
 pub fn junit(clusters: &[Cluster]) -> String {
     let escape = |text: &str| {
         // XML 1.0 has no way to write these.
-        let written = |c: &char| (!c.is_control() || *c == '\n') && !matches!(c, '\u{fffe}' | '\u{ffff}');
+        let written =
+            |c: &char| (!c.is_control() || *c == '\n') && !matches!(c, '\u{fffe}' | '\u{ffff}');
         let text: String = text.chars().filter(written).collect();
-        text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+        text.replace('&', "&amp;")
+            .replace('<', "&lt;")
+            .replace('>', "&gt;")
+            .replace('"', "&quot;")
     };
-    let mut out = String::from("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites name=\"tenantry verify\">\n");
+    let mut out = String::from(
+        "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites name=\"tenantry verify\">\n",
+    );
     for cluster in clusters {
         let errors = |tenant: Option<&str>| -> Vec<&Found> {
-            let of = |f: &&Found| f.tenant.as_deref() == tenant && f.diagnostic.level == Level::Error;
+            let of =
+                |f: &&Found| f.tenant.as_deref() == tenant && f.diagnostic.level == Level::Error;
             cluster.judgement.found.iter().filter(of).collect()
         };
         let mut cases = String::new();
         let mut failed = 0;
         let mut skipped = 0;
         let rows = cluster.judgement.rows.iter();
-        let unknown: BTreeSet<&str> =
-            rows.clone().filter(|r| r.phase == Phase::Unknown).map(|r| r.tenant.as_str()).collect();
+        let unknown: BTreeSet<&str> = rows
+            .clone()
+            .filter(|r| r.phase == Phase::Unknown)
+            .map(|r| r.tenant.as_str())
+            .collect();
         let names = rows.map(|r| Some(r.tenant.as_str()));
         let count = cluster.judgement.rows.len() + 1;
         for tenant in std::iter::once(None).chain(names) {
             let found = errors(tenant);
             let name = tenant.unwrap_or("(cluster)");
-            let _ = write!(cases, "    <testcase classname=\"{}\" name=\"{}\"", escape(&cluster.name), escape(name));
+            let _ = write!(
+                cases,
+                "    <testcase classname=\"{}\" name=\"{}\"",
+                escape(&cluster.name),
+                escape(name)
+            );
             if found.is_empty() && tenant.is_some_and(|t| unknown.contains(t)) {
                 skipped += 1;
-                cases.push_str("><skipped message=\"not everything could be asked\"/></testcase>\n");
+                cases
+                    .push_str("><skipped message=\"not everything could be asked\"/></testcase>\n");
                 continue;
             }
             if found.is_empty() {
@@ -284,10 +362,16 @@ pub fn junit(clusters: &[Cluster]) -> String {
                 continue;
             }
             failed += 1;
-            let first = found[0].diagnostic.message.lines().next().unwrap_or_default();
+            let first = found[0]
+                .diagnostic
+                .message
+                .lines()
+                .next()
+                .unwrap_or_default();
             let _ = write!(cases, ">\n      <failure message=\"{}\">", escape(first));
             for one in &found {
-                let [message, fix] = [&one.diagnostic.message, &one.diagnostic.fix].map(|text| plain(text));
+                let [message, fix] =
+                    [&one.diagnostic.message, &one.diagnostic.fix].map(|text| plain(text));
                 let line = format!("{}: {message}\nfix: {fix}\n", one.diagnostic.rule.id);
                 cases.push_str(&escape(&line));
                 if !one.show.is_empty() {
@@ -325,8 +409,18 @@ pub fn markdown(clusters: &[Cluster]) -> String {
     let code = |text: &str| format!("<code>{}</code>", markdown_text(text));
     let mut out = String::from("### tenantry verify\n");
     for cluster in clusters {
-        let _ = writeln!(out, "\n**{}**: {}\n", cell(&cluster.name), cell(&state(cluster)));
-        let rows: Vec<_> = cluster.judgement.rows.iter().filter(|r| r.phase != Phase::Active).collect();
+        let _ = writeln!(
+            out,
+            "\n**{}**: {}\n",
+            cell(&cluster.name),
+            cell(&state(cluster))
+        );
+        let rows: Vec<_> = cluster
+            .judgement
+            .rows
+            .iter()
+            .filter(|r| r.phase != Phase::Active)
+            .collect();
         if !rows.is_empty() {
             out.push_str("| tenant | phase | since | why |\n|---|---|---|---|\n");
             for row in rows.iter().take(LISTED) {
@@ -344,12 +438,24 @@ pub fn markdown(clusters: &[Cluster]) -> String {
         }
         let found = &cluster.judgement.found;
         if !found.is_empty() {
-            let _ = write!(out, "<details><summary>{}</summary>\n\n", plural(found.len(), "finding"));
+            let _ = write!(
+                out,
+                "<details><summary>{}</summary>\n\n",
+                plural(found.len(), "finding")
+            );
             for one in found.iter().take(LISTED) {
-                let see = if one.show.is_empty() { String::new() } else { format!(" {}", code(&one.show)) };
+                let see = if one.show.is_empty() {
+                    String::new()
+                } else {
+                    format!(" {}", code(&one.show))
+                };
                 let message = cell(&one.diagnostic.message);
-                let _ =
-                    writeln!(out, "- **{}** `{}` {message}{see}", one.diagnostic.level.name(), one.diagnostic.rule.id);
+                let _ = writeln!(
+                    out,
+                    "- **{}** `{}` {message}{see}",
+                    one.diagnostic.level.name(),
+                    one.diagnostic.rule.id
+                );
             }
             if found.len() > LISTED {
                 let _ = writeln!(out, "- and {} more", found.len() - LISTED);

@@ -22,7 +22,9 @@ use crate::diagnostic::{Diagnostic, Level};
 
 /// A text that moves no terminal's cursor, turns no reading direction, and begins no line.
 pub fn plain(text: &str) -> String {
-    text.chars().map(|c| if is_sly(c) { '\u{fffd}' } else { c }).collect()
+    text.chars()
+        .map(|c| if is_sly(c) { '\u{fffd}' } else { c })
+        .collect()
 }
 
 /// Whether a character is not what is seen of it: control characters, directions, zero widths.
@@ -45,10 +47,18 @@ pub struct Counts {
 /// Counts findings by level.
 pub fn count(findings: &[Diagnostic]) -> Counts {
     let of = |level| findings.iter().filter(|d| d.level == level).count();
-    Counts { errors: of(Level::Error), warnings: of(Level::Warning), notes: of(Level::Note) }
+    Counts {
+        errors: of(Level::Error),
+        warnings: of(Level::Warning),
+        notes: of(Level::Note),
+    }
 }
 
 /// A number and a word, in the plural where there is not one.
 pub fn plural(count: usize, word: &str) -> String {
-    if count == 1 { format!("1 {word}") } else { format!("{count} {word}s") }
+    if count == 1 {
+        format!("1 {word}")
+    } else {
+        format!("{count} {word}s")
+    }
 }

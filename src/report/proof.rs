@@ -11,25 +11,40 @@ use serde::Serialize;
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
-/// The digest of what a proof was made of: every text's path and bytes, snapshots, and which namespaces are whose.
+/// The digest of what a proof was made of: every text's path and bytes, snapshots, and which
+/// namespaces are whose.
 pub fn digest(sources: &Sources, clusters: &[Cluster]) -> String {
     let mut hasher = blake3::Hasher::new();
     for cluster in clusters {
-        hasher.update(cluster.name.as_bytes()).update(&cluster.beside);
+        hasher
+            .update(cluster.name.as_bytes())
+            .update(&cluster.beside);
         for tenant in &cluster.tenants {
             hasher.update(tenant.name.as_bytes()).update(&[0]);
-            tenant.namespaces.iter().for_each(|n| _ = hasher.update(n.as_bytes()).update(&[1]));
+            tenant
+                .namespaces
+                .iter()
+                .for_each(|n| _ = hasher.update(n.as_bytes()).update(&[1]));
         }
     }
-    for (_, source) in sources.iter().filter(|(_, s)| !s.text.is_empty() && s.path != "tenantry.lock") {
-        hasher.update(source.path.as_bytes()).update(&[0]).update(source.text.as_bytes()).update(&[0]);
+    for (_, source) in sources
+        .iter()
+        .filter(|(_, s)| !s.text.is_empty() && s.path != "tenantry.lock")
+    {
+        hasher
+            .update(source.path.as_bytes())
+            .update(&[0])
+            .update(source.text.as_bytes())
+            .update(&[0]);
     }
     short(&hasher)
 }
 
 /// Everything that a proof has found, as findings, each once for all clusters.
 pub fn findings(sources: &Sources, proofs: &[Proof]) -> Vec<Diagnostic> {
-    let found = proofs.iter().flat_map(|p| p.findings.iter().map(|f| &f.diagnostic).chain(&p.blind));
+    let found = proofs
+        .iter()
+        .flat_map(|p| p.findings.iter().map(|f| &f.diagnostic).chain(&p.blind));
     let mut all: Vec<Diagnostic> = found.cloned().collect();
     crate::diagnostic::sort(sources, &mut all);
     all
@@ -58,36 +73,67 @@ pub fn proof_text(proofs: &[Proof], tables: &[Tables], digest: &str) -> String {
                 why.push(format!("{} open", plural(plane.unknown, "question")));
             }
             if plane.verdict == Verdict::Assumed {
-                why.push(format!("if {}", plane.assumptions.iter().map(|a| a.name).collect::<Vec<_>>().join(", ")));
+                why.push(format!(
+                    "if {}",
+                    plane
+                        .assumptions
+                        .iter()
+                        .map(|a| a.name)
+                        .collect::<Vec<_>>()
+                        .join(", ")
+                ));
             }
-            let _ = writeln!(out, "  {:10} {:8} {}", plane.plane.name(), plane.verdict.name(), why.join(", "));
+            let _ = writeln!(
+                out,
+                "  {:10} {:8} {}",
+                plane.plane.name(),
+                plane.verdict.name(),
+                why.join(", ")
+            );
         }
         let mut assumptions: BTreeMap<&str, &str> = BTreeMap::new();
-        for plane in proof.planes.iter().filter(|p| p.verdict == Verdict::Assumed) {
+        for plane in proof
+            .planes
+            .iter()
+            .filter(|p| p.verdict == Verdict::Assumed)
+        {
             assumptions.extend(plane.assumptions.iter().map(|a| (a.name, a.text.as_str())));
         }
         for (name, text) in assumptions {
             let _ = writeln!(out, "  assumes {name}: {text}");
         }
         if !proof.unread.is_empty() {
-            let kinds: Vec<String> = proof.unread.iter().map(|(kind, count)| format!("{kind} ({count})")).collect();
+            let kinds: Vec<String> = proof
+                .unread
+                .iter()
+                .map(|(kind, count)| format!("{kind} ({count})"))
+                .collect();
             let _ = writeln!(out, "  read by no plane: {}", kinds.join(", "));
         }
         out.extend(tables.matrix.iter().map(tables::matrix_text));
-        out.extend(tables.threats.iter().map(|answers| tables::threats_text(&proof.cluster, answers)));
+        out.extend(
+            tables
+                .threats
+                .iter()
+                .map(|answers| tables::threats_text(&proof.cluster, answers)),
+        );
     }
     out
 }
 
 /// A line for each rule with findings: how often, at what level.
 pub fn counts_text(findings: &[Diagnostic]) -> String {
-    let mut counts: BTreeMap<(std::cmp::Reverse<crate::diagnostic::Level>, &str), usize> = BTreeMap::new();
+    let mut counts: BTreeMap<(std::cmp::Reverse<crate::diagnostic::Level>, &str), usize> =
+        BTreeMap::new();
     for finding in findings {
-        *counts.entry((std::cmp::Reverse(finding.level), finding.rule.id)).or_default() += 1;
+        *counts
+            .entry((std::cmp::Reverse(finding.level), finding.rule.id))
+            .or_default() += 1;
     }
-    let line = |((level, rule), count): (&(std::cmp::Reverse<crate::diagnostic::Level>, &str), &usize)| {
-        format!("{count:6} {:8} {rule}\n", level.0.name())
-    };
+    let line =
+        |((level, rule), count): (&(std::cmp::Reverse<crate::diagnostic::Level>, &str), &usize)| {
+            format!("{count:6} {:8} {rule}\n", level.0.name())
+        };
     counts.iter().map(line).collect()
 }
 
@@ -110,10 +156,19 @@ pub fn proof_markdown(
     out.push_str("|---|---|---|---|---|---|---|\n");
     for proof in proofs {
         let verdicts: Vec<&str> = proof.planes.iter().map(|p| p.verdict.name()).collect();
-        let _ = writeln!(out, "| {} | {} |", plain(&proof.cluster), verdicts.join(" | "));
+        let _ = writeln!(
+            out,
+            "| {} | {} |",
+            plain(&proof.cluster),
+            verdicts.join(" | ")
+        );
     }
     if !findings.is_empty() {
-        let _ = write!(out, "\n<details><summary>{}</summary>\n\n", plural(findings.len(), "finding"));
+        let _ = write!(
+            out,
+            "\n<details><summary>{}</summary>\n\n",
+            plural(findings.len(), "finding")
+        );
         for finding in findings.iter().take(MAX_LISTED) {
             let _ = writeln!(
                 out,
@@ -124,7 +179,12 @@ pub fn proof_markdown(
                 plain(&sources.locate(finding.place))
             );
             for related in &finding.related {
-                let _ = writeln!(out, "  - {} ({})", plain(&related.label), plain(&sources.locate(related.place)));
+                let _ = writeln!(
+                    out,
+                    "  - {} ({})",
+                    plain(&related.label),
+                    plain(&sources.locate(related.place))
+                );
             }
         }
         if findings.len() > MAX_LISTED {
@@ -132,9 +192,18 @@ pub fn proof_markdown(
         }
         out.push_str("\n</details>\n");
     }
-    out.extend(proofs.iter().zip(tables).map(|(proof, tables)| tables::markdown(&plain(&proof.cluster), tables)));
-    let assumed: BTreeMap<&str, &str> =
-        proofs.iter().flat_map(|p| &p.planes).flat_map(|p| &p.assumptions).map(|a| (a.name, a.text.as_str())).collect();
+    out.extend(
+        proofs
+            .iter()
+            .zip(tables)
+            .map(|(proof, tables)| tables::markdown(&plain(&proof.cluster), tables)),
+    );
+    let assumed: BTreeMap<&str, &str> = proofs
+        .iter()
+        .flat_map(|p| &p.planes)
+        .flat_map(|p| &p.assumptions)
+        .map(|a| (a.name, a.text.as_str()))
+        .collect();
     out.push_str("\n<details><summary>What it rests on</summary>\n\n");
     for (name, text) in assumed {
         let _ = writeln!(out, "- `{name}`: {}", plain(text));
@@ -211,54 +280,73 @@ struct At<'a> {
 fn at(sources: &Sources, place: Place) -> At<'_> {
     let source = sources.get(place.source);
     let start = source.position(place.start);
-    At { path: &source.path, line: start.line, column: start.column }
+    At {
+        path: &source.path,
+        line: start.line,
+        column: start.column,
+    }
 }
 
 /// A JSON document, ended by a newline.
 pub fn proof_json(sources: &Sources, proofs: &[Proof], tables: &[Tables], digest: &str) -> String {
-    let clusters = proofs.iter().zip(tables).map(|(proof, tables)| ClusterReport {
-        cluster: &proof.cluster,
-        tenants: proof.counts[0],
-        namespaces: proof.counts[1],
-        objects: proof.counts[2],
-        declared_edges: proof.declared_edges,
-        planes: proof
-            .planes
-            .iter()
-            .map(|p| PlaneReport {
-                plane: p.plane.name(),
-                verdict: p.verdict.name(),
-                refuted: p.refuted,
-                unknown: p.unknown,
-                assumptions: p.assumptions.iter().map(|a| (a.name, a.text.as_str())).collect(),
-            })
-            .collect(),
-        findings: proof
-            .findings
-            .iter()
-            .map(|f| (Some(f), &f.diagnostic))
-            .chain(proof.blind.iter().map(|d| (None, d)))
-            .map(|(f, d)| FindingReport {
-                rule: d.rule.id,
-                level: d.level.name(),
-                plane: f.map(|f| f.plane.name()),
-                verdict: f.and_then(|f| f.verdict).map(Verdict::name),
-                tenant: f.and_then(|f| f.tenant.as_deref()),
-                victim: f.and_then(|f| f.victim.as_deref()),
-                message: &d.message,
-                location: at(sources, d.place),
-                witness: d
-                    .related
-                    .iter()
-                    .map(|r| StepReport { text: &r.label, location: at(sources, r.place) })
-                    .collect(),
-                fix: &d.fix,
-            })
-            .collect(),
-        unread: &proof.unread,
-        tables: tables.report(),
-    });
-    let report = Report { schema_version: 1, model: MODEL, inputs: digest, clusters: clusters.collect() };
+    let clusters = proofs
+        .iter()
+        .zip(tables)
+        .map(|(proof, tables)| ClusterReport {
+            cluster: &proof.cluster,
+            tenants: proof.counts[0],
+            namespaces: proof.counts[1],
+            objects: proof.counts[2],
+            declared_edges: proof.declared_edges,
+            planes: proof
+                .planes
+                .iter()
+                .map(|p| PlaneReport {
+                    plane: p.plane.name(),
+                    verdict: p.verdict.name(),
+                    refuted: p.refuted,
+                    unknown: p.unknown,
+                    assumptions: p
+                        .assumptions
+                        .iter()
+                        .map(|a| (a.name, a.text.as_str()))
+                        .collect(),
+                })
+                .collect(),
+            findings: proof
+                .findings
+                .iter()
+                .map(|f| (Some(f), &f.diagnostic))
+                .chain(proof.blind.iter().map(|d| (None, d)))
+                .map(|(f, d)| FindingReport {
+                    rule: d.rule.id,
+                    level: d.level.name(),
+                    plane: f.map(|f| f.plane.name()),
+                    verdict: f.and_then(|f| f.verdict).map(Verdict::name),
+                    tenant: f.and_then(|f| f.tenant.as_deref()),
+                    victim: f.and_then(|f| f.victim.as_deref()),
+                    message: &d.message,
+                    location: at(sources, d.place),
+                    witness: d
+                        .related
+                        .iter()
+                        .map(|r| StepReport {
+                            text: &r.label,
+                            location: at(sources, r.place),
+                        })
+                        .collect(),
+                    fix: &d.fix,
+                })
+                .collect(),
+            unread: &proof.unread,
+            tables: tables.report(),
+        });
+    let report = Report {
+        schema_version: 1,
+        model: MODEL,
+        inputs: digest,
+        clusters: clusters.collect(),
+    };
     let mut text = serde_json::to_string_pretty(&report).unwrap_or_default();
     text.push('\n');
     text

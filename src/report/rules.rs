@@ -7,7 +7,12 @@ use crate::tenancy::WAIVABLE;
 use serde_json::json;
 
 fn headline(rule: &Rule) -> &str {
-    rule.doc.trim_start().split("\n\n").next().and_then(|p| p.split("\n ##").next()).unwrap_or_default()
+    rule.doc
+        .trim_start()
+        .split("\n\n")
+        .next()
+        .and_then(|p| p.split("\n ##").next())
+        .unwrap_or_default()
 }
 
 fn one_line(text: &str) -> String {
@@ -42,7 +47,11 @@ pub fn rules_json() -> String {
             |r| json!({"id": r.id, "level": r.level.name(), "waivable": waivable(r), "summary": one_line(headline(r))}),
         )
         .collect();
-    format!("{}\n", serde_json::to_string_pretty(&json!({"schemaVersion": 1, "rules": rules})).unwrap_or_default())
+    format!(
+        "{}\n",
+        serde_json::to_string_pretty(&json!({"schemaVersion": 1, "rules": rules}))
+            .unwrap_or_default()
+    )
 }
 
 /// A rule's manual.
@@ -54,7 +63,11 @@ pub fn explain(id: &str) -> Result<String, String> {
         let hint = did_you_mean(id, RULES.iter().map(|r| r.id));
         return Err(format!(
             "there is no rule `{id}`; {}",
-            if hint.is_empty() { "`tenantry rules` lists them" } else { &hint }
+            if hint.is_empty() {
+                "`tenantry rules` lists them"
+            } else {
+                &hint
+            }
         ));
     };
     let mut out = format!("# {}\n\nlevel: {}", rule.id, rule.level.name());

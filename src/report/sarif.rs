@@ -1,8 +1,8 @@
 //! Findings as SARIF 2.1.0, for code scanning.
 //!
-//! Source: docs.oasis-open.org/sarif/sarif/v2.1.0, and docs.github.com, "SARIF support for code scanning": columns count
-//! characters (`unicodeCodePoints`), paths are relative to the repository's root, and a fingerprint keeps a finding the
-//! same one when lines move.
+//! Source: docs.oasis-open.org/sarif/sarif/v2.1.0, and docs.github.com, "SARIF support for code
+//! scanning": columns count characters (`unicodeCodePoints`), paths are relative to the
+//! repository's root, and a fingerprint keeps a finding the same one when lines move.
 
 use crate::diagnostic::{Diagnostic, Rule};
 use crate::source::{Place, Sources};
@@ -14,7 +14,14 @@ pub fn sarif(sources: &Sources, findings: &[Diagnostic], version: &str) -> Strin
     let rules: BTreeMap<&str, &Rule> = findings.iter().map(|d| (d.rule.id, d.rule)).collect();
     let index: BTreeMap<&str, usize> = rules.keys().enumerate().map(|(at, id)| (*id, at)).collect();
     let described = rules.values().map(|rule| {
-        let first = rule.doc.trim().split("\n\n").next().unwrap_or_default().trim().replace("\n ", " ");
+        let first = rule
+            .doc
+            .trim()
+            .split("\n\n")
+            .next()
+            .unwrap_or_default()
+            .trim()
+            .replace("\n ", " ");
         json!({
             "id": rule.id,
             "shortDescription": {"text": first},
@@ -22,7 +29,10 @@ pub fn sarif(sources: &Sources, findings: &[Diagnostic], version: &str) -> Strin
             "defaultConfiguration": {"level": rule.level.name()},
         })
     });
-    let results: Vec<Value> = findings.iter().map(|d| result(sources, d, index[d.rule.id])).collect();
+    let results: Vec<Value> = findings
+        .iter()
+        .map(|d| result(sources, d, index[d.rule.id]))
+        .collect();
     let document = json!({
         "$schema": "https://json.schemastore.org/sarif-2.1.0.json",
         "version": "2.1.0",
@@ -42,7 +52,10 @@ pub fn sarif(sources: &Sources, findings: &[Diagnostic], version: &str) -> Strin
 
 fn location(sources: &Sources, place: Place) -> Value {
     let source = sources.get(place.source);
-    let (start, end) = (source.position(place.start), source.position(place.end.max(place.start)));
+    let (start, end) = (
+        source.position(place.start),
+        source.position(place.end.max(place.start)),
+    );
     json!({"physicalLocation": {
         "artifactLocation": {"uri": uri(&source.path)},
         "region": {
@@ -70,7 +83,11 @@ fn result(sources: &Sources, finding: &Diagnostic, rule: usize) -> Value {
         fix => format!("{}. Fix: {fix}", finding.message),
     };
     let mut hasher = blake3::Hasher::new();
-    for part in [finding.rule.id, sources.path(finding.place), finding.message.as_str()] {
+    for part in [
+        finding.rule.id,
+        sources.path(finding.place),
+        finding.message.as_str(),
+    ] {
         hasher.update(part.as_bytes()).update(&[0]);
     }
     let related: Vec<Value> = finding

@@ -37,7 +37,17 @@ fn label(mut at: usize) -> String {
 
 fn members(tenants: &[Text]) -> String {
     // Names come from labels of anybody.
-    let plain = |name: &Text| name.chars().map(|c| if c.is_control() || c == '`' { '\u{fffd}' } else { c }).collect();
+    let plain = |name: &Text| {
+        name.chars()
+            .map(|c| {
+                if c.is_control() || c == '`' {
+                    '\u{fffd}'
+                } else {
+                    c
+                }
+            })
+            .collect()
+    };
     let shown: Vec<String> = tenants.iter().take(3).map(plain).collect();
     match tenants.len().saturating_sub(3) {
         0 => shown.join(", "),
@@ -51,7 +61,10 @@ fn named(how: &BTreeSet<Relation>) -> String {
 
 /// Who reaches whom, as a table of classes.
 pub fn matrix_text(matrix: &Matrix) -> String {
-    let mut out = format!("{}: who reaches whom, by tenants that are alike\n", matrix.cluster);
+    let mut out = format!(
+        "{}: who reaches whom, by tenants that are alike\n",
+        matrix.cluster
+    );
     if !matrix.everywhere.is_empty() {
         let _ = writeln!(out, "  everybody, everybody: {}", named(&matrix.everywhere));
     }
@@ -62,13 +75,23 @@ pub fn matrix_text(matrix: &Matrix) -> String {
             notes.push(format!("reaches everybody ({})", named(&class.reaches_all)));
         }
         if !class.reached_by_all.is_empty() {
-            notes.push(format!("everybody reaches it ({})", named(&class.reached_by_all)));
+            notes.push(format!(
+                "everybody reaches it ({})",
+                named(&class.reached_by_all)
+            ));
         }
         if notes.is_empty() && !linked.contains(&at) {
             notes.push("apart from all others".to_owned());
         }
-        let notes = if notes.is_empty() { String::new() } else { format!(": {}", notes.join("; ")) };
-        let (count, names) = (plural(class.tenants.len(), "tenant"), members(&class.tenants));
+        let notes = if notes.is_empty() {
+            String::new()
+        } else {
+            format!(": {}", notes.join("; "))
+        };
+        let (count, names) = (
+            plural(class.tenants.len(), "tenant"),
+            members(&class.tenants),
+        );
         let _ = writeln!(out, "  {:3} {count}: {names}{notes}", label(at));
     }
     if linked.is_empty() {
@@ -84,16 +107,36 @@ pub fn matrix_text(matrix: &Matrix) -> String {
         return out;
     }
     let letters = |how: &BTreeSet<Relation>| how.iter().map(|r| r.letter()).collect::<String>();
-    let width = matrix.cells.values().map(BTreeSet::len).max().unwrap_or(1).max(2);
-    let head: String = linked.iter().map(|at| format!(" {:>width$}", label(*at))).collect();
+    let width = matrix
+        .cells
+        .values()
+        .map(BTreeSet::len)
+        .max()
+        .unwrap_or(1)
+        .max(2);
+    let head: String = linked
+        .iter()
+        .map(|at| format!(" {:>width$}", label(*at)))
+        .collect();
     let _ = writeln!(out, "  from, to {head}");
     for from in &linked {
-        let cell = |to: &usize| matrix.cells.get(&(*from, *to)).map_or_else(|| ".".to_owned(), letters);
-        let cells: String = linked.iter().map(|to| format!(" {:>width$}", cell(to))).collect();
+        let cell = |to: &usize| {
+            matrix
+                .cells
+                .get(&(*from, *to))
+                .map_or_else(|| ".".to_owned(), letters)
+        };
+        let cells: String = linked
+            .iter()
+            .map(|to| format!(" {:>width$}", cell(to)))
+            .collect();
         let _ = writeln!(out, "  {:>8} {cells}", label(*from));
     }
     let used: BTreeSet<&Relation> = matrix.cells.values().flatten().collect();
-    let legend: Vec<String> = used.iter().map(|r| format!("{} {}", r.letter(), r.name())).collect();
+    let legend: Vec<String> = used
+        .iter()
+        .map(|r| format!("{} {}", r.letter(), r.name()))
+        .collect();
     let _ = writeln!(out, "  {}", legend.join(", "));
     out
 }
@@ -101,7 +144,9 @@ pub fn matrix_text(matrix: &Matrix) -> String {
 fn evidence(answer: &Answer) -> String {
     if answer.assumptions.is_empty() {
         let found = answer.evidence.iter().filter(|(_, count)| **count > 0);
-        let found: Vec<String> = found.map(|(rule, count)| format!("{rule} ({count})")).collect();
+        let found: Vec<String> = found
+            .map(|(rule, count)| format!("{rule} ({count})"))
+            .collect();
         return found.join(", ");
     }
     let names: BTreeSet<&str> = answer.assumptions.iter().map(|a| a.name).collect();
@@ -112,17 +157,29 @@ fn evidence(answer: &Answer) -> String {
 pub fn threats_text(cluster: &str, answers: &[Answer]) -> String {
     let mut out = format!("{cluster}: threats, by who names them\n");
     let mut system = "";
-    let width = answers.iter().map(|a| a.threat.text.len()).max().unwrap_or(0);
+    let width = answers
+        .iter()
+        .map(|a| a.threat.text.len())
+        .max()
+        .unwrap_or(0);
     for answer in answers {
         if answer.threat.system != system {
             system = answer.threat.system;
             let _ = writeln!(out, "  {system}: a tenant …");
         }
-        let line = format!("    {:8} {:width$}  {}", answer.verdict.name(), answer.threat.text, evidence(answer));
+        let line = format!(
+            "    {:8} {:width$}  {}",
+            answer.verdict.name(),
+            answer.threat.text,
+            evidence(answer)
+        );
         let _ = writeln!(out, "{}", line.trim_end());
     }
-    let all: BTreeMap<&str, &str> =
-        answers.iter().flat_map(|a| &a.assumptions).map(|a| (a.name, a.text.as_str())).collect();
+    let all: BTreeMap<&str, &str> = answers
+        .iter()
+        .flat_map(|a| &a.assumptions)
+        .map(|a| (a.name, a.text.as_str()))
+        .collect();
     for (name, text) in all {
         let _ = writeln!(out, "  assumes {name}: {text}");
     }
@@ -146,7 +203,12 @@ pub fn markdown(cluster: &str, tables: &Tables) -> String {
         );
         for answer in answers {
             let (system, text) = (answer.threat.system, answer.threat.text);
-            let _ = writeln!(out, "| {system} | {text} | {} | {} |", answer.verdict.name(), evidence(answer));
+            let _ = writeln!(
+                out,
+                "| {system} | {text} | {} | {} |",
+                answer.verdict.name(),
+                evidence(answer)
+            );
         }
         out.push_str("\n</details>\n");
     }
@@ -227,7 +289,11 @@ impl Tables {
                     threat: a.threat.text,
                     verdict: a.verdict.name(),
                     evidence: &a.evidence,
-                    assumptions: a.assumptions.iter().map(|x| (x.name, x.text.as_str())).collect(),
+                    assumptions: a
+                        .assumptions
+                        .iter()
+                        .map(|x| (x.name, x.text.as_str()))
+                        .collect(),
                 })
                 .collect()
         });

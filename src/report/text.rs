@@ -4,8 +4,8 @@ use super::is_sly;
 use crate::diagnostic::{Diagnostic, Level};
 use crate::source::{Place, Source, Sources};
 use miette::{
-    GraphicalReportHandler, GraphicalTheme, LabeledSpan, MietteError, MietteSpanContents, SourceCode, SourceSpan,
-    SpanContents,
+    GraphicalReportHandler, GraphicalTheme, LabeledSpan, MietteError, MietteSpanContents,
+    SourceCode, SourceSpan, SpanContents,
 };
 use std::fmt;
 
@@ -24,23 +24,43 @@ pub fn text(sources: &Sources, findings: &[Diagnostic], color: bool, width: usiz
     out
 }
 
-/// A finding whose texts hold no character that moves a terminal's cursor: names come from manifests of anybody.
+/// A finding whose texts hold no character that moves a terminal's cursor: names come from
+/// manifests of anybody.
 fn plain(finding: &Diagnostic) -> Diagnostic {
     let mut finding = finding.clone();
     let texts = [&mut finding.message, &mut finding.label, &mut finding.fix];
-    for text in texts.into_iter().chain(finding.related.iter_mut().map(|r| &mut r.label)) {
+    for text in texts
+        .into_iter()
+        .chain(finding.related.iter_mut().map(|r| &mut r.label))
+    {
         if text.chars().any(is_sly) {
-            *text =
-                text.chars().map(|c| if is_sly(c) { c.escape_default().to_string() } else { c.to_string() }).collect();
+            *text = text
+                .chars()
+                .map(|c| {
+                    if is_sly(c) {
+                        c.escape_default().to_string()
+                    } else {
+                        c.to_string()
+                    }
+                })
+                .collect();
         }
     }
     finding
 }
 
 fn one(out: &mut String, sources: &Sources, finding: &Diagnostic, color: bool, width: usize) {
-    let mut theme = if color { GraphicalTheme::unicode() } else { GraphicalTheme::unicode_nocolor() };
+    let mut theme = if color {
+        GraphicalTheme::unicode()
+    } else {
+        GraphicalTheme::unicode_nocolor()
+    };
     let head = format!("{}[{}]:", finding.level.name(), finding.rule.id);
-    for slot in [&mut theme.characters.error, &mut theme.characters.warning, &mut theme.characters.advice] {
+    for slot in [
+        &mut theme.characters.error,
+        &mut theme.characters.warning,
+        &mut theme.characters.advice,
+    ] {
         slot.clone_from(&head);
     }
     let mut primary = vec![(finding.place, finding.label.clone())];
@@ -50,18 +70,31 @@ fn one(out: &mut String, sources: &Sources, finding: &Diagnostic, color: bool, w
     for related in &finding.related {
         if !text(related.place) {
             elsewhere.push(related.label.clone());
-        } else if related.place.source == finding.place.source && near(sources, related.place, finding.place) {
+        } else if related.place.source == finding.place.source
+            && near(sources, related.place, finding.place)
+        {
             primary.push((related.place, related.label.clone()));
         } else {
-            elsewhere.push(format!("{}: {}", sources.locate(related.place), related.label));
+            elsewhere.push(format!(
+                "{}: {}",
+                sources.locate(related.place),
+                related.label
+            ));
         }
     }
-    let mut help: Vec<String> = elsewhere.into_iter().map(|line| format!("see {line}")).collect();
+    let mut help: Vec<String> = elsewhere
+        .into_iter()
+        .map(|line| format!("see {line}"))
+        .collect();
     if !finding.fix.is_empty() {
         help.push(format!("fix: {}", finding.fix));
     }
     let excerpt = Excerpt::new(sources.get(finding.place.source), &primary);
-    let shown = Shown { finding, excerpt, help };
+    let shown = Shown {
+        finding,
+        excerpt,
+        help,
+    };
     let handler = GraphicalReportHandler::new_themed(theme)
         .with_width(width)
         .with_links(false)
@@ -73,7 +106,11 @@ fn one(out: &mut String, sources: &Sources, finding: &Diagnostic, color: bool, w
     let _ = handler.render_report(out, &shown);
     if shown.excerpt.is_none() {
         let path = || sources.path(finding.place).to_owned();
-        let at = if text(finding.place) { sources.locate(finding.place) } else { path() };
+        let at = if text(finding.place) {
+            sources.locate(finding.place)
+        } else {
+            path()
+        };
         out.push_str(&format!("   at {at}\n"));
     }
 }
@@ -81,7 +118,11 @@ fn one(out: &mut String, sources: &Sources, finding: &Diagnostic, color: bool, w
 /// Whether two places fit into one frame.
 fn near(sources: &Sources, a: Place, b: Place) -> bool {
     let source = sources.get(a.source);
-    source.position(a.start).line.abs_diff(source.position(b.start).line) <= 8
+    source
+        .position(a.start)
+        .line
+        .abs_diff(source.position(b.start).line)
+        <= 8
 }
 
 /// The lines around some places, each cut to what can be read, as a text of its own.
@@ -98,25 +139,40 @@ struct Excerpt {
 impl Excerpt {
     /// Nothing for a file without a text.
     fn new(source: &Source, places: &[(Place, String)]) -> Option<Self> {
-        let secret = ["kind: Secret", "ENC[", "sops:", "stringData:"].iter().any(|mark| source.text.contains(mark));
+        let secret = ["kind: Secret", "ENC[", "sops:", "stringData:"]
+            .iter()
+            .any(|mark| source.text.contains(mark));
         if source.text.is_empty() || (secret && !source.text.contains("tenantry.dev/")) {
             return None;
         }
         let line_of = |offset: u32| source.position(offset).line;
-        let first = places.iter().map(|(p, _)| line_of(p.start)).min()?.saturating_sub(CONTEXT).max(1);
-        let last = (places.iter().map(|(p, _)| line_of(p.start)).max()? + CONTEXT).min(source.line_count());
+        let first = places
+            .iter()
+            .map(|(p, _)| line_of(p.start))
+            .min()?
+            .saturating_sub(CONTEXT)
+            .max(1);
+        let last = (places.iter().map(|(p, _)| line_of(p.start)).max()? + CONTEXT)
+            .min(source.line_count());
         let mut text = String::new();
         let mut labels = Vec::new();
         for number in first..=last {
             let line = source.line(number);
             let start = source.line_start(number);
-            let here: Vec<&(Place, String)> = places.iter().filter(|(p, _)| line_of(p.start) == number).collect();
+            let here: Vec<&(Place, String)> = places
+                .iter()
+                .filter(|(p, _)| line_of(p.start) == number)
+                .collect();
             let focus = here.first().map_or(0, |(p, _)| (p.start - start) as usize);
             let (cut, dropped) = crop(line, focus);
             let base = text.len();
             for (place, label) in here {
-                let from = ((place.start - start) as usize).saturating_sub(dropped).min(cut.len());
-                let to = ((place.end.max(place.start) - start) as usize).saturating_sub(dropped).min(cut.len());
+                let from = ((place.start - start) as usize)
+                    .saturating_sub(dropped)
+                    .min(cut.len());
+                let to = ((place.end.max(place.start) - start) as usize)
+                    .saturating_sub(dropped)
+                    .min(cut.len());
                 let label = (!label.is_empty()).then(|| label.clone());
                 let length = to.saturating_sub(from).max(usize::from(from < cut.len()));
                 labels.push(LabeledSpan::new(label, base + from, length));
@@ -141,8 +197,15 @@ fn crop(line: &str, focus: usize) -> (&str, usize) {
     if line.chars().count() <= MAX_LINE {
         return (line, 0);
     }
-    let before = line[..focus.min(line.len())].char_indices().rev().nth(MAX_LINE / 3).map_or(0, |(i, _)| i);
-    let after = line[before..].char_indices().nth(MAX_LINE).map_or(line.len(), |(i, _)| before + i);
+    let before = line[..focus.min(line.len())]
+        .char_indices()
+        .rev()
+        .nth(MAX_LINE / 3)
+        .map_or(0, |(i, _)| i);
+    let after = line[before..]
+        .char_indices()
+        .nth(MAX_LINE)
+        .map_or(line.len(), |(i, _)| before + i);
     (&line[before..after], before)
 }
 
@@ -158,7 +221,14 @@ impl SourceCode for Excerpt {
             // The frame's head asks without context: where the place is, in the whole file.
             let bytes = &self.text.as_bytes()[span.offset()..span.offset() + span.len()];
             let (line, column) = self.at;
-            return Ok(Box::new(MietteSpanContents::new_named(self.path.clone(), bytes, *span, line, column, 1)));
+            return Ok(Box::new(MietteSpanContents::new_named(
+                self.path.clone(),
+                bytes,
+                *span,
+                line,
+                column,
+                1,
+            )));
         }
         Ok(Box::new(MietteSpanContents::new_named(
             self.path.clone(),
@@ -201,6 +271,8 @@ impl miette::Diagnostic for Shown<'_> {
         self.excerpt.as_ref().map(|e| e as &dyn SourceCode)
     }
     fn labels(&self) -> Option<Box<dyn Iterator<Item = LabeledSpan> + '_>> {
-        self.excerpt.as_ref().map(|e| Box::new(e.labels.iter().cloned()) as Box<dyn Iterator<Item = LabeledSpan>>)
+        self.excerpt
+            .as_ref()
+            .map(|e| Box::new(e.labels.iter().cloned()) as Box<dyn Iterator<Item = LabeledSpan>>)
     }
 }

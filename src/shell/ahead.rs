@@ -10,7 +10,11 @@ use tenantry::live::{FLUX, Gap, Purpose, Served, listings};
 
 /// What the lists are for.
 pub fn purpose(args: &Verify) -> Purpose {
-    if args.snapshot.is_some() { Purpose::Prove } else { Purpose::Verify }
+    if args.snapshot.is_some() {
+        Purpose::Prove
+    } else {
+        Purpose::Verify
+    }
 }
 
 /// A server that was reached, and what is on its way from it.
@@ -27,7 +31,11 @@ impl Reached {
     /// Reaches the server of a context.
     pub fn new(context: Option<&str>, connect: &Connect) -> Result<Self, Fault> {
         let server = Server::connect(context, connect)?;
-        Ok(Self { server, served: None, begun: Vec::new() })
+        Ok(Self {
+            server,
+            served: None,
+            begun: Vec::new(),
+        })
     }
 }
 
@@ -42,14 +50,24 @@ impl Ahead {
             let reached = Reached::new(context.as_deref(), &connect)?;
             let served = reached.server.served()?;
             // What lists alone cost is measured from where they begin.
-            let lists = if bare { Vec::new() } else { listings(&served.0, &BTreeMap::new(), FLUX, purpose) };
+            let lists = if bare {
+                Vec::new()
+            } else {
+                listings(&served.0, &BTreeMap::new(), FLUX, purpose)
+            };
             let begun = reached.server.begin(lists);
-            Ok(Reached { served: Some(served), begun, ..reached })
+            Ok(Reached {
+                served: Some(served),
+                begun,
+                ..reached
+            })
         }))
     }
 
     /// What came of it.
     pub fn reached(self) -> Result<Reached, Fault> {
-        self.0.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+        self.0
+            .join()
+            .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
     }
 }

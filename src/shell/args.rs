@@ -24,7 +24,13 @@ pub struct Cli {
     #[arg(long, global = true, value_name = "FILE")]
     pub output: Vec<PathBuf>,
     /// Colours in text
-    #[arg(long, global = true, value_enum, default_value = "auto", env = "TENANTRY_COLOR")]
+    #[arg(
+        long,
+        global = true,
+        value_enum,
+        default_value = "auto",
+        env = "TENANTRY_COLOR"
+    )]
     pub color: Color,
     /// Says nothing but what is wrong
     #[arg(short, long, global = true)]
@@ -38,7 +44,8 @@ pub struct Cli {
     /// A checkout that the fleet names as a source; repeatable
     #[arg(long, global = true, value_name = "NAME=DIR")]
     pub source: Vec<String>,
-    /// Where `check` and `render` keep what a clean run left; else tenantry in the user's folder of caches
+    /// Where `check` and `render` keep what a clean run left; else tenantry in the user's folder of
+    /// caches
     // A variable that is set to nothing names no folder.
     #[arg(long, global = true, value_name = "DIR", env = "TENANTRY_CACHE_DIR", value_parser = ValueParser::os_string())]
     pub cache_dir: Option<OsString>,
@@ -101,7 +108,8 @@ pub enum FailOnClass {
 /// `status`.
 #[derive(Debug, Args)]
 pub struct Status {
-    /// Print what is pushed where each unit has an artifact of its own: a line each of folder, address and content
+    /// Print what is pushed where each unit has an artifact of its own: a line each of folder,
+    /// address and content
     #[arg(long)]
     pub artifacts: bool,
     /// The folder of the tree, where it is in another checkout
@@ -145,7 +153,8 @@ pub enum Command {
     },
     /// Lists every rule
     Rules,
-    /// Takes over namespaces that run already: tenants, waivers for each gap, and what could not be carried over
+    /// Takes over namespaces that run already: tenants, waivers for each gap, and what could not be
+    /// carried over
     Import(Import),
 }
 
@@ -266,8 +275,8 @@ pub struct Diff {
 /// What stands beside what is rendered.
 #[derive(Debug, Args)]
 pub struct Beside {
-    /// Manifests that tenantry does not render, for one cluster or for all; repeatable. Without a fleet each of their
-    /// namespaces counts as a tenant
+    /// Manifests that tenantry does not render, for one cluster or for all; repeatable. Without a
+    /// fleet each of their namespaces counts as a tenant
     #[arg(long, value_name = "[CLUSTER=]DIR")]
     pub also: Vec<String>,
     /// What a live cluster holds, as `kubectl get -o json` prints it; repeatable
@@ -316,8 +325,8 @@ pub struct Prove {
 #[cfg(feature = "cluster")]
 #[derive(Clone, Debug, Args)]
 pub struct Connect {
-    /// The context of a cluster, which is named CLUSTER in the fleet; the current one where the fleet has one cluster.
-    /// Repeatable
+    /// The context of a cluster, which is named CLUSTER in the fleet; the current one where the
+    /// fleet has one cluster. Repeatable
     #[arg(long, value_name = "[CLUSTER=]CONTEXT")]
     pub context: Vec<String>,
     /// The longest time that the server may say nothing, in seconds
@@ -341,7 +350,8 @@ pub struct Verify {
     /// Only this tenant, and only its namespaces; repeatable
     #[arg(long, value_name = "NAME")]
     pub tenant: Vec<String>,
-    /// A list of external things and whose each is (`- {tenant: NAME or UUID, thing: TEXT}`): those of nobody are named
+    /// A list of external things and whose each is (`- {tenant: NAME or UUID, thing: TEXT}`): those
+    /// of nobody are named
     #[arg(long, value_name = "FILE")]
     pub inventory: Option<PathBuf>,
     /// The commit that Flux has to have applied, or `any`; HEAD where the tree is in Git
@@ -384,7 +394,8 @@ pub struct Can {
     /// The namespace; the cluster's own resources when left out
     #[arg(short, long, value_name = "NAME")]
     pub namespace: Option<String>,
-    /// Counts only what is granted to the subject itself, and not to service accounts that it can act as
+    /// Counts only what is granted to the subject itself, and not to service accounts that it can
+    /// act as
     #[arg(long)]
     pub direct: bool,
     #[command(flatten)]

@@ -36,12 +36,15 @@ impl Trouble {
         Self { status: None, text }
     }
 
-    /// What is said where nothing can be asked without it. A server that does not answer may answer again.
+    /// What is said where nothing can be asked without it. A server that does not answer may answer
+    /// again.
     pub fn fault(self, server: &str) -> Fault {
         let text = format!("`{}`: {}", plain(server), self.text);
         match self.status {
             None => Fault::Away(text),
-            Some(status) if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS => Fault::Away(text),
+            Some(status) if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS => {
+                Fault::Away(text)
+            }
             Some(_) => Fault::Cluster(text),
         }
     }
@@ -62,7 +65,10 @@ pub struct Asking {
 impl Asking {
     /// Asks by this client.
     pub fn by(client: Client) -> Self {
-        Self { client, requests: Arc::default() }
+        Self {
+            client,
+            requests: Arc::default(),
+        }
     }
 
     /// How many requests were made.
@@ -76,7 +82,13 @@ impl Asking {
     }
 
     /// A request, tried again where the server is busy, or the connection breaks.
-    pub async fn send(&self, method: Method, path: &str, accept: &str, body: Vec<u8>) -> Result<Vec<u8>, Trouble> {
+    pub async fn send(
+        &self,
+        method: Method,
+        path: &str,
+        accept: &str,
+        body: Vec<u8>,
+    ) -> Result<Vec<u8>, Trouble> {
         let mut tries = 0;
         loop {
             tries += 1;
@@ -89,8 +101,15 @@ impl Asking {
                 Some(status) => status == StatusCode::TOO_MANY_REQUESTS || status.is_server_error(),
             };
             if !busy || tries == TRIES {
-                let again = if tries > 1 { format!(" (tried {tries} times)") } else { String::new() };
-                return Err(Trouble { text: format!("{}{again}", trouble.text), ..trouble });
+                let again = if tries > 1 {
+                    format!(" (tried {tries} times)")
+                } else {
+                    String::new()
+                };
+                return Err(Trouble {
+                    text: format!("{}{again}", trouble.text),
+                    ..trouble
+                });
             }
             let wait = wait.map_or(Duration::from_millis(200 << tries), Duration::from_secs);
             tokio::time::sleep(wait.min(Duration::from_secs(LONGEST_WAIT))).await;
@@ -106,12 +125,24 @@ impl Asking {
     ) -> Result<Vec<u8>, (Trouble, Option<u64>)> {
         self.requests.fetch_add(1, Ordering::Relaxed);
         let broken = |text: String| (Trouble::of(text), None);
-        let request = Request::builder().method(method).uri(path).header(http::header::ACCEPT, accept);
-        let request = request.header(http::header::CONTENT_TYPE, JSON).body(Body::from(body));
+        let request = Request::builder()
+            .method(method)
+            .uri(path)
+            .header(http::header::ACCEPT, accept);
+        let request = request
+            .header(http::header::CONTENT_TYPE, JSON)
+            .body(Body::from(body));
         let request = request.map_err(|e| broken(e.to_string()))?;
-        let answer = self.client.send(request).await.map_err(|e| broken(causes(&e)))?;
+        let answer = self
+            .client
+            .send(request)
+            .await
+            .map_err(|e| broken(causes(&e)))?;
         let status = answer.status();
-        let wait = answer.headers().get(http::header::RETRY_AFTER).and_then(|v| v.to_str().ok()?.parse().ok());
+        let wait = answer
+            .headers()
+            .get(http::header::RETRY_AFTER)
+            .and_then(|v| v.to_str().ok()?.parse().ok());
         let body = Limited::new(answer.into_body(), LARGEST).collect().await;
         let bytes = body.map_err(|e| match e.is::<LengthLimitError>() {
             true => broken(format!("the answer is longer than {} MiB", LARGEST >> 20)),
@@ -122,16 +153,31 @@ impl Asking {
             return Ok(bytes.into());
         }
         let said: Option<Value> = serde_json::from_slice(&bytes).ok();
-        let said = plain(said.as_ref().and_then(|v| v.at(&["message"]).as_str()).unwrap_or_default());
-        let text = if said.is_empty() { status.to_string() } else { format!("{status}: {said}") };
-        Err((Trouble { status: Some(status), text }, wait))
+        let said = plain(
+            said.as_ref()
+                .and_then(|v| v.at(&["message"]).as_str())
+                .unwrap_or_default(),
+        );
+        let text = if said.is_empty() {
+            status.to_string()
+        } else {
+            format!("{status}: {said}")
+        };
+        Err((
+            Trouble {
+                status: Some(status),
+                text,
+            },
+            wait,
+        ))
     }
 }
 
 /// An error with what caused it, each once.
 pub fn causes(error: &(dyn std::error::Error + 'static)) -> String {
     let chain = || std::iter::successors(Some(error), |e| e.source());
-    // The plugin's command, its environment and what it printed are credentials: all texts that hold them are left out.
+    // The plugin's command, its environment and what it printed are credentials: all texts that
+    // hold them are left out.
     if let Some(text) = chain().find_map(|e| plugin_fault(e.downcast_ref()?)) {
         return text;
     }
@@ -148,8 +194,12 @@ pub fn causes(error: &(dyn std::error::Error + 'static)) -> String {
 /// What is said of a credential plugin that gives none.
 fn plugin_fault(error: &AuthError) -> Option<String> {
     Some(match error {
-        AuthError::AuthExecRun { out, .. } => format!("the credential plugin ended with {}", out.status),
-        AuthError::AuthExec(text) if text.starts_with("Executing") => "the credential plugin cannot be run".to_owned(),
+        AuthError::AuthExecRun { out, .. } => {
+            format!("the credential plugin ended with {}", out.status)
+        }
+        AuthError::AuthExec(text) if text.starts_with("Executing") => {
+            "the credential plugin cannot be run".to_owned()
+        }
         AuthError::AuthExecParse(_) => "the credential plugin printed no ExecCredential".to_owned(),
         _ => return None,
     })

@@ -1,7 +1,9 @@
-//! The cache: what a clean run left for the next one, in a file of the user's, outside the repository.
+//! The cache: what a clean run left for the next one, in a file of the user's, outside the
+//! repository.
 //!
-//! Nothing that a repository holds is believed to stand for a check: whoever writes a pull request could write that too. A
-//! file that cannot be read, or written, is as none. What it holds, and when it counts: [`tenantry::incremental`].
+//! Nothing that a repository holds is believed to stand for a check: whoever writes a pull request
+//! could write that too. A file that cannot be read, or written, is as none. What it holds, and
+//! when it counts: [`tenantry::incremental`].
 
 use super::Fault;
 use super::args::Cli;
@@ -54,23 +56,36 @@ pub enum Left<'a> {
 }
 
 impl Cache {
-    /// That of a fleet; nothing where it is switched off, where there is no folder for it, or where an input cannot be read.
+    /// That of a fleet; nothing where it is switched off, where there is no folder for it, or where
+    /// an input cannot be read.
     pub fn open(cli: &Cli, place: &Place, inputs: &Inputs) -> Option<Self> {
         if cli.no_cache || !cli.source.is_empty() {
             return None;
         }
         let folder = folder(cli)?;
         // Whoever may write into the repository could say there what was checked.
-        if [&place.root, &place.tree_base].into_iter().any(|inside| lies_in(&folder, inside)) {
+        if [&place.root, &place.tree_base]
+            .into_iter()
+            .any(|inside| lies_in(&folder, inside))
+        {
             if cli.verbose {
-                talk(cli, &format!("no cache is kept in the repository: {}", folder.display()));
+                talk(
+                    cli,
+                    &format!("no cache is kept in the repository: {}", folder.display()),
+                );
             }
             return None;
         }
-        let tree = place.tree_base.canonicalize().unwrap_or_else(|_| place.tree_base.clone()).join(&place.tree);
+        let tree = place
+            .tree_base
+            .canonicalize()
+            .unwrap_or_else(|_| place.tree_base.clone())
+            .join(&place.tree);
         let mut hasher = blake3::Hasher::new();
         let mut add = |bytes: &[u8]| {
-            hasher.update(&(bytes.len() as u64).to_le_bytes()).update(bytes);
+            hasher
+                .update(&(bytes.len() as u64).to_le_bytes())
+                .update(bytes);
         };
         add(place.root.to_string_lossy().as_bytes());
         add(tree.to_string_lossy().as_bytes());
@@ -78,11 +93,19 @@ impl Cache {
         let file = folder.join(format!("{}.json", half(&hasher.finalize())));
         hasher.update(BUILD.as_bytes());
         let program = std::env::current_exe().and_then(std::fs::metadata).ok()?;
-        let written = program.modified().ok().and_then(|at| at.duration_since(UNIX_EPOCH).ok());
+        let written = program
+            .modified()
+            .ok()
+            .and_then(|at| at.duration_since(UNIX_EPOCH).ok());
         hasher.update(format!("{} {written:?}", program.len()).as_bytes());
         for (path, read) in &inputs.templates {
-            let Read::Bytes(bytes) = read else { return None };
-            hasher.update(path.as_bytes()).update(&[0]).update(blake3::hash(bytes).as_bytes());
+            let Read::Bytes(bytes) = read else {
+                return None;
+            };
+            hasher
+                .update(path.as_bytes())
+                .update(&[0])
+                .update(blake3::hash(bytes).as_bytes());
         }
         let digests = inputs.specs.par_iter().map(|(path, read)| match read {
             Read::Bytes(bytes) => Some((path.clone(), half(&blake3::hash(bytes)))),
@@ -101,18 +124,22 @@ impl Cache {
     }
 
     fn load(&self) -> Option<(State, String)> {
-        std::fs::metadata(&self.file).ok().filter(|meta| meta.is_file() && meta.len() <= MAX_BYTES)?;
+        std::fs::metadata(&self.file)
+            .ok()
+            .filter(|meta| meta.is_file() && meta.len() <= MAX_BYTES)?;
         let text = std::fs::read_to_string(&self.file).ok()?;
         let (digest, json) = text.strip_prefix(HEAD)?.split_once('\n')?;
         if blake3::hash(json.as_bytes()).to_hex().as_str() != digest {
             return None;
         }
         let state: State = serde_json::from_str(json).ok()?;
-        state.fits(&self.base, &self.today, &self.tree).then(|| (state, digest.to_owned()))
+        state
+            .fits(&self.base, &self.today, &self.tree)
+            .then(|| (state, digest.to_owned()))
     }
 
-    /// A session over what changed since a clean run; nothing where that does not stand for all. What it comes to counts only
-    /// where nothing is found.
+    /// A session over what changed since a clean run; nothing where that does not stand for all.
+    /// What it comes to counts only where nothing is found.
     pub fn session(
         &mut self,
         cli: &Cli,
@@ -124,11 +151,19 @@ impl Cache {
         let mut more = BTreeSet::new();
         for _ in 0..TRIES {
             self.read_again(place, inputs)?;
-            let fits = |(state, _): &&(State, String)| state.fits(&self.base, &self.today, &self.tree);
-            let Some((before, _)) = self.before.as_ref().filter(fits) else { return Ok(None) };
-            let Some(choice) = before.choose(&self.inputs, &more, render) else { return Ok(None) };
+            let fits =
+                |(state, _): &&(State, String)| state.fits(&self.base, &self.today, &self.tree);
+            let Some((before, _)) = self.before.as_ref().filter(fits) else {
+                return Ok(None);
+            };
+            let Some(choice) = before.choose(&self.inputs, &more, render) else {
+                return Ok(None);
+            };
             let some = inputs.some(&choice.paths);
-            let context = Context { unwritten: !render, ..Context::default() };
+            let context = Context {
+                unwritten: !render,
+                ..Context::default()
+            };
             let mut session = Session::read_inputs(cli, place.clone(), store, some, context)?;
             match before.judge(&choice, &mut session.front, &session.sources) {
                 Verdict::Holds => {
@@ -142,7 +177,8 @@ impl Cache {
         Ok(None)
     }
 
-    /// Reads the lock and the records again where a session took them: what is left of a run is of what that run read.
+    /// Reads the lock and the records again where a session took them: what is left of a run is of
+    /// what that run read.
     pub fn read_again(&mut self, place: &Place, inputs: &mut Inputs) -> Result<(), Fault> {
         if inputs.written.is_none() {
             let written = Written::read(place)?;
@@ -156,16 +192,28 @@ impl Cache {
     pub fn leave(&self, session: &Session, compiled: &Compiled, left: Left<'_>) {
         let (tree, files, rendered) = match left {
             Left::AsRead(rendered) => {
-                let files = session.front.lock.files.iter().map(|(path, entry)| (path.as_str(), entry)).collect();
+                let files = session
+                    .front
+                    .lock
+                    .files
+                    .iter()
+                    .map(|(path, entry)| (path.as_str(), entry))
+                    .collect();
                 (self.tree.clone(), files, rendered)
             }
-            Left::Written(lock, files) => (tree_digest(&lock, files.values().copied()), files, true),
+            Left::Written(lock, files) => {
+                (tree_digest(&lock, files.values().copied()), files, true)
+            }
         };
         let after = State::after(Run {
             base: &self.base,
             today: &self.today,
             inputs: &self.inputs,
-            before: self.before.as_ref().map(|(state, _)| state).zip(session.choice.as_ref()),
+            before: self
+                .before
+                .as_ref()
+                .map(|(state, _)| state)
+                .zip(session.choice.as_ref()),
             front: &session.front,
             sources: &session.sources,
             compiled,
@@ -173,9 +221,15 @@ impl Cache {
             files,
             rendered,
         });
-        let Some(Ok(json)) = after.map(|state| serde_json::to_string(&state)) else { return };
+        let Some(Ok(json)) = after.map(|state| serde_json::to_string(&state)) else {
+            return;
+        };
         let digest = blake3::hash(json.as_bytes()).to_hex();
-        if self.before.as_ref().is_some_and(|(_, before)| before == digest.as_str()) {
+        if self
+            .before
+            .as_ref()
+            .is_some_and(|(_, before)| before == digest.as_str())
+        {
             return;
         }
         // Without a cache the next run takes longer, and no more.
@@ -191,15 +245,22 @@ impl Cache {
 /// Whether a folder that may not be there yet lies in another, through whatever links.
 fn lies_in(folder: &Path, other: &Path) -> bool {
     let there = folder.ancestors().find_map(|path| path.canonicalize().ok());
-    there.zip(other.canonicalize().ok()).is_some_and(|(folder, other)| folder.starts_with(other))
+    there
+        .zip(other.canonicalize().ok())
+        .is_some_and(|(folder, other)| folder.starts_with(other))
 }
 
 /// Removes the caches that nobody writes any more.
 fn forget_old(folder: &Path) {
     for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
         let path = entry.path();
-        let ours = path.extension().is_some_and(|e| e == "json") && path.file_stem().is_some_and(|s| s.len() == 32);
-        let age = entry.metadata().and_then(|meta| meta.modified()).ok().and_then(|at| at.elapsed().ok());
+        let ours = path.extension().is_some_and(|e| e == "json")
+            && path.file_stem().is_some_and(|s| s.len() == 32);
+        let age = entry
+            .metadata()
+            .and_then(|meta| meta.modified())
+            .ok()
+            .and_then(|at| at.elapsed().ok());
         if ours && age.is_some_and(|age| age > KEPT) {
             let _ = std::fs::remove_file(path);
         }
@@ -209,9 +270,21 @@ fn forget_old(folder: &Path) {
 /// Says how much of the fleet was looked at, where that was not everything.
 pub fn say(cli: &Cli, session: &Session) {
     if let Some(choice) = session.choice.as_ref().filter(|_| cli.verbose) {
-        let read = session.front.tenancy.tenants.iter().filter(|t| !choice.settled.contains(&t.name.value)).count();
+        let read = session
+            .front
+            .tenancy
+            .tenants
+            .iter()
+            .filter(|t| !choice.settled.contains(&t.name.value))
+            .count();
         let all = read + choice.settled.len();
-        talk(cli, &format!("looked at: {read} of {}; the others are as they were", plural(all, "tenant")));
+        talk(
+            cli,
+            &format!(
+                "looked at: {read} of {}; the others are as they were",
+                plural(all, "tenant")
+            ),
+        );
     }
 }
 
@@ -220,7 +293,15 @@ fn folder(cli: &Cli) -> Option<PathBuf> {
     if let Some(folder) = cli.cache_dir.as_ref().filter(|folder| !folder.is_empty()) {
         return Some(working_folder(cli).ok()?.join(folder));
     }
-    let own = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
-    let home = || Some(std::env::home_dir().filter(|home| home.is_absolute())?.join(".cache"));
+    let own = std::env::var_os("XDG_CACHE_HOME")
+        .map(PathBuf::from)
+        .filter(|path| path.is_absolute());
+    let home = || {
+        Some(
+            std::env::home_dir()
+                .filter(|home| home.is_absolute())?
+                .join(".cache"),
+        )
+    };
     Some(own.or_else(home)?.join("tenantry"))
 }

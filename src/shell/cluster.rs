@@ -1,4 +1,5 @@
-//! A live cluster's API server: how it is reached, what it serves, and what is listed of it. Nothing is written.
+//! A live cluster's API server: how it is reached, what it serves, and what is listed of it.
+//! Nothing is written.
 
 use super::args::{Cli, Connect};
 use super::asking::{Asking, JSON, Trouble, causes};
@@ -54,7 +55,8 @@ pub struct Server {
 }
 
 impl Server {
-    /// Connects to the cluster of a context: the current one where none is named, or the cluster that this runs in.
+    /// Connects to the cluster of a context: the current one where none is named, or the cluster
+    /// that this runs in.
     pub fn connect(context: Option<&str>, connect: &Connect) -> Result<Self, Fault> {
         let threads = std::thread::available_parallelism().map_or(2, |n| n.get().clamp(2, 4));
         let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -65,15 +67,23 @@ impl Server {
         let unreachable = |what: String| Fault::Cluster(plain(&what));
         let kubeconfig = kubeconfig()?;
         let current = || kubeconfig.as_ref()?.current_context.clone();
-        let name = context.map(str::to_owned).or_else(current).unwrap_or_default();
+        let name = context
+            .map(str::to_owned)
+            .or_else(current)
+            .unwrap_or_default();
         let config = runtime.block_on(async {
             match kubeconfig.clone() {
                 Some(kubeconfig) if !name.is_empty() => {
-                    let options = KubeConfigOptions { context: Some(name.clone()), ..KubeConfigOptions::default() };
+                    let options = KubeConfigOptions {
+                        context: Some(name.clone()),
+                        ..KubeConfigOptions::default()
+                    };
                     let read = Config::from_custom_kubeconfig(kubeconfig, &options).await;
                     read.map_err(|e| unreachable(format!("the context `{name}`: {}", causes(&e))))
                 }
-                None if context.is_some() => Err(unreachable(format!("the context `{name}`: there is no kubeconfig"))),
+                None if context.is_some() => Err(unreachable(format!(
+                    "the context `{name}`: there is no kubeconfig"
+                ))),
                 _ => Config::incluster().map_err(|e| {
                     unreachable(format!(
                         "there is no current context, and no cluster that this runs in: {}",
@@ -83,11 +93,22 @@ impl Server {
             }
         });
         let mut config = config?;
-        let own = kubeconfig.as_ref().and_then(|kubeconfig| own_proxy(kubeconfig, &name));
+        let own = kubeconfig
+            .as_ref()
+            .and_then(|kubeconfig| own_proxy(kubeconfig, &name));
         config.proxy_url = proxy(&config.cluster_url, own).map_err(unreachable)?;
-        let name = if name.is_empty() { config.cluster_url.to_string() } else { name };
+        let name = if name.is_empty() {
+            config.cluster_url.to_string()
+        } else {
+            name
+        };
         // As kubectl does, without the line's end.
-        if let Some(file) = config.auth_info.token_file.clone().filter(|_| kubeconfig.is_some()) {
+        if let Some(file) = config
+            .auth_info
+            .token_file
+            .clone()
+            .filter(|_| kubeconfig.is_some())
+        {
             let text = std::fs::read_to_string(&file).map_err(Fault::io(Path::new(&file)))?;
             config.auth_info.token = Some(text.trim().to_owned().into());
             config.auth_info.token_file = None;
@@ -99,26 +120,46 @@ impl Server {
         let client = client.map_err(|e| unreachable(format!("`{name}`: {}", causes(&e))))?;
         let asking = Asking::by(client);
         let lists = Lists::new(runtime.handle(), asking.clone());
-        let mut server = Self { runtime, asking, lists, name, version: String::new(), listed: AtomicU64::new(0) };
+        let mut server = Self {
+            runtime,
+            asking,
+            lists,
+            name,
+            version: String::new(),
+            listed: AtomicU64::new(0),
+        };
         let asking = server.asking.clone();
-        let version = server.runtime.block_on(async move { asking.get("/version", JSON).await });
+        let version = server
+            .runtime
+            .block_on(async move { asking.get("/version", JSON).await });
         let version = version.map_err(|t| t.fault(&server.name))?;
-        let version: Value = serde_json::from_slice(&version)
-            .map_err(|_| unreachable(format!("`{}` answers, and is no Kubernetes API server", server.name)))?;
+        let version: Value = serde_json::from_slice(&version).map_err(|_| {
+            unreachable(format!(
+                "`{}` answers, and is no Kubernetes API server",
+                server.name
+            ))
+        })?;
         server.version = plain(version.at(&["gitVersion"]).as_str().unwrap_or("unknown"));
         Ok(server)
     }
 
     /// How many requests were made, and how long lists took.
     pub fn spent(&self) -> (usize, Duration) {
-        (self.asking.requests(), Duration::from_micros(self.listed.load(Ordering::Relaxed)))
+        (
+            self.asking.requests(),
+            Duration::from_micros(self.listed.load(Ordering::Relaxed)),
+        )
     }
 
     /// What it serves; what it could not say of it is a gap.
     pub fn served(&self) -> Result<(Served, Vec<Gap>), Fault> {
         let asking = self.asking.clone();
         let answers = self.runtime.block_on(async move {
-            futures::future::join(asking.get("/api", DISCOVERY), asking.get("/apis", DISCOVERY)).await
+            futures::future::join(
+                asking.get("/api", DISCOVERY),
+                asking.get("/apis", DISCOVERY),
+            )
+            .await
         });
         let mut served = Served::default();
         for answer in [answers.0, answers.1] {
@@ -142,18 +183,38 @@ impl Server {
 
     /// Begins lists that will be taken.
     pub fn begin(&self, lists: Vec<Listing>) -> Vec<Coming> {
-        lists.into_iter().map(|listing| self.lists.begin(listing)).collect()
+        lists
+            .into_iter()
+            .map(|listing| self.lists.begin(listing))
+            .collect()
     }
 
-    /// Takes lists, several at once, and looks at each page as it comes. `begun` are lists on their way: those that are not
-    /// asked for after all are left.
-    pub fn take(&self, cli: &Cli, wanted: &Arc<Wanted>, lists: Vec<Listing>, begun: Vec<Coming>, how: How) -> Taken {
+    /// Takes lists, several at once, and looks at each page as it comes. `begun` are lists on their
+    /// way: those that are not asked for after all are left.
+    pub fn take(
+        &self,
+        cli: &Cli,
+        wanted: &Arc<Wanted>,
+        lists: Vec<Listing>,
+        begun: Vec<Coming>,
+        how: How,
+    ) -> Taken {
         let progress = progress(cli, lists.len());
         let started = Instant::now();
-        let mut coming: Vec<Coming> = begun.into_iter().filter(|c| lists.contains(&c.listing)).collect();
-        let others: Vec<Listing> = lists.into_iter().filter(|l| coming.iter().all(|c| c.listing != *l)).collect();
+        let mut coming: Vec<Coming> = begun
+            .into_iter()
+            .filter(|c| lists.contains(&c.listing))
+            .collect();
+        let others: Vec<Listing> = lists
+            .into_iter()
+            .filter(|l| coming.iter().all(|c| c.listing != *l))
+            .collect();
         coming.extend(self.begin(others));
-        let started = coming.iter().map(|list| list.since).min().unwrap_or(started);
+        let started = coming
+            .iter()
+            .map(|list| list.since)
+            .min()
+            .unwrap_or(started);
         let mut taken: Vec<(Listing, Result<Seen, Trouble>)> = self.runtime.block_on(async {
             let mut waiting = coming.into_iter();
             let mut running = FuturesUnordered::new();
@@ -181,10 +242,15 @@ impl Server {
             done
         });
         progress.finish_and_clear();
-        self.listed.fetch_add(started.elapsed().as_micros() as u64, Ordering::Relaxed);
+        self.listed
+            .fetch_add(started.elapsed().as_micros() as u64, Ordering::Relaxed);
         // In one order, whichever came first.
         taken.sort_by(|a, b| a.0.cmp(&b.0));
-        let mut all = Taken { batch: Batch::default(), gaps: Vec::new(), objects: Vec::new() };
+        let mut all = Taken {
+            batch: Batch::default(),
+            gaps: Vec::new(),
+            objects: Vec::new(),
+        };
         for (listing, found) in taken {
             match found {
                 Ok((batch, objects)) => {
@@ -197,7 +263,8 @@ impl Server {
         all
     }
 
-    /// Asks the samples: whether each is allowed. The first that the server does not answer, and why, is the last.
+    /// Asks the samples: whether each is allowed. The first that the server does not answer, and
+    /// why, is the last.
     pub fn review(&self, samples: &[Sample]) -> Vec<Result<bool, String>> {
         let asking = self.asking.clone();
         self.runtime.block_on(async move {
@@ -206,8 +273,12 @@ impl Server {
                 let asking = asking.clone();
                 async move {
                     let path = "/apis/authorization.k8s.io/v1/subjectaccessreviews";
-                    let answer = asking.send(Method::POST, path, JSON, body).await.map_err(|t| t.text)?;
-                    let answer: Value = serde_json::from_slice(&answer).map_err(|e| e.to_string())?;
+                    let answer = asking
+                        .send(Method::POST, path, JSON, body)
+                        .await
+                        .map_err(|t| t.text)?;
+                    let answer: Value =
+                        serde_json::from_slice(&answer).map_err(|e| e.to_string())?;
                     access::allowed(&answer).ok_or_else(|| "the answer has no status".to_owned())
                 }
             };
@@ -227,10 +298,21 @@ impl Server {
 }
 
 /// Looks at each page of a list as it comes.
-async fn look(list: Coming, wanted: &Wanted, how: How, progress: &ProgressBar) -> Result<Seen, Trouble> {
-    let Coming { listing, mut sent, .. } = list;
+async fn look(
+    list: Coming,
+    wanted: &Wanted,
+    how: How,
+    progress: &ProgressBar,
+) -> Result<Seen, Trouble> {
+    let Coming {
+        listing, mut sent, ..
+    } = list;
     let nothing = || {
-        let mut facts = if how.digest { Facts::keeping(how.keeps) } else { Facts::live(how.keeps) };
+        let mut facts = if how.digest {
+            Facts::keeping(how.keeps)
+        } else {
+            Facts::live(how.keeps)
+        };
         let kind = &listing.kind;
         let all = listing.namespace.is_none() && listing.detail == Detail::Whole;
         if all && wanted.only.is_none() && !how.bare {
@@ -267,9 +349,15 @@ async fn look(list: Coming, wanted: &Wanted, how: How, progress: &ProgressBar) -
             progress.set_message(format!("{} {}", batch.count, listing.kind.plural));
             page.next
         };
-        ended = if next.is_none() { Ok(()) } else { Err("the list ends before its last page") };
+        ended = if next.is_none() {
+            Ok(())
+        } else {
+            Err("the list ends before its last page")
+        };
     }
-    ended.map(|()| (batch, objects)).map_err(|why| Trouble::of(why.to_owned()))
+    ended
+        .map(|()| (batch, objects))
+        .map_err(|why| Trouble::of(why.to_owned()))
 }
 
 /// What was seen in a list, and its objects as JSON where that was asked for.
@@ -292,20 +380,29 @@ pub struct How {
     pub bare: bool,
 }
 
-/// The kubeconfig: the files that KUBECONFIG names and that are there, the first that says something first; else the one in
-/// the home folder. Nothing where there is none.
+/// The kubeconfig: the files that KUBECONFIG names and that are there, the first that says
+/// something first; else the one in the home folder. Nothing where there is none.
 fn kubeconfig() -> Result<Option<Kubeconfig>, Fault> {
     let named = std::env::var_os("KUBECONFIG").filter(|v| !v.is_empty());
     let files: Vec<PathBuf> = match &named {
-        Some(list) => std::env::split_paths(list).filter(|p| !p.as_os_str().is_empty()).collect(),
-        None => std::env::home_dir().map(|home| home.join(".kube/config")).into_iter().collect(),
+        Some(list) => std::env::split_paths(list)
+            .filter(|p| !p.as_os_str().is_empty())
+            .collect(),
+        None => std::env::home_dir()
+            .map(|home| home.join(".kube/config"))
+            .into_iter()
+            .collect(),
     };
     let mut all: Option<Kubeconfig> = None;
     for file in files.iter().filter(|f| f.exists()) {
         // What a parser says of it may show a credential.
-        let read = Kubeconfig::read_from(file)
-            .map_err(|_| Fault::Cluster(format!("{} cannot be read as a kubeconfig", file.display())))?;
-        let read = Kubeconfig { current_context: read.current_context.filter(|c| !c.is_empty()), ..read };
+        let read = Kubeconfig::read_from(file).map_err(|_| {
+            Fault::Cluster(format!("{} cannot be read as a kubeconfig", file.display()))
+        })?;
+        let read = Kubeconfig {
+            current_context: read.current_context.filter(|c| !c.is_empty()),
+            ..read
+        };
         all = Some(match all {
             Some(before) => before.merge(read).map_err(|e| Fault::Cluster(causes(&e)))?,
             None => read,
@@ -313,48 +410,87 @@ fn kubeconfig() -> Result<Option<Kubeconfig>, Fault> {
     }
     if all.is_none() && named.is_some() {
         let names: Vec<String> = files.iter().map(|f| f.display().to_string()).collect();
-        return Err(Fault::Cluster(format!("KUBECONFIG names no file that is there: {}", plain(&names.join(", ")))));
+        return Err(Fault::Cluster(format!(
+            "KUBECONFIG names no file that is there: {}",
+            plain(&names.join(", "))
+        )));
     }
     Ok(all)
 }
 
 /// The proxy that a context's cluster names.
 fn own_proxy(kubeconfig: &Kubeconfig, context: &str) -> Option<String> {
-    let context = kubeconfig.contexts.iter().find(|c| c.name == context)?.context.as_ref()?;
-    let cluster = kubeconfig.clusters.iter().find(|c| c.name == context.cluster)?.cluster.as_ref()?;
+    let context = kubeconfig
+        .contexts
+        .iter()
+        .find(|c| c.name == context)?
+        .context
+        .as_ref()?;
+    let cluster = kubeconfig
+        .clusters
+        .iter()
+        .find(|c| c.name == context.cluster)?
+        .cluster
+        .as_ref()?;
     cluster.proxy_url.clone().filter(|url| !url.is_empty())
 }
 
-/// The proxy on the way to a cluster, as kubectl chooses it: the one that the kubeconfig names, whatever the environment
-/// says; else HTTPS_PROXY, but for this machine and what NO_PROXY has. (The client's library holds NO_PROXY against the
-/// proxy, and not against the cluster.)
+/// The proxy on the way to a cluster, as kubectl chooses it: the one that the kubeconfig names,
+/// whatever the environment says; else HTTPS_PROXY, but for this machine and what NO_PROXY has.
+/// (The client's library holds NO_PROXY against the proxy, and not against the cluster.)
 fn proxy(cluster: &http::Uri, own: Option<String>) -> Result<Option<http::Uri>, String> {
     let variable = |names: [&str; 2]| {
-        names.into_iter().find_map(|name| std::env::var(name).ok().filter(|value| !value.is_empty()))
+        names
+            .into_iter()
+            .find_map(|name| std::env::var(name).ok().filter(|value| !value.is_empty()))
     };
-    let host = cluster.host().unwrap_or_default().trim_start_matches('[').trim_end_matches(']');
-    let local = host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback());
+    let host = cluster
+        .host()
+        .unwrap_or_default()
+        .trim_start_matches('[')
+        .trim_end_matches(']');
+    let local = host == "localhost"
+        || host
+            .parse::<std::net::IpAddr>()
+            .is_ok_and(|ip| ip.is_loopback());
     let url = match (own, variable(["HTTPS_PROXY", "https_proxy"])) {
         (Some(own), _) => own,
         (None, Some(url)) if !local => {
             let no = variable(["NO_PROXY", "no_proxy"]).unwrap_or_default();
-            if Matcher::builder().https(url.as_str()).no(no).build().intercept(cluster).is_none() {
+            if Matcher::builder()
+                .https(url.as_str())
+                .no(no)
+                .build()
+                .intercept(cluster)
+                .is_none()
+            {
                 return Ok(None);
             }
             url
         }
         _ => return Ok(None),
     };
-    let whole = if url.contains("://") { url } else { format!("http://{url}") };
-    whole.parse().map(Some).map_err(|_| "the proxy's address is none: see proxy-url, HTTPS_PROXY".to_owned())
+    let whole = if url.contains("://") {
+        url
+    } else {
+        format!("http://{url}")
+    };
+    whole
+        .parse()
+        .map(Some)
+        .map_err(|_| "the proxy's address is none: see proxy-url, HTTPS_PROXY".to_owned())
 }
 
 fn gap(listing: &Listing, trouble: &Trouble) -> Gap {
     let fix = match trouble.status {
         Some(StatusCode::FORBIDDEN) => "grant what `tenantry verify --print-rbac` prints",
-        Some(StatusCode::UNAUTHORIZED) => "get new credentials: see the user of the context in the kubeconfig",
+        Some(StatusCode::UNAUTHORIZED) => {
+            "get new credentials: see the user of the context in the kubeconfig"
+        }
         Some(StatusCode::NOT_FOUND) => "it was served a moment ago: run again",
-        Some(StatusCode::TOO_MANY_REQUESTS) => "the server is busy: run again later, or raise its limits for this user",
+        Some(StatusCode::TOO_MANY_REQUESTS) => {
+            "the server is busy: run again later, or raise its limits for this user"
+        }
         Some(_) => "see the API server's log, or that of the aggregated API behind it",
         None => "see whether the server can be reached, and answers within --request-timeout",
     };
@@ -370,7 +506,11 @@ fn gap(listing: &Listing, trouble: &Trouble) -> Gap {
 fn progress(cli: &Cli, lists: usize) -> ProgressBar {
     let bar = ProgressBar::new(lists as u64);
     let shown = !cli.quiet && std::io::stderr().is_terminal();
-    bar.set_draw_target(if shown { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() });
+    bar.set_draw_target(if shown {
+        ProgressDrawTarget::stderr()
+    } else {
+        ProgressDrawTarget::hidden()
+    });
     if let Ok(style) = ProgressStyle::with_template("{bar:30} {pos}/{len} lists  {msg}") {
         bar.set_style(style);
     }

@@ -51,7 +51,13 @@ pub fn read(cli: &Cli, beside: &Beside) -> Result<Clusters, Fault> {
         opened => opened?,
     };
     let compiled = session.compile(Selection::default(), Keep::Values);
-    let found = assemble(cli, beside, &mut session, &compiled.bundles, compiled.findings)?;
+    let found = assemble(
+        cli,
+        beside,
+        &mut session,
+        &compiled.bundles,
+        compiled.findings,
+    )?;
     // The rest of a large fleet is freed by the end of the process.
     std::mem::forget((session, compiled.bundles));
     Ok(found)
@@ -65,16 +71,20 @@ pub fn about(cli: &Cli, beside: &Beside, question: &About<'_>) -> Result<Cluster
     }
 }
 
-/// What of a fleet a question is about. The rest need not be rendered: whatever is rendered of a tenant is in a namespace of
-/// its own.
+/// What of a fleet a question is about. The rest need not be rendered: whatever is rendered of a
+/// tenant is in a namespace of its own.
 fn part(cli: &Cli, beside: &Beside, question: &About<'_>) -> Result<Option<Clusters>, Fault> {
     let mut session = match Session::open_lightly(cli) {
         Err(Fault::NoFleet(_)) => return Ok(None),
         opened => opened?,
     };
-    // A tenant's own files, templates and requirements may be refused, and what is refused makes every answer unknown.
+    // A tenant's own files, templates and requirements may be refused, and what is refused makes
+    // every answer unknown.
     let requires = |t: &Tenant| t.on.iter().any(|on| !on.requires.is_empty());
-    if session.own_templates || !session.manifests.is_empty() || session.front.tenancy.tenants.iter().any(requires) {
+    if session.own_templates
+        || !session.manifests.is_empty()
+        || session.front.tenancy.tenants.iter().any(requires)
+    {
         return Ok(None);
     }
     let mut wanted = match question {
@@ -110,25 +120,48 @@ fn without_fleet(cli: &Cli, beside: &Beside) -> Result<Clusters, Fault> {
     snapshots(cli, beside, &mut sources, None, &mut all)?;
     let cluster = graph::without_fleet(&mut sources, all, beside.group_by.as_deref());
     if cluster.tenants.is_empty() && cluster.blind.is_empty() {
-        let message =
-            "there is no fleet here, and no namespace among the manifests that is not the platform's: nothing to prove";
+        let message = "there is no fleet here, and no namespace among the manifests that is not the platform's: nothing to prove";
         return Err(Fault::Usage(message.into()));
     }
-    Ok(Clusters { sources, all: vec![cluster], findings: Vec::new() })
+    Ok(Clusters {
+        sources,
+        all: vec![cluster],
+        findings: Vec::new(),
+    })
 }
 
 /// The tenants that have namespaces.
-fn owners<'a>(session: &Session, namespaces: impl IntoIterator<Item = &'a str>) -> BTreeSet<String> {
+fn owners<'a>(
+    session: &Session,
+    namespaces: impl IntoIterator<Item = &'a str>,
+) -> BTreeSet<String> {
     let namespaces: BTreeSet<&str> = namespaces.into_iter().collect();
-    let has = |t: &&Tenant| t.on.iter().any(|on| on.namespaces.iter().any(|n| namespaces.contains(n.name.as_str())));
-    session.front.tenancy.tenants.iter().filter(has).map(|t| t.name.value.clone()).collect()
+    let has = |t: &&Tenant| {
+        t.on.iter().any(|on| {
+            on.namespaces
+                .iter()
+                .any(|n| namespaces.contains(n.name.as_str()))
+        })
+    };
+    session
+        .front
+        .tenancy
+        .tenants
+        .iter()
+        .filter(has)
+        .map(|t| t.name.value.clone())
+        .collect()
 }
 
 /// The tenants whose service accounts are granted something; nothing where that may be any.
 ///
 /// Whoever acts as one of them has a grant in its namespace, or in the whole cluster.
 fn grantees(session: &Session, clusters: &Clusters) -> Option<BTreeSet<String>> {
-    let bindings = clusters.all.iter().flat_map(|c| &c.rbac.bindings).filter(|b| b.origin.input != Input::Builtin);
+    let bindings = clusters
+        .all
+        .iter()
+        .flat_map(|c| &c.rbac.bindings)
+        .filter(|b| b.origin.input != Input::Builtin);
     let mut namespaces = BTreeSet::new();
     for (subject, _) in bindings.flat_map(|b| &b.subjects) {
         match subject {
@@ -155,13 +188,29 @@ fn assemble(
 ) -> Result<Clusters, Fault> {
     let mut sources = std::mem::take(&mut session.sources);
     let also = read_also(cli, beside, &mut sources)?;
-    let mut clusters = Clusters { sources, all: Vec::new(), findings };
-    let Some(fleet) = session.front.fleet() else { return Ok(clusters) };
-    let names: BTreeSet<&str> = fleet.spec.clusters.iter().map(|c| c.name.as_str()).collect();
+    let mut clusters = Clusters {
+        sources,
+        all: Vec::new(),
+        findings,
+    };
+    let Some(fleet) = session.front.fleet() else {
+        return Ok(clusters);
+    };
+    let names: BTreeSet<&str> = fleet
+        .spec
+        .clusters
+        .iter()
+        .map(|c| c.name.as_str())
+        .collect();
     let named = also.iter().filter_map(|m| m.cluster.as_deref());
-    if let Some(unknown) = named.chain(beside.cluster.iter().map(String::as_str)).find(|n| !names.contains(n)) {
+    if let Some(unknown) = named
+        .chain(beside.cluster.iter().map(String::as_str))
+        .find(|n| !names.contains(n))
+    {
         let known = names.into_iter().collect::<Vec<_>>().join(", ");
-        return Err(Fault::Usage(format!("there is no cluster `{unknown}`; the fleet has {known}")));
+        return Err(Fault::Usage(format!(
+            "there is no cluster `{unknown}`; the fleet has {known}"
+        )));
     }
     let guarded = guarded(cli, beside, &clusters.sources, &also)?;
     for bundle in bundles {
@@ -172,7 +221,13 @@ fn assemble(
         let mut all = gather(&clusters.sources, &also, Some(name), guarded);
         snapshots(cli, beside, &mut clusters.sources, Some(name), &mut all)?;
         // A tenant that was left out makes every verdict about it unknown.
-        all.faults.extend(clusters.findings.iter().filter(|d| d.level == Level::Error).cloned());
+        all.faults.extend(
+            clusters
+                .findings
+                .iter()
+                .filter(|d| d.level == Level::Error)
+                .cloned(),
+        );
         let key = beside.group_by.as_deref();
         clusters.all.push(graph::cluster(
             fleet,
@@ -204,8 +259,16 @@ fn read_also(cli: &Cli, beside: &Beside, sources: &mut Sources) -> Result<Vec<Ma
         // A file alone is read beside nothing.
         let (disk, files, prefix) = match full.is_file() {
             true => {
-                let name = full.file_name().and_then(|n| n.to_str()).unwrap_or_default().to_owned();
-                (Disk::new(full.parent().unwrap_or(&start))?, vec![name], parent(path))
+                let name = full
+                    .file_name()
+                    .and_then(|n| n.to_str())
+                    .unwrap_or_default()
+                    .to_owned();
+                (
+                    Disk::new(full.parent().unwrap_or(&start))?,
+                    vec![name],
+                    parent(path),
+                )
             }
             false => {
                 let disk = Disk::new(&full)?;
@@ -214,14 +277,26 @@ fn read_also(cli: &Cli, beside: &Beside, sources: &mut Sources) -> Result<Vec<Ma
             }
         };
         if files.is_empty() {
-            return Err(Fault::Usage(format!("--also {path}: there is no YAML or JSON file in it")));
+            return Err(Fault::Usage(format!(
+                "--also {path}: there is no YAML or JSON file in it"
+            )));
         }
         let prefix = prefix.trim_start_matches("./").trim_end_matches('/');
-        let mut manifests = Manifests { cluster, ids: Vec::new(), faults: Vec::new() };
+        let mut manifests = Manifests {
+            cluster,
+            ids: Vec::new(),
+            faults: Vec::new(),
+        };
         for (file, read) in read_all(&disk, files) {
-            let label = if prefix.is_empty() || prefix == "." { file } else { format!("{prefix}/{file}") };
+            let label = if prefix.is_empty() || prefix == "." {
+                file
+            } else {
+                format!("{prefix}/{file}")
+            };
             let text = match read {
-                Read::Bytes(bytes) => String::from_utf8(bytes).map_err(|_| "it is not UTF-8".to_owned()),
+                Read::Bytes(bytes) => {
+                    String::from_utf8(bytes).map_err(|_| "it is not UTF-8".to_owned())
+                }
                 Read::TooLarge(size) => Err(format!("it has {size} bytes; at most 1 MiB is read")),
                 Read::Unreadable(reason) => Err(reason),
                 Read::Outside => Err("it leads out of the folder".to_owned()),
@@ -231,8 +306,14 @@ fn read_also(cli: &Cli, beside: &Beside, sources: &mut Sources) -> Result<Vec<Ma
                 Ok(text) => manifests.ids.push(sources.add(Source::new(label, text))),
                 Err(reason) => {
                     let place = sources.add_path(&label);
-                    let finding = Diagnostic::new(&NOT_READ, place, format!("{label} cannot be read: {reason}"));
-                    manifests.faults.push(finding.fix("mend it, or leave it out").scope(Scope::Fleet));
+                    let finding = Diagnostic::new(
+                        &NOT_READ,
+                        place,
+                        format!("{label} cannot be read: {reason}"),
+                    );
+                    manifests
+                        .faults
+                        .push(finding.fix("mend it, or leave it out").scope(Scope::Fleet));
                 }
             }
         }
@@ -242,8 +323,17 @@ fn read_also(cli: &Cli, beside: &Beside, sources: &mut Sources) -> Result<Vec<Ma
 }
 
 /// Whether there are admission policies in any of what stands beside.
-fn guarded(cli: &Cli, beside: &Beside, sources: &Sources, also: &[Manifests]) -> Result<bool, Fault> {
-    if also.iter().flat_map(|m| &m.ids).any(|id| graph::has_policies(&sources.get(*id).text)) {
+fn guarded(
+    cli: &Cli,
+    beside: &Beside,
+    sources: &Sources,
+    also: &[Manifests],
+) -> Result<bool, Fault> {
+    if also
+        .iter()
+        .flat_map(|m| &m.ids)
+        .any(|id| graph::has_policies(&sources.get(*id).text))
+    {
         return Ok(true);
     }
     let start = working_folder(cli)?;
@@ -255,13 +345,32 @@ fn guarded(cli: &Cli, beside: &Beside, sources: &Sources, also: &[Manifests]) ->
     Ok(false)
 }
 
-fn gather(sources: &Sources, also: &[Manifests], cluster: Option<&str>, guarded: bool) -> graph::Beside {
+fn gather(
+    sources: &Sources,
+    also: &[Manifests],
+    cluster: Option<&str>,
+    guarded: bool,
+) -> graph::Beside {
     let ours = |m: &&Manifests| m.cluster.is_none() || m.cluster.as_deref() == cluster;
-    let ids: Vec<SourceId> = also.iter().filter(ours).flat_map(|m| m.ids.iter().copied()).collect();
+    let ids: Vec<SourceId> = also
+        .iter()
+        .filter(ours)
+        .flat_map(|m| m.ids.iter().copied())
+        .collect();
     let reading = graph::read(sources, &ids, guarded);
     let mut faults = reading.faults;
-    faults.extend(also.iter().filter(ours).flat_map(|m| m.faults.iter().cloned()));
-    graph::Beside { facts: reading.facts, faults, closed: false, bytes: Vec::new(), guarded }
+    faults.extend(
+        also.iter()
+            .filter(ours)
+            .flat_map(|m| m.faults.iter().cloned()),
+    );
+    graph::Beside {
+        facts: reading.facts,
+        faults,
+        closed: false,
+        bytes: Vec::new(),
+        guarded,
+    }
 }
 
 /// The text of a snapshot.
@@ -269,7 +378,9 @@ fn snapshot(start: &Path, path: &str) -> Result<String, Fault> {
     let full = start.join(path);
     let size = std::fs::metadata(&full).map_err(Fault::io(&full))?.len();
     if size > MAX_SNAPSHOT {
-        return Err(Fault::Usage(format!("--snapshot {path}: it has {size} bytes; at most {MAX_SNAPSHOT} are read")));
+        return Err(Fault::Usage(format!(
+            "--snapshot {path}: it has {size} bytes; at most {MAX_SNAPSHOT} are read"
+        )));
     }
     std::fs::read_to_string(&full).map_err(Fault::io(&full))
 }
@@ -291,9 +402,12 @@ fn snapshots(
         let place = sources.add_path(path);
         let facts = graph::read_snapshot(&text, place, all.guarded)
             .map_err(|e| Fault::Usage(format!("--snapshot {path}: {e}")))?;
-        // It closes the world only where it holds every kind that decides: each cluster has some of each.
+        // It closes the world only where it holds every kind that decides: each cluster has some of
+        // each.
         let has = |kind: &str| facts.objects.iter().any(|t| t.id.kind == kind);
-        all.closed |= ["Role", "RoleBinding", "ClusterRole", "ClusterRoleBinding"].iter().all(|kind| has(kind));
+        all.closed |= ["Role", "RoleBinding", "ClusterRole", "ClusterRoleBinding"]
+            .iter()
+            .all(|kind| has(kind));
         all.bytes.extend(text.as_bytes());
         all.facts.append(facts);
     }
@@ -304,8 +418,15 @@ fn snapshots(
 pub fn chain(sources: &Sources, steps: &[(tenantry::source::Place, String)]) -> Result<(), Fault> {
     for (number, (place, text)) in steps.iter().enumerate() {
         // Names come from manifests of anybody: none moves the terminal's cursor.
-        let text: String = text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect();
-        output::data(&format!("  {}. {text}\n     {}\n", number + 1, sources.locate(*place)))?;
+        let text: String = text
+            .chars()
+            .map(|c| if c.is_control() { '\u{fffd}' } else { c })
+            .collect();
+        output::data(&format!(
+            "  {}. {text}\n     {}\n",
+            number + 1,
+            sources.locate(*place)
+        ))?;
     }
     Ok(())
 }

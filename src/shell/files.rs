@@ -27,7 +27,8 @@ pub enum Read {
 
 /// Where files are read from. Paths are relative to the repository's root.
 pub trait Store: Sync {
-    /// The YAML files below a folder but for those below some others, sorted; `Err` names a folder that cannot be read.
+    /// The YAML files below a folder but for those below some others, sorted; `Err` names a folder
+    /// that cannot be read.
     fn list(&self, folder: &str, but: &[&str]) -> Result<Vec<String>, Fault>;
     /// A file.
     fn read(&self, path: &str) -> Read;
@@ -45,21 +46,34 @@ impl Disk {
     /// The files below a root.
     pub fn new(root: &Path) -> Result<Self, Fault> {
         let canonical = root.canonicalize().map_err(Fault::io(root))?;
-        Ok(Self { root: root.to_owned(), canonical, folders: Mutex::default() })
+        Ok(Self {
+            root: root.to_owned(),
+            canonical,
+            folders: Mutex::default(),
+        })
     }
 
-    /// Every file below the root that kubectl, kustomize or Flux may apply, sorted: YAML and JSON, in folders of any name but
-    /// Git's own. A link to a folder is listed as a file that cannot be read, since what is behind it is not.
+    /// Every file below the root that kubectl, kustomize or Flux may apply, sorted: YAML and JSON,
+    /// in folders of any name but Git's own. A link to a folder is listed as a file that cannot be
+    /// read, since what is behind it is not.
     pub fn manifests(&self) -> Result<Vec<String>, Fault> {
         let mut out = Vec::new();
-        let walk = WalkDir::new(&self.root).sort_by_file_name().into_iter().filter_entry(|e| e.file_name() != ".git");
+        let walk = WalkDir::new(&self.root)
+            .sort_by_file_name()
+            .into_iter()
+            .filter_entry(|e| e.file_name() != ".git");
         for entry in walk {
             let entry = entry.map_err(walk_fault(&self.root))?;
             if entry.file_type().is_dir() {
                 continue;
             }
             let folder = entry.path_is_symlink() && entry.path().is_dir();
-            let path = slashed(entry.path().strip_prefix(&self.root).unwrap_or(entry.path()));
+            let path = slashed(
+                entry
+                    .path()
+                    .strip_prefix(&self.root)
+                    .unwrap_or(entry.path()),
+            );
             let path = path.ok_or_else(|| name_fault(entry.path()))?;
             if folder || is_yaml(&path) || path.ends_with(".json") {
                 out.push(path);
@@ -75,7 +89,10 @@ impl Disk {
     fn folder_is_inside(&self, file: &Path) -> std::io::Result<bool> {
         let folder = file.parent().unwrap_or(file);
         // A lock that another thread broke off with holds what was asked so far.
-        let mut folders = self.folders.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut folders = self
+            .folders
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
         if let Some(inside) = folders.get(folder) {
             return Ok(*inside);
         }
@@ -89,13 +106,21 @@ impl Disk {
 pub fn walk_fault(start: &Path) -> impl FnOnce(walkdir::Error) -> Fault + '_ {
     |e| {
         let path = e.path().unwrap_or(start).to_owned();
-        Fault::Io { path, source: e.into_io_error().unwrap_or_else(|| std::io::Error::other("a loop of links")) }
+        Fault::Io {
+            path,
+            source: e
+                .into_io_error()
+                .unwrap_or_else(|| std::io::Error::other("a loop of links")),
+        }
     }
 }
 
 /// A path that is not UTF-8, as a fault of the program.
 pub fn name_fault(path: &Path) -> Fault {
-    Fault::Io { path: path.to_owned(), source: std::io::Error::other("its name is not UTF-8") }
+    Fault::Io {
+        path: path.to_owned(),
+        source: std::io::Error::other("its name is not UTF-8"),
+    }
 }
 
 /// Whether a file is YAML by its name.
@@ -103,10 +128,13 @@ pub fn is_yaml(path: &str) -> bool {
     path.ends_with(".yaml") || path.ends_with(".yml")
 }
 
-/// The order in which folders are walked by name: what is in a folder comes before what is called like it and more.
+/// The order in which folders are walked by name: what is in a folder comes before what is called
+/// like it and more.
 fn by_folder(a: &str, b: &str) -> Ordering {
     let at = a.bytes().zip(b.bytes()).position(|(a, b)| a != b);
-    let Some(at) = at else { return a.len().cmp(&b.len()) };
+    let Some(at) = at else {
+        return a.len().cmp(&b.len());
+    };
     let rank = |path: &str| Some(path.as_bytes()[at]).filter(|b| *b != b'/');
     rank(a).cmp(&rank(b))
 }
@@ -127,7 +155,8 @@ impl Store for Disk {
         // Sorted after: a folder that is sorted is read as a whole before it can be passed over.
         let walk = WalkDir::new(&start).into_iter().filter_entry(|e| {
             let name = e.file_name().to_string_lossy();
-            let walked = e.depth() == 0 || !matches!(name.as_ref(), ".git" | "target" | "node_modules");
+            let walked =
+                e.depth() == 0 || !matches!(name.as_ref(), ".git" | "target" | "node_modules");
             walked && !but.iter().any(|path| path == e.path())
         });
         for entry in walk {
@@ -135,7 +164,10 @@ impl Store for Disk {
             if entry.file_type().is_dir() {
                 continue;
             }
-            let relative = entry.path().strip_prefix(&self.root).unwrap_or(entry.path());
+            let relative = entry
+                .path()
+                .strip_prefix(&self.root)
+                .unwrap_or(entry.path());
             match slashed(relative) {
                 Some(path) if is_yaml(&path) => out.push(path),
                 Some(_) => {}
@@ -154,7 +186,11 @@ impl Store for Disk {
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Read::Missing,
             Err(e) => return Read::Unreadable(e.to_string()),
         };
-        let inside = if meta.is_symlink() { self.is_inside(&full) } else { self.folder_is_inside(&full) };
+        let inside = if meta.is_symlink() {
+            self.is_inside(&full)
+        } else {
+            self.folder_is_inside(&full)
+        };
         match inside {
             Ok(true) => {}
             Ok(false) => return Read::Outside,
@@ -181,10 +217,16 @@ impl Store for Disk {
 /// Reads files side by side; results in the order of the paths.
 #[inline(never)]
 pub fn read_all(store: &dyn Store, paths: Vec<String>) -> Vec<(String, Read)> {
-    paths.into_par_iter().map(|path| (path.clone(), store.read(&path))).collect()
+    paths
+        .into_par_iter()
+        .map(|path| (path.clone(), store.read(&path)))
+        .collect()
 }
 
 /// The nearest folder upward that holds `.git`.
 pub fn git_root(start: &Path) -> Option<PathBuf> {
-    start.ancestors().find(|dir| dir.join(".git").exists()).map(Path::to_owned)
+    start
+        .ancestors()
+        .find(|dir| dir.join(".git").exists())
+        .map(Path::to_owned)
 }

@@ -1,4 +1,5 @@
-//! Files at a revision, or as they are staged: read from the object store, never from the work tree.
+//! Files at a revision, or as they are staged: read from the object store, never from the work
+//! tree.
 
 use super::Fault;
 use super::files::{Read, Store, is_yaml};
@@ -22,7 +23,9 @@ fn fault(what: &str) -> impl FnOnce(git2::Error) -> Fault + '_ {
 
 fn open(root: &Path) -> Result<Repository, Fault> {
     Repository::open(root).map_err(|e| match e.code() {
-        git2::ErrorCode::NotFound => Fault::Git(format!("{} is in no Git repository", root.display())),
+        git2::ErrorCode::NotFound => {
+            Fault::Git(format!("{} is in no Git repository", root.display()))
+        }
         git2::ErrorCode::Owner => Fault::Git(format!(
             "{0} belongs to another user; run: git config --global --add safe.directory {0}",
             root.display()
@@ -35,7 +38,11 @@ fn open(root: &Path) -> Result<Repository, Fault> {
 pub fn commit(folder: &Path, rev: &str) -> Result<String, Fault> {
     let repository = Repository::discover(folder).map_err(fault("no repository"))?;
     let object = repository.revparse_single(rev).map_err(fault(rev))?;
-    Ok(object.peel_to_commit().map_err(fault(rev))?.id().to_string())
+    Ok(object
+        .peel_to_commit()
+        .map_err(fault(rev))?
+        .id()
+        .to_string())
 }
 
 impl Revision {
@@ -45,22 +52,34 @@ impl Revision {
         let mut files = BTreeMap::new();
         {
             let object = repository.revparse_single(rev).map_err(|e| {
-                let shallow =
-                    if repository.is_shallow() { "; the clone is shallow: fetch more (fetch-depth: 0)" } else { "" };
-                Fault::Git(format!("there is no revision `{rev}`: {}{shallow}", e.message()))
+                let shallow = if repository.is_shallow() {
+                    "; the clone is shallow: fetch more (fetch-depth: 0)"
+                } else {
+                    ""
+                };
+                Fault::Git(format!(
+                    "there is no revision `{rev}`: {}{shallow}",
+                    e.message()
+                ))
             })?;
             let tree = object.peel_to_tree().map_err(fault(rev))?;
             tree.walk(TreeWalkMode::PreOrder, |folder, entry| {
                 if let (Some(ObjectType::Blob), Ok(name)) = (entry.kind(), entry.name())
                     && is_yaml(name)
                 {
-                    files.insert(format!("{folder}{name}"), (entry.id(), entry.filemode() == LINK));
+                    files.insert(
+                        format!("{folder}{name}"),
+                        (entry.id(), entry.filemode() == LINK),
+                    );
                 }
                 TreeWalkResult::Ok
             })
             .map_err(fault(rev))?;
         }
-        Ok(Self { repository: Mutex::new(repository), files })
+        Ok(Self {
+            repository: Mutex::new(repository),
+            files,
+        })
     }
 
     /// The files as they are staged.
@@ -76,16 +95,23 @@ impl Revision {
             }
         }
         drop(index);
-        Ok(Self { repository: Mutex::new(repository), files })
+        Ok(Self {
+            repository: Mutex::new(repository),
+            files,
+        })
     }
 }
 
 impl Store for Revision {
     fn list(&self, folder: &str, but: &[&str]) -> Result<Vec<String>, Fault> {
         let below = |path: &str, folder: &str| {
-            folder.is_empty() || path.strip_prefix(folder).is_some_and(|rest| rest.starts_with('/'))
+            folder.is_empty()
+                || path
+                    .strip_prefix(folder)
+                    .is_some_and(|rest| rest.starts_with('/'))
         };
-        let wanted = |path: &&String| below(path, folder) && !but.iter().any(|other| below(path, other));
+        let wanted =
+            |path: &&String| below(path, folder) && !but.iter().any(|other| below(path, other));
         Ok(self.files.keys().filter(wanted).cloned().collect())
     }
 
@@ -94,7 +120,9 @@ impl Store for Revision {
             return Read::Missing;
         };
         if *link {
-            return Read::Unreadable("it is a symbolic link, which is not followed in Git's own store".into());
+            return Read::Unreadable(
+                "it is a symbolic link, which is not followed in Git's own store".into(),
+            );
         }
         let Ok(repository) = self.repository.lock() else {
             return Read::Unreadable("the repository is in use".into());

@@ -1,4 +1,5 @@
-//! A fleet's clusters and the live ones: which context is whose, what should be there, and the graph of what is.
+//! A fleet's clusters and the live ones: which context is whose, what should be there, and the
+//! graph of what is.
 
 use super::Fault;
 use super::args::{Cli, Connect};
@@ -18,10 +19,13 @@ use tenantry::live::{FLUX, Found, Gap, Purpose, Wanted, listings};
 use tenantry::source::{Place, Sources};
 use tenantry::tree::kustomization_of;
 
-/// The clusters that are asked, as indices in the fleet, each with its context; the current one where none is named.
+/// The clusters that are asked, as indices in the fleet, each with its context; the current one
+/// where none is named.
 pub fn chosen(session: &Session, connect: &Connect) -> Result<Vec<(usize, Option<String>)>, Fault> {
     let Some(fleet) = session.front.fleet() else {
-        return Err(Fault::Usage("the fleet has an error: tenantry check shows it".into()));
+        return Err(Fault::Usage(
+            "the fleet has an error: tenantry check shows it".into(),
+        ));
     };
     let clusters = &fleet.spec.clusters;
     let names: Vec<&str> = clusters.iter().map(|c| c.name.as_str()).collect();
@@ -45,15 +49,21 @@ pub fn chosen(session: &Session, connect: &Connect) -> Result<Vec<(usize, Option
             _ if names.len() == 1 => (names[0], text.as_str()),
             _ => {
                 let all = names.join(", ");
-                return Err(Fault::Usage(format!("--context {text}: say whose it is, CLUSTER=CONTEXT ({all})")));
+                return Err(Fault::Usage(format!(
+                    "--context {text}: say whose it is, CLUSTER=CONTEXT ({all})"
+                )));
             }
         };
         let index = names.iter().position(|n| *n == name).unwrap_or_default();
         if context.is_empty() {
-            return Err(Fault::Usage(format!("--context {text}: the context is empty")));
+            return Err(Fault::Usage(format!(
+                "--context {text}: the context is empty"
+            )));
         }
         if all.iter().any(|(other, _)| *other == index) {
-            return Err(Fault::Usage(format!("--context {text}: `{name}` has a context already")));
+            return Err(Fault::Usage(format!(
+                "--context {text}: `{name}` has a context already"
+            )));
         }
         all.push((index, Some(context.to_owned())));
     }
@@ -64,51 +74,107 @@ pub fn chosen(session: &Session, connect: &Connect) -> Result<Vec<(usize, Option
 pub fn wanted(session: &Session, compiled: &mut Compiled, index: usize) -> Result<Wanted, Fault> {
     let bundle = compiled.bundles.iter_mut().find(|b| b.cluster == index);
     let (Some(fleet), Some(bundle)) = (session.front.fleet(), bundle) else {
-        return Err(Fault::Usage("the fleet cannot be rendered: tenantry check shows why".into()));
+        return Err(Fault::Usage(
+            "the fleet cannot be rendered: tenantry check shows why".into(),
+        ));
     };
     let name = fleet.spec.clusters[index].name.as_str();
     let entry = compiled.tree.clusters.get(name);
-    let units = |tenant: &str| entry.map(|e| kustomization_of(e, tenant)).unwrap_or_default();
-    let mut wanted = Wanted::new(fleet, &session.front.tenancy, bundle, &compiled.tree, &units);
+    let units = |tenant: &str| {
+        entry
+            .map(|e| kustomization_of(e, tenant))
+            .unwrap_or_default()
+    };
+    let mut wanted = Wanted::new(
+        fleet,
+        &session.front.tenancy,
+        bundle,
+        &compiled.tree,
+        &units,
+    );
     let bundle = &*bundle;
     let rendered: BTreeSet<&str> = bundle.tenants.iter().map(|t| t.tenant.as_str()).collect();
     let declared = session.front.specs.tenants.iter().map(|t| &t.name.value);
-    let sound: BTreeSet<&String> = session.front.tenancy.tenants.iter().map(|t| &t.name.value).collect();
-    wanted.broken = declared.filter(|name| !sound.contains(name)).cloned().collect();
+    let sound: BTreeSet<&String> = session
+        .front
+        .tenancy
+        .tenants
+        .iter()
+        .map(|t| &t.name.value)
+        .collect();
+    wanted.broken = declared
+        .filter(|name| !sound.contains(name))
+        .cloned()
+        .collect();
     // Held for an error in their file; where that is gone, they are nobody's.
     let prior = session.front.lock.tenants();
     let held = compiled.held.iter();
-    let held = held.filter(|t| prior.get(t.as_str()).is_some_and(|file| session.place.root.join(file).exists()));
+    let held = held.filter(|t| {
+        prior
+            .get(t.as_str())
+            .is_some_and(|file| session.place.root.join(file).exists())
+    });
     wanted.broken.extend(held.cloned());
-    wanted.broken.retain(|name| !rendered.contains(name.as_str()));
-    let graves = session.front.lock.tombstones.values().filter(|t| t.on == name);
+    wanted
+        .broken
+        .retain(|name| !rendered.contains(name.as_str()));
+    let graves = session
+        .front
+        .lock
+        .tombstones
+        .values()
+        .filter(|t| t.on == name);
     wanted.gone = graves.flat_map(|t| t.namespaces.iter().cloned()).collect();
     Ok(wanted)
 }
 
 /// The graph of what a live cluster holds, with the fleet's tenants.
 pub fn graph(session: &mut Session, index: usize, beside: Beside) -> Cluster {
-    let fleet = session.front.specs.fleet.as_ref().expect("it was chosen of a fleet");
+    let fleet = session
+        .front
+        .specs
+        .fleet
+        .as_ref()
+        .expect("it was chosen of a fleet");
     let tenancy = &session.front.tenancy;
-    let tenants = tenancy.tenants.iter().enumerate().filter(|(_, t)| t.on(index).is_some());
+    let tenants = tenancy
+        .tenants
+        .iter()
+        .enumerate()
+        .filter(|(_, t)| t.on(index).is_some());
     let tenants = tenants.map(|(at, t)| TenantBundle {
         tenant: t.name.value.clone(),
         index: at,
         early: Part::default(),
         late: Part::default(),
     });
-    let bundle = ClusterBundle { cluster: index, platform: Part::default(), tenants: tenants.collect() };
-    graph::cluster(fleet, tenancy, &bundle, &mut session.sources, beside, None, &|_| false)
+    let bundle = ClusterBundle {
+        cluster: index,
+        platform: Part::default(),
+        tenants: tenants.collect(),
+    };
+    graph::cluster(
+        fleet,
+        tenancy,
+        &bundle,
+        &mut session.sources,
+        beside,
+        None,
+        &|_| false,
+    )
 }
 
 /// The ways between tenants that are there in a live cluster, and of how many it cannot be told.
 pub fn exposed(cluster: &Cluster) -> (Vec<Found>, usize) {
     let proof = isolation::prove(cluster);
-    let unknown = proof.findings.iter().filter(|f| f.verdict == Some(isolation::Verdict::Unknown)).count();
-    let found = proof
+    let unknown = proof
         .findings
-        .into_iter()
-        .filter(|f| f.diagnostic.level == Level::Error && f.verdict == Some(isolation::Verdict::Refuted));
+        .iter()
+        .filter(|f| f.verdict == Some(isolation::Verdict::Unknown))
+        .count();
+    let found = proof.findings.into_iter().filter(|f| {
+        f.diagnostic.level == Level::Error && f.verdict == Some(isolation::Verdict::Refuted)
+    });
     let found = found
         .map(|f| Found {
             tenant: f.tenant.clone(),
@@ -135,24 +201,34 @@ pub fn reviews_gap(why: String) -> Gap {
 /// What is missing of a cluster, as what a proof could not read.
 fn blind(place: Place, gaps: &[Gap]) -> Vec<Diagnostic> {
     let of = |gap: &Gap| {
-        let fix = if gap.command.is_empty() { gap.fix.clone() } else { format!("{}; see: {}", gap.fix, gap.command) };
-        Diagnostic::new(&NOT_LISTED, place, gap.message()).fix(fix).scope(Scope::Fleet)
+        let fix = if gap.command.is_empty() {
+            gap.fix.clone()
+        } else {
+            format!("{}; see: {}", gap.fix, gap.command)
+        };
+        Diagnostic::new(&NOT_LISTED, place, gap.message())
+            .fix(fix)
+            .scope(Scope::Fleet)
     };
     gaps.iter().map(of).collect()
 }
 
-/// Everything that decides in live clusters, to be proven: with the fleet's tenants, or, without a fleet, each namespace a
-/// tenant.
+/// Everything that decides in live clusters, to be proven: with the fleet's tenants, or, without a
+/// fleet, each namespace a tenant.
 pub fn clusters(cli: &Cli, connect: &Connect, group_by: Option<&str>) -> Result<Clusters, Fault> {
     let mut session = match Session::open(cli, None) {
         Err(Fault::NoFleet(_)) => None,
         opened => Some(opened?),
     };
-    let mut compiled = session.as_mut().map(|s| s.compile(Selection::default(), Keep::Values));
+    let mut compiled = session
+        .as_mut()
+        .map(|s| s.compile(Selection::default(), Keep::Values));
     let chosen = match &session {
         Some(session) => chosen(session, connect)?,
         None if connect.context.len() > 1 => {
-            return Err(Fault::Usage("--context: without a fleet, one cluster is proven at a time".into()));
+            return Err(Fault::Usage(
+                "--context: without a fleet, one cluster is proven at a time".into(),
+            ));
         }
         None => vec![(0, connect.context.first().cloned())],
     };
@@ -170,7 +246,14 @@ pub fn clusters(cli: &Cli, connect: &Connect, group_by: Option<&str>) -> Result<
         };
         let wanted = wanted.unwrap_or_else(|| Wanted::nothing(&server.name, place));
         let lists = listings(&served, &BTreeMap::new(), FLUX, Purpose::Prove);
-        let how = How { place, now: Timestamp::now(), keeps: true, digest: true, json: false, bare: false };
+        let how = How {
+            place,
+            now: Timestamp::now(),
+            keeps: true,
+            digest: true,
+            json: false,
+            bare: false,
+        };
         let mut taken = server.take(cli, &Arc::new(wanted), lists, Vec::new(), how);
         gaps.append(&mut taken.gaps);
         gaps.extend(taken.batch.unread.iter().map(|id| Gap {
@@ -183,7 +266,13 @@ pub fn clusters(cli: &Cli, connect: &Connect, group_by: Option<&str>) -> Result<
         let mut facts = taken.batch.facts;
         facts.riddles.extend(Gap::riddles(&gaps, place));
         let bytes = facts.digest();
-        let beside = Beside { facts, faults: blind(place, &gaps), closed: gaps.is_empty(), bytes, guarded: true };
+        let beside = Beside {
+            facts,
+            faults: blind(place, &gaps),
+            closed: gaps.is_empty(),
+            bytes,
+            guarded: true,
+        };
         all.push(match &mut session {
             Some(session) => graph(session, index, beside),
             None => graph::without_fleet(&mut alone, beside, group_by),
@@ -193,5 +282,9 @@ pub fn clusters(cli: &Cli, connect: &Connect, group_by: Option<&str>) -> Result<
         Some(session) => (session.sources, session.front.findings),
         None => (alone, Vec::new()),
     };
-    Ok(Clusters { sources, all, findings })
+    Ok(Clusters {
+        sources,
+        all,
+        findings,
+    })
 }

@@ -34,7 +34,9 @@ pub enum Fault {
     #[error("{0}")]
     Usage(String),
     /// No fleet was found.
-    #[error("no fleet found: no tenants/fleet.yaml in {0} or above; `tenantry init` writes one, --fleet names one")]
+    #[error(
+        "no fleet found: no tenants/fleet.yaml in {0} or above; `tenantry init` writes one, --fleet names one"
+    )]
     NoFleet(PathBuf),
     /// A file or folder cannot be read or written.
     #[error("{path}: {source}")]
@@ -103,9 +105,13 @@ impl From<bool> for Outcome {
 /// Runs the program.
 pub fn main() -> ExitCode {
     let cli = args::Cli::parse();
-    // One thread is this one, so that a profile shows each stage with all that it calls (benches/instructions.sh).
+    // One thread is this one, so that a profile shows each stage with all that it calls
+    // (benches/instructions.sh).
     if std::env::var_os("RAYON_NUM_THREADS").is_some_and(|n| n == "1") {
-        let _ = rayon::ThreadPoolBuilder::new().num_threads(1).use_current_thread().build_global();
+        let _ = rayon::ThreadPoolBuilder::new()
+            .num_threads(1)
+            .use_current_thread()
+            .build_global();
     }
     match commands::run(&cli) {
         Ok(Outcome::Clean) => ExitCode::SUCCESS,

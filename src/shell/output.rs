@@ -12,7 +12,10 @@ use tenantry::spec::one_of_these;
 
 /// Writes to standard output; a closed pipe is a fault of its own.
 pub fn data(text: &str) -> Result<(), Fault> {
-    std::io::stdout().lock().write_all(text.as_bytes()).map_err(|_| Fault::Closed)
+    std::io::stdout()
+        .lock()
+        .write_all(text.as_bytes())
+        .map_err(|_| Fault::Closed)
 }
 
 /// Writes to standard error; nobody is told where nobody reads.
@@ -37,13 +40,21 @@ fn colors(cli: &Cli, terminal: bool) -> bool {
 }
 
 fn width() -> usize {
-    std::env::var("COLUMNS").ok().and_then(|c| c.parse().ok()).unwrap_or(120)
+    std::env::var("COLUMNS")
+        .ok()
+        .and_then(|c| c.parse().ok())
+        .unwrap_or(120)
 }
 
 /// The formats asked for, each with its file.
-pub fn formats(cli: &Cli, allowed: &[Format]) -> Result<Vec<(Format, Option<std::path::PathBuf>)>, Fault> {
+pub fn formats(
+    cli: &Cli,
+    allowed: &[Format],
+) -> Result<Vec<(Format, Option<std::path::PathBuf>)>, Fault> {
     if cli.output.len() > cli.format.len() {
-        return Err(Fault::Usage("--output belongs to a --format before it".into()));
+        return Err(Fault::Usage(
+            "--output belongs to a --format before it".into(),
+        ));
     }
     if let Some(bad) = cli.format.iter().find(|f| !allowed.contains(f)) {
         return Err(Fault::Usage(format!(
@@ -53,7 +64,9 @@ pub fn formats(cli: &Cli, allowed: &[Format]) -> Result<Vec<(Format, Option<std:
     }
     let without = cli.format.len() - cli.output.len();
     if without > 1 {
-        return Err(Fault::Usage("only one report can go to standard output: give each --format its --output".into()));
+        return Err(Fault::Usage(
+            "only one report can go to standard output: give each --format its --output".into(),
+        ));
     }
     let mut files = cli.output.iter().cloned().map(Some).collect::<Vec<_>>();
     files.resize(cli.format.len(), None);
@@ -68,31 +81,48 @@ pub fn deliver(file: Option<&std::path::Path>, text: &str) -> Result<(), Fault> 
     }
 }
 
-/// Which rules are reported: those of `only` where it names some, but not those of `skip`; each is a rule or an area.
-/// `areas` is what areas are called.
+/// Which rules are reported: those of `only` where it names some, but not those of `skip`; each is
+/// a rule or an area. `areas` is what areas are called.
 pub fn chosen<'a>(
     only: &'a [String],
     skip: &'a [String],
     areas: &str,
 ) -> Result<impl Fn(&str) -> bool + use<'a>, Fault> {
     let is = |name: &str, id: &str| id == name || id.split('/').next() == Some(name);
-    if let Some(unknown) = only.iter().chain(skip).find(|name| !RULES.iter().any(|r| is(name, r.id))) {
+    if let Some(unknown) = only
+        .iter()
+        .chain(skip)
+        .find(|name| !RULES.iter().any(|r| is(name, r.id)))
+    {
         let hint = one_of_these(unknown, RULES.iter().map(|r| r.id));
-        return Err(Fault::Usage(format!("`{unknown}` is no rule and no {areas}; {hint}")));
+        return Err(Fault::Usage(format!(
+            "`{unknown}` is no rule and no {areas}; {hint}"
+        )));
     }
     let named = move |list: &[String], id: &str| list.iter().any(|name| is(name, id));
     Ok(move |id: &str| (only.is_empty() || named(only, id)) && !named(skip, id))
 }
 
-/// Writes findings in the formats asked for; as text where none is. Text is data for `check`, and talk for the others.
-pub fn findings(cli: &Cli, sources: &Sources, findings: &[Diagnostic], as_data: bool) -> Result<(), Fault> {
-    let asked = formats(cli, &[Format::Text, Format::Json, Format::Github, Format::Sarif])?;
+/// Writes findings in the formats asked for; as text where none is. Text is data for `check`, and
+/// talk for the others.
+pub fn findings(
+    cli: &Cli,
+    sources: &Sources,
+    findings: &[Diagnostic],
+    as_data: bool,
+) -> Result<(), Fault> {
+    let asked = formats(
+        cli,
+        &[Format::Text, Format::Json, Format::Github, Format::Sarif],
+    )?;
     for (format, file) in &asked {
         let text = match format {
             Format::Json => report::json(sources, findings),
             Format::Github => report::github(sources, findings),
             Format::Sarif => report::sarif(sources, findings, VERSION),
-            Format::Text | Format::Markdown | Format::Junit => report::text(sources, findings, false, width()),
+            Format::Text | Format::Markdown | Format::Junit => {
+                report::text(sources, findings, false, width())
+            }
         };
         deliver(file.as_deref(), &text)?;
     }
@@ -100,14 +130,29 @@ pub fn findings(cli: &Cli, sources: &Sources, findings: &[Diagnostic], as_data: 
         return Ok(());
     }
     if as_data {
-        data(&report::text(sources, findings, colors(cli, std::io::stdout().is_terminal()), width()))
+        data(&report::text(
+            sources,
+            findings,
+            colors(cli, std::io::stdout().is_terminal()),
+            width(),
+        ))
     } else {
-        err(&report::text(sources, findings, colors(cli, std::io::stderr().is_terminal()), width()));
+        err(&report::text(
+            sources,
+            findings,
+            colors(cli, std::io::stderr().is_terminal()),
+            width(),
+        ));
         Ok(())
     }
 }
 
 /// Findings as text, with colours where it goes to a terminal.
 pub fn text(sources: &Sources, findings: &[Diagnostic], terminal: bool, cli: &Cli) -> String {
-    report::text(sources, findings, terminal && colors(cli, std::io::stdout().is_terminal()), width())
+    report::text(
+        sources,
+        findings,
+        terminal && colors(cli, std::io::stdout().is_terminal()),
+        width(),
+    )
 }

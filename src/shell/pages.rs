@@ -1,5 +1,5 @@
-//! The pages of lists, asked for ahead of whoever looks at them: while objects are compared, or a fleet is rendered, the
-//! server makes the next ones.
+//! The pages of lists, asked for ahead of whoever looks at them: while objects are compared, or a
+//! fleet is rendered, the server makes the next ones.
 
 use super::asking::{Asking, JSON, Trouble};
 use futures::future::{Either, select};
@@ -19,7 +19,8 @@ const PAGE: usize = 500;
 const PAGES: usize = 20_000;
 /// Lists that are asked for at once.
 pub const AT_ONCE: usize = 4;
-/// Room for the pages that wait for whoever looks at them, of all lists together, in KiB. Each list may have one more in hand.
+/// Room for the pages that wait for whoever looks at them, of all lists together, in KiB. Each list
+/// may have one more in hand.
 const ROOM: usize = 32 << 10;
 
 const METADATA: &str = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1";
@@ -46,9 +47,10 @@ pub struct Coming {
 
 /// Who fetches lists.
 ///
-/// They are fetched in the order in which they begin, and have to be looked at in that order, as many at once as are fetched
-/// at once; those that nobody wants are dropped before. So there is always room at last: where a list that nobody looks at yet
-/// fills some, at most three before it are not fetched to their end, and of the four that are looked at one is drained.
+/// They are fetched in the order in which they begin, and have to be looked at in that order, as
+/// many at once as are fetched at once; those that nobody wants are dropped before. So there is
+/// always room at last: where a list that nobody looks at yet fills some, at most three before it
+/// are not fetched to their end, and of the four that are looked at one is drained.
 pub struct Lists(UnboundedSender<(Listing, UnboundedSender<Sent>)>);
 
 impl Lists {
@@ -56,10 +58,20 @@ impl Lists {
     pub fn new(runtime: &Handle, asking: Asking) -> Self {
         let (queue, mut waiting) = unbounded_channel::<(Listing, UnboundedSender<Sent>)>();
         runtime.spawn(async move {
-            let (lists, room) = (Arc::new(Semaphore::new(AT_ONCE)), Arc::new(Semaphore::new(ROOM)));
+            let (lists, room) = (
+                Arc::new(Semaphore::new(AT_ONCE)),
+                Arc::new(Semaphore::new(ROOM)),
+            );
             while let Some((listing, to)) = waiting.recv().await {
-                let Ok(turn) = Arc::clone(&lists).acquire_owned().await else { return };
-                let fetching = Fetching { asking: asking.clone(), listing, to: to.clone(), room: Arc::clone(&room) };
+                let Ok(turn) = Arc::clone(&lists).acquire_owned().await else {
+                    return;
+                };
+                let fetching = Fetching {
+                    asking: asking.clone(),
+                    listing,
+                    to: to.clone(),
+                    room: Arc::clone(&room),
+                };
                 tokio::spawn(async move {
                     if let Err(e) = tokio::spawn(async move { fetching.list().await }).await {
                         let _ = to.send(Sent::Failed(Trouble::of(e.to_string())));
@@ -76,7 +88,11 @@ impl Lists {
         let (to, sent) = unbounded_channel();
         // It is fetched as long as this is there.
         let _ = self.0.send((listing.clone(), to));
-        Coming { listing, since: Instant::now(), sent }
+        Coming {
+            listing,
+            since: Instant::now(),
+            sent,
+        }
     }
 }
 
@@ -97,7 +113,9 @@ impl Fetching {
             let mut next: Option<String> = None;
             let mut before: HashSet<blake3::Hash> = HashSet::new();
             for _ in 0..PAGES {
-                let Some(page) = self.wanted_page(next.as_deref()).await else { return };
+                let Some(page) = self.wanted_page(next.as_deref()).await else {
+                    return;
+                };
                 let page = match page {
                     Err(trouble) if trouble.is(StatusCode::GONE) && again => {
                         again = false;
@@ -111,20 +129,27 @@ impl Fetching {
                     Ok(page) => page,
                 };
                 // What is no list has no next page: whoever looks at it says so.
-                let token = Page::early_next(&page).unwrap_or_else(|| Page::next_of(&page).ok().flatten());
+                let token =
+                    Page::early_next(&page).unwrap_or_else(|| Page::next_of(&page).ok().flatten());
                 let size = (page.len() >> 10).clamp(1, ROOM) as u32;
-                let Ok(room) = Arc::clone(&self.room).acquire_many_owned(size).await else { return };
+                let Ok(room) = Arc::clone(&self.room).acquire_many_owned(size).await else {
+                    return;
+                };
                 let _ = self.to.send(Sent::Page(page, room));
                 match token {
                     None => return,
                     Some(token) if !before.insert(blake3::hash(token.as_bytes())) => {
-                        let _ = self.to.send(failed("the list comes back to where it was".to_owned()));
+                        let _ = self
+                            .to
+                            .send(failed("the list comes back to where it was".to_owned()));
                         return;
                     }
                     token => next = token,
                 }
             }
-            let _ = self.to.send(failed(format!("the list does not end within {PAGES} pages")));
+            let _ = self.to.send(failed(format!(
+                "the list does not end within {PAGES} pages"
+            )));
             return;
         }
     }
@@ -147,7 +172,11 @@ impl Fetching {
         if let Some(token) = token {
             path += &format!("&continue={}", url_encoded(token));
         }
-        let accept = if self.listing.detail == Detail::Metadata { METADATA } else { JSON };
+        let accept = if self.listing.detail == Detail::Metadata {
+            METADATA
+        } else {
+            JSON
+        };
         self.asking.get(&path, accept).await
     }
 }

@@ -16,7 +16,8 @@ pub struct Place {
     pub root: PathBuf,
     /// The fleet's file, from the root.
     pub fleet: String,
-    /// The folder with the tenants folder, from the root: the lock, the tree and the templates are in it.
+    /// The folder with the tenants folder, from the root: the lock, the tree and the templates are
+    /// in it.
     pub base: String,
     /// The folder of the lock.
     pub tree_base: PathBuf,
@@ -32,7 +33,10 @@ impl Place {
             Some(file) => {
                 let file = start.join(file);
                 if !file.is_file() {
-                    return Err(Fault::Usage(format!("--fleet {}: there is no such file", file.display())));
+                    return Err(Fault::Usage(format!(
+                        "--fleet {}: there is no such file",
+                        file.display()
+                    )));
                 }
                 file
             }
@@ -51,23 +55,36 @@ impl Place {
         let root = git_root(&base_dir).unwrap_or_else(|| base_dir.clone());
         let relative = |path: &Path| {
             let path = path.strip_prefix(&root).unwrap_or(path);
-            slashed(path).ok_or_else(|| Fault::Usage(format!("{}: the path is not UTF-8", path.display())))
+            slashed(path)
+                .ok_or_else(|| Fault::Usage(format!("{}: the path is not UTF-8", path.display())))
         };
         let (tree_base, tree) = match tree {
             None => (base_dir.clone(), "rendered".to_owned()),
             Some(dir) => {
                 let dir = start.join(dir);
                 let name = dir.file_name().and_then(|n| n.to_str()).map(str::to_owned);
-                let name = name.ok_or_else(|| Fault::Usage(format!("--tree {}: it has no name", dir.display())))?;
+                let name = name.ok_or_else(|| {
+                    Fault::Usage(format!("--tree {}: it has no name", dir.display()))
+                })?;
                 (dir.parent().unwrap_or(&start).to_owned(), name)
             }
         };
-        Ok(Self { fleet: relative(&file)?, base: relative(&base_dir)?, root, tree_base, tree })
+        Ok(Self {
+            fleet: relative(&file)?,
+            base: relative(&base_dir)?,
+            root,
+            tree_base,
+            tree,
+        })
     }
 
     /// A path from the base, as a path from the root.
     pub fn under_base(&self, path: &str) -> String {
-        if self.base.is_empty() { path.to_owned() } else { format!("{}/{path}", self.base) }
+        if self.base.is_empty() {
+            path.to_owned()
+        } else {
+            format!("{}/{path}", self.base)
+        }
     }
 
     /// The folder of the fleet's own templates, from the root.

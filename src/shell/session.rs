@@ -13,12 +13,16 @@ use tenantry::compile::{self, Compiled, Files, Front, Wish};
 use tenantry::diagnostic::{Diagnostic, Level, Scope};
 use tenantry::document::{self, Node, Value};
 use tenantry::incremental::Choice;
-use tenantry::source::{NOT_UTF8, OUTSIDE_ROOT, SourceId, Sources, TOO_LARGE, UNREADABLE, add_bytes, join, parent};
+use tenantry::source::{
+    NOT_UTF8, OUTSIDE_ROOT, SourceId, Sources, TOO_LARGE, UNREADABLE, add_bytes, join, parent,
+};
 use tenantry::spec::Input;
 use tenantry::spec::fleet::Cluster;
 use tenantry::spec::leaf::Day;
 use tenantry::tenancy::Context;
-use tenantry::tree::{Applied, Layout, REPOSITORY_PATH, applied_twice, entry_path, unlisted_entries};
+use tenantry::tree::{
+    Applied, Layout, REPOSITORY_PATH, applied_twice, entry_path, unlisted_entries,
+};
 
 /// The version of this program.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -41,7 +45,11 @@ impl Inputs {
     /// Reads them.
     pub fn read(place: &Place, store: &dyn Store) -> Result<Self, Fault> {
         let all = |folder: &str| Ok(read_all(store, store.list(folder, &[])?));
-        Ok(Self { specs: all(place.tenants())?, templates: all(&place.templates())?, written: None })
+        Ok(Self {
+            specs: all(place.tenants())?,
+            templates: all(&place.templates())?,
+            written: None,
+        })
     }
 
     /// The same with the lock and the records.
@@ -49,13 +57,26 @@ impl Inputs {
         // What the first document waits for is made meanwhile.
         rayon::spawn(compile::prepare);
         let (inputs, written) = rayon::join(|| Self::read(place, store), || Written::read(place));
-        Ok(Self { written: Some(written?), ..inputs? })
+        Ok(Self {
+            written: Some(written?),
+            ..inputs?
+        })
     }
 
-    /// Some of the specs, and all templates. The lock and the records go with them: who wants them again reads them again.
+    /// Some of the specs, and all templates. The lock and the records go with them: who wants them
+    /// again reads them again.
     pub fn some(&mut self, paths: &BTreeSet<String>) -> Self {
-        let specs = self.specs.iter().filter(|(path, _)| paths.contains(path)).cloned().collect();
-        Self { specs, templates: self.templates.clone(), written: self.written.take() }
+        let specs = self
+            .specs
+            .iter()
+            .filter(|(path, _)| paths.contains(path))
+            .cloned()
+            .collect();
+        Self {
+            specs,
+            templates: self.templates.clone(),
+            written: self.written.take(),
+        }
     }
 }
 
@@ -83,7 +104,8 @@ impl Session {
         Self::read(cli, place, &disk)
     }
 
-    /// The same without the records of the tree, which say who of two holds what both claim; with them where anything is wrong.
+    /// The same without the records of the tree, which say who of two holds what both claim; with
+    /// them where anything is wrong.
     pub fn open_lightly(cli: &Cli) -> Result<Self, Fault> {
         let place = Place::find(cli, None)?;
         let disk = Disk::new(&place.root)?;
@@ -101,7 +123,12 @@ impl Session {
     }
 
     /// The same, with what else a command wants.
-    pub fn read_with(cli: &Cli, place: Place, store: &dyn Store, context: Context) -> Result<Self, Fault> {
+    pub fn read_with(
+        cli: &Cli,
+        place: Place,
+        store: &dyn Store,
+        context: Context,
+    ) -> Result<Self, Fault> {
         let inputs = Inputs::read(&place, store)?;
         Self::read_inputs(cli, place, store, inputs, context)
     }
@@ -127,10 +154,22 @@ impl Session {
     ) -> Result<Self, Fault> {
         let mut sources = Sources::default();
         sources.reserve(2 * inputs.specs.len());
-        let mut files = Files { fleet_path: place.fleet.clone(), ..Files::default() };
+        let mut files = Files {
+            fleet_path: place.fleet.clone(),
+            ..Files::default()
+        };
         for (path, read) in inputs.specs {
-            if let Some(source) = take(&mut sources, &path, read, path == place.fleet, &mut files.faults) {
-                files.inputs.push(Input { source, origin: None });
+            if let Some(source) = take(
+                &mut sources,
+                &path,
+                read,
+                path == place.fleet,
+                &mut files.faults,
+            ) {
+                files.inputs.push(Input {
+                    source,
+                    origin: None,
+                });
             }
         }
         let given = read_sources(cli, &mut sources, &mut files)?;
@@ -143,30 +182,63 @@ impl Session {
             }
         }
         if records {
-            inputs.written.map_or_else(|| Written::read(&place), Ok)?.take_in(&mut sources, &mut files);
+            inputs
+                .written
+                .map_or_else(|| Written::read(&place), Ok)?
+                .take_in(&mut sources, &mut files);
         }
-        let context = Context { now: Some(today(cli)?), version: VERSION.to_owned(), sources: given, ..context };
+        let context = Context {
+            now: Some(today(cli)?),
+            version: VERSION.to_owned(),
+            sources: given,
+            ..context
+        };
         let mut front = compile::front(&mut sources, &mut files, &context);
         // A run that was cut short before it wrote the lock left entries that no lock names.
-        let clusters =
-            front.fleet().into_iter().flat_map(|f| f.spec.clusters.iter().map(move |c| entry_path(f, c.name.as_str())));
-        let unknown = clusters.flatten().filter(|path| !front.lock.files.contains_key(path)).collect::<Vec<_>>();
+        let clusters = front.fleet().into_iter().flat_map(|f| {
+            f.spec
+                .clusters
+                .iter()
+                .map(move |c| entry_path(f, c.name.as_str()))
+        });
+        let unknown = clusters
+            .flatten()
+            .filter(|path| !front.lock.files.contains_key(path))
+            .collect::<Vec<_>>();
         for entry in unknown.iter().filter_map(|path| read_record(&place, path)) {
             let at = sources.add_path(&entry.path);
             let path = entry.path.clone();
-            front.lock.add([(path.clone(), entry)].into(), [(path, at)].into());
+            front
+                .lock
+                .add([(path.clone(), entry)].into(), [(path, at)].into());
         }
         if let Some(fleet) = front.fleet() {
-            let named = |name: &String| fleet.spec.sources.iter().flatten().any(|s| s.name.as_str() == name);
+            let named = |name: &String| {
+                fleet
+                    .spec
+                    .sources
+                    .iter()
+                    .flatten()
+                    .any(|s| s.name.as_str() == name)
+            };
             if let Some(unknown) = given_names.iter().find(|n| !named(n)) {
-                return Err(Fault::Usage(format!("--source {unknown}: the fleet names no such source")));
+                return Err(Fault::Usage(format!(
+                    "--source {unknown}: the fleet names no such source"
+                )));
             }
         }
         let scanned = scan_applied(&place, store, &mut sources, &files, &front)?;
         front.findings.extend(scanned);
         let manifests = read_manifests(store, &mut sources, &files, &mut front);
         let own_templates = !files.templates.is_empty();
-        Ok(Self { place, sources, front, manifests, own_templates, choice: None })
+        Ok(Self {
+            place,
+            sources,
+            front,
+            manifests,
+            own_templates,
+            choice: None,
+        })
     }
 
     /// Renders some tenants alone, as values; and what is wrong.
@@ -183,10 +255,17 @@ impl Session {
             .and_then(|d| d.repository_path.as_ref())
             .map_or_else(|| ".".to_owned(), |p| p.to_string());
         let wish = Wish {
-            layout: Layout { tree: self.place.tree.clone(), repository_path },
+            layout: Layout {
+                tree: self.place.tree.clone(),
+                repository_path,
+            },
             tenants: wish.tenants,
             clusters: wish.clusters,
-            settled: self.choice.as_ref().map(|choice| choice.settled.clone()).unwrap_or_default(),
+            settled: self
+                .choice
+                .as_ref()
+                .map(|choice| choice.settled.clone())
+                .unwrap_or_default(),
             allow_removal: wish.allow_removal,
             version: VERSION.to_owned(),
             keep,
@@ -210,25 +289,49 @@ pub struct Selection {
 pub fn today(cli: &Cli) -> Result<Day, Fault> {
     let text = match &cli.now {
         Some(text) => text.clone(),
-        None => jiff::Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC).date().to_string(),
+        None => jiff::Timestamp::now()
+            .to_zoned(jiff::tz::TimeZone::UTC)
+            .date()
+            .to_string(),
     };
     Day::parse(&text).ok_or_else(|| Fault::Usage(format!("--now {text}: write it as 2026-11-22")))
 }
 
 /// Takes a file into the sources, or says why not.
-fn take(sources: &mut Sources, path: &str, read: Read, fleet: bool, faults: &mut Vec<Diagnostic>) -> Option<SourceId> {
+fn take(
+    sources: &mut Sources,
+    path: &str,
+    read: Read,
+    fleet: bool,
+    faults: &mut Vec<Diagnostic>,
+) -> Option<SourceId> {
     let mut fault = |sources: &mut Sources, rule, message: String, fix: &str| {
         let place = sources.add_path(path);
-        let scope = if fleet { Scope::Fleet } else { Scope::File(place.source) };
+        let scope = if fleet {
+            Scope::Fleet
+        } else {
+            Scope::File(place.source)
+        };
         faults.push(Diagnostic::new(rule, place, message).fix(fix).scope(scope));
         None
     };
-    if path.chars().any(|c| c.is_control() || "\u{2028}\u{2029}".contains(c)) {
+    if path
+        .chars()
+        .any(|c| c.is_control() || "\u{2028}\u{2029}".contains(c))
+    {
         let shown = path.escape_debug().to_string();
         let place = sources.add_path(&shown);
-        let scope = if fleet { Scope::Fleet } else { Scope::File(place.source) };
+        let scope = if fleet {
+            Scope::Fleet
+        } else {
+            Scope::File(place.source)
+        };
         let message = format!("{shown} has a control character in its name");
-        faults.push(Diagnostic::new(&UNREADABLE, place, message).fix("rename the file").scope(scope));
+        faults.push(
+            Diagnostic::new(&UNREADABLE, place, message)
+                .fix("rename the file")
+                .scope(scope),
+        );
         return None;
     }
     match read {
@@ -237,8 +340,16 @@ fn take(sources: &mut Sources, path: &str, read: Read, fleet: bool, faults: &mut
             match problem {
                 None => Some(id),
                 Some(problem) => {
-                    let fix = if problem.rule == &NOT_UTF8 { "save it as UTF-8" } else { "split it" };
-                    faults.push(problem.fix(fix).scope(if fleet { Scope::Fleet } else { Scope::File(id) }));
+                    let fix = if problem.rule == &NOT_UTF8 {
+                        "save it as UTF-8"
+                    } else {
+                        "split it"
+                    };
+                    faults.push(problem.fix(fix).scope(if fleet {
+                        Scope::Fleet
+                    } else {
+                        Scope::File(id)
+                    }));
                     None
                 }
             }
@@ -249,9 +360,12 @@ fn take(sources: &mut Sources, path: &str, read: Read, fleet: bool, faults: &mut
             format!("{path} has {size} bytes; at most 1 MiB is read"),
             "split it, or move it out of the folder",
         ),
-        Read::Unreadable(reason) => {
-            fault(sources, &UNREADABLE, format!("{path} cannot be read: {reason}"), "make it readable, or remove it")
-        }
+        Read::Unreadable(reason) => fault(
+            sources,
+            &UNREADABLE,
+            format!("{path} cannot be read: {reason}"),
+            "make it readable, or remove it",
+        ),
         Read::Outside => fault(
             sources,
             &OUTSIDE_ROOT,
@@ -266,13 +380,17 @@ fn read_sources(cli: &Cli, sources: &mut Sources, files: &mut Files) -> Result<V
     let start = working_folder(cli)?;
     let mut given = Vec::new();
     for pair in &cli.source {
-        let (name, dir) =
-            pair.split_once('=').ok_or_else(|| Fault::Usage(format!("--source {pair}: write it as NAME=DIR")))?;
+        let (name, dir) = pair
+            .split_once('=')
+            .ok_or_else(|| Fault::Usage(format!("--source {pair}: write it as NAME=DIR")))?;
         let disk = Disk::new(&start.join(dir))?;
         for (path, read) in read_all(&disk, disk.list("", &[])?) {
             let label = format!("{name}:{path}");
             if let Some(source) = take(sources, &label, read, false, &mut files.faults) {
-                files.inputs.push(Input { source, origin: Some(name.to_owned()) });
+                files.inputs.push(Input {
+                    source,
+                    origin: Some(name.to_owned()),
+                });
             }
         }
         given.push(name.to_owned());
@@ -280,19 +398,33 @@ fn read_sources(cli: &Cli, sources: &mut Sources, files: &mut Files) -> Result<V
     Ok(given)
 }
 
-fn read_manifests(store: &dyn Store, sources: &mut Sources, files: &Files, front: &mut Front) -> Manifests {
+fn read_manifests(
+    store: &dyn Store,
+    sources: &mut Sources,
+    files: &Files,
+    front: &mut Front,
+) -> Manifests {
     let mut found = BTreeMap::new();
     let mut sizes: BTreeMap<String, usize> = BTreeMap::new();
     let listed = front.fleet().and_then(|f| f.spec.tenant_kinds.as_ref());
-    let kinds = listed.into_iter().flatten().map(|k| k.to_string()).collect();
+    let kinds = listed
+        .into_iter()
+        .flatten()
+        .map(|k| k.to_string())
+        .collect();
     let all_wanted = bundle::wanted(&front.tenancy, sources);
     let known: BTreeMap<String, SourceId> = match all_wanted.is_empty() {
         true => BTreeMap::new(),
-        false => files.inputs.iter().map(|i| (sources.get(i.source).path.clone(), i.source)).collect(),
+        false => files
+            .inputs
+            .iter()
+            .map(|i| (sources.get(i.source).path.clone(), i.source))
+            .collect(),
     };
     for wanted in all_wanted {
         let Some(path) = &wanted.path else {
-            let message = "this is no manifest of this repository: a .yaml file in no hidden folder";
+            let message =
+                "this is no manifest of this repository: a .yaml file in no hidden folder";
             front.findings.push(
                 Diagnostic::new(&OUTSIDE_ROOT, wanted.place, message)
                     .fix("copy it into the platform's own repository, beside the tenant")
@@ -308,19 +440,27 @@ fn read_manifests(store: &dyn Store, sources: &mut Sources, files: &Files, front
         if matches!(read, Read::Missing) {
             let message = format!("there is no file {path}");
             let finding = Diagnostic::new(&MANIFEST, wanted.place, message);
-            front
-                .findings
-                .push(finding.fix("add it, or remove this; the path is relative to this file").tenant(&wanted.tenant));
+            front.findings.push(
+                finding
+                    .fix("add it, or remove this; the path is relative to this file")
+                    .tenant(&wanted.tenant),
+            );
             continue;
         }
         if let Read::Bytes(bytes) = &read {
             let sum = sizes.entry(wanted.tenant.clone()).or_default();
             *sum += bytes.len();
             if *sum > MAX_MANIFESTS {
-                let message =
-                    format!("the manifests of `{}` are larger than {MAX_MANIFESTS} bytes together", wanted.tenant);
+                let message = format!(
+                    "the manifests of `{}` are larger than {MAX_MANIFESTS} bytes together",
+                    wanted.tenant
+                );
                 let finding = Diagnostic::new(&MANIFEST, wanted.place, message);
-                front.findings.push(finding.fix("let a sync deliver them").tenant(&wanted.tenant));
+                front.findings.push(
+                    finding
+                        .fix("let a sync deliver them")
+                        .tenant(&wanted.tenant),
+                );
                 continue;
             }
         }
@@ -328,12 +468,22 @@ fn read_manifests(store: &dyn Store, sources: &mut Sources, files: &Files, front
         if let Some(id) = take(sources, path, read, false, &mut faults) {
             found.insert(path.clone(), id);
         }
-        front.findings.extend(faults.into_iter().map(|f| f.related(wanted.place, "named here").tenant(&wanted.tenant)));
+        front.findings.extend(
+            faults
+                .into_iter()
+                .map(|f| f.related(wanted.place, "named here").tenant(&wanted.tenant)),
+        );
     }
-    Manifests::load(sources, &found, std::mem::take(&mut front.tenancy.permits), kinds)
+    Manifests::load(
+        sources,
+        &found,
+        std::mem::take(&mut front.tenancy.permits),
+        kinds,
+    )
 }
 
-/// Paths of ours that a Flux Kustomization or an Argo CD Application of this repository applies already.
+/// Paths of ours that a Flux Kustomization or an Argo CD Application of this repository applies
+/// already.
 fn scan_applied(
     place: &Place,
     store: &dyn Store,
@@ -352,12 +502,17 @@ fn scan_applied(
         .filter_map(|c| entry_path(fleet, c.name.as_str()).ok())
         .map(|p| place.under_base(&p))
         .collect();
-    let elsewhere = store.list("", &[&tree, place.tenants()])?.into_iter().filter(|p| !entries.contains(p));
+    let elsewhere = store
+        .list("", &[&tree, place.tenants()])?
+        .into_iter()
+        .filter(|p| !entries.contains(p));
     let paths: Vec<String> = elsewhere.collect();
     let texts: Vec<(String, String)> = paths
         .into_par_iter()
         .filter_map(|path| match store.read(&path) {
-            Read::Bytes(bytes) if says_what_is_applied(&path, &bytes) => Some((path, String::from_utf8(bytes).ok()?)),
+            Read::Bytes(bytes) if says_what_is_applied(&path, &bytes) => {
+                Some((path, String::from_utf8(bytes).ok()?))
+            }
             _ => None,
         })
         .collect();
@@ -371,7 +526,11 @@ fn scan_applied(
             says_what_is_applied(&source.path, source.text.as_bytes())
         })
         .collect();
-    ids.extend(texts.into_iter().map(|(path, text)| sources.add(tenantry::source::Source::new(path, text))));
+    ids.extend(
+        texts
+            .into_iter()
+            .map(|(path, text)| sources.add(tenantry::source::Source::new(path, text))),
+    );
     let mut applied = Vec::new();
     let mut kustomizations = BTreeMap::new();
     for id in ids {
@@ -395,19 +554,35 @@ fn scan_applied(
     }
     let own: Vec<(String, String)> = fleet.spec.clusters.iter().map(own_source).collect();
     applied.retain(|a| a.reads_here(&own));
-    let mut ours: Vec<(String, &str)> =
-        fleet.spec.clusters.iter().map(|c| (format!("{tree}/{}", c.name.as_str()), "the tree")).collect();
+    let mut ours: Vec<(String, &str)> = fleet
+        .spec
+        .clusters
+        .iter()
+        .map(|c| (format!("{tree}/{}", c.name.as_str()), "the tree"))
+        .collect();
     ours.push((place.fleet.clone(), "the fleet's file"));
     let mut findings = applied_twice(&ours, &applied, &kustomizations);
-    findings.extend(unlisted_entries(&entries, &kustomizations, fleet.name.place));
-    let said = fleet.spec.delivery.as_ref().is_some_and(|d| d.repository_path.is_some());
+    findings.extend(unlisted_entries(
+        &entries,
+        &kustomizations,
+        fleet.name.place,
+    ));
+    let said = fleet
+        .spec
+        .delivery
+        .as_ref()
+        .is_some_and(|d| d.repository_path.is_some());
     if !place.base.is_empty() && !said {
         let message = format!(
             "the fleet lies in `{}` of the repository, and delivery.repositoryPath does not say so",
             place.base
         );
         let fix = format!("set delivery.repositoryPath: {}", place.base);
-        findings.push(Diagnostic::new(&REPOSITORY_PATH, fleet.name.place, message).fix(fix).scope(Scope::Fleet));
+        findings.push(
+            Diagnostic::new(&REPOSITORY_PATH, fleet.name.place, message)
+                .fix(fix)
+                .scope(Scope::Fleet),
+        );
     }
     Ok(findings)
 }
@@ -415,7 +590,9 @@ fn scan_applied(
 /// The source that holds a cluster's tree.
 fn own_source(cluster: &Cluster) -> (String, String) {
     let source = cluster.flux.as_ref().and_then(|f| f.source.as_ref());
-    source.map_or_else(own_source_default, |s| (s.kind.as_str().to_owned(), s.name.to_string()))
+    source.map_or_else(own_source_default, |s| {
+        (s.kind.as_str().to_owned(), s.name.to_string())
+    })
 }
 
 /// The source that `flux bootstrap` makes.
@@ -426,5 +603,7 @@ pub fn own_source_default() -> (String, String) {
 fn says_what_is_applied(path: &str, bytes: &[u8]) -> bool {
     let file = path.rsplit('/').next().unwrap_or_default();
     let has = |needle: &[u8]| memchr::memmem::find(bytes, needle).is_some();
-    file.starts_with("kustomization.") || has(b"kustomize.toolkit.fluxcd.io/") || has(b"argoproj.io/")
+    file.starts_with("kustomization.")
+        || has(b"kustomize.toolkit.fluxcd.io/")
+        || has(b"argoproj.io/")
 }

@@ -1,8 +1,9 @@
 //! Writing the tree: what is on disk, and replacing files one by one.
 //!
-//! What makes a kill harmless: each file is written beside itself and renamed, and says in its record whose it is and
-//! what its digest should be. So a tree that is half old and half new is all ours, and the next run brings it on. Two
-//! runs at once are kept apart by a lock (flock) on the folder.
+//! What makes a kill harmless: each file is written beside itself and renamed, and says in its
+//! record whose it is and what its digest should be. So a tree that is half old and half new is all
+//! ours, and the next run brings it on. Two runs at once are kept apart by a lock (flock) on the
+//! folder.
 
 use super::Fault;
 use super::files::{name_fault, slashed, walk_fault};
@@ -19,7 +20,8 @@ use walkdir::WalkDir;
 /// The end of a temporary file's name.
 const TEMPORARY: &str = ".tmp~";
 
-/// What is on disk: every file of some clusters' folders, and every path that the lock or the tree names.
+/// What is on disk: every file of some clusters' folders, and every path that the lock or the tree
+/// names.
 #[inline(never)]
 pub fn snapshot(
     place: &Place,
@@ -27,13 +29,21 @@ pub fn snapshot(
     lock: &Lock,
     clusters: &BTreeSet<String>,
 ) -> Result<(Disk, Vec<PathBuf>), Fault> {
-    let mut paths: BTreeSet<String> = tree.files.keys().chain(lock.files.keys()).cloned().collect();
+    let mut paths: BTreeSet<String> = tree
+        .files
+        .keys()
+        .chain(lock.files.keys())
+        .cloned()
+        .collect();
     let mut leftovers = Vec::new();
     let (mut walked, mut found): (Vec<String>, HashSet<String>) = Default::default();
     for cluster in clusters {
         let folder = place.tree_base.join(&place.tree).join(cluster);
         let looked_at = folder.symlink_metadata();
-        if looked_at.as_ref().is_err_and(|e| e.kind() != std::io::ErrorKind::NotFound) {
+        if looked_at
+            .as_ref()
+            .is_err_and(|e| e.kind() != std::io::ErrorKind::NotFound)
+        {
             // Each file in it says by itself why it cannot be read.
             continue;
         }
@@ -43,13 +53,18 @@ pub fn snapshot(
         }
         for entry in WalkDir::new(&folder) {
             let entry = entry.map_err(walk_fault(&folder))?;
-            let relative = entry.path().strip_prefix(&place.tree_base).unwrap_or(entry.path());
+            let relative = entry
+                .path()
+                .strip_prefix(&place.tree_base)
+                .unwrap_or(entry.path());
             if entry.file_type().is_dir() {
                 // It may stand where a file belongs.
                 found.extend(slashed(relative));
                 continue;
             }
-            let Some(path) = slashed(relative) else { return Err(name_fault(entry.path())) };
+            let Some(path) = slashed(relative) else {
+                return Err(name_fault(entry.path()));
+            };
             let half = path.strip_suffix(TEMPORARY);
             if half.is_some_and(|of| tree.files.contains_key(of) || lock.files.contains_key(of)) {
                 leftovers.push(entry.path().to_owned());
@@ -61,7 +76,11 @@ pub fn snapshot(
     }
     // The lock and the entries lie outside the tree's folder.
     let top = format!("{}/", place.tree);
-    let outside = paths.iter().map(String::as_str).filter(|path| !path.starts_with(&top)).chain([LOCK]);
+    let outside = paths
+        .iter()
+        .map(String::as_str)
+        .filter(|path| !path.starts_with(&top))
+        .chain([LOCK]);
     let half = outside.map(|path| place.tree_base.join(format!("{path}{TEMPORARY}")));
     leftovers.extend(half.filter(|path| path.symlink_metadata().is_ok_and(|m| !m.is_dir())));
     only_folders(place, &paths)?;
@@ -75,11 +94,19 @@ pub fn snapshot(
             let full = place.tree_base.join(&path);
             let meta = match full.symlink_metadata() {
                 Ok(meta) => meta,
-                Err(e) if matches!(e.kind(), std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory) => {
+                Err(e)
+                    if matches!(
+                        e.kind(),
+                        std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory
+                    ) =>
+                {
                     return Ok((path, None));
                 }
                 Err(e) => {
-                    return Err(Fault::Io { path: full, source: e });
+                    return Err(Fault::Io {
+                        path: full,
+                        source: e,
+                    });
                 }
             };
             if !meta.is_file() {
@@ -89,11 +116,15 @@ pub fn snapshot(
             Ok((path, Some(digest(&bytes))))
         })
         .collect::<Result<_, Fault>>()?;
-    let files = digests.into_iter().filter_map(|(p, d)| Some((p, d?))).collect();
+    let files = digests
+        .into_iter()
+        .filter_map(|(p, d)| Some((p, d?)))
+        .collect();
     Ok((Disk { files }, leftovers))
 }
 
-/// Refuses what stands where a folder of the tree belongs: through a link, what is written would land somewhere else.
+/// Refuses what stands where a folder of the tree belongs: through a link, what is written would
+/// land somewhere else.
 fn only_folders(place: &Place, paths: &BTreeSet<String>) -> Result<(), Fault> {
     let mut folders: BTreeSet<&str> = BTreeSet::new();
     for path in paths {
@@ -106,10 +137,18 @@ fn only_folders(place: &Place, paths: &BTreeSet<String>) -> Result<(), Fault> {
         let full = place.tree_base.join(folder);
         match full.symlink_metadata() {
             Ok(meta) if meta.file_type().is_symlink() => {
-                return Err(Fault::InTheWay { path: full, what: "a symbolic link", wanted: "a folder of the tree" });
+                return Err(Fault::InTheWay {
+                    path: full,
+                    what: "a symbolic link",
+                    wanted: "a folder of the tree",
+                });
             }
             Ok(meta) if !meta.is_dir() => {
-                return Err(Fault::InTheWay { path: full, what: "a file", wanted: "a folder of the tree" });
+                return Err(Fault::InTheWay {
+                    path: full,
+                    what: "a file",
+                    wanted: "a folder of the tree",
+                });
             }
             _ => {}
         }
@@ -129,7 +168,10 @@ impl Exclusive {
         match file.try_lock() {
             Ok(()) => Ok(Self(file)),
             Err(fs::TryLockError::WouldBlock) => Err(Fault::Busy(folder.clone())),
-            Err(fs::TryLockError::Error(source)) => Err(Fault::Io { path: folder.clone(), source }),
+            Err(fs::TryLockError::Error(source)) => Err(Fault::Io {
+                path: folder.clone(),
+                source,
+            }),
         }
     }
 }
@@ -165,9 +207,13 @@ pub fn apply(
     plan.write.par_iter().try_for_each(|path| {
         step();
         let file = &tree.files[path];
-        replace_by_parts(&place.tree_base.join(path), [file.head.as_bytes(), file.objects.as_bytes()])
+        replace_by_parts(
+            &place.tree_base.join(path),
+            [file.head.as_bytes(), file.objects.as_bytes()],
+        )
     })?;
-    // What goes leaves its tombstone before it goes: after a kill in between, nothing else remembers it.
+    // What goes leaves its tombstone before it goes: after a kill in between, nothing else
+    // remembers it.
     if !plan.delete.is_empty() {
         replace(&place.tree_base.join(LOCK), plan.before_deletion.as_bytes())?;
     }
@@ -211,7 +257,10 @@ fn replace_by_parts(path: &Path, parts: [&[u8]; 2]) -> Result<(), Fault> {
     };
     write().map_err(|source| {
         let _ = fs::remove_file(&temporary);
-        Fault::Io { path: path.to_owned(), source }
+        Fault::Io {
+            path: path.to_owned(),
+            source,
+        }
     })
 }
 
@@ -230,7 +279,10 @@ fn write_parts(file: &mut impl Write, parts: [&[u8]; 2]) -> std::io::Result<()> 
 
 fn remove(path: &Path) -> Result<(), Fault> {
     match fs::remove_file(path) {
-        Err(e) if e.kind() != std::io::ErrorKind::NotFound => Err(Fault::Io { path: path.to_owned(), source: e }),
+        Err(e) if e.kind() != std::io::ErrorKind::NotFound => Err(Fault::Io {
+            path: path.to_owned(),
+            source: e,
+        }),
         _ => Ok(()),
     }
 }

@@ -22,7 +22,8 @@ const HEAD: usize = 4 << 10;
 /// Longest record that is read, in bytes: some ten thousand objects.
 const MAX_RECORD: usize = 2 << 20;
 
-/// The lock and the records of the tree's files. They lie on disk, whatever revision the specs are read from.
+/// The lock and the records of the tree's files. They lie on disk, whatever revision the specs are
+/// read from.
 pub struct Written {
     lock: LockFile,
     /// By path.
@@ -47,7 +48,11 @@ impl Written {
 
     /// A digest over them.
     pub fn digest(&self) -> String {
-        let lock = if let LockFile::Text(text) = &self.lock { text } else { "" };
+        let lock = if let LockFile::Text(text) = &self.lock {
+            text
+        } else {
+            ""
+        };
         tree_digest(lock, self.records.values())
     }
 
@@ -58,10 +63,16 @@ impl Written {
             LockFile::Text(text) => files.lock = Some(sources.add(Source::new(LOCK, text))),
             LockFile::Unreadable(why) => {
                 let finding = Diagnostic::new(&LOCK_INVALID, sources.add_path(LOCK), why);
-                files.faults.push(finding.fix("restore the file from Git").scope(Scope::Fleet));
+                files
+                    .faults
+                    .push(finding.fix("restore the file from Git").scope(Scope::Fleet));
             }
         }
-        files.record_places = self.records.keys().map(|path| (path.clone(), sources.add_path(path))).collect();
+        files.record_places = self
+            .records
+            .keys()
+            .map(|path| (path.clone(), sources.add_path(path)))
+            .collect();
         files.records = self.records;
     }
 }
@@ -71,10 +82,15 @@ fn read_lock(place: &Place) -> Result<LockFile, Fault> {
     if let Ok(meta) = std::fs::metadata(&path)
         && (!meta.is_file() || meta.len() > MAX_LOCK)
     {
-        return Ok(LockFile::Unreadable("the lock is no file, or larger than any lock"));
+        return Ok(LockFile::Unreadable(
+            "the lock is no file, or larger than any lock",
+        ));
     }
     match std::fs::read(&path) {
-        Ok(bytes) => Ok(String::from_utf8(bytes).map_or(LockFile::Unreadable("the lock is not UTF-8"), LockFile::Text)),
+        Ok(bytes) => Ok(String::from_utf8(bytes).map_or(
+            LockFile::Unreadable("the lock is not UTF-8"),
+            LockFile::Text,
+        )),
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(LockFile::None),
         Err(e) => Err(Fault::Io { path, source: e }),
     }
@@ -83,7 +99,9 @@ fn read_lock(place: &Place) -> Result<LockFile, Fault> {
 /// The record of a file of the tree.
 pub fn read_record(place: &Place, path: &str) -> Option<FileEntry> {
     let full = place.tree_base.join(path);
-    full.symlink_metadata().ok().filter(std::fs::Metadata::is_file)?;
+    full.symlink_metadata()
+        .ok()
+        .filter(std::fs::Metadata::is_file)?;
     record_of(&full, path)
 }
 
@@ -93,7 +111,11 @@ fn record_of(full: &Path, path: &str) -> Option<FileEntry> {
     let mut bytes = Vec::with_capacity(HEAD);
     loop {
         let more = bytes.len().max(HEAD);
-        let read = file.by_ref().take(more as u64).read_to_end(&mut bytes).ok()?;
+        let read = file
+            .by_ref()
+            .take(more as u64)
+            .read_to_end(&mut bytes)
+            .ok()?;
         if read < more || bytes.len() >= MAX_RECORD || record_range(&bytes).is_some() {
             return FileEntry::of(path, &bytes);
         }
@@ -104,12 +126,22 @@ fn record_of(full: &Path, path: &str) -> Option<FileEntry> {
 #[inline(never)]
 fn read_records(place: &Place, lock: &LockFile) -> Result<BTreeMap<String, FileEntry>, Fault> {
     let clusters = match lock {
-        LockFile::Text(text) => Lock::parse(SourceId(0), &Source::new(LOCK, text.as_str())).0.clusters,
+        LockFile::Text(text) => {
+            Lock::parse(SourceId(0), &Source::new(LOCK, text.as_str()))
+                .0
+                .clusters
+        }
         _ => BTreeMap::new(),
     };
-    // Whoever may edit the repository may edit the lock: an entry is a file below the tree's own folder, and no link.
-    let entries = clusters.into_values().map(|c| c.entry).filter(|entry| join("", entry).as_ref() == Some(entry));
-    let mut records: Vec<FileEntry> = entries.filter_map(|path| read_record(place, &path)).collect();
+    // Whoever may edit the repository may edit the lock: an entry is a file below the tree's own
+    // folder, and no link.
+    let entries = clusters
+        .into_values()
+        .map(|c| c.entry)
+        .filter(|entry| join("", entry).as_ref() == Some(entry));
+    let mut records: Vec<FileEntry> = entries
+        .filter_map(|path| read_record(place, &path))
+        .collect();
     let top = place.tree_base.join(&place.tree);
     let mut files = Vec::new();
     if top.symlink_metadata().is_ok_and(|m| m.is_dir()) {
@@ -120,7 +152,15 @@ fn read_records(place: &Place, lock: &LockFile) -> Result<BTreeMap<String, FileE
             }
         }
     }
-    let record = |full: &PathBuf| record_of(full, &slashed(full.strip_prefix(&place.tree_base).unwrap_or(full))?);
+    let record = |full: &PathBuf| {
+        record_of(
+            full,
+            &slashed(full.strip_prefix(&place.tree_base).unwrap_or(full))?,
+        )
+    };
     records.par_extend(files.par_iter().filter_map(record));
-    Ok(records.into_iter().map(|entry| (entry.path.clone(), entry)).collect())
+    Ok(records
+        .into_iter()
+        .map(|entry| (entry.path.clone(), entry))
+        .collect())
 }

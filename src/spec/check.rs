@@ -12,7 +12,8 @@ rule! {
     /// A field that this version does not know.
     ///
     /// ## Why it matters
-    /// A misspelt `egres` would silently open nothing, and a misspelt `enforced` would silently enforce nothing.
+    /// A misspelt `egres` would silently open nothing, and a misspelt `enforced` would silently
+    /// enforce nothing.
     /// ## Fix
     /// Take the name that is suggested; `tenantry schema tenant` lists all fields.
     pub static UNKNOWN_FIELD = "spec/unknown-field", Error;
@@ -42,8 +43,8 @@ rule! {
     /// A value that the field cannot have.
     ///
     /// ## What it finds
-    /// Names, quantities, networks, hosts, durations, ports, addresses, label keys and values, days, UUIDs and choices
-    /// that are malformed.
+    /// Names, quantities, networks, hosts, durations, ports, addresses, label keys and values,
+    /// days, UUIDs and choices that are malformed.
     pub static INVALID_VALUE = "spec/invalid-value", Error;
 }
 rule! {
@@ -62,7 +63,8 @@ rule! {
     pub static ONE_OF = "spec/one-of", Error;
 }
 rule! {
-    /// A document of a kind or version that this program does not know, or of a group that is nearly ours.
+    /// A document of a kind or version that this program does not know, or of a group that is
+    /// nearly ours.
     ///
     /// ## Why it matters
     /// It would be skipped as somebody else's document, and its tenant would be gone.
@@ -79,10 +81,11 @@ rule! {
     /// A document in a place where its kind may not stand.
     ///
     /// ## What it finds
-    /// Waivers outside `waivers/`, Profiles outside `profiles/`, Tenants in either, a second Fleet, and any of them
-    /// but Tenants in a checkout that tenants own.
+    /// Waivers outside `waivers/`, Profiles outside `profiles/`, Tenants in either, a second Fleet,
+    /// and any of them but Tenants in a checkout that tenants own.
     /// ## Why it matters
-    /// Who may change a file is decided by its path (CODEOWNERS). A waiver beside a tenant is the tenant's own.
+    /// Who may change a file is decided by its path (CODEOWNERS). A waiver beside a tenant is the
+    /// tenant's own.
     pub static MISPLACED = "spec/misplaced", Error;
 }
 rule! {
@@ -94,54 +97,95 @@ const GROUP: &str = "tenantry.dev";
 
 /// The kind of a document; nothing for one of another group.
 pub(super) fn classify(source: &Source, root: &Node) -> Result<Option<Kind>, Box<Diagnostic>> {
-    let fault =
-        |rule, place, message: String, fix: String| Err(Box::new(Diagnostic::new(rule, place, message).fix(fix)));
+    let fault = |rule, place, message: String, fix: String| {
+        Err(Box::new(Diagnostic::new(rule, place, message).fix(fix)))
+    };
     let head = || {
         let line = source.line(source.position(root.place.start).line);
-        Place { end: root.place.start + line.len() as u32, ..root.place }
+        Place {
+            end: root.place.start + line.len() as u32,
+            ..root.place
+        }
     };
     let file = source.path.rsplit('/').next().unwrap_or_default();
-    let foreign = file.starts_with("kustomization.") || matches!(file, "values.yaml" | "Chart.yaml");
+    let foreign =
+        file.starts_with("kustomization.") || matches!(file, "values.yaml" | "Chart.yaml");
     let (version, kind) = (root.entry("apiVersion"), root.entry("kind"));
     if version.is_none() && kind.is_none() {
         if foreign {
             return Ok(None);
         }
-        let fix = format!("add `apiVersion: {API_VERSION}` and `kind: Tenant`, or move the file out of the folder");
-        return fault(&NO_KIND, head(), "the document has neither apiVersion nor kind".into(), fix);
+        let fix = format!(
+            "add `apiVersion: {API_VERSION}` and `kind: Tenant`, or move the file out of the folder"
+        );
+        return fault(
+            &NO_KIND,
+            head(),
+            "the document has neither apiVersion nor kind".into(),
+            fix,
+        );
     }
-    let text = |e: Option<&crate::document::Entry>| e.and_then(|e| e.node.as_str()).unwrap_or_default().to_owned();
+    let text = |e: Option<&crate::document::Entry>| {
+        e.and_then(|e| e.node.as_str())
+            .unwrap_or_default()
+            .to_owned()
+    };
     let (version_text, kind_text) = (shorten(&text(version)), shorten(&text(kind)));
     let group = version_text.split('/').next().unwrap_or_default();
     let place = version.map_or_else(head, |e| e.node.place);
     if group != GROUP {
-        let near =
-            strsim::damerau_levenshtein(group, GROUP) <= 2 || group.starts_with("tenantry.") || version.is_none();
+        let near = strsim::damerau_levenshtein(group, GROUP) <= 2
+            || group.starts_with("tenantry.")
+            || version.is_none();
         if near && Kind::parse(&kind_text).is_some() {
             let message = format!("`{version_text}` is not `{API_VERSION}`");
-            return fault(&UNKNOWN_KIND, place, message, format!("write apiVersion: {API_VERSION}"));
+            return fault(
+                &UNKNOWN_KIND,
+                place,
+                message,
+                format!("write apiVersion: {API_VERSION}"),
+            );
         }
         return Ok(None);
     }
     if version_text != API_VERSION {
         let message = format!("`{version_text}` is not a version that this program reads");
-        return fault(&UNKNOWN_KIND, place, message, format!("write apiVersion: {API_VERSION}"));
+        return fault(
+            &UNKNOWN_KIND,
+            place,
+            message,
+            format!("write apiVersion: {API_VERSION}"),
+        );
     }
     match Kind::parse(&kind_text) {
         Some(kind) => Ok(Some(kind)),
         None => {
             let place = kind.map_or(place, |e| e.node.place);
             let hint = did_you_mean(&kind_text, Kind::ALL.map(Kind::name));
-            let hint = if hint.is_empty() { "write Fleet, Profile, Tenant or Waiver".into() } else { hint };
-            fault(&UNKNOWN_KIND, place, format!("`{kind_text}` is not a kind of {GROUP}"), hint)
+            let hint = if hint.is_empty() {
+                "write Fleet, Profile, Tenant or Waiver".into()
+            } else {
+                hint
+            };
+            fault(
+                &UNKNOWN_KIND,
+                place,
+                format!("`{kind_text}` is not a kind of {GROUP}"),
+                hint,
+            )
         }
     }
 }
 
 /// Whether a path lies below a folder of the tenants folder.
 pub(super) fn lies_below(dir: &str, folder: &str, path: &str) -> bool {
-    let rest = if dir.is_empty() { Some(path) } else { path.strip_prefix(dir).and_then(|p| p.strip_prefix('/')) };
-    rest.and_then(|p| p.strip_prefix(folder)).is_some_and(|p| p.starts_with('/'))
+    let rest = if dir.is_empty() {
+        Some(path)
+    } else {
+        path.strip_prefix(dir).and_then(|p| p.strip_prefix('/'))
+    };
+    rest.and_then(|p| p.strip_prefix(folder))
+        .is_some_and(|p| p.starts_with('/'))
 }
 
 /// A document where its kind may not stand.
@@ -159,7 +203,10 @@ pub(super) fn misplaced(
         && kind != Kind::Tenant
     {
         let message = format!("a {} in the tenant-owned source `{name}`", kind.name());
-        return Some(Diagnostic::new(&MISPLACED, place, message).fix("move it to the platform's own repository"));
+        return Some(
+            Diagnostic::new(&MISPLACED, place, message)
+                .fix("move it to the platform's own repository"),
+        );
     }
     let (ok, where_to) = match kind {
         Kind::Fleet => (source.path == fleet_path, fleet_path.to_owned()),
@@ -182,7 +229,15 @@ pub fn check_schema(checker: &Checker, root: &Node) -> Vec<Diagnostic> {
         let (node, entry) = root.pointer(&pointer);
         let key_place = entry.map_or(node.place, |e| e.key_place);
         let field = pointer.rsplit('/').next().unwrap_or_default().to_owned();
-        explain(checker, error.kind(), error.schema_path().as_str(), node, key_place, &field, &mut out);
+        explain(
+            checker,
+            error.kind(),
+            error.schema_path().as_str(),
+            node,
+            key_place,
+            &field,
+            &mut out,
+        );
     }
     out
 }
@@ -215,20 +270,38 @@ fn explain(
                 } else {
                     format!("known here: {}", known.join(", "))
                 };
-                out.push(Diagnostic::new(&UNKNOWN_FIELD, place, format!("unknown field `{}`", shorten(name))).fix(fix));
+                out.push(
+                    Diagnostic::new(
+                        &UNKNOWN_FIELD,
+                        place,
+                        format!("unknown field `{}`", shorten(name)),
+                    )
+                    .fix(fix),
+                );
             }
         }
         Fault::Required { property } => {
             let name = property.as_str().unwrap_or_default();
             let message = format!("the field `{name}` is missing");
-            out.push(Diagnostic::new(&MISSING_FIELD, key_place, message).label("in here").fix(format!("add {name}")));
+            out.push(
+                Diagnostic::new(&MISSING_FIELD, key_place, message)
+                    .label("in here")
+                    .fix(format!("add {name}")),
+            );
         }
         Fault::Type { kind } => {
             let wanted = match kind {
                 TypeKind::Single(t) => vec![t.to_string()],
                 TypeKind::Multiple(types) => types.iter().map(|t| t.to_string()).collect(),
             };
-            let fix = format!("write {}", wanted.iter().map(|t| in_words(t)).collect::<Vec<_>>().join(" or "));
+            let fix = format!(
+                "write {}",
+                wanted
+                    .iter()
+                    .map(|t| in_words(t))
+                    .collect::<Vec<_>>()
+                    .join(" or ")
+            );
             match &node.value {
                 Value::Null => out.push(
                     Diagnostic::new(&NULL, key_place, format!("`{field}` is null"))
@@ -254,9 +327,13 @@ fn explain(
                 ),
                 _ => {
                     let fix = match (&node.value, wanted.as_slice()) {
-                        (Value::String(s), [only]) if only == "array" => format!("write a list: [{}]", shorten(s)),
+                        (Value::String(s), [only]) if only == "array" => {
+                            format!("write a list: [{}]", shorten(s))
+                        }
                         (Value::String(s), [only]) if only == "object" => {
-                            let key = if schema_path.contains("Subject") || schema_path.contains("owners") {
+                            let key = if schema_path.contains("Subject")
+                                || schema_path.contains("owners")
+                            {
                                 "group"
                             } else {
                                 "name"
@@ -272,7 +349,8 @@ fn explain(
         }
         Fault::Format { format } => {
             let text = node.as_str().unwrap_or_default();
-            let (what, reason) = format_reason(format, text).unwrap_or(("valid", "it is malformed".into()));
+            let (what, reason) =
+                format_reason(format, text).unwrap_or(("valid", "it is malformed".into()));
             let message = format!("{} is not {what}", show());
             out.push(Diagnostic::new(&INVALID_VALUE, node.place, message).fix(reason));
         }
@@ -280,22 +358,40 @@ fn explain(
             let name = error.instance().as_str().unwrap_or_default().to_owned();
             let place = node.entry(&name).map_or(key_place, |e| e.key_place);
             let (what, reason) = match error.kind() {
-                Fault::Format { format } => format_reason(format, &name).unwrap_or(("valid", "it is malformed".into())),
+                Fault::Format { format } => {
+                    format_reason(format, &name).unwrap_or(("valid", "it is malformed".into()))
+                }
                 other => ("a key that can stand here", other.keyword().to_owned()),
             };
             let message = format!("the key `{}` is not {what}", shorten(&name));
             out.push(Diagnostic::new(&INVALID_VALUE, place, message).fix(reason));
         }
         Fault::Enum { options } => {
-            let names: Vec<&str> =
-                options.as_array().map(|o| o.iter().filter_map(Json::as_str).collect()).unwrap_or_default();
+            let names: Vec<&str> = options
+                .as_array()
+                .map(|o| o.iter().filter_map(Json::as_str).collect())
+                .unwrap_or_default();
             let hint = did_you_mean(node.as_str().unwrap_or_default(), names.iter().copied());
-            let fix = if hint.is_empty() { format!("write one of: {}", names.join(", ")) } else { hint };
-            out.push(Diagnostic::new(&INVALID_VALUE, node.place, format!("{} is not a choice here", show())).fix(fix));
+            let fix = if hint.is_empty() {
+                format!("write one of: {}", names.join(", "))
+            } else {
+                hint
+            };
+            out.push(
+                Diagnostic::new(
+                    &INVALID_VALUE,
+                    node.place,
+                    format!("{} is not a choice here", show()),
+                )
+                .fix(fix),
+            );
         }
         Fault::Constant { expected_value } => {
             let message = format!("{} is not {expected_value}", show());
-            out.push(Diagnostic::new(&INVALID_VALUE, node.place, message).fix(format!("write {expected_value}")));
+            out.push(
+                Diagnostic::new(&INVALID_VALUE, node.place, message)
+                    .fix(format!("write {expected_value}")),
+            );
         }
         Fault::Pattern { .. } if node.as_str().is_some_and(|s| s.parse::<u16>().is_ok()) => {
             let message = format!("{} is a number in quotes", show());
@@ -304,19 +400,32 @@ fn explain(
         }
         Fault::Pattern { pattern } => {
             let message = format!("{} is malformed", show());
-            out.push(Diagnostic::new(&INVALID_VALUE, node.place, message).fix(format!("it must match {pattern}")));
+            out.push(
+                Diagnostic::new(&INVALID_VALUE, node.place, message)
+                    .fix(format!("it must match {pattern}")),
+            );
         }
         Fault::Minimum { limit } => out.push(
-            Diagnostic::new(&INVALID_VALUE, node.place, format!("{} is too small", show()))
-                .fix(format!("at least {limit}")),
+            Diagnostic::new(
+                &INVALID_VALUE,
+                node.place,
+                format!("{} is too small", show()),
+            )
+            .fix(format!("at least {limit}")),
         ),
         Fault::Maximum { limit } => out.push(
-            Diagnostic::new(&INVALID_VALUE, node.place, format!("{} is too large", show()))
-                .fix(format!("at most {limit}")),
+            Diagnostic::new(
+                &INVALID_VALUE,
+                node.place,
+                format!("{} is too large", show()),
+            )
+            .fix(format!("at most {limit}")),
         ),
         Fault::MaxItems { limit } | Fault::MaxLength { limit } => {
             let message = format!("`{field}` is too long");
-            out.push(Diagnostic::new(&INVALID_VALUE, key_place, message).fix(format!("at most {limit}")));
+            out.push(
+                Diagnostic::new(&INVALID_VALUE, key_place, message).fix(format!("at most {limit}")),
+            );
         }
         Fault::MinItems { .. } | Fault::MinLength { .. } | Fault::MinProperties { .. } => {
             let message = format!("`{field}` is empty");
@@ -324,7 +433,9 @@ fn explain(
         }
         other => {
             let message = format!("{} is not accepted here ({})", show(), other.keyword());
-            out.push(Diagnostic::new(&INVALID_VALUE, node.place, message).fix("see `tenantry schema`"));
+            out.push(
+                Diagnostic::new(&INVALID_VALUE, node.place, message).fix("see `tenantry schema`"),
+            );
         }
     }
 }
@@ -339,19 +450,35 @@ fn in_words(json_type: &str) -> String {
 }
 
 fn in_words_list(types: &[String]) -> String {
-    types.iter().map(|t| in_words(t)).collect::<Vec<_>>().join(" or ")
+    types
+        .iter()
+        .map(|t| in_words(t))
+        .collect::<Vec<_>>()
+        .join(" or ")
 }
 
 /// At most sixty characters of a text, on one line.
 pub fn shorten(text: &str) -> String {
-    let clean: String = text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).take(61).collect();
-    if clean.chars().count() > 60 { clean.chars().take(57).chain("...".chars()).collect() } else { clean }
+    let clean: String = text
+        .chars()
+        .map(|c| if c.is_control() { '\u{fffd}' } else { c })
+        .take(61)
+        .collect();
+    if clean.chars().count() > 60 {
+        clean.chars().take(57).chain("...".chars()).collect()
+    } else {
+        clean
+    }
 }
 
 /// The names that a schema knows beside its `additionalProperties`.
 fn known_fields(schema: &Json, path: &str) -> Vec<String> {
     let mut at = schema;
-    let parts: Vec<String> = path.split('/').skip(1).map(|p| p.replace("~1", "/").replace("~0", "~")).collect();
+    let parts: Vec<String> = path
+        .split('/')
+        .skip(1)
+        .map(|p| p.replace("~1", "/").replace("~0", "~"))
+        .collect();
     for part in &parts[..parts.len().saturating_sub(1)] {
         if part == "$ref" {
             let Some(target) = at.get("$ref").and_then(Json::as_str) else {
@@ -372,17 +499,25 @@ fn known_fields(schema: &Json, path: &str) -> Vec<String> {
             None => return Vec::new(),
         }
     }
-    at.get("properties").and_then(Json::as_object).map(|p| p.keys().cloned().collect()).unwrap_or_default()
+    at.get("properties")
+        .and_then(Json::as_object)
+        .map(|p| p.keys().cloned().collect())
+        .unwrap_or_default()
 }
 
-/// Whether a text below may hold a control character, which hardly any does: without its path, this takes no time.
+/// Whether a text below may hold a control character, which hardly any does: without its path, this
+/// takes no time.
 fn may_hold_one(node: &Node) -> bool {
     match &node.value {
         Value::String(text) => text.bytes().any(|b| !matches!(b, b' '..=b'~')),
-        Value::Map(entries) => entries.iter().any(|e| match (&e.node.value, e.key.as_str()) {
-            (Value::String(text), "description") => text.bytes().any(|b| !matches!(b, b' '..=b'~' | b'\n' | b'\t')),
-            _ => may_hold_one(&e.node),
-        }),
+        Value::Map(entries) => entries
+            .iter()
+            .any(|e| match (&e.node.value, e.key.as_str()) {
+                (Value::String(text), "description") => text
+                    .bytes()
+                    .any(|b| !matches!(b, b' '..=b'~' | b'\n' | b'\t')),
+                _ => may_hold_one(&e.node),
+            }),
         Value::Seq(items) => items.iter().any(may_hold_one),
         _ => false,
     }
@@ -397,7 +532,10 @@ pub(super) fn control_characters(root: &Node, out: &mut Vec<Diagnostic>) {
     root.leaves(&mut path, &mut |path, node| {
         let Some(text) = node.as_str() else { return };
         let free = path.last().is_some_and(|p| p == "description");
-        if let Some(c) = text.chars().find(|c| c.is_control() && !(free && matches!(c, '\n' | '\t'))) {
+        if let Some(c) = text
+            .chars()
+            .find(|c| c.is_control() && !(free && matches!(c, '\n' | '\t')))
+        {
             let message = format!("the text holds the control character U+{:04X}", c as u32);
             out.retain(|d| d.place != node.place);
             out.push(Diagnostic::new(&CONTROL_CHARACTER, node.place, message).fix("remove it"));
@@ -411,16 +549,28 @@ static PEER: [&str; 4] = ["fqdn", "cidr", "tenant", "platform"];
 static SOURCE: [&str; 4] = ["git", "oci", "helm", "bucket"];
 
 /// That exactly (or, where not `must`, at most) one of some keys is there.
-pub(super) fn one_of(node: &Node, keys: &[&str], must: bool, what: &str, out: &mut Vec<Diagnostic>) {
+pub(super) fn one_of(
+    node: &Node,
+    keys: &[&str],
+    must: bool,
+    what: &str,
+    out: &mut Vec<Diagnostic>,
+) {
     if !matches!(node.value, Value::Map(_)) {
         // The schema has said so.
         return;
     }
-    let mut found = node.entries().iter().filter(|e| keys.contains(&e.key.as_str()));
+    let mut found = node
+        .entries()
+        .iter()
+        .filter(|e| keys.contains(&e.key.as_str()));
     match (found.next(), found.next()) {
         (None, _) if must => {
             let message = format!("{what} names none of {}", keys.join(", "));
-            out.push(Diagnostic::new(&ONE_OF, node.place, message).fix(format!("add one of {}", keys.join(", "))));
+            out.push(
+                Diagnostic::new(&ONE_OF, node.place, message)
+                    .fix(format!("add one of {}", keys.join(", "))),
+            );
         }
         (Some(first), Some(second)) => {
             let message = format!("{what} names both `{}` and `{}`", first.key, second.key);
@@ -436,13 +586,25 @@ pub(super) fn one_of(node: &Node, keys: &[&str], must: bool, what: &str, out: &m
 
 /// The choices within a tenant's spec, its namespaces and overrides.
 pub(super) fn tenant_shapes(spec: &Node, out: &mut Vec<Diagnostic>) {
-    one_of(spec, &["clusters", "clusterSelector"], false, "the tenant", out);
+    one_of(
+        spec,
+        &["clusters", "clusterSelector"],
+        false,
+        "the tenant",
+        out,
+    );
     shapes(spec, out);
     for part in spec.get("namespaces").map_or(&[][..], Node::items) {
         shapes(part, out);
     }
     for part in spec.get("overrides").map_or(&[][..], Node::items) {
-        one_of(part, &["clusters", "clusterSelector"], true, "an override", out);
+        one_of(
+            part,
+            &["clusters", "clusterSelector"],
+            true,
+            "an override",
+            out,
+        );
         shapes(part, out);
     }
 }
@@ -452,15 +614,24 @@ fn shapes(spec: &Node, out: &mut Vec<Diagnostic>) {
     for list in ["owners", "members"] {
         for subject in items(&[list]) {
             one_of(subject, &SUBJECT, true, "a subject", out);
-            one_of(subject, &["role", "clusterRole"], list == "members", "a subject", out);
+            one_of(
+                subject,
+                &["role", "clusterRole"],
+                list == "members",
+                "a subject",
+                out,
+            );
             let listed = subject.get("namespaces").is_some();
             let level = subject.get("level");
             let wants = level.and_then(Node::as_str) == Some("namespace");
             if listed != wants {
-                let place = level.or_else(|| subject.get("namespaces")).map_or(subject.place, |n| n.place);
+                let place = level
+                    .or_else(|| subject.get("namespaces"))
+                    .map_or(subject.place, |n| n.place);
                 let message = "namespaces are listed exactly where the level is `namespace`";
                 out.push(
-                    Diagnostic::new(&ONE_OF, place, message).fix("add `level: namespace` and `namespaces`, or neither"),
+                    Diagnostic::new(&ONE_OF, place, message)
+                        .fix("add `level: namespace` and `namespaces`, or neither"),
                 );
             }
         }
@@ -471,7 +642,9 @@ fn shapes(spec: &Node, out: &mut Vec<Diagnostic>) {
             if let (Some(_), None) = (peer.entry("namespace"), peer.entry("tenant")) {
                 let place = peer.entry("namespace").map_or(peer.place, |e| e.key_place);
                 let message = "`namespace` narrows a `tenant`, and there is none";
-                out.push(Diagnostic::new(&ONE_OF, place, message).fix("remove it, or name the tenant"));
+                out.push(
+                    Diagnostic::new(&ONE_OF, place, message).fix("remove it, or name the tenant"),
+                );
             }
             for port in peer.get("ports").map_or(&[][..], Node::items) {
                 port_range(port, out);
@@ -486,14 +659,29 @@ fn shapes(spec: &Node, out: &mut Vec<Diagnostic>) {
     for sync in items(&["sync"]) {
         one_of(sync, &SOURCE, true, "a sync", out);
         if let Some(git) = sync.get("git") {
-            one_of(git, &["branch", "tag", "semver", "commit"], false, "a Git source", out);
+            one_of(
+                git,
+                &["branch", "tag", "semver", "commit"],
+                false,
+                "a Git source",
+                out,
+            );
         }
         if let Some(oci) = sync.get("oci") {
-            one_of(oci, &["tag", "semver", "digest"], false, "an OCI source", out);
+            one_of(
+                oci,
+                &["tag", "semver", "digest"],
+                false,
+                "an OCI source",
+                out,
+            );
         }
         if let (Some(verify), None) = (sync.entry("verify"), sync.entry("oci")) {
             let message = "`verify.cosign` is for OCI artifacts";
-            out.push(Diagnostic::new(&ONE_OF, verify.key_place, message).fix("remove it, or deliver by oci"));
+            out.push(
+                Diagnostic::new(&ONE_OF, verify.key_place, message)
+                    .fix("remove it, or deliver by oci"),
+            );
         }
     }
 }
@@ -503,13 +691,18 @@ fn port_range(port: &Node, out: &mut Vec<Diagnostic>) {
         return;
     };
     let number = |n: &Node| {
-        if let Value::Number(n, _) = &n.value { n.as_u64() } else { None }
+        if let Value::Number(n, _) = &n.value {
+            n.as_u64()
+        } else {
+            None
+        }
     };
     let start = port.get("port").and_then(number);
     if start.is_none_or(|s| number(end).is_none_or(|e| e < s)) {
         let message = "endPort needs a numeric port that is not above it";
         out.push(
-            Diagnostic::new(&INVALID_VALUE, end.place, message).fix("write the range as port: 8000, endPort: 8010"),
+            Diagnostic::new(&INVALID_VALUE, end.place, message)
+                .fix("write the range as port: 8000, endPort: 8010"),
         );
     }
 }

@@ -1,8 +1,8 @@
 //! Fleet: the clusters, what tenants may be called, and how the tree is delivered.
 
 use super::leaf::{
-    Cidr, Duration, GroupKind, Ip, Keyed, LabelKey, LabelValue, Line, Minor, Name, ObjectName, OciPrefix, Pattern,
-    RelativePath, VersionReq,
+    Cidr, Duration, GroupKind, Ip, Keyed, LabelKey, LabelValue, Line, Minor, Name, ObjectName,
+    OciPrefix, Pattern, RelativePath, VersionReq,
 };
 use super::quantity::Quantity;
 use super::tenant::{PortRule, Reach, Resources, Subject, Verify};
@@ -26,7 +26,8 @@ pub struct FleetSpec {
     pub reserved: Option<Vec<Spanned<Name>>>,
     /// What tenants may put on their namespaces. Nothing when left out.
     pub tenant_metadata: Option<TenantMetadata>,
-    /// Kinds of CRDs that tenants may pass through as verbatim manifests, as `group/Kind`. They must have a namespace.
+    /// Kinds of CRDs that tenants may pass through as verbatim manifests, as `group/Kind`. They
+    /// must have a namespace.
     pub tenant_kinds: Option<Vec<GroupKind>>,
     /// The Profile of a tenant that names none; `restricted` when left out.
     pub default_profile: Option<Spanned<Name>>,
@@ -195,8 +196,8 @@ pub struct Flux {
     pub artifacts: Option<Artifacts>,
 }
 
-/// A registry that holds an OCI artifact for each unit of a cluster, at `URL/CLUSTER/tenants/UNIT:latest` and, where it has a
-/// late part, `URL/CLUSTER/late/UNIT:latest`.
+/// A registry that holds an OCI artifact for each unit of a cluster, at
+/// `URL/CLUSTER/tenants/UNIT:latest` and, where it has a late part, `URL/CLUSTER/late/UNIT:latest`.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Artifacts {
@@ -210,7 +211,8 @@ pub struct Artifacts {
     pub secret_ref: Option<ObjectName>,
     /// Whether it is asked without TLS.
     pub insecure: Option<bool>,
-    /// The signature that each artifact must carry. Without one, whoever may push applies what he likes.
+    /// The signature that each artifact must carry. Without one, whoever may push applies what he
+    /// likes.
     pub verify: Option<Verify>,
 }
 
@@ -297,12 +299,13 @@ pub struct Endpoint {
 pub struct Delivery {
     /// `flux`.
     pub engine: Option<Engine>,
-    /// What a Flux Kustomization holds: a tenant, or a shard of them. `auto` is settled at a cluster's first render.
+    /// What a Flux Kustomization holds: a tenant, or a shard of them. `auto` is settled at a
+    /// cluster's first render.
     pub unit: Option<Unit>,
     /// How many shards; `auto` is settled at a cluster's first render.
     pub shards: Option<Spanned<Shards>>,
-    /// `shared`, when left out: all Kustomizations read the cluster's one source. `perShard`: each unit's reads an OCI
-    /// artifact of its own, so that a commit wakes what it changes.
+    /// `shared`, when left out: all Kustomizations read the cluster's one source. `perShard`: each
+    /// unit's reads an OCI artifact of its own, so that a commit wakes what it changes.
     pub source: Option<SourceMode>,
     /// The one file that goes where the cluster's bootstrap looks, of `{{ cluster }}`.
     pub entry: Option<Spanned<Pattern>>,

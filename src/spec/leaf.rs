@@ -1,7 +1,7 @@
 //! The leaves of a spec: strings of which a wrong one can be refused where it stands.
 //!
-//! Each leaf is a JSON Schema format of our own. The schema's validator and the typed value use the same check, so a
-//! value that passed the one converts into the other.
+//! Each leaf is a JSON Schema format of our own. The schema's validator and the typed value use the
+//! same check, so a value that passed the one converts into the other.
 
 use indexmap::IndexMap;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
@@ -131,7 +131,8 @@ impl<K: Key, V: JsonSchema> JsonSchema for Keyed<K, V> {
 leaves! {
     /// A DNS label (RFC 1123): the name of a tenant, namespace or cluster.
     Name, "dns-label", "a DNS label", dns_label;
-    /// A name of an object as Kubernetes takes it for most kinds: a DNS subdomain, at most 253 characters.
+    /// A name of an object as Kubernetes takes it for most kinds: a DNS subdomain, at most 253
+    /// characters.
     ObjectName, "dns-subdomain", "an object name", dns_subdomain;
     /// A name of an RBAC object: any path segment.
     RbacName, "path-segment", "a name of an RBAC object", path_segment;
@@ -220,7 +221,8 @@ const MARK: u8 = 8;
 
 /// Whether every byte is of one of some classes.
 fn all_of(text: &str, classes: u8) -> bool {
-    text.bytes().fold(true, |all, b| all & (CLASS[usize::from(b)] & classes != 0))
+    text.bytes()
+        .fold(true, |all, b| all & (CLASS[usize::from(b)] & classes != 0))
 }
 
 /// Whether a text begins and ends with a byte of one of some classes.
@@ -264,11 +266,19 @@ fn dns_subdomain(text: &str) -> Result<(), String> {
 }
 
 fn path_segment(text: &str) -> Result<(), String> {
-    if text.is_empty() || text == "." || text == ".." || text.contains(['/', '%']) || text.chars().any(char::is_control)
+    if text.is_empty()
+        || text == "."
+        || text == ".."
+        || text.contains(['/', '%'])
+        || text.chars().any(char::is_control)
     {
         return Err("it is empty, `.`, `..`, or holds `/`, `%` or a control character".into());
     }
-    if text.len() > 253 { Err("it is longer than 253 characters".into()) } else { Ok(()) }
+    if text.len() > 253 {
+        Err("it is longer than 253 characters".into())
+    } else {
+        Ok(())
+    }
 }
 
 fn principal(text: &str) -> Result<(), String> {
@@ -282,7 +292,8 @@ fn principal(text: &str) -> Result<(), String> {
 }
 
 fn cidr(text: &str) -> Result<(), String> {
-    let net = ipnet::IpNet::from_str(text).map_err(|_| "write it as 10.0.0.0/8 or fd00::/8".to_owned())?;
+    let net = ipnet::IpNet::from_str(text)
+        .map_err(|_| "write it as 10.0.0.0/8 or fd00::/8".to_owned())?;
     if net.trunc() != net {
         return Err(format!("it has host bits; the network is {}", net.trunc()));
     }
@@ -298,7 +309,11 @@ fn cidr(text: &str) -> Result<(), String> {
 }
 
 fn host(text: &str, wildcard: bool) -> Result<(), String> {
-    let rest = if wildcard { text.strip_prefix("*.").unwrap_or(text) } else { text };
+    let rest = if wildcard {
+        text.strip_prefix("*.").unwrap_or(text)
+    } else {
+        text
+    };
     if IpAddr::from_str(rest).is_ok() {
         return Err("it is an address; use a cidr".into());
     }
@@ -306,28 +321,43 @@ fn host(text: &str, wildcard: bool) -> Result<(), String> {
     if rest.split('.').any(|part| part.len() > 63) {
         return Err("a part of it is longer than 63 characters".into());
     }
-    if rest.contains('.') { Ok(()) } else { Err("it has no dot".into()) }
+    if rest.contains('.') {
+        Ok(())
+    } else {
+        Err("it has no dot".into())
+    }
 }
 
 fn duration(text: &str) -> Result<(), String> {
     let mut rest = text;
     while !rest.is_empty() {
-        let digits = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
+        let digits = rest
+            .find(|c: char| !c.is_ascii_digit())
+            .unwrap_or(rest.len());
         let unit = &rest[digits..];
-        let unit_len = ["ms", "s", "m", "h"].iter().find(|u| unit.starts_with(**u)).map(|u| u.len());
+        let unit_len = ["ms", "s", "m", "h"]
+            .iter()
+            .find(|u| unit.starts_with(**u))
+            .map(|u| u.len());
         match unit_len {
             Some(len) if digits > 0 => rest = &unit[len..],
             _ => return Err("write it as 10m, 1h30m or 45s".into()),
         }
     }
-    if text.is_empty() { Err("write it as 10m, 1h30m or 45s".into()) } else { Ok(()) }
+    if text.is_empty() {
+        Err("write it as 10m, 1h30m or 45s".into())
+    } else {
+        Ok(())
+    }
 }
 
 /// The seconds of a duration that was checked.
 pub fn seconds(text: &str) -> f64 {
     let (mut sum, mut rest) = (0.0, text);
     while !rest.is_empty() {
-        let digits = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
+        let digits = rest
+            .find(|c: char| !c.is_ascii_digit())
+            .unwrap_or(rest.len());
         let number: f64 = rest[..digits].parse().unwrap_or(0.0);
         let (factor, unit) = match &rest[digits..] {
             r if r.starts_with("ms") => (0.001, 2),
@@ -361,13 +391,19 @@ fn address(text: &str, schemes: &[&str]) -> Result<(), String> {
     if parsed.password().is_some() {
         return Err("it holds a password; use auth.secretRef".into());
     }
-    if text.chars().any(|c| c.is_whitespace() || c.is_control()) { Err("it holds white space".into()) } else { Ok(()) }
+    if text.chars().any(|c| c.is_whitespace() || c.is_control()) {
+        Err("it holds white space".into())
+    } else {
+        Ok(())
+    }
 }
 
 /// Source: the OCI distribution specification, `name` of a repository.
 fn oci_prefix(text: &str) -> Result<(), String> {
     address(text, &["oci"])?;
-    let (host, path) = text["oci://".len()..].split_once('/').unwrap_or((&text["oci://".len()..], ""));
+    let (host, path) = text["oci://".len()..]
+        .split_once('/')
+        .unwrap_or((&text["oci://".len()..], ""));
     if host.contains('@') {
         return Err("it names a user; use secretRef".into());
     }
@@ -384,15 +420,21 @@ fn oci_prefix(text: &str) -> Result<(), String> {
 }
 
 fn minor(text: &str) -> Result<(), String> {
-    let ok = text
-        .split_once('.')
-        .is_some_and(|(major, minor)| major == "1" && minor.parse::<u16>().is_ok_and(|m| m.to_string() == minor));
-    if ok { Ok(()) } else { Err("write it as \"1.34\"".into()) }
+    let ok = text.split_once('.').is_some_and(|(major, minor)| {
+        major == "1" && minor.parse::<u16>().is_ok_and(|m| m.to_string() == minor)
+    });
+    if ok {
+        Ok(())
+    } else {
+        Err("write it as \"1.34\"".into())
+    }
 }
 
 /// The rule of `metav1`: an optional DNS subdomain and `/`, then a name of at most 63 characters.
 fn label_key(text: &str) -> Result<(), String> {
-    let (prefix, name) = text.split_once('/').map_or((None, text), |(p, n)| (Some(p), n));
+    let (prefix, name) = text
+        .split_once('/')
+        .map_or((None, text), |(p, n)| (Some(p), n));
     if let Some(prefix) = prefix {
         dns_subdomain(prefix)?;
     }
@@ -406,7 +448,9 @@ fn label_value(text: &str) -> Result<(), String> {
     if text.len() > 63 {
         return Err(format!("it has {} characters, of at most 63", text.len()));
     }
-    if text.is_empty() || (edges_of(text, LOWER | UPPER) && all_of(text, LOWER | UPPER | DASH | MARK)) {
+    if text.is_empty()
+        || (edges_of(text, LOWER | UPPER) && all_of(text, LOWER | UPPER | DASH | MARK))
+    {
         Ok(())
     } else {
         Err("only letters, digits, -, _ and . are allowed, and it starts and ends with a letter or digit".into())
@@ -414,27 +458,43 @@ fn label_value(text: &str) -> Result<(), String> {
 }
 
 fn day(text: &str) -> Result<(), String> {
-    Day::parse(text).map(|_| ()).ok_or_else(|| "write it as \"2026-11-22\"".into())
+    Day::parse(text)
+        .map(|_| ())
+        .ok_or_else(|| "write it as \"2026-11-22\"".into())
 }
 
 fn uuid(text: &str) -> Result<(), String> {
     let lengths = [8, 4, 4, 4, 12];
     let mut parts = text.split('-');
     let ok = lengths.iter().all(|len| {
-        parts.next().is_some_and(|p| p.len() == *len && p.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')))
+        parts.next().is_some_and(|p| {
+            p.len() == *len && p.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
+        })
     }) && parts.next().is_none();
-    if ok { Ok(()) } else { Err("write it as 6f1c2f7e-3b1d-4c5a-9a55-0a6f0d2f7b11".into()) }
+    if ok {
+        Ok(())
+    } else {
+        Err("write it as 6f1c2f7e-3b1d-4c5a-9a55-0a6f0d2f7b11".into())
+    }
 }
 
 fn relative_path(text: &str) -> Result<(), String> {
     if text.starts_with('/') || text.contains('\\') || text.chars().any(char::is_control) {
         return Err("it is absolute, or holds a backslash or a control character".into());
     }
-    if text.split('/').any(|part| part == "..") { Err("it leaves the source by ..".into()) } else { Ok(()) }
+    if text.split('/').any(|part| part == "..") {
+        Err("it leaves the source by ..".into())
+    } else {
+        Ok(())
+    }
 }
 
 fn file_path(text: &str) -> Result<(), String> {
-    if text.is_empty() || text.starts_with('/') || text.contains('\\') || text.chars().any(char::is_control) {
+    if text.is_empty()
+        || text.starts_with('/')
+        || text.contains('\\')
+        || text.chars().any(char::is_control)
+    {
         return Err("it is empty, absolute, or holds a backslash or a control character".into());
     }
     Ok(())
@@ -475,8 +535,10 @@ fn quota_key(text: &str) -> Result<(), String> {
         return label_key(extended);
     }
     for prefix in ["requests.", ""] {
-        if text.strip_prefix(prefix).is_some_and(|r| r.strip_prefix("hugepages-").is_some_and(|size| !size.is_empty()))
-        {
+        if text.strip_prefix(prefix).is_some_and(|r| {
+            r.strip_prefix("hugepages-")
+                .is_some_and(|size| !size.is_empty())
+        }) {
             return Ok(());
         }
     }
@@ -488,20 +550,33 @@ fn quota_key(text: &str) -> Result<(), String> {
             return dns_subdomain(class);
         }
     }
-    let hint = crate::diagnostic::nearest(text, KNOWN).map_or_else(String::new, |k| format!("; did you mean {k}"));
+    let hint = crate::diagnostic::nearest(text, KNOWN)
+        .map_or_else(String::new, |k| format!("; did you mean {k}"));
     Err(format!(
         "it is none of Kubernetes' keys, count/RESOURCE.GROUP, requests.DOMAIN/NAME or CLASS.storageclass.storage.k8s.io/…{hint}"
     ))
 }
 
 fn field_path(text: &str) -> Result<(), String> {
-    let ok = text.split('.').all(|p| !p.is_empty() && p.bytes().all(|b| b.is_ascii_alphanumeric()));
-    if ok { Ok(()) } else { Err("write it as podSecurity.level".into()) }
+    let ok = text
+        .split('.')
+        .all(|p| !p.is_empty() && p.bytes().all(|b| b.is_ascii_alphanumeric()));
+    if ok {
+        Ok(())
+    } else {
+        Err("write it as podSecurity.level".into())
+    }
 }
 
 fn rule_id(text: &str) -> Result<(), String> {
-    let ok = text.split_once('/').is_some_and(|(area, fault)| dns_label(area).is_ok() && dns_label(fault).is_ok());
-    if ok { Ok(()) } else { Err("write it as network/egress-any".into()) }
+    let ok = text
+        .split_once('/')
+        .is_some_and(|(area, fault)| dns_label(area).is_ok() && dns_label(fault).is_ok());
+    if ok {
+        Ok(())
+    } else {
+        Err("write it as network/egress-any".into())
+    }
 }
 
 fn group_kind(text: &str) -> Result<(), String> {
@@ -510,13 +585,24 @@ fn group_kind(text: &str) -> Result<(), String> {
             && kind.starts_with(|c: char| c.is_ascii_uppercase())
             && kind.bytes().all(|b| b.is_ascii_alphanumeric())
     });
-    if ok { Ok(()) } else { Err("write it as cert-manager.io/Certificate".into()) }
+    if ok {
+        Ok(())
+    } else {
+        Err("write it as cert-manager.io/Certificate".into())
+    }
 }
 
 fn object_id(text: &str) -> Result<(), String> {
     let parts: Vec<&str> = text.split('/').collect();
-    let ok = matches!(parts.len(), 2 | 3) && parts.iter().all(|p| !p.is_empty() && !p.contains(char::is_whitespace));
-    if ok { Ok(()) } else { Err("write it as NetworkPolicy/payments/allow-egress".into()) }
+    let ok = matches!(parts.len(), 2 | 3)
+        && parts
+            .iter()
+            .all(|p| !p.is_empty() && !p.contains(char::is_whitespace));
+    if ok {
+        Ok(())
+    } else {
+        Err("write it as NetworkPolicy/payments/allow-egress".into())
+    }
 }
 
 fn text_template(text: &str) -> Result<(), String> {
@@ -540,7 +626,10 @@ impl Day {
             return None;
         }
         let number = |range: std::ops::Range<usize>| {
-            text.get(range).filter(|t| t.bytes().all(|c| c.is_ascii_digit()))?.parse::<i64>().ok()
+            text.get(range)
+                .filter(|t| t.bytes().all(|c| c.is_ascii_digit()))?
+                .parse::<i64>()
+                .ok()
         };
         let (y, m, d) = (number(0..4)?, number(5..7)?, number(8..10)?);
         let leap = y % 4 == 0 && (y % 100 != 0 || y % 400 == 0);
@@ -557,7 +646,9 @@ impl Day {
         let era = y.div_euclid(400);
         let yoe = y - era * 400;
         let doy = (153 * ((m + 9) % 12) + 2) / 5 + d - 1;
-        Some(Self(era * 146_097 + yoe * 365 + yoe / 4 - yoe / 100 + doy - 719_468))
+        Some(Self(
+            era * 146_097 + yoe * 365 + yoe / 4 - yoe / 100 + doy - 719_468,
+        ))
     }
 
     /// How many days lie between an earlier day and this one.
@@ -580,8 +671,15 @@ impl std::fmt::Display for Day {
         let yoe = (doe - doe / 1460 + doe / 36_524 - doe / 146_096) / 365;
         let doy = doe - (365 * yoe + yoe / 4 - yoe / 100);
         let mp = (5 * doy + 2) / 153;
-        let (d, m) = (doy - (153 * mp + 2) / 5 + 1, if mp < 10 { mp + 3 } else { mp - 9 });
-        write!(f, "{:04}-{m:02}-{d:02}", yoe + era * 400 + i64::from(m <= 2))
+        let (d, m) = (
+            doy - (153 * mp + 2) / 5 + 1,
+            if mp < 10 { mp + 3 } else { mp - 9 },
+        );
+        write!(
+            f,
+            "{:04}-{m:02}-{d:02}",
+            yoe + era * 400 + i64::from(m <= 2)
+        )
     }
 }
 
@@ -596,7 +694,10 @@ mod tests {
         assert_eq!(day.to_string(), "2026-11-22");
         assert_eq!(day.plus(180).to_string(), "2027-05-21");
         assert_eq!(Day::parse("2026-02-29"), None);
-        assert_eq!(Day::parse("2024-02-29").unwrap().plus(1).to_string(), "2024-03-01");
+        assert_eq!(
+            Day::parse("2024-02-29").unwrap().plus(1).to_string(),
+            "2024-03-01"
+        );
     }
 
     #[test]
@@ -606,21 +707,49 @@ mod tests {
             (
                 "cidr",
                 &["10.0.0.0/8", "fd00::/8"],
-                &["10.0.0.1/8", "10.0.0.0", "10.0.0.0/33", "x", "::ffff:0.0.0.0/96", "64:ff9b::/96"],
+                &[
+                    "10.0.0.1/8",
+                    "10.0.0.0",
+                    "10.0.0.0/33",
+                    "x",
+                    "::ffff:0.0.0.0/96",
+                    "64:ff9b::/96",
+                ],
             ),
-            ("host", &["a.example"], &["a", "10.0.0.1", "*.a.example", "-a.example"]),
+            (
+                "host",
+                &["a.example"],
+                &["a", "10.0.0.1", "*.a.example", "-a.example"],
+            ),
             ("host-pattern", &["*.a.example"], &["*", "a.*.b"]),
-            ("duration-go", &["10m", "1h30m"], &["10", "m", "", "1d", "-1s"]),
-            ("git-url", &["https://h/x", "ssh://git@h/x"], &["http://h/x", "git@h:x", "https://u:p@h/x", "https://"]),
+            (
+                "duration-go",
+                &["10m", "1h30m"],
+                &["10", "m", "", "1d", "-1s"],
+            ),
+            (
+                "git-url",
+                &["https://h/x", "ssh://git@h/x"],
+                &["http://h/x", "git@h:x", "https://u:p@h/x", "https://"],
+            ),
             ("label-key", &["a", "a.b/c"], &["", "a/b/c", "/a", "a b"]),
             ("label-value", &["", "a.b"], &["a b", "-a", "é"]),
             (
                 "quota-key",
-                &["pods", "count/a.b", "requests.nvidia.com/gpu", "gold.storageclass.storage.k8s.io/requests.storage"],
+                &[
+                    "pods",
+                    "count/a.b",
+                    "requests.nvidia.com/gpu",
+                    "gold.storageclass.storage.k8s.io/requests.storage",
+                ],
                 &["pod", "limits.gpu"],
             ),
             ("kubernetes-minor", &["1.34"], &["1.34.2", "v1.34", "1.034"]),
-            ("principal", &["github:team", "ann@x"], &["", "system:masters", "a\u{7}"]),
+            (
+                "principal",
+                &["github:team", "ann@x"],
+                &["", "system:masters", "a\u{7}"],
+            ),
             ("relative-path", &["./a", ""], &["/a", "../a", "a/../../b"]),
         ];
         for (format, good, bad) in table {

@@ -1,8 +1,8 @@
 //! Documents → typed Fleet, Profile, Waiver and Tenant.
 //!
-//! A document is held against its JSON Schema first, where it stands; what a schema cannot say is checked after. A
-//! tenant and a profile stay trees until they are merged, so that every value keeps its place; the schema has settled
-//! that the merged tree converts.
+//! A document is held against its JSON Schema first, where it stands; what a schema cannot say is
+//! checked after. A tenant and a profile stay trees until they are merged, so that every value
+//! keeps its place; the schema has settled that the merged tree converts.
 
 mod check;
 pub mod fleet;
@@ -12,8 +12,8 @@ pub mod schema;
 pub mod tenant;
 
 pub use check::{
-    CONTROL_CHARACTER, INVALID_VALUE, MISPLACED, MISSING_FIELD, NO_FLEET, NO_KIND, NULL, ONE_OF, UNKNOWN_FIELD,
-    UNKNOWN_KIND, WRONG_TYPE, check_schema, shorten,
+    CONTROL_CHARACTER, INVALID_VALUE, MISPLACED, MISSING_FIELD, NO_FLEET, NO_KIND, NULL, ONE_OF,
+    UNKNOWN_FIELD, UNKNOWN_KIND, WRONG_TYPE, check_schema, shorten,
 };
 
 use crate::diagnostic::{Diagnostic, Level, Scope, nearest};
@@ -87,7 +87,11 @@ impl TenantDoc {
     pub fn into_shell(self) -> Self {
         let place = self.name.place;
         let nothing = || Node::new(place, document::Value::Null);
-        Self { metadata: nothing(), spec: nothing(), ..self }
+        Self {
+            metadata: nothing(),
+            spec: nothing(),
+            ..self
+        }
     }
 }
 
@@ -144,12 +148,14 @@ pub fn prepare() {
 pub struct Home<'a> {
     /// The path of the fleet's file; its folder is the tenants folder.
     pub fleet: &'a str,
-    /// Files that a tenant was rendered from before. Another file that names no `tenantry.dev` is somebody else's.
+    /// Files that a tenant was rendered from before. Another file that names no `tenantry.dev` is
+    /// somebody else's.
     pub known: &'a IndexSet<&'a str>,
 }
 
 impl Home<'_> {
-    /// Whether a file may hold what all tenants share: the Fleet, Profiles and Waivers stand nowhere else.
+    /// Whether a file may hold what all tenants share: the Fleet, Profiles and Waivers stand
+    /// nowhere else.
     pub fn is_shared(&self, sources: &Sources, input: &Input) -> bool {
         let path = sources.get(input.source).path.as_str();
         let below = |folder| check::lies_below(parent(self.fleet), folder, path);
@@ -157,8 +163,8 @@ impl Home<'_> {
     }
 }
 
-/// Reads every document of some files. Each tenant's is handed on as soon as it is read, and what comes back is kept of it:
-/// ten thousand trees are never all there at once.
+/// Reads every document of some files. Each tenant's is handed on as soon as it is read, and what
+/// comes back is kept of it: ten thousand trees are never all there at once.
 #[inline(never)]
 pub fn load<T: Send>(
     sources: &Sources,
@@ -166,9 +172,15 @@ pub fn load<T: Send>(
     home: Home<'_>,
     hand_on: &(dyn Fn(TenantDoc) -> (TenantDoc, T) + Sync),
 ) -> Loaded<T> {
-    let results: Vec<(Vec<Read<T>>, Vec<Diagnostic>)> =
-        inputs.par_iter().map(|input| load_file(sources.get(input.source), input, home, hand_on)).collect();
-    let (mut specs, mut made, mut faults) = (Specs::default(), Vec::with_capacity(inputs.len()), Vec::new());
+    let results: Vec<(Vec<Read<T>>, Vec<Diagnostic>)> = inputs
+        .par_iter()
+        .map(|input| load_file(sources.get(input.source), input, home, hand_on))
+        .collect();
+    let (mut specs, mut made, mut faults) = (
+        Specs::default(),
+        Vec::with_capacity(inputs.len()),
+        Vec::new(),
+    );
     specs.tenants.reserve(inputs.len());
     for (reads, more) in results {
         faults.extend(more);
@@ -188,10 +200,14 @@ pub fn load<T: Send>(
                         specs.profiles.insert(doc.name.value.clone(), *doc);
                     }
                     Some(first) => faults.push(
-                        Diagnostic::new(&MISPLACED, doc.name.place, format!("a second Profile `{}`", *doc.name))
-                            .related(first.name.place, "the first")
-                            .fix("rename one of the two")
-                            .scope(Scope::Fleet),
+                        Diagnostic::new(
+                            &MISPLACED,
+                            doc.name.place,
+                            format!("a second Profile `{}`", *doc.name),
+                        )
+                        .related(first.name.place, "the first")
+                        .fix("rename one of the two")
+                        .scope(Scope::Fleet),
                     ),
                 },
                 Read::Waiver(doc) => specs.waivers.push(*doc),
@@ -204,14 +220,32 @@ pub fn load<T: Send>(
             }
         }
     }
-    Loaded { specs, made, faults }
+    Loaded {
+        specs,
+        made,
+        faults,
+    }
 }
 
 /// Reads the built-in profiles: documents of our own, that cannot be wrong.
-pub fn load_profiles(sources: &Sources, ids: &[SourceId]) -> (BTreeMap<String, ProfileDoc>, Vec<Diagnostic>) {
-    let inputs: Vec<Input> = ids.iter().map(|source| Input { source: *source, origin: None }).collect();
-    let home = Home { fleet: "builtin/fleet.yaml", known: &IndexSet::new() };
-    let loaded = load(sources, &inputs.iter().collect::<Vec<_>>(), home, &|doc| (doc, ()));
+pub fn load_profiles(
+    sources: &Sources,
+    ids: &[SourceId],
+) -> (BTreeMap<String, ProfileDoc>, Vec<Diagnostic>) {
+    let inputs: Vec<Input> = ids
+        .iter()
+        .map(|source| Input {
+            source: *source,
+            origin: None,
+        })
+        .collect();
+    let home = Home {
+        fleet: "builtin/fleet.yaml",
+        known: &IndexSet::new(),
+    };
+    let loaded = load(sources, &inputs.iter().collect::<Vec<_>>(), home, &|doc| {
+        (doc, ())
+    });
     (loaded.specs.profiles, loaded.faults)
 }
 
@@ -222,13 +256,21 @@ fn load_file<T>(
     hand_on: &dyn Fn(TenantDoc) -> (TenantDoc, T),
 ) -> (Vec<Read<T>>, Vec<Diagnostic>) {
     let is_fleet = source.path == home.fleet;
-    let ours = source.text.contains("tenantry.dev") || is_fleet || home.known.contains(source.path.as_str());
-    let (documents, mut faults) =
-        if ours { document::parse(input.source, source) } else { document::parse_foreign(input.source, source) };
+    let ours = source.text.contains("tenantry.dev")
+        || is_fleet
+        || home.known.contains(source.path.as_str());
+    let (documents, mut faults) = if ours {
+        document::parse(input.source, source)
+    } else {
+        document::parse_foreign(input.source, source)
+    };
     if !ours {
         for fault in &mut faults {
             fault.level = Level::Warning;
-            fault.fix = format!("{}; the file names no tenantry.dev and is skipped", fault.fix);
+            fault.fix = format!(
+                "{}; the file names no tenantry.dev and is skipped",
+                fault.fix
+            );
         }
     }
     if is_fleet {
@@ -261,24 +303,37 @@ fn load_document<T>(
         Ok(None) => {
             let text = |key| root.get(key).and_then(Node::as_str).unwrap_or("?");
             let what = format!("{} {}", text("apiVersion"), text("kind"));
-            return (Some(Read::Skipped(Skipped { place: root.place, what })), Vec::new());
+            return (
+                Some(Read::Skipped(Skipped {
+                    place: root.place,
+                    what,
+                })),
+                Vec::new(),
+            );
         }
         Err(fault) => return (None, vec![*fault]),
     };
-    let name = root.at(&["metadata", "name"]).and_then(|n| Some(Spanned::new(n.as_str()?.to_owned(), n.place)));
-    let named = name.as_ref().filter(|n| leaf::reason("dns-label", n).is_none());
+    let name = root
+        .at(&["metadata", "name"])
+        .and_then(|n| Some(Spanned::new(n.as_str()?.to_owned(), n.place)));
+    let named = name
+        .as_ref()
+        .filter(|n| leaf::reason("dns-label", n).is_none());
     let scope = match (kind, named) {
         // What a tenant-owned checkout gets wrong concerns that checkout alone.
         _ if input.origin.is_some() => Scope::File(input.source),
         (Kind::Fleet | Kind::Profile, _) => Scope::Fleet,
         (Kind::Tenant, Some(name)) => Scope::Tenant(name.value.clone()),
         (Kind::Waiver, _) => match root.at(&["spec", "tenant"]).and_then(Node::as_str) {
-            Some(tenant) if leaf::reason("dns-label", tenant).is_none() => Scope::Tenant(tenant.to_owned()),
+            Some(tenant) if leaf::reason("dns-label", tenant).is_none() => {
+                Scope::Tenant(tenant.to_owned())
+            }
             _ => Scope::File(input.source),
         },
         (Kind::Tenant, None) => Scope::File(input.source),
     };
-    let mut faults = schema::checker(kind).map_or_else(Vec::new, |checker| check_schema(checker, &root));
+    let mut faults =
+        schema::checker(kind).map_or_else(Vec::new, |checker| check_schema(checker, &root));
     check::control_characters(&root, &mut faults);
     if let Some(spec) = root.get("spec") {
         match kind {
@@ -328,20 +383,39 @@ fn read_typed<T>(
 ) -> Result<Read<T>, (String, Place)> {
     let place = root.place;
     let missing = || ("the document has no spec".to_owned(), place);
-    let digest = if kind == Kind::Fleet { root.digest() } else { String::new() };
-    let (metadata, spec) = (root.take("metadata"), root.take("spec").ok_or_else(missing)?);
+    let digest = if kind == Kind::Fleet {
+        root.digest()
+    } else {
+        String::new()
+    };
+    let (metadata, spec) = (
+        root.take("metadata"),
+        root.take("spec").ok_or_else(missing)?,
+    );
     Ok(match kind {
-        Kind::Fleet => Read::Fleet(Box::new(FleetDoc { name, spec: deserialize(&spec)?, digest })),
+        Kind::Fleet => Read::Fleet(Box::new(FleetDoc {
+            name,
+            spec: deserialize(&spec)?,
+            digest,
+        })),
         Kind::Profile => Read::Profile(Box::new(ProfileDoc {
             name,
             spec: deserialize(&spec)?,
             defaults: spec.get("defaults").cloned(),
             ceiling: spec.get("ceiling").cloned(),
         })),
-        Kind::Waiver => Read::Waiver(Box::new(WaiverDoc { name, spec: deserialize(&spec)? })),
+        Kind::Waiver => Read::Waiver(Box::new(WaiverDoc {
+            name,
+            spec: deserialize(&spec)?,
+        })),
         Kind::Tenant => {
             let metadata = metadata.ok_or_else(missing)?;
-            Read::Tenant(Box::new(hand_on(TenantDoc { name, metadata, spec, origin: input.origin.clone() })))
+            Read::Tenant(Box::new(hand_on(TenantDoc {
+                name,
+                metadata,
+                spec,
+                origin: input.origin.clone(),
+            })))
         }
     })
 }
@@ -357,6 +431,14 @@ pub fn one_of_these<'a>(unknown: &str, known: impl IntoIterator<Item = &'a str>)
     match nearest(unknown, known.iter().copied()) {
         Some(name) => format!("did you mean `{name}`?"),
         None if known.is_empty() => "there is none".to_owned(),
-        None => format!("known: {}", known.iter().take(12).copied().collect::<Vec<_>>().join(", ")),
+        None => format!(
+            "known: {}",
+            known
+                .iter()
+                .take(12)
+                .copied()
+                .collect::<Vec<_>>()
+                .join(", ")
+        ),
     }
 }

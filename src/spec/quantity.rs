@@ -1,7 +1,8 @@
 //! Kubernetes quantities, exactly.
 //!
-//! Source: k8s.io/apimachinery `resource.Quantity`: a decimal number and a suffix (`n u m "" k M G T P E`, `Ki … Ei`, or
-//! an exponent). Values are kept in nanos; a value over 2^63 − 1 whole units is refused, as no quota can hold it.
+//! Source: k8s.io/apimachinery `resource.Quantity`: a decimal number and a suffix (`n u m "" k M G
+//! T P E`, `Ki … Ei`, or an exponent). Values are kept in nanos; a value over 2^63 − 1 whole units
+//! is refused, as no quota can hold it.
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
@@ -12,9 +13,26 @@ use std::fmt;
 pub const FORMAT: &str = "quantity";
 const NANO: i128 = 1_000_000_000;
 const NANO_64: i64 = 1_000_000_000;
-const BINARY: [(&str, u32); 6] = [("Ei", 60), ("Pi", 50), ("Ti", 40), ("Gi", 30), ("Mi", 20), ("Ki", 10)];
-const DECIMAL: [(&str, i32); 10] =
-    [("n", -9), ("u", -6), ("m", -3), ("", 0), ("k", 3), ("M", 6), ("G", 9), ("T", 12), ("P", 15), ("E", 18)];
+const BINARY: [(&str, u32); 6] = [
+    ("Ei", 60),
+    ("Pi", 50),
+    ("Ti", 40),
+    ("Gi", 30),
+    ("Mi", 20),
+    ("Ki", 10),
+];
+const DECIMAL: [(&str, i32); 10] = [
+    ("n", -9),
+    ("u", -6),
+    ("m", -3),
+    ("", 0),
+    ("k", 3),
+    ("M", 6),
+    ("G", 9),
+    ("T", 12),
+    ("P", 15),
+    ("E", 18),
+];
 
 /// An amount of a resource: the text as written, and its value.
 #[derive(Clone, Debug)]
@@ -34,7 +52,9 @@ impl Quantity {
         let fault = || "write it as 500m, 2, 1.5 or 8Gi".to_owned();
         let split = text
             .char_indices()
-            .find(|(i, c)| !(c.is_ascii_digit() || *c == '.' || (*i == 0 && matches!(c, '+' | '-'))))
+            .find(|(i, c)| {
+                !(c.is_ascii_digit() || *c == '.' || (*i == 0 && matches!(c, '+' | '-')))
+            })
             .map_or(text.len(), |(i, _)| i);
         let (number, suffix) = text.split_at(split);
         if number.starts_with('-') {
@@ -45,16 +65,27 @@ impl Quantity {
         if whole.is_empty() && fraction.is_empty() || number.matches('.').count() > 1 {
             return Err(fault());
         }
-        let digits = if fraction.is_empty() { Cow::Borrowed(whole) } else { format!("{whole}{fraction}").into() };
-        let value: i128 = digits.parse().map_err(|_| "it is out of range".to_owned())?;
+        let digits = if fraction.is_empty() {
+            Cow::Borrowed(whole)
+        } else {
+            format!("{whole}{fraction}").into()
+        };
+        let value: i128 = digits
+            .parse()
+            .map_err(|_| "it is out of range".to_owned())?;
         let scale = fraction.len() as i32;
         let binary = BINARY.iter().find(|(s, _)| *s == suffix);
         let nanos = if let Some((_, power)) = binary {
-            value.checked_mul(1i128 << power).and_then(|v| shift(v, 9 - scale))
+            value
+                .checked_mul(1i128 << power)
+                .and_then(|v| shift(v, 9 - scale))
         } else {
             let power = match DECIMAL.iter().find(|(s, _)| *s == suffix) {
                 Some((_, power)) => *power,
-                None => suffix.strip_prefix(['e', 'E']).and_then(|e| e.parse().ok()).ok_or_else(fault)?,
+                None => suffix
+                    .strip_prefix(['e', 'E'])
+                    .and_then(|e| e.parse().ok())
+                    .ok_or_else(fault)?,
             };
             shift(value, power + 9 - scale)
         }
@@ -62,7 +93,11 @@ impl Quantity {
         if nanos > i128::from(i64::MAX) * NANO {
             return Err("it is over 2^63 - 1, more than a quota can hold".into());
         }
-        Ok(Self { text: text.to_owned(), nanos, binary: binary.is_some() })
+        Ok(Self {
+            text: text.to_owned(),
+            nanos,
+            binary: binary.is_some(),
+        })
     }
 
     /// The text as written.
@@ -78,16 +113,22 @@ impl Quantity {
     /// Whether it is a whole number of units.
     pub fn is_whole(&self) -> bool {
         // Nearly all fit into 64 bits, and a division of 128 takes ten times as long.
-        i64::try_from(self.nanos).map_or_else(|_| self.nanos % NANO == 0, |nanos| nanos % NANO_64 == 0)
+        i64::try_from(self.nanos)
+            .map_or_else(|_| self.nanos % NANO == 0, |nanos| nanos % NANO_64 == 0)
     }
 
     /// A quantity of some nanos, written with the largest suffix that is exact.
     pub fn from_nanos(nanos: i128, binary: bool) -> Self {
         let text = canonical(nanos, binary);
-        Self { text, nanos, binary }
+        Self {
+            text,
+            nanos,
+            binary,
+        }
     }
 
-    /// Splits into equal parts of whole `step`s (in nanos), rounded down; the first part takes the remainder.
+    /// Splits into equal parts of whole `step`s (in nanos), rounded down; the first part takes the
+    /// remainder.
     ///
     /// A single part keeps the text as it is.
     pub fn split(&self, parts: usize, step: i128) -> Vec<Self> {
@@ -96,7 +137,9 @@ impl Quantity {
         }
         let each = self.nanos / parts as i128 / step * step;
         let first = self.nanos - each * (parts as i128 - 1);
-        (0..parts).map(|i| Self::from_nanos(if i == 0 { first } else { each }, self.binary)).collect()
+        (0..parts)
+            .map(|i| Self::from_nanos(if i == 0 { first } else { each }, self.binary))
+            .collect()
     }
 
     /// This one less another, not below nothing.
@@ -215,7 +258,18 @@ mod tests {
         ] {
             assert_eq!(Quantity::parse(text).unwrap().nanos(), nanos, "{text}");
         }
-        for text in ["", "x", "1x", "-1", "1.2.3", "9223372036854775808", "16Ei", "1 Gi", "1e", "."] {
+        for text in [
+            "",
+            "x",
+            "1x",
+            "-1",
+            "1.2.3",
+            "9223372036854775808",
+            "16Ei",
+            "1 Gi",
+            "1e",
+            ".",
+        ] {
             assert!(Quantity::parse(text).is_err(), "{text}");
         }
     }
@@ -223,10 +277,18 @@ mod tests {
     #[test]
     fn parts_sum_up() {
         let split = |text: &str, parts, step| -> Vec<String> {
-            Quantity::parse(text).unwrap().split(parts, step).iter().map(ToString::to_string).collect()
+            Quantity::parse(text)
+                .unwrap()
+                .split(parts, step)
+                .iter()
+                .map(ToString::to_string)
+                .collect()
         };
         assert_eq!(split("50", 3, NANO), ["18", "16", "16"]);
-        assert_eq!(split("16Gi", 3, NANO), ["5726623062", "5726623061", "5726623061"]);
+        assert_eq!(
+            split("16Gi", 3, NANO),
+            ["5726623062", "5726623061", "5726623061"]
+        );
         assert_eq!(split("1", 4, NANO / 1000), ["250m", "250m", "250m", "250m"]);
         assert_eq!(split("1.50", 1, NANO), ["1.50"]);
         assert_eq!(split("2", 3, NANO), ["2", "0", "0"]);

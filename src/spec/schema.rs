@@ -1,4 +1,5 @@
-//! The JSON Schemas, generated from the types, and the validators that documents are held against first.
+//! The JSON Schemas, generated from the types, and the validators that documents are held against
+//! first.
 
 use super::fleet::FleetSpec;
 use super::leaf::{self, FORMATS, Name};
@@ -54,7 +55,10 @@ impl Kind {
 /// A document of a kind: only its shape.
 #[derive(JsonSchema)]
 #[schemars(deny_unknown_fields, rename_all = "camelCase")]
-#[expect(dead_code, reason = "the schema is generated from it, nothing is read into it")]
+#[expect(
+    dead_code,
+    reason = "the schema is generated from it, nothing is read into it"
+)]
 struct Envelope<Spec> {
     /// `tenantry.dev/v1alpha1`.
     api_version: String,
@@ -69,7 +73,10 @@ struct Envelope<Spec> {
 /// The name of a document; labels and annotations for a tenant.
 #[derive(JsonSchema)]
 #[schemars(deny_unknown_fields)]
-#[expect(dead_code, reason = "the schema is generated from it, nothing is read into it")]
+#[expect(
+    dead_code,
+    reason = "the schema is generated from it, nothing is read into it"
+)]
 struct Metadata {
     /// A DNS label.
     name: Name,
@@ -90,14 +97,19 @@ pub fn schema(kind: Kind) -> Value {
 }
 
 fn envelope<Spec: JsonSchema>(kind: Kind) -> Value {
-    let settings = SchemaSettings::draft2020_12().with_transform(schemars::transform::RecursiveTransform(tidy));
-    let mut schema = settings.into_generator().into_root_schema_for::<Envelope<Spec>>().to_value();
+    let settings = SchemaSettings::draft2020_12()
+        .with_transform(schemars::transform::RecursiveTransform(tidy));
+    let mut schema = settings
+        .into_generator()
+        .into_root_schema_for::<Envelope<Spec>>()
+        .to_value();
     schema["title"] = json!(kind.name());
     schema["description"] = json!(match kind {
         Kind::Fleet => "The clusters, what tenants may be called, and how the tree is delivered.",
         Kind::Profile => "Defaults that tenants inherit, and what they may not change.",
         Kind::Tenant => "One team, its namespaces and where they run.",
-        Kind::Waiver => "The loosening of a rule for a tenant: who allowed it, why, and until when.",
+        Kind::Waiver =>
+            "The loosening of a rule for a tenant: who allowed it, why, and until when.",
     });
     schema["properties"]["apiVersion"] = json!({"const": API_VERSION});
     schema["properties"]["kind"] = json!({"const": kind.name()});
@@ -114,7 +126,8 @@ fn envelope<Spec: JsonSchema>(kind: Kind) -> Value {
     schema
 }
 
-/// Null is an error everywhere: an optional field is left out. Keys of maps are checked as their leaf is.
+/// Null is an error everywhere: an optional field is left out. Keys of maps are checked as their
+/// leaf is.
 fn tidy(schema: &mut Schema) {
     let Some(object) = schema.as_object_mut() else {
         return;
@@ -140,12 +153,17 @@ fn tidy(schema: &mut Schema) {
     if let Some(Value::Array(options)) = object.get_mut("enum") {
         options.retain(|o| !o.is_null());
     }
-    // Enums whose variants carry docs come as oneOf of const: one list of names is what editors and messages want.
+    // Enums whose variants carry docs come as oneOf of const: one list of names is what editors and
+    // messages want.
     if let Some(Value::Array(options)) = object.get("oneOf") {
         let names: Option<Vec<Value>> = options.iter().map(|o| o.get("const").cloned()).collect();
         if let Some(names) = names {
             let docs = options.iter().filter_map(|o| {
-                Some(format!("- `{}`: {}", o.get("const")?.as_str()?, o.get("description")?.as_str()?))
+                Some(format!(
+                    "- `{}`: {}",
+                    o.get("const")?.as_str()?,
+                    o.get("description")?.as_str()?
+                ))
             });
             let docs: Vec<String> = docs.collect();
             object.remove("oneOf");
@@ -191,22 +209,32 @@ impl Checker {
     }
 
     /// Every fault of a node.
-    pub fn faults<'a>(&'a self, node: &'a Node) -> impl Iterator<Item = jsonschema::ValidationError<'a>> {
+    pub fn faults<'a>(
+        &'a self,
+        node: &'a Node,
+    ) -> impl Iterator<Item = jsonschema::ValidationError<'a>> {
         self.validator.iter_errors(Ref::Node(node))
     }
 }
 
-/// The checker of a kind. Nothing only where a schema of our own types cannot be built, which fails every test.
+/// The checker of a kind. Nothing only where a schema of our own types cannot be built, which fails
+/// every test.
 pub fn checker(kind: Kind) -> Option<&'static Checker> {
-    static ALL: LazyLock<Vec<Option<Checker>>> =
-        LazyLock::new(|| Kind::ALL.into_iter().map(|kind| Checker::new(schema(kind)).ok()).collect());
+    static ALL: LazyLock<Vec<Option<Checker>>> = LazyLock::new(|| {
+        Kind::ALL
+            .into_iter()
+            .map(|kind| Checker::new(schema(kind)).ok())
+            .collect()
+    });
     ALL.get(kind as usize).and_then(Option::as_ref)
 }
 
 /// Why a text is not of a format, in words.
 pub fn format_reason(format: &str, text: &str) -> Option<(&'static str, String)> {
     if format == quantity::FORMAT {
-        return Quantity::parse(text).err().map(|reason| ("a quantity", reason));
+        return Quantity::parse(text)
+            .err()
+            .map(|reason| ("a quantity", reason));
     }
     leaf::reason(format, text)
 }

@@ -1,8 +1,8 @@
 //! Tenant: one team, its namespaces and where they run.
 
 use super::leaf::{
-    Cidr, Date, Duration, FilePath, GitUrl, HelmUrl, Host, HostPattern, Keyed, LabelKey, LabelValue, Line, Name,
-    ObjectName, OciUrl, Principal, QuotaKey, RbacName, RelativePath, Uuid,
+    Cidr, Date, Duration, FilePath, GitUrl, HelmUrl, Host, HostPattern, Keyed, LabelKey,
+    LabelValue, Line, Name, ObjectName, OciUrl, Principal, QuotaKey, RbacName, RelativePath, Uuid,
 };
 use super::quantity::Quantity;
 use crate::document::Spanned;
@@ -26,13 +26,14 @@ pub struct TenantSpec {
     pub uuid: Option<Spanned<Uuid>>,
     /// A name for people: an annotation of the namespaces.
     pub display_name: Option<Spanned<Line>>,
-    /// A text for people: an annotation of the namespaces. The one field that may hold tabs and newlines.
+    /// A text for people: an annotation of the namespaces. The one field that may hold tabs and
+    /// newlines.
     #[schemars(length(max = 8192))]
     pub description: Option<Spanned<String>>,
     /// Free values, checked by the fleet's parametersSchema, for templates.
     pub parameters: Option<Spanned<serde_json::Map<String, serde_json::Value>>>,
-    /// The Profile whose defaults apply: `restricted`, `baseline`, `adopted` or one of the fleet's. The fleet's
-    /// defaultProfile when left out.
+    /// The Profile whose defaults apply: `restricted`, `baseline`, `adopted` or one of the fleet's.
+    /// The fleet's defaultProfile when left out.
     pub profile: Option<Spanned<Name>>,
     /// The clusters it runs on. May be left out where there is only one.
     pub clusters: Option<Vec<Spanned<Name>>>,
@@ -108,7 +109,8 @@ pub struct LabelSelector {
     pub match_labels: Keyed<LabelKey, LabelValue>,
 }
 
-/// A user, group or service account, and what it is given. Exactly one of group, user and serviceAccount.
+/// A user, group or service account, and what it is given. Exactly one of group, user and
+/// serviceAccount.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Subject {
@@ -154,7 +156,8 @@ pub struct ServiceAccountRef {
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Namespace {
-    /// The name. The namespace in the cluster is called by the fleet's naming.namespace: this, unless it says otherwise.
+    /// The name. The namespace in the cluster is called by the fleet's naming.namespace: this,
+    /// unless it says otherwise.
     pub name: Spanned<Name>,
     /// Labels of the namespace.
     pub labels: Option<Labels>,
@@ -206,8 +209,8 @@ pub struct Limits {
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Network {
-    /// `namespace`: its namespaces are apart from each other. `tenant`: they reach each other. `none`: no isolation,
-    /// which takes a waiver of `network/isolation-none`.
+    /// `namespace`: its namespaces are apart from each other. `tenant`: they reach each other.
+    /// `none`: no isolation, which takes a waiver of `network/isolation-none`.
     pub isolation: Option<Spanned<Isolation>>,
     /// What it may reach.
     #[schemars(length(max = 512))]
@@ -221,7 +224,9 @@ pub struct Network {
 }
 
 /// Which pods reach each other without being declared.
-#[derive(Clone, Copy, Debug, Deserialize, Serialize, JsonSchema, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(
+    Clone, Copy, Debug, Deserialize, Serialize, JsonSchema, PartialEq, Eq, PartialOrd, Ord,
+)]
 #[serde(rename_all = "camelCase")]
 pub enum Isolation {
     /// Those of one namespace.
@@ -354,7 +359,9 @@ pub struct PodSecurity {
 }
 
 /// A level of the Pod Security Standards, from the strictest.
-#[derive(Clone, Copy, Debug, Deserialize, Serialize, JsonSchema, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(
+    Clone, Copy, Debug, Deserialize, Serialize, JsonSchema, PartialEq, Eq, PartialOrd, Ord,
+)]
 #[serde(rename_all = "camelCase")]
 pub enum PodSecurityLevel {
     /// Hardened.
@@ -366,7 +373,9 @@ pub enum PodSecurityLevel {
 }
 
 /// What is done about a pod below the level.
-#[derive(Clone, Copy, Debug, Deserialize, Serialize, JsonSchema, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(
+    Clone, Copy, Debug, Deserialize, Serialize, JsonSchema, PartialEq, Eq, PartialOrd, Ord,
+)]
 #[serde(rename_all = "camelCase")]
 pub enum PodSecurityMode {
     /// It is refused.
@@ -405,7 +414,8 @@ pub struct Floor {
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Allow {
-    /// Host names of its Ingresses and routes. No two tenants claim one, nor one within another's wildcard.
+    /// Host names of its Ingresses and routes. No two tenants claim one, nor one within another's
+    /// wildcard.
     #[schemars(length(max = 1024))]
     pub ingress_hosts: Option<Vec<Spanned<HostPattern>>>,
 }
@@ -573,12 +583,13 @@ pub struct Requirement {
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Compat {
-    /// Exactly what `flux create tenant --export` prints, and nothing else: no floor. Takes a waiver of
-    /// `bundle/flux-create-tenant`.
+    /// Exactly what `flux create tenant --export` prints, and nothing else: no floor. Takes a
+    /// waiver of `bundle/flux-create-tenant`.
     pub flux_create_tenant: Option<Spanned<bool>>,
     /// The ClusterRole it binds (`--cluster-role`); `cluster-admin` when left out.
     pub cluster_role: Option<Spanned<RbacName>>,
-    /// Adds the user `gotk:NAMESPACE:reconciler` to the sync's RoleBindings, as old Flux versions impersonated it.
+    /// Adds the user `gotk:NAMESPACE:reconciler` to the sync's RoleBindings, as old Flux versions
+    /// impersonated it.
     pub gotk_user: Option<Spanned<bool>>,
 }
 

@@ -1,4 +1,5 @@
-//! What only one tenant may have: namespaces, hosts, UUIDs, and the users and groups that hold its keys.
+//! What only one tenant may have: namespaces, hosts, UUIDs, and the users and groups that hold its
+//! keys.
 
 use super::model::Tenant;
 use super::{Kind, Prior, Thing};
@@ -14,17 +15,19 @@ rule! {
     /// Two tenants claim one namespace, host or UUID.
     ///
     /// ## Why it matters
-    /// Each would hold the other's keys. A host claimed twice sends one tenant's traffic, and its cookies, to the other.
+    /// Each would hold the other's keys. A host claimed twice sends one tenant's traffic, and its
+    /// cookies, to the other.
     /// ## Fix
-    /// One of the two gives it up. With a lock, the tenant that has it keeps it, and only the newcomer errs.
+    /// One of the two gives it up. With a lock, the tenant that has it keeps it, and only the
+    /// newcomer errs.
     pub static CLAIMED_TWICE = "tenancy/claimed-twice", Error;
 }
 rule! {
     /// A user or group belongs to several tenants, and the fleet does not say that it may.
     ///
     /// ## Why it matters
-    /// Whoever is in the group is a bridge between the tenants. Where that is meant, fleet.sharedSubjects says so, and
-    /// the group counts as one principal.
+    /// Whoever is in the group is a bridge between the tenants. Where that is meant,
+    /// fleet.sharedSubjects says so, and the group counts as one principal.
     /// ## Fix
     /// Use a group for each tenant, or add it to fleet.sharedSubjects.
     pub static SHARED_SUBJECT = "tenancy/shared-subject", Error;
@@ -41,14 +44,38 @@ struct Claim<'a> {
 pub fn of<'a>(tenant: &'a Tenant, clusters: &'a [String]) -> Vec<(Thing<'a>, Place)> {
     let mut out = Vec::with_capacity(8);
     if let Some(uuid) = &tenant.uuid {
-        out.push((Thing { kind: Kind::Uuid, on: "", name: &uuid.value }, uuid.place));
+        out.push((
+            Thing {
+                kind: Kind::Uuid,
+                on: "",
+                name: &uuid.value,
+            },
+            uuid.place,
+        ));
     }
     for on in &tenant.on {
-        let things = on.namespaces.iter().map(|n| (Thing::namespace(&clusters[on.cluster], &n.name), n.place));
+        let things = on
+            .namespaces
+            .iter()
+            .map(|n| (Thing::namespace(&clusters[on.cluster], &n.name), n.place));
         out.extend(things);
     }
-    out.extend(tenant.hosts.iter().map(|h| (Thing { kind: Kind::Host, on: "", name: h.value.as_str() }, h.place)));
-    out.extend(tenant.principals.iter().map(|p| (Thing::of(&p.value), p.place)));
+    out.extend(tenant.hosts.iter().map(|h| {
+        (
+            Thing {
+                kind: Kind::Host,
+                on: "",
+                name: h.value.as_str(),
+            },
+            h.place,
+        )
+    }));
+    out.extend(
+        tenant
+            .principals
+            .iter()
+            .map(|p| (Thing::of(&p.value), p.place)),
+    );
     out.sort_unstable();
     out.dedup_by(|a, b| a.0 == b.0);
     out
@@ -93,11 +120,17 @@ pub fn check(
             match first.entry(thing) {
                 Entry::Vacant(free) => {
                     free.insert(claim);
-                    if prior.holders(&thing).any(|holder| holder != tenant.name.value) {
+                    if prior
+                        .holders(&thing)
+                        .any(|holder| holder != tenant.name.value)
+                    {
                         several.insert(thing, vec![claim]);
                     }
                 }
-                Entry::Occupied(first) => several.entry(thing).or_insert_with(|| vec![*first.get()]).push(claim),
+                Entry::Occupied(first) => several
+                    .entry(thing)
+                    .or_insert_with(|| vec![*first.get()])
+                    .push(claim),
             }
         }
     }
@@ -105,7 +138,10 @@ pub fn check(
         met_by_held(&hosts(&first, &several), &held_hosts, &mut out);
     }
     held_by_others(&several, &shared, &names, prior, leaving, &mut out);
-    for (thing, claims) in several.iter().filter(|(thing, claims)| claims.len() > 1 && !shared.contains(thing)) {
+    for (thing, claims) in several
+        .iter()
+        .filter(|(thing, claims)| claims.len() > 1 && !shared.contains(thing))
+    {
         report(thing, claims, prior, &mut out);
     }
     if wildcards {
@@ -121,16 +157,26 @@ fn is_wildcard(thing: &Thing<'_>) -> bool {
 /// Every host, and who claims it.
 fn hosts<'a>(first: &HashMap<Thing<'a>, Claim<'a>>, several: &Claims<'a>) -> Claims<'a> {
     let all = first.iter().filter(|(thing, _)| thing.kind == Kind::Host);
-    all.map(|(thing, claim)| (*thing, several.get(thing).cloned().unwrap_or_else(|| vec![*claim]))).collect()
+    all.map(|(thing, claim)| {
+        (
+            *thing,
+            several.get(thing).cloned().unwrap_or_else(|| vec![*claim]),
+        )
+    })
+    .collect()
 }
 
 /// Hosts that meet one of a tenant that cannot be read now.
 fn met_by_held(hosts: &Claims<'_>, held_hosts: &[(&str, &str)], out: &mut Vec<Diagnostic>) {
     for (thing, claims) in hosts {
         let host = thing.name;
-        let other = held_hosts.iter().find(|(h, _)| *h != host && (host_contains(h, host) || host_contains(host, h)));
+        let other = held_hosts
+            .iter()
+            .find(|(h, _)| *h != host && (host_contains(h, host) || host_contains(host, h)));
         for (claim, (theirs, holder)) in claims.iter().filter_map(|c| Some((c, other?))) {
-            let message = format!("the host `{host}` meets `{theirs}` of `{holder}`, which cannot be read now");
+            let message = format!(
+                "the host `{host}` meets `{theirs}` of `{holder}`, which cannot be read now"
+            );
             out.push(
                 Diagnostic::new(&CLAIMED_TWICE, claim.place, message)
                     .fix(format!("mend {holder} first"))
@@ -140,7 +186,8 @@ fn met_by_held(hosts: &Claims<'_>, held_hosts: &[(&str, &str)], out: &mut Vec<Di
     }
 }
 
-/// What the lock gives to another tenant: one that cannot be read now, or, for a namespace, one that has not let it go.
+/// What the lock gives to another tenant: one that cannot be read now, or, for a namespace, one
+/// that has not let it go.
 fn held_by_others(
     all: &Claims<'_>,
     shared: &BTreeSet<Thing<'_>>,
@@ -150,20 +197,34 @@ fn held_by_others(
     out: &mut Vec<Diagnostic>,
 ) {
     for (thing, claims) in all.iter().filter(|(thing, _)| !shared.contains(thing)) {
-        // One that can be read and does not claim it has let it go, but for a namespace, which is there until it is pruned.
+        // One that can be read and does not claim it has let it go, but for a namespace, which is
+        // there until it is pruned.
         let holds = |holder: &&str| {
             let readable = names.contains(*holder);
             let claims_it = claims.iter().any(|c| c.tenant.name.value == **holder);
             let leaves = leaving.iter().any(|l| l == *holder);
             !leaves && !claims_it && (!readable || thing.kind == Kind::Namespace)
         };
-        let Some(holder) = prior.holders(thing).find(holds) else { continue };
+        let Some(holder) = prior.holders(thing).find(holds) else {
+            continue;
+        };
         for claim in claims {
             let (kind, name) = (thing.kind.name(), thing.called());
-            let message = format!("the {kind} `{name}` is that of `{holder}`, which has not let it go");
-            let rule = if matches!(thing.kind, Kind::Group | Kind::User) { &SHARED_SUBJECT } else { &CLAIMED_TWICE };
-            let fix = format!("mend {holder} first, or let it go: tenantry render --allow-removal {holder}");
-            out.push(Diagnostic::new(rule, claim.place, message).fix(fix).tenant(&claim.tenant.name.value));
+            let message =
+                format!("the {kind} `{name}` is that of `{holder}`, which has not let it go");
+            let rule = if matches!(thing.kind, Kind::Group | Kind::User) {
+                &SHARED_SUBJECT
+            } else {
+                &CLAIMED_TWICE
+            };
+            let fix = format!(
+                "mend {holder} first, or let it go: tenantry render --allow-removal {holder}"
+            );
+            out.push(
+                Diagnostic::new(rule, claim.place, message)
+                    .fix(fix)
+                    .tenant(&claim.tenant.name.value),
+            );
         }
     }
 }
@@ -177,24 +238,47 @@ fn report(thing: &Thing<'_>, claims: &[Claim<'_>], prior: &Prior<'_>, out: &mut 
         if holder == Some(name_of) {
             continue;
         }
-        let others: Vec<&Claim<'_>> = claims.iter().filter(|c| c.tenant.name.value != name_of).collect();
-        let names: Vec<&str> = others.iter().take(3).map(|c| c.tenant.name.value.as_str()).collect();
-        let more = if others.len() > 3 { format!(" and {} more", others.len() - 3) } else { String::new() };
-        let message = format!("the {kind} `{name}` is also claimed by {}{more}", names.join(", "));
+        let others: Vec<&Claim<'_>> = claims
+            .iter()
+            .filter(|c| c.tenant.name.value != name_of)
+            .collect();
+        let names: Vec<&str> = others
+            .iter()
+            .take(3)
+            .map(|c| c.tenant.name.value.as_str())
+            .collect();
+        let more = if others.len() > 3 {
+            format!(" and {} more", others.len() - 3)
+        } else {
+            String::new()
+        };
+        let message = format!(
+            "the {kind} `{name}` is also claimed by {}{more}",
+            names.join(", ")
+        );
         let (rule, fix) = if subject {
-            (&SHARED_SUBJECT, "use a group for each tenant, or add it to fleet.sharedSubjects")
+            (
+                &SHARED_SUBJECT,
+                "use a group for each tenant, or add it to fleet.sharedSubjects",
+            )
         } else {
             (&CLAIMED_TWICE, "one of the two gives it up")
         };
-        let mut finding = Diagnostic::new(rule, claim.place, message).fix(fix).tenant(name_of);
+        let mut finding = Diagnostic::new(rule, claim.place, message)
+            .fix(fix)
+            .tenant(name_of);
         for other in others.iter().take(3) {
-            finding = finding.related(other.place, format!("claimed by {}", other.tenant.name.value));
+            finding = finding.related(
+                other.place,
+                format!("claimed by {}", other.tenant.name.value),
+            );
         }
         out.push(finding);
     }
 }
 
-/// A wildcard claims every host one level below it. Hosts are looked up by what a wildcard would be called: linear.
+/// A wildcard claims every host one level below it. Hosts are looked up by what a wildcard would be
+/// called: linear.
 fn overlapping_hosts(hosts: &Claims<'_>, prior: &Prior<'_>, out: &mut Vec<Diagnostic>) {
     for (thing, claims) in hosts.iter().filter(|(thing, _)| !is_wildcard(thing)) {
         let host = thing.name;
@@ -202,11 +286,17 @@ fn overlapping_hosts(hosts: &Claims<'_>, prior: &Prior<'_>, out: &mut Vec<Diagno
             continue;
         };
         let wildcard = format!("*.{domain}");
-        let Some((wildcard, wild)) = hosts.get_key_value(&Thing { name: &wildcard, ..*thing }) else {
+        let Some((wildcard, wild)) = hosts.get_key_value(&Thing {
+            name: &wildcard,
+            ..*thing
+        }) else {
             continue;
         };
         for inner in claims {
-            for outer in wild.iter().filter(|o| o.tenant.name.value != inner.tenant.name.value) {
+            for outer in wild
+                .iter()
+                .filter(|o| o.tenant.name.value != inner.tenant.name.value)
+            {
                 let (a, b) = (&inner.tenant.name.value, &outer.tenant.name.value);
                 let inner_held = prior.holder(thing) == Some(a.as_str());
                 let outer_held = prior.holder(wildcard) == Some(b.as_str());
@@ -220,7 +310,8 @@ fn overlapping_hosts(hosts: &Claims<'_>, prior: &Prior<'_>, out: &mut Vec<Diagno
                     );
                 }
                 if !outer_held || inner_held {
-                    let message = format!("the wildcard `*.{domain}` holds the host `{host}` of {a}");
+                    let message =
+                        format!("the wildcard `*.{domain}` holds the host `{host}` of {a}");
                     out.push(
                         Diagnostic::new(&CLAIMED_TWICE, outer.place, message)
                             .related(inner.place, format!("claimed by {a}"))
@@ -233,7 +324,8 @@ fn overlapping_hosts(hosts: &Claims<'_>, prior: &Prior<'_>, out: &mut Vec<Diagno
     }
 }
 
-/// Whether a host, or `*.` and one, lies within another (Ingress: `*` stands for exactly one label).
+/// Whether a host, or `*.` and one, lies within another (Ingress: `*` stands for exactly one
+/// label).
 pub fn host_contains(outer: &str, inner: &str) -> bool {
     if outer == inner {
         return true;

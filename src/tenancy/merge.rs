@@ -1,4 +1,5 @@
-//! Merging trees, last wins: maps merge, lists of objects with a `name` merge by name, anything else is replaced.
+//! Merging trees, last wins: maps merge, lists of objects with a `name` merge by name, anything
+//! else is replaced.
 //!
 //! A value keeps the winner's place and the chain of the places it won against.
 
@@ -19,10 +20,17 @@ pub fn merge(base: &Node, over: &Node) -> Node {
                     None => entry.clone(),
                 });
             }
-            entries.extend(above.iter().filter(|e| !below.iter().any(|b| b.key == e.key)).cloned());
+            entries.extend(
+                above
+                    .iter()
+                    .filter(|e| !below.iter().any(|b| b.key == e.key))
+                    .cloned(),
+            );
             Node::new(over.place, Value::Map(entries))
         }
-        (Value::Seq(below), Value::Seq(above)) if named(below) && named(above) && !below.is_empty() => {
+        (Value::Seq(below), Value::Seq(above))
+            if named(below) && named(above) && !below.is_empty() =>
+        {
             let name = |n: &Node| n.get("name").and_then(Node::as_str).map(str::to_owned);
             let mut items: Vec<Node> = Vec::with_capacity(below.len() + above.len());
             for item in below {
@@ -31,24 +39,42 @@ pub fn merge(base: &Node, over: &Node) -> Node {
                     None => item.clone(),
                 });
             }
-            items.extend(above.iter().filter(|n| !below.iter().any(|b| name(b) == name(n))).cloned());
+            items.extend(
+                above
+                    .iter()
+                    .filter(|n| !below.iter().any(|b| name(b) == name(n)))
+                    .cloned(),
+            );
             Node::new(over.place, Value::Seq(items))
         }
         _ => {
             let mut winner = over.clone();
-            winner.losers = over.losers.iter().chain([&base.place]).chain(&base.losers).copied().collect();
+            winner.losers = over
+                .losers
+                .iter()
+                .chain([&base.place])
+                .chain(&base.losers)
+                .copied()
+                .collect();
             winner
         }
     }
 }
 
 fn named(items: &[Node]) -> bool {
-    items.iter().all(|n| n.get("name").and_then(Node::as_str).is_some())
+    items
+        .iter()
+        .all(|n| n.get("name").and_then(Node::as_str).is_some())
 }
 
 /// A mapping of some keys of another, for those that are there.
 pub fn pick(node: &Node, keys: &[&str]) -> Node {
-    let entries = node.entries().iter().filter(|e| keys.contains(&e.key.as_str())).cloned().collect();
+    let entries = node
+        .entries()
+        .iter()
+        .filter(|e| keys.contains(&e.key.as_str()))
+        .cloned()
+        .collect();
     Node::new(node.place, Value::Map(entries))
 }
 
@@ -66,7 +92,10 @@ mod tests {
 
     #[test]
     fn maps_merge_named_lists_merge_by_name_and_losers_are_kept() {
-        let low = node(0, "a: {x: 1, w: 1}\nl: [{name: p, v: 1}, {name: q, v: 1}]\nr: [1, 2]\n");
+        let low = node(
+            0,
+            "a: {x: 1, w: 1}\nl: [{name: p, v: 1}, {name: q, v: 1}]\nr: [1, 2]\n",
+        );
         let mid = node(1, "a: {w: 2}\nl: [{name: q, v: 2}]\nr: [3]\n");
         let top = node(2, "a: {w: 3}\nl: [{name: s}]\n");
         let merged = merge(&merge(&low, &mid), &top);

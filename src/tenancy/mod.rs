@@ -1,6 +1,7 @@
 //! All specs together → tenants with every default filled in and every reference resolved.
 //!
-//! What one tenant says is resolved on its own, in parallel; then what concerns several: names, edges, claims, sums.
+//! What one tenant says is resolved on its own, in parallel; then what concerns several: names,
+//! edges, claims, sums.
 
 pub mod claims;
 mod merge;
@@ -19,19 +20,22 @@ mod waivers;
 
 pub use claims::{CLAIMED_TWICE, SHARED_SUBJECT};
 pub use names::{
-    DERIVED_NAME, METADATA_NOT_ALLOWED, Metadata, RESERVED_METADATA, RESERVED_NAME, controller_reads, reserved,
+    DERIVED_NAME, METADATA_NOT_ALLOWED, Metadata, RESERVED_METADATA, RESERVED_NAME,
+    controller_reads, reserved,
 };
 pub use namespace::{FLOOR_EXTERNAL, POD_SECURITY};
 pub use network::{
-    CLUSTER_RANGE, EGRESS_ANY, FQDN, INGRESS_ANY, ISOLATION_NONE, NO_SHARED_CLUSTER, ONE_SIDED, RANGE_UNDECLARED,
-    UNKNOWN_PEER,
+    CLUSTER_RANGE, EGRESS_ANY, FQDN, INGRESS_ANY, ISOLATION_NONE, NO_SHARED_CLUSTER, ONE_SIDED,
+    RANGE_UNDECLARED, UNKNOWN_PEER,
 };
 pub use prior::{Kind, Prior, Thing};
 pub use profile::{CEILING, ENFORCED, UNKNOWN_PROFILE};
 pub use quota::{INCONSISTENT, OVER_CAPACITY, OVER_PROMISED, OVER_TENANT, WITHOUT_DEFAULTS};
 pub use subjects::{CATALOGUE, CLUSTER_ADMIN, UNKNOWN_ROLE, WILDCARD_ROLE, role_object};
 pub use sync::SYNC;
-pub use tenant::{DUPLICATE_TENANT, FLUX_CREATE_TENANT, Ground, INCOMPLETE, PARAMETERS, Resolved, UNKNOWN_CLUSTER};
+pub use tenant::{
+    DUPLICATE_TENANT, FLUX_CREATE_TENANT, Ground, INCOMPLETE, PARAMETERS, Resolved, UNKNOWN_CLUSTER,
+};
 pub use waivers::{DANGLING, DEFAULT_MAX_DAYS, EXPIRED, EXPIRING, NOT_APPROVED, Permits, UNUSED};
 
 use crate::diagnostic::{Diagnostic, Level, Rule, Scope, rule};
@@ -50,8 +54,8 @@ rule! {
     pub static REQUIRED_VERSION = "tenancy/required-version", Error;
 }
 rule! {
-    /// The fleet says something that contradicts itself: two clusters or roles of one name, a role of the catalogue's
-    /// name, a defaultProfile that does not exist, a schema that is none.
+    /// The fleet says something that contradicts itself: two clusters or roles of one name, a role
+    /// of the catalogue's name, a defaultProfile that does not exist, a schema that is none.
     pub static FLEET = "tenancy/fleet", Error;
 }
 rule! {
@@ -76,7 +80,8 @@ pub struct Context {
     pub sources: Vec<String>,
     /// Whether each tenant keeps its merged tree, with the place of each value.
     pub keep_merged: bool,
-    /// Whether nothing is rendered to be written: what only a record holds of a tenant's document is then not made.
+    /// Whether nothing is rendered to be written: what only a record holds of a tenant's document
+    /// is then not made.
     pub unwritten: bool,
     /// Tenants that may go: once their file is gone, nobody knows them any more.
     pub leaving: Vec<String>,
@@ -131,15 +136,16 @@ rule! {
     /// A tenant's verbatim manifests hold an object of a kind that the floor is made of.
     ///
     /// ## Why it matters
-    /// NetworkPolicies add up: one that allows everything, beside the floor, is the end of the floor. Roles, bindings,
-    /// quotas and limits the same.
+    /// NetworkPolicies add up: one that allows everything, beside the floor, is the end of the
+    /// floor. Roles, bindings, quotas and limits the same.
     /// ## Fix
-    /// Say it in the spec. Only under the profile `adopted`, and with a Waiver, may such objects be passed through.
+    /// Say it in the spec. Only under the profile `adopted`, and with a Waiver, may such objects be
+    /// passed through.
     pub static MANIFEST_FLOOR = "bundle/manifest-floor", Error;
 }
 
-/// What every tenant of a fleet is resolved with, of the documents that all share; nothing where a fault of the fleet's own
-/// stops it.
+/// What every tenant of a fleet is resolved with, of the documents that all share; nothing where a
+/// fault of the fleet's own stops it.
 pub fn ground<'a>(
     fleet: &'a FleetDoc,
     specs: &'a Specs,
@@ -156,7 +162,11 @@ pub fn ground<'a>(
     {
         let hint = one_of_these(name, profiles.keys().copied());
         let message = format!("the defaultProfile `{}` is not defined", name.value);
-        out.push(Diagnostic::new(&UNKNOWN_PROFILE, name.place, message).fix(hint).scope(Scope::Fleet));
+        out.push(
+            Diagnostic::new(&UNKNOWN_PROFILE, name.place, message)
+                .fix(hint)
+                .scope(Scope::Fleet),
+        );
     }
     if out[before..].iter().any(Diagnostic::stops_the_fleet) {
         return None;
@@ -165,14 +175,24 @@ pub fn ground<'a>(
     let now = context.now.unwrap_or(Day::EPOCH);
     let waivers = Waivers::new(&specs.waivers, &rules, &WAIVABLE, now, out);
     let (keep_merged, unwritten) = (context.keep_merged, context.unwritten);
-    Some(Ground { fleet, profiles, waivers, parameters, keep_merged, unwritten })
+    Some(Ground {
+        fleet,
+        profiles,
+        waivers,
+        parameters,
+        keep_merged,
+        unwritten,
+    })
 }
 
-/// Joins tenants that were resolved each by itself: `docs` are theirs. `prior` is what earlier runs left; `failed` are
-/// findings of earlier stages: whom they name exists, but cannot be read. `out` is what was found of what all share: a
-/// tenant whose waiver is wrong has an error.
+/// Joins tenants that were resolved each by itself: `docs` are theirs. `prior` is what earlier runs
+/// left; `failed` are findings of earlier stages: whom they name exists, but cannot be read. `out`
+/// is what was found of what all share: a tenant whose waiver is wrong has an error.
 #[inline(never)]
-#[expect(clippy::too_many_arguments, reason = "the tenants, and all that they are held against")]
+#[expect(
+    clippy::too_many_arguments,
+    reason = "the tenants, and all that they are held against"
+)]
 pub fn join(
     ground: &Ground<'_>,
     docs: &[TenantDoc],
@@ -186,23 +206,39 @@ pub fn join(
     let Ground { fleet, waivers, .. } = ground;
     let absent = out_of_reach(docs, fleet, context, failed, &mut out);
     let read: IndexSet<&str> = docs.iter().map(|t| t.name.value.as_str()).collect();
-    let known = Known { read, absent: &absent, prior };
+    let known = Known {
+        read,
+        absent: &absent,
+        prior,
+    };
     // A file that cannot be read may hold any tenant.
-    let unreadable = failed.iter().any(|d| d.level == Level::Error && matches!(d.scope, Scope::File(_)));
+    let unreadable = failed
+        .iter()
+        .any(|d| d.level == Level::Error && matches!(d.scope, Scope::File(_)));
     waivers.dangling(|name| unreadable || known.has(name), &mut out);
 
     let single = tenant::unique(docs, fleet, sources, prior, &mut out);
     let mut tenants = Vec::with_capacity(resolved.len());
-    for (one, _) in resolved.into_iter().zip(single).filter(|(_, single)| *single) {
+    for (one, _) in resolved
+        .into_iter()
+        .zip(single)
+        .filter(|(_, single)| *single)
+    {
         one.used.count();
         out.extend(one.findings);
         tenants.extend(one.tenant);
     }
     tenants.sort_by(|a: &Tenant, b| a.name.value.cmp(&b.name.value));
 
-    // A tenant with an error keeps its last files: its edges are those of the lock, not those it asks for now.
+    // A tenant with an error keeps its last files: its edges are those of the lock, not those it
+    // asks for now.
     let broken = failing(&out);
-    let clusters: Vec<String> = fleet.spec.clusters.iter().map(|c| c.name.value.to_string()).collect();
+    let clusters: Vec<String> = fleet
+        .spec
+        .clusters
+        .iter()
+        .map(|c| c.name.value.to_string())
+        .collect();
     let (plan, claimed_twice) = rayon::join(
         || network::plan(&tenants, &fleet.spec, waivers, &known, &broken),
         || claims::check(&tenants, fleet, &clusters, prior, &context.leaving),
@@ -211,16 +247,33 @@ pub fn join(
     out.extend(claimed_twice);
     tenant::capacity(&tenants, &fleet.spec, &mut out);
     let failing: BTreeSet<String> = failing(&out);
-    let is_resolved = |name: &str| tenants.binary_search_by(|t| t.name.value.as_str().cmp(name)).is_ok();
+    let is_resolved = |name: &str| {
+        tenants
+            .binary_search_by(|t| t.name.value.as_str().cmp(name))
+            .is_ok()
+    };
     let permits = waivers.hand_on(&[&MANIFEST_FLOOR, &CLUSTER_ADMIN]);
     let mut unused = Vec::new();
-    waivers.unused(|name| is_resolved(name) && !failing.contains(name), &mut unused);
+    waivers.unused(
+        |name| is_resolved(name) && !failing.contains(name),
+        &mut unused,
+    );
     out.extend(unused);
 
-    let used = tenants.iter().map(|t| (t.name.value.clone(), waivers.used(&t.name.value)));
+    let used = tenants
+        .iter()
+        .map(|t| (t.name.value.clone(), waivers.used(&t.name.value)));
     let waivers_used = used.filter(|(_, count)| *count > 0).collect();
     tenants.retain(|t| !failing.contains(&t.name.value));
-    (Tenancy { tenants, permits, absent, waivers_used }, out)
+    (
+        Tenancy {
+            tenants,
+            permits,
+            absent,
+            waivers_used,
+        },
+        out,
+    )
 }
 
 /// The tenants that have an error.
@@ -247,7 +300,11 @@ fn out_of_reach(
         }
         let held: Vec<&str> = source.tenants.iter().map(|n| n.as_str()).collect();
         names.extend(held.iter().map(|n| (*n).to_owned()));
-        let message = format!("the source `{}` was not given: {} held", source.name.value, held.join(", "));
+        let message = format!(
+            "the source `{}` was not given: {} held",
+            source.name.value,
+            held.join(", ")
+        );
         out.push(
             Diagnostic::new(&SOURCE_NOT_GIVEN, source.name.place, message)
                 .fix(format!("give it: --source {}=DIR", source.name.value)),
@@ -261,18 +318,37 @@ fn out_of_reach(
 
 fn check_fleet(fleet: &FleetDoc, context: &Context, out: &mut Vec<Diagnostic>) {
     let mut fault = |rule, place, message: String, fix: &str| {
-        out.push(Diagnostic::new(rule, place, message).fix(fix).scope(Scope::Fleet));
+        out.push(
+            Diagnostic::new(rule, place, message)
+                .fix(fix)
+                .scope(Scope::Fleet),
+        );
     };
     if let Some(wanted) = &fleet.spec.required_version
-        && let (Ok(requirement), Ok(version)) =
-            (semver::VersionReq::parse(wanted), semver::Version::parse(&context.version))
+        && let (Ok(requirement), Ok(version)) = (
+            semver::VersionReq::parse(wanted),
+            semver::Version::parse(&context.version),
+        )
         && !requirement.matches(&version)
     {
-        let message = format!("this is tenantry {version}, the fleet wants {}", wanted.value);
-        fault(&REQUIRED_VERSION, wanted.place, message, "install a version that it allows");
+        let message = format!(
+            "this is tenantry {version}, the fleet wants {}",
+            wanted.value
+        );
+        fault(
+            &REQUIRED_VERSION,
+            wanted.place,
+            message,
+            "install a version that it allows",
+        );
     }
     if fleet.spec.clusters.is_empty() {
-        fault(&FLEET, fleet.name.place, "the fleet has no cluster".into(), "add one to spec.clusters");
+        fault(
+            &FLEET,
+            fleet.name.place,
+            "the fleet has no cluster".into(),
+            "add one to spec.clusters",
+        );
     }
     let mut seen: BTreeMap<&str, crate::source::Place> = BTreeMap::new();
     for cluster in &fleet.spec.clusters {
@@ -288,11 +364,21 @@ fn check_fleet(fleet: &FleetDoc, context: &Context, out: &mut Vec<Diagnostic>) {
         let mut names = BTreeSet::new();
         for endpoint in cluster.endpoints.iter().flatten() {
             if !names.insert(endpoint.name.as_str()) {
-                let message = format!("two endpoints of `{}` are called `{}`", cluster.name.value, endpoint.name.value);
-                out.push(Diagnostic::new(&FLEET, endpoint.name.place, message).fix("rename one").scope(Scope::Fleet));
+                let message = format!(
+                    "two endpoints of `{}` are called `{}`",
+                    cluster.name.value, endpoint.name.value
+                );
+                out.push(
+                    Diagnostic::new(&FLEET, endpoint.name.place, message)
+                        .fix("rename one")
+                        .scope(Scope::Fleet),
+                );
             }
             if endpoint.namespace.is_none() && endpoint.cidrs.is_none() {
-                let message = format!("the endpoint `{}` names neither a namespace nor networks", endpoint.name.value);
+                let message = format!(
+                    "the endpoint `{}` names neither a namespace nor networks",
+                    endpoint.name.value
+                );
                 out.push(
                     Diagnostic::new(&FLEET, endpoint.name.place, message)
                         .fix("add namespace or cidrs")

@@ -16,12 +16,18 @@ pub struct Strings(Vec<(Text, Text)>);
 const FEW: usize = 32;
 
 impl Strings {
-    /// Lays pairs over these, one after the other: where a key is there already, its value is replaced.
+    /// Lays pairs over these, one after the other: where a key is there already, its value is
+    /// replaced.
     pub fn lay(&mut self, pairs: impl IntoIterator<Item = (Text, Text)>) {
         let mut index: HashMap<Text, usize> = HashMap::new();
         for (key, value) in pairs {
             if self.0.len() >= FEW && index.is_empty() {
-                index = self.0.iter().enumerate().map(|(i, (key, _))| (key.clone(), i)).collect();
+                index = self
+                    .0
+                    .iter()
+                    .enumerate()
+                    .map(|(i, (key, _))| (key.clone(), i))
+                    .collect();
             }
             let at = match index.is_empty() {
                 true => self.0.iter().position(|(k, _)| *k == key),
@@ -41,7 +47,9 @@ impl Strings {
 
     /// The pairs.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.0.iter().map(|(key, value)| (key.as_str(), value.as_str()))
+        self.0
+            .iter()
+            .map(|(key, value)| (key.as_str(), value.as_str()))
     }
 
     /// The keys.
@@ -78,7 +86,12 @@ impl FromIterator<(Text, Text)> for Strings {
 
 impl From<&Strings> for Value {
     fn from(strings: &Strings) -> Self {
-        strings.0.iter().map(|(key, value)| (key.clone(), Self::String(value.clone()))).collect::<Vec<_>>().into()
+        strings
+            .0
+            .iter()
+            .map(|(key, value)| (key.clone(), Self::String(value.clone())))
+            .collect::<Vec<_>>()
+            .into()
     }
 }
 
@@ -101,7 +114,8 @@ pub struct Tenant {
     pub peers: Vec<String>,
     /// The profile it has.
     pub profile: String,
-    /// Whether it chose a looser one of the built-in profiles itself: what that loosens is its own doing.
+    /// Whether it chose a looser one of the built-in profiles itself: what that loosens is its own
+    /// doing.
     pub chose_builtin: bool,
     /// The merged tree; null where the context does not ask for it.
     pub merged: Node,
@@ -215,8 +229,8 @@ pub struct NetworkObject {
     pub deny: Option<Vec<Value>>,
     /// Peers within the namespace or tenant; none where everything is let through.
     pub intra: Vec<Value>,
-    /// The list of egress rules for DNS, shared by all; empty where everything is let through, null where no policy is
-    /// rendered.
+    /// The list of egress rules for DNS, shared by all; empty where everything is let through, null
+    /// where no policy is rendered.
     pub dns: Value,
     /// Egress rules as declared.
     pub egress: Vec<Value>,
@@ -398,9 +412,15 @@ mod tests {
             strings.lay([pair(0, "c"), pair(0, "d")]);
             let keys: Vec<&str> = strings.keys().collect();
             let (last, before) = (format!("k{}", count + 1), format!("k{count}"));
-            let wanted: Vec<String> = (0..count).map(|i| format!("k{i}")).chain([last, before]).collect();
+            let wanted: Vec<String> = (0..count)
+                .map(|i| format!("k{i}"))
+                .chain([last, before])
+                .collect();
             assert_eq!(keys, wanted);
-            assert_eq!((strings.get("k0"), strings.get("k1")), (Some("d"), Some("b")));
+            assert_eq!(
+                (strings.get("k0"), strings.get("k1")),
+                (Some("d"), Some("b"))
+            );
         }
     }
 }

@@ -8,17 +8,18 @@ rule! {
     /// A tenant or a namespace has a name that belongs to somebody else.
     ///
     /// ## What it finds
-    /// Kubernetes' and Flux's namespaces, `default`, the fleet's platform namespaces and reserved names, and `admin`
-    /// and `readonly` (Argo CD's built-in roles).
+    /// Kubernetes' and Flux's namespaces, `default`, the fleet's platform namespaces and reserved
+    /// names, and `admin` and `readonly` (Argo CD's built-in roles).
     pub static RESERVED_NAME = "tenancy/reserved-name", Error;
 }
 rule! {
     /// A label or annotation whose key a controller reads.
     ///
     /// ## Why it matters
-    /// Whoever sets it steers the controller: `pod-security.kubernetes.io/enforce` lowers the pod floor,
-    /// `istio-injection` leaves the mesh, `kustomize.toolkit.fluxcd.io/reconcile: disabled` freezes drift. See
-    /// CVE-2024-39690 (Capsule, labels) and CVE-2024-13484 (OpenShift, cluster-monitoring).
+    /// Whoever sets it steers the controller: `pod-security.kubernetes.io/enforce` lowers the pod
+    /// floor, `istio-injection` leaves the mesh, `kustomize.toolkit.fluxcd.io/reconcile: disabled`
+    /// freezes drift. See CVE-2024-39690 (Capsule, labels) and CVE-2024-13484 (OpenShift,
+    /// cluster-monitoring).
     /// ## Fix
     /// Remove it. What it should bring about is a field of the spec, or the platform's to do.
     pub static RESERVED_METADATA = "tenancy/reserved-metadata", Error;
@@ -33,8 +34,8 @@ rule! {
     /// A name that is made of several others is too long, or not a name at all.
     ///
     /// ## Why it matters
-    /// The API server refuses it, after the commit. A label value has 63 characters, and Flux puts its Kustomization's
-    /// name into one.
+    /// The API server refuses it, after the commit. A label value has 63 characters, and Flux puts
+    /// its Kustomization's name into one.
     pub static DERIVED_NAME = "tenancy/derived-name", Error;
 }
 
@@ -64,9 +65,21 @@ pub fn reserved(fleet: &FleetSpec, name: &str) -> Option<String> {
     fleet.clusters.iter().find_map(|cluster| {
         let dns = cluster.dns.as_ref().and_then(|d| d.namespace.as_ref());
         let own = dns.is_some_and(|n| n.as_str() == name)
-            || cluster.platform_namespaces.iter().flatten().any(|n| n.as_str() == name)
-            || cluster.endpoints.iter().flatten().any(|e| e.namespace.as_ref().is_some_and(|n| n.as_str() == name))
-            || cluster.flux.as_ref().and_then(|f| f.namespace.as_ref()).is_some_and(|n| n.as_str() == name);
+            || cluster
+                .platform_namespaces
+                .iter()
+                .flatten()
+                .any(|n| n.as_str() == name)
+            || cluster
+                .endpoints
+                .iter()
+                .flatten()
+                .any(|e| e.namespace.as_ref().is_some_and(|n| n.as_str() == name))
+            || cluster
+                .flux
+                .as_ref()
+                .and_then(|f| f.namespace.as_ref())
+                .is_some_and(|n| n.as_str() == name);
         own.then(|| format!("the platform of {}", cluster.name.value))
     })
 }
@@ -110,9 +123,18 @@ static CONTROLLER_DOMAINS: [&str; 3] = ["kubernetes.io", "k8s.io", "openshift.io
 pub fn controller_reads(key: &str) -> bool {
     let prefix = key.split_once('/').map(|(p, _)| p);
     let domain = prefix.is_some_and(|p| {
-        CONTROLLER_DOMAINS.iter().any(|d| p == *d || p.strip_suffix(d).is_some_and(|rest| rest.ends_with('.')))
+        CONTROLLER_DOMAINS
+            .iter()
+            .any(|d| p == *d || p.strip_suffix(d).is_some_and(|rest| rest.ends_with('.')))
     });
-    domain || CONTROLLER_KEYS.iter().any(|k| if k.ends_with('/') { key.starts_with(k) } else { key == *k })
+    domain
+        || CONTROLLER_KEYS.iter().any(|k| {
+            if k.ends_with('/') {
+                key.starts_with(k)
+            } else {
+                key == *k
+            }
+        })
 }
 
 /// Which kind of metadata a key is of.
@@ -140,18 +162,32 @@ pub fn check_metadata<'a>(
         if controller_reads(key) {
             let message = format!("the {what} `{key}` belongs to a controller");
             let fix = "remove it; what it should bring about is a field of the spec, or the platform's to do";
-            out.push(Diagnostic::new(&RESERVED_METADATA, place, message).fix(fix).tenant(tenant));
+            out.push(
+                Diagnostic::new(&RESERVED_METADATA, place, message)
+                    .fix(fix)
+                    .tenant(tenant),
+            );
             continue;
         }
         let ok = list.is_some_and(|list| {
             list.iter().any(|entry| {
-                if entry.ends_with(['/', '.']) { key.starts_with(entry.as_str()) } else { key == entry.as_str() }
+                if entry.ends_with(['/', '.']) {
+                    key.starts_with(entry.as_str())
+                } else {
+                    key == entry.as_str()
+                }
             })
         });
         if !ok {
-            let message = format!("the {what} `{key}` is not among the fleet's tenantMetadata.{what}s");
-            let fix = "remove it, or add its key, or a prefix that ends in `/`, to fleet.tenantMetadata";
-            out.push(Diagnostic::new(&METADATA_NOT_ALLOWED, place, message).fix(fix).tenant(tenant));
+            let message =
+                format!("the {what} `{key}` is not among the fleet's tenantMetadata.{what}s");
+            let fix =
+                "remove it, or add its key, or a prefix that ends in `/`, to fleet.tenantMetadata";
+            out.push(
+                Diagnostic::new(&METADATA_NOT_ALLOWED, place, message)
+                    .fix(fix)
+                    .tenant(tenant),
+            );
         }
     }
 }

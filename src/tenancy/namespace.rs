@@ -14,7 +14,9 @@ use crate::source::Place;
 use crate::spec::TenantDoc;
 use crate::spec::leaf;
 use crate::spec::tenant as spec;
-use crate::spec::tenant::{Floor, Management, PodSecurity, PodSecurityLevel, PodSecurityMode, TenantSpec};
+use crate::spec::tenant::{
+    Floor, Management, PodSecurity, PodSecurityLevel, PodSecurityMode, TenantSpec,
+};
 use crate::value::{Text, Value};
 use std::cell::LazyCell;
 use std::sync::Arc;
@@ -23,19 +25,22 @@ rule! {
     /// A part of the floor is not rendered.
     ///
     /// ## What it finds
-    /// `floor: {network: external}` and the like: the namespace has what was found there, or nothing.
+    /// `floor: {network: external}` and the like: the namespace has what was found there, or
+    /// nothing.
     /// ## Why it matters
-    /// What is not rendered is not guaranteed. A fleet that is adopted starts like this, with a date for each gap.
+    /// What is not rendered is not guaranteed. A fleet that is adopted starts like this, with a
+    /// date for each gap.
     /// ## Fix
-    /// Set it to `rendered` (or remove it), and take the tenant's own objects of that kind out of `manifests`.
+    /// Set it to `rendered` (or remove it), and take the tenant's own objects of that kind out of
+    /// `manifests`.
     pub static FLOOR_EXTERNAL = "bundle/floor-external", Error;
 }
 rule! {
     /// A namespace's pods may do more than the Pod Security level `restricted` lets them.
     ///
     /// ## What it finds
-    /// `privileged` wherever it is set, and `baseline` where a tenant sets it itself, or chooses the built-in profile: a
-    /// profile of the fleet's own may set it.
+    /// `privileged` wherever it is set, and `baseline` where a tenant sets it itself, or chooses
+    /// the built-in profile: a profile of the fleet's own may set it.
     pub static POD_SECURITY = "admission/pod-security-loosened", Error;
 }
 
@@ -55,7 +60,10 @@ fn limit_item(spec: &TenantSpec) -> Option<Value> {
 }
 
 impl Resolver<'_> {
-    #[expect(clippy::too_many_arguments, reason = "one tenant on one cluster, from all that it is made of")]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "one tenant on one cluster, from all that it is made of"
+    )]
     pub(super) fn namespaces(
         &self,
         doc: &TenantDoc,
@@ -70,7 +78,10 @@ impl Resolver<'_> {
         let declared = spec.namespaces.as_deref().unwrap_or_default();
         let trees = tree.get("namespaces").map_or(&[][..], Node::items);
         if declared.is_empty() {
-            let place = doc.spec.entry("namespaces").map_or(doc.name.place, |e| e.key_place);
+            let place = doc
+                .spec
+                .entry("namespaces")
+                .map_or(doc.name.place, |e| e.key_place);
             out.push(
                 Diagnostic::new(&INCOMPLETE, place, "the tenant has no namespace")
                     .fix("add spec.namespaces: [{name: NAME}]"),
@@ -79,7 +90,12 @@ impl Resolver<'_> {
         }
         let own: Vec<Option<&spec::Quota>> = declared.iter().map(|n| n.quota.as_ref()).collect();
         let empty = spec::Quota::default();
-        let amounts = quota::split(spec.quota.as_ref().unwrap_or(&empty), &own, &tenant.name.value, out);
+        let amounts = quota::split(
+            spec.quota.as_ref().unwrap_or(&empty),
+            &own,
+            &tenant.name.value,
+            out,
+        );
         let shared = LazyCell::new(|| pick(tree, &SHARED));
         let of_profile = over.is_none() && doc.spec.get("limits").is_none();
         let whole = Common {
@@ -127,12 +143,24 @@ impl Resolver<'_> {
                 };
                 check_ceiling(profile, &tenant.name.value, &bounded, out);
             }
-            all.extend(self.namespace(doc, tenant, metadata, namespace, (merged, common), spec, hard, out));
+            all.extend(self.namespace(
+                doc,
+                tenant,
+                metadata,
+                namespace,
+                (merged, common),
+                spec,
+                hard,
+                out,
+            ));
         }
         all
     }
 
-    #[expect(clippy::too_many_arguments, reason = "one namespace, from all that it is made of")]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "one namespace, from all that it is made of"
+    )]
     fn namespace(
         &self,
         doc: &TenantDoc,
@@ -146,42 +174,86 @@ impl Resolver<'_> {
     ) -> Option<Namespace> {
         let name = self.namespace_name(doc, declared, out)?;
         let allowed = self.fleet.spec.tenant_metadata.as_ref();
-        let labels = declared.labels.iter().flatten().map(|(k, v)| (k.as_str(), v.key));
+        let labels = declared
+            .labels
+            .iter()
+            .flatten()
+            .map(|(k, v)| (k.as_str(), v.key));
         names::check_metadata(allowed, Metadata::Label, labels, &tenant.name.value, out);
-        let annotations = declared.annotations.iter().flatten().map(|(k, v)| (k.as_str(), v.key));
-        names::check_metadata(allowed, Metadata::Annotation, annotations, &tenant.name.value, out);
+        let annotations = declared
+            .annotations
+            .iter()
+            .flatten()
+            .map(|(k, v)| (k.as_str(), v.key));
+        names::check_metadata(
+            allowed,
+            Metadata::Annotation,
+            annotations,
+            &tenant.name.value,
+            out,
+        );
 
         let (no_floor, no_limits) = (Floor::default(), spec::Limits::default());
         let floor = merged.floor.as_ref().unwrap_or(&no_floor);
-        let plain = whole.compat.as_ref().and_then(|c| c.flux_create_tenant.as_ref()).is_some_and(|f| f.value);
+        let plain = whole
+            .compat
+            .as_ref()
+            .and_then(|c| c.flux_create_tenant.as_ref())
+            .is_some_and(|f| f.value);
         self.floor_waivers(tenant, &name, floor, out);
         let rendered = |part: &Option<Spanned<Management>>| {
-            part.as_ref().is_none_or(|m| m.value == Management::Rendered) && !plain
+            part.as_ref()
+                .is_none_or(|m| m.value == Management::Rendered)
+                && !plain
         };
         let limits = merged.limits.as_ref().unwrap_or(&no_limits);
         let names = declared.names.as_ref();
-        let quota_name = names.and_then(|n| n.quota.as_ref()).map_or_else(|| "quota".to_owned(), |n| n.to_string());
-        let limits_name = names.and_then(|n| n.limits.as_ref()).map_or_else(|| "limits".to_owned(), |n| n.to_string());
+        let quota_name = names
+            .and_then(|n| n.quota.as_ref())
+            .map_or_else(|| "quota".to_owned(), |n| n.to_string());
+        let limits_name = names
+            .and_then(|n| n.limits.as_ref())
+            .map_or_else(|| "limits".to_owned(), |n| n.to_string());
         if rendered(&floor.quota) && rendered(&floor.limits) {
             let place = |key: &str| {
                 let find = |q: &Option<spec::Quota>| {
-                    q.as_ref().and_then(|q| q.iter().find(|(k, _)| k.as_str() == key).map(|(_, v)| v.key))
+                    q.as_ref().and_then(|q| {
+                        q.iter()
+                            .find(|(k, _)| k.as_str() == key)
+                            .map(|(_, v)| v.key)
+                    })
                 };
-                find(&declared.quota).or_else(|| find(&whole.quota)).unwrap_or(declared.name.place)
+                find(&declared.quota)
+                    .or_else(|| find(&whole.quota))
+                    .unwrap_or(declared.name.place)
             };
             let keys: Vec<(&str, Place)> = hard.keys().map(|k| (k, place(k))).collect();
             quota::check_limits(&keys, limits, &name, &tenant.name.value, out);
         }
-        let quota = (rendered(&floor.quota) && !hard.is_empty()).then_some(QuotaObject { name: quota_name, hard });
+        let quota = (rendered(&floor.quota) && !hard.is_empty()).then_some(QuotaObject {
+            name: quota_name,
+            hard,
+        });
         let limits = common.limits.clone().filter(|_| rendered(&floor.limits));
-        let labels = metadata.labels.iter().flatten().chain(declared.labels.iter().flatten());
-        let mut labels: Strings =
-            labels.map(|(key, value)| (key.as_str().into(), value.value.as_str().into())).collect();
+        let labels = metadata
+            .labels
+            .iter()
+            .flatten()
+            .chain(declared.labels.iter().flatten());
+        let mut labels: Strings = labels
+            .map(|(key, value)| (key.as_str().into(), value.value.as_str().into()))
+            .collect();
         if !plain {
             self.pod_security(tenant, &name, merged, declared, &mut labels, out);
         }
-        let annotations = metadata.annotations.iter().flatten().chain(declared.annotations.iter().flatten());
-        let annotations = annotations.map(|(key, value)| (key.as_str().into(), value.value.as_str().into())).collect();
+        let annotations = metadata
+            .annotations
+            .iter()
+            .flatten()
+            .chain(declared.annotations.iter().flatten());
+        let annotations = annotations
+            .map(|(key, value)| (key.as_str().into(), value.value.as_str().into()))
+            .collect();
         Some(Namespace {
             id: declared.name.value.to_string(),
             name,
@@ -191,8 +263,14 @@ impl Resolver<'_> {
             adopt: declared.adopt.as_ref().is_some_and(|a| a.value),
             service_account: rendered(&floor.service_account),
             quota,
-            limits: limits.map(|item| LimitsObject { name: limits_name, item }),
-            network: NetworkObject { rendered: rendered(&floor.network), ..NetworkObject::default() },
+            limits: limits.map(|item| LimitsObject {
+                name: limits_name,
+                item,
+            }),
+            network: NetworkObject {
+                rendered: rendered(&floor.network),
+                ..NetworkObject::default()
+            },
             bindings: Vec::new(),
             reaches: Vec::new(),
             declared: Arc::clone(&common.network),
@@ -215,7 +293,10 @@ impl Resolver<'_> {
                 let made = eval_text(template, &[("name", &id_value), ("tenant", &tenant)]);
                 let checked = made.and_then(|name| match leaf::reason("dns-label", &name) {
                     None => Ok(name),
-                    Some((_, reason)) => Err(format!("`{name}` of `{id}` and `{}`: {reason}", doc.name.value)),
+                    Some((_, reason)) => Err(format!(
+                        "`{name}` of `{id}` and `{}`: {reason}",
+                        doc.name.value
+                    )),
                 });
                 match checked {
                     Ok(name) => name,
@@ -233,14 +314,28 @@ impl Resolver<'_> {
         };
         if let Some(whose) = names::reserved(fleet, &name) {
             let message = format!("the namespace `{name}` belongs to {whose}");
-            out.push(Diagnostic::new(&RESERVED_NAME, declared.name.place, message).fix("take another name"));
+            out.push(
+                Diagnostic::new(&RESERVED_NAME, declared.name.place, message)
+                    .fix("take another name"),
+            );
         }
         Some(name)
     }
 
-    fn floor_waivers(&self, tenant: &Tenant, namespace: &str, floor: &Floor, out: &mut Vec<Diagnostic>) {
+    fn floor_waivers(
+        &self,
+        tenant: &Tenant,
+        namespace: &str,
+        floor: &Floor,
+        out: &mut Vec<Diagnostic>,
+    ) {
         let parts = [
-            (&floor.service_account, "ServiceAccount", "default", "serviceAccount"),
+            (
+                &floor.service_account,
+                "ServiceAccount",
+                "default",
+                "serviceAccount",
+            ),
             (&floor.network, "NetworkPolicy", "default-deny", "network"),
             (&floor.quota, "ResourceQuota", "quota", "quota"),
             (&floor.limits, "LimitRange", "limits", "limits"),
@@ -253,7 +348,11 @@ impl Resolver<'_> {
                 let message = format!("the floor of `{namespace}` is without its {kind}");
                 let fix = format!("set floor.{field}: rendered");
                 self.waivers.demand(
-                    &Loosening { rule: &FLOOR_EXTERNAL, tenant: &tenant.name.value, object: &object },
+                    &Loosening {
+                        rule: &FLOOR_EXTERNAL,
+                        tenant: &tenant.name.value,
+                        object: &object,
+                    },
                     part.place,
                     message,
                     &fix,
@@ -276,36 +375,68 @@ impl Resolver<'_> {
         let security = merged.pod_security.as_ref().unwrap_or(&nothing);
         let mut demand = |place, message: String, fix| {
             let object = format!("Namespace/{namespace}");
-            let of = Loosening { rule: &POD_SECURITY, tenant: &tenant.name.value, object: &object };
+            let of = Loosening {
+                rule: &POD_SECURITY,
+                tenant: &tenant.name.value,
+                object: &object,
+            };
             self.waivers.demand(&of, place, message, fix, out);
         };
-        let level = security.level.as_ref().map_or(PodSecurityLevel::Privileged, |l| l.value);
-        let place = security.level.as_ref().map_or(declared.name.place, |l| l.place);
+        let level = security
+            .level
+            .as_ref()
+            .map_or(PodSecurityLevel::Privileged, |l| l.value);
+        let place = security
+            .level
+            .as_ref()
+            .map_or(declared.name.place, |l| l.place);
         let own = place.source == tenant.name.place.source || tenant.chose_builtin;
         if level == PodSecurityLevel::Privileged || (level == PodSecurityLevel::Baseline && own) {
-            let word = serde_json::to_value(level).ok().and_then(|v| v.as_str().map(str::to_owned)).unwrap_or_default();
+            let word = serde_json::to_value(level)
+                .ok()
+                .and_then(|v| v.as_str().map(str::to_owned))
+                .unwrap_or_default();
             let message = format!("the pods of `{namespace}` are held to `{word}` only");
             let fix = "set podSecurity.level: restricted";
             demand(place, message, fix);
         }
         let by_tenant = |place: Place| place.source == tenant.name.place.source;
-        let external = security.management.as_ref().is_some_and(|m| m.value == Management::External);
-        if let Some(management) = security.management.as_ref().filter(|m| external && by_tenant(m.place)) {
+        let external = security
+            .management
+            .as_ref()
+            .is_some_and(|m| m.value == Management::External);
+        if let Some(management) = security
+            .management
+            .as_ref()
+            .filter(|m| external && by_tenant(m.place))
+        {
             let message = format!("nothing of `{namespace}` says how its pods are held");
             let fix = "leave podSecurity.management to the platform's profile";
             demand(management.place, message, fix);
         }
-        if let Some(version) = security.version.as_ref().filter(|v| v.value != "latest" && by_tenant(v.place)) {
-            let message = format!("the pods of `{namespace}` are held to the standard of {} only", version.value);
+        if let Some(version) = security
+            .version
+            .as_ref()
+            .filter(|v| v.value != "latest" && by_tenant(v.place))
+        {
+            let message = format!(
+                "the pods of `{namespace}` are held to the standard of {} only",
+                version.value
+            );
             let fix = "set podSecurity.version: latest, or leave it to a profile";
             demand(version.place, message, fix);
         }
         let (Some(level), false) = (&security.level, external) else {
             return;
         };
-        let all = [PodSecurityMode::Enforce, PodSecurityMode::Audit, PodSecurityMode::Warn];
+        let all = [
+            PodSecurityMode::Enforce,
+            PodSecurityMode::Audit,
+            PodSecurityMode::Warn,
+        ];
         let modes = security.modes.as_deref().unwrap_or(&all);
-        if !modes.contains(&PodSecurityMode::Enforce) && level.value != PodSecurityLevel::Privileged {
+        if !modes.contains(&PodSecurityMode::Enforce) && level.value != PodSecurityLevel::Privileged
+        {
             let message = format!("the Pod Security level of `{namespace}` is not enforced");
             let fix = "add `enforce` to podSecurity.modes";
             demand(level.place, message, fix);
@@ -313,13 +444,18 @@ impl Resolver<'_> {
         let mut made: Vec<(Text, Text)> = Vec::with_capacity(6);
         for mode in modes {
             let (key, of_version) = match mode {
-                PodSecurityMode::Enforce => {
-                    ("pod-security.kubernetes.io/enforce", "pod-security.kubernetes.io/enforce-version")
-                }
-                PodSecurityMode::Audit => {
-                    ("pod-security.kubernetes.io/audit", "pod-security.kubernetes.io/audit-version")
-                }
-                PodSecurityMode::Warn => ("pod-security.kubernetes.io/warn", "pod-security.kubernetes.io/warn-version"),
+                PodSecurityMode::Enforce => (
+                    "pod-security.kubernetes.io/enforce",
+                    "pod-security.kubernetes.io/enforce-version",
+                ),
+                PodSecurityMode::Audit => (
+                    "pod-security.kubernetes.io/audit",
+                    "pod-security.kubernetes.io/audit-version",
+                ),
+                PodSecurityMode::Warn => (
+                    "pod-security.kubernetes.io/warn",
+                    "pod-security.kubernetes.io/warn-version",
+                ),
             };
             let value = match level.value {
                 PodSecurityLevel::Restricted => "restricted",

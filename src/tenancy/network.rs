@@ -21,8 +21,9 @@ rule! {
     /// One tenant declares an edge, the other does not.
     ///
     /// ## Why it matters
-    /// An edge between tenants exists only when both want it: the consumer's `egress: [{tenant}]` and the provider's
-    /// `ingress: [{tenant}]` or a matching `provides`. Either alone opens nothing, and is the error of who wrote it.
+    /// An edge between tenants exists only when both want it: the consumer's `egress: [{tenant}]`
+    /// and the provider's `ingress: [{tenant}]` or a matching `provides`. Either alone opens
+    /// nothing, and is the error of who wrote it.
     /// ## Fix
     /// Have the other tenant declare its half, or remove this one.
     pub static ONE_SIDED = "network/one-sided-edge", Error;
@@ -39,7 +40,8 @@ rule! {
     /// A host name as a peer, on a cluster where nothing enforces it.
     ///
     /// ## Why it matters
-    /// A NetworkPolicy knows addresses only. Opening every address instead would promise one thing and grant another.
+    /// A NetworkPolicy knows addresses only. Opening every address instead would promise one thing
+    /// and grant another.
     /// ## Fix
     /// Name the networks (`cidr`), or go through a platform endpoint that filters by name.
     pub static FQDN = "network/fqdn-not-enforced", Error;
@@ -54,11 +56,12 @@ rule! {
     pub static EGRESS_ANY = "network/egress-any", Error;
 }
 rule! {
-    /// Egress to a range of the cluster itself: its pods, Services, nodes, API server or metadata service.
+    /// Egress to a range of the cluster itself: its pods, Services, nodes, API server or metadata
+    /// service.
     ///
     /// ## Why it matters
-    /// Behind the metadata service lies the node's cloud identity; behind the pod range, every other tenant, whatever
-    /// edges are declared.
+    /// Behind the metadata service lies the node's cloud identity; behind the pod range, every
+    /// other tenant, whatever edges are declared.
     /// ## Fix
     /// Declare the tenant or the platform endpoint instead, or have a Waiver approved.
     pub static CLUSTER_RANGE = "network/cluster-range", Error;
@@ -85,7 +88,8 @@ rule! {
     /// A cluster does not declare all of its own ranges, and a tenant's egress names a network.
     ///
     /// ## Why it matters
-    /// Pod, Service, node and API server ranges are left out of a `cidr` only where they are declared.
+    /// Pod, Service, node and API server ranges are left out of a `cidr` only where they are
+    /// declared.
     /// ## Fix
     /// Add podCIDRs, serviceCIDRs, nodeCIDRs and apiServer to the cluster.
     pub static RANGE_UNDECLARED = "network/range-undeclared", Note;
@@ -115,16 +119,31 @@ struct Index<'a> {
 }
 
 impl<'a> Index<'a> {
-    fn new(tenants: &'a [Tenant], cluster: usize, own: &'a Cluster, broken: &BTreeSet<String>) -> Self {
+    fn new(
+        tenants: &'a [Tenant],
+        cluster: usize,
+        own: &'a Cluster,
+        broken: &BTreeSet<String>,
+    ) -> Self {
         let sound = |t: &&'a Tenant| !broken.contains(&t.name.value);
         let sound_ones = || tenants.iter().enumerate().filter(|(_, t)| sound(t));
-        let by_name = sound_ones().map(|(i, t)| (t.name.value.as_str(), i)).collect();
+        let by_name = sound_ones()
+            .map(|(i, t)| (t.name.value.as_str(), i))
+            .collect();
         let mut consumers: HashMap<&str, Vec<Half<'_>>> = HashMap::new();
         for (t, tenant) in sound_ones() {
-            for (n, namespace) in tenant.on(cluster).map_or(&[][..], |on| &on.namespaces).iter().enumerate() {
+            for (n, namespace) in tenant
+                .on(cluster)
+                .map_or(&[][..], |on| &on.namespaces)
+                .iter()
+                .enumerate()
+            {
                 for peer in namespace.declared.egress.iter().flatten() {
                     if let Some(name) = &peer.tenant {
-                        consumers.entry(name.as_str()).or_default().push((t, n, peer));
+                        consumers
+                            .entry(name.as_str())
+                            .or_default()
+                            .push((t, n, peer));
                     }
                 }
             }
@@ -135,7 +154,12 @@ impl<'a> Index<'a> {
             consumers,
             cluster,
             dns: dns_rules(own),
-            endpoints: own.endpoints.iter().flatten().map(|e| (e, endpoint_peers(e))).collect(),
+            endpoints: own
+                .endpoints
+                .iter()
+                .flatten()
+                .map(|e| (e, endpoint_peers(e)))
+                .collect(),
             own_pods: map! { "podSelector" => nothing() },
             excluded: excluded(own),
         }
@@ -152,7 +176,8 @@ struct Made {
     faults: Vec<Diagnostic>,
 }
 
-/// The NetworkPolicy rules of every namespace, by cluster and tenant, before they are laid into the tenants.
+/// The NetworkPolicy rules of every namespace, by cluster and tenant, before they are laid into the
+/// tenants.
 #[derive(Default)]
 pub struct Plan {
     made: Vec<Vec<Made>>,
@@ -173,7 +198,12 @@ pub fn plan(
         let one = |t: usize| {
             let tenant = &tenants[t];
             let mut made = Made::default();
-            for (n, namespace) in tenant.on(c).map_or(&[][..], |on| &on.namespaces).iter().enumerate() {
+            for (n, namespace) in tenant
+                .on(c)
+                .map_or(&[][..], |on| &on.namespaces)
+                .iter()
+                .enumerate()
+            {
                 if !namespace.network.rendered {
                     continue;
                 }
@@ -192,7 +222,13 @@ pub fn plan(
                 let object = maker.make();
                 maker.waivers.into_used().count();
                 made.objects.push((n, object, maker.reaches));
-                if let Some(peer) = namespace.declared.egress.iter().flatten().find(|p| p.cidr.is_some()) {
+                if let Some(peer) = namespace
+                    .declared
+                    .egress
+                    .iter()
+                    .flatten()
+                    .find(|p| p.cidr.is_some())
+                {
                     made.named_a_range.get_or_insert(peer.place);
                 }
             }
@@ -202,7 +238,10 @@ pub fn plan(
         if let Some(place) = all.iter().find_map(|made| made.named_a_range) {
             undeclared_ranges(cluster, place, &mut plan.faults);
         }
-        plan.faults.extend(all.iter_mut().flat_map(|made| std::mem::take(&mut made.faults)));
+        plan.faults.extend(
+            all.iter_mut()
+                .flat_map(|made| std::mem::take(&mut made.faults)),
+        );
         plan.made.push(all);
     }
     plan
@@ -214,8 +253,12 @@ impl Plan {
         let nothing = Arc::new(Network::default());
         for (c, all) in self.made.into_iter().enumerate() {
             tenants.par_iter_mut().zip(all).for_each(|(tenant, made)| {
-                let Some(on) = tenant.on.iter_mut().find(|on| on.cluster == c) else { return };
-                on.namespaces.iter_mut().for_each(|namespace| namespace.declared = Arc::clone(&nothing));
+                let Some(on) = tenant.on.iter_mut().find(|on| on.cluster == c) else {
+                    return;
+                };
+                on.namespaces
+                    .iter_mut()
+                    .for_each(|namespace| namespace.declared = Arc::clone(&nothing));
                 for (n, object, reaches) in made.objects {
                     on.namespaces[n].network = object;
                     on.namespaces[n].reaches = reaches;
@@ -237,7 +280,11 @@ fn undeclared_ranges(cluster: &Cluster, place: crate::source::Place, out: &mut V
     .filter_map(|(name, missing)| missing.then_some(name))
     .collect();
     if !missing.is_empty() {
-        let message = format!("the cluster `{}` declares no {}", cluster.name.value, missing.join(", "));
+        let message = format!(
+            "the cluster `{}` declares no {}",
+            cluster.name.value,
+            missing.join(", ")
+        );
         out.push(
             Diagnostic::new(&RANGE_UNDECLARED, cluster.name.place, message)
                 .related(place, "a network that may hold them")
@@ -267,7 +314,11 @@ impl<'a> Maker<'_, 'a> {
         };
         let namespace = &on.namespaces[self.n];
         let isolation = namespace.declared.isolation.as_ref();
-        let mut object = NetworkObject { rendered: true, dns: self.index.dns.clone(), ..NetworkObject::default() };
+        let mut object = NetworkObject {
+            rendered: true,
+            dns: self.index.dns.clone(),
+            ..NetworkObject::default()
+        };
         match isolation.map_or(Isolation::Namespace, |i| i.value) {
             Isolation::Namespace => object.intra.push(self.index.own_pods.clone()),
             Isolation::Tenant => {
@@ -306,8 +357,13 @@ impl<'a> Maker<'_, 'a> {
         for peer in namespace.declared.ingress.iter().flatten() {
             let from = self.ingress_peers(peer);
             if !from.is_empty() {
-                let ports = peer.ports.as_ref().map(|p| p.iter().map(|p| p.value.clone()).collect::<Vec<_>>());
-                object.ingress.push(rule_of("from", from, &ports.unwrap_or_default()));
+                let ports = peer
+                    .ports
+                    .as_ref()
+                    .map(|p| p.iter().map(|p| p.value.clone()).collect::<Vec<_>>());
+                object
+                    .ingress
+                    .push(rule_of("from", from, &ports.unwrap_or_default()));
             }
         }
         for offer in namespace.declared.provides.iter().flatten() {
@@ -318,12 +374,21 @@ impl<'a> Maker<'_, 'a> {
                 let message = format!("the tenant has no namespace `{}`", wanted.value);
                 self.fault(Diagnostic::new(&UNKNOWN_PEER, wanted.place, message).fix(hint));
             }
-            let here = offer.namespace.as_ref().is_none_or(|n| n.as_str() == namespace.id);
+            let here = offer
+                .namespace
+                .as_ref()
+                .is_none_or(|n| n.as_str() == namespace.id);
             let names = if here { self.takers(offer) } else { Vec::new() };
             if !names.is_empty() {
                 let names: Vec<&str> = names.iter().map(String::as_str).collect();
-                let port = PortRule { port: offer.port.clone(), end_port: None, protocol: offer.protocol };
-                object.ingress.push(rule_of("from", vec![namespaces_peer(&names)], &[port]));
+                let port = PortRule {
+                    port: offer.port.clone(),
+                    end_port: None,
+                    protocol: offer.protocol,
+                };
+                object
+                    .ingress
+                    .push(rule_of("from", vec![namespaces_peer(&names)], &[port]));
             }
         }
         object
@@ -342,7 +407,11 @@ impl<'a> Maker<'_, 'a> {
         };
         let object = format!("NetworkPolicy/{}/{policy}", on.namespaces[self.n].name);
         self.waivers.demand(
-            &Loosening { rule, tenant: &self.tenant.name.value, object: &object },
+            &Loosening {
+                rule,
+                tenant: &self.tenant.name.value,
+                object: &object,
+            },
             place,
             message,
             fix,
@@ -359,11 +428,17 @@ impl<'a> Maker<'_, 'a> {
         if let Some(ports) = &peer.ports {
             return ports.iter().map(|p| p.value.clone()).collect();
         }
-        let endpoint = peer.platform.as_ref().and_then(|name| self.find_endpoint(name));
-        endpoint.and_then(|(e, _)| e.ports.clone()).unwrap_or_default()
+        let endpoint = peer
+            .platform
+            .as_ref()
+            .and_then(|name| self.find_endpoint(name));
+        endpoint
+            .and_then(|(e, _)| e.ports.clone())
+            .unwrap_or_default()
     }
 
-    /// The peer that a declared network is; `toward` is "egress to" or "ingress from", and `any` the rule on every address.
+    /// The peer that a declared network is; `toward` is "egress to" or "ingress from", and `any`
+    /// the rule on every address.
     fn network(
         &mut self,
         cidr: &Spanned<Cidr>,
@@ -380,15 +455,28 @@ impl<'a> Maker<'_, 'a> {
             && let Some(range) = ranges.iter().find(|range| range.contains(&net))
         {
             let message = format!("{toward} {range}, a range of the cluster itself");
-            self.demand(&CLUSTER_RANGE, policy, cidr.place, &message, "declare the tenant or the endpoint");
+            self.demand(
+                &CLUSTER_RANGE,
+                policy,
+                cidr.place,
+                &message,
+                "declare the tenant or the endpoint",
+            );
         }
         map! { "ipBlock" => ip_block(cidr, ranges) }
     }
 
     fn egress_peers(&mut self, peer: &Spanned<Peer>) -> Vec<Value> {
         if let Some(fqdn) = &peer.fqdn {
-            let cni = self.cluster.cni.as_ref().map_or("its network plugin", |c| c.name.as_str());
-            let message = format!("{cni} on `{}` is given no rule for host names", self.cluster.name.value);
+            let cni = self
+                .cluster
+                .cni
+                .as_ref()
+                .map_or("its network plugin", |c| c.name.as_str());
+            let message = format!(
+                "{cni} on `{}` is given no rule for host names",
+                self.cluster.name.value
+            );
             self.fault(
                 Diagnostic::new(&FQDN, fqdn.place, message)
                     .label("a NetworkPolicy knows addresses only")
@@ -420,27 +508,50 @@ impl<'a> Maker<'_, 'a> {
             return Vec::new();
         }
         let me = self.tenant;
-        let my_id = &me.on(self.index.cluster).map_or("", |on| on.namespaces[self.n].id.as_str()).to_owned();
-        let wanted_ports = peer.ports.as_ref().map(|p| p.iter().map(|p| &p.value).collect::<Vec<_>>());
+        let my_id = &me
+            .on(self.index.cluster)
+            .map_or("", |on| on.namespaces[self.n].id.as_str())
+            .to_owned();
+        let wanted_ports = peer
+            .ports
+            .as_ref()
+            .map(|p| p.iter().map(|p| &p.value).collect::<Vec<_>>());
         let mut declared = None;
         let mut names = Vec::new();
-        for namespace in on.namespaces.iter().filter(|n| peer.namespace.as_ref().is_none_or(|w| w.as_str() == n.id)) {
+        for namespace in on
+            .namespaces
+            .iter()
+            .filter(|n| peer.namespace.as_ref().is_none_or(|w| w.as_str() == n.id))
+        {
             let by_ingress = namespace.declared.ingress.iter().flatten().any(|half| {
-                let me_named = half.tenant.as_ref().is_some_and(|t| t.as_str() == me.name.value)
+                let me_named = half
+                    .tenant
+                    .as_ref()
+                    .is_some_and(|t| t.as_str() == me.name.value)
                     && half.namespace.as_ref().is_none_or(|n| n.as_str() == my_id);
                 if me_named {
                     declared.get_or_insert(half.place);
                 }
-                let theirs = half.ports.as_ref().map(|p| p.iter().map(|p| &p.value).collect::<Vec<_>>());
+                let theirs = half
+                    .ports
+                    .as_ref()
+                    .map(|p| p.iter().map(|p| &p.value).collect::<Vec<_>>());
                 me_named && ports_meet(wanted_ports.as_deref(), theirs.as_deref())
             });
             let by_offer = namespace.declared.provides.iter().flatten().any(|offer| {
-                let for_me =
-                    offer_is_for(offer, me) && offer.namespace.as_ref().is_none_or(|n| n.as_str() == namespace.id);
+                let for_me = offer_is_for(offer, me)
+                    && offer
+                        .namespace
+                        .as_ref()
+                        .is_none_or(|n| n.as_str() == namespace.id);
                 if for_me {
                     declared.get_or_insert(offer.place);
                 }
-                let port = PortRule { port: offer.port.clone(), end_port: None, protocol: offer.protocol };
+                let port = PortRule {
+                    port: offer.port.clone(),
+                    end_port: None,
+                    protocol: offer.protocol,
+                };
                 for_me && ports_meet(wanted_ports.as_deref(), Some(&[&port]))
             });
             if by_ingress || by_offer {
@@ -450,14 +561,23 @@ impl<'a> Maker<'_, 'a> {
         if names.is_empty() {
             let who = &name.value;
             let finding = match declared {
-                Some(place) => {
-                    Diagnostic::new(&ONE_SIDED, peer.place, format!("the ports do not meet those that `{who}` lets in"))
-                        .related(place, "the other half")
-                        .fix("name a port of the other half")
-                }
-                None => Diagnostic::new(&ONE_SIDED, peer.place, format!("`{who}` does not let `{}` in", me.name.value))
-                    .related(provider.name.place, format!("the tenant {who}"))
-                    .fix(format!("add to {who}: network.ingress: [{{tenant: {}}}], or remove this", me.name.value)),
+                Some(place) => Diagnostic::new(
+                    &ONE_SIDED,
+                    peer.place,
+                    format!("the ports do not meet those that `{who}` lets in"),
+                )
+                .related(place, "the other half")
+                .fix("name a port of the other half"),
+                None => Diagnostic::new(
+                    &ONE_SIDED,
+                    peer.place,
+                    format!("`{who}` does not let `{}` in", me.name.value),
+                )
+                .related(provider.name.place, format!("the tenant {who}"))
+                .fix(format!(
+                    "add to {who}: network.ingress: [{{tenant: {}}}], or remove this",
+                    me.name.value
+                )),
             };
             self.fault(finding);
             return Vec::new();
@@ -469,7 +589,9 @@ impl<'a> Maker<'_, 'a> {
     fn ingress_peers(&mut self, peer: &'a Spanned<Peer>) -> Vec<Value> {
         if let Some(fqdn) = &peer.fqdn {
             let message = "a host name says nothing about who connects";
-            self.fault(Diagnostic::new(&FQDN, fqdn.place, message).fix("name the networks by cidr"));
+            self.fault(
+                Diagnostic::new(&FQDN, fqdn.place, message).fix("name the networks by cidr"),
+            );
             return Vec::new();
         }
         if let Some(cidr) = &peer.cidr {
@@ -487,19 +609,32 @@ impl<'a> Maker<'_, 'a> {
         let Some(on) = consumer.on(self.index.cluster) else {
             return Vec::new();
         };
-        let my_id = self.tenant.on(self.index.cluster).map_or("", |on| on.namespaces[self.n].id.as_str());
-        let halves = self.index.consumers.get(self.tenant.name.value.as_str()).map_or(&[][..], Vec::as_slice);
+        let my_id = self
+            .tenant
+            .on(self.index.cluster)
+            .map_or("", |on| on.namespaces[self.n].id.as_str());
+        let halves = self
+            .index
+            .consumers
+            .get(self.tenant.name.value.as_str())
+            .map_or(&[][..], Vec::as_slice);
         let names: Vec<&str> = halves
             .iter()
             .filter(|(t, n, half)| {
                 self.index.tenants[*t].name.value == consumer.name.value
-                    && peer.namespace.as_ref().is_none_or(|w| w.as_str() == on.namespaces[*n].id)
+                    && peer
+                        .namespace
+                        .as_ref()
+                        .is_none_or(|w| w.as_str() == on.namespaces[*n].id)
                     && half.namespace.as_ref().is_none_or(|w| w.as_str() == my_id)
             })
             .map(|(_, n, _)| on.namespaces[*n].name.as_str())
             .collect();
-        // A consumer that names another of this tenant's namespaces has declared its half all the same.
-        let elsewhere = halves.iter().any(|(t, ..)| self.index.tenants[*t].name.value == consumer.name.value);
+        // A consumer that names another of this tenant's namespaces has declared its half all the
+        // same.
+        let elsewhere = halves
+            .iter()
+            .any(|(t, ..)| self.index.tenants[*t].name.value == consumer.name.value);
         if names.is_empty() && !elsewhere {
             let (who, me) = (name.value.to_string(), self.tenant.name.value.clone());
             self.fault(
@@ -508,7 +643,11 @@ impl<'a> Maker<'_, 'a> {
                     .fix(format!("add to {who}: network.egress: [{{tenant: {me}}}], or remove this; `provides` is an offer that stands alone")),
             );
         }
-        if names.is_empty() { Vec::new() } else { vec![namespaces_peer(&names)] }
+        if names.is_empty() {
+            Vec::new()
+        } else {
+            vec![namespaces_peer(&names)]
+        }
     }
 
     /// The tenant that a peer names, if it can be read and is on this cluster.
@@ -521,9 +660,16 @@ impl<'a> Maker<'_, 'a> {
         let Some(found) = self.index.by_name.get(name.as_str()) else {
             if !self.known.has(name) {
                 let names = self.index.tenants.iter().map(|t| t.name.value.as_str());
-                let hint = did_you_mean(name, names.filter(|known| self.index.by_name.contains_key(known)));
+                let hint = did_you_mean(
+                    name,
+                    names.filter(|known| self.index.by_name.contains_key(known)),
+                );
                 let message = format!("there is no tenant `{}`", name.value);
-                let fix = if hint.is_empty() { format!("add the tenant, or remove the {side}") } else { hint };
+                let fix = if hint.is_empty() {
+                    format!("add the tenant, or remove the {side}")
+                } else {
+                    hint
+                };
                 self.fault(Diagnostic::new(&UNKNOWN_PEER, name.place, message).fix(fix));
             }
             return None;
@@ -531,12 +677,21 @@ impl<'a> Maker<'_, 'a> {
         let other = &self.index.tenants[*found];
         if other.name.value == self.tenant.name.value {
             let message = "a tenant is not its own peer";
-            self.fault(Diagnostic::new(&UNKNOWN_PEER, peer.place, message).fix("use network.isolation: tenant"));
+            self.fault(
+                Diagnostic::new(&UNKNOWN_PEER, peer.place, message)
+                    .fix("use network.isolation: tenant"),
+            );
             return None;
         }
-        let shared = other.on.iter().any(|on| self.tenant.on(on.cluster).is_some());
+        let shared = other
+            .on
+            .iter()
+            .any(|on| self.tenant.on(on.cluster).is_some());
         if !shared {
-            let message = format!("`{}` and `{}` are on no cluster together", self.tenant.name.value, name.value);
+            let message = format!(
+                "`{}` and `{}` are on no cluster together",
+                self.tenant.name.value, name.value
+            );
             self.fault(
                 Diagnostic::new(&NO_SHARED_CLUSTER, peer.place, message)
                     .related(other.name.place, format!("the tenant {}", name.value))
@@ -547,19 +702,34 @@ impl<'a> Maker<'_, 'a> {
         Some(other)
     }
 
-    /// The other side of an edge to a tenant that is held: the namespaces it had when it was rendered last.
+    /// The other side of an edge to a tenant that is held: the namespaces it had when it was
+    /// rendered last.
     fn remembered(&mut self, name: &str, egress: bool) -> Vec<Value> {
         if self.index.by_name.contains_key(name) {
             return Vec::new();
         }
-        let Some(me) = self.tenant.on(self.index.cluster).map(|on| on.namespaces[self.n].name.clone()) else {
+        let Some(me) = self
+            .tenant
+            .on(self.index.cluster)
+            .map(|on| on.namespaces[self.n].name.clone())
+        else {
             return Vec::new();
         };
         let cluster = self.cluster.name.as_str();
         let names: Vec<String> = if egress {
             let mine = (self.tenant.name.value.as_str(), me.as_str());
-            let reached = |to: &&str| self.known.prior.takers(cluster, to).any(|taker| taker == mine);
-            self.known.prior.namespaces(name, cluster).filter(reached).map(str::to_owned).collect()
+            let reached = |to: &&str| {
+                self.known
+                    .prior
+                    .takers(cluster, to)
+                    .any(|taker| taker == mine)
+            };
+            self.known
+                .prior
+                .namespaces(name, cluster)
+                .filter(reached)
+                .map(str::to_owned)
+                .collect()
         } else {
             self.takers_of_old(&me, Some(name))
         };
@@ -569,25 +739,47 @@ impl<'a> Maker<'_, 'a> {
         if names.is_empty() {
             Vec::new()
         } else {
-            vec![namespaces_peer(&names.iter().map(String::as_str).collect::<Vec<_>>())]
+            vec![namespaces_peer(
+                &names.iter().map(String::as_str).collect::<Vec<_>>(),
+            )]
         }
     }
 
-    /// The namespaces of held tenants (or of one) that reached a namespace when they were rendered last.
+    /// The namespaces of held tenants (or of one) that reached a namespace when they were rendered
+    /// last.
     fn takers_of_old(&self, me: &str, only: Option<&str>) -> Vec<String> {
         let takers = self.known.prior.takers(self.cluster.name.as_str(), me);
         let held = |t: &str| !self.index.by_name.contains_key(t) && only.is_none_or(|o| o == t);
-        takers.filter(|(t, _)| held(t)).map(|(_, from)| from.to_owned()).collect()
+        takers
+            .filter(|(t, _)| held(t))
+            .map(|(_, from)| from.to_owned())
+            .collect()
     }
 
     fn endpoint(&mut self, name: &Spanned<crate::spec::leaf::Name>) -> Vec<Value> {
         let Some((_, peers)) = self.find_endpoint(name) else {
-            let known = self.cluster.endpoints.iter().flatten().map(|e| e.name.as_str());
+            let known = self
+                .cluster
+                .endpoints
+                .iter()
+                .flatten()
+                .map(|e| e.name.as_str());
             let hint = did_you_mean(name, known);
-            let message = format!("the cluster `{}` has no endpoint `{}`", self.cluster.name.value, name.value);
-            let fix = if hint.is_empty() { "add it to the cluster's endpoints, or remove this".into() } else { hint };
-            let place =
-                self.fleet.clusters.iter().find(|c| c.name.value == self.cluster.name.value).map(|c| c.name.place);
+            let message = format!(
+                "the cluster `{}` has no endpoint `{}`",
+                self.cluster.name.value, name.value
+            );
+            let fix = if hint.is_empty() {
+                "add it to the cluster's endpoints, or remove this".into()
+            } else {
+                hint
+            };
+            let place = self
+                .fleet
+                .clusters
+                .iter()
+                .find(|c| c.name.value == self.cluster.name.value)
+                .map(|c| c.name.place);
             let mut finding = Diagnostic::new(&UNKNOWN_PEER, name.place, message).fix(fix);
             if let Some(place) = place {
                 finding = finding.related(place, "the cluster");
@@ -600,28 +792,50 @@ impl<'a> Maker<'_, 'a> {
 
     /// An endpoint of the cluster, and the peers that it is.
     fn find_endpoint(&self, name: &str) -> Option<&(&'a Endpoint, Vec<Value>)> {
-        self.index.endpoints.iter().find(|(e, _)| e.name.as_str() == name)
+        self.index
+            .endpoints
+            .iter()
+            .find(|(e, _)| e.name.as_str() == name)
     }
 
     /// The namespaces that take up an offer.
     fn takers(&self, offer: &Spanned<Provision>) -> Vec<String> {
-        let my_id = self.tenant.on(self.index.cluster).map_or("", |on| on.namespaces[self.n].id.as_str());
-        let halves = self.index.consumers.get(self.tenant.name.value.as_str()).map_or(&[][..], Vec::as_slice);
-        let port = PortRule { port: offer.port.clone(), end_port: None, protocol: offer.protocol };
+        let my_id = self
+            .tenant
+            .on(self.index.cluster)
+            .map_or("", |on| on.namespaces[self.n].id.as_str());
+        let halves = self
+            .index
+            .consumers
+            .get(self.tenant.name.value.as_str())
+            .map_or(&[][..], Vec::as_slice);
+        let port = PortRule {
+            port: offer.port.clone(),
+            end_port: None,
+            protocol: offer.protocol,
+        };
         let mut names: Vec<String> = halves
             .iter()
             .filter(|(t, _, half)| {
-                let theirs = half.ports.as_ref().map(|p| p.iter().map(|p| &p.value).collect::<Vec<_>>());
+                let theirs = half
+                    .ports
+                    .as_ref()
+                    .map(|p| p.iter().map(|p| &p.value).collect::<Vec<_>>());
                 *t != self.t
                     && offer_is_for(offer, &self.index.tenants[*t])
                     && half.namespace.as_ref().is_none_or(|w| w.as_str() == my_id)
                     && ports_meet(theirs.as_deref(), Some(&[&port]))
             })
             .filter_map(|(t, n, _)| {
-                self.index.tenants[*t].on(self.index.cluster).map(|on| on.namespaces[*n].name.clone())
+                self.index.tenants[*t]
+                    .on(self.index.cluster)
+                    .map(|on| on.namespaces[*n].name.clone())
             })
             .collect();
-        let me = self.tenant.on(self.index.cluster).map_or("", |on| on.namespaces[self.n].name.as_str());
+        let me = self
+            .tenant
+            .on(self.index.cluster)
+            .map_or("", |on| on.namespaces[self.n].name.as_str());
         names.extend(self.takers_of_old(me, None));
         names.sort();
         names.dedup();
@@ -632,11 +846,17 @@ impl<'a> Maker<'_, 'a> {
 fn offer_is_for(offer: &Provision, tenant: &Tenant) -> bool {
     offer.to.any.as_ref().is_some_and(|a| a.value)
         || offer.to.tenant_selector.as_ref().is_some_and(|s| {
-            s.match_labels.iter().all(|(k, v)| tenant.labels.get(k.as_str()).is_some_and(|l| l == v.as_str()))
+            s.match_labels.iter().all(|(k, v)| {
+                tenant
+                    .labels
+                    .get(k.as_str())
+                    .is_some_and(|l| l == v.as_str())
+            })
         })
 }
 
-/// Whether two lists of ports have one in common. Nothing means all; a name meets the same name, and any number.
+/// Whether two lists of ports have one in common. Nothing means all; a name meets the same name,
+/// and any number.
 fn ports_meet(a: Option<&[&PortRule]>, b: Option<&[&PortRule]>) -> bool {
     let (Some(a), Some(b)) = (a, b) else {
         return true;
@@ -664,7 +884,12 @@ fn excluded(cluster: &Cluster) -> Vec<IpNet> {
         Some(declared) => declared.iter().map(|c| c.as_str()).collect(),
         None => METADATA.to_vec(),
     };
-    let declared = [&cluster.pod_cidrs, &cluster.service_cidrs, &cluster.node_cidrs, &cluster.api_server];
+    let declared = [
+        &cluster.pod_cidrs,
+        &cluster.service_cidrs,
+        &cluster.node_cidrs,
+        &cluster.api_server,
+    ];
     declared
         .into_iter()
         .flatten()
@@ -675,7 +900,8 @@ fn excluded(cluster: &Cluster) -> Vec<IpNet> {
         .collect()
 }
 
-/// Whether a network is so large that it is no network of anybody's: two halves of all addresses are all addresses.
+/// Whether a network is so large that it is no network of anybody's: two halves of all addresses
+/// are all addresses.
 fn is_everywhere(cidr: &str) -> bool {
     match cidr.parse::<IpNet>() {
         Ok(IpNet::V4(net)) => net.prefix_len() < 8,
@@ -684,15 +910,21 @@ fn is_everywhere(cidr: &str) -> bool {
     }
 }
 
-/// The first of some networks that are no network of anybody's only together: over four /8 (IPv6: /16).
+/// The first of some networks that are no network of anybody's only together: over four /8 (IPv6:
+/// /16).
 fn everywhere_together(peers: &[Spanned<Peer>]) -> Option<&Spanned<Peer>> {
     let (mut v4, mut v6) = (0u128, 0u128);
-    for net in peers.iter().filter_map(|p| p.cidr.as_ref()?.parse::<IpNet>().ok()) {
+    for net in peers
+        .iter()
+        .filter_map(|p| p.cidr.as_ref()?.parse::<IpNet>().ok())
+    {
         match net {
             IpNet::V4(net) if net.prefix_len() >= 8 => v4 += 1 << (32 - net.prefix_len()),
             IpNet::V6(net) if net.prefix_len() >= 16 => v6 += 1 << (128 - net.prefix_len()),
             _ => {}
         }
     }
-    (v4 > 4 << 24 || v6 > 4 << 112).then(|| peers.iter().find(|p| p.cidr.is_some())).flatten()
+    (v4 > 4 << 24 || v6 > 4 << 112)
+        .then(|| peers.iter().find(|p| p.cidr.is_some()))
+        .flatten()
 }

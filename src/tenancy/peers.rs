@@ -20,7 +20,13 @@ pub(super) fn endpoint_peers(endpoint: &Endpoint) -> Vec<Value> {
             None => map! { "namespaceSelector" => selector },
         });
     }
-    peers.extend(endpoint.cidrs.iter().flatten().map(|c| map! { "ipBlock" => map! { "cidr" => c.as_str() } }));
+    peers.extend(
+        endpoint
+            .cidrs
+            .iter()
+            .flatten()
+            .map(|c| map! { "ipBlock" => map! { "cidr" => c.as_str() } }),
+    );
     peers
 }
 
@@ -45,7 +51,10 @@ pub(super) fn rule_of(side: &'static str, peers: Vec<Value>, ports: &[PortRule])
     if !ports.is_empty() {
         let ports = ports.iter().map(|p| {
             let mut entries: Vec<Entry> = Vec::with_capacity(3);
-            entries.push((Text::new_static("protocol"), p.protocol.unwrap_or(Protocol::Tcp).as_str().into()));
+            entries.push((
+                Text::new_static("protocol"),
+                p.protocol.unwrap_or(Protocol::Tcp).as_str().into(),
+            ));
             let port = match &p.port {
                 Port::Number(number) => Value::from(*number),
                 Port::Name(name) => name.as_str().into(),
@@ -64,8 +73,12 @@ pub(super) fn rule_of(side: &'static str, peers: Vec<Value>, ports: &[PortRule])
 /// The egress rules to a cluster's DNS.
 pub(super) fn dns_rules(cluster: &Cluster) -> Value {
     let dns = cluster.dns.as_ref();
-    let namespace = dns.and_then(|d| d.namespace.as_ref()).map_or("kube-system", |n| n.as_str());
-    let labels = dns.and_then(|d| d.pod_labels.as_ref()).map_or_else(|| map! { "k8s-app" => "kube-dns" }, labels_of);
+    let namespace = dns
+        .and_then(|d| d.namespace.as_ref())
+        .map_or("kube-system", |n| n.as_str());
+    let labels = dns
+        .and_then(|d| d.pod_labels.as_ref())
+        .map_or_else(|| map! { "k8s-app" => "kube-dns" }, labels_of);
     let mut to = vec![map! {
         "namespaceSelector" => match_labels(map! { NAME_LABEL => namespace }),
         "podSelector" => match_labels(labels)
@@ -78,15 +91,22 @@ pub(super) fn dns_rules(cluster: &Cluster) -> Value {
     list![map! { "to" => to, "ports" => list![port("UDP"), port("TCP")] }]
 }
 
-/// An ipBlock: what is excluded stands in `except`, which Kubernetes wants strictly within the network.
+/// An ipBlock: what is excluded stands in `except`, which Kubernetes wants strictly within the
+/// network.
 pub(super) fn ip_block(cidr: &str, excluded: &[IpNet]) -> Value {
     let Ok(net) = cidr.parse::<IpNet>() else {
         return map! { "cidr" => cidr };
     };
     // A range that is named is opened; what lies strictly within it stays closed all the same.
-    let within: Vec<&IpNet> = excluded.iter().filter(|e| net.contains(*e) && **e != net).collect();
-    let mut except: Vec<&IpNet> =
-        within.iter().filter(|e| !within.iter().any(|o| o != *e && o.contains(**e))).copied().collect();
+    let within: Vec<&IpNet> = excluded
+        .iter()
+        .filter(|e| net.contains(*e) && **e != net)
+        .collect();
+    let mut except: Vec<&IpNet> = within
+        .iter()
+        .filter(|e| !within.iter().any(|o| o != *e && o.contains(**e)))
+        .copied()
+        .collect();
     except.sort();
     except.dedup();
     if except.is_empty() {
@@ -105,7 +125,11 @@ fn match_labels(labels: Value) -> Value {
 }
 
 fn labels_of(labels: &Keyed<LabelKey, LabelValue>) -> Value {
-    labels.iter().map(|(key, value)| (key.as_str().into(), value.as_str().into())).collect::<Vec<Entry>>().into()
+    labels
+        .iter()
+        .map(|(key, value)| (key.as_str().into(), value.as_str().into()))
+        .collect::<Vec<Entry>>()
+        .into()
 }
 
 #[cfg(test)]
@@ -114,14 +138,25 @@ mod tests {
 
     #[test]
     fn a_network_leaves_the_cluster_out_unless_it_names_it() {
-        let excluded: Vec<IpNet> =
-            ["10.0.0.0/16", "10.0.1.0/24", "fd00::/64"].iter().map(|c| c.parse().unwrap()).collect();
-        assert_eq!(ip_block("0.0.0.0/0", &excluded), map! { "cidr" => "0.0.0.0/0", "except" => list!["10.0.0.0/16"] });
+        let excluded: Vec<IpNet> = ["10.0.0.0/16", "10.0.1.0/24", "fd00::/64"]
+            .iter()
+            .map(|c| c.parse().unwrap())
+            .collect();
+        assert_eq!(
+            ip_block("0.0.0.0/0", &excluded),
+            map! { "cidr" => "0.0.0.0/0", "except" => list!["10.0.0.0/16"] }
+        );
         assert_eq!(
             ip_block("10.0.0.0/16", &excluded),
             map! { "cidr" => "10.0.0.0/16", "except" => list!["10.0.1.0/24"] }
         );
-        assert_eq!(ip_block("10.0.1.0/25", &excluded), map! { "cidr" => "10.0.1.0/25" });
-        assert_eq!(ip_block("192.0.2.0/24", &excluded), map! { "cidr" => "192.0.2.0/24" });
+        assert_eq!(
+            ip_block("10.0.1.0/25", &excluded),
+            map! { "cidr" => "10.0.1.0/25" }
+        );
+        assert_eq!(
+            ip_block("192.0.2.0/24", &excluded),
+            map! { "cidr" => "192.0.2.0/24" }
+        );
     }
 }

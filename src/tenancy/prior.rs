@@ -60,18 +60,30 @@ pub struct Thing<'a> {
 impl<'a> Thing<'a> {
     /// A namespace of a cluster.
     pub const fn namespace(on: &'a str, name: &'a str) -> Self {
-        Self { kind: Kind::Namespace, on, name }
+        Self {
+            kind: Kind::Namespace,
+            on,
+            name,
+        }
     }
 
     /// A thing of no cluster, as records and principals are written: `kind/name`.
     pub fn of(text: &'a str) -> Self {
         let (kind, name) = text.split_once('/').unwrap_or(("thing", text));
-        Self { kind: Kind::of(kind), on: "", name }
+        Self {
+            kind: Kind::of(kind),
+            on: "",
+            name,
+        }
     }
 
     /// Its name, with the cluster before it where it is on one.
     pub fn called(&self) -> String {
-        if self.on.is_empty() { self.name.to_owned() } else { format!("{}/{}", self.on, self.name) }
+        if self.on.is_empty() {
+            self.name.to_owned()
+        } else {
+            format!("{}/{}", self.on, self.name)
+        }
     }
 }
 
@@ -86,8 +98,8 @@ impl fmt::Display for Thing<'_> {
 /// A pair of texts: a tenant or a cluster, and what is on it.
 type Pair<'a> = (&'a str, &'a str);
 
-/// What the records remember of earlier runs. Ten thousand of them are read in each: they are borrowed, and what few runs
-/// ask for is looked up in an index that is made when it is asked for.
+/// What the records remember of earlier runs. Ten thousand of them are read in each: they are
+/// borrowed, and what few runs ask for is looked up in an index that is made when it is asked for.
 ///
 /// Its keys are chosen by tenants; the hasher's seed is another in each run, and nothing shows it.
 #[derive(Debug, Default)]
@@ -126,13 +138,20 @@ impl<'a> Holders<'a> {
 fn index<V>(pairs: &[(Pair<'_>, V)]) -> Index {
     let mut all = Index::new();
     for (at, ((a, b), _)) in pairs.iter().enumerate() {
-        all.entry(((*a).to_owned(), (*b).to_owned())).or_default().push(at);
+        all.entry(((*a).to_owned(), (*b).to_owned()))
+            .or_default()
+            .push(at);
     }
     all
 }
 
 /// The values of a key.
-fn found<'i, V: Copy>(index: &'i Index, pairs: &'i [(Pair<'_>, V)], a: &str, b: &str) -> impl Iterator<Item = V> + 'i {
+fn found<'i, V: Copy>(
+    index: &'i Index,
+    pairs: &'i [(Pair<'_>, V)],
+    a: &str,
+    b: &str,
+) -> impl Iterator<Item = V> + 'i {
     let places = index.get(&(a.to_owned(), b.to_owned()));
     places.into_iter().flatten().map(|at| pairs[*at].1)
 }
@@ -161,7 +180,10 @@ impl<'a> Prior<'a> {
 
     /// Who has a thing; nobody where several say so.
     pub fn holder<'s>(&'s self, thing: &Thing<'s>) -> Option<&'s str> {
-        self.claims.get(thing).filter(|held| held.others.is_empty()).map(|held| held.first)
+        self.claims
+            .get(thing)
+            .filter(|held| held.others.is_empty())
+            .map(|held| held.first)
     }
 
     /// Everybody whose records say that they have a thing.
@@ -171,7 +193,10 @@ impl<'a> Prior<'a> {
 
     /// The hosts that some tenants have, and who has each, in order.
     pub fn hosts_of(&self, wanted: impl Fn(&str) -> bool) -> Vec<(&'a str, &'a str)> {
-        let hosts = self.claims.iter().filter(|(thing, _)| thing.kind == Kind::Host);
+        let hosts = self
+            .claims
+            .iter()
+            .filter(|(thing, _)| thing.kind == Kind::Host);
         let each = hosts.flat_map(|(thing, held)| held.iter().map(|holder| (thing.name, holder)));
         let mut found: Vec<(&str, &str)> = each.filter(|(_, holder)| wanted(holder)).collect();
         found.sort_unstable();
@@ -180,12 +205,22 @@ impl<'a> Prior<'a> {
 
     /// The namespaces that a tenant has on a cluster.
     pub fn namespaces(&self, tenant: &str, on: &str) -> impl Iterator<Item = &str> {
-        found(self.namespaces_of.get_or_init(|| index(&self.namespaces)), &self.namespaces, tenant, on)
+        found(
+            self.namespaces_of.get_or_init(|| index(&self.namespaces)),
+            &self.namespaces,
+            tenant,
+            on,
+        )
     }
 
     /// Who reached a namespace of a cluster: tenants, and their namespaces.
     pub fn takers(&self, on: &str, namespace: &str) -> impl Iterator<Item = (&str, &str)> {
-        found(self.takers_of.get_or_init(|| index(&self.edges)), &self.edges, on, namespace)
+        found(
+            self.takers_of.get_or_init(|| index(&self.edges)),
+            &self.edges,
+            on,
+            namespace,
+        )
     }
 
     /// Notes that there is a tenant, and the file that it came from.
@@ -195,7 +230,10 @@ impl<'a> Prior<'a> {
 
     /// Notes that a tenant has a thing.
     pub fn add_claim(&mut self, thing: Thing<'a>, tenant: &'a str) {
-        let held = self.claims.entry(thing).or_insert(Holders { first: tenant, others: Vec::new() });
+        let held = self.claims.entry(thing).or_insert(Holders {
+            first: tenant,
+            others: Vec::new(),
+        });
         if held.first != tenant && !held.others.contains(&tenant) {
             held.others.push(tenant);
         }

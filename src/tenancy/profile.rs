@@ -65,17 +65,26 @@ pub fn resolve<'a>(
         let mut chain = vec![doc];
         let mut next = &doc.spec.extends;
         while let Some(parent) = next {
-            let found = own.get(parent.as_str()).or_else(|| builtin.get(parent.as_str()));
+            let found = own
+                .get(parent.as_str())
+                .or_else(|| builtin.get(parent.as_str()));
             let Some(found) = found.filter(|f| !chain.iter().any(|c| std::ptr::eq(*c, *f))) else {
-                let hint = did_you_mean(parent, builtin.keys().chain(own.keys()).map(String::as_str));
-                let message =
-                    format!("the profile `{name}` extends `{}`, which is not defined or extends it", parent.value);
+                let hint =
+                    did_you_mean(parent, builtin.keys().chain(own.keys()).map(String::as_str));
+                let message = format!(
+                    "the profile `{name}` extends `{}`, which is not defined or extends it",
+                    parent.value
+                );
                 let fix = if hint.is_empty() {
                     "name a profile of tenants/profiles/, or a built-in one".into()
                 } else {
                     hint
                 };
-                out.push(Diagnostic::new(&UNKNOWN_PROFILE, parent.place, message).fix(fix).scope(Scope::Fleet));
+                out.push(
+                    Diagnostic::new(&UNKNOWN_PROFILE, parent.place, message)
+                        .fix(fix)
+                        .scope(Scope::Fleet),
+                );
                 break;
             };
             chain.push(found);
@@ -96,7 +105,11 @@ pub fn resolve<'a>(
                     && let Err(hint) = known_path(path)
                 {
                     let message = format!("`{}` is no field of a tenant", path.value);
-                    out.push(Diagnostic::new(&ENFORCED, path.place, message).fix(hint).scope(Scope::Fleet));
+                    out.push(
+                        Diagnostic::new(&ENFORCED, path.place, message)
+                            .fix(hint)
+                            .scope(Scope::Fleet),
+                    );
                 }
                 profile.enforced.push(path.clone());
             }
@@ -105,10 +118,16 @@ pub fn resolve<'a>(
                     if !CEILING_FIELDS.contains(&entry.key.as_str()) {
                         let message = format!("`{}` has no ceiling", entry.key);
                         let fix = format!("a ceiling may bound {}", CEILING_FIELDS.join(", "));
-                        out.push(Diagnostic::new(&CEILING, entry.key_place, message).fix(fix).scope(Scope::Fleet));
+                        out.push(
+                            Diagnostic::new(&CEILING, entry.key_place, message)
+                                .fix(fix)
+                                .scope(Scope::Fleet),
+                        );
                     }
                 }
-                profile.ceilings.extend(deserialize::<TenantSpec>(ceiling).ok());
+                profile
+                    .ceilings
+                    .extend(deserialize::<TenantSpec>(ceiling).ok());
             }
         }
         resolved.insert(name.as_str(), profile);
@@ -122,12 +141,21 @@ fn known_path(path: &str) -> Result<(), String> {
     let mut at = &schema["properties"]["spec"];
     for name in path.split('.') {
         while let Some(target) = at.get("$ref").and_then(|r| r.as_str()) {
-            at = schema.pointer(target.trim_start_matches('#')).unwrap_or(&serde_json::Value::Null);
+            at = schema
+                .pointer(target.trim_start_matches('#'))
+                .unwrap_or(&serde_json::Value::Null);
         }
         let fields = at.get("properties").and_then(|p| p.as_object());
         match fields.and_then(|f| f.get(name)) {
             Some(next) => at = next,
-            None => return Err(one_of_these(name, fields.into_iter().flat_map(|f| f.keys().map(String::as_str)))),
+            None => {
+                return Err(one_of_these(
+                    name,
+                    fields
+                        .into_iter()
+                        .flat_map(|f| f.keys().map(String::as_str)),
+                ));
+            }
         }
     }
     Ok(())
@@ -161,7 +189,12 @@ pub fn check_enforced(profile: &Profile, tenant: &str, own: &Node, out: &mut Vec
 }
 
 /// What lies over a ceiling.
-pub fn check_ceiling(profile: &Profile, tenant: &str, spec: &TenantSpec, out: &mut Vec<Diagnostic>) {
+pub fn check_ceiling(
+    profile: &Profile,
+    tenant: &str,
+    spec: &TenantSpec,
+    out: &mut Vec<Diagnostic>,
+) {
     for ceiling in &profile.ceilings {
         let mut over = |place: Place, bound: Place, message: String| {
             out.push(
@@ -175,21 +208,35 @@ pub fn check_ceiling(profile: &Profile, tenant: &str, spec: &TenantSpec, out: &m
             if let Some(value) = spec.quota.as_ref().and_then(|q| q.get(key))
                 && value.value > bound.value
             {
-                over(value.place, bound.place, format!("the quota of {key} is {}, over {}", value.value, bound.value));
+                over(
+                    value.place,
+                    bound.place,
+                    format!(
+                        "the quota of {key} is {}, over {}",
+                        value.value, bound.value
+                    ),
+                );
             }
         }
         if let (Some(bound), Some(limits)) = (&ceiling.limits, &spec.limits) {
             let pairs: [(&Option<Resources>, &Option<Resources>, &str); 3] = [
                 (&bound.max, &limits.max, "max"),
                 (&bound.default, &limits.default, "default"),
-                (&bound.default_request, &limits.default_request, "defaultRequest"),
+                (
+                    &bound.default_request,
+                    &limits.default_request,
+                    "defaultRequest",
+                ),
             ];
             for (bounds, values, what) in pairs {
                 for (key, bound) in bounds.iter().flatten() {
                     if let Some(value) = values.as_ref().and_then(|v| v.get(key))
                         && value.value > bound.value
                     {
-                        let message = format!("limits.{what} of {key} is {}, over {}", value.value, bound.value);
+                        let message = format!(
+                            "limits.{what} of {key} is {}, over {}",
+                            value.value, bound.value
+                        );
                         over(value.place, bound.place, message);
                     }
                 }
@@ -199,14 +246,22 @@ pub fn check_ceiling(profile: &Profile, tenant: &str, spec: &TenantSpec, out: &m
         if let (Some(bound), Some(value)) = (level(ceiling), level(spec))
             && value.value > bound.value
         {
-            over(value.place, bound.place, "the Pod Security level is looser than the ceiling's".into());
+            over(
+                value.place,
+                bound.place,
+                "the Pod Security level is looser than the ceiling's".into(),
+            );
         }
         let hosts = |spec: &TenantSpec| spec.allow.as_ref().and_then(|a| a.ingress_hosts.clone());
         if let (Some(bound), Some(values)) = (hosts(ceiling), hosts(spec)) {
             for value in &values {
                 if !bound.iter().any(|b| super::claims::host_contains(b, value)) {
                     let place = bound.first().map_or(value.place, |b| b.place);
-                    over(value.place, place, format!("the host {} is not within the ceiling's", value.value));
+                    over(
+                        value.place,
+                        place,
+                        format!("the host {} is not within the ceiling's", value.value),
+                    );
                 }
             }
         }
@@ -214,7 +269,11 @@ pub fn check_ceiling(profile: &Profile, tenant: &str, spec: &TenantSpec, out: &m
             for value in values {
                 if !bound.iter().any(|b| b.value == value.value) {
                     let place = bound.first().map_or(value.place, |b| b.place);
-                    over(value.place, place, format!("the cluster {} is not among the ceiling's", value.value));
+                    over(
+                        value.place,
+                        place,
+                        format!("the cluster {} is not among the ceiling's", value.value),
+                    );
                 }
             }
         }

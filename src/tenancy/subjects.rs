@@ -11,15 +11,16 @@ use crate::value::{Text, Value, map};
 use std::collections::BTreeSet;
 
 rule! {
-    /// A role that is neither in the catalogue nor among the fleet's, or that is given at a level it does not have.
+    /// A role that is neither in the catalogue nor among the fleet's, or that is given at a level
+    /// it does not have.
     pub static UNKNOWN_ROLE = "tenancy/unknown-role", Error;
 }
 rule! {
     /// A subject of a tenant is bound to `cluster-admin`.
     ///
     /// ## Why it matters
-    /// In its namespace it can do everything: delete the network policies and quotas, relabel the namespace, read every
-    /// Secret, bind others.
+    /// In its namespace it can do everything: delete the network policies and quotas, relabel the
+    /// namespace, read every Secret, bind others.
     /// ## Fix
     /// Give the role `owner`, or a role of the fleet with the rules that are needed.
     pub static CLUSTER_ADMIN = "api/cluster-admin", Error;
@@ -28,13 +29,21 @@ rule! {
     /// A role of the fleet with `*` in its groups, resources or verbs.
     ///
     /// ## Why it matters
-    /// It grants what does not exist yet: the next CRD, the next verb, `escalate`, `bind` and `impersonate` with it.
+    /// It grants what does not exist yet: the next CRD, the next verb, `escalate`, `bind` and
+    /// `impersonate` with it.
     pub static WILDCARD_ROLE = "api/wildcard-role", Error;
 }
 
 /// The built-in roles: ClusterRoles `tenantry-NAME`.
-pub static CATALOGUE: [&str; 7] =
-    ["owner", "operator", "developer", "viewer", "secrets-viewer", "pod-reader", "deployer"];
+pub static CATALOGUE: [&str; 7] = [
+    "owner",
+    "operator",
+    "developer",
+    "viewer",
+    "secrets-viewer",
+    "pod-reader",
+    "deployer",
+];
 /// The role of an owner who is bound elsewhere.
 const UNBOUND: &str = "none";
 
@@ -49,18 +58,31 @@ pub fn check_roles(fleet: &FleetSpec, out: &mut Vec<Diagnostic>) {
     for role in fleet.roles.iter().flatten() {
         let name = role.name.as_str();
         if CATALOGUE.contains(&name) || name == UNBOUND || !seen.insert(name) {
-            let message = format!("the role `{name}` is in the catalogue already, or defined twice");
-            out.push(Diagnostic::new(&super::FLEET, role.name.place, message).fix("rename it").scope(Scope::Fleet));
+            let message =
+                format!("the role `{name}` is in the catalogue already, or defined twice");
+            out.push(
+                Diagnostic::new(&super::FLEET, role.name.place, message)
+                    .fix("rename it")
+                    .scope(Scope::Fleet),
+            );
         }
     }
 }
 
 fn find_role<'a>(fleet: &'a FleetSpec, name: &str) -> Option<&'a Role> {
-    fleet.roles.iter().flatten().find(|r| r.name.as_str() == name)
+    fleet
+        .roles
+        .iter()
+        .flatten()
+        .find(|r| r.name.as_str() == name)
 }
 
 fn is_wild(role: &Role) -> bool {
-    role.rules.iter().any(|r| [&r.api_groups, &r.resources, &r.verbs].iter().any(|l| l.iter().any(|w| w.contains('*'))))
+    role.rules.iter().any(|r| {
+        [&r.api_groups, &r.resources, &r.verbs]
+            .iter()
+            .any(|l| l.iter().any(|w| w.contains('*')))
+    })
 }
 
 /// Resolves subjects into RoleBindings of a tenant's namespaces on a cluster.
@@ -74,7 +96,8 @@ pub struct Binder<'a, 'w> {
 }
 
 impl Binder<'_, '_> {
-    /// The ClusterRole that a role's name stands for; a fault where there is none, or where it takes a waiver.
+    /// The ClusterRole that a role's name stands for; a fault where there is none, or where it
+    /// takes a waiver.
     pub fn cluster_role(
         &self,
         role: &Spanned<crate::spec::leaf::Name>,
@@ -89,12 +112,19 @@ impl Binder<'_, '_> {
         let Some(found) = find_role(self.fleet, name) else {
             let own = self.fleet.roles.iter().flatten().map(|r| r.name.as_str());
             let hint = did_you_mean(name, CATALOGUE.iter().copied().chain(own));
-            let fix =
-                if hint.is_empty() { format!("roles: {}, or one of fleet.roles", CATALOGUE.join(", ")) } else { hint };
+            let fix = if hint.is_empty() {
+                format!("roles: {}, or one of fleet.roles", CATALOGUE.join(", "))
+            } else {
+                hint
+            };
             out.push(
-                Diagnostic::new(&UNKNOWN_ROLE, role.place, format!("there is no role `{name}`"))
-                    .fix(fix)
-                    .tenant(self.tenant),
+                Diagnostic::new(
+                    &UNKNOWN_ROLE,
+                    role.place,
+                    format!("there is no role `{name}`"),
+                )
+                .fix(fix)
+                .tenant(self.tenant),
             );
             return None;
         };
@@ -112,7 +142,11 @@ impl Binder<'_, '_> {
             let object = format!("RoleBinding/{namespace}/{name}");
             let message = format!("the role `{name}` holds `*`");
             self.waivers.demand(
-                &Loosening { rule: &WILDCARD_ROLE, tenant: self.tenant, object: &object },
+                &Loosening {
+                    rule: &WILDCARD_ROLE,
+                    tenant: self.tenant,
+                    object: &object,
+                },
                 role.place,
                 message,
                 "name what it needs",
@@ -136,7 +170,11 @@ impl Binder<'_, '_> {
             if !namespaces.iter().any(|n| n.id == wanted.as_str()) {
                 let hint = one_of_these(wanted, namespaces.iter().map(|n| n.id.as_str()));
                 let message = format!("the tenant has no namespace `{}`", wanted.value);
-                out.push(Diagnostic::new(&super::UNKNOWN_PEER, wanted.place, message).fix(hint).tenant(self.tenant));
+                out.push(
+                    Diagnostic::new(&super::UNKNOWN_PEER, wanted.place, message)
+                        .fix(hint)
+                        .tenant(self.tenant),
+                );
             }
         }
         let Some(rbac) = self.rbac_subject(subject, namespaces, out) else {
@@ -151,11 +189,19 @@ impl Binder<'_, '_> {
             let Some((default_name, cluster_role)) = grant else {
                 continue;
             };
-            let name = subject.binding.as_ref().map_or(default_name, |b| b.as_str().into());
+            let name = subject
+                .binding
+                .as_ref()
+                .map_or(default_name, |b| b.as_str().into());
             if let Err(other) = add(&mut namespace.bindings, &name, cluster_role, &rbac, &key) {
-                let message = format!("the binding `{name}` stands for the ClusterRole `{other}` already");
+                let message =
+                    format!("the binding `{name}` stands for the ClusterRole `{other}` already");
                 let fix = "give it another name by `binding`";
-                out.push(Diagnostic::new(&UNKNOWN_ROLE, subject.place, message).fix(fix).tenant(self.tenant));
+                out.push(
+                    Diagnostic::new(&UNKNOWN_ROLE, subject.place, message)
+                        .fix(fix)
+                        .tenant(self.tenant),
+                );
                 break;
             }
         }
@@ -174,17 +220,28 @@ impl Binder<'_, '_> {
             if name.starts_with("tenantry-") || name.starts_with("system:") {
                 let message = format!("`{name}` is not for a tenant to name");
                 let fix = "give a role of the catalogue or the fleet by `role`";
-                out.push(Diagnostic::new(&UNKNOWN_ROLE, cluster_role.place, message).fix(fix).tenant(self.tenant));
+                out.push(
+                    Diagnostic::new(&UNKNOWN_ROLE, cluster_role.place, message)
+                        .fix(fix)
+                        .tenant(self.tenant),
+                );
                 return None;
             }
             if name == "cluster-admin" {
                 let object = format!(
                     "RoleBinding/{namespace}/{}",
-                    subject.binding.as_ref().map_or(name.as_str(), |b| b.as_str())
+                    subject
+                        .binding
+                        .as_ref()
+                        .map_or(name.as_str(), |b| b.as_str())
                 );
                 let message = "bound to cluster-admin: it can remove its own floor";
                 self.waivers.demand(
-                    &Loosening { rule: &CLUSTER_ADMIN, tenant: self.tenant, object: &object },
+                    &Loosening {
+                        rule: &CLUSTER_ADMIN,
+                        tenant: self.tenant,
+                        object: &object,
+                    },
                     cluster_role.place,
                     message,
                     "give the role `owner`",
@@ -195,7 +252,10 @@ impl Binder<'_, '_> {
         }
         match (&subject.role, default_role) {
             (Some(role), _) if role.as_str() == UNBOUND => None,
-            (Some(role), _) => Some((role.as_str().into(), self.cluster_role(role, reach, namespace, out)?.into())),
+            (Some(role), _) => Some((
+                role.as_str().into(),
+                self.cluster_role(role, reach, namespace, out)?.into(),
+            )),
             (None, Some(role)) => Some((role.into(), role_object(role).into())),
             (None, None) => None,
         }
@@ -215,15 +275,30 @@ impl Binder<'_, '_> {
             return Some(map! { "kind" => "User", "name" => user.as_str(), "apiGroup" => api });
         }
         let account = subject.service_account.as_ref()?;
-        match namespaces.iter().find(|n| n.id == account.namespace.as_str()) {
-            Some(own) => {
-                Some(map! { "kind" => "ServiceAccount", "name" => account.name.as_str(), "namespace" => &own.name })
-            }
+        match namespaces
+            .iter()
+            .find(|n| n.id == account.namespace.as_str())
+        {
+            Some(own) => Some(
+                map! { "kind" => "ServiceAccount", "name" => account.name.as_str(), "namespace" => &own.name },
+            ),
             None => {
-                let message = format!("the service account's namespace `{}` is not the tenant's", account.namespace);
-                let fix = did_you_mean(&account.namespace, namespaces.iter().map(|n| n.id.as_str()));
-                let fix = if fix.is_empty() { "name one of the tenant's own namespaces".into() } else { fix };
-                out.push(Diagnostic::new(&super::UNKNOWN_PEER, account.place, message).fix(fix).tenant(self.tenant));
+                let message = format!(
+                    "the service account's namespace `{}` is not the tenant's",
+                    account.namespace
+                );
+                let fix =
+                    did_you_mean(&account.namespace, namespaces.iter().map(|n| n.id.as_str()));
+                let fix = if fix.is_empty() {
+                    "name one of the tenant's own namespaces".into()
+                } else {
+                    fix
+                };
+                out.push(
+                    Diagnostic::new(&super::UNKNOWN_PEER, account.place, message)
+                        .fix(fix)
+                        .tenant(self.tenant),
+                );
                 None
             }
         }
@@ -241,26 +316,51 @@ pub fn bind_deployer(
     let (role, cluster_role) = (Text::from(role), Text::from(cluster_role));
     for namespace in namespaces {
         let account = map! { "kind" => "ServiceAccount", "name" => &deployer.name, "namespace" => &deployer.namespace };
-        // The name of a sync's role stands for that role alone: a clash is reported where a subject names it.
-        let _ = add(&mut namespace.bindings, &role, cluster_role.clone(), &account, &key_of(&account));
+        // The name of a sync's role stands for that role alone: a clash is reported where a subject
+        // names it.
+        let _ = add(
+            &mut namespace.bindings,
+            &role,
+            cluster_role.clone(),
+            &account,
+            &key_of(&account),
+        );
         if gotk_user {
             let name = format!("gotk:{}:reconciler", namespace.name);
             let user = map! { "kind" => "User", "name" => name, "apiGroup" => "rbac.authorization.k8s.io" };
-            let _ = add(&mut namespace.bindings, &role, cluster_role.clone(), &user, &key_of(&user));
+            let _ = add(
+                &mut namespace.bindings,
+                &role,
+                cluster_role.clone(),
+                &user,
+                &key_of(&user),
+            );
         }
     }
 }
 
 /// What a subject is, as one text.
 fn key_of(subject: &Value) -> Text {
-    let part = |field| subject.get(field).and_then(Value::as_str).unwrap_or_default();
+    let part = |field| {
+        subject
+            .get(field)
+            .and_then(Value::as_str)
+            .unwrap_or_default()
+    };
     format!("{}/{}/{}", part("kind"), part("namespace"), part("name")).into()
 }
 
-/// Adds a subject, by its key, to the binding of a name; the name of the other ClusterRole where the name has one already.
+/// Adds a subject, by its key, to the binding of a name; the name of the other ClusterRole where
+/// the name has one already.
 ///
 /// A binding's roleRef cannot change, so that one name stands for one ClusterRole for ever.
-fn add(bindings: &mut Vec<Binding>, name: &Text, cluster_role: Text, subject: &Value, key: &Text) -> Result<(), Text> {
+fn add(
+    bindings: &mut Vec<Binding>,
+    name: &Text,
+    cluster_role: Text,
+    subject: &Value,
+    key: &Text,
+) -> Result<(), Text> {
     match bindings.iter_mut().find(|b| b.name == *name) {
         Some(binding) if binding.cluster_role != cluster_role => Err(binding.cluster_role.clone()),
         Some(binding) => {
@@ -272,7 +372,12 @@ fn add(bindings: &mut Vec<Binding>, name: &Text, cluster_role: Text, subject: &V
         }
         None => {
             let (subjects, keys) = (vec![subject.clone()], vec![key.clone()]);
-            bindings.push(Binding { name: name.clone(), cluster_role, subjects, keys });
+            bindings.push(Binding {
+                name: name.clone(),
+                cluster_role,
+                subjects,
+                keys,
+            });
             Ok(())
         }
     }

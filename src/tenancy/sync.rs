@@ -13,8 +13,8 @@ use crate::spec::{leaf, one_of_these};
 use crate::value::{Value, list, map};
 
 rule! {
-    /// A sync contradicts itself: two of one name, a namespace that is not the tenant's, a targetNamespace for a tenant
-    /// with several namespaces.
+    /// A sync contradicts itself: two of one name, a namespace that is not the tenant's, a
+    /// targetNamespace for a tenant with several namespaces.
     pub static SYNC = "gitops/sync", Error;
 }
 
@@ -28,8 +28,16 @@ impl Resolver<'_> {
         namespaces: &mut [Namespace],
         out: &mut Vec<Diagnostic>,
     ) -> (Vec<Sync>, Vec<Deployer>) {
-        let flux = cluster.flux.as_ref().and_then(|f| f.namespace.as_ref()).map_or("flux-system", |n| n.as_str());
-        let gotk = spec.compat.as_ref().and_then(|c| c.gotk_user.as_ref()).is_some_and(|g| g.value);
+        let flux = cluster
+            .flux
+            .as_ref()
+            .and_then(|f| f.namespace.as_ref())
+            .map_or("flux-system", |n| n.as_str());
+        let gotk = spec
+            .compat
+            .as_ref()
+            .and_then(|c| c.gotk_user.as_ref())
+            .is_some_and(|g| g.value);
         let mut syncs: Vec<Sync> = Vec::new();
         let mut deployers: Vec<Deployer> = Vec::new();
         for sync in spec.sync.iter().flatten() {
@@ -45,7 +53,11 @@ impl Resolver<'_> {
                     }
                 },
             };
-            let role_name = sync.role.as_ref().map_or("deployer", |r| r.as_str()).to_owned();
+            let role_name = sync
+                .role
+                .as_ref()
+                .map_or("deployer", |r| r.as_str())
+                .to_owned();
             let cluster_role = match &sync.role {
                 None => super::role_object("deployer"),
                 Some(role) => match binder.cluster_role(role, Reach::Tenant, &home, out) {
@@ -57,7 +69,11 @@ impl Resolver<'_> {
             let (namespace, name, account) = if system {
                 // Dots stand in no tenant's and no sync's name: no two tenants can come to one.
                 let name = format!("sync.{}.{}", tenant.name.value, sync.name.value);
-                (flux.to_owned(), name, format!("sync.{}.{role_name}", tenant.name.value))
+                (
+                    flux.to_owned(),
+                    name,
+                    format!("sync.{}.{role_name}", tenant.name.value),
+                )
             } else {
                 (home.clone(), sync.name.value.to_string(), role_name.clone())
             };
@@ -66,9 +82,12 @@ impl Resolver<'_> {
             }
             for (field, duration) in [("interval", &sync.interval), ("timeout", &sync.timeout)] {
                 if duration.as_ref().is_some_and(|d| leaf::seconds(d) < 30.0) {
-                    let message =
-                        format!("{field} is under 30s: one tenant's sync would keep the shared controllers busy");
-                    out.push(Diagnostic::new(&SYNC, sync.name.place, message).fix("write 30s or more"));
+                    let message = format!(
+                        "{field} is under 30s: one tenant's sync would keep the shared controllers busy"
+                    );
+                    out.push(
+                        Diagnostic::new(&SYNC, sync.name.place, message).fix("write 30s or more"),
+                    );
                 }
             }
             if name.len() > 63 {
@@ -76,18 +95,23 @@ impl Resolver<'_> {
                     "the sync's name `{name}`, of the tenant's and its own, has {} characters, of 63",
                     name.len()
                 );
-                out.push(Diagnostic::new(&DERIVED_NAME, sync.name.place, message).fix("shorten the sync's name"));
+                out.push(
+                    Diagnostic::new(&DERIVED_NAME, sync.name.place, message)
+                        .fix("shorten the sync's name"),
+                );
             }
             if let Some(target) = &sync.target_namespace {
                 let own = namespaces.iter().any(|n| n.id == target.as_str());
                 if !own || namespaces.len() > 1 {
-                    let message =
-                        "targetNamespace puts every object into one namespace: only a tenant with that one may set it";
+                    let message = "targetNamespace puts every object into one namespace: only a tenant with that one may set it";
                     out.push(Diagnostic::new(&SYNC, target.place, message).fix("remove it"));
                 }
             }
             let target = sync.target_namespace.as_ref().map(|_| home.clone());
-            let deployer = Deployer { namespace: namespace.clone(), name: account.clone() };
+            let deployer = Deployer {
+                namespace: namespace.clone(),
+                name: account.clone(),
+            };
             bind_deployer(&deployer, &role_name, &cluster_role, gotk, namespaces);
             if !deployers.contains(&deployer) {
                 deployers.push(deployer);
@@ -99,14 +123,26 @@ impl Resolver<'_> {
 }
 
 impl Resolver<'_> {
-    /// In Flux's namespace lie the platform's Secrets: a tenant names only those that bear its name.
-    fn platform_secrets(&self, tenant: &Tenant, sync: &Spanned<spec::Sync>, out: &mut Vec<Diagnostic>) {
+    /// In Flux's namespace lie the platform's Secrets: a tenant names only those that bear its
+    /// name.
+    fn platform_secrets(
+        &self,
+        tenant: &Tenant,
+        sync: &Spanned<spec::Sync>,
+        out: &mut Vec<Diagnostic>,
+    ) {
         let notified = sync.notifications.iter().flatten().map(|n| &n.secret_ref);
-        let named = sync.auth.iter().chain(&sync.decryption).map(|s| &s.secret_ref).chain(notified);
+        let named = sync
+            .auth
+            .iter()
+            .chain(&sync.decryption)
+            .map(|s| &s.secret_ref)
+            .chain(notified);
         let prefix = format!("{}.", tenant.name.value);
         for secret in named.filter(|name| !name.starts_with(&prefix)) {
             let message = format!("the Secret `{secret}` of Flux's namespace is not the tenant's");
-            let fix = format!("call it {prefix}{secret}, or place the sync in the tenant's namespace");
+            let fix =
+                format!("call it {prefix}{secret}, or place the sync in the tenant's namespace");
             out.push(Diagnostic::new(&SYNC, sync.name.place, message).fix(fix));
         }
     }
@@ -121,7 +157,9 @@ fn make_sync(
     service_account: String,
 ) -> Sync {
     let secret = |holder: &Option<spec::SecretHolder>| {
-        holder.as_ref().map_or(Value::Null, |s| map! { "name" => s.secret_ref.as_str() })
+        holder
+            .as_ref()
+            .map_or(Value::Null, |s| map! { "name" => s.secret_ref.as_str() })
     };
     let git = sync.git.as_ref().map_or(Value::Null, |git| {
         let choice = [("tag", &git.tag), ("semver", &git.semver), ("commit", &git.commit), ("branch", &git.branch)];
@@ -146,9 +184,13 @@ fn make_sync(
             "region" => bucket.region.as_ref().map(|r| r.as_str())
         }
     });
-    let source_kind = [(&git, "GitRepository"), (&oci, "OCIRepository"), (&bucket, "Bucket")]
-        .into_iter()
-        .find_map(|(v, kind)| (!v.is_null()).then_some(kind));
+    let source_kind = [
+        (&git, "GitRepository"),
+        (&oci, "OCIRepository"),
+        (&bucket, "Bucket"),
+    ]
+    .into_iter()
+    .find_map(|(v, kind)| (!v.is_null()).then_some(kind));
     let verify = sync.verify.as_ref().map_or(Value::Null, |v| {
         map! {
             "provider" => "cosign",
@@ -159,15 +201,26 @@ fn make_sync(
         Value::Null => Value::Null,
         secret => map! { "provider" => "sops", "secretRef" => secret },
     };
-    let notifications = sync.notifications.iter().flatten().enumerate().map(|(i, n)| {
-        let suffix = if i == 0 { String::new() } else { format!("-{}", i + 1) };
-        map! {
-            "name" => format!("{name}-{}{suffix}", n.kind), "type" => n.kind.as_str(),
-            "secretRef" => map! { "name" => n.secret_ref.as_str() }
-        }
-    });
-    let text =
-        |d: &Option<leaf::Duration>, default: &str| d.as_ref().map_or_else(|| default.to_owned(), |d| d.to_string());
+    let notifications = sync
+        .notifications
+        .iter()
+        .flatten()
+        .enumerate()
+        .map(|(i, n)| {
+            let suffix = if i == 0 {
+                String::new()
+            } else {
+                format!("-{}", i + 1)
+            };
+            map! {
+                "name" => format!("{name}-{}{suffix}", n.kind), "type" => n.kind.as_str(),
+                "secretRef" => map! { "name" => n.secret_ref.as_str() }
+            }
+        });
+    let text = |d: &Option<leaf::Duration>, default: &str| {
+        d.as_ref()
+            .map_or_else(|| default.to_owned(), |d| d.to_string())
+    };
     Sync {
         notifications: notifications.collect(),
         place: sync.name.place,
@@ -176,7 +229,10 @@ fn make_sync(
         helm,
         bucket,
         source_kind,
-        path: sync.path.as_ref().map_or_else(|| "./".to_owned(), |p| p.to_string()),
+        path: sync
+            .path
+            .as_ref()
+            .map_or_else(|| "./".to_owned(), |p| p.to_string()),
         interval: text(&sync.interval, "10m"),
         timeout: text(&sync.timeout, "5m"),
         prune: sync.prune.unwrap_or(true),

@@ -6,7 +6,9 @@ use super::names::{self, Metadata};
 use super::profile::{Profile, check_ceiling, check_enforced};
 use super::subjects::Binder;
 use super::waivers::{Loosening, Tally, Used, Waivers};
-use super::{DERIVED_NAME, FLEET, Prior, RESERVED_NAME, SOURCE_FOREIGN_TENANT, UNKNOWN_PROFILE, quota};
+use super::{
+    DERIVED_NAME, FLEET, Prior, RESERVED_NAME, SOURCE_FOREIGN_TENANT, UNKNOWN_PROFILE, quota,
+};
 use crate::diagnostic::{Diagnostic, Scope, rule};
 use crate::document::{Node, Spanned, deserialize};
 use crate::expression::eval_text;
@@ -28,7 +30,8 @@ rule! {
     pub static DUPLICATE_TENANT = "tenancy/duplicate-tenant", Error;
 }
 rule! {
-    /// After merging, a field is missing that a tenant must have: its owners, its namespaces, its clusters.
+    /// After merging, a field is missing that a tenant must have: its owners, its namespaces, its
+    /// clusters.
     pub static INCOMPLETE = "tenancy/incomplete", Error;
 }
 rule! {
@@ -55,9 +58,17 @@ pub fn unique(
     let mut by_name: BTreeMap<&str, Vec<(usize, &TenantDoc)>> = BTreeMap::new();
     for (at, doc) in all.iter().enumerate() {
         if let Some(origin) = &doc.origin {
-            let source = fleet.spec.sources.iter().flatten().find(|s| s.name.as_str() == origin);
+            let source = fleet
+                .spec
+                .sources
+                .iter()
+                .flatten()
+                .find(|s| s.name.as_str() == origin);
             if !source.is_some_and(|s| s.tenants.iter().any(|t| t.as_str() == doc.name.value)) {
-                let message = format!("the source `{origin}` may not define the tenant `{}`", doc.name.value);
+                let message = format!(
+                    "the source `{origin}` may not define the tenant `{}`",
+                    doc.name.value
+                );
                 out.push(
                     Diagnostic::new(&SOURCE_FOREIGN_TENANT, doc.name.place, message)
                         .fix("add it to the source's tenants in the fleet, or rename it")
@@ -76,7 +87,12 @@ pub fn unique(
         }
         let holder = prior.source(name);
         let mine = |doc: &TenantDoc| holder == Some(sources.path(doc.name.place));
-        if let [(at, only)] = docs.iter().filter(|(_, d)| mine(d)).collect::<Vec<_>>().as_slice() {
+        if let [(at, only)] = docs
+            .iter()
+            .filter(|(_, d)| mine(d))
+            .collect::<Vec<_>>()
+            .as_slice()
+        {
             single[*at] = true;
             for (_, doc) in docs.iter().filter(|(_, d)| !mine(d)) {
                 out.push(
@@ -116,7 +132,11 @@ pub fn parameters_checker(fleet: &FleetDoc, out: &mut Vec<Diagnostic>) -> Option
         Ok(checker) => Some(checker),
         Err(reason) => {
             let message = format!("parametersSchema is no JSON Schema: {reason}");
-            out.push(Diagnostic::new(&FLEET, schema.place, message).fix("mend it").scope(Scope::Fleet));
+            out.push(
+                Diagnostic::new(&FLEET, schema.place, message)
+                    .fix("mend it")
+                    .scope(Scope::Fleet),
+            );
             None
         }
     }
@@ -176,7 +196,11 @@ impl Ground<'_> {
         for finding in &mut findings {
             finding.scope = Scope::Tenant(doc.name.value.clone());
         }
-        Resolved { tenant, findings, used: resolver.waivers.into_used() }
+        Resolved {
+            tenant,
+            findings,
+            used: resolver.waivers.into_used(),
+        }
     }
 }
 
@@ -186,7 +210,9 @@ impl Resolver<'_> {
         let name = doc.name.value.as_str();
         if let Some(whose) = names::reserved(fleet, name) {
             let message = format!("the name `{name}` belongs to {whose}");
-            out.push(Diagnostic::new(&RESERVED_NAME, doc.name.place, message).fix("take another name"));
+            out.push(
+                Diagnostic::new(&RESERVED_NAME, doc.name.place, message).fix("take another name"),
+            );
         }
         let metadata = self.metadata(doc, out);
         let (profile_name, profile) = self.profile(doc, out)?;
@@ -210,27 +236,50 @@ impl Resolver<'_> {
             name: doc.name.clone(),
             input: match self.unwritten {
                 true => None,
-                false => Some(format!("{}{}", &doc.metadata.digest()[..8], doc.spec.digest())),
+                false => Some(format!(
+                    "{}{}",
+                    &doc.metadata.digest()[..8],
+                    doc.spec.digest()
+                )),
             },
-            uuid: base.uuid.as_ref().map(|u| Spanned { value: u.to_string(), place: u.place, key: u.key }),
-            labels: metadata.labels.iter().flatten().map(|(k, v)| (k.as_str().into(), v.as_str().into())).collect(),
+            uuid: base.uuid.as_ref().map(|u| Spanned {
+                value: u.to_string(),
+                place: u.place,
+                key: u.key,
+            }),
+            labels: metadata
+                .labels
+                .iter()
+                .flatten()
+                .map(|(k, v)| (k.as_str().into(), v.as_str().into()))
+                .collect(),
             hosts: Vec::new(),
             principals: Vec::new(),
             peers: Vec::new(),
             profile: profile_name.to_owned(),
-            chose_builtin: doc.spec.get("profile").is_some() && matches!(profile_name, "baseline" | "adopted"),
+            chose_builtin: doc.spec.get("profile").is_some()
+                && matches!(profile_name, "baseline" | "adopted"),
             merged,
             on: Vec::with_capacity(clusters.len()),
         };
         for cluster in clusters {
-            if let Some((on, spec)) = self.on_cluster(doc, &tenant, &base, &metadata, profile, cluster, out) {
+            if let Some((on, spec)) =
+                self.on_cluster(doc, &tenant, &base, &metadata, profile, cluster, out)
+            {
                 tenant.on.push(on);
                 claim(&mut tenant, &spec);
             }
         }
-        let declared = tenant.on.iter().flat_map(|on| &on.namespaces).map(|n| &n.declared);
-        let peers = declared.flat_map(|network| network.egress.iter().chain(&network.ingress).flatten());
-        let peers: BTreeSet<&str> = peers.filter_map(|peer| Some(peer.tenant.as_ref()?.as_str())).collect();
+        let declared = tenant
+            .on
+            .iter()
+            .flat_map(|on| &on.namespaces)
+            .map(|n| &n.declared);
+        let peers =
+            declared.flat_map(|network| network.egress.iter().chain(&network.ingress).flatten());
+        let peers: BTreeSet<&str> = peers
+            .filter_map(|peer| Some(peer.tenant.as_ref()?.as_str()))
+            .collect();
         tenant.peers = peers.into_iter().map(str::to_owned).collect();
         if !self.keep_merged {
             tenant.merged = Node::new(tenant.name.place, crate::document::Value::Null);
@@ -241,10 +290,24 @@ impl Resolver<'_> {
     fn metadata(&self, doc: &TenantDoc, out: &mut Vec<Diagnostic>) -> TenantMetadata {
         let metadata: TenantMetadata = deserialize(&doc.metadata).unwrap_or_default();
         let allowed = self.fleet.spec.tenant_metadata.as_ref();
-        let labels = metadata.labels.iter().flatten().map(|(k, v)| (k.as_str(), v.key));
+        let labels = metadata
+            .labels
+            .iter()
+            .flatten()
+            .map(|(k, v)| (k.as_str(), v.key));
         names::check_metadata(allowed, Metadata::Label, labels, &doc.name.value, out);
-        let annotations = metadata.annotations.iter().flatten().map(|(k, v)| (k.as_str(), v.key));
-        names::check_metadata(allowed, Metadata::Annotation, annotations, &doc.name.value, out);
+        let annotations = metadata
+            .annotations
+            .iter()
+            .flatten()
+            .map(|(k, v)| (k.as_str(), v.key));
+        names::check_metadata(
+            allowed,
+            Metadata::Annotation,
+            annotations,
+            &doc.name.value,
+            out,
+        );
         metadata
     }
 
@@ -260,19 +323,41 @@ impl Resolver<'_> {
             let place = own.map_or(doc.name.place, |n| n.place);
             let hint = did_you_mean(name, self.profiles.keys().copied());
             let known: Vec<&str> = self.profiles.keys().copied().collect();
-            let fix = if hint.is_empty() { format!("profiles: {}", known.join(", ")) } else { hint };
-            out.push(Diagnostic::new(&UNKNOWN_PROFILE, place, format!("there is no profile `{name}`")).fix(fix));
+            let fix = if hint.is_empty() {
+                format!("profiles: {}", known.join(", "))
+            } else {
+                hint
+            };
+            out.push(
+                Diagnostic::new(
+                    &UNKNOWN_PROFILE,
+                    place,
+                    format!("there is no profile `{name}`"),
+                )
+                .fix(fix),
+            );
         }
         found.map(|(name, profile)| (*name, profile))
     }
 
-    fn clusters(&self, doc: &TenantDoc, base: &TenantSpec, out: &mut Vec<Diagnostic>) -> Vec<usize> {
+    fn clusters(
+        &self,
+        doc: &TenantDoc,
+        base: &TenantSpec,
+        out: &mut Vec<Diagnostic>,
+    ) -> Vec<usize> {
         let all = &self.fleet.spec.clusters;
         match (&base.clusters, &base.cluster_selector) {
             (Some(listed), _) => {
                 if listed.is_empty() {
-                    let place = doc.spec.entry("clusters").map_or(doc.name.place, |e| e.key_place);
-                    out.push(Diagnostic::new(&INCOMPLETE, place, "the tenant is on no cluster").fix("name one"));
+                    let place = doc
+                        .spec
+                        .entry("clusters")
+                        .map_or(doc.name.place, |e| e.key_place);
+                    out.push(
+                        Diagnostic::new(&INCOMPLETE, place, "the tenant is on no cluster")
+                            .fix("name one"),
+                    );
                 }
                 self.named_clusters(listed, out)
             }
@@ -280,8 +365,12 @@ impl Resolver<'_> {
                 let found = matching(all, selector);
                 if found.is_empty() {
                     out.push(
-                        Diagnostic::new(&UNKNOWN_CLUSTER, selector.place, "no cluster has these labels")
-                            .fix("mend the labels, or list the clusters"),
+                        Diagnostic::new(
+                            &UNKNOWN_CLUSTER,
+                            selector.place,
+                            "no cluster has these labels",
+                        )
+                        .fix("mend the labels, or list the clusters"),
                     );
                 }
                 found
@@ -289,7 +378,10 @@ impl Resolver<'_> {
             (None, None) if all.len() == 1 => vec![0],
             (None, None) => {
                 let names: Vec<&str> = all.iter().map(|c| c.name.as_str()).collect();
-                let message = format!("the fleet has {} clusters, and the tenant names none", all.len());
+                let message = format!(
+                    "the fleet has {} clusters, and the tenant names none",
+                    all.len()
+                );
                 out.push(
                     Diagnostic::new(&INCOMPLETE, doc.name.place, message)
                         .fix(format!("add spec.clusters, of {}", names.join(", "))),
@@ -309,7 +401,11 @@ impl Resolver<'_> {
                 None => {
                     let hint = did_you_mean(wanted, all.iter().map(|c| c.name.as_str()));
                     let names: Vec<&str> = all.iter().map(|c| c.name.as_str()).collect();
-                    let fix = if hint.is_empty() { format!("clusters: {}", names.join(", ")) } else { hint };
+                    let fix = if hint.is_empty() {
+                        format!("clusters: {}", names.join(", "))
+                    } else {
+                        hint
+                    };
                     out.push(
                         Diagnostic::new(
                             &UNKNOWN_CLUSTER,
@@ -360,7 +456,10 @@ impl Resolver<'_> {
         sum
     }
 
-    #[expect(clippy::too_many_arguments, reason = "one tenant on one cluster, from all that it is made of")]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "one tenant on one cluster, from all that it is made of"
+    )]
     fn on_cluster(
         &self,
         doc: &TenantDoc,
@@ -372,7 +471,12 @@ impl Resolver<'_> {
         out: &mut Vec<Diagnostic>,
     ) -> Option<(OnCluster, Arc<TenantSpec>)> {
         let cluster = &self.fleet.spec.clusters[index];
-        let over = self.overrides(&tenant.merged, base.overrides.as_deref().unwrap_or_default(), index, out);
+        let over = self.overrides(
+            &tenant.merged,
+            base.overrides.as_deref().unwrap_or_default(),
+            index,
+            out,
+        );
         let whole;
         let tree = match &over {
             Some(over) => {
@@ -381,14 +485,31 @@ impl Resolver<'_> {
             }
             None => &tenant.merged,
         };
-        let mut spec = if over.is_some() { Arc::new(deserialize(tree).ok()?) } else { Arc::clone(base) };
+        let mut spec = if over.is_some() {
+            Arc::new(deserialize(tree).ok()?)
+        } else {
+            Arc::clone(base)
+        };
         check_ceiling(profile, &tenant.name.value, &spec, out);
         self.owners(doc, &mut spec, out);
-        let mut namespaces = self.namespaces(doc, tenant, metadata, tree, over.as_ref(), &spec, profile, out);
+        let mut namespaces = self.namespaces(
+            doc,
+            tenant,
+            metadata,
+            tree,
+            over.as_ref(),
+            &spec,
+            profile,
+            out,
+        );
         if namespaces.is_empty() {
             return None;
         }
-        let binder = Binder { fleet: &self.fleet.spec, waivers: &self.waivers, tenant: &tenant.name.value };
+        let binder = Binder {
+            fleet: &self.fleet.spec,
+            waivers: &self.waivers,
+            tenant: &tenant.name.value,
+        };
         for owner in spec.owners.iter().flatten() {
             binder.bind(owner, Some("owner"), &mut namespaces, out);
         }
@@ -396,14 +517,22 @@ impl Resolver<'_> {
             binder.bind(member, None, &mut namespaces, out);
         }
         let (syncs, deployers) = self.syncs(&binder, tenant, &spec, cluster, &mut namespaces, out);
-        let plain = spec.compat.as_ref().and_then(|c| c.flux_create_tenant.as_ref()).filter(|f| f.value);
+        let plain = spec
+            .compat
+            .as_ref()
+            .and_then(|c| c.flux_create_tenant.as_ref())
+            .filter(|f| f.value);
         if let Some(flag) = plain {
             let message = "rendered as `flux create tenant` would: without a floor";
             for namespace in &namespaces {
                 let object = format!("Namespace/{}", namespace.name);
                 let name = &tenant.name.value;
                 self.waivers.demand(
-                    &Loosening { rule: &FLUX_CREATE_TENANT, tenant: name, object: &object },
+                    &Loosening {
+                        rule: &FLUX_CREATE_TENANT,
+                        tenant: name,
+                        object: &object,
+                    },
                     flag.place,
                     message,
                     "remove it",
@@ -417,7 +546,11 @@ impl Resolver<'_> {
             manifests: spec.manifests.clone().unwrap_or_default(),
             requires: spec.requires.clone().unwrap_or_default(),
             plain: plain.is_some(),
-            promised: cluster.capacity.is_some().then(|| spec.quota.clone()).flatten(),
+            promised: cluster
+                .capacity
+                .is_some()
+                .then(|| spec.quota.clone())
+                .flatten(),
             tenant: context,
             namespaces,
             syncs,
@@ -426,24 +559,45 @@ impl Resolver<'_> {
         Some((on, spec))
     }
 
-    fn context(&self, tenant: &Tenant, spec: &TenantSpec, namespaces: &[Namespace]) -> TenantContext {
+    fn context(
+        &self,
+        tenant: &Tenant,
+        spec: &TenantSpec,
+        namespaces: &[Namespace],
+    ) -> TenantContext {
         let fleet = &self.fleet.spec;
         let name = Text::from(tenant.name.as_str());
         let mut common = vec![
-            (Text::new_static("tenantry.dev/owner"), Text::from(self.fleet.name.as_str())),
+            (
+                Text::new_static("tenantry.dev/owner"),
+                Text::from(self.fleet.name.as_str()),
+            ),
             (Text::new_static("tenantry.dev/tenant"), name.clone()),
         ];
         if let Some(keys) = &fleet.label_keys {
-            common.extend(keys.tenant.iter().flatten().map(|key| (key.as_str().into(), name.clone())));
+            common.extend(
+                keys.tenant
+                    .iter()
+                    .flatten()
+                    .map(|key| (key.as_str().into(), name.clone())),
+            );
             if let Some(uuid) = &tenant.uuid {
                 let uuid = Text::from(uuid.as_str());
-                common.extend(keys.uuid.iter().flatten().map(|key| (key.as_str().into(), uuid.clone())));
+                common.extend(
+                    keys.uuid
+                        .iter()
+                        .flatten()
+                        .map(|key| (key.as_str().into(), uuid.clone())),
+                );
             }
         }
         let mut compat_labels = tenant.labels.clone();
         compat_labels.lay([(Text::new_static("toolkit.fluxcd.io/tenant"), name)]);
         let entries = |p: &serde_json::Map<String, serde_json::Value>| -> Value {
-            p.iter().map(|(key, value)| (key.into(), value.into())).collect::<Vec<crate::value::Entry>>().into()
+            p.iter()
+                .map(|(key, value)| (key.into(), value.into()))
+                .collect::<Vec<crate::value::Entry>>()
+                .into()
         };
         let parameters = spec.parameters.as_ref().map(|p| entries(&p.value));
         TenantContext {
@@ -469,9 +623,17 @@ impl Resolver<'_> {
         if spec.owners.as_ref().is_some_and(|o| !o.is_empty()) {
             return;
         }
-        let template = self.fleet.spec.organisation.as_ref().and_then(|o| o.group_template.as_ref());
+        let template = self
+            .fleet
+            .spec
+            .organisation
+            .as_ref()
+            .and_then(|o| o.group_template.as_ref());
         let Some(template) = template else {
-            let place = doc.spec.entry("owners").map_or(doc.name.place, |e| e.key_place);
+            let place = doc
+                .spec
+                .entry("owners")
+                .map_or(doc.name.place, |e| e.key_place);
             out.push(
                 Diagnostic::new(&INCOMPLETE, place, "the tenant has no owner")
                     .fix("add spec.owners: [{group: NAME}], or a groupTemplate to the fleet"),
@@ -479,8 +641,9 @@ impl Resolver<'_> {
             return;
         };
         let name = Value::from(&doc.name.value);
-        let group = eval_text(template, &[("tenant", &name)])
-            .and_then(|g| leaf::Principal::try_from(g.clone()).map_err(|reason| format!("`{g}`: {reason}")));
+        let group = eval_text(template, &[("tenant", &name)]).and_then(|g| {
+            leaf::Principal::try_from(g.clone()).map_err(|reason| format!("`{g}`: {reason}"))
+        });
         match group {
             Ok(group) => {
                 let group = Some(Spanned::new(group, template.place));
@@ -497,9 +660,13 @@ impl Resolver<'_> {
                 Arc::make_mut(spec).owners = Some(vec![Spanned::new(subject, template.place)]);
             }
             Err(reason) => out.push(
-                Diagnostic::new(&DERIVED_NAME, doc.name.place, format!("the owner's group cannot be made: {reason}"))
-                    .related(template.place, "the fleet's groupTemplate")
-                    .fix("mend the groupTemplate"),
+                Diagnostic::new(
+                    &DERIVED_NAME,
+                    doc.name.place,
+                    format!("the owner's group cannot be made: {reason}"),
+                )
+                .related(template.place, "the fleet's groupTemplate")
+                .fix("mend the groupTemplate"),
             ),
         }
     }
@@ -530,9 +697,17 @@ fn claim(tenant: &mut Tenant, spec: &TenantSpec) {
 fn matching(clusters: &[Cluster], selector: &LabelSelector) -> Vec<usize> {
     let hit = |cluster: &Cluster| {
         let labels = cluster.labels.as_ref();
-        selector.match_labels.iter().all(|(k, v)| labels.is_some_and(|l| l.get(k) == Some(v)))
+        selector
+            .match_labels
+            .iter()
+            .all(|(k, v)| labels.is_some_and(|l| l.get(k) == Some(v)))
     };
-    clusters.iter().enumerate().filter(|(_, c)| hit(c)).map(|(i, _)| i).collect()
+    clusters
+        .iter()
+        .enumerate()
+        .filter(|(_, c)| hit(c))
+        .map(|(i, _)| i)
+        .collect()
 }
 
 /// A tenant's name, labels and annotations.
@@ -544,20 +719,25 @@ pub struct TenantMetadata {
     pub(super) annotations: Option<spec::Annotations>,
 }
 
-/// What is promised of each cluster: no tenant more than it holds, and all together within its overcommit.
+/// What is promised of each cluster: no tenant more than it holds, and all together within its
+/// overcommit.
 pub fn capacity(tenants: &[Tenant], fleet: &FleetSpec, out: &mut Vec<Diagnostic>) {
     for (c, cluster) in fleet.clusters.iter().enumerate() {
         for (resource, capacity) in cluster.capacity.iter().flatten() {
             let may = quota::promisable(cluster, resource, &capacity.value);
             let mut sum = 0i128;
             for tenant in tenants {
-                let amount =
-                    tenant.on(c).and_then(|on| on.promised.as_ref()).and_then(|q| quota::promised(q, resource));
+                let amount = tenant
+                    .on(c)
+                    .and_then(|on| on.promised.as_ref())
+                    .and_then(|q| quota::promised(q, resource));
                 let Some(amount) = amount else { continue };
                 sum += amount.value.nanos();
                 if amount.value > capacity.value {
-                    let message =
-                        format!("{} of {resource}; `{}` has {}", amount.value, cluster.name.value, capacity.value);
+                    let message = format!(
+                        "{} of {resource}; `{}` has {}",
+                        amount.value, cluster.name.value, capacity.value
+                    );
                     out.push(
                         Diagnostic::new(&super::OVER_CAPACITY, amount.place, message)
                             .related(capacity.place, "the cluster's capacity")
@@ -569,8 +749,10 @@ pub fn capacity(tenants: &[Tenant], fleet: &FleetSpec, out: &mut Vec<Diagnostic>
             if sum > may {
                 let sum = crate::spec::quantity::Quantity::from_nanos(sum, false);
                 let may = crate::spec::quantity::Quantity::from_nanos(may, false);
-                let message =
-                    format!("the tenants of `{}` are promised {sum} of {resource}, over {may}", cluster.name.value);
+                let message = format!(
+                    "the tenants of `{}` are promised {sum} of {resource}, over {may}",
+                    cluster.name.value
+                );
                 out.push(
                     Diagnostic::new(&super::OVER_PROMISED, capacity.place, message)
                         .label("capacity times overcommit")

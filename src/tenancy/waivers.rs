@@ -18,7 +18,8 @@ rule! {
     /// A waiver is past its last day.
     ///
     /// ## Why it matters
-    /// The loosening it permitted is no longer permitted: its tenant's last rendered files are held, and nobody else's.
+    /// The loosening it permitted is no longer permitted: its tenant's last rendered files are
+    /// held, and nobody else's.
     /// ## Fix
     /// Tighten the tenant, or have the waiver approved anew.
     pub static EXPIRED = "tenancy/waiver-expired", Error;
@@ -27,7 +28,8 @@ rule! {
     /// A waiver ends within 30 days.
     ///
     /// ## Why it matters
-    /// On the day after its last, its tenant is held: nothing of it changes in the tree until it is tightened.
+    /// On the day after its last, its tenant is held: nothing of it changes in the tree until it is
+    /// tightened.
     /// ## Fix
     /// Tighten the tenant, or have the waiver approved anew.
     pub static EXPIRING = "tenancy/waiver-expiring", Warning;
@@ -36,7 +38,8 @@ rule! {
     /// A waiver that is approved by nobody entitled, before its time, or for too long.
     ///
     /// ## Why it matters
-    /// Approval itself is the forge's (CODEOWNERS on the waivers folder); this holds the text against fleet.waivers.
+    /// Approval itself is the forge's (CODEOWNERS on the waivers folder); this holds the text
+    /// against fleet.waivers.
     pub static NOT_APPROVED = "tenancy/waiver-not-approved", Error;
 }
 rule! {
@@ -50,7 +53,8 @@ rule! {
     pub static DANGLING = "tenancy/waiver-dangling", Error;
 }
 
-/// What is permitted, for the stages after this one: rule, tenant, and the objects where they are listed.
+/// What is permitted, for the stages after this one: rule, tenant, and the objects where they are
+/// listed.
 #[derive(Debug, Default)]
 pub struct Permits {
     all: BTreeMap<String, Vec<Permit>>,
@@ -63,8 +67,12 @@ impl Permits {
     /// Whether a loosening of an object is permitted.
     pub fn permits(&self, rule: &Rule, tenant: &str, object: &str) -> bool {
         let all = self.all.get(tenant).map_or(&[][..], Vec::as_slice);
-        all.iter()
-            .any(|(id, objects)| id == rule.id && objects.as_ref().is_none_or(|list| list.iter().any(|o| o == object)))
+        all.iter().any(|(id, objects)| {
+            id == rule.id
+                && objects
+                    .as_ref()
+                    .is_none_or(|list| list.iter().any(|o| o == object))
+        })
     }
 }
 
@@ -115,7 +123,13 @@ impl<'a> Tally<'a> {
     ) {
         let waivers: &'a Waivers<'a> = self.waivers;
         let before = self.used.borrow().len();
-        for waiver in waivers.by_tenant.get(of.tenant).into_iter().flatten().filter(|waiver| waiver.permits(of)) {
+        for waiver in waivers
+            .by_tenant
+            .get(of.tenant)
+            .into_iter()
+            .flatten()
+            .filter(|waiver| waiver.permits(of))
+        {
             self.used.borrow_mut().push(&waiver.used);
         }
         if self.used.borrow().len() == before {
@@ -132,7 +146,9 @@ impl<'a> Tally<'a> {
 impl Used<'_> {
     /// Counts them as in use.
     pub fn count(self) {
-        self.0.into_iter().for_each(|used| used.store(true, Ordering::Relaxed));
+        self.0
+            .into_iter()
+            .for_each(|used| used.store(true, Ordering::Relaxed));
     }
 }
 
@@ -160,10 +176,19 @@ impl<'a> Waivers<'a> {
             let before = out.len();
             check(doc, rules, waivable, now, out);
             if !out[before..].iter().any(|d| d.level == Level::Error) {
-                let waiver = Waiver { doc, used: AtomicBool::new(false) };
-                by_tenant.entry(doc.spec.tenant.as_str()).or_default().push(waiver);
+                let waiver = Waiver {
+                    doc,
+                    used: AtomicBool::new(false),
+                };
+                by_tenant
+                    .entry(doc.spec.tenant.as_str())
+                    .or_default()
+                    .push(waiver);
             } else {
-                invalid.entry(doc.spec.tenant.as_str()).or_default().push(doc);
+                invalid
+                    .entry(doc.spec.tenant.as_str())
+                    .or_default()
+                    .push(doc);
             }
         }
         Self { by_tenant, invalid }
@@ -172,43 +197,75 @@ impl<'a> Waivers<'a> {
     /// Reports the waivers of tenants that do not exist.
     pub fn dangling(&self, exists: impl Fn(&str) -> bool, out: &mut Vec<Diagnostic>) {
         let sound = self.by_tenant.values().flatten().map(|waiver| waiver.doc);
-        for doc in sound.chain(self.invalid.values().flatten().copied()).filter(|doc| !exists(&doc.spec.tenant)) {
+        for doc in sound
+            .chain(self.invalid.values().flatten().copied())
+            .filter(|doc| !exists(&doc.spec.tenant))
+        {
             let tenant = doc.spec.tenant.as_str();
             let message = format!("there is no tenant `{tenant}`");
             let finding = Diagnostic::new(&DANGLING, doc.spec.tenant.place, message);
-            out.push(finding.fix("delete the waiver, or mend the name").tenant(tenant));
+            out.push(
+                finding
+                    .fix("delete the waiver, or mend the name")
+                    .tenant(tenant),
+            );
         }
     }
 
     /// The finding of a loosening that nothing permits.
     fn refusal(&self, of: &Loosening<'_>, place: Place, message: String, fix: &str) -> Diagnostic {
-        let Loosening { rule, tenant, object } = *of;
-        let broken = self.invalid.get(tenant).and_then(|all| all.iter().find(|w| w.spec.rule.as_str() == rule.id));
+        let Loosening {
+            rule,
+            tenant,
+            object,
+        } = *of;
+        let broken = self
+            .invalid
+            .get(tenant)
+            .and_then(|all| all.iter().find(|w| w.spec.rule.as_str() == rule.id));
         let finding = Diagnostic::new(rule, place, message).tenant(tenant);
         if let Some(waiver) = broken {
-            let fix = format!("{fix}, or mend the waiver `{}`, which does not hold", *waiver.name);
+            let fix = format!(
+                "{fix}, or mend the waiver `{}`, which does not hold",
+                *waiver.name
+            );
             finding.related(waiver.name.place, "the waiver").fix(fix)
         } else {
-            finding.fix(format!("{fix}, or write a Waiver of `{}` for {object}", rule.id))
+            finding.fix(format!(
+                "{fix}, or write a Waiver of `{}` for {object}",
+                rule.id
+            ))
         }
     }
 
-    /// A view of them for one document, which may turn out not to count: what it uses is counted apart.
+    /// A view of them for one document, which may turn out not to count: what it uses is counted
+    /// apart.
     pub fn tally(&self) -> Tally<'_> {
-        Tally { waivers: self, used: RefCell::default() }
+        Tally {
+            waivers: self,
+            used: RefCell::default(),
+        }
     }
 
-    /// Every waiver of some rules, for the stages that look at objects. They count as used: whether they are is seen
-    /// only there.
+    /// Every waiver of some rules, for the stages that look at objects. They count as used: whether
+    /// they are is seen only there.
     pub fn hand_on(&self, rules: &[&Rule]) -> Permits {
         let mut permits = Permits::default();
         for (tenant, waivers) in &self.by_tenant {
-            for waiver in waivers.iter().filter(|w| rules.iter().any(|r| r.id == w.doc.spec.rule.as_str())) {
+            for waiver in waivers
+                .iter()
+                .filter(|w| rules.iter().any(|r| r.id == w.doc.spec.rule.as_str()))
+            {
                 waiver.used.store(true, Ordering::Relaxed);
                 let objects = waiver.doc.spec.objects.as_ref();
-                let objects = objects.map(|list| list.iter().map(|o| o.value.to_string()).collect());
+                let objects =
+                    objects.map(|list| list.iter().map(|o| o.value.to_string()).collect());
                 let entry = (waiver.doc.spec.rule.value.to_string(), objects);
-                permits.all.entry((*tenant).to_owned()).or_default().push(entry);
+                permits
+                    .all
+                    .entry((*tenant).to_owned())
+                    .or_default()
+                    .push(entry);
             }
         }
         permits
@@ -217,13 +274,18 @@ impl<'a> Waivers<'a> {
     /// How many of a tenant's waivers are used.
     pub fn used(&self, tenant: &str) -> usize {
         let all = self.by_tenant.get(tenant).map_or(&[][..], Vec::as_slice);
-        all.iter().filter(|w| w.used.load(Ordering::Relaxed)).count()
+        all.iter()
+            .filter(|w| w.used.load(Ordering::Relaxed))
+            .count()
     }
 
     /// Reports the waivers of tenants that were looked at, and that permitted nothing.
     pub fn unused(&self, looked_at: impl Fn(&str) -> bool, out: &mut Vec<Diagnostic>) {
         for (tenant, waivers) in &self.by_tenant {
-            for waiver in waivers.iter().filter(|w| !w.used.load(Ordering::Relaxed) && looked_at(tenant)) {
+            for waiver in waivers
+                .iter()
+                .filter(|w| !w.used.load(Ordering::Relaxed) && looked_at(tenant))
+            {
                 let message = format!("the waiver `{}` permits nothing", *waiver.doc.name);
                 out.push(
                     Diagnostic::new(&UNUSED, waiver.doc.spec.rule.place, message)
@@ -236,43 +298,97 @@ impl<'a> Waivers<'a> {
     }
 }
 
-fn check(doc: &WaiverDoc, rules: &WaiverRules, waivable: &[&'static Rule], now: Day, out: &mut Vec<Diagnostic>) {
+fn check(
+    doc: &WaiverDoc,
+    rules: &WaiverRules,
+    waivable: &[&'static Rule],
+    now: Day,
+    out: &mut Vec<Diagnostic>,
+) {
     let spec = &doc.spec;
     let tenant = spec.tenant.as_str();
     let name = &doc.name.value;
     let mut fault = |rule, place, message: String, fix: String| {
-        out.push(Diagnostic::new(rule, place, message).fix(fix).tenant(tenant));
+        out.push(
+            Diagnostic::new(rule, place, message)
+                .fix(fix)
+                .tenant(tenant),
+        );
     };
     if !waivable.iter().any(|r| r.id == spec.rule.as_str()) {
         let hint = did_you_mean(&spec.rule, waivable.iter().map(|r| r.id));
         let ids: Vec<&str> = waivable.iter().map(|r| r.id).collect();
-        let fix = if hint.is_empty() { format!("rules that can be waived: {}", ids.join(", ")) } else { hint };
-        fault(&DANGLING, spec.rule.place, format!("`{}` is not a rule that can be waived", spec.rule.value), fix);
+        let fix = if hint.is_empty() {
+            format!("rules that can be waived: {}", ids.join(", "))
+        } else {
+            hint
+        };
+        fault(
+            &DANGLING,
+            spec.rule.place,
+            format!("`{}` is not a rule that can be waived", spec.rule.value),
+            fix,
+        );
     }
-    let (Some(approved), Some(expires)) = (Day::parse(&spec.approved_at), Day::parse(&spec.expires)) else {
+    let (Some(approved), Some(expires)) =
+        (Day::parse(&spec.approved_at), Day::parse(&spec.expires))
+    else {
         return;
     };
     if let Some(approvers) = &rules.approvers
-        && !approvers.iter().any(|a| a.as_str() == spec.approved_by.as_str())
+        && !approvers
+            .iter()
+            .any(|a| a.as_str() == spec.approved_by.as_str())
     {
         let list: Vec<&str> = approvers.iter().map(|a| a.as_str()).collect();
         let message = format!("`{}` may not approve waivers", spec.approved_by.value);
-        fault(&NOT_APPROVED, spec.approved_by.place, message, format!("fleet.waivers.approvers: {}", list.join(", ")));
+        fault(
+            &NOT_APPROVED,
+            spec.approved_by.place,
+            message,
+            format!("fleet.waivers.approvers: {}", list.join(", ")),
+        );
     }
     let max = rules.max_days.unwrap_or(DEFAULT_MAX_DAYS);
     if approved > now {
         let message = format!("the waiver `{name}` is approved on {approved}, after today, {now}");
-        fault(&NOT_APPROVED, spec.approved_at.place, message, "mend the day".into());
+        fault(
+            &NOT_APPROVED,
+            spec.approved_at.place,
+            message,
+            "mend the day".into(),
+        );
     } else if expires.days_since(approved) > max || expires < approved {
         let days = expires.days_since(approved);
         let message = format!("the waiver `{name}` holds for {days} days, of 0 to {max}");
-        fault(&NOT_APPROVED, spec.expires.place, message, format!("at the latest {}", approved.plus(max)));
+        fault(
+            &NOT_APPROVED,
+            spec.expires.place,
+            message,
+            format!("at the latest {}", approved.plus(max)),
+        );
     }
     if expires < now {
-        let message = format!("the waiver `{name}` of `{}` expired on {expires}; today is {now}", spec.rule.value);
-        fault(&EXPIRED, spec.expires.place, message, "tighten the tenant, or have it approved anew".into());
+        let message = format!(
+            "the waiver `{name}` of `{}` expired on {expires}; today is {now}",
+            spec.rule.value
+        );
+        fault(
+            &EXPIRED,
+            spec.expires.place,
+            message,
+            "tighten the tenant, or have it approved anew".into(),
+        );
     } else if expires.days_since(now) <= WARNING_DAYS {
-        let message = format!("the waiver `{name}` expires on {expires}, in {} days", expires.days_since(now));
-        fault(&EXPIRING, spec.expires.place, message, "tighten the tenant, or have it approved anew".into());
+        let message = format!(
+            "the waiver `{name}` expires on {expires}, in {} days",
+            expires.days_since(now)
+        );
+        fault(
+            &EXPIRING,
+            spec.expires.place,
+            message,
+            "tighten the tenant, or have it approved anew".into(),
+        );
     }
 }

@@ -1,4 +1,5 @@
-//! The Flux objects that apply the tree: one entry, the platform, the units, and the units' late parts.
+//! The Flux objects that apply the tree: one entry, the platform, the units, and the units' late
+//! parts.
 
 use super::Layout;
 use crate::bundle::{ObjectId, kinds};
@@ -26,7 +27,11 @@ pub struct Unit {
 impl Unit {
     /// The name of its Kustomization.
     pub fn kustomization(&self) -> String {
-        if self.one_tenant { format!("tenant-{}", self.name) } else { format!("tenants-{}", self.name) }
+        if self.one_tenant {
+            format!("tenant-{}", self.name)
+        } else {
+            format!("tenants-{}", self.name)
+        }
     }
 }
 
@@ -54,13 +59,19 @@ struct Applies<'a> {
 
 impl Flux<'_> {
     fn namespace(&self) -> &str {
-        self.cluster.flux.as_ref().and_then(|f| f.namespace.as_ref()).map_or("flux-system", |n| n.as_str())
+        self.cluster
+            .flux
+            .as_ref()
+            .and_then(|f| f.namespace.as_ref())
+            .map_or("flux-system", |n| n.as_str())
     }
 
     fn source(&self) -> Value {
         match self.cluster.flux.as_ref().and_then(|f| f.source.as_ref()) {
             Some(source) => map! { "kind" => source.kind.as_str(), "name" => source.name.as_str() },
-            None => map! { "kind" => FluxSourceKind::GitRepository.as_str(), "name" => "flux-system" },
+            None => {
+                map! { "kind" => FluxSourceKind::GitRepository.as_str(), "name" => "flux-system" }
+            }
         }
     }
 
@@ -73,7 +84,11 @@ impl Flux<'_> {
     }
 
     fn kustomization(&self, of: &Applies<'_>, path: String, source: Value) -> Value {
-        let account = self.cluster.flux.as_ref().and_then(|f| f.service_account.as_ref());
+        let account = self
+            .cluster
+            .flux
+            .as_ref()
+            .and_then(|f| f.service_account.as_ref());
         const SUBSTITUTE: &str = "kustomize.toolkit.fluxcd.io/substitute";
         let annotations = match of.keep {
             true => map! { PRUNE => "disabled", SUBSTITUTE => "disabled" },
@@ -89,7 +104,9 @@ impl Flux<'_> {
             "sourceRef" => source,
         };
         if let Some(after) = of.after {
-            spec.change(|entries| entries.push(("dependsOn".into(), list![map! { "name" => after }])));
+            spec.change(|entries| {
+                entries.push(("dependsOn".into(), list![map! { "name" => after }]))
+            });
         }
         let mut metadata = self.metadata(of.name);
         metadata.change(|entries| entries.push(("annotations".into(), annotations)));
@@ -110,7 +127,9 @@ impl Flux<'_> {
 
     /// A unit's Kustomization, with its source where it has its own.
     fn unit(&self, of: &Applies<'_>) -> Vec<Value> {
-        let Some(artifacts) = self.artifacts else { return vec![self.shared(of)] };
+        let Some(artifacts) = self.artifacts else {
+            return vec![self.shared(of)];
+        };
         let mut spec = map! {
             "interval" => artifacts.interval.as_ref().map_or("1m", |i| i.as_str()),
             "url" => artifact_url(artifacts, &self.layout.in_tree(&of.folder)),
@@ -128,8 +147,10 @@ impl Flux<'_> {
             }
             if let Some(verify) = &artifacts.verify {
                 let by = &verify.cosign.value;
-                let identity = map! { "issuer" => by.issuer.as_str(), "subject" => by.subject.as_str() };
-                let verify = map! { "provider" => "cosign", "matchOIDCIdentity" => list![identity] };
+                let identity =
+                    map! { "issuer" => by.issuer.as_str(), "subject" => by.subject.as_str() };
+                let verify =
+                    map! { "provider" => "cosign", "matchOIDCIdentity" => list![identity] };
                 entries.push(("verify".into(), verify));
             }
         });
@@ -147,24 +168,46 @@ impl Flux<'_> {
     /// What is in the one file that goes where the bootstrap looks.
     pub fn entry_file(&self) -> Vec<Value> {
         let folder = self.layout.entry_folder(self.cluster.name.as_str());
-        vec![self.shared(&Applies { name: ENTRY, folder, keep: false, after: None })]
+        vec![self.shared(&Applies {
+            name: ENTRY,
+            folder,
+            keep: false,
+            after: None,
+        })]
     }
 
-    /// What is in the files of the entry folder, by name: the platform's Kustomization, and those of each unit.
+    /// What is in the files of the entry folder, by name: the platform's Kustomization, and those
+    /// of each unit.
     pub fn entry_folder(&self, units: &[Unit]) -> Vec<(String, Vec<Value>)> {
         let cluster = self.cluster.name.as_str();
         let folder = self.layout.platform_folder(cluster);
-        let platform = self.shared(&Applies { name: PLATFORM, folder, keep: false, after: None });
+        let platform = self.shared(&Applies {
+            name: PLATFORM,
+            folder,
+            keep: false,
+            after: None,
+        });
         let mut files = vec![(PLATFORM.to_owned(), vec![platform])];
         for unit in units {
             let name = unit.kustomization();
             let folder = self.layout.unit_folder(cluster, &unit.name, false);
-            let mut objects = self.unit(&Applies { name: &name, folder, keep: true, after: Some(PLATFORM) });
+            let mut objects = self.unit(&Applies {
+                name: &name,
+                folder,
+                keep: true,
+                after: Some(PLATFORM),
+            });
             if unit.late {
                 let folder = self.layout.unit_folder(cluster, &unit.name, true);
-                // Nothing in a late part keeps a tenant in: what leaves it goes, and so does the part itself.
+                // Nothing in a late part keeps a tenant in: what leaves it goes, and so does the
+                // part itself.
                 let late = late_of(&name);
-                objects.extend(self.unit(&Applies { name: &late, folder, keep: false, after: Some(&name) }));
+                objects.extend(self.unit(&Applies {
+                    name: &late,
+                    folder,
+                    keep: false,
+                    after: Some(&name),
+                }));
             }
             files.push((name, objects));
         }
@@ -173,7 +216,10 @@ impl Flux<'_> {
 
     /// The text of some Flux objects, and what they are.
     pub fn text(&self, objects: &[Value]) -> (String, Vec<String>) {
-        let ids = objects.iter().filter_map(|o| ObjectId::of(o).ok()).map(|id| id.to_string());
+        let ids = objects
+            .iter()
+            .filter_map(|o| ObjectId::of(o).ok())
+            .map(|id| id.to_string());
         (emit_documents(objects), ids.collect())
     }
 }
@@ -185,5 +231,8 @@ pub fn late_of(kustomization: &str) -> String {
 
 /// The address of a folder's artifact, without its tag.
 pub fn artifact_url(artifacts: &Artifacts, below_tree: &str) -> String {
-    format!("{}/{below_tree}", artifacts.url.as_str().trim_end_matches('/'))
+    format!(
+        "{}/{below_tree}",
+        artifacts.url.as_str().trim_end_matches('/')
+    )
 }

@@ -1,9 +1,11 @@
-//! What was written, where from, and which objects it holds: a record in each file of the tree, and `tenantry.lock`.
+//! What was written, where from, and which objects it holds: a record in each file of the tree, and
+//! `tenantry.lock`.
 //!
-//! The second line of a rendered file is its record: whose it is, its digest, its objects, what its tenant claims. So a
-//! tenant's record travels with its file, and two pull requests that each add a tenant touch no file together. The lock
-//! holds what is no file's: JSON lines, one a cluster, and one for each tenant that went. Both are inputs: they say whose
-//! a file is, who has a name, and what must not be removed unseen.
+//! The second line of a rendered file is its record: whose it is, its digest, its objects, what its
+//! tenant claims. So a tenant's record travels with its file, and two pull requests that each add a
+//! tenant touch no file together. The lock holds what is no file's: JSON lines, one a cluster, and
+//! one for each tenant that went. Both are inputs: they say whose a file is, who has a name, and
+//! what must not be removed unseen.
 
 use super::{Names, Where};
 use crate::bundle::ObjectId;
@@ -20,8 +22,8 @@ rule! {
     /// ## What it finds
     /// A merge conflict's markers, a line that is no JSON, fields of a newer version.
     /// ## Fix
-    /// After a merge conflict: keep both sides' lines, remove the markers, run `tenantry render`. Else restore the file
-    /// from Git.
+    /// After a merge conflict: keep both sides' lines, remove the markers, run `tenantry render`.
+    /// Else restore the file from Git.
     pub static LOCK_INVALID = "tree/lock-invalid", Error;
 }
 
@@ -121,10 +123,23 @@ impl FileEntry {
 
     /// A digest over everything in it.
     pub fn content(&self) -> blake3::Hash {
-        let Self { path, digest, on, tenant, source, input, uuid, edges, claims, objects } = self;
+        let Self {
+            path,
+            digest,
+            on,
+            tenant,
+            source,
+            input,
+            uuid,
+            edges,
+            claims,
+            objects,
+        } = self;
         let mut hasher = blake3::Hasher::new();
         let mut add = |text: &str| {
-            hasher.update(&(text.len() as u64).to_le_bytes()).update(text.as_bytes());
+            hasher
+                .update(&(text.len() as u64).to_le_bytes())
+                .update(text.as_bytes());
         };
         [path, digest, on].into_iter().for_each(|text| add(text));
         for text in [tenant, source, input, uuid] {
@@ -140,8 +155,8 @@ impl FileEntry {
 
     /// Reads the record of a file from its bytes, or from as many of its first as hold two lines.
     ///
-    /// `None` for a file without one, and for one whose record is not its own: whoever may edit the repository may write
-    /// a record, and it decides what is overwritten and deleted.
+    /// `None` for a file without one, and for one whose record is not its own: whoever may edit the
+    /// repository may write a record, and it decides what is overwritten and deleted.
     pub fn of(path: &str, bytes: &[u8]) -> Option<Self> {
         let range = record_range(bytes)?;
         let line = &bytes[range];
@@ -156,7 +171,9 @@ impl FileEntry {
 pub fn record_range(bytes: &[u8]) -> Option<std::ops::Range<usize>> {
     let start = memchr::memchr(b'\n', bytes)? + 1;
     let end = start + memchr::memchr(b'\n', &bytes[start..])? + 1;
-    bytes[start..].starts_with(RECORD.as_bytes()).then_some(start..end)
+    bytes[start..]
+        .starts_with(RECORD.as_bytes())
+        .then_some(start..end)
 }
 
 /// A tenant that went.
@@ -192,20 +209,34 @@ pub struct Lock {
 impl Lock {
     /// Reads a lock. A fault is the fleet's.
     pub fn parse(id: SourceId, source: &Source) -> (Self, Vec<Diagnostic>) {
-        let mut lock = Self { source: Some(id), ..Self::default() };
+        let mut lock = Self {
+            source: Some(id),
+            ..Self::default()
+        };
         let mut faults = Vec::new();
         for number in 1..=source.line_count() {
             let text = source.line(number);
             let start = source.line_start(number);
-            let place = Place { source: id, start, end: start + text.len() as u32 };
+            let place = Place {
+                source: id,
+                start,
+                end: start + text.len() as u32,
+            };
             if text.trim().is_empty() {
                 continue;
             }
-            if ["<<<<<<<", "=======", ">>>>>>>", "|||||||"].iter().any(|m| text.starts_with(m)) {
+            if ["<<<<<<<", "=======", ">>>>>>>", "|||||||"]
+                .iter()
+                .any(|m| text.starts_with(m))
+            {
                 faults.push(
-                    Diagnostic::new(&LOCK_INVALID, place, "a merge conflict's marker stands in the lock")
-                        .fix("keep both sides' lines, remove the markers, run `tenantry render`")
-                        .scope(Scope::Fleet),
+                    Diagnostic::new(
+                        &LOCK_INVALID,
+                        place,
+                        "a merge conflict's marker stands in the lock",
+                    )
+                    .fix("keep both sides' lines, remove the markers, run `tenantry render`")
+                    .scope(Scope::Fleet),
                 );
                 continue;
             }
@@ -214,7 +245,8 @@ impl Lock {
                     lock.clusters.insert(entry.cluster.clone(), entry);
                 }
                 Ok(Line::Tombstone(entry)) => {
-                    lock.tombstones.insert((entry.tombstone.clone(), entry.on.clone()), entry);
+                    lock.tombstones
+                        .insert((entry.tombstone.clone(), entry.on.clone()), entry);
                 }
                 Err(_) => {
                     faults.push(
@@ -230,8 +262,9 @@ impl Lock {
         (lock, faults)
     }
 
-    /// The files whose records do not count: those of clusters that neither the lock nor the fleet has, and of tenants in
-    /// another unit than the lock says that theirs is. Whoever may add a file may have written them.
+    /// The files whose records do not count: those of clusters that neither the lock nor the fleet
+    /// has, and of tenants in another unit than the lock says that theirs is. Whoever may add a
+    /// file may have written them.
     pub fn foreign(
         &self,
         clusters: &[&str],
@@ -240,10 +273,16 @@ impl Lock {
         let counts = |entry: &FileEntry| {
             let cluster = self.clusters.get(&entry.on);
             let unit = entry.path.split('/').nth(3).unwrap_or_default();
-            let at_home = |tenant: &String| cluster.is_none_or(|c| unit_of_tenant(c, tenant) == unit);
-            (cluster.is_some() || clusters.contains(&entry.on.as_str())) && entry.tenant.as_ref().is_none_or(at_home)
+            let at_home =
+                |tenant: &String| cluster.is_none_or(|c| unit_of_tenant(c, tenant) == unit);
+            (cluster.is_some() || clusters.contains(&entry.on.as_str()))
+                && entry.tenant.as_ref().is_none_or(at_home)
         };
-        self.files.values().filter(|entry| !counts(entry)).map(|entry| entry.path.clone()).collect()
+        self.files
+            .values()
+            .filter(|entry| !counts(entry))
+            .map(|entry| entry.path.clone())
+            .collect()
     }
 
     /// Leaves out the records of some files.
@@ -254,14 +293,22 @@ impl Lock {
     }
 
     /// Takes in the records of the tree's files by path, and the files as sources.
-    pub fn add(&mut self, mut records: BTreeMap<String, FileEntry>, mut places: BTreeMap<String, Place>) {
+    pub fn add(
+        &mut self,
+        mut records: BTreeMap<String, FileEntry>,
+        mut places: BTreeMap<String, Place>,
+    ) {
         self.files.append(&mut records);
         self.places.append(&mut places);
     }
 
     /// The lock alone, as it is written.
     pub fn without_files(&self) -> Self {
-        Self { clusters: self.clusters.clone(), tombstones: self.tombstones.clone(), ..Self::default() }
+        Self {
+            clusters: self.clusters.clone(),
+            tombstones: self.tombstones.clone(),
+            ..Self::default()
+        }
     }
 
     /// The text of the lock.
@@ -284,14 +331,26 @@ impl Lock {
 
     /// Each tenant, and the file it came from.
     pub fn tenants(&self) -> BTreeMap<&str, &str> {
-        self.files.values().filter_map(|e| Some((e.tenant.as_deref()?, e.source.as_deref()?))).collect()
+        self.files
+            .values()
+            .filter_map(|e| Some((e.tenant.as_deref()?, e.source.as_deref()?)))
+            .collect()
     }
 
-    /// What the tenants' stage wants to know of it; nothing of tenants that may go, nor of files whose records do not count.
+    /// What the tenants' stage wants to know of it; nothing of tenants that may go, nor of files
+    /// whose records do not count.
     pub fn prior(&self, leaving: &[String], foreign: &BTreeSet<String>) -> Prior<'_> {
         let mut prior = Prior::of(self.files.len());
-        for entry in self.files.values().filter(|entry| !foreign.contains(&entry.path)) {
-            let Some(tenant) = entry.tenant.as_deref().filter(|name| leaving.iter().all(|l| l != name)) else {
+        for entry in self
+            .files
+            .values()
+            .filter(|entry| !foreign.contains(&entry.path))
+        {
+            let Some(tenant) = entry
+                .tenant
+                .as_deref()
+                .filter(|name| leaving.iter().all(|l| l != name))
+            else {
                 continue;
             };
             if let Some(source) = &entry.source {
@@ -311,14 +370,22 @@ impl Lock {
     }
 }
 
-/// Whether a record is that of a file which tenantry can have written: at its own place, with what such a file has.
+/// Whether a record is that of a file which tenantry can have written: at its own place, with what
+/// such a file has.
 fn is_ours(entry: &FileEntry) -> bool {
     let clean = join("", &entry.path).is_some_and(|path| path == entry.path);
     let digest = entry.digest.len() == 32 && entry.digest.bytes().all(|b| b.is_ascii_hexdigit());
     let names = [Some(&entry.on), entry.tenant.as_ref()];
-    let named = names.into_iter().flatten().all(|name| reason("dns-label", name).is_none());
+    let named = names
+        .into_iter()
+        .flatten()
+        .all(|name| reason("dns-label", name).is_none());
     let parts: Vec<&str> = entry.path.split('/').collect();
-    let file = |name: &str| name.strip_suffix(".yaml").or_else(|| name.strip_suffix(".yml")).map(str::to_owned);
+    let file = |name: &str| {
+        name.strip_suffix(".yaml")
+            .or_else(|| name.strip_suffix(".yml"))
+            .map(str::to_owned)
+    };
     let place = match (&entry.tenant, parts.as_slice()) {
         (Some(tenant), [_, on, "tenants" | "late", unit, name]) => {
             let own_unit = unit == tenant || unit.starts_with("shard-");
@@ -326,19 +393,27 @@ fn is_ours(entry: &FileEntry) -> bool {
         }
         (None, [_, on, "platform", "roles.yaml"]) => *on == entry.on,
         (None, [_, on, "entry", name]) => *on == entry.on && file(name).is_some(),
-        (None, _) => entry.objects.len() == 1 && entry.objects.iter().all(|one| one.ends_with("/tenantry")),
+        (None, _) => {
+            entry.objects.len() == 1 && entry.objects.iter().all(|one| one.ends_with("/tenantry"))
+        }
         _ => false,
     };
     // Names and edges belong to namespaces; a tenant that has none holds neither.
     let owns = |namespace: &str| namespaces(entry).any(|own| own == namespace);
-    let edges = entry.edges.iter().all(|e| e.split_once('>').is_some_and(|(from, _)| owns(from)));
+    let edges = entry
+        .edges
+        .iter()
+        .all(|e| e.split_once('>').is_some_and(|(from, _)| owns(from)));
     let claims = entry.claims.is_empty() || namespaces(entry).next().is_some();
     clean && digest && named && place && edges && claims
 }
 
 /// The namespaces that a file holds.
 pub fn namespaces(entry: &FileEntry) -> impl Iterator<Item = &str> {
-    entry.objects.iter().filter_map(|o| o.strip_prefix("Namespace//"))
+    entry
+        .objects
+        .iter()
+        .filter_map(|o| o.strip_prefix("Namespace//"))
 }
 
 /// The objects that a file holds.

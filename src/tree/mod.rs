@@ -1,7 +1,7 @@
 //! Objects → files: where each is placed, what is written, what is refused.
 //!
-//! This stage places text and never serialises an object again. It does no IO: what is on disk comes in as digests, and
-//! a plan goes out.
+//! This stage places text and never serialises an object again. It does no IO: what is on disk
+//! comes in as digests, and a plan goes out.
 
 mod applied;
 mod flux;
@@ -10,13 +10,19 @@ mod names;
 mod plan;
 mod refusals;
 
-pub use applied::{Applied, ENTRY_NOT_LISTED, PATH_APPLIED_TWICE, REPOSITORY_PATH, applied_twice, unlisted_entries};
-pub use lock::{ClusterEntry, FileEntry, LOCK_INVALID, Lock, Tombstone, namespaces as namespaces_of};
+pub use applied::{
+    Applied, ENTRY_NOT_LISTED, PATH_APPLIED_TWICE, REPOSITORY_PATH, applied_twice, unlisted_entries,
+};
+pub use lock::{
+    ClusterEntry, FileEntry, LOCK_INVALID, Lock, Tombstone, namespaces as namespaces_of,
+};
 
 pub use flux::late_of;
 pub use lock::record_range;
 pub use names::Names;
-pub use plan::{BEHIND, Disk, EDITED, FOREIGN_FILE, NOT_A_FILE, Plan, STALE, check as check_disk, plan};
+pub use plan::{
+    BEHIND, Disk, EDITED, FOREIGN_FILE, NOT_A_FILE, Plan, STALE, check as check_disk, plan,
+};
 pub use refusals::{OBJECT_MOVED, QUARANTINED, UNKNOWN_CLUSTER, UNRETIRED_REMOVAL, refusals};
 
 use crate::bundle::{ClusterBundle, Part, TenantBundle};
@@ -37,9 +43,11 @@ rule! {
     /// A cluster has more tenants than what its Kustomizations hold is made for.
     ///
     /// ## Why it matters
-    /// Every commit wakes every Kustomization, and each unpacks the whole source: 400 of them cost 454 s of CPU.
+    /// Every commit wakes every Kustomization, and each unpacks the whole source: 400 of them cost
+    /// 454 s of CPU.
     /// ## Fix
-    /// Move to `delivery.unit: shard`, cluster by cluster, in the two steps of `tenantry explain tree/object-moved`.
+    /// Move to `delivery.unit: shard`, cluster by cluster, in the two steps of `tenantry explain
+    /// tree/object-moved`.
     pub static OUTGROWN = "tree/outgrown", Warning;
 }
 rule! {
@@ -48,7 +56,8 @@ rule! {
     /// ## Why it matters
     /// Its Kustomizations would have no source.
     /// ## Fix
-    /// Say `flux.artifacts.url: oci://REGISTRY/PATH` of each cluster, or leave `delivery.source` out.
+    /// Say `flux.artifacts.url: oci://REGISTRY/PATH` of each cluster, or leave `delivery.source`
+    /// out.
     pub static NO_REGISTRY = "tree/no-registry", Error;
 }
 /// The folder an object is applied from.
@@ -71,7 +80,11 @@ impl Layout {
     }
     /// A folder's path below the tree.
     fn in_tree(&self, folder: &str) -> String {
-        folder.strip_prefix(&self.tree).unwrap_or(folder).trim_start_matches('/').to_owned()
+        folder
+            .strip_prefix(&self.tree)
+            .unwrap_or(folder)
+            .trim_start_matches('/')
+            .to_owned()
     }
     fn entry_folder(&self, cluster: &str) -> String {
         format!("{}/{cluster}/entry", self.tree)
@@ -80,7 +93,11 @@ impl Layout {
         format!("{}/{cluster}/platform", self.tree)
     }
     fn unit_folder(&self, cluster: &str, unit: &str, late: bool) -> String {
-        format!("{}/{cluster}/{}/{unit}", self.tree, if late { "late" } else { "tenants" })
+        format!(
+            "{}/{cluster}/{}/{unit}",
+            self.tree,
+            if late { "late" } else { "tenants" }
+        )
     }
     fn tenant_file(&self, cluster: &str, unit: &str, late: bool, tenant: &str) -> String {
         format!("{}/{tenant}.yaml", self.unit_folder(cluster, unit, late))
@@ -88,8 +105,15 @@ impl Layout {
 
     /// A path as the cluster's source has it.
     pub fn in_source(&self, path: &str) -> String {
-        let prefix = self.repository_path.trim_start_matches("./").trim_end_matches('/');
-        if prefix.is_empty() || prefix == "." { format!("./{path}") } else { format!("./{prefix}/{path}") }
+        let prefix = self
+            .repository_path
+            .trim_start_matches("./")
+            .trim_end_matches('/');
+        if prefix.is_empty() || prefix == "." {
+            format!("./{path}")
+        } else {
+            format!("./{prefix}/{path}")
+        }
     }
 }
 
@@ -142,8 +166,8 @@ pub struct Artifact {
     pub folder: String,
     /// Where it is pushed: `oci://`, without a tag.
     pub url: String,
-    /// A digest over the files' names and digests; records do not count. Where no texts are made, of the files as their
-    /// records have them.
+    /// A digest over the files' names and digests; records do not count. Where no texts are made,
+    /// of the files as their records have them.
     pub content: String,
 }
 
@@ -196,7 +220,9 @@ pub fn half(hash: &blake3::Hash) -> String {
 pub fn digest(bytes: &[u8]) -> String {
     let mut hasher = blake3::Hasher::new();
     match record_range(bytes) {
-        Some(record) => hasher.update(&bytes[..record.start]).update(&bytes[record.end..]),
+        Some(record) => hasher
+            .update(&bytes[..record.start])
+            .update(&bytes[record.end..]),
         None => hasher.update(bytes),
     };
     written(&hasher)
@@ -247,15 +273,24 @@ pub fn recorded_unit(entry: &ClusterEntry, tenant: &str) -> String {
     recorded_choice(entry).unit(tenant)
 }
 
-/// The name of the Kustomization that applies a tenant's floor, by a cluster's line of the lock; that of its late part has
-/// `.late` behind it.
+/// The name of the Kustomization that applies a tenant's floor, by a cluster's line of the lock;
+/// that of its late part has `.late` behind it.
 pub fn kustomization_of(entry: &ClusterEntry, tenant: &str) -> String {
     let one_tenant = matches!(recorded_choice(entry), Choice::Tenant);
-    Unit { name: recorded_unit(entry, tenant), one_tenant, late: false }.kustomization()
+    Unit {
+        name: recorded_unit(entry, tenant),
+        one_tenant,
+        late: false,
+    }
+    .kustomization()
 }
 
 fn recorded_choice(entry: &ClusterEntry) -> Choice {
-    if entry.unit == "shard" { Choice::Shard(entry.shards.max(1)) } else { Choice::Tenant }
+    if entry.unit == "shard" {
+        Choice::Shard(entry.shards.max(1))
+    } else {
+        Choice::Tenant
+    }
 }
 
 const TENANTS_A_CLUSTER: usize = 100;
@@ -264,20 +299,36 @@ const TENANTS_A_SHARD: usize = 50;
 /// How many tenants a cluster has, whatever part of them this run looks at.
 fn tenants_on(request: &Request<'_>, cluster: usize) -> usize {
     let name = request.fleet.spec.clusters[cluster].name.as_str();
-    let read = request.tenancy.tenants.iter().filter(|t| t.on(cluster).is_some()).map(|t| t.name.value.as_str());
+    let read = request
+        .tenancy
+        .tenants
+        .iter()
+        .filter(|t| t.on(cluster).is_some())
+        .map(|t| t.name.value.as_str());
     if request.held.is_empty() && request.settled.is_empty() {
         return read.count();
     }
-    let mut all: BTreeSet<&str> = read.chain(request.held.iter().map(String::as_str)).collect();
+    let mut all: BTreeSet<&str> = read
+        .chain(request.held.iter().map(String::as_str))
+        .collect();
     if !request.settled.is_empty() {
-        let recorded = request.lock.files.values().filter(|e| e.on == name).filter_map(|e| e.tenant.as_deref());
+        let recorded = request
+            .lock
+            .files
+            .values()
+            .filter(|e| e.on == name)
+            .filter_map(|e| e.tenant.as_deref());
         all.extend(recorded.filter(|tenant| request.settled.contains(*tenant)));
     }
     all.len()
 }
 
 fn unit_choice(request: &Request<'_>, cluster: usize) -> Choice {
-    if let Some(entry) = request.lock.clusters.get(request.fleet.spec.clusters[cluster].name.as_str()) {
+    if let Some(entry) = request
+        .lock
+        .clusters
+        .get(request.fleet.spec.clusters[cluster].name.as_str())
+    {
         return recorded_choice(entry);
     }
     let tenants = tenants_on(request, cluster);
@@ -294,11 +345,22 @@ fn unit_choice(request: &Request<'_>, cluster: usize) -> Choice {
     }
 }
 
-/// Builds the tree of some clusters. The objects' texts move into it: ten thousand tenants have a lot of them.
+/// Builds the tree of some clusters. The objects' texts move into it: ten thousand tenants have a
+/// lot of them.
 #[inline(never)]
-pub fn build(request: &Request<'_>, bundles: &mut [ClusterBundle], out: &mut Vec<Diagnostic>) -> Tree {
+pub fn build(
+    request: &Request<'_>,
+    bundles: &mut [ClusterBundle],
+    out: &mut Vec<Diagnostic>,
+) -> Tree {
     let mut tree = Tree::default();
-    let clusters: Vec<String> = request.fleet.spec.clusters.iter().map(|c| c.name.value.to_string()).collect();
+    let clusters: Vec<String> = request
+        .fleet
+        .spec
+        .clusters
+        .iter()
+        .map(|c| c.name.value.to_string())
+        .collect();
     for bundle in bundles {
         let cluster = &request.fleet.spec.clusters[bundle.cluster];
         let name = cluster.name.as_str();
@@ -320,7 +382,12 @@ pub fn build(request: &Request<'_>, bundles: &mut [ClusterBundle], out: &mut Vec
             .collect();
         for (unit, late, files) in made {
             *units.entry(unit).or_default() |= late;
-            tree.files.extend(files.into_iter().flatten().map(|d| (d.entry.path.clone(), d)));
+            tree.files.extend(
+                files
+                    .into_iter()
+                    .flatten()
+                    .map(|d| (d.entry.path.clone(), d)),
+            );
         }
         for (path, entry) in request.lock.files.iter().filter(|(_, e)| e.on == name) {
             let Some(owner) = &entry.tenant else { continue };
@@ -335,12 +402,22 @@ pub fn build(request: &Request<'_>, bundles: &mut [ClusterBundle], out: &mut Vec
         }
         let units: Vec<Unit> = units
             .into_iter()
-            .map(|(name, late)| Unit { name, one_tenant: matches!(choice, Choice::Tenant), late })
+            .map(|(name, late)| Unit {
+                name,
+                one_tenant: matches!(choice, Choice::Tenant),
+                late,
+            })
             .collect();
         place_cluster(request, bundle, &units, &mut tree, out);
         let artifacts = list_artifacts(request, cluster, &units, &tree);
         tree.artifacts.extend(artifacts);
-        outgrown(request, &choice, name, tenants_on(request, bundle.cluster), out);
+        outgrown(
+            request,
+            &choice,
+            name,
+            tenants_on(request, bundle.cluster),
+            out,
+        );
         let (unit, shards) = match choice {
             Choice::Tenant => ("tenant", 0),
             Choice::Shard(count) => ("shard", count),
@@ -366,21 +443,33 @@ pub fn build(request: &Request<'_>, bundles: &mut [ClusterBundle], out: &mut Vec
     tree
 }
 
-/// What a tenant's record on a cluster says that it claims besides objects, sorted, and the namespaces of other tenants that its
-/// own reach, as `from>to`.
-pub fn claims_and_edges(tenant: &Tenant, cluster: usize, clusters: &[String]) -> (Vec<String>, Vec<String>) {
-    let claims = claims::of(tenant, clusters).into_iter().map(|(thing, _)| thing);
-    let mut claims: Vec<String> = claims.filter(|thing| thing.kind != Kind::Namespace).map(|t| t.to_string()).collect();
+/// What a tenant's record on a cluster says that it claims besides objects, sorted, and the
+/// namespaces of other tenants that its own reach, as `from>to`.
+pub fn claims_and_edges(
+    tenant: &Tenant,
+    cluster: usize,
+    clusters: &[String],
+) -> (Vec<String>, Vec<String>) {
+    let claims = claims::of(tenant, clusters)
+        .into_iter()
+        .map(|(thing, _)| thing);
+    let mut claims: Vec<String> = claims
+        .filter(|thing| thing.kind != Kind::Namespace)
+        .map(|t| t.to_string())
+        .collect();
     claims.sort();
     let namespaces = tenant.on(cluster).map_or(&[][..], |on| &on.namespaces);
-    let mut edges: Vec<String> =
-        namespaces.iter().flat_map(|n| n.reaches.iter().map(|to| format!("{}>{to}", n.name))).collect();
+    let mut edges: Vec<String> = namespaces
+        .iter()
+        .flat_map(|n| n.reaches.iter().map(|to| format!("{}>{to}", n.name)))
+        .collect();
     edges.sort();
     edges.dedup();
     (claims, edges)
 }
 
-/// The files of a tenant on a cluster: of what the cluster surely has the kinds of, and of the rest.
+/// The files of a tenant on a cluster: of what the cluster surely has the kinds of, and of the
+/// rest.
 fn tenant_files(
     request: &Request<'_>,
     cluster: usize,
@@ -395,7 +484,11 @@ fn tenant_files(
         if part.objects.is_empty() {
             return None;
         }
-        let (claims, edges) = if late { Default::default() } else { claims_and_edges(tenant, cluster, clusters) };
+        let (claims, edges) = if late {
+            Default::default()
+        } else {
+            claims_and_edges(tenant, cluster, clusters)
+        };
         let (claims, edges) = (claims.iter().collect(), edges.iter().collect());
         let entry = FileEntry {
             path: request.layout.tenant_file(name, unit, late, &bundle.tenant),
@@ -420,7 +513,11 @@ fn recorded(mut entry: FileEntry, mut head: String, objects: String) -> Desired 
     hasher.update(head.as_bytes()).update(objects.as_bytes());
     entry.digest = written(&hasher);
     head.push_str(&entry.record());
-    Desired { head, objects, entry }
+    Desired {
+        head,
+        objects,
+        entry,
+    }
 }
 
 /// A file of some objects, whose text is let go.
@@ -451,74 +548,133 @@ fn place_cluster(
         objects: Names::default(),
     };
     let roles = format!("{}/roles.yaml", request.layout.platform_folder(name));
-    tree.files.insert(roles.clone(), desired(entry(roles), header(None), &mut bundle.platform));
+    tree.files.insert(
+        roles.clone(),
+        desired(entry(roles), header(None), &mut bundle.platform),
+    );
     let artifacts = artifacts_of(request.fleet, cluster);
     if artifacts.is_none() && source_mode(request.fleet) == SourceMode::PerShard {
-        let message = format!("each unit of `{name}` has an artifact of its own, and nothing says where");
+        let message =
+            format!("each unit of `{name}` has an artifact of its own, and nothing says where");
         out.push(
             Diagnostic::new(&NO_REGISTRY, cluster.name.place, message)
                 .fix("say flux.artifacts.url: oci://REGISTRY/PATH, or leave delivery.source out")
                 .scope(Scope::Fleet),
         );
     }
-    let flux = Flux { owner: &request.fleet.name.value, cluster, layout: request.layout, artifacts };
+    let flux = Flux {
+        owner: &request.fleet.name.value,
+        cluster,
+        layout: request.layout,
+        artifacts,
+    };
     let folder = request.layout.entry_folder(name);
     // A file a unit: two pull requests that each add one touch no file together.
-    let mut files: Vec<(String, Vec<Value>)> =
-        flux.entry_folder(units).into_iter().map(|(unit, file)| (format!("{folder}/{unit}.yaml"), file)).collect();
+    let mut files: Vec<(String, Vec<Value>)> = flux
+        .entry_folder(units)
+        .into_iter()
+        .map(|(unit, file)| (format!("{folder}/{unit}.yaml"), file))
+        .collect();
     match entry_path(request.fleet, name) {
         Ok(path) => {
             let below_tree = path.starts_with(&format!("{}/", request.layout.tree));
             let hidden = path.split('/').any(|part| part.starts_with('.'));
             if below_tree || hidden || tree.files.contains_key(&path) {
-                let place = request.fleet.spec.delivery.as_ref().and_then(|d| d.entry.as_ref()).map(|e| e.place);
-                let message =
-                    format!("`{path}` is no place for the entry file of `{name}`: it is taken, hidden, or in the tree");
+                let place = request
+                    .fleet
+                    .spec
+                    .delivery
+                    .as_ref()
+                    .and_then(|d| d.entry.as_ref())
+                    .map(|e| e.place);
+                let message = format!(
+                    "`{path}` is no place for the entry file of `{name}`: it is taken, hidden, or in the tree"
+                );
                 out.push(
-                    Diagnostic::new(&DERIVED_NAME, place.unwrap_or(request.fleet.name.place), message)
-                        .fix("write it as clusters/{{ cluster }}/tenantry.yaml")
-                        .scope(Scope::Fleet),
+                    Diagnostic::new(
+                        &DERIVED_NAME,
+                        place.unwrap_or(request.fleet.name.place),
+                        message,
+                    )
+                    .fix("write it as clusters/{{ cluster }}/tenantry.yaml")
+                    .scope(Scope::Fleet),
                 );
             }
             files.push((path, flux.entry_file()));
         }
         Err((reason, place)) => out.push(
-            Diagnostic::new(&DERIVED_NAME, place, format!("delivery.entry names no file: {reason}"))
-                .fix("write it as clusters/{{ cluster }}/tenantry.yaml")
-                .scope(Scope::Fleet),
+            Diagnostic::new(
+                &DERIVED_NAME,
+                place,
+                format!("delivery.entry names no file: {reason}"),
+            )
+            .fix("write it as clusters/{{ cluster }}/tenantry.yaml")
+            .scope(Scope::Fleet),
         ),
     }
     for (path, kustomizations) in files {
         let (text, objects) = flux.text(&kustomizations);
-        tree.kustomizations.entry(name.to_owned()).or_default().extend(kustomizations);
-        let entry = FileEntry { objects: objects.iter().collect(), ..entry(path.clone()) };
+        tree.kustomizations
+            .entry(name.to_owned())
+            .or_default()
+            .extend(kustomizations);
+        let entry = FileEntry {
+            objects: objects.iter().collect(),
+            ..entry(path.clone())
+        };
         tree.files.insert(path, recorded(entry, header(None), text));
     }
 }
 
 fn source_mode(fleet: &FleetDoc) -> SourceMode {
-    fleet.spec.delivery.as_ref().and_then(|d| d.source).unwrap_or(SourceMode::Shared)
+    fleet
+        .spec
+        .delivery
+        .as_ref()
+        .and_then(|d| d.source)
+        .unwrap_or(SourceMode::Shared)
 }
 
 /// Where the artifacts of a cluster's units are, where they have their own.
 fn artifacts_of<'a>(fleet: &FleetDoc, cluster: &'a Cluster) -> Option<&'a Artifacts> {
-    cluster.flux.as_ref()?.artifacts.as_ref().filter(|_| source_mode(fleet) == SourceMode::PerShard)
+    cluster
+        .flux
+        .as_ref()?
+        .artifacts
+        .as_ref()
+        .filter(|_| source_mode(fleet) == SourceMode::PerShard)
 }
 
 /// What is pushed of a cluster, in the order of the folders.
-fn list_artifacts(request: &Request<'_>, cluster: &Cluster, units: &[Unit], tree: &Tree) -> Vec<Artifact> {
-    let Some(artifacts) = artifacts_of(request.fleet, cluster) else { return Vec::new() };
+fn list_artifacts(
+    request: &Request<'_>,
+    cluster: &Cluster,
+    units: &[Unit],
+    tree: &Tree,
+) -> Vec<Artifact> {
+    let Some(artifacts) = artifacts_of(request.fleet, cluster) else {
+        return Vec::new();
+    };
     let name = cluster.name.as_str();
     let mut contents: BTreeMap<String, blake3::Hasher> = BTreeMap::new();
     let mut add = |path: &String, entry: &FileEntry| {
-        if let (true, Some(_), Some((folder, file))) = (entry.on == name, &entry.tenant, path.rsplit_once('/')) {
+        if let (true, Some(_), Some((folder, file))) =
+            (entry.on == name, &entry.tenant, path.rsplit_once('/'))
+        {
             let hasher = contents.entry(folder.to_owned()).or_default();
-            hasher.update(file.as_bytes()).update(&[0]).update(entry.digest.as_bytes()).update(&[0]);
+            hasher
+                .update(file.as_bytes())
+                .update(&[0])
+                .update(entry.digest.as_bytes())
+                .update(&[0]);
         }
     };
     let made = tree.files.iter().map(|(path, made)| (path, &made.entry));
-    let files: BTreeMap<&String, &FileEntry> =
-        if request.texts { made.chain(&tree.held).collect() } else { request.lock.files.iter().collect() };
+    let files: BTreeMap<&String, &FileEntry> = if request.texts {
+        made.chain(&tree.held).collect()
+    } else {
+        request.lock.files.iter().collect()
+    };
     files.into_iter().for_each(|(path, entry)| add(path, entry));
     let of = |unit: &Unit, late: bool| {
         let folder = request.layout.unit_folder(name, &unit.name, late);
@@ -526,13 +682,21 @@ fn list_artifacts(request: &Request<'_>, cluster: &Cluster, units: &[Unit], tree
         let applied_by = unit.kustomization();
         Some(Artifact {
             cluster: name.to_owned(),
-            kustomization: if late { late_of(&applied_by) } else { applied_by },
+            kustomization: if late {
+                late_of(&applied_by)
+            } else {
+                applied_by
+            },
             url: artifact_url(artifacts, &request.layout.in_tree(&folder)),
             content: written(hasher),
             folder,
         })
     };
-    units.iter().flat_map(|unit| [of(unit, false), of(unit, true)]).flatten().collect()
+    units
+        .iter()
+        .flat_map(|unit| [of(unit, false), of(unit, true)])
+        .flatten()
+        .collect()
 }
 
 /// The path of a cluster's entry file.
@@ -541,10 +705,14 @@ fn list_artifacts(request: &Request<'_>, cluster: &Cluster, units: &[Unit], tree
 /// The reason why there is none, and the place that names it.
 pub fn entry_path(fleet: &FleetDoc, cluster: &str) -> Result<String, (String, Place)> {
     let template = fleet.spec.delivery.as_ref().and_then(|d| d.entry.as_ref());
-    let (text, place) =
-        template.map_or(("clusters/{{ cluster }}/tenantry.yaml", fleet.name.place), |t| (t.as_str(), t.place));
-    let path = eval_text(text, &[("cluster", &cluster.into())]).map_err(|reason| (reason, place))?;
-    let clean = crate::source::join("", &path).ok_or_else(|| (format!("`{path}` leaves the repository"), place))?;
+    let (text, place) = template.map_or(
+        ("clusters/{{ cluster }}/tenantry.yaml", fleet.name.place),
+        |t| (t.as_str(), t.place),
+    );
+    let path =
+        eval_text(text, &[("cluster", &cluster.into())]).map_err(|reason| (reason, place))?;
+    let clean = crate::source::join("", &path)
+        .ok_or_else(|| (format!("`{path}` leaves the repository"), place))?;
     if clean.ends_with(".yaml") || clean.ends_with(".yml") {
         Ok(clean)
     } else {
@@ -552,8 +720,20 @@ pub fn entry_path(fleet: &FleetDoc, cluster: &str) -> Result<String, (String, Pl
     }
 }
 
-fn outgrown(request: &Request<'_>, choice: &Choice, cluster: &str, tenants: usize, out: &mut Vec<Diagnostic>) {
-    let asked = request.fleet.spec.delivery.as_ref().and_then(|d| d.unit).unwrap_or_default();
+fn outgrown(
+    request: &Request<'_>,
+    choice: &Choice,
+    cluster: &str,
+    tenants: usize,
+    out: &mut Vec<Diagnostic>,
+) {
+    let asked = request
+        .fleet
+        .spec
+        .delivery
+        .as_ref()
+        .and_then(|d| d.unit)
+        .unwrap_or_default();
     let text = match choice {
         Choice::Tenant if asked == UnitChoice::Auto && tenants > TENANTS_A_CLUSTER => {
             format!("`{cluster}` has {tenants} tenants, each with a Kustomization of its own")
@@ -575,14 +755,25 @@ fn outgrown(request: &Request<'_>, choice: &Choice, cluster: &str, tenants: usiz
 /// A namespace's own is called `TENANT/NAMESPACE`.
 fn bury(request: &Request<'_>, cluster: &str, tree: &mut Tree) {
     let mut staying: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
-    for entry in tree.files.values().map(|d| &d.entry).chain(tree.held.values()).filter(|e| e.on == cluster) {
+    for entry in tree
+        .files
+        .values()
+        .map(|d| &d.entry)
+        .chain(tree.held.values())
+        .filter(|e| e.on == cluster)
+    {
         if let Some(tenant) = &entry.tenant {
-            staying.entry(tenant).or_default().extend(lock::namespaces(entry));
+            staying
+                .entry(tenant)
+                .or_default()
+                .extend(lock::namespaces(entry));
         }
     }
     let mut graves: BTreeMap<String, Tombstone> = BTreeMap::new();
     for entry in request.lock.files.values().filter(|e| e.on == cluster) {
-        let Some(tenant) = &entry.tenant else { continue };
+        let Some(tenant) = &entry.tenant else {
+            continue;
+        };
         for namespace in lock::namespaces(entry) {
             let name = match staying.get(tenant.as_str()) {
                 Some(kept) if kept.contains(namespace) => continue,
@@ -600,8 +791,12 @@ fn bury(request: &Request<'_>, cluster: &str, tree: &mut Tree) {
     }
     for grave in request.lock.tombstones.values().filter(|t| t.on == cluster) {
         let owner = grave.tombstone.split('/').next().unwrap_or_default();
-        if staying.get(owner).is_some_and(|kept| grave.namespaces.iter().any(|n| kept.contains(n.as_str()))) {
-            tree.risen.push((grave.tombstone.clone(), cluster.to_owned()));
+        if staying
+            .get(owner)
+            .is_some_and(|kept| grave.namespaces.iter().any(|n| kept.contains(n.as_str())))
+        {
+            tree.risen
+                .push((grave.tombstone.clone(), cluster.to_owned()));
         }
     }
     tree.tombstones.extend(graves.into_values());
@@ -614,13 +809,19 @@ mod tests {
     #[test]
     fn few_tenants_move_when_shards_are_added() {
         let names: Vec<String> = (0..10_000).map(|i| format!("tenant-{i}")).collect();
-        let moved = names.iter().filter(|n| shard(n, 64) != shard(n, 65)).count();
+        let moved = names
+            .iter()
+            .filter(|n| shard(n, 64) != shard(n, 65))
+            .count();
         assert!(moved < 10_000 / 65 * 2, "{moved}");
         let mut sizes = vec![0; 64];
         for name in &names {
             sizes[shard(name, 64) as usize] += 1;
         }
         assert!(sizes.iter().all(|s| (90..260).contains(s)), "{sizes:?}");
-        assert_eq!((shard_name(3, 4), shard_name(3, 256)), ("shard-03".into(), "shard-003".into()));
+        assert_eq!(
+            (shard_name(3, 4), shard_name(3, 256)),
+            ("shard-03".into(), "shard-003".into())
+        );
     }
 }

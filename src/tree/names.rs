@@ -1,4 +1,5 @@
-//! A list of short texts in one piece of memory: the records of ten thousand files hold two hundred thousand of them.
+//! A list of short texts in one piece of memory: the records of ten thousand files hold two hundred
+//! thousand of them.
 
 use serde::de::{Deserialize, DeserializeSeed, Deserializer, Error, SeqAccess, Visitor};
 use serde::ser::{Serialize, Serializer};
@@ -109,7 +110,10 @@ mod tests {
             let json = serde_json::to_string(&names).unwrap();
             assert_eq!(json, serde_json::to_string(&list).unwrap());
             assert_eq!(serde_json::from_str::<Names>(&json).unwrap(), names);
-            assert_eq!((names.len(), names.is_empty()), (list.len(), list.is_empty()));
+            assert_eq!(
+                (names.len(), names.is_empty()),
+                (list.len(), list.is_empty())
+            );
         }
         assert!(serde_json::from_str::<Names>("[1]").is_err());
         assert!(serde_json::from_str::<Names>("\"a\"").is_err());

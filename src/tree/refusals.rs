@@ -1,4 +1,5 @@
-//! What the records and the lock do not allow: objects that move, namespaces that go, names of tenants that went.
+//! What the records and the lock do not allow: objects that move, namespaces that go, names of
+//! tenants that went.
 
 use super::flux::{Unit, late_of};
 use super::lock::{self, FileEntry, Tombstone};
@@ -16,11 +17,13 @@ rule! {
     /// An object would move from one Flux Kustomization to another in one commit.
     ///
     /// ## Why it matters
-    /// Flux gives no order: if the old owner reconciles first, it prunes the object, a Namespace with everything in it.
+    /// Flux gives no order: if the old owner reconciles first, it prunes the object, a Namespace
+    /// with everything in it.
     /// ## Fix
-    /// In two commits. First: keep it where it is, and add `kustomize.toolkit.fluxcd.io/prune: disabled` to it there
-    /// (the floor has it already); wait until that is applied. Then: move it, with its old file deleted (its record goes
-    /// with it), and, for another unit or other shards, the cluster's line of tenantry.lock.
+    /// In two commits. First: keep it where it is, and add `kustomize.toolkit.fluxcd.io/prune:
+    /// disabled` to it there (the floor has it already); wait until that is applied. Then: move it,
+    /// with its old file deleted (its record goes with it), and, for another unit or other shards,
+    /// the cluster's line of tenantry.lock.
     pub static OBJECT_MOVED = "tree/object-moved", Error;
 }
 rule! {
@@ -29,7 +32,8 @@ rule! {
     /// ## What it finds
     /// A tenant's file that was deleted, a cluster or a namespace that was taken out of it.
     /// ## Why it matters
-    /// A namespace goes with everything in it. A deleted line is not a decision to delete a team's data.
+    /// A namespace goes with everything in it. A deleted line is not a decision to delete a team's
+    /// data.
     /// ## Fix
     /// Restore it; or let the tenant go: `tenantry render --allow-removal TENANT`.
     pub static UNRETIRED_REMOVAL = "lifecycle/unretired-removal", Error;
@@ -38,18 +42,22 @@ rule! {
     /// A name of a tenant that went is used again.
     ///
     /// ## Why it matters
-    /// Whatever still trusts the old name (an IAM role's subject, a Vault role) trusts the new tenant.
+    /// Whatever still trusts the old name (an IAM role's subject, a Vault role) trusts the new
+    /// tenant.
     /// ## Fix
-    /// Take another name; or, once nothing outside the cluster trusts it, remove its tombstone from tenantry.lock.
+    /// Take another name; or, once nothing outside the cluster trusts it, remove its tombstone from
+    /// tenantry.lock.
     pub static QUARANTINED = "lifecycle/quarantined-name", Error;
 }
 rule! {
     /// The lock holds a cluster that the fleet does not have.
     ///
     /// ## Why it matters
-    /// Its files stay in the tree, and its Flux goes on applying them. Nothing is deleted because a line of the fleet is.
+    /// Its files stay in the tree, and its Flux goes on applying them. Nothing is deleted because a
+    /// line of the fleet is.
     /// ## Fix
-    /// Restore the cluster; or, once it is gone, remove its folder of the tree, its entry file, and its lines of the lock.
+    /// Restore the cluster; or, once it is gone, remove its folder of the tree, its entry file, and
+    /// its lines of the lock.
     pub static UNKNOWN_CLUSTER = "tree/unknown-cluster", Warning;
 }
 
@@ -58,10 +66,22 @@ rule! {
 pub fn refusals(request: &Request<'_>, bundles: &[ClusterBundle]) -> Vec<Diagnostic> {
     let mut out = Vec::new();
     for cluster in request.lock.clusters.keys() {
-        if !request.fleet.spec.clusters.iter().any(|c| c.name.as_str() == cluster) {
-            let message = format!("the cluster `{cluster}` is in the lock, and not in the fleet: its files stay");
+        if !request
+            .fleet
+            .spec
+            .clusters
+            .iter()
+            .any(|c| c.name.as_str() == cluster)
+        {
+            let message = format!(
+                "the cluster `{cluster}` is in the lock, and not in the fleet: its files stay"
+            );
             let fix = "restore it; or remove its folder, its entry file and its lines of the lock";
-            out.push(Diagnostic::new(&UNKNOWN_CLUSTER, request.fleet.name.place, message).fix(fix).scope(Scope::Fleet));
+            out.push(
+                Diagnostic::new(&UNKNOWN_CLUSTER, request.fleet.name.place, message)
+                    .fix(fix)
+                    .scope(Scope::Fleet),
+            );
         }
     }
     if let Some(fault) = another_tree(request) {
@@ -76,7 +96,8 @@ pub fn refusals(request: &Request<'_>, bundles: &[ClusterBundle]) -> Vec<Diagnos
             out.push(fault);
             continue;
         }
-        let mut by_name: HashMap<&str, &TenantBundle> = HashMap::with_capacity(bundle.tenants.len());
+        let mut by_name: HashMap<&str, &TenantBundle> =
+            HashMap::with_capacity(bundle.tenants.len());
         for part in &bundle.tenants {
             let tenant = &request.tenancy.tenants[part.index];
             by_name.insert(&part.tenant, part);
@@ -88,18 +109,36 @@ pub fn refusals(request: &Request<'_>, bundles: &[ClusterBundle]) -> Vec<Diagnos
         // Most files hold what they held, where they were.
         let is_same = |path: &str, entry: &FileEntry, owner: &str| {
             by_name.get(owner).is_some_and(|part| {
-                [(false, &part.early), (true, &part.late)].into_iter().any(|(late, now)| {
-                    let there = || request.layout.tenant_file(name, &choice.unit(owner), late, owner) == path;
-                    now.objects.len() == entry.objects.len()
-                        && now.objects.iter().zip(entry.objects.iter()).all(|(id, text)| id.is_written(text))
-                        && there()
-                })
+                [(false, &part.early), (true, &part.late)]
+                    .into_iter()
+                    .any(|(late, now)| {
+                        let there = || {
+                            request
+                                .layout
+                                .tenant_file(name, &choice.unit(owner), late, owner)
+                                == path
+                        };
+                        now.objects.len() == entry.objects.len()
+                            && now
+                                .objects
+                                .iter()
+                                .zip(entry.objects.iter())
+                                .all(|(id, text)| id.is_written(text))
+                            && there()
+                    })
             })
         };
-        let files: Vec<(&String, &FileEntry)> = request.lock.files.iter().filter(|(_, e)| e.on == name).collect();
+        let files: Vec<(&String, &FileEntry)> = request
+            .lock
+            .files
+            .iter()
+            .filter(|(_, e)| e.on == name)
+            .collect();
         let changed = files.into_par_iter().filter_map(|(path, entry)| {
             let owner = entry.tenant.as_ref()?;
-            let passed = request.held.contains(owner) || request.kept.contains(owner) || is_same(path, entry, owner);
+            let passed = request.held.contains(owner)
+                || request.kept.contains(owner)
+                || is_same(path, entry, owner);
             (!passed).then_some((path, entry, owner))
         });
         for (path, entry, owner) in changed.collect::<Vec<_>>() {
@@ -135,10 +174,21 @@ pub fn refusals(request: &Request<'_>, bundles: &[ClusterBundle]) -> Vec<Diagnos
                                 .tenant(&tenant.name.value),
                         );
                     }
-                    None if id.kind == "Namespace" && id.group.is_empty() && !request.allow_removal.contains(owner) => {
-                        let tenant = request.tenancy.tenants.iter().find(|t| t.name.value == *owner);
-                        let place = tenant.map_or_else(|| request.lock.place(path), |t| t.name.place);
-                        let message = format!("the namespace `{}` of `{owner}` would go from `{name}`", id.name);
+                    None if id.kind == "Namespace"
+                        && id.group.is_empty()
+                        && !request.allow_removal.contains(owner) =>
+                    {
+                        let tenant = request
+                            .tenancy
+                            .tenants
+                            .iter()
+                            .find(|t| t.name.value == *owner);
+                        let place =
+                            tenant.map_or_else(|| request.lock.place(path), |t| t.name.place);
+                        let message = format!(
+                            "the namespace `{}` of `{owner}` would go from `{name}`",
+                            id.name
+                        );
                         let mut finding = Diagnostic::new(&UNRETIRED_REMOVAL, place, message)
                             .fix(format!(
                                 "restore it in {}, or run: tenantry render --allow-removal {owner}",
@@ -146,7 +196,8 @@ pub fn refusals(request: &Request<'_>, bundles: &[ClusterBundle]) -> Vec<Diagnos
                             ))
                             .tenant(owner);
                         if tenant.is_some() {
-                            finding = finding.related(request.lock.place(path), "it was rendered here");
+                            finding =
+                                finding.related(request.lock.place(path), "it was rendered here");
                         }
                         out.push(finding);
                     }
@@ -158,21 +209,44 @@ pub fn refusals(request: &Request<'_>, bundles: &[ClusterBundle]) -> Vec<Diagnos
     out
 }
 
-/// Kustomizations of tenants whose own files are gone, and with them what the files' records remembered.
-fn orphans(request: &Request<'_>, cluster: &str, rendered: &HashMap<&str, &TenantBundle>, out: &mut Vec<Diagnostic>) {
+/// Kustomizations of tenants whose own files are gone, and with them what the files' records
+/// remembered.
+fn orphans(
+    request: &Request<'_>,
+    cluster: &str,
+    rendered: &HashMap<&str, &TenantBundle>,
+    out: &mut Vec<Diagnostic>,
+) {
     let here = || request.lock.files.values().filter(|e| e.on == cluster);
     let recorded: BTreeSet<&str> = here().filter_map(|e| e.tenant.as_deref()).collect();
     let folder = format!("{}/tenant-", request.layout.entry_folder(cluster));
     for entry in here() {
-        let tenant = entry.path.strip_prefix(&folder).and_then(|rest| rest.strip_suffix(".yaml"));
-        let Some(tenant) = tenant.filter(|t| !recorded.contains(t) && !rendered.contains_key(t)) else { continue };
-        if request.allow_removal.iter().any(|allowed| allowed == tenant) {
+        let tenant = entry
+            .path
+            .strip_prefix(&folder)
+            .and_then(|rest| rest.strip_suffix(".yaml"));
+        let Some(tenant) = tenant.filter(|t| !recorded.contains(t) && !rendered.contains_key(t))
+        else {
+            continue;
+        };
+        if request
+            .allow_removal
+            .iter()
+            .any(|allowed| allowed == tenant)
+        {
             continue;
         }
-        let message = format!("the files of `{tenant}` on `{cluster}` are gone, and with them what it has");
+        let message =
+            format!("the files of `{tenant}` on `{cluster}` are gone, and with them what it has");
         let place = request.lock.place(&entry.path);
-        let fix = format!("restore them from Git; to let it go, then run: tenantry render --allow-removal {tenant}");
-        out.push(Diagnostic::new(&UNRETIRED_REMOVAL, place, message).fix(fix).scope(Scope::Fleet));
+        let fix = format!(
+            "restore them from Git; to let it go, then run: tenantry render --allow-removal {tenant}"
+        );
+        out.push(
+            Diagnostic::new(&UNRETIRED_REMOVAL, place, message)
+                .fix(fix)
+                .scope(Scope::Fleet),
+        );
     }
 }
 
@@ -180,16 +254,35 @@ fn orphans(request: &Request<'_>, cluster: &str, rendered: &HashMap<&str, &Tenan
 fn everything(tenants: &[TenantBundle]) -> HashMap<&ObjectId, (bool, usize)> {
     let mut all = HashMap::new();
     for bundle in tenants {
-        all.extend(bundle.early.objects.iter().map(|id| (id, (false, bundle.index))));
-        all.extend(bundle.late.objects.iter().map(|id| (id, (true, bundle.index))));
+        all.extend(
+            bundle
+                .early
+                .objects
+                .iter()
+                .map(|id| (id, (false, bundle.index))),
+        );
+        all.extend(
+            bundle
+                .late
+                .objects
+                .iter()
+                .map(|id| (id, (true, bundle.index))),
+        );
     }
     all
 }
 
 /// The lock is that of a tree in another folder beside this one: everything would move.
 fn another_tree(request: &Request<'_>) -> Option<Diagnostic> {
-    let other = request.lock.clusters.values().find(|c| c.tree != request.layout.tree)?;
-    let message = format!("the lock is that of the tree in `{}`, not of `{}`", other.tree, request.layout.tree);
+    let other = request
+        .lock
+        .clusters
+        .values()
+        .find(|c| c.tree != request.layout.tree)?;
+    let message = format!(
+        "the lock is that of the tree in `{}`, not of `{}`",
+        other.tree, request.layout.tree
+    );
     Some(
         Diagnostic::new(&OBJECT_MOVED, request.lock.place(""), message)
             .fix("render into the tree's own folder; a second tree lies in a folder of its own, with a lock of its own")
@@ -198,12 +291,25 @@ fn another_tree(request: &Request<'_>) -> Option<Diagnostic> {
 }
 
 fn quarantine(request: &Request<'_>, cluster: &str, tenant: &Tenant, out: &mut Vec<Diagnostic>) {
-    let index = request.fleet.spec.clusters.iter().position(|c| c.name.as_str() == cluster);
-    let namespaces: Vec<&str> = index
-        .and_then(|i| tenant.on(i))
-        .map_or(Vec::new(), |on| on.namespaces.iter().map(|n| n.name.as_str()).collect());
-    for grave in request.lock.tombstones.values().filter(|t| t.on == cluster && !is_back(request, t, tenant)) {
-        let namespace = grave.namespaces.iter().find(|n| namespaces.contains(&n.as_str()));
+    let index = request
+        .fleet
+        .spec
+        .clusters
+        .iter()
+        .position(|c| c.name.as_str() == cluster);
+    let namespaces: Vec<&str> = index.and_then(|i| tenant.on(i)).map_or(Vec::new(), |on| {
+        on.namespaces.iter().map(|n| n.name.as_str()).collect()
+    });
+    for grave in request
+        .lock
+        .tombstones
+        .values()
+        .filter(|t| t.on == cluster && !is_back(request, t, tenant))
+    {
+        let namespace = grave
+            .namespaces
+            .iter()
+            .find(|n| namespaces.contains(&n.as_str()));
         let what = if grave.tombstone == tenant.name.value {
             Some(format!("the name `{}`", tenant.name.value))
         } else {
@@ -222,18 +328,30 @@ fn quarantine(request: &Request<'_>, cluster: &str, tenant: &Tenant, out: &mut V
     }
 }
 
-/// Whether a tombstone is that of this tenant itself, which is alive (elsewhere, or by its UUID) and comes back.
+/// Whether a tombstone is that of this tenant itself, which is alive (elsewhere, or by its UUID)
+/// and comes back.
 fn is_back(request: &Request<'_>, grave: &Tombstone, tenant: &Tenant) -> bool {
     let owner = grave.tombstone.split('/').next().unwrap_or_default();
-    let same_uuid = grave.uuid.is_some() && grave.uuid.as_deref() == tenant.uuid.as_ref().map(|u| u.value.as_str());
-    let alive = || request.lock.files.values().any(|e| e.tenant.as_deref() == Some(owner));
+    let same_uuid = grave.uuid.is_some()
+        && grave.uuid.as_deref() == tenant.uuid.as_ref().map(|u| u.value.as_str());
+    let alive = || {
+        request
+            .lock
+            .files
+            .values()
+            .any(|e| e.tenant.as_deref() == Some(owner))
+    };
     owner == tenant.name.value && (same_uuid || alive())
 }
 
 /// Flux puts a Kustomization's name into a label.
 fn derived_names(choice: &Choice, tenant: &Tenant, out: &mut Vec<Diagnostic>) {
     if matches!(choice, Choice::Tenant) {
-        let unit = Unit { name: tenant.name.value.clone(), one_tenant: true, late: true };
+        let unit = Unit {
+            name: tenant.name.value.clone(),
+            one_tenant: true,
+            late: true,
+        };
         let made = late_of(&unit.kustomization());
         if made.len() > 63 {
             let message = format!(
@@ -250,7 +368,8 @@ fn derived_names(choice: &Choice, tenant: &Tenant, out: &mut Vec<Diagnostic>) {
     }
 }
 
-/// The fleet asks for another unit or count than the cluster was rendered with: everything would move.
+/// The fleet asks for another unit or count than the cluster was rendered with: everything would
+/// move.
 fn unit_changed(request: &Request<'_>, cluster: &str) -> Option<Diagnostic> {
     let entry = request.lock.clusters.get(cluster)?;
     let delivery = request.fleet.spec.delivery.as_ref()?;
@@ -266,7 +385,10 @@ fn unit_changed(request: &Request<'_>, cluster: &str) -> Option<Diagnostic> {
     if unit == entry.unit && shards == entry.shards {
         return None;
     }
-    let place = delivery.shards.as_ref().map_or(request.fleet.name.place, |s| s.place);
+    let place = delivery
+        .shards
+        .as_ref()
+        .map_or(request.fleet.name.place, |s| s.place);
     let message = format!(
         "`{cluster}` is rendered by {} ({}), the fleet now wants {unit} ({shards}): every object would move",
         entry.unit, entry.shards

@@ -28,14 +28,20 @@ fn prefixed(object: &Value, prefix: &str, dice: &mut Dice) -> Option<Value> {
         }
     };
     // A grant to everybody in the cluster would answer the questions of every other set.
-    let everybody = |s: &Value| s["kind"] == "Group" && s["name"].as_str().is_some_and(|n| n.starts_with("system:"));
-    if object["kind"] == "ClusterRoleBinding" && object["subjects"].as_array()?.iter().any(everybody) {
+    let everybody = |s: &Value| {
+        s["kind"] == "Group" && s["name"].as_str().is_some_and(|n| n.starts_with("system:"))
+    };
+    if object["kind"] == "ClusterRoleBinding"
+        && object["subjects"].as_array()?.iter().any(everybody)
+    {
         return None;
     }
     // And one that aggregates everything would hold Kubernetes' own roles.
     if object["kind"] == "ClusterRole" {
         object["metadata"]["labels"]["set"] = prefix.trim_end_matches('-').into();
-        let rule = object.get_mut("aggregationRule").and_then(|r| r["clusterRoleSelectors"].as_array_mut());
+        let rule = object
+            .get_mut("aggregationRule")
+            .and_then(|r| r["clusterRoleSelectors"].as_array_mut());
         for selector in rule.into_iter().flatten() {
             selector["matchLabels"]["set"] = prefix.trim_end_matches('-').into();
         }
@@ -63,7 +69,8 @@ fn prefixed(object: &Value, prefix: &str, dice: &mut Dice) -> Option<Value> {
         object["rules"].as_array_mut().expect("rules").push(rule);
         // Some are aggregated into Kubernetes' own.
         if *dice.of(&[true, false, false, false]) {
-            object["metadata"]["labels"]["rbac.authorization.k8s.io/aggregate-to-view"] = "true".into();
+            object["metadata"]["labels"]["rbac.authorization.k8s.io/aggregate-to-view"] =
+                "true".into();
         }
     }
     Some(object)
@@ -77,7 +84,12 @@ fn settled(plane: &ControlPlane) -> String {
         let now = plane.kubectl(&["get", kinds, "-A", "-o", "json"]).out;
         let filled = |name: &str| {
             let all: Value = serde_json::from_str(&now).expect("JSON");
-            let role = all["items"].as_array().expect("items").iter().find(|o| o["metadata"]["name"] == name).cloned();
+            let role = all["items"]
+                .as_array()
+                .expect("items")
+                .iter()
+                .find(|o| o["metadata"]["name"] == name)
+                .cloned();
             role.is_some_and(|r| r["rules"].as_array().is_some_and(|r| !r.is_empty()))
         };
         if now == before && filled("admin") && filled("view") {
@@ -91,7 +103,9 @@ fn settled(plane: &ControlPlane) -> String {
 
 #[test]
 fn subject_access_reviews_say_the_same() {
-    let Some((plane, _turn)) = ControlPlane::alone() else { return };
+    let Some((plane, _turn)) = ControlPlane::alone() else {
+        return;
+    };
     let mut runner = TestRunner::deterministic();
     let mut dice = Dice(7);
     let (mut objects, mut namespaces) = (Vec::new(), BTreeSet::new());
@@ -101,10 +115,15 @@ fn subject_access_reviews_say_the_same() {
         objects.extend(drawn.iter().filter_map(|o| prefixed(o, &prefix, &mut dice)));
         namespaces.extend(["n0", "n1"].map(|n| format!("{prefix}{n}")));
     }
-    let spaces = namespaces.iter().map(|n| json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": n}}));
+    let spaces = namespaces
+        .iter()
+        .map(|n| json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": n}}));
     let list: Vec<Value> = spaces.chain(objects.iter().cloned()).collect();
     let list = json!({"apiVersion": "v1", "kind": "List", "items": list});
-    let applied = plane.kubectl_with(&["create", "--validate=strict", "-f", "-"], &list.to_string());
+    let applied = plane.kubectl_with(
+        &["create", "--validate=strict", "-f", "-"],
+        &list.to_string(),
+    );
     assert_eq!(applied.code, 0, "{}", applied.err);
 
     // What the server has is the input: a snapshot, as `kubectl get` prints it.
@@ -113,14 +132,34 @@ fn subject_access_reviews_say_the_same() {
     let place = sources.add_path("snapshot.json");
     let facts = read_snapshot(&snapshot, place, false).expect("a snapshot");
     assert!(facts.riddles.is_empty(), "{:?}", facts.riddles);
-    let filled: BTreeMap<String, Vec<Rule>> =
-        facts.roles.iter().filter(|r| r.aggregates.is_some()).map(|r| (r.id.to_string(), r.rules.to_vec())).collect();
-    let cluster = Cluster::new(Parts { facts, ..Parts::default() }, &|_, _, _| None);
-    for role in cluster.rbac.roles.values().filter(|r| r.aggregates.is_some()) {
+    let filled: BTreeMap<String, Vec<Rule>> = facts
+        .roles
+        .iter()
+        .filter(|r| r.aggregates.is_some())
+        .map(|r| (r.id.to_string(), r.rules.to_vec()))
+        .collect();
+    let cluster = Cluster::new(
+        Parts {
+            facts,
+            ..Parts::default()
+        },
+        &|_, _, _| None,
+    );
+    for role in cluster
+        .rbac
+        .roles
+        .values()
+        .filter(|r| r.aggregates.is_some())
+    {
         // The controller fills it with what we fill it with.
         let theirs = &filled[&role.id.to_string()];
         let missing = |a: &[Rule], b: &[Rule]| a.iter().filter(|r| !b.contains(r)).count();
-        assert_eq!((missing(theirs, &role.rules), missing(&role.rules, theirs)), (0, 0), "{}", role.id);
+        assert_eq!(
+            (missing(theirs, &role.rules), missing(&role.rules, theirs)),
+            (0, 0),
+            "{}",
+            role.id
+        );
     }
 
     let (mut reviews, mut said) = (Vec::new(), Vec::new());
@@ -130,7 +169,10 @@ fn subject_access_reviews_say_the_same() {
             let who = *dice.of(&["u0", "u1", "g0", "g1", "sa"]);
             let (subject, user, groups) = match who {
                 "sa" => {
-                    let (ns, name) = (format!("{p}n0"), format!("{p}{}", dice.of(&["one", "two", "three"])));
+                    let (ns, name) = (
+                        format!("{p}n0"),
+                        format!("{p}{}", dice.of(&["one", "two", "three"])),
+                    );
                     let groups = vec![
                         "system:serviceaccounts".into(),
                         format!("system:serviceaccounts:{ns}"),
@@ -156,7 +198,13 @@ fn subject_access_reviews_say_the_same() {
             let subjects = tenantry::isolation::question::with_groups(&subject);
             let verb = *dice.of(&["get", "list", "create", "impersonate", "delete"]);
             let spec = if *dice.of(&[true, false, false, false, false, false]) {
-                let path = *dice.of(&["/metrics", "/healthz/etcd", "/debug/pprof", "/api", "/version"]);
+                let path = *dice.of(&[
+                    "/metrics",
+                    "/healthz/etcd",
+                    "/debug/pprof",
+                    "/api",
+                    "/version",
+                ]);
                 said.push(cluster.rbac.authorize_url(&subjects, verb, path).is_some());
                 json!({"user": user, "groups": groups, "nonResourceAttributes": {"verb": verb, "path": path}})
             } else {
@@ -176,7 +224,14 @@ fn subject_access_reviews_say_the_same() {
                     "" => String::new(),
                     namespace => format!("{p}{namespace}"),
                 };
-                let request = Request { verb, group, resource, subresource, name, namespace: &namespace };
+                let request = Request {
+                    verb,
+                    group,
+                    resource,
+                    subresource,
+                    name,
+                    namespace: &namespace,
+                };
                 said.push(cluster.rbac.authorize(&subjects, &request).is_some());
                 json!({"user": user, "groups": groups, "resourceAttributes": {
                     "verb": verb, "group": group, "resource": resource, "subresource": subresource, "name": name,
@@ -188,11 +243,22 @@ fn subject_access_reviews_say_the_same() {
         }
     }
     let answers = plane.ask(&reviews);
-    let answers: Vec<bool> = answers.iter().map(|a| a["body"]["status"]["allowed"] == true).collect();
-    let differ: Vec<&Value> =
-        reviews.iter().zip(answers.iter().zip(&said)).filter(|(_, (a, b))| a != b).map(|(review, _)| review).collect();
+    let answers: Vec<bool> = answers
+        .iter()
+        .map(|a| a["body"]["status"]["allowed"] == true)
+        .collect();
+    let differ: Vec<&Value> = reviews
+        .iter()
+        .zip(answers.iter().zip(&said))
+        .filter(|(_, (a, b))| a != b)
+        .map(|(review, _)| review)
+        .collect();
     let allowed = answers.iter().filter(|a| **a).count();
-    say(&format!("authorizer: {} SubjectAccessReviews, {allowed} allowed, {} differ", answers.len(), differ.len()));
+    say(&format!(
+        "authorizer: {} SubjectAccessReviews, {allowed} allowed, {} differ",
+        answers.len(),
+        differ.len()
+    ));
     assert!(differ.is_empty(), "{:#?}", &differ[..differ.len().min(10)]);
     assert!(answers.len() >= 20_000 && allowed > 1000 && allowed < answers.len() / 2);
 }
@@ -200,7 +266,9 @@ fn subject_access_reviews_say_the_same() {
 /// What we say that Kubernetes makes by itself is what it makes.
 #[test]
 fn the_builtin_roles_are_the_servers() {
-    let Some((plane, _turn)) = ControlPlane::alone() else { return };
+    let Some((plane, _turn)) = ControlPlane::alone() else {
+        return;
+    };
     let theirs = plane.kubectl(&[
         "get",
         "clusterroles,clusterrolebindings",
@@ -215,7 +283,12 @@ fn the_builtin_roles_are_the_servers() {
     assert!(faults.is_empty(), "{faults:?}");
     let ours: BTreeMap<String, Value> = documents
         .iter()
-        .map(|d| (ObjectId::of(&d.root).expect("an object").to_string(), document::Tree::to_json(&d.root)))
+        .map(|d| {
+            (
+                ObjectId::of(&d.root).expect("an object").to_string(),
+                document::Tree::to_json(&d.root),
+            )
+        })
         .collect();
     let mut seen = 0;
     for object in theirs["items"].as_array().expect("items") {
@@ -225,14 +298,22 @@ fn the_builtin_roles_are_the_servers() {
             continue;
         }
         seen += 1;
-        let own = ours.get(&id.to_string()).unwrap_or_else(|| panic!("{id} is not in builtin.yaml"));
-        let parts: &[&str] =
-            if object.get("aggregationRule").is_some() { &["aggregationRule"] } else { &["rules", "roleRef"] };
+        let own = ours
+            .get(&id.to_string())
+            .unwrap_or_else(|| panic!("{id} is not in builtin.yaml"));
+        let parts: &[&str] = if object.get("aggregationRule").is_some() {
+            &["aggregationRule"]
+        } else {
+            &["rules", "roleRef"]
+        };
         for part in parts {
             let of = |v: &Value| {
-                v[*part]
-                    .as_array()
-                    .map(|rules| rules.iter().map(|r| Rule::of(&tenantry::value::Value::from(r))).collect::<Vec<_>>())
+                v[*part].as_array().map(|rules| {
+                    rules
+                        .iter()
+                        .map(|r| Rule::of(&tenantry::value::Value::from(r)))
+                        .collect::<Vec<_>>()
+                })
             };
             assert_eq!(of(own), of(object), "{id} {part}");
         }
@@ -248,16 +329,28 @@ fn the_builtin_roles_are_the_servers() {
 /// The roles for users, as Kubernetes' own test data has them.
 #[test]
 fn the_default_cluster_roles_agree_with_the_reference() {
-    let Some(folder) = crate::support::shared("conformance/default-clusterroles") else { return };
+    let Some(folder) = crate::support::shared("conformance/default-clusterroles") else {
+        return;
+    };
     let (_, reference) = crate::conformance::facts(&[&folder.join("cluster-roles.yaml")]);
     let (mut sources, mut facts) = (Sources::default(), Facts::default());
     builtin(&mut sources, &mut facts);
-    let cluster = |facts: Facts| Cluster::new(Parts { facts, ..Parts::default() }, &|_, _, _| None);
+    let cluster = |facts: Facts| {
+        Cluster::new(
+            Parts {
+                facts,
+                ..Parts::default()
+            },
+            &|_, _, _| None,
+        )
+    };
     let (ours, theirs) = (cluster(facts), cluster(reference));
     let mut compared = 0;
     for name in ["admin", "edit", "view", "cluster-admin"] {
         let key = (Default::default(), name.into());
-        let (Some(a), Some(b)) = (ours.rbac.roles.get(&key), theirs.rbac.roles.get(&key)) else { panic!("{name}") };
+        let (Some(a), Some(b)) = (ours.rbac.roles.get(&key), theirs.rbac.roles.get(&key)) else {
+            panic!("{name}")
+        };
         let more = tenantry::graph::rbac::uncovered(&a.rules, &b.rules);
         let less = tenantry::graph::rbac::uncovered(&b.rules, &a.rules);
         say(&format!(
@@ -268,8 +361,15 @@ fn the_default_cluster_roles_agree_with_the_reference() {
         ));
         assert!(more.is_empty(), "{name}: {more:?}");
         // The reference is of an older minor: what came since is of these groups.
-        let new: BTreeSet<&str> = less.iter().flat_map(|r| r.groups.iter().map(|g| g.as_str())).collect();
-        assert!(new.iter().all(|g| ["events.k8s.io", "resource.k8s.io"].contains(g)), "{name}: {new:?}");
+        let new: BTreeSet<&str> = less
+            .iter()
+            .flat_map(|r| r.groups.iter().map(|g| g.as_str()))
+            .collect();
+        assert!(
+            new.iter()
+                .all(|g| ["events.k8s.io", "resource.k8s.io"].contains(g)),
+            "{name}: {new:?}"
+        );
         compared += 1;
     }
     assert_eq!(compared, 4);

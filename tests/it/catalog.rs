@@ -7,8 +7,14 @@ use tenantry::catalog::RULES;
 use walkdir::WalkDir;
 
 fn texts(folder: &str) -> String {
-    let files = WalkDir::new(root().join(folder)).sort_by_file_name().into_iter().filter_map(Result::ok);
-    files.filter(|e| e.file_type().is_file()).map(|e| fs::read_to_string(e.path()).unwrap_or_default()).collect()
+    let files = WalkDir::new(root().join(folder))
+        .sort_by_file_name()
+        .into_iter()
+        .filter_map(Result::ok);
+    files
+        .filter(|e| e.file_type().is_file())
+        .map(|e| fs::read_to_string(e.path()).unwrap_or_default())
+        .collect()
 }
 
 #[test]
@@ -17,7 +23,10 @@ fn the_catalog_is_sorted_and_complete() {
     let mut sorted = ids.clone();
     sorted.sort_unstable();
     sorted.dedup();
-    assert_eq!(ids, sorted, "src/catalog.rs lists each rule once, sorted by id");
+    assert_eq!(
+        ids, sorted,
+        "src/catalog.rs lists each rule once, sorted by id"
+    );
     let source = texts("src");
     let declared: BTreeSet<&str> = source
         .split("pub static ")
@@ -32,8 +41,15 @@ fn the_catalog_is_sorted_and_complete() {
 #[test]
 fn every_rule_has_a_test_that_finds_it() {
     let tests = texts("tests/it") + &texts("fixtures");
-    let missing: Vec<&str> = RULES.iter().map(|r| r.id).filter(|id| !tests.contains(id)).collect();
-    assert!(missing.is_empty(), "add a case to fixtures/spec/invalid, or a test in tests/it: {missing:#?}");
+    let missing: Vec<&str> = RULES
+        .iter()
+        .map(|r| r.id)
+        .filter(|id| !tests.contains(id))
+        .collect();
+    assert!(
+        missing.is_empty(),
+        "add a case to fixtures/spec/invalid, or a test in tests/it: {missing:#?}"
+    );
 }
 
 #[test]
@@ -42,5 +58,9 @@ fn every_rule_has_a_manual() {
         assert!(rule.doc.trim().len() > 30, "{} says too little", rule.id);
         assert!(tenantry::report::explain(rule.id).is_ok());
     }
-    assert!(tenantry::report::explain("network/egres-any").unwrap_err().contains("network/egress-any"));
+    assert!(
+        tenantry::report::explain("network/egres-any")
+            .unwrap_err()
+            .contains("network/egress-any")
+    );
 }

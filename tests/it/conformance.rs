@@ -1,4 +1,5 @@
-//! Truth tables of real semantics: what others measured of Kubernetes, against the same questions asked here.
+//! Truth tables of real semantics: what others measured of Kubernetes, against the same questions
+//! asked here.
 
 use crate::support::shared;
 use serde_json::Value;
@@ -30,7 +31,14 @@ pub fn facts(paths: &[&Path]) -> (Sources, Facts) {
         assert!(faults.is_empty(), "{faults:?}");
         for document in documents {
             let object = ObjectId::of(&document.root).expect("an object");
-            facts.add(object, &document.root, Origin { input: Input::Manifest, place: document.root.place });
+            facts.add(
+                object,
+                &document.root,
+                Origin {
+                    input: Input::Manifest,
+                    place: document.root.place,
+                },
+            );
         }
     }
     (sources, facts)
@@ -38,24 +46,36 @@ pub fn facts(paths: &[&Path]) -> (Sources, Facts) {
 
 #[test]
 fn every_network_verdict() {
-    let Some(folder) = shared("conformance/network-policy") else { return };
-    let index: Value = serde_json::from_slice(&fs::read(folder.join("index.json")).expect("index")).expect("JSON");
+    let Some(folder) = shared("conformance/network-policy") else {
+        return;
+    };
+    let index: Value =
+        serde_json::from_slice(&fs::read(folder.join("index.json")).expect("index")).expect("JSON");
     let (mut asked, mut denied, mut wrong) = (0u32, 0u32, Vec::new());
     for case in index.as_array().expect("cases") {
         let dir = folder.join(case["dir"].as_str().expect("a folder"));
         let (_, facts) = facts(&[&dir.join("cluster.yaml"), &dir.join("policies.yaml")]);
         assert!(facts.riddles.is_empty(), "{:?}", facts.riddles);
-        let namespaces: BTreeMap<&str, &Labels> = facts.namespaces.iter().map(|n| (&*n.id.name, &n.labels)).collect();
+        let namespaces: BTreeMap<&str, &Labels> = facts
+            .namespaces
+            .iter()
+            .map(|n| (&*n.id.name, &n.labels))
+            .collect();
         let expected: Value =
-            serde_json::from_slice(&fs::read(dir.join("expected.json")).expect("expected")).expect("JSON");
+            serde_json::from_slice(&fs::read(dir.join("expected.json")).expect("expected"))
+                .expect("JSON");
         let ends: Vec<End<'_>> = expected["pods"]
             .as_array()
             .expect("pods")
             .iter()
             .map(|pod| {
-                let (namespace, name) = pod.as_str().and_then(|p| p.split_once('/')).expect("a pod");
-                let pod =
-                    facts.workloads.iter().find(|w| w.id.namespace == namespace && w.id.name == name).expect("it");
+                let (namespace, name) =
+                    pod.as_str().and_then(|p| p.split_once('/')).expect("a pod");
+                let pod = facts
+                    .workloads
+                    .iter()
+                    .find(|w| w.id.namespace == namespace && w.id.name == name)
+                    .expect("it");
                 End {
                     namespace: namespaces.get_key_value(namespace).expect("there").0,
                     namespace_labels: namespaces[namespace],
@@ -66,27 +86,42 @@ fn every_network_verdict() {
             })
             .collect();
         for probe in expected["probes"].as_array().expect("probes") {
-            let protocol = Protocol::of(probe["protocol"].as_str().expect("a protocol")).expect("known");
+            let protocol =
+                Protocol::of(probe["protocol"].as_str().expect("a protocol")).expect("known");
             let port = probe["port"].as_u64().expect("a port") as u16;
             for (from, source) in ends.iter().enumerate() {
                 for (to, target) in ends.iter().enumerate() {
-                    let said = |what: &str| probe[what][from].as_str().expect("a row").as_bytes()[to] == b'.';
+                    let said = |what: &str| {
+                        probe[what][from].as_str().expect("a row").as_bytes()[to] == b'.'
+                    };
                     let asks = |direction, pod: &End<'_>, peer: &End<'_>| {
-                        let own = facts.policies.iter().filter(|p| p.id.namespace == pod.namespace);
+                        let own = facts
+                            .policies
+                            .iter()
+                            .filter(|p| p.id.namespace == pod.namespace);
                         verdict(own, direction, pod, peer, protocol, port).passes()
                     };
                     let ingress = asks(Direction::Ingress, target, source);
                     let egress = asks(Direction::Egress, source, target);
                     asked += 1;
                     denied += u32::from(!said("combined"));
-                    if (ingress, egress, ingress && egress) != (said("ingress"), said("egress"), said("combined")) {
-                        wrong.push(format!("{}: {from} → {to} {}/{port}", case["dir"], protocol.name()));
+                    if (ingress, egress, ingress && egress)
+                        != (said("ingress"), said("egress"), said("combined"))
+                    {
+                        wrong.push(format!(
+                            "{}: {from} → {to} {}/{port}",
+                            case["dir"],
+                            protocol.name()
+                        ));
                     }
                 }
             }
         }
     }
-    crate::support::say(&format!("network: {asked} verdicts asked, {denied} of them denied, {} differ", wrong.len()));
+    crate::support::say(&format!(
+        "network: {asked} verdicts asked, {denied} of them denied, {} differ",
+        wrong.len()
+    ));
     assert!(wrong.is_empty(), "{:#?}", &wrong[..wrong.len().min(20)]);
     assert_eq!((asked, denied), (124_884, 22_767));
 }
@@ -101,7 +136,10 @@ fn list(value: &Value) -> &[Value] {
 }
 
 fn rules(value: &Value) -> Vec<Rule> {
-    list(value).iter().map(|r| Rule::of(&tenantry::value::Value::from(r))).collect()
+    list(value)
+        .iter()
+        .map(|r| Rule::of(&tenantry::value::Value::from(r)))
+        .collect()
 }
 
 fn text<'a>(value: &'a Value, key: &str) -> &'a str {
@@ -122,7 +160,9 @@ fn request(value: &Value) -> Request<'_> {
 /// A user and its groups.
 fn who(value: &Value) -> Vec<Subject> {
     let user = Subject::parse(&format!("user:{}", text(value, "user"))).expect("a user");
-    let groups = list(&value["groups"]).iter().map(|g| Subject::Group(g.as_str().expect("a name").into()));
+    let groups = list(&value["groups"])
+        .iter()
+        .map(|g| Subject::Group(g.as_str().expect("a name").into()));
     std::iter::once(user).chain(groups).collect()
 }
 
@@ -140,16 +180,28 @@ fn authorizer(set: &Value) -> Rbac {
             let mut object = item.clone();
             object["apiVersion"] = "rbac.authorization.k8s.io/v1".into();
             object["kind"] = kind.into();
-            let name = item.get("name").and_then(Value::as_str).map_or_else(|| format!("{kind}-{n}"), str::to_owned);
-            object["metadata"] = serde_json::json!({"name": name, "namespace": text(item, "namespace")});
+            let name = item
+                .get("name")
+                .and_then(Value::as_str)
+                .map_or_else(|| format!("{kind}-{n}"), str::to_owned);
+            object["metadata"] =
+                serde_json::json!({"name": name, "namespace": text(item, "namespace")});
             let value = tenantry::value::Value::from(&object);
-            facts.add(ObjectId::of(&value).expect("an object"), &value, Origin { input: Input::Manifest, place });
+            facts.add(
+                ObjectId::of(&value).expect("an object"),
+                &value,
+                Origin {
+                    input: Input::Manifest,
+                    place,
+                },
+            );
         }
     }
     assert!(facts.riddles.is_empty(), "{:?}", facts.riddles);
     let mut rbac = Rbac::default();
     for role in facts.roles {
-        rbac.roles.insert((role.id.namespace.clone(), role.id.name.clone()), role);
+        rbac.roles
+            .insert((role.id.namespace.clone(), role.id.name.clone()), role);
     }
     rbac.bindings = facts.bindings;
     rbac.finish();
@@ -158,35 +210,62 @@ fn authorizer(set: &Value) -> Rbac {
 
 #[test]
 fn every_rbac_table() {
-    let Some(matches) = table("rule_matches.json") else { return };
+    let Some(matches) = table("rule_matches.json") else {
+        return;
+    };
     let mut asked = BTreeMap::<&str, usize>::new();
     for case in list(&matches) {
         let rule = Rule::of(&tenantry::value::Value::from(&case["rule"]));
         for one in list(&case["requests"]) {
             *asked.entry("rule_matches").or_default() += 1;
-            let said = match one.get("path").or_else(|| one.get("nonResourceURL")).and_then(Value::as_str) {
+            let said = match one
+                .get("path")
+                .or_else(|| one.get("nonResourceURL"))
+                .and_then(Value::as_str)
+            {
                 Some(path) => rule.allows_url(text(one, "verb"), path),
                 None => rule.allows(&request(one)),
             };
-            assert_eq!(Some(said), one["allowed"].as_bool(), "{}: {one}", case["name"]);
+            assert_eq!(
+                Some(said),
+                one["allowed"].as_bool(),
+                "{}: {one}",
+                case["name"]
+            );
         }
     }
     for case in list(&table("nonresourceurl_covers.json").expect("a table")) {
         *asked.entry("nonresourceurl_covers").or_default() += 1;
-        assert_eq!(Some(url_covers(text(case, "owner"), text(case, "requested"))), case["want"].as_bool(), "{case}");
+        assert_eq!(
+            Some(url_covers(text(case, "owner"), text(case, "requested"))),
+            case["want"].as_bool(),
+            "{case}"
+        );
     }
     for case in list(&table("covers.json").expect("a table")) {
         *asked.entry("covers").or_default() += 1;
         let left = uncovered(&rules(&case["ownerRules"]), &rules(&case["servantRules"]));
-        assert_eq!(Some(left.is_empty()), case["expectedCovered"].as_bool(), "{}", case["name"]);
-        assert_eq!(left, rules(&case["expectedUncoveredRules"]), "{}", case["name"]);
+        assert_eq!(
+            Some(left.is_empty()),
+            case["expectedCovered"].as_bool(),
+            "{}",
+            case["name"]
+        );
+        assert_eq!(
+            left,
+            rules(&case["expectedUncoveredRules"]),
+            "{}",
+            case["name"]
+        );
     }
     for case in list(&table("applies_to.json").expect("a table")) {
         *asked.entry("applies_to").or_default() += 1;
         let subjects = who(case);
         let home = text(case, "namespace");
         let named = list(&case["subjects"]).iter();
-        let named: Vec<_> = named.filter_map(|s| Subject::of(&tenantry::value::Value::from(s), home)).collect();
+        let named: Vec<_> = named
+            .filter_map(|s| Subject::of(&tenantry::value::Value::from(s), home))
+            .collect();
         let said = named.iter().any(|s| subjects.contains(s));
         assert_eq!(Some(said), case["appliesTo"].as_bool(), "{}", case["name"]);
     }
@@ -195,8 +274,14 @@ fn every_rbac_table() {
         for (key, wanted) in [("shouldPass", true), ("shouldFail", false)] {
             for one in list(&set[key]) {
                 *asked.entry("authorizer").or_default() += 1;
-                let said = match one.get("path").or_else(|| one.get("nonResourceURL")).and_then(Value::as_str) {
-                    Some(path) if !path.is_empty() => rbac.authorize_url(&who(one), text(one, "verb"), path).is_some(),
+                let said = match one
+                    .get("path")
+                    .or_else(|| one.get("nonResourceURL"))
+                    .and_then(Value::as_str)
+                {
+                    Some(path) if !path.is_empty() => rbac
+                        .authorize_url(&who(one), text(one, "verb"), path)
+                        .is_some(),
                     _ => rbac.authorize(&who(one), &request(one)).is_some(),
                 };
                 assert_eq!(said, wanted, "{one}");

@@ -1,5 +1,5 @@
-//! The machine misbehaves: kills, a full disk, permissions, two runs at once. Each file is old or new, and the next run
-//! is right.
+//! The machine misbehaves: kills, a full disk, permissions, two runs at once. Each file is old or
+//! new, and the next run is right.
 
 use crate::support::{FLEET, NOW, Ran, Sandbox, tenant};
 use std::collections::BTreeMap;
@@ -15,18 +15,29 @@ fn fleet(tenants: usize, more: &str) -> Sandbox {
 
 fn change(sandbox: &Sandbox, tenants: usize, more: &str) {
     for i in 0..tenants {
-        sandbox.write(&format!("tenants/t{i}.yaml"), tenant(&format!("t{i}"), more));
+        sandbox.write(
+            &format!("tenants/t{i}.yaml"),
+            tenant(&format!("t{i}"), more),
+        );
     }
 }
 
 fn tree(sandbox: &Sandbox) -> BTreeMap<String, Vec<u8>> {
-    let keep = |p: &String| p.starts_with("rendered/") || p.starts_with("clusters/") || p == "tenantry.lock";
-    sandbox.files().into_iter().filter(|(p, _)| keep(p)).collect()
+    let keep = |p: &String| {
+        p.starts_with("rendered/") || p.starts_with("clusters/") || p == "tenantry.lock"
+    };
+    sandbox
+        .files()
+        .into_iter()
+        .filter(|(p, _)| keep(p))
+        .collect()
 }
 
 /// A number that looks like chance: the same in every run, so that what fails fails again.
 fn chance(state: &mut u64, below: u64) -> u64 {
-    *state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+    *state = state
+        .wrapping_mul(6_364_136_223_846_793_005)
+        .wrapping_add(1_442_695_040_888_963_407);
     (*state >> 33) % below.max(1)
 }
 
@@ -35,7 +46,10 @@ fn written(sandbox: &Sandbox) -> Option<std::time::SystemTime> {
     let folder = std::fs::read_dir(sandbox.path().join("rendered/prod/tenants")).ok()?;
     let mut shards: Vec<_> = folder.filter_map(|e| Some(e.ok()?.path())).collect();
     shards.sort();
-    let mut files: Vec<_> = std::fs::read_dir(shards.first()?).ok()?.filter_map(|e| Some(e.ok()?.path())).collect();
+    let mut files: Vec<_> = std::fs::read_dir(shards.first()?)
+        .ok()?
+        .filter_map(|e| Some(e.ok()?.path()))
+        .collect();
     files.retain(|path| path.extension().is_some_and(|e| e == "yaml"));
     files.sort();
     files.first()?.metadata().ok()?.modified().ok()
@@ -58,11 +72,20 @@ fn killed_at_any_moment() {
     assert!(tree(&sandbox) == new);
     let (mut state, mut torn, mut early, mut late) = (SEED, 0, 0, 0);
     for round in 0..60u32 {
-        // From the new tree to the old one and back. Half of the kills fall anywhere in the run, half into the writing.
+        // From the new tree to the old one and back. Half of the kills fall anywhere in the run,
+        // half into the writing.
         let forward = round % 2 == 1;
-        change(&sandbox, TENANTS, if forward { "  displayName: New\n" } else { "" });
-        let mut child =
-            sandbox.command(&["render"]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("starts");
+        change(
+            &sandbox,
+            TENANTS,
+            if forward { "  displayName: New\n" } else { "" },
+        );
+        let mut child = sandbox
+            .command(&["render"])
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("starts");
         let mut within = whole;
         if round % 4 > 1 {
             let before = written(&sandbox);
@@ -71,7 +94,10 @@ fn killed_at_any_moment() {
             }
             within = whole / 6;
         }
-        std::thread::sleep(Duration::from_micros(chance(&mut state, within.as_micros() as u64)));
+        std::thread::sleep(Duration::from_micros(chance(
+            &mut state,
+            within.as_micros() as u64,
+        )));
         let _ = child.kill();
         let _ = child.wait();
         let between = tree(&sandbox);
@@ -84,16 +110,25 @@ fn killed_at_any_moment() {
         }
         let locked = between.get("tenantry.lock");
         let whole_lock = locked == old.get("tenantry.lock") || locked == new.get("tenantry.lock");
-        assert!(whole_lock, "seed {SEED}, round {round}: the lock is neither old nor new");
+        assert!(
+            whole_lock,
+            "seed {SEED}, round {round}: the lock is neither old nor new"
+        );
         let (from, to) = if forward { (&old, &new) } else { (&new, &old) };
         let files = || between.iter().filter(|(p, _)| p.ends_with(".yaml"));
-        match (files().all(|(p, b)| from[p] == *b), files().all(|(p, b)| to[p] == *b)) {
+        match (
+            files().all(|(p, b)| from[p] == *b),
+            files().all(|(p, b)| to[p] == *b),
+        ) {
             (true, _) => early += 1,
             (_, true) => late += 1,
             _ => torn += 1,
         }
         sandbox.run(&["render"]).code(0);
-        assert!(tree(&sandbox) == *to, "seed {SEED}, round {round}: the next run is right");
+        assert!(
+            tree(&sandbox) == *to,
+            "seed {SEED}, round {round}: the next run is right"
+        );
     }
     println!(
         "60 kills of a render of {TENANTS} tenants, seed {SEED}: {early} before the first file, {torn} between two files, {late} after the last"
@@ -112,7 +147,11 @@ fn what_an_unfinished_run_wrote_is_ours() {
     // As if killed between two files, and before the lock.
     sandbox.write("tenantry.lock", lock);
     sandbox.write("rendered/prod/tenants/t2/t2.yaml", old);
-    let halves = ["rendered/prod/tenants/t1/t1.yaml.tmp~", "clusters/prod/tenantry.yaml.tmp~", "tenantry.lock.tmp~"];
+    let halves = [
+        "rendered/prod/tenants/t1/t1.yaml.tmp~",
+        "clusters/prod/tenantry.yaml.tmp~",
+        "tenantry.lock.tmp~",
+    ];
     for half in halves {
         sandbox.write(half, "half");
     }
@@ -128,20 +167,43 @@ fn what_an_unfinished_run_wrote_is_ours() {
 fn two_runs_at_once_do_not_mix() {
     let sandbox = fleet(300, "");
     let children: Vec<_> = (0..4)
-        .map(|_| sandbox.command(&["render"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("starts"))
+        .map(|_| {
+            sandbox
+                .command(&["render"])
+                .stdout(Stdio::piped())
+                .stderr(Stdio::piped())
+                .spawn()
+                .expect("starts")
+        })
         .collect();
-    let ends: Vec<Ran> = children.into_iter().map(|c| Ran::of(c.wait_with_output().expect("ends"))).collect();
+    let ends: Vec<Ran> = children
+        .into_iter()
+        .map(|c| Ran::of(c.wait_with_output().expect("ends")))
+        .collect();
     assert!(ends.iter().any(|r| r.code == 0), "{ends:?}");
     for ran in &ends {
-        assert!(ran.code == 0 || (ran.code == 2 && ran.err.contains("another tenantry is at work")), "{ran:?}");
+        assert!(
+            ran.code == 0 || (ran.code == 2 && ran.err.contains("another tenantry is at work")),
+            "{ran:?}"
+        );
     }
     sandbox.run(&["render", "--check"]).code(0);
 }
 
 /// Runs the program under a limit of the shell.
 fn limited(sandbox: &Sandbox, limit: &str) -> Ran {
-    let script = format!("{limit}; exec {} render --now {}", env!("CARGO_BIN_EXE_tenantry"), crate::support::NOW);
-    Ran::of(Command::new("bash").current_dir(sandbox.path()).args(["-c", &script]).output().expect("bash starts"))
+    let script = format!(
+        "{limit}; exec {} render --now {}",
+        env!("CARGO_BIN_EXE_tenantry"),
+        crate::support::NOW
+    );
+    Ran::of(
+        Command::new("bash")
+            .current_dir(sandbox.path())
+            .args(["-c", &script])
+            .output()
+            .expect("bash starts"),
+    )
 }
 
 #[test]
@@ -149,11 +211,19 @@ fn a_full_disk_tears_nothing() {
     let sandbox = fleet(5, "");
     sandbox.run(&["render"]).code(0);
     let before = tree(&sandbox);
-    change(&sandbox, 5, &format!("  description: {}\n", "x".repeat(8000)));
+    change(
+        &sandbox,
+        5,
+        &format!("  description: {}\n", "x".repeat(8000)),
+    );
     // No file may grow over 4 KiB: the write fails as on a full disk.
     let ran = limited(&sandbox, "trap '' XFSZ; ulimit -f 4");
     assert_eq!(ran.code, 2, "{}", ran.all());
-    assert!(ran.err.contains("File too large") || ran.err.contains("space"), "{}", ran.err);
+    assert!(
+        ran.err.contains("File too large") || ran.err.contains("space"),
+        "{}",
+        ran.err
+    );
     let after = tree(&sandbox);
     for (path, bytes) in &before {
         assert!(after.get(path) == Some(bytes), "{path} is as it was");
@@ -177,13 +247,23 @@ fn unprivileged(sandbox: &Sandbox, args: &str) -> Ran {
     let copy = bin.path().join("tenantry");
     std::fs::copy(env!("CARGO_BIN_EXE_tenantry"), &copy).expect("a copy");
     [bin.path(), &copy].into_iter().for_each(open);
-    let script = format!("exec {} -C {} {args} --now {NOW}", copy.display(), sandbox.path().display());
-    let output = Command::new("setpriv").args(["--reuid=65534", "--clear-groups", "bash", "-c", &script]).output();
+    let script = format!(
+        "exec {} -C {} {args} --now {NOW}",
+        copy.display(),
+        sandbox.path().display()
+    );
+    let output = Command::new("setpriv")
+        .args(["--reuid=65534", "--clear-groups", "bash", "-c", &script])
+        .output();
     Ran::of(output.expect("setpriv starts"))
 }
 
 fn mode(sandbox: &Sandbox, path: &str, mode: &str) {
-    let status = Command::new("chmod").args(["-R", mode, path]).current_dir(sandbox.path()).status().expect("chmod");
+    let status = Command::new("chmod")
+        .args(["-R", mode, path])
+        .current_dir(sandbox.path())
+        .status()
+        .expect("chmod");
     assert!(status.success());
 }
 
@@ -199,16 +279,28 @@ fn what_may_not_be_written_is_said() {
     sandbox.run(&["render"]).code(0);
     let before = tree(&sandbox);
     change(&sandbox, 2, "  displayName: New\n");
-    // One folder of the tree: the other files may be new, that one's are old, and the lock still is the old one.
+    // One folder of the tree: the other files may be new, that one's are old, and the lock still is
+    // the old one.
     mode(&sandbox, ".", "a+rwX");
     mode(&sandbox, "rendered/prod/tenants/t1", "a-w");
     let ran = unprivileged(&sandbox, "render").code(2);
-    assert!(ran.err.contains("rendered/prod/tenants/t1") && ran.err.contains("Permission denied"), "{}", ran.err);
-    assert!(sandbox.read("rendered/prod/tenants/t1/t1.yaml").as_bytes() == before["rendered/prod/tenants/t1/t1.yaml"]);
+    assert!(
+        ran.err.contains("rendered/prod/tenants/t1") && ran.err.contains("Permission denied"),
+        "{}",
+        ran.err
+    );
+    assert!(
+        sandbox.read("rendered/prod/tenants/t1/t1.yaml").as_bytes()
+            == before["rendered/prod/tenants/t1/t1.yaml"]
+    );
     mode(&sandbox, "rendered/prod/tenants/t1", "a+w");
     sandbox.run(&["render"]).code(0);
     sandbox.run(&["render", "--check"]).code(0);
-    assert!(sandbox.read("rendered/prod/tenants/t1/t1.yaml").contains("New"));
+    assert!(
+        sandbox
+            .read("rendered/prod/tenants/t1/t1.yaml")
+            .contains("New")
+    );
 }
 
 #[test]
@@ -220,21 +312,44 @@ fn what_may_not_be_read_holds_its_tenants() {
     mode(&sandbox, ".", "a+rwX");
     mode(&sandbox, "tenants/t1.yaml", "a-r");
     let ran = unprivileged(&sandbox, "render").code(1);
-    assert!(ran.err.contains("source/unreadable") && ran.err.contains("held: t1"), "{}", ran.err);
+    assert!(
+        ran.err.contains("source/unreadable") && ran.err.contains("held: t1"),
+        "{}",
+        ran.err
+    );
     let after = tree(&sandbox);
     let path = "rendered/prod/tenants/t1/t1.yaml";
-    assert_eq!(before[path], after[path], "a tenant that cannot be read keeps its files");
-    assert!(sandbox.read("rendered/prod/tenants/t0/t0.yaml").contains("New"));
+    assert_eq!(
+        before[path], after[path],
+        "a tenant that cannot be read keeps its files"
+    );
+    assert!(
+        sandbox
+            .read("rendered/prod/tenants/t0/t0.yaml")
+            .contains("New")
+    );
     mode(&sandbox, "tenants/t1.yaml", "a+r");
     mode(&sandbox, "tenantry.lock", "a-r");
     let ran = unprivileged(&sandbox, "render").code(2);
-    assert!(ran.err.contains("tenantry.lock") && ran.err.contains("Permission denied"), "{}", ran.err);
+    assert!(
+        ran.err.contains("tenantry.lock") && ran.err.contains("Permission denied"),
+        "{}",
+        ran.err
+    );
     mode(&sandbox, "tenantry.lock", "a+r");
-    let shut = Command::new("chmod").args(["a-rx", "tenants"]).current_dir(sandbox.path()).status().expect("chmod");
+    let shut = Command::new("chmod")
+        .args(["a-rx", "tenants"])
+        .current_dir(sandbox.path())
+        .status()
+        .expect("chmod");
     assert!(shut.success());
     let ran = unprivileged(&sandbox, "render --fleet tenants/fleet.yaml").code(2);
     assert!(ran.err.contains("tenants"), "{}", ran.err);
-    let opened = Command::new("chmod").args(["a+rx", "tenants"]).current_dir(sandbox.path()).status().expect("chmod");
+    let opened = Command::new("chmod")
+        .args(["a+rx", "tenants"])
+        .current_dir(sandbox.path())
+        .status()
+        .expect("chmod");
     assert!(opened.success());
     sandbox.run(&["render"]).code(0);
     sandbox.run(&["render", "--check"]).code(0);
@@ -254,12 +369,42 @@ fn a_folder_where_a_file_should_be_and_the_other_way_round() {
         std::fs::create_dir_all(sandbox.path().join(path).join("in-the-way")).expect("a folder");
     };
     let cases = [
-        ("rendered", file, 2, "is a file, and stands where a folder of the tree belongs: move it away"),
-        ("rendered/prod", file, 2, "is a file, and stands where a folder of the tree belongs: move it away"),
-        ("rendered/prod/tenants/t1", file, 2, "is a file, and stands where a folder of the tree belongs: move it away"),
-        ("rendered/prod/tenants/t1/t1.yaml", folder, 1, "is a folder or a link, and no file"),
-        ("clusters/prod", file, 2, "is a file, and stands where a folder of the tree belongs: move it away"),
-        ("clusters/prod/tenantry.yaml", folder, 1, "is a folder or a link, and no file"),
+        (
+            "rendered",
+            file,
+            2,
+            "is a file, and stands where a folder of the tree belongs: move it away",
+        ),
+        (
+            "rendered/prod",
+            file,
+            2,
+            "is a file, and stands where a folder of the tree belongs: move it away",
+        ),
+        (
+            "rendered/prod/tenants/t1",
+            file,
+            2,
+            "is a file, and stands where a folder of the tree belongs: move it away",
+        ),
+        (
+            "rendered/prod/tenants/t1/t1.yaml",
+            folder,
+            1,
+            "is a folder or a link, and no file",
+        ),
+        (
+            "clusters/prod",
+            file,
+            2,
+            "is a file, and stands where a folder of the tree belongs: move it away",
+        ),
+        (
+            "clusters/prod/tenantry.yaml",
+            folder,
+            1,
+            "is a folder or a link, and no file",
+        ),
         ("tenantry.lock", folder, 1, "the lock is no file"),
         ("tenants/fleet.yaml", folder, 2, "no fleet found"),
         ("tenants/x.yaml", folder, 0, ""),
@@ -277,11 +422,16 @@ fn a_folder_where_a_file_should_be_and_the_other_way_round() {
                 let ran = sandbox.run(args);
                 let said = format!("{path}, {args:?}, rendered before: {before}: {}", ran.all());
                 assert_eq!(ran.code, code, "{said}");
-                assert!(ran.err.contains(message) && (code == 0 || ran.err.contains(path)), "{said}");
+                assert!(
+                    ran.err.contains(message) && (code == 0 || ran.err.contains(path)),
+                    "{said}"
+                );
                 if code != 0 {
                     let now = tree(&sandbox);
-                    let kept =
-                        was.iter().filter(|(p, _)| !p.starts_with(path)).all(|(p, bytes)| now.get(p) == Some(bytes));
+                    let kept = was
+                        .iter()
+                        .filter(|(p, _)| !p.starts_with(path))
+                        .all(|(p, bytes)| now.get(p) == Some(bytes));
                     assert!(kept, "nothing is half-written: {said}");
                 }
                 let there = sandbox.path().join(path);
@@ -308,9 +458,21 @@ fn a_lock_that_cannot_be_read_writes_nothing_and_says_what_to_do() {
             "{\"path\":\"rendered/prod/tenants/t1/t1.yaml\",\"digest2\":\"x\"}\n",
             "install the version",
         ),
-        ("a line of a new kind", "{\"seal\":\"2100\"}\n", "install the version"),
-        ("a conflict", "<<<<<<< ours\n=======\n>>>>>>> theirs\n", "keep both sides' lines"),
-        ("half a line", "{\"path\":\"rendered/prod/te", "restore the file from Git"),
+        (
+            "a line of a new kind",
+            "{\"seal\":\"2100\"}\n",
+            "install the version",
+        ),
+        (
+            "a conflict",
+            "<<<<<<< ours\n=======\n>>>>>>> theirs\n",
+            "keep both sides' lines",
+        ),
+        (
+            "half a line",
+            "{\"path\":\"rendered/prod/te",
+            "restore the file from Git",
+        ),
         ("no text", "\u{0}\u{1}", "restore the file from Git"),
     ];
     for (what, line, fix) in cases {
@@ -324,13 +486,24 @@ fn a_lock_that_cannot_be_read_writes_nothing_and_says_what_to_do() {
         for args in [&["render"][..], &["check"], &["render", "--check"]] {
             let ran = sandbox.run(args).code(1);
             let said = ran.all();
-            assert!(said.contains("tree/lock-invalid") && said.contains(fix), "{what}: {said}");
-            assert!(said.contains("tenantry.lock:"), "{what}: the line is named: {said}");
+            assert!(
+                said.contains("tree/lock-invalid") && said.contains(fix),
+                "{what}: {said}"
+            );
+            assert!(
+                said.contains("tenantry.lock:"),
+                "{what}: the line is named: {said}"
+            );
         }
         assert!(tree(&sandbox) == before, "{what}: nothing was written");
-        // As the message says: the lock as it was, or both sides' lines, which the next run settles.
+        // As the message says: the lock as it was, or both sides' lines, which the next run
+        // settles.
         let other = lock.replacen("\"fleet\":\"", "\"fleet\":\"0", 1);
-        let mended = if what == "a conflict" { format!("{lock}{other}") } else { lock };
+        let mended = if what == "a conflict" {
+            format!("{lock}{other}")
+        } else {
+            lock
+        };
         sandbox.write("tenantry.lock", mended);
         sandbox.run(&["render"]).code(0);
         sandbox.run(&["render", "--check"]).code(0);
@@ -341,7 +514,13 @@ fn a_lock_that_cannot_be_read_writes_nothing_and_says_what_to_do() {
 fn no_clock_reaches_the_tree() {
     let render = |sandbox: &Sandbox, now: &str| {
         let mut command = Command::new(env!("CARGO_BIN_EXE_tenantry"));
-        Ran::of(command.current_dir(sandbox.path()).args(["render", "--now", now]).output().expect("starts"))
+        Ran::of(
+            command
+                .current_dir(sandbox.path())
+                .args(["render", "--now", now])
+                .output()
+                .expect("starts"),
+        )
     };
     let days = ["1970-01-01", NOW, "2100-12-31"];
     let trees: Vec<_> = days
@@ -354,7 +533,8 @@ fn no_clock_reaches_the_tree() {
         .collect();
     assert!(trees[0] == trees[1] && trees[1] == trees[2]);
 
-    // A waiver is the one thing that a day decides: past its end, its tenant keeps the files of the day before.
+    // A waiver is the one thing that a day decides: past its end, its tenant keeps the files of the
+    // day before.
     let loose = "  network: {egress: [{cidr: 0.0.0.0/0}]}\n";
     let sandbox = fleet(2, "");
     sandbox.write("tenants/t1.yaml", tenant("t1", loose));
@@ -367,11 +547,22 @@ fn no_clock_reaches_the_tree() {
     for now in ["1970-01-01", "2100-12-31"] {
         let ran = render(&sandbox, now);
         let said = ran.all();
-        let files =
-            |t: BTreeMap<String, Vec<u8>>| t.into_iter().filter(|(p, _)| p != "tenantry.lock").collect::<Vec<_>>();
-        assert!(files(tree(&sandbox)) == files(before.clone()), "{now}: {said}");
+        let files = |t: BTreeMap<String, Vec<u8>>| {
+            t.into_iter()
+                .filter(|(p, _)| p != "tenantry.lock")
+                .collect::<Vec<_>>()
+        };
+        assert!(
+            files(tree(&sandbox)) == files(before.clone()),
+            "{now}: {said}"
+        );
         if now.starts_with("2100") {
-            assert!(ran.code == 1 && said.contains("tenancy/waiver-expired") && said.contains("held: t1"), "{said}");
+            assert!(
+                ran.code == 1
+                    && said.contains("tenancy/waiver-expired")
+                    && said.contains("held: t1"),
+                "{said}"
+            );
         }
     }
     render(&sandbox, NOW).code(0);

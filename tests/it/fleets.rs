@@ -5,28 +5,59 @@ use std::path::Path;
 use std::process::Command;
 
 fn copy(from: &Path, to: &Sandbox) {
-    let status = Command::new("cp").arg("-r").arg(from).arg(to.path().join("src")).status().expect("cp");
+    let status = Command::new("cp")
+        .arg("-r")
+        .arg(from)
+        .arg(to.path().join("src"))
+        .status()
+        .expect("cp");
     assert!(status.success());
-    let _ = Command::new("chmod").args(["-R", "u+w"]).arg(to.path().join("src")).status();
+    let _ = Command::new("chmod")
+        .args(["-R", "u+w"])
+        .arg(to.path().join("src"))
+        .status();
 }
 
 #[test]
 fn a_production_fleet_is_taken_over_without_a_change() {
-    let Some(archive) = shared("fleets/moj-cloud-platform/namespaces.tar.gz") else { return };
+    let Some(archive) = shared("fleets/moj-cloud-platform/namespaces.tar.gz") else {
+        return;
+    };
     let sandbox = Sandbox::new();
     std::fs::create_dir(sandbox.path().join("src")).expect("a folder");
-    let status = Command::new("tar").arg("xzf").arg(&archive).arg("-C").arg(sandbox.path().join("src")).status();
+    let status = Command::new("tar")
+        .arg("xzf")
+        .arg(&archive)
+        .arg("-C")
+        .arg(sandbox.path().join("src"))
+        .status();
     assert!(status.expect("tar").success());
     let ran = sandbox.run(&["import", "src"]).code(0);
     assert!(ran.err.contains("1458 tenants"), "{}", ran.err);
     let ran = sandbox.run(&["render"]).code(0);
-    assert!(ran.err.contains("1458 tenants") && ran.err.contains("0 errors"), "{}", ran.err);
+    assert!(
+        ran.err.contains("1458 tenants") && ran.err.contains("0 errors"),
+        "{}",
+        ran.err
+    );
     let ran = sandbox.run(&["diff", "--against", "src"]).code(0);
-    // Two namespaces carry an annotation by which a controller hands out cloud roles: listed, not carried over.
+    // Two namespaces carry an annotation by which a controller hands out cloud roles: listed, not
+    // carried over.
     let changed: Vec<&str> = ran.out.lines().filter(|l| !l.starts_with(' ')).collect();
-    assert_eq!(changed, ["~ Namespace//pathfinder-preprod", "~ Namespace//pathfinder-prod"], "{}", ran.out);
+    assert_eq!(
+        changed,
+        [
+            "~ Namespace//pathfinder-preprod",
+            "~ Namespace//pathfinder-prod"
+        ],
+        "{}",
+        ran.out
+    );
     let report = sandbox.read("tenants/IMPORT.md");
-    assert!(report.contains("annotations.iam.amazonaws.com/permitted"), "listed with the reason");
+    assert!(
+        report.contains("annotations.iam.amazonaws.com/permitted"),
+        "listed with the reason"
+    );
     // Tightened: the floor comes, what it replaces goes, and nobody else is touched.
     sandbox.git(&["init", "-q"]).code(0);
     sandbox.git(&["add", "tenants", "tenantry.lock"]).code(0);
@@ -36,7 +67,10 @@ fn a_production_fleet_is_taken_over_without_a_change() {
     let text = text
         .replace("profile: adopted", "profile: restricted")
         .replace(&format!("  - manifests/{name}/floor.yaml\n"), "");
-    sandbox.write(&format!("tenants/{name}.yaml"), text.replace("  manifests:\n", ""));
+    sandbox.write(
+        &format!("tenants/{name}.yaml"),
+        text.replace("  manifests:\n", ""),
+    );
     let _ = std::fs::remove_file(sandbox.path().join(format!("tenants/waivers/{name}.yaml")));
     let ran = sandbox.run(&["diff", "HEAD"]).code(0);
     let lines: Vec<&str> = ran.out.lines().filter(|l| !l.starts_with(' ')).collect();
@@ -55,30 +89,74 @@ fn a_production_fleet_is_taken_over_without_a_change() {
 
 #[test]
 fn a_kustomize_tree_in_the_tenants_folder_does_not_collide() {
-    let Some(fleet) = shared("fleets/flux2-multi-tenancy") else { return };
+    let Some(fleet) = shared("fleets/flux2-multi-tenancy") else {
+        return;
+    };
     let sandbox = Sandbox::new();
-    let status = Command::new("cp").arg("-r").arg(fleet.join(".")).arg(sandbox.path()).status().expect("cp");
+    let status = Command::new("cp")
+        .arg("-r")
+        .arg(fleet.join("."))
+        .arg(sandbox.path())
+        .status()
+        .expect("cp");
     assert!(status.success());
-    let _ = Command::new("chmod").args(["-R", "u+w"]).arg(sandbox.path()).status();
+    let _ = Command::new("chmod")
+        .args(["-R", "u+w"])
+        .arg(sandbox.path())
+        .status();
     sandbox.run(&["init"]).code(0);
-    assert!(sandbox.read("tenants/fleet.yaml").contains("- name: production"));
-    sandbox.run(&["new", "tenant", "shop", "--owner", "group:shop", "--cluster", "staging"]).code(0);
+    assert!(
+        sandbox
+            .read("tenants/fleet.yaml")
+            .contains("- name: production")
+    );
+    sandbox
+        .run(&[
+            "new",
+            "tenant",
+            "shop",
+            "--owner",
+            "group:shop",
+            "--cluster",
+            "staging",
+        ])
+        .code(0);
     let ran = sandbox.run(&["render"]).code(0);
-    assert!(ran.err.contains("of other groups skipped") && ran.err.contains("0 errors"), "{}", ran.err);
+    assert!(
+        ran.err.contains("of other groups skipped") && ran.err.contains("0 errors"),
+        "{}",
+        ran.err
+    );
 }
 
 #[test]
 fn other_fleets_are_taken_over_as_far_as_they_can_be() {
     for (name, tenants, listed) in [
-        ("flux2-multi-tenancy", "1 tenant:", "a patch of an overlay that is not built"),
-        ("warrenwb-fleets", "1 tenant:", "an overlay that is not built"),
-        ("larsdbr-k8s-platform", "2 tenants:", "no user or group is bound in `istio-system`"),
+        (
+            "flux2-multi-tenancy",
+            "1 tenant:",
+            "a patch of an overlay that is not built",
+        ),
+        (
+            "warrenwb-fleets",
+            "1 tenant:",
+            "an overlay that is not built",
+        ),
+        (
+            "larsdbr-k8s-platform",
+            "2 tenants:",
+            "no user or group is bound in `istio-system`",
+        ),
         ("capsule-playground", "0 tenants:", "Capsule's kind"),
     ] {
-        let Some(fleet) = shared(&format!("fleets/{name}")) else { return };
+        let Some(fleet) = shared(&format!("fleets/{name}")) else {
+            return;
+        };
         let sandbox = Sandbox::new();
         copy(&fleet, &sandbox);
-        let ran = sandbox.run(&["import", "src"]).code(i32::from(tenants == "0 tenants:"));
+        let ran = sandbox
+            .run(&["import", "src"])
+            .code(i32::from(tenants == "0 tenants:"));
         assert!(ran.err.starts_with(tenants), "{name}: {}", ran.err);
         assert!(sandbox.read("tenants/IMPORT.md").contains(listed), "{name}");
         sandbox.run(&["check"]).code(0);
@@ -97,7 +175,11 @@ fn import_refuses_to_overwrite() {
         "apiVersion: v1\nkind: Namespace\nmetadata: {name: a}\n---\napiVersion: rbac.authorization.k8s.io/v1\nkind: RoleBinding\nmetadata: {name: x, namespace: a}\nroleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: admin}\nsubjects: [{kind: Group, name: g, apiGroup: rbac.authorization.k8s.io}]\n",
     )]);
     let ran = sandbox.run(&["import", "src", "--dry-run"]).code(0);
-    assert!(ran.out.contains("## How the objects change hands") && !sandbox.has("tenants"), "{}", ran.out);
+    assert!(
+        ran.out.contains("## How the objects change hands") && !sandbox.has("tenants"),
+        "{}",
+        ran.out
+    );
     sandbox.run(&["import", "src"]).code(0);
     let before = sandbox.files();
     sandbox.run(&["import", "src"]).code(2);

@@ -1,5 +1,5 @@
-//! What admission policies say, against a real API server: random policies, bound to a namespace each, and requests to each
-//! of them that are made for trial (`dryRun`).
+//! What admission policies say, against a real API server: random policies, bound to a namespace
+//! each, and requests to each of them that are made for trial (`dryRun`).
 
 use crate::support::control_plane::ControlPlane;
 use crate::support::{Dice, say};
@@ -17,7 +17,8 @@ const POLICIES: usize = 300;
 const USER: &str = "guards-tenant";
 const GROUPS: [&str; 2] = ["guards-team", "system:authenticated"];
 
-/// Expressions that policies of the field are made of. Each is true of some requests and false, or an error, of others.
+/// Expressions that policies of the field are made of. Each is true of some requests and false, or
+/// an error, of others.
 const ATOMS: [&str; 62] = [
     "object.metadata.name.startsWith('default')",
     "oldObject.metadata.name == 'default-deny'",
@@ -90,10 +91,23 @@ fn expression(dice: &mut Dice, depth: usize) -> String {
     }
     match *dice.of(&[0, 0, 1, 1, 2, 3, 4]) {
         0 => atom(dice),
-        1 => format!("({} && {})", expression(dice, depth - 1), expression(dice, depth - 1)),
-        2 => format!("({} || {})", expression(dice, depth - 1), expression(dice, depth - 1)),
+        1 => format!(
+            "({} && {})",
+            expression(dice, depth - 1),
+            expression(dice, depth - 1)
+        ),
+        2 => format!(
+            "({} || {})",
+            expression(dice, depth - 1),
+            expression(dice, depth - 1)
+        ),
         3 => format!("!{}", expression(dice, depth - 1)),
-        _ => format!("({} ? {} : {})", expression(dice, depth - 1), expression(dice, depth - 1), atom(dice)),
+        _ => format!(
+            "({} ? {} : {})",
+            expression(dice, depth - 1),
+            expression(dice, depth - 1),
+            atom(dice)
+        ),
     }
 }
 
@@ -107,7 +121,12 @@ fn matching(dice: &mut Dice) -> Value {
         &["resourcequotas", "rolebindings"],
         &["*/*"],
     ]);
-    let operations = *dice.of(&[&["*"][..], &["CREATE", "UPDATE"], &["DELETE"], &["CREATE", "UPDATE", "DELETE"]]);
+    let operations = *dice.of(&[
+        &["*"][..],
+        &["CREATE", "UPDATE"],
+        &["DELETE"],
+        &["CREATE", "UPDATE", "DELETE"],
+    ]);
     let groups = *dice.of(&[&["*"][..], &["*"], &["", "networking.k8s.io"]]);
     let mut rule = json!({"apiGroups": groups, "apiVersions": [*dice.of(&["*", "v1"])], "resources": resources, "operations": operations});
     if *dice.of(&[false, false, false, true]) {
@@ -119,12 +138,14 @@ fn matching(dice: &mut Dice) -> Value {
     let mut all = json!({"resourceRules": [rule]});
     match *dice.of(&[0, 0, 0, 1, 2]) {
         1 => all["objectSelector"] = json!({"matchLabels": {"tenantry.dev/owner": "fleet"}}),
-        2 => all["objectSelector"] = json!({"matchExpressions": [{"key": "free", "operator": "DoesNotExist"}]}),
+        2 => {
+            all["objectSelector"] =
+                json!({"matchExpressions": [{"key": "free", "operator": "DoesNotExist"}]})
+        }
         _ => {}
     }
     if *dice.of(&[false, false, false, true]) {
-        all["excludeResourceRules"] =
-            json!([{"apiGroups": [""], "apiVersions": ["*"], "resources": ["configmaps"], "operations": ["*"]}]);
+        all["excludeResourceRules"] = json!([{"apiGroups": [""], "apiVersions": ["*"], "resources": ["configmaps"], "operations": ["*"]}]);
     }
     if *dice.of(&[false, false, true]) {
         all["matchPolicy"] = "Exact".into();
@@ -137,8 +158,9 @@ fn policy(dice: &mut Dice, at: usize) -> [Value; 2] {
     let conditions: Vec<Value> = (0..*dice.of(&[0, 0, 1, 2]))
         .map(|i| json!({"name": format!("c{i}"), "expression": expression(dice, 1)}))
         .collect();
-    let validations: Vec<Value> =
-        (0..*dice.of(&[1, 1, 2])).map(|_| json!({"expression": expression(dice, 2)})).collect();
+    let validations: Vec<Value> = (0..*dice.of(&[1, 1, 2]))
+        .map(|_| json!({"expression": expression(dice, 2)}))
+        .collect();
     let text = json!([conditions, validations]).to_string();
     let mut spec = json!({
         "failurePolicy": *dice.of(&["Fail", "Fail", "Ignore"]),
@@ -159,7 +181,11 @@ fn policy(dice: &mut Dice, at: usize) -> [Value; 2] {
         spec["paramKind"] = json!({"apiVersion": "v1", "kind": "ConfigMap"});
         let named = json!({"name": *dice.of(&["params", "params", "none"])});
         let selected = json!({"selector": {"matchLabels": {"params": "yes"}}});
-        binding["paramRef"] = if *dice.of(&[true, false]) { named } else { selected };
+        binding["paramRef"] = if *dice.of(&[true, false]) {
+            named
+        } else {
+            selected
+        };
         binding["paramRef"]["parameterNotFoundAction"] = (*dice.of(&["Deny", "Allow"])).into();
     }
     [("ValidatingAdmissionPolicy", spec), ("ValidatingAdmissionPolicyBinding", binding)].map(|(kind, spec)| {
@@ -168,7 +194,8 @@ fn policy(dice: &mut Dice, at: usize) -> [Value; 2] {
 }
 
 fn object(api: &str, kind: &str, name: &str, labels: &Value, rest: &Value) -> Value {
-    let mut object = json!({"apiVersion": api, "kind": kind, "metadata": {"name": name, "labels": labels}});
+    let mut object =
+        json!({"apiVersion": api, "kind": kind, "metadata": {"name": name, "labels": labels}});
     for (key, value) in rest.as_object().expect("an object") {
         object[key] = value.clone();
     }
@@ -193,7 +220,13 @@ fn there() -> Vec<Value> {
             &ours,
             &json!({"spec": {"hard": {"requests.cpu": "2", "limits.memory": "2Gi"}}}),
         ),
-        object("v1", "ConfigMap", "x", &json!({}), &json!({"data": {"x": "1"}})),
+        object(
+            "v1",
+            "ConfigMap",
+            "x",
+            &json!({}),
+            &json!({"data": {"x": "1"}}),
+        ),
         object(
             "v1",
             "ConfigMap",
@@ -215,11 +248,21 @@ fn there() -> Vec<Value> {
 }
 
 const PATHS: [(&str, &str, &str, &str); 6] = [
-    ("NetworkPolicy", "networking.k8s.io", "networkpolicies", "/apis/networking.k8s.io/v1"),
+    (
+        "NetworkPolicy",
+        "networking.k8s.io",
+        "networkpolicies",
+        "/apis/networking.k8s.io/v1",
+    ),
     ("ResourceQuota", "", "resourcequotas", "/api/v1"),
     ("ConfigMap", "", "configmaps", "/api/v1"),
     ("Pod", "", "pods", "/api/v1"),
-    ("RoleBinding", "rbac.authorization.k8s.io", "rolebindings", "/apis/rbac.authorization.k8s.io/v1"),
+    (
+        "RoleBinding",
+        "rbac.authorization.k8s.io",
+        "rolebindings",
+        "/apis/rbac.authorization.k8s.io/v1",
+    ),
     ("ServiceAccount", "", "serviceaccounts", "/api/v1"),
 ];
 
@@ -229,10 +272,22 @@ fn tries() -> Vec<(&'static str, Value)> {
     let none = json!({});
     let pod = |name: &str, spec: Value| object("v1", "Pod", name, &none, &json!({"spec": spec}));
     let policy = |name: &str, labels: &Value, spec: Value| {
-        object("networking.k8s.io/v1", "NetworkPolicy", name, labels, &json!({"spec": spec}))
+        object(
+            "networking.k8s.io/v1",
+            "NetworkPolicy",
+            name,
+            labels,
+            &json!({"spec": spec}),
+        )
     };
     let mut all = vec![
-        ("CREATE", pod("plain", json!({"containers": [{"name": "c", "image": "registry.example/a:1"}]}))),
+        (
+            "CREATE",
+            pod(
+                "plain",
+                json!({"containers": [{"name": "c", "image": "registry.example/a:1"}]}),
+            ),
+        ),
         (
             "CREATE",
             pod(
@@ -261,7 +316,14 @@ fn tries() -> Vec<(&'static str, Value)> {
                 json!({"volumes": [{"name": "v", "hostPath": {"path": "/var/run"}}], "containers": [{"name": "c", "image": "registry.example/a"}]}),
             ),
         ),
-        ("CREATE", policy("open", &none, json!({"podSelector": {}, "ingress": [{}], "egress": [{}]}))),
+        (
+            "CREATE",
+            policy(
+                "open",
+                &none,
+                json!({"podSelector": {}, "ingress": [{}], "egress": [{}]}),
+            ),
+        ),
         (
             "CREATE",
             policy(
@@ -272,10 +334,30 @@ fn tries() -> Vec<(&'static str, Value)> {
         ),
         (
             "UPDATE",
-            policy("default-deny", &ours, json!({"podSelector": {}, "ingress": [{}], "policyTypes": ["Ingress"]})),
+            policy(
+                "default-deny",
+                &ours,
+                json!({"podSelector": {}, "ingress": [{}], "policyTypes": ["Ingress"]}),
+            ),
         ),
-        ("UPDATE", policy("default-deny", &none, json!({"podSelector": {}, "policyTypes": ["Ingress", "Egress"]}))),
-        ("CREATE", object("v1", "ResourceQuota", "more", &none, &json!({"spec": {"hard": {"requests.cpu": "8"}}}))),
+        (
+            "UPDATE",
+            policy(
+                "default-deny",
+                &none,
+                json!({"podSelector": {}, "policyTypes": ["Ingress", "Egress"]}),
+            ),
+        ),
+        (
+            "CREATE",
+            object(
+                "v1",
+                "ResourceQuota",
+                "more",
+                &none,
+                &json!({"spec": {"hard": {"requests.cpu": "8"}}}),
+            ),
+        ),
         (
             "UPDATE",
             object(
@@ -286,8 +368,26 @@ fn tries() -> Vec<(&'static str, Value)> {
                 &json!({"spec": {"hard": {"requests.cpu": "100", "limits.memory": "2Gi"}}}),
             ),
         ),
-        ("CREATE", object("v1", "ConfigMap", "y", &json!({"free": "1"}), &json!({"data": {"x": "1", "y": "12"}}))),
-        ("UPDATE", object("v1", "ConfigMap", "x", &none, &json!({"data": {"x": "nine"}}))),
+        (
+            "CREATE",
+            object(
+                "v1",
+                "ConfigMap",
+                "y",
+                &json!({"free": "1"}),
+                &json!({"data": {"x": "1", "y": "12"}}),
+            ),
+        ),
+        (
+            "UPDATE",
+            object(
+                "v1",
+                "ConfigMap",
+                "x",
+                &none,
+                &json!({"data": {"x": "nine"}}),
+            ),
+        ),
         (
             "CREATE",
             object(
@@ -304,12 +404,20 @@ fn tries() -> Vec<(&'static str, Value)> {
     let mut frozen = all[7].1.clone();
     frozen["metadata"]["annotations"]["kustomize.toolkit.fluxcd.io/reconcile"] = "disabled".into();
     all.push(("UPDATE", frozen));
-    all.extend(there().into_iter().filter(|o| o["kind"] != "ServiceAccount").map(|o| ("DELETE", o)));
+    all.extend(
+        there()
+            .into_iter()
+            .filter(|o| o["kind"] != "ServiceAccount")
+            .map(|o| ("DELETE", o)),
+    );
     all
 }
 
 fn kind_of(object: &Value) -> (&'static str, &'static str, &'static str, &'static str) {
-    *PATHS.iter().find(|(kind, ..)| object["kind"] == *kind).expect("a kind")
+    *PATHS
+        .iter()
+        .find(|(kind, ..)| object["kind"] == *kind)
+        .expect("a kind")
 }
 
 /// A try in a namespace, as it is sent.
@@ -319,7 +427,9 @@ fn sent(operation: &str, object: &Value, namespace: &str, user: bool) -> Value {
     let name = object["metadata"]["name"].as_str().expect("a name");
     let mut request = match operation {
         "CREATE" => json!({"method": "POST", "path": format!("{path}?dryRun=All"), "body": object}),
-        "UPDATE" => json!({"method": "PUT", "path": format!("{path}/{name}?dryRun=All"), "body": object}),
+        "UPDATE" => {
+            json!({"method": "PUT", "path": format!("{path}/{name}?dryRun=All"), "body": object})
+        }
         _ => json!({"method": "DELETE", "path": format!("{path}/{name}?dryRun=All")}),
     };
     if user {
@@ -350,10 +460,15 @@ fn prepare(plane: &ControlPlane, namespaces: &[String]) {
     let post = |object: &Value| {
         let path = match object["kind"].as_str().expect("a kind") {
             "Namespace" => "/api/v1/namespaces".to_owned(),
-            "ClusterRoleBinding" => "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings".to_owned(),
+            "ClusterRoleBinding" => {
+                "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings".to_owned()
+            }
             _ => {
                 let (_, _, resource, root) = kind_of(object);
-                format!("{root}/namespaces/{}/{resource}", object["metadata"]["namespace"].as_str().expect("one"))
+                format!(
+                    "{root}/namespaces/{}/{resource}",
+                    object["metadata"]["namespace"].as_str().expect("one")
+                )
             }
         };
         json!({"method": "POST", "path": path, "body": object})
@@ -368,7 +483,9 @@ fn prepare(plane: &ControlPlane, namespaces: &[String]) {
 
 #[test]
 fn admission_policies_say_what_the_server_says() {
-    let Some((plane, _turn)) = ControlPlane::alone() else { return };
+    let Some((plane, _turn)) = ControlPlane::alone() else {
+        return;
+    };
     let mut dice = Dice(11);
     let drawn: Vec<[Value; 2]> = (0..POLICIES).map(|at| policy(&mut dice, at)).collect();
     let mut namespaces: Vec<String> = (0..POLICIES).map(|at| format!("g-{at}")).collect();
@@ -377,12 +494,19 @@ fn admission_policies_say_what_the_server_says() {
 
     // What the server makes of each try where nothing stands against it: with its defaults.
     let tries = tries();
-    let free: Vec<Value> = tries.iter().map(|(operation, object)| sent(operation, object, "g-free", true)).collect();
+    let free: Vec<Value> = tries
+        .iter()
+        .map(|(operation, object)| sent(operation, object, "g-free", true))
+        .collect();
     let made: Vec<Value> = plane.ask(&free);
-    let refused: Vec<&Value> = made.iter().filter(|a| a["code"].as_u64().is_none_or(|c| c >= 300)).collect();
+    let refused: Vec<&Value> = made
+        .iter()
+        .filter(|a| a["code"].as_u64().is_none_or(|c| c >= 300))
+        .collect();
     assert!(refused.is_empty(), "{refused:#?}");
 
-    // One that the server does not take is none: what its type check finds is found before it is bound.
+    // One that the server does not take is none: what its type check finds is found before it is
+    // bound.
     let root = "/apis/admissionregistration.k8s.io/v1";
     let post = |o: &Value| {
         let kind = if o["kind"] == "ValidatingAdmissionPolicy" {
@@ -393,11 +517,27 @@ fn admission_policies_say_what_the_server_says() {
         json!({"method": "POST", "path": format!("{root}/{kind}"), "body": o})
     };
     let taken = plane.ask(&drawn.iter().map(|[p, _]| post(p)).collect::<Vec<_>>());
-    let bound: Vec<usize> = (0..POLICIES).filter(|at| taken[*at]["code"] == 201).collect();
-    let messages = || taken.iter().filter(|t| t["code"] != 201).map(|t| &t["body"]["message"]).collect::<Vec<_>>();
+    let bound: Vec<usize> = (0..POLICIES)
+        .filter(|at| taken[*at]["code"] == 201)
+        .collect();
+    let messages = || {
+        taken
+            .iter()
+            .filter(|t| t["code"] != 201)
+            .map(|t| &t["body"]["message"])
+            .collect::<Vec<_>>()
+    };
     assert!(bound.len() * 10 > POLICIES * 9, "{:#?}", messages());
-    let made_bindings = plane.ask(&bound.iter().map(|at| post(&drawn[*at][1])).collect::<Vec<_>>());
-    assert!(made_bindings.iter().all(|a| a["code"] == 201), "{made_bindings:#?}");
+    let made_bindings = plane.ask(
+        &bound
+            .iter()
+            .map(|at| post(&drawn[*at][1]))
+            .collect::<Vec<_>>(),
+    );
+    assert!(
+        made_bindings.iter().all(|a| a["code"] == 201),
+        "{made_bindings:#?}"
+    );
     // The last one tells when all are in force.
     let last = [
         json!({"apiVersion": "admissionregistration.k8s.io/v1", "kind": "ValidatingAdmissionPolicy", "metadata": {"name": "g-last"}, "spec": {
@@ -410,7 +550,10 @@ fn admission_policies_say_what_the_server_says() {
     plane.ask(&last.each_ref().map(post));
     let started = Instant::now();
     while plane.ask(&[sent(tries[0].0, &tries[0].1, "g-last", true)])[0]["code"] == 201 {
-        assert!(started.elapsed() < Duration::from_secs(60), "the policies are not in force");
+        assert!(
+            started.elapsed() < Duration::from_secs(60),
+            "the policies are not in force"
+        );
         std::thread::sleep(Duration::from_millis(500));
     }
     std::thread::sleep(Duration::from_secs(3));
@@ -422,7 +565,14 @@ fn admission_policies_say_what_the_server_says() {
     let place = sources.add_path("snapshot.json");
     let facts = read_snapshot(&snapshot, place, true).expect("a snapshot");
     assert!(facts.riddles.is_empty(), "{:?}", facts.riddles);
-    let cluster = Cluster::new(Parts { facts, closed: true, ..Parts::default() }, &|_, _, _| None);
+    let cluster = Cluster::new(
+        Parts {
+            facts,
+            closed: true,
+            ..Parts::default()
+        },
+        &|_, _, _| None,
+    );
 
     let (mut questions, mut ours) = (Vec::new(), Vec::new());
     for at in &bound {
@@ -434,7 +584,11 @@ fn admission_policies_say_what_the_server_says() {
                 .kept_of(namespace, group, kind)
                 .into_iter()
                 .find(|o| o.json().is_some_and(|o| o["metadata"]["name"] == name));
-            let mut new = if *operation == "DELETE" { Value::Null } else { made["body"].clone() };
+            let mut new = if *operation == "DELETE" {
+                Value::Null
+            } else {
+                made["body"].clone()
+            };
             if !new.is_null() {
                 new["metadata"]["namespace"] = namespace.as_str().into();
             }
@@ -450,8 +604,16 @@ fn admission_policies_say_what_the_server_says() {
                 user: USER.into(),
                 groups: GROUPS.map(str::to_owned).to_vec(),
                 asker: Asker::One,
-                object: if new.is_null() { Body::Absent } else { Body::Known(new) },
-                old: if *operation == "CREATE" { Body::Absent } else { there.expect("it is there") },
+                object: if new.is_null() {
+                    Body::Absent
+                } else {
+                    Body::Known(new)
+                },
+                old: if *operation == "CREATE" {
+                    Body::Absent
+                } else {
+                    there.expect("it is there")
+                },
             };
             ours.push((request.clone(), cluster.admits(&request)));
             questions.push(sent(operation, object, namespace, true));
@@ -464,7 +626,10 @@ fn admission_policies_say_what_the_server_says() {
     for ((request, ours), theirs) in ours.iter().zip(&answers) {
         let message = theirs["body"]["message"].as_str().unwrap_or_default();
         let denied = message.contains("ValidatingAdmissionPolicy");
-        assert!(denied || theirs["code"].as_u64().is_some_and(|c| c < 300), "{request:?}: {theirs}");
+        assert!(
+            denied || theirs["code"].as_u64().is_some_and(|c| c < 300),
+            "{request:?}: {theirs}"
+        );
         let word = match ours {
             Answer::Allowed => "allowed",
             Answer::Denied(..) => "denied",
@@ -479,19 +644,32 @@ fn admission_policies_say_what_the_server_says() {
             let spec = drawn[at][0]["spec"].as_object().expect("a spec").clone();
             let keys = ["failurePolicy", "matchConditions", "validations"];
             let spec = keys.map(|k| spec[k].to_string()).join(" ");
-            let asked = format!("{} {} {}: {word}", request.operation, request.resource, request.name);
+            let asked = format!(
+                "{} {} {}: {word}",
+                request.operation, request.resource, request.name
+            );
             differ.push([asked, message.to_owned(), spec]);
         }
     }
     // They are in force for a while after they are gone, even against this.
     let grants = "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings";
-    let delete = |path: String| plane.ask(&[json!({"method": "DELETE", "path": path})]).remove(0);
-    for kind in ["validatingadmissionpolicybindings", "validatingadmissionpolicies"] {
+    let delete = |path: String| {
+        plane
+            .ask(&[json!({"method": "DELETE", "path": path})])
+            .remove(0)
+    };
+    for kind in [
+        "validatingadmissionpolicybindings",
+        "validatingadmissionpolicies",
+    ] {
         assert_eq!(delete(format!("{root}/{kind}"))["code"], 200);
     }
     let started = Instant::now();
     while delete(format!("{grants}/{USER}"))["code"] != 200 {
-        assert!(started.elapsed() < Duration::from_secs(60), "the policies stay in force");
+        assert!(
+            started.elapsed() < Duration::from_secs(60),
+            "the policies stay in force"
+        );
         std::thread::sleep(Duration::from_millis(500));
     }
     say(&format!(
@@ -504,30 +682,43 @@ fn admission_policies_say_what_the_server_says() {
     assert!(
         counts["denied"] > 250
             && counts["allowed"] > 300
-            && counts.get("not known").is_none_or(|n| *n * 20 < answers.len())
+            && counts
+                .get("not known")
+                .is_none_or(|n| *n * 20 < answers.len())
     );
 }
 
 /// Drops what a server sets by itself, and no policy that is told apart by it asks for.
 fn plain(object: &mut Value) {
     let metadata = object["metadata"].as_object_mut().expect("metadata");
-    metadata.retain(|key, _| ["name", "namespace", "labels", "annotations"].contains(&key.as_str()));
+    metadata
+        .retain(|key, _| ["name", "namespace", "labels", "annotations"].contains(&key.as_str()));
 }
 
-/// What is tried of a floor is what the server has of it before admission: with all of its defaults.
+/// What is tried of a floor is what the server has of it before admission: with all of its
+/// defaults.
 #[test]
 fn what_is_tried_is_what_the_server_makes_of_it() {
-    let Some((plane, _turn)) = ControlPlane::alone() else { return };
+    let Some((plane, _turn)) = ControlPlane::alone() else {
+        return;
+    };
     let namespace = "tried";
     let made = [
         json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}}),
         json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "default", "namespace": namespace}}),
     ];
     for object in made {
-        assert_eq!(plane.kubectl_with(&["create", "-f", "-"], &object.to_string()).code, 0);
+        assert_eq!(
+            plane
+                .kubectl_with(&["create", "-f", "-"], &object.to_string())
+                .code,
+            0
+        );
     }
-    let tried: Vec<(&str, &str, Value)> =
-        tamper::examples(namespace).into_iter().chain(pods::examples(namespace)).collect();
+    let tried: Vec<(&str, &str, Value)> = tamper::examples(namespace)
+        .into_iter()
+        .chain(pods::examples(namespace))
+        .collect();
     let requests = tried.iter().map(|(group, resource, object)| {
         let version = object["apiVersion"].as_str().expect("a version");
         let root = if group.is_empty() { "/api/v1".to_owned() } else { format!("/apis/{version}") };
@@ -543,8 +734,12 @@ fn what_is_tried_is_what_the_server_makes_of_it() {
         plain(&mut ours);
         // A job's selector and the labels of its pods are its uid.
         if ours["kind"] == "Job" {
-            theirs["spec"].as_object_mut().expect("a spec").remove("selector");
-            theirs["spec"]["template"]["metadata"]["labels"] = ours["spec"]["template"]["metadata"]["labels"].clone();
+            theirs["spec"]
+                .as_object_mut()
+                .expect("a spec")
+                .remove("selector");
+            theirs["spec"]["template"]["metadata"]["labels"] =
+                ours["spec"]["template"]["metadata"]["labels"].clone();
         }
         if theirs != ours {
             let kind = ours["kind"].to_string();
@@ -553,6 +748,14 @@ fn what_is_tried_is_what_the_server_makes_of_it() {
             }
         }
     }
-    say(&format!("admission: {} objects that are tried, {} differ from the server's", tried.len(), differ.len()));
-    assert!(tried.len() > 50 && differ.is_empty(), "{:#?}", &differ[..differ.len().min(12)]);
+    say(&format!(
+        "admission: {} objects that are tried, {} differ from the server's",
+        tried.len(),
+        differ.len()
+    ));
+    assert!(
+        tried.len() > 50 && differ.is_empty(),
+        "{:#?}",
+        &differ[..differ.len().min(12)]
+    );
 }

@@ -1,4 +1,5 @@
-//! Each rule of the proof: a case that raises it, one that raises nothing, and every known way to break a clean fleet.
+//! Each rule of the proof: a case that raises it, one that raises nothing, and every known way to
+//! break a clean fleet.
 
 use crate::support::{root, say, seed};
 use serde_json::Value;
@@ -19,8 +20,10 @@ fn folder() -> PathBuf {
 /// The cluster of some manifests: the tenants are blue and green, by the label of their namespaces.
 pub fn cluster(texts: &[(String, String)]) -> (Sources, Cluster) {
     let mut sources = Sources::default();
-    let ids: Vec<SourceId> =
-        texts.iter().map(|(path, text)| sources.add(Source::new(path.as_str(), text.as_str()))).collect();
+    let ids: Vec<SourceId> = texts
+        .iter()
+        .map(|(path, text)| sources.add(Source::new(path.as_str(), text.as_str())))
+        .collect();
     let mut reading = graph::read(&sources, &ids, true);
     graph::builtin(&mut sources, &mut reading.facts);
     let place = sources.add_path("tenants.yaml");
@@ -37,11 +40,17 @@ pub fn cluster(texts: &[(String, String)]) -> (Sources, Cluster) {
         blind: reading.faults,
         ..Parts::default()
     };
-    (sources, Cluster::new(parts, &|_, labels, _| labels.get("tenant").map(Into::into)))
+    (
+        sources,
+        Cluster::new(parts, &|_, labels, _| labels.get("tenant").map(Into::into)),
+    )
 }
 
 pub fn base() -> (String, String) {
-    ("base.yaml".into(), fs::read_to_string(folder().join("base.yaml")).expect("base.yaml"))
+    (
+        "base.yaml".into(),
+        fs::read_to_string(folder().join("base.yaml")).expect("base.yaml"),
+    )
 }
 
 /// The objects of a text.
@@ -50,38 +59,66 @@ pub fn objects(text: &str) -> Vec<Value> {
     let id = sources.add(Source::new("objects.yaml", text));
     let (documents, faults) = document::parse_foreign(id, sources.get(id));
     assert!(faults.is_empty(), "{faults:?}");
-    documents.iter().map(|d| document::Tree::to_json(&d.root)).collect()
+    documents
+        .iter()
+        .map(|d| document::Tree::to_json(&d.root))
+        .collect()
 }
 
 /// `Kind namespace/name`.
 pub fn named(object: &Value) -> String {
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let metadata = &object["metadata"];
-    format!("{} {}/{}", text(&object["kind"]), text(&metadata["namespace"]), text(&metadata["name"]))
+    format!(
+        "{} {}/{}",
+        text(&object["kind"]),
+        text(&metadata["namespace"]),
+        text(&metadata["name"])
+    )
 }
 
 /// The base without some objects, which a case replaces or takes away.
 pub fn without(gone: &BTreeSet<String>) -> (String, String) {
     let (path, text) = base();
-    let kept = objects(&text).into_iter().filter(|o| !gone.contains(&named(o)));
+    let kept = objects(&text)
+        .into_iter()
+        .filter(|o| !gone.contains(&named(o)));
     (path, kept.map(|o| format!("---\n{o}\n")).collect())
 }
 
 /// The rules that a proof reports.
 fn rules(proof: &Proof) -> BTreeSet<String> {
-    let found = proof.findings.iter().map(|f| f.diagnostic.rule.id).chain(proof.blind.iter().map(|d| d.rule.id));
+    let found = proof
+        .findings
+        .iter()
+        .map(|f| f.diagnostic.rule.id)
+        .chain(proof.blind.iter().map(|d| d.rule.id));
     found.map(str::to_owned).collect()
 }
 
 fn prove(folder: &Path) -> (Sources, Proof) {
     let mut texts = Vec::new();
-    let mut files: Vec<_> = fs::read_dir(folder).expect("a folder").map(|e| e.expect("a file").path()).collect();
+    let mut files: Vec<_> = fs::read_dir(folder)
+        .expect("a folder")
+        .map(|e| e.expect("a file").path())
+        .collect();
     files.sort();
     for file in files {
-        let name = file.file_name().expect("a name").to_string_lossy().into_owned();
-        texts.push((format!("case/{name}"), fs::read_to_string(&file).expect("text")));
+        let name = file
+            .file_name()
+            .expect("a name")
+            .to_string_lossy()
+            .into_owned();
+        texts.push((
+            format!("case/{name}"),
+            fs::read_to_string(&file).expect("text"),
+        ));
     }
-    let added: BTreeSet<String> = texts.iter().flat_map(|(_, text)| objects(text)).map(|o| named(&o)).collect();
+    let added: BTreeSet<String> = texts
+        .iter()
+        .flat_map(|(_, text)| objects(text))
+        .map(|o| named(&o))
+        .collect();
     texts.insert(0, without(&added));
     let (sources, cluster) = cluster(&texts);
     let proof = isolation::prove(&cluster);
@@ -94,18 +131,34 @@ fn each_rule_is_raised_by_its_bad_case_and_by_no_good_one() {
     for rule in RULES.iter().filter(|r| isolated(r.id)) {
         let name = rule.id.replace('/', "-");
         let case = folder().join(&name);
-        assert!(case.join("bad").is_dir() && case.join("good").is_dir(), "add fixtures/isolation/{name}/bad and good");
+        assert!(
+            case.join("bad").is_dir() && case.join("good").is_dir(),
+            "add fixtures/isolation/{name}/bad and good"
+        );
         let (sources, proof) = prove(&case.join("bad"));
-        let mut expected: BTreeSet<String> =
-            fs::read_to_string(case.join("expect")).unwrap_or_default().lines().map(str::to_owned).collect();
+        let mut expected: BTreeSet<String> = fs::read_to_string(case.join("expect"))
+            .unwrap_or_default()
+            .lines()
+            .map(str::to_owned)
+            .collect();
         expected.insert(rule.id.to_owned());
         assert_eq!(rules(&proof), expected, "{name}/bad");
-        let finding = proof.findings.iter().find(|f| f.diagnostic.rule.id == rule.id).expect("found");
+        let finding = proof
+            .findings
+            .iter()
+            .find(|f| f.diagnostic.rule.id == rule.id)
+            .expect("found");
         let path = sources.path(finding.diagnostic.place);
-        assert!(path.starts_with("case/"), "{name}: it points at {path}, and not at what is wrong");
+        assert!(
+            path.starts_with("case/"),
+            "{name}: it points at {path}, and not at what is wrong"
+        );
         assert!(!finding.diagnostic.fix.is_empty(), "{name}: no fix");
         if finding.verdict == Some(Verdict::Refuted) {
-            assert!(!finding.diagnostic.related.is_empty(), "{name}: refuted without a chain");
+            assert!(
+                !finding.diagnostic.related.is_empty(),
+                "{name}: refuted without a chain"
+            );
         }
         let (_, proof) = prove(&case.join("good"));
         assert_eq!(rules(&proof), BTreeSet::new(), "{name}/good");
@@ -115,11 +168,17 @@ fn each_rule_is_raised_by_its_bad_case_and_by_no_good_one() {
     assert!(asked >= 50);
 }
 
-/// Rules of the proof: those whose file is in a folder of a plane. Others of the same areas are found in specs.
+/// Rules of the proof: those whose file is in a folder of a plane. Others of the same areas are
+/// found in specs.
 fn isolated(id: &str) -> bool {
     let source = |entry: walkdir::DirEntry| fs::read_to_string(entry.path()).unwrap_or_default();
-    let files = walkdir::WalkDir::new(root().join("src/isolation")).into_iter().filter_map(Result::ok);
-    files.filter(|e| e.file_type().is_file()).map(source).any(|text| text.contains(&format!("= \"{id}\"")))
+    let files = walkdir::WalkDir::new(root().join("src/isolation"))
+        .into_iter()
+        .filter_map(Result::ok);
+    files
+        .filter(|e| e.file_type().is_file())
+        .map(source)
+        .any(|text| text.contains(&format!("= \"{id}\"")))
 }
 
 #[test]
@@ -144,7 +203,11 @@ pub struct Hole {
 impl Hole {
     /// What it replaces or takes away.
     pub fn changes(&self) -> BTreeSet<String> {
-        self.add.iter().map(named).chain(self.remove.iter().cloned()).collect()
+        self.add
+            .iter()
+            .map(named)
+            .chain(self.remove.iter().cloned())
+            .collect()
     }
 }
 
@@ -162,7 +225,10 @@ pub fn holes() -> Vec<Hole> {
             name: hole["hole"].as_str().expect("a name").to_owned(),
             finds: hole["finds"].as_str().expect("a rule").to_owned(),
             add: list(&hole["add"]),
-            remove: list(&hole["remove"]).iter().map(|r| r.as_str().expect("an object").to_owned()).collect(),
+            remove: list(&hole["remove"])
+                .iter()
+                .map(|r| r.as_str().expect("an object").to_owned())
+                .collect(),
         })
         .collect()
 }
@@ -189,12 +255,20 @@ fn every_hole_is_found_alone_and_in_pairs() {
     assert!(holes.len() >= 60, "{}", holes.len());
     for hole in &holes {
         let found = rules(&broken(&[hole]));
-        assert!(found.contains(&hole.finds), "{}: found {found:?}", hole.name);
+        assert!(
+            found.contains(&hole.finds),
+            "{}: found {found:?}",
+            hole.name
+        );
         // What else is found belongs to it: a hole has few faces.
         assert!(found.len() <= 2, "{}: found {found:?}", hole.name);
     }
     let known: BTreeSet<&str> = holes.iter().map(|h| h.finds.as_str()).collect();
-    let missing: Vec<&str> = RULES.iter().map(|r| r.id).filter(|id| isolated(id) && !known.contains(id)).collect();
+    let missing: Vec<&str> = RULES
+        .iter()
+        .map(|r| r.id)
+        .filter(|id| isolated(id) && !known.contains(id))
+        .collect();
     assert!(missing.is_empty(), "add a hole for: {missing:?}");
 
     // Pairs, by a seed that can be given again.
@@ -214,22 +288,33 @@ fn every_hole_is_found_alone_and_in_pairs() {
         }
         pairs += 1;
         let found = rules(&broken(&[a, b]));
-        // An unread policy makes the network of its namespaces unknown: nothing else is said of them.
-        let hides =
-            |one: &Hole, other: &Hole| one.finds == "network/unread-policy" && other.finds.starts_with("network/");
+        // An unread policy makes the network of its namespaces unknown: nothing else is said of
+        // them.
+        let hides = |one: &Hole, other: &Hole| {
+            one.finds == "network/unread-policy" && other.finds.starts_with("network/")
+        };
         for (hole, other) in [(a, b), (b, a)] {
             let said = found.contains(&hole.finds) || hides(other, hole) || heals(hole, other);
-            assert!(said, "{} with {}: found {found:?} (TENANTRY_SEED={seed})", hole.name, other.name);
+            assert!(
+                said,
+                "{} with {}: found {found:?} (TENANTRY_SEED={seed})",
+                hole.name, other.name
+            );
         }
     }
-    say(&format!("isolation: {} holes, and {pairs} pairs of them, all found (TENANTRY_SEED={seed})", holes.len()));
+    say(&format!(
+        "isolation: {} holes, and {pairs} pairs of them, all found (TENANTRY_SEED={seed})",
+        holes.len()
+    ));
 }
 
-/// Whether one hole changes another into a third thing: half of an edge becomes a whole one when the other half comes; a
-/// policy that selects every pod, whatever it lets in, closes a namespace that was open to all; a namespace with other
-/// labels is no longer let in by those it had.
+/// Whether one hole changes another into a third thing: half of an edge becomes a whole one when
+/// the other half comes; a policy that selects every pod, whatever it lets in, closes a namespace
+/// that was open to all; a namespace with other labels is no longer let in by those it had.
 fn heals(hole: &Hole, other: &Hole) -> bool {
-    if hole.finds == "network/cross-tenant-ingress" && other.add.iter().any(|o| o["kind"] == "Namespace") {
+    if hole.finds == "network/cross-tenant-ingress"
+        && other.add.iter().any(|o| o["kind"] == "Namespace")
+    {
         return true;
     }
     ["network/half-open", "network/open-namespace"].contains(&hole.finds.as_str())
@@ -246,10 +331,17 @@ fn every_rule_maps_to_a_control() {
         }
         // Half of an edge maps to what a whole one maps to.
         if rule.id != "network/half-open" {
-            let references =
-                rule.doc.split("## References").nth(1).unwrap_or_else(|| panic!("{}: no references", rule.id));
+            let references = rule
+                .doc
+                .split("## References")
+                .nth(1)
+                .unwrap_or_else(|| panic!("{}: no references", rule.id));
             assert!(references.trim().len() > 10, "{}", rule.id);
-            assert!(rule.doc.contains("## Example") || rule.id == "network/unread-policy", "{}: no example", rule.id);
+            assert!(
+                rule.doc.contains("## Example") || rule.id == "network/unread-policy",
+                "{}: no example",
+                rule.id
+            );
         }
     }
     say(&format!("isolation: {} rules with a manual", own.len()));

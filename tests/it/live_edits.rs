@@ -1,4 +1,5 @@
-//! What is done to a live cluster so that it is seen least: one field more, a label that vouches, a name that a shell reads.
+//! What is done to a live cluster so that it is seen least: one field more, a label that vouches, a
+//! name that a shell reads.
 
 use super::live::{fleet, found, ok, report, tenant};
 use crate::support::flux_loop::FluxLoop;
@@ -6,15 +7,17 @@ use crate::support::{Sandbox, say};
 use tenantry::live::drift::differences;
 use tenantry::value::Value;
 
-/// Objects that differ by what was not rendered: what is said to differ, nothing where only the server's defaults do.
+/// Objects that differ by what was not rendered: what is said to differ, nothing where only the
+/// server's defaults do.
 #[test]
 fn one_field_more_is_a_difference_where_it_opens() {
     const POLICY: &str = r#""apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy""#;
     const ROLE: &str = r#""apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole""#;
-    const GUARD: &str = r#""apiVersion": "admissionregistration.k8s.io/v1", "kind": "ValidatingAdmissionPolicy""#;
-    const BOUND: &str =
-        r#""apiVersion": "admissionregistration.k8s.io/v1", "kind": "ValidatingAdmissionPolicyBinding""#;
-    const APPLIES: &str = r#""apiVersion": "kustomize.toolkit.fluxcd.io/v1", "kind": "Kustomization""#;
+    const GUARD: &str =
+        r#""apiVersion": "admissionregistration.k8s.io/v1", "kind": "ValidatingAdmissionPolicy""#;
+    const BOUND: &str = r#""apiVersion": "admissionregistration.k8s.io/v1", "kind": "ValidatingAdmissionPolicyBinding""#;
+    const APPLIES: &str =
+        r#""apiVersion": "kustomize.toolkit.fluxcd.io/v1", "kind": "Kustomization""#;
     const HOME: &str = r#""apiVersion": "v1", "kind": "Namespace""#;
     let cases = [
         // A selector of nothing is not another's.
@@ -103,14 +106,24 @@ fn one_field_more_is_a_difference_where_it_opens() {
             "spec.sourceRef.namespace",
         ),
         // A key counts, whatever its value.
-        (HOME, r#""metadata": {"labels": {"a": ""}}"#, r#""metadata": {"labels": {}}"#, "metadata.labels.a"),
+        (
+            HOME,
+            r#""metadata": {"labels": {"a": ""}}"#,
+            r#""metadata": {"labels": {}}"#,
+            "metadata.labels.a",
+        ),
         (
             HOME,
             r#""metadata": {"labels": {"a": "b"}}"#,
             r#""metadata": {"labels": {"a": "b", "more": "c"}, "ownerReferences": [{"uid": "1"}]}"#,
             "metadata.ownerReferences",
         ),
-        (HOME, r#""metadata": {"labels": {"a": "b"}}"#, r#""metadata": {"labels": {"a": "b", "more": "c"}}"#, ""),
+        (
+            HOME,
+            r#""metadata": {"labels": {"a": "b"}}"#,
+            r#""metadata": {"labels": {"a": "b", "more": "c"}}"#,
+            "",
+        ),
     ];
     for (kind, wanted, live, path) in cases {
         let read = |more: &str| -> Value {
@@ -119,19 +132,32 @@ fn one_field_more_is_a_difference_where_it_opens() {
             } else {
                 format!("\"metadata\": {{\"name\": \"x\"}}, {more}")
             };
-            serde_json::from_str(&format!("{{{kind}, {more}}}")).unwrap_or_else(|e| panic!("{e}: {more}"))
+            serde_json::from_str(&format!("{{{kind}, {more}}}"))
+                .unwrap_or_else(|e| panic!("{e}: {more}"))
         };
         let (wanted, live) = (read(wanted), read(live));
         let id = tenantry::bundle::ObjectId::of(&wanted).expect("an object");
         let found = differences(&id, &wanted, &live, |_| Value::default());
         let paths: Vec<&str> = found.iter().map(|d| d.path.as_str()).collect();
-        let right = if path.is_empty() { paths.is_empty() } else { paths.iter().any(|p| p.starts_with(path)) };
+        let right = if path.is_empty() {
+            paths.is_empty()
+        } else {
+            paths.iter().any(|p| p.starts_with(path))
+        };
         assert!(right, "{path}: {paths:?}\n{wanted:?}\n{live:?}");
     }
 }
 
-/// What is done by kubectl, the rule and object that it is found by, a part of what is said, its level, and what undoes it.
-type Edit<'a> = (&'a [&'a str], &'a str, &'a str, &'a str, &'a str, &'a [&'a str]);
+/// What is done by kubectl, the rule and object that it is found by, a part of what is said, its
+/// level, and what undoes it.
+type Edit<'a> = (
+    &'a [&'a str],
+    &'a str,
+    &'a str,
+    &'a str,
+    &'a str,
+    &'a [&'a str],
+);
 
 fn words(text: &str) -> Vec<&str> {
     text.split(' ').collect()
@@ -145,7 +171,10 @@ fn what_vouches_for_itself_is_not_believed() {
     let binding = "create rolebinding evil -n blue --clusterrole=view --group=green-admins";
     let edits: &[Edit<'_>] = &[
         (
-            &[binding, "label rolebinding evil -n blue tenantry.dev/owner=acme tenantry.dev/tenant=blue"],
+            &[
+                binding,
+                "label rolebinding evil -n blue tenantry.dev/owner=acme tenantry.dev/tenant=blue",
+            ],
             "live/foreign",
             "RoleBinding blue/evil",
             "it gives ClusterRole view",
@@ -216,31 +245,45 @@ fn what_vouches_for_itself_is_not_believed() {
             "NetworkPolicy blue/default-deny",
             "is being deleted: the finalizer `evil.io/x`",
             "error",
-            &["patch networkpolicy default-deny -n blue --type=merge -p {\"metadata\":{\"finalizers\":null}}"],
+            &[
+                "patch networkpolicy default-deny -n blue --type=merge -p {\"metadata\":{\"finalizers\":null}}",
+            ],
         ),
         (
-            &["patch gitrepository flux-system -n flux-system --type=merge -p {\"spec\":{\"suspend\":true}}"],
+            &[
+                "patch gitrepository flux-system -n flux-system --type=merge -p {\"spec\":{\"suspend\":true}}",
+            ],
             "live/not-converged",
             "",
             "which holds the tree, holds `main@sha1:",
             "error",
-            &["patch gitrepository flux-system -n flux-system --type=merge -p {\"spec\":{\"suspend\":false}}"],
+            &[
+                "patch gitrepository flux-system -n flux-system --type=merge -p {\"spec\":{\"suspend\":false}}",
+            ],
         ),
         (
-            &["patch kustomization bootstrap -n flux-system --type=merge -p {\"spec\":{\"suspend\":true}}"],
+            &[
+                "patch kustomization bootstrap -n flux-system --type=merge -p {\"spec\":{\"suspend\":true}}",
+            ],
             "live/not-converged",
             "",
             "flux-system/bootstrap, which applies `tenantry`, is suspended",
             "warning",
-            &["patch kustomization bootstrap -n flux-system --type=merge -p {\"spec\":{\"suspend\":false}}"],
+            &[
+                "patch kustomization bootstrap -n flux-system --type=merge -p {\"spec\":{\"suspend\":false}}",
+            ],
         ),
         (
-            &["patch rolebinding owner -n blue --type=merge -p {\"metadata\":{\"finalizers\":[\"evil.io/x\"]}}"],
+            &[
+                "patch rolebinding owner -n blue --type=merge -p {\"metadata\":{\"finalizers\":[\"evil.io/x\"]}}",
+            ],
             "live/drifted",
             "RoleBinding blue/owner",
             "metadata.finalizers is [\"evil.io/x\"], and nothing was rendered",
             "error",
-            &["patch rolebinding owner -n blue --type=merge -p {\"metadata\":{\"finalizers\":null}}"],
+            &[
+                "patch rolebinding owner -n blue --type=merge -p {\"metadata\":{\"finalizers\":null}}",
+            ],
         ),
         (
             &["delete gitrepository flux-system -n flux-system"],
@@ -252,14 +295,27 @@ fn what_vouches_for_itself_is_not_believed() {
         ),
     ];
     for (does, rule, object, message, level, undoes) in edits {
-        does.iter().for_each(|command| ok(&plane.kubectl(&words(command))));
+        does.iter()
+            .for_each(|command| ok(&plane.kubectl(&words(command))));
         let report = report(&flux, &repo);
         let all = found(&report, rule);
-        assert!(all.iter().any(|(o, m)| o == object && m.contains(message)), "{does:?}: {all:#?}");
-        let findings = report["clusters"][0]["findings"].as_array().expect("findings");
-        let one = findings.iter().find(|f| f["rule"] == *rule && f["object"] == *object).expect("it was found");
+        assert!(
+            all.iter().any(|(o, m)| o == object && m.contains(message)),
+            "{does:?}: {all:#?}"
+        );
+        let findings = report["clusters"][0]["findings"]
+            .as_array()
+            .expect("findings");
+        let one = findings
+            .iter()
+            .find(|f| f["rule"] == *rule && f["object"] == *object)
+            .expect("it was found");
         assert_eq!(one["level"], *level, "{does:?}");
-        assert_eq!(report["clusters"][0]["converged"], *level == "warning", "{does:?}");
+        assert_eq!(
+            report["clusters"][0]["converged"],
+            *level == "warning",
+            "{does:?}"
+        );
         for command in *undoes {
             match *command {
                 "SERVE" => flux.serve(&repo),
@@ -267,9 +323,14 @@ fn what_vouches_for_itself_is_not_believed() {
             }
         }
         flux.reconcile(&["tenant-blue"]);
-        flux.until(message, || flux.verify(&repo, "admin", &["verify", "-q"]).code == 0);
+        flux.until(message, || {
+            flux.verify(&repo, "admin", &["verify", "-q"]).code == 0
+        });
     }
-    say(&format!("live: {} edits that vouch for themselves found", edits.len()));
+    say(&format!(
+        "live: {} edits that vouch for themselves found",
+        edits.len()
+    ));
     // A name that a shell reads, pasted into one: nothing but kubectl is run.
     let name = "x; touch pwned $(touch pwned) `touch pwned` 'y #";
     let evil = format!(
@@ -280,37 +341,57 @@ fn what_vouches_for_itself_is_not_believed() {
     ok(&plane.kubectl_with(&["create", "-f", "-"], &evil));
     let now = report(&flux, &repo);
     let findings = now["clusters"][0]["findings"].as_array().expect("findings");
-    let one = findings.iter().find(|f| f["rule"] == "live/foreign").expect("it was found");
+    let one = findings
+        .iter()
+        .find(|f| f["rule"] == "live/foreign")
+        .expect("it was found");
     let fix = one["fix"].as_str().expect("a fix");
     let command = &fix[fix.find("kubectl delete").expect("a command")..];
     let script = format!("kubectl() {{ printf '%s\\n' \"$@\"; }}\n{command}");
     let pasted = Sandbox::with(&[]);
     let mut bash = std::process::Command::new("bash");
-    let ran =
-        crate::support::Ran::of(bash.current_dir(pasted.path()).args(["-ec", &script]).output().expect("bash starts"));
+    let ran = crate::support::Ran::of(
+        bash.current_dir(pasted.path())
+            .args(["-ec", &script])
+            .output()
+            .expect("bash starts"),
+    );
     assert_eq!(ran.code, 0, "{}", ran.all());
     let wanted = format!("delete\nrolebinding.rbac.authorization.k8s.io/{name}\n-n\nblue\n");
     assert!(ran.out == wanted && !pasted.has("pwned"), "{}", ran.out);
     ok(&plane.kubectl(&["delete", "rolebinding", name, "-n", "blue"]));
     // A spec that does not parse takes nothing from a cluster, and makes no object a stray.
-    repo.write("tenants/green.yaml", tenant("green").replace("owners:", "ownerz:"));
+    repo.write(
+        "tenants/green.yaml",
+        tenant("green").replace("owners:", "ownerz:"),
+    );
     let broken = flux.verify(&repo, "admin", &["verify"]);
     assert!(
-        broken.code == 1 && !broken.out.contains("delete namespace") && !broken.out.contains("of the tenant `green`"),
+        broken.code == 1
+            && !broken.out.contains("delete namespace")
+            && !broken.out.contains("of the tenant `green`"),
         "{}",
         broken.all()
     );
     repo.write("tenants/green.yaml", tenant("green"));
     // Argo CD beside Flux: what it brings into a tenant's namespace, and its version.
     let definition = super::live::PLUGIN
-        .replace("globalnetworkpolicies.crd.projectcalico.org", "applications.argoproj.io")
+        .replace(
+            "globalnetworkpolicies.crd.projectcalico.org",
+            "applications.argoproj.io",
+        )
         .replace("crd.projectcalico.org", "argoproj.io")
         .replace("globalnetworkpolicies", "applications")
         .replace("GlobalNetworkPolicy", "Application")
         .replace("\"Cluster\"", "\"Namespaced\"")
         .replace("\"v1\", \"served\"", "\"v1alpha1\", \"served\"");
     ok(&plane.apply(&definition));
-    ok(&plane.kubectl(&["wait", "crd/applications.argoproj.io", "--for=condition=Established", "--timeout=30s"]));
+    ok(&plane.kubectl(&[
+        "wait",
+        "crd/applications.argoproj.io",
+        "--for=condition=Established",
+        "--timeout=30s",
+    ]));
     ok(&plane.kubectl(&["create", "namespace", "argocd"]));
     let application = |sync: &str, health: &str| {
         let text = format!(
@@ -328,14 +409,20 @@ fn what_vouches_for_itself_is_not_believed() {
         ("Synced", "Missing", "is Missing"),
     ] {
         let said = application(sync, health);
-        assert!(said.len() == 1 && said[0].0 == "Application argocd/shop" && said[0].1.contains(says), "{said:?}");
+        assert!(
+            said.len() == 1 && said[0].0 == "Application argocd/shop" && said[0].1.contains(says),
+            "{said:?}"
+        );
     }
     let server = r#"{"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "argocd-server", "namespace": "argocd"},
         "spec": {"selector": {"matchLabels": {"a": "b"}}, "template": {"metadata": {"labels": {"a": "b"}},
         "spec": {"containers": [{"name": "server", "image": "quay.io/argoproj/argocd:v2.10.6"}]}}}}"#;
     ok(&plane.apply(server));
     let holes = found(&report(&flux, &repo), "live/known-hole");
-    assert!(holes.len() == 1 && holes[0].1.contains("CVE-2024-31990") && holes[0].1.contains("2.10.7"), "{holes:?}");
+    assert!(
+        holes.len() == 1 && holes[0].1.contains("CVE-2024-31990") && holes[0].1.contains("2.10.7"),
+        "{holes:?}"
+    );
     ok(&plane.kubectl(&["delete", "crd", "applications.argoproj.io"]));
     ok(&plane.kubectl(&["delete", "namespace", "argocd"]));
     // External things: of a tenant by its name, and of one that nothing declares.
@@ -345,12 +432,23 @@ fn what_vouches_for_itself_is_not_believed() {
     );
     let external = ["verify", "--format", "json", "--inventory", "external.yaml"];
     let ran = flux.verify(&repo, "admin", &external);
-    let left = found(&serde_json::from_str(&ran.out).expect("JSON"), "live/orphaned");
-    let gone = ("vault: gone/".to_owned(), "vault: gone/ is of the tenant `gone`, which nothing declares".to_owned());
-    assert!(left.contains(&gone) && !left.iter().any(|(o, _)| o.contains("blue-data")), "{left:?}");
-    for (text, says) in
-        [("- {tenant: blue}\n", "external.yaml:1:"), ("a: b\n", "it is no list"), ("- [\n", "external.yaml:")]
-    {
+    let left = found(
+        &serde_json::from_str(&ran.out).expect("JSON"),
+        "live/orphaned",
+    );
+    let gone = (
+        "vault: gone/".to_owned(),
+        "vault: gone/ is of the tenant `gone`, which nothing declares".to_owned(),
+    );
+    assert!(
+        left.contains(&gone) && !left.iter().any(|(o, _)| o.contains("blue-data")),
+        "{left:?}"
+    );
+    for (text, says) in [
+        ("- {tenant: blue}\n", "external.yaml:1:"),
+        ("a: b\n", "it is no list"),
+        ("- [\n", "external.yaml:"),
+    ] {
         repo.write("external.yaml", text);
         let ran = flux.verify(&repo, "admin", &external);
         assert!(ran.code == 2 && ran.err.contains(says), "{}", ran.all());
@@ -360,24 +458,36 @@ fn what_vouches_for_itself_is_not_believed() {
     ok(&plane.kubectl(&["delete", "limitrange", "limits", "-n", "blue"]));
     let some = flux.verify(&repo, "admin", &["verify", "--only", "gitops"]);
     assert!(
-        some.code == 0 && some.out.contains("not converged") && some.out.contains("1 error left out"),
+        some.code == 0
+            && some.out.contains("not converged")
+            && some.out.contains("1 error left out"),
         "{}",
         some.all()
     );
     let one = flux.verify(&repo, "admin", &["verify", "--tenant", "green"]);
-    assert!(one.code == 0 && one.out.contains("of green alone"), "{}", one.all());
+    assert!(
+        one.code == 0 && one.out.contains("of green alone"),
+        "{}",
+        one.all()
+    );
     flux.reconcile(&["tenant-blue"]);
-    flux.until("the LimitRange", || flux.verify(&repo, "admin", &["verify", "-q"]).code == 0);
+    flux.until("the LimitRange", || {
+        flux.verify(&repo, "admin", &["verify", "-q"]).code == 0
+    });
 }
 
-/// What both specs declare is declared in a cluster too: no finding, and it is counted; the same edge by hand is found.
+/// What both specs declare is declared in a cluster too: no finding, and it is counted; the same
+/// edge by hand is found.
 #[test]
 fn a_declared_edge_is_one_in_the_cluster_too() {
     let Some(flux) = FluxLoop::get() else { return };
     let repo = fleet(&flux);
     let edge = |name: &str, way: &str, other: &str| {
         let network = format!("network: {{{way}: [{{tenant: {other}, ports: [{{port: 8080}}]}}]}}");
-        repo.write(&format!("tenants/{name}.yaml"), tenant(name).replace("spec: {", &format!("spec: {{{network}, ")));
+        repo.write(
+            &format!("tenants/{name}.yaml"),
+            tenant(name).replace("spec: {", &format!("spec: {{{network}, ")),
+        );
     };
     edge("blue", "egress", "green");
     edge("green", "ingress", "blue");
@@ -388,7 +498,11 @@ fn a_declared_edge_is_one_in_the_cluster_too() {
     flux.push(&repo);
     ok(&flux.verify(&repo, "admin", &["verify", "--wait", "--timeout", "90"]));
     let proof = flux.verify(&repo, "admin", &["prove", "--live", "--only", "network"]);
-    assert!(proof.code == 0 && proof.out.contains("1 edge declared on both sides"), "{}", proof.all());
+    assert!(
+        proof.code == 0 && proof.out.contains("1 edge declared on both sides"),
+        "{}",
+        proof.all()
+    );
     // The other way, by hand, at both ends.
     let policy = |name: &str, way: &str, rule: &str, other: &str| {
         let text = format!(
@@ -409,6 +523,8 @@ fn a_declared_edge_is_one_in_the_cluster_too() {
         proof.all()
     );
     for home in ["blue", "green"] {
-        ok(&flux.plane.kubectl(&["delete", "networkpolicy", "hand", "-n", home]));
+        ok(&flux
+            .plane
+            .kubectl(&["delete", "networkpolicy", "hand", "-n", home]));
     }
 }

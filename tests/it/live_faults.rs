@@ -1,5 +1,5 @@
-//! `verify` against a server that fails: each fault ends in a report of what could be seen, or in the reason why nothing
-//! could, and never in a wait without end.
+//! `verify` against a server that fails: each fault ends in a report of what could be seen, or in
+//! the reason why nothing could, and never in a wait without end.
 
 use crate::support::{Ran, Sandbox};
 use std::io::{BufRead, BufReader, Read, Write};
@@ -42,13 +42,24 @@ fn usual(path: &str) -> String {
         "/version" => r#"{"gitVersion": "v1.36.3"}"#.to_owned(),
         "/api" => SERVED.replace(
             "GROUPS",
-            &group("", &[("namespaces", "Namespace", "Cluster"), ("serviceaccounts", "ServiceAccount", "Namespaced")]),
+            &group(
+                "",
+                &[
+                    ("namespaces", "Namespace", "Cluster"),
+                    ("serviceaccounts", "ServiceAccount", "Namespaced"),
+                ],
+            ),
         ),
         "/apis" => {
-            let policies = group("networking.k8s.io", &[("networkpolicies", "NetworkPolicy", "Namespaced")]);
+            let policies = group(
+                "networking.k8s.io",
+                &[("networkpolicies", "NetworkPolicy", "Namespaced")],
+            );
             SERVED.replace("GROUPS", &policies)
         }
-        path if path.ends_with("subjectaccessreviews") => r#"{"status": {"allowed": false}}"#.to_owned(),
+        path if path.ends_with("subjectaccessreviews") => {
+            r#"{"status": {"allowed": false}}"#.to_owned()
+        }
         _ => r#"{"kind": "List", "metadata": {}, "items": []}"#.to_owned(),
     }
 }
@@ -94,7 +105,9 @@ fn serve(mut stream: TcpStream, fault: &Fault, asked: &Mutex<Vec<String>>) {
                 return;
             }
             Answer::Flood => {
-                let _ = stream.write_all(b"HTTP/1.1 200 X\r\nContent-Length: 99999999999\r\n\r\n{\"kind\": \"");
+                let _ = stream.write_all(
+                    b"HTTP/1.1 200 X\r\nContent-Length: 99999999999\r\n\r\n{\"kind\": \"",
+                );
                 let many = vec![b'x'; 1 << 20];
                 while stream.write_all(&many).is_ok() {}
                 return;
@@ -110,8 +123,11 @@ fn serve(mut stream: TcpStream, fault: &Fault, asked: &Mutex<Vec<String>>) {
     }
 }
 
-/// Verifies a small fleet against a server with a fault: what came of it, what was asked, and how long it took.
-fn verify(fault: impl Fn(&str, usize) -> Option<Answer> + Send + Sync + 'static) -> (Ran, Vec<String>, Duration) {
+/// Verifies a small fleet against a server with a fault: what came of it, what was asked, and how
+/// long it took.
+fn verify(
+    fault: impl Fn(&str, usize) -> Option<Answer> + Send + Sync + 'static,
+) -> (Ran, Vec<String>, Duration) {
     verify_with(&[], fault)
 }
 
@@ -137,8 +153,7 @@ fn verify_with(
 }
 
 fn against(url: &str, more: &[&str]) -> Ran {
-    let fleet =
-        "apiVersion: tenantry.dev/v1alpha1\nkind: Fleet\nmetadata: {name: acme}\nspec: {clusters: [{name: live}]}\n";
+    let fleet = "apiVersion: tenantry.dev/v1alpha1\nkind: Fleet\nmetadata: {name: acme}\nspec: {clusters: [{name: live}]}\n";
     let tenant = "apiVersion: tenantry.dev/v1alpha1\nkind: Tenant\nmetadata: {name: blue}\n\
                   spec: {owners: [{group: blue-admins}], namespaces: [{name: blue}]}\n";
     let sandbox = Sandbox::with(&[("tenants/fleet.yaml", fleet), ("tenants/blue.yaml", tenant)]);
@@ -151,7 +166,12 @@ fn against(url: &str, more: &[&str]) -> Ran {
     );
     let mut command = sandbox.command(&["verify", "--request-timeout", "1"]);
     command.args(more);
-    Ran::of(command.env("KUBECONFIG", sandbox.path().join("kubeconfig")).output().expect("the program starts"))
+    Ran::of(
+        command
+            .env("KUBECONFIG", sandbox.path().join("kubeconfig"))
+            .output()
+            .expect("the program starts"),
+    )
 }
 
 const POLICIES: &str = "/apis/networking.k8s.io/v1/networkpolicies";
@@ -163,19 +183,43 @@ fn of_policies(asked: &[String]) -> usize {
 /// What could be seen is said, and that it is not all.
 fn partial(ran: &Ran, why: &str) {
     assert_eq!(ran.code, 2, "{}", ran.all());
-    assert!(ran.out.contains("live/not-listed") && ran.out.contains(why), "{why}: {}", ran.all());
+    assert!(
+        ran.out.contains("live/not-listed") && ran.out.contains(why),
+        "{why}: {}",
+        ran.all()
+    );
     assert!(ran.out.contains("not known to be converged"), "{}", ran.out);
     assert!(ran.err.contains("could not be had"), "{}", ran.err);
 }
 
 #[test]
 fn a_server_that_is_busy_is_asked_again() {
-    let busy = |body: &str| Some(Answer::Says(429, "Retry-After: 1\r\n", format!(r#"{{"message": "{body}"}}"#)));
-    let (ran, asked, took) =
-        verify(move |path, nth| if path.starts_with(POLICIES) && nth < 3 { busy("slow down") } else { None });
+    let busy = |body: &str| {
+        Some(Answer::Says(
+            429,
+            "Retry-After: 1\r\n",
+            format!(r#"{{"message": "{body}"}}"#),
+        ))
+    };
+    let (ran, asked, took) = verify(move |path, nth| {
+        if path.starts_with(POLICIES) && nth < 3 {
+            busy("slow down")
+        } else {
+            None
+        }
+    });
     assert!(!ran.out.contains("live/not-listed"), "{}", ran.all());
-    assert!(of_policies(&asked) == 3 && took >= Duration::from_secs(2), "{asked:?} {took:?}");
-    let (ran, asked, _) = verify(move |path, _| if path.starts_with(POLICIES) { busy("slow down") } else { None });
+    assert!(
+        of_policies(&asked) == 3 && took >= Duration::from_secs(2),
+        "{asked:?} {took:?}"
+    );
+    let (ran, asked, _) = verify(move |path, _| {
+        if path.starts_with(POLICIES) {
+            busy("slow down")
+        } else {
+            None
+        }
+    });
     partial(&ran, "slow down (tried 5 times)");
     assert_eq!(of_policies(&asked), 5);
 }
@@ -189,7 +233,13 @@ fn a_continuation_that_expires_begins_anew() {
             r#"{"kind": "List", "metadata": {"continue": "next", "remainingItemCount": 1}, "items": []}"#.into(),
         ))
     };
-    let gone = || Some(Answer::Says(410, "", r#"{"message": "the continue parameter is too old"}"#.into()));
+    let gone = || {
+        Some(Answer::Says(
+            410,
+            "",
+            r#"{"message": "the continue parameter is too old"}"#.into(),
+        ))
+    };
     let (ran, asked, _) = verify(move |path, nth| match path.starts_with(POLICIES) {
         true if path.contains("continue=next") => {
             if nth == 2 {
@@ -213,37 +263,68 @@ fn a_continuation_that_expires_begins_anew() {
 
 #[test]
 fn a_server_that_stalls_or_breaks_off_is_not_waited_for() {
-    let (ran, asked, took) =
-        verify(|path, _| path.starts_with(POLICIES).then_some(Answer::Stalls("{\"items\": [", 30)));
+    let (ran, asked, took) = verify(|path, _| {
+        path.starts_with(POLICIES)
+            .then_some(Answer::Stalls("{\"items\": [", 30))
+    });
     partial(&ran, "NetworkPolicy.networking.k8s.io could not be listed");
-    assert!(of_policies(&asked) == 3 && took < Duration::from_secs(20), "{asked:?} {took:?}");
+    assert!(
+        of_policies(&asked) == 3 && took < Duration::from_secs(20),
+        "{asked:?} {took:?}"
+    );
     let (ran, asked, _) = verify(|path, _| path.starts_with(POLICIES).then_some(Answer::Cut));
     partial(&ran, "(tried 3 times)");
     assert_eq!(of_policies(&asked), 3);
-    let (ran, ..) = verify(|path, _| path.starts_with(POLICIES).then_some(Answer::Says(200, "", "<html>".into())));
+    let (ran, ..) = verify(|path, _| {
+        path.starts_with(POLICIES)
+            .then_some(Answer::Says(200, "", "<html>".into()))
+    });
     partial(&ran, "the answer is no list");
 }
 
 #[test]
 fn what_is_refused_is_named_with_what_would_grant_it() {
-    let refused =
-        || Some(Answer::Says(403, "", r#"{"message": "networkpolicies is forbidden: User x cannot list"}"#.into()));
-    let (ran, asked, _) = verify(move |path, _| if path.starts_with(POLICIES) { refused() } else { None });
+    let refused = || {
+        Some(Answer::Says(
+            403,
+            "",
+            r#"{"message": "networkpolicies is forbidden: User x cannot list"}"#.into(),
+        ))
+    };
+    let (ran, asked, _) = verify(move |path, _| {
+        if path.starts_with(POLICIES) {
+            refused()
+        } else {
+            None
+        }
+    });
     partial(&ran, "is forbidden: User x cannot list");
-    assert!(ran.out.contains("tenantry verify --print-rbac") && of_policies(&asked) == 1, "{}", ran.out);
+    assert!(
+        ran.out.contains("tenantry verify --print-rbac") && of_policies(&asked) == 1,
+        "{}",
+        ran.out
+    );
     // An aggregated API that does not answer is not served; the rest is.
     let (ran, ..) = verify(|path, _| {
         let stale = r#"{"metadata": {"name": "cilium.io"}, "versions": [{"version": "v2", "freshness": "Stale", "resources": []}]}"#;
         (path == "/apis").then(|| Answer::Says(200, "", SERVED.replace("GROUPS", stale)))
     });
     partial(&ran, "its aggregated API does not answer");
-    assert!(ran.out.contains("kubectl describe apiservice v2.cilium.io"), "{}", ran.out);
+    assert!(
+        ran.out.contains("kubectl describe apiservice v2.cilium.io"),
+        "{}",
+        ran.out
+    );
     // One that nothing is asked of hides nothing.
     let (ran, ..) = verify(|path, _| {
         let stale = r#"{"metadata": {"name": "metrics.k8s.io"}, "versions": [{"version": "v1beta1", "freshness": "Stale", "resources": []}]}"#;
         (path == "/apis").then(|| Answer::Says(200, "", SERVED.replace("GROUPS", stale)))
     });
-    assert!(ran.code == 1 && !ran.out.contains("does not answer"), "{}", ran.all());
+    assert!(
+        ran.code == 1 && !ran.out.contains("does not answer"),
+        "{}",
+        ran.all()
+    );
 }
 
 /// What is no list is not an empty one, and one object that cannot be read is not the whole list.
@@ -251,47 +332,100 @@ fn what_is_refused_is_named_with_what_would_grant_it() {
 fn what_is_no_list_is_not_taken_for_an_empty_one() {
     for (body, why) in [
         ("{}", "the answer is no list"),
-        (r#"{"kind": "Status", "status": "Failure"}"#, "the answer is no list, but `Status`"),
-        (r#"{"kind": "NetworkPolicyList", "metadata": {}}"#, "the answer is no list"),
-        (r#"{"kind": "List", "metadata": {"continue": "same"}, "items": []}"#, "the list comes back to where it was"),
+        (
+            r#"{"kind": "Status", "status": "Failure"}"#,
+            "the answer is no list, but `Status`",
+        ),
+        (
+            r#"{"kind": "NetworkPolicyList", "metadata": {}}"#,
+            "the answer is no list",
+        ),
+        (
+            r#"{"kind": "List", "metadata": {"continue": "same"}, "items": []}"#,
+            "the list comes back to where it was",
+        ),
     ] {
-        let (ran, ..) = verify(move |path, _| path.starts_with(POLICIES).then(|| Answer::Says(200, "", body.into())));
+        let (ran, ..) = verify(move |path, _| {
+            path.starts_with(POLICIES)
+                .then(|| Answer::Says(200, "", body.into()))
+        });
         partial(&ran, why);
     }
     // Neither is one that goes round and round.
     let (ran, asked, _) = verify(|path, _| {
-        let next = if path.contains("continue=a") { "b" } else { "a" };
-        let page = format!(r#"{{"kind": "List", "metadata": {{"continue": "{next}"}}, "items": []}}"#);
-        path.starts_with(POLICIES).then_some(Answer::Says(200, "", page))
+        let next = if path.contains("continue=a") {
+            "b"
+        } else {
+            "a"
+        };
+        let page =
+            format!(r#"{{"kind": "List", "metadata": {{"continue": "{next}"}}, "items": []}}"#);
+        path.starts_with(POLICIES)
+            .then_some(Answer::Says(200, "", page))
     });
     partial(&ran, "the list comes back to where it was");
     assert_eq!(of_policies(&asked), 3);
     // What cannot be read has its name, however deep the rest of its metadata is.
     let deep = format!("{}1{}", "[".repeat(200), "]".repeat(200));
-    let item =
-        format!(r#"{{"metadata": {{"name": "deep", "namespace": "blue", "managedFields": {deep}}}, "spec": {deep}}}"#);
+    let item = format!(
+        r#"{{"metadata": {{"name": "deep", "namespace": "blue", "managedFields": {deep}}}, "spec": {deep}}}"#
+    );
     let page = format!(r#"{{"kind": "NetworkPolicyList", "metadata": {{}}, "items": [{item}]}}"#);
-    let (ran, ..) = verify(move |path, _| path.starts_with(POLICIES).then(|| Answer::Says(200, "", page.clone())));
+    let (ran, ..) = verify(move |path, _| {
+        path.starts_with(POLICIES)
+            .then(|| Answer::Says(200, "", page.clone()))
+    });
     let named = ran.out.contains("NetworkPolicy blue/deep cannot be read");
-    assert!(ran.code == 1 && named && !ran.out.contains("could not be listed"), "{}", ran.all());
+    assert!(
+        ran.code == 1 && named && !ran.out.contains("could not be listed"),
+        "{}",
+        ran.all()
+    );
     // What a server says moves no cursor, and is no command of a forge.
     let hostile = r#"{"message": "no \u001b[31mred\n::error::x"}"#;
-    let (ran, ..) = verify(move |path, _| (path == "/version").then(|| Answer::Says(403, "", hostile.into())));
-    assert!(ran.code == 2 && ran.err.contains("red") && !ran.err.contains('\u{1b}'), "{}", ran.err);
+    let (ran, ..) =
+        verify(move |path, _| (path == "/version").then(|| Answer::Says(403, "", hostile.into())));
+    assert!(
+        ran.code == 2 && ran.err.contains("red") && !ran.err.contains('\u{1b}'),
+        "{}",
+        ran.err
+    );
     assert!(!ran.err.contains("\n::error"), "{}", ran.err);
 }
 
 #[test]
 fn a_server_that_cannot_be_asked_is_the_tools_fault() {
-    let expired = || Some(Answer::Says(401, "", r#"{"message": "Unauthorized"}"#.into()));
+    let expired = || {
+        Some(Answer::Says(
+            401,
+            "",
+            r#"{"message": "Unauthorized"}"#.into(),
+        ))
+    };
     let (ran, ..) = verify(move |_, _| expired());
-    assert!(ran.code == 2 && ran.err.contains("Unauthorized") && ran.out.is_empty(), "{}", ran.all());
+    assert!(
+        ran.code == 2 && ran.err.contains("Unauthorized") && ran.out.is_empty(),
+        "{}",
+        ran.all()
+    );
     let (ran, ..) = verify(|_, _| Some(Answer::Says(200, "", "<html>".into())));
-    assert!(ran.code == 2 && ran.err.contains("is no Kubernetes API server"), "{}", ran.all());
-    let (ran, ..) =
-        verify(|path, _| (path == "/apis").then(|| Answer::Says(200, "", r#"{"kind": "APIGroupList"}"#.into())));
-    assert!(ran.code == 2 && ran.err.contains("does not aggregate its discovery"), "{}", ran.all());
-    let free = TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("an address");
+    assert!(
+        ran.code == 2 && ran.err.contains("is no Kubernetes API server"),
+        "{}",
+        ran.all()
+    );
+    let (ran, ..) = verify(|path, _| {
+        (path == "/apis").then(|| Answer::Says(200, "", r#"{"kind": "APIGroupList"}"#.into()))
+    });
+    assert!(
+        ran.code == 2 && ran.err.contains("does not aggregate its discovery"),
+        "{}",
+        ran.all()
+    );
+    let free = TcpListener::bind("127.0.0.1:0")
+        .expect("a port")
+        .local_addr()
+        .expect("an address");
     let ran = against(&format!("http://{free}"), &[]);
     assert!(ran.code == 2 && ran.err.contains("onnect"), "{}", ran.all());
 }
@@ -305,9 +439,17 @@ fn a_server_that_allows_more_than_it_lists_is_found() {
     });
     assert_eq!(ran.code, 1, "{}", ran.all());
     let says = "the API server allows group blue-admins to get secrets in `blue`, and what its roles and bindings grant does not";
-    assert!(ran.out.contains("live/access-differs") && ran.out.contains(says), "{}", ran.all());
+    assert!(
+        ran.out.contains("live/access-differs") && ran.out.contains(says),
+        "{}",
+        ran.all()
+    );
     let (ran, ..) = verify(|_, _| None);
-    assert!(ran.code == 1 && !ran.out.contains("live/access-differs"), "{}", ran.all());
+    assert!(
+        ran.code == 1 && !ran.out.contains("live/access-differs"),
+        "{}",
+        ran.all()
+    );
 }
 
 /// A resource: its name in paths, its kind, its scope.
@@ -333,21 +475,35 @@ const MANY: [(&str, &[Resource]); 3] = [
             ("clusterrolebindings", "ClusterRoleBinding", "Cluster"),
         ],
     ),
-    ("networking.k8s.io", &[("networkpolicies", "NetworkPolicy", "Namespaced")]),
+    (
+        "networking.k8s.io",
+        &[("networkpolicies", "NetworkPolicy", "Namespaced")],
+    ),
 ];
 const LONG: usize = 40;
 
-/// Ten lists of many large pages, far more than may wait: a page of one object, and where the next one begins.
+/// Ten lists of many large pages, far more than may wait: a page of one object, and where the next
+/// one begins.
 fn many(path: &str) -> Option<Answer> {
-    let groups: Vec<String> = MANY.iter().map(|(name, kinds)| group(name, kinds)).collect();
+    let groups: Vec<String> = MANY
+        .iter()
+        .map(|(name, kinds)| group(name, kinds))
+        .collect();
     let body = match path.split('?').next().unwrap_or_default() {
         "/version" => return None,
         "/api" => SERVED.replace("GROUPS", &groups[0]),
         "/apis" => SERVED.replace("GROUPS", &groups[1..].join(",")),
         path if path.ends_with("subjectaccessreviews") => return None,
         _ => {
-            let at = path.split("continue=").nth(1).map_or(0, |n| n.parse::<usize>().expect("a number"));
-            let next = if at + 1 < LONG { (at + 1).to_string() } else { String::new() };
+            let at = path
+                .split("continue=")
+                .nth(1)
+                .map_or(0, |n| n.parse::<usize>().expect("a number"));
+            let next = if at + 1 < LONG {
+                (at + 1).to_string()
+            } else {
+                String::new()
+            };
             format!(
                 r#"{{"kind": "List", "metadata": {{"continue": "{next}"}}, "items": [{{"metadata": {{"name": "x{at}", "annotations": {{"a": "{}"}}}}}}]}}"#,
                 "x".repeat(150_000)
@@ -358,7 +514,11 @@ fn many(path: &str) -> Option<Answer> {
 }
 
 fn looked_at(ran: &Ran) -> usize {
-    let count = ran.out.split(" objects looked at").next().and_then(|t| t.rsplit(' ').next()?.parse().ok());
+    let count = ran
+        .out
+        .split(" objects looked at")
+        .next()
+        .and_then(|t| t.rsplit(' ').next()?.parse().ok());
     count.unwrap_or_else(|| panic!("{}", ran.all()))
 }
 
@@ -371,18 +531,27 @@ fn long_lists_end_whatever_becomes_of_one_of_them() {
     assert_eq!(lists(&asked), 10 * LONG);
     // One whose continuation expires near its end is taken again, whole.
     let gone = r#"{"message": "the continue parameter is too old"}"#;
-    let (ran, asked, _) = verify(move |path, nth| match path.contains("/rolebindings") && nth == 35 {
-        true => Some(Answer::Says(410, "", gone.into())),
-        false => many(path),
-    });
+    let (ran, asked, _) =
+        verify(
+            move |path, nth| match path.contains("/rolebindings") && nth == 35 {
+                true => Some(Answer::Says(410, "", gone.into())),
+                false => many(path),
+            },
+        );
     assert!(!ran.out.contains("live/not-listed"), "{}", ran.all());
-    assert_eq!((looked_at(&ran), lists(&asked)), (10 * LONG, 10 * LONG + 35));
-    // One that cannot be read on its first page is not taken to its end by whoever looks at it, and holds up no other.
+    assert_eq!(
+        (looked_at(&ran), lists(&asked)),
+        (10 * LONG, 10 * LONG + 35)
+    );
+    // One that cannot be read on its first page is not taken to its end by whoever looks at it, and
+    // holds up no other.
     let broken = r#"{"kind": "List", "metadata": {"continue": "1"}, "items": [{]}"#;
-    let (ran, _, _) = verify(move |path, nth| match path.contains("/rolebindings") && nth == 1 {
-        true => Some(Answer::Says(200, "", broken.into())),
-        false => many(path),
-    });
+    let (ran, _, _) = verify(
+        move |path, nth| match path.contains("/rolebindings") && nth == 1 {
+            true => Some(Answer::Says(200, "", broken.into())),
+            false => many(path),
+        },
+    );
     partial(&ran, "the answer is no list");
     assert_eq!(looked_at(&ran), 9 * LONG);
 }
@@ -393,29 +562,44 @@ fn an_answer_without_end_is_left() {
     partial(&ran, "the answer is longer than 256 MiB");
 }
 
-/// What could not be read is not there in a snapshot, and a proof over it would take the world for closed.
+/// What could not be read is not there in a snapshot, and a proof over it would take the world for
+/// closed.
 #[test]
 fn of_what_could_not_be_read_no_snapshot_is_written() {
     let snapshot = ["--snapshot", "live.json"];
     let refused = || Answer::Says(403, "", r#"{"message": "no"}"#.into());
-    let (ran, ..) = verify_with(&snapshot, move |path, _| path.starts_with(POLICIES).then(refused));
-    assert!(ran.code == 2 && ran.err.contains("live.json is not written"), "{}", ran.all());
+    let (ran, ..) = verify_with(&snapshot, move |path, _| {
+        path.starts_with(POLICIES).then(refused)
+    });
+    assert!(
+        ran.code == 2 && ran.err.contains("live.json is not written"),
+        "{}",
+        ran.all()
+    );
     let (ran, ..) = verify_with(&snapshot, |_, _| None);
     assert!(!ran.err.contains("not written"), "{}", ran.all());
 }
 
-/// Whether roles and bindings grant what the server allows is not known where they could not be listed.
+/// Whether roles and bindings grant what the server allows is not known where they could not be
+/// listed.
 #[test]
 fn access_is_not_held_against_bindings_that_were_not_listed() {
     let (ran, asked, _) = verify(|path, _| match path {
-        path if path.contains("/rolebindings") => Some(Answer::Says(403, "", r#"{"message": "no"}"#.into())),
-        path if path.ends_with("subjectaccessreviews") => {
-            Some(Answer::Says(201, "", r#"{"status": {"allowed": true}}"#.into()))
+        path if path.contains("/rolebindings") => {
+            Some(Answer::Says(403, "", r#"{"message": "no"}"#.into()))
         }
+        path if path.ends_with("subjectaccessreviews") => Some(Answer::Says(
+            201,
+            "",
+            r#"{"status": {"allowed": true}}"#.into(),
+        )),
         "/apis" => many(path),
         _ => None,
     });
     partial(&ran, "403");
     assert!(!ran.out.contains("live/access-differs"), "{}", ran.all());
-    assert!(!asked.iter().any(|p| p.ends_with("subjectaccessreviews")), "{asked:?}");
+    assert!(
+        !asked.iter().any(|p| p.ends_with("subjectaccessreviews")),
+        "{asked:?}"
+    );
 }

@@ -1,5 +1,5 @@
-//! The self-check that closes the loop: every hole of the proof that a live cluster can have is made in a real one, and
-//! `prove --live` finds it there.
+//! The self-check that closes the loop: every hole of the proof that a live cluster can have is
+//! made in a real one, and `prove --live` finds it there.
 
 use super::isolation::{Hole, base, holes, named, objects};
 use crate::support::control_plane::{CONTROLLERS, ControlPlane};
@@ -21,7 +21,8 @@ const BUILTIN: [&str; 9] = [
 ];
 
 /// The controllers that take volumes' finalizers off.
-const PROTECTION: &str = "persistentvolume-protection-controller,persistentvolumeclaim-protection-controller";
+const PROTECTION: &str =
+    "persistentvolume-protection-controller,persistentvolumeclaim-protection-controller";
 
 /// The group of kustomize's own files.
 const KUSTOMIZE: &str = "kustomize.config.k8s.io";
@@ -58,21 +59,28 @@ fn definitions(all: &[&Value]) -> Vec<Value> {
     for object in all {
         let (group, version) = group(object);
         if !BUILTIN.contains(&group) && group != KUSTOMIZE {
-            let key = (group.to_owned(), object["kind"].as_str().expect("kind").to_owned());
+            let key = (
+                group.to_owned(),
+                object["kind"].as_str().expect("kind").to_owned(),
+            );
             let known = made.entry(key).or_default();
             known.0.insert(version.to_owned());
             known.1 |= object["metadata"]["namespace"].is_string();
         }
     }
-    let of = |((group, kind), (versions, namespaced)): ((String, String), (BTreeSet<String>, bool))| {
+    let of = |((group, kind), (versions, namespaced)): (
+        (String, String),
+        (BTreeSet<String>, bool),
+    )| {
         let plural = match kind.to_lowercase() {
-            one if one.ends_with('y') && !one.ends_with("ay") => format!("{}ies", &one[..one.len() - 1]),
+            one if one.ends_with('y') && !one.ends_with("ay") => {
+                format!("{}ies", &one[..one.len() - 1])
+            }
             one => format!("{one}s"),
         };
         let last = versions.last().cloned();
         let schema = json!({"openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": true}});
-        let version =
-            |v: &String| json!({"name": v, "served": true, "storage": Some(v) == last.as_ref(), "schema": schema});
+        let version = |v: &String| json!({"name": v, "served": true, "storage": Some(v) == last.as_ref(), "schema": schema});
         json!({
             "apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
             "metadata": {
@@ -134,7 +142,12 @@ fn complete(object: &Value) -> Value {
         _ => {}
     }
     for path in ["/spec/template/spec/containers", "/spec/containers"] {
-        for (at, container) in object.pointer_mut(path).and_then(Value::as_array_mut).into_iter().flatten().enumerate()
+        for (at, container) in object
+            .pointer_mut(path)
+            .and_then(Value::as_array_mut)
+            .into_iter()
+            .flatten()
+            .enumerate()
         {
             if let Some(container) = container.as_object_mut() {
                 container.entry("name").or_insert(json!(format!("c{at}")));
@@ -151,23 +164,38 @@ fn list(objects: &[&Value]) -> String {
 }
 
 fn rules(ran: &Ran) -> BTreeSet<String> {
-    let report: Value = serde_json::from_str(&ran.out).unwrap_or_else(|e| panic!("{e}: {}", ran.all()));
-    let found = report["clusters"][0]["findings"].as_array().expect("findings").iter();
-    found.map(|f| f["rule"].as_str().expect("a rule").to_owned()).collect()
+    let report: Value =
+        serde_json::from_str(&ran.out).unwrap_or_else(|e| panic!("{e}: {}", ran.all()));
+    let found = report["clusters"][0]["findings"]
+        .as_array()
+        .expect("findings")
+        .iter();
+    found
+        .map(|f| f["rule"].as_str().expect("a rule").to_owned())
+        .collect()
 }
 
 #[test]
 fn every_hole_is_found_in_a_real_cluster() {
-    let Some(bin) = tool_or_say("control-plane") else { return };
+    let Some(bin) = tool_or_say("control-plane") else {
+        return;
+    };
     let plane = ControlPlane::start(&bin, "holes", &format!("{CONTROLLERS},{PROTECTION}"));
     let (holes, text) = (holes(), base().1);
     let base = objects(&text);
-    let (of_manifests, holes): (Vec<Hole>, Vec<Hole>) = holes.into_iter().partition(is_of_manifests);
+    let (of_manifests, holes): (Vec<Hole>, Vec<Hole>) =
+        holes.into_iter().partition(is_of_manifests);
     let all: Vec<&Value> = holes.iter().flat_map(|h| &h.add).chain(&base).collect();
     let definitions = definitions(&all);
     let made = plane.apply(&list(&definitions.iter().collect::<Vec<_>>()));
     assert_eq!(made.code, 0, "{}", made.err);
-    let made = plane.kubectl(&["wait", "crd", "--all", "--for=condition=Established", "--timeout=60s"]);
+    let made = plane.kubectl(&[
+        "wait",
+        "crd",
+        "--all",
+        "--for=condition=Established",
+        "--timeout=60s",
+    ]);
     assert_eq!(made.code, 0, "{}", made.err);
     let made = plane.apply(&list(&base.iter().collect::<Vec<_>>()));
     assert_eq!(made.code, 0, "{}", made.err);
@@ -179,11 +207,26 @@ fn every_hole_is_found_in_a_real_cluster() {
             "apiVersion: tenantry.dev/v1alpha1\nkind: Fleet\nmetadata: {name: acme}\nspec: {clusters: [{name: live}]}\n",
         ),
         ("tenants/blue.yaml", &tenant("blue", "{name: blue}")),
-        ("tenants/green.yaml", &tenant("green", "{name: green}, {name: green-jobs}")),
+        (
+            "tenants/green.yaml",
+            &tenant("green", "{name: green}, {name: green-jobs}"),
+        ),
     ]);
     let prove = || {
-        let mut command = fleet.command(&["prove", "--live", "--group-by", "tenant", "--format", "json"]);
-        rules(&Ran::of(command.env("KUBECONFIG", plane.kubeconfig()).output().expect("the program starts")))
+        let mut command = fleet.command(&[
+            "prove",
+            "--live",
+            "--group-by",
+            "tenant",
+            "--format",
+            "json",
+        ]);
+        rules(&Ran::of(
+            command
+                .env("KUBECONFIG", plane.kubeconfig())
+                .output()
+                .expect("the program starts"),
+        ))
     };
     let clean = prove();
     let (mut found, mut missed) = (0, Vec::new());
@@ -202,7 +245,9 @@ fn every_hole_is_found_in_a_real_cluster() {
     assert_eq!(missed, Vec::<String>::new(), "{found} found");
     assert_eq!(prove(), clean, "what was mended is mended");
     let rest = of_manifests.len();
-    say(&format!("live: {found} holes made in a real cluster, and found; {rest} are of manifests alone"));
+    say(&format!(
+        "live: {found} holes made in a real cluster, and found; {rest} are of manifests alone"
+    ));
 }
 
 fn tenant(name: &str, namespaces: &str) -> String {
@@ -230,13 +275,23 @@ fn inject(plane: &ControlPlane, hole: &Hole) -> Option<String> {
 /// Takes away what a hole added, and puts back what it changed.
 fn mend(plane: &ControlPlane, hole: &Hole, base: &[Value]) {
     let before: BTreeSet<String> = base.iter().map(named).collect();
-    let added: Vec<&Value> = hole.add.iter().filter(|o| !before.contains(&named(o))).collect();
+    let added: Vec<&Value> = hole
+        .add
+        .iter()
+        .filter(|o| !before.contains(&named(o)))
+        .collect();
     if !added.is_empty() {
-        let ran = plane.kubectl_with(&["delete", "--ignore-not-found", "--timeout=30s", "-f", "-"], &list(&added));
+        let ran = plane.kubectl_with(
+            &["delete", "--ignore-not-found", "--timeout=30s", "-f", "-"],
+            &list(&added),
+        );
         assert_eq!(ran.code, 0, "{}: {}", hole.name, ran.err);
     }
     let changes = hole.changes();
-    let changed: Vec<&Value> = base.iter().filter(|o| changes.contains(&named(o))).collect();
+    let changed: Vec<&Value> = base
+        .iter()
+        .filter(|o| changes.contains(&named(o)))
+        .collect();
     if !changed.is_empty() {
         let ran = plane.apply(&list(&changed));
         assert_eq!(ran.code, 0, "{}: {}", hole.name, ran.err);

@@ -11,7 +11,13 @@ use std::sync::mpsc::{Receiver, channel};
 /// `verify` without a kubeconfig.
 fn verify(repo: &Sandbox) -> Command {
     let mut command = repo.command(&["verify"]);
-    for name in ["KUBECONFIG", "HTTPS_PROXY", "https_proxy", "NO_PROXY", "no_proxy"] {
+    for name in [
+        "KUBECONFIG",
+        "HTTPS_PROXY",
+        "https_proxy",
+        "NO_PROXY",
+        "no_proxy",
+    ] {
         command.env_remove(name);
     }
     command.env("HOME", "/nonexistent");
@@ -27,38 +33,75 @@ fn within_a_pod_the_cluster_is_the_pods_own() {
     let Some(flux) = FluxLoop::get() else { return };
     let repo = fleet(&flux);
     let nowhere = ran(&mut verify(&repo));
-    assert!(nowhere.code == 2 && nowhere.err.contains("no cluster that this runs in"), "{}", nowhere.all());
+    assert!(
+        nowhere.code == 2 && nowhere.err.contains("no cluster that this runs in"),
+        "{}",
+        nowhere.all()
+    );
     // The paths of a pod's files are fixed: a namespace of mounts has them for itself.
-    let possible = Command::new("unshare").args(["--map-root-user", "--mount", "true"]).output();
+    let possible = Command::new("unshare")
+        .args(["--map-root-user", "--mount", "true"])
+        .output();
     if !possible.as_ref().is_ok_and(|o| o.status.success()) {
-        assert!(std::env::var_os("CI").is_none(), "a namespace of mounts: {possible:?}");
+        assert!(
+            std::env::var_os("CI").is_none(),
+            "a namespace of mounts: {possible:?}"
+        );
         return say("NOT RUN, for want of a namespace of mounts: a pod's credentials");
     }
-    let port = flux.plane.url.rsplit(':').next().expect("a port").to_owned();
+    let port = flux
+        .plane
+        .url
+        .rsplit(':')
+        .next()
+        .expect("a port")
+        .to_owned();
     let authority = flux.plane.dir.join("certs/apiserver.crt");
     let pod = |token: &str, authority: &str| {
         let script = "mount -t tmpfs none /var/run && d=/var/run/secrets/kubernetes.io/serviceaccount && mkdir -p $d && \
             cp \"$1\" $d/ca.crt && printf %s \"$2\" > $d/token && printf default > $d/namespace && shift 2 && exec \"$@\"";
         let inner = verify(&repo);
         let mut outer = Command::new("unshare");
-        outer.args(["--map-root-user", "--mount", "sh", "-c", script, "sh", authority, token]);
-        outer.arg(inner.get_program()).args(inner.get_args()).current_dir(repo.path());
+        outer.args([
+            "--map-root-user",
+            "--mount",
+            "sh",
+            "-c",
+            script,
+            "sh",
+            authority,
+            token,
+        ]);
+        outer
+            .arg(inner.get_program())
+            .args(inner.get_args())
+            .current_dir(repo.path());
         for (name, value) in inner.get_envs() {
             match value {
                 Some(value) => outer.env(name, value),
                 None => outer.env_remove(name),
             };
         }
-        ran(outer.env("KUBERNETES_SERVICE_HOST", "127.0.0.1").env("KUBERNETES_SERVICE_PORT", &port))
+        ran(outer
+            .env("KUBERNETES_SERVICE_HOST", "127.0.0.1")
+            .env("KUBERNETES_SERVICE_PORT", &port))
     };
     let authority = authority.to_str().expect("UTF-8");
     ok(&pod("admin", authority));
     let refused = pod("nobody-knows", authority);
-    assert!(refused.code == 2 && !refused.all().contains("nobody-knows"), "{}", refused.all());
+    assert!(
+        refused.code == 2 && !refused.all().contains("nobody-knows"),
+        "{}",
+        refused.all()
+    );
     // A server that another authority vouches for is none.
     let other = flux.plane.dir.join("client-ca.crt");
     let strange = pod("admin", other.to_str().expect("UTF-8"));
-    assert!(strange.code == 2 && strange.err.contains("certificate"), "{}", strange.all());
+    assert!(
+        strange.code == 2 && strange.err.contains("certificate"),
+        "{}",
+        strange.all()
+    );
 }
 
 /// A proxy that leads wherever it is asked to a port of this machine, and tells what it was asked.
@@ -104,7 +147,13 @@ fn proxy(to: u16) -> (u16, Receiver<Vec<String>>) {
 fn a_proxy_is_gone_through_as_kubectl_goes() {
     let Some(flux) = FluxLoop::get() else { return };
     let repo = fleet(&flux);
-    let port: u16 = flux.plane.url.rsplit(':').next().and_then(|p| p.parse().ok()).expect("a port");
+    let port: u16 = flux
+        .plane
+        .url
+        .rsplit(':')
+        .next()
+        .and_then(|p| p.parse().ok())
+        .expect("a port");
     let (at, asked) = proxy(port);
     let asked = || asked.try_iter().collect::<Vec<_>>();
     let here = flux.plane.kubeconfig_of("admin");
@@ -112,7 +161,10 @@ fn a_proxy_is_gone_through_as_kubectl_goes() {
     let far = here.replace(&flux.plane.url, &format!("https://plane.invalid:{port}"));
     assert_ne!(here, far);
     let named = |url: &str| {
-        far.replace("insecure-skip-tls-verify: true", &format!("insecure-skip-tls-verify: true, proxy-url: \"{url}\""))
+        far.replace(
+            "insecure-skip-tls-verify: true",
+            &format!("insecure-skip-tls-verify: true, proxy-url: \"{url}\""),
+        )
     };
     let run = |kubeconfig: &str, environment: &[(&str, String)]| {
         repo.write("way.kubeconfig", kubeconfig);
@@ -123,10 +175,18 @@ fn a_proxy_is_gone_through_as_kubectl_goes() {
     let address = format!("http://127.0.0.1:{at}");
     let without = run(&far, &[]);
     assert!(without.code == 2 && asked().is_empty(), "{}", without.all());
-    let first = |heads: Vec<Vec<String>>| heads.into_iter().next().map(|head| head.join("\n")).unwrap_or_default();
-    for environment in
-        [("HTTPS_PROXY", address.clone()), ("https_proxy", address.clone()), ("HTTPS_PROXY", format!("127.0.0.1:{at}"))]
-    {
+    let first = |heads: Vec<Vec<String>>| {
+        heads
+            .into_iter()
+            .next()
+            .map(|head| head.join("\n"))
+            .unwrap_or_default()
+    };
+    for environment in [
+        ("HTTPS_PROXY", address.clone()),
+        ("https_proxy", address.clone()),
+        ("HTTPS_PROXY", format!("127.0.0.1:{at}")),
+    ] {
         ok(&run(&far, &[environment]));
         assert!(first(asked()).starts_with(&format!("CONNECT plane.invalid:{port} ")));
     }
@@ -134,20 +194,54 @@ fn a_proxy_is_gone_through_as_kubectl_goes() {
     assert!(!asked().is_empty());
     // Its own comes before the environment's, and before NO_PROXY.
     let nobody = "http://127.0.0.1:9".to_owned();
-    ok(&run(&named(&address), &[("HTTPS_PROXY", nobody.clone()), ("NO_PROXY", "*".into())]));
+    ok(&run(
+        &named(&address),
+        &[("HTTPS_PROXY", nobody.clone()), ("NO_PROXY", "*".into())],
+    ));
     assert!(!asked().is_empty());
     // With a name and a password, which no message shows.
-    ok(&run(&far, &[("HTTPS_PROXY", format!("http://me:se%40cret@127.0.0.1:{at}"))]));
-    assert!(first(asked()).to_lowercase().contains("proxy-authorization: basic"), "credentials");
-    let refused = run(&far, &[("HTTPS_PROXY", "http://me:secret@127.0.0.1:9".into())]);
-    assert!(refused.code == 2 && !refused.all().contains("secret"), "{}", refused.all());
+    ok(&run(
+        &far,
+        &[("HTTPS_PROXY", format!("http://me:se%40cret@127.0.0.1:{at}"))],
+    ));
+    assert!(
+        first(asked())
+            .to_lowercase()
+            .contains("proxy-authorization: basic"),
+        "credentials"
+    );
+    let refused = run(
+        &far,
+        &[("HTTPS_PROXY", "http://me:secret@127.0.0.1:9".into())],
+    );
+    assert!(
+        refused.code == 2 && !refused.all().contains("secret"),
+        "{}",
+        refused.all()
+    );
     // NO_PROXY is about the cluster, not about the proxy.
-    ok(&run(&far, &[("HTTPS_PROXY", address.clone()), ("NO_PROXY", "127.0.0.1,other.invalid".into())]));
+    ok(&run(
+        &far,
+        &[
+            ("HTTPS_PROXY", address.clone()),
+            ("NO_PROXY", "127.0.0.1,other.invalid".into()),
+        ],
+    ));
     assert!(!asked().is_empty());
-    let direct = run(&far, &[("HTTPS_PROXY", address.clone()), ("NO_PROXY", "10.0.0.0/8,.invalid".into())]);
+    let direct = run(
+        &far,
+        &[
+            ("HTTPS_PROXY", address.clone()),
+            ("NO_PROXY", "10.0.0.0/8,.invalid".into()),
+        ],
+    );
     assert!(direct.code == 2 && asked().is_empty(), "{}", direct.all());
     // This machine needs none.
     ok(&run(&here, &[("HTTPS_PROXY", nobody)]));
     let broken = run(&far, &[("HTTPS_PROXY", "http://[".into())]);
-    assert!(broken.code == 2 && broken.err.contains("proxy"), "{}", broken.all());
+    assert!(
+        broken.code == 2 && broken.err.contains("proxy"),
+        "{}",
+        broken.all()
+    );
 }

@@ -31,11 +31,17 @@ fn fleet(dice: &mut Dice, broken: bool) -> Vec<(String, String)> {
     let mut files = vec![("tenants/fleet.yaml".to_owned(), FLEET.to_owned())];
     for (at, (egress, ingress)) in edges.iter().enumerate() {
         let network = format!("  network:\n    egress: [{egress}]\n    ingress: [{ingress}]\n");
-        files.push((format!("tenants/t{at}.yaml"), tenant(&format!("t{at}"), &network)));
+        files.push((
+            format!("tenants/t{at}.yaml"),
+            tenant(&format!("t{at}"), &network),
+        ));
     }
     let mut also = String::new();
     for at in 0..12 {
-        let (home, other) = (dice.of(&[0, 1, 2, 3, 4, 5, 6, 7, 8]).to_owned(), *dice.of(&[0, 1, 2, 3, 4, 5, 6, 7, 8]));
+        let (home, other) = (
+            dice.of(&[0, 1, 2, 3, 4, 5, 6, 7, 8]).to_owned(),
+            *dice.of(&[0, 1, 2, 3, 4, 5, 6, 7, 8]),
+        );
         let role = *dice.of(&["view", "edit", "admin"]);
         let _ = write!(
             also,
@@ -50,19 +56,32 @@ fn fleet(dice: &mut Dice, broken: bool) -> Vec<(String, String)> {
 /// The whole of it, at once.
 fn whole(files: &[(String, String)]) -> Cluster {
     let mut sources = Sources::default();
-    let mut all = Files { fleet_path: "tenants/fleet.yaml".into(), ..Files::default() };
+    let mut all = Files {
+        fleet_path: "tenants/fleet.yaml".into(),
+        ..Files::default()
+    };
     let mut beside = Vec::new();
     for (path, text) in files {
         let id = sources.add(Source::new(path.as_str(), text.as_str()));
         match path.starts_with("also/") {
             true => beside.push(id),
-            false => all.inputs.push(Input { source: id, origin: None }),
+            false => all.inputs.push(Input {
+                source: id,
+                origin: None,
+            }),
         }
     }
-    let context = Context { now: Day::parse(NOW), version: "0.1.0".into(), ..Context::default() };
+    let context = Context {
+        now: Day::parse(NOW),
+        version: "0.1.0".into(),
+        ..Context::default()
+    };
     let mut front = compile::front(&mut sources, &mut all, &context);
     let wish = Wish {
-        layout: Layout { tree: "rendered".into(), repository_path: ".".into() },
+        layout: Layout {
+            tree: "rendered".into(),
+            repository_path: ".".into(),
+        },
         tenants: Vec::new(),
         clusters: Vec::new(),
         settled: Default::default(),
@@ -74,10 +93,28 @@ fn whole(files: &[(String, String)]) -> Cluster {
     // A half of an edge is an error of its tenant, which is then left out; here as there.
     let reading = graph::read(&sources, &beside, false);
     let mut faults = reading.faults;
-    faults.extend(compiled.findings.iter().filter(|d| d.level == tenantry::diagnostic::Level::Error).cloned());
-    let beside = Beside { facts: reading.facts, faults, ..Beside::default() };
+    faults.extend(
+        compiled
+            .findings
+            .iter()
+            .filter(|d| d.level == tenantry::diagnostic::Level::Error)
+            .cloned(),
+    );
+    let beside = Beside {
+        facts: reading.facts,
+        faults,
+        ..Beside::default()
+    };
     let fleet = front.fleet().expect("a fleet");
-    graph::cluster(fleet, &front.tenancy, &compiled.bundles[0], &mut sources, beside, None, &|_| false)
+    graph::cluster(
+        fleet,
+        &front.tenancy,
+        &compiled.bundles[0],
+        &mut sources,
+        beside,
+        None,
+        &|_| false,
+    )
 }
 
 #[test]
@@ -92,33 +129,62 @@ fn what_is_asked_alone_is_what_the_whole_fleet_says() {
             sandbox.write(path, text);
         }
         let mut said = |ran: crate::support::Ran, expected: &str, what: &str| {
-            let word =
-                ran.out.lines().next().unwrap_or_default().split([' ', ':']).nth(2).unwrap_or_default().to_owned();
+            let word = ran
+                .out
+                .lines()
+                .next()
+                .unwrap_or_default()
+                .split([' ', ':'])
+                .nth(2)
+                .unwrap_or_default()
+                .to_owned();
             assert_eq!(word, expected, "{what}: {ran:?}");
             asked += 1;
             yes += usize::from(expected == "yes");
             unknown += usize::from(expected == "unknown");
         };
         for _ in 0..25 {
-            let (who, namespace) = (*dice.of(&[0, 1, 2, 3, 4]), format!("t{}", dice.of(&[0, 1, 2, 3, 4, 5, 6, 7, 8])));
+            let (who, namespace) = (
+                *dice.of(&[0, 1, 2, 3, 4]),
+                format!("t{}", dice.of(&[0, 1, 2, 3, 4, 5, 6, 7, 8])),
+            );
             let group = format!("group:t{who}-admins");
             let subject = Subject::parse(&group).expect("a subject");
-            let (verb, resource) = *dice.of(&[("list", "secrets"), ("get", "pods"), ("delete", "configmaps")]);
-            let request = Request { verb, group: "", resource, subresource: "", name: "", namespace: &namespace };
+            let (verb, resource) = *dice.of(&[
+                ("list", "secrets"),
+                ("get", "pods"),
+                ("delete", "configmaps"),
+            ]);
+            let request = Request {
+                verb,
+                group: "",
+                resource,
+                subresource: "",
+                name: "",
+                namespace: &namespace,
+            };
             let expected = match question::can(&cluster, &subject, &Ask::Resource(request), false) {
                 Some(_) => "yes",
                 None if !cluster.blind.is_empty() => "unknown",
                 None => "no",
             };
-            let args = ["can", &group, verb, resource, "-n", &namespace, "--also", "also"];
+            let args = [
+                "can", &group, verb, resource, "-n", &namespace, "--also", "also",
+            ];
             said(sandbox.run(&args), expected, &args.join(" "));
         }
         for _ in 0..25 {
             let ends = [(); 2].map(|()| format!("t{}", dice.of(&[0, 1, 2, 3, 4, 5, 6, 7, 8])));
             let end = |name: &String| {
-                cluster.namespace(name).map(|namespace| Asked { namespace, labels: None, host_network: false })
+                cluster.namespace(name).map(|namespace| Asked {
+                    namespace,
+                    labels: None,
+                    host_network: false,
+                })
             };
-            let (Some(from), Some(to)) = (end(&ends[0]), end(&ends[1])) else { continue };
+            let (Some(from), Some(to)) = (end(&ends[0]), end(&ends[1])) else {
+                continue;
+            };
             let expected = match question::reach(&cluster, &from, &to, None) {
                 Ok(Route::Open(_)) => "yes",
                 Ok(Route::Blocked(_)) => "no",
@@ -128,6 +194,11 @@ fn what_is_asked_alone_is_what_the_whole_fleet_says() {
             said(sandbox.run(&args), expected, &args.join(" "));
         }
     }
-    say(&format!("questions: {asked} asked of a part, {yes} yes, {unknown} unknown, as the whole fleet says"));
-    assert!(asked > 250 && yes > 40 && asked - yes - unknown > 40, "{asked} {yes} {unknown}");
+    say(&format!(
+        "questions: {asked} asked of a part, {yes} yes, {unknown} unknown, as the whole fleet says"
+    ));
+    assert!(
+        asked > 250 && yes > 40 && asked - yes - unknown > 40,
+        "{asked} {yes} {unknown}"
+    );
 }

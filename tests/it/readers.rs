@@ -1,5 +1,5 @@
-//! What other YAML readers make of the output: PyYAML, ruamel.yaml and the Go reader of kubectl and Flux read the same
-//! values, the nastiest strings included.
+//! What other YAML readers make of the output: PyYAML, ruamel.yaml and the Go reader of kubectl and
+//! Flux read the same values, the nastiest strings included.
 
 use crate::support::{Sandbox, fixture_fleets, pipe, root, tool};
 use serde_json::Value;
@@ -22,11 +22,20 @@ fn readers(text: &str) -> Vec<(&'static str, Value)> {
     let python = tool("python");
     let read = |name, command: &mut Command| {
         let ran = pipe(command, text).code(0);
-        (name, serde_json::from_str(&ran.out).unwrap_or_else(|e| panic!("{name}: {e}")))
+        (
+            name,
+            serde_json::from_str(&ran.out).unwrap_or_else(|e| panic!("{name}: {e}")),
+        )
     };
     vec![
-        read("PyYAML", Command::new(&python).args(["-c", PYTHON, "pyyaml"])),
-        read("ruamel.yaml", Command::new(&python).args(["-c", PYTHON, "ruamel"])),
+        read(
+            "PyYAML",
+            Command::new(&python).args(["-c", PYTHON, "pyyaml"]),
+        ),
+        read(
+            "ruamel.yaml",
+            Command::new(&python).args(["-c", PYTHON, "ruamel"]),
+        ),
         read("sigs.k8s.io/yaml", &mut Command::new(tool("goyaml"))),
     ]
 }
@@ -133,15 +142,25 @@ fn nasty() -> Vec<String> {
         "f",
     ];
     let mut all: Vec<String> = words.iter().map(|w| (*w).to_owned()).collect();
-    all.extend(["x".repeat(2000), "word ".repeat(60), "é".repeat(500), "-".repeat(5), "1".repeat(40)]);
+    all.extend([
+        "x".repeat(2000),
+        "word ".repeat(60),
+        "é".repeat(500),
+        "-".repeat(5),
+        "1".repeat(40),
+    ]);
     // A small generator of its own: the same strings in every run.
     let alphabet: Vec<char> =
-        " \t\n:#-?,[]{}&*!|>'\"%@`~=<.0129_+exobynNtTruUE\\/é😀\u{85}\u{2028}\u{a0}ab".chars().collect();
+        " \t\n:#-?,[]{}&*!|>'\"%@`~=<.0129_+exobynNtTruUE\\/é😀\u{85}\u{2028}\u{a0}ab"
+            .chars()
+            .collect();
     let mut state = 7u64;
     for _ in 0..1500 {
         let mut text = String::new();
         let mut next = || {
-            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            state = state
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1_442_695_040_888_963_407);
             (state >> 33) as usize
         };
         for _ in 0..1 + next() % 12 {
@@ -173,7 +192,10 @@ fn nasty_strings_are_read_back_by_three_readers() {
             }
         }
     }
-    println!("{} strings, as values and as keys, three readers", strings.len());
+    println!(
+        "{} strings, as values and as keys, three readers",
+        strings.len()
+    );
 }
 
 /// A string as a double-quoted YAML scalar in ASCII.
@@ -191,10 +213,17 @@ static SOURCES: [(&str, &[&str]); 6] = [
     ("GitRepository", &["/spec/ref/tag"]),
     (
         "OCIRepository",
-        &["/spec/ref/tag", "/spec/verify/matchOIDCIdentity/0/issuer", "/spec/verify/matchOIDCIdentity/0/subject"],
+        &[
+            "/spec/ref/tag",
+            "/spec/verify/matchOIDCIdentity/0/issuer",
+            "/spec/verify/matchOIDCIdentity/0/subject",
+        ],
     ),
     ("OCIRepository", &["/spec/ref/semver"]),
-    ("HelmRelease", &["/spec/chart/spec/chart", "/spec/chart/spec/version"]),
+    (
+        "HelmRelease",
+        &["/spec/chart/spec/chart", "/spec/chart/spec/version"],
+    ),
     ("Bucket", &["/spec/bucketName", "/spec/region"]),
 ];
 
@@ -214,7 +243,11 @@ fn source_with(i: usize, text: &str) -> String {
 
 /// A text that is not empty.
 fn said(text: &str) -> String {
-    if text.is_empty() { "x".into() } else { text.into() }
+    if text.is_empty() {
+        "x".into()
+    } else {
+        text.into()
+    }
 }
 
 /// The trees of all fixtures: the same values to every reader.
@@ -226,13 +259,24 @@ fn the_trees_of_all_fixtures_are_read_alike() {
         assert!(ran.code == 0 || name == "design", "{name}: {}", ran.all());
         for (path, bytes) in sandbox.files() {
             if path.starts_with("rendered/") || path.starts_with("clusters/") {
-                text.push_str(&format!("---\n{}", String::from_utf8(bytes).expect("a text")));
+                text.push_str(&format!(
+                    "---\n{}",
+                    String::from_utf8(bytes).expect("a text")
+                ));
             }
         }
     }
     let (documents, faults) = parse_foreign(SourceId(0), &Source::new("rendered", text.clone()));
-    assert!(faults.is_empty() && documents.len() > 700, "{} documents, {faults:?}", documents.len());
-    let ours: Vec<Value> = documents.iter().map(|d| d.root.to_json()).filter(|v| !v.is_null()).collect();
+    assert!(
+        faults.is_empty() && documents.len() > 700,
+        "{} documents, {faults:?}",
+        documents.len()
+    );
+    let ours: Vec<Value> = documents
+        .iter()
+        .map(|d| d.root.to_json())
+        .filter(|v| !v.is_null())
+        .collect();
     for (name, read) in readers(&text) {
         assert_eq!(Value::Array(ours.clone()), read, "{name}");
     }
@@ -241,13 +285,21 @@ fn the_trees_of_all_fixtures_are_read_alike() {
 
 #[test]
 fn free_text_of_a_tenant_reaches_the_cluster_unchanged() {
-    let lines: Vec<String> = nasty().into_iter().filter(|s| !s.chars().any(char::is_control)).take(220).collect();
+    let lines: Vec<String> = nasty()
+        .into_iter()
+        .filter(|s| !s.chars().any(char::is_control))
+        .take(220)
+        .collect();
     let sandbox = Sandbox::with(&[(
         "tenants/fleet.yaml",
         "apiVersion: tenantry.dev/v1alpha1\nkind: Fleet\nmetadata: {name: acme}\nspec:\n  tenantMetadata: {annotations: [acme.example/]}\n  clusters: [{name: prod}]\n",
     )]);
     for (i, line) in lines.iter().enumerate() {
-        let group = if line.trim().is_empty() || line.starts_with("system:") { "g" } else { line };
+        let group = if line.trim().is_empty() || line.starts_with("system:") {
+            "g"
+        } else {
+            line
+        };
         sandbox.write(
             &format!("tenants/t{i}.yaml"),
             format!(
@@ -268,20 +320,42 @@ fn free_text_of_a_tenant_reaches_the_cluster_unchanged() {
         for (i, line) in lines.iter().enumerate() {
             let here = format!("t{i}");
             let of = |kind: &str, object: &str| {
-                let mut all = read.iter().filter(|o| o["kind"] == kind && o["metadata"]["name"] == object);
+                let mut all = read
+                    .iter()
+                    .filter(|o| o["kind"] == kind && o["metadata"]["name"] == object);
                 all.find(|o| o["metadata"]["namespace"] == here.as_str() || kind == "Namespace")
                     .unwrap_or_else(|| panic!("{name}: {kind} {object} of {here}"))
             };
             let namespace = of("Namespace", &here);
-            assert_eq!(namespace["metadata"]["annotations"]["acme.example/x"], line.as_str(), "{name}");
-            assert_eq!(namespace["metadata"]["annotations"]["acme.example/t"], line.as_str(), "{name}");
+            assert_eq!(
+                namespace["metadata"]["annotations"]["acme.example/x"],
+                line.as_str(),
+                "{name}"
+            );
+            assert_eq!(
+                namespace["metadata"]["annotations"]["acme.example/t"],
+                line.as_str(),
+                "{name}"
+            );
             let (kind, pointers) = &SOURCES[i % SOURCES.len()];
             let source = of(kind, "s");
             for pointer in *pointers {
-                let wanted = if pointer.contains("verify") { format!("^{}$", said(line)) } else { said(line) };
-                assert_eq!(source.pointer(pointer), Some(&Value::from(wanted)), "{name}: {kind} {pointer}");
+                let wanted = if pointer.contains("verify") {
+                    format!("^{}$", said(line))
+                } else {
+                    said(line)
+                };
+                assert_eq!(
+                    source.pointer(pointer),
+                    Some(&Value::from(wanted)),
+                    "{name}: {kind} {pointer}"
+                );
             }
-            assert_eq!(namespace["metadata"]["annotations"]["tenantry.dev/display-name"], line.as_str(), "{name}");
+            assert_eq!(
+                namespace["metadata"]["annotations"]["tenantry.dev/display-name"],
+                line.as_str(),
+                "{name}"
+            );
             let description = format!("{line}\n\tb\n{line}");
             assert_eq!(
                 namespace["metadata"]["annotations"]["tenantry.dev/description"],
@@ -300,14 +374,26 @@ fn free_text_of_a_tenant_reaches_the_cluster_unchanged() {
 #[test]
 fn the_committed_tree_is_read_alike() {
     let mut text = String::new();
-    for entry in walkdir::WalkDir::new(root().join("rendered")).sort_by_file_name().into_iter().filter_map(Result::ok) {
+    for entry in walkdir::WalkDir::new(root().join("rendered"))
+        .sort_by_file_name()
+        .into_iter()
+        .filter_map(Result::ok)
+    {
         if entry.file_type().is_file() {
             text.push_str(&std::fs::read_to_string(entry.path()).expect("a text"));
         }
     }
     let (documents, faults) = parse_foreign(SourceId(0), &Source::new("rendered", text.clone()));
-    assert!(faults.is_empty() && documents.len() > 90, "{} documents, {faults:?}", documents.len());
-    let ours: Vec<Value> = documents.iter().map(|d| d.root.to_json()).filter(|v| !v.is_null()).collect();
+    assert!(
+        faults.is_empty() && documents.len() > 90,
+        "{} documents, {faults:?}",
+        documents.len()
+    );
+    let ours: Vec<Value> = documents
+        .iter()
+        .map(|d| d.root.to_json())
+        .filter(|v| !v.is_null())
+        .collect();
     for (name, read) in readers(&text) {
         assert_eq!(Value::Array(ours.clone()), read, "{name}");
     }

@@ -29,12 +29,20 @@ fn the_first_command_renders_the_fleet_that_is_here() {
     assert_eq!(commands[1], "cargo test", "the second command");
     let sandbox = Sandbox::new();
     for folder in ["tenants", "rendered", "clusters"] {
-        let status = Command::new("cp").arg("-r").arg(root().join(folder)).arg(sandbox.path()).status();
+        let status = Command::new("cp")
+            .arg("-r")
+            .arg(root().join(folder))
+            .arg(sandbox.path())
+            .status();
         assert!(status.expect("cp").success());
     }
     sandbox.write("tenantry.lock", read("tenantry.lock"));
     let ran = sandbox.run(&["render"]).code(0);
-    assert!(ran.err.contains("3 tenants, 2 clusters") && ran.err.contains("0 files written"), "{}", ran.err);
+    assert!(
+        ran.err.contains("3 tenants, 2 clusters") && ran.err.contains("0 files written"),
+        "{}",
+        ran.err
+    );
 }
 
 #[test]
@@ -57,8 +65,12 @@ fn every_command_in_the_text_exists() {
             else {
                 continue;
             };
-            let words: Vec<&str> =
-                rest.split(['#', '>', '|', '&']).next().unwrap_or_default().split_whitespace().collect();
+            let words: Vec<&str> = rest
+                .split(['#', '>', '|', '&'])
+                .next()
+                .unwrap_or_default()
+                .split_whitespace()
+                .collect();
             let ran = Sandbox::new().run(&[&words[..1], &["--help"]].concat());
             assert_eq!(ran.code, 0, "{file}: {line}");
             for flag in words.iter().filter(|w| w.starts_with("--")) {
@@ -98,7 +110,21 @@ for path in sorted((root / 'tenants').rglob('*.yaml')):
         pass
 print(count)
 ";
-    let output = Command::new(tool("python")).args(["-c", script]).arg(root()).output().expect("python starts");
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    assert!(String::from_utf8_lossy(&output.stdout).trim().parse::<u32>().expect("a number") >= 6);
+    let output = Command::new(tool("python"))
+        .args(["-c", script])
+        .arg(root())
+        .output()
+        .expect("python starts");
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    assert!(
+        String::from_utf8_lossy(&output.stdout)
+            .trim()
+            .parse::<u32>()
+            .expect("a number")
+            >= 6
+    );
 }

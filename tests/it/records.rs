@@ -1,4 +1,5 @@
-//! The records that files carry, forged, broken and lost: whose a file is, who has a name, what may go.
+//! The records that files carry, forged, broken and lost: whose a file is, who has a name, what may
+//! go.
 
 use crate::support::{FLEET, Ran, Sandbox, say, tenant};
 
@@ -13,7 +14,8 @@ fn fleet() -> Sandbox {
 }
 
 const A: &str = "rendered/prod/tenants/a/a.yaml";
-const EVIL: &str = "apiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRoleBinding\nmetadata: {name: evil}\n";
+const EVIL: &str =
+    "apiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRoleBinding\nmetadata: {name: evil}\n";
 
 /// A file with a record whose digest is true.
 fn forge(sandbox: &Sandbox, path: &str, body: &str, record: serde_json::Value) {
@@ -93,7 +95,11 @@ fn a_cluster_that_is_behind_hides_no_file() {
             "apiVersion: tenantry.dev/v1alpha1\nkind: Profile\nmetadata: {name: extra}\nspec: {}\n",
         );
         let ran = sandbox.run(&["render", "--check"]).code(0);
-        assert!(ran.out.contains("tree/behind") && !ran.out.contains("written anew"), "{}", ran.out);
+        assert!(
+            ran.out.contains("tree/behind") && !ran.out.contains("written anew"),
+            "{}",
+            ran.out
+        );
         sandbox
     };
     let sandbox = behind();
@@ -103,17 +109,38 @@ fn a_cluster_that_is_behind_hides_no_file() {
     let roles = sandbox.read("rendered/prod/platform/roles.yaml");
     sandbox.write(
         "rendered/prod/platform/roles.yaml",
-        roles.lines().filter(|l| !l.starts_with("# tenantry")).collect::<Vec<_>>().join("\n"),
+        roles
+            .lines()
+            .filter(|l| !l.starts_with("# tenantry"))
+            .collect::<Vec<_>>()
+            .join("\n"),
     );
     refused(&sandbox, "tree/foreign-file");
     let sandbox = behind();
-    std::fs::remove_file(sandbox.path().join("rendered/prod/entry/tenant-a.yaml")).expect("removed");
-    assert!(sandbox.run(&["render", "--check"]).code(1).out.contains("tree/stale"));
+    std::fs::remove_file(sandbox.path().join("rendered/prod/entry/tenant-a.yaml"))
+        .expect("removed");
+    assert!(
+        sandbox
+            .run(&["render", "--check"])
+            .code(1)
+            .out
+            .contains("tree/stale")
+    );
     // What a true digest hides, the note names.
     let sandbox = behind();
-    forge(&sandbox, "rendered/prod/platform/roles.yaml", EVIL, serde_json::json!({"on": "prod", "objects": []}));
+    forge(
+        &sandbox,
+        "rendered/prod/platform/roles.yaml",
+        EVIL,
+        serde_json::json!({"on": "prod", "objects": []}),
+    );
     let ran = sandbox.run(&["render", "--check"]);
-    assert!(ran.out.contains("rendered/prod/platform/roles.yaml would be written anew"), "{}", ran.out);
+    assert!(
+        ran.out
+            .contains("rendered/prod/platform/roles.yaml would be written anew"),
+        "{}",
+        ran.out
+    );
     sandbox.run(&["render"]).code(0);
     assert_eq!(sandbox.read("rendered/prod/platform/roles.yaml"), roles);
 }
@@ -128,14 +155,22 @@ fn a_tenant_whose_files_are_gone_is_not_forgotten() {
             Some(text) => sandbox.write("tenants/a.yaml", text),
             None => std::fs::remove_file(sandbox.path().join("tenants/a.yaml")).expect("removed"),
         }
-        sandbox.write("tenants/b.yaml", tenant("b", "").replace("[{name: b}]", "[{name: b}, {name: a}]"));
+        sandbox.write(
+            "tenants/b.yaml",
+            tenant("b", "").replace("[{name: b}]", "[{name: b}, {name: a}]"),
+        );
         let ran = refused(&sandbox, "lifecycle/unretired-removal");
         assert!(
-            ran.err.contains("restore them from Git") && sandbox.has("rendered/prod/entry/tenant-a.yaml"),
+            ran.err.contains("restore them from Git")
+                && sandbox.has("rendered/prod/entry/tenant-a.yaml"),
             "{}",
             ran.err
         );
-        assert!(!sandbox.read("rendered/prod/tenants/b/b.yaml").contains("namespace: a\n"));
+        assert!(
+            !sandbox
+                .read("rendered/prod/tenants/b/b.yaml")
+                .contains("namespace: a\n")
+        );
     }
     // A sound tenant's files are made anew.
     sandbox.write("tenants/a.yaml", tenant("a", ""));
@@ -148,33 +183,63 @@ fn a_tenant_whose_files_are_gone_is_not_forgotten() {
 fn records_of_no_cluster_decide_nothing() {
     let sandbox = fleet();
     let record = serde_json::json!({"on": "aaa", "tenant": "mallory", "source": "tenants/m.yaml", "claims": ["group/a-admins"], "objects": ["Namespace//b"]});
-    forge(&sandbox, "rendered/aaa/tenants/mallory/mallory.yaml", EVIL, record);
-    sandbox.write("tenants/m.yaml", tenant("mallory", "").replace("mallory-admins", "a-admins"));
+    forge(
+        &sandbox,
+        "rendered/aaa/tenants/mallory/mallory.yaml",
+        EVIL,
+        record,
+    );
+    sandbox.write(
+        "tenants/m.yaml",
+        tenant("mallory", "").replace("mallory-admins", "a-admins"),
+    );
     let ran = sandbox.run(&["render"]).code(1);
-    assert!(ran.err.contains("tenancy/shared-subject") && ran.err.contains("held: mallory\n"), "{}", ran.err);
+    assert!(
+        ran.err.contains("tenancy/shared-subject") && ran.err.contains("held: mallory\n"),
+        "{}",
+        ran.err
+    );
 }
 
 #[test]
 fn edges_of_nobody_open_nothing() {
     let sandbox = fleet();
-    let offer = "  network: {provides: [{port: 9090, to: {tenantSelector: {matchLabels: {team: x}}}}]}\n";
-    sandbox.write("tenants/fleet.yaml", format!("{FLEET}  tenantMetadata: {{labels: [team]}}\n"));
+    let offer =
+        "  network: {provides: [{port: 9090, to: {tenantSelector: {matchLabels: {team: x}}}}]}\n";
+    sandbox.write(
+        "tenants/fleet.yaml",
+        format!("{FLEET}  tenantMetadata: {{labels: [team]}}\n"),
+    );
     sandbox.write("tenants/b.yaml", tenant("b", offer));
     sandbox.run(&["render"]).code(0);
     let before = sandbox.read("rendered/prod/tenants/b/b.yaml");
     let record = |objects: &[&str]| serde_json::json!({"on": "prod", "tenant": "ghost", "edges": ["kube-system>b"], "objects": objects});
-    forge(&sandbox, "rendered/prod/tenants/ghost/ghost.yaml", "", record(&[]));
+    forge(
+        &sandbox,
+        "rendered/prod/tenants/ghost/ghost.yaml",
+        "",
+        record(&[]),
+    );
     refused(&sandbox, "tree/foreign-file");
     assert_eq!(sandbox.read("rendered/prod/tenants/b/b.yaml"), before);
-    // With a namespace it is a tenant that went, whose edges its neighbours keep, and that is refused.
-    forge(&sandbox, "rendered/prod/tenants/ghost/ghost.yaml", "", record(&["Namespace//kube-system"]));
+    // With a namespace it is a tenant that went, whose edges its neighbours keep, and that is
+    // refused.
+    forge(
+        &sandbox,
+        "rendered/prod/tenants/ghost/ghost.yaml",
+        "",
+        record(&["Namespace//kube-system"]),
+    );
     refused(&sandbox, "lifecycle/unretired-removal");
 }
 
 #[test]
 fn a_removal_ends_in_one_run() {
     let sandbox = Sandbox::with(&[
-        ("tenants/fleet.yaml", &format!("{FLEET}  tenantMetadata: {{labels: [team]}}\n")),
+        (
+            "tenants/fleet.yaml",
+            &format!("{FLEET}  tenantMetadata: {{labels: [team]}}\n"),
+        ),
         (
             "tenants/a.yaml",
             &tenant("a", "  network: {egress: [{tenant: b}]}\n")
@@ -182,14 +247,25 @@ fn a_removal_ends_in_one_run() {
         ),
         (
             "tenants/b.yaml",
-            &tenant("b", "  network: {provides: [{port: 80, to: {tenantSelector: {matchLabels: {team: x}}}}]}\n"),
+            &tenant(
+                "b",
+                "  network: {provides: [{port: 80, to: {tenantSelector: {matchLabels: {team: x}}}}]}\n",
+            ),
         ),
     ]);
     sandbox.run(&["render"]).code(0);
-    assert!(sandbox.read("rendered/prod/tenants/b/b.yaml").contains("metadata.name: a\n"));
+    assert!(
+        sandbox
+            .read("rendered/prod/tenants/b/b.yaml")
+            .contains("metadata.name: a\n")
+    );
     std::fs::remove_file(sandbox.path().join("tenants/a.yaml")).expect("removed");
     sandbox.run(&["render", "--allow-removal", "a"]).code(0);
-    assert!(!sandbox.read("rendered/prod/tenants/b/b.yaml").contains("metadata.name: a\n"));
+    assert!(
+        !sandbox
+            .read("rendered/prod/tenants/b/b.yaml")
+            .contains("metadata.name: a\n")
+    );
     sandbox.run(&["render", "--check"]).code(0);
 }
 
@@ -198,10 +274,21 @@ fn an_entry_of_the_lock_is_a_file_of_the_tree() {
     let sandbox = fleet();
     let lock = sandbox.read("tenantry.lock");
     let pipe = sandbox.path().join("pipe");
-    let made = std::process::Command::new("mkfifo").arg(&pipe).status().expect("mkfifo");
+    let made = std::process::Command::new("mkfifo")
+        .arg(&pipe)
+        .status()
+        .expect("mkfifo");
     assert!(made.success());
-    for entry in ["/dev/zero", "../pipe", "pipe", pipe.to_str().expect("UTF-8")] {
-        sandbox.write("tenantry.lock", lock.replace("clusters/prod/tenantry.yaml", entry));
+    for entry in [
+        "/dev/zero",
+        "../pipe",
+        "pipe",
+        pipe.to_str().expect("UTF-8"),
+    ] {
+        sandbox.write(
+            "tenantry.lock",
+            lock.replace("clusters/prod/tenantry.yaml", entry),
+        );
         sandbox.run(&["check"]).code(0);
     }
     sandbox.write("tenantry.lock", &lock);
@@ -226,7 +313,10 @@ fn a_run_that_was_cut_short_before_the_lock_is_taken_up() {
     sandbox.write("tenants/fleet.yaml", &two);
     let lock = sandbox.read("tenantry.lock");
     for name in ["a", "b"] {
-        sandbox.write(&format!("tenants/{name}.yaml"), tenant(name, "  clusters: [prod, more]\n"));
+        sandbox.write(
+            &format!("tenants/{name}.yaml"),
+            tenant(name, "  clusters: [prod, more]\n"),
+        );
     }
     sandbox.run(&["render"]).code(0);
     let whole = sandbox.files();
@@ -242,11 +332,24 @@ fn what_goes_leaves_its_tombstone_first() {
     // The folder of a file that goes cannot be changed: the run ends in the middle.
     let folder = sandbox.path().join("rendered/prod/tenants/a");
     let run = |program: &str, args: &str| {
-        std::process::Command::new(program).arg(args).arg(&folder).status().is_ok_and(|s| s.success())
+        std::process::Command::new(program)
+            .arg(args)
+            .arg(&folder)
+            .status()
+            .is_ok_and(|s| s.success())
     };
-    let root = std::process::Command::new("id").arg("-u").output().expect("id").stdout.starts_with(b"0\n");
+    let root = std::process::Command::new("id")
+        .arg("-u")
+        .output()
+        .expect("id")
+        .stdout
+        .starts_with(b"0\n");
     // Root may write wherever it is not said that nobody may.
-    let (shut, open) = if root { (("chattr", "+i"), ("chattr", "-i")) } else { (("chmod", "a-w"), ("chmod", "u+w")) };
+    let (shut, open) = if root {
+        (("chattr", "+i"), ("chattr", "-i"))
+    } else {
+        (("chmod", "a-w"), ("chmod", "u+w"))
+    };
     if !run(shut.0, shut.1) {
         say("NOT RUN: no folder can be shut to this user, who is root, on this file system");
         return;
@@ -254,13 +357,24 @@ fn what_goes_leaves_its_tombstone_first() {
     let ran = sandbox.run(&["render", "--allow-removal", "a"]);
     assert!(run(open.0, open.1));
     assert_eq!(ran.code, 2, "{}", ran.all());
-    assert!(sandbox.read("tenantry.lock").contains("\"tombstone\":\"a\""));
+    assert!(
+        sandbox
+            .read("tenantry.lock")
+            .contains("\"tombstone\":\"a\"")
+    );
     sandbox.run(&["render", "--allow-removal", "a"]).code(0);
     sandbox.write("tenants/a.yaml", tenant("a", ""));
-    assert!(sandbox.run(&["render"]).code(1).err.contains("lifecycle/quarantined-name"));
+    assert!(
+        sandbox
+            .run(&["render"])
+            .code(1)
+            .err
+            .contains("lifecycle/quarantined-name")
+    );
 }
 
-/// A folder's name says nothing of what lies below it: a cluster may be called `late`, and its tenants be held.
+/// A folder's name says nothing of what lies below it: a cluster may be called `late`, and its
+/// tenants be held.
 #[test]
 fn a_cluster_called_late_has_no_late_parts_for_it() {
     let fleet = FLEET.replace("name: prod", "name: late");
@@ -293,7 +407,12 @@ fn tenants_are_counted_once() {
     sandbox.write("tenants/t6.yaml", tenant("t6", "  quota: {pods: \"9\"}\n"));
     assert!(!outgrown(&["check"]) && !outgrown(&["render"]));
     sandbox.write("tenants/t100.yaml", tenant("t100", ""));
-    for args in [&["check"][..], &["check", "--no-cache"], &["render"], &["render"]] {
+    for args in [
+        &["check"][..],
+        &["check", "--no-cache"],
+        &["render"],
+        &["render"],
+    ] {
         assert!(outgrown(args), "{args:?}");
     }
 }
@@ -309,10 +428,21 @@ fn a_forged_claim_hides_no_holder() {
         ("tenants/c.yaml", &tenant("c", "")),
     ]);
     sandbox.run(&["render"]).code(0);
-    let forged = sandbox.read(A).replacen("\"group/a-admins\"", "\"group/a-admins\",\"host/a.example.com\"", 1);
+    let forged = sandbox.read(A).replacen(
+        "\"group/a-admins\"",
+        "\"group/a-admins\",\"host/a.example.com\"",
+        1,
+    );
     sandbox.write(A, forged);
-    sandbox.write("tenants/b.yaml", "apiVersion: tenantry.dev/v1alpha1\nkind: [\n");
+    sandbox.write(
+        "tenants/b.yaml",
+        "apiVersion: tenantry.dev/v1alpha1\nkind: [\n",
+    );
     sandbox.write("tenants/c.yaml", host("c"));
     let ran = sandbox.run(&["check"]).code(1);
-    assert!(ran.out.contains("is that of `b`, which has not let it go"), "{}", ran.all());
+    assert!(
+        ran.out.contains("is that of `b`, which has not let it go"),
+        "{}",
+        ran.all()
+    );
 }

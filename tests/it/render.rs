@@ -7,25 +7,48 @@ use std::collections::BTreeMap;
 fn the_committed_tree_is_fresh() {
     let sandbox = Sandbox::new();
     let copy = |folder: &str| {
-        for entry in walkdir::WalkDir::new(root().join(folder)).into_iter().filter_map(Result::ok) {
+        for entry in walkdir::WalkDir::new(root().join(folder))
+            .into_iter()
+            .filter_map(Result::ok)
+        {
             if entry.file_type().is_file() {
-                let path = entry.path().strip_prefix(root()).expect("below").to_string_lossy().into_owned();
+                let path = entry
+                    .path()
+                    .strip_prefix(root())
+                    .expect("below")
+                    .to_string_lossy()
+                    .into_owned();
                 sandbox.write(&path, std::fs::read(entry.path()).expect("bytes"));
             }
         }
     };
     copy("tenants");
     sandbox.run(&["render"]).code(0);
-    for (path, bytes) in sandbox.files().iter().filter(|(p, _)| !p.starts_with("tenants/")) {
+    for (path, bytes) in sandbox
+        .files()
+        .iter()
+        .filter(|(p, _)| !p.starts_with("tenants/"))
+    {
         let committed = std::fs::read(root().join(path)).unwrap_or_default();
-        assert!(committed == *bytes, "{path} is stale: run `cargo run -- render`");
+        assert!(
+            committed == *bytes,
+            "{path} is stale: run `cargo run -- render`"
+        );
     }
 }
 
 fn rendered(more: &str) -> BTreeMap<String, String> {
-    let (_, compiled) = compile(&[("tenants/fleet.yaml", FLEET), ("tenants/a.yaml", &tenant("a", more))]);
+    let (_, compiled) = compile(&[
+        ("tenants/fleet.yaml", FLEET),
+        ("tenants/a.yaml", &tenant("a", more)),
+    ]);
     assert!(!compiled.tree.files.is_empty(), "{:?}", compiled.findings);
-    compiled.tree.files.into_iter().map(|(p, d)| (p, d.text())).collect()
+    compiled
+        .tree
+        .files
+        .into_iter()
+        .map(|(p, d)| (p, d.text()))
+        .collect()
 }
 
 fn of(files: &BTreeMap<String, String>) -> &str {
@@ -36,14 +59,25 @@ fn of(files: &BTreeMap<String, String>) -> &str {
 fn a_tenant_without_a_feature_renders_as_if_there_were_none() {
     // The record says what the tenant's own document was; what is applied does not differ.
     let objects = |more: &str| -> std::collections::BTreeMap<String, String> {
-        let applied =
-            |text: &str| text.lines().filter(|l| !l.starts_with("# tenantry: ")).collect::<Vec<_>>().join("\n");
-        rendered(more).into_iter().map(|(path, text)| (path, applied(&text))).collect()
+        let applied = |text: &str| {
+            text.lines()
+                .filter(|l| !l.starts_with("# tenantry: "))
+                .collect::<Vec<_>>()
+                .join("\n")
+        };
+        rendered(more)
+            .into_iter()
+            .map(|(path, text)| (path, applied(&text)))
+            .collect()
     };
     let plain = objects("");
-    for more in
-        ["  members: []\n", "  sync: []\n", "  network: {}\n", "  floor: {quota: rendered}\n", "  parameters: {x: 1}\n"]
-    {
+    for more in [
+        "  members: []\n",
+        "  sync: []\n",
+        "  network: {}\n",
+        "  floor: {quota: rendered}\n",
+        "  parameters: {x: 1}\n",
+    ] {
         assert_eq!(plain, objects(more), "{more}");
     }
 }
@@ -68,7 +102,10 @@ fn the_floor_is_on_by_default() {
     ] {
         assert!(text.contains(part), "{part}\n{text}");
     }
-    let kinds: Vec<&str> = text.lines().filter_map(|l| l.strip_prefix("kind: ")).collect();
+    let kinds: Vec<&str> = text
+        .lines()
+        .filter_map(|l| l.strip_prefix("kind: "))
+        .collect();
     assert_eq!(
         kinds,
         [
@@ -83,7 +120,10 @@ fn the_floor_is_on_by_default() {
         ]
     );
     // What must not outlive its removal from Git is never kept from pruning.
-    for object in text.split("---\n").filter(|o| o.contains("kind: RoleBinding") || o.contains("name: allow-")) {
+    for object in text
+        .split("---\n")
+        .filter(|o| o.contains("kind: RoleBinding") || o.contains("name: allow-"))
+    {
         assert!(!object.contains("prune: disabled"), "{object}");
     }
 }
@@ -93,11 +133,18 @@ fn isolation_none_keeps_the_object() {
     let waiver = "apiVersion: tenantry.dev/v1alpha1\nkind: Waiver\nmetadata: {name: w}\nspec: {rule: network/isolation-none, tenant: a, reason: x, approvedBy: x, approvedAt: \"2026-11-01\", expires: \"2026-12-31\"}\n";
     let (_, compiled) = compile(&[
         ("tenants/fleet.yaml", FLEET),
-        ("tenants/a.yaml", &tenant("a", "  network: {isolation: none}\n")),
+        (
+            "tenants/a.yaml",
+            &tenant("a", "  network: {isolation: none}\n"),
+        ),
         ("tenants/waivers/w.yaml", waiver),
     ]);
     let text = &compiled.tree.files["rendered/prod/tenants/a/a.yaml"].text();
-    assert!(text.contains("name: default-deny") && text.contains("  ingress:\n  - {}\n  egress:\n  - {}\n"), "{text}");
+    assert!(
+        text.contains("name: default-deny")
+            && text.contains("  ingress:\n  - {}\n  egress:\n  - {}\n"),
+        "{text}"
+    );
     assert!(!text.contains("name: allow-dns"), "{text}");
 }
 
@@ -107,10 +154,12 @@ fn a_sync_runs_as_the_tenants_own_identity() {
     let files = rendered(sync);
     let text = of(&files);
     let object = |kind: &str, name: &str| {
-        let found = text
-            .split("---\n")
-            .find(|o| o.contains(&format!("\nkind: {kind}\n")) && o.contains(&format!("  name: {name}\n")));
-        found.unwrap_or_else(|| panic!("{kind} {name}\n{text}")).to_owned()
+        let found = text.split("---\n").find(|o| {
+            o.contains(&format!("\nkind: {kind}\n")) && o.contains(&format!("  name: {name}\n"))
+        });
+        found
+            .unwrap_or_else(|| panic!("{kind} {name}\n{text}"))
+            .to_owned()
     };
     assert!(object("Kustomization", "apps").contains("serviceAccountName: deployer"));
     assert!(object("Kustomization", "apps").contains("namespace: a\n"));
@@ -118,20 +167,34 @@ fn a_sync_runs_as_the_tenants_own_identity() {
     assert!(object("Kustomization", "sync.a.base").contains("serviceAccountName: sync.a.deployer"));
     assert!(object("OCIRepository", "sync.a.base").contains("provider: cosign"));
     assert!(object("HelmRelease", "chart").contains("serviceAccountName: deployer"));
-    assert!(object("ServiceAccount", "sync.a.deployer").contains("automountServiceAccountToken: false"));
+    assert!(
+        object("ServiceAccount", "sync.a.deployer").contains("automountServiceAccountToken: false")
+    );
     assert!(object("RoleBinding", "deployer").contains("name: tenantry-deployer"));
     assert!(object("Alert", "chart-slack").contains("kind: HelmRelease"));
-    assert!(!text.contains("targetNamespace: a\n") || object("HelmRelease", "chart").contains("targetNamespace: a"));
+    assert!(
+        !text.contains("targetNamespace: a\n")
+            || object("HelmRelease", "chart").contains("targetNamespace: a")
+    );
 }
 
 #[test]
 fn an_edge_opens_both_halves_and_nothing_else() {
     let (_, compiled) = compile(&[
         ("tenants/fleet.yaml", FLEET),
-        ("tenants/a.yaml", &tenant("a", "  network: {egress: [{tenant: b, ports: [{port: 8080}]}]}\n")),
+        (
+            "tenants/a.yaml",
+            &tenant(
+                "a",
+                "  network: {egress: [{tenant: b, ports: [{port: 8080}]}]}\n",
+            ),
+        ),
         (
             "tenants/b.yaml",
-            &tenant("b", "  network: {provides: [{port: 8080, to: {any: true}}, {port: 9090, to: {any: true}}]}\n"),
+            &tenant(
+                "b",
+                "  network: {provides: [{port: 8080, to: {any: true}}, {port: 9090, to: {any: true}}]}\n",
+            ),
         ),
         ("tenants/c.yaml", &tenant("c", "")),
     ]);
@@ -160,8 +223,17 @@ fn roles_of_the_catalogue_cannot_edit_the_floor() {
     let source = tenantry::source::Source::new("roles", text.clone());
     let (documents, _) = tenantry::document::parse(tenantry::source::SourceId(0), &source);
     let mut names = Vec::new();
-    for role in documents.iter().map(|d| d.root.to_json()).filter(|v| !v.is_null()) {
-        names.push(role["metadata"]["name"].as_str().expect("a name").to_owned());
+    for role in documents
+        .iter()
+        .map(|d| d.root.to_json())
+        .filter(|v| !v.is_null())
+    {
+        names.push(
+            role["metadata"]["name"]
+                .as_str()
+                .expect("a name")
+                .to_owned(),
+        );
         for rule in role["rules"].as_array().expect("rules") {
             let list = |k: &str| {
                 rule[k]
@@ -177,7 +249,9 @@ fn roles_of_the_catalogue_cannot_edit_the_floor() {
                     && !verbs.contains(&"*".into())
                     && !list("apiGroups").contains(&"*".into())
             );
-            let writes = verbs.iter().any(|v| !matches!(v.as_str(), "get" | "list" | "watch"));
+            let writes = verbs
+                .iter()
+                .any(|v| !matches!(v.as_str(), "get" | "list" | "watch"));
             for floor in [
                 "networkpolicies",
                 "resourcequotas",
@@ -187,7 +261,10 @@ fn roles_of_the_catalogue_cannot_edit_the_floor() {
                 "rolebindings",
                 "serviceaccounts/token",
             ] {
-                assert!(!writes || !resources.contains(&floor.to_owned()), "{role} writes {floor}");
+                assert!(
+                    !writes || !resources.contains(&floor.to_owned()),
+                    "{role} writes {floor}"
+                );
             }
             for verb in ["escalate", "bind", "impersonate"] {
                 assert!(!verbs.contains(&verb.to_owned()));
@@ -197,7 +274,12 @@ fn roles_of_the_catalogue_cannot_edit_the_floor() {
         let name = role["metadata"]["name"].as_str().expect("a name");
         assert_eq!(
             secrets,
-            ["tenantry-owner", "tenantry-secrets-viewer", "tenantry-deployer"].contains(&name),
+            [
+                "tenantry-owner",
+                "tenantry-secrets-viewer",
+                "tenantry-deployer"
+            ]
+            .contains(&name),
             "{name}"
         );
     }
@@ -215,12 +297,23 @@ fn a_kind_that_is_not_declared_is_named_where_the_templates_have_it_first() {
         )
     };
     let sandbox = Sandbox::with(&[
-        ("tenants/fleet.yaml", &format!("{FLEET}      apis: [y.example/v1/Other]\n")),
+        (
+            "tenants/fleet.yaml",
+            &format!("{FLEET}      apis: [y.example/v1/Other]\n"),
+        ),
         ("tenants/a.yaml", &tenant("a", "")),
         ("templates/namespace/first.yaml", &thing("zz")),
         ("templates/namespace/second.yaml", &thing("aa")),
     ]);
     let ran = sandbox.run(&["check"]).code(0);
-    assert!(ran.all().contains("templates/namespace/first.yaml:1"), "{}", ran.all());
-    assert!(!ran.all().contains("templates/namespace/second.yaml"), "{}", ran.all());
+    assert!(
+        ran.all().contains("templates/namespace/first.yaml:1"),
+        "{}",
+        ran.all()
+    );
+    assert!(
+        !ran.all().contains("templates/namespace/second.yaml"),
+        "{}",
+        ran.all()
+    );
 }

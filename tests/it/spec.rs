@@ -32,7 +32,11 @@ fn fixtures(folder: &str) -> Vec<(String, Vec<(String, String)>)> {
     let mut paths: Vec<_> = entries.map(|e| e.expect("an entry").path()).collect();
     paths.sort();
     let read = |path: &std::path::PathBuf| {
-        let name = path.file_stem().expect("a name").to_string_lossy().into_owned();
+        let name = path
+            .file_stem()
+            .expect("a name")
+            .to_string_lossy()
+            .into_owned();
         let text = fs::read_to_string(path).expect("a text");
         let files = files_of(&name, &text);
         (name, files)
@@ -40,16 +44,28 @@ fn fixtures(folder: &str) -> Vec<(String, Vec<(String, String)>)> {
     paths.iter().map(read).collect()
 }
 
-fn found(sources: &Sources, findings: &[tenantry::diagnostic::Diagnostic]) -> Vec<(String, u32, u32, u32, String)> {
+fn found(
+    sources: &Sources,
+    findings: &[tenantry::diagnostic::Diagnostic],
+) -> Vec<(String, u32, u32, u32, String)> {
     let mut out: Vec<_> = findings
         .iter()
         .filter(|d| d.level == Level::Error)
         .map(|d| {
             let source = sources.get(d.place.source);
             let (start, end) = (source.position(d.place.start), source.position(d.place.end));
-            let end =
-                if end.line == start.line { end.column } else { source.line(start.line).chars().count() as u32 + 1 };
-            (source.path.clone(), start.line, start.column, end, d.rule.id.to_owned())
+            let end = if end.line == start.line {
+                end.column
+            } else {
+                source.line(start.line).chars().count() as u32 + 1
+            };
+            (
+                source.path.clone(),
+                start.line,
+                start.column,
+                end,
+                d.rule.id.to_owned(),
+            )
         })
         .collect();
     out.sort();
@@ -61,11 +77,18 @@ fn each_invalid_document_is_refused_where_it_is_marked() {
     let mut faults = Vec::new();
     let mut count = 0;
     for (name, files) in fixtures("fixtures/spec/invalid") {
-        let texts: Vec<(&str, &str)> = files.iter().map(|(p, t)| (p.as_str(), t.as_str())).collect();
+        let texts: Vec<(&str, &str)> = files
+            .iter()
+            .map(|(p, t)| (p.as_str(), t.as_str()))
+            .collect();
         let (sources, compiled) = compile(&texts);
         let mut wanted: Vec<_> = files
             .iter()
-            .flat_map(|(p, t)| expectations(t).into_iter().map(move |(l, c, e, r)| (p.clone(), l, c, e, r)))
+            .flat_map(|(p, t)| {
+                expectations(t)
+                    .into_iter()
+                    .map(move |(l, c, e, r)| (p.clone(), l, c, e, r))
+            })
             .collect();
         wanted.sort();
         let found = found(&sources, &compiled.findings);
@@ -74,7 +97,11 @@ fn each_invalid_document_is_refused_where_it_is_marked() {
             faults.push(format!("{name}:\n  wanted {wanted:?}\n  found  {found:?}"));
         }
         for finding in compiled.findings.iter().filter(|d| d.level == Level::Error) {
-            assert!(!finding.fix.is_empty(), "{name}: {} has no fix", finding.rule.id);
+            assert!(
+                !finding.fix.is_empty(),
+                "{name}: {} has no fix",
+                finding.rule.id
+            );
         }
     }
     assert!(faults.is_empty(), "{}", faults.join("\n"));
@@ -84,7 +111,10 @@ fn each_invalid_document_is_refused_where_it_is_marked() {
 #[test]
 fn each_valid_document_is_accepted() {
     for (name, files) in fixtures("fixtures/spec/valid") {
-        let texts: Vec<(&str, &str)> = files.iter().map(|(p, t)| (p.as_str(), t.as_str())).collect();
+        let texts: Vec<(&str, &str)> = files
+            .iter()
+            .map(|(p, t)| (p.as_str(), t.as_str()))
+            .collect();
         let (sources, compiled) = compile(&texts);
         let found = found(&sources, &compiled.findings);
         assert!(found.is_empty(), "{name}: {found:?}");
@@ -97,54 +127,67 @@ fn the_schemas_are_fresh() {
     for kind in Kind::ALL {
         let path = root().join("schemas").join(kind.file());
         let text = fs::read_to_string(&path).unwrap_or_default();
-        assert!(text == schema_text(kind), "{} is stale: run `cargo run -- schema --write schemas`", path.display());
+        assert!(
+            text == schema_text(kind),
+            "{} is stale: run `cargo run -- schema --write schemas`",
+            path.display()
+        );
     }
 }
 
-/// Where a fault lies does not depend on what stands around it, and the text at the place is the text that is quoted.
+/// Where a fault lies does not depend on what stands around it, and the text at the place is the
+/// text that is quoted.
 #[test]
 fn a_place_is_where_the_quoted_text_stands() {
     use proptest::prelude::*;
     let mut runner = proptest::test_runner::TestRunner::new(ProptestConfig::with_cases(200));
     runner
-        .run(&("[a-z]{3,12}", "[é日a-z #]{0,20}", 0usize..5, any::<bool>()), |(word, comment, lines, crlf)| {
-            prop_assume!(
-                ![
-                    "owners",
-                    "quota",
-                    "uuid",
-                    "limits",
-                    "network",
-                    "profile",
-                    "clusters",
-                    "members",
-                    "sync",
-                    "floor",
-                    "allow",
-                    "compat",
-                    "requires",
-                    "overrides",
-                    "manifests",
-                    "parameters",
-                    "description"
-                ]
-                .contains(&word.as_str())
-            );
-            let mut text = crate::support::tenant("t", "");
-            for _ in 0..lines {
-                text.push_str(&format!("  # {comment}\n"));
-            }
-            text.push_str(&format!("  {word}: \"é\" # {comment}\n"));
-            if crlf {
-                text = text.replace('\n', "\r\n");
-            }
-            let (sources, compiled) = compile(&[("tenants/fleet.yaml", FLEET), ("tenants/t.yaml", &text)]);
-            let finding = compiled.findings.iter().find(|d| d.rule.id == "spec/unknown-field").expect("the finding");
-            let source = sources.get(finding.place.source);
-            prop_assert_eq!(source.slice(finding.place), word.as_str());
-            let at = source.position(finding.place.start);
-            prop_assert_eq!((at.line as usize, at.column), (7 + lines, 3));
-            Ok(())
-        })
+        .run(
+            &("[a-z]{3,12}", "[é日a-z #]{0,20}", 0usize..5, any::<bool>()),
+            |(word, comment, lines, crlf)| {
+                prop_assume!(
+                    ![
+                        "owners",
+                        "quota",
+                        "uuid",
+                        "limits",
+                        "network",
+                        "profile",
+                        "clusters",
+                        "members",
+                        "sync",
+                        "floor",
+                        "allow",
+                        "compat",
+                        "requires",
+                        "overrides",
+                        "manifests",
+                        "parameters",
+                        "description"
+                    ]
+                    .contains(&word.as_str())
+                );
+                let mut text = crate::support::tenant("t", "");
+                for _ in 0..lines {
+                    text.push_str(&format!("  # {comment}\n"));
+                }
+                text.push_str(&format!("  {word}: \"é\" # {comment}\n"));
+                if crlf {
+                    text = text.replace('\n', "\r\n");
+                }
+                let (sources, compiled) =
+                    compile(&[("tenants/fleet.yaml", FLEET), ("tenants/t.yaml", &text)]);
+                let finding = compiled
+                    .findings
+                    .iter()
+                    .find(|d| d.rule.id == "spec/unknown-field")
+                    .expect("the finding");
+                let source = sources.get(finding.place.source);
+                prop_assert_eq!(source.slice(finding.place), word.as_str());
+                let at = source.position(finding.place.start);
+                prop_assert_eq!((at.line as usize, at.column), (7 + lines, 3));
+                Ok(())
+            },
+        )
         .expect("holds");
 }

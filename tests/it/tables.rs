@@ -16,7 +16,10 @@ fn pairs(matrix: &Matrix) -> BTreeMap<(String, String), BTreeSet<Relation>> {
     for (a, from) in matrix.classes.iter().enumerate() {
         for (b, to) in matrix.classes.iter().enumerate() {
             let how = matrix.cells.get(&(a, b)).into_iter().flatten();
-            let how = how.chain(&matrix.everywhere).chain(&from.reaches_all).chain(&to.reached_by_all);
+            let how = how
+                .chain(&matrix.everywhere)
+                .chain(&from.reaches_all)
+                .chain(&to.reached_by_all);
             let how: BTreeSet<Relation> = how.copied().collect();
             for x in &from.tenants {
                 for y in to.tenants.iter().filter(|y| *y != x) {
@@ -34,7 +37,9 @@ fn by_hand(cluster: &Cluster) -> BTreeSet<(String, String)> {
     let mut open = BTreeSet::new();
     for (a, from) in cluster.namespaces.iter().enumerate() {
         for (b, to) in cluster.namespaces.iter().enumerate() {
-            let (Owner::Tenant(x), Owner::Tenant(y)) = (from.owner, to.owner) else { continue };
+            let (Owner::Tenant(x), Owner::Tenant(y)) = (from.owner, to.owner) else {
+                continue;
+            };
             if x != y && reach.between(a as u32, b as u32).is_ok_and(|w| w.is_some()) {
                 let name = |at: u32| cluster.tenants[at as usize].name.to_string();
                 open.insert((name(x), name(y)));
@@ -48,7 +53,11 @@ fn by_hand(cluster: &Cluster) -> BTreeSet<(String, String)> {
 fn the_matrix_says_of_each_pair_what_is_so() {
     let (mut asked, mut linked) = (0, 0);
     let clean = cluster(&[base()]).1;
-    assert!(matrix(&clean, &isolation::prove(&clean).findings).cells.is_empty());
+    assert!(
+        matrix(&clean, &isolation::prove(&clean).findings)
+            .cells
+            .is_empty()
+    );
     for hole in holes() {
         let added: String = hole.add.iter().map(|o| format!("---\n{o}\n")).collect();
         // Two more tenants that are alike in everything.
@@ -57,11 +66,16 @@ fn the_matrix_says_of_each_pair_what_is_so() {
                 .1
                 .split("---\n")
                 .filter(|d| d.contains("namespace: green}") || d.contains("name: green\n"))
-                .fold(String::new(), |all, d| all + "---\n" + &d.replace("green", name));
+                .fold(String::new(), |all, d| {
+                    all + "---\n" + &d.replace("green", name)
+                });
             all + &green
         });
-        let (_, cluster) =
-            cluster(&[without(&hole.changes()), ("alike.yaml".into(), alike), ("hole.yaml".into(), added)]);
+        let (_, cluster) = cluster(&[
+            without(&hole.changes()),
+            ("alike.yaml".into(), alike),
+            ("hole.yaml".into(), added),
+        ]);
         let proof = isolation::prove(&cluster);
         let matrix = matrix(&cluster, &proof.findings);
         let said = pairs(&matrix);
@@ -69,19 +83,41 @@ fn the_matrix_says_of_each_pair_what_is_so() {
         for (pair, how) in &said {
             let murky = how.contains(&Relation::Unknown);
             let network = how.contains(&Relation::Network) || how.contains(&Relation::Declared);
-            assert!(murky || network == open.contains(pair), "{}: {pair:?} {how:?}", hole.name);
+            assert!(
+                murky || network == open.contains(pair),
+                "{}: {pair:?} {how:?}",
+                hole.name
+            );
             asked += 1;
         }
-        assert_eq!(said.len(), cluster.tenants.len() * (cluster.tenants.len() - 1), "{}", hole.name);
+        assert_eq!(
+            said.len(),
+            cluster.tenants.len() * (cluster.tenants.len() - 1),
+            "{}",
+            hole.name
+        );
         linked += usize::from(said.values().any(|how| !how.is_empty()));
         if hole.finds == "api/cross-tenant-binding"
-            && proof.findings.iter().any(|f| f.verdict == Some(Verdict::Refuted))
+            && proof
+                .findings
+                .iter()
+                .any(|f| f.verdict == Some(Verdict::Refuted))
         {
-            assert!(said.values().any(|how| how.contains(&Relation::Api)), "{}", hole.name);
+            assert!(
+                said.values().any(|how| how.contains(&Relation::Api)),
+                "{}",
+                hole.name
+            );
         }
-        assert!(matrix.classes.len() < cluster.tenants.len(), "{}: nobody is alike", hole.name);
+        assert!(
+            matrix.classes.len() < cluster.tenants.len(),
+            "{}: nobody is alike",
+            hole.name
+        );
     }
-    say(&format!("matrix: {asked} pairs of tenants in {linked} fleets with a way"));
+    say(&format!(
+        "matrix: {asked} pairs of tenants in {linked} fleets with a way"
+    ));
     assert!(linked > 60, "{linked}");
 }
 
@@ -90,22 +126,33 @@ fn each_threat_is_answered_by_rules_that_there_are() {
     let ids: BTreeSet<&str> = RULES.iter().map(|r| r.id).collect();
     for threat in &threats::THREATS {
         for rule in threat.rules {
-            let known = ids.contains(rule) || rule.ends_with('/') && ids.iter().any(|id| id.starts_with(rule));
+            let known = ids.contains(rule)
+                || rule.ends_with('/') && ids.iter().any(|id| id.starts_with(rule));
             assert!(known, "{}: {rule}", threat.text);
         }
     }
     let systems: BTreeSet<&str> = threats::THREATS.iter().map(|t| t.system).collect();
     assert_eq!(systems.len(), 5);
-    let answers = |texts: &[(String, String)]| threats::answers(&isolation::prove(&cluster(texts).1));
+    let answers =
+        |texts: &[(String, String)]| threats::answers(&isolation::prove(&cluster(texts).1));
     let standing = |s: Standing| match s {
         Standing::Partly => Verdict::Assumed,
         Standing::Is(verdict) => verdict,
     };
     // A clean fleet averts each, and says under which conditions.
     for answer in answers(&[base()]) {
-        assert!(standing(answer.verdict) <= Verdict::Assumed, "{}", answer.threat.text);
+        assert!(
+            standing(answer.verdict) <= Verdict::Assumed,
+            "{}",
+            answer.threat.text
+        );
         let names: BTreeSet<&str> = answer.assumptions.iter().map(|a| a.name).collect();
-        assert_eq!(answer.verdict == Standing::Partly, names.len() > 1, "{}", answer.threat.text);
+        assert_eq!(
+            answer.verdict == Standing::Partly,
+            names.len() > 1,
+            "{}",
+            answer.threat.text
+        );
     }
     // A hole that refutes a plane makes at least one threat real.
     let mut real = 0;
@@ -113,17 +160,27 @@ fn each_threat_is_answered_by_rules_that_there_are() {
         let added: String = hole.add.iter().map(|o| format!("---\n{o}\n")).collect();
         let texts = [without(&hole.changes()), ("hole.yaml".into(), added)];
         let proof = isolation::prove(&cluster(&texts).1);
-        let found =
-            proof.findings.iter().any(|f| f.diagnostic.rule.id == hole.finds && f.verdict == Some(Verdict::Refuted));
+        let found = proof
+            .findings
+            .iter()
+            .any(|f| f.diagnostic.rule.id == hole.finds && f.verdict == Some(Verdict::Refuted));
         if found {
             let answers = threats::answers(&proof);
-            let named = answers
-                .iter()
-                .any(|a| standing(a.verdict) == Verdict::Refuted && a.evidence.contains_key(hole.finds.as_str()));
-            assert!(named, "no threat names what {} finds: {}", hole.name, hole.finds);
+            let named = answers.iter().any(|a| {
+                standing(a.verdict) == Verdict::Refuted
+                    && a.evidence.contains_key(hole.finds.as_str())
+            });
+            assert!(
+                named,
+                "no threat names what {} finds: {}",
+                hole.name, hole.finds
+            );
             real += 1;
         }
     }
-    say(&format!("threats: {} of five systems; each of {real} holes makes one of them real", threats::THREATS.len()));
+    say(&format!(
+        "threats: {} of five systems; each of {real} holes makes one of them real",
+        threats::THREATS.len()
+    ));
     assert!(real > 80);
 }

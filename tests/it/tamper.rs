@@ -1,5 +1,5 @@
-//! Tamper analysis: each object of the floor, and each way to remove, weaken, freeze or sidestep it, has a verdict: by RBAC
-//! alone, and with admission policies that stop it or do not.
+//! Tamper analysis: each object of the floor, and each way to remove, weaken, freeze or sidestep
+//! it, has a verdict: by RBAC alone, and with admission policies that stop it or do not.
 
 use crate::isolation::{cluster, named, without};
 use crate::support::{root, say};
@@ -19,7 +19,8 @@ struct Floor {
 
 fn floor() -> Vec<Floor> {
     let mut sources = Sources::default();
-    let text = fs::read_to_string(root().join("fixtures/isolation/tamper.yaml")).expect("tamper.yaml");
+    let text =
+        fs::read_to_string(root().join("fixtures/isolation/tamper.yaml")).expect("tamper.yaml");
     let id = sources.add(Source::new("tamper.yaml", text));
     let (documents, faults) = document::parse_foreign(id, sources.get(id));
     assert!(faults.is_empty(), "{faults:?}");
@@ -31,7 +32,9 @@ fn floor() -> Vec<Floor> {
             kind: text(&value["object"]["kind"]),
             object: value["object"].clone(),
             writes: value["writes"].clone(),
-            ways: ways.map(|(name, way)| (name.clone(), text(&way["kept"]), text(&way["says"]))).collect(),
+            ways: ways
+                .map(|(name, way)| (name.clone(), text(&way["kept"]), text(&way["says"])))
+                .collect(),
         }
     };
     documents.iter().map(of).collect()
@@ -57,7 +60,10 @@ fn proof(floor: &Floor, verbs: &Value, more: &[Value]) -> Proof {
 
 /// A policy of some expressions, and its binding.
 fn policy(expressions: &[&str], binding: &Value, failure: &str) -> [Value; 2] {
-    let validations: Vec<Value> = expressions.iter().map(|e| json!({"expression": e})).collect();
+    let validations: Vec<Value> = expressions
+        .iter()
+        .map(|e| json!({"expression": e}))
+        .collect();
     let api = "admissionregistration.k8s.io/v1";
     let mut bound = json!({"policyName": "floor", "validationActions": ["Deny"]});
     for (key, value) in binding.as_object().expect("fields") {
@@ -74,15 +80,28 @@ fn policy(expressions: &[&str], binding: &Value, failure: &str) -> [Value; 2] {
 
 /// The verdict of the admission plane, what it found, and the assumptions that it rests on.
 fn verdict(proof: &Proof) -> (Verdict, String, String) {
-    let plane = proof.planes.iter().find(|p| p.plane == Plane::Admission).expect("the plane");
+    let plane = proof
+        .planes
+        .iter()
+        .find(|p| p.plane == Plane::Admission)
+        .expect("the plane");
     let here = |f: &&isolation::Finding| f.plane == Plane::Admission && f.verdict.is_some();
     let found = proof.findings.iter().filter(here).map(|f| {
-        assert_eq!(f.diagnostic.rule.id, "admission/floor-writable", "{}", f.diagnostic.message);
+        assert_eq!(
+            f.diagnostic.rule.id, "admission/floor-writable",
+            "{}",
+            f.diagnostic.message
+        );
         let steps = f.diagnostic.related.iter().map(|r| r.label.as_str());
         steps.collect::<Vec<_>>().join("\n")
     });
     let found = found.collect::<Vec<_>>().join("\n");
-    let names = plane.assumptions.iter().map(|a| a.name).collect::<Vec<_>>().join(" ");
+    let names = plane
+        .assumptions
+        .iter()
+        .map(|a| a.name)
+        .collect::<Vec<_>>()
+        .join(" ");
     (plane.verdict, found, names)
 }
 
@@ -97,7 +116,11 @@ fn each_way_to_change_the_floor_has_a_verdict() {
             assert_eq!(verdict, Verdict::Refuted, "{} {verb}: {found}", floor.kind);
             asked += 1;
         }
-        let kept: Vec<&str> = floor.ways.iter().map(|(_, kept, _)| kept.as_str()).collect();
+        let kept: Vec<&str> = floor
+            .ways
+            .iter()
+            .map(|(_, kept, _)| kept.as_str())
+            .collect();
         let with = |expressions: &[&str], binding: &Value, failure: &str| {
             verdict(&proof(&floor, all, &policy(expressions, binding, failure)))
         };
@@ -115,16 +138,36 @@ fn each_way_to_change_the_floor_has_a_verdict() {
             less.push("authorizer.group('').resource('namespaces').check('update').allowed()");
             let (unknown, found, _) = with(&less, &none, "Fail");
             assert_eq!(unknown, Verdict::Unknown, "{} {way}: {found}", floor.kind);
-            assert!(found.contains(says) && found.contains("not known"), "{} {way}: {found}", floor.kind);
+            assert!(
+                found.contains(says) && found.contains("not known"),
+                "{} {way}: {found}",
+                floor.kind
+            );
             asked += 2;
         }
         // What only warns, is not bound here, or lets errors pass, stops nothing.
-        let elsewhere = json!({"matchResources": {"namespaceSelector": {"matchLabels": {"tenant": "green"}}}});
+        let elsewhere =
+            json!({"matchResources": {"namespaceSelector": {"matchLabels": {"tenant": "green"}}}});
         for (what, binding, failure, expressions) in [
-            ("audited", json!({"validationActions": ["Audit", "Warn"]}), "Fail", &kept),
+            (
+                "audited",
+                json!({"validationActions": ["Audit", "Warn"]}),
+                "Fail",
+                &kept,
+            ),
             ("elsewhere", elsewhere, "Fail", &kept),
-            ("of another policy", json!({"policyName": "other"}), "Fail", &kept),
-            ("ignored", none.clone(), "Ignore", &vec!["request.resource.nothing == 1"]),
+            (
+                "of another policy",
+                json!({"policyName": "other"}),
+                "Fail",
+                &kept,
+            ),
+            (
+                "ignored",
+                none.clone(),
+                "Ignore",
+                &vec!["request.resource.nothing == 1"],
+            ),
         ] {
             let (open, found, _) = with(expressions, &binding, failure);
             assert_eq!(open, Verdict::Refuted, "{} {what}: {found}", floor.kind);
@@ -132,20 +175,26 @@ fn each_way_to_change_the_floor_has_a_verdict() {
         }
         // Whether an error denies is not known: another operand may absorb it.
         let (unknown, found, _) = with(&["request.resource.nothing == 1"], &none, "Fail");
-        assert_eq!(unknown, Verdict::Unknown, "{} an error: {found}", floor.kind);
+        assert_eq!(
+            unknown,
+            Verdict::Unknown,
+            "{} an error: {found}",
+            floor.kind
+        );
         let (unknown, found, _) = with(&["object.nothing == 1"], &none, "Fail");
         assert!(unknown >= Verdict::Unknown, "{}: {found}", floor.kind);
         asked += 3;
     }
-    say(&format!("tamper: {asked} verdicts on ways to change the floor"));
+    say(&format!(
+        "tamper: {asked} verdicts on ways to change the floor"
+    ));
     assert!(asked >= 80);
 }
 
 /// Policies that look as if they stopped it, and do not, or not for sure: none of them is taken to.
 #[test]
 fn no_policy_is_taken_to_stop_what_it_may_let_through() {
-    let network =
-        |verbs: Value| json!({"apiGroups": ["networking.k8s.io"], "resources": ["networkpolicies"], "verbs": verbs});
+    let network = |verbs: Value| json!({"apiGroups": ["networking.k8s.io"], "resources": ["networkpolicies"], "verbs": verbs});
     let create = || network(json!(["create"]));
     let all = || network(json!(["create", "update", "patch", "delete"]));
     let rbac = |resources: Value, verbs: Value| json!({"apiGroups": ["rbac.authorization.k8s.io"], "resources": resources, "verbs": verbs});
@@ -171,9 +220,15 @@ fn no_policy_is_taken_to_stop_what_it_may_let_through() {
     };
     let with_param = || json!({"paramKind": {"apiVersion": "v1", "kind": "ConfigMap"}, "validations": [{"expression": "params.data.open == 'yes'"}]});
     let guard = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "guard", "namespace": "blue"}, "data": {"open": "no"}});
-    let status = |resource: &str| json!({"apiGroups": [""], "resources": [resource], "verbs": ["patch"]});
+    let status =
+        |resource: &str| json!({"apiGroups": [""], "resources": [resource], "verbs": ["patch"]});
     let cases: Vec<(&str, Value, Value, Value)> = vec![
-        ("another resource", status("pods/status"), rule("resources", json!(["configmaps"])), none()),
+        (
+            "another resource",
+            status("pods/status"),
+            rule("resources", json!(["configmaps"])),
+            none(),
+        ),
         (
             "the status of a quota",
             status("resourcequotas/status"),
@@ -186,11 +241,19 @@ fn no_policy_is_taken_to_stop_what_it_may_let_through() {
             says("object.metadata.name != 'default-deny'"),
             none(),
         ),
-        ("a name that the rule does not have", all(), rule("resourceNames", json!(["other"])), none()),
+        (
+            "a name that the rule does not have",
+            all(),
+            rule("resourceNames", json!(["other"])),
+            none(),
+        ),
         (
             "all at once have no name",
             network(json!(["deletecollection"])),
-            rule("resourceNames", json!(["default-deny", "allow-intra", "allow-internet"])),
+            rule(
+                "resourceNames",
+                json!(["default-deny", "allow-intra", "allow-internet"]),
+            ),
             none(),
         ),
         (
@@ -199,15 +262,30 @@ fn no_policy_is_taken_to_stop_what_it_may_let_through() {
             selected(json!({"matchExpressions": [{"key": "exempt", "operator": "DoesNotExist"}]})),
             none(),
         ),
-        ("a label that it does not take", create(), selected(json!({"matchLabels": {"floor": "yes"}})), none()),
-        ("a condition on a label", create(), condition("!('exempt' in object.metadata.labels)"), none()),
+        (
+            "a label that it does not take",
+            create(),
+            selected(json!({"matchLabels": {"floor": "yes"}})),
+            none(),
+        ),
+        (
+            "a condition on a label",
+            create(),
+            condition("!('exempt' in object.metadata.labels)"),
+            none(),
+        ),
         (
             "a condition on who asks",
             create(),
             condition("!request.userInfo.groups.exists(g, g == 'blue-admins')"),
             none(),
         ),
-        ("a name that it chooses", create(), says("object.metadata.name.startsWith('app-')"), none()),
+        (
+            "a name that it chooses",
+            create(),
+            says("object.metadata.name.startsWith('app-')"),
+            none(),
+        ),
         (
             "a label that it sets",
             create(),
@@ -220,7 +298,12 @@ fn no_policy_is_taken_to_stop_what_it_may_let_through() {
             says("!has(object.spec.ingress) || object.spec.ingress.all(i, has(i.from))"),
             none(),
         ),
-        ("ports alone", create(), says("object.spec.ingress.all(i, has(i.ports))"), none()),
+        (
+            "ports alone",
+            create(),
+            says("object.spec.ingress.all(i, has(i.ports))"),
+            none(),
+        ),
         (
             "one role alone",
             rbac(json!(["rolebindings"]), json!(["create"])),
@@ -235,25 +318,55 @@ fn no_policy_is_taken_to_stop_what_it_may_let_through() {
             ),
             none(),
         ),
-        ("options that it chooses", network(json!(["delete"])), says("has(request.options.propagationPolicy)"), none()),
-        ("dry runs alone", create(), says("!has(request.options.dryRun)"), none()),
-        ("a uid", create(), says("request.userInfo.uid != 'x'"), none()),
+        (
+            "options that it chooses",
+            network(json!(["delete"])),
+            says("has(request.options.propagationPolicy)"),
+            none(),
+        ),
+        (
+            "dry runs alone",
+            create(),
+            says("!has(request.options.dryRun)"),
+            none(),
+        ),
+        (
+            "a uid",
+            create(),
+            says("request.userInfo.uid != 'x'"),
+            none(),
+        ),
         (
             "a default of the server's",
             network(json!(["delete"])),
             says("!('Ingress' in oldObject.spec.policyTypes) || has(oldObject.spec.extra)"),
             none(),
         ),
-        ("a version that is not served", all(), rule("apiVersions", json!(["v1beta1"])), none()),
+        (
+            "a version that is not served",
+            all(),
+            rule("apiVersions", json!(["v1beta1"])),
+            none(),
+        ),
         ("its own parameters", all(), with_param(), param(none())),
-        ("its own parameters by name", all(), with_param(), param(json!({"namespace": "blue"}))),
+        (
+            "its own parameters by name",
+            all(),
+            with_param(),
+            param(json!({"namespace": "blue"})),
+        ),
         (
             "bindings beside roles",
             rbac(json!(["roles"]), json!(["bind", "escalate"])),
             rule("resources", json!(["rolebindings"])),
             none(),
         ),
-        ("another scope", all(), rule("scope", json!("Cluster")), none()),
+        (
+            "another scope",
+            all(),
+            rule("scope", json!("Cluster")),
+            none(),
+        ),
         (
             "a rule that takes it out",
             all(),
@@ -261,7 +374,12 @@ fn no_policy_is_taken_to_stop_what_it_may_let_through() {
             none(),
         ),
         // What the server does not take is not there.
-        ("no constraints", all(), json!({"validations": [{"expression": "false"}], "matchConstraints": null}), none()),
+        (
+            "no constraints",
+            all(),
+            json!({"validations": [{"expression": "false"}], "matchConstraints": null}),
+            none(),
+        ),
         (
             "constraints of a text",
             all(),
@@ -280,8 +398,18 @@ fn no_policy_is_taken_to_stop_what_it_may_let_through() {
             json!({"validations": [{"expression": "false"}], "matchConditions": [{"name": "x", "expression": false}]}),
             none(),
         ),
-        ("stars beside others", all(), rule("operations", json!(["*", "CREATE"])), none()),
-        ("deny and warn", all(), deny(), json!({"validationActions": ["Deny", "Warn"]})),
+        (
+            "stars beside others",
+            all(),
+            rule("operations", json!(["*", "CREATE"])),
+            none(),
+        ),
+        (
+            "deny and warn",
+            all(),
+            deny(),
+            json!({"validationActions": ["Deny", "Warn"]}),
+        ),
         (
             "parameters without an action",
             all(),
@@ -298,7 +426,9 @@ fn no_policy_is_taken_to_stop_what_it_may_let_through() {
         (
             "an error beside what is written",
             create(),
-            says("object.metadata.labels.approved == 'yes' || oldObject.metadata.labels.approved == 'yes'"),
+            says(
+                "object.metadata.labels.approved == 'yes' || oldObject.metadata.labels.approved == 'yes'",
+            ),
             none(),
         ),
         (
@@ -313,10 +443,25 @@ fn no_policy_is_taken_to_stop_what_it_may_let_through() {
             says("object.?metadata.?namespace.orValue(oldObject.x) == 'blue'"),
             none(),
         ),
-        ("an operator twice", all(), says("!!(request.operation != '')"), none()),
-        ("a condition with an error", create(), condition("object.metadata.name == 'x' && oldObject.x"), none()),
+        (
+            "an operator twice",
+            all(),
+            says("!!(request.operation != '')"),
+            none(),
+        ),
+        (
+            "a condition with an error",
+            create(),
+            condition("object.metadata.name == 'x' && oldObject.x"),
+            none(),
+        ),
         // What is not so on the server.
-        ("many at once, the old object", network(json!(["deletecollection"])), says("oldObject != null"), none()),
+        (
+            "many at once, the old object",
+            network(json!(["deletecollection"])),
+            says("oldObject != null"),
+            none(),
+        ),
         (
             "many at once, its name",
             network(json!(["deletecollection"])),
@@ -335,8 +480,7 @@ fn no_policy_is_taken_to_stop_what_it_may_let_through() {
             "a name that is excluded",
             create(),
             {
-                let every =
-                    || json!({"apiGroups": ["*"], "apiVersions": ["*"], "operations": ["*"], "resources": ["*"]});
+                let every = || json!({"apiGroups": ["*"], "apiVersions": ["*"], "operations": ["*"], "resources": ["*"]});
                 let mut but = every();
                 but["resourceNames"] = json!(["exempt"]);
                 json!({"validations": [{"expression": "false"}], "matchConstraints": {"resourceRules": [every()], "excludeResourceRules": [but]}})
@@ -349,7 +493,12 @@ fn no_policy_is_taken_to_stop_what_it_may_let_through() {
             says("object.metadata.?labels.hasValue() && object.spec == oldObject.spec"),
             none(),
         ),
-        ("a value in a list", network(json!(["update"])), says("!(oldObject.spec.podSelector in [{}])"), none()),
+        (
+            "a value in a list",
+            network(json!(["update"])),
+            says("!(oldObject.spec.podSelector in [{}])"),
+            none(),
+        ),
         (
             "a label that Flux adds",
             network(json!(["delete"])),
@@ -366,7 +515,12 @@ fn no_policy_is_taken_to_stop_what_it_may_let_through() {
             says("request.name.startsWith('team-')"),
             none(),
         ),
-        ("the labels of a status", status("namespaces/status"), says("object.status == oldObject.status"), none()),
+        (
+            "the labels of a status",
+            status("namespaces/status"),
+            says("object.status == oldObject.status"),
+            none(),
+        ),
         (
             "a Namespace's own",
             json!({"apiGroups": [""], "resources": ["namespaces"], "verbs": ["update"]}),
@@ -407,13 +561,17 @@ fn no_policy_is_taken_to_stop_what_it_may_let_through() {
         (
             "an optional beside a text",
             network(json!(["delete"])),
-            says("(request.operation == 'DELETE' ? oldObject.metadata.?labels.floor : 'x') == 'yes'"),
+            says(
+                "(request.operation == 'DELETE' ? oldObject.metadata.?labels.floor : 'x') == 'yes'",
+            ),
             none(),
         ),
         (
             "the ports of a slice",
             json!({"apiGroups": ["discovery.k8s.io"], "resources": ["endpointslices"], "verbs": ["update"]}),
-            says("object.endpoints == oldObject.endpoints && object.metadata == oldObject.metadata"),
+            says(
+                "object.endpoints == oldObject.endpoints && object.metadata == oldObject.metadata",
+            ),
             none(),
         ),
         (
@@ -423,19 +581,40 @@ fn no_policy_is_taken_to_stop_what_it_may_let_through() {
             none(),
         ),
         // What makes the program stop.
-        ("a long list", create(), says("lists.range(2000000000).size() > 1"), none()),
-        ("a long number", create(), says("'%.1000000f'.format([1.0]) == ''"), none()),
-        ("the least number", create(), says("-(-9223372036854775807 - 1) > 0"), none()),
+        (
+            "a long list",
+            create(),
+            says("lists.range(2000000000).size() > 1"),
+            none(),
+        ),
+        (
+            "a long number",
+            create(),
+            says("'%.1000000f'.format([1.0]) == ''"),
+            none(),
+        ),
+        (
+            "the least number",
+            create(),
+            says("-(-9223372036854775807 - 1) > 0"),
+            none(),
+        ),
         (
             "a large quantity",
             create(),
-            says("quantity('170141183460469231731687303715884105727E').compareTo(quantity('1n')) > 0"),
+            says(
+                "quantity('170141183460469231731687303715884105727E').compareTo(quantity('1n')) > 0",
+            ),
             none(),
         ),
         (
             "quotes of quotes",
             create(),
-            says(&format!("{}'\\''{} == ''", "strings.quote(".repeat(32), ")".repeat(32))),
+            says(&format!(
+                "{}'\\''{} == ''",
+                "strings.quote(".repeat(32),
+                ")".repeat(32)
+            )),
             none(),
         ),
         (
@@ -455,8 +634,18 @@ fn no_policy_is_taken_to_stop_what_it_may_let_through() {
             ),
             none(),
         ),
-        ("a long sum", all(), says(&format!("{} == 0", vec!["1"; 7000].join("+"))), none()),
-        ("a deep field", all(), says(&format!("object{} == 0", ".a".repeat(7000))), none()),
+        (
+            "a long sum",
+            all(),
+            says(&format!("{} == 0", vec!["1"; 7000].join("+"))),
+            none(),
+        ),
+        (
+            "a deep field",
+            all(),
+            says(&format!("object{} == 0", ".a".repeat(7000))),
+            none(),
+        ),
         (
             "doubled lists",
             all(),
@@ -478,22 +667,37 @@ fn no_policy_is_taken_to_stop_what_it_may_let_through() {
             objects[0]["spec"][key] = value.clone();
         }
         objects.push(guard.clone());
-        let floor =
-            Floor { kind: floor.kind.clone(), object: floor.object.clone(), writes: writes.clone(), ways: Vec::new() };
+        let floor = Floor {
+            kind: floor.kind.clone(),
+            object: floor.object.clone(),
+            writes: writes.clone(),
+            ways: Vec::new(),
+        };
         let proof = proof(&floor, &writes["verbs"], &objects);
-        let plane = proof.planes.iter().find(|p| p.plane == Plane::Admission).expect("the plane");
-        assert!(plane.verdict >= Verdict::Unknown, "{what}: {:?}", plane.verdict);
+        let plane = proof
+            .planes
+            .iter()
+            .find(|p| p.plane == Plane::Admission)
+            .expect("the plane");
+        assert!(
+            plane.verdict >= Verdict::Unknown,
+            "{what}: {:?}",
+            plane.verdict
+        );
     }
     // Several of them are made to take for ever.
     assert!(started.elapsed().as_secs() < 120);
-    say(&format!("tamper: {} policies that only look as if they stopped it", cases.len()));
+    say(&format!(
+        "tamper: {} policies that only look as if they stopped it",
+        cases.len()
+    ));
 }
 
-/// Pods that are their node, where no Pod Security level is enforced: a policy that denies each stands in for it.
+/// Pods that are their node, where no Pod Security level is enforced: a policy that denies each
+/// stands in for it.
 #[test]
 fn a_policy_may_stand_in_for_pod_security() {
-    let namespace =
-        json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "blue", "labels": {"tenant": "blue"}}});
+    let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "blue", "labels": {"tenant": "blue"}}});
     let containers = "object.spec.containers.all(c, !c.?securityContext.?privileged.orValue(false) \
                       && c.?securityContext.?capabilities.?add.orValue([]).size() == 0)";
     let kept = [
@@ -509,24 +713,34 @@ fn a_policy_may_stand_in_for_pod_security() {
         let mut objects = policy(expressions, &json!({}), "Fail").to_vec();
         objects[0]["spec"]["matchConstraints"]["resourceRules"][0]["resources"] = json!(["pods"]);
         if exempt {
-            let expression = "!request.userInfo.groups.exists(g, g == 'system:serviceaccounts:kube-system')";
-            objects[0]["spec"]["matchConditions"] = json!([{"name": "system", "expression": expression}]);
+            let expression =
+                "!request.userInfo.groups.exists(g, g == 'system:serviceaccounts:kube-system')";
+            objects[0]["spec"]["matchConditions"] =
+                json!([{"name": "system", "expression": expression}]);
         }
         objects.push(namespace.clone());
         let gone: BTreeSet<String> = objects.iter().map(named).collect();
         let case: String = objects.iter().map(|o| format!("---\n{o}\n")).collect();
         let proof = isolation::prove(&cluster(&[without(&gone), ("case.yaml".into(), case)]).1);
-        let steps = proof.findings.iter().filter(|f| f.plane == Plane::Admission).flat_map(|f| {
-            assert_eq!(f.diagnostic.rule.id, "admission/pod-security-not-enforced");
-            f.diagnostic.related.iter().map(|r| r.label.clone())
-        });
+        let steps = proof
+            .findings
+            .iter()
+            .filter(|f| f.plane == Plane::Admission)
+            .flat_map(|f| {
+                assert_eq!(f.diagnostic.rule.id, "admission/pod-security-not-enforced");
+                f.diagnostic.related.iter().map(|r| r.label.clone())
+            });
         steps.collect::<Vec<_>>().join("\n")
     };
     assert_eq!(found(&kept, false), "");
     for at in 0..kept.len() {
         let mut less = kept.to_vec();
         less.remove(at);
-        assert!(found(&less, false).contains("no admission policy denies it"), "{}", kept[at]);
+        assert!(
+            found(&less, false).contains("no admission policy denies it"),
+            "{}",
+            kept[at]
+        );
     }
     // What else stands in a pod is its maker's to write.
     for other in [
@@ -542,11 +756,19 @@ fn a_policy_may_stand_in_for_pod_security() {
                 && !c.?securityContext.?capabilities.?add.orValue([]).exists(a, a in ['ALL', 'SYS_ADMIN', 'SYS_PTRACE', 'SYS_MODULE']))";
     let mut less = kept.to_vec();
     less[0] = some;
-    assert!(found(&less, false).contains("a capability of the node's"), "{}", found(&less, false));
+    assert!(
+        found(&less, false).contains("a capability of the node's"),
+        "{}",
+        found(&less, false)
+    );
     let named = "object.spec.containers.all(c, !c.?securityContext.?privileged.orValue(false) \
                  && c.?securityContext.?capabilities.?add.orValue([]).all(a, a in ['NET_BIND_SERVICE', 'CHOWN']))";
     less[0] = named;
     assert_eq!(found(&less, false), "");
     // A Deployment's pods are made by a controller, which this one lets through.
-    assert!(found(&kept, true).contains("runs a Deployment with a privileged container"), "{}", found(&kept, true));
+    assert!(
+        found(&kept, true).contains("runs a Deployment with a privileged container"),
+        "{}",
+        found(&kept, true)
+    );
 }

@@ -16,15 +16,26 @@ fn a_tenant_whose_waiver_is_wrong_keeps_the_edges_that_it_had() {
     let sandbox = Sandbox::with(&[
         ("tenants/fleet.yaml", FLEET),
         ("tenants/a.yaml", &tenant("a", &egress)),
-        ("tenants/b.yaml", &tenant("b", "  network: {ingress: [{tenant: a}]}\n")),
+        (
+            "tenants/b.yaml",
+            &tenant("b", "  network: {ingress: [{tenant: a}]}\n"),
+        ),
         ("tenants/waivers/a.yaml", &waiver("a", "2026-12-30")),
     ]);
     sandbox.run(&["render"]).code(0);
     sandbox.write("tenants/waivers/a.yaml", waiver("a", "2026-11-20"));
     sandbox.write("tenants/a.yaml", tenant("a", LOOSE));
     let ran = sandbox.run(&["check"]).code(1);
-    assert!(ran.all().contains("tenancy/waiver-expired") && ran.all().contains("held: a"), "{}", ran.all());
-    for rule in ["network/one-sided-edge", "tenancy/waiver-unused", "held: a, b"] {
+    assert!(
+        ran.all().contains("tenancy/waiver-expired") && ran.all().contains("held: a"),
+        "{}",
+        ran.all()
+    );
+    for rule in [
+        "network/one-sided-edge",
+        "tenancy/waiver-unused",
+        "held: a, b",
+    ] {
         assert!(!ran.all().contains(rule), "{rule}: {}", ran.all());
     }
 }
@@ -33,11 +44,18 @@ fn a_tenant_whose_waiver_is_wrong_keeps_the_edges_that_it_had() {
 fn a_wrong_waiver_makes_nobody_known() {
     let sandbox = Sandbox::with(&[
         ("tenants/fleet.yaml", FLEET),
-        ("tenants/a.yaml", &tenant("a", "  network: {egress: [{tenant: ghost}]}\n")),
+        (
+            "tenants/a.yaml",
+            &tenant("a", "  network: {egress: [{tenant: ghost}]}\n"),
+        ),
         ("tenants/waivers/ghost.yaml", &waiver("ghost", "2026-11-20")),
     ]);
     let ran = sandbox.run(&["check"]).code(1);
-    for rule in ["tenancy/waiver-expired", "tenancy/waiver-dangling", "network/unknown-peer"] {
+    for rule in [
+        "tenancy/waiver-expired",
+        "tenancy/waiver-dangling",
+        "network/unknown-peer",
+    ] {
         assert!(ran.all().contains(rule), "{rule}: {}", ran.all());
     }
 }
@@ -54,7 +72,11 @@ fn a_document_that_does_not_count_uses_no_waiver() {
     assert!(ran.all().contains("tenancy/waiver-unused"), "{}", ran.all());
     sandbox.write("tenants/b.yaml", tenant("a", LOOSE));
     let ran = sandbox.run(&["check"]).code(1);
-    for text in ["tenancy/duplicate-tenant", "tenancy/waiver-unused", "0 waivers in use"] {
+    for text in [
+        "tenancy/duplicate-tenant",
+        "tenancy/waiver-unused",
+        "0 waivers in use",
+    ] {
         assert!(ran.all().contains(text), "{text}: {}", ran.all());
     }
 }
@@ -66,10 +88,18 @@ fn tenants_in_the_fleets_own_file_are_read_in_the_order_of_files() {
         ("tenants/b.yaml", &tenant("b", "")),
         ("tenants/fleet.yaml", &fleet),
         ("tenants/profiles/own.yaml", &tenant("lost", "")),
-        ("tenants/x.yaml", "apiVersion: tenantry.dev/v1alpha1\nkind: Profile\nmetadata: {name: far}\nspec: {}\n"),
+        (
+            "tenants/x.yaml",
+            "apiVersion: tenantry.dev/v1alpha1\nkind: Profile\nmetadata: {name: far}\nspec: {}\n",
+        ),
     ]);
     let ran = sandbox.run(&["check"]).code(1);
-    assert_eq!(ran.all().matches("spec/misplaced").count(), 2, "{}", ran.all());
+    assert_eq!(
+        ran.all().matches("spec/misplaced").count(),
+        2,
+        "{}",
+        ran.all()
+    );
     std::fs::remove_file(sandbox.path().join("tenants/x.yaml")).expect("removed");
     std::fs::remove_file(sandbox.path().join("tenants/profiles/own.yaml")).expect("removed");
     let ran = sandbox.run(&["check"]).code(0);

@@ -2,7 +2,8 @@
 
 use super::{Ran, free_ports, pipe, tool_or_say};
 use rcgen::{
-    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose,
+    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
+    KeyUsagePurpose,
 };
 use serde_json::Value;
 use std::path::{Path, PathBuf};
@@ -31,7 +32,9 @@ pub struct ControlPlane {
 fn authority() -> (String, Issuer<'static, KeyPair>) {
     let mut params = CertificateParams::default();
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    params.distinguished_name.push(DnType::CommonName, "clients");
+    params
+        .distinguished_name
+        .push(DnType::CommonName, "clients");
     params.key_usages.push(KeyUsagePurpose::KeyCertSign);
     let key = KeyPair::generate().expect("a key");
     let certificate = params.self_signed(&key).expect("a certificate").pem();
@@ -42,12 +45,18 @@ impl ControlPlane {
     /// The one that all tests share; `None` where it cannot be had, which is said, and fails in CI.
     pub fn get() -> Option<&'static Self> {
         static ONE: OnceLock<Option<ControlPlane>> = OnceLock::new();
-        let start =
-            || Some(Self::start(&tool_or_say("control-plane")?, "control-plane", "clusterrole-aggregation-controller"));
+        let start = || {
+            Some(Self::start(
+                &tool_or_say("control-plane")?,
+                "control-plane",
+                "clusterrole-aggregation-controller",
+            ))
+        };
         ONE.get_or_init(start).as_ref()
     }
 
-    /// The one, for a test that grants things in the whole cluster or asks what is granted: no two at once.
+    /// The one, for a test that grants things in the whole cluster or asks what is granted: no two
+    /// at once.
     pub fn alone() -> Option<(&'static Self, MutexGuard<'static, ()>)> {
         static TURN: Mutex<()> = Mutex::new(());
         let plane = Self::get()?;
@@ -80,8 +89,12 @@ impl ControlPlane {
         let started = Instant::now();
         while plane.kubectl(&["get", "--raw", "/readyz"]).code != 0 {
             if started.elapsed() > Duration::from_secs(120) {
-                let log = std::fs::read_to_string(dir.join("kube-apiserver.log")).unwrap_or_default();
-                panic!("the API server is not ready: {}", log.lines().rev().take(20).collect::<Vec<_>>().join("\n"));
+                let log =
+                    std::fs::read_to_string(dir.join("kube-apiserver.log")).unwrap_or_default();
+                panic!(
+                    "the API server is not ready: {}",
+                    log.lines().rev().take(20).collect::<Vec<_>>().join("\n")
+                );
             }
             std::thread::sleep(Duration::from_millis(200));
         }
@@ -102,15 +115,30 @@ impl ControlPlane {
     /// The certificate and the key of an admin, in a kubeconfig's fields.
     pub fn certificate(&self) -> String {
         let mut params = CertificateParams::default();
-        params.distinguished_name.push(DnType::CommonName, "certified");
-        params.distinguished_name.push(DnType::OrganizationName, "system:masters");
-        params.extended_key_usages.push(ExtendedKeyUsagePurpose::ClientAuth);
+        params
+            .distinguished_name
+            .push(DnType::CommonName, "certified");
+        params
+            .distinguished_name
+            .push(DnType::OrganizationName, "system:masters");
+        params
+            .extended_key_usages
+            .push(ExtendedKeyUsagePurpose::ClientAuth);
         let key = KeyPair::generate().expect("a key");
-        let certificate = params.signed_by(&key, &self.authority).expect("a certificate");
-        let (crt, pem) = (self.dir.join("certified.crt"), self.dir.join("certified.key"));
+        let certificate = params
+            .signed_by(&key, &self.authority)
+            .expect("a certificate");
+        let (crt, pem) = (
+            self.dir.join("certified.crt"),
+            self.dir.join("certified.key"),
+        );
         std::fs::write(&crt, certificate.pem()).expect("the certificate");
         std::fs::write(&pem, key.serialize_pem()).expect("the key");
-        format!("client-certificate: {}, client-key: {}", crt.display(), pem.display())
+        format!(
+            "client-certificate: {}, client-key: {}",
+            crt.display(),
+            pem.display()
+        )
     }
 
     /// What `verifier` has asked so far: the verb, the resource and the response code of each.
@@ -131,8 +159,18 @@ impl ControlPlane {
 
     fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(self.bin.join("kubectl"));
-        command.env("KUBECONFIG", "/dev/null").env("HOME", "/nonexistent");
-        command.args(["--server", &self.url, "--token", "admin", "--insecure-skip-tls-verify"]).args(args);
+        command
+            .env("KUBECONFIG", "/dev/null")
+            .env("HOME", "/nonexistent");
+        command
+            .args([
+                "--server",
+                &self.url,
+                "--token",
+                "admin",
+                "--insecure-skip-tls-verify",
+            ])
+            .args(args);
         command
     }
 
@@ -146,22 +184,38 @@ impl ControlPlane {
         pipe(&mut self.command(args), input)
     }
 
-    /// Asks the server many things at once, and gives each answer: `code` and `body`. A request has `method`, `path`, `body`,
-    /// and `user` with `groups` where it is asked as somebody.
+    /// Asks the server many things at once, and gives each answer: `code` and `body`. A request has
+    /// `method`, `path`, `body`, and `user` with `groups` where it is asked as somebody.
     pub fn ask(&self, requests: &[Value]) -> Vec<Value> {
         let lines: String = requests.iter().map(|r| format!("{r}\n")).collect();
         let mut command = Command::new(super::tool("python"));
-        let answer = pipe(command.arg(super::root().join("tests/control-plane/ask.py")).arg(&self.url), &lines);
+        let answer = pipe(
+            command
+                .arg(super::root().join("tests/control-plane/ask.py"))
+                .arg(&self.url),
+            &lines,
+        );
         assert_eq!(answer.code, 0, "{}", answer.err);
-        let answers: Vec<Value> = answer.out.lines().map(|l| serde_json::from_str(l).expect("JSON")).collect();
+        let answers: Vec<Value> = answer
+            .out
+            .lines()
+            .map(|l| serde_json::from_str(l).expect("JSON"))
+            .collect();
         assert_eq!(answers.len(), requests.len());
         answers
     }
 
     /// Applies documents as Flux does: server-side, and every field must be known.
     pub fn apply(&self, text: &str) -> Ran {
-        let args =
-            ["apply", "--server-side", "--force-conflicts", "--validate=strict", "--field-manager=flux", "-f", "-"];
+        let args = [
+            "apply",
+            "--server-side",
+            "--force-conflicts",
+            "--validate=strict",
+            "--field-manager=flux",
+            "-f",
+            "-",
+        ];
         self.kubectl_with(&args, text)
     }
 }

@@ -1,4 +1,5 @@
-//! The whole loop on loopback: an API server with its controllers, a Git server, and Flux, started once for all tests.
+//! The whole loop on loopback: an API server with its controllers, a Git server, and Flux, started
+//! once for all tests.
 
 use super::control_plane::{CONTROLLERS, ControlPlane};
 use super::{Ran, Sandbox, free_ports, tool_or_say};
@@ -53,13 +54,21 @@ spec:
 ";
 
 impl FluxLoop {
-    /// The one that all tests share, one after the other; `None` where it cannot be had, which is said, and fails in CI.
+    /// The one that all tests share, one after the other; `None` where it cannot be had, which is
+    /// said, and fails in CI.
     pub fn get() -> Option<MutexGuard<'static, Self>> {
         static ONE: OnceLock<Option<Mutex<FluxLoop>>> = OnceLock::new();
         let one = ONE.get_or_init(|| {
-            let (plane, flux) = (tool_or_say("control-plane")?, tool_or_say("flux-controllers")?);
+            let (plane, flux) = (
+                tool_or_say("control-plane")?,
+                tool_or_say("flux-controllers")?,
+            );
             let registry = tool_or_say("registry")?;
-            Some(Mutex::new(Self::start(&plane, [&flux, &registry], &tool_or_say("flux-crds")?)))
+            Some(Mutex::new(Self::start(
+                &plane,
+                [&flux, &registry],
+                &tool_or_say("flux-crds")?,
+            )))
         });
         Some(one.as_ref()?.lock().unwrap_or_else(PoisonError::into_inner))
     }
@@ -85,16 +94,27 @@ impl FluxLoop {
             .stdin(Stdio::piped())
             .spawn()
             .expect("bash starts");
-        Self { plane, git: ports[0], registry: ports[1], dir, _keeper: keeper }
+        Self {
+            plane,
+            git: ports[0],
+            registry: ports[1],
+            dir,
+            _keeper: keeper,
+        }
     }
 
-    /// Puts a repository on the Git server, and has Flux apply it from now on. What was there before goes.
+    /// Puts a repository on the Git server, and has Flux apply it from now on. What was there
+    /// before goes.
     pub fn serve(&self, repo: &Sandbox) {
         let bare = self.dir.join("git/fleet.git");
         let path = bare.to_string_lossy().into_owned();
         if !bare.exists() {
             std::fs::create_dir_all(self.dir.join("git")).expect("a folder");
-            assert_eq!(repo.git(&["init", "--bare", "-q", "-b", "main", &path]).code, 0);
+            assert_eq!(
+                repo.git(&["init", "--bare", "-q", "-b", "main", &path])
+                    .code,
+                0
+            );
         }
         self.push(repo);
         let boot = BOOT.replace("PORT", &self.git.to_string());
@@ -109,7 +129,11 @@ impl FluxLoop {
 
     /// Pushes what is committed.
     pub fn push(&self, repo: &Sandbox) {
-        let bare = self.dir.join("git/fleet.git").to_string_lossy().into_owned();
+        let bare = self
+            .dir
+            .join("git/fleet.git")
+            .to_string_lossy()
+            .into_owned();
         let pushed = repo.git(&["push", "-q", "-f", &bare, "HEAD:main"]);
         assert_eq!(pushed.code, 0, "{}", pushed.err);
     }
@@ -119,24 +143,47 @@ impl FluxLoop {
         let kubeconfig = self.dir.join(format!("{token}.kubeconfig"));
         std::fs::write(&kubeconfig, self.plane.kubeconfig_of(token)).expect("a kubeconfig");
         let mut command = repo.command(args);
-        Ran::of(command.env("KUBECONFIG", &kubeconfig).output().expect("the program starts"))
+        Ran::of(
+            command
+                .env("KUBECONFIG", &kubeconfig)
+                .output()
+                .expect("the program starts"),
+        )
     }
 
     /// Has Flux look at everything again, now.
     pub fn reconcile(&self, names: &[&str]) {
-        let since = std::time::SystemTime::UNIX_EPOCH.elapsed().expect("after 1970").as_nanos();
+        let since = std::time::SystemTime::UNIX_EPOCH
+            .elapsed()
+            .expect("after 1970")
+            .as_nanos();
         let now = format!("reconcile.fluxcd.io/requestedAt={since}");
         for name in names {
-            let args = ["annotate", "--overwrite", "kustomization", name, "-n", "flux-system", &now];
+            let args = [
+                "annotate",
+                "--overwrite",
+                "kustomization",
+                name,
+                "-n",
+                "flux-system",
+                &now,
+            ];
             assert_eq!(self.plane.kubectl(&args).code, 0);
         }
         // While it is at work, what is done by hand is undone.
         let (_, now) = now.split_once('=').expect("a value");
         for name in names {
-            let path =
-                "jsonpath={.status.lastHandledReconcileAt} {.status.conditions[?(@.type=='Reconciling')].status}";
+            let path = "jsonpath={.status.lastHandledReconcileAt} {.status.conditions[?(@.type=='Reconciling')].status}";
             self.until(name, || {
-                let ran = self.plane.kubectl(&["get", "kustomization", name, "-n", "flux-system", "-o", path]);
+                let ran = self.plane.kubectl(&[
+                    "get",
+                    "kustomization",
+                    name,
+                    "-n",
+                    "flux-system",
+                    "-o",
+                    path,
+                ]);
                 ran.out.trim_end() == now
             });
         }
@@ -146,7 +193,10 @@ impl FluxLoop {
     pub fn until(&self, what: &str, mut holds: impl FnMut() -> bool) {
         let started = Instant::now();
         while !holds() {
-            assert!(started.elapsed() < Duration::from_secs(60), "{what}: not within a minute");
+            assert!(
+                started.elapsed() < Duration::from_secs(60),
+                "{what}: not within a minute"
+            );
             std::thread::sleep(Duration::from_millis(300));
         }
     }

@@ -1,7 +1,7 @@
 //! A fleet of any size, for benchmarks and for tests at size: the same bytes for the same number.
 //!
-//! Fourteen objects a tenant on average, of all that tenants really differ in: one namespace or two, an edge to a
-//! neighbour, people in three roles, a quota, a repository of their own.
+//! Fourteen objects a tenant on average, of all that tenants really differ in: one namespace or
+//! two, an edge to a neighbour, people in three roles, a quota, a repository of their own.
 
 use std::fmt::Write;
 use std::path::Path;
@@ -38,8 +38,8 @@ pub fn file_name(index: usize) -> String {
     format!("tenant-{index:06}.yaml")
 }
 
-/// The file of tenant number `index` of `count`, from 0. `edition` is written into its description: another edition is a
-/// changed tenant.
+/// The file of tenant number `index` of `count`, from 0. `edition` is written into its description:
+/// another edition is a changed tenant.
 pub fn tenant(index: usize, count: usize, edition: usize) -> String {
     let name = format!("tenant-{index:06}");
     let next = format!("tenant-{:06}", (index + 1) % count);

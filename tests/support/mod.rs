@@ -20,8 +20,7 @@ use tenantry::tree::Layout;
 pub const NOW: &str = "2026-11-22";
 
 /// The shortest fleet.
-pub const FLEET: &str =
-    "apiVersion: tenantry.dev/v1alpha1\nkind: Fleet\nmetadata: {name: acme}\nspec:\n  clusters:\n    - name: prod\n";
+pub const FLEET: &str = "apiVersion: tenantry.dev/v1alpha1\nkind: Fleet\nmetadata: {name: acme}\nspec:\n  clusters:\n    - name: prod\n";
 
 /// A tenant of one namespace, with more lines for its spec.
 pub fn tenant(name: &str, more: &str) -> String {
@@ -38,19 +37,32 @@ pub fn root() -> PathBuf {
 /// The pipeline over some texts, without a disk.
 pub fn compile(files: &[(&str, &str)]) -> (Sources, Compiled) {
     let mut sources = Sources::default();
-    let mut all = Files { fleet_path: "tenants/fleet.yaml".into(), ..Files::default() };
+    let mut all = Files {
+        fleet_path: "tenants/fleet.yaml".into(),
+        ..Files::default()
+    };
     for (path, text) in files {
         let id = sources.add(Source::new(*path, *text));
         match path.strip_prefix("templates/") {
             Some(below) => all.templates.push((below.to_owned(), id)),
             None if *path == "tenantry.lock" => all.lock = Some(id),
-            None => all.inputs.push(Input { source: id, origin: None }),
+            None => all.inputs.push(Input {
+                source: id,
+                origin: None,
+            }),
         }
     }
-    let context = Context { now: Day::parse(NOW), version: "0.1.0".into(), ..Context::default() };
+    let context = Context {
+        now: Day::parse(NOW),
+        version: "0.1.0".into(),
+        ..Context::default()
+    };
     let mut front = compile::front(&mut sources, &mut all, &context);
     let wish = Wish {
-        layout: Layout { tree: "rendered".into(), repository_path: ".".into() },
+        layout: Layout {
+            tree: "rendered".into(),
+            repository_path: ".".into(),
+        },
         tenants: Vec::new(),
         clusters: Vec::new(),
         settled: Default::default(),
@@ -72,7 +84,10 @@ impl Sandbox {
     /// An empty folder.
     pub fn new() -> Self {
         let folder = || tempfile::tempdir().expect("a temporary folder");
-        Self { dir: folder(), cache: folder() }
+        Self {
+            dir: folder(),
+            cache: folder(),
+        }
     }
 
     /// A folder with a fleet and some files.
@@ -108,11 +123,18 @@ impl Sandbox {
 
     /// Every file with its bytes, but Git's own.
     pub fn files(&self) -> std::collections::BTreeMap<String, Vec<u8>> {
-        let walk = walkdir::WalkDir::new(self.path()).into_iter().filter_entry(|e| e.file_name() != ".git");
+        let walk = walkdir::WalkDir::new(self.path())
+            .into_iter()
+            .filter_entry(|e| e.file_name() != ".git");
         walk.filter_map(Result::ok)
             .filter(|e| e.file_type().is_file())
             .map(|e| {
-                let path = e.path().strip_prefix(self.path()).expect("below").to_string_lossy().into_owned();
+                let path = e
+                    .path()
+                    .strip_prefix(self.path())
+                    .expect("below")
+                    .to_string_lossy()
+                    .into_owned();
                 (path, std::fs::read(e.path()).unwrap_or_default())
             })
             .collect()
@@ -121,13 +143,18 @@ impl Sandbox {
     /// The program, ready to run here.
     pub fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_tenantry"));
-        command.current_dir(self.path()).args(args).args(["--now", NOW]);
+        command
+            .current_dir(self.path())
+            .args(args)
+            .args(["--now", NOW]);
         for (key, _) in std::env::vars_os() {
             if key.to_string_lossy().starts_with("TENANTRY_") {
                 command.env_remove(key);
             }
         }
-        command.env("COLUMNS", "200").env("TENANTRY_CACHE_DIR", self.cache.path());
+        command
+            .env("COLUMNS", "200")
+            .env("TENANTRY_CACHE_DIR", self.cache.path());
         command
     }
 
@@ -187,25 +214,35 @@ impl Ran {
 
 /// The shared inputs that are not part of the project; `None` says so on standard error.
 pub fn shared(what: &str) -> Option<PathBuf> {
-    let base = std::env::var_os("TENANTRY_SHARED").map_or_else(|| root().join("../shared"), PathBuf::from);
+    let base =
+        std::env::var_os("TENANTRY_SHARED").map_or_else(|| root().join("../shared"), PathBuf::from);
     let path = base.join(what);
     if path.exists() {
         return Some(path);
     }
-    say(&format!("NOT RUN: {} is absent (TENANTRY_SHARED names the folder)", path.display()));
+    say(&format!(
+        "NOT RUN: {} is absent (TENANTRY_SHARED names the folder)",
+        path.display()
+    ));
     None
 }
 
-/// Says something on standard error, past the test runner, which shows only what a failing test prints.
+/// Says something on standard error, past the test runner, which shows only what a failing test
+/// prints.
 pub fn say(text: &str) {
     let _ = std::io::stderr().write_all(format!("\n{text}\n").as_bytes());
 }
 
 /// The seed of a random test: `TENANTRY_SEED`, or the time.
 pub fn seed() -> u64 {
-    std::env::var("TENANTRY_SEED").ok().and_then(|s| s.parse().ok()).unwrap_or_else(|| {
-        std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(1, |d| d.as_nanos() as u64)
-    })
+    std::env::var("TENANTRY_SEED")
+        .ok()
+        .and_then(|s| s.parse().ok())
+        .unwrap_or_else(|| {
+            std::time::SystemTime::now()
+                .duration_since(std::time::UNIX_EPOCH)
+                .map_or(1, |d| d.as_nanos() as u64)
+        })
 }
 
 /// Numbers without a seed from outside: the same in each run.
@@ -214,17 +251,29 @@ pub struct Dice(pub u64);
 impl Dice {
     /// One of some.
     pub fn of<'a, T>(&mut self, all: &'a [T]) -> &'a T {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        self.0 = self
+            .0
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
         &all[(self.0 >> 33) as usize % all.len()]
     }
 }
 
 fn install(name: &str) -> Result<PathBuf, String> {
-    let output = Command::new("bash").arg(root().join("tests/tools.sh")).arg(name).output().expect("bash starts");
+    let output = Command::new("bash")
+        .arg(root().join("tests/tools.sh"))
+        .arg(name)
+        .output()
+        .expect("bash starts");
     if output.status.success() {
-        Ok(PathBuf::from(String::from_utf8_lossy(&output.stdout).trim()))
+        Ok(PathBuf::from(
+            String::from_utf8_lossy(&output.stdout).trim(),
+        ))
     } else {
-        Err(format!("tests/tools.sh {name}: {}", String::from_utf8_lossy(&output.stderr)))
+        Err(format!(
+            "tests/tools.sh {name}: {}",
+            String::from_utf8_lossy(&output.stderr)
+        ))
     }
 }
 
@@ -233,8 +282,8 @@ pub fn tool(name: &str) -> PathBuf {
     install(name).unwrap_or_else(|reason| panic!("{reason}"))
 }
 
-/// A program that takes minutes to build, or a machine of some size: where it cannot be had, that is said, and in CI
-/// (the variable `CI`) it is a failure.
+/// A program that takes minutes to build, or a machine of some size: where it cannot be had, that
+/// is said, and in CI (the variable `CI`) it is a failure.
 pub fn tool_or_say(name: &str) -> Option<PathBuf> {
     match install(name) {
         Ok(path) => Some(path),
@@ -252,7 +301,8 @@ pub fn free_ports<const N: usize>() -> [u16; N] {
     listeners.map(|listener| listener.local_addr().expect("an address").port())
 }
 
-/// The files of a fixture: of several, each stands after a line `#### path`; a fleet is added where there is none.
+/// The files of a fixture: of several, each stands after a line `#### path`; a fleet is added where
+/// there is none.
 pub fn files_of(name: &str, text: &str) -> Vec<(String, String)> {
     let mut files: Vec<(String, String)> = Vec::new();
     if !text.starts_with("#### ") {
@@ -286,27 +336,48 @@ pub fn pipe(command: &mut Command, input: &str) -> Ran {
     Ran::of(output)
 }
 
-/// The fleets that other programs are asked about: those of the fixtures, the project's own, the design's, a generated
-/// one. Each lies in a folder of its own, and is not rendered yet.
+/// The fleets that other programs are asked about: those of the fixtures, the project's own, the
+/// design's, a generated one. Each lies in a folder of its own, and is not rendered yet.
 pub fn fixture_fleets() -> Vec<(String, Sandbox)> {
     let mut all = Vec::new();
-    for entry in walkdir::WalkDir::new(root().join("fixtures/spec/valid")).sort_by_file_name().into_iter().skip(1) {
+    for entry in walkdir::WalkDir::new(root().join("fixtures/spec/valid"))
+        .sort_by_file_name()
+        .into_iter()
+        .skip(1)
+    {
         let path = entry.expect("an entry").into_path();
-        let name = path.file_stem().expect("a name").to_string_lossy().into_owned();
+        let name = path
+            .file_stem()
+            .expect("a name")
+            .to_string_lossy()
+            .into_owned();
         let sandbox = Sandbox::new();
         for (path, text) in files_of(&name, &std::fs::read_to_string(&path).expect("a text")) {
             sandbox.write(&path, text);
         }
         all.push((name, sandbox));
     }
-    for (name, folder) in [("own", Some(root().join("tenants"))), ("design", shared("design/example/tenants"))] {
+    for (name, folder) in [
+        ("own", Some(root().join("tenants"))),
+        ("design", shared("design/example/tenants")),
+    ] {
         let Some(folder) = folder else { continue };
         let sandbox = Sandbox::new();
-        for entry in
-            walkdir::WalkDir::new(&folder).into_iter().filter_map(Result::ok).filter(|e| e.file_type().is_file())
+        for entry in walkdir::WalkDir::new(&folder)
+            .into_iter()
+            .filter_map(Result::ok)
+            .filter(|e| e.file_type().is_file())
         {
-            let below = entry.path().strip_prefix(&folder).expect("below").to_string_lossy().into_owned();
-            sandbox.write(&format!("tenants/{below}"), std::fs::read(entry.path()).expect("bytes"));
+            let below = entry
+                .path()
+                .strip_prefix(&folder)
+                .expect("below")
+                .to_string_lossy()
+                .into_owned();
+            sandbox.write(
+                &format!("tenants/{below}"),
+                std::fs::read(entry.path()).expect("bytes"),
+            );
         }
         all.push((name.to_owned(), sandbox));
     }

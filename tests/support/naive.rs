@@ -1,5 +1,5 @@
-//! NetworkPolicies and RBAC, read straight from their definitions: no index, no interning, no haste. Short enough to be
-//! believed by reading; the engines are held against it.
+//! NetworkPolicies and RBAC, read straight from their definitions: no index, no interning, no
+//! haste. Short enough to be believed by reading; the engines are held against it.
 
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -7,7 +7,8 @@ use std::collections::BTreeMap;
 /// Labels.
 pub type Labels = BTreeMap<String, String>;
 
-/// A pod: its namespace's name and labels, its own labels, and the ports it names (name, protocol, number).
+/// A pod: its namespace's name and labels, its own labels, and the ports it names (name, protocol,
+/// number).
 pub struct Pod<'a> {
     pub namespace: &'a str,
     pub namespace_labels: &'a Labels,
@@ -23,10 +24,13 @@ fn has(values: &Value, text: &str) -> bool {
     list(values).iter().any(|v| v == text)
 }
 
-/// "A label selector requirement": matchLabels and matchExpressions are ANDed; an empty selector matches everything.
+/// "A label selector requirement": matchLabels and matchExpressions are ANDed; an empty selector
+/// matches everything.
 pub fn selects(selector: &Value, labels: &Labels) -> bool {
     let pairs = selector["matchLabels"].as_object().into_iter().flatten();
-    pairs.into_iter().all(|(k, v)| labels.get(k).map(String::as_str) == v.as_str())
+    pairs
+        .into_iter()
+        .all(|(k, v)| labels.get(k).map(String::as_str) == v.as_str())
         && list(&selector["matchExpressions"]).iter().all(|e| {
             let value = labels.get(e["key"].as_str().expect("a key"));
             match e["operator"].as_str().expect("an operator") {
@@ -39,8 +43,16 @@ pub fn selects(selector: &Value, labels: &Labels) -> bool {
         })
 }
 
-/// Whether the policies let a connection pass, seen from one of its ends. `direction` is `Ingress` or `Egress`.
-pub fn passes(policies: &[Value], direction: &str, pod: &Pod<'_>, peer: &Pod<'_>, protocol: &str, port: u64) -> bool {
+/// Whether the policies let a connection pass, seen from one of its ends. `direction` is `Ingress`
+/// or `Egress`.
+pub fn passes(
+    policies: &[Value],
+    direction: &str,
+    pod: &Pod<'_>,
+    peer: &Pod<'_>,
+    protocol: &str,
+    port: u64,
+) -> bool {
     let (rules, peers, target) = match direction {
         "Ingress" => ("ingress", "from", pod),
         _ => ("egress", "to", peer),
@@ -53,7 +65,10 @@ pub fn passes(policies: &[Value], direction: &str, pod: &Pod<'_>, peer: &Pod<'_>
             [] => direction == "Ingress" || !list(&spec["egress"]).is_empty(),
             _ => has(types, direction),
         };
-        if policy["metadata"]["namespace"] != pod.namespace || !governs || !selects(&spec["podSelector"], pod.labels) {
+        if policy["metadata"]["namespace"] != pod.namespace
+            || !governs
+            || !selects(&spec["podSelector"], pod.labels)
+        {
             continue;
         }
         isolated = true;
@@ -63,9 +78,13 @@ pub fn passes(policies: &[Value], direction: &str, pod: &Pod<'_>, peer: &Pod<'_>
                     p["protocol"].as_str().unwrap_or("TCP") == protocol
                         && match (&p["port"], &p["endPort"]) {
                             (Value::Null, _) => true,
-                            (Value::String(name), _) => target.ports.contains(&(name.as_str(), protocol, port)),
+                            (Value::String(name), _) => {
+                                target.ports.contains(&(name.as_str(), protocol, port))
+                            }
                             (first, Value::Null) => first == port,
-                            (first, last) => first.as_u64() <= Some(port) && Some(port) <= last.as_u64(),
+                            (first, last) => {
+                                first.as_u64() <= Some(port) && Some(port) <= last.as_u64()
+                            }
                         }
                 });
             let from_peer = list(&rule[peers]).is_empty()
@@ -104,22 +123,31 @@ pub fn allowed(objects: &[Value], request: &Request<'_>) -> bool {
             Some("ClusterRoleBinding") => true,
             _ => false,
         };
-        let named = list(&binding["subjects"]).iter().any(|s| match s["kind"].as_str() {
-            Some("User") => s["name"] == request.user,
-            Some("Group") => request.groups.iter().any(|g| s["name"] == *g),
-            _ => {
-                let (namespace, name) = (s["namespace"].as_str().unwrap_or(""), s["name"].as_str().unwrap_or(""));
-                format!("system:serviceaccount:{namespace}:{name}") == request.user
-            }
-        });
+        let named = list(&binding["subjects"])
+            .iter()
+            .any(|s| match s["kind"].as_str() {
+                Some("User") => s["name"] == request.user,
+                Some("Group") => request.groups.iter().any(|g| s["name"] == *g),
+                _ => {
+                    let (namespace, name) = (
+                        s["namespace"].as_str().unwrap_or(""),
+                        s["name"].as_str().unwrap_or(""),
+                    );
+                    format!("system:serviceaccount:{namespace}:{name}") == request.user
+                }
+            });
         here && named && {
             let (kind, name) = (&binding["roleRef"]["kind"], &binding["roleRef"]["name"]);
             let is_it = |o: &&Value| {
                 o["kind"] == *kind
                     && o["metadata"]["name"] == *name
-                    && (kind == "ClusterRole" || o["metadata"]["namespace"] == binding["metadata"]["namespace"])
+                    && (kind == "ClusterRole"
+                        || o["metadata"]["namespace"] == binding["metadata"]["namespace"])
             };
-            objects.iter().find(is_it).is_some_and(|role| grants(objects, role, request, 0))
+            objects
+                .iter()
+                .find(is_it)
+                .is_some_and(|role| grants(objects, role, request, 0))
         }
     })
 }
@@ -129,15 +157,19 @@ fn grants(objects: &[Value], role: &Value, request: &Request<'_>, depth: usize) 
     let selectors = list(&role["aggregationRule"]["clusterRoleSelectors"]);
     if !selectors.is_empty() {
         return depth < objects.len()
-            && objects.iter().filter(|o| o["kind"] == "ClusterRole" && *o != role).any(|other| {
-                let labels: Labels = other["metadata"]["labels"]
-                    .as_object()
-                    .into_iter()
-                    .flatten()
-                    .map(|(k, v)| (k.clone(), v.as_str().unwrap_or("").to_owned()))
-                    .collect();
-                selectors.iter().any(|s| selects(s, &labels)) && grants(objects, other, request, depth + 1)
-            });
+            && objects
+                .iter()
+                .filter(|o| o["kind"] == "ClusterRole" && *o != role)
+                .any(|other| {
+                    let labels: Labels = other["metadata"]["labels"]
+                        .as_object()
+                        .into_iter()
+                        .flatten()
+                        .map(|(k, v)| (k.clone(), v.as_str().unwrap_or("").to_owned()))
+                        .collect();
+                    selectors.iter().any(|s| selects(s, &labels))
+                        && grants(objects, other, request, depth + 1)
+                });
     }
     let whole = match request.subresource {
         "" => request.resource.to_owned(),
@@ -148,7 +180,9 @@ fn grants(objects: &[Value], role: &Value, request: &Request<'_>, depth: usize) 
         any(&rule["verbs"], request.verb)
             && any(&rule["apiGroups"], request.group)
             && (any(&rule["resources"], &whole)
-                || (!request.subresource.is_empty() && has(&rule["resources"], &format!("*/{}", request.subresource))))
-            && (list(&rule["resourceNames"]).is_empty() || has(&rule["resourceNames"], request.name))
+                || (!request.subresource.is_empty()
+                    && has(&rule["resources"], &format!("*/{}", request.subresource))))
+            && (list(&rule["resourceNames"]).is_empty()
+                || has(&rule["resourceNames"], request.name))
     })
 }

@@ -12,16 +12,19 @@ rule! {
     /// A tenant may change what holds it in its own namespace.
     ///
     /// ## What it finds
-    /// A role that is bound to a tenant's own people or service accounts in its own namespace, and that lets them write
-    /// NetworkPolicies, quotas, limits, bindings, or the Namespace itself. A role that does so for many tenants is one
-    /// finding. Where ValidatingAdmissionPolicies are bound to deny, each way to remove, weaken, relabel, freeze or sidestep
-    /// the floor is asked of them (by CEL): one that none denies is the finding, one that they deny or not by what is
-    /// written is a question that stays open, and where each is denied whatever is written the verdict rests on them.
+    /// A role that is bound to a tenant's own people or service accounts in its own namespace, and
+    /// that lets them write NetworkPolicies, quotas, limits, bindings, or the Namespace itself. A
+    /// role that does so for many tenants is one finding. Where ValidatingAdmissionPolicies are
+    /// bound to deny, each way to remove, weaken, relabel, freeze or sidestep the floor is asked of
+    /// them (by CEL): one that none denies is the finding, one that they deny or not by what is
+    /// written is a question that stays open, and where each is denied whatever is written the
+    /// verdict rests on them.
     ///
     /// ## Why it matters
-    /// Policies add up: one that allows everything opens the namespace, whatever stands beside it. A quota that its tenant
-    /// edits is none. Whoever labels the Namespace chooses its Pod Security level, and whom others' selectors take it for.
-    /// Kubernetes' own `admin` and `edit` write NetworkPolicies.
+    /// Policies add up: one that allows everything opens the namespace, whatever stands beside it.
+    /// A quota that its tenant edits is none. Whoever labels the Namespace chooses its Pod Security
+    /// level, and whom others' selectors take it for. Kubernetes' own `admin` and `edit` write
+    /// NetworkPolicies.
     ///
     /// ## Example
     /// ```yaml
@@ -32,11 +35,12 @@ rule! {
     /// ```
     ///
     /// ## Fix
-    /// Bind a role that leaves the floor out (tenantry's `owner`); or a policy at admission that denies it.
+    /// Bind a role that leaves the floor out (tenantry's `owner`); or a policy at admission that
+    /// denies it.
     ///
     /// ## References
-    /// projectcapsule/capsule#649; CVE-2022-46167; MTB "block modification of resource quotas", "block multitenant
-    /// resources"; CIS 5.3.2; ISO 27001 A.8.2
+    /// projectcapsule/capsule#649; CVE-2022-46167; MTB "block modification of resource quotas",
+    /// "block multitenant resources"; CIS 5.3.2; ISO 27001 A.8.2
     pub static FLOOR_WRITABLE = "admission/floor-writable", Error;
 }
 
@@ -54,15 +58,44 @@ static FLOOR: [Power; 8] = [
             ("projectcalico.org", &["networkpolicies"], CHANGE),
             ("crd.antrea.io", &["networkpolicies", "annotations"], CHANGE),
             ("security.istio.io", &["authorizationpolicies"], CHANGE),
-            ("k8s.cni.cncf.io", &["network-attachment-definitions"], CHANGE),
-            ("k8s.ovn.org", &["egressfirewalls", "userdefinednetworks"], CHANGE),
-            ("cilium.io", &["ciliumendpoints", "ciliumenvoyconfigs", "ciliumlocalredirectpolicies"], CHANGE),
+            (
+                "k8s.cni.cncf.io",
+                &["network-attachment-definitions"],
+                CHANGE,
+            ),
+            (
+                "k8s.ovn.org",
+                &["egressfirewalls", "userdefinednetworks"],
+                CHANGE,
+            ),
+            (
+                "cilium.io",
+                &[
+                    "ciliumendpoints",
+                    "ciliumenvoyconfigs",
+                    "ciliumlocalredirectpolicies",
+                ],
+                CHANGE,
+            ),
         ],
     },
     // What a quota counts is its status: who empties it has no quota until it is counted anew.
-    Power { says: "ResourceQuotas", asks: &[("", &["resourcequotas", "resourcequotas/status"], CHANGE)] },
-    Power { says: "LimitRanges", asks: &[("", &["limitranges"], CHANGE)] },
-    Power { says: "the Namespace", asks: &[("", &["namespaces", "namespaces/finalize", "namespaces/status"], ALTER)] },
+    Power {
+        says: "ResourceQuotas",
+        asks: &[("", &["resourcequotas", "resourcequotas/status"], CHANGE)],
+    },
+    Power {
+        says: "LimitRanges",
+        asks: &[("", &["limitranges"], CHANGE)],
+    },
+    Power {
+        says: "the Namespace",
+        asks: &[(
+            "",
+            &["namespaces", "namespaces/finalize", "namespaces/status"],
+            ALTER,
+        )],
+    },
     Power {
         // CVE-2021-25740, and pods that are taken for another's.
         says: "endpoints and the status of pods and services",
@@ -73,16 +106,28 @@ static FLOOR: [Power; 8] = [
     },
     Power {
         says: "Argo CD's Applications and projects",
-        asks: &[("argoproj.io", &["applications", "applicationsets", "appprojects"], CHANGE)],
+        asks: &[(
+            "argoproj.io",
+            &["applications", "applicationsets", "appprojects"],
+            CHANGE,
+        )],
     },
-    Power { says: "RoleBindings", asks: &[("rbac.authorization.k8s.io", &["rolebindings"], CHANGE)] },
+    Power {
+        says: "RoleBindings",
+        asks: &[("rbac.authorization.k8s.io", &["rolebindings"], CHANGE)],
+    },
     Power {
         says: "roles beyond its own",
-        asks: &[("rbac.authorization.k8s.io", &["roles", "clusterroles"], &["bind", "escalate"])],
+        asks: &[(
+            "rbac.authorization.k8s.io",
+            &["roles", "clusterroles"],
+            &["bind", "escalate"],
+        )],
     },
 ];
 
-/// What a role lets tenants do to their floor: the first binding of it and its subject, and whose all are.
+/// What a role lets tenants do to their floor: the first binding of it and its subject, and whose
+/// all are.
 struct Found<'a> {
     role: &'a Role,
     binding: &'a Binding,
@@ -113,7 +158,16 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
             let known = !matches!(stand, Some(Stand::Unknown(..)));
             let tenants = BTreeSet::new();
             let entry = found.entry((&binding.role, says, known));
-            entry.or_insert(Found { role, binding, subject, tenants, stand }).tenants.insert(name);
+            entry
+                .or_insert(Found {
+                    role,
+                    binding,
+                    subject,
+                    tenants,
+                    stand,
+                })
+                .tenants
+                .insert(name);
         };
         if !guarded {
             add(powers.iter().map(|p| p.says).collect(), subjects[0], None);
@@ -134,29 +188,61 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
                     }
                 }
             }
-            for (says, stand) in [open, unknown].into_iter().filter(|(says, _)| !says.is_empty()) {
+            for (says, stand) in [open, unknown]
+                .into_iter()
+                .filter(|(says, _)| !says.is_empty())
+            {
                 add(says, subject, stand);
             }
         }
     }
-    for ((_, writes, _), Found { role, binding, subject, tenants, stand }) in found {
+    for (
+        (_, writes, _),
+        Found {
+            role,
+            binding,
+            subject,
+            tenants,
+            stand,
+        },
+    ) in found
+    {
         let what = writes.join(", ");
         let whose = match tenants.len() {
-            1 => format!("tenant {} writes {what} in its own namespace", some(tenants.iter().copied())),
+            1 => format!(
+                "tenant {} writes {what} in its own namespace",
+                some(tenants.iter().copied())
+            ),
             many => format!("{many} tenants write {what} in their own namespaces"),
         };
         let message = match tenants.len() {
             1 => format!("{whose}: {}", binding.role_name()),
-            _ => format!("{whose}: {} ({})", binding.role_name(), some(tenants.iter().copied())),
+            _ => format!(
+                "{whose}: {} ({})",
+                binding.role_name(),
+                some(tenants.iter().copied())
+            ),
         };
-        let lets = FLOOR.iter().filter(|p| writes.contains(&p.says)).find_map(|p| p.of(&role.rules));
+        let lets = FLOOR
+            .iter()
+            .filter(|p| writes.contains(&p.says))
+            .find_map(|p| p.of(&role.rules));
         let rule = lets.and_then(|r| r.place).unwrap_or(role.origin.place);
         let finding = match &stand {
-            Some(Stand::Unknown(..)) => Finding::unknown(&FLOOR_WRITABLE, binding.origin.place, message),
+            Some(Stand::Unknown(..)) => {
+                Finding::unknown(&FLOOR_WRITABLE, binding.origin.place, message)
+            }
             _ => Finding::refuted(&FLOOR_WRITABLE, binding.origin.place, message),
         };
         let finding = finding
-            .step(binding.origin.place, format!("{} binds {subject} to {}", binding.id.called(), binding.role_name()))
+            .step(
+                binding.origin.place,
+                format!(
+                    "{} binds {subject} to {}",
+                    binding.id.called(),
+                    binding.role_name()
+                ),
+            )
             .step(rule, format!("{} lets it write {what}", role.id.called()));
         let finding = match stand {
             Some(Stand::Open(way)) => {

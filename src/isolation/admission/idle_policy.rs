@@ -7,12 +7,12 @@ rule! {
     /// An admission policy denies nothing.
     ///
     /// ## What it finds
-    /// A ValidatingAdmissionPolicy that no binding binds, or that only bindings without `Deny` do; a binding of a policy
-    /// that the inputs do not hold; an expression that cannot be parsed.
+    /// A ValidatingAdmissionPolicy that no binding binds, or that only bindings without `Deny` do;
+    /// a binding of a policy that the inputs do not hold; an expression that cannot be parsed.
     ///
     /// ## Why it matters
-    /// A policy without a binding is never asked; with `Warn` or `Audit` alone it writes a line and lets the request pass.
-    /// It is how a policy is tried out, and how it is forgotten.
+    /// A policy without a binding is never asked; with `Warn` or `Audit` alone it writes a line and
+    /// lets the request pass. It is how a policy is tried out, and how it is forgotten.
     ///
     /// ## Example
     /// ```yaml
@@ -25,18 +25,25 @@ rule! {
     /// Bind it with `validationActions: [Deny]`, or remove it.
     ///
     /// ## References
-    /// kubernetes.io/docs/reference/access-authn-authz/validating-admission-policy (Validation enforcement);
-    /// ISO 27001 A.8.9
+    /// kubernetes.io/docs/reference/access-authn-authz/validating-admission-policy (Validation
+    /// enforcement); ISO 27001 A.8.9
     pub static IDLE_POLICY = "admission/idle-policy", Warning;
 }
 
 pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
     let facts = &cluster.facts;
-    let mut warn =
-        |place, message: String, fix: &str| out.push(Finding::warning(&IDLE_POLICY, place, message).fix(fix));
+    let mut warn = |place, message: String, fix: &str| {
+        out.push(Finding::warning(&IDLE_POLICY, place, message).fix(fix))
+    };
     for guard in &facts.guards {
-        let bindings: Vec<_> = facts.guard_bindings.iter().filter(|b| b.policy == guard.id.name).collect();
-        let place = bindings.first().map_or(guard.origin.place, |b| b.origin.place);
+        let bindings: Vec<_> = facts
+            .guard_bindings
+            .iter()
+            .filter(|b| b.policy == guard.id.name)
+            .collect();
+        let place = bindings
+            .first()
+            .map_or(guard.origin.place, |b| b.origin.place);
         let name = guard.id.called();
         match bindings.iter().any(|b| b.denies) {
             true => {}
@@ -54,15 +61,35 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
             ),
         }
         if let Some((text, why)) = guard.says.unreadable() {
-            let plain =
-                |text: &str, most| text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(most).collect();
+            let plain = |text: &str, most| {
+                text.chars()
+                    .map(|c| if c.is_control() { ' ' } else { c })
+                    .take(most)
+                    .collect()
+            };
             let (text, why): (String, String) = (plain(text, 80), plain(why, 160));
             let message = format!("{name} has an expression that cannot be read, `{text}`: {why}");
-            warn(guard.origin.place, message, "mend it: what it denies is not known here");
+            warn(
+                guard.origin.place,
+                message,
+                "mend it: what it denies is not known here",
+            );
         }
     }
-    for binding in facts.guard_bindings.iter().filter(|b| !facts.guards.iter().any(|g| g.id.name == b.policy)) {
-        let message = format!("{} binds `{}`, which is not among the inputs", binding.id.called(), binding.policy);
-        warn(binding.origin.place, message, "add the policy, or remove its binding");
+    for binding in facts
+        .guard_bindings
+        .iter()
+        .filter(|b| !facts.guards.iter().any(|g| g.id.name == b.policy))
+    {
+        let message = format!(
+            "{} binds `{}`, which is not among the inputs",
+            binding.id.called(),
+            binding.policy
+        );
+        warn(
+            binding.origin.place,
+            message,
+            "add the policy, or remove its binding",
+        );
     }
 }

@@ -24,9 +24,15 @@ use crate::value::Text;
 /// Every rule of the plane.
 pub fn check(cluster: &Cluster, out: &mut Findings<'_>) {
     if !cluster.closed {
-        out.assume("no-other-grants", "no role, binding or authorizer grants more than what the inputs hold");
+        out.assume(
+            "no-other-grants",
+            "no role, binding or authorizer grants more than what the inputs hold",
+        );
     }
-    out.assume("platform-writes-policies", "nobody but the platform writes admission policies: only RBAC guards them");
+    out.assume(
+        "platform-writes-policies",
+        "nobody but the platform writes admission policies: only RBAC guards them",
+    );
     floor_writable::check(cluster, out);
     frozen_floor::check(cluster, out);
     idle_policy::check(cluster, out);
@@ -47,16 +53,32 @@ fn rests_on(out: &mut Findings<'_>, policies: &[Text]) {
 
 /// Bindings in tenants' namespaces that give the tenant itself something, and whom.
 ///
-/// The users and groups that no tenant declares, and that are bound in a stranger's namespace, are its own.
+/// The users and groups that no tenant declares, and that are bound in a stranger's namespace, are
+/// its own.
 fn own_grants(cluster: &Cluster) -> impl Iterator<Item = (u32, &Binding, &Role, Vec<&Subject>)> {
-    cluster.rbac.bindings.iter().filter(|b| b.origin.input != Input::Builtin).filter_map(|binding| {
-        let Owner::Tenant(tenant) = cluster.owner(&binding.id.namespace) else { return None };
-        let own = |s: &&Subject| match cluster.holder(s) {
-            Some(holder) => holder == tenant,
-            None => cluster.tenants[tenant as usize].subjects.is_empty() && !matches!(s, Subject::ServiceAccount(..)),
-        };
-        let subjects: Vec<&Subject> = binding.subjects.iter().map(|(s, _)| s).filter(own).collect();
-        (!subjects.is_empty()).then_some(())?;
-        Some((tenant, binding, cluster.rbac.role(binding)?, subjects))
-    })
+    cluster
+        .rbac
+        .bindings
+        .iter()
+        .filter(|b| b.origin.input != Input::Builtin)
+        .filter_map(|binding| {
+            let Owner::Tenant(tenant) = cluster.owner(&binding.id.namespace) else {
+                return None;
+            };
+            let own = |s: &&Subject| match cluster.holder(s) {
+                Some(holder) => holder == tenant,
+                None => {
+                    cluster.tenants[tenant as usize].subjects.is_empty()
+                        && !matches!(s, Subject::ServiceAccount(..))
+                }
+            };
+            let subjects: Vec<&Subject> = binding
+                .subjects
+                .iter()
+                .map(|(s, _)| s)
+                .filter(own)
+                .collect();
+            (!subjects.is_empty()).then_some(())?;
+            Some((tenant, binding, cluster.rbac.role(binding)?, subjects))
+        })
 }

@@ -12,12 +12,14 @@ rule! {
     /// A tenant that may create pods has a namespace that no Pod Security level is enforced in.
     ///
     /// ## What it finds
-    /// A tenant's namespace whose label `pod-security.kubernetes.io/enforce` is missing, `privileged` or misspelt, and in
-    /// which somebody of the tenant may create pods. Where ValidatingAdmissionPolicies are bound to deny, pods that ask for
-    /// their node are asked of them: where each is denied there is no finding, and the verdict rests on the policies.
+    /// A tenant's namespace whose label `pod-security.kubernetes.io/enforce` is missing,
+    /// `privileged` or misspelt, and in which somebody of the tenant may create pods. Where
+    /// ValidatingAdmissionPolicies are bound to deny, pods that ask for their node are asked of
+    /// them: where each is denied there is no finding, and the verdict rests on the policies.
     ///
     /// ## Why it matters
-    /// A privileged pod is the node: every other tenant's pods, their secrets and service accounts on it.
+    /// A privileged pod is the node: every other tenant's pods, their secrets and service accounts
+    /// on it.
     ///
     /// ## Example
     /// ```yaml
@@ -29,8 +31,8 @@ rule! {
     /// `pod-security.kubernetes.io/enforce: restricted`, or `baseline`.
     ///
     /// ## References
-    /// kubernetes.io/docs/concepts/security/pod-security-standards; CIS 5.2; NSA "Pod security"; MTB "block privileged
-    /// containers", "block use of host path"; PCI DSS 2.2; ISO 27001 A.8.9
+    /// kubernetes.io/docs/concepts/security/pod-security-standards; CIS 5.2; NSA "Pod security";
+    /// MTB "block privileged containers", "block use of host path"; PCI DSS 2.2; ISO 27001 A.8.9
     pub static POD_SECURITY_NOT_ENFORCED = "admission/pod-security-not-enforced", Error;
 }
 
@@ -38,13 +40,20 @@ rule! {
 pub const ENFORCE: &str = "pod-security.kubernetes.io/enforce";
 
 /// A container that is added to a pod.
-static ADDED: Power =
-    Power { says: "adds containers", asks: &[("", &["pods/ephemeralcontainers"], &["update", "patch"])] };
+static ADDED: Power = Power {
+    says: "adds containers",
+    asks: &[("", &["pods/ephemeralcontainers"], &["update", "patch"])],
+};
 
 /// Whether Pod Security refuses a pod of a namespace that asks for the node.
 pub fn refused(cluster: &Cluster, namespace: &str) -> bool {
-    let namespace = cluster.namespace(namespace).map(|at| &cluster.namespaces[at as usize]);
-    matches!(namespace.and_then(|n| n.labels.get(ENFORCE)), Some("baseline" | "restricted"))
+    let namespace = cluster
+        .namespace(namespace)
+        .map(|at| &cluster.namespaces[at as usize]);
+    matches!(
+        namespace.and_then(|n| n.labels.get(ENFORCE)),
+        Some("baseline" | "restricted")
+    )
 }
 
 pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
@@ -53,22 +62,35 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
     let guarded = cluster.guarded();
     for (_, binding, role, subjects) in own_grants(cluster) {
         let makes = |p: &&Power| p.of(&role.rules).is_some();
-        if [&BECOME_ACCOUNT[0], &BECOME_ACCOUNT[4], &ADDED, &pods::OTHER_MAKERS].iter().any(makes) {
+        if [
+            &BECOME_ACCOUNT[0],
+            &BECOME_ACCOUNT[4],
+            &ADDED,
+            &pods::OTHER_MAKERS,
+        ]
+        .iter()
+        .any(makes)
+        {
             let grants = creators.entry(&binding.id.namespace).or_default();
             grants.extend(subjects.into_iter().map(|s| (binding, role, s)));
         }
     }
     for namespace in &cluster.namespaces {
-        let Owner::Tenant(tenant) = namespace.owner else { continue };
+        let Owner::Tenant(tenant) = namespace.owner else {
+            continue;
+        };
         let level = namespace.labels.get(ENFORCE);
         if matches!(level, Some("baseline" | "restricted")) {
             continue;
         }
-        let Some(grants) = creators.get(&namespace.name) else { continue };
+        let Some(grants) = creators.get(&namespace.name) else {
+            continue;
+        };
         let mut worst: Option<(&Grant<'_>, Option<Stand>)> = None;
         for grant in grants {
             let (_, role, subject) = grant;
-            let stand = guarded.then(|| pods::stand(cluster, &namespace.name, subject, &role.rules));
+            let stand =
+                guarded.then(|| pods::stand(cluster, &namespace.name, subject, &role.rules));
             match stand {
                 Some(Stand::Denied(policies)) => rests_on(out, &policies),
                 Some(Stand::Unknown(..)) => drop(worst.get_or_insert((grant, stand))),
@@ -78,7 +100,9 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
                 }
             }
         }
-        let Some(((binding, _, subject), stand)) = worst else { continue };
+        let Some(((binding, _, subject), stand)) = worst else {
+            continue;
+        };
         let tenant = &cluster.tenants[tenant as usize];
         let place = namespace.origin.map_or(tenant.place, |o| o.place);
         let how = level.map_or_else(
@@ -108,17 +132,27 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
             _ => Finding::refuted(
                 &POD_SECURITY_NOT_ENFORCED,
                 place,
-                format!("tenant `{}` may run privileged pods in `{}`, which {how}", tenant.name, namespace.name),
+                format!(
+                    "tenant `{}` may run privileged pods in `{}`, which {how}",
+                    tenant.name, namespace.name
+                ),
             ),
         };
         let finding = finding
             .by(&tenant.name)
             .step(binding.origin.place, step)
-            .step(place, format!("`{}` {how}: a privileged pod is the node it runs on", namespace.name));
+            .step(
+                place,
+                format!(
+                    "`{}` {how}: a privileged pod is the node it runs on",
+                    namespace.name
+                ),
+            );
         let finding = match stand {
-            Some(Stand::Open(way)) => {
-                finding.step(binding.origin.place, format!("{subject} {way}, and no admission policy denies it"))
-            }
+            Some(Stand::Open(way)) => finding.step(
+                binding.origin.place,
+                format!("{subject} {way}, and no admission policy denies it"),
+            ),
             Some(Stand::Unknown(way, policy, at, _)) => {
                 finding.step(at, format!("{subject} {way}: `{policy}` decides"))
             }

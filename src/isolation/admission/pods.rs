@@ -8,33 +8,88 @@ use crate::graph::workload::BASELINE_CAPABILITIES;
 use crate::isolation::power::{BECOME_ACCOUNT, Power};
 use serde_json::{Value as Json, json};
 
-/// What makes pods, and the service account of Kubernetes that makes them for it: nothing for a pod itself.
+/// What makes pods, and the service account of Kubernetes that makes them for it: nothing for a pod
+/// itself.
 static MAKERS: [(&str, &str, &str, &str); 8] = [
     ("", "pods", "Pod", ""),
     ("apps", "deployments", "Deployment", "replicaset-controller"),
     ("apps", "replicasets", "ReplicaSet", "replicaset-controller"),
-    ("apps", "statefulsets", "StatefulSet", "statefulset-controller"),
+    (
+        "apps",
+        "statefulsets",
+        "StatefulSet",
+        "statefulset-controller",
+    ),
     ("apps", "daemonsets", "DaemonSet", "daemon-set-controller"),
     ("batch", "jobs", "Job", "job-controller"),
     ("batch", "cronjobs", "CronJob", "job-controller"),
-    ("", "replicationcontrollers", "ReplicationController", "replication-controller"),
+    (
+        "",
+        "replicationcontrollers",
+        "ReplicationController",
+        "replication-controller",
+    ),
 ];
 
 /// Resources of others that make pods: no policy is asked about them.
 pub static OTHER_MAKERS: Power = Power {
     says: "makes pods",
     asks: &[
-        ("jobset.x-k8s.io", &["jobsets"], &["create", "update", "patch"]),
-        ("leaderworkerset.x-k8s.io", &["leaderworkersets"], &["create", "update", "patch"]),
-        ("apps.kruise.io", &["*", "clonesets", "statefulsets", "daemonsets"], &["create", "update", "patch"]),
-        ("batch.volcano.sh", &["jobs"], &["create", "update", "patch"]),
-        ("argoproj.io", &["rollouts", "workflows", "cronworkflows"], &["create", "update", "patch"]),
-        ("tekton.dev", &["taskruns", "pipelineruns"], &["create", "update", "patch"]),
-        ("kubevirt.io", &["virtualmachines", "virtualmachineinstances"], &["create", "update", "patch"]),
-        ("serving.knative.dev", &["services"], &["create", "update", "patch"]),
-        ("ray.io", &["rayclusters", "rayjobs"], &["create", "update", "patch"]),
-        ("kubeflow.org", &["notebooks", "pytorchjobs"], &["create", "update", "patch"]),
-        ("sparkoperator.k8s.io", &["sparkapplications"], &["create", "update", "patch"]),
+        (
+            "jobset.x-k8s.io",
+            &["jobsets"],
+            &["create", "update", "patch"],
+        ),
+        (
+            "leaderworkerset.x-k8s.io",
+            &["leaderworkersets"],
+            &["create", "update", "patch"],
+        ),
+        (
+            "apps.kruise.io",
+            &["*", "clonesets", "statefulsets", "daemonsets"],
+            &["create", "update", "patch"],
+        ),
+        (
+            "batch.volcano.sh",
+            &["jobs"],
+            &["create", "update", "patch"],
+        ),
+        (
+            "argoproj.io",
+            &["rollouts", "workflows", "cronworkflows"],
+            &["create", "update", "patch"],
+        ),
+        (
+            "tekton.dev",
+            &["taskruns", "pipelineruns"],
+            &["create", "update", "patch"],
+        ),
+        (
+            "kubevirt.io",
+            &["virtualmachines", "virtualmachineinstances"],
+            &["create", "update", "patch"],
+        ),
+        (
+            "serving.knative.dev",
+            &["services"],
+            &["create", "update", "patch"],
+        ),
+        (
+            "ray.io",
+            &["rayclusters", "rayjobs"],
+            &["create", "update", "patch"],
+        ),
+        (
+            "kubeflow.org",
+            &["notebooks", "pytorchjobs"],
+            &["create", "update", "patch"],
+        ),
+        (
+            "sparkoperator.k8s.io",
+            &["sparkapplications"],
+            &["create", "update", "patch"],
+        ),
     ],
 };
 
@@ -51,12 +106,22 @@ fn fields(name: &'static str, shape: Shape) -> Shape {
 
 /// Some container that has something in its security context.
 fn some_container(list: &'static str, context: Shape) -> Shape {
-    fields(list, Shape::Holding(Box::new(fields("securityContext", context))))
+    fields(
+        list,
+        Shape::Holding(Box::new(fields("securityContext", context))),
+    )
 }
 
-/// A capability that `baseline` does not name: it may be one of the node's, in whatever letters, with or without `CAP_`.
+/// A capability that `baseline` does not name: it may be one of the node's, in whatever letters,
+/// with or without `CAP_`.
 fn capability() -> Shape {
-    fields("capabilities", fields("add", Shape::Holding(Box::new(Shape::NoneOf(&BASELINE_CAPABILITIES)))))
+    fields(
+        "capabilities",
+        fields(
+            "add",
+            Shape::Holding(Box::new(Shape::NoneOf(&BASELINE_CAPABILITIES))),
+        ),
+    )
 }
 
 /// Ways of a pod to its node, by which Pod Security's `baseline` refuses it.
@@ -77,7 +142,9 @@ fn nodes() -> Vec<Node> {
         })
     };
     let adds = |list, name: &str| of(list, json!({"capabilities": {"add": [name]}}));
-    let path = |path: &str| with(&|p| p["volumes"] = json!([{"name": "node", "hostPath": {"path": path, "type": ""}}]));
+    let path = |path: &str| {
+        with(&|p| p["volumes"] = json!([{"name": "node", "hostPath": {"path": path, "type": ""}}]))
+    };
     let host = |says, field: &'static str| Node {
         says,
         shape: fields(field, Shape::True),
@@ -100,18 +167,25 @@ fn nodes() -> Vec<Node> {
         host("the node's network (hostNetwork)", "hostNetwork"),
         Node {
             says: "the node's files (hostPath)",
-            shape: fields("volumes", Shape::Holding(Box::new(fields("hostPath", fields("path", Shape::Any))))),
+            shape: fields(
+                "volumes",
+                Shape::Holding(Box::new(fields("hostPath", fields("path", Shape::Any)))),
+            ),
             tries: ["/", "/var/log", "/etc"].map(path).into(),
         },
         Node {
             says: "a capability of the node's",
             shape: some_container("containers", capability()),
-            tries: ["SYS_ADMIN", "SYS_PTRACE", "SYS_MODULE", "ALL"].map(|c| adds("containers", c)).into(),
+            tries: ["SYS_ADMIN", "SYS_PTRACE", "SYS_MODULE", "ALL"]
+                .map(|c| adds("containers", c))
+                .into(),
         },
         Node {
             says: "a capability of the node's in an init container",
             shape: some_container("initContainers", capability()),
-            tries: ["SYS_ADMIN", "ALL"].map(|c| adds("initContainers", c)).into(),
+            tries: ["SYS_ADMIN", "ALL"]
+                .map(|c| adds("initContainers", c))
+                .into(),
         },
     ]
 }
@@ -145,7 +219,10 @@ fn plain() -> Json {
 fn defaults(kind: &str) -> (Json, Json) {
     let rolling = |more: Json| json!({"type": "RollingUpdate", "rollingUpdate": more});
     match kind {
-        "Pod" => (json!({}), json!({"phase": "Pending", "qosClass": "BestEffort"})),
+        "Pod" => (
+            json!({}),
+            json!({"phase": "Pending", "qosClass": "BestEffort"}),
+        ),
         "Deployment" => (
             json!({"replicas": 1, "strategy": rolling(json!({"maxUnavailable": "25%", "maxSurge": "25%"})),
                    "revisionHistoryLimit": 10, "progressDeadlineSeconds": 600}),
@@ -184,7 +261,9 @@ fn object(kind: &str, namespace: &str, pod: &Json) -> Json {
     let template = json!({"metadata": {"labels": {"app": "x"}}, "spec": pod});
     let mut spec = match kind {
         "Pod" => pod,
-        "CronJob" => json!({"schedule": "* * * * *", "jobTemplate": {"metadata": {}, "spec": {"template": template}}}),
+        "CronJob" => {
+            json!({"schedule": "* * * * *", "jobTemplate": {"metadata": {}, "spec": {"template": template}}})
+        }
         "Job" => json!({"template": template}),
         "ReplicationController" => json!({"selector": {"app": "x"}, "template": template}),
         _ => json!({"selector": {"matchLabels": {"app": "x"}}, "template": template}),
@@ -215,13 +294,19 @@ pub fn examples(namespace: &str) -> Vec<(&'static str, &'static str, Json)> {
     MAKERS.iter().flat_map(of).collect()
 }
 
-/// What the admission policies say to every pod of the node's that rules let a subject make in a namespace.
+/// What the admission policies say to every pod of the node's that rules let a subject make in a
+/// namespace.
 pub fn stand(cluster: &Cluster, namespace: &str, subject: &Subject, rules: &[Rule]) -> Stand {
     const WRITE: [&str; 3] = ["create", "update", "patch"];
     let request = |operation, group: &str, resource: &str, subject: &Subject, object: Body| {
         let (user, groups) = who(subject);
         let (resource, sub) = resource.split_once('/').unwrap_or((resource, ""));
-        let unseen = || Body::Written(Written { kind: "Pod".into(), ..Written::default() });
+        let unseen = || {
+            Body::Written(Written {
+                kind: "Pod".into(),
+                ..Written::default()
+            })
+        };
         Request {
             operation,
             group: group.to_owned(),
@@ -234,75 +319,163 @@ pub fn stand(cluster: &Cluster, namespace: &str, subject: &Subject, rules: &[Rul
             groups,
             asker: asker(subject),
             object,
-            old: if operation == "CREATE" { Body::Absent } else { unseen() },
+            old: if operation == "CREATE" {
+                Body::Absent
+            } else {
+                unseen()
+            },
         }
     };
     // All but what makes it the node's is its maker's to write.
     let written = |kind: &str, pod: &Shape| {
         let shape = Some(made_of(kind, pod.clone()));
-        Body::Written(Written { kind: kind.to_owned(), shape, ..Written::default() })
+        Body::Written(Written {
+            kind: kind.to_owned(),
+            shape,
+            ..Written::default()
+        })
     };
-    let touches = |verb: &str, group: &str, resource: &str| rules.iter().any(|r| r.touches(verb, group, resource));
+    let touches = |verb: &str, group: &str, resource: &str| {
+        rules.iter().any(|r| r.touches(verb, group, resource))
+    };
     let mut ways = Vec::new();
     for (group, resource, kind, by) in MAKERS {
         for (operation, verbs) in [("CREATE", &WRITE[..1]), ("UPDATE", &WRITE[1..])] {
             // The spec of a pod that is there is fixed, but for what a subresource adds.
-            if !verbs.iter().any(|v| touches(v, group, resource)) || (kind == "Pod" && operation == "UPDATE") {
+            if !verbs.iter().any(|v| touches(v, group, resource))
+                || (kind == "Pod" && operation == "UPDATE")
+            {
                 continue;
             }
             for node in nodes() {
-                let own = request(operation, group, resource, subject, written(kind, &node.shape));
+                let own = request(
+                    operation,
+                    group,
+                    resource,
+                    subject,
+                    written(kind, &node.shape),
+                );
                 let says = format!("runs a {kind} with {}", node.says);
                 if by.is_empty() {
-                    let tried = |pod: &Json| vec![Request { object: as_tried(&own, namespace, pod), ..own.clone() }];
-                    let tries = node.tries.iter().map(|pod| (says.clone(), tried(pod))).collect();
-                    ways.push(Way { says, requests: vec![own], tries });
+                    let tried = |pod: &Json| {
+                        vec![Request {
+                            object: as_tried(&own, namespace, pod),
+                            ..own.clone()
+                        }]
+                    };
+                    let tries = node
+                        .tries
+                        .iter()
+                        .map(|pod| (says.clone(), tried(pod)))
+                        .collect();
+                    ways.push(Way {
+                        says,
+                        requests: vec![own],
+                        tries,
+                    });
                     continue;
                 }
-                // Of these the controller makes pods by revisions too, which others may have written.
+                // Of these the controller makes pods by revisions too, which others may have
+                // written.
                 let by_revision = ["StatefulSet", "DaemonSet"].contains(&kind);
                 let account = Subject::ServiceAccount("kube-system".into(), by.into());
-                for maker in [account, Subject::User("system:kube-controller-manager".into())] {
+                for maker in [
+                    account,
+                    Subject::User("system:kube-controller-manager".into()),
+                ] {
                     let pod = request("CREATE", "", "pods", &maker, written("Pod", &node.shape));
                     let all = [own.clone(), pod];
                     let tried = |pod: &Json| -> Vec<Request> {
-                        all.iter().map(|r| Request { object: as_tried(r, namespace, pod), ..r.clone() }).collect()
+                        all.iter()
+                            .map(|r| Request {
+                                object: as_tried(r, namespace, pod),
+                                ..r.clone()
+                            })
+                            .collect()
                     };
                     // That all controllers are one user is so on some clusters alone.
                     let tries = match maker {
                         Subject::User(_) => Vec::new(),
-                        _ => node.tries.iter().map(|pod| (says.clone(), tried(pod))).collect(),
+                        _ => node
+                            .tries
+                            .iter()
+                            .map(|pod| (says.clone(), tried(pod)))
+                            .collect(),
                     };
                     let requests = all[usize::from(by_revision)..].to_vec();
-                    ways.push(Way { says: says.clone(), requests, tries });
+                    ways.push(Way {
+                        says: says.clone(),
+                        requests,
+                        tries,
+                    });
                 }
             }
         }
     }
-    if WRITE.iter().any(|v| touches(v, "apps", "controllerrevisions")) {
+    if WRITE
+        .iter()
+        .any(|v| touches(v, "apps", "controllerrevisions"))
+    {
         for node in nodes() {
-            let account = Subject::ServiceAccount("kube-system".into(), "statefulset-controller".into());
-            let requests = vec![request("CREATE", "", "pods", &account, written("Pod", &node.shape))];
-            let says = format!("writes a ControllerRevision by which a StatefulSet runs a pod with {}", node.says);
-            ways.push(Way { says, requests, tries: Vec::new() });
+            let account =
+                Subject::ServiceAccount("kube-system".into(), "statefulset-controller".into());
+            let requests = vec![request(
+                "CREATE",
+                "",
+                "pods",
+                &account,
+                written("Pod", &node.shape),
+            )];
+            let says = format!(
+                "writes a ControllerRevision by which a StatefulSet runs a pod with {}",
+                node.says
+            );
+            ways.push(Way {
+                says,
+                requests,
+                tries: Vec::new(),
+            });
         }
     }
-    if ["update", "patch"].iter().any(|v| touches(v, "", "pods/ephemeralcontainers")) {
+    if ["update", "patch"]
+        .iter()
+        .any(|v| touches(v, "", "pods/ephemeralcontainers"))
+    {
         for shape in [fields("privileged", Shape::True), capability()] {
             let shape = some_container("ephemeralContainers", shape);
-            let requests = vec![request("UPDATE", "", "pods/ephemeralcontainers", subject, written("Pod", &shape))];
-            ways.push(Way { says: "adds a privileged container to a pod".into(), requests, tries: Vec::new() });
+            let requests = vec![request(
+                "UPDATE",
+                "",
+                "pods/ephemeralcontainers",
+                subject,
+                written("Pod", &shape),
+            )];
+            ways.push(Way {
+                says: "adds a privileged container to a pod".into(),
+                requests,
+                tries: Vec::new(),
+            });
         }
     }
     // Flux applies what it is given, as a service account.
-    match [&OTHER_MAKERS, &BECOME_ACCOUNT[4]].into_iter().find_map(|p| p.of(rules)) {
-        Some(rule) => Stand::Open(format!("runs pods by {}: no policy was asked", rule.resources.join(", "))),
+    match [&OTHER_MAKERS, &BECOME_ACCOUNT[4]]
+        .into_iter()
+        .find_map(|p| p.of(rules))
+    {
+        Some(rule) => Stand::Open(format!(
+            "runs pods by {}: no policy was asked",
+            rule.resources.join(", ")
+        )),
         None => ask(cluster, ways),
     }
 }
 
 /// A request's object with the metadata that a plain one has.
 fn as_tried(request: &Request, namespace: &str, pod: &Json) -> Body {
-    let kind = MAKERS.iter().find(|(group, resource, ..)| *group == request.group && *resource == request.resource);
-    kind.map_or(Body::Absent, |(_, _, kind, _)| Body::Known(object(kind, namespace, pod)))
+    let kind = MAKERS
+        .iter()
+        .find(|(group, resource, ..)| *group == request.group && *resource == request.resource);
+    kind.map_or(Body::Absent, |(_, _, kind, _)| {
+        Body::Known(object(kind, namespace, pod))
+    })
 }

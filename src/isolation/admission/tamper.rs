@@ -1,7 +1,9 @@
-//! Each way to change the floor that rules allow, asked of the admission policies: to remove, weaken, freeze or sidestep it.
+//! Each way to change the floor that rules allow, asked of the admission policies: to remove,
+//! weaken, freeze or sidestep it.
 //!
-//! A way stands for all that who goes it may write: a policy stops it where it denies whatever that is. Where it depends on
-//! that, some objects are tried, and one that passes is the way; where none of them does it is not known.
+//! A way stands for all that who goes it may write: a policy stops it where it denies whatever that
+//! is. Where it depends on that, some objects are tried, and one that passes is the way; where none
+//! of them does it is not known.
 
 use crate::graph::Cluster;
 use crate::graph::admission::Answer;
@@ -18,7 +20,8 @@ use std::collections::BTreeSet;
 pub enum Stand {
     /// This one is denied by no policy.
     Open(String),
-    /// None is known to be open; whether this one is cannot be told, because of a policy, at a place, for a reason.
+    /// None is known to be open; whether this one is cannot be told, because of a policy, at a
+    /// place, for a reason.
     Unknown(String, Text, Place, String),
     /// Each is denied, by these policies, whatever who asks would write.
     Denied(Vec<Text>),
@@ -65,8 +68,20 @@ static KINDS: [Kind; 16] = [
         "CiliumNetworkPolicy",
         || json!({"spec": {"endpointSelector": {}, "ingress": [{"fromEntities": ["all"]}], "egress": [{"toEntities": ["all"]}]}}),
     ),
-    kind("crd.projectcalico.org", "networkpolicies", "v1", "NetworkPolicy", calico),
-    kind("projectcalico.org", "networkpolicies", "v3", "NetworkPolicy", calico),
+    kind(
+        "crd.projectcalico.org",
+        "networkpolicies",
+        "v1",
+        "NetworkPolicy",
+        calico,
+    ),
+    kind(
+        "projectcalico.org",
+        "networkpolicies",
+        "v3",
+        "NetworkPolicy",
+        calico,
+    ),
     kind(
         "security.istio.io",
         "authorizationpolicies",
@@ -74,7 +89,13 @@ static KINDS: [Kind; 16] = [
         "AuthorizationPolicy",
         || json!({"spec": {"rules": [{}]}}),
     ),
-    kind("", "resourcequotas", "v1", "ResourceQuota", || json!({"spec": {"hard": {"pods": "1M"}}, "status": {}})),
+    kind(
+        "",
+        "resourcequotas",
+        "v1",
+        "ResourceQuota",
+        || json!({"spec": {"hard": {"pods": "1M"}}, "status": {}}),
+    ),
     kind("", "limitranges", "v1", "LimitRange", || {
         let wide = json!({"cpu": "1k", "memory": "1Ti"});
         json!({"spec": {"limits": [{"type": "Container", "max": wide, "default": wide, "defaultRequest": wide}]}})
@@ -86,10 +107,16 @@ static KINDS: [Kind; 16] = [
         "Namespace",
         || json!({"spec": {"finalizers": ["kubernetes"]}, "status": {"phase": "Active"}}),
     ),
-    kind("rbac.authorization.k8s.io", "rolebindings", "v1", "RoleBinding", || {
-        json!({"roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "cluster-admin"},
+    kind(
+        "rbac.authorization.k8s.io",
+        "rolebindings",
+        "v1",
+        "RoleBinding",
+        || {
+            json!({"roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "cluster-admin"},
                "subjects": [{"apiGroup": "rbac.authorization.k8s.io", "kind": "Group", "name": "strangers"}]})
-    }),
+        },
+    ),
     kind(
         "rbac.authorization.k8s.io",
         "roles",
@@ -111,10 +138,16 @@ static KINDS: [Kind; 16] = [
         "EndpointSlice",
         || json!({"addressType": "IPv4", "endpoints": [{"addresses": ["192.0.2.1"], "conditions": {}}], "ports": [{"port": 443, "protocol": "TCP", "name": ""}]}),
     ),
-    kind("argoproj.io", "applications", "v1alpha1", "Application", || {
-        json!({"spec": {"project": "default", "source": {"repoURL": "https://example.org/x.git", "path": "."},
+    kind(
+        "argoproj.io",
+        "applications",
+        "v1alpha1",
+        "Application",
+        || {
+            json!({"spec": {"project": "default", "source": {"repoURL": "https://example.org/x.git", "path": "."},
                         "destination": {"server": "https://kubernetes.default.svc", "namespace": "kube-system"}}})
-    }),
+        },
+    ),
     kind(
         "argoproj.io",
         "appprojects",
@@ -129,7 +162,13 @@ static KINDS: [Kind; 16] = [
         "Service",
         || json!({"spec": {}, "status": {"loadBalancer": {"ingress": [{"ip": "192.0.2.1"}]}}}),
     ),
-    kind("", "pods", "v1", "Pod", || json!({"spec": {}, "status": {"podIP": "192.0.2.1", "phase": "Running"}})),
+    kind(
+        "",
+        "pods",
+        "v1",
+        "Pod",
+        || json!({"spec": {}, "status": {"podIP": "192.0.2.1", "phase": "Running"}}),
+    ),
 ];
 
 const fn kind(
@@ -139,14 +178,21 @@ const fn kind(
     kind: &'static str,
     open: fn() -> Json,
 ) -> Kind {
-    Kind { group, resource, version, kind, open }
+    Kind {
+        group,
+        resource,
+        version,
+        kind,
+        open,
+    }
 }
 
 fn calico() -> Json {
     json!({"spec": {"order": 0, "selector": "all()", "types": ["Ingress", "Egress"], "ingress": [{"action": "Allow"}], "egress": [{"action": "Allow"}]}})
 }
 
-/// One way to change something: what is done, the requests one after the other, and what is tried of it.
+/// One way to change something: what is done, the requests one after the other, and what is tried
+/// of it.
 pub struct Way {
     /// What is done, after a subject.
     pub says: String,
@@ -156,23 +202,28 @@ pub struct Way {
     pub tries: Vec<(String, Vec<Request>)>,
 }
 
-/// A user that a subject stands for, and its groups. Whoever is in a group is taken for a user that no policy names.
+/// A user that a subject stands for, and its groups. Whoever is in a group is taken for a user that
+/// no policy names.
 pub fn who(subject: &Subject) -> (String, Vec<String>) {
     let texts = |groups: Vec<Text>| groups.iter().map(ToString::to_string).collect();
     match subject {
         Subject::User(name) => (name.to_string(), texts(subject.implicit_groups())),
-        Subject::ServiceAccount(namespace, name) => {
-            (format!("system:serviceaccount:{namespace}:{name}"), texts(subject.implicit_groups()))
-        }
+        Subject::ServiceAccount(namespace, name) => (
+            format!("system:serviceaccount:{namespace}:{name}"),
+            texts(subject.implicit_groups()),
+        ),
         // One of its service accounts, whichever it is.
         Subject::Group(name) if name.starts_with("system:serviceaccounts:") => {
             let namespace = name.trim_start_matches("system:serviceaccounts:");
             who(&Subject::ServiceAccount(namespace.into(), "default".into()))
         }
-        Subject::Group(name) if name == "system:unauthenticated" => ("system:anonymous".into(), vec![name.to_string()]),
-        Subject::Group(name) => {
-            (format!("somebody in {name}"), vec![name.to_string(), "system:authenticated".to_owned()])
+        Subject::Group(name) if name == "system:unauthenticated" => {
+            ("system:anonymous".into(), vec![name.to_string()])
         }
+        Subject::Group(name) => (
+            format!("somebody in {name}"),
+            vec![name.to_string(), "system:authenticated".to_owned()],
+        ),
     }
 }
 
@@ -185,14 +236,29 @@ pub fn asker(subject: &Subject) -> Asker {
     }
 }
 
-/// What the admission policies say to every way in which rules let a subject do something in a namespace.
-pub fn stand(cluster: &Cluster, namespace: &str, subject: &Subject, rules: &[Rule], power: &Power) -> Stand {
+/// What the admission policies say to every way in which rules let a subject do something in a
+/// namespace.
+pub fn stand(
+    cluster: &Cluster,
+    namespace: &str,
+    subject: &Subject,
+    rules: &[Rule],
+    power: &Power,
+) -> Stand {
     let mut ways = Vec::new();
     for (group, resources, verbs) in power.asks {
         for resource in *resources {
-            let touching =
-                |verb: &str| -> Vec<&Rule> { rules.iter().filter(|r| r.touches(verb, group, resource)).collect() };
-            let held: Vec<&str> = verbs.iter().copied().filter(|v| !touching(v).is_empty()).collect();
+            let touching = |verb: &str| -> Vec<&Rule> {
+                rules
+                    .iter()
+                    .filter(|r| r.touches(verb, group, resource))
+                    .collect()
+            };
+            let held: Vec<&str> = verbs
+                .iter()
+                .copied()
+                .filter(|v| !touching(v).is_empty())
+                .collect();
             if held.is_empty() {
                 continue;
             }
@@ -204,19 +270,39 @@ pub fn stand(cluster: &Cluster, namespace: &str, subject: &Subject, rules: &[Rul
                 _ => false,
             };
             let own = |k: &&Kind| {
-                k.group == *group && k.resource == plain && !held.iter().all(|v| ["bind", "escalate"].contains(v))
+                k.group == *group
+                    && k.resource == plain
+                    && !held.iter().all(|v| ["bind", "escalate"].contains(v))
             };
             let kinds: Vec<&Kind> = KINDS.iter().filter(|k| own(k) || raised(k)).collect();
             if kinds.is_empty() {
-                return Stand::Open(format!("may {} {resource}: no policy was asked", held.join(", ")));
+                return Stand::Open(format!(
+                    "may {} {resource}: no policy was asked",
+                    held.join(", ")
+                ));
             }
             for kind in kinds {
-                let verbs = if raised(kind) { vec!["create", "update"] } else { held.clone() };
+                let verbs = if raised(kind) {
+                    vec!["create", "update"]
+                } else {
+                    held.clone()
+                };
                 let named = |verb: &str| -> Option<Vec<Text>> {
                     let all = touching(verb).iter().any(|r| r.names.is_empty()) || raised(kind);
-                    (!all).then(|| touching(verb).iter().flat_map(|r| r.names.iter().cloned()).collect())
+                    (!all).then(|| {
+                        touching(verb)
+                            .iter()
+                            .flat_map(|r| r.names.iter().cloned())
+                            .collect()
+                    })
                 };
-                let asking = Asking { cluster, namespace, subject, kind, resource };
+                let asking = Asking {
+                    cluster,
+                    namespace,
+                    subject,
+                    kind,
+                    resource,
+                };
                 for verb in verbs {
                     ways.extend(asking.ways(verb, named(verb)));
                 }
@@ -227,8 +313,7 @@ pub fn stand(cluster: &Cluster, namespace: &str, subject: &Subject, rules: &[Rul
 }
 
 /// Why a policy is not taken to stop a way that it seems to.
-const NOT_SURE: &str =
-    "it seems to deny it, by what is not certain: what the server fills in, parameters, an error, a selector";
+const NOT_SURE: &str = "it seems to deny it, by what is not certain: what the server fills in, parameters, an error, a selector";
 
 /// Requests of one subject for one resource of one namespace.
 struct Asking<'a> {
@@ -262,25 +347,43 @@ impl Asking<'_> {
         }
     }
 
-    /// The objects that a verb reaches, by name; of those that are not among the inputs nothing is known.
+    /// The objects that a verb reaches, by name; of those that are not among the inputs nothing is
+    /// known.
     fn targets(&self, names: Option<Vec<Text>>) -> Vec<(String, Body)> {
-        let home = if self.kind.kind == "Namespace" { "" } else { self.namespace };
-        let there = self.cluster.kept_of(home, self.kind.group, self.kind.kind).into_iter();
+        let home = if self.kind.kind == "Namespace" {
+            ""
+        } else {
+            self.namespace
+        };
+        let there = self
+            .cluster
+            .kept_of(home, self.kind.group, self.kind.kind)
+            .into_iter();
         let mut all: Vec<(String, Body)> = there
             .filter_map(|o| Some((o.json()?["metadata"]["name"].as_str()?.to_owned(), o)))
             .filter(|(name, _)| self.kind.kind != "Namespace" || name == self.namespace)
             .filter(|(name, _)| names.as_ref().is_none_or(|n| n.iter().any(|n| n == name)))
             .collect();
         let unseen = |name: &str| {
-            let written = Written { kind: self.kind.kind.to_owned(), ..Written::default() };
+            let written = Written {
+                kind: self.kind.kind.to_owned(),
+                ..Written::default()
+            };
             (name.to_owned(), Body::Written(written))
         };
         let known: Vec<String> = all.iter().map(|(name, _)| name.clone()).collect();
-        let missing = names.iter().flatten().filter(|n| !known.iter().any(|k| k == n.as_str()));
+        let missing = names
+            .iter()
+            .flatten()
+            .filter(|n| !known.iter().any(|k| k == n.as_str()));
         all.extend(missing.map(|name| unseen(name)));
         if all.is_empty() {
             // Of one that is not known, the name is not either.
-            all.push(unseen(if self.kind.kind == "Namespace" { self.namespace } else { "" }));
+            all.push(unseen(if self.kind.kind == "Namespace" {
+                self.namespace
+            } else {
+                ""
+            }));
         }
         all
     }
@@ -288,14 +391,22 @@ impl Asking<'_> {
     fn ways(&self, verb: &str, names: Option<Vec<Text>>) -> Vec<Way> {
         let kind = self.kind;
         let called = |name: &str| {
-            let sub = if self.sub().is_empty() { String::new() } else { format!("'s {}", self.sub()) };
+            let sub = if self.sub().is_empty() {
+                String::new()
+            } else {
+                format!("'s {}", self.sub())
+            };
             match name {
                 "" => format!("a {}{sub}", kind.kind),
                 name => format!("the {} `{name}`{sub}", kind.kind),
             }
         };
         let written = |changes: &[&'static str]| {
-            Body::Written(Written { kind: kind.kind.to_owned(), changes: changes.to_vec(), ..Written::default() })
+            Body::Written(Written {
+                kind: kind.kind.to_owned(),
+                changes: changes.to_vec(),
+                ..Written::default()
+            })
         };
         let mut ways = Vec::new();
         match verb {
@@ -305,7 +416,10 @@ impl Asking<'_> {
                 ways.push(Way {
                     says: format!("creates a {}", kind.kind),
                     requests: vec![self.request("CREATE", "", written(&[]), Body::Absent)],
-                    tries: vec![(format!("creates a {} that lets everything through", kind.kind), vec![tried])],
+                    tries: vec![(
+                        format!("creates a {} that lets everything through", kind.kind),
+                        vec![tried],
+                    )],
                 });
             }
             "update" | "patch" => {
@@ -321,22 +435,36 @@ impl Asking<'_> {
                             };
                             (to != *json).then_some(Body::Manifest(to))
                         });
-                        let tries =
-                            tried.map(|to| (says.clone(), vec![self.request("UPDATE", &name, to, old.clone())]));
+                        let tries = tried.map(|to| {
+                            (
+                                says.clone(),
+                                vec![self.request("UPDATE", &name, to, old.clone())],
+                            )
+                        });
                         ways.push(Way {
-                            requests: vec![self.request("UPDATE", &name, written(field), old.clone())],
+                            requests: vec![self.request(
+                                "UPDATE",
+                                &name,
+                                written(field),
+                                old.clone(),
+                            )],
                             tries: tries.into_iter().collect(),
                             says,
                         });
                     }
                 }
             }
-            // No subresource is deleted by itself. Many at once are asked about one by one, without their names.
+            // No subresource is deleted by itself. Many at once are asked about one by one, without
+            // their names.
             "delete" | "deletecollection" if self.sub().is_empty() => {
                 for (name, old) in self.targets(names) {
                     let asked = if verb == "delete" { name.as_str() } else { "" };
                     let requests = vec![self.request("DELETE", asked, Body::Absent, old)];
-                    ways.push(Way { says: format!("deletes {}", called(&name)), requests, tries: Vec::new() });
+                    ways.push(Way {
+                        says: format!("deletes {}", called(&name)),
+                        requests,
+                        tries: Vec::new(),
+                    });
                 }
             }
             _ => {}
@@ -344,8 +472,9 @@ impl Asking<'_> {
         ways
     }
 
-    /// The parts of an object that an update changes, each with what is done by it: its labels, its annotations and its owners
-    /// (of one whose owner is not there the garbage collector disposes) by each subresource too.
+    /// The parts of an object that an update changes, each with what is done by it: its labels, its
+    /// annotations and its owners (of one whose owner is not there the garbage collector disposes)
+    /// by each subresource too.
     fn parts(&self) -> Vec<(&'static str, &'static [&'static str])> {
         let own: &'static [&'static [&'static str]] = match self.sub() {
             "" => self.kind.says(),
@@ -362,14 +491,19 @@ impl Asking<'_> {
             parts.push(("relabels", LABELS));
         }
         parts.push(("freezes", &["metadata", "annotations"]));
-        parts.push(("gives an owner that is not there to", &["metadata", "ownerReferences"]));
+        parts.push((
+            "gives an owner that is not there to",
+            &["metadata", "ownerReferences"],
+        ));
         parts
     }
 }
 
-/// What the policies say to ways: one is stopped where one of its requests is denied, whatever is written in it.
+/// What the policies say to ways: one is stopped where one of its requests is denied, whatever is
+/// written in it.
 ///
-/// That a request is denied whatever is written is said by what is certain alone. What is tried is evaluated as a whole.
+/// That a request is denied whatever is written is said by what is certain alone. What is tried is
+/// evaluated as a whole.
 pub fn ask(cluster: &Cluster, ways: Vec<Way>) -> Stand {
     if ways.is_empty() {
         return Stand::Open("goes a way that no policy was asked about".into());
@@ -380,14 +514,21 @@ pub fn ask(cluster: &Cluster, ways: Vec<Way>) -> Stand {
             by.insert(policy);
             continue;
         }
-        let says = way.requests.iter().map(|r| cluster.admits(r)).find(|a| *a != Answer::Allowed);
+        let says = way
+            .requests
+            .iter()
+            .map(|r| cluster.admits(r))
+            .find(|a| *a != Answer::Allowed);
         let (policy, place, why) = match says {
             None | Some(Answer::Allowed) => return Stand::Open(way.says),
             Some(Answer::Denied(policy, place)) => (policy, place, NOT_SURE.to_owned()),
             Some(Answer::Unknown(policy, place, why)) => (policy, place, why),
         };
         for (says, requests) in way.tries {
-            if requests.iter().all(|r| cluster.admits(r) == Answer::Allowed) {
+            if requests
+                .iter()
+                .all(|r| cluster.admits(r) == Answer::Allowed)
+            {
                 return Stand::Open(says);
             }
         }
@@ -396,22 +537,31 @@ pub fn ask(cluster: &Cluster, ways: Vec<Way>) -> Stand {
     open.unwrap_or_else(|| Stand::Denied(by.into_iter().collect()))
 }
 
-/// What is tried to be created of Kubernetes' own kinds: the group, the resource, and the object with the server's defaults.
+/// What is tried to be created of Kubernetes' own kinds: the group, the resource, and the object
+/// with the server's defaults.
 pub fn examples(namespace: &str) -> Vec<(&'static str, &'static str, Json)> {
     let own = |k: &&Kind| !k.group.contains('.') || k.group.ends_with(".k8s.io");
     let makes = |k: &&Kind| !["namespaces", "services", "pods"].contains(&k.resource);
-    let all = KINDS.iter().filter(own).filter(makes).filter(|k| k.group != "argoproj.io");
-    all.map(|k| (k.group, k.resource, made(k, namespace, "open"))).collect()
+    let all = KINDS
+        .iter()
+        .filter(own)
+        .filter(makes)
+        .filter(|k| k.group != "argoproj.io");
+    all.map(|k| (k.group, k.resource, made(k, namespace, "open")))
+        .collect()
 }
 
 /// An object of a kind, as wide as can be.
 fn made(kind: &Kind, namespace: &str, name: &str) -> Json {
-    let version =
-        if kind.group.is_empty() { kind.version.to_owned() } else { format!("{}/{}", kind.group, kind.version) };
-    let mut object =
-        json!({"apiVersion": version, "kind": kind.kind, "metadata": {"name": name, "namespace": namespace}});
+    let version = if kind.group.is_empty() {
+        kind.version.to_owned()
+    } else {
+        format!("{}/{}", kind.group, kind.version)
+    };
+    let mut object = json!({"apiVersion": version, "kind": kind.kind, "metadata": {"name": name, "namespace": namespace}});
     if kind.kind == "Namespace" {
-        object["metadata"] = json!({"name": namespace, "labels": {"kubernetes.io/metadata.name": namespace}});
+        object["metadata"] =
+            json!({"name": namespace, "labels": {"kubernetes.io/metadata.name": namespace}});
     }
     widen(&mut object, kind);
     object
@@ -429,8 +579,15 @@ fn weakened(kind: &Kind, old: &Json) -> Json {
     if kind.kind == "Namespace"
         && let Some(Json::Object(labels)) = object.pointer_mut("/metadata/labels")
     {
-        for (key, value) in labels.iter_mut().filter(|(k, _)| k.starts_with("pod-security.kubernetes.io/")) {
-            *value = if key.ends_with("-version") { "latest".into() } else { "privileged".into() };
+        for (key, value) in labels
+            .iter_mut()
+            .filter(|(k, _)| k.starts_with("pod-security.kubernetes.io/"))
+        {
+            *value = if key.ends_with("-version") {
+                "latest".into()
+            } else {
+                "privileged".into()
+            };
         }
     }
     // Who is bound to what is not changed but for whom.
@@ -443,7 +600,10 @@ fn weakened(kind: &Kind, old: &Json) -> Json {
 /// Without its labels; one that has none gets one.
 fn unlabelled(old: &Json) -> Json {
     let mut object = old.clone();
-    let mut labels = object["metadata"]["labels"].as_object().cloned().unwrap_or_default();
+    let mut labels = object["metadata"]["labels"]
+        .as_object()
+        .cloned()
+        .unwrap_or_default();
     let before = labels.len();
     labels.retain(|k, _| k == "kubernetes.io/metadata.name");
     if labels.len() == before {
@@ -464,8 +624,14 @@ fn owned(old: &Json) -> Json {
 
 fn frozen(old: &Json) -> Json {
     let mut object = old.clone();
-    let mut marks = object["metadata"]["annotations"].as_object().cloned().unwrap_or_default();
-    marks.insert("kustomize.toolkit.fluxcd.io/reconcile".into(), "disabled".into());
+    let mut marks = object["metadata"]["annotations"]
+        .as_object()
+        .cloned()
+        .unwrap_or_default();
+    marks.insert(
+        "kustomize.toolkit.fluxcd.io/reconcile".into(),
+        "disabled".into(),
+    );
     object["metadata"]["annotations"] = Json::Object(marks);
     object
 }

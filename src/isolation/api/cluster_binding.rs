@@ -9,8 +9,9 @@ rule! {
     /// A ClusterRoleBinding gives a tenant something in every namespace, or over the cluster.
     ///
     /// ## What it finds
-    /// A ClusterRoleBinding whose subject is a tenant's user, group or service account, and whose role does more than
-    /// discovery. What only reads things of the cluster (nodes, classes, namespaces) is a warning.
+    /// A ClusterRoleBinding whose subject is a tenant's user, group or service account, and whose
+    /// role does more than discovery. What only reads things of the cluster (nodes, classes,
+    /// namespaces) is a warning.
     ///
     /// ## Why it matters
     /// A grant without a namespace is a grant in all of them, those of tomorrow included.
@@ -32,12 +33,20 @@ rule! {
 }
 
 pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
-    let wide = cluster.rbac.bindings.iter().filter(|b| b.id.namespace.is_empty() && b.origin.input != Input::Builtin);
+    let wide = cluster
+        .rbac
+        .bindings
+        .iter()
+        .filter(|b| b.id.namespace.is_empty() && b.origin.input != Input::Builtin);
     for binding in wide {
-        let Some(role) = cluster.rbac.role(binding) else { continue };
+        let Some(role) = cluster.rbac.role(binding) else {
+            continue;
+        };
         let weight = power::weight(&role.rules);
         for (subject, place) in &binding.subjects {
-            let Some(holder) = cluster.holder(subject) else { continue };
+            let Some(holder) = cluster.holder(subject) else {
+                continue;
+            };
             let tenant = &cluster.tenants[holder as usize].name;
             let place = at(*place, binding.origin);
             let finding = match weight {
@@ -53,19 +62,33 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
                 Weight::Reaches => {
                     let takeover = power::TAKEOVER.iter().find(|p| p.of(&role.rules).is_some());
                     let what = match takeover {
-                        Some(power) if power::EVERYTHING.of(&role.rules).is_none() => power.says.to_owned(),
+                        Some(power) if power::EVERYTHING.of(&role.rules).is_none() => {
+                            power.says.to_owned()
+                        }
                         _ => power::worst(&role.rules, true),
                     };
-                    let message =
-                        format!("tenant `{tenant}` {what} in every namespace: {subject} is bound in the whole cluster");
-                    how(cluster, holder, subject, Finding::refuted(&CLUSTER_BINDING, place, message))
+                    let message = format!(
+                        "tenant `{tenant}` {what} in every namespace: {subject} is bound in the whole cluster"
+                    );
+                    how(
+                        cluster,
+                        holder,
+                        subject,
+                        Finding::refuted(&CLUSTER_BINDING, place, message),
+                    )
                 }
             };
             let finding = finding.by(tenant).step(
                 at(binding.role_place, binding.origin),
-                format!("{} binds {subject} to {}", binding.id.called(), binding.role_name()),
+                format!(
+                    "{} binds {subject} to {}",
+                    binding.id.called(),
+                    binding.role_name()
+                ),
             );
-            out.push(finding.fix("bind it in the tenant's own namespaces: a RoleBinding can name a ClusterRole"));
+            out.push(finding.fix(
+                "bind it in the tenant's own namespaces: a RoleBinding can name a ClusterRole",
+            ));
         }
     }
 }

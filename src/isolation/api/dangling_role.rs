@@ -7,7 +7,8 @@ rule! {
     /// A binding names a role that is not among the inputs.
     ///
     /// ## Why it matters
-    /// What it grants is not known; and where the role is nowhere, whoever may create it decides later what it grants.
+    /// What it grants is not known; and where the role is nowhere, whoever may create it decides
+    /// later what it grants.
     ///
     /// ## Example
     /// ```yaml
@@ -15,7 +16,8 @@ rule! {
     /// ```
     ///
     /// ## Fix
-    /// Give the file that defines the role with `--also`, or a snapshot of the cluster; or remove the binding.
+    /// Give the file that defines the role with `--also`, or a snapshot of the cluster; or remove
+    /// the binding.
     ///
     /// ## References
     /// CIS 5.1; krane and polaris "dangling role reference"; ISO 27001 A.8.2
@@ -23,7 +25,12 @@ rule! {
 }
 
 pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
-    for binding in cluster.rbac.bindings.iter().filter(|b| b.origin.input != Input::Builtin) {
+    for binding in cluster
+        .rbac
+        .bindings
+        .iter()
+        .filter(|b| b.origin.input != Input::Builtin)
+    {
         if cluster.rbac.role(binding).is_some() || binding.subjects.is_empty() {
             continue;
         }
@@ -39,7 +46,9 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
             && !binding.role.0.is_empty()
             && binding.subjects.iter().all(|(s, _)| {
                 crate::isolation::power::wide(s).is_none()
-                    && cluster.holder(s).is_none_or(|t| home == crate::graph::Owner::Tenant(t))
+                    && cluster
+                        .holder(s)
+                        .is_none_or(|t| home == crate::graph::Owner::Tenant(t))
             });
         let finding = match inside {
             true => Finding::warning(&DANGLING_ROLE, place, message),

@@ -27,7 +27,12 @@ rule! {
 }
 
 pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
-    for binding in cluster.rbac.bindings.iter().filter(|b| b.origin.input != Input::Builtin) {
+    for binding in cluster
+        .rbac
+        .bindings
+        .iter()
+        .filter(|b| b.origin.input != Input::Builtin)
+    {
         for (subject, place) in &binding.subjects {
             let namespace = match subject {
                 Subject::ServiceAccount(namespace, _) => namespace.as_str(),
@@ -38,22 +43,31 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
                 Subject::User(_) => continue,
             };
             // The platform's own namespaces need not be among the inputs.
-            let there = cluster.namespace(namespace).is_some_and(|at| cluster.namespaces[at as usize].origin.is_some());
+            let there = cluster
+                .namespace(namespace)
+                .is_some_and(|at| cluster.namespaces[at as usize].origin.is_some());
             if there || reserved(&FleetSpec::default(), namespace).is_some() {
                 continue;
             }
             let place = at(*place, binding.origin);
-            let message =
-                format!("{} names {subject}, and no input has the namespace `{namespace}`", binding.id.called());
+            let message = format!(
+                "{} names {subject}, and no input has the namespace `{namespace}`",
+                binding.id.called()
+            );
             let everywhere = binding.id.namespace.is_empty();
             let finding = match cluster.rbac.role(binding).map(|r| power::weight(&r.rules)) {
                 Some(Weight::Reaches) if everywhere => {
-                    let message = format!("{message}: whoever has it has {} in every namespace", binding.role_name());
+                    let message = format!(
+                        "{message}: whoever has it has {} in every namespace",
+                        binding.role_name()
+                    );
                     Finding::unknown(&LOST_SUBJECT, place, message)
                 }
                 _ => Finding::warning(&LOST_SUBJECT, place, message),
             };
-            out.push(finding.fix("remove the subject; or give the namespace's manifest with --also"));
+            out.push(
+                finding.fix("remove the subject; or give the namespace's manifest with --also"),
+            );
         }
     }
 }

@@ -22,7 +22,10 @@ use crate::graph::rbac::Subject;
 /// Every rule of the plane.
 pub fn check(cluster: &Cluster, out: &mut Findings<'_>) {
     if !cluster.closed {
-        out.assume("no-other-grants", "no role, binding or authorizer grants more than what the inputs hold");
+        out.assume(
+            "no-other-grants",
+            "no role, binding or authorizer grants more than what the inputs hold",
+        );
     }
     out.assume("declared-subjects", "users and groups that no tenant declares, and service accounts of namespaces that no input has, are the platform's");
     cross_tenant_binding::check(cluster, out);
@@ -36,12 +39,21 @@ pub fn check(cluster: &Cluster, out: &mut Findings<'_>) {
 /// How a tenant's people come to act as a subject: the first steps of a chain.
 fn how(cluster: &Cluster, tenant: u32, subject: &Subject, finding: Finding) -> Finding {
     let Subject::ServiceAccount(namespace, name) = subject else {
-        return finding.step(cluster.tenants[tenant as usize].place, format!("{subject} is the tenant's own"));
+        return finding.step(
+            cluster.tenants[tenant as usize].place,
+            format!("{subject} is the tenant's own"),
+        );
     };
     let people = &cluster.tenants[tenant as usize].subjects;
     for person in people {
-        for binding in cluster.rbac.bindings_of(person).filter(|b| b.id.namespace == *namespace) {
-            let Some(role) = cluster.rbac.role(binding) else { continue };
+        for binding in cluster
+            .rbac
+            .bindings_of(person)
+            .filter(|b| b.id.namespace == *namespace)
+        {
+            let Some(role) = cluster.rbac.role(binding) else {
+                continue;
+            };
             if let Some(power) = BECOME_ACCOUNT.iter().find(|p| p.of(&role.rules).is_some()) {
                 let text = format!(
                     "{person} {} in `{namespace}`, and so acts as {subject} ({})",
@@ -52,7 +64,14 @@ fn how(cluster: &Cluster, tenant: u32, subject: &Subject, finding: Finding) -> F
             }
         }
     }
-    let account = cluster.facts.accounts.iter().find(|a| a.id.namespace == *namespace && a.id.name == *name);
+    let account = cluster
+        .facts
+        .accounts
+        .iter()
+        .find(|a| a.id.namespace == *namespace && a.id.name == *name);
     let place = account.map_or(cluster.tenants[tenant as usize].place, |a| a.origin.place);
-    finding.step(place, format!("whatever runs as {subject} is the tenant's own"))
+    finding.step(
+        place,
+        format!("whatever runs as {subject} is the tenant's own"),
+    )
 }

@@ -9,14 +9,15 @@ rule! {
     /// A user or group that no tenant declares is bound in the namespaces of several.
     ///
     /// ## Why it matters
-    /// Whoever is in it is in all of them: to the API they are one tenant. That is right for those who run the platform,
-    /// and seldom for anybody else.
+    /// Whoever is in it is in all of them: to the API they are one tenant. That is right for those
+    /// who run the platform, and seldom for anybody else.
     ///
     /// ## Example
     /// The group `github:webops` has `admin` in 506 namespaces of different teams.
     ///
     /// ## Fix
-    /// Make one tenant of them (`--group-by KEY`), bind a group for each, or declare it in the fleet's sharedSubjects.
+    /// Make one tenant of them (`--group-by KEY`), bind a group for each, or declare it in the
+    /// fleet's sharedSubjects.
     ///
     /// ## References
     /// ISO 27001 A.5.15, A.8.2; SOC 2 CC6.3; NSA "RBAC"
@@ -25,29 +26,60 @@ rule! {
 
 pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
     let mut bound: BTreeMap<&Subject, BTreeMap<u32, _>> = BTreeMap::new();
-    for binding in cluster.rbac.bindings.iter().filter(|b| !b.id.namespace.is_empty()) {
-        let Owner::Tenant(tenant) = cluster.owner(&binding.id.namespace) else { continue };
+    for binding in cluster
+        .rbac
+        .bindings
+        .iter()
+        .filter(|b| !b.id.namespace.is_empty())
+    {
+        let Owner::Tenant(tenant) = cluster.owner(&binding.id.namespace) else {
+            continue;
+        };
         // What is rendered was held against the fleet's sharedSubjects already.
         if binding.origin.input.is_rendered() {
             continue;
         }
         for (subject, place) in &binding.subjects {
             let people = matches!(subject, Subject::User(_) | Subject::Group(_));
-            if people && crate::isolation::power::wide(subject).is_none() && cluster.holder(subject).is_none() {
-                bound.entry(subject).or_default().entry(tenant).or_insert((at(*place, binding.origin), binding));
+            if people
+                && crate::isolation::power::wide(subject).is_none()
+                && cluster.holder(subject).is_none()
+            {
+                bound
+                    .entry(subject)
+                    .or_default()
+                    .entry(tenant)
+                    .or_insert((at(*place, binding.origin), binding));
             }
         }
     }
     for (subject, tenants) in bound.into_iter().filter(|(_, tenants)| tenants.len() > 1) {
         let names = some(tenants.keys().map(|t| &*cluster.tenants[*t as usize].name));
         let mut places = tenants.values();
-        let Some((place, first)) = places.next() else { continue };
-        let message = format!("{subject} is bound in the namespaces of {} tenants: {names}", tenants.len());
-        let mut finding = Finding::warning(&SHARED_SUBJECT, *place, message)
-            .step(*place, format!("{} binds it to {}", first.id.called(), first.role_name()));
+        let Some((place, first)) = places.next() else {
+            continue;
+        };
+        let message = format!(
+            "{subject} is bound in the namespaces of {} tenants: {names}",
+            tenants.len()
+        );
+        let mut finding = Finding::warning(&SHARED_SUBJECT, *place, message).step(
+            *place,
+            format!("{} binds it to {}", first.id.called(), first.role_name()),
+        );
         for (place, binding) in places.take(2) {
-            finding = finding.step(*place, format!("{} binds it to {}", binding.id.called(), binding.role_name()));
+            finding = finding.step(
+                *place,
+                format!(
+                    "{} binds it to {}",
+                    binding.id.called(),
+                    binding.role_name()
+                ),
+            );
         }
-        out.push(finding.fix("make one tenant of them (--group-by), or bind a group of its own for each"));
+        out.push(
+            finding
+                .fix("make one tenant of them (--group-by), or bind a group of its own for each"),
+        );
     }
 }

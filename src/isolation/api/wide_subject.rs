@@ -9,8 +9,9 @@ rule! {
     /// A binding names a group that everybody is in.
     ///
     /// ## What it finds
-    /// A binding to `system:authenticated`, `system:unauthenticated`, `system:serviceaccounts` or `system:anonymous` that
-    /// grants more than Kubernetes itself gives them: discovery, and reviews of oneself.
+    /// A binding to `system:authenticated`, `system:unauthenticated`, `system:serviceaccounts` or
+    /// `system:anonymous` that grants more than Kubernetes itself gives them: discovery, and
+    /// reviews of oneself.
     ///
     /// ## Why it matters
     /// Every pod of every tenant has a service account, and is in these groups.
@@ -27,19 +28,35 @@ rule! {
     /// Name the group of people that is meant.
     ///
     /// ## References
-    /// CIS 5.1; GKE hardening "avoid system:authenticated"; kubernetes.io/docs/concepts/security/rbac-good-practices;
-    /// ISO 27001 A.5.15; SOC 2 CC6.1
+    /// CIS 5.1; GKE hardening "avoid system:authenticated";
+    /// kubernetes.io/docs/concepts/security/rbac-good-practices; ISO 27001 A.5.15; SOC 2 CC6.1
     pub static WIDE_SUBJECT = "api/wide-subject", Error;
 }
 
 pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
-    for binding in cluster.rbac.bindings.iter().filter(|b| b.origin.input != Input::Builtin) {
-        let Some(role) = cluster.rbac.role(binding) else { continue };
+    for binding in cluster
+        .rbac
+        .bindings
+        .iter()
+        .filter(|b| b.origin.input != Input::Builtin)
+    {
+        let Some(role) = cluster.rbac.role(binding) else {
+            continue;
+        };
         for (subject, place) in &binding.subjects {
-            let Some(who) = power::wide(subject) else { continue };
+            let Some(who) = power::wide(subject) else {
+                continue;
+            };
             let namespace = &binding.id.namespace;
-            let (what, place) = (power::worst(&role.rules, namespace.is_empty()), at(*place, binding.origin));
-            let step = format!("{} binds {subject} to {}", binding.id.called(), binding.role_name());
+            let (what, place) = (
+                power::worst(&role.rules, namespace.is_empty()),
+                at(*place, binding.origin),
+            );
+            let step = format!(
+                "{} binds {subject} to {}",
+                binding.id.called(),
+                binding.role_name()
+            );
             let finding = match (namespace.is_empty(), power::weight(&role.rules)) {
                 (_, Weight::Nothing) => continue,
                 (true, Weight::Sees) => {
@@ -50,13 +67,18 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
                     );
                     Finding::warning(&WIDE_SUBJECT, place, message)
                 }
-                (true, Weight::Reaches) => {
-                    Finding::refuted(&WIDE_SUBJECT, place, format!("{who} {what} in every namespace"))
-                }
+                (true, Weight::Reaches) => Finding::refuted(
+                    &WIDE_SUBJECT,
+                    place,
+                    format!("{who} {what} in every namespace"),
+                ),
                 (false, _) => {
                     let whose = cluster.owner_name(cluster.owner(namespace));
-                    let finding =
-                        Finding::refuted(&WIDE_SUBJECT, place, format!("{who} {what} in `{namespace}` of {whose}"));
+                    let finding = Finding::refuted(
+                        &WIDE_SUBJECT,
+                        place,
+                        format!("{who} {what} in `{namespace}` of {whose}"),
+                    );
                     match tenant_of(cluster, namespace) {
                         Some((_, victim)) => finding.reaching(victim),
                         None => finding,
@@ -64,7 +86,10 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
                 }
             };
             let finding = finding.step(at(binding.role_place, binding.origin), step);
-            out.push(finding.fix(format!("name the people or service accounts that {} is for", binding.id.called())));
+            out.push(finding.fix(format!(
+                "name the people or service accounts that {} is for",
+                binding.id.called()
+            )));
         }
     }
 }

@@ -7,11 +7,13 @@ rule! {
     /// A tenant's Service takes over addresses, or stands for a name of another namespace.
     ///
     /// ## What it finds
-    /// `externalIPs`, and an `externalName` that ends in `.svc` or `.svc.cluster.local` of another tenant's namespace.
+    /// `externalIPs`, and an `externalName` that ends in `.svc` or `.svc.cluster.local` of another
+    /// tenant's namespace.
     ///
     /// ## Why it matters
-    /// Every node sends what goes to an external IP to the tenant's pods: anybody's traffic to that address. An ingress
-    /// controller that follows an ExternalName reaches what its own policies let it, and not what the tenant's do.
+    /// Every node sends what goes to an external IP to the tenant's pods: anybody's traffic to that
+    /// address. An ingress controller that follows an ExternalName reaches what its own policies
+    /// let it, and not what the tenant's do.
     ///
     /// ## Example
     /// ```yaml
@@ -29,10 +31,15 @@ rule! {
 
 pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
     for service in &cluster.facts.services {
-        let Some((_, tenant)) = tenant_of(cluster, &service.id.namespace) else { continue };
+        let Some((_, tenant)) = tenant_of(cluster, &service.id.namespace) else {
+            continue;
+        };
         if let Some((ip, place)) = service.external_ips.first() {
             let place = at(*place, service.origin);
-            let message = format!("{} of tenant `{tenant}` takes what anybody sends to {ip}", service.id.called());
+            let message = format!(
+                "{} of tenant `{tenant}` takes what anybody sends to {ip}",
+                service.id.called()
+            );
             out.push(
                 Finding::refuted(&EXTERNAL_TRAFFIC, place, message)
                     .by(tenant)
@@ -41,13 +48,22 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
             );
         }
         if let Some((name, place)) = &service.external_name {
-            let inner = name.trim_end_matches('.').trim_end_matches(".cluster.local").strip_suffix(".svc");
-            let other = inner.and_then(|n| n.rsplit_once('.')).map(|(_, namespace)| namespace);
-            let foreign = other.filter(|n| cluster.owner(n) != cluster.owner(&service.id.namespace));
+            let inner = name
+                .trim_end_matches('.')
+                .trim_end_matches(".cluster.local")
+                .strip_suffix(".svc");
+            let other = inner
+                .and_then(|n| n.rsplit_once('.'))
+                .map(|(_, namespace)| namespace);
+            let foreign =
+                other.filter(|n| cluster.owner(n) != cluster.owner(&service.id.namespace));
             if let Some(namespace) = foreign {
                 let place = at(*place, service.origin);
                 let whose = cluster.owner_name(cluster.owner(namespace));
-                let message = format!("{} of tenant `{tenant}` stands for `{name}` of {whose}", service.id.called());
+                let message = format!(
+                    "{} of tenant `{tenant}` stands for `{name}` of {whose}",
+                    service.id.called()
+                );
                 out.push(
                     Finding::warning(&EXTERNAL_TRAFFIC, place, message)
                         .by(tenant)

@@ -25,14 +25,23 @@ rule! {
 
 pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
     for workload in &cluster.facts.workloads {
-        let Some((_, tenant)) = tenant_of(cluster, &workload.id.namespace) else { continue };
+        let Some((_, tenant)) = tenant_of(cluster, &workload.id.namespace) else {
+            continue;
+        };
         for (path, place) in &workload.host_paths {
             let place = at(*place, workload.origin);
-            let message = format!("{} of tenant `{tenant}` mounts `{path}` of its node", workload.id.called());
+            let message = format!(
+                "{} of tenant `{tenant}` mounts `{path}` of its node",
+                workload.id.called()
+            );
             // Where Pod Security refuses the pod, it never runs.
             let refused = refused(cluster, &workload.id.namespace);
             let finding = match refused {
-                true => Finding::warning(&HOST_PATH, place, format!("{message}; Pod Security refuses it")),
+                true => Finding::warning(
+                    &HOST_PATH,
+                    place,
+                    format!("{message}; Pod Security refuses it"),
+                ),
                 false => Finding::refuted(&HOST_PATH, place, message),
             };
             out.push(

@@ -9,7 +9,8 @@ rule! {
     /// A ClusterSecretStore that several tenants may use.
     ///
     /// ## Why it matters
-    /// Its credentials read every tenant's secrets, and whoever may create an ExternalSecret names which to fetch.
+    /// Its credentials read every tenant's secrets, and whoever may create an ExternalSecret names
+    /// which to fetch.
     ///
     /// ## Example
     /// ```yaml
@@ -26,38 +27,68 @@ rule! {
 }
 
 pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
-    for store in cluster.facts.stores.iter().filter(|s| s.id.kind == "ClusterSecretStore") {
+    for store in cluster
+        .facts
+        .stores
+        .iter()
+        .filter(|s| s.id.kind == "ClusterSecretStore")
+    {
         let place = store.origin.place;
         let fix = "say spec.conditions of one tenant's namespaces, or make a SecretStore in each namespace";
         let Some(conditions) = &store.conditions else {
-            let message =
-                format!("{} may be used from every namespace: its credentials are every tenant's", store.id.called());
+            let message = format!(
+                "{} may be used from every namespace: its credentials are every tenant's",
+                store.id.called()
+            );
             let step = "no spec.conditions: an ExternalSecret of any namespace may name it";
-            out.push(Finding::refuted(&OPEN_STORE, place, message).step(place, step).fix(fix));
+            out.push(
+                Finding::refuted(&OPEN_STORE, place, message)
+                    .step(place, step)
+                    .fix(fix),
+            );
             continue;
         };
         let mut users: BTreeSet<u32> = BTreeSet::new();
         let mut pattern = false;
         for condition in conditions {
             let found: Vec<u32> = match condition {
-                Condition::Names(names) => names.iter().filter_map(|n| cluster.namespace(n)).collect(),
+                Condition::Names(names) => {
+                    names.iter().filter_map(|n| cluster.namespace(n)).collect()
+                }
                 Condition::Selected(selector) => cluster.select(selector).to_vec(),
                 Condition::Pattern => {
                     pattern = true;
                     continue;
                 }
             };
-            users.extend(found.iter().filter_map(|n| match cluster.namespaces[*n as usize].owner {
-                Owner::Tenant(at) => Some(at),
-                Owner::Platform => None,
-            }));
+            users.extend(found.iter().filter_map(
+                |n| match cluster.namespaces[*n as usize].owner {
+                    Owner::Tenant(at) => Some(at),
+                    Owner::Platform => None,
+                },
+            ));
         }
         if users.len() > 1 {
-            let names = some(users.iter().map(|t| cluster.tenants[*t as usize].name.as_str()));
-            let message = format!("{} may be used by {} tenants: {names}", store.id.called(), users.len());
-            out.push(Finding::refuted(&OPEN_STORE, place, message).step(place, "its conditions admit them").fix(fix));
+            let names = some(
+                users
+                    .iter()
+                    .map(|t| cluster.tenants[*t as usize].name.as_str()),
+            );
+            let message = format!(
+                "{} may be used by {} tenants: {names}",
+                store.id.called(),
+                users.len()
+            );
+            out.push(
+                Finding::refuted(&OPEN_STORE, place, message)
+                    .step(place, "its conditions admit them")
+                    .fix(fix),
+            );
         } else if pattern {
-            let message = format!("whom {} admits by a pattern is not evaluated", store.id.called());
+            let message = format!(
+                "whom {} admits by a pattern is not evaluated",
+                store.id.called()
+            );
             out.push(Finding::unknown(&OPEN_STORE, place, message).fix(fix));
         }
     }

@@ -20,7 +20,8 @@ rule! {
     /// A role for each, whose trust names one namespace and one service account.
     ///
     /// ## References
-    /// AWS IRSA, GKE and Azure workload identity documentation; rbac-police providerIAM; ISO 27001 A.5.16
+    /// AWS IRSA, GKE and Azure workload identity documentation; rbac-police providerIAM; ISO 27001
+    /// A.5.16
     pub static SHARED_IDENTITY = "data/shared-identity", Error;
 }
 
@@ -30,14 +31,26 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
     for account in &cluster.facts.accounts {
         let tenant = cluster.owner(&account.id.namespace);
         for (key, value, place) in &account.identities {
-            all.entry((key, value)).or_default().entry(tenant).or_insert((account, at(*place, account.origin)));
+            all.entry((key, value))
+                .or_default()
+                .entry(tenant)
+                .or_insert((account, at(*place, account.origin)));
         }
     }
     for ((key, value), tenants) in all.into_iter().filter(|(_, t)| t.len() > 1) {
         let mut each = tenants.values();
-        let (Some((first, a)), Some((second, b))) = (each.next(), each.next()) else { continue };
-        let names = tenants.keys().map(|t| cluster.owner_name(*t)).collect::<Vec<_>>().join(", ");
-        let message = format!("{} owners take the identity `{value}` ({key}): {names}", tenants.len());
+        let (Some((first, a)), Some((second, b))) = (each.next(), each.next()) else {
+            continue;
+        };
+        let names = tenants
+            .keys()
+            .map(|t| cluster.owner_name(*t))
+            .collect::<Vec<_>>()
+            .join(", ");
+        let message = format!(
+            "{} owners take the identity `{value}` ({key}): {names}",
+            tenants.len()
+        );
         out.push(
             Finding::refuted(&SHARED_IDENTITY, *b, message)
                 .step(*a, format!("{} takes it", first.id.called()))

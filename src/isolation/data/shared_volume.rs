@@ -10,12 +10,13 @@ rule! {
     /// Two owners have one volume.
     ///
     /// ## What it finds
-    /// PersistentVolumes, or contents of snapshots, of one handle that are for claims of several tenants; one volume that
-    /// claims of several tenants name; a volume for a tenant that is a folder of nodes.
+    /// PersistentVolumes, or contents of snapshots, of one handle that are for claims of several
+    /// tenants; one volume that claims of several tenants name; a volume for a tenant that is a
+    /// folder of nodes.
     ///
     /// ## Why it matters
-    /// A PersistentVolume belongs to no namespace: whoever makes two of one disk gives both what either writes. A claim
-    /// that names a volume has it if it comes first.
+    /// A PersistentVolume belongs to no namespace: whoever makes two of one disk gives both what
+    /// either writes. A claim that names a volume has it if it comes first.
     ///
     /// ## Example
     /// ```yaml
@@ -30,8 +31,8 @@ rule! {
     /// A disk for each tenant; on a shared file system, a folder that only its volume mounts.
     ///
     /// ## References
-    /// MTB "block use of existing PVs"; kubernetes.io/docs/concepts/storage/persistent-volumes (Reserving); CIS 5.2.12;
-    /// ISO 27001 A.8.10
+    /// MTB "block use of existing PVs"; kubernetes.io/docs/concepts/storage/persistent-volumes
+    /// (Reserving); CIS 5.2.12; ISO 27001 A.8.10
     pub static SHARED_VOLUME = "data/shared-volume", Error;
 }
 
@@ -45,21 +46,41 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
     let mut claims: BTreeMap<&str, Vec<(&Text, &Text)>> = BTreeMap::new();
     for claim in &facts.claims {
         if let Some((volume, _)) = &claim.volume {
-            claims.entry(volume).or_default().push((&claim.id.namespace, &claim.id.name));
+            claims
+                .entry(volume)
+                .or_default()
+                .push((&claim.id.namespace, &claim.id.name));
         }
     }
     let bound = |volume: &'_ Volume| -> Vec<(Text, Text)> {
-        let named = claims.get(volume.id.name.as_str()).into_iter().flatten().filter(|_| volume.claim.is_none());
+        let named = claims
+            .get(volume.id.name.as_str())
+            .into_iter()
+            .flatten()
+            .filter(|_| volume.claim.is_none());
         let named = named.map(|(namespace, name)| ((*namespace).clone(), (*name).clone()));
         volume.claim.iter().cloned().chain(named).collect()
     };
-    let pairs: Vec<(&Volume, (Text, Text))> =
-        facts.volumes.iter().flat_map(|v| bound(v).into_iter().map(move |claim| (v, claim))).collect();
+    let pairs: Vec<(&Volume, (Text, Text))> = facts
+        .volumes
+        .iter()
+        .flat_map(|v| bound(v).into_iter().map(move |claim| (v, claim)))
+        .collect();
     for (volume, (namespace, claim)) in &pairs {
-        let Some(handle) = &volume.handle else { continue };
-        by_handle.entry(handle).or_default().entry(cluster.owner(namespace)).or_insert(volume);
-        let Owner::Tenant(tenant) = cluster.owner(namespace) else { continue };
-        if ["hostPath", "local"].contains(&handle.0.as_str()) && volume.id.kind == "PersistentVolume" {
+        let Some(handle) = &volume.handle else {
+            continue;
+        };
+        by_handle
+            .entry(handle)
+            .or_default()
+            .entry(cluster.owner(namespace))
+            .or_insert(volume);
+        let Owner::Tenant(tenant) = cluster.owner(namespace) else {
+            continue;
+        };
+        if ["hostPath", "local"].contains(&handle.0.as_str())
+            && volume.id.kind == "PersistentVolume"
+        {
             let (tenant, place) = (&cluster.tenants[tenant as usize].name, volume.origin.place);
             let message = format!(
                 "{} is `{}` of a node, for `{claim}` of tenant `{tenant}`",
@@ -74,7 +95,12 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
             out.push(
                 finding
                     .by(tenant)
-                    .step(place, format!("it is for {namespace}/{claim}, whose pods mount the node's folder"))
+                    .step(
+                        place,
+                        format!(
+                            "it is for {namespace}/{claim}, whose pods mount the node's folder"
+                        ),
+                    )
                     .fix("use another kind of volume"),
             );
         }
@@ -84,8 +110,9 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
     let mut nested: Vec<Held<'_>> = Vec::new();
     for (handle, owners) in by_handle {
         let (kind, folder) = handle;
-        let within =
-            |above: &(Text, Text)| above.0 == *kind && above.1.ends_with('/') && folder.starts_with(above.1.as_str());
+        let within = |above: &(Text, Text)| {
+            above.0 == *kind && above.1.ends_with('/') && folder.starts_with(above.1.as_str())
+        };
         match &mut above {
             Some((outer, all)) if within(outer) => all.extend(owners),
             _ => nested.extend(above.replace((handle, owners))),
@@ -93,37 +120,75 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
     }
     nested.extend(above);
     for ((kind, handle), owners) in nested.into_iter().filter(|(_, o)| o.len() > 1) {
-        let names = owners.keys().map(|o| cluster.owner_name(*o)).collect::<Vec<_>>().join(", ");
+        let names = owners
+            .keys()
+            .map(|o| cluster.owner_name(*o))
+            .collect::<Vec<_>>()
+            .join(", ");
         let mut each = owners.values();
-        let (Some(first), Some(second)) = (each.next(), each.next()) else { continue };
+        let (Some(first), Some(second)) = (each.next(), each.next()) else {
+            continue;
+        };
         let message = format!("`{handle}` ({kind}) is a volume of {names}");
         let owners: Vec<Owner> = owners.keys().copied().collect();
         out.push(
-            between(cluster, &owners, Finding::refuted(&SHARED_VOLUME, second.origin.place, message))
-                .step(first.origin.place, format!("{} is of it", first.id.called()))
-                .step(second.origin.place, format!("{} is of it too", second.id.called()))
-                .fix("give each tenant a disk of its own"),
+            between(
+                cluster,
+                &owners,
+                Finding::refuted(&SHARED_VOLUME, second.origin.place, message),
+            )
+            .step(
+                first.origin.place,
+                format!("{} is of it", first.id.called()),
+            )
+            .step(
+                second.origin.place,
+                format!("{} is of it too", second.id.called()),
+            )
+            .fix("give each tenant a disk of its own"),
         );
     }
-    let mut named: BTreeMap<&Text, BTreeMap<Owner, (&crate::graph::storage::Claim, crate::source::Place)>> =
-        BTreeMap::new();
+    let mut named: BTreeMap<
+        &Text,
+        BTreeMap<Owner, (&crate::graph::storage::Claim, crate::source::Place)>,
+    > = BTreeMap::new();
     for claim in &facts.claims {
         if let Some((volume, place)) = &claim.volume {
             let owner = cluster.owner(&claim.id.namespace);
-            named.entry(volume).or_default().entry(owner).or_insert((claim, at(*place, claim.origin)));
+            named
+                .entry(volume)
+                .or_default()
+                .entry(owner)
+                .or_insert((claim, at(*place, claim.origin)));
         }
     }
     for (volume, owners) in named.into_iter().filter(|(_, o)| o.len() > 1) {
-        let names = owners.keys().map(|o| cluster.owner_name(*o)).collect::<Vec<_>>().join(", ");
+        let names = owners
+            .keys()
+            .map(|o| cluster.owner_name(*o))
+            .collect::<Vec<_>>()
+            .join(", ");
         let mut each = owners.values();
-        let (Some((first, a)), Some((second, b))) = (each.next(), each.next()) else { continue };
+        let (Some((first, a)), Some((second, b))) = (each.next(), each.next()) else {
+            continue;
+        };
         let message = format!("{names} claim the PersistentVolume `{volume}` by name");
         let both: Vec<Owner> = owners.keys().copied().collect();
         out.push(
-            between(cluster, &both, Finding::refuted(&SHARED_VOLUME, *b, message))
-                .step(*a, format!("{} names it", first.id.called()))
-                .step(*b, format!("{} names it too: whoever comes first has it", second.id.called()))
-                .fix("let each tenant claim a volume of its own"),
+            between(
+                cluster,
+                &both,
+                Finding::refuted(&SHARED_VOLUME, *b, message),
+            )
+            .step(*a, format!("{} names it", first.id.called()))
+            .step(
+                *b,
+                format!(
+                    "{} names it too: whoever comes first has it",
+                    second.id.called()
+                ),
+            )
+            .fix("let each tenant claim a volume of its own"),
         );
     }
 }
@@ -131,9 +196,9 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
 /// Names who reaches whom, where two tenants do.
 fn between(cluster: &Cluster, owners: &[Owner], finding: Finding) -> Finding {
     match owners {
-        [Owner::Tenant(a), Owner::Tenant(b)] => {
-            finding.by(&cluster.tenants[*a as usize].name).reaching(&cluster.tenants[*b as usize].name)
-        }
+        [Owner::Tenant(a), Owner::Tenant(b)] => finding
+            .by(&cluster.tenants[*a as usize].name)
+            .reaching(&cluster.tenants[*b as usize].name),
         _ => finding,
     }
 }

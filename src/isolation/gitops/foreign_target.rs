@@ -7,7 +7,8 @@ rule! {
     /// A tenant's Flux object puts what it applies into a namespace that is not the tenant's.
     ///
     /// ## Why it matters
-    /// `targetNamespace` overrides the namespace of every object. What stops it is only what the service account may do.
+    /// `targetNamespace` overrides the namespace of every object. What stops it is only what the
+    /// service account may do.
     ///
     /// ## Example
     /// ```yaml
@@ -24,7 +25,9 @@ rule! {
 
 pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
     for (sync, tenant) in owned(cluster) {
-        let Some((target, place)) = &sync.target else { continue };
+        let Some((target, place)) = &sync.target else {
+            continue;
+        };
         let other = cluster.owner(target);
         if *target == sync.id.namespace || other == cluster.owner(&sync.id.namespace) {
             continue;
@@ -42,7 +45,9 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
         } else {
             Finding::warning(&FOREIGN_TARGET, place, message)
         };
-        let finding = finding.by(tenant).step(place, format!("targetNamespace of {}", sync.id.called()));
+        let finding = finding
+            .by(tenant)
+            .step(place, format!("targetNamespace of {}", sync.id.called()));
         let finding = match tenant_of(cluster, target) {
             Some((_, victim)) => finding.reaching(victim),
             None => finding,

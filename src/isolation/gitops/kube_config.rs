@@ -7,8 +7,8 @@ rule! {
     /// A tenant's Flux object applies to a cluster that a Secret names.
     ///
     /// ## Why it matters
-    /// What the kubeconfig says is not among the inputs: another cluster, with whatever rights it carries. Old controllers
-    /// ran commands that stand in it.
+    /// What the kubeconfig says is not among the inputs: another cluster, with whatever rights it
+    /// carries. Old controllers ran commands that stand in it.
     ///
     /// ## Example
     /// ```yaml
@@ -25,9 +25,14 @@ rule! {
 
 pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
     for (sync, tenant) in owned(cluster) {
-        let Some((secret, place)) = &sync.kube_config else { continue };
+        let Some((secret, place)) = &sync.kube_config else {
+            continue;
+        };
         let place = at(*place, sync.origin);
-        let message = format!("{} of tenant `{tenant}` applies to whatever cluster `{secret}` names", sync.id.called());
+        let message = format!(
+            "{} of tenant `{tenant}` applies to whatever cluster `{secret}` names",
+            sync.id.called()
+        );
         out.push(
             Finding::unknown(&KUBE_CONFIG, place, message)
                 .by(tenant)

@@ -12,14 +12,14 @@ rule! {
     /// Flux's controllers are started so that tenants are not kept apart.
     ///
     /// ## What it finds
-    /// A controller's Deployment, or a patch of an overlay, in which `--no-cross-namespace-refs`, `--no-remote-bases` or
-    /// `--default-service-account` is off or missing. Where no input shows how a controller is started, the verdict rests on
-    /// an assumption that names it.
+    /// A controller's Deployment, or a patch of an overlay, in which `--no-cross-namespace-refs`,
+    /// `--no-remote-bases` or `--default-service-account` is off or missing. Where no input shows
+    /// how a controller is started, the verdict rests on an assumption that names it.
     ///
     /// ## Why it matters
-    /// Without `--no-cross-namespace-refs` a tenant's Kustomization applies from any tenant's source. Without
-    /// `--default-service-account` one that names no account is applied as a cluster-admin. Without `--no-remote-bases` it
-    /// loads bases from anywhere.
+    /// Without `--no-cross-namespace-refs` a tenant's Kustomization applies from any tenant's
+    /// source. Without `--default-service-account` one that names no account is applied as a
+    /// cluster-admin. Without `--no-remote-bases` it loads bases from anywhere.
     ///
     /// ## Example
     /// ```yaml
@@ -29,12 +29,13 @@ rule! {
     /// ```
     ///
     /// ## Fix
-    /// `--no-cross-namespace-refs=true` for all controllers, `--no-remote-bases=true` for kustomize-controller,
-    /// `--default-service-account=default` for kustomize- and helm-controller.
+    /// `--no-cross-namespace-refs=true` for all controllers, `--no-remote-bases=true` for
+    /// kustomize-controller, `--default-service-account=default` for kustomize- and
+    /// helm-controller.
     ///
     /// ## References
-    /// fluxcd.io/flux/installation/configuration/multitenancy; Flux RFC-0001; fluxcd-community/helm-charts#111;
-    /// ISO 27001 A.8.9
+    /// fluxcd.io/flux/installation/configuration/multitenancy; Flux RFC-0001;
+    /// fluxcd-community/helm-charts#111; ISO 27001 A.8.9
     pub static LOCKDOWN = "gitops/lockdown", Error;
 }
 
@@ -45,10 +46,18 @@ type Setting<'a> = (&'a Controller, Option<(&'a str, Option<Place>)>);
 const NEEDED: [(&str, &str, &str); 8] = [
     ("kustomize-controller", REFS, ANYTHING),
     ("helm-controller", REFS, ANYTHING),
-    ("notification-controller", REFS, "a tenant's Receivers and Alerts may name every other tenant's objects"),
+    (
+        "notification-controller",
+        REFS,
+        "a tenant's Receivers and Alerts may name every other tenant's objects",
+    ),
     ("image-reflector-controller", REFS, ANYTHING),
     ("image-automation-controller", REFS, ANYTHING),
-    ("kustomize-controller", "no-remote-bases", "a tenant's overlays may load bases from anywhere"),
+    (
+        "kustomize-controller",
+        "no-remote-bases",
+        "a tenant's overlays may load bases from anywhere",
+    ),
     ("kustomize-controller", "default-service-account", AS_ITSELF),
     ("helm-controller", "default-service-account", AS_ITSELF),
 ];
@@ -64,9 +73,17 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
         // Its Deployment, and shards of it; and what patches of overlays set for all of Flux's.
         let is_it = |c: &&Controller| is_named(&c.id.name, name);
         let platforms = |c: &&Controller| tenant_of(cluster, &c.id.namespace).is_none();
-        let deployed: Vec<&Controller> = cluster.facts.controllers.iter().filter(is_it).filter(platforms).collect();
+        let deployed: Vec<&Controller> = cluster
+            .facts
+            .controllers
+            .iter()
+            .filter(is_it)
+            .filter(platforms)
+            .collect();
         let patches = || cluster.facts.controllers.iter().filter(|c| c.patches(name));
-        let patched = patches().filter_map(|c| c.flag(flag).map(|(value, place)| (c, value, place))).next_back();
+        let patched = patches()
+            .filter_map(|c| c.flag(flag).map(|(value, place)| (c, value, place)))
+            .next_back();
         let set: Vec<Setting<'_>> = match (patched, deployed.is_empty()) {
             (Some((patch, value, place)), _) => vec![(patch, Some((value, place)))],
             (None, false) => deployed.iter().map(|c| (*c, c.flag(flag))).collect(),
@@ -86,15 +103,27 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
             if on || (controller.id.name == PATCHED && !reported.insert(place)) {
                 continue;
             }
-            let said = value.map_or_else(|| format!("without --{flag}"), |(value, _)| format!("with --{flag}={value}"));
+            let said = value.map_or_else(
+                || format!("without --{flag}"),
+                |(value, _)| format!("with --{flag}={value}"),
+            );
             let (who_runs, of) = match controller.id.name == PATCHED {
-                true => (format!("{PATCHED} run"), "a patch of Flux's controllers".to_owned()),
-                false => (format!("{} runs", controller.id.name), controller.id.called()),
+                true => (
+                    format!("{PATCHED} run"),
+                    "a patch of Flux's controllers".to_owned(),
+                ),
+                false => (
+                    format!("{} runs", controller.id.name),
+                    controller.id.called(),
+                ),
             };
             let message = format!("{who_runs} {said}: {follows}");
             let who = match writers.len() {
                 0 => "whoever may write Flux objects".to_owned(),
-                _ => format!("tenants that may write Flux objects ({})", some(writers.iter().map(|w| w.as_str()))),
+                _ => format!(
+                    "tenants that may write Flux objects ({})",
+                    some(writers.iter().map(|w| w.as_str()))
+                ),
             };
             out.push(
                 Finding::refuted(&LOCKDOWN, place, message)
@@ -102,14 +131,21 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
                     .step(place, format!("so {follows}: {who}"))
                     .fix(format!(
                         "start it with --{flag}={}",
-                        if flag == "default-service-account" { "default" } else { "true" }
+                        if flag == "default-service-account" {
+                            "default"
+                        } else {
+                            "true"
+                        }
                     )),
             );
         }
     }
     if !missing.is_empty() {
         let missing: Vec<String> = missing.into_iter().collect();
-        out.assume("flux-lockdown", format!("Flux's controllers run locked down: {}", missing.join(", ")));
+        out.assume(
+            "flux-lockdown",
+            format!("Flux's controllers run locked down: {}", missing.join(", ")),
+        );
     }
 }
 
@@ -117,11 +153,23 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
 fn writers(cluster: &Cluster) -> BTreeSet<String> {
     let flux = &BECOME_ACCOUNT[4];
     let mut writers = BTreeSet::new();
-    for binding in cluster.rbac.bindings.iter().filter(|b| !b.id.namespace.is_empty()) {
-        if cluster.rbac.role(binding).is_none_or(|r| flux.of(&r.rules).is_none()) {
+    for binding in cluster
+        .rbac
+        .bindings
+        .iter()
+        .filter(|b| !b.id.namespace.is_empty())
+    {
+        if cluster
+            .rbac
+            .role(binding)
+            .is_none_or(|r| flux.of(&r.rules).is_none())
+        {
             continue;
         }
-        let tenants = binding.subjects.iter().filter_map(|(s, _): &(Subject, _)| cluster.holder(s));
+        let tenants = binding
+            .subjects
+            .iter()
+            .filter_map(|(s, _): &(Subject, _)| cluster.holder(s));
         writers.extend(tenants.map(|t| cluster.tenants[t as usize].name.to_string()));
     }
     writers

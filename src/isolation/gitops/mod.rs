@@ -25,7 +25,10 @@ use crate::value::Text;
 
 /// Every rule of the plane.
 pub fn check(cluster: &Cluster, out: &mut Findings<'_>) {
-    out.assume("no-other-syncs", "nothing applies more than the objects of GitOps engines that the inputs hold");
+    out.assume(
+        "no-other-syncs",
+        "nothing applies more than the objects of GitOps engines that the inputs hold",
+    );
     no_service_account::check(cluster, out);
     cross_namespace::check(cluster, out);
     foreign_target::check(cluster, out);
@@ -38,5 +41,9 @@ pub fn check(cluster: &Cluster, out: &mut Findings<'_>) {
 
 /// The syncs that stand in tenants' namespaces, and whose each is.
 fn owned(cluster: &Cluster) -> impl Iterator<Item = (&Sync, &Text)> {
-    cluster.facts.syncs.iter().filter_map(|s| Some((s, tenant_of(cluster, &s.id.namespace)?.1)))
+    cluster
+        .facts
+        .syncs
+        .iter()
+        .filter_map(|s| Some((s, tenant_of(cluster, &s.id.namespace)?.1)))
 }

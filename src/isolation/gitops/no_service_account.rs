@@ -7,10 +7,12 @@ rule! {
     /// A tenant's Kustomization or HelmRelease names no service account.
     ///
     /// ## What it finds
-    /// Flux objects in a tenant's namespace without `spec.serviceAccountName`, whatever the controllers' defaults are.
+    /// Flux objects in a tenant's namespace without `spec.serviceAccountName`, whatever the
+    /// controllers' defaults are.
     ///
     /// ## Why it matters
-    /// The controller then applies as itself, and it is a cluster-admin: whatever stands in the tenant's repository.
+    /// The controller then applies as itself, and it is a cluster-admin: whatever stands in the
+    /// tenant's repository.
     ///
     /// ## Example
     /// ```yaml
@@ -23,19 +25,28 @@ rule! {
     /// `spec.serviceAccountName`, of an account that has a role in the tenant's namespaces only.
     ///
     /// ## References
-    /// fluxcd/flux2#1829; Flux RFC-0001; fluxcd.io multi-tenancy lockdown; ISO 27001 A.8.2; SOC 2 CC6.3
+    /// fluxcd/flux2#1829; Flux RFC-0001; fluxcd.io multi-tenancy lockdown; ISO 27001 A.8.2; SOC 2
+    /// CC6.3
     pub static NO_SERVICE_ACCOUNT = "gitops/no-service-account", Error;
 }
 
 pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
     // One of the platform's that applies what a tenant writes is the tenant's too.
-    for sync in
-        cluster.facts.syncs.iter().filter(|s| s.account.is_none() && tenant_of(cluster, &s.id.namespace).is_none())
+    for sync in cluster
+        .facts
+        .syncs
+        .iter()
+        .filter(|s| s.account.is_none() && tenant_of(cluster, &s.id.namespace).is_none())
     {
         let referrer = cluster.facts.referrers.iter().find(|r| r.id == sync.id);
-        let source =
-            referrer.and_then(|r| r.references.iter().find_map(|r| Some((r, tenant_of(cluster, &r.namespace)?.1))));
-        let Some((reference, tenant)) = source.filter(|(r, _)| r.field != "spec.dependsOn") else { continue };
+        let source = referrer.and_then(|r| {
+            r.references
+                .iter()
+                .find_map(|r| Some((r, tenant_of(cluster, &r.namespace)?.1)))
+        });
+        let Some((reference, tenant)) = source.filter(|(r, _)| r.field != "spec.dependsOn") else {
+            continue;
+        };
         let place = at(reference.place, sync.origin);
         let message = format!(
             "{} applies what tenant `{tenant}` has in `{}`, as the controller",
@@ -51,8 +62,10 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
         );
     }
     for (sync, tenant) in owned(cluster).filter(|(s, _)| s.account.is_none()) {
-        let message =
-            format!("{} of tenant `{tenant}` names no service account: it applies as the controller", sync.id.called());
+        let message = format!(
+            "{} of tenant `{tenant}` names no service account: it applies as the controller",
+            sync.id.called()
+        );
         out.push(
             Finding::refuted(&NO_SERVICE_ACCOUNT, sync.origin.place, message)
                 .by(tenant)

@@ -10,10 +10,12 @@ rule! {
     /// A manifest of an object that tenantry renders; two manifests of one object that differ.
     ///
     /// ## Why it matters
-    /// Whoever applies it last decides. Both count here, so what either grants is seen; what it is in the end is not known.
+    /// Whoever applies it last decides. Both count here, so what either grants is seen; what it is
+    /// in the end is not known.
     ///
     /// ## Example
-    /// `kind: RoleBinding, metadata: {name: owners, namespace: shop}` in two files, with other subjects.
+    /// `kind: RoleBinding, metadata: {name: owners, namespace: shop}` in two files, with other
+    /// subjects.
     ///
     /// ## Fix
     /// Remove one: import it into the tenant's spec, or leave it out of what tenantry renders.
@@ -25,8 +27,15 @@ rule! {
 
 pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
     for (second, first) in &cluster.defined_twice {
-        let before = if first.input.is_rendered() { "rendered" } else { "defined" };
-        let message = format!("{} is {before}, and defined here again: who was last decides", second.id.called());
+        let before = if first.input.is_rendered() {
+            "rendered"
+        } else {
+            "defined"
+        };
+        let message = format!(
+            "{} is {before}, and defined here again: who was last decides",
+            second.id.called()
+        );
         out.push(
             Finding::unknown(&SECOND_DEFINITION, second.origin.place, message)
                 .step(first.place, "first from this")

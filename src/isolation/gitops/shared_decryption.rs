@@ -10,11 +10,12 @@ rule! {
     /// Syncs of several tenants decrypt with keys of one name.
     ///
     /// ## Why it matters
-    /// A key that was copied to two tenants opens what either encrypts: one copies the other's ciphertext from its
-    /// repository into its own, and has Flux decrypt it there.
+    /// A key that was copied to two tenants opens what either encrypts: one copies the other's
+    /// ciphertext from its repository into its own, and has Flux decrypt it there.
     ///
     /// ## Example
-    /// `decryption: {provider: sops, secretRef: {name: sops-age}}` in two tenants' namespaces, filled from one source.
+    /// `decryption: {provider: sops, secretRef: {name: sops-age}}` in two tenants' namespaces,
+    /// filled from one source.
     ///
     /// ## Fix
     /// A key for each tenant; a name for each makes it plain.
@@ -32,7 +33,9 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
         }
     }
     for (key, tenants) in keys.into_iter().filter(|(_, t)| t.len() > 1) {
-        let Some(first) = tenants.values().next() else { continue };
+        let Some(first) = tenants.values().next() else {
+            continue;
+        };
         let names = some(tenants.keys().map(|t| t.as_str()));
         let message = format!(
             "{} tenants decrypt with a Secret `{key}`: {names}; one key in all of them would open all",
@@ -40,7 +43,10 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
         );
         let mut finding = Finding::warning(&SHARED_DECRYPTION, first.origin.place, message);
         for sync in tenants.values().take(3) {
-            finding = finding.step(sync.origin.place, format!("decryption of {}", sync.id.called()));
+            finding = finding.step(
+                sync.origin.place,
+                format!("decryption of {}", sync.id.called()),
+            );
         }
         out.push(finding.fix("give each tenant a key of its own"));
     }

@@ -11,12 +11,14 @@ rule! {
     /// A rule of a policy lets in other tenants' pods, which both sides did not declare.
     ///
     /// ## What it finds
-    /// An ingress rule in a tenant's namespace that admits pods of other tenants' namespaces, which can get out to it. An
-    /// edge that the consumer's egress and the provider's ingress (or `provides`) both declare is none.
+    /// An ingress rule in a tenant's namespace that admits pods of other tenants' namespaces, which
+    /// can get out to it. An edge that the consumer's egress and the provider's ingress (or
+    /// `provides`) both declare is none.
     ///
     /// ## Why it matters
-    /// A `namespaceSelector` beside a `podSelector`, in one list item, means both; in two items it means either. An
-    /// `ipBlock` of everything holds every pod, unless the network plugin says otherwise.
+    /// A `namespaceSelector` beside a `podSelector`, in one list item, means both; in two items it
+    /// means either. An `ipBlock` of everything holds every pod, unless the network plugin says
+    /// otherwise.
     ///
     /// ## Example
     /// ```yaml
@@ -26,17 +28,20 @@ rule! {
     /// ```
     ///
     /// ## Fix
-    /// Name the namespace by `kubernetes.io/metadata.name`, which nobody can forge; or declare the edge on both sides.
+    /// Name the namespace by `kubernetes.io/metadata.name`, which nobody can forge; or declare the
+    /// edge on both sides.
     ///
     /// ## References
-    /// CIS 5.3.2; NSA "Network policies"; MTB TI-1; holes in real fleets; PCI DSS 1.3; ISO 27001 A.8.22; SOC 2 CC6.6
+    /// CIS 5.3.2; NSA "Network policies"; MTB TI-1; holes in real fleets; PCI DSS 1.3; ISO 27001
+    /// A.8.22; SOC 2 CC6.6
     pub static CROSS_TENANT = "network/cross-tenant-ingress", Error;
 }
 rule! {
     /// A rule of a policy would let in other tenants' pods, if only they got out.
     ///
     /// ## Why it matters
-    /// One half of an edge that nobody declared: the day that the other tenant loosens its egress, the edge is there.
+    /// One half of an edge that nobody declared: the day that the other tenant loosens its egress,
+    /// the edge is there.
     ///
     /// ## Fix
     /// Remove the rule, or declare the edge on both sides.
@@ -57,10 +62,14 @@ pub(super) fn check(
         let tenant = &cluster.tenants[tenant as usize];
         let Some(ways) = reach.ways_in(to) else {
             let place = namespace.origin.map_or(tenant.place, |o| o.place);
-            let message =
-                format!("whether others reach `{}` cannot be told: its selectors are too many", namespace.name);
+            let message = format!(
+                "whether others reach `{}` cannot be told: its selectors are too many",
+                namespace.name
+            );
             out.push(
-                Finding::unknown(&CROSS_TENANT, place, message).by(&tenant.name).fix("select pods by fewer labels"),
+                Finding::unknown(&CROSS_TENANT, place, message)
+                    .by(&tenant.name)
+                    .fix("select pods by fewer labels"),
             );
             continue;
         };
@@ -69,11 +78,22 @@ pub(super) fn check(
         for (policy, rule, way) in ways.iter().filter_map(|w| w.by.map(|(p, r)| (p, r, w))) {
             let guests = reach.guests(to, way, declared);
             edges += guests.as_ref().map_or(0, |g| g.declared);
-            let of =
-                |list: &[u32]| list.iter().position(|at| std::ptr::eq(&cluster.facts.policies[*at as usize], policy));
-            let own = policy.ingress.iter().flatten().position(|r| std::ptr::eq(r, rule));
-            let key = (of(&namespace.policies).unwrap_or_default(), own.unwrap_or_default());
-            let known = rules.entry(key).or_insert_with(|| (policy, rule, Ok(Guests::default())));
+            let of = |list: &[u32]| {
+                list.iter()
+                    .position(|at| std::ptr::eq(&cluster.facts.policies[*at as usize], policy))
+            };
+            let own = policy
+                .ingress
+                .iter()
+                .flatten()
+                .position(|r| std::ptr::eq(r, rule));
+            let key = (
+                of(&namespace.policies).unwrap_or_default(),
+                own.unwrap_or_default(),
+            );
+            let known = rules
+                .entry(key)
+                .or_insert_with(|| (policy, rule, Ok(Guests::default())));
             known.2 = match (&known.2, guests) {
                 (Err(TooLarge), _) | (_, Err(TooLarge)) => Err(TooLarge),
                 (Ok(known), Ok(more)) => Ok(known.with(&more)),
@@ -82,18 +102,25 @@ pub(super) fn check(
         for (policy, rule, guests) in rules.into_values() {
             let place = at(rule.place, policy.origin);
             let Ok(guests) = guests else {
-                let message =
-                    format!("who comes in by {} cannot be told: the selectors are too many", policy.id.called());
-                out.push(Finding::unknown(&CROSS_TENANT, place, message).fix("select pods by fewer labels"));
+                let message = format!(
+                    "who comes in by {} cannot be told: the selectors are too many",
+                    policy.id.called()
+                );
+                out.push(
+                    Finding::unknown(&CROSS_TENANT, place, message)
+                        .fix("select pods by fewer labels"),
+                );
                 continue;
             };
-            let fix =
-                "name the namespaces that are meant by kubernetes.io/metadata.name, or declare the edge on both sides";
+            let fix = "name the namespaces that are meant by kubernetes.io/metadata.name, or declare the edge on both sides";
             if let Some(first) = guests.first {
                 let from = &cluster.namespaces[first as usize];
                 let others = match guests.namespaces {
                     1 => format!("pods of `{}`", from.name),
-                    many => format!("pods of {many} other namespaces, `{}` among them,", from.name),
+                    many => format!(
+                        "pods of {many} other namespaces, `{}` among them,",
+                        from.name
+                    ),
                 };
                 let message = format!(
                     "{others} reach `{}` of tenant `{}`: {} lets them in",
@@ -120,7 +147,10 @@ pub(super) fn check(
                 };
                 let finding = Finding::refuted(&CROSS_TENANT, place, message)
                     .step(out_step.0, out_step.1)
-                    .step(place, format!("{} lets it into `{}`", policy.id.called(), namespace.name))
+                    .step(
+                        place,
+                        format!("{} lets it into `{}`", policy.id.called(), namespace.name),
+                    )
                     .reaching(&tenant.name)
                     .fix(fix);
                 out.push(match cluster.owner(&from.name) {
@@ -137,7 +167,11 @@ pub(super) fn check(
                     namespace.name,
                     tenant.name
                 );
-                out.push(Finding::warning(&HALF_OPEN, place, message).reaching(&tenant.name).fix(fix));
+                out.push(
+                    Finding::warning(&HALF_OPEN, place, message)
+                        .reaching(&tenant.name)
+                        .fix(fix),
+                );
             }
         }
     }

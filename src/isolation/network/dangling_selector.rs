@@ -11,12 +11,12 @@ rule! {
     /// Policies admit namespaces by labels that no namespace of the inputs has.
     ///
     /// ## What it finds
-    /// A `namespaceSelector` of an ingress rule in tenants' namespaces that selects nothing. A selector that stands in many
-    /// policies is one finding.
+    /// A `namespaceSelector` of an ingress rule in tenants' namespaces that selects nothing. A
+    /// selector that stands in many policies is one finding.
     ///
     /// ## Why it matters
-    /// Either it lets nothing in, or a namespace that is not among the inputs has the label. Whoever can put it on a
-    /// namespace of his enters every tenant that admits it.
+    /// Either it lets nothing in, or a namespace that is not among the inputs has the label.
+    /// Whoever can put it on a namespace of his enters every tenant that admits it.
     ///
     /// ## Example
     /// ```yaml
@@ -25,7 +25,8 @@ rule! {
     /// ```
     ///
     /// ## Fix
-    /// Give the platform's namespaces with `--also`; or select by `kubernetes.io/metadata.name`, which nobody can forge.
+    /// Give the platform's namespaces with `--also`; or select by `kubernetes.io/metadata.name`,
+    /// which nobody can forge.
     ///
     /// ## References
     /// CVE-2024-39690 (labels as a key to namespaces); CIS 5.3.2; ISO 27001 A.8.22
@@ -35,14 +36,22 @@ rule! {
 pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
     let mut found: BTreeMap<&Selector, Vec<(&Policy, &Rule)>> = BTreeMap::new();
     for (_, _, namespace) in owned(cluster) {
-        for policy in namespace.policies.iter().map(|at| &cluster.facts.policies[*at as usize]) {
-            // A rendered policy names the platform's namespaces, which need not be among the inputs.
+        for policy in namespace
+            .policies
+            .iter()
+            .map(|at| &cluster.facts.policies[*at as usize])
+        {
+            // A rendered policy names the platform's namespaces, which need not be among the
+            // inputs.
             if policy.origin.input.is_rendered() {
                 continue;
             }
             for rule in policy.ingress.iter().flatten() {
                 for peer in &rule.peers {
-                    if let Peer::Pods { namespaces: Some(selector), .. } = peer
+                    if let Peer::Pods {
+                        namespaces: Some(selector),
+                        ..
+                    } = peer
                         && selector.pinned(NAME_LABEL).is_none()
                         && cluster.select(selector).is_empty()
                     {
@@ -53,13 +62,19 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
         }
     }
     for (selector, policies) in found {
-        let Some((policy, rule)) = policies.first() else { continue };
+        let Some((policy, rule)) = policies.first() else {
+            continue;
+        };
         let what: Vec<String> = selector.0.iter().map(|r| r.key.to_string()).collect();
         let homes: Vec<&str> = policies.iter().map(|(p, _)| &*p.id.namespace).collect();
         let message = format!(
             "{} {} namespaces labelled {}, and no namespace of the inputs is: {}",
             policies.len(),
-            if policies.len() == 1 { "policy admits" } else { "policies admit" },
+            if policies.len() == 1 {
+                "policy admits"
+            } else {
+                "policies admit"
+            },
             described(selector, &what),
             some(homes)
         );
@@ -73,10 +88,21 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
 
 fn described(selector: &Selector, keys: &[String]) -> String {
     use crate::graph::labels::Op;
-    let parts = selector.0.iter().zip(keys).map(|(requirement, key)| match &requirement.op {
-        Op::In(values) => format!("`{key}={}`", values.iter().map(|v| v.as_str()).collect::<Vec<_>>().join("|")),
-        Op::NotIn(_) | Op::DoesNotExist => format!("without `{key}`"),
-        Op::Exists => format!("`{key}`"),
-    });
+    let parts = selector
+        .0
+        .iter()
+        .zip(keys)
+        .map(|(requirement, key)| match &requirement.op {
+            Op::In(values) => format!(
+                "`{key}={}`",
+                values
+                    .iter()
+                    .map(|v| v.as_str())
+                    .collect::<Vec<_>>()
+                    .join("|")
+            ),
+            Op::NotIn(_) | Op::DoesNotExist => format!("without `{key}`"),
+            Op::Exists => format!("`{key}`"),
+        });
     parts.collect::<Vec<_>>().join(" and ")
 }

@@ -8,7 +8,8 @@ rule! {
     /// A tenant's workload uses the node's network.
     ///
     /// ## Why it matters
-    /// No NetworkPolicy governs it, either way: it reaches every pod of the node, the kubelet and the cloud's metadata.
+    /// No NetworkPolicy governs it, either way: it reaches every pod of the node, the kubelet and
+    /// the cloud's metadata.
     ///
     /// ## Example
     /// ```yaml
@@ -19,27 +20,37 @@ rule! {
     /// Remove `hostNetwork`; Pod Security's `baseline` refuses it.
     ///
     /// ## References
-    /// Pod Security Standards; CIS 5.2.5; NSA "Pod security"; MTB "block use of host networking and ports"
+    /// Pod Security Standards; CIS 5.2.5; NSA "Pod security"; MTB "block use of host networking and
+    /// ports"
     pub static HOST_NETWORK = "network/host-network", Error;
 }
 
 pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
     for workload in cluster.facts.workloads.iter().filter(|w| w.host_network) {
-        let Some((_, tenant)) = tenant_of(cluster, &workload.id.namespace) else { continue };
-        let message =
-            format!("{} of tenant `{tenant}` uses the node's network, which no policy governs", workload.id.called());
+        let Some((_, tenant)) = tenant_of(cluster, &workload.id.namespace) else {
+            continue;
+        };
+        let message = format!(
+            "{} of tenant `{tenant}` uses the node's network, which no policy governs",
+            workload.id.called()
+        );
         // Where Pod Security refuses the pod, it never runs.
         let refused = refused(cluster, &workload.id.namespace);
         let finding = match refused {
-            true => {
-                Finding::warning(&HOST_NETWORK, workload.origin.place, format!("{message}; Pod Security refuses it"))
-            }
+            true => Finding::warning(
+                &HOST_NETWORK,
+                workload.origin.place,
+                format!("{message}; Pod Security refuses it"),
+            ),
             false => Finding::refuted(&HOST_NETWORK, workload.origin.place, message),
         };
         out.push(
             finding
                 .by(tenant)
-                .step(workload.origin.place, format!("{} says hostNetwork: true", workload.id.called()))
+                .step(
+                    workload.origin.place,
+                    format!("{} says hostNetwork: true", workload.id.called()),
+                )
                 .fix("remove hostNetwork"),
         );
     }

@@ -23,10 +23,19 @@ use std::collections::BTreeSet;
 
 /// Every rule of the plane; how many edges both sides declare.
 pub fn check(cluster: &Cluster, out: &mut Findings<'_>) -> usize {
-    out.assume("plugin-enforces", "the network plugin enforces NetworkPolicies in every namespace");
-    out.assume("nodes-and-kubelet", "nodes reach the pods that run on them, whatever policies say");
+    out.assume(
+        "plugin-enforces",
+        "the network plugin enforces NetworkPolicies in every namespace",
+    );
+    out.assume(
+        "nodes-and-kubelet",
+        "nodes reach the pods that run on them, whatever policies say",
+    );
     if cluster.plugin.as_deref() == Some("cilium") {
-        out.assume("networks-select-no-pods", "as Cilium documents, an ipBlock selects no pods");
+        out.assume(
+            "networks-select-no-pods",
+            "as Cilium documents, an ipBlock selects no pods",
+        );
     } else if cluster.pod_networks.is_empty() {
         out.assume(
             "pod-networks",
@@ -35,7 +44,10 @@ pub fn check(cluster: &Cluster, out: &mut Findings<'_>) -> usize {
     }
     // Where there are some, they are unknown already.
     if cluster.facts.other_policies.is_empty() {
-        out.assume("no-other-policies", "no policy of another kind lets in more than what the inputs hold");
+        out.assume(
+            "no-other-policies",
+            "no policy of another kind lets in more than what the inputs hold",
+        );
     }
     unread_policy::check(cluster, out);
     host_network::check(cluster, out);
@@ -54,13 +66,19 @@ pub fn check(cluster: &Cluster, out: &mut Findings<'_>) -> usize {
 /// The edges between namespaces that specs declare.
 pub fn declared(cluster: &Cluster) -> BTreeSet<(u32, u32)> {
     let edges = cluster.tenants.iter().flat_map(|t| &t.reaches);
-    edges.filter_map(|(from, to)| Some((cluster.namespace(from)?, cluster.namespace(to)?))).collect()
+    edges
+        .filter_map(|(from, to)| Some((cluster.namespace(from)?, cluster.namespace(to)?)))
+        .collect()
 }
 
 /// The namespaces of tenants.
 fn owned(cluster: &Cluster) -> impl Iterator<Item = (u32, u32, &Namespace)> {
-    cluster.namespaces.iter().enumerate().filter_map(|(at, namespace)| match namespace.owner {
-        Owner::Tenant(tenant) => Some((at as u32, tenant, namespace)),
-        Owner::Platform => None,
-    })
+    cluster
+        .namespaces
+        .iter()
+        .enumerate()
+        .filter_map(|(at, namespace)| match namespace.owner {
+            Owner::Tenant(tenant) => Some((at as u32, tenant, namespace)),
+            Owner::Platform => None,
+        })
 }

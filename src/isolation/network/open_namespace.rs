@@ -9,8 +9,9 @@ rule! {
     /// No policy governs what comes into a namespace, or pods of it can avoid every one.
     ///
     /// ## What it finds
-    /// A tenant's namespace in which some labels are selected by no ingress policy: one without a policy, or whose policies
-    /// select only some pods. Pods that do not exist yet count: whoever writes them chooses their labels.
+    /// A tenant's namespace in which some labels are selected by no ingress policy: one without a
+    /// policy, or whose policies select only some pods. Pods that do not exist yet count: whoever
+    /// writes them chooses their labels.
     ///
     /// ## Why it matters
     /// Without a policy that selects a pod, everything reaches it: every tenant's pods.
@@ -23,21 +24,35 @@ rule! {
     /// ```
     ///
     /// ## Fix
-    /// A policy with `podSelector: {}` and no rules (`default-deny`), and others that allow beside it.
+    /// A policy with `podSelector: {}` and no rules (`default-deny`), and others that allow beside
+    /// it.
     ///
     /// ## References
-    /// CIS 5.3.2; NSA "Network policies"; MTB TI-1; kubernetes.io/docs/concepts/services-networking/network-policies;
-    /// PCI DSS 1.3; ISO 27001 A.8.22; SOC 2 CC6.6
+    /// CIS 5.3.2; NSA "Network policies"; MTB TI-1;
+    /// kubernetes.io/docs/concepts/services-networking/network-policies; PCI DSS 1.3; ISO 27001
+    /// A.8.22; SOC 2 CC6.6
     pub static OPEN_NAMESPACE = "network/open-namespace", Error;
 }
 
-pub(super) fn check(cluster: &Cluster, reach: &Reach<'_>, declared: &BTreeSet<(u32, u32)>, out: &mut Findings<'_>) {
+pub(super) fn check(
+    cluster: &Cluster,
+    reach: &Reach<'_>,
+    declared: &BTreeSet<(u32, u32)>,
+    out: &mut Findings<'_>,
+) {
     for (at, tenant, namespace) in owned(cluster).filter(|(_, _, n)| !n.murky) {
-        let Some(ways) = reach.ways_in(at) else { continue };
-        let Some(open) = ways.iter().find(|w| w.by.is_none()) else { continue };
+        let Some(ways) = reach.ways_in(at) else {
+            continue;
+        };
+        let Some(open) = ways.iter().find(|w| w.by.is_none()) else {
+            continue;
+        };
         let tenant = &cluster.tenants[tenant as usize];
         let place = namespace.origin.map_or(tenant.place, |o| o.place);
-        let governing = namespace.policies.iter().map(|p| &cluster.facts.policies[*p as usize]);
+        let governing = namespace
+            .policies
+            .iter()
+            .map(|p| &cluster.facts.policies[*p as usize]);
         let governing: Vec<_> = governing.filter(|p| p.ingress.is_some()).collect();
         // A policy that leaves pods out is what to change; without one, the namespace is.
         let place = governing.first().map_or(place, |p| p.origin.place);
@@ -48,8 +63,10 @@ pub(super) fn check(cluster: &Cluster, reach: &Reach<'_>, declared: &BTreeSet<(u
         };
         let finding = match reach.guests(at, open, declared) {
             Err(_) => {
-                let message =
-                    format!("whether others reach `{}` cannot be told: its selectors are too many", namespace.name);
+                let message = format!(
+                    "whether others reach `{}` cannot be told: its selectors are too many",
+                    namespace.name
+                );
                 Finding::unknown(&OPEN_NAMESPACE, place, message)
             }
             Ok(guests) => match guests.first {
@@ -63,15 +80,24 @@ pub(super) fn check(cluster: &Cluster, reach: &Reach<'_>, declared: &BTreeSet<(u
                 ),
                 Some(first) => {
                     let from = &cluster.namespaces[first as usize].name;
-                    let others = if guests.namespaces == 1 { "namespace" } else { "namespaces" };
+                    let others = if guests.namespaces == 1 {
+                        "namespace"
+                    } else {
+                        "namespaces"
+                    };
                     let message = format!(
                         "pods of {} other {others} reach every port of `{}` of tenant `{}`: {why}",
                         guests.namespaces, namespace.name, tenant.name
                     );
                     Finding::refuted(&OPEN_NAMESPACE, place, message)
                         .step(
-                            cluster.namespaces[first as usize].origin.map_or(place, |o| o.place),
-                            format!("a pod in `{from}` of {} may send there", cluster.owner_name(cluster.owner(from))),
+                            cluster.namespaces[first as usize]
+                                .origin
+                                .map_or(place, |o| o.place),
+                            format!(
+                                "a pod in `{from}` of {} may send there",
+                                cluster.owner_name(cluster.owner(from))
+                            ),
                         )
                         .step(
                             governing.first().map_or(place, |p| p.origin.place),
@@ -81,6 +107,8 @@ pub(super) fn check(cluster: &Cluster, reach: &Reach<'_>, declared: &BTreeSet<(u
                 }
             },
         };
-        out.push(finding.fix("add a NetworkPolicy with `podSelector: {}` and `policyTypes: [Ingress, Egress]`"));
+        out.push(finding.fix(
+            "add a NetworkPolicy with `podSelector: {}` and `policyTypes: [Ingress, Egress]`",
+        ));
     }
 }

@@ -1,7 +1,7 @@
 //! Which namespaces' pods reach which: without asking every pair.
 //!
-//! Ways out that lead to few namespaces are looked up from there; namespaces whose ways out lead to many are put into
-//! groups of one kind, and a group is asked once for each way in.
+//! Ways out that lead to few namespaces are looked up from there; namespaces whose ways out lead to
+//! many are put into groups of one kind, and a group is asked once for each way in.
 
 use super::ways::{Shape, Way, Where, ways};
 use crate::graph::labels::{Labels, TooLarge};
@@ -74,7 +74,11 @@ impl<'a> Reach<'a> {
     #[inline(never)]
     pub fn new(cluster: &'a Cluster) -> Self {
         let all = |direction| -> Vec<Option<Vec<Way<'a>>>> {
-            cluster.namespaces.par_iter().map(|n| ways(cluster, n, direction).ok()).collect()
+            cluster
+                .namespaces
+                .par_iter()
+                .map(|n| ways(cluster, n, direction).ok())
+                .collect()
         };
         let (outs, ins) = (all(Direction::Egress), all(Direction::Ingress));
         let mut few: HashMap<u32, Vec<u32>> = HashMap::new();
@@ -107,13 +111,23 @@ impl<'a> Reach<'a> {
             if !many.is_empty() {
                 let ways: Vec<(Where, Shape<'a>)> = many.into_iter().collect();
                 let at = *known.entry(ways).or_insert_with_key(|ways| {
-                    groups.push(Group { ways: ways.clone(), members: Vec::new() });
+                    groups.push(Group {
+                        ways: ways.clone(),
+                        members: Vec::new(),
+                    });
                     groups.len() - 1
                 });
                 groups[at].members.push(from as u32);
             }
         }
-        Self { cluster, outs, ins, groups, few, untold }
+        Self {
+            cluster,
+            outs,
+            ins,
+            groups,
+            few,
+            untold,
+        }
     }
 
     /// The ways into a namespace; nothing where it could not be told.
@@ -145,7 +159,9 @@ impl<'a> Reach<'a> {
         labels: [Option<&Labels>; 2],
         port: Option<&Port>,
     ) -> Result<Option<(&Way<'a>, &Way<'a>)>, TooLarge> {
-        let (Some(outs), Some(ins)) = (self.ways_out(from), self.ways_in(to)) else { return Err(TooLarge) };
+        let (Some(outs), Some(ins)) = (self.ways_out(from), self.ways_in(to)) else {
+            return Err(TooLarge);
+        };
         let on_port = |way: &&Way<'a>| port.is_none_or(|port| way.shape.has_port(port));
         for entrance in ins.iter().filter(|w| w.place.has(from)).filter(on_port) {
             for exit in outs.iter().filter(|w| w.place.has(to)).filter(on_port) {
@@ -157,13 +173,22 @@ impl<'a> Reach<'a> {
         Ok(None)
     }
 
-    /// Whether an edge is there by what specs declare alone: policies that are rendered, at both ends.
+    /// Whether an edge is there by what specs declare alone: policies that are rendered, at both
+    /// ends.
     fn by_both_specs(&self, from: u32, to: u32, entrance: &Way<'a>) -> Result<bool, TooLarge> {
-        let rendered = |way: &Way<'a>| way.by.is_some_and(|(policy, _)| policy.origin.input.is_rendered());
+        let rendered = |way: &Way<'a>| {
+            way.by
+                .is_some_and(|(policy, _)| policy.origin.input.is_rendered())
+        };
         if !rendered(entrance) {
             return Ok(false);
         }
-        for exit in self.ways_out(from).ok_or(TooLarge)?.iter().filter(|w| w.place.has(to) && !rendered(w)) {
+        for exit in self
+            .ways_out(from)
+            .ok_or(TooLarge)?
+            .iter()
+            .filter(|w| w.place.has(to) && !rendered(w))
+        {
             if exit.shape.meets(&entrance.shape)? {
                 return Ok(false);
             }
@@ -171,11 +196,17 @@ impl<'a> Reach<'a> {
         Ok(true)
     }
 
-    /// Who comes into a namespace by one of its ways in. `declared` tells the edges that both sides declare.
+    /// Who comes into a namespace by one of its ways in. `declared` tells the edges that both sides
+    /// declare.
     ///
     /// # Errors
     /// It could not be told.
-    pub fn guests(&self, to: u32, entrance: &Way<'a>, declared: &BTreeSet<(u32, u32)>) -> Result<Guests, TooLarge> {
+    pub fn guests(
+        &self,
+        to: u32,
+        entrance: &Way<'a>,
+        declared: &BTreeSet<(u32, u32)>,
+    ) -> Result<Guests, TooLarge> {
         let mut guests = Guests::default();
         let home = self.cluster.namespaces[to as usize].owner;
         let foreign = |from: &u32| {
@@ -197,12 +228,19 @@ impl<'a> Reach<'a> {
                 }
             }
         } else {
-            if self.untold.iter().any(|from| foreign(from) && entrance.place.has(*from)) {
+            if self
+                .untold
+                .iter()
+                .any(|from| foreign(from) && entrance.place.has(*from))
+            {
                 return Err(TooLarge);
             }
             let others = |from: &u32| foreign(from);
             guests.admitted = match &entrance.place {
-                Where::Anywhere => (0..self.cluster.namespaces.len() as u32).filter(others).take(MANY).count(),
+                Where::Anywhere => (0..self.cluster.namespaces.len() as u32)
+                    .filter(others)
+                    .take(MANY)
+                    .count(),
                 Where::In(list) => list.iter().filter(|f| others(f)).count(),
             };
             for group in &self.groups {
@@ -223,20 +261,33 @@ impl<'a> Reach<'a> {
                     Owner::Platform => [].iter(),
                 };
                 let own = own.filter_map(|n| self.cluster.namespace(n));
-                let own = own.filter(|n| group.members.binary_search(n).is_ok() && entrance.place.has(*n)).count();
+                let own = own
+                    .filter(|n| group.members.binary_search(n).is_ok() && entrance.place.has(*n))
+                    .count();
                 let members = match &entrance.place {
                     Where::Anywhere => group.members.len(),
                     Where::In(_) => group.members.iter().filter(within).count(),
                 };
                 guests.namespaces += members - own;
-                let first = group.members.iter().filter(within).find(|f| foreign(f)).copied();
+                let first = group
+                    .members
+                    .iter()
+                    .filter(within)
+                    .find(|f| foreign(f))
+                    .copied();
                 guests.first = [guests.first, first].into_iter().flatten().min();
             }
-            for from in self.few.get(&to).into_iter().flatten().filter(|f| foreign(f) && entrance.place.has(**f)) {
+            for from in self
+                .few
+                .get(&to)
+                .into_iter()
+                .flatten()
+                .filter(|f| foreign(f) && entrance.place.has(**f))
+            {
                 let outs = self.ways_out(*from).ok_or(TooLarge)?;
-                for exit in
-                    outs.iter().filter(|w| matches!(&w.place, Where::In(l) if l.len() <= MANY && w.place.has(to)))
-                {
+                for exit in outs.iter().filter(
+                    |w| matches!(&w.place, Where::In(l) if l.len() <= MANY && w.place.has(to)),
+                ) {
                     if exit.shape.meets(&entrance.shape)? {
                         exits.insert(*from);
                         break;
@@ -261,30 +312,53 @@ impl<'a> Reach<'a> {
     /// It could not be told.
     pub fn sources(&self, to: u32, declared: &BTreeSet<(u32, u32)>) -> Result<Sources, TooLarge> {
         let none = || FixedBitSet::with_capacity(self.cluster.tenants.len());
-        let mut sources = Sources { open: none(), declared: none() };
+        let mut sources = Sources {
+            open: none(),
+            declared: none(),
+        };
         let home = self.cluster.namespaces[to as usize].owner;
         let tenant = |from: u32| match self.cluster.namespaces[from as usize].owner {
             Owner::Tenant(at) if Owner::Tenant(at) != home => Some(at as usize),
             _ => None,
         };
         for entrance in self.ways_in(to).ok_or(TooLarge)? {
-            if self.untold.iter().any(|from| tenant(*from).is_some() && entrance.place.has(*from)) {
+            if self
+                .untold
+                .iter()
+                .any(|from| tenant(*from).is_some() && entrance.place.has(*from))
+            {
                 return Err(TooLarge);
             }
             for group in &self.groups {
                 let mut ways = group.ways.iter().filter(|(place, _)| place.has(to));
-                if ways.try_fold(false, |open, (_, shape)| Ok(open || shape.meets(&entrance.shape)?))? {
-                    let within = group.members.iter().filter(|from| entrance.place.has(**from));
+                if ways.try_fold(false, |open, (_, shape)| {
+                    Ok(open || shape.meets(&entrance.shape)?)
+                })? {
+                    let within = group
+                        .members
+                        .iter()
+                        .filter(|from| entrance.place.has(**from));
                     sources.open.extend(within.filter_map(|from| tenant(*from)));
                 }
             }
-            for from in self.few.get(&to).into_iter().flatten().filter(|from| entrance.place.has(**from)) {
+            for from in self
+                .few
+                .get(&to)
+                .into_iter()
+                .flatten()
+                .filter(|from| entrance.place.has(**from))
+            {
                 let Some(at) = tenant(*from) else { continue };
                 let outs = self.ways_out(*from).ok_or(TooLarge)?;
-                let mut ways =
-                    outs.iter().filter(|w| matches!(&w.place, Where::In(l) if l.len() <= MANY && w.place.has(to)));
-                if ways.try_fold(false, |open, exit| Ok(open || exit.shape.meets(&entrance.shape)?))? {
-                    match declared.contains(&(*from, to)) && self.by_both_specs(*from, to, entrance)? {
+                let mut ways = outs.iter().filter(
+                    |w| matches!(&w.place, Where::In(l) if l.len() <= MANY && w.place.has(to)),
+                );
+                if ways.try_fold(false, |open, exit| {
+                    Ok(open || exit.shape.meets(&entrance.shape)?)
+                })? {
+                    match declared.contains(&(*from, to))
+                        && self.by_both_specs(*from, to, entrance)?
+                    {
                         true => sources.declared.insert(at),
                         false => sources.open.insert(at),
                     }

@@ -7,11 +7,12 @@ rule! {
     /// A network policy of a kind that is not evaluated, or one that cannot be understood.
     ///
     /// ## What it finds
-    /// CiliumNetworkPolicy, Calico's, ClusterNetworkPolicy, AdminNetworkPolicy, Istio's AuthorizationPolicy and their like;
-    /// and a NetworkPolicy that the API server would refuse.
+    /// CiliumNetworkPolicy, Calico's, ClusterNetworkPolicy, AdminNetworkPolicy, Istio's
+    /// AuthorizationPolicy and their like; and a NetworkPolicy that the API server would refuse.
     ///
     /// ## Why it matters
-    /// It can let in what no NetworkPolicy does, or overrule one. So nothing is said of the namespaces that it governs.
+    /// It can let in what no NetworkPolicy does, or overrule one. So nothing is said of the
+    /// namespaces that it governs.
     ///
     /// ## Fix
     /// Say the same in a NetworkPolicy.
@@ -24,21 +25,40 @@ rule! {
 pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
     for thing in &cluster.facts.other_policies {
         let message = match thing.id.namespace.as_str() {
-            "" => format!("{} has a say in every namespace, and its kind is not evaluated", thing.id.called()),
-            home => format!("{} has a say in `{home}`, and its kind is not evaluated", thing.id.called()),
+            "" => format!(
+                "{} has a say in every namespace, and its kind is not evaluated",
+                thing.id.called()
+            ),
+            home => format!(
+                "{} has a say in `{home}`, and its kind is not evaluated",
+                thing.id.called()
+            ),
         };
-        let finding =
-            Finding::unknown(&UNREAD_POLICY, thing.origin.place, message).fix("say the same in a NetworkPolicy");
+        let finding = Finding::unknown(&UNREAD_POLICY, thing.origin.place, message)
+            .fix("say the same in a NetworkPolicy");
         out.push(match tenant_of(cluster, &thing.id.namespace) {
             Some((_, tenant)) => finding.reaching(tenant),
             None => finding,
         });
     }
-    for riddle in cluster.facts.riddles.iter().filter(|r| r.id.kind == "NetworkPolicy") {
-        let message = format!("{} cannot be understood: {}", riddle.id.called(), riddle.reason);
-        out.push(Finding::unknown(&UNREAD_POLICY, riddle.origin.place, message).fix(match &*riddle.id.name {
-            "*" => "grant what it takes to list them: tenantry verify --print-rbac",
-            _ => "mend it: the API server refuses it too",
-        }));
+    for riddle in cluster
+        .facts
+        .riddles
+        .iter()
+        .filter(|r| r.id.kind == "NetworkPolicy")
+    {
+        let message = format!(
+            "{} cannot be understood: {}",
+            riddle.id.called(),
+            riddle.reason
+        );
+        out.push(
+            Finding::unknown(&UNREAD_POLICY, riddle.origin.place, message).fix(
+                match &*riddle.id.name {
+                    "*" => "grant what it takes to list them: tenantry verify --print-rbac",
+                    _ => "mend it: the API server refuses it too",
+                },
+            ),
+        );
     }
 }

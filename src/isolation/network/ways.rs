@@ -1,7 +1,9 @@
-//! Ways in and out of namespaces, for pods that may come: with whatever labels their tenants choose.
+//! Ways in and out of namespaces, for pods that may come: with whatever labels their tenants
+//! choose.
 //!
-//! A namespace is left open in a direction where some labels avoid every policy; else what passes is what some rule of a
-//! policy lets through that some labels are selected by. Two ways meet where one choice of labels and a port serves both.
+//! A namespace is left open in a direction where some labels avoid every policy; else what passes
+//! is what some rule of a policy lets through that some labels are selected by. Two ways meet where
+//! one choice of labels and a port serves both.
 
 use crate::graph::labels::{Labels, Selector, TooLarge, possible};
 use crate::graph::network::{Direction, Peer, Policy, Port, Rule, ports_meet};
@@ -61,23 +63,33 @@ impl Shape<'_> {
         self.meets_as(entrance, [None, None])
     }
 
-    /// The same, where the labels of one pod or both are known: of the one that sends, and of the one that is sent to.
+    /// The same, where the labels of one pod or both are known: of the one that sends, and of the
+    /// one that is sent to.
     ///
     /// # Errors
     /// The selectors are too many to tell.
-    pub fn meets_as(&self, entrance: &Shape<'_>, labels: [Option<&Labels>; 2]) -> Result<bool, TooLarge> {
+    pub fn meets_as(
+        &self,
+        entrance: &Shape<'_>,
+        labels: [Option<&Labels>; 2],
+    ) -> Result<bool, TooLarge> {
         if !ports_meet(self.ports, entrance.ports) {
             return Ok(false);
         }
-        let both = |labels: Option<&Labels>, a: Option<&'_ Selector>, b: Option<&'_ Selector>, avoid: &[&Selector]| {
+        let both = |labels: Option<&Labels>,
+                    a: Option<&'_ Selector>,
+                    b: Option<&'_ Selector>,
+                    avoid: &[&Selector]| {
             let yes: Vec<&Selector> = a.into_iter().chain(b).collect();
             match labels {
-                Some(labels) => Ok(yes.iter().all(|s| s.matches(labels)) && !avoid.iter().any(|s| s.matches(labels))),
+                Some(labels) => Ok(yes.iter().all(|s| s.matches(labels))
+                    && !avoid.iter().any(|s| s.matches(labels))),
                 None => possible(&yes, avoid).map(|found| found.is_some()),
             }
         };
         let [from, to] = labels;
-        Ok(both(from, self.own, entrance.other, &self.avoid)? && both(to, entrance.own, self.other, &entrance.avoid)?)
+        Ok(both(from, self.own, entrance.other, &self.avoid)?
+            && both(to, entrance.own, self.other, &entrance.avoid)?)
     }
 
     /// Whether a port is among those that it lets through.
@@ -94,50 +106,102 @@ fn holds_pods(cluster: &Cluster, net: &IpNet, except: &[IpNet]) -> bool {
     }
     let overlap = |a: &IpNet, b: &IpNet| a.contains(b) || b.contains(a);
     let usual: Vec<IpNet> = USUAL_PODS.iter().filter_map(|n| n.parse().ok()).collect();
-    let pods = if cluster.pod_networks.is_empty() { &usual } else { &cluster.pod_networks };
-    pods.iter().any(|pods| overlap(net, pods) && !except.iter().any(|e| e.contains(pods)))
+    let pods = if cluster.pod_networks.is_empty() {
+        &usual
+    } else {
+        &cluster.pod_networks
+    };
+    pods.iter()
+        .any(|pods| overlap(net, pods) && !except.iter().any(|e| e.contains(pods)))
 }
 
 /// Where pods are when nobody says so: private addresses, and those of carriers.
-const USUAL_PODS: [&str; 5] = ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "fc00::/7"];
+const USUAL_PODS: [&str; 5] = [
+    "10.0.0.0/8",
+    "172.16.0.0/12",
+    "192.168.0.0/16",
+    "100.64.0.0/10",
+    "fc00::/7",
+];
 
 /// Every way in or out of a namespace.
 ///
 /// # Errors
 /// The selectors are too many to tell whether some pod is not governed.
-pub fn ways<'a>(cluster: &'a Cluster, namespace: &Namespace, direction: Direction) -> Result<Vec<Way<'a>>, TooLarge> {
-    let policies = namespace.policies.iter().map(|at| &cluster.facts.policies[*at as usize]);
-    let governing: Vec<(&Policy, &[Rule])> = policies.filter_map(|p| Some((p, p.rules(direction)?))).collect();
+pub fn ways<'a>(
+    cluster: &'a Cluster,
+    namespace: &Namespace,
+    direction: Direction,
+) -> Result<Vec<Way<'a>>, TooLarge> {
+    let policies = namespace
+        .policies
+        .iter()
+        .map(|at| &cluster.facts.policies[*at as usize]);
+    let governing: Vec<(&Policy, &[Rule])> = policies
+        .filter_map(|p| Some((p, p.rules(direction)?)))
+        .collect();
     let mut all = Vec::new();
     let mut avoid: Vec<&Selector> = governing.iter().map(|(p, _)| &p.pods).collect();
     avoid.sort();
     avoid.dedup();
     if possible(&[], &avoid)?.is_some() {
-        let shape = Shape { own: None, avoid, other: None, ports: &[] };
-        all.push(Way { by: None, place: Where::Anywhere, shape });
+        let shape = Shape {
+            own: None,
+            avoid,
+            other: None,
+            ports: &[],
+        };
+        all.push(Way {
+            by: None,
+            place: Where::Anywhere,
+            shape,
+        });
     }
     for (policy, rules) in governing {
         for rule in rules {
             let mut add = |place, other| {
-                let shape = Shape { own: Some(&policy.pods), avoid: Vec::new(), other, ports: &rule.ports };
-                all.push(Way { by: Some((policy, rule)), place, shape });
+                let shape = Shape {
+                    own: Some(&policy.pods),
+                    avoid: Vec::new(),
+                    other,
+                    ports: &rule.ports,
+                };
+                all.push(Way {
+                    by: Some((policy, rule)),
+                    place,
+                    shape,
+                });
             };
             if rule.peers.is_empty() {
                 add(Where::Anywhere, None);
             }
             for peer in &rule.peers {
                 match peer {
-                    Peer::Pods { namespaces: None, pods } => {
-                        let own: Vec<u32> = cluster.namespace(&policy.id.namespace).into_iter().collect();
+                    Peer::Pods {
+                        namespaces: None,
+                        pods,
+                    } => {
+                        let own: Vec<u32> = cluster
+                            .namespace(&policy.id.namespace)
+                            .into_iter()
+                            .collect();
                         add(Where::In(own.into()), Some(pods));
                     }
-                    Peer::Pods { namespaces: Some(selector), pods } if selector.is_everything() => {
+                    Peer::Pods {
+                        namespaces: Some(selector),
+                        pods,
+                    } if selector.is_everything() => {
                         add(Where::Anywhere, Some(pods));
                     }
-                    Peer::Pods { namespaces: Some(selector), pods } => {
+                    Peer::Pods {
+                        namespaces: Some(selector),
+                        pods,
+                    } => {
                         add(Where::In(cluster.select(selector)), Some(pods));
                     }
-                    Peer::Block { net, except } if holds_pods(cluster, net, except) => add(Where::Anywhere, None),
+                    Peer::Block { net, except } if holds_pods(cluster, net, except) => {
+                        add(Where::Anywhere, None)
+                    }
                     Peer::Block { .. } => {}
                 }
             }

@@ -45,7 +45,11 @@ const RESOURCES: [(&str, &[&str]); 13] = [
     ("batch", &["jobs job", "cronjobs cronjob cj"]),
     (
         "networking.k8s.io",
-        &["networkpolicies networkpolicy netpol", "ingresses ingress ing", "ingressclasses ingressclass"],
+        &[
+            "networkpolicies networkpolicy netpol",
+            "ingresses ingress ing",
+            "ingressclasses ingressclass",
+        ],
     ),
     (
         "rbac.authorization.k8s.io",
@@ -57,12 +61,30 @@ const RESOURCES: [(&str, &[&str]); 13] = [
         ],
     ),
     ("policy", &["poddisruptionbudgets poddisruptionbudget pdb"]),
-    ("autoscaling", &["horizontalpodautoscalers horizontalpodautoscaler hpa"]),
-    ("storage.k8s.io", &["storageclasses storageclass sc", "volumeattachments volumeattachment"]),
-    ("apiextensions.k8s.io", &["customresourcedefinitions customresourcedefinition crd crds"]),
+    (
+        "autoscaling",
+        &["horizontalpodautoscalers horizontalpodautoscaler hpa"],
+    ),
+    (
+        "storage.k8s.io",
+        &[
+            "storageclasses storageclass sc",
+            "volumeattachments volumeattachment",
+        ],
+    ),
+    (
+        "apiextensions.k8s.io",
+        &["customresourcedefinitions customresourcedefinition crd crds"],
+    ),
     ("discovery.k8s.io", &["endpointslices endpointslice"]),
     ("coordination.k8s.io", &["leases lease"]),
-    ("certificates.k8s.io", &["certificatesigningrequests certificatesigningrequest csr", "signers signer"]),
+    (
+        "certificates.k8s.io",
+        &[
+            "certificatesigningrequests certificatesigningrequest csr",
+            "signers signer",
+        ],
+    ),
     (
         "admissionregistration.k8s.io",
         &[
@@ -83,21 +105,29 @@ pub fn run(cli: &Cli, args: &Can) -> Result<Outcome, Fault> {
         None => clusters::read(cli, &args.beside)?,
     };
     let subject = Subject::parse(&args.subject).map_err(Fault::Usage)?;
-    let (named, subresource) = args.resource.split_once('/').unwrap_or((&args.resource, ""));
-    let (named, group) = named.split_once('.').map_or((named, None), |(resource, group)| (resource, Some(group)));
+    let (named, subresource) = args
+        .resource
+        .split_once('/')
+        .unwrap_or((&args.resource, ""));
+    let (named, group) = named
+        .split_once('.')
+        .map_or((named, None), |(resource, group)| (resource, Some(group)));
     // As kubectl finds them: by one, by many, or by a short name.
     let lower = named.to_lowercase();
     let known = RESOURCES
         .iter()
         .flat_map(|(group, all)| all.iter().map(move |r| (*group, *r)))
-        .find(|(own, names)| group.is_none_or(|g| g == *own) && names.split(' ').any(|name| name == lower));
+        .find(|(own, names)| {
+            group.is_none_or(|g| g == *own) && names.split(' ').any(|name| name == lower)
+        });
     let (resource, group) = match (known, group) {
         (Some((group, names)), _) => (names.split(' ').next().unwrap_or_default(), group),
         (None, Some(group)) => (named, group),
         (None, None) if args.resource.starts_with('/') || named == "*" => (named, ""),
         (None, None) => {
-            let message =
-                format!("Kubernetes has no resource `{named}`; name the group of another's: {named}.example.com");
+            let message = format!(
+                "Kubernetes has no resource `{named}`; name the group of another's: {named}.example.com"
+            );
             return Err(Fault::Usage(message));
         }
     };
@@ -115,9 +145,14 @@ pub fn run(cli: &Cli, args: &Can) -> Result<Outcome, Fault> {
         false => Ask::Resource(request),
     };
     if let Some(namespace) = &args.namespace
-        && clusters.all.iter().all(|c| c.namespace(namespace).is_none() && c.blind.is_empty())
+        && clusters
+            .all
+            .iter()
+            .all(|c| c.namespace(namespace).is_none() && c.blind.is_empty())
     {
-        return Err(Fault::Usage(format!("there is no namespace `{namespace}` among the inputs")));
+        return Err(Fault::Usage(format!(
+            "there is no namespace `{namespace}` among the inputs"
+        )));
     }
     let mut any = false;
     for cluster in &clusters.all {
@@ -129,11 +164,20 @@ pub fn run(cli: &Cli, args: &Can) -> Result<Outcome, Fault> {
                 clusters::chain(&clusters.sources, &steps)?;
             }
             None if !cluster.blind.is_empty() => {
-                output::data(&said("unknown: nothing that was read allows it, and not everything could be read"))?;
-                let unread: Vec<_> = cluster.blind.iter().take(5).map(|d| (d.place, d.message.clone())).collect();
+                output::data(&said(
+                    "unknown: nothing that was read allows it, and not everything could be read",
+                ))?;
+                let unread: Vec<_> = cluster
+                    .blind
+                    .iter()
+                    .take(5)
+                    .map(|d| (d.place, d.message.clone()))
+                    .collect();
                 clusters::chain(&clusters.sources, &unread)?;
             }
-            None => output::data(&said(&format!("no: nothing that {subject} is bound to allows that")))?,
+            None => output::data(&said(&format!(
+                "no: nothing that {subject} is bound to allows that"
+            )))?,
         }
     }
     Ok(Outcome::from(!any))

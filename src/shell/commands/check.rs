@@ -29,7 +29,8 @@ pub fn run(cli: &Cli, args: &Check) -> Result<Outcome, Fault> {
         Some(cache) => cache.session(cli, &place, store.as_ref(), &mut inputs, false)?,
         None => None,
     };
-    // The end of the process frees them at once: dropping ten thousand tenants one by one takes longer than to read them.
+    // The end of the process frees them at once: dropping ten thousand tenants one by one takes
+    // longer than to read them.
     let compile = |session: Session| {
         let mut session = ManuallyDrop::new(session);
         let compiled = ManuallyDrop::new(session.compile(Selection::default(), Keep::Nothing));
@@ -42,8 +43,17 @@ pub fn run(cli: &Cli, args: &Check) -> Result<Outcome, Fault> {
             if let Some(cache) = &mut cached {
                 cache.read_again(&place, &mut inputs)?;
             }
-            let context = Context { unwritten: true, ..Context::default() };
-            compile(Session::read_inputs(cli, place, store.as_ref(), inputs, context)?)
+            let context = Context {
+                unwritten: true,
+                ..Context::default()
+            };
+            compile(Session::read_inputs(
+                cli,
+                place,
+                store.as_ref(),
+                inputs,
+                context,
+            )?)
         }
     };
     if let Some(cache) = &cached {
@@ -71,13 +81,19 @@ pub fn run(cli: &Cli, args: &Check) -> Result<Outcome, Fault> {
 #[cfg(feature = "git")]
 fn store(args: &Check, place: &Place) -> Result<Box<dyn Store>, Fault> {
     use crate::shell::git::Revision;
-    Ok(if args.staged { Box::new(Revision::staged(&place.root)?) } else { Box::new(Disk::new(&place.root)?) })
+    Ok(if args.staged {
+        Box::new(Revision::staged(&place.root)?)
+    } else {
+        Box::new(Disk::new(&place.root)?)
+    })
 }
 
 #[cfg(not(feature = "git"))]
 fn store(args: &Check, place: &Place) -> Result<Box<dyn Store>, Fault> {
     if args.staged {
-        return Err(Fault::Usage("--staged: built without the feature `git`".into()));
+        return Err(Fault::Usage(
+            "--staged: built without the feature `git`".into(),
+        ));
     }
     Ok(Box::new(Disk::new(&place.root)?))
 }
@@ -86,10 +102,25 @@ fn known(cli: &Cli, args: &Check) -> Result<BTreeSet<Fingerprint>, Fault> {
     let mut known = BTreeSet::new();
     if let Some(file) = &args.baseline {
         let text = std::fs::read_to_string(file).map_err(Fault::io(file))?;
-        let bad = || Fault::Usage(format!("--baseline {}: it is no report of --format json", file.display()));
+        let bad = || {
+            Fault::Usage(format!(
+                "--baseline {}: it is no report of --format json",
+                file.display()
+            ))
+        };
         let report: serde_json::Value = serde_json::from_str(&text).map_err(|_| bad())?;
-        for finding in report.get("findings").and_then(|f| f.as_array()).ok_or_else(bad)? {
-            let text = |pointer: &str| finding.pointer(pointer).and_then(|v| v.as_str()).unwrap_or_default().to_owned();
+        for finding in report
+            .get("findings")
+            .and_then(|f| f.as_array())
+            .ok_or_else(bad)?
+        {
+            let text = |pointer: &str| {
+                finding
+                    .pointer(pointer)
+                    .and_then(|v| v.as_str())
+                    .unwrap_or_default()
+                    .to_owned()
+            };
             known.insert((text("/rule"), text("/location/path"), text("/message")));
         }
     }
@@ -106,34 +137,63 @@ fn at_revision(cli: &Cli, rev: &str) -> Result<BTreeSet<Fingerprint>, Fault> {
     let store = Revision::open(&place.root, rev)?;
     let mut session = Session::read(cli, place, &store)?;
     let compiled = session.compile(Selection::default(), Keep::Nothing);
-    Ok(compiled.findings.iter().map(|d| fingerprint(&session.sources, d)).collect())
+    Ok(compiled
+        .findings
+        .iter()
+        .map(|d| fingerprint(&session.sources, d))
+        .collect())
 }
 
 #[cfg(not(feature = "git"))]
 fn at_revision(_: &Cli, _: &str) -> Result<BTreeSet<Fingerprint>, Fault> {
-    Err(Fault::Usage("--since: built without the feature `git`".into()))
+    Err(Fault::Usage(
+        "--since: built without the feature `git`".into(),
+    ))
 }
 
 fn fingerprint(sources: &Sources, finding: &Diagnostic) -> Fingerprint {
-    (finding.rule.id.to_owned(), sources.path(finding.place).to_owned(), finding.message.clone())
+    (
+        finding.rule.id.to_owned(),
+        sources.path(finding.place).to_owned(),
+        finding.message.clone(),
+    )
 }
 
 /// One line about the run.
-pub fn summary(session: &Session, compiled: &Compiled, findings: &[Diagnostic], hidden: usize) -> String {
+pub fn summary(
+    session: &Session,
+    compiled: &Compiled,
+    findings: &[Diagnostic],
+    hidden: usize,
+) -> String {
     let counts = count(findings);
     let choice = session.choice.as_ref();
     let settled = |name: &str| choice.is_some_and(|choice| choice.settled.contains(name));
-    let looked_at = session.front.tenancy.tenants.iter().filter(|t| !settled(&t.name.value)).count();
+    let looked_at = session
+        .front
+        .tenancy
+        .tenants
+        .iter()
+        .filter(|t| !settled(&t.name.value))
+        .count();
     let tenants = looked_at + choice.map_or(0, |choice| choice.settled.len());
     let clusters = session.front.fleet().map_or(0, |f| f.spec.clusters.len());
     let objects: usize = compiled
         .bundles
         .iter()
-        .map(|b| b.platform.objects.len() + b.tenants.iter().map(|t| t.objects().count()).sum::<usize>())
+        .map(|b| {
+            b.platform.objects.len() + b.tenants.iter().map(|t| t.objects().count()).sum::<usize>()
+        })
         .sum::<usize>()
         + choice.map_or(0, |choice| choice.objects);
-    let used = session.front.tenancy.waivers_used.iter().filter(|(tenant, _)| !settled(tenant));
-    let waivers = used.map(|(_, count)| count).sum::<usize>() + choice.map_or(0, |choice| choice.waivers);
+    let used = session
+        .front
+        .tenancy
+        .waivers_used
+        .iter()
+        .filter(|(tenant, _)| !settled(tenant));
+    let waivers =
+        used.map(|(_, count)| count).sum::<usize>() + choice.map_or(0, |choice| choice.waivers);
     let mut parts = vec![
         plural(tenants, "tenant"),
         plural(clusters, "cluster"),
@@ -144,9 +204,14 @@ pub fn summary(session: &Session, compiled: &Compiled, findings: &[Diagnostic], 
         plural(counts.notes, "note"),
     ];
     let skipped = session.front.specs.skipped.iter();
-    let skipped = skipped.filter(|s| !session.manifests.contains(session.sources.path(s.place))).count();
+    let skipped = skipped
+        .filter(|s| !session.manifests.contains(session.sources.path(s.place)))
+        .count();
     if skipped > 0 {
-        parts.push(format!("{} of other groups skipped", plural(skipped, "document")));
+        parts.push(format!(
+            "{} of other groups skipped",
+            plural(skipped, "document")
+        ));
     }
     if hidden > 0 {
         parts.push(format!("{} known before", plural(hidden, "finding")));
@@ -155,7 +220,11 @@ pub fn summary(session: &Session, compiled: &Compiled, findings: &[Diagnostic], 
     if !compiled.held.is_empty() {
         let names: Vec<&str> = compiled.held.iter().map(String::as_str).take(5).collect();
         let more = compiled.held.len().saturating_sub(5);
-        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+        let more = if more > 0 {
+            format!(" and {more} more")
+        } else {
+            String::new()
+        };
         text.push_str(&format!("; held: {}{more}", names.join(", ")));
     }
     text

@@ -14,22 +14,39 @@ use tenantry::document::Tree;
 use tenantry::graph::{self, Cluster};
 use tenantry::import::survey;
 use tenantry::isolation::delta::{Class, delta};
-use tenantry::report::diff::{Deltas, Objects, class, delta_text, diff, json, markdown, summary, text};
+use tenantry::report::diff::{
+    Deltas, Objects, class, delta_text, diff, json, markdown, summary, text,
+};
 use tenantry::source::{Source, Sources};
 use tenantry::spec::fleet::FleetSpec;
 
 /// Runs the command.
 pub fn run(cli: &Cli, args: &Diff) -> Result<Outcome, Fault> {
     let asked = output::formats(cli, &[Format::Text, Format::Json, Format::Markdown])?;
-    let selection =
-        Selection { tenants: args.tenant.clone(), clusters: args.cluster.clone(), allow_removal: Vec::new() };
+    let selection = Selection {
+        tenants: args.tenant.clone(),
+        clusters: args.cluster.clone(),
+        allow_removal: Vec::new(),
+    };
     let mut session = Session::open(cli, None)?;
     known_names(args, &session)?;
     let compiled = session.compile(selection.clone(), Keep::Values);
-    let errors = compiled.findings.iter().filter(|d| d.level == Level::Error).count();
+    let errors = compiled
+        .findings
+        .iter()
+        .filter(|d| d.level == Level::Error)
+        .count();
     if errors > 0 {
-        output::err(&tenantry::report::text(&session.sources, &compiled.findings, false, 120));
-        output::talk(cli, "the tenants above are held, and left out of the comparison");
+        output::err(&tenantry::report::text(
+            &session.sources,
+            &compiled.findings,
+            false,
+            120,
+        ));
+        output::talk(
+            cli,
+            "the tenants above are held, and left out of the comparison",
+        );
     }
     let mut deltas = Deltas::new();
     let (before, after) = match &args.against {
@@ -45,8 +62,13 @@ pub fn run(cli: &Cli, args: &Diff) -> Result<Outcome, Fault> {
             let mut old = at_revision(cli, args.rev.as_deref().unwrap_or("HEAD"), selection)?;
             let mut held = compiled.held.clone();
             held.extend(old.iter().flat_map(|(_, c)| c.held.iter().cloned()));
-            let several = session.front.fleet().is_some_and(|f| f.spec.clusters.len() > 1);
-            let before = old.as_ref().map_or_else(Objects::new, |(s, old)| objects(s, old, &held, several));
+            let several = session
+                .front
+                .fleet()
+                .is_some_and(|f| f.spec.clusters.len() > 1);
+            let before = old
+                .as_ref()
+                .map_or_else(Objects::new, |(s, old)| objects(s, old, &held, several));
             let after = objects(&session, &compiled, &held, several);
             deltas = isolation_deltas(old.as_mut(), &mut session, &compiled, &held);
             (before, after)
@@ -76,19 +98,35 @@ pub fn run(cli: &Cli, args: &Diff) -> Result<Outcome, Fault> {
         output::talk(cli, &format!("isolation: the change {says}"));
     }
     let differs = args.exit_code && !difference.changes.is_empty();
-    Ok(Outcome::from(errors > 0 || differs || (args.fail_on == Some(FailOnClass::Widens) && widens)))
+    Ok(Outcome::from(
+        errors > 0 || differs || (args.fail_on == Some(FailOnClass::Widens) && widens),
+    ))
 }
 
 fn known_names(args: &Diff, session: &Session) -> Result<(), Fault> {
-    let Some(fleet) = session.front.fleet() else { return Ok(()) };
+    let Some(fleet) = session.front.fleet() else {
+        return Ok(());
+    };
     let known = session.front.lock.tenants();
     let tenant = |name: &&String| {
-        known.contains_key(name.as_str()) || session.front.specs.tenants.iter().any(|t| t.name.value == **name)
+        known.contains_key(name.as_str())
+            || session
+                .front
+                .specs
+                .tenants
+                .iter()
+                .any(|t| t.name.value == **name)
     };
     if let Some(unknown) = args.tenant.iter().find(|n| !tenant(n)) {
         return Err(Fault::Usage(format!("there is no tenant `{unknown}`")));
     }
-    let cluster = |name: &&String| fleet.spec.clusters.iter().any(|c| c.name.as_str() == name.as_str());
+    let cluster = |name: &&String| {
+        fleet
+            .spec
+            .clusters
+            .iter()
+            .any(|c| c.name.as_str() == name.as_str())
+    };
     match args.cluster.iter().find(|n| !cluster(n)) {
         Some(unknown) => Err(Fault::Usage(format!("there is no cluster `{unknown}`"))),
         None => Ok(()),
@@ -97,22 +135,43 @@ fn known_names(args: &Diff, session: &Session) -> Result<(), Fault> {
 
 /// The namespace that an object is in, or is.
 fn home(id: &ObjectId) -> &str {
-    if id.kind == "Namespace" && id.group.is_empty() { &id.name } else { &id.namespace }
+    if id.kind == "Namespace" && id.group.is_empty() {
+        &id.name
+    } else {
+        &id.namespace
+    }
 }
 
 fn homes(objects: &Objects) -> BTreeSet<String> {
-    objects.keys().filter(|id| id.kind == "Namespace").map(|id| id.name.to_string()).collect()
+    objects
+        .keys()
+        .filter(|id| id.kind == "Namespace")
+        .map(|id| id.name.to_string())
+        .collect()
 }
 
 /// The objects of every tenant.
 ///
-/// With several clusters an object's kind is prefixed with its cluster, so that each counts on its own.
-fn objects(session: &Session, compiled: &Compiled, held: &BTreeSet<String>, several: bool) -> Objects {
+/// With several clusters an object's kind is prefixed with its cluster, so that each counts on its
+/// own.
+fn objects(
+    session: &Session,
+    compiled: &Compiled,
+    held: &BTreeSet<String>,
+    several: bool,
+) -> Objects {
     let mut all = Objects::new();
-    let Some(fleet) = session.front.fleet() else { return all };
+    let Some(fleet) = session.front.fleet() else {
+        return all;
+    };
     for bundle in &compiled.bundles {
         let cluster = fleet.spec.clusters[bundle.cluster].name.as_str();
-        for part in bundle.tenants.iter().filter(|t| !held.contains(&t.tenant)).flat_map(|t| [&t.early, &t.late]) {
+        for part in bundle
+            .tenants
+            .iter()
+            .filter(|t| !held.contains(&t.tenant))
+            .flat_map(|t| [&t.early, &t.late])
+        {
             for (id, (value, _)) in part.objects.iter().zip(&part.values) {
                 let mut id = id.clone();
                 if several {
@@ -133,27 +192,51 @@ fn isolation_deltas(
     held: &BTreeSet<String>,
 ) -> Deltas {
     let after = clusters(session, compiled, held);
-    let before = old.map(|(session, compiled)| clusters(session, compiled, held)).unwrap_or_default();
+    let before = old
+        .map(|(session, compiled)| clusters(session, compiled, held))
+        .unwrap_or_default();
     let names: BTreeSet<&String> = before.keys().chain(after.keys()).collect();
     let of = |name: &String| (name.clone(), delta(before.get(name), after.get(name)));
-    names.into_iter().map(of).filter(|(_, tenants)| !tenants.is_empty()).collect()
+    names
+        .into_iter()
+        .map(of)
+        .filter(|(_, tenants)| !tenants.is_empty())
+        .collect()
 }
 
-fn clusters(session: &mut Session, compiled: &Compiled, held: &BTreeSet<String>) -> BTreeMap<String, Cluster> {
-    let Some(fleet) = session.front.specs.fleet.as_ref() else { return BTreeMap::new() };
+fn clusters(
+    session: &mut Session,
+    compiled: &Compiled,
+    held: &BTreeSet<String>,
+) -> BTreeMap<String, Cluster> {
+    let Some(fleet) = session.front.specs.fleet.as_ref() else {
+        return BTreeMap::new();
+    };
     let mut all = BTreeMap::new();
     for bundle in &compiled.bundles {
         let name = fleet.spec.clusters[bundle.cluster].name.to_string();
         let beside = graph::Beside::default();
         let out = |tenant: &str| held.contains(tenant);
-        let cluster = graph::cluster(fleet, &session.front.tenancy, bundle, &mut session.sources, beside, None, &out);
+        let cluster = graph::cluster(
+            fleet,
+            &session.front.tenancy,
+            bundle,
+            &mut session.sources,
+            beside,
+            None,
+            &out,
+        );
         all.insert(name, cluster);
     }
     all
 }
 
 #[cfg(feature = "git")]
-fn at_revision(cli: &Cli, rev: &str, selection: Selection) -> Result<Option<(Session, Compiled)>, Fault> {
+fn at_revision(
+    cli: &Cli,
+    rev: &str,
+    selection: Selection,
+) -> Result<Option<(Session, Compiled)>, Fault> {
     use crate::shell::git::Revision;
     use crate::shell::place::Place;
     let place = Place::find(cli, None)?;
@@ -163,18 +246,32 @@ fn at_revision(cli: &Cli, rev: &str, selection: Selection) -> Result<Option<(Ses
     }
     let mut session = Session::read(cli, place, &store)?;
     // What was removed since is no removal to refuse here: both sides are only compared.
-    let allow_removal = session.front.lock.tenants().into_keys().map(str::to_owned).collect();
-    let compiled = session.compile(Selection { allow_removal, ..selection }, Keep::Values);
+    let allow_removal = session
+        .front
+        .lock
+        .tenants()
+        .into_keys()
+        .map(str::to_owned)
+        .collect();
+    let compiled = session.compile(
+        Selection {
+            allow_removal,
+            ..selection
+        },
+        Keep::Values,
+    );
     Ok(Some((session, compiled)))
 }
 
 #[cfg(not(feature = "git"))]
 fn at_revision(_: &Cli, _: &str, _: Selection) -> Result<Option<(Session, Compiled)>, Fault> {
-    Err(Fault::Usage("built without the feature `git`: only --against compares".into()))
+    Err(Fault::Usage(
+        "built without the feature `git`: only --against compares".into(),
+    ))
 }
 
-/// The objects of a folder's manifests, as `import` sees them: without patches of overlays, the last of two with one
-/// identity.
+/// The objects of a folder's manifests, as `import` sees them: without patches of overlays, the
+/// last of two with one identity.
 fn from_folder(folder: &Path) -> Result<Objects, Fault> {
     let disk = Disk::new(folder)?;
     let mut sources = Sources::default();
@@ -186,6 +283,9 @@ fn from_folder(folder: &Path) -> Result<Objects, Fault> {
         }
     }
     let found = survey(&sources, &ids, &FleetSpec::default());
-    let all = found.namespaces.into_values().flat_map(|n| std::iter::once(n.object).chain(n.objects));
+    let all = found
+        .namespaces
+        .into_values()
+        .flat_map(|n| std::iter::once(n.object).chain(n.objects));
     Ok(all.map(|object| (object.id, object.value)).collect())
 }

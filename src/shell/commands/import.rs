@@ -47,15 +47,27 @@ pub fn run(cli: &Cli, args: &Import) -> Result<Outcome, Fault> {
         }
     }
     let empty = FleetSpec::default();
-    let fleet = session.as_ref().and_then(|s| s.front.fleet()).map_or(&empty, |f| &f.spec);
+    let fleet = session
+        .as_ref()
+        .and_then(|s| s.front.fleet())
+        .map_or(&empty, |f| &f.spec);
     let mut found = survey(&sources, &ids, fleet);
-    found.left.extend(unread.into_iter().map(|(place, reason)| tenantry::import::Left {
-        place,
-        what: "a file".into(),
-        reason,
-    }));
+    found.left.extend(
+        unread
+            .into_iter()
+            .map(|(place, reason)| tenantry::import::Left {
+                place,
+                what: "a file".into(),
+                reason,
+            }),
+    );
     let rules = fleet.waivers.clone().unwrap_or_default();
-    let approver = rules.approvers.iter().flatten().next().map_or_else(|| "platform".to_owned(), |a| a.to_string());
+    let approver = rules
+        .approvers
+        .iter()
+        .flatten()
+        .next()
+        .map_or_else(|| "platform".to_owned(), |a| a.to_string());
     let options = Options {
         group_by: args.group_by.as_deref(),
         clusters: clusters(args, fleet)?,
@@ -99,11 +111,15 @@ fn clusters(args: &Import, fleet: &FleetSpec) -> Result<Vec<String>, Fault> {
     match (&args.cluster, all.as_slice()) {
         (Some(wanted), []) => Ok(vec![wanted.clone()]),
         (Some(wanted), all) if all.contains(&wanted.as_str()) => Ok(vec![wanted.clone()]),
-        (Some(wanted), all) => Err(Fault::Usage(format!("--cluster {wanted}: the fleet has {}", all.join(", ")))),
+        (Some(wanted), all) => Err(Fault::Usage(format!(
+            "--cluster {wanted}: the fleet has {}",
+            all.join(", ")
+        ))),
         (None, [] | [_]) => Ok(Vec::new()),
-        (None, all) => {
-            Err(Fault::Usage(format!("the fleet has several clusters: add --cluster, of {}", all.join(", "))))
-        }
+        (None, all) => Err(Fault::Usage(format!(
+            "the fleet has several clusters: add --cluster, of {}",
+            all.join(", ")
+        ))),
     }
 }
 
@@ -119,14 +135,21 @@ fn write_files(
         Some(session) => session.place.root.join(session.place.tenants()),
         None => dir.join("tenants"),
     };
-    let mut files: Vec<(PathBuf, &str)> = made.files.iter().map(|(p, text)| (tenants.join(p), text.as_str())).collect();
+    let mut files: Vec<(PathBuf, &str)> = made
+        .files
+        .iter()
+        .map(|(p, text)| (tenants.join(p), text.as_str()))
+        .collect();
     let fleet = fleet_text(args, made);
     if session.is_none() {
         files.push((tenants.join("fleet.yaml"), &fleet));
     }
     files.push((tenants.join("IMPORT.md"), report));
     if let Some((taken, _)) = files.iter().find(|(path, _)| path.exists()) {
-        return Err(Fault::Usage(format!("{} is there already; nothing was written", taken.display())));
+        return Err(Fault::Usage(format!(
+            "{} is there already; nothing was written",
+            taken.display()
+        )));
     }
     let mut folders: Vec<&Path> = files.iter().filter_map(|(p, _)| p.parent()).collect();
     folders.sort_unstable();
@@ -134,12 +157,17 @@ fn write_files(
     for folder in folders {
         std::fs::create_dir_all(folder).map_err(Fault::io(folder))?;
     }
-    files.par_iter().try_for_each(|(path, text)| replace(path, text.as_bytes()))?;
+    files
+        .par_iter()
+        .try_for_each(|(path, text)| replace(path, text.as_bytes()))?;
     if let Some(session) = session {
         if let Some(fleet) = session.front.fleet() {
             let missing = missing_in(&fleet.spec, made);
             if !missing.is_empty() {
-                output::talk(cli, "the fleet is yours, and was not changed; add to its spec:");
+                output::talk(
+                    cli,
+                    "the fleet is yours, and was not changed; add to its spec:",
+                );
                 let mut text = String::new();
                 emit(&mut text, &(&Value::Object(missing)).into());
                 output::talk(cli, &text);
@@ -154,24 +182,44 @@ fn write_files(
 /// What a fleet that is there does not say yet.
 fn missing_in(fleet: &FleetSpec, made: &Output) -> Map<String, Value> {
     let metadata = fleet.tenant_metadata.clone().unwrap_or_default();
-    let lacks = |have: &Option<Vec<tenantry::spec::leaf::Line>>, wanted: &[String]| -> Vec<String> {
-        wanted.iter().filter(|w| !have.iter().flatten().any(|h| h.as_str() == w.as_str())).cloned().collect()
-    };
-    let (labels, annotations) =
-        (lacks(&metadata.labels, &made.labels), lacks(&metadata.annotations, &made.annotations));
+    let lacks =
+        |have: &Option<Vec<tenantry::spec::leaf::Line>>, wanted: &[String]| -> Vec<String> {
+            wanted
+                .iter()
+                .filter(|w| !have.iter().flatten().any(|h| h.as_str() == w.as_str()))
+                .cloned()
+                .collect()
+        };
+    let (labels, annotations) = (
+        lacks(&metadata.labels, &made.labels),
+        lacks(&metadata.annotations, &made.annotations),
+    );
     let mut out = Map::new();
     if !labels.is_empty() || !annotations.is_empty() {
-        out.insert("tenantMetadata".into(), json!({"labels": labels, "annotations": annotations}));
+        out.insert(
+            "tenantMetadata".into(),
+            json!({"labels": labels, "annotations": annotations}),
+        );
     }
-    let listed = |kind: &&String| fleet.tenant_kinds.iter().flatten().any(|k| k.as_str() == kind.as_str());
+    let listed = |kind: &&String| {
+        fleet
+            .tenant_kinds
+            .iter()
+            .flatten()
+            .any(|k| k.as_str() == kind.as_str())
+    };
     let kinds: Vec<&String> = made.kinds.iter().filter(|k| !listed(k)).collect();
     if !kinds.is_empty() {
         out.insert("tenantKinds".into(), json!(kinds));
     }
     let has = |wanted: &Value| {
         fleet.shared_subjects.iter().flatten().any(|s| {
-            s.group.as_ref().is_some_and(|g| wanted["group"].as_str() == Some(g.as_str()))
-                || s.user.as_ref().is_some_and(|u| wanted["user"].as_str() == Some(u.as_str()))
+            s.group
+                .as_ref()
+                .is_some_and(|g| wanted["group"].as_str() == Some(g.as_str()))
+                || s.user
+                    .as_ref()
+                    .is_some_and(|u| wanted["user"].as_str() == Some(u.as_str()))
         })
     };
     let shared: Vec<&Value> = made.shared.iter().filter(|s| !has(s)).collect();
@@ -184,9 +232,17 @@ fn missing_in(fleet: &FleetSpec, made: &Output) -> Map<String, Value> {
 /// A fleet for what was found: one cluster, the metadata and the shared groups that are in use.
 fn fleet_text(args: &Import, made: &Output) -> String {
     let cluster = args.cluster.clone().unwrap_or_else(|| "production".into());
-    let name = args.from.file_name().and_then(|n| n.to_str()).map(init::label).filter(|n| !n.is_empty());
+    let name = args
+        .from
+        .file_name()
+        .and_then(|n| n.to_str())
+        .map(init::label)
+        .filter(|n| !n.is_empty());
     let mut spec = Map::new();
-    spec.insert("tenantMetadata".into(), json!({"labels": made.labels, "annotations": made.annotations}));
+    spec.insert(
+        "tenantMetadata".into(),
+        json!({"labels": made.labels, "annotations": made.annotations}),
+    );
     if !made.kinds.is_empty() {
         spec.insert("tenantKinds".into(), json!(made.kinds));
     }

@@ -14,7 +14,8 @@ use tenantry::tree::Applied;
 
 /// What is there already that a fleet must know of.
 struct Found {
-    /// Folders of `clusters/` that hold a Flux bootstrap: a cluster each, with the namespace and source of its sync.
+    /// Folders of `clusters/` that hold a Flux bootstrap: a cluster each, with the namespace and
+    /// source of its sync.
     clusters: Vec<(String, Option<Bootstrap>)>,
     /// Paths that something applies.
     applied: Vec<Applied>,
@@ -34,13 +35,22 @@ pub fn run(cli: &Cli, args: &Init) -> Result<Outcome, Fault> {
     let dir = working_folder(cli)?;
     let fleet = dir.join("tenants/fleet.yaml");
     if fleet.exists() {
-        return Err(Fault::Usage(format!("{} is there already", fleet.display())));
+        return Err(Fault::Usage(format!(
+            "{} is there already",
+            fleet.display()
+        )));
     }
     let root = git_root(&dir).unwrap_or_else(|| dir.clone());
     let found = look(&dir)?;
-    for applied in found.applied.iter().filter(|a| a.reads_here(&[own_source_default()])) {
+    for applied in found
+        .applied
+        .iter()
+        .filter(|a| a.reads_here(&[own_source_default()]))
+    {
         let covers = |ours: &str| {
-            applied.path.is_empty() || applied.path == ours || ours.starts_with(&format!("{}/", applied.path))
+            applied.path.is_empty()
+                || applied.path == ours
+                || ours.starts_with(&format!("{}/", applied.path))
         };
         let listed = dir.join(&applied.path).join("kustomization.yaml").exists();
         if (covers("rendered") || covers("tenants")) && !listed {
@@ -48,11 +58,19 @@ pub fn run(cli: &Cli, args: &Init) -> Result<Outcome, Fault> {
                 "{} applies `{}`: tenants/ and rendered/ would be applied too. Run init in a folder that nothing applies, \
                  and set delivery.repositoryPath (tenantry explain gitops/path-applied-twice)",
                 applied.by,
-                if applied.path.is_empty() { "./" } else { &applied.path }
+                if applied.path.is_empty() {
+                    "./"
+                } else {
+                    &applied.path
+                }
             )));
         }
     }
-    let name = root.file_name().and_then(|n| n.to_str()).map(label).filter(|n| !n.is_empty());
+    let name = root
+        .file_name()
+        .and_then(|n| n.to_str())
+        .map(label)
+        .filter(|n| !n.is_empty());
     let text = fleet_text(&name.unwrap_or_else(|| "fleet".into()), &found.clusters);
     for folder in ["tenants/profiles", "tenants/waivers"] {
         let folder = dir.join(folder);
@@ -63,17 +81,27 @@ pub fn run(cli: &Cli, args: &Init) -> Result<Outcome, Fault> {
     replace(&fleet, text.as_bytes())?;
     attributes(&dir.join(".gitattributes"))?;
     output::talk(cli, "wrote tenants/fleet.yaml, schemas/ and .gitattributes");
-    output::talk(cli, "next: tenantry new tenant NAME --owner group:GROUP && tenantry render");
+    output::talk(
+        cli,
+        "next: tenantry new tenant NAME --owner group:GROUP && tenantry render",
+    );
     Ok(Outcome::Clean)
 }
 
 fn keep(path: &Path) -> Result<(), Fault> {
-    if path.exists() { Ok(()) } else { replace(path, b"") }
+    if path.exists() {
+        Ok(())
+    } else {
+        replace(path, b"")
+    }
 }
 
 fn look(dir: &Path) -> Result<Found, Fault> {
     let disk = Disk::new(dir)?;
-    let mut found = Found { clusters: Vec::new(), applied: Vec::new() };
+    let mut found = Found {
+        clusters: Vec::new(),
+        applied: Vec::new(),
+    };
     for path in disk.list("", &[])? {
         let Read::Bytes(bytes) = disk.read(&path) else {
             continue;
@@ -84,7 +112,9 @@ fn look(dir: &Path) -> Result<Found, Fault> {
         if let Some(cluster) = path
             .strip_prefix("clusters/")
             .and_then(|p| p.split_once('/'))
-            .filter(|(_, rest)| rest.ends_with("gotk-sync.yaml") || rest.starts_with("flux-system/"))
+            .filter(|(_, rest)| {
+                rest.ends_with("gotk-sync.yaml") || rest.starts_with("flux-system/")
+            })
             .map(|(c, _)| c)
         {
             let cluster = label(cluster);
@@ -99,7 +129,9 @@ fn look(dir: &Path) -> Result<Found, Fault> {
             continue;
         }
         let (documents, _) = document::parse_foreign(SourceId(0), &Source::new(path, text));
-        found.applied.extend(documents.iter().filter_map(|d| Applied::of(&d.root)));
+        found
+            .applied
+            .extend(documents.iter().filter_map(|d| Applied::of(&d.root)));
     }
     Ok(found)
 }
@@ -108,7 +140,12 @@ fn look(dir: &Path) -> Result<Found, Fault> {
 fn bootstrap(path: &str, text: &str) -> Option<Bootstrap> {
     let (documents, _) = document::parse_foreign(SourceId(0), &Source::new(path, text));
     documents.iter().find_map(|d| {
-        let text = |keys: &[&str]| d.root.at(keys).and_then(document::Node::as_str).map(str::to_owned);
+        let text = |keys: &[&str]| {
+            d.root
+                .at(keys)
+                .and_then(document::Node::as_str)
+                .map(str::to_owned)
+        };
         Applied::of(&d.root)?;
         Some(Bootstrap {
             namespace: text(&["metadata", "namespace"])?,
@@ -120,15 +157,23 @@ fn bootstrap(path: &str, text: &str) -> Option<Bootstrap> {
 
 /// A text as a DNS label.
 pub fn label(text: &str) -> String {
-    let mapped: String =
-        text.to_lowercase().chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).take(63).collect();
+    let mapped: String = text
+        .to_lowercase()
+        .chars()
+        .map(|c| if c.is_ascii_alphanumeric() { c } else { '-' })
+        .take(63)
+        .collect();
     mapped.trim_matches('-').to_owned()
 }
 
 /// The text of a fleet, with comments that teach.
 fn fleet_text(name: &str, clusters: &[(String, Option<Bootstrap>)]) -> String {
     let fallback = [("production".to_owned(), None)];
-    let clusters = if clusters.is_empty() { &fallback[..] } else { clusters };
+    let clusters = if clusters.is_empty() {
+        &fallback[..]
+    } else {
+        clusters
+    };
     let mut text = format!(
         "# yaml-language-server: $schema=../schemas/fleet.json
 # The fleet: its clusters, what tenants may be called, and how the tree is delivered.
@@ -155,8 +200,9 @@ spec:
       # apiServer: [192.168.0.10/32]
 "
         ));
-        if let Some(sync) =
-            sync.as_ref().filter(|s| (s.namespace.as_str(), s.name.as_str()) != ("flux-system", "flux-system"))
+        if let Some(sync) = sync
+            .as_ref()
+            .filter(|s| (s.namespace.as_str(), s.name.as_str()) != ("flux-system", "flux-system"))
         {
             text.push_str(&format!(
                 "      flux:
@@ -184,18 +230,35 @@ spec:
 
 fn attributes(path: &Path) -> Result<(), Fault> {
     // What is written is what is read: no checkout ends its lines otherwise.
-    let lines = ["rendered/** linguist-generated=true -text", "clusters/**/tenantry.yaml -text", "tenantry.lock -text"];
+    let lines = [
+        "rendered/** linguist-generated=true -text",
+        "clusters/**/tenantry.yaml -text",
+        "tenantry.lock -text",
+    ];
     let text = match std::fs::read_to_string(path) {
         Ok(text) => text,
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => String::new(),
         Err(e) => {
-            return Err(Fault::Io { path: path.to_owned(), source: e });
+            return Err(Fault::Io {
+                path: path.to_owned(),
+                source: e,
+            });
         }
     };
-    let missing: Vec<&str> = lines.into_iter().filter(|line| !text.lines().any(|l| l == *line)).collect();
+    let missing: Vec<&str> = lines
+        .into_iter()
+        .filter(|line| !text.lines().any(|l| l == *line))
+        .collect();
     if missing.is_empty() {
         return Ok(());
     }
-    let newline = if text.is_empty() || text.ends_with('\n') { "" } else { "\n" };
-    replace(path, format!("{text}{newline}{}\n", missing.join("\n")).as_bytes())
+    let newline = if text.is_empty() || text.ends_with('\n') {
+        ""
+    } else {
+        "\n"
+    };
+    replace(
+        path,
+        format!("{text}{newline}{}\n", missing.join("\n")).as_bytes(),
+    )
 }

@@ -23,9 +23,12 @@ use tenantry::report;
 pub fn run(cli: &Cli) -> Result<Outcome, Fault> {
     match &cli.command {
         Command::Init(args) => init::run(cli, args),
-        Command::New(New::Tenant { name, owner, namespace, cluster }) => {
-            new::tenant(cli, name, owner, namespace, cluster)
-        }
+        Command::New(New::Tenant {
+            name,
+            owner,
+            namespace,
+            cluster,
+        }) => new::tenant(cli, name, owner, namespace, cluster),
         Command::Check(args) => check::run(cli, args),
         Command::Render(args) => render::run(cli, args),
         Command::Show(args) => show::run(cli, args),
@@ -46,7 +49,9 @@ pub fn run(cli: &Cli) -> Result<Outcome, Fault> {
         Command::Rules => {
             let asked = output::formats(cli, &[Format::Text, Format::Json])?;
             match asked.first() {
-                Some((Format::Json, file)) => output::deliver(file.as_deref(), &report::rules_json())?,
+                Some((Format::Json, file)) => {
+                    output::deliver(file.as_deref(), &report::rules_json())?
+                }
                 Some((_, file)) => output::deliver(file.as_deref(), &report::rules_table())?,
                 None => output::data(&report::rules_table())?,
             }

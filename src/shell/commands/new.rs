@@ -19,7 +19,11 @@ pub fn tenant(
 ) -> Result<Outcome, Fault> {
     let place = Place::find(cli, None)?;
     let own = [name.to_owned()];
-    let namespaces = if namespaces.is_empty() { &own[..] } else { namespaces };
+    let namespaces = if namespaces.is_empty() {
+        &own[..]
+    } else {
+        namespaces
+    };
     for label in std::iter::once(name).chain(namespaces.iter().map(String::as_str)) {
         if let Some((what, reason)) = leaf::reason("dns-label", label) {
             return Err(Fault::Usage(format!("`{label}` is not {what}: {reason}")));
@@ -28,7 +32,9 @@ pub fn tenant(
     let mut listed = Vec::new();
     for owner in owners {
         let bad = |reason: &str| Fault::Usage(format!("--owner {owner}: {reason}"));
-        let (kind, who) = owner.split_once(':').ok_or_else(|| bad("write it as group:NAME or user:NAME"))?;
+        let (kind, who) = owner
+            .split_once(':')
+            .ok_or_else(|| bad("write it as group:NAME or user:NAME"))?;
         if !matches!(kind, "group" | "user") {
             return Err(bad("write it as group:NAME or user:NAME"));
         }
@@ -37,24 +43,40 @@ pub fn tenant(
         }
         listed.push(json!({kind: who}));
     }
-    let path = place.root.join(place.tenants()).join(format!("{name}.yaml"));
+    let path = place
+        .root
+        .join(place.tenants())
+        .join(format!("{name}.yaml"));
     if path.exists() {
         return Err(Fault::Usage(format!("{} is there already", path.display())));
     }
     let session = Session::open(cli, None)?;
-    if let Some(doc) = session.front.specs.tenants.iter().find(|t| t.name.value == name) {
+    if let Some(doc) = session
+        .front
+        .specs
+        .tenants
+        .iter()
+        .find(|t| t.name.value == name)
+    {
         return Err(Fault::Usage(format!(
             "the tenant `{name}` is defined in {}",
             session.sources.locate(doc.name.place)
         )));
     }
-    let all: Vec<&str> =
-        session.front.fleet().map_or_else(Vec::new, |f| f.spec.clusters.iter().map(|c| c.name.as_str()).collect());
+    let all: Vec<&str> = session.front.fleet().map_or_else(Vec::new, |f| {
+        f.spec.clusters.iter().map(|c| c.name.as_str()).collect()
+    });
     if let Some(unknown) = clusters.iter().find(|c| !all.contains(&c.as_str())) {
-        return Err(Fault::Usage(format!("--cluster {unknown}: the fleet has {}", all.join(", "))));
+        return Err(Fault::Usage(format!(
+            "--cluster {unknown}: the fleet has {}",
+            all.join(", ")
+        )));
     }
     if clusters.is_empty() && all.len() > 1 {
-        return Err(Fault::Usage(format!("the fleet has several clusters: add --cluster, of {}", all.join(", "))));
+        return Err(Fault::Usage(format!(
+            "the fleet has several clusters: add --cluster, of {}",
+            all.join(", ")
+        )));
     }
     let mut spec = Map::new();
     spec.insert("uuid".into(), json!(uuid::Uuid::new_v4().to_string()));
@@ -62,13 +84,22 @@ pub fn tenant(
         spec.insert("clusters".into(), json!(clusters));
     }
     spec.insert("owners".into(), Value::Array(listed));
-    spec.insert("namespaces".into(), namespaces.iter().map(|n| json!({"name": n})).collect());
+    spec.insert(
+        "namespaces".into(),
+        namespaces.iter().map(|n| json!({"name": n})).collect(),
+    );
     let document = json!({
         "apiVersion": "tenantry.dev/v1alpha1", "kind": "Tenant", "metadata": {"name": name}, "spec": spec
     });
     let mut text = String::from("# yaml-language-server: $schema=../schemas/tenant.json\n");
     emit(&mut text, &(&document).into());
     replace(&path, text.as_bytes())?;
-    output::talk(cli, &format!("wrote {}/{name}.yaml; next: tenantry render", place.tenants()));
+    output::talk(
+        cli,
+        &format!(
+            "wrote {}/{name}.yaml; next: tenantry render",
+            place.tenants()
+        ),
+    );
     Ok(Outcome::Clean)
 }

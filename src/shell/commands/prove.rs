@@ -13,10 +13,24 @@ use tenantry::report::{self, proof};
 /// Runs the command.
 pub fn run(cli: &Cli, args: &Prove) -> Result<Outcome, Fault> {
     let shown = output::chosen(&args.only, &args.skip, "plane")?;
-    let asked = output::formats(cli, &[Format::Text, Format::Json, Format::Github, Format::Sarif, Format::Markdown])?;
+    let asked = output::formats(
+        cli,
+        &[
+            Format::Text,
+            Format::Json,
+            Format::Github,
+            Format::Sarif,
+            Format::Markdown,
+        ],
+    )?;
     let clusters = read(cli, args)?;
     let mut proofs: Vec<Proof> = clusters.all.iter().map(isolation::prove).collect();
-    let tables: Vec<Tables> = clusters.all.iter().zip(&proofs).map(|(c, p)| tables(args, c, p)).collect();
+    let tables: Vec<Tables> = clusters
+        .all
+        .iter()
+        .zip(&proofs)
+        .map(|(c, p)| tables(args, c, p))
+        .collect();
     let digest = proof::digest(&clusters.sources, &clusters.all);
     let mut findings = proof::findings(&clusters.sources, &proofs);
     if proofs.is_empty() {
@@ -28,7 +42,11 @@ pub fn run(cli: &Cli, args: &Prove) -> Result<Outcome, Fault> {
         proof.blind.retain(|d| shown(d.rule.id));
     }
     let sources = &clusters.sources;
-    let asked = if asked.is_empty() { vec![(Format::Text, None)] } else { asked };
+    let asked = if asked.is_empty() {
+        vec![(Format::Text, None)]
+    } else {
+        asked
+    };
     for (format, file) in &asked {
         let text = match format {
             // Without a cluster there is only what is wrong with the fleet.
@@ -36,7 +54,9 @@ pub fn run(cli: &Cli, args: &Prove) -> Result<Outcome, Fault> {
             Format::Json => proof::proof_json(sources, &proofs, &tables, &digest),
             Format::Github => report::github(sources, &findings),
             Format::Sarif => report::sarif(sources, &findings, VERSION),
-            Format::Markdown => proof::proof_markdown(sources, &proofs, &tables, &findings, &digest),
+            Format::Markdown => {
+                proof::proof_markdown(sources, &proofs, &tables, &findings, &digest)
+            }
             Format::Text | Format::Junit => {
                 let found = match args.summary {
                     true => proof::counts_text(&findings),
@@ -47,7 +67,11 @@ pub fn run(cli: &Cli, args: &Prove) -> Result<Outcome, Fault> {
         };
         output::deliver(file.as_deref(), &text)?;
     }
-    let worst = proofs.iter().flat_map(|p| &p.planes).map(|p| p.verdict).max();
+    let worst = proofs
+        .iter()
+        .flat_map(|p| &p.planes)
+        .map(|p| p.verdict)
+        .max();
     let broken = clusters.findings.iter().any(|d| d.level == Level::Error);
     let outcome = Outcome::from(broken || worst.is_none_or(|v| v >= Verdict::Unknown));
     std::mem::forget(clusters);
@@ -66,7 +90,9 @@ fn read(cli: &Cli, args: &Prove) -> Result<Clusters, Fault> {
 /// What is asked for besides verdicts.
 fn tables(args: &Prove, cluster: &Cluster, proof: &Proof) -> Tables {
     Tables {
-        matrix: args.matrix.then(|| matrix::matrix(cluster, &proof.findings)),
+        matrix: args
+            .matrix
+            .then(|| matrix::matrix(cluster, &proof.findings)),
         threats: args.threats.then(|| threats::answers(proof)),
     }
 }

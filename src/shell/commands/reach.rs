@@ -11,7 +11,11 @@ use tenantry::isolation::question::{self, Asked, Route};
 pub fn run(cli: &Cli, args: &Reach) -> Result<Outcome, Fault> {
     output::formats(cli, &[Format::Text])?;
     let port = args.port.as_deref().map(port).transpose()?;
-    let clusters = clusters::about(cli, &args.beside, &About::Packets([namespace(&args.from), namespace(&args.to)]))?;
+    let clusters = clusters::about(
+        cli,
+        &args.beside,
+        &About::Packets([namespace(&args.from), namespace(&args.to)]),
+    )?;
     let mut any = false;
     let mut missing = Vec::new();
     for cluster in &clusters.all {
@@ -50,23 +54,36 @@ pub fn run(cli: &Cli, args: &Reach) -> Result<Outcome, Fault> {
 
 /// The namespace of an end.
 fn namespace(text: &str) -> &str {
-    text.split_once('/').map_or(text, |(namespace, _)| namespace)
+    text.split_once('/')
+        .map_or(text, |(namespace, _)| namespace)
 }
 
 fn end(cluster: &Cluster, text: &str) -> Result<Asked, String> {
-    let (namespace, pod) = text.split_once('/').map_or((text, None), |(n, p)| (n, Some(p)));
-    let at = cluster.namespace(namespace).ok_or_else(|| format!("there is no namespace `{namespace}`"))?;
+    let (namespace, pod) = text
+        .split_once('/')
+        .map_or((text, None), |(n, p)| (n, Some(p)));
+    let at = cluster
+        .namespace(namespace)
+        .ok_or_else(|| format!("there is no namespace `{namespace}`"))?;
     let mut host_network = false;
     let labels = match pod {
         None => None,
         Some(pod) => {
-            let found = cluster.facts.workloads.iter().find(|w| w.id.namespace == namespace && w.id.name == pod);
+            let found = cluster
+                .facts
+                .workloads
+                .iter()
+                .find(|w| w.id.namespace == namespace && w.id.name == pod);
             let found = found.ok_or_else(|| format!("`{namespace}` has no workload `{pod}`"))?;
             host_network = found.host_network;
             Some(found.labels.clone())
         }
     };
-    Ok(Asked { namespace: at, labels, host_network })
+    Ok(Asked {
+        namespace: at,
+        labels,
+        host_network,
+    })
 }
 
 fn port(text: &str) -> Result<Port, Fault> {
@@ -74,5 +91,8 @@ fn port(text: &str) -> Result<Port, Fault> {
     let (number, protocol) = text.split_once('/').unwrap_or((text, "TCP"));
     let number: u16 = number.parse().map_err(|_| bad())?;
     let protocol = Protocol::of(&protocol.to_uppercase()).ok_or_else(bad)?;
-    Ok(Port { protocol, ports: Ports::Range(number, number) })
+    Ok(Port {
+        protocol,
+        ports: Ports::Range(number, number),
+    })
 }

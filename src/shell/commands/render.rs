@@ -46,12 +46,20 @@ enum Done {
 pub fn run(cli: &Cli, args: &Render) -> Result<Outcome, Fault> {
     let place = Place::find(cli, args.tree.as_deref())?;
     // Taken before anything is read: what another run writes meanwhile would not be seen.
-    let _exclusive = if args.check || args.stdout { None } else { Some(Exclusive::take(&place)?) };
+    let _exclusive = if args.check || args.stdout {
+        None
+    } else {
+        Some(Exclusive::take(&place)?)
+    };
     let disk = Disk::new(&place.root)?;
     let mut inputs = Inputs::read_with_tree(&place, &disk)?;
     let parts = [&args.tenant, &args.cluster, &args.ring, &args.allow_removal];
     let everything = parts.iter().all(|list| list.is_empty()) && !args.stdout && !args.force;
-    let mut cache = if everything { Cache::open(cli, &place, &inputs) } else { None };
+    let mut cache = if everything {
+        Cache::open(cli, &place, &inputs)
+    } else {
+        None
+    };
     if let Some(cache) = &mut cache
         && let Some(session) = cache.session(cli, &place, &disk, &mut inputs, true)?
     {
@@ -63,7 +71,10 @@ pub fn run(cli: &Cli, args: &Render) -> Result<Outcome, Fault> {
     if let Some(cache) = &mut cache {
         cache.read_again(&place, &mut inputs)?;
     }
-    let context = Context { leaving: args.allow_removal.clone(), ..Context::default() };
+    let context = Context {
+        leaving: args.allow_removal.clone(),
+        ..Context::default()
+    };
     let session = Session::read_inputs(cli, place, &disk, inputs, context)?;
     conclude(cli, args, work(args, session)?, cache.as_ref())
 }
@@ -76,27 +87,54 @@ fn work(args: &Render, session: Session) -> Result<Work, Fault> {
     let fatal = compiled.findings.iter().any(Diagnostic::stops_the_fleet);
     if args.stdout || fatal {
         let done = if fatal { Done::Nothing } else { Done::Texts };
-        return Ok(Work { session, compiled, done, leftovers: Vec::new() });
+        return Ok(Work {
+            session,
+            compiled,
+            done,
+            leftovers: Vec::new(),
+        });
     }
     let clusters: BTreeSet<String> = compiled.tree.clusters.keys().cloned().collect();
-    let (disk, leftovers) = snapshot(&session.place, &compiled.tree, &session.front.lock, &clusters)?;
+    let (disk, leftovers) = snapshot(
+        &session.place,
+        &compiled.tree,
+        &session.front.lock,
+        &clusters,
+    )?;
     let Session { front, sources, .. } = &mut *session;
     let done = if args.check {
         let stale = check_disk(&compiled.tree, &front.lock, &disk, sources);
         compiled.findings.extend(stale);
         Done::Compared
     } else {
-        let plan = plan(&compiled.tree, &front.lock, &disk, &clusters, args.force, sources);
+        let plan = plan(
+            &compiled.tree,
+            &front.lock,
+            &disk,
+            &clusters,
+            args.force,
+            sources,
+        );
         compiled.findings.extend(plan.faults.iter().cloned());
         Done::Planned(Box::new(plan))
     };
     sort(sources, &mut compiled.findings);
-    Ok(Work { session, compiled, done, leftovers })
+    Ok(Work {
+        session,
+        compiled,
+        done,
+        leftovers,
+    })
 }
 
 /// Says what was found, and writes.
 fn conclude(cli: &Cli, args: &Render, work: Work, cache: Option<&Cache>) -> Result<Outcome, Fault> {
-    let Work { session, compiled, done, leftovers } = work;
+    let Work {
+        session,
+        compiled,
+        done,
+        leftovers,
+    } = work;
     output::findings(cli, &session.sources, &compiled.findings, args.check)?;
     let plan = match done {
         Done::Nothing if args.check || args.stdout => return Ok(Outcome::Findings),
@@ -126,12 +164,30 @@ fn conclude(cli: &Cli, args: &Render, work: Work, cache: Option<&Cache>) -> Resu
         return Ok(Outcome::Findings);
     }
     let bar = progress(cli, plan.write.len());
-    apply(&session.place, &compiled.tree, &plan, &leftovers, &|| bar.inc(1))?;
+    apply(&session.place, &compiled.tree, &plan, &leftovers, &|| {
+        bar.inc(1)
+    })?;
     bar.finish_and_clear();
     if let Some(cache) = cache {
-        let made = compiled.tree.files.iter().map(|(path, made)| (path.as_str(), &made.entry));
-        let files = made.chain(compiled.tree.held.iter().map(|(path, entry)| (path.as_str(), entry))).collect();
-        cache.leave(&session, &compiled, Left::Written(plan.lock.to_text(), files));
+        let made = compiled
+            .tree
+            .files
+            .iter()
+            .map(|(path, made)| (path.as_str(), &made.entry));
+        let files = made
+            .chain(
+                compiled
+                    .tree
+                    .held
+                    .iter()
+                    .map(|(path, entry)| (path.as_str(), entry)),
+            )
+            .collect();
+        cache.leave(
+            &session,
+            &compiled,
+            Left::Written(plan.lock.to_text(), files),
+        );
     }
     output::talk(cli, &summary(&session, &compiled, &compiled.findings, 0));
     cache::say(cli, &session);
@@ -141,12 +197,22 @@ fn conclude(cli: &Cli, args: &Render, work: Work, cache: Option<&Cache>) -> Resu
             "{} written, {} deleted, {} unchanged",
             plural(plan.write.len(), "file"),
             plan.delete.len(),
-            plan.unchanged + session.choice.as_ref().map_or(0, |_| compiled.tree.held.len())
+            plan.unchanged
+                + session
+                    .choice
+                    .as_ref()
+                    .map_or(0, |_| compiled.tree.held.len())
         ),
     );
     let units = changed_units(&plan.write, &plan.delete);
     if !units.is_empty() && (cli.verbose || units.len() <= 8) {
-        output::talk(cli, &format!("changed: {}", units.into_iter().collect::<Vec<_>>().join(", ")));
+        output::talk(
+            cli,
+            &format!(
+                "changed: {}",
+                units.into_iter().collect::<Vec<_>>().join(", ")
+            ),
+        );
     }
     Ok(wrong(&compiled.findings))
 }
@@ -159,7 +225,11 @@ fn select(args: &Render, session: &Session) -> Result<Selection, Fault> {
     let mut clusters = args.cluster.clone();
     if let Some(fleet) = session.front.fleet() {
         for ring in &args.ring {
-            let found = fleet.spec.clusters.iter().filter(|c| c.ring.as_ref().is_some_and(|r| r.as_str() == ring));
+            let found = fleet
+                .spec
+                .clusters
+                .iter()
+                .filter(|c| c.ring.as_ref().is_some_and(|r| r.as_str() == ring));
             let names: Vec<String> = found.map(|c| c.name.value.to_string()).collect();
             if names.is_empty() {
                 return Err(Fault::Usage(format!("--ring {ring}: no cluster is in it")));
@@ -167,25 +237,51 @@ fn select(args: &Render, session: &Session) -> Result<Selection, Fault> {
             clusters.extend(names);
         }
         for wanted in &args.cluster {
-            if !fleet.spec.clusters.iter().any(|c| c.name.as_str() == wanted) {
-                let names: Vec<&str> = fleet.spec.clusters.iter().map(|c| c.name.as_str()).collect();
-                return Err(Fault::Usage(format!("--cluster {wanted}: the fleet has {}", names.join(", "))));
+            if !fleet
+                .spec
+                .clusters
+                .iter()
+                .any(|c| c.name.as_str() == wanted)
+            {
+                let names: Vec<&str> = fleet
+                    .spec
+                    .clusters
+                    .iter()
+                    .map(|c| c.name.as_str())
+                    .collect();
+                return Err(Fault::Usage(format!(
+                    "--cluster {wanted}: the fleet has {}",
+                    names.join(", ")
+                )));
             }
         }
         let known = session.front.lock.tenants();
         for wanted in args.tenant.iter().chain(&args.allow_removal) {
-            let there = session.front.specs.tenants.iter().any(|t| t.name.value == *wanted);
+            let there = session
+                .front
+                .specs
+                .tenants
+                .iter()
+                .any(|t| t.name.value == *wanted);
             if !there && !known.contains_key(wanted.as_str()) {
                 return Err(Fault::Usage(format!("there is no tenant `{wanted}`")));
             }
         }
     }
-    Ok(Selection { tenants: args.tenant.clone(), clusters, allow_removal: args.allow_removal.clone() })
+    Ok(Selection {
+        tenants: args.tenant.clone(),
+        clusters,
+        allow_removal: args.allow_removal.clone(),
+    })
 }
 
 /// The folders that a GitOps controller sees change: what to push, and what wakes.
 fn changed_units(write: &[String], delete: &[String]) -> BTreeSet<String> {
-    write.iter().chain(delete).filter_map(|p| p.rsplit_once('/').map(|(dir, _)| dir.to_owned())).collect()
+    write
+        .iter()
+        .chain(delete)
+        .filter_map(|p| p.rsplit_once('/').map(|(dir, _)| dir.to_owned()))
+        .collect()
 }
 
 /// A bar on a terminal, once the work takes over a second.
@@ -194,7 +290,9 @@ fn progress(cli: &Cli, files: usize) -> ProgressBar {
     if cli.quiet || !std::io::stderr().is_terminal() || files < 2000 {
         bar.set_draw_target(ProgressDrawTarget::hidden());
     }
-    if let Ok(style) = ProgressStyle::with_template("writing {bar:30} {pos}/{len} files, {eta} left") {
+    if let Ok(style) =
+        ProgressStyle::with_template("writing {bar:30} {pos}/{len} files, {eta} left")
+    {
         bar.set_style(style);
     }
     bar.enable_steady_tick(Duration::from_millis(500));

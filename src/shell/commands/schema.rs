@@ -14,8 +14,14 @@ pub fn run(cli: &Cli, args: &Schema) -> Result<Outcome, Fault> {
         return Ok(Outcome::Clean);
     }
     let wanted = args.kind.as_deref().unwrap_or("tenant").to_lowercase();
-    let kind = Kind::ALL.into_iter().find(|k| k.name().to_lowercase() == wanted);
-    let kind = kind.ok_or_else(|| Fault::Usage(format!("`{wanted}` is none of fleet, profile, tenant, waiver")))?;
+    let kind = Kind::ALL
+        .into_iter()
+        .find(|k| k.name().to_lowercase() == wanted);
+    let kind = kind.ok_or_else(|| {
+        Fault::Usage(format!(
+            "`{wanted}` is none of fleet, profile, tenant, waiver"
+        ))
+    })?;
     output::data(&schema_text(kind))?;
     Ok(Outcome::Clean)
 }
@@ -23,5 +29,7 @@ pub fn run(cli: &Cli, args: &Schema) -> Result<Outcome, Fault> {
 /// Writes every schema's file into a folder.
 pub fn write(folder: &Path) -> Result<(), Fault> {
     std::fs::create_dir_all(folder).map_err(Fault::io(folder))?;
-    Kind::ALL.into_iter().try_for_each(|kind| replace(&folder.join(kind.file()), schema_text(kind).as_bytes()))
+    Kind::ALL
+        .into_iter()
+        .try_for_each(|kind| replace(&folder.join(kind.file()), schema_text(kind).as_bytes()))
 }

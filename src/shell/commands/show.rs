@@ -15,7 +15,15 @@ use tenantry::tenancy::Context;
 pub fn run(cli: &Cli, args: &Show) -> Result<Outcome, Fault> {
     let place = Place::find(cli, None)?;
     let disk = Disk::new(&place.root)?;
-    let session = Session::read_with(cli, place, &disk, Context { keep_merged: true, ..Context::default() })?;
+    let session = Session::read_with(
+        cli,
+        place,
+        &disk,
+        Context {
+            keep_merged: true,
+            ..Context::default()
+        },
+    )?;
     let about: Vec<Diagnostic> = session
         .front
         .findings
@@ -23,22 +31,43 @@ pub fn run(cli: &Cli, args: &Show) -> Result<Outcome, Fault> {
         .filter(|d| d.scope == Scope::Tenant(args.tenant.clone()) || d.stops_the_fleet())
         .cloned()
         .collect();
-    let Some(tenant) = session.front.tenancy.tenants.iter().find(|t| t.name.value == args.tenant) else {
+    let Some(tenant) = session
+        .front
+        .tenancy
+        .tenants
+        .iter()
+        .find(|t| t.name.value == args.tenant)
+    else {
         if about.is_empty() {
-            let names = session.front.specs.tenants.iter().map(|t| t.name.value.as_str());
+            let names = session
+                .front
+                .specs
+                .tenants
+                .iter()
+                .map(|t| t.name.value.as_str());
             let hint = did_you_mean(&args.tenant, names);
             return Err(Fault::Usage(
-                format!("there is no tenant `{}`; {hint}", args.tenant).trim_end_matches("; ").to_owned(),
+                format!("there is no tenant `{}`; {hint}", args.tenant)
+                    .trim_end_matches("; ")
+                    .to_owned(),
             ));
         }
-        output::err(&tenantry::report::text(&session.sources, &about, false, 120));
+        output::err(&tenantry::report::text(
+            &session.sources,
+            &about,
+            false,
+            120,
+        ));
         return Ok(Outcome::Findings);
     };
     let asked = output::formats(cli, &[Format::Text, Format::Json])?;
     let file = asked.first().and_then(|(_, file)| file.as_deref());
     let as_json = matches!(asked.first(), Some((Format::Json, _)));
     let text = match (args.origin, as_json) {
-        (false, true) => format!("{}\n", serde_json::to_string_pretty(&tenant.merged.to_json()).unwrap_or_default()),
+        (false, true) => format!(
+            "{}\n",
+            serde_json::to_string_pretty(&tenant.merged.to_json()).unwrap_or_default()
+        ),
         (false, false) => {
             let mut text = String::new();
             emit(&mut text, &tenant.merged.to_value());
@@ -58,8 +87,19 @@ fn origins(session: &Session, merged: &Node, as_json: bool) -> String {
             Value::String(s) => s.replace('\n', "\\n"),
             _ => node.to_json().to_string(),
         };
-        let losers = node.losers.iter().map(|p| format!("{} at {}", one_line(session, *p), session.sources.locate(*p)));
-        rows.push((path.join("."), value, session.sources.locate(node.place), losers.collect()));
+        let losers = node.losers.iter().map(|p| {
+            format!(
+                "{} at {}",
+                one_line(session, *p),
+                session.sources.locate(*p)
+            )
+        });
+        rows.push((
+            path.join("."),
+            value,
+            session.sources.locate(node.place),
+            losers.collect(),
+        ));
     });
     if as_json {
         let rows: Vec<_> = rows
@@ -68,14 +108,22 @@ fn origins(session: &Session, merged: &Node, as_json: bool) -> String {
             .collect();
         return format!(
             "{}\n",
-            serde_json::to_string_pretty(&json!({"schemaVersion": 1, "values": rows})).unwrap_or_default()
+            serde_json::to_string_pretty(&json!({"schemaVersion": 1, "values": rows}))
+                .unwrap_or_default()
         );
     }
     let path_width = rows.iter().map(|r| r.0.len()).max().unwrap_or(0);
-    let value_width = rows.iter().map(|r| r.1.chars().count()).max().unwrap_or(0).min(40);
+    let value_width = rows
+        .iter()
+        .map(|r| r.1.chars().count())
+        .max()
+        .unwrap_or(0)
+        .min(40);
     let mut out = String::new();
     for (path, value, place, losers) in rows {
-        out.push_str(&format!("{path:path_width$}  {value:value_width$}  {place}\n"));
+        out.push_str(&format!(
+            "{path:path_width$}  {value:value_width$}  {place}\n"
+        ));
         for loser in losers {
             out.push_str(&format!("{:path_width$}  over {loser}\n", ""));
         }
@@ -85,5 +133,10 @@ fn origins(session: &Session, merged: &Node, as_json: bool) -> String {
 
 fn one_line(session: &Session, place: tenantry::source::Place) -> String {
     let text = session.sources.get(place.source).slice(place);
-    text.lines().next().unwrap_or_default().chars().take(40).collect()
+    text.lines()
+        .next()
+        .unwrap_or_default()
+        .chars()
+        .take(40)
+        .collect()
 }

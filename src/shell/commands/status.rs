@@ -17,41 +17,80 @@ pub fn run(cli: &Cli, args: &Status) -> Result<Outcome, Fault> {
     if args.artifacts {
         return artifacts(cli, &session, &compiled);
     }
-    let fleet_clusters: Vec<String> = session
-        .front
-        .fleet()
-        .map_or_else(Vec::new, |f| f.spec.clusters.iter().map(|c| c.name.value.to_string()).collect());
+    let fleet_clusters: Vec<String> = session.front.fleet().map_or_else(Vec::new, |f| {
+        f.spec
+            .clusters
+            .iter()
+            .map(|c| c.name.value.to_string())
+            .collect()
+    });
     let mut objects: BTreeMap<&str, usize> = BTreeMap::new();
     for part in compiled.bundles.iter().flat_map(|b| &b.tenants) {
         *objects.entry(&part.tenant).or_default() += part.objects().count();
     }
-    let mut names: BTreeSet<String> = session.front.specs.tenants.iter().map(|t| t.name.value.clone()).collect();
+    let mut names: BTreeSet<String> = session
+        .front
+        .specs
+        .tenants
+        .iter()
+        .map(|t| t.name.value.clone())
+        .collect();
     names.extend(compiled.held.iter().cloned());
     let mut rows = Vec::new();
     for name in &names {
-        let tenant = session.front.tenancy.tenants.iter().find(|t| t.name.value == *name);
+        let tenant = session
+            .front
+            .tenancy
+            .tenants
+            .iter()
+            .find(|t| t.name.value == *name);
         let held = compiled.held.contains(name);
         let phase = if held { "Held" } else { "Valid" };
         // A held tenant is what its last rendered files say.
         let tenant = tenant.filter(|_| !held);
-        let files = || session.front.lock.files.values().filter(|e| e.tenant.as_ref() == Some(name));
+        let files = || {
+            session
+                .front
+                .lock
+                .files
+                .values()
+                .filter(|e| e.tenant.as_ref() == Some(name))
+        };
         let clusters: BTreeSet<String> = match tenant {
-            Some(tenant) => tenant.on.iter().map(|on| fleet_clusters[on.cluster].clone()).collect(),
+            Some(tenant) => tenant
+                .on
+                .iter()
+                .map(|on| fleet_clusters[on.cluster].clone())
+                .collect(),
             None => files().map(|e| e.on.clone()).collect(),
         };
         let namespaces: BTreeSet<String> = match tenant {
-            Some(tenant) => tenant.on.iter().flat_map(|on| &on.namespaces).map(|n| n.name.clone()).collect(),
+            Some(tenant) => tenant
+                .on
+                .iter()
+                .flat_map(|on| &on.namespaces)
+                .map(|n| n.name.clone())
+                .collect(),
             None => files().flat_map(namespaces_of).map(str::to_owned).collect(),
         };
         let uuid = match tenant {
-            Some(tenant) => tenant.uuid.as_ref().map_or_else(String::new, |u| u.value.clone()),
+            Some(tenant) => tenant
+                .uuid
+                .as_ref()
+                .map_or_else(String::new, |u| u.value.clone()),
             None => files().find_map(|e| e.uuid.clone()).unwrap_or_default(),
         };
         let size: usize = match tenant {
             Some(_) => objects.get(name.as_str()).copied().unwrap_or(0),
             None => files().map(|e| e.objects.len()).sum(),
         };
-        let waivers = session.front.tenancy.waivers_used.get(name).copied().unwrap_or(0);
+        let waivers = session
+            .front
+            .tenancy
+            .waivers_used
+            .get(name)
+            .copied()
+            .unwrap_or(0);
         rows.push(json!({
             "name": name, "phase": phase, "tenantId": uuid, "profile": tenant.map(|t| t.profile.as_str()),
             "clusters": clusters, "namespaces": namespaces,
@@ -61,7 +100,11 @@ pub fn run(cli: &Cli, args: &Status) -> Result<Outcome, Fault> {
     let asked = output::formats(cli, &[Format::Text, Format::Json])?;
     let file = asked.first().and_then(|(_, file)| file.as_deref());
     let text = if matches!(asked.first(), Some((Format::Json, _))) {
-        format!("{}\n", serde_json::to_string_pretty(&json!({"schemaVersion": 1, "tenants": rows})).unwrap_or_default())
+        format!(
+            "{}\n",
+            serde_json::to_string_pretty(&json!({"schemaVersion": 1, "tenants": rows}))
+                .unwrap_or_default()
+        )
     } else {
         table(&rows)
     };
@@ -72,7 +115,13 @@ pub fn run(cli: &Cli, args: &Status) -> Result<Outcome, Fault> {
 fn errors(cli: &Cli, compiled: &Compiled) -> Outcome {
     let counts = count(&compiled.findings);
     if counts.errors > 0 {
-        output::talk(cli, &format!("{}: tenantry check shows more", plural(counts.errors, "error")));
+        output::talk(
+            cli,
+            &format!(
+                "{}: tenantry check shows more",
+                plural(counts.errors, "error")
+            ),
+        );
     }
     Outcome::from(counts.errors > 0)
 }
@@ -85,11 +134,17 @@ fn artifacts(cli: &Cli, session: &Session, compiled: &Compiled) -> Result<Outcom
         let folder = session.place.tree_base.join(&artifact.folder);
         for file in std::fs::read_dir(&folder).map_err(Fault::io(&folder))? {
             let path = file.map_err(Fault::io(&folder))?.path();
-            let name = format!("{}/{}", artifact.folder, path.file_name().unwrap_or_default().to_string_lossy());
+            let name = format!(
+                "{}/{}",
+                artifact.folder,
+                path.file_name().unwrap_or_default().to_string_lossy()
+            );
             let bytes = std::fs::read(&path).map_err(Fault::io(&path))?;
             let recorded = session.front.lock.files.get(&name).map(|e| &e.digest);
             if recorded != Some(&digest(&bytes)) {
-                let why = format!("{name} is not as it was rendered: nothing is listed; run: tenantry render --check");
+                let why = format!(
+                    "{name} is not as it was rendered: nothing is listed; run: tenantry render --check"
+                );
                 output::talk(cli, &why);
                 return Ok(Outcome::Findings);
             }
@@ -100,25 +155,52 @@ fn artifacts(cli: &Cli, session: &Session, compiled: &Compiled) -> Result<Outcom
     let text = if matches!(asked.first(), Some((Format::Json, _))) {
         format!(
             "{}\n",
-            serde_json::to_string_pretty(&json!({"schemaVersion": 1, "artifacts": all})).unwrap_or_default()
+            serde_json::to_string_pretty(&json!({"schemaVersion": 1, "artifacts": all}))
+                .unwrap_or_default()
         )
     } else {
-        all.iter().map(|a| format!("{}\t{}\t{}\n", a.folder, a.url, a.content)).collect()
+        all.iter()
+            .map(|a| format!("{}\t{}\t{}\n", a.folder, a.url, a.content))
+            .collect()
     };
     output::deliver(file, &text)?;
     if all.is_empty() {
-        output::talk(cli, "no unit has an artifact of its own: delivery.source is not perShard");
+        output::talk(
+            cli,
+            "no unit has an artifact of its own: delivery.source is not perShard",
+        );
     }
     Ok(errors(cli, compiled))
 }
 
 fn table(rows: &[serde_json::Value]) -> String {
-    let head = ["NAME", "PHASE", "TENANTID", "NAMESPACE", "CLUSTERS", "PROFILE", "OBJECTS", "WAIVERS"];
+    let head = [
+        "NAME",
+        "PHASE",
+        "TENANTID",
+        "NAMESPACE",
+        "CLUSTERS",
+        "PROFILE",
+        "OBJECTS",
+        "WAIVERS",
+    ];
     let list = |v: &serde_json::Value| {
-        let items: Vec<&str> = v.as_array().map(|a| a.iter().filter_map(|i| i.as_str()).collect()).unwrap_or_default();
-        if items.len() > 3 { format!("{} and {} more", items[..3].join(","), items.len() - 3) } else { items.join(",") }
+        let items: Vec<&str> = v
+            .as_array()
+            .map(|a| a.iter().filter_map(|i| i.as_str()).collect())
+            .unwrap_or_default();
+        if items.len() > 3 {
+            format!("{} and {} more", items[..3].join(","), items.len() - 3)
+        } else {
+            items.join(",")
+        }
     };
-    let text = |v: &serde_json::Value| v.as_str().filter(|s| !s.is_empty()).unwrap_or("-").to_owned();
+    let text = |v: &serde_json::Value| {
+        v.as_str()
+            .filter(|s| !s.is_empty())
+            .unwrap_or("-")
+            .to_owned()
+    };
     let mut cells: Vec<Vec<String>> = vec![head.iter().map(|h| (*h).to_owned()).collect()];
     for row in rows {
         cells.push(vec![
@@ -132,9 +214,15 @@ fn table(rows: &[serde_json::Value]) -> String {
             row["waivers"].to_string(),
         ]);
     }
-    let widths: Vec<usize> = (0..head.len()).map(|i| cells.iter().map(|r| r[i].len()).max().unwrap_or(0)).collect();
+    let widths: Vec<usize> = (0..head.len())
+        .map(|i| cells.iter().map(|r| r[i].len()).max().unwrap_or(0))
+        .collect();
     let line = |row: &Vec<String>| {
-        let padded: Vec<String> = row.iter().zip(&widths).map(|(c, w)| format!("{c:w$}")).collect();
+        let padded: Vec<String> = row
+            .iter()
+            .zip(&widths)
+            .map(|(c, w)| format!("{c:w$}"))
+            .collect();
         format!("{}\n", padded.join("  ").trim_end())
     };
     cells.iter().map(line).collect()

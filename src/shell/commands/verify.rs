@@ -18,7 +18,8 @@ use tenantry::document::emit_documents;
 use tenantry::graph::{Beside, rbac};
 use tenantry::live::role::role;
 use tenantry::live::{
-    FLUX, Found, Gap, Purpose, Wanted, access, capabilities, concerns, inventory, listings, narrowed, policies,
+    FLUX, Found, Gap, Purpose, Wanted, access, capabilities, concerns, inventory, listings,
+    narrowed, policies,
 };
 use tenantry::report::{live as report, plural};
 use tenantry::source::Source;
@@ -35,17 +36,27 @@ pub fn run(cli: &Cli, args: &Verify) -> Result<Outcome, Fault> {
     let mut session = Session::open(cli, None)?;
     let chosen = live::chosen(&session, &args.connect)?;
     if args.snapshot.is_some() && chosen.len() > 1 {
-        return Err(Fault::Usage("--snapshot: it holds one cluster: name one --context".into()));
+        return Err(Fault::Usage(
+            "--snapshot: it holds one cluster: name one --context".into(),
+        ));
     }
     // Of some tenants other lists are taken, if there are such tenants.
-    let ahead = chosen.first().filter(|_| args.tenant.is_empty() && !args.print_capabilities);
+    let ahead = chosen
+        .first()
+        .filter(|_| args.tenant.is_empty() && !args.print_capabilities);
     let mut ahead = ahead.map(|(_, context)| Ahead::of(context.clone(), args));
     let mut compiled = session.compile(Selection::default(), Keep::Values);
-    let broken = compiled.findings.iter().filter(|d| d.level == Level::Error).count();
+    let broken = compiled
+        .findings
+        .iter()
+        .filter(|d| d.level == Level::Error)
+        .count();
     if broken > 0 {
         output::talk(
             cli,
-            &format!("{broken} errors in the specs: `tenantry check` shows them; what they hold back is not verified"),
+            &format!(
+                "{broken} errors in the specs: `tenantry check` shows them; what they hold back is not verified"
+            ),
         );
     }
     if args.print_capabilities {
@@ -73,7 +84,16 @@ pub fn run(cli: &Cli, args: &Verify) -> Result<Outcome, Fault> {
         // Of no cluster: said once.
         let external = std::mem::take(&mut left_behind);
         let ask = |reached: &mut Reached, session: &mut Session| {
-            let mut cluster = once(cli, session, &compiled, index, &wanted, reached, commit.as_deref(), args)?;
+            let mut cluster = once(
+                cli,
+                session,
+                &compiled,
+                index,
+                &wanted,
+                reached,
+                commit.as_deref(),
+                args,
+            )?;
             cluster.judgement.found.extend(external.iter().cloned());
             cluster.judgement.keep(&reported);
             cluster.broken = broken;
@@ -83,10 +103,14 @@ pub fn run(cli: &Cli, args: &Verify) -> Result<Outcome, Fault> {
         let first = loop {
             let reach = || Reached::new(context.as_deref(), &args.connect);
             let first = ahead.take().map_or_else(reach, Ahead::reached);
-            let first = first.and_then(|mut reached| ask(&mut reached, &mut session).map(|cluster| (reached, cluster)));
+            let first = first.and_then(|mut reached| {
+                ask(&mut reached, &mut session).map(|cluster| (reached, cluster))
+            });
             match &first {
                 // A server that is started anew answers again.
-                Err(Fault::Away(why)) if args.wait && started.elapsed().as_secs() < args.timeout => {
+                Err(Fault::Away(why))
+                    if args.wait && started.elapsed().as_secs() < args.timeout =>
+                {
                     live_line(cli, &format!("{}: {why}", wanted.cluster));
                     std::thread::sleep(Duration::from_secs(2));
                 }
@@ -106,38 +130,76 @@ pub fn run(cli: &Cli, args: &Verify) -> Result<Outcome, Fault> {
             let left = args.timeout.saturating_sub(started.elapsed().as_secs());
             if left == 0 {
                 live_line(cli, "");
-                output::talk(cli, &format!("{}: not converged after {} s", cluster.name, args.timeout));
+                output::talk(
+                    cli,
+                    &format!("{}: not converged after {} s", cluster.name, args.timeout),
+                );
                 break;
             }
-            let first = cluster.judgement.found.iter().find(|f| f.diagnostic.level == Level::Error);
-            let why = first.map(|f| f.diagnostic.message.lines().next().unwrap_or_default().to_owned());
-            live_line(cli, &format!("{}: {left} s left: {}", cluster.name, why.unwrap_or_default()));
+            let first = cluster
+                .judgement
+                .found
+                .iter()
+                .find(|f| f.diagnostic.level == Level::Error);
+            let why = first.map(|f| {
+                f.diagnostic
+                    .message
+                    .lines()
+                    .next()
+                    .unwrap_or_default()
+                    .to_owned()
+            });
+            live_line(
+                cli,
+                &format!(
+                    "{}: {left} s left: {}",
+                    cluster.name,
+                    why.unwrap_or_default()
+                ),
+            );
             std::thread::sleep(Duration::from_secs(2.min(left)));
             match ask(&mut reached, &mut session) {
                 Ok(now) => cluster = now,
                 // A server that does not answer may answer again.
-                Err(Fault::Away(why)) => live_line(cli, &format!("{}: {left} s left: {why}", cluster.name)),
+                Err(Fault::Away(why)) => {
+                    live_line(cli, &format!("{}: {left} s left: {why}", cluster.name))
+                }
                 Err(fault) => return Err(fault),
             }
         }
         live_line(cli, "");
         if cli.verbose {
             let (server, (requests, listed)) = (&reached.server, reached.server.spent());
-            output::talk(cli, &format!("{}: {requests} requests, lists in {:.3} s", server.name, listed.as_secs_f64()));
+            output::talk(
+                cli,
+                &format!(
+                    "{}: {requests} requests, lists in {:.3} s",
+                    server.name,
+                    listed.as_secs_f64()
+                ),
+            );
         }
         clusters.push(cluster);
         std::thread::spawn(move || drop(wanted));
     }
     let sources = &session.sources;
-    let asked = if asked.is_empty() { vec![(Format::Text, None)] } else { asked };
+    let asked = if asked.is_empty() {
+        vec![(Format::Text, None)]
+    } else {
+        asked
+    };
     for (format, file) in &asked {
         let text = match format {
             Format::Json => report::json(sources, &clusters),
             Format::Junit => report::junit(&clusters),
             Format::Markdown => report::markdown(&clusters),
             _ => {
-                let found: Vec<_> = clusters.iter().flat_map(|c| c.judgement.found.iter().map(report::shown)).collect();
-                output::text(sources, &found, file.is_none(), cli) + &report::text(&clusters, cli.verbose)
+                let found: Vec<_> = clusters
+                    .iter()
+                    .flat_map(|c| c.judgement.found.iter().map(report::shown))
+                    .collect();
+                output::text(sources, &found, file.is_none(), cli)
+                    + &report::text(&clusters, cli.verbose)
             }
         };
         output::deliver(file.as_deref(), &text)?;
@@ -165,12 +227,16 @@ fn once(
     args: &Verify,
 ) -> Result<report::Cluster, Fault> {
     let now = match &args.clock {
-        Some(text) => text.parse().map_err(|e| Fault::Usage(format!("--clock {text}: {e}")))?,
+        Some(text) => text
+            .parse()
+            .map_err(|e| Fault::Usage(format!("--clock {text}: {e}")))?,
         None => Timestamp::now(),
     };
     let begun = std::mem::take(&mut reached.begun);
     let server = &reached.server;
-    let place = session.sources.add_path(&format!("the cluster of {}", server.name));
+    let place = session
+        .sources
+        .add_path(&format!("the cluster of {}", server.name));
     let (served, mut gaps) = reached.served.take().map_or_else(|| server.served(), Ok)?;
     let kinds = wanted.kinds();
     // What concerns none of what is asked (a broken metrics server) hides nothing.
@@ -180,18 +246,35 @@ fn once(
     if wanted.only.is_some() && args.snapshot.is_none() {
         lists = narrowed(lists, &wanted.namespaces(), &wanted.flux);
     }
-    for (group, kind) in kinds.keys().filter(|(group, kind)| served.find(group, kind, None).is_none()) {
+    for (group, kind) in kinds
+        .keys()
+        .filter(|(group, kind)| served.find(group, kind, None).is_none())
+    {
         // What is not served cannot be there: each object of it is missing, which is said of each.
-        output::talk(cli, &format!("{}: {kind} ({group}) is not served", server.name));
+        output::talk(
+            cli,
+            &format!("{}: {kind} ({group}) is not served", server.name),
+        );
     }
     let guarded = session_guarded(compiled, index);
     let json = args.snapshot.is_some();
-    let how = How { place, now, keeps: guarded, digest: false, json, bare: args.bare };
+    let how = How {
+        place,
+        now,
+        keeps: guarded,
+        digest: false,
+        json,
+        bare: args.bare,
+    };
     let mut taken = server.take(cli, wanted, lists, begun, how);
     gaps.append(&mut taken.gaps);
     if args.bare {
         let judgement = tenantry::live::Judgement::default();
-        let (name, context, version) = (wanted.cluster.to_string(), server.name.clone(), server.version.clone());
+        let (name, context, version) = (
+            wanted.cluster.to_string(),
+            server.name.clone(),
+            server.version.clone(),
+        );
         return Ok(report::Cluster {
             name,
             context,
@@ -209,7 +292,13 @@ fn once(
         // A proof over it would take what is missing for what is not there.
         Some(file) => {
             let file = file.display();
-            output::talk(cli, &format!("{}: not everything could be read: {file} is not written", server.name));
+            output::talk(
+                cli,
+                &format!(
+                    "{}: not everything could be read: {file} is not written",
+                    server.name
+                ),
+            );
         }
         None => {}
     }
@@ -218,8 +307,16 @@ fn once(
         || tenantry::live::judge(wanted, &taken.batch, &gaps, commit, now),
         || {
             facts.riddles.extend(Gap::riddles(&gaps, place));
-            let beside = Beside { facts, closed: whole, guarded, ..Beside::default() };
-            wanted.only.is_none().then(|| live::graph(session, index, beside))
+            let beside = Beside {
+                facts,
+                closed: whole,
+                guarded,
+                ..Beside::default()
+            };
+            wanted
+                .only
+                .is_none()
+                .then(|| live::graph(session, index, beside))
         },
     );
     if let Some(cluster) = &cluster {
@@ -227,12 +324,21 @@ fn once(
         let unread = taken.batch.unread.iter().map(|id| &id.group);
         let hidden = |group: &Text| group == "*" || group == rbac::GROUP;
         let known = !gaps.iter().map(|gap| &gap.group).chain(unread).any(hidden);
-        let samples = if known { access::samples(cluster, wanted) } else { Vec::new() };
+        let samples = if known {
+            access::samples(cluster, wanted)
+        } else {
+            Vec::new()
+        };
         // The server is asked while what is there is proven.
         let (answers, (exposed, unknown)) = std::thread::scope(|scope| {
             let asked = scope.spawn(|| server.review(&samples));
             let exposed = live::exposed(cluster);
-            (asked.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)), exposed)
+            (
+                asked
+                    .join()
+                    .unwrap_or_else(|panic| std::panic::resume_unwind(panic)),
+                exposed,
+            )
         });
         let mut refused = false;
         for (sample, answer) in samples.iter().zip(answers) {
@@ -247,7 +353,9 @@ fn once(
                 Err(_) => {}
             }
         }
-        judgement.found.extend(policies::check(wanted, cluster, &served));
+        judgement
+            .found
+            .extend(policies::check(wanted, cluster, &served));
         judgement.found.extend(exposed);
         judgement.unknown = unknown;
     }
@@ -277,26 +385,55 @@ fn unreached(wanted: &Wanted, context: String, why: String) -> report::Cluster {
     let (name, version) = (wanted.cluster.to_string(), "not reached".to_owned());
     let mut judgement = tenantry::live::Judgement::default();
     judgement.push_gap(wanted, &gap);
-    report::Cluster { name, context, version, commit: None, judgement, gaps: vec![gap], broken: 0, only: Vec::new() }
+    report::Cluster {
+        name,
+        context,
+        version,
+        commit: None,
+        judgement,
+        gaps: vec![gap],
+        broken: 0,
+        only: Vec::new(),
+    }
 }
 
 /// External things of tenants that nothing declares.
 fn left_behind(cli: &Cli, session: &mut Session, file: Option<&Path>) -> Result<Vec<Found>, Fault> {
-    let Some(file) = file else { return Ok(Vec::new()) };
+    let Some(file) = file else {
+        return Ok(Vec::new());
+    };
     let path = working_folder(cli)?.join(file);
     let text = std::fs::read_to_string(&path).map_err(Fault::io(&path))?;
-    let id = session.sources.add(Source::new(file.display().to_string(), text));
+    let id = session
+        .sources
+        .add(Source::new(file.display().to_string(), text));
     let tenants = &session.front.specs.tenants;
-    let uuids = session.front.tenancy.tenants.iter().filter_map(|t| t.uuid.as_ref().map(|u| u.value.as_str()));
-    let declared = tenants.iter().map(|t| t.name.value.as_str()).chain(uuids).collect();
-    inventory::check(id, &session.sources, &declared).map_err(|why| Fault::Usage(format!("--inventory {why}")))
+    let uuids = session
+        .front
+        .tenancy
+        .tenants
+        .iter()
+        .filter_map(|t| t.uuid.as_ref().map(|u| u.value.as_str()));
+    let declared = tenants
+        .iter()
+        .map(|t| t.name.value.as_str())
+        .chain(uuids)
+        .collect();
+    inventory::check(id, &session.sources, &declared)
+        .map_err(|why| Fault::Usage(format!("--inventory {why}")))
 }
 
 /// How many tenants are not what the tree's records were rendered from.
 fn stale(session: &Session, compiled: &tenantry::compile::Compiled) -> usize {
     let tenants = compiled.bundles.iter().flat_map(|b| &b.tenants);
-    let inputs: BTreeMap<&str, &Option<String>> =
-        tenants.map(|t| (t.tenant.as_str(), &session.front.tenancy.tenants[t.index].input)).collect();
+    let inputs: BTreeMap<&str, &Option<String>> = tenants
+        .map(|t| {
+            (
+                t.tenant.as_str(),
+                &session.front.tenancy.tenants[t.index].input,
+            )
+        })
+        .collect();
     let other = session.front.lock.files.values().filter_map(|e| {
         let tenant = e.tenant.as_deref()?;
         (e.input != **inputs.get(tenant)?).then_some(tenant)
@@ -306,7 +443,11 @@ fn stale(session: &Session, compiled: &tenantry::compile::Compiled) -> usize {
 
 /// Whether admission policies are rendered for a cluster.
 fn session_guarded(compiled: &tenantry::compile::Compiled, index: usize) -> bool {
-    let mut objects = compiled.bundles.iter().filter(|b| b.cluster == index).flat_map(ClusterBundle::objects);
+    let mut objects = compiled
+        .bundles
+        .iter()
+        .filter(|b| b.cluster == index)
+        .flat_map(ClusterBundle::objects);
     objects.any(|id| id.group == "admissionregistration.k8s.io")
 }
 
@@ -316,7 +457,8 @@ fn commit(session: &Session, revision: Option<&str>) -> Result<Option<String>, F
         Some("any") => Ok(None),
         #[cfg(feature = "git")]
         revision => {
-            let found = crate::shell::git::commit(&session.place.tree_base, revision.unwrap_or("HEAD"));
+            let found =
+                crate::shell::git::commit(&session.place.tree_base, revision.unwrap_or("HEAD"));
             match (found, revision) {
                 (Ok(commit), _) => Ok(Some(commit)),
                 // Where nothing was asked for, a tree outside Git has no commit.
@@ -339,7 +481,12 @@ fn only(wanted: &mut Wanted, tenants: &[String]) -> Result<(), Fault> {
     let mut chosen = BTreeSet::new();
     for name in tenants {
         let at = wanted.tenants.iter().position(|t| t.name == *name);
-        let at = at.ok_or_else(|| Fault::Usage(format!("there is no tenant `{name}` on `{}`", wanted.cluster)))?;
+        let at = at.ok_or_else(|| {
+            Fault::Usage(format!(
+                "there is no tenant `{name}` on `{}`",
+                wanted.cluster
+            ))
+        })?;
         chosen.insert(at as u32);
     }
     wanted.only = Some(chosen);
@@ -369,7 +516,9 @@ fn print_rbac(cli: &Cli) -> Result<Outcome, Fault> {
             let mut session = session?;
             let compiled = session.compile(Selection::default(), Keep::Nothing);
             let objects = compiled.bundles.iter().flat_map(ClusterBundle::objects);
-            objects.map(|id| (id.group.clone(), id.kind.clone())).collect()
+            objects
+                .map(|id| (id.group.clone(), id.kind.clone()))
+                .collect()
         }
     };
     output::data(&emit_documents(&[role(rendered)]))?;
@@ -382,7 +531,9 @@ fn print_capabilities(
     chosen: &[(usize, Option<String>)],
     args: &Verify,
 ) -> Result<Outcome, Fault> {
-    let Some(fleet) = session.front.fleet() else { return Ok(Outcome::Findings) };
+    let Some(fleet) = session.front.fleet() else {
+        return Ok(Outcome::Findings);
+    };
     for (index, context) in chosen {
         let server = Server::connect(context.as_deref(), &args.connect)?;
         let (served, _) = server.served()?;
@@ -396,7 +547,14 @@ fn print_capabilities(
             &wanted,
             lists,
             Vec::new(),
-            How { place, now: Timestamp::now(), keeps: false, digest: false, json: false, bare: false },
+            How {
+                place,
+                now: Timestamp::now(),
+                keeps: false,
+                digest: false,
+                json: false,
+                bare: false,
+            },
         );
         let found = capabilities::capabilities(name, &server.version, &served, &taken.batch);
         output::data(&emit_documents(&[vec![found].into()]))?;
