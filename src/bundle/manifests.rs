@@ -1,7 +1,7 @@
 //! Verbatim files: a tenant's own objects, passed through byte for byte.
 
-use super::kinds;
 use super::object::{Body, Object, ObjectId};
+use super::{durations, kinds};
 use crate::diagnostic::{Diagnostic, rule};
 use crate::document::Spanned;
 use crate::document::{self, Document, Value as Tree};
@@ -266,6 +266,14 @@ impl Manifests {
                     .fix("write one object a document, in plain YAML"),
             ));
         }
+        if let Some((node, text)) = durations::out_of_range(&id, &document.root) {
+            let message = durations::message(&id, text);
+            return Err(Box::new(
+                Diagnostic::new(&MANIFEST, node.place, message)
+                    .fix("write a shorter one, such as 10m or 1h"),
+            ));
+        }
+
         let own = on.namespaces.iter().any(|n| n.name == id.namespace);
         if kinds::cluster_scoped(&id) || !own {
             let what = if kinds::cluster_scoped(&id) {

@@ -1,6 +1,7 @@
 //! Tenant × templates → Kubernetes objects, each with its origin, each checked before anything is
 //! written.
 
+mod durations;
 pub mod kinds;
 mod manifests;
 pub mod object;
@@ -724,6 +725,9 @@ fn checked(value: &Value, origin: Place) -> Result<ObjectId, Box<Diagnostic>> {
             origin,
             format!("Kubernetes has no kind {}", id.type_name()),
         ));
+    }
+    if let Some((_, text)) = durations::out_of_range(&id, value) {
+        return Err(invalid(origin, durations::message(&id, text)));
     }
     match kinds::check(value) {
         Some(faults) if !faults.is_empty() => Err(invalid(

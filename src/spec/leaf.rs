@@ -3,6 +3,7 @@
 //! Each leaf is a JSON Schema format of our own. The schema's validator and the typed value use the
 //! same check, so a value that passed the one converts into the other.
 
+use super::duration::{self, DurationError};
 use indexmap::IndexMap;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
@@ -328,48 +329,24 @@ fn host(text: &str, wildcard: bool) -> Result<(), String> {
     }
 }
 
+/// A duration that Flux's CRDs accept (`ms`, `s`, `m`, `h`, no sign, no fraction) and Go can hold.
 fn duration(text: &str) -> Result<(), String> {
-    let mut rest = text;
-    while !rest.is_empty() {
-        let digits = rest
-            .find(|c: char| !c.is_ascii_digit())
-            .unwrap_or(rest.len());
-        let unit = &rest[digits..];
-        let unit_len = ["ms", "s", "m", "h"]
-            .iter()
-            .find(|u| unit.starts_with(**u))
-            .map(|u| u.len());
-        match unit_len {
-            Some(len) if digits > 0 => rest = &unit[len..],
-            _ => return Err("write it as 10m, 1h30m or 45s".into()),
-        }
-    }
-    if text.is_empty() {
-        Err("write it as 10m, 1h30m or 45s".into())
-    } else {
-        Ok(())
+    let plain = text
+        .bytes()
+        .all(|byte| byte.is_ascii_digit() || b"msh".contains(&byte));
+    match duration::parse(text) {
+        Ok(_) if plain && text != "0" => Ok(()),
+        Err(DurationError::OutOfRange) if plain => Err(format!(
+            "it is longer than Go can hold ({})",
+            duration::LONGEST
+        )),
+        _ => Err("write it as 10m, 1h30m or 45s".into()),
     }
 }
 
 /// The seconds of a duration that was checked.
-pub fn seconds(text: &str) -> f64 {
-    let (mut sum, mut rest) = (0.0, text);
-    while !rest.is_empty() {
-        let digits = rest
-            .find(|c: char| !c.is_ascii_digit())
-            .unwrap_or(rest.len());
-        let number: f64 = rest[..digits].parse().unwrap_or(0.0);
-        let (factor, unit) = match &rest[digits..] {
-            r if r.starts_with("ms") => (0.001, 2),
-            r if r.starts_with('s') => (1.0, 1),
-            r if r.starts_with('m') => (60.0, 1),
-            r if r.starts_with('h') => (3600.0, 1),
-            _ => return sum,
-        };
-        sum += number * factor;
-        rest = &rest[digits + unit..];
-    }
-    sum
+pub fn seconds(duration: &Duration) -> f64 {
+    duration::parse(duration).map_or(0.0, |nanos| nanos as f64 / 1e9)
 }
 
 fn address(text: &str, schemes: &[&str]) -> Result<(), String> {
@@ -725,7 +702,17 @@ mod tests {
             (
                 "duration-go",
                 &["10m", "1h30m"],
-                &["10", "m", "", "1d", "-1s"],
+                &[
+                    "10",
+                    "0",
+                    "m",
+                    "",
+                    "1d",
+                    "-1s",
+                    "1.5h",
+                    "9999999999999h",
+                    "2562048h",
+                ],
             ),
             (
                 "git-url",

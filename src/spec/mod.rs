@@ -5,6 +5,7 @@
 //! keeps its place; the schema has settled that the merged tree converts.
 
 mod check;
+pub mod duration;
 pub mod fleet;
 pub mod leaf;
 pub mod quantity;

@@ -12,6 +12,7 @@ mod cli;
 mod commit;
 mod conformance;
 mod differential;
+mod durations;
 mod faults;
 mod fleets;
 mod flux;
