@@ -21,7 +21,7 @@ const BINARY: [(&str, u32); 6] = [
     ("Mi", 20),
     ("Ki", 10),
 ];
-const DECIMAL: [(&str, i32); 10] = [
+const DECIMAL: [(&str, i64); 10] = [
     ("n", -9),
     ("u", -6),
     ("m", -3),
@@ -73,7 +73,7 @@ impl Quantity {
         let value: i128 = digits
             .parse()
             .map_err(|_| "it is out of range".to_owned())?;
-        let scale = fraction.len() as i32;
+        let scale = fraction.len() as i64;
         let binary = BINARY.iter().find(|(s, _)| *s == suffix);
         let nanos = if let Some((_, power)) = binary {
             value
@@ -84,7 +84,8 @@ impl Quantity {
                 Some((_, power)) => *power,
                 None => suffix
                     .strip_prefix(['e', 'E'])
-                    .and_then(|e| e.parse().ok())
+                    .and_then(|e| e.parse::<i32>().ok())
+                    .map(i64::from)
                     .ok_or_else(fault)?,
             };
             shift(value, power + 9 - scale)
@@ -149,14 +150,20 @@ impl Quantity {
     }
 }
 
-fn shift(value: i128, power: i32) -> Option<i128> {
+/// A value times a power of ten; `None` if it is out of range. Kubernetes rounds a fraction of a
+/// nano up.
+fn shift(value: i128, power: i64) -> Option<i128> {
+    let factor = 10i128.checked_pow(u32::try_from(power.unsigned_abs()).ok()?);
     if power >= 0 {
-        value.checked_mul(10i128.checked_pow(power as u32)?)
-    } else {
-        // A fraction of a nano is rounded up, as Kubernetes does.
-        let divisor = 10i128.checked_pow(power.unsigned_abs())?;
-        Some((value + divisor - 1) / divisor)
+        return if value == 0 {
+            Some(0)
+        } else {
+            value.checked_mul(factor?)
+        };
     }
+    // A divisor beyond 128 bits leaves less than a nano of any value.
+    let (quotient, remainder) = factor.map_or((0, value), |f| (value / f, value % f));
+    quotient.checked_add(i128::from(remainder != 0))
 }
 
 fn canonical(nanos: i128, binary: bool) -> String {
@@ -271,6 +278,67 @@ mod tests {
             ".",
         ] {
             assert!(Quantity::parse(text).is_err(), "{text}");
+        }
+    }
+
+    /// The nanos of `digits`e`power`, by decimal digits alone, or `None` if over 2^63 − 1 units.
+    fn nanos_by_digits(digits: &str, power: i64) -> Option<i128> {
+        let digits = digits.trim_start_matches('0');
+        let shift = power + 9;
+        let (kept, cut) = if shift >= 0 {
+            let zeros = if digits.is_empty() {
+                0
+            } else {
+                shift.min(100) as usize
+            };
+            (format!("{digits}{}", "0".repeat(zeros)), "")
+        } else {
+            let cut = digits.len().min(shift.unsigned_abs() as usize);
+            let at = digits.len() - cut;
+            (digits[..at].to_owned(), &digits[at..])
+        };
+        if kept.len() > 30 {
+            return None;
+        }
+        let whole: i128 = if kept.is_empty() {
+            0
+        } else {
+            kept.parse().unwrap()
+        };
+        let nanos = whole + i128::from(cut.bytes().any(|digit| digit != b'0'));
+        (nanos <= i128::from(i64::MAX) * NANO).then_some(nanos)
+    }
+
+    #[test]
+    fn no_number_wraps() {
+        use proptest::prelude::*;
+        let exponent = prop_oneof![-60i64..60, any::<i32>().prop_map(i64::from)];
+        proptest!(|(digits in "[0-9]{1,45}", power in exponent)| {
+            let parsed = Quantity::parse(&format!("{digits}e{power}")).ok();
+            let right = nanos_by_digits(&digits, power);
+            // More digits than 128 bits hold are refused, whatever the exponent.
+            if digits.parse::<i128>().is_ok() {
+                prop_assert_eq!(parsed.map(|q| q.nanos()), right);
+            } else {
+                prop_assert!(parsed.is_none());
+            }
+        });
+        let largest = i128::MAX.to_string();
+        for power in [
+            -10,
+            -11,
+            -48,
+            -49,
+            -100,
+            i64::from(i32::MIN),
+            i64::from(i32::MAX),
+        ] {
+            let parsed = Quantity::parse(&format!("{largest}e{power}")).ok();
+            assert_eq!(
+                parsed.map(|q| q.nanos()),
+                nanos_by_digits(&largest, power),
+                "e{power}"
+            );
         }
     }
 
