@@ -214,6 +214,19 @@ pub struct Render {
     /// Writes nothing; says whether the tree is what the specs say
     #[arg(long, conflicts_with = "stdout")]
     pub check: bool,
+    /// With --check: compares a cluster that another version rendered with this revision of the
+    /// tree, such as origin/main; while it is the same there, it is behind and not stale
+    #[arg(
+        long,
+        value_name = "REV",
+        requires = "check",
+        conflicts_with = "allow_behind"
+    )]
+    pub since: Option<String>,
+    /// With --check: trusts the lock on disk about clusters that another version rendered. Do not
+    /// use it as a gate: the author of a change can write the lock
+    #[arg(long, requires = "check")]
+    pub allow_behind: bool,
     /// Writes the objects to standard output instead
     #[arg(long)]
     pub stdout: bool,

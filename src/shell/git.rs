@@ -3,11 +3,13 @@
 
 use super::Fault;
 use super::files::{Read, Store, is_yaml};
+use super::place::{LOCK, Place};
 use git2::{ObjectType, Oid, Repository, TreeWalkMode, TreeWalkResult};
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Mutex;
-use tenantry::source::MAX_BYTES;
+use tenantry::source::{MAX_BYTES, Source, SourceId};
+use tenantry::tree::{Baseline, Lock};
 
 /// The YAML files of a revision.
 pub struct Revision {
@@ -45,24 +47,107 @@ pub fn commit(folder: &Path, rev: &str) -> Result<String, Fault> {
         .to_string())
 }
 
+/// The root folder of a revision.
+fn tree_at<'r>(repository: &'r Repository, rev: &str) -> Result<git2::Tree<'r>, Fault> {
+    let object = repository.revparse_single(rev).map_err(|e| {
+        let shallow = if repository.is_shallow() {
+            "; the clone is shallow: fetch more (fetch-depth: 0)"
+        } else {
+            ""
+        };
+        Fault::Git(format!(
+            "there is no revision `{rev}`: {}{shallow}",
+            e.message()
+        ))
+    })?;
+    object.peel_to_tree().map_err(fault(rev))
+}
+
+/// The lock and the rendered files of a revision, in the repository that holds the tree.
+///
+/// Clusters are taken from the revision's own lock; one that cannot be read names none, so that no
+/// cluster counts as behind.
+pub fn baseline(place: &Place, revision: &str) -> Result<Baseline, Fault> {
+    let repository = Repository::discover(&place.tree_base).map_err(fault("no repository"))?;
+    let root = tree_at(&repository, revision)?;
+    let folder = match folder_in(&repository, &place.tree_base)? {
+        path if path.as_os_str().is_empty() => root,
+        path => match root.get_path(&path) {
+            Ok(entry) => entry
+                .to_object(&repository)
+                .and_then(|object| object.peel_to_tree())
+                .map_err(fault(revision))?,
+            // The folder is new since then: nothing of it can be behind.
+            Err(_) => {
+                return Ok(Baseline {
+                    revision: revision.to_owned(),
+                    ..Baseline::default()
+                });
+            }
+        },
+    };
+
+    let lock = folder
+        .get_name(LOCK)
+        .and_then(|entry| repository.find_blob(entry.id()).ok())
+        .and_then(|blob| String::from_utf8(blob.content().to_owned()).ok())
+        .map(|text| Lock::parse(SourceId(0), &Source::new(LOCK, text)))
+        .filter(|(_, faults)| faults.is_empty())
+        .map(|(lock, _)| lock)
+        .unwrap_or_default();
+    let entries: Vec<&str> = lock.clusters.values().map(|c| c.entry.as_str()).collect();
+    let top = format!("{}/", place.tree);
+
+    let mut files = BTreeMap::new();
+    folder
+        .walk(TreeWalkMode::PreOrder, |parent, entry| {
+            let Ok(name) = entry.name() else {
+                return TreeWalkResult::Ok;
+            };
+            let path = format!("{parent}{name}");
+            let wanted = path.starts_with(&top) || entries.contains(&path.as_str());
+            if wanted && entry.kind() != Some(ObjectType::Tree) {
+                let same = is_file_of(&place.tree_base.join(&path), entry);
+                files.insert(path, same);
+            }
+            TreeWalkResult::Ok
+        })
+        .map_err(fault(revision))?;
+
+    Ok(Baseline {
+        revision: revision.to_owned(),
+        clusters: lock.clusters,
+        files,
+    })
+}
+
+/// The path of a folder below the repository's root.
+fn folder_in(repository: &Repository, folder: &Path) -> Result<PathBuf, Fault> {
+    let root = repository
+        .workdir()
+        .and_then(|root| root.canonicalize().ok())
+        .ok_or_else(|| Fault::Git("the repository has no work tree".into()))?;
+    let folder = folder.canonicalize().map_err(Fault::io(folder))?;
+    let below = folder.strip_prefix(&root).map(Path::to_owned);
+    below.map_err(|_| Fault::Git(format!("{} is not below it", folder.display())))
+}
+
+/// Whether a file on disk is a plain file with a blob's bytes.
+fn is_file_of(path: &Path, entry: &git2::TreeEntry<'_>) -> bool {
+    let plain = path.symlink_metadata().is_ok_and(|meta| meta.is_file());
+    plain
+        && entry.kind() == Some(ObjectType::Blob)
+        && entry.filemode() != LINK
+        && Oid::hash_file(ObjectType::Blob, path).is_ok_and(|id| id == entry.id())
+}
+
 impl Revision {
     /// The files at a revision: a branch, a tag, a commit, `HEAD~1`.
     pub fn open(root: &Path, rev: &str) -> Result<Self, Fault> {
         let repository = open(root)?;
         let mut files = BTreeMap::new();
         {
-            let object = repository.revparse_single(rev).map_err(|e| {
-                let shallow = if repository.is_shallow() {
-                    "; the clone is shallow: fetch more (fetch-depth: 0)"
-                } else {
-                    ""
-                };
-                Fault::Git(format!(
-                    "there is no revision `{rev}`: {}{shallow}",
-                    e.message()
-                ))
-            })?;
-            let tree = object.peel_to_tree().map_err(fault(rev))?;
+            let tree = tree_at(&repository, rev)?;
             tree.walk(TreeWalkMode::PreOrder, |folder, entry| {
                 if let (Some(ObjectType::Blob), Ok(name)) = (entry.kind(), entry.name())
                     && is_yaml(name)

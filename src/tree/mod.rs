@@ -21,7 +21,8 @@ pub use flux::late_of;
 pub use lock::record_range;
 pub use names::Names;
 pub use plan::{
-    BEHIND, Disk, EDITED, FOREIGN_FILE, NOT_A_FILE, Plan, STALE, check as check_disk, plan,
+    BEHIND, Baseline, Behind, Disk, EDITED, FOREIGN_FILE, NOT_A_FILE, Plan, STALE,
+    check as check_disk, plan,
 };
 pub use refusals::{OBJECT_MOVED, QUARANTINED, UNKNOWN_CLUSTER, UNRETIRED_REMOVAL, refusals};
 

@@ -419,7 +419,15 @@ fn a_stale_tree_is_refused_with_the_command_that_mends_it() {
         "tenantry.lock",
         lock.replace("\"tool\":\"0.1.0\"", "\"tool\":\"0.0.9\""),
     );
-    let ran = sandbox.run(&["render", "--check"]).code(0);
+    let ran = sandbox.run(&["render", "--check"]).code(1);
+    assert!(
+        ran.out.contains("tree/stale") && ran.out.contains("--since"),
+        "{}",
+        ran.out
+    );
+    let ran = sandbox
+        .run(&["render", "--check", "--allow-behind"])
+        .code(0);
     assert!(
         ran.out.contains("tree/behind") && !ran.out.contains("tree/stale"),
         "{}",
@@ -960,18 +968,22 @@ fn behind_is_not_stale_but_a_changed_tenant_is() {
         "tenantry.lock",
         lock.replace("\"tool\":\"0.1.0\"", "\"tool\":\"0.0.9\""),
     );
-    sandbox.run(&["render", "--check"]).code(0);
+    sandbox
+        .run(&["render", "--check", "--allow-behind"])
+        .code(0);
     sandbox.write("tenants/a.yaml", tenant("a", "  displayName: A\n"));
     assert!(
         sandbox
-            .run(&["render", "--check"])
+            .run(&["render", "--check", "--allow-behind"])
             .code(1)
             .out
             .contains("tree/stale")
     );
     sandbox.write("tenants/a.yaml", tenant("a", ""));
     sandbox.write("tenants/c.yaml", tenant("c", ""));
-    sandbox.run(&["render", "--check"]).code(1);
+    sandbox
+        .run(&["render", "--check", "--allow-behind"])
+        .code(1);
 }
 
 #[test]

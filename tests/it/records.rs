@@ -94,7 +94,9 @@ fn a_cluster_that_is_behind_hides_no_file() {
             "tenants/profiles/extra.yaml",
             "apiVersion: tenantry.dev/v1alpha1\nkind: Profile\nmetadata: {name: extra}\nspec: {}\n",
         );
-        let ran = sandbox.run(&["render", "--check"]).code(0);
+        let ran = sandbox
+            .run(&["render", "--check", "--allow-behind"])
+            .code(0);
         assert!(
             ran.out.contains("tree/behind") && !ran.out.contains("written anew"),
             "{}",
@@ -104,7 +106,10 @@ fn a_cluster_that_is_behind_hides_no_file() {
     };
     let sandbox = behind();
     sandbox.write("rendered/prod/platform/.evil.yaml", EVIL);
-    refused(&sandbox, "tree/foreign-file");
+    let ran = sandbox
+        .run(&["render", "--check", "--allow-behind"])
+        .code(1);
+    assert!(ran.out.contains("tree/foreign-file"), "{}", ran.out);
     let sandbox = behind();
     let roles = sandbox.read("rendered/prod/platform/roles.yaml");
     sandbox.write(
@@ -115,13 +120,16 @@ fn a_cluster_that_is_behind_hides_no_file() {
             .collect::<Vec<_>>()
             .join("\n"),
     );
-    refused(&sandbox, "tree/foreign-file");
+    let ran = sandbox
+        .run(&["render", "--check", "--allow-behind"])
+        .code(1);
+    assert!(ran.out.contains("tree/foreign-file"), "{}", ran.out);
     let sandbox = behind();
     std::fs::remove_file(sandbox.path().join("rendered/prod/entry/tenant-a.yaml"))
         .expect("removed");
     assert!(
         sandbox
-            .run(&["render", "--check"])
+            .run(&["render", "--check", "--allow-behind"])
             .code(1)
             .out
             .contains("tree/stale")
@@ -134,7 +142,7 @@ fn a_cluster_that_is_behind_hides_no_file() {
         EVIL,
         serde_json::json!({"on": "prod", "objects": []}),
     );
-    let ran = sandbox.run(&["render", "--check"]);
+    let ran = sandbox.run(&["render", "--check", "--allow-behind"]);
     assert!(
         ran.out
             .contains("rendered/prod/platform/roles.yaml would be written anew"),
@@ -143,6 +151,104 @@ fn a_cluster_that_is_behind_hides_no_file() {
     );
     sandbox.run(&["render"]).code(0);
     assert_eq!(sandbox.read("rendered/prod/platform/roles.yaml"), roles);
+}
+
+/// A repository whose last commit holds a tree that an older version rendered.
+fn committed_by_an_older_version() -> Sandbox {
+    let sandbox = fleet();
+    let lock = sandbox.read("tenantry.lock");
+    sandbox.write(
+        "tenantry.lock",
+        lock.replace("\"tool\":\"0.1.0\"", "\"tool\":\"0.0.9\""),
+    );
+    commit(&sandbox);
+    sandbox
+}
+
+fn commit(sandbox: &Sandbox) {
+    for args in [
+        &["init", "-q"][..],
+        &["add", "-A"],
+        &["commit", "-qm", "the tree"],
+    ] {
+        sandbox.git(args).code(0);
+    }
+}
+
+#[test]
+fn a_cluster_is_behind_only_while_it_is_as_at_the_revision() {
+    let sandbox = committed_by_an_older_version();
+    let check = ["render", "--check", "--since", "HEAD"];
+    let ran = sandbox.run(&check).code(0);
+    assert!(ran.out.contains("tree/behind"), "{}", ran.out);
+
+    // Any one file of the cluster, forged with a true digest.
+    let files = sandbox.files();
+    let rendered = files
+        .keys()
+        .filter(|path| path.starts_with("rendered/") || *path == "clusters/prod/tenantry.yaml");
+    let mut tried = 0;
+    for path in rendered {
+        let before = sandbox.read(path);
+        let (head, body) = before.split_once("---\n").expect("a head and a body");
+        let record = head.lines().nth(1).expect("a record");
+        let record = record.trim_start_matches("# tenantry: ");
+        let mut record: serde_json::Value = serde_json::from_str(record).expect("JSON");
+        let fields = record.as_object_mut().expect("an object");
+        fields.remove("path");
+        fields.remove("digest");
+        forge(&sandbox, path, &format!("{body}---\n{EVIL}"), record);
+
+        let ran = sandbox.run(&check);
+        assert!(!ran.out.contains("tree/behind"), "{path}: {}", ran.out);
+        ran.code(1);
+        sandbox.write(path, before);
+        tried += 1;
+    }
+    assert!(tried >= 5, "{tried} files");
+    sandbox.run(&check).code(0);
+
+    // A file more, and a file less.
+    sandbox.write("rendered/prod/platform/.more.yaml", EVIL);
+    sandbox.run(&check).code(1);
+    std::fs::remove_file(sandbox.path().join("rendered/prod/platform/.more.yaml")).expect("gone");
+    std::fs::remove_file(sandbox.path().join(A)).expect("gone");
+    sandbox.run(&check).code(1);
+}
+
+#[test]
+fn the_lock_of_a_change_does_not_say_that_a_cluster_is_behind() {
+    let sandbox = fleet();
+    commit(&sandbox);
+    let evil = serde_json::json!({"on": "prod", "objects": []});
+    forge(&sandbox, "rendered/prod/platform/roles.yaml", EVIL, evil);
+    let lock = sandbox.read("tenantry.lock");
+    let mut entry: serde_json::Value = serde_json::from_str(lock.trim()).expect("one line");
+    for key in ["tool", "templates", "profiles"] {
+        let before = entry[key].take();
+        entry[key] = "0".repeat(16).into();
+        sandbox.write("tenantry.lock", format!("{entry}\n"));
+        sandbox.run(&["render", "--check"]).code(1);
+        sandbox
+            .run(&["render", "--check", "--since", "HEAD"])
+            .code(1);
+        entry[key] = before;
+    }
+}
+
+#[test]
+fn since_needs_a_revision_and_check() {
+    let sandbox = fleet();
+    sandbox
+        .run(&["render", "--check", "--since", "HEAD"])
+        .code(2);
+    commit(&sandbox);
+    sandbox
+        .run(&["render", "--check", "--since", "nowhere"])
+        .code(2);
+    sandbox.run(&["render", "--since", "HEAD"]).code(2);
+    let both = ["render", "--check", "--allow-behind", "--since", "HEAD"];
+    sandbox.run(&both).code(2);
 }
 
 #[test]

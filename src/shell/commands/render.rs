@@ -19,7 +19,7 @@ use tenantry::compile::Compiled;
 use tenantry::diagnostic::{Diagnostic, Level, sort};
 use tenantry::report::plural;
 use tenantry::tenancy::Context;
-use tenantry::tree::{Plan, check_disk, plan};
+use tenantry::tree::{Baseline, Behind, Plan, check_disk, plan};
 
 /// What a run comes to, before anything is said or written.
 struct Work {
@@ -101,9 +101,18 @@ fn work(args: &Render, session: Session) -> Result<Work, Fault> {
         &session.front.lock,
         &clusters,
     )?;
+    let baseline = match &args.since {
+        Some(revision) => Some(baseline(&session.place, revision)?),
+        None => None,
+    };
+    let behind = match &baseline {
+        Some(baseline) => Behind::Since(baseline),
+        None if args.allow_behind => Behind::OnDisk,
+        None => Behind::Refused,
+    };
     let Session { front, sources, .. } = &mut *session;
     let done = if args.check {
-        let stale = check_disk(&compiled.tree, &front.lock, &disk, sources);
+        let stale = check_disk(&compiled.tree, &front.lock, &disk, &behind, sources);
         compiled.findings.extend(stale);
         Done::Compared
     } else {
@@ -215,6 +224,19 @@ fn conclude(cli: &Cli, args: &Render, work: Work, cache: Option<&Cache>) -> Resu
         );
     }
     Ok(wrong(&compiled.findings))
+}
+
+/// The tree as a revision has it.
+#[cfg(feature = "git")]
+fn baseline(place: &Place, revision: &str) -> Result<Baseline, Fault> {
+    crate::shell::git::baseline(place, revision)
+}
+
+#[cfg(not(feature = "git"))]
+fn baseline(_: &Place, _: &str) -> Result<Baseline, Fault> {
+    Err(Fault::Usage(
+        "--since: built without the feature `git`".into(),
+    ))
 }
 
 fn wrong(findings: &[Diagnostic]) -> Outcome {
