@@ -90,7 +90,6 @@ fn case(name: &str, shape: Shape, count: usize) {
         s(&network),
         s(&every)
     );
-    std::mem::forget((cluster, objects));
 }
 
 /// The least of three runs.

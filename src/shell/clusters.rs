@@ -51,16 +51,13 @@ pub fn read(cli: &Cli, beside: &Beside) -> Result<Clusters, Fault> {
         opened => opened?,
     };
     let compiled = session.compile(Selection::default(), Keep::Values);
-    let found = assemble(
+    assemble(
         cli,
         beside,
         &mut session,
         &compiled.bundles,
         compiled.findings,
-    )?;
-    // The rest of a large fleet is freed by the end of the process.
-    std::mem::forget((session, compiled.bundles));
-    Ok(found)
+    )
 }
 
 /// The same for a question: only what it is about is rendered, where that can be told.
@@ -103,7 +100,6 @@ fn part(cli: &Cli, beside: &Beside, question: &About<'_>) -> Result<Option<Clust
             },
         };
         if more.is_subset(&wanted) {
-            std::mem::forget((session, bundles));
             return Ok(Some(found));
         }
         wanted.extend(more);

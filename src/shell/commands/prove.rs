@@ -73,9 +73,9 @@ pub fn run(cli: &Cli, args: &Prove) -> Result<Outcome, Fault> {
         .map(|p| p.verdict)
         .max();
     let broken = clusters.findings.iter().any(|d| d.level == Level::Error);
-    let outcome = Outcome::from(broken || worst.is_none_or(|v| v >= Verdict::Unknown));
-    std::mem::forget(clusters);
-    Ok(outcome)
+    Ok(Outcome::from(
+        broken || worst.is_none_or(|v| v >= Verdict::Unknown),
+    ))
 }
 
 /// What is proven: what is rendered and stands beside it, or what runs.
