@@ -59,7 +59,7 @@ fn main() {
 /// moment ago: pages that a virtual machine's host took back, which it may do within seconds, are
 /// the host's time.
 fn warm(fleet: &Path, args: &[&str]) -> Cost {
-    tenantry(fleet, &["check", "--no-cache"]);
+    tenantry(fleet, &["check"]);
     tenantry(fleet, args)
 }
 
@@ -106,13 +106,7 @@ fn tenantry(folder: &Path, args: &[&str]) -> Cost {
     {
         command.env_remove(key);
     }
-    command.env("TENANTRY_CACHE_DIR", caches());
     run(command.current_dir(folder).args(args).args(NOW))
-}
-
-/// The folder of the caches of this run: outside every repository.
-fn caches() -> PathBuf {
-    std::env::temp_dir().join(format!("tenantry-caches-{}", std::process::id()))
 }
 
 /// What is measured, what a bare program takes for the disk's part of it, and the bound by that.
@@ -133,8 +127,8 @@ impl Row {
         }
     }
 
-    fn add(&mut self, bare: Option<Duration>, cost: Cost) {
-        self.bare.extend(bare);
+    fn add(&mut self, bare: Duration, cost: Cost) {
+        self.bare.push(bare);
         self.costs.push(cost);
     }
 }
@@ -245,10 +239,9 @@ impl Bench {
 
     fn clean_up(&self) {
         fs::remove_dir_all(&self.folder).expect("a folder that was written");
-        let _ = fs::remove_dir_all(caches());
     }
 
-    /// Check, render from nothing, unchanged, and of one changed tenant.
+    /// Check, with a tree and without; render, from nothing and with nothing changed.
     fn fleet(&self) {
         let fleet = self.folder.join("repository");
         generate::write(&fleet, self.tenants).expect("a fleet is written");
@@ -271,73 +264,33 @@ impl Bench {
         );
         drop(files);
         let mut rows = [
-            Row::new("check, everything", |bare| 10.0 * bare),
+            Row::new("check", |bare| 10.0 * bare),
             Row::new("check, no tree yet", |bare| 10.0 * bare),
-            Row::new("check, nothing changed", |bare| 10.0 * bare),
             Row::new("render from nothing", |bare| 1.5 * bare + 0.6),
-            Row::new("render, nothing changed, no cache", |bare| 3.0 * bare),
             Row::new("render, nothing changed", |bare| 3.0 * bare),
-            Row::new("render, one tenant changed", |unchanged| unchanged + 0.2),
         ];
         let unrendered = self.folder.join("unrendered");
         generate::write(&unrendered, self.tenants).expect("a fleet is written");
         fs::create_dir(unrendered.join(".git")).expect("a folder");
-        let edited = fleet
-            .join("tenants")
-            .join(generate::file_name(self.tenants / 2));
         let mut heads = Vec::new();
         for round in 0..self.rounds {
             let fresh = |name: &str| self.folder.join(format!("{name}-{round}"));
-            let (cache, there) = (
-                caches().join(round.to_string()),
-                fresh("tree").join("rendered"),
-            );
-            let (cache, there) = (
-                cache.to_str().expect("UTF-8"),
-                there.to_str().expect("UTF-8"),
-            );
+            let there = fresh("tree").join("rendered");
+            let there = there.to_str().expect("UTF-8");
+
             let read = bare_run(&[&fleet], "read");
-            rows[0].add(Some(read), warm(&fleet, &["check", "--cache-dir", cache]));
+            rows[0].add(read, warm(&fleet, &["check"]));
             heads.push(bare_run(&[&fleet], "heads"));
             let specs = bare_run(&[&unrendered], "read");
-            let other = format!("{cache}-unrendered");
-            rows[1].add(
-                Some(specs),
-                warm(&unrendered, &["check", "--cache-dir", &other]),
-            );
-            rows[2].add(Some(read), warm(&fleet, &["check"]));
+            rows[1].add(specs, warm(&unrendered, &["check"]));
+
             let write = bare_run(&[&fleet, &tree, &fresh("bare")], "write");
-            rows[3].add(Some(write), warm(&fleet, &["render", "--tree", there]));
+            rows[2].add(write, warm(&fleet, &["render", "--tree", there]));
             let compare = bare_run(&[&fleet, &tree], "compare");
-            rows[4].add(Some(compare), warm(&fleet, &["render", "--no-cache"]));
-            rows[5].add(Some(compare), warm(&fleet, &["render"]));
-            let text = generate::tenant(self.tenants / 2, self.tenants, round + 1);
-            fs::write(&edited, text).expect("a file");
-            rows[6].add(None, warm(&fleet, &["render"]));
+            rows[3].add(compare, warm(&fleet, &["render"]));
         }
-        let unchanged = spread(rows[5].costs.iter().map(|c| c.wall).collect())
-            .0
-            .as_secs_f64();
-        println!("| | wall s | CPU s | peak MB | bare s | ratio | bound |");
-        println!("|---|---|---|---|---|---|---|");
-        for row in &rows {
-            let wall = spread(row.costs.iter().map(|c| c.wall).collect());
-            let cpu = spread(row.costs.iter().map(|c| c.cpu).collect());
-            let peak = row.costs.iter().map(|c| c.peak).max().unwrap_or_default() / 1_000_000;
-            let bare = (!row.bare.is_empty()).then(|| spread(row.bare.clone()));
-            let least = bare.map_or(unchanged, |b| b.0.as_secs_f64());
-            let ratio = bare.map_or(String::new(), |_| {
-                format!("{:.1}", wall.0.as_secs_f64() / least)
-            });
-            let bound = (row.bound)(least);
-            let bare = bare.map_or(String::new(), show);
-            println!(
-                "| {} | {} | {} | {peak} | {bare} | {ratio} | {bound:.2} s |",
-                row.name,
-                show(wall),
-                show(cpu)
-            );
-        }
+
+        print_table(&rows);
         println!(
             "\nA bare read of the specs is the bare program of `check`; one of the records takes {} s more.",
             show(spread(heads))
@@ -381,6 +334,28 @@ impl Bench {
     }
 }
 
+fn print_table(rows: &[Row]) {
+    println!("| | wall s | CPU s | peak MB | bare s | ratio | bound |");
+    println!("|---|---|---|---|---|---|---|");
+    for row in rows {
+        let wall = spread(row.costs.iter().map(|cost| cost.wall).collect());
+        let cpu = spread(row.costs.iter().map(|cost| cost.cpu).collect());
+        let peak = row.costs.iter().map(|cost| cost.peak).max();
+        let bare = spread(row.bare.clone());
+        let least = bare.0.as_secs_f64();
+        println!(
+            "| {} | {} | {} | {} | {} | {:.1} | {:.2} s |",
+            row.name,
+            show(wall),
+            show(cpu),
+            peak.unwrap_or_default() / 1_000_000,
+            show(bare),
+            wall.0.as_secs_f64() / least,
+            (row.bound)(least)
+        );
+    }
+}
+
 /// The least and the median.
 fn spread(mut all: Vec<Duration>) -> (Duration, Duration) {
     all.sort();
@@ -409,7 +384,7 @@ fn growth(folder: &Path) {
             let least = |of: fn(&Cost) -> Duration| costs.iter().map(of).min().unwrap_or_default();
             ((least(|c| c.cpu), least(|c| c.user)), costs[0].peak)
         };
-        let (check, _) = least(&["check", "--no-cache"]);
+        let (check, _) = least(&["check"]);
         let (stdout, peak) = least(&["render", "--stdout"]);
         let each = |cpu: Duration| cpu.as_secs_f64() * 1e6 / count as f64;
         let both =

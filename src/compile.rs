@@ -202,8 +202,6 @@ pub struct Wish {
     pub tenants: Vec<String>,
     /// Only these clusters, where any are named.
     pub clusters: Vec<String>,
-    /// Tenants that are not looked at: their files stay as they are.
-    pub settled: BTreeSet<String>,
     /// Tenants that may go.
     pub allow_removal: Vec<String>,
     /// The version of this program.
@@ -282,7 +280,7 @@ pub fn back(front: &mut Front, sources: &Sources, manifests: &Manifests, wish: &
             manifests,
             sources,
             wish.keep,
-            &|name| !wish.settled.contains(name),
+            &|_| true,
         );
         findings.extend(faults);
         if !findings.iter().any(Diagnostic::stops_the_fleet) {
@@ -290,7 +288,7 @@ pub fn back(front: &mut Front, sources: &Sources, manifests: &Manifests, wish: &
                 |list: &[String], name: &str| list.is_empty() || list.iter().any(|n| n == name);
             bundles.retain(|b| named(&wish.clusters, fleet.spec.clusters[b.cluster].name.as_str()));
             let kept: BTreeSet<String> = match wish.tenants.is_empty() {
-                true => wish.settled.clone(),
+                true => BTreeSet::new(),
                 false => {
                     let prior = front.lock.tenants().into_keys();
                     prior
@@ -314,7 +312,6 @@ pub fn back(front: &mut Front, sources: &Sources, manifests: &Manifests, wish: &
                         layout: &wish.layout,
                         held: &held,
                         kept: &kept,
-                        settled: &wish.settled,
                         allow_removal: &wish.allow_removal,
                         version: &wish.version,
                         templates: &front.templates.digest,

@@ -21,8 +21,7 @@
 //! returns its value and its findings together; a finding belongs to a tenant, whose last rendered
 //! files are then held, or to the fleet.
 //!
-//! [`compile`] is the stages one after the other; [`incremental`] chooses the tenants that need not
-//! pass them again.
+//! [`compile`] is the stages one after the other.
 //!
 //! Modules stand in the order of the data; each names only those above it.
 
@@ -44,6 +43,5 @@ pub mod tree;
 pub mod live;
 pub mod import;
 pub mod compile;
-pub mod incremental;
 pub mod catalog;
 pub mod report;

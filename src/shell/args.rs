@@ -1,8 +1,6 @@
 //! Flags, as kubectl, flux and cargo name them.
 
-use clap::builder::{FalseyValueParser, ValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use std::ffi::OsString;
 use std::path::PathBuf;
 
 /// Compiles a directory of tenant specs into a hardened tree that Flux applies.
@@ -44,14 +42,6 @@ pub struct Cli {
     /// A checkout that the fleet names as a source; repeatable
     #[arg(long, global = true, value_name = "NAME=DIR")]
     pub source: Vec<String>,
-    /// Where `check` and `render` keep what a clean run left; else tenantry in the user's folder of
-    /// caches
-    // A variable that is set to nothing names no folder.
-    #[arg(long, global = true, value_name = "DIR", env = "TENANTRY_CACHE_DIR", value_parser = ValueParser::os_string())]
-    pub cache_dir: Option<OsString>,
-    /// Looks at every tenant, whatever earlier runs found
-    #[arg(long, global = true, env = "TENANTRY_NO_CACHE", value_parser = FalseyValueParser::new())]
-    pub no_cache: bool,
     /// What to do
     #[command(subcommand)]
     pub command: Command,

@@ -11,7 +11,7 @@ use tenantry::source::MAX_BYTES;
 use walkdir::WalkDir;
 
 /// What came of reading a file.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub enum Read {
     /// Its bytes.
     Bytes(Vec<u8>),

@@ -5,7 +5,6 @@ mod ahead;
 mod args;
 #[cfg(feature = "cluster")]
 mod asking;
-mod cache;
 #[cfg(feature = "cluster")]
 mod cluster;
 mod clusters;

@@ -10,7 +10,7 @@ use tenantry::source::parent;
 pub const LOCK: &str = "tenantry.lock";
 
 /// Where things are on this machine.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Place {
     /// The repository's root: paths of sources are relative to it.
     pub root: PathBuf,

@@ -12,7 +12,6 @@ use tenantry::bundle::{self, ClusterBundle, Keep, MANIFEST, Manifests};
 use tenantry::compile::{self, Compiled, Files, Front, Wish};
 use tenantry::diagnostic::{Diagnostic, Level, Scope};
 use tenantry::document::{self, Node, Value};
-use tenantry::incremental::Choice;
 use tenantry::source::{
     NOT_UTF8, OUTSIDE_ROOT, SourceId, Sources, TOO_LARGE, UNREADABLE, add_bytes, join, parent,
 };
@@ -31,52 +30,20 @@ pub const VERSION: &str = env!("CARGO_PKG_VERSION");
 const MAX_MANIFESTS: usize = 4 << 20;
 
 /// The files of specs and templates, as they were read.
-#[derive(Default)]
-pub struct Inputs {
+struct Inputs {
     /// Paths below the tenants folder.
-    pub specs: Vec<(String, Read)>,
+    specs: Vec<(String, Read)>,
     /// Paths of the fleet's own templates.
-    pub templates: Vec<(String, Read)>,
-    /// The lock and the records, where they were read already.
-    pub written: Option<Written>,
+    templates: Vec<(String, Read)>,
 }
 
 impl Inputs {
-    /// Reads them.
-    pub fn read(place: &Place, store: &dyn Store) -> Result<Self, Fault> {
+    fn read(place: &Place, store: &dyn Store) -> Result<Self, Fault> {
         let all = |folder: &str| Ok(read_all(store, store.list(folder, &[])?));
         Ok(Self {
             specs: all(place.tenants())?,
             templates: all(&place.templates())?,
-            written: None,
         })
-    }
-
-    /// The same with the lock and the records.
-    pub fn read_with_tree(place: &Place, store: &dyn Store) -> Result<Self, Fault> {
-        // What the first document waits for is made meanwhile.
-        rayon::spawn(compile::prepare);
-        let (inputs, written) = rayon::join(|| Self::read(place, store), || Written::read(place));
-        Ok(Self {
-            written: Some(written?),
-            ..inputs?
-        })
-    }
-
-    /// Some of the specs, and all templates. The lock and the records go with them: who wants them
-    /// again reads them again.
-    pub fn some(&mut self, paths: &BTreeSet<String>) -> Self {
-        let specs = self
-            .specs
-            .iter()
-            .filter(|(path, _)| paths.contains(path))
-            .cloned()
-            .collect();
-        Self {
-            specs,
-            templates: self.templates.clone(),
-            written: self.written.take(),
-        }
     }
 }
 
@@ -92,8 +59,6 @@ pub struct Session {
     pub manifests: Manifests,
     /// Whether the fleet has templates of its own.
     pub own_templates: bool,
-    /// What of the fleet is looked at, where that is not everything.
-    pub choice: Option<Choice>,
 }
 
 impl Session {
@@ -110,7 +75,7 @@ impl Session {
         let place = Place::find(cli, None)?;
         let disk = Disk::new(&place.root)?;
         let inputs = Inputs::read(&place, &disk)?;
-        let light = Self::read_parts(cli, place, &disk, inputs, Context::default(), false)?;
+        let light = Self::resolve(cli, place, &disk, inputs, None, Context::default())?;
         match light.front.findings.iter().any(|d| d.level == Level::Error) {
             false => Ok(light),
             true => Self::read(cli, light.place, &disk),
@@ -129,28 +94,21 @@ impl Session {
         store: &dyn Store,
         context: Context,
     ) -> Result<Self, Fault> {
-        let inputs = Inputs::read(&place, store)?;
-        Self::read_inputs(cli, place, store, inputs, context)
+        // The first document waits for the checkers of schemas: they are made meanwhile.
+        rayon::spawn(compile::prepare);
+        let (inputs, written) =
+            rayon::join(|| Inputs::read(&place, store), || Written::read(&place));
+        Self::resolve(cli, place, store, inputs?, Some(written?), context)
     }
 
-    /// The same, of inputs that were read.
-    pub fn read_inputs(
+    /// Resolves what was read; `written` is `None` if the records of the tree do not count.
+    fn resolve(
         cli: &Cli,
         place: Place,
         store: &dyn Store,
         inputs: Inputs,
+        written: Option<Written>,
         context: Context,
-    ) -> Result<Self, Fault> {
-        Self::read_parts(cli, place, store, inputs, context, true)
-    }
-
-    fn read_parts(
-        cli: &Cli,
-        place: Place,
-        store: &dyn Store,
-        inputs: Inputs,
-        context: Context,
-        records: bool,
     ) -> Result<Self, Fault> {
         let mut sources = Sources::default();
         sources.reserve(2 * inputs.specs.len());
@@ -181,11 +139,8 @@ impl Session {
                 files.templates.push((below, source));
             }
         }
-        if records {
-            inputs
-                .written
-                .map_or_else(|| Written::read(&place), Ok)?
-                .take_in(&mut sources, &mut files);
+        if let Some(written) = written {
+            written.take_in(&mut sources, &mut files);
         }
         let context = Context {
             now: Some(today(cli)?),
@@ -237,7 +192,6 @@ impl Session {
             front,
             manifests,
             own_templates,
-            choice: None,
         })
     }
 
@@ -261,11 +215,6 @@ impl Session {
             },
             tenants: wish.tenants,
             clusters: wish.clusters,
-            settled: self
-                .choice
-                .as_ref()
-                .map(|choice| choice.settled.clone())
-                .unwrap_or_default(),
             allow_removal: wish.allow_removal,
             version: VERSION.to_owned(),
             keep,

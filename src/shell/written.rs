@@ -10,7 +10,6 @@ use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use tenantry::compile::Files;
 use tenantry::diagnostic::{Diagnostic, Scope};
-use tenantry::incremental::tree_digest;
 use tenantry::source::{Source, SourceId, Sources, join};
 use tenantry::tree::{FileEntry, LOCK_INVALID, Lock, record_range};
 use walkdir::WalkDir;
@@ -44,16 +43,6 @@ impl Written {
         let lock = read_lock(place)?;
         let records = read_records(place, &lock)?;
         Ok(Self { lock, records })
-    }
-
-    /// A digest over them.
-    pub fn digest(&self) -> String {
-        let lock = if let LockFile::Text(text) = &self.lock {
-            text
-        } else {
-            ""
-        };
-        tree_digest(lock, self.records.values())
     }
 
     /// Takes them into the sources.

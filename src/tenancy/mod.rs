@@ -80,9 +80,6 @@ pub struct Context {
     pub sources: Vec<String>,
     /// Whether each tenant keeps its merged tree, with the place of each value.
     pub keep_merged: bool,
-    /// Whether nothing is rendered to be written: what only a record holds of a tenant's document
-    /// is then not made.
-    pub unwritten: bool,
     /// Tenants that may go: once their file is gone, nobody knows them any more.
     pub leaving: Vec<String>,
 }
@@ -174,14 +171,12 @@ pub fn ground<'a>(
     let rules = fleet.spec.waivers.clone().unwrap_or_default();
     let now = context.now.unwrap_or(Day::EPOCH);
     let waivers = Waivers::new(&specs.waivers, &rules, &WAIVABLE, now, out);
-    let (keep_merged, unwritten) = (context.keep_merged, context.unwritten);
     Some(Ground {
         fleet,
         profiles,
         waivers,
         parameters,
-        keep_merged,
-        unwritten,
+        keep_merged: context.keep_merged,
     })
 }
 

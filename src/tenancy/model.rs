@@ -101,7 +101,7 @@ pub struct Tenant {
     /// Its name.
     pub name: Spanned<String>,
     /// The digest of its own document; left out where nothing is to be written.
-    pub input: Option<String>,
+    pub input: String,
     /// Its UUID.
     pub uuid: Option<Spanned<String>>,
     /// The labels other tenants select it by.
@@ -110,8 +110,6 @@ pub struct Tenant {
     pub hosts: Vec<Spanned<HostPattern>>,
     /// The users and groups that hold its keys, as `group/NAME`.
     pub principals: Vec<Spanned<String>>,
-    /// The tenants that it names as peers, in order.
-    pub peers: Vec<String>,
     /// The profile it has.
     pub profile: String,
     /// Whether it chose a looser one of the built-in profiles itself: what that loosens is its own

@@ -20,7 +20,7 @@ use crate::spec::tenant as spec;
 use crate::spec::tenant::{LabelSelector, TenantSpec};
 use crate::spec::{FleetDoc, TenantDoc, did_you_mean};
 use crate::value::{Text, Value, map};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 rule! {
@@ -154,8 +154,6 @@ pub struct Ground<'a> {
     pub parameters: Option<Checker>,
     /// Whether each tenant keeps its merged tree.
     pub keep_merged: bool,
-    /// Whether the digests of documents are left out.
-    pub unwritten: bool,
 }
 
 /// One tenant's document, being resolved.
@@ -165,7 +163,6 @@ pub struct Resolver<'a> {
     pub(super) waivers: Tally<'a>,
     parameters: Option<&'a Checker>,
     keep_merged: bool,
-    unwritten: bool,
 }
 
 /// What a tenant's document came to by itself.
@@ -189,7 +186,6 @@ impl Ground<'_> {
             waivers: self.waivers.tally(),
             parameters: self.parameters.as_ref(),
             keep_merged: self.keep_merged,
-            unwritten: self.unwritten,
         };
         let mut findings = Vec::new();
         let tenant = resolver.resolve(doc, &mut findings);
@@ -234,14 +230,7 @@ impl Resolver<'_> {
         let clusters = self.clusters(doc, &base, out);
         let mut tenant = Tenant {
             name: doc.name.clone(),
-            input: match self.unwritten {
-                true => None,
-                false => Some(format!(
-                    "{}{}",
-                    &doc.metadata.digest()[..8],
-                    doc.spec.digest()
-                )),
-            },
+            input: format!("{}{}", &doc.metadata.digest()[..8], doc.spec.digest()),
             uuid: base.uuid.as_ref().map(|u| Spanned {
                 value: u.to_string(),
                 place: u.place,
@@ -255,7 +244,6 @@ impl Resolver<'_> {
                 .collect(),
             hosts: Vec::new(),
             principals: Vec::new(),
-            peers: Vec::new(),
             profile: profile_name.to_owned(),
             chose_builtin: doc.spec.get("profile").is_some()
                 && matches!(profile_name, "baseline" | "adopted"),
@@ -270,17 +258,6 @@ impl Resolver<'_> {
                 claim(&mut tenant, &spec);
             }
         }
-        let declared = tenant
-            .on
-            .iter()
-            .flat_map(|on| &on.namespaces)
-            .map(|n| &n.declared);
-        let peers =
-            declared.flat_map(|network| network.egress.iter().chain(&network.ingress).flatten());
-        let peers: BTreeSet<&str> = peers
-            .filter_map(|peer| Some(peer.tenant.as_ref()?.as_str()))
-            .collect();
-        tenant.peers = peers.into_iter().map(str::to_owned).collect();
         if !self.keep_merged {
             tenant.merged = Node::new(tenant.name.place, crate::document::Value::Null);
         }

@@ -121,38 +121,6 @@ impl FileEntry {
         line
     }
 
-    /// A digest over everything in it.
-    pub fn content(&self) -> blake3::Hash {
-        let Self {
-            path,
-            digest,
-            on,
-            tenant,
-            source,
-            input,
-            uuid,
-            edges,
-            claims,
-            objects,
-        } = self;
-        let mut hasher = blake3::Hasher::new();
-        let mut add = |text: &str| {
-            hasher
-                .update(&(text.len() as u64).to_le_bytes())
-                .update(text.as_bytes());
-        };
-        [path, digest, on].into_iter().for_each(|text| add(text));
-        for text in [tenant, source, input, uuid] {
-            add(if text.is_some() { "some" } else { "none" });
-            add(text.as_deref().unwrap_or_default());
-        }
-        for list in [edges, claims, objects] {
-            add(&list.len().to_string());
-            list.iter().for_each(&mut add);
-        }
-        hasher.finalize()
-    }
-
     /// Reads the record of a file from its bytes, or from as many of its first as hold two lines.
     ///
     /// `None` for a file without one, and for one whose record is not its own: whoever may edit the

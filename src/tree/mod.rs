@@ -188,8 +188,6 @@ pub struct Request<'a> {
     pub held: &'a BTreeSet<String>,
     /// Tenants that this run does not look at: their files stay as they are.
     pub kept: &'a BTreeSet<String>,
-    /// Those of them that are settled: they were not read.
-    pub settled: &'a BTreeSet<String>,
     /// Tenants that may go.
     pub allow_removal: &'a [String],
     /// The version of this program.
@@ -212,11 +210,6 @@ pub fn header(source: Option<&str>) -> String {
     }
 }
 
-/// The first half of a digest's hexadecimal digits: enough that nobody finds two inputs of one.
-pub fn half(hash: &blake3::Hash) -> String {
-    hash.to_hex().as_str()[..32].to_owned()
-}
-
 /// The digest of a file: of its bytes, but for its record.
 pub fn digest(bytes: &[u8]) -> String {
     let mut hasher = blake3::Hasher::new();
@@ -229,9 +222,10 @@ pub fn digest(bytes: &[u8]) -> String {
     written(&hasher)
 }
 
-/// A digest as records have it.
+/// A digest as records have it: the first half of its hexadecimal digits. 128 bits are enough that
+/// two inputs of one digest cannot be found.
 fn written(hasher: &blake3::Hasher) -> String {
-    half(&hasher.finalize())
+    hasher.finalize().to_hex().as_str()[..32].to_owned()
 }
 
 /// What a Kustomization of a cluster holds.
@@ -297,31 +291,17 @@ fn recorded_choice(entry: &ClusterEntry) -> Choice {
 const TENANTS_A_CLUSTER: usize = 100;
 const TENANTS_A_SHARD: usize = 50;
 
-/// How many tenants a cluster has, whatever part of them this run looks at.
+/// How many tenants a cluster has, held ones included.
 fn tenants_on(request: &Request<'_>, cluster: usize) -> usize {
-    let name = request.fleet.spec.clusters[cluster].name.as_str();
     let read = request
         .tenancy
         .tenants
         .iter()
         .filter(|t| t.on(cluster).is_some())
         .map(|t| t.name.value.as_str());
-    if request.held.is_empty() && request.settled.is_empty() {
-        return read.count();
-    }
-    let mut all: BTreeSet<&str> = read
-        .chain(request.held.iter().map(String::as_str))
-        .collect();
-    if !request.settled.is_empty() {
-        let recorded = request
-            .lock
-            .files
-            .values()
-            .filter(|e| e.on == name)
-            .filter_map(|e| e.tenant.as_deref());
-        all.extend(recorded.filter(|tenant| request.settled.contains(*tenant)));
-    }
-    all.len()
+    let held = request.held.iter().map(String::as_str);
+
+    read.chain(held).collect::<BTreeSet<&str>>().len()
 }
 
 fn unit_choice(request: &Request<'_>, cluster: usize) -> Choice {
@@ -446,7 +426,7 @@ pub fn build(
 
 /// What a tenant's record on a cluster says that it claims besides objects, sorted, and the
 /// namespaces of other tenants that its own reach, as `from>to`.
-pub fn claims_and_edges(
+fn claims_and_edges(
     tenant: &Tenant,
     cluster: usize,
     clusters: &[String],
@@ -497,7 +477,7 @@ fn tenant_files(
             on: name.clone(),
             tenant: Some(bundle.tenant.clone()),
             source: Some(source.to_owned()),
-            input: tenant.input.clone(),
+            input: Some(tenant.input.clone()),
             uuid: tenant.uuid.as_ref().map(|u| u.value.clone()),
             edges,
             claims,

@@ -6,7 +6,6 @@ mod support;
 mod artifacts;
 mod attacker;
 mod authorizer;
-mod cache;
 mod catalog;
 mod cli;
 mod commit;

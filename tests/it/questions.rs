@@ -84,7 +84,6 @@ fn whole(files: &[(String, String)]) -> Cluster {
         },
         tenants: Vec::new(),
         clusters: Vec::new(),
-        settled: Default::default(),
         allow_removal: Vec::new(),
         version: "0.1.0".into(),
         keep: Keep::Values,

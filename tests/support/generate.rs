@@ -33,14 +33,8 @@ spec:
             app: gateway
 ";
 
-/// The name of a tenant's file, below `tenants/`.
-pub fn file_name(index: usize) -> String {
-    format!("tenant-{index:06}.yaml")
-}
-
-/// The file of tenant number `index` of `count`, from 0. `edition` is written into its description:
-/// another edition is a changed tenant.
-pub fn tenant(index: usize, count: usize, edition: usize) -> String {
+/// The file of tenant number `index` of `count`, from 0.
+fn tenant(index: usize, count: usize) -> String {
     let name = format!("tenant-{index:06}");
     let next = format!("tenant-{:06}", (index + 1) % count);
     let last = format!("tenant-{:06}", (index + count - 1) % count);
@@ -56,7 +50,7 @@ metadata:
 spec:
   displayName: Team {index}
   description: |
-    The tenant number {index}, edition {edition}.
+    The tenant number {index}.
     It belongs to the team {team}.
   owners:
     - group: {name}-admins
@@ -95,7 +89,10 @@ pub fn write(folder: &Path, count: usize) -> std::io::Result<()> {
     let tenants = folder.join("tenants");
     std::fs::create_dir_all(&tenants)?;
     put(&tenants.join("fleet.yaml"), FLEET)?;
-    (0..count).try_for_each(|index| put(&tenants.join(file_name(index)), &tenant(index, count, 0)))
+    (0..count).try_for_each(|index| {
+        let file = format!("tenant-{index:06}.yaml");
+        put(&tenants.join(file), &tenant(index, count))
+    })
 }
 
 fn put(path: &Path, text: &str) -> std::io::Result<()> {

@@ -65,7 +65,6 @@ pub fn compile(files: &[(&str, &str)]) -> (Sources, Compiled) {
         },
         tenants: Vec::new(),
         clusters: Vec::new(),
-        settled: Default::default(),
         allow_removal: Vec::new(),
         version: "0.1.0".into(),
         keep: Keep::Texts,
@@ -77,16 +76,13 @@ pub fn compile(files: &[(&str, &str)]) -> (Sources, Compiled) {
 /// A folder with files in which the program runs.
 pub struct Sandbox {
     dir: tempfile::TempDir,
-    cache: tempfile::TempDir,
 }
 
 impl Sandbox {
     /// An empty folder.
     pub fn new() -> Self {
-        let folder = || tempfile::tempdir().expect("a temporary folder");
         Self {
-            dir: folder(),
-            cache: folder(),
+            dir: tempfile::tempdir().expect("a temporary folder"),
         }
     }
 
@@ -152,9 +148,7 @@ impl Sandbox {
                 command.env_remove(key);
             }
         }
-        command
-            .env("COLUMNS", "200")
-            .env("TENANTRY_CACHE_DIR", self.cache.path());
+        command.env("COLUMNS", "200");
         command
     }
 

@@ -1,19 +1,16 @@
 //! `check`: everything that can be said without writing.
 
 use crate::shell::args::{Check, Cli, FailOn};
-use crate::shell::cache::{self, Cache, Left};
 use crate::shell::files::{Disk, Store};
 use crate::shell::place::Place;
-use crate::shell::session::{Inputs, Selection, Session};
+use crate::shell::session::{Selection, Session};
 use crate::shell::{Fault, Outcome, output};
 use std::collections::BTreeSet;
-use std::mem::ManuallyDrop;
 use tenantry::bundle::Keep;
 use tenantry::compile::Compiled;
 use tenantry::diagnostic::{Diagnostic, Level};
 use tenantry::report::{count, plural};
 use tenantry::source::Sources;
-use tenantry::tenancy::Context;
 
 /// What makes a finding the same one in two runs: its rule, its file and its text, not its line.
 type Fingerprint = (String, String, String);
@@ -23,51 +20,19 @@ pub fn run(cli: &Cli, args: &Check) -> Result<Outcome, Fault> {
     let shown = output::chosen(&args.only, &args.skip, "area of rules")?;
     let place = Place::find(cli, None)?;
     let store = store(args, &place)?;
-    let mut inputs = Inputs::read_with_tree(&place, store.as_ref())?;
-    let mut cached = Cache::open(cli, &place, &inputs);
-    let quick = match &mut cached {
-        Some(cache) => cache.session(cli, &place, store.as_ref(), &mut inputs, false)?,
-        None => None,
-    };
-    // The end of the process frees them at once: dropping ten thousand tenants one by one takes
-    // longer than to read them.
-    let compile = |session: Session| {
-        let mut session = ManuallyDrop::new(session);
-        let compiled = ManuallyDrop::new(session.compile(Selection::default(), Keep::Nothing));
-        (session, compiled)
-    };
-    let done = quick.map(compile);
-    let (session, compiled) = match done.filter(|(_, compiled)| compiled.findings.is_empty()) {
-        Some(done) => done,
-        None => {
-            if let Some(cache) = &mut cached {
-                cache.read_again(&place, &mut inputs)?;
-            }
-            let context = Context {
-                unwritten: true,
-                ..Context::default()
-            };
-            compile(Session::read_inputs(
-                cli,
-                place,
-                store.as_ref(),
-                inputs,
-                context,
-            )?)
-        }
-    };
-    if let Some(cache) = &cached {
-        cache.leave(&session, &compiled, Left::AsRead(false));
-    }
+    let mut session = Session::read(cli, place, store.as_ref())?;
+    let compiled = session.compile(Selection::default(), Keep::Nothing);
+
     let mut findings = compiled.findings.clone();
     let known = known(cli, args)?;
     let before = findings.len();
     findings.retain(|d| !known.contains(&fingerprint(&session.sources, d)));
     let hidden = before - findings.len();
     findings.retain(|d| shown(d.rule.id));
+
     output::findings(cli, &session.sources, &findings, true)?;
     output::talk(cli, &summary(&session, &compiled, &findings, hidden));
-    cache::say(cli, &session);
+
     let fails = |level| findings.iter().any(|d| d.level >= level);
     Ok(Outcome::from(match args.fail_on {
         FailOn::Error => fails(Level::Error),
@@ -167,33 +132,12 @@ pub fn summary(
     hidden: usize,
 ) -> String {
     let counts = count(findings);
-    let choice = session.choice.as_ref();
-    let settled = |name: &str| choice.is_some_and(|choice| choice.settled.contains(name));
-    let looked_at = session
-        .front
-        .tenancy
-        .tenants
-        .iter()
-        .filter(|t| !settled(&t.name.value))
-        .count();
-    let tenants = looked_at + choice.map_or(0, |choice| choice.settled.len());
+    let tenancy = &session.front.tenancy;
+    let tenants = tenancy.tenants.len();
     let clusters = session.front.fleet().map_or(0, |f| f.spec.clusters.len());
-    let objects: usize = compiled
-        .bundles
-        .iter()
-        .map(|b| {
-            b.platform.objects.len() + b.tenants.iter().map(|t| t.objects().count()).sum::<usize>()
-        })
-        .sum::<usize>()
-        + choice.map_or(0, |choice| choice.objects);
-    let used = session
-        .front
-        .tenancy
-        .waivers_used
-        .iter()
-        .filter(|(tenant, _)| !settled(tenant));
-    let waivers =
-        used.map(|(_, count)| count).sum::<usize>() + choice.map_or(0, |choice| choice.waivers);
+    let objects = compiled.bundles.iter().flat_map(|b| b.objects()).count();
+    let waivers = tenancy.waivers_used.values().sum();
+
     let mut parts = vec![
         plural(tenants, "tenant"),
         plural(clusters, "cluster"),

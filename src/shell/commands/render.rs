@@ -2,45 +2,21 @@
 
 use super::check::summary;
 use crate::shell::args::{Cli, Render};
-use crate::shell::cache::{self, Cache, Left};
 use crate::shell::files::Disk;
 use crate::shell::place::Place;
-use crate::shell::session::{Inputs, Selection, Session};
+use crate::shell::session::{Selection, Session};
 use crate::shell::write::{Exclusive, apply, snapshot};
 use crate::shell::{Fault, Outcome, output};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::collections::BTreeSet;
 use std::io::IsTerminal;
-use std::mem::ManuallyDrop;
-use std::path::PathBuf;
 use std::time::Duration;
 use tenantry::bundle::Keep;
 use tenantry::compile::Compiled;
 use tenantry::diagnostic::{Diagnostic, Level, sort};
 use tenantry::report::plural;
 use tenantry::tenancy::Context;
-use tenantry::tree::{Baseline, Behind, Plan, check_disk, plan};
-
-/// What a run comes to, before anything is said or written.
-struct Work {
-    // As in `check`: the end of the process frees them.
-    session: ManuallyDrop<Session>,
-    compiled: ManuallyDrop<Compiled>,
-    done: Done,
-    leftovers: Vec<PathBuf>,
-}
-
-/// How far a run came.
-enum Done {
-    /// The fleet itself is wrong.
-    Nothing,
-    /// There are texts to print.
-    Texts,
-    /// The tree was compared with the disk.
-    Compared,
-    /// What is to be written.
-    Planned(Box<Plan>),
-}
+use tenantry::tree::{Baseline, Behind, Plan, Tree, check_disk, plan};
 
 /// Runs the command.
 pub fn run(cli: &Cli, args: &Render) -> Result<Outcome, Fault> {
@@ -52,55 +28,55 @@ pub fn run(cli: &Cli, args: &Render) -> Result<Outcome, Fault> {
         Some(Exclusive::take(&place)?)
     };
     let disk = Disk::new(&place.root)?;
-    let mut inputs = Inputs::read_with_tree(&place, &disk)?;
-    let parts = [&args.tenant, &args.cluster, &args.ring, &args.allow_removal];
-    let everything = parts.iter().all(|list| list.is_empty()) && !args.stdout && !args.force;
-    let mut cache = if everything {
-        Cache::open(cli, &place, &inputs)
-    } else {
-        None
-    };
-    if let Some(cache) = &mut cache
-        && let Some(session) = cache.session(cli, &place, &disk, &mut inputs, true)?
-    {
-        let work = work(args, session)?;
-        if work.compiled.findings.is_empty() {
-            return conclude(cli, args, work, Some(cache));
-        }
-    }
-    if let Some(cache) = &mut cache {
-        cache.read_again(&place, &mut inputs)?;
-    }
     let context = Context {
         leaving: args.allow_removal.clone(),
         ..Context::default()
     };
-    let session = Session::read_inputs(cli, place, &disk, inputs, context)?;
-    conclude(cli, args, work(args, session)?, cache.as_ref())
+    let mut session = Session::read_with(cli, place, &disk, context)?;
+    let selection = select(args, &session)?;
+    let compiled = session.compile(selection, Keep::Texts);
+
+    if compiled.findings.iter().any(Diagnostic::stops_the_fleet) {
+        output::findings(cli, &session.sources, &compiled.findings, args.check)?;
+        if !args.check && !args.stdout {
+            output::talk(cli, "nothing was written");
+        }
+        return Ok(Outcome::Findings);
+    }
+    if args.stdout {
+        print(cli, &session, &compiled)
+    } else if args.check {
+        compare(cli, args, session, compiled)
+    } else {
+        write(cli, session, compiled, args.force)
+    }
 }
 
-/// Does everything but what can be seen.
-fn work(args: &Render, session: Session) -> Result<Work, Fault> {
-    let mut session = ManuallyDrop::new(session);
-    let selection = select(args, &session)?;
-    let mut compiled = ManuallyDrop::new(session.compile(selection, Keep::Texts));
-    let fatal = compiled.findings.iter().any(Diagnostic::stops_the_fleet);
-    if args.stdout || fatal {
-        let done = if fatal { Done::Nothing } else { Done::Texts };
-        return Ok(Work {
-            session,
-            compiled,
-            done,
-            leftovers: Vec::new(),
-        });
+/// Writes the files of the tree to standard output.
+fn print(cli: &Cli, session: &Session, compiled: &Compiled) -> Result<Outcome, Fault> {
+    output::findings(cli, &session.sources, &compiled.findings, false)?;
+    for desired in compiled.tree.files.values() {
+        output::data(&desired.head)?;
+        output::data(&desired.objects)?;
     }
-    let clusters: BTreeSet<String> = compiled.tree.clusters.keys().cloned().collect();
-    let (disk, leftovers) = snapshot(
+    Ok(wrong(&compiled.findings))
+}
+
+/// Says where the tree on disk is not as it would be rendered.
+fn compare(
+    cli: &Cli,
+    args: &Render,
+    mut session: Session,
+    mut compiled: Compiled,
+) -> Result<Outcome, Fault> {
+    let clusters = clusters_of(&compiled.tree);
+    let (disk, _) = snapshot(
         &session.place,
         &compiled.tree,
         &session.front.lock,
         &clusters,
     )?;
+
     let baseline = match &args.since {
         Some(revision) => Some(baseline(&session.place, revision)?),
         None => None,
@@ -110,119 +86,61 @@ fn work(args: &Render, session: Session) -> Result<Work, Fault> {
         None if args.allow_behind => Behind::OnDisk,
         None => Behind::Refused,
     };
-    let Session { front, sources, .. } = &mut *session;
-    let done = if args.check {
-        let stale = check_disk(&compiled.tree, &front.lock, &disk, &behind, sources);
-        compiled.findings.extend(stale);
-        Done::Compared
-    } else {
-        let plan = plan(
-            &compiled.tree,
-            &front.lock,
-            &disk,
-            &clusters,
-            args.force,
-            sources,
-        );
-        compiled.findings.extend(plan.faults.iter().cloned());
-        Done::Planned(Box::new(plan))
-    };
-    sort(sources, &mut compiled.findings);
-    Ok(Work {
-        session,
-        compiled,
-        done,
-        leftovers,
-    })
+    let stale = check_disk(
+        &compiled.tree,
+        &session.front.lock,
+        &disk,
+        &behind,
+        &mut session.sources,
+    );
+    compiled.findings.extend(stale);
+    sort(&session.sources, &mut compiled.findings);
+
+    output::findings(cli, &session.sources, &compiled.findings, true)?;
+    output::talk(cli, &summary(&session, &compiled, &compiled.findings, 0));
+    Ok(wrong(&compiled.findings))
 }
 
-/// Says what was found, and writes.
-fn conclude(cli: &Cli, args: &Render, work: Work, cache: Option<&Cache>) -> Result<Outcome, Fault> {
-    let Work {
-        session,
-        compiled,
-        done,
-        leftovers,
-    } = work;
-    output::findings(cli, &session.sources, &compiled.findings, args.check)?;
-    let plan = match done {
-        Done::Nothing if args.check || args.stdout => return Ok(Outcome::Findings),
-        Done::Nothing => {
-            output::talk(cli, "nothing was written");
-            return Ok(Outcome::Findings);
-        }
-        Done::Texts => {
-            for desired in compiled.tree.files.values() {
-                output::data(&desired.head)?;
-                output::data(&desired.objects)?;
-            }
-            return Ok(wrong(&compiled.findings));
-        }
-        Done::Compared => {
-            output::talk(cli, &summary(&session, &compiled, &compiled.findings, 0));
-            cache::say(cli, &session);
-            if let Some(cache) = cache {
-                cache.leave(&session, &compiled, Left::AsRead(true));
-            }
-            return Ok(wrong(&compiled.findings));
-        }
-        Done::Planned(plan) => plan,
-    };
+/// Writes the tree, unless a file of it was edited by hand or is somebody else's.
+fn write(
+    cli: &Cli,
+    mut session: Session,
+    mut compiled: Compiled,
+    force: bool,
+) -> Result<Outcome, Fault> {
+    let clusters = clusters_of(&compiled.tree);
+    let (disk, leftovers) = snapshot(
+        &session.place,
+        &compiled.tree,
+        &session.front.lock,
+        &clusters,
+    )?;
+
+    let plan = plan(
+        &compiled.tree,
+        &session.front.lock,
+        &disk,
+        &clusters,
+        force,
+        &mut session.sources,
+    );
+    compiled.findings.extend(plan.faults.iter().cloned());
+    sort(&session.sources, &mut compiled.findings);
+
+    output::findings(cli, &session.sources, &compiled.findings, false)?;
     if !plan.faults.is_empty() {
         output::talk(cli, "nothing was written");
         return Ok(Outcome::Findings);
     }
+
     let bar = progress(cli, plan.write.len());
     apply(&session.place, &compiled.tree, &plan, &leftovers, &|| {
         bar.inc(1)
     })?;
     bar.finish_and_clear();
-    if let Some(cache) = cache {
-        let made = compiled
-            .tree
-            .files
-            .iter()
-            .map(|(path, made)| (path.as_str(), &made.entry));
-        let files = made
-            .chain(
-                compiled
-                    .tree
-                    .held
-                    .iter()
-                    .map(|(path, entry)| (path.as_str(), entry)),
-            )
-            .collect();
-        cache.leave(
-            &session,
-            &compiled,
-            Left::Written(plan.lock.to_text(), files),
-        );
-    }
+
     output::talk(cli, &summary(&session, &compiled, &compiled.findings, 0));
-    cache::say(cli, &session);
-    output::talk(
-        cli,
-        &format!(
-            "{} written, {} deleted, {} unchanged",
-            plural(plan.write.len(), "file"),
-            plan.delete.len(),
-            plan.unchanged
-                + session
-                    .choice
-                    .as_ref()
-                    .map_or(0, |_| compiled.tree.held.len())
-        ),
-    );
-    let units = changed_units(&plan.write, &plan.delete);
-    if !units.is_empty() && (cli.verbose || units.len() <= 8) {
-        output::talk(
-            cli,
-            &format!(
-                "changed: {}",
-                units.into_iter().collect::<Vec<_>>().join(", ")
-            ),
-        );
-    }
+    say_what_changed(cli, &plan);
     Ok(wrong(&compiled.findings))
 }
 
@@ -237,6 +155,26 @@ fn baseline(_: &Place, _: &str) -> Result<Baseline, Fault> {
     Err(Fault::Usage(
         "--since: built without the feature `git`".into(),
     ))
+}
+
+fn clusters_of(tree: &Tree) -> BTreeSet<String> {
+    tree.clusters.keys().cloned().collect()
+}
+
+fn say_what_changed(cli: &Cli, plan: &Plan) {
+    let counts = format!(
+        "{} written, {} deleted, {} unchanged",
+        plural(plan.write.len(), "file"),
+        plan.delete.len(),
+        plan.unchanged
+    );
+    output::talk(cli, &counts);
+
+    let units = changed_units(&plan.write, &plan.delete);
+    if !units.is_empty() && (cli.verbose || units.len() <= 8) {
+        let names: Vec<String> = units.into_iter().collect();
+        output::talk(cli, &format!("changed: {}", names.join(", ")));
+    }
 }
 
 fn wrong(findings: &[Diagnostic]) -> Outcome {

@@ -421,17 +421,15 @@ fn left_behind(cli: &Cli, session: &mut Session, file: Option<&Path>) -> Result<
 /// How many tenants are not what the tree's records were rendered from.
 fn stale(session: &Session, compiled: &tenantry::compile::Compiled) -> usize {
     let tenants = compiled.bundles.iter().flat_map(|b| &b.tenants);
-    let inputs: BTreeMap<&str, &Option<String>> = tenants
+    let inputs: BTreeMap<&str, &str> = tenants
         .map(|t| {
-            (
-                t.tenant.as_str(),
-                &session.front.tenancy.tenants[t.index].input,
-            )
+            let input = &session.front.tenancy.tenants[t.index].input;
+            (t.tenant.as_str(), input.as_str())
         })
         .collect();
     let other = session.front.lock.files.values().filter_map(|e| {
         let tenant = e.tenant.as_deref()?;
-        (e.input != **inputs.get(tenant)?).then_some(tenant)
+        (e.input.as_deref() != Some(*inputs.get(tenant)?)).then_some(tenant)
     });
     other.collect::<BTreeSet<_>>().len()
 }
