@@ -245,7 +245,7 @@ pub fn some(
 }
 
 /// Everything that comes out.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Compiled {
     /// Objects, by cluster.
     pub bundles: Vec<ClusterBundle>,
@@ -259,87 +259,117 @@ pub struct Compiled {
 
 /// Renders tenants and places them.
 pub fn back(front: &mut Front, sources: &Sources, manifests: &Manifests, wish: &Wish) -> Compiled {
-    let mut findings = std::mem::take(&mut front.findings);
     let mut compiled = Compiled {
-        bundles: Vec::new(),
-        tree: Tree::default(),
-        held: BTreeSet::new(),
-        findings: Vec::new(),
+        findings: std::mem::take(&mut front.findings),
+        ..Compiled::default()
     };
-    let stopped = findings.iter().any(Diagnostic::stops_the_fleet);
-    if let Some(fleet) = front.specs.fleet.as_ref().filter(|_| !stopped) {
-        let broken = failing(&findings);
-        front
-            .tenancy
-            .tenants
-            .retain(|t| !broken.contains(&t.name.value));
-        let (mut bundles, faults) = bundle::render(
-            &front.tenancy,
-            fleet,
-            &front.templates,
-            manifests,
-            sources,
-            wish.keep,
-            &|_| true,
-        );
-        findings.extend(faults);
-        if !findings.iter().any(Diagnostic::stops_the_fleet) {
-            let named =
-                |list: &[String], name: &str| list.is_empty() || list.iter().any(|n| n == name);
-            bundles.retain(|b| named(&wish.clusters, fleet.spec.clusters[b.cluster].name.as_str()));
-            let kept: BTreeSet<String> = match wish.tenants.is_empty() {
-                true => BTreeSet::new(),
-                false => {
-                    let prior = front.lock.tenants().into_keys();
-                    prior
-                        .filter(|t| wish.tenants.iter().all(|wanted| wanted != t))
-                        .map(str::to_owned)
-                        .collect()
-                }
-            };
-            drop_failing(&mut bundles, &failing(&findings));
-            for bundle in &mut bundles {
-                bundle.tenants.retain(|t| named(&wish.tenants, &t.tenant));
-            }
-            let mut held = held_tenants(&findings, &front.lock, &front.tenancy.absent, sources);
-            macro_rules! request {
-                () => {
-                    Request {
-                        fleet,
-                        tenancy: &front.tenancy,
-                        sources,
-                        lock: &front.lock,
-                        layout: &wish.layout,
-                        held: &held,
-                        kept: &kept,
-                        allow_removal: &wish.allow_removal,
-                        version: &wish.version,
-                        templates: &front.templates.digest,
-                        profiles: &front.profiles_digest,
-                        texts: wish.keep == Keep::Texts,
-                    }
-                };
-            }
-            let refusals = tree::refusals(&request!(), &bundles);
-            held.extend(failing(&refusals));
-            drop_failing(&mut bundles, &held);
-            let refused = refusals.iter().any(Diagnostic::stops_the_fleet);
-            findings.extend(refusals);
-            if refused {
-                bundles.clear();
-            }
-            let before = findings.len();
-            compiled.tree = tree::build(&request!(), &mut bundles, &mut findings);
-            if findings[before..].iter().any(Diagnostic::stops_the_fleet) {
-                compiled.tree = Tree::default();
-            }
-            compiled.held = held;
-            compiled.bundles = bundles;
-        }
+    if !compiled.findings.iter().any(Diagnostic::stops_the_fleet) {
+        render_and_place(front, sources, manifests, wish, &mut compiled);
     }
-    sort(sources, &mut findings);
-    compiled.findings = findings;
+    sort(sources, &mut compiled.findings);
     compiled
+}
+
+/// Adds the bundles, the tree, the held tenants and the findings of a fleet that nothing stopped
+/// so far.
+fn render_and_place(
+    front: &mut Front,
+    sources: &Sources,
+    manifests: &Manifests,
+    wish: &Wish,
+    compiled: &mut Compiled,
+) {
+    let Some(fleet) = &front.specs.fleet else {
+        return;
+    };
+    let findings = &mut compiled.findings;
+    let broken = failing(findings);
+    front
+        .tenancy
+        .tenants
+        .retain(|tenant| !broken.contains(&tenant.name.value));
+
+    let (mut bundles, faults) = bundle::render(
+        &front.tenancy,
+        fleet,
+        &front.templates,
+        manifests,
+        sources,
+        wish.keep,
+        &|_| true,
+    );
+    findings.extend(faults);
+    if findings.iter().any(Diagnostic::stops_the_fleet) {
+        return;
+    }
+    retain_wished(&mut bundles, fleet, wish);
+    drop_failing(&mut bundles, &failing(findings));
+
+    let held = held_tenants(findings, &front.lock, &front.tenancy.absent, sources);
+    let kept = unwished_tenants(&front.lock, wish);
+    let request = Request {
+        fleet,
+        tenancy: &front.tenancy,
+        sources,
+        lock: &front.lock,
+        layout: &wish.layout,
+        held: &held,
+        kept: &kept,
+        allow_removal: &wish.allow_removal,
+        version: &wish.version,
+        templates: &front.templates.digest,
+        profiles: &front.profiles_digest,
+        texts: wish.keep == Keep::Texts,
+    };
+    let refusals = tree::refusals(&request, &bundles);
+    let held = &held | &failing(&refusals);
+    drop_failing(&mut bundles, &held);
+    if refusals.iter().any(Diagnostic::stops_the_fleet) {
+        bundles.clear();
+    }
+    findings.extend(refusals);
+
+    let request = Request {
+        held: &held,
+        ..request
+    };
+    let mut faults = Vec::new();
+    let tree = tree::build(&request, &mut bundles, &mut faults);
+    if !faults.iter().any(Diagnostic::stops_the_fleet) {
+        compiled.tree = tree;
+    }
+    findings.extend(faults);
+
+    compiled.bundles = bundles;
+    compiled.held = held;
+}
+
+/// Leaves only the clusters and the tenants that were named, if any were.
+fn retain_wished(bundles: &mut Vec<ClusterBundle>, fleet: &FleetDoc, wish: &Wish) {
+    let is_wished =
+        |named: &[String], name: &str| named.is_empty() || named.iter().any(|one| one == name);
+
+    bundles.retain(|bundle| {
+        let cluster = &fleet.spec.clusters[bundle.cluster];
+        is_wished(&wish.clusters, cluster.name.as_str())
+    });
+    for bundle in bundles {
+        bundle
+            .tenants
+            .retain(|tenant| is_wished(&wish.tenants, &tenant.tenant));
+    }
+}
+
+/// The tenants of the records that this run leaves out, because others were named.
+fn unwished_tenants(lock: &Lock, wish: &Wish) -> BTreeSet<String> {
+    if wish.tenants.is_empty() {
+        return BTreeSet::new();
+    }
+    lock.tenants()
+        .into_keys()
+        .filter(|tenant| wish.tenants.iter().all(|wished| wished != tenant))
+        .map(str::to_owned)
+        .collect()
 }
 
 fn drop_failing(bundles: &mut [ClusterBundle], failing: &BTreeSet<String>) {
