@@ -5,7 +5,6 @@
 //! no strings, `%YAML` and raw control bytes are refused. Parsing never fails: it returns the
 //! documents that could be read, and the faults.
 
-mod block;
 mod de;
 mod emit;
 mod parse;

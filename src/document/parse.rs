@@ -1,11 +1,12 @@
 //! granit's events → [`Document`]s.
 
-use super::{Document, Entry, Node, Value, block, scalar};
+use super::{Document, Entry, Node, Value, scalar};
 use crate::diagnostic::{Diagnostic, rule};
 use crate::source::{Place, Source, SourceId};
 use crate::value::Text;
-use granit_parser::{Event, Parser, ScalarStyle};
+use granit_parser::{Event, Parser, ScalarStyle, ScanError, Span, Tag};
 use std::collections::HashMap;
+use std::collections::hash_map;
 use std::ops::Range;
 
 /// Deepest nesting that is read.
@@ -14,9 +15,6 @@ pub const MAX_DEPTH: usize = 64;
 pub const MAX_NODES: usize = 100_000;
 /// Most bytes of text in a file's values, aliases expanded.
 pub const MAX_EXPANDED_BYTES: usize = 4 << 20;
-/// Keys of a mapping that are compared one by one as they are read; a longer mapping is hashed once
-/// it is complete.
-const SCAN_KEYS: usize = 16;
 
 rule! {
     /// A file is not YAML.
@@ -86,7 +84,6 @@ rule! {
 }
 
 /// Reads a file of ours: everything that readers disagree on is a fault.
-#[inline(never)]
 pub fn parse(id: SourceId, source: &Source) -> (Vec<Document>, Vec<Diagnostic>) {
     Builder::new(id, source, true).run()
 }
@@ -99,14 +96,14 @@ pub fn parse_foreign(id: SourceId, source: &Source) -> (Vec<Document>, Vec<Diagn
 
 /// A collection that is being read.
 struct Open {
-    /// What it becomes, empty.
+    /// The collection, with the members that were read so far.
     node: Node,
     /// The anchor that it defines; 0 for none.
     anchor: usize,
     /// The key that waits for its value.
     waiting: Option<(Text, Place)>,
-    /// Where its members begin among those of all open collections of its kind.
-    first: usize,
+    /// The keys of a mapping so far, and where each stands first.
+    keys: HashMap<Text, Place>,
 }
 
 struct Size {
@@ -127,11 +124,6 @@ struct Builder<'s> {
     raw_start: usize,
     /// Open collections, outermost first.
     open: Vec<Open>,
-    /// The entries of open mappings so far: each takes its own once it is complete, in as much
-    /// memory as they need.
-    entries: Vec<Entry>,
-    /// The items of open lists, likewise.
-    items: Vec<Node>,
     anchors: HashMap<usize, (Node, Size)>,
     nodes: usize,
     bytes: usize,
@@ -152,8 +144,6 @@ impl<'s> Builder<'s> {
             root: None,
             raw_start: 0,
             open: Vec::new(),
-            entries: Vec::new(),
-            items: Vec::new(),
             anchors: HashMap::new(),
             nodes: 0,
             bytes: 0,
@@ -180,30 +170,12 @@ impl<'s> Builder<'s> {
     }
 
     fn run(mut self) -> (Vec<Document>, Vec<Diagnostic>) {
-        let printable = |b: &u8| matches!(b, b'\t' | b'\n' | b'\r' | b' '..=b'~');
-        // Without a way out in between, this is done many bytes at once.
-        let all_printable = self
-            .source
-            .text
-            .as_bytes()
-            .iter()
-            .fold(true, |all, b| all & printable(b));
-        let refused = |c: char| c == '\0' || (c.is_control() && !"\t\n\r\u{85}".contains(c));
-        if !all_printable && let Some(at) = self.source.text.find(refused) {
-            let c = self.source.text[at..].chars().next().unwrap_or('\0');
-            let message = format!(
-                "the control character U+{:04X} stands in the text",
-                c as u32
-            );
-            let fault = self
-                .fault(&SYNTAX, self.place(at, at + c.len_utf8()), message)
-                .fix("remove it");
+        if let Some(fault) = self.control_character() {
             return (Vec::new(), vec![fault]);
         }
-        match block::events(&self.source.text) {
-            Some(events) => self.run_plain(events),
-            None => self.run_any(),
-        }
+
+        self.read();
+
         if self.faults.is_empty() {
             (self.documents, self.faults)
         } else {
@@ -211,103 +183,102 @@ impl<'s> Builder<'s> {
         }
     }
 
-    /// A file in plain block style.
-    fn run_plain(&mut self, events: Vec<block::Spanned<'s>>) {
-        for (event, range) in events {
-            let place = self.place(range.start, range.end);
-            let step = match event {
-                block::Event::Document(explicit) => self.document(explicit, range),
-                block::Event::DocumentEnd => self.document_end(),
-                block::Event::Map => self.start(Node::new(place, Value::Map(Vec::new())), 0),
-                block::Event::Seq => self.start(Node::new(place, Value::Seq(Vec::new())), 0),
-                block::Event::End => self.end(range.end),
-                block::Event::Scalar(text, style) => self.scalar(&text, style, None, 0, place),
-            };
-            if !self.go_on(step) {
-                return;
-            }
-        }
+    /// The fault of the first control character that no YAML text may hold.
+    fn control_character(&self) -> Option<Diagnostic> {
+        let refused = |c: char| c.is_control() && !"\t\n\r\u{85}".contains(c);
+        let text = &self.source.text;
+        let (at, found) = text.char_indices().find(|(_, c)| refused(*c))?;
+
+        let message = format!(
+            "the control character U+{:04X} stands in the text",
+            found as u32
+        );
+        let place = self.place(at, at + found.len_utf8());
+        Some(self.fault(&SYNTAX, place, message).fix("remove it"))
     }
 
-    /// Whatever else YAML has, by the library.
-    fn run_any(&mut self) {
-        let mut options = granit_parser::options! { flow_nesting_limit: MAX_DEPTH, block_nesting_limit: MAX_DEPTH };
+    /// Reads the events of the text until the last one or the first fault that ends the reading.
+    fn read(&mut self) {
+        let mut options = granit_parser::options! {
+            flow_nesting_limit: MAX_DEPTH,
+            block_nesting_limit: MAX_DEPTH,
+        };
         options.set_emit_comments(false);
-        let text = &self.source.text;
-        let mut parser = Parser::new_from_str_with_options(text, options);
+
+        let mut parser = Parser::new_from_str_with_options(&self.source.text, options);
         while let Some(next) = parser.next_event() {
-            let (event, span) = match next {
-                Ok(pair) => pair,
-                Err(fault) => {
-                    let at = fault.marker().byte_offset().unwrap_or(0).min(text.len());
-                    let message = fault.info();
-                    let deep = message.contains("nesting")
-                        || message.contains("recursion")
-                        || message.contains("depth");
-                    if let Some(fault) = self.familiar_fault() {
-                        self.faults.push(fault);
-                        return;
-                    }
-                    let (rule, fix) = if deep {
-                        (&TOO_DEEP, format!("at most {MAX_DEPTH} levels are read"))
-                    } else {
-                        (&SYNTAX, "mend the text here".to_owned())
-                    };
-                    let end = text[at..].chars().next().map_or(at, |c| at + c.len_utf8());
-                    let fault = self.fault(rule, self.place(at, end), message).fix(fix);
-                    self.faults.push(fault);
+            let step = match next {
+                Ok((event, span)) => self.event(event, &span),
+                Err(error) => Err(Stop(Box::new(self.syntax_fault(&error)))),
+            };
+            match step {
+                Ok(None) => {}
+                Ok(root) => self.root = root,
+                Err(Stop(fault)) => {
+                    self.faults.push(*fault);
                     return;
                 }
-            };
-            let range = span.byte_range().unwrap_or(0..0);
-            let place = self.place(range.start, range.end);
-            let step = match event {
-                Event::DocumentStart(_, Some(_)) => Err(Stop(Box::new(
-                    self.fault(&UNSUPPORTED, place, "a %YAML directive is not read")
-                        .fix("remove it"),
-                ))),
-                Event::DocumentStart(explicit, None) => self.document(explicit, range),
-                Event::DocumentEnd => self.document_end(),
-                Event::Scalar(text, style, anchor, tag) => {
-                    self.scalar(&text, style, tag.as_deref(), anchor, place)
-                }
-                Event::Alias(anchor) => self.alias(anchor, place),
-                Event::SequenceStart(_, _, tag) | Event::MappingStart(_, _, tag)
-                    if tag.as_deref().is_some_and(|t| !t.is_yaml_core_schema()) =>
-                {
-                    Err(Stop(Box::new(
-                        self.fault(&UNSUPPORTED, place, "a tag is not read")
-                            .fix("remove the tag"),
-                    )))
-                }
-                Event::SequenceStart(_, anchor, _) => {
-                    self.start(Node::new(place, Value::Seq(Vec::new())), anchor)
-                }
-                Event::MappingStart(_, anchor, _) => {
-                    self.start(Node::new(place, Value::Map(Vec::new())), anchor)
-                }
-                Event::SequenceEnd | Event::MappingEnd => self.end(range.end),
-                _ => Ok(None),
-            };
-            if !self.go_on(step) {
-                return;
             }
         }
     }
 
-    /// Takes what a step came to; false where it ends the reading.
-    fn go_on(&mut self, step: Result<Option<Node>, Stop>) -> bool {
-        match step {
-            Ok(None) => true,
-            Ok(finished) => {
-                self.root = finished;
-                true
-            }
-            Err(Stop(fault)) => {
-                self.faults.push(*fault);
-                false
-            }
+    /// The fault that the library found: a familiar mistake where there is one.
+    fn syntax_fault(&self, error: &ScanError) -> Diagnostic {
+        if let Some(fault) = self.familiar_fault() {
+            return fault;
         }
+
+        let message = error.info();
+        let too_deep = ["nesting", "recursion", "depth"]
+            .iter()
+            .any(|word| message.contains(word));
+        let (rule, fix) = if too_deep {
+            (&TOO_DEEP, format!("at most {MAX_DEPTH} levels are read"))
+        } else {
+            (&SYNTAX, "mend the text here".to_owned())
+        };
+
+        let text = &self.source.text;
+        let start = error.marker().byte_offset().unwrap_or(0).min(text.len());
+        let length = text[start..].chars().next().map_or(0, char::len_utf8);
+        self.fault(rule, self.place(start, start + length), message)
+            .fix(fix)
+    }
+
+    /// Takes in an event; returns the root of a document once it is complete.
+    fn event(&mut self, event: Event<'_>, span: &Span) -> Result<Option<Node>, Stop> {
+        let range = span.byte_range().unwrap_or(0..0);
+        let place = self.place(range.start, range.end);
+
+        match event {
+            Event::DocumentStart(_, Some(_)) => {
+                Err(self.unsupported(place, "a %YAML directive is not read", "remove it"))
+            }
+            Event::DocumentStart(explicit, None) => self.document(explicit, range),
+            Event::DocumentEnd => self.document_end(),
+            Event::Scalar(text, style, anchor, tag) => {
+                let value = self.value(tag.as_deref(), &text, style, place)?;
+                self.leaf(Node::new(place, value), anchor)
+            }
+            Event::Alias(anchor) => self.alias(anchor, place),
+            Event::SequenceStart(_, _, tag) | Event::MappingStart(_, _, tag)
+                if tag.as_deref().is_some_and(|t| !t.is_yaml_core_schema()) =>
+            {
+                Err(self.unsupported(place, "a tag is not read", "remove the tag"))
+            }
+            Event::SequenceStart(_, anchor, _) => {
+                self.start(Node::new(place, Value::Seq(Vec::new())), anchor)
+            }
+            Event::MappingStart(_, anchor, _) => {
+                self.start(Node::new(place, Value::Map(Vec::new())), anchor)
+            }
+            Event::SequenceEnd | Event::MappingEnd => self.end(range.end),
+            _ => Ok(None),
+        }
+    }
+
+    fn unsupported(&self, place: Place, message: &str, fix: &str) -> Stop {
+        Stop(Box::new(self.fault(&UNSUPPORTED, place, message).fix(fix)))
     }
 
     fn document(&mut self, explicit: bool, range: Range<usize>) -> Result<Option<Node>, Stop> {
@@ -335,18 +306,6 @@ impl<'s> Builder<'s> {
             });
         }
         Ok(None)
-    }
-
-    fn scalar(
-        &mut self,
-        text: &str,
-        style: ScalarStyle,
-        tag: Option<&granit_parser::Tag>,
-        anchor: usize,
-        place: Place,
-    ) -> Result<Option<Node>, Stop> {
-        let value = self.tag(tag, text, style, place)?;
-        self.leaf(Node::new(place, value), anchor)
     }
 
     /// A mistake that is better named than by where the grammar stumbled over it.
@@ -377,64 +336,70 @@ impl<'s> Builder<'s> {
         None
     }
 
-    fn tag(
+    /// The value of a scalar, by its tag, its style and its text.
+    fn value(
         &mut self,
-        tag: Option<&granit_parser::Tag>,
+        tag: Option<&Tag>,
         text: &str,
         style: ScalarStyle,
         place: Place,
     ) -> Result<Value, Stop> {
-        let plain = style == ScalarStyle::Plain;
         if let Some(tag) = tag {
             if tag.is_yaml_core_schema() && tag.suffix() == "str" {
                 return Ok(Value::String(text.into()));
             }
-            let message = "a tag is not read here";
-            return Err(Stop(Box::new(
-                self.fault(&UNSUPPORTED, place, message)
-                    .fix("remove the tag"),
-            )));
+            return Err(self.unsupported(place, "a tag is not read here", "remove the tag"));
         }
+
         if style == ScalarStyle::DoubleQuoted && self.source.slice(place).contains("\\/") {
             self.odd = Some("the escape `\\/`, which not every reader knows");
         }
-        if !plain {
-            return Ok(Value::String(text.into()));
-        }
+        Ok(match style {
+            ScalarStyle::Plain => self.plain_value(text, place),
+            _ => Value::String(text.into()),
+        })
+    }
+
+    /// The value of a plain scalar without a tag.
+    fn plain_value(&mut self, text: &str, place: Place) -> Value {
         let ambiguous = scalar::ambiguity(text);
         if self.strict {
             if let Some(kind) = ambiguous {
-                let booleans = if kind == "a boolean" {
-                    ", or write true or false"
-                } else {
-                    ""
-                };
-                let message = format!("`{text}` is {kind} to YAML 1.1 readers such as kubectl's");
-                self.faults.push(
-                    self.fault(&AMBIGUOUS_SCALAR, place, message)
-                        .label("quote it")
-                        .fix(format!("write \"{text}\"{booleans}")),
-                );
-                return Ok(Value::String(text.into()));
+                self.faults.push(self.ambiguous(text, kind, place));
+                return Value::String(text.into());
             }
         } else if ambiguous == Some("a boolean") {
             let truth = ["y", "yes", "on"]
                 .iter()
                 .any(|word| word.eq_ignore_ascii_case(text));
-            return Ok(Value::Bool(truth));
+            return Value::Bool(truth);
         }
-        scalar::resolve(text).or_else(|()| {
-            if !self.strict {
-                self.odd = Some("a number that JSON does not hold");
-                return Ok(Value::String(text.into()));
-            }
+
+        if let Ok(value) = scalar::resolve(text) {
+            return value;
+        }
+        if self.strict {
             let message = format!("`{text}` is a number that no integer or float holds");
-            self.faults.push(
-                self.fault(&UNSUPPORTED, place, message)
-                    .fix("quote it if it is a text"),
-            );
-            Ok(Value::String(text.into()))
-        })
+            let fault = self
+                .fault(&UNSUPPORTED, place, message)
+                .fix("quote it if it is a text");
+            self.faults.push(fault);
+        } else {
+            self.odd = Some("a number that JSON does not hold");
+        }
+        Value::String(text.into())
+    }
+
+    fn ambiguous(&self, text: &str, kind: &str, place: Place) -> Diagnostic {
+        let booleans = if kind == "a boolean" {
+            ", or write true or false"
+        } else {
+            ""
+        };
+        let message = format!("`{text}` is {kind} to YAML 1.1 readers such as kubectl's");
+        self.fault(&AMBIGUOUS_SCALAR, place, message)
+            .label("quote it")
+            .fix(format!("write \"{text}\"{booleans}"))
     }
 
     fn count(&mut self, nodes: usize, bytes: usize, place: Place) -> Result<(), Stop> {
@@ -486,10 +451,7 @@ impl<'s> Builder<'s> {
         self.saw_anchor();
         let Some((node, size)) = self.anchors.get(&anchor) else {
             let message = "an alias stands inside the value that it names";
-            return Err(Stop(Box::new(
-                self.fault(&UNSUPPORTED, place, message)
-                    .fix("write the value out"),
-            )));
+            return Err(self.unsupported(place, message, "write the value out"));
         };
         let (nodes, bytes, depth) = (size.nodes, size.bytes, size.depth);
         if self.open.len() + depth > MAX_DEPTH {
@@ -516,54 +478,42 @@ impl<'s> Builder<'s> {
                 self.fault(&TOO_DEEP, node.place, message).fix("flatten it"),
             )));
         }
-        if let Some(Open {
-            node: parent,
-            waiting: None,
-            ..
-        }) = self.open.last()
-            && matches!(parent.value, Value::Map(_))
+        if let Some(parent) = self.open.last()
+            && parent.waiting.is_none()
+            && matches!(parent.node.value, Value::Map(_))
         {
             let message = "a key is a list or a mapping";
-            return Err(Stop(Box::new(
-                self.fault(&UNSUPPORTED, node.place, message)
-                    .fix("use a string as key"),
-            )));
+            return Err(self.unsupported(node.place, message, "use a string as key"));
         }
-        let first = if matches!(node.value, Value::Seq(_)) {
-            self.items.len()
-        } else {
-            self.entries.len()
-        };
+
         self.open.push(Open {
             node,
             anchor,
             waiting: None,
-            first,
+            keys: HashMap::new(),
         });
         Ok(None)
     }
 
     fn end(&mut self, end: usize) -> Result<Option<Node>, Stop> {
         let Some(Open {
-            mut node,
-            anchor,
-            first,
-            ..
+            mut node, anchor, ..
         }) = self.open.pop()
         else {
             return Ok(None);
         };
+
         let start = node.place.start as usize;
         let text = &self.source.text[start..end.max(start)];
         node.place.end = (start + text.trim_end().len()) as u32;
+
+        // Parsed documents are most of the memory of a run.
         match &mut node.value {
-            Value::Seq(items) => *items = self.items.drain(first..).collect(),
-            Value::Map(entries) => {
-                self.faults.extend(late_duplicates(&self.entries[first..]));
-                *entries = self.entries.drain(first..).collect();
-            }
+            Value::Seq(items) => items.shrink_to_fit(),
+            Value::Map(entries) => entries.shrink_to_fit(),
             _ => {}
         }
+
         if anchor > 0 {
             let size = measure(&node);
             // The anchor's own copy counts too: anchors within anchors are copies of copies.
@@ -573,57 +523,63 @@ impl<'s> Builder<'s> {
         self.attach(node)
     }
 
+    /// Adds a complete node to the innermost open collection, as an item, a key or a value; returns
+    /// the node if no collection is open.
     fn attach(&mut self, node: Node) -> Result<Option<Node>, Stop> {
-        let strict = self.strict;
-        let Some(Open {
-            node: parent,
-            waiting,
-            first,
-            ..
-        }) = self.open.last_mut()
-        else {
+        let Some(parent) = self.open.last_mut() else {
             return Ok(Some(node));
         };
-        match &parent.value {
-            Value::Seq(_) => self.items.push(node),
-            Value::Map(_) => match waiting.take() {
-                Some((key, key_place)) => self.entries.push(Entry {
+
+        match &mut parent.node.value {
+            Value::Seq(items) => items.push(node),
+            Value::Map(entries) => match parent.waiting.take() {
+                Some((key, key_place)) => entries.push(Entry {
                     key,
                     key_place,
                     node,
                 }),
                 None => {
                     let place = node.place;
-                    let key = match node.value {
-                        Value::String(key) => key,
-                        Value::Number(_, text) if !strict => text.into(),
-                        Value::Bool(b) if !strict => b.to_string().into(),
-                        _ => {
-                            let message = format!("a key is {}, not a string", node.kind());
-                            let fault =
-                                Diagnostic::new(&UNSUPPORTED, place, message).fix("quote the key");
-                            return Err(Stop(Box::new(fault)));
+                    let key = key_of(node, self.strict)?;
+                    match parent.keys.entry(key.clone()) {
+                        hash_map::Entry::Occupied(first) => {
+                            self.faults.push(twice(&key, place, *first.get()));
                         }
-                    };
-                    if key == "<<" && place.end - place.start == 2 {
-                        let fault =
-                            Diagnostic::new(&UNSUPPORTED, place, "merge keys (<<) are not read")
-                                .fix("write the keys out, or move them into a Profile");
-                        return Err(Stop(Box::new(fault)));
+                        hash_map::Entry::Vacant(free) => {
+                            free.insert(place);
+                        }
                     }
-                    let entries = &self.entries[*first..];
-                    if entries.len() < SCAN_KEYS
-                        && let Some(known) = entries.iter().find(|e| e.key == key)
-                    {
-                        self.faults.push(twice(&key, place, known.key_place));
-                    }
-                    *waiting = Some((key, place));
+                    parent.waiting = Some((key, place));
                 }
             },
             _ => {}
         }
         Ok(None)
     }
+}
+
+/// The text of a key. Only manifests that were written for the cluster may have numbers and booleans
+/// as keys (`strict` is false for them).
+fn key_of(node: Node, strict: bool) -> Result<Text, Stop> {
+    let place = node.place;
+    let key: Text = match node.value {
+        Value::String(key) => key,
+        Value::Number(_, text) if !strict => text.into(),
+        Value::Bool(b) if !strict => b.to_string().into(),
+        _ => {
+            let message = format!("a key is {}, not a string", node.kind());
+            let fault = Diagnostic::new(&UNSUPPORTED, place, message).fix("quote the key");
+            return Err(Stop(Box::new(fault)));
+        }
+    };
+
+    // A quoted `"<<"` is an ordinary key.
+    if key == "<<" && place.end - place.start == 2 {
+        let fault = Diagnostic::new(&UNSUPPORTED, place, "merge keys (<<) are not read")
+            .fix("write the keys out, or move them into a Profile");
+        return Err(Stop(Box::new(fault)));
+    }
+    Ok(key)
 }
 
 fn twice(key: &str, place: Place, first: Place) -> Diagnostic {
@@ -637,58 +593,27 @@ fn twice(key: &str, place: Place, first: Place) -> Diagnostic {
     .fix("remove one of the two")
 }
 
-/// Duplicates among the keys that were not scanned for while a long mapping was read.
-fn late_duplicates(entries: &[Entry]) -> Vec<Diagnostic> {
-    if entries.len() <= SCAN_KEYS {
-        return Vec::new();
-    }
-    let mut first: HashMap<&str, Place> = HashMap::with_capacity(entries.len());
-    let mut faults = Vec::new();
-    for (i, entry) in entries.iter().enumerate() {
-        match first.get(entry.key.as_str()) {
-            Some(place) if i >= SCAN_KEYS => {
-                faults.push(twice(&entry.key, entry.key_place, *place))
-            }
-            Some(_) => {}
-            None => {
-                first.insert(&entry.key, entry.key_place);
-            }
-        }
-    }
-    faults
-}
-
 fn measure(node: &Node) -> Size {
-    let children: &mut dyn Iterator<Item = &Node> = match &node.value {
-        Value::Seq(items) => &mut items.iter(),
-        Value::Map(entries) => &mut entries.iter().map(|e| &e.node),
-        Value::String(s) => {
-            return Size {
-                nodes: 1,
-                bytes: s.len(),
-                depth: 1,
-            };
-        }
-        _ => {
-            return Size {
-                nodes: 1,
-                bytes: 8,
-                depth: 1,
-            };
-        }
+    let (bytes, children): (usize, Vec<&Node>) = match &node.value {
+        Value::Seq(items) => (0, items.iter().collect()),
+        Value::Map(entries) => (0, entries.iter().map(|entry| &entry.node).collect()),
+        Value::String(text) => (text.len(), Vec::new()),
+        _ => (8, Vec::new()),
     };
-    children.map(measure).fold(
-        Size {
-            nodes: 1,
-            bytes: 0,
-            depth: 1,
-        },
-        |sum, child| Size {
+    let own = Size {
+        nodes: 1,
+        bytes,
+        depth: 1,
+    };
+
+    children
+        .into_iter()
+        .map(measure)
+        .fold(own, |sum, child| Size {
             nodes: sum.nodes + child.nodes,
             bytes: sum.bytes + child.bytes,
             depth: sum.depth.max(child.depth + 1),
-        },
-    )
+        })
 }
 
 /// Where the text of a document begins: after the marker's line, or after the marker if something
@@ -705,11 +630,6 @@ fn after_marker(text: &str, end: usize) -> usize {
 
 /// Where the text of a document ends: before `...`, if there is one.
 fn before_end_marker(text: &str, start: usize) -> usize {
-    let may_stand =
-        |mark: &str| memchr::memmem::find(&text.as_bytes()[start..], mark.as_bytes()).is_some();
-    if !may_stand("---") && !may_stand("...") {
-        return text.len();
-    }
     let mut at = start;
     for line in text[start..].split_inclusive('\n') {
         let bare = line.trim_end();
@@ -720,4 +640,48 @@ fn before_end_marker(text: &str, start: usize) -> usize {
         at += line.len();
     }
     text.len()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::source::Sources;
+
+    fn faults(text: &str) -> Vec<Diagnostic> {
+        let mut sources = Sources::default();
+        let id = sources.add(Source::new("a.yaml", text));
+        parse(id, sources.get(id)).1
+    }
+
+    #[test]
+    fn a_key_given_twice_is_a_fault_in_mappings_of_any_length() {
+        for count in [1, 2, 16, 17, 100] {
+            let keys: String = (0..count).map(|i| format!("k{i}: 1\n")).collect();
+            assert!(faults(&keys).is_empty());
+
+            let last = count - 1;
+            let found = faults(&format!("{keys}k{last}: 1\nk{last}: 2\n"));
+            let rules: Vec<&str> = found.iter().map(|fault| fault.rule.id).collect();
+            assert_eq!(rules, [DUPLICATE_KEY.id; 2], "{count} keys");
+            assert!(found.iter().all(|fault| fault.related.len() == 1));
+        }
+    }
+
+    #[test]
+    fn nesting_has_a_limit_in_every_style() {
+        let block = |depth: usize| -> String {
+            (0..depth)
+                .map(|level| format!("{}a:\n", " ".repeat(level)))
+                .collect()
+        };
+        let list = |depth: usize| format!("{}x\n", "- ".repeat(depth));
+        let flow = |depth: usize| format!("{}{}\n", "[".repeat(depth), "]".repeat(depth));
+
+        for write in [&block as &dyn Fn(usize) -> String, &list, &flow] {
+            assert!(faults(&write(MAX_DEPTH)).is_empty());
+            let found = faults(&write(MAX_DEPTH + 1));
+            let rules: Vec<&str> = found.iter().map(|fault| fault.rule.id).collect();
+            assert_eq!(rules, [TOO_DEEP.id], "{}", write(MAX_DEPTH + 1));
+        }
+    }
 }
