@@ -7,7 +7,7 @@
 //! one for each tenant that went. Both are inputs: they say whose a file is, who has a name, and
 //! what must not be removed unseen.
 
-use super::{Names, Where};
+use super::Where;
 use crate::bundle::ObjectId;
 use crate::diagnostic::{Diagnostic, Scope, rule};
 use crate::source::{Place, Source, SourceId, join};
@@ -85,13 +85,13 @@ pub struct FileEntry {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub uuid: Option<String>,
     /// The namespaces of other tenants that the tenant's reach, as `from>to`.
-    #[serde(default, skip_serializing_if = "Names::is_empty")]
-    pub edges: Names,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub edges: Vec<String>,
     /// What the tenant claims besides objects.
-    #[serde(default, skip_serializing_if = "Names::is_empty")]
-    pub claims: Names,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub claims: Vec<String>,
     /// The objects in it.
-    pub objects: Names,
+    pub objects: Vec<String>,
 }
 
 impl FileEntry {
@@ -324,7 +324,7 @@ impl Lock {
             if let Some(source) = &entry.source {
                 prior.add_tenant(tenant, source);
             }
-            for claim in entry.claims.iter() {
+            for claim in &entry.claims {
                 prior.add_claim(Thing::of(claim), tenant);
             }
             for (from, to) in entry.edges.iter().filter_map(|e| e.split_once('>')) {
@@ -362,7 +362,7 @@ fn is_ours(entry: &FileEntry) -> bool {
         (None, [_, on, "platform", "roles.yaml"]) => *on == entry.on,
         (None, [_, on, "entry", name]) => *on == entry.on && file(name).is_some(),
         (None, _) => {
-            entry.objects.len() == 1 && entry.objects.iter().all(|one| one.ends_with("/tenantry"))
+            matches!(entry.objects.as_slice(), [one] if one.ends_with("/tenantry"))
         }
         _ => false,
     };
@@ -386,7 +386,10 @@ pub fn namespaces(entry: &FileEntry) -> impl Iterator<Item = &str> {
 
 /// The objects that a file holds.
 pub fn objects(entry: &FileEntry) -> impl Iterator<Item = ObjectId> {
-    entry.objects.iter().filter_map(ObjectId::parse)
+    entry
+        .objects
+        .iter()
+        .filter_map(|text| ObjectId::parse(text))
 }
 
 /// Where the objects of a file are applied from: the folder it is in.

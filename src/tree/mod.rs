@@ -6,7 +6,6 @@
 mod applied;
 mod flux;
 mod lock;
-mod names;
 mod plan;
 mod refusals;
 
@@ -19,7 +18,6 @@ pub use lock::{
 
 pub use flux::late_of;
 pub use lock::record_range;
-pub use names::Names;
 pub use plan::{
     BEHIND, Baseline, Behind, Disk, EDITED, FOREIGN_FILE, NOT_A_FILE, Plan, STALE,
     check as check_disk, plan,
@@ -470,7 +468,6 @@ fn tenant_files(
         } else {
             claims_and_edges(tenant, cluster, clusters)
         };
-        let (claims, edges) = (claims.iter().collect(), edges.iter().collect());
         let entry = FileEntry {
             path: request.layout.tenant_file(name, unit, late, &bundle.tenant),
             digest: String::new(),
@@ -481,7 +478,7 @@ fn tenant_files(
             uuid: tenant.uuid.as_ref().map(|u| u.value.clone()),
             edges,
             claims,
-            objects: Names::default(),
+            objects: Vec::new(),
         };
         Some(desired(entry, header(Some(source)), part))
     };
@@ -524,9 +521,9 @@ fn place_cluster(
         source: None,
         input: None,
         uuid: None,
-        edges: Names::default(),
-        claims: Names::default(),
-        objects: Names::default(),
+        edges: Vec::new(),
+        claims: Vec::new(),
+        objects: Vec::new(),
     };
     let roles = format!("{}/roles.yaml", request.layout.platform_folder(name));
     tree.files.insert(
@@ -600,7 +597,7 @@ fn place_cluster(
             .or_default()
             .extend(kustomizations);
         let entry = FileEntry {
-            objects: objects.iter().collect(),
+            objects,
             ..entry(path.clone())
         };
         tree.files.insert(path, recorded(entry, header(None), text));
