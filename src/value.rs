@@ -246,7 +246,7 @@ from! {
     &[Value]: value => Self::Seq(value.into()),
     &Vec<Value>: value => Self::Seq(value.as_slice().into()),
     Vec<Entry>: value => Self::Map(value.into()),
-    &IndexMap<String, String>: value => value.iter().map(|(k, v)| (Text::from(k), Self::from(v))).collect::<Vec<_>>().into(),
+    &IndexMap<Text, Text>: value => value.iter().map(|(k, v)| (k.clone(), Self::from(v.clone()))).collect::<Vec<_>>().into(),
     &Json: value => match value {
         Json::Null => Self::Null,
         Json::Bool(b) => Self::Bool(*b),

@@ -5,95 +5,8 @@ use crate::source::Place;
 use crate::spec::leaf::{FilePath, HostPattern};
 use crate::spec::tenant::{Network, Quota, Requirement};
 use crate::value::{Text, Value, map};
-use std::collections::HashMap;
+use indexmap::IndexMap;
 use std::sync::Arc;
-
-/// Strings by key, in the order of the specs; no key stands twice.
-#[derive(Clone, Debug, Default)]
-pub struct Strings(Vec<(Text, Text)>);
-
-/// Keys that are compared one by one; more of them are hashed.
-const FEW: usize = 32;
-
-impl Strings {
-    /// Lays pairs over these, one after the other: where a key is there already, its value is
-    /// replaced.
-    pub fn lay(&mut self, pairs: impl IntoIterator<Item = (Text, Text)>) {
-        let mut index: HashMap<Text, usize> = HashMap::new();
-        for (key, value) in pairs {
-            if self.0.len() >= FEW && index.is_empty() {
-                index = self
-                    .0
-                    .iter()
-                    .enumerate()
-                    .map(|(i, (key, _))| (key.clone(), i))
-                    .collect();
-            }
-            let at = match index.is_empty() {
-                true => self.0.iter().position(|(k, _)| *k == key),
-                false => index.get(&key).copied(),
-            };
-            match at {
-                Some(at) => self.0[at].1 = value,
-                None => {
-                    if !index.is_empty() {
-                        index.insert(key.clone(), self.0.len());
-                    }
-                    self.0.push((key, value));
-                }
-            }
-        }
-    }
-
-    /// The pairs.
-    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.0
-            .iter()
-            .map(|(key, value)| (key.as_str(), value.as_str()))
-    }
-
-    /// The keys.
-    pub fn keys(&self) -> impl Iterator<Item = &str> {
-        self.0.iter().map(|(key, _)| key.as_str())
-    }
-
-    /// The value of a key.
-    pub fn get(&self, key: &str) -> Option<&str> {
-        self.iter().find(|(k, _)| *k == key).map(|(_, value)| value)
-    }
-
-    /// Whether there are none.
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
-    /// By key.
-    #[must_use]
-    pub fn sorted(mut self) -> Self {
-        self.0.sort();
-        self
-    }
-}
-
-impl FromIterator<(Text, Text)> for Strings {
-    fn from_iter<I: IntoIterator<Item = (Text, Text)>>(pairs: I) -> Self {
-        let mut strings = Self::default();
-        strings.lay(pairs);
-        strings.0.shrink_to_fit();
-        strings
-    }
-}
-
-impl From<&Strings> for Value {
-    fn from(strings: &Strings) -> Self {
-        strings
-            .0
-            .iter()
-            .map(|(key, value)| (key.clone(), Self::String(value.clone())))
-            .collect::<Vec<_>>()
-            .into()
-    }
-}
 
 /// A tenant.
 #[derive(Debug)]
@@ -105,7 +18,7 @@ pub struct Tenant {
     /// Its UUID.
     pub uuid: Option<Spanned<String>>,
     /// The labels other tenants select it by.
-    pub labels: Strings,
+    pub labels: IndexMap<Text, Text>,
     /// The hosts it claims.
     pub hosts: Vec<Spanned<HostPattern>>,
     /// The users and groups that hold its keys, as `group/NAME`.
@@ -158,15 +71,15 @@ pub struct TenantContext {
     /// Free values.
     pub parameters: Value,
     /// The labels other tenants select it by.
-    pub labels: Strings,
+    pub labels: IndexMap<Text, Text>,
     /// The names of its namespaces in this cluster.
     pub namespaces: Vec<String>,
     /// Labels of every object of the tenant.
-    pub common_labels: Strings,
+    pub common_labels: IndexMap<Text, Text>,
     /// The role that `compat.fluxCreateTenant` binds.
     pub compat_cluster_role: String,
     /// Labels of `flux create tenant`.
-    pub compat_labels: Strings,
+    pub compat_labels: IndexMap<Text, Text>,
 }
 
 /// A namespace on a cluster: what templates see as `namespace`.
@@ -179,9 +92,9 @@ pub struct Namespace {
     /// Where it is declared.
     pub place: Place,
     /// Labels of the Namespace.
-    pub labels: Strings,
+    pub labels: IndexMap<Text, Text>,
     /// Annotations of the Namespace.
-    pub annotations: Strings,
+    pub annotations: IndexMap<Text, Text>,
     /// Whether it exists already and is taken over.
     pub adopt: bool,
     /// Whether the `default` ServiceAccount is rendered.
@@ -206,7 +119,7 @@ pub struct QuotaObject {
     /// Its name.
     pub name: String,
     /// Amounts by key.
-    pub hard: Strings,
+    pub hard: IndexMap<Text, Text>,
 }
 
 /// A LimitRange for containers.
@@ -393,32 +306,6 @@ impl From<&Sync> for Value {
             "secretRef" => sync.secret_ref.clone(),
             "decryption" => sync.decryption.clone(),
             "notifications" => &sync.notifications,
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_key_stands_once_however_many_there_are() {
-        for count in [1, 2, FEW - 1, FEW, FEW + 1, 3 * FEW] {
-            let pair = |i: usize, value: &str| (Text::from(format!("k{i}")), Text::from(value));
-            let mut strings: Strings = (0..count).map(|i| pair(i, "a")).collect();
-            strings.lay((0..count + 2).rev().map(|i| pair(i, "b")));
-            strings.lay([pair(0, "c"), pair(0, "d")]);
-            let keys: Vec<&str> = strings.keys().collect();
-            let (last, before) = (format!("k{}", count + 1), format!("k{count}"));
-            let wanted: Vec<String> = (0..count)
-                .map(|i| format!("k{i}"))
-                .chain([last, before])
-                .collect();
-            assert_eq!(keys, wanted);
-            assert_eq!(
-                (strings.get("k0"), strings.get("k1")),
-                (Some("d"), Some("b"))
-            );
         }
     }
 }

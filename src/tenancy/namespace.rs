@@ -1,7 +1,7 @@
 //! The namespaces of a tenant on a cluster: their names, metadata, floor and Pod Security level.
 
 use super::merge::{merge, pick};
-use super::model::{LimitsObject, Namespace, NetworkObject, QuotaObject, Strings, Tenant};
+use super::model::{LimitsObject, Namespace, NetworkObject, QuotaObject, Tenant};
 use super::names::{self, Metadata};
 use super::profile::{Profile, check_ceiling};
 use super::tenant::{DUPLICATE_TENANT, INCOMPLETE, Resolver, TenantMetadata};
@@ -18,6 +18,7 @@ use crate::spec::tenant::{
     Floor, Management, PodSecurity, PodSecurityLevel, PodSecurityMode, TenantSpec,
 };
 use crate::value::{Text, Value};
+use indexmap::IndexMap;
 use std::cell::LazyCell;
 use std::sync::Arc;
 
@@ -169,7 +170,7 @@ impl Resolver<'_> {
         declared: &Spanned<spec::Namespace>,
         (merged, common): (&TenantSpec, &Common),
         whole: &TenantSpec,
-        hard: Strings,
+        hard: IndexMap<Text, Text>,
         out: &mut Vec<Diagnostic>,
     ) -> Option<Namespace> {
         let name = self.namespace_name(doc, declared, out)?;
@@ -227,7 +228,8 @@ impl Resolver<'_> {
                     .or_else(|| find(&whole.quota))
                     .unwrap_or(declared.name.place)
             };
-            let keys: Vec<(&str, Place)> = hard.keys().map(|k| (k, place(k))).collect();
+            let keys: Vec<(&str, Place)> =
+                hard.keys().map(|key| (key.as_str(), place(key))).collect();
             quota::check_limits(&keys, limits, &name, &tenant.name.value, out);
         }
         let quota = (rendered(&floor.quota) && !hard.is_empty()).then_some(QuotaObject {
@@ -240,7 +242,7 @@ impl Resolver<'_> {
             .iter()
             .flatten()
             .chain(declared.labels.iter().flatten());
-        let mut labels: Strings = labels
+        let mut labels: IndexMap<Text, Text> = labels
             .map(|(key, value)| (key.as_str().into(), value.value.as_str().into()))
             .collect();
         if !plain {
@@ -368,7 +370,7 @@ impl Resolver<'_> {
         namespace: &str,
         merged: &TenantSpec,
         declared: &Spanned<spec::Namespace>,
-        labels: &mut Strings,
+        labels: &mut IndexMap<Text, Text>,
         out: &mut Vec<Diagnostic>,
     ) {
         let nothing = PodSecurity::default();
@@ -467,6 +469,6 @@ impl Resolver<'_> {
                 made.push((Text::new_static(of_version), version.as_str().into()));
             }
         }
-        labels.lay(made);
+        labels.extend(made);
     }
 }

@@ -8,8 +8,8 @@ use crate::spec::INVALID_VALUE;
 use crate::spec::fleet::Cluster;
 use crate::spec::quantity::Quantity;
 use crate::spec::tenant::{Limits, Quota, Resources};
-use crate::tenancy::model::Strings;
 use crate::value::{Entry, Text, Value};
+use indexmap::IndexMap;
 
 rule! {
     /// The namespaces of a tenant have more than the tenant.
@@ -64,7 +64,7 @@ pub fn split(
     own: &[Option<&Quota>],
     tenant: &str,
     out: &mut Vec<Diagnostic>,
-) -> Vec<Strings> {
+) -> Vec<IndexMap<Text, Text>> {
     for (key, amount) in own.iter().flatten().flat_map(|q| q.iter()).chain(total) {
         let counted = !["cpu", "memory", "storage"]
             .iter()
@@ -82,12 +82,8 @@ pub fn split(
             );
         }
     }
-    let mut parts: Vec<Vec<(Text, Text)>> = vec![Vec::with_capacity(total.len()); own.len()];
+    let mut parts: Vec<IndexMap<Text, Text>> = vec![IndexMap::new(); own.len()];
     for (key, amount) in total {
-        if let [None] = own {
-            parts[0].push((key.as_str().into(), amount.value.text().into()));
-            continue;
-        }
         let of = |i: usize| own[i].and_then(|q| q.get(key));
         let taken: i128 = (0..own.len()).filter_map(of).map(|q| q.value.nanos()).sum();
         if taken > amount.value.nanos()
@@ -117,7 +113,7 @@ pub fn split(
                 Some(own) => own.value.text(),
                 None => others.binary_search(&i).map_or("", |at| shares[at].text()),
             };
-            part.push((key.as_str().into(), share.into()));
+            part.insert(key.as_str().into(), share.into());
         }
     }
     for (part, own) in parts.iter_mut().zip(own) {

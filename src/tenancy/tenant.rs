@@ -569,7 +569,8 @@ impl Resolver<'_> {
             }
         }
         let mut compat_labels = tenant.labels.clone();
-        compat_labels.lay([(Text::new_static("toolkit.fluxcd.io/tenant"), name)]);
+        compat_labels.insert(Text::new_static("toolkit.fluxcd.io/tenant"), name);
+        compat_labels.sort_keys();
         let entries = |p: &serde_json::Map<String, serde_json::Value>| -> Value {
             p.iter()
                 .map(|(key, value)| (key.into(), value.into()))
@@ -591,7 +592,7 @@ impl Resolver<'_> {
                 .as_ref()
                 .and_then(|c| c.cluster_role.as_ref())
                 .map_or_else(|| "cluster-admin".into(), |r| r.value.to_string()),
-            compat_labels: compat_labels.sorted(),
+            compat_labels,
         }
     }
 
