@@ -195,48 +195,16 @@ pub fn reason(format: &str, text: &str) -> Option<(&'static str, String)> {
     Some((format.what, (format.check)(text).err()?))
 }
 
-/// What the bytes of names are: names are checked a few million times in a run.
-static CLASS: [u8; 256] = {
-    let mut table = [0; 256];
-    let mut at = 0;
-    while at < 256 {
-        table[at] = match at as u8 {
-            b'a'..=b'z' | b'0'..=b'9' => LOWER,
-            b'A'..=b'Z' => UPPER,
-            b'-' => DASH,
-            b'_' | b'.' => MARK,
-            _ => 0,
-        };
-        at += 1;
-    }
-    table
-};
-/// a-z and 0-9.
-const LOWER: u8 = 1;
-/// A-Z.
-const UPPER: u8 = 2;
-/// `-`.
-const DASH: u8 = 4;
-/// `_` and `.`.
-const MARK: u8 = 8;
-
-/// Whether every byte is of one of some classes.
-fn all_of(text: &str, classes: u8) -> bool {
-    text.bytes()
-        .fold(true, |all, b| all & (CLASS[usize::from(b)] & classes != 0))
-}
-
-/// Whether a text begins and ends with a byte of one of some classes.
-fn edges_of(text: &str, classes: u8) -> bool {
-    let is = |b: Option<&u8>| b.is_some_and(|b| CLASS[usize::from(*b)] & classes != 0);
-    is(text.as_bytes().first()) && is(text.as_bytes().last())
+/// Whether a character is one of a-z and 0-9.
+const fn is_lower_or_digit(c: char) -> bool {
+    c.is_ascii_lowercase() || c.is_ascii_digit()
 }
 
 fn dns_label(text: &str) -> Result<(), String> {
     if text.is_empty() || text.len() > 63 {
         return Err(format!("it has {} characters, of 1 to 63", text.len()));
     }
-    if !all_of(text, LOWER | DASH) {
+    if !text.chars().all(|c| is_lower_or_digit(c) || c == '-') {
         return Err("only a-z, 0-9 and - are allowed".into());
     }
     if text.starts_with('-') || text.ends_with('-') {
@@ -249,21 +217,19 @@ fn dns_subdomain(text: &str) -> Result<(), String> {
     if text.is_empty() || text.len() > 253 {
         return Err(format!("it has {} characters, of 1 to 253", text.len()));
     }
-    let edge = |b: u8| CLASS[usize::from(b)] == LOWER;
-    // What stands before a byte, and what after it: the ends count as dots.
-    let mut before = b'.';
-    for b in text.bytes().chain([b'.']) {
-        let ok = match b {
-            b'.' => edge(before),
-            b'-' => before != b'.',
-            _ => edge(b),
-        };
-        if !ok {
-            return Err("only a-z, 0-9, - and . are allowed, and each part starts and ends with one of a-z, 0-9".into());
-        }
-        before = b;
+    let is_part = |part: &str| {
+        part.starts_with(is_lower_or_digit)
+            && part.ends_with(is_lower_or_digit)
+            && part.chars().all(|c| is_lower_or_digit(c) || c == '-')
+    };
+    if text.split('.').all(is_part) {
+        Ok(())
+    } else {
+        Err(
+            "only a-z, 0-9, - and . are allowed, and each part starts and ends with one of a-z, 0-9"
+                .into(),
+        )
     }
-    Ok(())
 }
 
 fn path_segment(text: &str) -> Result<(), String> {
@@ -385,9 +351,11 @@ fn oci_prefix(text: &str) -> Result<(), String> {
         return Err("it names a user; use secretRef".into());
     }
     let part = |part: &str| {
-        let plain = |c: u8| c.is_ascii_lowercase() || c.is_ascii_digit();
-        let ends = part.bytes().next().is_some_and(plain) && part.bytes().last().is_some_and(plain);
-        ends && part.bytes().all(|c| plain(c) || b"._-".contains(&c))
+        part.starts_with(is_lower_or_digit)
+            && part.ends_with(is_lower_or_digit)
+            && part
+                .chars()
+                .all(|c| is_lower_or_digit(c) || "._-".contains(c))
     };
     match path.trim_end_matches('/') {
         "" => Ok(()),
@@ -425,8 +393,10 @@ fn label_value(text: &str) -> Result<(), String> {
     if text.len() > 63 {
         return Err(format!("it has {} characters, of at most 63", text.len()));
     }
+    let is_end = |c: char| c.is_ascii_alphanumeric();
+    let allowed = |c: char| is_end(c) || matches!(c, '-' | '_' | '.');
     if text.is_empty()
-        || (edges_of(text, LOWER | UPPER) && all_of(text, LOWER | UPPER | DASH | MARK))
+        || (text.chars().all(allowed) && text.starts_with(is_end) && text.ends_with(is_end))
     {
         Ok(())
     } else {
@@ -519,11 +489,11 @@ fn quota_key(text: &str) -> Result<(), String> {
             return Ok(());
         }
     }
-    for (middle, _) in [
-        (".storageclass.storage.k8s.io/requests.storage", ()),
-        (".storageclass.storage.k8s.io/persistentvolumeclaims", ()),
+    for suffix in [
+        ".storageclass.storage.k8s.io/requests.storage",
+        ".storageclass.storage.k8s.io/persistentvolumeclaims",
     ] {
-        if let Some(class) = text.strip_suffix(middle) {
+        if let Some(class) = text.strip_suffix(suffix) {
             return dns_subdomain(class);
         }
     }

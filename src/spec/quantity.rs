@@ -12,7 +12,6 @@ use std::fmt;
 /// The name of the format in the schema.
 pub const FORMAT: &str = "quantity";
 const NANO: i128 = 1_000_000_000;
-const NANO_64: i64 = 1_000_000_000;
 const BINARY: [(&str, u32); 6] = [
     ("Ei", 60),
     ("Pi", 50),
@@ -112,10 +111,8 @@ impl Quantity {
     }
 
     /// Whether it is a whole number of units.
-    pub fn is_whole(&self) -> bool {
-        // Nearly all fit into 64 bits, and a division of 128 takes ten times as long.
-        i64::try_from(self.nanos)
-            .map_or_else(|_| self.nanos % NANO == 0, |nanos| nanos % NANO_64 == 0)
+    pub const fn is_whole(&self) -> bool {
+        self.nanos % NANO == 0
     }
 
     /// A quantity of some nanos, written with the largest suffix that is exact.
