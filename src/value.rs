@@ -111,17 +111,9 @@ impl Value {
 
     /// Changes the entries; nothing becomes an empty mapping before. Anything else stays as it is.
     pub fn change(&mut self, how: impl FnOnce(&mut Vec<Entry>)) {
-        let room = self.entries().len() + 2;
         let mut entries = match self {
-            Self::Null => Vec::with_capacity(room),
-            Self::Map(shared) => {
-                let mut entries = Vec::with_capacity(room);
-                match Arc::get_mut(shared) {
-                    Some(own) => entries.extend(own.iter_mut().map(std::mem::take)),
-                    None => entries.extend_from_slice(shared),
-                }
-                entries
-            }
+            Self::Null => Vec::new(),
+            Self::Map(shared) => shared.to_vec(),
             _ => return,
         };
         how(&mut entries);

@@ -8,9 +8,8 @@ use crate::spec::FleetDoc;
 use crate::tenancy::Tenancy;
 use crate::tree::{Tree, late_of};
 use crate::value::{Text, Value};
-use foldhash::{HashMap, HashMapExt};
 use indexmap::IndexMap;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// The group and kind of the objects that apply the tree.
 pub const KUSTOMIZATION: (&str, &str) = ("kustomize.toolkit.fluxcd.io", "Kustomization");
@@ -46,7 +45,7 @@ pub struct WantedTenant {
 }
 
 /// Objects that should be there. A cluster's are looked up for each of its live ones.
-pub type Objects = IndexMap<ObjectId, Want, foldhash::fast::RandomState>;
+pub type Objects = IndexMap<ObjectId, Want>;
 
 /// What should be there of a cluster.
 #[derive(Debug)]

@@ -6,9 +6,7 @@ use super::{Kind, Prior, Thing};
 use crate::diagnostic::{Diagnostic, rule};
 use crate::source::Place;
 use crate::spec::FleetDoc;
-use foldhash::{HashMap, HashMapExt};
 use indexmap::IndexSet;
-use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
 rule! {
@@ -92,7 +90,7 @@ pub fn shared(fleet: &FleetDoc) -> BTreeSet<String> {
         .collect()
 }
 
-/// Who claims what, of what needs to be looked at, in order.
+/// Who claims each thing, in order.
 type Claims<'a> = BTreeMap<Thing<'a>, Vec<Claim<'a>>>;
 
 /// Reports what is claimed twice. `leaving` are tenants that may go.
@@ -108,67 +106,34 @@ pub fn check(
     let shared: BTreeSet<Thing<'_>> = shared.iter().map(|text| Thing::of(text)).collect();
     let names: IndexSet<&str> = tenants.iter().map(|t| t.name.value.as_str()).collect();
     let gone = |holder: &str| !names.contains(holder) && leaving.iter().all(|l| l != holder);
-    let held_hosts = prior.hosts_of(gone);
-    // Nearly everything is claimed by one tenant, which has it: the rest is looked at.
-    let mut first: HashMap<Thing<'_>, Claim<'_>> = HashMap::with_capacity(tenants.len() * 4);
-    let mut several = Claims::new();
-    let mut wildcards = false;
+
+    let mut all = Claims::new();
     for tenant in tenants {
         for (thing, place) in of(tenant, clusters) {
-            wildcards |= is_wildcard(&thing);
-            let claim = Claim { tenant, place };
-            match first.entry(thing) {
-                Entry::Vacant(free) => {
-                    free.insert(claim);
-                    if prior
-                        .holders(&thing)
-                        .any(|holder| holder != tenant.name.value)
-                    {
-                        several.insert(thing, vec![claim]);
-                    }
-                }
-                Entry::Occupied(first) => several
-                    .entry(thing)
-                    .or_insert_with(|| vec![*first.get()])
-                    .push(claim),
-            }
+            all.entry(thing).or_default().push(Claim { tenant, place });
         }
     }
-    if !held_hosts.is_empty() {
-        met_by_held(&hosts(&first, &several), &held_hosts, &mut out);
-    }
-    held_by_others(&several, &shared, &names, prior, leaving, &mut out);
-    for (thing, claims) in several
+
+    met_by_held(&all, &prior.hosts_of(gone), &mut out);
+    held_by_others(&all, &shared, &names, prior, leaving, &mut out);
+    for (thing, claims) in all
         .iter()
         .filter(|(thing, claims)| claims.len() > 1 && !shared.contains(thing))
     {
         report(thing, claims, prior, &mut out);
     }
-    if wildcards {
-        overlapping_hosts(&hosts(&first, &several), prior, &mut out);
-    }
+    overlapping_hosts(&all, prior, &mut out);
     out
 }
 
-fn is_wildcard(thing: &Thing<'_>) -> bool {
-    thing.kind == Kind::Host && thing.name.starts_with("*.")
-}
-
-/// Every host, and who claims it.
-fn hosts<'a>(first: &HashMap<Thing<'a>, Claim<'a>>, several: &Claims<'a>) -> Claims<'a> {
-    let all = first.iter().filter(|(thing, _)| thing.kind == Kind::Host);
-    all.map(|(thing, claim)| {
-        (
-            *thing,
-            several.get(thing).cloned().unwrap_or_else(|| vec![*claim]),
-        )
-    })
-    .collect()
+/// The hosts among all claims.
+fn hosts<'c, 'a>(all: &'c Claims<'a>) -> impl Iterator<Item = (&'c Thing<'a>, &'c Vec<Claim<'a>>)> {
+    all.iter().filter(|(thing, _)| thing.kind == Kind::Host)
 }
 
 /// Hosts that meet one of a tenant that cannot be read now.
-fn met_by_held(hosts: &Claims<'_>, held_hosts: &[(&str, &str)], out: &mut Vec<Diagnostic>) {
-    for (thing, claims) in hosts {
+fn met_by_held(all: &Claims<'_>, held_hosts: &[(&str, &str)], out: &mut Vec<Diagnostic>) {
+    for (thing, claims) in hosts(all) {
         let host = thing.name;
         let other = held_hosts
             .iter()
@@ -279,14 +244,14 @@ fn report(thing: &Thing<'_>, claims: &[Claim<'_>], prior: &Prior<'_>, out: &mut 
 
 /// A wildcard claims every host one level below it. Hosts are looked up by what a wildcard would be
 /// called: linear.
-fn overlapping_hosts(hosts: &Claims<'_>, prior: &Prior<'_>, out: &mut Vec<Diagnostic>) {
-    for (thing, claims) in hosts.iter().filter(|(thing, _)| !is_wildcard(thing)) {
+fn overlapping_hosts(all: &Claims<'_>, prior: &Prior<'_>, out: &mut Vec<Diagnostic>) {
+    for (thing, claims) in hosts(all).filter(|(thing, _)| !thing.name.starts_with("*.")) {
         let host = thing.name;
         let Some((_, domain)) = host.split_once('.') else {
             continue;
         };
         let wildcard = format!("*.{domain}");
-        let Some((wildcard, wild)) = hosts.get_key_value(&Thing {
+        let Some((wildcard, wild)) = all.get_key_value(&Thing {
             name: &wildcard,
             ..*thing
         }) else {

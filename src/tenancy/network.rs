@@ -11,10 +11,9 @@ use crate::spec::leaf::Cidr;
 use crate::spec::tenant::{Isolation, Network, Peer, Port, PortRule, Protocol, Provision};
 use crate::spec::{did_you_mean, one_of_these};
 use crate::value::{Value, map};
-use foldhash::{HashMap, HashMapExt};
 use ipnet::IpNet;
 use rayon::prelude::*;
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 rule! {

@@ -1,8 +1,7 @@
 //! What earlier runs left, by the tree's records: who has a thing, who reached whom.
 
-use foldhash::{HashMap, HashMapExt};
+use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::OnceLock;
 
 /// What kind of thing it is, in the order of their names, which is that of findings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -98,76 +97,20 @@ impl fmt::Display for Thing<'_> {
 /// A pair of texts: a tenant or a cluster, and what is on it.
 type Pair<'a> = (&'a str, &'a str);
 
-/// What the records remember of earlier runs. Ten thousand of them are read in each: they are
-/// borrowed, and what few runs ask for is looked up in an index that is made when it is asked for.
-///
-/// Its keys are chosen by tenants; the hasher's seed is another in each run, and nothing shows it.
+/// What the records remember of earlier runs, borrowed from them.
 #[derive(Debug, Default)]
 pub struct Prior<'a> {
-    /// Who has a thing.
-    claims: HashMap<Thing<'a>, Holders<'a>>,
+    /// The tenants that have a thing. More than one where a record is forged, or the thing is shared.
+    claims: BTreeMap<Thing<'a>, Vec<&'a str>>,
     /// Each tenant and the file it came from.
-    tenants: HashMap<&'a str, &'a str>,
-    /// Tenant and cluster, and a namespace of it there.
-    namespaces: Vec<(Pair<'a>, &'a str)>,
-    /// Cluster and namespace, and the tenant and its namespace that reached it.
-    edges: Vec<(Pair<'a>, Pair<'a>)>,
-    /// Where those of a tenant on a cluster stand in `namespaces`.
-    namespaces_of: OnceLock<Index>,
-    /// Where those who reached a namespace stand in `edges`.
-    takers_of: OnceLock<Index>,
-}
-
-/// Where the values of a key stand in a list.
-type Index = HashMap<(String, String), Vec<usize>>;
-
-/// Who has a thing. More than one where a record is forged, or the thing is shared.
-#[derive(Debug)]
-struct Holders<'a> {
-    first: &'a str,
-    others: Vec<&'a str>,
-}
-
-impl<'a> Holders<'a> {
-    fn iter(&self) -> impl Iterator<Item = &'a str> {
-        std::iter::once(self.first).chain(self.others.iter().copied())
-    }
-}
-
-/// Where the values of each key stand, in order.
-fn index<V>(pairs: &[(Pair<'_>, V)]) -> Index {
-    let mut all = Index::new();
-    for (at, ((a, b), _)) in pairs.iter().enumerate() {
-        all.entry(((*a).to_owned(), (*b).to_owned()))
-            .or_default()
-            .push(at);
-    }
-    all
-}
-
-/// The values of a key.
-fn found<'i, V: Copy>(
-    index: &'i Index,
-    pairs: &'i [(Pair<'_>, V)],
-    a: &str,
-    b: &str,
-) -> impl Iterator<Item = V> + 'i {
-    let places = index.get(&(a.to_owned(), b.to_owned()));
-    places.into_iter().flatten().map(|at| pairs[*at].1)
+    tenants: BTreeMap<&'a str, &'a str>,
+    /// A tenant's namespaces on a cluster, by the tenant and the cluster.
+    namespaces: BTreeMap<Pair<'a>, Vec<&'a str>>,
+    /// The tenants' namespaces that reached a namespace, by its cluster and its name.
+    edges: BTreeMap<Pair<'a>, Vec<Pair<'a>>>,
 }
 
 impl<'a> Prior<'a> {
-    /// Nothing yet, with room for what as many records hold.
-    pub fn of(records: usize) -> Self {
-        Self {
-            claims: HashMap::with_capacity(4 * records),
-            tenants: HashMap::with_capacity(records),
-            namespaces: Vec::with_capacity(2 * records),
-            edges: Vec::with_capacity(2 * records),
-            ..Self::default()
-        }
-    }
-
     /// Whether a record is a tenant's of this name.
     pub fn knows(&self, tenant: &str) -> bool {
         self.tenants.contains_key(tenant)
@@ -178,49 +121,52 @@ impl<'a> Prior<'a> {
         self.tenants.get(tenant).copied()
     }
 
-    /// Who has a thing; nobody where several say so.
+    /// The tenant that has a thing; `None` if the records name several.
     pub fn holder<'s>(&'s self, thing: &Thing<'s>) -> Option<&'s str> {
-        self.claims
-            .get(thing)
-            .filter(|held| held.others.is_empty())
-            .map(|held| held.first)
+        match self.claims.get(thing)?.as_slice() {
+            [holder] => Some(holder),
+            _ => None,
+        }
     }
 
-    /// Everybody whose records say that they have a thing.
+    /// Every tenant whose records say that it has a thing.
     pub fn holders<'s>(&'s self, thing: &Thing<'s>) -> impl Iterator<Item = &'s str> {
-        self.claims.get(thing).into_iter().flat_map(Holders::iter)
+        self.claims.get(thing).into_iter().flatten().copied()
     }
 
     /// The hosts that some tenants have, and who has each, in order.
     pub fn hosts_of(&self, wanted: impl Fn(&str) -> bool) -> Vec<(&'a str, &'a str)> {
-        let hosts = self
+        let mut found: Vec<(&str, &str)> = self
             .claims
             .iter()
-            .filter(|(thing, _)| thing.kind == Kind::Host);
-        let each = hosts.flat_map(|(thing, held)| held.iter().map(|holder| (thing.name, holder)));
-        let mut found: Vec<(&str, &str)> = each.filter(|(_, holder)| wanted(holder)).collect();
+            .filter(|(thing, _)| thing.kind == Kind::Host)
+            .flat_map(|(thing, holders)| holders.iter().map(|holder| (thing.name, *holder)))
+            .filter(|(_, holder)| wanted(holder))
+            .collect();
         found.sort_unstable();
         found
     }
 
     /// The namespaces that a tenant has on a cluster.
-    pub fn namespaces(&self, tenant: &str, on: &str) -> impl Iterator<Item = &str> {
-        found(
-            self.namespaces_of.get_or_init(|| index(&self.namespaces)),
-            &self.namespaces,
-            tenant,
-            on,
-        )
+    pub fn namespaces<'s>(&'s self, tenant: &'s str, on: &'s str) -> impl Iterator<Item = &'s str> {
+        self.namespaces
+            .get(&(tenant, on))
+            .into_iter()
+            .flatten()
+            .copied()
     }
 
-    /// Who reached a namespace of a cluster: tenants, and their namespaces.
-    pub fn takers(&self, on: &str, namespace: &str) -> impl Iterator<Item = (&str, &str)> {
-        found(
-            self.takers_of.get_or_init(|| index(&self.edges)),
-            &self.edges,
-            on,
-            namespace,
-        )
+    /// The tenants that reached a namespace of a cluster, each with the namespace it came from.
+    pub fn takers<'s>(
+        &'s self,
+        on: &'s str,
+        namespace: &'s str,
+    ) -> impl Iterator<Item = (&'s str, &'s str)> {
+        self.edges
+            .get(&(on, namespace))
+            .into_iter()
+            .flatten()
+            .copied()
     }
 
     /// Notes that there is a tenant, and the file that it came from.
@@ -230,23 +176,23 @@ impl<'a> Prior<'a> {
 
     /// Notes that a tenant has a thing.
     pub fn add_claim(&mut self, thing: Thing<'a>, tenant: &'a str) {
-        let held = self.claims.entry(thing).or_insert(Holders {
-            first: tenant,
-            others: Vec::new(),
-        });
-        if held.first != tenant && !held.others.contains(&tenant) {
-            held.others.push(tenant);
+        let holders = self.claims.entry(thing).or_default();
+        if !holders.contains(&tenant) {
+            holders.push(tenant);
         }
     }
 
     /// Notes that a tenant has a namespace on a cluster.
     pub fn add_namespace(&mut self, tenant: &'a str, on: &'a str, namespace: &'a str) {
         self.add_claim(Thing::namespace(on, namespace), tenant);
-        self.namespaces.push(((tenant, on), namespace));
+        self.namespaces
+            .entry((tenant, on))
+            .or_default()
+            .push(namespace);
     }
 
     /// Notes that a tenant's namespace reached another on a cluster.
     pub fn add_edge(&mut self, on: &'a str, from: Pair<'a>, to: &'a str) {
-        self.edges.push(((on, to), from));
+        self.edges.entry((on, to)).or_default().push(from);
     }
 }

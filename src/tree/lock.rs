@@ -101,11 +101,6 @@ impl FileEntry {
         let json = serde_json::to_string(self).unwrap_or_default();
         let mut line = String::with_capacity(RECORD.len() + json.len() + 1);
         line.push_str(RECORD);
-        if json.bytes().all(|b| (b' '..=b'~').contains(&b)) {
-            line.push_str(&json);
-            line.push('\n');
-            return line;
-        }
         for c in json.chars() {
             // Some readers end a line, and with it the comment, at U+0085 or U+2028.
             if c.is_ascii() && c != '\u{7f}' {
@@ -308,7 +303,7 @@ impl Lock {
     /// What the tenants' stage wants to know of it; nothing of tenants that may go, nor of files
     /// whose records do not count.
     pub fn prior(&self, leaving: &[String], foreign: &BTreeSet<String>) -> Prior<'_> {
-        let mut prior = Prior::of(self.files.len());
+        let mut prior = Prior::default();
         for entry in self
             .files
             .values()

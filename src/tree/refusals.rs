@@ -9,9 +9,8 @@ use crate::diagnostic::{Diagnostic, Scope, rule};
 use crate::spec::fleet::{Shards, Unit as UnitChoice};
 use crate::tenancy::DERIVED_NAME;
 use crate::tenancy::model::Tenant;
-use foldhash::{HashMap, HashMapExt};
 use rayon::prelude::*;
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 rule! {
     /// An object would move from one Flux Kustomization to another in one commit.
@@ -62,7 +61,6 @@ rule! {
 }
 
 /// Whether the lock or the removals allow what a tenant now is; findings hold the tenant.
-#[inline(never)]
 pub fn refusals(request: &Request<'_>, bundles: &[ClusterBundle]) -> Vec<Diagnostic> {
     let mut out = Vec::new();
     for cluster in request.lock.clusters.keys() {
