@@ -213,7 +213,6 @@ impl ClusterBundle {
 
 /// Renders the tenants that are wanted on every cluster, and keeps of the objects what is asked
 /// for.
-#[inline(never)]
 pub fn render(
     tenancy: &Tenancy,
     fleet: &FleetDoc,

@@ -33,7 +33,6 @@ pub struct Beside {
 /// Puts a cluster of a fleet together. Namespaces that no tenant declares are the platform's,
 /// unless the fleet has no tenants there, or `group_by` (the key of a label or annotation) names
 /// their tenant. `left_out` names tenants that are taken for absent.
-#[inline(never)]
 pub fn cluster(
     fleet: &FleetDoc,
     tenancy: &Tenancy,

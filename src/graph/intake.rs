@@ -46,7 +46,6 @@ pub fn has_policies(text: &str) -> bool {
 
 /// Reads manifests. What an overlay names as a patch is no object, but for the arguments of Flux's
 /// controllers in it. `keeps` is whether objects are kept as they are.
-#[inline(never)]
 pub fn read(sources: &Sources, ids: &[SourceId], keeps: bool) -> Reading {
     let parsed: Vec<(SourceId, Vec<Document>, Vec<Diagnostic>)> = ids
         .par_iter()

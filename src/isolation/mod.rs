@@ -299,7 +299,6 @@ pub fn plane(
 }
 
 /// Proves what can be proven of a cluster.
-#[inline(never)]
 pub fn prove(cluster: &Cluster) -> Proof {
     let mut findings = Vec::new();
     let mut planes = Vec::new();

@@ -215,7 +215,6 @@ impl Store for Disk {
 }
 
 /// Reads files side by side; results in the order of the paths.
-#[inline(never)]
 pub fn read_all(store: &dyn Store, paths: Vec<String>) -> Vec<(String, Read)> {
     paths
         .into_par_iter()

@@ -22,7 +22,6 @@ const TEMPORARY: &str = ".tmp~";
 
 /// What is on disk: every file of some clusters' folders, and every path that the lock or the tree
 /// names.
-#[inline(never)]
 pub fn snapshot(
     place: &Place,
     tree: &Tree,
@@ -184,7 +183,6 @@ pub fn changes(place: &Place, plan: &Plan) -> bool {
 }
 
 /// Carries out a plan.
-#[inline(never)]
 pub fn apply(
     place: &Place,
     tree: &Tree,

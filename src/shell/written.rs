@@ -112,7 +112,6 @@ fn record_of(full: &Path, path: &str) -> Option<FileEntry> {
 }
 
 /// The records of the tree's files. What cannot be read is nobody's, and said when it is written.
-#[inline(never)]
 fn read_records(place: &Place, lock: &LockFile) -> Result<BTreeMap<String, FileEntry>, Fault> {
     let clusters = match lock {
         LockFile::Text(text) => {

@@ -166,7 +166,6 @@ impl Home<'_> {
 
 /// Reads every document of some files. Each tenant's is handed on as soon as it is read, and what
 /// comes back is kept of it: ten thousand trees are never all there at once.
-#[inline(never)]
 pub fn load<T: Send>(
     sources: &Sources,
     inputs: &[&Input],

@@ -183,7 +183,6 @@ pub fn ground<'a>(
 /// Joins tenants that were resolved each by itself: `docs` are theirs. `prior` is what earlier runs
 /// left; `failed` are findings of earlier stages: whom they name exists, but cannot be read. `out`
 /// is what was found of what all share: a tenant whose waiver is wrong has an error.
-#[inline(never)]
 #[expect(
     clippy::too_many_arguments,
     reason = "the tenants, and all that they are held against"

@@ -178,7 +178,6 @@ pub struct Resolved<'a> {
 
 impl Ground<'_> {
     /// Resolves a tenant, and says what is wrong with it.
-    #[inline(never)]
     pub fn resolve(&self, doc: &TenantDoc) -> Resolved<'_> {
         let resolver = Resolver {
             fleet: self.fleet,

@@ -326,7 +326,6 @@ fn unit_choice(request: &Request<'_>, cluster: usize) -> Choice {
 
 /// Builds the tree of some clusters. The objects' texts move into it: ten thousand tenants have a
 /// lot of them.
-#[inline(never)]
 pub fn build(
     request: &Request<'_>,
     bundles: &mut [ClusterBundle],

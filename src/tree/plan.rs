@@ -72,7 +72,6 @@ pub struct Plan {
 }
 
 /// Plans the writing of a tree. Clusters outside `clusters` stay as the lock has them.
-#[inline(never)]
 pub fn plan(
     tree: &Tree,
     lock: &Lock,

@@ -71,7 +71,6 @@ impl Guests {
 
 impl<'a> Reach<'a> {
     /// Lays out the ways of a cluster.
-    #[inline(never)]
     pub fn new(cluster: &'a Cluster) -> Self {
         let all = |direction| -> Vec<Option<Vec<Way<'a>>>> {
             cluster
