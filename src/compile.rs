@@ -3,7 +3,7 @@
 
 use crate::bundle::{self, ClusterBundle, Keep, Manifests, Templates};
 use crate::diagnostic::{Diagnostic, Level, Scope, sort};
-use crate::source::{Place, SourceId, Sources};
+use crate::source::{SourceId, SourceMap, Span};
 use crate::spec::{self, FleetDoc, Input, NO_FLEET, Specs, TenantDoc};
 use crate::tenancy::{self, Context, Tenancy, failing};
 use crate::tree::{self, FileEntry, Layout, Lock, Request, Tree};
@@ -24,7 +24,7 @@ pub struct Files {
     /// The records of the tree's files, by path.
     pub records: BTreeMap<String, FileEntry>,
     /// Each of those files as a source, for those who name it.
-    pub record_places: BTreeMap<String, Place>,
+    pub record_spans: BTreeMap<String, Span>,
     /// What was wrong with reading them.
     pub faults: Vec<Diagnostic>,
 }
@@ -65,7 +65,7 @@ pub fn prepare() {
 }
 
 /// Reads specs and resolves tenants.
-pub fn front(sources: &mut Sources, files: &mut Files, context: &Context) -> Front {
+pub fn front(sources: &mut SourceMap, files: &mut Files, context: &Context) -> Front {
     let mut findings = files.faults.clone();
     let mut lock = match files.lock {
         Some(id) => {
@@ -77,7 +77,7 @@ pub fn front(sources: &mut Sources, files: &mut Files, context: &Context) -> Fro
     };
     lock.add(
         std::mem::take(&mut files.records),
-        std::mem::take(&mut files.record_places),
+        std::mem::take(&mut files.record_spans),
     );
     let known: IndexSet<&str> = lock
         .files
@@ -136,25 +136,25 @@ pub fn front(sources: &mut Sources, files: &mut Files, context: &Context) -> Fro
         (others.specs.tenants, others.specs.skipped, others.made);
     for doc in in_shared {
         // A Fleet's file may hold tenants too.
-        let at = docs.partition_point(|other| other.name.place.source <= doc.name.place.source);
+        let at = docs.partition_point(|other| other.name.span.source <= doc.name.span.source);
         let (doc, made) = resolve(doc);
         docs.insert(at, doc);
         resolved.insert(at, made);
     }
     let mut hasher = blake3::Hasher::new();
-    for place in profiles
+    for span in profiles
         .values()
         .chain(specs.profiles.values())
-        .map(|p| p.name.place)
+        .map(|p| p.name.span)
     {
-        hasher.update(sources.get(place.source).text.as_bytes());
+        hasher.update(sources.get(span.source).text.as_bytes());
     }
     if specs.fleet.is_none() && !findings.iter().any(Diagnostic::stops_the_fleet) {
-        let place = sources.add_path(&files.fleet_path);
+        let span = sources.add_path(&files.fleet_path);
         findings.push(
             Diagnostic::new(
                 &NO_FLEET,
-                place,
+                span,
                 format!("{} holds no Fleet", files.fleet_path),
             )
             .fix("write one, or run: tenantry init")
@@ -214,7 +214,7 @@ pub struct Wish {
 /// (what others define, the tree, the lock) is not asked. A tenant with an error is left out.
 pub fn some(
     front: &Front,
-    sources: &Sources,
+    sources: &SourceMap,
     manifests: &Manifests,
     tenants: &BTreeSet<String>,
 ) -> (Vec<ClusterBundle>, Vec<Diagnostic>) {
@@ -258,7 +258,12 @@ pub struct Compiled {
 }
 
 /// Renders tenants and places them.
-pub fn back(front: &mut Front, sources: &Sources, manifests: &Manifests, wish: &Wish) -> Compiled {
+pub fn back(
+    front: &mut Front,
+    sources: &SourceMap,
+    manifests: &Manifests,
+    wish: &Wish,
+) -> Compiled {
     let mut compiled = Compiled {
         findings: std::mem::take(&mut front.findings),
         ..Compiled::default()
@@ -274,7 +279,7 @@ pub fn back(front: &mut Front, sources: &Sources, manifests: &Manifests, wish: &
 /// so far.
 fn render_and_place(
     front: &mut Front,
-    sources: &Sources,
+    sources: &SourceMap,
     manifests: &Manifests,
     wish: &Wish,
     compiled: &mut Compiled,
@@ -383,7 +388,7 @@ fn held_tenants(
     findings: &[Diagnostic],
     lock: &Lock,
     absent: &BTreeSet<String>,
-    sources: &Sources,
+    sources: &SourceMap,
 ) -> BTreeSet<String> {
     let mut held = failing(findings);
     let broken: BTreeSet<&str> = findings

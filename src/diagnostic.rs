@@ -3,7 +3,7 @@
 //! This module names no rule: a rule is a `static` beside the code that finds its fault, and only
 //! [`crate::catalog`] names them all.
 
-use crate::place::{Place, SourceId, Sources};
+use crate::span::{SourceId, SourceMap, Span};
 
 /// How bad a finding is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -74,7 +74,7 @@ pub enum Scope {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Related {
     /// Where.
-    pub place: Place,
+    pub span: Span,
     /// What is there.
     pub label: String,
 }
@@ -89,7 +89,7 @@ pub struct Diagnostic {
     /// One line, without a final stop.
     pub message: String,
     /// The primary place.
-    pub place: Place,
+    pub span: Span,
     /// What to say under the place's line; may be empty.
     pub label: String,
     /// Other places.
@@ -102,16 +102,16 @@ pub struct Diagnostic {
 
 impl Diagnostic {
     /// A finding of a rule at a place, at the rule's own level, that concerns the file it lies in.
-    pub fn new(rule: &'static Rule, place: Place, message: impl Into<String>) -> Self {
+    pub fn new(rule: &'static Rule, span: Span, message: impl Into<String>) -> Self {
         Self {
             rule,
             level: rule.level,
             message: message.into(),
-            place,
+            span,
             label: String::new(),
             related: Vec::new(),
             fix: String::new(),
-            scope: Scope::File(place.source),
+            scope: Scope::File(span.source),
         }
     }
 
@@ -144,9 +144,9 @@ impl Diagnostic {
 
     /// Adds another place.
     #[must_use]
-    pub fn related(mut self, place: Place, label: impl Into<String>) -> Self {
+    pub fn related(mut self, span: Span, label: impl Into<String>) -> Self {
         self.related.push(Related {
-            place,
+            span,
             label: label.into(),
         });
         self
@@ -167,18 +167,18 @@ impl Diagnostic {
 
 /// Puts findings in the order in which they are reported: by path, place, rule and text; equal ones
 /// once.
-pub fn sort(sources: &Sources, findings: &mut Vec<Diagnostic>) {
+pub fn sort(sources: &SourceMap, findings: &mut Vec<Diagnostic>) {
     findings.sort_by(|a, b| {
-        let key = |d: &Diagnostic| (d.place.start, d.place.end, d.rule.id);
+        let key = |d: &Diagnostic| (d.span.start, d.span.end, d.rule.id);
         sources
-            .path(a.place)
-            .cmp(sources.path(b.place))
+            .path(a.span)
+            .cmp(sources.path(b.span))
             .then_with(|| key(a).cmp(&key(b)))
             .then_with(|| a.message.cmp(&b.message))
             // Of one fault that is said twice, the graver stays.
             .then_with(|| b.level.cmp(&a.level))
     });
-    findings.dedup_by(|a, b| a.place == b.place && a.rule == b.rule && a.message == b.message);
+    findings.dedup_by(|a, b| a.span == b.span && a.rule == b.rule && a.message == b.message);
 }
 
 /// The known name nearest to an unknown one, if any is near enough to be meant.

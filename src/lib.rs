@@ -28,7 +28,7 @@
 #![deny(clippy::disallowed_methods)]
 #![warn(missing_docs)]
 
-pub mod place;
+pub mod span;
 pub mod diagnostic;
 pub mod source;
 pub mod value;

@@ -1,6 +1,6 @@
 //! Bytes → texts: what is no text, or too large, or not ours to read, is refused here.
 
-pub use crate::place::{LineColumn, Place, Source, SourceId, Sources};
+pub use crate::span::{LineColumn, Source, SourceId, SourceMap, Span};
 
 use crate::diagnostic::{Diagnostic, Scope, rule};
 
@@ -53,7 +53,7 @@ rule! {
 ///
 /// A fault belongs to the file: the tenants that the lock remembers from it are held.
 pub fn add_bytes(
-    sources: &mut Sources,
+    sources: &mut SourceMap,
     path: &str,
     bytes: Vec<u8>,
 ) -> (SourceId, Option<Diagnostic>) {
@@ -63,7 +63,7 @@ pub fn add_bytes(
         let message = format!("{path} has {size} bytes; at most {MAX_BYTES} are read");
         return (
             id,
-            Some(Diagnostic::new(&TOO_LARGE, Place::file(id), message).scope(Scope::File(id))),
+            Some(Diagnostic::new(&TOO_LARGE, Span::file(id), message).scope(Scope::File(id))),
         );
     }
     match String::from_utf8(bytes) {
@@ -74,14 +74,14 @@ pub fn add_bytes(
             let good = String::from_utf8_lossy(&bytes[..at]).into_owned();
             let message = format!("{path} is not UTF-8: byte {at} is 0x{:02x}", bytes[at]);
             let id = sources.add(Source::new(path, good));
-            let place = Place {
+            let span = Span {
                 source: id,
                 start: at as u32,
                 end: at as u32,
             };
             (
                 id,
-                Some(Diagnostic::new(&NOT_UTF8, place, message).scope(Scope::File(id))),
+                Some(Diagnostic::new(&NOT_UTF8, span, message).scope(Scope::File(id))),
             )
         }
     }

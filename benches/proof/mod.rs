@@ -6,7 +6,7 @@ use tenantry::bundle::ObjectId;
 use tenantry::graph::facts::Facts;
 use tenantry::graph::{Cluster, Input, Origin, Parts};
 use tenantry::isolation::{self, Plane};
-use tenantry::source::{Place, SourceId};
+use tenantry::source::{SourceId, Span};
 use tenantry::value::Value;
 
 /// What each tenant of a generated cluster has.
@@ -47,7 +47,7 @@ fn case(name: &str, shape: Shape, count: usize) {
         .flat_map(|i| tenant(shape, i, count))
         .map(|o| Value::from(&o))
         .collect();
-    let place = Place::file(SourceId(0));
+    let span = Span::file(SourceId(0));
     let started = Instant::now();
     // Side by side, as manifests are read.
     let read = |objects: &[Value]| {
@@ -59,7 +59,7 @@ fn case(name: &str, shape: Shape, count: usize) {
                 object,
                 Origin {
                     input: Input::Manifest,
-                    place,
+                    span,
                 },
             );
         }

@@ -5,7 +5,7 @@ use super::{durations, kinds};
 use crate::diagnostic::{Diagnostic, rule};
 use crate::document::Spanned;
 use crate::document::{self, Document, Value as Tree};
-use crate::source::{Place, SourceId, Sources, join, parent};
+use crate::source::{SourceId, SourceMap, Span, join, parent};
 use crate::spec::leaf::FilePath;
 use crate::tenancy::model::{OnCluster, Tenant};
 use crate::tenancy::{CLUSTER_ADMIN, MANIFEST_FLOOR, Permits, Tenancy};
@@ -46,16 +46,16 @@ pub struct Wanted {
     /// The path from the root; nothing where it leaves the root, or is no manifest's.
     pub path: Option<String>,
     /// Where it is named.
-    pub place: Place,
+    pub span: Span,
     /// The tenant.
     pub tenant: String,
 }
 
-fn resolve(sources: &Sources, named: &Spanned<FilePath>) -> Option<String> {
-    if sources.path(named.place).contains(':') {
+fn resolve(sources: &SourceMap, named: &Spanned<FilePath>) -> Option<String> {
+    if sources.path(named.span).contains(':') {
         return None;
     }
-    join(parent(sources.path(named.place)), named.value.as_str())
+    join(parent(sources.path(named.span)), named.value.as_str())
 }
 
 /// Whether a path can be that of a manifest: YAML, and in no hidden folder. A tenant-owned source
@@ -69,17 +69,17 @@ fn is_manifest(path: &str) -> bool {
 }
 
 /// The files that tenants name.
-pub fn wanted(tenancy: &Tenancy, sources: &Sources) -> Vec<Wanted> {
+pub fn wanted(tenancy: &Tenancy, sources: &SourceMap) -> Vec<Wanted> {
     let mut all = Vec::new();
     for tenant in &tenancy.tenants {
-        let mut seen: Vec<Place> = Vec::new();
+        let mut seen: Vec<Span> = Vec::new();
         for named in tenant.on.iter().flat_map(|on| &on.manifests) {
-            if !seen.contains(&named.place) {
-                seen.push(named.place);
+            if !seen.contains(&named.span) {
+                seen.push(named.span);
                 let path = resolve(sources, named).filter(|p| is_manifest(p));
                 all.push(Wanted {
                     path,
-                    place: named.place,
+                    span: named.span,
                     tenant: tenant.name.value.clone(),
                 });
             }
@@ -171,7 +171,7 @@ impl Manifests {
     /// `permits` is what waivers permit of objects of the floor; `kinds` are those of CRDs that
     /// tenants may have, as `group/Kind`.
     pub fn load(
-        sources: &Sources,
+        sources: &SourceMap,
         found: &BTreeMap<String, SourceId>,
         permits: Permits,
         kinds: Vec<String>,
@@ -203,7 +203,7 @@ impl Manifests {
         &self,
         tenant: &Tenant,
         on: &OnCluster,
-        sources: &'s Sources,
+        sources: &'s SourceMap,
         out: &mut Vec<Diagnostic>,
     ) -> Vec<Object<'s>> {
         let mut objects = Vec::new();
@@ -215,7 +215,7 @@ impl Manifests {
                 out.push(
                     fault
                         .clone()
-                        .related(named.place, "named here")
+                        .related(named.span, "named here")
                         .tenant(&tenant.name.value),
                 );
             }
@@ -228,7 +228,7 @@ impl Manifests {
                     Ok(found) => objects.extend(found),
                     Err(fault) => out.push(
                         fault
-                            .related(named.place, "named here")
+                            .related(named.span, "named here")
                             .tenant(&tenant.name.value),
                     ),
                 }
@@ -242,34 +242,34 @@ impl Manifests {
         document: &Document,
         tenant: &Tenant,
         on: &OnCluster,
-        sources: &'s Sources,
+        sources: &'s SourceMap,
     ) -> Result<Option<Object<'s>>, Box<Diagnostic>> {
         if matches!(document.root.value, Tree::Null) {
             return Ok(None);
         }
-        let place = document
+        let span = document
             .root
             .entries()
             .first()
-            .map_or(document.root.place, |e| e.key_place);
+            .map_or(document.root.span, |e| e.key_span);
         let value = document.root.to_json();
         let id = ObjectId::of(&document.root).map_err(|reason| {
             Box::new(
-                Diagnostic::new(&MANIFEST, place, format!("this is no object: {reason}"))
+                Diagnostic::new(&MANIFEST, span, format!("this is no object: {reason}"))
                     .fix("remove it, or mend it"),
             )
         })?;
         let raw = sources.get(document.raw.source).slice(document.raw);
         if let Some(reason) = document.odd.or_else(|| read_otherwise(raw, &value)) {
             return Err(Box::new(
-                Diagnostic::new(&MANIFEST, place, reason)
+                Diagnostic::new(&MANIFEST, span, reason)
                     .fix("write one object a document, in plain YAML"),
             ));
         }
         if let Some((node, text)) = durations::out_of_range(&id, &document.root) {
             let message = durations::message(&id, text);
             return Err(Box::new(
-                Diagnostic::new(&MANIFEST, node.place, message)
+                Diagnostic::new(&MANIFEST, node.span, message)
                     .fix("write a shorter one, such as 10m or 1h"),
             ));
         }
@@ -283,7 +283,7 @@ impl Manifests {
             };
             let message = format!("`{id}` is {what}");
             return Err(Box::new(
-                Diagnostic::new(&MANIFEST_NOT_ALLOWED, place, message).fix(
+                Diagnostic::new(&MANIFEST_NOT_ALLOWED, span, message).fix(
                     "remove it; what the platform owns belongs into the platform's own manifests",
                 ),
             ));
@@ -297,14 +297,14 @@ impl Manifests {
                 id.group, id.kind
             );
             return Err(Box::new(
-                Diagnostic::new(&MANIFEST_NOT_ALLOWED, place, message).fix(fix),
+                Diagnostic::new(&MANIFEST_NOT_ALLOWED, span, message).fix(fix),
             ));
         }
         if let Some(reason) = reaches_out(&id, &value, &own) {
             let message = format!("`{id}` is not the tenant's to have: {reason}");
             let fix = "remove it, or let the platform apply it";
             return Err(Box::new(
-                Diagnostic::new(&MANIFEST_NOT_ALLOWED, place, message).fix(fix),
+                Diagnostic::new(&MANIFEST_NOT_ALLOWED, span, message).fix(fix),
             ));
         }
         let object = format!("{}/{}/{}", id.kind, id.namespace, id.name);
@@ -315,7 +315,7 @@ impl Manifests {
         };
         if kinds::is_floor(&id) && (tenant.profile != "adopted" || !permitted(&MANIFEST_FLOOR)) {
             let message = format!("`{id}` is of a kind that the floor is made of");
-            return Err(Box::new(Diagnostic::new(&MANIFEST_FLOOR, place, message).fix(format!(
+            return Err(Box::new(Diagnostic::new(&MANIFEST_FLOOR, span, message).fix(format!(
                 "say it in the spec; or, under the profile `adopted`, write a Waiver of `{}` for {object}",
                 MANIFEST_FLOOR.id
             ))));
@@ -330,13 +330,13 @@ impl Manifests {
                 CLUSTER_ADMIN.id
             );
             return Err(Box::new(
-                Diagnostic::new(&CLUSTER_ADMIN, place, message).fix(fix),
+                Diagnostic::new(&CLUSTER_ADMIN, span, message).fix(fix),
             ));
         }
         Ok(Some(Object {
             id,
             body: Body::Verbatim(raw.into(), Made::from(&value)),
-            origin: place,
+            origin: span,
         }))
     }
 }

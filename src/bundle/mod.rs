@@ -18,7 +18,7 @@ use object::{Body, Object};
 
 use crate::diagnostic::{Diagnostic, Scope as Whom, rule};
 use crate::expression::Scope;
-use crate::source::{Place, Source, SourceId, Sources};
+use crate::source::{Source, SourceId, SourceMap, Span};
 use crate::spec::FleetDoc;
 use crate::spec::fleet::Cluster;
 use crate::spec::leaf::Line;
@@ -91,7 +91,7 @@ static BUILTIN_PROFILES: [(&str, &str); 3] = [
 ];
 
 /// Adds the built-in profiles to the sources.
-pub fn builtin_profiles(sources: &mut Sources) -> Vec<SourceId> {
+pub fn builtin_profiles(sources: &mut SourceMap) -> Vec<SourceId> {
     let add = |(name, text): &(&str, &str)| {
         sources.add(Source::new(format!("builtin/profiles/{name}.yaml"), *text))
     };
@@ -124,7 +124,7 @@ pub struct Templates {
 impl Templates {
     /// Reads the built-in templates, with a fleet's own over and beside them. Every fault is the
     /// fleet's.
-    pub fn load(sources: &mut Sources, own: &[(String, SourceId)]) -> (Self, Vec<Diagnostic>) {
+    pub fn load(sources: &mut SourceMap, own: &[(String, SourceId)]) -> (Self, Vec<Diagnostic>) {
         let mut all: BTreeMap<String, SourceId> = BTreeMap::new();
         for (path, text) in builtin_templates() {
             let id = sources.add(Source::new(format!("builtin/templates/{path}"), text));
@@ -152,7 +152,7 @@ impl Templates {
                 _ => faults.push(
                     Diagnostic::new(
                         &TEMPLATE_MISPLACED,
-                        Place::file(id),
+                        Span::file(id),
                         format!("`{path}` is in no folder that is used"),
                     )
                     .fix("move it to templates/cluster, templates/tenant, templates/namespace or templates/sync")
@@ -218,7 +218,7 @@ pub fn render(
     fleet: &FleetDoc,
     templates: &Templates,
     manifests: &Manifests,
-    sources: &Sources,
+    sources: &SourceMap,
     keep: Keep,
     wanted: &(dyn Fn(&str) -> bool + Sync),
 ) -> (Vec<ClusterBundle>, Vec<Diagnostic>) {
@@ -250,8 +250,8 @@ pub fn render(
                     } else {
                         &mut bundle.late
                     };
-                    let place = place_of(tenant, on, &object.id);
-                    part.push(object, keep, place);
+                    let span = span_of(tenant, on, &object.id);
+                    part.push(object, keep, span);
                 }
                 (bundle, faults)
             })
@@ -273,7 +273,7 @@ pub fn render(
 }
 
 /// What in a spec an object is rendered from: the namespace that it is, or is in.
-fn place_of(tenant: &Tenant, on: &OnCluster, id: &ObjectId) -> Place {
+fn span_of(tenant: &Tenant, on: &OnCluster, id: &ObjectId) -> Span {
     let home = if id.namespace.is_empty() {
         &id.name
     } else {
@@ -282,7 +282,7 @@ fn place_of(tenant: &Tenant, on: &OnCluster, id: &ObjectId) -> Place {
     on.namespaces
         .iter()
         .find(|n| n.name == *home)
-        .map_or(tenant.name.place, |n| n.place)
+        .map_or(tenant.name.span, |n| n.span)
 }
 
 /// What tenants require, and nothing defines.
@@ -318,7 +318,7 @@ fn required(
                     cluster.name.value
                 );
                 out.push(
-                    Diagnostic::new(&REQUIRED, wanted.place, message)
+                    Diagnostic::new(&REQUIRED, wanted.span, message)
                         .fix("add it to the inputs (a tenant's manifests, a template), or remove the requirement")
                         .tenant(&tenant.name.value),
                 );
@@ -332,13 +332,13 @@ struct Renderer<'a> {
     cluster: Value,
     roles: Value,
     cluster_name: &'a str,
-    fleet_place: Place,
+    fleet_span: Span,
     owner: &'a str,
     flux_namespace: String,
     apis: Option<&'a [Line]>,
     templates: &'a Templates,
     manifests: &'a Manifests,
-    sources: &'a Sources,
+    sources: &'a SourceMap,
     annotations: Annotations,
 }
 
@@ -348,7 +348,7 @@ impl<'a> Renderer<'a> {
         cluster: &'a Cluster,
         templates: &'a Templates,
         manifests: &'a Manifests,
-        sources: &'a Sources,
+        sources: &'a SourceMap,
     ) -> Self {
         let flux = cluster.flux.as_ref();
         let flux_namespace = flux
@@ -379,7 +379,7 @@ impl<'a> Renderer<'a> {
             },
             roles: roles.collect::<Vec<_>>().into(),
             cluster_name: cluster.name.as_str(),
-            fleet_place: fleet.name.place,
+            fleet_span: fleet.name.span,
             owner: &fleet.name.value,
             flux_namespace,
             apis: cluster.apis.as_deref(),
@@ -405,7 +405,7 @@ impl<'a> Renderer<'a> {
             if let Err(failure) = template.eval(&scope, &mut found) {
                 out.push(
                     failure
-                        .finding("every tenant", self.fleet_place)
+                        .finding("every tenant", self.fleet_span)
                         .scope(Whom::Fleet),
                 );
             }
@@ -423,7 +423,7 @@ impl<'a> Renderer<'a> {
             });
             match made {
                 Ok(object) if objects.iter().any(|o| o.id == object.id) => {
-                    out.push(duplicate(&object, self.fleet_place).scope(Whom::Fleet));
+                    out.push(duplicate(&object, self.fleet_span).scope(Whom::Fleet));
                 }
                 Ok(object) => objects.push(object),
                 Err(fault) => out.push(fault.scope(Whom::Fleet)),
@@ -432,7 +432,7 @@ impl<'a> Renderer<'a> {
         let mut part = Part::default();
         in_order(objects)
             .into_iter()
-            .for_each(|object| part.push(object, keep, self.fleet_place));
+            .for_each(|object| part.push(object, keep, self.fleet_span));
         part
     }
 
@@ -442,9 +442,9 @@ impl<'a> Renderer<'a> {
         on: &OnCluster,
         out: &mut Vec<Diagnostic>,
     ) -> Vec<Object<'a>> {
-        let mut found: Vec<(Value, Place)> = Vec::new();
+        let mut found: Vec<(Value, Span)> = Vec::new();
         if let Err(failure) = self.evaluate(on, &mut found) {
-            out.push(failure.finding(&tenant.name.value, tenant.name.place));
+            out.push(failure.finding(&tenant.name.value, tenant.name.span));
             return Vec::new();
         }
         let before = out.len();
@@ -518,7 +518,7 @@ impl<'a> Renderer<'a> {
                 let is_manifest = matches!(second.body, Body::Verbatim(..));
                 // The fleet's own template is the one that can be changed.
                 let own = is_manifest || !self.sources.path(second.origin).starts_with("builtin/");
-                let (place, other) = if own {
+                let (span, other) = if own {
                     (second.origin, first.origin)
                 } else {
                     (first.origin, second.origin)
@@ -528,7 +528,7 @@ impl<'a> Renderer<'a> {
                 } else {
                     "the other"
                 };
-                out.push(self.of(tenant, duplicate(second, place).related(other, called)));
+                out.push(self.of(tenant, duplicate(second, span).related(other, called)));
             }
             twice
         });
@@ -537,14 +537,14 @@ impl<'a> Renderer<'a> {
 
     fn of(&self, tenant: &Tenant, finding: Diagnostic) -> Diagnostic {
         finding
-            .related(tenant.name.place, "for this tenant")
+            .related(tenant.name.span, "for this tenant")
             .tenant(&tenant.name.value)
     }
 
     fn evaluate(
         &self,
         on: &OnCluster,
-        found: &mut Vec<(Value, Place)>,
+        found: &mut Vec<(Value, Span)>,
     ) -> Result<(), template::Failure> {
         let tenant = Value::from(&on.tenant);
         let mut base = self.base();
@@ -633,10 +633,10 @@ impl<'a> Renderer<'a> {
     }
 }
 
-fn duplicate(object: &Object<'_>, place: Place) -> Diagnostic {
+fn duplicate(object: &Object<'_>, span: Span) -> Diagnostic {
     Diagnostic::new(
         &DUPLICATE_OBJECT,
-        place,
+        span,
         format!("`{}` is defined twice", object.id),
     )
     .fix("remove one of the two")
@@ -716,7 +716,7 @@ fn decorate(value: &mut Value, labels: &Value, annotations: &Value) {
 
 /// The identity of what a template yields, which its schema accepts: what is set on every object
 /// after is ours.
-fn checked(value: &Value, origin: Place) -> Result<ObjectId, Box<Diagnostic>> {
+fn checked(value: &Value, origin: Span) -> Result<ObjectId, Box<Diagnostic>> {
     let id = ObjectId::of(value)
         .map_err(|reason| invalid(origin, format!("the template yields no object: {reason}")))?;
     if kinds::unknown_to_kubernetes(&id) {
@@ -737,7 +737,7 @@ fn checked(value: &Value, origin: Place) -> Result<ObjectId, Box<Diagnostic>> {
     }
 }
 
-fn invalid(origin: Place, message: String) -> Box<Diagnostic> {
+fn invalid(origin: Span, message: String) -> Box<Diagnostic> {
     Box::new(Diagnostic::new(&OBJECT_INVALID, origin, message).fix("mend the template"))
 }
 
@@ -833,7 +833,7 @@ fn floor_is_there(
                 let message =
                     format!("no template renders {kind} `{object}` of the namespace `{name}`");
                 out.push(
-                    Diagnostic::new(&FLOOR_MISSING, tenant.name.place, message)
+                    Diagnostic::new(&FLOOR_MISSING, tenant.name.span, message)
                         .fix("restore the template, or say it in the spec: floor: external, with a Waiver")
                         .tenant(&tenant.name.value),
                 );

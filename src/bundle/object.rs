@@ -2,7 +2,7 @@
 
 use crate::document::Tree;
 use crate::document::emit;
-use crate::source::Place;
+use crate::source::Span;
 use crate::value::{Text, Value};
 use std::borrow::Cow;
 use std::fmt;
@@ -134,7 +134,7 @@ pub struct Object<'s> {
     /// What is written of it.
     pub body: Body<'s>,
     /// Where it comes from: a document of a template, or of a verbatim file.
-    pub origin: Place,
+    pub origin: Span,
 }
 
 /// What is written of an object.
@@ -165,16 +165,16 @@ pub struct Part {
     /// Their YAML, each after a `---` line; empty where no text was asked for.
     pub text: String,
     /// Their values, and what each is rendered from; empty where none was asked for.
-    pub values: Vec<(Value, Place)>,
+    pub values: Vec<(Value, Span)>,
 }
 
 impl Part {
-    /// Adds an object, and what of it is asked for. `place` is what a rendered one is rendered
+    /// Adds an object, and what of it is asked for. `span` is what a rendered one is rendered
     /// from.
-    pub fn push(&mut self, object: Object<'_>, keep: Keep, place: Place) {
+    pub fn push(&mut self, object: Object<'_>, keep: Keep, span: Span) {
         if keep == Keep::Values {
             self.values.push(match object.body {
-                Body::Value(value) => (value, place),
+                Body::Value(value) => (value, span),
                 Body::Verbatim(_, value) => (value, object.origin),
             });
         } else if keep == Keep::Texts {

@@ -8,7 +8,7 @@
 use crate::diagnostic::{Diagnostic, Scope as Whom, rule};
 use crate::document::{self, Document, Node, Value as Tree};
 use crate::expression::{Fault, Leaf, Scope};
-use crate::source::{Place, Source, SourceId};
+use crate::source::{Source, SourceId, Span};
 use crate::value::{Entry, Text, Value, lay_in};
 use std::cell::Cell;
 
@@ -54,7 +54,7 @@ pub struct Template {
 
 #[derive(Debug)]
 struct Body {
-    place: Place,
+    span: Span,
     root: Part,
 }
 
@@ -63,12 +63,12 @@ enum Part {
     Literal(Value),
     Leaf {
         leaf: Leaf,
-        place: Place,
+        span: Span,
     },
     Map {
         condition: Option<Test>,
         entries: Vec<Member>,
-        place: Place,
+        span: Span,
     },
     Seq(Vec<Item>),
 }
@@ -76,7 +76,7 @@ enum Part {
 #[derive(Debug)]
 enum Member {
     Entry(Text, Part),
-    Merge(Part, Place),
+    Merge(Part, Span),
     Whole(Part),
 }
 
@@ -90,13 +90,13 @@ struct Item {
 struct Repeat {
     name: String,
     list: Leaf,
-    place: Place,
+    span: Span,
 }
 
 #[derive(Debug)]
 struct Test {
     leaf: Leaf,
-    place: Place,
+    span: Span,
 }
 
 /// What went wrong for a tenant: in the template, at a place.
@@ -105,7 +105,7 @@ pub struct Failure {
     /// What.
     pub fault: Fault,
     /// Where in the template.
-    pub place: Place,
+    pub span: Span,
 }
 
 /// Bounds what one evaluation may yield.
@@ -115,7 +115,7 @@ struct Budget {
 }
 
 impl Budget {
-    fn spend(&self, bytes: usize, place: Place) -> Result<(), Failure> {
+    fn spend(&self, bytes: usize, span: Span) -> Result<(), Failure> {
         self.values.set(self.values.get() + 1);
         self.bytes.set(self.bytes.get() + bytes);
         if self.values.get() > MAX_VALUES || self.bytes.get() > MAX_BYTES {
@@ -123,7 +123,7 @@ impl Budget {
                 format!("the template yields more than {MAX_VALUES} values or {MAX_BYTES} bytes");
             return Err(Failure {
                 fault: Fault::Limit(text),
-                place,
+                span,
             });
         }
         Ok(())
@@ -155,7 +155,7 @@ impl Template {
     }
 
     /// Evaluates every document: objects, each with the place of the document it comes from.
-    pub fn eval(&self, scope: &Scope<'_>, out: &mut Vec<(Value, Place)>) -> Result<(), Failure> {
+    pub fn eval(&self, scope: &Scope<'_>, out: &mut Vec<(Value, Span)>) -> Result<(), Failure> {
         for body in &self.documents {
             let budget = Budget {
                 values: Cell::new(0),
@@ -168,15 +168,15 @@ impl Template {
             let Some(item) = item else { continue };
             let mut found = Vec::new();
             item.eval(scope, &budget, &mut found)?;
-            out.extend(found.into_iter().map(|value| (value, body.place)));
+            out.extend(found.into_iter().map(|value| (value, body.span)));
         }
         Ok(())
     }
 }
 
-fn syntax(place: Place, message: impl Into<String>, fix: &str) -> Box<Diagnostic> {
+fn syntax(span: Span, message: impl Into<String>, fix: &str) -> Box<Diagnostic> {
     Box::new(
-        Diagnostic::new(&SYNTAX, place, message)
+        Diagnostic::new(&SYNTAX, span, message)
             .fix(fix)
             .scope(Whom::Fleet),
     )
@@ -186,19 +186,19 @@ fn body(document: &Document) -> Result<Option<Body>, Box<Diagnostic>> {
     match &document.root.value {
         Tree::Null => Ok(None),
         Tree::Map(_) => {
-            let first = document.root.place;
+            let first = document.root.span;
             let head = document
                 .root
                 .entries()
                 .first()
-                .map_or(first, |e| e.key_place);
+                .map_or(first, |e| e.key_span);
             Ok(Some(Body {
-                place: head,
+                span: head,
                 root: Part::Seq(vec![item(&document.root)?]),
             }))
         }
         _ => Err(syntax(
-            document.root.place,
+            document.root.span,
             "a template is a mapping",
             "write an object",
         )),
@@ -212,10 +212,10 @@ fn item(node: &Node) -> Result<Item, Box<Diagnostic>> {
             part: part(node)?,
         });
     };
-    let place = entry.node.place;
+    let span = entry.node.span;
     let wrong = || {
         syntax(
-            place,
+            span,
             "`$for` is not of the form `x in list`",
             "write `$for: x in namespace.bindings`",
         )
@@ -227,7 +227,7 @@ fn item(node: &Node) -> Result<Item, Box<Diagnostic>> {
         return Err(wrong());
     }
     let list = Leaf::parse(&format!("{{{{ {list} }}}}"))
-        .map_err(|(fault, _)| syntax(place, fault.to_string(), "mend it"))?;
+        .map_err(|(fault, _)| syntax(span, fault.to_string(), "mend it"))?;
     let mut rest = node.clone();
     if let Tree::Map(entries) = &mut rest.value {
         entries.retain(|e| e.key != "$for");
@@ -236,7 +236,7 @@ fn item(node: &Node) -> Result<Item, Box<Diagnostic>> {
         repeat: Some(Repeat {
             name: name.to_owned(),
             list,
-            place,
+            span,
         }),
         part: part(&rest)?,
     })
@@ -244,20 +244,20 @@ fn item(node: &Node) -> Result<Item, Box<Diagnostic>> {
 
 fn leaf(node: &Node, text: &str) -> Result<Leaf, Box<Diagnostic>> {
     Leaf::parse(text)
-        .map_err(|(fault, _)| syntax(node.place, fault.to_string(), "mend the expression"))
+        .map_err(|(fault, _)| syntax(node.span, fault.to_string(), "mend the expression"))
 }
 
 fn part(node: &Node) -> Result<Part, Box<Diagnostic>> {
     Ok(match &node.value {
         Tree::String(text) if text.contains("{{") => Part::Leaf {
             leaf: leaf(node, text)?,
-            place: node.place,
+            span: node.span,
         },
         Tree::Map(entries) => {
             let mut condition = None;
             let mut members = Vec::with_capacity(entries.len());
             for entry in entries {
-                let place = entry.key_place;
+                let span = entry.key_span;
                 match entry.key.as_str() {
                     "$if" => {
                         let text = entry.node.as_str().unwrap_or_default();
@@ -268,28 +268,28 @@ fn part(node: &Node) -> Result<Part, Box<Diagnostic>> {
                         };
                         condition = Some(Test {
                             leaf: leaf(&entry.node, &text)?,
-                            place: entry.node.place,
+                            span: entry.node.span,
                         });
                     }
-                    "$merge" => members.push(Member::Merge(part(&entry.node)?, entry.node.place)),
+                    "$merge" => members.push(Member::Merge(part(&entry.node)?, entry.node.span)),
                     "$value" => members.push(Member::Whole(part(&entry.node)?)),
                     "$for" => {
                         return Err(syntax(
-                            place,
+                            span,
                             "`$for` stands in a document or an item of a list",
                             "move it",
                         ));
                     }
                     key if key.starts_with('$') => {
                         return Err(syntax(
-                            place,
+                            span,
                             format!("`{key}` is unknown"),
                             "known: $if, $for, $merge, $value",
                         ));
                     }
                     key if key.contains("{{") => {
                         return Err(syntax(
-                            place,
+                            span,
                             "an expression in a key",
                             "lay a mapping in with $merge",
                         ));
@@ -313,7 +313,7 @@ fn part(node: &Node) -> Result<Part, Box<Diagnostic>> {
                 Part::Map {
                     condition,
                     entries: members,
-                    place: node.place,
+                    span: node.span,
                 }
             }
         }
@@ -351,8 +351,8 @@ fn truth(value: &Value) -> bool {
     }
 }
 
-fn fail((fault, _): (Fault, usize), place: Place) -> Failure {
-    Failure { fault, place }
+fn fail((fault, _): (Fault, usize), span: Span) -> Failure {
+    Failure { fault, span }
 }
 
 impl Item {
@@ -366,16 +366,16 @@ impl Item {
             out.extend(self.part.eval(scope, budget)?);
             return Ok(());
         };
-        let list = repeat.list.eval(scope).map_err(|f| fail(f, repeat.place))?;
+        let list = repeat.list.eval(scope).map_err(|f| fail(f, repeat.span))?;
         let Value::Seq(items) = list else {
             let fault = Fault::Other("`$for` runs over something that is not a list".into());
             return Err(Failure {
                 fault,
-                place: repeat.place,
+                span: repeat.span,
             });
         };
         for value in items.iter() {
-            budget.spend(0, repeat.place)?;
+            budget.spend(0, repeat.span)?;
             out.extend(
                 self.part
                     .eval(&scope.with(&[(&repeat.name, value)]), budget)?,
@@ -390,9 +390,9 @@ impl Part {
     fn eval(&self, scope: &Scope<'_>, budget: &Budget) -> Result<Option<Value>, Failure> {
         match self {
             Self::Literal(value) => Ok(Some(value.clone())),
-            Self::Leaf { leaf, place } => {
-                let value = leaf.eval(scope).map_err(|f| fail(f, *place))?;
-                budget.spend(size(&value), *place)?;
+            Self::Leaf { leaf, span } => {
+                let value = leaf.eval(scope).map_err(|f| fail(f, *span))?;
+                budget.spend(size(&value), *span)?;
                 Ok(Some(value))
             }
             Self::Seq(items) => {
@@ -405,11 +405,11 @@ impl Part {
             Self::Map {
                 condition,
                 entries,
-                place,
+                span,
             } => {
-                budget.spend(0, *place)?;
+                budget.spend(0, *span)?;
                 if let Some(test) = condition
-                    && !truth(&test.leaf.eval(scope).map_err(|f| fail(f, test.place))?)
+                    && !truth(&test.leaf.eval(scope).map_err(|f| fail(f, test.span))?)
                 {
                     return Ok(None);
                 }
@@ -427,7 +427,7 @@ impl Part {
                             }
                         }
                         Member::Whole(part) => return part.eval(scope, budget),
-                        Member::Merge(part, place) => match part.eval(scope, budget)? {
+                        Member::Merge(part, span) => match part.eval(scope, budget)? {
                             Some(Value::Map(more)) => {
                                 merged = true;
                                 lay_in(&mut out, more.iter().cloned());
@@ -437,10 +437,7 @@ impl Part {
                                 let fault = Fault::Other(
                                     "`$merge` lays in something that is not a mapping".into(),
                                 );
-                                return Err(Failure {
-                                    fault,
-                                    place: *place,
-                                });
+                                return Err(Failure { fault, span: *span });
                             }
                         },
                     }
@@ -462,7 +459,7 @@ fn size(value: &Value) -> usize {
 
 impl Failure {
     /// The finding: in the template, and at the tenant it fails for.
-    pub fn finding(&self, tenant: &str, tenant_place: Place) -> Diagnostic {
+    pub fn finding(&self, tenant: &str, tenant_span: Span) -> Diagnostic {
         let rule = match &self.fault {
             Fault::Undefined(_) => &UNDEFINED,
             Fault::Limit(_) => &LIMIT,
@@ -478,10 +475,10 @@ impl Failure {
         };
         Diagnostic::new(
             rule,
-            self.place,
+            self.span,
             format!("{} for the tenant `{tenant}`", self.fault),
         )
-        .related(tenant_place, "for this tenant")
+        .related(tenant_span, "for this tenant")
         .fix(fix)
         .tenant(tenant)
     }

@@ -1,7 +1,7 @@
 //! serde from a [`Node`], with [`Spanned`] leaves that keep their places.
 
 use super::{Entry, Node, Value};
-use crate::source::{Place, SourceId};
+use crate::source::{SourceId, Span};
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::de::value::{StrDeserializer, U32Deserializer};
 use serde::de::{
@@ -29,18 +29,18 @@ pub struct Spanned<T> {
     /// The value.
     pub value: T,
     /// Where the value stands.
-    pub place: Place,
+    pub span: Span,
     /// Where its key stands.
-    pub key: Place,
+    pub key: Span,
 }
 
 impl<T> Spanned<T> {
     /// A value at a place.
-    pub const fn new(value: T, place: Place) -> Self {
+    pub const fn new(value: T, span: Span) -> Self {
         Self {
             value,
-            place,
-            key: place,
+            span,
+            key: span,
         }
     }
 }
@@ -97,12 +97,12 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Spanned<T> {
                 let value = map.next_value()?;
                 Ok(Spanned {
                     value,
-                    place: Place {
+                    span: Span {
                         source: SourceId(at[0]),
                         start: at[1],
                         end: at[2],
                     },
-                    key: Place {
+                    key: Span {
                         source: SourceId(at[3]),
                         start: at[4],
                         end: at[5],
@@ -118,24 +118,24 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Spanned<T> {
 ///
 /// # Errors
 /// What the schema could not say, with the place it was found at.
-pub fn deserialize<'de, T: Deserialize<'de>>(node: &'de Node) -> Result<T, (String, Place)> {
+pub fn deserialize<'de, T: Deserialize<'de>>(node: &'de Node) -> Result<T, (String, Span)> {
     T::deserialize(At {
         node,
-        key: node.place,
+        key: node.span,
     })
-    .map_err(|fault| (fault.message, fault.place.unwrap_or(node.place)))
+    .map_err(|fault| (fault.message, fault.span.unwrap_or(node.span)))
 }
 
 /// A fault of a conversion, and the innermost place it was seen at.
 #[derive(Debug)]
 struct Fault {
     message: String,
-    place: Option<Place>,
+    span: Option<Span>,
 }
 
 impl Fault {
-    fn at(mut self, place: Place) -> Self {
-        self.place.get_or_insert(place);
+    fn at(mut self, span: Span) -> Self {
+        self.span.get_or_insert(span);
         self
     }
 }
@@ -152,7 +152,7 @@ impl de::Error for Fault {
     fn custom<T: fmt::Display>(message: T) -> Self {
         Self {
             message: message.to_string(),
-            place: None,
+            span: None,
         }
     }
 }
@@ -160,14 +160,14 @@ impl de::Error for Fault {
 #[derive(Clone, Copy)]
 struct At<'de> {
     node: &'de Node,
-    key: Place,
+    key: Span,
 }
 
 impl<'de> Deserializer<'de> for At<'de> {
     type Error = Fault;
 
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
-        let place = self.node.place;
+        let span = self.node.span;
         match &self.node.value {
             Value::Null => visitor.visit_unit(),
             Value::Bool(b) => visitor.visit_bool(*b),
@@ -183,7 +183,7 @@ impl<'de> Deserializer<'de> for At<'de> {
                 current: None,
             }),
         }
-        .map_err(|fault: Fault| fault.at(place))
+        .map_err(|fault: Fault| fault.at(span))
     }
 
     fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
@@ -200,7 +200,7 @@ impl<'de> Deserializer<'de> for At<'de> {
         visitor: V,
     ) -> Result<V::Value, Fault> {
         if name == NAME {
-            return visitor.visit_map(Span { at: self, next: 0 });
+            return visitor.visit_map(SpanFields { at: self, next: 0 });
         }
         self.deserialize_any(visitor)
     }
@@ -219,7 +219,7 @@ impl<'de> Deserializer<'de> for At<'de> {
         _variants: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, Fault> {
-        let place = self.node.place;
+        let span = self.node.span;
         match &self.node.value {
             Value::String(s) => visitor.visit_enum(s.as_str().into_deserializer()),
             _ => Err(de::Error::custom(format_args!(
@@ -227,7 +227,7 @@ impl<'de> Deserializer<'de> for At<'de> {
                 self.node.kind()
             ))),
         }
-        .map_err(|fault: Fault| fault.at(place))
+        .map_err(|fault: Fault| fault.at(span))
     }
 
     serde::forward_to_deserialize_any! {
@@ -249,7 +249,7 @@ impl<'de> SeqAccess<'de> for Items<'de> {
             .map(|node| {
                 seed.deserialize(At {
                     node,
-                    key: node.place,
+                    key: node.span,
                 })
             })
             .transpose()
@@ -274,7 +274,7 @@ impl<'de> MapAccess<'de> for Entries<'de> {
         self.current
             .map(|entry| {
                 seed.deserialize(StrDeserializer::<Fault>::new(&entry.key))
-                    .map_err(|f| f.at(entry.key_place))
+                    .map_err(|f| f.at(entry.key_span))
             })
             .transpose()
     }
@@ -284,7 +284,7 @@ impl<'de> MapAccess<'de> for Entries<'de> {
             .ok_or_else(|| de::Error::custom("a value without a key"))?;
         seed.deserialize(At {
             node: &entry.node,
-            key: entry.key_place,
+            key: entry.key_span,
         })
     }
     fn size_hint(&self) -> Option<usize> {
@@ -292,12 +292,12 @@ impl<'de> MapAccess<'de> for Entries<'de> {
     }
 }
 
-struct Span<'de> {
+struct SpanFields<'de> {
     at: At<'de>,
     next: usize,
 }
 
-impl<'de> MapAccess<'de> for Span<'de> {
+impl<'de> MapAccess<'de> for SpanFields<'de> {
     type Error = Fault;
     fn next_key_seed<K: DeserializeSeed<'de>>(
         &mut self,
@@ -309,11 +309,11 @@ impl<'de> MapAccess<'de> for Span<'de> {
             .transpose()
     }
     fn next_value_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<T::Value, Fault> {
-        let (place, key) = (self.at.node.place, self.at.key);
+        let (span, key) = (self.at.node.span, self.at.key);
         let numbers = [
-            place.source.0,
-            place.start,
-            place.end,
+            span.source.0,
+            span.start,
+            span.end,
             key.source.0,
             key.start,
             key.end,

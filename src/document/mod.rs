@@ -20,7 +20,7 @@ pub use parse::{
 pub use repr::{Ref, Repr, Tree, View};
 pub use scalar::ambiguity;
 
-use crate::source::Place;
+use crate::source::Span;
 use crate::value::Text;
 use serde::ser::{Serialize, Serializer};
 use serde_json::Number;
@@ -31,7 +31,7 @@ pub struct Document {
     /// The root.
     pub root: Node,
     /// The bytes between the document's markers, comments included.
-    pub raw: Place,
+    pub raw: Span,
     /// What in it other readers take otherwise, or not at all: matters where the bytes are passed
     /// on.
     pub odd: Option<&'static str>,
@@ -41,11 +41,11 @@ pub struct Document {
 #[derive(Clone, Debug)]
 pub struct Node {
     /// Where the value stands.
-    pub place: Place,
+    pub span: Span,
     /// The value.
     pub value: Value,
     /// The places of the values that this one replaced, nearest first.
-    pub losers: Box<[Place]>,
+    pub losers: Box<[Span]>,
 }
 
 /// What a [`Node`] can be.
@@ -71,7 +71,7 @@ pub struct Entry {
     /// The key.
     pub key: Text,
     /// Where the key stands.
-    pub key_place: Place,
+    pub key_span: Span,
     /// The value.
     pub node: Node,
 }
@@ -94,9 +94,9 @@ impl Serialize for Node {
 
 impl Node {
     /// A value at a place, that won against nothing.
-    pub fn new(place: Place, value: Value) -> Self {
+    pub fn new(span: Span, value: Value) -> Self {
         Self {
-            place,
+            span,
             value,
             losers: Box::default(),
         }

@@ -2,9 +2,9 @@
 
 use super::{Document, Entry, Node, Value, scalar};
 use crate::diagnostic::{Diagnostic, rule};
-use crate::source::{Place, Source, SourceId};
+use crate::source::{Source, SourceId, Span};
 use crate::value::Text;
-use granit_parser::{Event, Parser, ScalarStyle, ScanError, Span, Tag};
+use granit_parser::{Event, Parser, ScalarStyle, ScanError, Span as EventSpan, Tag};
 use std::collections::HashMap;
 use std::collections::hash_map;
 use std::ops::Range;
@@ -101,9 +101,9 @@ struct Open {
     /// The anchor that it defines; 0 for none.
     anchor: usize,
     /// The key that waits for its value.
-    waiting: Option<(Text, Place)>,
+    waiting: Option<(Text, Span)>,
     /// The keys of a mapping so far, and where each stands first.
-    keys: HashMap<Text, Place>,
+    keys: HashMap<Text, Span>,
 }
 
 struct Size {
@@ -151,8 +151,8 @@ impl<'s> Builder<'s> {
         }
     }
 
-    fn place(&self, start: usize, end: usize) -> Place {
-        Place {
+    fn span(&self, start: usize, end: usize) -> Span {
+        Span {
             source: self.id,
             start: start as u32,
             end: end as u32,
@@ -162,11 +162,11 @@ impl<'s> Builder<'s> {
     fn fault(
         &self,
         rule: &'static crate::diagnostic::Rule,
-        place: Place,
+        span: Span,
         message: impl Into<String>,
     ) -> Diagnostic {
-        debug_assert_eq!(place.source, self.id);
-        Diagnostic::new(rule, place, message)
+        debug_assert_eq!(span.source, self.id);
+        Diagnostic::new(rule, span, message)
     }
 
     fn run(mut self) -> (Vec<Document>, Vec<Diagnostic>) {
@@ -193,8 +193,8 @@ impl<'s> Builder<'s> {
             "the control character U+{:04X} stands in the text",
             found as u32
         );
-        let place = self.place(at, at + found.len_utf8());
-        Some(self.fault(&SYNTAX, place, message).fix("remove it"))
+        let span = self.span(at, at + found.len_utf8());
+        Some(self.fault(&SYNTAX, span, message).fix("remove it"))
     }
 
     /// Reads the events of the text until the last one or the first fault that ends the reading.
@@ -241,44 +241,44 @@ impl<'s> Builder<'s> {
         let text = &self.source.text;
         let start = error.marker().byte_offset().unwrap_or(0).min(text.len());
         let length = text[start..].chars().next().map_or(0, char::len_utf8);
-        self.fault(rule, self.place(start, start + length), message)
+        self.fault(rule, self.span(start, start + length), message)
             .fix(fix)
     }
 
     /// Takes in an event; returns the root of a document once it is complete.
-    fn event(&mut self, event: Event<'_>, span: &Span) -> Result<Option<Node>, Stop> {
+    fn event(&mut self, event: Event<'_>, span: &EventSpan) -> Result<Option<Node>, Stop> {
         let range = span.byte_range().unwrap_or(0..0);
-        let place = self.place(range.start, range.end);
+        let span = self.span(range.start, range.end);
 
         match event {
             Event::DocumentStart(_, Some(_)) => {
-                Err(self.unsupported(place, "a %YAML directive is not read", "remove it"))
+                Err(self.unsupported(span, "a %YAML directive is not read", "remove it"))
             }
             Event::DocumentStart(explicit, None) => self.document(explicit, range),
             Event::DocumentEnd => self.document_end(),
             Event::Scalar(text, style, anchor, tag) => {
-                let value = self.value(tag.as_deref(), &text, style, place)?;
-                self.leaf(Node::new(place, value), anchor)
+                let value = self.value(tag.as_deref(), &text, style, span)?;
+                self.leaf(Node::new(span, value), anchor)
             }
-            Event::Alias(anchor) => self.alias(anchor, place),
+            Event::Alias(anchor) => self.alias(anchor, span),
             Event::SequenceStart(_, _, tag) | Event::MappingStart(_, _, tag)
                 if tag.as_deref().is_some_and(|t| !t.is_yaml_core_schema()) =>
             {
-                Err(self.unsupported(place, "a tag is not read", "remove the tag"))
+                Err(self.unsupported(span, "a tag is not read", "remove the tag"))
             }
             Event::SequenceStart(_, anchor, _) => {
-                self.start(Node::new(place, Value::Seq(Vec::new())), anchor)
+                self.start(Node::new(span, Value::Seq(Vec::new())), anchor)
             }
             Event::MappingStart(_, anchor, _) => {
-                self.start(Node::new(place, Value::Map(Vec::new())), anchor)
+                self.start(Node::new(span, Value::Map(Vec::new())), anchor)
             }
             Event::SequenceEnd | Event::MappingEnd => self.end(range.end),
             _ => Ok(None),
         }
     }
 
-    fn unsupported(&self, place: Place, message: &str, fix: &str) -> Stop {
-        Stop(Box::new(self.fault(&UNSUPPORTED, place, message).fix(fix)))
+    fn unsupported(&self, span: Span, message: &str, fix: &str) -> Stop {
+        Stop(Box::new(self.fault(&UNSUPPORTED, span, message).fix(fix)))
     }
 
     fn document(&mut self, explicit: bool, range: Range<usize>) -> Result<Option<Node>, Stop> {
@@ -301,7 +301,7 @@ impl<'s> Builder<'s> {
             let odd = self.odd.take();
             self.documents.push(Document {
                 root,
-                raw: self.place(self.raw_start, end),
+                raw: self.span(self.raw_start, end),
                 odd,
             });
         }
@@ -318,17 +318,17 @@ impl<'s> Builder<'s> {
                 .any(|mark| line.starts_with(mark))
             {
                 let message = "a merge conflict's marker stands in the file";
-                let place = self.place(start, start + line.len());
+                let span = self.span(start, start + line.len());
                 return Some(
-                    self.fault(&SYNTAX, place, message)
+                    self.fault(&SYNTAX, span, message)
                         .fix("resolve the conflict, and remove the markers"),
                 );
             }
             let indent = line.len() - line.trim_start().len();
             if let Some(tab) = line[..indent].find('\t') {
-                let place = self.place(start + tab, start + tab + 1);
+                let span = self.span(start + tab, start + tab + 1);
                 return Some(
-                    self.fault(&SYNTAX, place, "a tab indents this line")
+                    self.fault(&SYNTAX, span, "a tab indents this line")
                         .fix("indent with spaces"),
                 );
             }
@@ -342,30 +342,30 @@ impl<'s> Builder<'s> {
         tag: Option<&Tag>,
         text: &str,
         style: ScalarStyle,
-        place: Place,
+        span: Span,
     ) -> Result<Value, Stop> {
         if let Some(tag) = tag {
             if tag.is_yaml_core_schema() && tag.suffix() == "str" {
                 return Ok(Value::String(text.into()));
             }
-            return Err(self.unsupported(place, "a tag is not read here", "remove the tag"));
+            return Err(self.unsupported(span, "a tag is not read here", "remove the tag"));
         }
 
-        if style == ScalarStyle::DoubleQuoted && self.source.slice(place).contains("\\/") {
+        if style == ScalarStyle::DoubleQuoted && self.source.slice(span).contains("\\/") {
             self.odd = Some("the escape `\\/`, which not every reader knows");
         }
         Ok(match style {
-            ScalarStyle::Plain => self.plain_value(text, place),
+            ScalarStyle::Plain => self.plain_value(text, span),
             _ => Value::String(text.into()),
         })
     }
 
     /// The value of a plain scalar without a tag.
-    fn plain_value(&mut self, text: &str, place: Place) -> Value {
+    fn plain_value(&mut self, text: &str, span: Span) -> Value {
         let ambiguous = scalar::ambiguity(text);
         if self.strict {
             if let Some(kind) = ambiguous {
-                self.faults.push(self.ambiguous(text, kind, place));
+                self.faults.push(self.ambiguous(text, kind, span));
                 return Value::String(text.into());
             }
         } else if ambiguous == Some("a boolean") {
@@ -381,7 +381,7 @@ impl<'s> Builder<'s> {
         if self.strict {
             let message = format!("`{text}` is a number that no integer or float holds");
             let fault = self
-                .fault(&UNSUPPORTED, place, message)
+                .fault(&UNSUPPORTED, span, message)
                 .fix("quote it if it is a text");
             self.faults.push(fault);
         } else {
@@ -390,19 +390,19 @@ impl<'s> Builder<'s> {
         Value::String(text.into())
     }
 
-    fn ambiguous(&self, text: &str, kind: &str, place: Place) -> Diagnostic {
+    fn ambiguous(&self, text: &str, kind: &str, span: Span) -> Diagnostic {
         let booleans = if kind == "a boolean" {
             ", or write true or false"
         } else {
             ""
         };
         let message = format!("`{text}` is {kind} to YAML 1.1 readers such as kubectl's");
-        self.fault(&AMBIGUOUS_SCALAR, place, message)
+        self.fault(&AMBIGUOUS_SCALAR, span, message)
             .label("quote it")
             .fix(format!("write \"{text}\"{booleans}"))
     }
 
-    fn count(&mut self, nodes: usize, bytes: usize, place: Place) -> Result<(), Stop> {
+    fn count(&mut self, nodes: usize, bytes: usize, span: Span) -> Result<(), Stop> {
         self.nodes = self.nodes.saturating_add(nodes);
         self.bytes = self.bytes.saturating_add(bytes);
         if self.nodes > MAX_NODES || self.bytes > MAX_EXPANDED_BYTES {
@@ -410,7 +410,7 @@ impl<'s> Builder<'s> {
                 "the document holds more than {MAX_NODES} values or {MAX_EXPANDED_BYTES} bytes once aliases are expanded"
             );
             return Err(Stop(Box::new(
-                self.fault(&TOO_BIG, place, message)
+                self.fault(&TOO_BIG, span, message)
                     .fix("write the values out"),
             )));
         }
@@ -429,7 +429,7 @@ impl<'s> Builder<'s> {
         } else {
             8
         };
-        self.count(1, bytes, node.place)?;
+        self.count(1, bytes, node.span)?;
         if anchor > 0 {
             self.saw_anchor();
             self.anchors.insert(
@@ -447,23 +447,23 @@ impl<'s> Builder<'s> {
         self.attach(node)
     }
 
-    fn alias(&mut self, anchor: usize, place: Place) -> Result<Option<Node>, Stop> {
+    fn alias(&mut self, anchor: usize, span: Span) -> Result<Option<Node>, Stop> {
         self.saw_anchor();
         let Some((node, size)) = self.anchors.get(&anchor) else {
             let message = "an alias stands inside the value that it names";
-            return Err(self.unsupported(place, message, "write the value out"));
+            return Err(self.unsupported(span, message, "write the value out"));
         };
         let (nodes, bytes, depth) = (size.nodes, size.bytes, size.depth);
         if self.open.len() + depth > MAX_DEPTH {
             let message = format!("expanded, this alias nests deeper than {MAX_DEPTH} levels");
             return Err(Stop(Box::new(
-                self.fault(&TOO_DEEP, place, message)
+                self.fault(&TOO_DEEP, span, message)
                     .fix("write the value out"),
             )));
         }
         let mut node = node.clone();
-        node.place = place;
-        self.count(nodes, bytes, place)?;
+        node.span = span;
+        self.count(nodes, bytes, span)?;
         self.attach(node)
     }
 
@@ -471,11 +471,11 @@ impl<'s> Builder<'s> {
         if anchor > 0 {
             self.saw_anchor();
         }
-        self.count(1, 0, node.place)?;
+        self.count(1, 0, node.span)?;
         if self.open.len() >= MAX_DEPTH {
             let message = format!("the document is nested deeper than {MAX_DEPTH} levels");
             return Err(Stop(Box::new(
-                self.fault(&TOO_DEEP, node.place, message).fix("flatten it"),
+                self.fault(&TOO_DEEP, node.span, message).fix("flatten it"),
             )));
         }
         if let Some(parent) = self.open.last()
@@ -483,7 +483,7 @@ impl<'s> Builder<'s> {
             && matches!(parent.node.value, Value::Map(_))
         {
             let message = "a key is a list or a mapping";
-            return Err(self.unsupported(node.place, message, "use a string as key"));
+            return Err(self.unsupported(node.span, message, "use a string as key"));
         }
 
         self.open.push(Open {
@@ -503,9 +503,9 @@ impl<'s> Builder<'s> {
             return Ok(None);
         };
 
-        let start = node.place.start as usize;
+        let start = node.span.start as usize;
         let text = &self.source.text[start..end.max(start)];
-        node.place.end = (start + text.trim_end().len()) as u32;
+        node.span.end = (start + text.trim_end().len()) as u32;
 
         // Parsed documents are most of the memory of a run.
         match &mut node.value {
@@ -517,7 +517,7 @@ impl<'s> Builder<'s> {
         if anchor > 0 {
             let size = measure(&node);
             // The anchor's own copy counts too: anchors within anchors are copies of copies.
-            self.count(size.nodes, size.bytes, node.place)?;
+            self.count(size.nodes, size.bytes, node.span)?;
             self.anchors.insert(anchor, (node.clone(), size));
         }
         self.attach(node)
@@ -533,23 +533,23 @@ impl<'s> Builder<'s> {
         match &mut parent.node.value {
             Value::Seq(items) => items.push(node),
             Value::Map(entries) => match parent.waiting.take() {
-                Some((key, key_place)) => entries.push(Entry {
+                Some((key, key_span)) => entries.push(Entry {
                     key,
-                    key_place,
+                    key_span,
                     node,
                 }),
                 None => {
-                    let place = node.place;
+                    let span = node.span;
                     let key = key_of(node, self.strict)?;
                     match parent.keys.entry(key.clone()) {
                         hash_map::Entry::Occupied(first) => {
-                            self.faults.push(twice(&key, place, *first.get()));
+                            self.faults.push(twice(&key, span, *first.get()));
                         }
                         hash_map::Entry::Vacant(free) => {
-                            free.insert(place);
+                            free.insert(span);
                         }
                     }
-                    parent.waiting = Some((key, place));
+                    parent.waiting = Some((key, span));
                 }
             },
             _ => {}
@@ -561,31 +561,31 @@ impl<'s> Builder<'s> {
 /// The text of a key. Only manifests that were written for the cluster may have numbers and booleans
 /// as keys (`strict` is false for them).
 fn key_of(node: Node, strict: bool) -> Result<Text, Stop> {
-    let place = node.place;
+    let span = node.span;
     let key: Text = match node.value {
         Value::String(key) => key,
         Value::Number(_, text) if !strict => text.into(),
         Value::Bool(b) if !strict => b.to_string().into(),
         _ => {
             let message = format!("a key is {}, not a string", node.kind());
-            let fault = Diagnostic::new(&UNSUPPORTED, place, message).fix("quote the key");
+            let fault = Diagnostic::new(&UNSUPPORTED, span, message).fix("quote the key");
             return Err(Stop(Box::new(fault)));
         }
     };
 
     // A quoted `"<<"` is an ordinary key.
-    if key == "<<" && place.end - place.start == 2 {
-        let fault = Diagnostic::new(&UNSUPPORTED, place, "merge keys (<<) are not read")
+    if key == "<<" && span.end - span.start == 2 {
+        let fault = Diagnostic::new(&UNSUPPORTED, span, "merge keys (<<) are not read")
             .fix("write the keys out, or move them into a Profile");
         return Err(Stop(Box::new(fault)));
     }
     Ok(key)
 }
 
-fn twice(key: &str, place: Place, first: Place) -> Diagnostic {
+fn twice(key: &str, span: Span, first: Span) -> Diagnostic {
     Diagnostic::new(
         &DUPLICATE_KEY,
-        place,
+        span,
         format!("the key `{key}` is given twice"),
     )
     .label("again here")
@@ -645,10 +645,10 @@ fn before_end_marker(text: &str, start: usize) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::source::Sources;
+    use crate::source::SourceMap;
 
     fn faults(text: &str) -> Vec<Diagnostic> {
-        let mut sources = Sources::default();
+        let mut sources = SourceMap::default();
         let id = sources.add(Source::new("a.yaml", text));
         parse(id, sources.get(id)).1
     }

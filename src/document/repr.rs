@@ -2,7 +2,7 @@
 //! stand, without a copy, and a fault's JSON Pointer finds its span in the same tree.
 
 use super::{Entry, Node, Value as NodeValue};
-use crate::source::Place;
+use crate::source::Span;
 use crate::value::{self, Value};
 use jsonschema::JsonType;
 use jsonschema::json::{Array, Json, Node as JsonNode, NodeIdentity, Object};
@@ -20,7 +20,7 @@ pub trait Tree: Sized + Send + Sync + 'static {
     fn split(entry: &Self::Entry) -> (&str, &Self);
 
     /// Where it stands, where that is known.
-    fn place(&self) -> Option<Place> {
+    fn span(&self) -> Option<Span> {
         None
     }
 
@@ -97,8 +97,8 @@ impl Tree for Node {
     fn split(entry: &Entry) -> (&str, &Self) {
         (&entry.key, &entry.node)
     }
-    fn place(&self) -> Option<Place> {
-        Some(self.place)
+    fn span(&self) -> Option<Span> {
+        Some(self.span)
     }
 }
 

@@ -10,7 +10,7 @@ use super::labels::{Labels, NAME_LABEL};
 use super::request::{Asker, Body, Request};
 use super::{Cluster, Facts, Owner};
 use crate::bundle::{ObjectId, kinds};
-use crate::source::Place;
+use crate::source::Span;
 use crate::value::Text;
 use serde_json::Value as Json;
 use std::collections::{BTreeSet, HashMap};
@@ -21,9 +21,9 @@ pub enum Answer {
     /// None denies it.
     Allowed,
     /// This one does, and where.
-    Denied(Text, Place),
+    Denied(Text, Span),
     /// None is known to deny it, and this one cannot be told, for a reason.
-    Unknown(Text, Place, String),
+    Unknown(Text, Span, String),
 }
 
 impl Matching {
@@ -120,16 +120,16 @@ impl ResourceRule {
 /// What one policy says with one object of parameters.
 enum Said {
     Nothing,
-    Refused(Option<Place>),
-    NotKnown(Option<Place>, String),
+    Refused(Option<Span>),
+    NotKnown(Option<Span>, String),
 }
 
 impl GuardSpec {
     fn ask(&self, mut scope: Scope<'_>, namespace: &Term<'_>) -> Said {
-        let failed = |fault: Fault, place| match fault {
-            Fault::Error(_) if self.closed => Said::Refused(place),
+        let failed = |fault: Fault, span| match fault {
+            Fault::Error(_) if self.closed => Said::Refused(span),
             Fault::Error(_) => Said::Nothing,
-            Fault::Unsupported(why) => Said::NotKnown(place, why),
+            Fault::Unsupported(why) => Said::NotKnown(span, why),
         };
         let mut fault = None;
         // The server has no namespace for conditions.
@@ -148,11 +148,11 @@ impl GuardSpec {
         scope.set("namespaceObject", namespace);
         scope.with_variables(&self.variables);
         let mut open = Said::Nothing;
-        for (validation, place) in &self.validations {
+        for (validation, span) in &self.validations {
             let said = match validation.holds(&scope) {
                 Ok(true) => Said::Nothing,
-                Ok(false) => Said::Refused(*place),
-                Err(fault) => failed(fault, *place),
+                Ok(false) => Said::Refused(*span),
+                Err(fault) => failed(fault, *span),
             };
             match said {
                 Said::Refused(_) => return said,
@@ -248,13 +248,13 @@ impl Cluster {
         for (binding, guard) in self.bound_guards(&request.namespace) {
             let Some(guard) = guard else {
                 let why = "it is defined more than once".to_owned();
-                open = Answer::Unknown(binding.policy.clone(), binding.origin.place, why);
+                open = Answer::Unknown(binding.policy.clone(), binding.origin.span, why);
                 continue;
             };
-            let unknown = |place: Option<Place>, why: String| {
+            let unknown = |span: Option<Span>, why: String| {
                 Answer::Unknown(
                     guard.id.name.clone(),
-                    place.unwrap_or(guard.origin.place),
+                    span.unwrap_or(guard.origin.span),
                     why,
                 )
             };
@@ -280,24 +280,24 @@ impl Cluster {
             let params = match self.params(guard, binding, request) {
                 Ok(params) => params,
                 Err(why) => {
-                    open = unknown(Some(binding.origin.place), why);
+                    open = unknown(Some(binding.origin.span), why);
                     continue;
                 }
             };
             let needed = binding.params.as_ref().is_some_and(|p| p.needed);
             if params.is_empty() && needed && guard.says.closed {
-                return Answer::Denied(guard.id.name.clone(), binding.origin.place);
+                return Answer::Denied(guard.id.name.clone(), binding.origin.span);
             }
             for params in params {
                 match self.ask(&guard.says, request, &params) {
                     Said::Nothing => {}
-                    Said::Refused(place) => {
+                    Said::Refused(span) => {
                         return Answer::Denied(
                             guard.id.name.clone(),
-                            place.unwrap_or(guard.origin.place),
+                            span.unwrap_or(guard.origin.span),
                         );
                     }
-                    Said::NotKnown(place, why) => open = unknown(place, why),
+                    Said::NotKnown(span, why) => open = unknown(span, why),
                 }
             }
         }

@@ -6,7 +6,7 @@ use super::rbac::Subject;
 use super::{Cluster, Input, Origin, Parts, TenantNode, builtin};
 use crate::bundle::{ClusterBundle, ObjectId, Part, TenantBundle};
 use crate::diagnostic::Diagnostic;
-use crate::source::Sources;
+use crate::source::SourceMap;
 use crate::spec::FleetDoc;
 use crate::spec::fleet::FleetSpec;
 use crate::tenancy::model::{OnCluster, Tenant};
@@ -37,7 +37,7 @@ pub fn cluster(
     fleet: &FleetDoc,
     tenancy: &Tenancy,
     bundle: &ClusterBundle,
-    sources: &mut Sources,
+    sources: &mut SourceMap,
     beside: Beside,
     group_by: Option<&str>,
     left_out: &dyn Fn(&str) -> bool,
@@ -94,7 +94,11 @@ pub fn cluster(
 }
 
 /// Puts a cluster together of manifests alone.
-pub fn without_fleet(sources: &mut Sources, mut beside: Beside, group_by: Option<&str>) -> Cluster {
+pub fn without_fleet(
+    sources: &mut SourceMap,
+    mut beside: Beside,
+    group_by: Option<&str>,
+) -> Cluster {
     builtin(sources, &mut beside.facts);
     let parts = Parts {
         name: "cluster".into(),
@@ -130,13 +134,13 @@ fn stranger(
 
 /// Adds what is rendered; what manifests define too is told apart from their definitions.
 fn add(facts: &mut Facts, part: &Part, again: &BTreeSet<ObjectId>) {
-    for (id, (value, place)) in part.objects.iter().zip(&part.values) {
+    for (id, (value, span)) in part.objects.iter().zip(&part.values) {
         facts.add(
             id.clone(),
             value,
             Origin {
                 input: Input::Rendered,
-                place: *place,
+                span: *span,
             },
         );
         if again.contains(id)
@@ -159,7 +163,7 @@ fn tenant(tenant: &Tenant, on: &OnCluster, shared: &BTreeSet<String>) -> TenantN
     });
     TenantNode {
         name: tenant.name.value.as_str().into(),
-        place: tenant.name.place,
+        span: tenant.name.span,
         subjects: subjects.collect(),
         namespaces: on
             .namespaces

@@ -10,7 +10,7 @@ use super::storage::{Claim, Grant, Volume};
 use super::workload::{Host, Service, Workload};
 use crate::bundle::{ObjectId, kinds};
 use crate::document::{Tree, View};
-use crate::source::Place;
+use crate::source::Span;
 use crate::value::Text;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -33,7 +33,7 @@ pub struct Account {
     /// What it is.
     pub id: ObjectId,
     /// Identities of a cloud that it takes: the annotation and its value.
-    pub identities: Vec<(Text, Text, Option<Place>)>,
+    pub identities: Vec<(Text, Text, Option<Span>)>,
     /// Where it comes from.
     pub origin: Origin,
 }
@@ -294,10 +294,10 @@ impl Facts {
         self.objects.push(thing.clone());
         let metadata = node.member("metadata");
         if kinds::is_floor(&id)
-            && let Some((mark, place)) = left_alone(metadata)
+            && let Some((mark, span)) = left_alone(metadata)
         {
             let origin = Origin {
-                place: place.unwrap_or(origin.place),
+                span: span.unwrap_or(origin.span),
                 ..origin
             };
             self.frozen.push(Riddle {
@@ -337,7 +337,7 @@ impl Facts {
                 let annotations = metadata.and_then(|m| m.member("annotations"));
                 let identity = |key: &&str| {
                     let value = annotations?.member(key)?;
-                    Some((Text::from(*key), Text::from(value.text()?), value.place()))
+                    Some((Text::from(*key), Text::from(value.text()?), value.span()))
                 };
                 let identities = IDENTITIES.iter().filter_map(identity).collect();
                 self.accounts.push(Account {
@@ -495,11 +495,11 @@ impl Facts {
     }
 
     /// Takes objects out again.
-    pub fn remove(&mut self, gone: &BTreeSet<(ObjectId, Place)>) {
+    pub fn remove(&mut self, gone: &BTreeSet<(ObjectId, Span)>) {
         if gone.is_empty() {
             return;
         }
-        let stays = |id: &ObjectId, origin: &Origin| !gone.contains(&(id.clone(), origin.place));
+        let stays = |id: &ObjectId, origin: &Origin| !gone.contains(&(id.clone(), origin.span));
         macro_rules! retain {
             ($($list:ident),*) => {$( self.$list.retain(|x| stays(&x.id, &x.origin)); )*};
         }
@@ -618,7 +618,7 @@ fn not_applied<T: Tree>(id: &ObjectId, node: &T, input: Input) -> Option<String>
 ///
 /// Source: fluxcd.io/flux/components/kustomize/kustomizations, and `AnyInMetadata` of
 /// fluxcd/pkg/ssa.
-fn left_alone<T: Tree>(metadata: Option<&T>) -> Option<(String, Option<Place>)> {
+fn left_alone<T: Tree>(metadata: Option<&T>) -> Option<(String, Option<Span>)> {
     const MARKS: [(&str, &str); 3] = [
         ("kustomize.toolkit.fluxcd.io/reconcile", "disabled"),
         ("kustomize.toolkit.fluxcd.io/ssa", "Ignore"),
@@ -631,7 +631,7 @@ fn left_alone<T: Tree>(metadata: Option<&T>) -> Option<(String, Option<Place>)> 
         let node = metadata?.member(at)?.member(key)?;
         node.text()?
             .eq_ignore_ascii_case(value)
-            .then(|| (format!("{key}: {value}"), node.place()))
+            .then(|| (format!("{key}: {value}"), node.span()))
     })
 }
 
@@ -738,7 +738,7 @@ fn controller<T: Tree>(id: ObjectId, node: &T, origin: Origin) -> Controller {
     let containers = items(pod.and_then(|p| p.member("containers"))).iter();
     let args = containers
         .flat_map(|c| items(c.member("args")))
-        .filter_map(|a| Some((a.text()?.into(), a.place())));
+        .filter_map(|a| Some((a.text()?.into(), a.span())));
     Controller {
         target: Text::default(),
         args: args.collect(),

@@ -7,7 +7,7 @@
 use super::object::Origin;
 use crate::bundle::ObjectId;
 use crate::document::Tree;
-use crate::source::Place;
+use crate::source::Span;
 use crate::value::Text;
 
 /// A Kustomization, a HelmRelease, or a ResourceSet.
@@ -18,11 +18,11 @@ pub struct Sync {
     /// As whom it applies; the controller where it says nobody.
     pub account: Option<Text>,
     /// Where that is said.
-    pub account_place: Option<Place>,
+    pub account_span: Option<Span>,
     /// The namespace that every object is put into, where it says one.
-    pub target: Option<(Text, Option<Place>)>,
+    pub target: Option<(Text, Option<Span>)>,
     /// The Secret with the kubeconfig of another cluster.
-    pub kube_config: Option<(Text, Option<Place>)>,
+    pub kube_config: Option<(Text, Option<Span>)>,
     /// The Secret with the keys that it decrypts with.
     pub decryption: Option<Text>,
     /// Where it comes from.
@@ -52,7 +52,7 @@ pub struct Reference {
     /// The name.
     pub name: Text,
     /// Where it is named.
-    pub place: Option<Place>,
+    pub span: Option<Span>,
 }
 
 /// The name of what a patch of an overlay sets for all of Flux's controllers.
@@ -67,7 +67,7 @@ pub struct Controller {
     /// empty.
     pub target: Text,
     /// Its arguments, each with its place.
-    pub args: Vec<(Text, Option<Place>)>,
+    pub args: Vec<(Text, Option<Span>)>,
     /// Where it comes from.
     pub origin: Origin,
 }
@@ -83,15 +83,15 @@ impl Sync {
         };
         Self {
             account: text("serviceAccountName").map(Text::from),
-            account_place: field("serviceAccountName").and_then(Tree::place),
+            account_span: field("serviceAccountName").and_then(Tree::span),
             target: text("targetNamespace")
-                .map(|t| (t.into(), field("targetNamespace").and_then(Tree::place))),
+                .map(|t| (t.into(), field("targetNamespace").and_then(Tree::span))),
             kube_config: field("kubeConfig").map(|n| {
                 (
                     secret(n, "secretRef")
                         .or_else(|| secret(n, "configMapRef"))
                         .unwrap_or_default(),
-                    n.place(),
+                    n.span(),
                 )
             }),
             decryption: field("decryption").and_then(|n| secret(n, "secretRef")),
@@ -127,7 +127,7 @@ impl Referrer {
                     .filter(|n| !n.is_empty())
                     .map_or_else(|| id.namespace.clone(), Text::from),
                 name: text("name").unwrap_or_default().into(),
-                place: node.place(),
+                span: node.span(),
             }
         };
         let at = |path: &[&str]| path.iter().try_fold(spec, |node, key| node.member(key));
@@ -168,12 +168,12 @@ impl Controller {
     }
 
     /// The value of a flag, `true` where it stands alone; the last one counts.
-    pub fn flag(&self, name: &str) -> Option<(&str, Option<Place>)> {
-        self.args.iter().rev().find_map(|(arg, place)| {
+    pub fn flag(&self, name: &str) -> Option<(&str, Option<Span>)> {
+        self.args.iter().rev().find_map(|(arg, span)| {
             let rest = arg.trim_start_matches('-').strip_prefix(name)?;
             match rest.strip_prefix('=') {
-                Some(value) => Some((value, *place)),
-                None if rest.is_empty() => Some(("true", *place)),
+                Some(value) => Some((value, *span)),
+                None if rest.is_empty() => Some(("true", *span)),
                 None => None,
             }
         })

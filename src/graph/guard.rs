@@ -7,7 +7,7 @@ use super::labels::{NAME_LABEL, Selector, text, texts};
 use super::object::Origin;
 use crate::bundle::ObjectId;
 use crate::document::{Tree, View};
-use crate::source::Place;
+use crate::source::Span;
 use crate::value::Text;
 use std::collections::BTreeSet;
 
@@ -33,7 +33,7 @@ pub struct GuardSpec {
     pub(super) closed: bool,
     pub(super) variables: Vec<(String, Expression)>,
     pub(super) conditions: Vec<Expression>,
-    pub(super) validations: Vec<(Expression, Option<Place>)>,
+    pub(super) validations: Vec<(Expression, Option<Span>)>,
 }
 
 /// A ValidatingAdmissionPolicyBinding.
@@ -172,7 +172,7 @@ impl Guard {
             }
             Ok((
                 Expression::parse(expression.text().unwrap_or_default()),
-                expression.place(),
+                expression.span(),
             ))
         };
         let matches = spec

@@ -8,7 +8,7 @@ use super::{Input, Origin};
 use crate::bundle::ObjectId;
 use crate::diagnostic::{Diagnostic, Scope, rule};
 use crate::document::{self, Document, Node, Value as Kind};
-use crate::source::{Place, SourceId, Sources, join, parent};
+use crate::source::{SourceId, SourceMap, Span, join, parent};
 use crate::value::{Text, Value};
 use rayon::prelude::*;
 use std::collections::BTreeSet;
@@ -46,7 +46,7 @@ pub fn has_policies(text: &str) -> bool {
 
 /// Reads manifests. What an overlay names as a patch is no object, but for the arguments of Flux's
 /// controllers in it. `keeps` is whether objects are kept as they are.
-pub fn read(sources: &Sources, ids: &[SourceId], keeps: bool) -> Reading {
+pub fn read(sources: &SourceMap, ids: &[SourceId], keeps: bool) -> Reading {
     let parsed: Vec<(SourceId, Vec<Document>, Vec<Diagnostic>)> = ids
         .par_iter()
         .map(|id| {
@@ -81,11 +81,11 @@ pub fn read(sources: &Sources, ids: &[SourceId], keeps: bool) -> Reading {
         .collect();
     let mut reading = Reading::default();
     for (path, root) in overlays() {
-        if let Some((what, place)) = transforms(root) {
+        if let Some((what, span)) = transforms(root) {
             let message = format!(
                 "{path} changes what it lists ({what}): what is applied is not what stands in the files"
             );
-            let finding = Diagnostic::new(&NOT_READ, place, message);
+            let finding = Diagnostic::new(&NOT_READ, span, message);
             reading.faults.push(
                 finding
                     .fix("build it, and give what comes out: kustomize build")
@@ -98,7 +98,7 @@ pub fn read(sources: &Sources, ids: &[SourceId], keeps: bool) -> Reading {
         let not_read = |fault: &Diagnostic| {
             Diagnostic::new(
                 &NOT_READ,
-                fault.place,
+                fault.span,
                 format!("{path} cannot be read: {}", fault.message),
             )
             .fix("render it first (helm template, kustomize build), or leave it out")
@@ -157,7 +157,7 @@ fn object(node: &Node, in_list: bool, facts: &mut Facts, faults: &mut Vec<Diagno
             .iter()
             .for_each(|item| object(item, true, facts, faults));
     }
-    let place = node.entries().first().map_or(node.place, |e| e.key_place);
+    let span = node.entries().first().map_or(node.span, |e| e.key_span);
     match ObjectId::of(node) {
         // Ours are read as specs.
         Ok(id) if id.group == "tenantry.dev" => {}
@@ -166,7 +166,7 @@ fn object(node: &Node, in_list: bool, facts: &mut Facts, faults: &mut Vec<Diagno
             node,
             Origin {
                 input: Input::Manifest,
-                place,
+                span,
             },
         ),
         // Values of a chart, a workflow's file: nothing that could be applied.
@@ -177,7 +177,7 @@ fn object(node: &Node, in_list: bool, facts: &mut Facts, faults: &mut Vec<Diagno
                 .or_default() += 1;
         }
         Err(reason) => faults.push(
-            Diagnostic::new(&NOT_READ, place, format!("this is no object: {reason}"))
+            Diagnostic::new(&NOT_READ, span, format!("this is no object: {reason}"))
                 .fix("mend it, or leave it out")
                 .scope(Scope::Fleet),
         ),
@@ -194,7 +194,7 @@ fn is_kustomization(path: &str, root: &Node) -> bool {
 
 /// What of an overlay changes the objects that it lists, but for the arguments of Flux's
 /// controllers.
-fn transforms(root: &Node) -> Option<(String, Place)> {
+fn transforms(root: &Node) -> Option<(String, Span)> {
     const CHANGING: [&str; 18] = [
         "namespace",
         "labels",
@@ -217,14 +217,14 @@ fn transforms(root: &Node) -> Option<(String, Place)> {
     ];
     for key in CHANGING {
         if let Some(node) = root.get(key).filter(|n| !matches!(n.value, Kind::Null)) {
-            return Some((format!("`{key}`"), node.place));
+            return Some((format!("`{key}`"), node.span));
         }
     }
     if let Some(patch) = items(root.get("patches"))
         .iter()
         .find(|p| !is_controllers(p))
     {
-        return Some(("`patches`".into(), patch.place));
+        return Some(("`patches`".into(), patch.span));
     }
     let remote = |text: &str| {
         text.contains("://")
@@ -234,9 +234,9 @@ fn transforms(root: &Node) -> Option<(String, Place)> {
     };
     let resources = items(root.get("resources")).iter();
     resources
-        .filter_map(|r| Some((r.as_str()?, r.place)))
+        .filter_map(|r| Some((r.as_str()?, r.span)))
         .find(|(r, _)| remote(r))
-        .map(|(r, place)| (format!("a remote resource, {r}"), place))
+        .map(|(r, span)| (format!("a remote resource, {r}"), span))
 }
 
 /// Whether an entry of `patches` sets flags of Flux's controllers, and nothing else is in it.
@@ -273,11 +273,11 @@ fn is_controllers_patch(root: &Node) -> bool {
 
 /// Arguments of Flux's controllers that a patch sets, as
 /// `fluxcd.io/flux/installation/configuration/multitenancy` shows.
-fn flags(sources: &Sources, node: &Node, target: &str, facts: &mut Facts) {
+fn flags(sources: &SourceMap, node: &Node, target: &str, facts: &mut Facts) {
     let mut texts = Vec::new();
     strings(node, &mut texts);
-    for (text, place) in texts {
-        let source = sources.get(place.source);
+    for (text, span) in texts {
+        let source = sources.get(span.source);
         for word in text.split(|c: char| c.is_whitespace() || c == '"' || c == '\'') {
             let flag = word
                 .trim_start_matches('-')
@@ -295,14 +295,14 @@ fn flags(sources: &Sources, node: &Node, target: &str, facts: &mut Facts) {
                 continue;
             }
             // A patch within a text has no places of its own: the word's is looked for in the file.
-            let at = source.text[place.start as usize..]
+            let at = source.text[span.start as usize..]
                 .find(word)
-                .map_or(place, |offset| {
-                    let start = place.start + offset as u32;
-                    Place {
+                .map_or(span, |offset| {
+                    let start = span.start + offset as u32;
+                    Span {
                         start,
                         end: start + word.len() as u32,
-                        ..place
+                        ..span
                     }
                 });
             let id = ObjectId {
@@ -313,7 +313,7 @@ fn flags(sources: &Sources, node: &Node, target: &str, facts: &mut Facts) {
             };
             let origin = Origin {
                 input: Input::Manifest,
-                place: at,
+                span: at,
             };
             facts.controllers.push(Controller {
                 id,
@@ -325,9 +325,9 @@ fn flags(sources: &Sources, node: &Node, target: &str, facts: &mut Facts) {
     }
 }
 
-fn strings<'a>(node: &'a Node, out: &mut Vec<(&'a str, Place)>) {
+fn strings<'a>(node: &'a Node, out: &mut Vec<(&'a str, Span)>) {
     match &node.value {
-        Kind::String(text) => out.push((text, node.place)),
+        Kind::String(text) => out.push((text, node.span)),
         Kind::Seq(items) => items.iter().for_each(|item| strings(item, out)),
         Kind::Map(entries) => entries.iter().for_each(|entry| strings(&entry.node, out)),
         _ => {}
@@ -339,7 +339,7 @@ fn strings<'a>(node: &'a Node, out: &mut Vec<(&'a str, Place)>) {
 ///
 /// # Errors
 /// Why it is none.
-pub fn read_snapshot(text: &str, place: Place, keeps: bool) -> Result<Facts, String> {
+pub fn read_snapshot(text: &str, span: Span, keeps: bool) -> Result<Facts, String> {
     let mut facts = Facts::keeping(keeps);
     for value in serde_json::Deserializer::from_str(text).into_iter::<serde_json::Value>() {
         let value = Value::from(&value.map_err(|e| format!("it is no JSON: {e}"))?);
@@ -355,7 +355,7 @@ pub fn read_snapshot(text: &str, place: Place, keeps: bool) -> Result<Facts, Str
                 item,
                 Origin {
                     input: Input::Snapshot,
-                    place,
+                    span,
                 },
             );
         }

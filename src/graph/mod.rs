@@ -28,7 +28,7 @@ pub use object::{Input, Origin};
 use crate::bundle::ObjectId;
 use crate::diagnostic::{Diagnostic, Scope};
 use crate::document;
-use crate::source::{Place, Source, Sources};
+use crate::source::{Source, SourceMap, Span};
 use crate::value::Text;
 use labels::NAME_LABEL;
 use labels::{Labels, Selector};
@@ -42,7 +42,7 @@ pub struct TenantNode {
     /// Its name.
     pub name: Text,
     /// Where it is declared.
-    pub place: Place,
+    pub span: Span,
     /// The users and groups that hold its keys and nobody else's.
     pub subjects: Vec<Subject>,
     /// The names of its namespaces.
@@ -153,7 +153,7 @@ impl Cluster {
                 riddle.id.called(),
                 riddle.reason
             );
-            Diagnostic::new(&NOT_READ, riddle.origin.place, message)
+            Diagnostic::new(&NOT_READ, riddle.origin.span, message)
                 .fix(
                     "give what is applied: build the overlay (kustomize build), substitute, render",
                 )
@@ -168,7 +168,7 @@ impl Cluster {
                     .map(|n| (n.clone(), Owner::Tenant(at as u32))),
             );
         }
-        let mut found: BTreeMap<Text, (Labels, Labels, Option<Origin>, Place)> = BTreeMap::new();
+        let mut found: BTreeMap<Text, (Labels, Labels, Option<Origin>, Span)> = BTreeMap::new();
         for fact in &parts.facts.namespaces {
             found.insert(
                 fact.id.name.clone(),
@@ -176,7 +176,7 @@ impl Cluster {
                     fact.labels.clone(),
                     fact.annotations.clone(),
                     Some(fact.origin),
-                    fact.origin.place,
+                    fact.origin.span,
                 ),
             );
         }
@@ -189,7 +189,7 @@ impl Cluster {
             if !found.contains_key(&thing.id.namespace) {
                 let name = thing.id.namespace.clone();
                 let labels = Labels::new([(NAME_LABEL.into(), name.clone())]);
-                found.insert(name, (labels, Labels::default(), None, thing.origin.place));
+                found.insert(name, (labels, Labels::default(), None, thing.origin.span));
             }
         }
         let mut tenants = parts.tenants;
@@ -200,7 +200,7 @@ impl Cluster {
             .map(|(i, t)| (t.name.clone(), i as u32))
             .collect();
         let mut namespaces = Vec::with_capacity(found.len());
-        for (name, (labels, annotations, origin, place)) in found {
+        for (name, (labels, annotations, origin, span)) in found {
             let owner = match owner.get(&name) {
                 Some(owner) => *owner,
                 // One that no input defines is somebody's whom nobody here knows.
@@ -210,7 +210,7 @@ impl Cluster {
                         let at = *by_tenant.entry(tenant.clone()).or_insert_with(|| {
                             tenants.push(TenantNode {
                                 name: tenant,
-                                place,
+                                span,
                                 subjects: Vec::new(),
                                 namespaces: Vec::new(),
                                 reaches: Vec::new(),
@@ -419,7 +419,7 @@ fn own_people(
 }
 
 /// Adds what Kubernetes makes by itself: its roles for users, and who has them.
-pub fn builtin(sources: &mut Sources, facts: &mut Facts) {
+pub fn builtin(sources: &mut SourceMap, facts: &mut Facts) {
     let source = Source::new("kubernetes/roles.yaml", include_str!("builtin.yaml"));
     let id = sources.add(source);
     let (documents, _) = document::parse(id, sources.get(id));
@@ -430,7 +430,7 @@ pub fn builtin(sources: &mut Sources, facts: &mut Facts) {
                 &document.root,
                 Origin {
                     input: Input::Builtin,
-                    place: document.root.place,
+                    span: document.root.span,
                 },
             );
         }
@@ -443,7 +443,7 @@ pub fn builtin(sources: &mut Sources, facts: &mut Facts) {
 /// Kubernetes makes, since it adds its own rules again.
 fn settle(facts: &mut Facts) -> (Vec<(facts::Thing, Origin)>, bool) {
     let mut first: HashMap<&ObjectId, &facts::Thing> = HashMap::with_capacity(facts.objects.len());
-    let mut gone: BTreeSet<(ObjectId, Place)> = BTreeSet::new();
+    let mut gone: BTreeSet<(ObjectId, Span)> = BTreeSet::new();
     let (mut twice, mut overtaken) = (Vec::new(), false);
     for thing in &facts.objects {
         let Some(known) = first.get(&thing.id).copied() else {
@@ -457,18 +457,18 @@ fn settle(facts: &mut Facts) -> (Vec<(facts::Thing, Origin)>, bool) {
         };
         match (weaker.origin.input, stronger.origin.input) {
             (Input::Builtin, strong) if strong.is_live() => {
-                gone.insert((weaker.id.clone(), weaker.origin.place));
+                gone.insert((weaker.id.clone(), weaker.origin.span));
                 first.insert(&thing.id, stronger);
             }
             (Input::Builtin, _) | (Input::Rendered, Input::Rendered) => {}
             (weak, strong) if weak.is_live() && strong.is_live() => {}
             (weak, _) if weak.is_live() => {
                 overtaken = true;
-                gone.insert((weaker.id.clone(), weaker.origin.place));
+                gone.insert((weaker.id.clone(), weaker.origin.span));
                 first.insert(&thing.id, stronger);
             }
             _ if known.digest == thing.digest => {
-                gone.insert((thing.id.clone(), thing.origin.place));
+                gone.insert((thing.id.clone(), thing.origin.span));
             }
             _ => twice.push((thing.clone(), known.origin)),
         }

@@ -8,7 +8,7 @@ use super::labels::{Labels, Selector, items, texts};
 use super::object::Origin;
 use crate::bundle::ObjectId;
 use crate::document::{Tree, View};
-use crate::source::Place;
+use crate::source::Span;
 use crate::value::Text;
 use ipnet::IpNet;
 use std::net::IpAddr;
@@ -45,7 +45,7 @@ pub struct Rule {
     /// The ports; all where there is none.
     pub ports: Vec<Port>,
     /// Where it stands, where that is known better than its policy's place.
-    pub place: Option<Place>,
+    pub span: Option<Span>,
 }
 
 /// A peer.
@@ -216,7 +216,7 @@ impl Rule {
                 .iter()
                 .map(Port::of)
                 .collect::<Result<_, _>>()?,
-            place: node.place(),
+            span: node.span(),
         })
     }
 

@@ -1,6 +1,6 @@
 //! Where the things of a graph come from.
 
-use crate::source::Place;
+use crate::source::Span;
 
 /// Which of the inputs an object came in by, the strongest first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -35,5 +35,5 @@ pub struct Origin {
     /// The input.
     pub input: Input,
     /// The object; for a rendered one, what in a spec it is rendered from.
-    pub place: Place,
+    pub span: Span,
 }

@@ -9,7 +9,7 @@ use super::labels::{Labels, Selector, items, texts};
 use super::object::Origin;
 use crate::bundle::ObjectId;
 use crate::document::Tree;
-use crate::source::Place;
+use crate::source::Span;
 use crate::value::Text;
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -33,7 +33,7 @@ pub struct Rule {
     /// Paths that belong to no resource; a `*` at the end matches the rest.
     pub urls: Vec<Text>,
     /// Where it stands, where that is known better than its role's place.
-    pub place: Option<Place>,
+    pub span: Option<Span>,
 }
 
 /// What a request asks for.
@@ -67,7 +67,7 @@ impl Rule {
             resources: list("resources"),
             names: list("resourceNames"),
             urls: list("nonResourceURLs"),
-            place: node.place(),
+            span: node.span(),
         }
     }
 
@@ -120,7 +120,7 @@ fn broken_down(rules: &[Rule]) -> Vec<Rule> {
                         verbs: vec![verb.clone()],
                         groups: vec![group.clone()],
                         resources: vec![resource.clone()],
-                        place: rule.place,
+                        span: rule.span,
                         ..Rule::default()
                     };
                     if rule.names.is_empty() {
@@ -329,9 +329,9 @@ pub struct Binding {
     /// The namespace of the Role, empty for a ClusterRole; and its name.
     pub role: (Text, Text),
     /// Where the role is named.
-    pub role_place: Option<Place>,
+    pub role_span: Option<Span>,
     /// To whom, and where each is named.
-    pub subjects: Vec<(Subject, Option<Place>)>,
+    pub subjects: Vec<(Subject, Option<Span>)>,
     /// Where it comes from.
     pub origin: Origin,
 }
@@ -358,11 +358,11 @@ impl Binding {
         }
         let subjects = items(node.member("subjects")).iter();
         let subjects = subjects
-            .filter_map(|s| Some((Subject::of(s, &id.namespace)?, s.place())))
+            .filter_map(|s| Some((Subject::of(s, &id.namespace)?, s.span())))
             .collect();
         Ok(Self {
             role: (namespace, text("name").into()),
-            role_place: role.place(),
+            role_span: role.span(),
             subjects,
             origin,
             id,

@@ -4,7 +4,7 @@ use super::labels::{items, text};
 use super::object::Origin;
 use crate::bundle::ObjectId;
 use crate::document::Tree;
-use crate::source::Place;
+use crate::source::Span;
 use crate::value::Text;
 
 /// What holds data outside of any namespace: a PersistentVolume, or the content of a snapshot.
@@ -26,9 +26,9 @@ pub struct Claim {
     /// What it is.
     pub id: ObjectId,
     /// The volume that it asks for by name.
-    pub volume: Option<(Text, Option<Place>)>,
+    pub volume: Option<(Text, Option<Span>)>,
     /// The namespace that its data are copied from.
-    pub copies: Option<(Text, Option<Place>)>,
+    pub copies: Option<(Text, Option<Span>)>,
     /// Where it comes from.
     pub origin: Origin,
 }
@@ -39,7 +39,7 @@ pub struct Grant {
     /// What it is.
     pub id: ObjectId,
     /// Namespaces that may, and where each is named.
-    pub from: Vec<(Text, Option<Place>)>,
+    pub from: Vec<(Text, Option<Span>)>,
     /// The kinds that they may refer to.
     pub kinds: Vec<Text>,
     /// Where it comes from.
@@ -59,9 +59,9 @@ const HANDLES: [(&str, &str); 9] = [
     ("iscsi", "iqn"),
 ];
 
-fn placed<T: Tree>(node: Option<&T>, key: &str) -> Option<(Text, Option<Place>)> {
+fn placed<T: Tree>(node: Option<&T>, key: &str) -> Option<(Text, Option<Span>)> {
     let value = node?.member(key)?;
-    Some((value.text()?.into(), value.place()))
+    Some((value.text()?.into(), value.span()))
 }
 
 impl Volume {

@@ -5,7 +5,7 @@ use super::network::{NamedPort, Protocol};
 use super::object::Origin;
 use crate::bundle::ObjectId;
 use crate::document::{Tree, View};
-use crate::source::Place;
+use crate::source::Span;
 use crate::value::Text;
 use std::net::IpAddr;
 
@@ -27,7 +27,7 @@ pub struct Workload {
     /// What they ask of the node beyond Pod Security's `baseline`.
     pub privileges: Vec<&'static str>,
     /// Folders of the node that they mount.
-    pub host_paths: Vec<(Text, Option<Place>)>,
+    pub host_paths: Vec<(Text, Option<Span>)>,
     /// Where it comes from.
     pub origin: Origin,
 }
@@ -80,7 +80,7 @@ impl Workload {
                     .and_then(Tree::text)
                     .unwrap_or_default()
                     .into(),
-                h.place(),
+                h.span(),
             )
         });
         let status = node.member("status");
@@ -178,9 +178,9 @@ pub struct Service {
     /// The pods that it sends to; nothing where it names none.
     pub selector: Option<Selector>,
     /// Addresses that it takes over: CVE-2020-8554.
-    pub external_ips: Vec<(Text, Option<Place>)>,
+    pub external_ips: Vec<(Text, Option<Span>)>,
     /// The name that it stands for.
-    pub external_name: Option<(Text, Option<Place>)>,
+    pub external_name: Option<(Text, Option<Span>)>,
     /// Where it comes from.
     pub origin: Origin,
 }
@@ -199,9 +199,9 @@ impl Service {
         Self {
             selector: (!requirements.is_empty()).then_some(Selector(requirements)),
             external_ips: ips
-                .filter_map(|ip| Some((ip.text()?.into(), ip.place())))
+                .filter_map(|ip| Some((ip.text()?.into(), ip.span())))
                 .collect(),
-            external_name: name.and_then(|n| Some((n.text()?.into(), n.place()))),
+            external_name: name.and_then(|n| Some((n.text()?.into(), n.span()))),
             origin,
             id,
         }
@@ -218,7 +218,7 @@ pub struct Host {
     /// The object that serves it.
     pub id: ObjectId,
     /// Where it is named.
-    pub place: Option<Place>,
+    pub span: Option<Span>,
     /// Where the object comes from.
     pub origin: Origin,
 }
@@ -227,11 +227,11 @@ impl Host {
     /// The hosts of an Ingress, an HTTPRoute and their like.
     pub fn of<T: Tree>(id: &ObjectId, node: &T, origin: Origin) -> Vec<Self> {
         let spec = node.member("spec");
-        let host = |name: &str, path: &str, place| Self {
+        let host = |name: &str, path: &str, span| Self {
             host: name.to_lowercase().into(),
             path: path.into(),
             id: id.clone(),
-            place,
+            span,
             origin,
         };
         let mut all = Vec::new();
@@ -246,14 +246,14 @@ impl Host {
                 .map(|p| p.member("path").and_then(Tree::text).unwrap_or("/"))
                 .collect();
             let paths = if paths.is_empty() { vec!["/"] } else { paths };
-            all.extend(paths.into_iter().map(|path| host(text, path, name.place())));
+            all.extend(paths.into_iter().map(|path| host(text, path, name.span())));
         }
         if id.group == "gateway.networking.k8s.io" {
             let names = items(spec.and_then(|s| s.member("hostnames"))).iter();
-            all.extend(names.filter_map(|n| Some(host(n.text()?, "/", n.place()))));
+            all.extend(names.filter_map(|n| Some(host(n.text()?, "/", n.span()))));
             let listeners = items(spec.and_then(|s| s.member("listeners"))).iter();
             let names = listeners.filter_map(|l| l.member("hostname"));
-            all.extend(names.filter_map(|n| Some(host(n.text()?, "/", n.place()))));
+            all.extend(names.filter_map(|n| Some(host(n.text()?, "/", n.span()))));
         } else if id.group == "networking.istio.io" {
             // What a gateway serves, and what it takes from the mesh: names of services.
             let mesh = items(spec.and_then(|s| s.member("gateways")))
@@ -262,11 +262,11 @@ impl Host {
             let routes =
                 spec.filter(|_| ["VirtualService", "ServiceEntry"].contains(&id.kind.as_str()));
             let names = items(routes.and_then(|s| s.member("hosts"))).iter();
-            let names = names.filter_map(|n| Some((n.text()?, n.place())));
+            let names = names.filter_map(|n| Some((n.text()?, n.span())));
             all.extend(
                 names
                     .filter(|(n, _)| !mesh || n.contains(".svc"))
-                    .map(|(n, place)| host(n, "/", place)),
+                    .map(|(n, span)| host(n, "/", span)),
             );
             let servers = items(
                 spec.filter(|_| id.kind == "Gateway")
@@ -275,11 +275,11 @@ impl Host {
             .iter();
             let names = servers.flat_map(|s| items(s.member("hosts")));
             // `NAMESPACE/HOST` says whose routes may use it.
-            let of = |n: &T| Some((n.text()?.rsplit('/').next()?.to_owned(), n.place()));
+            let of = |n: &T| Some((n.text()?.rsplit('/').next()?.to_owned(), n.span()));
             all.extend(
                 names
                     .filter_map(of)
-                    .map(|(name, place)| host(&name, "/", place)),
+                    .map(|(name, span)| host(&name, "/", span)),
             );
         } else if id.group == "route.openshift.io" {
             let path = spec
@@ -287,7 +287,7 @@ impl Host {
                 .and_then(Tree::text)
                 .unwrap_or("/");
             let name = spec.and_then(|s| s.member("host"));
-            all.extend(name.and_then(|n| Some(host(n.text()?, path, n.place()))));
+            all.extend(name.and_then(|n| Some(host(n.text()?, path, n.span()))));
         } else {
             // An alias is served like a host; one without a host takes what nobody else does.
             let annotations = node
@@ -302,7 +302,7 @@ impl Host {
                     .split(',')
                     .map(str::trim)
                     .filter(|n| !n.is_empty());
-                all.extend(names.map(|name| host(name, "/", alias.place())));
+                all.extend(names.map(|name| host(name, "/", alias.span())));
             }
         }
         all

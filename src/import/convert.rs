@@ -37,7 +37,7 @@ pub struct Converted {
 impl Converted {
     fn leave(&mut self, found: &Found, what: String, reason: &str) {
         self.left.push(Left {
-            place: found.place.clone(),
+            span: found.span.clone(),
             what,
             reason: reason.to_owned(),
         });

@@ -12,7 +12,7 @@ pub use write::{Options, Output, hand_over, write};
 use crate::bundle::{ObjectId, kinds};
 use crate::document::{self, Value as Tree};
 use crate::graph::facts;
-use crate::source::{SourceId, Sources, join, parent};
+use crate::source::{SourceId, SourceMap, join, parent};
 use crate::spec::fleet::FleetSpec;
 use crate::spec::leaf;
 use crate::tenancy::{Metadata, controller_reads, reserved};
@@ -29,14 +29,14 @@ pub struct Found {
     /// Its bytes.
     pub raw: String,
     /// `path:line:column`.
-    pub place: String,
+    pub span: String,
 }
 
 /// Something that is not carried over.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Left {
     /// `path:line:column`.
-    pub place: String,
+    pub span: String,
     /// What it is.
     pub what: String,
     /// Why.
@@ -64,7 +64,7 @@ pub struct Survey {
 }
 
 /// Looks through manifests. `fleet` knows which names belong to the platform.
-pub fn survey(sources: &Sources, ids: &[SourceId], fleet: &FleetSpec) -> Survey {
+pub fn survey(sources: &SourceMap, ids: &[SourceId], fleet: &FleetSpec) -> Survey {
     let mut survey = Survey::default();
     let mut documents: Vec<(SourceId, document::Document)> = Vec::new();
     let mut patches: BTreeSet<String> = BTreeSet::new();
@@ -73,7 +73,7 @@ pub fn survey(sources: &Sources, ids: &[SourceId], fleet: &FleetSpec) -> Survey 
         let (found, faults) = document::parse_foreign(*id, source);
         for fault in faults {
             survey.left.push(Left {
-                place: sources.locate(fault.place),
+                span: sources.locate(fault.span),
                 what: "a file".into(),
                 reason: fault.message,
             });
@@ -95,12 +95,12 @@ pub fn survey(sources: &Sources, ids: &[SourceId], fleet: &FleetSpec) -> Survey 
             .root
             .entries()
             .first()
-            .map_or(document.root.place, |e| e.key_place);
-        let place = sources.locate(at);
+            .map_or(document.root.span, |e| e.key_span);
+        let span = sources.locate(at);
         let value = document.root.to_json();
         let mut leave = |what: String, reason: &str| {
             survey.left.push(Left {
-                place: place.clone(),
+                span: span.clone(),
                 what,
                 reason: reason.into(),
             })
@@ -161,12 +161,12 @@ pub fn survey(sources: &Sources, ids: &[SourceId], fleet: &FleetSpec) -> Survey 
             id: object.clone(),
             value,
             raw,
-            place: place.clone(),
+            span: span.clone(),
         };
         if let Some(earlier) = objects.insert(object.clone(), found) {
-            let reason = format!("defined again at {place}, which is kept: the last in path order");
+            let reason = format!("defined again at {span}, which is kept: the last in path order");
             survey.left.push(Left {
-                place: earlier.place,
+                span: earlier.span,
                 what: object.to_string(),
                 reason,
             });
@@ -207,7 +207,7 @@ fn sort_out(
             reserved(fleet, &id.name).map(|whose| format!("its name belongs to {whose}"))
         }) {
             Some(reason) => survey.left.push(Left {
-                place: object.place,
+                span: object.span,
                 what: id.to_string(),
                 reason,
             }),
@@ -238,7 +238,7 @@ fn sort_out(
         };
         if let Some(reason) = reason {
             survey.left.push(Left {
-                place: object.place,
+                span: object.span,
                 what: id.to_string(),
                 reason: reason.into(),
             });

@@ -79,7 +79,7 @@ pub fn write(survey: &Survey, options: &Options<'_>) -> Output {
             for namespace in namespaces {
                 let all = std::iter::once(&namespace.object).chain(&namespace.objects);
                 out.left.extend(all.map(|o| Left {
-                    place: o.place.clone(),
+                    span: o.span.clone(),
                     what: o.id.to_string(),
                     reason: format!(
                         "no user or group is bound in `{}`: a tenant has an owner",
@@ -354,7 +354,7 @@ pub fn hand_over(output: &Output, from: &str) -> String {
     for left in &output.left {
         text.push_str(&format!(
             "- {} `{}`: {}\n",
-            left.place, left.what, left.reason
+            left.span, left.what, left.reason
         ));
     }
     text

@@ -253,11 +253,11 @@ fn lines(cluster: &Cluster) -> BTreeMap<Text, BTreeSet<Line>> {
                 _ => cluster.holder(subject),
             };
             let Some(tenant) = home else { continue };
-            let place = match binding.id.namespace.as_str() {
+            let span = match binding.id.namespace.as_str() {
                 "" => "everywhere".to_owned(),
                 namespace => format!("in `{namespace}`"),
             };
-            let line = Line::Other(format!("{subject} has {} {place}", binding.role_name()));
+            let line = Line::Other(format!("{subject} has {} {span}", binding.role_name()));
             all.entry(cluster.tenants[tenant as usize].name.clone())
                 .or_default()
                 .insert(line);

@@ -22,7 +22,7 @@ pub mod threats;
 
 use crate::diagnostic::{Diagnostic, Level, Rule};
 use crate::graph::{Cluster, Origin, Owner};
-use crate::source::Place;
+use crate::source::Span;
 use crate::value::Text;
 use std::collections::BTreeMap;
 
@@ -185,26 +185,26 @@ impl Findings<'_> {
 
 impl Finding {
     /// A way that a tenant has: an error.
-    pub fn refuted(rule: &'static Rule, place: Place, message: impl Into<String>) -> Self {
+    pub fn refuted(rule: &'static Rule, span: Span, message: impl Into<String>) -> Self {
         Self::new(
             Some(Verdict::Refuted),
-            Diagnostic::new(rule, place, message).level(Level::Error),
+            Diagnostic::new(rule, span, message).level(Level::Error),
         )
     }
 
     /// A question that could not be answered: an error, since nobody knows.
-    pub fn unknown(rule: &'static Rule, place: Place, message: impl Into<String>) -> Self {
+    pub fn unknown(rule: &'static Rule, span: Span, message: impl Into<String>) -> Self {
         Self::new(
             Some(Verdict::Unknown),
-            Diagnostic::new(rule, place, message).level(Level::Error),
+            Diagnostic::new(rule, span, message).level(Level::Error),
         )
     }
 
     /// Something that is no way yet: a warning, which changes no verdict.
-    pub fn warning(rule: &'static Rule, place: Place, message: impl Into<String>) -> Self {
+    pub fn warning(rule: &'static Rule, span: Span, message: impl Into<String>) -> Self {
         Self::new(
             None,
-            Diagnostic::new(rule, place, message).level(Level::Warning),
+            Diagnostic::new(rule, span, message).level(Level::Warning),
         )
     }
 
@@ -236,11 +236,11 @@ impl Finding {
 
     /// Adds a step of the chain: what is done, and the object and place that allow it.
     #[must_use]
-    pub fn step(mut self, place: Place, text: impl Into<String>) -> Self {
+    pub fn step(mut self, span: Span, text: impl Into<String>) -> Self {
         let number = self.diagnostic.related.len() + 1;
         self.diagnostic = self
             .diagnostic
-            .related(place, format!("{number}. {}", text.into()));
+            .related(span, format!("{number}. {}", text.into()));
         self
     }
 
@@ -253,8 +253,8 @@ impl Finding {
 }
 
 /// A place within an object where it is known, else the object's.
-pub fn at(place: Option<Place>, origin: Origin) -> Place {
-    place.unwrap_or(origin.place)
+pub fn at(span: Option<Span>, origin: Origin) -> Span {
+    span.unwrap_or(origin.span)
 }
 
 /// The tenant that owns a namespace.

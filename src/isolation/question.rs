@@ -8,12 +8,12 @@ use crate::graph::Cluster;
 use crate::graph::labels::{Labels, TooLarge};
 use crate::graph::network::{Direction, Port};
 use crate::graph::rbac::{Grant, Request, Subject};
-use crate::source::Place;
+use crate::source::Span;
 use crate::value::Text;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 /// A step of a chain: where it is allowed, and what is done.
-pub type Step = (Place, String);
+pub type Step = (Span, String);
 
 /// What is asked of RBAC.
 #[derive(Clone, Debug)]
@@ -65,11 +65,10 @@ pub fn with_groups(subject: &Subject) -> Vec<Subject> {
 
 fn granted(who: &[Subject], grant: &Grant<'_>) -> Vec<Step> {
     let named = grant.binding.subjects.iter().find(|(s, _)| who.contains(s));
-    let (subject, place) =
-        named.map_or((String::new(), None), |(s, place)| (s.to_string(), *place));
+    let (subject, span) = named.map_or((String::new(), None), |(s, span)| (s.to_string(), *span));
     vec![
         (
-            at(place, grant.binding.origin),
+            at(span, grant.binding.origin),
             format!(
                 "{} binds {subject} to {}",
                 grant.binding.id.called(),
@@ -77,7 +76,7 @@ fn granted(who: &[Subject], grant: &Grant<'_>) -> Vec<Step> {
             ),
         ),
         (
-            at(grant.rule.place, grant.role.origin),
+            at(grant.rule.span, grant.role.origin),
             format!("{} allows it", grant.role.id.called()),
         ),
     ]
@@ -114,7 +113,7 @@ fn becomes(cluster: &Cluster, who: &[Subject], accounts: &Accounts) -> Vec<(Subj
                     );
                     for name in names.iter().filter(named) {
                         let account = Subject::ServiceAccount(home.clone(), name.clone());
-                        found.push((account, (binding.origin.place, text.clone())));
+                        found.push((account, (binding.origin.span, text.clone())));
                     }
                 }
             }
@@ -179,7 +178,7 @@ pub fn reach(
     let mut unread: Vec<Step> = cluster
         .blind
         .iter()
-        .map(|d| (d.place, d.message.clone()))
+        .map(|d| (d.span, d.message.clone()))
         .collect();
     for end in [from, to] {
         let namespace = &cluster.namespaces[end.namespace as usize];
@@ -191,7 +190,7 @@ pub fn reach(
                 .filter(|t| t.id.namespace.is_empty() || t.id.namespace == namespace.name);
             unread.extend(others.map(|t| {
                 (
-                    t.origin.place,
+                    t.origin.span,
                     format!(
                         "{} has a say in `{}`, and is not evaluated",
                         t.id.called(),
@@ -206,7 +205,7 @@ pub fn reach(
                 .filter(|r| r.id.namespace == namespace.name);
             unread.extend(riddles.map(|r| {
                 (
-                    r.origin.place,
+                    r.origin.span,
                     format!("{} cannot be understood: {}", r.id.called(), r.reason),
                 )
             }));
@@ -215,7 +214,7 @@ pub fn reach(
             unread.push((
                 namespace
                     .origin
-                    .map_or_else(|| first_place(cluster), |o| o.place),
+                    .map_or_else(|| first_span(cluster), |o| o.span),
                 format!(
                     "a pod of `{}` uses its node's network: no policy governs it",
                     namespace.name
@@ -239,16 +238,16 @@ pub fn reach(
             };
             match by {
                 Some((policy, rule)) => (
-                    at(rule.place, policy.origin),
+                    at(rule.span, policy.origin),
                     format!("{} lets it {word} `{}`", policy.id.called(), name(end)),
                 ),
                 None => {
                     let namespace = &cluster.namespaces[end.namespace as usize];
-                    let place = namespace
+                    let span = namespace
                         .origin
-                        .map_or_else(|| first_place(cluster), |o| o.place);
+                        .map_or_else(|| first_span(cluster), |o| o.span);
                     (
-                        place,
+                        span,
                         format!("no policy governs what goes {word} `{}`", namespace.name),
                     )
                 }
@@ -272,7 +271,7 @@ pub fn reach(
         let ways = ways.ok_or(TooLarge)?;
         if ways
             .iter()
-            .any(|w| w.place.has(other.namespace) && port.is_none_or(|p| w.shape.has_port(p)))
+            .any(|w| w.span.has(other.namespace) && port.is_none_or(|p| w.shape.has_port(p)))
         {
             continue;
         }
@@ -291,15 +290,15 @@ pub fn reach(
             "what goes {word} `{}` is governed by {names}: none of them lets it",
             home.name
         );
-        blocked.extend(governing.first().map(|p| (p.origin.place, text)));
+        blocked.extend(governing.first().map(|p| (p.origin.span, text)));
     }
     Ok(Route::Blocked(blocked))
 }
 
-fn first_place(cluster: &Cluster) -> Place {
+fn first_span(cluster: &Cluster) -> Span {
     cluster
         .facts
         .objects
         .first()
-        .map_or(Place::file(crate::source::SourceId(0)), |t| t.origin.place)
+        .map_or(Span::file(crate::source::SourceId(0)), |t| t.origin.span)
 }

@@ -147,7 +147,7 @@ impl Sample {
             self.subject, self.verb, self.namespace
         );
         let tenant = wanted.tenants.iter().find(|t| t.name == self.tenant);
-        let place = tenant.map_or(wanted.place, |t| t.place);
+        let span = tenant.map_or(wanted.span, |t| t.span);
         let as_whom = match &self.subject {
             Subject::User(name) => format!("--as {}", quoted(name)),
             Subject::Group(name) => format!("--as tenantry:sample --as-group {}", quoted(name)),
@@ -156,7 +156,7 @@ impl Sample {
             }
         };
         Some(Found {
-            diagnostic: Diagnostic::new(&ACCESS_DIFFERS, place, message)
+            diagnostic: Diagnostic::new(&ACCESS_DIFFERS, span, message)
                 .fix("see which authorizers the API server runs besides RBAC: --authorization-mode, --authorization-config")
                 .scope(Scope::Tenant(self.tenant.to_string())),
             tenant: Some(self.tenant.clone()),

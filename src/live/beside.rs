@@ -15,7 +15,7 @@ impl Judge<'_> {
             if !self.wanted.asks(Some(at)) {
                 continue;
             }
-            for (name, adopt, place) in &self.wanted.tenants[at as usize].namespaces {
+            for (name, adopt, span) in &self.wanted.tenants[at as usize].namespaces {
                 let Some(home) = self.seen.homes.get(name) else {
                     continue;
                 };
@@ -31,7 +31,7 @@ impl Judge<'_> {
                 let found = self.push(
                     &NOT_ADOPTED,
                     Some(at),
-                    *place,
+                    *span,
                     Some(&id),
                     format!("the namespace `{name}` {whose}"),
                 );
@@ -60,7 +60,7 @@ impl Judge<'_> {
                 .and_then(|by| self.wanted.unit_of(by));
             match &stray.why {
                 Why::Widens(tenant, what) | Why::Within(tenant, what) => {
-                    let place = self.wanted.place_of(Some(*tenant));
+                    let span = self.wanted.span_of(Some(*tenant));
                     // A hint: whoever makes an object may label it.
                     let labels = stray.applied_by.as_ref();
                     let applied = labels
@@ -72,7 +72,7 @@ impl Judge<'_> {
                         "declare it in the spec, or take it away where it comes from, or: {delete}"
                     );
                     let warns = matches!(stray.why, Why::Within(..));
-                    let found = self.push(&FOREIGN, Some(*tenant), place, id, message);
+                    let found = self.push(&FOREIGN, Some(*tenant), span, id, message);
                     found.since = stray
                         .by
                         .as_ref()
@@ -102,7 +102,7 @@ impl Judge<'_> {
                             self.wanted.kubectl("delete", &stray.id, "")
                         ),
                     };
-                    self.push(&ORPHANED, None, self.wanted.place, id, message)
+                    self.push(&ORPHANED, None, self.wanted.span, id, message)
                         .diagnostic
                         .fix = fix;
                 }
@@ -111,7 +111,7 @@ impl Judge<'_> {
                         "{called} was of the claim {claim}, which is gone: its data is still there"
                     );
                     let fix = "whoever owned the data says whether it is deleted: kubectl delete pv, and what it stands for";
-                    self.push(&ORPHANED, None, self.wanted.place, id, message)
+                    self.push(&ORPHANED, None, self.wanted.span, id, message)
                         .diagnostic
                         .fix = fix.into();
                 }
@@ -126,7 +126,7 @@ impl Judge<'_> {
             let message = format!(
                 "{first}{more} stand over every namespace, and were not rendered: they may let through what ours hold"
             );
-            let found = self.push(&FOREIGN, None, self.wanted.place, None, message);
+            let found = self.push(&FOREIGN, None, self.wanted.span, None, message);
             found.diagnostic.level = Level::Warning;
             found.diagnostic.fix =
                 "see what they allow; what the proof can say of them: tenantry prove --live".into();
@@ -136,9 +136,9 @@ impl Judge<'_> {
     /// What Argo CD brings into tenants' namespaces, and has not brought.
     pub(super) fn applications(&mut self) {
         for (id, tenant, status) in &self.seen.applications {
-            let place = self.wanted.place_of(Some(*tenant));
+            let span = self.wanted.span_of(Some(*tenant));
             let message = format!("{} is {}: {}", id.called(), status.reason, status.message);
-            let found = self.push(&NOT_CONVERGED, Some(*tenant), place, Some(id), message);
+            let found = self.push(&NOT_CONVERGED, Some(*tenant), span, Some(id), message);
             // It is the tenant's own, and nothing that was rendered.
             found.diagnostic.level = Level::Warning;
             found.diagnostic.fix =
@@ -150,12 +150,12 @@ impl Judge<'_> {
     pub(super) fn unread(&mut self) {
         for id in &self.seen.unread {
             let tenant = self.wanted.home(&id.namespace);
-            let place = self.wanted.place_of(tenant);
+            let span = self.wanted.span_of(tenant);
             let message = format!(
                 "{} cannot be read (it is nested too deeply): nothing is known of it",
                 id.called()
             );
-            self.push(&NOT_LISTED, tenant, place, Some(id), message)
+            self.push(&NOT_LISTED, tenant, span, Some(id), message)
                 .diagnostic
                 .fix = "see what it is for; nothing that Flux applies needs to be so deep".into();
         }
@@ -168,7 +168,7 @@ impl Judge<'_> {
             if age <= STUCK[0] {
                 continue;
             }
-            let place = self.wanted.place_of(ending.tenant);
+            let span = self.wanted.span_of(ending.tenant);
             let message = format!(
                 "{} has been Terminating for {}: {}",
                 ending.id.called(),
@@ -186,7 +186,7 @@ impl Judge<'_> {
             let found = self.push(
                 &STUCK_DELETION,
                 ending.tenant,
-                place,
+                span,
                 Some(&ending.id),
                 message,
             );

@@ -5,7 +5,7 @@ use super::found::Found;
 use super::rules::ORPHANED;
 use crate::diagnostic::{Diagnostic, Scope};
 use crate::document::{self, Node};
-use crate::source::{SourceId, Sources};
+use crate::source::{SourceId, SourceMap};
 use crate::value::Text;
 use std::collections::BTreeSet;
 
@@ -16,16 +16,12 @@ use std::collections::BTreeSet;
 /// What of it is no such list, and where.
 pub fn check(
     id: SourceId,
-    sources: &Sources,
+    sources: &SourceMap,
     declared: &BTreeSet<&str>,
 ) -> Result<Vec<Found>, String> {
     let (documents, faults) = document::parse_foreign(id, sources.get(id));
     if let Some(fault) = faults.first() {
-        return Err(format!(
-            "{}: {}",
-            sources.locate(fault.place),
-            fault.message
-        ));
+        return Err(format!("{}: {}", sources.locate(fault.span), fault.message));
     }
     let mut all = Vec::new();
     for document in &documents {
@@ -33,7 +29,7 @@ pub fn check(
             [] => {
                 return Err(format!(
                     "{}: it is no list",
-                    sources.locate(document.root.place)
+                    sources.locate(document.root.span)
                 ));
             }
             entries => entries,
@@ -46,7 +42,7 @@ pub fn check(
                     .filter(|t| !t.is_empty())
             };
             let (Some(tenant), Some(thing)) = (text("tenant"), text("thing")) else {
-                let at = sources.locate(entry.place);
+                let at = sources.locate(entry.span);
                 return Err(format!(
                     "{at}: write it as {{tenant: NAME or UUID, thing: TEXT}}"
                 ));
@@ -58,7 +54,7 @@ pub fn check(
             let fix =
                 "whoever owned it says whether it goes, and what is in it; or correct whose it is";
             all.push(Found {
-                diagnostic: Diagnostic::new(&ORPHANED, entry.place, message)
+                diagnostic: Diagnostic::new(&ORPHANED, entry.span, message)
                     .fix(fix)
                     .scope(Scope::Fleet),
                 tenant: None,

@@ -10,7 +10,7 @@ use super::wanted::{ENTRY, KUSTOMIZATION, Want, Wanted};
 use super::{Gap, plugin, versions};
 use crate::bundle::ObjectId;
 use crate::diagnostic::{Diagnostic, Level, Rule, Scope};
-use crate::source::Place;
+use crate::source::Span;
 use crate::tree::late_of;
 use crate::value::Text;
 use jiff::Timestamp;
@@ -101,7 +101,7 @@ impl Judgement {
     /// Adds what could not be had.
     pub fn push_gap(&mut self, wanted: &Wanted, gap: &Gap) {
         self.found.push(Found {
-            diagnostic: Diagnostic::new(&NOT_LISTED, wanted.place, gap.message())
+            diagnostic: Diagnostic::new(&NOT_LISTED, wanted.span, gap.message())
                 .fix(gap.fix.clone())
                 .scope(Scope::Fleet),
             tenant: None,
@@ -193,7 +193,7 @@ pub fn judge(
             .extend(plugin::check(wanted, &seen.definitions, &seen.daemon_sets));
     }
     judge.rows(&behind);
-    let place = |f: &Found| {
+    let span = |f: &Found| {
         (
             f.diagnostic.rule.id,
             f.tenant.clone(),
@@ -204,7 +204,7 @@ pub fn judge(
     judge
         .out
         .found
-        .sort_by_key(|f| (std::cmp::Reverse(f.diagnostic.level), place(f)));
+        .sort_by_key(|f| (std::cmp::Reverse(f.diagnostic.level), span(f)));
     judge.out.counts[2] = seen.count;
     judge.out
 }
@@ -227,12 +227,12 @@ impl Judge<'_> {
         &mut self,
         rule: &'static Rule,
         tenant: Option<u32>,
-        place: Place,
+        span: Span,
         id: Option<&ObjectId>,
         message: String,
     ) -> &mut Found {
         let name = self.wanted.name_of(tenant).cloned();
-        let mut diagnostic = Diagnostic::new(rule, place, message).scope(Scope::Fleet);
+        let mut diagnostic = Diagnostic::new(rule, span, message).scope(Scope::Fleet);
         if let Some(name) = &name {
             diagnostic = diagnostic.tenant(name);
         }
@@ -311,7 +311,7 @@ impl Judge<'_> {
                     "{} is marked {what}: Flux leaves it as it is, or leaves it behind{by}",
                     id.called()
                 );
-                let found = self.push(&FROZEN, want.tenant, want.place, Some(id), message);
+                let found = self.push(&FROZEN, want.tenant, want.span, Some(id), message);
                 found.diagnostic.fix = format!(
                     "take it off: {}",
                     wanted.kubectl(mark.verb, id, &format!(" {}-", mark.key))
@@ -325,7 +325,7 @@ impl Judge<'_> {
                     .map(|e| format!(": {}", held_by(e)))
                     .unwrap_or_default();
                 let message = format!("{} is being deleted{by}", id.called());
-                let found = self.push(&NOT_CONVERGED, want.tenant, want.place, Some(id), message);
+                let found = self.push(&NOT_CONVERGED, want.tenant, want.span, Some(id), message);
                 found.diagnostic.fix = "once it is gone, Flux makes it again".into();
             }
             if (&*id.group, &*id.kind) != KUSTOMIZATION
@@ -340,7 +340,7 @@ impl Judge<'_> {
                 let found = self.push(
                     &NOT_CONVERGED,
                     want.tenant,
-                    want.place,
+                    want.span,
                     Some(id),
                     message.trim_end().to_owned(),
                 );
@@ -364,7 +364,7 @@ impl Judge<'_> {
         let message = format!("{} is not there", id.called());
         let unit = want.unit.clone();
         let wanted = self.wanted;
-        let found = self.push(&MISSING, want.tenant, want.place, Some(id), message);
+        let found = self.push(&MISSING, want.tenant, want.span, Some(id), message);
         found.show = wanted.kubectl("get", id, "");
         found.diagnostic.fix = match unit {
             Some(unit) => {
@@ -433,7 +433,7 @@ impl Judge<'_> {
         let anew = all.iter().any(|d| cannot_change(d));
         let left = all.iter().any(|d| d.wanted.is_none() && !taken(&d.by));
         self.out.returns |= !held && !anew && !left;
-        let found = self.push(&DRIFTED, want.tenant, want.place, Some(id), message);
+        let found = self.push(&DRIFTED, want.tenant, want.span, Some(id), message);
         found.since = since;
         found.diagnostic.fix = match (held, anew, left) {
             (true, ..) => String::new(),

@@ -31,7 +31,7 @@ pub use wanted::Wanted;
 
 use crate::bundle::ObjectId;
 use crate::graph::{Input, Origin, Riddle};
-use crate::source::Place;
+use crate::source::Span;
 use crate::value::Text;
 
 /// A list that could not be had.
@@ -52,7 +52,7 @@ pub struct Gap {
 impl Gap {
     /// What the proof is told of lists that could not be had: where policies are not known, nothing
     /// is open for want of one. It is of no namespace that there is, and so of all.
-    pub fn riddles(gaps: &[Self], place: Place) -> impl Iterator<Item = Riddle> {
+    pub fn riddles(gaps: &[Self], span: Span) -> impl Iterator<Item = Riddle> {
         let of = move |gap: &Self| Riddle {
             id: ObjectId {
                 group: "networking.k8s.io".into(),
@@ -63,7 +63,7 @@ impl Gap {
             reason: format!("they could not be listed: {}", gap.why),
             origin: Origin {
                 input: Input::Snapshot,
-                place,
+                span,
             },
         };
         gaps.iter()

@@ -65,7 +65,7 @@ pub fn check(wanted: &Wanted, definitions: &[Text], daemon_sets: &[(Text, Text)]
         .collect();
     let mut all = Vec::new();
     let mut push = |level: Level, message: String, fix: &str, show: &str| {
-        let diagnostic = Diagnostic::new(&NOT_ENFORCED, wanted.place, message)
+        let diagnostic = Diagnostic::new(&NOT_ENFORCED, wanted.span, message)
             .level(level)
             .fix(fix)
             .scope(Scope::Fleet);

@@ -33,7 +33,7 @@ pub fn check(wanted: &Wanted, cluster: &Cluster, served: &Served) -> Vec<Found> 
             continue;
         }
         let mut push = |rule: &'static Rule, message: String, fix: String| {
-            let diagnostic = Diagnostic::new(rule, want.place, message)
+            let diagnostic = Diagnostic::new(rule, want.span, message)
                 .fix(fix)
                 .scope(Scope::Fleet);
             all.push(Found {

@@ -8,7 +8,7 @@ use super::status::{Stage, Status, conditions, text};
 use super::wanted::{KUSTOMIZATION, Wanted};
 use crate::bundle::ObjectId;
 use crate::graph::{Facts, Input, Origin, is_policy_kind};
-use crate::source::Place;
+use crate::source::Span;
 use crate::value::{Text, Value};
 use fixedbitset::FixedBitSet;
 use jiff::Timestamp;
@@ -189,18 +189,18 @@ impl Batch {
         }
     }
 
-    /// Looks at the objects of a page. `place` is what they are from, for the proof.
+    /// Looks at the objects of a page. `span` is what they are from, for the proof.
     pub fn look_at(
         &mut self,
         wanted: &Wanted,
         listing: &Listing,
         items: &[Value],
-        place: Place,
+        span: Span,
         now: Timestamp,
     ) {
         self.count += items.len();
         for item in items {
-            self.look(wanted, listing, item, place, now);
+            self.look(wanted, listing, item, span, now);
         }
     }
 
@@ -209,7 +209,7 @@ impl Batch {
         wanted: &Wanted,
         listing: &Listing,
         object: &Value,
-        place: Place,
+        span: Span,
         now: Timestamp,
     ) {
         let id = id_of(&listing.kind, object);
@@ -299,7 +299,7 @@ impl Batch {
         }
         let mut origin = Origin {
             input: Input::Snapshot,
-            place,
+            span,
         };
         match wanted.objects.get_full(&id) {
             Some((at, _, want)) if !metadata_only => {
@@ -315,7 +315,7 @@ impl Batch {
                 if as_rendered {
                     origin = Origin {
                         input: Input::Applied,
-                        place: want.place,
+                        span: want.span,
                     };
                 }
                 self.there.grow_and_insert(at);

@@ -52,7 +52,7 @@ impl Judge<'_> {
                 wanted.flux
             );
             let show = wanted.kubectl("describe", &id, "");
-            let found = self.push(&NOT_CONVERGED, None, wanted.place, None, message);
+            let found = self.push(&NOT_CONVERGED, None, wanted.span, None, message);
             found.show = show;
             found.diagnostic.fix =
                 "mend what its message names: the address, the credentials, the branch; resume it where it is suspended"
@@ -90,7 +90,7 @@ impl Judge<'_> {
                     "the Kustomization {}/{above}, which applies `{ENTRY}`, is suspended",
                     wanted.flux
                 );
-                let found = self.push(&NOT_CONVERGED, None, wanted.place, None, message);
+                let found = self.push(&NOT_CONVERGED, None, wanted.span, None, message);
                 // What it applies stays as it is, and the tree below it goes on.
                 found.diagnostic.level = Level::Warning;
                 found.diagnostic.fix = wanted.flux("resume", above, "");
@@ -119,7 +119,7 @@ impl Judge<'_> {
             let found = self.push(
                 &NOT_CONVERGED,
                 want.tenant,
-                want.place,
+                want.span,
                 Some(id),
                 format!("{} {why}", id.called()),
             );
@@ -153,7 +153,7 @@ impl Judge<'_> {
             let found = self.push(
                 &NOT_CONVERGED,
                 None,
-                want.place,
+                want.span,
                 Some(id),
                 format!("{} {why}{more}", id.called()),
             );

@@ -128,7 +128,7 @@ pub fn check(wanted: &Wanted, images: &[[Text; 3]]) -> Vec<Found> {
             continue;
         }
         let mut push = |level: Level, message: String, fix: &str| {
-            let diagnostic = Diagnostic::new(&KNOWN_HOLE, wanted.place, message)
+            let diagnostic = Diagnostic::new(&KNOWN_HOLE, wanted.span, message)
                 .level(level)
                 .fix(fix)
                 .scope(Scope::Fleet);

@@ -3,7 +3,7 @@
 
 use super::listing::FLUX;
 use crate::bundle::{ClusterBundle, ObjectId, Part};
-use crate::source::Place;
+use crate::source::Span;
 use crate::spec::FleetDoc;
 use crate::tenancy::Tenancy;
 use crate::tree::{Tree, late_of};
@@ -23,7 +23,7 @@ pub struct Want {
     /// What was rendered.
     pub value: Value,
     /// What it is rendered from.
-    pub place: Place,
+    pub span: Span,
     /// Its tenant, as an index; nothing for what is rendered once a cluster.
     pub tenant: Option<u32>,
     /// The name of the Kustomization that applies it; nothing for the one that the bootstrap
@@ -39,9 +39,9 @@ pub struct WantedTenant {
     /// Its UUID; may be empty.
     pub uuid: Text,
     /// Where it is declared.
-    pub place: Place,
+    pub span: Span,
     /// Its namespaces: the name, whether it is taken over, and where that is declared.
-    pub namespaces: Vec<(Text, bool, Place)>,
+    pub namespaces: Vec<(Text, bool, Span)>,
 }
 
 /// Objects that should be there. A cluster's are looked up for each of its live ones.
@@ -53,7 +53,7 @@ pub struct Wanted {
     /// The cluster's name.
     pub cluster: Text,
     /// Where it is declared.
-    pub place: Place,
+    pub span: Span,
     /// The fleet's name, which is on every object of ours as a label.
     pub owner: Text,
     /// The context by which it is asked, where one was named.
@@ -83,10 +83,10 @@ pub struct Wanted {
 
 impl Wanted {
     /// Of a cluster of which nothing is wanted.
-    pub fn nothing(cluster: &str, place: Place) -> Self {
+    pub fn nothing(cluster: &str, span: Span) -> Self {
         Self {
             cluster: cluster.into(),
-            place,
+            span,
             owner: Text::default(),
             context: Text::default(),
             flux: FLUX.into(),
@@ -114,7 +114,7 @@ impl Wanted {
     ) -> Self {
         let cluster = &fleet.spec.clusters[bundle.cluster];
         let flux = cluster.flux.as_ref();
-        let mut wanted = Self::nothing(cluster.name.as_str(), cluster.name.place);
+        let mut wanted = Self::nothing(cluster.name.as_str(), cluster.name.span);
         wanted.owner = fleet.name.value.as_str().into();
         if let Some(namespace) = flux.and_then(|f| f.namespace.as_ref()) {
             wanted.flux = namespace.as_str().into();
@@ -156,11 +156,11 @@ impl Wanted {
                     .uuid
                     .as_ref()
                     .map_or_else(Text::default, |u| u.value.as_str().into()),
-                place: tenant.name.place,
+                span: tenant.name.span,
                 namespaces: on
                     .namespaces
                     .iter()
-                    .map(|n| (n.name.as_str().into(), n.adopt, n.place))
+                    .map(|n| (n.name.as_str().into(), n.adopt, n.span))
                     .collect(),
             });
             wanted
@@ -185,7 +185,7 @@ impl Wanted {
                 id,
                 Want {
                     value: value.clone(),
-                    place: wanted.place,
+                    span: wanted.span,
                     tenant,
                     unit,
                 },
@@ -196,10 +196,10 @@ impl Wanted {
     }
 
     fn take(&mut self, part: &mut Part, tenant: Option<u32>, unit: Text) {
-        for (id, (value, place)) in part.objects.iter().zip(std::mem::take(&mut part.values)) {
+        for (id, (value, span)) in part.objects.iter().zip(std::mem::take(&mut part.values)) {
             let want = Want {
                 value,
-                place,
+                span,
                 tenant,
                 unit: Some(unit.clone()),
             };
@@ -272,8 +272,8 @@ impl Wanted {
     }
 
     /// Where a tenant is declared; the cluster, for what is nobody's.
-    pub fn place_of(&self, tenant: Option<u32>) -> Place {
-        tenant.map_or(self.place, |t| self.tenants[t as usize].place)
+    pub fn span_of(&self, tenant: Option<u32>) -> Span {
+        tenant.map_or(self.span, |t| self.tenants[t as usize].span)
     }
 
     /// The name of a tenant.

@@ -4,10 +4,10 @@
 //! `command.ts` for the escapes.
 
 use crate::diagnostic::{Diagnostic, Level};
-use crate::source::Sources;
+use crate::source::SourceMap;
 
 /// One line a finding.
-pub fn github(sources: &Sources, findings: &[Diagnostic]) -> String {
+pub fn github(sources: &SourceMap, findings: &[Diagnostic]) -> String {
     let mut out = String::new();
     for finding in findings {
         let command = match finding.level {
@@ -15,16 +15,16 @@ pub fn github(sources: &Sources, findings: &[Diagnostic]) -> String {
             Level::Warning => "warning",
             Level::Note => "notice",
         };
-        let source = sources.get(finding.place.source);
+        let source = sources.get(finding.span.source);
         let (start, end) = (
-            source.position(finding.place.start),
-            source.position(finding.place.end),
+            source.position(finding.span.start),
+            source.position(finding.span.end),
         );
         let mut text = finding.message.clone();
         for related in &finding.related {
             text.push_str(&format!(
                 "\n{}: {}",
-                sources.locate(related.place),
+                sources.locate(related.span),
                 related.label
             ));
         }

@@ -2,7 +2,7 @@
 
 use super::{Counts, count};
 use crate::diagnostic::{Diagnostic, Scope};
-use crate::source::{Place, Sources};
+use crate::source::{SourceMap, Span};
 use serde::Serialize;
 
 #[derive(Serialize)]
@@ -45,11 +45,11 @@ struct Related<'a> {
     location: Location<'a>,
 }
 
-fn location(sources: &Sources, place: Place) -> Location<'_> {
-    let source = sources.get(place.source);
+fn location(sources: &SourceMap, span: Span) -> Location<'_> {
+    let source = sources.get(span.source);
     let (start, end) = (
-        source.position(place.start),
-        source.position(place.end.max(place.start)),
+        source.position(span.start),
+        source.position(span.end.max(span.start)),
     );
     Location {
         path: &source.path,
@@ -61,7 +61,7 @@ fn location(sources: &Sources, place: Place) -> Location<'_> {
 }
 
 /// A JSON document, ended by a newline.
-pub fn json(sources: &Sources, findings: &[Diagnostic]) -> String {
+pub fn json(sources: &SourceMap, findings: &[Diagnostic]) -> String {
     let report = Report {
         schema_version: 1,
         findings: findings
@@ -76,13 +76,13 @@ pub fn json(sources: &Sources, findings: &[Diagnostic]) -> String {
                 } else {
                     None
                 },
-                location: location(sources, d.place),
+                location: location(sources, d.span),
                 related: d
                     .related
                     .iter()
                     .map(|r| Related {
                         label: &r.label,
-                        location: location(sources, r.place),
+                        location: location(sources, r.span),
                     })
                     .collect(),
             })

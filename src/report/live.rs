@@ -4,7 +4,7 @@
 use super::{plain, plural};
 use crate::diagnostic::{Diagnostic, Level};
 use crate::live::{Found, Gap, Judgement, NEITHER, Phase};
-use crate::source::Sources;
+use crate::source::SourceMap;
 use serde::Serialize;
 use std::collections::BTreeSet;
 use std::fmt::Write;
@@ -239,7 +239,7 @@ struct GapReport<'a> {
 }
 
 impl<'a> ClusterReport<'a> {
-    fn of(sources: &'a Sources, cluster: &'a Cluster) -> Self {
+    fn of(sources: &'a SourceMap, cluster: &'a Cluster) -> Self {
         let judgement = &cluster.judgement;
         let [rendered, as_rendered, looked_at] = judgement.counts;
         let tenant = |row: &'a crate::live::Row| TenantReport {
@@ -251,15 +251,15 @@ impl<'a> ClusterReport<'a> {
             since: &row.since,
         };
         let finding = |found: &'a Found| {
-            let place = found.diagnostic.place;
+            let span = found.diagnostic.span;
             FindingReport {
                 rule: found.diagnostic.rule.id,
                 level: found.diagnostic.level.name(),
                 tenant: found.tenant.as_deref(),
                 object: &found.object,
                 message: &found.diagnostic.message,
-                file: sources.path(place),
-                line: sources.get(place.source).position(place.start).line,
+                file: sources.path(span),
+                line: sources.get(span.source).position(span.start).line,
                 steps: found
                     .diagnostic
                     .related
@@ -297,7 +297,7 @@ impl<'a> ClusterReport<'a> {
 }
 
 /// The same for programs. Fields are only ever added within a `schemaVersion`.
-pub fn json(sources: &Sources, clusters: &[Cluster]) -> String {
+pub fn json(sources: &SourceMap, clusters: &[Cluster]) -> String {
     let report = Report {
         schema_version: 1,
         clusters: clusters

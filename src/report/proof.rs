@@ -6,14 +6,14 @@ use crate::bundle::short;
 use crate::diagnostic::Diagnostic;
 use crate::graph::Cluster;
 use crate::isolation::{MODEL, Plane, Proof, Verdict};
-use crate::source::{Place, Sources};
+use crate::source::{SourceMap, Span};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
 /// The digest of what a proof was made of: every text's path and bytes, snapshots, and which
 /// namespaces are whose.
-pub fn digest(sources: &Sources, clusters: &[Cluster]) -> String {
+pub fn digest(sources: &SourceMap, clusters: &[Cluster]) -> String {
     let mut hasher = blake3::Hasher::new();
     for cluster in clusters {
         hasher
@@ -41,7 +41,7 @@ pub fn digest(sources: &Sources, clusters: &[Cluster]) -> String {
 }
 
 /// Everything that a proof has found, as findings, each once for all clusters.
-pub fn findings(sources: &Sources, proofs: &[Proof]) -> Vec<Diagnostic> {
+pub fn findings(sources: &SourceMap, proofs: &[Proof]) -> Vec<Diagnostic> {
     let found = proofs
         .iter()
         .flat_map(|p| p.findings.iter().map(|f| &f.diagnostic).chain(&p.blind));
@@ -142,7 +142,7 @@ const MAX_LISTED: usize = 50;
 
 /// The same as Markdown for a pull request.
 pub fn proof_markdown(
-    sources: &Sources,
+    sources: &SourceMap,
     proofs: &[Proof],
     tables: &[Tables],
     findings: &[Diagnostic],
@@ -176,14 +176,14 @@ pub fn proof_markdown(
                 finding.level.name(),
                 finding.rule.id,
                 plain(&finding.message),
-                plain(&sources.locate(finding.place))
+                plain(&sources.locate(finding.span))
             );
             for related in &finding.related {
                 let _ = writeln!(
                     out,
                     "  - {} ({})",
                     plain(&related.label),
-                    plain(&sources.locate(related.place))
+                    plain(&sources.locate(related.span))
                 );
             }
         }
@@ -277,9 +277,9 @@ struct At<'a> {
     column: u32,
 }
 
-fn at(sources: &Sources, place: Place) -> At<'_> {
-    let source = sources.get(place.source);
-    let start = source.position(place.start);
+fn at(sources: &SourceMap, span: Span) -> At<'_> {
+    let source = sources.get(span.source);
+    let start = source.position(span.start);
     At {
         path: &source.path,
         line: start.line,
@@ -288,7 +288,12 @@ fn at(sources: &Sources, place: Place) -> At<'_> {
 }
 
 /// A JSON document, ended by a newline.
-pub fn proof_json(sources: &Sources, proofs: &[Proof], tables: &[Tables], digest: &str) -> String {
+pub fn proof_json(
+    sources: &SourceMap,
+    proofs: &[Proof],
+    tables: &[Tables],
+    digest: &str,
+) -> String {
     let clusters = proofs
         .iter()
         .zip(tables)
@@ -326,13 +331,13 @@ pub fn proof_json(sources: &Sources, proofs: &[Proof], tables: &[Tables], digest
                     tenant: f.and_then(|f| f.tenant.as_deref()),
                     victim: f.and_then(|f| f.victim.as_deref()),
                     message: &d.message,
-                    location: at(sources, d.place),
+                    location: at(sources, d.span),
                     witness: d
                         .related
                         .iter()
                         .map(|r| StepReport {
                             text: &r.label,
-                            location: at(sources, r.place),
+                            location: at(sources, r.span),
                         })
                         .collect(),
                     fix: &d.fix,

@@ -5,12 +5,12 @@
 //! repository's root, and a fingerprint keeps a finding the same one when lines move.
 
 use crate::diagnostic::{Diagnostic, Rule};
-use crate::source::{Place, Sources};
+use crate::source::{SourceMap, Span};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
 /// A SARIF document, ended by a newline. `version` is the program's.
-pub fn sarif(sources: &Sources, findings: &[Diagnostic], version: &str) -> String {
+pub fn sarif(sources: &SourceMap, findings: &[Diagnostic], version: &str) -> String {
     let rules: BTreeMap<&str, &Rule> = findings.iter().map(|d| (d.rule.id, d.rule)).collect();
     let index: BTreeMap<&str, usize> = rules.keys().enumerate().map(|(at, id)| (*id, at)).collect();
     let described = rules.values().map(|rule| {
@@ -50,11 +50,11 @@ pub fn sarif(sources: &Sources, findings: &[Diagnostic], version: &str) -> Strin
     text
 }
 
-fn location(sources: &Sources, place: Place) -> Value {
-    let source = sources.get(place.source);
+fn location(sources: &SourceMap, span: Span) -> Value {
+    let source = sources.get(span.source);
     let (start, end) = (
-        source.position(place.start),
-        source.position(place.end.max(place.start)),
+        source.position(span.start),
+        source.position(span.end.max(span.start)),
     );
     json!({"physicalLocation": {
         "artifactLocation": {"uri": uri(&source.path)},
@@ -77,7 +77,7 @@ fn uri(path: &str) -> String {
     out
 }
 
-fn result(sources: &Sources, finding: &Diagnostic, rule: usize) -> Value {
+fn result(sources: &SourceMap, finding: &Diagnostic, rule: usize) -> Value {
     let text = match finding.fix.as_str() {
         "" => finding.message.clone(),
         fix => format!("{}. Fix: {fix}", finding.message),
@@ -85,7 +85,7 @@ fn result(sources: &Sources, finding: &Diagnostic, rule: usize) -> Value {
     let mut hasher = blake3::Hasher::new();
     for part in [
         finding.rule.id,
-        sources.path(finding.place),
+        sources.path(finding.span),
         finding.message.as_str(),
     ] {
         hasher.update(part.as_bytes()).update(&[0]);
@@ -95,10 +95,10 @@ fn result(sources: &Sources, finding: &Diagnostic, rule: usize) -> Value {
         .iter()
         .enumerate()
         .map(|(at, related)| {
-            let mut place = location(sources, related.place);
-            place["id"] = at.into();
-            place["message"] = json!({"text": related.label});
-            place
+            let mut span = location(sources, related.span);
+            span["id"] = at.into();
+            span["message"] = json!({"text": related.label});
+            span
         })
         .collect();
     json!({
@@ -106,7 +106,7 @@ fn result(sources: &Sources, finding: &Diagnostic, rule: usize) -> Value {
         "ruleIndex": rule,
         "level": finding.level.name(),
         "message": {"text": text},
-        "locations": [location(sources, finding.place)],
+        "locations": [location(sources, finding.span)],
         "relatedLocations": related,
         "partialFingerprints": {"tenantry/v1": &hasher.finalize().to_hex()[..32]},
     })

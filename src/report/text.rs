@@ -2,7 +2,7 @@
 
 use super::is_sly;
 use crate::diagnostic::{Diagnostic, Level};
-use crate::source::{Place, Source, Sources};
+use crate::source::{Source, SourceMap, Span};
 use miette::{
     GraphicalReportHandler, GraphicalTheme, LabeledSpan, MietteError, MietteSpanContents,
     SourceCode, SourceSpan, SpanContents,
@@ -15,7 +15,7 @@ const MAX_LINE: usize = 160;
 const CONTEXT: u32 = 1;
 
 /// Every finding, as text; `color` for a terminal, `width` its columns.
-pub fn text(sources: &Sources, findings: &[Diagnostic], color: bool, width: usize) -> String {
+pub fn text(sources: &SourceMap, findings: &[Diagnostic], color: bool, width: usize) -> String {
     let mut out = String::new();
     for finding in findings {
         one(&mut out, sources, &plain(finding), color, width);
@@ -49,7 +49,7 @@ fn plain(finding: &Diagnostic) -> Diagnostic {
     finding
 }
 
-fn one(out: &mut String, sources: &Sources, finding: &Diagnostic, color: bool, width: usize) {
+fn one(out: &mut String, sources: &SourceMap, finding: &Diagnostic, color: bool, width: usize) {
     let mut theme = if color {
         GraphicalTheme::unicode()
     } else {
@@ -63,21 +63,21 @@ fn one(out: &mut String, sources: &Sources, finding: &Diagnostic, color: bool, w
     ] {
         slot.clone_from(&head);
     }
-    let mut primary = vec![(finding.place, finding.label.clone())];
+    let mut primary = vec![(finding.span, finding.label.clone())];
     let mut elsewhere = Vec::new();
     // What is of a live cluster has no line.
-    let text = |place: Place| !sources.get(place.source).text.is_empty();
+    let text = |span: Span| !sources.get(span.source).text.is_empty();
     for related in &finding.related {
-        if !text(related.place) {
+        if !text(related.span) {
             elsewhere.push(related.label.clone());
-        } else if related.place.source == finding.place.source
-            && near(sources, related.place, finding.place)
+        } else if related.span.source == finding.span.source
+            && near(sources, related.span, finding.span)
         {
-            primary.push((related.place, related.label.clone()));
+            primary.push((related.span, related.label.clone()));
         } else {
             elsewhere.push(format!(
                 "{}: {}",
-                sources.locate(related.place),
+                sources.locate(related.span),
                 related.label
             ));
         }
@@ -89,7 +89,7 @@ fn one(out: &mut String, sources: &Sources, finding: &Diagnostic, color: bool, w
     if !finding.fix.is_empty() {
         help.push(format!("fix: {}", finding.fix));
     }
-    let excerpt = Excerpt::new(sources.get(finding.place.source), &primary);
+    let excerpt = Excerpt::new(sources.get(finding.span.source), &primary);
     let shown = Shown {
         finding,
         excerpt,
@@ -105,9 +105,9 @@ fn one(out: &mut String, sources: &Sources, finding: &Diagnostic, color: bool, w
     // Writing to a String cannot fail.
     let _ = handler.render_report(out, &shown);
     if shown.excerpt.is_none() {
-        let path = || sources.path(finding.place).to_owned();
-        let at = if text(finding.place) {
-            sources.locate(finding.place)
+        let path = || sources.path(finding.span).to_owned();
+        let at = if text(finding.span) {
+            sources.locate(finding.span)
         } else {
             path()
         };
@@ -116,7 +116,7 @@ fn one(out: &mut String, sources: &Sources, finding: &Diagnostic, color: bool, w
 }
 
 /// Whether two places fit into one frame.
-fn near(sources: &Sources, a: Place, b: Place) -> bool {
+fn near(sources: &SourceMap, a: Span, b: Span) -> bool {
     let source = sources.get(a.source);
     source
         .position(a.start)
@@ -138,7 +138,7 @@ struct Excerpt {
 
 impl Excerpt {
     /// Nothing for a file without a text.
-    fn new(source: &Source, places: &[(Place, String)]) -> Option<Self> {
+    fn new(source: &Source, spans: &[(Span, String)]) -> Option<Self> {
         let secret = ["kind: Secret", "ENC[", "sops:", "stringData:"]
             .iter()
             .any(|mark| source.text.contains(mark));
@@ -146,31 +146,31 @@ impl Excerpt {
             return None;
         }
         let line_of = |offset: u32| source.position(offset).line;
-        let first = places
+        let first = spans
             .iter()
             .map(|(p, _)| line_of(p.start))
             .min()?
             .saturating_sub(CONTEXT)
             .max(1);
-        let last = (places.iter().map(|(p, _)| line_of(p.start)).max()? + CONTEXT)
-            .min(source.line_count());
+        let last =
+            (spans.iter().map(|(p, _)| line_of(p.start)).max()? + CONTEXT).min(source.line_count());
         let mut text = String::new();
         let mut labels = Vec::new();
         for number in first..=last {
             let line = source.line(number);
             let start = source.line_start(number);
-            let here: Vec<&(Place, String)> = places
+            let here: Vec<&(Span, String)> = spans
                 .iter()
                 .filter(|(p, _)| line_of(p.start) == number)
                 .collect();
             let focus = here.first().map_or(0, |(p, _)| (p.start - start) as usize);
             let (cut, dropped) = crop(line, focus);
             let base = text.len();
-            for (place, label) in here {
-                let from = ((place.start - start) as usize)
+            for (span, label) in here {
+                let from = ((span.start - start) as usize)
                     .saturating_sub(dropped)
                     .min(cut.len());
-                let to = ((place.end.max(place.start) - start) as usize)
+                let to = ((span.end.max(span.start) - start) as usize)
                     .saturating_sub(dropped)
                     .min(cut.len());
                 let label = (!label.is_empty()).then(|| label.clone());
@@ -180,7 +180,7 @@ impl Excerpt {
             text.push_str(cut);
             text.push('\n');
         }
-        let at = source.position(places.first()?.0.start);
+        let at = source.position(spans.first()?.0.start);
         labels.sort_by_key(LabeledSpan::offset);
         Some(Self {
             path: source.path.clone(),

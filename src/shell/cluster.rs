@@ -21,7 +21,7 @@ use tenantry::graph::Facts;
 use tenantry::live::access::{self, Sample};
 use tenantry::live::{Batch, Detail, Gap, Listing, Page, Served, Wanted};
 use tenantry::report::plain;
-use tenantry::source::Place;
+use tenantry::source::Span;
 use tenantry::value::Value;
 use tokio::runtime::Runtime;
 use tokio::task::block_in_place;
@@ -338,7 +338,7 @@ async fn look(
             // Who reads from the server goes on meanwhile.
             let page = block_in_place(|| {
                 let page = Page::read(&listing.kind, &bytes)?;
-                batch.look_at(wanted, &listing, &page.items, how.place, how.now);
+                batch.look_at(wanted, &listing, &page.items, how.span, how.now);
                 Ok(page)
             });
             let page = page.map_err(Trouble::of)?;
@@ -367,7 +367,7 @@ type Seen = (Batch, Vec<String>);
 #[derive(Clone, Copy, Debug)]
 pub struct How {
     /// What the objects are from, for a proof.
-    pub place: Place,
+    pub span: Span,
     /// The time.
     pub now: Timestamp,
     /// Whether objects are kept for admission policies to be asked about them.

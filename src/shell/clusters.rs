@@ -2,8 +2,8 @@
 
 use super::args::{Beside, Cli};
 use super::files::{Disk, Read, read_all};
-use super::place::working_folder;
 use super::session::{Selection, Session};
+use super::workspace::working_folder;
 use super::{Fault, output};
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -11,7 +11,7 @@ use tenantry::bundle::{ClusterBundle, Keep};
 use tenantry::diagnostic::{Diagnostic, Level, Scope};
 use tenantry::graph::rbac::Subject;
 use tenantry::graph::{self, Cluster, Input, NOT_READ};
-use tenantry::source::{Source, SourceId, Sources, parent};
+use tenantry::source::{Source, SourceId, SourceMap, parent};
 use tenantry::tenancy::model::Tenant;
 
 /// Largest snapshot that is read, in bytes.
@@ -20,7 +20,7 @@ const MAX_SNAPSHOT: u64 = 1 << 30;
 /// Clusters, and what was found on the way to them.
 pub struct Clusters {
     /// Every text.
-    pub sources: Sources,
+    pub sources: SourceMap,
     /// The clusters, in the fleet's order.
     pub all: Vec<Cluster>,
     /// What is wrong with the fleet itself: tenants with errors are left out.
@@ -109,7 +109,7 @@ fn part(cli: &Cli, beside: &Beside, question: &About<'_>) -> Result<Option<Clust
 }
 
 fn without_fleet(cli: &Cli, beside: &Beside) -> Result<Clusters, Fault> {
-    let mut sources = Sources::default();
+    let mut sources = SourceMap::default();
     let also = read_also(cli, beside, &mut sources)?;
     let guarded = guarded(cli, beside, &sources, &also)?;
     let mut all = gather(&sources, &also, None, guarded);
@@ -246,7 +246,7 @@ fn split(text: &str) -> (Option<String>, &str) {
     }
 }
 
-fn read_also(cli: &Cli, beside: &Beside, sources: &mut Sources) -> Result<Vec<Manifests>, Fault> {
+fn read_also(cli: &Cli, beside: &Beside, sources: &mut SourceMap) -> Result<Vec<Manifests>, Fault> {
     let start = working_folder(cli)?;
     let mut all = Vec::new();
     for text in &beside.also {
@@ -301,10 +301,10 @@ fn read_also(cli: &Cli, beside: &Beside, sources: &mut Sources) -> Result<Vec<Ma
             match text {
                 Ok(text) => manifests.ids.push(sources.add(Source::new(label, text))),
                 Err(reason) => {
-                    let place = sources.add_path(&label);
+                    let span = sources.add_path(&label);
                     let finding = Diagnostic::new(
                         &NOT_READ,
-                        place,
+                        span,
                         format!("{label} cannot be read: {reason}"),
                     );
                     manifests
@@ -322,7 +322,7 @@ fn read_also(cli: &Cli, beside: &Beside, sources: &mut Sources) -> Result<Vec<Ma
 fn guarded(
     cli: &Cli,
     beside: &Beside,
-    sources: &Sources,
+    sources: &SourceMap,
     also: &[Manifests],
 ) -> Result<bool, Fault> {
     if also
@@ -342,7 +342,7 @@ fn guarded(
 }
 
 fn gather(
-    sources: &Sources,
+    sources: &SourceMap,
     also: &[Manifests],
     cluster: Option<&str>,
     guarded: bool,
@@ -384,7 +384,7 @@ fn snapshot(start: &Path, path: &str) -> Result<String, Fault> {
 fn snapshots(
     cli: &Cli,
     beside: &Beside,
-    sources: &mut Sources,
+    sources: &mut SourceMap,
     cluster: Option<&str>,
     all: &mut graph::Beside,
 ) -> Result<(), Fault> {
@@ -395,8 +395,8 @@ fn snapshots(
             continue;
         }
         let text = snapshot(&start, path)?;
-        let place = sources.add_path(path);
-        let facts = graph::read_snapshot(&text, place, all.guarded)
+        let span = sources.add_path(path);
+        let facts = graph::read_snapshot(&text, span, all.guarded)
             .map_err(|e| Fault::Usage(format!("--snapshot {path}: {e}")))?;
         // It closes the world only where it holds every kind that decides: each cluster has some of
         // each.
@@ -411,8 +411,8 @@ fn snapshots(
 }
 
 /// Prints a chain: its steps with their places.
-pub fn chain(sources: &Sources, steps: &[(tenantry::source::Place, String)]) -> Result<(), Fault> {
-    for (number, (place, text)) in steps.iter().enumerate() {
+pub fn chain(sources: &SourceMap, steps: &[(tenantry::source::Span, String)]) -> Result<(), Fault> {
+    for (number, (span, text)) in steps.iter().enumerate() {
         // Names come from manifests of anybody: none moves the terminal's cursor.
         let text: String = text
             .chars()
@@ -421,7 +421,7 @@ pub fn chain(sources: &Sources, steps: &[(tenantry::source::Place, String)]) -> 
         output::data(&format!(
             "  {}. {text}\n     {}\n",
             number + 1,
-            sources.locate(*place)
+            sources.locate(*span)
         ))?;
     }
     Ok(())

@@ -3,7 +3,7 @@
 
 use super::Fault;
 use super::files::{Read, Store, is_yaml};
-use super::place::{LOCK, Place};
+use super::workspace::{LOCK, Workspace};
 use git2::{ObjectType, Oid, Repository, TreeWalkMode, TreeWalkResult};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -67,10 +67,10 @@ fn tree_at<'r>(repository: &'r Repository, rev: &str) -> Result<git2::Tree<'r>, 
 ///
 /// Clusters are taken from the revision's own lock; one that cannot be read names none, so that no
 /// cluster counts as behind.
-pub fn baseline(place: &Place, revision: &str) -> Result<Baseline, Fault> {
-    let repository = Repository::discover(&place.tree_base).map_err(fault("no repository"))?;
+pub fn baseline(workspace: &Workspace, revision: &str) -> Result<Baseline, Fault> {
+    let repository = Repository::discover(&workspace.tree_base).map_err(fault("no repository"))?;
     let root = tree_at(&repository, revision)?;
-    let folder = match folder_in(&repository, &place.tree_base)? {
+    let folder = match folder_in(&repository, &workspace.tree_base)? {
         path if path.as_os_str().is_empty() => root,
         path => match root.get_path(&path) {
             Ok(entry) => entry
@@ -96,7 +96,7 @@ pub fn baseline(place: &Place, revision: &str) -> Result<Baseline, Fault> {
         .map(|(lock, _)| lock)
         .unwrap_or_default();
     let entries: Vec<&str> = lock.clusters.values().map(|c| c.entry.as_str()).collect();
-    let top = format!("{}/", place.tree);
+    let top = format!("{}/", workspace.tree);
 
     let mut files = BTreeMap::new();
     folder
@@ -107,7 +107,7 @@ pub fn baseline(place: &Place, revision: &str) -> Result<Baseline, Fault> {
             let path = format!("{parent}{name}");
             let wanted = path.starts_with(&top) || entries.contains(&path.as_str());
             if wanted && entry.kind() != Some(ObjectType::Tree) {
-                let same = is_file_of(&place.tree_base.join(&path), entry);
+                let same = is_file_of(&workspace.tree_base.join(&path), entry);
                 files.insert(path, same);
             }
             TreeWalkResult::Ok

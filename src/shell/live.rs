@@ -16,7 +16,7 @@ use tenantry::graph::{self, Beside, Cluster};
 use tenantry::isolation;
 use tenantry::live::rules::NOT_LISTED;
 use tenantry::live::{FLUX, Found, Gap, Purpose, Wanted, listings};
-use tenantry::source::{Place, Sources};
+use tenantry::source::{SourceMap, Span};
 use tenantry::tree::kustomization_of;
 
 /// The clusters that are asked, as indices in the fleet, each with its context; the current one
@@ -112,7 +112,7 @@ pub fn wanted(session: &Session, compiled: &mut Compiled, index: usize) -> Resul
     let held = held.filter(|t| {
         prior
             .get(t.as_str())
-            .is_some_and(|file| session.place.root.join(file).exists())
+            .is_some_and(|file| session.workspace.root.join(file).exists())
     });
     wanted.broken.extend(held.cloned());
     wanted
@@ -199,14 +199,14 @@ pub fn reviews_gap(why: String) -> Gap {
 }
 
 /// What is missing of a cluster, as what a proof could not read.
-fn blind(place: Place, gaps: &[Gap]) -> Vec<Diagnostic> {
+fn blind(span: Span, gaps: &[Gap]) -> Vec<Diagnostic> {
     let of = |gap: &Gap| {
         let fix = if gap.command.is_empty() {
             gap.fix.clone()
         } else {
             format!("{}; see: {}", gap.fix, gap.command)
         };
-        Diagnostic::new(&NOT_LISTED, place, gap.message())
+        Diagnostic::new(&NOT_LISTED, span, gap.message())
             .fix(fix)
             .scope(Scope::Fleet)
     };
@@ -233,21 +233,21 @@ pub fn clusters(cli: &Cli, connect: &Connect, group_by: Option<&str>) -> Result<
         None => vec![(0, connect.context.first().cloned())],
     };
     let mut all = Vec::new();
-    let mut alone = Sources::default();
+    let mut alone = SourceMap::default();
     for (index, context) in chosen {
         let server = Server::connect(context.as_deref(), connect)?;
         let (served, mut gaps) = server.served()?;
         let sources = session.as_mut().map_or(&mut alone, |s| &mut s.sources);
-        let place = sources.add_path(&format!("the cluster of {}", server.name));
+        let span = sources.add_path(&format!("the cluster of {}", server.name));
         // Of a fleet, what is as it was rendered is told apart.
         let wanted = match (&session, &mut compiled) {
             (Some(session), Some(compiled)) => wanted(session, compiled, index).ok(),
             _ => None,
         };
-        let wanted = wanted.unwrap_or_else(|| Wanted::nothing(&server.name, place));
+        let wanted = wanted.unwrap_or_else(|| Wanted::nothing(&server.name, span));
         let lists = listings(&served, &BTreeMap::new(), FLUX, Purpose::Prove);
         let how = How {
-            place,
+            span,
             now: Timestamp::now(),
             keeps: true,
             digest: true,
@@ -264,11 +264,11 @@ pub fn clusters(cli: &Cli, connect: &Connect, group_by: Option<&str>) -> Result<
             fix: "see what it is for".into(),
         }));
         let mut facts = taken.batch.facts;
-        facts.riddles.extend(Gap::riddles(&gaps, place));
+        facts.riddles.extend(Gap::riddles(&gaps, span));
         let bytes = facts.digest();
         let beside = Beside {
             facts,
-            faults: blind(place, &gaps),
+            faults: blind(span, &gaps),
             closed: gaps.is_empty(),
             bytes,
             guarded: true,

@@ -17,7 +17,7 @@ mod live;
 mod output;
 #[cfg(feature = "cluster")]
 mod pages;
-mod place;
+mod workspace;
 mod session;
 mod write;
 mod written;

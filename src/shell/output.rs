@@ -7,7 +7,7 @@ use std::io::{IsTerminal, Write};
 use tenantry::catalog::RULES;
 use tenantry::diagnostic::Diagnostic;
 use tenantry::report;
-use tenantry::source::Sources;
+use tenantry::source::SourceMap;
 use tenantry::spec::one_of_these;
 
 /// Writes to standard output; a closed pipe is a fault of its own.
@@ -107,7 +107,7 @@ pub fn chosen<'a>(
 /// talk for the others.
 pub fn findings(
     cli: &Cli,
-    sources: &Sources,
+    sources: &SourceMap,
     findings: &[Diagnostic],
     as_data: bool,
 ) -> Result<(), Fault> {
@@ -148,7 +148,7 @@ pub fn findings(
 }
 
 /// Findings as text, with colours where it goes to a terminal.
-pub fn text(sources: &Sources, findings: &[Diagnostic], terminal: bool, cli: &Cli) -> String {
+pub fn text(sources: &SourceMap, findings: &[Diagnostic], terminal: bool, cli: &Cli) -> String {
     report::text(
         sources,
         findings,

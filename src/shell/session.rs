@@ -3,7 +3,7 @@
 use super::Fault;
 use super::args::Cli;
 use super::files::{Disk, Read, Store, read_all};
-use super::place::{Place, working_folder};
+use super::workspace::{Workspace, working_folder};
 use super::written::{Written, read_record};
 use rayon::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
@@ -13,7 +13,7 @@ use tenantry::compile::{self, Compiled, Files, Front, Wish};
 use tenantry::diagnostic::{Diagnostic, Level, Scope};
 use tenantry::document::{self, Node, Value};
 use tenantry::source::{
-    NOT_UTF8, OUTSIDE_ROOT, SourceId, Sources, TOO_LARGE, UNREADABLE, add_bytes, join, parent,
+    NOT_UTF8, OUTSIDE_ROOT, SourceId, SourceMap, TOO_LARGE, UNREADABLE, add_bytes, join, parent,
 };
 use tenantry::spec::Input;
 use tenantry::spec::fleet::Cluster;
@@ -38,11 +38,11 @@ struct Inputs {
 }
 
 impl Inputs {
-    fn read(place: &Place, store: &dyn Store) -> Result<Self, Fault> {
+    fn read(workspace: &Workspace, store: &dyn Store) -> Result<Self, Fault> {
         let all = |folder: &str| Ok(read_all(store, store.list(folder, &[])?));
         Ok(Self {
-            specs: all(place.tenants())?,
-            templates: all(&place.templates())?,
+            specs: all(workspace.tenants())?,
+            templates: all(&workspace.templates())?,
         })
     }
 }
@@ -50,9 +50,9 @@ impl Inputs {
 /// Texts, specs and tenants.
 pub struct Session {
     /// Where things are.
-    pub place: Place,
+    pub workspace: Workspace,
     /// Every text.
-    pub sources: Sources,
+    pub sources: SourceMap,
     /// Specs and tenants.
     pub front: Front,
     /// Verbatim files.
@@ -64,56 +64,58 @@ pub struct Session {
 impl Session {
     /// Reads and resolves everything on disk.
     pub fn open(cli: &Cli, tree: Option<&Path>) -> Result<Self, Fault> {
-        let place = Place::find(cli, tree)?;
-        let disk = Disk::new(&place.root)?;
-        Self::read(cli, place, &disk)
+        let workspace = Workspace::find(cli, tree)?;
+        let disk = Disk::new(&workspace.root)?;
+        Self::read(cli, workspace, &disk)
     }
 
     /// The same without the records of the tree, which say who of two holds what both claim; with
     /// them where anything is wrong.
     pub fn open_lightly(cli: &Cli) -> Result<Self, Fault> {
-        let place = Place::find(cli, None)?;
-        let disk = Disk::new(&place.root)?;
-        let inputs = Inputs::read(&place, &disk)?;
-        let light = Self::resolve(cli, place, &disk, inputs, None, Context::default())?;
+        let workspace = Workspace::find(cli, None)?;
+        let disk = Disk::new(&workspace.root)?;
+        let inputs = Inputs::read(&workspace, &disk)?;
+        let light = Self::resolve(cli, workspace, &disk, inputs, None, Context::default())?;
         match light.front.findings.iter().any(|d| d.level == Level::Error) {
             false => Ok(light),
-            true => Self::read(cli, light.place, &disk),
+            true => Self::read(cli, light.workspace, &disk),
         }
     }
 
     /// Reads and resolves everything from somewhere.
-    pub fn read(cli: &Cli, place: Place, store: &dyn Store) -> Result<Self, Fault> {
-        Self::read_with(cli, place, store, Context::default())
+    pub fn read(cli: &Cli, workspace: Workspace, store: &dyn Store) -> Result<Self, Fault> {
+        Self::read_with(cli, workspace, store, Context::default())
     }
 
     /// The same, with what else a command wants.
     pub fn read_with(
         cli: &Cli,
-        place: Place,
+        workspace: Workspace,
         store: &dyn Store,
         context: Context,
     ) -> Result<Self, Fault> {
         // The first document waits for the checkers of schemas: they are made meanwhile.
         rayon::spawn(compile::prepare);
-        let (inputs, written) =
-            rayon::join(|| Inputs::read(&place, store), || Written::read(&place));
-        Self::resolve(cli, place, store, inputs?, Some(written?), context)
+        let (inputs, written) = rayon::join(
+            || Inputs::read(&workspace, store),
+            || Written::read(&workspace),
+        );
+        Self::resolve(cli, workspace, store, inputs?, Some(written?), context)
     }
 
     /// Resolves what was read; `written` is `None` if the records of the tree do not count.
     fn resolve(
         cli: &Cli,
-        place: Place,
+        workspace: Workspace,
         store: &dyn Store,
         inputs: Inputs,
         written: Option<Written>,
         context: Context,
     ) -> Result<Self, Fault> {
-        let mut sources = Sources::default();
+        let mut sources = SourceMap::default();
         sources.reserve(2 * inputs.specs.len());
         let mut files = Files {
-            fleet_path: place.fleet.clone(),
+            fleet_path: workspace.fleet.clone(),
             ..Files::default()
         };
         for (path, read) in inputs.specs {
@@ -121,7 +123,7 @@ impl Session {
                 &mut sources,
                 &path,
                 read,
-                path == place.fleet,
+                path == workspace.fleet,
                 &mut files.faults,
             ) {
                 files.inputs.push(Input {
@@ -132,7 +134,7 @@ impl Session {
         }
         let given = read_sources(cli, &mut sources, &mut files)?;
         let given_names = given.clone();
-        let folder = place.templates();
+        let folder = workspace.templates();
         for (path, read) in inputs.templates {
             if let Some(source) = take(&mut sources, &path, read, true, &mut files.faults) {
                 let below = path[folder.len()..].trim_start_matches('/').to_owned();
@@ -160,7 +162,10 @@ impl Session {
             .flatten()
             .filter(|path| !front.lock.files.contains_key(path))
             .collect::<Vec<_>>();
-        for entry in unknown.iter().filter_map(|path| read_record(&place, path)) {
+        for entry in unknown
+            .iter()
+            .filter_map(|path| read_record(&workspace, path))
+        {
             let at = sources.add_path(&entry.path);
             let path = entry.path.clone();
             front
@@ -182,12 +187,12 @@ impl Session {
                 )));
             }
         }
-        let scanned = scan_applied(&place, store, &mut sources, &files, &front)?;
+        let scanned = scan_applied(&workspace, store, &mut sources, &files, &front)?;
         front.findings.extend(scanned);
         let manifests = read_manifests(store, &mut sources, &files, &mut front);
         let own_templates = !files.templates.is_empty();
         Ok(Self {
-            place,
+            workspace,
             sources,
             front,
             manifests,
@@ -210,7 +215,7 @@ impl Session {
             .map_or_else(|| ".".to_owned(), |p| p.to_string());
         let wish = Wish {
             layout: Layout {
-                tree: self.place.tree.clone(),
+                tree: self.workspace.tree.clone(),
                 repository_path,
             },
             tenants: wish.tenants,
@@ -248,20 +253,20 @@ pub fn today(cli: &Cli) -> Result<Day, Fault> {
 
 /// Takes a file into the sources, or says why not.
 fn take(
-    sources: &mut Sources,
+    sources: &mut SourceMap,
     path: &str,
     read: Read,
     fleet: bool,
     faults: &mut Vec<Diagnostic>,
 ) -> Option<SourceId> {
-    let mut fault = |sources: &mut Sources, rule, message: String, fix: &str| {
-        let place = sources.add_path(path);
+    let mut fault = |sources: &mut SourceMap, rule, message: String, fix: &str| {
+        let span = sources.add_path(path);
         let scope = if fleet {
             Scope::Fleet
         } else {
-            Scope::File(place.source)
+            Scope::File(span.source)
         };
-        faults.push(Diagnostic::new(rule, place, message).fix(fix).scope(scope));
+        faults.push(Diagnostic::new(rule, span, message).fix(fix).scope(scope));
         None
     };
     if path
@@ -269,15 +274,15 @@ fn take(
         .any(|c| c.is_control() || "\u{2028}\u{2029}".contains(c))
     {
         let shown = path.escape_debug().to_string();
-        let place = sources.add_path(&shown);
+        let span = sources.add_path(&shown);
         let scope = if fleet {
             Scope::Fleet
         } else {
-            Scope::File(place.source)
+            Scope::File(span.source)
         };
         let message = format!("{shown} has a control character in its name");
         faults.push(
-            Diagnostic::new(&UNREADABLE, place, message)
+            Diagnostic::new(&UNREADABLE, span, message)
                 .fix("rename the file")
                 .scope(scope),
         );
@@ -325,7 +330,11 @@ fn take(
     }
 }
 
-fn read_sources(cli: &Cli, sources: &mut Sources, files: &mut Files) -> Result<Vec<String>, Fault> {
+fn read_sources(
+    cli: &Cli,
+    sources: &mut SourceMap,
+    files: &mut Files,
+) -> Result<Vec<String>, Fault> {
     let start = working_folder(cli)?;
     let mut given = Vec::new();
     for pair in &cli.source {
@@ -349,7 +358,7 @@ fn read_sources(cli: &Cli, sources: &mut Sources, files: &mut Files) -> Result<V
 
 fn read_manifests(
     store: &dyn Store,
-    sources: &mut Sources,
+    sources: &mut SourceMap,
     files: &Files,
     front: &mut Front,
 ) -> Manifests {
@@ -375,7 +384,7 @@ fn read_manifests(
             let message =
                 "this is no manifest of this repository: a .yaml file in no hidden folder";
             front.findings.push(
-                Diagnostic::new(&OUTSIDE_ROOT, wanted.place, message)
+                Diagnostic::new(&OUTSIDE_ROOT, wanted.span, message)
                     .fix("copy it into the platform's own repository, beside the tenant")
                     .tenant(&wanted.tenant),
             );
@@ -388,7 +397,7 @@ fn read_manifests(
         let read = store.read(path);
         if matches!(read, Read::Missing) {
             let message = format!("there is no file {path}");
-            let finding = Diagnostic::new(&MANIFEST, wanted.place, message);
+            let finding = Diagnostic::new(&MANIFEST, wanted.span, message);
             front.findings.push(
                 finding
                     .fix("add it, or remove this; the path is relative to this file")
@@ -404,7 +413,7 @@ fn read_manifests(
                     "the manifests of `{}` are larger than {MAX_MANIFESTS} bytes together",
                     wanted.tenant
                 );
-                let finding = Diagnostic::new(&MANIFEST, wanted.place, message);
+                let finding = Diagnostic::new(&MANIFEST, wanted.span, message);
                 front.findings.push(
                     finding
                         .fix("let a sync deliver them")
@@ -420,7 +429,7 @@ fn read_manifests(
         front.findings.extend(
             faults
                 .into_iter()
-                .map(|f| f.related(wanted.place, "named here").tenant(&wanted.tenant)),
+                .map(|f| f.related(wanted.span, "named here").tenant(&wanted.tenant)),
         );
     }
     Manifests::load(
@@ -434,25 +443,25 @@ fn read_manifests(
 /// Paths of ours that a Flux Kustomization or an Argo CD Application of this repository applies
 /// already.
 fn scan_applied(
-    place: &Place,
+    workspace: &Workspace,
     store: &dyn Store,
-    sources: &mut Sources,
+    sources: &mut SourceMap,
     files: &Files,
     front: &Front,
 ) -> Result<Vec<Diagnostic>, Fault> {
     let Some(fleet) = front.fleet() else {
         return Ok(Vec::new());
     };
-    let tree = place.under_base(&place.tree);
+    let tree = workspace.under_base(&workspace.tree);
     let entries: Vec<String> = fleet
         .spec
         .clusters
         .iter()
         .filter_map(|c| entry_path(fleet, c.name.as_str()).ok())
-        .map(|p| place.under_base(&p))
+        .map(|p| workspace.under_base(&p))
         .collect();
     let elsewhere = store
-        .list("", &[&tree, place.tenants()])?
+        .list("", &[&tree, workspace.tenants()])?
         .into_iter()
         .filter(|p| !entries.contains(p));
     let paths: Vec<String> = elsewhere.collect();
@@ -509,26 +518,22 @@ fn scan_applied(
         .iter()
         .map(|c| (format!("{tree}/{}", c.name.as_str()), "the tree"))
         .collect();
-    ours.push((place.fleet.clone(), "the fleet's file"));
+    ours.push((workspace.fleet.clone(), "the fleet's file"));
     let mut findings = applied_twice(&ours, &applied, &kustomizations);
-    findings.extend(unlisted_entries(
-        &entries,
-        &kustomizations,
-        fleet.name.place,
-    ));
+    findings.extend(unlisted_entries(&entries, &kustomizations, fleet.name.span));
     let said = fleet
         .spec
         .delivery
         .as_ref()
         .is_some_and(|d| d.repository_path.is_some());
-    if !place.base.is_empty() && !said {
+    if !workspace.base.is_empty() && !said {
         let message = format!(
             "the fleet lies in `{}` of the repository, and delivery.repositoryPath does not say so",
-            place.base
+            workspace.base
         );
-        let fix = format!("set delivery.repositoryPath: {}", place.base);
+        let fix = format!("set delivery.repositoryPath: {}", workspace.base);
         findings.push(
-            Diagnostic::new(&REPOSITORY_PATH, fleet.name.place, message)
+            Diagnostic::new(&REPOSITORY_PATH, fleet.name.span, message)
                 .fix(fix)
                 .scope(Scope::Fleet),
         );

@@ -7,7 +7,7 @@
 
 use super::Fault;
 use super::files::{name_fault, slashed, walk_fault};
-use super::place::{LOCK, Place};
+use super::workspace::{LOCK, Workspace};
 use rayon::prelude::*;
 use std::collections::{BTreeSet, HashSet};
 use std::fs::{self, File};
@@ -23,7 +23,7 @@ const TEMPORARY: &str = ".tmp~";
 /// What is on disk: every file of some clusters' folders, and every path that the lock or the tree
 /// names.
 pub fn snapshot(
-    place: &Place,
+    workspace: &Workspace,
     tree: &Tree,
     lock: &Lock,
     clusters: &BTreeSet<String>,
@@ -37,7 +37,7 @@ pub fn snapshot(
     let mut leftovers = Vec::new();
     let (mut walked, mut found): (Vec<String>, HashSet<String>) = Default::default();
     for cluster in clusters {
-        let folder = place.tree_base.join(&place.tree).join(cluster);
+        let folder = workspace.tree_base.join(&workspace.tree).join(cluster);
         let looked_at = folder.symlink_metadata();
         if looked_at
             .as_ref()
@@ -46,7 +46,7 @@ pub fn snapshot(
             // Each file in it says by itself why it cannot be read.
             continue;
         }
-        walked.push(format!("{}/{cluster}/", place.tree));
+        walked.push(format!("{}/{cluster}/", workspace.tree));
         if looked_at.is_err() {
             continue;
         }
@@ -54,7 +54,7 @@ pub fn snapshot(
             let entry = entry.map_err(walk_fault(&folder))?;
             let relative = entry
                 .path()
-                .strip_prefix(&place.tree_base)
+                .strip_prefix(&workspace.tree_base)
                 .unwrap_or(entry.path());
             if entry.file_type().is_dir() {
                 // It may stand where a file belongs.
@@ -74,15 +74,15 @@ pub fn snapshot(
         }
     }
     // The lock and the entries lie outside the tree's folder.
-    let top = format!("{}/", place.tree);
+    let top = format!("{}/", workspace.tree);
     let outside = paths
         .iter()
         .map(String::as_str)
         .filter(|path| !path.starts_with(&top))
         .chain([LOCK]);
-    let half = outside.map(|path| place.tree_base.join(format!("{path}{TEMPORARY}")));
+    let half = outside.map(|path| workspace.tree_base.join(format!("{path}{TEMPORARY}")));
     leftovers.extend(half.filter(|path| path.symlink_metadata().is_ok_and(|m| !m.is_dir())));
-    only_folders(place, &paths)?;
+    only_folders(workspace, &paths)?;
     let walked = |path: &str| walked.iter().any(|folder| path.starts_with(folder));
     let digests: Vec<(String, Option<String>)> = paths
         .into_par_iter()
@@ -90,7 +90,7 @@ pub fn snapshot(
             if walked(&path) && !found.contains(&path) {
                 return Ok((path, None));
             }
-            let full = place.tree_base.join(&path);
+            let full = workspace.tree_base.join(&path);
             let meta = match full.symlink_metadata() {
                 Ok(meta) => meta,
                 Err(e)
@@ -124,7 +124,7 @@ pub fn snapshot(
 
 /// Refuses what stands where a folder of the tree belongs: through a link, what is written would
 /// land somewhere else.
-fn only_folders(place: &Place, paths: &BTreeSet<String>) -> Result<(), Fault> {
+fn only_folders(workspace: &Workspace, paths: &BTreeSet<String>) -> Result<(), Fault> {
     let mut folders: BTreeSet<&str> = BTreeSet::new();
     for path in paths {
         let mut folder = parent(path);
@@ -133,7 +133,7 @@ fn only_folders(place: &Place, paths: &BTreeSet<String>) -> Result<(), Fault> {
         }
     }
     for folder in folders {
-        let full = place.tree_base.join(folder);
+        let full = workspace.tree_base.join(folder);
         match full.symlink_metadata() {
             Ok(meta) if meta.file_type().is_symlink() => {
                 return Err(Fault::InTheWay {
@@ -160,8 +160,8 @@ pub struct Exclusive(#[expect(dead_code, reason = "dropping it unlocks")] File);
 
 impl Exclusive {
     /// Takes the folder of the lock.
-    pub fn take(place: &Place) -> Result<Self, Fault> {
-        let folder = &place.tree_base;
+    pub fn take(workspace: &Workspace) -> Result<Self, Fault> {
+        let folder = &workspace.tree_base;
         fs::create_dir_all(folder).map_err(Fault::io(folder))?;
         let file = File::open(folder).map_err(Fault::io(folder))?;
         match file.try_lock() {
@@ -176,15 +176,15 @@ impl Exclusive {
 }
 
 /// Whether a plan changes anything on disk, the lock included.
-pub fn changes(place: &Place, plan: &Plan) -> bool {
+pub fn changes(workspace: &Workspace, plan: &Plan) -> bool {
     let unchanged = plan.write.is_empty() && plan.delete.is_empty();
-    let lock = fs::read_to_string(place.tree_base.join(LOCK)).unwrap_or_default();
+    let lock = fs::read_to_string(workspace.tree_base.join(LOCK)).unwrap_or_default();
     !(unchanged && lock == plan.lock.to_text())
 }
 
 /// Carries out a plan.
 pub fn apply(
-    place: &Place,
+    workspace: &Workspace,
     tree: &Tree,
     plan: &Plan,
     leftovers: &[PathBuf],
@@ -194,31 +194,34 @@ pub fn apply(
         remove(path)?;
     }
     let text = plan.lock.to_text();
-    if !changes(place, plan) {
+    if !changes(workspace, plan) {
         return Ok(());
     }
     let folders: BTreeSet<&str> = plan.write.iter().map(|path| parent(path)).collect();
     for folder in folders {
-        let folder = place.tree_base.join(folder);
+        let folder = workspace.tree_base.join(folder);
         fs::create_dir_all(&folder).map_err(Fault::io(&folder))?;
     }
     plan.write.par_iter().try_for_each(|path| {
         step();
         let file = &tree.files[path];
         replace_by_parts(
-            &place.tree_base.join(path),
+            &workspace.tree_base.join(path),
             [file.head.as_bytes(), file.objects.as_bytes()],
         )
     })?;
     // What goes leaves its tombstone before it goes: after a kill in between, nothing else
     // remembers it.
     if !plan.delete.is_empty() {
-        replace(&place.tree_base.join(LOCK), plan.before_deletion.as_bytes())?;
+        replace(
+            &workspace.tree_base.join(LOCK),
+            plan.before_deletion.as_bytes(),
+        )?;
     }
     for path in &plan.delete {
-        let full = place.tree_base.join(path);
+        let full = workspace.tree_base.join(path);
         remove(&full)?;
-        let top = place.tree_base.join(&place.tree);
+        let top = workspace.tree_base.join(&workspace.tree);
         let mut folder = full.parent();
         while let Some(dir) = folder.filter(|d| d.starts_with(&top) && **d != top) {
             if fs::remove_dir(dir).is_err() {
@@ -227,7 +230,7 @@ pub fn apply(
             folder = dir.parent();
         }
     }
-    replace(&place.tree_base.join(LOCK), text.as_bytes())
+    replace(&workspace.tree_base.join(LOCK), text.as_bytes())
 }
 
 /// Writes a file beside itself, and renames it: whoever reads sees the old one or the new one.

@@ -2,7 +2,7 @@
 
 use super::Fault;
 use super::files::{slashed, walk_fault};
-use super::place::{LOCK, Place};
+use super::workspace::{LOCK, Workspace};
 use rayon::prelude::*;
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -10,7 +10,7 @@ use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use tenantry::compile::Files;
 use tenantry::diagnostic::{Diagnostic, Scope};
-use tenantry::source::{Source, SourceId, Sources, join};
+use tenantry::source::{Source, SourceId, SourceMap, join};
 use tenantry::tree::{FileEntry, LOCK_INVALID, Lock, record_range};
 use walkdir::WalkDir;
 
@@ -39,14 +39,14 @@ enum LockFile {
 
 impl Written {
     /// Reads them.
-    pub fn read(place: &Place) -> Result<Self, Fault> {
-        let lock = read_lock(place)?;
-        let records = read_records(place, &lock)?;
+    pub fn read(workspace: &Workspace) -> Result<Self, Fault> {
+        let lock = read_lock(workspace)?;
+        let records = read_records(workspace, &lock)?;
         Ok(Self { lock, records })
     }
 
     /// Takes them into the sources.
-    pub fn take_in(self, sources: &mut Sources, files: &mut Files) {
+    pub fn take_in(self, sources: &mut SourceMap, files: &mut Files) {
         match self.lock {
             LockFile::None => {}
             LockFile::Text(text) => files.lock = Some(sources.add(Source::new(LOCK, text))),
@@ -57,7 +57,7 @@ impl Written {
                     .push(finding.fix("restore the file from Git").scope(Scope::Fleet));
             }
         }
-        files.record_places = self
+        files.record_spans = self
             .records
             .keys()
             .map(|path| (path.clone(), sources.add_path(path)))
@@ -66,8 +66,8 @@ impl Written {
     }
 }
 
-fn read_lock(place: &Place) -> Result<LockFile, Fault> {
-    let path = place.tree_base.join(LOCK);
+fn read_lock(workspace: &Workspace) -> Result<LockFile, Fault> {
+    let path = workspace.tree_base.join(LOCK);
     if let Ok(meta) = std::fs::metadata(&path)
         && (!meta.is_file() || meta.len() > MAX_LOCK)
     {
@@ -86,8 +86,8 @@ fn read_lock(place: &Place) -> Result<LockFile, Fault> {
 }
 
 /// The record of a file of the tree.
-pub fn read_record(place: &Place, path: &str) -> Option<FileEntry> {
-    let full = place.tree_base.join(path);
+pub fn read_record(workspace: &Workspace, path: &str) -> Option<FileEntry> {
+    let full = workspace.tree_base.join(path);
     full.symlink_metadata()
         .ok()
         .filter(std::fs::Metadata::is_file)?;
@@ -112,7 +112,10 @@ fn record_of(full: &Path, path: &str) -> Option<FileEntry> {
 }
 
 /// The records of the tree's files. What cannot be read is nobody's, and said when it is written.
-fn read_records(place: &Place, lock: &LockFile) -> Result<BTreeMap<String, FileEntry>, Fault> {
+fn read_records(
+    workspace: &Workspace,
+    lock: &LockFile,
+) -> Result<BTreeMap<String, FileEntry>, Fault> {
     let clusters = match lock {
         LockFile::Text(text) => {
             Lock::parse(SourceId(0), &Source::new(LOCK, text.as_str()))
@@ -128,9 +131,9 @@ fn read_records(place: &Place, lock: &LockFile) -> Result<BTreeMap<String, FileE
         .map(|c| c.entry)
         .filter(|entry| join("", entry).as_ref() == Some(entry));
     let mut records: Vec<FileEntry> = entries
-        .filter_map(|path| read_record(place, &path))
+        .filter_map(|path| read_record(workspace, &path))
         .collect();
-    let top = place.tree_base.join(&place.tree);
+    let top = workspace.tree_base.join(&workspace.tree);
     let mut files = Vec::new();
     if top.symlink_metadata().is_ok_and(|m| m.is_dir()) {
         for entry in WalkDir::new(&top) {
@@ -143,7 +146,7 @@ fn read_records(place: &Place, lock: &LockFile) -> Result<BTreeMap<String, FileE
     let record = |full: &PathBuf| {
         record_of(
             full,
-            &slashed(full.strip_prefix(&place.tree_base).unwrap_or(full))?,
+            &slashed(full.strip_prefix(&workspace.tree_base).unwrap_or(full))?,
         )
     };
     records.par_extend(files.par_iter().filter_map(record));

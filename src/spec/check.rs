@@ -4,7 +4,7 @@ use super::schema::{API_VERSION, Checker, Kind, format_reason};
 use super::{Input, did_you_mean};
 use crate::diagnostic::{Diagnostic, rule};
 use crate::document::{AMBIGUOUS_SCALAR, Node, Value};
-use crate::source::{Place, Source, parent};
+use crate::source::{Source, Span, parent};
 use jsonschema::error::{TypeKind, ValidationErrorKind as Fault};
 use serde_json::Value as Json;
 
@@ -97,14 +97,14 @@ const GROUP: &str = "tenantry.dev";
 
 /// The kind of a document; nothing for one of another group.
 pub(super) fn classify(source: &Source, root: &Node) -> Result<Option<Kind>, Box<Diagnostic>> {
-    let fault = |rule, place, message: String, fix: String| {
-        Err(Box::new(Diagnostic::new(rule, place, message).fix(fix)))
+    let fault = |rule, span, message: String, fix: String| {
+        Err(Box::new(Diagnostic::new(rule, span, message).fix(fix)))
     };
     let head = || {
-        let line = source.line(source.position(root.place.start).line);
-        Place {
-            end: root.place.start + line.len() as u32,
-            ..root.place
+        let line = source.line(source.position(root.span.start).line);
+        Span {
+            end: root.span.start + line.len() as u32,
+            ..root.span
         }
     };
     let file = source.path.rsplit('/').next().unwrap_or_default();
@@ -132,7 +132,7 @@ pub(super) fn classify(source: &Source, root: &Node) -> Result<Option<Kind>, Box
     };
     let (version_text, kind_text) = (shorten(&text(version)), shorten(&text(kind)));
     let group = version_text.split('/').next().unwrap_or_default();
-    let place = version.map_or_else(head, |e| e.node.place);
+    let span = version.map_or_else(head, |e| e.node.span);
     if group != GROUP {
         let near = strsim::damerau_levenshtein(group, GROUP) <= 2
             || group.starts_with("tenantry.")
@@ -141,7 +141,7 @@ pub(super) fn classify(source: &Source, root: &Node) -> Result<Option<Kind>, Box
             let message = format!("`{version_text}` is not `{API_VERSION}`");
             return fault(
                 &UNKNOWN_KIND,
-                place,
+                span,
                 message,
                 format!("write apiVersion: {API_VERSION}"),
             );
@@ -152,7 +152,7 @@ pub(super) fn classify(source: &Source, root: &Node) -> Result<Option<Kind>, Box
         let message = format!("`{version_text}` is not a version that this program reads");
         return fault(
             &UNKNOWN_KIND,
-            place,
+            span,
             message,
             format!("write apiVersion: {API_VERSION}"),
         );
@@ -160,7 +160,7 @@ pub(super) fn classify(source: &Source, root: &Node) -> Result<Option<Kind>, Box
     match Kind::parse(&kind_text) {
         Some(kind) => Ok(Some(kind)),
         None => {
-            let place = kind.map_or(place, |e| e.node.place);
+            let span = kind.map_or(span, |e| e.node.span);
             let hint = did_you_mean(&kind_text, Kind::ALL.map(Kind::name));
             let hint = if hint.is_empty() {
                 "write Fleet, Profile, Tenant or Waiver".into()
@@ -169,7 +169,7 @@ pub(super) fn classify(source: &Source, root: &Node) -> Result<Option<Kind>, Box
             };
             fault(
                 &UNKNOWN_KIND,
-                place,
+                span,
                 format!("`{kind_text}` is not a kind of {GROUP}"),
                 hint,
             )
@@ -196,7 +196,7 @@ pub(super) fn misplaced(
     fleet_path: &str,
     root: &Node,
 ) -> Option<Diagnostic> {
-    let place = root.get("kind").map_or(root.place, |n| n.place);
+    let span = root.get("kind").map_or(root.span, |n| n.span);
     let dir = parent(fleet_path);
     let below = |folder: &str| lies_below(dir, folder, &source.path);
     if let Some(name) = &input.origin
@@ -204,7 +204,7 @@ pub(super) fn misplaced(
     {
         let message = format!("a {} in the tenant-owned source `{name}`", kind.name());
         return Some(
-            Diagnostic::new(&MISPLACED, place, message)
+            Diagnostic::new(&MISPLACED, span, message)
                 .fix("move it to the platform's own repository"),
         );
     }
@@ -218,7 +218,7 @@ pub(super) fn misplaced(
         return None;
     }
     let message = format!("a {} does not stand here", kind.name());
-    Some(Diagnostic::new(&MISPLACED, place, message).fix(format!("move it to {where_to}")))
+    Some(Diagnostic::new(&MISPLACED, span, message).fix(format!("move it to {where_to}")))
 }
 
 /// Holds a node against a schema.
@@ -227,14 +227,14 @@ pub fn check_schema(checker: &Checker, root: &Node) -> Vec<Diagnostic> {
     for error in checker.faults(root) {
         let pointer = error.instance_path().to_string();
         let (node, entry) = root.pointer(&pointer);
-        let key_place = entry.map_or(node.place, |e| e.key_place);
+        let key_span = entry.map_or(node.span, |e| e.key_span);
         let field = pointer.rsplit('/').next().unwrap_or_default().to_owned();
         explain(
             checker,
             error.kind(),
             error.schema_path().as_str(),
             node,
-            key_place,
+            key_span,
             &field,
             &mut out,
         );
@@ -247,7 +247,7 @@ fn explain(
     fault: &Fault,
     schema_path: &str,
     node: &Node,
-    key_place: Place,
+    key_span: Span,
     field: &str,
     out: &mut Vec<Diagnostic>,
 ) {
@@ -261,7 +261,7 @@ fn explain(
         Fault::AdditionalProperties { unexpected } => {
             let known = known_fields(&checker.schema, schema_path);
             for name in unexpected {
-                let place = node.entry(name).map_or(key_place, |e| e.key_place);
+                let span = node.entry(name).map_or(key_span, |e| e.key_span);
                 let hint = did_you_mean(name, known.iter().map(String::as_str));
                 let fix = if !hint.is_empty() {
                     hint
@@ -273,7 +273,7 @@ fn explain(
                 out.push(
                     Diagnostic::new(
                         &UNKNOWN_FIELD,
-                        place,
+                        span,
                         format!("unknown field `{}`", shorten(name)),
                     )
                     .fix(fix),
@@ -284,7 +284,7 @@ fn explain(
             let name = property.as_str().unwrap_or_default();
             let message = format!("the field `{name}` is missing");
             out.push(
-                Diagnostic::new(&MISSING_FIELD, key_place, message)
+                Diagnostic::new(&MISSING_FIELD, key_span, message)
                     .label("in here")
                     .fix(format!("add {name}")),
             );
@@ -304,13 +304,13 @@ fn explain(
             );
             match &node.value {
                 Value::Null => out.push(
-                    Diagnostic::new(&NULL, key_place, format!("`{field}` is null"))
+                    Diagnostic::new(&NULL, key_span, format!("`{field}` is null"))
                         .fix("leave it out, or write a value"),
                 ),
                 Value::Number(_, text) if wanted.iter().any(|t| t == "string") => out.push(
                     Diagnostic::new(
                         &AMBIGUOUS_SCALAR,
-                        node.place,
+                        node.span,
                         format!("`{text}` is a number where a string is wanted"),
                     )
                     .label("quote it")
@@ -319,7 +319,7 @@ fn explain(
                 Value::Bool(b) if wanted.iter().any(|t| t == "string") => out.push(
                     Diagnostic::new(
                         &AMBIGUOUS_SCALAR,
-                        node.place,
+                        node.span,
                         format!("`{b}` is a boolean where a string is wanted"),
                     )
                     .label("quote it")
@@ -343,7 +343,7 @@ fn explain(
                         _ => fix,
                     };
                     let message = format!("{} where {} is wanted", show(), in_words_list(&wanted));
-                    out.push(Diagnostic::new(&WRONG_TYPE, node.place, message).fix(fix));
+                    out.push(Diagnostic::new(&WRONG_TYPE, node.span, message).fix(fix));
                 }
             }
         }
@@ -352,11 +352,11 @@ fn explain(
             let (what, reason) =
                 format_reason(format, text).unwrap_or(("valid", "it is malformed".into()));
             let message = format!("{} is not {what}", show());
-            out.push(Diagnostic::new(&INVALID_VALUE, node.place, message).fix(reason));
+            out.push(Diagnostic::new(&INVALID_VALUE, node.span, message).fix(reason));
         }
         Fault::PropertyNames { error } => {
             let name = error.instance().as_str().unwrap_or_default().to_owned();
-            let place = node.entry(&name).map_or(key_place, |e| e.key_place);
+            let span = node.entry(&name).map_or(key_span, |e| e.key_span);
             let (what, reason) = match error.kind() {
                 Fault::Format { format } => {
                     format_reason(format, &name).unwrap_or(("valid", "it is malformed".into()))
@@ -364,7 +364,7 @@ fn explain(
                 other => ("a key that can stand here", other.keyword().to_owned()),
             };
             let message = format!("the key `{}` is not {what}", shorten(&name));
-            out.push(Diagnostic::new(&INVALID_VALUE, place, message).fix(reason));
+            out.push(Diagnostic::new(&INVALID_VALUE, span, message).fix(reason));
         }
         Fault::Enum { options } => {
             let names: Vec<&str> = options
@@ -380,7 +380,7 @@ fn explain(
             out.push(
                 Diagnostic::new(
                     &INVALID_VALUE,
-                    node.place,
+                    node.span,
                     format!("{} is not a choice here", show()),
                 )
                 .fix(fix),
@@ -389,26 +389,26 @@ fn explain(
         Fault::Constant { expected_value } => {
             let message = format!("{} is not {expected_value}", show());
             out.push(
-                Diagnostic::new(&INVALID_VALUE, node.place, message)
+                Diagnostic::new(&INVALID_VALUE, node.span, message)
                     .fix(format!("write {expected_value}")),
             );
         }
         Fault::Pattern { .. } if node.as_str().is_some_and(|s| s.parse::<u16>().is_ok()) => {
             let message = format!("{} is a number in quotes", show());
             let fix = format!("write {} without quotes", node.as_str().unwrap_or_default());
-            out.push(Diagnostic::new(&INVALID_VALUE, node.place, message).fix(fix));
+            out.push(Diagnostic::new(&INVALID_VALUE, node.span, message).fix(fix));
         }
         Fault::Pattern { pattern } => {
             let message = format!("{} is malformed", show());
             out.push(
-                Diagnostic::new(&INVALID_VALUE, node.place, message)
+                Diagnostic::new(&INVALID_VALUE, node.span, message)
                     .fix(format!("it must match {pattern}")),
             );
         }
         Fault::Minimum { limit } => out.push(
             Diagnostic::new(
                 &INVALID_VALUE,
-                node.place,
+                node.span,
                 format!("{} is too small", show()),
             )
             .fix(format!("at least {limit}")),
@@ -416,7 +416,7 @@ fn explain(
         Fault::Maximum { limit } => out.push(
             Diagnostic::new(
                 &INVALID_VALUE,
-                node.place,
+                node.span,
                 format!("{} is too large", show()),
             )
             .fix(format!("at most {limit}")),
@@ -424,17 +424,17 @@ fn explain(
         Fault::MaxItems { limit } | Fault::MaxLength { limit } => {
             let message = format!("`{field}` is too long");
             out.push(
-                Diagnostic::new(&INVALID_VALUE, key_place, message).fix(format!("at most {limit}")),
+                Diagnostic::new(&INVALID_VALUE, key_span, message).fix(format!("at most {limit}")),
             );
         }
         Fault::MinItems { .. } | Fault::MinLength { .. } | Fault::MinProperties { .. } => {
             let message = format!("`{field}` is empty");
-            out.push(Diagnostic::new(&INVALID_VALUE, key_place, message).fix("write a value"));
+            out.push(Diagnostic::new(&INVALID_VALUE, key_span, message).fix("write a value"));
         }
         other => {
             let message = format!("{} is not accepted here ({})", show(), other.keyword());
             out.push(
-                Diagnostic::new(&INVALID_VALUE, node.place, message).fix("see `tenantry schema`"),
+                Diagnostic::new(&INVALID_VALUE, node.span, message).fix("see `tenantry schema`"),
             );
         }
     }
@@ -537,8 +537,8 @@ pub(super) fn control_characters(root: &Node, out: &mut Vec<Diagnostic>) {
             .find(|c| c.is_control() && !(free && matches!(c, '\n' | '\t')))
         {
             let message = format!("the text holds the control character U+{:04X}", c as u32);
-            out.retain(|d| d.place != node.place);
-            out.push(Diagnostic::new(&CONTROL_CHARACTER, node.place, message).fix("remove it"));
+            out.retain(|d| d.span != node.span);
+            out.push(Diagnostic::new(&CONTROL_CHARACTER, node.span, message).fix("remove it"));
         }
     });
 }
@@ -568,15 +568,15 @@ pub(super) fn one_of(
         (None, _) if must => {
             let message = format!("{what} names none of {}", keys.join(", "));
             out.push(
-                Diagnostic::new(&ONE_OF, node.place, message)
+                Diagnostic::new(&ONE_OF, node.span, message)
                     .fix(format!("add one of {}", keys.join(", "))),
             );
         }
         (Some(first), Some(second)) => {
             let message = format!("{what} names both `{}` and `{}`", first.key, second.key);
             out.push(
-                Diagnostic::new(&ONE_OF, second.key_place, message)
-                    .related(first.key_place, format!("`{}`", first.key))
+                Diagnostic::new(&ONE_OF, second.key_span, message)
+                    .related(first.key_span, format!("`{}`", first.key))
                     .fix("split it in two, or remove one"),
             );
         }
@@ -625,12 +625,12 @@ fn shapes(spec: &Node, out: &mut Vec<Diagnostic>) {
             let level = subject.get("level");
             let wants = level.and_then(Node::as_str) == Some("namespace");
             if listed != wants {
-                let place = level
+                let span = level
                     .or_else(|| subject.get("namespaces"))
-                    .map_or(subject.place, |n| n.place);
+                    .map_or(subject.span, |n| n.span);
                 let message = "namespaces are listed exactly where the level is `namespace`";
                 out.push(
-                    Diagnostic::new(&ONE_OF, place, message)
+                    Diagnostic::new(&ONE_OF, span, message)
                         .fix("add `level: namespace` and `namespaces`, or neither"),
                 );
             }
@@ -640,10 +640,10 @@ fn shapes(spec: &Node, out: &mut Vec<Diagnostic>) {
         for peer in items(&["network", side]) {
             one_of(peer, &PEER, true, "a peer", out);
             if let (Some(_), None) = (peer.entry("namespace"), peer.entry("tenant")) {
-                let place = peer.entry("namespace").map_or(peer.place, |e| e.key_place);
+                let span = peer.entry("namespace").map_or(peer.span, |e| e.key_span);
                 let message = "`namespace` narrows a `tenant`, and there is none";
                 out.push(
-                    Diagnostic::new(&ONE_OF, place, message).fix("remove it, or name the tenant"),
+                    Diagnostic::new(&ONE_OF, span, message).fix("remove it, or name the tenant"),
                 );
             }
             for port in peer.get("ports").map_or(&[][..], Node::items) {
@@ -679,7 +679,7 @@ fn shapes(spec: &Node, out: &mut Vec<Diagnostic>) {
         if let (Some(verify), None) = (sync.entry("verify"), sync.entry("oci")) {
             let message = "`verify.cosign` is for OCI artifacts";
             out.push(
-                Diagnostic::new(&ONE_OF, verify.key_place, message)
+                Diagnostic::new(&ONE_OF, verify.key_span, message)
                     .fix("remove it, or deliver by oci"),
             );
         }
@@ -701,7 +701,7 @@ fn port_range(port: &Node, out: &mut Vec<Diagnostic>) {
     if start.is_none_or(|s| number(end).is_none_or(|e| e < s)) {
         let message = "endPort needs a numeric port that is not above it";
         out.push(
-            Diagnostic::new(&INVALID_VALUE, end.place, message)
+            Diagnostic::new(&INVALID_VALUE, end.span, message)
                 .fix("write the range as port: 8000, endPort: 8010"),
         );
     }

@@ -19,7 +19,7 @@ pub use check::{
 
 use crate::diagnostic::{Diagnostic, Level, Scope, nearest};
 use crate::document::{self, Document, Node, Spanned, deserialize};
-use crate::source::{Place, Source, SourceId, Sources, parent};
+use crate::source::{Source, SourceId, SourceMap, Span, parent};
 use fleet::FleetSpec;
 use indexmap::IndexSet;
 use rayon::prelude::*;
@@ -86,8 +86,8 @@ impl TenantDoc {
     /// Who it is, without what it says: ten thousand trees are many.
     #[must_use]
     pub fn into_shell(self) -> Self {
-        let place = self.name.place;
-        let nothing = || Node::new(place, document::Value::Null);
+        let span = self.name.span;
+        let nothing = || Node::new(span, document::Value::Null);
         Self {
             metadata: nothing(),
             spec: nothing(),
@@ -100,7 +100,7 @@ impl TenantDoc {
 #[derive(Debug)]
 pub struct Skipped {
     /// Where it stands.
-    pub place: Place,
+    pub span: Span,
     /// Its group, version and kind.
     pub what: String,
 }
@@ -157,7 +157,7 @@ pub struct Home<'a> {
 impl Home<'_> {
     /// Whether a file may hold what all tenants share: the Fleet, Profiles and Waivers stand
     /// nowhere else.
-    pub fn is_shared(&self, sources: &Sources, input: &Input) -> bool {
+    pub fn is_shared(&self, sources: &SourceMap, input: &Input) -> bool {
         let path = sources.get(input.source).path.as_str();
         let below = |folder| check::lies_below(parent(self.fleet), folder, path);
         input.origin.is_none() && (path == self.fleet || below("profiles") || below("waivers"))
@@ -167,7 +167,7 @@ impl Home<'_> {
 /// Reads every document of some files. Each tenant's is handed on as soon as it is read, and what
 /// comes back is kept of it: ten thousand trees are never all there at once.
 pub fn load<T: Send>(
-    sources: &Sources,
+    sources: &SourceMap,
     inputs: &[&Input],
     home: Home<'_>,
     hand_on: &(dyn Fn(TenantDoc) -> (TenantDoc, T) + Sync),
@@ -189,8 +189,8 @@ pub fn load<T: Send>(
                 Read::Fleet(doc) => match &specs.fleet {
                     None => specs.fleet = Some(*doc),
                     Some(first) => faults.push(
-                        Diagnostic::new(&MISPLACED, doc.name.place, "a second Fleet")
-                            .related(first.name.place, "the first")
+                        Diagnostic::new(&MISPLACED, doc.name.span, "a second Fleet")
+                            .related(first.name.span, "the first")
                             .fix("keep one Fleet a folder")
                             .scope(Scope::Fleet),
                     ),
@@ -202,10 +202,10 @@ pub fn load<T: Send>(
                     Some(first) => faults.push(
                         Diagnostic::new(
                             &MISPLACED,
-                            doc.name.place,
+                            doc.name.span,
                             format!("a second Profile `{}`", *doc.name),
                         )
-                        .related(first.name.place, "the first")
+                        .related(first.name.span, "the first")
                         .fix("rename one of the two")
                         .scope(Scope::Fleet),
                     ),
@@ -229,7 +229,7 @@ pub fn load<T: Send>(
 
 /// Reads the built-in profiles: documents of our own, that cannot be wrong.
 pub fn load_profiles(
-    sources: &Sources,
+    sources: &SourceMap,
     ids: &[SourceId],
 ) -> (BTreeMap<String, ProfileDoc>, Vec<Diagnostic>) {
     let inputs: Vec<Input> = ids
@@ -305,7 +305,7 @@ fn load_document<T>(
             let what = format!("{} {}", text("apiVersion"), text("kind"));
             return (
                 Some(Read::Skipped(Skipped {
-                    place: root.place,
+                    span: root.span,
                     what,
                 })),
                 Vec::new(),
@@ -315,7 +315,7 @@ fn load_document<T>(
     };
     let name = root
         .at(&["metadata", "name"])
-        .and_then(|n| Some(Spanned::new(n.as_str()?.to_owned(), n.place)));
+        .and_then(|n| Some(Spanned::new(n.as_str()?.to_owned(), n.span)));
     let named = name
         .as_ref()
         .filter(|n| leaf::reason("dns-label", n).is_none());
@@ -367,8 +367,8 @@ fn load_document<T>(
     };
     match read_typed(kind, name, root, input, hand_on) {
         Ok(read) => (Some(read), faults),
-        Err((message, place)) => {
-            faults.push(Diagnostic::new(&INVALID_VALUE, place, message).scope(scope));
+        Err((message, span)) => {
+            faults.push(Diagnostic::new(&INVALID_VALUE, span, message).scope(scope));
             (None, faults)
         }
     }
@@ -380,9 +380,9 @@ fn read_typed<T>(
     mut root: Node,
     input: &Input,
     hand_on: &dyn Fn(TenantDoc) -> (TenantDoc, T),
-) -> Result<Read<T>, (String, Place)> {
-    let place = root.place;
-    let missing = || ("the document has no spec".to_owned(), place);
+) -> Result<Read<T>, (String, Span)> {
+    let span = root.span;
+    let missing = || ("the document has no spec".to_owned(), span);
     let digest = if kind == Kind::Fleet {
         root.digest()
     } else {

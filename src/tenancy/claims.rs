@@ -4,7 +4,7 @@
 use super::model::Tenant;
 use super::{Kind, Prior, Thing};
 use crate::diagnostic::{Diagnostic, rule};
-use crate::source::Place;
+use crate::source::Span;
 use crate::spec::FleetDoc;
 use indexmap::IndexSet;
 use std::collections::{BTreeMap, BTreeSet};
@@ -35,11 +35,11 @@ rule! {
 #[derive(Clone, Copy)]
 struct Claim<'a> {
     tenant: &'a Tenant,
-    place: Place,
+    span: Span,
 }
 
 /// Everything that a tenant claims, each thing once, in order.
-pub fn of<'a>(tenant: &'a Tenant, clusters: &'a [String]) -> Vec<(Thing<'a>, Place)> {
+pub fn of<'a>(tenant: &'a Tenant, clusters: &'a [String]) -> Vec<(Thing<'a>, Span)> {
     let mut out = Vec::with_capacity(8);
     if let Some(uuid) = &tenant.uuid {
         out.push((
@@ -48,14 +48,14 @@ pub fn of<'a>(tenant: &'a Tenant, clusters: &'a [String]) -> Vec<(Thing<'a>, Pla
                 on: "",
                 name: &uuid.value,
             },
-            uuid.place,
+            uuid.span,
         ));
     }
     for on in &tenant.on {
         let things = on
             .namespaces
             .iter()
-            .map(|n| (Thing::namespace(&clusters[on.cluster], &n.name), n.place));
+            .map(|n| (Thing::namespace(&clusters[on.cluster], &n.name), n.span));
         out.extend(things);
     }
     out.extend(tenant.hosts.iter().map(|h| {
@@ -65,14 +65,14 @@ pub fn of<'a>(tenant: &'a Tenant, clusters: &'a [String]) -> Vec<(Thing<'a>, Pla
                 on: "",
                 name: h.value.as_str(),
             },
-            h.place,
+            h.span,
         )
     }));
     out.extend(
         tenant
             .principals
             .iter()
-            .map(|p| (Thing::of(&p.value), p.place)),
+            .map(|p| (Thing::of(&p.value), p.span)),
     );
     out.sort_unstable();
     out.dedup_by(|a, b| a.0 == b.0);
@@ -109,8 +109,8 @@ pub fn check(
 
     let mut all = Claims::new();
     for tenant in tenants {
-        for (thing, place) in of(tenant, clusters) {
-            all.entry(thing).or_default().push(Claim { tenant, place });
+        for (thing, span) in of(tenant, clusters) {
+            all.entry(thing).or_default().push(Claim { tenant, span });
         }
     }
 
@@ -143,7 +143,7 @@ fn met_by_held(all: &Claims<'_>, held_hosts: &[(&str, &str)], out: &mut Vec<Diag
                 "the host `{host}` meets `{theirs}` of `{holder}`, which cannot be read now"
             );
             out.push(
-                Diagnostic::new(&CLAIMED_TWICE, claim.place, message)
+                Diagnostic::new(&CLAIMED_TWICE, claim.span, message)
                     .fix(format!("mend {holder} first"))
                     .tenant(&claim.tenant.name.value),
             );
@@ -186,7 +186,7 @@ fn held_by_others(
                 "mend {holder} first, or let it go: tenantry render --allow-removal {holder}"
             );
             out.push(
-                Diagnostic::new(rule, claim.place, message)
+                Diagnostic::new(rule, claim.span, message)
                     .fix(fix)
                     .tenant(&claim.tenant.name.value),
             );
@@ -229,12 +229,12 @@ fn report(thing: &Thing<'_>, claims: &[Claim<'_>], prior: &Prior<'_>, out: &mut 
         } else {
             (&CLAIMED_TWICE, "one of the two gives it up")
         };
-        let mut finding = Diagnostic::new(rule, claim.place, message)
+        let mut finding = Diagnostic::new(rule, claim.span, message)
             .fix(fix)
             .tenant(name_of);
         for other in others.iter().take(3) {
             finding = finding.related(
-                other.place,
+                other.span,
                 format!("claimed by {}", other.tenant.name.value),
             );
         }
@@ -268,8 +268,8 @@ fn overlapping_hosts(all: &Claims<'_>, prior: &Prior<'_>, out: &mut Vec<Diagnost
                 if !inner_held || outer_held {
                     let message = format!("the host `{host}` lies within `*.{domain}` of {b}");
                     out.push(
-                        Diagnostic::new(&CLAIMED_TWICE, inner.place, message)
-                            .related(outer.place, format!("claimed by {b}"))
+                        Diagnostic::new(&CLAIMED_TWICE, inner.span, message)
+                            .related(outer.span, format!("claimed by {b}"))
                             .fix("one of the two gives it up")
                             .tenant(a),
                     );
@@ -278,8 +278,8 @@ fn overlapping_hosts(all: &Claims<'_>, prior: &Prior<'_>, out: &mut Vec<Diagnost
                     let message =
                         format!("the wildcard `*.{domain}` holds the host `{host}` of {a}");
                     out.push(
-                        Diagnostic::new(&CLAIMED_TWICE, outer.place, message)
-                            .related(inner.place, format!("claimed by {a}"))
+                        Diagnostic::new(&CLAIMED_TWICE, outer.span, message)
+                            .related(inner.span, format!("claimed by {a}"))
                             .fix("one of the two gives it up")
                             .tenant(b),
                     );

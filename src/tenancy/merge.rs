@@ -14,7 +14,7 @@ pub fn merge(base: &Node, over: &Node) -> Node {
                 entries.push(match above.iter().find(|e| e.key == entry.key) {
                     Some(winner) => Entry {
                         key: winner.key.clone(),
-                        key_place: winner.key_place,
+                        key_span: winner.key_span,
                         node: merge(&entry.node, &winner.node),
                     },
                     None => entry.clone(),
@@ -26,7 +26,7 @@ pub fn merge(base: &Node, over: &Node) -> Node {
                     .filter(|e| !below.iter().any(|b| b.key == e.key))
                     .cloned(),
             );
-            Node::new(over.place, Value::Map(entries))
+            Node::new(over.span, Value::Map(entries))
         }
         (Value::Seq(below), Value::Seq(above))
             if named(below) && named(above) && !below.is_empty() =>
@@ -45,14 +45,14 @@ pub fn merge(base: &Node, over: &Node) -> Node {
                     .filter(|n| !below.iter().any(|b| name(b) == name(n)))
                     .cloned(),
             );
-            Node::new(over.place, Value::Seq(items))
+            Node::new(over.span, Value::Seq(items))
         }
         _ => {
             let mut winner = over.clone();
             winner.losers = over
                 .losers
                 .iter()
-                .chain([&base.place])
+                .chain([&base.span])
                 .chain(&base.losers)
                 .copied()
                 .collect();
@@ -75,7 +75,7 @@ pub fn pick(node: &Node, keys: &[&str]) -> Node {
         .filter(|e| keys.contains(&e.key.as_str()))
         .cloned()
         .collect();
-    Node::new(node.place, Value::Map(entries))
+    Node::new(node.span, Value::Map(entries))
 }
 
 #[cfg(test)]
@@ -105,6 +105,6 @@ mod tests {
         );
         let leaf = merged.at(&["a", "w"]).unwrap();
         let chain: Vec<u32> = leaf.losers.iter().map(|p| p.source.0).collect();
-        assert_eq!((leaf.place.source.0, chain), (2, vec![1, 0]));
+        assert_eq!((leaf.span.source.0, chain), (2, vec![1, 0]));
     }
 }

@@ -39,7 +39,7 @@ pub use tenant::{
 pub use waivers::{DANGLING, DEFAULT_MAX_DAYS, EXPIRED, EXPIRING, NOT_APPROVED, Permits, UNUSED};
 
 use crate::diagnostic::{Diagnostic, Level, Rule, Scope, rule};
-use crate::source::Sources;
+use crate::source::SourceMap;
 use crate::spec::leaf::Day;
 use crate::spec::{FleetDoc, ProfileDoc, Specs, TenantDoc, one_of_these};
 use indexmap::IndexSet;
@@ -160,7 +160,7 @@ pub fn ground<'a>(
         let hint = one_of_these(name, profiles.keys().copied());
         let message = format!("the defaultProfile `{}` is not defined", name.value);
         out.push(
-            Diagnostic::new(&UNKNOWN_PROFILE, name.place, message)
+            Diagnostic::new(&UNKNOWN_PROFILE, name.span, message)
                 .fix(hint)
                 .scope(Scope::Fleet),
         );
@@ -191,7 +191,7 @@ pub fn join(
     ground: &Ground<'_>,
     docs: &[TenantDoc],
     resolved: Vec<Resolved<'_>>,
-    sources: &Sources,
+    sources: &SourceMap,
     context: &Context,
     prior: &Prior<'_>,
     failed: &[Diagnostic],
@@ -300,7 +300,7 @@ fn out_of_reach(
             held.join(", ")
         );
         out.push(
-            Diagnostic::new(&SOURCE_NOT_GIVEN, source.name.place, message)
+            Diagnostic::new(&SOURCE_NOT_GIVEN, source.name.span, message)
                 .fix(format!("give it: --source {}=DIR", source.name.value)),
         );
     }
@@ -311,9 +311,9 @@ fn out_of_reach(
 }
 
 fn check_fleet(fleet: &FleetDoc, context: &Context, out: &mut Vec<Diagnostic>) {
-    let mut fault = |rule, place, message: String, fix: &str| {
+    let mut fault = |rule, span, message: String, fix: &str| {
         out.push(
-            Diagnostic::new(rule, place, message)
+            Diagnostic::new(rule, span, message)
                 .fix(fix)
                 .scope(Scope::Fleet),
         );
@@ -331,7 +331,7 @@ fn check_fleet(fleet: &FleetDoc, context: &Context, out: &mut Vec<Diagnostic>) {
         );
         fault(
             &REQUIRED_VERSION,
-            wanted.place,
+            wanted.span,
             message,
             "install a version that it allows",
         );
@@ -339,17 +339,17 @@ fn check_fleet(fleet: &FleetDoc, context: &Context, out: &mut Vec<Diagnostic>) {
     if fleet.spec.clusters.is_empty() {
         fault(
             &FLEET,
-            fleet.name.place,
+            fleet.name.span,
             "the fleet has no cluster".into(),
             "add one to spec.clusters",
         );
     }
-    let mut seen: BTreeMap<&str, crate::source::Place> = BTreeMap::new();
+    let mut seen: BTreeMap<&str, crate::source::Span> = BTreeMap::new();
     for cluster in &fleet.spec.clusters {
-        if let Some(first) = seen.insert(cluster.name.as_str(), cluster.name.place) {
+        if let Some(first) = seen.insert(cluster.name.as_str(), cluster.name.span) {
             let message = format!("two clusters are called `{}`", cluster.name.value);
             out.push(
-                Diagnostic::new(&FLEET, cluster.name.place, message)
+                Diagnostic::new(&FLEET, cluster.name.span, message)
                     .related(first, "the first")
                     .fix("rename one")
                     .scope(Scope::Fleet),
@@ -363,7 +363,7 @@ fn check_fleet(fleet: &FleetDoc, context: &Context, out: &mut Vec<Diagnostic>) {
                     cluster.name.value, endpoint.name.value
                 );
                 out.push(
-                    Diagnostic::new(&FLEET, endpoint.name.place, message)
+                    Diagnostic::new(&FLEET, endpoint.name.span, message)
                         .fix("rename one")
                         .scope(Scope::Fleet),
                 );
@@ -374,7 +374,7 @@ fn check_fleet(fleet: &FleetDoc, context: &Context, out: &mut Vec<Diagnostic>) {
                     endpoint.name.value
                 );
                 out.push(
-                    Diagnostic::new(&FLEET, endpoint.name.place, message)
+                    Diagnostic::new(&FLEET, endpoint.name.span, message)
                         .fix("add namespace or cidrs")
                         .scope(Scope::Fleet),
                 );

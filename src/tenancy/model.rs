@@ -1,7 +1,7 @@
 //! Tenants with every default filled in and every reference resolved: what templates see.
 
 use crate::document::{Node, Spanned};
-use crate::source::Place;
+use crate::source::Span;
 use crate::spec::leaf::{FilePath, HostPattern};
 use crate::spec::tenant::{Network, Quota, Requirement};
 use crate::value::{Text, Value, map};
@@ -90,7 +90,7 @@ pub struct Namespace {
     /// Its name in the cluster.
     pub name: String,
     /// Where it is declared.
-    pub place: Place,
+    pub span: Span,
     /// Labels of the Namespace.
     pub labels: IndexMap<Text, Text>,
     /// Annotations of the Namespace.
@@ -179,7 +179,7 @@ pub struct Sync {
     /// The namespace of its objects.
     pub namespace: String,
     /// Where it is declared.
-    pub place: Place,
+    pub span: Span,
     /// A GitRepository's `url` and `ref`, or null.
     pub git: Value,
     /// An OCIRepository's, or null.

@@ -1,7 +1,7 @@
 //! Names and metadata: what is reserved, and what a tenant may put on its namespaces.
 
 use crate::diagnostic::{Diagnostic, rule};
-use crate::source::Place;
+use crate::source::Span;
 use crate::spec::fleet::{FleetSpec, TenantMetadata};
 
 rule! {
@@ -150,7 +150,7 @@ pub enum Metadata {
 pub fn check_metadata<'a>(
     allowed: Option<&TenantMetadata>,
     kind: Metadata,
-    keys: impl Iterator<Item = (&'a str, Place)>,
+    keys: impl Iterator<Item = (&'a str, Span)>,
     tenant: &str,
     out: &mut Vec<Diagnostic>,
 ) {
@@ -158,12 +158,12 @@ pub fn check_metadata<'a>(
         Metadata::Label => (allowed.and_then(|a| a.labels.as_ref()), "label"),
         Metadata::Annotation => (allowed.and_then(|a| a.annotations.as_ref()), "annotation"),
     };
-    for (key, place) in keys {
+    for (key, span) in keys {
         if controller_reads(key) {
             let message = format!("the {what} `{key}` belongs to a controller");
             let fix = "remove it; what it should bring about is a field of the spec, or the platform's to do";
             out.push(
-                Diagnostic::new(&RESERVED_METADATA, place, message)
+                Diagnostic::new(&RESERVED_METADATA, span, message)
                     .fix(fix)
                     .tenant(tenant),
             );
@@ -184,7 +184,7 @@ pub fn check_metadata<'a>(
             let fix =
                 "remove it, or add its key, or a prefix that ends in `/`, to fleet.tenantMetadata";
             out.push(
-                Diagnostic::new(&METADATA_NOT_ALLOWED, place, message)
+                Diagnostic::new(&METADATA_NOT_ALLOWED, span, message)
                     .fix(fix)
                     .tenant(tenant),
             );

@@ -10,7 +10,7 @@ use super::{DERIVED_NAME, RESERVED_NAME, quota};
 use crate::diagnostic::{Diagnostic, rule};
 use crate::document::{Node, Spanned, deserialize};
 use crate::expression::eval_text;
-use crate::source::Place;
+use crate::source::Span;
 use crate::spec::TenantDoc;
 use crate::spec::leaf;
 use crate::spec::tenant as spec;
@@ -79,12 +79,12 @@ impl Resolver<'_> {
         let declared = spec.namespaces.as_deref().unwrap_or_default();
         let trees = tree.get("namespaces").map_or(&[][..], Node::items);
         if declared.is_empty() {
-            let place = doc
+            let span = doc
                 .spec
                 .entry("namespaces")
-                .map_or(doc.name.place, |e| e.key_place);
+                .map_or(doc.name.span, |e| e.key_span);
             out.push(
-                Diagnostic::new(&INCOMPLETE, place, "the tenant has no namespace")
+                Diagnostic::new(&INCOMPLETE, span, "the tenant has no namespace")
                     .fix("add spec.namespaces: [{name: NAME}]"),
             );
             return Vec::new();
@@ -111,8 +111,8 @@ impl Resolver<'_> {
             if let Some(first) = all.iter().find(|n| n.id == namespace.name.as_str()) {
                 let message = format!("the namespace `{}` is listed twice", namespace.name.value);
                 out.push(
-                    Diagnostic::new(&DUPLICATE_TENANT, namespace.name.place, message)
-                        .related(first.place, "the first")
+                    Diagnostic::new(&DUPLICATE_TENANT, namespace.name.span, message)
+                        .related(first.span, "the first")
                         .fix("remove one"),
                 );
                 continue;
@@ -216,7 +216,7 @@ impl Resolver<'_> {
             .and_then(|n| n.limits.as_ref())
             .map_or_else(|| "limits".to_owned(), |n| n.to_string());
         if rendered(&floor.quota) && rendered(&floor.limits) {
-            let place = |key: &str| {
+            let span = |key: &str| {
                 let find = |q: &Option<spec::Quota>| {
                     q.as_ref().and_then(|q| {
                         q.iter()
@@ -226,10 +226,10 @@ impl Resolver<'_> {
                 };
                 find(&declared.quota)
                     .or_else(|| find(&whole.quota))
-                    .unwrap_or(declared.name.place)
+                    .unwrap_or(declared.name.span)
             };
-            let keys: Vec<(&str, Place)> =
-                hard.keys().map(|key| (key.as_str(), place(key))).collect();
+            let keys: Vec<(&str, Span)> =
+                hard.keys().map(|key| (key.as_str(), span(key))).collect();
             quota::check_limits(&keys, limits, &name, &tenant.name.value, out);
         }
         let quota = (rendered(&floor.quota) && !hard.is_empty()).then_some(QuotaObject {
@@ -259,7 +259,7 @@ impl Resolver<'_> {
         Some(Namespace {
             id: declared.name.value.to_string(),
             name,
-            place: declared.name.place,
+            span: declared.name.span,
             labels,
             annotations,
             adopt: declared.adopt.as_ref().is_some_and(|a| a.value),
@@ -305,8 +305,8 @@ impl Resolver<'_> {
                     Err(reason) => {
                         let message = format!("the namespace's name cannot be made: {reason}");
                         out.push(
-                            Diagnostic::new(&DERIVED_NAME, declared.name.place, message)
-                                .related(template.place, format!("made by `{}`", template.value))
+                            Diagnostic::new(&DERIVED_NAME, declared.name.span, message)
+                                .related(template.span, format!("made by `{}`", template.value))
                                 .fix("shorten the name"),
                         );
                         return None;
@@ -317,7 +317,7 @@ impl Resolver<'_> {
         if let Some(whose) = names::reserved(fleet, &name) {
             let message = format!("the namespace `{name}` belongs to {whose}");
             out.push(
-                Diagnostic::new(&RESERVED_NAME, declared.name.place, message)
+                Diagnostic::new(&RESERVED_NAME, declared.name.span, message)
                     .fix("take another name"),
             );
         }
@@ -355,7 +355,7 @@ impl Resolver<'_> {
                         tenant: &tenant.name.value,
                         object: &object,
                     },
-                    part.place,
+                    part.span,
                     message,
                     &fix,
                     out,
@@ -375,24 +375,24 @@ impl Resolver<'_> {
     ) {
         let nothing = PodSecurity::default();
         let security = merged.pod_security.as_ref().unwrap_or(&nothing);
-        let mut demand = |place, message: String, fix| {
+        let mut demand = |span, message: String, fix| {
             let object = format!("Namespace/{namespace}");
             let of = Loosening {
                 rule: &POD_SECURITY,
                 tenant: &tenant.name.value,
                 object: &object,
             };
-            self.waivers.demand(&of, place, message, fix, out);
+            self.waivers.demand(&of, span, message, fix, out);
         };
         let level = security
             .level
             .as_ref()
             .map_or(PodSecurityLevel::Privileged, |l| l.value);
-        let place = security
+        let span = security
             .level
             .as_ref()
-            .map_or(declared.name.place, |l| l.place);
-        let own = place.source == tenant.name.place.source || tenant.chose_builtin;
+            .map_or(declared.name.span, |l| l.span);
+        let own = span.source == tenant.name.span.source || tenant.chose_builtin;
         if level == PodSecurityLevel::Privileged || (level == PodSecurityLevel::Baseline && own) {
             let word = serde_json::to_value(level)
                 .ok()
@@ -400,9 +400,9 @@ impl Resolver<'_> {
                 .unwrap_or_default();
             let message = format!("the pods of `{namespace}` are held to `{word}` only");
             let fix = "set podSecurity.level: restricted";
-            demand(place, message, fix);
+            demand(span, message, fix);
         }
-        let by_tenant = |place: Place| place.source == tenant.name.place.source;
+        let by_tenant = |span: Span| span.source == tenant.name.span.source;
         let external = security
             .management
             .as_ref()
@@ -410,23 +410,23 @@ impl Resolver<'_> {
         if let Some(management) = security
             .management
             .as_ref()
-            .filter(|m| external && by_tenant(m.place))
+            .filter(|m| external && by_tenant(m.span))
         {
             let message = format!("nothing of `{namespace}` says how its pods are held");
             let fix = "leave podSecurity.management to the platform's profile";
-            demand(management.place, message, fix);
+            demand(management.span, message, fix);
         }
         if let Some(version) = security
             .version
             .as_ref()
-            .filter(|v| v.value != "latest" && by_tenant(v.place))
+            .filter(|v| v.value != "latest" && by_tenant(v.span))
         {
             let message = format!(
                 "the pods of `{namespace}` are held to the standard of {} only",
                 version.value
             );
             let fix = "set podSecurity.version: latest, or leave it to a profile";
-            demand(version.place, message, fix);
+            demand(version.span, message, fix);
         }
         let (Some(level), false) = (&security.level, external) else {
             return;
@@ -441,7 +441,7 @@ impl Resolver<'_> {
         {
             let message = format!("the Pod Security level of `{namespace}` is not enforced");
             let fix = "add `enforce` to podSecurity.modes";
-            demand(level.place, message, fix);
+            demand(level.span, message, fix);
         }
         let mut made: Vec<(Text, Text)> = Vec::with_capacity(6);
         for mode in modes {

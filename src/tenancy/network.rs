@@ -171,7 +171,7 @@ struct Made {
     /// The namespace's index, its rules, and the namespaces of other tenants that it reaches.
     objects: Vec<(usize, NetworkObject, Vec<String>)>,
     /// The first egress to a network.
-    named_a_range: Option<crate::source::Place>,
+    named_a_range: Option<crate::source::Span>,
     faults: Vec<Diagnostic>,
 }
 
@@ -228,14 +228,14 @@ pub fn plan(
                     .flatten()
                     .find(|p| p.cidr.is_some())
                 {
-                    made.named_a_range.get_or_insert(peer.place);
+                    made.named_a_range.get_or_insert(peer.span);
                 }
             }
             made
         };
         let mut all: Vec<Made> = (0..tenants.len()).into_par_iter().map(one).collect();
-        if let Some(place) = all.iter().find_map(|made| made.named_a_range) {
-            undeclared_ranges(cluster, place, &mut plan.faults);
+        if let Some(span) = all.iter().find_map(|made| made.named_a_range) {
+            undeclared_ranges(cluster, span, &mut plan.faults);
         }
         plan.faults.extend(
             all.iter_mut()
@@ -268,7 +268,7 @@ impl Plan {
     }
 }
 
-fn undeclared_ranges(cluster: &Cluster, place: crate::source::Place, out: &mut Vec<Diagnostic>) {
+fn undeclared_ranges(cluster: &Cluster, span: crate::source::Span, out: &mut Vec<Diagnostic>) {
     let missing: Vec<&str> = [
         ("podCIDRs", cluster.pod_cidrs.is_none()),
         ("serviceCIDRs", cluster.service_cidrs.is_none()),
@@ -285,8 +285,8 @@ fn undeclared_ranges(cluster: &Cluster, place: crate::source::Place, out: &mut V
             missing.join(", ")
         );
         out.push(
-            Diagnostic::new(&RANGE_UNDECLARED, cluster.name.place, message)
-                .related(place, "a network that may hold them")
+            Diagnostic::new(&RANGE_UNDECLARED, cluster.name.span, message)
+                .related(span, "a network that may hold them")
                 .fix("add them: they are then left out of every `cidr`"),
         );
     }
@@ -327,11 +327,11 @@ impl<'a> Maker<'_, 'a> {
             Isolation::None => {
                 object.dns = Vec::<Value>::new().into();
                 object.deny = Some(vec![nothing()]);
-                let place = isolation.map_or(namespace.place, |i| i.place);
+                let span = isolation.map_or(namespace.span, |i| i.span);
                 self.demand(
                     &ISOLATION_NONE,
                     "default-deny",
-                    place,
+                    span,
                     "the namespace has no network isolation",
                     "isolate it",
                 );
@@ -343,7 +343,7 @@ impl<'a> Maker<'_, 'a> {
         ] {
             if let Some(peer) = everywhere_together(side.as_deref().unwrap_or_default()) {
                 let message = "these networks together are most addresses there are";
-                self.demand(rule, policy, peer.place, message, "name fewer networks");
+                self.demand(rule, policy, peer.span, message, "name fewer networks");
             }
         }
         for peer in namespace.declared.egress.iter().flatten() {
@@ -371,7 +371,7 @@ impl<'a> Maker<'_, 'a> {
             {
                 let hint = one_of_these(wanted, on.namespaces.iter().map(|n| n.id.as_str()));
                 let message = format!("the tenant has no namespace `{}`", wanted.value);
-                self.fault(Diagnostic::new(&UNKNOWN_PEER, wanted.place, message).fix(hint));
+                self.fault(Diagnostic::new(&UNKNOWN_PEER, wanted.span, message).fix(hint));
             }
             let here = offer
                 .namespace
@@ -397,7 +397,7 @@ impl<'a> Maker<'_, 'a> {
         &mut self,
         rule: &'static crate::diagnostic::Rule,
         policy: &str,
-        place: crate::source::Place,
+        span: crate::source::Span,
         message: &str,
         fix: &str,
     ) {
@@ -411,7 +411,7 @@ impl<'a> Maker<'_, 'a> {
                 tenant: &self.tenant.name.value,
                 object: &object,
             },
-            place,
+            span,
             message,
             fix,
             self.out,
@@ -447,7 +447,7 @@ impl<'a> Maker<'_, 'a> {
     ) -> Value {
         if is_everywhere(cidr) {
             let message = format!("{toward} every address");
-            self.demand(any, policy, cidr.place, &message, "name the networks");
+            self.demand(any, policy, cidr.span, &message, "name the networks");
         }
         let ranges = &self.index.excluded;
         if let Ok(net) = cidr.parse::<IpNet>()
@@ -457,7 +457,7 @@ impl<'a> Maker<'_, 'a> {
             self.demand(
                 &CLUSTER_RANGE,
                 policy,
-                cidr.place,
+                cidr.span,
                 &message,
                 "declare the tenant or the endpoint",
             );
@@ -477,7 +477,7 @@ impl<'a> Maker<'_, 'a> {
                 self.cluster.name.value
             );
             self.fault(
-                Diagnostic::new(&FQDN, fqdn.place, message)
+                Diagnostic::new(&FQDN, fqdn.span, message)
                     .label("a NetworkPolicy knows addresses only")
                     .fix("name the networks by cidr, or go through a platform endpoint"),
             );
@@ -503,7 +503,7 @@ impl<'a> Maker<'_, 'a> {
         {
             let hint = one_of_these(wanted, on.namespaces.iter().map(|n| n.id.as_str()));
             let message = format!("`{}` has no namespace `{}`", name.value, wanted.value);
-            self.fault(Diagnostic::new(&UNKNOWN_PEER, wanted.place, message).fix(hint));
+            self.fault(Diagnostic::new(&UNKNOWN_PEER, wanted.span, message).fix(hint));
             return Vec::new();
         }
         let me = self.tenant;
@@ -529,7 +529,7 @@ impl<'a> Maker<'_, 'a> {
                     .is_some_and(|t| t.as_str() == me.name.value)
                     && half.namespace.as_ref().is_none_or(|n| n.as_str() == my_id);
                 if me_named {
-                    declared.get_or_insert(half.place);
+                    declared.get_or_insert(half.span);
                 }
                 let theirs = half
                     .ports
@@ -544,7 +544,7 @@ impl<'a> Maker<'_, 'a> {
                         .as_ref()
                         .is_none_or(|n| n.as_str() == namespace.id);
                 if for_me {
-                    declared.get_or_insert(offer.place);
+                    declared.get_or_insert(offer.span);
                 }
                 let port = PortRule {
                     port: offer.port.clone(),
@@ -560,19 +560,19 @@ impl<'a> Maker<'_, 'a> {
         if names.is_empty() {
             let who = &name.value;
             let finding = match declared {
-                Some(place) => Diagnostic::new(
+                Some(span) => Diagnostic::new(
                     &ONE_SIDED,
-                    peer.place,
+                    peer.span,
                     format!("the ports do not meet those that `{who}` lets in"),
                 )
-                .related(place, "the other half")
+                .related(span, "the other half")
                 .fix("name a port of the other half"),
                 None => Diagnostic::new(
                     &ONE_SIDED,
-                    peer.place,
+                    peer.span,
                     format!("`{who}` does not let `{}` in", me.name.value),
                 )
-                .related(provider.name.place, format!("the tenant {who}"))
+                .related(provider.name.span, format!("the tenant {who}"))
                 .fix(format!(
                     "add to {who}: network.ingress: [{{tenant: {}}}], or remove this",
                     me.name.value
@@ -588,9 +588,7 @@ impl<'a> Maker<'_, 'a> {
     fn ingress_peers(&mut self, peer: &'a Spanned<Peer>) -> Vec<Value> {
         if let Some(fqdn) = &peer.fqdn {
             let message = "a host name says nothing about who connects";
-            self.fault(
-                Diagnostic::new(&FQDN, fqdn.place, message).fix("name the networks by cidr"),
-            );
+            self.fault(Diagnostic::new(&FQDN, fqdn.span, message).fix("name the networks by cidr"));
             return Vec::new();
         }
         if let Some(cidr) = &peer.cidr {
@@ -637,8 +635,8 @@ impl<'a> Maker<'_, 'a> {
         if names.is_empty() && !elsewhere {
             let (who, me) = (name.value.to_string(), self.tenant.name.value.clone());
             self.fault(
-                Diagnostic::new(&ONE_SIDED, peer.place, format!("`{who}` does not ask for `{me}`"))
-                    .related(consumer.name.place, format!("the tenant {who}"))
+                Diagnostic::new(&ONE_SIDED, peer.span, format!("`{who}` does not ask for `{me}`"))
+                    .related(consumer.name.span, format!("the tenant {who}"))
                     .fix(format!("add to {who}: network.egress: [{{tenant: {me}}}], or remove this; `provides` is an offer that stands alone")),
             );
         }
@@ -669,7 +667,7 @@ impl<'a> Maker<'_, 'a> {
                 } else {
                     hint
                 };
-                self.fault(Diagnostic::new(&UNKNOWN_PEER, name.place, message).fix(fix));
+                self.fault(Diagnostic::new(&UNKNOWN_PEER, name.span, message).fix(fix));
             }
             return None;
         };
@@ -677,7 +675,7 @@ impl<'a> Maker<'_, 'a> {
         if other.name.value == self.tenant.name.value {
             let message = "a tenant is not its own peer";
             self.fault(
-                Diagnostic::new(&UNKNOWN_PEER, peer.place, message)
+                Diagnostic::new(&UNKNOWN_PEER, peer.span, message)
                     .fix("use network.isolation: tenant"),
             );
             return None;
@@ -692,8 +690,8 @@ impl<'a> Maker<'_, 'a> {
                 self.tenant.name.value, name.value
             );
             self.fault(
-                Diagnostic::new(&NO_SHARED_CLUSTER, peer.place, message)
-                    .related(other.name.place, format!("the tenant {}", name.value))
+                Diagnostic::new(&NO_SHARED_CLUSTER, peer.span, message)
+                    .related(other.name.span, format!("the tenant {}", name.value))
                     .fix("remove it, or place both on one cluster"),
             );
             return None;
@@ -773,15 +771,15 @@ impl<'a> Maker<'_, 'a> {
             } else {
                 hint
             };
-            let place = self
+            let span = self
                 .fleet
                 .clusters
                 .iter()
                 .find(|c| c.name.value == self.cluster.name.value)
-                .map(|c| c.name.place);
-            let mut finding = Diagnostic::new(&UNKNOWN_PEER, name.place, message).fix(fix);
-            if let Some(place) = place {
-                finding = finding.related(place, "the cluster");
+                .map(|c| c.name.span);
+            let mut finding = Diagnostic::new(&UNKNOWN_PEER, name.span, message).fix(fix);
+            if let Some(span) = span {
+                finding = finding.related(span, "the cluster");
             }
             self.fault(finding);
             return Vec::new();

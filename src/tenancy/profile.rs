@@ -3,7 +3,7 @@
 use super::merge::merge;
 use crate::diagnostic::{Diagnostic, Scope, rule};
 use crate::document::{Node, Spanned, Value, deserialize};
-use crate::source::Place;
+use crate::source::Span;
 use crate::spec::leaf::FieldPath;
 use crate::spec::schema::{self, Kind};
 use crate::spec::tenant::{Resources, TenantSpec};
@@ -56,7 +56,7 @@ pub fn resolve<'a>(
         if own.contains_key(name) && builtin.contains_key(name) {
             let message = format!("the profile `{name}` is built in");
             out.push(
-                Diagnostic::new(&UNKNOWN_PROFILE, own[name].name.place, message)
+                Diagnostic::new(&UNKNOWN_PROFILE, own[name].name.span, message)
                     .fix("give it another name, and `extends: ".to_owned() + name + "`")
                     .scope(Scope::Fleet),
             );
@@ -81,7 +81,7 @@ pub fn resolve<'a>(
                     hint
                 };
                 out.push(
-                    Diagnostic::new(&UNKNOWN_PROFILE, parent.place, message)
+                    Diagnostic::new(&UNKNOWN_PROFILE, parent.span, message)
                         .fix(fix)
                         .scope(Scope::Fleet),
                 );
@@ -91,7 +91,7 @@ pub fn resolve<'a>(
             next = &found.spec.extends;
         }
         let mut profile = Profile {
-            defaults: Node::new(doc.name.place, Value::Map(Vec::new())),
+            defaults: Node::new(doc.name.span, Value::Map(Vec::new())),
             enforced: Vec::new(),
             ceilings: Vec::new(),
             limits: OnceLock::new(),
@@ -106,7 +106,7 @@ pub fn resolve<'a>(
                 {
                     let message = format!("`{}` is no field of a tenant", path.value);
                     out.push(
-                        Diagnostic::new(&ENFORCED, path.place, message)
+                        Diagnostic::new(&ENFORCED, path.span, message)
                             .fix(hint)
                             .scope(Scope::Fleet),
                     );
@@ -119,7 +119,7 @@ pub fn resolve<'a>(
                         let message = format!("`{}` has no ceiling", entry.key);
                         let fix = format!("a ceiling may bound {}", CEILING_FIELDS.join(", "));
                         out.push(
-                            Diagnostic::new(&CEILING, entry.key_place, message)
+                            Diagnostic::new(&CEILING, entry.key_span, message)
                                 .fix(fix)
                                 .scope(Scope::Fleet),
                         );
@@ -167,19 +167,19 @@ static CEILING_FIELDS: [&str; 5] = ["quota", "limits", "podSecurity", "allow", "
 pub fn check_enforced(profile: &Profile, tenant: &str, own: &Node, out: &mut Vec<Diagnostic>) {
     for path in &profile.enforced {
         let parts: Vec<&str> = path.split('.').collect();
-        let places = std::iter::once(own)
+        let spans = std::iter::once(own)
             .chain(own.get("namespaces").map_or(&[][..], Node::items))
             .chain(own.get("overrides").map_or(&[][..], Node::items));
-        for part in places {
+        for part in spans {
             let Some((last, front)) = parts.split_last() else {
                 continue;
             };
             if let Some(entry) = part.at(front).and_then(|n| n.entry(last)) {
                 let message = format!("`{}` is enforced by the profile", path.value);
                 out.push(
-                    Diagnostic::new(&ENFORCED, entry.key_place, message)
+                    Diagnostic::new(&ENFORCED, entry.key_span, message)
                         .label("set here")
-                        .related(path.place, "enforced here")
+                        .related(path.span, "enforced here")
                         .fix("remove it, or take another profile")
                         .tenant(tenant),
                 );
@@ -196,9 +196,9 @@ pub fn check_ceiling(
     out: &mut Vec<Diagnostic>,
 ) {
     for ceiling in &profile.ceilings {
-        let mut over = |place: Place, bound: Place, message: String| {
+        let mut over = |span: Span, bound: Span, message: String| {
             out.push(
-                Diagnostic::new(&CEILING, place, message)
+                Diagnostic::new(&CEILING, span, message)
                     .related(bound, "the ceiling")
                     .fix("lower it, or take another profile")
                     .tenant(tenant),
@@ -209,8 +209,8 @@ pub fn check_ceiling(
                 && value.value > bound.value
             {
                 over(
-                    value.place,
-                    bound.place,
+                    value.span,
+                    bound.span,
                     format!(
                         "the quota of {key} is {}, over {}",
                         value.value, bound.value
@@ -237,7 +237,7 @@ pub fn check_ceiling(
                             "limits.{what} of {key} is {}, over {}",
                             value.value, bound.value
                         );
-                        over(value.place, bound.place, message);
+                        over(value.span, bound.span, message);
                     }
                 }
             }
@@ -247,8 +247,8 @@ pub fn check_ceiling(
             && value.value > bound.value
         {
             over(
-                value.place,
-                bound.place,
+                value.span,
+                bound.span,
                 "the Pod Security level is looser than the ceiling's".into(),
             );
         }
@@ -256,10 +256,10 @@ pub fn check_ceiling(
         if let (Some(bound), Some(values)) = (hosts(ceiling), hosts(spec)) {
             for value in &values {
                 if !bound.iter().any(|b| super::claims::host_contains(b, value)) {
-                    let place = bound.first().map_or(value.place, |b| b.place);
+                    let span = bound.first().map_or(value.span, |b| b.span);
                     over(
-                        value.place,
-                        place,
+                        value.span,
+                        span,
                         format!("the host {} is not within the ceiling's", value.value),
                     );
                 }
@@ -268,10 +268,10 @@ pub fn check_ceiling(
         if let (Some(bound), Some(values)) = (&ceiling.clusters, &spec.clusters) {
             for value in values {
                 if !bound.iter().any(|b| b.value == value.value) {
-                    let place = bound.first().map_or(value.place, |b| b.place);
+                    let span = bound.first().map_or(value.span, |b| b.span);
                     over(
-                        value.place,
-                        place,
+                        value.span,
+                        span,
                         format!("the cluster {} is not among the ceiling's", value.value),
                     );
                 }

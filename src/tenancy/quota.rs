@@ -3,7 +3,7 @@
 
 use crate::diagnostic::{Diagnostic, rule};
 use crate::document::Spanned;
-use crate::source::Place;
+use crate::source::Span;
 use crate::spec::INVALID_VALUE;
 use crate::spec::fleet::Cluster;
 use crate::spec::quantity::Quantity;
@@ -76,7 +76,7 @@ pub fn split(
                 amount.value
             );
             out.push(
-                Diagnostic::new(&INVALID_VALUE, amount.place, message)
+                Diagnostic::new(&INVALID_VALUE, amount.span, message)
                     .fix("write a whole number")
                     .tenant(tenant),
             );
@@ -95,8 +95,8 @@ pub fn split(
                 amount.value
             );
             out.push(
-                Diagnostic::new(&OVER_TENANT, first.place, message)
-                    .related(amount.place, "the tenant's")
+                Diagnostic::new(&OVER_TENANT, first.span, message)
+                    .related(amount.span, "the tenant's")
                     .fix("raise the tenant's, or lower a namespace's")
                     .tenant(tenant),
             );
@@ -131,7 +131,7 @@ pub fn split(
 
 /// That each compute resource a quota limits has a default, and that defaults and bounds agree.
 pub fn check_limits(
-    quota: &[(&str, Place)],
+    quota: &[(&str, Span)],
     limits: &Limits,
     namespace: &str,
     tenant: &str,
@@ -141,7 +141,7 @@ pub fn check_limits(
         part.as_ref()
             .is_some_and(|r| r.keys().any(|k| k.as_str() == resource))
     };
-    for (key, place) in quota {
+    for (key, span) in quota {
         let (side, resource) = key.split_once('.').unwrap_or(("requests", key));
         if !matches!(side, "limits" | "requests")
             || !matches!(resource, "cpu" | "memory" | "ephemeral-storage")
@@ -166,7 +166,7 @@ pub fn check_limits(
                 "pods in `{namespace}` will be refused: the quota counts {key}, no default does"
             );
             out.push(
-                Diagnostic::new(&WITHOUT_DEFAULTS, *place, message)
+                Diagnostic::new(&WITHOUT_DEFAULTS, *span, message)
                     .label(format!(
                         "this quota makes every container name a {resource} {word}"
                     ))
@@ -203,7 +203,7 @@ pub fn check_limits(
         if limit.value.nanos() == 0 {
             let message = format!("a limit of 0 {key} is no limit at all");
             out.push(
-                Diagnostic::new(&INCONSISTENT, limit.place, message)
+                Diagnostic::new(&INCONSISTENT, limit.span, message)
                     .fix("write an amount")
                     .tenant(tenant),
             );
@@ -213,7 +213,7 @@ pub fn check_limits(
         if ratio.value.nanos() < NANO {
             let message = format!("the ratio of {key} is under 1: no limit is below its request");
             out.push(
-                Diagnostic::new(&INCONSISTENT, ratio.place, message)
+                Diagnostic::new(&INCONSISTENT, ratio.span, message)
                     .fix("write 1 or more")
                     .tenant(tenant),
             );
@@ -243,8 +243,8 @@ pub fn check_limits(
                     low.value, high.value
                 );
                 out.push(
-                    Diagnostic::new(&INCONSISTENT, low.place, message)
-                        .related(high.place, format!("limits.{high_name}"))
+                    Diagnostic::new(&INCONSISTENT, low.span, message)
+                        .related(high.span, format!("limits.{high_name}"))
                         .fix("min ≤ defaultRequest ≤ default ≤ max")
                         .tenant(tenant),
                 );

@@ -61,7 +61,7 @@ pub fn check_roles(fleet: &FleetSpec, out: &mut Vec<Diagnostic>) {
             let message =
                 format!("the role `{name}` is in the catalogue already, or defined twice");
             out.push(
-                Diagnostic::new(&super::FLEET, role.name.place, message)
+                Diagnostic::new(&super::FLEET, role.name.span, message)
                     .fix("rename it")
                     .scope(Scope::Fleet),
             );
@@ -120,7 +120,7 @@ impl Binder<'_, '_> {
             out.push(
                 Diagnostic::new(
                     &UNKNOWN_ROLE,
-                    role.place,
+                    role.span,
                     format!("there is no role `{name}`"),
                 )
                 .fix(fix)
@@ -131,8 +131,8 @@ impl Binder<'_, '_> {
         if found.level == Some(Reach::Namespace) && reach == Reach::Tenant {
             let message = format!("the role `{name}` is given for listed namespaces only");
             out.push(
-                Diagnostic::new(&UNKNOWN_ROLE, role.place, message)
-                    .related(found.name.place, "level: namespace")
+                Diagnostic::new(&UNKNOWN_ROLE, role.span, message)
+                    .related(found.name.span, "level: namespace")
                     .fix("add `level: namespace` and `namespaces`")
                     .tenant(self.tenant),
             );
@@ -147,7 +147,7 @@ impl Binder<'_, '_> {
                     tenant: self.tenant,
                     object: &object,
                 },
-                role.place,
+                role.span,
                 message,
                 "name what it needs",
                 out,
@@ -171,7 +171,7 @@ impl Binder<'_, '_> {
                 let hint = one_of_these(wanted, namespaces.iter().map(|n| n.id.as_str()));
                 let message = format!("the tenant has no namespace `{}`", wanted.value);
                 out.push(
-                    Diagnostic::new(&super::UNKNOWN_PEER, wanted.place, message)
+                    Diagnostic::new(&super::UNKNOWN_PEER, wanted.span, message)
                         .fix(hint)
                         .tenant(self.tenant),
                 );
@@ -198,7 +198,7 @@ impl Binder<'_, '_> {
                     format!("the binding `{name}` stands for the ClusterRole `{other}` already");
                 let fix = "give it another name by `binding`";
                 out.push(
-                    Diagnostic::new(&UNKNOWN_ROLE, subject.place, message)
+                    Diagnostic::new(&UNKNOWN_ROLE, subject.span, message)
                         .fix(fix)
                         .tenant(self.tenant),
                 );
@@ -221,7 +221,7 @@ impl Binder<'_, '_> {
                 let message = format!("`{name}` is not for a tenant to name");
                 let fix = "give a role of the catalogue or the fleet by `role`";
                 out.push(
-                    Diagnostic::new(&UNKNOWN_ROLE, cluster_role.place, message)
+                    Diagnostic::new(&UNKNOWN_ROLE, cluster_role.span, message)
                         .fix(fix)
                         .tenant(self.tenant),
                 );
@@ -242,7 +242,7 @@ impl Binder<'_, '_> {
                         tenant: self.tenant,
                         object: &object,
                     },
-                    cluster_role.place,
+                    cluster_role.span,
                     message,
                     "give the role `owner`",
                     out,
@@ -295,7 +295,7 @@ impl Binder<'_, '_> {
                     fix
                 };
                 out.push(
-                    Diagnostic::new(&super::UNKNOWN_PEER, account.place, message)
+                    Diagnostic::new(&super::UNKNOWN_PEER, account.span, message)
                         .fix(fix)
                         .tenant(self.tenant),
                 );

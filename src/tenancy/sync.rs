@@ -48,7 +48,7 @@ impl Resolver<'_> {
                     None => {
                         let hint = one_of_these(wanted, namespaces.iter().map(|n| n.id.as_str()));
                         let message = format!("the tenant has no namespace `{}`", wanted.value);
-                        out.push(Diagnostic::new(&UNKNOWN_PEER, wanted.place, message).fix(hint));
+                        out.push(Diagnostic::new(&UNKNOWN_PEER, wanted.span, message).fix(hint));
                         continue;
                     }
                 },
@@ -86,7 +86,7 @@ impl Resolver<'_> {
                         "{field} is under 30s: one tenant's sync would keep the shared controllers busy"
                     );
                     out.push(
-                        Diagnostic::new(&SYNC, sync.name.place, message).fix("write 30s or more"),
+                        Diagnostic::new(&SYNC, sync.name.span, message).fix("write 30s or more"),
                     );
                 }
             }
@@ -96,7 +96,7 @@ impl Resolver<'_> {
                     name.len()
                 );
                 out.push(
-                    Diagnostic::new(&DERIVED_NAME, sync.name.place, message)
+                    Diagnostic::new(&DERIVED_NAME, sync.name.span, message)
                         .fix("shorten the sync's name"),
                 );
             }
@@ -104,7 +104,7 @@ impl Resolver<'_> {
                 let own = namespaces.iter().any(|n| n.id == target.as_str());
                 if !own || namespaces.len() > 1 {
                     let message = "targetNamespace puts every object into one namespace: only a tenant with that one may set it";
-                    out.push(Diagnostic::new(&SYNC, target.place, message).fix("remove it"));
+                    out.push(Diagnostic::new(&SYNC, target.span, message).fix("remove it"));
                 }
             }
             let target = sync.target_namespace.as_ref().map(|_| home.clone());
@@ -143,7 +143,7 @@ impl Resolver<'_> {
             let message = format!("the Secret `{secret}` of Flux's namespace is not the tenant's");
             let fix =
                 format!("call it {prefix}{secret}, or place the sync in the tenant's namespace");
-            out.push(Diagnostic::new(&SYNC, sync.name.place, message).fix(fix));
+            out.push(Diagnostic::new(&SYNC, sync.name.span, message).fix(fix));
         }
     }
 }
@@ -223,7 +223,7 @@ fn make_sync(
     };
     Sync {
         notifications: notifications.collect(),
-        place: sync.name.place,
+        span: sync.name.span,
         git,
         oci,
         helm,

@@ -12,7 +12,7 @@ use super::{
 use crate::diagnostic::{Diagnostic, Scope, rule};
 use crate::document::{Node, Spanned, deserialize};
 use crate::expression::eval_text;
-use crate::source::Sources;
+use crate::source::SourceMap;
 use crate::spec::fleet::{Cluster, FleetSpec};
 use crate::spec::leaf::{self, Name};
 use crate::spec::schema::Checker;
@@ -51,7 +51,7 @@ rule! {
 pub fn unique(
     all: &[TenantDoc],
     fleet: &FleetDoc,
-    sources: &Sources,
+    sources: &SourceMap,
     prior: &Prior<'_>,
     out: &mut Vec<Diagnostic>,
 ) -> Vec<bool> {
@@ -70,9 +70,9 @@ pub fn unique(
                     doc.name.value
                 );
                 out.push(
-                    Diagnostic::new(&SOURCE_FOREIGN_TENANT, doc.name.place, message)
+                    Diagnostic::new(&SOURCE_FOREIGN_TENANT, doc.name.span, message)
                         .fix("add it to the source's tenants in the fleet, or rename it")
-                        .scope(Scope::File(doc.name.place.source)),
+                        .scope(Scope::File(doc.name.span.source)),
                 );
                 continue;
             }
@@ -86,7 +86,7 @@ pub fn unique(
             continue;
         }
         let holder = prior.source(name);
-        let mine = |doc: &TenantDoc| holder == Some(sources.path(doc.name.place));
+        let mine = |doc: &TenantDoc| holder == Some(sources.path(doc.name.span));
         if let [(at, only)] = docs
             .iter()
             .filter(|(_, d)| mine(d))
@@ -98,12 +98,12 @@ pub fn unique(
                 out.push(
                     Diagnostic::new(
                         &DUPLICATE_TENANT,
-                        doc.name.place,
+                        doc.name.span,
                         format!("the tenant `{name}` is defined already"),
                     )
-                    .related(only.name.place, "here, where it was rendered from")
+                    .related(only.name.span, "here, where it was rendered from")
                     .fix("remove this one, or rename it")
-                    .scope(Scope::File(doc.name.place.source)),
+                    .scope(Scope::File(doc.name.span.source)),
                 );
             }
             continue;
@@ -113,10 +113,10 @@ pub fn unique(
             out.push(
                 Diagnostic::new(
                     &DUPLICATE_TENANT,
-                    doc.name.place,
+                    doc.name.span,
                     format!("the tenant `{name}` is defined {} times", docs.len()),
                 )
-                .related(other.name.place, "also here")
+                .related(other.name.span, "also here")
                 .fix("keep one, or rename one")
                 .tenant(name),
             );
@@ -133,7 +133,7 @@ pub fn parameters_checker(fleet: &FleetDoc, out: &mut Vec<Diagnostic>) -> Option
         Err(reason) => {
             let message = format!("parametersSchema is no JSON Schema: {reason}");
             out.push(
-                Diagnostic::new(&FLEET, schema.place, message)
+                Diagnostic::new(&FLEET, schema.span, message)
                     .fix("mend it")
                     .scope(Scope::Fleet),
             );
@@ -206,7 +206,7 @@ impl Resolver<'_> {
         if let Some(whose) = names::reserved(fleet, name) {
             let message = format!("the name `{name}` belongs to {whose}");
             out.push(
-                Diagnostic::new(&RESERVED_NAME, doc.name.place, message).fix("take another name"),
+                Diagnostic::new(&RESERVED_NAME, doc.name.span, message).fix("take another name"),
             );
         }
         let metadata = self.metadata(doc, out);
@@ -215,8 +215,8 @@ impl Resolver<'_> {
         let merged = merge(&profile.defaults, &doc.spec);
         let base: Arc<TenantSpec> = match deserialize(&merged) {
             Ok(base) => Arc::new(base),
-            Err((message, place)) => {
-                out.push(Diagnostic::new(&crate::spec::INVALID_VALUE, place, message));
+            Err((message, span)) => {
+                out.push(Diagnostic::new(&crate::spec::INVALID_VALUE, span, message));
                 return None;
             }
         };
@@ -232,7 +232,7 @@ impl Resolver<'_> {
             input: format!("{}{}", &doc.metadata.digest()[..8], doc.spec.digest()),
             uuid: base.uuid.as_ref().map(|u| Spanned {
                 value: u.to_string(),
-                place: u.place,
+                span: u.span,
                 key: u.key,
             }),
             labels: metadata
@@ -258,7 +258,7 @@ impl Resolver<'_> {
             }
         }
         if !self.keep_merged {
-            tenant.merged = Node::new(tenant.name.place, crate::document::Value::Null);
+            tenant.merged = Node::new(tenant.name.span, crate::document::Value::Null);
         }
         Some(tenant)
     }
@@ -296,7 +296,7 @@ impl Resolver<'_> {
         };
         let found = self.profiles.get_key_value(name);
         if found.is_none() {
-            let place = own.map_or(doc.name.place, |n| n.place);
+            let span = own.map_or(doc.name.span, |n| n.span);
             let hint = did_you_mean(name, self.profiles.keys().copied());
             let known: Vec<&str> = self.profiles.keys().copied().collect();
             let fix = if hint.is_empty() {
@@ -307,7 +307,7 @@ impl Resolver<'_> {
             out.push(
                 Diagnostic::new(
                     &UNKNOWN_PROFILE,
-                    place,
+                    span,
                     format!("there is no profile `{name}`"),
                 )
                 .fix(fix),
@@ -326,12 +326,12 @@ impl Resolver<'_> {
         match (&base.clusters, &base.cluster_selector) {
             (Some(listed), _) => {
                 if listed.is_empty() {
-                    let place = doc
+                    let span = doc
                         .spec
                         .entry("clusters")
-                        .map_or(doc.name.place, |e| e.key_place);
+                        .map_or(doc.name.span, |e| e.key_span);
                     out.push(
-                        Diagnostic::new(&INCOMPLETE, place, "the tenant is on no cluster")
+                        Diagnostic::new(&INCOMPLETE, span, "the tenant is on no cluster")
                             .fix("name one"),
                     );
                 }
@@ -343,7 +343,7 @@ impl Resolver<'_> {
                     out.push(
                         Diagnostic::new(
                             &UNKNOWN_CLUSTER,
-                            selector.place,
+                            selector.span,
                             "no cluster has these labels",
                         )
                         .fix("mend the labels, or list the clusters"),
@@ -359,7 +359,7 @@ impl Resolver<'_> {
                     all.len()
                 );
                 out.push(
-                    Diagnostic::new(&INCOMPLETE, doc.name.place, message)
+                    Diagnostic::new(&INCOMPLETE, doc.name.span, message)
                         .fix(format!("add spec.clusters, of {}", names.join(", "))),
                 );
                 Vec::new()
@@ -385,7 +385,7 @@ impl Resolver<'_> {
                     out.push(
                         Diagnostic::new(
                             &UNKNOWN_CLUSTER,
-                            wanted.place,
+                            wanted.span,
                             format!("there is no cluster `{}`", wanted.value),
                         )
                         .fix(fix),
@@ -414,7 +414,7 @@ impl Resolver<'_> {
                     let found = matching(&self.fleet.spec.clusters, selector);
                     if found.is_empty() {
                         let message = "no cluster has these labels: the override is never used";
-                        let finding = Diagnostic::new(&UNKNOWN_CLUSTER, selector.place, message);
+                        let finding = Diagnostic::new(&UNKNOWN_CLUSTER, selector.span, message);
                         out.push(finding.fix("mend the labels, or list the clusters"));
                     }
                     found
@@ -509,7 +509,7 @@ impl Resolver<'_> {
                         tenant: name,
                         object: &object,
                     },
-                    flag.place,
+                    flag.span,
                     message,
                     "remove it",
                     out,
@@ -607,12 +607,12 @@ impl Resolver<'_> {
             .as_ref()
             .and_then(|o| o.group_template.as_ref());
         let Some(template) = template else {
-            let place = doc
+            let span = doc
                 .spec
                 .entry("owners")
-                .map_or(doc.name.place, |e| e.key_place);
+                .map_or(doc.name.span, |e| e.key_span);
             out.push(
-                Diagnostic::new(&INCOMPLETE, place, "the tenant has no owner")
+                Diagnostic::new(&INCOMPLETE, span, "the tenant has no owner")
                     .fix("add spec.owners: [{group: NAME}], or a groupTemplate to the fleet"),
             );
             return;
@@ -623,7 +623,7 @@ impl Resolver<'_> {
         });
         match group {
             Ok(group) => {
-                let group = Some(Spanned::new(group, template.place));
+                let group = Some(Spanned::new(group, template.span));
                 let subject = spec::Subject {
                     group,
                     user: None,
@@ -634,15 +634,15 @@ impl Resolver<'_> {
                     namespaces: None,
                     binding: None,
                 };
-                Arc::make_mut(spec).owners = Some(vec![Spanned::new(subject, template.place)]);
+                Arc::make_mut(spec).owners = Some(vec![Spanned::new(subject, template.span)]);
             }
             Err(reason) => out.push(
                 Diagnostic::new(
                     &DERIVED_NAME,
-                    doc.name.place,
+                    doc.name.span,
                     format!("the owner's group cannot be made: {reason}"),
                 )
-                .related(template.place, "the fleet's groupTemplate")
+                .related(template.span, "the fleet's groupTemplate")
                 .fix("mend the groupTemplate"),
             ),
         }
@@ -659,14 +659,14 @@ fn claim(tenant: &mut Tenant, spec: &TenantSpec) {
     }
     for subject in spec.owners.iter().chain(&spec.members).flatten() {
         let named = match (&subject.group, &subject.user) {
-            (Some(group), _) => Some((format!("group/{}", group.as_str()), group.place)),
-            (_, Some(user)) => Some((format!("user/{}", user.as_str()), user.place)),
+            (Some(group), _) => Some((format!("group/{}", group.as_str()), group.span)),
+            (_, Some(user)) => Some((format!("user/{}", user.as_str()), user.span)),
             _ => None,
         };
-        if let Some((value, place)) = named
+        if let Some((value, span)) = named
             && !tenant.principals.iter().any(|p| p.value == value)
         {
-            tenant.principals.push(Spanned::new(value, place));
+            tenant.principals.push(Spanned::new(value, span));
         }
     }
 }
@@ -716,8 +716,8 @@ pub fn capacity(tenants: &[Tenant], fleet: &FleetSpec, out: &mut Vec<Diagnostic>
                         amount.value, cluster.name.value, capacity.value
                     );
                     out.push(
-                        Diagnostic::new(&super::OVER_CAPACITY, amount.place, message)
-                            .related(capacity.place, "the cluster's capacity")
+                        Diagnostic::new(&super::OVER_CAPACITY, amount.span, message)
+                            .related(capacity.span, "the cluster's capacity")
                             .fix("lower it")
                             .tenant(&tenant.name.value),
                     );
@@ -731,10 +731,10 @@ pub fn capacity(tenants: &[Tenant], fleet: &FleetSpec, out: &mut Vec<Diagnostic>
                     cluster.name.value
                 );
                 out.push(
-                    Diagnostic::new(&super::OVER_PROMISED, capacity.place, message)
+                    Diagnostic::new(&super::OVER_PROMISED, capacity.span, message)
                         .label("capacity times overcommit")
                         .fix("add capacity, or lower quotas")
-                        .scope(Scope::File(capacity.place.source)),
+                        .scope(Scope::File(capacity.span.source)),
                 );
             }
         }

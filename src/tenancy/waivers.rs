@@ -1,7 +1,7 @@
 //! Waivers: which loosening is permitted, by whom, until when.
 
 use crate::diagnostic::{Diagnostic, Level, Rule, rule};
-use crate::source::Place;
+use crate::source::Span;
 use crate::spec::fleet::WaiverRules;
 use crate::spec::leaf::Day;
 use crate::spec::{WaiverDoc, did_you_mean};
@@ -116,7 +116,7 @@ impl<'a> Tally<'a> {
     pub fn demand(
         &self,
         of: &Loosening<'_>,
-        place: Place,
+        span: Span,
         message: impl Into<String>,
         fix: &str,
         out: &mut Vec<Diagnostic>,
@@ -133,7 +133,7 @@ impl<'a> Tally<'a> {
             self.used.borrow_mut().push(&waiver.used);
         }
         if self.used.borrow().len() == before {
-            out.push(waivers.refusal(of, place, message.into(), fix));
+            out.push(waivers.refusal(of, span, message.into(), fix));
         }
     }
 
@@ -203,7 +203,7 @@ impl<'a> Waivers<'a> {
         {
             let tenant = doc.spec.tenant.as_str();
             let message = format!("there is no tenant `{tenant}`");
-            let finding = Diagnostic::new(&DANGLING, doc.spec.tenant.place, message);
+            let finding = Diagnostic::new(&DANGLING, doc.spec.tenant.span, message);
             out.push(
                 finding
                     .fix("delete the waiver, or mend the name")
@@ -213,7 +213,7 @@ impl<'a> Waivers<'a> {
     }
 
     /// The finding of a loosening that nothing permits.
-    fn refusal(&self, of: &Loosening<'_>, place: Place, message: String, fix: &str) -> Diagnostic {
+    fn refusal(&self, of: &Loosening<'_>, span: Span, message: String, fix: &str) -> Diagnostic {
         let Loosening {
             rule,
             tenant,
@@ -223,13 +223,13 @@ impl<'a> Waivers<'a> {
             .invalid
             .get(tenant)
             .and_then(|all| all.iter().find(|w| w.spec.rule.as_str() == rule.id));
-        let finding = Diagnostic::new(rule, place, message).tenant(tenant);
+        let finding = Diagnostic::new(rule, span, message).tenant(tenant);
         if let Some(waiver) = broken {
             let fix = format!(
                 "{fix}, or mend the waiver `{}`, which does not hold",
                 *waiver.name
             );
-            finding.related(waiver.name.place, "the waiver").fix(fix)
+            finding.related(waiver.name.span, "the waiver").fix(fix)
         } else {
             finding.fix(format!(
                 "{fix}, or write a Waiver of `{}` for {object}",
@@ -288,7 +288,7 @@ impl<'a> Waivers<'a> {
             {
                 let message = format!("the waiver `{}` permits nothing", *waiver.doc.name);
                 out.push(
-                    Diagnostic::new(&UNUSED, waiver.doc.spec.rule.place, message)
+                    Diagnostic::new(&UNUSED, waiver.doc.spec.rule.span, message)
                         .label("nothing of the tenant loosens this rule")
                         .fix("delete it")
                         .tenant(tenant),
@@ -308,12 +308,8 @@ fn check(
     let spec = &doc.spec;
     let tenant = spec.tenant.as_str();
     let name = &doc.name.value;
-    let mut fault = |rule, place, message: String, fix: String| {
-        out.push(
-            Diagnostic::new(rule, place, message)
-                .fix(fix)
-                .tenant(tenant),
-        );
+    let mut fault = |rule, span, message: String, fix: String| {
+        out.push(Diagnostic::new(rule, span, message).fix(fix).tenant(tenant));
     };
     if !waivable.iter().any(|r| r.id == spec.rule.as_str()) {
         let hint = did_you_mean(&spec.rule, waivable.iter().map(|r| r.id));
@@ -325,7 +321,7 @@ fn check(
         };
         fault(
             &DANGLING,
-            spec.rule.place,
+            spec.rule.span,
             format!("`{}` is not a rule that can be waived", spec.rule.value),
             fix,
         );
@@ -344,7 +340,7 @@ fn check(
         let message = format!("`{}` may not approve waivers", spec.approved_by.value);
         fault(
             &NOT_APPROVED,
-            spec.approved_by.place,
+            spec.approved_by.span,
             message,
             format!("fleet.waivers.approvers: {}", list.join(", ")),
         );
@@ -354,7 +350,7 @@ fn check(
         let message = format!("the waiver `{name}` is approved on {approved}, after today, {now}");
         fault(
             &NOT_APPROVED,
-            spec.approved_at.place,
+            spec.approved_at.span,
             message,
             "mend the day".into(),
         );
@@ -363,7 +359,7 @@ fn check(
         let message = format!("the waiver `{name}` holds for {days} days, of 0 to {max}");
         fault(
             &NOT_APPROVED,
-            spec.expires.place,
+            spec.expires.span,
             message,
             format!("at the latest {}", approved.plus(max)),
         );
@@ -375,7 +371,7 @@ fn check(
         );
         fault(
             &EXPIRED,
-            spec.expires.place,
+            spec.expires.span,
             message,
             "tighten the tenant, or have it approved anew".into(),
         );
@@ -386,7 +382,7 @@ fn check(
         );
         fault(
             &EXPIRING,
-            spec.expires.place,
+            spec.expires.span,
             message,
             "tighten the tenant, or have it approved anew".into(),
         );

@@ -3,7 +3,7 @@
 
 use crate::diagnostic::{Diagnostic, Scope, rule};
 use crate::document::Node;
-use crate::source::{Place, join};
+use crate::source::{Span, join};
 use std::collections::{BTreeMap, BTreeSet};
 
 rule! {
@@ -55,7 +55,7 @@ pub struct Applied {
     /// address.
     pub source: Option<(String, String)>,
     /// Where it says so.
-    pub place: Place,
+    pub span: Span,
 }
 
 impl Applied {
@@ -91,7 +91,7 @@ impl Applied {
             path: clean,
             by: format!("{kind} `{name}`"),
             source,
-            place: path.place,
+            span: path.span,
         })
     }
 
@@ -121,7 +121,7 @@ pub fn applied_twice(
                     show(&other.path)
                 );
                 out.push(
-                    Diagnostic::new(&PATH_APPLIED_TWICE, other.place, message)
+                    Diagnostic::new(&PATH_APPLIED_TWICE, other.span, message)
                         .label("applied here")
                         .fix("put it where nothing is applied from")
                         .scope(Scope::Fleet),
@@ -136,7 +136,7 @@ pub fn applied_twice(
 pub fn unlisted_entries(
     entries: &[String],
     kustomizations: &BTreeMap<String, Vec<String>>,
-    place: Place,
+    span: Span,
 ) -> Vec<Diagnostic> {
     let mut out = Vec::new();
     for entry in entries {
@@ -150,7 +150,7 @@ pub fn unlisted_entries(
             );
             let fix = "add it to that file's resources, or move it by delivery.entry";
             out.push(
-                Diagnostic::new(&ENTRY_NOT_LISTED, place, message)
+                Diagnostic::new(&ENTRY_NOT_LISTED, span, message)
                     .fix(fix)
                     .scope(Scope::Fleet),
             );
@@ -201,7 +201,7 @@ mod tests {
                 path: path.into(),
                 by: "Kustomization `x`".into(),
                 source: None,
-                place: Place::file(SourceId(0)),
+                span: Span::file(SourceId(0)),
             }]
         };
         let ours = [("rendered/prod".to_owned(), "the tree")];

@@ -10,7 +10,7 @@
 use super::Where;
 use crate::bundle::ObjectId;
 use crate::diagnostic::{Diagnostic, Scope, rule};
-use crate::source::{Place, Source, SourceId, join};
+use crate::source::{Source, SourceId, Span, join};
 use crate::spec::leaf::reason;
 use crate::tenancy::{Prior, Thing};
 use serde::{Deserialize, Serialize};
@@ -164,7 +164,7 @@ pub struct Lock {
     /// Tenants that went, by name and cluster.
     pub tombstones: BTreeMap<(String, String), Tombstone>,
     /// Each path as a source, for those who name it.
-    places: BTreeMap<String, Place>,
+    spans: BTreeMap<String, Span>,
     /// The lock that was read.
     pub source: Option<SourceId>,
 }
@@ -180,7 +180,7 @@ impl Lock {
         for number in 1..=source.line_count() {
             let text = source.line(number);
             let start = source.line_start(number);
-            let place = Place {
+            let span = Span {
                 source: id,
                 start,
                 end: start + text.len() as u32,
@@ -195,7 +195,7 @@ impl Lock {
                 faults.push(
                     Diagnostic::new(
                         &LOCK_INVALID,
-                        place,
+                        span,
                         "a merge conflict's marker stands in the lock",
                     )
                     .fix("keep both sides' lines, remove the markers, run `tenantry render`")
@@ -213,7 +213,7 @@ impl Lock {
                 }
                 Err(_) => {
                     faults.push(
-                        Diagnostic::new(&LOCK_INVALID, place, "this is not a line of a lock that this version writes")
+                        Diagnostic::new(&LOCK_INVALID, span, "this is not a line of a lock that this version writes")
                             .fix("restore the file from Git, or install the version of tenantry that wrote it")
                             .scope(Scope::Fleet),
                     );
@@ -259,10 +259,10 @@ impl Lock {
     pub fn add(
         &mut self,
         mut records: BTreeMap<String, FileEntry>,
-        mut places: BTreeMap<String, Place>,
+        mut spans: BTreeMap<String, Span>,
     ) {
         self.files.append(&mut records);
-        self.places.append(&mut places);
+        self.spans.append(&mut spans);
     }
 
     /// The lock alone, as it is written.
@@ -287,9 +287,9 @@ impl Lock {
     }
 
     /// The file of a path.
-    pub fn place(&self, path: &str) -> Place {
+    pub fn span(&self, path: &str) -> Span {
         let id = self.source.unwrap_or(SourceId(0));
-        self.places.get(path).copied().unwrap_or(Place::file(id))
+        self.spans.get(path).copied().unwrap_or(Span::file(id))
     }
 
     /// Each tenant, and the file it came from.
@@ -349,7 +349,7 @@ fn is_ours(entry: &FileEntry) -> bool {
             .or_else(|| name.strip_suffix(".yml"))
             .map(str::to_owned)
     };
-    let place = match (&entry.tenant, parts.as_slice()) {
+    let span = match (&entry.tenant, parts.as_slice()) {
         (Some(tenant), [_, on, "tenants" | "late", unit, name]) => {
             let own_unit = unit == tenant || unit.starts_with("shard-");
             *on == entry.on && own_unit && file(name).as_ref() == Some(tenant)
@@ -368,7 +368,7 @@ fn is_ours(entry: &FileEntry) -> bool {
         .iter()
         .all(|e| e.split_once('>').is_some_and(|(from, _)| owns(from)));
     let claims = entry.claims.is_empty() || namespaces(entry).next().is_some();
-    clean && digest && named && place && edges && claims
+    clean && digest && named && span && edges && claims
 }
 
 /// The namespaces that a file holds.

@@ -27,7 +27,7 @@ pub use refusals::{OBJECT_MOVED, QUARANTINED, UNKNOWN_CLUSTER, UNRETIRED_REMOVAL
 use crate::bundle::{ClusterBundle, Part, TenantBundle};
 use crate::diagnostic::{Diagnostic, Scope, rule};
 use crate::expression::eval_text;
-use crate::source::{Place, Sources};
+use crate::source::{SourceMap, Span};
 use crate::spec::FleetDoc;
 use crate::spec::fleet::{Artifacts, Cluster, Shards, SourceMode, Unit as UnitChoice};
 use crate::tenancy::model::Tenant;
@@ -177,7 +177,7 @@ pub struct Request<'a> {
     /// The tenants without an error.
     pub tenancy: &'a Tenancy,
     /// The texts, for the paths in the lock.
-    pub sources: &'a Sources,
+    pub sources: &'a SourceMap,
     /// What was written before.
     pub lock: &'a Lock,
     /// Where things are.
@@ -457,7 +457,7 @@ fn tenant_files(
 ) -> [Option<Desired>; 2] {
     let tenant = &request.tenancy.tenants[bundle.index];
     let name = &clusters[cluster];
-    let source = request.sources.path(tenant.name.place);
+    let source = request.sources.path(tenant.name.span);
     let file = |late: bool, part: &mut Part| {
         if part.objects.is_empty() {
             return None;
@@ -534,7 +534,7 @@ fn place_cluster(
         let message =
             format!("each unit of `{name}` has an artifact of its own, and nothing says where");
         out.push(
-            Diagnostic::new(&NO_REGISTRY, cluster.name.place, message)
+            Diagnostic::new(&NO_REGISTRY, cluster.name.span, message)
                 .fix("say flux.artifacts.url: oci://REGISTRY/PATH, or leave delivery.source out")
                 .scope(Scope::Fleet),
         );
@@ -557,20 +557,20 @@ fn place_cluster(
             let below_tree = path.starts_with(&format!("{}/", request.layout.tree));
             let hidden = path.split('/').any(|part| part.starts_with('.'));
             if below_tree || hidden || tree.files.contains_key(&path) {
-                let place = request
+                let span = request
                     .fleet
                     .spec
                     .delivery
                     .as_ref()
                     .and_then(|d| d.entry.as_ref())
-                    .map(|e| e.place);
+                    .map(|e| e.span);
                 let message = format!(
                     "`{path}` is no place for the entry file of `{name}`: it is taken, hidden, or in the tree"
                 );
                 out.push(
                     Diagnostic::new(
                         &DERIVED_NAME,
-                        place.unwrap_or(request.fleet.name.place),
+                        span.unwrap_or(request.fleet.name.span),
                         message,
                     )
                     .fix("write it as clusters/{{ cluster }}/tenantry.yaml")
@@ -579,10 +579,10 @@ fn place_cluster(
             }
             files.push((path, flux.entry_file()));
         }
-        Err((reason, place)) => out.push(
+        Err((reason, span)) => out.push(
             Diagnostic::new(
                 &DERIVED_NAME,
-                place,
+                span,
                 format!("delivery.entry names no file: {reason}"),
             )
             .fix("write it as clusters/{{ cluster }}/tenantry.yaml")
@@ -680,20 +680,19 @@ fn list_artifacts(
 ///
 /// # Errors
 /// The reason why there is none, and the place that names it.
-pub fn entry_path(fleet: &FleetDoc, cluster: &str) -> Result<String, (String, Place)> {
+pub fn entry_path(fleet: &FleetDoc, cluster: &str) -> Result<String, (String, Span)> {
     let template = fleet.spec.delivery.as_ref().and_then(|d| d.entry.as_ref());
-    let (text, place) = template.map_or(
-        ("clusters/{{ cluster }}/tenantry.yaml", fleet.name.place),
-        |t| (t.as_str(), t.place),
+    let (text, span) = template.map_or(
+        ("clusters/{{ cluster }}/tenantry.yaml", fleet.name.span),
+        |t| (t.as_str(), t.span),
     );
-    let path =
-        eval_text(text, &[("cluster", &cluster.into())]).map_err(|reason| (reason, place))?;
+    let path = eval_text(text, &[("cluster", &cluster.into())]).map_err(|reason| (reason, span))?;
     let clean = crate::source::join("", &path)
-        .ok_or_else(|| (format!("`{path}` leaves the repository"), place))?;
+        .ok_or_else(|| (format!("`{path}` leaves the repository"), span))?;
     if clean.ends_with(".yaml") || clean.ends_with(".yml") {
         Ok(clean)
     } else {
-        Err((format!("`{path}` is no .yaml file"), place))
+        Err((format!("`{path}` is no .yaml file"), span))
     }
 }
 
@@ -721,7 +720,7 @@ fn outgrown(
         _ => return,
     };
     out.push(
-        Diagnostic::new(&OUTGROWN, request.fleet.name.place, text)
+        Diagnostic::new(&OUTGROWN, request.fleet.name.span, text)
             .fix("move to more shards in two steps: `tenantry explain tree/object-moved`")
             .scope(Scope::Fleet),
     );

@@ -2,7 +2,7 @@
 
 use super::{ClusterEntry, FileEntry, Lock, Tree};
 use crate::diagnostic::{Diagnostic, Scope, rule};
-use crate::source::Sources;
+use crate::source::SourceMap;
 use std::collections::{BTreeMap, BTreeSet};
 
 rule! {
@@ -78,7 +78,7 @@ pub fn plan(
     disk: &Disk,
     clusters: &BTreeSet<String>,
     force: bool,
-    sources: &mut Sources,
+    sources: &mut SourceMap,
 ) -> Plan {
     let mut plan = Plan {
         lock: lock.without_files(),
@@ -90,9 +90,9 @@ pub fn plan(
         lock.files.contains_key(&entry.path) || lock.clusters.contains_key(&entry.on)
     };
     let mut fault = |rule, path: &str, message: String, fix: &str| {
-        let place = sources.add_path(path);
+        let span = sources.add_path(path);
         plan.faults.push(
-            Diagnostic::new(rule, place, message)
+            Diagnostic::new(rule, span, message)
                 .fix(fix)
                 .scope(Scope::Fleet),
         );
@@ -250,7 +250,7 @@ pub fn check(
     lock: &Lock,
     disk: &Disk,
     behind: &Behind<'_>,
-    sources: &mut Sources,
+    sources: &mut SourceMap,
 ) -> Vec<Diagnostic> {
     let check = Check { tree, lock, disk };
     let mut out = Vec::new();
@@ -317,7 +317,7 @@ impl Check<'_> {
                 })
     }
 
-    fn behind(&self, now: &ClusterEntry, sources: &mut Sources) -> Diagnostic {
+    fn behind(&self, now: &ClusterEntry, sources: &mut SourceMap) -> Diagnostic {
         let name = &now.cluster;
         let files = self.tree.files.values().map(|file| &file.entry);
         let other: Vec<&str> = files
@@ -344,7 +344,7 @@ impl Check<'_> {
     }
 
     /// Each file of a cluster that is not as it should be.
-    fn stale(&self, now: &ClusterEntry, sources: &mut Sources) -> Vec<Diagnostic> {
+    fn stale(&self, now: &ClusterEntry, sources: &mut SourceMap) -> Vec<Diagnostic> {
         let mut out = Vec::new();
         let name = &now.cluster;
         let files = self.tree.files.iter();
@@ -399,7 +399,7 @@ impl Check<'_> {
         faults
     }
 
-    fn fault(&self, path: &str, fault: &str, sources: &mut Sources) -> Diagnostic {
+    fn fault(&self, path: &str, fault: &str, sources: &mut SourceMap) -> Diagnostic {
         let recorded = self.lock.files.get(path).map(|entry| &entry.digest);
         let (rule, fix) = match (self.disk.files.get(path), recorded) {
             (Some(_), None) => (

@@ -76,7 +76,7 @@ pub fn refusals(request: &Request<'_>, bundles: &[ClusterBundle]) -> Vec<Diagnos
             );
             let fix = "restore it; or remove its folder, its entry file and its lines of the lock";
             out.push(
-                Diagnostic::new(&UNKNOWN_CLUSTER, request.fleet.name.place, message)
+                Diagnostic::new(&UNKNOWN_CLUSTER, request.fleet.name.span, message)
                     .fix(fix)
                     .scope(Scope::Fleet),
             );
@@ -155,8 +155,8 @@ pub fn refusals(request: &Request<'_>, bundles: &[ClusterBundle]) -> Vec<Diagnos
                         );
                         let tenant = &request.tenancy.tenants[*index];
                         out.push(
-                            Diagnostic::new(&OBJECT_MOVED, tenant.name.place, message)
-                                .related(request.lock.place(path), "where it is now")
+                            Diagnostic::new(&OBJECT_MOVED, tenant.name.span, message)
+                                .related(request.lock.span(path), "where it is now")
                                 .fix("let it go from its tenant first, then take it over")
                                 .tenant(&tenant.name.value),
                         );
@@ -166,8 +166,8 @@ pub fn refusals(request: &Request<'_>, bundles: &[ClusterBundle]) -> Vec<Diagnos
                         let tenant = &request.tenancy.tenants[*index];
                         let message = format!("`{id}` would move from {} to {}", old.0, new.0);
                         out.push(
-                            Diagnostic::new(&OBJECT_MOVED, tenant.name.place, message)
-                                .related(request.lock.place(path), "where it is now")
+                            Diagnostic::new(&OBJECT_MOVED, tenant.name.span, message)
+                                .related(request.lock.span(path), "where it is now")
                                 .fix("move it in two steps: `tenantry explain tree/object-moved`")
                                 .tenant(&tenant.name.value),
                         );
@@ -181,13 +181,12 @@ pub fn refusals(request: &Request<'_>, bundles: &[ClusterBundle]) -> Vec<Diagnos
                             .tenants
                             .iter()
                             .find(|t| t.name.value == *owner);
-                        let place =
-                            tenant.map_or_else(|| request.lock.place(path), |t| t.name.place);
+                        let span = tenant.map_or_else(|| request.lock.span(path), |t| t.name.span);
                         let message = format!(
                             "the namespace `{}` of `{owner}` would go from `{name}`",
                             id.name
                         );
-                        let mut finding = Diagnostic::new(&UNRETIRED_REMOVAL, place, message)
+                        let mut finding = Diagnostic::new(&UNRETIRED_REMOVAL, span, message)
                             .fix(format!(
                                 "restore it in {}, or run: tenantry render --allow-removal {owner}",
                                 entry.source.as_deref().unwrap_or("its file")
@@ -195,7 +194,7 @@ pub fn refusals(request: &Request<'_>, bundles: &[ClusterBundle]) -> Vec<Diagnos
                             .tenant(owner);
                         if tenant.is_some() {
                             finding =
-                                finding.related(request.lock.place(path), "it was rendered here");
+                                finding.related(request.lock.span(path), "it was rendered here");
                         }
                         out.push(finding);
                     }
@@ -236,12 +235,12 @@ fn orphans(
         }
         let message =
             format!("the files of `{tenant}` on `{cluster}` are gone, and with them what it has");
-        let place = request.lock.place(&entry.path);
+        let span = request.lock.span(&entry.path);
         let fix = format!(
             "restore them from Git; to let it go, then run: tenantry render --allow-removal {tenant}"
         );
         out.push(
-            Diagnostic::new(&UNRETIRED_REMOVAL, place, message)
+            Diagnostic::new(&UNRETIRED_REMOVAL, span, message)
                 .fix(fix)
                 .scope(Scope::Fleet),
         );
@@ -282,7 +281,7 @@ fn another_tree(request: &Request<'_>) -> Option<Diagnostic> {
         other.tree, request.layout.tree
     );
     Some(
-        Diagnostic::new(&OBJECT_MOVED, request.lock.place(""), message)
+        Diagnostic::new(&OBJECT_MOVED, request.lock.span(""), message)
             .fix("render into the tree's own folder; a second tree lies in a folder of its own, with a lock of its own")
             .scope(Scope::Fleet),
     )
@@ -316,7 +315,7 @@ fn quarantine(request: &Request<'_>, cluster: &str, tenant: &Tenant, out: &mut V
         if let Some(what) = what {
             let message = format!("{what} was that of a tenant which went from `{cluster}`");
             out.push(
-                Diagnostic::new(&QUARANTINED, tenant.name.place, message)
+                Diagnostic::new(&QUARANTINED, tenant.name.span, message)
                     .fix(
                         "take another name, or remove the tombstone from tenantry.lock once nothing trusts the old one",
                     )
@@ -358,7 +357,7 @@ fn derived_names(choice: &Choice, tenant: &Tenant, out: &mut Vec<Diagnostic>) {
                 made.len()
             );
             out.push(
-                Diagnostic::new(&DERIVED_NAME, tenant.name.place, message)
+                Diagnostic::new(&DERIVED_NAME, tenant.name.span, message)
                     .fix("shorten the tenant's name")
                     .tenant(&tenant.name.value),
             );
@@ -383,16 +382,16 @@ fn unit_changed(request: &Request<'_>, cluster: &str) -> Option<Diagnostic> {
     if unit == entry.unit && shards == entry.shards {
         return None;
     }
-    let place = delivery
+    let span = delivery
         .shards
         .as_ref()
-        .map_or(request.fleet.name.place, |s| s.place);
+        .map_or(request.fleet.name.span, |s| s.span);
     let message = format!(
         "`{cluster}` is rendered by {} ({}), the fleet now wants {unit} ({shards}): every object would move",
         entry.unit, entry.shards
     );
     Some(
-        Diagnostic::new(&OBJECT_MOVED, place, message)
+        Diagnostic::new(&OBJECT_MOVED, span, message)
             .fix(
                 "restore delivery.unit and delivery.shards, or move in two steps: `tenantry explain tree/object-moved`",
             )

@@ -13,7 +13,7 @@ use tenantry::document;
 use tenantry::graph::facts::Facts;
 use tenantry::graph::rbac::{Request, Rule, Subject};
 use tenantry::graph::{Cluster, Parts, builtin, read_snapshot};
-use tenantry::source::{Source, SourceId, Sources};
+use tenantry::source::{Source, SourceId, SourceMap};
 
 /// How many random sets of objects, and questions about each.
 const SETS: usize = 24;
@@ -128,9 +128,9 @@ fn subject_access_reviews_say_the_same() {
 
     // What the server has is the input: a snapshot, as `kubectl get` prints it.
     let snapshot = settled(plane);
-    let mut sources = Sources::default();
-    let place = sources.add_path("snapshot.json");
-    let facts = read_snapshot(&snapshot, place, false).expect("a snapshot");
+    let mut sources = SourceMap::default();
+    let span = sources.add_path("snapshot.json");
+    let facts = read_snapshot(&snapshot, span, false).expect("a snapshot");
     assert!(facts.riddles.is_empty(), "{:?}", facts.riddles);
     let filled: BTreeMap<String, Vec<Rule>> = facts
         .roles
@@ -321,7 +321,7 @@ fn the_builtin_roles_are_the_servers() {
         assert_eq!(subjects(own), subjects(object), "{id}");
     }
     assert_eq!(seen, ours.len());
-    let (mut sources, mut facts) = (Sources::default(), Facts::default());
+    let (mut sources, mut facts) = (SourceMap::default(), Facts::default());
     builtin(&mut sources, &mut facts);
     assert_eq!(facts.objects.len(), seen);
 }
@@ -333,7 +333,7 @@ fn the_default_cluster_roles_agree_with_the_reference() {
         return;
     };
     let (_, reference) = crate::conformance::facts(&[&folder.join("cluster-roles.yaml")]);
-    let (mut sources, mut facts) = (Sources::default(), Facts::default());
+    let (mut sources, mut facts) = (SourceMap::default(), Facts::default());
     builtin(&mut sources, &mut facts);
     let cluster = |facts: Facts| {
         Cluster::new(

@@ -13,11 +13,11 @@ use tenantry::graph::labels::Labels;
 use tenantry::graph::network::{Direction, End, Protocol, verdict};
 use tenantry::graph::rbac::{Rbac, Request, Rule, Subject, uncovered, url_covers};
 use tenantry::graph::{Input, Origin};
-use tenantry::source::{Source, Sources};
+use tenantry::source::{Source, SourceMap};
 
 /// What some YAML files say.
-pub fn facts(paths: &[&Path]) -> (Sources, Facts) {
-    let mut sources = Sources::default();
+pub fn facts(paths: &[&Path]) -> (SourceMap, Facts) {
+    let mut sources = SourceMap::default();
     let mut facts = Facts::default();
     for path in paths.iter().filter(|p| p.exists()) {
         // Their namespace `y` is a string in YAML 1.2, and a boolean to kubectl, which refuses it.
@@ -36,7 +36,7 @@ pub fn facts(paths: &[&Path]) -> (Sources, Facts) {
                 &document.root,
                 Origin {
                     input: Input::Manifest,
-                    place: document.root.place,
+                    span: document.root.span,
                 },
             );
         }
@@ -168,8 +168,8 @@ fn who(value: &Value) -> Vec<Subject> {
 
 fn authorizer(set: &Value) -> Rbac {
     let mut facts = Facts::default();
-    let mut sources = Sources::default();
-    let place = sources.add_path("table");
+    let mut sources = SourceMap::default();
+    let span = sources.add_path("table");
     for (key, kind) in [
         ("roles", "Role"),
         ("clusterRoles", "ClusterRole"),
@@ -192,7 +192,7 @@ fn authorizer(set: &Value) -> Rbac {
                 &value,
                 Origin {
                     input: Input::Manifest,
-                    place,
+                    span,
                 },
             );
         }

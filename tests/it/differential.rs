@@ -18,7 +18,7 @@ use tenantry::graph::rbac::{Request, Subject};
 use tenantry::graph::{Cluster, Input, Origin, Parts};
 use tenantry::isolation::network::reach::Reach;
 use tenantry::isolation::{self, Plane, Verdict};
-use tenantry::source::{Place, SourceId};
+use tenantry::source::{SourceId, Span};
 
 const NAMESPACES: [&str; 4] = ["n0", "n1", "n2", "n3"];
 const KEYS: [&str; 2] = ["a", "b"];
@@ -38,7 +38,7 @@ fn cluster(objects: &[Value]) -> Cluster {
     for (at, object) in objects.iter().enumerate() {
         let value = tenantry::value::Value::from(object);
         // Each object has a place of its own, so that they are told apart.
-        let place = Place {
+        let span = Span {
             source: SourceId(0),
             start: at as u32,
             end: at as u32,
@@ -48,7 +48,7 @@ fn cluster(objects: &[Value]) -> Cluster {
             &value,
             Origin {
                 input: Input::Manifest,
-                place,
+                span,
             },
         );
     }
@@ -336,7 +336,7 @@ fn counterexamples() {
     assert!(!files.is_empty());
     for file in files {
         let text = std::fs::read_to_string(&file).expect("text");
-        let mut sources = tenantry::source::Sources::default();
+        let mut sources = tenantry::source::SourceMap::default();
         let id = sources.add(tenantry::source::Source::new("case.yaml", text));
         let (documents, faults) = tenantry::document::parse_foreign(id, sources.get(id));
         assert!(faults.is_empty(), "{faults:?}");
@@ -420,8 +420,8 @@ pub fn rbac() -> impl Strategy<Value = Vec<Value>> {
             json!({"verbs": verbs, "apiGroups": groups, "resources": resources, "resourceNames": names})
         });
     let rules = vec(rule, 1..4);
-    let place = (select(&NAMESPACES[..2]), select(&NAMES[..]));
-    let role = (place.clone(), rules.clone()).prop_map(|((namespace, name), rules)| {
+    let span = (select(&NAMESPACES[..2]), select(&NAMES[..]));
+    let role = (span.clone(), rules.clone()).prop_map(|((namespace, name), rules)| {
         json!({"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "Role", "metadata": {"name": name, "namespace": namespace}, "rules": rules})
     });
     let cluster_role = (select(&NAMES[..]), rules, labels(), proptest::option::weighted(0.3, selector())).prop_map(|(name, rules, labels, aggregates)| {
@@ -444,11 +444,11 @@ pub fn rbac() -> impl Strategy<Value = Vec<Value>> {
             ][..]
         )
         .prop_map(|name| json!({"kind": "Group", "name": name})),
-        place.clone().prop_map(
+        span.clone().prop_map(
             |(ns, name)| json!({"kind": "ServiceAccount", "namespace": ns, "name": name})
         ),
     ];
-    let binding = (place, any::<bool>(), any::<bool>(), select(&NAMES[..]), vec(subject, 0..5), any::<u32>()).prop_map(
+    let binding = (span, any::<bool>(), any::<bool>(), select(&NAMES[..]), vec(subject, 0..5), any::<u32>()).prop_map(
         |((namespace, _), wide, cluster_role, role, subjects, name)| {
             let kind = if wide { "ClusterRoleBinding" } else { "RoleBinding" };
             let role_kind = if wide || cluster_role { "ClusterRole" } else { "Role" };

@@ -53,8 +53,8 @@ fn flux_objects_with_a_duration_that_go_cannot_hold_are_refused_at_its_line() {
     for (path, text, _) in &manifests {
         for (index, line) in text.lines().enumerate() {
             if let Some(column) = line.find(TOO_LONG) {
-                let place = format!("{path}:{}:{}", index + 1, column + 1);
-                assert!(ran.out.contains(&place), "{place}: {line}\n{}", ran.out);
+                let span = format!("{path}:{}:{}", index + 1, column + 1);
+                assert!(ran.out.contains(&span), "{span}: {line}\n{}", ran.out);
             }
         }
     }

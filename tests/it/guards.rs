@@ -10,7 +10,7 @@ use tenantry::graph::admission::Answer;
 use tenantry::graph::request::{Asker, Body, Request};
 use tenantry::graph::{Cluster, Parts, read_snapshot};
 use tenantry::isolation::admission::{pods, tamper};
-use tenantry::source::Sources;
+use tenantry::source::SourceMap;
 
 /// How many policies, each with a namespace of its own.
 const POLICIES: usize = 300;
@@ -561,9 +561,9 @@ fn admission_policies_say_what_the_server_says() {
     // What the cluster holds is the input, as `kubectl get` prints it.
     let kinds = "namespaces,configmaps,networkpolicies,resourcequotas,rolebindings,validatingadmissionpolicies,validatingadmissionpolicybindings";
     let snapshot = plane.kubectl(&["get", kinds, "-A", "-o", "json"]).out;
-    let mut sources = Sources::default();
-    let place = sources.add_path("snapshot.json");
-    let facts = read_snapshot(&snapshot, place, true).expect("a snapshot");
+    let mut sources = SourceMap::default();
+    let span = sources.add_path("snapshot.json");
+    let facts = read_snapshot(&snapshot, span, true).expect("a snapshot");
     assert!(facts.riddles.is_empty(), "{:?}", facts.riddles);
     let cluster = Cluster::new(
         Parts {

@@ -11,25 +11,25 @@ use tenantry::document;
 use tenantry::graph::rbac::Subject;
 use tenantry::graph::{self, Cluster, Parts, TenantNode};
 use tenantry::isolation::{self, Proof, Verdict};
-use tenantry::source::{Source, SourceId, Sources};
+use tenantry::source::{Source, SourceId, SourceMap};
 
 fn folder() -> PathBuf {
     root().join("fixtures/isolation")
 }
 
 /// The cluster of some manifests: the tenants are blue and green, by the label of their namespaces.
-pub fn cluster(texts: &[(String, String)]) -> (Sources, Cluster) {
-    let mut sources = Sources::default();
+pub fn cluster(texts: &[(String, String)]) -> (SourceMap, Cluster) {
+    let mut sources = SourceMap::default();
     let ids: Vec<SourceId> = texts
         .iter()
         .map(|(path, text)| sources.add(Source::new(path.as_str(), text.as_str())))
         .collect();
     let mut reading = graph::read(&sources, &ids, true);
     graph::builtin(&mut sources, &mut reading.facts);
-    let place = sources.add_path("tenants.yaml");
+    let span = sources.add_path("tenants.yaml");
     let tenant = |name: &str| TenantNode {
         name: name.into(),
-        place,
+        span,
         subjects: vec![Subject::Group(format!("{name}-admins").into())],
         namespaces: Vec::new(),
         reaches: Vec::new(),
@@ -55,7 +55,7 @@ pub fn base() -> (String, String) {
 
 /// The objects of a text.
 pub fn objects(text: &str) -> Vec<Value> {
-    let mut sources = Sources::default();
+    let mut sources = SourceMap::default();
     let id = sources.add(Source::new("objects.yaml", text));
     let (documents, faults) = document::parse_foreign(id, sources.get(id));
     assert!(faults.is_empty(), "{faults:?}");
@@ -96,7 +96,7 @@ fn rules(proof: &Proof) -> BTreeSet<String> {
     found.map(str::to_owned).collect()
 }
 
-fn prove(folder: &Path) -> (Sources, Proof) {
+fn prove(folder: &Path) -> (SourceMap, Proof) {
     let mut texts = Vec::new();
     let mut files: Vec<_> = fs::read_dir(folder)
         .expect("a folder")
@@ -148,7 +148,7 @@ fn each_rule_is_raised_by_its_bad_case_and_by_no_good_one() {
             .iter()
             .find(|f| f.diagnostic.rule.id == rule.id)
             .expect("found");
-        let path = sources.path(finding.diagnostic.place);
+        let path = sources.path(finding.diagnostic.span);
         assert!(
             path.starts_with("case/"),
             "{name}: it points at {path}, and not at what is wrong"
@@ -212,7 +212,7 @@ impl Hole {
 }
 
 pub fn holes() -> Vec<Hole> {
-    let mut sources = Sources::default();
+    let mut sources = SourceMap::default();
     let text = fs::read_to_string(folder().join("holes.yaml")).expect("holes.yaml");
     let id = sources.add(Source::new("holes.yaml", text));
     let (documents, faults) = document::parse_foreign(id, sources.get(id));

@@ -435,9 +435,9 @@ fn sarif_points_at_what_it_names() {
         let rule = &run["tool"]["driver"]["rules"]
             [result["ruleIndex"].as_u64().expect("an index") as usize];
         assert_eq!(rule["id"], result["ruleId"]);
-        let place = &result["locations"][0]["physicalLocation"];
-        let text = sandbox.read(place["artifactLocation"]["uri"].as_str().expect("a path"));
-        let number = |key: &str| place["region"][key].as_u64().expect("a number") as usize;
+        let span = &result["locations"][0]["physicalLocation"];
+        let text = sandbox.read(span["artifactLocation"]["uri"].as_str().expect("a path"));
+        let number = |key: &str| span["region"][key].as_u64().expect("a number") as usize;
         assert_eq!(number("startLine"), number("endLine"));
         let line = text.lines().nth(number("startLine") - 1).expect("a line");
         let at: String = line

@@ -7,7 +7,7 @@ use tenantry::compile::{self, Files, Wish};
 use tenantry::graph::rbac::{Request, Subject};
 use tenantry::graph::{self, Beside, Cluster};
 use tenantry::isolation::question::{self, Ask, Asked, Route};
-use tenantry::source::{Source, Sources};
+use tenantry::source::{Source, SourceMap};
 use tenantry::spec::Input;
 use tenantry::spec::leaf::Day;
 use tenantry::tenancy::Context;
@@ -55,7 +55,7 @@ fn fleet(dice: &mut Dice, broken: bool) -> Vec<(String, String)> {
 
 /// The whole of it, at once.
 fn whole(files: &[(String, String)]) -> Cluster {
-    let mut sources = Sources::default();
+    let mut sources = SourceMap::default();
     let mut all = Files {
         fleet_path: "tenants/fleet.yaml".into(),
         ..Files::default()

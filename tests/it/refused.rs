@@ -14,11 +14,11 @@ fn with_bad(path: &str, bytes: impl AsRef<[u8]>) -> Sandbox {
 }
 
 #[track_caller]
-fn refused(bytes: impl AsRef<[u8]>, rule: &str, place: &str) {
+fn refused(bytes: impl AsRef<[u8]>, rule: &str, span: &str) {
     let sandbox = with_bad("tenants/bad.yaml", bytes);
     let ran = sandbox.run(&["render"]).code(1);
     assert!(ran.err.contains(rule), "{}", ran.err);
-    assert!(ran.err.contains(place), "{}", ran.err);
+    assert!(ran.err.contains(span), "{}", ran.err);
     assert!(ran.err.contains("fix:"), "{}", ran.err);
     assert!(
         sandbox.has("rendered/prod/tenants/good/good.yaml"),

@@ -3,7 +3,7 @@
 use crate::support::{FLEET, compile, files_of, root};
 use std::fs;
 use tenantry::diagnostic::Level;
-use tenantry::source::Sources;
+use tenantry::source::SourceMap;
 use tenantry::spec::schema::{Kind, schema_text};
 
 /// What a file expects: `# ^^^ rule` marks columns of the line above it.
@@ -45,15 +45,15 @@ fn fixtures(folder: &str) -> Vec<(String, Vec<(String, String)>)> {
 }
 
 fn found(
-    sources: &Sources,
+    sources: &SourceMap,
     findings: &[tenantry::diagnostic::Diagnostic],
 ) -> Vec<(String, u32, u32, u32, String)> {
     let mut out: Vec<_> = findings
         .iter()
         .filter(|d| d.level == Level::Error)
         .map(|d| {
-            let source = sources.get(d.place.source);
-            let (start, end) = (source.position(d.place.start), source.position(d.place.end));
+            let source = sources.get(d.span.source);
+            let (start, end) = (source.position(d.span.start), source.position(d.span.end));
             let end = if end.line == start.line {
                 end.column
             } else {
@@ -182,9 +182,9 @@ fn a_place_is_where_the_quoted_text_stands() {
                     .iter()
                     .find(|d| d.rule.id == "spec/unknown-field")
                     .expect("the finding");
-                let source = sources.get(finding.place.source);
-                prop_assert_eq!(source.slice(finding.place), word.as_str());
-                let at = source.position(finding.place.start);
+                let source = sources.get(finding.span.source);
+                prop_assert_eq!(source.slice(finding.span), word.as_str());
+                let at = source.position(finding.span.start);
                 prop_assert_eq!((at.line as usize, at.column), (7 + lines, 3));
                 Ok(())
             },

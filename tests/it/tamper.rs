@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use tenantry::document;
 use tenantry::isolation::{self, Plane, Proof, Verdict};
-use tenantry::source::{Source, Sources};
+use tenantry::source::{Source, SourceMap};
 
 struct Floor {
     kind: String,
@@ -18,7 +18,7 @@ struct Floor {
 }
 
 fn floor() -> Vec<Floor> {
-    let mut sources = Sources::default();
+    let mut sources = SourceMap::default();
     let text =
         fs::read_to_string(root().join("fixtures/isolation/tamper.yaml")).expect("tamper.yaml");
     let id = sources.add(Source::new("tamper.yaml", text));

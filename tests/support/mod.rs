@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use tenantry::bundle::{Keep, Manifests};
 use tenantry::compile::{self, Compiled, Files, Wish};
-use tenantry::source::{Source, Sources};
+use tenantry::source::{Source, SourceMap};
 use tenantry::spec::Input;
 use tenantry::spec::leaf::Day;
 use tenantry::tenancy::Context;
@@ -35,8 +35,8 @@ pub fn root() -> PathBuf {
 }
 
 /// The pipeline over some texts, without a disk.
-pub fn compile(files: &[(&str, &str)]) -> (Sources, Compiled) {
-    let mut sources = Sources::default();
+pub fn compile(files: &[(&str, &str)]) -> (SourceMap, Compiled) {
+    let mut sources = SourceMap::default();
     let mut all = Files {
         fleet_path: "tenants/fleet.yaml".into(),
         ..Files::default()

@@ -227,16 +227,16 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
             .iter()
             .filter(|p| writes.contains(&p.says))
             .find_map(|p| p.of(&role.rules));
-        let rule = lets.and_then(|r| r.place).unwrap_or(role.origin.place);
+        let rule = lets.and_then(|r| r.span).unwrap_or(role.origin.span);
         let finding = match &stand {
             Some(Stand::Unknown(..)) => {
-                Finding::unknown(&FLOOR_WRITABLE, binding.origin.place, message)
+                Finding::unknown(&FLOOR_WRITABLE, binding.origin.span, message)
             }
-            _ => Finding::refuted(&FLOOR_WRITABLE, binding.origin.place, message),
+            _ => Finding::refuted(&FLOOR_WRITABLE, binding.origin.span, message),
         };
         let finding = finding
             .step(
-                binding.origin.place,
+                binding.origin.span,
                 format!(
                     "{} binds {subject} to {}",
                     binding.id.called(),
@@ -246,10 +246,10 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
             .step(rule, format!("{} lets it write {what}", role.id.called()));
         let finding = match stand {
             Some(Stand::Open(way)) => {
-                finding.step(binding.origin.place, format!("{subject} {way}, and no admission policy denies it"))
+                finding.step(binding.origin.span, format!("{subject} {way}, and no admission policy denies it"))
             }
-            Some(Stand::Unknown(way, policy, place, why)) => finding.step(
-                place,
+            Some(Stand::Unknown(way, policy, span, why)) => finding.step(
+                span,
                 format!("{subject} {way}; whether ValidatingAdmissionPolicy `{policy}` denies it is not known: {why}"),
             ),
             _ => finding,

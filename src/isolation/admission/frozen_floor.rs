@@ -43,16 +43,16 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
         let Some((_, tenant)) = tenant_of(cluster, home) else {
             continue;
         };
-        let (place, mark) = (object.origin.place, &object.reason);
+        let (span, mark) = (object.origin.span, &object.reason);
         let message = format!(
             "{} of tenant `{tenant}` stays as it is, whatever Git says: {mark}",
             object.id.called()
         );
         out.push(
-            Finding::refuted(&FROZEN_FLOOR, place, message)
+            Finding::refuted(&FROZEN_FLOOR, span, message)
                 .by(tenant)
                 .step(
-                    place,
+                    span,
                     format!(
                         "{} carries {mark}: Flux does not restore it",
                         object.id.called()

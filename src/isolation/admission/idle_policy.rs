@@ -32,8 +32,8 @@ rule! {
 
 pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
     let facts = &cluster.facts;
-    let mut warn = |place, message: String, fix: &str| {
-        out.push(Finding::warning(&IDLE_POLICY, place, message).fix(fix))
+    let mut warn = |span, message: String, fix: &str| {
+        out.push(Finding::warning(&IDLE_POLICY, span, message).fix(fix))
     };
     for guard in &facts.guards {
         let bindings: Vec<_> = facts
@@ -41,21 +41,21 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
             .iter()
             .filter(|b| b.policy == guard.id.name)
             .collect();
-        let place = bindings
+        let span = bindings
             .first()
-            .map_or(guard.origin.place, |b| b.origin.place);
+            .map_or(guard.origin.span, |b| b.origin.span);
         let name = guard.id.called();
         match bindings.iter().any(|b| b.denies) {
             true => {}
             false if bindings.is_empty() => {
                 warn(
-                    place,
+                    span,
                     format!("{name} is bound to nothing: nobody is asked to hold to it"),
                     "bind it, with `Deny`",
                 );
             }
             false => warn(
-                place,
+                span,
                 format!("{name} denies nothing: it is bound without `Deny`"),
                 "add `Deny` to validationActions",
             ),
@@ -70,7 +70,7 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
             let (text, why): (String, String) = (plain(text, 80), plain(why, 160));
             let message = format!("{name} has an expression that cannot be read, `{text}`: {why}");
             warn(
-                guard.origin.place,
+                guard.origin.span,
                 message,
                 "mend it: what it denies is not known here",
             );
@@ -87,7 +87,7 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
             binding.policy
         );
         warn(
-            binding.origin.place,
+            binding.origin.span,
             message,
             "add the policy, or remove its binding",
         );

@@ -104,7 +104,7 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
             continue;
         };
         let tenant = &cluster.tenants[tenant as usize];
-        let place = namespace.origin.map_or(tenant.place, |o| o.place);
+        let span = namespace.origin.map_or(tenant.span, |o| o.span);
         let how = level.map_or_else(
             || "enforces no Pod Security level".to_owned(),
             |l| format!("enforces the Pod Security level `{l}`"),
@@ -114,7 +114,7 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
             // Its labels are not among the inputs.
             (None, _) => Finding::unknown(
                 &POD_SECURITY_NOT_ENFORCED,
-                place,
+                span,
                 format!(
                     "the labels of `{}` of tenant `{}` are not among the inputs: whether it runs privileged pods is not known",
                     namespace.name, tenant.name
@@ -122,7 +122,7 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
             ),
             (_, Some(Stand::Unknown(_, policy, _, why))) => Finding::unknown(
                 &POD_SECURITY_NOT_ENFORCED,
-                place,
+                span,
                 format!(
                     "whether tenant `{}` may run privileged pods in `{}`, which {how}, is for ValidatingAdmissionPolicy \
                      `{policy}` to say, and not known: {why}",
@@ -131,7 +131,7 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
             ),
             _ => Finding::refuted(
                 &POD_SECURITY_NOT_ENFORCED,
-                place,
+                span,
                 format!(
                     "tenant `{}` may run privileged pods in `{}`, which {how}",
                     tenant.name, namespace.name
@@ -140,9 +140,9 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
         };
         let finding = finding
             .by(&tenant.name)
-            .step(binding.origin.place, step)
+            .step(binding.origin.span, step)
             .step(
-                place,
+                span,
                 format!(
                     "`{}` {how}: a privileged pod is the node it runs on",
                     namespace.name
@@ -150,7 +150,7 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
             );
         let finding = match stand {
             Some(Stand::Open(way)) => finding.step(
-                binding.origin.place,
+                binding.origin.span,
                 format!("{subject} {way}, and no admission policy denies it"),
             ),
             Some(Stand::Unknown(way, policy, at, _)) => {

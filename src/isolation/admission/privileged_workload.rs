@@ -37,7 +37,7 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
         let Some((_, tenant)) = tenant_of(cluster, &workload.id.namespace) else {
             continue;
         };
-        let place = workload.origin.place;
+        let span = workload.origin.span;
         let what = workload.privileges.join(", ");
         let message = format!(
             "{} of tenant `{tenant}` asks for its node: {what}",
@@ -48,15 +48,15 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
         let finding = match !runs && refused(cluster, &workload.id.namespace) {
             true => Finding::warning(
                 &PRIVILEGED_WORKLOAD,
-                place,
+                span,
                 format!("{message}; Pod Security refuses it"),
             ),
-            false => Finding::refuted(&PRIVILEGED_WORKLOAD, place, message),
+            false => Finding::refuted(&PRIVILEGED_WORKLOAD, span, message),
         };
         out.push(
             finding
                 .by(tenant)
-                .step(place, format!("{} says {what}", workload.id.called()))
+                .step(span, format!("{} says {what}", workload.id.called()))
                 .fix("remove it"),
         );
     }

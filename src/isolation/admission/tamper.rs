@@ -10,7 +10,7 @@ use crate::graph::admission::Answer;
 use crate::graph::rbac::{Rule, Subject};
 use crate::graph::request::{Asker, Body, Request, Written};
 use crate::isolation::power::Power;
-use crate::source::Place;
+use crate::source::Span;
 use crate::value::Text;
 use serde_json::{Value as Json, json};
 use std::collections::BTreeSet;
@@ -22,7 +22,7 @@ pub enum Stand {
     Open(String),
     /// None is known to be open; whether this one is cannot be told, because of a policy, at a
     /// place, for a reason.
-    Unknown(String, Text, Place, String),
+    Unknown(String, Text, Span, String),
     /// Each is denied, by these policies, whatever who asks would write.
     Denied(Vec<Text>),
 }
@@ -519,10 +519,10 @@ pub fn ask(cluster: &Cluster, ways: Vec<Way>) -> Stand {
             .iter()
             .map(|r| cluster.admits(r))
             .find(|a| *a != Answer::Allowed);
-        let (policy, place, why) = match says {
+        let (policy, span, why) = match says {
             None | Some(Answer::Allowed) => return Stand::Open(way.says),
-            Some(Answer::Denied(policy, place)) => (policy, place, NOT_SURE.to_owned()),
-            Some(Answer::Unknown(policy, place, why)) => (policy, place, why),
+            Some(Answer::Denied(policy, span)) => (policy, span, NOT_SURE.to_owned()),
+            Some(Answer::Unknown(policy, span, why)) => (policy, span, why),
         };
         for (says, requests) in way.tries {
             if requests
@@ -532,7 +532,7 @@ pub fn ask(cluster: &Cluster, ways: Vec<Way>) -> Stand {
                 return Stand::Open(says);
             }
         }
-        open = open.or(Some(Stand::Unknown(way.says, policy, place, why)));
+        open = open.or(Some(Stand::Unknown(way.says, policy, span, why)));
     }
     open.unwrap_or_else(|| Stand::Denied(by.into_iter().collect()))
 }

@@ -41,10 +41,10 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
             hook.namespace
         );
         out.push(
-            Finding::refuted(&TENANT_HOOK, hook.origin.place, message)
+            Finding::refuted(&TENANT_HOOK, hook.origin.span, message)
                 .by(tenant)
                 .step(
-                    hook.origin.place,
+                    hook.origin.span,
                     format!(
                         "{} names the namespace `{}`",
                         hook.id.called(),

@@ -43,17 +43,17 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
             continue;
         };
         let weight = power::weight(&role.rules);
-        for (subject, place) in &binding.subjects {
+        for (subject, span) in &binding.subjects {
             let Some(holder) = cluster.holder(subject) else {
                 continue;
             };
             let tenant = &cluster.tenants[holder as usize].name;
-            let place = at(*place, binding.origin);
+            let span = at(*span, binding.origin);
             let finding = match weight {
                 Weight::Nothing => continue,
                 Weight::Sees => Finding::warning(
                     &CLUSTER_BINDING,
-                    place,
+                    span,
                     format!(
                         "tenant `{tenant}` reads things of the whole cluster: {subject} is bound to {}",
                         binding.role_name()
@@ -74,12 +74,12 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
                         cluster,
                         holder,
                         subject,
-                        Finding::refuted(&CLUSTER_BINDING, place, message),
+                        Finding::refuted(&CLUSTER_BINDING, span, message),
                     )
                 }
             };
             let finding = finding.by(tenant).step(
-                at(binding.role_place, binding.origin),
+                at(binding.role_span, binding.origin),
                 format!(
                     "{} binds {subject} to {}",
                     binding.id.called(),

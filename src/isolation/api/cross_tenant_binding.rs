@@ -43,7 +43,7 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
         .filter(|b| !b.id.namespace.is_empty())
     {
         let home = cluster.owner(&binding.id.namespace);
-        for (subject, place) in &binding.subjects {
+        for (subject, span) in &binding.subjects {
             let Some(holder) = cluster
                 .holder(subject)
                 .filter(|t| home != Owner::Tenant(*t))
@@ -63,9 +63,9 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
                 "tenant `{tenant}` {what} in `{namespace}` of {whose}: {subject} is bound there"
             );
             let finding =
-                Finding::refuted(&CROSS_TENANT_BINDING, at(*place, binding.origin), message);
+                Finding::refuted(&CROSS_TENANT_BINDING, at(*span, binding.origin), message);
             let finding = how(cluster, holder, subject, finding.by(tenant)).step(
-                at(binding.role_place, binding.origin),
+                at(binding.role_span, binding.origin),
                 format!(
                     "{} binds {subject} to {} in `{namespace}`",
                     binding.id.called(),

@@ -34,7 +34,7 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
         if cluster.rbac.role(binding).is_some() || binding.subjects.is_empty() {
             continue;
         }
-        let place = at(binding.role_place, binding.origin);
+        let span = at(binding.role_span, binding.origin);
         let message = format!(
             "{} grants {}, which no input defines: what it grants is not known",
             binding.id.called(),
@@ -51,8 +51,8 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
                         .is_none_or(|t| home == crate::graph::Owner::Tenant(t))
             });
         let finding = match inside {
-            true => Finding::warning(&DANGLING_ROLE, place, message),
-            false => Finding::unknown(&DANGLING_ROLE, place, message),
+            true => Finding::warning(&DANGLING_ROLE, span, message),
+            false => Finding::unknown(&DANGLING_ROLE, span, message),
         };
         let finding = match tenant_of(cluster, &binding.id.namespace) {
             Some((_, tenant)) => finding.by(tenant),

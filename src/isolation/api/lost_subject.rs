@@ -33,7 +33,7 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
         .iter()
         .filter(|b| b.origin.input != Input::Builtin)
     {
-        for (subject, place) in &binding.subjects {
+        for (subject, span) in &binding.subjects {
             let namespace = match subject {
                 Subject::ServiceAccount(namespace, _) => namespace.as_str(),
                 Subject::Group(name) => match name.strip_prefix("system:serviceaccounts:") {
@@ -49,7 +49,7 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
             if there || reserved(&FleetSpec::default(), namespace).is_some() {
                 continue;
             }
-            let place = at(*place, binding.origin);
+            let span = at(*span, binding.origin);
             let message = format!(
                 "{} names {subject}, and no input has the namespace `{namespace}`",
                 binding.id.called()
@@ -61,9 +61,9 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
                         "{message}: whoever has it has {} in every namespace",
                         binding.role_name()
                     );
-                    Finding::unknown(&LOST_SUBJECT, place, message)
+                    Finding::unknown(&LOST_SUBJECT, span, message)
                 }
-                _ => Finding::warning(&LOST_SUBJECT, place, message),
+                _ => Finding::warning(&LOST_SUBJECT, span, message),
             };
             out.push(
                 finding.fix("remove the subject; or give the namespace's manifest with --also"),

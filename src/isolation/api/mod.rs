@@ -40,7 +40,7 @@ pub fn check(cluster: &Cluster, out: &mut Findings<'_>) {
 fn how(cluster: &Cluster, tenant: u32, subject: &Subject, finding: Finding) -> Finding {
     let Subject::ServiceAccount(namespace, name) = subject else {
         return finding.step(
-            cluster.tenants[tenant as usize].place,
+            cluster.tenants[tenant as usize].span,
             format!("{subject} is the tenant's own"),
         );
     };
@@ -60,7 +60,7 @@ fn how(cluster: &Cluster, tenant: u32, subject: &Subject, finding: Finding) -> F
                     power.says,
                     binding.id.called()
                 );
-                return finding.step(binding.origin.place, text);
+                return finding.step(binding.origin.span, text);
             }
         }
     }
@@ -69,9 +69,9 @@ fn how(cluster: &Cluster, tenant: u32, subject: &Subject, finding: Finding) -> F
         .accounts
         .iter()
         .find(|a| a.id.namespace == *namespace && a.id.name == *name);
-    let place = account.map_or(cluster.tenants[tenant as usize].place, |a| a.origin.place);
+    let span = account.map_or(cluster.tenants[tenant as usize].span, |a| a.origin.span);
     finding.step(
-        place,
+        span,
         format!("whatever runs as {subject} is the tenant's own"),
     )
 }

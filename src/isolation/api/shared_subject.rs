@@ -39,7 +39,7 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
         if binding.origin.input.is_rendered() {
             continue;
         }
-        for (subject, place) in &binding.subjects {
+        for (subject, span) in &binding.subjects {
             let people = matches!(subject, Subject::User(_) | Subject::Group(_));
             if people
                 && crate::isolation::power::wide(subject).is_none()
@@ -49,27 +49,27 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
                     .entry(subject)
                     .or_default()
                     .entry(tenant)
-                    .or_insert((at(*place, binding.origin), binding));
+                    .or_insert((at(*span, binding.origin), binding));
             }
         }
     }
     for (subject, tenants) in bound.into_iter().filter(|(_, tenants)| tenants.len() > 1) {
         let names = some(tenants.keys().map(|t| &*cluster.tenants[*t as usize].name));
-        let mut places = tenants.values();
-        let Some((place, first)) = places.next() else {
+        let mut spans = tenants.values();
+        let Some((span, first)) = spans.next() else {
             continue;
         };
         let message = format!(
             "{subject} is bound in the namespaces of {} tenants: {names}",
             tenants.len()
         );
-        let mut finding = Finding::warning(&SHARED_SUBJECT, *place, message).step(
-            *place,
+        let mut finding = Finding::warning(&SHARED_SUBJECT, *span, message).step(
+            *span,
             format!("{} binds it to {}", first.id.called(), first.role_name()),
         );
-        for (place, binding) in places.take(2) {
+        for (span, binding) in spans.take(2) {
             finding = finding.step(
-                *place,
+                *span,
                 format!(
                     "{} binds it to {}",
                     binding.id.called(),

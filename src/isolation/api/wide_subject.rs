@@ -43,14 +43,14 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
         let Some(role) = cluster.rbac.role(binding) else {
             continue;
         };
-        for (subject, place) in &binding.subjects {
+        for (subject, span) in &binding.subjects {
             let Some(who) = power::wide(subject) else {
                 continue;
             };
             let namespace = &binding.id.namespace;
-            let (what, place) = (
+            let (what, span) = (
                 power::worst(&role.rules, namespace.is_empty()),
-                at(*place, binding.origin),
+                at(*span, binding.origin),
             );
             let step = format!(
                 "{} binds {subject} to {}",
@@ -65,18 +65,18 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
                         name(subject),
                         binding.role_name()
                     );
-                    Finding::warning(&WIDE_SUBJECT, place, message)
+                    Finding::warning(&WIDE_SUBJECT, span, message)
                 }
                 (true, Weight::Reaches) => Finding::refuted(
                     &WIDE_SUBJECT,
-                    place,
+                    span,
                     format!("{who} {what} in every namespace"),
                 ),
                 (false, _) => {
                     let whose = cluster.owner_name(cluster.owner(namespace));
                     let finding = Finding::refuted(
                         &WIDE_SUBJECT,
-                        place,
+                        span,
                         format!("{who} {what} in `{namespace}` of {whose}"),
                     );
                     match tenant_of(cluster, namespace) {
@@ -85,7 +85,7 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
                     }
                 }
             };
-            let finding = finding.step(at(binding.role_place, binding.origin), step);
+            let finding = finding.step(at(binding.role_span, binding.origin), step);
             out.push(finding.fix(format!(
                 "name the people or service accounts that {} is for",
                 binding.id.called()

@@ -34,20 +34,20 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
         let Some((_, tenant)) = tenant_of(cluster, &service.id.namespace) else {
             continue;
         };
-        if let Some((ip, place)) = service.external_ips.first() {
-            let place = at(*place, service.origin);
+        if let Some((ip, span)) = service.external_ips.first() {
+            let span = at(*span, service.origin);
             let message = format!(
                 "{} of tenant `{tenant}` takes what anybody sends to {ip}",
                 service.id.called()
             );
             out.push(
-                Finding::refuted(&EXTERNAL_TRAFFIC, place, message)
+                Finding::refuted(&EXTERNAL_TRAFFIC, span, message)
                     .by(tenant)
-                    .step(place, format!("externalIPs of {}", service.id.called()))
+                    .step(span, format!("externalIPs of {}", service.id.called()))
                     .fix("remove externalIPs"),
             );
         }
-        if let Some((name, place)) = &service.external_name {
+        if let Some((name, span)) = &service.external_name {
             let inner = name
                 .trim_end_matches('.')
                 .trim_end_matches(".cluster.local")
@@ -58,16 +58,16 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
             let foreign =
                 other.filter(|n| cluster.owner(n) != cluster.owner(&service.id.namespace));
             if let Some(namespace) = foreign {
-                let place = at(*place, service.origin);
+                let span = at(*span, service.origin);
                 let whose = cluster.owner_name(cluster.owner(namespace));
                 let message = format!(
                     "{} of tenant `{tenant}` stands for `{name}` of {whose}",
                     service.id.called()
                 );
                 out.push(
-                    Finding::warning(&EXTERNAL_TRAFFIC, place, message)
+                    Finding::warning(&EXTERNAL_TRAFFIC, span, message)
                         .by(tenant)
-                        .step(place, format!("externalName of {}", service.id.called()))
+                        .step(span, format!("externalName of {}", service.id.called()))
                         .fix("call the other namespace's Service by its own name, so that policies see who calls"),
                 );
             }

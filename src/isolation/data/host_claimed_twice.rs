@@ -44,7 +44,7 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
             if let (Owner::Tenant(by), Owner::Tenant(of)) = (owner, cluster.owner(home))
                 && by != of
             {
-                let place = at(host.place, host.origin);
+                let span = at(host.span, host.origin);
                 let (by, of) = (
                     &cluster.tenants[by as usize].name,
                     &cluster.tenants[of as usize].name,
@@ -55,11 +55,11 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
                     host.host
                 );
                 out.push(
-                    Finding::refuted(&HOST_CLAIMED_TWICE, place, message)
+                    Finding::refuted(&HOST_CLAIMED_TWICE, span, message)
                         .by(by)
                         .reaching(of)
                         .step(
-                            place,
+                            span,
                             format!(
                                 "{} names it: the mesh routes by it in every namespace",
                                 host.id.called()
@@ -108,20 +108,17 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
             named(a),
             named(b)
         );
-        let finding = Finding::refuted(
-            &HOST_CLAIMED_TWICE,
-            at(second.place, second.origin),
-            message,
-        )
-        .step(
-            at(first.place, first.origin),
-            format!("{} serves it", first.id.called()),
-        )
-        .step(
-            at(second.place, second.origin),
-            format!("{} serves it too", second.id.called()),
-        )
-        .fix("give the host to one of them");
+        let finding =
+            Finding::refuted(&HOST_CLAIMED_TWICE, at(second.span, second.origin), message)
+                .step(
+                    at(first.span, first.origin),
+                    format!("{} serves it", first.id.called()),
+                )
+                .step(
+                    at(second.span, second.origin),
+                    format!("{} serves it too", second.id.called()),
+                )
+                .fix("give the host to one of them");
         let tenant = |owner: &Owner| match owner {
             Owner::Tenant(at) => Some(cluster.tenants[*at as usize].name.clone()),
             Owner::Platform => None,

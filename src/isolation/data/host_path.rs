@@ -28,8 +28,8 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
         let Some((_, tenant)) = tenant_of(cluster, &workload.id.namespace) else {
             continue;
         };
-        for (path, place) in &workload.host_paths {
-            let place = at(*place, workload.origin);
+        for (path, span) in &workload.host_paths {
+            let span = at(*span, workload.origin);
             let message = format!(
                 "{} of tenant `{tenant}` mounts `{path}` of its node",
                 workload.id.called()
@@ -39,15 +39,15 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
             let finding = match refused {
                 true => Finding::warning(
                     &HOST_PATH,
-                    place,
+                    span,
                     format!("{message}; Pod Security refuses it"),
                 ),
-                false => Finding::refuted(&HOST_PATH, place, message),
+                false => Finding::refuted(&HOST_PATH, span, message),
             };
             out.push(
                 finding
                     .by(tenant)
-                    .step(place, format!("a volume of {}", workload.id.called()))
+                    .step(span, format!("a volume of {}", workload.id.called()))
                     .fix("use another kind of volume"),
             );
         }

@@ -33,7 +33,7 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
         .iter()
         .filter(|s| s.id.kind == "ClusterSecretStore")
     {
-        let place = store.origin.place;
+        let span = store.origin.span;
         let fix = "say spec.conditions of one tenant's namespaces, or make a SecretStore in each namespace";
         let Some(conditions) = &store.conditions else {
             let message = format!(
@@ -42,8 +42,8 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
             );
             let step = "no spec.conditions: an ExternalSecret of any namespace may name it";
             out.push(
-                Finding::refuted(&OPEN_STORE, place, message)
-                    .step(place, step)
+                Finding::refuted(&OPEN_STORE, span, message)
+                    .step(span, step)
                     .fix(fix),
             );
             continue;
@@ -80,8 +80,8 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
                 users.len()
             );
             out.push(
-                Finding::refuted(&OPEN_STORE, place, message)
-                    .step(place, "its conditions admit them")
+                Finding::refuted(&OPEN_STORE, span, message)
+                    .step(span, "its conditions admit them")
                     .fix(fix),
             );
         } else if pattern {
@@ -89,7 +89,7 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
                 "whom {} admits by a pattern is not evaluated",
                 store.id.called()
             );
-            out.push(Finding::unknown(&OPEN_STORE, place, message).fix(fix));
+            out.push(Finding::unknown(&OPEN_STORE, span, message).fix(fix));
         }
     }
 }

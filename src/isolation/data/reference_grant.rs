@@ -36,7 +36,7 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
         let Some((home, tenant)) = tenant_of(cluster, &grant.id.namespace) else {
             continue;
         };
-        for (from, place) in &grant.from {
+        for (from, span) in &grant.from {
             let Owner::Tenant(other) = cluster.owner(from) else {
                 continue;
             };
@@ -44,17 +44,17 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
                 continue;
             }
             let by = &cluster.tenants[other as usize].name;
-            let (place, kinds) = (at(*place, grant.origin), grant.kinds.join(", "));
+            let (span, kinds) = (at(*span, grant.origin), grant.kinds.join(", "));
             let message = format!(
                 "tenant `{by}` may refer to {kinds} of tenant `{tenant}` in `{}`",
                 grant.id.namespace
             );
             out.push(
-                Finding::refuted(&REFERENCE_GRANT, place, message)
+                Finding::refuted(&REFERENCE_GRANT, span, message)
                     .by(by)
                     .reaching(tenant)
                     .step(
-                        place,
+                        span,
                         format!("{} lets `{from}` refer to {kinds}", grant.id.called()),
                     )
                     .fix("grant the platform's namespace alone, or remove the grant"),
@@ -62,7 +62,7 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
         }
     }
     for claim in &cluster.facts.claims {
-        let Some((from, place)) = &claim.copies else {
+        let Some((from, span)) = &claim.copies else {
             continue;
         };
         let (Some((home, by)), Some((other, tenant))) = (
@@ -79,13 +79,13 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
         });
         // A grant is a finding by itself; without one nothing is copied.
         if home != other && !granted {
-            let place = at(*place, claim.origin);
+            let span = at(*span, claim.origin);
             let message = format!(
                 "{} of tenant `{by}` asks for a copy of what tenant `{tenant}` has",
                 claim.id.called()
             );
             out.push(
-                Finding::warning(&REFERENCE_GRANT, place, message)
+                Finding::warning(&REFERENCE_GRANT, span, message)
                     .by(by)
                     .reaching(tenant)
                     .fix("copy from a namespace of its own; nothing grants it today"),

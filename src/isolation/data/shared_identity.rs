@@ -3,7 +3,7 @@ use crate::diagnostic::rule;
 use crate::graph::facts::Account;
 use crate::graph::{Cluster, Owner};
 use crate::isolation::{Finding, at};
-use crate::source::Place;
+use crate::source::Span;
 use crate::value::Text;
 use std::collections::BTreeMap;
 
@@ -26,15 +26,15 @@ rule! {
 }
 
 pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
-    type Takers<'a> = BTreeMap<Owner, (&'a Account, Place)>;
+    type Takers<'a> = BTreeMap<Owner, (&'a Account, Span)>;
     let mut all: BTreeMap<(&Text, &Text), Takers<'_>> = BTreeMap::new();
     for account in &cluster.facts.accounts {
         let tenant = cluster.owner(&account.id.namespace);
-        for (key, value, place) in &account.identities {
+        for (key, value, span) in &account.identities {
             all.entry((key, value))
                 .or_default()
                 .entry(tenant)
-                .or_insert((account, at(*place, account.origin)));
+                .or_insert((account, at(*span, account.origin)));
         }
     }
     for ((key, value), tenants) in all.into_iter().filter(|(_, t)| t.len() > 1) {

@@ -81,22 +81,22 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
         if ["hostPath", "local"].contains(&handle.0.as_str())
             && volume.id.kind == "PersistentVolume"
         {
-            let (tenant, place) = (&cluster.tenants[tenant as usize].name, volume.origin.place);
+            let (tenant, span) = (&cluster.tenants[tenant as usize].name, volume.origin.span);
             let message = format!(
                 "{} is `{}` of a node, for `{claim}` of tenant `{tenant}`",
                 volume.id.called(),
                 handle.1.trim_end_matches('/')
             );
             let finding = match handle.0.as_str() {
-                "hostPath" => Finding::refuted(&SHARED_VOLUME, place, message),
+                "hostPath" => Finding::refuted(&SHARED_VOLUME, span, message),
                 // What an administrator sets apart on one node.
-                _ => Finding::warning(&SHARED_VOLUME, place, message),
+                _ => Finding::warning(&SHARED_VOLUME, span, message),
             };
             out.push(
                 finding
                     .by(tenant)
                     .step(
-                        place,
+                        span,
                         format!(
                             "it is for {namespace}/{claim}, whose pods mount the node's folder"
                         ),
@@ -135,14 +135,11 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
             between(
                 cluster,
                 &owners,
-                Finding::refuted(&SHARED_VOLUME, second.origin.place, message),
+                Finding::refuted(&SHARED_VOLUME, second.origin.span, message),
             )
+            .step(first.origin.span, format!("{} is of it", first.id.called()))
             .step(
-                first.origin.place,
-                format!("{} is of it", first.id.called()),
-            )
-            .step(
-                second.origin.place,
+                second.origin.span,
                 format!("{} is of it too", second.id.called()),
             )
             .fix("give each tenant a disk of its own"),
@@ -150,16 +147,16 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
     }
     let mut named: BTreeMap<
         &Text,
-        BTreeMap<Owner, (&crate::graph::storage::Claim, crate::source::Place)>,
+        BTreeMap<Owner, (&crate::graph::storage::Claim, crate::source::Span)>,
     > = BTreeMap::new();
     for claim in &facts.claims {
-        if let Some((volume, place)) = &claim.volume {
+        if let Some((volume, span)) = &claim.volume {
             let owner = cluster.owner(&claim.id.namespace);
             named
                 .entry(volume)
                 .or_default()
                 .entry(owner)
-                .or_insert((claim, at(*place, claim.origin)));
+                .or_insert((claim, at(*span, claim.origin)));
         }
     }
     for (volume, owners) in named.into_iter().filter(|(_, o)| o.len() > 1) {

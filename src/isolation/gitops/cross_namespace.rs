@@ -41,7 +41,7 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
             if reference.namespace == sync.id.namespace || other == home {
                 continue;
             }
-            let place = at(reference.place, sync.origin);
+            let span = at(reference.span, sync.origin);
             let message = format!(
                 "{} of tenant `{tenant}` refers to {} `{}` in `{}` of {}",
                 sync.id.called(),
@@ -53,16 +53,15 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
             // What the platform gives to read is often a source for all; what a tenant has is not.
             // `namespace: '*'` of an Alert means all that there are.
             let finding = match other {
-                Owner::Tenant(_) => Finding::refuted(&CROSS_NAMESPACE, place, message),
+                Owner::Tenant(_) => Finding::refuted(&CROSS_NAMESPACE, span, message),
                 Owner::Platform if reference.namespace == "*" => {
-                    Finding::refuted(&CROSS_NAMESPACE, place, message)
+                    Finding::refuted(&CROSS_NAMESPACE, span, message)
                 }
-                Owner::Platform => Finding::warning(&CROSS_NAMESPACE, place, message),
+                Owner::Platform => Finding::warning(&CROSS_NAMESPACE, span, message),
             };
-            let finding = finding.by(tenant).step(
-                place,
-                format!("{} of {}", reference.field, sync.id.called()),
-            );
+            let finding = finding
+                .by(tenant)
+                .step(span, format!("{} of {}", reference.field, sync.id.called()));
             let finding = match tenant_of(cluster, &reference.namespace) {
                 Some((_, victim)) => finding.reaching(victim),
                 None => finding,

@@ -25,14 +25,14 @@ rule! {
 
 pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
     for (sync, tenant) in owned(cluster) {
-        let Some((target, place)) = &sync.target else {
+        let Some((target, span)) = &sync.target else {
             continue;
         };
         let other = cluster.owner(target);
         if *target == sync.id.namespace || other == cluster.owner(&sync.id.namespace) {
             continue;
         }
-        let place = at(*place, sync.origin);
+        let span = at(*span, sync.origin);
         let message = format!(
             "{} of tenant `{tenant}` applies into `{target}` of {}",
             sync.id.called(),
@@ -41,13 +41,13 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
         // With an account that has nothing there, it only fails; what is rendered has one.
         let known = cluster.namespace(target).is_some() || sync.origin.input.is_rendered();
         let finding = if known {
-            Finding::refuted(&FOREIGN_TARGET, place, message)
+            Finding::refuted(&FOREIGN_TARGET, span, message)
         } else {
-            Finding::warning(&FOREIGN_TARGET, place, message)
+            Finding::warning(&FOREIGN_TARGET, span, message)
         };
         let finding = finding
             .by(tenant)
-            .step(place, format!("targetNamespace of {}", sync.id.called()));
+            .step(span, format!("targetNamespace of {}", sync.id.called()));
         let finding = match tenant_of(cluster, target) {
             Some((_, victim)) => finding.reaching(victim),
             None => finding,

@@ -25,18 +25,18 @@ rule! {
 
 pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
     for (sync, tenant) in owned(cluster) {
-        let Some((secret, place)) = &sync.kube_config else {
+        let Some((secret, span)) = &sync.kube_config else {
             continue;
         };
-        let place = at(*place, sync.origin);
+        let span = at(*span, sync.origin);
         let message = format!(
             "{} of tenant `{tenant}` applies to whatever cluster `{secret}` names",
             sync.id.called()
         );
         out.push(
-            Finding::unknown(&KUBE_CONFIG, place, message)
+            Finding::unknown(&KUBE_CONFIG, span, message)
                 .by(tenant)
-                .step(place, format!("kubeConfig of {}", sync.id.called()))
+                .step(span, format!("kubeConfig of {}", sync.id.called()))
                 .fix("remove kubeConfig; let the platform apply to other clusters"),
         );
     }

@@ -5,7 +5,7 @@ use crate::graph::flux::{Controller, PATCHED, is_named};
 use crate::graph::rbac::Subject;
 use crate::isolation::power::BECOME_ACCOUNT;
 use crate::isolation::{Finding, at, some, tenant_of};
-use crate::source::Place;
+use crate::source::Span;
 use std::collections::BTreeSet;
 
 rule! {
@@ -40,7 +40,7 @@ rule! {
 }
 
 /// Where a flag is looked for, and what is said of it there.
-type Setting<'a> = (&'a Controller, Option<(&'a str, Option<Place>)>);
+type Setting<'a> = (&'a Controller, Option<(&'a str, Option<Span>)>);
 
 /// A controller, the flag that it needs, and what follows where it is not set.
 const NEEDED: [(&str, &str, &str); 8] = [
@@ -67,7 +67,7 @@ const AS_ITSELF: &str = "what names no service account is applied as a cluster-a
 
 pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
     let mut missing: BTreeSet<String> = BTreeSet::new();
-    let mut reported: BTreeSet<Place> = BTreeSet::new();
+    let mut reported: BTreeSet<Span> = BTreeSet::new();
     let writers = writers(cluster);
     for (name, flag, follows) in NEEDED {
         // Its Deployment, and shards of it; and what patches of overlays set for all of Flux's.
@@ -82,10 +82,10 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
             .collect();
         let patches = || cluster.facts.controllers.iter().filter(|c| c.patches(name));
         let patched = patches()
-            .filter_map(|c| c.flag(flag).map(|(value, place)| (c, value, place)))
+            .filter_map(|c| c.flag(flag).map(|(value, span)| (c, value, span)))
             .next_back();
         let set: Vec<Setting<'_>> = match (patched, deployed.is_empty()) {
-            (Some((patch, value, place)), _) => vec![(patch, Some((value, place)))],
+            (Some((patch, value, span)), _) => vec![(patch, Some((value, span)))],
             (None, false) => deployed.iter().map(|c| (*c, c.flag(flag))).collect(),
             (None, true) => {
                 missing.insert(format!("{name} --{flag}"));
@@ -98,9 +98,9 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
                 Some((value, _)) => ["1", "t", "true"].contains(&value.to_lowercase().as_str()),
                 None => false,
             };
-            let place = at(value.and_then(|(_, place)| place), controller.origin);
+            let span = at(value.and_then(|(_, span)| span), controller.origin);
             // A patch is for all of them: it is reported once.
-            if on || (controller.id.name == PATCHED && !reported.insert(place)) {
+            if on || (controller.id.name == PATCHED && !reported.insert(span)) {
                 continue;
             }
             let said = value.map_or_else(
@@ -126,9 +126,9 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
                 ),
             };
             out.push(
-                Finding::refuted(&LOCKDOWN, place, message)
-                    .step(place, format!("{said} in {of}"))
-                    .step(place, format!("so {follows}: {who}"))
+                Finding::refuted(&LOCKDOWN, span, message)
+                    .step(span, format!("{said} in {of}"))
+                    .step(span, format!("so {follows}: {who}"))
                     .fix(format!(
                         "start it with --{flag}={}",
                         if flag == "default-service-account" {

@@ -47,17 +47,17 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
         let Some((reference, tenant)) = source.filter(|(r, _)| r.field != "spec.dependsOn") else {
             continue;
         };
-        let place = at(reference.place, sync.origin);
+        let span = at(reference.span, sync.origin);
         let message = format!(
             "{} applies what tenant `{tenant}` has in `{}`, as the controller",
             sync.id.called(),
             reference.namespace
         );
         out.push(
-            Finding::refuted(&NO_SERVICE_ACCOUNT, place, message)
+            Finding::refuted(&NO_SERVICE_ACCOUNT, span, message)
                 .by(tenant)
-                .step(place, format!("{} of {} is the tenant's", reference.field, sync.id.called()))
-                .step(sync.origin.place, "no serviceAccountName: the controller applies it as a cluster-admin")
+                .step(span, format!("{} of {} is the tenant's", reference.field, sync.id.called()))
+                .step(sync.origin.span, "no serviceAccountName: the controller applies it as a cluster-admin")
                 .fix("say serviceAccountName, of an account with a role in the tenant's namespaces only"),
         );
     }
@@ -67,10 +67,10 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
             sync.id.called()
         );
         out.push(
-            Finding::refuted(&NO_SERVICE_ACCOUNT, sync.origin.place, message)
+            Finding::refuted(&NO_SERVICE_ACCOUNT, sync.origin.span, message)
                 .by(tenant)
-                .step(sync.origin.place, format!("tenant `{tenant}` writes what {} applies", sync.id.called()))
-                .step(sync.origin.place, "no serviceAccountName: the controller applies it as a cluster-admin")
+                .step(sync.origin.span, format!("tenant `{tenant}` writes what {} applies", sync.id.called()))
+                .step(sync.origin.span, "no serviceAccountName: the controller applies it as a cluster-admin")
                 .fix("say serviceAccountName, of an account with a role in the tenant's namespaces only"),
         );
     }

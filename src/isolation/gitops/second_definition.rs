@@ -37,9 +37,9 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
             second.id.called()
         );
         out.push(
-            Finding::unknown(&SECOND_DEFINITION, second.origin.place, message)
-                .step(first.place, "first from this")
-                .step(second.origin.place, "defined again")
+            Finding::unknown(&SECOND_DEFINITION, second.origin.span, message)
+                .step(first.span, "first from this")
+                .step(second.origin.span, "defined again")
                 .fix("remove one of the two"),
         );
     }

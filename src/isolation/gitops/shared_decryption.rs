@@ -41,10 +41,10 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
             "{} tenants decrypt with a Secret `{key}`: {names}; one key in all of them would open all",
             tenants.len()
         );
-        let mut finding = Finding::warning(&SHARED_DECRYPTION, first.origin.place, message);
+        let mut finding = Finding::warning(&SHARED_DECRYPTION, first.origin.span, message);
         for sync in tenants.values().take(3) {
             finding = finding.step(
-                sync.origin.place,
+                sync.origin.span,
                 format!("decryption of {}", sync.id.called()),
             );
         }

@@ -33,7 +33,7 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
             thing.id.called()
         );
         out.push(
-            Finding::unknown(&UNREAD_KIND, thing.origin.place, message)
+            Finding::unknown(&UNREAD_KIND, thing.origin.span, message)
                 .fix("leave it out where it is known to be harmless"),
         );
     }

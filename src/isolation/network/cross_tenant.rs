@@ -61,13 +61,13 @@ pub(super) fn check(
     for (to, tenant, namespace) in owned(cluster).filter(|(_, _, n)| !n.murky) {
         let tenant = &cluster.tenants[tenant as usize];
         let Some(ways) = reach.ways_in(to) else {
-            let place = namespace.origin.map_or(tenant.place, |o| o.place);
+            let span = namespace.origin.map_or(tenant.span, |o| o.span);
             let message = format!(
                 "whether others reach `{}` cannot be told: its selectors are too many",
                 namespace.name
             );
             out.push(
-                Finding::unknown(&CROSS_TENANT, place, message)
+                Finding::unknown(&CROSS_TENANT, span, message)
                     .by(&tenant.name)
                     .fix("select pods by fewer labels"),
             );
@@ -100,14 +100,14 @@ pub(super) fn check(
             };
         }
         for (policy, rule, guests) in rules.into_values() {
-            let place = at(rule.place, policy.origin);
+            let span = at(rule.span, policy.origin);
             let Ok(guests) = guests else {
                 let message = format!(
                     "who comes in by {} cannot be told: the selectors are too many",
                     policy.id.called()
                 );
                 out.push(
-                    Finding::unknown(&CROSS_TENANT, place, message)
+                    Finding::unknown(&CROSS_TENANT, span, message)
                         .fix("select pods by fewer labels"),
                 );
                 continue;
@@ -131,7 +131,7 @@ pub(super) fn check(
                 let out_step = match reach.between(first, to) {
                     Ok(Some((exit, _))) => match exit.by {
                         None => (
-                            from.origin.map_or(place, |o| o.place),
+                            from.origin.map_or(span, |o| o.span),
                             format!(
                                 "no policy governs what leaves `{}` of {}",
                                 from.name,
@@ -139,16 +139,16 @@ pub(super) fn check(
                             ),
                         ),
                         Some((policy, rule)) => (
-                            at(rule.place, policy.origin),
+                            at(rule.span, policy.origin),
                             format!("{} lets it out of `{}`", policy.id.called(), from.name),
                         ),
                     },
-                    _ => (place, format!("a pod in `{}` sends", from.name)),
+                    _ => (span, format!("a pod in `{}` sends", from.name)),
                 };
-                let finding = Finding::refuted(&CROSS_TENANT, place, message)
+                let finding = Finding::refuted(&CROSS_TENANT, span, message)
                     .step(out_step.0, out_step.1)
                     .step(
-                        place,
+                        span,
                         format!("{} lets it into `{}`", policy.id.called(), namespace.name),
                     )
                     .reaching(&tenant.name)
@@ -168,7 +168,7 @@ pub(super) fn check(
                     tenant.name
                 );
                 out.push(
-                    Finding::warning(&HALF_OPEN, place, message)
+                    Finding::warning(&HALF_OPEN, span, message)
                         .reaching(&tenant.name)
                         .fix(fix),
                 );

@@ -79,8 +79,8 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
             some(homes)
         );
         out.push(
-            Finding::warning(&DANGLING_SELECTOR, at(rule.place, policy.origin), message)
-                .step(at(rule.place, policy.origin), format!("{} admits it", policy.id.called()))
+            Finding::warning(&DANGLING_SELECTOR, at(rule.span, policy.origin), message)
+                .step(at(rule.span, policy.origin), format!("{} admits it", policy.id.called()))
                 .fix("give the namespace's manifest with --also, or select by kubernetes.io/metadata.name"),
         );
     }

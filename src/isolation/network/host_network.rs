@@ -39,16 +39,16 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
         let finding = match refused {
             true => Finding::warning(
                 &HOST_NETWORK,
-                workload.origin.place,
+                workload.origin.span,
                 format!("{message}; Pod Security refuses it"),
             ),
-            false => Finding::refuted(&HOST_NETWORK, workload.origin.place, message),
+            false => Finding::refuted(&HOST_NETWORK, workload.origin.span, message),
         };
         out.push(
             finding
                 .by(tenant)
                 .step(
-                    workload.origin.place,
+                    workload.origin.span,
                     format!("{} says hostNetwork: true", workload.id.called()),
                 )
                 .fix("remove hostNetwork"),

@@ -77,7 +77,7 @@ pub(super) fn check(cluster: &Cluster, reach: &Reach<'_>, out: &mut Findings<'_>
         let mut first = None;
         let (mut count, mut untold) = (0, false);
         for (from, namespace) in cluster.namespaces.iter().enumerate() {
-            let leads = |ways: &[super::ways::Way<'_>]| ways.iter().any(|w| w.place.has(to));
+            let leads = |ways: &[super::ways::Way<'_>]| ways.iter().any(|w| w.span.has(to));
             if namespace.owner == Owner::Platform || !reach.ways_out(from as u32).is_none_or(leads)
             {
                 continue;
@@ -91,8 +91,8 @@ pub(super) fn check(cluster: &Cluster, reach: &Reach<'_>, out: &mut Findings<'_>
                 Err(_) => untold = true,
             }
         }
-        let place = cluster.namespaces[to as usize].origin.map(|o| o.place);
-        if let (Some((namespace, exit, entrance)), Some(home_place)) = (first, place) {
+        let span = cluster.namespaces[to as usize].origin.map(|o| o.span);
+        if let (Some((namespace, exit, entrance)), Some(home_span)) = (first, span) {
             let others = if count == 1 {
                 "namespace"
             } else {
@@ -104,37 +104,34 @@ pub(super) fn check(cluster: &Cluster, reach: &Reach<'_>, out: &mut Findings<'_>
             );
             let by =
                 |by: Option<(&crate::graph::network::Policy, &crate::graph::network::Rule)>,
-                 place,
+                 span,
                  word: &str,
                  name: &str| match by {
                     Some((policy, rule)) => (
-                        at(rule.place, policy.origin),
+                        at(rule.span, policy.origin),
                         format!("{} lets it {word} `{name}`", policy.id.called()),
                     ),
-                    None => (
-                        place,
-                        format!("no policy governs what goes {word} `{name}`"),
-                    ),
+                    None => (span, format!("no policy governs what goes {word} `{name}`")),
                 };
             let out_step = by(
                 exit,
-                namespace.origin.map_or(home_place, |o| o.place),
+                namespace.origin.map_or(home_span, |o| o.span),
                 "out of",
                 &namespace.name,
             );
-            let in_step = by(entrance, home_place, "into", home);
+            let in_step = by(entrance, home_span, "into", home);
             out.push(
-                Finding::refuted(&OPEN_CONTROLLER, home_place, message)
+                Finding::refuted(&OPEN_CONTROLLER, home_span, message)
                     .step(out_step.0, out_step.1)
                     .step(in_step.0, in_step.1)
                     .fix("let only metrics and webhooks in, as `flux install` does"),
             );
-        } else if let (true, Some(place)) = (untold, place) {
+        } else if let (true, Some(span)) = (untold, span) {
             let message = format!(
                 "whether tenants reach {name} in `{home}` cannot be told: the selectors are too many"
             );
             out.push(
-                Finding::unknown(&OPEN_CONTROLLER, place, message)
+                Finding::unknown(&OPEN_CONTROLLER, span, message)
                     .fix("select pods by fewer labels"),
             );
         }

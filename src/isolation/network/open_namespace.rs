@@ -48,14 +48,14 @@ pub(super) fn check(
             continue;
         };
         let tenant = &cluster.tenants[tenant as usize];
-        let place = namespace.origin.map_or(tenant.place, |o| o.place);
+        let span = namespace.origin.map_or(tenant.span, |o| o.span);
         let governing = namespace
             .policies
             .iter()
             .map(|p| &cluster.facts.policies[*p as usize]);
         let governing: Vec<_> = governing.filter(|p| p.ingress.is_some()).collect();
         // A policy that leaves pods out is what to change; without one, the namespace is.
-        let place = governing.first().map_or(place, |p| p.origin.place);
+        let span = governing.first().map_or(span, |p| p.origin.span);
         let why = match governing.as_slice() {
             [] => "no policy governs what comes into it".to_owned(),
             [one] => format!("{} does not select every pod", one.id.called()),
@@ -67,12 +67,12 @@ pub(super) fn check(
                     "whether others reach `{}` cannot be told: its selectors are too many",
                     namespace.name
                 );
-                Finding::unknown(&OPEN_NAMESPACE, place, message)
+                Finding::unknown(&OPEN_NAMESPACE, span, message)
             }
             Ok(guests) => match guests.first {
                 None => Finding::warning(
                     &OPEN_NAMESPACE,
-                    place,
+                    span,
                     format!(
                         "`{}` of tenant `{}` is open: {why}; so far no other tenant's pods can get out to it",
                         namespace.name, tenant.name
@@ -89,18 +89,18 @@ pub(super) fn check(
                         "pods of {} other {others} reach every port of `{}` of tenant `{}`: {why}",
                         guests.namespaces, namespace.name, tenant.name
                     );
-                    Finding::refuted(&OPEN_NAMESPACE, place, message)
+                    Finding::refuted(&OPEN_NAMESPACE, span, message)
                         .step(
                             cluster.namespaces[first as usize]
                                 .origin
-                                .map_or(place, |o| o.place),
+                                .map_or(span, |o| o.span),
                             format!(
                                 "a pod in `{from}` of {} may send there",
                                 cluster.owner_name(cluster.owner(from))
                             ),
                         )
                         .step(
-                            governing.first().map_or(place, |p| p.origin.place),
+                            governing.first().map_or(span, |p| p.origin.span),
                             format!("in `{}`, {why}", namespace.name),
                         )
                         .reaching(&tenant.name)

@@ -93,7 +93,7 @@ impl<'a> Reach<'a> {
             }
             let mut many: BTreeSet<(Where, Shape<'a>)> = BTreeSet::new();
             for way in ways.iter().flatten() {
-                match &way.place {
+                match &way.span {
                     Where::In(list) if list.len() <= MANY => {
                         for to in list.iter() {
                             let sources = few.entry(*to).or_default();
@@ -102,8 +102,8 @@ impl<'a> Reach<'a> {
                             }
                         }
                     }
-                    place => {
-                        many.insert((place.clone(), way.shape.clone()));
+                    span => {
+                        many.insert((span.clone(), way.shape.clone()));
                     }
                 }
             }
@@ -162,8 +162,8 @@ impl<'a> Reach<'a> {
             return Err(TooLarge);
         };
         let on_port = |way: &&Way<'a>| port.is_none_or(|port| way.shape.has_port(port));
-        for entrance in ins.iter().filter(|w| w.place.has(from)).filter(on_port) {
-            for exit in outs.iter().filter(|w| w.place.has(to)).filter(on_port) {
+        for entrance in ins.iter().filter(|w| w.span.has(from)).filter(on_port) {
+            for exit in outs.iter().filter(|w| w.span.has(to)).filter(on_port) {
                 if exit.shape.meets_as(&entrance.shape, labels)? {
                     return Ok(Some((exit, entrance)));
                 }
@@ -186,7 +186,7 @@ impl<'a> Reach<'a> {
             .ways_out(from)
             .ok_or(TooLarge)?
             .iter()
-            .filter(|w| w.place.has(to) && !rendered(w))
+            .filter(|w| w.span.has(to) && !rendered(w))
         {
             if exit.shape.meets(&entrance.shape)? {
                 return Ok(false);
@@ -213,13 +213,13 @@ impl<'a> Reach<'a> {
             owner != home && owner != Owner::Platform
         };
         let mut exits: BTreeSet<u32> = BTreeSet::new();
-        if let Where::In(list) = &entrance.place
+        if let Where::In(list) = &entrance.span
             && list.len() <= MANY
         {
             for from in list.iter().filter(|f| foreign(f)) {
                 guests.admitted += 1;
                 let outs = self.ways_out(*from).ok_or(TooLarge)?;
-                for exit in outs.iter().filter(|w| w.place.has(to)) {
+                for exit in outs.iter().filter(|w| w.span.has(to)) {
                     if exit.shape.meets(&entrance.shape)? {
                         exits.insert(*from);
                         break;
@@ -230,12 +230,12 @@ impl<'a> Reach<'a> {
             if self
                 .untold
                 .iter()
-                .any(|from| foreign(from) && entrance.place.has(*from))
+                .any(|from| foreign(from) && entrance.span.has(*from))
             {
                 return Err(TooLarge);
             }
             let others = |from: &u32| foreign(from);
-            guests.admitted = match &entrance.place {
+            guests.admitted = match &entrance.span {
                 Where::Anywhere => (0..self.cluster.namespaces.len() as u32)
                     .filter(others)
                     .take(MANY)
@@ -244,8 +244,8 @@ impl<'a> Reach<'a> {
             };
             for group in &self.groups {
                 let mut open = false;
-                for (place, shape) in &group.ways {
-                    if place.has(to) && shape.meets(&entrance.shape)? {
+                for (span, shape) in &group.ways {
+                    if span.has(to) && shape.meets(&entrance.shape)? {
                         open = true;
                         break;
                     }
@@ -254,16 +254,16 @@ impl<'a> Reach<'a> {
                     continue;
                 }
                 // All of a group but the tenant's own: counted, not listed.
-                let within = |from: &&u32| entrance.place.has(**from);
+                let within = |from: &&u32| entrance.span.has(**from);
                 let own = match home {
                     Owner::Tenant(at) => self.cluster.tenants[at as usize].namespaces.iter(),
                     Owner::Platform => [].iter(),
                 };
                 let own = own.filter_map(|n| self.cluster.namespace(n));
                 let own = own
-                    .filter(|n| group.members.binary_search(n).is_ok() && entrance.place.has(*n))
+                    .filter(|n| group.members.binary_search(n).is_ok() && entrance.span.has(*n))
                     .count();
-                let members = match &entrance.place {
+                let members = match &entrance.span {
                     Where::Anywhere => group.members.len(),
                     Where::In(_) => group.members.iter().filter(within).count(),
                 };
@@ -281,11 +281,11 @@ impl<'a> Reach<'a> {
                 .get(&to)
                 .into_iter()
                 .flatten()
-                .filter(|f| foreign(f) && entrance.place.has(**f))
+                .filter(|f| foreign(f) && entrance.span.has(**f))
             {
                 let outs = self.ways_out(*from).ok_or(TooLarge)?;
                 for exit in outs.iter().filter(
-                    |w| matches!(&w.place, Where::In(l) if l.len() <= MANY && w.place.has(to)),
+                    |w| matches!(&w.span, Where::In(l) if l.len() <= MANY && w.span.has(to)),
                 ) {
                     if exit.shape.meets(&entrance.shape)? {
                         exits.insert(*from);
@@ -324,19 +324,19 @@ impl<'a> Reach<'a> {
             if self
                 .untold
                 .iter()
-                .any(|from| tenant(*from).is_some() && entrance.place.has(*from))
+                .any(|from| tenant(*from).is_some() && entrance.span.has(*from))
             {
                 return Err(TooLarge);
             }
             for group in &self.groups {
-                let mut ways = group.ways.iter().filter(|(place, _)| place.has(to));
+                let mut ways = group.ways.iter().filter(|(span, _)| span.has(to));
                 if ways.try_fold(false, |open, (_, shape)| {
                     Ok(open || shape.meets(&entrance.shape)?)
                 })? {
                     let within = group
                         .members
                         .iter()
-                        .filter(|from| entrance.place.has(**from));
+                        .filter(|from| entrance.span.has(**from));
                     sources.open.extend(within.filter_map(|from| tenant(*from)));
                 }
             }
@@ -345,12 +345,12 @@ impl<'a> Reach<'a> {
                 .get(&to)
                 .into_iter()
                 .flatten()
-                .filter(|from| entrance.place.has(**from))
+                .filter(|from| entrance.span.has(**from))
             {
                 let Some(at) = tenant(*from) else { continue };
                 let outs = self.ways_out(*from).ok_or(TooLarge)?;
                 let mut ways = outs.iter().filter(
-                    |w| matches!(&w.place, Where::In(l) if l.len() <= MANY && w.place.has(to)),
+                    |w| matches!(&w.span, Where::In(l) if l.len() <= MANY && w.span.has(to)),
                 );
                 if ways.try_fold(false, |open, exit| {
                     Ok(open || exit.shape.meets(&entrance.shape)?)

@@ -34,7 +34,7 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
                 thing.id.called()
             ),
         };
-        let finding = Finding::unknown(&UNREAD_POLICY, thing.origin.place, message)
+        let finding = Finding::unknown(&UNREAD_POLICY, thing.origin.span, message)
             .fix("say the same in a NetworkPolicy");
         out.push(match tenant_of(cluster, &thing.id.namespace) {
             Some((_, tenant)) => finding.reaching(tenant),
@@ -53,7 +53,7 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
             riddle.reason
         );
         out.push(
-            Finding::unknown(&UNREAD_POLICY, riddle.origin.place, message).fix(
+            Finding::unknown(&UNREAD_POLICY, riddle.origin.span, message).fix(
                 match &*riddle.id.name {
                     "*" => "grant what it takes to list them: tenantry verify --print-rbac",
                     _ => "mend it: the API server refuses it too",

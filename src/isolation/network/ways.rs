@@ -36,7 +36,7 @@ pub struct Way<'a> {
     /// The policy that lets it through; nothing where none governs.
     pub by: Option<(&'a Policy, &'a Rule)>,
     /// Where the other end may be.
-    pub place: Where,
+    pub span: Where,
     /// What it does not depend on the namespace by: two ways of one shape meet the same ways.
     pub shape: Shape<'a>,
 }
@@ -153,13 +153,13 @@ pub fn ways<'a>(
         };
         all.push(Way {
             by: None,
-            place: Where::Anywhere,
+            span: Where::Anywhere,
             shape,
         });
     }
     for (policy, rules) in governing {
         for rule in rules {
-            let mut add = |place, other| {
+            let mut add = |span, other| {
                 let shape = Shape {
                     own: Some(&policy.pods),
                     avoid: Vec::new(),
@@ -168,7 +168,7 @@ pub fn ways<'a>(
                 };
                 all.push(Way {
                     by: Some((policy, rule)),
-                    place,
+                    span,
                     shape,
                 });
             };

@@ -48,12 +48,12 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
         out.push(
             Finding::refuted(
                 &NO_QUOTA,
-                namespace.origin.map_or(tenant.place, |o| o.place),
+                namespace.origin.map_or(tenant.span, |o| o.span),
                 message,
             )
             .by(&tenant.name)
             .step(
-                namespace.origin.map_or(tenant.place, |o| o.place),
+                namespace.origin.map_or(tenant.span, |o| o.span),
                 format!("no ResourceQuota governs `{}`", namespace.name),
             )
             .fix("add a ResourceQuota, of `pods` at least"),

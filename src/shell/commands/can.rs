@@ -171,7 +171,7 @@ pub fn run(cli: &Cli, args: &Can) -> Result<Outcome, Fault> {
                     .blind
                     .iter()
                     .take(5)
-                    .map(|d| (d.place, d.message.clone()))
+                    .map(|d| (d.span, d.message.clone()))
                     .collect();
                 clusters::chain(&clusters.sources, &unread)?;
             }

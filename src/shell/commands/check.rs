@@ -2,15 +2,15 @@
 
 use crate::shell::args::{Check, Cli, FailOn};
 use crate::shell::files::{Disk, Store};
-use crate::shell::place::Place;
 use crate::shell::session::{Selection, Session};
+use crate::shell::workspace::Workspace;
 use crate::shell::{Fault, Outcome, output};
 use std::collections::BTreeSet;
 use tenantry::bundle::Keep;
 use tenantry::compile::Compiled;
 use tenantry::diagnostic::{Diagnostic, Level};
 use tenantry::report::{count, plural};
-use tenantry::source::Sources;
+use tenantry::source::SourceMap;
 
 /// What makes a finding the same one in two runs: its rule, its file and its text, not its line.
 type Fingerprint = (String, String, String);
@@ -18,9 +18,9 @@ type Fingerprint = (String, String, String);
 /// Runs the command.
 pub fn run(cli: &Cli, args: &Check) -> Result<Outcome, Fault> {
     let shown = output::chosen(&args.only, &args.skip, "area of rules")?;
-    let place = Place::find(cli, None)?;
-    let store = store(args, &place)?;
-    let mut session = Session::read(cli, place, store.as_ref())?;
+    let workspace = Workspace::find(cli, None)?;
+    let store = store(args, &workspace)?;
+    let mut session = Session::read(cli, workspace, store.as_ref())?;
     let compiled = session.compile(Selection::default(), Keep::Nothing);
 
     let mut findings = compiled.findings.clone();
@@ -44,23 +44,23 @@ pub fn run(cli: &Cli, args: &Check) -> Result<Outcome, Fault> {
 
 /// Where the specs are read from.
 #[cfg(feature = "git")]
-fn store(args: &Check, place: &Place) -> Result<Box<dyn Store>, Fault> {
+fn store(args: &Check, workspace: &Workspace) -> Result<Box<dyn Store>, Fault> {
     use crate::shell::git::Revision;
     Ok(if args.staged {
-        Box::new(Revision::staged(&place.root)?)
+        Box::new(Revision::staged(&workspace.root)?)
     } else {
-        Box::new(Disk::new(&place.root)?)
+        Box::new(Disk::new(&workspace.root)?)
     })
 }
 
 #[cfg(not(feature = "git"))]
-fn store(args: &Check, place: &Place) -> Result<Box<dyn Store>, Fault> {
+fn store(args: &Check, workspace: &Workspace) -> Result<Box<dyn Store>, Fault> {
     if args.staged {
         return Err(Fault::Usage(
             "--staged: built without the feature `git`".into(),
         ));
     }
-    Ok(Box::new(Disk::new(&place.root)?))
+    Ok(Box::new(Disk::new(&workspace.root)?))
 }
 
 fn known(cli: &Cli, args: &Check) -> Result<BTreeSet<Fingerprint>, Fault> {
@@ -98,9 +98,9 @@ fn known(cli: &Cli, args: &Check) -> Result<BTreeSet<Fingerprint>, Fault> {
 #[cfg(feature = "git")]
 fn at_revision(cli: &Cli, rev: &str) -> Result<BTreeSet<Fingerprint>, Fault> {
     use crate::shell::git::Revision;
-    let place = Place::find(cli, None)?;
-    let store = Revision::open(&place.root, rev)?;
-    let mut session = Session::read(cli, place, &store)?;
+    let workspace = Workspace::find(cli, None)?;
+    let store = Revision::open(&workspace.root, rev)?;
+    let mut session = Session::read(cli, workspace, &store)?;
     let compiled = session.compile(Selection::default(), Keep::Nothing);
     Ok(compiled
         .findings
@@ -116,10 +116,10 @@ fn at_revision(_: &Cli, _: &str) -> Result<BTreeSet<Fingerprint>, Fault> {
     ))
 }
 
-fn fingerprint(sources: &Sources, finding: &Diagnostic) -> Fingerprint {
+fn fingerprint(sources: &SourceMap, finding: &Diagnostic) -> Fingerprint {
     (
         finding.rule.id.to_owned(),
-        sources.path(finding.place).to_owned(),
+        sources.path(finding.span).to_owned(),
         finding.message.clone(),
     )
 }
@@ -149,7 +149,7 @@ pub fn summary(
     ];
     let skipped = session.front.specs.skipped.iter();
     let skipped = skipped
-        .filter(|s| !session.manifests.contains(session.sources.path(s.place)))
+        .filter(|s| !session.manifests.contains(session.sources.path(s.span)))
         .count();
     if skipped > 0 {
         parts.push(format!(

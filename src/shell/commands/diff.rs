@@ -2,8 +2,8 @@
 
 use crate::shell::args::{Cli, Diff, FailOnClass, Format};
 use crate::shell::files::{Disk, Read, Store, read_all};
-use crate::shell::place::working_folder;
 use crate::shell::session::{Selection, Session};
+use crate::shell::workspace::working_folder;
 use crate::shell::{Fault, Outcome, output};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -17,7 +17,7 @@ use tenantry::isolation::delta::{Class, delta};
 use tenantry::report::diff::{
     Deltas, Objects, class, delta_text, diff, json, markdown, summary, text,
 };
-use tenantry::source::{Source, Sources};
+use tenantry::source::{Source, SourceMap};
 use tenantry::spec::fleet::FleetSpec;
 
 /// Runs the command.
@@ -238,13 +238,13 @@ fn at_revision(
     selection: Selection,
 ) -> Result<Option<(Session, Compiled)>, Fault> {
     use crate::shell::git::Revision;
-    use crate::shell::place::Place;
-    let place = Place::find(cli, None)?;
-    let store = Revision::open(&place.root, rev)?;
-    if matches!(store.read(&place.fleet), Read::Missing) {
+    use crate::shell::workspace::Workspace;
+    let workspace = Workspace::find(cli, None)?;
+    let store = Revision::open(&workspace.root, rev)?;
+    if matches!(store.read(&workspace.fleet), Read::Missing) {
         return Ok(None);
     }
-    let mut session = Session::read(cli, place, &store)?;
+    let mut session = Session::read(cli, workspace, &store)?;
     // What was removed since is no removal to refuse here: both sides are only compared.
     let allow_removal = session
         .front
@@ -274,7 +274,7 @@ fn at_revision(_: &Cli, _: &str, _: Selection) -> Result<Option<(Session, Compil
 /// last of two with one identity.
 fn from_folder(folder: &Path) -> Result<Objects, Fault> {
     let disk = Disk::new(folder)?;
-    let mut sources = Sources::default();
+    let mut sources = SourceMap::default();
     let mut ids = Vec::new();
     for (path, read) in read_all(&disk, disk.list("", &[])?) {
         let Read::Bytes(bytes) = read else { continue };

@@ -3,8 +3,8 @@
 use crate::shell::args::{Cli, Import};
 use crate::shell::commands::{init, schema};
 use crate::shell::files::{Disk, Read, Store, read_all};
-use crate::shell::place::{Place, working_folder};
 use crate::shell::session::{Session, today};
+use crate::shell::workspace::{Workspace, working_folder};
 use crate::shell::write::replace;
 use crate::shell::{Fault, Outcome, output};
 use rayon::prelude::*;
@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use tenantry::document::emit;
 use tenantry::import::{Options, Output, hand_over, survey, write};
 use tenantry::report::plural;
-use tenantry::source::{Source, Sources};
+use tenantry::source::{Source, SourceMap};
 use tenantry::spec::fleet::FleetSpec;
 use tenantry::tenancy::DEFAULT_MAX_DAYS;
 
@@ -24,13 +24,13 @@ pub fn run(cli: &Cli, args: &Import) -> Result<Outcome, Fault> {
     if !from.is_dir() {
         return Err(Fault::Usage(format!("{} is no folder", from.display())));
     }
-    let session = match Place::find(cli, None) {
+    let session = match Workspace::find(cli, None) {
         Ok(_) => Some(Session::open(cli, None)?),
         Err(Fault::NoFleet(_)) => None,
         Err(fault) => return Err(fault),
     };
     let shown = args.from.display().to_string();
-    let mut sources = Sources::default();
+    let mut sources = SourceMap::default();
     let disk = Disk::new(&from)?;
     let mut unread = Vec::new();
     let mut ids = Vec::new();
@@ -55,8 +55,8 @@ pub fn run(cli: &Cli, args: &Import) -> Result<Outcome, Fault> {
     found.left.extend(
         unread
             .into_iter()
-            .map(|(place, reason)| tenantry::import::Left {
-                place,
+            .map(|(span, reason)| tenantry::import::Left {
+                span,
                 what: "a file".into(),
                 reason,
             }),
@@ -132,7 +132,7 @@ fn write_files(
     report: &str,
 ) -> Result<(), Fault> {
     let tenants = match session {
-        Some(session) => session.place.root.join(session.place.tenants()),
+        Some(session) => session.workspace.root.join(session.workspace.tenants()),
         None => dir.join("tenants"),
     };
     let mut files: Vec<(PathBuf, &str)> = made

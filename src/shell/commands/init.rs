@@ -3,8 +3,8 @@
 use crate::shell::args::{Cli, Init};
 use crate::shell::commands::schema;
 use crate::shell::files::{Disk, Read, Store, git_root};
-use crate::shell::place::working_folder;
 use crate::shell::session::own_source_default;
+use crate::shell::workspace::working_folder;
 use crate::shell::write::replace;
 use crate::shell::{Fault, Outcome, output};
 use std::path::Path;

@@ -1,8 +1,8 @@
 //! `new tenant`: the shortest file that is a hardened tenant.
 
 use crate::shell::args::Cli;
-use crate::shell::place::Place;
 use crate::shell::session::Session;
+use crate::shell::workspace::Workspace;
 use crate::shell::write::replace;
 use crate::shell::{Fault, Outcome, output};
 use serde_json::{Map, Value, json};
@@ -17,7 +17,7 @@ pub fn tenant(
     namespaces: &[String],
     clusters: &[String],
 ) -> Result<Outcome, Fault> {
-    let place = Place::find(cli, None)?;
+    let workspace = Workspace::find(cli, None)?;
     let own = [name.to_owned()];
     let namespaces = if namespaces.is_empty() {
         &own[..]
@@ -43,9 +43,9 @@ pub fn tenant(
         }
         listed.push(json!({kind: who}));
     }
-    let path = place
+    let path = workspace
         .root
-        .join(place.tenants())
+        .join(workspace.tenants())
         .join(format!("{name}.yaml"));
     if path.exists() {
         return Err(Fault::Usage(format!("{} is there already", path.display())));
@@ -60,7 +60,7 @@ pub fn tenant(
     {
         return Err(Fault::Usage(format!(
             "the tenant `{name}` is defined in {}",
-            session.sources.locate(doc.name.place)
+            session.sources.locate(doc.name.span)
         )));
     }
     let all: Vec<&str> = session.front.fleet().map_or_else(Vec::new, |f| {
@@ -98,7 +98,7 @@ pub fn tenant(
         cli,
         &format!(
             "wrote {}/{name}.yaml; next: tenantry render",
-            place.tenants()
+            workspace.tenants()
         ),
     );
     Ok(Outcome::Clean)

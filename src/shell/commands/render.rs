@@ -3,8 +3,8 @@
 use super::check::summary;
 use crate::shell::args::{Cli, Render};
 use crate::shell::files::Disk;
-use crate::shell::place::Place;
 use crate::shell::session::{Selection, Session};
+use crate::shell::workspace::Workspace;
 use crate::shell::write::{Exclusive, apply, snapshot};
 use crate::shell::{Fault, Outcome, output};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -20,19 +20,19 @@ use tenantry::tree::{Baseline, Behind, Plan, Tree, check_disk, plan};
 
 /// Runs the command.
 pub fn run(cli: &Cli, args: &Render) -> Result<Outcome, Fault> {
-    let place = Place::find(cli, args.tree.as_deref())?;
+    let workspace = Workspace::find(cli, args.tree.as_deref())?;
     // Taken before anything is read: what another run writes meanwhile would not be seen.
     let _exclusive = if args.check || args.stdout {
         None
     } else {
-        Some(Exclusive::take(&place)?)
+        Some(Exclusive::take(&workspace)?)
     };
-    let disk = Disk::new(&place.root)?;
+    let disk = Disk::new(&workspace.root)?;
     let context = Context {
         leaving: args.allow_removal.clone(),
         ..Context::default()
     };
-    let mut session = Session::read_with(cli, place, &disk, context)?;
+    let mut session = Session::read_with(cli, workspace, &disk, context)?;
     let selection = select(args, &session)?;
     let compiled = session.compile(selection, Keep::Texts);
 
@@ -71,14 +71,14 @@ fn compare(
 ) -> Result<Outcome, Fault> {
     let clusters = clusters_of(&compiled.tree);
     let (disk, _) = snapshot(
-        &session.place,
+        &session.workspace,
         &compiled.tree,
         &session.front.lock,
         &clusters,
     )?;
 
     let baseline = match &args.since {
-        Some(revision) => Some(baseline(&session.place, revision)?),
+        Some(revision) => Some(baseline(&session.workspace, revision)?),
         None => None,
     };
     let behind = match &baseline {
@@ -110,7 +110,7 @@ fn write(
 ) -> Result<Outcome, Fault> {
     let clusters = clusters_of(&compiled.tree);
     let (disk, leftovers) = snapshot(
-        &session.place,
+        &session.workspace,
         &compiled.tree,
         &session.front.lock,
         &clusters,
@@ -134,9 +134,13 @@ fn write(
     }
 
     let bar = progress(cli, plan.write.len());
-    apply(&session.place, &compiled.tree, &plan, &leftovers, &|| {
-        bar.inc(1)
-    })?;
+    apply(
+        &session.workspace,
+        &compiled.tree,
+        &plan,
+        &leftovers,
+        &|| bar.inc(1),
+    )?;
     bar.finish_and_clear();
 
     output::talk(cli, &summary(&session, &compiled, &compiled.findings, 0));
@@ -146,12 +150,12 @@ fn write(
 
 /// The tree as a revision has it.
 #[cfg(feature = "git")]
-fn baseline(place: &Place, revision: &str) -> Result<Baseline, Fault> {
-    crate::shell::git::baseline(place, revision)
+fn baseline(workspace: &Workspace, revision: &str) -> Result<Baseline, Fault> {
+    crate::shell::git::baseline(workspace, revision)
 }
 
 #[cfg(not(feature = "git"))]
-fn baseline(_: &Place, _: &str) -> Result<Baseline, Fault> {
+fn baseline(_: &Workspace, _: &str) -> Result<Baseline, Fault> {
     Err(Fault::Usage(
         "--since: built without the feature `git`".into(),
     ))

@@ -1,7 +1,7 @@
 //! `schema`: the JSON Schemas.
 
 use crate::shell::args::{Cli, Schema};
-use crate::shell::place::working_folder;
+use crate::shell::workspace::working_folder;
 use crate::shell::write::replace;
 use crate::shell::{Fault, Outcome, output};
 use std::path::Path;

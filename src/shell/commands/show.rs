@@ -2,8 +2,8 @@
 
 use crate::shell::args::{Cli, Format, Show};
 use crate::shell::files::Disk;
-use crate::shell::place::Place;
 use crate::shell::session::Session;
+use crate::shell::workspace::Workspace;
 use crate::shell::{Fault, Outcome, output};
 use serde_json::json;
 use tenantry::diagnostic::{Diagnostic, Scope};
@@ -13,11 +13,11 @@ use tenantry::tenancy::Context;
 
 /// Runs the command.
 pub fn run(cli: &Cli, args: &Show) -> Result<Outcome, Fault> {
-    let place = Place::find(cli, None)?;
-    let disk = Disk::new(&place.root)?;
+    let workspace = Workspace::find(cli, None)?;
+    let disk = Disk::new(&workspace.root)?;
     let session = Session::read_with(
         cli,
-        place,
+        workspace,
         &disk,
         Context {
             keep_merged: true,
@@ -97,14 +97,14 @@ fn origins(session: &Session, merged: &Node, as_json: bool) -> String {
         rows.push((
             path.join("."),
             value,
-            session.sources.locate(node.place),
+            session.sources.locate(node.span),
             losers.collect(),
         ));
     });
     if as_json {
         let rows: Vec<_> = rows
             .iter()
-            .map(|(path, value, place, losers)| json!({"path": path, "value": value, "place": place, "over": losers}))
+            .map(|(path, value, span, losers)| json!({"path": path, "value": value, "place": span, "over": losers}))
             .collect();
         return format!(
             "{}\n",
@@ -120,9 +120,9 @@ fn origins(session: &Session, merged: &Node, as_json: bool) -> String {
         .unwrap_or(0)
         .min(40);
     let mut out = String::new();
-    for (path, value, place, losers) in rows {
+    for (path, value, span, losers) in rows {
         out.push_str(&format!(
-            "{path:path_width$}  {value:value_width$}  {place}\n"
+            "{path:path_width$}  {value:value_width$}  {span}\n"
         ));
         for loser in losers {
             out.push_str(&format!("{:path_width$}  over {loser}\n", ""));
@@ -131,8 +131,8 @@ fn origins(session: &Session, merged: &Node, as_json: bool) -> String {
     out
 }
 
-fn one_line(session: &Session, place: tenantry::source::Place) -> String {
-    let text = session.sources.get(place.source).slice(place);
+fn one_line(session: &Session, span: tenantry::source::Span) -> String {
+    let text = session.sources.get(span.source).slice(span);
     text.lines()
         .next()
         .unwrap_or_default()

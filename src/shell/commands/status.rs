@@ -131,7 +131,7 @@ fn artifacts(cli: &Cli, session: &Session, compiled: &Compiled) -> Result<Outcom
     let all = &compiled.tree.artifacts;
     // What is pushed is what lies there, and not what its records say.
     for artifact in all {
-        let folder = session.place.tree_base.join(&artifact.folder);
+        let folder = session.workspace.tree_base.join(&artifact.folder);
         for file in std::fs::read_dir(&folder).map_err(Fault::io(&folder))? {
             let path = file.map_err(Fault::io(&folder))?.path();
             let name = format!(

@@ -3,8 +3,8 @@
 use crate::shell::ahead::{Ahead, Reached, purpose};
 use crate::shell::args::{Cli, Format, Verify};
 use crate::shell::cluster::{How, Server, live_line};
-use crate::shell::place::working_folder;
 use crate::shell::session::{Selection, Session};
+use crate::shell::workspace::working_folder;
 use crate::shell::{Fault, Outcome, live, output};
 use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
@@ -231,7 +231,7 @@ fn once(
     };
     let begun = std::mem::take(&mut reached.begun);
     let server = &reached.server;
-    let place = session
+    let span = session
         .sources
         .add_path(&format!("the cluster of {}", server.name));
     let (served, mut gaps) = reached.served.take().map_or_else(|| server.served(), Ok)?;
@@ -256,7 +256,7 @@ fn once(
     let guarded = session_guarded(compiled, index);
     let json = args.snapshot.is_some();
     let how = How {
-        place,
+        span,
         now,
         keeps: guarded,
         digest: false,
@@ -303,7 +303,7 @@ fn once(
     let (mut judgement, cluster) = rayon::join(
         || tenantry::live::judge(wanted, &taken.batch, &gaps, commit, now),
         || {
-            facts.riddles.extend(Gap::riddles(&gaps, place));
+            facts.riddles.extend(Gap::riddles(&gaps, span));
             let beside = Beside {
                 facts,
                 closed: whole,
@@ -451,7 +451,7 @@ fn commit(session: &Session, revision: Option<&str>) -> Result<Option<String>, F
         #[cfg(feature = "git")]
         revision => {
             let found =
-                crate::shell::git::commit(&session.place.tree_base, revision.unwrap_or("HEAD"));
+                crate::shell::git::commit(&session.workspace.tree_base, revision.unwrap_or("HEAD"));
             match (found, revision) {
                 (Ok(commit), _) => Ok(Some(commit)),
                 // Where nothing was asked for, a tree outside Git has no commit.
@@ -533,15 +533,15 @@ fn print_capabilities(
         let name = fleet.spec.clusters[*index].name.as_str();
         let mut lists = listings(&served, &Default::default(), FLUX, Purpose::Verify);
         lists.retain(|l| ["CustomResourceDefinition", "DaemonSet"].contains(&l.kind.kind.as_str()));
-        let wanted = Arc::new(Wanted::nothing(name, fleet.name.place));
-        let place = fleet.name.place;
+        let wanted = Arc::new(Wanted::nothing(name, fleet.name.span));
+        let span = fleet.name.span;
         let taken = server.take(
             cli,
             &wanted,
             lists,
             Vec::new(),
             How {
-                place,
+                span,
                 now: Timestamp::now(),
                 keeps: false,
                 digest: false,

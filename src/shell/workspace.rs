@@ -11,7 +11,7 @@ pub const LOCK: &str = "tenantry.lock";
 
 /// Where things are on this machine.
 #[derive(Debug)]
-pub struct Place {
+pub struct Workspace {
     /// The repository's root: paths of sources are relative to it.
     pub root: PathBuf,
     /// The fleet's file, from the root.
@@ -25,7 +25,7 @@ pub struct Place {
     pub tree: String,
 }
 
-impl Place {
+impl Workspace {
     /// Finds the fleet.
     pub fn find(cli: &Cli, tree: Option<&Path>) -> Result<Self, Fault> {
         let start = working_folder(cli)?;

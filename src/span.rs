@@ -6,13 +6,13 @@
 
 use std::sync::OnceLock;
 
-/// Names a [`Source`] of a [`Sources`].
+/// Names a [`Source`] of a [`SourceMap`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SourceId(pub u32);
 
 /// A range of bytes in a source. `0..0` stands for the file as a whole.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Place {
+pub struct Span {
     /// The text.
     pub source: SourceId,
     /// First byte.
@@ -21,7 +21,7 @@ pub struct Place {
     pub end: u32,
 }
 
-impl Place {
+impl Span {
     /// The file as a whole.
     pub const fn file(source: SourceId) -> Self {
         Self {
@@ -114,9 +114,9 @@ impl Source {
     }
 
     /// The text of a place; empty where the place lies outside.
-    pub fn slice(&self, place: Place) -> &str {
+    pub fn slice(&self, span: Span) -> &str {
         self.text
-            .get(place.start as usize..place.end as usize)
+            .get(span.start as usize..span.end as usize)
             .unwrap_or("")
     }
 
@@ -131,11 +131,11 @@ impl Source {
 
 /// All texts of a run, in the order in which they were added.
 #[derive(Debug, Default)]
-pub struct Sources {
+pub struct SourceMap {
     all: Vec<Source>,
 }
 
-impl Sources {
+impl SourceMap {
     /// Makes room for as many texts more.
     pub fn reserve(&mut self, more: usize) {
         self.all.reserve(more);
@@ -148,8 +148,8 @@ impl Sources {
     }
 
     /// Adds a path without a text: for a fault that concerns a file as a whole.
-    pub fn add_path(&mut self, path: &str) -> Place {
-        Place::file(self.add(Source::new(path, "")))
+    pub fn add_path(&mut self, path: &str) -> Span {
+        Span::file(self.add(Source::new(path, "")))
     }
 
     /// The source of an id.
@@ -158,14 +158,14 @@ impl Sources {
     }
 
     /// The path of the source that a place lies in.
-    pub fn path(&self, place: Place) -> &str {
-        &self.get(place.source).path
+    pub fn path(&self, span: Span) -> &str {
+        &self.get(span.source).path
     }
 
     /// `path:line:column` of a place; the path alone for a file as a whole without a text.
-    pub fn locate(&self, place: Place) -> String {
-        let source = self.get(place.source);
-        let at = source.position(place.start);
+    pub fn locate(&self, span: Span) -> String {
+        let source = self.get(span.source);
+        let at = source.position(span.start);
         format!("{}:{}:{}", source.path, at.line, at.column)
     }
 
