@@ -1,9 +1,11 @@
 #!/usr/bin/env python3
-"""What `verify` costs beside listing the same kinds once with the same client, on a real API server on loopback.
+"""Compares the time of `verify` with the time to list the same kinds once, on a real API server on loopback.
 
 benches/live.py [TENANTS] [--apart]: starts a control plane (tests/tools.sh control-plane), makes all that is rendered for so many
-generated tenants (2,000 when left out: about 28,000 objects), and runs both in turn. With --apart the server has one core and
-the client another, as where the server is another machine; else they share both. Needs target/release/tenantry.
+generated tenants (2,000 when left out: about 28,000 objects), and runs both in turn. The lists are fetched by a small client in
+this file, which reads every page and looks at no object: all kinds of the role that `verify --print-rbac` prints, four at a time,
+in pages of 500. With --apart the server has one core and the clients another, as where the server is another machine; else they
+share both. Needs target/release/tenantry.
 """
 
 import http.client
@@ -16,6 +18,7 @@ import sys
 import tempfile
 import threading
 import time
+import urllib.parse
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 APART = "--apart" in sys.argv
@@ -58,34 +61,27 @@ def main():
         create([o for o in objects if o["kind"] != "Namespace" and "toolkit.fluxcd.io" not in o["apiVersion"]])
         print(f"{len(objects)} objects, {len(first)} namespaces, made in {time.time() - started:.0f} s")
         environment = dict(os.environ, KUBECONFIG=f"{work}/plane/kubeconfig")
-        peak = 0
-        times, lists, spent = ({"verify": [], "--bare": []} for _ in range(3))
+        paths = listed(fleet, python)
+        runs = {"lists alone": [], "verify": []}
         for _ in range(5):
-            for what, all_times in times.items():
-                command = [PROGRAM, "-C", fleet, "verify", "-v", "--revision", "any", "--format", "json"]
-                command += ["--bare"] if what == "--bare" else []
-                server, before = cpu(plane.pid), time.time()
-                with open(f"{work}/said", "wb") as said_file:
-                    ran = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=said_file, preexec_fn=on_core(1))
-                    _, status, used = os.wait4(ran.pid, 0)
-                all_times.append(time.time() - before)
-                spent[what].append((cpu(plane.pid) - server, used.ru_utime + used.ru_stime))
-                with open(f"{work}/said", "rb") as said_file:
-                    text = said_file.read()
-                assert os.waitstatus_to_exitcode(status) in (0, 1), text
-                said = re.search(rb"(\d+) requests, lists in ([0-9.]+) s", text)
-                lists[what].append((float(said[2]), int(said[1])))
-                peak = max(peak, used.ru_maxrss // 1024)
-        verify, bare = min(times["verify"]), min(times["--bare"])
-        alone, requests = min(lists["--bare"])
-        print(f"lists alone {alone:.2f} s, in {requests} requests; with reading the fleet {bare:.2f} s")
-        print(f"verify {verify:.2f} s: {verify / alone:.2f} times the lists alone; peak {peak} MB")
-        for what, name in (("--bare", "lists alone"), ("verify", "verify")):
-            of_server, of_client = (min(each) for each in zip(*spent[what]))
-            print(f"CPU, {name}: the server's {of_server:.2f} s, the client's {of_client:.2f} s")
+            server = cpu(plane.pid)
+            run = in_child(lambda: lists_alone(paths))
+            runs["lists alone"].append(run | {"server": cpu(plane.pid) - server})
+            server = cpu(plane.pid)
+            run = verify(fleet, environment, f"{work}/said")
+            runs["verify"].append(run | {"server": cpu(plane.pid) - server})
+
+        least = {what: {key: min(run[key] for run in all_runs) for key in all_runs[0]} for what, all_runs in runs.items()}
+        alone, whole = least["lists alone"], least["verify"]
+        print(f"lists alone {alone['wall']:.2f} s, in {alone['requests']} requests")
+        print(f"verify {whole['wall']:.2f} s: {whole['wall'] / alone['wall']:.2f} times the lists alone")
+        peak = max(run["peak"] for run in runs["verify"])
+        print(f"verify: lists in {whole['lists']:.2f} s, in {whole['requests']} requests; peak {peak} MB")
+        for what, run in least.items():
+            print(f"CPU, {what}: the server's {run['server']:.2f} s, the client's {run['client']:.2f} s")
         before = time.time()
         subprocess.run([PROGRAM, "-C", fleet, "check", "-q"], capture_output=True, check=False)
-        print(f"of both, reading the fleet: {time.time() - before:.2f} s (check)")
+        print(f"of verify, reading the fleet: {time.time() - before:.2f} s (check)")
         kubectl = [f"{tools.stdout.strip()}/kubectl", "get", "networkpolicies", "-A", "-o", "json"]
         before = time.time()
         subprocess.run(kubectl, env=environment, capture_output=True, check=True)
@@ -93,6 +89,103 @@ def main():
     finally:
         plane.stdin.close()
         plane.wait()
+
+
+def verify(fleet, environment, said):
+    """Runs `verify` once."""
+    command = [PROGRAM, "-C", fleet, "verify", "-v", "--revision", "any", "--format", "json"]
+    before = time.time()
+    with open(said, "wb") as said_file:
+        ran = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=said_file, preexec_fn=on_core(1))
+        _, status, used = os.wait4(ran.pid, 0)
+    wall = time.time() - before
+    with open(said, "rb") as said_file:
+        text = said_file.read()
+    assert os.waitstatus_to_exitcode(status) in (0, 1), text
+    requests, lists = re.search(rb"(\d+) requests, lists in ([0-9.]+) s", text).groups()
+    return {
+        "wall": wall,
+        "client": used.ru_utime + used.ru_stime,
+        "peak": used.ru_maxrss // 1024,
+        "requests": int(requests),
+        "lists": float(lists),
+    }
+
+
+def listed(fleet, python):
+    """The paths of all lists that the role of `verify` allows and the server serves."""
+    role = subprocess.run([PROGRAM, "-C", fleet, "verify", "--print-rbac"], check=True, capture_output=True).stdout
+    script = "import sys, json, yaml; json.dump(yaml.safe_load(sys.stdin), sys.stdout)"
+    role = json.loads(subprocess.run([python, "-c", script], input=role, check=True, capture_output=True).stdout)
+    allowed = {rule["apiGroups"][0]: rule["resources"] for rule in role["rules"] if rule["verbs"] == ["list"]}
+    paths = {}
+    for base in ("/api", "/apis"):
+        accept = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"
+        for group in json.loads(get(connection(), base, accept))["items"]:
+            name = group["metadata"].get("name", "")
+            for version in group["versions"]:
+                api = f"{base}/{name}/{version['version']}" if name else f"{base}/{version['version']}"
+                for resource in version["resources"]:
+                    plural = resource["resource"]
+                    if "list" in resource["verbs"] and {"*", plural} & set(allowed.get(name, [])):
+                        paths.setdefault((name, plural), f"{api}/{plural}")
+    return list(paths.values())
+
+
+def lists_alone(paths):
+    """Fetches lists, four at a time, and looks at no object."""
+    todo, lock, requests = list(paths), threading.Lock(), []
+
+    def work():
+        one = connection()
+        while True:
+            with lock:
+                if not todo:
+                    return
+                path = todo.pop()
+            token = ""
+            while True:
+                page = get(one, f"{path}?limit=500" + (token and f"&continue={urllib.parse.quote(token)}"))
+                requests.append(path)
+                # The server writes the metadata of a list before its items.
+                found = re.search(rb'"continue":"([^"]+)"', page[:4096].split(b'"items":', 1)[0])
+                if not found:
+                    break
+                token = found[1].decode()
+
+    before = time.time()
+    threads = [threading.Thread(target=work) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return {"wall": time.time() - before, "requests": len(requests)}
+
+
+def in_child(work):
+    """Runs a function in a process of its own, on the clients' core, and adds the CPU seconds it took."""
+    read, write = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        (on_core(1) or (lambda: None))()
+        os.write(write, json.dumps(work()).encode())
+        os._exit(0)
+    os.close(write)
+    with os.fdopen(read) as result:
+        text = result.read()
+    _, status, used = os.wait4(pid, 0)
+    assert status == 0, status
+    return json.loads(text) | {"client": used.ru_utime + used.ru_stime}
+
+
+def get(one, path, accept="application/json"):
+    """The body of an answer."""
+    one.request("GET", path, headers={"Authorization": "Bearer admin", "Accept": accept})
+    answer = one.getresponse()
+    body = answer.read()
+    if answer.status != 200:
+        sys.exit(f"{path}: {answer.status} {body[:300]}")
+    return body
 
 
 def cpu(parent):

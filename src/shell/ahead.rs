@@ -45,16 +45,11 @@ pub struct Ahead(JoinHandle<Result<Reached, Fault>>);
 impl Ahead {
     /// Begins with the server of a context.
     pub fn of(context: Option<String>, args: &Verify) -> Self {
-        let (connect, purpose, bare) = (args.connect.clone(), purpose(args), args.bare);
+        let (connect, purpose) = (args.connect.clone(), purpose(args));
         Self(std::thread::spawn(move || {
             let reached = Reached::new(context.as_deref(), &connect)?;
             let served = reached.server.served()?;
-            // What lists alone cost is measured from where they begin.
-            let lists = if bare {
-                Vec::new()
-            } else {
-                listings(&served.0, &BTreeMap::new(), FLUX, purpose)
-            };
+            let lists = listings(&served.0, &BTreeMap::new(), FLUX, purpose);
             let begun = reached.server.begin(lists);
             Ok(Reached {
                 served: Some(served),

@@ -363,9 +363,6 @@ pub struct Verify {
     /// Writes what the cluster holds to a file, for prove --snapshot
     #[arg(long, value_name = "FILE")]
     pub snapshot: Option<PathBuf>,
-    /// Lists, and looks at nothing: what that costs alone
-    #[arg(long, hide = true)]
-    pub bare: bool,
     /// The time by which ages are counted, as RFC 3339; now when left out
     #[arg(long, value_name = "TIME", env = "TENANTRY_CLOCK", hide = true)]
     pub clock: Option<String>,

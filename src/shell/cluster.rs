@@ -315,7 +315,7 @@ async fn look(
         };
         let kind = &listing.kind;
         let all = listing.namespace.is_none() && listing.detail == Detail::Whole;
-        if all && wanted.only.is_none() && !how.bare {
+        if all && wanted.only.is_none() {
             facts.reserve(&kind.kind, wanted.count(&kind.group, &kind.kind));
         }
         (Batch::of(facts), Vec::new())
@@ -332,23 +332,19 @@ async fn look(
             }
             Sent::Failed(trouble) => return Err(trouble),
         };
-        let next = if how.bare {
-            Page::next_of(&bytes).map_err(Trouble::of)?
-        } else {
-            // Who reads from the server goes on meanwhile.
-            let page = block_in_place(|| {
-                let page = Page::read(&listing.kind, &bytes)?;
-                batch.look_at(wanted, &listing, &page.items, how.span, how.now);
-                Ok(page)
-            });
-            let page = page.map_err(Trouble::of)?;
-            batch.unread.extend(page.unread);
-            if how.json {
-                objects.extend(page.items.into_iter().map(tenantry::live::page::as_json));
-            }
-            progress.set_message(format!("{} {}", batch.count, listing.kind.plural));
-            page.next
-        };
+        // Who reads from the server goes on meanwhile.
+        let page = block_in_place(|| {
+            let page = Page::read(&listing.kind, &bytes)?;
+            batch.look_at(wanted, &listing, &page.items, how.span, how.now);
+            Ok(page)
+        });
+        let page = page.map_err(Trouble::of)?;
+        batch.unread.extend(page.unread);
+        if how.json {
+            objects.extend(page.items.into_iter().map(tenantry::live::page::as_json));
+        }
+        progress.set_message(format!("{} {}", batch.count, listing.kind.plural));
+        let next = page.next;
         ended = if next.is_none() {
             Ok(())
         } else {
@@ -376,8 +372,6 @@ pub struct How {
     pub digest: bool,
     /// Whether each object is wanted as JSON.
     pub json: bool,
-    /// Whether nothing is looked at: what listing alone costs.
-    pub bare: bool,
 }
 
 /// The kubeconfig: the files that KUBECONFIG names and that are there, the first that says

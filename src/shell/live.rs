@@ -252,7 +252,6 @@ pub fn clusters(cli: &Cli, connect: &Connect, group_by: Option<&str>) -> Result<
             keeps: true,
             digest: true,
             json: false,
-            bare: false,
         };
         let mut taken = server.take(cli, &Arc::new(wanted), lists, Vec::new(), how);
         gaps.append(&mut taken.gaps);

@@ -261,28 +261,9 @@ fn once(
         keeps: guarded,
         digest: false,
         json,
-        bare: args.bare,
     };
     let mut taken = server.take(cli, wanted, lists, begun, how);
     gaps.append(&mut taken.gaps);
-    if args.bare {
-        let judgement = tenantry::live::Judgement::default();
-        let (name, context, version) = (
-            wanted.cluster.to_string(),
-            server.name.clone(),
-            server.version.clone(),
-        );
-        return Ok(report::Cluster {
-            name,
-            context,
-            version,
-            commit: None,
-            judgement,
-            gaps,
-            broken: 0,
-            only: Vec::new(),
-        });
-    }
     let whole = gaps.is_empty() && taken.batch.unread.is_empty();
     match &args.snapshot {
         Some(file) if whole => snapshot(file, &taken.objects)?,
@@ -546,7 +527,6 @@ fn print_capabilities(
                 keeps: false,
                 digest: false,
                 json: false,
-                bare: false,
             },
         );
         let found = capabilities::capabilities(name, &server.version, &served, &taken.batch);
