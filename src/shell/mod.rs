@@ -1,24 +1,24 @@
 //! What touches the world: arguments, files, Git, the clock, the terminal. One file a command.
 
 #[cfg(feature = "cluster")]
-mod ahead;
+mod api_server;
 mod args;
-#[cfg(feature = "cluster")]
-mod asking;
-#[cfg(feature = "cluster")]
-mod cluster;
-mod clusters;
 mod commands;
 mod files;
 #[cfg(feature = "git")]
 mod git;
 #[cfg(feature = "cluster")]
-mod live;
+mod http;
+#[cfg(feature = "cluster")]
+mod lists;
+#[cfg(feature = "cluster")]
+mod live_session;
 mod output;
 #[cfg(feature = "cluster")]
-mod pages;
-mod workspace;
+mod prefetch;
+mod proof_inputs;
 mod session;
+mod workspace;
 mod write;
 mod written;
 
@@ -69,7 +69,7 @@ pub enum Fault {
     /// A live cluster that does not answer, and may answer again.
     #[cfg(feature = "cluster")]
     #[error("cluster {0}")]
-    Away(String),
+    Unavailable(String),
     /// Not everything that was asked of a cluster could be had.
     #[cfg(feature = "cluster")]
     #[error("{0} of the lists could not be had: what is said above is not all there is to say")]

@@ -1,7 +1,7 @@
 //! `can`: whether a subject may do something.
 
 use crate::shell::args::{Can, Cli, Format};
-use crate::shell::clusters::{self, About};
+use crate::shell::proof_inputs::{self, Question};
 use crate::shell::{Fault, Outcome, output};
 use tenantry::graph::rbac::{Request, Subject};
 use tenantry::isolation::question::{self, Ask};
@@ -101,8 +101,8 @@ pub fn run(cli: &Cli, args: &Can) -> Result<Outcome, Fault> {
     output::formats(cli, &[Format::Text])?;
     // Roles in the whole cluster may be anybody's; of a path it is everybody who is asked about.
     let clusters = match &args.namespace {
-        Some(namespace) => clusters::about(cli, &args.beside, &About::Grants(namespace))?,
-        None => clusters::read(cli, &args.beside)?,
+        Some(namespace) => proof_inputs::about(cli, &args.beside, &Question::Grants(namespace))?,
+        None => proof_inputs::read(cli, &args.beside)?,
     };
     let subject = Subject::parse(&args.subject).map_err(Fault::Usage)?;
     let (named, subresource) = args
@@ -161,7 +161,7 @@ pub fn run(cli: &Cli, args: &Can) -> Result<Outcome, Fault> {
             Some(steps) => {
                 any = true;
                 output::data(&said("yes"))?;
-                clusters::chain(&clusters.sources, &steps)?;
+                proof_inputs::chain(&clusters.sources, &steps)?;
             }
             None if !cluster.blind.is_empty() => {
                 output::data(&said(
@@ -173,7 +173,7 @@ pub fn run(cli: &Cli, args: &Can) -> Result<Outcome, Fault> {
                     .take(5)
                     .map(|d| (d.span, d.message.clone()))
                     .collect();
-                clusters::chain(&clusters.sources, &unread)?;
+                proof_inputs::chain(&clusters.sources, &unread)?;
             }
             None => output::data(&said(&format!(
                 "no: nothing that {subject} is bound to allows that"

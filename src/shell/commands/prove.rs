@@ -1,7 +1,7 @@
 //! `prove`: that no tenant can reach another.
 
 use crate::shell::args::{Cli, Format, Prove};
-use crate::shell::clusters::{self, Clusters};
+use crate::shell::proof_inputs::{self, ProofInputs};
 use crate::shell::session::VERSION;
 use crate::shell::{Fault, Outcome, output};
 use tenantry::diagnostic::Level;
@@ -79,12 +79,16 @@ pub fn run(cli: &Cli, args: &Prove) -> Result<Outcome, Fault> {
 }
 
 /// What is proven: what is rendered and stands beside it, or what runs.
-fn read(cli: &Cli, args: &Prove) -> Result<Clusters, Fault> {
+fn read(cli: &Cli, args: &Prove) -> Result<ProofInputs, Fault> {
     #[cfg(feature = "cluster")]
     if args.live {
-        return crate::shell::live::clusters(cli, &args.connect, args.beside.group_by.as_deref());
+        return crate::shell::live_session::clusters(
+            cli,
+            &args.connect,
+            args.beside.group_by.as_deref(),
+        );
     }
-    clusters::read(cli, &args.beside)
+    proof_inputs::read(cli, &args.beside)
 }
 
 /// What is asked for besides verdicts.

@@ -1,7 +1,7 @@
 //! `reach`: whether pods can send to others.
 
 use crate::shell::args::{Cli, Format, Reach};
-use crate::shell::clusters::{self, About};
+use crate::shell::proof_inputs::{self, Question};
 use crate::shell::{Fault, Outcome, output};
 use tenantry::graph::Cluster;
 use tenantry::graph::network::{Port, Ports, Protocol};
@@ -11,10 +11,10 @@ use tenantry::isolation::question::{self, Asked, Route};
 pub fn run(cli: &Cli, args: &Reach) -> Result<Outcome, Fault> {
     output::formats(cli, &[Format::Text])?;
     let port = args.port.as_deref().map(port).transpose()?;
-    let clusters = clusters::about(
+    let clusters = proof_inputs::about(
         cli,
         &args.beside,
-        &About::Packets([namespace(&args.from), namespace(&args.to)]),
+        &Question::Packets([namespace(&args.from), namespace(&args.to)]),
     )?;
     let mut any = false;
     let mut missing = Vec::new();
@@ -31,15 +31,15 @@ pub fn run(cli: &Cli, args: &Reach) -> Result<Outcome, Fault> {
             Ok(Route::Open(steps)) => {
                 any = true;
                 output::data(&said("yes"))?;
-                clusters::chain(&clusters.sources, &steps)?;
+                proof_inputs::chain(&clusters.sources, &steps)?;
             }
             Ok(Route::Blocked(steps)) => {
                 output::data(&said("no"))?;
-                clusters::chain(&clusters.sources, &steps)?;
+                proof_inputs::chain(&clusters.sources, &steps)?;
             }
             Ok(Route::Unknown(steps)) => {
                 output::data(&said("unknown"))?;
-                clusters::chain(&clusters.sources, &steps)?;
+                proof_inputs::chain(&clusters.sources, &steps)?;
             }
             Err(_) => {
                 output::data(&said("unknown: the selectors are too many to tell"))?;

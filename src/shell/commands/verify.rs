@@ -1,11 +1,11 @@
 //! `verify`: whether live clusters have become what is rendered.
 
-use crate::shell::ahead::{Ahead, Reached, purpose};
+use crate::shell::api_server::{FetchOptions, Server, live_line};
 use crate::shell::args::{Cli, Format, Verify};
-use crate::shell::cluster::{How, Server, live_line};
+use crate::shell::prefetch::{Ahead, Reached, purpose};
 use crate::shell::session::{Selection, Session};
 use crate::shell::workspace::working_folder;
-use crate::shell::{Fault, Outcome, live, output};
+use crate::shell::{Fault, Outcome, live_session, output};
 use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
@@ -34,7 +34,7 @@ pub fn run(cli: &Cli, args: &Verify) -> Result<Outcome, Fault> {
         return print_rbac(cli);
     }
     let mut session = Session::open(cli, None)?;
-    let chosen = live::chosen(&session, &args.connect)?;
+    let chosen = live_session::chosen(&session, &args.connect)?;
     if args.snapshot.is_some() && chosen.len() > 1 {
         return Err(Fault::Usage(
             "--snapshot: it holds one cluster: name one --context".into(),
@@ -77,7 +77,7 @@ pub fn run(cli: &Cli, args: &Verify) -> Result<Outcome, Fault> {
     let mut left_behind = left_behind(cli, &mut session, args.inventory.as_deref())?;
     let several = chosen.len() > 1;
     for (index, context) in chosen {
-        let mut wanted = live::wanted(&session, &mut compiled, index)?;
+        let mut wanted = live_session::wanted(&session, &mut compiled, index)?;
         only(&mut wanted, &args.tenant)?;
         wanted.context = context.as_deref().unwrap_or_default().into();
         let wanted = Arc::new(wanted);
@@ -108,7 +108,7 @@ pub fn run(cli: &Cli, args: &Verify) -> Result<Outcome, Fault> {
             });
             match &first {
                 // A server that is started anew answers again.
-                Err(Fault::Away(why))
+                Err(Fault::Unavailable(why))
                     if args.wait && started.elapsed().as_secs() < args.timeout =>
                 {
                     live_line(cli, &format!("{}: {why}", wanted.cluster));
@@ -120,7 +120,7 @@ pub fn run(cli: &Cli, args: &Verify) -> Result<Outcome, Fault> {
         let (mut reached, mut cluster) = match first {
             Ok(both) => both,
             // Of the others there is something to say.
-            Err(Fault::Cluster(why) | Fault::Away(why)) if several => {
+            Err(Fault::Cluster(why) | Fault::Unavailable(why)) if several => {
                 clusters.push(unreached(&wanted, context.unwrap_or_default(), why));
                 continue;
             }
@@ -161,7 +161,7 @@ pub fn run(cli: &Cli, args: &Verify) -> Result<Outcome, Fault> {
             match ask(&mut reached, &mut session) {
                 Ok(now) => cluster = now,
                 // A server that does not answer may answer again.
-                Err(Fault::Away(why)) => {
+                Err(Fault::Unavailable(why)) => {
                     live_line(cli, &format!("{}: {left} s left: {why}", cluster.name))
                 }
                 Err(fault) => return Err(fault),
@@ -255,7 +255,7 @@ fn once(
     }
     let guarded = session_guarded(compiled, index);
     let json = args.snapshot.is_some();
-    let how = How {
+    let how = FetchOptions {
         span,
         now,
         keeps: guarded,
@@ -294,7 +294,7 @@ fn once(
             wanted
                 .only
                 .is_none()
-                .then(|| live::graph(session, index, beside))
+                .then(|| live_session::graph(session, index, beside))
         },
     );
     if let Some(cluster) = &cluster {
@@ -310,7 +310,7 @@ fn once(
         // The server is asked while what is there is proven.
         let (answers, (exposed, unknown)) = std::thread::scope(|scope| {
             let asked = scope.spawn(|| server.review(&samples));
-            let exposed = live::exposed(cluster);
+            let exposed = live_session::exposed(cluster);
             (
                 asked
                     .join()
@@ -324,7 +324,7 @@ fn once(
                 Ok(allowed) => judgement.found.extend(sample.judge(wanted, allowed)),
                 Err(why) if !refused => {
                     refused = true;
-                    let gap = live::reviews_gap(why);
+                    let gap = live_session::reviews_gap(why);
                     judgement.push_gap(wanted, &gap);
                     gaps.push(gap);
                 }
@@ -521,7 +521,7 @@ fn print_capabilities(
             &wanted,
             lists,
             Vec::new(),
-            How {
+            FetchOptions {
                 span,
                 now: Timestamp::now(),
                 keeps: false,

@@ -17,8 +17,8 @@ use tenantry::tenancy::model::Tenant;
 /// Largest snapshot that is read, in bytes.
 const MAX_SNAPSHOT: u64 = 1 << 30;
 
-/// Clusters, and what was found on the way to them.
-pub struct Clusters {
+/// ProofInputs, and what was found on the way to them.
+pub struct ProofInputs {
     /// Every text.
     pub sources: SourceMap,
     /// The clusters, in the fleet's order.
@@ -35,7 +35,7 @@ struct Manifests {
 }
 
 /// What a question is about.
-pub enum About<'a> {
+pub enum Question<'a> {
     /// Packets between two namespaces.
     Packets([&'a str; 2]),
     /// What is granted in a namespace, and to whom.
@@ -43,7 +43,7 @@ pub enum About<'a> {
 }
 
 /// Reads a fleet where there is one, and what stands beside it.
-pub fn read(cli: &Cli, beside: &Beside) -> Result<Clusters, Fault> {
+pub fn read(cli: &Cli, beside: &Beside) -> Result<ProofInputs, Fault> {
     let mut session = match Session::open(cli, None) {
         Err(Fault::NoFleet(_)) if !(beside.also.is_empty() && beside.snapshot.is_empty()) => {
             return without_fleet(cli, beside);
@@ -61,7 +61,7 @@ pub fn read(cli: &Cli, beside: &Beside) -> Result<Clusters, Fault> {
 }
 
 /// The same for a question: only what it is about is rendered, where that can be told.
-pub fn about(cli: &Cli, beside: &Beside, question: &About<'_>) -> Result<Clusters, Fault> {
+pub fn about(cli: &Cli, beside: &Beside, question: &Question<'_>) -> Result<ProofInputs, Fault> {
     match part(cli, beside, question)? {
         Some(clusters) => Ok(clusters),
         None => read(cli, beside),
@@ -70,7 +70,7 @@ pub fn about(cli: &Cli, beside: &Beside, question: &About<'_>) -> Result<Cluster
 
 /// What of a fleet a question is about. The rest need not be rendered: whatever is rendered of a
 /// tenant is in a namespace of its own.
-fn part(cli: &Cli, beside: &Beside, question: &About<'_>) -> Result<Option<Clusters>, Fault> {
+fn part(cli: &Cli, beside: &Beside, question: &Question<'_>) -> Result<Option<ProofInputs>, Fault> {
     let mut session = match Session::open_lightly(cli) {
         Err(Fault::NoFleet(_)) => return Ok(None),
         opened => opened?,
@@ -85,15 +85,15 @@ fn part(cli: &Cli, beside: &Beside, question: &About<'_>) -> Result<Option<Clust
         return Ok(None);
     }
     let mut wanted = match question {
-        About::Packets(namespaces) => owners(&session, namespaces.iter().copied()),
-        About::Grants(namespace) => owners(&session, [*namespace]),
+        Question::Packets(namespaces) => owners(&session, namespaces.iter().copied()),
+        Question::Grants(namespace) => owners(&session, [*namespace]),
     };
     while !wanted.is_empty() {
         let (bundles, findings) = session.some(&wanted);
         let found = assemble(cli, beside, &mut session, &bundles, findings)?;
         let more = match question {
-            About::Packets(_) => BTreeSet::new(),
-            About::Grants(_) => match grantees(&session, &found) {
+            Question::Packets(_) => BTreeSet::new(),
+            Question::Grants(_) => match grantees(&session, &found) {
                 Some(more) => more,
                 // It is granted to service accounts wherever they are.
                 None => break,
@@ -108,7 +108,7 @@ fn part(cli: &Cli, beside: &Beside, question: &About<'_>) -> Result<Option<Clust
     Ok(None)
 }
 
-fn without_fleet(cli: &Cli, beside: &Beside) -> Result<Clusters, Fault> {
+fn without_fleet(cli: &Cli, beside: &Beside) -> Result<ProofInputs, Fault> {
     let mut sources = SourceMap::default();
     let also = read_also(cli, beside, &mut sources)?;
     let guarded = guarded(cli, beside, &sources, &also)?;
@@ -119,7 +119,7 @@ fn without_fleet(cli: &Cli, beside: &Beside) -> Result<Clusters, Fault> {
         let message = "there is no fleet here, and no namespace among the manifests that is not the platform's: nothing to prove";
         return Err(Fault::Usage(message.into()));
     }
-    Ok(Clusters {
+    Ok(ProofInputs {
         sources,
         all: vec![cluster],
         findings: Vec::new(),
@@ -152,7 +152,7 @@ fn owners<'a>(
 /// The tenants whose service accounts are granted something; nothing where that may be any.
 ///
 /// Whoever acts as one of them has a grant in its namespace, or in the whole cluster.
-fn grantees(session: &Session, clusters: &Clusters) -> Option<BTreeSet<String>> {
+fn grantees(session: &Session, clusters: &ProofInputs) -> Option<BTreeSet<String>> {
     let bindings = clusters
         .all
         .iter()
@@ -181,10 +181,10 @@ fn assemble(
     session: &mut Session,
     bundles: &[ClusterBundle],
     findings: Vec<Diagnostic>,
-) -> Result<Clusters, Fault> {
+) -> Result<ProofInputs, Fault> {
     let mut sources = std::mem::take(&mut session.sources);
     let also = read_also(cli, beside, &mut sources)?;
-    let mut clusters = Clusters {
+    let mut clusters = ProofInputs {
         sources,
         all: Vec::new(),
         findings,

@@ -2,9 +2,9 @@
 //! graph of what is.
 
 use super::Fault;
+use super::api_server::{FetchOptions, Server};
 use super::args::{Cli, Connect};
-use super::cluster::{How, Server};
-use super::clusters::Clusters;
+use super::proof_inputs::ProofInputs;
 use super::session::{Selection, Session};
 use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
@@ -215,7 +215,11 @@ fn blind(span: Span, gaps: &[Gap]) -> Vec<Diagnostic> {
 
 /// Everything that decides in live clusters, to be proven: with the fleet's tenants, or, without a
 /// fleet, each namespace a tenant.
-pub fn clusters(cli: &Cli, connect: &Connect, group_by: Option<&str>) -> Result<Clusters, Fault> {
+pub fn clusters(
+    cli: &Cli,
+    connect: &Connect,
+    group_by: Option<&str>,
+) -> Result<ProofInputs, Fault> {
     let mut session = match Session::open(cli, None) {
         Err(Fault::NoFleet(_)) => None,
         opened => Some(opened?),
@@ -246,7 +250,7 @@ pub fn clusters(cli: &Cli, connect: &Connect, group_by: Option<&str>) -> Result<
         };
         let wanted = wanted.unwrap_or_else(|| Wanted::nothing(&server.name, span));
         let lists = listings(&served, &BTreeMap::new(), FLUX, Purpose::Prove);
-        let how = How {
+        let how = FetchOptions {
             span,
             now: Timestamp::now(),
             keeps: true,
@@ -281,7 +285,7 @@ pub fn clusters(cli: &Cli, connect: &Connect, group_by: Option<&str>) -> Result<
         Some(session) => (session.sources, session.front.findings),
         None => (alone, Vec::new()),
     };
-    Ok(Clusters {
+    Ok(ProofInputs {
         sources,
         all,
         findings,

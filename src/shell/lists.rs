@@ -1,7 +1,7 @@
 //! The pages of lists, asked for ahead of whoever looks at them: while objects are compared, or a
 //! fleet is rendered, the server makes the next ones.
 
-use super::asking::{Asking, JSON, Trouble};
+use super::http::{Asking, JSON, RequestError};
 use futures::future::{Either, select};
 use http::StatusCode;
 use std::collections::HashSet;
@@ -32,7 +32,7 @@ pub enum Sent {
     /// Its continuation has expired, and it begins anew: what came before does not count.
     Anew,
     /// It could not be had.
-    Failed(Trouble),
+    Failed(RequestError),
 }
 
 /// A list on its way. Whoever drops it wants no more of it.
@@ -74,7 +74,7 @@ impl Lists {
                 };
                 tokio::spawn(async move {
                     if let Err(e) = tokio::spawn(async move { fetching.list().await }).await {
-                        let _ = to.send(Sent::Failed(Trouble::of(e.to_string())));
+                        let _ = to.send(Sent::Failed(RequestError::of(e.to_string())));
                     }
                     drop(turn);
                 });
@@ -107,7 +107,7 @@ struct Fetching {
 impl Fetching {
     /// Fetches it. One whose continuation has expired is fetched once more, from the beginning.
     async fn list(&self) {
-        let failed = |text: String| Sent::Failed(Trouble::of(text));
+        let failed = |text: String| Sent::Failed(RequestError::of(text));
         let mut again = true;
         'whole: loop {
             let mut next: Option<String> = None;
@@ -155,7 +155,7 @@ impl Fetching {
     }
 
     /// A page, unless nobody wants it any more.
-    async fn wanted_page(&self, token: Option<&str>) -> Option<Result<Vec<u8>, Trouble>> {
+    async fn wanted_page(&self, token: Option<&str>) -> Option<Result<Vec<u8>, RequestError>> {
         let (page, dropped) = (pin!(self.page(token)), pin!(self.to.closed()));
         match select(page, dropped).await {
             Either::Left((page, _)) => Some(page),
@@ -164,7 +164,7 @@ impl Fetching {
     }
 
     /// A page: the first, or the one of a token.
-    async fn page(&self, token: Option<&str>) -> Result<Vec<u8>, Trouble> {
+    async fn page(&self, token: Option<&str>) -> Result<Vec<u8>, RequestError> {
         let mut path = format!("{}?limit={PAGE}", self.listing.path());
         if let Some(label) = self.listing.label {
             path += &format!("&labelSelector={label}");

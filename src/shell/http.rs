@@ -23,14 +23,14 @@ pub const JSON: &str = "application/json";
 
 /// Why a request has no answer.
 #[derive(Debug)]
-pub struct Trouble {
+pub struct RequestError {
     /// What the server answered with, where it did.
     pub status: Option<StatusCode>,
     /// Why.
     pub text: String,
 }
 
-impl Trouble {
+impl RequestError {
     /// Where the server did not answer, or not what was asked.
     pub const fn of(text: String) -> Self {
         Self { status: None, text }
@@ -41,9 +41,9 @@ impl Trouble {
     pub fn fault(self, server: &str) -> Fault {
         let text = format!("`{}`: {}", plain(server), self.text);
         match self.status {
-            None => Fault::Away(text),
+            None => Fault::Unavailable(text),
             Some(status) if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS => {
-                Fault::Away(text)
+                Fault::Unavailable(text)
             }
             Some(_) => Fault::Cluster(text),
         }
@@ -77,7 +77,7 @@ impl Asking {
     }
 
     /// Asks for something.
-    pub async fn get(&self, path: &str, accept: &str) -> Result<Vec<u8>, Trouble> {
+    pub async fn get(&self, path: &str, accept: &str) -> Result<Vec<u8>, RequestError> {
         self.send(Method::GET, path, accept, Vec::new()).await
     }
 
@@ -88,7 +88,7 @@ impl Asking {
         path: &str,
         accept: &str,
         body: Vec<u8>,
-    ) -> Result<Vec<u8>, Trouble> {
+    ) -> Result<Vec<u8>, RequestError> {
         let mut tries = 0;
         loop {
             tries += 1;
@@ -106,7 +106,7 @@ impl Asking {
                 } else {
                     String::new()
                 };
-                return Err(Trouble {
+                return Err(RequestError {
                     text: format!("{}{again}", trouble.text),
                     ..trouble
                 });
@@ -122,9 +122,9 @@ impl Asking {
         path: &str,
         accept: &str,
         body: Vec<u8>,
-    ) -> Result<Vec<u8>, (Trouble, Option<u64>)> {
+    ) -> Result<Vec<u8>, (RequestError, Option<u64>)> {
         self.requests.fetch_add(1, Ordering::Relaxed);
-        let broken = |text: String| (Trouble::of(text), None);
+        let broken = |text: String| (RequestError::of(text), None);
         let request = Request::builder()
             .method(method)
             .uri(path)
@@ -164,7 +164,7 @@ impl Asking {
             format!("{status}: {said}")
         };
         Err((
-            Trouble {
+            RequestError {
                 status: Some(status),
                 text,
             },

@@ -2,8 +2,8 @@
 //! Nothing is written.
 
 use super::args::{Cli, Connect};
-use super::asking::{Asking, JSON, Trouble, causes};
-use super::pages::{AT_ONCE, Coming, Lists, Sent};
+use super::http::{Asking, JSON, RequestError, causes};
+use super::lists::{AT_ONCE, Coming, Lists, Sent};
 use super::{Fault, output};
 use futures::stream::{FuturesUnordered, StreamExt};
 use http::{Method, StatusCode};
@@ -197,7 +197,7 @@ impl Server {
         wanted: &Arc<Wanted>,
         lists: Vec<Listing>,
         begun: Vec<Coming>,
-        how: How,
+        how: FetchOptions,
     ) -> Taken {
         let progress = progress(cli, lists.len());
         let started = Instant::now();
@@ -215,7 +215,7 @@ impl Server {
             .map(|list| list.since)
             .min()
             .unwrap_or(started);
-        let mut taken: Vec<(Listing, Result<Seen, Trouble>)> = self.runtime.block_on(async {
+        let mut taken: Vec<(Listing, Result<Seen, RequestError>)> = self.runtime.block_on(async {
             let mut waiting = coming.into_iter();
             let mut running = FuturesUnordered::new();
             let mut done = Vec::new();
@@ -230,7 +230,7 @@ impl Server {
                         found
                     });
                     running.push(async move {
-                        let broken = |e: tokio::task::JoinError| Trouble::of(e.to_string());
+                        let broken = |e: tokio::task::JoinError| RequestError::of(e.to_string());
                         (listing, task.await.map_err(broken).and_then(|found| found))
                     });
                 }
@@ -301,9 +301,9 @@ impl Server {
 async fn look(
     list: Coming,
     wanted: &Wanted,
-    how: How,
+    how: FetchOptions,
     progress: &ProgressBar,
-) -> Result<Seen, Trouble> {
+) -> Result<Seen, RequestError> {
     let Coming {
         listing, mut sent, ..
     } = list;
@@ -338,7 +338,7 @@ async fn look(
             batch.look_at(wanted, &listing, &page.items, how.span, how.now);
             Ok(page)
         });
-        let page = page.map_err(Trouble::of)?;
+        let page = page.map_err(RequestError::of)?;
         batch.unread.extend(page.unread);
         if how.json {
             objects.extend(page.items.into_iter().map(tenantry::live::page::as_json));
@@ -353,7 +353,7 @@ async fn look(
     }
     ended
         .map(|()| (batch, objects))
-        .map_err(|why| Trouble::of(why.to_owned()))
+        .map_err(|why| RequestError::of(why.to_owned()))
 }
 
 /// What was seen in a list, and its objects as JSON where that was asked for.
@@ -361,7 +361,7 @@ type Seen = (Batch, Vec<String>);
 
 /// How lists are taken.
 #[derive(Clone, Copy, Debug)]
-pub struct How {
+pub struct FetchOptions {
     /// What the objects are from, for a proof.
     pub span: Span,
     /// The time.
@@ -475,7 +475,7 @@ fn proxy(cluster: &http::Uri, own: Option<String>) -> Result<Option<http::Uri>, 
         .map_err(|_| "the proxy's address is none: see proxy-url, HTTPS_PROXY".to_owned())
 }
 
-fn gap(listing: &Listing, trouble: &Trouble) -> Gap {
+fn gap(listing: &Listing, trouble: &RequestError) -> Gap {
     let fix = match trouble.status {
         Some(StatusCode::FORBIDDEN) => "grant what `tenantry verify --print-rbac` prints",
         Some(StatusCode::UNAUTHORIZED) => {

@@ -1,9 +1,9 @@
 //! A server that is asked before anybody knows what is rendered.
 
 use super::Fault;
+use super::api_server::Server;
 use super::args::{Connect, Verify};
-use super::cluster::Server;
-use super::pages::Coming;
+use super::lists::Coming;
 use std::collections::BTreeMap;
 use std::thread::JoinHandle;
 use tenantry::live::{FLUX, Gap, Purpose, Served, listings};
