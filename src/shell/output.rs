@@ -1,4 +1,4 @@
-//! Reports: data on standard output, talk on standard error.
+//! Reports go to standard output, status messages to standard error.
 
 use super::Fault;
 use super::args::{Cli, Color, Format};
@@ -23,8 +23,10 @@ pub fn err(text: &str) {
     let _ = std::io::stderr().lock().write_all(text.as_bytes());
 }
 
+pub use self::status as talk;
+
 /// Writes a line to standard error, unless `--quiet`.
-pub fn talk(cli: &Cli, text: &str) {
+pub fn status(cli: &Cli, text: &str) {
     if !cli.quiet {
         err(&format!("{text}\n"));
     }
@@ -104,7 +106,7 @@ pub fn chosen<'a>(
 }
 
 /// Writes findings in the formats asked for; as text where none is. Text is data for `check`, and
-/// talk for the others.
+/// a status message for the others.
 pub fn findings(
     cli: &Cli,
     sources: &SourceMap,

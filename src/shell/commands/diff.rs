@@ -43,7 +43,7 @@ pub fn run(cli: &Cli, args: &Diff) -> Result<Outcome, Fault> {
             false,
             120,
         ));
-        output::talk(
+        output::status(
             cli,
             "the tenants above are held, and left out of the comparison",
         );
@@ -87,7 +87,7 @@ pub fn run(cli: &Cli, args: &Diff) -> Result<Outcome, Fault> {
         output::data(&text(&difference))?;
         output::data(&delta_text(&deltas))?;
     }
-    output::talk(cli, &summary(&difference));
+    output::status(cli, &summary(&difference));
     let widens = class(&deltas) == Class::Widens;
     if args.against.is_none() {
         let says = match class(&deltas) {
@@ -95,7 +95,7 @@ pub fn run(cli: &Cli, args: &Diff) -> Result<Outcome, Fault> {
             Class::Narrows => "narrows what tenants may",
             Class::Widens => "widens what a tenant may",
         };
-        output::talk(cli, &format!("isolation: the change {says}"));
+        output::status(cli, &format!("isolation: the change {says}"));
     }
     let differs = args.exit_code && !difference.changes.is_empty();
     Ok(Outcome::from(

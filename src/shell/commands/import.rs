@@ -82,7 +82,7 @@ pub fn run(cli: &Cli, args: &Import) -> Result<Outcome, Fault> {
     } else {
         write_files(cli, args, &dir, session.as_ref(), &made, &report)?;
     }
-    output::talk(
+    output::status(
         cli,
         &format!(
             "{}: {} found; {} said by a spec, {} passed through, {} things not carried over (tenants/IMPORT.md lists them); {}",
@@ -95,7 +95,7 @@ pub fn run(cli: &Cli, args: &Import) -> Result<Outcome, Fault> {
         ),
     );
     if !made.plain_secrets.is_empty() {
-        output::talk(
+        output::status(
             cli,
             &format!(
                 "{} passed through in plain text: encrypt them, or take them out of Git",
@@ -164,13 +164,13 @@ fn write_files(
         if let Some(fleet) = session.front.fleet() {
             let missing = missing_in(&fleet.spec, made);
             if !missing.is_empty() {
-                output::talk(
+                output::status(
                     cli,
                     "the fleet is yours, and was not changed; add to its spec:",
                 );
                 let mut text = String::new();
                 emit(&mut text, &(&Value::Object(missing)).into());
-                output::talk(cli, &text);
+                output::status(cli, &text);
             }
         }
     } else {

@@ -80,8 +80,8 @@ pub fn run(cli: &Cli, args: &Init) -> Result<Outcome, Fault> {
     schema::write(&dir.join("schemas"))?;
     replace(&fleet, text.as_bytes())?;
     attributes(&dir.join(".gitattributes"))?;
-    output::talk(cli, "wrote tenants/fleet.yaml, schemas/ and .gitattributes");
-    output::talk(
+    output::status(cli, "wrote tenants/fleet.yaml, schemas/ and .gitattributes");
+    output::status(
         cli,
         "next: tenantry new tenant NAME --owner group:GROUP && tenantry render",
     );

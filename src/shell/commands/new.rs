@@ -94,7 +94,7 @@ pub fn tenant(
     let mut text = String::from("# yaml-language-server: $schema=../schemas/tenant.json\n");
     emit(&mut text, &(&document).into());
     replace(&path, text.as_bytes())?;
-    output::talk(
+    output::status(
         cli,
         &format!(
             "wrote {}/{name}.yaml; next: tenantry render",

@@ -115,7 +115,7 @@ pub fn run(cli: &Cli, args: &Status) -> Result<Outcome, Fault> {
 fn errors(cli: &Cli, compiled: &Compiled) -> Outcome {
     let counts = count(&compiled.findings);
     if counts.errors > 0 {
-        output::talk(
+        output::status(
             cli,
             &format!(
                 "{}: tenantry check shows more",
@@ -145,7 +145,7 @@ fn artifacts(cli: &Cli, session: &Session, compiled: &Compiled) -> Result<Outcom
                 let why = format!(
                     "{name} is not as it was rendered: nothing is listed; run: tenantry render --check"
                 );
-                output::talk(cli, &why);
+                output::status(cli, &why);
                 return Ok(Outcome::Findings);
             }
         }
@@ -165,7 +165,7 @@ fn artifacts(cli: &Cli, session: &Session, compiled: &Compiled) -> Result<Outcom
     };
     output::deliver(file, &text)?;
     if all.is_empty() {
-        output::talk(
+        output::status(
             cli,
             "no unit has an artifact of its own: delivery.source is not perShard",
         );
