@@ -215,11 +215,7 @@ fn blind(span: Span, gaps: &[Gap]) -> Vec<Diagnostic> {
 
 /// Everything that decides in live clusters, to be proven: with the fleet's tenants, or, without a
 /// fleet, each namespace a tenant.
-pub fn clusters(
-    cli: &Cli,
-    connect: &Connect,
-    group_by: Option<&str>,
-) -> Result<ProofInputs, Fault> {
+pub fn read(cli: &Cli, connect: &Connect, group_by: Option<&str>) -> Result<ProofInputs, Fault> {
     let mut session = match Session::open(cli, None) {
         Err(Fault::NoFleet(_)) => None,
         opened => Some(opened?),
@@ -287,7 +283,7 @@ pub fn clusters(
     };
     Ok(ProofInputs {
         sources,
-        all,
+        clusters: all,
         findings,
     })
 }

@@ -100,8 +100,8 @@ const RESOURCES: [(&str, &[&str]); 13] = [
 pub fn run(cli: &Cli, args: &Can) -> Result<Outcome, Fault> {
     output::formats(cli, &[Format::Text])?;
     // Roles in the whole cluster may be anybody's; of a path it is everybody who is asked about.
-    let clusters = match &args.namespace {
-        Some(namespace) => proof_inputs::about(cli, &args.beside, &Question::Grants(namespace))?,
+    let inputs = match &args.namespace {
+        Some(namespace) => proof_inputs::read_for(cli, &args.beside, &Question::Grants(namespace))?,
         None => proof_inputs::read(cli, &args.beside)?,
     };
     let subject = Subject::parse(&args.subject).map_err(Fault::Usage)?;
@@ -145,8 +145,8 @@ pub fn run(cli: &Cli, args: &Can) -> Result<Outcome, Fault> {
         false => Ask::Resource(request),
     };
     if let Some(namespace) = &args.namespace
-        && clusters
-            .all
+        && inputs
+            .clusters
             .iter()
             .all(|c| c.namespace(namespace).is_none() && c.blind.is_empty())
     {
@@ -155,13 +155,13 @@ pub fn run(cli: &Cli, args: &Can) -> Result<Outcome, Fault> {
         )));
     }
     let mut any = false;
-    for cluster in &clusters.all {
+    for cluster in &inputs.clusters {
         let said = |word: &str| format!("{}: {word}\n", cluster.name);
         match question::can(cluster, &subject, &ask, args.direct) {
             Some(steps) => {
                 any = true;
                 output::data(&said("yes"))?;
-                proof_inputs::chain(&clusters.sources, &steps)?;
+                proof_inputs::print_steps(&inputs.sources, &steps)?;
             }
             None if !cluster.blind.is_empty() => {
                 output::data(&said(
@@ -173,7 +173,7 @@ pub fn run(cli: &Cli, args: &Can) -> Result<Outcome, Fault> {
                     .take(5)
                     .map(|d| (d.span, d.message.clone()))
                     .collect();
-                proof_inputs::chain(&clusters.sources, &unread)?;
+                proof_inputs::print_steps(&inputs.sources, &unread)?;
             }
             None => output::data(&said(&format!(
                 "no: nothing that {subject} is bound to allows that"

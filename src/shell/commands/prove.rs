@@ -23,25 +23,25 @@ pub fn run(cli: &Cli, args: &Prove) -> Result<Outcome, Fault> {
             Format::Markdown,
         ],
     )?;
-    let clusters = read(cli, args)?;
-    let mut proofs: Vec<Proof> = clusters.all.iter().map(isolation::prove).collect();
-    let tables: Vec<Tables> = clusters
-        .all
+    let inputs = read(cli, args)?;
+    let mut proofs: Vec<Proof> = inputs.clusters.iter().map(isolation::prove).collect();
+    let tables: Vec<Tables> = inputs
+        .clusters
         .iter()
         .zip(&proofs)
         .map(|(c, p)| tables(args, c, p))
         .collect();
-    let digest = proof::digest(&clusters.sources, &clusters.all);
-    let mut findings = proof::findings(&clusters.sources, &proofs);
+    let digest = proof::digest(&inputs.sources, &inputs.clusters);
+    let mut findings = proof::findings(&inputs.sources, &proofs);
     if proofs.is_empty() {
-        findings.clone_from(&clusters.findings);
+        findings.clone_from(&inputs.findings);
     }
     findings.retain(|d| shown(d.rule.id));
     for proof in &mut proofs {
         proof.findings.retain(|f| shown(f.diagnostic.rule.id));
         proof.blind.retain(|d| shown(d.rule.id));
     }
-    let sources = &clusters.sources;
+    let sources = &inputs.sources;
     let asked = if asked.is_empty() {
         vec![(Format::Text, None)]
     } else {
@@ -72,7 +72,7 @@ pub fn run(cli: &Cli, args: &Prove) -> Result<Outcome, Fault> {
         .flat_map(|p| &p.planes)
         .map(|p| p.verdict)
         .max();
-    let broken = clusters.findings.iter().any(|d| d.level == Level::Error);
+    let broken = inputs.findings.iter().any(|d| d.level == Level::Error);
     Ok(Outcome::from(
         broken || worst.is_none_or(|v| v >= Verdict::Unknown),
     ))
@@ -82,7 +82,7 @@ pub fn run(cli: &Cli, args: &Prove) -> Result<Outcome, Fault> {
 fn read(cli: &Cli, args: &Prove) -> Result<ProofInputs, Fault> {
     #[cfg(feature = "cluster")]
     if args.live {
-        return crate::shell::live_session::clusters(
+        return crate::shell::live_session::read(
             cli,
             &args.connect,
             args.beside.group_by.as_deref(),

@@ -11,14 +11,14 @@ use tenantry::isolation::question::{self, Asked, Route};
 pub fn run(cli: &Cli, args: &Reach) -> Result<Outcome, Fault> {
     output::formats(cli, &[Format::Text])?;
     let port = args.port.as_deref().map(port).transpose()?;
-    let clusters = proof_inputs::about(
+    let inputs = proof_inputs::read_for(
         cli,
         &args.beside,
         &Question::Packets([namespace(&args.from), namespace(&args.to)]),
     )?;
     let mut any = false;
     let mut missing = Vec::new();
-    for cluster in &clusters.all {
+    for cluster in &inputs.clusters {
         let (from, to) = match (end(cluster, &args.from), end(cluster, &args.to)) {
             (Ok(from), Ok(to)) => (from, to),
             (Err(reason), _) | (_, Err(reason)) => {
@@ -31,22 +31,22 @@ pub fn run(cli: &Cli, args: &Reach) -> Result<Outcome, Fault> {
             Ok(Route::Open(steps)) => {
                 any = true;
                 output::data(&said("yes"))?;
-                proof_inputs::chain(&clusters.sources, &steps)?;
+                proof_inputs::print_steps(&inputs.sources, &steps)?;
             }
             Ok(Route::Blocked(steps)) => {
                 output::data(&said("no"))?;
-                proof_inputs::chain(&clusters.sources, &steps)?;
+                proof_inputs::print_steps(&inputs.sources, &steps)?;
             }
             Ok(Route::Unknown(steps)) => {
                 output::data(&said("unknown"))?;
-                proof_inputs::chain(&clusters.sources, &steps)?;
+                proof_inputs::print_steps(&inputs.sources, &steps)?;
             }
             Err(_) => {
                 output::data(&said("unknown: the selectors are too many to tell"))?;
             }
         }
     }
-    if missing.len() == clusters.all.len() {
+    if missing.len() == inputs.clusters.len() {
         return Err(Fault::Usage(missing.join("; ")));
     }
     Ok(Outcome::from(!any))
