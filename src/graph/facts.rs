@@ -248,20 +248,6 @@ impl Facts {
         }
     }
 
-    /// Makes room for more objects of a kind.
-    pub fn reserve(&mut self, kind: &str, more: usize) {
-        self.objects.reserve(more);
-        match kind {
-            "Namespace" => self.namespaces.reserve(more),
-            "ServiceAccount" => self.accounts.reserve(more),
-            "Role" | "ClusterRole" => self.roles.reserve(more),
-            "RoleBinding" | "ClusterRoleBinding" => self.bindings.reserve(more),
-            "NetworkPolicy" => self.policies.reserve(more),
-            "ResourceQuota" => self.quotas.reserve(more),
-            _ => {}
-        }
-    }
-
     /// A digest of every object, in any order.
     pub fn digest(&self) -> Vec<u8> {
         let mut all: Vec<String> = self

@@ -4,9 +4,7 @@ use super::listing::Kind;
 use super::status::text;
 use crate::bundle::ObjectId;
 use crate::value::{Entry, Text, Value};
-use serde::de::{
-    Deserialize, DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, Visitor,
-};
+use serde::de::{Deserialize, DeserializeSeed, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 /// A page of a list.
@@ -99,32 +97,6 @@ struct RawMetadata {
 }
 
 impl Page {
-    /// Where the next page of a list begins.
-    ///
-    /// # Errors
-    /// Why it is no list.
-    pub fn next_of(bytes: &[u8]) -> Result<Option<String>, String> {
-        #[derive(serde::Deserialize)]
-        struct Whole {
-            #[serde(default)]
-            metadata: RawMetadata,
-            items: IgnoredAny,
-        }
-        let list: Whole =
-            serde_json::from_slice(bytes).map_err(|e| format!("the answer is no list: {e}"))?;
-        let _: IgnoredAny = list.items;
-        Ok((!list.metadata.next.is_empty()).then_some(list.metadata.next))
-    }
-
-    /// The same where it is said before the items, as servers do, which are not read for it;
-    /// nothing where it is not.
-    pub fn early_next(bytes: &[u8]) -> Option<Option<String>> {
-        let mut metadata = None;
-        // It ends, without a value, where the items begin.
-        let _ = serde_json::Deserializer::from_slice(bytes).deserialize_map(Head(&mut metadata));
-        metadata.map(|RawMetadata { next }| (!next.is_empty()).then_some(next))
-    }
-
     /// Reads an answer to a list.
     ///
     /// # Errors
@@ -160,30 +132,6 @@ impl Page {
             unread,
             next,
         })
-    }
-}
-
-/// Reads of a list what stands before its items.
-struct Head<'h>(&'h mut Option<RawMetadata>);
-
-impl<'de> Visitor<'de> for Head<'_> {
-    type Value = ();
-
-    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("a list")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut from: A) -> Result<(), A::Error> {
-        while let Some(key) = from.next_key::<Text>()? {
-            match key.as_str() {
-                "metadata" => *self.0 = Some(from.next_value()?),
-                "items" => return Err(A::Error::custom("the items begin")),
-                _ => {
-                    from.next_value::<IgnoredAny>()?;
-                }
-            }
-        }
-        Ok(())
     }
 }
 
@@ -236,35 +184,4 @@ pub fn as_json(mut object: Value) -> String {
         metadata.change(|fields| fields.retain(|(key, _)| key != MANAGED));
     }
     serde_json::to_string(&object).unwrap_or_default()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn where_the_next_page_begins_is_found_before_the_items_are_read() {
-        let early = |text: &str| Page::early_next(text.as_bytes()).flatten();
-        let next = |text: &str| Page::next_of(text.as_bytes()).unwrap();
-        let usual =
-            r#"{"kind":"List","metadata":{"resourceVersion":"1","continue":"x"},"items":[{"a":"#;
-        assert_eq!(early(usual).as_deref(), Some("x"));
-        for last in [
-            r#"{"metadata":{},"items":[]}"#,
-            r#"{"metadata":{"continue":""},"items":[]}"#,
-            r#"{"items":[]}"#,
-        ] {
-            assert_eq!((early(last), next(last)), (None, None), "{last}");
-        }
-        let behind = r#"{"items":[],"metadata":{"continue":"x"}}"#;
-        assert_eq!((early(behind), next(behind).as_deref()), (None, Some("x")));
-        assert_eq!(early("no JSON"), None);
-        // That there is none is known early too.
-        assert_eq!(
-            Page::early_next(br#"{"metadata":{},"items":[{"a":"#),
-            Some(None)
-        );
-        assert_eq!(Page::early_next(behind.as_bytes()), None);
-        assert!(Page::next_of(br#"{"kind":"Status"}"#).is_err());
-    }
 }

@@ -243,13 +243,6 @@ impl Wanted {
         self.asks(want.tenant) && (self.only.is_none() || want.tenant.is_some() || listed())
     }
 
-    /// How many objects of a kind should be there.
-    pub fn count(&self, group: &str, kind: &str) -> usize {
-        let of = |id: &ObjectId| (id.group.as_str(), id.kind.as_str()).cmp(&(group, kind));
-        let until = self.objects.partition_point(|id, _| of(id).is_le());
-        until - self.objects.partition_point(|id, _| of(id).is_lt())
-    }
-
     /// The kinds of what was rendered, and the version in which each is written.
     pub fn kinds(&self) -> BTreeMap<(Text, Text), Text> {
         let version = |want: &Want| {

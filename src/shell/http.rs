@@ -1,6 +1,7 @@
-//! A request to an API server, tried again as it asks for. Nothing is written.
+//! Sends requests to an API server, and tries them again when the server is busy.
 
 use super::Fault;
+use http::header::{ACCEPT, CONTENT_TYPE, RETRY_AFTER};
 use http::{Method, Request, StatusCode};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use kube::Client;
@@ -11,77 +12,116 @@ use std::time::Duration;
 use tenantry::report::plain;
 use tenantry::value::Value;
 
-/// How often a request is tried, and how long a server may ask to wait, in seconds.
-const TRIES: u32 = 5;
-const LONGEST_WAIT: u64 = 20;
+/// The most attempts of one request that the server answers with 429 or 5xx.
+const MAX_ATTEMPTS: u32 = 5;
 
-/// Longest answer that is read, in bytes: a hundred times what a page of usual objects has.
-const LARGEST: usize = 256 << 20;
+/// The most attempts of one request whose connection breaks, or that the server does not answer.
+const MAX_BROKEN_ATTEMPTS: u32 = 3;
 
-/// What is asked for, of what is no list of metadata alone.
+/// The longest pause between two attempts, even if `Retry-After` asks for more.
+const MAX_PAUSE: Duration = Duration::from_secs(20);
+
+/// The longest answer that is read, in bytes: about a hundred times a page of usual objects.
+const MAX_ANSWER: usize = 256 << 20;
+
+/// The media type of whole objects.
 pub const JSON: &str = "application/json";
 
-/// Why a request has no answer.
+/// The reason why a request failed.
 #[derive(Debug)]
 pub struct RequestError {
-    /// What the server answered with, where it did.
+    /// The status of the answer; `None` if there was no answer, or not a complete one.
     pub status: Option<StatusCode>,
-    /// Why.
+    /// The message.
     pub text: String,
 }
 
 impl RequestError {
-    /// Where the server did not answer, or not what was asked.
-    pub const fn of(text: String) -> Self {
+    /// Creates an error for a request without a usable answer.
+    pub const fn new(text: String) -> Self {
         Self { status: None, text }
     }
 
-    /// What is said where nothing can be asked without it. A server that does not answer may answer
-    /// again.
+    /// Turns the error into a fault of the whole run, for a request that the run depends on. Without
+    /// an answer, and after 429 or 5xx, the server counts as unavailable: it may answer later.
     pub fn fault(self, server: &str) -> Fault {
         let text = format!("`{}`: {}", plain(server), self.text);
+
         match self.status {
-            None => Fault::Unavailable(text),
-            Some(status) if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS => {
-                Fault::Unavailable(text)
-            }
-            Some(_) => Fault::Cluster(text),
+            Some(status) if !is_busy(status) => Fault::Cluster(text),
+            _ => Fault::Unavailable(text),
         }
     }
 
-    /// Whether the server answered with a status.
+    /// Whether the server answered with this status.
     pub fn is(&self, status: StatusCode) -> bool {
         self.status == Some(status)
     }
 }
 
-/// Who asks, and how many requests were made.
+/// Whether a status says that the same request may succeed later.
+fn is_busy(status: StatusCode) -> bool {
+    status == StatusCode::TOO_MANY_REQUESTS || status.is_server_error()
+}
+
+/// One attempt of a request that failed.
+struct FailedAttempt {
+    error: RequestError,
+    /// The pause that the server asks for.
+    retry_after: Option<Duration>,
+}
+
+impl FailedAttempt {
+    fn broken(text: String) -> Self {
+        Self {
+            error: RequestError::new(text),
+            retry_after: None,
+        }
+    }
+
+    /// Whether another attempt may succeed, after `attempts` of them.
+    fn may_retry(&self, attempts: u32) -> bool {
+        match self.error.status {
+            None => attempts < MAX_BROKEN_ATTEMPTS,
+            Some(status) => is_busy(status) && attempts < MAX_ATTEMPTS,
+        }
+    }
+}
+
+/// A client of one API server, which counts its requests. Clones share the count.
 #[derive(Clone)]
-pub struct Asking {
+pub struct HttpClient {
     client: Client,
     requests: Arc<AtomicUsize>,
 }
 
-impl Asking {
-    /// Asks by this client.
-    pub fn by(client: Client) -> Self {
+impl HttpClient {
+    /// Creates a client that sends through this one.
+    pub fn new(client: Client) -> Self {
         Self {
             client,
             requests: Arc::default(),
         }
     }
 
-    /// How many requests were made.
+    /// The number of requests so far; each attempt counts.
     pub fn requests(&self) -> usize {
         self.requests.load(Ordering::Relaxed)
     }
 
-    /// Asks for something.
+    /// Gets a resource.
+    ///
+    /// # Errors
+    /// See [`Self::send`].
     pub async fn get(&self, path: &str, accept: &str) -> Result<Vec<u8>, RequestError> {
         self.send(Method::GET, path, accept, Vec::new()).await
     }
 
-    /// A request, tried again where the server is busy, or the connection breaks.
+    /// Sends a request, and returns the body of the answer. If the server is busy, or the connection
+    /// breaks, the request is sent again.
+    ///
+    /// # Errors
+    /// The error of the last attempt.
     pub async fn send(
         &self,
         method: Method,
@@ -89,110 +129,120 @@ impl Asking {
         accept: &str,
         body: Vec<u8>,
     ) -> Result<Vec<u8>, RequestError> {
-        let mut tries = 0;
+        let mut attempts = 0;
+
         loop {
-            tries += 1;
-            let (trouble, wait) = match self.once(&method, path, accept, body.clone()).await {
+            attempts += 1;
+            let failed = match self.send_once(&method, path, accept, body.clone()).await {
                 Ok(answer) => return Ok(answer),
-                Err(trouble) => trouble,
+                Err(failed) => failed,
             };
-            let busy = match trouble.status {
-                None => tries < 3,
-                Some(status) => status == StatusCode::TOO_MANY_REQUESTS || status.is_server_error(),
-            };
-            if !busy || tries == TRIES {
-                let again = if tries > 1 {
-                    format!(" (tried {tries} times)")
-                } else {
-                    String::new()
-                };
-                return Err(RequestError {
-                    text: format!("{}{again}", trouble.text),
-                    ..trouble
-                });
+
+            if !failed.may_retry(attempts) {
+                let mut error = failed.error;
+                if attempts > 1 {
+                    error.text += &format!(" (tried {attempts} times)");
+                }
+                return Err(error);
             }
-            let wait = wait.map_or(Duration::from_millis(200 << tries), Duration::from_secs);
-            tokio::time::sleep(wait.min(Duration::from_secs(LONGEST_WAIT))).await;
+
+            let pause = failed
+                .retry_after
+                .unwrap_or(Duration::from_millis(200 << attempts));
+            tokio::time::sleep(pause.min(MAX_PAUSE)).await;
         }
     }
 
-    async fn once(
+    async fn send_once(
         &self,
         method: &Method,
         path: &str,
         accept: &str,
         body: Vec<u8>,
-    ) -> Result<Vec<u8>, (RequestError, Option<u64>)> {
+    ) -> Result<Vec<u8>, FailedAttempt> {
         self.requests.fetch_add(1, Ordering::Relaxed);
-        let broken = |text: String| (RequestError::of(text), None);
+
         let request = Request::builder()
             .method(method)
             .uri(path)
-            .header(http::header::ACCEPT, accept);
-        let request = request
-            .header(http::header::CONTENT_TYPE, JSON)
-            .body(Body::from(body));
-        let request = request.map_err(|e| broken(e.to_string()))?;
+            .header(ACCEPT, accept)
+            .header(CONTENT_TYPE, JSON)
+            .body(Body::from(body))
+            .map_err(|e| FailedAttempt::broken(e.to_string()))?;
         let answer = self
             .client
             .send(request)
             .await
-            .map_err(|e| broken(causes(&e)))?;
+            .map_err(|e| FailedAttempt::broken(causes(&e)))?;
+
         let status = answer.status();
-        let wait = answer
+        let retry_after = answer
             .headers()
-            .get(http::header::RETRY_AFTER)
-            .and_then(|v| v.to_str().ok()?.parse().ok());
-        let body = Limited::new(answer.into_body(), LARGEST).collect().await;
-        let bytes = body.map_err(|e| match e.is::<LengthLimitError>() {
-            true => broken(format!("the answer is longer than {} MiB", LARGEST >> 20)),
-            false => broken(causes(&*e)),
-        })?;
-        let bytes = bytes.to_bytes();
+            .get(RETRY_AFTER)
+            .and_then(|value| value.to_str().ok()?.parse().ok())
+            .map(Duration::from_secs);
+        let bytes = read_body(answer.into_body()).await?;
         if status.is_success() {
-            return Ok(bytes.into());
+            return Ok(bytes);
         }
-        let said: Option<Value> = serde_json::from_slice(&bytes).ok();
-        let said = plain(
-            said.as_ref()
-                .and_then(|v| v.at(&["message"]).as_str())
-                .unwrap_or_default(),
-        );
-        let text = if said.is_empty() {
-            status.to_string()
-        } else {
-            format!("{status}: {said}")
-        };
-        Err((
-            RequestError {
+
+        Err(FailedAttempt {
+            error: RequestError {
                 status: Some(status),
-                text,
+                text: status_text(status, &bytes),
             },
-            wait,
-        ))
+            retry_after,
+        })
     }
 }
 
-/// An error with what caused it, each once.
+/// Reads the body of an answer, up to [`MAX_ANSWER`].
+async fn read_body(body: Body) -> Result<Vec<u8>, FailedAttempt> {
+    match Limited::new(body, MAX_ANSWER).collect().await {
+        Ok(collected) => Ok(collected.to_bytes().into()),
+        Err(e) if e.is::<LengthLimitError>() => Err(FailedAttempt::broken(format!(
+            "the answer is longer than {} MiB",
+            MAX_ANSWER >> 20
+        ))),
+        Err(e) => Err(FailedAttempt::broken(causes(&*e))),
+    }
+}
+
+/// Describes an answer that is not a success: its status, and the message of its `Status` object.
+fn status_text(status: StatusCode, body: &[u8]) -> String {
+    let answer: Value = serde_json::from_slice(body).unwrap_or_default();
+    let message = plain(answer.at(&["message"]).as_str().unwrap_or_default());
+
+    if message.is_empty() {
+        status.to_string()
+    } else {
+        format!("{status}: {message}")
+    }
+}
+
+/// Joins the messages of an error and of its causes, each once. No credential is in the result.
 pub fn causes(error: &(dyn std::error::Error + 'static)) -> String {
     let chain = || std::iter::successors(Some(error), |e| e.source());
-    // The plugin's command, its environment and what it printed are credentials: all texts that
-    // hold them are left out.
-    if let Some(text) = chain().find_map(|e| plugin_fault(e.downcast_ref()?)) {
+
+    // A credential plugin's command, environment and output may hold credentials: every message
+    // that shows them is left out.
+    if let Some(text) = chain().find_map(|cause| plugin_error(cause.downcast_ref()?)) {
         return text;
     }
+
     let mut all: Vec<String> = Vec::new();
-    for error in chain() {
-        let text = without_password(&plain(&error.to_string()));
+    for cause in chain() {
+        let text = without_password(&plain(&cause.to_string()));
         if !all.iter().any(|before| before.contains(&text)) {
             all.push(text);
         }
     }
+
     all.join(": ")
 }
 
-/// What is said of a credential plugin that gives none.
-fn plugin_fault(error: &AuthError) -> Option<String> {
+/// Describes the failure of a credential plugin, without its command or its output.
+fn plugin_error(error: &AuthError) -> Option<String> {
     Some(match error {
         AuthError::AuthExecRun { out, .. } => {
             format!("the credential plugin ended with {}", out.status)
@@ -205,7 +255,7 @@ fn plugin_fault(error: &AuthError) -> Option<String> {
     })
 }
 
-/// A text without the user and password of the addresses in it.
+/// Removes the user and the password from each URL in a text.
 fn without_password(text: &str) -> String {
     let mut parts = text.split("://");
     let mut out = parts.next().unwrap_or_default().to_owned();
@@ -215,5 +265,6 @@ fn without_password(text: &str) -> String {
         out.push_str("://");
         out.push_str(&part[from..]);
     }
+
     out
 }

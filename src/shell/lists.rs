@@ -1,183 +1,235 @@
-//! The pages of lists, asked for ahead of whoever looks at them: while objects are compared, or a
-//! fleet is rendered, the server makes the next ones.
+//! Fetches lists of objects, page by page, and observes each page as it arrives.
 
-use super::http::{Asking, JSON, RequestError};
-use futures::future::{Either, select};
+use super::http::{HttpClient, JSON, RequestError};
+use futures::stream::{self, StreamExt};
 use http::StatusCode;
+use indicatif::ProgressBar;
+use jiff::Timestamp;
 use std::collections::HashSet;
-use std::pin::pin;
 use std::sync::Arc;
-use std::time::Instant;
-use tenantry::live::{Detail, Listing, Page};
-use tokio::runtime::Handle;
-use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tenantry::graph::Facts;
+use tenantry::live::{Batch, Detail, Gap, Listing, Page, Wanted, page};
+use tenantry::source::Span;
+use tokio::task::block_in_place;
 
-/// Objects of a page.
-const PAGE: usize = 500;
-/// Most pages of a list.
-const PAGES: usize = 20_000;
-/// Lists that are asked for at once.
-pub const AT_ONCE: usize = 4;
-/// Room for the pages that wait for whoever looks at them, of all lists together, in KiB. Each list
-/// may have one more in hand.
-const ROOM: usize = 32 << 10;
+/// Objects in a page.
+const PAGE_SIZE: usize = 500;
 
+/// The most pages that a list may have.
+const MAX_PAGES: usize = 20_000;
+
+/// Lists that are fetched at the same time.
+const CONCURRENT_LISTS: usize = 4;
+
+/// The media type of a list that holds the metadata of each object alone.
 const METADATA: &str = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1";
 
-/// What comes of a list.
-pub enum Sent {
-    /// A page as the server wrote it, and its room among those that wait.
-    Page(Vec<u8>, OwnedSemaphorePermit),
-    /// Its continuation has expired, and it begins anew: what came before does not count.
-    Anew,
-    /// It could not be had.
-    Failed(RequestError),
+/// The details that are kept of the objects in a list.
+#[derive(Clone, Copy, Debug)]
+pub struct FetchOptions {
+    /// The place that findings of the proof show for the objects: the cluster.
+    pub span: Span,
+    /// The time by which ages are counted.
+    pub now: Timestamp,
+    /// Whether objects are kept, so that admission policies can be evaluated for them.
+    pub keep_objects: bool,
+    /// Whether the digest of all objects is needed.
+    pub digest: bool,
+    /// Whether each object is also returned as JSON.
+    pub json: bool,
 }
 
-/// A list on its way. Whoever drops it wants no more of it.
-pub struct Coming {
-    /// What is listed.
-    pub listing: Listing,
-    /// When it was asked for.
-    pub since: Instant,
-    /// Its pages, in order. It ends where the list does.
-    pub sent: UnboundedReceiver<Sent>,
+/// The result of fetching lists.
+#[derive(Default)]
+pub struct Fetched {
+    /// The observations of all lists.
+    pub batch: Batch,
+    /// The lists that could not be fetched.
+    pub gaps: Vec<Gap>,
+    /// Every object as one line of JSON, if [`FetchOptions::json`] is set.
+    pub objects: Vec<String>,
 }
 
-/// Who fetches lists.
-///
-/// They are fetched in the order in which they begin, and have to be looked at in that order, as
-/// many at once as are fetched at once; those that nobody wants are dropped before. So there is
-/// always room at last: where a list that nobody looks at yet fills some, at most three before it
-/// are not fetched to their end, and of the four that are looked at one is drained.
-pub struct Lists(UnboundedSender<(Listing, UnboundedSender<Sent>)>);
+/// Fetches lists, a few at a time. The result is sorted by listing, so that it does not depend on the
+/// order in which lists end. A list that fails is a gap.
+pub async fn fetch(
+    http: &HttpClient,
+    listings: Vec<Listing>,
+    wanted: &Arc<Wanted>,
+    options: FetchOptions,
+    progress: &ProgressBar,
+) -> Fetched {
+    let fetch_list = |listing: Listing| {
+        let fetch = ListFetch {
+            http: http.clone(),
+            listing: listing.clone(),
+            wanted: Arc::clone(wanted),
+            options,
+            progress: progress.clone(),
+        };
+        async move {
+            let task = tokio::spawn(async move { fetch.list().await });
+            let list = task
+                .await
+                .unwrap_or_else(|e| Err(RequestError::new(e.to_string())));
+            (listing, list)
+        }
+    };
 
-impl Lists {
-    /// Lists are fetched as long as this is there.
-    pub fn new(runtime: &Handle, asking: Asking) -> Self {
-        let (queue, mut waiting) = unbounded_channel::<(Listing, UnboundedSender<Sent>)>();
-        runtime.spawn(async move {
-            let (lists, room) = (
-                Arc::new(Semaphore::new(AT_ONCE)),
-                Arc::new(Semaphore::new(ROOM)),
-            );
-            while let Some((listing, to)) = waiting.recv().await {
-                let Ok(turn) = Arc::clone(&lists).acquire_owned().await else {
-                    return;
-                };
-                let fetching = Fetching {
-                    asking: asking.clone(),
-                    listing,
-                    to: to.clone(),
-                    room: Arc::clone(&room),
-                };
-                tokio::spawn(async move {
-                    if let Err(e) = tokio::spawn(async move { fetching.list().await }).await {
-                        let _ = to.send(Sent::Failed(RequestError::of(e.to_string())));
-                    }
-                    drop(turn);
-                });
+    let mut lists: Vec<(Listing, Result<ObservedList, RequestError>)> = stream::iter(listings)
+        .map(fetch_list)
+        .buffer_unordered(CONCURRENT_LISTS)
+        .inspect(|_| progress.inc(1))
+        .collect()
+        .await;
+    lists.sort_by(|a, b| a.0.cmp(&b.0));
+
+    let mut fetched = Fetched::default();
+    for (listing, list) in lists {
+        match list {
+            Ok(list) => {
+                fetched.batch.append(list.batch);
+                fetched.objects.extend(list.objects);
             }
-        });
-        Self(queue)
-    }
-
-    /// Begins a list, which is to be looked at before those that begin after it, or dropped.
-    pub fn begin(&self, listing: Listing) -> Coming {
-        let (to, sent) = unbounded_channel();
-        // It is fetched as long as this is there.
-        let _ = self.0.send((listing.clone(), to));
-        Coming {
-            listing,
-            since: Instant::now(),
-            sent,
+            Err(error) => fetched.gaps.push(gap(&listing, &error)),
         }
     }
+    fetched
 }
 
-/// A list that is fetched.
-struct Fetching {
-    asking: Asking,
+/// The observations of one list.
+struct ObservedList {
+    batch: Batch,
+    objects: Vec<String>,
+}
+
+/// One list to fetch.
+struct ListFetch {
+    http: HttpClient,
     listing: Listing,
-    to: UnboundedSender<Sent>,
-    room: Arc<Semaphore>,
+    wanted: Arc<Wanted>,
+    options: FetchOptions,
+    progress: ProgressBar,
 }
 
-impl Fetching {
-    /// Fetches it. One whose continuation has expired is fetched once more, from the beginning.
-    async fn list(&self) {
-        let failed = |text: String| Sent::Failed(RequestError::of(text));
-        let mut again = true;
-        'whole: loop {
-            let mut next: Option<String> = None;
-            let mut before: HashSet<blake3::Hash> = HashSet::new();
-            for _ in 0..PAGES {
-                let Some(page) = self.wanted_page(next.as_deref()).await else {
-                    return;
-                };
-                let page = match page {
-                    Err(trouble) if trouble.is(StatusCode::GONE) && again => {
-                        again = false;
-                        let _ = self.to.send(Sent::Anew);
-                        continue 'whole;
-                    }
-                    Err(trouble) => {
-                        let _ = self.to.send(Sent::Failed(trouble));
-                        return;
-                    }
-                    Ok(page) => page,
-                };
-                // What is no list has no next page: whoever looks at it says so.
-                let token =
-                    Page::early_next(&page).unwrap_or_else(|| Page::next_of(&page).ok().flatten());
-                let size = (page.len() >> 10).clamp(1, ROOM) as u32;
-                let Ok(room) = Arc::clone(&self.room).acquire_many_owned(size).await else {
-                    return;
-                };
-                let _ = self.to.send(Sent::Page(page, room));
-                match token {
-                    None => return,
-                    Some(token) if !before.insert(blake3::hash(token.as_bytes())) => {
-                        let _ = self
-                            .to
-                            .send(failed("the list comes back to where it was".to_owned()));
-                        return;
-                    }
-                    token => next = token,
+impl ListFetch {
+    /// Fetches the list. The server forgets a continue token after some minutes and answers 410 then:
+    /// the list is fetched once more from its first page.
+    /// <https://kubernetes.io/docs/reference/using-api/api-concepts/#retrieving-large-results-sets-in-chunks>
+    async fn list(&self) -> Result<ObservedList, RequestError> {
+        match self.pages().await {
+            Err(error) if error.is(StatusCode::GONE) => self.pages().await,
+            result => result,
+        }
+    }
+
+    /// Fetches every page, from the first on.
+    async fn pages(&self) -> Result<ObservedList, RequestError> {
+        let facts = if self.options.digest {
+            Facts::keeping(self.options.keep_objects)
+        } else {
+            Facts::live(self.options.keep_objects)
+        };
+        let mut list = ObservedList {
+            batch: Batch::of(facts),
+            objects: Vec::new(),
+        };
+
+        let mut token: Option<String> = None;
+        // Digests, since a server may write tokens of any length.
+        let mut used_tokens: HashSet<blake3::Hash> = HashSet::new();
+        for _ in 0..MAX_PAGES {
+            let bytes = self.page(token.as_deref()).await?;
+            token = self.observe(&bytes, &mut list)?;
+
+            match &token {
+                None => return Ok(list),
+                Some(next) if !used_tokens.insert(blake3::hash(next.as_bytes())) => {
+                    let text = "the list comes back to where it was";
+                    return Err(RequestError::new(text.to_owned()));
                 }
+                Some(_) => {}
             }
-            let _ = self.to.send(failed(format!(
-                "the list does not end within {PAGES} pages"
-            )));
-            return;
         }
+
+        Err(RequestError::new(format!(
+            "the list does not end within {MAX_PAGES} pages"
+        )))
     }
 
-    /// A page, unless nobody wants it any more.
-    async fn wanted_page(&self, token: Option<&str>) -> Option<Result<Vec<u8>, RequestError>> {
-        let (page, dropped) = (pin!(self.page(token)), pin!(self.to.closed()));
-        match select(page, dropped).await {
-            Either::Left((page, _)) => Some(page),
-            Either::Right(_) => None,
-        }
-    }
-
-    /// A page: the first, or the one of a token.
+    /// Fetches a page: the first, or the one that a continue token names.
     async fn page(&self, token: Option<&str>) -> Result<Vec<u8>, RequestError> {
-        let mut path = format!("{}?limit={PAGE}", self.listing.path());
+        let mut path = format!("{}?limit={PAGE_SIZE}", self.listing.path());
         if let Some(label) = self.listing.label {
             path += &format!("&labelSelector={label}");
         }
         if let Some(token) = token {
             path += &format!("&continue={}", url_encoded(token));
         }
-        let accept = if self.listing.detail == Detail::Metadata {
-            METADATA
-        } else {
-            JSON
+
+        let accept = match self.listing.detail {
+            Detail::Metadata => METADATA,
+            Detail::Whole => JSON,
         };
-        self.asking.get(&path, accept).await
+        self.http.get(&path, accept).await
+    }
+
+    /// Parses a page, adds its objects to the list, and returns the token of the next page. Other
+    /// lists are read from the server meanwhile.
+    fn observe(
+        &self,
+        bytes: &[u8],
+        list: &mut ObservedList,
+    ) -> Result<Option<String>, RequestError> {
+        let options = self.options;
+        let batch = &mut list.batch;
+
+        let page = block_in_place(|| {
+            let page = Page::read(&self.listing.kind, bytes)?;
+            batch.look_at(
+                &self.wanted,
+                &self.listing,
+                &page.items,
+                options.span,
+                options.now,
+            );
+            Ok(page)
+        })
+        .map_err(RequestError::new)?;
+        batch.unread.extend(page.unread);
+        if options.json {
+            list.objects
+                .extend(page.items.into_iter().map(page::as_json));
+        }
+
+        let plural = &self.listing.kind.plural;
+        self.progress
+            .set_message(format!("{} {plural}", batch.count));
+        Ok(page.next)
+    }
+}
+
+/// Describes a list that could not be fetched, and the fix.
+fn gap(listing: &Listing, error: &RequestError) -> Gap {
+    let fix = match error.status {
+        Some(StatusCode::FORBIDDEN) => "grant what `tenantry verify --print-rbac` prints",
+        Some(StatusCode::UNAUTHORIZED) => {
+            "get new credentials: see the user of the context in the kubeconfig"
+        }
+        Some(StatusCode::NOT_FOUND) => "it was served a moment ago: run again",
+        Some(StatusCode::TOO_MANY_REQUESTS) => {
+            "the server is busy: run again later, or raise its limits for this user"
+        }
+        Some(_) => "see the API server's log, or that of the aggregated API behind it",
+        None => "see whether the server can be reached, and answers within --request-timeout",
+    };
+
+    Gap {
+        group: listing.kind.group.clone(),
+        kind: listing.kind.kind.clone(),
+        why: error.text.clone(),
+        command: listing.command(),
+        fix: fix.into(),
     }
 }
 

@@ -1,9 +1,10 @@
-//! A fleet's clusters and the live ones: which context is whose, what should be there, and the
-//! graph of what is.
+//! Connects a fleet with live clusters: which context belongs to which cluster, which objects
+//! should be there, and the graph of the objects that are there.
 
 use super::Fault;
-use super::api_server::{FetchOptions, Server};
+use super::api_server::ApiServer;
 use super::args::{Cli, Connect};
+use super::lists::{FetchOptions, Fetched};
 use super::proof_inputs::ProofInputs;
 use super::session::{Selection, Session};
 use jiff::Timestamp;
@@ -19,9 +20,20 @@ use tenantry::live::{FLUX, Found, Gap, Purpose, Wanted, listings};
 use tenantry::source::{SourceMap, Span};
 use tenantry::tree::kustomization_of;
 
-/// The clusters that are asked, as indices in the fleet, each with its context; the current one
-/// where none is named.
-pub fn chosen(session: &Session, connect: &Connect) -> Result<Vec<(usize, Option<String>)>, Fault> {
+/// A cluster that is asked.
+pub struct ChosenCluster {
+    /// Its index in the fleet.
+    pub index: usize,
+    /// The context of the kubeconfig; the current one if `None`.
+    pub context: Option<String>,
+}
+
+/// Resolves `--context` to clusters of the fleet. Without it, a fleet of one cluster is asked by the
+/// current context.
+///
+/// # Errors
+/// A usage fault if a context fits no cluster, or two contexts the same one.
+pub fn chosen(session: &Session, connect: &Connect) -> Result<Vec<ChosenCluster>, Fault> {
     let Some(fleet) = session.front.fleet() else {
         return Err(Fault::Usage(
             "the fleet has an error: tenantry check shows it".into(),
@@ -29,48 +41,60 @@ pub fn chosen(session: &Session, connect: &Connect) -> Result<Vec<(usize, Option
     };
     let clusters = &fleet.spec.clusters;
     let names: Vec<&str> = clusters.iter().map(|c| c.name.as_str()).collect();
+
     if connect.context.is_empty() {
-        return match names.len() {
-            1 => Ok(vec![(0, None)]),
-            _ => {
-                let all = names.join(", ");
-                Err(Fault::Usage(format!(
-                    "the fleet has several clusters: say which, --context CLUSTER=CONTEXT ({all})"
-                )))
-            }
-        };
+        if names.len() != 1 {
+            let all = names.join(", ");
+            return Err(Fault::Usage(format!(
+                "the fleet has several clusters: say which, --context CLUSTER=CONTEXT ({all})"
+            )));
+        }
+        return Ok(vec![ChosenCluster {
+            index: 0,
+            context: None,
+        }]);
     }
-    let mut all = Vec::new();
+
+    let mut chosen: Vec<ChosenCluster> = Vec::new();
     for text in &connect.context {
-        let (name, context) = match text.split_once('=') {
-            Some((name, context)) if names.contains(&name) => (name, context),
-            // Names of contexts may hold anything.
-            _ if names.contains(&text.as_str()) => (text.as_str(), text.as_str()),
-            _ if names.len() == 1 => (names[0], text.as_str()),
-            _ => {
-                let all = names.join(", ");
-                return Err(Fault::Usage(format!(
-                    "--context {text}: say whose it is, CLUSTER=CONTEXT ({all})"
-                )));
-            }
-        };
+        let (name, context) = split_context(text, &names)?;
         let index = names.iter().position(|n| *n == name).unwrap_or_default();
+        let fault = |why: &str| Fault::Usage(format!("--context {text}: {why}"));
+
         if context.is_empty() {
-            return Err(Fault::Usage(format!(
-                "--context {text}: the context is empty"
-            )));
+            return Err(fault("the context is empty"));
         }
-        if all.iter().any(|(other, _)| *other == index) {
-            return Err(Fault::Usage(format!(
-                "--context {text}: `{name}` has a context already"
-            )));
+        if chosen.iter().any(|other| other.index == index) {
+            return Err(fault(&format!("`{name}` has a context already")));
         }
-        all.push((index, Some(context.to_owned())));
+        chosen.push(ChosenCluster {
+            index,
+            context: Some(context.to_owned()),
+        });
     }
-    Ok(all)
+    Ok(chosen)
 }
 
-/// What should be there of a cluster.
+/// Splits the value of `--context` into the cluster's name and the context. The name of a context
+/// may hold any character, `=` too.
+fn split_context<'a>(text: &'a str, names: &[&'a str]) -> Result<(&'a str, &'a str), Fault> {
+    match text.split_once('=') {
+        Some((name, context)) if names.contains(&name) => Ok((name, context)),
+        _ if names.contains(&text) => Ok((text, text)),
+        _ if names.len() == 1 => Ok((names[0], text)),
+        _ => {
+            let all = names.join(", ");
+            Err(Fault::Usage(format!(
+                "--context {text}: say whose it is, CLUSTER=CONTEXT ({all})"
+            )))
+        }
+    }
+}
+
+/// Collects the objects that should be in a cluster. They move out of the compiled bundle.
+///
+/// # Errors
+/// A usage fault if the cluster was not rendered.
 pub fn wanted(session: &Session, compiled: &mut Compiled, index: usize) -> Result<Wanted, Fault> {
     let bundle = compiled.bundles.iter_mut().find(|b| b.cluster == index);
     let (Some(fleet), Some(bundle)) = (session.front.fleet(), bundle) else {
@@ -78,6 +102,7 @@ pub fn wanted(session: &Session, compiled: &mut Compiled, index: usize) -> Resul
             "the fleet cannot be rendered: tenantry check shows why".into(),
         ));
     };
+
     let name = fleet.spec.clusters[index].name.as_str();
     let entry = compiled.tree.clusters.get(name);
     let units = |tenant: &str| {
@@ -85,74 +110,73 @@ pub fn wanted(session: &Session, compiled: &mut Compiled, index: usize) -> Resul
             .map(|e| kustomization_of(e, tenant))
             .unwrap_or_default()
     };
-    let mut wanted = Wanted::new(
-        fleet,
-        &session.front.tenancy,
-        bundle,
-        &compiled.tree,
-        &units,
-    );
-    let bundle = &*bundle;
-    let rendered: BTreeSet<&str> = bundle.tenants.iter().map(|t| t.tenant.as_str()).collect();
-    let declared = session.front.specs.tenants.iter().map(|t| &t.name.value);
-    let sound: BTreeSet<&String> = session
-        .front
+    let tenancy = &session.front.tenancy;
+    let mut wanted = Wanted::new(fleet, tenancy, bundle, &compiled.tree, &units);
+
+    wanted.broken = broken_tenants(session, &compiled.held);
+    for tenant in &bundle.tenants {
+        wanted.broken.remove(tenant.tenant.as_str());
+    }
+    let tombstones = session.front.lock.tombstones.values();
+    wanted.gone = tombstones
+        .filter(|tombstone| tombstone.on == name)
+        .flat_map(|tombstone| tombstone.namespaces.iter().cloned())
+        .collect();
+    Ok(wanted)
+}
+
+/// The declared tenants that have an error, and the held ones whose file still exists.
+fn broken_tenants(session: &Session, held: &BTreeSet<String>) -> BTreeSet<String> {
+    let front = &session.front;
+    let sound: BTreeSet<&String> = front
         .tenancy
         .tenants
         .iter()
         .map(|t| &t.name.value)
         .collect();
-    wanted.broken = declared
-        .filter(|name| !sound.contains(name))
-        .cloned()
-        .collect();
-    // Held for an error in their file; where that is gone, they are nobody's.
-    let prior = session.front.lock.tenants();
-    let held = compiled.held.iter();
-    let held = held.filter(|t| {
-        prior
-            .get(t.as_str())
+    let declared = front.specs.tenants.iter().map(|t| &t.name.value);
+
+    let recorded = front.lock.tenants();
+    let has_file = |tenant: &&String| {
+        recorded
+            .get(tenant.as_str())
             .is_some_and(|file| session.workspace.root.join(file).exists())
-    });
-    wanted.broken.extend(held.cloned());
-    wanted
-        .broken
-        .retain(|name| !rendered.contains(name.as_str()));
-    let graves = session
-        .front
-        .lock
-        .tombstones
-        .values()
-        .filter(|t| t.on == name);
-    wanted.gone = graves.flat_map(|t| t.namespaces.iter().cloned()).collect();
-    Ok(wanted)
+    };
+
+    declared
+        .filter(|name| !sound.contains(name))
+        .chain(held.iter().filter(has_file))
+        .cloned()
+        .collect()
 }
 
-/// The graph of what a live cluster holds, with the fleet's tenants.
+/// Builds the graph of the objects in a live cluster, with the fleet's tenants.
 pub fn graph(session: &mut Session, index: usize, beside: Beside) -> Cluster {
     let fleet = session
         .front
         .specs
         .fleet
         .as_ref()
-        .expect("it was chosen of a fleet");
+        .expect("the cluster was chosen from a fleet");
     let tenancy = &session.front.tenancy;
+
     let tenants = tenancy
         .tenants
         .iter()
         .enumerate()
-        .filter(|(_, t)| t.on(index).is_some());
-    let tenants = tenants.map(|(at, t)| TenantBundle {
-        tenant: t.name.value.clone(),
-        index: at,
-        early: Part::default(),
-        late: Part::default(),
-    });
+        .filter(|(_, tenant)| tenant.on(index).is_some())
+        .map(|(at, tenant)| TenantBundle {
+            tenant: tenant.name.value.clone(),
+            index: at,
+            early: Part::default(),
+            late: Part::default(),
+        });
     let bundle = ClusterBundle {
         cluster: index,
         platform: Part::default(),
         tenants: tenants.collect(),
     };
+
     graph::cluster(
         fleet,
         tenancy,
@@ -164,30 +188,40 @@ pub fn graph(session: &mut Session, index: usize, beside: Beside) -> Cluster {
     )
 }
 
-/// The ways between tenants that are there in a live cluster, and of how many it cannot be told.
-pub fn exposed(cluster: &Cluster) -> (Vec<Found>, usize) {
-    let proof = isolation::prove(cluster);
-    let unknown = proof
-        .findings
+/// The isolation faults of a live cluster.
+pub struct Exposed {
+    /// A finding for each proven path between tenants.
+    pub found: Vec<Found>,
+    /// The number of paths whose verdict is unknown.
+    pub unknown: usize,
+}
+
+/// Proves the isolation of a live cluster.
+pub fn exposed(cluster: &Cluster) -> Exposed {
+    let findings = isolation::prove(cluster).findings;
+    let has = |finding: &isolation::Finding, verdict| finding.verdict == Some(verdict);
+
+    let unknown = findings
         .iter()
-        .filter(|f| f.verdict == Some(isolation::Verdict::Unknown))
+        .filter(|finding| has(finding, isolation::Verdict::Unknown))
         .count();
-    let found = proof.findings.into_iter().filter(|f| {
-        f.diagnostic.level == Level::Error && f.verdict == Some(isolation::Verdict::Refuted)
-    });
-    let found = found
-        .map(|f| Found {
-            tenant: f.tenant.clone(),
+    let found = findings
+        .into_iter()
+        .filter(|finding| {
+            finding.diagnostic.level == Level::Error && has(finding, isolation::Verdict::Refuted)
+        })
+        .map(|finding| Found {
+            tenant: finding.tenant.clone(),
             object: String::new(),
             show: "tenantry prove --live".into(),
             since: Default::default(),
-            diagnostic: f.diagnostic,
+            diagnostic: finding.diagnostic,
         })
         .collect();
-    (found, unknown)
+    Exposed { found, unknown }
 }
 
-/// That the server does not answer about access.
+/// Describes that the server does not answer SubjectAccessReviews.
 pub fn reviews_gap(why: String) -> Gap {
     Gap {
         group: "authorization.k8s.io".into(),
@@ -198,92 +232,120 @@ pub fn reviews_gap(why: String) -> Gap {
     }
 }
 
-/// What is missing of a cluster, as what a proof could not read.
-fn blind(span: Span, gaps: &[Gap]) -> Vec<Diagnostic> {
-    let of = |gap: &Gap| {
-        let fix = if gap.command.is_empty() {
-            gap.fix.clone()
-        } else {
-            format!("{}; see: {}", gap.fix, gap.command)
-        };
-        Diagnostic::new(&NOT_LISTED, span, gap.message())
-            .fix(fix)
-            .scope(Scope::Fleet)
-    };
-    gaps.iter().map(of).collect()
+/// Reads live clusters, to prove their isolation: with the fleet's tenants, or, without a fleet, with
+/// each namespace as a tenant.
+pub fn read(cli: &Cli, connect: &Connect, group_by: Option<&str>) -> Result<ProofInputs, Fault> {
+    match Session::open(cli, None) {
+        Err(Fault::NoFleet(_)) => read_without_fleet(cli, connect, group_by),
+        session => read_fleet(cli, connect, session?),
+    }
 }
 
-/// Everything that decides in live clusters, to be proven: with the fleet's tenants, or, without a
-/// fleet, each namespace a tenant.
-pub fn read(cli: &Cli, connect: &Connect, group_by: Option<&str>) -> Result<ProofInputs, Fault> {
-    let mut session = match Session::open(cli, None) {
-        Err(Fault::NoFleet(_)) => None,
-        opened => Some(opened?),
-    };
-    let mut compiled = session
-        .as_mut()
-        .map(|s| s.compile(Selection::default(), Keep::Values));
-    let chosen = match &session {
-        Some(session) => chosen(session, connect)?,
-        None if connect.context.len() > 1 => {
-            return Err(Fault::Usage(
-                "--context: without a fleet, one cluster is proven at a time".into(),
-            ));
-        }
-        None => vec![(0, connect.context.first().cloned())],
-    };
-    let mut all = Vec::new();
-    let mut alone = SourceMap::default();
-    for (index, context) in chosen {
-        let server = Server::connect(context.as_deref(), connect)?;
-        let (served, mut gaps) = server.served()?;
-        let sources = session.as_mut().map_or(&mut alone, |s| &mut s.sources);
-        let span = sources.add_path(&format!("the cluster of {}", server.name));
-        // Of a fleet, what is as it was rendered is told apart.
-        let wanted = match (&session, &mut compiled) {
-            (Some(session), Some(compiled)) => wanted(session, compiled, index).ok(),
-            _ => None,
-        };
-        let wanted = wanted.unwrap_or_else(|| Wanted::nothing(&server.name, span));
-        let lists = listings(&served, &BTreeMap::new(), FLUX, Purpose::Prove);
-        let how = FetchOptions {
-            span,
-            now: Timestamp::now(),
-            keeps: true,
-            digest: true,
-            json: false,
-        };
-        let mut taken = server.take(cli, &Arc::new(wanted), lists, Vec::new(), how);
-        gaps.append(&mut taken.gaps);
-        gaps.extend(taken.batch.unread.iter().map(|id| Gap {
-            group: id.group.clone(),
-            kind: id.kind.clone(),
-            why: format!("{} cannot be read: it is nested too deeply", id.called()),
-            command: String::new(),
-            fix: "see what it is for".into(),
-        }));
-        let mut facts = taken.batch.facts;
-        facts.riddles.extend(Gap::riddles(&gaps, span));
-        let bytes = facts.digest();
-        let beside = Beside {
-            facts,
-            faults: blind(span, &gaps),
-            closed: gaps.is_empty(),
-            bytes,
-            guarded: true,
-        };
-        all.push(match &mut session {
-            Some(session) => graph(session, index, beside),
-            None => graph::without_fleet(&mut alone, beside, group_by),
-        });
+fn read_fleet(cli: &Cli, connect: &Connect, mut session: Session) -> Result<ProofInputs, Fault> {
+    let mut compiled = session.compile(Selection::default(), Keep::Values);
+    let chosen = chosen(&session, connect)?;
+
+    let mut clusters = Vec::new();
+    for ChosenCluster { index, context } in chosen {
+        let server = ApiServer::connect(context.as_deref(), connect)?;
+        let span = cluster_span(&mut session.sources, &server);
+        // The objects that are as rendered keep the place of their template or spec.
+        let wanted = wanted(&session, &mut compiled, index)
+            .unwrap_or_else(|_| Wanted::nothing(&server.name, span));
+
+        let beside = fetch_for_proof(cli, &server, wanted, span)?;
+        clusters.push(graph(&mut session, index, beside));
     }
-    let (sources, findings) = match session {
-        Some(session) => (session.sources, session.front.findings),
-        None => (alone, Vec::new()),
-    };
+
+    Ok(ProofInputs {
+        sources: session.sources,
+        clusters,
+        findings: session.front.findings,
+    })
+}
+
+fn read_without_fleet(
+    cli: &Cli,
+    connect: &Connect,
+    group_by: Option<&str>,
+) -> Result<ProofInputs, Fault> {
+    if connect.context.len() > 1 {
+        return Err(Fault::Usage(
+            "--context: without a fleet, one cluster is proven at a time".into(),
+        ));
+    }
+    let context = connect.context.first().map(String::as_str);
+    let server = ApiServer::connect(context, connect)?;
+
+    let mut sources = SourceMap::default();
+    let span = cluster_span(&mut sources, &server);
+    let wanted = Wanted::nothing(&server.name, span);
+    let beside = fetch_for_proof(cli, &server, wanted, span)?;
+    let cluster = graph::without_fleet(&mut sources, beside, group_by);
+
     Ok(ProofInputs {
         sources,
-        clusters: all,
-        findings,
+        clusters: vec![cluster],
+        findings: Vec::new(),
     })
+}
+
+/// The place that findings show for the objects of a live cluster.
+pub fn cluster_span(sources: &mut SourceMap, server: &ApiServer) -> Span {
+    sources.add_path(&format!("the cluster of {}", server.name))
+}
+
+/// Fetches every object that the proof reads. Lists that fail leave the world open, and make the
+/// verdicts that depend on them unknown.
+fn fetch_for_proof(
+    cli: &Cli,
+    server: &ApiServer,
+    wanted: Wanted,
+    span: Span,
+) -> Result<Beside, Fault> {
+    let (served, mut gaps) = server.served()?;
+    let lists = listings(&served, &BTreeMap::new(), FLUX, Purpose::Prove);
+    let options = FetchOptions {
+        span,
+        now: Timestamp::now(),
+        keep_objects: true,
+        digest: true,
+        json: false,
+    };
+    let Fetched {
+        batch, gaps: lost, ..
+    } = server.fetch(cli, &Arc::new(wanted), lists, options);
+
+    gaps.extend(lost);
+    gaps.extend(batch.unread.iter().map(|id| Gap {
+        group: id.group.clone(),
+        kind: id.kind.clone(),
+        why: format!("{} cannot be read: it is nested too deeply", id.called()),
+        command: String::new(),
+        fix: "see what it is for".into(),
+    }));
+
+    let mut facts = batch.facts;
+    facts.riddles.extend(Gap::riddles(&gaps, span));
+    let bytes = facts.digest();
+    Ok(Beside {
+        facts,
+        faults: gaps.iter().map(|gap| not_listed(span, gap)).collect(),
+        closed: gaps.is_empty(),
+        bytes,
+        guarded: true,
+    })
+}
+
+/// Reports a gap to the proof, as an input that could not be read.
+fn not_listed(span: Span, gap: &Gap) -> Diagnostic {
+    let fix = if gap.command.is_empty() {
+        gap.fix.clone()
+    } else {
+        format!("{}; see: {}", gap.fix, gap.command)
+    };
+
+    Diagnostic::new(&NOT_LISTED, span, gap.message())
+        .fix(fix)
+        .scope(Scope::Fleet)
 }

@@ -10,12 +10,12 @@ mod git;
 #[cfg(feature = "cluster")]
 mod http;
 #[cfg(feature = "cluster")]
+mod kubeconfig;
+#[cfg(feature = "cluster")]
 mod lists;
 #[cfg(feature = "cluster")]
 mod live_session;
 mod output;
-#[cfg(feature = "cluster")]
-mod prefetch;
 mod proof_inputs;
 mod session;
 mod workspace;
@@ -62,15 +62,15 @@ pub enum Fault {
     #[cfg(feature = "git")]
     #[error("git: {0}")]
     Git(String),
-    /// A live cluster.
+    /// A live cluster cannot be reached, or refuses a request that the run depends on.
     #[cfg(feature = "cluster")]
     #[error("cluster {0}")]
     Cluster(String),
-    /// A live cluster that does not answer, and may answer again.
+    /// The API server of a live cluster is busy, or does not answer; it may answer later.
     #[cfg(feature = "cluster")]
     #[error("cluster {0}")]
     Unavailable(String),
-    /// Not everything that was asked of a cluster could be had.
+    /// Some lists of a cluster could not be fetched: their number.
     #[cfg(feature = "cluster")]
     #[error("{0} of the lists could not be had: what is said above is not all there is to say")]
     Partial(usize),

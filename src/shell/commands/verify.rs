@@ -1,38 +1,48 @@
-//! `verify`: whether live clusters have become what is rendered.
+//! `verify`: compares live clusters with what is rendered.
 
-use crate::shell::api_server::{FetchOptions, Server, live_line};
+use crate::shell::api_server::{ApiServer, live_line};
 use crate::shell::args::{Cli, Format, Verify};
-use crate::shell::prefetch::{Ahead, Reached, purpose};
+use crate::shell::lists::{FetchOptions, Fetched};
+use crate::shell::live_session::{self, ChosenCluster, Exposed};
 use crate::shell::session::{Selection, Session};
 use crate::shell::workspace::working_folder;
-use crate::shell::{Fault, Outcome, live_session, output};
+use crate::shell::{Fault, Outcome, output};
 use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tenantry::bundle::{ClusterBundle, Keep};
+use tenantry::compile::Compiled;
 use tenantry::diagnostic::Level;
 use tenantry::document::emit_documents;
-use tenantry::graph::{Beside, rbac};
+use tenantry::graph::{Beside, Cluster, rbac};
 use tenantry::live::role::role;
 use tenantry::live::{
-    FLUX, Found, Gap, Purpose, Wanted, access, capabilities, concerns, inventory, listings,
-    narrowed, policies,
+    Batch, FLUX, Found, Gap, Judgement, Listing, Purpose, Served, Wanted, access, capabilities,
+    concerns, inventory, judge, listings, narrowed, policies,
 };
 use tenantry::report::{live as report, plural};
 use tenantry::source::Source;
+use tenantry::tree::FileEntry;
 use tenantry::value::Text;
+
+/// The pause between two rounds of `--wait`, in seconds.
+const PAUSE: u64 = 2;
+
+/// The rendered kinds, by group and kind, each with the version of its objects.
+type Kinds = BTreeMap<(Text, Text), Text>;
 
 /// Runs the command.
 pub fn run(cli: &Cli, args: &Verify) -> Result<Outcome, Fault> {
     let reported = output::chosen(&args.only, &args.skip, "area")?;
     let formats = [Format::Text, Format::Json, Format::Junit, Format::Markdown];
-    let asked = output::formats(cli, &formats)?;
+    let formats = output::formats(cli, &formats)?;
     if args.print_rbac {
         return print_rbac(cli);
     }
+
     let mut session = Session::open(cli, None)?;
     let chosen = live_session::chosen(&session, &args.connect)?;
     if args.snapshot.is_some() && chosen.len() > 1 {
@@ -40,316 +50,401 @@ pub fn run(cli: &Cli, args: &Verify) -> Result<Outcome, Fault> {
             "--snapshot: it holds one cluster: name one --context".into(),
         ));
     }
-    // Of some tenants other lists are taken, if there are such tenants.
-    let ahead = chosen
-        .first()
-        .filter(|_| args.tenant.is_empty() && !args.print_capabilities);
-    let mut ahead = ahead.map(|(_, context)| Ahead::of(context.clone(), args));
-    let mut compiled = session.compile(Selection::default(), Keep::Values);
-    let broken = compiled
-        .findings
-        .iter()
-        .filter(|d| d.level == Level::Error)
-        .count();
-    if broken > 0 {
-        output::talk(
+
+    let compiled = session.compile(Selection::default(), Keep::Values);
+    let findings = &compiled.findings;
+    let errors = findings.iter().filter(|d| d.level == Level::Error).count();
+    if errors > 0 {
+        output::status(
             cli,
             &format!(
-                "{broken} errors in the specs: `tenantry check` shows them; what they hold back is not verified"
+                "{errors} errors in the specs: `tenantry check` shows them; what they hold back \
+                 is not verified"
             ),
         );
     }
     if args.print_capabilities {
         return print_capabilities(cli, &session, &chosen, args);
     }
+
     let commit = commit(&session, args.revision.as_deref())?;
-    let stale = stale(&session, &compiled);
-    if stale > 0 {
-        let what = plural(stale, "tenant");
-        output::talk(
-            cli,
-            &format!(
-                "{what} changed since the tree was rendered: what their specs say now is compared; render, commit and push"
-            ),
-        );
+    report_stale(cli, &session, &compiled);
+    let left_behind = left_behind(cli, &mut session, args.inventory.as_deref())?;
+    let mut run = Run {
+        cli,
+        args,
+        session,
+        compiled,
+        errors,
+        commit,
+        reported: &reported,
+    };
+    let clusters = run.clusters(chosen, left_behind)?;
+    deliver(cli, &run.session, &clusters, formats)?;
+
+    let gaps: usize = clusters.iter().map(|cluster| cluster.gaps.len()).sum();
+    if gaps > 0 {
+        return Err(Fault::Partial(gaps));
     }
-    let mut clusters: Vec<report::Cluster> = Vec::new();
-    let mut left_behind = left_behind(cli, &mut session, args.inventory.as_deref())?;
-    let several = chosen.len() > 1;
-    for (index, context) in chosen {
-        let mut wanted = live_session::wanted(&session, &mut compiled, index)?;
-        only(&mut wanted, &args.tenant)?;
-        wanted.context = context.as_deref().unwrap_or_default().into();
-        let wanted = Arc::new(wanted);
-        // Of no cluster: said once.
-        let external = std::mem::take(&mut left_behind);
-        let ask = |reached: &mut Reached, session: &mut Session| {
-            let mut cluster = once(
-                cli,
-                session,
-                &compiled,
+    let wrong = clusters.iter().any(|cluster| cluster.judgement.is_wrong());
+    Ok(Outcome::from(errors > 0 || wrong))
+}
+
+/// One run of the command.
+struct Run<'a> {
+    cli: &'a Cli,
+    args: &'a Verify,
+    session: Session,
+    compiled: Compiled,
+    /// The number of errors in the specs.
+    errors: usize,
+    /// The commit that Flux has to have applied; any commit if `None`.
+    commit: Option<String>,
+    /// Whether the findings of a rule are reported.
+    reported: &'a dyn Fn(&str) -> bool,
+}
+
+/// One cluster to verify.
+struct Target {
+    /// Its index in the fleet.
+    index: usize,
+    /// The objects that should be there.
+    wanted: Arc<Wanted>,
+    /// Findings that no live object shows, which this cluster's report holds.
+    external: Vec<Found>,
+}
+
+impl Run<'_> {
+    /// Verifies each cluster. `left_behind` is reported with the first one.
+    fn clusters(
+        &mut self,
+        chosen: Vec<ChosenCluster>,
+        mut left_behind: Vec<Found>,
+    ) -> Result<Vec<report::Cluster>, Fault> {
+        let several = chosen.len() > 1;
+        let mut clusters = Vec::new();
+
+        for ChosenCluster { index, context } in chosen {
+            let mut wanted = live_session::wanted(&self.session, &mut self.compiled, index)?;
+            select_tenants(&mut wanted, &self.args.tenant)?;
+            wanted.context = context.as_deref().unwrap_or_default().into();
+            let target = Target {
                 index,
-                &wanted,
-                reached,
-                commit.as_deref(),
-                args,
-            )?;
-            cluster.judgement.found.extend(external.iter().cloned());
-            cluster.judgement.keep(&reported);
-            cluster.broken = broken;
-            Ok::<_, Fault>(cluster)
-        };
-        let started = Instant::now();
-        let first = loop {
-            let reach = || Reached::new(context.as_deref(), &args.connect);
-            let first = ahead.take().map_or_else(reach, Ahead::reached);
-            let first = first.and_then(|mut reached| {
-                ask(&mut reached, &mut session).map(|cluster| (reached, cluster))
-            });
-            match &first {
-                // A server that is started anew answers again.
-                Err(Fault::Unavailable(why))
-                    if args.wait && started.elapsed().as_secs() < args.timeout =>
-                {
-                    live_line(cli, &format!("{}: {why}", wanted.cluster));
-                    std::thread::sleep(Duration::from_secs(2));
+                wanted: Arc::new(wanted),
+                external: std::mem::take(&mut left_behind),
+            };
+
+            let started = Instant::now();
+            let (server, first) = match self.reach(&target, context.as_deref(), started) {
+                Ok(reached) => reached,
+                // The other clusters can still be verified.
+                Err(Fault::Cluster(why) | Fault::Unavailable(why)) if several => {
+                    let context = context.unwrap_or_default();
+                    clusters.push(unreached(&target.wanted, context, why));
+                    continue;
                 }
-                _ => break first,
+                Err(fault) => return Err(fault),
+            };
+            clusters.push(self.wait(&target, &server, first, started)?);
+
+            live_line(self.cli, "");
+            if self.cli.verbose {
+                let (requests, time) = (server.requests(), server.list_time().as_secs_f64());
+                let text = format!("{}: {requests} requests, lists in {time:.3} s", server.name);
+                output::status(self.cli, &text);
             }
-        };
-        let (mut reached, mut cluster) = match first {
-            Ok(both) => both,
-            // Of the others there is something to say.
-            Err(Fault::Cluster(why) | Fault::Unavailable(why)) if several => {
-                clusters.push(unreached(&wanted, context.unwrap_or_default(), why));
-                continue;
+        }
+        Ok(clusters)
+    }
+
+    /// Connects to the server of a cluster, and verifies the cluster once. With `--wait`, a server
+    /// that is unavailable is asked again until the time is over: it may just be restarting.
+    fn reach(
+        &mut self,
+        target: &Target,
+        context: Option<&str>,
+        started: Instant,
+    ) -> Result<(ApiServer, report::Cluster), Fault> {
+        loop {
+            let server = ApiServer::connect(context, &self.args.connect);
+            let reached = server.and_then(|server| {
+                let cluster = self.verify(target, &server)?;
+                Ok((server, cluster))
+            });
+
+            match reached {
+                Err(Fault::Unavailable(why))
+                    if self.args.wait && self.seconds_left(started) > 0 =>
+                {
+                    live_line(self.cli, &format!("{}: {why}", target.wanted.cluster));
+                    std::thread::sleep(Duration::from_secs(PAUSE));
+                }
+                reached => return reached,
             }
-            Err(fault) => return Err(fault),
-        };
-        while args.wait && !cluster.judgement.is_converged() && cluster.judgement.is_moving() {
-            let left = args.timeout.saturating_sub(started.elapsed().as_secs());
+        }
+    }
+
+    /// With `--wait`, verifies a cluster until it is converged, nothing moves, or the time is over.
+    fn wait(
+        &mut self,
+        target: &Target,
+        server: &ApiServer,
+        first: report::Cluster,
+        started: Instant,
+    ) -> Result<report::Cluster, Fault> {
+        let mut cluster = first;
+
+        while self.args.wait && !cluster.judgement.is_converged() && cluster.judgement.is_moving() {
+            let left = self.seconds_left(started);
             if left == 0 {
-                live_line(cli, "");
-                output::talk(
-                    cli,
-                    &format!("{}: not converged after {} s", cluster.name, args.timeout),
-                );
+                live_line(self.cli, "");
+                let timeout = self.args.timeout;
+                let text = format!("{}: not converged after {timeout} s", cluster.name);
+                output::status(self.cli, &text);
                 break;
             }
-            let first = cluster
-                .judgement
-                .found
-                .iter()
-                .find(|f| f.diagnostic.level == Level::Error);
-            let why = first.map(|f| {
-                f.diagnostic
-                    .message
-                    .lines()
-                    .next()
-                    .unwrap_or_default()
-                    .to_owned()
-            });
-            live_line(
-                cli,
-                &format!(
-                    "{}: {left} s left: {}",
-                    cluster.name,
-                    why.unwrap_or_default()
-                ),
-            );
-            std::thread::sleep(Duration::from_secs(2.min(left)));
-            match ask(&mut reached, &mut session) {
+
+            let found = &cluster.judgement.found;
+            let error = found.iter().find(|f| f.diagnostic.level == Level::Error);
+            let message = error.and_then(|f| f.diagnostic.message.lines().next());
+            let why = message.unwrap_or_default();
+            live_line(self.cli, &format!("{}: {left} s left: {why}", cluster.name));
+            std::thread::sleep(Duration::from_secs(PAUSE.min(left)));
+
+            match self.verify(target, server) {
                 Ok(now) => cluster = now,
-                // A server that does not answer may answer again.
+                // The last answer stands until the server answers again.
                 Err(Fault::Unavailable(why)) => {
-                    live_line(cli, &format!("{}: {left} s left: {why}", cluster.name))
+                    live_line(self.cli, &format!("{}: {left} s left: {why}", cluster.name));
                 }
                 Err(fault) => return Err(fault),
             }
         }
-        live_line(cli, "");
-        if cli.verbose {
-            let (server, (requests, listed)) = (&reached.server, reached.server.spent());
-            output::talk(
-                cli,
-                &format!(
-                    "{}: {requests} requests, lists in {:.3} s",
-                    server.name,
-                    listed.as_secs_f64()
-                ),
-            );
-        }
-        clusters.push(cluster);
+        Ok(cluster)
     }
-    let sources = &session.sources;
-    let asked = if asked.is_empty() {
+
+    /// The seconds until `--timeout`.
+    fn seconds_left(&self, started: Instant) -> u64 {
+        self.args
+            .timeout
+            .saturating_sub(started.elapsed().as_secs())
+    }
+
+    /// Verifies a cluster once.
+    fn verify(&mut self, target: &Target, server: &ApiServer) -> Result<report::Cluster, Fault> {
+        let wanted = &target.wanted;
+        let kinds = wanted.kinds();
+        let (served, mut gaps) = server.served()?;
+        // A broken API of a kind that is not compared (metrics, say) hides nothing.
+        gaps.retain(|gap| concerns(&gap.group, kinds.keys().map(|(group, _)| group)));
+        let listings = self.listings(wanted, &kinds, &served);
+        self.report_unserved(&kinds, &served, server);
+
+        let span = live_session::cluster_span(&mut self.session.sources, server);
+        let options = FetchOptions {
+            span,
+            now: self.now()?,
+            keep_objects: has_policies(&self.compiled, target.index),
+            digest: false,
+            json: self.args.snapshot.is_some(),
+        };
+        let Fetched {
+            mut batch,
+            gaps: lost,
+            objects,
+        } = server.fetch(self.cli, wanted, listings, options);
+        gaps.extend(lost);
+
+        let complete = gaps.is_empty() && batch.unread.is_empty();
+        self.write_snapshot(server, &objects, complete)?;
+        drop(objects);
+
+        let facts = std::mem::take(&mut batch.facts);
+        let commit = self.commit.as_deref();
+        let mut judgement = judge(wanted, &batch, &gaps, commit, options.now);
+        // The proof needs all tenants: with some alone, others would be missing.
+        if wanted.only.is_none() {
+            let mut beside = Beside {
+                facts,
+                closed: complete,
+                guarded: options.keep_objects,
+                ..Beside::default()
+            };
+            beside.facts.riddles.extend(Gap::riddles(&gaps, span));
+            let cluster = live_session::graph(&mut self.session, target.index, beside);
+
+            let samples = samples(&cluster, wanted, &batch, &gaps);
+            review(server, wanted, &samples, &mut judgement, &mut gaps);
+            prove(&cluster, wanted, &served, &mut judgement);
+        }
+
+        judgement.found.extend(target.external.iter().cloned());
+        judgement.keep(self.reported);
+        Ok(self.report(wanted, server, judgement, gaps))
+    }
+
+    fn report(
+        &self,
+        wanted: &Wanted,
+        server: &ApiServer,
+        judgement: Judgement,
+        gaps: Vec<Gap>,
+    ) -> report::Cluster {
+        report::Cluster {
+            name: wanted.cluster.to_string(),
+            context: server.name.clone(),
+            version: server.version.clone(),
+            commit: self.commit.clone(),
+            judgement,
+            gaps,
+            broken: self.errors,
+            only: self.args.tenant.clone(),
+        }
+    }
+
+    /// The time by which ages are counted.
+    fn now(&self) -> Result<Timestamp, Fault> {
+        match &self.args.clock {
+            Some(text) => text
+                .parse()
+                .map_err(|e| Fault::Usage(format!("--clock {text}: {e}"))),
+            None => Ok(Timestamp::now()),
+        }
+    }
+
+    /// The lists to fetch. With `--tenant`, only the namespaces of these tenants are listed, unless
+    /// a snapshot of the whole cluster is written.
+    fn listings(&self, wanted: &Wanted, kinds: &Kinds, served: &Served) -> Vec<Listing> {
+        let purpose = if self.args.snapshot.is_some() {
+            Purpose::Prove
+        } else {
+            Purpose::Verify
+        };
+        let all = listings(served, kinds, &wanted.flux, purpose);
+
+        if wanted.only.is_some() && self.args.snapshot.is_none() {
+            narrowed(all, &wanted.namespaces(), &wanted.flux)
+        } else {
+            all
+        }
+    }
+
+    /// Names the rendered kinds that the server does not serve. Each of their objects is reported as
+    /// missing.
+    fn report_unserved(&self, kinds: &Kinds, served: &Served, server: &ApiServer) {
+        for (group, kind) in kinds.keys() {
+            if served.find(group, kind, None).is_none() {
+                let text = format!("{}: {kind} ({group}) is not served", server.name);
+                output::status(self.cli, &text);
+            }
+        }
+    }
+
+    /// Writes the file of `--snapshot`. An incomplete snapshot is not written: a proof would take the
+    /// objects that were not read for objects that do not exist.
+    fn write_snapshot(
+        &self,
+        server: &ApiServer,
+        objects: &[String],
+        complete: bool,
+    ) -> Result<(), Fault> {
+        match &self.args.snapshot {
+            Some(file) if complete => write_private(file, objects),
+            Some(file) => {
+                let text = format!(
+                    "{}: not everything could be read: {} is not written",
+                    server.name,
+                    file.display()
+                );
+                output::status(self.cli, &text);
+                Ok(())
+            }
+            None => Ok(()),
+        }
+    }
+}
+
+/// The requests to ask the server about. There are none if grants could not be read: the server's
+/// answers would have nothing to be compared with.
+fn samples(cluster: &Cluster, wanted: &Wanted, batch: &Batch, gaps: &[Gap]) -> Vec<access::Sample> {
+    let unread = batch.unread.iter().map(|id| &id.group);
+    let is_of_grants = |group: &Text| group == "*" || group == rbac::GROUP;
+
+    if gaps
+        .iter()
+        .map(|gap| &gap.group)
+        .chain(unread)
+        .any(is_of_grants)
+    {
+        return Vec::new();
+    }
+    access::samples(cluster, wanted)
+}
+
+/// Asks the server about the samples, and reports each answer that its roles and bindings do not
+/// explain. A failed request is a gap.
+fn review(
+    server: &ApiServer,
+    wanted: &Wanted,
+    samples: &[access::Sample],
+    judgement: &mut Judgement,
+    gaps: &mut Vec<Gap>,
+) {
+    for (sample, answer) in samples.iter().zip(server.review(samples)) {
+        match answer {
+            Ok(allowed) => judgement.found.extend(sample.judge(wanted, allowed)),
+            Err(why) => {
+                let gap = live_session::reviews_gap(why);
+                judgement.push_gap(wanted, &gap);
+                gaps.push(gap);
+            }
+        }
+    }
+}
+
+/// Reports admission policies that do not deny, and paths between tenants.
+fn prove(cluster: &Cluster, wanted: &Wanted, served: &Served, judgement: &mut Judgement) {
+    let policies = policies::check(wanted, cluster, served);
+    let Exposed { found, unknown } = live_session::exposed(cluster);
+
+    judgement.found.extend(policies);
+    judgement.found.extend(found);
+    judgement.unknown = unknown;
+}
+
+/// Writes the reports to standard output and to files.
+fn deliver(
+    cli: &Cli,
+    session: &Session,
+    clusters: &[report::Cluster],
+    formats: Vec<(Format, Option<PathBuf>)>,
+) -> Result<(), Fault> {
+    let formats = if formats.is_empty() {
         vec![(Format::Text, None)]
     } else {
-        asked
+        formats
     };
-    for (format, file) in &asked {
+
+    for (format, file) in &formats {
         let text = match format {
-            Format::Json => report::json(sources, &clusters),
-            Format::Junit => report::junit(&clusters),
-            Format::Markdown => report::markdown(&clusters),
+            Format::Json => report::json(&session.sources, clusters),
+            Format::Junit => report::junit(clusters),
+            Format::Markdown => report::markdown(clusters),
             _ => {
                 let found: Vec<_> = clusters
                     .iter()
-                    .flat_map(|c| c.judgement.found.iter().map(report::shown))
+                    .flat_map(|cluster| cluster.judgement.found.iter().map(report::shown))
                     .collect();
-                output::text(sources, &found, file.is_none(), cli)
-                    + &report::text(&clusters, cli.verbose)
+                output::text(&session.sources, &found, file.is_none(), cli)
+                    + &report::text(clusters, cli.verbose)
             }
         };
         output::deliver(file.as_deref(), &text)?;
     }
-    let gaps: usize = clusters.iter().map(|c| c.gaps.len()).sum();
-    let wrong = broken > 0 || clusters.iter().any(|c| c.judgement.is_wrong());
-    if gaps > 0 {
-        return Err(Fault::Partial(gaps));
-    }
-    Ok(Outcome::from(wrong))
+    Ok(())
 }
 
-/// Asks a server, and judges what it answers.
-#[allow(clippy::too_many_arguments)]
-fn once(
-    cli: &Cli,
-    session: &mut Session,
-    compiled: &tenantry::compile::Compiled,
-    index: usize,
-    wanted: &Arc<Wanted>,
-    reached: &mut Reached,
-    commit: Option<&str>,
-    args: &Verify,
-) -> Result<report::Cluster, Fault> {
-    let now = match &args.clock {
-        Some(text) => text
-            .parse()
-            .map_err(|e| Fault::Usage(format!("--clock {text}: {e}")))?,
-        None => Timestamp::now(),
-    };
-    let begun = std::mem::take(&mut reached.begun);
-    let server = &reached.server;
-    let span = session
-        .sources
-        .add_path(&format!("the cluster of {}", server.name));
-    let (served, mut gaps) = reached.served.take().map_or_else(|| server.served(), Ok)?;
-    let kinds = wanted.kinds();
-    // What concerns none of what is asked (a broken metrics server) hides nothing.
-    gaps.retain(|gap| concerns(&gap.group, kinds.keys().map(|(group, _)| group)));
-    let purpose = purpose(args);
-    let mut lists = listings(&served, &kinds, &wanted.flux, purpose);
-    if wanted.only.is_some() && args.snapshot.is_none() {
-        lists = narrowed(lists, &wanted.namespaces(), &wanted.flux);
-    }
-    for (group, kind) in kinds
-        .keys()
-        .filter(|(group, kind)| served.find(group, kind, None).is_none())
-    {
-        // What is not served cannot be there: each object of it is missing, which is said of each.
-        output::talk(
-            cli,
-            &format!("{}: {kind} ({group}) is not served", server.name),
-        );
-    }
-    let guarded = session_guarded(compiled, index);
-    let json = args.snapshot.is_some();
-    let how = FetchOptions {
-        span,
-        now,
-        keeps: guarded,
-        digest: false,
-        json,
-    };
-    let mut taken = server.take(cli, wanted, lists, begun, how);
-    gaps.append(&mut taken.gaps);
-    let whole = gaps.is_empty() && taken.batch.unread.is_empty();
-    match &args.snapshot {
-        Some(file) if whole => snapshot(file, &taken.objects)?,
-        // A proof over it would take what is missing for what is not there.
-        Some(file) => {
-            let file = file.display();
-            output::talk(
-                cli,
-                &format!(
-                    "{}: not everything could be read: {file} is not written",
-                    server.name
-                ),
-            );
-        }
-        None => {}
-    }
-    let mut facts = std::mem::take(&mut taken.batch.facts);
-    let (mut judgement, cluster) = rayon::join(
-        || tenantry::live::judge(wanted, &taken.batch, &gaps, commit, now),
-        || {
-            facts.riddles.extend(Gap::riddles(&gaps, span));
-            let beside = Beside {
-                facts,
-                closed: whole,
-                guarded,
-                ..Beside::default()
-            };
-            wanted
-                .only
-                .is_none()
-                .then(|| live_session::graph(session, index, beside))
-        },
-    );
-    if let Some(cluster) = &cluster {
-        // What grants is not known where it could not be read.
-        let unread = taken.batch.unread.iter().map(|id| &id.group);
-        let hidden = |group: &Text| group == "*" || group == rbac::GROUP;
-        let known = !gaps.iter().map(|gap| &gap.group).chain(unread).any(hidden);
-        let samples = if known {
-            access::samples(cluster, wanted)
-        } else {
-            Vec::new()
-        };
-        // The server is asked while what is there is proven.
-        let (answers, (exposed, unknown)) = std::thread::scope(|scope| {
-            let asked = scope.spawn(|| server.review(&samples));
-            let exposed = live_session::exposed(cluster);
-            (
-                asked
-                    .join()
-                    .unwrap_or_else(|panic| std::panic::resume_unwind(panic)),
-                exposed,
-            )
-        });
-        let mut refused = false;
-        for (sample, answer) in samples.iter().zip(answers) {
-            match answer {
-                Ok(allowed) => judgement.found.extend(sample.judge(wanted, allowed)),
-                Err(why) if !refused => {
-                    refused = true;
-                    let gap = live_session::reviews_gap(why);
-                    judgement.push_gap(wanted, &gap);
-                    gaps.push(gap);
-                }
-                Err(_) => {}
-            }
-        }
-        judgement
-            .found
-            .extend(policies::check(wanted, cluster, &served));
-        judgement.found.extend(exposed);
-        judgement.unknown = unknown;
-    }
-    Ok(report::Cluster {
-        name: wanted.cluster.to_string(),
-        context: server.name.clone(),
-        version: server.version.clone(),
-        commit: commit.map(str::to_owned),
-        judgement,
-        gaps,
-        broken: 0,
-        only: args.tenant.clone(),
-    })
-}
-
-/// A cluster that does not answer, among others that do.
+/// The report of a cluster that cannot be reached, beside others that can.
 fn unreached(wanted: &Wanted, context: String, why: String) -> report::Cluster {
     let gap = Gap {
         group: "*".into(),
@@ -358,13 +453,13 @@ fn unreached(wanted: &Wanted, context: String, why: String) -> report::Cluster {
         command: String::new(),
         fix: "see whether the server can be reached, and takes these credentials".into(),
     };
-    let (name, version) = (wanted.cluster.to_string(), "not reached".to_owned());
-    let mut judgement = tenantry::live::Judgement::default();
+    let mut judgement = Judgement::default();
     judgement.push_gap(wanted, &gap);
+
     report::Cluster {
-        name,
+        name: wanted.cluster.to_string(),
         context,
-        version,
+        version: "not reached".to_owned(),
         commit: None,
         judgement,
         gaps: vec![gap],
@@ -373,86 +468,96 @@ fn unreached(wanted: &Wanted, context: String, why: String) -> report::Cluster {
     }
 }
 
-/// External things of tenants that nothing declares.
+/// Finds the external things of `--inventory` whose tenant is not declared.
 fn left_behind(cli: &Cli, session: &mut Session, file: Option<&Path>) -> Result<Vec<Found>, Fault> {
     let Some(file) = file else {
         return Ok(Vec::new());
     };
     let path = working_folder(cli)?.join(file);
     let text = std::fs::read_to_string(&path).map_err(Fault::io(&path))?;
-    let id = session
-        .sources
-        .add(Source::new(file.display().to_string(), text));
-    let tenants = &session.front.specs.tenants;
-    let uuids = session
-        .front
-        .tenancy
-        .tenants
-        .iter()
-        .filter_map(|t| t.uuid.as_ref().map(|u| u.value.as_str()));
-    let declared = tenants
-        .iter()
-        .map(|t| t.name.value.as_str())
-        .chain(uuids)
-        .collect();
+    let source = Source::new(file.display().to_string(), text);
+    let id = session.sources.add(source);
+
+    let front = &session.front;
+    let names = front.specs.tenants.iter().map(|t| t.name.value.as_str());
+    let uuids = front.tenancy.tenants.iter().filter_map(|t| t.uuid.as_ref());
+    let declared = names.chain(uuids.map(|uuid| uuid.value.as_str())).collect();
+
     inventory::check(id, &session.sources, &declared)
         .map_err(|why| Fault::Usage(format!("--inventory {why}")))
 }
 
-/// How many tenants are not what the tree's records were rendered from.
-fn stale(session: &Session, compiled: &tenantry::compile::Compiled) -> usize {
-    let tenants = compiled.bundles.iter().flat_map(|b| &b.tenants);
-    let inputs: BTreeMap<&str, &str> = tenants
+/// Says how many tenants changed since the tree was rendered, by the digest of their inputs.
+fn report_stale(cli: &Cli, session: &Session, compiled: &Compiled) {
+    let front = &session.front;
+    let inputs: BTreeMap<&str, &str> = compiled
+        .bundles
+        .iter()
+        .flat_map(|bundle| &bundle.tenants)
         .map(|t| {
-            let input = &session.front.tenancy.tenants[t.index].input;
+            let input = &front.tenancy.tenants[t.index].input;
             (t.tenant.as_str(), input.as_str())
         })
         .collect();
-    let other = session.front.lock.files.values().filter_map(|e| {
-        let tenant = e.tenant.as_deref()?;
-        (e.input.as_deref() != Some(*inputs.get(tenant)?)).then_some(tenant)
-    });
-    other.collect::<BTreeSet<_>>().len()
+
+    let changed = |entry: &FileEntry| {
+        let tenant = entry.tenant.as_deref()?;
+        let input = inputs.get(tenant)?;
+        (entry.input.as_deref() != Some(*input)).then(|| tenant.to_owned())
+    };
+    let stale: BTreeSet<String> = front.lock.files.values().filter_map(changed).collect();
+
+    if !stale.is_empty() {
+        let tenants = plural(stale.len(), "tenant");
+        output::status(
+            cli,
+            &format!(
+                "{tenants} changed since the tree was rendered: what their specs say now is \
+                 compared; render, commit and push"
+            ),
+        );
+    }
 }
 
 /// Whether admission policies are rendered for a cluster.
-fn session_guarded(compiled: &tenantry::compile::Compiled, index: usize) -> bool {
-    let mut objects = compiled
+fn has_policies(compiled: &Compiled, index: usize) -> bool {
+    compiled
         .bundles
         .iter()
-        .filter(|b| b.cluster == index)
-        .flat_map(ClusterBundle::objects);
-    objects.any(|id| id.group == "admissionregistration.k8s.io")
+        .filter(|bundle| bundle.cluster == index)
+        .flat_map(ClusterBundle::objects)
+        .any(|id| id.group == "admissionregistration.k8s.io")
 }
 
-/// The commit that Flux has to have applied.
+/// The commit that Flux has to have applied; `None` if any commit will do. Without `--revision`, a
+/// tree outside Git has no commit.
 fn commit(session: &Session, revision: Option<&str>) -> Result<Option<String>, Fault> {
-    match revision {
-        Some("any") => Ok(None),
-        #[cfg(feature = "git")]
-        revision => {
-            let found =
-                crate::shell::git::commit(&session.workspace.tree_base, revision.unwrap_or("HEAD"));
-            match (found, revision) {
-                (Ok(commit), _) => Ok(Some(commit)),
-                // Where nothing was asked for, a tree outside Git has no commit.
-                (Err(_), None) => Ok(None),
-                (Err(fault), Some(_)) => Err(fault),
-            }
+    if revision == Some("any") {
+        return Ok(None);
+    }
+
+    #[cfg(feature = "git")]
+    {
+        let tree = &session.workspace.tree_base;
+        match crate::shell::git::commit(tree, revision.unwrap_or("HEAD")) {
+            Err(_) if revision.is_none() => Ok(None),
+            commit => commit.map(Some),
         }
-        #[cfg(not(feature = "git"))]
-        Some(commit) => Ok(Some(commit.to_owned())),
-        #[cfg(not(feature = "git"))]
-        None => Ok(None),
+    }
+    #[cfg(not(feature = "git"))]
+    {
+        let _ = session;
+        Ok(revision.map(str::to_owned))
     }
 }
 
-/// Leaves only some tenants to be asked about.
-fn only(wanted: &mut Wanted, tenants: &[String]) -> Result<(), Fault> {
+/// Restricts a run to the tenants of `--tenant`.
+fn select_tenants(wanted: &mut Wanted, tenants: &[String]) -> Result<(), Fault> {
     if tenants.is_empty() {
         return Ok(());
     }
-    let mut chosen = BTreeSet::new();
+
+    let mut selected = BTreeSet::new();
     for name in tenants {
         let at = wanted.tenants.iter().position(|t| t.name == *name);
         let at = at.ok_or_else(|| {
@@ -461,75 +566,81 @@ fn only(wanted: &mut Wanted, tenants: &[String]) -> Result<(), Fault> {
                 wanted.cluster
             ))
         })?;
-        chosen.insert(at as u32);
+        selected.insert(at as u32);
     }
-    wanted.only = Some(chosen);
+    wanted.only = Some(selected);
     Ok(())
 }
 
-/// Writes what a cluster holds, whole or not at all.
-fn snapshot(file: &Path, objects: &[String]) -> Result<(), Fault> {
+/// Writes a snapshot, completely or not at all. It shows all access in the cluster: only the user who
+/// runs the program may read the file.
+fn write_private(file: &Path, objects: &[String]) -> Result<(), Fault> {
     let mut text = String::from("{\"apiVersion\":\"v1\",\"kind\":\"List\",\"items\":[\n");
     text.push_str(&objects.join(",\n"));
     text.push_str("\n]}\n");
-    let beside = file.with_extension(format!("{}.tenantry-new", std::process::id()));
-    // It is a whole cluster's access: nobody else reads it.
+
+    let new = file.with_extension(format!("{}.tenantry-new", std::process::id()));
     let mut options = std::fs::OpenOptions::new();
     options.write(true).create_new(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let mut new = options.open(&beside).map_err(Fault::io(&beside))?;
-    new.write_all(text.as_bytes()).map_err(Fault::io(&beside))?;
-    std::fs::rename(&beside, file).map_err(Fault::io(file))
+    options
+        .open(&new)
+        .and_then(|mut opened| opened.write_all(text.as_bytes()))
+        .map_err(Fault::io(&new))?;
+
+    std::fs::rename(&new, file).map_err(Fault::io(file))
 }
 
+/// Prints the ClusterRole that `verify` needs. Without a fleet it has no kinds of templates.
 fn print_rbac(cli: &Cli) -> Result<Outcome, Fault> {
     let rendered = match Session::open(cli, None) {
         Err(Fault::NoFleet(_)) => BTreeSet::new(),
         session => {
-            let mut session = session?;
-            let compiled = session.compile(Selection::default(), Keep::Nothing);
+            let compiled = session?.compile(Selection::default(), Keep::Nothing);
             let objects = compiled.bundles.iter().flat_map(ClusterBundle::objects);
             objects
                 .map(|id| (id.group.clone(), id.kind.clone()))
                 .collect()
         }
     };
+
     output::data(&emit_documents(&[role(rendered)]))?;
     Ok(Outcome::Clean)
 }
 
+/// Prints the capabilities of live clusters, as a fleet declares them.
 fn print_capabilities(
     cli: &Cli,
     session: &Session,
-    chosen: &[(usize, Option<String>)],
+    chosen: &[ChosenCluster],
     args: &Verify,
 ) -> Result<Outcome, Fault> {
     let Some(fleet) = session.front.fleet() else {
         return Ok(Outcome::Findings);
     };
-    for (index, context) in chosen {
-        let server = Server::connect(context.as_deref(), &args.connect)?;
+
+    for ChosenCluster { index, context } in chosen {
+        let server = ApiServer::connect(context.as_deref(), &args.connect)?;
         let (served, _) = server.served()?;
+        let mut listings = listings(&served, &Kinds::new(), FLUX, Purpose::Verify);
+        listings.retain(|listing| {
+            ["CustomResourceDefinition", "DaemonSet"].contains(&listing.kind.kind.as_str())
+        });
+
         let name = fleet.spec.clusters[*index].name.as_str();
-        let mut lists = listings(&served, &Default::default(), FLUX, Purpose::Verify);
-        lists.retain(|l| ["CustomResourceDefinition", "DaemonSet"].contains(&l.kind.kind.as_str()));
-        let wanted = Arc::new(Wanted::nothing(name, fleet.name.span));
         let span = fleet.name.span;
-        let taken = server.take(
-            cli,
-            &wanted,
-            lists,
-            Vec::new(),
-            FetchOptions {
-                span,
-                now: Timestamp::now(),
-                keeps: false,
-                digest: false,
-                json: false,
-            },
-        );
-        let found = capabilities::capabilities(name, &server.version, &served, &taken.batch);
+        let wanted = Arc::new(Wanted::nothing(name, span));
+        let options = FetchOptions {
+            span,
+            now: Timestamp::now(),
+            keep_objects: false,
+            digest: false,
+            json: false,
+        };
+        let fetched = server.fetch(cli, &wanted, listings, options);
+
+        let found = capabilities::capabilities(name, &server.version, &served, &fetched.batch);
         output::data(&emit_documents(&[vec![found].into()]))?;
     }
     Ok(Outcome::Clean)
