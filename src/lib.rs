@@ -21,7 +21,8 @@
 //! returns its value and its findings together; a finding belongs to a tenant, whose last rendered
 //! files are then held, or to the fleet.
 //!
-//! [`compile`] is the stages one after the other.
+//! [`kube`] holds the facts about Kubernetes that every stage uses: object identities, label selectors,
+//! quantities. [`compile`] is the stages one after the other.
 //!
 //! Modules stand in the order of the data; each names only those above it.
 
@@ -34,6 +35,7 @@ pub mod source;
 pub mod value;
 pub mod document;
 pub mod expression;
+pub mod kube;
 pub mod spec;
 pub mod tenancy;
 pub mod bundle;

@@ -2,10 +2,10 @@
 
 use rayon::prelude::*;
 use std::time::{Duration, Instant};
-use tenantry::bundle::ObjectId;
 use tenantry::graph::facts::Facts;
 use tenantry::graph::{Cluster, Input, Origin, Parts};
 use tenantry::isolation::{self, Plane};
+use tenantry::kube::ObjectId;
 use tenantry::source::{SourceId, Span};
 use tenantry::value::Value;
 

@@ -4,8 +4,8 @@
 //! while their CRDs check the form alone. The API server stores `9999999999999h`; then the
 //! controller cannot decode its list of the kind, on the whole cluster and after every restart.
 
-use super::ObjectId;
 use crate::document::{Tree, View};
+use crate::kube::ObjectId;
 use crate::spec::duration::{self, DurationError};
 
 /// The first string of an object that has the form of a duration and that Go cannot hold.

@@ -1,11 +1,11 @@
 //! Kinds of Kubernetes: which are the cluster's, which surely exist, in which order they are
 //! applied, and the schemas of those that are rendered.
 
-use super::object::ObjectId;
 use crate::document::{self, Ref, Repr};
+use crate::kube::ObjectId;
+use crate::kube::quantity::{self, Quantity};
 use crate::source::{Source, SourceId};
 use crate::spec::leaf::FORMATS;
-use crate::spec::quantity::{self, Quantity};
 use crate::value::Value;
 use serde_json::json;
 use std::collections::BTreeMap;

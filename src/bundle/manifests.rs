@@ -1,10 +1,11 @@
 //! Verbatim files: a tenant's own objects, passed through byte for byte.
 
-use super::object::{Body, Object, ObjectId};
+use super::object::{Body, Object};
 use super::{durations, kinds};
 use crate::diagnostic::{Diagnostic, rule};
 use crate::document::Spanned;
 use crate::document::{self, Document, Value as Tree};
+use crate::kube::ObjectId;
 use crate::source::{SourceId, SourceMap, Span, join, parent};
 use crate::spec::leaf::FilePath;
 use crate::tenancy::model::{OnCluster, Tenant};

@@ -11,13 +11,14 @@ pub use kinds::prepare;
 pub use manifests::{
     MANIFEST, MANIFEST_NOT_ALLOWED, Manifests, reaches_out, read_otherwise, wanted,
 };
-pub use object::{Keep, ObjectId, Part};
+pub use object::{Keep, Part};
 pub use template::{EXPRESSION, LIMIT, SYNTAX, Template, UNDEFINED};
 
 use object::{Body, Object};
 
 use crate::diagnostic::{Diagnostic, Scope as Whom, rule};
 use crate::expression::Scope;
+use crate::kube::ObjectId;
 use crate::source::{Source, SourceId, SourceMap, Span};
 use crate::spec::FleetDoc;
 use crate::spec::fleet::Cluster;

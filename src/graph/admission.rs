@@ -6,10 +6,11 @@
 
 use super::cel::{Fault, Scope, Term};
 use super::guard::{Guard, GuardBinding, GuardSpec, Matching, ResourceRule};
-use super::labels::{Labels, NAME_LABEL};
 use super::request::{Asker, Body, Request};
 use super::{Cluster, Facts, Owner};
-use crate::bundle::{ObjectId, kinds};
+use crate::bundle::kinds;
+use crate::kube::ObjectId;
+use crate::kube::labels::{Labels, NAME_LABEL};
 use crate::source::Span;
 use crate::value::Text;
 use serde_json::Value as Json;

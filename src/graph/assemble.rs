@@ -1,11 +1,12 @@
 //! A fleet's tenants and objects, and what stands beside them → clusters.
 
 use super::facts::{Facts, digest};
-use super::labels::Labels;
 use super::rbac::Subject;
 use super::{Cluster, Input, Origin, Parts, TenantNode, builtin};
-use crate::bundle::{ClusterBundle, ObjectId, Part, TenantBundle};
+use crate::bundle::{ClusterBundle, Part, TenantBundle};
 use crate::diagnostic::Diagnostic;
+use crate::kube::ObjectId;
+use crate::kube::labels::Labels;
 use crate::source::SourceMap;
 use crate::spec::FleetDoc;
 use crate::spec::fleet::FleetSpec;

@@ -12,9 +12,9 @@
 use super::Cluster;
 use super::cel::Expression;
 use super::guard::{GuardSpec, Matching, ResourceRule};
-use super::labels::{NAME_LABEL, Op, Requirement, Selector};
 use super::request::{Asker, Request, Shape};
-use crate::bundle::ObjectId;
+use crate::kube::ObjectId;
+use crate::kube::labels::{NAME_LABEL, Op, Requirement, Selector};
 use crate::value::Text;
 use kube_cel::cel::IdedExpr;
 use kube_cel::cel::common::ast::{CallExpr, ComprehensionExpr, Expr, LiteralValue, SelectExpr};

@@ -2,14 +2,15 @@
 
 use super::flux::{Controller, Referrer, Sync, is_named};
 use super::guard::{self, Guard, GuardBinding, Kept};
-use super::labels::{Labels, NAME_LABEL, Selector, items, texts};
 use super::network::Policy;
 use super::object::{Input, Origin};
 use super::rbac::{self, Binding, Role};
 use super::storage::{Claim, Grant, Volume};
 use super::workload::{Host, Service, Workload};
-use crate::bundle::{ObjectId, kinds};
+use crate::bundle::kinds;
 use crate::document::{Tree, View};
+use crate::kube::ObjectId;
+use crate::kube::labels::{Labels, NAME_LABEL, Selector, items, texts};
 use crate::source::Span;
 use crate::value::Text;
 use std::collections::{BTreeMap, BTreeSet};

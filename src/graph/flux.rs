@@ -5,8 +5,8 @@
 //! unless it is locked down.
 
 use super::object::Origin;
-use crate::bundle::ObjectId;
 use crate::document::Tree;
+use crate::kube::ObjectId;
 use crate::source::Span;
 use crate::value::Text;
 
@@ -139,7 +139,7 @@ impl Referrer {
             // A ResourceSet's resources are objects, and no references.
             if id.kind != "ResourceSet" || key == "dependsOn" {
                 references.extend(
-                    super::labels::items(spec.member(key))
+                    crate::kube::labels::items(spec.member(key))
                         .iter()
                         .map(|n| reference(field, n)),
                 );

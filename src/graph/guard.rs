@@ -3,10 +3,10 @@
 //! Source: kubernetes.io/docs/reference/access-authn-authz/validating-admission-policy.
 
 use super::cel::Expression;
-use super::labels::{NAME_LABEL, Selector, text, texts};
 use super::object::Origin;
-use crate::bundle::ObjectId;
 use crate::document::{Tree, View};
+use crate::kube::ObjectId;
+use crate::kube::labels::{NAME_LABEL, Selector, text, texts};
 use crate::source::Span;
 use crate::value::Text;
 use std::collections::BTreeSet;

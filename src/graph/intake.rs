@@ -3,11 +3,11 @@
 
 use super::facts::{Facts, is_overlay, listed, patches};
 use super::flux::{Controller, PATCHED};
-use super::labels::{items, texts};
 use super::{Input, Origin};
-use crate::bundle::ObjectId;
 use crate::diagnostic::{Diagnostic, Scope, rule};
 use crate::document::{self, Document, Node, Value as Kind};
+use crate::kube::ObjectId;
+use crate::kube::labels::{items, texts};
 use crate::source::{SourceId, SourceMap, Span, join, parent};
 use crate::value::{Text, Value};
 use rayon::prelude::*;

@@ -4,10 +4,10 @@
 //! `pkg/apis/networking/v1/defaults.go`. Where a policy selects a pod in a direction, only what
 //! some policy allows passes; where none does, everything does.
 
-use super::labels::{Labels, Selector, items, texts};
 use super::object::Origin;
-use crate::bundle::ObjectId;
 use crate::document::{Tree, View};
+use crate::kube::ObjectId;
+use crate::kube::labels::{Labels, Selector, items, texts};
 use crate::source::Span;
 use crate::value::Text;
 use ipnet::IpNet;

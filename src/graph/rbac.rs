@@ -5,10 +5,10 @@
 //! `auth/rbac/validation/policy_comparator.go` (covering), and
 //! `pkg/controller/clusterroleaggregation` (aggregation).
 
-use super::labels::{Labels, Selector, items, texts};
 use super::object::Origin;
-use crate::bundle::ObjectId;
 use crate::document::Tree;
+use crate::kube::ObjectId;
+use crate::kube::labels::{Labels, Selector, items, texts};
 use crate::source::Span;
 use crate::value::Text;
 use std::collections::BTreeMap;

@@ -1,9 +1,9 @@
 //! Volumes, claims, snapshots, and who lets whom refer to what is theirs.
 
-use super::labels::{items, text};
 use super::object::Origin;
-use crate::bundle::ObjectId;
 use crate::document::Tree;
+use crate::kube::ObjectId;
+use crate::kube::labels::{items, text};
 use crate::source::Span;
 use crate::value::Text;
 

@@ -1,10 +1,10 @@
 //! What runs, what names it, and what it may be.
 
-use super::labels::{Labels, Selector, items};
 use super::network::{NamedPort, Protocol};
 use super::object::Origin;
-use crate::bundle::ObjectId;
 use crate::document::{Tree, View};
+use crate::kube::ObjectId;
+use crate::kube::labels::{Labels, Selector, items};
 use crate::source::Span;
 use crate::value::Text;
 use std::net::IpAddr;
@@ -140,7 +140,7 @@ fn privileges<T: Tree>(pod: &T) -> Vec<&'static str> {
         if truth(context.and_then(|c| c.member("privileged"))) {
             all.push("privileged");
         }
-        let added = super::labels::texts(
+        let added = crate::kube::labels::texts(
             context
                 .and_then(|c| c.member("capabilities"))
                 .and_then(|c| c.member("add")),

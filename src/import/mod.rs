@@ -9,9 +9,10 @@ mod write;
 
 pub use write::{Options, Output, hand_over, write};
 
-use crate::bundle::{ObjectId, kinds};
+use crate::bundle::kinds;
 use crate::document::{self, Value as Tree};
 use crate::graph::facts;
+use crate::kube::ObjectId;
 use crate::source::{SourceId, SourceMap, join, parent};
 use crate::spec::fleet::FleetSpec;
 use crate::spec::leaf;

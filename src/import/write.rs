@@ -4,8 +4,8 @@ use super::convert::{Converted, convert};
 use super::{Found, FoundNamespace, Left, Survey};
 use crate::bundle::kinds;
 use crate::document::emit;
+use crate::kube::Quantity;
 use crate::spec::leaf::{self, Day};
-use crate::spec::quantity::Quantity;
 use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 

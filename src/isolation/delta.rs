@@ -7,10 +7,10 @@
 //! what it opens.
 
 use super::admission::ENFORCE;
-use crate::graph::labels::{Selector, possible};
 use crate::graph::network::{Direction, Peer, Policy, Port, Ports, Rule};
 use crate::graph::rbac::{Role, uncovered};
 use crate::graph::{Cluster, Input, Namespace, Owner};
+use crate::kube::labels::{Selector, possible};
 use crate::value::Text;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -369,7 +369,7 @@ fn ends(cluster: &Cluster, rule: &Rule) -> Vec<End> {
             Peer::Pods {
                 namespaces: Some(selector),
                 pods,
-            } => match selector.pinned(crate::graph::labels::NAME_LABEL) {
+            } => match selector.pinned(crate::kube::labels::NAME_LABEL) {
                 Some(names) => all.extend(
                     names
                         .iter()

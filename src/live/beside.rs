@@ -5,8 +5,8 @@ use super::ending::{STUCK, held_by, length};
 use super::judge::{Behind, Judge};
 use super::rules::{FOREIGN, NOT_ADOPTED, NOT_CONVERGED, NOT_LISTED, ORPHANED, STUCK_DELETION};
 use super::seen::Why;
-use crate::bundle::ObjectId;
 use crate::diagnostic::Level;
+use crate::kube::ObjectId;
 
 impl Judge<'_> {
     /// Namespaces that were there before, and are nobody's to take.

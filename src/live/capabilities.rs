@@ -3,7 +3,8 @@
 use super::listing::Served;
 use super::plugin::{named_by_daemon_set, named_by_definition};
 use super::seen::Batch;
-use crate::bundle::{ObjectId, kinds};
+use crate::bundle::kinds;
+use crate::kube::ObjectId;
 use crate::value::{Text, Value, map};
 use std::collections::BTreeSet;
 

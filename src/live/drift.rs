@@ -2,8 +2,8 @@
 //! changed it.
 
 use super::status::text;
-use crate::bundle::ObjectId;
-use crate::spec::quantity::Quantity;
+use crate::kube::ObjectId;
+use crate::kube::Quantity;
 use crate::value::{Entry, Text, Value};
 use std::fmt;
 

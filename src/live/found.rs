@@ -1,8 +1,8 @@
 //! One thing that was found in a live cluster.
 
 use super::wanted::Wanted;
-use crate::bundle::ObjectId;
 use crate::diagnostic::Diagnostic;
+use crate::kube::ObjectId;
 use crate::value::Text;
 
 /// Something that was found in a cluster.

@@ -1,7 +1,7 @@
 //! What a server serves, and what of it is listed: one paginated list a kind.
 
-use crate::bundle::ObjectId;
 use crate::graph::is_policy_kind;
+use crate::kube::ObjectId;
 use crate::value::{Text, Value};
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -29,8 +29,8 @@ pub use plugin::NEITHER;
 pub use seen::Batch;
 pub use wanted::Wanted;
 
-use crate::bundle::ObjectId;
 use crate::graph::{Input, Origin, Riddle};
+use crate::kube::ObjectId;
 use crate::source::Span;
 use crate::value::Text;
 

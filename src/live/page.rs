@@ -2,7 +2,7 @@
 
 use super::listing::Kind;
 use super::status::text;
-use crate::bundle::ObjectId;
+use crate::kube::ObjectId;
 use crate::value::{Entry, Text, Value};
 use serde::de::{Deserialize, DeserializeSeed, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;

@@ -5,9 +5,9 @@ use super::found::Found;
 use super::listing::Served;
 use super::rules::{POLICY_NOT_DENYING, POLICY_VIOLATED};
 use super::wanted::Wanted;
-use crate::bundle::ObjectId;
 use crate::diagnostic::{Diagnostic, Rule, Scope};
 use crate::graph::Cluster;
+use crate::kube::ObjectId;
 use crate::value::Text;
 
 const GROUP: &str = "admissionregistration.k8s.io";

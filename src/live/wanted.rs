@@ -2,7 +2,8 @@
 //! whose they are.
 
 use super::listing::FLUX;
-use crate::bundle::{ClusterBundle, ObjectId, Part};
+use crate::bundle::{ClusterBundle, Part};
+use crate::kube::ObjectId;
 use crate::source::Span;
 use crate::spec::FleetDoc;
 use crate::tenancy::Tenancy;

@@ -4,9 +4,9 @@
 //! nor that of subjects, nor how a quantity is written; what tenantry itself adds (its labels,
 //! Flux's annotations) is told apart.
 
-use crate::bundle::ObjectId;
 use crate::isolation::delta::{Class, Delta};
-use crate::spec::quantity::Quantity;
+use crate::kube::ObjectId;
+use crate::kube::Quantity;
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 

@@ -4,9 +4,9 @@ use super::leaf::{
     Cidr, Duration, GroupKind, Ip, Keyed, LabelKey, LabelValue, Line, Minor, Name, ObjectName,
     OciPrefix, Pattern, RelativePath, VersionReq,
 };
-use super::quantity::Quantity;
 use super::tenant::{PortRule, Reach, Resources, Subject, Verify};
 use crate::document::Spanned;
+use crate::kube::Quantity;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 

@@ -8,7 +8,6 @@ mod check;
 pub mod duration;
 pub mod fleet;
 pub mod leaf;
-pub mod quantity;
 pub mod schema;
 pub mod tenant;
 

@@ -3,9 +3,9 @@
 
 use super::fleet::FleetSpec;
 use super::leaf::{self, FORMATS, Name};
-use super::quantity::{self, Quantity};
 use super::tenant::{Annotations, Labels, ProfileSpec, TenantSpec, WaiverSpec};
 use crate::document::{Node, Ref, Repr};
+use crate::kube::quantity::{self, Quantity};
 use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, Schema};
 use serde_json::{Value, json};

@@ -4,8 +4,8 @@ use super::leaf::{
     Cidr, Date, Duration, FilePath, GitUrl, HelmUrl, Host, HostPattern, Keyed, LabelKey,
     LabelValue, Line, Name, ObjectName, OciUrl, Principal, QuotaKey, RbacName, RelativePath, Uuid,
 };
-use super::quantity::Quantity;
 use crate::document::Spanned;
+use crate::kube::Quantity;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 

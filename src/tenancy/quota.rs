@@ -3,10 +3,10 @@
 
 use crate::diagnostic::{Diagnostic, rule};
 use crate::document::Spanned;
+use crate::kube::Quantity;
 use crate::source::Span;
 use crate::spec::INVALID_VALUE;
 use crate::spec::fleet::Cluster;
-use crate::spec::quantity::Quantity;
 use crate::spec::tenant::{Limits, Quota, Resources};
 use crate::value::{Entry, Text, Value};
 use indexmap::IndexMap;

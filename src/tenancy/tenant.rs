@@ -724,8 +724,8 @@ pub fn capacity(tenants: &[Tenant], fleet: &FleetSpec, out: &mut Vec<Diagnostic>
                 }
             }
             if sum > may {
-                let sum = crate::spec::quantity::Quantity::from_nanos(sum, false);
-                let may = crate::spec::quantity::Quantity::from_nanos(may, false);
+                let sum = crate::kube::Quantity::from_nanos(sum, false);
+                let may = crate::kube::Quantity::from_nanos(may, false);
                 let message = format!(
                     "the tenants of `{}` are promised {sum} of {resource}, over {may}",
                     cluster.name.value

@@ -2,8 +2,9 @@
 //! parts.
 
 use super::Layout;
-use crate::bundle::{ObjectId, kinds};
+use crate::bundle::kinds;
 use crate::document::emit_documents;
+use crate::kube::ObjectId;
 use crate::spec::fleet::{Artifacts, Cluster, FluxSourceKind};
 use crate::value::{Value, list, map};
 

@@ -8,8 +8,8 @@
 //! what must not be removed unseen.
 
 use super::Where;
-use crate::bundle::ObjectId;
 use crate::diagnostic::{Diagnostic, Scope, rule};
+use crate::kube::ObjectId;
 use crate::source::{Source, SourceId, Span, join};
 use crate::spec::leaf::reason;
 use crate::tenancy::{Prior, Thing};

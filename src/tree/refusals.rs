@@ -4,8 +4,9 @@
 use super::flux::{Unit, late_of};
 use super::lock::{self, FileEntry, Tombstone};
 use super::{Choice, Request, Where, unit_choice};
-use crate::bundle::{ClusterBundle, ObjectId, TenantBundle};
+use crate::bundle::{ClusterBundle, TenantBundle};
 use crate::diagnostic::{Diagnostic, Scope, rule};
+use crate::kube::ObjectId;
 use crate::spec::fleet::{Shards, Unit as UnitChoice};
 use crate::tenancy::DERIVED_NAME;
 use crate::tenancy::model::Tenant;

@@ -8,11 +8,11 @@ use proptest::test_runner::TestRunner;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
-use tenantry::bundle::ObjectId;
 use tenantry::document;
 use tenantry::graph::facts::Facts;
 use tenantry::graph::rbac::{Request, Rule, Subject};
 use tenantry::graph::{Cluster, Parts, builtin, read_snapshot};
+use tenantry::kube::ObjectId;
 use tenantry::source::{Source, SourceId, SourceMap};
 
 /// How many random sets of objects, and questions about each.

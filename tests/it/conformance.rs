@@ -6,13 +6,13 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
-use tenantry::bundle::ObjectId;
 use tenantry::document;
 use tenantry::graph::facts::Facts;
-use tenantry::graph::labels::Labels;
 use tenantry::graph::network::{Direction, End, Protocol, verdict};
 use tenantry::graph::rbac::{Rbac, Request, Rule, Subject, uncovered, url_covers};
 use tenantry::graph::{Input, Origin};
+use tenantry::kube::ObjectId;
+use tenantry::kube::labels::Labels;
 use tenantry::source::{Source, SourceMap};
 
 /// What some YAML files say.

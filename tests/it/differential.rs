@@ -10,14 +10,14 @@ use proptest::test_runner::{Config, TestRunner};
 use serde_json::{Value, json};
 use std::cell::Cell;
 use std::collections::BTreeSet;
-use tenantry::bundle::ObjectId;
 use tenantry::graph::facts::Facts;
-use tenantry::graph::labels::Labels;
 use tenantry::graph::network::{Direction, End, NamedPort, Protocol, verdict};
 use tenantry::graph::rbac::{Request, Subject};
 use tenantry::graph::{Cluster, Input, Origin, Parts};
 use tenantry::isolation::network::reach::Reach;
 use tenantry::isolation::{self, Plane, Verdict};
+use tenantry::kube::ObjectId;
+use tenantry::kube::labels::Labels;
 use tenantry::source::{SourceId, Span};
 
 const NAMESPACES: [&str; 4] = ["n0", "n1", "n2", "n3"];

@@ -136,7 +136,7 @@ fn one_field_more_is_a_difference_where_it_opens() {
                 .unwrap_or_else(|e| panic!("{e}: {more}"))
         };
         let (wanted, live) = (read(wanted), read(live));
-        let id = tenantry::bundle::ObjectId::of(&wanted).expect("an object");
+        let id = tenantry::kube::ObjectId::of(&wanted).expect("an object");
         let found = differences(&id, &wanted, &live, |_| Value::default());
         let paths: Vec<&str> = found.iter().map(|d| d.path.as_str()).collect();
         let right = if path.is_empty() {

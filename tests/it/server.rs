@@ -6,10 +6,10 @@ use crate::support::{Ran, fixture_fleets, tool_or_say};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
-use tenantry::bundle::ObjectId;
 use tenantry::document::parse_foreign;
+use tenantry::kube::ObjectId;
+use tenantry::kube::quantity::Quantity;
 use tenantry::source::{Source, SourceId};
-use tenantry::spec::quantity::Quantity;
 
 /// The documents of a text, by identity.
 fn objects(text: &str) -> BTreeMap<ObjectId, Value> {

@@ -2,9 +2,9 @@ use super::reach::{Guests, Reach};
 use super::{Findings, owned};
 use crate::diagnostic::rule;
 use crate::graph::Cluster;
-use crate::graph::labels::TooLarge;
 use crate::graph::network::{Policy, Rule};
 use crate::isolation::{Finding, at};
+use crate::kube::labels::TooLarge;
 use std::collections::{BTreeMap, BTreeSet};
 
 rule! {

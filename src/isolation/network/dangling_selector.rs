@@ -1,10 +1,10 @@
 use super::{Findings, owned};
 use crate::diagnostic::rule;
 use crate::graph::Cluster;
-use crate::graph::labels::NAME_LABEL;
-use crate::graph::labels::Selector;
 use crate::graph::network::{Peer, Policy, Rule};
 use crate::isolation::{Finding, at, some};
+use crate::kube::labels::NAME_LABEL;
+use crate::kube::labels::Selector;
 use std::collections::BTreeMap;
 
 rule! {
@@ -87,7 +87,7 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
 }
 
 fn described(selector: &Selector, keys: &[String]) -> String {
-    use crate::graph::labels::Op;
+    use crate::kube::labels::Op;
     let parts = selector
         .0
         .iter()

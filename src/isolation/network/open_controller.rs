@@ -1,10 +1,10 @@
 use super::Findings;
 use super::reach::Reach;
 use crate::diagnostic::rule;
-use crate::graph::labels::Labels;
 use crate::graph::network::{Port, Ports, Protocol};
 use crate::graph::{Cluster, Owner};
 use crate::isolation::{Finding, at};
+use crate::kube::labels::Labels;
 
 rule! {
     /// Tenants' pods reach what serves every tenant's sources or secrets.

@@ -5,9 +5,9 @@
 //! is what some rule of a policy lets through that some labels are selected by. Two ways meet where
 //! one choice of labels and a port serves both.
 
-use crate::graph::labels::{Labels, Selector, TooLarge, possible};
 use crate::graph::network::{Direction, Peer, Policy, Port, Rule, ports_meet};
 use crate::graph::{Cluster, Namespace};
+use crate::kube::labels::{Labels, Selector, TooLarge, possible};
 use ipnet::IpNet;
 use std::sync::Arc;
 

@@ -7,13 +7,14 @@ use crate::shell::workspace::working_folder;
 use crate::shell::{Fault, Outcome, output};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
-use tenantry::bundle::{Keep, ObjectId};
+use tenantry::bundle::Keep;
 use tenantry::compile::Compiled;
 use tenantry::diagnostic::Level;
 use tenantry::document::Tree;
 use tenantry::graph::{self, Cluster};
 use tenantry::import::survey;
 use tenantry::isolation::delta::{Class, delta};
+use tenantry::kube::ObjectId;
 use tenantry::report::diff::{
     Deltas, Objects, class, delta_text, diff, json, markdown, summary, text,
 };

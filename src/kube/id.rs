@@ -1,0 +1,124 @@
+//! The identity of an object.
+
+use crate::document::Tree;
+use crate::value::Text;
+use std::fmt;
+
+const RBAC: &str = "rbac.authorization.k8s.io";
+
+/// What an object is, without its version: two with one identity are one object in the cluster.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ObjectId {
+    /// The API group; empty for the core's.
+    pub group: Text,
+    /// The kind.
+    pub kind: Text,
+    /// The namespace; empty for the cluster's own.
+    pub namespace: Text,
+    /// The name.
+    pub name: Text,
+}
+
+impl ObjectId {
+    /// A namespace's.
+    pub fn of_namespace(name: Text) -> Self {
+        Self {
+            group: Text::default(),
+            kind: Text::new_static("Namespace"),
+            namespace: Text::default(),
+            name,
+        }
+    }
+
+    /// The identity of an object; the reason why it is none.
+    ///
+    /// # Errors
+    /// Which of apiVersion, kind and metadata.name is missing.
+    pub fn of<T: Tree>(object: &T) -> Result<Self, &'static str> {
+        fn text<'a, T: Tree>(tree: &'a T, key: &str) -> Option<&'a str> {
+            tree.member(key)?.text().filter(|t| !t.is_empty())
+        }
+        let version = text(object, "apiVersion").ok_or("it has no apiVersion")?;
+        let kind = text(object, "kind").ok_or("it has no kind")?;
+        let metadata = object.member("metadata");
+        let name = metadata
+            .and_then(|m| text(m, "name"))
+            .ok_or("it has no metadata.name")?;
+        let namespace = metadata
+            .and_then(|m| text(m, "namespace"))
+            .unwrap_or_default();
+        let group = version.split_once('/').map_or("", |(group, _)| group);
+        // The one long name among ten thousand tenants' objects.
+        let group = if group == RBAC {
+            Text::new_static(RBAC)
+        } else {
+            group.into()
+        };
+        Ok(Self {
+            group,
+            kind: kind.into(),
+            namespace: namespace.into(),
+            name: name.into(),
+        })
+    }
+
+    /// `Kind.group`, or `Kind` for the core group.
+    pub fn type_name(&self) -> String {
+        if self.group.is_empty() {
+            self.kind.to_string()
+        } else {
+            format!("{}.{}", self.kind, self.group)
+        }
+    }
+
+    /// As a sentence calls it: `RoleBinding payments/owners`.
+    pub fn called(&self) -> String {
+        match self.namespace.as_str() {
+            "" => format!("{} {}", self.kind, self.name),
+            namespace => format!("{} {namespace}/{}", self.kind, self.name),
+        }
+    }
+
+    /// Whether [`fmt::Display`] writes this text.
+    pub fn is_written(&self, text: &str) -> bool {
+        let mut rest = Some(text);
+        let dot = if self.group.is_empty() { "" } else { "." };
+        for part in [
+            &*self.kind,
+            dot,
+            &*self.group,
+            "/",
+            &*self.namespace,
+            "/",
+            &*self.name,
+        ] {
+            rest = rest.and_then(|rest| rest.strip_prefix(part));
+        }
+        rest == Some("")
+    }
+
+    /// Reads what [`fmt::Display`] writes.
+    pub fn parse(text: &str) -> Option<Self> {
+        let mut parts = text.splitn(3, '/');
+        let (kind, namespace, name) = (parts.next()?, parts.next()?, parts.next()?);
+        let (kind, group) = kind.split_once('.').unwrap_or((kind, ""));
+        Some(Self {
+            group: group.into(),
+            kind: kind.into(),
+            namespace: namespace.into(),
+            name: name.into(),
+        })
+    }
+}
+
+/// `Kind.group/namespace/name`; the namespace is empty for an object of the cluster.
+impl fmt::Display for ObjectId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let dot = if self.group.is_empty() { "" } else { "." };
+        write!(
+            f,
+            "{}{dot}{}/{}/{}",
+            self.kind, self.group, self.namespace, self.name
+        )
+    }
+}

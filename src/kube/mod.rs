@@ -1,0 +1,9 @@
+//! Facts about Kubernetes itself: the identity of an object, label selectors, and quantities.
+//! Nothing here knows of tenants.
+
+pub mod id;
+pub mod labels;
+pub mod quantity;
+
+pub use id::ObjectId;
+pub use quantity::Quantity;
