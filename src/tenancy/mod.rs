@@ -8,7 +8,6 @@ mod merge;
 pub mod model;
 mod names;
 mod network;
-mod peers;
 mod prior;
 mod profile;
 mod quota;
@@ -237,7 +236,7 @@ pub fn join(
         || network::plan(&tenants, &fleet.spec, waivers, &known, &broken),
         || claims::check(&tenants, fleet, &clusters, prior, &context.leaving),
     );
-    out.extend(plan.lay_in(&mut tenants));
+    out.extend(plan.assign(&mut tenants));
     out.extend(claimed_twice);
     tenant::capacity(&tenants, &fleet.spec, &mut out);
     let failing: BTreeSet<String> = failing(&out);

@@ -157,7 +157,7 @@ impl<'a> Prior<'a> {
     }
 
     /// The tenants that reached a namespace of a cluster, each with the namespace it came from.
-    pub fn takers<'s>(
+    pub fn consumers<'s>(
         &'s self,
         on: &'s str,
         namespace: &'s str,

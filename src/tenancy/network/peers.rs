@@ -1,5 +1,6 @@
 //! Peers and rules of NetworkPolicies, as they stand in one.
 
+use super::ranges::excluded;
 use crate::spec::fleet::{Cluster, Endpoint};
 use crate::spec::leaf::{Keyed, LabelKey, LabelValue};
 use crate::spec::tenant::{Port, PortRule, Protocol};
@@ -91,32 +92,21 @@ pub(super) fn dns_rules(cluster: &Cluster) -> Value {
     list![map! { "to" => to, "ports" => list![port("UDP"), port("TCP")] }]
 }
 
-/// An ipBlock: what is excluded stands in `except`, which Kubernetes wants strictly within the
-/// network.
-pub(super) fn ip_block(cidr: &str, excluded: &[IpNet]) -> Value {
-    let Ok(net) = cidr.parse::<IpNet>() else {
-        return map! { "cidr" => cidr };
-    };
-    // A range that is named is opened; what lies strictly within it stays closed all the same.
-    let within: Vec<&IpNet> = excluded
-        .iter()
-        .filter(|e| net.contains(*e) && **e != net)
-        .collect();
-    let mut except: Vec<&IpNet> = within
-        .iter()
-        .filter(|e| !within.iter().any(|o| o != *e && o.contains(**e)))
-        .copied()
-        .collect();
-    except.sort();
-    except.dedup();
+/// The peer of a network, without the cluster's own ranges.
+pub(super) fn ip_block(cidr: &str, cluster_ranges: &[IpNet]) -> Value {
+    let except = cidr
+        .parse::<IpNet>()
+        .map_or_else(|_| Vec::new(), |net| excluded(net, cluster_ranges));
     if except.is_empty() {
-        return map! { "cidr" => cidr };
+        return map! { "ipBlock" => map! { "cidr" => cidr } };
     }
-    map! { "cidr" => cidr, "except" => except.iter().map(|e| Value::from(e.to_string())).collect::<Vec<_>>() }
+
+    let except: Vec<Value> = except.iter().map(|net| net.to_string().into()).collect();
+    map! { "ipBlock" => map! { "cidr" => cidr, "except" => except } }
 }
 
 /// A mapping without entries: what selects everything.
-pub(super) fn nothing() -> Value {
+pub(super) fn everything() -> Value {
     Vec::<Entry>::new().into()
 }
 
@@ -130,33 +120,4 @@ fn labels_of(labels: &Keyed<LabelKey, LabelValue>) -> Value {
         .map(|(key, value)| (key.as_str().into(), value.as_str().into()))
         .collect::<Vec<Entry>>()
         .into()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_network_leaves_the_cluster_out_unless_it_names_it() {
-        let excluded: Vec<IpNet> = ["10.0.0.0/16", "10.0.1.0/24", "fd00::/64"]
-            .iter()
-            .map(|c| c.parse().unwrap())
-            .collect();
-        assert_eq!(
-            ip_block("0.0.0.0/0", &excluded),
-            map! { "cidr" => "0.0.0.0/0", "except" => list!["10.0.0.0/16"] }
-        );
-        assert_eq!(
-            ip_block("10.0.0.0/16", &excluded),
-            map! { "cidr" => "10.0.0.0/16", "except" => list!["10.0.1.0/24"] }
-        );
-        assert_eq!(
-            ip_block("10.0.1.0/25", &excluded),
-            map! { "cidr" => "10.0.1.0/25" }
-        );
-        assert_eq!(
-            ip_block("192.0.2.0/24", &excluded),
-            map! { "cidr" => "192.0.2.0/24" }
-        );
-    }
 }

@@ -1,0 +1,261 @@
+//! Whom the peers that a namespace declares stand for, and the faults in them.
+
+use super::cluster_index::ClusterIndex;
+use super::edges::NO_SHARED_CLUSTER;
+use super::peers::{ip_block, namespaces_peer};
+use super::ranges::{CLUSTER_RANGE, is_everywhere};
+use crate::diagnostic::{Diagnostic, Rule, rule};
+use crate::document::Spanned;
+use crate::source::Span;
+use crate::spec::leaf::{Cidr, Name};
+use crate::spec::tenant::Peer;
+use crate::spec::{did_you_mean, one_of_these};
+use crate::tenancy::Known;
+use crate::tenancy::model::{Namespace, OnCluster, Tenant};
+use crate::tenancy::waivers::{Loosening, Tally};
+use crate::value::Value;
+use ipnet::IpNet;
+
+rule! {
+    /// A peer that is nowhere declared: a tenant, one of its namespaces, or a platform endpoint.
+    pub static UNKNOWN_PEER = "network/unknown-peer", Error;
+}
+rule! {
+    /// A host name as a peer, on a cluster where nothing enforces it.
+    ///
+    /// ## Why it matters
+    /// A NetworkPolicy knows addresses only. Opening every address instead would promise one thing
+    /// and grant another.
+    /// ## Fix
+    /// Name the networks (`cidr`), or go through a platform endpoint that filters by name.
+    pub static FQDN = "network/fqdn-not-enforced", Error;
+}
+
+/// The direction of a declared peer, with its rule on every address.
+pub(super) struct Side {
+    /// The field of `network`: `egress` or `ingress`.
+    pub field: &'static str,
+    /// The word after the field in a message: `to` or `from`.
+    pub preposition: &'static str,
+    /// The policy that holds the rules of this side.
+    pub policy: &'static str,
+    /// The rule that a network of every address breaks.
+    pub everywhere: &'static Rule,
+}
+
+/// Builds the policies of one namespace on one cluster.
+pub(super) struct PolicyBuilder<'b, 'a> {
+    /// The cluster and the tenants of the fleet.
+    pub index: &'b ClusterIndex<'a>,
+    /// The tenant of the namespace.
+    pub tenant: &'a Tenant,
+    /// The tenant on the cluster.
+    pub on: &'a OnCluster,
+    /// The namespace.
+    pub namespace: &'a Namespace,
+    /// The tenants that exist, and what earlier runs left.
+    pub known: &'b Known<'b>,
+    /// The waivers that the namespace uses.
+    pub waivers: Tally<'b>,
+    /// The namespaces of other tenants that this one reaches.
+    pub reaches: Vec<String>,
+    /// The findings.
+    pub findings: &'b mut Vec<Diagnostic>,
+}
+
+impl<'a> PolicyBuilder<'_, 'a> {
+    /// Reports a fault of the tenant.
+    pub fn report(&mut self, finding: Diagnostic) {
+        self.findings.push(finding.tenant(&self.tenant.name.value));
+    }
+
+    /// Reports a loosening of one of the namespace's policies, unless a waiver permits it.
+    pub fn require_waiver(
+        &mut self,
+        rule: &'static Rule,
+        policy: &str,
+        span: Span,
+        message: &str,
+        fix: &str,
+    ) {
+        let object = format!("NetworkPolicy/{}/{policy}", self.namespace.name);
+        let loosening = Loosening {
+            rule,
+            tenant: &self.tenant.name.value,
+            object: &object,
+        };
+
+        self.waivers
+            .demand(&loosening, span, message, fix, self.findings);
+    }
+
+    /// The peer that a declared network stands for: the network without the cluster's own ranges.
+    pub fn network(&mut self, cidr: &Spanned<Cidr>, side: &Side) -> Value {
+        let toward = format!("{} {}", side.field, side.preposition);
+        if is_everywhere(cidr) {
+            let message = format!("{toward} every address");
+            self.require_waiver(
+                side.everywhere,
+                side.policy,
+                cidr.span,
+                &message,
+                "name the networks",
+            );
+        }
+
+        let ranges = &self.index.ranges;
+        if let Ok(net) = cidr.parse::<IpNet>()
+            && let Some(range) = ranges.iter().find(|range| range.contains(&net))
+        {
+            let message = format!("{toward} {range}, a range of the cluster itself");
+            self.require_waiver(
+                &CLUSTER_RANGE,
+                side.policy,
+                cidr.span,
+                &message,
+                "declare the tenant or the endpoint",
+            );
+        }
+
+        ip_block(cidr, &self.index.ranges)
+    }
+
+    /// The peers of a platform endpoint; none if the cluster does not declare it, which is reported.
+    pub fn endpoint(&mut self, name: &Spanned<Name>) -> Vec<Value> {
+        if let Some((_, peers)) = self.index.endpoint(name) {
+            return peers.clone();
+        }
+
+        let cluster = self.index.cluster;
+        let known = cluster.endpoints.iter().flatten();
+        let hint = did_you_mean(name, known.map(|endpoint| endpoint.name.as_str()));
+        let fix = if hint.is_empty() {
+            "add it to the cluster's endpoints, or remove this".into()
+        } else {
+            hint
+        };
+        let message = format!(
+            "the cluster `{}` has no endpoint `{}`",
+            cluster.name.value, name.value
+        );
+        self.report(
+            Diagnostic::new(&UNKNOWN_PEER, name.span, message)
+                .fix(fix)
+                .related(cluster.name.span, "the cluster"),
+        );
+        Vec::new()
+    }
+
+    /// The tenant that a peer names. `None`, and a finding, if there is no such tenant, if it is
+    /// this one, or if the two share no cluster. `None` without a finding if the tenant is held.
+    pub fn peer_tenant(
+        &mut self,
+        name: &Spanned<Name>,
+        peer: &Spanned<Peer>,
+        side: &Side,
+    ) -> Option<&'a Tenant> {
+        let Some(other) = self.index.tenant(name) else {
+            if !self.known.has(name) {
+                self.report_unknown_tenant(name, side);
+            }
+            return None;
+        };
+
+        if other.name.value == self.tenant.name.value {
+            let message = "a tenant is not its own peer";
+            self.report(
+                Diagnostic::new(&UNKNOWN_PEER, peer.span, message)
+                    .fix("use network.isolation: tenant"),
+            );
+            return None;
+        }
+
+        let shared = other
+            .on
+            .iter()
+            .any(|on| self.tenant.on(on.cluster).is_some());
+        if !shared {
+            let message = format!(
+                "`{}` and `{}` are on no cluster together",
+                self.tenant.name.value, name.value
+            );
+            self.report(
+                Diagnostic::new(&NO_SHARED_CLUSTER, peer.span, message)
+                    .related(other.name.span, format!("the tenant {}", name.value))
+                    .fix("remove it, or place both on one cluster"),
+            );
+            return None;
+        }
+
+        Some(other)
+    }
+
+    fn report_unknown_tenant(&mut self, name: &Spanned<Name>, side: &Side) {
+        let hint = did_you_mean(name, self.index.tenant_names());
+        let fix = if hint.is_empty() {
+            format!("add the tenant, or remove the {}", side.field)
+        } else {
+            hint
+        };
+        let message = format!("there is no tenant `{}`", name.value);
+
+        self.report(Diagnostic::new(&UNKNOWN_PEER, name.span, message).fix(fix));
+    }
+
+    /// Reports a namespace that its tenant does not have.
+    pub fn report_unknown_namespace(&mut self, wanted: &Spanned<Name>, on: &OnCluster, who: &str) {
+        let hint = one_of_these(wanted, on.namespaces.iter().map(|other| other.id.as_str()));
+        let message = format!("{who} has no namespace `{}`", wanted.value);
+
+        self.report(Diagnostic::new(&UNKNOWN_PEER, wanted.span, message).fix(hint));
+    }
+
+    /// The namespaces of a held tenant that this namespace reached when that tenant was last
+    /// rendered.
+    pub fn previously_reached(&self, held: &str) -> Vec<String> {
+        if self.index.tenant(held).is_some() {
+            return Vec::new();
+        }
+
+        let cluster = self.index.cluster.name.as_str();
+        let this_end = (
+            self.tenant.name.value.as_str(),
+            self.namespace.name.as_str(),
+        );
+        self.known
+            .prior
+            .namespaces(held, cluster)
+            .filter(|to| {
+                self.known
+                    .prior
+                    .consumers(cluster, to)
+                    .any(|end| end == this_end)
+            })
+            .map(str::to_owned)
+            .collect()
+    }
+
+    /// The namespaces of held tenants that reached this namespace when those tenants were last
+    /// rendered. With `only`, those of one tenant.
+    pub fn previous_consumers(&self, only: Option<&str>) -> Vec<String> {
+        let cluster = self.index.cluster.name.as_str();
+        let is_held = |tenant: &str| self.index.tenant(tenant).is_none();
+        let is_wanted = |tenant: &str| only.is_none_or(|wanted| wanted == tenant);
+
+        self.known
+            .prior
+            .consumers(cluster, &self.namespace.name)
+            .filter(|(tenant, _)| is_held(tenant) && is_wanted(tenant))
+            .map(|(_, from)| from.to_owned())
+            .collect()
+    }
+}
+
+/// The peer of some namespaces; none if there are no namespaces.
+pub(super) fn peers_of_namespaces(names: &[&str]) -> Vec<Value> {
+    if names.is_empty() {
+        Vec::new()
+    } else {
+        vec![namespaces_peer(names)]
+    }
+}

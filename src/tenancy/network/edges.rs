@@ -1,0 +1,164 @@
+//! Edges between tenants. An edge has two ends: the consumer's egress, and the provider's ingress
+//! or offer. Nothing is opened unless both are declared.
+
+use crate::diagnostic::rule;
+use crate::source::Span;
+use crate::spec::tenant::{Peer, Port, PortRule, Protocol, Provision};
+use crate::tenancy::model::{Namespace, Tenant};
+
+rule! {
+    /// One tenant declares an edge, the other does not.
+    ///
+    /// ## Why it matters
+    /// An edge between tenants exists only when both want it: the consumer's `egress: [{tenant}]`
+    /// and the provider's `ingress: [{tenant}]` or a matching `provides`. Either alone opens
+    /// nothing, and is the error of who wrote it.
+    /// ## Fix
+    /// Have the other tenant declare its half, or remove this one.
+    pub static ONE_SIDED = "network/one-sided-edge", Error;
+}
+rule! {
+    /// An edge between tenants that are on no cluster together.
+    pub static NO_SHARED_CLUSTER = "network/no-shared-cluster", Error;
+}
+
+/// The consumer's end of an edge: an egress peer that names a tenant.
+#[derive(Clone, Copy)]
+pub(super) struct EdgeEnd<'a> {
+    /// The consumer.
+    pub tenant: &'a Tenant,
+    /// The consumer's namespace.
+    pub namespace: &'a Namespace,
+    /// The declared peer.
+    pub peer: &'a Peer,
+}
+
+impl EdgeEnd<'_> {
+    /// Whether it asks for a namespace of the provider, by the namespace's name in its tenant.
+    pub fn asks_for(&self, provider_namespace: &str) -> bool {
+        names_namespace(self.peer, provider_namespace)
+    }
+}
+
+/// What a provider's namespace says to a consumer's end of an edge.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Answer {
+    /// It lets the consumer in on a port that the consumer asks for.
+    Admitted,
+    /// It lets the consumer in, but on other ports. The span is the first ingress or offer.
+    OtherPorts(Span),
+    /// It does not let the consumer in.
+    Absent,
+}
+
+/// What a provider's namespace says to a consumer's end: by an ingress that names the consumer, or
+/// by an offer.
+pub(super) fn answer(provider: &Namespace, end: &EdgeEnd<'_>) -> Answer {
+    let declared = &provider.declared;
+
+    let ingress = declared.ingress.iter().flatten().filter(|peer| {
+        let names_consumer = peer
+            .tenant
+            .as_ref()
+            .is_some_and(|name| name.as_str() == end.tenant.name.value);
+        names_consumer && names_namespace(peer, &end.namespace.id)
+    });
+    let ingress = ingress.map(|peer| (peer.span, ports_of(peer)));
+
+    let offers = declared
+        .provides
+        .iter()
+        .flatten()
+        .filter(|offer| is_offered_in(offer, provider) && is_offered_to(offer, end.tenant));
+    let offers = offers.map(|offer| (offer.span, Some(vec![offered_port(offer)])));
+
+    let asked = ports_of(end.peer);
+    let mut other_ports = None;
+    for (span, ports) in ingress.chain(offers) {
+        if ports_meet(asked.as_deref(), ports.as_deref()) {
+            return Answer::Admitted;
+        }
+        other_ports.get_or_insert(span);
+    }
+    other_ports.map_or(Answer::Absent, Answer::OtherPorts)
+}
+
+/// Whether a consumer's end takes up an offer of a provider's namespace.
+pub(super) fn takes_up(end: &EdgeEnd<'_>, offer: &Provision, provider_namespace: &str) -> bool {
+    is_offered_to(offer, end.tenant)
+        && end.asks_for(provider_namespace)
+        && ports_meet(ports_of(end.peer).as_deref(), Some(&[offered_port(offer)]))
+}
+
+/// The port of an offer, as a rule has it.
+pub(super) fn offered_port(offer: &Provision) -> PortRule {
+    PortRule {
+        port: offer.port.clone(),
+        end_port: None,
+        protocol: offer.protocol,
+    }
+}
+
+/// Whether an offer is made in a namespace of its tenant.
+pub(super) fn is_offered_in(offer: &Provision, namespace: &Namespace) -> bool {
+    offer
+        .namespace
+        .as_ref()
+        .is_none_or(|wanted| wanted.as_str() == namespace.id)
+}
+
+/// Whether a peer names a namespace of its tenant; a peer without one names them all.
+pub(super) fn names_namespace(peer: &Peer, id: &str) -> bool {
+    peer.namespace
+        .as_ref()
+        .is_none_or(|wanted| wanted.as_str() == id)
+}
+
+/// Whether an offer is made to a tenant.
+fn is_offered_to(offer: &Provision, tenant: &Tenant) -> bool {
+    let to_any = offer.to.any.as_ref().is_some_and(|any| any.value);
+
+    to_any
+        || offer.to.tenant_selector.as_ref().is_some_and(|selector| {
+            selector.match_labels.iter().all(|(key, wanted)| {
+                tenant
+                    .labels
+                    .get(key.as_str())
+                    .is_some_and(|label| label == wanted.as_str())
+            })
+        })
+}
+
+fn ports_of(peer: &Peer) -> Option<Vec<PortRule>> {
+    let ports = peer.ports.as_ref()?;
+    Some(ports.iter().map(|port| port.value.clone()).collect())
+}
+
+/// Whether two lists of ports have one in common. `None` means all ports; a name meets the same
+/// name, and any number.
+fn ports_meet(left: Option<&[PortRule]>, right: Option<&[PortRule]>) -> bool {
+    let (Some(left), Some(right)) = (left, right) else {
+        return true;
+    };
+    left.iter()
+        .any(|port| right.iter().any(|other| port_meets(port, other)))
+}
+
+fn port_meets(left: &PortRule, right: &PortRule) -> bool {
+    let protocol = |rule: &PortRule| rule.protocol.unwrap_or(Protocol::Tcp);
+    let range = |rule: &PortRule| match &rule.port {
+        Port::Number(first) => Some((*first, rule.end_port.unwrap_or(*first))),
+        Port::Name(_) => None,
+    };
+    if protocol(left) != protocol(right) {
+        return false;
+    }
+
+    match (range(left), range(right)) {
+        (Some((first, last)), Some((other_first, other_last))) => {
+            first <= other_last && other_first <= last
+        }
+        (None, None) => left.port == right.port,
+        _ => true,
+    }
+}

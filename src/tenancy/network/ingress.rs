@@ -1,0 +1,161 @@
+//! The ingress rules of a namespace, by what it declares and offers.
+
+use super::builder::{FQDN, PolicyBuilder, Side, peers_of_namespaces};
+use super::edges::{ONE_SIDED, is_offered_in, names_namespace, offered_port, takes_up};
+use super::peers::{namespaces_peer, rule_of};
+use super::ranges::{INGRESS_ANY, everywhere_together};
+use crate::diagnostic::Diagnostic;
+use crate::document::Spanned;
+use crate::spec::tenant::{Peer, Provision};
+use crate::tenancy::model::Tenant;
+use crate::value::Value;
+
+static INGRESS: Side = Side {
+    field: "ingress",
+    preposition: "from",
+    policy: "allow-ingress",
+    everywhere: &INGRESS_ANY,
+};
+
+/// The ingress rules of the builder's namespace: those that it declares, then its offers.
+pub(super) fn rules(builder: &mut PolicyBuilder<'_, '_>) -> Vec<Value> {
+    let declared = &builder.namespace.declared;
+    let peers_declared = declared.ingress.as_deref().unwrap_or_default();
+
+    if let Some(peer) = everywhere_together(peers_declared) {
+        let message = "these networks together are most addresses there are";
+        builder.require_waiver(
+            INGRESS.everywhere,
+            INGRESS.policy,
+            peer.span,
+            message,
+            "name fewer networks",
+        );
+    }
+
+    let mut rules = Vec::new();
+    for peer in peers_declared {
+        let peers = peers(builder, peer);
+        if !peers.is_empty() {
+            let ports = peer.ports.iter().flatten();
+            let ports: Vec<_> = ports.map(|port| port.value.clone()).collect();
+            rules.push(rule_of("from", peers, &ports));
+        }
+    }
+    for offer in declared.provides.iter().flatten() {
+        rules.extend(offer_rule(builder, offer));
+    }
+    rules
+}
+
+fn peers(builder: &mut PolicyBuilder<'_, '_>, peer: &Spanned<Peer>) -> Vec<Value> {
+    if let Some(fqdn) = &peer.fqdn {
+        let message = "a host name says nothing about who connects";
+        builder.report(Diagnostic::new(&FQDN, fqdn.span, message).fix("name the networks by cidr"));
+        return Vec::new();
+    }
+    if let Some(cidr) = &peer.cidr {
+        return vec![builder.network(cidr, &INGRESS)];
+    }
+    if let Some(name) = &peer.platform {
+        return builder.endpoint(name);
+    }
+    let Some(name) = &peer.tenant else {
+        return Vec::new();
+    };
+
+    let Some(consumer) = builder.peer_tenant(name, peer, &INGRESS) else {
+        let previous = builder.previous_consumers(Some(name));
+        let previous: Vec<&str> = previous.iter().map(String::as_str).collect();
+        return peers_of_namespaces(&previous);
+    };
+    peers_of_namespaces(&consuming_namespaces(builder, consumer, peer))
+}
+
+/// The consumer's namespaces whose egress asks for this namespace.
+///
+/// The edge is one-sided, which is reported, if the consumer asks for no namespace of the tenant. A
+/// consumer that asks for another namespace of the tenant has declared its end.
+fn consuming_namespaces<'a>(
+    builder: &mut PolicyBuilder<'_, 'a>,
+    consumer: &Tenant,
+    peer: &Spanned<Peer>,
+) -> Vec<&'a str> {
+    if consumer.on(builder.index.at).is_none() {
+        return Vec::new();
+    }
+
+    let index = builder.index;
+    let ends = index
+        .consumers(&builder.tenant.name.value)
+        .iter()
+        .filter(|end| end.tenant.name.value == consumer.name.value);
+    let declares_its_end = ends.clone().next().is_some();
+    if !declares_its_end {
+        report_one_sided(builder, consumer, peer);
+    }
+
+    ends.filter(|end| {
+        names_namespace(peer, &end.namespace.id) && end.asks_for(&builder.namespace.id)
+    })
+    .map(|end| end.namespace.name.as_str())
+    .collect()
+}
+
+fn report_one_sided(builder: &mut PolicyBuilder<'_, '_>, consumer: &Tenant, peer: &Spanned<Peer>) {
+    let (consumer_name, provider) = (&consumer.name.value, &builder.tenant.name.value);
+    let message = format!("`{consumer_name}` does not ask for `{provider}`");
+    let fix = format!(
+        "add to {consumer_name}: network.egress: [{{tenant: {provider}}}], or remove this; \
+         `provides` is an offer that stands alone"
+    );
+
+    builder.report(
+        Diagnostic::new(&ONE_SIDED, peer.span, message)
+            .related(consumer.name.span, format!("the tenant {consumer_name}"))
+            .fix(fix),
+    );
+}
+
+/// The rule of an offer; `None` if no namespace takes it up.
+fn offer_rule(builder: &mut PolicyBuilder<'_, '_>, offer: &Spanned<Provision>) -> Option<Value> {
+    let on = builder.on;
+    if let Some(wanted) = &offer.namespace
+        && !on.namespaces.iter().any(|own| own.id == wanted.as_str())
+    {
+        builder.report_unknown_namespace(wanted, on, "the tenant");
+    }
+    if !is_offered_in(offer, builder.namespace) {
+        return None;
+    }
+
+    let consumers = consumers(builder, offer);
+    if consumers.is_empty() {
+        return None;
+    }
+    let consumers: Vec<&str> = consumers.iter().map(String::as_str).collect();
+    Some(rule_of(
+        "from",
+        vec![namespaces_peer(&consumers)],
+        &[offered_port(offer)],
+    ))
+}
+
+/// The namespaces that take up an offer, and those of held tenants that did before; sorted.
+fn consumers(builder: &PolicyBuilder<'_, '_>, offer: &Provision) -> Vec<String> {
+    let own_name = &builder.tenant.name.value;
+
+    let mut names: Vec<String> = builder
+        .index
+        .consumers(own_name)
+        .iter()
+        .filter(|end| end.tenant.name.value != *own_name)
+        .filter(|end| takes_up(end, offer, &builder.namespace.id))
+        .map(|end| end.namespace.name.clone())
+        .collect();
+
+    names.extend(builder.previous_consumers(None));
+    names.sort();
+    names.dedup();
+    names
+}

@@ -1,0 +1,216 @@
+//! The network policies of every namespace: what each tenant declares, and the edges between
+//! tenants.
+
+mod builder;
+mod cluster_index;
+mod edges;
+mod egress;
+mod ingress;
+mod peers;
+mod ranges;
+
+pub use builder::{FQDN, UNKNOWN_PEER};
+pub use edges::{NO_SHARED_CLUSTER, ONE_SIDED};
+pub use ranges::{CLUSTER_RANGE, EGRESS_ANY, INGRESS_ANY, RANGE_UNDECLARED};
+
+use super::Known;
+use super::model::{Namespace, NetworkObject, OnCluster, Tenant};
+use super::waivers::Waivers;
+use crate::diagnostic::{Diagnostic, rule};
+use crate::source::Span;
+use crate::spec::fleet::FleetSpec;
+use crate::spec::tenant::{Isolation, Network};
+use crate::value::{Value, map};
+use builder::PolicyBuilder;
+use cluster_index::ClusterIndex;
+use peers::{everything, namespaces_peer};
+use rayon::prelude::*;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+rule! {
+    /// A namespace without network isolation.
+    ///
+    /// ## Why it matters
+    /// Every pod of every tenant reaches its pods, and they reach everything.
+    /// ## Fix
+    /// Set network.isolation to `namespace` or `tenant`, and declare the edges that are needed.
+    pub static ISOLATION_NONE = "network/isolation-none", Error;
+}
+
+/// The policies of every namespace, by cluster and tenant, before the tenants have them.
+#[derive(Default)]
+pub struct NetworkPlan {
+    clusters: Vec<Vec<TenantPolicies>>,
+    findings: Vec<Diagnostic>,
+}
+
+/// The policies of a tenant's namespaces on a cluster.
+#[derive(Default)]
+struct TenantPolicies {
+    /// By the namespace's index.
+    built: Vec<(usize, Built)>,
+    /// The first egress to a network.
+    egress_to_network: Option<Span>,
+    findings: Vec<Diagnostic>,
+}
+
+/// The policies of a namespace.
+struct Built {
+    network: NetworkObject,
+    /// The namespaces of other tenants that it reaches.
+    reaches: Vec<String>,
+}
+
+/// Builds the network policies of every namespace. The edges of `broken` tenants are those of their
+/// last rendering.
+pub fn plan(
+    tenants: &[Tenant],
+    fleet: &FleetSpec,
+    waivers: &Waivers<'_>,
+    known: &Known<'_>,
+    broken: &BTreeSet<String>,
+) -> NetworkPlan {
+    let mut plan = NetworkPlan::default();
+
+    for (at, cluster) in fleet.clusters.iter().enumerate() {
+        let index = ClusterIndex::new(tenants, at, cluster, broken);
+        let mut all: Vec<TenantPolicies> = tenants
+            .par_iter()
+            .map(|tenant| build_tenant(tenant, &index, waivers, known))
+            .collect();
+
+        if let Some(span) = all.iter().find_map(|policies| policies.egress_to_network) {
+            plan.findings
+                .extend(ranges::undeclared_ranges(cluster, span));
+        }
+        for policies in &mut all {
+            plan.findings.append(&mut policies.findings);
+        }
+        plan.clusters.push(all);
+    }
+    plan
+}
+
+impl NetworkPlan {
+    /// Gives the tenants their policies, and returns the findings. The tenants are those that the
+    /// plan was made of, in their order.
+    pub fn assign(self, tenants: &mut [Tenant]) -> Vec<Diagnostic> {
+        let nothing_declared = Arc::new(Network::default());
+
+        for (at, all) in self.clusters.into_iter().enumerate() {
+            tenants
+                .par_iter_mut()
+                .zip(all)
+                .for_each(|(tenant, policies)| {
+                    let Some(on) = tenant.on.iter_mut().find(|on| on.cluster == at) else {
+                        return;
+                    };
+                    for namespace in &mut on.namespaces {
+                        namespace.declared = Arc::clone(&nothing_declared);
+                    }
+                    for (namespace, built) in policies.built {
+                        on.namespaces[namespace].network = built.network;
+                        on.namespaces[namespace].reaches = built.reaches;
+                    }
+                });
+        }
+        self.findings
+    }
+}
+
+/// Builds the policies of a tenant's namespaces on the index's cluster.
+fn build_tenant(
+    tenant: &Tenant,
+    index: &ClusterIndex<'_>,
+    waivers: &Waivers<'_>,
+    known: &Known<'_>,
+) -> TenantPolicies {
+    let mut policies = TenantPolicies::default();
+    let Some(on) = tenant.on(index.at) else {
+        return policies;
+    };
+
+    for (at, namespace) in on.namespaces.iter().enumerate() {
+        if !namespace.network.rendered {
+            continue;
+        }
+        let builder = PolicyBuilder {
+            index,
+            tenant,
+            on,
+            namespace,
+            known,
+            waivers: waivers.tally(),
+            reaches: Vec::new(),
+            findings: &mut policies.findings,
+        };
+        policies.built.push((at, build(builder)));
+
+        let mut egress = namespace.declared.egress.iter().flatten();
+        if let Some(peer) = egress.find(|peer| peer.cidr.is_some()) {
+            policies.egress_to_network.get_or_insert(peer.span);
+        }
+    }
+    policies
+}
+
+/// Builds the policies of one namespace.
+fn build(mut builder: PolicyBuilder<'_, '_>) -> Built {
+    let mut network = isolation(&mut builder);
+    network.egress = egress::rules(&mut builder);
+    network.ingress = ingress::rules(&mut builder);
+
+    builder.waivers.into_used().count();
+    Built {
+        network,
+        reaches: builder.reaches,
+    }
+}
+
+/// The policies that keep a namespace apart, without what it declares.
+fn isolation(builder: &mut PolicyBuilder<'_, '_>) -> NetworkObject {
+    let namespace = builder.namespace;
+    let declared = namespace.declared.isolation.as_ref();
+    let mut network = NetworkObject {
+        rendered: true,
+        dns: builder.index.dns.clone(),
+        ..NetworkObject::default()
+    };
+
+    match declared.map_or(Isolation::Namespace, |isolation| isolation.value) {
+        Isolation::Namespace => network.intra.push(own_pods()),
+        Isolation::Tenant => network.intra.push(pods_of_tenant(builder.on)),
+        Isolation::None => {
+            network.dns = Vec::<Value>::new().into();
+            network.deny = Some(vec![everything()]);
+            report_no_isolation(builder, namespace);
+        }
+    }
+    network
+}
+
+/// The peer of every pod of the policy's own namespace.
+fn own_pods() -> Value {
+    map! { "podSelector" => everything() }
+}
+
+fn pods_of_tenant(on: &OnCluster) -> Value {
+    let names: Vec<&str> = on
+        .namespaces
+        .iter()
+        .map(|namespace| namespace.name.as_str())
+        .collect();
+    namespaces_peer(&names)
+}
+
+fn report_no_isolation(builder: &mut PolicyBuilder<'_, '_>, namespace: &Namespace) {
+    let declared = namespace.declared.isolation.as_ref();
+    builder.require_waiver(
+        &ISOLATION_NONE,
+        "default-deny",
+        declared.map_or(namespace.span, |isolation| isolation.span),
+        "the namespace has no network isolation",
+        "isolate it",
+    );
+}

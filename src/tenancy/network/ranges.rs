@@ -1,0 +1,194 @@
+//! Networks in CIDR notation: those too large to allow, and the cluster's own ranges.
+
+use crate::diagnostic::{Diagnostic, rule};
+use crate::document::Spanned;
+use crate::source::Span;
+use crate::spec::fleet::Cluster;
+use crate::spec::tenant::Peer;
+use ipnet::IpNet;
+
+rule! {
+    /// Egress to every address: a network larger than a /8 (IPv6: /16).
+    ///
+    /// ## Why it matters
+    /// Data can leave to anywhere. The cluster's own ranges stay closed.
+    /// ## Fix
+    /// Name the networks, or have a Waiver approved.
+    pub static EGRESS_ANY = "network/egress-any", Error;
+}
+rule! {
+    /// Egress to a range of the cluster itself: its pods, Services, nodes, API server or metadata
+    /// service.
+    ///
+    /// ## Why it matters
+    /// Behind the metadata service lies the node's cloud identity; behind the pod range, every
+    /// other tenant, whatever edges are declared.
+    /// ## Fix
+    /// Declare the tenant or the platform endpoint instead, or have a Waiver approved.
+    pub static CLUSTER_RANGE = "network/cluster-range", Error;
+}
+rule! {
+    /// Ingress from every address: a network larger than a /8 (IPv6: /16).
+    ///
+    /// ## Why it matters
+    /// Whoever reaches a node or a load balancer reaches the pods, other tenants' pods included.
+    /// ## Fix
+    /// Name the networks, or let the platform's gateway in: `ingress: [{platform: web}]`.
+    pub static INGRESS_ANY = "network/ingress-any", Error;
+}
+rule! {
+    /// A cluster does not declare all of its own ranges, and a tenant's egress names a network.
+    ///
+    /// ## Why it matters
+    /// Pod, Service, node and API server ranges are left out of a `cidr` only where they are
+    /// declared.
+    /// ## Fix
+    /// Add podCIDRs, serviceCIDRs, nodeCIDRs and apiServer to the cluster.
+    pub static RANGE_UNDECLARED = "network/range-undeclared", Note;
+}
+
+/// The metadata services of the usual clouds, for a cluster that declares none.
+static METADATA: [&str; 2] = ["169.254.169.254/32", "fd00:ec2::254/128"];
+
+/// The ranges of a cluster that a `cidr` leaves out, unless it lies within one of them.
+pub(super) fn cluster_ranges(cluster: &Cluster) -> Vec<IpNet> {
+    let metadata: Vec<&str> = match &cluster.metadata_cidrs {
+        Some(declared) => declared.iter().map(|cidr| cidr.as_str()).collect(),
+        None => METADATA.to_vec(),
+    };
+
+    let declared = [
+        &cluster.pod_cidrs,
+        &cluster.service_cidrs,
+        &cluster.node_cidrs,
+        &cluster.api_server,
+    ];
+
+    declared
+        .into_iter()
+        .flatten()
+        .flatten()
+        .map(|cidr| cidr.as_str())
+        .chain(metadata)
+        .filter_map(|cidr| cidr.parse().ok())
+        .collect()
+}
+
+/// The cluster's own ranges that a declared network must leave out: the largest of those strictly
+/// within it, sorted.
+///
+/// A range that is named is opened. Kubernetes requires each entry of `except` to be strictly
+/// within the network.
+pub(super) fn excluded(net: IpNet, cluster_ranges: &[IpNet]) -> Vec<IpNet> {
+    let within: Vec<IpNet> = cluster_ranges
+        .iter()
+        .filter(|range| net.contains(*range) && **range != net)
+        .copied()
+        .collect();
+
+    let is_largest = |range: &IpNet| {
+        !within
+            .iter()
+            .any(|other| other != range && other.contains(range))
+    };
+    let mut except: Vec<IpNet> = within
+        .iter()
+        .filter(|range| is_largest(range))
+        .copied()
+        .collect();
+
+    except.sort();
+    except.dedup();
+    except
+}
+
+/// Whether a network is too large to belong to anyone. Two halves of all addresses count as every
+/// address.
+pub(super) fn is_everywhere(cidr: &str) -> bool {
+    match cidr.parse::<IpNet>() {
+        Ok(IpNet::V4(net)) => net.prefix_len() < 8,
+        Ok(IpNet::V6(net)) => net.prefix_len() < 16,
+        Err(_) => false,
+    }
+}
+
+/// The first network of a list that is too large only together: more than four /8 (IPv6: /16).
+pub(super) fn everywhere_together(peers: &[Spanned<Peer>]) -> Option<&Spanned<Peer>> {
+    let (mut v4, mut v6) = (0u128, 0u128);
+
+    for net in peers
+        .iter()
+        .filter_map(|peer| peer.cidr.as_ref()?.parse::<IpNet>().ok())
+    {
+        match net {
+            IpNet::V4(net) if net.prefix_len() >= 8 => v4 += 1 << (32 - net.prefix_len()),
+            IpNet::V6(net) if net.prefix_len() >= 16 => v6 += 1 << (128 - net.prefix_len()),
+            _ => {}
+        }
+    }
+
+    (v4 > 4 << 24 || v6 > 4 << 112)
+        .then(|| peers.iter().find(|peer| peer.cidr.is_some()))
+        .flatten()
+}
+
+/// Reports the kinds of ranges that a cluster does not declare. `span` is a network that may hold
+/// them.
+pub(super) fn undeclared_ranges(cluster: &Cluster, span: Span) -> Option<Diagnostic> {
+    let missing: Vec<&str> = [
+        ("podCIDRs", cluster.pod_cidrs.is_none()),
+        ("serviceCIDRs", cluster.service_cidrs.is_none()),
+        ("nodeCIDRs", cluster.node_cidrs.is_none()),
+        ("apiServer", cluster.api_server.is_none()),
+    ]
+    .into_iter()
+    .filter_map(|(name, missing)| missing.then_some(name))
+    .collect();
+    if missing.is_empty() {
+        return None;
+    }
+
+    let message = format!(
+        "the cluster `{}` declares no {}",
+        cluster.name.value,
+        missing.join(", ")
+    );
+    Some(
+        Diagnostic::new(&RANGE_UNDECLARED, cluster.name.span, message)
+            .related(span, "a network that may hold them")
+            .fix("add them: they are then left out of every `cidr`"),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn nets(texts: &[&str]) -> Vec<IpNet> {
+        texts.iter().map(|text| text.parse().unwrap()).collect()
+    }
+
+    #[test]
+    fn a_network_leaves_out_the_cluster_unless_it_names_it() {
+        let ranges = nets(&["10.0.0.0/16", "10.0.1.0/24", "fd00::/64"]);
+        let cases: [(&str, &[&str]); 4] = [
+            ("0.0.0.0/0", &["10.0.0.0/16"]),
+            ("10.0.0.0/16", &["10.0.1.0/24"]),
+            ("10.0.1.0/25", &[]),
+            ("192.0.2.0/24", &[]),
+        ];
+
+        for (net, left_out) in cases {
+            let found = excluded(net.parse().unwrap(), &ranges);
+            assert_eq!(found, nets(left_out), "{net}");
+        }
+    }
+
+    #[test]
+    fn a_network_larger_than_a_slash_eight_is_everywhere() {
+        assert!(is_everywhere("0.0.0.0/1"));
+        assert!(is_everywhere("2000::/3"));
+        assert!(!is_everywhere("10.0.0.0/8"));
+        assert!(!is_everywhere("2001::/16"));
+    }
+}
