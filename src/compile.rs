@@ -1,7 +1,7 @@
 //! The pipeline from end to end, in two halves: between them, the shell reads the verbatim files
 //! that tenants name.
 
-use crate::bundle::{self, ClusterBundle, Keep, Manifests, Templates};
+use crate::bundle::{self, ClusterBundle, Kept, Manifests, RenderedObject, Templates};
 use crate::diagnostic::{Diagnostic, Level, Scope, sort};
 use crate::source::{SourceId, SourceMap, Span};
 use crate::spec::{self, FleetDoc, Input, NO_FLEET, Specs, TenantDoc};
@@ -206,8 +206,6 @@ pub struct Wish {
     pub allow_removal: Vec<String>,
     /// The version of this program.
     pub version: String,
-    /// What is kept of the objects: their texts become the tree's files.
-    pub keep: Keep,
 }
 
 /// Renders some tenants alone, as values, for a question about them: what only a whole run finds
@@ -217,7 +215,7 @@ pub fn some(
     sources: &SourceMap,
     manifests: &Manifests,
     tenants: &BTreeSet<String>,
-) -> (Vec<ClusterBundle>, Vec<Diagnostic>) {
+) -> (Vec<ClusterBundle<RenderedObject>>, Vec<Diagnostic>) {
     let mut findings = front.findings.clone();
     let Some(fleet) = front
         .specs
@@ -235,7 +233,6 @@ pub fn some(
         &front.templates,
         manifests,
         sources,
-        Keep::Values,
         &wanted,
     );
     findings.extend(faults);
@@ -245,11 +242,11 @@ pub fn some(
 }
 
 /// Everything that comes out.
-#[derive(Debug, Default)]
-pub struct Compiled {
+#[derive(Debug)]
+pub struct Compiled<T> {
     /// Objects, by cluster.
-    pub bundles: Vec<ClusterBundle>,
-    /// The tree; its files only where their texts were wished for.
+    pub bundles: Vec<ClusterBundle<T>>,
+    /// The tree; its files only if the texts of the objects are kept.
     pub tree: Tree,
     /// Tenants whose last rendered files are held.
     pub held: BTreeSet<String>,
@@ -258,15 +255,17 @@ pub struct Compiled {
 }
 
 /// Renders tenants and places them.
-pub fn back(
+pub fn back<T: Kept>(
     front: &mut Front,
     sources: &SourceMap,
     manifests: &Manifests,
     wish: &Wish,
-) -> Compiled {
+) -> Compiled<T> {
     let mut compiled = Compiled {
+        bundles: Vec::new(),
+        tree: Tree::default(),
+        held: BTreeSet::new(),
         findings: std::mem::take(&mut front.findings),
-        ..Compiled::default()
     };
     if !compiled.findings.iter().any(Diagnostic::stops_the_fleet) {
         render_and_place(front, sources, manifests, wish, &mut compiled);
@@ -277,12 +276,12 @@ pub fn back(
 
 /// Adds the bundles, the tree, the held tenants and the findings of a fleet that nothing stopped
 /// so far.
-fn render_and_place(
+fn render_and_place<T: Kept>(
     front: &mut Front,
     sources: &SourceMap,
     manifests: &Manifests,
     wish: &Wish,
-    compiled: &mut Compiled,
+    compiled: &mut Compiled<T>,
 ) {
     let Some(fleet) = &front.specs.fleet else {
         return;
@@ -300,7 +299,6 @@ fn render_and_place(
         &front.templates,
         manifests,
         sources,
-        wish.keep,
         &|_| true,
     );
     findings.extend(faults);
@@ -324,7 +322,7 @@ fn render_and_place(
         version: &wish.version,
         templates: &front.templates.digest,
         profiles: &front.profiles_digest,
-        texts: wish.keep == Keep::Texts,
+        texts: T::HAS_TEXT,
     };
     let refusals = tree::refusals(&request, &bundles);
     let held = &held | &failing(&refusals);
@@ -350,7 +348,7 @@ fn render_and_place(
 }
 
 /// Leaves only the clusters and the tenants that were named, if any were.
-fn retain_wished(bundles: &mut Vec<ClusterBundle>, fleet: &FleetDoc, wish: &Wish) {
+fn retain_wished<T>(bundles: &mut Vec<ClusterBundle<T>>, fleet: &FleetDoc, wish: &Wish) {
     let is_wished =
         |named: &[String], name: &str| named.is_empty() || named.iter().any(|one| one == name);
 
@@ -377,7 +375,7 @@ fn unwished_tenants(lock: &Lock, wish: &Wish) -> BTreeSet<String> {
         .collect()
 }
 
-fn drop_failing(bundles: &mut [ClusterBundle], failing: &BTreeSet<String>) {
+fn drop_failing<T>(bundles: &mut [ClusterBundle<T>], failing: &BTreeSet<String>) {
     for bundle in bundles {
         bundle.tenants.retain(|t| !failing.contains(&t.tenant));
     }

@@ -11,7 +11,7 @@ pub use kinds::prepare;
 pub use manifests::{
     MANIFEST, MANIFEST_NOT_ALLOWED, Manifests, reaches_out, read_otherwise, wanted,
 };
-pub use object::{Keep, Part};
+pub use object::{Kept, ObjectSet, ObjectText, RenderedObject};
 pub use template::{EXPRESSION, LIMIT, SYNTAX, Template, UNDEFINED};
 
 use object::{Body, Object};
@@ -173,61 +173,60 @@ pub fn short(hasher: &blake3::Hasher) -> String {
 
 /// A tenant's objects on a cluster.
 #[derive(Debug)]
-pub struct TenantBundle {
+pub struct TenantBundle<T> {
     /// The tenant's name.
     pub tenant: String,
     /// Its index in the tenancy.
     pub index: usize,
-    /// What the cluster surely has the kinds of.
-    pub early: Part,
-    /// What it may lack the kinds of: applied after the rest, so that it can hold up nothing.
-    pub late: Part,
+    /// Objects of kinds that every cluster has.
+    pub core: ObjectSet<T>,
+    /// Objects of kinds that the cluster may lack. They are applied after the core, so that they
+    /// cannot hold it up.
+    pub deferred: ObjectSet<T>,
 }
 
-impl TenantBundle {
-    /// What the tenant's objects are.
-    pub fn objects(&self) -> impl Iterator<Item = &ObjectId> {
-        self.early.objects.iter().chain(&self.late.objects)
+impl<T: Kept> TenantBundle<T> {
+    /// The identities of the tenant's objects.
+    pub fn ids(&self) -> impl Iterator<Item = &ObjectId> {
+        self.core.ids().chain(self.deferred.ids())
     }
 }
 
 /// A cluster's objects.
 #[derive(Debug)]
-pub struct ClusterBundle {
+pub struct ClusterBundle<T> {
     /// The cluster's index in the fleet.
     pub cluster: usize,
     /// What is rendered once a cluster.
-    pub platform: Part,
+    pub platform: ObjectSet<T>,
     /// Each tenant's, by name.
-    pub tenants: Vec<TenantBundle>,
+    pub tenants: Vec<TenantBundle<T>>,
 }
 
-impl ClusterBundle {
-    /// What the cluster's objects are.
-    pub fn objects(&self) -> impl Iterator<Item = &ObjectId> {
+impl<T: Kept> ClusterBundle<T> {
+    /// The identities of the cluster's objects.
+    pub fn ids(&self) -> impl Iterator<Item = &ObjectId> {
         self.platform
-            .objects
-            .iter()
-            .chain(self.tenants.iter().flat_map(TenantBundle::objects))
+            .ids()
+            .chain(self.tenants.iter().flat_map(TenantBundle::ids))
     }
 }
 
-/// Renders the tenants that are wanted on every cluster, and keeps of the objects what is asked
-/// for.
-pub fn render(
+/// Renders the tenants that are wanted on every cluster.
+pub fn render<T: Kept>(
     tenancy: &Tenancy,
     fleet: &FleetDoc,
     templates: &Templates,
     manifests: &Manifests,
     sources: &SourceMap,
-    keep: Keep,
     wanted: &(dyn Fn(&str) -> bool + Sync),
-) -> (Vec<ClusterBundle>, Vec<Diagnostic>) {
+) -> (Vec<ClusterBundle<T>>, Vec<Diagnostic>) {
     let mut out = Vec::new();
     let mut bundles = Vec::new();
     for (index, cluster) in fleet.spec.clusters.iter().enumerate() {
         let renderer = Renderer::new(fleet, cluster, templates, manifests, sources);
-        let platform = renderer.platform(keep, &mut out);
+        let platform = renderer.platform(&mut out);
+
         let here: Vec<(usize, &Tenant, &OnCluster)> = tenancy
             .tenants
             .iter()
@@ -235,33 +234,17 @@ pub fn render(
             .filter_map(|(i, t)| Some((i, t, t.on(index)?)))
             .filter(|(_, t, _)| wanted(&t.name.value))
             .collect();
-        let rendered: Vec<(TenantBundle, Vec<Diagnostic>)> = here
+        let rendered: Vec<(TenantBundle<T>, Vec<Diagnostic>)> = here
             .par_iter()
-            .map(|(i, tenant, on)| {
-                let mut faults = Vec::new();
-                let mut bundle = TenantBundle {
-                    tenant: tenant.name.value.clone(),
-                    index: *i,
-                    early: Part::default(),
-                    late: Part::default(),
-                };
-                for object in renderer.tenant(tenant, on, &mut faults) {
-                    let part = if kinds::surely_present(&object.id) {
-                        &mut bundle.early
-                    } else {
-                        &mut bundle.late
-                    };
-                    let span = span_of(tenant, on, &object.id);
-                    part.push(object, keep, span);
-                }
-                (bundle, faults)
-            })
+            .map(|(i, tenant, on)| renderer.tenant_bundle(*i, tenant, on))
             .collect();
+
         let mut tenants = Vec::with_capacity(rendered.len());
         for (bundle, faults) in rendered {
             out.extend(faults);
             tenants.push(bundle);
         }
+
         let bundle = ClusterBundle {
             cluster: index,
             platform,
@@ -287,8 +270,8 @@ fn span_of(tenant: &Tenant, on: &OnCluster, id: &ObjectId) -> Span {
 }
 
 /// What tenants require, and nothing defines.
-fn required(
-    bundle: &ClusterBundle,
+fn required<T: Kept>(
+    bundle: &ClusterBundle<T>,
     tenancy: &Tenancy,
     cluster: &Cluster,
     out: &mut Vec<Diagnostic>,
@@ -300,7 +283,7 @@ fn required(
             continue;
         };
         for wanted in &on.requires {
-            let ids = ids.get_or_insert_with(|| bundle.objects().collect());
+            let ids = ids.get_or_insert_with(|| bundle.ids().collect());
             let group = wanted
                 .api_version
                 .split_once('/')
@@ -398,7 +381,7 @@ impl<'a> Renderer<'a> {
         scope
     }
 
-    fn platform(&self, keep: Keep, out: &mut Vec<Diagnostic>) -> Part {
+    fn platform<T: Kept>(&self, out: &mut Vec<Diagnostic>) -> ObjectSet<T> {
         let mut scope = self.base();
         scope.push("roles", &self.roles);
         let mut found = Vec::new();
@@ -430,11 +413,37 @@ impl<'a> Renderer<'a> {
                 Err(fault) => out.push(fault.scope(Whom::Fleet)),
             }
         }
-        let mut part = Part::default();
-        in_order(objects)
-            .into_iter()
-            .for_each(|object| part.push(object, keep, self.fleet_span));
-        part
+
+        let keep = |object| T::of(object, self.fleet_span);
+        ObjectSet {
+            objects: in_order(objects).into_iter().map(keep).collect(),
+        }
+    }
+
+    /// A tenant's objects, kept in the form that is asked for, and what is wrong with them.
+    fn tenant_bundle<T: Kept>(
+        &self,
+        index: usize,
+        tenant: &Tenant,
+        on: &OnCluster,
+    ) -> (TenantBundle<T>, Vec<Diagnostic>) {
+        let mut faults = Vec::new();
+        let mut bundle = TenantBundle {
+            tenant: tenant.name.value.clone(),
+            index,
+            core: ObjectSet::default(),
+            deferred: ObjectSet::default(),
+        };
+        for object in self.tenant(tenant, on, &mut faults) {
+            let set = if kinds::surely_present(&object.id) {
+                &mut bundle.core
+            } else {
+                &mut bundle.deferred
+            };
+            let span = span_of(tenant, on, &object.id);
+            set.objects.push(T::of(object, span));
+        }
+        (bundle, faults)
     }
 
     fn tenant(

@@ -26,49 +26,127 @@ pub enum Body<'s> {
     Verbatim(Cow<'s, str>, Value),
 }
 
-/// What is kept of objects besides what they are. Ten thousand tenants have 100 MB of texts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Keep {
-    /// Nothing: only what is wrong with them is asked.
-    Nothing,
-    /// Their texts, to be written.
-    Texts,
-    /// Their values, to be reasoned about.
-    Values,
+/// The form in which a run keeps rendered objects. Ten thousand tenants have 100 MB of texts, and
+/// a run that only looks for faults needs none of them.
+///
+/// The form is a type, so that a graph cannot be built from objects whose values were not kept.
+pub trait Kept: Send + Sync + Sized {
+    /// Whether the text is kept: only then are the files of the tree made.
+    const HAS_TEXT: bool = false;
+
+    /// Keeps an object. `span` is the part of a spec that it is rendered from.
+    fn of(object: Object<'_>, span: Span) -> Self;
+
+    /// The identity of the object.
+    fn id(&self) -> &ObjectId;
+
+    /// Moves the text out; it is empty if no text is kept.
+    fn take_text(&mut self) -> String {
+        String::new()
+    }
 }
 
-/// Objects that are applied together: what becomes one file.
-#[derive(Debug, Default)]
-pub struct Part {
-    /// What they are, in the order of applying.
-    pub objects: Vec<ObjectId>,
-    /// Their YAML, each after a `---` line; empty where no text was asked for.
-    pub text: String,
-    /// Their values, and what each is rendered from; empty where none was asked for.
-    pub values: Vec<(Value, Span)>,
+/// The identity alone, for a run that only looks for faults.
+impl Kept for ObjectId {
+    fn of(object: Object<'_>, _: Span) -> Self {
+        object.id
+    }
+
+    fn id(&self) -> &ObjectId {
+        self
+    }
 }
 
-impl Part {
-    /// Adds an object, and what of it is asked for. `span` is what a rendered one is rendered
-    /// from.
-    pub fn push(&mut self, object: Object<'_>, keep: Keep, span: Span) {
-        if keep == Keep::Values {
-            self.values.push(match object.body {
-                Body::Value(value) => (value, span),
-                Body::Verbatim(_, value) => (value, object.origin),
-            });
-        } else if keep == Keep::Texts {
-            self.text.push_str("---\n");
-            match &object.body {
-                Body::Value(value) => emit(&mut self.text, value),
-                Body::Verbatim(bytes, _) => {
-                    self.text.push_str(bytes);
-                    if !bytes.ends_with('\n') {
-                        self.text.push('\n');
-                    }
+/// A rendered object with its text, for a run that writes the tree.
+#[derive(Debug)]
+pub struct ObjectText {
+    id: ObjectId,
+    /// The YAML, after a `---` line.
+    text: String,
+}
+
+impl Kept for ObjectText {
+    const HAS_TEXT: bool = true;
+
+    fn of(object: Object<'_>, _: Span) -> Self {
+        let mut text = "---\n".to_owned();
+        match &object.body {
+            Body::Value(value) => emit(&mut text, value),
+            Body::Verbatim(bytes, _) => {
+                text.push_str(bytes);
+                if !bytes.ends_with('\n') {
+                    text.push('\n');
                 }
             }
         }
-        self.objects.push(object.id);
+
+        Self {
+            id: object.id,
+            text,
+        }
+    }
+
+    fn id(&self) -> &ObjectId {
+        &self.id
+    }
+
+    fn take_text(&mut self) -> String {
+        std::mem::take(&mut self.text)
+    }
+}
+
+/// A rendered object with its value, for a run that reasons about it.
+#[derive(Clone, Debug)]
+pub struct RenderedObject {
+    /// The identity.
+    pub id: ObjectId,
+    /// The whole object.
+    pub value: Value,
+    /// The part of a spec that it is rendered from, or the verbatim file that holds it.
+    pub span: Span,
+}
+
+impl Kept for RenderedObject {
+    fn of(object: Object<'_>, span: Span) -> Self {
+        let (value, span) = match object.body {
+            Body::Value(value) => (value, span),
+            Body::Verbatim(_, value) => (value, object.origin),
+        };
+        Self {
+            id: object.id,
+            value,
+            span,
+        }
+    }
+
+    fn id(&self) -> &ObjectId {
+        &self.id
+    }
+}
+
+/// Objects that are applied together: they become one file.
+#[derive(Debug)]
+pub struct ObjectSet<T> {
+    /// The objects, in the order of applying.
+    pub objects: Vec<T>,
+}
+
+impl<T> Default for ObjectSet<T> {
+    fn default() -> Self {
+        Self {
+            objects: Vec::new(),
+        }
+    }
+}
+
+impl<T: Kept> ObjectSet<T> {
+    /// The identities, in the order of applying.
+    pub fn ids(&self) -> impl ExactSizeIterator<Item = &ObjectId> {
+        self.objects.iter().map(T::id)
+    }
+
+    /// Moves the texts out, one after the other.
+    pub fn take_text(&mut self) -> String {
+        self.objects.iter_mut().map(T::take_text).collect()
     }
 }

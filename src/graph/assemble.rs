@@ -2,16 +2,16 @@
 
 use super::facts::{Facts, digest};
 use super::rbac::Subject;
-use super::{Cluster, Input, Origin, Parts, TenantNode, builtin};
-use crate::bundle::{ClusterBundle, Part, TenantBundle};
-use crate::diagnostic::Diagnostic;
+use super::{Cluster, Input, NOT_READ, Origin, Parts, TenantNode, builtin};
+use crate::bundle::{ClusterBundle, ObjectSet, RenderedObject, TenantBundle};
+use crate::diagnostic::{Diagnostic, Level, Scope};
 use crate::kube::ObjectId;
 use crate::kube::labels::Labels;
 use crate::source::SourceMap;
 use crate::spec::FleetDoc;
 use crate::spec::fleet::FleetSpec;
 use crate::tenancy::model::{OnCluster, Tenant};
-use crate::tenancy::{Tenancy, claims, reserved};
+use crate::tenancy::{SOURCE_NOT_GIVEN, Tenancy, claims, reserved};
 use crate::value::Text;
 use rayon::prelude::*;
 use std::collections::BTreeSet;
@@ -31,46 +31,77 @@ pub struct Beside {
     pub guarded: bool,
 }
 
+/// The objects of a fleet's cluster, besides those of [`Beside`].
+///
+/// Rendered objects have values: a graph without them would be empty, and would prove anything.
+///
+/// ```compile_fail
+/// use tenantry::{bundle::ClusterBundle, graph::ClusterObjects, kube::ObjectId};
+///
+/// fn of_identities(bundle: &ClusterBundle<ObjectId>) -> ClusterObjects<'_> {
+///     ClusterObjects::Rendered(bundle)
+/// }
+/// ```
+#[derive(Clone, Copy, Debug)]
+pub enum ClusterObjects<'a> {
+    /// The objects that are rendered for the cluster.
+    Rendered(&'a ClusterBundle<RenderedObject>),
+    /// The objects that run in the cluster of this index, all of which are in [`Beside`].
+    Live(usize),
+}
+
+impl<'a> ClusterObjects<'a> {
+    /// The cluster's index in the fleet.
+    fn cluster(self) -> usize {
+        match self {
+            Self::Rendered(bundle) => bundle.cluster,
+            Self::Live(cluster) => cluster,
+        }
+    }
+
+    /// The bundles of the tenants that are not left out.
+    fn tenants(self, left_out: &dyn Fn(&str) -> bool) -> Vec<&'a TenantBundle<RenderedObject>> {
+        match self {
+            Self::Rendered(bundle) => {
+                let is_in = |tenant: &&TenantBundle<_>| !left_out(&tenant.tenant);
+                bundle.tenants.iter().filter(is_in).collect()
+            }
+            Self::Live(_) => Vec::new(),
+        }
+    }
+}
+
 /// Puts a cluster of a fleet together. Namespaces that no tenant declares are the platform's,
 /// unless the fleet has no tenants there, or `group_by` (the key of a label or annotation) names
 /// their tenant. `left_out` names tenants that are taken for absent.
+///
+/// A tenant whose namespaces are not among the objects is reported as unread: nothing is proven
+/// about it.
 pub fn cluster(
     fleet: &FleetDoc,
     tenancy: &Tenancy,
-    bundle: &ClusterBundle,
+    objects: ClusterObjects<'_>,
     sources: &mut SourceMap,
     beside: Beside,
     group_by: Option<&str>,
     left_out: &dyn Fn(&str) -> bool,
 ) -> Cluster {
-    let spec = &fleet.spec.clusters[bundle.cluster];
+    let spec = &fleet.spec.clusters[objects.cluster()];
     let here: Vec<(&Tenant, &OnCluster)> = tenancy
         .tenants
         .iter()
-        .filter_map(|t| Some((t, t.on(bundle.cluster)?)))
+        .filter(|tenant| !left_out(&tenant.name.value))
+        .filter_map(|tenant| Some((tenant, tenant.on(objects.cluster())?)))
         .collect();
     let shared = claims::shared(fleet);
+
     let mut facts = Facts::keeping(beside.guarded);
     builtin(sources, &mut facts);
-    let again: BTreeSet<ObjectId> = beside.facts.objects.iter().map(|t| t.id.clone()).collect();
-    let taken: Vec<&TenantBundle> = bundle
-        .tenants
-        .iter()
-        .filter(|t| !left_out(&t.tenant))
-        .collect();
-    let rendered: Vec<Facts> = taken
-        .par_iter()
-        .map(|t| {
-            let mut facts = Facts::keeping(beside.guarded);
-            add(&mut facts, &t.early, &again);
-            add(&mut facts, &t.late, &again);
-            facts
-        })
-        .collect();
-    add(&mut facts, &bundle.platform, &again);
-    rendered.into_iter().for_each(|more| facts.append(more));
+    add_rendered(&mut facts, objects, &beside, left_out);
     facts.append(beside.facts);
-    let rendered: BTreeSet<&str> = taken.iter().map(|t| t.tenant.as_str()).collect();
+
+    let mut blind = beside.faults;
+    blind.extend(missing(&here, &facts, spec.name.as_str()));
     let parts = Parts {
         name: spec.name.as_str().into(),
         plugin: spec.cni.as_ref().map(|c| c.name.as_str().into()),
@@ -82,16 +113,59 @@ pub fn cluster(
             .collect(),
         tenants: here
             .iter()
-            .filter(|(t, _)| rendered.contains(t.name.value.as_str()))
-            .map(|(t, on)| tenant(t, on, &shared))
+            .map(|(tenant, on)| node(tenant, on, &shared))
             .collect(),
         facts,
         closed: beside.closed,
-        blind: beside.faults,
+        blind,
         beside: *blake3::hash(&beside.bytes).as_bytes(),
     };
     let alone = parts.tenants.is_empty();
     Cluster::new(parts, &stranger(&fleet.spec, group_by, alone))
+}
+
+/// The findings that leave a part of the fleet out of its clusters, as errors: verdicts beside them
+/// are unknown.
+pub fn unread(findings: &[Diagnostic]) -> Vec<Diagnostic> {
+    let leaves_out =
+        |finding: &&Diagnostic| finding.level == Level::Error || *finding.rule == SOURCE_NOT_GIVEN;
+    findings
+        .iter()
+        .filter(leaves_out)
+        .map(|finding| finding.clone().level(Level::Error))
+        .collect()
+}
+
+/// Reports each tenant of which a namespace is not among the objects.
+fn missing(here: &[(&Tenant, &OnCluster)], facts: &Facts, cluster: &str) -> Vec<Diagnostic> {
+    let found: BTreeSet<&str> = facts
+        .namespaces
+        .iter()
+        .map(|namespace| namespace.id.name.as_str())
+        .collect();
+
+    let mut out = Vec::new();
+    for (tenant, on) in here {
+        let missing: Vec<&str> = on
+            .namespaces
+            .iter()
+            .map(|namespace| namespace.name.as_str())
+            .filter(|name| !found.contains(name))
+            .collect();
+        if !missing.is_empty() {
+            let message = format!(
+                "the objects of tenant `{}` on `{cluster}` are incomplete: namespace {} is missing",
+                tenant.name.value,
+                missing.join(", ")
+            );
+            out.push(
+                Diagnostic::new(&NOT_READ, tenant.name.span, message)
+                    .fix("apply the tenant's rendered files to the cluster, and try again")
+                    .scope(Scope::Fleet),
+            );
+        }
+    }
+    out
 }
 
 /// Puts a cluster together of manifests alone.
@@ -133,26 +207,50 @@ fn stranger(
     }
 }
 
-/// Adds what is rendered; what manifests define too is told apart from their definitions.
-fn add(facts: &mut Facts, part: &Part, again: &BTreeSet<ObjectId>) {
-    for (id, (value, span)) in part.objects.iter().zip(&part.values) {
-        facts.add(
-            id.clone(),
-            value,
-            Origin {
-                input: Input::Rendered,
-                span: *span,
-            },
-        );
-        if again.contains(id)
+/// Adds what is rendered: the platform's objects, then those of each tenant that is not left out.
+fn add_rendered(
+    facts: &mut Facts,
+    objects: ClusterObjects<'_>,
+    beside: &Beside,
+    left_out: &dyn Fn(&str) -> bool,
+) {
+    let again: BTreeSet<ObjectId> = beside.facts.objects.iter().map(|t| t.id.clone()).collect();
+    let tenants: Vec<Facts> = objects
+        .tenants(left_out)
+        .par_iter()
+        .map(|tenant| {
+            let mut facts = Facts::keeping(beside.guarded);
+            add(&mut facts, &tenant.core, &again);
+            add(&mut facts, &tenant.deferred, &again);
+            facts
+        })
+        .collect();
+
+    if let ClusterObjects::Rendered(bundle) = objects {
+        add(facts, &bundle.platform, &again);
+    }
+    tenants.into_iter().for_each(|more| facts.append(more));
+}
+
+/// Adds rendered objects. Those that manifests define too have a digest, to tell whether the two
+/// definitions differ.
+fn add(facts: &mut Facts, set: &ObjectSet<RenderedObject>, again: &BTreeSet<ObjectId>) {
+    for object in &set.objects {
+        let origin = Origin {
+            input: Input::Rendered,
+            span: object.span,
+        };
+        facts.add(object.id.clone(), &object.value, origin);
+
+        if again.contains(&object.id)
             && let Some(thing) = facts.objects.last_mut()
         {
-            thing.digest = digest(value);
+            thing.digest = digest(&object.value);
         }
     }
 }
 
-fn tenant(tenant: &Tenant, on: &OnCluster, shared: &BTreeSet<String>) -> TenantNode {
+fn node(tenant: &Tenant, on: &OnCluster, shared: &BTreeSet<String>) -> TenantNode {
     let own = tenant
         .principals
         .iter()

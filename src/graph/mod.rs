@@ -19,7 +19,7 @@ pub mod request;
 pub mod storage;
 pub mod workload;
 
-pub use assemble::{Beside, cluster, without_fleet};
+pub use assemble::{Beside, ClusterObjects, cluster, unread, without_fleet};
 pub use facts::{Facts, Riddle, is_policy_kind};
 pub use intake::{NOT_READ, Reading, has_policies, read, read_snapshot};
 pub use object::{Input, Origin};

@@ -2,7 +2,7 @@
 //! whose they are.
 
 use super::listing::FLUX;
-use crate::bundle::{ClusterBundle, Part};
+use crate::bundle::{ClusterBundle, ObjectSet, RenderedObject};
 use crate::kube::ObjectId;
 use crate::source::Span;
 use crate::spec::FleetDoc;
@@ -109,7 +109,7 @@ impl Wanted {
     pub fn new(
         fleet: &FleetDoc,
         tenancy: &Tenancy,
-        bundle: &mut ClusterBundle,
+        bundle: &mut ClusterBundle<RenderedObject>,
         tree: &Tree,
         units: &dyn Fn(&str) -> String,
     ) -> Self {
@@ -137,7 +137,7 @@ impl Wanted {
             .map_or(&[][..], |all| all);
         wanted
             .objects
-            .reserve(bundle.objects().count() + applying.len());
+            .reserve(bundle.ids().count() + applying.len());
         wanted.take(&mut bundle.platform, None, "tenantry-platform".into());
         for part in &mut bundle.tenants {
             let tenant = &tenancy.tenants[part.index];
@@ -146,8 +146,8 @@ impl Wanted {
             };
             let at = wanted.tenants.len() as u32;
             let unit = units(&part.tenant);
-            wanted.take(&mut part.late, Some(at), late_of(&unit).into());
-            wanted.take(&mut part.early, Some(at), unit.into());
+            wanted.take(&mut part.deferred, Some(at), late_of(&unit).into());
+            wanted.take(&mut part.core, Some(at), unit.into());
             wanted
                 .homes
                 .extend(on.namespaces.iter().map(|n| (Text::from(&n.name), at)));
@@ -196,15 +196,15 @@ impl Wanted {
         wanted
     }
 
-    fn take(&mut self, part: &mut Part, tenant: Option<u32>, unit: Text) {
-        for (id, (value, span)) in part.objects.iter().zip(std::mem::take(&mut part.values)) {
+    fn take(&mut self, set: &mut ObjectSet<RenderedObject>, tenant: Option<u32>, unit: Text) {
+        for object in std::mem::take(&mut set.objects) {
             let want = Want {
-                value,
-                span,
+                value: object.value,
+                span: object.span,
                 tenant,
                 unit: Some(unit.clone()),
             };
-            self.objects.insert(id.clone(), want);
+            self.objects.insert(object.id, want);
         }
     }
 

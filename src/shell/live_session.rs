@@ -10,10 +10,10 @@ use super::session::{Selection, Session};
 use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use tenantry::bundle::{ClusterBundle, Keep, Part, TenantBundle};
+use tenantry::bundle::RenderedObject;
 use tenantry::compile::Compiled;
 use tenantry::diagnostic::{Diagnostic, Level, Scope};
-use tenantry::graph::{self, Beside, Cluster};
+use tenantry::graph::{self, Beside, Cluster, ClusterObjects};
 use tenantry::isolation;
 use tenantry::live::rules::NOT_LISTED;
 use tenantry::live::{FLUX, Found, Gap, Purpose, Wanted, listings};
@@ -95,7 +95,11 @@ fn split_context<'a>(text: &'a str, names: &[&'a str]) -> Result<(&'a str, &'a s
 ///
 /// # Errors
 /// A usage fault if the cluster was not rendered.
-pub fn wanted(session: &Session, compiled: &mut Compiled, index: usize) -> Result<Wanted, Fault> {
+pub fn wanted(
+    session: &Session,
+    compiled: &mut Compiled<RenderedObject>,
+    index: usize,
+) -> Result<Wanted, Fault> {
     let bundle = compiled.bundles.iter_mut().find(|b| b.cluster == index);
     let (Some(fleet), Some(bundle)) = (session.front.fleet(), bundle) else {
         return Err(Fault::Usage(
@@ -160,27 +164,10 @@ pub fn graph(session: &mut Session, index: usize, beside: Beside) -> Cluster {
         .expect("the cluster was chosen from a fleet");
     let tenancy = &session.front.tenancy;
 
-    let tenants = tenancy
-        .tenants
-        .iter()
-        .enumerate()
-        .filter(|(_, tenant)| tenant.on(index).is_some())
-        .map(|(at, tenant)| TenantBundle {
-            tenant: tenant.name.value.clone(),
-            index: at,
-            early: Part::default(),
-            late: Part::default(),
-        });
-    let bundle = ClusterBundle {
-        cluster: index,
-        platform: Part::default(),
-        tenants: tenants.collect(),
-    };
-
     graph::cluster(
         fleet,
         tenancy,
-        &bundle,
+        ClusterObjects::Live(index),
         &mut session.sources,
         beside,
         None,
@@ -242,8 +229,9 @@ pub fn read(cli: &Cli, connect: &Connect, group_by: Option<&str>) -> Result<Proo
 }
 
 fn read_fleet(cli: &Cli, connect: &Connect, mut session: Session) -> Result<ProofInputs, Fault> {
-    let mut compiled = session.compile(Selection::default(), Keep::Values);
+    let mut compiled = session.compile(Selection::default());
     let chosen = chosen(&session, connect)?;
+    let unread = graph::unread(&compiled.findings);
 
     let mut clusters = Vec::new();
     for ChosenCluster { index, context } in chosen {
@@ -253,14 +241,15 @@ fn read_fleet(cli: &Cli, connect: &Connect, mut session: Session) -> Result<Proo
         let wanted = wanted(&session, &mut compiled, index)
             .unwrap_or_else(|_| Wanted::nothing(&server.name, span));
 
-        let beside = fetch_for_proof(cli, &server, wanted, span)?;
+        let mut beside = fetch_for_proof(cli, &server, wanted, span)?;
+        beside.faults.extend(unread.iter().cloned());
         clusters.push(graph(&mut session, index, beside));
     }
 
     Ok(ProofInputs {
         sources: session.sources,
         clusters,
-        findings: session.front.findings,
+        findings: compiled.findings,
     })
 }
 

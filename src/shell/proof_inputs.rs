@@ -8,13 +8,13 @@ use super::workspace::working_folder;
 use super::{Fault, output};
 use std::collections::BTreeSet;
 use std::path::Path;
-use tenantry::bundle::{ClusterBundle, Keep};
-use tenantry::diagnostic::{Diagnostic, Level, Scope};
+use tenantry::bundle::{ClusterBundle, RenderedObject};
+use tenantry::diagnostic::{Diagnostic, Scope};
 use tenantry::graph::rbac::Subject;
-use tenantry::graph::{self, Cluster, Input, NOT_READ};
+use tenantry::graph::{self, Cluster, ClusterObjects, Input, NOT_READ};
 use tenantry::source::{Source, SourceId, SourceMap, Span, parent};
 use tenantry::spec::FleetDoc;
-use tenantry::tenancy::model::Tenant;
+use tenantry::tenancy::{self, model::Tenant};
 
 /// The largest snapshot that is read, in bytes.
 const MAX_SNAPSHOT: u64 = 1 << 30;
@@ -46,9 +46,9 @@ pub fn read(cli: &Cli, beside: &Beside) -> Result<ProofInputs, Fault> {
         opened => opened?,
     };
 
-    let compiled = session.compile(Selection::default(), Keep::Values);
+    let compiled = session.compile(Selection::default());
     let (bundles, findings) = (compiled.bundles, compiled.findings);
-    assemble(cli, beside, &mut session, &bundles, findings)
+    assemble(cli, beside, &mut session, &bundles, findings, &|_| true)
 }
 
 /// Reads the inputs of a question. Only the tenants that can decide the answer are rendered, if
@@ -82,7 +82,8 @@ fn read_concerned(
     };
     while !tenants.is_empty() {
         let (bundles, findings) = session.some(&tenants);
-        let inputs = assemble(cli, beside, &mut session, &bundles, findings)?;
+        let concerned = |name: &str| tenants.contains(name);
+        let inputs = assemble(cli, beside, &mut session, &bundles, findings, &concerned)?;
 
         let more = match question {
             Question::Packets(_) => BTreeSet::new(),
@@ -180,13 +181,15 @@ fn grantees(session: &Session, inputs: &ProofInputs) -> Option<BTreeSet<String>>
     Some(owners(session, namespaces))
 }
 
-/// Builds the clusters of rendered bundles and extra inputs.
+/// Builds the clusters of rendered bundles and extra inputs. `concerned` names the tenants that were
+/// to be rendered.
 fn assemble(
     cli: &Cli,
     beside: &Beside,
     session: &mut Session,
-    bundles: &[ClusterBundle],
+    bundles: &[ClusterBundle<RenderedObject>],
     findings: Vec<Diagnostic>,
+    concerned: &dyn Fn(&str) -> bool,
 ) -> Result<ProofInputs, Fault> {
     let mut sources = std::mem::take(&mut session.sources);
     let extra = ExtraInputs::read(cli, beside, &mut sources)?;
@@ -201,8 +204,9 @@ fn assemble(
     check_names(fleet, beside, &extra)?;
 
     // A tenant with an error is not rendered: every verdict about it is unknown.
-    let is_error = |finding: &&Diagnostic| finding.level == Level::Error;
-    let errors: Vec<Diagnostic> = inputs.findings.iter().filter(is_error).cloned().collect();
+    let unread = graph::unread(&inputs.findings);
+    let failing = tenancy::failing(&inputs.findings);
+    let left_out = |name: &str| failing.contains(name) || !concerned(name);
 
     for bundle in bundles {
         let name = fleet.spec.clusters[bundle.cluster].name.as_str();
@@ -211,15 +215,15 @@ fn assemble(
         }
 
         let mut extra = extra.for_cluster(&mut inputs.sources, Some(name))?;
-        extra.faults.extend(errors.iter().cloned());
+        extra.faults.extend(unread.iter().cloned());
         inputs.clusters.push(graph::cluster(
             fleet,
             &session.front.tenancy,
-            bundle,
+            ClusterObjects::Rendered(bundle),
             &mut inputs.sources,
             extra,
             beside.group_by.as_deref(),
-            &|_| false,
+            &left_out,
         ));
     }
     Ok(inputs)

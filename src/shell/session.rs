@@ -8,7 +8,7 @@ use super::written::{Written, read_record};
 use rayon::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
-use tenantry::bundle::{self, ClusterBundle, Keep, MANIFEST, Manifests};
+use tenantry::bundle::{self, ClusterBundle, Kept, MANIFEST, Manifests, RenderedObject};
 use tenantry::compile::{self, Compiled, Files, Front, Wish};
 use tenantry::diagnostic::{Diagnostic, Level, Scope};
 use tenantry::document::{self, Node, Value};
@@ -201,12 +201,15 @@ impl Session {
     }
 
     /// Renders some tenants alone, as values; and what is wrong.
-    pub fn some(&self, tenants: &BTreeSet<String>) -> (Vec<ClusterBundle>, Vec<Diagnostic>) {
+    pub fn some(
+        &self,
+        tenants: &BTreeSet<String>,
+    ) -> (Vec<ClusterBundle<RenderedObject>>, Vec<Diagnostic>) {
         compile::some(&self.front, &self.sources, &self.manifests, tenants)
     }
 
-    /// Renders tenants and places them, and keeps of the objects what is asked for.
-    pub fn compile(&mut self, wish: Selection, keep: Keep) -> Compiled {
+    /// Renders tenants and places them, and keeps the objects in the form that is asked for.
+    pub fn compile<T: Kept>(&mut self, wish: Selection) -> Compiled<T> {
         let repository_path = self
             .front
             .fleet()
@@ -222,7 +225,6 @@ impl Session {
             clusters: wish.clusters,
             allow_removal: wish.allow_removal,
             version: VERSION.to_owned(),
-            keep,
         };
         compile::back(&mut self.front, &self.sources, &self.manifests, &wish)
     }

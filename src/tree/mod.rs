@@ -24,7 +24,7 @@ pub use plan::{
 };
 pub use refusals::{OBJECT_MOVED, QUARANTINED, UNKNOWN_CLUSTER, UNRETIRED_REMOVAL, refusals};
 
-use crate::bundle::{ClusterBundle, Part, TenantBundle};
+use crate::bundle::{ClusterBundle, Kept, ObjectSet, TenantBundle};
 use crate::diagnostic::{Diagnostic, Scope, rule};
 use crate::expression::eval_text;
 use crate::source::{SourceMap, Span};
@@ -326,9 +326,9 @@ fn unit_choice(request: &Request<'_>, cluster: usize) -> Choice {
 
 /// Builds the tree of some clusters. The objects' texts move into it: ten thousand tenants have a
 /// lot of them.
-pub fn build(
+pub fn build<T: Kept>(
     request: &Request<'_>,
-    bundles: &mut [ClusterBundle],
+    bundles: &mut [ClusterBundle<T>],
     out: &mut Vec<Diagnostic>,
 ) -> Tree {
     let mut tree = Tree::default();
@@ -350,7 +350,7 @@ pub fn build(
             .par_iter_mut()
             .map(|part| {
                 let unit = choice.unit(&part.tenant);
-                let late = !part.late.objects.is_empty();
+                let late = !part.deferred.objects.is_empty();
                 let files = match request.texts {
                     true => tenant_files(request, index, &unit, part, &clusters),
                     false => [None, None],
@@ -448,18 +448,18 @@ fn claims_and_edges(
 
 /// The files of a tenant on a cluster: of what the cluster surely has the kinds of, and of the
 /// rest.
-fn tenant_files(
+fn tenant_files<T: Kept>(
     request: &Request<'_>,
     cluster: usize,
     unit: &str,
-    bundle: &mut TenantBundle,
+    bundle: &mut TenantBundle<T>,
     clusters: &[String],
 ) -> [Option<Desired>; 2] {
     let tenant = &request.tenancy.tenants[bundle.index];
     let name = &clusters[cluster];
     let source = request.sources.path(tenant.name.span);
-    let file = |late: bool, part: &mut Part| {
-        if part.objects.is_empty() {
+    let file = |late: bool, set: &mut ObjectSet<T>| {
+        if set.objects.is_empty() {
             return None;
         }
         let (claims, edges) = if late {
@@ -479,9 +479,12 @@ fn tenant_files(
             claims,
             objects: Vec::new(),
         };
-        Some(desired(entry, header(Some(source)), part))
+        Some(desired(entry, header(Some(source)), set))
     };
-    [file(false, &mut bundle.early), file(true, &mut bundle.late)]
+    [
+        file(false, &mut bundle.core),
+        file(true, &mut bundle.deferred),
+    ]
 }
 
 /// A file with its record.
@@ -498,14 +501,14 @@ fn recorded(mut entry: FileEntry, mut head: String, objects: String) -> Desired 
 }
 
 /// A file of some objects, whose text is let go.
-fn desired(mut entry: FileEntry, head: String, part: &mut Part) -> Desired {
-    entry.objects = part.objects.iter().map(ToString::to_string).collect();
-    recorded(entry, head, std::mem::take(&mut part.text))
+fn desired<T: Kept>(mut entry: FileEntry, head: String, set: &mut ObjectSet<T>) -> Desired {
+    entry.objects = set.ids().map(ToString::to_string).collect();
+    recorded(entry, head, set.take_text())
 }
 
-fn place_cluster(
+fn place_cluster<T: Kept>(
     request: &Request<'_>,
-    bundle: &mut ClusterBundle,
+    bundle: &mut ClusterBundle<T>,
     units: &[Unit],
     tree: &mut Tree,
     out: &mut Vec<Diagnostic>,

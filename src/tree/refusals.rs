@@ -4,7 +4,7 @@
 use super::flux::{Unit, late_of};
 use super::lock::{self, FileEntry, Tombstone};
 use super::{Choice, Request, Where, unit_choice};
-use crate::bundle::{ClusterBundle, TenantBundle};
+use crate::bundle::{ClusterBundle, Kept, TenantBundle};
 use crate::diagnostic::{Diagnostic, Scope, rule};
 use crate::kube::ObjectId;
 use crate::spec::fleet::{Shards, Unit as UnitChoice};
@@ -62,7 +62,7 @@ rule! {
 }
 
 /// Whether the lock or the removals allow what a tenant now is; findings hold the tenant.
-pub fn refusals(request: &Request<'_>, bundles: &[ClusterBundle]) -> Vec<Diagnostic> {
+pub fn refusals<T: Kept>(request: &Request<'_>, bundles: &[ClusterBundle<T>]) -> Vec<Diagnostic> {
     let mut out = Vec::new();
     for cluster in request.lock.clusters.keys() {
         if !request
@@ -95,7 +95,7 @@ pub fn refusals(request: &Request<'_>, bundles: &[ClusterBundle]) -> Vec<Diagnos
             out.push(fault);
             continue;
         }
-        let mut by_name: HashMap<&str, &TenantBundle> =
+        let mut by_name: HashMap<&str, &TenantBundle<T>> =
             HashMap::with_capacity(bundle.tenants.len());
         for part in &bundle.tenants {
             let tenant = &request.tenancy.tenants[part.index];
@@ -108,7 +108,7 @@ pub fn refusals(request: &Request<'_>, bundles: &[ClusterBundle]) -> Vec<Diagnos
         // Most files hold what they held, where they were.
         let is_same = |path: &str, entry: &FileEntry, owner: &str| {
             by_name.get(owner).is_some_and(|part| {
-                [(false, &part.early), (true, &part.late)]
+                [(false, &part.core), (true, &part.deferred)]
                     .into_iter()
                     .any(|(late, now)| {
                         let there = || {
@@ -119,8 +119,7 @@ pub fn refusals(request: &Request<'_>, bundles: &[ClusterBundle]) -> Vec<Diagnos
                         };
                         now.objects.len() == entry.objects.len()
                             && now
-                                .objects
-                                .iter()
+                                .ids()
                                 .zip(entry.objects.iter())
                                 .all(|(id, text)| id.is_written(text))
                             && there()
@@ -209,10 +208,10 @@ pub fn refusals(request: &Request<'_>, bundles: &[ClusterBundle]) -> Vec<Diagnos
 
 /// Kustomizations of tenants whose own files are gone, and with them what the files' records
 /// remembered.
-fn orphans(
+fn orphans<T>(
     request: &Request<'_>,
     cluster: &str,
-    rendered: &HashMap<&str, &TenantBundle>,
+    rendered: &HashMap<&str, &TenantBundle<T>>,
     out: &mut Vec<Diagnostic>,
 ) {
     let here = || request.lock.files.values().filter(|e| e.on == cluster);
@@ -249,23 +248,11 @@ fn orphans(
 }
 
 /// Every tenant's objects: whether each is late, and whose it is.
-fn everything(tenants: &[TenantBundle]) -> HashMap<&ObjectId, (bool, usize)> {
+fn everything<T: Kept>(tenants: &[TenantBundle<T>]) -> HashMap<&ObjectId, (bool, usize)> {
     let mut all = HashMap::new();
     for bundle in tenants {
-        all.extend(
-            bundle
-                .early
-                .objects
-                .iter()
-                .map(|id| (id, (false, bundle.index))),
-        );
-        all.extend(
-            bundle
-                .late
-                .objects
-                .iter()
-                .map(|id| (id, (true, bundle.index))),
-        );
+        all.extend(bundle.core.ids().map(|id| (id, (false, bundle.index))));
+        all.extend(bundle.deferred.ids().map(|id| (id, (true, bundle.index))));
     }
     all
 }

@@ -2,15 +2,15 @@
 
 use crate::support::{Dice, FLEET, NOW, Sandbox, say, tenant};
 use std::fmt::Write;
-use tenantry::bundle::{Keep, Manifests};
+use tenantry::bundle::Manifests;
 use tenantry::compile::{self, Files, Wish};
 use tenantry::graph::rbac::{Request, Subject};
-use tenantry::graph::{self, Beside, Cluster};
+use tenantry::graph::{self, Beside, Cluster, ClusterObjects};
 use tenantry::isolation::question::{self, Ask, Asked, Route};
 use tenantry::source::{Source, SourceMap};
 use tenantry::spec::Input;
 use tenantry::spec::leaf::Day;
-use tenantry::tenancy::Context;
+use tenantry::tenancy::{self, Context};
 use tenantry::tree::Layout;
 
 const TENANTS: usize = 9;
@@ -86,7 +86,6 @@ fn whole(files: &[(String, String)]) -> Cluster {
         clusters: Vec::new(),
         allow_removal: Vec::new(),
         version: "0.1.0".into(),
-        keep: Keep::Values,
     };
     let compiled = compile::back(&mut front, &sources, &Manifests::default(), &wish);
     // A half of an edge is an error of its tenant, which is then left out; here as there.
@@ -104,15 +103,16 @@ fn whole(files: &[(String, String)]) -> Cluster {
         faults,
         ..Beside::default()
     };
+    let failing = tenancy::failing(&compiled.findings);
     let fleet = front.fleet().expect("a fleet");
     graph::cluster(
         fleet,
         &front.tenancy,
-        &compiled.bundles[0],
+        ClusterObjects::Rendered(&compiled.bundles[0]),
         &mut sources,
         beside,
         None,
-        &|_| false,
+        &|name| failing.contains(name),
     )
 }
 

@@ -8,7 +8,7 @@ pub mod naive;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
-use tenantry::bundle::{Keep, Manifests};
+use tenantry::bundle::{Manifests, ObjectText};
 use tenantry::compile::{self, Compiled, Files, Wish};
 use tenantry::source::{Source, SourceMap};
 use tenantry::spec::Input;
@@ -35,7 +35,7 @@ pub fn root() -> PathBuf {
 }
 
 /// The pipeline over some texts, without a disk.
-pub fn compile(files: &[(&str, &str)]) -> (SourceMap, Compiled) {
+pub fn compile(files: &[(&str, &str)]) -> (SourceMap, Compiled<ObjectText>) {
     let mut sources = SourceMap::default();
     let mut all = Files {
         fleet_path: "tenants/fleet.yaml".into(),
@@ -67,7 +67,6 @@ pub fn compile(files: &[(&str, &str)]) -> (SourceMap, Compiled) {
         clusters: Vec::new(),
         allow_removal: Vec::new(),
         version: "0.1.0".into(),
-        keep: Keep::Texts,
     };
     let compiled = compile::back(&mut front, &sources, &Manifests::default(), &wish);
     (sources, compiled)

@@ -6,9 +6,10 @@ use crate::shell::session::{Selection, Session};
 use crate::shell::workspace::Workspace;
 use crate::shell::{Fault, Outcome, output};
 use std::collections::BTreeSet;
-use tenantry::bundle::Keep;
+use tenantry::bundle::Kept;
 use tenantry::compile::Compiled;
 use tenantry::diagnostic::{Diagnostic, Level};
+use tenantry::kube::ObjectId;
 use tenantry::report::{count, plural};
 use tenantry::source::SourceMap;
 
@@ -21,7 +22,7 @@ pub fn run(cli: &Cli, args: &Check) -> Result<Outcome, Fault> {
     let workspace = Workspace::find(cli, None)?;
     let store = store(args, &workspace)?;
     let mut session = Session::read(cli, workspace, store.as_ref())?;
-    let compiled = session.compile(Selection::default(), Keep::Nothing);
+    let compiled = session.compile::<ObjectId>(Selection::default());
 
     let mut findings = compiled.findings.clone();
     let known = known(cli, args)?;
@@ -101,7 +102,7 @@ fn at_revision(cli: &Cli, rev: &str) -> Result<BTreeSet<Fingerprint>, Fault> {
     let workspace = Workspace::find(cli, None)?;
     let store = Revision::open(&workspace.root, rev)?;
     let mut session = Session::read(cli, workspace, &store)?;
-    let compiled = session.compile(Selection::default(), Keep::Nothing);
+    let compiled = session.compile::<ObjectId>(Selection::default());
     Ok(compiled
         .findings
         .iter()
@@ -125,9 +126,9 @@ fn fingerprint(sources: &SourceMap, finding: &Diagnostic) -> Fingerprint {
 }
 
 /// One line about the run.
-pub fn summary(
+pub fn summary<T: Kept>(
     session: &Session,
-    compiled: &Compiled,
+    compiled: &Compiled<T>,
     findings: &[Diagnostic],
     hidden: usize,
 ) -> String {
@@ -135,7 +136,7 @@ pub fn summary(
     let tenancy = &session.front.tenancy;
     let tenants = tenancy.tenants.len();
     let clusters = session.front.fleet().map_or(0, |f| f.spec.clusters.len());
-    let objects = compiled.bundles.iter().flat_map(|b| b.objects()).count();
+    let objects = compiled.bundles.iter().flat_map(|b| b.ids()).count();
     let waivers = tenancy.waivers_used.values().sum();
 
     let mut parts = vec![

@@ -7,11 +7,11 @@ use crate::shell::workspace::working_folder;
 use crate::shell::{Fault, Outcome, output};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
-use tenantry::bundle::Keep;
+use tenantry::bundle::RenderedObject;
 use tenantry::compile::Compiled;
 use tenantry::diagnostic::Level;
 use tenantry::document::Tree;
-use tenantry::graph::{self, Cluster};
+use tenantry::graph::{self, Cluster, ClusterObjects};
 use tenantry::import::survey;
 use tenantry::isolation::delta::{Class, delta};
 use tenantry::kube::ObjectId;
@@ -31,7 +31,7 @@ pub fn run(cli: &Cli, args: &Diff) -> Result<Outcome, Fault> {
     };
     let mut session = Session::open(cli, None)?;
     known_names(args, &session)?;
-    let compiled = session.compile(selection.clone(), Keep::Values);
+    let compiled = session.compile::<RenderedObject>(selection.clone());
     let errors = compiled
         .findings
         .iter()
@@ -157,7 +157,7 @@ fn homes(objects: &Objects) -> BTreeSet<String> {
 /// own.
 fn objects(
     session: &Session,
-    compiled: &Compiled,
+    compiled: &Compiled<RenderedObject>,
     held: &BTreeSet<String>,
     several: bool,
 ) -> Objects {
@@ -171,14 +171,14 @@ fn objects(
             .tenants
             .iter()
             .filter(|t| !held.contains(&t.tenant))
-            .flat_map(|t| [&t.early, &t.late])
+            .flat_map(|t| [&t.core, &t.deferred])
         {
-            for (id, (value, _)) in part.objects.iter().zip(&part.values) {
-                let mut id = id.clone();
+            for object in &part.objects {
+                let mut id = object.id.clone();
                 if several {
                     id.kind = format!("{cluster}: {}", id.kind).into();
                 }
-                all.insert(id, value.to_json());
+                all.insert(id, object.value.to_json());
             }
         }
     }
@@ -187,9 +187,9 @@ fn objects(
 
 /// What the change does to isolation, by cluster.
 fn isolation_deltas(
-    old: Option<&mut (Session, Compiled)>,
+    old: Option<&mut (Session, Compiled<RenderedObject>)>,
     session: &mut Session,
-    compiled: &Compiled,
+    compiled: &Compiled<RenderedObject>,
     held: &BTreeSet<String>,
 ) -> Deltas {
     let after = clusters(session, compiled, held);
@@ -207,7 +207,7 @@ fn isolation_deltas(
 
 fn clusters(
     session: &mut Session,
-    compiled: &Compiled,
+    compiled: &Compiled<RenderedObject>,
     held: &BTreeSet<String>,
 ) -> BTreeMap<String, Cluster> {
     let Some(fleet) = session.front.specs.fleet.as_ref() else {
@@ -221,7 +221,7 @@ fn clusters(
         let cluster = graph::cluster(
             fleet,
             &session.front.tenancy,
-            bundle,
+            ClusterObjects::Rendered(bundle),
             &mut session.sources,
             beside,
             None,
@@ -237,7 +237,7 @@ fn at_revision(
     cli: &Cli,
     rev: &str,
     selection: Selection,
-) -> Result<Option<(Session, Compiled)>, Fault> {
+) -> Result<Option<(Session, Compiled<RenderedObject>)>, Fault> {
     use crate::shell::git::Revision;
     use crate::shell::workspace::Workspace;
     let workspace = Workspace::find(cli, None)?;
@@ -254,18 +254,19 @@ fn at_revision(
         .into_keys()
         .map(str::to_owned)
         .collect();
-    let compiled = session.compile(
-        Selection {
-            allow_removal,
-            ..selection
-        },
-        Keep::Values,
-    );
+    let compiled = session.compile(Selection {
+        allow_removal,
+        ..selection
+    });
     Ok(Some((session, compiled)))
 }
 
 #[cfg(not(feature = "git"))]
-fn at_revision(_: &Cli, _: &str, _: Selection) -> Result<Option<(Session, Compiled)>, Fault> {
+fn at_revision(
+    _: &Cli,
+    _: &str,
+    _: Selection,
+) -> Result<Option<(Session, Compiled<RenderedObject>)>, Fault> {
     Err(Fault::Usage(
         "built without the feature `git`: only --against compares".into(),
     ))

@@ -11,7 +11,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::collections::BTreeSet;
 use std::io::IsTerminal;
 use std::time::Duration;
-use tenantry::bundle::Keep;
+use tenantry::bundle::ObjectText;
 use tenantry::compile::Compiled;
 use tenantry::diagnostic::{Diagnostic, Level, sort};
 use tenantry::report::plural;
@@ -34,7 +34,7 @@ pub fn run(cli: &Cli, args: &Render) -> Result<Outcome, Fault> {
     };
     let mut session = Session::read_with(cli, workspace, &disk, context)?;
     let selection = select(args, &session)?;
-    let compiled = session.compile(selection, Keep::Texts);
+    let compiled = session.compile::<ObjectText>(selection);
 
     if compiled.findings.iter().any(Diagnostic::stops_the_fleet) {
         output::findings(cli, &session.sources, &compiled.findings, args.check)?;
@@ -53,7 +53,7 @@ pub fn run(cli: &Cli, args: &Render) -> Result<Outcome, Fault> {
 }
 
 /// Writes the files of the tree to standard output.
-fn print(cli: &Cli, session: &Session, compiled: &Compiled) -> Result<Outcome, Fault> {
+fn print(cli: &Cli, session: &Session, compiled: &Compiled<ObjectText>) -> Result<Outcome, Fault> {
     output::findings(cli, &session.sources, &compiled.findings, false)?;
     for desired in compiled.tree.files.values() {
         output::data(&desired.head)?;
@@ -67,7 +67,7 @@ fn compare(
     cli: &Cli,
     args: &Render,
     mut session: Session,
-    mut compiled: Compiled,
+    mut compiled: Compiled<ObjectText>,
 ) -> Result<Outcome, Fault> {
     let clusters = clusters_of(&compiled.tree);
     let (disk, _) = snapshot(
@@ -105,7 +105,7 @@ fn compare(
 fn write(
     cli: &Cli,
     mut session: Session,
-    mut compiled: Compiled,
+    mut compiled: Compiled<ObjectText>,
     force: bool,
 ) -> Result<Outcome, Fault> {
     let clusters = clusters_of(&compiled.tree);

@@ -5,15 +5,15 @@ use crate::shell::session::{Selection, Session};
 use crate::shell::{Fault, Outcome, output};
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
-use tenantry::bundle::Keep;
 use tenantry::compile::Compiled;
+use tenantry::kube::ObjectId;
 use tenantry::report::{count, plural};
 use tenantry::tree::{digest, namespaces_of};
 
 /// Runs the command.
 pub fn run(cli: &Cli, args: &Status) -> Result<Outcome, Fault> {
     let mut session = Session::open(cli, args.tree.as_deref())?;
-    let compiled = session.compile(Selection::default(), Keep::Nothing);
+    let compiled = session.compile::<ObjectId>(Selection::default());
     if args.artifacts {
         return artifacts(cli, &session, &compiled);
     }
@@ -26,7 +26,7 @@ pub fn run(cli: &Cli, args: &Status) -> Result<Outcome, Fault> {
     });
     let mut objects: BTreeMap<&str, usize> = BTreeMap::new();
     for part in compiled.bundles.iter().flat_map(|b| &b.tenants) {
-        *objects.entry(&part.tenant).or_default() += part.objects().count();
+        *objects.entry(&part.tenant).or_default() += part.ids().count();
     }
     let mut names: BTreeSet<String> = session
         .front
@@ -112,7 +112,7 @@ pub fn run(cli: &Cli, args: &Status) -> Result<Outcome, Fault> {
     Ok(errors(cli, &compiled))
 }
 
-fn errors(cli: &Cli, compiled: &Compiled) -> Outcome {
+fn errors(cli: &Cli, compiled: &Compiled<ObjectId>) -> Outcome {
     let counts = count(&compiled.findings);
     if counts.errors > 0 {
         output::status(
@@ -127,7 +127,11 @@ fn errors(cli: &Cli, compiled: &Compiled) -> Outcome {
 }
 
 /// What is pushed, as the tree's records have it.
-fn artifacts(cli: &Cli, session: &Session, compiled: &Compiled) -> Result<Outcome, Fault> {
+fn artifacts(
+    cli: &Cli,
+    session: &Session,
+    compiled: &Compiled<ObjectId>,
+) -> Result<Outcome, Fault> {
     let all = &compiled.tree.artifacts;
     // What is pushed is what lies there, and not what its records say.
     for artifact in all {

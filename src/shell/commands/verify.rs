@@ -13,11 +13,12 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use tenantry::bundle::{ClusterBundle, Keep};
+use tenantry::bundle::{ClusterBundle, RenderedObject};
 use tenantry::compile::Compiled;
 use tenantry::diagnostic::Level;
 use tenantry::document::emit_documents;
 use tenantry::graph::{Beside, Cluster, rbac};
+use tenantry::kube::ObjectId;
 use tenantry::live::role::role;
 use tenantry::live::{
     Batch, FLUX, Found, Gap, Judgement, Listing, Purpose, Served, Wanted, access, capabilities,
@@ -51,7 +52,7 @@ pub fn run(cli: &Cli, args: &Verify) -> Result<Outcome, Fault> {
         ));
     }
 
-    let compiled = session.compile(Selection::default(), Keep::Values);
+    let compiled = session.compile(Selection::default());
     let findings = &compiled.findings;
     let errors = findings.iter().filter(|d| d.level == Level::Error).count();
     if errors > 0 {
@@ -95,7 +96,7 @@ struct Run<'a> {
     cli: &'a Cli,
     args: &'a Verify,
     session: Session,
-    compiled: Compiled,
+    compiled: Compiled<RenderedObject>,
     /// The number of errors in the specs.
     errors: usize,
     /// The commit that Flux has to have applied; any commit if `None`.
@@ -244,7 +245,7 @@ impl Run<'_> {
         let options = FetchOptions {
             span,
             now: self.now()?,
-            keep_objects: has_policies(&self.compiled, target.index),
+            keep_objects: has_policies(wanted),
             digest: false,
             json: self.args.snapshot.is_some(),
         };
@@ -488,7 +489,7 @@ fn left_behind(cli: &Cli, session: &mut Session, file: Option<&Path>) -> Result<
 }
 
 /// Says how many tenants changed since the tree was rendered, by the digest of their inputs.
-fn report_stale(cli: &Cli, session: &Session, compiled: &Compiled) {
+fn report_stale(cli: &Cli, session: &Session, compiled: &Compiled<RenderedObject>) {
     let front = &session.front;
     let inputs: BTreeMap<&str, &str> = compiled
         .bundles
@@ -520,13 +521,9 @@ fn report_stale(cli: &Cli, session: &Session, compiled: &Compiled) {
 }
 
 /// Whether admission policies are rendered for a cluster.
-fn has_policies(compiled: &Compiled, index: usize) -> bool {
-    compiled
-        .bundles
-        .iter()
-        .filter(|bundle| bundle.cluster == index)
-        .flat_map(ClusterBundle::objects)
-        .any(|id| id.group == "admissionregistration.k8s.io")
+fn has_policies(wanted: &Wanted) -> bool {
+    let mut ids = wanted.objects.keys();
+    ids.any(|id| id.group == "admissionregistration.k8s.io")
 }
 
 /// The commit that Flux has to have applied; `None` if any commit will do. Without `--revision`, a
@@ -597,8 +594,8 @@ fn print_rbac(cli: &Cli) -> Result<Outcome, Fault> {
     let rendered = match Session::open(cli, None) {
         Err(Fault::NoFleet(_)) => BTreeSet::new(),
         session => {
-            let compiled = session?.compile(Selection::default(), Keep::Nothing);
-            let objects = compiled.bundles.iter().flat_map(ClusterBundle::objects);
+            let compiled = session?.compile::<ObjectId>(Selection::default());
+            let objects = compiled.bundles.iter().flat_map(ClusterBundle::ids);
             objects
                 .map(|id| (id.group.clone(), id.kind.clone()))
                 .collect()
