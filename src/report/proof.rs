@@ -64,6 +64,9 @@ pub fn proof_text(proofs: &[Proof], tables: &[Tables], digest: &str) -> String {
             plural(objects, "object"),
             plural(proof.declared_edges, "edge"),
         );
+        if tenants == 0 {
+            out.push_str("  no tenant is on this cluster yet: there is nothing to prove\n");
+        }
         for plane in &proof.planes {
             let mut why = Vec::new();
             if plane.refuted > 0 {

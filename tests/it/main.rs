@@ -12,6 +12,7 @@ mod commit;
 mod conformance;
 mod differential;
 mod durations;
+mod empty_graph;
 mod faults;
 mod fleets;
 mod flux;
