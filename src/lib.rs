@@ -37,6 +37,7 @@ pub mod document;
 pub mod expression;
 pub mod kube;
 pub mod spec;
+pub mod delivery;
 pub mod tenancy;
 pub mod bundle;
 pub mod graph;

@@ -2,6 +2,7 @@
 
 use super::object::{Body, Object};
 use super::{durations, kinds};
+use crate::delivery;
 use crate::diagnostic::{Diagnostic, rule};
 use crate::document::Spanned;
 use crate::document::{self, Document, Value as Tree};
@@ -127,43 +128,7 @@ pub fn reaches_out(
         }
         _ => {}
     }
-    if !id.group.ends_with("toolkit.fluxcd.io") {
-        return None;
-    }
-    if matches!(id.kind.as_str(), "Kustomization" | "HelmRelease") {
-        if text("/spec/serviceAccountName").is_none_or(str::is_empty) {
-            return Some("it names no serviceAccountName, and may run as Flux itself".into());
-        }
-        if value.pointer("/spec/kubeConfig").is_some() {
-            return Some("it names a kubeConfig".into());
-        }
-    }
-    if id.group == "source.toolkit.fluxcd.io"
-        && text("/spec/provider").is_some_and(|p| p != "generic")
-    {
-        return Some("its provider is the cloud identity of Flux itself".into());
-    }
-    let events = value
-        .pointer("/spec/eventSources")
-        .and_then(|v| v.as_array());
-    let elsewhere = events
-        .into_iter()
-        .flatten()
-        .filter_map(|e| e.get("namespace")?.as_str());
-    let pointers = [
-        "/spec/sourceRef/namespace",
-        "/spec/chart/spec/sourceRef/namespace",
-        "/spec/chartRef/namespace",
-        "/spec/targetNamespace",
-        "/spec/storageNamespace",
-    ];
-    let mut named = pointers
-        .iter()
-        .filter_map(|pointer| text(pointer))
-        .chain(elsewhere);
-    named
-        .find(|name| !own(name))
-        .map(|name| format!("it names the namespace `{name}`, which is not the tenant's"))
+    delivery::reaches_out(id, value, own)
 }
 
 impl Manifests {

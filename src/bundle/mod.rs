@@ -16,6 +16,7 @@ pub use template::{EXPRESSION, LIMIT, SYNTAX, Template, UNDEFINED};
 
 use object::{Body, Object};
 
+use crate::delivery::{self, ClusterEngine, Treatment};
 use crate::diagnostic::{Diagnostic, Scope as Whom, rule};
 use crate::expression::Scope;
 use crate::kube::ObjectId;
@@ -318,7 +319,7 @@ struct Renderer<'a> {
     cluster_name: &'a str,
     fleet_span: Span,
     owner: &'a str,
-    flux_namespace: String,
+    engine_namespace: &'a str,
     apis: Option<&'a [Line]>,
     templates: &'a Templates,
     manifests: &'a Manifests,
@@ -334,11 +335,7 @@ impl<'a> Renderer<'a> {
         manifests: &'a Manifests,
         sources: &'a SourceMap,
     ) -> Self {
-        let flux = cluster.flux.as_ref();
-        let flux_namespace = flux
-            .and_then(|f| f.namespace.as_ref())
-            .map_or("flux-system", |n| n.as_str())
-            .to_owned();
+        let engine = ClusterEngine::new(&fleet.spec, cluster);
         let roles = fleet.spec.roles.iter().flatten().map(|r| {
             let rules = r.rules.iter().filter_map(|r| serde_json::to_value(&r.value).ok());
             map! { "name" => r.name.as_str(), "rules" => rules.map(|r| Value::from(&r)).collect::<Vec<_>>() }
@@ -357,20 +354,20 @@ impl<'a> Renderer<'a> {
                 "ring" => cluster.ring.as_ref().map(|r| r.as_str()),
                 "kubernetes" => cluster.kubernetes.as_ref().map(|k| k.as_str()),
                 "flux" => map! {
-                    "namespace" => &flux_namespace,
-                    "version" => flux.and_then(|f| f.version.as_ref()).map(|v| v.as_str()),
+                    "namespace" => engine.namespace(),
+                    "version" => engine.version(),
                 },
             },
             roles: roles.collect::<Vec<_>>().into(),
             cluster_name: cluster.name.as_str(),
             fleet_span: fleet.name.span,
             owner: &fleet.name.value,
-            flux_namespace,
+            engine_namespace: engine.namespace(),
             apis: cluster.apis.as_deref(),
             templates,
             manifests,
             sources,
-            annotations: Annotations::new(),
+            annotations: Annotations::new(engine),
         }
     }
 
@@ -634,11 +631,11 @@ impl<'a> Renderer<'a> {
         if own(&id.namespace) {
             return None;
         }
-        let prefix = format!("sync.{}.", tenant.name.value);
-        let flux = id.namespace == self.flux_namespace && id.name.starts_with(&prefix);
+        let prefix = delivery::system_name(&tenant.name.value, "");
+        let its_own = id.namespace == self.engine_namespace && id.name.starts_with(&prefix);
         let made_for_sync = on.deployers.iter().any(|d| d.namespace == id.namespace)
             || on.syncs.iter().any(|s| s.namespace == id.namespace);
-        (!(flux && made_for_sync))
+        (!(its_own && made_for_sync))
             .then(|| format!("`{}` is not one of its namespaces", id.namespace))
     }
 }
@@ -664,31 +661,13 @@ fn is_protected(id: &ObjectId, namespace: &Namespace) -> bool {
     }
 }
 
-const fn annotation(key: &'static str, value: &'static str) -> Entry {
-    (
-        Text::new_static(key),
-        Value::String(Text::new_static(value)),
-    )
-}
-
-const SUBSTITUTE: Entry = annotation("kustomize.toolkit.fluxcd.io/substitute", "disabled");
-const KEEP: Entry = annotation("kustomize.toolkit.fluxcd.io/prune", "disabled");
-const MERGE: Entry = annotation("kustomize.toolkit.fluxcd.io/ssa", "Merge");
-
 /// The annotations that an object of a tenant has, whatever its template says, by key: made once,
 /// for there are four of them.
 struct Annotations([Value; 4]);
 
 impl Annotations {
-    fn new() -> Self {
-        let of = |keep: bool, merge: bool| {
-            let own = keep
-                .then_some(KEEP)
-                .into_iter()
-                .chain(merge.then_some(MERGE))
-                .chain([SUBSTITUTE]);
-            Value::from(own.collect::<Vec<Entry>>())
-        };
+    fn new(engine: ClusterEngine<'_>) -> Self {
+        let of = |keep, merge| Value::from(engine.annotations(Treatment { keep, merge }));
         Self([
             of(false, false),
             of(true, false),

@@ -8,6 +8,7 @@ use super::rbac::{self, Binding, Role};
 use super::storage::{Claim, Grant, Volume};
 use super::workload::{Host, Service, Workload};
 use crate::bundle::kinds;
+use crate::delivery::{Mark, MarkEffect, all_marks};
 use crate::document::{Tree, View};
 use crate::kube::ObjectId;
 use crate::kube::labels::{Labels, NAME_LABEL, Selector, items, texts};
@@ -289,7 +290,7 @@ impl Facts {
             };
             self.frozen.push(Riddle {
                 id: id.clone(),
-                reason: mark,
+                reason: mark.to_string(),
                 origin,
             });
         }
@@ -578,7 +579,7 @@ fn not_applied<T: Tree>(id: &ObjectId, node: &T, input: Input) -> Option<String>
         );
     }
     if let Some((mark, _)) =
-        left_alone(metadata).filter(|(mark, _)| !mark.ends_with("IfNotPresent"))
+        left_alone(metadata).filter(|(mark, _)| mark.effect == MarkEffect::NotApplied)
     {
         return Some(format!("Flux does not apply it ({mark})"));
     }
@@ -600,25 +601,17 @@ fn not_applied<T: Tree>(id: &ObjectId, node: &T, input: Input) -> Option<String>
     (version != served).then(|| format!("no API server serves {version} any more, or yet"))
 }
 
-/// The mark by which Flux leaves an object as it is, and where it stands. It may be an annotation
-/// or a label, in any case.
-///
-/// Source: fluxcd.io/flux/components/kustomize/kustomizations, and `AnyInMetadata` of
-/// fluxcd/pkg/ssa.
-fn left_alone<T: Tree>(metadata: Option<&T>) -> Option<(String, Option<Span>)> {
-    const MARKS: [(&str, &str); 3] = [
-        ("kustomize.toolkit.fluxcd.io/reconcile", "disabled"),
-        ("kustomize.toolkit.fluxcd.io/ssa", "Ignore"),
-        ("kustomize.toolkit.fluxcd.io/ssa", "IfNotPresent"),
-    ];
-    let marks = MARKS
-        .iter()
+/// The mark by which an engine leaves an object as it is, and where it stands. It may be an
+/// annotation or a label, in any case.
+fn left_alone<T: Tree>(metadata: Option<&T>) -> Option<(&'static Mark, Option<Span>)> {
+    let mut marks = all_marks()
+        .filter(|mark| mark.effect.freezes())
         .flat_map(|mark| ["annotations", "labels"].map(|at| (mark, at)));
-    marks.into_iter().find_map(|((key, value), at)| {
-        let node = metadata?.member(at)?.member(key)?;
+    marks.find_map(|(mark, at)| {
+        let node = metadata?.member(at)?.member(mark.key)?;
         node.text()?
-            .eq_ignore_ascii_case(value)
-            .then(|| (format!("{key}: {value}"), node.span()))
+            .eq_ignore_ascii_case(mark.value)
+            .then(|| (mark, node.span()))
     })
 }
 

@@ -4,6 +4,7 @@
 
 use super::cel::Expression;
 use super::object::Origin;
+use crate::delivery::ENGINES;
 use crate::document::{Tree, View};
 use crate::kube::ObjectId;
 use crate::kube::labels::{NAME_LABEL, Selector, text, texts};
@@ -125,7 +126,7 @@ impl Guard {
         if mark("helm.sh/hook") || mark("argocd.argoproj.io/hook") {
             return Err("it is a hook, which is there for a while".into());
         }
-        if mark("kustomize.toolkit.fluxcd.io/ssa")
+        if ENGINES.iter().any(|engine| mark(engine.apply_mode))
             || node
                 .member("metadata")
                 .is_some_and(|m| m.member("deletionTimestamp").is_some())

@@ -56,7 +56,7 @@ pub fn samples(cluster: &Cluster, wanted: &Wanted) -> Vec<Sample> {
         .filter(|t| asked.contains(&t.name))
         .collect();
     let step = tenants.len().div_ceil(SAMPLED).max(1);
-    let platform: Vec<Text> = ["kube-system", wanted.flux.as_str(), "default"]
+    let platform: Vec<Text> = ["kube-system", wanted.engine_namespace.as_str(), "default"]
         .map(Text::from)
         .into();
     let mut all = Vec::new();

@@ -2,6 +2,7 @@
 //! changed it.
 
 use super::status::text;
+use crate::delivery::is_engine_group;
 use crate::kube::ObjectId;
 use crate::kube::Quantity;
 use crate::value::{Entry, Text, Value};
@@ -194,9 +195,9 @@ fn compared(id: &ObjectId, wanted: &Value, live: &Value, managed: &[Value]) -> V
     }
     // What has a finalizer does not go, when Flux says so; but for those of its own controllers.
     let held = live.at(&["metadata", "finalizers"]);
-    let flux = id.group.ends_with("toolkit.fluxcd.io");
+    let engine = is_engine_group(&id.group);
     if !parts.is_empty()
-        && !flux
+        && !engine
         && !is_nothing(held)
         && wanted.at(&["metadata", "finalizers"]).is_null()
     {

@@ -67,7 +67,7 @@ impl Wanted {
         self.here(&format!(
             "flux {verb} kustomization {} -n {}{more}",
             quoted(name),
-            quoted(&self.flux)
+            quoted(&self.engine_namespace)
         ))
     }
 }

@@ -6,12 +6,12 @@ use super::found::Found;
 use super::rules::*;
 use super::seen::{Batch, Ending, Seen};
 use super::status::Stage;
-use super::wanted::{ENTRY, KUSTOMIZATION, Want, Wanted};
+use super::wanted::{Want, Wanted};
 use super::{Gap, plugin, versions};
 use crate::diagnostic::{Diagnostic, Level, Rule, Scope};
 use crate::kube::ObjectId;
 use crate::source::Span;
-use crate::tree::late_of;
+use crate::tree::{ENTRY, late_of};
 use crate::value::Text;
 use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -328,7 +328,7 @@ impl Judge<'_> {
                 let found = self.push(&NOT_CONVERGED, want.tenant, want.span, Some(id), message);
                 found.diagnostic.fix = "once it is gone, Flux makes it again".into();
             }
-            if (&*id.group, &*id.kind) != KUSTOMIZATION
+            if !wanted.is_applier(id)
                 && matches!(seen.status.stage, Stage::InProgress | Stage::Failed)
             {
                 let message = format!(
@@ -419,7 +419,7 @@ impl Judge<'_> {
             .map(|m| m.time.clone())
             .unwrap_or_default();
         let wanted = self.wanted;
-        let unit = want.unit.clone().unwrap_or_else(|| "tenantry".into());
+        let unit = want.unit.clone().unwrap_or_else(|| ENTRY.into());
         // What holds it is said of its own.
         let held = !seen.marks.is_empty() || seen.applied.as_ref().is_some_and(|a| a.suspended);
         let cannot_change = |d: &Difference| {

@@ -1,5 +1,6 @@
 //! What a server serves, and what of it is listed: one paginated list a kind.
 
+use crate::delivery::{argo, is_engine_group};
 use crate::graph::is_policy_kind;
 use crate::kube::ObjectId;
 use crate::value::{Text, Value};
@@ -296,12 +297,12 @@ pub fn all_read(purpose: Purpose) -> impl Iterator<Item = (&'static str, &'stati
 
 /// What is listed on a server, each kind once: what decides, and what is rendered. Secrets never
 /// are, since whoever may list them may read them. `wanted` gives the version in which each
-/// rendered kind is written; `flux` is the namespace of Flux, whose controllers are looked at. The
+/// rendered kind is written; `engine` is the namespace of the engine, whose controllers are looked at. The
 /// longest lists come first.
 pub fn listings(
     served: &Served,
     wanted: &BTreeMap<(Text, Text), Text>,
-    flux: &str,
+    engine: &str,
     purpose: Purpose,
 ) -> Vec<Listing> {
     let mut all: BTreeSet<Listing> = BTreeSet::new();
@@ -338,9 +339,9 @@ pub fn listings(
         && !all.iter().any(|l| l.kind == *kind)
     {
         let argo = served
-            .find("argoproj.io", "Application", None)
-            .map(|_| ARGO_CD);
-        for namespace in std::iter::once(flux).chain(argo) {
+            .find(argo::GROUP, argo::APPLICATION, None)
+            .map(|_| argo::NAMESPACE);
+        for namespace in std::iter::once(engine).chain(argo) {
             let namespace = Some(namespace.into());
             all.insert(Listing {
                 kind: kind.clone(),
@@ -374,26 +375,20 @@ const LONGEST: [(&str, &str); 9] = [
     ("", "Namespace"),
 ];
 
-/// The namespace of Flux, where nothing else is said.
-pub const FLUX: &str = "flux-system";
-
-/// The namespace of Argo CD.
-pub const ARGO_CD: &str = "argocd";
-
 /// Whether it is a Secret, which is not read.
 pub fn is_secret(group: &str, kind: &str) -> bool {
     group.is_empty() && kind == "Secret"
 }
 
-/// Lists of what some namespaces hold, and Flux's, in place of lists of everything.
-pub fn narrowed(listings: Vec<Listing>, namespaces: &[Text], flux: &str) -> Vec<Listing> {
+/// Lists of what some namespaces hold, and the engine's, in place of lists of everything.
+pub fn narrowed(listings: Vec<Listing>, namespaces: &[Text], engine: &str) -> Vec<Listing> {
     let within = |l: &Listing| -> Vec<Listing> {
         let of = |n: &str| Listing {
             namespace: Some(n.into()),
             ..l.clone()
         };
         match (l.kind.namespaced, l.namespace.is_some()) {
-            (true, false) if l.kind.group.ends_with("toolkit.fluxcd.io") => std::iter::once(flux)
+            (true, false) if is_engine_group(&l.kind.group) => std::iter::once(engine)
                 .chain(namespaces.iter().map(Text::as_str))
                 .map(of)
                 .collect(),

@@ -23,7 +23,7 @@ pub mod wanted;
 
 pub use found::Found;
 pub use judge::{Judgement, Phase, Row, judge};
-pub use listing::{Detail, FLUX, Listing, Purpose, Served, concerns, listings, narrowed};
+pub use listing::{Detail, Listing, Purpose, Served, concerns, listings, narrowed};
 pub use page::Page;
 pub use plugin::NEITHER;
 pub use seen::Batch;

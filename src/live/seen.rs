@@ -2,10 +2,11 @@
 //! kept.
 
 use super::drift::{Difference, Manager, differences};
-use super::listing::{ARGO_CD, Listing, OURS, id_of};
+use super::listing::{Listing, OURS, id_of};
 use super::page::managed_fields;
 use super::status::{Stage, Status, conditions, text};
-use super::wanted::{KUSTOMIZATION, Wanted};
+use super::wanted::Wanted;
+use crate::delivery::{all_marks, argo};
 use crate::graph::{Facts, Input, Origin, is_policy_kind};
 use crate::kube::ObjectId;
 use crate::source::Span;
@@ -245,7 +246,7 @@ impl Batch {
                 self.homes.insert(id.name.clone(), Home { owner, made });
             }
             ("kustomize.toolkit.fluxcd.io", "Kustomization")
-                if id.namespace == wanted.flux
+                if id.namespace == wanted.engine_namespace
                     && matches!(object.at(&["spec", "suspend"]), Value::Bool(true)) =>
             {
                 self.suspended.insert(id.name.clone());
@@ -257,7 +258,9 @@ impl Batch {
             ("apps", "DaemonSet") if tenant.is_none() => self
                 .daemon_sets
                 .push((id.namespace.clone(), id.name.clone())),
-            ("apps", "Deployment") if id.namespace == wanted.flux || id.namespace == ARGO_CD => {
+            ("apps", "Deployment")
+                if id.namespace == wanted.engine_namespace || id.namespace == argo::NAMESPACE =>
+            {
                 let containers = object
                     .at(&["spec", "template", "spec", "containers"])
                     .items();
@@ -270,7 +273,7 @@ impl Batch {
                 };
                 self.images.extend(containers.iter().map(image));
             }
-            ("argoproj.io", "Application") => {
+            (argo::GROUP, argo::APPLICATION) => {
                 // A hub has Applications of other clusters too.
                 let to = |field: &str| text(object, &["spec", "destination", field]);
                 let here =
@@ -283,7 +286,7 @@ impl Batch {
                     self.applications.push((id.clone(), to, status));
                 }
             }
-            ("source.toolkit.fluxcd.io", kind) if id.namespace == wanted.flux => {
+            ("source.toolkit.fluxcd.io", kind) if id.namespace == wanted.engine_namespace => {
                 let artifact = object.at(&["status", "artifact"]);
                 self.sources.push(SourceSeen {
                     kind: kind.into(),
@@ -309,7 +312,7 @@ impl Batch {
                     status,
                     differences: differences(&id, &want.value, object, managed_fields),
                     marks: marks(&want.value, object),
-                    applied: ((&*id.group, &*id.kind) == KUSTOMIZATION).then(|| applied(object)),
+                    applied: wanted.is_applier(&id).then(|| applied(object)),
                 };
                 let as_rendered = seen.differences.is_empty() && seen.marks.is_empty();
                 if as_rendered {
@@ -358,23 +361,15 @@ fn finalizers(object: &Value) -> Vec<Text> {
 /// Annotations and labels by which Flux does not mend an object, or does not remove it: those that
 /// were not rendered.
 fn marks(wanted: &Value, object: &Value) -> Vec<Mark> {
-    const MARKS: [(&str, &[&str]); 3] = [
-        ("kustomize.toolkit.fluxcd.io/reconcile", &["disabled"]),
-        ("kustomize.toolkit.fluxcd.io/prune", &["disabled"]),
-        (
-            "kustomize.toolkit.fluxcd.io/ssa",
-            &["ignore", "ifnotpresent", "merge"],
-        ),
-    ];
     let mut found = Vec::new();
     for (at, verb) in [("annotations", "annotate"), ("labels", "label")] {
-        for (key, values) in MARKS {
-            let value = text(object, &["metadata", at, key]);
-            if values.contains(&value.to_lowercase().as_str())
-                && text(wanted, &["metadata", at, key]) != value
+        for mark in all_marks().filter(|mark| mark.effect.hinders()) {
+            let value = text(object, &["metadata", at, mark.key]);
+            if value.eq_ignore_ascii_case(mark.value)
+                && text(wanted, &["metadata", at, mark.key]) != value
             {
                 found.push(Mark {
-                    key,
+                    key: mark.key,
                     value: value.into(),
                     verb,
                     by: last(object),

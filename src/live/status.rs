@@ -3,6 +3,7 @@
 //! The rules are those of kstatus (sigs.k8s.io/cli-utils, pkg/kstatus/status), by which `kubectl`,
 //! Flux and Kustomize wait.
 
+use crate::delivery::is_engine_group;
 use crate::value::Value;
 use jiff::Timestamp;
 
@@ -124,7 +125,7 @@ impl Status {
             || !text(object, &["status", "lastAppliedRevision"]).is_empty();
         let fails = conditions(object).any(|c| c.kind == "Ready" && c.status == "False");
         let again = self.stage == Stage::InProgress && self.reason == "Progressing" && !fails;
-        if group.ends_with("toolkit.fluxcd.io") && done && again {
+        if is_engine_group(group) && done && again {
             Self::current()
         } else {
             self

@@ -4,10 +4,12 @@ use super::judge::{Behind, Judge, SOURCES};
 use super::rules::NOT_CONVERGED;
 use super::seen::{Applied, Seen, SourceSeen};
 use super::status::{Stage, Status};
-use super::wanted::{ENTRY, Want};
+use super::wanted::Want;
+use crate::delivery::SourceName;
 use crate::diagnostic::Level;
 use crate::kube::ObjectId;
 use crate::spec::fleet::FluxSourceKind;
+use crate::tree::ENTRY;
 use crate::value::Text;
 use std::collections::{BTreeSet, HashMap};
 
@@ -18,7 +20,7 @@ impl Judge<'_> {
         let wanted = self.wanted;
         let mut behind = Behind::new();
         let mut revisions: BTreeSet<Text> = BTreeSet::new();
-        let (kind, name) = &wanted.source;
+        let SourceName { kind, name } = &wanted.source;
         let sources: HashMap<(&str, &str), &SourceSeen> = self
             .seen
             .sources
@@ -44,12 +46,12 @@ impl Judge<'_> {
             let id = ObjectId {
                 group: Text::new_static(SOURCES),
                 kind: kind.clone(),
-                namespace: wanted.flux.clone(),
+                namespace: wanted.engine_namespace.clone(),
                 name: name.clone(),
             };
             let message = format!(
                 "the {kind} {}/{name}, which holds the tree, {fault}",
-                wanted.flux
+                wanted.engine_namespace
             );
             let show = wanted.kubectl("describe", &id, "");
             let found = self.push(&NOT_CONVERGED, None, wanted.span, None, message);
@@ -88,7 +90,7 @@ impl Judge<'_> {
             {
                 let message = format!(
                     "the Kustomization {}/{above}, which applies `{ENTRY}`, is suspended",
-                    wanted.flux
+                    wanted.engine_namespace
                 );
                 let found = self.push(&NOT_CONVERGED, None, wanted.span, None, message);
                 // What it applies stays as it is, and the tree below it goes on.

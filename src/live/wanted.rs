@@ -1,22 +1,16 @@
 //! What should be there: a cluster's rendered objects, the Kustomizations that apply them, and
 //! whose they are.
 
-use super::listing::FLUX;
 use crate::bundle::{ClusterBundle, ObjectSet, RenderedObject};
+use crate::delivery::{ClusterEngine, Engine, SourceName, conventions, is_engine_group};
 use crate::kube::ObjectId;
 use crate::source::Span;
 use crate::spec::FleetDoc;
 use crate::tenancy::Tenancy;
-use crate::tree::{Tree, late_of};
+use crate::tree::{ENTRY, PLATFORM, Tree, late_of};
 use crate::value::{Text, Value};
 use indexmap::IndexMap;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-
-/// The group and kind of the objects that apply the tree.
-pub const KUSTOMIZATION: (&str, &str) = ("kustomize.toolkit.fluxcd.io", "Kustomization");
-
-/// The Kustomization that applies the others.
-pub const ENTRY: &str = "tenantry";
 
 /// An object that should be there.
 #[derive(Debug)]
@@ -59,10 +53,12 @@ pub struct Wanted {
     pub owner: Text,
     /// The context by which it is asked, where one was named.
     pub context: Text,
-    /// The namespace of its Flux.
-    pub flux: Text,
-    /// The source that holds the tree: its kind and name.
-    pub source: (Text, Text),
+    /// The engine that applies its tree.
+    pub engine: Engine,
+    /// The namespace of the engine.
+    pub engine_namespace: Text,
+    /// The source that holds the tree.
+    pub source: SourceName,
     /// The digest of the files that a Kustomization's own artifact is made of, by the
     /// Kustomization's name.
     pub contents: HashMap<Text, Text>,
@@ -85,13 +81,15 @@ pub struct Wanted {
 impl Wanted {
     /// Of a cluster of which nothing is wanted.
     pub fn nothing(cluster: &str, span: Span) -> Self {
+        let engine = Engine::default();
         Self {
             cluster: cluster.into(),
             span,
             owner: Text::default(),
             context: Text::default(),
-            flux: FLUX.into(),
-            source: ("GitRepository".into(), "flux-system".into()),
+            engine,
+            engine_namespace: conventions(engine).namespace.into(),
+            source: conventions(engine).source.clone(),
             contents: HashMap::new(),
             plugin: None,
             objects: Objects::default(),
@@ -114,15 +112,12 @@ impl Wanted {
         units: &dyn Fn(&str) -> String,
     ) -> Self {
         let cluster = &fleet.spec.clusters[bundle.cluster];
-        let flux = cluster.flux.as_ref();
+        let engine = ClusterEngine::new(&fleet.spec, cluster);
         let mut wanted = Self::nothing(cluster.name.as_str(), cluster.name.span);
         wanted.owner = fleet.name.value.as_str().into();
-        if let Some(namespace) = flux.and_then(|f| f.namespace.as_ref()) {
-            wanted.flux = namespace.as_str().into();
-        }
-        if let Some(source) = flux.and_then(|f| f.source.as_ref()) {
-            wanted.source = (source.kind.as_str().into(), source.name.as_str().into());
-        }
+        wanted.engine = engine.engine();
+        wanted.engine_namespace = engine.namespace().into();
+        wanted.source = engine.source();
         let own = tree
             .artifacts
             .iter()
@@ -138,7 +133,7 @@ impl Wanted {
         wanted
             .objects
             .reserve(bundle.ids().count() + applying.len());
-        wanted.take(&mut bundle.platform, None, "tenantry-platform".into());
+        wanted.take(&mut bundle.platform, None, PLATFORM.into());
         for part in &mut bundle.tenants {
             let tenant = &tenancy.tenants[part.index];
             let Some(on) = tenant.on(bundle.cluster) else {
@@ -229,9 +224,14 @@ impl Wanted {
     /// Whether it is one of the Kustomizations that apply the tree, and no tenant's own.
     pub fn applies(&self, id: &ObjectId, want: &Want) -> bool {
         let unit = want.unit.as_deref();
-        (&*id.group, &*id.kind) == KUSTOMIZATION
-            && id.namespace == self.flux
+        self.is_applier(id)
+            && id.namespace == self.engine_namespace
             && (unit == Some(ENTRY) || id.name == ENTRY)
+    }
+
+    /// Whether it is of the kind of the engine's objects that apply a folder.
+    pub fn is_applier(&self, id: &ObjectId) -> bool {
+        (&*id.group, &*id.kind) == conventions(self.engine).applier
     }
 
     /// Whether it is asked whether an object is there. Where only some tenants are asked about,
@@ -239,7 +239,7 @@ impl Wanted {
     pub fn asks_of(&self, id: &ObjectId, want: &Want) -> bool {
         let listed = || {
             id.namespace.is_empty()
-                || id.namespace == self.flux && id.group.ends_with("toolkit.fluxcd.io")
+                || id.namespace == self.engine_namespace && is_engine_group(&id.group)
         };
         self.asks(want.tenant) && (self.only.is_none() || want.tenant.is_some() || listed())
     }
@@ -261,7 +261,7 @@ impl Wanted {
     /// The name of a Kustomization in Flux's namespace, where labels say `namespace/name` of it.
     pub fn unit_of<'a>(&self, by: &'a str) -> Option<&'a str> {
         by.split_once('/')
-            .filter(|(home, _)| *home == self.flux)
+            .filter(|(home, _)| *home == self.engine_namespace)
             .map(|(_, name)| name)
     }
 

@@ -16,7 +16,7 @@ use tenantry::diagnostic::{Diagnostic, Level, Scope};
 use tenantry::graph::{self, Beside, Cluster, ClusterObjects};
 use tenantry::isolation;
 use tenantry::live::rules::NOT_LISTED;
-use tenantry::live::{FLUX, Found, Gap, Purpose, Wanted, listings};
+use tenantry::live::{Found, Gap, Purpose, Wanted, listings};
 use tenantry::source::{SourceMap, Span};
 use tenantry::tree::kustomization_of;
 
@@ -293,7 +293,8 @@ fn fetch_for_proof(
     span: Span,
 ) -> Result<Beside, Fault> {
     let (served, mut gaps) = server.served()?;
-    let lists = listings(&served, &BTreeMap::new(), FLUX, Purpose::Prove);
+    let engine = &wanted.engine_namespace;
+    let lists = listings(&served, &BTreeMap::new(), engine, Purpose::Prove);
     let options = FetchOptions {
         span,
         now: Timestamp::now(),

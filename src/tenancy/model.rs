@@ -1,5 +1,6 @@
 //! Tenants with every default filled in and every reference resolved: what templates see.
 
+use crate::delivery::SyncValues;
 use crate::document::{Node, Spanned};
 use crate::source::Span;
 use crate::spec::leaf::{FilePath, HostPattern};
@@ -180,16 +181,8 @@ pub struct Sync {
     pub namespace: String,
     /// Where it is declared.
     pub span: Span,
-    /// A GitRepository's `url` and `ref`, or null.
-    pub git: Value,
-    /// An OCIRepository's, or null.
-    pub oci: Value,
-    /// A HelmRepository's and HelmRelease's, or null.
-    pub helm: Value,
-    /// A Bucket's, or null.
-    pub bucket: Value,
-    /// The kind of the source that a Kustomization reads; null for Helm.
-    pub source_kind: Option<&'static str>,
+    /// Fields of its objects, as the engine's kinds have them.
+    pub values: SyncValues,
     /// The folder inside the source.
     pub path: String,
     /// How often to look.
@@ -204,14 +197,6 @@ pub struct Sync {
     pub target_namespace: Option<String>,
     /// The service account it acts as.
     pub service_account: String,
-    /// A signature's verification, or null.
-    pub verify: Value,
-    /// The Secret with credentials, or null.
-    pub secret_ref: Value,
-    /// SOPS decryption, or null.
-    pub decryption: Value,
-    /// Providers of notifications.
-    pub notifications: Vec<Value>,
 }
 
 impl Tenant {
@@ -290,11 +275,11 @@ impl From<&Sync> for Value {
         map! {
             "name" => &sync.name,
             "namespace" => &sync.namespace,
-            "git" => sync.git.clone(),
-            "oci" => sync.oci.clone(),
-            "helm" => sync.helm.clone(),
-            "bucket" => sync.bucket.clone(),
-            "sourceKind" => sync.source_kind,
+            "git" => sync.values.git.clone(),
+            "oci" => sync.values.oci.clone(),
+            "helm" => sync.values.helm.clone(),
+            "bucket" => sync.values.bucket.clone(),
+            "sourceKind" => sync.values.source_kind,
             "path" => &sync.path,
             "interval" => &sync.interval,
             "timeout" => &sync.timeout,
@@ -302,10 +287,10 @@ impl From<&Sync> for Value {
             "wait" => sync.wait,
             "targetNamespace" => sync.target_namespace.as_ref(),
             "serviceAccount" => &sync.service_account,
-            "verify" => sync.verify.clone(),
-            "secretRef" => sync.secret_ref.clone(),
-            "decryption" => sync.decryption.clone(),
-            "notifications" => &sync.notifications,
+            "verify" => sync.values.verify.clone(),
+            "secretRef" => sync.values.secret_ref.clone(),
+            "decryption" => sync.values.decryption.clone(),
+            "notifications" => &sync.values.notifications,
         }
     }
 }

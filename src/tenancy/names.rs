@@ -1,5 +1,6 @@
 //! Names and metadata: what is reserved, and what a tenant may put on its namespaces.
 
+use crate::delivery::{ClusterEngine, ENGINES, argo, reads_metadata};
 use crate::diagnostic::{Diagnostic, rule};
 use crate::source::Span;
 use crate::spec::fleet::{FleetSpec, TenantMetadata};
@@ -39,15 +40,14 @@ rule! {
     pub static DERIVED_NAME = "tenancy/derived-name", Error;
 }
 
-static RESERVED: [&str; 11] = [
+static RESERVED: [&str; 10] = [
     "kustomization",
     "fleet",
     "openshift",
     "default",
     "admin",
     "readonly",
-    "flux-system",
-    "argocd",
+    argo::NAMESPACE,
     "kube-system",
     "kube-public",
     "kube-node-lease",
@@ -56,7 +56,11 @@ static RESERVED_PREFIXES: [&str; 2] = ["kube-", "openshift-"];
 
 /// Whose a name is, if not a tenant's.
 pub fn reserved(fleet: &FleetSpec, name: &str) -> Option<String> {
-    if RESERVED.contains(&name) || RESERVED_PREFIXES.iter().any(|p| name.starts_with(p)) {
+    let is_engine = |name: &str| ENGINES.iter().any(|engine| engine.namespace == name);
+    if RESERVED.contains(&name)
+        || RESERVED_PREFIXES.iter().any(|p| name.starts_with(p))
+        || is_engine(name)
+    {
         return Some("Kubernetes or its controllers".into());
     }
     if fleet.reserved.iter().flatten().any(|r| r.as_str() == name) {
@@ -75,17 +79,13 @@ pub fn reserved(fleet: &FleetSpec, name: &str) -> Option<String> {
                 .iter()
                 .flatten()
                 .any(|e| e.namespace.as_ref().is_some_and(|n| n.as_str() == name))
-            || cluster
-                .flux
-                .as_ref()
-                .and_then(|f| f.namespace.as_ref())
-                .is_some_and(|n| n.as_str() == name);
+            || ClusterEngine::new(fleet, cluster).namespace() == name;
         own.then(|| format!("the platform of {}", cluster.name.value))
     })
 }
 
-/// Keys and prefixes of metadata that controllers read.
-static CONTROLLER_KEYS: [&str; 30] = [
+/// Keys and prefixes of metadata that controllers read, besides the engines' own.
+static CONTROLLER_KEYS: [&str; 24] = [
     "tenantry.dev/",
     "istio-injection",
     "istio.io/",
@@ -94,13 +94,7 @@ static CONTROLLER_KEYS: [&str; 30] = [
     "policies.kyverno.io/",
     "openshift.io/",
     "field.cattle.io/",
-    "toolkit.fluxcd.io/",
-    "kustomize.toolkit.fluxcd.io/",
-    "reconcile.fluxcd.io/",
-    "helm.toolkit.fluxcd.io/",
-    "source.toolkit.fluxcd.io/",
-    "fluxcd.controlplane.io/",
-    "argocd.argoproj.io/",
+    argo::METADATA_PREFIX,
     "helm.sh/",
     "meta.helm.sh/",
     "capsule.clastix.io/",
@@ -128,6 +122,7 @@ pub fn controller_reads(key: &str) -> bool {
             .any(|d| p == *d || p.strip_suffix(d).is_some_and(|rest| rest.ends_with('.')))
     });
     domain
+        || reads_metadata(key)
         || CONTROLLER_KEYS.iter().any(|k| {
             if k.ends_with('/') {
                 key.starts_with(k)

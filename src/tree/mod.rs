@@ -4,7 +4,7 @@
 //! comes in as digests, and a plan goes out.
 
 mod applied;
-mod flux;
+mod entry;
 mod lock;
 mod plan;
 mod refusals;
@@ -16,7 +16,7 @@ pub use lock::{
     ClusterEntry, FileEntry, LOCK_INVALID, Lock, Tombstone, namespaces as namespaces_of,
 };
 
-pub use flux::late_of;
+pub use entry::{ENTRY, PLATFORM, late_of};
 pub use lock::record_range;
 pub use plan::{
     BEHIND, Baseline, Behind, Disk, EDITED, FOREIGN_FILE, NOT_A_FILE, Plan, STALE,
@@ -25,6 +25,7 @@ pub use plan::{
 pub use refusals::{OBJECT_MOVED, QUARANTINED, UNKNOWN_CLUSTER, UNRETIRED_REMOVAL, refusals};
 
 use crate::bundle::{ClusterBundle, Kept, ObjectSet, TenantBundle};
+use crate::delivery::ClusterEngine;
 use crate::diagnostic::{Diagnostic, Scope, rule};
 use crate::expression::eval_text;
 use crate::source::{SourceMap, Span};
@@ -33,7 +34,7 @@ use crate::spec::fleet::{Artifacts, Cluster, Shards, SourceMode, Unit as UnitCho
 use crate::tenancy::model::Tenant;
 use crate::tenancy::{DERIVED_NAME, Kind, Tenancy, claims};
 use crate::value::Value;
-use flux::{Flux, Unit, artifact_url};
+use entry::{Entry, Unit, artifact_url};
 use rayon::prelude::*;
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
@@ -275,7 +276,7 @@ pub fn kustomization_of(entry: &ClusterEntry, tenant: &str) -> String {
         one_tenant,
         late: false,
     }
-    .kustomization()
+    .applier()
 }
 
 fn recorded_choice(entry: &ClusterEntry) -> Choice {
@@ -542,15 +543,16 @@ fn place_cluster<T: Kept>(
                 .scope(Scope::Fleet),
         );
     }
-    let flux = Flux {
+    let applied = Entry {
         owner: &request.fleet.name.value,
-        cluster,
+        cluster: name,
+        engine: ClusterEngine::new(&request.fleet.spec, cluster),
         layout: request.layout,
         artifacts,
     };
     let folder = request.layout.entry_folder(name);
     // A file a unit: two pull requests that each add one touch no file together.
-    let mut files: Vec<(String, Vec<Value>)> = flux
+    let mut files: Vec<(String, Vec<Value>)> = applied
         .entry_folder(units)
         .into_iter()
         .map(|(unit, file)| (format!("{folder}/{unit}.yaml"), file))
@@ -580,7 +582,7 @@ fn place_cluster<T: Kept>(
                     .scope(Scope::Fleet),
                 );
             }
-            files.push((path, flux.entry_file()));
+            files.push((path, applied.entry_file()));
         }
         Err((reason, span)) => out.push(
             Diagnostic::new(
@@ -593,7 +595,7 @@ fn place_cluster<T: Kept>(
         ),
     }
     for (path, kustomizations) in files {
-        let (text, objects) = flux.text(&kustomizations);
+        let (text, objects) = entry::text(&kustomizations);
         tree.kustomizations
             .entry(name.to_owned())
             .or_default()
@@ -617,11 +619,8 @@ fn source_mode(fleet: &FleetDoc) -> SourceMode {
 
 /// Where the artifacts of a cluster's units are, where they have their own.
 fn artifacts_of<'a>(fleet: &FleetDoc, cluster: &'a Cluster) -> Option<&'a Artifacts> {
-    cluster
-        .flux
-        .as_ref()?
-        .artifacts
-        .as_ref()
+    ClusterEngine::new(&fleet.spec, cluster)
+        .artifacts()
         .filter(|_| source_mode(fleet) == SourceMode::PerShard)
 }
 
@@ -659,7 +658,7 @@ fn list_artifacts(
     let of = |unit: &Unit, late: bool| {
         let folder = request.layout.unit_folder(name, &unit.name, late);
         let hasher = contents.get(&folder)?;
-        let applied_by = unit.kustomization();
+        let applied_by = unit.applier();
         Some(Artifact {
             cluster: name.to_owned(),
             kustomization: if late {

@@ -1,10 +1,11 @@
 //! What the records and the lock do not allow: objects that move, namespaces that go, names of
 //! tenants that went.
 
-use super::flux::{Unit, late_of};
+use super::entry::{Unit, late_of};
 use super::lock::{self, FileEntry, Tombstone};
 use super::{Choice, Request, Where, unit_choice};
 use crate::bundle::{ClusterBundle, Kept, TenantBundle};
+use crate::delivery::{Conventions, conventions, engine_of};
 use crate::diagnostic::{Diagnostic, Scope, rule};
 use crate::kube::ObjectId;
 use crate::spec::fleet::{Shards, Unit as UnitChoice};
@@ -87,6 +88,7 @@ pub fn refusals<T: Kept>(request: &Request<'_>, bundles: &[ClusterBundle<T>]) ->
         out.push(fault);
         return out;
     }
+    let engine = conventions(engine_of(&request.fleet.spec));
     for bundle in bundles {
         let cluster = &request.fleet.spec.clusters[bundle.cluster];
         let name = cluster.name.as_str();
@@ -101,7 +103,7 @@ pub fn refusals<T: Kept>(request: &Request<'_>, bundles: &[ClusterBundle<T>]) ->
             let tenant = &request.tenancy.tenants[part.index];
             by_name.insert(&part.tenant, part);
             quarantine(request, name, tenant, &mut out);
-            derived_names(&choice, tenant, &mut out);
+            derived_names(engine, &choice, tenant, &mut out);
         }
         orphans(request, name, &by_name, &mut out);
         let mut rendered: Option<HashMap<&ObjectId, (bool, usize)>> = None;
@@ -329,18 +331,24 @@ fn is_back(request: &Request<'_>, grave: &Tombstone, tenant: &Tenant) -> bool {
     owner == tenant.name.value && (same_uuid || alive())
 }
 
-/// Flux puts a Kustomization's name into a label.
-fn derived_names(choice: &Choice, tenant: &Tenant, out: &mut Vec<Diagnostic>) {
+/// Reports a tenant whose name makes that of the engine's object too long.
+fn derived_names(
+    engine: &Conventions,
+    choice: &Choice,
+    tenant: &Tenant,
+    out: &mut Vec<Diagnostic>,
+) {
     if matches!(choice, Choice::Tenant) {
         let unit = Unit {
             name: tenant.name.value.clone(),
             one_tenant: true,
             late: true,
         };
-        let made = late_of(&unit.kustomization());
-        if made.len() > 63 {
+        let made = late_of(&unit.applier());
+        let (limit, kind) = (engine.name_limit, engine.applier.1);
+        if made.len() > limit {
             let message = format!(
-                "the Kustomization `{made}`, of `tenant-`, `{}` and `.late`, has {} characters, of 63",
+                "the {kind} `{made}`, of `tenant-`, `{}` and `.late`, has {} characters, of {limit}",
                 tenant.name.value,
                 made.len()
             );

@@ -15,14 +15,15 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tenantry::bundle::{ClusterBundle, RenderedObject};
 use tenantry::compile::Compiled;
+use tenantry::delivery::ClusterEngine;
 use tenantry::diagnostic::Level;
 use tenantry::document::emit_documents;
 use tenantry::graph::{Beside, Cluster, rbac};
 use tenantry::kube::ObjectId;
 use tenantry::live::role::role;
 use tenantry::live::{
-    Batch, FLUX, Found, Gap, Judgement, Listing, Purpose, Served, Wanted, access, capabilities,
-    concerns, inventory, judge, listings, narrowed, policies,
+    Batch, Found, Gap, Judgement, Listing, Purpose, Served, Wanted, access, capabilities, concerns,
+    inventory, judge, listings, narrowed, policies,
 };
 use tenantry::report::{live as report, plural};
 use tenantry::source::Source;
@@ -321,10 +322,10 @@ impl Run<'_> {
         } else {
             Purpose::Verify
         };
-        let all = listings(served, kinds, &wanted.flux, purpose);
+        let all = listings(served, kinds, &wanted.engine_namespace, purpose);
 
         if wanted.only.is_some() && self.args.snapshot.is_none() {
-            narrowed(all, &wanted.namespaces(), &wanted.flux)
+            narrowed(all, &wanted.namespaces(), &wanted.engine_namespace)
         } else {
             all
         }
@@ -620,12 +621,14 @@ fn print_capabilities(
     for ChosenCluster { index, context } in chosen {
         let server = ApiServer::connect(context.as_deref(), &args.connect)?;
         let (served, _) = server.served()?;
-        let mut listings = listings(&served, &Kinds::new(), FLUX, Purpose::Verify);
+        let cluster = &fleet.spec.clusters[*index];
+        let engine = ClusterEngine::new(&fleet.spec, cluster).namespace();
+        let mut listings = listings(&served, &Kinds::new(), engine, Purpose::Verify);
         listings.retain(|listing| {
             ["CustomResourceDefinition", "DaemonSet"].contains(&listing.kind.kind.as_str())
         });
 
-        let name = fleet.spec.clusters[*index].name.as_str();
+        let name = cluster.name.as_str();
         let span = fleet.name.span;
         let wanted = Arc::new(Wanted::nothing(name, span));
         let options = FetchOptions {

@@ -1,0 +1,135 @@
+//! The objects of the engine that apply the tree: one entry, the platform, the units, and the
+//! units' late parts.
+
+use super::Layout;
+use crate::bundle::kinds;
+use crate::delivery::{AppliedFolder, ClusterEngine, FolderOrigin};
+use crate::document::emit_documents;
+use crate::kube::ObjectId;
+use crate::spec::fleet::Artifacts;
+use crate::value::Value;
+
+/// The name of the object that applies the entry folder.
+pub const ENTRY: &str = "tenantry";
+/// The name of the object that applies what is rendered once a cluster.
+pub const PLATFORM: &str = "tenantry-platform";
+
+/// A folder of tenants that one object of the engine applies.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Unit {
+    /// The folder's name: a tenant's, or `shard-NN`.
+    pub name: String,
+    /// Whether it holds one tenant.
+    pub one_tenant: bool,
+    /// Whether there is a late part.
+    pub late: bool,
+}
+
+impl Unit {
+    /// The name of the object that applies it.
+    pub fn applier(&self) -> String {
+        if self.one_tenant {
+            format!("tenant-{}", self.name)
+        } else {
+            format!("tenants-{}", self.name)
+        }
+    }
+}
+
+/// Makes the objects that apply a cluster's tree.
+pub struct Entry<'a> {
+    /// The fleet's name.
+    pub owner: &'a str,
+    /// The cluster's name.
+    pub cluster: &'a str,
+    /// The engine that applies the tree.
+    pub engine: ClusterEngine<'a>,
+    /// Where things are.
+    pub layout: &'a Layout,
+    /// Where each unit has an artifact of its own.
+    pub artifacts: Option<&'a Artifacts>,
+}
+
+impl Entry<'_> {
+    fn render(&self, folder: &AppliedFolder<'_>) -> Vec<Value> {
+        let objects = self.engine.render(self.owner, folder);
+        let is_valid = |object| kinds::check(object).is_some_and(|faults| faults.is_empty());
+        debug_assert!(objects.iter().all(is_valid));
+        objects
+    }
+
+    /// The object that applies a folder of the cluster's one source.
+    fn shared(&self, name: &str, folder: &str) -> Vec<Value> {
+        self.render(&AppliedFolder {
+            name,
+            origin: FolderOrigin::Shared(self.layout.in_source(folder)),
+            keep: false,
+            after: None,
+        })
+    }
+
+    /// The objects that apply a unit's folder, which has its own source where there are artifacts.
+    fn unit(&self, name: &str, folder: &str, keep: bool, after: &str) -> Vec<Value> {
+        let origin = match self.artifacts {
+            Some(artifacts) => {
+                let url = artifact_url(artifacts, &self.layout.in_tree(folder));
+                FolderOrigin::Artifact(artifacts, url)
+            }
+            None => FolderOrigin::Shared(self.layout.in_source(folder)),
+        };
+        self.render(&AppliedFolder {
+            name,
+            origin,
+            keep,
+            after: Some(after),
+        })
+    }
+
+    /// What is in the one file that goes where the bootstrap looks.
+    pub fn entry_file(&self) -> Vec<Value> {
+        self.shared(ENTRY, &self.layout.entry_folder(self.cluster))
+    }
+
+    /// What is in the files of the entry folder, by name: the objects that apply the platform, and
+    /// those of each unit.
+    pub fn entry_folder(&self, units: &[Unit]) -> Vec<(String, Vec<Value>)> {
+        let platform = self.shared(PLATFORM, &self.layout.platform_folder(self.cluster));
+        let mut files = vec![(PLATFORM.to_owned(), platform)];
+
+        for unit in units {
+            let name = unit.applier();
+            let folder = self.layout.unit_folder(self.cluster, &unit.name, false);
+            let mut objects = self.unit(&name, &folder, true, PLATFORM);
+            if unit.late {
+                // Nothing in a late part keeps a tenant in: what leaves it goes, and so does the
+                // part itself.
+                let folder = self.layout.unit_folder(self.cluster, &unit.name, true);
+                objects.extend(self.unit(&late_of(&name), &folder, false, &name));
+            }
+            files.push((name, objects));
+        }
+        files
+    }
+}
+
+/// The text of some objects, and their identities.
+pub fn text(objects: &[Value]) -> (String, Vec<String>) {
+    let ids = objects
+        .iter()
+        .filter_map(|object| ObjectId::of(object).ok())
+        .map(|id| id.to_string());
+    (emit_documents(objects), ids.collect())
+}
+
+/// The name of the object that applies a unit's late part.
+pub fn late_of(applier: &str) -> String {
+    format!("{applier}.late")
+}
+
+/// The address of a folder's artifact, without its tag.
+pub fn artifact_url(artifacts: &Artifacts, below_tree: &str) -> String {
+    format!(
+        "{}/{below_tree}",
+        artifacts.url.as_str().trim_end_matches('/')
+    )
+}
