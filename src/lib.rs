@@ -36,6 +36,7 @@ pub mod value;
 pub mod document;
 pub mod expression;
 pub mod kube;
+pub mod netpol;
 pub mod spec;
 pub mod delivery;
 pub mod tenancy;

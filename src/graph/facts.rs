@@ -2,7 +2,7 @@
 
 use super::flux::{Controller, Referrer, Sync, is_named};
 use super::guard::{self, Guard, GuardBinding, Kept};
-use super::network::Policy;
+use super::network::PolicyObject;
 use super::object::{Input, Origin};
 use super::rbac::{self, Binding, Role};
 use super::storage::{Claim, Grant, Volume};
@@ -12,6 +12,7 @@ use crate::delivery::{Mark, MarkEffect, all_marks};
 use crate::document::{Tree, View};
 use crate::kube::ObjectId;
 use crate::kube::labels::{Labels, NAME_LABEL, Selector, items, texts};
+use crate::netpol::Dialect;
 use crate::source::Span;
 use crate::value::Text;
 use std::collections::{BTreeMap, BTreeSet};
@@ -109,7 +110,7 @@ pub struct Facts {
     /// RoleBindings and ClusterRoleBindings.
     pub bindings: Vec<Binding>,
     /// NetworkPolicies.
-    pub policies: Vec<Policy>,
+    pub policies: Vec<PolicyObject>,
     /// Network policies of other kinds: what they let through is not known.
     pub other_policies: Vec<Thing>,
     /// Pods, and what makes them.
@@ -298,6 +299,13 @@ impl Facts {
             self.riddles.push(Riddle { id, reason, origin });
             return;
         }
+        if let Some(dialect) = Dialect::of_kind(&id.group, &id.kind) {
+            match dialect.read(node) {
+                Ok(policy) => self.policies.push(PolicyObject { id, policy, origin }),
+                Err(reason) => self.riddles.push(Riddle { id, reason, origin }),
+            }
+            return;
+        }
         let mut riddle = |reason: String| {
             self.riddles.push(Riddle {
                 id: id.clone(),
@@ -344,10 +352,6 @@ impl Facts {
                     Err(reason) => riddle(reason),
                 }
             }
-            ("networking.k8s.io", "NetworkPolicy") => match Policy::of(id.clone(), node, origin) {
-                Ok(policy) => self.policies.push(policy),
-                Err(reason) => riddle(reason),
-            },
             ("", "Service") => self.services.push(Service::of(id, node, origin)),
             ("", "ResourceQuota") => {
                 // One without an amount, or for some pods alone, leaves the rest free.

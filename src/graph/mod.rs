@@ -28,6 +28,7 @@ use crate::diagnostic::{Diagnostic, Scope};
 use crate::document;
 use crate::kube::ObjectId;
 use crate::kube::labels::{self, Labels, NAME_LABEL, Selector};
+use crate::netpol::Dialect;
 use crate::source::{Source, SourceMap, Span};
 use crate::value::Text;
 use rbac::{Rbac, Subject};
@@ -142,7 +143,7 @@ impl Cluster {
         // What only the network plane cannot read is its own to say.
         let (policies, others): (Vec<_>, Vec<_>) = std::mem::take(&mut parts.facts.riddles)
             .into_iter()
-            .partition(|r| r.id.kind == "NetworkPolicy" && !r.id.namespace.is_empty());
+            .partition(|r| Dialect::is_kind_of_any(&r.id.kind) && !r.id.namespace.is_empty());
         defined_twice.retain(|(thing, _)| !others.iter().any(|r| r.id == thing.id));
         parts.facts.riddles = policies;
         parts.blind.extend(others.iter().map(|riddle| {
@@ -243,7 +244,7 @@ impl Cluster {
             .facts
             .riddles
             .iter()
-            .filter(|r| r.id.kind == "NetworkPolicy")
+            .filter(|r| Dialect::is_kind_of_any(&r.id.kind))
             .map(|r| &r.id);
         for id in parts
             .facts

@@ -1,10 +1,11 @@
 //! What runs, what names it, and what it may be.
 
-use super::network::{NamedPort, Protocol};
+use super::network::NamedPort;
 use super::object::Origin;
 use crate::document::{Tree, View};
 use crate::kube::ObjectId;
 use crate::kube::labels::{Labels, Selector, items};
+use crate::netpol::Protocol;
 use crate::source::Span;
 use crate::value::Text;
 use std::net::IpAddr;
@@ -66,7 +67,7 @@ impl Workload {
                 let protocol = p
                     .member("protocol")
                     .and_then(Tree::text)
-                    .map_or(Some(Protocol::Tcp), Protocol::of)?;
+                    .map_or(Some(Protocol::Tcp), Protocol::parse)?;
                 Some(NamedPort {
                     name: p.member("name")?.text()?.into(),
                     protocol,

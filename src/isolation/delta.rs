@@ -7,10 +7,11 @@
 //! what it opens.
 
 use super::admission::ENFORCE;
-use crate::graph::network::{Direction, Peer, Policy, Port, Ports, Rule};
+use crate::graph::network::PolicyObject;
 use crate::graph::rbac::{Role, uncovered};
 use crate::graph::{Cluster, Input, Namespace, Owner};
 use crate::kube::labels::{Selector, possible};
+use crate::netpol::{Direction, Peer, Port, Ports, Rule};
 use crate::value::Text;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -319,11 +320,14 @@ fn network(cluster: &Cluster, namespace: &Namespace, lines: &mut BTreeSet<Line>)
             .policies
             .iter()
             .map(|at| &cluster.facts.policies[*at as usize]);
-        let governing: Vec<(&Policy, &[Rule])> = policies
-            .filter_map(|p| Some((p, p.rules(direction)?)))
+        let governing: Vec<(&PolicyObject, &[Rule])> = policies
+            .filter_map(|object| Some((object, object.policy.rules(direction)?)))
             .collect();
         let out = direction == Direction::Egress;
-        let selectors: Vec<&Selector> = governing.iter().map(|(p, _)| &p.pods).collect();
+        let selectors: Vec<&Selector> = governing
+            .iter()
+            .map(|(object, _)| &object.policy.pods)
+            .collect();
         // Where it cannot be told, it is said.
         if !matches!(possible(&[], &selectors), Ok(None)) {
             let arrow = if out { "->" } else { "<-" };
@@ -346,7 +350,7 @@ fn network(cluster: &Cluster, namespace: &Namespace, lines: &mut BTreeSet<Line>)
                             out,
                             end: end.clone(),
                             port: port.cloned(),
-                            pods: policy.pods.clone(),
+                            pods: policy.policy.pods.clone(),
                         }));
                     }
                 }

@@ -5,9 +5,10 @@ use super::at;
 use super::network::reach::Reach;
 use super::power::BECOME_ACCOUNT;
 use crate::graph::Cluster;
-use crate::graph::network::{Direction, Port};
+use crate::graph::network::PolicyObject;
 use crate::graph::rbac::{Grant, Request, Subject};
 use crate::kube::labels::{Labels, TooLarge};
+use crate::netpol::{Direction, Port, Rule};
 use crate::source::Span;
 use crate::value::Text;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -229,30 +230,28 @@ pub fn reach(
     let reach = Reach::new(cluster);
     let name = |end: &Asked| cluster.namespaces[end.namespace as usize].name.clone();
     let labels = [from.labels.as_ref(), to.labels.as_ref()];
-    let step =
-        |direction: Direction,
-         by: Option<(&crate::graph::network::Policy, &crate::graph::network::Rule)>| {
-            let (end, word) = match direction {
-                Direction::Egress => (from, "out of"),
-                Direction::Ingress => (to, "into"),
-            };
-            match by {
-                Some((policy, rule)) => (
-                    at(rule.span, policy.origin),
-                    format!("{} lets it {word} `{}`", policy.id.called(), name(end)),
-                ),
-                None => {
-                    let namespace = &cluster.namespaces[end.namespace as usize];
-                    let span = namespace
-                        .origin
-                        .map_or_else(|| first_span(cluster), |o| o.span);
-                    (
-                        span,
-                        format!("no policy governs what goes {word} `{}`", namespace.name),
-                    )
-                }
-            }
+    let step = |direction: Direction, by: Option<(&PolicyObject, &Rule)>| {
+        let (end, word) = match direction {
+            Direction::Egress => (from, "out of"),
+            Direction::Ingress => (to, "into"),
         };
+        match by {
+            Some((policy, rule)) => (
+                at(rule.span, policy.origin),
+                format!("{} lets it {word} `{}`", policy.id.called(), name(end)),
+            ),
+            None => {
+                let namespace = &cluster.namespaces[end.namespace as usize];
+                let span = namespace
+                    .origin
+                    .map_or_else(|| first_span(cluster), |o| o.span);
+                (
+                    span,
+                    format!("no policy governs what goes {word} `{}`", namespace.name),
+                )
+            }
+        }
+    };
     if let Some((exit, entrance)) = reach.between_as(from.namespace, to.namespace, labels, port)? {
         return Ok(Route::Open(vec![
             step(Direction::Egress, exit.by),
@@ -280,7 +279,9 @@ pub fn reach(
             .policies
             .iter()
             .map(|p| &cluster.facts.policies[*p as usize]);
-        let governing: Vec<_> = policies.filter(|p| p.rules(direction).is_some()).collect();
+        let governing: Vec<_> = policies
+            .filter(|object| object.policy.rules(direction).is_some())
+            .collect();
         let names = governing
             .iter()
             .map(|p| p.id.name.as_str())

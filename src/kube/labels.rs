@@ -4,7 +4,7 @@
 //! the key is absent.
 
 use crate::document::{Tree, View};
-use crate::value::Text;
+use crate::value::{Entry, Text, Value};
 
 /// The label that Kubernetes gives each Namespace, and nobody can change.
 pub const NAME_LABEL: &str = "kubernetes.io/metadata.name";
@@ -104,6 +104,8 @@ impl Requirement {
 }
 
 /// Requirements that must all be met; none of them selects everything.
+///
+/// A selector that is read has its requirements sorted, each once.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Selector(pub Vec<Requirement>);
 
@@ -174,6 +176,42 @@ impl Selector {
         })
     }
 
+    /// Writes a `LabelSelector`, in the order of its requirements. A requirement of one value
+    /// stands in `matchLabels`, unless an earlier one of the same key does.
+    pub fn to_value(&self) -> Value {
+        let mut labels: Vec<Entry> = Vec::new();
+        let mut expressions: Vec<Value> = Vec::new();
+        for Requirement { key, op } in &self.0 {
+            match op {
+                Op::In(values) if values.len() == 1 && labels.iter().all(|(k, _)| k != key) => {
+                    labels.push((key.clone(), values[0].clone().into()));
+                }
+                Op::In(values) => expressions.push(expression(key, "In", values)),
+                Op::NotIn(values) => expressions.push(expression(key, "NotIn", values)),
+                Op::Exists => expressions.push(expression(key, "Exists", &[])),
+                Op::DoesNotExist => expressions.push(expression(key, "DoesNotExist", &[])),
+            }
+        }
+
+        let mut selector: Vec<Entry> = Vec::with_capacity(2);
+        if !labels.is_empty() {
+            selector.push((Text::new_static("matchLabels"), labels.into()));
+        }
+        if !expressions.is_empty() {
+            selector.push((Text::new_static("matchExpressions"), expressions.into()));
+        }
+        selector.into()
+    }
+
+    /// A selector of labels that must all be present. Keeps their order.
+    pub fn labels<'a>(labels: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
+        let equal = |(key, value): (&str, &str)| Requirement {
+            key: key.into(),
+            op: Op::In(vec![value.into()]),
+        };
+        Self(labels.into_iter().map(equal).collect())
+    }
+
     /// A selector of one value of a key.
     pub fn equal(key: &str, value: &str) -> Self {
         Self(vec![Requirement {
@@ -199,6 +237,19 @@ impl Selector {
             _ => None,
         })
     }
+}
+
+/// An expression of a `LabelSelector`.
+fn expression(key: &Text, operator: &'static str, values: &[Text]) -> Value {
+    let mut entries: Vec<Entry> = vec![
+        (Text::new_static("key"), key.clone().into()),
+        (Text::new_static("operator"), operator.into()),
+    ];
+    if !values.is_empty() {
+        let values: Vec<Value> = values.iter().cloned().map(Value::from).collect();
+        entries.push((Text::new_static("values"), values.into()));
+    }
+    entries.into()
 }
 
 /// The text of a field.

@@ -8,11 +8,12 @@ use std::fs;
 use std::path::Path;
 use tenantry::document;
 use tenantry::graph::facts::Facts;
-use tenantry::graph::network::{Direction, End, Protocol, verdict};
+use tenantry::graph::network::{End, verdict};
 use tenantry::graph::rbac::{Rbac, Request, Rule, Subject, uncovered, url_covers};
 use tenantry::graph::{Input, Origin};
 use tenantry::kube::ObjectId;
 use tenantry::kube::labels::Labels;
+use tenantry::netpol::{Direction, Protocol};
 use tenantry::source::{Source, SourceMap};
 
 /// What some YAML files say.
@@ -87,7 +88,7 @@ fn every_network_verdict() {
             .collect();
         for probe in expected["probes"].as_array().expect("probes") {
             let protocol =
-                Protocol::of(probe["protocol"].as_str().expect("a protocol")).expect("known");
+                Protocol::parse(probe["protocol"].as_str().expect("a protocol")).expect("known");
             let port = probe["port"].as_u64().expect("a port") as u16;
             for (from, source) in ends.iter().enumerate() {
                 for (to, target) in ends.iter().enumerate() {

@@ -11,13 +11,14 @@ use serde_json::{Value, json};
 use std::cell::Cell;
 use std::collections::BTreeSet;
 use tenantry::graph::facts::Facts;
-use tenantry::graph::network::{Direction, End, NamedPort, Protocol, verdict};
+use tenantry::graph::network::{End, NamedPort, verdict};
 use tenantry::graph::rbac::{Request, Subject};
 use tenantry::graph::{Cluster, Input, Origin, Parts};
 use tenantry::isolation::network::reach::Reach;
 use tenantry::isolation::{self, Plane, Verdict};
 use tenantry::kube::ObjectId;
 use tenantry::kube::labels::Labels;
+use tenantry::netpol::{Direction, Protocol};
 use tenantry::source::{SourceId, Span};
 
 const NAMESPACES: [&str; 4] = ["n0", "n1", "n2", "n3"];
@@ -222,7 +223,7 @@ fn network_policies_between_pods_that_are_there() {
                         direction,
                         &end(a),
                         &end(b),
-                        Protocol::of(protocol).expect("known"),
+                        Protocol::parse(protocol).expect("known"),
                         port as u16,
                     );
                     let want = naive::passes(&policies, name, &pod(a), &pod(b), protocol, port);

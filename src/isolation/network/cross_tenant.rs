@@ -2,9 +2,10 @@ use super::reach::{Guests, Reach};
 use super::{Findings, owned};
 use crate::diagnostic::rule;
 use crate::graph::Cluster;
-use crate::graph::network::{Policy, Rule};
+use crate::graph::network::PolicyObject;
 use crate::isolation::{Finding, at};
 use crate::kube::labels::TooLarge;
+use crate::netpol::Rule;
 use std::collections::{BTreeMap, BTreeSet};
 
 rule! {
@@ -49,7 +50,7 @@ rule! {
 }
 
 /// A rule that lets somebody in, and whom.
-type Entrance<'a> = (&'a Policy, &'a Rule, Result<Guests, TooLarge>);
+type Entrance<'a> = (&'a PolicyObject, &'a Rule, Result<Guests, TooLarge>);
 
 pub(super) fn check(
     cluster: &Cluster,
@@ -83,6 +84,7 @@ pub(super) fn check(
                     .position(|at| std::ptr::eq(&cluster.facts.policies[*at as usize], policy))
             };
             let own = policy
+                .policy
                 .ingress
                 .iter()
                 .flatten()

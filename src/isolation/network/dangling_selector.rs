@@ -1,10 +1,11 @@
 use super::{Findings, owned};
 use crate::diagnostic::rule;
 use crate::graph::Cluster;
-use crate::graph::network::{Peer, Policy, Rule};
+use crate::graph::network::PolicyObject;
 use crate::isolation::{Finding, at, some};
 use crate::kube::labels::NAME_LABEL;
 use crate::kube::labels::Selector;
+use crate::netpol::{Peer, Rule};
 use std::collections::BTreeMap;
 
 rule! {
@@ -34,7 +35,7 @@ rule! {
 }
 
 pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
-    let mut found: BTreeMap<&Selector, Vec<(&Policy, &Rule)>> = BTreeMap::new();
+    let mut found: BTreeMap<&Selector, Vec<(&PolicyObject, &Rule)>> = BTreeMap::new();
     for (_, _, namespace) in owned(cluster) {
         for policy in namespace
             .policies
@@ -46,7 +47,7 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
             if policy.origin.input.is_rendered() {
                 continue;
             }
-            for rule in policy.ingress.iter().flatten() {
+            for rule in policy.policy.ingress.iter().flatten() {
                 for peer in &rule.peers {
                     if let Peer::Pods {
                         namespaces: Some(selector),

@@ -1,10 +1,11 @@
 use super::Findings;
 use super::reach::Reach;
 use crate::diagnostic::rule;
-use crate::graph::network::{Port, Ports, Protocol};
+use crate::graph::network::PolicyObject;
 use crate::graph::{Cluster, Owner};
 use crate::isolation::{Finding, at};
 use crate::kube::labels::Labels;
+use crate::netpol::{Port, Ports, Protocol, Rule};
 
 rule! {
     /// Tenants' pods reach what serves every tenant's sources or secrets.
@@ -102,17 +103,13 @@ pub(super) fn check(cluster: &Cluster, reach: &Reach<'_>, out: &mut Findings<'_>
                 "pods of {count} tenants' {others}, `{}` among them, reach {name} in `{home}`, which has {what}",
                 namespace.name
             );
-            let by =
-                |by: Option<(&crate::graph::network::Policy, &crate::graph::network::Rule)>,
-                 span,
-                 word: &str,
-                 name: &str| match by {
-                    Some((policy, rule)) => (
-                        at(rule.span, policy.origin),
-                        format!("{} lets it {word} `{name}`", policy.id.called()),
-                    ),
-                    None => (span, format!("no policy governs what goes {word} `{name}`")),
-                };
+            let by = |by: Option<(&PolicyObject, &Rule)>, span, word: &str, name: &str| match by {
+                Some((policy, rule)) => (
+                    at(rule.span, policy.origin),
+                    format!("{} lets it {word} `{name}`", policy.id.called()),
+                ),
+                None => (span, format!("no policy governs what goes {word} `{name}`")),
+            };
             let out_step = by(
                 exit,
                 namespace.origin.map_or(home_span, |o| o.span),

@@ -53,7 +53,9 @@ pub(super) fn check(
             .policies
             .iter()
             .map(|p| &cluster.facts.policies[*p as usize]);
-        let governing: Vec<_> = governing.filter(|p| p.ingress.is_some()).collect();
+        let governing: Vec<_> = governing
+            .filter(|object| object.policy.ingress.is_some())
+            .collect();
         // A policy that leaves pods out is what to change; without one, the namespace is.
         let span = governing.first().map_or(span, |p| p.origin.span);
         let why = match governing.as_slice() {

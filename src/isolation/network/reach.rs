@@ -4,9 +4,9 @@
 //! many are put into groups of one kind, and a group is asked once for each way in.
 
 use super::ways::{Shape, Way, Where, ways};
-use crate::graph::network::{Direction, Port};
 use crate::graph::{Cluster, Owner};
 use crate::kube::labels::{Labels, TooLarge};
+use crate::netpol::{Direction, Port};
 use fixedbitset::FixedBitSet;
 use rayon::prelude::*;
 use std::collections::{BTreeSet, HashMap};

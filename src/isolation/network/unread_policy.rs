@@ -2,6 +2,7 @@ use super::Findings;
 use crate::diagnostic::rule;
 use crate::graph::Cluster;
 use crate::isolation::{Finding, tenant_of};
+use crate::netpol::Dialect;
 
 rule! {
     /// A network policy of a kind that is not evaluated, or one that cannot be understood.
@@ -45,7 +46,7 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
         .facts
         .riddles
         .iter()
-        .filter(|r| r.id.kind == "NetworkPolicy")
+        .filter(|r| Dialect::is_kind_of_any(&r.id.kind))
     {
         let message = format!(
             "{} cannot be understood: {}",

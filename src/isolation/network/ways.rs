@@ -5,9 +5,10 @@
 //! is what some rule of a policy lets through that some labels are selected by. Two ways meet where
 //! one choice of labels and a port serves both.
 
-use crate::graph::network::{Direction, Peer, Policy, Port, Rule, ports_meet};
+use crate::graph::network::{PolicyObject, ports_meet};
 use crate::graph::{Cluster, Namespace};
 use crate::kube::labels::{Labels, Selector, TooLarge, possible};
+use crate::netpol::{Direction, Peer, Port, Rule};
 use ipnet::IpNet;
 use std::sync::Arc;
 
@@ -34,7 +35,7 @@ impl Where {
 #[derive(Clone, Debug)]
 pub struct Way<'a> {
     /// The policy that lets it through; nothing where none governs.
-    pub by: Option<(&'a Policy, &'a Rule)>,
+    pub by: Option<(&'a PolicyObject, &'a Rule)>,
     /// Where the other end may be.
     pub span: Where,
     /// What it does not depend on the namespace by: two ways of one shape meet the same ways.
@@ -94,7 +95,7 @@ impl Shape<'_> {
 
     /// Whether a port is among those that it lets through.
     pub fn has_port(&self, port: &Port) -> bool {
-        self.ports.is_empty() || self.ports.iter().any(|own| own.meets(port))
+        ports_meet(self.ports, std::slice::from_ref(port))
     }
 }
 
@@ -137,11 +138,14 @@ pub fn ways<'a>(
         .policies
         .iter()
         .map(|at| &cluster.facts.policies[*at as usize]);
-    let governing: Vec<(&Policy, &[Rule])> = policies
-        .filter_map(|p| Some((p, p.rules(direction)?)))
+    let governing: Vec<(&PolicyObject, &[Rule])> = policies
+        .filter_map(|object| Some((object, object.policy.rules(direction)?)))
         .collect();
     let mut all = Vec::new();
-    let mut avoid: Vec<&Selector> = governing.iter().map(|(p, _)| &p.pods).collect();
+    let mut avoid: Vec<&Selector> = governing
+        .iter()
+        .map(|(object, _)| &object.policy.pods)
+        .collect();
     avoid.sort();
     avoid.dedup();
     if possible(&[], &avoid)?.is_some() {
@@ -161,7 +165,7 @@ pub fn ways<'a>(
         for rule in rules {
             let mut add = |span, other| {
                 let shape = Shape {
-                    own: Some(&policy.pods),
+                    own: Some(&policy.policy.pods),
                     avoid: Vec::new(),
                     other,
                     ports: &rule.ports,

@@ -4,8 +4,8 @@ use crate::shell::args::{Cli, Format, Reach};
 use crate::shell::proof_inputs::{self, Question};
 use crate::shell::{Fault, Outcome, output};
 use tenantry::graph::Cluster;
-use tenantry::graph::network::{Port, Ports, Protocol};
 use tenantry::isolation::question::{self, Asked, Route};
+use tenantry::netpol::{Port, Ports, Protocol};
 
 /// Runs the command.
 pub fn run(cli: &Cli, args: &Reach) -> Result<Outcome, Fault> {
@@ -90,7 +90,7 @@ fn port(text: &str) -> Result<Port, Fault> {
     let bad = || Fault::Usage(format!("--port {text}: write it as 8080, or 53/UDP"));
     let (number, protocol) = text.split_once('/').unwrap_or((text, "TCP"));
     let number: u16 = number.parse().map_err(|_| bad())?;
-    let protocol = Protocol::of(&protocol.to_uppercase()).ok_or_else(bad)?;
+    let protocol = Protocol::parse(&protocol.to_uppercase()).ok_or_else(bad)?;
     Ok(Port {
         protocol,
         ports: Ports::Range(number, number),
