@@ -20,12 +20,13 @@ use crate::delivery::{self, ClusterEngine, Treatment};
 use crate::diagnostic::{Diagnostic, Scope as Whom, rule};
 use crate::expression::Scope;
 use crate::kube::ObjectId;
+use crate::netpol::Dialect;
 use crate::source::{Source, SourceId, SourceMap, Span};
 use crate::spec::FleetDoc;
 use crate::spec::fleet::Cluster;
 use crate::spec::leaf::Line;
 use crate::tenancy::model::{Namespace, OnCluster, Tenant};
-use crate::tenancy::{Tenancy, role_object};
+use crate::tenancy::{DEFAULT_DENY, Tenancy, role_object};
 use crate::value::{Entry, Text, Value, lay_in, list, map};
 use include_dir::{Dir, include_dir};
 use rayon::prelude::*;
@@ -654,7 +655,7 @@ fn is_protected(id: &ObjectId, namespace: &Namespace) -> bool {
     match id.kind.as_str() {
         "Namespace" => true,
         "ServiceAccount" => id.name == "default",
-        "NetworkPolicy" => id.name == "default-deny",
+        kind if Dialect::is_kind_of_any(kind) => id.name == DEFAULT_DENY,
         "ResourceQuota" => namespace.quota.as_ref().is_some_and(|q| q.name == id.name),
         "LimitRange" => namespace.limits.as_ref().is_some_and(|l| l.name == id.name),
         _ => false,
@@ -754,15 +755,10 @@ fn weakened(id: &ObjectId, value: &Value, namespace: &Namespace) -> Option<&'sta
                 .any(|(key, wanted)| !same(key, wanted))
                 .then_some("the Pod Security labels")
         }
-        ("NetworkPolicy", "default-deny") if namespace.network.rendered => {
-            let rules = namespace.network.deny.as_deref().unwrap_or_default();
-            let same = |side| {
-                let found = value.at(&["spec", side]);
-                found.items() == rules && (found.is_null() || matches!(found, Value::Seq(_)))
-            };
-            let whole = *value.at(&["spec", "podSelector"]) == map! {}
-                && *value.at(&["spec", "policyTypes"]) == list!["Ingress", "Egress"];
-            (!whole || !same("ingress") || !same("egress")).then_some("default-deny")
+        (kind, DEFAULT_DENY) if kind == namespace.network.dialect.kind() => {
+            let wanted = namespace.network.get(DEFAULT_DENY)?;
+            let rendered = namespace.network.dialect.read(value);
+            (rendered.as_ref() != Ok(wanted)).then_some(DEFAULT_DENY)
         }
         ("ServiceAccount", "default") if namespace.service_account => {
             let mounts = *value.at(&["automountServiceAccountToken"]) != Value::Bool(false);
@@ -797,7 +793,8 @@ fn floor_is_there(
             wanted.push(("", "ServiceAccount", name, "default"));
         }
         if namespace.network.rendered {
-            wanted.push(("networking.k8s.io", "NetworkPolicy", name, "default-deny"));
+            let dialect = namespace.network.dialect;
+            wanted.push((dialect.group(), dialect.kind(), name, DEFAULT_DENY));
         }
         if let Some(quota) = &namespace.quota {
             wanted.push(("", "ResourceQuota", name, &quota.name));

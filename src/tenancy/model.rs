@@ -2,6 +2,7 @@
 
 use crate::delivery::SyncValues;
 use crate::document::{Node, Spanned};
+use crate::netpol::{Dialect, Policy};
 use crate::source::Span;
 use crate::spec::leaf::{FilePath, HostPattern};
 use crate::spec::tenant::{Network, Quota, Requirement};
@@ -104,8 +105,8 @@ pub struct Namespace {
     pub quota: Option<QuotaObject>,
     /// The LimitRange, or null.
     pub limits: Option<LimitsObject>,
-    /// The NetworkPolicies.
-    pub network: NetworkObject,
+    /// The network policies.
+    pub network: NetworkPolicies,
     /// The RoleBindings.
     pub bindings: Vec<Binding>,
     /// The namespaces of other tenants that it reaches.
@@ -132,22 +133,42 @@ pub struct LimitsObject {
     pub item: Value,
 }
 
-/// Rules of NetworkPolicies; a policy whose rules are empty is not rendered.
+/// The network policies of a namespace.
 #[derive(Debug, Default)]
-pub struct NetworkObject {
+pub struct NetworkPolicies {
     /// Whether they are rendered at all.
     pub rendered: bool,
-    /// The rules of `default-deny`, each way: null, or one that lets everything through.
-    pub deny: Option<Vec<Value>>,
-    /// Peers within the namespace or tenant; none where everything is let through.
-    pub intra: Vec<Value>,
-    /// The list of egress rules for DNS, shared by all; empty where everything is let through, null
-    /// where no policy is rendered.
-    pub dns: Value,
-    /// Egress rules as declared.
-    pub egress: Vec<Value>,
-    /// Ingress rules as declared.
-    pub ingress: Vec<Value>,
+    /// The dialect in which they are rendered.
+    pub dialect: Dialect,
+    /// The policies, each with a name of its own. Empty if they are not rendered.
+    pub policies: Vec<NamedPolicy>,
+}
+
+impl NetworkPolicies {
+    /// The policy of a name.
+    pub fn get(&self, name: &str) -> Option<&Policy> {
+        let found = self.policies.iter().find(|policy| policy.name == name)?;
+        Some(&found.policy)
+    }
+}
+
+/// A network policy and the name of its object.
+#[derive(Debug)]
+pub struct NamedPolicy {
+    /// The name.
+    pub name: &'static str,
+    /// The policy; namespaces of one cluster share those that are the same for all.
+    pub policy: Arc<Policy>,
+}
+
+impl NamedPolicy {
+    /// A policy under a name.
+    pub fn new(name: &'static str, policy: Policy) -> Self {
+        Self {
+            name,
+            policy: Arc::new(policy),
+        }
+    }
 }
 
 /// A RoleBinding.
@@ -241,15 +262,20 @@ impl From<&Namespace> for Value {
     }
 }
 
-impl From<&NetworkObject> for Value {
-    fn from(network: &NetworkObject) -> Self {
+impl From<&NetworkPolicies> for Value {
+    fn from(network: &NetworkPolicies) -> Self {
+        let dialect = network.dialect;
+        let policies = network.policies.iter().map(|named| {
+            map! {
+                "apiVersion" => dialect.version(),
+                "kind" => dialect.kind(),
+                "name" => named.name,
+                "spec" => dialect.write(&named.policy),
+            }
+        });
         map! {
             "rendered" => network.rendered,
-            "deny" => network.deny.as_ref(),
-            "intra" => &network.intra,
-            "dns" => network.dns.clone(),
-            "egress" => &network.egress,
-            "ingress" => &network.ingress,
+            "policies" => policies.collect::<Vec<_>>(),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! The namespaces of a tenant on a cluster: their names, metadata, floor and Pod Security level.
 
 use super::merge::{merge, pick};
-use super::model::{LimitsObject, Namespace, NetworkObject, QuotaObject, Tenant};
+use super::model::{LimitsObject, Namespace, NetworkPolicies, QuotaObject, Tenant};
 use super::names::{self, Metadata};
 use super::profile::{Profile, check_ceiling};
 use super::tenant::{DUPLICATE_TENANT, INCOMPLETE, Resolver, TenantMetadata};
@@ -269,9 +269,9 @@ impl Resolver<'_> {
                 name: limits_name,
                 item,
             }),
-            network: NetworkObject {
+            network: NetworkPolicies {
                 rendered: rendered(&floor.network),
-                ..NetworkObject::default()
+                ..NetworkPolicies::default()
             },
             bindings: Vec::new(),
             reaches: Vec::new(),

@@ -2,10 +2,11 @@
 
 use super::cluster_index::ClusterIndex;
 use super::edges::NO_SHARED_CLUSTER;
-use super::peers::{ip_block, namespaces_peer};
+use super::peers::network_peer;
 use super::ranges::{CLUSTER_RANGE, is_everywhere};
 use crate::diagnostic::{Diagnostic, Rule, rule};
 use crate::document::Spanned;
+use crate::netpol;
 use crate::source::Span;
 use crate::spec::leaf::{Cidr, Name};
 use crate::spec::tenant::Peer;
@@ -13,7 +14,6 @@ use crate::spec::{did_you_mean, one_of_these};
 use crate::tenancy::Known;
 use crate::tenancy::model::{Namespace, OnCluster, Tenant};
 use crate::tenancy::waivers::{Loosening, Tally};
-use crate::value::Value;
 use ipnet::IpNet;
 
 rule! {
@@ -89,8 +89,9 @@ impl<'a> PolicyBuilder<'_, 'a> {
             .demand(&loosening, span, message, fix, self.findings);
     }
 
-    /// The peer that a declared network stands for: the network without the cluster's own ranges.
-    pub fn network(&mut self, cidr: &Spanned<Cidr>, side: &Side) -> Value {
+    /// The peer of a declared network, without the cluster's own ranges. Reports a network that
+    /// takes a waiver.
+    pub fn network(&mut self, cidr: &Spanned<Cidr>, side: &Side) -> Option<netpol::Peer> {
         let toward = format!("{} {}", side.field, side.preposition);
         if is_everywhere(cidr) {
             let message = format!("{toward} every address");
@@ -103,10 +104,9 @@ impl<'a> PolicyBuilder<'_, 'a> {
             );
         }
 
+        let net: IpNet = cidr.parse().ok()?;
         let ranges = &self.index.ranges;
-        if let Ok(net) = cidr.parse::<IpNet>()
-            && let Some(range) = ranges.iter().find(|range| range.contains(&net))
-        {
+        if let Some(range) = ranges.iter().find(|range| range.contains(&net)) {
             let message = format!("{toward} {range}, a range of the cluster itself");
             self.require_waiver(
                 &CLUSTER_RANGE,
@@ -117,11 +117,11 @@ impl<'a> PolicyBuilder<'_, 'a> {
             );
         }
 
-        ip_block(cidr, &self.index.ranges)
+        Some(network_peer(net, ranges))
     }
 
     /// The peers of a platform endpoint; none if the cluster does not declare it, which is reported.
-    pub fn endpoint(&mut self, name: &Spanned<Name>) -> Vec<Value> {
+    pub fn endpoint(&mut self, name: &Spanned<Name>) -> Vec<netpol::Peer> {
         if let Some((_, peers)) = self.index.endpoint(name) {
             return peers.clone();
         }
@@ -248,14 +248,5 @@ impl<'a> PolicyBuilder<'_, 'a> {
             .filter(|(tenant, _)| is_held(tenant) && is_wanted(tenant))
             .map(|(_, from)| from.to_owned())
             .collect()
-    }
-}
-
-/// The peer of some namespaces; none if there are no namespaces.
-pub(super) fn peers_of_namespaces(names: &[&str]) -> Vec<Value> {
-    if names.is_empty() {
-        Vec::new()
-    } else {
-        vec![namespaces_peer(names)]
     }
 }

@@ -1,13 +1,14 @@
 //! What the policies of every namespace on one cluster are built from.
 
 use super::edges::EdgeEnd;
-use super::peers::{dns_rules, endpoint_peers};
+use super::peers::{dns_policy, endpoint_peers};
 use super::ranges::cluster_ranges;
+use crate::netpol::{Peer, Policy};
 use crate::spec::fleet::{Cluster, Endpoint};
 use crate::tenancy::model::Tenant;
-use crate::value::Value;
 use ipnet::IpNet;
 use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
 
 /// The tenants of a fleet by name, and the facts of one cluster that all policies there share.
 pub(super) struct ClusterIndex<'a> {
@@ -15,12 +16,12 @@ pub(super) struct ClusterIndex<'a> {
     pub cluster: &'a Cluster,
     /// The cluster's index in the fleet.
     pub at: usize,
-    /// The egress rules for DNS.
-    pub dns: Value,
+    /// The policy that allows egress to the cluster's DNS.
+    pub dns: Arc<Policy>,
     /// The cluster's own ranges.
     pub ranges: Vec<IpNet>,
     /// The endpoints of the cluster, each with its peers.
-    endpoints: Vec<(&'a Endpoint, Vec<Value>)>,
+    endpoints: Vec<(&'a Endpoint, Vec<Peer>)>,
     /// The tenants whose edges are known in this run.
     by_name: HashMap<&'a str, &'a Tenant>,
     /// The consumers' ends, by the name of the tenant that they ask for.
@@ -53,7 +54,7 @@ impl<'a> ClusterIndex<'a> {
         Self {
             cluster,
             at,
-            dns: dns_rules(cluster),
+            dns: Arc::new(dns_policy(cluster)),
             ranges: cluster_ranges(cluster),
             endpoints: endpoints
                 .map(|endpoint| (endpoint, endpoint_peers(endpoint)))
@@ -81,7 +82,7 @@ impl<'a> ClusterIndex<'a> {
     }
 
     /// An endpoint of the cluster, and its peers.
-    pub fn endpoint(&self, name: &str) -> Option<&(&'a Endpoint, Vec<Value>)> {
+    pub fn endpoint(&self, name: &str) -> Option<&(&'a Endpoint, Vec<Peer>)> {
         self.endpoints
             .iter()
             .find(|(endpoint, _)| endpoint.name.as_str() == name)

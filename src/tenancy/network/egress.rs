@@ -1,26 +1,28 @@
 //! The egress rules of a namespace, by what it declares.
 
-use super::builder::{FQDN, PolicyBuilder, Side, peers_of_namespaces};
+use super::ALLOW_EGRESS;
+use super::builder::{FQDN, PolicyBuilder, Side};
 use super::edges::{Answer, EdgeEnd, ONE_SIDED, answer, names_namespace};
-use super::peers::rule_of;
+use super::peers::{pods_of_namespaces, rule};
 use super::ranges::{EGRESS_ANY, everywhere_together};
 use crate::diagnostic::Diagnostic;
 use crate::document::Spanned;
+use crate::netpol;
+use crate::netpol::Rule;
 use crate::source::Span;
 use crate::spec::leaf::{Host, Name};
 use crate::spec::tenant::{Peer, PortRule};
 use crate::tenancy::model::{OnCluster, Tenant};
-use crate::value::Value;
 
 static EGRESS: Side = Side {
     field: "egress",
     preposition: "to",
-    policy: "allow-egress",
+    policy: ALLOW_EGRESS,
     everywhere: &EGRESS_ANY,
 };
 
 /// The egress rules of the builder's namespace, in the order of what it declares.
-pub(super) fn rules(builder: &mut PolicyBuilder<'_, '_>) -> Vec<Value> {
+pub(super) fn rules(builder: &mut PolicyBuilder<'_, '_>) -> Vec<Rule> {
     let declared = builder.namespace.declared.egress.as_deref();
     let declared = declared.unwrap_or_default();
 
@@ -39,19 +41,19 @@ pub(super) fn rules(builder: &mut PolicyBuilder<'_, '_>) -> Vec<Value> {
     for peer in declared {
         let peers = peers(builder, peer);
         if !peers.is_empty() {
-            rules.push(rule_of("to", peers, &ports(builder, peer)));
+            rules.push(rule(peers, &ports(builder, peer)));
         }
     }
     rules
 }
 
-fn peers<'a>(builder: &mut PolicyBuilder<'_, 'a>, peer: &'a Spanned<Peer>) -> Vec<Value> {
+fn peers<'a>(builder: &mut PolicyBuilder<'_, 'a>, peer: &'a Spanned<Peer>) -> Vec<netpol::Peer> {
     if let Some(fqdn) = &peer.fqdn {
         report_host_name(builder, fqdn);
         return Vec::new();
     }
     if let Some(cidr) = &peer.cidr {
-        return vec![builder.network(cidr, &EGRESS)];
+        return builder.network(cidr, &EGRESS).into_iter().collect();
     }
     if let Some(name) = &peer.platform {
         return builder.endpoint(name);
@@ -66,8 +68,9 @@ fn peers<'a>(builder: &mut PolicyBuilder<'_, 'a>, peer: &'a Spanned<Peer>) -> Ve
     };
     builder.reaches.extend(reached.iter().cloned());
 
-    let reached: Vec<&str> = reached.iter().map(String::as_str).collect();
-    peers_of_namespaces(&reached)
+    pods_of_namespaces(reached.iter().map(String::as_str))
+        .into_iter()
+        .collect()
 }
 
 /// The ports of a rule: those that the peer names, or those of the endpoint that it names.

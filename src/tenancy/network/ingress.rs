@@ -1,24 +1,26 @@
 //! The ingress rules of a namespace, by what it declares and offers.
 
-use super::builder::{FQDN, PolicyBuilder, Side, peers_of_namespaces};
+use super::ALLOW_INGRESS;
+use super::builder::{FQDN, PolicyBuilder, Side};
 use super::edges::{ONE_SIDED, is_offered_in, names_namespace, offered_port, takes_up};
-use super::peers::{namespaces_peer, rule_of};
+use super::peers::{pods_of_namespaces, rule};
 use super::ranges::{INGRESS_ANY, everywhere_together};
 use crate::diagnostic::Diagnostic;
 use crate::document::Spanned;
+use crate::netpol;
+use crate::netpol::Rule;
 use crate::spec::tenant::{Peer, Provision};
 use crate::tenancy::model::Tenant;
-use crate::value::Value;
 
 static INGRESS: Side = Side {
     field: "ingress",
     preposition: "from",
-    policy: "allow-ingress",
+    policy: ALLOW_INGRESS,
     everywhere: &INGRESS_ANY,
 };
 
 /// The ingress rules of the builder's namespace: those that it declares, then its offers.
-pub(super) fn rules(builder: &mut PolicyBuilder<'_, '_>) -> Vec<Value> {
+pub(super) fn rules(builder: &mut PolicyBuilder<'_, '_>) -> Vec<Rule> {
     let declared = &builder.namespace.declared;
     let peers_declared = declared.ingress.as_deref().unwrap_or_default();
 
@@ -37,9 +39,8 @@ pub(super) fn rules(builder: &mut PolicyBuilder<'_, '_>) -> Vec<Value> {
     for peer in peers_declared {
         let peers = peers(builder, peer);
         if !peers.is_empty() {
-            let ports = peer.ports.iter().flatten();
-            let ports: Vec<_> = ports.map(|port| port.value.clone()).collect();
-            rules.push(rule_of("from", peers, &ports));
+            let ports = peer.ports.iter().flatten().map(|port| &port.value);
+            rules.push(rule(peers, ports));
         }
     }
     for offer in declared.provides.iter().flatten() {
@@ -48,14 +49,14 @@ pub(super) fn rules(builder: &mut PolicyBuilder<'_, '_>) -> Vec<Value> {
     rules
 }
 
-fn peers(builder: &mut PolicyBuilder<'_, '_>, peer: &Spanned<Peer>) -> Vec<Value> {
+fn peers(builder: &mut PolicyBuilder<'_, '_>, peer: &Spanned<Peer>) -> Vec<netpol::Peer> {
     if let Some(fqdn) = &peer.fqdn {
         let message = "a host name says nothing about who connects";
         builder.report(Diagnostic::new(&FQDN, fqdn.span, message).fix("name the networks by cidr"));
         return Vec::new();
     }
     if let Some(cidr) = &peer.cidr {
-        return vec![builder.network(cidr, &INGRESS)];
+        return builder.network(cidr, &INGRESS).into_iter().collect();
     }
     if let Some(name) = &peer.platform {
         return builder.endpoint(name);
@@ -64,23 +65,24 @@ fn peers(builder: &mut PolicyBuilder<'_, '_>, peer: &Spanned<Peer>) -> Vec<Value
         return Vec::new();
     };
 
-    let Some(consumer) = builder.peer_tenant(name, peer, &INGRESS) else {
-        let previous = builder.previous_consumers(Some(name));
-        let previous: Vec<&str> = previous.iter().map(String::as_str).collect();
-        return peers_of_namespaces(&previous);
+    let consuming = match builder.peer_tenant(name, peer, &INGRESS) {
+        Some(consumer) => consuming_namespaces(builder, consumer, peer),
+        None => builder.previous_consumers(Some(name)),
     };
-    peers_of_namespaces(&consuming_namespaces(builder, consumer, peer))
+    pods_of_namespaces(consuming.iter().map(String::as_str))
+        .into_iter()
+        .collect()
 }
 
 /// The consumer's namespaces whose egress asks for this namespace.
 ///
 /// The edge is one-sided, which is reported, if the consumer asks for no namespace of the tenant. A
 /// consumer that asks for another namespace of the tenant has declared its end.
-fn consuming_namespaces<'a>(
-    builder: &mut PolicyBuilder<'_, 'a>,
+fn consuming_namespaces(
+    builder: &mut PolicyBuilder<'_, '_>,
     consumer: &Tenant,
     peer: &Spanned<Peer>,
-) -> Vec<&'a str> {
+) -> Vec<String> {
     if consumer.on(builder.index.at).is_none() {
         return Vec::new();
     }
@@ -98,7 +100,7 @@ fn consuming_namespaces<'a>(
     ends.filter(|end| {
         names_namespace(peer, &end.namespace.id) && end.asks_for(&builder.namespace.id)
     })
-    .map(|end| end.namespace.name.as_str())
+    .map(|end| end.namespace.name.clone())
     .collect()
 }
 
@@ -118,7 +120,7 @@ fn report_one_sided(builder: &mut PolicyBuilder<'_, '_>, consumer: &Tenant, peer
 }
 
 /// The rule of an offer; `None` if no namespace takes it up.
-fn offer_rule(builder: &mut PolicyBuilder<'_, '_>, offer: &Spanned<Provision>) -> Option<Value> {
+fn offer_rule(builder: &mut PolicyBuilder<'_, '_>, offer: &Spanned<Provision>) -> Option<Rule> {
     let on = builder.on;
     if let Some(wanted) = &offer.namespace
         && !on.namespaces.iter().any(|own| own.id == wanted.as_str())
@@ -130,32 +132,22 @@ fn offer_rule(builder: &mut PolicyBuilder<'_, '_>, offer: &Spanned<Provision>) -
     }
 
     let consumers = consumers(builder, offer);
-    if consumers.is_empty() {
-        return None;
-    }
-    let consumers: Vec<&str> = consumers.iter().map(String::as_str).collect();
-    Some(rule_of(
-        "from",
-        vec![namespaces_peer(&consumers)],
-        &[offered_port(offer)],
-    ))
+    let peer = pods_of_namespaces(consumers.iter().map(String::as_str))?;
+    Some(rule(vec![peer], &[offered_port(offer)]))
 }
 
-/// The namespaces that take up an offer, and those of held tenants that did before; sorted.
+/// The namespaces that take up an offer, and those of held tenants that did before.
 fn consumers(builder: &PolicyBuilder<'_, '_>, offer: &Provision) -> Vec<String> {
     let own_name = &builder.tenant.name.value;
 
-    let mut names: Vec<String> = builder
+    let taking_it_up = builder
         .index
         .consumers(own_name)
         .iter()
         .filter(|end| end.tenant.name.value != *own_name)
         .filter(|end| takes_up(end, offer, &builder.namespace.id))
-        .map(|end| end.namespace.name.clone())
-        .collect();
-
-    names.extend(builder.previous_consumers(None));
-    names.sort();
-    names.dedup();
-    names
+        .map(|end| end.namespace.name.clone());
+    taking_it_up
+        .chain(builder.previous_consumers(None))
+        .collect()
 }

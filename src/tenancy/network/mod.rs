@@ -8,22 +8,24 @@ mod egress;
 mod ingress;
 mod peers;
 mod ranges;
+#[cfg(test)]
+mod tests;
 
 pub use builder::{FQDN, UNKNOWN_PEER};
 pub use edges::{NO_SHARED_CLUSTER, ONE_SIDED};
 pub use ranges::{CLUSTER_RANGE, EGRESS_ANY, INGRESS_ANY, RANGE_UNDECLARED};
 
 use super::Known;
-use super::model::{Namespace, NetworkObject, OnCluster, Tenant};
+use super::model::{NamedPolicy, Namespace, NetworkPolicies, Tenant};
 use super::waivers::Waivers;
 use crate::diagnostic::{Diagnostic, rule};
+use crate::netpol::{Dialect, Policy, Rule};
 use crate::source::Span;
 use crate::spec::fleet::FleetSpec;
 use crate::spec::tenant::{Isolation, Network};
-use crate::value::{Value, map};
 use builder::PolicyBuilder;
 use cluster_index::ClusterIndex;
-use peers::{everything, namespaces_peer};
+use peers::{own_pods, pods_of_namespaces};
 use rayon::prelude::*;
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -37,6 +39,13 @@ rule! {
     /// Set network.isolation to `namespace` or `tenant`, and declare the edges that are needed.
     pub static ISOLATION_NONE = "network/isolation-none", Error;
 }
+
+/// The policy that closes a namespace, beside which the others open it.
+pub const DEFAULT_DENY: &str = "default-deny";
+const ALLOW_DNS: &str = "allow-dns";
+const ALLOW_INTRA: &str = "allow-intra";
+const ALLOW_EGRESS: &str = "allow-egress";
+const ALLOW_INGRESS: &str = "allow-ingress";
 
 /// The policies of every namespace, by cluster and tenant, before the tenants have them.
 #[derive(Default)]
@@ -57,7 +66,7 @@ struct TenantPolicies {
 
 /// The policies of a namespace.
 struct Built {
-    network: NetworkObject,
+    network: NetworkPolicies,
     /// The namespaces of other tenants that it reaches.
     reaches: Vec<String>,
 }
@@ -157,58 +166,84 @@ fn build_tenant(
 
 /// Builds the policies of one namespace.
 fn build(mut builder: PolicyBuilder<'_, '_>) -> Built {
-    let mut network = isolation(&mut builder);
-    network.egress = egress::rules(&mut builder);
-    network.ingress = ingress::rules(&mut builder);
+    let mut policies = isolation(&mut builder);
+
+    let egress = egress::rules(&mut builder);
+    if !egress.is_empty() {
+        let policy = Policy {
+            egress: Some(egress),
+            ..Policy::default()
+        };
+        policies.push(NamedPolicy::new(ALLOW_EGRESS, policy));
+    }
+    let ingress = ingress::rules(&mut builder);
+    if !ingress.is_empty() {
+        let policy = Policy {
+            ingress: Some(ingress),
+            ..Policy::default()
+        };
+        policies.push(NamedPolicy::new(ALLOW_INGRESS, policy));
+    }
 
     builder.waivers.into_used().count();
     Built {
-        network,
+        network: NetworkPolicies {
+            rendered: true,
+            dialect: Dialect::default(),
+            policies,
+        },
         reaches: builder.reaches,
     }
 }
 
-/// The policies that keep a namespace apart, without what it declares.
-fn isolation(builder: &mut PolicyBuilder<'_, '_>) -> NetworkObject {
+/// The policies that keep a namespace apart, before what it declares.
+fn isolation(builder: &mut PolicyBuilder<'_, '_>) -> Vec<NamedPolicy> {
     let namespace = builder.namespace;
     let declared = namespace.declared.isolation.as_ref();
-    let mut network = NetworkObject {
-        rendered: true,
-        dns: builder.index.dns.clone(),
-        ..NetworkObject::default()
+
+    let inner_peer = match declared.map_or(Isolation::Namespace, |isolation| isolation.value) {
+        Isolation::Namespace => Some(own_pods()),
+        Isolation::Tenant => {
+            let own = builder.on.namespaces.iter();
+            pods_of_namespaces(own.map(|namespace| namespace.name.as_str()))
+        }
+        Isolation::None => {
+            report_no_isolation(builder, namespace);
+            return vec![NamedPolicy::new(
+                DEFAULT_DENY,
+                both_ways(&[Rule::default()]),
+            )];
+        }
     };
 
-    match declared.map_or(Isolation::Namespace, |isolation| isolation.value) {
-        Isolation::Namespace => network.intra.push(own_pods()),
-        Isolation::Tenant => network.intra.push(pods_of_tenant(builder.on)),
-        Isolation::None => {
-            network.dns = Vec::<Value>::new().into();
-            network.deny = Some(vec![everything()]);
-            report_no_isolation(builder, namespace);
-        }
+    let within = Rule {
+        peers: inner_peer.into_iter().collect(),
+        ..Rule::default()
+    };
+    vec![
+        NamedPolicy::new(DEFAULT_DENY, both_ways(&[])),
+        NamedPolicy {
+            name: ALLOW_DNS,
+            policy: Arc::clone(&builder.index.dns),
+        },
+        NamedPolicy::new(ALLOW_INTRA, both_ways(&[within])),
+    ]
+}
+
+/// A policy of every pod with the same rules in both directions.
+fn both_ways(rules: &[Rule]) -> Policy {
+    Policy {
+        ingress: Some(rules.to_vec()),
+        egress: Some(rules.to_vec()),
+        ..Policy::default()
     }
-    network
-}
-
-/// The peer of every pod of the policy's own namespace.
-fn own_pods() -> Value {
-    map! { "podSelector" => everything() }
-}
-
-fn pods_of_tenant(on: &OnCluster) -> Value {
-    let names: Vec<&str> = on
-        .namespaces
-        .iter()
-        .map(|namespace| namespace.name.as_str())
-        .collect();
-    namespaces_peer(&names)
 }
 
 fn report_no_isolation(builder: &mut PolicyBuilder<'_, '_>, namespace: &Namespace) {
     let declared = namespace.declared.isolation.as_ref();
     builder.require_waiver(
         &ISOLATION_NONE,
-        "default-deny",
+        DEFAULT_DENY,
         declared.map_or(namespace.span, |isolation| isolation.span),
         "the namespace has no network isolation",
         "isolate it",

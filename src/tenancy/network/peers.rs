@@ -1,123 +1,138 @@
-//! Peers and rules of NetworkPolicies, as they stand in one.
+//! What specs declare, as peers and ports of the policy model.
 
 use super::ranges::excluded;
+use crate::kube::labels::{NAME_LABEL, Op, Requirement, Selector};
+use crate::netpol;
+use crate::netpol::{Peer, Policy, Ports, Rule};
 use crate::spec::fleet::{Cluster, Endpoint};
 use crate::spec::leaf::{Keyed, LabelKey, LabelValue};
 use crate::spec::tenant::{Port, PortRule, Protocol};
-use crate::value::{Entry, Text, Value, list, map};
 use ipnet::IpNet;
+use std::net::IpAddr;
 
-const NAME_LABEL: &str = "kubernetes.io/metadata.name";
+/// The port of DNS.
+const DNS_PORT: u16 = 53;
 
-/// The peers that an endpoint is.
-pub(super) fn endpoint_peers(endpoint: &Endpoint) -> Vec<Value> {
-    let mut peers = Vec::new();
-    if let Some(namespace) = &endpoint.namespace {
-        let selector = match_labels(map! { NAME_LABEL => namespace.as_str() });
-        peers.push(match &endpoint.pod_labels {
-            Some(labels) => {
-                map! { "namespaceSelector" => selector, "podSelector" => match_labels(labels_of(labels)) }
-            }
-            None => map! { "namespaceSelector" => selector },
-        });
-    }
-    peers.extend(
-        endpoint
-            .cidrs
-            .iter()
-            .flatten()
-            .map(|c| map! { "ipBlock" => map! { "cidr" => c.as_str() } }),
-    );
-    peers
+/// The peers of a platform endpoint: its pods, then its networks.
+pub(super) fn endpoint_peers(endpoint: &Endpoint) -> Vec<Peer> {
+    let pods = endpoint.namespace.as_ref().map(|namespace| Peer::Pods {
+        namespaces: Some(Selector::equal(NAME_LABEL, namespace.as_str())),
+        pods: endpoint
+            .pod_labels
+            .as_ref()
+            .map(selector)
+            .unwrap_or_default(),
+    });
+    let networks = endpoint.cidrs.iter().flatten();
+    let networks = networks
+        .filter_map(|cidr| cidr.parse().ok())
+        .map(whole_network);
+
+    pods.into_iter().chain(networks).collect()
 }
 
-/// The peer that some namespaces are, by name.
-pub(super) fn namespaces_peer(names: &[&str]) -> Value {
-    let mut names = names.to_vec();
+/// The peer of every pod of the policy's own namespace.
+pub(super) fn own_pods() -> Peer {
+    Peer::Pods {
+        namespaces: None,
+        pods: Selector::default(),
+    }
+}
+
+/// The peer of every pod of some namespaces, by name; `None` if there are no namespaces.
+pub(super) fn pods_of_namespaces<'a>(names: impl IntoIterator<Item = &'a str>) -> Option<Peer> {
+    let mut names: Vec<&str> = names.into_iter().collect();
     names.sort_unstable();
     names.dedup();
-    match names.as_slice() {
-        [one] => map! { "namespaceSelector" => match_labels(map! { NAME_LABEL => *one }) },
-        many => {
-            let values: Vec<Value> = many.iter().map(|name| Value::from(*name)).collect();
-            let wanted = map! { "key" => NAME_LABEL, "operator" => "In", "values" => values };
-            map! { "namespaceSelector" => map! { "matchExpressions" => list![wanted] } }
-        }
+    if names.is_empty() {
+        return None;
+    }
+
+    let is_named = Requirement {
+        key: NAME_LABEL.into(),
+        op: Op::In(names.into_iter().map(Into::into).collect()),
+    };
+    Some(Peer::Pods {
+        namespaces: Some(Selector(vec![is_named])),
+        pods: Selector::default(),
+    })
+}
+
+/// The peer of a declared network, without the cluster's own ranges.
+pub(super) fn network_peer(net: IpNet, cluster_ranges: &[IpNet]) -> Peer {
+    Peer::Block {
+        net,
+        except: excluded(net, cluster_ranges),
     }
 }
 
-/// A rule of one side, `to` or `from`, with its peers and ports.
-pub(super) fn rule_of(side: &'static str, peers: Vec<Value>, ports: &[PortRule]) -> Value {
-    let mut rule: Vec<Entry> = vec![(Text::new_static(side), peers.into())];
-    if !ports.is_empty() {
-        let ports = ports.iter().map(|p| {
-            let mut entries: Vec<Entry> = Vec::with_capacity(3);
-            entries.push((
-                Text::new_static("protocol"),
-                p.protocol.unwrap_or(Protocol::Tcp).as_str().into(),
-            ));
-            let port = match &p.port {
-                Port::Number(number) => Value::from(*number),
-                Port::Name(name) => name.as_str().into(),
-            };
-            entries.push((Text::new_static("port"), port));
-            if let Some(end) = p.end_port {
-                entries.push((Text::new_static("endPort"), end.into()));
-            }
-            Value::from(entries)
-        });
-        rule.push((Text::new_static("ports"), ports.collect::<Vec<_>>().into()));
+const fn whole_network(net: IpNet) -> Peer {
+    Peer::Block {
+        net,
+        except: Vec::new(),
     }
-    rule.into()
 }
 
-/// The egress rules to a cluster's DNS.
-pub(super) fn dns_rules(cluster: &Cluster) -> Value {
+/// A rule of some peers, on the declared ports.
+pub(super) fn rule<'a>(peers: Vec<Peer>, ports: impl IntoIterator<Item = &'a PortRule>) -> Rule {
+    Rule {
+        peers,
+        ports: ports.into_iter().map(port).collect(),
+        span: None,
+    }
+}
+
+fn port(declared: &PortRule) -> netpol::Port {
+    let protocol = match declared.protocol.unwrap_or(Protocol::Tcp) {
+        Protocol::Tcp => netpol::Protocol::Tcp,
+        Protocol::Udp => netpol::Protocol::Udp,
+        Protocol::Sctp => netpol::Protocol::Sctp,
+    };
+    let ports = match &declared.port {
+        Port::Number(first) => Ports::Range(*first, declared.end_port.unwrap_or(*first)),
+        Port::Name(name) => Ports::Named(name.into()),
+    };
+    netpol::Port { protocol, ports }
+}
+
+/// The policy that allows egress to a cluster's DNS.
+pub(super) fn dns_policy(cluster: &Cluster) -> Policy {
     let dns = cluster.dns.as_ref();
     let namespace = dns
-        .and_then(|d| d.namespace.as_ref())
-        .map_or("kube-system", |n| n.as_str());
-    let labels = dns
-        .and_then(|d| d.pod_labels.as_ref())
-        .map_or_else(|| map! { "k8s-app" => "kube-dns" }, labels_of);
-    let mut to = vec![map! {
-        "namespaceSelector" => match_labels(map! { NAME_LABEL => namespace }),
-        "podSelector" => match_labels(labels)
-    }];
-    for ip in dns.and_then(|d| d.ips.as_ref()).into_iter().flatten() {
-        let bits = if ip.contains(':') { 128 } else { 32 };
-        to.push(map! { "ipBlock" => map! { "cidr" => format!("{}/{bits}", ip.as_str()) } });
+        .and_then(|dns| dns.namespace.as_ref())
+        .map_or("kube-system", |namespace| namespace.as_str());
+    let labels = dns.and_then(|dns| dns.pod_labels.as_ref());
+
+    let pods = Peer::Pods {
+        namespaces: Some(Selector::equal(NAME_LABEL, namespace)),
+        pods: labels.map_or_else(|| Selector::equal("k8s-app", "kube-dns"), selector),
+    };
+    let caches = dns.and_then(|dns| dns.ips.as_ref()).into_iter().flatten();
+    let caches = caches
+        .filter_map(|ip| ip.parse::<IpAddr>().ok())
+        .map(|ip| whole_network(ip.into()));
+
+    let protocols = [netpol::Protocol::Udp, netpol::Protocol::Tcp];
+    let rule = Rule {
+        peers: [pods].into_iter().chain(caches).collect(),
+        ports: protocols
+            .map(|protocol| netpol::Port {
+                protocol,
+                ports: Ports::Range(DNS_PORT, DNS_PORT),
+            })
+            .into(),
+        span: None,
+    };
+    Policy {
+        egress: Some(vec![rule]),
+        ..Policy::default()
     }
-    let port = |protocol: &'static str| map! { "protocol" => protocol, "port" => 53u16 };
-    list![map! { "to" => to, "ports" => list![port("UDP"), port("TCP")] }]
 }
 
-/// The peer of a network, without the cluster's own ranges.
-pub(super) fn ip_block(cidr: &str, cluster_ranges: &[IpNet]) -> Value {
-    let except = cidr
-        .parse::<IpNet>()
-        .map_or_else(|_| Vec::new(), |net| excluded(net, cluster_ranges));
-    if except.is_empty() {
-        return map! { "ipBlock" => map! { "cidr" => cidr } };
-    }
-
-    let except: Vec<Value> = except.iter().map(|net| net.to_string().into()).collect();
-    map! { "ipBlock" => map! { "cidr" => cidr, "except" => except } }
-}
-
-/// A mapping without entries: what selects everything.
-pub(super) fn everything() -> Value {
-    Vec::<Entry>::new().into()
-}
-
-fn match_labels(labels: Value) -> Value {
-    map! { "matchLabels" => labels }
-}
-
-fn labels_of(labels: &Keyed<LabelKey, LabelValue>) -> Value {
-    labels
-        .iter()
-        .map(|(key, value)| (key.as_str().into(), value.as_str().into()))
-        .collect::<Vec<Entry>>()
-        .into()
+fn selector(labels: &Keyed<LabelKey, LabelValue>) -> Selector {
+    Selector::labels(
+        labels
+            .iter()
+            .map(|(key, value)| (key.as_str(), value.as_str())),
+    )
 }
