@@ -1,18 +1,23 @@
-//! The pipeline from end to end, in two halves: between them, the shell reads the verbatim files
-//! that tenants name.
+//! The stages one after the other, in three steps.
+//!
+//! 1. [`resolve`]: the lock and the records, templates, profiles and shared specs; then each tenant's
+//!    document, alone; then what concerns several tenants (linking).
+//! 2. The shell reads the verbatim files that the tenants name.
+//! 3. [`emit`]: the standing of each tenant; rendering; the check against the records; the tree.
+//!    [`render_tenants`] only renders, for a question about some tenants.
 
 use crate::bundle::{self, ClusterBundle, Kept, Manifests, RenderedObject, Templates};
-use crate::diagnostic::{Diagnostic, Level, Scope, sort};
+use crate::diagnostic::{Diagnostic, Scope, sort};
 use crate::source::{SourceId, SourceMap, Span};
-use crate::spec::{self, FleetDoc, Input, NO_FLEET, Specs, TenantDoc};
-use crate::tenancy::{self, Context, Tenancy, failing};
+use crate::spec::{self, FleetDoc, Input, Loaded, NO_FLEET, ProfileDoc, Specs, TenantDoc};
+use crate::tenancy::{self, Context, Ground, Resolved, Standings, Tenancy, failing};
 use crate::tree::{self, FileEntry, Layout, Lock, Request, Tree};
 use indexmap::IndexSet;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// What the shell read.
+/// The files that the shell read.
 #[derive(Debug, Default)]
-pub struct Files {
+pub struct InputFiles {
     /// The path of the fleet's file.
     pub fleet_path: String,
     /// Files of specs.
@@ -29,9 +34,9 @@ pub struct Files {
     pub faults: Vec<Diagnostic>,
 }
 
-/// Specs and tenants.
+/// A fleet whose tenants are resolved.
 #[derive(Debug)]
-pub struct Front {
+pub struct ResolvedFleet {
     /// Every document.
     pub specs: Specs,
     /// Tenants without an error.
@@ -46,15 +51,10 @@ pub struct Front {
     pub findings: Vec<Diagnostic>,
 }
 
-impl Front {
-    /// The fleet; nothing after a fault in it.
+impl ResolvedFleet {
+    /// The fleet's document; `None` if it has a fault.
     pub const fn fleet(&self) -> Option<&FleetDoc> {
         self.specs.fleet.as_ref()
-    }
-
-    /// Whether a finding stops the whole run.
-    pub fn stopped(&self) -> bool {
-        self.specs.fleet.is_none() || self.findings.iter().any(Diagnostic::stops_the_fleet)
     }
 }
 
@@ -65,31 +65,20 @@ pub fn prepare() {
 }
 
 /// Reads specs and resolves tenants.
-pub fn front(sources: &mut SourceMap, files: &mut Files, context: &Context) -> Front {
+pub fn resolve(
+    sources: &mut SourceMap,
+    files: &mut InputFiles,
+    context: &Context,
+) -> ResolvedFleet {
     let mut findings = files.faults.clone();
-    let mut lock = match files.lock {
-        Some(id) => {
-            let (lock, faults) = Lock::parse(id, sources.get(id));
-            findings.extend(faults);
-            lock
-        }
-        None => Lock::default(),
-    };
-    lock.add(
-        std::mem::take(&mut files.records),
-        std::mem::take(&mut files.record_spans),
-    );
-    let known: IndexSet<&str> = lock
-        .files
-        .values()
-        .filter(|e| e.tenant.is_some())
-        .filter_map(|e| e.source.as_deref())
-        .collect();
+    let mut lock = read_lock(sources, files, &mut findings);
     let builtin = bundle::builtin_profiles(sources);
     let (templates, faults) = Templates::load(sources, &files.templates);
     findings.extend(faults);
     let (profiles, faults) = spec::load_profiles(sources, &builtin);
     findings.extend(faults);
+
+    let known = rendered_sources(&lock);
     let home = spec::Home {
         fleet: &files.fleet_path,
         known: &known,
@@ -97,105 +86,190 @@ pub fn front(sources: &mut SourceMap, files: &mut Files, context: &Context) -> F
     let (shared, rest): (Vec<&Input>, Vec<&Input>) = files
         .inputs
         .iter()
-        .partition(|i| home.is_shared(sources, i));
+        .partition(|input| home.is_shared(sources, input));
     let first = spec::load(sources, &shared, home, &|doc| (doc, ()));
-    let mut specs = first.specs;
-    let in_shared = std::mem::take(&mut specs.tenants);
     findings.extend(first.faults);
-    let clusters = specs
-        .fleet
-        .iter()
-        .flat_map(|f| f.spec.clusters.iter().map(|c| c.name.as_str()));
-    let clusters: Vec<&str> = clusters.collect();
+    let mut specs = first.specs;
+    // A Fleet's file may hold tenants too.
+    let in_shared = std::mem::take(&mut specs.tenants);
+
     let mut about_all = Vec::new();
-    let sound = !findings.iter().any(Diagnostic::stops_the_fleet);
-    let fleet = specs.fleet.as_ref().filter(|_| sound);
-    let ground =
-        fleet.and_then(|fleet| tenancy::ground(fleet, &specs, &profiles, context, &mut about_all));
-    let resolve = |doc: TenantDoc| {
-        let made = ground
-            .as_ref()
-            .map(|ground| ground.resolve(&doc))
-            .unwrap_or_default();
-        (doc.into_shell(), made)
-    };
-    let load = || spec::load(sources, &rest, home, &resolve);
+    let ground = sound_fleet(&specs, &findings)
+        .and_then(|fleet| tenancy::ground(fleet, &specs, &profiles, context, &mut about_all));
+    let load = || load_tenants(sources, &rest, home, in_shared, ground.as_ref());
     let remember = || {
-        let foreign = lock.foreign(&clusters, tree::recorded_unit);
+        let foreign = lock.foreign(&cluster_names(&specs));
         (lock.prior(&context.leaving, &foreign), foreign)
     };
-    let (others, (prior, foreign)) = rayon::join(load, remember);
-    findings.extend(others.faults);
-    // Elsewhere, they are in the wrong place.
-    debug_assert!(
-        others.specs.fleet.is_none()
-            && others.specs.profiles.is_empty()
-            && others.specs.waivers.is_empty()
-    );
-    let (mut docs, skipped, mut resolved) =
-        (others.specs.tenants, others.specs.skipped, others.made);
-    for doc in in_shared {
-        // A Fleet's file may hold tenants too.
-        let at = docs.partition_point(|other| other.name.span.source <= doc.name.span.source);
-        let (doc, made) = resolve(doc);
-        docs.insert(at, doc);
-        resolved.insert(at, made);
-    }
-    let mut hasher = blake3::Hasher::new();
-    for span in profiles
-        .values()
-        .chain(specs.profiles.values())
-        .map(|p| p.name.span)
-    {
-        hasher.update(sources.get(span.source).text.as_bytes());
-    }
-    if specs.fleet.is_none() && !findings.iter().any(Diagnostic::stops_the_fleet) {
-        let span = sources.add_path(&files.fleet_path);
-        findings.push(
-            Diagnostic::new(
-                &NO_FLEET,
-                span,
-                format!("{} holds no Fleet", files.fleet_path),
-            )
-            .fix("write one, or run: tenantry init")
-            .scope(Scope::Fleet),
-        );
-    }
-    let sound = specs.fleet.is_some() && !findings.iter().any(Diagnostic::stops_the_fleet);
-    let tenancy = match &ground {
-        Some(ground) if sound => {
-            let (joined, faults) = tenancy::join(
-                ground, &docs, resolved, sources, context, &prior, &findings, about_all,
-            );
-            findings.extend(faults);
-            joined
-        }
-        _ => {
-            drop(resolved);
-            if sound {
-                findings.extend(about_all);
+    let (loaded, (prior, foreign)) = rayon::join(load, remember);
+    findings.extend(loaded.faults);
+    let profiles_digest = digest_of_profiles(sources, &profiles, &specs);
+    findings.extend(missing_fleet(sources, files, &specs, &findings));
+
+    let (docs, skipped) = (loaded.specs.tenants, loaded.specs.skipped);
+    let mut tenancy = Tenancy::default();
+    if sound_fleet(&specs, &findings).is_some() {
+        match &ground {
+            Some(ground) => {
+                let resolved = loaded.made;
+                let (linked, faults) = tenancy::join(
+                    ground, &docs, resolved, sources, context, &prior, &findings, about_all,
+                );
+                tenancy = linked;
+                findings.extend(faults);
             }
-            Tenancy::default()
+            None => findings.extend(about_all),
         }
-    };
+    }
+
     drop(prior);
     drop(ground);
     lock.leave_out(&foreign);
     specs.tenants = docs;
     specs.skipped.extend(skipped);
-    Front {
+    ResolvedFleet {
         specs,
         tenancy,
         lock,
         templates,
-        profiles_digest: bundle::short(&hasher),
+        profiles_digest,
         findings,
     }
 }
 
+/// The lock, with the records of the tree's files.
+fn read_lock(sources: &SourceMap, files: &mut InputFiles, findings: &mut Vec<Diagnostic>) -> Lock {
+    let mut lock = Lock::default();
+    if let Some(id) = files.lock {
+        let (read, faults) = Lock::parse(id, sources.get(id));
+        findings.extend(faults);
+        lock = read;
+    }
+    lock.add(
+        std::mem::take(&mut files.records),
+        std::mem::take(&mut files.record_spans),
+    );
+    lock
+}
+
+/// The files that tenants were rendered from before.
+fn rendered_sources(lock: &Lock) -> IndexSet<&str> {
+    lock.files
+        .values()
+        .filter(|entry| entry.tenant.is_some())
+        .filter_map(|entry| entry.source.as_deref())
+        .collect()
+}
+
+/// The fleet's document, unless a finding stops the whole run.
+fn sound_fleet<'a>(specs: &'a Specs, findings: &[Diagnostic]) -> Option<&'a FleetDoc> {
+    let fleet = specs.fleet.as_ref();
+    fleet.filter(|_| !findings.iter().any(Diagnostic::stops_the_fleet))
+}
+
+fn cluster_names(specs: &Specs) -> Vec<&str> {
+    let clusters = specs.fleet.iter().flat_map(|fleet| &fleet.spec.clusters);
+    clusters.map(|cluster| cluster.name.as_str()).collect()
+}
+
+/// Reads the files of tenants, and resolves each tenant alone; also those of the shared files.
+fn load_tenants<'g>(
+    sources: &SourceMap,
+    inputs: &[&Input],
+    home: spec::Home<'_>,
+    in_shared: Vec<TenantDoc>,
+    ground: Option<&'g Ground<'_>>,
+) -> Loaded<Resolved<'g>> {
+    let resolve = |doc: TenantDoc| {
+        let resolved = ground
+            .map(|ground| ground.resolve(&doc))
+            .unwrap_or_default();
+        (doc.into_shell(), resolved)
+    };
+
+    let mut loaded = spec::load(sources, inputs, home, &resolve);
+    // A Fleet, a Profile or a Waiver in one of these files is a fault.
+    debug_assert!(
+        loaded.specs.fleet.is_none()
+            && loaded.specs.profiles.is_empty()
+            && loaded.specs.waivers.is_empty()
+    );
+
+    for doc in in_shared {
+        let docs = &mut loaded.specs.tenants;
+        let at = docs.partition_point(|other| other.name.span.source <= doc.name.span.source);
+        let (doc, resolved) = resolve(doc);
+        docs.insert(at, doc);
+        loaded.made.insert(at, resolved);
+    }
+    loaded
+}
+
+fn digest_of_profiles(
+    sources: &SourceMap,
+    builtin: &BTreeMap<String, ProfileDoc>,
+    specs: &Specs,
+) -> String {
+    let mut hasher = blake3::Hasher::new();
+    for profile in builtin.values().chain(specs.profiles.values()) {
+        let source = sources.get(profile.name.span.source);
+        hasher.update(source.text.as_bytes());
+    }
+    bundle::short(&hasher)
+}
+
+/// Reports that there is no Fleet, unless another finding says why.
+fn missing_fleet(
+    sources: &mut SourceMap,
+    files: &InputFiles,
+    specs: &Specs,
+    findings: &[Diagnostic],
+) -> Option<Diagnostic> {
+    if specs.fleet.is_some() || findings.iter().any(Diagnostic::stops_the_fleet) {
+        return None;
+    }
+    let span = sources.add_path(&files.fleet_path);
+    let message = format!("{} holds no Fleet", files.fleet_path);
+    let finding = Diagnostic::new(&NO_FLEET, span, message)
+        .fix("write one, or run: tenantry init")
+        .scope(Scope::Fleet);
+    Some(finding)
+}
+
+/// Renders some tenants alone, as values, for a question about them: what only a whole run finds
+/// (what others define, the tree, the lock) is not asked. A tenant with an error is left out.
+pub fn render_tenants(
+    resolved: &ResolvedFleet,
+    sources: &SourceMap,
+    manifests: &Manifests,
+    tenants: &BTreeSet<String>,
+) -> (Vec<ClusterBundle<RenderedObject>>, Vec<Diagnostic>) {
+    let mut findings = resolved.findings.clone();
+    let Some(fleet) = sound_fleet(&resolved.specs, &findings) else {
+        return (Vec::new(), findings);
+    };
+
+    let broken = failing(&findings);
+    let wanted = |name: &str| tenants.contains(name) && !broken.contains(name);
+    let (mut bundles, faults) = bundle::render(
+        &resolved.tenancy,
+        fleet,
+        &resolved.templates,
+        manifests,
+        sources,
+        &wanted,
+    );
+    findings.extend(faults);
+
+    let broken = failing(&findings);
+    retain_tenants(&mut bundles, |tenant| !broken.contains(tenant));
+    sort(sources, &mut findings);
+    (bundles, findings)
+}
+
 /// What a run is asked for.
 #[derive(Debug)]
-pub struct Wish {
+pub struct RenderOptions {
     /// Where things are.
     pub layout: Layout,
     /// Only these tenants, where any are named.
@@ -208,39 +282,6 @@ pub struct Wish {
     pub version: String,
 }
 
-/// Renders some tenants alone, as values, for a question about them: what only a whole run finds
-/// (what others define, the tree, the lock) is not asked. A tenant with an error is left out.
-pub fn some(
-    front: &Front,
-    sources: &SourceMap,
-    manifests: &Manifests,
-    tenants: &BTreeSet<String>,
-) -> (Vec<ClusterBundle<RenderedObject>>, Vec<Diagnostic>) {
-    let mut findings = front.findings.clone();
-    let Some(fleet) = front
-        .specs
-        .fleet
-        .as_ref()
-        .filter(|_| !findings.iter().any(Diagnostic::stops_the_fleet))
-    else {
-        return (Vec::new(), findings);
-    };
-    let broken = failing(&findings);
-    let wanted = |name: &str| tenants.contains(name) && !broken.contains(name);
-    let (mut bundles, faults) = bundle::render(
-        &front.tenancy,
-        fleet,
-        &front.templates,
-        manifests,
-        sources,
-        &wanted,
-    );
-    findings.extend(faults);
-    drop_failing(&mut bundles, &failing(&findings));
-    sort(sources, &mut findings);
-    (bundles, findings)
-}
-
 /// Everything that comes out.
 #[derive(Debug)]
 pub struct Compiled<T> {
@@ -248,55 +289,56 @@ pub struct Compiled<T> {
     pub bundles: Vec<ClusterBundle<T>>,
     /// The tree; its files only if the texts of the objects are kept.
     pub tree: Tree,
-    /// Tenants whose last rendered files are held.
-    pub held: BTreeSet<String>,
+    /// The standing of each tenant.
+    pub standings: Standings,
     /// All findings, sorted.
     pub findings: Vec<Diagnostic>,
 }
 
-/// Renders tenants and places them.
-pub fn back<T: Kept>(
-    front: &mut Front,
+/// Renders tenants and places them. Takes the findings of `resolved`, and the tenants that have an
+/// error.
+pub fn emit<T: Kept>(
+    resolved: &mut ResolvedFleet,
     sources: &SourceMap,
     manifests: &Manifests,
-    wish: &Wish,
+    options: &RenderOptions,
 ) -> Compiled<T> {
     let mut compiled = Compiled {
         bundles: Vec::new(),
         tree: Tree::default(),
-        held: BTreeSet::new(),
-        findings: std::mem::take(&mut front.findings),
+        standings: Standings::default(),
+        findings: std::mem::take(&mut resolved.findings),
     };
     if !compiled.findings.iter().any(Diagnostic::stops_the_fleet) {
-        render_and_place(front, sources, manifests, wish, &mut compiled);
+        render_and_place(resolved, sources, manifests, options, &mut compiled);
     }
     sort(sources, &mut compiled.findings);
     compiled
 }
 
-/// Adds the bundles, the tree, the held tenants and the findings of a fleet that nothing stopped
-/// so far.
+/// Adds the bundles, the tree, the standings and the findings of a fleet that nothing stopped so
+/// far.
 fn render_and_place<T: Kept>(
-    front: &mut Front,
+    resolved: &mut ResolvedFleet,
     sources: &SourceMap,
     manifests: &Manifests,
-    wish: &Wish,
+    options: &RenderOptions,
     compiled: &mut Compiled<T>,
 ) {
-    let Some(fleet) = &front.specs.fleet else {
+    let Some(fleet) = &resolved.specs.fleet else {
         return;
     };
     let findings = &mut compiled.findings;
     let broken = failing(findings);
-    front
+    resolved
         .tenancy
         .tenants
         .retain(|tenant| !broken.contains(&tenant.name.value));
 
     let (mut bundles, faults) = bundle::render(
-        &front.tenancy,
+        &resolved.tenancy,
         fleet,
-        &front.templates,
+        &resolved.templates,
         manifests,
         sources,
         &|_| true,
@@ -305,35 +347,44 @@ fn render_and_place<T: Kept>(
     if findings.iter().any(Diagnostic::stops_the_fleet) {
         return;
     }
-    retain_wished(&mut bundles, fleet, wish);
-    drop_failing(&mut bundles, &failing(findings));
 
-    let held = held_tenants(findings, &front.lock, &front.tenancy.absent, sources);
-    let kept = unwished_tenants(&front.lock, wish);
+    let standings = Standings::new(
+        &resolved.tenancy,
+        &resolved.lock.tenants(),
+        findings,
+        sources,
+        &|tenant| is_selected(&options.tenants, tenant),
+    );
+    bundles.retain(|bundle| {
+        let cluster = &fleet.spec.clusters[bundle.cluster];
+        is_selected(&options.clusters, cluster.name.as_str())
+    });
+    retain_tenants(&mut bundles, |tenant| standings.is_rendered(tenant));
+
     let request = Request {
         fleet,
-        tenancy: &front.tenancy,
+        tenancy: &resolved.tenancy,
         sources,
-        lock: &front.lock,
-        layout: &wish.layout,
-        held: &held,
-        kept: &kept,
-        allow_removal: &wish.allow_removal,
-        version: &wish.version,
-        templates: &front.templates.digest,
-        profiles: &front.profiles_digest,
+        lock: &resolved.lock,
+        layout: &options.layout,
+        standings: &standings,
+        allow_removal: &options.allow_removal,
+        version: &options.version,
+        templates: &resolved.templates.digest,
+        profiles: &resolved.profiles_digest,
         texts: T::HAS_TEXT,
     };
-    let refusals = tree::refusals(&request, &bundles);
-    let held = &held | &failing(&refusals);
-    drop_failing(&mut bundles, &held);
-    if refusals.iter().any(Diagnostic::stops_the_fleet) {
+    let refused = tree::check_moves(&request, &bundles);
+    let mut after_moves = standings.clone();
+    after_moves.hold(&refused);
+    retain_tenants(&mut bundles, |tenant| after_moves.is_rendered(tenant));
+    if refused.iter().any(Diagnostic::stops_the_fleet) {
         bundles.clear();
     }
-    findings.extend(refusals);
+    findings.extend(refused);
 
     let request = Request {
-        held: &held,
+        standings: &after_moves,
         ..request
     };
     let mut faults = Vec::new();
@@ -344,64 +395,16 @@ fn render_and_place<T: Kept>(
     findings.extend(faults);
 
     compiled.bundles = bundles;
-    compiled.held = held;
+    compiled.standings = after_moves;
 }
 
-/// Leaves only the clusters and the tenants that were named, if any were.
-fn retain_wished<T>(bundles: &mut Vec<ClusterBundle<T>>, fleet: &FleetDoc, wish: &Wish) {
-    let is_wished =
-        |named: &[String], name: &str| named.is_empty() || named.iter().any(|one| one == name);
+/// Whether a tenant or a cluster is one of those that were named, or none was.
+fn is_selected(named: &[String], name: &str) -> bool {
+    named.is_empty() || named.iter().any(|one| one == name)
+}
 
-    bundles.retain(|bundle| {
-        let cluster = &fleet.spec.clusters[bundle.cluster];
-        is_wished(&wish.clusters, cluster.name.as_str())
-    });
+fn retain_tenants<T>(bundles: &mut [ClusterBundle<T>], stays: impl Fn(&str) -> bool) {
     for bundle in bundles {
-        bundle
-            .tenants
-            .retain(|tenant| is_wished(&wish.tenants, &tenant.tenant));
+        bundle.tenants.retain(|tenant| stays(&tenant.tenant));
     }
-}
-
-/// The tenants of the records that this run leaves out, because others were named.
-fn unwished_tenants(lock: &Lock, wish: &Wish) -> BTreeSet<String> {
-    if wish.tenants.is_empty() {
-        return BTreeSet::new();
-    }
-    lock.tenants()
-        .into_keys()
-        .filter(|tenant| wish.tenants.iter().all(|wished| wished != tenant))
-        .map(str::to_owned)
-        .collect()
-}
-
-fn drop_failing<T>(bundles: &mut [ClusterBundle<T>], failing: &BTreeSet<String>) {
-    for bundle in bundles {
-        bundle.tenants.retain(|t| !failing.contains(&t.tenant));
-    }
-}
-
-/// Tenants with an error; those of a file with one; those of a source that was not given.
-fn held_tenants(
-    findings: &[Diagnostic],
-    lock: &Lock,
-    absent: &BTreeSet<String>,
-    sources: &SourceMap,
-) -> BTreeSet<String> {
-    let mut held = failing(findings);
-    let broken: BTreeSet<&str> = findings
-        .iter()
-        .filter(|d| d.level == Level::Error)
-        .filter_map(|d| match &d.scope {
-            Scope::File(id) => Some(sources.get(*id).path.as_str()),
-            _ => None,
-        })
-        .collect();
-    if !broken.is_empty() || !absent.is_empty() {
-        let prior = lock.tenants().into_iter();
-        let lost =
-            prior.filter(|(tenant, source)| broken.contains(source) || absent.contains(*tenant));
-        held.extend(lost.map(|(tenant, _)| tenant.to_owned()));
-    }
-    held
 }

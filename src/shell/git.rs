@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use tenantry::source::{MAX_BYTES, Source, SourceId};
-use tenantry::tree::{Baseline, Lock};
+use tenantry::tree::{Baseline, Lock, is_below_tree};
 
 /// The YAML files of a revision.
 pub struct Revision {
@@ -96,7 +96,6 @@ pub fn baseline(workspace: &Workspace, revision: &str) -> Result<Baseline, Fault
         .map(|(lock, _)| lock)
         .unwrap_or_default();
     let entries: Vec<&str> = lock.clusters.values().map(|c| c.entry.as_str()).collect();
-    let top = format!("{}/", workspace.tree);
 
     let mut files = BTreeMap::new();
     folder
@@ -105,7 +104,7 @@ pub fn baseline(workspace: &Workspace, revision: &str) -> Result<Baseline, Fault
                 return TreeWalkResult::Ok;
             };
             let path = format!("{parent}{name}");
-            let wanted = path.starts_with(&top) || entries.contains(&path.as_str());
+            let wanted = is_below_tree(&workspace.tree, &path) || entries.contains(&path.as_str());
             if wanted && entry.kind() != Some(ObjectType::Tree) {
                 let same = is_file_of(&workspace.tree_base.join(&path), entry);
                 files.insert(path, same);

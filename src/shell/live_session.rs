@@ -18,6 +18,7 @@ use tenantry::isolation;
 use tenantry::live::rules::NOT_LISTED;
 use tenantry::live::{Found, Gap, Purpose, Wanted, listings};
 use tenantry::source::{SourceMap, Span};
+use tenantry::tenancy::Standings;
 use tenantry::tree::kustomization_of;
 
 /// A cluster that is asked.
@@ -117,40 +118,34 @@ pub fn wanted(
     let tenancy = &session.front.tenancy;
     let mut wanted = Wanted::new(fleet, tenancy, bundle, &compiled.tree, &units);
 
-    wanted.broken = broken_tenants(session, &compiled.held);
+    wanted.broken = broken_tenants(session, &compiled.standings);
     for tenant in &bundle.tenants {
         wanted.broken.remove(tenant.tenant.as_str());
     }
     let tombstones = session.front.lock.tombstones.values();
     wanted.gone = tombstones
-        .filter(|tombstone| tombstone.on == name)
+        .filter(|tombstone| tombstone.cluster == name)
         .flat_map(|tombstone| tombstone.namespaces.iter().cloned())
         .collect();
     Ok(wanted)
 }
 
 /// The declared tenants that have an error, and the held ones whose file still exists.
-fn broken_tenants(session: &Session, held: &BTreeSet<String>) -> BTreeSet<String> {
+fn broken_tenants(session: &Session, standings: &Standings) -> BTreeSet<String> {
     let front = &session.front;
-    let sound: BTreeSet<&String> = front
-        .tenancy
-        .tenants
-        .iter()
-        .map(|t| &t.name.value)
-        .collect();
-    let declared = front.specs.tenants.iter().map(|t| &t.name.value);
-
     let recorded = front.lock.tenants();
-    let has_file = |tenant: &&String| {
+    let has_file = |tenant: &&str| {
         recorded
-            .get(tenant.as_str())
+            .get(tenant)
             .is_some_and(|file| session.workspace.root.join(file).exists())
     };
+    let held = standings.held().filter(has_file);
 
+    let declared = front.specs.tenants.iter().map(|t| t.name.value.as_str());
     declared
-        .filter(|name| !sound.contains(name))
-        .chain(held.iter().filter(has_file))
-        .cloned()
+        .filter(|tenant| !standings.is_rendered(tenant))
+        .chain(held)
+        .map(str::to_owned)
         .collect()
 }
 

@@ -81,7 +81,7 @@ fn read_concerned(
         Question::Grants(namespace) => owners(&session, [*namespace]),
     };
     while !tenants.is_empty() {
-        let (bundles, findings) = session.some(&tenants);
+        let (bundles, findings) = session.render_tenants(&tenants);
         let concerned = |name: &str| tenants.contains(name);
         let inputs = assemble(cli, beside, &mut session, &bundles, findings, &concerned)?;
 

@@ -9,7 +9,7 @@ use rayon::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use tenantry::bundle::{self, ClusterBundle, Kept, MANIFEST, Manifests, RenderedObject};
-use tenantry::compile::{self, Compiled, Files, Front, Wish};
+use tenantry::compile::{self, Compiled, InputFiles, RenderOptions, ResolvedFleet};
 use tenantry::diagnostic::{Diagnostic, Level, Scope};
 use tenantry::document::{self, Node, Value};
 use tenantry::source::{
@@ -54,7 +54,7 @@ pub struct Session {
     /// Every text.
     pub sources: SourceMap,
     /// Specs and tenants.
-    pub front: Front,
+    pub front: ResolvedFleet,
     /// Verbatim files.
     pub manifests: Manifests,
     /// Whether the fleet has templates of its own.
@@ -114,9 +114,9 @@ impl Session {
     ) -> Result<Self, Fault> {
         let mut sources = SourceMap::default();
         sources.reserve(2 * inputs.specs.len());
-        let mut files = Files {
+        let mut files = InputFiles {
             fleet_path: workspace.fleet.clone(),
-            ..Files::default()
+            ..InputFiles::default()
         };
         for (path, read) in inputs.specs {
             if let Some(source) = take(
@@ -150,7 +150,7 @@ impl Session {
             sources: given,
             ..context
         };
-        let mut front = compile::front(&mut sources, &mut files, &context);
+        let mut front = compile::resolve(&mut sources, &mut files, &context);
         // A run that was cut short before it wrote the lock left entries that no lock names.
         let clusters = front.fleet().into_iter().flat_map(|f| {
             f.spec
@@ -201,32 +201,32 @@ impl Session {
     }
 
     /// Renders some tenants alone, as values; and what is wrong.
-    pub fn some(
+    pub fn render_tenants(
         &self,
         tenants: &BTreeSet<String>,
     ) -> (Vec<ClusterBundle<RenderedObject>>, Vec<Diagnostic>) {
-        compile::some(&self.front, &self.sources, &self.manifests, tenants)
+        compile::render_tenants(&self.front, &self.sources, &self.manifests, tenants)
     }
 
     /// Renders tenants and places them, and keeps the objects in the form that is asked for.
-    pub fn compile<T: Kept>(&mut self, wish: Selection) -> Compiled<T> {
+    pub fn compile<T: Kept>(&mut self, selection: Selection) -> Compiled<T> {
         let repository_path = self
             .front
             .fleet()
             .and_then(|f| f.spec.delivery.as_ref())
             .and_then(|d| d.repository_path.as_ref())
             .map_or_else(|| ".".to_owned(), |p| p.to_string());
-        let wish = Wish {
+        let options = RenderOptions {
             layout: Layout {
                 tree: self.workspace.tree.clone(),
                 repository_path,
             },
-            tenants: wish.tenants,
-            clusters: wish.clusters,
-            allow_removal: wish.allow_removal,
+            tenants: selection.tenants,
+            clusters: selection.clusters,
+            allow_removal: selection.allow_removal,
             version: VERSION.to_owned(),
         };
-        compile::back(&mut self.front, &self.sources, &self.manifests, &wish)
+        compile::emit(&mut self.front, &self.sources, &self.manifests, &options)
     }
 }
 
@@ -335,7 +335,7 @@ fn take(
 fn read_sources(
     cli: &Cli,
     sources: &mut SourceMap,
-    files: &mut Files,
+    files: &mut InputFiles,
 ) -> Result<Vec<String>, Fault> {
     let start = working_folder(cli)?;
     let mut given = Vec::new();
@@ -361,8 +361,8 @@ fn read_sources(
 fn read_manifests(
     store: &dyn Store,
     sources: &mut SourceMap,
-    files: &Files,
-    front: &mut Front,
+    files: &InputFiles,
+    front: &mut ResolvedFleet,
 ) -> Manifests {
     let mut found = BTreeMap::new();
     let mut sizes: BTreeMap<String, usize> = BTreeMap::new();
@@ -448,8 +448,8 @@ fn scan_applied(
     workspace: &Workspace,
     store: &dyn Store,
     sources: &mut SourceMap,
-    files: &Files,
-    front: &Front,
+    files: &InputFiles,
+    front: &ResolvedFleet,
 ) -> Result<Vec<Diagnostic>, Fault> {
     let Some(fleet) = front.fleet() else {
         return Ok(Vec::new());

@@ -14,7 +14,7 @@ use std::fs::{self, File};
 use std::io::{IoSlice, Write};
 use std::path::{Path, PathBuf};
 use tenantry::source::parent;
-use tenantry::tree::{Disk, Lock, NOT_A_FILE, Plan, Tree, digest};
+use tenantry::tree::{ClusterFolder, Disk, Lock, NOT_A_FILE, Plan, Tree, digest};
 use walkdir::WalkDir;
 
 /// The end of a temporary file's name.
@@ -37,7 +37,13 @@ pub fn snapshot(
     let mut leftovers = Vec::new();
     let (mut walked, mut found): (Vec<String>, HashSet<String>) = Default::default();
     for cluster in clusters {
-        let folder = workspace.tree_base.join(&workspace.tree).join(cluster);
+        let folder = ClusterFolder {
+            tree: &workspace.tree,
+            cluster,
+        }
+        .path_of_folder();
+        let prefix = format!("{folder}/");
+        let folder = workspace.tree_base.join(folder);
         let looked_at = folder.symlink_metadata();
         if looked_at
             .as_ref()
@@ -46,7 +52,7 @@ pub fn snapshot(
             // Each file in it says by itself why it cannot be read.
             continue;
         }
-        walked.push(format!("{}/{cluster}/", workspace.tree));
+        walked.push(prefix);
         if looked_at.is_err() {
             continue;
         }

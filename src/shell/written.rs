@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
-use tenantry::compile::Files;
+use tenantry::compile::InputFiles;
 use tenantry::diagnostic::{Diagnostic, Scope};
 use tenantry::source::{Source, SourceId, SourceMap, join};
 use tenantry::tree::{FileEntry, LOCK_INVALID, Lock, record_range};
@@ -46,7 +46,7 @@ impl Written {
     }
 
     /// Takes them into the sources.
-    pub fn take_in(self, sources: &mut SourceMap, files: &mut Files) {
+    pub fn take_in(self, sources: &mut SourceMap, files: &mut InputFiles) {
         match self.lock {
             LockFile::None => {}
             LockFile::Text(text) => files.lock = Some(sources.add(Source::new(LOCK, text))),
@@ -91,11 +91,11 @@ pub fn read_record(workspace: &Workspace, path: &str) -> Option<FileEntry> {
     full.symlink_metadata()
         .ok()
         .filter(std::fs::Metadata::is_file)?;
-    record_of(&full, path)
+    record_of(&workspace.tree, &full, path)
 }
 
 /// The record of what is known to be a file and no link.
-fn record_of(full: &Path, path: &str) -> Option<FileEntry> {
+fn record_of(tree: &str, full: &Path, path: &str) -> Option<FileEntry> {
     let mut file = File::open(full).ok()?;
     let mut bytes = Vec::with_capacity(HEAD);
     loop {
@@ -106,7 +106,7 @@ fn record_of(full: &Path, path: &str) -> Option<FileEntry> {
             .read_to_end(&mut bytes)
             .ok()?;
         if read < more || bytes.len() >= MAX_RECORD || record_range(&bytes).is_some() {
-            return FileEntry::of(path, &bytes);
+            return FileEntry::read(tree, path, &bytes);
         }
     }
 }
@@ -145,6 +145,7 @@ fn read_records(
     }
     let record = |full: &PathBuf| {
         record_of(
+            &workspace.tree,
             full,
             &slashed(full.strip_prefix(&workspace.tree_base).unwrap_or(full))?,
         )

@@ -15,6 +15,7 @@ mod subjects;
 mod tenant;
 mod namespace;
 mod sync;
+mod standing;
 mod waivers;
 
 pub use claims::{CLAIMED_TWICE, SHARED_SUBJECT};
@@ -30,6 +31,7 @@ pub use network::{
 pub use prior::{Kind, Prior, Thing};
 pub use profile::{CEILING, ENFORCED, UNKNOWN_PROFILE};
 pub use quota::{INCONSISTENT, OVER_CAPACITY, OVER_PROMISED, OVER_TENANT, WITHOUT_DEFAULTS};
+pub use standing::{Reason, Standing, Standings};
 pub use subjects::{CATALOGUE, CLUSTER_ADMIN, UNKNOWN_ROLE, WILDCARD_ROLE, role_object};
 pub use sync::SYNC;
 pub use tenant::{

@@ -1,7 +1,7 @@
 //! The objects of the engine that apply the tree: one entry, the platform, the units, and the
 //! units' late parts.
 
-use super::Layout;
+use super::layout::{Layout, Part};
 use crate::bundle::kinds;
 use crate::delivery::{AppliedFolder, ClusterEngine, FolderOrigin};
 use crate::document::emit_documents;
@@ -87,23 +87,24 @@ impl Entry<'_> {
 
     /// What is in the one file that goes where the bootstrap looks.
     pub fn entry_file(&self) -> Vec<Value> {
-        self.shared(ENTRY, &self.layout.entry_folder(self.cluster))
+        self.shared(ENTRY, &self.layout.cluster(self.cluster).entry())
     }
 
     /// What is in the files of the entry folder, by name: the objects that apply the platform, and
     /// those of each unit.
     pub fn entry_folder(&self, units: &[Unit]) -> Vec<(String, Vec<Value>)> {
-        let platform = self.shared(PLATFORM, &self.layout.platform_folder(self.cluster));
+        let platform = self.shared(PLATFORM, &self.layout.cluster(self.cluster).platform());
         let mut files = vec![(PLATFORM.to_owned(), platform)];
 
+        let cluster = self.layout.cluster(self.cluster);
         for unit in units {
             let name = unit.applier();
-            let folder = self.layout.unit_folder(self.cluster, &unit.name, false);
+            let folder = cluster.unit(&unit.name, Part::Core);
             let mut objects = self.unit(&name, &folder, true, PLATFORM);
             if unit.late {
                 // Nothing in a late part keeps a tenant in: what leaves it goes, and so does the
                 // part itself.
-                let folder = self.layout.unit_folder(self.cluster, &unit.name, true);
+                let folder = cluster.unit(&unit.name, Part::Deferred);
                 objects.extend(self.unit(&late_of(&name), &folder, false, &name));
             }
             files.push((name, objects));

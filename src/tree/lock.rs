@@ -1,17 +1,15 @@
-//! What was written, where from, and which objects it holds: a record in each file of the tree, and
-//! `tenantry.lock`.
+//! `tenantry.lock`: what each cluster was rendered with, and the tenants that were removed.
 //!
-//! The second line of a rendered file is its record: whose it is, its digest, its objects, what its
-//! tenant claims. So a tenant's record travels with its file, and two pull requests that each add a
-//! tenant touch no file together. The lock holds what is no file's: JSON lines, one a cluster, and
-//! one for each tenant that went. Both are inputs: they say whose a file is, who has a name, and
-//! what must not be removed unseen.
+//! The lock holds JSON lines: one for each cluster, one for each file that cannot hold its own record
+//! (see [`super::record`]), and one for each removed tenant. The lock and the records are inputs:
+//! they say which files are tenantry's, which tenant has a name, and what must not be removed
+//! unseen.
 
-use super::Where;
+use super::layout::{ClusterFolder, FileKind, Record};
+use super::record::{FileEntry, namespaces};
+use super::shards::recorded_unit;
 use crate::diagnostic::{Diagnostic, Scope, rule};
-use crate::kube::ObjectId;
-use crate::source::{Source, SourceId, Span, join};
-use crate::spec::leaf::reason;
+use crate::source::{Source, SourceId, Span};
 use crate::tenancy::{Prior, Thing};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -27,15 +25,13 @@ rule! {
     pub static LOCK_INVALID = "tree/lock-invalid", Error;
 }
 
-/// What a record begins with.
-const RECORD: &str = "# tenantry: ";
-
 /// A line of the lock.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged)]
 enum Line {
     Tombstone(Tombstone),
     Cluster(ClusterEntry),
+    File(FileEntry),
 }
 
 /// What a cluster was rendered with.
@@ -58,100 +54,47 @@ pub struct ClusterEntry {
     pub fleet: String,
     /// The tree's folder.
     pub tree: String,
-    /// The path of the one file outside it.
+    /// The path of the entry file, outside the tree.
     pub entry: String,
 }
 
-/// A file of the tree: what its record says.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct FileEntry {
-    /// The path, from the folder of the lock.
-    pub path: String,
-    /// The digest of its bytes, but for the record.
-    pub digest: String,
-    /// The cluster.
-    pub on: String,
-    /// The tenant; nothing for the platform's.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub tenant: Option<String>,
-    /// The file the tenant was defined in.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub source: Option<String>,
-    /// The digest of the tenant's own document: what tells a changed tenant from a changed profile.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub input: Option<String>,
-    /// The tenant's UUID.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub uuid: Option<String>,
-    /// The namespaces of other tenants that the tenant's reach, as `from>to`.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub edges: Vec<String>,
-    /// What the tenant claims besides objects.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub claims: Vec<String>,
-    /// The objects in it.
-    pub objects: Vec<String>,
-}
-
-impl FileEntry {
-    /// The record's line: a comment to whoever reads the file as YAML.
-    pub fn record(&self) -> String {
-        // A struct of strings and lists of them is always JSON.
-        let json = serde_json::to_string(self).unwrap_or_default();
-        let mut line = String::with_capacity(RECORD.len() + json.len() + 1);
-        line.push_str(RECORD);
-        for c in json.chars() {
-            // Some readers end a line, and with it the comment, at U+0085 or U+2028.
-            if c.is_ascii() && c != '\u{7f}' {
-                line.push(c);
-            } else {
-                let mut units = [0; 2];
-                for unit in c.encode_utf16(&mut units) {
-                    line.push_str(&format!("\\u{unit:04x}"));
-                }
-            }
+impl ClusterEntry {
+    /// The cluster's folder in the tree.
+    pub fn folder(&self) -> ClusterFolder<'_> {
+        ClusterFolder {
+            tree: &self.tree,
+            cluster: &self.cluster,
         }
-        line.push('\n');
-        line
     }
 
-    /// Reads the record of a file from its bytes, or from as many of its first as hold two lines.
-    ///
-    /// `None` for a file without one, and for one whose record is not its own: whoever may edit the
-    /// repository may write a record, and it decides what is overwritten and deleted.
-    pub fn of(path: &str, bytes: &[u8]) -> Option<Self> {
-        let range = record_range(bytes)?;
-        let line = &bytes[range];
-        let entry: Self = serde_json::from_slice(line.strip_prefix(RECORD.as_bytes())?).ok()?;
-        // The digest leaves the record out: it is as it is written, to the byte, or it is none.
-        let canonical = entry.record().as_bytes() == line;
-        (entry.path == path && canonical && is_ours(&entry)).then_some(entry)
+    /// Whether a path lies in one of the cluster's folders, or is its entry file.
+    pub fn has(&self, path: &str) -> bool {
+        self.folder().contains(path) || path == self.entry
     }
 }
 
-/// Where the record stands in a file, its end of line included.
-pub fn record_range(bytes: &[u8]) -> Option<std::ops::Range<usize>> {
-    let start = memchr::memchr(b'\n', bytes)? + 1;
-    let end = start + memchr::memchr(b'\n', &bytes[start..])? + 1;
-    bytes[start..]
-        .starts_with(RECORD.as_bytes())
-        .then_some(start..end)
-}
-
-/// A tenant that went.
+/// A tenant that was removed from a cluster, or a namespace of one, as `TENANT/NAMESPACE`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Tombstone {
     /// Its name.
     pub tombstone: String,
-    /// The cluster it went from.
-    pub on: String,
+    /// The cluster that it was removed from.
+    #[serde(rename = "on")]
+    pub cluster: String,
     /// Its UUID.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub uuid: Option<String>,
     /// Its namespaces there.
     pub namespaces: Vec<String>,
+}
+
+impl Tombstone {
+    /// The tenant that was removed, or that a namespace was removed from.
+    pub fn tenant(&self) -> &str {
+        let name = self.tombstone.as_str();
+        name.split_once('/').map_or(name, |(tenant, _)| tenant)
+    }
 }
 
 /// The lock, and the records.
@@ -185,61 +128,70 @@ impl Lock {
                 start,
                 end: start + text.len() as u32,
             };
+            let fault = |message: &str, fix: &str| {
+                let finding = Diagnostic::new(&LOCK_INVALID, span, message);
+                finding.fix(fix).scope(Scope::Fleet)
+            };
+
             if text.trim().is_empty() {
                 continue;
             }
-            if ["<<<<<<<", "=======", ">>>>>>>", "|||||||"]
-                .iter()
-                .any(|m| text.starts_with(m))
-            {
-                faults.push(
-                    Diagnostic::new(
-                        &LOCK_INVALID,
-                        span,
-                        "a merge conflict's marker stands in the lock",
-                    )
-                    .fix("keep both sides' lines, remove the markers, run `tenantry render`")
-                    .scope(Scope::Fleet),
-                );
+            if is_conflict_marker(text) {
+                faults.push(fault(
+                    "a merge conflict's marker stands in the lock",
+                    "keep both sides' lines, remove the markers, run `tenantry render`",
+                ));
                 continue;
             }
-            match serde_json::from_str::<Line>(text) {
-                Ok(Line::Cluster(entry)) => {
-                    lock.clusters.insert(entry.cluster.clone(), entry);
-                }
-                Ok(Line::Tombstone(entry)) => {
-                    lock.tombstones
-                        .insert((entry.tombstone.clone(), entry.on.clone()), entry);
-                }
-                Err(_) => {
-                    faults.push(
-                        Diagnostic::new(&LOCK_INVALID, span, "this is not a line of a lock that this version writes")
-                            .fix("restore the file from Git, or install the version of tenantry that wrote it")
-                            .scope(Scope::Fleet),
-                    );
-                    // The next lines are no better, and one is enough.
-                    break;
-                }
+            let line = serde_json::from_str(text).ok();
+            if line.is_none_or(|line| !lock.take(line, span)) {
+                faults.push(fault(
+                    "this is not a line of a lock that this version writes",
+                    "restore the file from Git, or install the version of tenantry that wrote it",
+                ));
+                // The next lines are no better, and one is enough.
+                break;
             }
         }
         (lock, faults)
     }
 
+    /// Takes a line in. Returns whether tenantry can have written it.
+    fn take(&mut self, line: Line, span: Span) -> bool {
+        match line {
+            Line::Cluster(entry) => {
+                self.clusters.insert(entry.cluster.clone(), entry);
+            }
+            Line::Tombstone(entry) => {
+                let key = (entry.tombstone.clone(), entry.cluster.clone());
+                self.tombstones.insert(key, entry);
+            }
+            Line::File(entry) => {
+                // The lines of clusters stand first.
+                let cluster = self.clusters.get(&entry.cluster);
+                if !cluster.is_some_and(|c| entry.is_ours(&c.tree, Record::InLock)) {
+                    return false;
+                }
+                self.spans.insert(entry.path.clone(), span);
+                self.files.insert(entry.path.clone(), entry);
+            }
+        }
+        true
+    }
+
     /// The files whose records do not count: those of clusters that neither the lock nor the fleet
-    /// has, and of tenants in another unit than the lock says that theirs is. Whoever may add a
+    /// has, and of tenants in another unit than the lock says that theirs is. Anyone who can add a
     /// file may have written them.
-    pub fn foreign(
-        &self,
-        clusters: &[&str],
-        unit_of_tenant: impl Fn(&ClusterEntry, &str) -> String,
-    ) -> BTreeSet<String> {
-        let counts = |entry: &FileEntry| {
-            let cluster = self.clusters.get(&entry.on);
-            let unit = entry.path.split('/').nth(3).unwrap_or_default();
-            let at_home =
-                |tenant: &String| cluster.is_none_or(|c| unit_of_tenant(c, tenant) == unit);
-            (cluster.is_some() || clusters.contains(&entry.on.as_str()))
-                && entry.tenant.as_ref().is_none_or(at_home)
+    pub fn foreign(&self, clusters: &[&str]) -> BTreeSet<String> {
+        let counts = |entry: &FileEntry| match self.clusters.get(&entry.cluster) {
+            None => clusters.contains(&entry.cluster.as_str()),
+            Some(cluster) => match cluster.folder().parse(&entry.path) {
+                Some(FileKind::Tenant { tenant, unit, .. }) => {
+                    recorded_unit(cluster, tenant) == unit
+                }
+                Some(_) => true,
+                None => entry.tenant.is_none(),
+            },
         };
         self.files
             .values()
@@ -265,10 +217,13 @@ impl Lock {
         self.spans.append(&mut spans);
     }
 
-    /// The lock alone, as it is written.
-    pub fn without_files(&self) -> Self {
+    /// The lock alone, as it is written: without the records that stand in files.
+    pub fn written(&self) -> Self {
+        let in_lock = |path: &String| Record::of(path) == Record::InLock;
+        let files = self.files.iter().filter(|(path, _)| in_lock(path));
         Self {
             clusters: self.clusters.clone(),
+            files: files.map(|(p, entry)| (p.clone(), entry.clone())).collect(),
             tombstones: self.tombstones.clone(),
             ..Self::default()
         }
@@ -276,10 +231,17 @@ impl Lock {
 
     /// The text of the lock.
     pub fn to_text(&self) -> String {
-        let mut out = String::new();
+        let in_lock = |entry: &&FileEntry| Record::of(&entry.path) == Record::InLock;
         let clusters = self.clusters.values().map(serde_json::to_string);
+        let files = self
+            .files
+            .values()
+            .filter(in_lock)
+            .map(serde_json::to_string);
         let tombstones = self.tombstones.values().map(serde_json::to_string);
-        for line in clusters.chain(tombstones).flatten() {
+
+        let mut out = String::new();
+        for line in clusters.chain(files).chain(tombstones).flatten() {
             out.push_str(&line);
             out.push('\n');
         }
@@ -322,72 +284,52 @@ impl Lock {
             for claim in &entry.claims {
                 prior.add_claim(Thing::of(claim), tenant);
             }
-            for (from, to) in entry.edges.iter().filter_map(|e| e.split_once('>')) {
-                prior.add_edge(&entry.on, (tenant, from), to);
+            for (from, to) in entry.edges.iter().filter_map(|edge| edge.split_once('>')) {
+                prior.add_edge(&entry.cluster, (tenant, from), to);
             }
             for namespace in namespaces(entry) {
-                prior.add_namespace(tenant, &entry.on, namespace);
+                prior.add_namespace(tenant, &entry.cluster, namespace);
             }
         }
         prior
     }
 }
 
-/// Whether a record is that of a file which tenantry can have written: at its own place, with what
-/// such a file has.
-fn is_ours(entry: &FileEntry) -> bool {
-    let clean = join("", &entry.path).is_some_and(|path| path == entry.path);
-    let digest = entry.digest.len() == 32 && entry.digest.bytes().all(|b| b.is_ascii_hexdigit());
-    let names = [Some(&entry.on), entry.tenant.as_ref()];
-    let named = names
-        .into_iter()
-        .flatten()
-        .all(|name| reason("dns-label", name).is_none());
-    let parts: Vec<&str> = entry.path.split('/').collect();
-    let file = |name: &str| {
-        name.strip_suffix(".yaml")
-            .or_else(|| name.strip_suffix(".yml"))
-            .map(str::to_owned)
-    };
-    let span = match (&entry.tenant, parts.as_slice()) {
-        (Some(tenant), [_, on, "tenants" | "late", unit, name]) => {
-            let own_unit = unit == tenant || unit.starts_with("shard-");
-            *on == entry.on && own_unit && file(name).as_ref() == Some(tenant)
-        }
-        (None, [_, on, "platform", "roles.yaml"]) => *on == entry.on,
-        (None, [_, on, "entry", name]) => *on == entry.on && file(name).is_some(),
-        (None, _) => {
-            matches!(entry.objects.as_slice(), [one] if one.ends_with("/tenantry"))
-        }
-        _ => false,
-    };
-    // Names and edges belong to namespaces; a tenant that has none holds neither.
-    let owns = |namespace: &str| namespaces(entry).any(|own| own == namespace);
-    let edges = entry
-        .edges
+/// Whether Git wrote a line to show a merge conflict.
+fn is_conflict_marker(line: &str) -> bool {
+    ["<<<<<<<", "=======", ">>>>>>>", "|||||||"]
         .iter()
-        .all(|e| e.split_once('>').is_some_and(|(from, _)| owns(from)));
-    let claims = entry.claims.is_empty() || namespaces(entry).next().is_some();
-    clean && digest && named && span && edges && claims
+        .any(|marker| line.starts_with(marker))
 }
 
-/// The namespaces that a file holds.
-pub fn namespaces(entry: &FileEntry) -> impl Iterator<Item = &str> {
-    entry
-        .objects
-        .iter()
-        .filter_map(|o| o.strip_prefix("Namespace//"))
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-/// The objects that a file holds.
-pub fn objects(entry: &FileEntry) -> impl Iterator<Item = ObjectId> {
-    entry
-        .objects
-        .iter()
-        .filter_map(|text| ObjectId::parse(text))
-}
+    const CLUSTER: &str = r#"{"cluster":"prod","tool":"0.1.0","templates":"t","profiles":"p","unit":"tenant","shards":0,"fleet":"f","tree":"rendered","entry":"clusters/prod/tenantry.yaml"}"#;
+    const POLICY: &str = r#"{"path":"rendered-outside/prod/blue/iam.json","digest":"0123456789abcdef0123456789abcdef","on":"prod","tenant":"blue","objects":[]}"#;
 
-/// Where the objects of a file are applied from: the folder it is in.
-pub fn unit_of(path: &str) -> Where {
-    Where(path.rsplit_once('/').map_or("", |(dir, _)| dir).to_owned())
+    fn parse(text: &str) -> (Lock, Vec<Diagnostic>) {
+        Lock::parse(SourceId(0), &Source::new("tenantry.lock", text))
+    }
+
+    #[test]
+    fn the_record_of_a_file_without_comments_is_a_line() {
+        let text = format!("{CLUSTER}\n{POLICY}\n");
+        let (lock, faults) = parse(&text);
+        assert!(faults.is_empty(), "{faults:?}");
+        assert_eq!(lock.files.len(), 1);
+        assert!(lock.foreign(&["prod"]).is_empty());
+        assert_eq!(lock.to_text(), text);
+        assert_eq!(lock.written().to_text(), text);
+    }
+
+    #[test]
+    fn the_record_of_a_file_of_the_tree_is_no_line() {
+        let forged = POLICY.replace("rendered-outside/prod/blue/iam.json", "README.md");
+        assert_eq!(parse(&format!("{CLUSTER}\n{forged}\n")).1.len(), 1);
+        let elsewhere = POLICY.replace("/prod/", "/other/");
+        assert_eq!(parse(&format!("{CLUSTER}\n{elsewhere}\n")).1.len(), 1);
+        assert_eq!(parse(&format!("{POLICY}\n")).1.len(), 1);
+    }
 }

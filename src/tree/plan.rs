@@ -1,7 +1,10 @@
 //! The tree that should be there × what is on disk → what to write, or why not.
 
-use super::{ClusterEntry, FileEntry, Lock, Tree};
-use crate::diagnostic::{Diagnostic, Scope, rule};
+use super::build::Tree;
+use super::layout::Record;
+use super::lock::{ClusterEntry, Lock};
+use super::record::FileEntry;
+use crate::diagnostic::{Diagnostic, Rule, Scope, rule};
 use crate::source::SourceMap;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -80,118 +83,169 @@ pub fn plan(
     force: bool,
     sources: &mut SourceMap,
 ) -> Plan {
-    let mut plan = Plan {
-        lock: lock.without_files(),
-        ..Plan::default()
+    let mut planner = Planner {
+        tree,
+        lock,
+        disk,
+        force,
+        sources,
+        plan: Plan::default(),
     };
-    let mine = |path: &str, digest: &str| lock.files.get(path).is_some_and(|e| e.digest == digest);
-    // Where a cluster was rendered before, what stands in a file's place was once that file.
-    let known = |entry: &FileEntry| {
-        lock.files.contains_key(&entry.path) || lock.clusters.contains_key(&entry.on)
-    };
-    let mut fault = |rule, path: &str, message: String, fix: &str| {
-        let span = sources.add_path(path);
-        plan.faults.push(
-            Diagnostic::new(rule, span, message)
-                .fix(fix)
-                .scope(Scope::Fleet),
-        );
-    };
-    for (path, desired) in &tree.files {
-        match disk.files.get(path) {
-            Some(digest)
-                if *digest == desired.entry.digest
-                    && lock.files.get(path) == Some(&desired.entry) =>
+    planner.write_files();
+    planner.delete_files(clusters);
+    planner.check_held_files();
+    planner.check_foreign_files();
+    planner.write_lock();
+    planner.plan
+}
+
+/// Makes a plan.
+struct Planner<'a> {
+    tree: &'a Tree,
+    lock: &'a Lock,
+    disk: &'a Disk,
+    /// Whether edits by hand are overwritten.
+    force: bool,
+    sources: &'a mut SourceMap,
+    plan: Plan,
+}
+
+impl Planner<'_> {
+    /// Plans to write each file that is missing or differs.
+    fn write_files(&mut self) {
+        let (tree, lock, disk) = (self.tree, self.lock, self.disk);
+        for (path, desired) in &tree.files {
+            let Some(digest) = disk.files.get(path) else {
+                self.plan.write.push(path.clone());
+                continue;
+            };
+            let recorded = lock.files.get(path);
+            let is_desired = *digest == desired.entry.digest;
+
+            if is_desired && recorded == Some(&desired.entry) {
+                self.plan.unchanged += 1;
+            } else if digest == NOT_A_FILE {
+                let message = format!("{path} is a folder or a link, and no file");
+                self.fault(&FOREIGN_FILE, path, message, "move it away");
+            } else if (self.force && self.may_have_written(&desired.entry))
+                || self.has_written(path, digest)
+                || (is_desired && Record::of(path) == Record::InLock)
             {
-                plan.unchanged += 1;
-            }
-            Some(digest) if digest == NOT_A_FILE => {
-                fault(
-                    &FOREIGN_FILE,
-                    path,
-                    format!("{path} is a folder or a link, and no file"),
-                    "move it away",
-                );
-            }
-            Some(digest) if (force && known(&desired.entry)) || mine(path, digest) => {
-                plan.write.push(path.clone())
-            }
-            Some(_) if lock.files.contains_key(path) => {
-                fault(
+                self.plan.write.push(path.clone());
+            } else if recorded.is_some() {
+                self.fault(
                     &EDITED,
                     path,
                     format!("{path} was edited by hand"),
                     "change the tenant instead, and take the edit back: tenantry render --force",
                 );
+            } else {
+                let message = format!(
+                    "{path} is not as tenantry writes it: its record is gone, or it is somebody \
+                     else's file"
+                );
+                let fix = "move it away; of a conflict take either side; an edit is taken back \
+                           by: tenantry render --force";
+                self.fault(&FOREIGN_FILE, path, message, fix);
             }
-            Some(_) => fault(
-                &FOREIGN_FILE,
-                path,
-                format!(
-                    "{path} is not as tenantry writes it: its record is gone, or it is somebody else's file"
-                ),
-                "move it away; of a conflict take either side; an edit is taken back by: tenantry render --force",
-            ),
-            None => plan.write.push(path.clone()),
         }
     }
-    for (path, entry) in &lock.files {
-        if !clusters.contains(&entry.on)
-            || tree.files.contains_key(path)
-            || tree.held.contains_key(path)
-        {
-            continue;
-        }
-        match disk.files.get(path) {
-            Some(digest) if digest != NOT_A_FILE && (force || mine(path, digest)) => {
-                plan.delete.push(path.clone())
+
+    /// Plans to delete the recorded files of these clusters that should no longer be there.
+    fn delete_files(&mut self, clusters: &BTreeSet<String>) {
+        let (tree, lock, disk) = (self.tree, self.lock, self.disk);
+        for (path, entry) in &lock.files {
+            let stays = tree.files.contains_key(path) || tree.held.contains_key(path);
+            if !clusters.contains(&entry.cluster) || stays {
+                continue;
             }
-            Some(_) => fault(
-                &EDITED,
-                path,
-                format!("{path} would be deleted, and was edited by hand"),
-                "take the edit back: tenantry render --force",
-            ),
-            None => {}
+            match disk.files.get(path) {
+                None => {}
+                Some(digest)
+                    if digest != NOT_A_FILE && (self.force || self.has_written(path, digest)) =>
+                {
+                    self.plan.delete.push(path.clone());
+                }
+                Some(_) => {
+                    let message = format!("{path} would be deleted, and was edited by hand");
+                    let fix = "take the edit back: tenantry render --force";
+                    self.fault(&EDITED, path, message, fix);
+                }
+            }
         }
     }
-    for (path, entry) in &tree.held {
-        if disk.files.get(path) != Some(&entry.digest) {
-            let message =
-                format!("{path} is held for a tenant with an error, and is not as its record says");
-            fault(
-                &EDITED,
-                path,
-                message,
-                &format!("restore it from Git: git checkout -- {path}"),
-            );
+
+    /// Checks that the files of tenants that are not rendered are as their records say.
+    fn check_held_files(&mut self) {
+        let tree = self.tree;
+        for (path, entry) in &tree.held {
+            if self.disk.files.get(path) != Some(&entry.digest) {
+                let message = format!(
+                    "{path} is held for a tenant with an error, and is not as its record says"
+                );
+                let fix = format!("restore it from Git: git checkout -- {path}");
+                self.fault(&EDITED, path, message, &fix);
+            }
         }
     }
-    for path in disk.files.keys() {
-        let ours = tree.files.contains_key(path)
-            || tree.held.contains_key(path)
-            || lock.files.contains_key(path);
-        if ours {
-            continue;
+
+    /// Checks that no other file lies where Flux would apply it.
+    fn check_foreign_files(&mut self) {
+        let disk = self.disk;
+        for path in disk.files.keys() {
+            let ours = self.tree.files.contains_key(path)
+                || self.tree.held.contains_key(path)
+                || self.lock.files.contains_key(path);
+            if !ours {
+                let message = format!("{path} was not written by tenantry, and would be applied");
+                self.fault(&FOREIGN_FILE, path, message, "move it out of the folder");
+            }
         }
-        fault(
-            &FOREIGN_FILE,
-            path,
-            format!("{path} was not written by tenantry, and would be applied"),
-            "move it out of the folder",
+    }
+
+    /// Plans the lock, after the work and before anything is deleted.
+    fn write_lock(&mut self) {
+        let mut lock = self.lock.written();
+        for tombstone in &self.tree.tombstones {
+            let key = (tombstone.tombstone.clone(), tombstone.cluster.clone());
+            lock.tombstones.insert(key, tombstone.clone());
+        }
+        self.plan.before_deletion = lock.to_text();
+
+        for path in &self.plan.delete {
+            lock.files.remove(path);
+        }
+        let files = self.tree.files.iter();
+        for (path, desired) in files.filter(|(path, _)| Record::of(path) == Record::InLock) {
+            lock.files.insert(path.clone(), desired.entry.clone());
+        }
+        lock.clusters.extend(self.tree.clusters.clone());
+        for restored in &self.tree.restored {
+            lock.tombstones.remove(restored);
+        }
+        self.plan.lock = lock;
+    }
+
+    /// Whether a file on disk has the bytes that its record says.
+    fn has_written(&self, path: &str, digest: &str) -> bool {
+        let recorded = self.lock.files.get(path);
+        recorded.is_some_and(|entry| entry.digest == digest)
+    }
+
+    /// Whether the file that stands at a record's path was once written by tenantry: it has a
+    /// record, or its cluster was rendered before.
+    fn may_have_written(&self, entry: &FileEntry) -> bool {
+        self.lock.files.contains_key(&entry.path) || self.lock.clusters.contains_key(&entry.cluster)
+    }
+
+    fn fault(&mut self, rule: &'static Rule, path: &str, message: String, fix: &str) {
+        let span = self.sources.add_path(path);
+        self.plan.faults.push(
+            Diagnostic::new(rule, span, message)
+                .fix(fix)
+                .scope(Scope::Fleet),
         );
     }
-    for grave in &tree.tombstones {
-        plan.lock
-            .tombstones
-            .insert((grave.tombstone.clone(), grave.on.clone()), grave.clone());
-    }
-    plan.before_deletion = plan.lock.to_text();
-    plan.lock.clusters.extend(tree.clusters.clone());
-    for risen in &tree.risen {
-        plan.lock.tombstones.remove(risen);
-    }
-    plan
 }
 
 /// What lets a cluster count as behind, and not as stale.
@@ -219,7 +273,7 @@ pub struct Baseline {
 impl Baseline {
     /// Whether a cluster's line of the lock and each of its files are as at the revision.
     fn holds(&self, now: &ClusterEntry, locked: Option<&ClusterEntry>, disk: &Disk) -> bool {
-        let belongs = |path: &str| is_of_cluster(path, now);
+        let belongs = |path: &str| now.has(path);
         let same_line = locked.is_some() && self.clusters.get(&now.cluster) == locked;
         let none_added = disk
             .files
@@ -233,12 +287,6 @@ impl Baseline {
             .all(|(_, same)| *same);
         same_line && none_added && none_changed
     }
-}
-
-/// Whether a path lies in a cluster's folder, or is the cluster's one file outside the tree.
-fn is_of_cluster(path: &str, cluster: &ClusterEntry) -> bool {
-    let folder = format!("{}/{}/", cluster.tree, cluster.cluster);
-    path.starts_with(&folder) || path == cluster.entry
 }
 
 /// Compares a tree with what is on disk, without writing.
@@ -296,9 +344,9 @@ impl Check<'_> {
     /// file is.
     fn is_as_locked(&self, now: &ClusterEntry) -> bool {
         let wanted = self.tree.files.values().map(|file| &file.entry);
-        let wanted = wanted.filter(|entry| entry.on == now.cluster);
+        let wanted = wanted.filter(|entry| entry.cluster == now.cluster);
         let found = self.disk.files.keys();
-        let found = found.filter(|path| is_of_cluster(path, now));
+        let found = found.filter(|path| now.has(path));
         wanted.map(|entry| &entry.path).chain(found).all(|path| {
             let recorded = self.lock.files.get(path).map(|entry| &entry.digest);
             recorded.is_some() && recorded == self.disk.files.get(path)
@@ -310,7 +358,7 @@ impl Check<'_> {
         let files = self.tree.files.values().map(|file| &file.entry);
         before.fleet == now.fleet
             && files
-                .filter(|entry| entry.on == now.cluster && entry.tenant.is_some())
+                .filter(|entry| entry.cluster == now.cluster && entry.tenant.is_some())
                 .all(|entry| {
                     let recorded = self.lock.files.get(&entry.path);
                     recorded.is_some_and(|recorded| recorded.input == entry.input)
@@ -321,7 +369,9 @@ impl Check<'_> {
         let name = &now.cluster;
         let files = self.tree.files.values().map(|file| &file.entry);
         let other: Vec<&str> = files
-            .filter(|entry| entry.on == *name && self.lock.files.get(&entry.path) != Some(entry))
+            .filter(|entry| {
+                entry.cluster == *name && self.lock.files.get(&entry.path) != Some(entry)
+            })
             .map(|entry| entry.path.as_str())
             .collect();
 
@@ -348,7 +398,7 @@ impl Check<'_> {
         let mut out = Vec::new();
         let name = &now.cluster;
         let files = self.tree.files.iter();
-        for (path, desired) in files.filter(|(_, file)| file.entry.on == *name) {
+        for (path, desired) in files.filter(|(_, file)| file.entry.cluster == *name) {
             match self.disk.files.get(path) {
                 None => out.push((path, "is missing")),
                 Some(digest) if *digest != desired.entry.digest => {
@@ -362,7 +412,7 @@ impl Check<'_> {
         }
 
         let recorded = self.lock.files.iter();
-        for (path, entry) in recorded.filter(|(_, entry)| entry.on == *name) {
+        for (path, entry) in recorded.filter(|(_, entry)| entry.cluster == *name) {
             if self.tree.files.contains_key(path) {
                 continue;
             }
@@ -375,7 +425,7 @@ impl Check<'_> {
 
         for path in self.disk.files.keys() {
             let known = self.tree.files.contains_key(path) || self.lock.files.contains_key(path);
-            if is_of_cluster(path, now) && !known {
+            if now.has(path) && !known {
                 out.push((path, "was not written by tenantry"));
             }
         }

@@ -3,7 +3,7 @@
 
 use crate::support::{FLEET, NOW, Sandbox, tenant};
 use serde_json::Value;
-use tenantry::compile::{self, Files};
+use tenantry::compile::{self, InputFiles};
 use tenantry::graph::{self, Beside, Cluster, ClusterObjects};
 use tenantry::isolation::{self, Verdict};
 use tenantry::source::{Source, SourceMap};
@@ -26,9 +26,9 @@ fn verdicts(sandbox: &Sandbox, arguments: &[&str]) -> Vec<String> {
 /// A cluster with two tenants, of which the API server listed these manifests alone.
 fn live(manifests: &str) -> Cluster {
     let mut sources = SourceMap::default();
-    let mut files = Files {
+    let mut files = InputFiles {
         fleet_path: "tenants/fleet.yaml".into(),
-        ..Files::default()
+        ..InputFiles::default()
     };
     let specs = [
         ("tenants/fleet.yaml", FLEET.to_owned()),
@@ -46,7 +46,7 @@ fn live(manifests: &str) -> Cluster {
         version: "0.1.0".into(),
         ..Context::default()
     };
-    let front = compile::front(&mut sources, &mut files, &context);
+    let front = compile::resolve(&mut sources, &mut files, &context);
 
     let listed = sources.add(Source::new("live.yaml", manifests));
     let beside = Beside {

@@ -3,7 +3,7 @@
 use crate::support::{Dice, FLEET, NOW, Sandbox, say, tenant};
 use std::fmt::Write;
 use tenantry::bundle::Manifests;
-use tenantry::compile::{self, Files, Wish};
+use tenantry::compile::{self, InputFiles, RenderOptions};
 use tenantry::graph::rbac::{Request, Subject};
 use tenantry::graph::{self, Beside, Cluster, ClusterObjects};
 use tenantry::isolation::question::{self, Ask, Asked, Route};
@@ -56,9 +56,9 @@ fn fleet(dice: &mut Dice, broken: bool) -> Vec<(String, String)> {
 /// The whole of it, at once.
 fn whole(files: &[(String, String)]) -> Cluster {
     let mut sources = SourceMap::default();
-    let mut all = Files {
+    let mut all = InputFiles {
         fleet_path: "tenants/fleet.yaml".into(),
-        ..Files::default()
+        ..InputFiles::default()
     };
     let mut beside = Vec::new();
     for (path, text) in files {
@@ -76,8 +76,8 @@ fn whole(files: &[(String, String)]) -> Cluster {
         version: "0.1.0".into(),
         ..Context::default()
     };
-    let mut front = compile::front(&mut sources, &mut all, &context);
-    let wish = Wish {
+    let mut front = compile::resolve(&mut sources, &mut all, &context);
+    let options = RenderOptions {
         layout: Layout {
             tree: "rendered".into(),
             repository_path: ".".into(),
@@ -87,7 +87,7 @@ fn whole(files: &[(String, String)]) -> Cluster {
         allow_removal: Vec::new(),
         version: "0.1.0".into(),
     };
-    let compiled = compile::back(&mut front, &sources, &Manifests::default(), &wish);
+    let compiled = compile::emit(&mut front, &sources, &Manifests::default(), &options);
     // A half of an edge is an error of its tenant, which is then left out; here as there.
     let reading = graph::read(&sources, &beside, false);
     let mut faults = reading.faults;

@@ -9,7 +9,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use tenantry::bundle::{Manifests, ObjectText};
-use tenantry::compile::{self, Compiled, Files, Wish};
+use tenantry::compile::{self, Compiled, InputFiles, RenderOptions};
 use tenantry::source::{Source, SourceMap};
 use tenantry::spec::Input;
 use tenantry::spec::leaf::Day;
@@ -37,9 +37,9 @@ pub fn root() -> PathBuf {
 /// The pipeline over some texts, without a disk.
 pub fn compile(files: &[(&str, &str)]) -> (SourceMap, Compiled<ObjectText>) {
     let mut sources = SourceMap::default();
-    let mut all = Files {
+    let mut all = InputFiles {
         fleet_path: "tenants/fleet.yaml".into(),
-        ..Files::default()
+        ..InputFiles::default()
     };
     for (path, text) in files {
         let id = sources.add(Source::new(*path, *text));
@@ -57,8 +57,8 @@ pub fn compile(files: &[(&str, &str)]) -> (SourceMap, Compiled<ObjectText>) {
         version: "0.1.0".into(),
         ..Context::default()
     };
-    let mut front = compile::front(&mut sources, &mut all, &context);
-    let wish = Wish {
+    let mut front = compile::resolve(&mut sources, &mut all, &context);
+    let options = RenderOptions {
         layout: Layout {
             tree: "rendered".into(),
             repository_path: ".".into(),
@@ -68,7 +68,7 @@ pub fn compile(files: &[(&str, &str)]) -> (SourceMap, Compiled<ObjectText>) {
         allow_removal: Vec::new(),
         version: "0.1.0".into(),
     };
-    let compiled = compile::back(&mut front, &sources, &Manifests::default(), &wish);
+    let compiled = compile::emit(&mut front, &sources, &Manifests::default(), &options);
     (sources, compiled)
 }
 

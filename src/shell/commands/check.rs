@@ -162,9 +162,10 @@ pub fn summary<T: Kept>(
         parts.push(format!("{} known before", plural(hidden, "finding")));
     }
     let mut text = parts.join(", ");
-    if !compiled.held.is_empty() {
-        let names: Vec<&str> = compiled.held.iter().map(String::as_str).take(5).collect();
-        let more = compiled.held.len().saturating_sub(5);
+    let held: Vec<&str> = compiled.standings.held().collect();
+    if !held.is_empty() {
+        let names = &held[..held.len().min(5)];
+        let more = held.len().saturating_sub(5);
         let more = if more > 0 {
             format!(" and {more} more")
         } else {

@@ -61,8 +61,13 @@ pub fn run(cli: &Cli, args: &Diff) -> Result<Outcome, Fault> {
         }
         None => {
             let mut old = at_revision(cli, args.rev.as_deref().unwrap_or("HEAD"), selection)?;
-            let mut held = compiled.held.clone();
-            held.extend(old.iter().flat_map(|(_, c)| c.held.iter().cloned()));
+            let before = old.iter().flat_map(|(_, old)| old.standings.held());
+            let held: BTreeSet<String> = compiled
+                .standings
+                .held()
+                .chain(before)
+                .map(str::to_owned)
+                .collect();
             let several = session
                 .front
                 .fleet()

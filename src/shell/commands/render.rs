@@ -15,6 +15,7 @@ use tenantry::bundle::ObjectText;
 use tenantry::compile::Compiled;
 use tenantry::diagnostic::{Diagnostic, Level, sort};
 use tenantry::report::plural;
+use tenantry::source::parent;
 use tenantry::tenancy::Context;
 use tenantry::tree::{Baseline, Behind, Plan, Tree, check_disk, plan};
 
@@ -244,7 +245,8 @@ fn changed_units(write: &[String], delete: &[String]) -> BTreeSet<String> {
     write
         .iter()
         .chain(delete)
-        .filter_map(|p| p.rsplit_once('/').map(|(dir, _)| dir.to_owned()))
+        .map(|path| parent(path).to_owned())
+        .filter(|folder| !folder.is_empty())
         .collect()
 }
 

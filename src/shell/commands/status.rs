@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use tenantry::compile::Compiled;
 use tenantry::kube::ObjectId;
 use tenantry::report::{count, plural};
+use tenantry::tenancy::Standing;
 use tenantry::tree::{digest, namespaces_of};
 
 /// Runs the command.
@@ -35,7 +36,7 @@ pub fn run(cli: &Cli, args: &Status) -> Result<Outcome, Fault> {
         .iter()
         .map(|t| t.name.value.clone())
         .collect();
-    names.extend(compiled.held.iter().cloned());
+    names.extend(compiled.standings.held().map(str::to_owned));
     let mut rows = Vec::new();
     for name in &names {
         let tenant = session
@@ -44,10 +45,10 @@ pub fn run(cli: &Cli, args: &Status) -> Result<Outcome, Fault> {
             .tenants
             .iter()
             .find(|t| t.name.value == *name);
-        let held = compiled.held.contains(name);
-        let phase = if held { "Held" } else { "Valid" };
-        // A held tenant is what its last rendered files say.
-        let tenant = tenant.filter(|_| !held);
+        let standing = compiled.standings.of(name).unwrap_or(Standing::Rendered);
+        let phase = standing.phase();
+        // A held tenant is shown as its last rendered files say.
+        let tenant = tenant.filter(|_| !standing.keeps_files());
         let files = || {
             session
                 .front
@@ -62,7 +63,7 @@ pub fn run(cli: &Cli, args: &Status) -> Result<Outcome, Fault> {
                 .iter()
                 .map(|on| fleet_clusters[on.cluster].clone())
                 .collect(),
-            None => files().map(|e| e.on.clone()).collect(),
+            None => files().map(|e| e.cluster.clone()).collect(),
         };
         let namespaces: BTreeSet<String> = match tenant {
             Some(tenant) => tenant

@@ -1,0 +1,120 @@
+//! The OCI artifacts of a cluster whose units have one each.
+
+use super::build::{Request, Tree};
+use super::entry::{Unit, artifact_url, late_of};
+use super::layout::Part;
+use super::record::{FileEntry, short_hex};
+use crate::delivery::ClusterEngine;
+use crate::diagnostic::rule;
+use crate::source::parent;
+use crate::spec::FleetDoc;
+use crate::spec::fleet::{Artifacts, Cluster, SourceMode};
+use serde::Serialize;
+use std::collections::BTreeMap;
+
+rule! {
+    /// Each unit has an OCI artifact of its own, and a cluster does not say where.
+    ///
+    /// ## Why it matters
+    /// Its Kustomizations would have no source.
+    /// ## Fix
+    /// Say `flux.artifacts.url: oci://REGISTRY/PATH` of each cluster, or leave `delivery.source`
+    /// out.
+    pub static NO_REGISTRY = "tree/no-registry", Error;
+}
+
+/// A folder that is pushed as an OCI artifact.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Artifact {
+    /// The cluster's name.
+    pub cluster: String,
+    /// The Kustomization that applies it.
+    pub kustomization: String,
+    /// The folder, from the lock's.
+    pub folder: String,
+    /// Where it is pushed: `oci://`, without a tag.
+    pub url: String,
+    /// A digest over the files' names and digests; records do not count. Where no texts are made,
+    /// of the files as their records have them.
+    pub content: String,
+}
+
+/// How the tree of a fleet reaches its clusters.
+pub fn source_mode(fleet: &FleetDoc) -> SourceMode {
+    fleet
+        .spec
+        .delivery
+        .as_ref()
+        .and_then(|d| d.source)
+        .unwrap_or(SourceMode::Shared)
+}
+
+/// The registry of a cluster's artifacts, if each unit has its own.
+pub fn artifacts_of<'a>(fleet: &FleetDoc, cluster: &'a Cluster) -> Option<&'a Artifacts> {
+    ClusterEngine::new(&fleet.spec, cluster)
+        .artifacts()
+        .filter(|_| source_mode(fleet) == SourceMode::PerShard)
+}
+
+/// The artifacts of a cluster, in the order of the folders.
+pub fn list_artifacts(
+    request: &Request<'_>,
+    cluster: &Cluster,
+    units: &[Unit],
+    tree: &Tree,
+) -> Vec<Artifact> {
+    let Some(artifacts) = artifacts_of(request.fleet, cluster) else {
+        return Vec::new();
+    };
+    let name = cluster.name.as_str();
+    let contents = contents(request, name, tree);
+
+    let artifact = |unit: &Unit, part: Part| {
+        let folder = request.layout.cluster(name).unit(&unit.name, part);
+        let hasher = contents.get(&folder)?;
+        let applied_by = unit.applier();
+        Some(Artifact {
+            cluster: name.to_owned(),
+            kustomization: match part {
+                Part::Core => applied_by,
+                Part::Deferred => late_of(&applied_by),
+            },
+            url: artifact_url(artifacts, &request.layout.in_tree(&folder)),
+            content: short_hex(hasher),
+            folder,
+        })
+    };
+    units
+        .iter()
+        .flat_map(|unit| Part::ALL.map(|part| artifact(unit, part)))
+        .flatten()
+        .collect()
+}
+
+/// The digest of each folder of tenants, over the names and digests of its files.
+fn contents(request: &Request<'_>, cluster: &str, tree: &Tree) -> BTreeMap<String, blake3::Hasher> {
+    let made = tree.files.iter().map(|(path, file)| (path, &file.entry));
+    let files: BTreeMap<&String, &FileEntry> = if request.texts {
+        made.chain(&tree.held).collect()
+    } else {
+        request.lock.files.iter().collect()
+    };
+
+    let mut contents: BTreeMap<String, blake3::Hasher> = BTreeMap::new();
+    for (path, entry) in files {
+        if entry.cluster != cluster || entry.tenant.is_none() {
+            continue;
+        }
+        let folder = parent(path);
+        let file = path[folder.len()..].trim_start_matches('/');
+        contents
+            .entry(folder.to_owned())
+            .or_default()
+            .update(file.as_bytes())
+            .update(&[0])
+            .update(entry.digest.as_bytes())
+            .update(&[0]);
+    }
+    contents
+}

@@ -1,0 +1,476 @@
+//! Objects → the files of a tree, with their records, and the tombstones of removed namespaces.
+
+use super::artifacts::{NO_REGISTRY, artifacts_of, list_artifacts, source_mode};
+use super::entry::{self, Entry, Unit};
+use super::layout::{FileKind, Layout, Part, Record, is_below_tree};
+use super::lock::{ClusterEntry, Tombstone};
+use super::record::{FileEntry, namespaces, short_hex};
+use super::shards::{Sharding, outgrown};
+use super::{Artifact, Lock};
+use crate::bundle::{ClusterBundle, Kept, ObjectSet, TenantBundle};
+use crate::delivery::ClusterEngine;
+use crate::diagnostic::{Diagnostic, Scope};
+use crate::expression::eval_text;
+use crate::source::{SourceMap, Span};
+use crate::spec::FleetDoc;
+use crate::spec::fleet::SourceMode;
+use crate::tenancy::model::Tenant;
+use crate::tenancy::{DERIVED_NAME, Kind, Standings, Tenancy, claims};
+use crate::value::Value;
+use rayon::prelude::*;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// The fix of an entry file that has no usable path.
+const ENTRY_FIX: &str = "write it as clusters/{{ cluster }}/tenantry.yaml";
+
+/// A file that should be there.
+#[derive(Clone, Debug)]
+pub struct Desired {
+    /// Its first lines, the record among them.
+    pub head: String,
+    /// Its objects. They are most of what ten thousand tenants' files hold, and are copied nowhere.
+    pub objects: String,
+    /// Its record.
+    pub entry: FileEntry,
+}
+
+impl Desired {
+    /// Its text.
+    pub fn text(&self) -> String {
+        [self.head.as_str(), &self.objects].concat()
+    }
+}
+
+/// The tree that should be there.
+#[derive(Debug, Default)]
+pub struct Tree {
+    /// Files to be written, by path.
+    pub files: BTreeMap<String, Desired>,
+    /// Files of tenants that are not rendered, as the lock has them.
+    pub held: BTreeMap<String, FileEntry>,
+    /// What each cluster is rendered with.
+    pub clusters: BTreeMap<String, ClusterEntry>,
+    /// Tombstones of what is removed.
+    pub tombstones: Vec<Tombstone>,
+    /// Tombstones of what is there again: the name, and the cluster.
+    pub restored: Vec<(String, String)>,
+    /// The Kustomizations that apply the tree of each cluster, and the sources of their own.
+    pub kustomizations: BTreeMap<String, Vec<Value>>,
+    /// What is pushed where each unit has an artifact of its own.
+    pub artifacts: Vec<Artifact>,
+}
+
+/// What the tree is made of.
+pub struct Request<'a> {
+    /// The fleet.
+    pub fleet: &'a FleetDoc,
+    /// The tenants without an error.
+    pub tenancy: &'a Tenancy,
+    /// The texts, for the paths in the lock.
+    pub sources: &'a SourceMap,
+    /// What was written before.
+    pub lock: &'a Lock,
+    /// Where things are.
+    pub layout: &'a Layout,
+    /// The standing of each tenant.
+    pub standings: &'a Standings,
+    /// Tenants that may go.
+    pub allow_removal: &'a [String],
+    /// The version of this program.
+    pub version: &'a str,
+    /// The digest of the templates.
+    pub templates: &'a str,
+    /// The digest of the profiles.
+    pub profiles: &'a str,
+    /// Whether the files of tenants are made, or only what is wrong with the tree is said.
+    pub texts: bool,
+}
+
+/// The line that a rendered file begins with.
+pub fn header(source: Option<&str>) -> String {
+    match source {
+        Some(path) => {
+            format!("# Rendered by tenantry from {path}. Do not edit: change the tenant.\n")
+        }
+        None => "# Rendered by tenantry. Do not edit: change the fleet.\n".to_owned(),
+    }
+}
+
+/// Builds the tree of some clusters. The objects' texts move into it: ten thousand tenants have a
+/// lot of them.
+pub fn build<T: Kept>(
+    request: &Request<'_>,
+    bundles: &mut [ClusterBundle<T>],
+    out: &mut Vec<Diagnostic>,
+) -> Tree {
+    let mut tree = Tree::default();
+    let clusters: Vec<String> = request
+        .fleet
+        .spec
+        .clusters
+        .iter()
+        .map(|cluster| cluster.name.value.to_string())
+        .collect();
+
+    for bundle in bundles {
+        let cluster = &request.fleet.spec.clusters[bundle.cluster];
+        let name = cluster.name.as_str();
+        let sharding = Sharding::of(request, bundle.cluster);
+
+        let mut units = place_tenants(request, bundle, sharding, &clusters, &mut tree);
+        keep_files(request, name, &mut units, &mut tree);
+        let units: Vec<Unit> = units
+            .into_iter()
+            .map(|(name, late)| Unit {
+                name,
+                one_tenant: sharding == Sharding::Tenant,
+                late,
+            })
+            .collect();
+
+        place_platform(request, bundle, &mut tree);
+        place_entry(request, bundle.cluster, &units, &mut tree, out);
+        let artifacts = list_artifacts(request, cluster, &units, &tree);
+        tree.artifacts.extend(artifacts);
+        outgrown(request, sharding, bundle.cluster, out);
+
+        let line = cluster_line(request, name, sharding);
+        tree.clusters.insert(name.to_owned(), line);
+        if request.texts {
+            record_removals(request, name, &mut tree);
+        }
+    }
+    tree
+}
+
+/// The cluster's line of the lock.
+fn cluster_line(request: &Request<'_>, cluster: &str, sharding: Sharding) -> ClusterEntry {
+    let (unit, shards) = sharding.record();
+    ClusterEntry {
+        cluster: cluster.to_owned(),
+        tool: request.version.to_owned(),
+        templates: request.templates.to_owned(),
+        profiles: request.profiles.to_owned(),
+        unit: unit.to_owned(),
+        shards,
+        fleet: request.fleet.digest.clone(),
+        tree: request.layout.tree.clone(),
+        entry: entry_path(request.fleet, cluster).unwrap_or_default(),
+    }
+}
+
+/// Adds the files of a cluster's tenants. Returns each unit, and whether it has deferred objects.
+fn place_tenants<T: Kept>(
+    request: &Request<'_>,
+    bundle: &mut ClusterBundle<T>,
+    sharding: Sharding,
+    clusters: &[String],
+    tree: &mut Tree,
+) -> BTreeMap<String, bool> {
+    let cluster = bundle.cluster;
+    let made: Vec<(String, bool, [Option<Desired>; 2])> = bundle
+        .tenants
+        .par_iter_mut()
+        .map(|tenant| {
+            let unit = sharding.unit(&tenant.tenant);
+            let late = !tenant.deferred.objects.is_empty();
+            let files = match request.texts {
+                true => tenant_files(request, cluster, &unit, tenant, clusters),
+                false => [None, None],
+            };
+            (unit, late, files)
+        })
+        .collect();
+
+    let mut units: BTreeMap<String, bool> = BTreeMap::new();
+    for (unit, late, files) in made {
+        *units.entry(unit).or_default() |= late;
+        let files = files.into_iter().flatten();
+        tree.files
+            .extend(files.map(|file| (file.entry.path.clone(), file)));
+    }
+    units
+}
+
+/// Keeps the files of tenants that are not rendered, and their units.
+fn keep_files(
+    request: &Request<'_>,
+    cluster: &str,
+    units: &mut BTreeMap<String, bool>,
+    tree: &mut Tree,
+) {
+    let recorded = request.lock.files.iter();
+    for (path, entry) in recorded.filter(|(_, entry)| entry.cluster == cluster) {
+        let Some(owner) = &entry.tenant else { continue };
+        if !request.standings.keeps_files(owner) {
+            continue;
+        }
+        let file = request.layout.cluster(cluster).parse(path);
+        if let Some(FileKind::Tenant { unit, part, .. }) = file {
+            *units.entry(unit.to_owned()).or_default() |= part == Part::Deferred;
+        }
+        tree.held.insert(path.clone(), entry.clone());
+    }
+}
+
+/// What a tenant's record on a cluster says that it claims besides objects, sorted, and the
+/// namespaces of other tenants that its own reach, as `from>to`.
+fn claims_and_edges(
+    tenant: &Tenant,
+    cluster: usize,
+    clusters: &[String],
+) -> (Vec<String>, Vec<String>) {
+    let claims = claims::of(tenant, clusters)
+        .into_iter()
+        .map(|(thing, _)| thing);
+    let mut claims: Vec<String> = claims
+        .filter(|thing| thing.kind != Kind::Namespace)
+        .map(|thing| thing.to_string())
+        .collect();
+    claims.sort();
+
+    let namespaces = tenant.on(cluster).map_or(&[][..], |on| &on.namespaces);
+    let mut edges: Vec<String> = namespaces
+        .iter()
+        .flat_map(|n| n.reaches.iter().map(|to| format!("{}>{to}", n.name)))
+        .collect();
+    edges.sort();
+    edges.dedup();
+    (claims, edges)
+}
+
+/// The files of a tenant on a cluster, one for each part that has objects.
+fn tenant_files<T: Kept>(
+    request: &Request<'_>,
+    cluster: usize,
+    unit: &str,
+    bundle: &mut TenantBundle<T>,
+    clusters: &[String],
+) -> [Option<Desired>; 2] {
+    let tenant = &request.tenancy.tenants[bundle.index];
+    let name = &clusters[cluster];
+    let source = request.sources.path(tenant.name.span);
+
+    let file = |part: Part, set: &mut ObjectSet<T>| {
+        if set.objects.is_empty() {
+            return None;
+        }
+        let (claims, edges) = match part {
+            Part::Core => claims_and_edges(tenant, cluster, clusters),
+            Part::Deferred => Default::default(),
+        };
+        let kind = FileKind::Tenant {
+            tenant: &bundle.tenant,
+            unit,
+            part,
+        };
+        let entry = FileEntry {
+            tenant: Some(bundle.tenant.clone()),
+            source: Some(source.to_owned()),
+            input: Some(tenant.input.clone()),
+            uuid: tenant.uuid.as_ref().map(|u| u.value.clone()),
+            edges,
+            claims,
+            ..FileEntry::new(request.layout.cluster(name), kind)
+        };
+        Some(objects_file(entry, Some(source), set))
+    };
+    [
+        file(Part::Core, &mut bundle.core),
+        file(Part::Deferred, &mut bundle.deferred),
+    ]
+}
+
+/// A file with its record: in its head, if the file can hold a comment.
+fn recorded(mut entry: FileEntry, source: Option<&str>, objects: String) -> Desired {
+    let mut head = match Record::of(&entry.path) {
+        Record::InFile => header(source),
+        Record::InLock => String::new(),
+    };
+    let mut hasher = blake3::Hasher::new();
+    hasher.update(head.as_bytes()).update(objects.as_bytes());
+    entry.digest = short_hex(&hasher);
+
+    if Record::of(&entry.path) == Record::InFile {
+        head.push_str(&entry.comment());
+    }
+    Desired {
+        head,
+        objects,
+        entry,
+    }
+}
+
+/// A file of some objects, whose text moves into it.
+fn objects_file<T: Kept>(
+    mut entry: FileEntry,
+    source: Option<&str>,
+    set: &mut ObjectSet<T>,
+) -> Desired {
+    entry.objects = set.ids().map(ToString::to_string).collect();
+    recorded(entry, source, set.take_text())
+}
+
+/// Adds the file of what is rendered once a cluster.
+fn place_platform<T: Kept>(request: &Request<'_>, bundle: &mut ClusterBundle<T>, tree: &mut Tree) {
+    let name = request.fleet.spec.clusters[bundle.cluster].name.as_str();
+    let entry = FileEntry::new(request.layout.cluster(name), FileKind::Platform);
+    let file = objects_file(entry, None, &mut bundle.platform);
+    tree.files.insert(file.entry.path.clone(), file);
+}
+
+/// Adds the files of the engine's objects that apply a cluster's tree: one for each unit, so that two
+/// pull requests that each add one touch no file together, and the entry file.
+fn place_entry(
+    request: &Request<'_>,
+    cluster: usize,
+    units: &[Unit],
+    tree: &mut Tree,
+    out: &mut Vec<Diagnostic>,
+) {
+    let cluster = &request.fleet.spec.clusters[cluster];
+    let name = cluster.name.as_str();
+    let artifacts = artifacts_of(request.fleet, cluster);
+    if artifacts.is_none() && source_mode(request.fleet) == SourceMode::PerShard {
+        let message =
+            format!("each unit of `{name}` has an artifact of its own, and nothing says where");
+        out.push(
+            Diagnostic::new(&NO_REGISTRY, cluster.name.span, message)
+                .fix("say flux.artifacts.url: oci://REGISTRY/PATH, or leave delivery.source out")
+                .scope(Scope::Fleet),
+        );
+    }
+
+    let applied = Entry {
+        owner: &request.fleet.name.value,
+        cluster: name,
+        engine: ClusterEngine::new(&request.fleet.spec, cluster),
+        layout: request.layout,
+        artifacts,
+    };
+    let folder = request.layout.cluster(name);
+    let mut files: Vec<(FileEntry, Vec<Value>)> = applied
+        .entry_folder(units)
+        .into_iter()
+        .map(|(unit, objects)| (FileEntry::new(folder, FileKind::Unit(&unit)), objects))
+        .collect();
+    if let Some(path) = checked_entry_path(request, name, tree, out) {
+        let entry = FileEntry::new(folder, FileKind::Entry(&path));
+        files.push((entry, applied.entry_file()));
+    }
+
+    for (record, kustomizations) in files {
+        let (text, objects) = entry::text(&kustomizations);
+        tree.kustomizations
+            .entry(name.to_owned())
+            .or_default()
+            .extend(kustomizations);
+        let file = recorded(FileEntry { objects, ..record }, None, text);
+        tree.files.insert(file.entry.path.clone(), file);
+    }
+}
+
+/// The path of a cluster's entry file, and what is wrong with it; `None` if there is no path.
+fn checked_entry_path(
+    request: &Request<'_>,
+    cluster: &str,
+    tree: &Tree,
+    out: &mut Vec<Diagnostic>,
+) -> Option<String> {
+    let mut report = |span, message| {
+        out.push(
+            Diagnostic::new(&DERIVED_NAME, span, message)
+                .fix(ENTRY_FIX)
+                .scope(Scope::Fleet),
+        );
+    };
+    let path = match entry_path(request.fleet, cluster) {
+        Ok(path) => path,
+        Err((reason, span)) => {
+            report(span, format!("delivery.entry names no file: {reason}"));
+            return None;
+        }
+    };
+
+    let hidden = path.split('/').any(|part| part.starts_with('.'));
+    if is_below_tree(&request.layout.tree, &path) || hidden || tree.files.contains_key(&path) {
+        let delivery = request.fleet.spec.delivery.as_ref();
+        let span = delivery
+            .and_then(|d| d.entry.as_ref())
+            .map_or(request.fleet.name.span, |entry| entry.span);
+        let message = format!(
+            "`{path}` is no place for the entry file of `{cluster}`: it is taken, hidden, or in \
+             the tree"
+        );
+        report(span, message);
+    }
+    Some(path)
+}
+
+/// The path of a cluster's entry file.
+///
+/// # Errors
+/// The reason why there is none, and the place that names it.
+pub fn entry_path(fleet: &FleetDoc, cluster: &str) -> Result<String, (String, Span)> {
+    let template = fleet.spec.delivery.as_ref().and_then(|d| d.entry.as_ref());
+    let (text, span) = template.map_or(
+        ("clusters/{{ cluster }}/tenantry.yaml", fleet.name.span),
+        |t| (t.as_str(), t.span),
+    );
+    let path = eval_text(text, &[("cluster", &cluster.into())]).map_err(|reason| (reason, span))?;
+    let clean = crate::source::join("", &path)
+        .ok_or_else(|| (format!("`{path}` leaves the repository"), span))?;
+    if clean.ends_with(".yaml") || clean.ends_with(".yml") {
+        Ok(clean)
+    } else {
+        Err((format!("`{path}` is no .yaml file"), span))
+    }
+}
+
+/// Adds the tombstones of tenants, and of namespaces of a tenant, that are removed from a cluster,
+/// and names those of what is there again.
+fn record_removals(request: &Request<'_>, cluster: &str, tree: &mut Tree) {
+    let mut staying: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+    let files = tree.files.values().map(|file| &file.entry);
+    for entry in files.chain(tree.held.values()) {
+        if let Some(tenant) = entry.tenant.as_ref().filter(|_| entry.cluster == cluster) {
+            let namespaces = namespaces(entry);
+            staying.entry(tenant).or_default().extend(namespaces);
+        }
+    }
+
+    let mut removed: BTreeMap<String, Tombstone> = BTreeMap::new();
+    let recorded = request.lock.files.values();
+    for entry in recorded.filter(|entry| entry.cluster == cluster) {
+        let Some(tenant) = &entry.tenant else {
+            continue;
+        };
+        for namespace in namespaces(entry) {
+            let name = match staying.get(tenant.as_str()) {
+                Some(kept) if kept.contains(namespace) => continue,
+                Some(_) => format!("{tenant}/{namespace}"),
+                None => tenant.clone(),
+            };
+            let tombstone = removed.entry(name.clone()).or_insert_with(|| Tombstone {
+                tombstone: name,
+                cluster: cluster.to_owned(),
+                uuid: entry.uuid.clone(),
+                namespaces: Vec::new(),
+            });
+            tombstone.namespaces.push(namespace.to_owned());
+        }
+    }
+
+    let tombstones = request.lock.tombstones.values();
+    for tombstone in tombstones.filter(|t| t.cluster == cluster) {
+        let is_there = staying.get(tombstone.tenant()).is_some_and(|kept| {
+            let mut namespaces = tombstone.namespaces.iter();
+            namespaces.any(|name| kept.contains(name.as_str()))
+        });
+        if is_there {
+            let restored = (tombstone.tombstone.clone(), cluster.to_owned());
+            tree.restored.push(restored);
+        }
+    }
+    tree.tombstones.extend(removed.into_values());
+}

@@ -1,0 +1,452 @@
+//! What the records and the lock do not allow: objects that move, namespaces that are removed, names
+//! of removed tenants.
+
+use super::Request;
+use super::entry::{Unit, late_of};
+use super::layout::{FileKind, Part};
+use super::lock::Tombstone;
+use super::record::{FileEntry, objects};
+use super::shards::Sharding;
+use crate::bundle::{ClusterBundle, Kept, TenantBundle};
+use crate::delivery::{Conventions, conventions, engine_of};
+use crate::diagnostic::{Diagnostic, Scope, rule};
+use crate::kube::ObjectId;
+use crate::source::parent;
+use crate::spec::fleet::{Shards, Unit as UnitChoice};
+use crate::tenancy::DERIVED_NAME;
+use crate::tenancy::model::Tenant;
+use rayon::prelude::*;
+use std::collections::{BTreeSet, HashMap};
+
+rule! {
+    /// An object would move from one Flux Kustomization to another in one commit.
+    ///
+    /// ## Why it matters
+    /// Flux gives no order: if the old owner reconciles first, it prunes the object, a Namespace
+    /// with everything in it.
+    /// ## Fix
+    /// In two commits. First: keep it where it is, and add `kustomize.toolkit.fluxcd.io/prune:
+    /// disabled` to it there (the floor has it already); wait until that is applied. Then: move it,
+    /// with its old file deleted (its record goes with it), and, for another unit or other shards,
+    /// the cluster's line of tenantry.lock.
+    pub static OBJECT_MOVED = "tree/object-moved", Error;
+}
+rule! {
+    /// A namespace would go from a cluster without its tenant being retired.
+    ///
+    /// ## What it finds
+    /// A tenant's file that was deleted, a cluster or a namespace that was taken out of it.
+    /// ## Why it matters
+    /// A namespace goes with everything in it. A deleted line is not a decision to delete a team's
+    /// data.
+    /// ## Fix
+    /// Restore it; or let the tenant go: `tenantry render --allow-removal TENANT`.
+    pub static UNRETIRED_REMOVAL = "lifecycle/unretired-removal", Error;
+}
+rule! {
+    /// A name of a tenant that went is used again.
+    ///
+    /// ## Why it matters
+    /// Whatever still trusts the old name (an IAM role's subject, a Vault role) trusts the new
+    /// tenant.
+    /// ## Fix
+    /// Take another name; or, once nothing outside the cluster trusts it, remove its tombstone from
+    /// tenantry.lock.
+    pub static QUARANTINED = "lifecycle/quarantined-name", Error;
+}
+rule! {
+    /// The lock holds a cluster that the fleet does not have.
+    ///
+    /// ## Why it matters
+    /// Its files stay in the tree, and its Flux goes on applying them. Nothing is deleted because a
+    /// line of the fleet is.
+    /// ## Fix
+    /// Restore the cluster; or, once it is gone, remove its folder of the tree, its entry file, and
+    /// its lines of the lock.
+    pub static UNKNOWN_CLUSTER = "tree/unknown-cluster", Warning;
+}
+
+/// Checks whether the lock and the records allow the tenants as they are rendered now. A finding of
+/// a tenant holds its files.
+pub fn check_moves<T: Kept>(
+    request: &Request<'_>,
+    bundles: &[ClusterBundle<T>],
+) -> Vec<Diagnostic> {
+    let mut out = Vec::new();
+    unknown_clusters(request, &mut out);
+    if let Some(fault) = another_tree(request) {
+        out.push(fault);
+        return out;
+    }
+
+    let engine = conventions(engine_of(&request.fleet.spec));
+    for bundle in bundles {
+        let name = request.fleet.spec.clusters[bundle.cluster].name.as_str();
+        let sharding = Sharding::of(request, bundle.cluster);
+        if let Some(fault) = unit_changed(request, name) {
+            out.push(fault);
+            continue;
+        }
+
+        let moves = Moves {
+            request,
+            cluster: name,
+            sharding,
+            tenants: bundle
+                .tenants
+                .iter()
+                .map(|t| (t.tenant.as_str(), t))
+                .collect(),
+        };
+        for part in &bundle.tenants {
+            let tenant = &request.tenancy.tenants[part.index];
+            quarantine(request, name, tenant, &mut out);
+            derived_names(engine, sharding, tenant, &mut out);
+        }
+        moves.orphans(&mut out);
+        moves.changed_files(&bundle.tenants, &mut out);
+    }
+    out
+}
+
+/// Warns of clusters that the lock has and the fleet does not.
+fn unknown_clusters(request: &Request<'_>, out: &mut Vec<Diagnostic>) {
+    let clusters = &request.fleet.spec.clusters;
+    for cluster in request.lock.clusters.keys() {
+        if clusters.iter().any(|c| c.name.as_str() == cluster) {
+            continue;
+        }
+        let message =
+            format!("the cluster `{cluster}` is in the lock, and not in the fleet: its files stay");
+        let fix = "restore it; or remove its folder, its entry file and its lines of the lock";
+        out.push(
+            Diagnostic::new(&UNKNOWN_CLUSTER, request.fleet.name.span, message)
+                .fix(fix)
+                .scope(Scope::Fleet),
+        );
+    }
+}
+
+/// The place of a rendered object: the part that it is in, and its tenant's index in the tenancy.
+type Placed = (Part, usize);
+
+/// Compares the records of a cluster with what is rendered for it now.
+struct Moves<'a, T> {
+    request: &'a Request<'a>,
+    /// The cluster's name.
+    cluster: &'a str,
+    sharding: Sharding,
+    /// The rendered tenants, by name.
+    tenants: HashMap<&'a str, &'a TenantBundle<T>>,
+}
+
+impl<'a, T: Kept> Moves<'a, T> {
+    /// The folder that the objects of a tenant's part are applied from.
+    fn folder(&self, tenant: &str, part: Part) -> String {
+        let folder = self.request.layout.cluster(self.cluster);
+        folder.unit(&self.sharding.unit(tenant), part)
+    }
+
+    /// Whether a file holds the objects that it held. Most files do.
+    fn is_same(&self, path: &str, entry: &FileEntry, owner: &str) -> bool {
+        let Some(bundle) = self.tenants.get(owner) else {
+            return false;
+        };
+        let is_at = |part| {
+            let file = FileKind::Tenant {
+                tenant: owner,
+                unit: &self.sharding.unit(owner),
+                part,
+            };
+            self.request.layout.cluster(self.cluster).path(file) == path
+        };
+
+        let parts = [
+            (Part::Core, &bundle.core),
+            (Part::Deferred, &bundle.deferred),
+        ];
+        parts.into_iter().any(|(part, now)| {
+            now.objects.len() == entry.objects.len()
+                && now
+                    .ids()
+                    .zip(&entry.objects)
+                    .all(|(id, text)| id.is_written(text))
+                && is_at(part)
+        })
+    }
+
+    /// Reports objects that move, and namespaces that are removed.
+    fn changed_files(&self, tenants: &[TenantBundle<T>], out: &mut Vec<Diagnostic>) {
+        let recorded = self.request.lock.files.iter();
+        let files: Vec<(&String, &FileEntry)> = recorded
+            .filter(|(_, entry)| entry.cluster == self.cluster)
+            .collect();
+        let changed = files.into_par_iter().filter_map(|(path, entry)| {
+            let owner = entry.tenant.as_ref()?;
+            let passed =
+                self.request.standings.keeps_files(owner) || self.is_same(path, entry, owner);
+            (!passed).then_some((entry, owner))
+        });
+
+        let mut rendered: Option<HashMap<&ObjectId, Placed>> = None;
+        for (entry, owner) in changed.collect::<Vec<_>>() {
+            let rendered = rendered.get_or_insert_with(|| everything(tenants));
+            for id in objects(entry) {
+                out.extend(self.changed_object(&id, entry, owner, rendered.get(&id)));
+            }
+        }
+    }
+
+    /// What is wrong with the change of one recorded object.
+    fn changed_object(
+        &self,
+        id: &ObjectId,
+        entry: &FileEntry,
+        owner: &str,
+        now: Option<&Placed>,
+    ) -> Option<Diagnostic> {
+        let Some((part, index)) = now else {
+            let is_namespace = id.kind == "Namespace" && id.group.is_empty();
+            let allowed = || self.request.allow_removal.iter().any(|name| name == owner);
+            return (is_namespace && !allowed()).then(|| self.removed(id, entry, owner));
+        };
+
+        let tenant = &self.request.tenancy.tenants[*index];
+        let name = &tenant.name.value;
+        let (old, new) = (parent(&entry.path), self.folder(name, *part));
+        let (message, fix) = if name != owner {
+            (
+                format!("`{id}` would go from `{owner}` to `{name}`"),
+                "let it go from its tenant first, then take it over",
+            )
+        } else if old != new {
+            (
+                format!("`{id}` would move from {old} to {new}"),
+                "move it in two steps: `tenantry explain tree/object-moved`",
+            )
+        } else {
+            return None;
+        };
+        let finding = Diagnostic::new(&OBJECT_MOVED, tenant.name.span, message)
+            .related(self.request.lock.span(&entry.path), "where it is now")
+            .fix(fix)
+            .tenant(name);
+        Some(finding)
+    }
+
+    /// A namespace that would be removed.
+    fn removed(&self, id: &ObjectId, entry: &FileEntry, owner: &str) -> Diagnostic {
+        let mut tenants = self.request.tenancy.tenants.iter();
+        let tenant = tenants.find(|tenant| tenant.name.value == *owner);
+        let recorded = self.request.lock.span(&entry.path);
+
+        let message = format!(
+            "the namespace `{}` of `{owner}` would go from `{}`",
+            id.name, self.cluster
+        );
+        let fix = format!(
+            "restore it in {}, or run: tenantry render --allow-removal {owner}",
+            entry.source.as_deref().unwrap_or("its file")
+        );
+        let span = tenant.map_or(recorded, |tenant| tenant.name.span);
+        let finding = Diagnostic::new(&UNRETIRED_REMOVAL, span, message)
+            .fix(fix)
+            .tenant(owner);
+        match tenant {
+            Some(_) => finding.related(recorded, "it was rendered here"),
+            None => finding,
+        }
+    }
+
+    /// Reports the Kustomizations of tenants whose own files are gone, and with them what the files'
+    /// records remembered.
+    fn orphans(&self, out: &mut Vec<Diagnostic>) {
+        let files = || {
+            let recorded = self.request.lock.files.values();
+            recorded.filter(|entry| entry.cluster == self.cluster)
+        };
+        let folder = self.request.layout.cluster(self.cluster);
+        let tenant_of = |entry: &'a FileEntry| match folder.parse(&entry.path)? {
+            FileKind::Tenant { tenant, .. } => Some(tenant),
+            _ => None,
+        };
+        let recorded: BTreeSet<&str> = files().filter_map(tenant_of).collect();
+        let allowed = |tenant: &str| self.request.allow_removal.iter().any(|name| name == tenant);
+
+        for entry in files() {
+            let Some(FileKind::Unit(unit)) = folder.parse(&entry.path) else {
+                continue;
+            };
+            let Some(tenant) = unit.strip_prefix("tenant-") else {
+                continue;
+            };
+            let is_there = recorded.contains(tenant) || self.tenants.contains_key(tenant);
+            if is_there || allowed(tenant) {
+                continue;
+            }
+
+            let message = format!(
+                "the files of `{tenant}` on `{}` are gone, and with them what it has",
+                self.cluster
+            );
+            let fix = format!(
+                "restore them from Git; to let it go, then run: tenantry render --allow-removal \
+                 {tenant}"
+            );
+            let span = self.request.lock.span(&entry.path);
+            out.push(
+                Diagnostic::new(&UNRETIRED_REMOVAL, span, message)
+                    .fix(fix)
+                    .scope(Scope::Fleet),
+            );
+        }
+    }
+}
+
+/// Every tenant's objects, and the place of each.
+fn everything<T: Kept>(tenants: &[TenantBundle<T>]) -> HashMap<&ObjectId, Placed> {
+    let mut all = HashMap::new();
+    for tenant in tenants {
+        let core = tenant.core.ids();
+        all.extend(core.map(|id| (id, (Part::Core, tenant.index))));
+        let deferred = tenant.deferred.ids();
+        all.extend(deferred.map(|id| (id, (Part::Deferred, tenant.index))));
+    }
+    all
+}
+
+/// The lock is that of a tree in another folder beside this one: everything would move.
+fn another_tree(request: &Request<'_>) -> Option<Diagnostic> {
+    let other = request
+        .lock
+        .clusters
+        .values()
+        .find(|c| c.tree != request.layout.tree)?;
+    let message = format!(
+        "the lock is that of the tree in `{}`, not of `{}`",
+        other.tree, request.layout.tree
+    );
+    Some(
+        Diagnostic::new(&OBJECT_MOVED, request.lock.span(""), message)
+            .fix("render into the tree's own folder; a second tree lies in a folder of its own, with a lock of its own")
+            .scope(Scope::Fleet),
+    )
+}
+
+fn quarantine(request: &Request<'_>, cluster: &str, tenant: &Tenant, out: &mut Vec<Diagnostic>) {
+    let index = request
+        .fleet
+        .spec
+        .clusters
+        .iter()
+        .position(|c| c.name.as_str() == cluster);
+    let namespaces: Vec<&str> = index.and_then(|i| tenant.on(i)).map_or(Vec::new(), |on| {
+        on.namespaces.iter().map(|n| n.name.as_str()).collect()
+    });
+    for tombstone in request
+        .lock
+        .tombstones
+        .values()
+        .filter(|t| t.cluster == cluster && !is_back(request, t, tenant))
+    {
+        let namespace = tombstone
+            .namespaces
+            .iter()
+            .find(|n| namespaces.contains(&n.as_str()));
+        let what = if tombstone.tombstone == tenant.name.value {
+            Some(format!("the name `{}`", tenant.name.value))
+        } else {
+            namespace.map(|n| format!("the namespace `{n}`"))
+        };
+        if let Some(what) = what {
+            let message = format!("{what} was that of a tenant which went from `{cluster}`");
+            out.push(
+                Diagnostic::new(&QUARANTINED, tenant.name.span, message)
+                    .fix(
+                        "take another name, or remove the tombstone from tenantry.lock once nothing trusts the old one",
+                    )
+                    .tenant(&tenant.name.value),
+            );
+        }
+    }
+}
+
+/// Whether a tombstone is that of this tenant itself, which is alive (elsewhere, or by its UUID)
+/// and comes back.
+fn is_back(request: &Request<'_>, tombstone: &Tombstone, tenant: &Tenant) -> bool {
+    let owner = tombstone.tenant();
+    let same_uuid = tombstone.uuid.is_some()
+        && tombstone.uuid.as_deref() == tenant.uuid.as_ref().map(|u| u.value.as_str());
+    let alive = || {
+        request
+            .lock
+            .files
+            .values()
+            .any(|e| e.tenant.as_deref() == Some(owner))
+    };
+    owner == tenant.name.value && (same_uuid || alive())
+}
+
+/// Reports a tenant whose name makes that of the engine's object too long.
+fn derived_names(
+    engine: &Conventions,
+    sharding: Sharding,
+    tenant: &Tenant,
+    out: &mut Vec<Diagnostic>,
+) {
+    if sharding == Sharding::Tenant {
+        let unit = Unit {
+            name: tenant.name.value.clone(),
+            one_tenant: true,
+            late: true,
+        };
+        let made = late_of(&unit.applier());
+        let (limit, kind) = (engine.name_limit, engine.applier.1);
+        if made.len() > limit {
+            let message = format!(
+                "the {kind} `{made}`, of `tenant-`, `{}` and `.late`, has {} characters, of {limit}",
+                tenant.name.value,
+                made.len()
+            );
+            out.push(
+                Diagnostic::new(&DERIVED_NAME, tenant.name.span, message)
+                    .fix("shorten the tenant's name")
+                    .tenant(&tenant.name.value),
+            );
+        }
+    }
+}
+
+/// The fleet asks for another unit or count than the cluster was rendered with: everything would
+/// move.
+fn unit_changed(request: &Request<'_>, cluster: &str) -> Option<Diagnostic> {
+    let entry = request.lock.clusters.get(cluster)?;
+    let delivery = request.fleet.spec.delivery.as_ref()?;
+    let unit = match delivery.unit.unwrap_or_default() {
+        UnitChoice::Auto => entry.unit.as_str(),
+        UnitChoice::Tenant => "tenant",
+        UnitChoice::Shard => "shard",
+    };
+    let shards = match delivery.shards.as_ref().map(|s| s.value) {
+        Some(Shards::Count(n)) if unit == "shard" => n,
+        _ => entry.shards,
+    };
+    if unit == entry.unit && shards == entry.shards {
+        return None;
+    }
+    let span = delivery
+        .shards
+        .as_ref()
+        .map_or(request.fleet.name.span, |s| s.span);
+    let message = format!(
+        "`{cluster}` is rendered by {} ({}), the fleet now wants {unit} ({shards}): every object would move",
+        entry.unit, entry.shards
+    );
+    Some(
+        Diagnostic::new(&OBJECT_MOVED, span, message)
+            .fix(
+                "restore delivery.unit and delivery.shards, or move in two steps: `tenantry explain tree/object-moved`",
+            )
+            .scope(Scope::Fleet),
+    )
+}
