@@ -1,12 +1,12 @@
 //! Verbatim files: a tenant's own objects, passed through byte for byte.
 
+use super::durations;
 use super::object::{Body, Object};
-use super::{durations, kinds};
 use crate::delivery;
 use crate::diagnostic::{Diagnostic, rule};
 use crate::document::Spanned;
 use crate::document::{self, Document, Value as Tree};
-use crate::kube::ObjectId;
+use crate::kube::{ObjectId, kinds};
 use crate::source::{SourceId, SourceMap, Span, join, parent};
 use crate::spec::leaf::FilePath;
 use crate::tenancy::model::{OnCluster, Tenant};
@@ -241,8 +241,8 @@ impl Manifests {
         }
 
         let own = on.namespaces.iter().any(|n| n.name == id.namespace);
-        if kinds::cluster_scoped(&id) || !own {
-            let what = if kinds::cluster_scoped(&id) {
+        if kinds::is_cluster_scoped(&id) || !own {
+            let what = if kinds::is_cluster_scoped(&id) {
                 "an object of the cluster"
             } else {
                 "not in a namespace of the tenant"

@@ -2,16 +2,16 @@
 //! written.
 
 mod durations;
-pub mod kinds;
 mod manifests;
 pub mod object;
+pub mod schemas;
 mod template;
 
-pub use kinds::prepare;
 pub use manifests::{
     MANIFEST, MANIFEST_NOT_ALLOWED, Manifests, reaches_out, read_otherwise, wanted,
 };
 pub use object::{Kept, ObjectSet, ObjectText, RenderedObject};
+pub use schemas::prepare;
 pub use template::{EXPRESSION, LIMIT, SYNTAX, Template, UNDEFINED};
 
 use object::{Body, Object};
@@ -19,7 +19,7 @@ use object::{Body, Object};
 use crate::delivery::{self, ClusterEngine, Treatment};
 use crate::diagnostic::{Diagnostic, Scope as Whom, rule};
 use crate::expression::Scope;
-use crate::kube::ObjectId;
+use crate::kube::{ObjectId, kinds};
 use crate::netpol::Dialect;
 use crate::source::{Source, SourceId, SourceMap, Span};
 use crate::spec::FleetDoc;
@@ -433,7 +433,7 @@ impl<'a> Renderer<'a> {
             deferred: ObjectSet::default(),
         };
         for object in self.tenant(tenant, on, &mut faults) {
-            let set = if kinds::surely_present(&object.id) {
+            let set = if kinds::is_present(&object.id.group) {
                 &mut bundle.core
             } else {
                 &mut bundle.deferred
@@ -600,7 +600,7 @@ impl<'a> Renderer<'a> {
         let mut seen: BTreeSet<String> = BTreeSet::new();
         for object in objects
             .iter()
-            .filter(|o| !kinds::surely_present(&o.id) && !declared(&o.id))
+            .filter(|o| !kinds::is_present(&o.id.group) && !declared(&o.id))
         {
             if seen.insert(object.id.type_name()) {
                 let message = format!(
@@ -623,7 +623,7 @@ impl<'a> Renderer<'a> {
         if id.kind == "Namespace" && id.group.is_empty() {
             return (!own(&id.name)).then(|| format!("`{}` is not one of its namespaces", id.name));
         }
-        if kinds::cluster_scoped(id) || id.namespace.is_empty() {
+        if kinds::is_cluster_scoped(id) || id.namespace.is_empty() {
             return Some(format!(
                 "it is an object of the cluster `{}`",
                 self.cluster_name
@@ -709,7 +709,7 @@ fn decorate(value: &mut Value, labels: &Value, annotations: &Value) {
 fn checked(value: &Value, origin: Span) -> Result<ObjectId, Box<Diagnostic>> {
     let id = ObjectId::of(value)
         .map_err(|reason| invalid(origin, format!("the template yields no object: {reason}")))?;
-    if kinds::unknown_to_kubernetes(&id) {
+    if kinds::is_unknown_to_kubernetes(&id) {
         return Err(invalid(
             origin,
             format!("Kubernetes has no kind {}", id.type_name()),
@@ -718,7 +718,7 @@ fn checked(value: &Value, origin: Span) -> Result<ObjectId, Box<Diagnostic>> {
     if let Some((_, text)) = durations::out_of_range(&id, value) {
         return Err(invalid(origin, durations::message(&id, text)));
     }
-    match kinds::check(value) {
+    match schemas::check(value) {
         Some(faults) if !faults.is_empty() => Err(invalid(
             origin,
             format!("`{id}` is refused by its schema: {}", faults.join("; ")),
@@ -733,8 +733,9 @@ fn invalid(origin: Span, message: String) -> Box<Diagnostic> {
 
 /// Objects in the order of applying.
 fn in_order(mut objects: Vec<Object<'_>>) -> Vec<Object<'_>> {
-    objects.sort_by_cached_key(|object| kinds::order(&object.id));
-    for those in objects.chunk_by_mut(|a, b| kinds::order(&a.id) == kinds::order(&b.id)) {
+    objects.sort_by_cached_key(|object| kinds::apply_order(&object.id));
+    for those in objects.chunk_by_mut(|a, b| kinds::apply_order(&a.id) == kinds::apply_order(&b.id))
+    {
         those.sort_by(|a, b| a.id.cmp(&b.id));
     }
     objects

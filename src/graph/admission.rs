@@ -8,9 +8,8 @@ use super::cel::{Fault, Scope, Term};
 use super::guard::{Guard, GuardBinding, GuardSpec, Matching, ResourceRule};
 use super::request::{Asker, Body, Request};
 use super::{Cluster, Facts, Owner};
-use crate::bundle::kinds;
-use crate::kube::ObjectId;
 use crate::kube::labels::{Labels, NAME_LABEL};
+use crate::kube::{ObjectId, kinds};
 use crate::source::Span;
 use crate::value::Text;
 use serde_json::Value as Json;
@@ -340,7 +339,7 @@ impl Cluster {
             namespace: namespace.into(),
             name: name.into(),
         };
-        let namespaced = !kinds::cluster_scoped(&of_kind("", ""))
+        let namespaced = !kinds::is_cluster_scoped(&of_kind("", ""))
             && self
                 .kept
                 .range(of_kind("", "")..)

@@ -7,11 +7,10 @@ use super::object::{Input, Origin};
 use super::rbac::{self, Binding, Role};
 use super::storage::{Claim, Grant, Volume};
 use super::workload::{Host, Service, Workload};
-use crate::bundle::kinds;
 use crate::delivery::{Mark, MarkEffect, all_marks};
 use crate::document::{Tree, View};
-use crate::kube::ObjectId;
 use crate::kube::labels::{Labels, NAME_LABEL, Selector, items, texts};
+use crate::kube::{ObjectId, kinds};
 use crate::netpol::Dialect;
 use crate::source::Span;
 use crate::value::Text;
@@ -266,7 +265,7 @@ impl Facts {
     pub fn add<T: Tree>(&mut self, mut id: ObjectId, node: &T, origin: Origin) {
         // As the API server does: what belongs to the cluster has no namespace, whatever its
         // manifest says.
-        if kinds::cluster_scoped(&id) || id.kind == "ClusterSecretStore" {
+        if kinds::is_cluster_scoped(&id) {
             id.namespace = Text::default();
         }
         let digest = match origin.input {
@@ -574,7 +573,7 @@ fn not_applied<T: Tree>(id: &ObjectId, node: &T, input: Input) -> Option<String>
             "it has no namespace: an overlay, or who applies it, decides where it goes".into(),
         );
     }
-    if kinds::unknown_to_kubernetes(id) {
+    if kinds::is_unknown_to_kubernetes(id) {
         return Some("Kubernetes has no such kind".into());
     }
     if annotation("config.kubernetes.io/local-config").is_some_and(|v| v != "false") {

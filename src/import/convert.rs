@@ -1,9 +1,9 @@
 //! One namespace: which fields say what was found, and what is passed through.
 
 use super::{Found, FoundNamespace, Left, may_carry};
-use crate::bundle::{kinds, reaches_out, read_otherwise as refused};
-use crate::kube::ObjectId;
+use crate::bundle::{reaches_out, read_otherwise as refused};
 use crate::kube::Quantity;
+use crate::kube::{ObjectId, kinds};
 use crate::spec::leaf;
 use crate::tenancy::Metadata;
 use serde_json::{Map, Value, json};

@@ -9,10 +9,9 @@ mod write;
 
 pub use write::{Options, Output, hand_over, write};
 
-use crate::bundle::kinds;
 use crate::document::{self, Value as Tree};
 use crate::graph::facts;
-use crate::kube::ObjectId;
+use crate::kube::{ObjectId, kinds};
 use crate::source::{SourceId, SourceMap, join, parent};
 use crate::spec::fleet::FleetSpec;
 use crate::spec::leaf;
@@ -227,7 +226,7 @@ fn sort_out(
         let Some(object) = objects.remove(id) else {
             continue;
         };
-        let reason = if kinds::cluster_scoped(id) {
+        let reason = if kinds::is_cluster_scoped(id) {
             Some("an object of the cluster: the platform's, not a tenant's")
         } else if id.namespace.is_empty() {
             Some("it names no namespace: an overlay sets it, or it is an object of the cluster")

@@ -2,9 +2,8 @@
 
 use super::convert::{Converted, convert};
 use super::{Found, FoundNamespace, Left, Survey};
-use crate::bundle::kinds;
 use crate::document::emit;
-use crate::kube::Quantity;
+use crate::kube::{Quantity, kinds};
 use crate::spec::leaf::{self, Day};
 use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, BTreeSet};

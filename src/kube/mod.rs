@@ -1,7 +1,9 @@
-//! Facts about Kubernetes itself: the identity of an object, label selectors, and quantities.
+//! Facts about Kubernetes itself: the identity of an object, the table of kinds,
+//! label selectors, and quantities.
 //! Nothing here knows of tenants.
 
 pub mod id;
+pub mod kinds;
 pub mod labels;
 pub mod quantity;
 

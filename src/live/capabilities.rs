@@ -3,9 +3,8 @@
 use super::listing::Served;
 use super::plugin::{named_by_daemon_set, named_by_definition};
 use super::seen::Batch;
-use crate::bundle::kinds;
-use crate::kube::ObjectId;
-use crate::value::{Text, Value, map};
+use crate::kube::kinds;
+use crate::value::{Value, map};
 use std::collections::BTreeSet;
 
 /// The fields of a cluster in the fleet that can be read off its server: its version, its network
@@ -17,14 +16,8 @@ pub fn capabilities(cluster: &str, version: &str, served: &Served, batch: &Batch
         .split(['.', '-', '+'])
         .take(2)
         .collect();
-    let own = |group: &Text, kind: &Text| {
-        let id = ObjectId {
-            group: group.clone(),
-            kind: kind.clone(),
-            namespace: "".into(),
-            name: "x".into(),
-        };
-        kinds::surely_present(&id)
+    let own = |group: &str| {
+        kinds::is_present(group)
             || group.ends_with(".k8s.io")
                 && !group.starts_with("gateway.")
                 && !group.starts_with("snapshot.")
@@ -32,7 +25,7 @@ pub fn capabilities(cluster: &str, version: &str, served: &Served, batch: &Batch
     let apis: BTreeSet<String> = served
         .kinds
         .iter()
-        .filter(|k| k.namespaced && !own(&k.group, &k.kind))
+        .filter(|k| k.namespaced && !own(&k.group))
         .map(|k| format!("{}/{}/{}", k.group, k.version, k.kind))
         .collect();
     let mut fields = vec![

@@ -2,7 +2,7 @@
 //! units' late parts.
 
 use super::layout::{Layout, Part};
-use crate::bundle::kinds;
+use crate::bundle::schemas;
 use crate::delivery::{AppliedFolder, ClusterEngine, FolderOrigin};
 use crate::document::emit_documents;
 use crate::kube::ObjectId;
@@ -53,7 +53,7 @@ pub struct Entry<'a> {
 impl Entry<'_> {
     fn render(&self, folder: &AppliedFolder<'_>) -> Vec<Value> {
         let objects = self.engine.render(self.owner, folder);
-        let is_valid = |object| kinds::check(object).is_some_and(|faults| faults.is_empty());
+        let is_valid = |object| schemas::check(object).is_some_and(|faults| faults.is_empty());
         debug_assert!(objects.iter().all(is_valid));
         objects
     }
