@@ -499,21 +499,8 @@ impl Facts {
 }
 
 fn is_network_policy(id: &ObjectId) -> bool {
-    is_policy_kind(&id.kind)
+    kinds::governs_network(&id.kind)
         || (id.group == "security.istio.io" && id.kind == "AuthorizationPolicy")
-}
-
-/// Whether a kind is of network policies, whosever group it is in, or goes around them.
-pub fn is_policy_kind(kind: &str) -> bool {
-    let kind = kind.to_lowercase();
-    let others = [
-        "networkpolic",
-        "networkattachmentdefinition",
-        "localredirectpolic",
-        "userdefinednetwork",
-        "egressfirewall",
-    ];
-    others.iter().any(|other| kind.contains(other))
 }
 
 /// Argo's kinds that run pods, and apply nothing.

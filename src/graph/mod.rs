@@ -20,7 +20,7 @@ pub mod storage;
 pub mod workload;
 
 pub use assemble::{Beside, ClusterObjects, cluster, unread, without_fleet};
-pub use facts::{Facts, Riddle, is_policy_kind};
+pub use facts::{Facts, Riddle};
 pub use intake::{NOT_READ, Reading, has_policies, read, read_snapshot};
 pub use object::{Input, Origin};
 

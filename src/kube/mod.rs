@@ -1,10 +1,11 @@
 //! Facts about Kubernetes itself: the identity of an object, the table of kinds,
-//! label selectors, and quantities.
+//! label selectors, the keys of labels and annotations, and quantities.
 //! Nothing here knows of tenants.
 
 pub mod id;
 pub mod kinds;
 pub mod labels;
+pub mod names;
 pub mod quantity;
 
 pub use id::ObjectId;

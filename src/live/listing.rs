@@ -1,8 +1,9 @@
 //! What a server serves, and what of it is listed: one paginated list a kind.
 
 use crate::delivery::{argo, is_engine_group};
-use crate::graph::is_policy_kind;
 use crate::kube::ObjectId;
+use crate::kube::kinds::{self, Listed};
+use crate::kube::names::OWNER_LABEL;
 use crate::value::{Text, Value};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -160,139 +161,41 @@ pub enum Purpose {
     Prove,
 }
 
-/// The label that every rendered object has.
-pub const OURS: &str = "tenantry.dev/owner";
+/// How a live cluster is asked for a kind, for a purpose: in full, by its metadata, or not at all.
+fn detail(group: &str, kind: &str, purpose: Purpose) -> Option<Detail> {
+    match (kinds::listed(group, kind), purpose) {
+        (Listed::Always, _) | (Listed::ForProof | Listed::MetadataAlways, Purpose::Prove) => {
+            Some(Detail::Whole)
+        }
+        (Listed::MetadataAlways, Purpose::Verify) => Some(Detail::Metadata),
+        _ if kinds::governs_network(kind) => Some(Detail::Whole),
+        (Listed::ForProof | Listed::IfRendered | Listed::Never, _) => None,
+    }
+}
 
-/// Kinds that decide what a tenant may, by group; `*` is every kind of a group. The second list is
-/// of what only a proof reads: pods, and what makes them.
-static READ: [(&str, &[&str], &[&str]); 28] = [
-    (
-        "",
-        &[
-            "Namespace",
-            "ServiceAccount",
-            "ResourceQuota",
-            "LimitRange",
-            "PersistentVolume",
-        ],
-        &[
-            "Pod",
-            "Service",
-            "PersistentVolumeClaim",
-            "ReplicationController",
-        ],
-    ),
-    (
-        "apps",
-        &["DaemonSet"],
-        &["Deployment", "StatefulSet", "ReplicaSet"],
-    ),
-    ("batch", &[], &["Job", "CronJob"]),
-    ("rbac.authorization.k8s.io", &["*"], &[]),
-    ("networking.k8s.io", &["NetworkPolicy"], &["Ingress"]),
-    ("admissionregistration.k8s.io", &["*"], &[]),
-    ("apiextensions.k8s.io", &["CustomResourceDefinition"], &[]),
-    ("apiregistration.k8s.io", &["APIService"], &[]),
-    ("kustomize.toolkit.fluxcd.io", &["*"], &[]),
-    ("helm.toolkit.fluxcd.io", &["*"], &[]),
-    ("source.toolkit.fluxcd.io", &["*"], &[]),
-    ("notification.toolkit.fluxcd.io", &[], &["*"]),
-    ("image.toolkit.fluxcd.io", &[], &["*"]),
-    ("fluxcd.controlplane.io", &["*"], &[]),
-    (
-        "argoproj.io",
-        &["Application", "ApplicationSet", "AppProject"],
-        &[],
-    ),
-    (
-        "external-secrets.io",
-        &["SecretStore", "ClusterSecretStore"],
-        &["ExternalSecret", "ClusterExternalSecret"],
-    ),
-    ("gateway.networking.k8s.io", &[], &["*"]),
-    ("networking.istio.io", &[], &["*"]),
-    ("security.istio.io", &["*"], &[]),
-    ("policy.networking.k8s.io", &["*"], &[]),
-    (
-        "cilium.io",
-        &[
-            "CiliumNetworkPolicy",
-            "CiliumClusterwideNetworkPolicy",
-            "CiliumLocalRedirectPolicy",
-        ],
-        &[],
-    ),
-    (
-        "crd.antrea.io",
-        &["NetworkPolicy", "ClusterNetworkPolicy"],
-        &[],
-    ),
-    ("k8s.cni.cncf.io", &["NetworkAttachmentDefinition"], &[]),
-    (
-        "k8s.ovn.org",
-        &[
-            "UserDefinedNetwork",
-            "ClusterUserDefinedNetwork",
-            "EgressFirewall",
-        ],
-        &[],
-    ),
-    (
-        "crd.projectcalico.org",
-        &[
-            "NetworkPolicy",
-            "GlobalNetworkPolicy",
-            "StagedNetworkPolicy",
-            "Tier",
-        ],
-        &[],
-    ),
-    (
-        "projectcalico.org",
-        &[
-            "NetworkPolicy",
-            "GlobalNetworkPolicy",
-            "StagedNetworkPolicy",
-            "Tier",
-        ],
-        &[],
-    ),
-    ("route.openshift.io", &[], &["Route"]),
-    ("snapshot.storage.k8s.io", &[], &["VolumeSnapshotContent"]),
-];
-
-/// Of these only metadata is asked for when something is verified.
-const METADATA_SUFFICES: [(&str, &str); 3] = [
-    ("apiextensions.k8s.io", "CustomResourceDefinition"),
-    ("apps", "DaemonSet"),
-    ("apiregistration.k8s.io", "APIService"),
-];
-
-/// Whether a kind decides what a tenant may, and so is listed: one of those above, or of another
-/// plugin's network policies.
+/// Whether a kind decides what a tenant may, and so is listed even if none was rendered.
 pub fn is_read(group: &str, kind: &str, purpose: Purpose) -> bool {
-    let has = |kinds: &[&str]| kinds.contains(&"*") || kinds.contains(&kind);
-    let of = |(_, always, proof): &(&str, &[&str], &[&str])| {
-        has(always) || purpose == Purpose::Prove && has(proof)
-    };
-    READ.iter().any(|entry| entry.0 == group && of(entry)) || is_policy_kind(kind)
+    detail(group, kind, purpose).is_some()
 }
 
 /// Whether something of a group is looked at: what decides, and what is rendered.
 pub fn concerns<'a>(group: &str, mut rendered: impl Iterator<Item = &'a Text>) -> bool {
-    group == "*" || READ.iter().any(|(read, ..)| *read == group) || rendered.any(|g| g == group)
+    let listed = kinds::find_group(group).is_some_and(kinds::Group::is_listed);
+
+    group == "*" || listed || rendered.any(|name| name == group)
 }
 
-/// The groups of which something is read, with the kinds.
-pub fn all_read(purpose: Purpose) -> impl Iterator<Item = (&'static str, &'static str)> {
-    READ.iter().flat_map(move |(group, always, proof)| {
-        let proof: &[&str] = if purpose == Purpose::Prove {
-            proof
-        } else {
-            &[]
-        };
-        always.iter().chain(proof).map(move |kind| (*group, *kind))
-    })
+/// The groups and resources that a proof lists on every cluster; `*` is every resource of a group.
+pub fn all_read() -> impl Iterator<Item = (&'static str, &'static str)> {
+    let whole = kinds::groups()
+        .filter(|group| group.all_listed.is_some())
+        .map(|group| (group.name, "*"));
+    let single = kinds::all()
+        .filter(|(group, _)| group.all_listed.is_none())
+        .filter(|(group, kind)| is_read(group.name, kind.name, Purpose::Prove))
+        .map(|(group, kind)| (group.name, kind.plural));
+
+    whole.chain(single)
 }
 
 /// What is listed on a server, each kind once: what decides, and what is rendered. Secrets never
@@ -310,8 +213,8 @@ pub fn listings(
     for kind in &served.kinds {
         let named = (kind.group.clone(), kind.kind.clone());
         let rendered = wanted.get(&named);
-        let read = is_read(&kind.group, &kind.kind, purpose);
-        if (rendered.is_none() && !read)
+        let read = detail(&kind.group, &kind.kind, purpose);
+        if (rendered.is_none() && read.is_none())
             || is_secret(&kind.group, &kind.kind)
             || !seen.insert((&kind.group, &kind.kind))
         {
@@ -320,19 +223,12 @@ pub fn listings(
         let Some(kind) = served.find(&kind.group, &kind.kind, rendered.map(Text::as_str)) else {
             continue;
         };
-        let metadata = purpose == Purpose::Verify
-            && rendered.is_none()
-            && METADATA_SUFFICES.contains(&(kind.group.as_str(), kind.kind.as_str()));
         all.insert(Listing {
             kind: kind.clone(),
-            detail: if metadata {
-                Detail::Metadata
-            } else {
-                Detail::Whole
-            },
+            detail: read.filter(|_| rendered.is_none()).unwrap_or(Detail::Whole),
             namespace: None,
             // What decides nothing is read only where it is ours.
-            label: (!read).then_some(OURS),
+            label: read.is_none().then_some(OWNER_LABEL),
         });
     }
     if let Some(kind) = served.find("apps", "Deployment", None)
@@ -377,7 +273,7 @@ const LONGEST: [(&str, &str); 9] = [
 
 /// Whether it is a Secret, which is not read.
 pub fn is_secret(group: &str, kind: &str) -> bool {
-    group.is_empty() && kind == "Secret"
+    kinds::listed(group, kind) == Listed::Never
 }
 
 /// Lists of what some namespaces hold, and the engine's, in place of lists of everything.

@@ -2,13 +2,14 @@
 //! kept.
 
 use super::drift::{Difference, Manager, differences};
-use super::listing::{Listing, OURS, id_of};
+use super::listing::{Listing, id_of};
 use super::page::managed_fields;
 use super::status::{Stage, Status, conditions, text};
 use super::wanted::Wanted;
 use crate::delivery::{all_marks, argo};
-use crate::graph::{Facts, Input, Origin, is_policy_kind};
-use crate::kube::ObjectId;
+use crate::graph::{Facts, Input, Origin};
+use crate::kube::names::{OWNER_LABEL, TENANT_LABEL};
+use crate::kube::{ObjectId, kinds};
 use crate::source::Span;
 use crate::value::{Text, Value};
 use fixedbitset::FixedBitSet;
@@ -225,7 +226,7 @@ impl Batch {
         let ending = text(object, &["metadata", "deletionTimestamp"]);
         if !ending.is_empty()
             && wanted.asks(tenant)
-            && (tenant.is_some() || label(OURS) == Some(&wanted.owner))
+            && (tenant.is_some() || label(OWNER_LABEL) == Some(&wanted.owner))
         {
             self.endings.push(Ending {
                 id: id.clone(),
@@ -241,7 +242,7 @@ impl Batch {
         let metadata_only = listing.detail == super::listing::Detail::Metadata;
         match (id.group.as_str(), id.kind.as_str()) {
             ("", "Namespace") if tenant.is_some() => {
-                let owner = label(OURS).map(Text::from);
+                let owner = label(OWNER_LABEL).map(Text::from);
                 let made = text(object, &["metadata", "creationTimestamp"]).into();
                 self.homes.insert(id.name.clone(), Home { owner, made });
             }
@@ -433,11 +434,9 @@ fn applied_by(object: &Value) -> Option<String> {
 /// Whether an object that was not rendered is named, and why.
 fn stray(wanted: &Wanted, id: &ObjectId, tenant: Option<u32>, object: &Value) -> Option<Why> {
     let widens = widens(wanted, id, tenant, object);
-    let ours =
-        !wanted.owner.is_empty() && text(object, &["metadata", "labels", OURS]) == wanted.owner;
-    let whose = object
-        .at(&["metadata", "labels", "tenantry.dev/tenant"])
-        .as_str();
+    let ours = !wanted.owner.is_empty()
+        && text(object, &["metadata", "labels", OWNER_LABEL]) == wanted.owner;
+    let whose = object.at(&["metadata", "labels", TENANT_LABEL]).as_str();
     // Who may make a binding may label it. Of a tenant with an error nothing is known of what is
     // rendered.
     let orphaned =
@@ -482,10 +481,10 @@ fn widens(wanted: &Wanted, id: &ObjectId, tenant: Option<u32>, object: &Value) -
                 format!("it gives {} to {who}, in every namespace", role()),
             ))
         }
-        (_, kind) if is_policy_kind(kind) && id.namespace.is_empty() => {
+        (_, kind) if kinds::governs_network(kind) && id.namespace.is_empty() => {
             wanted.only.is_none().then_some(Why::Beside)
         }
-        (_, kind) if is_policy_kind(kind) => {
+        (_, kind) if kinds::governs_network(kind) => {
             let tenant = asked(tenant?)?;
             if id.group != "networking.k8s.io" {
                 return Some(Why::Widens(

@@ -186,6 +186,30 @@ pub fn apply_order(id: &ObjectId) -> usize {
     named.unwrap_or(ORDERED + flux)
 }
 
+/// How a live cluster is asked for a kind.
+pub fn listed(group: &str, kind: &str) -> Listed {
+    let Some(group) = find_group(group) else {
+        return Listed::IfRendered;
+    };
+    let row = || group.kind(kind).map(|row| row.listed);
+
+    group.all_listed.or_else(row).unwrap_or(Listed::IfRendered)
+}
+
+/// Whether a kind, of any group, holds network policies or leads around them.
+pub fn governs_network(kind: &str) -> bool {
+    const PARTS: [&str; 5] = [
+        "networkpolic",
+        "networkattachmentdefinition",
+        "localredirectpolic",
+        "userdefinednetwork",
+        "egressfirewall",
+    ];
+
+    let kind = kind.to_lowercase();
+    PARTS.iter().any(|part| kind.contains(part))
+}
+
 /// Whether the API server may have set a field of an object of this group to this value.
 ///
 /// Source: the defaults of pkg/apis/{networking,rbac,admissionregistration} and of Flux's CRDs. A
@@ -248,6 +272,16 @@ fn regular_plural(kind: &str) -> String {
 impl Group {
     fn kind(&self, name: &str) -> Option<&'static Kind> {
         self.kinds.iter().find(|kind| kind.name == name)
+    }
+
+    /// Whether a live cluster is asked for a kind of it even if none was rendered.
+    pub fn is_listed(&self) -> bool {
+        let own = self.kinds.iter().map(|kind| kind.listed);
+
+        self.all_listed
+            .into_iter()
+            .chain(own)
+            .any(|listed| !matches!(listed, Listed::IfRendered | Listed::Never))
     }
 
     /// The `apiVersion` of a kind of this group, in the version that API servers prefer.
