@@ -3,8 +3,9 @@
 
 use super::status::text;
 use crate::delivery::is_engine_group;
-use crate::kube::ObjectId;
-use crate::kube::Quantity;
+use crate::kube::kinds::{self, is_server_default};
+use crate::kube::names::POD_SECURITY;
+use crate::kube::{ObjectId, Quantity};
 use crate::value::{Entry, Text, Value};
 use std::fmt;
 
@@ -73,47 +74,6 @@ enum Step<'a> {
     Element(String),
 }
 
-/// The parts of an object of which what was not rendered counts too, unless the server fills it in:
-/// by one field more, such an object opens what the rendered ones close.
-fn exact_parts(id: &ObjectId) -> &'static [&'static str] {
-    match (id.group.as_str(), id.kind.as_str()) {
-        ("rbac.authorization.k8s.io", _) => &["aggregationRule", "roleRef", "rules", "subjects"],
-        ("networking.k8s.io", "NetworkPolicy")
-        | ("kustomize.toolkit.fluxcd.io", "Kustomization")
-        | ("helm.toolkit.fluxcd.io", "HelmRelease")
-        | ("source.toolkit.fluxcd.io" | "admissionregistration.k8s.io", _)
-        | ("", "ResourceQuota") => &["spec"],
-        _ => &[],
-    }
-}
-
-/// Whether a server fills a field in with this value, of the kinds with exact parts.
-/// Source: the defaults of pkg/apis/{networking,rbac,admissionregistration} and of Flux's CRDs.
-fn is_default(group: &str, field: &str, value: &Value) -> bool {
-    let text = value.as_str().unwrap_or_default();
-    match (group, field) {
-        ("source.toolkit.fluxcd.io" | "helm.toolkit.fluxcd.io", "reconcileStrategy") => {
-            text == "ChartVersion"
-        }
-        ("source.toolkit.fluxcd.io" | "helm.toolkit.fluxcd.io", "version") => text == "*",
-        ("source.toolkit.fluxcd.io", "mode") => text == "HEAD",
-        ("helm.toolkit.fluxcd.io", "provider") => text == "cosign",
-        ("helm.toolkit.fluxcd.io", "deletionPropagation") => text == "background",
-        ("networking.k8s.io", "protocol") => text == "TCP",
-        ("rbac.authorization.k8s.io", "apiGroup") => text == group,
-        ("admissionregistration.k8s.io", "matchPolicy") => text == "Equivalent",
-        ("admissionregistration.k8s.io", "failurePolicy") => text == "Fail",
-        ("admissionregistration.k8s.io", "scope") => text == "*",
-        // Here nothing selects all, as absence does.
-        ("admissionregistration.k8s.io", "namespaceSelector" | "objectSelector") => {
-            value.entries().is_empty()
-        }
-        ("source.toolkit.fluxcd.io", "provider") => text == "generic" || text == "cosign",
-        ("source.toolkit.fluxcd.io", "timeout") => text == "60s",
-        _ => matches!(value, Value::Bool(false)),
-    }
-}
-
 /// The ways that a NetworkPolicy is about where it does not say so.
 fn policy_types(spec: &Value) -> Vec<&'static str> {
     let egress = !spec.at(&["egress"]).items().is_empty();
@@ -143,7 +103,7 @@ pub fn differences(
 }
 
 fn compared(id: &ObjectId, wanted: &Value, live: &Value, managed: &[Value]) -> Vec<Difference> {
-    let parts = exact_parts(id);
+    let parts = kinds::exact(id);
     // What decides comes before what only names.
     let last = |(key, _): &&Entry| *key == "metadata";
     let entries = wanted.entries().iter();
@@ -205,9 +165,7 @@ fn compared(id: &ObjectId, wanted: &Value, live: &Value, managed: &[Value]) -> V
     }
     if id.kind == "Namespace" {
         for (key, value) in live.at(&["metadata", "labels"]).entries() {
-            if key.starts_with("pod-security.kubernetes.io/")
-                && wanted.at(&["metadata", "labels", key]).is_null()
-            {
+            if key.starts_with(POD_SECURITY) && wanted.at(&["metadata", "labels", key]).is_null() {
                 comparison.unasked(&["metadata", "labels", key], value);
             }
         }
@@ -318,7 +276,7 @@ impl<'a> Comparison<'a> {
     fn more(&mut self, wanted: &Value, there: &'a [Entry]) {
         let keyed = matches!(self.path.last(), Some(Step::Field(f)) if KEYED.contains(f));
         for (key, value) in there {
-            if !wanted.at(&[key]).is_null() || !keyed && is_default(self.group, key, value) {
+            if !wanted.at(&[key]).is_null() || !keyed && is_server_default(self.group, key, value) {
                 continue;
             }
             let expected =
@@ -346,7 +304,9 @@ impl<'a> Comparison<'a> {
             Value::Null => true,
             _ if inner => false,
             Value::Map(entries) if outer => entries.is_empty(),
-            Value::Map(_) if selector && !is_default(self.group, "namespaceSelector", value) => {
+            Value::Map(_)
+                if selector && !is_server_default(self.group, "namespaceSelector", value) =>
+            {
                 false
             }
             value => is_nothing(value),

@@ -210,6 +210,11 @@ pub fn governs_network(kind: &str) -> bool {
     PARTS.iter().any(|part| kind.contains(part))
 }
 
+/// The fields in which a live object may have nothing that was not rendered. See [`Kind::exact`].
+pub fn exact(id: &ObjectId) -> &'static [&'static str] {
+    of(id).map_or(&[], |kind| kind.exact)
+}
+
 /// Whether the API server may have set a field of an object of this group to this value.
 ///
 /// Source: the defaults of pkg/apis/{networking,rbac,admissionregistration} and of Flux's CRDs. A
