@@ -9,7 +9,8 @@ use super::storage::{Claim, Grant, Volume};
 use super::workload::{Host, Service, Workload};
 use crate::delivery::{Mark, MarkEffect, all_marks};
 use crate::document::{Tree, View};
-use crate::kube::labels::{Labels, NAME_LABEL, Selector, items, texts};
+use crate::kube::labels::{Labels, Selector, items, texts};
+use crate::kube::names::NAME_LABEL;
 use crate::kube::{ObjectId, kinds};
 use crate::netpol::Dialect;
 use crate::source::Span;
@@ -173,30 +174,6 @@ const CONTROLLERS: [&str; 6] = [
     "image-automation-controller",
     "image-reflector-controller",
     "source-controller",
-];
-
-/// Kinds that hold data and grant nothing, by group.
-const PASSIVE: [(&str, &[&str]); 7] = [
-    (
-        "",
-        &["ConfigMap", "Secret", "Event", "LimitRange", "PodTemplate"],
-    ),
-    ("policy", &["PodDisruptionBudget"]),
-    ("autoscaling", &["HorizontalPodAutoscaler"]),
-    ("coordination.k8s.io", &["Lease"]),
-    ("scheduling.k8s.io", &["PriorityClass"]),
-    ("apps", &["ControllerRevision"]),
-    (
-        "source.toolkit.fluxcd.io",
-        &[
-            "GitRepository",
-            "OCIRepository",
-            "HelmRepository",
-            "HelmChart",
-            "Bucket",
-            "ExternalArtifact",
-        ],
-    ),
 ];
 
 /// Hands every list of facts to a macro.
@@ -460,10 +437,7 @@ impl Facts {
                 }
                 if let Some(workload) = Workload::of(id.clone(), node, origin) {
                     self.workloads.push(workload);
-                } else if !PASSIVE
-                    .iter()
-                    .any(|(group, kinds)| *group == id.group && kinds.contains(&&*id.kind))
-                {
+                } else if !kinds::is_passive(&id) {
                     *self.unread.entry(id.type_name()).or_default() += 1;
                 }
             }
@@ -513,30 +487,6 @@ const ARGO_WORKLOADS: [&str; 6] = [
     "AnalysisRun",
 ];
 
-/// Kinds of a namespace that planes read.
-const NAMESPACED: [(&str, &[&str]); 8] = [
-    (
-        "",
-        &[
-            "ServiceAccount",
-            "Service",
-            "ResourceQuota",
-            "LimitRange",
-            "Pod",
-        ],
-    ),
-    (rbac::GROUP, &["Role", "RoleBinding"]),
-    ("networking.k8s.io", &["NetworkPolicy", "Ingress"]),
-    (
-        "apps",
-        &["Deployment", "StatefulSet", "DaemonSet", "ReplicaSet"],
-    ),
-    ("batch", &["Job", "CronJob"]),
-    ("kustomize.toolkit.fluxcd.io", &["Kustomization"]),
-    ("helm.toolkit.fluxcd.io", &["HelmRelease"]),
-    ("fluxcd.controlplane.io", &["ResourceSet"]),
-];
-
 /// Why an object is not there as it is written: who applies it decides what becomes of it.
 fn not_applied<T: Tree>(id: &ObjectId, node: &T, input: Input) -> Option<String> {
     // What a cluster holds is there.
@@ -551,11 +501,7 @@ fn not_applied<T: Tree>(id: &ObjectId, node: &T, input: Input) -> Option<String>
     {
         return Some("its name is filled in later".into());
     }
-    if id.namespace.is_empty()
-        && NAMESPACED
-            .iter()
-            .any(|(group, kinds)| *group == id.group && kinds.contains(&&*id.kind))
-    {
+    if id.namespace.is_empty() && kinds::needs_namespace(id) {
         return Some(
             "it has no namespace: an overlay, or who applies it, decides where it goes".into(),
         );
@@ -577,18 +523,8 @@ fn not_applied<T: Tree>(id: &ObjectId, node: &T, input: Input) -> Option<String>
         .member("apiVersion")
         .and_then(Tree::text)
         .unwrap_or_default();
-    let served = match (&*id.group, &*id.kind) {
-        ("", _) => "v1",
-        (rbac::GROUP, _) => "rbac.authorization.k8s.io/v1",
-        ("networking.k8s.io", "NetworkPolicy" | "Ingress") => "networking.k8s.io/v1",
-        ("apps", _) => "apps/v1",
-        ("batch", _) => "batch/v1",
-        (guard::GROUP, "ValidatingAdmissionPolicy" | "ValidatingAdmissionPolicyBinding") => {
-            "admissionregistration.k8s.io/v1"
-        }
-        _ => version,
-    };
-    (version != served).then(|| format!("no API server serves {version} any more, or yet"))
+    (!kinds::may_be_served(id, version))
+        .then(|| format!("no API server serves {version} any more, or yet"))
 }
 
 /// The mark by which an engine leaves an object as it is, and where it stands. It may be an
@@ -754,4 +690,41 @@ pub fn listed<T: Tree>(node: &T) -> Option<&[T]> {
         return None;
     };
     kind.ends_with("List").then_some(items)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kube::kinds::Proof;
+    use crate::source::SourceId;
+    use crate::value::{Value, map};
+
+    #[test]
+    fn the_table_of_kinds_says_what_is_read() {
+        // A spec in which each kind that makes pods finds its template.
+        let template = map! { "spec" => map! {} };
+        let job = map! { "spec" => map! { "template" => template.clone() } };
+        let spec = map! { "template" => template, "jobTemplate" => job };
+
+        for (group, kind) in kinds::all() {
+            let object: Value = map! {
+                "apiVersion" => group.api_version(kind),
+                "kind" => kind.name,
+                "metadata" => map! { "name" => "x", "namespace" => "red" },
+                "spec" => spec.clone(),
+            };
+            let id = ObjectId::of(&object).unwrap();
+            let name = id.type_name();
+            let origin = Origin {
+                input: Input::Snapshot,
+                span: Span::file(SourceId(0)),
+            };
+
+            let mut facts = Facts::keeping(false);
+            facts.add(id, &object, origin);
+
+            let counted = facts.unread.contains_key(&name);
+            assert_eq!(counted, kind.proof == Proof::Unread, "{name}");
+        }
+    }
 }

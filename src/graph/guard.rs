@@ -6,8 +6,9 @@ use super::cel::Expression;
 use super::object::Origin;
 use crate::delivery::ENGINES;
 use crate::document::{Tree, View};
-use crate::kube::ObjectId;
-use crate::kube::labels::{NAME_LABEL, Selector, text, texts};
+use crate::kube::labels::{Selector, text, texts};
+use crate::kube::names::NAME_LABEL;
+use crate::kube::{ObjectId, kinds};
 use crate::source::Span;
 use crate::value::Text;
 use std::collections::BTreeSet;
@@ -351,21 +352,7 @@ pub struct Kept {
 impl Kept {
     /// Keeps an object; nothing for what no policy is asked about here.
     pub fn of<T: Tree>(id: &ObjectId, node: &T, origin: Origin) -> Option<Self> {
-        const LEFT_OUT: [&str; 12] = [
-            "Secret",
-            "Event",
-            "Pod",
-            "Deployment",
-            "StatefulSet",
-            "DaemonSet",
-            "ReplicaSet",
-            "Job",
-            "CronJob",
-            "ControllerRevision",
-            "CustomResourceDefinition",
-            "EndpointSlice",
-        ];
-        if LEFT_OUT.contains(&id.kind.as_str()) || id.group == GROUP {
+        if !kinds::is_kept(id) || id.group == GROUP {
             return None;
         }
         // One whose metadata the server does not take is none; nor is a text that holds what no

@@ -373,7 +373,7 @@ fn ends(cluster: &Cluster, rule: &Rule) -> Vec<End> {
             Peer::Pods {
                 namespaces: Some(selector),
                 pods,
-            } => match selector.pinned(crate::kube::labels::NAME_LABEL) {
+            } => match selector.pinned(crate::kube::names::NAME_LABEL) {
                 Some(names) => all.extend(
                     names
                         .iter()

@@ -6,9 +6,6 @@
 use crate::document::{Tree, View};
 use crate::value::{Entry, Text, Value};
 
-/// The label that Kubernetes gives each Namespace, and nobody can change.
-pub const NAME_LABEL: &str = "kubernetes.io/metadata.name";
-
 /// Labels, sorted by key; each key once.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Labels(Vec<(Text, Text)>);

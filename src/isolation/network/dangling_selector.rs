@@ -3,8 +3,8 @@ use crate::diagnostic::rule;
 use crate::graph::Cluster;
 use crate::graph::network::PolicyObject;
 use crate::isolation::{Finding, at, some};
-use crate::kube::labels::NAME_LABEL;
 use crate::kube::labels::Selector;
+use crate::kube::names::NAME_LABEL;
 use crate::netpol::{Peer, Rule};
 use std::collections::BTreeMap;
 

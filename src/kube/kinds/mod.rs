@@ -248,12 +248,15 @@ pub fn is_kept(id: &ObjectId) -> bool {
     of(id).is_none_or(|kind| kind.kept)
 }
 
-/// The only `apiVersion` in which API servers serve a kind; `None` if they may serve others.
-pub fn only_api_version(id: &ObjectId) -> Option<String> {
-    let group = find_group(&id.group)?;
-    let kind = group.kind(&id.kind)?;
+/// Whether API servers may serve an object in the version that its `apiVersion` says. Of most kinds
+/// outside Kubernetes every version is taken for served.
+pub fn may_be_served(id: &ObjectId, api_version: &str) -> bool {
+    let version = api_version.rsplit('/').next().unwrap_or_default();
+    let known = find_group(&id.group).and_then(|group| Some((group, group.kind(&id.kind)?)));
 
-    (group.one_version || kind.one_version).then(|| group.api_version(kind))
+    known.is_none_or(|(group, kind)| {
+        !(group.one_version || kind.one_version) || kind.version == version
+    })
 }
 
 /// The name of a kind in paths. For a kind without a row it is made as Kubernetes makes it.

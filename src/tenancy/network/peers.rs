@@ -1,7 +1,8 @@
 //! What specs declare, as peers and ports of the policy model.
 
 use super::ranges::excluded;
-use crate::kube::labels::{NAME_LABEL, Op, Requirement, Selector};
+use crate::kube::labels::{Op, Requirement, Selector};
+use crate::kube::names::NAME_LABEL;
 use crate::netpol;
 use crate::netpol::{Peer, Policy, Ports, Rule};
 use crate::spec::fleet::{Cluster, Endpoint};

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::document;
-use crate::kube::labels::NAME_LABEL;
+use crate::kube::names::NAME_LABEL;
 use crate::netpol::{Direction, Peer, Port, Ports};
 use crate::source::{Source, SourceId};
 use crate::tenancy::model::{OnCluster, TenantContext};
