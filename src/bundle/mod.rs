@@ -19,6 +19,7 @@ use object::{Body, Object};
 use crate::delivery::{self, ClusterEngine, Treatment};
 use crate::diagnostic::{Diagnostic, Scope as Whom, rule};
 use crate::expression::Scope;
+use crate::kube::names::{OWNER_LABEL, POD_SECURITY};
 use crate::kube::{ObjectId, kinds};
 use crate::netpol::Dialect;
 use crate::source::{Source, SourceId, SourceMap, Span};
@@ -394,7 +395,7 @@ impl<'a> Renderer<'a> {
         }
         let mut objects: Vec<Object<'_>> = Vec::new();
         for (mut value, origin) in found {
-            let labels = map! { "tenantry.dev/owner" => self.owner };
+            let labels = map! { OWNER_LABEL => self.owner };
             let made = checked(&value, origin).map(|id| {
                 decorate(&mut value, &labels, self.annotations.of(&id, None));
                 Object {
@@ -749,7 +750,7 @@ fn weakened(id: &ObjectId, value: &Value, namespace: &Namespace) -> Option<&'sta
             let mut security = namespace
                 .labels
                 .iter()
-                .filter(|(key, _)| key.starts_with("pod-security.kubernetes.io/"));
+                .filter(|(key, _)| key.starts_with(POD_SECURITY));
             let same =
                 |key: &str, wanted: &str| labels.get(key).and_then(Value::as_str) == Some(wanted);
             security

@@ -3,6 +3,7 @@
 use super::{Found, FoundNamespace, Left, may_carry};
 use crate::bundle::{reaches_out, read_otherwise as refused};
 use crate::kube::Quantity;
+use crate::kube::names::POD_SECURITY;
 use crate::kube::{ObjectId, kinds};
 use crate::spec::leaf;
 use crate::tenancy::Metadata;
@@ -179,7 +180,7 @@ fn metadata(found: &Found, out: &mut Converted) {
         };
         let mut kept = Map::new();
         for (key, value) in map {
-            if key.starts_with("pod-security.kubernetes.io/") {
+            if key.starts_with(POD_SECURITY) {
                 continue;
             }
             match may_carry(kind, key, value) {

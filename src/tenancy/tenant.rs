@@ -12,6 +12,7 @@ use super::{
 use crate::diagnostic::{Diagnostic, Scope, rule};
 use crate::document::{Node, Spanned, deserialize};
 use crate::expression::eval_text;
+use crate::kube::names::{OWNER_LABEL, TENANT_LABEL};
 use crate::source::SourceMap;
 use crate::spec::fleet::{Cluster, FleetSpec};
 use crate::spec::leaf::{self, Name};
@@ -545,10 +546,10 @@ impl Resolver<'_> {
         let name = Text::from(tenant.name.as_str());
         let mut common = vec![
             (
-                Text::new_static("tenantry.dev/owner"),
+                Text::new_static(OWNER_LABEL),
                 Text::from(self.fleet.name.as_str()),
             ),
-            (Text::new_static("tenantry.dev/tenant"), name.clone()),
+            (Text::new_static(TENANT_LABEL), name.clone()),
         ];
         if let Some(keys) = &fleet.label_keys {
             common.extend(
