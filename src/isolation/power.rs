@@ -4,6 +4,7 @@
 //! `pkg/registry/rbac`.
 
 use crate::graph::rbac::{Rule, Subject};
+use crate::kube::kinds;
 use crate::value::Text;
 
 /// Something that rules let somebody do.
@@ -240,31 +241,13 @@ pub static TAKEOVER: [Power; 7] = [
     },
 ];
 
-/// Resources that are no namespace's, and that to read tells nothing that a tenant keeps.
-const OF_THE_CLUSTER: [&str; 22] = [
-    "apiservices",
-    "clusterrolebindings",
-    "clusterroles",
-    "componentstatuses",
-    "csidrivers",
-    "csinodes",
-    "customresourcedefinitions",
-    "flowschemas",
-    "gatewayclasses",
-    "ingressclasses",
-    "mutatingwebhookconfigurations",
-    "namespaces",
-    "namespaces/status",
-    "nodes",
-    "nodes/status",
-    "persistentvolumes",
-    "priorityclasses",
-    "prioritylevelconfigurations",
-    "runtimeclasses",
-    "storageclasses",
-    "validatingwebhookconfigurations",
-    "volumeattachments",
-];
+/// Whether reading a resource tells nothing that a tenant keeps to itself.
+fn is_public(resource: &str) -> bool {
+    const STATUS: [&str; 2] = ["namespaces/status", "nodes/status"];
+
+    let mut public = kinds::all().filter(|(_, kind)| kind.public);
+    public.any(|(_, kind)| kind.plural == resource) || STATUS.contains(&resource)
+}
 
 /// Reviews that whoever asks gets an answer about itself from.
 const ABOUT_ONESELF: [&str; 4] = [
@@ -326,12 +309,7 @@ fn weigh(rule: &Rule) -> Weight {
         return Weight::Nothing;
     }
     let reads = rule.verbs.iter().all(|v| READ.contains(&v.as_str()));
-    if reads
-        && rule
-            .resources
-            .iter()
-            .all(|r| OF_THE_CLUSTER.contains(&r.as_str()))
-    {
+    if reads && rule.resources.iter().all(|resource| is_public(resource)) {
         return Weight::Sees;
     }
     Weight::Reaches

@@ -479,3 +479,16 @@ fn as_tried(request: &Request, namespace: &str, pod: &Json) -> Body {
         Body::Known(object(kind, namespace, pod))
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kube::kinds;
+
+    #[test]
+    fn makers_are_as_the_table_has_them() {
+        for (group, resource, kind, _) in MAKERS {
+            assert_eq!(kinds::find(group, kind).unwrap().plural, resource);
+        }
+    }
+}

@@ -635,3 +635,17 @@ fn frozen(old: &Json) -> Json {
     object["metadata"]["annotations"] = Json::Object(marks);
     object
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kube::kinds;
+
+    #[test]
+    fn kinds_are_as_the_table_has_them() {
+        for own in &KINDS {
+            let row = kinds::find(own.group, own.kind).unwrap();
+            assert_eq!((own.resource, own.version), (row.plural, row.version));
+        }
+    }
+}
