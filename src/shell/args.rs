@@ -7,7 +7,11 @@ use std::path::PathBuf;
 ///
 /// Exit codes: 0 clean; 1 something is wrong in an input, or differs; 2 the work could not be done.
 #[derive(Debug, Parser)]
-#[command(name = "tenantry", version, max_term_width = 100)]
+#[command(
+    name = "tenantry",
+    version = concat!(env!("CARGO_PKG_VERSION"), env!("TENANTRY_COMMIT")),
+    max_term_width = 100
+)]
 pub struct Cli {
     /// Works in this folder
     #[arg(short = 'C', global = true, value_name = "DIR")]

@@ -17,6 +17,7 @@ mod faults;
 mod fleets;
 mod flux;
 mod guards;
+mod help;
 mod isolation;
 mod layers;
 mod live;
