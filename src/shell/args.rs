@@ -1,49 +1,61 @@
-//! Flags, as kubectl, flux and cargo name them.
+//! Commands and flags, named as kubectl, flux and cargo name theirs.
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 
-/// Compiles a directory of tenant specs into a hardened tree that Flux applies.
+/// Compile a directory of tenant specs into a hardened tree that Flux applies
 ///
-/// Exit codes: 0 clean; 1 something is wrong in an input, or differs; 2 the work could not be done.
+/// Exit codes: 0 if nothing is wrong; 1 if an input is wrong or something differs; 2 if the command
+/// could not do its work.
 #[derive(Debug, Parser)]
 #[command(
     name = "tenantry",
     version = concat!(env!("CARGO_PKG_VERSION"), env!("TENANTRY_COMMIT")),
-    max_term_width = 100
+    max_term_width = 100,
+    next_help_heading = "Global options",
+    after_help = "\
+Examples:
+  # Start a fleet, add a tenant, and write the objects of both
+  tenantry init
+  tenantry new tenant shop --owner group:shop-admins
+  tenantry render
+
+  # Check every spec
+  tenantry check"
 )]
 pub struct Cli {
-    /// Works in this folder
+    /// Run as if started in this folder
     #[arg(short = 'C', global = true, value_name = "DIR")]
     pub dir: Option<PathBuf>,
-    /// The fleet's file; else the nearest tenants/fleet.yaml upward
+    /// Read this fleet file [default: the nearest tenants/fleet.yaml, upward]
     #[arg(long, global = true, value_name = "FILE", env = "TENANTRY_FLEET")]
     pub fleet: Option<PathBuf>,
-    /// The format of a report; repeatable, each with its --output
+    /// Write the report in this format; repeat it with one --output each for several reports
     #[arg(long, global = true, value_enum, value_name = "FORMAT")]
     pub format: Vec<Format>,
-    /// The file of the report before it; standard output when left out
+    /// Write the report of the --format before it to this file [default: standard output]
     #[arg(long, global = true, value_name = "FILE")]
     pub output: Vec<PathBuf>,
-    /// Colours in text
+    /// Colour the text of reports
     #[arg(
         long,
         global = true,
         value_enum,
+        value_name = "WHEN",
         default_value = "auto",
         env = "TENANTRY_COLOR"
     )]
     pub color: Color,
-    /// Says nothing but what is wrong
+    /// Print findings and errors only
     #[arg(short, long, global = true)]
     pub quiet: bool,
-    /// Says more
+    /// Print more details
     #[arg(short, long, global = true)]
     pub verbose: bool,
-    /// The day that decides about waivers, as 2026-11-22; today (UTC) when left out
+    /// Judge waivers as of this day, as 2026-11-22 [default: today, UTC]
     #[arg(long, global = true, value_name = "DATE", env = "TENANTRY_NOW")]
     pub now: Option<String>,
-    /// A checkout that the fleet names as a source; repeatable
+    /// Read a source that the fleet names from this checkout; repeatable
     #[arg(long, global = true, value_name = "NAME=DIR")]
     pub source: Vec<String>,
     /// What to do
@@ -54,59 +66,59 @@ pub struct Cli {
 /// A report's format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Format {
-    /// For people.
+    /// Plain text, for people
     Text,
-    /// For programs.
+    /// JSON, for programs
     Json,
-    /// Annotations in GitHub Actions.
+    /// Annotations of GitHub Actions (check, render, prove)
     Github,
-    /// For code scanning: SARIF 2.1.0.
+    /// SARIF 2.1.0, for code scanning (check, render, prove)
     Sarif,
-    /// For a pull request (diff, prove and verify).
+    /// Markdown, for a pull request (diff, prove, verify)
     Markdown,
-    /// Test results, for CI (verify).
+    /// JUnit test results, for CI (verify)
     Junit,
 }
 
 /// When to use colours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Color {
-    /// On a terminal, unless NO_COLOR is set.
+    /// On a terminal, unless NO_COLOR is set
     Auto,
-    /// Always.
+    /// Always
     Always,
-    /// Never.
+    /// Never
     Never,
 }
 
-/// From which level on findings make the exit code 1.
+/// The lowest level of findings that makes the exit code 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum FailOn {
-    /// Errors.
+    /// Errors
     Error,
-    /// Warnings and errors.
+    /// Warnings and errors
     Warning,
-    /// Anything.
+    /// Notes, warnings and errors
     Note,
-    /// Nothing.
+    /// No finding
     None,
 }
 
-/// What of a change makes the exit code 1.
+/// The effect of a change that makes the exit code 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum FailOnClass {
-    /// It widens what a tenant may.
+    /// A tenant gains access
     Widens,
 }
 
-/// `status`.
+/// Flags of `status`.
 #[derive(Debug, Args)]
 pub struct Status {
-    /// Print what is pushed where each unit has an artifact of its own: a line each of folder,
-    /// address and content
+    /// Print the artifact that is pushed for each unit: folder, address and content (needs
+    /// `delivery.source: perShard`)
     #[arg(long)]
     pub artifacts: bool,
-    /// The folder of the tree, where it is in another checkout
+    /// Read the tree from this folder, as in another checkout
     #[arg(long, value_name = "DIR")]
     pub tree: Option<PathBuf>,
 }
@@ -114,66 +126,186 @@ pub struct Status {
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Writes a fleet that renders, and the schemas for the editor; reads what is there first
+    /// Write a fleet that renders, and the schemas for the editor; read existing clusters first
+    #[command(after_help = "\
+Examples:
+  # Write tenants/fleet.yaml for the clusters below clusters/
+  tenantry init
+
+  # Write it in another folder
+  tenantry init -C platform")]
     Init(Init),
-    /// Writes a new document
+    /// Write a new document
     #[command(subcommand)]
+    #[command(after_help = "\
+Examples:
+  # Write tenants/shop.yaml
+  tenantry new tenant shop --owner group:shop-admins")]
     New(New),
-    /// Checks every spec: schema, references, uniqueness, quotas, waivers
+    /// Check every spec: schema, references, uniqueness, quotas, waivers
+    #[command(after_help = "\
+Examples:
+  # Check the whole fleet
+  tenantry check
+
+  # Check the staged files, and fail on warnings too
+  tenantry check --staged --fail-on warning
+
+  # Annotate a pull request with the findings that it adds
+  tenantry check --since origin/main --format github")]
     Check(Check),
-    /// Writes the tree: only what changed, and nothing that it did not write
+    /// Write the rendered tree: only files that changed, and only files that tenantry wrote
+    #[command(after_help = "\
+Examples:
+  # Write the tree
+  tenantry render
+
+  # Fail if the committed tree is not up to date
+  tenantry render --check
+
+  # Print the objects of one tenant
+  tenantry render --stdout --tenant shop")]
     Render(Render),
-    /// Prints what a tenant comes to, with the place of each value
+    /// Show a tenant's effective settings, and the file and line of each
+    #[command(after_help = "\
+Examples:
+  # Show the settings of tenant `shop`, with defaults and profile
+  tenantry show shop
+
+  # Show the file and line that each setting comes from
+  tenantry show shop --origin")]
     Show(Show),
-    /// Prints the fleet's tenants in a table
+    /// List the fleet's tenants in a table
+    #[command(after_help = "\
+Examples:
+  # List every tenant with its phase, namespaces and clusters
+  tenantry status
+
+  # List them for a program
+  tenantry status --format json")]
     Status(Status),
-    /// Prints what a change does to the objects, compared by meaning
+    /// Compare the objects of two revisions by meaning, and show who gains or loses access
+    #[command(after_help = "\
+Examples:
+  # Compare the work tree with HEAD
+  tenantry diff
+
+  # Fail if a branch gives a tenant more access than main does
+  tenantry diff origin/main --fail-on widens
+
+  # Compare with the manifests of another program
+  tenantry diff --against manifests")]
     Diff(Diff),
-    /// Proves that no tenant can reach another, or shows the chain by which one can
+    /// Prove that no tenant can reach another, or show each way by which one can
+    #[command(after_help = "\
+Examples:
+  # Prove the rendered objects together with the platform's own manifests
+  tenantry prove --also infra
+
+  # Prove the objects of the live cluster of the current context
+  tenantry prove --live
+
+  # Report only network findings, as Markdown
+  tenantry prove --only network --format markdown")]
     Prove(Prove),
-    /// Says whether a live cluster has become what is rendered, and what stands beside it
+    /// Compare a live cluster with the rendered objects, and list the objects beside them
     #[cfg(feature = "cluster")]
+    #[command(after_help = "\
+Examples:
+  # Wait until the cluster runs the objects of HEAD
+  tenantry verify --wait
+
+  # Verify one cluster of several by its kubeconfig context
+  tenantry verify --context prod=admin@prod
+
+  # Print the rights that verify needs
+  tenantry verify --print-rbac")]
     Verify(Verify),
-    /// Says whether a subject may do something, with the chain
+    /// Check whether a subject may do something, and by which grants
+    #[command(after_help = "\
+Examples:
+  # Ask whether a group may read Secrets in namespace `shop`
+  tenantry can group:shop-admins get secrets -n shop
+
+  # Ask whether a service account may open a shell in a pod
+  tenantry can serviceaccount:shop:default create pods/exec -n shop")]
     Can(Can),
-    /// Says whether pods can send to others, with the policies that let them
+    /// Check whether pods can send to other pods, and by which policies
+    #[command(after_help = "\
+Examples:
+  # Ask whether any pod of `shop` can reach `ledger`
+  tenantry reach shop ledger
+
+  # Ask about one workload and one port
+  tenantry reach shop/web ledger --port 8080")]
     Reach(Reach),
-    /// Prints the JSON Schemas, or writes them to a folder
+    /// Print the JSON Schema of a kind, or write the schemas of all kinds to a folder
+    #[command(after_help = "\
+Examples:
+  # Print the schema of a fleet
+  tenantry schema fleet
+
+  # Write the schemas for the editor
+  tenantry schema --write schemas")]
     Schema(Schema),
-    /// Prints a rule's manual
+    /// Explain a rule
+    #[command(after_help = "\
+Examples:
+  # Explain why a rule fires, and how to fix it
+  tenantry explain network/egress-any")]
     Explain {
-        /// The rule's id, as network/egress-any
+        /// Explain the rule of this id
         rule: String,
     },
-    /// Lists every rule
+    /// List every rule
+    #[command(after_help = "\
+Examples:
+  # List the rules with their levels
+  tenantry rules
+
+  # List them for a program
+  tenantry rules --format json")]
     Rules,
-    /// Takes over namespaces that run already: tenants, waivers for each gap, and what could not be
-    /// carried over
+    /// Write tenants for running namespaces, waivers for each gap, and a list of what is left out
+    #[command(after_help = "\
+Examples:
+  # Preview the tenants that a folder of manifests becomes
+  tenantry import manifests --dry-run
+
+  # Make one tenant of all namespaces with the same `team` label
+  tenantry import manifests --group-by team")]
     Import(Import),
 }
 
 /// Flags of `init`.
 #[derive(Debug, Args)]
 pub struct Init {
-    /// For Flux (the only engine so far)
+    /// Write the fleet for Flux (the only engine so far)
     #[arg(long)]
     pub flux: bool,
 }
 
-/// What `new` writes.
+/// The documents that `new` writes.
 #[derive(Debug, Subcommand)]
 pub enum New {
-    /// A tenant: tenants/NAME.yaml
+    /// Write tenants/NAME.yaml
+    #[command(after_help = "\
+Examples:
+  # Write a tenant with one namespace of its own name
+  tenantry new tenant shop --owner group:shop-admins
+
+  # Write a tenant with two namespaces, on one cluster of several
+  tenantry new tenant shop --owner group:shop-admins -n shop -n shop-ci --cluster prod")]
     Tenant {
-        /// Its name
+        /// Name the tenant
         name: String,
-        /// Who owns it; repeatable
+        /// Make this group or user an owner; repeatable
         #[arg(long, value_name = "group:G|user:U", required = true)]
         owner: Vec<String>,
-        /// Its namespaces; its own name when left out
+        /// Give it this namespace; repeatable [default: NAME]
         #[arg(short, long, value_name = "NAME")]
         namespace: Vec<String>,
-        /// Its clusters; needed where there are several
+        /// Workspace it on this cluster; repeatable, and required if the fleet has several
         #[arg(long, value_name = "NAME")]
         cluster: Vec<String>,
     },
@@ -182,22 +314,22 @@ pub enum New {
 /// Flags of `check`.
 #[derive(Debug, Args)]
 pub struct Check {
-    /// Checks what is staged in Git
+    /// Check the files that are staged in Git
     #[arg(long, conflicts_with = "since")]
     pub staged: bool,
-    /// Reports only what was not found at a revision
+    /// Report only findings that this revision does not have
     #[arg(long, value_name = "REV")]
     pub since: Option<String>,
-    /// Reports only what is not in an earlier report (--format json)
+    /// Report only findings that this earlier report does not have (--format json)
     #[arg(long, value_name = "FILE")]
     pub baseline: Option<PathBuf>,
-    /// From which level on the exit code is 1
-    #[arg(long, value_enum, default_value = "error")]
+    /// Exit with 1 on findings of this level and above
+    #[arg(long, value_enum, value_name = "LEVEL", default_value = "error")]
     pub fail_on: FailOn,
-    /// Reports only these rules, or areas
+    /// Report only these rules or areas
     #[arg(long, value_name = "RULE", value_delimiter = ',')]
     pub only: Vec<String>,
-    /// Does not report these rules, or areas
+    /// Leave out these rules or areas
     #[arg(long, value_name = "RULE", value_delimiter = ',')]
     pub skip: Vec<String>,
 }
@@ -205,11 +337,11 @@ pub struct Check {
 /// Flags of `render`.
 #[derive(Debug, Args)]
 pub struct Render {
-    /// Writes nothing; says whether the tree is what the specs say
+    /// Compare the tree with the specs, and write no file
     #[arg(long, conflicts_with = "stdout")]
     pub check: bool,
-    /// With --check: compares a cluster that another version rendered with this revision of the
-    /// tree, such as origin/main; while it is the same there, it is behind and not stale
+    /// With --check, accept a cluster that another version rendered while it is the same in this
+    /// revision of the tree, such as origin/main
     #[arg(
         long,
         value_name = "REV",
@@ -217,29 +349,29 @@ pub struct Render {
         conflicts_with = "allow_behind"
     )]
     pub since: Option<String>,
-    /// With --check: trusts the lock on disk about clusters that another version rendered. Do not
-    /// use it as a gate: the author of a change can write the lock
+    /// With --check, trust the lock on disk about clusters that another version rendered; no gate,
+    /// since the author of a change can write the lock
     #[arg(long, requires = "check")]
     pub allow_behind: bool,
-    /// Writes the objects to standard output instead
+    /// Write the objects to standard output, and write no file
     #[arg(long)]
     pub stdout: bool,
-    /// Only this tenant; repeatable
+    /// Render only this tenant; repeatable
     #[arg(long, value_name = "NAME")]
     pub tenant: Vec<String>,
-    /// Only this cluster; repeatable
+    /// Render only this cluster; repeatable
     #[arg(long, value_name = "NAME")]
     pub cluster: Vec<String>,
-    /// Only the clusters of this ring; repeatable
+    /// Render only the clusters of this ring; repeatable
     #[arg(long, value_name = "NAME")]
     pub ring: Vec<String>,
-    /// The tree's folder; `rendered` beside the tenants folder when left out
+    /// Write the tree to this folder [default: `rendered`, beside the tenants folder]
     #[arg(long, value_name = "DIR", env = "TENANTRY_TREE")]
     pub tree: Option<PathBuf>,
-    /// Lets a tenant, or a namespace of it, go from the tree; repeatable
+    /// Allow the removal of this tenant, or of its namespaces, from the tree; repeatable
     #[arg(long, value_name = "TENANT")]
     pub allow_removal: Vec<String>,
-    /// Overwrites files of the tree that were edited by hand
+    /// Overwrite files of the tree that were edited by hand
     #[arg(long)]
     pub force: bool,
 }
@@ -247,9 +379,9 @@ pub struct Render {
 /// Flags of `show`.
 #[derive(Debug, Args)]
 pub struct Show {
-    /// The tenant
+    /// Show this tenant
     pub tenant: String,
-    /// With the place of each value, and those it won against
+    /// Show the file and line of each value, and the values that it overrides
     #[arg(long)]
     pub origin: bool,
 }
@@ -257,42 +389,42 @@ pub struct Show {
 /// Flags of `diff`.
 #[derive(Debug, Args)]
 pub struct Diff {
-    /// Compares with the specs of this revision; HEAD when left out
+    /// Compare with the specs of this revision [default: HEAD]
     pub rev: Option<String>,
-    /// Compares with the manifests of a folder instead
+    /// Compare with the manifests of this folder instead
     #[arg(long, value_name = "DIR", conflicts_with = "rev")]
     pub against: Option<PathBuf>,
-    /// Shows what tenantry adds to each object too
+    /// Compare the labels and annotations that tenantry adds, too
     #[arg(long)]
     pub metadata: bool,
-    /// Only this tenant; repeatable
+    /// Compare only this tenant; repeatable
     #[arg(long, value_name = "NAME")]
     pub tenant: Vec<String>,
-    /// Only this cluster; repeatable
+    /// Compare only this cluster; repeatable
     #[arg(long, value_name = "NAME")]
     pub cluster: Vec<String>,
-    /// Ends with exit code 1 where something differs
+    /// Exit with 1 if an object differs
     #[arg(long)]
     pub exit_code: bool,
-    /// Ends with exit code 1 where the change gives a tenant more than it had
+    /// Exit with 1 if the change has this effect
     #[arg(long, value_enum, value_name = "CLASS")]
     pub fail_on: Option<FailOnClass>,
 }
 
-/// What stands beside what is rendered.
+/// The inputs of a proof beside the rendered objects.
 #[derive(Debug, Args)]
 pub struct Beside {
-    /// Manifests that tenantry does not render, for one cluster or for all; repeatable. Without a
-    /// fleet each of their namespaces counts as a tenant
+    /// Include the manifests of this folder, on one cluster or on all; repeatable. If there is no
+    /// fleet, each of their namespaces counts as a tenant
     #[arg(long, value_name = "[CLUSTER=]DIR")]
     pub also: Vec<String>,
-    /// What a live cluster holds, as `kubectl get -o json` prints it; repeatable
+    /// Include the objects of a live cluster, as `kubectl get -o json` prints them; repeatable
     #[arg(long, value_name = "[CLUSTER=]FILE")]
     pub snapshot: Vec<String>,
-    /// Makes one tenant of the namespaces of --also that share a label's or annotation's value
+    /// Make one tenant of the --also namespaces that share the value of this label or annotation
     #[arg(long, value_name = "KEY")]
     pub group_by: Option<String>,
-    /// Only this cluster; repeatable
+    /// Look only at this cluster; repeatable
     #[arg(long, value_name = "NAME")]
     pub cluster: Vec<String>,
 }
@@ -303,16 +435,16 @@ pub struct Prove {
     #[command(flatten)]
     #[allow(missing_docs)]
     pub beside: Beside,
-    /// Reports only these rules, or planes
+    /// Report only these rules or planes
     #[arg(long, value_name = "RULE", value_delimiter = ',')]
     pub only: Vec<String>,
-    /// Does not report these rules, or planes; the verdicts still count them
+    /// Leave out these rules or planes; the verdicts still count them
     #[arg(long, value_name = "RULE", value_delimiter = ',')]
     pub skip: Vec<String>,
-    /// Counts the findings of each rule, and does not print them
+    /// Print only the number of findings of each rule
     #[arg(long)]
     pub summary: bool,
-    /// Proves what runs in a live cluster, in place of what is rendered
+    /// Prove the objects of a live cluster in place of the rendered ones
     #[cfg(feature = "cluster")]
     #[arg(long, conflicts_with_all = ["snapshot", "also"])]
     pub live: bool,
@@ -320,23 +452,23 @@ pub struct Prove {
     #[command(flatten)]
     #[allow(missing_docs)]
     pub connect: Connect,
-    /// Adds who reaches whom, by classes of tenants that are alike
+    /// Print which tenants reach which, by classes of equal tenants
     #[arg(long)]
     pub matrix: bool,
-    /// Adds what is said to the threats that reference systems name
+    /// Print an answer to each threat that reference systems name
     #[arg(long)]
     pub threats: bool,
 }
 
-/// Which cluster is asked, and how.
+/// The clusters to connect to, and how.
 #[cfg(feature = "cluster")]
 #[derive(Clone, Debug, Args)]
 pub struct Connect {
-    /// The context of a cluster, which is named CLUSTER in the fleet; the current one where the
-    /// fleet has one cluster. Repeatable
+    /// Connect to a cluster of the fleet by this context of the kubeconfig; repeatable [default: the
+    /// current context, if the fleet has one cluster]
     #[arg(long, value_name = "[CLUSTER=]CONTEXT")]
     pub context: Vec<String>,
-    /// The longest time that the server may say nothing, in seconds
+    /// Give up if the server sends no data for this many seconds
     #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=86_400))]
     pub request_timeout: u64,
 }
@@ -348,38 +480,38 @@ pub struct Verify {
     #[command(flatten)]
     #[allow(missing_docs)]
     pub connect: Connect,
-    /// Waits until the cluster has become what is rendered
+    /// Wait until the cluster has converged to the rendered objects
     #[arg(long)]
     pub wait: bool,
-    /// The longest time to wait, in seconds
+    /// Wait for at most this many seconds
     #[arg(long, value_name = "SECONDS", default_value_t = 300, requires = "wait", value_parser = clap::value_parser!(u64).range(..=604_800))]
     pub timeout: u64,
-    /// Only this tenant, and only its namespaces; repeatable
+    /// Verify only this tenant and its namespaces; repeatable
     #[arg(long, value_name = "NAME")]
     pub tenant: Vec<String>,
-    /// A list of external things and whose each is (`- {tenant: NAME or UUID, thing: TEXT}`): those
-    /// of nobody are named
+    /// Report external things without a tenant; the file lists each with its tenant (`- {tenant:
+    /// NAME or UUID, thing: TEXT}`)
     #[arg(long, value_name = "FILE")]
     pub inventory: Option<PathBuf>,
-    /// The commit that Flux has to have applied, or `any`; HEAD where the tree is in Git
+    /// Require that Flux has applied this commit, or `any` [default: HEAD, if the tree is in Git]
     #[arg(long, value_name = "REV")]
     pub revision: Option<String>,
-    /// Writes what the cluster holds to a file, for prove --snapshot
+    /// Write the objects of the cluster to this file, for `prove --snapshot`
     #[arg(long, value_name = "FILE")]
     pub snapshot: Option<PathBuf>,
     /// The time by which ages are counted, as RFC 3339; now when left out
     #[arg(long, value_name = "TIME", env = "TENANTRY_CLOCK", hide = true)]
     pub clock: Option<String>,
-    /// Prints the ClusterRole that this needs, and asks nothing
+    /// Print the ClusterRole that this command needs, and connect to no cluster
     #[arg(long)]
     pub print_rbac: bool,
-    /// Prints what the cluster has, as the fleet declares it
+    /// Print the cluster's capabilities in the form of the fleet's fields
     #[arg(long, conflicts_with = "print_rbac")]
     pub print_capabilities: bool,
-    /// Reports only these rules, or areas
+    /// Report only these rules or areas
     #[arg(long, value_name = "RULE", value_delimiter = ',')]
     pub only: Vec<String>,
-    /// Does not report these rules, or areas
+    /// Leave out these rules or areas
     #[arg(long, value_name = "RULE", value_delimiter = ',')]
     pub skip: Vec<String>,
 }
@@ -387,19 +519,18 @@ pub struct Verify {
 /// Flags of `can`.
 #[derive(Debug, Args)]
 pub struct Can {
-    /// Who: user:NAME, group:NAME, serviceaccount:NAMESPACE:NAME (or sa:NAMESPACE:NAME)
+    /// Ask about this subject: user:NAME, group:NAME or serviceaccount:NAMESPACE:NAME (or sa:…)
     pub subject: String,
-    /// The verb: get, create, impersonate …
+    /// Ask about this verb: get, create, impersonate …
     pub verb: String,
-    /// The resource, as `pods`, `pods/exec`, `deployments.apps`; or a path, as /metrics
+    /// Ask about this resource (`pods`, `pods/exec`, `deployments.apps`) or path (`/metrics`)
     pub resource: String,
-    /// The object's name
+    /// Ask about the object of this name [default: every object]
     pub name: Option<String>,
-    /// The namespace; the cluster's own resources when left out
+    /// Ask about this namespace [default: the resources of the whole cluster]
     #[arg(short, long, value_name = "NAME")]
     pub namespace: Option<String>,
-    /// Counts only what is granted to the subject itself, and not to service accounts that it can
-    /// act as
+    /// Count only the subject's own grants, and not those of service accounts that it can act as
     #[arg(long)]
     pub direct: bool,
     #[command(flatten)]
@@ -410,11 +541,11 @@ pub struct Can {
 /// Flags of `reach`.
 #[derive(Debug, Args)]
 pub struct Reach {
-    /// From where: NAMESPACE for any pod that may come, or NAMESPACE/WORKLOAD
+    /// Send from NAMESPACE (any pod of it, also later ones) or NAMESPACE/WORKLOAD
     pub from: String,
-    /// To where
+    /// Send to NAMESPACE or NAMESPACE/WORKLOAD
     pub to: String,
-    /// On this port, as 8080 or 53/UDP
+    /// Send to this port, as 8080 or 53/UDP [default: any port]
     #[arg(long, value_name = "PORT[/PROTOCOL]")]
     pub port: Option<String>,
     #[command(flatten)]
@@ -425,9 +556,9 @@ pub struct Reach {
 /// Flags of `schema`.
 #[derive(Debug, Args)]
 pub struct Schema {
-    /// fleet, profile, tenant or waiver; all of them with --write
+    /// Print the schema of this kind: fleet, profile, tenant or waiver [default: tenant]
     pub kind: Option<String>,
-    /// Writes the schemas' files into this folder
+    /// Write the schemas of all kinds into this folder
     #[arg(long, value_name = "DIR")]
     pub write: Option<PathBuf>,
 }
@@ -435,15 +566,102 @@ pub struct Schema {
 /// Flags of `import`.
 #[derive(Debug, Args)]
 pub struct Import {
-    /// The folder with the manifests
+    /// Read the manifests of this folder
     pub from: PathBuf,
-    /// Makes one tenant of the namespaces that share a label's or annotation's value
+    /// Make one tenant of the namespaces that share the value of this label or annotation
     #[arg(long, value_name = "KEY")]
     pub group_by: Option<String>,
-    /// The cluster they run on; needed where the fleet has several
+    /// Workspace the tenants on this cluster; required if the fleet has several
     #[arg(long, value_name = "NAME")]
     pub cluster: Option<String>,
-    /// Writes nothing; only says what would be carried over
+    /// Report what would be carried over, and write no file
     #[arg(long)]
     pub dry_run: bool,
+}
+
+#[cfg(all(test, feature = "cluster"))]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    /// Calls a function with every command, from the program down.
+    fn for_each(command: &clap::Command, check: &mut impl FnMut(&clap::Command)) {
+        check(command);
+        for subcommand in command.get_subcommands() {
+            for_each(subcommand, check);
+        }
+    }
+
+    /// Every command, with the global options and its full name.
+    fn program() -> clap::Command {
+        let mut program = Cli::command().disable_help_subcommand(true);
+        program.build();
+        program
+    }
+
+    #[test]
+    fn every_command_has_examples_that_parse() {
+        for_each(&program(), &mut |command| {
+            let name = command.get_bin_name().unwrap_or("tenantry").to_owned();
+            let help = command.clone().render_long_help().to_string();
+            let examples = help.split("\nExamples:\n").nth(1);
+            let examples = examples.unwrap_or_else(|| panic!("{name} --help has no examples"));
+
+            let mut count = 0;
+            for line in examples.lines().filter(|line| !line.is_empty()) {
+                let line = line
+                    .strip_prefix("  ")
+                    .unwrap_or_else(|| panic!("{name}: {line}"));
+                if line.starts_with("# ") {
+                    continue;
+                }
+                assert!(
+                    line.starts_with(&name),
+                    "{line}: not an example of `{name}`"
+                );
+                let parsed = Cli::try_parse_from(line.split_whitespace());
+                assert!(parsed.is_ok(), "{line}: {}", parsed.unwrap_err());
+                count += 1;
+            }
+            assert!(count > 0, "{name} --help has no examples");
+        });
+    }
+
+    #[test]
+    fn the_global_options_have_a_group_of_their_own() {
+        for_each(&program(), &mut |command| {
+            for arg in command.get_arguments() {
+                let heading = arg.is_global_set().then_some("Global options");
+                assert_eq!(
+                    arg.get_help_heading(),
+                    heading,
+                    "{}: {arg}",
+                    command.get_name()
+                );
+            }
+        });
+    }
+
+    #[test]
+    fn every_help_line_is_an_imperative_without_a_stop() {
+        let is_plain = |name: &str, text: Option<&clap::builder::StyledStr>| {
+            let text = text.map(ToString::to_string).unwrap_or_default();
+            let first = text.split_whitespace().next().unwrap_or_default();
+            let is_verb = first.chars().next().is_some_and(char::is_uppercase);
+            // "Prints", "Writes": the third person, and not the imperative.
+            let is_third_person = first.ends_with('s') && !first.ends_with("ss");
+            assert!(is_verb && !is_third_person, "{name}: {text}");
+            assert!(!text.ends_with('.'), "{name}: {text}");
+        };
+
+        for_each(&Cli::command(), &mut |command| {
+            is_plain(command.get_name(), command.get_about());
+            let shown = command.get_arguments().filter(|arg| !arg.is_hide_set());
+            for arg in
+                shown.filter(|arg| !["cache_dir", "no_cache"].contains(&arg.get_id().as_str()))
+            {
+                is_plain(arg.get_id().as_str(), arg.get_help());
+            }
+        });
+    }
 }
