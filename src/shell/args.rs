@@ -277,6 +277,29 @@ Examples:
     Import(Import),
 }
 
+impl Command {
+    /// The formats that this command can write. The first one is written if none is asked for.
+    pub fn formats(&self) -> &'static [Format] {
+        use Format::{Github, Json, Junit, Markdown, Sarif, Text};
+
+        match self {
+            Self::Check(_) | Self::Render(_) => &[Text, Json, Github, Sarif],
+            Self::Prove(_) => &[Text, Json, Github, Sarif, Markdown],
+            Self::Diff(_) => &[Text, Json, Markdown],
+            #[cfg(feature = "cluster")]
+            Self::Verify(_) => &[Text, Json, Markdown, Junit],
+            Self::Show(_) | Self::Status(_) | Self::Rules => &[Text, Json],
+            Self::Schema(_) => &[Json],
+            Self::Init(_)
+            | Self::New(_)
+            | Self::Can(_)
+            | Self::Reach(_)
+            | Self::Explain { .. }
+            | Self::Import(_) => &[Text],
+        }
+    }
+}
+
 /// Flags of `init`.
 #[derive(Debug, Args)]
 pub struct Init {
@@ -663,5 +686,40 @@ mod tests {
                 is_plain(arg.get_id().as_str(), arg.get_help());
             }
         });
+    }
+
+    /// The text of a format names the commands that can write it, unless most can.
+    #[test]
+    fn the_help_of_a_format_names_its_commands() {
+        let commands: Vec<(&str, Command)> = [
+            ("check", "tenantry check"),
+            ("render", "tenantry render"),
+            ("diff", "tenantry diff"),
+            ("prove", "tenantry prove"),
+            ("verify", "tenantry verify"),
+            ("show", "tenantry show a"),
+            ("status", "tenantry status"),
+            ("rules", "tenantry rules"),
+        ]
+        .map(|(name, line)| (name, Cli::parse_from(line.split(' ')).command))
+        .into();
+
+        for format in [
+            Format::Github,
+            Format::Sarif,
+            Format::Markdown,
+            Format::Junit,
+        ] {
+            let can = commands
+                .iter()
+                .filter(|(_, c)| c.formats().contains(&format));
+            let names: Vec<&str> = can.map(|(name, _)| *name).collect();
+            let value = format.to_possible_value().expect("no format is hidden");
+            let help = value
+                .get_help()
+                .map(ToString::to_string)
+                .unwrap_or_default();
+            assert!(help.ends_with(&format!("({})", names.join(", "))), "{help}");
+        }
     }
 }

@@ -49,10 +49,12 @@ fn width() -> usize {
 }
 
 /// The formats asked for, each with its file.
-pub fn formats(
-    cli: &Cli,
-    allowed: &[Format],
-) -> Result<Vec<(Format, Option<std::path::PathBuf>)>, Fault> {
+///
+/// # Errors
+/// A format that the command cannot write, and a `--output` that no report goes to.
+pub fn formats(cli: &Cli) -> Result<Vec<(Format, Option<std::path::PathBuf>)>, Fault> {
+    let allowed = cli.command.formats();
+    let name = |format: &Format| format!("{format:?}").to_lowercase();
     if cli.output.len() > cli.format.len() {
         return Err(Fault::Usage(
             "--output belongs to a --format before it".into(),
@@ -60,9 +62,15 @@ pub fn formats(
     }
     if let Some(bad) = cli.format.iter().find(|f| !allowed.contains(f)) {
         return Err(Fault::Usage(format!(
-            "--format {}: not a format of this command",
-            format!("{bad:?}").to_lowercase()
+            "--format {}: this command cannot write it; it writes {}",
+            name(bad),
+            allowed.iter().map(name).collect::<Vec<_>>().join(", ")
         )));
+    }
+    if allowed == [Format::Text] && !cli.output.is_empty() {
+        return Err(Fault::Usage(
+            "--output: this command writes no report".into(),
+        ));
     }
     let without = cli.format.len() - cli.output.len();
     if without > 1 {
@@ -113,10 +121,7 @@ pub fn findings(
     findings: &[Diagnostic],
     as_data: bool,
 ) -> Result<(), Fault> {
-    let asked = formats(
-        cli,
-        &[Format::Text, Format::Json, Format::Github, Format::Sarif],
-    )?;
+    let asked = formats(cli)?;
     for (format, file) in &asked {
         let text = match format {
             Format::Json => report::json(sources, findings),

@@ -1,6 +1,6 @@
 //! `can`: whether a subject may do something.
 
-use crate::shell::args::{Can, Cli, Format};
+use crate::shell::args::{Can, Cli};
 use crate::shell::proof_inputs::{self, Question};
 use crate::shell::{Fault, Outcome, output};
 use tenantry::graph::rbac::{Request, Subject};
@@ -98,7 +98,6 @@ const RESOURCES: [(&str, &[&str]); 13] = [
 
 /// Runs the command.
 pub fn run(cli: &Cli, args: &Can) -> Result<Outcome, Fault> {
-    output::formats(cli, &[Format::Text])?;
     // Roles in the whole cluster may be anybody's; of a path it is everybody who is asked about.
     let inputs = match &args.namespace {
         Some(namespace) => proof_inputs::read_for(cli, &args.beside, &Question::Grants(namespace))?,

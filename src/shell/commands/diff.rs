@@ -23,7 +23,7 @@ use tenantry::spec::fleet::FleetSpec;
 
 /// Runs the command.
 pub fn run(cli: &Cli, args: &Diff) -> Result<Outcome, Fault> {
-    let asked = output::formats(cli, &[Format::Text, Format::Json, Format::Markdown])?;
+    let asked = output::formats(cli)?;
     let selection = Selection {
         tenants: args.tenant.clone(),
         clusters: args.cluster.clone(),

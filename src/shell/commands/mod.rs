@@ -21,6 +21,9 @@ use tenantry::report;
 
 /// Runs the command that was asked for.
 pub fn run(cli: &Cli) -> Result<Outcome, Fault> {
+    // Before any work is done, also for commands that write no report.
+    let asked = output::formats(cli)?;
+
     match &cli.command {
         Command::Init(args) => init::run(cli, args),
         Command::New(New::Tenant {
@@ -47,7 +50,6 @@ pub fn run(cli: &Cli) -> Result<Outcome, Fault> {
             Ok(Outcome::Clean)
         }
         Command::Rules => {
-            let asked = output::formats(cli, &[Format::Text, Format::Json])?;
             match asked.first() {
                 Some((Format::Json, file)) => {
                     output::deliver(file.as_deref(), &report::rules_json())?

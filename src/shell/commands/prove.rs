@@ -13,16 +13,7 @@ use tenantry::report::{self, proof};
 /// Runs the command.
 pub fn run(cli: &Cli, args: &Prove) -> Result<Outcome, Fault> {
     let shown = output::chosen(&args.only, &args.skip, "plane")?;
-    let asked = output::formats(
-        cli,
-        &[
-            Format::Text,
-            Format::Json,
-            Format::Github,
-            Format::Sarif,
-            Format::Markdown,
-        ],
-    )?;
+    let asked = output::formats(cli)?;
     let inputs = read(cli, args)?;
     let mut proofs: Vec<Proof> = inputs.clusters.iter().map(isolation::prove).collect();
     let tables: Vec<Tables> = inputs

@@ -1,6 +1,6 @@
 //! `reach`: whether pods can send to others.
 
-use crate::shell::args::{Cli, Format, Reach};
+use crate::shell::args::{Cli, Reach};
 use crate::shell::proof_inputs::{self, Question};
 use crate::shell::{Fault, Outcome, output};
 use tenantry::graph::Cluster;
@@ -9,7 +9,6 @@ use tenantry::netpol::{Port, Ports, Protocol};
 
 /// Runs the command.
 pub fn run(cli: &Cli, args: &Reach) -> Result<Outcome, Fault> {
-    output::formats(cli, &[Format::Text])?;
     let port = args.port.as_deref().map(port).transpose()?;
     let inputs = proof_inputs::read_for(
         cli,

@@ -22,7 +22,9 @@ pub fn run(cli: &Cli, args: &Schema) -> Result<Outcome, Fault> {
             "`{wanted}` is none of fleet, profile, tenant, waiver"
         ))
     })?;
-    output::data(&schema_text(kind))?;
+    let asked = output::formats(cli)?;
+    let file = asked.first().and_then(|(_, file)| file.as_deref());
+    output::deliver(file, &schema_text(kind))?;
     Ok(Outcome::Clean)
 }
 

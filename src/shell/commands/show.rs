@@ -60,7 +60,7 @@ pub fn run(cli: &Cli, args: &Show) -> Result<Outcome, Fault> {
         ));
         return Ok(Outcome::Findings);
     };
-    let asked = output::formats(cli, &[Format::Text, Format::Json])?;
+    let asked = output::formats(cli)?;
     let file = asked.first().and_then(|(_, file)| file.as_deref());
     let as_json = matches!(asked.first(), Some((Format::Json, _)));
     let text = match (args.origin, as_json) {

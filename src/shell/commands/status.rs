@@ -98,7 +98,7 @@ pub fn run(cli: &Cli, args: &Status) -> Result<Outcome, Fault> {
             "objects": size, "waivers": waivers
         }));
     }
-    let asked = output::formats(cli, &[Format::Text, Format::Json])?;
+    let asked = output::formats(cli)?;
     let file = asked.first().and_then(|(_, file)| file.as_deref());
     let text = if matches!(asked.first(), Some((Format::Json, _))) {
         format!(
@@ -155,7 +155,7 @@ fn artifacts(
             }
         }
     }
-    let asked = output::formats(cli, &[Format::Text, Format::Json])?;
+    let asked = output::formats(cli)?;
     let file = asked.first().and_then(|(_, file)| file.as_deref());
     let text = if matches!(asked.first(), Some((Format::Json, _))) {
         format!(

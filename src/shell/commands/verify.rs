@@ -39,8 +39,7 @@ type Kinds = BTreeMap<(Text, Text), Text>;
 /// Runs the command.
 pub fn run(cli: &Cli, args: &Verify) -> Result<Outcome, Fault> {
     let reported = output::chosen(&args.only, &args.skip, "area")?;
-    let formats = [Format::Text, Format::Json, Format::Junit, Format::Markdown];
-    let formats = output::formats(cli, &formats)?;
+    let formats = output::formats(cli)?;
     if args.print_rbac {
         return print_rbac(cli);
     }
