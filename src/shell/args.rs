@@ -275,6 +275,31 @@ Examples:
   # Make one tenant of all namespaces with the same `team` label
   tenantry import manifests --group-by team")]
     Import(Import),
+    /// Print a completion script for a shell
+    ///
+    /// bash: write it to ~/.local/share/bash-completion/completions/tenantry. zsh: write it to the
+    /// file `_tenantry` in a folder of `fpath`. fish: write it to
+    /// ~/.config/fish/completions/tenantry.fish. PowerShell: append it to the file `$PROFILE`.
+    #[command(after_help = "\
+Examples:
+  # Print the script for bash; `source <(tenantry completions bash)` loads it at once
+  tenantry completions bash
+
+  # Print the script for zsh
+  tenantry completions zsh")]
+    Completions {
+        /// Print the script for this shell
+        shell: clap_complete::Shell,
+    },
+    /// Print the manual page, or write one page for each command to a folder
+    #[command(after_help = "\
+Examples:
+  # Print the page of tenantry
+  tenantry man
+
+  # Write a page for each command, where man finds them
+  tenantry man --output-dir /usr/local/share/man/man1")]
+    Man(Man),
 }
 
 impl Command {
@@ -295,7 +320,9 @@ impl Command {
             | Self::Can(_)
             | Self::Reach(_)
             | Self::Explain { .. }
-            | Self::Import(_) => &[Text],
+            | Self::Import(_)
+            | Self::Completions { .. }
+            | Self::Man(_) => &[Text],
         }
     }
 }
@@ -600,6 +627,14 @@ pub struct Import {
     /// Report what would be carried over, and write no file
     #[arg(long)]
     pub dry_run: bool,
+}
+
+/// Flags of `man`.
+#[derive(Debug, Args)]
+pub struct Man {
+    /// Write `tenantry.1`, and a page such as `tenantry-check.1` for each command, to this folder
+    #[arg(long, value_name = "DIR")]
+    pub output_dir: Option<PathBuf>,
 }
 
 #[cfg(all(test, feature = "cluster"))]

@@ -1,6 +1,7 @@
-//! Formats and the version.
+//! Formats, completions, manual pages and the version.
 
-use crate::support::{FLEET, Ran, Sandbox, root, say, tenant};
+use crate::support::{FLEET, Ran, Sandbox, pipe, root, say, tenant};
+use std::process::Command;
 
 /// A format, and the text that a report in it begins with.
 const FORMATS: [(&str, &[&str]); 6] = [
@@ -13,7 +14,7 @@ const FORMATS: [(&str, &[&str]); 6] = [
 ];
 
 /// Each command with arguments that let it run, and the formats that it can write.
-const COMMANDS: [(&[&str], &[&str]); 15] = [
+const COMMANDS: [(&[&str], &[&str]); 17] = [
     (&["init"], &["text"]),
     (&["new", "tenant", "c", "--owner", "group:g"], &["text"]),
     (&["check"], &["text", "json", "github", "sarif"]),
@@ -29,6 +30,8 @@ const COMMANDS: [(&[&str], &[&str]); 15] = [
     (&["explain", "network/egress-any"], &["text"]),
     (&["rules"], &["text", "json"]),
     (&["import", ".", "--dry-run"], &["text"]),
+    (&["completions", "bash"], &["text"]),
+    (&["man"], &["text"]),
 ];
 
 fn fleet() -> Sandbox {
@@ -100,6 +103,95 @@ fn a_command_without_a_report_takes_no_file_for_it() {
         .run(&["reach", "a", "b", "--format", "text", "--output", "x"])
         .code(2);
     assert!(ran.err.contains("writes no report"), "{}", ran.err);
+}
+
+#[test]
+fn completions_load_and_complete_in_bash() {
+    let ran = shell("bash", &["-n", "-"], &completions("bash"));
+    ran.expect("bash is there").code(0);
+
+    let script = format!(
+        "{}\ncomplete -p tenantry\nCOMP_WORDS=(tenantry ren) COMP_CWORD=1\n\
+         _tenantry tenantry ren tenantry\necho \"${{COMPREPLY[@]}}\"\n",
+        completions("bash")
+    );
+    let ran = shell("bash", &["--norc", "-s"], &script).expect("bash is there");
+    let out = ran.code(0).out;
+    assert!(out.contains("-F _tenantry"), "{out}");
+    assert!(out.ends_with("\nrender\n"), "{out}");
+}
+
+#[test]
+fn completions_load_in_zsh() {
+    let script = format!(
+        "autoload -U compinit && compinit -D -u\n{}\necho $_comps[tenantry]\n\
+         whence -w _tenantry _tenantry__subcmd__render_commands\n",
+        completions("zsh")
+    );
+    let Some(ran) = shell("zsh", &["-f", "-s"], &script) else {
+        return;
+    };
+    let out = ran.code(0).out;
+    assert!(out.starts_with("_tenantry\n"), "{out}");
+    assert!(out.contains("_tenantry: function"), "{out}");
+}
+
+#[test]
+fn completions_load_and_complete_in_fish() {
+    let script = format!(
+        "{}\ncomplete -C 'tenantry ren'\ncomplete -C 'tenantry check --format ju'\n",
+        completions("fish")
+    );
+    let Some(ran) = shell("fish", &["--no-config"], &script) else {
+        return;
+    };
+    let out = ran.code(0).out;
+    assert!(out.starts_with("render\t"), "{out}");
+    assert!(out.contains("\njunit"), "{out}");
+}
+
+#[test]
+fn completions_for_powershell_register_the_program() {
+    let script = completions("powershell");
+    let register = "Register-ArgumentCompleter -Native -CommandName 'tenantry'";
+    assert!(script.contains(register), "{script}");
+}
+
+fn completions(shell: &str) -> String {
+    Sandbox::new().run(&["completions", shell]).code(0).out
+}
+
+/// Runs a script in a shell; if the machine has no such shell, says so on standard error.
+fn shell(name: &str, args: &[&str], script: &str) -> Option<Ran> {
+    if Command::new(name).arg("--version").output().is_err() {
+        say(&format!(
+            "NOT RUN: {name} is absent; its completions were not loaded"
+        ));
+        return None;
+    }
+    let ran = pipe(Command::new(name).args(args), script);
+    assert!(ran.err.is_empty(), "{name}: {}", ran.err);
+    Some(ran)
+}
+
+#[test]
+fn every_command_has_a_manual_page() {
+    let sandbox = Sandbox::new();
+    let page = sandbox.run(&["man"]).code(0).out;
+    assert!(page.contains(".TH tenantry 1"), "{page}");
+
+    sandbox.run(&["man", "--output-dir", "man1"]).code(0);
+    assert_eq!(sandbox.read("man1/tenantry.1"), page);
+    for name in listed_commands() {
+        let page = sandbox.read(&format!("man1/tenantry-{name}.1"));
+        let example = format!("\ntenantry {name}").replace('-', "\\-");
+        let section = page.split("\n.SH EXAMPLES\n.nf\n").nth(1);
+        assert!(
+            section.is_some_and(|text| format!("\n{text}").contains(&example)),
+            "{page}"
+        );
+    }
+    assert!(sandbox.has("man1/tenantry-new-tenant.1"));
 }
 
 #[test]

@@ -2,9 +2,11 @@
 
 mod can;
 mod check;
+mod completions;
 mod diff;
 mod import;
 mod init;
+mod man;
 mod new;
 mod prove;
 mod reach;
@@ -49,6 +51,8 @@ pub fn run(cli: &Cli) -> Result<Outcome, Fault> {
             output::data(&text)?;
             Ok(Outcome::Clean)
         }
+        Command::Completions { shell } => completions::run(*shell),
+        Command::Man(args) => man::run(cli, args),
         Command::Rules => {
             match asked.first() {
                 Some((Format::Json, file)) => {
