@@ -1,6 +1,7 @@
 //! Findings as text: for people, for programs, for a forge. Nothing else writes them in any format.
 
 pub mod diff;
+mod explain;
 mod github;
 mod json;
 pub mod live;
@@ -11,6 +12,7 @@ pub mod tables;
 #[cfg(feature = "cli")]
 mod text;
 
+pub use explain::explain_field;
 pub use github::github;
 pub use json::json;
 pub use rules::{explain, rules_json, rules_table};

@@ -3,6 +3,7 @@
 use crate::catalog::RULES;
 use crate::diagnostic::Rule;
 use crate::spec::did_you_mean;
+use crate::spec::schema::Kind;
 use crate::tenancy::WAIVABLE;
 use serde_json::json;
 
@@ -54,21 +55,31 @@ pub fn rules_json() -> String {
     )
 }
 
+/// Names the nearest rule or kind of document, or the rule whose id ends with a name that has no
+/// area.
+fn unknown_rule(id: &str) -> String {
+    let kinds = Kind::ALL.map(|kind| kind.name().to_lowercase());
+    let known = RULES.iter().map(|rule| rule.id);
+    let near = did_you_mean(id, known.chain(kinds.iter().map(String::as_str)));
+    let same_name = || {
+        let end = format!("/{id}");
+        let rule = RULES.iter().find(|rule| rule.id.ends_with(&end))?;
+        Some(format!("did you mean `{}`?", rule.id))
+    };
+    let hint = Some(near)
+        .filter(|near| !near.is_empty())
+        .or_else(same_name)
+        .unwrap_or_else(|| "`tenantry rules` lists the rules".to_owned());
+    format!("there is no rule or field `{id}`; {hint}")
+}
+
 /// A rule's manual.
 ///
 /// # Errors
 /// The nearest rule, where there is none of the name.
 pub fn explain(id: &str) -> Result<String, String> {
     let Some(rule) = RULES.iter().find(|r| r.id == id) else {
-        let hint = did_you_mean(id, RULES.iter().map(|r| r.id));
-        return Err(format!(
-            "there is no rule `{id}`; {}",
-            if hint.is_empty() {
-                "`tenantry rules` lists them"
-            } else {
-                &hint
-            }
-        ));
+        return Err(unknown_rule(id));
     };
     let mut out = format!("# {}\n\nlevel: {}", rule.id, rule.level.name());
     if waivable(rule) {

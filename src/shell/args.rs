@@ -248,15 +248,18 @@ Examples:
   # Write the schemas for the editor
   tenantry schema --write schemas")]
     Schema(Schema),
-    /// Explain a rule
+    /// Explain a rule, or a field of a document
     #[command(after_help = "\
 Examples:
   # Explain why a rule fires, and how to fix it
-  tenantry explain network/egress-any")]
-    Explain {
-        /// Explain the rule of this id
-        rule: String,
-    },
+  tenantry explain network/egress-any
+
+  # Describe a field of a tenant and its sub-fields
+  tenantry explain tenant.spec.network.egress
+
+  # List every field of a fleet
+  tenantry explain fleet --recursive")]
+    Explain(Explain),
     /// List every rule
     #[command(after_help = "\
 Examples:
@@ -319,7 +322,7 @@ impl Command {
             | Self::New(_)
             | Self::Can(_)
             | Self::Reach(_)
-            | Self::Explain { .. }
+            | Self::Explain(_)
             | Self::Import(_)
             | Self::Completions { .. }
             | Self::Man(_) => &[Text],
@@ -627,6 +630,17 @@ pub struct Import {
     /// Report what would be carried over, and write no file
     #[arg(long)]
     pub dry_run: bool,
+}
+
+/// Arguments of `explain`.
+#[derive(Debug, Args)]
+pub struct Explain {
+    /// Explain this rule (`network/egress-any`) or field (`tenant.spec.network`)
+    #[arg(value_name = "RULE|FIELD")]
+    pub subject: String,
+    /// List the fields of fields, without their descriptions
+    #[arg(long)]
+    pub recursive: bool,
 }
 
 /// Flags of `man`.

@@ -41,11 +41,12 @@ fn colors(cli: &Cli, terminal: bool) -> bool {
     }
 }
 
-fn width() -> usize {
+/// The width of a line: that of the variable `COLUMNS`, or else the given one.
+pub fn width(otherwise: usize) -> usize {
     std::env::var("COLUMNS")
         .ok()
         .and_then(|c| c.parse().ok())
-        .unwrap_or(120)
+        .unwrap_or(otherwise)
 }
 
 /// The formats asked for, each with its file.
@@ -128,7 +129,7 @@ pub fn findings(
             Format::Github => report::github(sources, findings),
             Format::Sarif => report::sarif(sources, findings, VERSION),
             Format::Text | Format::Markdown | Format::Junit => {
-                report::text(sources, findings, false, width())
+                report::text(sources, findings, false, width(120))
             }
         };
         deliver(file.as_deref(), &text)?;
@@ -141,14 +142,14 @@ pub fn findings(
             sources,
             findings,
             colors(cli, std::io::stdout().is_terminal()),
-            width(),
+            width(120),
         ))
     } else {
         err(&report::text(
             sources,
             findings,
             colors(cli, std::io::stderr().is_terminal()),
-            width(),
+            width(120),
         ));
         Ok(())
     }
@@ -160,6 +161,6 @@ pub fn text(sources: &SourceMap, findings: &[Diagnostic], terminal: bool, cli: &
         sources,
         findings,
         terminal && colors(cli, std::io::stdout().is_terminal()),
-        width(),
+        width(120),
     )
 }

@@ -6,6 +6,7 @@
 
 mod check;
 pub mod duration;
+pub mod field_tree;
 pub mod fleet;
 pub mod leaf;
 pub mod schema;

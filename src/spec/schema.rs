@@ -116,7 +116,8 @@ fn envelope<Spec: JsonSchema>(kind: Kind) -> Value {
     if kind != Kind::Tenant {
         let metadata = json!({
             "type": "object", "additionalProperties": false, "required": ["name"],
-            "properties": {"name": {"type": "string", "format": "dns-label", "description": "A DNS label."}}
+            "properties": {"name": {"type": "string", "format": "dns-label", "description": "A DNS label."}},
+            "description": "The name of the document."
         });
         schema["properties"]["metadata"] = metadata;
         if let Some(definitions) = schema["$defs"].as_object_mut() {

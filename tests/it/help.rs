@@ -1,4 +1,4 @@
-//! Formats, completions, manual pages and the version.
+//! Help, formats, completions, manual pages, the version and `explain`.
 
 use crate::support::{FLEET, Ran, Sandbox, pipe, root, say, tenant};
 use std::process::Command;
@@ -27,7 +27,7 @@ const COMMANDS: [(&[&str], &[&str]); 17] = [
     (&["can", "user:u", "get", "pods", "-n", "a"], &["text"]),
     (&["reach", "a", "b"], &["text"]),
     (&["schema"], &["json"]),
-    (&["explain", "network/egress-any"], &["text"]),
+    (&["explain", "tenant"], &["text"]),
     (&["rules"], &["text", "json"]),
     (&["import", ".", "--dry-run"], &["text"]),
     (&["completions", "bash"], &["text"]),
@@ -223,4 +223,29 @@ fn a_development_build_and_the_lock_have_the_bare_version() {
     let lock = sandbox.read("tenantry.lock");
     let tool = concat!("\"tool\":\"", env!("CARGO_PKG_VERSION"), "\"");
     assert!(lock.contains(tool), "{lock}");
+}
+
+#[test]
+fn explain_describes_a_field_and_suggests_the_nearest() {
+    let sandbox = Sandbox::new();
+    let ran = sandbox
+        .run(&["explain", "tenant.spec.network.egress"])
+        .code(0);
+    assert!(ran.out.contains("FIELD: egress <[]Peer>\n"), "{}", ran.out);
+    let ran = sandbox.run(&["explain", "Fleet", "--recursive"]).code(0);
+    assert!(
+        ran.out.contains("\n    clusters <[]Cluster>"),
+        "{}",
+        ran.out
+    );
+
+    for (unknown, hint) in [
+        ("tenant.spec.netwrok", "did you mean `tenant.spec.network`?"),
+        ("tenat", "did you mean `tenant`?"),
+        ("network/egres-any", "did you mean `network/egress-any`?"),
+        ("egress-any", "did you mean `network/egress-any`?"),
+    ] {
+        let ran = sandbox.run(&["explain", unknown]).code(2);
+        assert!(ran.err.contains(hint), "{unknown}: {}", ran.err);
+    }
 }

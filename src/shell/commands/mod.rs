@@ -4,6 +4,7 @@ mod can;
 mod check;
 mod completions;
 mod diff;
+mod explain;
 mod import;
 mod init;
 mod man;
@@ -46,11 +47,7 @@ pub fn run(cli: &Cli) -> Result<Outcome, Fault> {
         Command::Reach(args) => reach::run(cli, args),
         Command::Schema(args) => schema::run(cli, args),
         Command::Import(args) => import::run(cli, args),
-        Command::Explain { rule } => {
-            let text = report::explain(rule).map_err(Fault::Usage)?;
-            output::data(&text)?;
-            Ok(Outcome::Clean)
-        }
+        Command::Explain(args) => explain::run(args),
         Command::Completions { shell } => completions::run(*shell),
         Command::Man(args) => man::run(cli, args),
         Command::Rules => {
