@@ -1,8 +1,17 @@
 //! Tenant: one team, its namespaces and where they run.
 
+mod network;
+mod sync;
+
+pub use network::{Audience, Isolation, Network, Peer, Port, PortRule, Protocol, Provision};
+pub use sync::{
+    BucketSource, Cosign, GitSource, HelmSource, Notification, OciSource, Placement, SecretHolder,
+    Sync, Verify,
+};
+
 use super::leaf::{
-    Cidr, Date, Duration, FilePath, GitUrl, HelmUrl, Host, HostPattern, Keyed, LabelKey,
-    LabelValue, Line, Name, ObjectName, OciUrl, Principal, QuotaKey, RbacName, RelativePath, Uuid,
+    Date, FilePath, HostPattern, Keyed, LabelKey, LabelValue, Line, Name, ObjectName, Principal,
+    QuotaKey, RbacName, Uuid,
 };
 use crate::document::Spanned;
 use crate::kube::Quantity;
@@ -205,144 +214,6 @@ pub struct Limits {
     pub max_limit_request_ratio: Option<Resources>,
 }
 
-/// What may reach a tenant, and what it may reach.
-#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Network {
-    /// `namespace`: its namespaces are apart from each other. `tenant`: they reach each other.
-    /// `none`: no isolation, which takes a waiver of `network/isolation-none`.
-    pub isolation: Option<Spanned<Isolation>>,
-    /// What it may reach.
-    #[schemars(length(max = 512))]
-    pub egress: Option<Vec<Spanned<Peer>>>,
-    /// What may reach it.
-    #[schemars(length(max = 512))]
-    pub ingress: Option<Vec<Spanned<Peer>>>,
-    /// Ports that other tenants may reach once they declare it.
-    #[schemars(length(max = 512))]
-    pub provides: Option<Vec<Spanned<Provision>>>,
-}
-
-/// Which pods reach each other without being declared.
-#[derive(
-    Clone, Copy, Debug, Deserialize, Serialize, JsonSchema, PartialEq, Eq, PartialOrd, Ord,
-)]
-#[serde(rename_all = "camelCase")]
-pub enum Isolation {
-    /// Those of one namespace.
-    Namespace,
-    /// Those of one tenant.
-    Tenant,
-    /// All.
-    None,
-}
-
-/// The other side of a connection. Exactly one of fqdn, cidr, tenant and platform.
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Peer {
-    /// A host name outside the cluster.
-    pub fqdn: Option<Spanned<Host>>,
-    /// A network. Ranges of the cluster within it are left out, unless it lies within one of them.
-    pub cidr: Option<Spanned<Cidr>>,
-    /// A tenant, which must declare the other half.
-    pub tenant: Option<Spanned<Name>>,
-    /// An endpoint of the fleet's clusters.
-    pub platform: Option<Spanned<Name>>,
-    /// One namespace of the peer tenant, by its name there. All of them when left out.
-    pub namespace: Option<Spanned<Name>>,
-    /// The ports. All when left out.
-    pub ports: Option<Vec<Spanned<PortRule>>>,
-}
-
-/// Ports, as in a NetworkPolicy.
-#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct PortRule {
-    /// A number from 1 to 65535, or the name of a container's port.
-    pub port: Port,
-    /// The last port of a range that begins at a numeric port.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(range(min = 1, max = 65535))]
-    pub end_port: Option<u16>,
-    /// TCP when left out.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub protocol: Option<Protocol>,
-}
-
-/// A transport protocol.
-#[derive(Clone, Copy, Debug, Deserialize, Serialize, JsonSchema, PartialEq, Eq)]
-#[serde(rename_all = "UPPERCASE")]
-pub enum Protocol {
-    /// TCP.
-    Tcp,
-    /// UDP.
-    Udp,
-    /// SCTP.
-    Sctp,
-}
-
-impl Protocol {
-    /// The name in a manifest.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Tcp => "TCP",
-            Self::Udp => "UDP",
-            Self::Sctp => "SCTP",
-        }
-    }
-}
-
-/// A port: a number, or a name.
-#[derive(Clone, Debug, Deserialize, Serialize, PartialEq, Eq)]
-#[serde(untagged)]
-pub enum Port {
-    /// From 1 to 65535.
-    Number(u16),
-    /// The name of a container's port.
-    Name(String),
-}
-
-impl JsonSchema for Port {
-    fn inline_schema() -> bool {
-        true
-    }
-    fn schema_name() -> std::borrow::Cow<'static, str> {
-        "Port".into()
-    }
-    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
-        // IANA service names: at most 15 characters, at least one letter.
-        schemars::json_schema!({
-            "type": ["integer", "string"], "minimum": 1, "maximum": 65535,
-            "pattern": "^([a-z0-9]+-)*[a-z0-9]*[a-z][a-z0-9]*(-[a-z0-9]+)*$", "maxLength": 15
-        })
-    }
-}
-
-/// A port that a tenant offers to others.
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Provision {
-    /// The port.
-    pub port: Port,
-    /// TCP when left out.
-    pub protocol: Option<Protocol>,
-    /// Whom it is offered to.
-    pub to: Audience,
-    /// One namespace, by its name in this tenant. All of them when left out.
-    pub namespace: Option<Spanned<Name>>,
-}
-
-/// Whom a port is offered to. Exactly one.
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Audience {
-    /// Every tenant.
-    pub any: Option<Spanned<bool>>,
-    /// The tenants with these labels.
-    pub tenant_selector: Option<LabelSelector>,
-}
-
 /// The Pod Security level.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -418,151 +289,6 @@ pub struct Allow {
     /// wildcard.
     #[schemars(length(max = 1024))]
     pub ingress_hosts: Option<Vec<Spanned<HostPattern>>>,
-}
-
-/// Where a tenant's own manifests come from. Exactly one of git, oci, helm and bucket.
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Sync {
-    /// The name of the source and of the Kustomization or HelmRelease.
-    pub name: Spanned<Name>,
-    /// The namespace they run in, by its name in this tenant. The first when left out.
-    pub namespace: Option<Spanned<Name>>,
-    /// `tenant`: in the tenant's namespace. `system`: in Flux's, out of the tenant's reach.
-    pub placement: Option<Placement>,
-    /// A Git repository.
-    pub git: Option<Spanned<GitSource>>,
-    /// An OCI artifact.
-    pub oci: Option<Spanned<OciSource>>,
-    /// A Helm chart.
-    pub helm: Option<Spanned<HelmSource>>,
-    /// An S3-compatible bucket.
-    pub bucket: Option<Spanned<BucketSource>>,
-    /// The folder inside the source; its root when left out.
-    pub path: Option<RelativePath>,
-    /// How often to look; 10m when left out.
-    pub interval: Option<Duration>,
-    /// How long an apply may take; 5m when left out.
-    pub timeout: Option<Duration>,
-    /// Whether what left the source leaves the cluster; true when left out.
-    pub prune: Option<bool>,
-    /// Whether to wait until all is healthy; false when left out.
-    pub wait: Option<bool>,
-    /// Puts every object into this namespace. Only for a tenant with one namespace.
-    pub target_namespace: Option<Spanned<Name>>,
-    /// The role of the sync's service account; `deployer` when left out.
-    pub role: Option<Spanned<Name>>,
-    /// A signature that the source must carry.
-    pub verify: Option<Verify>,
-    /// Credentials for the source.
-    pub auth: Option<SecretHolder>,
-    /// The key that decrypts SOPS files: the tenant's own.
-    pub decryption: Option<SecretHolder>,
-    /// Where to tell of failures.
-    pub notifications: Option<Vec<Notification>>,
-}
-
-/// Where a sync's objects live.
-#[derive(Clone, Copy, Debug, Deserialize, Serialize, JsonSchema, PartialEq, Eq)]
-#[serde(rename_all = "camelCase")]
-pub enum Placement {
-    /// In the tenant's namespace.
-    Tenant,
-    /// In Flux's namespace.
-    System,
-}
-
-/// A Git repository. At most one of branch, tag, semver and commit.
-#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct GitSource {
-    /// `https://` or `ssh://`.
-    pub url: GitUrl,
-    /// A branch; `main` when nothing is named.
-    pub branch: Option<Line>,
-    /// A tag.
-    pub tag: Option<Line>,
-    /// The newest tag in a range.
-    pub semver: Option<Line>,
-    /// A commit.
-    pub commit: Option<Line>,
-}
-
-/// An OCI artifact. At most one of tag, semver and digest.
-#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct OciSource {
-    /// `oci://`.
-    pub url: OciUrl,
-    /// A tag; `latest` when nothing is named.
-    pub tag: Option<Line>,
-    /// The newest tag in a range.
-    pub semver: Option<Line>,
-    /// A digest.
-    pub digest: Option<Line>,
-}
-
-/// A Helm chart.
-#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct HelmSource {
-    /// The repository: `https://` or `oci://`.
-    pub url: HelmUrl,
-    /// The chart's name.
-    pub chart: Line,
-    /// The chart's version or range.
-    pub version: Option<Line>,
-}
-
-/// An S3-compatible bucket.
-#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct BucketSource {
-    /// The host of the service.
-    pub endpoint: Host,
-    /// The bucket's name.
-    pub name: Line,
-    /// The region.
-    pub region: Option<Line>,
-}
-
-/// A signature that a source must carry.
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Verify {
-    /// Keyless, by the identity that signed. OCI artifacts only.
-    pub cosign: Spanned<Cosign>,
-}
-
-/// The identity that signed.
-#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Cosign {
-    /// A regular expression for the issuer, anchored by `^` and `$`.
-    #[schemars(regex(pattern = r"^\^.*\$$"))]
-    pub issuer: String,
-    /// A regular expression for the subject, anchored by `^` and `$`.
-    #[schemars(regex(pattern = r"^\^.*\$$"))]
-    pub subject: String,
-}
-
-/// A Secret of the namespace the sync runs in.
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct SecretHolder {
-    /// The Secret's name.
-    pub secret_ref: ObjectName,
-}
-
-/// Where to tell of failures.
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Notification {
-    /// The kind of service: `slack`, `msteams`, `generic`, `github` …
-    #[serde(rename = "type")]
-    pub kind: Name,
-    /// The Secret that holds its address.
-    pub secret_ref: ObjectName,
 }
 
 /// An object that must be among the inputs.
