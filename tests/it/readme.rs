@@ -54,7 +54,10 @@ fn every_command_in_the_text_exists() {
         "docs/adopting.md",
         "docs/lock.md",
         "docs/ci.md",
+        "docs/edges.md",
         "docs/fields.md",
+        "docs/merging.md",
+        "docs/waivers.md",
         "docs/prove.md",
     ] {
         for line in blocks(&read(file), "sh") {
