@@ -2,6 +2,7 @@
 
 pub mod diff;
 mod explain;
+mod fields;
 mod github;
 mod json;
 pub mod live;
@@ -13,6 +14,7 @@ pub mod tables;
 mod text;
 
 pub use explain::explain_field;
+pub use fields::fields_table;
 pub use github::github;
 pub use json::json;
 pub use rules::{explain, rules_json, rules_table};

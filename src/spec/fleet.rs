@@ -14,36 +14,90 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct FleetSpec {
-    /// The versions of tenantry that may render this fleet.
+    /// The versions of tenantry that may render this fleet, as `>=0.1.0`.
+    ///
+    /// Default: any version.
+    /// Renders: nothing.
+    /// Rules: `tenancy/required-version`.
     pub required_version: Option<Spanned<VersionReq>>,
     /// The organisation's own naming.
+    ///
+    /// Default: none.
+    /// Renders: see its fields.
     pub organisation: Option<Organisation>,
-    /// Labels that name the tenant on every object.
+    /// More label keys that name the tenant.
+    ///
+    /// Default: none.
+    /// Renders: labels of every object of a tenant.
     pub label_keys: Option<LabelKeys>,
-    /// How names are made.
+    /// How names in the cluster are made.
+    ///
+    /// Default: none.
+    /// Renders: see its fields.
     pub naming: Option<Naming>,
-    /// Names that no tenant and no namespace may have, besides Kubernetes' own.
+    /// Names that no tenant and no namespace may have, besides those of Kubernetes and its
+    /// controllers.
+    ///
+    /// Default: none.
+    /// Renders: nothing.
+    /// Rules: `tenancy/reserved-name`.
     pub reserved: Option<Vec<Spanned<Name>>>,
-    /// What tenants may put on their namespaces. Nothing when left out.
+    /// The labels and annotations that tenants may set on their namespaces. An entry is a key, or a
+    /// prefix that ends in `/` or `.`.
+    ///
+    /// Default: tenants may set none.
+    /// Renders: nothing.
     pub tenant_metadata: Option<TenantMetadata>,
-    /// Kinds of CRDs that tenants may pass through as verbatim manifests, as `group/Kind`. They
-    /// must have a namespace.
+    /// Kinds of custom resources that tenants may have in `manifests`, as `group/Kind`. They must
+    /// have a namespace.
+    ///
+    /// Default: the usual namespaced kinds of Kubernetes and Flux alone.
+    /// Renders: nothing.
+    /// Rules: `bundle/manifest-not-allowed`.
     pub tenant_kinds: Option<Vec<GroupKind>>,
-    /// The Profile of a tenant that names none; `restricted` when left out.
+    /// The profile of a tenant that names none.
+    ///
+    /// Default: `restricted`.
+    /// Renders: nothing by itself.
+    /// Rules: `tenancy/unknown-profile`.
     pub default_profile: Option<Spanned<Name>>,
-    /// Users and groups that may belong to several tenants.
+    /// Groups and users that may belong to several tenants. Only `group` and `user` have an effect
+    /// here.
+    ///
+    /// Default: none.
+    /// Renders: nothing.
+    /// Rules: `tenancy/shared-subject`.
     pub shared_subjects: Option<Vec<Spanned<Subject>>>,
-    /// A JSON Schema for the tenants' parameters.
+    /// A JSON Schema for the tenants' `parameters`.
+    ///
+    /// Default: every value is accepted.
+    /// Renders: nothing.
+    /// Rules: `tenancy/parameters`, `tenancy/fleet`.
     pub parameters_schema: Option<Spanned<serde_json::Value>>,
-    /// Roles besides the catalogue's.
+    /// Roles besides the built-in ones.
+    ///
+    /// Default: none.
+    /// Renders: a ClusterRole `tenantry-NAME` in `platform/roles.yaml` of each cluster.
     pub roles: Option<Vec<Role>>,
     /// The clusters.
+    ///
+    /// Renders: a folder of the tree for each cluster.
+    /// Rules: `tenancy/fleet`.
     pub clusters: Vec<Cluster>,
-    /// How the tree is applied.
+    /// How the clusters apply the tree.
+    ///
+    /// Default: Flux, with the defaults of its fields.
+    /// Renders: the Flux Kustomizations of the tree.
     pub delivery: Option<Delivery>,
-    /// Rules for waivers.
+    /// Conditions that every waiver must meet.
+    ///
+    /// Default: the defaults of its fields.
+    /// Renders: nothing.
     pub waivers: Option<WaiverRules>,
-    /// Other checkouts that hold tenants of this fleet, given by `--source NAME=DIR`.
+    /// Other checkouts that hold tenants of this fleet. A run gets each by `--source NAME=DIR`.
+    ///
+    /// Default: none.
+    /// Renders: nothing by itself.
     pub sources: Option<Vec<TenantSource>>,
 }
 
@@ -51,7 +105,11 @@ pub struct FleetSpec {
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Organisation {
-    /// The group that owns a tenant which names no owner: `acme:tenant:{{ tenant }}`.
+    /// The group that owns a tenant without `owners`, as `acme:tenant:{{ tenant }}`.
+    ///
+    /// Default: none.
+    /// Renders: the subject of the RoleBinding `owner`.
+    /// Rules: `tenancy/derived-name`.
     pub group_template: Option<Spanned<Pattern>>,
 }
 
@@ -59,9 +117,15 @@ pub struct Organisation {
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct LabelKeys {
-    /// Keys of labels with the tenant's name, besides `tenantry.dev/tenant`.
+    /// Label keys that hold the tenant's name, besides `tenantry.dev/tenant`.
+    ///
+    /// Default: none.
+    /// Renders: labels of every object of a tenant.
     pub tenant: Option<Vec<Spanned<LabelKey>>>,
-    /// Keys of labels with the tenant's UUID.
+    /// Label keys that hold the tenant's `uuid`.
+    ///
+    /// Default: none.
+    /// Renders: labels of every object of a tenant that has a `uuid`.
     pub uuid: Option<Vec<Spanned<LabelKey>>>,
 }
 
@@ -69,7 +133,11 @@ pub struct LabelKeys {
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Naming {
-    /// The name of a namespace in the cluster, of `{{ name }}` and `{{ tenant }}`.
+    /// The name of a namespace in the cluster, made from `{{ name }}` and `{{ tenant }}`.
+    ///
+    /// Default: `{{ name }}`.
+    /// Renders: `metadata.name` of each Namespace.
+    /// Rules: `tenancy/derived-name`.
     pub namespace: Option<Spanned<Pattern>>,
 }
 
@@ -78,8 +146,16 @@ pub struct Naming {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct TenantMetadata {
     /// Keys or prefixes of labels.
+    ///
+    /// Default: none.
+    /// Renders: nothing.
+    /// Rules: `tenancy/metadata-not-allowed`.
     pub labels: Option<Vec<Line>>,
     /// Keys or prefixes of annotations.
+    ///
+    /// Default: none.
+    /// Renders: nothing.
+    /// Rules: `tenancy/metadata-not-allowed`.
     pub annotations: Option<Vec<Line>>,
 }
 
@@ -87,11 +163,20 @@ pub struct TenantMetadata {
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Role {
-    /// The name.
+    /// The name by which tenants use the role. It may not be a built-in one.
+    ///
+    /// Renders: the ClusterRole `tenantry-NAME`.
+    /// Rules: `tenancy/fleet`.
     pub name: Spanned<Name>,
-    /// `namespace`: it may only be given for listed namespaces.
+    /// Where the role may be granted: `namespace` means that a subject must list its namespaces.
+    ///
+    /// Default: `tenant`.
+    /// Renders: nothing.
+    /// Rules: `tenancy/unknown-role`.
     pub level: Option<Reach>,
-    /// What it grants.
+    /// What the role grants.
+    ///
+    /// Renders: `rules` of the ClusterRole.
     #[schemars(length(min = 1))]
     pub rules: Vec<Spanned<PolicyRule>>,
 }
@@ -100,16 +185,28 @@ pub struct Role {
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct PolicyRule {
-    /// API groups; `""` is the core group.
+    /// API groups. `""` is the core group.
+    ///
+    /// Renders: `apiGroups` of the rule.
+    /// Rules: `api/wildcard-role`.
     #[schemars(length(min = 1))]
     pub api_groups: Vec<Line>,
     /// Resources and subresources.
+    ///
+    /// Renders: `resources` of the rule.
+    /// Rules: `api/wildcard-role`.
     #[schemars(length(min = 1))]
     pub resources: Vec<Line>,
     /// Verbs.
+    ///
+    /// Renders: `verbs` of the rule.
+    /// Rules: `api/wildcard-role`.
     #[schemars(length(min = 1))]
     pub verbs: Vec<Line>,
-    /// Names of objects. All when left out.
+    /// Names of objects.
+    ///
+    /// Default: all objects.
+    /// Renders: `resourceNames` of the rule.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub resource_names: Option<Vec<Line>>,
 }
@@ -118,43 +215,107 @@ pub struct PolicyRule {
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Cluster {
-    /// The name; the folder of its tree.
+    /// The name of the cluster.
+    ///
+    /// Renders: the folder `rendered/NAME`, and the paths of the Flux objects.
+    /// Rules: `tenancy/fleet`.
     pub name: Spanned<Name>,
-    /// Labels for clusterSelector.
+    /// Labels that `clusterSelector` selects by. Templates read them as `cluster.labels`.
+    ///
+    /// Default: none.
+    /// Renders: nothing by itself.
+    /// Rules: `tenancy/unknown-cluster`.
     pub labels: Option<Keyed<LabelKey, LabelValue>>,
-    /// The group of clusters that a change reaches together.
+    /// The group of clusters that `tenantry render --ring` renders together. Templates read it as
+    /// `cluster.ring`.
+    ///
+    /// Default: none.
+    /// Renders: nothing by itself.
     pub ring: Option<Spanned<Name>>,
-    /// Its Kubernetes minor version, quoted: `"1.34"`.
+    /// The Kubernetes minor version, in quotes: `"1.34"`. Templates read it as
+    /// `cluster.kubernetes`.
+    ///
+    /// Default: none.
+    /// Renders: nothing by itself.
     pub kubernetes: Option<Spanned<Minor>>,
-    /// Its network plugin.
+    /// The network plugin.
+    ///
+    /// Default: none.
+    /// Renders: nothing.
     pub cni: Option<Cni>,
-    /// Kinds beyond Kubernetes' and Flux's own that it has, as `group/version/Kind`.
+    /// Kinds of custom resources that the cluster has, besides those of Flux, as
+    /// `group/version/Kind`.
+    ///
+    /// Default: every kind is accepted.
+    /// Renders: nothing.
+    /// Rules: `bundle/kind-not-declared`.
     pub apis: Option<Vec<Line>>,
     /// Namespaces of the platform, which no tenant may have.
+    ///
+    /// Default: none.
+    /// Renders: nothing.
+    /// Rules: `tenancy/reserved-name`.
     pub platform_namespaces: Option<Vec<Name>>,
-    /// Its DNS.
+    /// The DNS servers that pods of tenants may reach.
+    ///
+    /// Default: the defaults of its fields.
+    /// Renders: the NetworkPolicy `allow-dns`: port 53 by UDP and TCP.
     pub dns: Option<Dns>,
-    /// Networks of its pods.
+    /// The networks of the pods.
+    ///
+    /// Default: none.
+    /// Renders: `except` of an `ipBlock` that contains them.
+    /// Rules: `network/cluster-range`, `network/range-undeclared`.
     #[serde(rename = "podCIDRs")]
     pub pod_cidrs: Option<Vec<Cidr>>,
-    /// Networks of its Services.
+    /// The networks of the Services.
+    ///
+    /// Default: none.
+    /// Renders: `except` of an `ipBlock` that contains them.
+    /// Rules: `network/cluster-range`, `network/range-undeclared`.
     #[serde(rename = "serviceCIDRs")]
     pub service_cidrs: Option<Vec<Cidr>>,
-    /// Networks of its nodes.
+    /// The networks of the nodes.
+    ///
+    /// Default: none.
+    /// Renders: `except` of an `ipBlock` that contains them.
+    /// Rules: `network/cluster-range`, `network/range-undeclared`.
     #[serde(rename = "nodeCIDRs")]
     pub node_cidrs: Option<Vec<Cidr>>,
-    /// Addresses of its API server.
+    /// The addresses of the API server.
+    ///
+    /// Default: none.
+    /// Renders: `except` of an `ipBlock` that contains them.
+    /// Rules: `network/cluster-range`, `network/range-undeclared`.
     pub api_server: Option<Vec<Cidr>>,
-    /// Addresses of its cloud's metadata service.
+    /// The addresses of the cloud's metadata service.
+    ///
+    /// Default: 169.254.169.254/32 and fd00:ec2::254/128.
+    /// Renders: `except` of an `ipBlock` that contains them.
+    /// Rules: `network/cluster-range`.
     #[serde(rename = "metadataCIDRs")]
     pub metadata_cidrs: Option<Vec<Cidr>>,
-    /// What it can hold.
+    /// The amounts that the cluster has.
+    ///
+    /// Default: none; quotas are then not compared.
+    /// Renders: nothing.
+    /// Rules: `resources/over-capacity`, `resources/over-promised`.
     pub capacity: Option<Resources>,
-    /// How many times its capacity may be promised.
+    /// By what factor the quotas of all tenants together may exceed the capacity.
+    ///
+    /// Default: 1, for each resource.
+    /// Renders: nothing.
+    /// Rules: `resources/over-promised`.
     pub overcommit: Option<Keyed<LabelKey, Spanned<Quantity>>>,
-    /// Its Flux.
+    /// The Flux of the cluster.
+    ///
+    /// Default: the defaults of its fields.
+    /// Renders: see its fields.
     pub flux: Option<Flux>,
-    /// Places of the platform that tenants may reach, or be reached from.
+    /// Services of the platform that tenants may reach, or be reached from.
+    ///
+    /// Default: none.
+    /// Renders: nothing by itself.
     pub endpoints: Option<Vec<Endpoint>>,
 }
 
@@ -162,9 +323,14 @@ pub struct Cluster {
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Cni {
-    /// Its name: `cilium`, `calico` …
+    /// The name of the plugin: `cilium`, `calico` and others. The proof and `verify` read it.
+    ///
+    /// Renders: nothing.
     pub name: Spanned<Name>,
-    /// Its version.
+    /// The version of the plugin. No check reads it.
+    ///
+    /// Default: none.
+    /// Renders: nothing.
     pub version: Option<Line>,
 }
 
@@ -172,11 +338,21 @@ pub struct Cni {
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Dns {
-    /// The namespace of its pods; `kube-system` when left out.
+    /// The namespace of the DNS pods. No tenant may have it.
+    ///
+    /// Default: `kube-system`.
+    /// Renders: a `namespaceSelector` of `allow-dns`.
+    /// Rules: `tenancy/reserved-name`.
     pub namespace: Option<Name>,
-    /// Labels of its pods; `k8s-app: kube-dns` when left out.
+    /// The labels of the DNS pods.
+    ///
+    /// Default: `k8s-app: kube-dns`.
+    /// Renders: a `podSelector` of `allow-dns`.
     pub pod_labels: Option<Keyed<LabelKey, LabelValue>>,
-    /// Addresses of node-local caches.
+    /// The addresses of node-local DNS caches.
+    ///
+    /// Default: none.
+    /// Renders: an `ipBlock` of `allow-dns`, for each address.
     pub ips: Option<Vec<Ip>>,
 }
 
@@ -184,15 +360,34 @@ pub struct Dns {
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Flux {
-    /// Its version.
+    /// The version of Flux. Templates read it as `cluster.flux.version`.
+    ///
+    /// Default: none.
+    /// Renders: nothing by itself.
     pub version: Option<Line>,
-    /// Its namespace; `flux-system` when left out.
+    /// The namespace of Flux. No tenant may have it.
+    ///
+    /// Default: `flux-system`.
+    /// Renders: `metadata.namespace` of the tree's Flux objects, and of syncs with `placement:
+    /// system`.
+    /// Rules: `tenancy/reserved-name`.
     pub namespace: Option<Name>,
-    /// The source that holds the tree; the GitRepository `flux-system` when left out.
+    /// The source that holds the tree.
+    ///
+    /// Default: the GitRepository `flux-system`.
+    /// Renders: `spec.sourceRef` of the tree's Kustomizations.
     pub source: Option<FluxSource>,
-    /// The service account that applies the tree; `kustomize-controller` when left out.
+    /// The service account that applies the tree.
+    ///
+    /// Default: `kustomize-controller`.
+    /// Renders: `spec.serviceAccountName` of the tree's Kustomizations.
     pub service_account: Option<ObjectName>,
-    /// Where the artifact of each unit is pushed, for `delivery.source: perShard`.
+    /// The registry with an artifact for each unit. Only for `delivery.source: perShard`, which
+    /// needs it.
+    ///
+    /// Default: none.
+    /// Renders: an OCIRepository for each unit.
+    /// Rules: `tree/no-registry`.
     pub artifacts: Option<Artifacts>,
 }
 
@@ -201,18 +396,36 @@ pub struct Flux {
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Artifacts {
-    /// `oci://`, and what stands before the cluster's name.
+    /// The address, up to the name of the cluster: `oci://HOST/PATH`, without a tag.
+    ///
+    /// Renders: `spec.url`: `URL/CLUSTER/tenants/UNIT`, and `URL/CLUSTER/late/UNIT`.
     pub url: OciPrefix,
-    /// How often it is looked at; `1m` when left out.
+    /// How often Flux looks at the artifact.
+    ///
+    /// Default: `1m`.
+    /// Renders: `spec.interval`.
     pub interval: Option<Duration>,
-    /// Whose credentials are used: `generic` (a Secret, or none) when left out.
+    /// Whose credentials Flux uses. `generic` is a Secret, or none.
+    ///
+    /// Default: `generic`.
+    /// Renders: `spec.provider`.
     pub provider: Option<RegistryProvider>,
-    /// The Secret with its credentials, in Flux's namespace.
+    /// The Secret with the credentials, in the namespace of Flux.
+    ///
+    /// Default: none.
+    /// Renders: `spec.secretRef`.
     pub secret_ref: Option<ObjectName>,
-    /// Whether it is asked without TLS.
+    /// Whether Flux asks the registry without TLS.
+    ///
+    /// Default: false.
+    /// Renders: `spec.insecure`.
+    /// Rules: none.
     pub insecure: Option<bool>,
-    /// The signature that each artifact must carry. Without one, whoever may push applies what he
-    /// likes.
+    /// The signature that each artifact must carry. Without it, everybody who can push to the
+    /// registry can change the cluster.
+    ///
+    /// Default: none.
+    /// Renders: `spec.verify`.
     pub verify: Option<Verify>,
 }
 
@@ -246,9 +459,13 @@ impl RegistryProvider {
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct FluxSource {
-    /// The kind.
+    /// The kind of the source.
+    ///
+    /// Renders: `sourceRef.kind`.
     pub kind: FluxSourceKind,
-    /// The name, in Flux's namespace.
+    /// The name of the source, in the namespace of Flux.
+    ///
+    /// Renders: `sourceRef.name`.
     pub name: ObjectName,
 }
 
@@ -279,17 +496,40 @@ impl FluxSourceKind {
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Endpoint {
-    /// The name by which tenants name it.
+    /// The name by which tenants use the endpoint (`platform: NAME`).
+    ///
+    /// Renders: nothing by itself.
+    /// Rules: `tenancy/fleet`, `network/unknown-peer`.
     pub name: Spanned<Name>,
-    /// The namespace of its pods.
+    /// The namespace of the endpoint's pods. No tenant may have it. An endpoint needs `namespace`
+    /// or `cidrs`.
+    ///
+    /// Default: none.
+    /// Renders: a `namespaceSelector` in the policies of tenants that use the endpoint.
+    /// Rules: `tenancy/fleet`, `tenancy/reserved-name`.
     pub namespace: Option<Name>,
-    /// Labels of its pods.
+    /// The labels of the endpoint's pods.
+    ///
+    /// Default: every pod of the namespace.
+    /// Renders: a `podSelector` in those policies.
     pub pod_labels: Option<Keyed<LabelKey, LabelValue>>,
-    /// Its networks.
+    /// The networks of the endpoint.
+    ///
+    /// Default: none.
+    /// Renders: an `ipBlock` in those policies, for each network.
+    /// Rules: `tenancy/fleet`.
     pub cidrs: Option<Vec<Cidr>>,
-    /// Its ports, for egress that names none.
+    /// The ports of an egress to this endpoint that names none.
+    ///
+    /// Default: all ports.
+    /// Renders: `ports` of the rule.
     pub ports: Option<Vec<PortRule>>,
-    /// It passes requests on to other tenants (an ingress controller, a gateway).
+    /// Whether the endpoint passes requests on to other tenants, as a gateway does. No check reads
+    /// it.
+    ///
+    /// Default: false.
+    /// Renders: nothing.
+    /// Rules: none.
     pub forwards: Option<bool>,
 }
 
@@ -297,19 +537,45 @@ pub struct Endpoint {
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Delivery {
-    /// `flux`.
+    /// The GitOps engine.
+    ///
+    /// Default: `flux`.
+    /// Renders: nothing by itself.
     pub engine: Option<Engine>,
-    /// What a Flux Kustomization holds: a tenant, or a shard of them. `auto` is settled at a
-    /// cluster's first render.
+    /// What one Kustomization of the tree applies: `tenant` is one tenant, `shard` some fifty of
+    /// them. `auto` chooses at a cluster's first render: `tenant` for up to 100 tenants, else
+    /// `shard`.
+    ///
+    /// Default: `auto`.
+    /// Renders: a folder and a Kustomization for each unit.
+    /// Rules: `tree/outgrown`, `tree/object-moved`.
     pub unit: Option<Unit>,
-    /// How many shards; `auto` is settled at a cluster's first render.
+    /// The number of shards. `auto` chooses at a cluster's first render: a fiftieth of the tenants,
+    /// rounded up to a power of two.
+    ///
+    /// Default: `auto`.
+    /// Renders: the folders `shard-NN`.
+    /// Rules: `tree/outgrown`, `tree/object-moved`.
     pub shards: Option<Spanned<Shards>>,
-    /// `shared`, when left out: all Kustomizations read the cluster's one source. `perShard`: each
-    /// unit's reads an OCI artifact of its own, so that a commit wakes what it changes.
+    /// The source of the units: `shared` is the cluster's one source, `perShard` an OCI artifact
+    /// for each unit, so that a commit wakes only the units that it changes.
+    ///
+    /// Default: `shared`.
+    /// Renders: `spec.sourceRef` of the units' Kustomizations.
+    /// Rules: `tree/no-registry`.
     pub source: Option<SourceMode>,
-    /// The one file that goes where the cluster's bootstrap looks, of `{{ cluster }}`.
+    /// The path of the one file that lies outside the tree, where the cluster's bootstrap looks for
+    /// it. Made from `{{ cluster }}`.
+    ///
+    /// Default: `clusters/{{ cluster }}/tenantry.yaml`.
+    /// Renders: that file, with the Kustomization `tenantry`.
+    /// Rules: `tenancy/derived-name`, `tree/foreign-file`.
     pub entry: Option<Spanned<Pattern>>,
-    /// Where the repository's root is within the cluster's source.
+    /// The folder of the repository, from the root of the cluster's source.
+    ///
+    /// Default: `.`, the root.
+    /// Renders: a prefix of `spec.path` of the tree's Kustomizations.
+    /// Rules: `tree/repository-path`.
     pub repository_path: Option<RelativePath>,
 }
 
@@ -386,10 +652,19 @@ pub enum SourceMode {
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct WaiverRules {
-    /// The longest time from approval to expiry, in days; 180 when left out.
+    /// The longest time from the approval of a waiver to its end, in days.
+    ///
+    /// Default: 180.
+    /// Renders: nothing.
+    /// Rules: `tenancy/waiver-not-approved`.
     #[schemars(range(min = 1, max = 3660))]
     pub max_days: Option<i64>,
-    /// Who may approve. Anybody, where it is left out: approval itself is the forge's.
+    /// Who may approve waivers. The review of the pull request itself is for the forge to enforce
+    /// (CODEOWNERS).
+    ///
+    /// Default: everybody.
+    /// Renders: nothing.
+    /// Rules: `tenancy/waiver-not-approved`.
     pub approvers: Option<Vec<Line>>,
 }
 
@@ -397,8 +672,14 @@ pub struct WaiverRules {
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct TenantSource {
-    /// The name, as in `--source NAME=DIR`.
+    /// The name of the checkout, as in `--source NAME=DIR`.
+    ///
+    /// Renders: nothing.
+    /// Rules: `tenancy/source-not-given`.
     pub name: Spanned<Name>,
-    /// The tenants that it may define.
+    /// The tenants that the checkout may define.
+    ///
+    /// Renders: nothing.
+    /// Rules: `tenancy/source-foreign-tenant`.
     pub tenants: Vec<Name>,
 }

@@ -7,6 +7,7 @@
 mod check;
 pub mod duration;
 pub mod field_tree;
+pub mod fields;
 pub mod fleet;
 pub mod leaf;
 pub mod schema;

@@ -11,6 +11,13 @@ use schemars::{JsonSchema, Schema};
 use serde_json::{Value, json};
 use std::sync::LazyLock;
 
+/// Begins the paragraph of a field's doc comment that says what holds without the field.
+pub(super) const DEFAULT: &str = "Default: ";
+/// Begins the paragraph of a field's doc comment that says what tenantry writes because of it.
+pub(super) const RENDERS: &str = "Renders: ";
+/// Begins the paragraph of a field's doc comment that names the rules that guard it.
+pub(super) const RULES: &str = "Rules: ";
+
 /// The group and version of every document.
 pub const API_VERSION: &str = "tenantry.dev/v1alpha1";
 
@@ -41,6 +48,20 @@ impl Kind {
         }
     }
 
+    /// The kind in one sentence.
+    pub const fn description(self) -> &'static str {
+        match self {
+            Self::Fleet => {
+                "The clusters, the names that tenants may have, and the delivery by Flux."
+            }
+            Self::Profile => "Defaults that tenants inherit, and limits that they must respect.",
+            Self::Tenant => "One team, its namespaces and the clusters that they run on.",
+            Self::Waiver => {
+                "An exception from a rule for one tenant: who approved it, why, and until when."
+            }
+        }
+    }
+
     /// The name of the schema's file.
     pub fn file(self) -> String {
         format!("{}.json", self.name().to_lowercase())
@@ -60,13 +81,23 @@ impl Kind {
     reason = "the schema is generated from it, nothing is read into it"
 )]
 struct Envelope<Spec> {
-    /// `tenantry.dev/v1alpha1`.
+    /// The group and version of tenantry's documents. Documents of other groups are skipped.
+    ///
+    /// Renders: nothing.
+    /// Rules: `spec/unknown-kind`, `spec/no-kind`.
     api_version: String,
-    /// The kind of the document.
+    /// The kind of the document. It decides the folder in which the document may stand.
+    ///
+    /// Renders: nothing.
+    /// Rules: `spec/unknown-kind`, `spec/no-kind`, `spec/misplaced`.
     kind: String,
-    /// Its name, and what its namespaces carry.
+    /// The name of the tenant, and labels and annotations of its namespaces.
+    ///
+    /// Renders: labels and annotations.
     metadata: Metadata,
-    /// What it says.
+    /// The settings.
+    ///
+    /// Renders: see its fields.
     spec: Spec,
 }
 
@@ -78,11 +109,25 @@ struct Envelope<Spec> {
     reason = "the schema is generated from it, nothing is read into it"
 )]
 struct Metadata {
-    /// A DNS label.
+    /// The name of the tenant. No two tenants of a fleet have the same.
+    ///
+    /// Renders: the label `tenantry.dev/tenant` on every object of the tenant, and the keys of the
+    /// fleet's `labelKeys.tenant`.
+    /// Rules: `tenancy/duplicate-tenant`, `tenancy/reserved-name`, `tenancy/source-foreign-tenant`.
     name: Name,
-    /// Labels of its namespaces, within the fleet's tenantMetadata; other tenants select by them.
+    /// Labels of the tenant's namespaces, with keys that the fleet's `tenantMetadata.labels`
+    /// allows. Other tenants select the tenant by them (`provides[].to.tenantSelector`).
+    ///
+    /// Default: none.
+    /// Renders: labels of each Namespace.
+    /// Rules: `tenancy/metadata-not-allowed`, `tenancy/reserved-metadata`.
     labels: Option<Labels>,
-    /// Annotations of its namespaces, within the fleet's tenantMetadata.
+    /// Annotations of the tenant's namespaces, with keys that the fleet's
+    /// `tenantMetadata.annotations` allows.
+    ///
+    /// Default: none.
+    /// Renders: annotations of each Namespace.
+    /// Rules: `tenancy/metadata-not-allowed`, `tenancy/reserved-metadata`.
     annotations: Option<Annotations>,
 }
 
@@ -104,27 +149,42 @@ fn envelope<Spec: JsonSchema>(kind: Kind) -> Value {
         .into_root_schema_for::<Envelope<Spec>>()
         .to_value();
     schema["title"] = json!(kind.name());
-    schema["description"] = json!(match kind {
-        Kind::Fleet => "The clusters, what tenants may be called, and how the tree is delivered.",
-        Kind::Profile => "Defaults that tenants inherit, and what they may not change.",
-        Kind::Tenant => "One team, its namespaces and where they run.",
-        Kind::Waiver =>
-            "The loosening of a rule for a tenant: who allowed it, why, and until when.",
-    });
-    schema["properties"]["apiVersion"] = json!({"const": API_VERSION});
-    schema["properties"]["kind"] = json!({"const": kind.name()});
+    schema["description"] = json!(kind.description());
+
+    let fields = &mut schema["properties"];
+    fields["apiVersion"] =
+        json!({"const": API_VERSION, "description": fields["apiVersion"]["description"]});
+    fields["kind"] = json!({"const": kind.name(), "description": fields["kind"]["description"]});
     if kind != Kind::Tenant {
-        let metadata = json!({
+        fields["metadata"] = json!({
             "type": "object", "additionalProperties": false, "required": ["name"],
-            "properties": {"name": {"type": "string", "format": "dns-label", "description": "A DNS label."}},
-            "description": "The name of the document."
+            "description": format!("The name of the {}.\n\nRenders: nothing.", kind.name()),
+            "properties": {"name": {
+                "type": "string", "format": "dns-label", "description": name_description(kind)
+            }}
         });
-        schema["properties"]["metadata"] = metadata;
         if let Some(definitions) = schema["$defs"].as_object_mut() {
             definitions.shift_remove("Metadata");
         }
     }
     schema
+}
+
+/// The description of `metadata.name`, for the kinds that have no other metadata.
+fn name_description(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Fleet => {
+            "The name of the fleet.\n\nRenders: the label `tenantry.dev/owner` on every rendered \
+             object.\n\nRules: `spec/no-fleet`, `spec/misplaced`."
+        }
+        Kind::Profile => {
+            "The name by which a tenant or another profile chooses it.\n\nRenders: nothing.\n\n\
+             Rules: `tenancy/unknown-profile`, `spec/misplaced`."
+        }
+        Kind::Tenant | Kind::Waiver => {
+            "The name that messages use.\n\nRenders: nothing.\n\nRules: `spec/misplaced`."
+        }
+    }
 }
 
 /// Null is an error everywhere: an optional field is left out. Keys of maps are checked as their
@@ -134,6 +194,9 @@ fn tidy(schema: &mut Schema) {
         return;
     };
     object.remove("default");
+    if let Some(Value::String(description)) = object.get_mut("description") {
+        *description = unwrap_lines(description);
+    }
     if let Some(Value::Array(types)) = object.get_mut("type") {
         types.retain(|t| t != "null");
         if let [only] = types.as_slice() {
@@ -163,7 +226,7 @@ fn tidy(schema: &mut Schema) {
                 Some(format!(
                     "- `{}`: {}",
                     o.get("const")?.as_str()?,
-                    o.get("description")?.as_str()?
+                    unwrap_lines(o.get("description")?.as_str()?)
                 ))
             });
             let docs: Vec<String> = docs.collect();
@@ -175,6 +238,30 @@ fn tidy(schema: &mut Schema) {
             }
         }
     }
+}
+
+/// Joins the lines of each paragraph by spaces: editors show a description's line breaks. A blank
+/// line, [`DEFAULT`], [`RENDERS`] and [`RULES`] begin a paragraph.
+fn unwrap_lines(text: &str) -> String {
+    let mut paragraphs: Vec<String> = Vec::new();
+    let mut begins = true;
+    for line in text.lines().map(str::trim) {
+        begins |= [DEFAULT, RENDERS, RULES]
+            .iter()
+            .any(|label| line.starts_with(label));
+        match paragraphs.last_mut() {
+            _ if line.is_empty() => begins = true,
+            Some(last) if !begins => {
+                last.push(' ');
+                last.push_str(line);
+            }
+            _ => {
+                paragraphs.push(line.to_owned());
+                begins = false;
+            }
+        }
+    }
+    paragraphs.join("\n\n")
 }
 
 /// The text of a schema's file.

@@ -14,6 +14,7 @@ mod differential;
 mod durations;
 mod empty_graph;
 mod faults;
+mod fields;
 mod fleets;
 mod flux;
 mod guards;

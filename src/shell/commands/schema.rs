@@ -5,12 +5,17 @@ use crate::shell::workspace::working_folder;
 use crate::shell::write::replace;
 use crate::shell::{Fault, Outcome, output};
 use std::path::Path;
+use tenantry::report::fields_table;
 use tenantry::spec::schema::{Kind, schema_text};
 
 /// Runs the command.
 pub fn run(cli: &Cli, args: &Schema) -> Result<Outcome, Fault> {
     if let Some(folder) = &args.write {
         write(&working_folder(cli)?.join(folder))?;
+        return Ok(Outcome::Clean);
+    }
+    if let Some(file) = &args.docs {
+        replace(&working_folder(cli)?.join(file), fields_table().as_bytes())?;
         return Ok(Outcome::Clean);
     }
     let wanted = args.kind.as_deref().unwrap_or("tenant").to_lowercase();

@@ -31,56 +31,140 @@ pub type Resources = Keyed<LabelKey, Spanned<Quantity>>;
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct TenantSpec {
-    /// A UUID that outlives renames. `new tenant` writes one; nothing else invents one.
+    /// A UUID that stays the same when the tenant is renamed. `tenantry new tenant` writes one.
+    ///
+    /// Default: none.
+    /// Renders: the labels of the fleet's `labelKeys.uuid` on every object of the tenant.
+    /// Rules: `tenancy/claimed-twice`.
     pub uuid: Option<Spanned<Uuid>>,
-    /// A name for people: an annotation of the namespaces.
+    /// A name for people.
+    ///
+    /// Default: none.
+    /// Renders: the annotation `tenantry.dev/display-name` of each Namespace.
     pub display_name: Option<Spanned<Line>>,
-    /// A text for people: an annotation of the namespaces. The one field that may hold tabs and
-    /// newlines.
+    /// A text for people. It is the only field that may hold tabs and line breaks.
+    ///
+    /// Default: none.
+    /// Renders: the annotation `tenantry.dev/description` of each Namespace.
     #[schemars(length(max = 8192))]
     pub description: Option<Spanned<String>>,
-    /// Free values, checked by the fleet's parametersSchema, for templates.
+    /// Free values for the fleet's own templates, which read them as `tenant.parameters`. The
+    /// fleet's `parametersSchema` checks them.
+    ///
+    /// Default: none.
+    /// Renders: nothing by itself.
+    /// Rules: `tenancy/parameters`.
     pub parameters: Option<Spanned<serde_json::Map<String, serde_json::Value>>>,
-    /// The Profile whose defaults apply: `restricted`, `baseline`, `adopted` or one of the fleet's.
-    /// The fleet's defaultProfile when left out.
+    /// The profile whose defaults, enforced fields and ceiling apply: `restricted`, `baseline`,
+    /// `adopted` or a profile of the fleet.
+    ///
+    /// Default: the fleet's `defaultProfile`.
+    /// Renders: nothing by itself.
+    /// Rules: `tenancy/unknown-profile`, `tenancy/enforced`, `tenancy/ceiling`,
+    /// `admission/pod-security-loosened`.
     pub profile: Option<Spanned<Name>>,
-    /// The clusters it runs on. May be left out where there is only one.
+    /// The clusters that the tenant runs on, by name.
+    ///
+    /// Default: the fleet's only cluster; a fleet with several clusters needs `clusters` or
+    /// `clusterSelector`.
+    /// Renders: a file of the tenant for each cluster.
+    /// Rules: `tenancy/incomplete`, `tenancy/unknown-cluster`, `tenancy/ceiling`, `spec/one-of`.
     pub clusters: Option<Vec<Spanned<Name>>>,
-    /// The clusters it runs on, by their labels.
+    /// The clusters that the tenant runs on, by their labels. A tenant has `clusters` or
+    /// `clusterSelector`, not both.
+    ///
+    /// Default: none.
+    /// Renders: a file of the tenant for each matching cluster.
+    /// Rules: `tenancy/unknown-cluster`, `spec/one-of`.
     pub cluster_selector: Option<Spanned<LabelSelector>>,
-    /// Fields that differ on some clusters. The last matching one wins.
+    /// Fields that differ on some clusters. If several entries match a cluster, the last one wins.
+    ///
+    /// Default: none.
+    /// Renders: what its fields render, on the matching clusters.
     #[schemars(length(max = 64))]
     pub overrides: Option<Vec<Override>>,
-    /// Who owns it. Bound to the role `owner` in every namespace unless they say otherwise.
+    /// The owners. Each has the role `owner` in every namespace unless the entry says otherwise.
+    ///
+    /// Default: one group, made by the fleet's `organisation.groupTemplate`; without a template the
+    /// field is needed.
+    /// Renders: a subject of the RoleBinding `owner` in each namespace.
+    /// Rules: `tenancy/incomplete`, `tenancy/derived-name`.
     #[schemars(length(max = 256))]
     pub owners: Option<Vec<Spanned<Subject>>>,
-    /// Others, each with a role.
+    /// Other users, groups and service accounts. Each entry names a role.
+    ///
+    /// Default: none.
+    /// Renders: a subject of a RoleBinding in each namespace that the entry reaches.
     #[schemars(length(max = 512))]
     pub members: Option<Vec<Spanned<Subject>>>,
-    /// Its namespaces, on every one of its clusters.
+    /// The namespaces of the tenant, on each of its clusters. A tenant needs at least one.
+    ///
+    /// Default: none.
+    /// Renders: a Namespace with its floor, for each entry.
+    /// Rules: `tenancy/incomplete`.
     #[schemars(length(max = 256))]
     pub namespaces: Option<Vec<Spanned<Namespace>>>,
-    /// Amounts for the whole tenant, per cluster: split over its namespaces.
+    /// The tenant's total on each cluster. It is split over the namespaces: a namespace's own
+    /// amount is taken out, and the others get equal parts of the rest.
+    ///
+    /// Default: the profile's. `restricted` has: pods 50, requests.cpu 20, requests.memory 64Gi,
+    /// limits.cpu 40, limits.memory 128Gi, persistentvolumeclaims 20, services.loadbalancers 0,
+    /// services.nodeports 0.
+    /// Renders: `spec.hard` of the ResourceQuota `quota` in each namespace.
+    /// Rules: `resources/quota-over-tenant`, `resources/quota-without-defaults`,
+    /// `resources/over-capacity`, `resources/over-promised`, `tenancy/ceiling`.
     pub quota: Option<Quota>,
-    /// Defaults and bounds for a container.
+    /// Defaults and bounds for each container.
+    ///
+    /// Default: the profile's, field by field.
+    /// Renders: the LimitRange `limits` in each namespace.
     pub limits: Option<Limits>,
-    /// What may reach it, and what it may reach.
+    /// What pods of the tenant may reach, and what may reach them.
+    ///
+    /// Default: the profile's, field by field.
+    /// Renders: the NetworkPolicies `default-deny`, `allow-dns`, `allow-intra`, `allow-egress` and
+    /// `allow-ingress` in each namespace.
     pub network: Option<Network>,
-    /// The Pod Security level of its namespaces.
+    /// The Pod Security level of the tenant's namespaces.
+    ///
+    /// Default: the profile's, field by field.
+    /// Renders: the labels `pod-security.kubernetes.io/*` of each Namespace.
     pub pod_security: Option<PodSecurity>,
-    /// Which parts of the floor are rendered. `external` takes a waiver of `bundle/floor-external`.
+    /// The parts of the floor that tenantry renders, and those that something else provides.
+    ///
+    /// Default: the profile's, field by field.
+    /// Renders: the parts that are `rendered`.
     pub floor: Option<Floor>,
-    /// What it may claim for itself.
+    /// What the tenant may claim for itself.
+    ///
+    /// Default: nothing is allowed.
+    /// Renders: nothing.
     pub allow: Option<Allow>,
-    /// Where its own manifests come from.
+    /// The sources from which Flux applies the tenant's own manifests.
+    ///
+    /// Default: none.
+    /// Renders: for each entry a Flux source, and a Kustomization or HelmRelease.
     #[schemars(length(max = 64))]
     pub sync: Option<Vec<Spanned<Sync>>>,
-    /// Files that are passed through byte for byte, relative to this file.
+    /// Files with objects of the tenant, which are copied byte for byte. The path is relative to
+    /// the file that names it.
+    ///
+    /// Default: none.
+    /// Renders: the objects of the files, in the tenant's files.
+    /// Rules: `bundle/manifest`, `bundle/manifest-not-allowed`, `bundle/manifest-floor`,
+    /// `bundle/duplicate-object`, `bundle/kind-not-declared`, `api/cluster-admin`.
     #[schemars(length(max = 256))]
     pub manifests: Option<Vec<Spanned<FilePath>>>,
-    /// Objects that must be among the inputs.
+    /// Objects that must be among the rendered objects of each of the tenant's clusters.
+    ///
+    /// Default: none.
+    /// Renders: nothing.
+    /// Rules: `bundle/required-missing`.
     pub requires: Option<Vec<Spanned<Requirement>>>,
-    /// Other programs' output to equal, object for object.
+    /// Settings that make the output equal to that of another program.
+    ///
+    /// Default: none.
+    /// Renders: see its fields.
     pub compat: Option<Compat>,
 }
 
@@ -88,25 +172,59 @@ pub struct TenantSpec {
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Override {
-    /// The clusters, by name.
+    /// The clusters that the entry is for, by name. An entry needs `clusters` or `clusterSelector`.
+    ///
+    /// Default: none.
+    /// Renders: nothing by itself.
+    /// Rules: `tenancy/unknown-cluster`, `spec/one-of`.
     pub clusters: Option<Vec<Spanned<Name>>>,
-    /// The clusters, by their labels.
+    /// The clusters that the entry is for, by their labels.
+    ///
+    /// Default: none.
+    /// Renders: nothing by itself.
+    /// Rules: `tenancy/unknown-cluster`, `spec/one-of`.
     pub cluster_selector: Option<Spanned<LabelSelector>>,
-    /// Amounts for the whole tenant.
+    /// The tenant's total on these clusters.
+    ///
+    /// Default: the tenant's, field by field.
+    /// Renders: as `spec.quota`.
+    /// Rules: `resources/quota-over-tenant`, `resources/quota-without-defaults`,
+    /// `resources/over-capacity`, `resources/over-promised`, `tenancy/ceiling`, `tenancy/enforced`.
     pub quota: Option<Quota>,
-    /// Defaults and bounds for a container.
+    /// Defaults and bounds for each container on these clusters.
+    ///
+    /// Default: the tenant's, field by field.
+    /// Renders: as `spec.limits`.
     pub limits: Option<Limits>,
-    /// What may reach it, and what it may reach.
+    /// What pods may reach, and what may reach them, on these clusters.
+    ///
+    /// Default: the tenant's, field by field.
+    /// Renders: as `spec.network`.
     pub network: Option<Network>,
-    /// The Pod Security level.
+    /// The Pod Security level on these clusters.
+    ///
+    /// Default: the tenant's, field by field.
+    /// Renders: as `spec.podSecurity`.
     pub pod_security: Option<PodSecurity>,
-    /// Which parts of the floor are rendered.
+    /// The parts of the floor that are rendered on these clusters.
+    ///
+    /// Default: the tenant's, field by field.
+    /// Renders: as `spec.floor`.
     pub floor: Option<Floor>,
-    /// What it may claim for itself.
+    /// What the tenant may claim on these clusters.
+    ///
+    /// Default: the tenant's, field by field.
+    /// Renders: as `spec.allow`.
     pub allow: Option<Allow>,
-    /// Others, each with a role.
+    /// Users, groups and service accounts on these clusters. The list replaces the tenant's.
+    ///
+    /// Default: the tenant's own.
+    /// Renders: as `spec.members`.
     pub members: Option<Vec<Spanned<Subject>>>,
-    /// Where its own manifests come from.
+    /// Sources on these clusters. Entries merge with the tenant's by name.
+    ///
+    /// Default: the tenant's own.
+    /// Renders: as `spec.sync`.
     pub sync: Option<Vec<Spanned<Sync>>>,
 }
 
@@ -114,7 +232,9 @@ pub struct Override {
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct LabelSelector {
-    /// Labels and their values.
+    /// The labels, with their values. All of them must be present.
+    ///
+    /// Renders: nothing by itself.
     pub match_labels: Keyed<LabelKey, LabelValue>,
 }
 
@@ -123,21 +243,56 @@ pub struct LabelSelector {
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Subject {
-    /// A group of the identity provider.
+    /// A group of the identity provider. An entry names one of `group`, `user` and
+    /// `serviceAccount`.
+    ///
+    /// Default: none.
+    /// Renders: a subject of kind Group.
+    /// Rules: `tenancy/shared-subject`, `spec/one-of`.
     pub group: Option<Spanned<Principal>>,
     /// A user of the identity provider.
+    ///
+    /// Default: none.
+    /// Renders: a subject of kind User.
+    /// Rules: `tenancy/shared-subject`, `spec/one-of`.
     pub user: Option<Spanned<Principal>>,
     /// A service account of one of the tenant's namespaces.
+    ///
+    /// Default: none.
+    /// Renders: a subject of kind ServiceAccount.
+    /// Rules: `network/unknown-peer`, `spec/one-of`.
     pub service_account: Option<Spanned<ServiceAccountRef>>,
-    /// A role of the catalogue or of the fleet. `none` for an owner who is bound elsewhere.
+    /// A built-in role (`owner`, `operator`, `developer`, `viewer`, `secrets-viewer`, `pod-reader`,
+    /// `deployer`) or a role of the fleet. `none` is for an owner who is bound elsewhere.
+    ///
+    /// Default: `owner` for an owner; a member needs `role` or `clusterRole`.
+    /// Renders: `roleRef` of the RoleBinding: the ClusterRole `tenantry-ROLE`.
+    /// Rules: `tenancy/unknown-role`, `api/wildcard-role`, `spec/one-of`.
     pub role: Option<Spanned<Name>>,
-    /// A ClusterRole by name. `cluster-admin` takes a waiver of `api/cluster-admin`.
+    /// A ClusterRole of the cluster, by name. `cluster-admin` needs a waiver.
+    ///
+    /// Default: none.
+    /// Renders: `roleRef` of the RoleBinding.
+    /// Rules: `api/cluster-admin`, `tenancy/unknown-role`, `spec/one-of`.
     pub cluster_role: Option<Spanned<RbacName>>,
-    /// `tenant`: in every namespace. `namespace`: in those listed.
+    /// The namespaces in which the role is granted: `tenant` is every namespace of the tenant,
+    /// `namespace` those in `namespaces`.
+    ///
+    /// Default: `tenant`.
+    /// Renders: nothing by itself.
+    /// Rules: `spec/one-of`.
     pub level: Option<Spanned<Reach>>,
-    /// The namespaces, for the level `namespace`.
+    /// The namespaces for the level `namespace`, by their names in this tenant.
+    ///
+    /// Default: none.
+    /// Renders: RoleBindings in these namespaces alone.
+    /// Rules: `network/unknown-peer`, `spec/one-of`.
     pub namespaces: Option<Vec<Spanned<Name>>>,
-    /// The name of the RoleBinding. The role's name when left out.
+    /// The name of the RoleBinding. One name stands for one ClusterRole.
+    ///
+    /// Default: the name of the role or ClusterRole.
+    /// Renders: `metadata.name` of the RoleBinding.
+    /// Rules: `tenancy/unknown-role`.
     pub binding: Option<Spanned<RbacName>>,
 }
 
@@ -155,9 +310,14 @@ pub enum Reach {
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema, PartialEq, Eq, PartialOrd, Ord)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ServiceAccountRef {
-    /// The namespace, by its name in this tenant.
+    /// The namespace of the service account, by its name in this tenant.
+    ///
+    /// Renders: `namespace` of the subject.
+    /// Rules: `network/unknown-peer`.
     pub namespace: Name,
-    /// The name.
+    /// The name of the service account.
+    ///
+    /// Renders: `name` of the subject.
     pub name: ObjectName,
 }
 
@@ -165,26 +325,64 @@ pub struct ServiceAccountRef {
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Namespace {
-    /// The name. The namespace in the cluster is called by the fleet's naming.namespace: this,
-    /// unless it says otherwise.
+    /// The name of the namespace in this file. The fleet's `naming.namespace` makes the name in the
+    /// cluster from it.
+    ///
+    /// Renders: `metadata.name` of the Namespace.
+    /// Rules: `tenancy/duplicate-tenant`, `tenancy/claimed-twice`, `tenancy/reserved-name`,
+    /// `tenancy/derived-name`.
     pub name: Spanned<Name>,
-    /// Labels of the namespace.
+    /// Labels of this namespace, besides those of the tenant's `metadata.labels`.
+    ///
+    /// Default: none.
+    /// Renders: labels of the Namespace.
+    /// Rules: `tenancy/metadata-not-allowed`, `tenancy/reserved-metadata`.
     pub labels: Option<Labels>,
-    /// Annotations of the namespace.
+    /// Annotations of this namespace, besides those of the tenant's `metadata.annotations`.
+    ///
+    /// Default: none.
+    /// Renders: annotations of the Namespace.
+    /// Rules: `tenancy/metadata-not-allowed`, `tenancy/reserved-metadata`.
     pub annotations: Option<Annotations>,
-    /// Amounts of its own, taken out of the tenant's.
+    /// The amounts of this namespace. They are taken out of the tenant's total.
+    ///
+    /// Default: an equal part of what the tenant's total leaves.
+    /// Renders: `spec.hard` of the namespace's ResourceQuota.
+    /// Rules: `resources/quota-over-tenant`, `resources/quota-without-defaults`, `tenancy/ceiling`,
+    /// `tenancy/enforced`.
     pub quota: Option<Quota>,
-    /// Defaults and bounds for a container.
+    /// Defaults and bounds for each container of this namespace.
+    ///
+    /// Default: the tenant's, field by field.
+    /// Renders: as `spec.limits`.
     pub limits: Option<Limits>,
-    /// What may reach it, and what it may reach.
+    /// What pods of this namespace may reach, and what may reach them.
+    ///
+    /// Default: the tenant's, field by field.
+    /// Renders: as `spec.network`.
     pub network: Option<Network>,
-    /// The Pod Security level.
+    /// The Pod Security level of this namespace.
+    ///
+    /// Default: the tenant's, field by field.
+    /// Renders: as `spec.podSecurity`.
     pub pod_security: Option<PodSecurity>,
-    /// Which parts of the floor are rendered.
+    /// The parts of the floor that are rendered in this namespace.
+    ///
+    /// Default: the tenant's, field by field.
+    /// Renders: as `spec.floor`.
     pub floor: Option<Floor>,
-    /// It exists in the cluster already, and is taken over as it is.
+    /// Whether the namespace may exist in the cluster before tenantry renders it. Flux then merges
+    /// into the objects that it finds.
+    ///
+    /// Default: false.
+    /// Renders: the annotation `kustomize.toolkit.fluxcd.io/ssa: Merge` on the namespace's service
+    /// accounts and the objects of its floor.
+    /// Rules: `live/foreign`.
     pub adopt: Option<Spanned<bool>>,
-    /// Names of floor objects that exist already.
+    /// The names of floor objects that exist already.
+    ///
+    /// Default: the usual names.
+    /// Renders: see its fields.
     pub names: Option<FloorNames>,
 }
 
@@ -192,9 +390,15 @@ pub struct Namespace {
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct FloorNames {
-    /// The ResourceQuota; `quota` when left out.
+    /// The name of the ResourceQuota.
+    ///
+    /// Default: `quota`.
+    /// Renders: `metadata.name` of the ResourceQuota.
     pub quota: Option<Spanned<ObjectName>>,
-    /// The LimitRange; `limits` when left out.
+    /// The name of the LimitRange.
+    ///
+    /// Default: `limits`.
+    /// Renders: `metadata.name` of the LimitRange.
     pub limits: Option<Spanned<ObjectName>>,
 }
 
@@ -202,15 +406,37 @@ pub struct FloorNames {
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Limits {
-    /// The limit of a container that names none.
+    /// The limit of a container that sets none.
+    ///
+    /// Default: the profile's. `restricted` has: cpu 500m, memory 512Mi.
+    /// Renders: `default` of the LimitRange's item.
+    /// Rules: `resources/limits-inconsistent`, `resources/quota-without-defaults`,
+    /// `tenancy/ceiling`.
     pub default: Option<Resources>,
-    /// The request of a container that names none.
+    /// The request of a container that sets none.
+    ///
+    /// Default: the profile's. `restricted` has: cpu 100m, memory 128Mi.
+    /// Renders: `defaultRequest` of the LimitRange's item.
+    /// Rules: `resources/limits-inconsistent`, `resources/quota-without-defaults`,
+    /// `tenancy/ceiling`.
     pub default_request: Option<Resources>,
-    /// The smallest request.
+    /// The smallest request that a container may have.
+    ///
+    /// Default: none.
+    /// Renders: `min` of the LimitRange's item.
+    /// Rules: `resources/limits-inconsistent`.
     pub min: Option<Resources>,
-    /// The largest limit.
+    /// The largest limit that a container may have.
+    ///
+    /// Default: none.
+    /// Renders: `max` of the LimitRange's item.
+    /// Rules: `resources/limits-inconsistent`, `tenancy/ceiling`.
     pub max: Option<Resources>,
-    /// The largest ratio of limit to request.
+    /// The largest ratio of a container's limit to its request.
+    ///
+    /// Default: none.
+    /// Renders: `maxLimitRequestRatio` of the LimitRange's item.
+    /// Rules: `resources/limits-inconsistent`.
     pub max_limit_request_ratio: Option<Resources>,
 }
 
@@ -218,14 +444,35 @@ pub struct Limits {
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct PodSecurity {
-    /// The level.
+    /// The level of the Pod Security Standards. A tenant that sets `baseline` or `privileged`
+    /// itself needs a waiver; a profile of the fleet may set `baseline`.
+    ///
+    /// Default: the profile's; `restricted` in the profile `restricted`. The profile `adopted` sets
+    /// none, which counts as `privileged`.
+    /// Renders: the value of the labels `pod-security.kubernetes.io/MODE`.
+    /// Rules: `admission/pod-security-loosened`, `tenancy/ceiling`.
     pub level: Option<Spanned<PodSecurityLevel>>,
-    /// The version of the standard: `latest` or `v1.34`. No label when left out.
+    /// The version of the standard: `latest`, or a minor version as `v1.34`. A tenant that sets
+    /// another than `latest` needs a waiver.
+    ///
+    /// Default: the profile's; `latest` in the profile `restricted`.
+    /// Renders: the labels `pod-security.kubernetes.io/MODE-version`.
+    /// Rules: `admission/pod-security-loosened`.
     #[schemars(regex(pattern = r"^(latest|v1\.[0-9]+)$"))]
     pub version: Option<Spanned<String>>,
-    /// Which of the three labels are set. All when left out.
+    /// The modes whose labels are set. `enforce` refuses a pod, `audit` writes to the audit log,
+    /// `warn` warns the client.
+    ///
+    /// Default: all three, but only `enforce` in the profile `adopted`.
+    /// Renders: a label for each mode.
+    /// Rules: `admission/pod-security-loosened`.
     pub modes: Option<Vec<PodSecurityMode>>,
-    /// `rendered`: as labels of the namespace. `external`: something else sets them (Rancher).
+    /// Whether tenantry sets the labels (`rendered`) or something else does (`external`, as Rancher
+    /// does). A tenant that sets `external` itself needs a waiver.
+    ///
+    /// Default: `rendered`.
+    /// Renders: no labels, with `external`.
+    /// Rules: `admission/pod-security-loosened`.
     pub management: Option<Spanned<Management>>,
 }
 
@@ -271,13 +518,30 @@ pub enum Management {
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Floor {
-    /// The `default` ServiceAccount without a token.
+    /// The ServiceAccount `default` without a token. `external` needs a waiver in each part of the
+    /// floor.
+    ///
+    /// Default: the profile's; `rendered` in `restricted`, `external` in `adopted`.
+    /// Renders: the ServiceAccount `default`.
+    /// Rules: `bundle/floor-external`, `bundle/floor-missing`.
     pub service_account: Option<Spanned<Management>>,
     /// The NetworkPolicies.
+    ///
+    /// Default: the profile's; `rendered` in `restricted`, `external` in `adopted`.
+    /// Renders: all NetworkPolicies of the namespace.
+    /// Rules: `bundle/floor-external`, `bundle/floor-missing`.
     pub network: Option<Spanned<Management>>,
     /// The ResourceQuota.
+    ///
+    /// Default: `rendered`.
+    /// Renders: the ResourceQuota.
+    /// Rules: `bundle/floor-external`, `bundle/floor-missing`.
     pub quota: Option<Spanned<Management>>,
     /// The LimitRange.
+    ///
+    /// Default: `rendered`.
+    /// Renders: the LimitRange.
+    /// Rules: `bundle/floor-external`, `bundle/floor-missing`.
     pub limits: Option<Spanned<Management>>,
 }
 
@@ -285,8 +549,12 @@ pub struct Floor {
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Allow {
-    /// Host names of its Ingresses and routes. No two tenants claim one, nor one within another's
-    /// wildcard.
+    /// Host names of the tenant's Ingresses and routes. No two tenants may claim the same host, or
+    /// a host within another's wildcard.
+    ///
+    /// Default: none.
+    /// Renders: nothing.
+    /// Rules: `tenancy/claimed-twice`, `tenancy/ceiling`.
     #[schemars(length(max = 1024))]
     pub ingress_hosts: Option<Vec<Spanned<HostPattern>>>,
 }
@@ -295,13 +563,26 @@ pub struct Allow {
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Requirement {
-    /// The group and version.
+    /// The group and version of the object. The version is not compared.
+    ///
+    /// Renders: nothing.
+    /// Rules: `bundle/required-missing`.
     pub api_version: Line,
-    /// The kind.
+    /// The kind of the object.
+    ///
+    /// Renders: nothing.
+    /// Rules: `bundle/required-missing`.
     pub kind: Line,
-    /// The namespace, for a namespaced kind.
+    /// The namespace of the object, as the cluster names it.
+    ///
+    /// Default: none, for an object of the cluster.
+    /// Renders: nothing.
+    /// Rules: `bundle/required-missing`.
     pub namespace: Option<Name>,
-    /// The name.
+    /// The name of the object.
+    ///
+    /// Renders: nothing.
+    /// Rules: `bundle/required-missing`.
     pub name: ObjectName,
 }
 
@@ -309,13 +590,24 @@ pub struct Requirement {
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Compat {
-    /// Exactly what `flux create tenant --export` prints, and nothing else: no floor. Takes a
-    /// waiver of `bundle/flux-create-tenant`.
+    /// Renders exactly what `flux create tenant --export` prints, without a floor. It needs a
+    /// waiver.
+    ///
+    /// Default: false.
+    /// Renders: for each namespace a Namespace, a ServiceAccount and a RoleBinding; besides them only
+    /// `manifests`.
+    /// Rules: `bundle/flux-create-tenant`.
     pub flux_create_tenant: Option<Spanned<bool>>,
-    /// The ClusterRole it binds (`--cluster-role`); `cluster-admin` when left out.
+    /// The ClusterRole that `fluxCreateTenant` binds, as `--cluster-role` does.
+    ///
+    /// Default: `cluster-admin`.
+    /// Renders: `roleRef.name` of that RoleBinding.
     pub cluster_role: Option<Spanned<RbacName>>,
-    /// Adds the user `gotk:NAMESPACE:reconciler` to the sync's RoleBindings, as old Flux versions
-    /// impersonated it.
+    /// Adds the user `gotk:NAMESPACE:reconciler`, which old versions of Flux impersonate.
+    ///
+    /// Default: false.
+    /// Renders: a subject of the RoleBindings of the tenant's syncs.
+    /// Rules: none.
     pub gotk_user: Option<Spanned<bool>>,
 }
 
@@ -323,20 +615,43 @@ pub struct Compat {
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct WaiverSpec {
-    /// The rule that is waived.
+    /// The id of the rule that is waived. `tenantry rules` marks the rules that can be waived.
+    ///
+    /// Renders: nothing; a waiver permits what a spec says.
+    /// Rules: `tenancy/waiver-dangling`, `tenancy/waiver-unused`.
     pub rule: Spanned<super::leaf::RuleId>,
-    /// The tenant.
+    /// The tenant that the waiver is for.
+    ///
+    /// Renders: nothing.
+    /// Rules: `tenancy/waiver-dangling`.
     pub tenant: Spanned<Name>,
-    /// The objects it holds for, as `Kind/namespace/name`. All of the tenant's when left out.
+    /// The objects that the waiver is for, as `Kind/namespace/name`. The error of the rule names
+    /// the object.
+    ///
+    /// Default: all objects of the tenant.
+    /// Renders: nothing.
+    /// Rules: `tenancy/waiver-unused`.
     pub objects: Option<Vec<Spanned<super::leaf::ObjectId>>>,
-    /// Why.
+    /// Why the exception is needed.
+    ///
+    /// Renders: nothing.
     #[schemars(length(min = 1))]
     pub reason: Line,
-    /// Who allowed it: one of the fleet's waivers.approvers, where those are set.
+    /// Who approved the waiver: one of the fleet's `waivers.approvers`, if those are set.
+    ///
+    /// Renders: nothing.
+    /// Rules: `tenancy/waiver-not-approved`.
     pub approved_by: Spanned<Principal>,
-    /// When it was allowed: `"2026-11-22"`, quoted.
+    /// The day of the approval, in quotes: `"2026-11-22"`. It may not be in the future.
+    ///
+    /// Renders: nothing.
+    /// Rules: `tenancy/waiver-not-approved`.
     pub approved_at: Spanned<Date>,
-    /// The last day: `"2027-04-01"`, quoted.
+    /// The last day, in quotes: `"2027-04-01"`. The fleet's `waivers.maxDays` bounds the time since
+    /// the approval.
+    ///
+    /// Renders: nothing; after that day the tenant's files are held.
+    /// Rules: `tenancy/waiver-expired`, `tenancy/waiver-expiring`, `tenancy/waiver-not-approved`.
     pub expires: Spanned<Date>,
 }
 
@@ -344,12 +659,29 @@ pub struct WaiverSpec {
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ProfileSpec {
-    /// One Profile whose defaults, enforced and ceiling hold too.
+    /// Another profile, whose defaults, enforced fields and ceiling hold too.
+    ///
+    /// Default: none.
+    /// Renders: nothing by itself.
+    /// Rules: `tenancy/unknown-profile`.
     pub extends: Option<Spanned<Name>>,
-    /// Fields of a tenant, for those who do not set them.
+    /// Fields of a tenant's `spec`, for tenants that do not set them.
+    ///
+    /// Default: none.
+    /// Renders: what the fields render.
     pub defaults: Option<TenantSpec>,
-    /// Fields that a tenant may not set, as `podSecurity.level`.
+    /// Fields that a tenant of this profile may not set, as `podSecurity.level`: not in its `spec`,
+    /// its namespaces or its overrides.
+    ///
+    /// Default: none.
+    /// Renders: nothing.
+    /// Rules: `tenancy/enforced`.
     pub enforced: Option<Vec<Spanned<super::leaf::FieldPath>>>,
-    /// The most that a tenant may set: amounts, and lists.
+    /// The most that a tenant of this profile may have, whoever set it. Only `quota`, `limits`,
+    /// `podSecurity`, `allow` and `clusters` can be bounded.
+    ///
+    /// Default: none.
+    /// Renders: nothing.
+    /// Rules: `tenancy/ceiling`.
     pub ceiling: Option<TenantSpec>,
 }

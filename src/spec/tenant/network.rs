@@ -10,16 +10,34 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Network {
-    /// `namespace`: its namespaces are apart from each other. `tenant`: they reach each other.
-    /// `none`: no isolation, which takes a waiver of `network/isolation-none`.
+    /// Which pods reach each other without a declared edge: `namespace` is the pods of one
+    /// namespace, `tenant` the pods of all the tenant's namespaces. `none` switches isolation off
+    /// and needs a waiver.
+    ///
+    /// Default: the profile's; `namespace` in all built-in ones.
+    /// Renders: the NetworkPolicy `allow-intra`; with `none`, a `default-deny` that allows
+    /// everything.
+    /// Rules: `network/isolation-none`.
     pub isolation: Option<Spanned<Isolation>>,
-    /// What it may reach.
+    /// What pods of the tenant may reach, besides DNS.
+    ///
+    /// Default: nothing.
+    /// Renders: a rule of the NetworkPolicy `allow-egress`, for each entry.
+    /// Rules: `network/egress-any`.
     #[schemars(length(max = 512))]
     pub egress: Option<Vec<Spanned<Peer>>>,
-    /// What may reach it.
+    /// What may reach pods of the tenant.
+    ///
+    /// Default: nothing.
+    /// Renders: a rule of the NetworkPolicy `allow-ingress`, for each entry.
+    /// Rules: `network/ingress-any`.
     #[schemars(length(max = 512))]
     pub ingress: Option<Vec<Spanned<Peer>>>,
-    /// Ports that other tenants may reach once they declare it.
+    /// Ports that other tenants may reach if they declare the tenant in their own `egress`.
+    ///
+    /// Default: none.
+    /// Renders: a rule of the NetworkPolicy `allow-ingress`, for each entry that another tenant
+    /// uses.
     #[schemars(length(max = 512))]
     pub provides: Option<Vec<Spanned<Provision>>>,
 }
@@ -42,17 +60,45 @@ pub enum Isolation {
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Peer {
-    /// A host name outside the cluster.
+    /// A host name outside the cluster. It is refused today: a NetworkPolicy knows addresses only.
+    /// An entry names one of `fqdn`, `cidr`, `tenant` and `platform`.
+    ///
+    /// Default: none.
+    /// Renders: nothing.
+    /// Rules: `network/fqdn-not-enforced`, `spec/one-of`.
     pub fqdn: Option<Spanned<Host>>,
-    /// A network. Ranges of the cluster within it are left out, unless it lies within one of them.
+    /// A network. The ranges of the cluster that lie within it are left out.
+    ///
+    /// Default: none.
+    /// Renders: an `ipBlock` with `except`.
+    /// Rules: `network/egress-any`, `network/ingress-any`, `network/cluster-range`,
+    /// `network/range-undeclared`, `spec/one-of`.
     pub cidr: Option<Spanned<Cidr>>,
-    /// A tenant, which must declare the other half.
+    /// Another tenant, which must declare its half of the edge.
+    ///
+    /// Default: none.
+    /// Renders: a `namespaceSelector` with the names of the other tenant's namespaces.
+    /// Rules: `network/one-sided-edge`, `network/no-shared-cluster`, `network/unknown-peer`,
+    /// `spec/one-of`.
     pub tenant: Option<Spanned<Name>>,
-    /// An endpoint of the fleet's clusters.
+    /// An endpoint of the cluster, by its name in the fleet.
+    ///
+    /// Default: none.
+    /// Renders: the namespace and pods, or the networks, of the endpoint.
+    /// Rules: `network/unknown-peer`, `spec/one-of`.
     pub platform: Option<Spanned<Name>>,
-    /// One namespace of the peer tenant, by its name there. All of them when left out.
+    /// One namespace of the other tenant, by its name there.
+    ///
+    /// Default: all namespaces of the other tenant.
+    /// Renders: a narrower `namespaceSelector`.
+    /// Rules: `network/unknown-peer`, `network/one-sided-edge`, `spec/one-of`.
     pub namespace: Option<Spanned<Name>>,
-    /// The ports. All when left out.
+    /// The ports of the other side for egress, and of the tenant for ingress.
+    ///
+    /// Default: the endpoint's ports for egress to an endpoint that names some; otherwise all
+    /// ports.
+    /// Renders: `ports` of the rule.
+    /// Rules: `network/one-sided-edge`.
     pub ports: Option<Vec<Spanned<PortRule>>>,
 }
 
@@ -61,12 +107,22 @@ pub struct Peer {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct PortRule {
     /// A number from 1 to 65535, or the name of a container's port.
+    ///
+    /// Renders: `port` of the rule.
+    /// Rules: `network/one-sided-edge`.
     pub port: Port,
-    /// The last port of a range that begins at a numeric port.
+    /// The last port of a range that begins at `port`, which must be a number.
+    ///
+    /// Default: none.
+    /// Renders: `endPort` of the rule.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 65535))]
     pub end_port: Option<u16>,
-    /// TCP when left out.
+    /// The transport protocol.
+    ///
+    /// Default: `TCP`.
+    /// Renders: `protocol` of the rule.
+    /// Rules: `network/one-sided-edge`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub protocol: Option<Protocol>,
 }
@@ -124,13 +180,26 @@ impl JsonSchema for Port {
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Provision {
-    /// The port.
+    /// The port that is offered: a number from 1 to 65535, or the name of a container's port.
+    ///
+    /// Renders: `port` of the rule.
+    /// Rules: `network/one-sided-edge`.
     pub port: Port,
-    /// TCP when left out.
+    /// The transport protocol.
+    ///
+    /// Default: `TCP`.
+    /// Renders: `protocol` of the rule.
     pub protocol: Option<Protocol>,
-    /// Whom it is offered to.
+    /// The tenants that the port is offered to. It names one of `any` and `tenantSelector`.
+    ///
+    /// Renders: a `namespaceSelector` with the names of the namespaces that use the offer.
+    /// Rules: `spec/one-of`.
     pub to: Audience,
-    /// One namespace, by its name in this tenant. All of them when left out.
+    /// One namespace of this tenant that offers the port, by its name in this file.
+    ///
+    /// Default: all namespaces of the tenant.
+    /// Renders: nothing in the other namespaces.
+    /// Rules: `network/unknown-peer`.
     pub namespace: Option<Spanned<Name>>,
 }
 
@@ -138,8 +207,16 @@ pub struct Provision {
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Audience {
-    /// Every tenant.
+    /// Offers the port to every tenant, if true.
+    ///
+    /// Default: false.
+    /// Renders: nothing by itself.
+    /// Rules: `spec/one-of`.
     pub any: Option<Spanned<bool>>,
-    /// The tenants with these labels.
+    /// Offers the port to the tenants that have these labels in `metadata.labels`.
+    ///
+    /// Default: none.
+    /// Renders: nothing by itself.
+    /// Rules: `spec/one-of`.
     pub tenant_selector: Option<LabelSelector>,
 }

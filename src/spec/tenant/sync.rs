@@ -11,41 +11,112 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Sync {
-    /// The name of the source and of the Kustomization or HelmRelease.
+    /// The name of the sync. Two syncs of a tenant have two names.
+    ///
+    /// Renders: the name of the source, and of the Kustomization or HelmRelease: `NAME`, or
+    /// `sync.TENANT.NAME` with `placement: system`.
+    /// Rules: `tenancy/derived-name`, `bundle/duplicate-object`.
     pub name: Spanned<Name>,
-    /// The namespace they run in, by its name in this tenant. The first when left out.
+    /// The namespace that the sync belongs to, by its name in this file.
+    ///
+    /// Default: the tenant's first namespace.
+    /// Renders: `metadata.namespace` of the Flux objects, with `placement: tenant`.
+    /// Rules: `network/unknown-peer`.
     pub namespace: Option<Spanned<Name>>,
-    /// `tenant`: in the tenant's namespace. `system`: in Flux's, out of the tenant's reach.
+    /// Where the Flux objects are: `tenant` is the tenant's namespace, `system` is the namespace of
+    /// Flux, which the tenant cannot write to.
+    ///
+    /// Default: `tenant`.
+    /// Renders: the namespace, names and service account of the Flux objects.
+    /// Rules: `gitops/sync`.
     pub placement: Option<Placement>,
-    /// A Git repository.
+    /// A Git repository. A sync names one of `git`, `oci`, `helm` and `bucket`.
+    ///
+    /// Default: none.
+    /// Renders: a GitRepository and a Kustomization.
+    /// Rules: `spec/one-of`.
     pub git: Option<Spanned<GitSource>>,
-    /// An OCI artifact.
+    /// An OCI artifact with manifests.
+    ///
+    /// Default: none.
+    /// Renders: an OCIRepository and a Kustomization.
+    /// Rules: `spec/one-of`.
     pub oci: Option<Spanned<OciSource>>,
     /// A Helm chart.
+    ///
+    /// Default: none.
+    /// Renders: a HelmRepository and a HelmRelease.
+    /// Rules: `spec/one-of`.
     pub helm: Option<Spanned<HelmSource>>,
-    /// An S3-compatible bucket.
+    /// A bucket that speaks S3.
+    ///
+    /// Default: none.
+    /// Renders: a Bucket and a Kustomization.
+    /// Rules: `spec/one-of`.
     pub bucket: Option<Spanned<BucketSource>>,
-    /// The folder inside the source; its root when left out.
+    /// The folder inside the source. A Helm chart has none.
+    ///
+    /// Default: `./`, the root.
+    /// Renders: `spec.path` of the Kustomization.
     pub path: Option<RelativePath>,
-    /// How often to look; 10m when left out.
+    /// How often Flux looks at the source and applies it. At least 30s.
+    ///
+    /// Default: `10m`.
+    /// Renders: `spec.interval` of the Flux objects.
+    /// Rules: `gitops/sync`.
     pub interval: Option<Duration>,
-    /// How long an apply may take; 5m when left out.
+    /// How long an apply may take. At least 30s.
+    ///
+    /// Default: `5m`.
+    /// Renders: `spec.timeout` of the Kustomization or HelmRelease.
+    /// Rules: `gitops/sync`.
     pub timeout: Option<Duration>,
-    /// Whether what left the source leaves the cluster; true when left out.
+    /// Whether Flux deletes objects that have left the source.
+    ///
+    /// Default: true.
+    /// Renders: `spec.prune` of the Kustomization.
+    /// Rules: none.
     pub prune: Option<bool>,
-    /// Whether to wait until all is healthy; false when left out.
+    /// Whether Flux waits until all applied objects are healthy.
+    ///
+    /// Default: false.
+    /// Renders: `spec.wait` of the Kustomization.
+    /// Rules: none.
     pub wait: Option<bool>,
-    /// Puts every object into this namespace. Only for a tenant with one namespace.
+    /// A namespace that every object of the source is put into. Only a tenant with one namespace
+    /// may set it.
+    ///
+    /// Default: none; a HelmRelease always has the namespace of its sync.
+    /// Renders: `spec.targetNamespace` of the Kustomization.
+    /// Rules: `gitops/sync`.
     pub target_namespace: Option<Spanned<Name>>,
-    /// The role of the sync's service account; `deployer` when left out.
+    /// The role of the service account that Flux applies the source with.
+    ///
+    /// Default: `deployer`.
+    /// Renders: the ServiceAccount `ROLE` (`sync.TENANT.ROLE` with `placement: system`), and its
+    /// RoleBindings in every namespace of the tenant.
+    /// Rules: `tenancy/unknown-role`, `api/wildcard-role`.
     pub role: Option<Spanned<Name>>,
-    /// A signature that the source must carry.
+    /// A signature that the source must carry. Only for `oci`.
+    ///
+    /// Default: none.
+    /// Renders: `spec.verify` of the OCIRepository.
+    /// Rules: `spec/one-of`.
     pub verify: Option<Verify>,
-    /// Credentials for the source.
+    /// The Secret with the credentials for the source.
+    ///
+    /// Default: none.
+    /// Renders: see its fields.
     pub auth: Option<SecretHolder>,
-    /// The key that decrypts SOPS files: the tenant's own.
+    /// The Secret with the key that decrypts SOPS files.
+    ///
+    /// Default: none.
+    /// Renders: `spec.decryption` of the Kustomization, with the provider `sops`.
     pub decryption: Option<SecretHolder>,
-    /// Where to tell of failures.
+    /// The services that Flux reports failures to.
+    ///
+    /// Default: none.
+    /// Renders: a Provider and an Alert for each entry.
     pub notifications: Option<Vec<Notification>>,
 }
 
@@ -63,15 +134,33 @@ pub enum Placement {
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct GitSource {
-    /// `https://` or `ssh://`.
+    /// The address: `https://` or `ssh://`.
+    ///
+    /// Renders: `spec.url` of the GitRepository.
     pub url: GitUrl,
-    /// A branch; `main` when nothing is named.
+    /// A branch. At most one of `branch`, `tag`, `semver` and `commit` is named.
+    ///
+    /// Default: `main`, if none of the four is named.
+    /// Renders: `spec.ref.branch`.
+    /// Rules: `spec/one-of`.
     pub branch: Option<Line>,
     /// A tag.
+    ///
+    /// Default: none.
+    /// Renders: `spec.ref.tag`.
+    /// Rules: `spec/one-of`.
     pub tag: Option<Line>,
-    /// The newest tag in a range.
+    /// A range of versions, of which Flux takes the newest tag.
+    ///
+    /// Default: none.
+    /// Renders: `spec.ref.semver`.
+    /// Rules: `spec/one-of`.
     pub semver: Option<Line>,
     /// A commit.
+    ///
+    /// Default: none.
+    /// Renders: `spec.ref.commit`.
+    /// Rules: `spec/one-of`.
     pub commit: Option<Line>,
 }
 
@@ -79,13 +168,27 @@ pub struct GitSource {
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct OciSource {
-    /// `oci://`.
+    /// The address: `oci://`.
+    ///
+    /// Renders: `spec.url` of the OCIRepository.
     pub url: OciUrl,
-    /// A tag; `latest` when nothing is named.
+    /// A tag. At most one of `tag`, `semver` and `digest` is named.
+    ///
+    /// Default: `latest`, if none of the three is named.
+    /// Renders: `spec.ref.tag`.
+    /// Rules: `spec/one-of`.
     pub tag: Option<Line>,
-    /// The newest tag in a range.
+    /// A range of versions, of which Flux takes the newest tag.
+    ///
+    /// Default: none.
+    /// Renders: `spec.ref.semver`.
+    /// Rules: `spec/one-of`.
     pub semver: Option<Line>,
     /// A digest.
+    ///
+    /// Default: none.
+    /// Renders: `spec.ref.digest`.
+    /// Rules: `spec/one-of`.
     pub digest: Option<Line>,
 }
 
@@ -93,11 +196,18 @@ pub struct OciSource {
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct HelmSource {
-    /// The repository: `https://` or `oci://`.
+    /// The chart repository: `https://` or `oci://`.
+    ///
+    /// Renders: `spec.url` of the HelmRepository, and `type: oci` for `oci://`.
     pub url: HelmUrl,
-    /// The chart's name.
+    /// The name of the chart.
+    ///
+    /// Renders: `spec.chart.spec.chart` of the HelmRelease.
     pub chart: Line,
-    /// The chart's version or range.
+    /// A version of the chart, or a range of versions.
+    ///
+    /// Default: none; Flux takes the newest.
+    /// Renders: `spec.chart.spec.version` of the HelmRelease.
     pub version: Option<Line>,
 }
 
@@ -106,10 +216,17 @@ pub struct HelmSource {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct BucketSource {
     /// The host of the service.
+    ///
+    /// Renders: `spec.endpoint` of the Bucket.
     pub endpoint: Host,
-    /// The bucket's name.
+    /// The name of the bucket.
+    ///
+    /// Renders: `spec.bucketName` of the Bucket.
     pub name: Line,
     /// The region.
+    ///
+    /// Default: none.
+    /// Renders: `spec.region` of the Bucket.
     pub region: Option<Line>,
 }
 
@@ -117,7 +234,9 @@ pub struct BucketSource {
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Verify {
-    /// Keyless, by the identity that signed. OCI artifacts only.
+    /// The identity of a keyless cosign signature.
+    ///
+    /// Renders: `verify.provider: cosign` of the source.
     pub cosign: Spanned<Cosign>,
 }
 
@@ -125,10 +244,14 @@ pub struct Verify {
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Cosign {
-    /// A regular expression for the issuer, anchored by `^` and `$`.
+    /// A regular expression for the issuer. It begins with `^` and ends with `$`.
+    ///
+    /// Renders: `verify.matchOIDCIdentity[].issuer`.
     #[schemars(regex(pattern = r"^\^.*\$$"))]
     pub issuer: String,
-    /// A regular expression for the subject, anchored by `^` and `$`.
+    /// A regular expression for the subject. It begins with `^` and ends with `$`.
+    ///
+    /// Renders: `verify.matchOIDCIdentity[].subject`.
     #[schemars(regex(pattern = r"^\^.*\$$"))]
     pub subject: String,
 }
@@ -137,7 +260,11 @@ pub struct Cosign {
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct SecretHolder {
-    /// The Secret's name.
+    /// The name of the Secret, in the namespace of the Flux objects. With `placement: system` it
+    /// begins with `TENANT.`.
+    ///
+    /// Renders: a `secretRef`.
+    /// Rules: `gitops/sync`.
     pub secret_ref: ObjectName,
 }
 
@@ -145,9 +272,15 @@ pub struct SecretHolder {
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Notification {
-    /// The kind of service: `slack`, `msteams`, `generic`, `github` …
+    /// The kind of service, as Flux names it: `slack`, `msteams`, `generic`, `github` and others.
+    ///
+    /// Renders: `spec.type` of the Provider.
     #[serde(rename = "type")]
     pub kind: Name,
-    /// The Secret that holds its address.
+    /// The Secret with the address of the service. With `placement: system` its name begins with
+    /// `TENANT.`.
+    ///
+    /// Renders: `spec.secretRef` of the Provider.
+    /// Rules: `gitops/sync`.
     pub secret_ref: ObjectName,
 }
