@@ -1,13 +1,18 @@
-//! The reference of all fields: docs/fields.md.
+//! The reference of all fields (docs/fields.md), and the tenant that uses each (docs/tenant.md).
 
 use crate::support::{Sandbox, root};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use tenantry::catalog::RULES;
+use tenantry::document::{self, Node, Value};
 use tenantry::report::fields_table;
-use tenantry::spec::fields::{OF_EVERY_FIELD, fields};
+use tenantry::source::{Source, SourceId};
+use tenantry::spec::fields::{Field, OF_EVERY_FIELD, fields};
 use tenantry::spec::schema::{Kind, schema};
 use walkdir::WalkDir;
+
+/// The fleet of docs/tenant.md.
+const FOLDER: &str = "fixtures/tenant";
 
 fn read(path: &str) -> String {
     fs::read_to_string(root().join(path)).unwrap_or_else(|e| panic!("{path}: {e}"))
@@ -128,4 +133,107 @@ fn descriptions_have_no_wrapped_lines() {
             assert!(!wrapped, "{}: {description}", kind.name());
         }
     }
+}
+
+/// The document of a YAML text.
+fn parse(text: &str) -> Node {
+    let (mut documents, faults) = document::parse(SourceId(0), &Source::new("t.yaml", text));
+    assert!(faults.is_empty(), "{faults:?}");
+    documents.remove(0).root
+}
+
+/// Adds the paths of the fields that a document sets. The path of an object that is listed elsewhere
+/// counts as that one.
+fn used(node: &Node, path: &str, all: &BTreeMap<String, Field>, out: &mut BTreeSet<String>) {
+    match &node.value {
+        Value::Seq(items) => {
+            let path = format!("{path}[]");
+            items.iter().for_each(|item| used_in(item, &path, all, out));
+        }
+        _ => used_in(node, path, all, out),
+    }
+}
+
+fn used_in(node: &Node, path: &str, all: &BTreeMap<String, Field>, out: &mut BTreeSet<String>) {
+    for entry in node.entries() {
+        let below = match path {
+            "" => entry.key.to_string(),
+            _ => format!("{path}.{}", entry.key),
+        };
+        let Some(field) = all.get(&below) else {
+            continue;
+        };
+        out.insert(below.clone());
+        match &field.listed_at {
+            Some((_, home)) => used(&entry.node, home.trim_end_matches("[]"), all, out),
+            None => used(&entry.node, &below, all, out),
+        }
+    }
+}
+
+/// The first code block of a language in a text.
+fn block<'a>(text: &'a str, language: &str) -> &'a str {
+    let begin = format!("```{language}\n");
+    let (_, rest) = text.split_once(&begin).expect("a code block");
+    rest.split_once("```").expect("its end").0
+}
+
+#[test]
+fn the_annotated_tenant_uses_every_field() {
+    let page = read("docs/tenant.md");
+    let tenant = read(&format!("{FOLDER}/tenants/shop.yaml"));
+    assert_eq!(
+        block(&page, "yaml"),
+        tenant,
+        "docs/tenant.md shows {FOLDER}/tenants/shop.yaml"
+    );
+
+    let all: BTreeMap<String, Field> = fields()
+        .into_iter()
+        .filter(|(kind, _)| *kind == Kind::Tenant)
+        .flat_map(|(_, fields)| fields)
+        .map(|field| (field.path.clone(), field))
+        .collect();
+    let mut set = BTreeSet::new();
+    used(&parse(&tenant), "", &all, &mut set);
+
+    let excluded: BTreeSet<String> = page
+        .lines()
+        .filter_map(|line| line.strip_prefix("| `spec.")?.split('`').next())
+        .map(|path| format!("spec.{path}"))
+        .collect();
+    let unset: BTreeSet<String> = all.into_keys().filter(|path| !set.contains(path)).collect();
+    assert_eq!(
+        unset, excluded,
+        "the fields that the tenant does not set (left) are those of the table in docs/tenant.md \
+         (right)"
+    );
+}
+
+/// A folder with the fleet of docs/tenant.md.
+fn fleet() -> Sandbox {
+    let sandbox = Sandbox::new();
+    let folder = root().join(FOLDER);
+    for entry in WalkDir::new(&folder).into_iter().filter_map(Result::ok) {
+        if entry.file_type().is_file() {
+            let below = entry.path().strip_prefix(&folder).expect("below");
+            sandbox.write(
+                &below.to_string_lossy(),
+                fs::read(entry.path()).expect("a file"),
+            );
+        }
+    }
+    sandbox
+}
+
+#[test]
+fn the_annotated_tenant_is_accepted() {
+    let ran = fleet()
+        .run(&["check", "--source", "search-team=search-team"])
+        .code(0);
+    assert!(
+        ran.err.contains("0 errors, 0 warnings, 0 notes"),
+        "{}",
+        ran.err
+    );
 }

@@ -55,8 +55,8 @@ fn every_command_in_the_text_exists() {
         "docs/lock.md",
         "docs/ci.md",
         "docs/edges.md",
-        "docs/fields.md",
         "docs/merging.md",
+        "docs/tenant.md",
         "docs/waivers.md",
         "docs/prove.md",
     ] {
