@@ -25,7 +25,6 @@ pub use found::Found;
 pub use judge::{Judgement, Phase, Row, judge};
 pub use listing::{Detail, Listing, Purpose, Served, concerns, listings, narrowed};
 pub use page::Page;
-pub use plugin::NEITHER;
 pub use seen::Batch;
 pub use wanted::Wanted;
 

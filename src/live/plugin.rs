@@ -12,11 +12,6 @@ const DEFINITIONS: [(&str, &str); 2] = [
     ("ciliumnetworkpolicies.cilium.io", "cilium"),
 ];
 
-/// What is said where neither is there, word for word as operators know it.
-pub const NEITHER: &str = "FAIL: Tenant Isolation requires Calico or Cilium FQDN-policy support.\n\
-                           Found neither CRD. Either install one of those CNIs, or set\n\
-                           tenant.isolationEnabled=false.";
-
 /// Names of DaemonSets of plugins, what each is, and whether it enforces NetworkPolicies.
 const PLUGINS: [(&str, &str, Option<bool>); 14] = [
     ("calico-node", "calico", Some(true)),
@@ -88,23 +83,31 @@ pub fn check(wanted: &Wanted, definitions: &[Text], daemon_sets: &[(Text, Text)]
             Some((name, plugin, Some(false))) => push(
                 Level::Error,
                 format!(
-                    "the network plugin is {plugin} (DaemonSet {name}), which does not enforce what was rendered: all pods reach all pods"
+                    "the network plugin is {plugin} (DaemonSet {name}), which does not enforce \
+                     NetworkPolicies: all pods reach all pods"
                 ),
-                "install Calico or Cilium beside it or in its place",
+                "install Calico or Cilium beside it or in its span, and name it in the fleet: \
+                 `cni.name` of the cluster",
                 daemons,
             ),
             Some((name, plugin, _)) => push(
                 Level::Warning,
                 format!(
-                    "the network plugin is {plugin} (DaemonSet {name}), which enforces network policies only where that is switched on"
+                    "the network plugin is {plugin} (DaemonSet {name}), which enforces \
+                     NetworkPolicies only if its arguments say so"
                 ),
-                "see its arguments, and try it: a pod behind default-deny must not be reached",
+                "read the arguments of the DaemonSet, and try it: no connection may reach a pod \
+                 that `default-deny` selects",
                 daemons,
             ),
             None => push(
                 Level::Error,
-                NEITHER.replace('\n', " "),
-                "install a plugin that enforces NetworkPolicies",
+                "no network plugin that enforces NetworkPolicies was found: neither Calico's CRD \
+                 globalnetworkpolicies.crd.projectcalico.org, nor Cilium's CRD \
+                 ciliumnetworkpolicies.cilium.io, nor a DaemonSet of another known plugin"
+                    .to_owned(),
+                "install Calico, Cilium or another plugin that enforces NetworkPolicies, and name \
+                 it in the fleet: `cni.name` of the cluster",
                 "kubectl get crd globalnetworkpolicies.crd.projectcalico.org ciliumnetworkpolicies.cilium.io",
             ),
         }
@@ -124,10 +127,57 @@ pub fn check(wanted: &Wanted, definitions: &[Text], daemon_sets: &[(Text, Text)]
                     "the fleet says that `{declared}` is the network plugin; the cluster has {}",
                     found.join(", ")
                 ),
-                "correct the cluster's `cni`, by which policies are rendered and proven",
+                "name the plugin that runs in the fleet: `cni.name` of the cluster, by which \
+                 policies are rendered and proven",
                 daemons,
             );
         }
     }
     all
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::source::{SourceId, Span};
+
+    fn found(definitions: &[&str], daemon_sets: &[&str]) -> Vec<Diagnostic> {
+        let wanted = Wanted::nothing("prod", Span::file(SourceId(0)));
+        let definitions: Vec<Text> = definitions.iter().map(|name| (*name).into()).collect();
+        let daemon_sets: Vec<(Text, Text)> = daemon_sets
+            .iter()
+            .map(|name| ("kube-system".into(), (*name).into()))
+            .collect();
+        check(&wanted, &definitions, &daemon_sets)
+            .into_iter()
+            .map(|found| found.diagnostic)
+            .collect()
+    }
+
+    #[test]
+    fn without_a_plugin_the_fix_is_in_this_programs_terms() {
+        let all = found(&[], &["node-exporter"]);
+        assert_eq!(all.len(), 1);
+        assert_eq!(all[0].level, Level::Error);
+        for (definition, _) in DEFINITIONS {
+            assert!(all[0].message.contains(definition), "{}", all[0].message);
+        }
+        assert!(all[0].fix.contains("`cni.name` of the cluster"));
+    }
+
+    #[test]
+    fn a_plugin_that_enforces_is_no_finding() {
+        for (definition, _) in DEFINITIONS {
+            assert_eq!(found(&[definition], &["kube-flannel-ds"]), []);
+        }
+        assert_eq!(found(&[], &["antrea-agent"]), []);
+    }
+
+    #[test]
+    fn a_plugin_that_may_not_enforce_is_told_by_its_daemon_set() {
+        let levels =
+            |name: &str| -> Vec<Level> { found(&[], &[name]).iter().map(|d| d.level).collect() };
+        assert_eq!(levels("kube-flannel"), [Level::Error]);
+        assert_eq!(levels("weave-net"), [Level::Warning]);
+    }
 }

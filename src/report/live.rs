@@ -3,7 +3,7 @@
 
 use super::{plain, plural};
 use crate::diagnostic::{Diagnostic, Level};
-use crate::live::{Found, Gap, Judgement, NEITHER, Phase};
+use crate::live::{Found, Gap, Judgement, Phase};
 use crate::source::SourceMap;
 use serde::Serialize;
 use std::collections::BTreeSet;
@@ -106,15 +106,6 @@ pub fn text(clusters: &[Cluster], all: bool) -> String {
         let hidden = rows.len() - shown.len();
         if hidden > 0 {
             let _ = writeln!(out, "  and {} that are Active", plural(hidden, "tenant"));
-        }
-        let neither = NEITHER.replace('\n', " ");
-        if cluster
-            .judgement
-            .found
-            .iter()
-            .any(|f| f.diagnostic.message == neither)
-        {
-            let _ = writeln!(out, "{NEITHER}");
         }
         let _ = writeln!(out, "  {}", plain(&state(cluster)));
     }

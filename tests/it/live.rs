@@ -485,9 +485,20 @@ fn what_is_changed_by_hand_is_found() {
         "globalnetworkpolicies.crd.projectcalico.org",
     ]));
     let none = flux.verify(&repo, "admin", &["verify"]);
-    let exact = "FAIL: Tenant Isolation requires Calico or Cilium FQDN-policy support.\nFound neither CRD. \
-                 Either install one of those CNIs, or set\ntenant.isolationEnabled=false.\n";
-    assert!(none.code == 1 && none.out.contains(exact), "{}", none.all());
+    assert!(
+        none.code == 1 && none.all().contains("error[live/not-enforced]"),
+        "{}",
+        none.all()
+    );
+    let missing = found(&report(&flux, &repo), "live/not-enforced");
+    assert!(
+        missing.len() == 1
+            && missing[0]
+                .1
+                .contains("globalnetworkpolicies.crd.projectcalico.org")
+            && missing[0].1.contains("ciliumnetworkpolicies.cilium.io"),
+        "{missing:?}"
+    );
     let flannel = r#"{"apiVersion": "apps/v1", "kind": "DaemonSet", "metadata": {"name": "kube-flannel-ds", "namespace": "kube-system"},
         "spec": {"selector": {"matchLabels": {"app": "f"}}, "template": {"metadata": {"labels": {"app": "f"}},
         "spec": {"containers": [{"name": "f", "image": "flannel:1"}]}}}}"#;
