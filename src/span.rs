@@ -39,6 +39,9 @@ pub struct Source {
     pub path: String,
     /// The text; empty where it could not be read.
     pub text: String,
+    /// Set for a text that is part of tenantry, as `profile restricted (built in)`. The user has no
+    /// such file: no output names its path.
+    pub built_in: Option<String>,
     /// Byte offset of each line's start, once it is asked for: of most texts, nobody asks.
     lines: OnceLock<Vec<u32>>,
 }
@@ -58,7 +61,16 @@ impl Source {
         Self {
             path: path.into(),
             text: text.into(),
+            built_in: None,
             lines: OnceLock::new(),
+        }
+    }
+
+    /// A text that is part of tenantry; `name` is what output calls it.
+    pub fn built_in(path: &str, text: &str, name: impl Into<String>) -> Self {
+        Self {
+            built_in: Some(name.into()),
+            ..Self::new(path, text)
         }
     }
 
@@ -157,16 +169,38 @@ impl SourceMap {
         &self.all[id.0 as usize]
     }
 
-    /// The path of the source that a place lies in.
-    pub fn path(&self, span: Span) -> &str {
-        &self.get(span.source).path
+    /// The user's file that a span lies in: every output takes its paths from here.
+    ///
+    /// A span in a built-in text is a bug of the stage that made it: there, a span in a file of
+    /// the user stands for the built-in value. A debug build panics.
+    pub fn file(&self, span: Span) -> &Source {
+        let source = self.get(span.source);
+        debug_assert!(
+            source.built_in.is_none(),
+            "a place in {}, which the user does not have",
+            source.path
+        );
+        source
     }
 
-    /// `path:line:column` of a place; the path alone for a file as a whole without a text.
+    /// The path of the user's file that a span lies in.
+    pub fn path(&self, span: Span) -> &str {
+        &self.file(span).path
+    }
+
+    /// `path:line:column` of a span in a file of the user.
     pub fn locate(&self, span: Span) -> String {
-        let source = self.get(span.source);
+        let source = self.file(span);
         let at = source.position(span.start);
         format!("{}:{}:{}", source.path, at.line, at.column)
+    }
+
+    /// Where a value comes from: [`SourceMap::locate`], or the name of a built-in text.
+    pub fn origin(&self, span: Span) -> String {
+        match &self.get(span.source).built_in {
+            Some(name) => name.clone(),
+            None => self.locate(span),
+        }
     }
 
     /// Every source with its id.

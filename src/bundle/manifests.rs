@@ -302,7 +302,7 @@ impl Manifests {
         Ok(Some(Object {
             id,
             body: Body::Verbatim(raw.into(), Made::from(&value)),
-            origin: span,
+            origin: Some(span),
         }))
     }
 }

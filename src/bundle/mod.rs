@@ -1,18 +1,22 @@
 //! Tenant × templates → Kubernetes objects, each with its origin, each checked before anything is
 //! written.
 
+mod builtin;
 mod durations;
 mod manifests;
 pub mod object;
 pub mod schemas;
 mod template;
 
+pub use builtin::{builtin_profiles, builtin_templates};
 pub use manifests::{
     MANIFEST, MANIFEST_NOT_ALLOWED, Manifests, reaches_out, read_otherwise, wanted,
 };
 pub use object::{Kept, ObjectSet, ObjectText, RenderedObject};
 pub use schemas::prepare;
 pub use template::{EXPRESSION, LIMIT, SYNTAX, Template, UNDEFINED};
+
+use template::Yielded;
 
 use object::{Body, Object};
 
@@ -29,7 +33,6 @@ use crate::spec::leaf::Line;
 use crate::tenancy::model::{Namespace, OnCluster, Tenant};
 use crate::tenancy::{DEFAULT_DENY, Tenancy, role_object};
 use crate::value::{Entry, Text, Value, lay_in, list, map};
-use include_dir::{Dir, include_dir};
 use rayon::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -84,35 +87,6 @@ rule! {
     pub static REQUIRED = "bundle/required-missing", Error;
 }
 
-static BUILTIN: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/templates");
-static BUILTIN_PROFILES: [(&str, &str); 3] = [
-    (
-        "restricted",
-        include_str!("../spec/builtin/restricted.yaml"),
-    ),
-    ("baseline", include_str!("../spec/builtin/baseline.yaml")),
-    ("adopted", include_str!("../spec/builtin/adopted.yaml")),
-];
-
-/// Adds the built-in profiles to the sources.
-pub fn builtin_profiles(sources: &mut SourceMap) -> Vec<SourceId> {
-    let add = |(name, text): &(&str, &str)| {
-        sources.add(Source::new(format!("builtin/profiles/{name}.yaml"), *text))
-    };
-    BUILTIN_PROFILES.iter().map(add).collect()
-}
-
-/// The built-in templates: the path below `templates/`, and the text.
-pub fn builtin_templates() -> Vec<(String, &'static str)> {
-    let mut all: Vec<(String, &str)> = BUILTIN
-        .dirs()
-        .flat_map(Dir::files)
-        .filter_map(|f| Some((f.path().to_str()?.to_owned(), f.contents_utf8()?)))
-        .collect();
-    all.sort();
-    all
-}
-
 /// The templates of a run.
 #[derive(Debug, Default)]
 pub struct Templates {
@@ -131,7 +105,11 @@ impl Templates {
     pub fn load(sources: &mut SourceMap, own: &[(String, SourceId)]) -> (Self, Vec<Diagnostic>) {
         let mut all: BTreeMap<String, SourceId> = BTreeMap::new();
         for (path, text) in builtin_templates() {
-            let id = sources.add(Source::new(format!("builtin/templates/{path}"), text));
+            let id = sources.add(Source::built_in(
+                &format!("builtin/templates/{path}"),
+                text,
+                format!("template {path} (built in)"),
+            ));
             all.insert(path, id);
         }
         all.extend(own.iter().cloned());
@@ -319,6 +297,7 @@ struct Renderer<'a> {
     cluster: Value,
     roles: Value,
     cluster_name: &'a str,
+    cluster_span: Span,
     fleet_span: Span,
     owner: &'a str,
     engine_namespace: &'a str,
@@ -362,6 +341,7 @@ impl<'a> Renderer<'a> {
             },
             roles: roles.collect::<Vec<_>>().into(),
             cluster_name: cluster.name.as_str(),
+            cluster_span: cluster.name.span,
             fleet_span: fleet.name.span,
             owner: &fleet.name.value,
             engine_namespace: engine.namespace(),
@@ -396,7 +376,7 @@ impl<'a> Renderer<'a> {
         let mut objects: Vec<Object<'_>> = Vec::new();
         for (mut value, origin) in found {
             let labels = map! { OWNER_LABEL => self.owner };
-            let made = checked(&value, origin).map(|id| {
+            let made = checked(&value, origin, self.fleet_span).map(|id| {
                 decorate(&mut value, &labels, self.annotations.of(&id, None));
                 Object {
                     id,
@@ -451,7 +431,7 @@ impl<'a> Renderer<'a> {
         on: &OnCluster,
         out: &mut Vec<Diagnostic>,
     ) -> Vec<Object<'a>> {
-        let mut found: Vec<(Value, Span)> = Vec::new();
+        let mut found: Vec<Yielded> = Vec::new();
         if let Err(failure) = self.evaluate(on, &mut found) {
             out.push(failure.finding(&tenant.name.value, tenant.name.span));
             return Vec::new();
@@ -460,13 +440,14 @@ impl<'a> Renderer<'a> {
         let mut objects: Vec<Object<'_>> = Vec::with_capacity(found.len());
         let labels = Value::from(&on.tenant.common_labels);
         for (mut value, origin) in found {
-            let id = match checked(&value, origin) {
+            let id = match checked(&value, origin, tenant.name.span) {
                 Ok(id) => id,
                 Err(fault) => {
                     out.push(self.of(tenant, *fault));
                     continue;
                 }
             };
+            let span = origin.unwrap_or_else(|| span_of(tenant, on, &id));
             let home = if id.kind == "Namespace" {
                 &id.name
             } else {
@@ -481,7 +462,7 @@ impl<'a> Renderer<'a> {
                 let fix = "restore the template; the floor is loosened in the spec, with a Waiver";
                 out.push(self.of(
                     tenant,
-                    Diagnostic::new(&FLOOR_MISSING, origin, message).fix(fix),
+                    Diagnostic::new(&FLOOR_MISSING, span, message).fix(fix),
                 ));
                 continue;
             }
@@ -495,7 +476,7 @@ impl<'a> Renderer<'a> {
                 let fix = "render objects of the tenant's own namespaces";
                 out.push(self.of(
                     tenant,
-                    Diagnostic::new(&OBJECT_NOT_ALLOWED, origin, message).fix(fix),
+                    Diagnostic::new(&OBJECT_NOT_ALLOWED, span, message).fix(fix),
                 ));
             } else {
                 objects.push(object);
@@ -505,7 +486,7 @@ impl<'a> Renderer<'a> {
         // Named where the templates have the first of a kind.
         let mut undeclared = Vec::new();
         self.undeclared_kinds(&objects, tenant, &mut undeclared);
-        let objects = self.each_once(in_order(objects), tenant, out);
+        let objects = self.each_once(in_order(objects), tenant, on, out);
         let clean = out.len() == before;
         out.extend(undeclared);
         if clean && !on.plain {
@@ -519,25 +500,28 @@ impl<'a> Renderer<'a> {
         &self,
         mut objects: Vec<Object<'a>>,
         tenant: &Tenant,
+        on: &OnCluster,
         out: &mut Vec<Diagnostic>,
     ) -> Vec<Object<'a>> {
         objects.dedup_by(|second, first| {
             let twice = second.id == first.id;
             if twice {
-                let is_manifest = matches!(second.body, Body::Verbatim(..));
-                // The fleet's own template is the one that can be changed.
-                let own = is_manifest || !self.sources.path(second.origin).starts_with("builtin/");
-                let (span, other) = if own {
-                    (second.origin, first.origin)
-                } else {
-                    (first.origin, second.origin)
+                let called = match second.body {
+                    Body::Verbatim(..) => "the first",
+                    Body::Value(_) => "the other",
                 };
-                let called = if is_manifest {
-                    "the first"
-                } else {
-                    "the other"
+                let finding = match (second.origin, first.origin) {
+                    (Some(span), Some(other)) => duplicate(second, span).related(other, called),
+                    // The user's own definition is the one that can be changed.
+                    (own, None) | (None, own) => {
+                        let rendered_from = span_of(tenant, on, &second.id);
+                        duplicate(second, own.unwrap_or(rendered_from)).related(
+                            rendered_from,
+                            format!("{called}: a built-in template renders it for this"),
+                        )
+                    }
                 };
-                out.push(self.of(tenant, duplicate(second, span).related(other, called)));
+                out.push(self.of(tenant, finding));
             }
             twice
         });
@@ -545,16 +529,15 @@ impl<'a> Renderer<'a> {
     }
 
     fn of(&self, tenant: &Tenant, finding: Diagnostic) -> Diagnostic {
-        finding
-            .related(tenant.name.span, "for this tenant")
-            .tenant(&tenant.name.value)
+        let finding = if finding.span == tenant.name.span {
+            finding
+        } else {
+            finding.related(tenant.name.span, "for this tenant")
+        };
+        finding.tenant(&tenant.name.value)
     }
 
-    fn evaluate(
-        &self,
-        on: &OnCluster,
-        found: &mut Vec<(Value, Span)>,
-    ) -> Result<(), template::Failure> {
+    fn evaluate(&self, on: &OnCluster, found: &mut Vec<Yielded>) -> Result<(), template::Failure> {
         let tenant = Value::from(&on.tenant);
         let mut base = self.base();
         base.push("tenant", &tenant);
@@ -610,9 +593,10 @@ impl<'a> Renderer<'a> {
                     object.id.type_name()
                 );
                 let fix = "add it to the cluster's apis once its CRD is installed";
+                let span = object.origin.unwrap_or(self.cluster_span);
                 out.push(self.of(
                     tenant,
-                    Diagnostic::new(&KIND_NOT_DECLARED, object.origin, message).fix(fix),
+                    Diagnostic::new(&KIND_NOT_DECLARED, span, message).fix(fix),
                 ));
             }
         }
@@ -706,30 +690,39 @@ fn decorate(value: &mut Value, labels: &Value, annotations: &Value) {
 }
 
 /// The identity of what a template yields, which its schema accepts: what is set on every object
-/// after is ours.
-fn checked(value: &Value, origin: Span) -> Result<ObjectId, Box<Diagnostic>> {
+/// after is ours. Without an `origin`, the template is built in, and a fault is at `spec_span`.
+fn checked(
+    value: &Value,
+    origin: Option<Span>,
+    spec_span: Span,
+) -> Result<ObjectId, Box<Diagnostic>> {
+    let invalid = |message: String| {
+        let fix = match origin {
+            Some(_) => "mend the template",
+            None => "change the values of the spec that the object is made of",
+        };
+        let span = origin.unwrap_or(spec_span);
+        Box::new(Diagnostic::new(&OBJECT_INVALID, span, message).fix(fix))
+    };
+
     let id = ObjectId::of(value)
-        .map_err(|reason| invalid(origin, format!("the template yields no object: {reason}")))?;
+        .map_err(|reason| invalid(format!("the template yields no object: {reason}")))?;
     if kinds::is_unknown_to_kubernetes(&id) {
-        return Err(invalid(
-            origin,
-            format!("Kubernetes has no kind {}", id.type_name()),
-        ));
+        return Err(invalid(format!(
+            "Kubernetes has no kind {}",
+            id.type_name()
+        )));
     }
     if let Some((_, text)) = durations::out_of_range(&id, value) {
-        return Err(invalid(origin, durations::message(&id, text)));
+        return Err(invalid(durations::message(&id, text)));
     }
     match schemas::check(value) {
-        Some(faults) if !faults.is_empty() => Err(invalid(
-            origin,
-            format!("`{id}` is refused by its schema: {}", faults.join("; ")),
-        )),
+        Some(faults) if !faults.is_empty() => Err(invalid(format!(
+            "`{id}` is refused by its schema: {}",
+            faults.join("; ")
+        ))),
         _ => Ok(id),
     }
-}
-
-fn invalid(origin: Span, message: String) -> Box<Diagnostic> {
-    Box::new(Diagnostic::new(&OBJECT_INVALID, origin, message).fix("mend the template"))
 }
 
 /// Objects in the order of applying.

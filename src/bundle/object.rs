@@ -13,8 +13,9 @@ pub struct Object<'s> {
     pub id: ObjectId,
     /// What is written of it.
     pub body: Body<'s>,
-    /// Where it comes from: a document of a template, or of a verbatim file.
-    pub origin: Span,
+    /// Where the user has it: in a template of the fleet's own, or in a verbatim file. `None` if a
+    /// built-in template yields it.
+    pub origin: Option<Span>,
 }
 
 /// What is written of an object.
@@ -110,7 +111,7 @@ impl Kept for RenderedObject {
     fn of(object: Object<'_>, span: Span) -> Self {
         let (value, span) = match object.body {
             Body::Value(value) => (value, span),
-            Body::Verbatim(_, value) => (value, object.origin),
+            Body::Verbatim(_, value) => (value, object.origin.unwrap_or(span)),
         };
         Self {
             id: object.id,

@@ -49,6 +49,7 @@ rule! {
 pub struct Template {
     /// The path below `templates/`.
     pub path: String,
+    is_built_in: bool,
     documents: Vec<Body>,
 }
 
@@ -105,8 +106,14 @@ pub struct Failure {
     /// What.
     pub fault: Fault,
     /// Where in the template.
-    pub span: Span,
+    span: Span,
+    /// The path of a built-in template: its place is in no file of the user.
+    built_in: Option<String>,
 }
+
+/// An object that a template yields, and where the fleet's own template has it; `None` for a
+/// built-in template.
+pub type Yielded = (Value, Option<Span>);
 
 /// Bounds what one evaluation may yield.
 struct Budget {
@@ -121,10 +128,7 @@ impl Budget {
         if self.values.get() > MAX_VALUES || self.bytes.get() > MAX_BYTES {
             let text =
                 format!("the template yields more than {MAX_VALUES} values or {MAX_BYTES} bytes");
-            return Err(Failure {
-                fault: Fault::Limit(text),
-                span,
-            });
+            return Err(Failure::new(Fault::Limit(text), span));
         }
         Ok(())
     }
@@ -148,6 +152,7 @@ impl Template {
         (
             Self {
                 path: path.to_owned(),
+                is_built_in: source.built_in.is_some(),
                 documents: bodies,
             },
             faults,
@@ -155,7 +160,7 @@ impl Template {
     }
 
     /// Evaluates every document: objects, each with the place of the document it comes from.
-    pub fn eval(&self, scope: &Scope<'_>, out: &mut Vec<(Value, Span)>) -> Result<(), Failure> {
+    pub fn eval(&self, scope: &Scope<'_>, out: &mut Vec<Yielded>) -> Result<(), Failure> {
         for body in &self.documents {
             let budget = Budget {
                 values: Cell::new(0),
@@ -167,8 +172,13 @@ impl Template {
             };
             let Some(item) = item else { continue };
             let mut found = Vec::new();
-            item.eval(scope, &budget, &mut found)?;
-            out.extend(found.into_iter().map(|value| (value, body.span)));
+            item.eval(scope, &budget, &mut found)
+                .map_err(|failure| Failure {
+                    built_in: self.is_built_in.then(|| self.path.clone()),
+                    ..failure
+                })?;
+            let span = (!self.is_built_in).then_some(body.span);
+            out.extend(found.into_iter().map(|value| (value, span)));
         }
         Ok(())
     }
@@ -352,7 +362,7 @@ fn truth(value: &Value) -> bool {
 }
 
 fn fail((fault, _): (Fault, usize), span: Span) -> Failure {
-    Failure { fault, span }
+    Failure::new(fault, span)
 }
 
 impl Item {
@@ -369,10 +379,7 @@ impl Item {
         let list = repeat.list.eval(scope).map_err(|f| fail(f, repeat.span))?;
         let Value::Seq(items) = list else {
             let fault = Fault::Other("`$for` runs over something that is not a list".into());
-            return Err(Failure {
-                fault,
-                span: repeat.span,
-            });
+            return Err(Failure::new(fault, repeat.span));
         };
         for value in items.iter() {
             budget.spend(0, repeat.span)?;
@@ -437,7 +444,7 @@ impl Part {
                                 let fault = Fault::Other(
                                     "`$merge` lays in something that is not a mapping".into(),
                                 );
-                                return Err(Failure { fault, span: *span });
+                                return Err(Failure::new(fault, *span));
                             }
                         },
                     }
@@ -458,7 +465,16 @@ fn size(value: &Value) -> usize {
 }
 
 impl Failure {
-    /// The finding: in the template, and at the tenant it fails for.
+    const fn new(fault: Fault, span: Span) -> Self {
+        Self {
+            fault,
+            span,
+            built_in: None,
+        }
+    }
+
+    /// The finding: in the fleet's own template, and at the tenant it fails for. A failure of a
+    /// built-in template is at the tenant alone.
     pub fn finding(&self, tenant: &str, tenant_span: Span) -> Diagnostic {
         let rule = match &self.fault {
             Fault::Undefined(_) => &UNDEFINED,
@@ -466,21 +482,29 @@ impl Failure {
             Fault::Syntax(_) => &SYNTAX,
             Fault::Other(_) => &EXPRESSION,
         };
-        let fix = match rule.id {
-            "bundle/undefined" => {
+        let message = format!("{} for the tenant `{tenant}`", self.fault);
+        if let Some(path) = &self.built_in {
+            let message = format!("the built-in template `{path}` fails: {message}");
+            let fix = match &self.fault {
+                Fault::Limit(_) => "divide the tenant into several".to_owned(),
+                _ => format!("write a template `{path}` of the fleet's own"),
+            };
+            return Diagnostic::new(rule, tenant_span, message)
+                .fix(fix)
+                .tenant(tenant);
+        }
+
+        let fix = match &self.fault {
+            Fault::Undefined(_) => {
                 "mend the name, or write `{{ name|default(none) }}` where it may be missing"
             }
-            "bundle/template-limit" => "make it yield less",
-            _ => "mend the expression",
+            Fault::Limit(_) => "make it yield less",
+            Fault::Syntax(_) | Fault::Other(_) => "mend the expression",
         };
-        Diagnostic::new(
-            rule,
-            self.span,
-            format!("{} for the tenant `{tenant}`", self.fault),
-        )
-        .related(tenant_span, "for this tenant")
-        .fix(fix)
-        .tenant(tenant)
+        Diagnostic::new(rule, self.span, message)
+            .related(tenant_span, "for this tenant")
+            .fix(fix)
+            .tenant(tenant)
     }
 }
 
@@ -515,6 +539,28 @@ mod tests {
                 map! { "name" => "b" }
             ]
         );
+    }
+
+    #[test]
+    fn a_built_in_template_fails_at_the_tenant() {
+        let text = "a: \"{{ v.nope }}\"\n";
+        let tenant = Span::file(SourceId(7));
+        let finding = |source: Source| {
+            let (template, _) = Template::parse("tenant/x.yaml", SourceId(0), &source);
+            let mut scope = Scope::new();
+            let v = Value::from(&json!({}));
+            scope.push("v", &v);
+            let failure = template.eval(&scope, &mut Vec::new()).unwrap_err();
+            failure.finding("blue", tenant)
+        };
+
+        let own = finding(Source::new("templates/tenant/x.yaml", text));
+        assert_eq!(own.span.source, SourceId(0));
+        assert_eq!(own.related[0].span, tenant);
+
+        let built_in = finding(Source::built_in("x", text, "template x (built in)"));
+        assert_eq!((built_in.span, built_in.related.len()), (tenant, 0));
+        assert!(built_in.message.contains("`tenant/x.yaml`"));
     }
 
     #[test]

@@ -102,6 +102,28 @@ impl Node {
         }
     }
 
+    /// The same value with every span in it replaced by one: a line of the user's that chose it.
+    #[must_use]
+    pub fn spanned_at(&self, span: Span) -> Self {
+        let value = match &self.value {
+            Value::Seq(items) => {
+                Value::Seq(items.iter().map(|item| item.spanned_at(span)).collect())
+            }
+            Value::Map(entries) => Value::Map(
+                entries
+                    .iter()
+                    .map(|entry| Entry {
+                        key: entry.key.clone(),
+                        key_span: span,
+                        node: entry.node.spanned_at(span),
+                    })
+                    .collect(),
+            ),
+            scalar => scalar.clone(),
+        };
+        Self::new(span, value)
+    }
+
     /// The entries, if it is a mapping.
     pub fn entries(&self) -> &[Entry] {
         if let Value::Map(entries) = &self.value {

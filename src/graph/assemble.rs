@@ -7,7 +7,7 @@ use crate::bundle::{ClusterBundle, ObjectSet, RenderedObject, TenantBundle};
 use crate::diagnostic::{Diagnostic, Level, Scope};
 use crate::kube::ObjectId;
 use crate::kube::labels::Labels;
-use crate::source::SourceMap;
+use crate::source::Span;
 use crate::spec::FleetDoc;
 use crate::spec::fleet::FleetSpec;
 use crate::tenancy::model::{OnCluster, Tenant};
@@ -81,7 +81,6 @@ pub fn cluster(
     fleet: &FleetDoc,
     tenancy: &Tenancy,
     objects: ClusterObjects<'_>,
-    sources: &mut SourceMap,
     beside: Beside,
     group_by: Option<&str>,
     left_out: &dyn Fn(&str) -> bool,
@@ -96,7 +95,7 @@ pub fn cluster(
     let shared = claims::shared(fleet);
 
     let mut facts = Facts::keeping(beside.guarded);
-    builtin(sources, &mut facts);
+    builtin(&mut facts, spec.name.span);
     add_rendered(&mut facts, objects, &beside, left_out);
     facts.append(beside.facts);
 
@@ -168,13 +167,9 @@ fn missing(here: &[(&Tenant, &OnCluster)], facts: &Facts, cluster: &str) -> Vec<
     out
 }
 
-/// Puts a cluster together of manifests alone.
-pub fn without_fleet(
-    sources: &mut SourceMap,
-    mut beside: Beside,
-    group_by: Option<&str>,
-) -> Cluster {
-    builtin(sources, &mut beside.facts);
+/// Puts a cluster together of manifests alone; `span` stands for the cluster.
+pub fn without_fleet(mut beside: Beside, span: Span, group_by: Option<&str>) -> Cluster {
+    builtin(&mut beside.facts, span);
     let parts = Parts {
         name: "cluster".into(),
         facts: beside.facts,

@@ -460,11 +460,11 @@ impl Facts {
     }
 
     /// Takes objects out again.
-    pub fn remove(&mut self, gone: &BTreeSet<(ObjectId, Span)>) {
+    pub fn remove(&mut self, gone: &BTreeSet<(ObjectId, Origin)>) {
         if gone.is_empty() {
             return;
         }
-        let stays = |id: &ObjectId, origin: &Origin| !gone.contains(&(id.clone(), origin.span));
+        let stays = |id: &ObjectId, origin: &Origin| !gone.contains(&(id.clone(), *origin));
         macro_rules! retain {
             ($($list:ident),*) => {$( self.$list.retain(|x| stays(&x.id, &x.origin)); )*};
         }

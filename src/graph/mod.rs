@@ -30,7 +30,7 @@ use crate::kube::ObjectId;
 use crate::kube::labels::{self, Labels, Selector};
 use crate::kube::names::NAME_LABEL;
 use crate::netpol::Dialect;
-use crate::source::{Source, SourceMap, Span};
+use crate::source::{Source, Span};
 use crate::value::Text;
 use rbac::{Rbac, Subject};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -418,21 +418,20 @@ fn own_people(
     }
 }
 
-/// Adds what Kubernetes makes by itself: its roles for users, and who has them.
-pub fn builtin(sources: &mut SourceMap, facts: &mut Facts) {
-    let source = Source::new("kubernetes/roles.yaml", include_str!("builtin.yaml"));
-    let id = sources.add(source);
-    let (documents, _) = document::parse(id, sources.get(id));
+/// Adds what Kubernetes makes by itself: its roles for users, and who has them. No file of the user
+/// has them, so that `span` stands for them: the line that declares the cluster.
+pub fn builtin(facts: &mut Facts, span: Span) {
+    let source = Source::new("roles.yaml", include_str!("builtin.yaml"));
+    let (documents, _) = document::parse(span.source, &source);
+    let origin = Origin {
+        input: Input::Builtin,
+        span,
+    };
     for document in documents {
-        if let Ok(object) = ObjectId::of(&document.root) {
-            facts.add(
-                object,
-                &document.root,
-                Origin {
-                    input: Input::Builtin,
-                    span: document.root.span,
-                },
-            );
+        // A `Value` has no spans of its own.
+        let object = document.root.to_value();
+        if let Ok(id) = ObjectId::of(&object) {
+            facts.add(id, &object, origin);
         }
     }
 }
@@ -443,7 +442,7 @@ pub fn builtin(sources: &mut SourceMap, facts: &mut Facts) {
 /// Kubernetes makes, since it adds its own rules again.
 fn settle(facts: &mut Facts) -> (Vec<(facts::Thing, Origin)>, bool) {
     let mut first: HashMap<&ObjectId, &facts::Thing> = HashMap::with_capacity(facts.objects.len());
-    let mut gone: BTreeSet<(ObjectId, Span)> = BTreeSet::new();
+    let mut gone: BTreeSet<(ObjectId, Origin)> = BTreeSet::new();
     let (mut twice, mut overtaken) = (Vec::new(), false);
     for thing in &facts.objects {
         let Some(known) = first.get(&thing.id).copied() else {
@@ -457,18 +456,18 @@ fn settle(facts: &mut Facts) -> (Vec<(facts::Thing, Origin)>, bool) {
         };
         match (weaker.origin.input, stronger.origin.input) {
             (Input::Builtin, strong) if strong.is_live() => {
-                gone.insert((weaker.id.clone(), weaker.origin.span));
+                gone.insert((weaker.id.clone(), weaker.origin));
                 first.insert(&thing.id, stronger);
             }
             (Input::Builtin, _) | (Input::Rendered, Input::Rendered) => {}
             (weak, strong) if weak.is_live() && strong.is_live() => {}
             (weak, _) if weak.is_live() => {
                 overtaken = true;
-                gone.insert((weaker.id.clone(), weaker.origin.span));
+                gone.insert((weaker.id.clone(), weaker.origin));
                 first.insert(&thing.id, stronger);
             }
             _ if known.digest == thing.digest => {
-                gone.insert((thing.id.clone(), thing.origin.span));
+                gone.insert((thing.id.clone(), thing.origin));
             }
             _ => twice.push((thing.clone(), known.origin)),
         }

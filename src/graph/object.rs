@@ -30,10 +30,11 @@ impl Input {
 }
 
 /// Where an object comes from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Origin {
     /// The input.
     pub input: Input,
-    /// The object; for a rendered one, what in a spec it is rendered from.
+    /// The object; for a rendered one, what in a spec it is rendered from; for one that Kubernetes
+    /// makes, the line that declares the cluster.
     pub span: Span,
 }

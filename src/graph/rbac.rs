@@ -5,7 +5,7 @@
 //! `auth/rbac/validation/policy_comparator.go` (covering), and
 //! `pkg/controller/clusterroleaggregation` (aggregation).
 
-use super::object::Origin;
+use super::object::{Input, Origin};
 use crate::document::Tree;
 use crate::kube::ObjectId;
 use crate::kube::labels::{Labels, Selector, items, texts};
@@ -319,6 +319,28 @@ impl Role {
             id,
         })
     }
+
+    /// Where a reader finds a rule of the role that a binding names, and what the role is called in
+    /// a sentence. Kubernetes' own roles are in no file: the line that binds one stands for it.
+    pub fn cite(&self, rule: Option<&Rule>, binding: &Binding) -> (Span, String) {
+        let rule_span = rule.and_then(|r| r.span);
+        match (rule_span, self.origin.input) {
+            (Some(span), _) => (span, self.id.called()),
+            (None, Input::Builtin) => (
+                binding.role_span.unwrap_or(binding.origin.span),
+                called(&self.id, self.origin),
+            ),
+            (None, _) => (self.origin.span, self.id.called()),
+        }
+    }
+}
+
+/// What a role or binding is called in a sentence.
+fn called(id: &ObjectId, origin: Origin) -> String {
+    match origin.input {
+        Input::Builtin => format!("Kubernetes' own {}", id.called()),
+        _ => id.called(),
+    }
 }
 
 /// A RoleBinding or a ClusterRoleBinding.
@@ -367,6 +389,11 @@ impl Binding {
             origin,
             id,
         })
+    }
+
+    /// How it is called in a sentence.
+    pub fn called(&self) -> String {
+        called(&self.id, self.origin)
     }
 
     /// How its role is called in a sentence.

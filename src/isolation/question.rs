@@ -67,19 +67,17 @@ pub fn with_groups(subject: &Subject) -> Vec<Subject> {
 fn granted(who: &[Subject], grant: &Grant<'_>) -> Vec<Step> {
     let named = grant.binding.subjects.iter().find(|(s, _)| who.contains(s));
     let (subject, span) = named.map_or((String::new(), None), |(s, span)| (s.to_string(), *span));
+    let (rule_span, role) = grant.role.cite(Some(grant.rule), grant.binding);
     vec![
         (
             at(span, grant.binding.origin),
             format!(
                 "{} binds {subject} to {}",
-                grant.binding.id.called(),
+                grant.binding.called(),
                 grant.binding.role_name()
             ),
         ),
-        (
-            at(grant.rule.span, grant.role.origin),
-            format!("{} allows it", grant.role.id.called()),
-        ),
+        (rule_span, format!("{role} allows it")),
     ]
 }
 

@@ -15,7 +15,7 @@ pub fn github(sources: &SourceMap, findings: &[Diagnostic]) -> String {
             Level::Warning => "warning",
             Level::Note => "notice",
         };
-        let source = sources.get(finding.span.source);
+        let source = sources.file(finding.span);
         let (start, end) = (
             source.position(finding.span.start),
             source.position(finding.span.end),

@@ -46,7 +46,7 @@ struct Related<'a> {
 }
 
 fn location(sources: &SourceMap, span: Span) -> Location<'_> {
-    let source = sources.get(span.source);
+    let source = sources.file(span);
     let (start, end) = (
         source.position(span.start),
         source.position(span.end.max(span.start)),

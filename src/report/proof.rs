@@ -281,7 +281,7 @@ struct At<'a> {
 }
 
 fn at(sources: &SourceMap, span: Span) -> At<'_> {
-    let source = sources.get(span.source);
+    let source = sources.file(span);
     let start = source.position(span.start);
     At {
         path: &source.path,

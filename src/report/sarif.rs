@@ -51,7 +51,7 @@ pub fn sarif(sources: &SourceMap, findings: &[Diagnostic], version: &str) -> Str
 }
 
 fn location(sources: &SourceMap, span: Span) -> Value {
-    let source = sources.get(span.source);
+    let source = sources.file(span);
     let (start, end) = (
         source.position(span.start),
         source.position(span.end.max(span.start)),

@@ -66,7 +66,7 @@ fn one(out: &mut String, sources: &SourceMap, finding: &Diagnostic, color: bool,
     let mut primary = vec![(finding.span, finding.label.clone())];
     let mut elsewhere = Vec::new();
     // What is of a live cluster has no line.
-    let text = |span: Span| !sources.get(span.source).text.is_empty();
+    let text = |span: Span| !sources.file(span).text.is_empty();
     for related in &finding.related {
         if !text(related.span) {
             elsewhere.push(related.label.clone());
@@ -89,7 +89,7 @@ fn one(out: &mut String, sources: &SourceMap, finding: &Diagnostic, color: bool,
     if !finding.fix.is_empty() {
         help.push(format!("fix: {}", finding.fix));
     }
-    let excerpt = Excerpt::new(sources.get(finding.span.source), &primary);
+    let excerpt = Excerpt::new(sources.file(finding.span), &primary);
     let shown = Shown {
         finding,
         excerpt,

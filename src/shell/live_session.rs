@@ -163,7 +163,6 @@ pub fn graph(session: &mut Session, index: usize, beside: Beside) -> Cluster {
         fleet,
         tenancy,
         ClusterObjects::Live(index),
-        &mut session.sources,
         beside,
         None,
         &|_| false,
@@ -265,7 +264,7 @@ fn read_without_fleet(
     let span = cluster_span(&mut sources, &server);
     let wanted = Wanted::nothing(&server.name, span);
     let beside = fetch_for_proof(cli, &server, wanted, span)?;
-    let cluster = graph::without_fleet(&mut sources, beside, group_by);
+    let cluster = graph::without_fleet(beside, span, group_by);
 
     Ok(ProofInputs {
         sources,

@@ -116,7 +116,8 @@ fn read_without_fleet(cli: &Cli, beside: &Beside) -> Result<ProofInputs, Fault> 
     let extra = ExtraInputs::read(cli, beside, &mut sources)?;
     let extra = extra.for_cluster(&mut sources, None)?;
 
-    let cluster = graph::without_fleet(&mut sources, extra, beside.group_by.as_deref());
+    let span = sources.add_path("the cluster");
+    let cluster = graph::without_fleet(extra, span, beside.group_by.as_deref());
     if cluster.tenants.is_empty() && cluster.blind.is_empty() {
         return Err(Fault::Usage(
             "there is no fleet here, and no namespace among the manifests that is not the \
@@ -220,7 +221,6 @@ fn assemble(
             fleet,
             &session.front.tenancy,
             ClusterObjects::Rendered(bundle),
-            &mut inputs.sources,
             extra,
             beside.group_by.as_deref(),
             &left_out,

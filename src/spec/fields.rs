@@ -4,8 +4,8 @@
 //! Paragraphs that begin with `Default:`, `Renders:` and `Rules:` say the rest.
 
 use super::leaf::FORMATS;
-use crate::kube::quantity;
 use super::schema::{DEFAULT, Kind, RENDERS, RULES, schema};
+use crate::kube::quantity;
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 

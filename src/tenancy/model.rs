@@ -27,6 +27,9 @@ pub struct Tenant {
     pub principals: Vec<Spanned<String>>,
     /// The profile it has.
     pub profile: String,
+    /// The line that chose the profile, in a tenant's or the fleet's file. The values of a built-in
+    /// profile have this place.
+    pub profile_span: Span,
     /// Whether it chose a looser one of the built-in profiles itself: what that loosens is its own
     /// doing.
     pub chose_builtin: bool,

@@ -392,7 +392,9 @@ impl Resolver<'_> {
             .level
             .as_ref()
             .map_or(declared.name.span, |l| l.span);
-        let own = span.source == tenant.name.span.source || tenant.chose_builtin;
+        let by_tenant =
+            |span: Span| span.source == tenant.name.span.source && span != tenant.profile_span;
+        let own = by_tenant(span) || tenant.chose_builtin;
         if level == PodSecurityLevel::Privileged || (level == PodSecurityLevel::Baseline && own) {
             let word = serde_json::to_value(level)
                 .ok()
@@ -402,7 +404,6 @@ impl Resolver<'_> {
             let fix = "set podSecurity.level: restricted";
             demand(span, message, fix);
         }
-        let by_tenant = |span: Span| span.source == tenant.name.span.source;
         let external = security
             .management
             .as_ref()

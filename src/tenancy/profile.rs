@@ -4,11 +4,12 @@ use super::merge::merge;
 use crate::diagnostic::{Diagnostic, Scope, rule};
 use crate::document::{Node, Spanned, Value, deserialize};
 use crate::source::Span;
-use crate::spec::leaf::FieldPath;
+use crate::spec::leaf::{FieldPath, Name};
 use crate::spec::schema::{self, Kind};
 use crate::spec::tenant::{Resources, TenantSpec};
 use crate::spec::{ProfileDoc, did_you_mean, one_of_these};
 use crate::value;
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
@@ -35,14 +36,38 @@ rule! {
 /// A profile with what it extends.
 #[derive(Debug)]
 pub struct Profile {
-    /// Defaults, of the whole chain.
-    pub defaults: Node,
+    /// Defaults, of the whole chain. The places of a built-in profile that it extends are the line
+    /// `extends`; those of a profile that is itself built in are replaced by [`Profile::chosen_at`].
+    defaults: Node,
+    /// The same with the places in built-in profiles, for `show --origin`.
+    pub origins: Node,
+    /// Whether tenantry holds it: the user has no file of it.
+    is_built_in: bool,
     /// What is enforced, of the whole chain.
     pub enforced: Vec<Spanned<FieldPath>>,
     /// Ceilings, of the whole chain.
     pub ceilings: Vec<TenantSpec>,
     /// The LimitRange's item of tenants that say nothing about limits: most do not, and share it.
     pub limits: OnceLock<Option<value::Value>>,
+}
+
+impl Profile {
+    /// The defaults of a tenant, whose line `span` chose the profile: no place of them is in a file
+    /// that the user does not have.
+    pub fn chosen_at(&self, span: Span) -> Cow<'_, Node> {
+        if self.is_built_in {
+            Cow::Owned(self.defaults.spanned_at(span))
+        } else {
+            Cow::Borrowed(&self.defaults)
+        }
+    }
+}
+
+/// A profile of a chain.
+struct Link<'a> {
+    doc: &'a ProfileDoc,
+    /// For a built-in profile that one of the user's extends: the line `extends`.
+    chosen_at: Option<Span>,
 }
 
 /// Resolves every profile. A fault in one is the fleet's.
@@ -62,77 +87,130 @@ pub fn resolve<'a>(
             );
             continue;
         }
-        let mut chain = vec![doc];
-        let mut next = &doc.spec.extends;
-        while let Some(parent) = next {
-            let found = own
-                .get(parent.as_str())
-                .or_else(|| builtin.get(parent.as_str()));
-            let Some(found) = found.filter(|f| !chain.iter().any(|c| std::ptr::eq(*c, *f))) else {
-                let hint =
-                    did_you_mean(parent, builtin.keys().chain(own.keys()).map(String::as_str));
-                let message = format!(
-                    "the profile `{name}` extends `{}`, which is not defined or extends it",
-                    parent.value
-                );
-                let fix = if hint.is_empty() {
-                    "name a profile of tenants/profiles/, or a built-in one".into()
-                } else {
-                    hint
-                };
-                out.push(
-                    Diagnostic::new(&UNKNOWN_PROFILE, parent.span, message)
-                        .fix(fix)
-                        .scope(Scope::Fleet),
-                );
-                break;
-            };
-            chain.push(found);
-            next = &found.spec.extends;
-        }
+
+        let chain = chain(name, doc, builtin, own, out);
+        let nothing = Node::new(doc.name.span, Value::Map(Vec::new()));
         let mut profile = Profile {
-            defaults: Node::new(doc.name.span, Value::Map(Vec::new())),
+            defaults: nothing.clone(),
+            origins: nothing,
+            is_built_in: builtin.contains_key(name),
             enforced: Vec::new(),
             ceilings: Vec::new(),
             limits: OnceLock::new(),
         };
-        for link in chain.into_iter().rev() {
-            if let Some(defaults) = &link.defaults {
-                profile.defaults = merge(&profile.defaults, defaults);
-            }
-            for path in link.spec.enforced.iter().flatten() {
-                if std::ptr::eq(link, doc)
-                    && let Err(hint) = known_path(path)
-                {
-                    let message = format!("`{}` is no field of a tenant", path.value);
-                    out.push(
-                        Diagnostic::new(&ENFORCED, path.span, message)
-                            .fix(hint)
-                            .scope(Scope::Fleet),
-                    );
-                }
-                profile.enforced.push(path.clone());
-            }
-            if let Some(ceiling) = &link.ceiling {
-                for entry in ceiling.entries() {
-                    if !CEILING_FIELDS.contains(&entry.key.as_str()) {
-                        let message = format!("`{}` has no ceiling", entry.key);
-                        let fix = format!("a ceiling may bound {}", CEILING_FIELDS.join(", "));
-                        out.push(
-                            Diagnostic::new(&CEILING, entry.key_span, message)
-                                .fix(fix)
-                                .scope(Scope::Fleet),
-                        );
-                    }
-                }
-                profile
-                    .ceilings
-                    .extend(deserialize::<TenantSpec>(ceiling).ok());
-            }
+        for link in chain.iter().rev() {
+            profile.add(link, std::ptr::eq(link.doc, doc), out);
         }
         resolved.insert(name.as_str(), profile);
     }
     resolved
+}
+
+/// A profile and those that it extends, one after the other, up to one that is wrong.
+fn chain<'a>(
+    name: &str,
+    doc: &'a ProfileDoc,
+    builtin: &'a BTreeMap<String, ProfileDoc>,
+    own: &'a BTreeMap<String, ProfileDoc>,
+    out: &mut Vec<Diagnostic>,
+) -> Vec<Link<'a>> {
+    let mut chain = vec![Link {
+        doc,
+        chosen_at: None,
+    }];
+    // The last `extends` in a file of the user: it chose the built-in profiles above it.
+    let mut own_line = None;
+    let mut next = &doc.spec.extends;
+    while let Some(parent) = next {
+        let found = own
+            .get(parent.as_str())
+            .or_else(|| builtin.get(parent.as_str()));
+        let Some(found) = found.filter(|f| !chain.iter().any(|c| std::ptr::eq(c.doc, *f))) else {
+            out.push(unknown_parent(name, parent, builtin, own));
+            break;
+        };
+
+        let child = chain.last().map_or(name, |link| &link.doc.name.value);
+        if own.contains_key(child) {
+            own_line = Some(parent.span);
+        }
+        let is_own = own.contains_key(parent.as_str());
+        chain.push(Link {
+            doc: found,
+            chosen_at: own_line.filter(|_| !is_own),
+        });
+        next = &found.spec.extends;
+    }
+    chain
+}
+
+fn unknown_parent(
+    name: &str,
+    parent: &Spanned<Name>,
+    builtin: &BTreeMap<String, ProfileDoc>,
+    own: &BTreeMap<String, ProfileDoc>,
+) -> Diagnostic {
+    let hint = did_you_mean(parent, builtin.keys().chain(own.keys()).map(String::as_str));
+    let message = format!(
+        "the profile `{name}` extends `{}`, which is not defined or extends it",
+        parent.value
+    );
+    let fix = if hint.is_empty() {
+        "name a profile of tenants/profiles/, or a built-in one".into()
+    } else {
+        hint
+    };
+    Diagnostic::new(&UNKNOWN_PROFILE, parent.span, message)
+        .fix(fix)
+        .scope(Scope::Fleet)
+}
+
+impl Profile {
+    /// Adds a profile of the chain, the farthest first. `is_last`: it is the resolved one itself,
+    /// so that its faults are reported.
+    fn add(&mut self, link: &Link<'_>, is_last: bool, out: &mut Vec<Diagnostic>) {
+        let doc = link.doc;
+        let placed = |node: &Node| match link.chosen_at {
+            Some(span) => node.spanned_at(span),
+            None => node.clone(),
+        };
+
+        if let Some(defaults) = &doc.defaults {
+            self.defaults = merge(&self.defaults, &placed(defaults));
+            self.origins = merge(&self.origins, defaults);
+        }
+
+        for path in doc.spec.enforced.iter().flatten() {
+            if is_last && let Err(hint) = known_path(path) {
+                let message = format!("`{}` is no field of a tenant", path.value);
+                out.push(
+                    Diagnostic::new(&ENFORCED, path.span, message)
+                        .fix(hint)
+                        .scope(Scope::Fleet),
+                );
+            }
+            self.enforced.push(Spanned {
+                span: link.chosen_at.unwrap_or(path.span),
+                ..path.clone()
+            });
+        }
+
+        if let Some(ceiling) = &doc.ceiling {
+            for entry in ceiling.entries() {
+                if !CEILING_FIELDS.contains(&entry.key.as_str()) {
+                    let message = format!("`{}` has no ceiling", entry.key);
+                    let fix = format!("a ceiling may bound {}", CEILING_FIELDS.join(", "));
+                    out.push(
+                        Diagnostic::new(&CEILING, entry.key_span, message)
+                            .fix(fix)
+                            .scope(Scope::Fleet),
+                    );
+                }
+            }
+            self.ceilings
+                .extend(deserialize::<TenantSpec>(&placed(ceiling)).ok());
+        }
+    }
 }
 
 /// Whether a path of names is one of a tenant's spec; else the nearest name.

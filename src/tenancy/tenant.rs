@@ -13,7 +13,7 @@ use crate::diagnostic::{Diagnostic, Scope, rule};
 use crate::document::{Node, Spanned, deserialize};
 use crate::expression::eval_text;
 use crate::kube::names::{OWNER_LABEL, TENANT_LABEL};
-use crate::source::SourceMap;
+use crate::source::{SourceMap, Span};
 use crate::spec::fleet::{Cluster, FleetSpec};
 use crate::spec::leaf::{self, Name};
 use crate::spec::schema::Checker;
@@ -166,6 +166,15 @@ pub struct Resolver<'a> {
     keep_merged: bool,
 }
 
+/// A tenant's profile.
+struct Chosen<'a> {
+    name: &'a str,
+    profile: &'a Profile,
+    /// The line that names it: `spec.profile`, or `fleet.defaultProfile`; the tenant's name if
+    /// neither is set.
+    span: Span,
+}
+
 /// What a tenant's document came to by itself.
 #[derive(Debug, Default)]
 pub struct Resolved<'a> {
@@ -211,9 +220,13 @@ impl Resolver<'_> {
             );
         }
         let metadata = self.metadata(doc, out);
-        let (profile_name, profile) = self.profile(doc, out)?;
+        let Chosen {
+            name: profile_name,
+            profile,
+            span: chosen_at,
+        } = self.profile(doc, out)?;
         check_enforced(profile, name, &doc.spec, out);
-        let merged = merge(&profile.defaults, &doc.spec);
+        let merged = merge(&profile.chosen_at(chosen_at), &doc.spec);
         let base: Arc<TenantSpec> = match deserialize(&merged) {
             Ok(base) => Arc::new(base),
             Err((message, span)) => {
@@ -245,6 +258,7 @@ impl Resolver<'_> {
             hosts: Vec::new(),
             principals: Vec::new(),
             profile: profile_name.to_owned(),
+            profile_span: chosen_at,
             chose_builtin: doc.spec.get("profile").is_some()
                 && matches!(profile_name, "baseline" | "adopted"),
             merged,
@@ -258,9 +272,10 @@ impl Resolver<'_> {
                 claim(&mut tenant, &spec);
             }
         }
-        if !self.keep_merged {
-            tenant.merged = Node::new(tenant.name.span, crate::document::Value::Null);
-        }
+        tenant.merged = match self.keep_merged {
+            true => merge(&profile.origins, &doc.spec),
+            false => Node::new(tenant.name.span, crate::document::Value::Null),
+        };
         Some(tenant)
     }
 
@@ -288,16 +303,19 @@ impl Resolver<'_> {
         metadata
     }
 
-    fn profile(&self, doc: &TenantDoc, out: &mut Vec<Diagnostic>) -> Option<(&str, &Profile)> {
-        let own = doc.spec.get("profile");
-        let name = match (own.and_then(Node::as_str), &self.fleet.spec.default_profile) {
-            (Some(name), _) => name,
-            (None, Some(default)) => default.as_str(),
-            (None, None) => "restricted",
+    fn profile(&self, doc: &TenantDoc, out: &mut Vec<Diagnostic>) -> Option<Chosen<'_>> {
+        let own = doc
+            .spec
+            .get("profile")
+            .and_then(|node| Some((node.as_str()?, node.span)));
+        let (name, chosen_at) = match (own, &self.fleet.spec.default_profile) {
+            (Some(own), _) => own,
+            (None, Some(default)) => (default.as_str(), default.span),
+            (None, None) => ("restricted", doc.name.span),
         };
         let found = self.profiles.get_key_value(name);
         if found.is_none() {
-            let span = own.map_or(doc.name.span, |n| n.span);
+            let span = own.map_or(doc.name.span, |(_, span)| span);
             let hint = did_you_mean(name, self.profiles.keys().copied());
             let known: Vec<&str> = self.profiles.keys().copied().collect();
             let fix = if hint.is_empty() {
@@ -314,7 +332,11 @@ impl Resolver<'_> {
                 .fix(fix),
             );
         }
-        found.map(|(name, profile)| (*name, profile))
+        found.map(|(name, profile)| Chosen {
+            name,
+            profile,
+            span: chosen_at,
+        })
     }
 
     fn clusters(
@@ -719,7 +741,7 @@ pub fn capacity(tenants: &[Tenant], fleet: &FleetSpec, out: &mut Vec<Diagnostic>
                     out.push(
                         Diagnostic::new(&super::OVER_CAPACITY, amount.span, message)
                             .related(capacity.span, "the cluster's capacity")
-                            .fix("lower it")
+                            .fix("set a lower `quota` for the tenant")
                             .tenant(&tenant.name.value),
                     );
                 }

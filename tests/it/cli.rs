@@ -556,7 +556,7 @@ fn show_prints_each_value_with_its_place() {
     );
     assert!(
         ran.out
-            .contains("over \"50\" at builtin/profiles/restricted.yaml:"),
+            .contains("over \"50\" at profile restricted (built in)"),
         "{}",
         ran.out
     );

@@ -58,7 +58,6 @@ fn live(manifests: &str) -> Cluster {
         front.fleet().expect("a fleet"),
         &front.tenancy,
         ClusterObjects::Live(0),
-        &mut sources,
         beside,
         None,
         &|_| false,

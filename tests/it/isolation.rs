@@ -25,8 +25,8 @@ pub fn cluster(texts: &[(String, String)]) -> (SourceMap, Cluster) {
         .map(|(path, text)| sources.add(Source::new(path.as_str(), text.as_str())))
         .collect();
     let mut reading = graph::read(&sources, &ids, true);
-    graph::builtin(&mut sources, &mut reading.facts);
     let span = sources.add_path("tenants.yaml");
+    graph::builtin(&mut reading.facts, span);
     let tenant = |name: &str| TenantNode {
         name: name.into(),
         span,

@@ -27,6 +27,7 @@ mod live_faults;
 mod live_holes;
 mod live_ways;
 mod parity;
+mod places;
 mod prove;
 mod questions;
 mod readers;

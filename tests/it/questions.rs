@@ -109,7 +109,6 @@ fn whole(files: &[(String, String)]) -> Cluster {
         fleet,
         &front.tenancy,
         ClusterObjects::Rendered(&compiled.bundles[0]),
-        &mut sources,
         beside,
         None,
         &|name| failing.contains(name),

@@ -227,7 +227,7 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
             .iter()
             .filter(|p| writes.contains(&p.says))
             .find_map(|p| p.of(&role.rules));
-        let rule = lets.and_then(|r| r.span).unwrap_or(role.origin.span);
+        let (rule_span, role_called) = role.cite(lets, binding);
         let finding = match &stand {
             Some(Stand::Unknown(..)) => {
                 Finding::unknown(&FLOOR_WRITABLE, binding.origin.span, message)
@@ -243,7 +243,7 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
                     binding.role_name()
                 ),
             )
-            .step(rule, format!("{} lets it write {what}", role.id.called()));
+            .step(rule_span, format!("{role_called} lets it write {what}"));
         let finding = match stand {
             Some(Stand::Open(way)) => {
                 finding.step(binding.origin.span, format!("{subject} {way}, and no admission policy denies it"))

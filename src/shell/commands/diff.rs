@@ -227,7 +227,6 @@ fn clusters(
             fleet,
             &session.front.tenancy,
             ClusterObjects::Rendered(bundle),
-            &mut session.sources,
             beside,
             None,
             &out,

@@ -91,13 +91,13 @@ fn origins(session: &Session, merged: &Node, as_json: bool) -> String {
             format!(
                 "{} at {}",
                 one_line(session, *p),
-                session.sources.locate(*p)
+                session.sources.origin(*p)
             )
         });
         rows.push((
             path.join("."),
             value,
-            session.sources.locate(node.span),
+            session.sources.origin(node.span),
             losers.collect(),
         ));
     });

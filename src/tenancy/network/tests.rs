@@ -33,6 +33,7 @@ fn tenant(name: &str, clusters: &[usize], namespaces: &[(&str, &str)]) -> Tenant
         principals: Vec::new(),
         profile: "restricted".into(),
         chose_builtin: false,
+        profile_span: Span::file(SourceId(0)),
         merged: document::Node::new(Span::file(SourceId(0)), document::Value::Null),
         on: clusters
             .iter()
