@@ -237,17 +237,22 @@ pub fn render<T: Kept>(
     (bundles, out)
 }
 
-/// What in a spec an object is rendered from: the namespace that it is, or is in.
+/// What in a spec an object is rendered from: the role that a RoleBinding binds, if a line names
+/// it; else the namespace that the object is, or is in.
 fn span_of(tenant: &Tenant, on: &OnCluster, id: &ObjectId) -> Span {
     let home = if id.namespace.is_empty() {
         &id.name
     } else {
         &id.namespace
     };
-    on.namespaces
+    let Some(namespace) = on.namespaces.iter().find(|n| n.name == *home) else {
+        return tenant.name.span;
+    };
+    let binding = namespace
+        .bindings
         .iter()
-        .find(|n| n.name == *home)
-        .map_or(tenant.name.span, |n| n.span)
+        .find(|b| id.kind == "RoleBinding" && b.name == *id.name);
+    binding.and_then(|b| b.role_span).unwrap_or(namespace.span)
 }
 
 /// What tenants require, and nothing defines.

@@ -358,7 +358,7 @@ Examples:
         /// Give it this namespace; repeatable [default: NAME]
         #[arg(short, long, value_name = "NAME")]
         namespace: Vec<String>,
-        /// Workspace it on this cluster; repeatable, and required if the fleet has several
+        /// Place it on this cluster; repeatable, and required if the fleet has several
         #[arg(long, value_name = "NAME")]
         cluster: Vec<String>,
     },
@@ -627,7 +627,7 @@ pub struct Import {
     /// Make one tenant of the namespaces that share the value of this label or annotation
     #[arg(long, value_name = "KEY")]
     pub group_by: Option<String>,
-    /// Workspace the tenants on this cluster; required if the fleet has several
+    /// Place the tenants on this cluster; required if the fleet has several
     #[arg(long, value_name = "NAME")]
     pub cluster: Option<String>,
     /// Report what would be carried over, and write no file

@@ -185,6 +185,9 @@ pub struct Binding {
     pub subjects: Vec<Value>,
     /// What each subject is, in order: each is bound once.
     pub keys: Vec<Text>,
+    /// The line that chose the role: `role` or `clusterRole` of the first subject. `None` if the
+    /// role is the default of what it is bound for.
+    pub role_span: Option<Span>,
 }
 
 /// A service account that syncs act as.

@@ -4,6 +4,7 @@ use super::model::{Binding, Deployer, Namespace};
 use super::waivers::{Loosening, Tally};
 use crate::diagnostic::{Diagnostic, Scope, rule};
 use crate::document::Spanned;
+use crate::source::Span;
 use crate::spec::fleet::{FleetSpec, Role};
 use crate::spec::tenant::{Reach, Subject};
 use crate::spec::{did_you_mean, one_of_these};
@@ -181,6 +182,10 @@ impl Binder<'_, '_> {
             return;
         };
         let key = key_of(&rbac);
+        let role_span = match (&subject.cluster_role, &subject.role) {
+            (Some(cluster_role), _) => Some(cluster_role.span),
+            (None, role) => role.as_ref().map(|role| role.span),
+        };
         for namespace in namespaces {
             if listed.is_some_and(|l| !l.iter().any(|n| n.as_str() == namespace.id)) {
                 continue;
@@ -193,7 +198,12 @@ impl Binder<'_, '_> {
                 .binding
                 .as_ref()
                 .map_or(default_name, |b| b.as_str().into());
-            if let Err(other) = add(&mut namespace.bindings, &name, cluster_role, &rbac, &key) {
+            let of = Bound {
+                subject: &rbac,
+                key: &key,
+                role_span,
+            };
+            if let Err(other) = add(&mut namespace.bindings, &name, cluster_role, of) {
                 let message =
                     format!("the binding `{name}` stands for the ClusterRole `{other}` already");
                 let fix = "give it another name by `binding`";
@@ -305,11 +315,13 @@ impl Binder<'_, '_> {
     }
 }
 
-/// Adds the service account of a sync to the bindings of every namespace.
+/// Adds the service account of a sync to the bindings of every namespace. `role_span` is the line
+/// that chose the role.
 pub fn bind_deployer(
     deployer: &Deployer,
     role: &str,
     cluster_role: &str,
+    role_span: Option<Span>,
     gotk_user: bool,
     namespaces: &mut [Namespace],
 ) {
@@ -322,8 +334,11 @@ pub fn bind_deployer(
             &mut namespace.bindings,
             &role,
             cluster_role.clone(),
-            &account,
-            &key_of(&account),
+            Bound {
+                subject: &account,
+                key: &key_of(&account),
+                role_span,
+            },
         );
         if gotk_user {
             let name = format!("gotk:{}:reconciler", namespace.name);
@@ -332,8 +347,11 @@ pub fn bind_deployer(
                 &mut namespace.bindings,
                 &role,
                 cluster_role.clone(),
-                &user,
-                &key_of(&user),
+                Bound {
+                    subject: &user,
+                    key: &key_of(&user),
+                    role_span,
+                },
             );
         }
     }
@@ -350,6 +368,13 @@ fn key_of(subject: &Value) -> Text {
     format!("{}/{}/{}", part("kind"), part("namespace"), part("name")).into()
 }
 
+/// A subject that is bound.
+struct Bound<'a> {
+    subject: &'a Value,
+    key: &'a Text,
+    role_span: Option<Span>,
+}
+
 /// Adds a subject, by its key, to the binding of a name; the name of the other ClusterRole where
 /// the name has one already.
 ///
@@ -358,9 +383,13 @@ fn add(
     bindings: &mut Vec<Binding>,
     name: &Text,
     cluster_role: Text,
-    subject: &Value,
-    key: &Text,
+    bound: Bound<'_>,
 ) -> Result<(), Text> {
+    let Bound {
+        subject,
+        key,
+        role_span,
+    } = bound;
     match bindings.iter_mut().find(|b| b.name == *name) {
         Some(binding) if binding.cluster_role != cluster_role => Err(binding.cluster_role.clone()),
         Some(binding) => {
@@ -377,6 +406,7 @@ fn add(
                 cluster_role,
                 subjects,
                 keys,
+                role_span,
             });
             Ok(())
         }

@@ -73,7 +73,14 @@ impl Resolver<'_> {
                 namespace: placed.namespace.clone(),
                 name: placed.account.clone(),
             };
-            bind_deployer(&deployer, role_name, &cluster_role, gotk, namespaces);
+            bind_deployer(
+                &deployer,
+                role_name,
+                &cluster_role,
+                sync.role.as_ref().map(|role| role.span),
+                gotk,
+                namespaces,
+            );
             if !deployers.contains(&deployer) {
                 deployers.push(deployer);
             }

@@ -385,6 +385,22 @@ fn a_value_of_a_profile_stands_for_the_line_that_chose_it() {
     assert_eq!(placed(&small, "  profile: own\n", own), "baseline");
 }
 
+#[test]
+fn a_role_of_kubernetes_stands_for_the_line_that_binds_it() {
+    let files = [
+        ("tenants/fleet.yaml", FLEET.to_owned()),
+        (
+            "tenants/a.yaml",
+            tenant("a", "  members: [{group: extra, clusterRole: admin}]\n"),
+        ),
+    ];
+    let ran = sandbox(&files)
+        .run(&["can", "group:extra", "create", "pods", "-n", "a"])
+        .code(0);
+    let line = "  2. Kubernetes' own ClusterRole admin allows it\n     tenants/a.yaml:7:41\n";
+    assert!(ran.out.contains(line), "{}", ran.out);
+}
+
 /// Without this, a change to a built-in profile could bring a place back that the user does not
 /// have: `enforced` and `ceiling` of a profile that a tenant chooses keep their own places.
 #[test]
