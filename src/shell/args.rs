@@ -614,7 +614,7 @@ pub struct Schema {
     /// Write the schemas of all kinds into this folder
     #[arg(long, value_name = "DIR")]
     pub write: Option<PathBuf>,
-    /// Writes the reference of all fields, as Markdown, into this file
+    /// Write the reference of all fields, as Markdown, to this file
     #[arg(long, value_name = "FILE", conflicts_with_all = ["kind", "write"])]
     pub docs: Option<PathBuf>,
 }
