@@ -6,25 +6,55 @@
 //!            manifests from elsewhere, a cluster's snapshot ──────┘
 //! ```
 //!
-//! | stage | in → out | what can no longer happen after it |
+//! | stage | in → out | faults that it excludes for the later stages |
 //! |---|---|---|
 //! | [`source`] | (path, bytes) → texts with a line index | not UTF-8, too large, a path that leaves the root |
-//! | [`document`] | text → a tree where every key and value has a place | a syntax error, a duplicate key, an alias bomb, a scalar that readers disagree on |
+//! | [`document`] | text → a tree where every key and value has a span | a syntax error, a duplicate key, an alias bomb, a scalar that readers disagree on |
 //! | [`spec`] | documents × JSON Schema → Fleet, Profile, Waiver, Tenant | an unknown field, a wrong type, a malformed name, quantity, network, host |
-//! | [`tenancy`] | all specs → tenants with every default filled in and every reference resolved | a dangling reference, two claims on one thing, a loosening without a waiver |
-//! | [`bundle`] | tenant × templates → objects, each with its origin | an undefined variable, an injected object, one that its schema refuses |
-//! | [`graph`] | objects → clusters: namespaces, owners, grants, policies | an object that nobody counted |
+//! | [`tenancy`] | all specs → tenants with every default filled in and every reference resolved | a dangling reference, two claims on one thing, an exception without a waiver |
+//! | [`bundle`] | tenant × templates → objects, each with its origin | an undefined variable, an injected object, an object that its schema refuses |
+//! | [`graph`] | objects → clusters: namespaces, owners, grants, policies | an object that is not counted |
 //! | [`isolation`] | a cluster → verdicts, each with its chain | |
-//! | [`tree`] | objects → files, the lock, a plan | an object that moves, a namespace that goes unseen, somebody else's file |
+//! | [`tree`] | objects → files, the lock, a plan | an object that moves, a namespace that disappears unnoticed, a foreign file |
 //!
-//! The library does no IO and reads no clock: the program (`main.rs`, `shell/`) does. A stage
-//! returns its value and its findings together; a finding belongs to a tenant, whose last rendered
-//! files are then held, or to the fleet.
+//! The library does no IO and reads no clock. The program (`main.rs`, `shell/`) does both.
 //!
-//! [`kube`] holds the facts about Kubernetes that every stage uses: object identities, label selectors,
-//! quantities. [`compile`] is the stages one after the other.
+//! A stage returns its value and its findings together. A finding belongs to a tenant or to the
+//! fleet. A tenant with an error is held.
 //!
-//! Modules stand in the order of the data; each names only those above it.
+//! [`kube`] holds the facts about Kubernetes that every stage uses: object identities, label
+//! selectors, quantities. [`compile`] runs the stages one after the other. [`live`] compares a live
+//! cluster with the rendered objects. [`import`] writes specs for running namespaces. [`catalog`]
+//! lists every rule, and [`report`] writes findings in each format.
+//!
+//! Modules stand in the order of the data. Each names only those above it.
+//!
+//! # Glossary
+//!
+//! The same list as docs/glossary.md.
+//!
+//! - **edge**: a network connection between two tenants, or between a tenant and an endpoint of the
+//!   platform or a network. An edge between two tenants is open only if both declare it.
+//! - **fleet**: all clusters and all tenants that one `tenants/fleet.yaml` describes.
+//! - **floor**: the objects of a namespace that keep its tenant isolated. They are the Namespace
+//!   with its Pod Security labels, the `default` ServiceAccount without a token, the
+//!   NetworkPolicies, the ResourceQuota and the LimitRange.
+//! - **held**: a tenant with an error is held: its last rendered files stay as they are. It also
+//!   keeps its names, hosts and edges.
+//! - **lock**: the file `tenantry.lock`. It records how each cluster was rendered, and which tenants
+//!   were removed.
+//! - **plane**: one of the six areas of the proof: api, network, gitops, admission, resources and
+//!   data. Each plane has a verdict.
+//! - **principal**: a user, a group or a service account. These are the subjects that Kubernetes
+//!   authorizes.
+//! - **record**: the second line of each rendered file, which is a comment. It states the file's
+//!   tenant, digest, objects and claims.
+//! - **ring**: a named group of clusters that are rendered at the same time, such as `early`.
+//! - **tree**: the folder of rendered files that Flux applies: `rendered/`, unless `--tree` names
+//!   another one.
+//! - **unit**: the part of the tree that one Flux Kustomization applies. It holds one tenant, or a
+//!   shard of many tenants.
+//! - **waiver**: a document that permits one tenant an exception from one rule until a date.
 
 #![deny(clippy::disallowed_methods)]
 #![warn(missing_docs)]
