@@ -89,6 +89,7 @@ pub fn plan(
         disk,
         force,
         sources,
+        outdated: Vec::new(),
         plan: Plan::default(),
     };
     planner.write_files();
@@ -107,6 +108,8 @@ struct Planner<'a> {
     /// Whether edits by hand are overwritten.
     force: bool,
     sources: &'a mut SourceMap,
+    /// Recorded paths of files that should no longer be there.
+    outdated: Vec<&'a String>,
     plan: Plan,
 }
 
@@ -159,6 +162,7 @@ impl Planner<'_> {
             if !clusters.contains(&entry.cluster) || stays {
                 continue;
             }
+            self.outdated.push(path);
             match disk.files.get(path) {
                 None => {}
                 Some(digest)
@@ -212,8 +216,8 @@ impl Planner<'_> {
         }
         self.plan.before_deletion = lock.to_text();
 
-        for path in &self.plan.delete {
-            lock.files.remove(path);
+        for path in &self.outdated {
+            lock.files.remove(*path);
         }
         let files = self.tree.files.iter();
         for (path, desired) in files.filter(|(path, _)| Record::of(path) == Record::InLock) {
@@ -465,5 +469,122 @@ impl Check<'_> {
         Diagnostic::new(rule, sources.add_path(path), format!("{path} {fault}"))
             .fix(fix)
             .scope(Scope::Fleet)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::build::Desired;
+    use super::super::layout::{ClusterFolder, FileKind};
+    use super::super::record::digest;
+    use super::*;
+    use crate::source::{Source, SourceId};
+
+    const PATH: &str = "rendered-outside/prod/blue/iam.json";
+
+    fn cluster() -> ClusterEntry {
+        ClusterEntry {
+            cluster: "prod".into(),
+            tool: "0.1.0".into(),
+            templates: String::new(),
+            profiles: String::new(),
+            unit: "tenant".into(),
+            shards: 0,
+            fleet: String::new(),
+            tree: "rendered".into(),
+            entry: "clusters/prod/tenantry.yaml".into(),
+        }
+    }
+
+    /// A tree with these JSON documents of the tenant `blue`, which lie outside the tree.
+    fn tree(documents: &[&str]) -> Tree {
+        let cluster = cluster();
+        let mut tree = Tree::default();
+        for text in documents {
+            let kind = FileKind::Outside {
+                owner: "blue",
+                name: "iam.json",
+            };
+            let folder = ClusterFolder {
+                tree: "rendered",
+                cluster: "prod",
+            };
+            let entry = FileEntry {
+                digest: digest(text.as_bytes()),
+                tenant: Some("blue".into()),
+                ..FileEntry::new(folder, kind)
+            };
+            let file = Desired {
+                head: String::new(),
+                objects: (*text).to_owned(),
+                entry,
+            };
+            tree.files.insert(file.entry.path.clone(), file);
+        }
+        tree.clusters.insert(cluster.cluster.clone(), cluster);
+        tree
+    }
+
+    fn disk(text: Option<&str>) -> Disk {
+        let files = text.map(|text| (PATH.to_owned(), digest(text.as_bytes())));
+        Disk {
+            files: files.into_iter().collect(),
+        }
+    }
+
+    fn planned(tree: &Tree, lock: &Lock, disk: &Disk) -> Plan {
+        let clusters = BTreeSet::from(["prod".to_owned()]);
+        plan(
+            tree,
+            lock,
+            disk,
+            &clusters,
+            false,
+            &mut SourceMap::default(),
+        )
+    }
+
+    /// The lock as the next run reads it.
+    fn read_again(lock: &Lock) -> Lock {
+        let source = Source::new("tenantry.lock", lock.to_text());
+        let (lock, faults) = Lock::parse(SourceId(0), &source);
+        assert!(faults.is_empty(), "{faults:?}");
+        lock
+    }
+
+    #[test]
+    fn a_document_outside_the_tree_is_written_and_deleted_like_a_file_of_it() {
+        let first = planned(&tree(&["{}"]), &Lock::default(), &disk(None));
+        assert_eq!(
+            (first.write.as_slice(), first.faults.len()),
+            (&[PATH.to_owned()][..], 0)
+        );
+
+        let lock = read_again(&first.lock);
+        let again = planned(&tree(&["{}"]), &lock, &disk(Some("{}")));
+        assert_eq!((again.write.len(), again.unchanged), (0, 1));
+
+        let edited = planned(&tree(&["{}"]), &lock, &disk(Some("{\"by\": \"hand\"}")));
+        assert_eq!(edited.faults[0].rule, &EDITED);
+
+        let gone = planned(&tree(&[]), &lock, &disk(Some("{}")));
+        assert_eq!(gone.delete, [PATH]);
+        assert!(gone.before_deletion.contains(PATH));
+        assert!(read_again(&gone.lock).files.is_empty());
+
+        let missing = planned(&tree(&[]), &lock, &disk(None));
+        assert!(missing.delete.is_empty() && missing.lock.files.is_empty());
+    }
+
+    #[test]
+    fn a_document_that_was_written_before_the_lock_is_taken_up() {
+        let plan = planned(&tree(&["{}"]), &Lock::default(), &disk(Some("{}")));
+        assert_eq!(
+            (plan.write.as_slice(), plan.faults.len()),
+            (&[PATH.to_owned()][..], 0)
+        );
+
+        let foreign = planned(&tree(&["{}"]), &Lock::default(), &disk(Some("[]")));
+        assert_eq!(foreign.faults[0].rule, &FOREIGN_FILE);
     }
 }
