@@ -10,18 +10,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use tenantry::bundle::{self, ClusterBundle, Kept, MANIFEST, Manifests, RenderedObject};
 use tenantry::compile::{self, Compiled, InputFiles, RenderOptions, ResolvedFleet};
+use tenantry::delivery::{Survey, may_say};
 use tenantry::diagnostic::{Diagnostic, Level, Scope};
-use tenantry::document::{self, Node, Value};
 use tenantry::source::{
-    NOT_UTF8, OUTSIDE_ROOT, SourceId, SourceMap, TOO_LARGE, UNREADABLE, add_bytes, join, parent,
+    NOT_UTF8, OUTSIDE_ROOT, Source, SourceId, SourceMap, TOO_LARGE, UNREADABLE, add_bytes,
 };
 use tenantry::spec::Input;
-use tenantry::spec::fleet::Cluster;
 use tenantry::spec::leaf::Day;
 use tenantry::tenancy::Context;
-use tenantry::tree::{
-    Applied, Layout, REPOSITORY_PATH, applied_twice, entry_path, unlisted_entries,
-};
+use tenantry::tree::{Layout, OwnPaths, check_applied, entry_path};
 
 /// The version of this program.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -442,8 +439,7 @@ fn read_manifests(
     )
 }
 
-/// Paths of ours that a Flux Kustomization or an Argo CD Application of this repository applies
-/// already.
+/// Reads what the repository says of engines that already apply it, and what is wrong with that.
 fn scan_applied(
     workspace: &Workspace,
     store: &dyn Store,
@@ -454,112 +450,33 @@ fn scan_applied(
     let Some(fleet) = front.fleet() else {
         return Ok(Vec::new());
     };
-    let tree = workspace.under_base(&workspace.tree);
-    let entries: Vec<String> = fleet
-        .spec
-        .clusters
-        .iter()
-        .filter_map(|c| entry_path(fleet, c.name.as_str()).ok())
-        .map(|p| workspace.under_base(&p))
-        .collect();
-    let elsewhere = store
-        .list("", &[&tree, workspace.tenants()])?
+    let own = OwnPaths::new(fleet, &workspace.base, &workspace.tree, &workspace.fleet);
+    let paths: Vec<String> = store
+        .list("", &[&own.tree, workspace.tenants()])?
         .into_iter()
-        .filter(|p| !entries.contains(p));
-    let paths: Vec<String> = elsewhere.collect();
-    let texts: Vec<(String, String)> = paths
+        .filter(|path| !own.entries.contains(path))
+        .collect();
+    let texts: Vec<Source> = paths
         .into_par_iter()
         .filter_map(|path| match store.read(&path) {
-            Read::Bytes(bytes) if says_what_is_applied(&path, &bytes) => {
-                Some((path, String::from_utf8(bytes).ok()?))
+            Read::Bytes(bytes) if may_say(&path, &bytes) => {
+                Some(Source::new(path, String::from_utf8(bytes).ok()?))
             }
             _ => None,
         })
         .collect();
-    let mut ids: Vec<SourceId> = files
+
+    let specs = files
         .inputs
-        .par_iter()
-        .filter(|i| i.origin.is_none())
-        .map(|i| i.source)
-        .filter(|id| {
-            let source = sources.get(*id);
-            says_what_is_applied(&source.path, source.text.as_bytes())
-        })
-        .collect();
-    ids.extend(
-        texts
-            .into_iter()
-            .map(|(path, text)| sources.add(tenantry::source::Source::new(path, text))),
-    );
-    let mut applied = Vec::new();
-    let mut kustomizations = BTreeMap::new();
-    for id in ids {
-        let source = sources.get(id);
-        let (documents, _) = document::parse_foreign(id, source);
-        for document in documents {
-            if let Some(found) = Applied::of(&document.root) {
-                applied.push(found);
-            }
-            let file = source.path.rsplit('/').next().unwrap_or_default();
-            if file.starts_with("kustomization.") {
-                let folder = parent(&source.path);
-                let resources = document.root.get("resources").map_or(&[][..], Node::items);
-                let paths = resources.iter().filter_map(|r| match &r.value {
-                    Value::String(path) => join(folder, path),
-                    _ => None,
-                });
-                kustomizations.insert(folder.to_owned(), paths.collect::<Vec<_>>());
-            }
-        }
-    }
-    let own: Vec<(String, String)> = fleet.spec.clusters.iter().map(own_source).collect();
-    applied.retain(|a| a.reads_here(&own));
-    let mut ours: Vec<(String, &str)> = fleet
-        .spec
-        .clusters
         .iter()
-        .map(|c| (format!("{tree}/{}", c.name.as_str()), "the tree"))
-        .collect();
-    ours.push((workspace.fleet.clone(), "the fleet's file"));
-    let mut findings = applied_twice(&ours, &applied, &kustomizations);
-    findings.extend(unlisted_entries(&entries, &kustomizations, fleet.name.span));
-    let said = fleet
-        .spec
-        .delivery
-        .as_ref()
-        .is_some_and(|d| d.repository_path.is_some());
-    if !workspace.base.is_empty() && !said {
-        let message = format!(
-            "the fleet lies in `{}` of the repository, and delivery.repositoryPath does not say so",
-            workspace.base
-        );
-        let fix = format!("set delivery.repositoryPath: {}", workspace.base);
-        findings.push(
-            Diagnostic::new(&REPOSITORY_PATH, fleet.name.span, message)
-                .fix(fix)
-                .scope(Scope::Fleet),
-        );
+        .filter(|input| input.origin.is_none())
+        .map(|input| input.source);
+    let mut ids: Vec<SourceId> = specs.collect();
+    ids.extend(texts.into_iter().map(|text| sources.add(text)));
+
+    let mut survey = Survey::default();
+    for id in ids {
+        survey.add(id, sources.get(id));
     }
-    Ok(findings)
-}
-
-/// The source that holds a cluster's tree.
-fn own_source(cluster: &Cluster) -> (String, String) {
-    let source = cluster.flux.as_ref().and_then(|f| f.source.as_ref());
-    source.map_or_else(own_source_default, |s| {
-        (s.kind.as_str().to_owned(), s.name.to_string())
-    })
-}
-
-/// The source that `flux bootstrap` makes.
-pub fn own_source_default() -> (String, String) {
-    ("GitRepository".into(), "flux-system".into())
-}
-
-fn says_what_is_applied(path: &str, bytes: &[u8]) -> bool {
-    let file = path.rsplit('/').next().unwrap_or_default();
-    let has = |needle: &[u8]| memchr::memmem::find(bytes, needle).is_some();
-    file.starts_with("kustomization.")
-        || has(b"kustomize.toolkit.fluxcd.io/")
-        || has(b"argoproj.io/")
+    Ok(check_applied(fleet, &own, &survey))
 }

@@ -1,10 +1,11 @@
-//! Which paths of a repository Flux or Argo CD already applies: our tree may lie below none of
-//! them.
+//! Whether an engine already applies paths of the fleet: our tree may lie below none that it applies.
 
+use super::entry_path;
+use crate::delivery::{ClusterEngine, KustomizationFiles, SourceName, Survey};
 use crate::diagnostic::{Diagnostic, Scope, rule};
-use crate::document::Node;
-use crate::source::{Span, join};
-use std::collections::{BTreeMap, BTreeSet};
+use crate::span::Span;
+use crate::spec::FleetDoc;
+use std::collections::BTreeSet;
 
 rule! {
     /// A path that tenantry writes or reads specs from is applied by another Flux Kustomization or
@@ -44,98 +45,110 @@ rule! {
     pub static REPOSITORY_PATH = "tree/repository-path", Warning;
 }
 
-/// A path that something applies.
+/// Where the fleet's own files lie, from the repository's root.
 #[derive(Clone, Debug)]
-pub struct Applied {
-    /// The path from the repository's root, without `./`.
-    pub path: String,
-    /// What applies it.
-    pub by: String,
-    /// The source it reads, as kind and name; nothing for an Argo CD Application, which names an
-    /// address.
-    pub source: Option<(String, String)>,
-    /// Where it says so.
-    pub span: Span,
+pub struct OwnPaths {
+    /// The folder from which the paths of the lock go; empty for the root.
+    pub base: String,
+    /// The file of the fleet.
+    pub fleet: String,
+    /// The tree.
+    pub tree: String,
+    /// The entry file of each cluster that has one.
+    pub entries: Vec<String>,
 }
 
-impl Applied {
-    /// The path that an object applies, if it is a Flux Kustomization or an Argo Application.
-    pub fn of(root: &Node) -> Option<Self> {
-        let version = root.get("apiVersion")?.as_str()?;
-        let kind = root.get("kind")?.as_str()?;
-        let name = root
-            .at(&["metadata", "name"])
-            .and_then(Node::as_str)
-            .unwrap_or("?");
-        let text = |path: &[&str]| {
-            root.at(path)
-                .and_then(Node::as_str)
-                .unwrap_or_default()
-                .to_owned()
+impl OwnPaths {
+    /// The paths of a fleet. `tree` goes from `base`, `fleet_file` from the root.
+    pub fn new(fleet: &FleetDoc, base: &str, tree: &str, fleet_file: &str) -> Self {
+        let under_base = |path: &str| match base {
+            "" => path.to_owned(),
+            base => format!("{base}/{path}"),
         };
-        let (path, source) = match kind {
-            "Kustomization" if version.starts_with("kustomize.toolkit.fluxcd.io/") => {
-                let source = (
-                    text(&["spec", "sourceRef", "kind"]),
-                    text(&["spec", "sourceRef", "name"]),
-                );
-                (root.at(&["spec", "path"])?, Some(source))
-            }
-            "Application" if version.starts_with("argoproj.io/") => {
-                (root.at(&["spec", "source", "path"])?, None)
-            }
-            _ => return None,
-        };
-        let clean = join("", path.as_str()?.trim_start_matches('/'))?;
-        Some(Self {
-            path: clean,
-            by: format!("{kind} `{name}`"),
-            source,
-            span: path.span,
-        })
-    }
-
-    /// Whether it reads this repository, as far as can be told: through the source that a cluster's
-    /// tree is in, or by a path that is not the root of some repository.
-    pub fn reads_here(&self, own: &[(String, String)]) -> bool {
-        self.source
-            .as_ref()
-            .map_or(!self.path.is_empty(), |source| own.contains(source))
-    }
-}
-
-/// Reports paths of ours that others apply. `kustomizations` are the `resources` of each folder
-/// with a kustomization.yaml, as paths from the root: such a folder applies these and nothing else.
-pub fn applied_twice(
-    ours: &[(String, &str)],
-    applied: &[Applied],
-    kustomizations: &BTreeMap<String, Vec<String>>,
-) -> Vec<Diagnostic> {
-    let mut out = Vec::new();
-    for other in applied {
-        for (path, what) in ours {
-            if reaches(&other.path, path, kustomizations, &mut BTreeSet::new()) {
-                let message = format!(
-                    "{} applies `{}`, and {what} `{path}` lies below it",
-                    other.by,
-                    show(&other.path)
-                );
-                out.push(
-                    Diagnostic::new(&PATH_APPLIED_TWICE, other.span, message)
-                        .label("applied here")
-                        .fix("put it where nothing is applied from")
-                        .scope(Scope::Fleet),
-                );
-            }
+        let clusters = fleet.spec.clusters.iter();
+        let entries = clusters.filter_map(|cluster| entry_path(fleet, cluster.name.as_str()).ok());
+        Self {
+            base: base.to_owned(),
+            fleet: fleet_file.to_owned(),
+            tree: under_base(tree),
+            entries: entries.map(|path| under_base(&path)).collect(),
         }
     }
-    out
+}
+
+/// Reports what an engine that is at work already does with the fleet's own files: `survey` is what
+/// the files beside them say.
+pub fn check_applied(fleet: &FleetDoc, own: &OwnPaths, survey: &Survey) -> Vec<Diagnostic> {
+    let mut findings = applied_twice(fleet, own, survey);
+    findings.extend(unlisted_entries(
+        &own.entries,
+        &survey.kustomizations,
+        fleet.name.span,
+    ));
+
+    let delivery = fleet.spec.delivery.as_ref();
+    let is_stated = delivery.is_some_and(|delivery| delivery.repository_path.is_some());
+    if !own.base.is_empty() && !is_stated {
+        let message = format!(
+            "the fleet lies in `{}` of the repository, and delivery.repositoryPath does not say so",
+            own.base
+        );
+        findings.push(
+            Diagnostic::new(&REPOSITORY_PATH, fleet.name.span, message)
+                .fix(format!("set delivery.repositoryPath: {}", own.base))
+                .scope(Scope::Fleet),
+        );
+    }
+    findings
+}
+
+/// Reports paths of ours that others apply.
+fn applied_twice(fleet: &FleetDoc, own: &OwnPaths, survey: &Survey) -> Vec<Diagnostic> {
+    let clusters = &fleet.spec.clusters;
+    let holds_tree: Vec<SourceName> = clusters
+        .iter()
+        .map(|cluster| ClusterEngine::new(&fleet.spec, cluster).source())
+        .collect();
+    let trees = clusters.iter().map(|cluster| {
+        (
+            format!("{}/{}", own.tree, cluster.name.as_str()),
+            "the tree",
+        )
+    });
+    let ours: Vec<(String, &str)> = trees
+        .chain([(own.fleet.clone(), "the fleet's file")])
+        .collect();
+
+    let mut findings = Vec::new();
+    for other in survey
+        .applied
+        .iter()
+        .filter(|other| other.reads_here(&holds_tree))
+    {
+        for (path, what) in ours
+            .iter()
+            .filter(|(path, _)| is_applied(&other.path, path, &survey.kustomizations))
+        {
+            let message = format!(
+                "{} applies `{}`, and {what} `{path}` lies below it",
+                other.by,
+                show(&other.path)
+            );
+            findings.push(
+                Diagnostic::new(&PATH_APPLIED_TWICE, other.span, message)
+                    .label("applied here")
+                    .fix("put it where nothing is applied from")
+                    .scope(Scope::Fleet),
+            );
+        }
+    }
+    findings
 }
 
 /// Reports entry files that lie beside a kustomization.yaml which does not list them.
-pub fn unlisted_entries(
+fn unlisted_entries(
     entries: &[String],
-    kustomizations: &BTreeMap<String, Vec<String>>,
+    kustomizations: &KustomizationFiles,
     span: Span,
 ) -> Vec<Diagnostic> {
     let mut out = Vec::new();
@@ -163,11 +176,16 @@ fn show(path: &str) -> &str {
     if path.is_empty() { "./" } else { path }
 }
 
+/// Whether an engine that applies a folder applies a path of ours.
+fn is_applied(folder: &str, ours: &str, kustomizations: &KustomizationFiles) -> bool {
+    reaches(folder, ours, kustomizations, &mut BTreeSet::new())
+}
+
 /// Whether applying a folder applies what lies in another, or below it.
 fn reaches(
     folder: &str,
     ours: &str,
-    kustomizations: &BTreeMap<String, Vec<String>>,
+    kustomizations: &KustomizationFiles,
     seen: &mut BTreeSet<String>,
 ) -> bool {
     if !seen.insert(folder.to_owned()) {
@@ -192,30 +210,18 @@ fn within(path: &str, folder: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::source::SourceId;
 
     #[test]
     fn a_kustomization_file_bounds_what_is_applied() {
-        let applied = |path: &str| {
-            vec![Applied {
-                path: path.into(),
-                by: "Kustomization `x`".into(),
-                source: None,
-                span: Span::file(SourceId(0)),
-            }]
-        };
-        let ours = [("rendered/prod".to_owned(), "the tree")];
-        let none = BTreeMap::new();
-        assert_eq!(applied_twice(&ours, &applied("rendered"), &none).len(), 1);
-        assert_eq!(applied_twice(&ours, &applied(""), &none).len(), 1);
-        assert_eq!(applied_twice(&ours, &applied("render"), &none).len(), 0);
-        assert_eq!(
-            applied_twice(&ours, &applied("tenants/base"), &none).len(),
-            0
-        );
-        let listed = BTreeMap::from([(String::new(), vec!["apps".to_owned()])]);
-        assert_eq!(applied_twice(&ours, &applied(""), &listed).len(), 0);
-        let listed = BTreeMap::from([(String::new(), vec!["rendered".to_owned()])]);
-        assert_eq!(applied_twice(&ours, &applied(""), &listed).len(), 1);
+        let none = KustomizationFiles::new();
+        assert!(is_applied("rendered", "rendered/prod", &none));
+        assert!(is_applied("", "rendered/prod", &none));
+        assert!(!is_applied("render", "rendered/prod", &none));
+        assert!(!is_applied("tenants/base", "rendered/prod", &none));
+
+        let lists =
+            |folder: &str| KustomizationFiles::from([(String::new(), vec![folder.to_owned()])]);
+        assert!(!is_applied("", "rendered/prod", &lists("apps")));
+        assert!(is_applied("", "rendered/prod", &lists("rendered")));
     }
 }

@@ -23,9 +23,7 @@ mod plan;
 mod record;
 mod shards;
 
-pub use applied::{
-    Applied, ENTRY_NOT_LISTED, PATH_APPLIED_TWICE, REPOSITORY_PATH, applied_twice, unlisted_entries,
-};
+pub use applied::{ENTRY_NOT_LISTED, OwnPaths, PATH_APPLIED_TWICE, REPOSITORY_PATH, check_applied};
 pub use artifacts::{Artifact, NO_REGISTRY};
 pub use build::{Desired, Request, Tree, build, entry_path, header};
 pub use entry::{ENTRY, PLATFORM, late_of};

@@ -3,31 +3,12 @@
 use crate::shell::args::{Cli, Init};
 use crate::shell::commands::schema;
 use crate::shell::files::{Disk, Read, Store, git_root};
-use crate::shell::session::own_source_default;
 use crate::shell::workspace::working_folder;
 use crate::shell::write::replace;
 use crate::shell::{Fault, Outcome, output};
 use std::path::Path;
-use tenantry::document;
+use tenantry::delivery::{self, Applied, Engine, Survey};
 use tenantry::source::{Source, SourceId};
-use tenantry::tree::Applied;
-
-/// What is there already that a fleet must know of.
-struct Found {
-    /// Folders of `clusters/` that hold a Flux bootstrap: a cluster each, with the namespace and
-    /// source of its sync.
-    clusters: Vec<(String, Option<Bootstrap>)>,
-    /// Paths that something applies.
-    applied: Vec<Applied>,
-}
-
-/// What a cluster's bootstrap is called, where that is not the usual.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Bootstrap {
-    namespace: String,
-    kind: String,
-    name: String,
-}
 
 /// Runs the command.
 pub fn run(cli: &Cli, args: &Init) -> Result<Outcome, Fault> {
@@ -41,11 +22,12 @@ pub fn run(cli: &Cli, args: &Init) -> Result<Outcome, Fault> {
         )));
     }
     let root = git_root(&dir).unwrap_or_else(|| dir.clone());
-    let found = look(&dir)?;
+    let found = survey(&dir)?;
+    let sources = [delivery::conventions(Engine::Flux).source.clone()];
     for applied in found
         .applied
         .iter()
-        .filter(|a| a.reads_here(&[own_source_default()]))
+        .filter(|applied| applied.reads_here(&sources))
     {
         let covers = |ours: &str| {
             applied.path.is_empty()
@@ -71,7 +53,7 @@ pub fn run(cli: &Cli, args: &Init) -> Result<Outcome, Fault> {
         .and_then(|n| n.to_str())
         .map(label)
         .filter(|n| !n.is_empty());
-    let text = fleet_text(&name.unwrap_or_else(|| "fleet".into()), &found.clusters);
+    let text = fleet_text(&name.unwrap_or_else(|| "fleet".into()), &found.bootstraps);
     for folder in ["tenants/profiles", "tenants/waivers"] {
         let folder = dir.join(folder);
         std::fs::create_dir_all(&folder).map_err(Fault::io(&folder))?;
@@ -96,63 +78,18 @@ fn keep(path: &Path) -> Result<(), Fault> {
     }
 }
 
-fn look(dir: &Path) -> Result<Found, Fault> {
+/// What the files of a folder say of engines that already apply it.
+fn survey(dir: &Path) -> Result<Survey, Fault> {
     let disk = Disk::new(dir)?;
-    let mut found = Found {
-        clusters: Vec::new(),
-        applied: Vec::new(),
-    };
+    let mut found = Survey::default();
     for path in disk.list("", &[])? {
-        let Read::Bytes(bytes) = disk.read(&path) else {
-            continue;
-        };
-        let Ok(text) = String::from_utf8(bytes) else {
-            continue;
-        };
-        if let Some(cluster) = path
-            .strip_prefix("clusters/")
-            .and_then(|p| p.split_once('/'))
-            .filter(|(_, rest)| {
-                rest.ends_with("gotk-sync.yaml") || rest.starts_with("flux-system/")
-            })
-            .map(|(c, _)| c)
+        if let Read::Bytes(bytes) = disk.read(&path)
+            && let Ok(text) = String::from_utf8(bytes)
         {
-            let cluster = label(cluster);
-            let sync = bootstrap(&path, &text);
-            match found.clusters.iter_mut().find(|(name, _)| *name == cluster) {
-                Some((_, known)) => *known = known.take().or(sync),
-                None if cluster.is_empty() => {}
-                None => found.clusters.push((cluster, sync)),
-            }
+            found.add(SourceId(0), &Source::new(path, text));
         }
-        if !text.contains("toolkit.fluxcd.io") && !text.contains("argoproj.io") {
-            continue;
-        }
-        let (documents, _) = document::parse_foreign(SourceId(0), &Source::new(path, text));
-        found
-            .applied
-            .extend(documents.iter().filter_map(|d| Applied::of(&d.root)));
     }
     Ok(found)
-}
-
-/// The sync that a bootstrap wrote.
-fn bootstrap(path: &str, text: &str) -> Option<Bootstrap> {
-    let (documents, _) = document::parse_foreign(SourceId(0), &Source::new(path, text));
-    documents.iter().find_map(|d| {
-        let text = |keys: &[&str]| {
-            d.root
-                .at(keys)
-                .and_then(document::Node::as_str)
-                .map(str::to_owned)
-        };
-        Applied::of(&d.root)?;
-        Some(Bootstrap {
-            namespace: text(&["metadata", "namespace"])?,
-            kind: text(&["spec", "sourceRef", "kind"])?,
-            name: text(&["spec", "sourceRef", "name"])?,
-        })
-    })
 }
 
 /// A text as a DNS label.
@@ -167,13 +104,20 @@ pub fn label(text: &str) -> String {
 }
 
 /// The text of a fleet, with comments that teach.
-fn fleet_text(name: &str, clusters: &[(String, Option<Bootstrap>)]) -> String {
-    let fallback = [("production".to_owned(), None)];
-    let clusters = if clusters.is_empty() {
-        &fallback[..]
-    } else {
-        clusters
-    };
+fn fleet_text(name: &str, bootstraps: &[(String, Option<Applied>)]) -> String {
+    let mut clusters: Vec<(String, Option<&Applied>)> = Vec::new();
+    for (folder, found) in bootstraps {
+        let cluster = label(folder);
+        match clusters.iter_mut().find(|(known, _)| *known == cluster) {
+            Some((_, known)) => *known = known.or(found.as_ref()),
+            None if cluster.is_empty() => {}
+            None => clusters.push((cluster, found.as_ref())),
+        }
+    }
+    if clusters.is_empty() {
+        clusters.push(("production".to_owned(), None));
+    }
+
     let mut text = format!(
         "# yaml-language-server: $schema=../schemas/fleet.json
 # The fleet: its clusters, what tenants may be called, and how the tree is delivered.
@@ -190,7 +134,7 @@ spec:
   clusters:
 "
     );
-    for (cluster, sync) in clusters {
+    for (cluster, bootstrap) in clusters {
         text.push_str(&format!(
             "    - name: {cluster}
       # Take your cluster's own ranges: they are then left out of every network that a tenant may reach.
@@ -200,19 +144,8 @@ spec:
       # apiServer: [192.168.0.10/32]
 "
         ));
-        if let Some(sync) = sync
-            .as_ref()
-            .filter(|s| (s.namespace.as_str(), s.name.as_str()) != ("flux-system", "flux-system"))
-        {
-            text.push_str(&format!(
-                "      flux:
-        namespace: {}
-        source:
-          kind: {}
-          name: {}
-",
-                sync.namespace, sync.kind, sync.name
-            ));
+        if let Some(bootstrap) = bootstrap {
+            text.push_str(&delivery::cluster_fields(Engine::Flux, bootstrap));
         }
     }
     text.push_str(
