@@ -615,7 +615,7 @@ type Home<'a> = LazyCell<Option<Json>, Box<dyn FnOnce() -> Option<Json> + 'a>>;
 /// The Namespace of a request, where it is among the inputs, and Flux applies it as it stands. Of
 /// one that is written itself the labels are its writer's.
 fn home(cluster: &Cluster, request: &Request) -> Option<Json> {
-    if cluster.facts.rewritten || request.of_namespaces() {
+    if cluster.facts.gitops.rewritten || request.of_namespaces() {
         return None;
     }
     let name = request.namespace.as_str().into();
@@ -631,7 +631,7 @@ impl Cluster {
             return None;
         }
         // Where Flux rewrites what it applies, labels are not what stands in the manifests.
-        let old = request.old.json().filter(|_| !self.facts.rewritten);
+        let old = request.old.json().filter(|_| !self.facts.gitops.rewritten);
         let home: Home<'_> = LazyCell::new(Box::new(|| home(self, request)));
         for (binding, guard) in self.bound_guards(&request.namespace) {
             // Of two definitions it is not known which one is there; parameters are not read.

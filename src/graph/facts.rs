@@ -1,6 +1,6 @@
 //! Objects → what they say: read one by one, from whatever tree they come in.
 
-use super::flux::{Controller, Referrer, Sync, is_named};
+use super::gitops::Gitops;
 use super::guard::{self, Guard, GuardBinding, Kept};
 use super::network::PolicyObject;
 use super::object::{Input, Origin};
@@ -119,12 +119,8 @@ pub struct Facts {
     pub services: Vec<Service>,
     /// Hosts that are served.
     pub hosts: Vec<Host>,
-    /// Flux's Kustomizations, HelmReleases and ResourceSets.
-    pub syncs: Vec<Sync>,
-    /// Flux's objects that refer to others.
-    pub referrers: Vec<Referrer>,
-    /// Flux's controllers.
-    pub controllers: Vec<Controller>,
+    /// What the objects of the engines say that apply manifests.
+    pub gitops: Gitops,
     /// Stores of secrets.
     pub stores: Vec<Store>,
     /// Volumes, and the contents of snapshots.
@@ -145,10 +141,6 @@ pub struct Facts {
     pub keeps: bool,
     /// Whether each object comes once, so that none is told from another definition of it.
     once: bool,
-    /// Whether Flux rewrites what it applies: labels and patches of a Kustomization's own.
-    pub rewritten: bool,
-    /// Objects of GitOps engines that are not evaluated.
-    pub unread_syncs: Vec<Thing>,
     /// ResourceQuotas that hold every pod of their namespace.
     pub quotas: Vec<Thing>,
     /// Objects of the floor that Flux leaves as they are, and the mark by which it does.
@@ -166,16 +158,6 @@ const IDENTITIES: [&str; 3] = [
     "azure.workload.identity/client-id",
 ];
 
-/// Deployments of Flux whose arguments decide who applies as whom.
-const CONTROLLERS: [&str; 6] = [
-    "kustomize-controller",
-    "helm-controller",
-    "notification-controller",
-    "image-automation-controller",
-    "image-reflector-controller",
-    "source-controller",
-];
-
 /// Hands every list of facts to a macro.
 macro_rules! every_list {
     ($do:ident) => {
@@ -190,9 +172,6 @@ macro_rules! every_list {
             workloads,
             services,
             hosts,
-            syncs,
-            referrers,
-            controllers,
             stores,
             volumes,
             claims,
@@ -201,7 +180,6 @@ macro_rules! every_list {
             guards,
             guard_bindings,
             kept,
-            unread_syncs,
             quotas,
             riddles
         )
@@ -293,6 +271,9 @@ impl Facts {
         if self.keeps {
             self.kept.extend(Kept::of(&id, node, origin));
         }
+        if self.gitops.read(&id, node, origin) {
+            return;
+        }
         match (&*id.group, &*id.kind) {
             ("", "Namespace") => {
                 let mut labels = Labels::of(metadata.and_then(|m| m.member("labels")));
@@ -341,28 +322,6 @@ impl Facts {
                 if !scoped && matches!(amounts, Some(View::Map(amounts)) if !amounts.is_empty()) {
                     self.quotas.push(thing);
                 }
-            }
-            ("kustomize.toolkit.fluxcd.io", "Kustomization")
-            | ("helm.toolkit.fluxcd.io", "HelmRelease")
-            | ("fluxcd.controlplane.io", "ResourceSet") => {
-                const REWRITES: [&str; 6] = [
-                    "commonMetadata",
-                    "components",
-                    "namePrefix",
-                    "nameSuffix",
-                    "patches",
-                    "postBuild",
-                ];
-                let spec = node.member("spec");
-                self.rewritten |= REWRITES
-                    .iter()
-                    .any(|key| spec.is_some_and(|s| s.member(key).is_some()));
-                self.referrers
-                    .extend(Referrer::of(id.clone(), node, origin));
-                self.syncs.push(Sync::of(id, node, origin));
-            }
-            ("notification.toolkit.fluxcd.io" | "image.toolkit.fluxcd.io", _) => {
-                self.referrers.extend(Referrer::of(id, node, origin));
             }
             ("", "PersistentVolume") | ("snapshot.storage.k8s.io", "VolumeSnapshotContent") => {
                 self.volumes.push(Volume::of(id, node, origin));
@@ -425,15 +384,10 @@ impl Facts {
                 _,
             ) => {}
             (group, _) if group.ends_with("gatekeeper.sh") => {}
-            ("fluxcd.controlplane.io" | "argoproj.io", kind)
-                if kind != "ResourceSet" && !ARGO_WORKLOADS.contains(&kind) =>
-            {
-                self.unread_syncs.push(thing);
-            }
             _ if is_network_policy(&id) => self.other_policies.push(thing),
             _ => {
-                if id.kind == "Deployment" && CONTROLLERS.iter().any(|c| is_named(&id.name, c)) {
-                    self.controllers.push(controller(id.clone(), node, origin));
+                if id.kind == "Deployment" {
+                    self.gitops.read_deployment(&id, node, origin);
                 }
                 if let Some(workload) = Workload::of(id.clone(), node, origin) {
                     self.workloads.push(workload);
@@ -453,7 +407,7 @@ impl Facts {
         // Not among those that may be taken out: what a live object says of itself counts, whatever
         // it is to become.
         self.frozen.append(&mut other.frozen);
-        self.rewritten |= other.rewritten;
+        self.gitops.append(other.gitops);
         for (kind, count) in other.unread {
             *self.unread.entry(kind).or_default() += count;
         }
@@ -469,6 +423,7 @@ impl Facts {
             ($($list:ident),*) => {$( self.$list.retain(|x| stays(&x.id, &x.origin)); )*};
         }
         every_list!(retain);
+        self.gitops.retain(stays);
     }
 }
 
@@ -476,16 +431,6 @@ fn is_network_policy(id: &ObjectId) -> bool {
     kinds::governs_network(&id.kind)
         || (id.group == "security.istio.io" && id.kind == "AuthorizationPolicy")
 }
-
-/// Argo's kinds that run pods, and apply nothing.
-const ARGO_WORKLOADS: [&str; 6] = [
-    "Rollout",
-    "Workflow",
-    "WorkflowTemplate",
-    "CronWorkflow",
-    "AnalysisTemplate",
-    "AnalysisRun",
-];
 
 /// Why an object is not there as it is written: who applies it decides what becomes of it.
 fn not_applied<T: Tree>(id: &ObjectId, node: &T, input: Input) -> Option<String> {
@@ -634,23 +579,6 @@ fn hooks<T: Tree>(id: &ObjectId, node: &T, origin: Origin) -> Vec<Hook> {
             origin,
         })
         .collect()
-}
-
-fn controller<T: Tree>(id: ObjectId, node: &T, origin: Origin) -> Controller {
-    let pod = node
-        .member("spec")
-        .and_then(|s| s.member("template"))
-        .and_then(|t| t.member("spec"));
-    let containers = items(pod.and_then(|p| p.member("containers"))).iter();
-    let args = containers
-        .flat_map(|c| items(c.member("args")))
-        .filter_map(|a| Some((a.text()?.into(), a.span())));
-    Controller {
-        target: Text::default(),
-        args: args.collect(),
-        origin,
-        id,
-    }
 }
 
 /// Whether a document is a Kustomize overlay or component, and no object.

@@ -2,14 +2,14 @@
 //! nothing is skipped in silence.
 
 use super::facts::{Facts, is_overlay, listed, patches};
-use super::flux::{Controller, PATCHED};
+use super::gitops::flux;
 use super::{Input, Origin};
 use crate::diagnostic::{Diagnostic, Scope, rule};
 use crate::document::{self, Document, Node, Value as Kind};
 use crate::kube::ObjectId;
 use crate::kube::labels::{items, texts};
 use crate::source::{SourceId, SourceMap, Span, join, parent};
-use crate::value::{Text, Value};
+use crate::value::Value;
 use rayon::prelude::*;
 use std::collections::BTreeSet;
 
@@ -115,27 +115,26 @@ pub fn read(sources: &SourceMap, ids: &[SourceId], keeps: bool) -> Reading {
                 if is_kustomization(path, &document.root) {
                     for patch in items(document.root.get("patches"))
                         .iter()
-                        .filter(|p| is_controllers(p))
+                        .filter(|p| flux::is_controllers(p))
                     {
                         let name = patch
                             .get("target")
                             .and_then(|t| t.get("name"))
                             .and_then(Node::as_str);
-                        flags(sources, patch, name.unwrap_or_default(), &mut facts);
+                        let name = name.unwrap_or_default();
+                        let set = flux::patched_flags(sources, patch, name);
+                        facts.gitops.controllers.extend(set);
                     }
                 } else if patched.contains(path) {
-                    if is_controllers_patch(&document.root) {
+                    if flux::is_controllers_patch(&document.root) {
                         let name = document
                             .root
                             .get("metadata")
                             .and_then(|m| m.get("name"))
                             .and_then(Node::as_str);
-                        flags(
-                            sources,
-                            &document.root,
-                            name.unwrap_or_default(),
-                            &mut facts,
-                        );
+                        let name = name.unwrap_or_default();
+                        let set = flux::patched_flags(sources, &document.root, name);
+                        facts.gitops.controllers.extend(set);
                     }
                 } else if !matches!(document.root.value, Kind::Null) {
                     object(&document.root, false, &mut facts, &mut faults);
@@ -222,7 +221,7 @@ fn transforms(root: &Node) -> Option<(String, Span)> {
     }
     if let Some(patch) = items(root.get("patches"))
         .iter()
-        .find(|p| !is_controllers(p))
+        .find(|p| !flux::is_controllers(p))
     {
         return Some(("`patches`".into(), patch.span));
     }
@@ -237,101 +236,6 @@ fn transforms(root: &Node) -> Option<(String, Span)> {
         .filter_map(|r| Some((r.as_str()?, r.span)))
         .find(|(r, _)| remote(r))
         .map(|(r, span)| (format!("a remote resource, {r}"), span))
-}
-
-/// Whether an entry of `patches` sets flags of Flux's controllers, and nothing else is in it.
-fn is_controllers(patch: &Node) -> bool {
-    let target = patch.get("target");
-    let kind = target.and_then(|t| t.get("kind")).and_then(Node::as_str);
-    let mut words = Vec::new();
-    strings(patch, &mut words);
-    let text = words
-        .iter()
-        .map(|(text, _)| *text)
-        .collect::<Vec<_>>()
-        .join("\n");
-    let values = text
-        .lines()
-        .filter_map(|l| l.trim().strip_prefix("value:"))
-        .collect::<Vec<_>>();
-    kind == Some("Deployment")
-        && !values.is_empty()
-        && values
-            .iter()
-            .all(|v| v.trim().trim_matches(['"', '\'']).starts_with("--"))
-}
-
-/// Whether a patch of its own file is of a Deployment of Flux's.
-fn is_controllers_patch(root: &Node) -> bool {
-    let name = root
-        .get("metadata")
-        .and_then(|m| m.get("name"))
-        .and_then(Node::as_str)
-        .unwrap_or_default();
-    root.get("kind").and_then(Node::as_str) == Some("Deployment") && name.ends_with("-controller")
-}
-
-/// Arguments of Flux's controllers that a patch sets, as
-/// `fluxcd.io/flux/installation/configuration/multitenancy` shows.
-fn flags(sources: &SourceMap, node: &Node, target: &str, facts: &mut Facts) {
-    let mut texts = Vec::new();
-    strings(node, &mut texts);
-    for (text, span) in texts {
-        let source = sources.get(span.source);
-        for word in text.split(|c: char| c.is_whitespace() || c == '"' || c == '\'') {
-            let flag = word
-                .trim_start_matches('-')
-                .split('=')
-                .next()
-                .unwrap_or_default();
-            if !word.starts_with("--")
-                || ![
-                    "no-cross-namespace-refs",
-                    "no-remote-bases",
-                    "default-service-account",
-                ]
-                .contains(&flag)
-            {
-                continue;
-            }
-            // A patch within a text has no places of its own: the word's is looked for in the file.
-            let at = source.text[span.start as usize..]
-                .find(word)
-                .map_or(span, |offset| {
-                    let start = span.start + offset as u32;
-                    Span {
-                        start,
-                        end: start + word.len() as u32,
-                        ..span
-                    }
-                });
-            let id = ObjectId {
-                group: "apps".into(),
-                kind: "Deployment".into(),
-                namespace: "flux-system".into(),
-                name: PATCHED.into(),
-            };
-            let origin = Origin {
-                input: Input::Manifest,
-                span: at,
-            };
-            facts.controllers.push(Controller {
-                id,
-                target: target.into(),
-                args: vec![(Text::from(word), Some(at))],
-                origin,
-            });
-        }
-    }
-}
-
-fn strings<'a>(node: &'a Node, out: &mut Vec<(&'a str, Span)>) {
-    match &node.value {
-        Kind::String(text) => out.push((text, node.span)),
-        Kind::Seq(items) => items.iter().for_each(|item| strings(item, out)),
-        Kind::Map(entries) => entries.iter().for_each(|entry| strings(&entry.node, out)),
-        _ => {}
-    }
 }
 
 /// Reads a snapshot of a live cluster: what `kubectl get … -o json` prints. Objects of it have no

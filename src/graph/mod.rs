@@ -9,7 +9,7 @@ mod assemble;
 pub mod cel;
 pub mod deny;
 pub mod facts;
-pub mod flux;
+pub mod gitops;
 pub mod guard;
 mod intake;
 pub mod network;

@@ -31,7 +31,7 @@ rule! {
 }
 
 pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
-    for sync in &cluster.facts.referrers {
+    for sync in &cluster.facts.gitops.referrers {
         let Some((_, tenant)) = tenant_of(cluster, &sync.id.namespace) else {
             continue;
         };

@@ -1,7 +1,7 @@
 use super::Findings;
 use crate::diagnostic::rule;
 use crate::graph::Cluster;
-use crate::graph::flux::{Controller, PATCHED, is_named};
+use crate::graph::gitops::flux::{Controller, is_named};
 use crate::graph::rbac::Subject;
 use crate::isolation::power::BECOME_ACCOUNT;
 use crate::isolation::{Finding, at, some, tenant_of};
@@ -75,12 +75,20 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
         let platforms = |c: &&Controller| tenant_of(cluster, &c.id.namespace).is_none();
         let deployed: Vec<&Controller> = cluster
             .facts
+            .gitops
             .controllers
             .iter()
             .filter(is_it)
             .filter(platforms)
             .collect();
-        let patches = || cluster.facts.controllers.iter().filter(|c| c.patches(name));
+        let patches = || {
+            cluster
+                .facts
+                .gitops
+                .controllers
+                .iter()
+                .filter(|c| c.patches(name))
+        };
         let patched = patches()
             .filter_map(|c| c.flag(flag).map(|(value, span)| (c, value, span)))
             .next_back();
@@ -100,16 +108,16 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
             };
             let span = at(value.and_then(|(_, span)| span), controller.origin);
             // A patch is for all of them: it is reported once.
-            if on || (controller.id.name == PATCHED && !reported.insert(span)) {
+            if on || (controller.patch.is_some() && !reported.insert(span)) {
                 continue;
             }
             let said = value.map_or_else(
                 || format!("without --{flag}"),
                 |(value, _)| format!("with --{flag}={value}"),
             );
-            let (who_runs, of) = match controller.id.name == PATCHED {
+            let (who_runs, of) = match controller.patch.is_some() {
                 true => (
-                    format!("{PATCHED} run"),
+                    "Flux's controllers run".to_owned(),
                     "a patch of Flux's controllers".to_owned(),
                 ),
                 false => (

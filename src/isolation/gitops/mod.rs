@@ -20,7 +20,7 @@ pub use unread_kind::UNREAD_KIND;
 
 use super::{Findings, tenant_of};
 use crate::graph::Cluster;
-use crate::graph::flux::Sync;
+use crate::graph::gitops::Sync;
 use crate::value::Text;
 
 /// Every rule of the plane.
@@ -43,6 +43,7 @@ pub fn check(cluster: &Cluster, out: &mut Findings<'_>) {
 fn owned(cluster: &Cluster) -> impl Iterator<Item = (&Sync, &Text)> {
     cluster
         .facts
+        .gitops
         .syncs
         .iter()
         .filter_map(|s| Some((s, tenant_of(cluster, &s.id.namespace)?.1)))

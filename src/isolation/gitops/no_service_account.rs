@@ -34,17 +34,16 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
     // One of the platform's that applies what a tenant writes is the tenant's too.
     for sync in cluster
         .facts
+        .gitops
         .syncs
         .iter()
         .filter(|s| s.account.is_none() && tenant_of(cluster, &s.id.namespace).is_none())
     {
-        let referrer = cluster.facts.referrers.iter().find(|r| r.id == sync.id);
-        let source = referrer.and_then(|r| {
-            r.references
-                .iter()
-                .find_map(|r| Some((r, tenant_of(cluster, &r.namespace)?.1)))
-        });
-        let Some((reference, tenant)) = source.filter(|(r, _)| r.field != "spec.dependsOn") else {
+        let source = sync
+            .sources
+            .iter()
+            .find_map(|source| Some((source, tenant_of(cluster, &source.namespace)?.1)));
+        let Some((reference, tenant)) = source else {
             continue;
         };
         let span = at(reference.span, sync.origin);

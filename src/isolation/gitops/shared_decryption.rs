@@ -1,7 +1,7 @@
 use super::{Findings, owned};
 use crate::diagnostic::rule;
 use crate::graph::Cluster;
-use crate::graph::flux::Sync;
+use crate::graph::gitops::Sync;
 use crate::isolation::{Finding, some};
 use crate::value::Text;
 use std::collections::BTreeMap;

@@ -27,7 +27,7 @@ rule! {
 }
 
 pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
-    for thing in &cluster.facts.unread_syncs {
+    for thing in &cluster.facts.gitops.unread {
         let message = format!(
             "{} decides what is applied, and its kind is not evaluated",
             thing.id.called()

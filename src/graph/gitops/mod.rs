@@ -1,0 +1,118 @@
+//! The objects of the engines that apply manifests: what is applied, from where, and as whom. One
+//! file an engine.
+
+mod argo;
+pub mod flux;
+
+use super::object::Origin;
+use crate::delivery::Engine;
+use crate::document::Tree;
+use crate::kube::ObjectId;
+use crate::source::Span;
+use crate::value::Text;
+use flux::Controller;
+
+/// What the objects of the engines say.
+#[derive(Debug, Default)]
+pub struct Gitops {
+    /// Objects that apply something.
+    pub syncs: Vec<Sync>,
+    /// Objects that refer to others.
+    pub referrers: Vec<Referrer>,
+    /// Flux's controllers.
+    pub controllers: Vec<Controller>,
+    /// Objects of kinds that are not evaluated.
+    pub unread: Vec<UnreadObject>,
+    /// Whether an engine changes what it applies, by labels and patches of its own.
+    pub rewritten: bool,
+}
+
+/// An object of an engine that applies something.
+#[derive(Clone, Debug)]
+pub struct Sync {
+    /// The engine.
+    pub engine: Engine,
+    /// What it is.
+    pub id: ObjectId,
+    /// The service account that it applies as; the controller's own where it names none.
+    pub account: Option<Text>,
+    /// The namespace that every object is put into, where it names one.
+    pub target: Option<(Text, Option<Span>)>,
+    /// What it applies from.
+    pub sources: Vec<Reference>,
+    /// The Secret with the kubeconfig of another cluster.
+    pub kube_config: Option<(Text, Option<Span>)>,
+    /// The Secret with the keys that it decrypts with.
+    pub decryption: Option<Text>,
+    /// Where it comes from.
+    pub origin: Origin,
+}
+
+/// An object of an engine that refers to others.
+#[derive(Clone, Debug)]
+pub struct Referrer {
+    /// What it is.
+    pub id: ObjectId,
+    /// Sources, charts, dependencies, what it listens to or is told of.
+    pub references: Vec<Reference>,
+    /// Where it comes from.
+    pub origin: Origin,
+}
+
+/// A reference of an object to another.
+#[derive(Clone, Debug)]
+pub struct Reference {
+    /// The field.
+    pub field: &'static str,
+    /// The kind.
+    pub kind: Text,
+    /// The namespace that is named; the object's own where none is.
+    pub namespace: Text,
+    /// The name.
+    pub name: Text,
+    /// Where it is named.
+    pub span: Option<Span>,
+}
+
+/// An object of an engine, of a kind that is not evaluated.
+#[derive(Clone, Debug)]
+pub struct UnreadObject {
+    /// What it is.
+    pub id: ObjectId,
+    /// Where it comes from.
+    pub origin: Origin,
+}
+
+impl Gitops {
+    /// Reads an object, and says whether it is an engine's.
+    pub fn read<T: Tree>(&mut self, id: &ObjectId, node: &T, origin: Origin) -> bool {
+        flux::read(self, id, node, origin) || argo::read(self, id, origin)
+    }
+
+    /// Reads how a controller of an engine is started, where the Deployment is one's.
+    pub fn read_deployment<T: Tree>(&mut self, id: &ObjectId, node: &T, origin: Origin) {
+        if flux::is_controller(&id.name) {
+            let controller = Controller::of_deployment(id.clone(), node, origin);
+            self.controllers.push(controller);
+        }
+    }
+
+    /// Adds what other objects say.
+    pub fn append(&mut self, mut other: Self) {
+        self.syncs.append(&mut other.syncs);
+        self.referrers.append(&mut other.referrers);
+        self.controllers.append(&mut other.controllers);
+        self.unread.append(&mut other.unread);
+        self.rewritten |= other.rewritten;
+    }
+
+    /// Takes out what objects say that do not stay.
+    pub fn retain(&mut self, stays: impl Fn(&ObjectId, &Origin) -> bool) {
+        self.syncs.retain(|found| stays(&found.id, &found.origin));
+        self.referrers
+            .retain(|found| stays(&found.id, &found.origin));
+        self.controllers
+            .retain(|found| stays(&found.id, &found.origin));
+        self.unread.retain(|found| stays(&found.id, &found.origin));
+    }
+}
