@@ -22,9 +22,9 @@
 //! A stage returns its value and its findings together. A finding belongs to a tenant or to the
 //! fleet. A tenant with an error is held.
 //!
-//! [`kube`] holds the facts about Kubernetes that every stage uses: object identities, label
-//! selectors, quantities. [`compile`] runs the stages one after the other. [`live`] compares a live
-//! cluster with the rendered objects. [`import`] writes specs for running namespaces. [`catalog`]
+//! [`kube`] holds the facts about Kubernetes that every stage uses: object identities, the table of
+//! kinds, label selectors, quantities. [`compile`] runs the stages one after the other. [`live`]
+//! compares a live cluster with the rendered objects. [`import`] writes specs for running namespaces. [`catalog`]
 //! lists every rule, and [`report`] writes findings in each format.
 //!
 //! Modules stand in the order of the data. Each names only those above it.

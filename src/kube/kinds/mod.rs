@@ -12,6 +12,7 @@ mod table;
 
 use super::id::ObjectId;
 use crate::value::Value;
+use std::sync::LazyLock;
 use table::TABLE;
 
 /// An API group, and what holds for all of its kinds.
@@ -121,8 +122,15 @@ impl ServerDefault {
     }
 }
 
-/// How many kinds have a position in the order of applying; all others come after them.
-const ORDERED: usize = 12;
+/// The names of the kinds that have a position in the order of applying, in this order.
+static APPLIED_FIRST: LazyLock<Vec<&str>> = LazyLock::new(|| {
+    let mut ordered: Vec<_> = all()
+        .filter_map(|(_, kind)| Some((kind.apply_order?, kind.name)))
+        .collect();
+    ordered.sort_unstable();
+
+    ordered.into_iter().map(|(_, name)| name).collect()
+});
 
 /// The suffix of every API group of Flux.
 const FLUX: &str = "toolkit.fluxcd.io";
@@ -181,9 +189,10 @@ pub fn is_floor(id: &ObjectId) -> bool {
 /// The position of an object's kind in the order of applying. The group does not count: a network
 /// policy of a plugin is applied together with those of Kubernetes. Kinds of Flux come last.
 pub fn apply_order(id: &ObjectId) -> usize {
-    let named = all().find_map(|(_, kind)| kind.apply_order.filter(|_| kind.name == id.kind));
+    let position = APPLIED_FIRST.iter().position(|name| *name == id.kind);
     let flux = usize::from(id.group.ends_with(FLUX));
-    named.unwrap_or(ORDERED + flux)
+
+    position.unwrap_or(APPLIED_FIRST.len() + flux)
 }
 
 /// How a live cluster is asked for a kind.
@@ -547,6 +556,6 @@ mod tests {
         let mut positions: Vec<usize> = all().filter_map(|(_, kind)| kind.apply_order).collect();
         positions.sort_unstable();
 
-        assert_eq!(positions, (0..ORDERED).collect::<Vec<_>>());
+        assert_eq!(positions, (0..positions.len()).collect::<Vec<_>>());
     }
 }
