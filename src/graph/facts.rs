@@ -255,7 +255,7 @@ impl Facts {
         }
         if let Some(dialect) = Dialect::of_kind(&id.group, &id.kind) {
             match dialect.read(node) {
-                Ok(policy) => self.policies.push(PolicyObject { id, policy, origin }),
+                Ok(spec) => self.policies.push(PolicyObject { id, spec, origin }),
                 Err(reason) => self.riddles.push(Riddle { id, reason, origin }),
             }
             return;

@@ -17,7 +17,7 @@ pub struct PolicyObject {
     /// The identity of the object.
     pub id: ObjectId,
     /// The policy that it holds.
-    pub policy: Policy,
+    pub spec: Policy,
     /// The document that the object comes from.
     pub origin: Origin,
 }
@@ -140,10 +140,10 @@ pub fn verdict<'a>(
 
     let mut denied = None;
     for object in policies {
-        let Some(rules) = object.policy.rules(direction) else {
+        let Some(rules) = object.spec.rules(direction) else {
             continue;
         };
-        if !object.policy.pods.matches(pod.labels) {
+        if !object.spec.pods.matches(pod.labels) {
             continue;
         }
 

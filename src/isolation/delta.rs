@@ -321,12 +321,12 @@ fn network(cluster: &Cluster, namespace: &Namespace, lines: &mut BTreeSet<Line>)
             .iter()
             .map(|at| &cluster.facts.policies[*at as usize]);
         let governing: Vec<(&PolicyObject, &[Rule])> = policies
-            .filter_map(|object| Some((object, object.policy.rules(direction)?)))
+            .filter_map(|object| Some((object, object.spec.rules(direction)?)))
             .collect();
         let out = direction == Direction::Egress;
         let selectors: Vec<&Selector> = governing
             .iter()
-            .map(|(object, _)| &object.policy.pods)
+            .map(|(object, _)| &object.spec.pods)
             .collect();
         // Where it cannot be told, it is said.
         if !matches!(possible(&[], &selectors), Ok(None)) {
@@ -350,7 +350,7 @@ fn network(cluster: &Cluster, namespace: &Namespace, lines: &mut BTreeSet<Line>)
                             out,
                             end: end.clone(),
                             port: port.cloned(),
-                            pods: policy.policy.pods.clone(),
+                            pods: policy.spec.pods.clone(),
                         }));
                     }
                 }

@@ -278,7 +278,7 @@ pub fn reach(
             .iter()
             .map(|p| &cluster.facts.policies[*p as usize]);
         let governing: Vec<_> = policies
-            .filter(|object| object.policy.rules(direction).is_some())
+            .filter(|object| object.spec.rules(direction).is_some())
             .collect();
         let names = governing
             .iter()

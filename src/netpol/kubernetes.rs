@@ -65,7 +65,7 @@ pub fn read<T: Tree>(spec: Option<&T>) -> Result<Policy, String> {
     let types: Vec<&str> = texts(spec.and_then(|spec| spec.member("policyTypes"))).collect();
     let known = Direction::BOTH.map(Direction::policy_type);
     if let Some(other) = types.iter().find(|name| !known.contains(name)) {
-        return Err(format!("`{other}` is no policy type"));
+        return Err(format!("`{other}` is not a policy type"));
     }
 
     let governs_ingress = types.is_empty() || types.contains(&Direction::Ingress.policy_type());
@@ -97,20 +97,20 @@ fn read_peer<T: Tree>(node: &T) -> Result<Peer, String> {
     let (namespaces, pods) = (selector("namespaceSelector")?, selector("podSelector")?);
 
     match (node.member("ipBlock"), namespaces, pods) {
-        (None, None, None) => Err("a peer says nothing".into()),
+        (None, None, None) => Err("a peer is empty".into()),
         (None, namespaces, pods) => Ok(Peer::Pods {
             namespaces,
             pods: pods.unwrap_or_default(),
         }),
         (Some(block), None, None) => read_block(block),
-        _ => Err("a peer has an ipBlock beside a selector".into()),
+        _ => Err("a peer has both an ipBlock and a selector".into()),
     }
 }
 
 fn read_block<T: Tree>(block: &T) -> Result<Peer, String> {
     let net = |text: &str| {
         text.parse::<IpNet>()
-            .map_err(|_| format!("`{text}` is no network"))
+            .map_err(|_| format!("`{text}` is not a network"))
     };
     let cidr = block.member("cidr").and_then(Tree::text);
 
@@ -125,7 +125,7 @@ fn read_block<T: Tree>(block: &T) -> Result<Peer, String> {
 fn read_port<T: Tree>(node: &T) -> Result<Port, String> {
     let protocol = match node.member("protocol").and_then(Tree::text) {
         None => Protocol::Tcp,
-        Some(name) => Protocol::parse(name).ok_or_else(|| format!("`{name}` is no protocol"))?,
+        Some(name) => Protocol::parse(name).ok_or_else(|| format!("`{name}` is not a protocol"))?,
     };
     let name = node.member("port").and_then(Tree::text);
 
@@ -135,7 +135,7 @@ fn read_port<T: Tree>(node: &T) -> Result<Port, String> {
         (None, Some(first), last) if last.is_none_or(|last| last >= first) => {
             Ports::Range(first, last.unwrap_or(first))
         }
-        _ => return Err("a port's range is none".into()),
+        _ => return Err("endPort needs a numeric port that is not above it".into()),
     };
     Ok(Port { protocol, ports })
 }
@@ -149,7 +149,7 @@ fn number<T: Tree>(node: &T, key: &str) -> Result<Option<u16>, String> {
         .as_u64()
         .and_then(|number| u16::try_from(number).ok())
         .map(Some)
-        .ok_or_else(|| format!("`{number}` is no port"))
+        .ok_or_else(|| format!("`{number}` is not a port"))
 }
 
 /// Writes a policy as the `spec` of a NetworkPolicy.

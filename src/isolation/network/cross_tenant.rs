@@ -84,7 +84,7 @@ pub(super) fn check(
                     .position(|at| std::ptr::eq(&cluster.facts.policies[*at as usize], policy))
             };
             let own = policy
-                .policy
+                .spec
                 .ingress
                 .iter()
                 .flatten()

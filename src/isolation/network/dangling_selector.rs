@@ -47,7 +47,7 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
             if policy.origin.input.is_rendered() {
                 continue;
             }
-            for rule in policy.policy.ingress.iter().flatten() {
+            for rule in policy.spec.ingress.iter().flatten() {
                 for peer in &rule.peers {
                     if let Peer::Pods {
                         namespaces: Some(selector),

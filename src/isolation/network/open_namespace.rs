@@ -54,7 +54,7 @@ pub(super) fn check(
             .iter()
             .map(|p| &cluster.facts.policies[*p as usize]);
         let governing: Vec<_> = governing
-            .filter(|object| object.policy.ingress.is_some())
+            .filter(|object| object.spec.ingress.is_some())
             .collect();
         // A policy that leaves pods out is what to change; without one, the namespace is.
         let span = governing.first().map_or(span, |p| p.origin.span);

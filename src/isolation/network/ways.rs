@@ -139,12 +139,12 @@ pub fn ways<'a>(
         .iter()
         .map(|at| &cluster.facts.policies[*at as usize]);
     let governing: Vec<(&PolicyObject, &[Rule])> = policies
-        .filter_map(|object| Some((object, object.policy.rules(direction)?)))
+        .filter_map(|object| Some((object, object.spec.rules(direction)?)))
         .collect();
     let mut all = Vec::new();
     let mut avoid: Vec<&Selector> = governing
         .iter()
-        .map(|(object, _)| &object.policy.pods)
+        .map(|(object, _)| &object.spec.pods)
         .collect();
     avoid.sort();
     avoid.dedup();
@@ -165,7 +165,7 @@ pub fn ways<'a>(
         for rule in rules {
             let mut add = |span, other| {
                 let shape = Shape {
-                    own: Some(&policy.policy.pods),
+                    own: Some(&policy.spec.pods),
                     avoid: Vec::new(),
                     other,
                     ports: &rule.ports,
