@@ -361,13 +361,29 @@ fn render_and_place<T: Kept>(
     });
     retain_tenants(&mut bundles, |tenant| standings.is_rendered(tenant));
 
+    place(
+        resolved, fleet, sources, options, bundles, standings, compiled,
+    );
+}
+
+/// Checks rendered tenants against the records, holds those that may not change so, and builds the
+/// tree of the others.
+fn place<T: Kept>(
+    resolved: &ResolvedFleet,
+    fleet: &FleetDoc,
+    sources: &SourceMap,
+    options: &RenderOptions,
+    mut bundles: Vec<ClusterBundle<T>>,
+    mut standings: Standings,
+    compiled: &mut Compiled<T>,
+) {
     let request = Request {
         fleet,
         tenancy: &resolved.tenancy,
         sources,
         lock: &resolved.lock,
         layout: &options.layout,
-        standings: &standings,
+        standings: &standings.clone(),
         allow_removal: &options.allow_removal,
         version: &options.version,
         templates: &resolved.templates.digest,
@@ -375,16 +391,15 @@ fn render_and_place<T: Kept>(
         texts: T::HAS_TEXT,
     };
     let refused = tree::check_moves(&request, &bundles);
-    let mut after_moves = standings.clone();
-    after_moves.hold(&refused);
-    retain_tenants(&mut bundles, |tenant| after_moves.is_rendered(tenant));
+    standings.hold(&refused);
+    retain_tenants(&mut bundles, |tenant| standings.is_rendered(tenant));
     if refused.iter().any(Diagnostic::stops_the_fleet) {
         bundles.clear();
     }
-    findings.extend(refused);
+    compiled.findings.extend(refused);
 
     let request = Request {
-        standings: &after_moves,
+        standings: &standings,
         ..request
     };
     let mut faults = Vec::new();
@@ -392,10 +407,10 @@ fn render_and_place<T: Kept>(
     if !faults.iter().any(Diagnostic::stops_the_fleet) {
         compiled.tree = tree;
     }
-    findings.extend(faults);
+    compiled.findings.extend(faults);
 
     compiled.bundles = bundles;
-    compiled.standings = after_moves;
+    compiled.standings = standings;
 }
 
 /// Whether a tenant or a cluster is one of those that were named, or none was.
