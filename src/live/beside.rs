@@ -2,7 +2,8 @@
 //! cannot be read, what is being deleted.
 
 use super::ending::{STUCK, held_by, length};
-use super::judge::{Behind, Judge};
+use super::judge::Judge;
+use super::progress::Behind;
 use super::rules::{FOREIGN, NOT_ADOPTED, NOT_CONVERGED, NOT_LISTED, ORPHANED, STUCK_DELETION};
 use super::seen::Why;
 use crate::diagnostic::Level;

@@ -1,8 +1,9 @@
 //! One thing that was found in a live cluster.
 
 use super::wanted::Wanted;
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{Diagnostic, Rule, Scope};
 use crate::kube::ObjectId;
+use crate::source::Span;
 use crate::value::Text;
 
 /// Something that was found in a cluster.
@@ -18,6 +19,32 @@ pub struct Found {
     pub show: String,
     /// Since when, as RFC 3339; may be empty.
     pub since: Text,
+}
+
+impl Found {
+    /// Something that was found of a tenant or of the cluster, and of an object where `id` names it.
+    pub fn new(
+        wanted: &Wanted,
+        rule: &'static Rule,
+        tenant: Option<u32>,
+        span: Span,
+        id: Option<&ObjectId>,
+        message: String,
+    ) -> Self {
+        let name = wanted.name_of(tenant).cloned();
+        let mut diagnostic = Diagnostic::new(rule, span, message).scope(Scope::Fleet);
+        if let Some(name) = &name {
+            diagnostic = diagnostic.tenant(name);
+        }
+        let show = id.map(|id| wanted.kubectl("get", id, " -o yaml --show-managed-fields"));
+        Self {
+            diagnostic,
+            tenant: name,
+            object: id.map(ObjectId::called).unwrap_or_default(),
+            show: show.unwrap_or_default(),
+            since: Text::default(),
+        }
+    }
 }
 
 /// A word of a command, so that any shell takes it as it is: names of some kinds may hold anything.

@@ -3,6 +3,7 @@
 use super::drift::{Difference, Manager};
 use super::ending::{STUCK, held_by};
 use super::found::Found;
+use super::progress::{Behind, progress};
 use super::rules::*;
 use super::seen::{Batch, Ending, Seen};
 use super::status::Stage;
@@ -141,8 +142,6 @@ impl Judgement {
 /// Why nothing is known of a tenant.
 const NOT_ASKED: &str = "not everything could be asked";
 
-pub(super) const SOURCES: &str = "source.toolkit.fluxcd.io";
-
 /// Managers whose fields Flux takes over.
 /// Source: kustomize-controller, `ssa.ApplyCleanupOptions` of its reconciler.
 const FLUX_TAKES: [&str; 4] = [
@@ -169,7 +168,12 @@ pub fn judge(
         since: BTreeMap::new(),
     };
     judge.gaps();
-    let behind = judge.units(commit);
+    let is_quiet = judge.out.found.is_empty();
+    let progress = progress(wanted, seen, gaps, commit, is_quiet);
+    judge.out.found.extend(progress.found);
+    judge.out.revision = progress.revision;
+    judge.since = progress.since;
+    let behind = progress.behind;
     judge.out.behind = behind.len();
     judge.objects(&behind);
     judge.homes();
@@ -209,9 +213,6 @@ pub fn judge(
     judge.out
 }
 
-/// Why a Kustomization has not applied what was rendered, by its name.
-pub(super) type Behind = BTreeMap<Text, String>;
-
 pub(super) struct Judge<'a> {
     pub(super) wanted: &'a Wanted,
     pub(super) seen: &'a Batch,
@@ -231,25 +232,8 @@ impl Judge<'_> {
         id: Option<&ObjectId>,
         message: String,
     ) -> &mut Found {
-        let name = self.wanted.name_of(tenant).cloned();
-        let mut diagnostic = Diagnostic::new(rule, span, message).scope(Scope::Fleet);
-        if let Some(name) = &name {
-            diagnostic = diagnostic.tenant(name);
-        }
-        let object = id.map(ObjectId::called).unwrap_or_default();
-        let show = id
-            .map(|id| {
-                self.wanted
-                    .kubectl("get", id, " -o yaml --show-managed-fields")
-            })
-            .unwrap_or_default();
-        self.out.found.push(Found {
-            diagnostic,
-            tenant: name,
-            object,
-            show,
-            since: Text::default(),
-        });
+        let found = Found::new(self.wanted, rule, tenant, span, id, message);
+        self.out.found.push(found);
         let at = self.out.found.len() - 1;
         &mut self.out.found[at]
     }

@@ -13,11 +13,11 @@ pub mod listing;
 pub mod page;
 mod plugin;
 pub mod policies;
+mod progress;
 pub mod role;
 pub mod rules;
 pub mod seen;
 pub mod status;
-mod units;
 mod versions;
 pub mod wanted;
 
