@@ -181,6 +181,11 @@ pub fn cluster_fields(engine: Engine, bootstrap: &Applied) -> String {
     }
 }
 
+/// The user that the API server sees where a service account acts.
+pub fn user_of(namespace: &str, account: &str) -> String {
+    format!("system:serviceaccount:{namespace}:{account}")
+}
+
 /// The engine of one cluster, with what the cluster says of it.
 #[derive(Clone, Copy, Debug)]
 pub struct ClusterEngine<'a> {
@@ -275,6 +280,11 @@ impl<'a> ClusterEngine<'a> {
             Engine::Flux => flux::stated_account(self.cluster),
         };
         stated.unwrap_or(conventions(self.engine).account)
+    }
+
+    /// The user that the API server sees where the tree is applied.
+    pub fn user(&self) -> String {
+        user_of(self.namespace(), self.account())
     }
 
     /// Its version, where the cluster says it.

@@ -190,12 +190,13 @@ impl Cluster {
         })
     }
 
-    /// The kept objects that a policy would refuse if they were written as they are, by the account
-    /// that applies the tree; and of how many that cannot be told. `resource_of` gives the version
+    /// The kept objects that a policy would refuse if they were written as they are, by `user`,
+    /// who applies the tree; and of how many that cannot be told. `resource_of` gives the version
     /// and the plural of an object's kind.
     pub fn violations(
         &self,
         policy: &str,
+        user: &str,
         resource_of: &dyn Fn(&ObjectId) -> Option<(Text, Text)>,
     ) -> (Vec<ObjectId>, usize) {
         let (mut refused, mut unknown) = (Vec::new(), 0);
@@ -219,7 +220,7 @@ impl Cluster {
                 subresource: String::new(),
                 namespace: namespace.to_string(),
                 name: id.name.to_string(),
-                user: "system:serviceaccount:flux-system:kustomize-controller".into(),
+                user: user.into(),
                 groups: vec![
                     "system:serviceaccounts".into(),
                     "system:authenticated".into(),

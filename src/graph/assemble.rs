@@ -4,6 +4,7 @@ use super::facts::{Facts, digest};
 use super::rbac::Subject;
 use super::{Cluster, Input, NOT_READ, Origin, Parts, TenantNode, builtin};
 use crate::bundle::{ClusterBundle, ObjectSet, RenderedObject, TenantBundle};
+use crate::delivery::{ClusterEngine, Engine, conventions};
 use crate::diagnostic::{Diagnostic, Level, Scope};
 use crate::kube::ObjectId;
 use crate::kube::labels::Labels;
@@ -103,6 +104,7 @@ pub fn cluster(
     blind.extend(missing(&here, &facts, spec.name.as_str()));
     let parts = Parts {
         name: spec.name.as_str().into(),
+        engine_namespace: ClusterEngine::new(&fleet.spec, spec).namespace().into(),
         plugin: spec.cni.as_ref().map(|c| c.name.as_str().into()),
         pod_networks: spec
             .pod_cidrs
@@ -172,6 +174,7 @@ pub fn without_fleet(mut beside: Beside, span: Span, group_by: Option<&str>) -> 
     builtin(&mut beside.facts, span);
     let parts = Parts {
         name: "cluster".into(),
+        engine_namespace: conventions(Engine::default()).namespace.into(),
         facts: beside.facts,
         closed: beside.closed,
         blind: beside.faults,

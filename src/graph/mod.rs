@@ -82,6 +82,8 @@ pub struct Namespace {
 pub struct Cluster {
     /// Its name.
     pub name: Text,
+    /// The namespace of the engine that applies its tree.
+    pub engine_namespace: Text,
     /// Its network plugin, where that is said.
     pub plugin: Option<Text>,
     /// Networks of its pods, where they are said.
@@ -117,6 +119,8 @@ pub struct Cluster {
 pub struct Parts {
     /// Its name.
     pub name: Text,
+    /// The namespace of the engine that applies its tree.
+    pub engine_namespace: Text,
     /// Its network plugin, where that is said.
     pub plugin: Option<Text>,
     /// Networks of its pods, where they are said.
@@ -291,6 +295,7 @@ impl Cluster {
             kept,
             bound,
             name: parts.name,
+            engine_namespace: parts.engine_namespace,
             plugin: parts.plugin,
             pod_networks: parts.pod_networks,
             tenants,

@@ -60,7 +60,7 @@ pub fn check(wanted: &Wanted, cluster: &Cluster, served: &Served) -> Vec<Found> 
             let kind = served.find(&id.group, &id.kind, None)?;
             Some((kind.version.clone(), kind.plural.clone()))
         };
-        let (refused, unknown) = cluster.violations(&id.name, &resource);
+        let (refused, unknown) = cluster.violations(&id.name, &wanted.engine_user, &resource);
         if refused.is_empty() && unknown == 0 {
             continue;
         }

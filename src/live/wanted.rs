@@ -2,7 +2,7 @@
 //! whose they are.
 
 use crate::bundle::{ClusterBundle, ObjectSet, RenderedObject};
-use crate::delivery::{ClusterEngine, Engine, SourceName, conventions, is_engine_group};
+use crate::delivery::{ClusterEngine, Engine, SourceName, conventions, is_engine_group, user_of};
 use crate::kube::ObjectId;
 use crate::source::Span;
 use crate::spec::FleetDoc;
@@ -57,6 +57,8 @@ pub struct Wanted {
     pub engine: Engine,
     /// The namespace of the engine.
     pub engine_namespace: Text,
+    /// The user that applies the tree.
+    pub engine_user: String,
     /// The source that holds the tree.
     pub source: SourceName,
     /// The digest of the files that a Kustomization's own artifact is made of, by the
@@ -89,6 +91,7 @@ impl Wanted {
             context: Text::default(),
             engine,
             engine_namespace: conventions(engine).namespace.into(),
+            engine_user: user_of(conventions(engine).namespace, conventions(engine).account),
             source: conventions(engine).source.clone(),
             contents: HashMap::new(),
             plugin: None,
@@ -117,6 +120,7 @@ impl Wanted {
         wanted.owner = fleet.name.value.as_str().into();
         wanted.engine = engine.engine();
         wanted.engine_namespace = engine.namespace().into();
+        wanted.engine_user = engine.user();
         wanted.source = engine.source();
         let own = tree
             .artifacts

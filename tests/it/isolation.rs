@@ -35,6 +35,7 @@ pub fn cluster(texts: &[(String, String)]) -> (SourceMap, Cluster) {
         reaches: Vec::new(),
     };
     let parts = Parts {
+        engine_namespace: "flux-system".into(),
         facts: reading.facts,
         tenants: vec![tenant("blue"), tenant("green")],
         blind: reading.faults,

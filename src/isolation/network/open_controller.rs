@@ -1,5 +1,6 @@
 use super::Findings;
 use super::reach::Reach;
+use crate::delivery::argo;
 use crate::diagnostic::rule;
 use crate::graph::network::PolicyObject;
 use crate::graph::{Cluster, Owner};
@@ -33,24 +34,24 @@ rule! {
     pub static OPEN_CONTROLLER = "network/open-controller", Error;
 }
 
-/// What serves for all: the namespace, the label of its pods, the port, and what it has.
-const SERVERS: [(&str, &str, &str, u16, &str); 3] = [
+/// What serves for all: the namespace (the engine's own where none is named), the label of its pods, the port, and what it has.
+const SERVERS: [(Option<&str>, &str, &str, u16, &str); 3] = [
     (
-        "flux-system",
+        None,
         "app",
         "source-controller",
         9090,
         "the files of every tenant's sources",
     ),
     (
-        "argocd",
+        Some(argo::NAMESPACE),
         "app.kubernetes.io/name",
         "argocd-repo-server",
         8081,
         "the manifests of every tenant's repositories",
     ),
     (
-        "argocd",
+        Some(argo::NAMESPACE),
         "app.kubernetes.io/name",
         "argocd-redis",
         6379,
@@ -61,6 +62,7 @@ const SERVERS: [(&str, &str, &str, u16, &str); 3] = [
 pub(super) fn check(cluster: &Cluster, reach: &Reach<'_>, out: &mut Findings<'_>) {
     let mut absent = Vec::new();
     for (home, key, name, port, what) in SERVERS {
+        let home = home.unwrap_or(&cluster.engine_namespace);
         let Some(to) = cluster
             .namespace(home)
             .filter(|at| cluster.namespaces[*at as usize].origin.is_some())
