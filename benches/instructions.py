@@ -25,8 +25,8 @@ LEAST = 0.02
 # A function for each stage. `document` is within `spec`, and within whatever else reads YAML; `tenancy`, each tenant by
 # itself, is within `spec` too.
 STAGES = {
-    "read": "tenantry::shell::files::read_all",
-    "records": "tenantry::shell::written::read_records",
+    "read": "tenantry::cli::files::read_all",
+    "records": "tenantry::cli::written::read_records",
     "document": "tenantry::document::parse::parse",
     "spec": "tenantry::spec::load",
     "tenancy": "tenantry::tenancy::tenant::Ground::resolve",
@@ -34,9 +34,9 @@ STAGES = {
     "bundle": "tenantry::bundle::render",
     "refusals": "tenantry::tree::refusals",
     "tree": "tenantry::tree::build",
-    "snapshot": "tenantry::shell::write::snapshot",
+    "snapshot": "tenantry::cli::write::snapshot",
     "plan": "tenantry::tree::plan::plan",
-    "write": "tenantry::shell::write::apply",
+    "write": "tenantry::cli::write::apply",
 }
 
 

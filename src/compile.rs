@@ -10,7 +10,7 @@ use crate::bundle::{self, ClusterBundle, Kept, Manifests, RenderedObject, Templa
 use crate::diagnostic::{Diagnostic, Scope, sort};
 use crate::source::{SourceId, SourceMap, Span};
 use crate::spec::{self, FleetDoc, Input, Loaded, NO_FLEET, ProfileDoc, Specs, TenantDoc};
-use crate::tenancy::{self, Context, Ground, Resolved, Standings, Tenancy, failing};
+use crate::tenancy::{self, Context, ResolveContext, Resolved, Standings, Tenancy, failing};
 use crate::tree::{self, FileEntry, Layout, Lock, Request, Tree};
 use indexmap::IndexSet;
 use std::collections::{BTreeMap, BTreeSet};
@@ -94,9 +94,10 @@ pub fn resolve(
     let in_shared = std::mem::take(&mut specs.tenants);
 
     let mut about_all = Vec::new();
-    let ground = sound_fleet(&specs, &findings)
-        .and_then(|fleet| tenancy::ground(fleet, &specs, &profiles, context, &mut about_all));
-    let load = || load_tenants(sources, &rest, home, in_shared, ground.as_ref());
+    let resolve_context = sound_fleet(&specs, &findings).and_then(|fleet| {
+        tenancy::resolve_context(fleet, &specs, &profiles, context, &mut about_all)
+    });
+    let load = || load_tenants(sources, &rest, home, in_shared, resolve_context.as_ref());
     let remember = || {
         let foreign = lock.foreign(&cluster_names(&specs));
         (lock.prior(&context.leaving, &foreign), foreign)
@@ -109,11 +110,18 @@ pub fn resolve(
     let (docs, skipped) = (loaded.specs.tenants, loaded.specs.skipped);
     let mut tenancy = Tenancy::default();
     if sound_fleet(&specs, &findings).is_some() {
-        match &ground {
-            Some(ground) => {
+        match &resolve_context {
+            Some(resolve_context) => {
                 let resolved = loaded.made;
                 let (linked, faults) = tenancy::join(
-                    ground, &docs, resolved, sources, context, &prior, &findings, about_all,
+                    resolve_context,
+                    &docs,
+                    resolved,
+                    sources,
+                    context,
+                    &prior,
+                    &findings,
+                    about_all,
                 );
                 tenancy = linked;
                 findings.extend(faults);
@@ -123,7 +131,7 @@ pub fn resolve(
     }
 
     drop(prior);
-    drop(ground);
+    drop(resolve_context);
     lock.leave_out(&foreign);
     specs.tenants = docs;
     specs.skipped.extend(skipped);
@@ -178,13 +186,13 @@ fn load_tenants<'g>(
     inputs: &[&Input],
     home: spec::Home<'_>,
     in_shared: Vec<TenantDoc>,
-    ground: Option<&'g Ground<'_>>,
+    resolve_context: Option<&'g ResolveContext<'_>>,
 ) -> Loaded<Resolved<'g>> {
     let resolve = |doc: TenantDoc| {
-        let resolved = ground
-            .map(|ground| ground.resolve(&doc))
+        let resolved = resolve_context
+            .map(|resolve_context| resolve_context.resolve(&doc))
             .unwrap_or_default();
-        (doc.into_shell(), resolved)
+        (doc.without_body(), resolved)
     };
 
     let mut loaded = spec::load(sources, inputs, home, &resolve);

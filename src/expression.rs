@@ -140,7 +140,7 @@ pub enum Leaf {
     /// No expression.
     Text(String),
     /// `{{ a.b }}` and nothing around it.
-    Value(Hole),
+    Value(Expr),
     /// Text and expressions.
     Mixed(Vec<Part>),
 }
@@ -151,12 +151,12 @@ pub enum Part {
     /// Text.
     Text(String),
     /// An expression.
-    Hole(Hole),
+    Expr(Expr),
 }
 
 /// An expression, and where it stands in its leaf.
 #[derive(Debug)]
-pub struct Hole {
+pub struct Expr {
     /// The expression's text.
     pub source: String,
     /// First byte of it in the leaf.
@@ -239,7 +239,7 @@ impl<'a> Scope<'a> {
     }
 }
 
-impl Hole {
+impl Expr {
     fn parse(source: &str, offset: usize) -> Result<Self, Fault> {
         if source.len() > MAX_SOURCE {
             return Err(Fault::Limit(format!(
@@ -393,8 +393,8 @@ impl Leaf {
             }
             let inner = &text[open + 2..close];
             let lead = inner.len() - inner.trim_start().len();
-            let hole = Hole::parse(inner.trim(), open + 2 + lead).map_err(|f| (f, open))?;
-            parts.push(Part::Hole(hole));
+            let hole = Expr::parse(inner.trim(), open + 2 + lead).map_err(|f| (f, open))?;
+            parts.push(Part::Expr(hole));
             at = close + 2;
         }
         if at < text.len() {
@@ -403,7 +403,7 @@ impl Leaf {
         Ok(match (parts.len(), parts.pop()) {
             (_, None) => Self::Text(String::new()),
             (1, Some(Part::Text(text))) => Self::Text(text),
-            (1, Some(Part::Hole(hole))) => Self::Value(hole),
+            (1, Some(Part::Expr(hole))) => Self::Value(hole),
             (_, Some(last)) => {
                 parts.push(last);
                 Self::Mixed(parts)
@@ -441,7 +441,7 @@ fn mixed(parts: &[Part], scope: &Scope<'_>) -> Result<String, (Fault, usize)> {
     for part in parts {
         match part {
             Part::Text(text) => out.push_str(text),
-            Part::Hole(hole) => {
+            Part::Expr(hole) => {
                 out.push_str(&mixed_part(hole, scope).map_err(|f| (f, hole.offset))?)
             }
         }
@@ -455,7 +455,7 @@ fn mixed(parts: &[Part], scope: &Scope<'_>) -> Result<String, (Fault, usize)> {
     Ok(out)
 }
 
-fn mixed_part(hole: &Hole, scope: &Scope<'_>) -> Result<String, Fault> {
+fn mixed_part(hole: &Expr, scope: &Scope<'_>) -> Result<String, Fault> {
     let owned;
     let value = match hole.borrow(scope) {
         Some(found) => found?,

@@ -1,10 +1,10 @@
 //! The program: reads arguments, does the work, ends with the exit code that `--help` names.
 
-mod shell;
+mod cli;
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> std::process::ExitCode {
-    shell::main()
+    cli::main()
 }

@@ -4,19 +4,22 @@
 //! while their CRDs check the form alone. The API server stores `9999999999999h`; then the
 //! controller cannot decode its list of the kind, on the whole cluster and after every restart.
 
-use crate::document::{Tree, View};
+use crate::document::{TreeValue, View};
 use crate::kube::ObjectId;
 use crate::spec::duration::{self, DurationError};
 
 /// The first string of an object that has the form of a duration and that Go cannot hold.
 ///
 /// Kubernetes' own kinds have no such field; their quantities may look like one (`1000m`).
-pub(super) fn out_of_range<'a, T: Tree>(id: &ObjectId, object: &'a T) -> Option<(&'a T, &'a str)> {
+pub(super) fn out_of_range<'a, T: TreeValue>(
+    id: &ObjectId,
+    object: &'a T,
+) -> Option<(&'a T, &'a str)> {
     let custom = id.group.contains('.') && !id.group.ends_with(".k8s.io");
     if custom { find(object) } else { None }
 }
 
-fn find<T: Tree>(node: &T) -> Option<(&T, &str)> {
+fn find<T: TreeValue>(node: &T) -> Option<(&T, &str)> {
     match node.view() {
         View::String(text) => {
             let refused = duration::parse(text) == Err(DurationError::OutOfRange);

@@ -44,7 +44,7 @@ struct File {
 
 /// A file that a tenant names.
 #[derive(Debug)]
-pub struct Wanted {
+pub struct NamedManifest {
     /// The path from the root; nothing where it leaves the root, or is no manifest's.
     pub path: Option<String>,
     /// Where it is named.
@@ -71,7 +71,7 @@ fn is_manifest(path: &str) -> bool {
 }
 
 /// The files that tenants name.
-pub fn wanted(tenancy: &Tenancy, sources: &SourceMap) -> Vec<Wanted> {
+pub fn wanted(tenancy: &Tenancy, sources: &SourceMap) -> Vec<NamedManifest> {
     let mut all = Vec::new();
     for tenant in &tenancy.tenants {
         let mut seen: Vec<Span> = Vec::new();
@@ -79,7 +79,7 @@ pub fn wanted(tenancy: &Tenancy, sources: &SourceMap) -> Vec<Wanted> {
             if !seen.contains(&named.span) {
                 seen.push(named.span);
                 let path = resolve(sources, named).filter(|p| is_manifest(p));
-                all.push(Wanted {
+                all.push(NamedManifest {
                     path,
                     span: named.span,
                     tenant: tenant.name.value.clone(),
@@ -226,7 +226,7 @@ impl Manifests {
             )
         })?;
         let raw = sources.get(document.raw.source).slice(document.raw);
-        if let Some(reason) = document.odd.or_else(|| read_otherwise(raw, &value)) {
+        if let Some(reason) = document.unportable.or_else(|| read_otherwise(raw, &value)) {
             return Err(Box::new(
                 Diagnostic::new(&MANIFEST, span, reason)
                     .fix("write one object a document, in plain YAML"),

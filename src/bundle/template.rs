@@ -6,7 +6,7 @@
 //! is never read as YAML again, so it cannot become structure.
 
 use crate::diagnostic::{Diagnostic, Scope as Whom, rule};
-use crate::document::{self, Document, Node, Value as Tree};
+use crate::document::{self, Document, Node, Value as TreeValue};
 use crate::expression::{Fault, Leaf, Scope};
 use crate::source::{Source, SourceId, Span};
 use crate::value::{Entry, Text, Value, lay_in};
@@ -194,8 +194,8 @@ fn syntax(span: Span, message: impl Into<String>, fix: &str) -> Box<Diagnostic> 
 
 fn body(document: &Document) -> Result<Option<Body>, Box<Diagnostic>> {
     match &document.root.value {
-        Tree::Null => Ok(None),
-        Tree::Map(_) => {
+        TreeValue::Null => Ok(None),
+        TreeValue::Map(_) => {
             let first = document.root.span;
             let head = document
                 .root
@@ -239,7 +239,7 @@ fn item(node: &Node) -> Result<Item, Box<Diagnostic>> {
     let list = Leaf::parse(&format!("{{{{ {list} }}}}"))
         .map_err(|(fault, _)| syntax(span, fault.to_string(), "mend it"))?;
     let mut rest = node.clone();
-    if let Tree::Map(entries) = &mut rest.value {
+    if let TreeValue::Map(entries) = &mut rest.value {
         entries.retain(|e| e.key != "$for");
     }
     Ok(Item {
@@ -259,11 +259,11 @@ fn leaf(node: &Node, text: &str) -> Result<Leaf, Box<Diagnostic>> {
 
 fn part(node: &Node) -> Result<Part, Box<Diagnostic>> {
     Ok(match &node.value {
-        Tree::String(text) if text.contains("{{") => Part::Leaf {
+        TreeValue::String(text) if text.contains("{{") => Part::Leaf {
             leaf: leaf(node, text)?,
             span: node.span,
         },
-        Tree::Map(entries) => {
+        TreeValue::Map(entries) => {
             let mut condition = None;
             let mut members = Vec::with_capacity(entries.len());
             for entry in entries {
@@ -305,7 +305,7 @@ fn part(node: &Node) -> Result<Part, Box<Diagnostic>> {
                         ));
                     }
                     // As where a condition stands beside it: null leaves the key out.
-                    _ if matches!(entry.node.value, Tree::Null) => {}
+                    _ if matches!(entry.node.value, TreeValue::Null) => {}
                     key => members.push(Member::Entry(key.into(), part(&entry.node)?)),
                 }
             }
@@ -327,7 +327,7 @@ fn part(node: &Node) -> Result<Part, Box<Diagnostic>> {
                 }
             }
         }
-        Tree::Seq(items) => {
+        TreeValue::Seq(items) => {
             let items = items.iter().map(item).collect::<Result<Vec<_>, _>>()?;
             if items
                 .iter()

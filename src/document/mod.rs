@@ -17,7 +17,7 @@ pub use parse::{
     AMBIGUOUS_SCALAR, DUPLICATE_KEY, MAX_DEPTH, MAX_EXPANDED_BYTES, MAX_NODES, SYNTAX, TOO_BIG,
     TOO_DEEP, UNSUPPORTED, parse, parse_foreign,
 };
-pub use repr::{Ref, Repr, Tree, View};
+pub use repr::{Ref, Repr, TreeValue, View};
 pub use scalar::ambiguity;
 
 use crate::source::Span;
@@ -34,7 +34,7 @@ pub struct Document {
     pub raw: Span,
     /// What in it other readers take otherwise, or not at all: matters where the bytes are passed
     /// on.
-    pub odd: Option<&'static str>,
+    pub unportable: Option<&'static str>,
 }
 
 /// A value, its place, and what it won against in a merge.
@@ -45,7 +45,7 @@ pub struct Node {
     /// The value.
     pub value: Value,
     /// The places of the values that this one replaced, nearest first.
-    pub losers: Box<[Span]>,
+    pub overridden: Box<[Span]>,
 }
 
 /// What a [`Node`] can be.
@@ -98,7 +98,7 @@ impl Node {
         Self {
             span,
             value,
-            losers: Box::default(),
+            overridden: Box::default(),
         }
     }
 
@@ -225,7 +225,7 @@ impl Node {
 
     /// The value without places, as the JSON library has it.
     pub fn to_json(&self) -> serde_json::Value {
-        Tree::to_json(self)
+        TreeValue::to_json(self)
     }
 
     /// The value without places.

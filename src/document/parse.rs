@@ -127,7 +127,7 @@ struct Builder<'s> {
     anchors: HashMap<usize, (Node, Size)>,
     nodes: usize,
     bytes: usize,
-    odd: Option<&'static str>,
+    unportable: Option<&'static str>,
 }
 
 /// The fault that ends the reading of a file.
@@ -147,7 +147,7 @@ impl<'s> Builder<'s> {
             anchors: HashMap::new(),
             nodes: 0,
             bytes: 0,
-            odd: None,
+            unportable: None,
         }
     }
 
@@ -298,11 +298,11 @@ impl<'s> Builder<'s> {
         self.anchors.clear();
         if let Some(root) = self.root.take() {
             let end = before_end_marker(&self.source.text, self.raw_start);
-            let odd = self.odd.take();
+            let unportable = self.unportable.take();
             self.documents.push(Document {
                 root,
                 raw: self.span(self.raw_start, end),
-                odd,
+                unportable,
             });
         }
         Ok(None)
@@ -352,7 +352,7 @@ impl<'s> Builder<'s> {
         }
 
         if style == ScalarStyle::DoubleQuoted && self.source.slice(span).contains("\\/") {
-            self.odd = Some("the escape `\\/`, which not every reader knows");
+            self.unportable = Some("the escape `\\/`, which not every reader knows");
         }
         Ok(match style {
             ScalarStyle::Plain => self.plain_value(text, span),
@@ -385,7 +385,7 @@ impl<'s> Builder<'s> {
                 .fix("quote it if it is a text");
             self.faults.push(fault);
         } else {
-            self.odd = Some("a number that JSON does not hold");
+            self.unportable = Some("a number that JSON does not hold");
         }
         Value::String(text.into())
     }
@@ -420,7 +420,7 @@ impl<'s> Builder<'s> {
     /// Readers disagree where an anchor's name ends (`&a:b c`), so that one name can stand for two
     /// values.
     fn saw_anchor(&mut self) {
-        self.odd = Some("an anchor or an alias: readers disagree on what it names");
+        self.unportable = Some("an anchor or an alias: readers disagree on what it names");
     }
 
     fn leaf(&mut self, node: Node, anchor: usize) -> Result<Option<Node>, Stop> {

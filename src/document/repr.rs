@@ -11,7 +11,7 @@ use std::borrow::Cow;
 use std::marker::PhantomData;
 
 /// A tree of JSON's kinds.
-pub trait Tree: Sized + Send + Sync + 'static {
+pub trait TreeValue: Sized + Send + Sync + 'static {
     /// A key and its value.
     type Entry: 'static;
     /// What a node is.
@@ -67,7 +67,7 @@ pub trait Tree: Sized + Send + Sync + 'static {
 }
 
 /// What a node of a tree is.
-pub enum View<'a, T: Tree> {
+pub enum View<'a, T: TreeValue> {
     /// Nothing.
     Null,
     /// True or false.
@@ -82,7 +82,7 @@ pub enum View<'a, T: Tree> {
     Map(&'a [T::Entry]),
 }
 
-impl Tree for Node {
+impl TreeValue for Node {
     type Entry = Entry;
     fn view(&self) -> View<'_, Self> {
         match &self.value {
@@ -102,7 +102,7 @@ impl Tree for Node {
     }
 }
 
-impl Tree for Value {
+impl TreeValue for Value {
     type Entry = value::Entry;
     fn view(&self) -> View<'_, Self> {
         match self {
@@ -138,7 +138,7 @@ impl<T> Clone for Ref<'_, T> {
 
 impl<T> Copy for Ref<'_, T> {}
 
-impl<T: Tree> Json for Repr<T> {
+impl<T: TreeValue> Json for Repr<T> {
     type Node<'a> = Ref<'a, T>;
     type PreparedKey = String;
     type StringBuffer = String;
@@ -155,7 +155,7 @@ impl<T: Tree> Json for Repr<T> {
     }
 }
 
-impl<'a, T: Tree> JsonNode<'a, Repr<T>> for Ref<'a, T> {
+impl<'a, T: TreeValue> JsonNode<'a, Repr<T>> for Ref<'a, T> {
     type Object = Members<'a, T>;
     type Array = Items<'a, T>;
     type Number = Number;
@@ -253,11 +253,11 @@ impl<'a, T: Tree> JsonNode<'a, Repr<T>> for Ref<'a, T> {
 }
 
 /// A mapping.
-pub struct Members<'a, T: Tree>(&'a [T::Entry]);
+pub struct Members<'a, T: TreeValue>(&'a [T::Entry]);
 /// A list.
 pub struct Items<'a, T>(&'a [T]);
 
-impl<'a, T: Tree> Object<'a, Repr<T>> for Members<'a, T> {
+impl<'a, T: TreeValue> Object<'a, Repr<T>> for Members<'a, T> {
     type Node = Ref<'a, T>;
     type MemberName = &'a str;
     type MembersIter = MembersIter<'a, T>;
@@ -277,7 +277,7 @@ impl<'a, T: Tree> Object<'a, Repr<T>> for Members<'a, T> {
     }
 }
 
-impl<'a, T: Tree> Array<'a, Repr<T>> for Items<'a, T> {
+impl<'a, T: TreeValue> Array<'a, Repr<T>> for Items<'a, T> {
     type Node = Ref<'a, T>;
     type ElementsIter = ItemsIter<'a, T>;
 
@@ -290,11 +290,11 @@ impl<'a, T: Tree> Array<'a, Repr<T>> for Items<'a, T> {
 }
 
 /// The entries of a mapping.
-pub struct MembersIter<'a, T: Tree>(std::slice::Iter<'a, T::Entry>);
+pub struct MembersIter<'a, T: TreeValue>(std::slice::Iter<'a, T::Entry>);
 /// The items of a list.
 pub struct ItemsIter<'a, T>(std::slice::Iter<'a, T>);
 
-impl<'a, T: Tree> Iterator for MembersIter<'a, T> {
+impl<'a, T: TreeValue> Iterator for MembersIter<'a, T> {
     type Item = (&'a str, Ref<'a, T>);
     fn next(&mut self) -> Option<Self::Item> {
         self.0

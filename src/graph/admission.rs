@@ -4,9 +4,11 @@
 //! k8s.io/apiserver `pkg/admission/plugin/policy/matching` and `.../validating`,
 //! `pkg/admission/plugin/webhook/predicates`.
 
+use super::admission_policy::{
+    AdmissionPolicy, AdmissionPolicyBinding, AdmissionPolicySpec, Matching, ResourceRule,
+};
 use super::cel::{Fault, Scope, Term};
-use super::guard::{Guard, GuardBinding, GuardSpec, Matching, ResourceRule};
-use super::request::{Asker, Body, Request};
+use super::request::{Body, Request, Requester};
 use super::{Cluster, Facts, Owner};
 use crate::kube::labels::Labels;
 use crate::kube::names::NAME_LABEL;
@@ -125,7 +127,7 @@ enum Said {
     NotKnown(Option<Span>, String),
 }
 
-impl GuardSpec {
+impl AdmissionPolicySpec {
     fn ask(&self, mut scope: Scope<'_>, namespace: &Term<'_>) -> Said {
         let failed = |fault: Fault, span| match fault {
             Fault::Error(_) if self.closed => Said::Refused(span),
@@ -176,7 +178,7 @@ impl Cluster {
     pub(super) fn bound_guards(
         &self,
         namespace: &str,
-    ) -> impl Iterator<Item = (&GuardBinding, Option<&Guard>)> {
+    ) -> impl Iterator<Item = (&AdmissionPolicyBinding, Option<&AdmissionPolicy>)> {
         let (pinned, others) = &self.bound;
         let here: &[(u32, Option<u32>)] = pinned.get(namespace).map_or(&[], Vec::as_slice);
         let elsewhere = pinned
@@ -225,7 +227,7 @@ impl Cluster {
                     "system:serviceaccounts".into(),
                     "system:authenticated".into(),
                 ],
-                asker: Asker::One,
+                asker: Requester::One,
                 object: body.clone(),
                 old: body,
             };
@@ -306,7 +308,7 @@ impl Cluster {
         open
     }
 
-    fn ask(&self, guard: &GuardSpec, request: &Request, params: &Json) -> Said {
+    fn ask(&self, guard: &AdmissionPolicySpec, request: &Request, params: &Json) -> Said {
         let variable = request.variable(request.kind().unwrap_or_default());
         let id = ObjectId::of_namespace(request.namespace.as_str().into());
         let home = Json::from(request.namespace.as_str());
@@ -328,8 +330,8 @@ impl Cluster {
     /// The objects of parameters that a policy is asked with: null where it takes none.
     fn params(
         &self,
-        guard: &Guard,
-        binding: &GuardBinding,
+        guard: &AdmissionPolicy,
+        binding: &AdmissionPolicyBinding,
         request: &Request,
     ) -> Result<Vec<Json>, String> {
         let (Some((group, kind)), Some(wanted)) = (&guard.says.param_kind, &binding.params) else {

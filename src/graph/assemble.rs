@@ -19,7 +19,7 @@ use std::collections::BTreeSet;
 
 /// What stands beside a cluster's rendered objects.
 #[derive(Debug, Default)]
-pub struct Beside {
+pub struct ExtraInputs {
     /// What it says.
     pub facts: Facts,
     /// What could not be read of it.
@@ -32,7 +32,7 @@ pub struct Beside {
     pub guarded: bool,
 }
 
-/// The objects of a fleet's cluster, besides those of [`Beside`].
+/// The objects of a fleet's cluster, besides those of [`ExtraInputs`].
 ///
 /// Rendered objects have values: a graph without them would be empty, and would prove anything.
 ///
@@ -47,7 +47,7 @@ pub struct Beside {
 pub enum ClusterObjects<'a> {
     /// The objects that are rendered for the cluster.
     Rendered(&'a ClusterBundle<RenderedObject>),
-    /// The objects that run in the cluster of this index, all of which are in [`Beside`].
+    /// The objects that run in the cluster of this index, all of which are in [`ExtraInputs`].
     Live(usize),
 }
 
@@ -82,7 +82,7 @@ pub fn cluster(
     fleet: &FleetDoc,
     tenancy: &Tenancy,
     objects: ClusterObjects<'_>,
-    beside: Beside,
+    beside: ExtraInputs,
     group_by: Option<&str>,
     left_out: &dyn Fn(&str) -> bool,
 ) -> Cluster {
@@ -122,7 +122,7 @@ pub fn cluster(
         beside: *blake3::hash(&beside.bytes).as_bytes(),
     };
     let alone = parts.tenants.is_empty();
-    Cluster::new(parts, &stranger(&fleet.spec, group_by, alone))
+    Cluster::new(parts, &infer_tenant(&fleet.spec, group_by, alone))
 }
 
 /// The findings that leave a part of the fleet out of its clusters, as errors: verdicts beside them
@@ -170,7 +170,7 @@ fn missing(here: &[(&Tenant, &OnCluster)], facts: &Facts, cluster: &str) -> Vec<
 }
 
 /// Puts a cluster together of manifests alone; `span` stands for the cluster.
-pub fn without_fleet(mut beside: Beside, span: Span, group_by: Option<&str>) -> Cluster {
+pub fn without_fleet(mut beside: ExtraInputs, span: Span, group_by: Option<&str>) -> Cluster {
     builtin(&mut beside.facts, span);
     let parts = Parts {
         name: "cluster".into(),
@@ -181,11 +181,11 @@ pub fn without_fleet(mut beside: Beside, span: Span, group_by: Option<&str>) -> 
         beside: *blake3::hash(&beside.bytes).as_bytes(),
         ..Parts::default()
     };
-    Cluster::new(parts, &stranger(&FleetSpec::default(), group_by, true))
+    Cluster::new(parts, &infer_tenant(&FleetSpec::default(), group_by, true))
 }
 
 /// Names the tenant of a namespace that no tenant declares, by its name, labels and annotations.
-fn stranger(
+fn infer_tenant(
     fleet: &FleetSpec,
     group_by: Option<&str>,
     alone: bool,
@@ -209,7 +209,7 @@ fn stranger(
 fn add_rendered(
     facts: &mut Facts,
     objects: ClusterObjects<'_>,
-    beside: &Beside,
+    beside: &ExtraInputs,
     left_out: &dyn Fn(&str) -> bool,
 ) {
     let again: BTreeSet<ObjectId> = beside.facts.objects.iter().map(|t| t.id.clone()).collect();

@@ -1,14 +1,14 @@
 //! Objects → what they say: read one by one, from whatever tree they come in.
 
+use super::admission_policy::{self, AdmissionPolicy, AdmissionPolicyBinding, Kept};
 use super::gitops::Gitops;
-use super::guard::{self, Guard, GuardBinding, Kept};
 use super::network::PolicyObject;
 use super::object::{Input, Origin};
 use super::rbac::{self, Binding, Role};
 use super::storage::{Claim, Grant, Volume};
 use super::workload::{Host, Service, Workload};
 use crate::delivery::{Mark, MarkEffect, all_marks};
-use crate::document::{Tree, View};
+use crate::document::{TreeValue, View};
 use crate::kube::labels::{Labels, Selector, items, texts};
 use crate::kube::names::NAME_LABEL;
 use crate::kube::{ObjectId, kinds};
@@ -32,7 +32,7 @@ pub struct NamespaceFact {
 
 /// A ServiceAccount.
 #[derive(Clone, Debug)]
-pub struct Account {
+pub struct ServiceAccount {
     /// What it is.
     pub id: ObjectId,
     /// Identities of a cloud that it takes: the annotation and its value.
@@ -43,7 +43,7 @@ pub struct Account {
 
 /// A store of secrets that lies outside: a SecretStore or a ClusterSecretStore.
 #[derive(Clone, Debug)]
-pub struct Store {
+pub struct SecretStore {
     /// What it is.
     pub id: ObjectId,
     /// Which namespaces may use it; every one where it does not say.
@@ -65,7 +65,7 @@ pub enum Condition {
 
 /// An object that is only known to be there.
 #[derive(Clone, Debug)]
-pub struct Thing {
+pub struct ObjectRef {
     /// What it is.
     pub id: ObjectId,
     /// Tells it from another definition of it; 0 for what is rendered, which has no other.
@@ -76,7 +76,7 @@ pub struct Thing {
 
 /// What serves the API server from within the cluster: a webhook, an aggregated API, a conversion.
 #[derive(Clone, Debug)]
-pub struct Hook {
+pub struct WebhookService {
     /// What it is.
     pub id: ObjectId,
     /// The namespace of the Service that is asked, or of the objects that decide.
@@ -87,7 +87,7 @@ pub struct Hook {
 
 /// An object that could not be understood, and why.
 #[derive(Clone, Debug)]
-pub struct Riddle {
+pub struct Unevaluated {
     /// What it is.
     pub id: ObjectId,
     /// Why.
@@ -100,11 +100,11 @@ pub struct Riddle {
 #[derive(Debug, Default)]
 pub struct Facts {
     /// Every object.
-    pub objects: Vec<Thing>,
+    pub objects: Vec<ObjectRef>,
     /// Namespaces.
     pub namespaces: Vec<NamespaceFact>,
     /// ServiceAccounts.
-    pub accounts: Vec<Account>,
+    pub accounts: Vec<ServiceAccount>,
     /// Roles and ClusterRoles.
     pub roles: Vec<Role>,
     /// RoleBindings and ClusterRoleBindings.
@@ -112,7 +112,7 @@ pub struct Facts {
     /// NetworkPolicies.
     pub policies: Vec<PolicyObject>,
     /// Network policies of other kinds: what they let through is not known.
-    pub other_policies: Vec<Thing>,
+    pub other_policies: Vec<ObjectRef>,
     /// Pods, and what makes them.
     pub workloads: Vec<Workload>,
     /// Services.
@@ -122,7 +122,7 @@ pub struct Facts {
     /// What the objects of the engines say that apply manifests.
     pub gitops: Gitops,
     /// Stores of secrets.
-    pub stores: Vec<Store>,
+    pub stores: Vec<SecretStore>,
     /// Volumes, and the contents of snapshots.
     pub volumes: Vec<Volume>,
     /// Claims of volumes.
@@ -130,11 +130,11 @@ pub struct Facts {
     /// Who lets whom refer to what is theirs.
     pub grants: Vec<Grant>,
     /// Services that the API server asks.
-    pub hooks: Vec<Hook>,
+    pub hooks: Vec<WebhookService>,
     /// Admission policies.
-    pub guards: Vec<Guard>,
+    pub guards: Vec<AdmissionPolicy>,
     /// Their bindings.
-    pub guard_bindings: Vec<GuardBinding>,
+    pub guard_bindings: Vec<AdmissionPolicyBinding>,
     /// Objects as they are, where policies are asked about them.
     pub kept: Vec<Kept>,
     /// Whether objects are kept: where there are admission policies.
@@ -142,11 +142,11 @@ pub struct Facts {
     /// Whether each object comes once, so that none is told from another definition of it.
     once: bool,
     /// ResourceQuotas that hold every pod of their namespace.
-    pub quotas: Vec<Thing>,
+    pub quotas: Vec<ObjectRef>,
     /// Objects of the floor that Flux leaves as they are, and the mark by which it does.
-    pub frozen: Vec<Riddle>,
+    pub frozen: Vec<Unevaluated>,
     /// What could not be understood.
-    pub riddles: Vec<Riddle>,
+    pub unevaluated: Vec<Unevaluated>,
     /// Kinds that no plane reads, as `Kind.group`, and how many objects of each there are.
     pub unread: BTreeMap<String, usize>,
 }
@@ -181,7 +181,7 @@ macro_rules! every_list {
             guard_bindings,
             kept,
             quotas,
-            riddles
+            unevaluated
         )
     };
 }
@@ -217,7 +217,7 @@ impl Facts {
     }
 
     /// Adds an object.
-    pub fn add<T: Tree>(&mut self, mut id: ObjectId, node: &T, origin: Origin) {
+    pub fn add<T: TreeValue>(&mut self, mut id: ObjectId, node: &T, origin: Origin) {
         // As the API server does: what belongs to the cluster has no namespace, whatever its
         // manifest says.
         if kinds::is_cluster_scoped(&id) {
@@ -229,7 +229,7 @@ impl Facts {
             Input::Applied | Input::Snapshot if self.once => 0,
             Input::Manifest | Input::Applied | Input::Snapshot => digest(node),
         };
-        let thing = Thing {
+        let thing = ObjectRef {
             id: id.clone(),
             digest,
             origin,
@@ -243,25 +243,25 @@ impl Facts {
                 span: span.unwrap_or(origin.span),
                 ..origin
             };
-            self.frozen.push(Riddle {
+            self.frozen.push(Unevaluated {
                 id: id.clone(),
                 reason: mark.to_string(),
                 origin,
             });
         }
         if let Some(reason) = not_applied(&id, node, origin.input) {
-            self.riddles.push(Riddle { id, reason, origin });
+            self.unevaluated.push(Unevaluated { id, reason, origin });
             return;
         }
         if let Some(dialect) = Dialect::of_kind(&id.group, &id.kind) {
             match dialect.read(node) {
                 Ok(spec) => self.policies.push(PolicyObject { id, spec, origin }),
-                Err(reason) => self.riddles.push(Riddle { id, reason, origin }),
+                Err(reason) => self.unevaluated.push(Unevaluated { id, reason, origin }),
             }
             return;
         }
-        let mut riddle = |reason: String| {
-            self.riddles.push(Riddle {
+        let mut unevaluated = |reason: String| {
+            self.unevaluated.push(Unevaluated {
                 id: id.clone(),
                 reason,
                 origin,
@@ -293,7 +293,7 @@ impl Facts {
                     Some((Text::from(*key), Text::from(value.text()?), value.span()))
                 };
                 let identities = IDENTITIES.iter().filter_map(identity).collect();
-                self.accounts.push(Account {
+                self.accounts.push(ServiceAccount {
                     identities,
                     origin,
                     id,
@@ -301,12 +301,12 @@ impl Facts {
             }
             (rbac::GROUP, "Role" | "ClusterRole") => match Role::of(id.clone(), node, origin) {
                 Ok(role) => self.roles.push(role),
-                Err(reason) => riddle(reason),
+                Err(reason) => unevaluated(reason),
             },
             (rbac::GROUP, "RoleBinding" | "ClusterRoleBinding") => {
                 match Binding::of(id.clone(), node, origin) {
                     Ok(binding) => self.bindings.push(binding),
-                    Err(reason) => riddle(reason),
+                    Err(reason) => unevaluated(reason),
                 }
             }
             ("", "Service") => self.services.push(Service::of(id, node, origin)),
@@ -318,7 +318,7 @@ impl Facts {
                         .or_else(|| s.member("scopeSelector"))
                         .is_some()
                 });
-                let amounts = spec.and_then(|s| s.member("hard")).map(Tree::view);
+                let amounts = spec.and_then(|s| s.member("hard")).map(TreeValue::view);
                 if !scoped && matches!(amounts, Some(View::Map(amounts)) if !amounts.is_empty()) {
                     self.quotas.push(thing);
                 }
@@ -356,27 +356,27 @@ impl Facts {
                 };
                 let conditions =
                     (!conditions.is_empty()).then(|| conditions.iter().flat_map(of).collect());
-                self.stores.push(Store {
+                self.stores.push(SecretStore {
                     conditions,
                     origin,
                     id,
                 });
             }
-            (guard::GROUP, "ValidatingAdmissionPolicy") => {
-                match Guard::of(id.clone(), node, origin) {
+            (admission_policy::GROUP, "ValidatingAdmissionPolicy") => {
+                match AdmissionPolicy::of(id.clone(), node, origin) {
                     Ok(guard) => self.guards.push(guard),
-                    Err(reason) => riddle(reason),
+                    Err(reason) => unevaluated(reason),
                 }
             }
-            (guard::GROUP, "ValidatingAdmissionPolicyBinding") => {
-                match GuardBinding::of(id.clone(), node, origin) {
+            (admission_policy::GROUP, "ValidatingAdmissionPolicyBinding") => {
+                match AdmissionPolicyBinding::of(id.clone(), node, origin) {
                     Ok(binding) => self.guard_bindings.push(binding),
-                    Err(reason) => riddle(reason),
+                    Err(reason) => unevaluated(reason),
                 }
             }
             // Whom they ask is a hook; what they deny is not evaluated.
             (
-                guard::GROUP
+                admission_policy::GROUP
                 | "apiregistration.k8s.io"
                 | "apiextensions.k8s.io"
                 | "kyverno.io"
@@ -433,7 +433,7 @@ fn is_network_policy(id: &ObjectId) -> bool {
 }
 
 /// Why an object is not there as it is written: who applies it decides what becomes of it.
-fn not_applied<T: Tree>(id: &ObjectId, node: &T, input: Input) -> Option<String> {
+fn not_applied<T: TreeValue>(id: &ObjectId, node: &T, input: Input) -> Option<String> {
     // What a cluster holds is there.
     if input.is_live() {
         return None;
@@ -466,7 +466,7 @@ fn not_applied<T: Tree>(id: &ObjectId, node: &T, input: Input) -> Option<String>
     }
     let version = node
         .member("apiVersion")
-        .and_then(Tree::text)
+        .and_then(TreeValue::text)
         .unwrap_or_default();
     (!kinds::may_be_served(id, version))
         .then(|| format!("no API server serves {version} any more, or yet"))
@@ -474,7 +474,7 @@ fn not_applied<T: Tree>(id: &ObjectId, node: &T, input: Input) -> Option<String>
 
 /// The mark by which an engine leaves an object as it is, and where it stands. It may be an
 /// annotation or a label, in any case.
-fn left_alone<T: Tree>(metadata: Option<&T>) -> Option<(&'static Mark, Option<Span>)> {
+fn left_alone<T: TreeValue>(metadata: Option<&T>) -> Option<(&'static Mark, Option<Span>)> {
     let mut marks = all_marks()
         .filter(|mark| mark.effect.freezes())
         .flat_map(|mark| ["annotations", "labels"].map(|at| (mark, at)));
@@ -487,7 +487,7 @@ fn left_alone<T: Tree>(metadata: Option<&T>) -> Option<(&'static Mark, Option<Sp
 }
 
 /// A digest of what an object says.
-pub(super) fn digest<T: Tree>(node: &T) -> u64 {
+pub(super) fn digest<T: TreeValue>(node: &T) -> u64 {
     let mut bytes = Vec::with_capacity(1024);
     write_canonical(node, &mut bytes);
     let hash = blake3::hash(&bytes);
@@ -496,7 +496,7 @@ pub(super) fn digest<T: Tree>(node: &T) -> u64 {
 
 /// Writes a value so that two are the same bytes where they are the same value, whatever the order
 /// of their keys.
-fn write_canonical<T: Tree>(node: &T, out: &mut Vec<u8>) {
+fn write_canonical<T: TreeValue>(node: &T, out: &mut Vec<u8>) {
     fn text(out: &mut Vec<u8>, kind: u8, text: &str) {
         out.push(kind);
         out.extend((text.len() as u64).to_le_bytes());
@@ -528,7 +528,7 @@ fn write_canonical<T: Tree>(node: &T, out: &mut Vec<u8>) {
 }
 
 /// The Services within the cluster that the API server asks because of an object.
-fn hooks<T: Tree>(id: &ObjectId, node: &T, origin: Origin) -> Vec<Hook> {
+fn hooks<T: TreeValue>(id: &ObjectId, node: &T, origin: Origin) -> Vec<WebhookService> {
     let spec = node.member("spec");
     let service = |client: Option<&T>| -> Option<Text> {
         Some(
@@ -555,7 +555,7 @@ fn hooks<T: Tree>(id: &ObjectId, node: &T, origin: Origin) -> Vec<Hook> {
                 .and_then(|s| s.member("paramRef"))
                 .and_then(|p| p.member("namespace"));
             param
-                .and_then(Tree::text)
+                .and_then(TreeValue::text)
                 .map(Text::from)
                 .into_iter()
                 .collect()
@@ -573,7 +573,7 @@ fn hooks<T: Tree>(id: &ObjectId, node: &T, origin: Origin) -> Vec<Hook> {
     };
     found
         .into_iter()
-        .map(|namespace| Hook {
+        .map(|namespace| WebhookService {
             id: id.clone(),
             namespace,
             origin,
@@ -582,16 +582,16 @@ fn hooks<T: Tree>(id: &ObjectId, node: &T, origin: Origin) -> Vec<Hook> {
 }
 
 /// Whether a document is a Kustomize overlay or component, and no object.
-pub fn is_overlay<T: Tree>(node: &T) -> bool {
+pub fn is_overlay<T: TreeValue>(node: &T) -> bool {
     let version = node
         .member("apiVersion")
-        .and_then(Tree::text)
+        .and_then(TreeValue::text)
         .unwrap_or_default();
     version.starts_with("kustomize.config.k8s.io/")
 }
 
 /// The files that a Kustomize overlay names as patches: no objects of their own.
-pub fn patches<T: Tree>(node: &T) -> Vec<&str> {
+pub fn patches<T: TreeValue>(node: &T) -> Vec<&str> {
     let mut all = Vec::new();
     for key in [
         "patches",
@@ -612,8 +612,8 @@ pub fn patches<T: Tree>(node: &T) -> Vec<&str> {
 }
 
 /// The objects of a list as kubectl writes it; `None` for what is no list.
-pub fn listed<T: Tree>(node: &T) -> Option<&[T]> {
-    let kind = node.member("kind").and_then(Tree::text)?;
+pub fn listed<T: TreeValue>(node: &T) -> Option<&[T]> {
+    let kind = node.member("kind").and_then(TreeValue::text)?;
     let View::Seq(items) = node.member("items")?.view() else {
         return None;
     };

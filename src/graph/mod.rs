@@ -7,10 +7,10 @@
 pub mod admission;
 mod assemble;
 pub mod cel;
-pub mod deny;
+pub mod symbolic;
 pub mod facts;
 pub mod gitops;
-pub mod guard;
+pub mod admission_policy;
 mod intake;
 pub mod network;
 mod object;
@@ -19,8 +19,8 @@ pub mod request;
 pub mod storage;
 pub mod workload;
 
-pub use assemble::{Beside, ClusterObjects, cluster, unread, without_fleet};
-pub use facts::{Facts, Riddle};
+pub use assemble::{ClusterObjects, ExtraInputs, cluster, unread, without_fleet};
+pub use facts::{Facts, Unevaluated};
 pub use intake::{NOT_READ, Reading, has_policies, read, read_snapshot};
 pub use object::{Input, Origin};
 
@@ -74,7 +74,7 @@ pub struct Namespace {
     /// Its policies, as indices.
     pub policies: Vec<u32>,
     /// Whether policies of other kinds, or ones that could not be read, have a say in it.
-    pub murky: bool,
+    pub has_unevaluated_policy: bool,
 }
 
 /// A cluster, as the inputs have it.
@@ -103,9 +103,9 @@ pub struct Cluster {
     /// The digest of what stands in no text: snapshots.
     pub beside: [u8; 32],
     /// Whether objects of a snapshot were set aside for what the other inputs say of them.
-    pub overtaken: bool,
+    pub snapshot_superseded: bool,
     /// Objects that two inputs define: the second, and the first.
-    pub defined_twice: Vec<(facts::Thing, Origin)>,
+    pub defined_twice: Vec<(facts::ObjectRef, Origin)>,
     kept: BTreeMap<ObjectId, u32>,
     bound: admission::Bound,
     by_name: HashMap<Text, u32>,
@@ -138,26 +138,26 @@ pub struct Parts {
 }
 
 impl Cluster {
-    /// Puts a cluster together. `stranger` names the tenant of a namespace that no tenant declares;
+    /// Puts a cluster together. `infer_tenant` names the tenant of a namespace that no tenant declares;
     /// nothing for the platform's.
     pub fn new(
         mut parts: Parts,
-        stranger: &dyn Fn(&str, &Labels, &Labels) -> Option<Text>,
+        infer_tenant: &dyn Fn(&str, &Labels, &Labels) -> Option<Text>,
     ) -> Self {
-        let (mut defined_twice, overtaken) = settle(&mut parts.facts);
+        let (mut defined_twice, snapshot_superseded) = merge_definitions(&mut parts.facts);
         // What only the network plane cannot read is its own to say.
-        let (policies, others): (Vec<_>, Vec<_>) = std::mem::take(&mut parts.facts.riddles)
+        let (policies, others): (Vec<_>, Vec<_>) = std::mem::take(&mut parts.facts.unevaluated)
             .into_iter()
             .partition(|r| Dialect::is_kind_of_any(&r.id.kind) && !r.id.namespace.is_empty());
         defined_twice.retain(|(thing, _)| !others.iter().any(|r| r.id == thing.id));
-        parts.facts.riddles = policies;
-        parts.blind.extend(others.iter().map(|riddle| {
+        parts.facts.unevaluated = policies;
+        parts.blind.extend(others.iter().map(|unevaluated| {
             let message = format!(
                 "{} cannot be evaluated: {}",
-                riddle.id.called(),
-                riddle.reason
+                unevaluated.id.called(),
+                unevaluated.reason
             );
-            Diagnostic::new(&NOT_READ, riddle.origin.span, message)
+            Diagnostic::new(&NOT_READ, unevaluated.origin.span, message)
                 .fix(
                     "give what is applied: build the overlay (kustomize build), substitute, render",
                 )
@@ -208,7 +208,7 @@ impl Cluster {
             let owner = match owner.get(&name) {
                 Some(owner) => *owner,
                 // One that no input defines is somebody's whom nobody here knows.
-                None => match origin.and_then(|_| stranger(&name, &labels, &annotations)) {
+                None => match origin.and_then(|_| infer_tenant(&name, &labels, &annotations)) {
                     None => Owner::Platform,
                     Some(tenant) => {
                         let at = *by_tenant.entry(tenant.clone()).or_insert_with(|| {
@@ -232,7 +232,7 @@ impl Cluster {
                 owner,
                 origin,
                 policies: Vec::new(),
-                murky: false,
+                has_unevaluated_policy: false,
             });
         }
         let by_name: HashMap<Text, u32> = namespaces
@@ -247,7 +247,7 @@ impl Cluster {
         }
         let unread = parts
             .facts
-            .riddles
+            .unevaluated
             .iter()
             .filter(|r| Dialect::is_kind_of_any(&r.id.kind))
             .map(|r| &r.id);
@@ -259,8 +259,10 @@ impl Cluster {
             .chain(unread)
         {
             match by_name.get(&id.namespace) {
-                Some(home) => namespaces[*home as usize].murky = true,
-                None => namespaces.iter_mut().for_each(|n| n.murky = true),
+                Some(home) => namespaces[*home as usize].has_unevaluated_policy = true,
+                None => namespaces
+                    .iter_mut()
+                    .for_each(|n| n.has_unevaluated_policy = true),
             }
         }
         let mut by_label: HashMap<(Text, Text), Vec<u32>> = HashMap::new();
@@ -278,7 +280,7 @@ impl Cluster {
             .for_each(|role| rbac.add(role));
         rbac.bindings = std::mem::take(&mut parts.facts.bindings);
         rbac.finish();
-        own_people(&mut tenants, declared, &namespaces, &by_name, &rbac);
+        adopt_unclaimed_subjects(&mut tenants, declared, &namespaces, &by_name, &rbac);
         let mut holders = BTreeMap::new();
         for (at, tenant) in tenants.iter().enumerate() {
             holders.extend(tenant.subjects.iter().map(|s| (s.clone(), at as u32)));
@@ -305,7 +307,7 @@ impl Cluster {
             closed: parts.closed,
             blind: parts.blind,
             beside: parts.beside,
-            overtaken,
+            snapshot_superseded,
             defined_twice,
             by_name,
             holders,
@@ -390,7 +392,7 @@ impl Cluster {
 
 /// Of tenants that no spec declares, the users and groups that are bound in the namespaces of one
 /// of them are its own.
-fn own_people(
+fn adopt_unclaimed_subjects(
     tenants: &mut [TenantNode],
     declared: usize,
     namespaces: &[Namespace],
@@ -445,10 +447,11 @@ pub fn builtin(facts: &mut Facts, span: Span) {
 /// before a snapshot's, and that before Kubernetes' own. Of two that would both be applied both
 /// count, and they are reported where they differ; the same goes for a manifest of a role that
 /// Kubernetes makes, since it adds its own rules again.
-fn settle(facts: &mut Facts) -> (Vec<(facts::Thing, Origin)>, bool) {
-    let mut first: HashMap<&ObjectId, &facts::Thing> = HashMap::with_capacity(facts.objects.len());
+fn merge_definitions(facts: &mut Facts) -> (Vec<(facts::ObjectRef, Origin)>, bool) {
+    let mut first: HashMap<&ObjectId, &facts::ObjectRef> =
+        HashMap::with_capacity(facts.objects.len());
     let mut gone: BTreeSet<(ObjectId, Origin)> = BTreeSet::new();
-    let (mut twice, mut overtaken) = (Vec::new(), false);
+    let (mut twice, mut snapshot_superseded) = (Vec::new(), false);
     for thing in &facts.objects {
         let Some(known) = first.get(&thing.id).copied() else {
             first.insert(&thing.id, thing);
@@ -467,7 +470,7 @@ fn settle(facts: &mut Facts) -> (Vec<(facts::Thing, Origin)>, bool) {
             (Input::Builtin, _) | (Input::Rendered, Input::Rendered) => {}
             (weak, strong) if weak.is_live() && strong.is_live() => {}
             (weak, _) if weak.is_live() => {
-                overtaken = true;
+                snapshot_superseded = true;
                 gone.insert((weaker.id.clone(), weaker.origin));
                 first.insert(&thing.id, stronger);
             }
@@ -478,5 +481,5 @@ fn settle(facts: &mut Facts) -> (Vec<(facts::Thing, Origin)>, bool) {
         }
     }
     facts.remove(&gone);
-    (twice, overtaken)
+    (twice, snapshot_superseded)
 }

@@ -6,7 +6,7 @@
 //! `pkg/controller/clusterroleaggregation` (aggregation).
 
 use super::object::{Input, Origin};
-use crate::document::Tree;
+use crate::document::TreeValue;
 use crate::kube::ObjectId;
 use crate::kube::labels::{Labels, Selector, items, texts};
 use crate::source::Span;
@@ -59,7 +59,7 @@ fn has(set: &[Text], wanted: &str) -> bool {
 
 impl Rule {
     /// Reads a `PolicyRule`.
-    pub fn of<T: Tree>(node: &T) -> Self {
+    pub fn of<T: TreeValue>(node: &T) -> Self {
         let list = |key: &str| texts(node.member(key)).map(Text::from).collect();
         Self {
             verbs: list("verbs"),
@@ -189,8 +189,12 @@ pub enum Subject {
 
 impl Subject {
     /// Reads a subject; `None` for one that names nobody. `home` is the binding's namespace.
-    pub fn of<T: Tree>(node: &T, home: &str) -> Option<Self> {
-        let text = |key: &str| node.member(key).and_then(Tree::text).unwrap_or_default();
+    pub fn of<T: TreeValue>(node: &T, home: &str) -> Option<Self> {
+        let text = |key: &str| {
+            node.member(key)
+                .and_then(TreeValue::text)
+                .unwrap_or_default()
+        };
         let name = text("name");
         match text("kind") {
             "User" => Some(Self::User(name.into())),
@@ -297,7 +301,7 @@ impl Role {
     ///
     /// # Errors
     /// Why it cannot be understood.
-    pub fn of<T: Tree>(id: ObjectId, node: &T, origin: Origin) -> Result<Self, String> {
+    pub fn of<T: TreeValue>(id: ObjectId, node: &T, origin: Origin) -> Result<Self, String> {
         let selectors = node
             .member("aggregationRule")
             .filter(|_| id.kind == "ClusterRole");
@@ -363,9 +367,13 @@ impl Binding {
     ///
     /// # Errors
     /// Why it cannot be understood.
-    pub fn of<T: Tree>(id: ObjectId, node: &T, origin: Origin) -> Result<Self, String> {
+    pub fn of<T: TreeValue>(id: ObjectId, node: &T, origin: Origin) -> Result<Self, String> {
         let role = node.member("roleRef").ok_or("it has no roleRef")?;
-        let text = |key: &str| role.member(key).and_then(Tree::text).unwrap_or_default();
+        let text = |key: &str| {
+            role.member(key)
+                .and_then(TreeValue::text)
+                .unwrap_or_default()
+        };
         let namespace = match text("kind") {
             "ClusterRole" => Text::default(),
             "Role" => id.namespace.clone(),
@@ -374,7 +382,7 @@ impl Binding {
         let open = |text: &str| text.contains("${") || text.contains("{{");
         let named = items(node.member("subjects"))
             .iter()
-            .flat_map(|s| ["name", "namespace"].map(|k| s.member(k).and_then(Tree::text)));
+            .flat_map(|s| ["name", "namespace"].map(|k| s.member(k).and_then(TreeValue::text)));
         if open(text("name")) || named.flatten().any(open) {
             return Err("whom or what it names is filled in later".into());
         }

@@ -5,7 +5,7 @@ use serde_json::{Value as Json, json};
 
 /// What is known of something that who asks writes. What is not named is theirs to choose.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Shape {
+pub enum SymbolicValue {
     /// Anything.
     Any,
     /// True.
@@ -13,12 +13,12 @@ pub enum Shape {
     /// A text, and none of these.
     NoneOf(&'static [&'static str]),
     /// These fields are there.
-    Fields(Vec<(&'static str, Shape)>),
+    Fields(Vec<(&'static str, SymbolicValue)>),
     /// A list with such an item among its items.
-    Holding(Box<Shape>),
+    Holding(Box<SymbolicValue>),
 }
 
-impl Shape {
+impl SymbolicValue {
     /// What is known of a field; nothing where it is not known to be there.
     pub(super) fn field(&self, name: &str) -> Option<&Self> {
         let Self::Fields(fields) = self else {
@@ -33,7 +33,7 @@ impl Shape {
 
 /// Whom the user of a request stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Asker {
+pub enum Requester {
     /// Itself.
     One,
     /// A member of the group that it asks by.
@@ -64,7 +64,7 @@ pub struct Request {
     /// The groups of who asks.
     pub groups: Vec<String>,
     /// Whom `user` stands for.
-    pub asker: Asker,
+    pub asker: Requester,
     /// The object as it would be, with the server's defaults.
     pub object: Body,
     /// The object as it is.
@@ -90,7 +90,7 @@ pub struct Written {
     /// Its kind, for `request`.
     pub kind: String,
     /// What is known of it, where that is what is asked about.
-    pub shape: Option<Shape>,
+    pub shape: Option<SymbolicValue>,
     /// The path of a field that becomes another; empty where none is named.
     pub changes: Vec<&'static str>,
 }
@@ -105,7 +105,7 @@ impl Body {
     }
 
     /// What is known of what is written.
-    pub(super) const fn shape(&self) -> Option<&Shape> {
+    pub(super) const fn shape(&self) -> Option<&SymbolicValue> {
         match self {
             Self::Written(Written { shape, .. }) => shape.as_ref(),
             _ => None,

@@ -1,7 +1,7 @@
 //! Volumes, claims, snapshots, and who lets whom refer to what is theirs.
 
 use super::object::Origin;
-use crate::document::Tree;
+use crate::document::TreeValue;
 use crate::kube::ObjectId;
 use crate::kube::labels::{items, text};
 use crate::source::Span;
@@ -59,14 +59,14 @@ const HANDLES: [(&str, &str); 9] = [
     ("iscsi", "iqn"),
 ];
 
-fn placed<T: Tree>(node: Option<&T>, key: &str) -> Option<(Text, Option<Span>)> {
+fn placed<T: TreeValue>(node: Option<&T>, key: &str) -> Option<(Text, Option<Span>)> {
     let value = node?.member(key)?;
     Some((value.text()?.into(), value.span()))
 }
 
 impl Volume {
     /// Reads a PersistentVolume or a VolumeSnapshotContent.
-    pub fn of<T: Tree>(id: ObjectId, node: &T, origin: Origin) -> Self {
+    pub fn of<T: TreeValue>(id: ObjectId, node: &T, origin: Origin) -> Self {
         let spec = node.member("spec");
         let outside = HANDLES.iter().find_map(|(kind, field)| {
             let volume = spec?.member(kind)?;
@@ -113,7 +113,7 @@ impl Volume {
 
 impl Claim {
     /// Reads a PersistentVolumeClaim.
-    pub fn of<T: Tree>(id: ObjectId, node: &T, origin: Origin) -> Self {
+    pub fn of<T: TreeValue>(id: ObjectId, node: &T, origin: Origin) -> Self {
         let spec = node.member("spec");
         let copies = placed(spec.and_then(|s| s.member("dataSourceRef")), "namespace");
         Self {
@@ -127,7 +127,7 @@ impl Claim {
 
 impl Grant {
     /// Reads a ReferenceGrant.
-    pub fn of<T: Tree>(id: ObjectId, node: &T, origin: Origin) -> Self {
+    pub fn of<T: TreeValue>(id: ObjectId, node: &T, origin: Origin) -> Self {
         let spec = node.member("spec");
         let from = items(spec.and_then(|s| s.member("from")))
             .iter()

@@ -2,7 +2,7 @@
 
 use super::network::NamedPort;
 use super::object::Origin;
-use crate::document::{Tree, View};
+use crate::document::{TreeValue, View};
 use crate::kube::ObjectId;
 use crate::kube::labels::{Labels, Selector, items};
 use crate::netpol::Protocol;
@@ -35,7 +35,7 @@ pub struct Workload {
 
 impl Workload {
     /// Reads a Pod, a Deployment and their like; `None` for a kind that makes no pods.
-    pub fn of<T: Tree>(id: ObjectId, node: &T, origin: Origin) -> Option<Self> {
+    pub fn of<T: TreeValue>(id: ObjectId, node: &T, origin: Origin) -> Option<Self> {
         let spec = node.member("spec");
         let (labels, pod) = match (&*id.group, &*id.kind) {
             ("", "Pod") => (None, spec?),
@@ -50,10 +50,11 @@ impl Workload {
         let own = || Labels::of(node.member("metadata").and_then(|m| m.member("labels")));
         let text = |key: &str| {
             pod.member(key)
-                .and_then(Tree::text)
+                .and_then(TreeValue::text)
                 .filter(|t| !t.is_empty())
         };
-        let truth = |key: &str| matches!(pod.member(key).map(Tree::view), Some(View::Bool(true)));
+        let truth =
+            |key: &str| matches!(pod.member(key).map(TreeValue::view), Some(View::Bool(true)));
         let containers = items(pod.member("containers"))
             .iter()
             .chain(items(pod.member("initContainers")));
@@ -66,7 +67,7 @@ impl Workload {
                 };
                 let protocol = p
                     .member("protocol")
-                    .and_then(Tree::text)
+                    .and_then(TreeValue::text)
                     .map_or(Some(Protocol::Tcp), Protocol::parse)?;
                 Some(NamedPort {
                     name: p.member("name")?.text()?.into(),
@@ -78,7 +79,7 @@ impl Workload {
         let host_paths = volumes.filter_map(|v| v.member("hostPath")).map(|h| {
             (
                 h.member("path")
-                    .and_then(Tree::text)
+                    .and_then(TreeValue::text)
                     .unwrap_or_default()
                     .into(),
                 h.span(),
@@ -127,8 +128,8 @@ pub static BASELINE_CAPABILITIES: [&str; 13] = [
 ];
 
 /// Source: kubernetes.io/docs/concepts/security/pod-security-standards, `baseline`.
-fn privileges<T: Tree>(pod: &T) -> Vec<&'static str> {
-    let truth = |node: Option<&T>| matches!(node.map(Tree::view), Some(View::Bool(true)));
+fn privileges<T: TreeValue>(pod: &T) -> Vec<&'static str> {
+    let truth = |node: Option<&T>| matches!(node.map(TreeValue::view), Some(View::Bool(true)));
     let mut all = Vec::new();
     for key in ["hostPID", "hostIPC"] {
         if truth(pod.member(key)) {
@@ -165,7 +166,7 @@ fn privileges<T: Tree>(pod: &T) -> Vec<&'static str> {
 }
 
 /// The labels and the spec of the pods that a template makes.
-fn template<T: Tree>(from: Option<&T>) -> Option<(Option<Labels>, &T)> {
+fn template<T: TreeValue>(from: Option<&T>) -> Option<(Option<Labels>, &T)> {
     let template = from?.member("template")?;
     let labels = Labels::of(template.member("metadata").and_then(|m| m.member("labels")));
     Some((Some(labels), template.member("spec")?))
@@ -188,7 +189,7 @@ pub struct Service {
 
 impl Service {
     /// Reads a Service.
-    pub fn of<T: Tree>(id: ObjectId, node: &T, origin: Origin) -> Self {
+    pub fn of<T: TreeValue>(id: ObjectId, node: &T, origin: Origin) -> Self {
         let spec = node.member("spec");
         let selector = Labels::of(spec.and_then(|s| s.member("selector")));
         let requirements: Vec<_> = selector
@@ -226,7 +227,7 @@ pub struct Host {
 
 impl Host {
     /// The hosts of an Ingress, an HTTPRoute and their like.
-    pub fn of<T: Tree>(id: &ObjectId, node: &T, origin: Origin) -> Vec<Self> {
+    pub fn of<T: TreeValue>(id: &ObjectId, node: &T, origin: Origin) -> Vec<Self> {
         let spec = node.member("spec");
         let host = |name: &str, path: &str, span| Self {
             host: name.to_lowercase().into(),
@@ -244,7 +245,7 @@ impl Host {
             let paths = items(rule.member("http").and_then(|h| h.member("paths")));
             let paths: Vec<&str> = paths
                 .iter()
-                .map(|p| p.member("path").and_then(Tree::text).unwrap_or("/"))
+                .map(|p| p.member("path").and_then(TreeValue::text).unwrap_or("/"))
                 .collect();
             let paths = if paths.is_empty() { vec!["/"] } else { paths };
             all.extend(paths.into_iter().map(|path| host(text, path, name.span())));
@@ -285,7 +286,7 @@ impl Host {
         } else if id.group == "route.openshift.io" {
             let path = spec
                 .and_then(|s| s.member("path"))
-                .and_then(Tree::text)
+                .and_then(TreeValue::text)
                 .unwrap_or("/");
             let name = spec.and_then(|s| s.member("host"));
             all.extend(name.and_then(|n| Some(host(n.text()?, path, n.span()))));

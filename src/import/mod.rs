@@ -9,7 +9,7 @@ mod write;
 
 pub use write::{Options, Output, hand_over, write};
 
-use crate::document::{self, Value as Tree};
+use crate::document::{self, Value as TreeValue};
 use crate::graph::facts;
 use crate::kube::{ObjectId, kinds};
 use crate::source::{SourceId, SourceMap, join, parent};
@@ -88,7 +88,7 @@ pub fn survey(sources: &SourceMap, ids: &[SourceId], fleet: &FleetSpec) -> Surve
     let mut order: Vec<ObjectId> = Vec::new();
     for (id, document) in documents {
         let source = sources.get(id);
-        if matches!(document.root.value, Tree::Null) {
+        if matches!(document.root.value, TreeValue::Null) {
             continue;
         }
         let at = document
@@ -130,8 +130,8 @@ pub fn survey(sources: &SourceMap, ids: &[SourceId], fleet: &FleetSpec) -> Surve
             );
             continue;
         }
-        if let Some(odd) = document.odd {
-            leave("a document".into(), odd);
+        if let Some(unportable) = document.unportable {
+            leave("a document".into(), unportable);
             continue;
         }
         let object = match ObjectId::of(&document.root) {

@@ -10,7 +10,7 @@ use super::admission::ENFORCE;
 use crate::graph::network::PolicyObject;
 use crate::graph::rbac::{Role, uncovered};
 use crate::graph::{Cluster, Input, Namespace, Owner};
-use crate::kube::labels::{Selector, possible};
+use crate::kube::labels::{Selector, satisfiable};
 use crate::netpol::{Direction, Peer, Port, Ports, Rule};
 use crate::value::Text;
 use std::collections::{BTreeMap, BTreeSet};
@@ -329,7 +329,7 @@ fn network(cluster: &Cluster, namespace: &Namespace, lines: &mut BTreeSet<Line>)
             .map(|(object, _)| &object.spec.pods)
             .collect();
         // Where it cannot be told, it is said.
-        if !matches!(possible(&[], &selectors), Ok(None)) {
+        if !matches!(satisfiable(&[], &selectors), Ok(None)) {
             let arrow = if out { "->" } else { "<-" };
             let text = format!(
                 "`{}` {arrow} anything, for pods that no policy selects",

@@ -200,7 +200,7 @@ pub fn matrix(cluster: &Cluster, findings: &[Finding]) -> Matrix {
             continue;
         };
         match reach.sources(at as u32, &declared) {
-            Ok(sources) if !namespace.murky => {
+            Ok(sources) if !namespace.has_unevaluated_policy => {
                 known.column(Relation::Network, &sources.open, to as usize);
                 known.column(Relation::Declared, &sources.declared, to as usize);
             }

@@ -15,7 +15,7 @@ pub mod delta;
 pub mod gitops;
 pub mod matrix;
 pub mod network;
-pub mod power;
+pub mod capability;
 pub mod question;
 pub mod resources;
 pub mod threats;
@@ -307,7 +307,7 @@ pub fn prove(cluster: &Cluster) -> Proof {
         let before = findings.len();
         let mut assumptions = Vec::new();
         declared_edges += self::plane(cluster, plane, &mut findings, &mut assumptions);
-        if cluster.overtaken {
+        if cluster.snapshot_superseded {
             let text = "what the other inputs say of objects of the snapshot is how they will be"
                 .to_owned();
             assumptions.push(Assumption {

@@ -2,8 +2,8 @@
 //! can one pod send to another.
 
 use super::at;
+use super::capability::BECOME_ACCOUNT;
 use super::network::reach::Reach;
-use super::power::BECOME_ACCOUNT;
 use crate::graph::Cluster;
 use crate::graph::network::PolicyObject;
 use crate::graph::rbac::{Grant, Request, Subject};
@@ -96,7 +96,8 @@ fn becomes(cluster: &Cluster, who: &[Subject], accounts: &Accounts) -> Vec<(Subj
                 };
                 // Of a token or an impersonation, the names of a rule are the accounts'; of a pod,
                 // they are not.
-                let by_name = power.says.contains("token") || power.says.contains("impersonates");
+                let by_name = power.description.contains("token")
+                    || power.description.contains("impersonates");
                 let named = |account: &&Text| {
                     !by_name || rule.names.is_empty() || rule.names.contains(account)
                 };
@@ -107,7 +108,7 @@ fn becomes(cluster: &Cluster, who: &[Subject], accounts: &Accounts) -> Vec<(Subj
                 for (home, names) in homes {
                     let text = format!(
                         "{subject} {} in `{home}` ({}),",
-                        power.says,
+                        power.description,
                         binding.id.called()
                     );
                     for name in names.iter().filter(named) {
@@ -181,7 +182,7 @@ pub fn reach(
         .collect();
     for end in [from, to] {
         let namespace = &cluster.namespaces[end.namespace as usize];
-        if namespace.murky {
+        if namespace.has_unevaluated_policy {
             let others = cluster
                 .facts
                 .other_policies
@@ -197,12 +198,12 @@ pub fn reach(
                     ),
                 )
             }));
-            let riddles = cluster
+            let unevaluated = cluster
                 .facts
-                .riddles
+                .unevaluated
                 .iter()
                 .filter(|r| r.id.namespace == namespace.name);
-            unread.extend(riddles.map(|r| {
+            unread.extend(unevaluated.map(|r| {
                 (
                     r.origin.span,
                     format!("{} cannot be understood: {}", r.id.called(), r.reason),

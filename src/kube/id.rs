@@ -1,6 +1,6 @@
 //! The identity of an object.
 
-use crate::document::Tree;
+use crate::document::TreeValue;
 use crate::value::Text;
 use std::fmt;
 
@@ -34,8 +34,8 @@ impl ObjectId {
     ///
     /// # Errors
     /// Which of apiVersion, kind and metadata.name is missing.
-    pub fn of<T: Tree>(object: &T) -> Result<Self, &'static str> {
-        fn text<'a, T: Tree>(tree: &'a T, key: &str) -> Option<&'a str> {
+    pub fn of<T: TreeValue>(object: &T) -> Result<Self, &'static str> {
+        fn text<'a, T: TreeValue>(tree: &'a T, key: &str) -> Option<&'a str> {
             tree.member(key)?.text().filter(|t| !t.is_empty())
         }
         let version = text(object, "apiVersion").ok_or("it has no apiVersion")?;

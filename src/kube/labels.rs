@@ -3,7 +3,7 @@
 //! Source: k8s.io/apimachinery `labels.Requirement.Matches`: `NotIn` and `DoesNotExist` match where
 //! the key is absent.
 
-use crate::document::{Tree, View};
+use crate::document::{TreeValue, View};
 use crate::value::{Entry, Text, Value};
 
 /// Labels, sorted by key; each key once.
@@ -21,8 +21,8 @@ impl Labels {
     }
 
     /// The strings of a mapping; nothing where it is none.
-    pub fn of<T: Tree>(node: Option<&T>) -> Self {
-        let Some(View::Map(entries)) = node.map(Tree::view) else {
+    pub fn of<T: TreeValue>(node: Option<&T>) -> Self {
+        let Some(View::Map(entries)) = node.map(TreeValue::view) else {
             return Self::default();
         };
         Self::new(
@@ -111,7 +111,7 @@ impl Selector {
     ///
     /// # Errors
     /// What in it is none of what Kubernetes knows.
-    pub fn of<T: Tree>(node: &T) -> Result<Self, String> {
+    pub fn of<T: TreeValue>(node: &T) -> Result<Self, String> {
         let View::Map(entries) = node.view() else {
             return if matches!(node.view(), View::Null) {
                 Ok(Self::default())
@@ -147,14 +147,14 @@ impl Selector {
         Ok(Self(all))
     }
 
-    fn expression<T: Tree>(item: &T) -> Result<Requirement, String> {
+    fn expression<T: TreeValue>(item: &T) -> Result<Requirement, String> {
         let key = item
             .member("key")
-            .and_then(Tree::text)
+            .and_then(TreeValue::text)
             .ok_or("an expression has no key")?;
         let values: Vec<Text> = texts(item.member("values")).map(Into::into).collect();
         let op = match (
-            item.member("operator").and_then(Tree::text),
+            item.member("operator").and_then(TreeValue::text),
             values.is_empty(),
         ) {
             (Some("In"), false) => Op::In(values),
@@ -250,22 +250,22 @@ fn expression(key: &Text, operator: &'static str, values: &[Text]) -> Value {
 }
 
 /// The text of a field.
-pub fn text<T: Tree>(node: Option<&T>, key: &str) -> Option<Text> {
+pub fn text<T: TreeValue>(node: Option<&T>, key: &str) -> Option<Text> {
     node?.member(key)?.text().map(Text::from)
 }
 
 /// The strings of a list; none where it is no list.
-pub fn texts<T: Tree>(node: Option<&T>) -> impl Iterator<Item = &str> {
-    let items = match node.map(Tree::view) {
+pub fn texts<T: TreeValue>(node: Option<&T>) -> impl Iterator<Item = &str> {
+    let items = match node.map(TreeValue::view) {
         Some(View::Seq(items)) => items,
         _ => &[],
     };
-    items.iter().filter_map(Tree::text)
+    items.iter().filter_map(TreeValue::text)
 }
 
 /// The items of a list; none where it is no list.
-pub fn items<T: Tree>(node: Option<&T>) -> &[T] {
-    match node.map(Tree::view) {
+pub fn items<T: TreeValue>(node: Option<&T>) -> &[T] {
+    match node.map(TreeValue::view) {
         Some(View::Seq(items)) => items,
         _ => &[],
     }
@@ -273,7 +273,7 @@ pub fn items<T: Tree>(node: Option<&T>) -> &[T] {
 
 /// What a key may still be, after some requirements.
 #[derive(Clone)]
-struct Room {
+struct KeyDomain {
     absent: bool,
     present: bool,
     /// One of these, where it is said.
@@ -281,7 +281,7 @@ struct Room {
     none_of: Vec<Text>,
 }
 
-impl Room {
+impl KeyDomain {
     const fn new() -> Self {
         Self {
             absent: true,
@@ -331,15 +331,15 @@ impl Room {
 
 /// Requirements that are being met together, for something that does not exist yet.
 #[derive(Clone, Default)]
-struct Rooms(Vec<(Text, Room)>);
+struct KeyDomains(Vec<(Text, KeyDomain)>);
 
-impl Rooms {
+impl KeyDomains {
     /// Whether it can still be met.
     fn narrow(&mut self, requirement: &Requirement) -> bool {
         let at = match self.0.iter().position(|(key, _)| *key == requirement.key) {
             Some(at) => at,
             None => {
-                self.0.push((requirement.key.clone(), Room::new()));
+                self.0.push((requirement.key.clone(), KeyDomain::new()));
                 self.0.len() - 1
             }
         };
@@ -356,8 +356,8 @@ const MAX_TRIES: usize = 20_000;
 ///
 /// # Errors
 /// The question was too large to be answered.
-pub fn possible(yes: &[&Selector], no: &[&Selector]) -> Result<Option<Labels>, TooLarge> {
-    let mut rooms = Rooms::default();
+pub fn satisfiable(yes: &[&Selector], no: &[&Selector]) -> Result<Option<Labels>, TooLarge> {
+    let mut rooms = KeyDomains::default();
     if !yes.iter().flat_map(|s| &s.0).all(|r| rooms.narrow(r)) {
         return Ok(None);
     }
@@ -383,7 +383,11 @@ pub fn possible(yes: &[&Selector], no: &[&Selector]) -> Result<Option<Labels>, T
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TooLarge;
 
-fn avoid(rooms: Rooms, no: &[&Selector], tries: &mut usize) -> Result<Option<Rooms>, TooLarge> {
+fn avoid(
+    rooms: KeyDomains,
+    no: &[&Selector],
+    tries: &mut usize,
+) -> Result<Option<KeyDomains>, TooLarge> {
     let Some((first, rest)) = no.split_first() else {
         return Ok(Some(rooms));
     };

@@ -1,9 +1,9 @@
 //! Samples by which it is seen whether the API server agrees with what follows from its own roles
 //! and bindings.
 
-use super::found::{Found, quoted};
+use super::desired::Desired;
+use super::finding::{LiveFinding, quoted};
 use super::rules::ACCESS_DIFFERS;
-use super::wanted::Wanted;
 use crate::diagnostic::{Diagnostic, Scope};
 use crate::graph::Cluster;
 use crate::graph::rbac::{self, Request, Subject};
@@ -41,7 +41,7 @@ const ASKED: [(&str, (&str, &str)); 4] = [
 
 /// Some requests of some tenants, spread evenly over all: as many for ten thousand tenants as for
 /// eight.
-pub fn samples(cluster: &Cluster, wanted: &Wanted) -> Vec<Sample> {
+pub fn samples(cluster: &Cluster, wanted: &Desired) -> Vec<Sample> {
     let asked: BTreeSet<&Text> = wanted
         .tenants
         .iter()
@@ -126,7 +126,7 @@ impl Sample {
     }
 
     /// What is found where the server's answer is another.
-    pub fn judge(&self, wanted: &Wanted, allowed: bool) -> Option<Found> {
+    pub fn judge(&self, wanted: &Desired, allowed: bool) -> Option<LiveFinding> {
         if allowed == self.expected {
             return None;
         }
@@ -155,7 +155,7 @@ impl Sample {
                 format!("--as system:serviceaccount:{namespace}:{name}")
             }
         };
-        Some(Found {
+        Some(LiveFinding {
             diagnostic: Diagnostic::new(&ACCESS_DIFFERS, span, message)
                 .fix("see which authorizers the API server runs besides RBAC: --authorization-mode, --authorization-config")
                 .scope(Scope::Tenant(self.tenant.to_string())),

@@ -111,7 +111,7 @@ fn compared(id: &ObjectId, wanted: &Value, live: &Value, managed: &[Value]) -> V
         .clone()
         .filter(|e| !last(e))
         .chain(entries.filter(last));
-    let mut comparison = Comparison {
+    let mut comparison = FieldComparison {
         group: &id.group,
         exact: false,
         managed,
@@ -201,7 +201,7 @@ fn is_selector(field: &str) -> bool {
     field == "selector" || field.ends_with("Selector")
 }
 
-struct Comparison<'a> {
+struct FieldComparison<'a> {
     group: &'a str,
     /// Whether what was not rendered counts.
     exact: bool,
@@ -210,7 +210,7 @@ struct Comparison<'a> {
     out: Vec<Difference>,
 }
 
-impl<'a> Comparison<'a> {
+impl<'a> FieldComparison<'a> {
     fn at(&mut self, path: &[&'a str], wanted: &'a Value, live: &'a Value) {
         let before = self.path.len();
         self.path.extend(path.iter().map(|p| Step::Field(p)));

@@ -1,7 +1,7 @@
 //! External things, given as a list: a bucket, a role of a cloud, a mount of Vault. Those of no
 //! tenant are left behind.
 
-use super::found::Found;
+use super::finding::LiveFinding;
 use super::rules::ORPHANED;
 use crate::diagnostic::{Diagnostic, Scope};
 use crate::document::{self, Node};
@@ -18,7 +18,7 @@ pub fn check(
     id: SourceId,
     sources: &SourceMap,
     declared: &BTreeSet<&str>,
-) -> Result<Vec<Found>, String> {
+) -> Result<Vec<LiveFinding>, String> {
     let (documents, faults) = document::parse_foreign(id, sources.get(id));
     if let Some(fault) = faults.first() {
         return Err(format!("{}: {}", sources.locate(fault.span), fault.message));
@@ -53,7 +53,7 @@ pub fn check(
             let message = format!("{thing} is of the tenant `{tenant}`, which nothing declares");
             let fix =
                 "whoever owned it says whether it goes, and what is in it; or correct whose it is";
-            all.push(Found {
+            all.push(LiveFinding {
                 diagnostic: Diagnostic::new(&ORPHANED, entry.span, message)
                     .fix(fix)
                     .scope(Scope::Fleet),

@@ -2,13 +2,13 @@
 //! what follows from the answers. Nothing here asks; the shell does.
 
 pub mod access;
-mod beside;
+mod unmanaged;
 pub mod capabilities;
 pub mod drift;
-mod ending;
-mod found;
+mod deletion;
+mod finding;
 pub mod inventory;
-pub mod judge;
+pub mod compare;
 pub mod listing;
 pub mod page;
 mod plugin;
@@ -16,26 +16,26 @@ pub mod policies;
 mod progress;
 pub mod role;
 pub mod rules;
-pub mod seen;
+pub mod observe;
 pub mod status;
 mod versions;
-pub mod wanted;
+pub mod desired;
 
-pub use found::Found;
-pub use judge::{Judgement, Phase, Row, judge};
+pub use compare::{LiveReport, Phase, Row, compare};
+pub use desired::Desired;
+pub use finding::LiveFinding;
 pub use listing::{Detail, Listing, Purpose, Served, concerns, listings, narrowed};
+pub use observe::Observations;
 pub use page::Page;
-pub use seen::Batch;
-pub use wanted::Wanted;
 
-use crate::graph::{Input, Origin, Riddle};
+use crate::graph::{Input, Origin, Unevaluated};
 use crate::kube::ObjectId;
 use crate::source::Span;
 use crate::value::Text;
 
 /// A list that could not be had.
 #[derive(Clone, Debug)]
-pub struct Gap {
+pub struct ListError {
     /// The group of what it is of; `*` for everything.
     pub group: Text,
     /// The kind.
@@ -48,11 +48,11 @@ pub struct Gap {
     pub fix: String,
 }
 
-impl Gap {
+impl ListError {
     /// What the proof is told of lists that could not be had: where policies are not known, nothing
     /// is open for want of one. It is of no namespace that there is, and so of all.
-    pub fn riddles(gaps: &[Self], span: Span) -> impl Iterator<Item = Riddle> {
-        let of = move |gap: &Self| Riddle {
+    pub fn unevaluated(gaps: &[Self], span: Span) -> impl Iterator<Item = Unevaluated> {
+        let of = move |gap: &Self| Unevaluated {
             id: ObjectId {
                 group: "networking.k8s.io".into(),
                 kind: "NetworkPolicy".into(),

@@ -1,8 +1,8 @@
 //! Whether something in the cluster enforces network policies.
 
-use super::found::Found;
+use super::desired::Desired;
+use super::finding::LiveFinding;
 use super::rules::NOT_ENFORCED;
-use super::wanted::Wanted;
 use crate::diagnostic::{Diagnostic, Level, Scope};
 use crate::value::Text;
 
@@ -49,7 +49,11 @@ pub fn named_by_daemon_set(name: &str) -> Option<&'static str> {
 
 /// What is known of the cluster's plugin, by the names of its CRDs and DaemonSets (namespace,
 /// name).
-pub fn check(wanted: &Wanted, definitions: &[Text], daemon_sets: &[(Text, Text)]) -> Vec<Found> {
+pub fn check(
+    wanted: &Desired,
+    definitions: &[Text],
+    daemon_sets: &[(Text, Text)],
+) -> Vec<LiveFinding> {
     let by_definition: Vec<&str> = definitions
         .iter()
         .filter_map(|d| named_by_definition(d))
@@ -64,7 +68,7 @@ pub fn check(wanted: &Wanted, definitions: &[Text], daemon_sets: &[(Text, Text)]
             .level(level)
             .fix(fix)
             .scope(Scope::Fleet);
-        all.push(Found {
+        all.push(LiveFinding {
             diagnostic,
             tenant: None,
             object: String::new(),
@@ -142,7 +146,7 @@ mod tests {
     use crate::source::{SourceId, Span};
 
     fn found(definitions: &[&str], daemon_sets: &[&str]) -> Vec<Diagnostic> {
-        let wanted = Wanted::nothing("prod", Span::file(SourceId(0)));
+        let wanted = Desired::nothing("prod", Span::file(SourceId(0)));
         let definitions: Vec<Text> = definitions.iter().map(|name| (*name).into()).collect();
         let daemon_sets: Vec<(Text, Text)> = daemon_sets
             .iter()

@@ -1,10 +1,10 @@
 //! Whether the admission policies that were rendered deny, and what they would refuse of what is
 //! there.
 
-use super::found::Found;
+use super::desired::Desired;
+use super::finding::LiveFinding;
 use super::listing::Served;
 use super::rules::{POLICY_NOT_DENYING, POLICY_VIOLATED};
-use super::wanted::Wanted;
 use crate::diagnostic::{Diagnostic, Rule, Scope};
 use crate::graph::Cluster;
 use crate::kube::ObjectId;
@@ -15,7 +15,7 @@ const KIND: &str = "ValidatingAdmissionPolicy";
 
 /// What is found of the rendered policies in a live cluster. Of one that does not deny yet, the
 /// live objects that it would refuse are counted.
-pub fn check(wanted: &Wanted, cluster: &Cluster, served: &Served) -> Vec<Found> {
+pub fn check(wanted: &Desired, cluster: &Cluster, served: &Served) -> Vec<LiveFinding> {
     let mut all = Vec::new();
     for (id, want) in wanted
         .objects
@@ -36,7 +36,7 @@ pub fn check(wanted: &Wanted, cluster: &Cluster, served: &Served) -> Vec<Found> 
             let diagnostic = Diagnostic::new(rule, want.span, message)
                 .fix(fix)
                 .scope(Scope::Fleet);
-            all.push(Found {
+            all.push(LiveFinding {
                 diagnostic,
                 tenant: None,
                 object: id.called(),

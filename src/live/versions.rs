@@ -1,8 +1,8 @@
 //! Controllers of Flux and Argo CD whose version has a known hole.
 
-use super::found::{Found, quoted};
+use super::desired::Desired;
+use super::finding::{LiveFinding, quoted};
 use super::rules::KNOWN_HOLE;
-use super::wanted::Wanted;
 use crate::diagnostic::{Diagnostic, Level, Scope};
 use crate::value::Text;
 use semver::Version;
@@ -112,7 +112,7 @@ fn version_of(image: &str) -> Option<Version> {
 
 /// What is known of the versions of the controllers; `images` are each the namespace of a
 /// Deployment, its name, and an image of it.
-pub fn check(wanted: &Wanted, images: &[[Text; 3]]) -> Vec<Found> {
+pub fn check(wanted: &Desired, images: &[[Text; 3]]) -> Vec<LiveFinding> {
     let mut all = Vec::new();
     for [namespace, deployment, image] in images {
         let controller = image
@@ -132,7 +132,7 @@ pub fn check(wanted: &Wanted, images: &[[Text; 3]]) -> Vec<Found> {
                 .level(level)
                 .fix(fix)
                 .scope(Scope::Fleet);
-            all.push(Found {
+            all.push(LiveFinding {
                 diagnostic,
                 tenant: None,
                 object: format!("Deployment {namespace}/{deployment}"),

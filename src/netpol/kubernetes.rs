@@ -8,7 +8,7 @@
 //! `pkg/apis/networking/v1/defaults.go` and `pkg/apis/networking/validation`.
 
 use super::{Direction, Peer, Policy, Port, Ports, Protocol, Rule};
-use crate::document::{Tree, View};
+use crate::document::{TreeValue, View};
 use crate::kube::labels::{Selector, items, texts};
 use crate::value::{Entry, Text, Value, map};
 use ipnet::IpNet;
@@ -50,7 +50,7 @@ impl Direction {
 ///
 /// # Errors
 /// Why the API server refuses it.
-pub fn read<T: Tree>(spec: Option<&T>) -> Result<Policy, String> {
+pub fn read<T: TreeValue>(spec: Option<&T>) -> Result<Policy, String> {
     let pods = spec
         .and_then(|spec| spec.member("podSelector"))
         .map_or(Ok(Selector::default()), Selector::of)?;
@@ -81,7 +81,7 @@ pub fn read<T: Tree>(spec: Option<&T>) -> Result<Policy, String> {
     })
 }
 
-fn read_rule<T: Tree>(node: &T, direction: Direction) -> Result<Rule, String> {
+fn read_rule<T: TreeValue>(node: &T, direction: Direction) -> Result<Rule, String> {
     let peers = items(node.member(direction.peers_key()));
     let ports = items(node.member("ports"));
 
@@ -92,7 +92,7 @@ fn read_rule<T: Tree>(node: &T, direction: Direction) -> Result<Rule, String> {
     })
 }
 
-fn read_peer<T: Tree>(node: &T) -> Result<Peer, String> {
+fn read_peer<T: TreeValue>(node: &T) -> Result<Peer, String> {
     let selector = |key: &str| node.member(key).map(Selector::of).transpose();
     let (namespaces, pods) = (selector("namespaceSelector")?, selector("podSelector")?);
 
@@ -107,12 +107,12 @@ fn read_peer<T: Tree>(node: &T) -> Result<Peer, String> {
     }
 }
 
-fn read_block<T: Tree>(block: &T) -> Result<Peer, String> {
+fn read_block<T: TreeValue>(block: &T) -> Result<Peer, String> {
     let net = |text: &str| {
         text.parse::<IpNet>()
             .map_err(|_| format!("`{text}` is not a network"))
     };
-    let cidr = block.member("cidr").and_then(Tree::text);
+    let cidr = block.member("cidr").and_then(TreeValue::text);
 
     Ok(Peer::Block {
         except: texts(block.member("except"))
@@ -122,12 +122,12 @@ fn read_block<T: Tree>(block: &T) -> Result<Peer, String> {
     })
 }
 
-fn read_port<T: Tree>(node: &T) -> Result<Port, String> {
-    let protocol = match node.member("protocol").and_then(Tree::text) {
+fn read_port<T: TreeValue>(node: &T) -> Result<Port, String> {
+    let protocol = match node.member("protocol").and_then(TreeValue::text) {
         None => Protocol::Tcp,
         Some(name) => Protocol::parse(name).ok_or_else(|| format!("`{name}` is not a protocol"))?,
     };
-    let name = node.member("port").and_then(Tree::text);
+    let name = node.member("port").and_then(TreeValue::text);
 
     let ports = match (name, number(node, "port")?, number(node, "endPort")?) {
         (Some(name), None, None) => Ports::Named(name.into()),
@@ -141,8 +141,8 @@ fn read_port<T: Tree>(node: &T) -> Result<Port, String> {
 }
 
 /// The port number of a key; `None` if there is no number.
-fn number<T: Tree>(node: &T, key: &str) -> Result<Option<u16>, String> {
-    let Some(View::Number(number)) = node.member(key).map(Tree::view) else {
+fn number<T: TreeValue>(node: &T, key: &str) -> Result<Option<u16>, String> {
+    let Some(View::Number(number)) = node.member(key).map(TreeValue::view) else {
         return Ok(None);
     };
     number

@@ -10,7 +10,7 @@ mod strategy;
 
 pub use policy::{Direction, Peer, Policy, Port, Ports, Protocol, Rule};
 
-use crate::document::Tree;
+use crate::document::TreeValue;
 use crate::value::Value;
 
 /// A kind of object that holds a network policy.
@@ -62,7 +62,7 @@ impl Dialect {
     ///
     /// # Errors
     /// Why the API server refuses it.
-    pub fn read<T: Tree>(self, object: &T) -> Result<Policy, String> {
+    pub fn read<T: TreeValue>(self, object: &T) -> Result<Policy, String> {
         match self {
             Self::Kubernetes => kubernetes::read(object.member("spec")),
         }

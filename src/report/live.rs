@@ -3,7 +3,7 @@
 
 use super::{plain, plural};
 use crate::diagnostic::{Diagnostic, Level};
-use crate::live::{Found, Gap, Judgement, Phase};
+use crate::live::{ListError, LiveFinding, LiveReport, Phase};
 use crate::source::SourceMap;
 use serde::Serialize;
 use std::collections::BTreeSet;
@@ -21,9 +21,9 @@ pub struct Cluster {
     /// The commit that should be there, where one is known.
     pub commit: Option<String>,
     /// What was found.
-    pub judgement: Judgement,
+    pub report: LiveReport,
     /// What could not be had.
-    pub gaps: Vec<Gap>,
+    pub gaps: Vec<ListError>,
     /// How many errors the specs have: what they hold back was not asked about.
     pub broken: usize,
     /// The tenants that were asked about; all where none is named.
@@ -34,7 +34,7 @@ pub struct Cluster {
 const LISTED: usize = 50;
 
 /// A finding as text shows it: with the command that shows the object.
-pub fn shown(found: &Found) -> Diagnostic {
+pub fn shown(found: &LiveFinding) -> Diagnostic {
     let mut diagnostic = found.diagnostic.clone();
     if !found.show.is_empty() {
         let fix = std::mem::take(&mut diagnostic.fix);
@@ -52,7 +52,7 @@ pub fn shown(found: &Found) -> Diagnostic {
 pub fn text(clusters: &[Cluster], all: bool) -> String {
     let mut out = String::new();
     for cluster in clusters {
-        let rows = &cluster.judgement.rows;
+        let rows = &cluster.report.rows;
         let shown: Vec<_> = rows
             .iter()
             .filter(|r| all || rows.len() <= LISTED || r.phase != Phase::Active)
@@ -114,16 +114,16 @@ pub fn text(clusters: &[Cluster], all: bool) -> String {
 
 /// How a cluster stands, in a sentence.
 fn state(cluster: &Cluster) -> String {
-    let judgement = &cluster.judgement;
-    let [wanted, right, looked] = judgement.counts;
-    let at = match (&judgement.revision, &cluster.commit) {
+    let report = &cluster.report;
+    let [wanted, right, looked] = report.counts;
+    let at = match (&report.revision, &cluster.commit) {
         (Some(revision), _) => format!(" at {revision}"),
         (None, Some(commit)) => format!(", not at {commit} everywhere"),
         (None, None) => String::new(),
     };
     let how = if !cluster.gaps.is_empty() {
         "not known to be converged"
-    } else if judgement.is_converged() && cluster.broken == 0 {
+    } else if report.is_converged() && cluster.broken == 0 {
         "converged"
     } else {
         "not converged"
@@ -139,18 +139,18 @@ fn state(cluster: &Cluster) -> String {
             plural(cluster.broken, "error")
         );
     }
-    if judgement.left_out > 0 {
+    if report.left_out > 0 {
         let _ = write!(
             text,
             "; {} left out (--only, --skip)",
-            plural(judgement.left_out, "error")
+            plural(report.left_out, "error")
         );
     }
-    if judgement.unknown > 0 {
+    if report.unknown > 0 {
         let _ = write!(
             text,
             "; {} of the proof unknown (tenantry prove --live)",
-            plural(judgement.unknown, "question")
+            plural(report.unknown, "question")
         );
     }
     if !cluster.only.is_empty() {
@@ -231,8 +231,8 @@ struct GapReport<'a> {
 
 impl<'a> ClusterReport<'a> {
     fn of(sources: &'a SourceMap, cluster: &'a Cluster) -> Self {
-        let judgement = &cluster.judgement;
-        let [rendered, as_rendered, looked_at] = judgement.counts;
+        let report = &cluster.report;
+        let [rendered, as_rendered, looked_at] = report.counts;
         let tenant = |row: &'a crate::live::Row| TenantReport {
             name: &row.tenant,
             phase: row.phase.name(),
@@ -241,7 +241,7 @@ impl<'a> ClusterReport<'a> {
             why: &row.why,
             since: &row.since,
         };
-        let finding = |found: &'a Found| {
+        let finding = |found: &'a LiveFinding| {
             let span = found.diagnostic.span;
             FindingReport {
                 rule: found.diagnostic.rule.id,
@@ -262,7 +262,7 @@ impl<'a> ClusterReport<'a> {
                 since: &found.since,
             }
         };
-        let gap = |gap: &'a Gap| GapReport {
+        let gap = |gap: &'a ListError| GapReport {
             group: &gap.group,
             kind: &gap.kind,
             why: &gap.why,
@@ -271,17 +271,17 @@ impl<'a> ClusterReport<'a> {
             name: &cluster.name,
             context: &cluster.context,
             version: &cluster.version,
-            converged: cluster.gaps.is_empty() && judgement.is_converged() && cluster.broken == 0,
+            converged: cluster.gaps.is_empty() && report.is_converged() && cluster.broken == 0,
             complete: cluster.gaps.is_empty(),
             commit: cluster.commit.as_deref(),
-            revision: judgement.revision.as_deref(),
+            revision: report.revision.as_deref(),
             objects: Objects {
                 rendered,
                 as_rendered,
                 looked_at,
             },
-            tenants: judgement.rows.iter().map(tenant).collect(),
-            findings: judgement.found.iter().map(finding).collect(),
+            tenants: report.rows.iter().map(tenant).collect(),
+            findings: report.found.iter().map(finding).collect(),
             not_listed: cluster.gaps.iter().map(gap).collect(),
         }
     }
@@ -317,22 +317,23 @@ pub fn junit(clusters: &[Cluster]) -> String {
         "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites name=\"tenantry verify\">\n",
     );
     for cluster in clusters {
-        let errors = |tenant: Option<&str>| -> Vec<&Found> {
-            let of =
-                |f: &&Found| f.tenant.as_deref() == tenant && f.diagnostic.level == Level::Error;
-            cluster.judgement.found.iter().filter(of).collect()
+        let errors = |tenant: Option<&str>| -> Vec<&LiveFinding> {
+            let of = |f: &&LiveFinding| {
+                f.tenant.as_deref() == tenant && f.diagnostic.level == Level::Error
+            };
+            cluster.report.found.iter().filter(of).collect()
         };
         let mut cases = String::new();
         let mut failed = 0;
         let mut skipped = 0;
-        let rows = cluster.judgement.rows.iter();
+        let rows = cluster.report.rows.iter();
         let unknown: BTreeSet<&str> = rows
             .clone()
             .filter(|r| r.phase == Phase::Unknown)
             .map(|r| r.tenant.as_str())
             .collect();
         let names = rows.map(|r| Some(r.tenant.as_str()));
-        let count = cluster.judgement.rows.len() + 1;
+        let count = cluster.report.rows.len() + 1;
         for tenant in std::iter::once(None).chain(names) {
             let found = errors(tenant);
             let name = tenant.unwrap_or("(cluster)");
@@ -407,7 +408,7 @@ pub fn markdown(clusters: &[Cluster]) -> String {
             cell(&state(cluster))
         );
         let rows: Vec<_> = cluster
-            .judgement
+            .report
             .rows
             .iter()
             .filter(|r| r.phase != Phase::Active)
@@ -427,7 +428,7 @@ pub fn markdown(clusters: &[Cluster]) -> String {
             }
             out.push('\n');
         }
-        let found = &cluster.judgement.found;
+        let found = &cluster.report.found;
         if !found.is_empty() {
             let _ = write!(
                 out,

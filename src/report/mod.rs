@@ -27,12 +27,12 @@ use crate::diagnostic::{Diagnostic, Level};
 /// A text that moves no terminal's cursor, turns no reading direction, and begins no line.
 pub fn plain(text: &str) -> String {
     text.chars()
-        .map(|c| if is_sly(c) { '\u{fffd}' } else { c })
+        .map(|c| if is_deceptive(c) { '\u{fffd}' } else { c })
         .collect()
 }
 
 /// Whether a character is not what is seen of it: control characters, directions, zero widths.
-pub(crate) fn is_sly(c: char) -> bool {
+pub(crate) fn is_deceptive(c: char) -> bool {
     c.is_control()
         || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
 }

@@ -1,6 +1,6 @@
 //! Findings for people: miette's frames around our own headline.
 
-use super::is_sly;
+use super::is_deceptive;
 use crate::diagnostic::{Diagnostic, Level};
 use crate::source::{Source, SourceMap, Span};
 use miette::{
@@ -33,11 +33,11 @@ fn plain(finding: &Diagnostic) -> Diagnostic {
         .into_iter()
         .chain(finding.related.iter_mut().map(|r| &mut r.label))
     {
-        if text.chars().any(is_sly) {
+        if text.chars().any(is_deceptive) {
             *text = text
                 .chars()
                 .map(|c| {
-                    if is_sly(c) {
+                    if is_deceptive(c) {
                         c.escape_default().to_string()
                     } else {
                         c.to_string()

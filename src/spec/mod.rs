@@ -86,7 +86,7 @@ pub struct TenantDoc {
 impl TenantDoc {
     /// Who it is, without what it says: ten thousand trees are many.
     #[must_use]
-    pub fn into_shell(self) -> Self {
+    pub fn without_body(self) -> Self {
         let span = self.name.span;
         let nothing = || Node::new(span, document::Value::Null);
         Self {
@@ -171,11 +171,11 @@ pub fn load<T: Send>(
     sources: &SourceMap,
     inputs: &[&Input],
     home: Home<'_>,
-    hand_on: &(dyn Fn(TenantDoc) -> (TenantDoc, T) + Sync),
+    permits_for: &(dyn Fn(TenantDoc) -> (TenantDoc, T) + Sync),
 ) -> Loaded<T> {
     let results: Vec<(Vec<Read<T>>, Vec<Diagnostic>)> = inputs
         .par_iter()
-        .map(|input| load_file(sources.get(input.source), input, home, hand_on))
+        .map(|input| load_file(sources.get(input.source), input, home, permits_for))
         .collect();
     let (mut specs, mut made, mut faults) = (
         Specs::default(),
@@ -254,7 +254,7 @@ fn load_file<T>(
     source: &Source,
     input: &Input,
     home: Home<'_>,
-    hand_on: &dyn Fn(TenantDoc) -> (TenantDoc, T),
+    permits_for: &dyn Fn(TenantDoc) -> (TenantDoc, T),
 ) -> (Vec<Read<T>>, Vec<Diagnostic>) {
     let is_fleet = source.path == home.fleet;
     let ours = source.text.contains("tenantry.dev")
@@ -281,7 +281,7 @@ fn load_file<T>(
     }
     let mut reads = Vec::new();
     for document in documents {
-        let (read, more) = load_document(source, input, home.fleet, document, hand_on);
+        let (read, more) = load_document(source, input, home.fleet, document, permits_for);
         reads.extend(read);
         faults.extend(more);
     }
@@ -293,7 +293,7 @@ fn load_document<T>(
     input: &Input,
     fleet_path: &str,
     document: Document,
-    hand_on: &dyn Fn(TenantDoc) -> (TenantDoc, T),
+    permits_for: &dyn Fn(TenantDoc) -> (TenantDoc, T),
 ) -> (Option<Read<T>>, Vec<Diagnostic>) {
     let root = document.root;
     if matches!(root.value, document::Value::Null) {
@@ -366,7 +366,7 @@ fn load_document<T>(
     let Some(name) = name else {
         return (None, faults);
     };
-    match read_typed(kind, name, root, input, hand_on) {
+    match read_typed(kind, name, root, input, permits_for) {
         Ok(read) => (Some(read), faults),
         Err((message, span)) => {
             faults.push(Diagnostic::new(&INVALID_VALUE, span, message).scope(scope));
@@ -380,7 +380,7 @@ fn read_typed<T>(
     name: Spanned<String>,
     mut root: Node,
     input: &Input,
-    hand_on: &dyn Fn(TenantDoc) -> (TenantDoc, T),
+    permits_for: &dyn Fn(TenantDoc) -> (TenantDoc, T),
 ) -> Result<Read<T>, (String, Span)> {
     let span = root.span;
     let missing = || ("the document has no spec".to_owned(), span);
@@ -411,7 +411,7 @@ fn read_typed<T>(
         })),
         Kind::Tenant => {
             let metadata = metadata.ok_or_else(missing)?;
-            Read::Tenant(Box::new(hand_on(TenantDoc {
+            Read::Tenant(Box::new(permits_for(TenantDoc {
                 name,
                 metadata,
                 spec,

@@ -2,7 +2,7 @@
 //! keys.
 
 use super::model::Tenant;
-use super::{Kind, Prior, Thing};
+use super::{ClaimKey, Kind, Prior};
 use crate::diagnostic::{Diagnostic, rule};
 use crate::source::Span;
 use crate::spec::FleetDoc;
@@ -39,11 +39,11 @@ struct Claim<'a> {
 }
 
 /// Everything that a tenant claims, each thing once, in order.
-pub fn of<'a>(tenant: &'a Tenant, clusters: &'a [String]) -> Vec<(Thing<'a>, Span)> {
+pub fn of<'a>(tenant: &'a Tenant, clusters: &'a [String]) -> Vec<(ClaimKey<'a>, Span)> {
     let mut out = Vec::with_capacity(8);
     if let Some(uuid) = &tenant.uuid {
         out.push((
-            Thing {
+            ClaimKey {
                 kind: Kind::Uuid,
                 on: "",
                 name: &uuid.value,
@@ -55,12 +55,12 @@ pub fn of<'a>(tenant: &'a Tenant, clusters: &'a [String]) -> Vec<(Thing<'a>, Spa
         let things = on
             .namespaces
             .iter()
-            .map(|n| (Thing::namespace(&clusters[on.cluster], &n.name), n.span));
+            .map(|n| (ClaimKey::namespace(&clusters[on.cluster], &n.name), n.span));
         out.extend(things);
     }
     out.extend(tenant.hosts.iter().map(|h| {
         (
-            Thing {
+            ClaimKey {
                 kind: Kind::Host,
                 on: "",
                 name: h.value.as_str(),
@@ -72,7 +72,7 @@ pub fn of<'a>(tenant: &'a Tenant, clusters: &'a [String]) -> Vec<(Thing<'a>, Spa
         tenant
             .principals
             .iter()
-            .map(|p| (Thing::of(&p.value), p.span)),
+            .map(|p| (ClaimKey::of(&p.value), p.span)),
     );
     out.sort_unstable();
     out.dedup_by(|a, b| a.0 == b.0);
@@ -91,7 +91,7 @@ pub fn shared(fleet: &FleetDoc) -> BTreeSet<String> {
 }
 
 /// Who claims each thing, in order.
-type Claims<'a> = BTreeMap<Thing<'a>, Vec<Claim<'a>>>;
+type Claims<'a> = BTreeMap<ClaimKey<'a>, Vec<Claim<'a>>>;
 
 /// Reports what is claimed twice. `leaving` are tenants that may go.
 pub fn check(
@@ -103,7 +103,7 @@ pub fn check(
 ) -> Vec<Diagnostic> {
     let mut out = Vec::new();
     let shared = shared(fleet);
-    let shared: BTreeSet<Thing<'_>> = shared.iter().map(|text| Thing::of(text)).collect();
+    let shared: BTreeSet<ClaimKey<'_>> = shared.iter().map(|text| ClaimKey::of(text)).collect();
     let names: IndexSet<&str> = tenants.iter().map(|t| t.name.value.as_str()).collect();
     let gone = |holder: &str| !names.contains(holder) && leaving.iter().all(|l| l != holder);
 
@@ -127,7 +127,9 @@ pub fn check(
 }
 
 /// The hosts among all claims.
-fn hosts<'c, 'a>(all: &'c Claims<'a>) -> impl Iterator<Item = (&'c Thing<'a>, &'c Vec<Claim<'a>>)> {
+fn hosts<'c, 'a>(
+    all: &'c Claims<'a>,
+) -> impl Iterator<Item = (&'c ClaimKey<'a>, &'c Vec<Claim<'a>>)> {
     all.iter().filter(|(thing, _)| thing.kind == Kind::Host)
 }
 
@@ -155,7 +157,7 @@ fn met_by_held(all: &Claims<'_>, held_hosts: &[(&str, &str)], out: &mut Vec<Diag
 /// that has not let it go.
 fn held_by_others(
     all: &Claims<'_>,
-    shared: &BTreeSet<Thing<'_>>,
+    shared: &BTreeSet<ClaimKey<'_>>,
     names: &IndexSet<&str>,
     prior: &Prior<'_>,
     leaving: &[String],
@@ -194,7 +196,12 @@ fn held_by_others(
     }
 }
 
-fn report(thing: &Thing<'_>, claims: &[Claim<'_>], prior: &Prior<'_>, out: &mut Vec<Diagnostic>) {
+fn report(
+    thing: &ClaimKey<'_>,
+    claims: &[Claim<'_>],
+    prior: &Prior<'_>,
+    out: &mut Vec<Diagnostic>,
+) {
     let holder = prior.holder(thing);
     let (kind, name) = (thing.kind.name(), thing.called());
     let subject = matches!(thing.kind, Kind::Group | Kind::User);
@@ -251,7 +258,7 @@ fn overlapping_hosts(all: &Claims<'_>, prior: &Prior<'_>, out: &mut Vec<Diagnost
             continue;
         };
         let wildcard = format!("*.{domain}");
-        let Some((wildcard, wild)) = all.get_key_value(&Thing {
+        let Some((wildcard, wild)) = all.get_key_value(&ClaimKey {
             name: &wildcard,
             ..*thing
         }) else {

@@ -49,11 +49,11 @@ pub fn merge(base: &Node, over: &Node) -> Node {
         }
         _ => {
             let mut winner = over.clone();
-            winner.losers = over
-                .losers
+            winner.overridden = over
+                .overridden
                 .iter()
                 .chain([&base.span])
-                .chain(&base.losers)
+                .chain(&base.overridden)
                 .copied()
                 .collect();
             winner
@@ -104,7 +104,7 @@ mod tests {
             serde_json::json!({"a": {"x": 1, "w": 3}, "l": [{"name": "p", "v": 1}, {"name": "q", "v": 2}, {"name": "s"}], "r": [3]})
         );
         let leaf = merged.at(&["a", "w"]).unwrap();
-        let chain: Vec<u32> = leaf.losers.iter().map(|p| p.source.0).collect();
+        let chain: Vec<u32> = leaf.overridden.iter().map(|p| p.source.0).collect();
         assert_eq!((leaf.span.source.0, chain), (2, vec![1, 0]));
     }
 }

@@ -28,14 +28,15 @@ pub use network::{
     CLUSTER_RANGE, DEFAULT_DENY, EGRESS_ANY, FQDN, INGRESS_ANY, ISOLATION_NONE, NO_SHARED_CLUSTER,
     ONE_SIDED, RANGE_UNDECLARED, UNKNOWN_PEER,
 };
-pub use prior::{Kind, Prior, Thing};
+pub use prior::{ClaimKey, Kind, Prior};
 pub use profile::{CEILING, ENFORCED, UNKNOWN_PROFILE};
 pub use quota::{INCONSISTENT, OVER_CAPACITY, OVER_PROMISED, OVER_TENANT, WITHOUT_DEFAULTS};
 pub use standing::{Reason, Standing, Standings};
 pub use subjects::{CATALOGUE, CLUSTER_ADMIN, UNKNOWN_ROLE, WILDCARD_ROLE, role_object};
 pub use sync::SYNC;
 pub use tenant::{
-    DUPLICATE_TENANT, FLUX_CREATE_TENANT, Ground, INCOMPLETE, PARAMETERS, Resolved, UNKNOWN_CLUSTER,
+    DUPLICATE_TENANT, FLUX_CREATE_TENANT, INCOMPLETE, PARAMETERS, ResolveContext, Resolved,
+    UNKNOWN_CLUSTER,
 };
 pub use waivers::{DANGLING, DEFAULT_MAX_DAYS, EXPIRED, EXPIRING, NOT_APPROVED, Permits, UNUSED};
 
@@ -144,13 +145,13 @@ rule! {
 
 /// What every tenant of a fleet is resolved with, of the documents that all share; nothing where a
 /// fault of the fleet's own stops it.
-pub fn ground<'a>(
+pub fn resolve_context<'a>(
     fleet: &'a FleetDoc,
     specs: &'a Specs,
     builtin: &'a BTreeMap<String, ProfileDoc>,
     context: &Context,
     out: &mut Vec<Diagnostic>,
-) -> Option<Ground<'a>> {
+) -> Option<ResolveContext<'a>> {
     let before = out.len();
     check_fleet(fleet, context, out);
     let profiles = profile::resolve(builtin, &specs.profiles, out);
@@ -172,7 +173,7 @@ pub fn ground<'a>(
     let rules = fleet.spec.waivers.clone().unwrap_or_default();
     let now = context.now.unwrap_or(Day::EPOCH);
     let waivers = Waivers::new(&specs.waivers, &rules, &WAIVABLE, now, out);
-    Some(Ground {
+    Some(ResolveContext {
         fleet,
         profiles,
         waivers,
@@ -189,7 +190,7 @@ pub fn ground<'a>(
     reason = "the tenants, and all that they are held against"
 )]
 pub fn join(
-    ground: &Ground<'_>,
+    resolve_context: &ResolveContext<'_>,
     docs: &[TenantDoc],
     resolved: Vec<Resolved<'_>>,
     sources: &SourceMap,
@@ -198,7 +199,7 @@ pub fn join(
     failed: &[Diagnostic],
     mut out: Vec<Diagnostic>,
 ) -> (Tenancy, Vec<Diagnostic>) {
-    let Ground { fleet, waivers, .. } = ground;
+    let ResolveContext { fleet, waivers, .. } = resolve_context;
     let absent = out_of_reach(docs, fleet, context, failed, &mut out);
     let read: IndexSet<&str> = docs.iter().map(|t| t.name.value.as_str()).collect();
     let known = Known {
@@ -247,7 +248,7 @@ pub fn join(
             .binary_search_by(|t| t.name.value.as_str().cmp(name))
             .is_ok()
     };
-    let permits = waivers.hand_on(&[&MANIFEST_FLOOR, &CLUSTER_ADMIN]);
+    let permits = waivers.permits_for(&[&MANIFEST_FLOOR, &CLUSTER_ADMIN]);
     let mut unused = Vec::new();
     waivers.unused(
         |name| is_resolved(name) && !failing.contains(name),

@@ -349,7 +349,7 @@ impl Resolver<'_> {
                 let object = format!("{kind}/{namespace}/{name}");
                 let message = format!("the floor of `{namespace}` is without its {kind}");
                 let fix = format!("set floor.{field}: rendered");
-                self.waivers.demand(
+                self.waivers.require_waiver(
                     &Loosening {
                         rule: &FLOOR_EXTERNAL,
                         tenant: &tenant.name.value,
@@ -375,14 +375,14 @@ impl Resolver<'_> {
     ) {
         let nothing = PodSecurity::default();
         let security = merged.pod_security.as_ref().unwrap_or(&nothing);
-        let mut demand = |span, message: String, fix| {
+        let mut require_waiver = |span, message: String, fix| {
             let object = format!("Namespace/{namespace}");
             let of = Loosening {
                 rule: &POD_SECURITY,
                 tenant: &tenant.name.value,
                 object: &object,
             };
-            self.waivers.demand(&of, span, message, fix, out);
+            self.waivers.require_waiver(&of, span, message, fix, out);
         };
         let level = security
             .level
@@ -402,7 +402,7 @@ impl Resolver<'_> {
                 .unwrap_or_default();
             let message = format!("the pods of `{namespace}` are held to `{word}` only");
             let fix = "set podSecurity.level: restricted";
-            demand(span, message, fix);
+            require_waiver(span, message, fix);
         }
         let external = security
             .management
@@ -415,7 +415,7 @@ impl Resolver<'_> {
         {
             let message = format!("nothing of `{namespace}` says how its pods are held");
             let fix = "leave podSecurity.management to the platform's profile";
-            demand(management.span, message, fix);
+            require_waiver(management.span, message, fix);
         }
         if let Some(version) = security
             .version
@@ -427,7 +427,7 @@ impl Resolver<'_> {
                 version.value
             );
             let fix = "set podSecurity.version: latest, or leave it to a profile";
-            demand(version.span, message, fix);
+            require_waiver(version.span, message, fix);
         }
         let (Some(level), false) = (&security.level, external) else {
             return;
@@ -442,7 +442,7 @@ impl Resolver<'_> {
         {
             let message = format!("the Pod Security level of `{namespace}` is not enforced");
             let fix = "add `enforce` to podSecurity.modes";
-            demand(level.span, message, fix);
+            require_waiver(level.span, message, fix);
         }
         let mut made: Vec<(Text, Text)> = Vec::with_capacity(6);
         for mode in modes {

@@ -47,7 +47,7 @@ impl<'a> Kind<'a> {
 
 /// What only one tenant may have: a namespace of a cluster, a host, a UUID, a user or group.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Thing<'a> {
+pub struct ClaimKey<'a> {
     /// What kind of thing it is.
     pub kind: Kind<'a>,
     /// The cluster that it is on; empty for what is on none.
@@ -56,7 +56,7 @@ pub struct Thing<'a> {
     pub name: &'a str,
 }
 
-impl<'a> Thing<'a> {
+impl<'a> ClaimKey<'a> {
     /// A namespace of a cluster.
     pub const fn namespace(on: &'a str, name: &'a str) -> Self {
         Self {
@@ -86,7 +86,7 @@ impl<'a> Thing<'a> {
     }
 }
 
-impl fmt::Display for Thing<'_> {
+impl fmt::Display for ClaimKey<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { kind, on, name } = self;
         let slash = if on.is_empty() { "" } else { "/" };
@@ -101,7 +101,7 @@ type Pair<'a> = (&'a str, &'a str);
 #[derive(Debug, Default)]
 pub struct Prior<'a> {
     /// The tenants that have a thing. More than one where a record is forged, or the thing is shared.
-    claims: BTreeMap<Thing<'a>, Vec<&'a str>>,
+    claims: BTreeMap<ClaimKey<'a>, Vec<&'a str>>,
     /// Each tenant and the file it came from.
     tenants: BTreeMap<&'a str, &'a str>,
     /// A tenant's namespaces on a cluster, by the tenant and the cluster.
@@ -122,7 +122,7 @@ impl<'a> Prior<'a> {
     }
 
     /// The tenant that has a thing; `None` if the records name several.
-    pub fn holder<'s>(&'s self, thing: &Thing<'s>) -> Option<&'s str> {
+    pub fn holder<'s>(&'s self, thing: &ClaimKey<'s>) -> Option<&'s str> {
         match self.claims.get(thing)?.as_slice() {
             [holder] => Some(holder),
             _ => None,
@@ -130,7 +130,7 @@ impl<'a> Prior<'a> {
     }
 
     /// Every tenant whose records say that it has a thing.
-    pub fn holders<'s>(&'s self, thing: &Thing<'s>) -> impl Iterator<Item = &'s str> {
+    pub fn holders<'s>(&'s self, thing: &ClaimKey<'s>) -> impl Iterator<Item = &'s str> {
         self.claims.get(thing).into_iter().flatten().copied()
     }
 
@@ -175,7 +175,7 @@ impl<'a> Prior<'a> {
     }
 
     /// Notes that a tenant has a thing.
-    pub fn add_claim(&mut self, thing: Thing<'a>, tenant: &'a str) {
+    pub fn add_claim(&mut self, thing: ClaimKey<'a>, tenant: &'a str) {
         let holders = self.claims.entry(thing).or_default();
         if !holders.contains(&tenant) {
             holders.push(tenant);
@@ -184,7 +184,7 @@ impl<'a> Prior<'a> {
 
     /// Notes that a tenant has a namespace on a cluster.
     pub fn add_namespace(&mut self, tenant: &'a str, on: &'a str, namespace: &'a str) {
-        self.add_claim(Thing::namespace(on, namespace), tenant);
+        self.add_claim(ClaimKey::namespace(on, namespace), tenant);
         self.namespaces
             .entry((tenant, on))
             .or_default()

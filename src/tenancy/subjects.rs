@@ -1,7 +1,7 @@
 //! Users, groups and service accounts, the roles they are given, and the RoleBindings that follow.
 
 use super::model::{Binding, Deployer, Namespace};
-use super::waivers::{Loosening, Tally};
+use super::waivers::{Loosening, WaiverUse};
 use crate::diagnostic::{Diagnostic, Scope, rule};
 use crate::document::Spanned;
 use crate::source::Span;
@@ -91,7 +91,7 @@ pub struct Binder<'a, 'w> {
     /// The fleet.
     pub fleet: &'a FleetSpec,
     /// What is permitted.
-    pub waivers: &'a Tally<'w>,
+    pub waivers: &'a WaiverUse<'w>,
     /// The tenant's name.
     pub tenant: &'a str,
 }
@@ -142,7 +142,7 @@ impl Binder<'_, '_> {
         if is_wild(found) {
             let object = format!("RoleBinding/{namespace}/{name}");
             let message = format!("the role `{name}` holds `*`");
-            self.waivers.demand(
+            self.waivers.require_waiver(
                 &Loosening {
                     rule: &WILDCARD_ROLE,
                     tenant: self.tenant,
@@ -246,7 +246,7 @@ impl Binder<'_, '_> {
                         .map_or(name.as_str(), |b| b.as_str())
                 );
                 let message = "bound to cluster-admin: it can remove its own floor";
-                self.waivers.demand(
+                self.waivers.require_waiver(
                     &Loosening {
                         rule: &CLUSTER_ADMIN,
                         tenant: self.tenant,

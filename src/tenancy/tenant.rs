@@ -5,7 +5,7 @@ use super::model::{Namespace, OnCluster, Tenant, TenantContext};
 use super::names::{self, Metadata};
 use super::profile::{Profile, check_ceiling, check_enforced};
 use super::subjects::Binder;
-use super::waivers::{Loosening, Tally, Used, Waivers};
+use super::waivers::{Loosening, Used, WaiverUse, Waivers};
 use super::{
     DERIVED_NAME, FLEET, Prior, RESERVED_NAME, SOURCE_FOREIGN_TENANT, UNKNOWN_PROFILE, quota,
 };
@@ -144,7 +144,7 @@ pub fn parameters_checker(fleet: &FleetDoc, out: &mut Vec<Diagnostic>) -> Option
 }
 
 /// What every tenant is resolved with.
-pub struct Ground<'a> {
+pub struct ResolveContext<'a> {
     /// The fleet.
     pub fleet: &'a FleetDoc,
     /// Profiles by name.
@@ -161,7 +161,7 @@ pub struct Ground<'a> {
 pub struct Resolver<'a> {
     pub(super) fleet: &'a FleetDoc,
     profiles: &'a BTreeMap<&'a str, Profile>,
-    pub(super) waivers: Tally<'a>,
+    pub(super) waivers: WaiverUse<'a>,
     parameters: Option<&'a Checker>,
     keep_merged: bool,
 }
@@ -186,7 +186,7 @@ pub struct Resolved<'a> {
     pub used: Used<'a>,
 }
 
-impl Ground<'_> {
+impl ResolveContext<'_> {
     /// Resolves a tenant, and says what is wrong with it.
     pub fn resolve(&self, doc: &TenantDoc) -> Resolved<'_> {
         let resolver = Resolver {
@@ -526,7 +526,7 @@ impl Resolver<'_> {
             for namespace in &namespaces {
                 let object = format!("Namespace/{}", namespace.name);
                 let name = &tenant.name.value;
-                self.waivers.demand(
+                self.waivers.require_waiver(
                     &Loosening {
                         rule: &FLUX_CREATE_TENANT,
                         tenant: name,

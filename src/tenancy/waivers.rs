@@ -102,7 +102,7 @@ pub struct Loosening<'a> {
 
 /// The waivers that one document uses. They are in use once it is known that the document counts.
 #[derive(Debug)]
-pub struct Tally<'a> {
+pub struct WaiverUse<'a> {
     waivers: &'a Waivers<'a>,
     used: RefCell<Vec<&'a AtomicBool>>,
 }
@@ -111,9 +111,9 @@ pub struct Tally<'a> {
 #[derive(Debug, Default)]
 pub struct Used<'a>(Vec<&'a AtomicBool>);
 
-impl<'a> Tally<'a> {
+impl<'a> WaiverUse<'a> {
     /// Reports a loosening, unless it is permitted.
-    pub fn demand(
+    pub fn require_waiver(
         &self,
         of: &Loosening<'_>,
         span: Span,
@@ -240,8 +240,8 @@ impl<'a> Waivers<'a> {
 
     /// A view of them for one document, which may turn out not to count: what it uses is counted
     /// apart.
-    pub fn tally(&self) -> Tally<'_> {
-        Tally {
+    pub fn tally(&self) -> WaiverUse<'_> {
+        WaiverUse {
             waivers: self,
             used: RefCell::default(),
         }
@@ -249,7 +249,7 @@ impl<'a> Waivers<'a> {
 
     /// Every waiver of some rules, for the stages that look at objects. They count as used: whether
     /// they are is seen only there.
-    pub fn hand_on(&self, rules: &[&Rule]) -> Permits {
+    pub fn permits_for(&self, rules: &[&Rule]) -> Permits {
         let mut permits = Permits::default();
         for (tenant, waivers) in &self.by_tenant {
             for waiver in waivers

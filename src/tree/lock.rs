@@ -10,7 +10,7 @@ use super::record::{FileEntry, namespaces};
 use super::shards::recorded_unit;
 use crate::diagnostic::{Diagnostic, Scope, rule};
 use crate::source::{Source, SourceId, Span};
-use crate::tenancy::{Prior, Thing};
+use crate::tenancy::{ClaimKey, Prior};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -282,7 +282,7 @@ impl Lock {
                 prior.add_tenant(tenant, source);
             }
             for claim in &entry.claims {
-                prior.add_claim(Thing::of(claim), tenant);
+                prior.add_claim(ClaimKey::of(claim), tenant);
             }
             for (from, to) in entry.edges.iter().filter_map(|edge| edge.split_once('>')) {
                 prior.add_edge(&entry.cluster, (tenant, from), to);

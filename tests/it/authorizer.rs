@@ -131,7 +131,7 @@ fn subject_access_reviews_say_the_same() {
     let mut sources = SourceMap::default();
     let span = sources.add_path("snapshot.json");
     let facts = read_snapshot(&snapshot, span, false).expect("a snapshot");
-    assert!(facts.riddles.is_empty(), "{:?}", facts.riddles);
+    assert!(facts.unevaluated.is_empty(), "{:?}", facts.unevaluated);
     let filled: BTreeMap<String, Vec<Rule>> = facts
         .roles
         .iter()
@@ -286,7 +286,7 @@ fn the_builtin_roles_are_the_servers() {
         .map(|d| {
             (
                 ObjectId::of(&d.root).expect("an object").to_string(),
-                document::Tree::to_json(&d.root),
+                document::TreeValue::to_json(&d.root),
             )
         })
         .collect();

@@ -56,7 +56,7 @@ fn every_network_verdict() {
     for case in index.as_array().expect("cases") {
         let dir = folder.join(case["dir"].as_str().expect("a folder"));
         let (_, facts) = facts(&[&dir.join("cluster.yaml"), &dir.join("policies.yaml")]);
-        assert!(facts.riddles.is_empty(), "{:?}", facts.riddles);
+        assert!(facts.unevaluated.is_empty(), "{:?}", facts.unevaluated);
         let namespaces: BTreeMap<&str, &Labels> = facts
             .namespaces
             .iter()
@@ -198,7 +198,7 @@ fn authorizer(set: &Value) -> Rbac {
             );
         }
     }
-    assert!(facts.riddles.is_empty(), "{:?}", facts.riddles);
+    assert!(facts.unevaluated.is_empty(), "{:?}", facts.unevaluated);
     let mut rbac = Rbac::default();
     for role in facts.roles {
         rbac.roles

@@ -53,7 +53,7 @@ fn cluster(objects: &[Value]) -> Cluster {
             },
         );
     }
-    assert!(facts.riddles.is_empty(), "{:?}", facts.riddles);
+    assert!(facts.unevaluated.is_empty(), "{:?}", facts.unevaluated);
     Cluster::new(
         Parts {
             facts,

@@ -4,7 +4,7 @@
 use crate::support::{FLEET, NOW, Sandbox, tenant};
 use serde_json::Value;
 use tenantry::compile::{self, InputFiles};
-use tenantry::graph::{self, Beside, Cluster, ClusterObjects};
+use tenantry::graph::{self, Cluster, ClusterObjects, ExtraInputs};
 use tenantry::isolation::{self, Verdict};
 use tenantry::source::{Source, SourceMap};
 use tenantry::spec::Input;
@@ -49,10 +49,10 @@ fn live(manifests: &str) -> Cluster {
     let front = compile::resolve(&mut sources, &mut files, &context);
 
     let listed = sources.add(Source::new("live.yaml", manifests));
-    let beside = Beside {
+    let beside = ExtraInputs {
         facts: graph::read(&sources, &[listed], false).facts,
         closed: true,
-        ..Beside::default()
+        ..ExtraInputs::default()
     };
     graph::cluster(
         front.fleet().expect("a fleet"),

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 use tenantry::graph::admission::Answer;
-use tenantry::graph::request::{Asker, Body, Request};
+use tenantry::graph::request::{Body, Request, Requester};
 use tenantry::graph::{Cluster, Parts, read_snapshot};
 use tenantry::isolation::admission::{pods, tamper};
 use tenantry::source::SourceMap;
@@ -564,7 +564,7 @@ fn admission_policies_say_what_the_server_says() {
     let mut sources = SourceMap::default();
     let span = sources.add_path("snapshot.json");
     let facts = read_snapshot(&snapshot, span, true).expect("a snapshot");
-    assert!(facts.riddles.is_empty(), "{:?}", facts.riddles);
+    assert!(facts.unevaluated.is_empty(), "{:?}", facts.unevaluated);
     let cluster = Cluster::new(
         Parts {
             facts,
@@ -603,7 +603,7 @@ fn admission_policies_say_what_the_server_says() {
                 name: name.into(),
                 user: USER.into(),
                 groups: GROUPS.map(str::to_owned).to_vec(),
-                asker: Asker::One,
+                asker: Requester::One,
                 object: if new.is_null() {
                     Body::Absent
                 } else {

@@ -62,7 +62,7 @@ pub fn objects(text: &str) -> Vec<Value> {
     assert!(faults.is_empty(), "{faults:?}");
     documents
         .iter()
-        .map(|d| document::Tree::to_json(&d.root))
+        .map(|d| document::TreeValue::to_json(&d.root))
         .collect()
 }
 

@@ -39,13 +39,13 @@ fn within_a_pod_the_cluster_is_the_pods_own() {
         nowhere.all()
     );
     // The paths of a pod's files are fixed: a namespace of mounts has them for itself.
-    let possible = Command::new("unshare")
+    let satisfiable = Command::new("unshare")
         .args(["--map-root-user", "--mount", "true"])
         .output();
-    if !possible.as_ref().is_ok_and(|o| o.status.success()) {
+    if !satisfiable.as_ref().is_ok_and(|o| o.status.success()) {
         assert!(
             std::env::var_os("CI").is_none(),
-            "a namespace of mounts: {possible:?}"
+            "a namespace of mounts: {satisfiable:?}"
         );
         return say("NOT RUN, for want of a namespace of mounts: a pod's credentials");
     }

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use tenantry::bundle::Manifests;
 use tenantry::compile::{self, InputFiles, RenderOptions};
 use tenantry::graph::rbac::{Request, Subject};
-use tenantry::graph::{self, Beside, Cluster, ClusterObjects};
+use tenantry::graph::{self, Cluster, ClusterObjects, ExtraInputs};
 use tenantry::isolation::question::{self, Ask, Asked, Route};
 use tenantry::source::{Source, SourceMap};
 use tenantry::spec::Input;
@@ -98,10 +98,10 @@ fn whole(files: &[(String, String)]) -> Cluster {
             .filter(|d| d.level == tenantry::diagnostic::Level::Error)
             .cloned(),
     );
-    let beside = Beside {
+    let beside = ExtraInputs {
         facts: reading.facts,
         faults,
-        ..Beside::default()
+        ..ExtraInputs::default()
     };
     let failing = tenancy::failing(&compiled.findings);
     let fleet = front.fleet().expect("a fleet");

@@ -81,10 +81,10 @@ fn the_matrix_says_of_each_pair_what_is_so() {
         let said = pairs(&matrix);
         let open = by_hand(&cluster);
         for (pair, how) in &said {
-            let murky = how.contains(&Relation::Unknown);
+            let has_unevaluated_policy = how.contains(&Relation::Unknown);
             let network = how.contains(&Relation::Network) || how.contains(&Relation::Declared);
             assert!(
-                murky || network == open.contains(pair),
+                has_unevaluated_policy || network == open.contains(pair),
                 "{}: {pair:?} {how:?}",
                 hole.name
             );

@@ -10,7 +10,7 @@ use crate::delivery::Engine;
 use crate::delivery::flux::{
     HELM_GROUP, IMAGE_GROUP, KUSTOMIZE_GROUP, NOTIFICATION_GROUP, OPERATOR_GROUP,
 };
-use crate::document::{Node, Tree, Value as Kind};
+use crate::document::{Node, TreeValue, Value as Kind};
 use crate::graph::{Input, Origin};
 use crate::kube::ObjectId;
 use crate::kube::labels::items;
@@ -52,7 +52,12 @@ const LISTS: [(&str, &str); 3] = [
 ];
 
 /// Reads an object, and says whether it is one of Flux that decides something.
-pub(super) fn read<T: Tree>(gitops: &mut Gitops, id: &ObjectId, node: &T, origin: Origin) -> bool {
+pub(super) fn read<T: TreeValue>(
+    gitops: &mut Gitops,
+    id: &ObjectId,
+    node: &T,
+    origin: Origin,
+) -> bool {
     match (id.group.as_str(), id.kind.as_str()) {
         (KUSTOMIZE_GROUP, "Kustomization")
         | (HELM_GROUP, "HelmRelease")
@@ -76,12 +81,12 @@ pub(super) fn read<T: Tree>(gitops: &mut Gitops, id: &ObjectId, node: &T, origin
 }
 
 /// Reads a Kustomization, a HelmRelease or a ResourceSet.
-fn sync<T: Tree>(id: &ObjectId, node: &T, origin: Origin) -> Sync {
+fn sync<T: TreeValue>(id: &ObjectId, node: &T, origin: Origin) -> Sync {
     let spec = node.member("spec");
     let field = |key: &str| spec.and_then(|spec| spec.member(key));
     let text = |key: &str| {
         field(key)
-            .and_then(Tree::text)
+            .and_then(TreeValue::text)
             .filter(|text| !text.is_empty())
     };
     let secret = |node: &T, key: &str| -> Option<Text> {
@@ -96,8 +101,12 @@ fn sync<T: Tree>(id: &ObjectId, node: &T, origin: Origin) -> Sync {
         engine: Engine::Flux,
         id: id.clone(),
         account: text("serviceAccountName").map(Text::from),
-        target: text("targetNamespace")
-            .map(|name| (name.into(), field("targetNamespace").and_then(Tree::span))),
+        target: text("targetNamespace").map(|name| {
+            (
+                name.into(),
+                field("targetNamespace").and_then(TreeValue::span),
+            )
+        }),
         sources: spec.map(|spec| sources(id, spec)).unwrap_or_default(),
         kube_config: field("kubeConfig").map(kube_config),
         decryption: field("decryption").and_then(|node| secret(node, "secretRef")),
@@ -106,19 +115,19 @@ fn sync<T: Tree>(id: &ObjectId, node: &T, origin: Origin) -> Sync {
 }
 
 /// What an object applies from.
-fn sources<T: Tree>(id: &ObjectId, spec: &T) -> Vec<Reference> {
+fn sources<T: TreeValue>(id: &ObjectId, spec: &T) -> Vec<Reference> {
     let named = SOURCES
         .iter()
         .filter_map(|(field, path)| Some(reference(id, field, at(spec, path)?)));
     named.collect()
 }
 
-fn at<'t, T: Tree>(spec: &'t T, path: &[&str]) -> Option<&'t T> {
+fn at<'t, T: TreeValue>(spec: &'t T, path: &[&str]) -> Option<&'t T> {
     path.iter().try_fold(spec, |node, key| node.member(key))
 }
 
-fn reference<T: Tree>(id: &ObjectId, field: &'static str, node: &T) -> Reference {
-    let text = |key: &str| node.member(key).and_then(Tree::text);
+fn reference<T: TreeValue>(id: &ObjectId, field: &'static str, node: &T) -> Reference {
+    let text = |key: &str| node.member(key).and_then(TreeValue::text);
     Reference {
         field,
         kind: text("kind").unwrap_or(&id.kind).into(),
@@ -131,7 +140,7 @@ fn reference<T: Tree>(id: &ObjectId, field: &'static str, node: &T) -> Reference
 }
 
 /// Reads the references of a Flux object; `None` where it has none.
-fn referrer<T: Tree>(id: &ObjectId, node: &T, origin: Origin) -> Option<Referrer> {
+fn referrer<T: TreeValue>(id: &ObjectId, node: &T, origin: Origin) -> Option<Referrer> {
     let spec = node.member("spec")?;
     let mut references = sources(id, spec);
     let image = at(spec, &["imageRepositoryRef"]);
@@ -180,7 +189,7 @@ pub fn is_named(name: &str, controller: &str) -> bool {
 
 impl Controller {
     /// Reads a Deployment.
-    pub(super) fn of_deployment<T: Tree>(id: ObjectId, node: &T, origin: Origin) -> Self {
+    pub(super) fn of_deployment<T: TreeValue>(id: ObjectId, node: &T, origin: Origin) -> Self {
         let pod = at(node, &["spec", "template", "spec"]);
         let containers = items(pod.and_then(|pod| pod.member("containers"))).iter();
         let args = containers

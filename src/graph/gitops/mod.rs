@@ -6,7 +6,7 @@ pub mod flux;
 
 use super::object::Origin;
 use crate::delivery::Engine;
-use crate::document::Tree;
+use crate::document::TreeValue;
 use crate::kube::ObjectId;
 use crate::source::Span;
 use crate::value::Text;
@@ -85,12 +85,12 @@ pub struct UnreadObject {
 
 impl Gitops {
     /// Reads an object, and says whether it is an engine's.
-    pub fn read<T: Tree>(&mut self, id: &ObjectId, node: &T, origin: Origin) -> bool {
+    pub fn read<T: TreeValue>(&mut self, id: &ObjectId, node: &T, origin: Origin) -> bool {
         flux::read(self, id, node, origin) || argo::read(self, id, origin)
     }
 
     /// Reads how a controller of an engine is started, where the Deployment is one's.
-    pub fn read_deployment<T: Tree>(&mut self, id: &ObjectId, node: &T, origin: Origin) {
+    pub fn read_deployment<T: TreeValue>(&mut self, id: &ObjectId, node: &T, origin: Origin) {
         if flux::is_controller(&id.name) {
             let controller = Controller::of_deployment(id.clone(), node, origin);
             self.controllers.push(controller);

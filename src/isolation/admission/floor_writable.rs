@@ -1,9 +1,9 @@
-use super::tamper::{self, Stand};
+use super::tamper::{self, PolicyVerdict};
 use super::{Findings, own_grants, rests_on};
 use crate::diagnostic::rule;
 use crate::graph::Cluster;
 use crate::graph::rbac::{Binding, Role, Subject};
-use crate::isolation::power::Power;
+use crate::isolation::capability::Capability;
 use crate::isolation::{Finding, some};
 use crate::value::Text;
 use std::collections::{BTreeMap, BTreeSet};
@@ -48,10 +48,10 @@ const CHANGE: &[&str] = &["create", "update", "patch", "delete", "deletecollecti
 const ALTER: &[&str] = &["update", "patch", "delete"];
 
 /// What the floor is made of, and what a tenant that writes it can do.
-static FLOOR: [Power; 8] = [
-    Power {
-        says: "NetworkPolicies",
-        asks: &[
+static FLOOR: [Capability; 8] = [
+    Capability {
+        description: "NetworkPolicies",
+        grants: &[
             ("networking.k8s.io", &["networkpolicies"], CHANGE),
             ("cilium.io", &["ciliumnetworkpolicies"], CHANGE),
             ("crd.projectcalico.org", &["networkpolicies"], CHANGE),
@@ -80,45 +80,45 @@ static FLOOR: [Power; 8] = [
         ],
     },
     // What a quota counts is its status: who empties it has no quota until it is counted anew.
-    Power {
-        says: "ResourceQuotas",
-        asks: &[("", &["resourcequotas", "resourcequotas/status"], CHANGE)],
+    Capability {
+        description: "ResourceQuotas",
+        grants: &[("", &["resourcequotas", "resourcequotas/status"], CHANGE)],
     },
-    Power {
-        says: "LimitRanges",
-        asks: &[("", &["limitranges"], CHANGE)],
+    Capability {
+        description: "LimitRanges",
+        grants: &[("", &["limitranges"], CHANGE)],
     },
-    Power {
-        says: "the Namespace",
-        asks: &[(
+    Capability {
+        description: "the Namespace",
+        grants: &[(
             "",
             &["namespaces", "namespaces/finalize", "namespaces/status"],
             ALTER,
         )],
     },
-    Power {
+    Capability {
         // CVE-2021-25740, and pods that are taken for another's.
-        says: "endpoints and the status of pods and services",
-        asks: &[
+        description: "endpoints and the status of pods and services",
+        grants: &[
             ("", &["endpoints", "services/status", "pods/status"], CHANGE),
             ("discovery.k8s.io", &["endpointslices"], CHANGE),
         ],
     },
-    Power {
-        says: "Argo CD's Applications and projects",
-        asks: &[(
+    Capability {
+        description: "Argo CD's Applications and projects",
+        grants: &[(
             "argoproj.io",
             &["applications", "applicationsets", "appprojects"],
             CHANGE,
         )],
     },
-    Power {
-        says: "RoleBindings",
-        asks: &[("rbac.authorization.k8s.io", &["rolebindings"], CHANGE)],
+    Capability {
+        description: "RoleBindings",
+        grants: &[("rbac.authorization.k8s.io", &["rolebindings"], CHANGE)],
     },
-    Power {
-        says: "roles beyond its own",
-        asks: &[(
+    Capability {
+        description: "roles beyond its own",
+        grants: &[(
             "rbac.authorization.k8s.io",
             &["roles", "clusterroles"],
             &["bind", "escalate"],
@@ -134,7 +134,7 @@ struct Found<'a> {
     subject: &'a Subject,
     tenants: BTreeSet<&'a str>,
     /// Of policies: which way none of them denies, or which of them cannot be told.
-    stand: Option<Stand>,
+    stand: Option<PolicyVerdict>,
 }
 
 /// A role, what of the floor it writes, and whether that is known.
@@ -142,7 +142,7 @@ type Key<'a> = (&'a (Text, Text), Vec<&'static str>, bool);
 
 pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
     // What a role writes of the floor, by the role; and who is found with which of it.
-    let mut writes: BTreeMap<&(Text, Text), Vec<&Power>> = BTreeMap::new();
+    let mut writes: BTreeMap<&(Text, Text), Vec<&Capability>> = BTreeMap::new();
     let mut found: BTreeMap<Key<'_>, Found<'_>> = BTreeMap::new();
     let guarded = cluster.guarded();
     for (tenant, binding, role, subjects) in own_grants(cluster) {
@@ -154,8 +154,8 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
             continue;
         }
         let name = cluster.tenants[tenant as usize].name.as_str();
-        let mut add = |says: Vec<&'static str>, subject, stand: Option<Stand>| {
-            let known = !matches!(stand, Some(Stand::Unknown(..)));
+        let mut add = |says: Vec<&'static str>, subject, stand: Option<PolicyVerdict>| {
+            let known = !matches!(stand, Some(PolicyVerdict::Unknown(..)));
             let tenants = BTreeSet::new();
             let entry = found.entry((&binding.role, says, known));
             entry
@@ -170,20 +170,24 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
                 .insert(name);
         };
         if !guarded {
-            add(powers.iter().map(|p| p.says).collect(), subjects[0], None);
+            add(
+                powers.iter().map(|p| p.description).collect(),
+                subjects[0],
+                None,
+            );
             continue;
         }
         for subject in subjects {
             let (mut open, mut unknown) = ((Vec::new(), None), (Vec::new(), None));
             for power in powers.iter() {
                 match tamper::stand(cluster, &binding.id.namespace, subject, &role.rules, power) {
-                    Stand::Denied(policies) => rests_on(out, &policies),
-                    stand @ Stand::Open(_) => {
-                        open.0.push(power.says);
+                    PolicyVerdict::Denied(policies) => rests_on(out, &policies),
+                    stand @ PolicyVerdict::Open(_) => {
+                        open.0.push(power.description);
                         open.1.get_or_insert(stand);
                     }
-                    stand @ Stand::Unknown(..) => {
-                        unknown.0.push(power.says);
+                    stand @ PolicyVerdict::Unknown(..) => {
+                        unknown.0.push(power.description);
                         unknown.1.get_or_insert(stand);
                     }
                 }
@@ -225,11 +229,11 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
         };
         let lets = FLOOR
             .iter()
-            .filter(|p| writes.contains(&p.says))
+            .filter(|p| writes.contains(&p.description))
             .find_map(|p| p.of(&role.rules));
         let (rule_span, role_called) = role.cite(lets, binding);
         let finding = match &stand {
-            Some(Stand::Unknown(..)) => {
+            Some(PolicyVerdict::Unknown(..)) => {
                 Finding::unknown(&FLOOR_WRITABLE, binding.origin.span, message)
             }
             _ => Finding::refuted(&FLOOR_WRITABLE, binding.origin.span, message),
@@ -245,10 +249,10 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
             )
             .step(rule_span, format!("{role_called} lets it write {what}"));
         let finding = match stand {
-            Some(Stand::Open(way)) => {
+            Some(PolicyVerdict::Open(way)) => {
                 finding.step(binding.origin.span, format!("{subject} {way}, and no admission policy denies it"))
             }
-            Some(Stand::Unknown(way, policy, span, why)) => finding.step(
+            Some(PolicyVerdict::Unknown(way, policy, span, why)) => finding.step(
                 span,
                 format!("{subject} {way}; whether ValidatingAdmissionPolicy `{policy}` denies it is not known: {why}"),
             ),

@@ -1,10 +1,10 @@
-use super::tamper::Stand;
+use super::tamper::PolicyVerdict;
 use super::{Findings, own_grants, pods, rests_on};
 use crate::diagnostic::rule;
 use crate::graph::rbac::{Binding, Role, Subject};
 use crate::graph::{Cluster, Owner};
 use crate::isolation::Finding;
-use crate::isolation::power::{BECOME_ACCOUNT, Power};
+use crate::isolation::capability::{BECOME_ACCOUNT, Capability};
 use crate::value::Text;
 use std::collections::BTreeMap;
 
@@ -40,9 +40,9 @@ rule! {
 pub const ENFORCE: &str = "pod-security.kubernetes.io/enforce";
 
 /// A container that is added to a pod.
-static ADDED: Power = Power {
-    says: "adds containers",
-    asks: &[("", &["pods/ephemeralcontainers"], &["update", "patch"])],
+static ADDED: Capability = Capability {
+    description: "adds containers",
+    grants: &[("", &["pods/ephemeralcontainers"], &["update", "patch"])],
 };
 
 /// Whether Pod Security refuses a pod of a namespace that asks for the node.
@@ -61,7 +61,7 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
     let mut creators: BTreeMap<&Text, Vec<Grant<'_>>> = BTreeMap::new();
     let guarded = cluster.guarded();
     for (_, binding, role, subjects) in own_grants(cluster) {
-        let makes = |p: &&Power| p.of(&role.rules).is_some();
+        let makes = |p: &&Capability| p.of(&role.rules).is_some();
         if [
             &BECOME_ACCOUNT[0],
             &BECOME_ACCOUNT[4],
@@ -86,14 +86,14 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
         let Some(grants) = creators.get(&namespace.name) else {
             continue;
         };
-        let mut worst: Option<(&Grant<'_>, Option<Stand>)> = None;
+        let mut worst: Option<(&Grant<'_>, Option<PolicyVerdict>)> = None;
         for grant in grants {
             let (_, role, subject) = grant;
             let stand =
                 guarded.then(|| pods::stand(cluster, &namespace.name, subject, &role.rules));
             match stand {
-                Some(Stand::Denied(policies)) => rests_on(out, &policies),
-                Some(Stand::Unknown(..)) => drop(worst.get_or_insert((grant, stand))),
+                Some(PolicyVerdict::Denied(policies)) => rests_on(out, &policies),
+                Some(PolicyVerdict::Unknown(..)) => drop(worst.get_or_insert((grant, stand))),
                 _ => {
                     worst = Some((grant, stand));
                     break;
@@ -120,7 +120,7 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
                     namespace.name, tenant.name
                 ),
             ),
-            (_, Some(Stand::Unknown(_, policy, _, why))) => Finding::unknown(
+            (_, Some(PolicyVerdict::Unknown(_, policy, _, why))) => Finding::unknown(
                 &POD_SECURITY_NOT_ENFORCED,
                 span,
                 format!(
@@ -149,11 +149,11 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
                 ),
             );
         let finding = match stand {
-            Some(Stand::Open(way)) => finding.step(
+            Some(PolicyVerdict::Open(way)) => finding.step(
                 binding.origin.span,
                 format!("{subject} {way}, and no admission policy denies it"),
             ),
-            Some(Stand::Unknown(way, policy, at, _)) => {
+            Some(PolicyVerdict::Unknown(way, policy, at, _)) => {
                 finding.step(at, format!("{subject} {way}: `{policy}` decides"))
             }
             _ => finding,

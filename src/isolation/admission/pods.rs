@@ -1,11 +1,11 @@
 //! Pods that are their node, asked of the admission policies.
 
-use super::tamper::{Stand, Way, ask, asker, who};
+use super::tamper::{Attack, PolicyVerdict, as_user, ask, asker};
 use crate::graph::Cluster;
 use crate::graph::rbac::{Rule, Subject};
-use crate::graph::request::{Body, Request, Shape, Written};
+use crate::graph::request::{Body, Request, SymbolicValue, Written};
 use crate::graph::workload::BASELINE_CAPABILITIES;
-use crate::isolation::power::{BECOME_ACCOUNT, Power};
+use crate::isolation::capability::{BECOME_ACCOUNT, Capability};
 use serde_json::{Value as Json, json};
 
 /// What makes pods, and the service account of Kubernetes that makes them for it: nothing for a pod
@@ -32,9 +32,9 @@ static MAKERS: [(&str, &str, &str, &str); 8] = [
 ];
 
 /// Resources of others that make pods: no policy is asked about them.
-pub static OTHER_MAKERS: Power = Power {
-    says: "makes pods",
-    asks: &[
+pub static OTHER_MAKERS: Capability = Capability {
+    description: "makes pods",
+    grants: &[
         (
             "jobset.x-k8s.io",
             &["jobsets"],
@@ -96,30 +96,30 @@ pub static OTHER_MAKERS: Power = Power {
 /// A way of a pod to its node: what it has, what its spec holds for it, and specs that are tried.
 struct Node {
     says: &'static str,
-    shape: Shape,
+    shape: SymbolicValue,
     tries: Vec<Json>,
 }
 
-fn fields(name: &'static str, shape: Shape) -> Shape {
-    Shape::Fields(vec![(name, shape)])
+fn fields(name: &'static str, shape: SymbolicValue) -> SymbolicValue {
+    SymbolicValue::Fields(vec![(name, shape)])
 }
 
 /// Some container that has something in its security context.
-fn some_container(list: &'static str, context: Shape) -> Shape {
+fn some_container(list: &'static str, context: SymbolicValue) -> SymbolicValue {
     fields(
         list,
-        Shape::Holding(Box::new(fields("securityContext", context))),
+        SymbolicValue::Holding(Box::new(fields("securityContext", context))),
     )
 }
 
 /// A capability that `baseline` does not name: it may be one of the node's, in whatever letters,
 /// with or without `CAP_`.
-fn capability() -> Shape {
+fn capability() -> SymbolicValue {
     fields(
         "capabilities",
         fields(
             "add",
-            Shape::Holding(Box::new(Shape::NoneOf(&BASELINE_CAPABILITIES))),
+            SymbolicValue::Holding(Box::new(SymbolicValue::NoneOf(&BASELINE_CAPABILITIES))),
         ),
     )
 }
@@ -147,10 +147,10 @@ fn nodes() -> Vec<Node> {
     };
     let host = |says, field: &'static str| Node {
         says,
-        shape: fields(field, Shape::True),
+        shape: fields(field, SymbolicValue::True),
         tries: vec![with(&|p| p[field] = true.into())],
     };
-    let privileged = || fields("privileged", Shape::True);
+    let privileged = || fields("privileged", SymbolicValue::True);
     vec![
         Node {
             says: "a privileged container",
@@ -169,7 +169,10 @@ fn nodes() -> Vec<Node> {
             says: "the node's files (hostPath)",
             shape: fields(
                 "volumes",
-                Shape::Holding(Box::new(fields("hostPath", fields("path", Shape::Any)))),
+                SymbolicValue::Holding(Box::new(fields(
+                    "hostPath",
+                    fields("path", SymbolicValue::Any),
+                ))),
             ),
             tries: ["/", "/var/log", "/etc"].map(path).into(),
         },
@@ -191,7 +194,7 @@ fn nodes() -> Vec<Node> {
 }
 
 /// What is known of an object that makes pods with such a spec.
-fn made_of(kind: &str, pod: Shape) -> Shape {
+fn made_of(kind: &str, pod: SymbolicValue) -> SymbolicValue {
     let template = |pod| fields("spec", fields("template", fields("spec", pod)));
     match kind {
         "Pod" => fields("spec", pod),
@@ -296,10 +299,15 @@ pub fn examples(namespace: &str) -> Vec<(&'static str, &'static str, Json)> {
 
 /// What the admission policies say to every pod of the node's that rules let a subject make in a
 /// namespace.
-pub fn stand(cluster: &Cluster, namespace: &str, subject: &Subject, rules: &[Rule]) -> Stand {
+pub fn stand(
+    cluster: &Cluster,
+    namespace: &str,
+    subject: &Subject,
+    rules: &[Rule],
+) -> PolicyVerdict {
     const WRITE: [&str; 3] = ["create", "update", "patch"];
     let request = |operation, group: &str, resource: &str, subject: &Subject, object: Body| {
-        let (user, groups) = who(subject);
+        let (user, groups) = as_user(subject);
         let (resource, sub) = resource.split_once('/').unwrap_or((resource, ""));
         let unseen = || {
             Body::Written(Written {
@@ -327,7 +335,7 @@ pub fn stand(cluster: &Cluster, namespace: &str, subject: &Subject, rules: &[Rul
         }
     };
     // All but what makes it the node's is its maker's to write.
-    let written = |kind: &str, pod: &Shape| {
+    let written = |kind: &str, pod: &SymbolicValue| {
         let shape = Some(made_of(kind, pod.clone()));
         Body::Written(Written {
             kind: kind.to_owned(),
@@ -368,7 +376,7 @@ pub fn stand(cluster: &Cluster, namespace: &str, subject: &Subject, rules: &[Rul
                         .iter()
                         .map(|pod| (says.clone(), tried(pod)))
                         .collect();
-                    ways.push(Way {
+                    ways.push(Attack {
                         says,
                         requests: vec![own],
                         tries,
@@ -403,7 +411,7 @@ pub fn stand(cluster: &Cluster, namespace: &str, subject: &Subject, rules: &[Rul
                             .collect(),
                     };
                     let requests = all[usize::from(by_revision)..].to_vec();
-                    ways.push(Way {
+                    ways.push(Attack {
                         says: says.clone(),
                         requests,
                         tries,
@@ -430,7 +438,7 @@ pub fn stand(cluster: &Cluster, namespace: &str, subject: &Subject, rules: &[Rul
                 "writes a ControllerRevision by which a StatefulSet runs a pod with {}",
                 node.says
             );
-            ways.push(Way {
+            ways.push(Attack {
                 says,
                 requests,
                 tries: Vec::new(),
@@ -441,7 +449,7 @@ pub fn stand(cluster: &Cluster, namespace: &str, subject: &Subject, rules: &[Rul
         .iter()
         .any(|v| touches(v, "", "pods/ephemeralcontainers"))
     {
-        for shape in [fields("privileged", Shape::True), capability()] {
+        for shape in [fields("privileged", SymbolicValue::True), capability()] {
             let shape = some_container("ephemeralContainers", shape);
             let requests = vec![request(
                 "UPDATE",
@@ -450,7 +458,7 @@ pub fn stand(cluster: &Cluster, namespace: &str, subject: &Subject, rules: &[Rul
                 subject,
                 written("Pod", &shape),
             )];
-            ways.push(Way {
+            ways.push(Attack {
                 says: "adds a privileged container to a pod".into(),
                 requests,
                 tries: Vec::new(),
@@ -462,7 +470,7 @@ pub fn stand(cluster: &Cluster, namespace: &str, subject: &Subject, rules: &[Rul
         .into_iter()
         .find_map(|p| p.of(rules))
     {
-        Some(rule) => Stand::Open(format!(
+        Some(rule) => PolicyVerdict::Open(format!(
             "runs pods by {}: no policy was asked",
             rule.resources.join(", ")
         )),

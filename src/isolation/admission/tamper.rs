@@ -8,8 +8,8 @@
 use crate::graph::Cluster;
 use crate::graph::admission::Answer;
 use crate::graph::rbac::{Rule, Subject};
-use crate::graph::request::{Asker, Body, Request, Written};
-use crate::isolation::power::Power;
+use crate::graph::request::{Body, Request, Requester, Written};
+use crate::isolation::capability::Capability;
 use crate::source::Span;
 use crate::value::Text;
 use serde_json::{Value as Json, json};
@@ -17,7 +17,7 @@ use std::collections::BTreeSet;
 
 /// What becomes of all ways to do something that rules allow.
 #[derive(Clone, Debug)]
-pub enum Stand {
+pub enum PolicyVerdict {
     /// This one is denied by no policy.
     Open(String),
     /// None is known to be open; whether this one is cannot be told, because of a policy, at a
@@ -193,7 +193,7 @@ fn calico() -> Json {
 
 /// One way to change something: what is done, the requests one after the other, and what is tried
 /// of it.
-pub struct Way {
+pub struct Attack {
     /// What is done, after a subject.
     pub says: String,
     /// The requests, with all open that is free to choose.
@@ -204,7 +204,7 @@ pub struct Way {
 
 /// A user that a subject stands for, and its groups. Whoever is in a group is taken for a user that
 /// no policy names.
-pub fn who(subject: &Subject) -> (String, Vec<String>) {
+pub fn as_user(subject: &Subject) -> (String, Vec<String>) {
     let texts = |groups: Vec<Text>| groups.iter().map(ToString::to_string).collect();
     match subject {
         Subject::User(name) => (name.to_string(), texts(subject.implicit_groups())),
@@ -215,7 +215,7 @@ pub fn who(subject: &Subject) -> (String, Vec<String>) {
         // One of its service accounts, whichever it is.
         Subject::Group(name) if name.starts_with("system:serviceaccounts:") => {
             let namespace = name.trim_start_matches("system:serviceaccounts:");
-            who(&Subject::ServiceAccount(namespace.into(), "default".into()))
+            as_user(&Subject::ServiceAccount(namespace.into(), "default".into()))
         }
         Subject::Group(name) if name == "system:unauthenticated" => {
             ("system:anonymous".into(), vec![name.to_string()])
@@ -228,11 +228,11 @@ pub fn who(subject: &Subject) -> (String, Vec<String>) {
 }
 
 /// Whom the user that stands for a subject stands for.
-pub fn asker(subject: &Subject) -> Asker {
+pub fn asker(subject: &Subject) -> Requester {
     match subject {
-        Subject::Group(name) if name.starts_with("system:") => Asker::Anyone,
-        Subject::Group(_) => Asker::Member,
-        _ => Asker::One,
+        Subject::Group(name) if name.starts_with("system:") => Requester::Anyone,
+        Subject::Group(_) => Requester::Member,
+        _ => Requester::One,
     }
 }
 
@@ -243,10 +243,10 @@ pub fn stand(
     namespace: &str,
     subject: &Subject,
     rules: &[Rule],
-    power: &Power,
-) -> Stand {
+    power: &Capability,
+) -> PolicyVerdict {
     let mut ways = Vec::new();
-    for (group, resources, verbs) in power.asks {
+    for (group, resources, verbs) in power.grants {
         for resource in *resources {
             let touching = |verb: &str| -> Vec<&Rule> {
                 rules
@@ -276,7 +276,7 @@ pub fn stand(
             };
             let kinds: Vec<&Kind> = KINDS.iter().filter(|k| own(k) || raised(k)).collect();
             if kinds.is_empty() {
-                return Stand::Open(format!(
+                return PolicyVerdict::Open(format!(
                     "may {} {resource}: no policy was asked",
                     held.join(", ")
                 ));
@@ -330,7 +330,7 @@ impl Asking<'_> {
     }
 
     fn request(&self, operation: &'static str, name: &str, object: Body, old: Body) -> Request {
-        let (user, groups) = who(self.subject);
+        let (user, groups) = as_user(self.subject);
         Request {
             operation,
             group: self.kind.group.to_owned(),
@@ -388,7 +388,7 @@ impl Asking<'_> {
         all
     }
 
-    fn ways(&self, verb: &str, names: Option<Vec<Text>>) -> Vec<Way> {
+    fn ways(&self, verb: &str, names: Option<Vec<Text>>) -> Vec<Attack> {
         let kind = self.kind;
         let called = |name: &str| {
             let sub = if self.sub().is_empty() {
@@ -413,7 +413,7 @@ impl Asking<'_> {
             "create" if self.sub().is_empty() && kind.kind != "Namespace" => {
                 let made = Body::Known(made(kind, self.namespace, "open"));
                 let tried = self.request("CREATE", "open", made, Body::Absent);
-                ways.push(Way {
+                ways.push(Attack {
                     says: format!("creates a {}", kind.kind),
                     requests: vec![self.request("CREATE", "", written(&[]), Body::Absent)],
                     tries: vec![(
@@ -441,7 +441,7 @@ impl Asking<'_> {
                                 vec![self.request("UPDATE", &name, to, old.clone())],
                             )
                         });
-                        ways.push(Way {
+                        ways.push(Attack {
                             requests: vec![self.request(
                                 "UPDATE",
                                 &name,
@@ -460,7 +460,7 @@ impl Asking<'_> {
                 for (name, old) in self.targets(names) {
                     let asked = if verb == "delete" { name.as_str() } else { "" };
                     let requests = vec![self.request("DELETE", asked, Body::Absent, old)];
-                    ways.push(Way {
+                    ways.push(Attack {
                         says: format!("deletes {}", called(&name)),
                         requests,
                         tries: Vec::new(),
@@ -504,9 +504,9 @@ impl Asking<'_> {
 ///
 /// That a request is denied whatever is written is said by what is certain alone. What is tried is
 /// evaluated as a whole.
-pub fn ask(cluster: &Cluster, ways: Vec<Way>) -> Stand {
+pub fn ask(cluster: &Cluster, ways: Vec<Attack>) -> PolicyVerdict {
     if ways.is_empty() {
-        return Stand::Open("goes a way that no policy was asked about".into());
+        return PolicyVerdict::Open("goes a way that no policy was asked about".into());
     }
     let (mut by, mut open) = (BTreeSet::new(), None);
     for way in ways {
@@ -520,7 +520,7 @@ pub fn ask(cluster: &Cluster, ways: Vec<Way>) -> Stand {
             .map(|r| cluster.admits(r))
             .find(|a| *a != Answer::Allowed);
         let (policy, span, why) = match says {
-            None | Some(Answer::Allowed) => return Stand::Open(way.says),
+            None | Some(Answer::Allowed) => return PolicyVerdict::Open(way.says),
             Some(Answer::Denied(policy, span)) => (policy, span, NOT_SURE.to_owned()),
             Some(Answer::Unknown(policy, span, why)) => (policy, span, why),
         };
@@ -529,12 +529,12 @@ pub fn ask(cluster: &Cluster, ways: Vec<Way>) -> Stand {
                 .iter()
                 .all(|r| cluster.admits(r) == Answer::Allowed)
             {
-                return Stand::Open(says);
+                return PolicyVerdict::Open(says);
             }
         }
-        open = open.or(Some(Stand::Unknown(way.says, policy, span, why)));
+        open = open.or(Some(PolicyVerdict::Unknown(way.says, policy, span, why)));
     }
-    open.unwrap_or_else(|| Stand::Denied(by.into_iter().collect()))
+    open.unwrap_or_else(|| PolicyVerdict::Denied(by.into_iter().collect()))
 }
 
 /// What is tried to be created of Kubernetes' own kinds: the group, the resource, and the object

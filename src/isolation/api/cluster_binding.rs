@@ -1,8 +1,8 @@
-use super::{Findings, how};
+use super::{Findings, explain_subject};
 use crate::diagnostic::rule;
 use crate::graph::{Cluster, Input};
-use crate::isolation::power;
-use crate::isolation::power::Weight;
+use crate::isolation::capability;
+use crate::isolation::capability::Grade;
 use crate::isolation::{Finding, at};
 
 rule! {
@@ -42,7 +42,7 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
         let Some(role) = cluster.rbac.role(binding) else {
             continue;
         };
-        let weight = power::weight(&role.rules);
+        let weight = capability::weight(&role.rules);
         for (subject, span) in &binding.subjects {
             let Some(holder) = cluster.holder(subject) else {
                 continue;
@@ -50,8 +50,8 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
             let tenant = &cluster.tenants[holder as usize].name;
             let span = at(*span, binding.origin);
             let finding = match weight {
-                Weight::Nothing => continue,
-                Weight::Sees => Finding::warning(
+                Grade::Nothing => continue,
+                Grade::ClusterRead => Finding::warning(
                     &CLUSTER_BINDING,
                     span,
                     format!(
@@ -59,18 +59,20 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
                         binding.role_name()
                     ),
                 ),
-                Weight::Reaches => {
-                    let takeover = power::TAKEOVER.iter().find(|p| p.of(&role.rules).is_some());
+                Grade::Full => {
+                    let takeover = capability::TAKEOVER
+                        .iter()
+                        .find(|p| p.of(&role.rules).is_some());
                     let what = match takeover {
-                        Some(power) if power::EVERYTHING.of(&role.rules).is_none() => {
-                            power.says.to_owned()
+                        Some(power) if capability::EVERYTHING.of(&role.rules).is_none() => {
+                            power.description.to_owned()
                         }
-                        _ => power::worst(&role.rules, true),
+                        _ => capability::worst(&role.rules, true),
                     };
                     let message = format!(
                         "tenant `{tenant}` {what} in every namespace: {subject} is bound in the whole cluster"
                     );
-                    how(
+                    explain_subject(
                         cluster,
                         holder,
                         subject,

@@ -1,7 +1,7 @@
-use super::{Findings, how};
+use super::{Findings, explain_subject};
 use crate::diagnostic::rule;
 use crate::graph::{Cluster, Owner};
-use crate::isolation::power;
+use crate::isolation::capability;
 use crate::isolation::{Finding, at, tenant_of};
 
 rule! {
@@ -57,14 +57,14 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
             let rules = &role.rules;
             let tenant = &cluster.tenants[holder as usize].name;
             let namespace = &binding.id.namespace;
-            let what = power::worst(rules, false);
+            let what = capability::worst(rules, false);
             let whose = cluster.owner_name(home);
             let message = format!(
                 "tenant `{tenant}` {what} in `{namespace}` of {whose}: {subject} is bound there"
             );
             let finding =
                 Finding::refuted(&CROSS_TENANT_BINDING, at(*span, binding.origin), message);
-            let finding = how(cluster, holder, subject, finding.by(tenant)).step(
+            let finding = explain_subject(cluster, holder, subject, finding.by(tenant)).step(
                 at(binding.role_span, binding.origin),
                 format!(
                     "{} binds {subject} to {} in `{namespace}`",

@@ -45,7 +45,7 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
         let inside = !binding.id.namespace.is_empty()
             && !binding.role.0.is_empty()
             && binding.subjects.iter().all(|(s, _)| {
-                crate::isolation::power::wide(s).is_none()
+                crate::isolation::capability::wide(s).is_none()
                     && cluster
                         .holder(s)
                         .is_none_or(|t| home == crate::graph::Owner::Tenant(t))

@@ -2,7 +2,7 @@ use super::Findings;
 use crate::diagnostic::rule;
 use crate::graph::rbac::Subject;
 use crate::graph::{Cluster, Input};
-use crate::isolation::power::{self, Weight};
+use crate::isolation::capability::{self, Grade};
 use crate::isolation::{Finding, at};
 use crate::spec::fleet::FleetSpec;
 use crate::tenancy::reserved;
@@ -55,8 +55,12 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
                 binding.id.called()
             );
             let everywhere = binding.id.namespace.is_empty();
-            let finding = match cluster.rbac.role(binding).map(|r| power::weight(&r.rules)) {
-                Some(Weight::Reaches) if everywhere => {
+            let finding = match cluster
+                .rbac
+                .role(binding)
+                .map(|r| capability::weight(&r.rules))
+            {
+                Some(Grade::Full) if everywhere => {
                     let message = format!(
                         "{message}: whoever has it has {} in every namespace",
                         binding.role_name()

@@ -14,7 +14,7 @@ pub use lost_subject::LOST_SUBJECT;
 pub use shared_subject::SHARED_SUBJECT;
 pub use wide_subject::WIDE_SUBJECT;
 
-use super::power::BECOME_ACCOUNT;
+use super::capability::BECOME_ACCOUNT;
 use super::{Finding, Findings};
 use crate::graph::Cluster;
 use crate::graph::rbac::Subject;
@@ -37,7 +37,7 @@ pub fn check(cluster: &Cluster, out: &mut Findings<'_>) {
 }
 
 /// How a tenant's people come to act as a subject: the first steps of a chain.
-fn how(cluster: &Cluster, tenant: u32, subject: &Subject, finding: Finding) -> Finding {
+fn explain_subject(cluster: &Cluster, tenant: u32, subject: &Subject, finding: Finding) -> Finding {
     let Subject::ServiceAccount(namespace, name) = subject else {
         return finding.step(
             cluster.tenants[tenant as usize].span,
@@ -57,7 +57,7 @@ fn how(cluster: &Cluster, tenant: u32, subject: &Subject, finding: Finding) -> F
             if let Some(power) = BECOME_ACCOUNT.iter().find(|p| p.of(&role.rules).is_some()) {
                 let text = format!(
                     "{person} {} in `{namespace}`, and so acts as {subject} ({})",
-                    power.says,
+                    power.description,
                     binding.id.called()
                 );
                 return finding.step(binding.origin.span, text);

@@ -42,7 +42,7 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
         for (subject, span) in &binding.subjects {
             let people = matches!(subject, Subject::User(_) | Subject::Group(_));
             if people
-                && crate::isolation::power::wide(subject).is_none()
+                && crate::isolation::capability::wide(subject).is_none()
                 && cluster.holder(subject).is_none()
             {
                 bound

@@ -1,8 +1,8 @@
 use super::Findings;
 use crate::diagnostic::rule;
 use crate::graph::{Cluster, Input};
-use crate::isolation::power;
-use crate::isolation::power::Weight;
+use crate::isolation::capability;
+use crate::isolation::capability::Grade;
 use crate::isolation::{Finding, at, tenant_of};
 
 rule! {
@@ -44,12 +44,12 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
             continue;
         };
         for (subject, span) in &binding.subjects {
-            let Some(who) = power::wide(subject) else {
+            let Some(who) = capability::wide(subject) else {
                 continue;
             };
             let namespace = &binding.id.namespace;
             let (what, span) = (
-                power::worst(&role.rules, namespace.is_empty()),
+                capability::worst(&role.rules, namespace.is_empty()),
                 at(*span, binding.origin),
             );
             let step = format!(
@@ -57,9 +57,9 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
                 binding.id.called(),
                 binding.role_name()
             );
-            let finding = match (namespace.is_empty(), power::weight(&role.rules)) {
-                (_, Weight::Nothing) => continue,
-                (true, Weight::Sees) => {
+            let finding = match (namespace.is_empty(), capability::weight(&role.rules)) {
+                (_, Grade::Nothing) => continue,
+                (true, Grade::ClusterRead) => {
                     let message = format!(
                         "{who} reads things of the whole cluster: `{}` is bound to {}",
                         name(subject),
@@ -67,7 +67,7 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
                     );
                     Finding::warning(&WIDE_SUBJECT, span, message)
                 }
-                (true, Weight::Reaches) => Finding::refuted(
+                (true, Grade::Full) => Finding::refuted(
                     &WIDE_SUBJECT,
                     span,
                     format!("{who} {what} in every namespace"),

@@ -1,6 +1,6 @@
 use super::Findings;
 use crate::diagnostic::rule;
-use crate::graph::facts::Account;
+use crate::graph::facts::ServiceAccount;
 use crate::graph::{Cluster, Owner};
 use crate::isolation::{Finding, at};
 use crate::source::Span;
@@ -26,7 +26,7 @@ rule! {
 }
 
 pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
-    type Takers<'a> = BTreeMap<Owner, (&'a Account, Span)>;
+    type Takers<'a> = BTreeMap<Owner, (&'a ServiceAccount, Span)>;
     let mut all: BTreeMap<(&Text, &Text), Takers<'_>> = BTreeMap::new();
     for account in &cluster.facts.accounts {
         let tenant = cluster.owner(&account.id.namespace);

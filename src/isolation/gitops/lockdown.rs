@@ -3,7 +3,7 @@ use crate::diagnostic::rule;
 use crate::graph::Cluster;
 use crate::graph::gitops::flux::{Controller, is_named};
 use crate::graph::rbac::Subject;
-use crate::isolation::power::BECOME_ACCOUNT;
+use crate::isolation::capability::BECOME_ACCOUNT;
 use crate::isolation::{Finding, at, some, tenant_of};
 use crate::source::Span;
 use std::collections::BTreeSet;

@@ -1,4 +1,4 @@
-use super::reach::{Guests, Reach};
+use super::reach::{Admitted, Reach};
 use super::{Findings, owned};
 use crate::diagnostic::rule;
 use crate::graph::Cluster;
@@ -50,7 +50,7 @@ rule! {
 }
 
 /// A rule that lets somebody in, and whom.
-type Entrance<'a> = (&'a PolicyObject, &'a Rule, Result<Guests, TooLarge>);
+type Entrance<'a> = (&'a PolicyObject, &'a Rule, Result<Admitted, TooLarge>);
 
 pub(super) fn check(
     cluster: &Cluster,
@@ -59,9 +59,9 @@ pub(super) fn check(
     out: &mut Findings<'_>,
 ) -> usize {
     let mut edges = 0;
-    for (to, tenant, namespace) in owned(cluster).filter(|(_, _, n)| !n.murky) {
+    for (to, tenant, namespace) in owned(cluster).filter(|(_, _, n)| !n.has_unevaluated_policy) {
         let tenant = &cluster.tenants[tenant as usize];
-        let Some(ways) = reach.ways_in(to) else {
+        let Some(paths) = reach.ways_in(to) else {
             let span = namespace.origin.map_or(tenant.span, |o| o.span);
             let message = format!(
                 "whether others reach `{}` cannot be told: its selectors are too many",
@@ -76,7 +76,7 @@ pub(super) fn check(
         };
         // One rule, one finding, however many peers it has: by the one that lets in most.
         let mut rules: BTreeMap<(usize, usize), Entrance<'_>> = BTreeMap::new();
-        for (policy, rule, way) in ways.iter().filter_map(|w| w.by.map(|(p, r)| (p, r, w))) {
+        for (policy, rule, way) in paths.iter().filter_map(|w| w.by.map(|(p, r)| (p, r, w))) {
             let guests = reach.guests(to, way, declared);
             edges += guests.as_ref().map_or(0, |g| g.declared);
             let of = |list: &[u32]| {
@@ -95,7 +95,7 @@ pub(super) fn check(
             );
             let known = rules
                 .entry(key)
-                .or_insert_with(|| (policy, rule, Ok(Guests::default())));
+                .or_insert_with(|| (policy, rule, Ok(Admitted::default())));
             known.2 = match (&known.2, guests) {
                 (Err(TooLarge), _) | (_, Err(TooLarge)) => Err(TooLarge),
                 (Ok(known), Ok(more)) => Ok(known.with(&more)),

@@ -7,7 +7,7 @@ mod open_controller;
 mod open_namespace;
 pub mod reach;
 mod unread_policy;
-pub mod ways;
+pub mod paths;
 
 pub use cross_tenant::{CROSS_TENANT, HALF_OPEN};
 pub use dangling_selector::DANGLING_SELECTOR;

@@ -78,9 +78,10 @@ pub(super) fn check(cluster: &Cluster, reach: &Reach<'_>, out: &mut Findings<'_>
             ports: Ports::Range(port, port),
         };
         let mut first = None;
-        let (mut count, mut untold) = (0, false);
+        let (mut count, mut undecided) = (0, false);
         for (from, namespace) in cluster.namespaces.iter().enumerate() {
-            let leads = |ways: &[super::ways::Way<'_>]| ways.iter().any(|w| w.span.has(to));
+            let leads =
+                |paths: &[super::paths::NetworkPath<'_>]| paths.iter().any(|w| w.span.has(to));
             if namespace.owner == Owner::Platform || !reach.ways_out(from as u32).is_none_or(leads)
             {
                 continue;
@@ -91,7 +92,7 @@ pub(super) fn check(cluster: &Cluster, reach: &Reach<'_>, out: &mut Findings<'_>
                     count += 1;
                     first.get_or_insert((namespace, exit.by, entrance.by));
                 }
-                Err(_) => untold = true,
+                Err(_) => undecided = true,
             }
         }
         let span = cluster.namespaces[to as usize].origin.map(|o| o.span);
@@ -125,7 +126,7 @@ pub(super) fn check(cluster: &Cluster, reach: &Reach<'_>, out: &mut Findings<'_>
                     .step(in_step.0, in_step.1)
                     .fix("let only metrics and webhooks in, as `flux install` does"),
             );
-        } else if let (true, Some(span)) = (untold, span) {
+        } else if let (true, Some(span)) = (undecided, span) {
             let message = format!(
                 "whether tenants reach {name} in `{home}` cannot be told: the selectors are too many"
             );

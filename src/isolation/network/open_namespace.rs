@@ -40,11 +40,11 @@ pub(super) fn check(
     declared: &BTreeSet<(u32, u32)>,
     out: &mut Findings<'_>,
 ) {
-    for (at, tenant, namespace) in owned(cluster).filter(|(_, _, n)| !n.murky) {
-        let Some(ways) = reach.ways_in(at) else {
+    for (at, tenant, namespace) in owned(cluster).filter(|(_, _, n)| !n.has_unevaluated_policy) {
+        let Some(paths) = reach.ways_in(at) else {
             continue;
         };
-        let Some(open) = ways.iter().find(|w| w.by.is_none()) else {
+        let Some(open) = paths.iter().find(|w| w.by.is_none()) else {
             continue;
         };
         let tenant = &cluster.tenants[tenant as usize];

@@ -3,7 +3,7 @@
 //! Ways out that lead to few namespaces are looked up from there; namespaces whose ways out lead to
 //! many are put into groups of one kind, and a group is asked once for each way in.
 
-use super::ways::{Shape, Way, Where, ways};
+use super::paths::{NetworkPath, Shape, Where, paths};
 use crate::graph::{Cluster, Owner};
 use crate::kube::labels::{Labels, TooLarge};
 use crate::netpol::{Direction, Port};
@@ -16,7 +16,7 @@ const MANY: usize = 32;
 
 /// Namespaces whose ways out to many are of one kind.
 struct Group<'a> {
-    ways: Vec<(Where, Shape<'a>)>,
+    paths: Vec<(Where, Shape<'a>)>,
     /// Namespaces of tenants, sorted.
     members: Vec<u32>,
 }
@@ -25,13 +25,13 @@ struct Group<'a> {
 pub struct Reach<'a> {
     cluster: &'a Cluster,
     /// By namespace; nothing where it could not be told.
-    outs: Vec<Option<Vec<Way<'a>>>>,
-    ins: Vec<Option<Vec<Way<'a>>>>,
+    outs: Vec<Option<Vec<NetworkPath<'a>>>>,
+    ins: Vec<Option<Vec<NetworkPath<'a>>>>,
     groups: Vec<Group<'a>>,
     /// The namespaces with a way to few, by where it leads.
     few: HashMap<u32, Vec<u32>>,
     /// Namespaces whose ways out could not be told.
-    untold: Vec<u32>,
+    undecided: Vec<u32>,
 }
 
 /// The tenants that come into a namespace.
@@ -45,7 +45,7 @@ pub struct Sources {
 
 /// Who comes in by one way.
 #[derive(Clone, Debug, Default)]
-pub struct Guests {
+pub struct Admitted {
     /// How many namespaces of other tenants.
     pub namespaces: usize,
     /// One of them, the first by name.
@@ -56,7 +56,7 @@ pub struct Guests {
     pub declared: usize,
 }
 
-impl Guests {
+impl Admitted {
     /// Of two ways the one that lets in more, and what both have.
     #[must_use]
     pub fn with(&self, other: &Self) -> Self {
@@ -72,27 +72,27 @@ impl Guests {
 impl<'a> Reach<'a> {
     /// Lays out the ways of a cluster.
     pub fn new(cluster: &'a Cluster) -> Self {
-        let all = |direction| -> Vec<Option<Vec<Way<'a>>>> {
+        let all = |direction| -> Vec<Option<Vec<NetworkPath<'a>>>> {
             cluster
                 .namespaces
                 .par_iter()
-                .map(|n| ways(cluster, n, direction).ok())
+                .map(|n| paths(cluster, n, direction).ok())
                 .collect()
         };
         let (outs, ins) = (all(Direction::Egress), all(Direction::Ingress));
         let mut few: HashMap<u32, Vec<u32>> = HashMap::new();
         let mut groups: Vec<Group<'a>> = Vec::new();
         let mut known: HashMap<Vec<(Where, Shape<'a>)>, usize> = HashMap::new();
-        let mut untold = Vec::new();
-        for (from, ways) in outs.iter().enumerate() {
+        let mut undecided = Vec::new();
+        for (from, paths) in outs.iter().enumerate() {
             if cluster.namespaces[from].owner == Owner::Platform {
                 continue;
             }
-            if ways.is_none() {
-                untold.push(from as u32);
+            if paths.is_none() {
+                undecided.push(from as u32);
             }
             let mut many: BTreeSet<(Where, Shape<'a>)> = BTreeSet::new();
-            for way in ways.iter().flatten() {
+            for way in paths.iter().flatten() {
                 match &way.span {
                     Where::In(list) if list.len() <= MANY => {
                         for to in list.iter() {
@@ -108,10 +108,10 @@ impl<'a> Reach<'a> {
                 }
             }
             if !many.is_empty() {
-                let ways: Vec<(Where, Shape<'a>)> = many.into_iter().collect();
-                let at = *known.entry(ways).or_insert_with_key(|ways| {
+                let paths: Vec<(Where, Shape<'a>)> = many.into_iter().collect();
+                let at = *known.entry(paths).or_insert_with_key(|paths| {
                     groups.push(Group {
-                        ways: ways.clone(),
+                        paths: paths.clone(),
                         members: Vec::new(),
                     });
                     groups.len() - 1
@@ -125,17 +125,17 @@ impl<'a> Reach<'a> {
             ins,
             groups,
             few,
-            untold,
+            undecided,
         }
     }
 
     /// The ways into a namespace; nothing where it could not be told.
-    pub fn ways_in(&self, namespace: u32) -> Option<&[Way<'a>]> {
+    pub fn ways_in(&self, namespace: u32) -> Option<&[NetworkPath<'a>]> {
         self.ins[namespace as usize].as_deref()
     }
 
     /// The ways out of a namespace; nothing where it could not be told.
-    pub fn ways_out(&self, namespace: u32) -> Option<&[Way<'a>]> {
+    pub fn ways_out(&self, namespace: u32) -> Option<&[NetworkPath<'a>]> {
         self.outs[namespace as usize].as_deref()
     }
 
@@ -143,7 +143,11 @@ impl<'a> Reach<'a> {
     ///
     /// # Errors
     /// It could not be told.
-    pub fn between(&self, from: u32, to: u32) -> Result<Option<(&Way<'a>, &Way<'a>)>, TooLarge> {
+    pub fn between(
+        &self,
+        from: u32,
+        to: u32,
+    ) -> Result<Option<(&NetworkPath<'a>, &NetworkPath<'a>)>, TooLarge> {
         self.between_as(from, to, [None, None], None)
     }
 
@@ -157,11 +161,11 @@ impl<'a> Reach<'a> {
         to: u32,
         labels: [Option<&Labels>; 2],
         port: Option<&Port>,
-    ) -> Result<Option<(&Way<'a>, &Way<'a>)>, TooLarge> {
+    ) -> Result<Option<(&NetworkPath<'a>, &NetworkPath<'a>)>, TooLarge> {
         let (Some(outs), Some(ins)) = (self.ways_out(from), self.ways_in(to)) else {
             return Err(TooLarge);
         };
-        let on_port = |way: &&Way<'a>| port.is_none_or(|port| way.shape.has_port(port));
+        let on_port = |way: &&NetworkPath<'a>| port.is_none_or(|port| way.shape.has_port(port));
         for entrance in ins.iter().filter(|w| w.span.has(from)).filter(on_port) {
             for exit in outs.iter().filter(|w| w.span.has(to)).filter(on_port) {
                 if exit.shape.meets_as(&entrance.shape, labels)? {
@@ -174,8 +178,13 @@ impl<'a> Reach<'a> {
 
     /// Whether an edge is there by what specs declare alone: policies that are rendered, at both
     /// ends.
-    fn by_both_specs(&self, from: u32, to: u32, entrance: &Way<'a>) -> Result<bool, TooLarge> {
-        let rendered = |way: &Way<'a>| {
+    fn by_both_specs(
+        &self,
+        from: u32,
+        to: u32,
+        entrance: &NetworkPath<'a>,
+    ) -> Result<bool, TooLarge> {
+        let rendered = |way: &NetworkPath<'a>| {
             way.by
                 .is_some_and(|(policy, _)| policy.origin.input.is_rendered())
         };
@@ -203,10 +212,10 @@ impl<'a> Reach<'a> {
     pub fn guests(
         &self,
         to: u32,
-        entrance: &Way<'a>,
+        entrance: &NetworkPath<'a>,
         declared: &BTreeSet<(u32, u32)>,
-    ) -> Result<Guests, TooLarge> {
-        let mut guests = Guests::default();
+    ) -> Result<Admitted, TooLarge> {
+        let mut guests = Admitted::default();
         let home = self.cluster.namespaces[to as usize].owner;
         let foreign = |from: &u32| {
             let owner = self.cluster.namespaces[*from as usize].owner;
@@ -228,7 +237,7 @@ impl<'a> Reach<'a> {
             }
         } else {
             if self
-                .untold
+                .undecided
                 .iter()
                 .any(|from| foreign(from) && entrance.span.has(*from))
             {
@@ -244,7 +253,7 @@ impl<'a> Reach<'a> {
             };
             for group in &self.groups {
                 let mut open = false;
-                for (span, shape) in &group.ways {
+                for (span, shape) in &group.paths {
                     if span.has(to) && shape.meets(&entrance.shape)? {
                         open = true;
                         break;
@@ -322,15 +331,15 @@ impl<'a> Reach<'a> {
         };
         for entrance in self.ways_in(to).ok_or(TooLarge)? {
             if self
-                .untold
+                .undecided
                 .iter()
                 .any(|from| tenant(*from).is_some() && entrance.span.has(*from))
             {
                 return Err(TooLarge);
             }
             for group in &self.groups {
-                let mut ways = group.ways.iter().filter(|(span, _)| span.has(to));
-                if ways.try_fold(false, |open, (_, shape)| {
+                let mut paths = group.paths.iter().filter(|(span, _)| span.has(to));
+                if paths.try_fold(false, |open, (_, shape)| {
                     Ok(open || shape.meets(&entrance.shape)?)
                 })? {
                     let within = group
@@ -349,10 +358,10 @@ impl<'a> Reach<'a> {
             {
                 let Some(at) = tenant(*from) else { continue };
                 let outs = self.ways_out(*from).ok_or(TooLarge)?;
-                let mut ways = outs.iter().filter(
+                let mut paths = outs.iter().filter(
                     |w| matches!(&w.span, Where::In(l) if l.len() <= MANY && w.span.has(to)),
                 );
-                if ways.try_fold(false, |open, exit| {
+                if paths.try_fold(false, |open, exit| {
                     Ok(open || exit.shape.meets(&entrance.shape)?)
                 })? {
                     match declared.contains(&(*from, to))

@@ -42,20 +42,20 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
             None => finding,
         });
     }
-    for riddle in cluster
+    for unevaluated in cluster
         .facts
-        .riddles
+        .unevaluated
         .iter()
         .filter(|r| Dialect::is_kind_of_any(&r.id.kind))
     {
         let message = format!(
             "{} cannot be understood: {}",
-            riddle.id.called(),
-            riddle.reason
+            unevaluated.id.called(),
+            unevaluated.reason
         );
         out.push(
-            Finding::unknown(&UNREAD_POLICY, riddle.origin.span, message).fix(
-                match &*riddle.id.name {
+            Finding::unknown(&UNREAD_POLICY, unevaluated.origin.span, message).fix(
+                match &*unevaluated.id.name {
                     "*" => "grant what it takes to list them: tenantry verify --print-rbac",
                     _ => "mend it: the API server refuses it too",
                 },

@@ -4,12 +4,12 @@ use super::Progress;
 use crate::delivery::flux::SOURCE_GROUP;
 use crate::diagnostic::Level;
 use crate::kube::ObjectId;
-use crate::live::Gap;
-use crate::live::found::Found;
+use crate::live::ListError;
+use crate::live::desired::{Desired, DesiredObject};
+use crate::live::finding::LiveFinding;
+use crate::live::observe::{Applied, Observations, Observed, ObservedSource};
 use crate::live::rules::NOT_CONVERGED;
-use crate::live::seen::{Applied, Batch, Seen, SourceSeen};
 use crate::live::status::{Stage, Status};
-use crate::live::wanted::{Want, Wanted};
 use crate::spec::fleet::FluxSourceKind;
 use crate::tree::ENTRY;
 use crate::value::Text;
@@ -17,9 +17,9 @@ use std::collections::{BTreeSet, HashMap};
 
 /// Says how far Flux has come. What holds up several Kustomizations is said once.
 pub(super) fn progress(
-    wanted: &Wanted,
-    seen: &Batch,
-    gaps: &[Gap],
+    wanted: &Desired,
+    seen: &Observations,
+    gaps: &[ListError],
     commit: Option<&str>,
     is_quiet: bool,
 ) -> Progress {
@@ -59,10 +59,14 @@ pub(super) fn progress(
 }
 
 /// What Flux has fetched, by kind and name.
-type Sources<'a> = HashMap<(&'a str, &'a str), &'a SourceSeen>;
+type Sources<'a> = HashMap<(&'a str, &'a str), &'a ObservedSource>;
 
 /// What is wrong with the source that holds the tree.
-fn source_fault(wanted: &Wanted, shared: Option<&SourceSeen>, gaps: &[Gap]) -> Option<Found> {
+fn source_fault(
+    wanted: &Desired,
+    shared: Option<&ObservedSource>,
+    gaps: &[ListError],
+) -> Option<LiveFinding> {
     let (kind, name) = (&wanted.source.kind, &wanted.source.name);
     let is_hidden = gaps.iter().any(|gap| gap.hides(SOURCE_GROUP, kind));
     let fault = match shared {
@@ -86,7 +90,7 @@ fn source_fault(wanted: &Wanted, shared: Option<&SourceSeen>, gaps: &[Gap]) -> O
         "the {kind} {}/{name}, which holds the tree, {fault}",
         wanted.engine_namespace
     );
-    let mut found = Found::new(wanted, &NOT_CONVERGED, None, wanted.span, None, message);
+    let mut found = LiveFinding::new(wanted, &NOT_CONVERGED, None, wanted.span, None, message);
     found.show = wanted.kubectl("describe", &id, "");
     found.diagnostic.fix =
         "mend what its message names: the address, the credentials, the branch; \
@@ -97,10 +101,10 @@ fn source_fault(wanted: &Wanted, shared: Option<&SourceSeen>, gaps: &[Gap]) -> O
 
 /// A look at each Kustomization that applies the tree.
 struct Survey<'a> {
-    wanted: &'a Wanted,
-    seen: &'a Batch,
+    wanted: &'a Desired,
+    seen: &'a Observations,
     commit: Option<&'a str>,
-    shared: Option<&'a SourceSeen>,
+    shared: Option<&'a ObservedSource>,
     sources: Sources<'a>,
     /// Whether it was said that the shared source is behind.
     is_shared_said: bool,
@@ -109,14 +113,14 @@ struct Survey<'a> {
     /// How many other Kustomizations it holds up.
     others: usize,
     /// Kustomizations that wait for others.
-    waiting: Vec<(&'a ObjectId, &'a Want, String)>,
+    waiting: Vec<(&'a ObjectId, &'a DesiredObject, String)>,
     revisions: BTreeSet<Text>,
     out: Progress,
 }
 
 impl<'a> Survey<'a> {
-    fn look(&mut self, at: usize, id: &'a ObjectId, want: &'a Want) {
-        let Some(Seen {
+    fn look(&mut self, at: usize, id: &'a ObjectId, want: &'a DesiredObject) {
+        let Some(Observed {
             applied: Some(applied),
             status,
             ..
@@ -162,7 +166,8 @@ impl<'a> Survey<'a> {
                 "the Kustomization {}/{above}, which applies `{ENTRY}`, is suspended",
                 wanted.engine_namespace
             );
-            let mut found = Found::new(wanted, &NOT_CONVERGED, None, wanted.span, None, message);
+            let mut found =
+                LiveFinding::new(wanted, &NOT_CONVERGED, None, wanted.span, None, message);
             found.diagnostic.level = Level::Warning;
             found.diagnostic.fix = wanted.flux("resume", above, "");
             self.out.found.push(found);
@@ -172,7 +177,7 @@ impl<'a> Survey<'a> {
     fn report(
         &mut self,
         id: &ObjectId,
-        want: &Want,
+        want: &DesiredObject,
         applied: &Applied,
         why: &str,
         cause: Cause,
@@ -189,7 +194,7 @@ impl<'a> Survey<'a> {
 
         let wanted = self.wanted;
         let message = format!("{} {why}", id.called());
-        let mut found = Found::new(
+        let mut found = LiveFinding::new(
             wanted,
             &NOT_CONVERGED,
             want.tenant,
@@ -227,7 +232,8 @@ impl<'a> Survey<'a> {
             };
             let message = format!("{} {why}{more}", id.called());
             let wanted = self.wanted;
-            let mut found = Found::new(wanted, &NOT_CONVERGED, None, want.span, Some(id), message);
+            let mut found =
+                LiveFinding::new(wanted, &NOT_CONVERGED, None, want.span, Some(id), message);
             found.show = wanted.kubectl("describe", id, "");
             found.diagnostic.fix =
                 "wait: it is looked at again every half a minute (--requeue-dependency)".into();
@@ -255,7 +261,7 @@ fn held_up(
     applied: &Applied,
     status: &Status,
     (commit, content): (Option<&str>, Option<&Text>),
-    source: Option<&SourceSeen>,
+    source: Option<&ObservedSource>,
 ) -> Option<(String, Cause)> {
     let [ready, reason, message, _] = &applied.ready;
     if applied.suspended {

@@ -2,10 +2,10 @@
 
 mod flux;
 
-use super::Gap;
-use super::found::Found;
-use super::seen::Batch;
-use super::wanted::Wanted;
+use super::ListError;
+use super::desired::Desired;
+use super::finding::LiveFinding;
+use super::observe::Observations;
 use crate::delivery::Engine;
 use crate::value::Text;
 use std::collections::BTreeMap;
@@ -23,15 +23,15 @@ pub struct Progress {
     /// The revision that was applied, where all agree on one.
     pub revision: Option<Text>,
     /// What was found.
-    pub found: Vec<Found>,
+    pub found: Vec<LiveFinding>,
 }
 
 /// Says how far the engine has come. `commit` is the one that was rendered, where that is known;
 /// `is_quiet` is whether nothing else was found, so that what only waits is named too.
 pub fn progress(
-    wanted: &Wanted,
-    seen: &Batch,
-    gaps: &[Gap],
+    wanted: &Desired,
+    seen: &Observations,
+    gaps: &[ListError],
     commit: Option<&str>,
     is_quiet: bool,
 ) -> Progress {

@@ -13,7 +13,7 @@ use crate::spec::tenant::Peer;
 use crate::spec::{did_you_mean, one_of_these};
 use crate::tenancy::Known;
 use crate::tenancy::model::{Namespace, OnCluster, Tenant};
-use crate::tenancy::waivers::{Loosening, Tally};
+use crate::tenancy::waivers::{Loosening, WaiverUse};
 use ipnet::IpNet;
 
 rule! {
@@ -56,7 +56,7 @@ pub(super) struct PolicyBuilder<'b, 'a> {
     /// The tenants that exist, and what earlier runs left.
     pub known: &'b Known<'b>,
     /// The waivers that the namespace uses.
-    pub waivers: Tally<'b>,
+    pub waivers: WaiverUse<'b>,
     /// The namespaces of other tenants that this one reaches.
     pub reaches: Vec<String>,
     /// The findings.
@@ -86,7 +86,7 @@ impl<'a> PolicyBuilder<'_, 'a> {
         };
 
         self.waivers
-            .demand(&loosening, span, message, fix, self.findings);
+            .require_waiver(&loosening, span, message, fix, self.findings);
     }
 
     /// The peer of a declared network, without the cluster's own ranges. Reports a network that

@@ -1,0 +1,177 @@
+//! `check`: everything that can be said without writing.
+
+use crate::cli::args::{Check, Cli, FailOn};
+use crate::cli::files::{Disk, Store};
+use crate::cli::session::{Selection, Session};
+use crate::cli::workspace::Workspace;
+use crate::cli::{Fault, Outcome, output};
+use std::collections::BTreeSet;
+use tenantry::bundle::Kept;
+use tenantry::compile::Compiled;
+use tenantry::diagnostic::{Diagnostic, Level};
+use tenantry::kube::ObjectId;
+use tenantry::report::{count, plural};
+use tenantry::source::SourceMap;
+
+/// What makes a finding the same one in two runs: its rule, its file and its text, not its line.
+type Fingerprint = (String, String, String);
+
+/// Runs the command.
+pub fn run(cli: &Cli, args: &Check) -> Result<Outcome, Fault> {
+    let shown = output::chosen(&args.only, &args.skip, "area of rules")?;
+    let workspace = Workspace::find(cli, None)?;
+    let store = store(args, &workspace)?;
+    let mut session = Session::read(cli, workspace, store.as_ref())?;
+    let compiled = session.compile::<ObjectId>(Selection::default());
+
+    let mut findings = compiled.findings.clone();
+    let known = known(cli, args)?;
+    let before = findings.len();
+    findings.retain(|d| !known.contains(&fingerprint(&session.sources, d)));
+    let hidden = before - findings.len();
+    findings.retain(|d| shown(d.rule.id));
+
+    output::findings(cli, &session.sources, &findings, true)?;
+    output::talk(cli, &summary(&session, &compiled, &findings, hidden));
+
+    let fails = |level| findings.iter().any(|d| d.level >= level);
+    Ok(Outcome::from(match args.fail_on {
+        FailOn::Error => fails(Level::Error),
+        FailOn::Warning => fails(Level::Warning),
+        FailOn::Note => fails(Level::Note),
+        FailOn::None => false,
+    }))
+}
+
+/// Where the specs are read from.
+#[cfg(feature = "git")]
+fn store(args: &Check, workspace: &Workspace) -> Result<Box<dyn Store>, Fault> {
+    use crate::cli::git::Revision;
+    Ok(if args.staged {
+        Box::new(Revision::staged(&workspace.root)?)
+    } else {
+        Box::new(Disk::new(&workspace.root)?)
+    })
+}
+
+#[cfg(not(feature = "git"))]
+fn store(args: &Check, workspace: &Workspace) -> Result<Box<dyn Store>, Fault> {
+    if args.staged {
+        return Err(Fault::Usage(
+            "--staged: built without the feature `git`".into(),
+        ));
+    }
+    Ok(Box::new(Disk::new(&workspace.root)?))
+}
+
+fn known(cli: &Cli, args: &Check) -> Result<BTreeSet<Fingerprint>, Fault> {
+    let mut known = BTreeSet::new();
+    if let Some(file) = &args.baseline {
+        let text = std::fs::read_to_string(file).map_err(Fault::io(file))?;
+        let bad = || {
+            Fault::Usage(format!(
+                "--baseline {}: it is no report of --format json",
+                file.display()
+            ))
+        };
+        let report: serde_json::Value = serde_json::from_str(&text).map_err(|_| bad())?;
+        for finding in report
+            .get("findings")
+            .and_then(|f| f.as_array())
+            .ok_or_else(bad)?
+        {
+            let text = |pointer: &str| {
+                finding
+                    .pointer(pointer)
+                    .and_then(|v| v.as_str())
+                    .unwrap_or_default()
+                    .to_owned()
+            };
+            known.insert((text("/rule"), text("/location/path"), text("/message")));
+        }
+    }
+    if let Some(rev) = &args.since {
+        known.extend(at_revision(cli, rev)?);
+    }
+    Ok(known)
+}
+
+#[cfg(feature = "git")]
+fn at_revision(cli: &Cli, rev: &str) -> Result<BTreeSet<Fingerprint>, Fault> {
+    use crate::cli::git::Revision;
+    let workspace = Workspace::find(cli, None)?;
+    let store = Revision::open(&workspace.root, rev)?;
+    let mut session = Session::read(cli, workspace, &store)?;
+    let compiled = session.compile::<ObjectId>(Selection::default());
+    Ok(compiled
+        .findings
+        .iter()
+        .map(|d| fingerprint(&session.sources, d))
+        .collect())
+}
+
+#[cfg(not(feature = "git"))]
+fn at_revision(_: &Cli, _: &str) -> Result<BTreeSet<Fingerprint>, Fault> {
+    Err(Fault::Usage(
+        "--since: built without the feature `git`".into(),
+    ))
+}
+
+fn fingerprint(sources: &SourceMap, finding: &Diagnostic) -> Fingerprint {
+    (
+        finding.rule.id.to_owned(),
+        sources.path(finding.span).to_owned(),
+        finding.message.clone(),
+    )
+}
+
+/// One line about the run.
+pub fn summary<T: Kept>(
+    session: &Session,
+    compiled: &Compiled<T>,
+    findings: &[Diagnostic],
+    hidden: usize,
+) -> String {
+    let counts = count(findings);
+    let tenancy = &session.front.tenancy;
+    let tenants = tenancy.tenants.len();
+    let clusters = session.front.fleet().map_or(0, |f| f.spec.clusters.len());
+    let objects = compiled.bundles.iter().flat_map(|b| b.ids()).count();
+    let waivers = tenancy.waivers_used.values().sum();
+
+    let mut parts = vec![
+        plural(tenants, "tenant"),
+        plural(clusters, "cluster"),
+        plural(objects, "object"),
+        format!("{} in use", plural(waivers, "waiver")),
+        plural(counts.errors, "error"),
+        plural(counts.warnings, "warning"),
+        plural(counts.notes, "note"),
+    ];
+    let skipped = session.front.specs.skipped.iter();
+    let skipped = skipped
+        .filter(|s| !session.manifests.contains(session.sources.path(s.span)))
+        .count();
+    if skipped > 0 {
+        parts.push(format!(
+            "{} of other groups skipped",
+            plural(skipped, "document")
+        ));
+    }
+    if hidden > 0 {
+        parts.push(format!("{} known before", plural(hidden, "finding")));
+    }
+    let mut text = parts.join(", ");
+    let held: Vec<&str> = compiled.standings.held().collect();
+    if !held.is_empty() {
+        let names = &held[..held.len().min(5)];
+        let more = held.len().saturating_sub(5);
+        let more = if more > 0 {
+            format!(" and {more} more")
+        } else {
+            String::new()
+        };
+        text.push_str(&format!("; held: {}{more}", names.join(", ")));
+    }
+    text
+}

@@ -1,0 +1,22 @@
+//! `explain`: the manual of a rule, or of a field.
+
+use crate::cli::args::Explain;
+use crate::cli::{Fault, Outcome, output};
+use tenantry::report;
+use tenantry::spec::schema::Kind;
+
+/// Runs the command.
+pub fn run(args: &Explain) -> Result<Outcome, Fault> {
+    let subject = args.subject.as_str();
+    let is_kind = Kind::ALL
+        .iter()
+        .any(|kind| kind.name().eq_ignore_ascii_case(subject));
+    let text = if is_kind || subject.contains('.') {
+        report::explain_field(subject, args.recursive, output::width(80))
+    } else {
+        report::explain(subject)
+    };
+    output::data(&text.map_err(Fault::Usage)?)?;
+
+    Ok(Outcome::Clean)
+}

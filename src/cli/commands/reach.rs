@@ -1,0 +1,97 @@
+//! `reach`: whether pods can send to others.
+
+use crate::cli::args::{Cli, Reach};
+use crate::cli::proof_inputs::{self, Question};
+use crate::cli::{Fault, Outcome, output};
+use tenantry::graph::Cluster;
+use tenantry::isolation::question::{self, Asked, Route};
+use tenantry::netpol::{Port, Ports, Protocol};
+
+/// Runs the command.
+pub fn run(cli: &Cli, args: &Reach) -> Result<Outcome, Fault> {
+    let port = args.port.as_deref().map(port).transpose()?;
+    let inputs = proof_inputs::read_for(
+        cli,
+        &args.beside,
+        &Question::Packets([namespace(&args.from), namespace(&args.to)]),
+    )?;
+    let mut any = false;
+    let mut missing = Vec::new();
+    for cluster in &inputs.clusters {
+        let (from, to) = match (end(cluster, &args.from), end(cluster, &args.to)) {
+            (Ok(from), Ok(to)) => (from, to),
+            (Err(reason), _) | (_, Err(reason)) => {
+                missing.push(format!("{}: {reason}", cluster.name));
+                continue;
+            }
+        };
+        let said = |word: &str| format!("{}: {word}\n", cluster.name);
+        match question::reach(cluster, &from, &to, port.as_ref()) {
+            Ok(Route::Open(steps)) => {
+                any = true;
+                output::data(&said("yes"))?;
+                proof_inputs::print_steps(&inputs.sources, &steps)?;
+            }
+            Ok(Route::Blocked(steps)) => {
+                output::data(&said("no"))?;
+                proof_inputs::print_steps(&inputs.sources, &steps)?;
+            }
+            Ok(Route::Unknown(steps)) => {
+                output::data(&said("unknown"))?;
+                proof_inputs::print_steps(&inputs.sources, &steps)?;
+            }
+            Err(_) => {
+                output::data(&said("unknown: the selectors are too many to tell"))?;
+            }
+        }
+    }
+    if missing.len() == inputs.clusters.len() {
+        return Err(Fault::Usage(missing.join("; ")));
+    }
+    Ok(Outcome::from(!any))
+}
+
+/// The namespace of an end.
+fn namespace(text: &str) -> &str {
+    text.split_once('/')
+        .map_or(text, |(namespace, _)| namespace)
+}
+
+fn end(cluster: &Cluster, text: &str) -> Result<Asked, String> {
+    let (namespace, pod) = text
+        .split_once('/')
+        .map_or((text, None), |(n, p)| (n, Some(p)));
+    let at = cluster
+        .namespace(namespace)
+        .ok_or_else(|| format!("there is no namespace `{namespace}`"))?;
+    let mut host_network = false;
+    let labels = match pod {
+        None => None,
+        Some(pod) => {
+            let found = cluster
+                .facts
+                .workloads
+                .iter()
+                .find(|w| w.id.namespace == namespace && w.id.name == pod);
+            let found = found.ok_or_else(|| format!("`{namespace}` has no workload `{pod}`"))?;
+            host_network = found.host_network;
+            Some(found.labels.clone())
+        }
+    };
+    Ok(Asked {
+        namespace: at,
+        labels,
+        host_network,
+    })
+}
+
+fn port(text: &str) -> Result<Port, Fault> {
+    let bad = || Fault::Usage(format!("--port {text}: write it as 8080, or 53/UDP"));
+    let (number, protocol) = text.split_once('/').unwrap_or((text, "TCP"));
+    let number: u16 = number.parse().map_err(|_| bad())?;
+    let protocol = Protocol::parse(&protocol.to_uppercase()).ok_or_else(bad)?;
+    Ok(Port {
+        protocol,
+        ports: Ports::Range(number, number),
+    })
+}

@@ -1,0 +1,266 @@
+//! `render`: writes the tree.
+
+use super::check::summary;
+use crate::cli::args::{Cli, Render};
+use crate::cli::files::Disk;
+use crate::cli::session::{Selection, Session};
+use crate::cli::workspace::Workspace;
+use crate::cli::write::{Exclusive, apply, snapshot};
+use crate::cli::{Fault, Outcome, output};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use std::collections::BTreeSet;
+use std::io::IsTerminal;
+use std::time::Duration;
+use tenantry::bundle::ObjectText;
+use tenantry::compile::Compiled;
+use tenantry::diagnostic::{Diagnostic, Level, sort};
+use tenantry::report::plural;
+use tenantry::source::parent;
+use tenantry::tenancy::Context;
+use tenantry::tree::{Baseline, Behind, Plan, Tree, check_disk, plan};
+
+/// Runs the command.
+pub fn run(cli: &Cli, args: &Render) -> Result<Outcome, Fault> {
+    let workspace = Workspace::find(cli, args.tree.as_deref())?;
+    // Taken before anything is read: what another run writes meanwhile would not be seen.
+    let _exclusive = if args.check || args.stdout {
+        None
+    } else {
+        Some(Exclusive::take(&workspace)?)
+    };
+    let disk = Disk::new(&workspace.root)?;
+    let context = Context {
+        leaving: args.allow_removal.clone(),
+        ..Context::default()
+    };
+    let mut session = Session::read_with(cli, workspace, &disk, context)?;
+    let selection = select(args, &session)?;
+    let compiled = session.compile::<ObjectText>(selection);
+
+    if compiled.findings.iter().any(Diagnostic::stops_the_fleet) {
+        output::findings(cli, &session.sources, &compiled.findings, args.check)?;
+        if !args.check && !args.stdout {
+            output::talk(cli, "nothing was written");
+        }
+        return Ok(Outcome::Findings);
+    }
+    if args.stdout {
+        print(cli, &session, &compiled)
+    } else if args.check {
+        compare(cli, args, session, compiled)
+    } else {
+        write(cli, session, compiled, args.force)
+    }
+}
+
+/// Writes the files of the tree to standard output.
+fn print(cli: &Cli, session: &Session, compiled: &Compiled<ObjectText>) -> Result<Outcome, Fault> {
+    output::findings(cli, &session.sources, &compiled.findings, false)?;
+    for desired in compiled.tree.files.values() {
+        output::data(&desired.head)?;
+        output::data(&desired.objects)?;
+    }
+    Ok(wrong(&compiled.findings))
+}
+
+/// Says where the tree on disk is not as it would be rendered.
+fn compare(
+    cli: &Cli,
+    args: &Render,
+    mut session: Session,
+    mut compiled: Compiled<ObjectText>,
+) -> Result<Outcome, Fault> {
+    let clusters = clusters_of(&compiled.tree);
+    let (disk, _) = snapshot(
+        &session.workspace,
+        &compiled.tree,
+        &session.front.lock,
+        &clusters,
+    )?;
+
+    let baseline = match &args.since {
+        Some(revision) => Some(baseline(&session.workspace, revision)?),
+        None => None,
+    };
+    let behind = match &baseline {
+        Some(baseline) => Behind::Since(baseline),
+        None if args.allow_behind => Behind::OnDisk,
+        None => Behind::Refused,
+    };
+    let stale = check_disk(
+        &compiled.tree,
+        &session.front.lock,
+        &disk,
+        &behind,
+        &mut session.sources,
+    );
+    compiled.findings.extend(stale);
+    sort(&session.sources, &mut compiled.findings);
+
+    output::findings(cli, &session.sources, &compiled.findings, true)?;
+    output::talk(cli, &summary(&session, &compiled, &compiled.findings, 0));
+    Ok(wrong(&compiled.findings))
+}
+
+/// Writes the tree, unless a file of it was edited by hand or is somebody else's.
+fn write(
+    cli: &Cli,
+    mut session: Session,
+    mut compiled: Compiled<ObjectText>,
+    force: bool,
+) -> Result<Outcome, Fault> {
+    let clusters = clusters_of(&compiled.tree);
+    let (disk, leftovers) = snapshot(
+        &session.workspace,
+        &compiled.tree,
+        &session.front.lock,
+        &clusters,
+    )?;
+
+    let plan = plan(
+        &compiled.tree,
+        &session.front.lock,
+        &disk,
+        &clusters,
+        force,
+        &mut session.sources,
+    );
+    compiled.findings.extend(plan.faults.iter().cloned());
+    sort(&session.sources, &mut compiled.findings);
+
+    output::findings(cli, &session.sources, &compiled.findings, false)?;
+    if !plan.faults.is_empty() {
+        output::talk(cli, "nothing was written");
+        return Ok(Outcome::Findings);
+    }
+
+    let bar = progress(cli, plan.write.len());
+    apply(
+        &session.workspace,
+        &compiled.tree,
+        &plan,
+        &leftovers,
+        &|| bar.inc(1),
+    )?;
+    bar.finish_and_clear();
+
+    output::talk(cli, &summary(&session, &compiled, &compiled.findings, 0));
+    say_what_changed(cli, &plan);
+    Ok(wrong(&compiled.findings))
+}
+
+/// The tree as a revision has it.
+#[cfg(feature = "git")]
+fn baseline(workspace: &Workspace, revision: &str) -> Result<Baseline, Fault> {
+    crate::cli::git::baseline(workspace, revision)
+}
+
+#[cfg(not(feature = "git"))]
+fn baseline(_: &Workspace, _: &str) -> Result<Baseline, Fault> {
+    Err(Fault::Usage(
+        "--since: built without the feature `git`".into(),
+    ))
+}
+
+fn clusters_of(tree: &Tree) -> BTreeSet<String> {
+    tree.clusters.keys().cloned().collect()
+}
+
+fn say_what_changed(cli: &Cli, plan: &Plan) {
+    let counts = format!(
+        "{} written, {} deleted, {} unchanged",
+        plural(plan.write.len(), "file"),
+        plan.delete.len(),
+        plan.unchanged
+    );
+    output::talk(cli, &counts);
+
+    let units = changed_units(&plan.write, &plan.delete);
+    if !units.is_empty() && (cli.verbose || units.len() <= 8) {
+        let names: Vec<String> = units.into_iter().collect();
+        output::talk(cli, &format!("changed: {}", names.join(", ")));
+    }
+}
+
+fn wrong(findings: &[Diagnostic]) -> Outcome {
+    Outcome::from(findings.iter().any(|d| d.level == Level::Error))
+}
+
+fn select(args: &Render, session: &Session) -> Result<Selection, Fault> {
+    let mut clusters = args.cluster.clone();
+    if let Some(fleet) = session.front.fleet() {
+        for ring in &args.ring {
+            let found = fleet
+                .spec
+                .clusters
+                .iter()
+                .filter(|c| c.ring.as_ref().is_some_and(|r| r.as_str() == ring));
+            let names: Vec<String> = found.map(|c| c.name.value.to_string()).collect();
+            if names.is_empty() {
+                return Err(Fault::Usage(format!("--ring {ring}: no cluster is in it")));
+            }
+            clusters.extend(names);
+        }
+        for wanted in &args.cluster {
+            if !fleet
+                .spec
+                .clusters
+                .iter()
+                .any(|c| c.name.as_str() == wanted)
+            {
+                let names: Vec<&str> = fleet
+                    .spec
+                    .clusters
+                    .iter()
+                    .map(|c| c.name.as_str())
+                    .collect();
+                return Err(Fault::Usage(format!(
+                    "--cluster {wanted}: the fleet has {}",
+                    names.join(", ")
+                )));
+            }
+        }
+        let known = session.front.lock.tenants();
+        for wanted in args.tenant.iter().chain(&args.allow_removal) {
+            let there = session
+                .front
+                .specs
+                .tenants
+                .iter()
+                .any(|t| t.name.value == *wanted);
+            if !there && !known.contains_key(wanted.as_str()) {
+                return Err(Fault::Usage(format!("there is no tenant `{wanted}`")));
+            }
+        }
+    }
+    Ok(Selection {
+        tenants: args.tenant.clone(),
+        clusters,
+        allow_removal: args.allow_removal.clone(),
+    })
+}
+
+/// The folders that a GitOps controller sees change: what to push, and what wakes.
+fn changed_units(write: &[String], delete: &[String]) -> BTreeSet<String> {
+    write
+        .iter()
+        .chain(delete)
+        .map(|path| parent(path).to_owned())
+        .filter(|folder| !folder.is_empty())
+        .collect()
+}
+
+/// A bar on a terminal, once the work takes over a second.
+fn progress(cli: &Cli, files: usize) -> ProgressBar {
+    let bar = ProgressBar::new(files as u64);
+    if cli.quiet || !std::io::stderr().is_terminal() || files < 2000 {
+        bar.set_draw_target(ProgressDrawTarget::hidden());
+    }
+    if let Ok(style) =
+        ProgressStyle::with_template("writing {bar:30} {pos}/{len} files, {eta} left")
+    {
+        bar.set_style(style);
+    }
+    bar.enable_steady_tick(Duration::from_millis(500));
+    bar
+}

@@ -1,0 +1,42 @@
+//! `schema`: the JSON Schemas.
+
+use crate::cli::args::{Cli, Schema};
+use crate::cli::workspace::working_folder;
+use crate::cli::write::replace;
+use crate::cli::{Fault, Outcome, output};
+use std::path::Path;
+use tenantry::report::fields_table;
+use tenantry::spec::schema::{Kind, schema_text};
+
+/// Runs the command.
+pub fn run(cli: &Cli, args: &Schema) -> Result<Outcome, Fault> {
+    if let Some(folder) = &args.write {
+        write(&working_folder(cli)?.join(folder))?;
+        return Ok(Outcome::Clean);
+    }
+    if let Some(file) = &args.docs {
+        replace(&working_folder(cli)?.join(file), fields_table().as_bytes())?;
+        return Ok(Outcome::Clean);
+    }
+    let wanted = args.kind.as_deref().unwrap_or("tenant").to_lowercase();
+    let kind = Kind::ALL
+        .into_iter()
+        .find(|k| k.name().to_lowercase() == wanted);
+    let kind = kind.ok_or_else(|| {
+        Fault::Usage(format!(
+            "`{wanted}` is none of fleet, profile, tenant, waiver"
+        ))
+    })?;
+    let asked = output::formats(cli)?;
+    let file = asked.first().and_then(|(_, file)| file.as_deref());
+    output::deliver(file, &schema_text(kind))?;
+    Ok(Outcome::Clean)
+}
+
+/// Writes every schema's file into a folder.
+pub fn write(folder: &Path) -> Result<(), Fault> {
+    std::fs::create_dir_all(folder).map_err(Fault::io(folder))?;
+    Kind::ALL
+        .into_iter()
+        .try_for_each(|kind| replace(&folder.join(kind.file()), schema_text(kind).as_bytes()))
+}

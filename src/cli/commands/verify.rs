@@ -1,0 +1,658 @@
+//! `verify`: compares live clusters with what is rendered.
+
+use crate::cli::api_server::{ApiServer, live_line};
+use crate::cli::args::{Cli, Format, Verify};
+use crate::cli::lists::{FetchOptions, Fetched};
+use crate::cli::live_session::{self, ChosenCluster, Exposed};
+use crate::cli::session::{Selection, Session};
+use crate::cli::workspace::working_folder;
+use crate::cli::{Fault, Outcome, output};
+use jiff::Timestamp;
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tenantry::bundle::{ClusterBundle, RenderedObject};
+use tenantry::compile::Compiled;
+use tenantry::delivery::ClusterEngine;
+use tenantry::diagnostic::Level;
+use tenantry::document::emit_documents;
+use tenantry::graph::{Cluster, ExtraInputs, rbac};
+use tenantry::kube::ObjectId;
+use tenantry::live::role::role;
+use tenantry::live::{
+    Desired, ListError, Listing, LiveFinding, LiveReport, Observations, Purpose, Served, access,
+    capabilities, compare, concerns, inventory, listings, narrowed, policies,
+};
+use tenantry::report::{live as report, plural};
+use tenantry::source::Source;
+use tenantry::tree::FileEntry;
+use tenantry::value::Text;
+
+/// The pause between two rounds of `--wait`, in seconds.
+const PAUSE: u64 = 2;
+
+/// The rendered kinds, by group and kind, each with the version of its objects.
+type Kinds = BTreeMap<(Text, Text), Text>;
+
+/// Runs the command.
+pub fn run(cli: &Cli, args: &Verify) -> Result<Outcome, Fault> {
+    let reported = output::chosen(&args.only, &args.skip, "area")?;
+    let formats = output::formats(cli)?;
+    if args.print_rbac {
+        return print_rbac(cli);
+    }
+
+    let mut session = Session::open(cli, None)?;
+    let chosen = live_session::chosen(&session, &args.connect)?;
+    if args.snapshot.is_some() && chosen.len() > 1 {
+        return Err(Fault::Usage(
+            "--snapshot: it holds one cluster: name one --context".into(),
+        ));
+    }
+
+    let compiled = session.compile(Selection::default());
+    let findings = &compiled.findings;
+    let errors = findings.iter().filter(|d| d.level == Level::Error).count();
+    if errors > 0 {
+        output::status(
+            cli,
+            &format!(
+                "{errors} errors in the specs: `tenantry check` shows them; what they hold back \
+                 is not verified"
+            ),
+        );
+    }
+    if args.print_capabilities {
+        return print_capabilities(cli, &session, &chosen, args);
+    }
+
+    let commit = commit(&session, args.revision.as_deref())?;
+    report_stale(cli, &session, &compiled);
+    let left_behind = left_behind(cli, &mut session, args.inventory.as_deref())?;
+    let mut run = Run {
+        cli,
+        args,
+        session,
+        compiled,
+        errors,
+        commit,
+        reported: &reported,
+    };
+    let clusters = run.clusters(chosen, left_behind)?;
+    deliver(cli, &run.session, &clusters, formats)?;
+
+    let gaps: usize = clusters.iter().map(|cluster| cluster.gaps.len()).sum();
+    if gaps > 0 {
+        return Err(Fault::Partial(gaps));
+    }
+    let wrong = clusters.iter().any(|cluster| cluster.report.is_wrong());
+    Ok(Outcome::from(errors > 0 || wrong))
+}
+
+/// One run of the command.
+struct Run<'a> {
+    cli: &'a Cli,
+    args: &'a Verify,
+    session: Session,
+    compiled: Compiled<RenderedObject>,
+    /// The number of errors in the specs.
+    errors: usize,
+    /// The commit that Flux has to have applied; any commit if `None`.
+    commit: Option<String>,
+    /// Whether the findings of a rule are reported.
+    reported: &'a dyn Fn(&str) -> bool,
+}
+
+/// One cluster to verify.
+struct Target {
+    /// Its index in the fleet.
+    index: usize,
+    /// The objects that should be there.
+    wanted: Arc<Desired>,
+    /// Findings that no live object shows, which this cluster's report holds.
+    external: Vec<LiveFinding>,
+}
+
+impl Run<'_> {
+    /// Verifies each cluster. `left_behind` is reported with the first one.
+    fn clusters(
+        &mut self,
+        chosen: Vec<ChosenCluster>,
+        mut left_behind: Vec<LiveFinding>,
+    ) -> Result<Vec<report::Cluster>, Fault> {
+        let several = chosen.len() > 1;
+        let mut clusters = Vec::new();
+
+        for ChosenCluster { index, context } in chosen {
+            let mut wanted = live_session::wanted(&self.session, &mut self.compiled, index)?;
+            select_tenants(&mut wanted, &self.args.tenant)?;
+            wanted.context = context.as_deref().unwrap_or_default().into();
+            let target = Target {
+                index,
+                wanted: Arc::new(wanted),
+                external: std::mem::take(&mut left_behind),
+            };
+
+            let started = Instant::now();
+            let (server, first) = match self.reach(&target, context.as_deref(), started) {
+                Ok(reached) => reached,
+                // The other clusters can still be verified.
+                Err(Fault::Cluster(why) | Fault::Unavailable(why)) if several => {
+                    let context = context.unwrap_or_default();
+                    clusters.push(unreached(&target.wanted, context, why));
+                    continue;
+                }
+                Err(fault) => return Err(fault),
+            };
+            clusters.push(self.wait(&target, &server, first, started)?);
+
+            live_line(self.cli, "");
+            if self.cli.verbose {
+                let (requests, time) = (server.requests(), server.list_time().as_secs_f64());
+                let text = format!("{}: {requests} requests, lists in {time:.3} s", server.name);
+                output::status(self.cli, &text);
+            }
+        }
+        Ok(clusters)
+    }
+
+    /// Connects to the server of a cluster, and verifies the cluster once. With `--wait`, a server
+    /// that is unavailable is asked again until the time is over: it may just be restarting.
+    fn reach(
+        &mut self,
+        target: &Target,
+        context: Option<&str>,
+        started: Instant,
+    ) -> Result<(ApiServer, report::Cluster), Fault> {
+        loop {
+            let server = ApiServer::connect(context, &self.args.connect);
+            let reached = server.and_then(|server| {
+                let cluster = self.verify(target, &server)?;
+                Ok((server, cluster))
+            });
+
+            match reached {
+                Err(Fault::Unavailable(why))
+                    if self.args.wait && self.seconds_left(started) > 0 =>
+                {
+                    live_line(self.cli, &format!("{}: {why}", target.wanted.cluster));
+                    std::thread::sleep(Duration::from_secs(PAUSE));
+                }
+                reached => return reached,
+            }
+        }
+    }
+
+    /// With `--wait`, verifies a cluster until it is converged, nothing moves, or the time is over.
+    fn wait(
+        &mut self,
+        target: &Target,
+        server: &ApiServer,
+        first: report::Cluster,
+        started: Instant,
+    ) -> Result<report::Cluster, Fault> {
+        let mut cluster = first;
+
+        while self.args.wait && !cluster.report.is_converged() && cluster.report.is_moving() {
+            let left = self.seconds_left(started);
+            if left == 0 {
+                live_line(self.cli, "");
+                let timeout = self.args.timeout;
+                let text = format!("{}: not converged after {timeout} s", cluster.name);
+                output::status(self.cli, &text);
+                break;
+            }
+
+            let found = &cluster.report.found;
+            let error = found.iter().find(|f| f.diagnostic.level == Level::Error);
+            let message = error.and_then(|f| f.diagnostic.message.lines().next());
+            let why = message.unwrap_or_default();
+            live_line(self.cli, &format!("{}: {left} s left: {why}", cluster.name));
+            std::thread::sleep(Duration::from_secs(PAUSE.min(left)));
+
+            match self.verify(target, server) {
+                Ok(now) => cluster = now,
+                // The last answer stands until the server answers again.
+                Err(Fault::Unavailable(why)) => {
+                    live_line(self.cli, &format!("{}: {left} s left: {why}", cluster.name));
+                }
+                Err(fault) => return Err(fault),
+            }
+        }
+        Ok(cluster)
+    }
+
+    /// The seconds until `--timeout`.
+    fn seconds_left(&self, started: Instant) -> u64 {
+        self.args
+            .timeout
+            .saturating_sub(started.elapsed().as_secs())
+    }
+
+    /// Verifies a cluster once.
+    fn verify(&mut self, target: &Target, server: &ApiServer) -> Result<report::Cluster, Fault> {
+        let wanted = &target.wanted;
+        let kinds = wanted.kinds();
+        let (served, mut gaps) = server.served()?;
+        // A broken API of a kind that is not compared (metrics, say) hides nothing.
+        gaps.retain(|gap| concerns(&gap.group, kinds.keys().map(|(group, _)| group)));
+        let listings = self.listings(wanted, &kinds, &served);
+        self.report_unserved(&kinds, &served, server);
+
+        let span = live_session::cluster_span(&mut self.session.sources, server);
+        let options = FetchOptions {
+            span,
+            now: self.now()?,
+            keep_objects: has_policies(wanted),
+            digest: false,
+            json: self.args.snapshot.is_some(),
+        };
+        let Fetched {
+            mut batch,
+            gaps: lost,
+            objects,
+        } = server.fetch(self.cli, wanted, listings, options);
+        gaps.extend(lost);
+
+        let complete = gaps.is_empty() && batch.unread.is_empty();
+        self.write_snapshot(server, &objects, complete)?;
+        drop(objects);
+
+        let facts = std::mem::take(&mut batch.facts);
+        let commit = self.commit.as_deref();
+        let mut report = compare(wanted, &batch, &gaps, commit, options.now);
+        // The proof needs all tenants: with some alone, others would be missing.
+        if wanted.only.is_none() {
+            let mut beside = ExtraInputs {
+                facts,
+                closed: complete,
+                guarded: options.keep_objects,
+                ..ExtraInputs::default()
+            };
+            beside
+                .facts
+                .unevaluated
+                .extend(ListError::unevaluated(&gaps, span));
+            let cluster = live_session::graph(&mut self.session, target.index, beside);
+
+            let samples = samples(&cluster, wanted, &batch, &gaps);
+            review(server, wanted, &samples, &mut report, &mut gaps);
+            prove(&cluster, wanted, &served, &mut report);
+        }
+
+        report.found.extend(target.external.iter().cloned());
+        report.keep(self.reported);
+        Ok(self.report(wanted, server, report, gaps))
+    }
+
+    fn report(
+        &self,
+        wanted: &Desired,
+        server: &ApiServer,
+        report: LiveReport,
+        gaps: Vec<ListError>,
+    ) -> report::Cluster {
+        report::Cluster {
+            name: wanted.cluster.to_string(),
+            context: server.name.clone(),
+            version: server.version.clone(),
+            commit: self.commit.clone(),
+            report,
+            gaps,
+            broken: self.errors,
+            only: self.args.tenant.clone(),
+        }
+    }
+
+    /// The time by which ages are counted.
+    fn now(&self) -> Result<Timestamp, Fault> {
+        match &self.args.clock {
+            Some(text) => text
+                .parse()
+                .map_err(|e| Fault::Usage(format!("--clock {text}: {e}"))),
+            None => Ok(Timestamp::now()),
+        }
+    }
+
+    /// The lists to fetch. With `--tenant`, only the namespaces of these tenants are listed, unless
+    /// a snapshot of the whole cluster is written.
+    fn listings(&self, wanted: &Desired, kinds: &Kinds, served: &Served) -> Vec<Listing> {
+        let purpose = if self.args.snapshot.is_some() {
+            Purpose::Prove
+        } else {
+            Purpose::Verify
+        };
+        let all = listings(served, kinds, &wanted.engine_namespace, purpose);
+
+        if wanted.only.is_some() && self.args.snapshot.is_none() {
+            narrowed(all, &wanted.namespaces(), &wanted.engine_namespace)
+        } else {
+            all
+        }
+    }
+
+    /// Names the rendered kinds that the server does not serve. Each of their objects is reported as
+    /// missing.
+    fn report_unserved(&self, kinds: &Kinds, served: &Served, server: &ApiServer) {
+        for (group, kind) in kinds.keys() {
+            if served.find(group, kind, None).is_none() {
+                let text = format!("{}: {kind} ({group}) is not served", server.name);
+                output::status(self.cli, &text);
+            }
+        }
+    }
+
+    /// Writes the file of `--snapshot`. An incomplete snapshot is not written: a proof would take the
+    /// objects that were not read for objects that do not exist.
+    fn write_snapshot(
+        &self,
+        server: &ApiServer,
+        objects: &[String],
+        complete: bool,
+    ) -> Result<(), Fault> {
+        match &self.args.snapshot {
+            Some(file) if complete => write_private(file, objects),
+            Some(file) => {
+                let text = format!(
+                    "{}: not everything could be read: {} is not written",
+                    server.name,
+                    file.display()
+                );
+                output::status(self.cli, &text);
+                Ok(())
+            }
+            None => Ok(()),
+        }
+    }
+}
+
+/// The requests to ask the server about. There are none if grants could not be read: the server's
+/// answers would have nothing to be compared with.
+fn samples(
+    cluster: &Cluster,
+    wanted: &Desired,
+    batch: &Observations,
+    gaps: &[ListError],
+) -> Vec<access::Sample> {
+    let unread = batch.unread.iter().map(|id| &id.group);
+    let is_of_grants = |group: &Text| group == "*" || group == rbac::GROUP;
+
+    if gaps
+        .iter()
+        .map(|gap| &gap.group)
+        .chain(unread)
+        .any(is_of_grants)
+    {
+        return Vec::new();
+    }
+    access::samples(cluster, wanted)
+}
+
+/// Asks the server about the samples, and reports each answer that its roles and bindings do not
+/// explain. A failed request is a gap.
+fn review(
+    server: &ApiServer,
+    wanted: &Desired,
+    samples: &[access::Sample],
+    report: &mut LiveReport,
+    gaps: &mut Vec<ListError>,
+) {
+    for (sample, answer) in samples.iter().zip(server.review(samples)) {
+        match answer {
+            Ok(allowed) => report.found.extend(sample.judge(wanted, allowed)),
+            Err(why) => {
+                let gap = live_session::reviews_gap(why);
+                report.push_gap(wanted, &gap);
+                gaps.push(gap);
+            }
+        }
+    }
+}
+
+/// Reports admission policies that do not deny, and paths between tenants.
+fn prove(cluster: &Cluster, wanted: &Desired, served: &Served, report: &mut LiveReport) {
+    let policies = policies::check(wanted, cluster, served);
+    let Exposed { found, unknown } = live_session::exposed(cluster);
+
+    report.found.extend(policies);
+    report.found.extend(found);
+    report.unknown = unknown;
+}
+
+/// Writes the reports to standard output and to files.
+fn deliver(
+    cli: &Cli,
+    session: &Session,
+    clusters: &[report::Cluster],
+    formats: Vec<(Format, Option<PathBuf>)>,
+) -> Result<(), Fault> {
+    let formats = if formats.is_empty() {
+        vec![(Format::Text, None)]
+    } else {
+        formats
+    };
+
+    for (format, file) in &formats {
+        let text = match format {
+            Format::Json => report::json(&session.sources, clusters),
+            Format::Junit => report::junit(clusters),
+            Format::Markdown => report::markdown(clusters),
+            _ => {
+                let found: Vec<_> = clusters
+                    .iter()
+                    .flat_map(|cluster| cluster.report.found.iter().map(report::shown))
+                    .collect();
+                output::text(&session.sources, &found, file.is_none(), cli)
+                    + &report::text(clusters, cli.verbose)
+            }
+        };
+        output::deliver(file.as_deref(), &text)?;
+    }
+    Ok(())
+}
+
+/// The report of a cluster that cannot be reached, beside others that can.
+fn unreached(wanted: &Desired, context: String, why: String) -> report::Cluster {
+    let gap = ListError {
+        group: "*".into(),
+        kind: "*".into(),
+        why,
+        command: String::new(),
+        fix: "see whether the server can be reached, and takes these credentials".into(),
+    };
+    let mut report = LiveReport::default();
+    report.push_gap(wanted, &gap);
+
+    report::Cluster {
+        name: wanted.cluster.to_string(),
+        context,
+        version: "not reached".to_owned(),
+        commit: None,
+        report,
+        gaps: vec![gap],
+        broken: 0,
+        only: Vec::new(),
+    }
+}
+
+/// Finds the external things of `--inventory` whose tenant is not declared.
+fn left_behind(
+    cli: &Cli,
+    session: &mut Session,
+    file: Option<&Path>,
+) -> Result<Vec<LiveFinding>, Fault> {
+    let Some(file) = file else {
+        return Ok(Vec::new());
+    };
+    let path = working_folder(cli)?.join(file);
+    let text = std::fs::read_to_string(&path).map_err(Fault::io(&path))?;
+    let source = Source::new(file.display().to_string(), text);
+    let id = session.sources.add(source);
+
+    let front = &session.front;
+    let names = front.specs.tenants.iter().map(|t| t.name.value.as_str());
+    let uuids = front.tenancy.tenants.iter().filter_map(|t| t.uuid.as_ref());
+    let declared = names.chain(uuids.map(|uuid| uuid.value.as_str())).collect();
+
+    inventory::check(id, &session.sources, &declared)
+        .map_err(|why| Fault::Usage(format!("--inventory {why}")))
+}
+
+/// Says how many tenants changed since the tree was rendered, by the digest of their inputs.
+fn report_stale(cli: &Cli, session: &Session, compiled: &Compiled<RenderedObject>) {
+    let front = &session.front;
+    let inputs: BTreeMap<&str, &str> = compiled
+        .bundles
+        .iter()
+        .flat_map(|bundle| &bundle.tenants)
+        .map(|t| {
+            let input = &front.tenancy.tenants[t.index].input;
+            (t.tenant.as_str(), input.as_str())
+        })
+        .collect();
+
+    let changed = |entry: &FileEntry| {
+        let tenant = entry.tenant.as_deref()?;
+        let input = inputs.get(tenant)?;
+        (entry.input.as_deref() != Some(*input)).then(|| tenant.to_owned())
+    };
+    let stale: BTreeSet<String> = front.lock.files.values().filter_map(changed).collect();
+
+    if !stale.is_empty() {
+        let tenants = plural(stale.len(), "tenant");
+        output::status(
+            cli,
+            &format!(
+                "{tenants} changed since the tree was rendered: what their specs say now is \
+                 compared; render, commit and push"
+            ),
+        );
+    }
+}
+
+/// Whether admission policies are rendered for a cluster.
+fn has_policies(wanted: &Desired) -> bool {
+    let mut ids = wanted.objects.keys();
+    ids.any(|id| id.group == "admissionregistration.k8s.io")
+}
+
+/// The commit that Flux has to have applied; `None` if any commit will do. Without `--revision`, a
+/// tree outside Git has no commit.
+fn commit(session: &Session, revision: Option<&str>) -> Result<Option<String>, Fault> {
+    if revision == Some("any") {
+        return Ok(None);
+    }
+
+    #[cfg(feature = "git")]
+    {
+        let tree = &session.workspace.tree_base;
+        match crate::cli::git::commit(tree, revision.unwrap_or("HEAD")) {
+            Err(_) if revision.is_none() => Ok(None),
+            commit => commit.map(Some),
+        }
+    }
+    #[cfg(not(feature = "git"))]
+    {
+        let _ = session;
+        Ok(revision.map(str::to_owned))
+    }
+}
+
+/// Restricts a run to the tenants of `--tenant`.
+fn select_tenants(wanted: &mut Desired, tenants: &[String]) -> Result<(), Fault> {
+    if tenants.is_empty() {
+        return Ok(());
+    }
+
+    let mut selected = BTreeSet::new();
+    for name in tenants {
+        let at = wanted.tenants.iter().position(|t| t.name == *name);
+        let at = at.ok_or_else(|| {
+            Fault::Usage(format!(
+                "there is no tenant `{name}` on `{}`",
+                wanted.cluster
+            ))
+        })?;
+        selected.insert(at as u32);
+    }
+    wanted.only = Some(selected);
+    Ok(())
+}
+
+/// Writes a snapshot, completely or not at all. It shows all access in the cluster: only the user who
+/// runs the program may read the file.
+fn write_private(file: &Path, objects: &[String]) -> Result<(), Fault> {
+    let mut text = String::from("{\"apiVersion\":\"v1\",\"kind\":\"List\",\"items\":[\n");
+    text.push_str(&objects.join(",\n"));
+    text.push_str("\n]}\n");
+
+    let new = file.with_extension(format!("{}.tenantry-new", std::process::id()));
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options
+        .open(&new)
+        .and_then(|mut opened| opened.write_all(text.as_bytes()))
+        .map_err(Fault::io(&new))?;
+
+    std::fs::rename(&new, file).map_err(Fault::io(file))
+}
+
+/// Prints the ClusterRole that `verify` needs. Without a fleet it has no kinds of templates.
+fn print_rbac(cli: &Cli) -> Result<Outcome, Fault> {
+    let rendered = match Session::open(cli, None) {
+        Err(Fault::NoFleet(_)) => BTreeSet::new(),
+        session => {
+            let compiled = session?.compile::<ObjectId>(Selection::default());
+            let objects = compiled.bundles.iter().flat_map(ClusterBundle::ids);
+            objects
+                .map(|id| (id.group.clone(), id.kind.clone()))
+                .collect()
+        }
+    };
+
+    output::data(&emit_documents(&[role(rendered)]))?;
+    Ok(Outcome::Clean)
+}
+
+/// Prints the capabilities of live clusters, as a fleet declares them.
+fn print_capabilities(
+    cli: &Cli,
+    session: &Session,
+    chosen: &[ChosenCluster],
+    args: &Verify,
+) -> Result<Outcome, Fault> {
+    let Some(fleet) = session.front.fleet() else {
+        return Ok(Outcome::Findings);
+    };
+
+    for ChosenCluster { index, context } in chosen {
+        let server = ApiServer::connect(context.as_deref(), &args.connect)?;
+        let (served, _) = server.served()?;
+        let cluster = &fleet.spec.clusters[*index];
+        let engine = ClusterEngine::new(&fleet.spec, cluster).namespace();
+        let mut listings = listings(&served, &Kinds::new(), engine, Purpose::Verify);
+        listings.retain(|listing| {
+            ["CustomResourceDefinition", "DaemonSet"].contains(&listing.kind.kind.as_str())
+        });
+
+        let name = cluster.name.as_str();
+        let span = fleet.name.span;
+        let wanted = Arc::new(Desired::nothing(name, span));
+        let options = FetchOptions {
+            span,
+            now: Timestamp::now(),
+            keep_objects: false,
+            digest: false,
+            json: false,
+        };
+        let fetched = server.fetch(cli, &wanted, listings, options);
+
+        let found = capabilities::capabilities(name, &server.version, &served, &fetched.batch);
+        output::data(&emit_documents(&[vec![found].into()]))?;
+    }
+    Ok(Outcome::Clean)
+}

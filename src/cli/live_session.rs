@@ -1,0 +1,337 @@
+//! Connects a fleet with live clusters: which context belongs to which cluster, which objects
+//! should be there, and the graph of the objects that are there.
+
+use super::Fault;
+use super::api_server::ApiServer;
+use super::args::{Cli, Connect};
+use super::lists::{FetchOptions, Fetched};
+use super::proof_inputs::ProofInputs;
+use super::session::{Selection, Session};
+use jiff::Timestamp;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use tenantry::bundle::RenderedObject;
+use tenantry::compile::Compiled;
+use tenantry::diagnostic::{Diagnostic, Level, Scope};
+use tenantry::graph::{self, Cluster, ClusterObjects, ExtraInputs};
+use tenantry::isolation;
+use tenantry::live::rules::NOT_LISTED;
+use tenantry::live::{Desired, ListError, LiveFinding, Purpose, listings};
+use tenantry::source::{SourceMap, Span};
+use tenantry::tenancy::Standings;
+use tenantry::tree::kustomization_of;
+
+/// A cluster that is asked.
+pub struct ChosenCluster {
+    /// Its index in the fleet.
+    pub index: usize,
+    /// The context of the kubeconfig; the current one if `None`.
+    pub context: Option<String>,
+}
+
+/// Resolves `--context` to clusters of the fleet. Without it, a fleet of one cluster is asked by the
+/// current context.
+///
+/// # Errors
+/// A usage fault if a context fits no cluster, or two contexts the same one.
+pub fn chosen(session: &Session, connect: &Connect) -> Result<Vec<ChosenCluster>, Fault> {
+    let Some(fleet) = session.front.fleet() else {
+        return Err(Fault::Usage(
+            "the fleet has an error: tenantry check shows it".into(),
+        ));
+    };
+    let clusters = &fleet.spec.clusters;
+    let names: Vec<&str> = clusters.iter().map(|c| c.name.as_str()).collect();
+
+    if connect.context.is_empty() {
+        if names.len() != 1 {
+            let all = names.join(", ");
+            return Err(Fault::Usage(format!(
+                "the fleet has several clusters: say which, --context CLUSTER=CONTEXT ({all})"
+            )));
+        }
+        return Ok(vec![ChosenCluster {
+            index: 0,
+            context: None,
+        }]);
+    }
+
+    let mut chosen: Vec<ChosenCluster> = Vec::new();
+    for text in &connect.context {
+        let (name, context) = split_context(text, &names)?;
+        let index = names.iter().position(|n| *n == name).unwrap_or_default();
+        let fault = |why: &str| Fault::Usage(format!("--context {text}: {why}"));
+
+        if context.is_empty() {
+            return Err(fault("the context is empty"));
+        }
+        if chosen.iter().any(|other| other.index == index) {
+            return Err(fault(&format!("`{name}` has a context already")));
+        }
+        chosen.push(ChosenCluster {
+            index,
+            context: Some(context.to_owned()),
+        });
+    }
+    Ok(chosen)
+}
+
+/// Splits the value of `--context` into the cluster's name and the context. The name of a context
+/// may hold any character, `=` too.
+fn split_context<'a>(text: &'a str, names: &[&'a str]) -> Result<(&'a str, &'a str), Fault> {
+    match text.split_once('=') {
+        Some((name, context)) if names.contains(&name) => Ok((name, context)),
+        _ if names.contains(&text) => Ok((text, text)),
+        _ if names.len() == 1 => Ok((names[0], text)),
+        _ => {
+            let all = names.join(", ");
+            Err(Fault::Usage(format!(
+                "--context {text}: say whose it is, CLUSTER=CONTEXT ({all})"
+            )))
+        }
+    }
+}
+
+/// Collects the objects that should be in a cluster. They move out of the compiled bundle.
+///
+/// # Errors
+/// A usage fault if the cluster was not rendered.
+pub fn wanted(
+    session: &Session,
+    compiled: &mut Compiled<RenderedObject>,
+    index: usize,
+) -> Result<Desired, Fault> {
+    let bundle = compiled.bundles.iter_mut().find(|b| b.cluster == index);
+    let (Some(fleet), Some(bundle)) = (session.front.fleet(), bundle) else {
+        return Err(Fault::Usage(
+            "the fleet cannot be rendered: tenantry check shows why".into(),
+        ));
+    };
+
+    let name = fleet.spec.clusters[index].name.as_str();
+    let entry = compiled.tree.clusters.get(name);
+    let units = |tenant: &str| {
+        entry
+            .map(|e| kustomization_of(e, tenant))
+            .unwrap_or_default()
+    };
+    let tenancy = &session.front.tenancy;
+    let mut wanted = Desired::new(fleet, tenancy, bundle, &compiled.tree, &units);
+
+    wanted.broken = broken_tenants(session, &compiled.standings);
+    for tenant in &bundle.tenants {
+        wanted.broken.remove(tenant.tenant.as_str());
+    }
+    let tombstones = session.front.lock.tombstones.values();
+    wanted.gone = tombstones
+        .filter(|tombstone| tombstone.cluster == name)
+        .flat_map(|tombstone| tombstone.namespaces.iter().cloned())
+        .collect();
+    Ok(wanted)
+}
+
+/// The declared tenants that have an error, and the held ones whose file still exists.
+fn broken_tenants(session: &Session, standings: &Standings) -> BTreeSet<String> {
+    let front = &session.front;
+    let recorded = front.lock.tenants();
+    let has_file = |tenant: &&str| {
+        recorded
+            .get(tenant)
+            .is_some_and(|file| session.workspace.root.join(file).exists())
+    };
+    let held = standings.held().filter(has_file);
+
+    let declared = front.specs.tenants.iter().map(|t| t.name.value.as_str());
+    declared
+        .filter(|tenant| !standings.is_rendered(tenant))
+        .chain(held)
+        .map(str::to_owned)
+        .collect()
+}
+
+/// Builds the graph of the objects in a live cluster, with the fleet's tenants.
+pub fn graph(session: &mut Session, index: usize, beside: ExtraInputs) -> Cluster {
+    let fleet = session
+        .front
+        .specs
+        .fleet
+        .as_ref()
+        .expect("the cluster was chosen from a fleet");
+    let tenancy = &session.front.tenancy;
+
+    graph::cluster(
+        fleet,
+        tenancy,
+        ClusterObjects::Live(index),
+        beside,
+        None,
+        &|_| false,
+    )
+}
+
+/// The isolation faults of a live cluster.
+pub struct Exposed {
+    /// A finding for each proven path between tenants.
+    pub found: Vec<LiveFinding>,
+    /// The number of paths whose verdict is unknown.
+    pub unknown: usize,
+}
+
+/// Proves the isolation of a live cluster.
+pub fn exposed(cluster: &Cluster) -> Exposed {
+    let findings = isolation::prove(cluster).findings;
+    let has = |finding: &isolation::Finding, verdict| finding.verdict == Some(verdict);
+
+    let unknown = findings
+        .iter()
+        .filter(|finding| has(finding, isolation::Verdict::Unknown))
+        .count();
+    let found = findings
+        .into_iter()
+        .filter(|finding| {
+            finding.diagnostic.level == Level::Error && has(finding, isolation::Verdict::Refuted)
+        })
+        .map(|finding| LiveFinding {
+            tenant: finding.tenant.clone(),
+            object: String::new(),
+            show: "tenantry prove --live".into(),
+            since: Default::default(),
+            diagnostic: finding.diagnostic,
+        })
+        .collect();
+    Exposed { found, unknown }
+}
+
+/// Describes that the server does not answer SubjectAccessReviews.
+pub fn reviews_gap(why: String) -> ListError {
+    ListError {
+        group: "authorization.k8s.io".into(),
+        kind: "SubjectAccessReview".into(),
+        why,
+        command: "kubectl auth can-i create subjectaccessreviews".into(),
+        fix: "grant what `tenantry verify --print-rbac` prints".into(),
+    }
+}
+
+/// Reads live clusters, to prove their isolation: with the fleet's tenants, or, without a fleet, with
+/// each namespace as a tenant.
+pub fn read(cli: &Cli, connect: &Connect, group_by: Option<&str>) -> Result<ProofInputs, Fault> {
+    match Session::open(cli, None) {
+        Err(Fault::NoFleet(_)) => read_without_fleet(cli, connect, group_by),
+        session => read_fleet(cli, connect, session?),
+    }
+}
+
+fn read_fleet(cli: &Cli, connect: &Connect, mut session: Session) -> Result<ProofInputs, Fault> {
+    let mut compiled = session.compile(Selection::default());
+    let chosen = chosen(&session, connect)?;
+    let unread = graph::unread(&compiled.findings);
+
+    let mut clusters = Vec::new();
+    for ChosenCluster { index, context } in chosen {
+        let server = ApiServer::connect(context.as_deref(), connect)?;
+        let span = cluster_span(&mut session.sources, &server);
+        // The objects that are as rendered keep the place of their template or spec.
+        let wanted = wanted(&session, &mut compiled, index)
+            .unwrap_or_else(|_| Desired::nothing(&server.name, span));
+
+        let mut beside = fetch_for_proof(cli, &server, wanted, span)?;
+        beside.faults.extend(unread.iter().cloned());
+        clusters.push(graph(&mut session, index, beside));
+    }
+
+    Ok(ProofInputs {
+        sources: session.sources,
+        clusters,
+        findings: compiled.findings,
+    })
+}
+
+fn read_without_fleet(
+    cli: &Cli,
+    connect: &Connect,
+    group_by: Option<&str>,
+) -> Result<ProofInputs, Fault> {
+    if connect.context.len() > 1 {
+        return Err(Fault::Usage(
+            "--context: without a fleet, one cluster is proven at a time".into(),
+        ));
+    }
+    let context = connect.context.first().map(String::as_str);
+    let server = ApiServer::connect(context, connect)?;
+
+    let mut sources = SourceMap::default();
+    let span = cluster_span(&mut sources, &server);
+    let wanted = Desired::nothing(&server.name, span);
+    let beside = fetch_for_proof(cli, &server, wanted, span)?;
+    let cluster = graph::without_fleet(beside, span, group_by);
+
+    Ok(ProofInputs {
+        sources,
+        clusters: vec![cluster],
+        findings: Vec::new(),
+    })
+}
+
+/// The place that findings show for the objects of a live cluster.
+pub fn cluster_span(sources: &mut SourceMap, server: &ApiServer) -> Span {
+    sources.add_path(&format!("the cluster of {}", server.name))
+}
+
+/// Fetches every object that the proof reads. Lists that fail leave the world open, and make the
+/// verdicts that depend on them unknown.
+fn fetch_for_proof(
+    cli: &Cli,
+    server: &ApiServer,
+    wanted: Desired,
+    span: Span,
+) -> Result<ExtraInputs, Fault> {
+    let (served, mut gaps) = server.served()?;
+    let engine = &wanted.engine_namespace;
+    let lists = listings(&served, &BTreeMap::new(), engine, Purpose::Prove);
+    let options = FetchOptions {
+        span,
+        now: Timestamp::now(),
+        keep_objects: true,
+        digest: true,
+        json: false,
+    };
+    let Fetched {
+        batch, gaps: lost, ..
+    } = server.fetch(cli, &Arc::new(wanted), lists, options);
+
+    gaps.extend(lost);
+    gaps.extend(batch.unread.iter().map(|id| ListError {
+        group: id.group.clone(),
+        kind: id.kind.clone(),
+        why: format!("{} cannot be read: it is nested too deeply", id.called()),
+        command: String::new(),
+        fix: "see what it is for".into(),
+    }));
+
+    let mut facts = batch.facts;
+    facts
+        .unevaluated
+        .extend(ListError::unevaluated(&gaps, span));
+    let bytes = facts.digest();
+    Ok(ExtraInputs {
+        facts,
+        faults: gaps.iter().map(|gap| not_listed(span, gap)).collect(),
+        closed: gaps.is_empty(),
+        bytes,
+        guarded: true,
+    })
+}
+
+/// Reports a gap to the proof, as an input that could not be read.
+fn not_listed(span: Span, gap: &ListError) -> Diagnostic {
+    let fix = if gap.command.is_empty() {
+        gap.fix.clone()
+    } else {
+        format!("{}; see: {}", gap.fix, gap.command)
+    };
+
+    Diagnostic::new(&NOT_LISTED, span, gap.message())
+        .fix(fix)
+        .scope(Scope::Fleet)
+}

@@ -1,0 +1,466 @@
+//! Collects the clusters that a proof or a question is about: rendered objects, and the manifests
+//! and snapshots that the arguments name.
+
+use super::args::{Beside, Cli};
+use super::files::{Disk, Read, read_all};
+use super::session::{Selection, Session};
+use super::workspace::working_folder;
+use super::{Fault, output};
+use std::collections::BTreeSet;
+use std::path::Path;
+use tenantry::bundle::{ClusterBundle, RenderedObject};
+use tenantry::diagnostic::{Diagnostic, Scope};
+use tenantry::graph::rbac::Subject;
+use tenantry::graph::{self, Cluster, ClusterObjects, Input, NOT_READ};
+use tenantry::source::{Source, SourceId, SourceMap, Span, parent};
+use tenantry::spec::FleetDoc;
+use tenantry::tenancy::{self, model::Tenant};
+
+/// The largest snapshot that is read, in bytes.
+const MAX_SNAPSHOT: u64 = 1 << 30;
+
+/// The inputs of a proof.
+pub struct ProofInputs {
+    /// The texts that the clusters' places point into.
+    pub sources: SourceMap,
+    /// The clusters, in the fleet's order.
+    pub clusters: Vec<Cluster>,
+    /// The findings about the fleet itself. A tenant with an error is not in the clusters.
+    pub findings: Vec<Diagnostic>,
+}
+
+/// The subject of a question.
+pub enum Question<'a> {
+    /// Packets between two namespaces.
+    Packets([&'a str; 2]),
+    /// Grants in a namespace, and who has them.
+    Grants(&'a str),
+}
+
+/// Reads the fleet, if there is one, and the other inputs that the arguments name.
+pub fn read(cli: &Cli, beside: &Beside) -> Result<ProofInputs, Fault> {
+    let mut session = match Session::open(cli, None) {
+        Err(Fault::NoFleet(_)) if !(beside.also.is_empty() && beside.snapshot.is_empty()) => {
+            return read_without_fleet(cli, beside);
+        }
+        opened => opened?,
+    };
+
+    let compiled = session.compile(Selection::default());
+    let (bundles, findings) = (compiled.bundles, compiled.findings);
+    assemble(cli, beside, &mut session, &bundles, findings, &|_| true)
+}
+
+/// Reads the inputs of a question. Only the tenants that can decide the answer are rendered, if
+/// they can be told; else the whole fleet is.
+pub fn read_for(cli: &Cli, beside: &Beside, question: &Question<'_>) -> Result<ProofInputs, Fault> {
+    match read_concerned(cli, beside, question)? {
+        Some(inputs) => Ok(inputs),
+        None => read(cli, beside),
+    }
+}
+
+/// Reads the inputs of a question, with only the tenants that it concerns. This is sound because
+/// every object that is rendered for a tenant is in a namespace of that tenant. `None` if the
+/// tenants cannot be told.
+fn read_concerned(
+    cli: &Cli,
+    beside: &Beside,
+    question: &Question<'_>,
+) -> Result<Option<ProofInputs>, Fault> {
+    let mut session = match Session::open_lightly(cli) {
+        Err(Fault::NoFleet(_)) => return Ok(None),
+        opened => opened?,
+    };
+    if may_be_refused(&session) {
+        return Ok(None);
+    }
+
+    let mut tenants = match question {
+        Question::Packets(namespaces) => owners(&session, namespaces.iter().copied()),
+        Question::Grants(namespace) => owners(&session, [*namespace]),
+    };
+    while !tenants.is_empty() {
+        let (bundles, findings) = session.render_tenants(&tenants);
+        let concerned = |name: &str| tenants.contains(name);
+        let inputs = assemble(cli, beside, &mut session, &bundles, findings, &concerned)?;
+
+        let more = match question {
+            Question::Packets(_) => BTreeSet::new(),
+            Question::Grants(_) => match grantees(&session, &inputs) {
+                Some(more) => more,
+                None => return Ok(None),
+            },
+        };
+        if more.is_subset(&tenants) {
+            return Ok(Some(inputs));
+        }
+        tenants.extend(more);
+        session.sources = inputs.sources;
+    }
+    Ok(None)
+}
+
+/// Whether rendering may refuse a tenant for its own files, templates or requirements. A refused
+/// tenant makes every answer unknown, so all tenants have to be rendered.
+fn may_be_refused(session: &Session) -> bool {
+    let has_requirements = |tenant: &Tenant| tenant.on.iter().any(|on| !on.requires.is_empty());
+
+    session.own_templates
+        || !session.manifests.is_empty()
+        || session.front.tenancy.tenants.iter().any(has_requirements)
+}
+
+fn read_without_fleet(cli: &Cli, beside: &Beside) -> Result<ProofInputs, Fault> {
+    let mut sources = SourceMap::default();
+    let extra = ExtraInputs::read(cli, beside, &mut sources)?;
+    let extra = extra.for_cluster(&mut sources, None)?;
+
+    let span = sources.add_path("the cluster");
+    let cluster = graph::without_fleet(extra, span, beside.group_by.as_deref());
+    if cluster.tenants.is_empty() && cluster.blind.is_empty() {
+        return Err(Fault::Usage(
+            "there is no fleet here, and no namespace among the manifests that is not the \
+             platform's: nothing to prove"
+                .into(),
+        ));
+    }
+
+    Ok(ProofInputs {
+        sources,
+        clusters: vec![cluster],
+        findings: Vec::new(),
+    })
+}
+
+/// The tenants that declare one of these namespaces.
+fn owners<'a>(
+    session: &Session,
+    namespaces: impl IntoIterator<Item = &'a str>,
+) -> BTreeSet<String> {
+    let namespaces: BTreeSet<&str> = namespaces.into_iter().collect();
+    let declares_one = |tenant: &&Tenant| {
+        let mut declared = tenant.on.iter().flat_map(|on| &on.namespaces);
+        declared.any(|namespace| namespaces.contains(namespace.name.as_str()))
+    };
+
+    session
+        .front
+        .tenancy
+        .tenants
+        .iter()
+        .filter(declares_one)
+        .map(|tenant| tenant.name.value.clone())
+        .collect()
+}
+
+/// The tenants whose service accounts are granted something; `None` if that may be any tenant.
+///
+/// Every subject that acts as a service account has a grant in the account's namespace, or in the
+/// whole cluster.
+fn grantees(session: &Session, inputs: &ProofInputs) -> Option<BTreeSet<String>> {
+    let subjects = inputs
+        .clusters
+        .iter()
+        .flat_map(|cluster| &cluster.rbac.bindings)
+        .filter(|binding| binding.origin.input != Input::Builtin)
+        .flat_map(|binding| &binding.subjects);
+
+    let mut namespaces = BTreeSet::new();
+    for (subject, _) in subjects {
+        match subject {
+            Subject::ServiceAccount(namespace, _) => _ = namespaces.insert(namespace.as_str()),
+            Subject::Group(name) => match name.strip_prefix("system:serviceaccounts") {
+                Some("") => return None,
+                Some(namespace) => _ = namespaces.insert(namespace.trim_start_matches(':')),
+                None if name == "system:authenticated" => return None,
+                None => {}
+            },
+            Subject::User(_) => {}
+        }
+    }
+    Some(owners(session, namespaces))
+}
+
+/// Builds the clusters of rendered bundles and extra inputs. `concerned` names the tenants that were
+/// to be rendered.
+fn assemble(
+    cli: &Cli,
+    beside: &Beside,
+    session: &mut Session,
+    bundles: &[ClusterBundle<RenderedObject>],
+    findings: Vec<Diagnostic>,
+    concerned: &dyn Fn(&str) -> bool,
+) -> Result<ProofInputs, Fault> {
+    let mut sources = std::mem::take(&mut session.sources);
+    let extra = ExtraInputs::read(cli, beside, &mut sources)?;
+    let mut inputs = ProofInputs {
+        sources,
+        clusters: Vec::new(),
+        findings,
+    };
+    let Some(fleet) = session.front.fleet() else {
+        return Ok(inputs);
+    };
+    check_names(fleet, beside, &extra)?;
+
+    // A tenant with an error is not rendered: every verdict about it is unknown.
+    let unread = graph::unread(&inputs.findings);
+    let failing = tenancy::failing(&inputs.findings);
+    let left_out = |name: &str| failing.contains(name) || !concerned(name);
+
+    for bundle in bundles {
+        let name = fleet.spec.clusters[bundle.cluster].name.as_str();
+        if !beside.cluster.is_empty() && !beside.cluster.iter().any(|c| c == name) {
+            continue;
+        }
+
+        let mut extra = extra.for_cluster(&mut inputs.sources, Some(name))?;
+        extra.faults.extend(unread.iter().cloned());
+        inputs.clusters.push(graph::cluster(
+            fleet,
+            &session.front.tenancy,
+            ClusterObjects::Rendered(bundle),
+            extra,
+            beside.group_by.as_deref(),
+            &left_out,
+        ));
+    }
+    Ok(inputs)
+}
+
+/// Checks that the fleet has every cluster that the arguments name.
+fn check_names(fleet: &FleetDoc, beside: &Beside, extra: &ExtraInputs) -> Result<(), Fault> {
+    let names: BTreeSet<&str> = fleet
+        .spec
+        .clusters
+        .iter()
+        .map(|cluster| cluster.name.as_str())
+        .collect();
+    let named = extra
+        .manifests
+        .iter()
+        .filter_map(|manifests| manifests.cluster.as_deref())
+        .chain(beside.cluster.iter().map(String::as_str));
+
+    match named.into_iter().find(|name| !names.contains(name)) {
+        None => Ok(()),
+        Some(unknown) => {
+            let known = names.into_iter().collect::<Vec<_>>().join(", ");
+            Err(Fault::Usage(format!(
+                "there is no cluster `{unknown}`; the fleet has {known}"
+            )))
+        }
+    }
+}
+
+/// The inputs that stand beside rendered objects.
+struct ExtraInputs {
+    manifests: Vec<Manifests>,
+    snapshots: Vec<Snapshot>,
+    /// Whether one of them has an admission policy, so that objects have to be kept.
+    has_policies: bool,
+}
+
+/// The manifests of one `--also`.
+struct Manifests {
+    /// The cluster that they are for; every cluster if `None`.
+    cluster: Option<String>,
+    ids: Vec<SourceId>,
+    faults: Vec<Diagnostic>,
+}
+
+/// The text of one `--snapshot`.
+struct Snapshot {
+    /// The cluster that it is of; every cluster if `None`.
+    cluster: Option<String>,
+    path: String,
+    text: String,
+}
+
+impl ExtraInputs {
+    /// Reads every file that `--also` and `--snapshot` name, each once.
+    fn read(cli: &Cli, beside: &Beside, sources: &mut SourceMap) -> Result<Self, Fault> {
+        let start = working_folder(cli)?;
+        let manifests = beside
+            .also
+            .iter()
+            .map(|argument| Manifests::read(argument, &start, sources))
+            .collect::<Result<Vec<_>, Fault>>()?;
+        let snapshots = beside
+            .snapshot
+            .iter()
+            .map(|argument| Snapshot::read(argument, &start))
+            .collect::<Result<Vec<_>, Fault>>()?;
+
+        let ids = manifests.iter().flat_map(|manifests| &manifests.ids);
+        let has_policies = ids
+            .map(|id| &*sources.get(*id).text)
+            .chain(snapshots.iter().map(|snapshot| snapshot.text.as_str()))
+            .any(graph::has_policies);
+        Ok(Self {
+            manifests,
+            snapshots,
+            has_policies,
+        })
+    }
+
+    /// The inputs that are for one cluster; without a fleet, those that name no cluster.
+    fn for_cluster(
+        &self,
+        sources: &mut SourceMap,
+        cluster: Option<&str>,
+    ) -> Result<graph::ExtraInputs, Fault> {
+        let applies = |named: &Option<String>| named.is_none() || named.as_deref() == cluster;
+        let manifests = || self.manifests.iter().filter(|m| applies(&m.cluster));
+
+        let ids: Vec<SourceId> = manifests().flat_map(|m| m.ids.iter().copied()).collect();
+        let reading = graph::read(sources, &ids, self.has_policies);
+        let mut inputs = graph::ExtraInputs {
+            facts: reading.facts,
+            faults: reading.faults,
+            closed: false,
+            bytes: Vec::new(),
+            guarded: self.has_policies,
+        };
+        let faults = manifests().flat_map(|m| m.faults.iter().cloned());
+        inputs.faults.extend(faults);
+
+        for snapshot in self.snapshots.iter().filter(|s| applies(&s.cluster)) {
+            snapshot.add_to(&mut inputs, sources)?;
+        }
+        Ok(inputs)
+    }
+}
+
+impl Manifests {
+    fn read(argument: &str, start: &Path, sources: &mut SourceMap) -> Result<Self, Fault> {
+        let (cluster, path) = split_cluster(argument);
+        let (disk, files, prefix) = open_manifests(start, path)?;
+        if files.is_empty() {
+            return Err(Fault::Usage(format!(
+                "--also {path}: there is no YAML or JSON file in it"
+            )));
+        }
+
+        let mut manifests = Self {
+            cluster,
+            ids: Vec::new(),
+            faults: Vec::new(),
+        };
+        let prefix = prefix.trim_start_matches("./").trim_end_matches('/');
+        for (file, read) in read_all(&disk, files) {
+            let label = if prefix.is_empty() || prefix == "." {
+                file
+            } else {
+                format!("{prefix}/{file}")
+            };
+            match manifest_text(read) {
+                None => {}
+                Some(Ok(text)) => manifests.ids.push(sources.add(Source::new(label, text))),
+                Some(Err(reason)) => {
+                    let span = sources.add_path(&label);
+                    let message = format!("{label} cannot be read: {reason}");
+                    let finding = Diagnostic::new(&NOT_READ, span, message)
+                        .fix("mend it, or leave it out")
+                        .scope(Scope::Fleet);
+                    manifests.faults.push(finding);
+                }
+            }
+        }
+        Ok(manifests)
+    }
+}
+
+/// Opens the folder of `--also`, or the folder of the one file that it names. Returns the folder,
+/// the files in it to read, and the path to show in front of their names.
+fn open_manifests<'a>(start: &Path, path: &'a str) -> Result<(Disk, Vec<String>, &'a str), Fault> {
+    let full = start.join(path);
+    if !full.is_file() {
+        let disk = Disk::new(&full)?;
+        let files = disk.manifests()?;
+        return Ok((disk, files, path));
+    }
+
+    let disk = Disk::new(full.parent().unwrap_or(start))?;
+    let name = full.file_name().and_then(|name| name.to_str());
+    let files = vec![name.unwrap_or_default().to_owned()];
+    Ok((disk, files, parent(path)))
+}
+
+/// The text of a manifest, or the reason why it cannot be read; `None` if the file is gone.
+fn manifest_text(read: Read) -> Option<Result<String, String>> {
+    match read {
+        Read::Bytes(bytes) => {
+            Some(String::from_utf8(bytes).map_err(|_| "it is not UTF-8".to_owned()))
+        }
+        Read::TooLarge(size) => Some(Err(format!("it has {size} bytes; at most 1 MiB is read"))),
+        Read::Unreadable(reason) => Some(Err(reason)),
+        Read::Outside => Some(Err("it leads out of the folder".to_owned())),
+        Read::Missing => None,
+    }
+}
+
+impl Snapshot {
+    fn read(argument: &str, start: &Path) -> Result<Self, Fault> {
+        let (cluster, path) = split_cluster(argument);
+        let full = start.join(path);
+
+        let size = std::fs::metadata(&full).map_err(Fault::io(&full))?.len();
+        if size > MAX_SNAPSHOT {
+            return Err(Fault::Usage(format!(
+                "--snapshot {path}: it has {size} bytes; at most {MAX_SNAPSHOT} are read"
+            )));
+        }
+        let text = std::fs::read_to_string(&full).map_err(Fault::io(&full))?;
+
+        Ok(Self {
+            cluster,
+            path: path.to_owned(),
+            text,
+        })
+    }
+
+    /// Adds the objects to the inputs of a cluster. Every cluster has objects of each kind of RBAC:
+    /// only a snapshot with all four kinds can be of all grants, and closes the world.
+    fn add_to(
+        &self,
+        inputs: &mut graph::ExtraInputs,
+        sources: &mut SourceMap,
+    ) -> Result<(), Fault> {
+        let span = sources.add_path(&self.path);
+        let facts = graph::read_snapshot(&self.text, span, inputs.guarded)
+            .map_err(|e| Fault::Usage(format!("--snapshot {}: {e}", self.path)))?;
+
+        let has = |kind: &str| facts.objects.iter().any(|object| object.id.kind == kind);
+        inputs.closed |= ["Role", "RoleBinding", "ClusterRole", "ClusterRoleBinding"]
+            .into_iter()
+            .all(has);
+        inputs.bytes.extend(self.text.as_bytes());
+        inputs.facts.append(facts);
+        Ok(())
+    }
+}
+
+/// Splits `CLUSTER=PATH`, or a path alone.
+fn split_cluster(argument: &str) -> (Option<String>, &str) {
+    match argument.split_once('=') {
+        Some((cluster, path)) if !cluster.contains('/') => (Some(cluster.to_owned()), path),
+        _ => (None, argument),
+    }
+}
+
+/// Prints the numbered steps of an answer, each with its place.
+pub fn print_steps(sources: &SourceMap, steps: &[(Span, String)]) -> Result<(), Fault> {
+    for (number, (span, text)) in steps.iter().enumerate() {
+        // Names in manifests may hold control characters, which would move the terminal's cursor.
+        let text = text.replace(char::is_control, "\u{fffd}");
+
+        output::data(&format!(
+            "  {}. {text}\n     {}\n",
+            number + 1,
+            sources.locate(*span)
+        ))?;
+    }
+    Ok(())
+}

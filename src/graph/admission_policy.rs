@@ -1,0 +1,384 @@
+//! Admission policies and their bindings, as they are written.
+//!
+//! Source: kubernetes.io/docs/reference/access-authn-authz/validating-admission-policy.
+
+use super::cel::Expression;
+use super::object::Origin;
+use crate::delivery::ENGINES;
+use crate::document::{TreeValue, View};
+use crate::kube::labels::{Selector, text, texts};
+use crate::kube::names::NAME_LABEL;
+use crate::kube::{ObjectId, kinds};
+use crate::source::Span;
+use crate::value::Text;
+use std::collections::BTreeSet;
+
+/// The group of admission policies and webhooks.
+pub const GROUP: &str = "admissionregistration.k8s.io";
+
+/// A ValidatingAdmissionPolicy.
+#[derive(Clone, Debug)]
+pub struct AdmissionPolicy {
+    /// What it is.
+    pub id: ObjectId,
+    /// What it says.
+    pub says: AdmissionPolicySpec,
+    /// Where it comes from.
+    pub origin: Origin,
+}
+
+/// What a ValidatingAdmissionPolicy says.
+#[derive(Clone, Debug)]
+pub struct AdmissionPolicySpec {
+    pub(super) matches: Matching,
+    pub(super) param_kind: Option<(Text, Text)>,
+    pub(super) closed: bool,
+    pub(super) variables: Vec<(String, Expression)>,
+    pub(super) conditions: Vec<Expression>,
+    pub(super) validations: Vec<(Expression, Option<Span>)>,
+}
+
+/// A ValidatingAdmissionPolicyBinding.
+#[derive(Clone, Debug)]
+pub struct AdmissionPolicyBinding {
+    /// What it is.
+    pub id: ObjectId,
+    /// The name of its policy.
+    pub policy: Text,
+    /// Whether what the policy refuses is refused.
+    pub denies: bool,
+    pub(super) matches: Option<Matching>,
+    pub(super) params: Option<Params>,
+    /// Where it comes from.
+    pub origin: Origin,
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct Params {
+    pub(super) name: Option<Text>,
+    pub(super) namespace: Option<Text>,
+    pub(super) selector: Option<Selector>,
+    pub(super) needed: bool,
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct Matching {
+    pub(super) namespaces: Selector,
+    pub(super) objects: Selector,
+    pub(super) rules: Vec<ResourceRule>,
+    pub(super) excluded: Vec<ResourceRule>,
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct ResourceRule {
+    pub(super) operations: Vec<Text>,
+    pub(super) groups: Vec<Text>,
+    pub(super) versions: Vec<Text>,
+    pub(super) resources: Vec<Text>,
+    pub(super) names: Vec<Text>,
+    pub(super) scope: Option<Text>,
+}
+
+fn selector<T: TreeValue>(node: Option<&T>, key: &str) -> Result<Selector, String> {
+    node.and_then(|n| n.member(key))
+        .map_or_else(|| Ok(Selector::default()), Selector::of)
+}
+
+impl AdmissionPolicy {
+    /// Reads one, as strictly as the server does.
+    ///
+    /// # Errors
+    /// Why the server does not take it.
+    pub fn of<T: TreeValue>(id: ObjectId, node: &T, origin: Origin) -> Result<Self, String> {
+        let spec = node.member("spec").ok_or("it has no spec")?;
+        let named = |key: &str| -> Result<Vec<(String, Expression)>, String> {
+            let of = |n: &T| {
+                Some((
+                    text(Some(n), "name")?.to_string(),
+                    Expression::parse(&text(Some(n), "expression")?),
+                ))
+            };
+            let of = |n: &T| {
+                of(n).ok_or_else(|| format!("an entry of {key} has no name or no expression"))
+            };
+            let all: Vec<(String, Expression)> = list(spec, key)?
+                .iter()
+                .map(of)
+                .collect::<Result<_, String>>()?;
+            let names: BTreeSet<&str> = all.iter().map(|(name, _)| name.as_str()).collect();
+            let plain = |c: char| {
+                c.is_ascii_alphanumeric() || c == '_' || (key != "variables" && "-./".contains(c))
+            };
+            let taken = |name: &&str| {
+                !name.starts_with(|c: char| c.is_ascii_digit()) && name.chars().all(plain)
+            };
+            match names.len() == all.len() && all.len() <= 64 && names.iter().all(taken) {
+                true => Ok(all),
+                false => Err(format!(
+                    "the names of {key} are not such as the server takes"
+                )),
+            }
+        };
+        let mark = |key: &str| {
+            node.member("metadata")
+                .and_then(|m| m.member("annotations")?.member(key))
+                .is_some()
+        };
+        if mark("helm.sh/hook") || mark("argocd.argoproj.io/hook") {
+            return Err("it is a hook, which is there for a while".into());
+        }
+        if ENGINES.iter().any(|engine| mark(engine.apply_mode))
+            || node
+                .member("metadata")
+                .is_some_and(|m| m.member("deletionTimestamp").is_some())
+        {
+            return Err(
+                "it may not be there as it stands: Flux does not apply it as others, or it is being deleted".into()
+            );
+        }
+        let param_kind = match spec.member("paramKind") {
+            None => None,
+            Some(kind) => {
+                let version =
+                    text(Some(kind), "apiVersion").ok_or("paramKind has no apiVersion")?;
+                let group = version
+                    .split_once('/')
+                    .map_or("", |(group, _)| group)
+                    .into();
+                Some((
+                    group,
+                    text(Some(kind), "kind").ok_or("paramKind has no kind")?,
+                ))
+            }
+        };
+        let validation = |n: &T| {
+            let expression = n.member("expression").filter(|e| e.text().is_some());
+            let expression =
+                expression.ok_or_else(|| "a validation has no expression".to_owned())?;
+            const REASONS: [&str; 4] = [
+                "Unauthorized",
+                "Forbidden",
+                "Invalid",
+                "RequestEntityTooLarge",
+            ];
+            let wrong = text(Some(n), "reason").is_some_and(|r| !REASONS.contains(&r.as_str()))
+                || text(Some(n), "message")
+                    .is_some_and(|m| m.contains('\n') || m.trim().is_empty())
+                || text(Some(n), "messageExpression")
+                    .is_some_and(|m| Expression::parse(&m).unreadable().is_some());
+            if wrong {
+                return Err(
+                    "the reason or the message of a validation is not such as the server takes"
+                        .into(),
+                );
+            }
+            Ok((
+                Expression::parse(expression.text().unwrap_or_default()),
+                expression.span(),
+            ))
+        };
+        let matches = spec
+            .member("matchConstraints")
+            .ok_or("it has no matchConstraints")?;
+        let says = AdmissionPolicySpec {
+            matches: Matching::of(matches)?,
+            param_kind,
+            closed: match spec.member("failurePolicy").map(TreeValue::text) {
+                None | Some(Some("Fail")) => true,
+                Some(Some("Ignore")) => false,
+                Some(_) => return Err("failurePolicy is neither Fail nor Ignore".into()),
+            },
+            variables: named("variables")?,
+            conditions: named("matchConditions")?
+                .into_iter()
+                .map(|(_, e)| e)
+                .collect(),
+            validations: list(spec, "validations")?
+                .iter()
+                .map(validation)
+                .collect::<Result<_, String>>()?,
+        };
+        if says.matches.rules.is_empty() {
+            return Err("matchConstraints has no resourceRules".into());
+        }
+        Ok(Self { id, says, origin })
+    }
+}
+
+impl AdmissionPolicyBinding {
+    /// Reads one.
+    ///
+    /// # Errors
+    /// What of it cannot be understood.
+    pub fn of<T: TreeValue>(id: ObjectId, node: &T, origin: Origin) -> Result<Self, String> {
+        let spec = node.member("spec");
+        let policy = text(spec, "policyName").ok_or("it names no policy")?;
+        let actions: Vec<&str> = texts(spec.and_then(|s| s.member("validationActions"))).collect();
+        let known = |a: &&str| ["Deny", "Warn", "Audit"].contains(a);
+        let twice = actions.iter().collect::<BTreeSet<_>>().len() < actions.len();
+        let both = actions.contains(&"Deny") && actions.contains(&"Warn");
+        if actions.is_empty() || !actions.iter().all(known) || both || twice {
+            return Err(
+                "validationActions are one or more of Deny, Warn, Audit, and not both of the first"
+                    .into(),
+            );
+        }
+        let params = match spec.and_then(|s| s.member("paramRef")) {
+            None => None,
+            Some(of) => Some(Params {
+                name: text(Some(of), "name"),
+                namespace: text(Some(of), "namespace"),
+                selector: of.member("selector").map(Selector::of).transpose()?,
+                needed: match text(Some(of), "parameterNotFoundAction").as_deref() {
+                    Some("Deny") => true,
+                    Some("Allow") => false,
+                    _ => {
+                        return Err(
+                            "paramRef.parameterNotFoundAction is neither Allow nor Deny".into()
+                        );
+                    }
+                },
+            }),
+        };
+        let matches = spec.and_then(|s| s.member("matchResources"));
+        let denies = actions.contains(&"Deny");
+        Ok(Self {
+            policy,
+            denies,
+            matches: matches.map(Matching::of).transpose()?,
+            params,
+            origin,
+            id,
+        })
+    }
+}
+
+impl Matching {
+    fn of<T: TreeValue>(node: &T) -> Result<Self, String> {
+        if !matches!(node.view(), View::Map(_)) {
+            return Err("what it matches is no mapping".into());
+        }
+        let rules = |key: &str| -> Result<Vec<ResourceRule>, String> {
+            list(node, key)?.iter().map(ResourceRule::of).collect()
+        };
+        match text(Some(node), "matchPolicy").as_deref() {
+            None | Some("Exact" | "Equivalent") => {}
+            Some(_) => return Err("matchPolicy is neither Exact nor Equivalent".into()),
+        }
+        Ok(Self {
+            namespaces: selector(Some(node), "namespaceSelector")?,
+            objects: selector(Some(node), "objectSelector")?,
+            rules: rules("resourceRules")?,
+            excluded: rules("excludeResourceRules")?,
+        })
+    }
+}
+
+impl ResourceRule {
+    fn of<T: TreeValue>(node: &T) -> Result<Self, String> {
+        let some = |key: &str| -> Result<Vec<Text>, String> {
+            let all: Vec<Text> = texts(node.member(key)).map(Text::from).collect();
+            let whole = all.len() == list(node, key)?.len() && !all.is_empty();
+            let alone = key == "resources" || all.len() == 1 || !all.iter().any(|a| a == "*");
+            if whole && alone {
+                Ok(all)
+            } else {
+                Err(format!(
+                    "`{key}` of a rule is no list that the server takes"
+                ))
+            }
+        };
+        let (operations, resources) = (some("operations")?, some("resources")?);
+        const OPERATIONS: [&str; 5] = ["*", "CREATE", "UPDATE", "DELETE", "CONNECT"];
+        let star = resources.iter().any(|r| r == "*")
+            && resources.iter().any(|r| r != "*" && !r.contains('/'));
+        if !operations.iter().all(|o| OPERATIONS.contains(&o.as_str())) || star {
+            return Err(
+                "the operations or the resources of a rule are not such as the server takes".into(),
+            );
+        }
+        if text(Some(node), "scope")
+            .is_some_and(|s| !["*", "Cluster", "Namespaced"].contains(&s.as_str()))
+        {
+            return Err("the scope of a rule is none".into());
+        }
+        Ok(Self {
+            operations,
+            groups: some("apiGroups")?,
+            versions: some("apiVersions")?,
+            resources,
+            names: texts(node.member("resourceNames"))
+                .map(Text::from)
+                .collect(),
+            scope: text(Some(node), "scope"),
+        })
+    }
+}
+
+/// The items of a list that may be absent.
+fn list<'a, T: TreeValue>(node: &'a T, key: &str) -> Result<&'a [T], String> {
+    match node.member(key).map(TreeValue::view) {
+        None => Ok(&[]),
+        Some(View::Seq(items)) => Ok(items),
+        Some(_) => Err(format!("`{key}` is no list")),
+    }
+}
+
+impl AdmissionPolicySpec {
+    /// The first of its expressions that cannot be parsed, and why.
+    pub fn unreadable(&self) -> Option<(&str, &str)> {
+        let variables = self.variables.iter().map(|(_, e)| e);
+        let all = self
+            .conditions
+            .iter()
+            .chain(variables)
+            .chain(self.validations.iter().map(|(e, _)| e));
+        all.into_iter()
+            .find_map(|e| Some((e.text.as_str(), e.unreadable()?)))
+    }
+}
+
+/// An object as text, kept for admission policies to be asked about it.
+#[derive(Clone, Debug)]
+pub struct Kept {
+    /// What it is.
+    pub id: ObjectId,
+    /// It, as the API server has it before admission.
+    pub json: String,
+    /// Where it comes from.
+    pub origin: Origin,
+}
+
+impl Kept {
+    /// Keeps an object; nothing for what no policy is asked about here.
+    pub fn of<T: TreeValue>(id: &ObjectId, node: &T, origin: Origin) -> Option<Self> {
+        if !kinds::is_kept(id) || id.group == GROUP {
+            return None;
+        }
+        // One whose metadata the server does not take is none; nor is a text that holds what no
+        // text of it may.
+        let metadata = node
+            .member("metadata")
+            .filter(|m| matches!(m.view(), View::Map(_)))?;
+        let plain = |key: &str| match metadata.member(key).map(TreeValue::view) {
+            None => true,
+            Some(View::Map(entries)) => entries
+                .iter()
+                .map(T::split)
+                .all(|(_, v)| v.text().is_some()),
+            Some(_) => false,
+        };
+        if !plain("labels") || !plain("annotations") {
+            return None;
+        }
+        let mut json = node.to_json();
+        if id.group.is_empty() && id.kind == "Namespace" {
+            json["metadata"]["labels"][NAME_LABEL] = id.name.as_str().into();
+        }
+        Some(Self {
+            id: id.clone(),
+            json: json.to_string(),
+            origin,
+        })
+    }
+}

@@ -1,0 +1,690 @@
+//! Whether admission policies deny a request whatever is written in it.
+//!
+//! Only what is certain counts. Of CEL a part is read, the one that guards of a floor are written
+//! in: who asks, what for, whether a field stays what it was, whether some item of a list has a
+//! field. All else is not known, an error included: which errors an expression has depends on what
+//! the server fills in, and on what other operands absorb them. What is not known never denies.
+//!
+//! Source: the CEL specification (errors and logical operators), k8s.io/apiserver
+//! `pkg/admission/plugin/policy/validating` and `.../matching`,
+//! `pkg/admission/plugin/webhook/predicates`.
+
+use super::Cluster;
+use super::admission_policy::{AdmissionPolicySpec, Matching, ResourceRule};
+use super::cel::Expression;
+use super::request::{Request, Requester, SymbolicValue};
+use crate::kube::ObjectId;
+use crate::kube::labels::{Op, Requirement, Selector};
+use crate::kube::names::NAME_LABEL;
+use crate::value::Text;
+use kube_cel::cel::IdedExpr;
+use kube_cel::cel::common::ast::{CallExpr, ComprehensionExpr, Expr, LiteralValue, SelectExpr};
+use serde_json::Value as Json;
+use std::cell::LazyCell;
+
+/// What is known of a truth value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Truth {
+    True,
+    False,
+    /// It is false, or an error.
+    NeverTrue,
+    /// It may be anything.
+    Unknown,
+}
+
+use Truth::{False, NeverTrue, True, Unknown};
+
+impl Truth {
+    const fn of(holds: bool) -> Self {
+        if holds { True } else { False }
+    }
+
+    const fn not(self) -> Self {
+        match self {
+            True => False,
+            False => True,
+            NeverTrue | Unknown => Unknown,
+        }
+    }
+
+    const fn and(self, other: Self) -> Self {
+        match (self, other) {
+            (False, _) | (_, False) => False,
+            (NeverTrue, _) | (_, NeverTrue) => NeverTrue,
+            (True, True) => True,
+            _ => Unknown,
+        }
+    }
+
+    const fn or(self, other: Self) -> Self {
+        match (self, other) {
+            (True, _) | (_, True) => True,
+            (False, False) => False,
+            (False | NeverTrue, False | NeverTrue) => NeverTrue,
+            _ => Unknown,
+        }
+    }
+}
+
+/// Whose object a path begins at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Root {
+    New,
+    Old,
+    Home,
+    Request,
+}
+
+/// What is known of a value.
+#[derive(Clone, Debug)]
+enum Known<'a> {
+    Nothing,
+    Null,
+    Truth(Truth),
+    Number(i64),
+    Text(String),
+    List(Vec<Known<'a>>),
+    /// A number over nothing.
+    Some,
+    /// An empty mapping or list, as it is written.
+    Empty,
+    Path(Root, Vec<String>),
+    SymbolicValue(&'a SymbolicValue),
+    /// A field that may be absent.
+    Optional(Box<Known<'a>>),
+    /// The name of a member of a group: none that a policy names, and none of Kubernetes' own.
+    Member,
+}
+
+/// Steps that an evaluation may take, and how deep it may go.
+const STEPS: usize = 20_000;
+const DEPTH: usize = 60;
+
+struct Evaluation<'a> {
+    guard: &'a AdmissionPolicySpec,
+    request: &'a Request,
+    /// The object as it is, where it is among the inputs.
+    old: Option<&'a Json>,
+    /// The request's Namespace, where it is among the inputs; conditions have none.
+    home: Option<&'a Json>,
+    bound: Vec<(&'a str, &'a SymbolicValue)>,
+    /// Whether there are variables: not in conditions.
+    variables: bool,
+    steps: usize,
+    depth: usize,
+}
+
+impl<'a> Evaluation<'a> {
+    fn truth(&mut self, node: &'a IdedExpr) -> Truth {
+        match self.value(node) {
+            Known::Truth(truth) => truth,
+            Known::SymbolicValue(SymbolicValue::True) => True,
+            _ => Unknown,
+        }
+    }
+
+    fn expression(&mut self, expression: &'a Expression) -> Truth {
+        expression.plain().map_or(Unknown, |tree| self.truth(tree))
+    }
+
+    fn value(&mut self, node: &'a IdedExpr) -> Known<'a> {
+        self.steps += 1;
+        if self.steps > STEPS || self.depth > DEPTH {
+            return Known::Nothing;
+        }
+        self.depth += 1;
+        let value = match &node.expr {
+            Expr::Literal(literal) => match literal {
+                LiteralValue::Boolean(b) => Known::Truth(Truth::of(*b.inner())),
+                LiteralValue::Int(n) => Known::Number(*n.inner()),
+                LiteralValue::String(s) => Known::Text(s.inner().to_owned()),
+                LiteralValue::Null => Known::Null,
+                _ => Known::Nothing,
+            },
+            Expr::Ident(name) => self.variable(name),
+            Expr::List(list) if list.optional_indices.is_empty() => {
+                match list.elements.is_empty() {
+                    true => Known::Empty,
+                    false => Known::List(list.elements.iter().map(|e| self.value(e)).collect()),
+                }
+            }
+            Expr::Map(map) if map.entries.is_empty() => Known::Empty,
+            Expr::Select(select) => self.select(select),
+            Expr::Call(call) => self.call(call),
+            Expr::Comprehension(of) => Known::Truth(self.comprehension(of)),
+            _ => Known::Nothing,
+        };
+        self.depth -= 1;
+        value
+    }
+
+    fn variable(&self, name: &str) -> Known<'a> {
+        if let Some((_, shape)) = self.bound.iter().rev().find(|(bound, _)| *bound == name) {
+            return Known::SymbolicValue(shape);
+        }
+        let root = match name {
+            "object" if self.request.operation == "DELETE" => return Known::Null,
+            "oldObject" if self.request.operation == "CREATE" => return Known::Null,
+            "object" => Root::New,
+            "oldObject" => Root::Old,
+            "namespaceObject" => Root::Home,
+            "request" => Root::Request,
+            _ => return Known::Nothing,
+        };
+        Known::Path(root, Vec::new())
+    }
+
+    fn select(&mut self, select: &'a SelectExpr) -> Known<'a> {
+        if let Expr::Ident(name) = &select.operand.expr
+            && name == "variables"
+            && !select.test
+            && self.variables
+            && !self.bound.iter().any(|(bound, _)| *bound == "variables")
+        {
+            let guard = self.guard;
+            let mut found = guard
+                .variables
+                .iter()
+                .filter(|(variable, _)| *variable == select.field);
+            let (Some((_, expression)), None) = (found.next(), found.next()) else {
+                return Known::Nothing;
+            };
+            let Some(tree) = expression.plain() else {
+                return Known::Nothing;
+            };
+            // A variable does not see what a macro has bound.
+            let bound = std::mem::take(&mut self.bound);
+            let value = self.value(tree);
+            self.bound = bound;
+            return value;
+        }
+        let operand = self.value(&select.operand);
+        let found = self.step(operand, &select.field);
+        match &found {
+            Known::Optional(_) if select.test => Known::Nothing,
+            found if select.test => Known::Truth(self.is_there(found)),
+            _ => self.settled(found),
+        }
+    }
+
+    /// The field of a value.
+    fn step(&self, value: Known<'a>, field: &str) -> Known<'a> {
+        match value {
+            Known::Path(root, mut path) => {
+                path.push(field.to_owned());
+                Known::Path(root, path)
+            }
+            Known::SymbolicValue(shape) => shape
+                .field(field)
+                .map_or(Known::Nothing, Known::SymbolicValue),
+            Known::Optional(of) => Known::Optional(Box::new(self.step(*of, field))),
+            _ => Known::Nothing,
+        }
+    }
+
+    /// Whether a field is there.
+    fn is_there(&self, value: &Known<'a>) -> Truth {
+        match value {
+            Known::SymbolicValue(_) => True,
+            Known::Path(root, path) => {
+                let path: Vec<&str> = path.iter().map(String::as_str).collect();
+                match (root, path.as_slice()) {
+                    (Root::New | Root::Old, ["metadata" | "kind" | "apiVersion"]) => True,
+                    (Root::Home, ["metadata"]) if self.home.is_some() => True,
+                    (Root::Old | Root::Home, ["metadata", "labels"]) => {
+                        let labels = self
+                            .json(*root)
+                            .and_then(|j| j.pointer("/metadata/labels")?.as_object());
+                        if labels.is_some_and(|l| !l.is_empty()) {
+                            True
+                        } else {
+                            Unknown
+                        }
+                    }
+                    (Root::New, path) if self.shape(path).is_some() => True,
+                    _ if matches!(self.resolved(*root, &path), Known::Text(_)) => True,
+                    _ => Unknown,
+                }
+            }
+            _ => Unknown,
+        }
+    }
+
+    fn json(&self, root: Root) -> Option<&'a Json> {
+        match root {
+            Root::Old => self.old,
+            Root::Home => self.home,
+            _ => None,
+        }
+    }
+
+    fn shape(&self, path: &[&str]) -> Option<&'a SymbolicValue> {
+        let request = self.request;
+        path.iter()
+            .try_fold(request.object.shape()?, |shape, field| shape.field(field))
+    }
+
+    /// A path's value, where one is known; else the path.
+    fn settled(&self, value: Known<'a>) -> Known<'a> {
+        let Known::Path(root, path) = &value else {
+            return value;
+        };
+        let steps: Vec<&str> = path.iter().map(String::as_str).collect();
+        match self.resolved(*root, &steps) {
+            Known::Nothing => value,
+            known => known,
+        }
+    }
+
+    fn resolved(&self, root: Root, path: &[&str]) -> Known<'a> {
+        let request = self.request;
+        let text = |text: &str| {
+            if text.is_empty() {
+                Known::Nothing
+            } else {
+                Known::Text(text.to_owned())
+            }
+        };
+        match (root, path) {
+            (Root::Request, ["operation"]) => text(request.operation),
+            (Root::Request, ["userInfo", "username"]) => match request.asker {
+                Requester::One => text(&request.user),
+                Requester::Member => Known::Member,
+                Requester::Anyone => Known::Nothing,
+            },
+            (Root::Request, ["userInfo", "groups"]) => {
+                let groups = request.groups.iter().map(|g| Known::Text(g.clone()));
+                // Of anyone, only what all have in common is known.
+                let more = (request.asker == Requester::Anyone).then_some(Known::Nothing);
+                Known::List(groups.chain(more).collect())
+            }
+            (Root::Request, ["namespace"]) => text(&request.namespace),
+            (Root::Request, ["subResource"]) => text(&request.subresource),
+            (Root::Request, ["resource", "resource"]) => text(&request.resource),
+            (Root::Request, ["resource", "group"]) => Known::Text(request.group.clone()),
+            (Root::Request, ["kind", "kind"]) if request.subresource.is_empty() => {
+                request.kind().map_or(Known::Nothing, text)
+            }
+            // Of what is made, and of many at once, the name is not the request's.
+            (Root::Request, ["name"]) if request.operation != "CREATE" => text(&request.name),
+            (Root::New, ["metadata", "name"]) if request.operation == "UPDATE" => {
+                text(&request.name)
+            }
+            (Root::Old, ["metadata", "name"]) => {
+                match self.old.and_then(|o| o["metadata"]["name"].as_str()) {
+                    Some(name) => text(name),
+                    None => text(&request.name),
+                }
+            }
+            (Root::New | Root::Old, ["metadata", "namespace"]) if !request.of_namespaces() => {
+                text(&request.namespace)
+            }
+            (Root::Home, ["metadata", "name"]) if self.home.is_some() => text(&request.namespace),
+            (Root::Old | Root::Home, ["metadata", "labels", key]) => {
+                let labels = self.json(root).and_then(|j| j.pointer("/metadata/labels"));
+                labels
+                    .and_then(|l| l.get(*key)?.as_str())
+                    .map_or(Known::Nothing, text)
+            }
+            (Root::New, path) if !path.is_empty() => self
+                .shape(path)
+                .map_or(Known::Nothing, Known::SymbolicValue),
+            _ => Known::Nothing,
+        }
+    }
+
+    fn call(&mut self, call: &'a CallExpr) -> Known<'a> {
+        let truth = |truth: Truth| Known::Truth(truth);
+        match (
+            call.func_name.as_str(),
+            call.target.as_deref(),
+            call.args.as_slice(),
+        ) {
+            ("!_", None, [a]) => truth(self.truth(a).not()),
+            ("_&&_", None, [a, b]) => truth(self.truth(a).and(self.truth(b))),
+            ("_||_", None, [a, b]) => truth(self.truth(a).or(self.truth(b))),
+            ("_?_:_", None, [condition, a, b]) => match self.truth(condition) {
+                True => self.value(a),
+                False => self.value(b),
+                _ => Known::Nothing,
+            },
+            ("_==_", None, [a, b]) => truth(self.equal(a, b)),
+            ("_!=_", None, [a, b]) => truth(self.equal(a, b).not()),
+            ("@in", None, [a, b]) => truth(self.is_in(a, b)),
+            ("_[_]", None, [a, b]) => {
+                let (value, at) = (self.value(a), self.value(b));
+                let Known::Text(field) = at else {
+                    return Known::Nothing;
+                };
+                let found = self.step(value, &field);
+                self.settled(found)
+            }
+            ("_?._" | "_[?_]", None, [a, b]) => {
+                let (value, at) = (self.value(a), self.value(b));
+                let Known::Text(field) = at else {
+                    return Known::Nothing;
+                };
+                match self.step(value, &field) {
+                    optional @ Known::Optional(_) => optional,
+                    found => Known::Optional(Box::new(found)),
+                }
+            }
+            ("hasValue", Some(of), []) => match self.value(of) {
+                Known::Optional(of) => truth(self.is_there(&of)),
+                _ => Known::Nothing,
+            },
+            ("orValue", Some(of), [other]) => {
+                let Known::Optional(of) = self.value(of) else {
+                    return Known::Nothing;
+                };
+                let found = self.settled(*of);
+                match (&found, self.value(other)) {
+                    (Known::Text(_) | Known::SymbolicValue(_), _) => found,
+                    // Nothing and what is empty are the same to whoever compares.
+                    (Known::Path(Root::New | Root::Old, _), Known::Empty) => found,
+                    _ => Known::Nothing,
+                }
+            }
+            ("size", Some(of), []) | ("size", None, [of]) => match self.value(of) {
+                Known::SymbolicValue(SymbolicValue::Holding(_)) => Known::Some,
+                Known::Empty => Known::Number(0),
+                _ => Known::Nothing,
+            },
+            ("_>_", None, [a, b]) => match (self.value(a), self.value(b)) {
+                (Known::Some, Known::Number(0)) => truth(True),
+                _ => Known::Nothing,
+            },
+            ("startsWith" | "endsWith" | "contains", Some(of), [part]) => {
+                match (self.value(of), self.value(part)) {
+                    (Known::Text(text), Known::Text(part)) => {
+                        truth(Truth::of(match call.func_name.as_str() {
+                            "startsWith" => text.starts_with(&part),
+                            "endsWith" => text.ends_with(&part),
+                            _ => text.contains(&part),
+                        }))
+                    }
+                    (Known::Member, Known::Text(part))
+                        if call.func_name == "startsWith" && part.starts_with("system:") =>
+                    {
+                        truth(False)
+                    }
+                    _ => Known::Nothing,
+                }
+            }
+            _ => Known::Nothing,
+        }
+    }
+
+    fn equal(&mut self, a: &'a IdedExpr, b: &'a IdedExpr) -> Truth {
+        let (a, b) = match (self.value(a), self.value(b)) {
+            (Known::Optional(a), Known::Optional(b)) => (*a, *b),
+            values => values,
+        };
+        match (a, b) {
+            (Known::Null, Known::Null) => True,
+            (Known::Path(Root::New | Root::Old, path), Known::Null)
+            | (Known::Null, Known::Path(Root::New | Root::Old, path))
+                if path.is_empty() =>
+            {
+                False
+            }
+            (Known::Text(a), Known::Text(b)) => Truth::of(a == b),
+            (Known::Number(a), Known::Number(b)) => Truth::of(a == b),
+            (Known::Some, Known::Number(0)) | (Known::Number(0), Known::Some) => False,
+            (Known::SymbolicValue(SymbolicValue::NoneOf(not)), Known::Text(one))
+            | (Known::Text(one), Known::SymbolicValue(SymbolicValue::NoneOf(not))) => {
+                if not.contains(&one.as_str()) {
+                    False
+                } else {
+                    Unknown
+                }
+            }
+            (Known::Member, Known::Text(_)) | (Known::Text(_), Known::Member) => False,
+            (Known::SymbolicValue(SymbolicValue::True), Known::Truth(b))
+            | (Known::Truth(b), Known::SymbolicValue(SymbolicValue::True)) => b,
+            (Known::Truth(a), Known::Truth(b)) => match (a, b) {
+                (True, other) | (other, True) => other,
+                (False, other) | (other, False) => other.not(),
+                _ => Unknown,
+            },
+            (Known::Path(from, a), Known::Path(to, b))
+                if a == b
+                    && matches!((from, to), (Root::New, Root::Old) | (Root::Old, Root::New)) =>
+            {
+                // What changes is not the same, nor is what holds it; but a field may be gone,
+                // which is an error.
+                let changed = self.request.object.changed();
+                let holds =
+                    changed.len() >= a.len() && changed.iter().zip(&a).all(|(c, step)| c == step);
+                if !changed.is_empty() && holds {
+                    NeverTrue
+                } else {
+                    Unknown
+                }
+            }
+            _ => Unknown,
+        }
+    }
+
+    fn is_in(&mut self, a: &'a IdedExpr, b: &'a IdedExpr) -> Truth {
+        let (item, list) = (self.value(a), self.value(b));
+        match (&item, list) {
+            (
+                Known::Text(_) | Known::Member | Known::SymbolicValue(SymbolicValue::NoneOf(_)),
+                Known::Empty,
+            ) => False,
+            (Known::Text(text), Known::List(all)) => {
+                let whole = all.iter().all(|k| matches!(k, Known::Text(_)));
+                let there = all
+                    .iter()
+                    .any(|k| matches!(k, Known::Text(one) if one == text));
+                if there {
+                    True
+                } else if whole {
+                    False
+                } else {
+                    Unknown
+                }
+            }
+            (Known::Member, Known::List(all)) => {
+                if all.iter().all(|k| matches!(k, Known::Text(_))) {
+                    False
+                } else {
+                    Unknown
+                }
+            }
+            (Known::SymbolicValue(SymbolicValue::NoneOf(not)), Known::List(all)) => {
+                let listed =
+                    |k: &Known<'_>| matches!(k, Known::Text(one) if not.contains(&one.as_str()));
+                if all.iter().all(listed) {
+                    False
+                } else {
+                    Unknown
+                }
+            }
+            (Known::Text(key), Known::Path(root, path)) => {
+                let found = self.step(Known::Path(root, path), key);
+                if self.is_there(&found) == True {
+                    True
+                } else {
+                    Unknown
+                }
+            }
+            _ => Unknown,
+        }
+    }
+
+    /// `all` and `exists` over a list of which one item is known: it decides, whatever the others
+    /// are.
+    fn comprehension(&mut self, of: &'a ComprehensionExpr) -> Truth {
+        let Known::SymbolicValue(SymbolicValue::Holding(item)) = self.value(&of.iter_range) else {
+            return Unknown;
+        };
+        let (Expr::Call(step), Expr::Literal(LiteralValue::Boolean(from)), None) =
+            (&of.loop_step.expr, &of.accu_init.expr, &of.iter_var2)
+        else {
+            return Unknown;
+        };
+        let result = matches!(&of.result.expr, Expr::Ident(name) if *name == of.accu_var);
+        let Some(Expr::Ident(accumulated)) = step.args.first().map(|a| &a.expr) else {
+            return Unknown;
+        };
+        let macro_of = |name: &str, init: bool| {
+            step.func_name == name
+                && *from.inner() == init
+                && result
+                && *accumulated == of.accu_var
+                && step.args.len() == 2
+        };
+        let all = macro_of("_&&_", true);
+        if !all && !macro_of("_||_", false) {
+            return Unknown;
+        }
+        self.bound.push((&of.iter_var, item));
+        let truth = self.truth(&step.args[1]);
+        self.bound.pop();
+        match (all, truth) {
+            (true, False) => False,
+            (true, NeverTrue) => NeverTrue,
+            (false, True) => True,
+            _ => Unknown,
+        }
+    }
+}
+
+impl Selector {
+    /// Whether it surely selects what has these labels, and may have more.
+    fn surely(&self, label: &dyn Fn(&str) -> Option<String>) -> bool {
+        self.0.iter().all(|requirement: &Requirement| {
+            match (&requirement.op, label(&requirement.key)) {
+                (Op::In(values), Some(value)) => values.iter().any(|v| *v == value),
+                (Op::NotIn(values), Some(value)) => values.iter().all(|v| *v != value),
+                (Op::Exists, Some(_)) => true,
+                _ => false,
+            }
+        })
+    }
+}
+
+impl ResourceRule {
+    /// Whether it surely matches.
+    fn surely(&self, request: &Request) -> bool {
+        // Groups of which the server has one version alone.
+        const ONE_VERSION: [&str; 6] = [
+            "",
+            "apps",
+            "batch",
+            "networking.k8s.io",
+            "rbac.authorization.k8s.io",
+            "discovery.k8s.io",
+        ];
+        let all = self.versions.iter().any(|v| v == "*");
+        let this = self.versions.iter().any(|v| *v == request.version);
+        // Of others it is not known which versions are served.
+        let version = all || (this && ONE_VERSION.contains(&request.group.as_str()));
+        version && self.is_in_scope(request) && self.names.is_empty() && self.covers(request)
+    }
+}
+
+impl Matching {
+    /// Whether it surely matches; a binding's may be without rules.
+    fn surely(&self, request: &Request, old: Option<&Json>, home: &Home<'_>) -> bool {
+        let label = |json: Option<&Json>, key: &str| {
+            json.and_then(|j| {
+                j.pointer("/metadata/labels")?
+                    .get(key)?
+                    .as_str()
+                    .map(str::to_owned)
+            })
+        };
+        // Either object is enough: the one that is there has the labels that were rendered.
+        let objects = self.objects.0.is_empty() || self.objects.surely(&|key| label(old, key));
+        let namespaces = request.namespace.is_empty()
+            || self.namespaces.surely(&|key| match key {
+                NAME_LABEL => Some(request.namespace.clone()),
+                key => label(home.as_ref(), key),
+            });
+        !self.excluded.iter().any(|rule| rule.covers(request))
+            && (self.rules.is_empty() || self.rules.iter().any(|rule| rule.surely(request)))
+            && objects
+            && namespaces
+    }
+}
+
+/// The Namespace of a request, read once.
+type Home<'a> = LazyCell<Option<Json>, Box<dyn FnOnce() -> Option<Json> + 'a>>;
+
+/// The Namespace of a request, where it is among the inputs, and Flux applies it as it stands. Of
+/// one that is written itself the labels are its writer's.
+fn home(cluster: &Cluster, request: &Request) -> Option<Json> {
+    if cluster.facts.gitops.rewritten || request.of_namespaces() {
+        return None;
+    }
+    let name = request.namespace.as_str().into();
+    let id = ObjectId::of_namespace(name);
+    cluster.kept(&id)?.json().cloned()
+}
+
+impl Cluster {
+    /// The admission policy that denies a request whatever is written in it, where one does.
+    pub fn surely_denied(&self, request: &Request) -> Option<Text> {
+        // Served by a program of its own, which may not ask policies.
+        if request.group == "projectcalico.org" {
+            return None;
+        }
+        // Where Flux rewrites what it applies, labels are not what stands in the manifests.
+        let old = request.old.json().filter(|_| !self.facts.gitops.rewritten);
+        let home: Home<'_> = LazyCell::new(Box::new(|| home(self, request)));
+        for (binding, guard) in self.bound_guards(&request.namespace) {
+            // Of two definitions it is not known which one is there; parameters are not read.
+            let Some(guard) = guard else { continue };
+            // Whoever writes enough makes an expression cost more than it may, which is an error.
+            if !guard.says.closed
+                || guard.says.param_kind.is_some()
+                || binding.params.is_some()
+                || guard.says.unreadable().is_some()
+            {
+                continue;
+            }
+            let both = [Some(&guard.says.matches), binding.matches.as_ref()];
+            if !both
+                .into_iter()
+                .flatten()
+                .all(|m| m.surely(request, old, &home))
+            {
+                continue;
+            }
+            let mut evaluation = Evaluation {
+                guard: &guard.says,
+                request,
+                old,
+                home: None,
+                bound: Vec::new(),
+                variables: false,
+                steps: 0,
+                depth: 0,
+            };
+            if !guard
+                .says
+                .conditions
+                .iter()
+                .all(|c| evaluation.expression(c) == True)
+            {
+                continue;
+            }
+            evaluation.home = home.as_ref();
+            evaluation.variables = true;
+            let denies = |truth: Truth| matches!(truth, False | NeverTrue);
+            if guard
+                .says
+                .validations
+                .iter()
+                .any(|(expression, _)| denies(evaluation.expression(expression)))
+            {
+                return Some(guard.id.name.clone());
+            }
+        }
+        None
+    }
+}

@@ -1,0 +1,293 @@
+//! What should be there: a cluster's rendered objects, the Kustomizations that apply them, and
+//! whose they are.
+
+use crate::bundle::{ClusterBundle, ObjectSet, RenderedObject};
+use crate::delivery::{ClusterEngine, Engine, SourceName, conventions, is_engine_group, user_of};
+use crate::kube::ObjectId;
+use crate::source::Span;
+use crate::spec::FleetDoc;
+use crate::tenancy::Tenancy;
+use crate::tree::{ENTRY, PLATFORM, Tree, late_of};
+use crate::value::{Text, Value};
+use indexmap::IndexMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+/// An object that should be there.
+#[derive(Debug)]
+pub struct DesiredObject {
+    /// What was rendered.
+    pub value: Value,
+    /// What it is rendered from.
+    pub span: Span,
+    /// Its tenant, as an index; nothing for what is rendered once a cluster.
+    pub tenant: Option<u32>,
+    /// The name of the Kustomization that applies it; nothing for the one that the bootstrap
+    /// applies.
+    pub unit: Option<Text>,
+}
+
+/// A tenant of the cluster.
+#[derive(Debug)]
+pub struct DesiredTenant {
+    /// Its name.
+    pub name: Text,
+    /// Its UUID; may be empty.
+    pub uuid: Text,
+    /// Where it is declared.
+    pub span: Span,
+    /// Its namespaces: the name, whether it is taken over, and where that is declared.
+    pub namespaces: Vec<(Text, bool, Span)>,
+}
+
+/// Objects that should be there. A cluster's are looked up for each of its live ones.
+pub type Objects = IndexMap<ObjectId, DesiredObject>;
+
+/// What should be there of a cluster.
+#[derive(Debug)]
+pub struct Desired {
+    /// The cluster's name.
+    pub cluster: Text,
+    /// Where it is declared.
+    pub span: Span,
+    /// The fleet's name, which is on every object of ours as a label.
+    pub owner: Text,
+    /// The context by which it is asked, where one was named.
+    pub context: Text,
+    /// The engine that applies its tree.
+    pub engine: Engine,
+    /// The namespace of the engine.
+    pub engine_namespace: Text,
+    /// The user that applies the tree.
+    pub engine_user: String,
+    /// The source that holds the tree.
+    pub source: SourceName,
+    /// The digest of the files that a Kustomization's own artifact is made of, by the
+    /// Kustomization's name.
+    pub contents: HashMap<Text, Text>,
+    /// The network plugin, where it is declared.
+    pub plugin: Option<Text>,
+    /// The objects, in order.
+    pub objects: Objects,
+    /// The tenants.
+    pub tenants: Vec<DesiredTenant>,
+    /// Tenants with an error: nothing is known of what is rendered of them.
+    pub broken: BTreeSet<String>,
+    /// Namespaces of tenants that went.
+    pub gone: BTreeSet<String>,
+    /// Only these tenants are asked about.
+    pub only: Option<BTreeSet<u32>>,
+    homes: HashMap<Text, u32>,
+    holders: HashMap<Text, u32>,
+}
+
+impl Desired {
+    /// Of a cluster of which nothing is wanted.
+    pub fn nothing(cluster: &str, span: Span) -> Self {
+        let engine = Engine::default();
+        Self {
+            cluster: cluster.into(),
+            span,
+            owner: Text::default(),
+            context: Text::default(),
+            engine,
+            engine_namespace: conventions(engine).namespace.into(),
+            engine_user: user_of(conventions(engine).namespace, conventions(engine).account),
+            source: conventions(engine).source.clone(),
+            contents: HashMap::new(),
+            plugin: None,
+            objects: Objects::default(),
+            tenants: Vec::new(),
+            broken: BTreeSet::new(),
+            gone: BTreeSet::new(),
+            only: None,
+            homes: HashMap::new(),
+            holders: HashMap::new(),
+        }
+    }
+
+    /// Puts together what should be there: the bundle's objects, which move into it, and the tree's
+    /// Flux objects and artifacts. `units` names the Kustomization of a tenant's floor.
+    pub fn new(
+        fleet: &FleetDoc,
+        tenancy: &Tenancy,
+        bundle: &mut ClusterBundle<RenderedObject>,
+        tree: &Tree,
+        units: &dyn Fn(&str) -> String,
+    ) -> Self {
+        let cluster = &fleet.spec.clusters[bundle.cluster];
+        let engine = ClusterEngine::new(&fleet.spec, cluster);
+        let mut wanted = Self::nothing(cluster.name.as_str(), cluster.name.span);
+        wanted.owner = fleet.name.value.as_str().into();
+        wanted.engine = engine.engine();
+        wanted.engine_namespace = engine.namespace().into();
+        wanted.engine_user = engine.user();
+        wanted.source = engine.source();
+        let own = tree
+            .artifacts
+            .iter()
+            .filter(|a| a.cluster == cluster.name.as_str());
+        wanted.contents = own
+            .map(|a| (a.kustomization.as_str().into(), a.content.as_str().into()))
+            .collect();
+        wanted.plugin = cluster.cni.as_ref().map(|c| c.name.as_str().into());
+        let applying = tree
+            .kustomizations
+            .get(cluster.name.as_str())
+            .map_or(&[][..], |all| all);
+        wanted
+            .objects
+            .reserve(bundle.ids().count() + applying.len());
+        wanted.take(&mut bundle.platform, None, PLATFORM.into());
+        for part in &mut bundle.tenants {
+            let tenant = &tenancy.tenants[part.index];
+            let Some(on) = tenant.on(bundle.cluster) else {
+                continue;
+            };
+            let at = wanted.tenants.len() as u32;
+            let unit = units(&part.tenant);
+            wanted.take(&mut part.deferred, Some(at), late_of(&unit).into());
+            wanted.take(&mut part.core, Some(at), unit.into());
+            wanted
+                .homes
+                .extend(on.namespaces.iter().map(|n| (Text::from(&n.name), at)));
+            wanted.tenants.push(DesiredTenant {
+                name: part.tenant.as_str().into(),
+                uuid: tenant
+                    .uuid
+                    .as_ref()
+                    .map_or_else(Text::default, |u| u.value.as_str().into()),
+                span: tenant.name.span,
+                namespaces: on
+                    .namespaces
+                    .iter()
+                    .map(|n| (n.name.as_str().into(), n.adopt, n.span))
+                    .collect(),
+            });
+            wanted
+                .holders
+                .extend(tenant.principals.iter().map(|p| (Text::from(&p.value), at)));
+        }
+        let of_one: HashMap<String, u32> = wanted
+            .tenants
+            .iter()
+            .enumerate()
+            .map(|(at, t)| (format!("tenant-{}", t.name), at as u32))
+            .collect();
+        for value in applying {
+            let Ok(id) = ObjectId::of(value) else {
+                continue;
+            };
+            let tenant = of_one
+                .get(id.name.strip_suffix(".late").unwrap_or(&id.name))
+                .copied();
+            let unit = (id.name != ENTRY).then(|| Text::new_static(ENTRY));
+            wanted.objects.insert(
+                id,
+                DesiredObject {
+                    value: value.clone(),
+                    span: wanted.span,
+                    tenant,
+                    unit,
+                },
+            );
+        }
+        wanted.objects.sort_unstable_keys();
+        wanted
+    }
+
+    fn take(&mut self, set: &mut ObjectSet<RenderedObject>, tenant: Option<u32>, unit: Text) {
+        for object in std::mem::take(&mut set.objects) {
+            let want = DesiredObject {
+                value: object.value,
+                span: object.span,
+                tenant,
+                unit: Some(unit.clone()),
+            };
+            self.objects.insert(object.id, want);
+        }
+    }
+
+    /// The tenant of a namespace.
+    pub fn home(&self, namespace: &str) -> Option<u32> {
+        self.homes.get(namespace).copied()
+    }
+
+    /// The tenant of a user or group, written as `group/NAME`.
+    pub fn holder(&self, principal: &str) -> Option<u32> {
+        self.holders.get(principal).copied()
+    }
+
+    /// Whether a tenant is asked about; what is nobody's always is.
+    pub fn asks(&self, tenant: Option<u32>) -> bool {
+        match (&self.only, tenant) {
+            (Some(only), Some(tenant)) => only.contains(&tenant),
+            _ => true,
+        }
+    }
+
+    /// Whether it is one of the Kustomizations that apply the tree, and no tenant's own.
+    pub fn applies(&self, id: &ObjectId, want: &DesiredObject) -> bool {
+        let unit = want.unit.as_deref();
+        self.is_applier(id)
+            && id.namespace == self.engine_namespace
+            && (unit == Some(ENTRY) || id.name == ENTRY)
+    }
+
+    /// Whether it is of the kind of the engine's objects that apply a folder.
+    pub fn is_applier(&self, id: &ObjectId) -> bool {
+        (&*id.group, &*id.kind) == conventions(self.engine).applier
+    }
+
+    /// Whether it is asked whether an object is there. Where only some tenants are asked about,
+    /// other namespaces are not listed, but for what applies the tree.
+    pub fn in_scope(&self, id: &ObjectId, want: &DesiredObject) -> bool {
+        let listed = || {
+            id.namespace.is_empty()
+                || id.namespace == self.engine_namespace && is_engine_group(&id.group)
+        };
+        self.asks(want.tenant) && (self.only.is_none() || want.tenant.is_some() || listed())
+    }
+
+    /// The kinds of what was rendered, and the version in which each is written.
+    pub fn kinds(&self) -> BTreeMap<(Text, Text), Text> {
+        let version = |want: &DesiredObject| {
+            let version = want.value.at(&["apiVersion"]).as_str().unwrap_or_default();
+            Text::from(version.rsplit('/').next().unwrap_or_default())
+        };
+        // In order, those of a kind lie together; where they differ, the last decides.
+        let mut all: Vec<(&ObjectId, &DesiredObject)> = self.objects.iter().rev().collect();
+        all.dedup_by(|(id, _), (before, _)| id.kind == before.kind && id.group == before.group);
+        all.into_iter()
+            .map(|(id, want)| ((id.group.clone(), id.kind.clone()), version(want)))
+            .collect()
+    }
+
+    /// The name of a Kustomization in Flux's namespace, where labels say `namespace/name` of it.
+    pub fn unit_of<'a>(&self, by: &'a str) -> Option<&'a str> {
+        by.split_once('/')
+            .filter(|(home, _)| *home == self.engine_namespace)
+            .map(|(_, name)| name)
+    }
+
+    /// Where a tenant is declared; the cluster, for what is nobody's.
+    pub fn span_of(&self, tenant: Option<u32>) -> Span {
+        tenant.map_or(self.span, |t| self.tenants[t as usize].span)
+    }
+
+    /// The name of a tenant.
+    pub fn name_of(&self, tenant: Option<u32>) -> Option<&Text> {
+        self.tenants.get(tenant? as usize).map(|t| &t.name)
+    }
+
+    /// The namespaces of the tenants that are asked about.
+    pub fn namespaces(&self) -> Vec<Text> {
+        let asked = self
+            .tenants
+            .iter()
+            .enumerate()
+            .filter(|(at, _)| self.asks(Some(*at as u32)));
+        asked
+            .flat_map(|(_, t)| t.namespaces.iter().map(|(name, _, _)| name.clone()))
+            .collect()
+    }
+}
