@@ -83,10 +83,12 @@ pub fn resolve(
         fleet: &files.fleet_path,
         known: &known,
     };
+
     let (shared, rest): (Vec<&Input>, Vec<&Input>) = files
         .inputs
         .iter()
         .partition(|input| home.is_shared(sources, input));
+
     let first = spec::load(sources, &shared, home, &|doc| (doc, ()));
     findings.extend(first.faults);
     let mut specs = first.specs;
@@ -102,6 +104,7 @@ pub fn resolve(
         let foreign = lock.foreign(&cluster_names(&specs));
         (lock.prior(&context.leaving, &foreign), foreign)
     };
+
     let (loaded, (prior, foreign)) = rayon::join(load, remember);
     findings.extend(loaded.faults);
     let profiles_digest = digest_of_profiles(sources, &profiles, &specs);
@@ -109,6 +112,7 @@ pub fn resolve(
 
     let (docs, skipped) = (loaded.specs.tenants, loaded.specs.skipped);
     let mut tenancy = Tenancy::default();
+
     if sound_fleet(&specs, &findings).is_some() {
         match &resolve_context {
             Some(resolve_context) => {
@@ -135,6 +139,7 @@ pub fn resolve(
     lock.leave_out(&foreign);
     specs.tenants = docs;
     specs.skipped.extend(skipped);
+
     ResolvedFleet {
         specs,
         tenancy,
@@ -210,6 +215,7 @@ fn load_tenants<'g>(
         docs.insert(at, doc);
         loaded.made.insert(at, resolved);
     }
+
     loaded
 }
 
@@ -267,11 +273,13 @@ pub fn render_tenants(
         sources,
         &wanted,
     );
+
     findings.extend(faults);
 
     let broken = failing(&findings);
     retain_tenants(&mut bundles, |tenant| !broken.contains(tenant));
     sort(sources, &mut findings);
+
     (bundles, findings)
 }
 
@@ -351,6 +359,7 @@ fn render_and_place<T: Kept>(
         sources,
         &|_| true,
     );
+
     findings.extend(faults);
     if findings.iter().any(Diagnostic::stops_the_fleet) {
         return;
@@ -363,10 +372,12 @@ fn render_and_place<T: Kept>(
         sources,
         &|tenant| is_selected(&options.tenants, tenant),
     );
+
     bundles.retain(|bundle| {
         let cluster = &fleet.spec.clusters[bundle.cluster];
         is_selected(&options.clusters, cluster.name.as_str())
     });
+
     retain_tenants(&mut bundles, |tenant| standings.is_rendered(tenant));
 
     place(
@@ -398,6 +409,7 @@ fn place<T: Kept>(
         profiles: &resolved.profiles_digest,
         texts: T::HAS_TEXT,
     };
+
     let refused = tree::check_moves(&request, &bundles);
     standings.hold(&refused);
     retain_tenants(&mut bundles, |tenant| standings.is_rendered(tenant));
@@ -410,6 +422,7 @@ fn place<T: Kept>(
         standings: &standings,
         ..request
     };
+
     let mut faults = Vec::new();
     let tree = tree::build(&request, &mut bundles, &mut faults);
     if !faults.iter().any(Diagnostic::stops_the_fleet) {

@@ -55,6 +55,7 @@ static ENVIRONMENT: LazyLock<Environment<'static>> = LazyLock::new(|| {
             Ok((0..end).collect())
         }
     });
+
     env
 });
 
@@ -246,6 +247,7 @@ impl Expr {
                 "the expression is longer than {MAX_SOURCE} bytes"
             )));
         }
+
         let kind = match path(source) {
             Some(path) => Kind::Path(path),
             None => Kind::Engine(
@@ -254,6 +256,7 @@ impl Expr {
                     .map_err(|e| Fault::Syntax(explain(&e)))?,
             ),
         };
+
         Ok(Self {
             source: source.to_owned(),
             offset,
@@ -276,6 +279,7 @@ impl Expr {
                         ErrorKind::OutOfFuel => Fault::Limit("the expression runs too long".into()),
                         _ => Fault::Other(explain(&e)),
                     })?;
+
                 if value.is_undefined() {
                     return Err(Fault::Undefined(self.source.clone()));
                 }
@@ -284,12 +288,14 @@ impl Expr {
                         "the text is longer than {MAX_TEXT} bytes"
                     )));
                 }
+
                 let mut budget = MAX_ITEMS;
                 if !fits(&value, &mut budget) {
                     return Err(Fault::Limit(format!(
                         "the value holds more than {MAX_ITEMS} items"
                     )));
                 }
+
                 serde_json::to_value(&value)
                     .map(|v| Value::from(&v))
                     .map_err(|e| Fault::Other(e.to_string()))
@@ -337,6 +343,7 @@ fn explain(error: &Error) -> String {
 fn path(source: &str) -> Option<Vec<String>> {
     let mut out = Vec::new();
     let mut rest = source.trim();
+
     while !rest.is_empty() {
         if let Some(inner) = rest.strip_prefix('[') {
             let end = inner.find(']')?;
@@ -367,11 +374,13 @@ fn path(source: &str) -> Option<Vec<String>> {
             rest = &rest[end..];
         }
     }
+
     let word = out.first()?;
     let keyword = matches!(
         word.as_str(),
         "true" | "false" | "none" | "null" | "not" | "True" | "False" | "None"
     );
+
     (!keyword).then_some(out)
 }
 
@@ -383,6 +392,7 @@ impl Leaf {
     pub fn parse(text: &str) -> Result<Self, (Fault, usize)> {
         let mut parts = Vec::new();
         let mut at = 0;
+
         while let Some(open) = text[at..].find("{{").map(|i| i + at) {
             let close = text[open..].find("}}").map(|i| i + open);
             let Some(close) = close else {
@@ -397,6 +407,7 @@ impl Leaf {
             parts.push(Part::Expr(hole));
             at = close + 2;
         }
+
         if at < text.len() {
             parts.push(Part::Text(text[at..].to_owned()));
         }
@@ -452,6 +463,7 @@ fn mixed(parts: &[Part], scope: &Scope<'_>) -> Result<String, (Fault, usize)> {
             ));
         }
     }
+
     Ok(out)
 }
 
@@ -464,6 +476,7 @@ fn mixed_part(hole: &Expr, scope: &Scope<'_>) -> Result<String, Fault> {
             &owned
         }
     };
+
     match value {
         Value::String(text) => Ok(text.to_string()),
         Value::Bool(b) => Ok(b.to_string()),
@@ -539,6 +552,7 @@ mod tests {
                 eval(text)
             );
         }
+
         for filter in KEPT_FILTERS
             .iter()
             .filter(|f| !matches!(**f, "default" | "d"))
@@ -549,6 +563,7 @@ mod tests {
                 eval(&format!("{{{{ w|{filter} }}}}"))
             );
         }
+
         assert!(matches!(eval("{{ v. }}"), Err(Fault::Syntax(_))));
         assert!(matches!(eval("{{ v"), Err(Fault::Syntax(_))));
         assert!(eval("{{ v|format }}").is_err());

@@ -66,6 +66,7 @@ pub fn add_bytes(
             Some(Diagnostic::new(&TOO_LARGE, Span::file(id), message).scope(Scope::File(id))),
         );
     }
+
     match String::from_utf8(bytes) {
         Ok(text) => (sources.add(Source::new(path, text)), None),
         Err(fault) => {
@@ -98,6 +99,7 @@ pub fn join(from_dir: &str, path: &str) -> Option<String> {
         .split('/')
         .filter(|p| !p.is_empty() && *p != ".")
         .collect();
+
     for part in path.split('/') {
         match part {
             "" | "." => {}
@@ -107,6 +109,7 @@ pub fn join(from_dir: &str, path: &str) -> Option<String> {
             other => parts.push(other),
         }
     }
+
     Some(parts.join("/"))
 }
 

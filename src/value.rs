@@ -212,6 +212,7 @@ impl<'de> Deserialize<'de> for Value {
                 Ok(Value::from(entries))
             }
         }
+
         deserializer.deserialize_any(Any)
     }
 }

@@ -87,6 +87,7 @@ pub fn wanted(tenancy: &Tenancy, sources: &SourceMap) -> Vec<NamedManifest> {
             }
         }
     }
+
     all
 }
 
@@ -185,6 +186,7 @@ impl Manifests {
                         .tenant(&tenant.name.value),
                 );
             }
+
             let before = out.len();
             for document in &file.documents {
                 if out.len() - before >= MAX_FAULTS {
@@ -200,6 +202,7 @@ impl Manifests {
                 }
             }
         }
+
         objects
     }
 
@@ -218,6 +221,7 @@ impl Manifests {
             .entries()
             .first()
             .map_or(document.root.span, |e| e.key_span);
+
         let value = document.root.to_json();
         let id = ObjectId::of(&document.root).map_err(|reason| {
             Box::new(
@@ -225,6 +229,7 @@ impl Manifests {
                     .fix("remove it, or mend it"),
             )
         })?;
+
         let raw = sources.get(document.raw.source).slice(document.raw);
         if let Some(reason) = document.unportable.or_else(|| read_otherwise(raw, &value)) {
             return Err(Box::new(
@@ -232,6 +237,7 @@ impl Manifests {
                     .fix("write one object a document, in plain YAML"),
             ));
         }
+
         if let Some((node, text)) = durations::out_of_range(&id, &document.root) {
             let message = durations::message(&id, text);
             return Err(Box::new(
@@ -254,8 +260,10 @@ impl Manifests {
                 ),
             ));
         }
+
         let own = |name: &str| on.namespaces.iter().any(|n| n.name == name);
         let listed = self.kinds.contains(&format!("{}/{}", id.group, id.kind));
+
         if !kinds::tenants_may_have(&id) && !kinds::is_floor(&id) && !listed {
             let message = format!("`{id}` is of a kind that tenants may not have");
             let fix = format!(
@@ -266,6 +274,7 @@ impl Manifests {
                 Diagnostic::new(&MANIFEST_NOT_ALLOWED, span, message).fix(fix),
             ));
         }
+
         if let Some(reason) = reaches_out(&id, &value, &own) {
             let message = format!("`{id}` is not the tenant's to have: {reason}");
             let fix = "remove it, or let the platform apply it";
@@ -273,12 +282,14 @@ impl Manifests {
                 Diagnostic::new(&MANIFEST_NOT_ALLOWED, span, message).fix(fix),
             ));
         }
+
         let object = format!("{}/{}/{}", id.kind, id.namespace, id.name);
         let permitted = |rule| {
             self.permits
                 .as_ref()
                 .is_some_and(|p| p.permits(rule, &tenant.name.value, &object))
         };
+
         if kinds::is_floor(&id) && (tenant.profile != "adopted" || !permitted(&MANIFEST_FLOOR)) {
             let message = format!("`{id}` is of a kind that the floor is made of");
             return Err(Box::new(Diagnostic::new(&MANIFEST_FLOOR, span, message).fix(format!(
@@ -286,6 +297,7 @@ impl Manifests {
                 MANIFEST_FLOOR.id
             ))));
         }
+
         let admin =
             value.pointer("/roleRef/name").and_then(|n| n.as_str()) == Some("cluster-admin");
         if id.kind == "RoleBinding" && admin && !permitted(&CLUSTER_ADMIN) {
@@ -299,6 +311,7 @@ impl Manifests {
                 Diagnostic::new(&CLUSTER_ADMIN, span, message).fix(fix),
             ));
         }
+
         Ok(Some(Object {
             id,
             body: Body::Verbatim(raw.into(), Made::from(&value)),

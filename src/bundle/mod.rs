@@ -112,10 +112,12 @@ impl Templates {
             ));
             all.insert(path, id);
         }
+
         all.extend(own.iter().cloned());
         let mut templates = Self::default();
         let mut faults = Vec::new();
         let mut hasher = blake3::Hasher::new();
+
         for (path, id) in all {
             let source = sources.get(id);
             hasher
@@ -123,8 +125,10 @@ impl Templates {
                 .update(&[0])
                 .update(source.text.as_bytes())
                 .update(&[0]);
+
             let (template, more) = Template::parse(&path, id, source);
             faults.extend(more);
+
             match path.split('/').next() {
                 Some("cluster") => templates.cluster.push(template),
                 Some("tenant") => templates.tenant.push(template),
@@ -142,6 +146,7 @@ impl Templates {
                 ),
             }
         }
+
         templates.digest = short(&hasher);
         (templates, faults)
     }
@@ -204,6 +209,7 @@ pub fn render<T: Kept>(
 ) -> (Vec<ClusterBundle<T>>, Vec<Diagnostic>) {
     let mut out = Vec::new();
     let mut bundles = Vec::new();
+
     for (index, cluster) in fleet.spec.clusters.iter().enumerate() {
         let renderer = Renderer::new(fleet, cluster, templates, manifests, sources);
         let platform = renderer.platform(&mut out);
@@ -215,6 +221,7 @@ pub fn render<T: Kept>(
             .filter_map(|(i, t)| Some((i, t, t.on(index)?)))
             .filter(|(_, t, _)| wanted(&t.name.value))
             .collect();
+
         let rendered: Vec<(TenantBundle<T>, Vec<Diagnostic>)> = here
             .par_iter()
             .map(|(i, tenant, on)| renderer.tenant_bundle(*i, tenant, on))
@@ -231,9 +238,11 @@ pub fn render<T: Kept>(
             platform,
             tenants,
         };
+
         required(&bundle, tenancy, cluster, &mut out);
         bundles.push(bundle);
     }
+
     (bundles, out)
 }
 
@@ -268,6 +277,7 @@ fn required<T: Kept>(
         let Some(on) = tenant.on(bundle.cluster) else {
             continue;
         };
+
         for wanted in &on.requires {
             let ids = ids.get_or_insert_with(|| bundle.ids().collect());
             let group = wanted
@@ -275,6 +285,7 @@ fn required<T: Kept>(
                 .split_once('/')
                 .map_or("", |(g, _)| g)
                 .into();
+
             let namespace = wanted.namespace.as_ref().map_or("", |n| n.as_str()).into();
             let id = ObjectId {
                 group,
@@ -282,6 +293,7 @@ fn required<T: Kept>(
                 namespace,
                 name: wanted.name.as_str().into(),
             };
+
             if !ids.contains(&id) {
                 let message = format!(
                     "`{id}` is required, and nothing among the inputs of `{}` defines it",
@@ -326,11 +338,13 @@ impl<'a> Renderer<'a> {
             let rules = r.rules.iter().filter_map(|r| serde_json::to_value(&r.value).ok());
             map! { "name" => r.name.as_str(), "rules" => rules.map(|r| Value::from(&r)).collect::<Vec<_>>() }
         });
+
         let labels = cluster
             .labels
             .iter()
             .flatten()
             .map(|(k, v)| -> Entry { (k.as_str().into(), v.as_str().into()) });
+
         let labels = cluster.labels.is_some().then(|| labels.collect::<Vec<_>>());
         Self {
             fleet: map! { "name" => &fleet.name.value },
@@ -369,6 +383,7 @@ impl<'a> Renderer<'a> {
         let mut scope = self.base();
         scope.push("roles", &self.roles);
         let mut found = Vec::new();
+
         for template in &self.templates.cluster {
             if let Err(failure) = template.eval(&scope, &mut found) {
                 out.push(
@@ -378,6 +393,7 @@ impl<'a> Renderer<'a> {
                 );
             }
         }
+
         let mut objects: Vec<Object<'_>> = Vec::new();
         for (mut value, origin) in found {
             let labels = map! { OWNER_LABEL => self.owner };
@@ -389,6 +405,7 @@ impl<'a> Renderer<'a> {
                     origin,
                 }
             });
+
             match made {
                 Ok(object) if objects.iter().any(|o| o.id == object.id) => {
                     out.push(duplicate(&object, self.fleet_span).scope(Whom::Fleet));
@@ -418,6 +435,7 @@ impl<'a> Renderer<'a> {
             core: ObjectSet::default(),
             deferred: ObjectSet::default(),
         };
+
         for object in self.tenant(tenant, on, &mut faults) {
             let set = if kinds::is_present(&object.id.group) {
                 &mut bundle.core
@@ -427,6 +445,7 @@ impl<'a> Renderer<'a> {
             let span = span_of(tenant, on, &object.id);
             set.objects.push(T::of(object, span));
         }
+
         (bundle, faults)
     }
 
@@ -441,9 +460,11 @@ impl<'a> Renderer<'a> {
             out.push(failure.finding(&tenant.name.value, tenant.name.span));
             return Vec::new();
         }
+
         let before = out.len();
         let mut objects: Vec<Object<'_>> = Vec::with_capacity(found.len());
         let labels = Value::from(&on.tenant.common_labels);
+
         for (mut value, origin) in found {
             let id = match checked(&value, origin, tenant.name.span) {
                 Ok(id) => id,
@@ -452,16 +473,19 @@ impl<'a> Renderer<'a> {
                     continue;
                 }
             };
+
             let span = origin.unwrap_or_else(|| span_of(tenant, on, &id));
             let home = if id.kind == "Namespace" {
                 &id.name
             } else {
                 &id.namespace
             };
+
             let namespace = on.namespaces.iter().find(|n| n.name == *home);
             if !on.plain {
                 decorate(&mut value, &labels, self.annotations.of(&id, namespace));
             }
+
             if let Some(what) = namespace.and_then(|n| weakened(&id, &value, n)) {
                 let message = format!("a template renders {what} other than the spec says");
                 let fix = "restore the template; the floor is loosened in the spec, with a Waiver";
@@ -471,11 +495,13 @@ impl<'a> Renderer<'a> {
                 ));
                 continue;
             }
+
             let object = Object {
                 id,
                 body: Body::Value(value),
                 origin,
             };
+
             if let Some(reason) = self.not_allowed(&object.id, tenant, on) {
                 let message = format!("`{}` is not the tenant's to have: {reason}", object.id);
                 let fix = "render objects of the tenant's own namespaces";
@@ -487,6 +513,7 @@ impl<'a> Renderer<'a> {
                 objects.push(object);
             }
         }
+
         objects.extend(self.manifests.of(tenant, on, self.sources, out));
         // Named where the templates have the first of a kind.
         let mut undeclared = Vec::new();
@@ -497,6 +524,7 @@ impl<'a> Renderer<'a> {
         if clean && !on.plain {
             floor_is_there(&objects, tenant, on, out);
         }
+
         objects
     }
 
@@ -515,6 +543,7 @@ impl<'a> Renderer<'a> {
                     Body::Verbatim(..) => "the first",
                     Body::Value(_) => "the other",
                 };
+
                 let finding = match (second.origin, first.origin) {
                     (Some(span), Some(other)) => duplicate(second, span).related(other, called),
                     // The user's own definition is the one that can be changed.
@@ -526,8 +555,10 @@ impl<'a> Renderer<'a> {
                         )
                     }
                 };
+
                 out.push(self.of(tenant, finding));
             }
+
             twice
         });
         objects
@@ -546,6 +577,7 @@ impl<'a> Renderer<'a> {
         let tenant = Value::from(&on.tenant);
         let mut base = self.base();
         base.push("tenant", &tenant);
+
         for namespace in &on.namespaces {
             let value = Value::from(namespace);
             let scope = base.with(&[("namespace", &value)]);
@@ -558,6 +590,7 @@ impl<'a> Renderer<'a> {
                 template.eval(&scope, found)?;
             }
         }
+
         if on.plain {
             return Ok(());
         }
@@ -566,6 +599,7 @@ impl<'a> Renderer<'a> {
         for template in &self.templates.tenant {
             template.eval(&scope, found)?;
         }
+
         for sync in &on.syncs {
             let value = Value::from(sync);
             let scope = base.with(&[("sync", &value)]);
@@ -573,6 +607,7 @@ impl<'a> Renderer<'a> {
                 template.eval(&scope, found)?;
             }
         }
+
         Ok(())
     }
 
@@ -586,6 +621,7 @@ impl<'a> Renderer<'a> {
                     && parts.next_back() == Some(id.kind.as_str())
             })
         };
+
         let mut seen: BTreeSet<String> = BTreeSet::new();
         for object in objects
             .iter()
@@ -613,12 +649,14 @@ impl<'a> Renderer<'a> {
         if id.kind == "Namespace" && id.group.is_empty() {
             return (!own(&id.name)).then(|| format!("`{}` is not one of its namespaces", id.name));
         }
+
         if kinds::is_cluster_scoped(id) || id.namespace.is_empty() {
             return Some(format!(
                 "it is an object of the cluster `{}`",
                 self.cluster_name
             ));
         }
+
         if own(&id.namespace) {
             return None;
         }
@@ -626,6 +664,7 @@ impl<'a> Renderer<'a> {
         let its_own = id.namespace == self.engine_namespace && id.name.starts_with(&prefix);
         let made_for_sync = on.deployers.iter().any(|d| d.namespace == id.namespace)
             || on.syncs.iter().any(|s| s.namespace == id.namespace);
+
         (!(its_own && made_for_sync))
             .then(|| format!("`{}` is not one of its namespaces", id.namespace))
     }
@@ -718,6 +757,7 @@ fn checked(
             id.type_name()
         )));
     }
+
     if let Some((_, text)) = durations::out_of_range(&id, value) {
         return Err(invalid(durations::message(&id, text)));
     }
@@ -792,10 +832,12 @@ fn floor_is_there(
         if namespace.service_account {
             wanted.push(("", "ServiceAccount", name, "default"));
         }
+
         if namespace.network.rendered {
             let dialect = namespace.network.dialect;
             wanted.push((dialect.group(), dialect.kind(), name, DEFAULT_DENY));
         }
+
         if let Some(quota) = &namespace.quota {
             wanted.push(("", "ResourceQuota", name, &quota.name));
         }
@@ -808,6 +850,7 @@ fn floor_is_there(
                 .iter()
                 .map(|b| (rbac, "RoleBinding", name, b.name.as_str())),
         );
+
         for (group, kind, home, object) in wanted {
             let there = objects.iter().any(|o| {
                 o.id.kind == kind

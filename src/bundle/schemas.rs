@@ -19,6 +19,7 @@ static VALIDATORS: LazyLock<Validators> = LazyLock::new(|| {
         return Validators::new();
     };
     let mut all = Validators::new();
+
     for (name, own) in root["kinds"].as_object().into_iter().flatten() {
         let (version, kind) = name.rsplit_once('/').unwrap_or(("", name));
         let mut schema = json!({
@@ -28,6 +29,7 @@ static VALIDATORS: LazyLock<Validators> = LazyLock::new(|| {
             },
             "$defs": root["$defs"],
         });
+
         for (field, sub) in own["properties"].as_object().into_iter().flatten() {
             schema["properties"][field] = sub.clone();
         }
@@ -37,6 +39,7 @@ static VALIDATORS: LazyLock<Validators> = LazyLock::new(|| {
         ) {
             all.extend(more.iter().cloned());
         }
+
         let mut options = jsonschema::options_for::<Repr<Value>>()
             .should_validate_formats(true)
             .offline();
@@ -44,12 +47,14 @@ static VALIDATORS: LazyLock<Validators> = LazyLock::new(|| {
             options = options.with_format(format.name, |text: &str| (format.check)(text).is_ok());
         }
         options = options.with_format(quantity::FORMAT, |text: &str| Quantity::parse(text).is_ok());
+
         if let Ok(validator) = options.build(&schema) {
             all.entry(version.to_owned())
                 .or_default()
                 .insert(kind.to_owned(), validator);
         }
     }
+
     all
 });
 

@@ -139,6 +139,7 @@ impl Template {
     pub fn parse(path: &str, id: SourceId, source: &Source) -> (Self, Vec<Diagnostic>) {
         let (documents, mut faults) = document::parse(id, source);
         let mut bodies = Vec::new();
+
         for document in &documents {
             match body(document) {
                 Ok(Some(body)) => bodies.push(body),
@@ -146,6 +147,7 @@ impl Template {
                 Err(fault) => faults.push(*fault),
             }
         }
+
         for fault in &mut faults {
             fault.scope = Whom::Fleet;
         }
@@ -166,10 +168,12 @@ impl Template {
                 values: Cell::new(0),
                 bytes: Cell::new(0),
             };
+
             let item = match &body.root {
                 Part::Seq(items) => items.first(),
                 _ => None,
             };
+
             let Some(item) = item else { continue };
             let mut found = Vec::new();
             item.eval(scope, &budget, &mut found)
@@ -177,6 +181,7 @@ impl Template {
                     built_in: self.is_built_in.then(|| self.path.clone()),
                     ..failure
                 })?;
+
             let span = (!self.is_built_in).then_some(body.span);
             out.extend(found.into_iter().map(|value| (value, span)));
         }
@@ -222,6 +227,7 @@ fn item(node: &Node) -> Result<Item, Box<Diagnostic>> {
             part: part(node)?,
         });
     };
+
     let span = entry.node.span;
     let wrong = || {
         syntax(
@@ -230,6 +236,7 @@ fn item(node: &Node) -> Result<Item, Box<Diagnostic>> {
             "write `$for: x in namespace.bindings`",
         )
     };
+
     let text = entry.node.as_str().ok_or_else(wrong)?;
     let (name, list) = text.split_once(" in ").ok_or_else(wrong)?;
     let (name, list) = (name.trim(), list.trim());
@@ -242,6 +249,7 @@ fn item(node: &Node) -> Result<Item, Box<Diagnostic>> {
     if let TreeValue::Map(entries) = &mut rest.value {
         entries.retain(|e| e.key != "$for");
     }
+
     Ok(Item {
         repeat: Some(Repeat {
             name: name.to_owned(),
@@ -266,6 +274,7 @@ fn part(node: &Node) -> Result<Part, Box<Diagnostic>> {
         TreeValue::Map(entries) => {
             let mut condition = None;
             let mut members = Vec::with_capacity(entries.len());
+
             for entry in entries {
                 let span = entry.key_span;
                 match entry.key.as_str() {
@@ -309,10 +318,12 @@ fn part(node: &Node) -> Result<Part, Box<Diagnostic>> {
                     key => members.push(Member::Entry(key.into(), part(&entry.node)?)),
                 }
             }
+
             let literal = condition.is_none()
                 && members
                     .iter()
                     .all(|m| matches!(m, Member::Entry(_, Part::Literal(_))));
+
             if literal {
                 let entries = members.into_iter().filter_map(|m| match m {
                     Member::Entry(key, Part::Literal(value)) => Some((key, value)),
@@ -376,11 +387,13 @@ impl Item {
             out.extend(self.part.eval(scope, budget)?);
             return Ok(());
         };
+
         let list = repeat.list.eval(scope).map_err(|f| fail(f, repeat.span))?;
         let Value::Seq(items) = list else {
             let fault = Fault::Other("`$for` runs over something that is not a list".into());
             return Err(Failure::new(fault, repeat.span));
         };
+
         for value in items.iter() {
             budget.spend(0, repeat.span)?;
             out.extend(
@@ -388,6 +401,7 @@ impl Item {
                     .eval(&scope.with(&[(&repeat.name, value)]), budget)?,
             );
         }
+
         Ok(())
     }
 }
@@ -420,10 +434,12 @@ impl Part {
                 {
                     return Ok(None);
                 }
+
                 let mut out = Vec::with_capacity(entries.len());
                 // The keys of a template are each given once: only what is laid in may have one of
                 // them.
                 let mut merged = false;
+
                 for member in entries {
                     match member {
                         Member::Entry(key, part) => {
@@ -449,6 +465,7 @@ impl Part {
                         },
                     }
                 }
+
                 Ok(Some(out.into()))
             }
         }
@@ -482,6 +499,7 @@ impl Failure {
             Fault::Syntax(_) => &SYNTAX,
             Fault::Other(_) => &EXPRESSION,
         };
+
         let message = format!("{} for the tenant `{tenant}`", self.fault);
         if let Some(path) = &self.built_in {
             let message = format!("the built-in template `{path}` fails: {message}");
@@ -501,6 +519,7 @@ impl Failure {
             Fault::Limit(_) => "make it yield less",
             Fault::Syntax(_) | Fault::Other(_) => "mend the expression",
         };
+
         Diagnostic::new(rule, self.span, message)
             .related(tenant_span, "for this tenant")
             .fix(fix)

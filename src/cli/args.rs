@@ -698,6 +698,7 @@ mod tests {
                 assert!(parsed.is_ok(), "{line}: {}", parsed.unwrap_err());
                 count += 1;
             }
+
             assert!(count > 0, "{name} --help has no examples");
         });
     }

@@ -62,6 +62,7 @@ impl Disk {
             .sort_by_file_name()
             .into_iter()
             .filter_entry(|e| e.file_name() != ".git");
+
         for entry in walk {
             let entry = entry.map_err(walk_fault(&self.root))?;
             if entry.file_type().is_dir() {
@@ -79,6 +80,7 @@ impl Disk {
                 out.push(path);
             }
         }
+
         Ok(out)
     }
 
@@ -159,6 +161,7 @@ impl Store for Disk {
                 e.depth() == 0 || !matches!(name.as_ref(), ".git" | "target" | "node_modules");
             walked && !but.iter().any(|path| path == e.path())
         });
+
         for entry in walk {
             let entry = entry.map_err(walk_fault(&start))?;
             if entry.file_type().is_dir() {
@@ -175,6 +178,7 @@ impl Store for Disk {
                 None => return Err(name_fault(entry.path())),
             }
         }
+
         out.par_sort_unstable_by(|a, b| by_folder(a, b));
         Ok(out)
     }
@@ -186,27 +190,32 @@ impl Store for Disk {
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Read::Missing,
             Err(e) => return Read::Unreadable(e.to_string()),
         };
+
         let inside = if meta.is_symlink() {
             self.is_inside(&full)
         } else {
             self.folder_is_inside(&full)
         };
+
         match inside {
             Ok(true) => {}
             Ok(false) => return Read::Outside,
             Err(e) => return Read::Unreadable(e.to_string()),
         }
+
         if meta.is_symlink() {
             meta = match fs::metadata(&full) {
                 Ok(meta) => meta,
                 Err(e) => return Read::Unreadable(e.to_string()),
             };
         }
+
         match meta.len() {
             _ if !meta.is_file() => return Read::Unreadable("it is no file".into()),
             size if size > MAX_BYTES as u64 => return Read::TooLarge(size),
             _ => {}
         }
+
         match fs::read(&full) {
             Ok(bytes) => Read::Bytes(bytes),
             Err(e) => Read::Unreadable(e.to_string()),

@@ -95,6 +95,7 @@ pub fn baseline(workspace: &Workspace, revision: &str) -> Result<Baseline, Fault
         .filter(|(_, faults)| faults.is_empty())
         .map(|(lock, _)| lock)
         .unwrap_or_default();
+
     let entries: Vec<&str> = lock.clusters.values().map(|c| c.entry.as_str()).collect();
 
     let mut files = BTreeMap::new();
@@ -160,6 +161,7 @@ impl Revision {
             })
             .map_err(fault(rev))?;
         }
+
         Ok(Self {
             repository: Mutex::new(repository),
             files,
@@ -208,6 +210,7 @@ impl Store for Revision {
                 "it is a symbolic link, which is not followed in Git's own store".into(),
             );
         }
+
         let Ok(repository) = self.repository.lock() else {
             return Read::Unreadable("the repository is in use".into());
         };

@@ -169,6 +169,7 @@ impl HttpClient {
             .header(CONTENT_TYPE, JSON)
             .body(Body::from(body))
             .map_err(|e| FailedAttempt::broken(e.to_string()))?;
+
         let answer = self
             .client
             .send(request)
@@ -181,6 +182,7 @@ impl HttpClient {
             .get(RETRY_AFTER)
             .and_then(|value| value.to_str().ok()?.parse().ok())
             .map(Duration::from_secs);
+
         let bytes = read_body(answer.into_body()).await?;
         if status.is_success() {
             return Ok(bytes);

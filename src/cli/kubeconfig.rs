@@ -58,6 +58,7 @@ impl Target {
         } else {
             name
         };
+
         Ok(Self { name, config })
     }
 }
@@ -136,6 +137,7 @@ fn read_kubeconfig() -> Result<Option<Kubeconfig>, Fault> {
             plain(&names.join(", "))
         )));
     }
+
     Ok(merged)
 }
 
@@ -182,6 +184,7 @@ fn choose_proxy(
     } else {
         format!("http://{url}")
     };
+
     match url.parse() {
         Ok(url) => Ok(Some(url)),
         Err(_) => Err("the proxy's address is none: see proxy-url, HTTPS_PROXY".to_owned()),

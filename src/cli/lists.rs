@@ -82,6 +82,7 @@ pub async fn fetch(
         .inspect(|_| progress.inc(1))
         .collect()
         .await;
+
     lists.sort_by(|a, b| a.0.cmp(&b.0));
 
     let mut fetched = Fetched::default();
@@ -94,6 +95,7 @@ pub async fn fetch(
             Err(error) => fetched.gaps.push(gap(&listing, &error)),
         }
     }
+
     fetched
 }
 
@@ -130,6 +132,7 @@ impl ListFetch {
         } else {
             Facts::live(self.options.keep_objects)
         };
+
         let mut list = ObservedList {
             batch: Observations::of(facts),
             objects: Vec::new(),
@@ -138,6 +141,7 @@ impl ListFetch {
         let mut token: Option<String> = None;
         // Digests, since a server may write tokens of any length.
         let mut used_tokens: HashSet<blake3::Hash> = HashSet::new();
+
         for _ in 0..MAX_PAGES {
             let bytes = self.page(token.as_deref()).await?;
             token = self.observe(&bytes, &mut list)?;
@@ -196,6 +200,7 @@ impl ListFetch {
             Ok(page)
         })
         .map_err(RequestError::new)?;
+
         batch.unread.extend(page.unread);
         if options.json {
             list.objects

@@ -40,6 +40,7 @@ pub fn chosen(session: &Session, connect: &Connect) -> Result<Vec<ChosenCluster>
             "the fleet has an error: tenantry check shows it".into(),
         ));
     };
+
     let clusters = &fleet.spec.clusters;
     let names: Vec<&str> = clusters.iter().map(|c| c.name.as_str()).collect();
 
@@ -73,6 +74,7 @@ pub fn chosen(session: &Session, connect: &Connect) -> Result<Vec<ChosenCluster>
             context: Some(context.to_owned()),
         });
     }
+
     Ok(chosen)
 }
 
@@ -115,6 +117,7 @@ pub fn wanted(
             .map(|e| kustomization_of(e, tenant))
             .unwrap_or_default()
     };
+
     let tenancy = &session.front.tenancy;
     let mut wanted = Desired::new(fleet, tenancy, bundle, &compiled.tree, &units);
 
@@ -127,6 +130,7 @@ pub fn wanted(
         .filter(|tombstone| tombstone.cluster == name)
         .flat_map(|tombstone| tombstone.namespaces.iter().cloned())
         .collect();
+
     Ok(wanted)
 }
 
@@ -157,6 +161,7 @@ pub fn graph(session: &mut Session, index: usize, beside: ExtraInputs) -> Cluste
         .fleet
         .as_ref()
         .expect("the cluster was chosen from a fleet");
+
     let tenancy = &session.front.tenancy;
 
     graph::cluster(
@@ -186,6 +191,7 @@ pub fn exposed(cluster: &Cluster) -> Exposed {
         .iter()
         .filter(|finding| has(finding, isolation::Verdict::Unknown))
         .count();
+
     let found = findings
         .into_iter()
         .filter(|finding| {
@@ -199,6 +205,7 @@ pub fn exposed(cluster: &Cluster) -> Exposed {
             diagnostic: finding.diagnostic,
         })
         .collect();
+
     Exposed { found, unknown }
 }
 
@@ -257,6 +264,7 @@ fn read_without_fleet(
             "--context: without a fleet, one cluster is proven at a time".into(),
         ));
     }
+
     let context = connect.context.first().map(String::as_str);
     let server = ApiServer::connect(context, connect)?;
 
@@ -296,6 +304,7 @@ fn fetch_for_proof(
         digest: true,
         json: false,
     };
+
     let Fetched {
         batch, gaps: lost, ..
     } = server.fetch(cli, &Arc::new(wanted), lists, options);
@@ -314,6 +323,7 @@ fn fetch_for_proof(
         .unevaluated
         .extend(ListError::unevaluated(&gaps, span));
     let bytes = facts.digest();
+
     Ok(ExtraInputs {
         facts,
         faults: gaps.iter().map(|gap| not_listed(span, gap)).collect(),

@@ -112,6 +112,7 @@ pub fn main() -> ExitCode {
             .use_current_thread()
             .build_global();
     }
+
     match commands::run(&cli) {
         Ok(Outcome::Clean) => ExitCode::SUCCESS,
         Ok(Outcome::Findings) => ExitCode::from(1),

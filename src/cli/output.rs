@@ -56,11 +56,13 @@ pub fn width(otherwise: usize) -> usize {
 pub fn formats(cli: &Cli) -> Result<Vec<(Format, Option<std::path::PathBuf>)>, Fault> {
     let allowed = cli.command.formats();
     let name = |format: &Format| format!("{format:?}").to_lowercase();
+
     if cli.output.len() > cli.format.len() {
         return Err(Fault::Usage(
             "--output belongs to a --format before it".into(),
         ));
     }
+
     if let Some(bad) = cli.format.iter().find(|f| !allowed.contains(f)) {
         return Err(Fault::Usage(format!(
             "--format {}: this command cannot write it; it writes {}",
@@ -68,17 +70,20 @@ pub fn formats(cli: &Cli) -> Result<Vec<(Format, Option<std::path::PathBuf>)>, F
             allowed.iter().map(name).collect::<Vec<_>>().join(", ")
         )));
     }
+
     if allowed == [Format::Text] && !cli.output.is_empty() {
         return Err(Fault::Usage(
             "--output: this command writes no report".into(),
         ));
     }
+
     let without = cli.format.len() - cli.output.len();
     if without > 1 {
         return Err(Fault::Usage(
             "only one report can go to standard output: give each --format its --output".into(),
         ));
     }
+
     let mut files = cli.output.iter().cloned().map(Some).collect::<Vec<_>>();
     files.resize(cli.format.len(), None);
     Ok(cli.format.iter().copied().zip(files).collect())
@@ -134,6 +139,7 @@ pub fn findings(
         };
         deliver(file.as_deref(), &text)?;
     }
+
     if asked.iter().any(|(_, file)| file.is_none()) {
         return Ok(());
     }

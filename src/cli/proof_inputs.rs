@@ -72,6 +72,7 @@ fn read_concerned(
         Err(Fault::NoFleet(_)) => return Ok(None),
         opened => opened?,
     };
+
     if may_be_refused(&session) {
         return Ok(None);
     }
@@ -80,6 +81,7 @@ fn read_concerned(
         Question::Packets(namespaces) => owners(&session, namespaces.iter().copied()),
         Question::Grants(namespace) => owners(&session, [*namespace]),
     };
+
     while !tenants.is_empty() {
         let (bundles, findings) = session.render_tenants(&tenants);
         let concerned = |name: &str| tenants.contains(name);
@@ -92,12 +94,14 @@ fn read_concerned(
                 None => return Ok(None),
             },
         };
+
         if more.is_subset(&tenants) {
             return Ok(Some(inputs));
         }
         tenants.extend(more);
         session.sources = inputs.sources;
     }
+
     Ok(None)
 }
 
@@ -118,6 +122,7 @@ fn read_without_fleet(cli: &Cli, beside: &Beside) -> Result<ProofInputs, Fault> 
 
     let span = sources.add_path("the cluster");
     let cluster = graph::without_fleet(extra, span, beside.group_by.as_deref());
+
     if cluster.tenants.is_empty() && cluster.blind.is_empty() {
         return Err(Fault::Usage(
             "there is no fleet here, and no namespace among the manifests that is not the \
@@ -179,6 +184,7 @@ fn grantees(session: &Session, inputs: &ProofInputs) -> Option<BTreeSet<String>>
             Subject::User(_) => {}
         }
     }
+
     Some(owners(session, namespaces))
 }
 
@@ -199,6 +205,7 @@ fn assemble(
         clusters: Vec::new(),
         findings,
     };
+
     let Some(fleet) = session.front.fleet() else {
         return Ok(inputs);
     };
@@ -226,6 +233,7 @@ fn assemble(
             &left_out,
         ));
     }
+
     Ok(inputs)
 }
 
@@ -237,6 +245,7 @@ fn check_names(fleet: &FleetDoc, beside: &Beside, extra: &ExtraInputs) -> Result
         .iter()
         .map(|cluster| cluster.name.as_str())
         .collect();
+
     let named = extra
         .manifests
         .iter()
@@ -287,6 +296,7 @@ impl ExtraInputs {
             .iter()
             .map(|argument| Manifests::read(argument, &start, sources))
             .collect::<Result<Vec<_>, Fault>>()?;
+
         let snapshots = beside
             .snapshot
             .iter()
@@ -298,6 +308,7 @@ impl ExtraInputs {
             .map(|id| &*sources.get(*id).text)
             .chain(snapshots.iter().map(|snapshot| snapshot.text.as_str()))
             .any(graph::has_policies);
+
         Ok(Self {
             manifests,
             snapshots,
@@ -323,6 +334,7 @@ impl ExtraInputs {
             bytes: Vec::new(),
             guarded: self.has_policies,
         };
+
         let faults = manifests().flat_map(|m| m.faults.iter().cloned());
         inputs.faults.extend(faults);
 
@@ -337,6 +349,7 @@ impl Manifests {
     fn read(argument: &str, start: &Path, sources: &mut SourceMap) -> Result<Self, Fault> {
         let (cluster, path) = split_cluster(argument);
         let (disk, files, prefix) = open_manifests(start, path)?;
+
         if files.is_empty() {
             return Err(Fault::Usage(format!(
                 "--also {path}: there is no YAML or JSON file in it"
@@ -348,6 +361,7 @@ impl Manifests {
             ids: Vec::new(),
             faults: Vec::new(),
         };
+
         let prefix = prefix.trim_start_matches("./").trim_end_matches('/');
         for (file, read) in read_all(&disk, files) {
             let label = if prefix.is_empty() || prefix == "." {
@@ -368,6 +382,7 @@ impl Manifests {
                 }
             }
         }
+
         Ok(manifests)
     }
 }
@@ -412,6 +427,7 @@ impl Snapshot {
                 "--snapshot {path}: it has {size} bytes; at most {MAX_SNAPSHOT} are read"
             )));
         }
+
         let text = std::fs::read_to_string(&full).map_err(Fault::io(&full))?;
 
         Ok(Self {

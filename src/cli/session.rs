@@ -115,6 +115,7 @@ impl Session {
             fleet_path: workspace.fleet.clone(),
             ..InputFiles::default()
         };
+
         for (path, read) in inputs.specs {
             if let Some(source) = take(
                 &mut sources,
@@ -129,15 +130,18 @@ impl Session {
                 });
             }
         }
+
         let given = read_sources(cli, &mut sources, &mut files)?;
         let given_names = given.clone();
         let folder = workspace.templates();
+
         for (path, read) in inputs.templates {
             if let Some(source) = take(&mut sources, &path, read, true, &mut files.faults) {
                 let below = path[folder.len()..].trim_start_matches('/').to_owned();
                 files.templates.push((below, source));
             }
         }
+
         if let Some(written) = written {
             written.take_in(&mut sources, &mut files);
         }
@@ -147,6 +151,7 @@ impl Session {
             sources: given,
             ..context
         };
+
         let mut front = compile::resolve(&mut sources, &mut files, &context);
         // A run that was cut short before it wrote the lock left entries that no lock names.
         let clusters = front.fleet().into_iter().flat_map(|f| {
@@ -155,10 +160,12 @@ impl Session {
                 .iter()
                 .map(move |c| entry_path(f, c.name.as_str()))
         });
+
         let unknown = clusters
             .flatten()
             .filter(|path| !front.lock.files.contains_key(path))
             .collect::<Vec<_>>();
+
         for entry in unknown
             .iter()
             .filter_map(|path| read_record(&workspace, path))
@@ -169,6 +176,7 @@ impl Session {
                 .lock
                 .add([(path.clone(), entry)].into(), [(path, at)].into());
         }
+
         if let Some(fleet) = front.fleet() {
             let named = |name: &String| {
                 fleet
@@ -184,10 +192,12 @@ impl Session {
                 )));
             }
         }
+
         let scanned = scan_applied(&workspace, store, &mut sources, &files, &front)?;
         front.findings.extend(scanned);
         let manifests = read_manifests(store, &mut sources, &files, &mut front);
         let own_templates = !files.templates.is_empty();
+
         Ok(Self {
             workspace,
             sources,
@@ -213,6 +223,7 @@ impl Session {
             .and_then(|f| f.spec.delivery.as_ref())
             .and_then(|d| d.repository_path.as_ref())
             .map_or_else(|| ".".to_owned(), |p| p.to_string());
+
         let options = RenderOptions {
             layout: Layout {
                 tree: self.workspace.tree.clone(),
@@ -223,6 +234,7 @@ impl Session {
             allow_removal: selection.allow_removal,
             version: VERSION.to_owned(),
         };
+
         compile::emit(&mut self.front, &self.sources, &self.manifests, &options)
     }
 }
@@ -268,6 +280,7 @@ fn take(
         faults.push(Diagnostic::new(rule, span, message).fix(fix).scope(scope));
         None
     };
+
     if path
         .chars()
         .any(|c| c.is_control() || "\u{2028}\u{2029}".contains(c))
@@ -287,6 +300,7 @@ fn take(
         );
         return None;
     }
+
     match read {
         Read::Bytes(bytes) => {
             let (id, problem) = add_bytes(sources, path, bytes);
@@ -336,6 +350,7 @@ fn read_sources(
 ) -> Result<Vec<String>, Fault> {
     let start = working_folder(cli)?;
     let mut given = Vec::new();
+
     for pair in &cli.source {
         let (name, dir) = pair
             .split_once('=')
@@ -352,6 +367,7 @@ fn read_sources(
         }
         given.push(name.to_owned());
     }
+
     Ok(given)
 }
 
@@ -369,6 +385,7 @@ fn read_manifests(
         .flatten()
         .map(|k| k.to_string())
         .collect();
+
     let all_wanted = bundle::wanted(&front.tenancy, sources);
     let known: BTreeMap<String, SourceId> = match all_wanted.is_empty() {
         true => BTreeMap::new(),
@@ -378,6 +395,7 @@ fn read_manifests(
             .map(|i| (sources.get(i.source).path.clone(), i.source))
             .collect(),
     };
+
     for wanted in all_wanted {
         let Some(path) = &wanted.path else {
             let message =
@@ -389,10 +407,12 @@ fn read_manifests(
             );
             continue;
         };
+
         if let Some(id) = known.get(path) {
             found.insert(path.clone(), *id);
             continue;
         }
+
         let read = store.read(path);
         if matches!(read, Read::Missing) {
             let message = format!("there is no file {path}");
@@ -404,6 +424,7 @@ fn read_manifests(
             );
             continue;
         }
+
         if let Read::Bytes(bytes) = &read {
             let sum = sizes.entry(wanted.tenant.clone()).or_default();
             *sum += bytes.len();
@@ -421,6 +442,7 @@ fn read_manifests(
                 continue;
             }
         }
+
         let mut faults = Vec::new();
         if let Some(id) = take(sources, path, read, false, &mut faults) {
             found.insert(path.clone(), id);
@@ -431,6 +453,7 @@ fn read_manifests(
                 .map(|f| f.related(wanted.span, "named here").tenant(&wanted.tenant)),
         );
     }
+
     Manifests::load(
         sources,
         &found,
@@ -456,6 +479,7 @@ fn scan_applied(
         .into_iter()
         .filter(|path| !own.entries.contains(path))
         .collect();
+
     let texts: Vec<Source> = paths
         .into_par_iter()
         .filter_map(|path| match store.read(&path) {
@@ -471,6 +495,7 @@ fn scan_applied(
         .iter()
         .filter(|input| input.origin.is_none())
         .map(|input| input.source);
+
     let mut ids: Vec<SourceId> = specs.collect();
     ids.extend(texts.into_iter().map(|text| sources.add(text)));
 

@@ -50,6 +50,7 @@ impl Workspace {
                 found.ok_or_else(|| Fault::NoFleet(start.clone()))?
             }
         };
+
         let tenants = file.parent().unwrap_or(&start).to_owned();
         let base_dir = tenants.parent().unwrap_or(&tenants).to_owned();
         let root = git_root(&base_dir).unwrap_or_else(|| base_dir.clone());
@@ -58,6 +59,7 @@ impl Workspace {
             slashed(path)
                 .ok_or_else(|| Fault::Usage(format!("{}: the path is not UTF-8", path.display())))
         };
+
         let (tree_base, tree) = match tree {
             None => (base_dir.clone(), "rendered".to_owned()),
             Some(dir) => {
@@ -69,6 +71,7 @@ impl Workspace {
                 (dir.parent().unwrap_or(&start).to_owned(), name)
             }
         };
+
         Ok(Self {
             fleet: relative(&file)?,
             base: relative(&base_dir)?,

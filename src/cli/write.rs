@@ -34,17 +34,21 @@ pub fn snapshot(
         .chain(lock.files.keys())
         .cloned()
         .collect();
+
     let mut leftovers = Vec::new();
     let (mut walked, mut found): (Vec<String>, HashSet<String>) = Default::default();
+
     for cluster in clusters {
         let folder = ClusterFolder {
             tree: &workspace.tree,
             cluster,
         }
         .path_of_folder();
+
         let prefix = format!("{folder}/");
         let folder = workspace.tree_base.join(folder);
         let looked_at = folder.symlink_metadata();
+
         if looked_at
             .as_ref()
             .is_err_and(|e| e.kind() != std::io::ErrorKind::NotFound)
@@ -52,25 +56,30 @@ pub fn snapshot(
             // Each file in it says by itself why it cannot be read.
             continue;
         }
+
         walked.push(prefix);
         if looked_at.is_err() {
             continue;
         }
+
         for entry in WalkDir::new(&folder) {
             let entry = entry.map_err(walk_fault(&folder))?;
             let relative = entry
                 .path()
                 .strip_prefix(&workspace.tree_base)
                 .unwrap_or(entry.path());
+
             if entry.file_type().is_dir() {
                 // It may stand where a file belongs.
                 found.extend(slashed(relative));
                 continue;
             }
+
             let Some(path) = slashed(relative) else {
                 return Err(name_fault(entry.path()));
             };
             let half = path.strip_suffix(TEMPORARY);
+
             if half.is_some_and(|of| tree.files.contains_key(of) || lock.files.contains_key(of)) {
                 leftovers.push(entry.path().to_owned());
             } else {
@@ -79,6 +88,7 @@ pub fn snapshot(
             }
         }
     }
+
     // The lock and the entries lie outside the tree's folder.
     let top = format!("{}/", workspace.tree);
     let outside = paths
@@ -86,6 +96,7 @@ pub fn snapshot(
         .map(String::as_str)
         .filter(|path| !path.starts_with(&top))
         .chain([LOCK]);
+
     let half = outside.map(|path| workspace.tree_base.join(format!("{path}{TEMPORARY}")));
     leftovers.extend(half.filter(|path| path.symlink_metadata().is_ok_and(|m| !m.is_dir())));
     only_folders(workspace, &paths)?;
@@ -114,6 +125,7 @@ pub fn snapshot(
                     });
                 }
             };
+
             if !meta.is_file() {
                 return Ok((path, Some(NOT_A_FILE.to_owned())));
             }
@@ -121,10 +133,12 @@ pub fn snapshot(
             Ok((path, Some(digest(&bytes))))
         })
         .collect::<Result<_, Fault>>()?;
+
     let files = digests
         .into_iter()
         .filter_map(|(p, d)| Some((p, d?)))
         .collect();
+
     Ok((Disk { files }, leftovers))
 }
 
@@ -138,6 +152,7 @@ fn only_folders(workspace: &Workspace, paths: &BTreeSet<String>) -> Result<(), F
             folder = parent(folder);
         }
     }
+
     for folder in folders {
         let full = workspace.tree_base.join(folder);
         match full.symlink_metadata() {
@@ -158,6 +173,7 @@ fn only_folders(workspace: &Workspace, paths: &BTreeSet<String>) -> Result<(), F
             _ => {}
         }
     }
+
     Ok(())
 }
 
@@ -204,10 +220,12 @@ pub fn apply(
         return Ok(());
     }
     let folders: BTreeSet<&str> = plan.write.iter().map(|path| parent(path)).collect();
+
     for folder in folders {
         let folder = workspace.tree_base.join(folder);
         fs::create_dir_all(&folder).map_err(Fault::io(&folder))?;
     }
+
     plan.write.par_iter().try_for_each(|path| {
         step();
         let file = &tree.files[path];
@@ -216,6 +234,7 @@ pub fn apply(
             [file.head.as_bytes(), file.objects.as_bytes()],
         )
     })?;
+
     // What goes leaves its tombstone before it goes: after a kill in between, nothing else
     // remembers it.
     if !plan.delete.is_empty() {
@@ -224,6 +243,7 @@ pub fn apply(
             plan.before_deletion.as_bytes(),
         )?;
     }
+
     for path in &plan.delete {
         let full = workspace.tree_base.join(path);
         remove(&full)?;
@@ -236,6 +256,7 @@ pub fn apply(
             folder = dir.parent();
         }
     }
+
     replace(&workspace.tree_base.join(LOCK), text.as_bytes())
 }
 
@@ -262,6 +283,7 @@ fn replace_by_parts(path: &Path, parts: [&[u8]; 2]) -> Result<(), Fault> {
         drop(file);
         fs::rename(&temporary, path)
     };
+
     write().map_err(|source| {
         let _ = fs::remove_file(&temporary);
         Fault::Io {

@@ -57,11 +57,13 @@ impl Written {
                     .push(finding.fix("restore the file from Git").scope(Scope::Fleet));
             }
         }
+
         files.record_spans = self
             .records
             .keys()
             .map(|path| (path.clone(), sources.add_path(path)))
             .collect();
+
         files.records = self.records;
     }
 }
@@ -75,6 +77,7 @@ fn read_lock(workspace: &Workspace) -> Result<LockFile, Fault> {
             "the lock is no file, or larger than any lock",
         ));
     }
+
     match std::fs::read(&path) {
         Ok(bytes) => Ok(String::from_utf8(bytes).map_or(
             LockFile::Unreadable("the lock is not UTF-8"),
@@ -124,17 +127,20 @@ fn read_records(
         }
         _ => BTreeMap::new(),
     };
+
     // Whoever may edit the repository may edit the lock: an entry is a file below the tree's own
     // folder, and no link.
     let entries = clusters
         .into_values()
         .map(|c| c.entry)
         .filter(|entry| join("", entry).as_ref() == Some(entry));
+
     let mut records: Vec<FileEntry> = entries
         .filter_map(|path| read_record(workspace, &path))
         .collect();
     let top = workspace.tree_base.join(&workspace.tree);
     let mut files = Vec::new();
+
     if top.symlink_metadata().is_ok_and(|m| m.is_dir()) {
         for entry in WalkDir::new(&top) {
             let entry = entry.map_err(walk_fault(&top))?;
@@ -143,6 +149,7 @@ fn read_records(
             }
         }
     }
+
     let record = |full: &PathBuf| {
         record_of(
             &workspace.tree,
@@ -150,6 +157,7 @@ fn read_records(
             &slashed(full.strip_prefix(&workspace.tree_base).unwrap_or(full))?,
         )
     };
+
     records.par_extend(files.par_iter().filter_map(record));
     Ok(records
         .into_iter()

@@ -82,6 +82,7 @@ impl Survey {
             true => parse_foreign(id, source).0,
             false => Vec::new(),
         };
+
         let applied: Vec<Applied> = documents
             .iter()
             .filter_map(|document| Applied::read(&document.root))

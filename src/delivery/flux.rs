@@ -193,6 +193,7 @@ fn kustomization(
         keep: folder.keep,
         merge: false,
     });
+
     metadata.change(|entries| entries.push(("annotations".into(), annotations.into())));
 
     let mut spec = map! {
@@ -204,6 +205,7 @@ fn kustomization(
         "serviceAccountName" => engine.account(),
         "sourceRef" => source,
     };
+
     if let Some(after) = folder.after {
         spec.change(|entries| entries.push(("dependsOn".into(), list![map! { "name" => after }])));
     }
@@ -222,6 +224,7 @@ fn repository_spec(artifacts: &Artifacts, url: &str) -> Value {
         "url" => url,
         "ref" => map! { "tag" => "latest" },
     };
+
     spec.change(|entries| {
         if let Some(provider) = artifacts.provider {
             entries.push(("provider".into(), provider.as_str().into()));
@@ -236,6 +239,7 @@ fn repository_spec(artifacts: &Artifacts, url: &str) -> Value {
             entries.push(("verify".into(), verification(verify)));
         }
     });
+
     spec
 }
 
@@ -254,6 +258,7 @@ pub(super) fn sync_values(sync: &Sync, name: &str, home: &str) -> SyncValues {
     } else {
         sync.bucket.is_some().then_some(FluxSourceKind::Bucket)
     };
+
     let decryption = sync
         .decryption
         .as_ref()
@@ -361,6 +366,7 @@ pub(super) fn reaches_out(
             return Some("it names a kubeConfig".into());
         }
     }
+
     if id.group == SOURCE_GROUP && text("/spec/provider").is_some_and(|name| name != "generic") {
         return Some("its provider is the cloud identity of Flux itself".into());
     }
@@ -372,6 +378,7 @@ pub(super) fn reaches_out(
         .into_iter()
         .flatten()
         .filter_map(|event| event.get("namespace")?.as_str());
+
     NAMESPACE_FIELDS
         .iter()
         .filter_map(|pointer| text(pointer))

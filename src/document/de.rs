@@ -93,6 +93,7 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Spanned<T> {
                     map.next_key::<de::IgnoredAny>()?;
                     *slot = map.next_value()?;
                 }
+
                 map.next_key::<de::IgnoredAny>()?;
                 let value = map.next_value()?;
                 Ok(Spanned {
@@ -110,6 +111,7 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Spanned<T> {
                 })
             }
         }
+
         deserializer.deserialize_struct(NAME, &FIELDS, V(std::marker::PhantomData))
     }
 }

@@ -43,6 +43,7 @@ fn mapping(out: &mut String, map: &[Entry], indent: usize, mut first_on_line: bo
         first_on_line = false;
         key(out, name, indent);
         out.push(':');
+
         match value {
             Value::Map(child) if !child.is_empty() => {
                 out.push('\n');
@@ -65,6 +66,7 @@ fn sequence(out: &mut String, list: &[Value], indent: usize) {
     for item in list {
         pad(out, indent);
         out.push('-');
+
         match item {
             Value::Map(child) if !child.is_empty() => {
                 out.push(' ');
@@ -169,6 +171,7 @@ fn literal(out: &mut String, text: &str, indent: usize) {
         1 => "|",
         _ => "|+",
     });
+
     for line in body.split('\n') {
         out.push('\n');
         if !line.is_empty() {
@@ -176,6 +179,7 @@ fn literal(out: &mut String, text: &str, indent: usize) {
             out.push_str(line);
         }
     }
+
     for _ in 1..newlines {
         out.push('\n');
     }
@@ -202,6 +206,7 @@ fn quoted(out: &mut String, text: &str) {
             c => out.push(c),
         }
     }
+
     out.push('"');
 }
 

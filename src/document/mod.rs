@@ -181,6 +181,7 @@ impl Node {
     pub fn pointer(&self, pointer: &str) -> (&Self, Option<&Entry>) {
         let mut node = self;
         let mut entry = None;
+
         for part in pointer.split('/').skip(1) {
             let key = part.replace("~1", "/").replace("~0", "~");
             match &node.value {
@@ -201,6 +202,7 @@ impl Node {
                 _ => break,
             }
         }
+
         (node, entry)
     }
 

@@ -203,6 +203,7 @@ impl<'s> Builder<'s> {
             flow_nesting_limit: MAX_DEPTH,
             block_nesting_limit: MAX_DEPTH,
         };
+
         options.set_emit_comments(false);
 
         let mut parser = Parser::new_from_str_with_options(&self.source.text, options);
@@ -241,6 +242,7 @@ impl<'s> Builder<'s> {
         let text = &self.source.text;
         let start = error.marker().byte_offset().unwrap_or(0).min(text.len());
         let length = text[start..].chars().next().map_or(0, char::len_utf8);
+
         self.fault(rule, self.span(start, start + length), message)
             .fix(fix)
     }
@@ -313,6 +315,7 @@ impl<'s> Builder<'s> {
         for number in 1..=self.source.line_count() {
             let line = self.source.line(number);
             let start = self.source.line_start(number) as usize;
+
             if ["<<<<<<< ", "=======", ">>>>>>> "]
                 .iter()
                 .any(|mark| line.starts_with(mark))
@@ -324,6 +327,7 @@ impl<'s> Builder<'s> {
                         .fix("resolve the conflict, and remove the markers"),
                 );
             }
+
             let indent = line.len() - line.trim_start().len();
             if let Some(tab) = line[..indent].find('\t') {
                 let span = self.span(start + tab, start + tab + 1);
@@ -387,6 +391,7 @@ impl<'s> Builder<'s> {
         } else {
             self.unportable = Some("a number that JSON does not hold");
         }
+
         Value::String(text.into())
     }
 
@@ -429,6 +434,7 @@ impl<'s> Builder<'s> {
         } else {
             8
         };
+
         self.count(1, bytes, node.span)?;
         if anchor > 0 {
             self.saw_anchor();
@@ -444,6 +450,7 @@ impl<'s> Builder<'s> {
                 ),
             );
         }
+
         self.attach(node)
     }
 
@@ -453,6 +460,7 @@ impl<'s> Builder<'s> {
             let message = "an alias stands inside the value that it names";
             return Err(self.unsupported(span, message, "write the value out"));
         };
+
         let (nodes, bytes, depth) = (size.nodes, size.bytes, size.depth);
         if self.open.len() + depth > MAX_DEPTH {
             let message = format!("expanded, this alias nests deeper than {MAX_DEPTH} levels");
@@ -461,9 +469,11 @@ impl<'s> Builder<'s> {
                     .fix("write the value out"),
             )));
         }
+
         let mut node = node.clone();
         node.span = span;
         self.count(nodes, bytes, span)?;
+
         self.attach(node)
     }
 
@@ -472,12 +482,14 @@ impl<'s> Builder<'s> {
             self.saw_anchor();
         }
         self.count(1, 0, node.span)?;
+
         if self.open.len() >= MAX_DEPTH {
             let message = format!("the document is nested deeper than {MAX_DEPTH} levels");
             return Err(Stop(Box::new(
                 self.fault(&TOO_DEEP, node.span, message).fix("flatten it"),
             )));
         }
+
         if let Some(parent) = self.open.last()
             && parent.waiting.is_none()
             && matches!(parent.node.value, Value::Map(_))
@@ -492,6 +504,7 @@ impl<'s> Builder<'s> {
             waiting: None,
             keys: HashMap::new(),
         });
+
         Ok(None)
     }
 
@@ -520,6 +533,7 @@ impl<'s> Builder<'s> {
             self.count(size.nodes, size.bytes, node.span)?;
             self.anchors.insert(anchor, (node.clone(), size));
         }
+
         self.attach(node)
     }
 
@@ -554,6 +568,7 @@ impl<'s> Builder<'s> {
             },
             _ => {}
         }
+
         Ok(None)
     }
 }
@@ -579,6 +594,7 @@ fn key_of(node: Node, strict: bool) -> Result<Text, Stop> {
             .fix("write the keys out, or move them into a Profile");
         return Err(Stop(Box::new(fault)));
     }
+
     Ok(key)
 }
 
@@ -600,6 +616,7 @@ fn measure(node: &Node) -> Size {
         Value::String(text) => (text.len(), Vec::new()),
         _ => (8, Vec::new()),
     };
+
     let own = Size {
         nodes: 1,
         bytes,

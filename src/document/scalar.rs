@@ -27,6 +27,7 @@ fn number(text: &str) -> Option<Result<Number, ()>> {
         return None;
     }
     let unsigned = text.strip_prefix(['-', '+']).unwrap_or(text);
+
     if !unsigned.is_empty() && unsigned.bytes().all(|b| b.is_ascii_digit()) {
         let fits = text
             .parse::<i64>()
@@ -34,6 +35,7 @@ fn number(text: &str) -> Option<Result<Number, ()>> {
             .or_else(|_| text.parse::<u64>().map(Number::from));
         return Some(fits.map_err(|_| ()));
     }
+
     for (prefix, radix) in [("0o", 8), ("0x", 16)] {
         if let Some(digits) = text.strip_prefix(prefix)
             && !digits.is_empty()
@@ -46,6 +48,7 @@ fn number(text: &str) -> Option<Result<Number, ()>> {
             );
         }
     }
+
     if matches!(unsigned, ".inf" | ".Inf" | ".INF") || matches!(text, ".nan" | ".NaN" | ".NAN") {
         return Some(Err(()));
     }
@@ -54,6 +57,7 @@ fn number(text: &str) -> Option<Result<Number, ()>> {
             .bytes()
             .all(|b| b.is_ascii_digit() || matches!(b, b'.' | b'e' | b'E' | b'+' | b'-'))
         && unsigned.bytes().any(|b| b.is_ascii_digit());
+
     if !shape {
         return None;
     }
@@ -69,6 +73,7 @@ fn number(text: &str) -> Option<Result<Number, ()>> {
 pub fn ambiguity(text: &str) -> Option<&'static str> {
     let bytes = text.as_bytes();
     let first = *bytes.first()?;
+
     if first.is_ascii_alphabetic() {
         let yes = matches!(text.len(), 1..=3)
             && ["y", "n", "yes", "no", "on", "off"]
@@ -76,6 +81,7 @@ pub fn ambiguity(text: &str) -> Option<&'static str> {
                 .any(|word| word.eq_ignore_ascii_case(text));
         return yes.then_some("a boolean");
     }
+
     if text == "=" {
         return Some("a value key");
     }
@@ -89,22 +95,26 @@ pub fn ambiguity(text: &str) -> Option<&'static str> {
     }
     let digits = |s: &str| !s.is_empty() && s.bytes().all(|b| b.is_ascii_digit() || b == b'_');
     let plain_integer = unsigned.bytes().all(|b| b.is_ascii_digit());
+
     if plain_integer {
         // 012 is ten to YAML 1.1 and twelve to the core schema; +1 is a string to some readers.
         return (text.starts_with('+') || (unsigned.len() > 1 && lead == b'0'))
             .then_some("a number");
     }
+
     for prefix in ["0x", "0X", "0o", "0O", "0b", "0B"] {
         if let Some(rest) = unsigned.strip_prefix(prefix) {
             return (!rest.is_empty() && rest.bytes().all(|b| b.is_ascii_hexdigit() || b == b'_'))
                 .then_some("a number");
         }
     }
+
     if unsigned.contains(':') {
         let sexagesimal = unsigned.split(':').all(|part| part.split('.').all(digits))
             && unsigned.split(':').count() > 1;
         return sexagesimal.then_some("a number");
     }
+
     let numeric = unsigned
         .bytes()
         .all(|b| b.is_ascii_digit() || matches!(b, b'_' | b'.' | b'e' | b'E' | b'+' | b'-'));
@@ -117,6 +127,7 @@ pub fn ambiguity(text: &str) -> Option<&'static str> {
                 .bytes()
                 .all(|b| b.is_ascii_digit() || matches!(b, b'_' | b'.'))
             && mantissa.bytes().any(|b| b.is_ascii_digit());
+
         let exponent_ok = exponent.is_none_or(|e| digits(e.strip_prefix(['-', '+']).unwrap_or(e)));
         // 1.5 is a float to everybody. An exponent, an underscore or a bare leading or trailing dot
         // is not.
@@ -125,8 +136,10 @@ pub fn ambiguity(text: &str) -> Option<&'static str> {
             && !mantissa.starts_with('.')
             && !mantissa.ends_with('.')
             && !text.starts_with('+');
+
         return (mantissa_ok && exponent_ok && !agreed).then_some("a number");
     }
+
     None
 }
 

@@ -42,12 +42,14 @@ impl Matching {
             body.json()
                 .is_some_and(|o| self.objects.matches(&labels_of(o)))
         };
+
         if !self.objects.0.is_empty() && !of_object(&request.object) && !of_object(&request.old) {
             return Some(false);
         }
         if self.namespaces.0.is_empty() || request.namespace.is_empty() {
             return Some(true);
         }
+
         // Of a Namespace that is written, what it is about to be decides.
         if request.resource == "namespaces"
             && request.subresource.is_empty()
@@ -65,11 +67,13 @@ impl Matching {
                 }
             });
         }
+
         if let Some(names) = self.namespaces.pinned(NAME_LABEL)
             && !names.iter().any(|n| *n == request.namespace)
         {
             return Some(false);
         }
+
         let namespace = &cluster.namespaces[cluster.namespace(&request.namespace)? as usize];
         let known =
             namespace.origin.is_some() || self.namespaces.0.iter().all(|r| r.key == NAME_LABEL);
@@ -134,9 +138,11 @@ impl AdmissionPolicySpec {
             Fault::Error(_) => Said::Nothing,
             Fault::Unsupported(why) => Said::NotKnown(span, why),
         };
+
         let mut fault = None;
         // The server has no namespace for conditions.
         scope.set("namespaceObject", &Term::Known(&Json::Null));
+
         for condition in &self.conditions {
             match condition.holds(&scope) {
                 Ok(true) => {}
@@ -145,12 +151,14 @@ impl AdmissionPolicySpec {
                 Err(other) => fault = Some(other),
             }
         }
+
         if let Some(fault) = fault {
             return failed(fault, None);
         }
         scope.set("namespaceObject", namespace);
         scope.with_variables(&self.variables);
         let mut open = Said::Nothing;
+
         for (validation, span) in &self.validations {
             let said = match validation.holds(&scope) {
                 Ok(true) => Said::Nothing,
@@ -163,6 +171,7 @@ impl AdmissionPolicySpec {
                 Said::Nothing => {}
             }
         }
+
         open
     }
 }
@@ -205,6 +214,7 @@ impl Cluster {
         let Some(guard) = self.facts.guards.iter().find(|g| g.id.name == policy) else {
             return (refused, unknown);
         };
+
         for id in self.kept.keys() {
             let (Some((version, resource)), Some(body)) = (resource_of(id), self.kept(id)) else {
                 continue;
@@ -214,6 +224,7 @@ impl Cluster {
             } else {
                 &id.namespace
             };
+
             let request = Request {
                 operation: "UPDATE",
                 group: id.group.to_string(),
@@ -231,6 +242,7 @@ impl Cluster {
                 object: body.clone(),
                 old: body,
             };
+
             match guard.says.matches.matches(self, &request) {
                 Some(false) => continue,
                 None => unknown += 1,
@@ -242,6 +254,7 @@ impl Cluster {
                 },
             }
         }
+
         (refused, unknown)
     }
 
@@ -255,6 +268,7 @@ impl Cluster {
                 open = Answer::Unknown(binding.policy.clone(), binding.origin.span, why);
                 continue;
             };
+
             let unknown = |span: Option<Span>, why: String| {
                 Answer::Unknown(
                     guard.id.name.clone(),
@@ -262,12 +276,14 @@ impl Cluster {
                     why,
                 )
             };
+
             let both = [Some(&guard.says.matches), binding.matches.as_ref()];
             let matches: Vec<Option<bool>> = both
                 .iter()
                 .flatten()
                 .map(|m| m.matches(self, request))
                 .collect();
+
             if matches.contains(&Some(false)) {
                 continue;
             }
@@ -281,6 +297,7 @@ impl Cluster {
                 );
                 continue;
             }
+
             let params = match self.params(guard, binding, request) {
                 Ok(params) => params,
                 Err(why) => {
@@ -288,10 +305,12 @@ impl Cluster {
                     continue;
                 }
             };
+
             let needed = binding.params.as_ref().is_some_and(|p| p.needed);
             if params.is_empty() && needed && guard.says.closed {
                 return Answer::Denied(guard.id.name.clone(), binding.origin.span);
             }
+
             for params in params {
                 match self.ask(&guard.says, request, &params) {
                     Said::Nothing => {}
@@ -305,6 +324,7 @@ impl Cluster {
                 }
             }
         }
+
         open
     }
 
@@ -318,12 +338,14 @@ impl Cluster {
             Some(body) => body.term(&Json::Null),
             None => Term::ANY,
         };
+
         let all = [
             ("object", request.object.term(&home)),
             ("oldObject", request.old.term(&home)),
             ("request", request.term(&variable)),
             ("params", Term::Known(params)),
         ];
+
         guard.ask(Scope::new(all), &namespace)
     }
 
@@ -343,12 +365,14 @@ impl Cluster {
             namespace: namespace.into(),
             name: name.into(),
         };
+
         let namespaced = !kinds::is_cluster_scoped(&of_kind("", ""))
             && self
                 .kept
                 .range(of_kind("", "")..)
                 .take_while(|(id, _)| id.group == *group && id.kind == *kind)
                 .any(|(id, _)| !id.namespace.is_empty());
+
         let namespace = match &wanted.namespace {
             _ if !namespaced => "",
             Some(namespace) => namespace.as_str(),
@@ -356,17 +380,20 @@ impl Cluster {
             None if request.namespace.is_empty() => return Ok(Vec::new()),
             None => &request.namespace,
         };
+
         // What a tenant has is a tenant's to change.
         if matches!(self.owner(namespace), Owner::Tenant(_)) {
             return Err(format!(
                 "its parameters are in `{namespace}`, where the tenant may have a say in them"
             ));
         }
+
         let absent = |what: &str| {
             Err(format!(
                 "its parameters, {kind} {what}, are not among the inputs"
             ))
         };
+
         let whole = |body: Body| body.json().cloned();
         match (&wanted.name, &wanted.selector) {
             (Some(name), _) => match self.kept(&of_kind(namespace, name)).and_then(whole) {
@@ -435,6 +462,7 @@ pub(super) fn bound(facts: &Facts) -> Bound {
         *names.entry(&binding.id.name).or_default() += 1;
     }
     let mut bound = Bound::default();
+
     for (at, binding) in facts
         .guard_bindings
         .iter()
@@ -448,14 +476,17 @@ pub(super) fn bound(facts: &Facts) -> Bound {
             .first()
             .copied()
             .filter(|_| of.len() == 1 && names.get(&binding.id.name) == Some(&1));
+
         let both = [
             binding.matches.as_ref(),
             guard.map(|at| &facts.guards[at as usize].says.matches),
         ];
+
         let pins = both
             .into_iter()
             .flatten()
             .find_map(|m| m.namespaces.pinned(NAME_LABEL));
+
         match pins {
             Some(pins) => {
                 for pin in pins.iter().collect::<BTreeSet<_>>() {
@@ -469,5 +500,6 @@ pub(super) fn bound(facts: &Facts) -> Bound {
             None => bound.1.push((at as u32, guard)),
         }
     }
+
     bound
 }

@@ -119,11 +119,13 @@ impl AdmissionPolicy {
                 )),
             }
         };
+
         let mark = |key: &str| {
             node.member("metadata")
                 .and_then(|m| m.member("annotations")?.member(key))
                 .is_some()
         };
+
         if mark("helm.sh/hook") || mark("argocd.argoproj.io/hook") {
             return Err("it is a hook, which is there for a while".into());
         }
@@ -136,6 +138,7 @@ impl AdmissionPolicy {
                 "it may not be there as it stands: Flux does not apply it as others, or it is being deleted".into()
             );
         }
+
         let param_kind = match spec.member("paramKind") {
             None => None,
             Some(kind) => {
@@ -151,6 +154,7 @@ impl AdmissionPolicy {
                 ))
             }
         };
+
         let validation = |n: &T| {
             let expression = n.member("expression").filter(|e| e.text().is_some());
             let expression =
@@ -166,17 +170,20 @@ impl AdmissionPolicy {
                     .is_some_and(|m| m.contains('\n') || m.trim().is_empty())
                 || text(Some(n), "messageExpression")
                     .is_some_and(|m| Expression::parse(&m).unreadable().is_some());
+
             if wrong {
                 return Err(
                     "the reason or the message of a validation is not such as the server takes"
                         .into(),
                 );
             }
+
             Ok((
                 Expression::parse(expression.text().unwrap_or_default()),
                 expression.span(),
             ))
         };
+
         let matches = spec
             .member("matchConstraints")
             .ok_or("it has no matchConstraints")?;
@@ -198,6 +205,7 @@ impl AdmissionPolicy {
                 .map(validation)
                 .collect::<Result<_, String>>()?,
         };
+
         if says.matches.rules.is_empty() {
             return Err("matchConstraints has no resourceRules".into());
         }
@@ -217,12 +225,14 @@ impl AdmissionPolicyBinding {
         let known = |a: &&str| ["Deny", "Warn", "Audit"].contains(a);
         let twice = actions.iter().collect::<BTreeSet<_>>().len() < actions.len();
         let both = actions.contains(&"Deny") && actions.contains(&"Warn");
+
         if actions.is_empty() || !actions.iter().all(known) || both || twice {
             return Err(
                 "validationActions are one or more of Deny, Warn, Audit, and not both of the first"
                     .into(),
             );
         }
+
         let params = match spec.and_then(|s| s.member("paramRef")) {
             None => None,
             Some(of) => Some(Params {
@@ -240,6 +250,7 @@ impl AdmissionPolicyBinding {
                 },
             }),
         };
+
         let matches = spec.and_then(|s| s.member("matchResources"));
         let denies = actions.contains(&"Deny");
         Ok(Self {
@@ -261,10 +272,12 @@ impl Matching {
         let rules = |key: &str| -> Result<Vec<ResourceRule>, String> {
             list(node, key)?.iter().map(ResourceRule::of).collect()
         };
+
         match text(Some(node), "matchPolicy").as_deref() {
             None | Some("Exact" | "Equivalent") => {}
             Some(_) => return Err("matchPolicy is neither Exact nor Equivalent".into()),
         }
+
         Ok(Self {
             namespaces: selector(Some(node), "namespaceSelector")?,
             objects: selector(Some(node), "objectSelector")?,
@@ -288,20 +301,24 @@ impl ResourceRule {
                 ))
             }
         };
+
         let (operations, resources) = (some("operations")?, some("resources")?);
         const OPERATIONS: [&str; 5] = ["*", "CREATE", "UPDATE", "DELETE", "CONNECT"];
         let star = resources.iter().any(|r| r == "*")
             && resources.iter().any(|r| r != "*" && !r.contains('/'));
+
         if !operations.iter().all(|o| OPERATIONS.contains(&o.as_str())) || star {
             return Err(
                 "the operations or the resources of a rule are not such as the server takes".into(),
             );
         }
+
         if text(Some(node), "scope")
             .is_some_and(|s| !["*", "Cluster", "Namespaced"].contains(&s.as_str()))
         {
             return Err("the scope of a rule is none".into());
         }
+
         Ok(Self {
             operations,
             groups: some("apiGroups")?,
@@ -368,6 +385,7 @@ impl Kept {
                 .all(|(_, v)| v.text().is_some()),
             Some(_) => false,
         };
+
         if !plain("labels") || !plain("annotations") {
             return None;
         }
@@ -375,6 +393,7 @@ impl Kept {
         if id.group.is_empty() && id.kind == "Namespace" {
             json["metadata"]["labels"][NAME_LABEL] = id.name.as_str().into();
         }
+
         Some(Self {
             id: id.clone(),
             json: json.to_string(),

@@ -93,6 +93,7 @@ pub fn cluster(
         .filter(|tenant| !left_out(&tenant.name.value))
         .filter_map(|tenant| Some((tenant, tenant.on(objects.cluster())?)))
         .collect();
+
     let shared = claims::shared(fleet);
 
     let mut facts = Facts::keeping(beside.guarded);
@@ -121,6 +122,7 @@ pub fn cluster(
         blind,
         beside: *blake3::hash(&beside.bytes).as_bytes(),
     };
+
     let alone = parts.tenants.is_empty();
     Cluster::new(parts, &infer_tenant(&fleet.spec, group_by, alone))
 }
@@ -166,6 +168,7 @@ fn missing(here: &[(&Tenant, &OnCluster)], facts: &Facts, cluster: &str) -> Vec<
             );
         }
     }
+
     out
 }
 
@@ -253,11 +256,13 @@ fn node(tenant: &Tenant, on: &OnCluster, shared: &BTreeSet<String>) -> TenantNod
         .principals
         .iter()
         .filter(|p| !shared.contains(&p.value));
+
     let subjects = own.filter_map(|p| match p.value.split_once('/') {
         Some(("group", name)) => Some(Subject::Group(name.into())),
         Some(("user", name)) => Some(Subject::User(name.into())),
         _ => None,
     });
+
     TenantNode {
         name: tenant.name.value.as_str().into(),
         span: tenant.name.span,

@@ -65,6 +65,7 @@ impl Expression {
             .bytes()
             .filter(|b| b".+-*/%&|?[(<>=!{,".contains(b))
             .count();
+
         let tree = match text.len() {
             // The parser counts how deep it is, and miscounts beyond some ninety of these.
             0..=LONGEST if operators <= MOST_OPERATORS && text.matches('?').count() <= 50 => {
@@ -78,6 +79,7 @@ impl Expression {
             }
             _ => Err("it is too long to be evaluated here".into()),
         };
+
         // The parser drops one of two such operators.
         let squeezed: String = text.chars().filter(|c| !c.is_whitespace()).collect();
         let doubled = squeezed.contains("!!") || squeezed.contains("--");
@@ -86,6 +88,7 @@ impl Expression {
         } else {
             tree
         };
+
         let plain = tree.clone().ok();
         let tree = tree.and_then(|tree| rewrite(tree, 0, 0).map_err(str::to_owned));
         Self {
@@ -141,11 +144,13 @@ fn fault(error: ExecutionError) -> Fault {
             .unwrap_or_default()
             .to_owned(),
     };
+
     let text: String = text
         .chars()
         .map(|c| if c.is_control() { ' ' } else { c })
         .take(160)
         .collect();
+
     match error {
         E::NoSuchKey(_)
         | E::DivisionByZero(_)
@@ -280,11 +285,13 @@ fn equal(a: &Value, b: &Value) -> Result<bool, ExecutionError> {
                 .into_iter()
                 .filter_map(open)
                 .flat_map(|o| o.known.keys());
+
             let differ = |name: &String| match (field(a, name), field(b, name)) {
                 (Some(Some(x)), Some(Some(y))) => equal(&x, &y) == Ok(false),
                 (Some(x), Some(y)) => x.is_some() != y.is_some(),
                 _ => false,
             };
+
             if names.into_iter().any(differ) {
                 Ok(false)
             } else {
@@ -327,6 +334,7 @@ fn weight(value: &Value) -> usize {
             _ => {}
         }
     }
+
     let mut sum = 0;
     add(value, &mut sum);
     sum
@@ -380,6 +388,7 @@ impl Scope<'_> {
                 "replace is not evaluated here",
             ))
         });
+
         let mut scope = Self(context);
         for (name, term) in variables {
             scope.set(name, &term);
@@ -404,6 +413,7 @@ impl Scope<'_> {
                 defaults: false,
             }))
         };
+
         for (name, expression) in variables {
             self.0.add_variable_from_value("variables", open(&known));
             let value = match &expression.tree {
@@ -414,14 +424,17 @@ impl Scope<'_> {
                     .unwrap_or_else(pending),
                 Err(text) => pending(ExecutionError::undeclared_reference(text)),
             };
+
             let small = known.values().map(weight).sum::<usize>() + weight(&value) <= LARGEST;
             let value = if small {
                 value
             } else {
                 pending(ExecutionError::undeclared_reference("it is too large"))
             };
+
             known.insert(name.clone(), value);
         }
+
         self.0.add_variable_from_value("variables", open(&known));
     }
 }
@@ -640,6 +653,7 @@ fn rewrite(node: IdedExpr, depth: usize, loops: usize) -> Result<IdedExpr, &'sta
             .map(rewrite)
             .collect::<Result<Vec<_>, _>>()
     };
+
     let id = node.id;
     let expr = match node.expr {
         Expr::Select(select) => {
@@ -691,6 +705,7 @@ fn rewrite(node: IdedExpr, depth: usize, loops: usize) -> Result<IdedExpr, &'sta
                     });
                 }
             };
+
             call(name, of.args)
         }
         Expr::List(mut list) => {
@@ -719,8 +734,10 @@ fn rewrite(node: IdedExpr, depth: usize, loops: usize) -> Result<IdedExpr, &'sta
                 id,
                 expr: call("@small", vec![turn]),
             };
+
             c.loop_step = rewrite(c.loop_step)?;
             c.result = rewrite(c.result)?;
+
             if let Expr::Call(step) = &mut c.loop_step.expr
                 && step.args.len() == 2
                 && matches!(&step.args[0].expr, Expr::Ident(name) if *name == c.accu_var)
@@ -742,12 +759,14 @@ fn rewrite(node: IdedExpr, depth: usize, loops: usize) -> Result<IdedExpr, &'sta
                     expr: call("@raise", vec![result]),
                 };
             }
+
             Expr::Comprehension(c)
         }
         Expr::Struct(_) => return Err("it makes an object"),
         Expr::Unspecified => return Err("it is empty"),
         known @ (Expr::Ident(_) | Expr::Literal(_)) => known,
     };
+
     Ok(IdedExpr { id, expr })
 }
 

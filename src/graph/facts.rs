@@ -229,13 +229,16 @@ impl Facts {
             Input::Applied | Input::Snapshot if self.once => 0,
             Input::Manifest | Input::Applied | Input::Snapshot => digest(node),
         };
+
         let thing = ObjectRef {
             id: id.clone(),
             digest,
             origin,
         };
+
         self.objects.push(thing.clone());
         let metadata = node.member("metadata");
+
         if kinds::is_floor(&id)
             && let Some((mark, span)) = left_alone(metadata)
         {
@@ -249,10 +252,12 @@ impl Facts {
                 origin,
             });
         }
+
         if let Some(reason) = not_applied(&id, node, origin.input) {
             self.unevaluated.push(Unevaluated { id, reason, origin });
             return;
         }
+
         if let Some(dialect) = Dialect::of_kind(&id.group, &id.kind) {
             match dialect.read(node) {
                 Ok(spec) => self.policies.push(PolicyObject { id, spec, origin }),
@@ -260,6 +265,7 @@ impl Facts {
             }
             return;
         }
+
         let mut unevaluated = |reason: String| {
             self.unevaluated.push(Unevaluated {
                 id: id.clone(),
@@ -267,6 +273,7 @@ impl Facts {
                 origin,
             })
         };
+
         self.hooks.extend(hooks(&id, node, origin));
         if self.keeps {
             self.kept.extend(Kept::of(&id, node, origin));
@@ -274,6 +281,7 @@ impl Facts {
         if self.gitops.read(&id, node, origin) {
             return;
         }
+
         match (&*id.group, &*id.kind) {
             ("", "Namespace") => {
                 let mut labels = Labels::of(metadata.and_then(|m| m.member("labels")));
@@ -354,6 +362,7 @@ impl Facts {
                     }
                     all
                 };
+
                 let conditions =
                     (!conditions.is_empty()).then(|| conditions.iter().flat_map(of).collect());
                 self.stores.push(SecretStore {
@@ -440,17 +449,20 @@ fn not_applied<T: TreeValue>(id: &ObjectId, node: &T, input: Input) -> Option<St
     }
     let metadata = node.member("metadata");
     let annotation = |key: &str| metadata?.member("annotations")?.member(key)?.text();
+
     if [&id.name, &id.namespace]
         .iter()
         .any(|t| t.contains("${") || t.contains("{{"))
     {
         return Some("its name is filled in later".into());
     }
+
     if id.namespace.is_empty() && kinds::needs_namespace(id) {
         return Some(
             "it has no namespace: an overlay, or who applies it, decides where it goes".into(),
         );
     }
+
     if kinds::is_unknown_to_kubernetes(id) {
         return Some("Kubernetes has no such kind".into());
     }
@@ -459,15 +471,18 @@ fn not_applied<T: TreeValue>(id: &ObjectId, node: &T, input: Input) -> Option<St
             "it is local configuration (config.kubernetes.io/local-config), and kustomize leaves it out".into(),
         );
     }
+
     if let Some((mark, _)) =
         left_alone(metadata).filter(|(mark, _)| mark.effect == MarkEffect::NotApplied)
     {
         return Some(format!("Flux does not apply it ({mark})"));
     }
+
     let version = node
         .member("apiVersion")
         .and_then(TreeValue::text)
         .unwrap_or_default();
+
     (!kinds::may_be_served(id, version))
         .then(|| format!("no API server serves {version} any more, or yet"))
 }
@@ -502,10 +517,12 @@ fn write_canonical<T: TreeValue>(node: &T, out: &mut Vec<u8>) {
         out.extend((text.len() as u64).to_le_bytes());
         out.extend(text.as_bytes());
     }
+
     fn list(out: &mut Vec<u8>, kind: u8, length: usize) {
         out.push(kind);
         out.extend((length as u64).to_le_bytes());
     }
+
     match node.view() {
         View::Null => out.push(b'n'),
         View::Bool(b) => out.extend([b'b', u8::from(b)]),
@@ -539,6 +556,7 @@ fn hooks<T: TreeValue>(id: &ObjectId, node: &T, origin: Origin) -> Vec<WebhookSe
                 .into(),
         )
     };
+
     let found: Vec<Text> = match (&*id.group, &*id.kind) {
         (
             "admissionregistration.k8s.io",
@@ -571,6 +589,7 @@ fn hooks<T: TreeValue>(id: &ObjectId, node: &T, origin: Origin) -> Vec<WebhookSe
         }
         _ => Vec::new(),
     };
+
     found
         .into_iter()
         .map(|namespace| WebhookService {
@@ -608,6 +627,7 @@ pub fn patches<T: TreeValue>(node: &T) -> Vec<&str> {
                 .filter_map(|item| item.member("path")?.text()),
         );
     }
+
     all
 }
 
@@ -641,6 +661,7 @@ mod tests {
                 "metadata" => map! { "name" => "x", "namespace" => "red" },
                 "spec" => spec.clone(),
             };
+
             let id = ObjectId::of(&object).unwrap();
             let name = id.type_name();
             let origin = Origin {

@@ -54,6 +54,7 @@ pub fn read(sources: &SourceMap, ids: &[SourceId], keeps: bool) -> Reading {
             (*id, documents, faults)
         })
         .collect();
+
     let overlays = || {
         parsed.iter().flat_map(|(id, documents, _)| {
             let path = sources.get(*id).path.as_str();
@@ -63,6 +64,7 @@ pub fn read(sources: &SourceMap, ids: &[SourceId], keeps: bool) -> Reading {
                 .map(move |d| (path, &d.root))
         })
     };
+
     // A patch is no object. But what an overlay lists, or what lies outside its folder, is
     // somebody's object too.
     let listed: BTreeSet<String> = overlays()
@@ -70,6 +72,7 @@ pub fn read(sources: &SourceMap, ids: &[SourceId], keeps: bool) -> Reading {
             texts(root.get("resources")).filter_map(move |r| join(parent(path), r))
         })
         .collect();
+
     let patched: BTreeSet<String> = overlays()
         .flat_map(|(path, root)| {
             patches(root)
@@ -79,6 +82,7 @@ pub fn read(sources: &SourceMap, ids: &[SourceId], keeps: bool) -> Reading {
         .filter(|(folder, path)| path.starts_with(folder) && !listed.contains(path))
         .map(|(_, path)| path)
         .collect();
+
     let mut reading = Reading::default();
     for (path, root) in overlays() {
         if let Some((what, span)) = transforms(root) {
@@ -93,6 +97,7 @@ pub fn read(sources: &SourceMap, ids: &[SourceId], keeps: bool) -> Reading {
             );
         }
     }
+
     for (id, _, faults) in &parsed {
         let path = &sources.get(*id).path;
         let not_read = |fault: &Diagnostic| {
@@ -106,11 +111,13 @@ pub fn read(sources: &SourceMap, ids: &[SourceId], keeps: bool) -> Reading {
         };
         reading.faults.extend(faults.iter().map(not_read));
     }
+
     let all: Vec<(Facts, Vec<Diagnostic>)> = parsed
         .par_iter()
         .map(|(id, documents, _)| {
             let (mut facts, mut faults) = (Facts::keeping(keeps), Vec::new());
             let path = &sources.get(*id).path;
+
             for document in documents {
                 if is_kustomization(path, &document.root) {
                     for patch in items(document.root.get("patches"))
@@ -140,13 +147,16 @@ pub fn read(sources: &SourceMap, ids: &[SourceId], keeps: bool) -> Reading {
                     object(&document.root, false, &mut facts, &mut faults);
                 }
             }
+
             (facts, faults)
         })
         .collect();
+
     for (facts, faults) in all {
         reading.facts.append(facts);
         reading.faults.extend(faults);
     }
+
     reading
 }
 
@@ -156,6 +166,7 @@ fn object(node: &Node, in_list: bool, facts: &mut Facts, faults: &mut Vec<Diagno
             .iter()
             .for_each(|item| object(item, true, facts, faults));
     }
+
     let span = node.entries().first().map_or(node.span, |e| e.key_span);
     match ObjectId::of(node) {
         // Ours are read as specs.
@@ -219,18 +230,21 @@ fn transforms(root: &Node) -> Option<(String, Span)> {
             return Some((format!("`{key}`"), node.span));
         }
     }
+
     if let Some(patch) = items(root.get("patches"))
         .iter()
         .find(|p| !flux::is_controllers(p))
     {
         return Some(("`patches`".into(), patch.span));
     }
+
     let remote = |text: &str| {
         text.contains("://")
             || text.starts_with("git@")
             || text.contains("?ref=")
             || text.starts_with("github.com/")
     };
+
     let resources = items(root.get("resources")).iter();
     resources
         .filter_map(|r| Some((r.as_str()?, r.span)))
@@ -251,6 +265,7 @@ pub fn read_snapshot(text: &str, span: Span, keeps: bool) -> Result<Facts, Strin
             Some(items) => items,
             None => std::slice::from_ref(&value),
         };
+
         for item in items {
             let id =
                 ObjectId::of(item).map_err(|reason| format!("an item is no object: {reason}"))?;
@@ -264,6 +279,7 @@ pub fn read_snapshot(text: &str, span: Span, keeps: bool) -> Result<Facts, Strin
             );
         }
     }
+
     match facts.objects.is_empty() {
         true => Err("it holds no object".into()),
         false => Ok(facts),

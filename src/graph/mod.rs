@@ -163,6 +163,7 @@ impl Cluster {
                 )
                 .scope(Scope::Fleet)
         }));
+
         let mut owner: HashMap<Text, Owner> = HashMap::new();
         for (at, tenant) in parts.tenants.iter().enumerate() {
             owner.extend(
@@ -172,6 +173,7 @@ impl Cluster {
                     .map(|n| (n.clone(), Owner::Tenant(at as u32))),
             );
         }
+
         let mut found: BTreeMap<Text, (Labels, Labels, Option<Origin>, Span)> = BTreeMap::new();
         for fact in &parts.facts.namespaces {
             found.insert(
@@ -184,6 +186,7 @@ impl Cluster {
                 ),
             );
         }
+
         for thing in parts
             .facts
             .objects
@@ -196,6 +199,7 @@ impl Cluster {
                 found.insert(name, (labels, Labels::default(), None, thing.origin.span));
             }
         }
+
         let mut tenants = parts.tenants;
         let declared = tenants.len();
         let mut by_tenant: HashMap<Text, u32> = tenants
@@ -203,6 +207,7 @@ impl Cluster {
             .enumerate()
             .map(|(i, t)| (t.name.clone(), i as u32))
             .collect();
+
         let mut namespaces = Vec::with_capacity(found.len());
         for (name, (labels, annotations, origin, span)) in found {
             let owner = match owner.get(&name) {
@@ -235,22 +240,26 @@ impl Cluster {
                 has_unevaluated_policy: false,
             });
         }
+
         let by_name: HashMap<Text, u32> = namespaces
             .iter()
             .enumerate()
             .map(|(i, n)| (n.name.clone(), i as u32))
             .collect();
+
         for (at, policy) in parts.facts.policies.iter().enumerate() {
             if let Some(home) = by_name.get(&policy.id.namespace) {
                 namespaces[*home as usize].policies.push(at as u32);
             }
         }
+
         let unread = parts
             .facts
             .unevaluated
             .iter()
             .filter(|r| Dialect::is_kind_of_any(&r.id.kind))
             .map(|r| &r.id);
+
         for id in parts
             .facts
             .other_policies
@@ -265,6 +274,7 @@ impl Cluster {
                     .for_each(|n| n.has_unevaluated_policy = true),
             }
         }
+
         let mut by_label: HashMap<(Text, Text), Vec<u32>> = HashMap::new();
         for (at, namespace) in namespaces.iter().enumerate() {
             for (key, value) in namespace.labels.iter().filter(|(k, _)| *k != NAME_LABEL) {
@@ -274,6 +284,7 @@ impl Cluster {
                     .push(at as u32);
             }
         }
+
         let mut rbac = Rbac::default();
         std::mem::take(&mut parts.facts.roles)
             .into_iter()
@@ -292,6 +303,7 @@ impl Cluster {
             .enumerate()
             .map(|(at, k)| (k.id.clone(), at as u32))
             .collect();
+
         let bound = admission::bound(&parts.facts);
         Self {
             kept,
@@ -361,6 +373,7 @@ impl Cluster {
                 .lock()
                 .unwrap_or_else(std::sync::PoisonError::into_inner)
         };
+
         if let Some(found) = known(&lock()) {
             return found;
         }
@@ -382,10 +395,12 @@ impl Cluster {
         } else {
             (0..self.namespaces.len() as u32).filter(matches).collect()
         };
+
         found.sort_unstable();
         found.dedup();
         let found: std::sync::Arc<[u32]> = found.into();
         lock().insert(selector.clone(), found.clone());
+
         found
     }
 }
@@ -403,6 +418,7 @@ fn adopt_unclaimed_subjects(
         .iter()
         .flat_map(|t| t.subjects.iter().cloned())
         .collect();
+
     let owner = |name: &Text| by_name.get(name).map(|at| namespaces[*at as usize].owner);
     for subject in rbac.subjects() {
         let (Subject::User(name) | Subject::Group(name)) = subject else {
@@ -412,11 +428,13 @@ fn adopt_unclaimed_subjects(
             continue;
         }
         let mut homes: BTreeSet<u32> = BTreeSet::new();
+
         for binding in rbac.bindings_of(subject) {
             if let Some(Owner::Tenant(at)) = owner(&binding.id.namespace) {
                 homes.insert(at);
             }
         }
+
         if let (Some(home), 1) = (homes.first(), homes.len())
             && *home as usize >= declared
         {
@@ -452,16 +470,19 @@ fn merge_definitions(facts: &mut Facts) -> (Vec<(facts::ObjectRef, Origin)>, boo
         HashMap::with_capacity(facts.objects.len());
     let mut gone: BTreeSet<(ObjectId, Origin)> = BTreeSet::new();
     let (mut twice, mut snapshot_superseded) = (Vec::new(), false);
+
     for thing in &facts.objects {
         let Some(known) = first.get(&thing.id).copied() else {
             first.insert(&thing.id, thing);
             continue;
         };
+
         let (weaker, stronger) = match known.origin.input < thing.origin.input {
             // From the strongest to the weakest: rendered, manifest, live, builtin.
             true => (thing, known),
             false => (known, thing),
         };
+
         match (weaker.origin.input, stronger.origin.input) {
             (Input::Builtin, strong) if strong.is_live() => {
                 gone.insert((weaker.id.clone(), weaker.origin));
@@ -480,6 +501,7 @@ fn merge_definitions(facts: &mut Facts) -> (Vec<(facts::ObjectRef, Origin)>, boo
             _ => twice.push((thing.clone(), known.origin)),
         }
     }
+
     facts.remove(&gone);
     (twice, snapshot_superseded)
 }

@@ -156,5 +156,6 @@ pub fn verdict<'a>(
             return Verdict::Allowed(object, rule);
         }
     }
+
     denied.map_or(Verdict::Open, Verdict::Denied)
 }

@@ -144,6 +144,7 @@ fn broken_down(rules: &[Rule]) -> Vec<Rule> {
             }
         }
     }
+
     all
 }
 
@@ -155,6 +156,7 @@ fn covers_one(own: &Rule, asked: &Rule) -> bool {
                 .split_once('/')
                 .is_some_and(|(_, sub)| own.resources.iter().any(|r| *r == format!("*/{sub}")))
     };
+
     let names = own.names.is_empty()
         || (!asked.names.is_empty()
             && asked.names.iter().all(|n| own.names.iter().any(|o| o == n)));
@@ -195,6 +197,7 @@ impl Subject {
                 .and_then(TreeValue::text)
                 .unwrap_or_default()
         };
+
         let name = text("name");
         match text("kind") {
             "User" => Some(Self::User(name.into())),
@@ -315,6 +318,7 @@ impl Role {
                     .collect::<Result<Vec<_>, _>>()?,
             ),
         };
+
         Ok(Self {
             rules: items(node.member("rules")).iter().map(Rule::of).collect(),
             labels: Labels::of(node.member("metadata").and_then(|m| m.member("labels"))),
@@ -374,11 +378,13 @@ impl Binding {
                 .and_then(TreeValue::text)
                 .unwrap_or_default()
         };
+
         let namespace = match text("kind") {
             "ClusterRole" => Text::default(),
             "Role" => id.namespace.clone(),
             other => return Err(format!("its roleRef is of kind `{other}`")),
         };
+
         let open = |text: &str| text.contains("${") || text.contains("{{");
         let named = items(node.member("subjects"))
             .iter()
@@ -390,6 +396,7 @@ impl Binding {
         let subjects = subjects
             .filter_map(|s| Some((Subject::of(s, &id.namespace)?, s.span())))
             .collect();
+
         Ok(Self {
             role: (namespace, text("name").into()),
             role_span: role.span(),
@@ -460,17 +467,20 @@ impl Rbac {
             .filter(|(_, r)| r.aggregates.is_some())
             .map(|(key, _)| key.clone())
             .collect();
+
         // The controller writes over what such a role says itself.
         for key in &aggregated {
             if let Some(role) = self.roles.get_mut(key) {
                 role.rules = Arc::new([]);
             }
         }
+
         loop {
             let mut changed = false;
             for key in &aggregated {
                 let mut rules: Vec<Rule> = self.roles[key].rules.to_vec();
                 let selectors = self.roles[key].aggregates.clone().unwrap_or_default();
+
                 for (other, role) in self.roles.range((Text::default(), Text::default())..) {
                     if !other.0.is_empty() {
                         break;
@@ -483,6 +493,7 @@ impl Rbac {
                         }
                     }
                 }
+
                 if let Some(role) = self.roles.get_mut(key)
                     && role.rules.len() != rules.len()
                 {
@@ -490,6 +501,7 @@ impl Rbac {
                     changed = true;
                 }
             }
+
             if !changed {
                 return;
             }
@@ -562,6 +574,7 @@ impl Rbac {
                 });
             }
         }
+
         None
     }
 
@@ -589,6 +602,7 @@ impl Rbac {
                 });
             }
         }
+
         None
     }
 

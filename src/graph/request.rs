@@ -148,6 +148,7 @@ impl Body {
                     "apiVersion" | "kind" => (key.as_str(), Term::Known(value)),
                     _ => (key.as_str(), Term::Sparse(value)),
                 };
+
                 Term::Open(fields.map(field).collect(), Vec::new())
             }
             // A Namespace has none.
@@ -185,6 +186,7 @@ impl Request {
             "kind": kind, "requestKind": kind, "resource": resource, "requestResource": resource,
             "operation": self.operation, "username": self.user, "groups": self.groups, "dryRun": false,
         });
+
         for (key, text) in [
             ("subResource", &self.subresource),
             ("name", &self.name),
@@ -194,6 +196,7 @@ impl Request {
                 all[key] = text.as_str().into();
             }
         }
+
         all
     }
 
@@ -201,6 +204,7 @@ impl Request {
     pub(super) fn term<'a>(&self, variable: &'a Json) -> Term<'a> {
         let who = ["username", "groups"].map(|key| (key, Term::Known(&variable[key])));
         let mut known = vec![("userInfo", Term::Open(who.into(), Vec::new()))];
+
         for key in [
             "kind",
             "requestKind",
@@ -213,6 +217,7 @@ impl Request {
         ] {
             known.extend(variable.get(key).map(|v| (key, Term::Known(v))));
         }
+
         // The name of what is made is chosen; of what is there it is known; of all at once there is
         // none.
         let chosen = self.operation == "CREATE" && matches!(self.object, Body::Written(_));
@@ -222,6 +227,7 @@ impl Request {
                 .filter(|_| !chosen)
                 .map(|v| ("name", Term::Known(v))),
         );
+
         let sub = ["subResource", "requestSubResource"]
             .into_iter()
             .filter(|_| self.subresource.is_empty());

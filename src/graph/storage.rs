@@ -80,6 +80,7 @@ impl Volume {
             let handle = folder()
                 .filter(|_| server.is_some())
                 .or_else(|| text(Some(volume), field))?;
+
             // One server's path is another's; one's driver does not matter where the server is
             // named.
             let kind = match (&server, text(Some(volume), "driver")) {
@@ -87,20 +88,25 @@ impl Volume {
                 (None, Some(driver)) => format!("{kind} {driver}"),
                 (None, None) => (*kind).to_owned(),
             };
+
             let folder = match handle.starts_with('/') {
                 true => format!("{}/", handle.trim_end_matches('/')).into(),
                 false => handle,
             };
+
             Some((kind.into(), folder))
         });
+
         let snapshot = || {
             let handle = text(spec?.member("source"), "snapshotHandle")?;
             Some((text(spec, "driver").unwrap_or_default(), handle))
         };
+
         let claim = spec.and_then(|s| {
             s.member("claimRef")
                 .or_else(|| s.member("volumeSnapshotRef"))
         });
+
         let claim = text(claim, "namespace").zip(text(claim, "name"));
         Self {
             handle: outside.or_else(snapshot),

@@ -155,6 +155,7 @@ impl<'a> Evaluation<'a> {
             Expr::Comprehension(of) => Known::Truth(self.comprehension(of)),
             _ => Known::Nothing,
         };
+
         self.depth -= 1;
         value
     }
@@ -187,6 +188,7 @@ impl<'a> Evaluation<'a> {
                 .variables
                 .iter()
                 .filter(|(variable, _)| *variable == select.field);
+
             let (Some((_, expression)), None) = (found.next(), found.next()) else {
                 return Known::Nothing;
             };
@@ -197,10 +199,13 @@ impl<'a> Evaluation<'a> {
             let bound = std::mem::take(&mut self.bound);
             let value = self.value(tree);
             self.bound = bound;
+
             return value;
         }
+
         let operand = self.value(&select.operand);
         let found = self.step(operand, &select.field);
+
         match &found {
             Known::Optional(_) if select.test => Known::Nothing,
             found if select.test => Known::Truth(self.is_there(found)),
@@ -286,6 +291,7 @@ impl<'a> Evaluation<'a> {
                 Known::Text(text.to_owned())
             }
         };
+
         match (root, path) {
             (Root::Request, ["operation"]) => text(request.operation),
             (Root::Request, ["userInfo", "username"]) => match request.asker {
@@ -526,6 +532,7 @@ impl<'a> Evaluation<'a> {
         else {
             return Unknown;
         };
+
         let result = matches!(&of.result.expr, Expr::Ident(name) if *name == of.accu_var);
         let Some(Expr::Ident(accumulated)) = step.args.first().map(|a| &a.expr) else {
             return Unknown;
@@ -537,6 +544,7 @@ impl<'a> Evaluation<'a> {
                 && *accumulated == of.accu_var
                 && step.args.len() == 2
         };
+
         let all = macro_of("_&&_", true);
         if !all && !macro_of("_||_", false) {
             return Unknown;
@@ -544,6 +552,7 @@ impl<'a> Evaluation<'a> {
         self.bound.push((&of.iter_var, item));
         let truth = self.truth(&step.args[1]);
         self.bound.pop();
+
         match (all, truth) {
             (true, False) => False,
             (true, NeverTrue) => NeverTrue,
@@ -598,6 +607,7 @@ impl Matching {
                     .map(str::to_owned)
             })
         };
+
         // Either object is enough: the one that is there has the labels that were rendered.
         let objects = self.objects.0.is_empty() || self.objects.surely(&|key| label(old, key));
         let namespaces = request.namespace.is_empty()
@@ -605,6 +615,7 @@ impl Matching {
                 NAME_LABEL => Some(request.namespace.clone()),
                 key => label(home.as_ref(), key),
             });
+
         !self.excluded.iter().any(|rule| rule.covers(request))
             && (self.rules.is_empty() || self.rules.iter().any(|rule| rule.surely(request)))
             && objects
@@ -636,6 +647,7 @@ impl Cluster {
         // Where Flux rewrites what it applies, labels are not what stands in the manifests.
         let old = request.old.json().filter(|_| !self.facts.gitops.rewritten);
         let home: Home<'_> = LazyCell::new(Box::new(|| home(self, request)));
+
         for (binding, guard) in self.bound_guards(&request.namespace) {
             // Of two definitions it is not known which one is there; parameters are not read.
             let Some(guard) = guard else { continue };
@@ -647,6 +659,7 @@ impl Cluster {
             {
                 continue;
             }
+
             let both = [Some(&guard.says.matches), binding.matches.as_ref()];
             if !both
                 .into_iter()
@@ -655,6 +668,7 @@ impl Cluster {
             {
                 continue;
             }
+
             let mut evaluation = Evaluation {
                 guard: &guard.says,
                 request,
@@ -665,6 +679,7 @@ impl Cluster {
                 steps: 0,
                 depth: 0,
             };
+
             if !guard
                 .says
                 .conditions
@@ -673,9 +688,11 @@ impl Cluster {
             {
                 continue;
             }
+
             evaluation.home = home.as_ref();
             evaluation.variables = true;
             let denies = |truth: Truth| matches!(truth, False | NeverTrue);
+
             if guard
                 .says
                 .validations
@@ -685,6 +702,7 @@ impl Cluster {
                 return Some(guard.id.name.clone());
             }
         }
+
         None
     }
 }

@@ -47,12 +47,14 @@ impl Workload {
             }
             _ => return None,
         };
+
         let own = || Labels::of(node.member("metadata").and_then(|m| m.member("labels")));
         let text = |key: &str| {
             pod.member(key)
                 .and_then(TreeValue::text)
                 .filter(|t| !t.is_empty())
         };
+
         let truth =
             |key: &str| matches!(pod.member(key).map(TreeValue::view), Some(View::Bool(true)));
         let containers = items(pod.member("containers"))
@@ -75,6 +77,7 @@ impl Workload {
                     port: number,
                 })
             });
+
         let volumes = items(pod.member("volumes")).iter();
         let host_paths = volumes.filter_map(|v| v.member("hostPath")).map(|h| {
             (
@@ -85,6 +88,7 @@ impl Workload {
                 h.span(),
             )
         });
+
         let status = node.member("status");
         let ips = items(status.and_then(|s| s.member("podIPs")))
             .iter()
@@ -93,6 +97,7 @@ impl Workload {
         if ips.is_empty() {
             ips.extend(status.and_then(|s| s.member("podIP")?.text()?.parse::<IpAddr>().ok()));
         }
+
         Some(Self {
             labels: labels.unwrap_or_else(own),
             account: text("serviceAccountName")
@@ -131,11 +136,13 @@ pub static BASELINE_CAPABILITIES: [&str; 13] = [
 fn privileges<T: TreeValue>(pod: &T) -> Vec<&'static str> {
     let truth = |node: Option<&T>| matches!(node.map(TreeValue::view), Some(View::Bool(true)));
     let mut all = Vec::new();
+
     for key in ["hostPID", "hostIPC"] {
         if truth(pod.member(key)) {
             all.push(key);
         }
     }
+
     let lists = ["containers", "initContainers", "ephemeralContainers"];
     for container in lists.iter().flat_map(|list| items(pod.member(list))) {
         let context = container.member("securityContext");
@@ -147,12 +154,14 @@ fn privileges<T: TreeValue>(pod: &T) -> Vec<&'static str> {
                 .and_then(|c| c.member("capabilities"))
                 .and_then(|c| c.member("add")),
         );
+
         if added
             .into_iter()
             .any(|c| !BASELINE_CAPABILITIES.contains(&c.trim_start_matches("CAP_")))
         {
             all.push("capabilities");
         }
+
         if items(container.member("ports"))
             .iter()
             .any(|p| p.member("hostPort").is_some())
@@ -160,6 +169,7 @@ fn privileges<T: TreeValue>(pod: &T) -> Vec<&'static str> {
             all.push("hostPort");
         }
     }
+
     all.sort_unstable();
     all.dedup();
     all
@@ -196,6 +206,7 @@ impl Service {
             .iter()
             .flat_map(|(k, v)| Selector::equal(k, v).0)
             .collect();
+
         let ips = items(spec.and_then(|s| s.member("externalIPs"))).iter();
         let name = spec.and_then(|s| s.member("externalName"));
         Self {
@@ -236,6 +247,7 @@ impl Host {
             span,
             origin,
         };
+
         let mut all = Vec::new();
         for rule in items(spec.and_then(|s| s.member("rules"))) {
             let Some(name) = rule.member("host").filter(|_| id.kind == "Ingress") else {
@@ -250,6 +262,7 @@ impl Host {
             let paths = if paths.is_empty() { vec!["/"] } else { paths };
             all.extend(paths.into_iter().map(|path| host(text, path, name.span())));
         }
+
         if id.group == "gateway.networking.k8s.io" {
             let names = items(spec.and_then(|s| s.member("hostnames"))).iter();
             all.extend(names.filter_map(|n| Some(host(n.text()?, "/", n.span()))));
@@ -270,11 +283,13 @@ impl Host {
                     .filter(|(n, _)| !mesh || n.contains(".svc"))
                     .map(|(n, span)| host(n, "/", span)),
             );
+
             let servers = items(
                 spec.filter(|_| id.kind == "Gateway")
                     .and_then(|s| s.member("servers")),
             )
             .iter();
+
             let names = servers.flat_map(|s| items(s.member("hosts")));
             // `NAMESPACE/HOST` says whose routes may use it.
             let of = |n: &T| Some((n.text()?.rsplit('/').next()?.to_owned(), n.span()));
@@ -307,6 +322,7 @@ impl Host {
                 all.extend(names.map(|name| host(name, "/", alias.span())));
             }
         }
+
         all
     }
 }

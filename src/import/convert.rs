@@ -51,11 +51,13 @@ impl Converted {
             self.leave(found, what, &reason);
             return;
         }
+
         let home = found.id.namespace.clone();
         if let Some(reason) = reaches_out(&found.id, &found.value, &|name: &str| name == home) {
             self.leave(found, found.id.to_string(), &reason);
             return;
         }
+
         let unlisted = found.id.group.is_empty() || found.id.group.ends_with("k8s.io");
         if unlisted && !kinds::tenants_may_have(&found.id) && !kinds::is_floor(&found.id) {
             self.leave(
@@ -65,10 +67,12 @@ impl Converted {
             );
             return;
         }
+
         let object = format!("{}/{}/{}", found.id.kind, found.id.namespace, found.id.name);
         if found.id.kind == "RoleBinding" && found.value["roleRef"]["name"] == "cluster-admin" {
             self.loosenings.push(("api/cluster-admin", object.clone()));
         }
+
         if kinds::is_floor(&found.id) {
             self.loosenings.push(("bundle/manifest-floor", object));
             self.floor.push(found.clone());
@@ -85,6 +89,7 @@ pub fn convert(found: &FoundNamespace, narrow: bool) -> Converted {
         carried: 1,
         ..Converted::default()
     };
+
     let name = found.object.id.name.clone();
     out.namespace.insert("name".into(), json!(name));
     out.namespace.insert("adopt".into(), json!(true));
@@ -97,13 +102,16 @@ pub fn convert(found: &FoundNamespace, narrow: bool) -> Converted {
             .filter(|o| o.id.kind == kind && o.id.group.is_empty())
             .collect::<Vec<_>>()
     };
+
     let limits = limits(&of("LimitRange"));
     let quota = quota(
         &of("ResourceQuota"),
         limits.as_ref().map(|(_, _, spec)| spec),
     );
+
     let mut names = Map::new();
     let mut floor = Map::new();
+
     for (found, field, kind) in [
         (
             quota.as_ref().map(|(f, n, v)| (*f, n, v)),
@@ -131,14 +139,17 @@ pub fn convert(found: &FoundNamespace, narrow: bool) -> Converted {
             }
         }
     }
+
     out.loosenings.push((
         "bundle/floor-external",
         format!("ServiceAccount/{name}/default"),
     ));
+
     out.loosenings.push((
         "bundle/floor-external",
         format!("NetworkPolicy/{name}/default-deny"),
     ));
+
     if !names.is_empty() {
         out.namespace.insert("names".into(), Value::Object(names));
     }
@@ -152,6 +163,7 @@ pub fn convert(found: &FoundNamespace, narrow: bool) -> Converted {
     .into_iter()
     .flatten()
     .collect();
+
     for object in found.objects.iter().filter(|o| !said.contains(&&o.id)) {
         let is_binding =
             object.id.kind == "RoleBinding" && object.id.group == "rbac.authorization.k8s.io";
@@ -162,6 +174,7 @@ pub fn convert(found: &FoundNamespace, narrow: bool) -> Converted {
             out.pass(object);
         }
     }
+
     owners_of_last_resort(found, &mut out);
     out
 }
@@ -203,11 +216,13 @@ fn metadata(found: &Found, out: &mut Converted) {
             out.namespace.insert(field.into(), Value::Object(kept));
         }
     }
+
     let extra = found.value.as_object().into_iter().flat_map(Map::keys);
     let extra: Vec<String> = extra
         .filter(|k| !matches!(k.as_str(), "apiVersion" | "kind" | "metadata"))
         .map(|k| format!("{} {k}", found.id))
         .collect();
+
     for what in extra {
         out.leave(found, what, "a field of the Namespace that no tenant sets");
     }
@@ -222,9 +237,11 @@ fn pod_security(found: &Found, name: &str, out: &mut Converted) {
             ))
             .and_then(Value::as_str)
     };
+
     let level = label("enforce");
     let mut security = Map::new();
     let mut modes = Vec::new();
+
     for mode in ["enforce", "audit", "warn"] {
         match (label(mode), level) {
             (Some(own), Some(level)) if own == level => modes.push(mode),
@@ -239,6 +256,7 @@ fn pod_security(found: &Found, name: &str, out: &mut Converted) {
             (None, _) => {}
         }
     }
+
     let known = level.filter(|l| matches!(*l, "restricted" | "baseline" | "privileged"));
     if let Some(level) = known {
         security.insert("level".into(), json!(level));
@@ -251,6 +269,7 @@ fn pod_security(found: &Found, name: &str, out: &mut Converted) {
         out.namespace
             .insert("podSecurity".into(), Value::Object(security));
     }
+
     if known != Some("restricted") {
         out.loosenings.push((
             "admission/pod-security-loosened",
@@ -292,12 +311,14 @@ type Said<'a> = Option<(&'a Found, String, Value)>;
 fn quota<'a>(all: &[&'a Found], limits: Option<&Value>) -> Said<'a> {
     let [only] = all else { return None };
     let spec = only.value.get("spec")?.as_object()?;
+
     if !plain_metadata(only)
         || spec.keys().any(|k| k != "hard")
         || leaf::reason("dns-subdomain", &only.id.name).is_some()
     {
         return None;
     }
+
     let hard = amounts(spec.get("hard")?)?;
     if hard.is_empty() || hard.keys().any(|k| leaf::reason("quota-key", k).is_some()) {
         return None;
@@ -313,6 +334,7 @@ fn quota<'a>(all: &[&'a Found], limits: Option<&Value>) -> Said<'a> {
                 || defaulted("max", resource)
                 || (side == "requests" && defaulted("defaultRequest", resource)))
     });
+
     (!counted_without).then(|| (*only, only.id.name.to_string(), Value::Object(hard)))
 }
 
@@ -329,6 +351,7 @@ fn limits<'a>(all: &[&'a Found]) -> Said<'a> {
         return None;
     }
     let mut out = Map::new();
+
     for (key, value) in item {
         match key.as_str() {
             "type" => {}
@@ -338,6 +361,7 @@ fn limits<'a>(all: &[&'a Found]) -> Said<'a> {
             _ => return None,
         }
     }
+
     let nanos = |part: &str, resource: &str| {
         out.get(part)?
             .get(resource)?
@@ -345,6 +369,7 @@ fn limits<'a>(all: &[&'a Found]) -> Said<'a> {
             .and_then(|t| Quantity::parse(t).ok())
             .map(|q| q.nanos())
     };
+
     for resource in ["cpu", "memory", "ephemeral-storage"] {
         let ladder: Vec<i128> = ["min", "defaultRequest", "default", "max"]
             .iter()
@@ -354,6 +379,7 @@ fn limits<'a>(all: &[&'a Found]) -> Said<'a> {
             return None;
         }
     }
+
     (!out.is_empty()).then(|| (*only, only.id.name.to_string(), Value::Object(out)))
 }
 
@@ -371,11 +397,13 @@ fn binding(found: &Found, namespace: &str, narrow: bool, out: &mut Converted) ->
     else {
         return false;
     };
+
     let fields = ["apiVersion", "kind", "metadata", "roleRef", "subjects"];
     let plain = found
         .value
         .as_object()
         .is_some_and(|o| o.keys().all(|k| fields.contains(&k.as_str())));
+
     if !plain || !plain_metadata(found) || leaf::reason("path-segment", role).is_some() {
         return false;
     }
@@ -386,22 +414,26 @@ fn binding(found: &Found, namespace: &str, narrow: bool, out: &mut Converted) ->
     else {
         return false;
     };
+
     if role == "cluster-admin" {
         out.loosenings.push((
             "api/cluster-admin",
             format!("RoleBinding/{namespace}/{}", found.id.name),
         ));
     }
+
     let owns = matches!(role, "admin" | "cluster-admin" | "edit");
     for (mut subject, principal) in subjects {
         subject.insert("clusterRole".into(), json!(role));
         if found.id.name != role {
             subject.insert("binding".into(), json!(found.id.name));
         }
+
         if narrow {
             subject.insert("level".into(), json!("namespace"));
             subject.insert("namespaces".into(), json!([namespace]));
         }
+
         let person = principal.is_some();
         out.principals.extend(principal);
         let list = if owns && person {
@@ -409,14 +441,17 @@ fn binding(found: &Found, namespace: &str, narrow: bool, out: &mut Converted) ->
         } else {
             &mut out.members
         };
+
         list.push(Value::Object(subject));
     }
+
     true
 }
 
 fn subject(subject: &Value, namespace: &str) -> Option<(Map<String, Value>, Option<String>)> {
     let name = subject["name"].as_str()?;
     let mut out = Map::new();
+
     match subject["kind"].as_str()? {
         kind @ ("Group" | "User") => {
             leaf::reason("principal", name).is_none().then_some(())?;
@@ -445,11 +480,13 @@ fn owners_of_last_resort(found: &FoundNamespace, out: &mut Converted) {
         return;
     }
     let person = |v: &Value| v.get("group").is_some() || v.get("user").is_some();
+
     if let Some(at) = out.members.iter().position(person) {
         let owner = out.members.remove(at);
         out.owners.push(owner);
         return;
     }
+
     for object in found.objects.iter().filter(|o| o.id.kind == "RoleBinding") {
         for candidate in object
             .value

@@ -68,6 +68,7 @@ pub fn survey(sources: &SourceMap, ids: &[SourceId], fleet: &FleetSpec) -> Surve
     let mut survey = Survey::default();
     let mut documents: Vec<(SourceId, document::Document)> = Vec::new();
     let mut patches: BTreeSet<String> = BTreeSet::new();
+
     for id in ids {
         let source = sources.get(*id);
         let (found, faults) = document::parse_foreign(*id, source);
@@ -84,8 +85,10 @@ pub fn survey(sources: &SourceMap, ids: &[SourceId], fleet: &FleetSpec) -> Surve
         }
         documents.extend(found.into_iter().map(|d| (*id, d)));
     }
+
     let mut objects: BTreeMap<ObjectId, Found> = BTreeMap::new();
     let mut order: Vec<ObjectId> = Vec::new();
+
     for (id, document) in documents {
         let source = sources.get(id);
         if matches!(document.root.value, TreeValue::Null) {
@@ -96,6 +99,7 @@ pub fn survey(sources: &SourceMap, ids: &[SourceId], fleet: &FleetSpec) -> Surve
             .entries()
             .first()
             .map_or(document.root.span, |e| e.key_span);
+
         let span = sources.locate(at);
         let value = document.root.to_json();
         let mut leave = |what: String, reason: &str| {
@@ -105,10 +109,12 @@ pub fn survey(sources: &SourceMap, ids: &[SourceId], fleet: &FleetSpec) -> Surve
                 reason: reason.into(),
             })
         };
+
         let version = value
             .get("apiVersion")
             .and_then(Value::as_str)
             .unwrap_or_default();
+
         if version.starts_with("kustomize.config.k8s.io/")
             || source
                 .path
@@ -122,6 +128,7 @@ pub fn survey(sources: &SourceMap, ids: &[SourceId], fleet: &FleetSpec) -> Surve
             );
             continue;
         }
+
         if value.get("kind").and_then(Value::as_str) == Some("List") && value.get("items").is_some()
         {
             leave(
@@ -130,10 +137,12 @@ pub fn survey(sources: &SourceMap, ids: &[SourceId], fleet: &FleetSpec) -> Surve
             );
             continue;
         }
+
         if let Some(unportable) = document.unportable {
             leave("a document".into(), unportable);
             continue;
         }
+
         let object = match ObjectId::of(&document.root) {
             Ok(object) => object,
             Err(reason) => {
@@ -141,6 +150,7 @@ pub fn survey(sources: &SourceMap, ids: &[SourceId], fleet: &FleetSpec) -> Surve
                 continue;
             }
         };
+
         survey.objects += 1;
         if patches.contains(&source.path) {
             leave(
@@ -149,10 +159,12 @@ pub fn survey(sources: &SourceMap, ids: &[SourceId], fleet: &FleetSpec) -> Surve
             );
             continue;
         }
+
         if let Some(reason) = other_systems(&object) {
             leave(object.to_string(), reason);
             continue;
         }
+
         let mut raw = source.slice(document.raw).to_owned();
         if !raw.ends_with('\n') {
             raw.push('\n');
@@ -163,6 +175,7 @@ pub fn survey(sources: &SourceMap, ids: &[SourceId], fleet: &FleetSpec) -> Surve
             raw,
             span: span.clone(),
         };
+
         if let Some(earlier) = objects.insert(object.clone(), found) {
             let reason = format!("defined again at {span}, which is kept: the last in path order");
             survey.left.push(Left {
@@ -174,6 +187,7 @@ pub fn survey(sources: &SourceMap, ids: &[SourceId], fleet: &FleetSpec) -> Surve
             order.push(object);
         }
     }
+
     sort_out(objects, &order, fleet, &mut survey);
     survey
 }
@@ -203,6 +217,7 @@ fn sort_out(
         };
         let malformed = leaf::reason("dns-label", &id.name)
             .map(|(what, reason)| format!("its name is not {what}: {reason}"));
+
         match malformed.or_else(|| {
             reserved(fleet, &id.name).map(|whose| format!("its name belongs to {whose}"))
         }) {
@@ -222,6 +237,7 @@ fn sort_out(
             }
         }
     }
+
     for id in order.iter().filter(|id| !is_namespace(id)) {
         let Some(object) = objects.remove(id) else {
             continue;
@@ -236,6 +252,7 @@ fn sort_out(
         } else {
             Some("its namespace is not declared here, or belongs to the platform")
         };
+
         if let Some(reason) = reason {
             survey.left.push(Left {
                 span: object.span,
@@ -256,6 +273,7 @@ fn may_carry(kind: Metadata, key: &str, value: &Value) -> Result<String, &'stati
             "its key belongs to a controller; fleet.labelKeys.tenant sets one on every object of a tenant",
         );
     }
+
     if text.chars().any(char::is_control) {
         return Err("its value holds a control character");
     }
@@ -264,6 +282,7 @@ fn may_carry(kind: Metadata, key: &str, value: &Value) -> Result<String, &'stati
     } else {
         "text-line"
     };
+
     if leaf::reason("label-key", key).is_some() || leaf::reason(format, text).is_some() {
         return Err("it is malformed");
     }

@@ -59,6 +59,7 @@ pub fn write(survey: &Survey, options: &Options<'_>) -> Output {
         left: survey.left.clone(),
         ..Output::default()
     };
+
     let mut groups: BTreeMap<String, Vec<&FoundNamespace>> = BTreeMap::new();
     for (name, namespace) in &survey.namespaces {
         groups
@@ -66,14 +67,17 @@ pub fn write(survey: &Survey, options: &Options<'_>) -> Output {
             .or_default()
             .push(namespace);
     }
+
     let mut holders: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     let (mut labels, mut annotations, mut crds) =
         (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
+
     for (name, namespaces) in groups {
         let converted: Vec<Converted> = namespaces
             .iter()
             .map(|n| convert(n, namespaces.len() > 1))
             .collect();
+
         if converted.iter().all(|c| c.owners.is_empty()) {
             for namespace in namespaces {
                 let all = std::iter::once(&namespace.object).chain(&namespace.objects);
@@ -88,6 +92,7 @@ pub fn write(survey: &Survey, options: &Options<'_>) -> Output {
             }
             continue;
         }
+
         for part in &converted {
             for principal in &part.principals {
                 holders
@@ -95,6 +100,7 @@ pub fn write(survey: &Survey, options: &Options<'_>) -> Output {
                     .or_default()
                     .insert(name.clone());
             }
+
             labels.extend(part.label_keys.iter().map(|k| prefix(k)));
             annotations.extend(part.annotation_keys.iter().map(|k| prefix(k)));
             out.left.extend(part.left.iter().cloned());
@@ -105,16 +111,20 @@ pub fn write(survey: &Survey, options: &Options<'_>) -> Output {
                 .others
                 .iter()
                 .filter(|o| !kinds::tenants_may_have(&o.id));
+
             crds.extend(foreign.map(|o| format!("{}/{}", o.id.group, o.id.kind)));
             let plain = part
                 .others
                 .iter()
                 .filter(|o| o.id.kind == "Secret" && o.value.get("sops").is_none());
+
             out.plain_secrets.extend(plain.map(|o| o.id.to_string()));
         }
+
         out.tenants += 1;
         tenant_files(&name, &converted, options, &mut out.files);
     }
+
     out.shared = holders
         .into_iter()
         .filter(|(_, tenants)| tenants.len() > 1)
@@ -124,10 +134,12 @@ pub fn write(survey: &Survey, options: &Options<'_>) -> Output {
                 .map(|(kind, name)| json!({kind: name}))
         })
         .collect();
+
     out.kinds = crds.into_iter().collect();
     out.labels = labels.into_iter().collect();
     out.annotations = annotations.into_iter().collect();
     out.left.sort();
+
     out
 }
 
@@ -143,6 +155,7 @@ fn tenant_name(namespace: &str, found: &FoundNamespace, group_by: Option<&str>) 
                 .as_str()
         })
     });
+
     let mapped = value.map(|v| {
         let label: String = v
             .to_lowercase()
@@ -158,6 +171,7 @@ fn tenant_name(namespace: &str, found: &FoundNamespace, group_by: Option<&str>) 
             .take(40)
             .collect::<String>()
     });
+
     mapped
         .filter(|m| leaf::reason("dns-label", m).is_none())
         .unwrap_or_else(|| namespace.to_owned())
@@ -201,6 +215,7 @@ fn tenant_files(
             files.insert(path, text);
         }
     }
+
     let mut spec = Map::new();
     spec.insert("profile".into(), json!("adopted"));
     if !options.clusters.is_empty() {
@@ -221,6 +236,7 @@ fn tenant_files(
             .map(|p| Value::Object(p.namespace.clone()))
             .collect(),
     );
+
     let quota = quota_sum(parts);
     if parts.len() > 1 && !quota.is_empty() {
         spec.insert("quota".into(), Value::Object(quota));
@@ -233,6 +249,7 @@ fn tenant_files(
         format!("{name}.yaml"),
         format!("{head}{}", document("Tenant", name, spec)),
     );
+
     let waivers = waivers(name, parts, options);
     if !waivers.is_empty() {
         let head = "# yaml-language-server: $schema=../../schemas/waiver.json\n";
@@ -298,12 +315,14 @@ fn waivers(name: &str, parts: &[Converted], options: &Options<'_>) -> Vec<String
                 "reason".into(),
                 json!("Found so when the namespace was adopted"),
             );
+
             spec.insert("approvedBy".into(), json!(options.approver));
             spec.insert("approvedAt".into(), json!(options.now.to_string()));
             spec.insert(
                 "expires".into(),
                 json!(options.now.plus(options.max_days).to_string()),
             );
+
             let short = rule.split('/').next_back().unwrap_or(rule);
             let id: String = format!("{name}-{short}").chars().take(63).collect();
             document("Waiver", id.trim_end_matches('-'), spec)
@@ -340,21 +359,25 @@ pub fn hand_over(output: &Output, from: &str) -> String {
         output.loosenings,
         output.left.len()
     );
+
     if !output.plain_secrets.is_empty() {
         text.push_str("\n## Secrets in plain text\n\nPassed through as they were found. Encrypt them (SOPS), or take them out of Git.\n\n");
         for secret in &output.plain_secrets {
             text.push_str(&format!("- `{secret}`\n"));
         }
     }
+
     text.push_str("\n## Not carried over\n\n");
     if output.left.is_empty() {
         text.push_str("Nothing.\n");
     }
+
     for left in &output.left {
         text.push_str(&format!(
             "- {} `{}`: {}\n",
             left.span, left.what, left.reason
         ));
     }
+
     text
 }

@@ -295,12 +295,14 @@ fn weigh(rule: &Rule) -> Grade {
                     || *u == format!("{open}*")
             })
         };
+
         return if rule.urls.iter().all(open) {
             Grade::Nothing
         } else {
             Grade::ClusterRead
         };
     }
+
     if rule
         .resources
         .iter()
@@ -308,6 +310,7 @@ fn weigh(rule: &Rule) -> Grade {
     {
         return Grade::Nothing;
     }
+
     let reads = rule.verbs.iter().all(|v| READ.contains(&v.as_str()));
     if reads && rule.resources.iter().all(|resource| is_public(resource)) {
         return Grade::ClusterRead;

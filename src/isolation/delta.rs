@@ -65,11 +65,13 @@ pub fn delta(before: Option<&Cluster>, after: Option<&Cluster>) -> BTreeMap<Text
     let mut all: BTreeMap<Text, Delta> = BTreeMap::new();
     let none = BTreeSet::new();
     let names: BTreeSet<&Text> = old.keys().chain(new.keys()).collect();
+
     for name in names {
         let (old, new) = (
             old.get(name).unwrap_or(&none),
             new.get(name).unwrap_or(&none),
         );
+
         let beyond = |some: &BTreeSet<Line>, others: &BTreeSet<Line>| -> Vec<String> {
             let more = some
                 .difference(others)
@@ -77,14 +79,17 @@ pub fn delta(before: Option<&Cluster>, after: Option<&Cluster>) -> BTreeMap<Text
             let more: BTreeSet<String> = more.map(ToString::to_string).collect();
             more.into_iter().collect()
         };
+
         let delta = Delta {
             gained: beyond(new, old),
             lost: beyond(old, new),
         };
+
         if delta.class() != Class::Neutral {
             all.insert(name.clone(), delta);
         }
     }
+
     let roles = roles(before, after);
     if roles.class() != Class::Neutral {
         all.insert(Text::default(), roles);
@@ -146,6 +151,7 @@ impl Line {
             }
             _ => false,
         };
+
         let ends = match (&own.end, &other.end) {
             (End::Anything, _) => true,
             (End::Itself(own), End::Itself(other)) => all(own, other),
@@ -162,6 +168,7 @@ impl Line {
             }
             _ => false,
         };
+
         own.namespace == other.namespace
             && own.out == other.out
             && ports
@@ -176,12 +183,14 @@ impl std::fmt::Display for Line {
             Self::Other(text) => return f.write_str(text),
             Self::Way(way) => way,
         };
+
         write!(
             f,
             "`{}` {} ",
             way.namespace,
             if way.out { "->" } else { "<-" }
         )?;
+
         let part = |pods: &Selector| {
             if pods.is_everything() {
                 ""
@@ -189,6 +198,7 @@ impl std::fmt::Display for Line {
                 " (some pods)"
             }
         };
+
         match &way.end {
             End::Anything => write!(f, "anything")?,
             End::Itself(pods) => write!(f, "itself{}", part(pods))?,
@@ -200,6 +210,7 @@ impl std::fmt::Display for Line {
                 write!(f, "{net} except {}", except.join(", "))?;
             }
         }
+
         if let Some(Port { protocol, ports }) = &way.port {
             let protocol = protocol.name();
             match ports {
@@ -209,6 +220,7 @@ impl std::fmt::Display for Line {
                 Ports::Named(name) => write!(f, " on {protocol}/{name}")?,
             }
         }
+
         f.write_str(if way.pods.is_everything() {
             ""
         } else {
@@ -229,12 +241,14 @@ fn lines(cluster: &Cluster) -> BTreeMap<Text, BTreeSet<Line>> {
             .or_default();
         network(cluster, namespace, lines);
         let level = namespace.labels.get(ENFORCE);
+
         if level != Some("restricted") {
             lines.insert(Line::Other(format!(
                 "runs pods in `{}` that `restricted` refuses",
                 namespace.name
             )));
         }
+
         if !matches!(level, Some("restricted" | "baseline")) {
             lines.insert(Line::Other(format!(
                 "runs privileged pods in `{}`",
@@ -242,6 +256,7 @@ fn lines(cluster: &Cluster) -> BTreeMap<Text, BTreeSet<Line>> {
             )));
         }
     }
+
     for binding in cluster
         .rbac
         .bindings
@@ -264,6 +279,7 @@ fn lines(cluster: &Cluster) -> BTreeMap<Text, BTreeSet<Line>> {
                 .insert(line);
         }
     }
+
     // A tenant's own Roles are few: what they say belongs to it.
     for role in cluster
         .rbac
@@ -282,6 +298,7 @@ fn lines(cluster: &Cluster) -> BTreeMap<Text, BTreeSet<Line>> {
             );
         }
     }
+
     all
 }
 
@@ -295,15 +312,18 @@ fn atoms(role: &Role) -> Vec<String> {
                     .collect::<Vec<_>>()
                     .join(", ")
             };
+
             let group = match of(&rule.groups) {
                 group if group.is_empty() => String::new(),
                 group => format!(".{group}"),
             };
+
             let names = if rule.names.is_empty() {
                 String::new()
             } else {
                 format!(" named {}", of(&rule.names))
             };
+
             format!(
                 "allows {} {}{}{group}{names}",
                 of(&rule.verbs),
@@ -320,6 +340,7 @@ fn network(cluster: &Cluster, namespace: &Namespace, lines: &mut BTreeSet<Line>)
             .policies
             .iter()
             .map(|at| &cluster.facts.policies[*at as usize]);
+
         let governing: Vec<(&PolicyObject, &[Rule])> = policies
             .filter_map(|object| Some((object, object.spec.rules(direction)?)))
             .collect();
@@ -328,6 +349,7 @@ fn network(cluster: &Cluster, namespace: &Namespace, lines: &mut BTreeSet<Line>)
             .iter()
             .map(|(object, _)| &object.spec.pods)
             .collect();
+
         // Where it cannot be told, it is said.
         if !matches!(satisfiable(&[], &selectors), Ok(None)) {
             let arrow = if out { "->" } else { "<-" };
@@ -337,6 +359,7 @@ fn network(cluster: &Cluster, namespace: &Namespace, lines: &mut BTreeSet<Line>)
             );
             lines.insert(Line::Other(text));
         }
+
         for (policy, rules) in governing {
             for rule in rules {
                 let ports: Vec<Option<&Port>> = match rule.ports.is_empty() {
@@ -364,6 +387,7 @@ fn ends(cluster: &Cluster, rule: &Rule) -> Vec<End> {
         return vec![End::Anything];
     }
     let mut all = Vec::new();
+
     for peer in &rule.peers {
         match peer {
             Peer::Pods {
@@ -393,6 +417,7 @@ fn ends(cluster: &Cluster, rule: &Rule) -> Vec<End> {
             Peer::Block { net, except } => all.push(End::Addresses(*net, except.clone())),
         }
     }
+
     all
 }
 
@@ -402,6 +427,7 @@ fn roles(before: Option<&Cluster>, after: Option<&Cluster>) -> Delta {
     let (Some(before), Some(after)) = (before, after) else {
         return delta;
     };
+
     for (key, new) in after.rbac.roles.iter().filter(|(key, _)| key.0.is_empty()) {
         let Some(old) = before
             .rbac
@@ -411,6 +437,7 @@ fn roles(before: Option<&Cluster>, after: Option<&Cluster>) -> Delta {
         else {
             continue;
         };
+
         let says = |role: &Role, more: Vec<crate::graph::rbac::Rule>| -> Vec<String> {
             let more = Role {
                 rules: more.into(),
@@ -421,6 +448,7 @@ fn roles(before: Option<&Cluster>, after: Option<&Cluster>) -> Delta {
                 .map(|atom| format!("{} {atom}", role.id.called()))
                 .collect()
         };
+
         delta
             .gained
             .extend(says(new, uncovered(&old.rules, &new.rules)));
@@ -428,5 +456,6 @@ fn roles(before: Option<&Cluster>, after: Option<&Cluster>) -> Delta {
             .lost
             .extend(says(old, uncovered(&new.rules, &old.rules)));
     }
+
     delta
 }

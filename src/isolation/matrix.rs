@@ -178,6 +178,7 @@ pub fn matrix(cluster: &Cluster, findings: &[Finding]) -> Matrix {
         .enumerate()
         .map(|(i, t)| (t.name.as_str(), i))
         .collect();
+
     let at = |name: &Option<Text>| name.as_ref().and_then(|n| index.get(n.as_str()).copied());
     for finding in findings {
         let Some(relation) = Relation::of(finding) else {
@@ -190,11 +191,13 @@ pub fn matrix(cluster: &Cluster, findings: &[Finding]) -> Matrix {
             (None, None) => _ = known.everywhere.insert(relation),
         }
     }
+
     if !cluster.blind.is_empty() {
         known.everywhere.insert(Relation::Unknown);
     }
     let reach = Reach::new(cluster);
     let declared = network::declared(cluster);
+
     for (at, namespace) in cluster.namespaces.iter().enumerate() {
         let Owner::Tenant(to) = namespace.owner else {
             continue;
@@ -213,6 +216,7 @@ pub fn matrix(cluster: &Cluster, findings: &[Finding]) -> Matrix {
             }
         }
     }
+
     classes(cluster, known)
 }
 
@@ -244,6 +248,7 @@ fn classes(cluster: &Cluster, known: Known) -> Matrix {
             |of: &BTreeMap<usize, BTreeSet<Relation>>| of.get(&at).cloned().unwrap_or_default();
         (sets, all(&known.reaches_all), all(&known.reached_by_all))
     };
+
     let gather = |all: Vec<usize>, ring: bool| -> Vec<(Signature, Vec<usize>)> {
         let mut alike: HashMap<Signature, Vec<usize>> = HashMap::new();
         for at in all {
@@ -251,6 +256,7 @@ fn classes(cluster: &Cluster, known: Known) -> Matrix {
         }
         alike.into_iter().collect()
     };
+
     let (mut alike, alone): (Vec<_>, Vec<_>) = gather((0..count).collect(), false)
         .into_iter()
         .partition(|(_, all)| all.len() > 1);
@@ -258,6 +264,7 @@ fn classes(cluster: &Cluster, known: Known) -> Matrix {
         alone.into_iter().flat_map(|(_, all)| all).collect(),
         true,
     ));
+
     let name = |at: usize| &cluster.tenants[at].name;
     let apart = |(sets, reaches, reached): &Signature| {
         sets.iter().all(FixedBitSet::is_clear) && reaches.is_empty() && reached.is_empty()
@@ -269,12 +276,14 @@ fn classes(cluster: &Cluster, known: Known) -> Matrix {
             (apart(&signature), all, signature)
         })
         .collect();
+
     groups.sort_by_key(|(apart, group, _)| (*apart, name(group[0])));
     let of: HashMap<usize, usize> = groups
         .iter()
         .enumerate()
         .flat_map(|(class, (_, group, _))| group.iter().map(move |at| (*at, class)))
         .collect();
+
     let mut cells: BTreeMap<(usize, usize), BTreeSet<Relation>> = BTreeMap::new();
     for (class, (_, group, _)) in groups.iter().enumerate() {
         // One of a class stands for it, and whom it reaches for their classes.
@@ -284,6 +293,7 @@ fn classes(cluster: &Cluster, known: Known) -> Matrix {
             }
         }
     }
+
     let classes = groups
         .into_iter()
         .map(|(_, group, (_, reaches_all, reached_by_all))| Class {
@@ -291,6 +301,7 @@ fn classes(cluster: &Cluster, known: Known) -> Matrix {
             reaches_all,
             reached_by_all,
         });
+
     Matrix {
         cluster: cluster.name.clone(),
         everywhere: known.everywhere,

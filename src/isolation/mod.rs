@@ -303,10 +303,12 @@ pub fn prove(cluster: &Cluster) -> Proof {
     let mut findings = Vec::new();
     let mut planes = Vec::new();
     let mut declared_edges = 0;
+
     for plane in Plane::ALL {
         let before = findings.len();
         let mut assumptions = Vec::new();
         declared_edges += self::plane(cluster, plane, &mut findings, &mut assumptions);
+
         if cluster.snapshot_superseded {
             let text = "what the other inputs say of objects of the snapshot is how they will be"
                 .to_owned();
@@ -315,22 +317,26 @@ pub fn prove(cluster: &Cluster) -> Proof {
                 text,
             });
         }
+
         let of = |verdict| {
             findings[before..]
                 .iter()
                 .filter(|f| f.verdict == Some(verdict))
                 .count()
         };
+
         let (refuted, unknown) = (
             of(Verdict::Refuted),
             of(Verdict::Unknown) + cluster.blind.len(),
         );
+
         let verdict = match (refuted, unknown) {
             (1.., _) => Verdict::Refuted,
             (0, 1..) => Verdict::Unknown,
             (0, 0) if assumptions.is_empty() => Verdict::Proven,
             (0, 0) => Verdict::Assumed,
         };
+
         assumptions.sort();
         planes.push(PlaneResult {
             plane,
@@ -340,11 +346,13 @@ pub fn prove(cluster: &Cluster) -> Proof {
             unknown,
         });
     }
+
     let owned = cluster
         .namespaces
         .iter()
         .filter(|n| n.owner != Owner::Platform)
         .count();
+
     Proof {
         cluster: cluster.name.clone(),
         counts: [cluster.tenants.len(), owned, cluster.facts.objects.len()],

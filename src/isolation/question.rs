@@ -31,21 +31,25 @@ pub fn can(cluster: &Cluster, subject: &Subject, ask: &Ask<'_>, direct: bool) ->
     let mut seen: BTreeSet<Subject> = BTreeSet::from([subject.clone()]);
     let mut queue: VecDeque<(Subject, Vec<Step>)> = VecDeque::from([(subject.clone(), Vec::new())]);
     let mut accounts: Option<Accounts> = None;
+
     while let Some((subject, steps)) = queue.pop_front() {
         let who = with_groups(&subject);
         let grant = match ask {
             Ask::Resource(request) => cluster.rbac.authorize(&who, request),
             Ask::Path(verb, path) => cluster.rbac.authorize_url(&who, verb, path),
         };
+
         if let Some(grant) = grant {
             let mut steps = steps;
             steps.extend(granted(&who, &grant));
             return Some(steps);
         }
+
         if direct {
             continue;
         }
         let accounts = accounts.get_or_insert_with(|| self::accounts(cluster));
+
         for (account, step) in becomes(cluster, &who, accounts) {
             if seen.insert(account.clone()) {
                 let mut steps = steps.clone();
@@ -54,6 +58,7 @@ pub fn can(cluster: &Cluster, subject: &Subject, ask: &Ask<'_>, direct: bool) ->
             }
         }
     }
+
     None
 }
 
@@ -105,6 +110,7 @@ fn becomes(cluster: &Cluster, who: &[Subject], accounts: &Accounts) -> Vec<(Subj
                     "" => accounts.iter().collect(),
                     home => accounts.get_key_value(home).into_iter().collect(),
                 };
+
                 for (home, names) in homes {
                     let text = format!(
                         "{subject} {} in `{home}` ({}),",
@@ -119,6 +125,7 @@ fn becomes(cluster: &Cluster, who: &[Subject], accounts: &Accounts) -> Vec<(Subj
             }
         }
     }
+
     found
 }
 
@@ -180,6 +187,7 @@ pub fn reach(
         .iter()
         .map(|d| (d.span, d.message.clone()))
         .collect();
+
     for end in [from, to] {
         let namespace = &cluster.namespaces[end.namespace as usize];
         if namespace.has_unevaluated_policy {
@@ -188,6 +196,7 @@ pub fn reach(
                 .other_policies
                 .iter()
                 .filter(|t| t.id.namespace.is_empty() || t.id.namespace == namespace.name);
+
             unread.extend(others.map(|t| {
                 (
                     t.origin.span,
@@ -198,11 +207,13 @@ pub fn reach(
                     ),
                 )
             }));
+
             let unevaluated = cluster
                 .facts
                 .unevaluated
                 .iter()
                 .filter(|r| r.id.namespace == namespace.name);
+
             unread.extend(unevaluated.map(|r| {
                 (
                     r.origin.span,
@@ -210,6 +221,7 @@ pub fn reach(
                 )
             }));
         }
+
         if end.host_network {
             unread.push((
                 namespace
@@ -222,10 +234,12 @@ pub fn reach(
             ));
         }
     }
+
     if !unread.is_empty() {
         unread.truncate(5);
         return Ok(Route::Unknown(unread));
     }
+
     let reach = Reach::new(cluster);
     let name = |end: &Asked| cluster.namespaces[end.namespace as usize].name.clone();
     let labels = [from.labels.as_ref(), to.labels.as_ref()];
@@ -251,12 +265,14 @@ pub fn reach(
             }
         }
     };
+
     if let Some((exit, entrance)) = reach.between_as(from.namespace, to.namespace, labels, port)? {
         return Ok(Route::Open(vec![
             step(Direction::Egress, exit.by),
             step(Direction::Ingress, entrance.by),
         ]));
     }
+
     let mut blocked = Vec::new();
     for (end, other, direction, word) in [
         (from, to, Direction::Egress, "out of"),
@@ -292,6 +308,7 @@ pub fn reach(
         );
         blocked.extend(governing.first().map(|p| (p.origin.span, text)));
     }
+
     Ok(Route::Blocked(blocked))
 }
 

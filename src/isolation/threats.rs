@@ -320,6 +320,7 @@ fn answer(proof: &Proof, threat: &'static Threat) -> Answer {
         .findings
         .iter()
         .filter_map(|f| Some((f.verdict?, f.diagnostic.rule.id)));
+
     for (verdict, rule) in findings.filter(|(_, rule)| threat.asks(rule)) {
         *found.entry(verdict).or_default().entry(rule).or_default() += 1;
     }
@@ -330,6 +331,7 @@ fn answer(proof: &Proof, threat: &'static Threat) -> Answer {
             .entry(blind.rule.id)
             .or_default() += 1;
     }
+
     if let Some((verdict, evidence)) = found.into_iter().next_back() {
         return Answer {
             threat,
@@ -338,6 +340,7 @@ fn answer(proof: &Proof, threat: &'static Threat) -> Answer {
             assumptions: Vec::new(),
         };
     }
+
     // What the planes of its rules rest on, and what no input shows.
     let planes: BTreeSet<Plane> = Plane::ALL
         .into_iter()
@@ -348,15 +351,18 @@ fn answer(proof: &Proof, threat: &'static Threat) -> Answer {
                 .any(|r| r.split('/').next() == Some(p.name()))
         })
         .collect();
+
     let named = proof
         .planes
         .iter()
         .filter(|p| planes.contains(&p.plane))
         .flat_map(|p| &p.assumptions);
+
     let outside = threat.outside.iter().map(|(name, text)| Assumption {
         name,
         text: (*text).to_owned(),
     });
+
     let assumptions: BTreeSet<Assumption> = named.cloned().chain(outside).collect();
     let verdict = match assumptions
         .iter()
@@ -368,6 +374,7 @@ fn answer(proof: &Proof, threat: &'static Threat) -> Answer {
         1 => Standing::Is(Verdict::Assumed),
         _ => Standing::Partly,
     };
+
     let evidence = threat.rules.iter().map(|rule| (*rule, 0)).collect();
     Answer {
         threat,

@@ -48,12 +48,14 @@ impl ObjectId {
             .and_then(|m| text(m, "namespace"))
             .unwrap_or_default();
         let group = version.split_once('/').map_or("", |(group, _)| group);
+
         // The one long name among ten thousand tenants' objects.
         let group = if group == RBAC {
             Text::new_static(RBAC)
         } else {
             group.into()
         };
+
         Ok(Self {
             group,
             kind: kind.into(),

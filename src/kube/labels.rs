@@ -119,6 +119,7 @@ impl Selector {
                 Err("a selector is no mapping".into())
             };
         };
+
         let mut all = Vec::new();
         for (key, value) in entries.iter().map(T::split) {
             match (key, value.view()) {
@@ -142,6 +143,7 @@ impl Selector {
                 _ => return Err(format!("a selector has no `{key}` of this form")),
             }
         }
+
         all.sort();
         all.dedup();
         Ok(Self(all))
@@ -152,6 +154,7 @@ impl Selector {
             .member("key")
             .and_then(TreeValue::text)
             .ok_or("an expression has no key")?;
+
         let values: Vec<Text> = texts(item.member("values")).map(Into::into).collect();
         let op = match (
             item.member("operator").and_then(TreeValue::text),
@@ -167,6 +170,7 @@ impl Selector {
                 ));
             }
         };
+
         Ok(Requirement {
             key: key.into(),
             op,
@@ -178,6 +182,7 @@ impl Selector {
     pub fn to_value(&self) -> Value {
         let mut labels: Vec<Entry> = Vec::new();
         let mut expressions: Vec<Value> = Vec::new();
+
         for Requirement { key, op } in &self.0 {
             match op {
                 Op::In(values) if values.len() == 1 && labels.iter().all(|(k, _)| k != key) => {
@@ -197,6 +202,7 @@ impl Selector {
         if !expressions.is_empty() {
             selector.push((Text::new_static("matchExpressions"), expressions.into()));
         }
+
         selector.into()
     }
 
@@ -314,6 +320,7 @@ impl KeyDomain {
         if !self.present {
             return None;
         }
+
         match &self.one_of {
             Some(values) => values
                 .iter()
@@ -369,6 +376,7 @@ pub fn satisfiable(yes: &[&Selector], no: &[&Selector]) -> Result<Option<Labels>
     no.sort_by_key(|s| s.0.len());
     let mut tries = 0;
     let found = avoid(rooms, &no, &mut tries)?;
+
     Ok(found.map(|rooms| {
         Labels::new(
             rooms
@@ -403,5 +411,6 @@ fn avoid(
             return Ok(Some(found));
         }
     }
+
     Ok(None)
 }

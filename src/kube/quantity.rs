@@ -55,6 +55,7 @@ impl Quantity {
                 !(c.is_ascii_digit() || *c == '.' || (*i == 0 && matches!(c, '+' | '-')))
             })
             .map_or(text.len(), |(i, _)| i);
+
         let (number, suffix) = text.split_at(split);
         if number.starts_with('-') {
             return Err("it is negative".into());
@@ -69,6 +70,7 @@ impl Quantity {
         } else {
             format!("{whole}{fraction}").into()
         };
+
         let value: i128 = digits
             .parse()
             .map_err(|_| "it is out of range".to_owned())?;
@@ -90,6 +92,7 @@ impl Quantity {
             shift(value, power + 9 - scale)
         }
         .ok_or("it is out of range")?;
+
         if nanos > i128::from(i64::MAX) * NANO {
             return Err("it is over 2^63 - 1, more than a quota can hold".into());
         }
@@ -176,12 +179,14 @@ fn canonical(nanos: i128, binary: bool) -> String {
         }
         return units.to_string();
     }
+
     for (suffix, power) in DECIMAL.iter().rev() {
         let unit = 10i128.pow((power + 9) as u32);
         if nanos % unit == 0 {
             return format!("{}{suffix}", nanos / unit);
         }
     }
+
     format!("{nanos}n")
 }
 
@@ -227,6 +232,7 @@ impl<'de> Deserialize<'de> for Quantity {
                 Quantity::parse(&n.to_string()).map_err(E::custom)
             }
         }
+
         deserializer.deserialize_any(V)
     }
 }
@@ -294,6 +300,7 @@ mod tests {
             let at = digits.len() - cut;
             (digits[..at].to_owned(), &digits[at..])
         };
+
         if kept.len() > 30 {
             return None;
         }
@@ -302,6 +309,7 @@ mod tests {
         } else {
             kept.parse().unwrap()
         };
+
         let nanos = whole + i128::from(cut.bytes().any(|digit| digit != b'0'));
         (nanos <= i128::from(i64::MAX) * NANO).then_some(nanos)
     }
@@ -320,6 +328,7 @@ mod tests {
                 prop_assert!(parsed.is_none());
             }
         });
+
         let largest = i128::MAX.to_string();
         for power in [
             -10,
@@ -349,11 +358,13 @@ mod tests {
                 .map(ToString::to_string)
                 .collect()
         };
+
         assert_eq!(split("50", 3, NANO), ["18", "16", "16"]);
         assert_eq!(
             split("16Gi", 3, NANO),
             ["5726623062", "5726623061", "5726623061"]
         );
+
         assert_eq!(split("1", 4, NANO / 1000), ["250m", "250m", "250m", "250m"]);
         assert_eq!(split("1.50", 1, NANO), ["1.50"]);
         assert_eq!(split("2", 3, NANO), ["2", "0", "0"]);

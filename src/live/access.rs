@@ -49,17 +49,20 @@ pub fn samples(cluster: &Cluster, wanted: &Desired) -> Vec<Sample> {
         .filter(|(at, _)| wanted.asks(Some(*at as u32)))
         .map(|(_, t)| &t.name)
         .collect();
+
     let tenants: Vec<_> = cluster
         .tenants
         .iter()
         .filter(|t| !t.namespaces.is_empty())
         .filter(|t| asked.contains(&t.name))
         .collect();
+
     let step = tenants.len().div_ceil(SAMPLED).max(1);
     let platform: Vec<Text> = ["kube-system", wanted.engine_namespace.as_str(), "default"]
         .map(Text::from)
         .into();
     let mut all = Vec::new();
+
     for (at, tenant) in tenants.iter().enumerate().step_by(step) {
         let own = tenant.namespaces[0].clone();
         let account = Subject::ServiceAccount(own.clone(), "default".into());
@@ -68,6 +71,7 @@ pub fn samples(cluster: &Cluster, wanted: &Desired) -> Vec<Sample> {
         let mut homes = vec![own, other];
         homes.extend(platform.iter().cloned());
         homes.dedup();
+
         for (turn, namespace) in homes.into_iter().enumerate() {
             let (verb, resource) = ASKED[(at / step + turn) % ASKED.len()];
             let request = Request {
@@ -77,10 +81,12 @@ pub fn samples(cluster: &Cluster, wanted: &Desired) -> Vec<Sample> {
                 namespace: &namespace,
                 ..Request::default()
             };
+
             let expected = cluster
                 .rbac
                 .authorize(&with_groups(&subject), &request)
                 .is_some();
+
             all.push(Sample {
                 subject: subject.clone(),
                 tenant: tenant.name.clone(),
@@ -91,6 +97,7 @@ pub fn samples(cluster: &Cluster, wanted: &Desired) -> Vec<Sample> {
             });
         }
     }
+
     all
 }
 
@@ -105,10 +112,12 @@ impl Sample {
                 Vec::new(),
             ),
         };
+
         groups.extend(self.subject.implicit_groups());
         groups.sort();
         groups.dedup();
         let groups: Vec<Value> = groups.into_iter().map(Value::from).collect();
+
         map! {
             "apiVersion" => "authorization.k8s.io/v1",
             "kind" => "SubjectAccessReview",
@@ -136,16 +145,19 @@ impl Sample {
         } else {
             "does not"
         };
+
         let (group, resource) = self.resource;
         let what = if group.is_empty() {
             resource.to_owned()
         } else {
             format!("{resource}.{group}")
         };
+
         let message = format!(
             "the API server {says} {} to {} {what} in `{}`, and what its roles and bindings grant {follows}",
             self.subject, self.verb, self.namespace
         );
+
         let tenant = wanted.tenants.iter().find(|t| t.name == self.tenant);
         let span = tenant.map_or(wanted.span, |t| t.span);
         let as_whom = match &self.subject {
@@ -155,6 +167,7 @@ impl Sample {
                 format!("--as system:serviceaccount:{namespace}:{name}")
             }
         };
+
         Some(LiveFinding {
             diagnostic: Diagnostic::new(&ACCESS_DIFFERS, span, message)
                 .fix("see which authorizers the API server runs besides RBAC: --authorization-mode, --authorization-config")

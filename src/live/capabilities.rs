@@ -16,32 +16,38 @@ pub fn capabilities(cluster: &str, version: &str, served: &Served, batch: &Obser
         .split(['.', '-', '+'])
         .take(2)
         .collect();
+
     let own = |group: &str| {
         kinds::is_present(group)
             || group.ends_with(".k8s.io")
                 && !group.starts_with("gateway.")
                 && !group.starts_with("snapshot.")
     };
+
     let apis: BTreeSet<String> = served
         .kinds
         .iter()
         .filter(|k| k.namespaced && !own(&k.group))
         .map(|k| format!("{}/{}/{}", k.group, k.version, k.kind))
         .collect();
+
     let mut fields = vec![
         ("name".into(), Value::from(cluster)),
         ("kubernetes".into(), Value::from(minor.join("."))),
     ];
+
     let definition = batch
         .definitions
         .iter()
         .find_map(|d| named_by_definition(d));
+
     let daemon_set = || {
         batch
             .daemon_sets
             .iter()
             .find_map(|(_, name)| named_by_daemon_set(name))
     };
+
     if let Some(plugin) = definition.or_else(daemon_set) {
         fields.push(("cni".into(), map! { "name" => plugin }));
     }
@@ -51,5 +57,6 @@ pub fn capabilities(cluster: &str, version: &str, served: &Served, batch: &Obser
             apis.into_iter().map(Value::from).collect::<Vec<_>>().into(),
         ));
     }
+
     Value::from(fields)
 }

@@ -167,6 +167,7 @@ pub fn compare(
         out: LiveReport::default(),
         since: BTreeMap::new(),
     };
+
     comparison.gaps();
     let is_quiet = comparison.out.found.is_empty();
     let progress = progress(wanted, seen, gaps, commit, is_quiet);
@@ -185,6 +186,7 @@ pub fn compare(
         .out
         .found
         .extend(versions::check(wanted, &seen.images));
+
     if wanted.only.is_none()
         && !gaps.iter().any(|g| {
             g.hides("apps", "DaemonSet")
@@ -196,6 +198,7 @@ pub fn compare(
             .found
             .extend(plugin::check(wanted, &seen.definitions, &seen.daemon_sets));
     }
+
     comparison.rows(&behind);
     let span = |f: &LiveFinding| {
         (
@@ -205,10 +208,12 @@ pub fn compare(
             f.diagnostic.message.clone(),
         )
     };
+
     comparison
         .out
         .found
         .sort_by_key(|f| (std::cmp::Reverse(f.diagnostic.level), span(f)));
+
     comparison.out.counts[2] = seen.count;
     comparison.out
 }
@@ -265,12 +270,14 @@ impl Comparison<'_> {
         let endings: HashMap<&ObjectId, &Ending> =
             self.seen.endings.iter().map(|e| (&e.id, e)).collect();
         let objects = wanted.objects.iter().enumerate();
+
         for (at, (id, want)) in objects.filter(|(_, (id, want))| wanted.in_scope(id, want)) {
             self.out.counts[0] += 1;
             if self.hidden(id) {
                 continue;
             }
             let late = want.unit.as_ref().and_then(|unit| behind.get(unit));
+
             if !self.seen.there.contains(at) {
                 // What its Kustomization has not applied yet is no fault of its own.
                 if late.is_none() && !self.namespace_missing(id) && !self.seen.unread.contains(id) {
@@ -278,12 +285,15 @@ impl Comparison<'_> {
                 }
                 continue;
             }
+
             let Some(seen) = self.seen.seen.get(&at) else {
                 self.out.counts[1] += 1;
                 continue;
             };
+
             let before = self.out.found.len();
             self.drifted(id, want, seen, late.is_some());
+
             for mark in &seen.marks {
                 let by = mark
                     .by
@@ -301,9 +311,11 @@ impl Comparison<'_> {
                     wanted.kubectl(mark.verb, id, &format!(" {}-", mark.key))
                 );
             }
+
             // Where it has been for long, that is said as of everything that is.
             let ends = seen.status.stage == Stage::Terminating;
             let ending = if ends { endings.get(id).copied() } else { None };
+
             if ends && ending.is_none_or(|e| self.age(e) <= STUCK[0]) {
                 let by = ending
                     .map(|e| format!(": {}", held_by(e)))
@@ -312,6 +324,7 @@ impl Comparison<'_> {
                 let found = self.push(&NOT_CONVERGED, want.tenant, want.span, Some(id), message);
                 found.diagnostic.fix = "once it is gone, Flux makes it again".into();
             }
+
             if !wanted.is_applier(id)
                 && matches!(seen.status.stage, Stage::InProgress | Stage::Failed)
             {
@@ -331,6 +344,7 @@ impl Comparison<'_> {
                 found.diagnostic.fix =
                     "its own controller says why: mend what its status names".into();
             }
+
             if self.out.found.len() == before {
                 self.out.counts[1] += 1;
             }
@@ -367,11 +381,13 @@ impl Comparison<'_> {
             by.as_ref()
                 .is_some_and(|m| m.name != "kustomize-controller")
         };
+
         let all: Vec<_> = seen
             .differences
             .iter()
             .filter(|d| !late || foreign(&d.by))
             .collect();
+
         let Some(first) = all.first() else { return };
         let mut message = format!("{}: ", id.called());
         message += &match (&first.wanted, &first.live) {
@@ -387,21 +403,25 @@ impl Comparison<'_> {
                 )
             }
         };
+
         if let Some(by) = &first.by {
             message += &match first.live {
                 Some(_) => format!("; set by {by}"),
                 None => format!("; the last to change it was {by}"),
             };
         }
+
         if all.len() > 1 {
             let more: Vec<&str> = all[1..].iter().take(5).map(|d| d.path.as_str()).collect();
             message += &format!("; and {} more: {}", all.len() - 1, more.join(", "));
         }
+
         let since = first
             .by
             .as_ref()
             .map(|m| m.time.clone())
             .unwrap_or_default();
+
         let wanted = self.wanted;
         let unit = want.unit.clone().unwrap_or_else(|| ENTRY.into());
         // What holds it is said of its own.
@@ -410,15 +430,18 @@ impl Comparison<'_> {
             d.path.starts_with("roleRef")
                 || id.kind == "ResourceQuota" && d.path.starts_with("spec.scope")
         };
+
         let taken = |by: &Option<Manager>| {
             by.as_ref()
                 .is_none_or(|m| FLUX_TAKES.iter().any(|f| m.name.starts_with(f)))
         };
+
         let anew = all.iter().any(|d| cannot_change(d));
         let left = all.iter().any(|d| d.wanted.is_none() && !taken(&d.by));
         self.out.returns |= !held && !anew && !left;
         let found = self.push(&DRIFTED, want.tenant, want.span, Some(id), message);
         found.since = since;
+
         found.diagnostic.fix = match (held, anew, left) {
             (true, ..) => String::new(),
             (_, true, _) => {
@@ -456,14 +479,17 @@ impl Comparison<'_> {
             .filter_map(|w| Some((w.tenant?, w.unit.as_ref()?)))
             .filter(|(_, u)| !u.ends_with(".late") && *u != ENTRY)
             .collect();
+
         let applied = self
             .seen
             .seen
             .iter()
             .filter(|(_, seen)| seen.applied.as_ref().is_some_and(|a| a.suspended));
+
         let named = applied.filter_map(|(at, _)| wanted.objects.get_index(*at));
         let suspended: BTreeSet<&Text> = named.map(|(id, _)| &id.name).collect();
         let mut worst: BTreeMap<&Text, &LiveFinding> = BTreeMap::new();
+
         for found in self
             .out
             .found
@@ -479,6 +505,7 @@ impl Comparison<'_> {
                 *first = found;
             }
         }
+
         let ending: BTreeSet<u32> = self
             .seen
             .endings
@@ -486,6 +513,7 @@ impl Comparison<'_> {
             .filter(|e| e.id.kind == "Namespace")
             .filter_map(|e| e.tenant)
             .collect();
+
         let mut rows = Vec::new();
         for (at, tenant) in wanted.tenants.iter().enumerate() {
             let at = at as u32;
@@ -513,6 +541,7 @@ impl Comparison<'_> {
                 _ if !self.gaps.is_empty() => (Phase::Unknown, NOT_ASKED.to_owned()),
                 _ => (Phase::Active, String::new()),
             };
+
             let since = match phase {
                 Phase::Active => Text::default(),
                 _ => first
@@ -521,6 +550,7 @@ impl Comparison<'_> {
                     .or_else(|| unit.and_then(|u| self.since.get(u)).cloned())
                     .unwrap_or_default(),
             };
+
             rows.push(Row {
                 tenant: tenant.name.clone(),
                 phase,
@@ -534,6 +564,7 @@ impl Comparison<'_> {
                 since,
             });
         }
+
         rows.sort_by(|a, b| a.tenant.cmp(&b.tenant));
         self.out.rows = rows;
     }

@@ -126,6 +126,7 @@ impl Desired {
             .artifacts
             .iter()
             .filter(|a| a.cluster == cluster.name.as_str());
+
         wanted.contents = own
             .map(|a| (a.kustomization.as_str().into(), a.content.as_str().into()))
             .collect();
@@ -134,10 +135,12 @@ impl Desired {
             .kustomizations
             .get(cluster.name.as_str())
             .map_or(&[][..], |all| all);
+
         wanted
             .objects
             .reserve(bundle.ids().count() + applying.len());
         wanted.take(&mut bundle.platform, None, PLATFORM.into());
+
         for part in &mut bundle.tenants {
             let tenant = &tenancy.tenants[part.index];
             let Some(on) = tenant.on(bundle.cluster) else {
@@ -163,16 +166,19 @@ impl Desired {
                     .map(|n| (n.name.as_str().into(), n.adopt, n.span))
                     .collect(),
             });
+
             wanted
                 .holders
                 .extend(tenant.principals.iter().map(|p| (Text::from(&p.value), at)));
         }
+
         let of_one: HashMap<String, u32> = wanted
             .tenants
             .iter()
             .enumerate()
             .map(|(at, t)| (format!("tenant-{}", t.name), at as u32))
             .collect();
+
         for value in applying {
             let Ok(id) = ObjectId::of(value) else {
                 continue;
@@ -191,6 +197,7 @@ impl Desired {
                 },
             );
         }
+
         wanted.objects.sort_unstable_keys();
         wanted
     }

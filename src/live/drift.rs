@@ -111,6 +111,7 @@ fn compared(id: &ObjectId, wanted: &Value, live: &Value, managed: &[Value]) -> V
         .clone()
         .filter(|e| !last(e))
         .chain(entries.filter(last));
+
     let mut comparison = FieldComparison {
         group: &id.group,
         exact: false,
@@ -118,6 +119,7 @@ fn compared(id: &ObjectId, wanted: &Value, live: &Value, managed: &[Value]) -> V
         path: Vec::new(),
         out: Vec::new(),
     };
+
     // The server fills in the rules of an aggregated role.
     let aggregated = !wanted.at(&["aggregationRule"]).is_null();
     for (key, value) in entries {
@@ -140,12 +142,14 @@ fn compared(id: &ObjectId, wanted: &Value, live: &Value, managed: &[Value]) -> V
             }
         }
     }
+
     for part in parts {
         let there = live.at(&[part]);
         if wanted.at(&[part]).is_null() && !is_nothing(there) && !(aggregated && *part == "rules") {
             comparison.unasked(&[part], there);
         }
     }
+
     // What has an owner goes with it, when somebody else says so.
     let owners = live.at(&["metadata", "ownerReferences"]);
     let decides = !parts.is_empty()
@@ -156,6 +160,7 @@ fn compared(id: &ObjectId, wanted: &Value, live: &Value, managed: &[Value]) -> V
     // What has a finalizer does not go, when Flux says so; but for those of its own controllers.
     let held = live.at(&["metadata", "finalizers"]);
     let engine = is_engine_group(&id.group);
+
     if !parts.is_empty()
         && !engine
         && !is_nothing(held)
@@ -163,6 +168,7 @@ fn compared(id: &ObjectId, wanted: &Value, live: &Value, managed: &[Value]) -> V
     {
         comparison.unasked(&["metadata", "finalizers"], held);
     }
+
     if id.kind == "Namespace" {
         for (key, value) in live.at(&["metadata", "labels"]).entries() {
             if key.starts_with(POD_SECURITY) && wanted.at(&["metadata", "labels", key]).is_null() {
@@ -170,6 +176,7 @@ fn compared(id: &ObjectId, wanted: &Value, live: &Value, managed: &[Value]) -> V
             }
         }
     }
+
     comparison.out
 }
 
@@ -233,6 +240,7 @@ impl<'a> FieldComparison<'a> {
                 None => text,
             }
         };
+
         let path = self
             .path
             .iter()
@@ -243,6 +251,7 @@ impl<'a> FieldComparison<'a> {
                 Step::Index(at) => format!("{path}[{at}]"),
                 Step::Element(key) => format!("{path}[{key}]"),
             });
+
         self.out.push(Difference {
             path,
             wanted: wanted.map(show),
@@ -299,6 +308,7 @@ impl<'a> FieldComparison<'a> {
             keyed(self.path.iter().rev().nth(1)),
             keyed(self.path.last()),
         );
+
         let selector = matches!(self.path.last(), Some(Step::Field(field)) if is_selector(field));
         match value {
             Value::Null => true,
@@ -329,6 +339,7 @@ impl<'a> FieldComparison<'a> {
                     keys.iter()
                         .all(|k| a.get(k) == b.get(k) || a.get(k).is_none() && !exact)
                 };
+
                 for item in items {
                     let found = there.iter().find(|t| same(item, t)).unwrap_or(&Value::Null);
                     let named = keys
@@ -339,6 +350,7 @@ impl<'a> FieldComparison<'a> {
                     self.compare(item, found);
                     self.path.pop();
                 }
+
                 let asked =
                     |there: &Value| !self.exact || items.iter().any(|item| same(item, there));
                 let more: Vec<_> = there
@@ -346,6 +358,7 @@ impl<'a> FieldComparison<'a> {
                     .enumerate()
                     .filter(|(_, t)| !asked(t))
                     .collect();
+
                 for (at, other) in more {
                     self.path.push(Step::Index(at));
                     self.push(None, other);
@@ -387,6 +400,7 @@ impl<'a> FieldComparison<'a> {
                 _ => None,
             }
         };
+
         self.path
             .iter()
             .any(|step| matches!(step, Step::Field(name) if AMOUNTS.contains(name)))
@@ -399,6 +413,7 @@ impl<'a> FieldComparison<'a> {
             .managed
             .iter()
             .filter_map(|m| self.walk(m.at(&["fieldsV1"]), self.path.len()));
+
         for (key, _) in nodes.flat_map(Value::entries) {
             if let Some(json) = key.strip_prefix("k:") {
                 let element: Value = serde_json::from_str(json).ok()?;
@@ -410,6 +425,7 @@ impl<'a> FieldComparison<'a> {
                 return Some(Keys::Values);
             }
         }
+
         None
     }
 
@@ -437,6 +453,7 @@ impl<'a> FieldComparison<'a> {
             }
             .map(|(_, node)| node)?;
         }
+
         Some(node)
     }
 

@@ -71,6 +71,7 @@ impl Desired {
             "" => id.kind.to_lowercase(),
             group => format!("{}.{group}", id.kind.to_lowercase()),
         };
+
         // No shell takes a control character as all others do.
         if id.name.chars().any(char::is_control) {
             return self.here(&format!(
@@ -78,11 +79,13 @@ impl Desired {
                 quoted(&id.namespace)
             ));
         }
+
         let namespace = if id.namespace.is_empty() {
             String::new()
         } else {
             format!(" -n {}", quoted(&id.namespace))
         };
+
         self.here(&format!(
             "kubectl {verb} {kind}/{}{namespace}{more}",
             quoted(&id.name)

@@ -24,6 +24,7 @@ pub fn check(
         return Err(format!("{}: {}", sources.locate(fault.span), fault.message));
     }
     let mut all = Vec::new();
+
     for document in &documents {
         let entries = match document.root.items() {
             [] => {
@@ -41,18 +42,21 @@ pub fn check(
                     .and_then(Node::as_str)
                     .filter(|t| !t.is_empty())
             };
+
             let (Some(tenant), Some(thing)) = (text("tenant"), text("thing")) else {
                 let at = sources.locate(entry.span);
                 return Err(format!(
                     "{at}: write it as {{tenant: NAME or UUID, thing: TEXT}}"
                 ));
             };
+
             if declared.contains(tenant) {
                 continue;
             }
             let message = format!("{thing} is of the tenant `{tenant}`, which nothing declares");
             let fix =
                 "whoever owned it says whether it goes, and what is in it; or correct whose it is";
+
             all.push(LiveFinding {
                 diagnostic: Diagnostic::new(&ORPHANED, entry.span, message)
                     .fix(fix)
@@ -64,5 +68,6 @@ pub fn check(
             });
         }
     }
+
     Ok(all)
 }

@@ -63,6 +63,7 @@ impl Served {
                 "it does not aggregate its discovery, as Kubernetes does since 1.27".into(),
             );
         }
+
         for group in answer.at(&["items"]).items() {
             let name = Text::from(group.at(&["metadata", "name"]).as_str().unwrap_or_default());
             for version in group.at(&["versions"]).items() {
@@ -70,6 +71,7 @@ impl Served {
                 if version.at(&["freshness"]).as_str() == Some("Stale") {
                     self.stale.push(format!("{name}/{number}"));
                 }
+
                 for resource in version.at(&["resources"]).items() {
                     let text =
                         |path: &[&str]| Text::from(resource.at(path).as_str().unwrap_or_default());
@@ -90,6 +92,7 @@ impl Served {
                 }
             }
         }
+
         Ok(())
     }
 
@@ -210,16 +213,19 @@ pub fn listings(
 ) -> Vec<Listing> {
     let mut all: BTreeSet<Listing> = BTreeSet::new();
     let mut seen: BTreeSet<(&Text, &Text)> = BTreeSet::new();
+
     for kind in &served.kinds {
         let named = (kind.group.clone(), kind.kind.clone());
         let rendered = wanted.get(&named);
         let read = detail(&kind.group, &kind.kind, purpose);
+
         if (rendered.is_none() && read.is_none())
             || is_secret(&kind.group, &kind.kind)
             || !seen.insert((&kind.group, &kind.kind))
         {
             continue;
         }
+
         let Some(kind) = served.find(&kind.group, &kind.kind, rendered.map(Text::as_str)) else {
             continue;
         };
@@ -231,6 +237,7 @@ pub fn listings(
             label: read.is_none().then_some(OWNER_LABEL),
         });
     }
+
     if let Some(kind) = served.find("apps", "Deployment", None)
         && !all.iter().any(|l| l.kind == *kind)
     {
@@ -247,6 +254,7 @@ pub fn listings(
             });
         }
     }
+
     let mut all: Vec<Listing> = all.into_iter().collect();
     all.sort_by_key(|l| {
         LONGEST
@@ -254,6 +262,7 @@ pub fn listings(
             .position(|kind| *kind == (&*l.kind.group, &*l.kind.kind))
             .unwrap_or(LONGEST.len())
     });
+
     all
 }
 

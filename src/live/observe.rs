@@ -220,10 +220,12 @@ impl Observations {
         } else {
             &id.namespace
         };
+
         let tenant = wanted.home(home);
         let labels = object.at(&["metadata", "labels"]);
         let label = |key: &str| labels.at(&[key]).as_str();
         let ending = text(object, &["metadata", "deletionTimestamp"]);
+
         if !ending.is_empty()
             && wanted.asks(tenant)
             && (tenant.is_some() || label(OWNER_LABEL) == Some(&wanted.owner))
@@ -239,6 +241,7 @@ impl Observations {
                     .collect(),
             });
         }
+
         let metadata_only = listing.detail == super::listing::Detail::Metadata;
         match (id.group.as_str(), id.kind.as_str()) {
             ("", "Namespace") if tenant.is_some() => {
@@ -302,10 +305,12 @@ impl Observations {
             }
             _ => {}
         }
+
         let mut origin = Origin {
             input: Input::Snapshot,
             span,
         };
+
         match wanted.objects.get_full(&id) {
             Some((at, _, want)) if !metadata_only => {
                 let status =
@@ -316,6 +321,7 @@ impl Observations {
                     marks: marks(&want.value, object),
                     applied: wanted.is_applier(&id).then(|| applied(object)),
                 };
+
                 let as_rendered = seen.differences.is_empty() && seen.marks.is_empty();
                 if as_rendered {
                     origin = Origin {
@@ -323,6 +329,7 @@ impl Observations {
                         span: want.span,
                     };
                 }
+
                 self.there.grow_and_insert(at);
                 if !as_rendered || seen.status.stage != Stage::Current || seen.applied.is_some() {
                     self.seen.insert(at, seen);
@@ -344,6 +351,7 @@ impl Observations {
             }
             None => {}
         }
+
         if !metadata_only && wanted.only.is_none() {
             self.facts.add(id, object, origin);
         }
@@ -379,6 +387,7 @@ fn marks(wanted: &Value, object: &Value) -> Vec<Mark> {
             }
         }
     }
+
     found
 }
 
@@ -456,6 +465,7 @@ fn widens(wanted: &Desired, id: &ObjectId, tenant: Option<u32>, object: &Value) 
             text(object, &["roleRef", "name"])
         )
     };
+
     match (id.group.as_str(), id.kind.as_str()) {
         ("rbac.authorization.k8s.io", "RoleBinding") => {
             let tenant = asked(tenant?)?;
@@ -494,10 +504,12 @@ fn widens(wanted: &Desired, id: &ObjectId, tenant: Option<u32>, object: &Value) 
                         .into(),
                 ));
             }
+
             let ways: Vec<&str> = ["ingress", "egress"]
                 .into_iter()
                 .filter(|way| !object.at(&["spec", way]).items().is_empty())
                 .collect();
+
             let open = |way: &&&str| {
                 object
                     .at(&["spec", way])
@@ -505,6 +517,7 @@ fn widens(wanted: &Desired, id: &ObjectId, tenant: Option<u32>, object: &Value) 
                     .iter()
                     .any(|r| r.at(&["from"]).is_null() && r.at(&["to"]).is_null())
             };
+
             let anywhere: Vec<&str> = ways.iter().filter(open).copied().collect();
             let text = match anywhere.as_slice() {
                 [] => format!("it allows {}", ways.join(" and ")),
@@ -512,6 +525,7 @@ fn widens(wanted: &Desired, id: &ObjectId, tenant: Option<u32>, object: &Value) 
                 ["egress"] => "it lets everything out".to_owned(),
                 _ => "it lets everybody in, and everything out".to_owned(),
             };
+
             (!ways.is_empty()).then_some(Why::Widens(tenant, text))
         }
         ("", "PersistentVolume") if text(object, &["status", "phase"]) == "Released" => {
@@ -531,6 +545,7 @@ fn widens(wanted: &Desired, id: &ObjectId, tenant: Option<u32>, object: &Value) 
 fn holder(wanted: &Desired, subject: &Value) -> Option<u32> {
     let name = text(subject, &["name"]);
     let own = |kind: &str| wanted.holder(&format!("{kind}/{name}"));
+
     match text(subject, &["kind"]) {
         "ServiceAccount" => wanted.home(text(subject, &["namespace"])),
         "Group" => {

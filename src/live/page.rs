@@ -107,6 +107,7 @@ impl Page {
             Ok(page) => (page, Vec::new()),
             Err(_) => one_by_one(kind, bytes).map_err(|e| format!("the answer is no list: {e}"))?,
         };
+
         let Some(items) = page.items.filter(|_| page.kind.ends_with("List")) else {
             return Err(format!("the answer is no list, but `{}`", page.kind));
         };
@@ -114,11 +115,13 @@ impl Page {
             ("apiVersion".into(), Value::String(kind.api_version())),
             ("kind".into(), Value::String(kind.kind.clone())),
         ];
+
         let mut items: Vec<Value> = items
             .unwrap_or_default()
             .into_iter()
             .map(|Listed(item)| item)
             .collect();
+
         for item in &mut items {
             // In a list of a built-in kind, objects do not say what they are.
             item.change(|entries| {
@@ -126,6 +129,7 @@ impl Page {
                 entries.splice(0..0, head.clone());
             });
         }
+
         let next = (!page.metadata.next.is_empty()).then_some(page.metadata.next);
         Ok(Self {
             items,
@@ -147,6 +151,7 @@ fn one_by_one(kind: &Kind, bytes: &[u8]) -> serde_json::Result<(RawPage<Listed>,
         namespace: Text,
         name: Text,
     }
+
     let page: RawPage<&RawValue> = serde_json::from_slice(bytes)?;
     let mut unread = Vec::new();
     let mut read = |item: &RawValue| match serde_json::from_str::<Listed>(item.get()) {
@@ -165,6 +170,7 @@ fn one_by_one(kind: &Kind, bytes: &[u8]) -> serde_json::Result<(RawPage<Listed>,
             None
         }
     };
+
     let items = page
         .items
         .map(|items| items.map(|all| all.into_iter().filter_map(&mut read).collect()));

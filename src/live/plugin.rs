@@ -58,10 +58,12 @@ pub fn check(
         .iter()
         .filter_map(|d| named_by_definition(d))
         .collect();
+
     let running: Vec<&(&str, &str, Option<bool>)> = PLUGINS
         .iter()
         .filter(|(name, ..)| daemon_sets.iter().any(|(_, n)| n == name))
         .collect();
+
     let mut all = Vec::new();
     let mut push = |level: Level, message: String, fix: &str, show: &str| {
         let diagnostic = Diagnostic::new(&NOT_ENFORCED, wanted.span, message)
@@ -76,12 +78,14 @@ pub fn check(
             since: Text::default(),
         });
     };
+
     let daemons = "kubectl get daemonsets -A";
     // Another plugin beside one that enforces (flannel below Calico is Canal) is not what enforces.
     let enforces = !by_definition.is_empty()
         || running
             .iter()
             .any(|(_, _, enforces)| *enforces == Some(true));
+
     if !enforces {
         match running.first() {
             Some((name, plugin, Some(false))) => push(
@@ -116,14 +120,17 @@ pub fn check(
             ),
         }
     }
+
     if let Some(declared) = &wanted.plugin {
         let mut found: Vec<&str> = by_definition
             .iter()
             .copied()
             .chain(running.iter().map(|(_, p, _)| *p))
             .collect();
+
         found.sort_unstable();
         found.dedup();
+
         if !found.is_empty() && !found.contains(&declared.as_str()) {
             push(
                 Level::Error,
@@ -137,6 +144,7 @@ pub fn check(
             );
         }
     }
+
     all
 }
 

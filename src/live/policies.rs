@@ -24,6 +24,7 @@ pub fn check(wanted: &Desired, cluster: &Cluster, served: &Served) -> Vec<LiveFi
     {
         let facts = &cluster.facts;
         let there = facts.guards.iter().any(|g| g.id.name == id.name);
+
         if !there
             || facts
                 .guard_bindings
@@ -32,6 +33,7 @@ pub fn check(wanted: &Desired, cluster: &Cluster, served: &Served) -> Vec<LiveFi
         {
             continue;
         }
+
         let mut push = |rule: &'static Rule, message: String, fix: String| {
             let diagnostic = Diagnostic::new(rule, want.span, message)
                 .fix(fix)
@@ -44,22 +46,26 @@ pub fn check(wanted: &Desired, cluster: &Cluster, served: &Served) -> Vec<LiveFi
                 since: Text::default(),
             });
         };
+
         let bound: Vec<&str> = facts
             .guard_bindings
             .iter()
             .filter(|b| b.policy == id.name)
             .map(|b| b.id.name.as_str())
             .collect();
+
         let how = match bound.is_empty() {
             true => "is bound by nothing".to_owned(),
             false => format!("is bound by {}, which does not deny", bound.join(", ")),
         };
+
         let fix = "bind it with validationActions: [Deny]".to_owned();
         push(&POLICY_NOT_DENYING, format!("{} {how}", id.called()), fix);
         let resource = |id: &ObjectId| {
             let kind = served.find(&id.group, &id.kind, None)?;
             Some((kind.version.clone(), kind.plural.clone()))
         };
+
         let (refused, unknown) = cluster.violations(&id.name, &wanted.engine_user, &resource);
         if refused.is_empty() && unknown == 0 {
             continue;
@@ -70,6 +76,7 @@ pub fn check(wanted: &Desired, cluster: &Cluster, served: &Served) -> Vec<LiveFi
             id.called(),
             refused.len()
         );
+
         if !names.is_empty() {
             let more = if refused.len() > names.len() {
                 " and more"
@@ -78,6 +85,7 @@ pub fn check(wanted: &Desired, cluster: &Cluster, served: &Served) -> Vec<LiveFi
             };
             message += &format!(": {}{more}", names.join(", "));
         }
+
         if unknown > 0 {
             message += &format!("; of {unknown} it cannot be told");
         }
@@ -87,5 +95,6 @@ pub fn check(wanted: &Desired, cluster: &Cluster, served: &Served) -> Vec<LiveFi
             "mend them before the policy denies: they could not be changed any more".into(),
         );
     }
+
     all
 }

@@ -18,6 +18,7 @@ pub fn role(rendered: impl IntoIterator<Item = (Text, Text)>) -> Value {
             .or_default()
             .insert(resource.to_owned());
     }
+
     for (group, kind) in rendered {
         if !is_secret(&group, &kind) {
             let resource = kinds::plural(&group, &kind);
@@ -29,6 +30,7 @@ pub fn role(rendered: impl IntoIterator<Item = (Text, Text)>) -> Value {
         map! { "apiGroups" => groups, "resources" => resources, "verbs" => vec![Value::from(verb)] }
     };
     let mut rules: Vec<Value> = Vec::new();
+
     for (group, resources) in groups {
         let resources = match resources.contains("*") {
             true => list!["*"],
@@ -40,11 +42,13 @@ pub fn role(rendered: impl IntoIterator<Item = (Text, Text)>) -> Value {
         };
         rules.push(rule(vec![group.into()], resources.items().to_vec(), "list"));
     }
+
     rules.push(rule(
         vec!["authorization.k8s.io".into()],
         vec!["subjectaccessreviews".into()],
         "create",
     ));
+
     map! {
         "apiVersion" => "rbac.authorization.k8s.io/v1",
         "kind" => "ClusterRole",

@@ -68,16 +68,19 @@ impl Status {
                 message: String::new(),
             };
         }
+
         let (generation, observed) = (
             object.at(&["metadata", "generation"]),
             object.at(&["status", "observedGeneration"]),
         );
+
         if let (Value::Number(generation), Value::Number(observed)) = (generation, observed)
             && generation != observed
         {
             let message = format!("generation {generation} is there, {observed} was looked at");
             return Self::progress("LatestGenerationNotObserved", message);
         }
+
         for condition in conditions(object).filter(|c| c.is("True")) {
             match condition.kind {
                 "Reconciling" => return Self::progress(condition.reason, condition.message),
@@ -85,6 +88,7 @@ impl Status {
                 _ => {}
             }
         }
+
         match (group, kind) {
             ("apps", "Deployment") => deployment(object),
             ("apps", "StatefulSet") => stateful_set(object),
@@ -196,6 +200,7 @@ fn deployment(object: &Value) -> Status {
     let mut progressing = number(object, &["spec", "progressDeadlineSeconds"])
         .is_none_or(|s| s == i64::from(i32::MAX));
     let mut available = false;
+
     for condition in conditions(object) {
         match condition.kind {
             "Progressing" if condition.reason == "ProgressDeadlineExceeded" => {
@@ -208,6 +213,7 @@ fn deployment(object: &Value) -> Status {
             _ => {}
         }
     }
+
     let status = |key: &str| number(object, &["status", key]).unwrap_or(0);
     let spec = number(object, &["spec", "replicas"]).unwrap_or(1);
     counts(&[
@@ -241,11 +247,13 @@ fn stateful_set(object: &Value) -> Status {
         object,
         &["spec", "updateStrategy", "rollingUpdate", "partition"],
     );
+
     let short = counts(&[
         ("LessReplicas", status("replicas"), spec),
         ("LessReady", status("readyReplicas"), spec),
         ("ExtraPods", spec, status("replicas")),
     ]);
+
     let then = || match partition {
         Some(partition) => counts(&[(
             "PartitionRollout",
@@ -261,6 +269,7 @@ fn stateful_set(object: &Value) -> Status {
                 .then(|| Status::progress("RevisionMismatch", "its revisions differ"))
         }),
     };
+
     short.or_else(then).unwrap_or_else(Status::current)
 }
 
@@ -269,12 +278,14 @@ fn daemon_set(object: &Value) -> Status {
     if number(object, &["metadata", "generation"]).is_none() {
         return Status::progress("NoGeneration", "it has no generation");
     }
+
     if status("observedGeneration").is_none() {
         return Status::progress(
             "NoObservedGeneration",
             "its controller has not looked at it",
         );
     }
+
     let Some(wanted) = status("desiredNumberScheduled") else {
         return Status::progress("NoDesiredNumber", "how many nodes it is for is not said");
     };
@@ -376,6 +387,7 @@ fn application(object: &Value) -> Status {
         status(&["health", "status"]),
         status(&["operationState", "phase"]),
     );
+
     match (status(&["sync", "status"]), health) {
         (_, "Degraded") => Status::failed(health, status(&["health", "message"])),
         ("Synced", "Healthy" | "Suspended") => Status::current(),

@@ -27,6 +27,7 @@ impl Comparison<'_> {
                     Some(other) => format!("belongs to the fleet `{other}`"),
                     None => "was there before, without our label".to_owned(),
                 };
+
                 let id = ObjectId::of_namespace(name.clone());
                 let since = home.made.clone();
                 let found = self.push(
@@ -36,6 +37,7 @@ impl Comparison<'_> {
                     Some(&id),
                     format!("the namespace `{name}` {whose}"),
                 );
+
                 found.since = since;
                 found.diagnostic.fix =
                     "say `adopt: true` at the namespace to take it over, or choose another name"
@@ -53,12 +55,14 @@ impl Comparison<'_> {
                 .as_ref()
                 .map(|m| format!("; last changed by {m}"))
                 .unwrap_or_default();
+
             let called = stray.id.called();
             let id = Some(&stray.id);
             let unit = stray
                 .applied_by
                 .as_deref()
                 .and_then(|by| self.wanted.unit_of(by));
+
             match &stray.why {
                 Why::Widens(tenant, what) | Why::Within(tenant, what) => {
                     let span = self.wanted.span_of(Some(*tenant));
@@ -79,6 +83,7 @@ impl Comparison<'_> {
                         .as_ref()
                         .map(|m| m.time.clone())
                         .unwrap_or_default();
+
                     found.diagnostic.fix = fix;
                     if warns {
                         found.diagnostic.level = Level::Warning;
@@ -92,6 +97,7 @@ impl Comparison<'_> {
                         .as_ref()
                         .map(|t| format!(" (of the tenant `{t}`)"))
                         .unwrap_or_default();
+
                     let message = format!("{called}{of} has our label, and nothing renders it{by}");
                     let fix = match &*stray.id.kind {
                         "Namespace" => {
@@ -103,6 +109,7 @@ impl Comparison<'_> {
                             self.wanted.kubectl("delete", &stray.id, "")
                         ),
                     };
+
                     self.push(&ORPHANED, None, self.wanted.span, id, message)
                         .diagnostic
                         .fix = fix;
@@ -118,6 +125,7 @@ impl Comparison<'_> {
                 }
             }
         }
+
         if let Some(first) = beside.first() {
             let more = if beside.len() > 1 {
                 format!(" and {} more", beside.len() - 1)
@@ -176,6 +184,7 @@ impl Comparison<'_> {
                 length(age),
                 held_by(ending)
             );
+
             // What was rendered is not there for long.
             let wanted = self.wanted.objects.contains_key(&ending.id);
             let level = if wanted || age > STUCK[1] {
@@ -183,6 +192,7 @@ impl Comparison<'_> {
             } else {
                 STUCK_DELETION.level
             };
+
             let since = ending.since.clone();
             let found = self.push(
                 &STUCK_DELETION,
@@ -191,6 +201,7 @@ impl Comparison<'_> {
                 Some(&ending.id),
                 message,
             );
+
             found.since = since;
             found.diagnostic.level = level;
             found.diagnostic.fix =

@@ -120,10 +120,12 @@ pub fn check(wanted: &Desired, images: &[[Text; 3]]) -> Vec<LiveFinding> {
             .next()
             .and_then(|i| i.rsplit('/').next())
             .unwrap_or_default();
+
         let holes: Vec<_> = HOLES
             .iter()
             .filter(|(name, ..)| *name == controller)
             .collect();
+
         if holes.is_empty() {
             continue;
         }
@@ -144,6 +146,7 @@ pub fn check(wanted: &Desired, images: &[[Text; 3]]) -> Vec<LiveFinding> {
                 since: Text::default(),
             });
         };
+
         let Some(version) = version_of(image) else {
             let message = format!(
                 "{deployment} runs `{image}`, which does not name its version: no hole can be told"
@@ -155,6 +158,7 @@ pub fn check(wanted: &Desired, images: &[[Text; 3]]) -> Vec<LiveFinding> {
             );
             continue;
         };
+
         for (_, from, fixed, what) in holes {
             let bound = |text: &str| Version::parse(text).ok();
             if bound(from).is_some_and(|v| version >= v)
@@ -166,5 +170,6 @@ pub fn check(wanted: &Desired, images: &[[Text; 3]]) -> Vec<LiveFinding> {
             }
         }
     }
+
     all
 }

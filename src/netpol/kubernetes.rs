@@ -60,10 +60,12 @@ pub fn read<T: TreeValue>(spec: Option<&T>) -> Result<Policy, String> {
             .map(|rule| read_rule(rule, direction))
             .collect()
     };
+
     let (ingress, egress) = (rules(Direction::Ingress)?, rules(Direction::Egress)?);
 
     let types: Vec<&str> = texts(spec.and_then(|spec| spec.member("policyTypes"))).collect();
     let known = Direction::BOTH.map(Direction::policy_type);
+
     if let Some(other) = types.iter().find(|name| !known.contains(name)) {
         return Err(format!("`{other}` is not a policy type"));
     }
@@ -74,6 +76,7 @@ pub fn read<T: TreeValue>(spec: Option<&T>) -> Result<Policy, String> {
     } else {
         types.contains(&Direction::Egress.policy_type())
     };
+
     Ok(Policy {
         pods,
         ingress: governs_ingress.then_some(ingress),
@@ -166,6 +169,7 @@ pub fn write(policy: &Policy) -> Value {
         entry("podSelector", policy.pods.to_value()),
         entry("policyTypes", types.into()),
     ];
+
     for (direction, rules) in governed.filter(|(_, rules)| !rules.is_empty()) {
         let rules: Vec<Value> = rules
             .iter()
@@ -173,6 +177,7 @@ pub fn write(policy: &Policy) -> Value {
             .collect();
         spec.push(entry(direction.rules_key(), rules.into()));
     }
+
     spec.into()
 }
 

@@ -82,6 +82,7 @@ fn requirement() -> impl Strategy<Value = Requirement> {
             1..3,
         )
     };
+
     let op = prop_oneof![
         3 => values().prop_map(Op::In),
         1 => values().prop_map(Op::NotIn),

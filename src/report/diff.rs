@@ -45,9 +45,11 @@ pub fn diff(before: &Objects, after: &Objects, own_metadata: bool) -> Difference
             out.changes.insert(id.clone(), Change::Removed);
             continue;
         };
+
         let (old_plain, new_plain) = (normal(old, own_metadata), normal(new, own_metadata));
         let mut fields = Vec::new();
         compare("", Some(&old_plain), Some(&new_plain), &mut fields);
+
         if is_secret(old) || is_secret(new) {
             for (path, before, after) in &mut fields {
                 if !path.starts_with("metadata") {
@@ -56,6 +58,7 @@ pub fn diff(before: &Objects, after: &Objects, own_metadata: bool) -> Difference
                 }
             }
         }
+
         if !fields.is_empty() {
             out.changes.insert(id.clone(), Change::Changed(fields));
         } else if !own_metadata && normal(old, true) != normal(new, true) {
@@ -64,6 +67,7 @@ pub fn diff(before: &Objects, after: &Objects, own_metadata: bool) -> Difference
             out.equal += 1;
         }
     }
+
     for id in after.keys().filter(|id| !before.contains_key(id)) {
         out.changes.insert(id.clone(), Change::Added);
     }
@@ -90,11 +94,13 @@ fn normal(object: &Value, own_metadata: bool) -> Value {
             }
         }
     }
+
     let kind = object
         .get("kind")
         .and_then(Value::as_str)
         .unwrap_or_default()
         .to_owned();
+
     match kind.as_str() {
         "RoleBinding" | "ClusterRoleBinding" => {
             if let Some(Value::Array(subjects)) = object.get_mut("subjects") {
@@ -142,6 +148,7 @@ fn normal(object: &Value, own_metadata: bool) -> Value {
         }
         _ => {}
     }
+
     object
 }
 
@@ -225,6 +232,7 @@ pub fn text(difference: &Difference) -> String {
             }
         }
     }
+
     out
 }
 
@@ -261,6 +269,7 @@ pub fn delta_text(deltas: &Deltas) -> String {
                 .for_each(|line| out.push_str(&format!("  - {line}\n")));
         }
     }
+
     out
 }
 
@@ -290,6 +299,7 @@ pub fn markdown(difference: &Difference, deltas: &Deltas) -> String {
         class(deltas).name(),
         summary(difference)
     );
+
     let isolation = delta_text(deltas);
     if !isolation.is_empty() {
         out.push_str("\n```diff\n");
@@ -299,11 +309,13 @@ pub fn markdown(difference: &Difference, deltas: &Deltas) -> String {
         });
         out.push_str("```\n");
     }
+
     if !difference.changes.is_empty() {
         out.push_str("\n<details><summary>Objects</summary>\n\n```diff\n");
         out.push_str(&text(difference).replace("```", "'''"));
         out.push_str("```\n\n</details>\n");
     }
+
     out
 }
 
@@ -324,6 +336,7 @@ pub fn json(difference: &Difference, deltas: &Deltas) -> String {
             }
         })
         .collect();
+
     let of = |delta: &Delta| serde_json::json!({"class": delta.class().name(), "gained": delta.gained, "lost": delta.lost});
     let isolation: BTreeMap<&str, BTreeMap<&str, Value>> = deltas
         .iter()
@@ -334,6 +347,7 @@ pub fn json(difference: &Difference, deltas: &Deltas) -> String {
             )
         })
         .collect();
+
     let report = serde_json::json!({
         "schemaVersion": 1, "class": class(deltas).name(), "isolation": isolation, "changes": changes, "equal": difference.equal, "metadataOnly": difference.metadata_only
     });

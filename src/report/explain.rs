@@ -18,6 +18,7 @@ pub fn explain_field(path: &str, recursive: bool, width: usize) -> Result<String
     if let Some(default) = &field.default {
         out.push_str(&format!("DEFAULT: {default}\n"));
     }
+
     if !field.values.is_empty() {
         out.push_str("ENUM:\n");
         for allowed in &field.values {
@@ -85,6 +86,7 @@ fn names(out: &mut String, field: &Field, indent: usize) {
 fn wrap(out: &mut String, text: &str, indent: usize, width: usize) {
     let mut paragraphs: Vec<Vec<&str>> = Vec::new();
     let mut ended = true;
+
     for line in text.lines() {
         if ended || line.starts_with("- ") {
             paragraphs.push(Vec::new());

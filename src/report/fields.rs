@@ -29,6 +29,7 @@ pub fn fields_table() -> String {
         "\nThese rules guard every field, and are not repeated: {}.\n",
         rules.join(", ")
     ));
+
     for (kind, fields) in fields() {
         out.push_str(&format!(
             "\n## {}\n\n{}\n\n",
@@ -41,6 +42,7 @@ pub fn fields_table() -> String {
             out.push_str(&row(kind, field));
         }
     }
+
     out
 }
 
@@ -52,16 +54,19 @@ fn row(kind: Kind, field: &Field) -> String {
         };
         format!(" Its fields are those of {owner}`{path}`.")
     });
+
     let renders = field
         .renders
         .as_ref()
         .map_or_else(String::new, |text| format!(" **Renders:** {text}"));
+
     let rules: Vec<String> = field
         .rules
         .iter()
         .flatten()
         .map(|id| format!("`{id}`"))
         .collect();
+
     let rules = match (&field.rules, rules.as_slice()) {
         (Some(_), []) => "none".to_owned(),
         (None, _) if field.is_object => "those of its fields".to_owned(),
@@ -75,6 +80,7 @@ fn row(kind: Kind, field: &Field) -> String {
         format!("{}{}{renders}", field.meaning, listed.unwrap_or_default()),
         rules,
     ];
+
     let cells = cells.map(|cell| cell.replace('|', "\\|"));
     format!("| {} |\n", cells.join(" | "))
 }

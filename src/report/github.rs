@@ -15,11 +15,13 @@ pub fn github(sources: &SourceMap, findings: &[Diagnostic]) -> String {
             Level::Warning => "warning",
             Level::Note => "notice",
         };
+
         let source = sources.file(finding.span);
         let (start, end) = (
             source.position(finding.span.start),
             source.position(finding.span.end),
         );
+
         let mut text = finding.message.clone();
         for related in &finding.related {
             text.push_str(&format!(
@@ -28,6 +30,7 @@ pub fn github(sources: &SourceMap, findings: &[Diagnostic]) -> String {
                 related.label
             ));
         }
+
         if !finding.fix.is_empty() {
             text.push_str(&format!("\nfix: {}", finding.fix));
         }
@@ -36,6 +39,7 @@ pub fn github(sources: &SourceMap, findings: &[Diagnostic]) -> String {
         } else {
             format!(",col={}", start.column)
         };
+
         out.push_str(&format!(
             "::{command} file={},line={},endLine={}{columns},title={}::{}\n",
             property(&source.path),
@@ -45,6 +49,7 @@ pub fn github(sources: &SourceMap, findings: &[Diagnostic]) -> String {
             data(&text)
         ));
     }
+
     out
 }
 

@@ -89,6 +89,7 @@ pub fn json(sources: &SourceMap, findings: &[Diagnostic]) -> String {
             .collect(),
         counts: count(findings),
     };
+
     let mut text = serde_json::to_string_pretty(&report).unwrap_or_default();
     text.push('\n');
     text

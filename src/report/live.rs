@@ -57,6 +57,7 @@ pub fn text(clusters: &[Cluster], all: bool) -> String {
             .iter()
             .filter(|r| all || rows.len() <= LISTED || r.phase != Phase::Active)
             .collect();
+
         let or = |text: &str| {
             if text.is_empty() {
                 "-".to_owned()
@@ -64,8 +65,10 @@ pub fn text(clusters: &[Cluster], all: bool) -> String {
                 text.to_owned()
             }
         };
+
         let head = ["NAME", "PHASE", "TENANTID", "NAMESPACE", "SINCE", "WHY"].map(str::to_owned);
         let mut cells = vec![head];
+
         for row in &shown {
             let why = row.why.lines().next().unwrap_or_default();
             let namespaces: Vec<&str> = row.namespaces.iter().map(|n| n.as_str()).collect();
@@ -82,6 +85,7 @@ pub fn text(clusters: &[Cluster], all: bool) -> String {
                 or(&plain(why)),
             ]);
         }
+
         let widths: Vec<usize> = (0..5)
             .map(|i| {
                 cells
@@ -91,6 +95,7 @@ pub fn text(clusters: &[Cluster], all: bool) -> String {
                     .unwrap_or(0)
             })
             .collect();
+
         let _ = writeln!(
             out,
             "{} ({}, {})",
@@ -98,17 +103,20 @@ pub fn text(clusters: &[Cluster], all: bool) -> String {
             plain(&cluster.context),
             plain(&cluster.version)
         );
+
         for row in cells.iter().filter(|_| !shown.is_empty()) {
             let cell = |i: usize| format!("{:width$}", row[i], width = widths[i]);
             let line = (0..5).map(cell).collect::<Vec<_>>().join("  ");
             let _ = writeln!(out, "  {line}  {}", row[5]);
         }
+
         let hidden = rows.len() - shown.len();
         if hidden > 0 {
             let _ = writeln!(out, "  and {} that are Active", plural(hidden, "tenant"));
         }
         let _ = writeln!(out, "  {}", plain(&state(cluster)));
     }
+
     out
 }
 
@@ -121,6 +129,7 @@ fn state(cluster: &Cluster) -> String {
         (None, Some(commit)) => format!(", not at {commit} everywhere"),
         (None, None) => String::new(),
     };
+
     let how = if !cluster.gaps.is_empty() {
         "not known to be converged"
     } else if report.is_converged() && cluster.broken == 0 {
@@ -128,10 +137,12 @@ fn state(cluster: &Cluster) -> String {
     } else {
         "not converged"
     };
+
     let mut text = format!(
         "{how}{at}: {right} of {wanted} objects are as rendered; {} looked at",
         plural(looked, "object")
     );
+
     if cluster.broken > 0 {
         let _ = write!(
             text,
@@ -139,6 +150,7 @@ fn state(cluster: &Cluster) -> String {
             plural(cluster.broken, "error")
         );
     }
+
     if report.left_out > 0 {
         let _ = write!(
             text,
@@ -146,6 +158,7 @@ fn state(cluster: &Cluster) -> String {
             plural(report.left_out, "error")
         );
     }
+
     if report.unknown > 0 {
         let _ = write!(
             text,
@@ -153,6 +166,7 @@ fn state(cluster: &Cluster) -> String {
             plural(report.unknown, "question")
         );
     }
+
     if !cluster.only.is_empty() {
         let _ = write!(
             text,
@@ -160,6 +174,7 @@ fn state(cluster: &Cluster) -> String {
             cluster.only.join(", ")
         );
     }
+
     text
 }
 
@@ -241,6 +256,7 @@ impl<'a> ClusterReport<'a> {
             why: &row.why,
             since: &row.since,
         };
+
         let finding = |found: &'a LiveFinding| {
             let span = found.diagnostic.span;
             FindingReport {
@@ -262,11 +278,13 @@ impl<'a> ClusterReport<'a> {
                 since: &found.since,
             }
         };
+
         let gap = |gap: &'a ListError| GapReport {
             group: &gap.group,
             kind: &gap.kind,
             why: &gap.why,
         };
+
         Self {
             name: &cluster.name,
             context: &cluster.context,
@@ -313,6 +331,7 @@ pub fn junit(clusters: &[Cluster]) -> String {
             .replace('>', "&gt;")
             .replace('"', "&quot;")
     };
+
     let mut out = String::from(
         "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites name=\"tenantry verify\">\n",
     );
@@ -323,6 +342,7 @@ pub fn junit(clusters: &[Cluster]) -> String {
             };
             cluster.report.found.iter().filter(of).collect()
         };
+
         let mut cases = String::new();
         let mut failed = 0;
         let mut skipped = 0;
@@ -332,8 +352,10 @@ pub fn junit(clusters: &[Cluster]) -> String {
             .filter(|r| r.phase == Phase::Unknown)
             .map(|r| r.tenant.as_str())
             .collect();
+
         let names = rows.map(|r| Some(r.tenant.as_str()));
         let count = cluster.report.rows.len() + 1;
+
         for tenant in std::iter::once(None).chain(names) {
             let found = errors(tenant);
             let name = tenant.unwrap_or("(cluster)");
@@ -343,16 +365,19 @@ pub fn junit(clusters: &[Cluster]) -> String {
                 escape(&cluster.name),
                 escape(name)
             );
+
             if found.is_empty() && tenant.is_some_and(|t| unknown.contains(t)) {
                 skipped += 1;
                 cases
                     .push_str("><skipped message=\"not everything could be asked\"/></testcase>\n");
                 continue;
             }
+
             if found.is_empty() {
                 cases.push_str("/>\n");
                 continue;
             }
+
             failed += 1;
             let first = found[0]
                 .diagnostic
@@ -360,6 +385,7 @@ pub fn junit(clusters: &[Cluster]) -> String {
                 .lines()
                 .next()
                 .unwrap_or_default();
+
             let _ = write!(cases, ">\n      <failure message=\"{}\">", escape(first));
             for one in &found {
                 let [message, fix] =
@@ -370,14 +396,17 @@ pub fn junit(clusters: &[Cluster]) -> String {
                     cases.push_str(&escape(&format!("see: {}\n", plain(&one.show))));
                 }
             }
+
             cases.push_str("</failure>\n    </testcase>\n");
         }
+
         let _ = write!(
             out,
             "  <testsuite name=\"{}\" tests=\"{count}\" failures=\"{failed}\" skipped=\"{skipped}\">\n{cases}  </testsuite>\n",
             escape(&cluster.name)
         );
     }
+
     out.push_str("</testsuites>\n");
     out
 }
@@ -400,6 +429,7 @@ pub fn markdown(clusters: &[Cluster]) -> String {
     let cell = |text: &str| markdown_text(text);
     let code = |text: &str| format!("<code>{}</code>", markdown_text(text));
     let mut out = String::from("### tenantry verify\n");
+
     for cluster in clusters {
         let _ = writeln!(
             out,
@@ -407,12 +437,14 @@ pub fn markdown(clusters: &[Cluster]) -> String {
             cell(&cluster.name),
             cell(&state(cluster))
         );
+
         let rows: Vec<_> = cluster
             .report
             .rows
             .iter()
             .filter(|r| r.phase != Phase::Active)
             .collect();
+
         if !rows.is_empty() {
             out.push_str("| tenant | phase | since | why |\n|---|---|---|---|\n");
             for row in rows.iter().take(LISTED) {
@@ -428,6 +460,7 @@ pub fn markdown(clusters: &[Cluster]) -> String {
             }
             out.push('\n');
         }
+
         let found = &cluster.report.found;
         if !found.is_empty() {
             let _ = write!(
@@ -435,6 +468,7 @@ pub fn markdown(clusters: &[Cluster]) -> String {
                 "<details><summary>{}</summary>\n\n",
                 plural(found.len(), "finding")
             );
+
             for one in found.iter().take(LISTED) {
                 let see = if one.show.is_empty() {
                     String::new()
@@ -449,11 +483,13 @@ pub fn markdown(clusters: &[Cluster]) -> String {
                     one.diagnostic.rule.id
                 );
             }
+
             if found.len() > LISTED {
                 let _ = writeln!(out, "- and {} more", found.len() - LISTED);
             }
             out.push_str("\n</details>\n");
         }
     }
+
     out
 }

@@ -27,6 +27,7 @@ pub fn digest(sources: &SourceMap, clusters: &[Cluster]) -> String {
                 .for_each(|n| _ = hasher.update(n.as_bytes()).update(&[1]));
         }
     }
+
     for (_, source) in sources
         .iter()
         .filter(|(_, s)| !s.text.is_empty() && s.path != "tenantry.lock")
@@ -37,6 +38,7 @@ pub fn digest(sources: &SourceMap, clusters: &[Cluster]) -> String {
             .update(source.text.as_bytes())
             .update(&[0]);
     }
+
     short(&hasher)
 }
 
@@ -64,6 +66,7 @@ pub fn proof_text(proofs: &[Proof], tables: &[Tables], digest: &str) -> String {
             plural(objects, "object"),
             plural(proof.declared_edges, "edge"),
         );
+
         if tenants == 0 {
             out.push_str("  no tenant is on this cluster yet: there is nothing to prove\n");
         }
@@ -75,6 +78,7 @@ pub fn proof_text(proofs: &[Proof], tables: &[Tables], digest: &str) -> String {
             if plane.unknown > 0 {
                 why.push(format!("{} open", plural(plane.unknown, "question")));
             }
+
             if plane.verdict == Verdict::Assumed {
                 why.push(format!(
                     "if {}",
@@ -86,6 +90,7 @@ pub fn proof_text(proofs: &[Proof], tables: &[Tables], digest: &str) -> String {
                         .join(", ")
                 ));
             }
+
             let _ = writeln!(
                 out,
                 "  {:10} {:8} {}",
@@ -94,6 +99,7 @@ pub fn proof_text(proofs: &[Proof], tables: &[Tables], digest: &str) -> String {
                 why.join(", ")
             );
         }
+
         let mut assumptions: BTreeMap<&str, &str> = BTreeMap::new();
         for plane in proof
             .planes
@@ -102,6 +108,7 @@ pub fn proof_text(proofs: &[Proof], tables: &[Tables], digest: &str) -> String {
         {
             assumptions.extend(plane.assumptions.iter().map(|a| (a.name, a.text.as_str())));
         }
+
         for (name, text) in assumptions {
             let _ = writeln!(out, "  assumes {name}: {text}");
         }
@@ -113,6 +120,7 @@ pub fn proof_text(proofs: &[Proof], tables: &[Tables], digest: &str) -> String {
                 .collect();
             let _ = writeln!(out, "  read by no plane: {}", kinds.join(", "));
         }
+
         out.extend(tables.matrix.iter().map(tables::matrix_text));
         out.extend(
             tables
@@ -121,6 +129,7 @@ pub fn proof_text(proofs: &[Proof], tables: &[Tables], digest: &str) -> String {
                 .map(|answers| tables::threats_text(&proof.cluster, answers)),
         );
     }
+
     out
 }
 
@@ -156,6 +165,7 @@ pub fn proof_markdown(
         "### tenantry prove\n\nModel {MODEL}, inputs `{digest}`.\n\n| cluster | {} |\n",
         Plane::ALL.map(Plane::name).join(" | ")
     );
+
     out.push_str("|---|---|---|---|---|---|---|\n");
     for proof in proofs {
         let verdicts: Vec<&str> = proof.planes.iter().map(|p| p.verdict.name()).collect();
@@ -166,12 +176,14 @@ pub fn proof_markdown(
             verdicts.join(" | ")
         );
     }
+
     if !findings.is_empty() {
         let _ = write!(
             out,
             "\n<details><summary>{}</summary>\n\n",
             plural(findings.len(), "finding")
         );
+
         for finding in findings.iter().take(MAX_LISTED) {
             let _ = writeln!(
                 out,
@@ -190,28 +202,33 @@ pub fn proof_markdown(
                 );
             }
         }
+
         if findings.len() > MAX_LISTED {
             let _ = writeln!(out, "- … and {} more", findings.len() - MAX_LISTED);
         }
         out.push_str("\n</details>\n");
     }
+
     out.extend(
         proofs
             .iter()
             .zip(tables)
             .map(|(proof, tables)| tables::markdown(&plain(&proof.cluster), tables)),
     );
+
     let assumed: BTreeMap<&str, &str> = proofs
         .iter()
         .flat_map(|p| &p.planes)
         .flat_map(|p| &p.assumptions)
         .map(|a| (a.name, a.text.as_str()))
         .collect();
+
     out.push_str("\n<details><summary>What it rests on</summary>\n\n");
     for (name, text) in assumed {
         let _ = writeln!(out, "- `{name}`: {}", plain(text));
     }
     out.push_str("\n</details>\n");
+
     out
 }
 
@@ -349,12 +366,14 @@ pub fn proof_json(
             unread: &proof.unread,
             tables: tables.report(),
         });
+
     let report = Report {
         schema_version: 1,
         model: MODEL,
         inputs: digest,
         clusters: clusters.collect(),
     };
+
     let mut text = serde_json::to_string_pretty(&report).unwrap_or_default();
     text.push('\n');
     text

@@ -86,6 +86,7 @@ pub fn explain(id: &str) -> Result<String, String> {
         out.push_str("; a Waiver can permit it");
     }
     out.push_str("\n\n");
+
     for line in rule.doc.lines() {
         let line = line.strip_prefix(' ').unwrap_or(line);
         if line.starts_with("## ") && !out.ends_with("\n\n") {
@@ -97,5 +98,6 @@ pub fn explain(id: &str) -> Result<String, String> {
             out.push('\n');
         }
     }
+
     Ok(out)
 }

@@ -29,10 +29,12 @@ pub fn sarif(sources: &SourceMap, findings: &[Diagnostic], version: &str) -> Str
             "defaultConfiguration": {"level": rule.level.name()},
         })
     });
+
     let results: Vec<Value> = findings
         .iter()
         .map(|d| result(sources, d, index[d.rule.id]))
         .collect();
+
     let document = json!({
         "$schema": "https://json.schemastore.org/sarif-2.1.0.json",
         "version": "2.1.0",
@@ -45,6 +47,7 @@ pub fn sarif(sources: &SourceMap, findings: &[Diagnostic], version: &str) -> Str
             "results": results,
         }],
     });
+
     let mut text = serde_json::to_string_pretty(&document).unwrap_or_default();
     text.push('\n');
     text
@@ -82,6 +85,7 @@ fn result(sources: &SourceMap, finding: &Diagnostic, rule: usize) -> Value {
         "" => finding.message.clone(),
         fix => format!("{}. Fix: {fix}", finding.message),
     };
+
     let mut hasher = blake3::Hasher::new();
     for part in [
         finding.rule.id,
@@ -90,6 +94,7 @@ fn result(sources: &SourceMap, finding: &Diagnostic, rule: usize) -> Value {
     ] {
         hasher.update(part.as_bytes()).update(&[0]);
     }
+
     let related: Vec<Value> = finding
         .related
         .iter()
@@ -101,6 +106,7 @@ fn result(sources: &SourceMap, finding: &Diagnostic, rule: usize) -> Value {
             span
         })
         .collect();
+
     json!({
         "ruleId": finding.rule.id,
         "ruleIndex": rule,

@@ -48,6 +48,7 @@ fn members(tenants: &[Text]) -> String {
             })
             .collect()
     };
+
     let shown: Vec<String> = tenants.iter().take(3).map(plain).collect();
     match tenants.len().saturating_sub(3) {
         0 => shown.join(", "),
@@ -65,21 +66,25 @@ pub fn matrix_text(matrix: &Matrix) -> String {
         "{}: who reaches whom, by tenants that are alike\n",
         matrix.cluster
     );
+
     if !matrix.everywhere.is_empty() {
         let _ = writeln!(out, "  everybody, everybody: {}", named(&matrix.everywhere));
     }
     let linked: BTreeSet<usize> = matrix.cells.keys().flat_map(|(a, b)| [*a, *b]).collect();
+
     for (at, class) in matrix.classes.iter().enumerate() {
         let mut notes = Vec::new();
         if !class.reaches_all.is_empty() {
             notes.push(format!("reaches everybody ({})", named(&class.reaches_all)));
         }
+
         if !class.reached_by_all.is_empty() {
             notes.push(format!(
                 "everybody reaches it ({})",
                 named(&class.reached_by_all)
             ));
         }
+
         if notes.is_empty() && !linked.contains(&at) {
             notes.push("apart from all others".to_owned());
         }
@@ -88,12 +93,15 @@ pub fn matrix_text(matrix: &Matrix) -> String {
         } else {
             format!(": {}", notes.join("; "))
         };
+
         let (count, names) = (
             plural(class.tenants.len(), "tenant"),
             members(&class.tenants),
         );
+
         let _ = writeln!(out, "  {:3} {count}: {names}{notes}", label(at));
     }
+
     if linked.is_empty() {
         return out;
     }
@@ -106,6 +114,7 @@ pub fn matrix_text(matrix: &Matrix) -> String {
         }
         return out;
     }
+
     let letters = |how: &BTreeSet<Relation>| how.iter().map(|r| r.letter()).collect::<String>();
     let width = matrix
         .cells
@@ -114,10 +123,12 @@ pub fn matrix_text(matrix: &Matrix) -> String {
         .max()
         .unwrap_or(1)
         .max(2);
+
     let head: String = linked
         .iter()
         .map(|at| format!(" {:>width$}", label(*at)))
         .collect();
+
     let _ = writeln!(out, "  from, to {head}");
     for from in &linked {
         let cell = |to: &usize| {
@@ -132,11 +143,13 @@ pub fn matrix_text(matrix: &Matrix) -> String {
             .collect();
         let _ = writeln!(out, "  {:>8} {cells}", label(*from));
     }
+
     let used: BTreeSet<&Relation> = matrix.cells.values().flatten().collect();
     let legend: Vec<String> = used
         .iter()
         .map(|r| format!("{} {}", r.letter(), r.name()))
         .collect();
+
     let _ = writeln!(out, "  {}", legend.join(", "));
     out
 }
@@ -162,6 +175,7 @@ pub fn threats_text(cluster: &str, answers: &[Answer]) -> String {
         .map(|a| a.threat.text.len())
         .max()
         .unwrap_or(0);
+
     for answer in answers {
         if answer.threat.system != system {
             system = answer.threat.system;
@@ -175,11 +189,13 @@ pub fn threats_text(cluster: &str, answers: &[Answer]) -> String {
         );
         let _ = writeln!(out, "{}", line.trim_end());
     }
+
     let all: BTreeMap<&str, &str> = answers
         .iter()
         .flat_map(|a| &a.assumptions)
         .map(|a| (a.name, a.text.as_str()))
         .collect();
+
     for (name, text) in all {
         let _ = writeln!(out, "  assumes {name}: {text}");
     }
@@ -196,6 +212,7 @@ pub fn markdown(cluster: &str, tables: &Tables) -> String {
             matrix_text(matrix)
         );
     }
+
     if let Some(answers) = &tables.threats {
         let _ = write!(
             out,
@@ -212,6 +229,7 @@ pub fn markdown(cluster: &str, tables: &Tables) -> String {
         }
         out.push_str("\n</details>\n");
     }
+
     out
 }
 
@@ -281,6 +299,7 @@ impl Tables {
                 })
                 .collect(),
         });
+
         let threats = self.threats.as_ref().map(|answers| {
             answers
                 .iter()
@@ -297,6 +316,7 @@ impl Tables {
                 })
                 .collect()
         });
+
         TablesReport { matrix, threats }
     }
 }

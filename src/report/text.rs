@@ -29,6 +29,7 @@ pub fn text(sources: &SourceMap, findings: &[Diagnostic], color: bool, width: us
 fn plain(finding: &Diagnostic) -> Diagnostic {
     let mut finding = finding.clone();
     let texts = [&mut finding.message, &mut finding.label, &mut finding.fix];
+
     for text in texts
         .into_iter()
         .chain(finding.related.iter_mut().map(|r| &mut r.label))
@@ -46,6 +47,7 @@ fn plain(finding: &Diagnostic) -> Diagnostic {
                 .collect();
         }
     }
+
     finding
 }
 
@@ -55,6 +57,7 @@ fn one(out: &mut String, sources: &SourceMap, finding: &Diagnostic, color: bool,
     } else {
         GraphicalTheme::unicode_nocolor()
     };
+
     let head = format!("{}[{}]:", finding.level.name(), finding.rule.id);
     for slot in [
         &mut theme.characters.error,
@@ -63,10 +66,12 @@ fn one(out: &mut String, sources: &SourceMap, finding: &Diagnostic, color: bool,
     ] {
         slot.clone_from(&head);
     }
+
     let mut primary = vec![(finding.span, finding.label.clone())];
     let mut elsewhere = Vec::new();
     // What is of a live cluster has no line.
     let text = |span: Span| !sources.file(span).text.is_empty();
+
     for related in &finding.related {
         if !text(related.span) {
             elsewhere.push(related.label.clone());
@@ -82,10 +87,12 @@ fn one(out: &mut String, sources: &SourceMap, finding: &Diagnostic, color: bool,
             ));
         }
     }
+
     let mut help: Vec<String> = elsewhere
         .into_iter()
         .map(|line| format!("see {line}"))
         .collect();
+
     if !finding.fix.is_empty() {
         help.push(format!("fix: {}", finding.fix));
     }
@@ -95,6 +102,7 @@ fn one(out: &mut String, sources: &SourceMap, finding: &Diagnostic, color: bool,
         excerpt,
         help,
     };
+
     let handler = GraphicalReportHandler::new_themed(theme)
         .with_width(width)
         .with_links(false)
@@ -102,6 +110,7 @@ fn one(out: &mut String, sources: &SourceMap, finding: &Diagnostic, color: bool,
         .without_cause_chain()
         .with_show_related_as_nested(false)
         .with_wrap_lines(false);
+
     // Writing to a String cannot fail.
     let _ = handler.render_report(out, &shown);
     if shown.excerpt.is_none() {
@@ -152,10 +161,12 @@ impl Excerpt {
             .min()?
             .saturating_sub(CONTEXT)
             .max(1);
+
         let last =
             (spans.iter().map(|(p, _)| line_of(p.start)).max()? + CONTEXT).min(source.line_count());
         let mut text = String::new();
         let mut labels = Vec::new();
+
         for number in first..=last {
             let line = source.line(number);
             let start = source.line_start(number);
@@ -163,9 +174,11 @@ impl Excerpt {
                 .iter()
                 .filter(|(p, _)| line_of(p.start) == number)
                 .collect();
+
             let focus = here.first().map_or(0, |(p, _)| (p.start - start) as usize);
             let (cut, dropped) = crop(line, focus);
             let base = text.len();
+
             for (span, label) in here {
                 let from = ((span.start - start) as usize)
                     .saturating_sub(dropped)
@@ -177,9 +190,11 @@ impl Excerpt {
                 let length = to.saturating_sub(from).max(usize::from(from < cut.len()));
                 labels.push(LabeledSpan::new(label, base + from, length));
             }
+
             text.push_str(cut);
             text.push('\n');
         }
+
         let at = source.position(spans.first()?.0.start);
         labels.sort_by_key(LabeledSpan::offset);
         Some(Self {
@@ -230,6 +245,7 @@ impl SourceCode for Excerpt {
                 1,
             )));
         }
+
         Ok(Box::new(MietteSpanContents::new_named(
             self.path.clone(),
             self.text.as_bytes(),

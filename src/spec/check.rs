@@ -107,10 +107,12 @@ pub(super) fn classify(source: &Source, root: &Node) -> Result<Option<Kind>, Box
             ..root.span
         }
     };
+
     let file = source.path.rsplit('/').next().unwrap_or_default();
     let foreign =
         file.starts_with("kustomization.") || matches!(file, "values.yaml" | "Chart.yaml");
     let (version, kind) = (root.entry("apiVersion"), root.entry("kind"));
+
     if version.is_none() && kind.is_none() {
         if foreign {
             return Ok(None);
@@ -125,14 +127,17 @@ pub(super) fn classify(source: &Source, root: &Node) -> Result<Option<Kind>, Box
             fix,
         );
     }
+
     let text = |e: Option<&crate::document::Entry>| {
         e.and_then(|e| e.node.as_str())
             .unwrap_or_default()
             .to_owned()
     };
+
     let (version_text, kind_text) = (shorten(&text(version)), shorten(&text(kind)));
     let group = version_text.split('/').next().unwrap_or_default();
     let span = version.map_or_else(head, |e| e.node.span);
+
     if group != GROUP {
         let near = strsim::damerau_levenshtein(group, GROUP) <= 2
             || group.starts_with("tenantry.")
@@ -148,6 +153,7 @@ pub(super) fn classify(source: &Source, root: &Node) -> Result<Option<Kind>, Box
         }
         return Ok(None);
     }
+
     if version_text != API_VERSION {
         let message = format!("`{version_text}` is not a version that this program reads");
         return fault(
@@ -157,6 +163,7 @@ pub(super) fn classify(source: &Source, root: &Node) -> Result<Option<Kind>, Box
             format!("write apiVersion: {API_VERSION}"),
         );
     }
+
     match Kind::parse(&kind_text) {
         Some(kind) => Ok(Some(kind)),
         None => {
@@ -199,6 +206,7 @@ pub(super) fn misplaced(
     let span = root.get("kind").map_or(root.span, |n| n.span);
     let dir = parent(fleet_path);
     let below = |folder: &str| lies_below(dir, folder, &source.path);
+
     if let Some(name) = &input.origin
         && kind != Kind::Tenant
     {
@@ -208,12 +216,14 @@ pub(super) fn misplaced(
                 .fix("move it to the platform's own repository"),
         );
     }
+
     let (ok, where_to) = match kind {
         Kind::Fleet => (source.path == fleet_path, fleet_path.to_owned()),
         Kind::Profile => (below("profiles"), format!("{dir}/profiles/")),
         Kind::Waiver => (below("waivers"), format!("{dir}/waivers/")),
         Kind::Tenant => (!below("profiles") && !below("waivers"), format!("{dir}/")),
     };
+
     if ok || input.origin.is_some() {
         return None;
     }
@@ -239,6 +249,7 @@ pub fn check_schema(checker: &Checker, root: &Node) -> Vec<Diagnostic> {
             &mut out,
         );
     }
+
     out
 }
 
@@ -270,6 +281,7 @@ fn explain(
                 } else {
                     format!("known here: {}", known.join(", "))
                 };
+
                 out.push(
                     Diagnostic::new(
                         &UNKNOWN_FIELD,
@@ -294,6 +306,7 @@ fn explain(
                 TypeKind::Single(t) => vec![t.to_string()],
                 TypeKind::Multiple(types) => types.iter().map(|t| t.to_string()).collect(),
             };
+
             let fix = format!(
                 "write {}",
                 wanted
@@ -302,6 +315,7 @@ fn explain(
                     .collect::<Vec<_>>()
                     .join(" or ")
             );
+
             match &node.value {
                 Value::Null => out.push(
                     Diagnostic::new(&NULL, key_span, format!("`{field}` is null"))
@@ -342,6 +356,7 @@ fn explain(
                         }
                         _ => fix,
                     };
+
                     let message = format!("{} where {} is wanted", show(), in_words_list(&wanted));
                     out.push(Diagnostic::new(&WRONG_TYPE, node.span, message).fix(fix));
                 }
@@ -371,12 +386,14 @@ fn explain(
                 .as_array()
                 .map(|o| o.iter().filter_map(Json::as_str).collect())
                 .unwrap_or_default();
+
             let hint = did_you_mean(node.as_str().unwrap_or_default(), names.iter().copied());
             let fix = if hint.is_empty() {
                 format!("write one of: {}", names.join(", "))
             } else {
                 hint
             };
+
             out.push(
                 Diagnostic::new(
                     &INVALID_VALUE,
@@ -479,6 +496,7 @@ fn known_fields(schema: &Json, path: &str) -> Vec<String> {
         .skip(1)
         .map(|p| p.replace("~1", "/").replace("~0", "~"))
         .collect();
+
     for part in &parts[..parts.len().saturating_sub(1)] {
         if part == "$ref" {
             let Some(target) = at.get("$ref").and_then(Json::as_str) else {
@@ -490,15 +508,18 @@ fn known_fields(schema: &Json, path: &str) -> Vec<String> {
             }
             continue;
         }
+
         let next = match at {
             Json::Array(items) => part.parse::<usize>().ok().and_then(|i| items.get(i)),
             _ => at.get(part),
         };
+
         match next {
             Some(found) => at = found,
             None => return Vec::new(),
         }
     }
+
     at.get("properties")
         .and_then(Json::as_object)
         .map(|p| p.keys().cloned().collect())
@@ -560,10 +581,12 @@ pub(super) fn one_of(
         // The schema has said so.
         return;
     }
+
     let mut found = node
         .entries()
         .iter()
         .filter(|e| keys.contains(&e.key.as_str()));
+
     match (found.next(), found.next()) {
         (None, _) if must => {
             let message = format!("{what} names none of {}", keys.join(", "));
@@ -593,10 +616,12 @@ pub(super) fn tenant_shapes(spec: &Node, out: &mut Vec<Diagnostic>) {
         "the tenant",
         out,
     );
+
     shapes(spec, out);
     for part in spec.get("namespaces").map_or(&[][..], Node::items) {
         shapes(part, out);
     }
+
     for part in spec.get("overrides").map_or(&[][..], Node::items) {
         one_of(
             part,
@@ -621,9 +646,11 @@ fn shapes(spec: &Node, out: &mut Vec<Diagnostic>) {
                 "a subject",
                 out,
             );
+
             let listed = subject.get("namespaces").is_some();
             let level = subject.get("level");
             let wants = level.and_then(Node::as_str) == Some("namespace");
+
             if listed != wants {
                 let span = level
                     .or_else(|| subject.get("namespaces"))
@@ -636,6 +663,7 @@ fn shapes(spec: &Node, out: &mut Vec<Diagnostic>) {
             }
         }
     }
+
     for side in ["egress", "ingress"] {
         for peer in items(&["network", side]) {
             one_of(peer, &PEER, true, "a peer", out);
@@ -651,11 +679,13 @@ fn shapes(spec: &Node, out: &mut Vec<Diagnostic>) {
             }
         }
     }
+
     for offer in items(&["network", "provides"]) {
         if let Some(to) = offer.get("to") {
             one_of(to, &["any", "tenantSelector"], true, "an offer", out);
         }
     }
+
     for sync in items(&["sync"]) {
         one_of(sync, &SOURCE, true, "a sync", out);
         if let Some(git) = sync.get("git") {
@@ -667,6 +697,7 @@ fn shapes(spec: &Node, out: &mut Vec<Diagnostic>) {
                 out,
             );
         }
+
         if let Some(oci) = sync.get("oci") {
             one_of(
                 oci,
@@ -676,6 +707,7 @@ fn shapes(spec: &Node, out: &mut Vec<Diagnostic>) {
                 out,
             );
         }
+
         if let (Some(verify), None) = (sync.entry("verify"), sync.entry("oci")) {
             let message = "`verify.cosign` is for OCI artifacts";
             out.push(
@@ -697,6 +729,7 @@ fn port_range(port: &Node, out: &mut Vec<Diagnostic>) {
             None
         }
     };
+
     let start = port.get("port").and_then(number);
     if start.is_none_or(|s| number(end).is_none_or(|e| e < s)) {
         let message = "endPort needs a numeric port that is not above it";

@@ -39,6 +39,7 @@ pub fn parse(text: &str) -> Result<i64, DurationError> {
         Some(b'+') => (false, &text[1..]),
         _ => (false, text),
     };
+
     if number == "0" {
         return Ok(0);
     }
@@ -49,6 +50,7 @@ pub fn parse(text: &str) -> Result<i64, DurationError> {
     } else {
         0i64.checked_add_unsigned(sum)
     };
+
     signed.ok_or(DurationError::OutOfRange)
 }
 
@@ -60,12 +62,14 @@ fn sum(text: &str) -> Result<Option<u64>, DurationError> {
 
     let mut total = Some(0u64);
     let mut rest = text;
+
     while !rest.is_empty() {
         let (whole, after) = split_digits(rest);
         let (fraction, after) = match after.strip_prefix('.') {
             Some(after) => split_digits(after),
             None => ("", after),
         };
+
         if whole.is_empty() && fraction.is_empty() {
             return Err(DurationError::Form);
         }
@@ -83,6 +87,7 @@ fn sum(text: &str) -> Result<Option<u64>, DurationError> {
             .and_then(|(sum, part)| sum.checked_add(part));
         rest = after;
     }
+
     Ok(total)
 }
 
@@ -100,15 +105,18 @@ fn nanoseconds(whole: &str, fraction: &str, scale: u64) -> Option<u64> {
     } else {
         whole.parse().ok()?
     };
+
     let mut nanos = whole.checked_mul(scale)?;
 
     // Each digit is worth a tenth of the one before; digits past the 14th are under a nanosecond.
     let mut worth = u128::from(scale) * 1_000_000;
     let mut parts = 0u128;
+
     for digit in fraction.bytes() {
         worth /= 10;
         parts += u128::from(digit - b'0') * worth;
     }
+
     nanos = nanos.checked_add(u64::try_from(parts / 1_000_000).ok()?)?;
     Some(nanos)
 }

@@ -62,6 +62,7 @@ pub fn find(path: &str) -> Result<FoundField, String> {
     let mut field = &document;
     let mut parent = first;
     let mut depth = 0;
+
     for key in keys {
         field = field
             .fields
@@ -119,6 +120,7 @@ impl<'a> Reader<'a> {
         let type_description = of_type
             .clone()
             .filter(|of_type| !fields.is_empty() && own.as_ref().is_some_and(|own| own != of_type));
+
         Field {
             name: name.to_owned(),
             type_name: self.type_name(node),
@@ -185,6 +187,7 @@ impl<'a> Reader<'a> {
                 self.type_name(target)
             };
         }
+
         if let Some(items) = items(node) {
             return format!("[]{}", self.type_name(items));
         }

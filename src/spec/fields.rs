@@ -93,6 +93,7 @@ fn homes(schemas: &[(Kind, Value)]) -> Homes {
             }
         }
     }
+
     homes
 }
 
@@ -134,6 +135,7 @@ impl Reader<'_> {
             is_object,
             listed_at,
         };
+
         if required {
             add_rules(&mut read.rules, ["spec/missing-field"]);
         }
@@ -169,6 +171,7 @@ fn describe(field: &mut Field, description: &str) {
             meaning.push(paragraph);
         }
     }
+
     field.meaning = meaning.join(" ");
 }
 
@@ -243,6 +246,7 @@ fn type_name(schema: &Value, node: &Value) -> String {
     if let Some(value) = node["const"].as_str() {
         return format!("`{value}`");
     }
+
     if let Some(choices) = node["enum"].as_array() {
         let names: Vec<String> = choices
             .iter()
@@ -254,6 +258,7 @@ fn type_name(schema: &Value, node: &Value) -> String {
             _ => names.concat(),
         };
     }
+
     if let Some(name) = node["format"].as_str().and_then(format_name) {
         return name.to_owned();
     }
@@ -263,6 +268,7 @@ fn type_name(schema: &Value, node: &Value) -> String {
         Value::Array(several) => several.iter().filter_map(Value::as_str).collect(),
         _ => return "any value".to_owned(),
     };
+
     let names: Vec<String> = types
         .into_iter()
         .map(|one| match one {
@@ -289,6 +295,7 @@ fn type_name(schema: &Value, node: &Value) -> String {
             other => other.to_owned(),
         })
         .collect();
+
     names.join(", or ")
 }
 

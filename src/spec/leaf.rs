@@ -222,6 +222,7 @@ fn dns_subdomain(text: &str) -> Result<(), String> {
             && part.ends_with(is_lower_or_digit)
             && part.chars().all(|c| is_lower_or_digit(c) || c == '-')
     };
+
     if text.split('.').all(is_part) {
         Ok(())
     } else {
@@ -281,6 +282,7 @@ fn host(text: &str, wildcard: bool) -> Result<(), String> {
     } else {
         text
     };
+
     if IpAddr::from_str(rest).is_ok() {
         return Err("it is an address; use a cidr".into());
     }
@@ -288,6 +290,7 @@ fn host(text: &str, wildcard: bool) -> Result<(), String> {
     if rest.split('.').any(|part| part.len() > 63) {
         return Err("a part of it is longer than 63 characters".into());
     }
+
     if rest.contains('.') {
         Ok(())
     } else {
@@ -323,6 +326,7 @@ fn address(text: &str, schemes: &[&str]) -> Result<(), String> {
     {
         return Err(format!("write it as ssh://{user_host}/{path}"));
     }
+
     let wanted = || format!("write it as {}://HOST/PATH", schemes[0]);
     let parsed = url::Url::parse(text).map_err(|_| wanted())?;
     if !schemes.contains(&parsed.scheme()) {
@@ -334,6 +338,7 @@ fn address(text: &str, schemes: &[&str]) -> Result<(), String> {
     if parsed.password().is_some() {
         return Err("it holds a password; use auth.secretRef".into());
     }
+
     if text.chars().any(|c| c.is_whitespace() || c.is_control()) {
         Err("it holds white space".into())
     } else {
@@ -357,6 +362,7 @@ fn oci_prefix(text: &str) -> Result<(), String> {
                 .chars()
                 .all(|c| is_lower_or_digit(c) || "._-".contains(c))
     };
+
     match path.trim_end_matches('/') {
         "" => Ok(()),
         path if path.split('/').all(part) => Ok(()),
@@ -476,11 +482,13 @@ fn quota_key(text: &str) -> Result<(), String> {
     if let Some(resource) = text.strip_prefix("count/") {
         return dns_subdomain(resource);
     }
+
     if let Some(extended) = text.strip_prefix("requests.")
         && extended.contains('/')
     {
         return label_key(extended);
     }
+
     for prefix in ["requests.", ""] {
         if text.strip_prefix(prefix).is_some_and(|r| {
             r.strip_prefix("hugepages-")
@@ -489,6 +497,7 @@ fn quota_key(text: &str) -> Result<(), String> {
             return Ok(());
         }
     }
+
     for suffix in [
         ".storageclass.storage.k8s.io/requests.storage",
         ".storageclass.storage.k8s.io/persistentvolumeclaims",
@@ -497,6 +506,7 @@ fn quota_key(text: &str) -> Result<(), String> {
             return dns_subdomain(class);
         }
     }
+
     let hint = crate::diagnostic::nearest(text, KNOWN)
         .map_or_else(String::new, |k| format!("; did you mean {k}"));
     Err(format!(
@@ -578,6 +588,7 @@ impl Day {
                 .parse::<i64>()
                 .ok()
         };
+
         let (y, m, d) = (number(0..4)?, number(5..7)?, number(8..10)?);
         let leap = y % 4 == 0 && (y % 100 != 0 || y % 400 == 0);
         let last = match m {
@@ -586,6 +597,7 @@ impl Day {
             1..=12 => 31,
             _ => return None,
         };
+
         if d < 1 || d > last {
             return None;
         }
@@ -593,6 +605,7 @@ impl Day {
         let era = y.div_euclid(400);
         let yoe = y - era * 400;
         let doy = (153 * ((m + 9) % 12) + 2) / 5 + d - 1;
+
         Some(Self(
             era * 146_097 + yoe * 365 + yoe / 4 - yoe / 100 + doy - 719_468,
         ))

@@ -177,11 +177,13 @@ pub fn load<T: Send>(
         .par_iter()
         .map(|input| load_file(sources.get(input.source), input, home, permits_for))
         .collect();
+
     let (mut specs, mut made, mut faults) = (
         Specs::default(),
         Vec::with_capacity(inputs.len()),
         Vec::new(),
     );
+
     specs.tenants.reserve(inputs.len());
     for (reads, more) in results {
         faults.extend(more);
@@ -221,6 +223,7 @@ pub fn load<T: Send>(
             }
         }
     }
+
     Loaded {
         specs,
         made,
@@ -265,6 +268,7 @@ fn load_file<T>(
     } else {
         document::parse_foreign(input.source, source)
     };
+
     if !ours {
         for fault in &mut faults {
             fault.level = Level::Warning;
@@ -274,17 +278,20 @@ fn load_file<T>(
             );
         }
     }
+
     if is_fleet {
         for fault in &mut faults {
             fault.scope = Scope::Fleet;
         }
     }
+
     let mut reads = Vec::new();
     for document in documents {
         let (read, more) = load_document(source, input, home.fleet, document, permits_for);
         reads.extend(read);
         faults.extend(more);
     }
+
     (reads, faults)
 }
 
@@ -314,6 +321,7 @@ fn load_document<T>(
         }
         Err(fault) => return (None, vec![*fault]),
     };
+
     let name = root
         .at(&["metadata", "name"])
         .and_then(|n| Some(Spanned::new(n.as_str()?.to_owned(), n.span)));
@@ -333,9 +341,11 @@ fn load_document<T>(
         },
         (Kind::Tenant, None) => Scope::File(input.source),
     };
+
     let mut faults =
         schema::checker(kind).map_or_else(Vec::new, |checker| check_schema(checker, &root));
     check::control_characters(&root, &mut faults);
+
     if let Some(spec) = root.get("spec") {
         match kind {
             Kind::Tenant => check::tenant_shapes(spec, &mut faults),
@@ -354,6 +364,7 @@ fn load_document<T>(
             Kind::Waiver => {}
         }
     }
+
     if let Some(fault) = check::misplaced(source, input, kind, fleet_path, &root) {
         faults.push(fault);
     }
@@ -366,6 +377,7 @@ fn load_document<T>(
     let Some(name) = name else {
         return (None, faults);
     };
+
     match read_typed(kind, name, root, input, permits_for) {
         Ok(read) => (Some(read), faults),
         Err((message, span)) => {
@@ -389,10 +401,12 @@ fn read_typed<T>(
     } else {
         String::new()
     };
+
     let (metadata, spec) = (
         root.take("metadata"),
         root.take("spec").ok_or_else(missing)?,
     );
+
     Ok(match kind {
         Kind::Fleet => Read::Fleet(Box::new(FleetDoc {
             name,

@@ -148,6 +148,7 @@ fn envelope<Spec: JsonSchema>(kind: Kind) -> Value {
         .into_generator()
         .into_root_schema_for::<Envelope<Spec>>()
         .to_value();
+
     schema["title"] = json!(kind.name());
     schema["description"] = json!(kind.description());
 
@@ -155,6 +156,7 @@ fn envelope<Spec: JsonSchema>(kind: Kind) -> Value {
     fields["apiVersion"] =
         json!({"const": API_VERSION, "description": fields["apiVersion"]["description"]});
     fields["kind"] = json!({"const": kind.name(), "description": fields["kind"]["description"]});
+
     if kind != Kind::Tenant {
         fields["metadata"] = json!({
             "type": "object", "additionalProperties": false, "required": ["name"],
@@ -167,6 +169,7 @@ fn envelope<Spec: JsonSchema>(kind: Kind) -> Value {
             definitions.shift_remove("Metadata");
         }
     }
+
     schema
 }
 
@@ -197,6 +200,7 @@ fn tidy(schema: &mut Schema) {
     if let Some(Value::String(description)) = object.get_mut("description") {
         *description = unwrap_lines(description);
     }
+
     if let Some(Value::Array(types)) = object.get_mut("type") {
         types.retain(|t| t != "null");
         if let [only] = types.as_slice() {
@@ -204,6 +208,7 @@ fn tidy(schema: &mut Schema) {
             object.insert("type".into(), only);
         }
     }
+
     if let Some(Value::Array(options)) = object.get_mut("anyOf") {
         options.retain(|o| o != &json!({"type": "null"}));
         if let [Value::Object(only)] = options.as_slice() {
@@ -214,6 +219,7 @@ fn tidy(schema: &mut Schema) {
             }
         }
     }
+
     if let Some(Value::Array(options)) = object.get_mut("enum") {
         options.retain(|o| !o.is_null());
     }
@@ -245,6 +251,7 @@ fn tidy(schema: &mut Schema) {
 fn unwrap_lines(text: &str) -> String {
     let mut paragraphs: Vec<String> = Vec::new();
     let mut begins = true;
+
     for line in text.lines().map(str::trim) {
         begins |= [DEFAULT, RENDERS, RULES]
             .iter()
@@ -261,6 +268,7 @@ fn unwrap_lines(text: &str) -> String {
             }
         }
     }
+
     paragraphs.join("\n\n")
 }
 

@@ -51,6 +51,7 @@ pub fn of<'a>(tenant: &'a Tenant, clusters: &'a [String]) -> Vec<(ClaimKey<'a>, 
             uuid.span,
         ));
     }
+
     for on in &tenant.on {
         let things = on
             .namespaces
@@ -58,6 +59,7 @@ pub fn of<'a>(tenant: &'a Tenant, clusters: &'a [String]) -> Vec<(ClaimKey<'a>, 
             .map(|n| (ClaimKey::namespace(&clusters[on.cluster], &n.name), n.span));
         out.extend(things);
     }
+
     out.extend(tenant.hosts.iter().map(|h| {
         (
             ClaimKey {
@@ -68,12 +70,14 @@ pub fn of<'a>(tenant: &'a Tenant, clusters: &'a [String]) -> Vec<(ClaimKey<'a>, 
             h.span,
         )
     }));
+
     out.extend(
         tenant
             .principals
             .iter()
             .map(|p| (ClaimKey::of(&p.value), p.span)),
     );
+
     out.sort_unstable();
     out.dedup_by(|a, b| a.0 == b.0);
     out
@@ -116,12 +120,14 @@ pub fn check(
 
     met_by_held(&all, &prior.hosts_of(gone), &mut out);
     held_by_others(&all, &shared, &names, prior, leaving, &mut out);
+
     for (thing, claims) in all
         .iter()
         .filter(|(thing, claims)| claims.len() > 1 && !shared.contains(thing))
     {
         report(thing, claims, prior, &mut out);
     }
+
     overlapping_hosts(&all, prior, &mut out);
     out
 }
@@ -172,6 +178,7 @@ fn held_by_others(
             let leaves = leaving.iter().any(|l| l == *holder);
             !leaves && !claims_it && (!readable || thing.kind == Kind::Namespace)
         };
+
         let Some(holder) = prior.holders(thing).find(holds) else {
             continue;
         };
@@ -184,6 +191,7 @@ fn held_by_others(
             } else {
                 &CLAIMED_TWICE
             };
+
             let fix = format!(
                 "mend {holder} first, or let it go: tenantry render --allow-removal {holder}"
             );
@@ -205,6 +213,7 @@ fn report(
     let holder = prior.holder(thing);
     let (kind, name) = (thing.kind.name(), thing.called());
     let subject = matches!(thing.kind, Kind::Group | Kind::User);
+
     for claim in claims {
         let name_of = claim.tenant.name.value.as_str();
         if holder == Some(name_of) {
@@ -214,20 +223,24 @@ fn report(
             .iter()
             .filter(|c| c.tenant.name.value != name_of)
             .collect();
+
         let names: Vec<&str> = others
             .iter()
             .take(3)
             .map(|c| c.tenant.name.value.as_str())
             .collect();
+
         let more = if others.len() > 3 {
             format!(" and {} more", others.len() - 3)
         } else {
             String::new()
         };
+
         let message = format!(
             "the {kind} `{name}` is also claimed by {}{more}",
             names.join(", ")
         );
+
         let (rule, fix) = if subject {
             (
                 &SHARED_SUBJECT,
@@ -236,6 +249,7 @@ fn report(
         } else {
             (&CLAIMED_TWICE, "one of the two gives it up")
         };
+
         let mut finding = Diagnostic::new(rule, claim.span, message)
             .fix(fix)
             .tenant(name_of);
@@ -245,6 +259,7 @@ fn report(
                 format!("claimed by {}", other.tenant.name.value),
             );
         }
+
         out.push(finding);
     }
 }
@@ -264,6 +279,7 @@ fn overlapping_hosts(all: &Claims<'_>, prior: &Prior<'_>, out: &mut Vec<Diagnost
         }) else {
             continue;
         };
+
         for inner in claims {
             for outer in wild
                 .iter()
@@ -272,6 +288,7 @@ fn overlapping_hosts(all: &Claims<'_>, prior: &Prior<'_>, out: &mut Vec<Diagnost
                 let (a, b) = (&inner.tenant.name.value, &outer.tenant.name.value);
                 let inner_held = prior.holder(thing) == Some(a.as_str());
                 let outer_held = prior.holder(wildcard) == Some(b.as_str());
+
                 if !inner_held || outer_held {
                     let message = format!("the host `{host}` lies within `*.{domain}` of {b}");
                     out.push(
@@ -281,6 +298,7 @@ fn overlapping_hosts(all: &Claims<'_>, prior: &Prior<'_>, out: &mut Vec<Diagnost
                             .tenant(a),
                     );
                 }
+
                 if !outer_held || inner_held {
                     let message =
                         format!("the wildcard `*.{domain}` holds the host `{host}` of {a}");

@@ -20,12 +20,14 @@ pub fn merge(base: &Node, over: &Node) -> Node {
                     None => entry.clone(),
                 });
             }
+
             entries.extend(
                 above
                     .iter()
                     .filter(|e| !below.iter().any(|b| b.key == e.key))
                     .cloned(),
             );
+
             Node::new(over.span, Value::Map(entries))
         }
         (Value::Seq(below), Value::Seq(above))

@@ -156,6 +156,7 @@ pub fn resolve_context<'a>(
     check_fleet(fleet, context, out);
     let profiles = profile::resolve(builtin, &specs.profiles, out);
     let parameters = tenant::parameters_checker(fleet, out);
+
     if let Some(name) = &fleet.spec.default_profile
         && !profiles.contains_key(name.as_str())
     {
@@ -167,12 +168,14 @@ pub fn resolve_context<'a>(
                 .scope(Scope::Fleet),
         );
     }
+
     if out[before..].iter().any(Diagnostic::stops_the_fleet) {
         return None;
     }
     let rules = fleet.spec.waivers.clone().unwrap_or_default();
     let now = context.now.unwrap_or(Day::EPOCH);
     let waivers = Waivers::new(&specs.waivers, &rules, &WAIVABLE, now, out);
+
     Some(ResolveContext {
         fleet,
         profiles,
@@ -207,6 +210,7 @@ pub fn join(
         absent: &absent,
         prior,
     };
+
     // A file that cannot be read may hold any tenant.
     let unreadable = failed
         .iter()
@@ -215,6 +219,7 @@ pub fn join(
 
     let single = tenant::unique(docs, fleet, sources, prior, &mut out);
     let mut tenants = Vec::with_capacity(resolved.len());
+
     for (one, _) in resolved
         .into_iter()
         .zip(single)
@@ -224,6 +229,7 @@ pub fn join(
         out.extend(one.findings);
         tenants.extend(one.tenant);
     }
+
     tenants.sort_by(|a: &Tenant, b| a.name.value.cmp(&b.name.value));
 
     // A tenant with an error keeps its last files: its edges are those of the lock, not those it
@@ -235,10 +241,12 @@ pub fn join(
         .iter()
         .map(|c| c.name.value.to_string())
         .collect();
+
     let (plan, claimed_twice) = rayon::join(
         || network::plan(&tenants, &fleet.spec, waivers, &known, &broken),
         || claims::check(&tenants, fleet, &clusters, prior, &context.leaving),
     );
+
     out.extend(plan.assign(&mut tenants));
     out.extend(claimed_twice);
     tenant::capacity(&tenants, &fleet.spec, &mut out);
@@ -248,12 +256,14 @@ pub fn join(
             .binary_search_by(|t| t.name.value.as_str().cmp(name))
             .is_ok()
     };
+
     let permits = waivers.permits_for(&[&MANIFEST_FLOOR, &CLUSTER_ADMIN]);
     let mut unused = Vec::new();
     waivers.unused(
         |name| is_resolved(name) && !failing.contains(name),
         &mut unused,
     );
+
     out.extend(unused);
 
     let used = tenants
@@ -261,6 +271,7 @@ pub fn join(
         .map(|t| (t.name.value.clone(), waivers.used(&t.name.value)));
     let waivers_used = used.filter(|(_, count)| *count > 0).collect();
     tenants.retain(|t| !failing.contains(&t.name.value));
+
     (
         Tenancy {
             tenants,
@@ -306,6 +317,7 @@ fn out_of_reach(
                 .fix(format!("give it: --source {}=DIR", source.name.value)),
         );
     }
+
     for tenant in docs {
         names.remove(&tenant.name.value);
     }
@@ -320,6 +332,7 @@ fn check_fleet(fleet: &FleetDoc, context: &Context, out: &mut Vec<Diagnostic>) {
                 .scope(Scope::Fleet),
         );
     };
+
     if let Some(wanted) = &fleet.spec.required_version
         && let (Ok(requirement), Ok(version)) = (
             semver::VersionReq::parse(wanted),
@@ -338,6 +351,7 @@ fn check_fleet(fleet: &FleetDoc, context: &Context, out: &mut Vec<Diagnostic>) {
             "install a version that it allows",
         );
     }
+
     if fleet.spec.clusters.is_empty() {
         fault(
             &FLEET,
@@ -346,6 +360,7 @@ fn check_fleet(fleet: &FleetDoc, context: &Context, out: &mut Vec<Diagnostic>) {
             "add one to spec.clusters",
         );
     }
+
     let mut seen: BTreeMap<&str, crate::source::Span> = BTreeMap::new();
     for cluster in &fleet.spec.clusters {
         if let Some(first) = seen.insert(cluster.name.as_str(), cluster.name.span) {
@@ -357,6 +372,7 @@ fn check_fleet(fleet: &FleetDoc, context: &Context, out: &mut Vec<Diagnostic>) {
                     .scope(Scope::Fleet),
             );
         }
+
         let mut names = BTreeSet::new();
         for endpoint in cluster.endpoints.iter().flatten() {
             if !names.insert(endpoint.name.as_str()) {
@@ -383,5 +399,6 @@ fn check_fleet(fleet: &FleetDoc, context: &Context, out: &mut Vec<Diagnostic>) {
             }
         }
     }
+
     subjects::check_roles(&fleet.spec, out);
 }

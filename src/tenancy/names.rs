@@ -63,6 +63,7 @@ pub fn reserved(fleet: &FleetSpec, name: &str) -> Option<String> {
     {
         return Some("Kubernetes or its controllers".into());
     }
+
     if fleet.reserved.iter().flatten().any(|r| r.as_str() == name) {
         return Some("the fleet (reserved)".into());
     }
@@ -164,6 +165,7 @@ pub fn check_metadata<'a>(
             );
             continue;
         }
+
         let ok = list.is_some_and(|list| {
             list.iter().any(|entry| {
                 if entry.ends_with(['/', '.']) {
@@ -173,6 +175,7 @@ pub fn check_metadata<'a>(
                 }
             })
         });
+
         if !ok {
             let message =
                 format!("the {what} `{key}` is not among the fleet's tenantMetadata.{what}s");

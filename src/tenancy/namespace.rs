@@ -78,6 +78,7 @@ impl Resolver<'_> {
     ) -> Vec<Namespace> {
         let declared = spec.namespaces.as_deref().unwrap_or_default();
         let trees = tree.get("namespaces").map_or(&[][..], Node::items);
+
         if declared.is_empty() {
             let span = doc
                 .spec
@@ -89,6 +90,7 @@ impl Resolver<'_> {
             );
             return Vec::new();
         }
+
         let own: Vec<Option<&spec::Quota>> = declared.iter().map(|n| n.quota.as_ref()).collect();
         let empty = spec::Quota::default();
         let amounts = quota::split(
@@ -97,6 +99,7 @@ impl Resolver<'_> {
             &tenant.name.value,
             out,
         );
+
         let shared = LazyCell::new(|| pick(tree, &SHARED));
         let of_profile = over.is_none() && doc.spec.get("limits").is_none();
         let whole = Common {
@@ -106,6 +109,7 @@ impl Resolver<'_> {
             },
             network: Arc::new(spec.network.clone().unwrap_or_default()),
         };
+
         let mut all: Vec<Namespace> = Vec::with_capacity(declared.len());
         for ((namespace, node), hard) in declared.iter().zip(trees).zip(amounts) {
             if let Some(first) = all.iter().find(|n| n.id == namespace.name.as_str()) {
@@ -117,6 +121,7 @@ impl Resolver<'_> {
                 );
                 continue;
             }
+
             let (own, own_common);
             let (merged, common) = if SHARED.iter().any(|key| node.get(key).is_some()) {
                 let mut part = merge(&shared, &pick(node, &SHARED));
@@ -135,6 +140,7 @@ impl Resolver<'_> {
             } else {
                 (spec, &whole)
             };
+
             if !profile.ceilings.is_empty() {
                 let bounded = TenantSpec {
                     quota: namespace.quota.clone(),
@@ -144,6 +150,7 @@ impl Resolver<'_> {
                 };
                 check_ceiling(profile, &tenant.name.value, &bounded, out);
             }
+
             all.extend(self.namespace(
                 doc,
                 tenant,
@@ -155,6 +162,7 @@ impl Resolver<'_> {
                 out,
             ));
         }
+
         all
     }
 
@@ -180,12 +188,14 @@ impl Resolver<'_> {
             .iter()
             .flatten()
             .map(|(k, v)| (k.as_str(), v.key));
+
         names::check_metadata(allowed, Metadata::Label, labels, &tenant.name.value, out);
         let annotations = declared
             .annotations
             .iter()
             .flatten()
             .map(|(k, v)| (k.as_str(), v.key));
+
         names::check_metadata(
             allowed,
             Metadata::Annotation,
@@ -201,12 +211,14 @@ impl Resolver<'_> {
             .as_ref()
             .and_then(|c| c.flux_create_tenant.as_ref())
             .is_some_and(|f| f.value);
+
         self.floor_waivers(tenant, &name, floor, out);
         let rendered = |part: &Option<Spanned<Management>>| {
             part.as_ref()
                 .is_none_or(|m| m.value == Management::Rendered)
                 && !plain
         };
+
         let limits = merged.limits.as_ref().unwrap_or(&no_limits);
         let names = declared.names.as_ref();
         let quota_name = names
@@ -215,6 +227,7 @@ impl Resolver<'_> {
         let limits_name = names
             .and_then(|n| n.limits.as_ref())
             .map_or_else(|| "limits".to_owned(), |n| n.to_string());
+
         if rendered(&floor.quota) && rendered(&floor.limits) {
             let span = |key: &str| {
                 let find = |q: &Option<spec::Quota>| {
@@ -232,16 +245,19 @@ impl Resolver<'_> {
                 hard.keys().map(|key| (key.as_str(), span(key))).collect();
             quota::check_limits(&keys, limits, &name, &tenant.name.value, out);
         }
+
         let quota = (rendered(&floor.quota) && !hard.is_empty()).then_some(QuotaObject {
             name: quota_name,
             hard,
         });
+
         let limits = common.limits.clone().filter(|_| rendered(&floor.limits));
         let labels = metadata
             .labels
             .iter()
             .flatten()
             .chain(declared.labels.iter().flatten());
+
         let mut labels: IndexMap<Text, Text> = labels
             .map(|(key, value)| (key.as_str().into(), value.value.as_str().into()))
             .collect();
@@ -253,6 +269,7 @@ impl Resolver<'_> {
             .iter()
             .flatten()
             .chain(declared.annotations.iter().flatten());
+
         let annotations = annotations
             .map(|(key, value)| (key.as_str().into(), value.value.as_str().into()))
             .collect();
@@ -300,6 +317,7 @@ impl Resolver<'_> {
                         doc.name.value
                     )),
                 });
+
                 match checked {
                     Ok(name) => name,
                     Err(reason) => {
@@ -314,6 +332,7 @@ impl Resolver<'_> {
                 }
             }
         };
+
         if let Some(whose) = names::reserved(fleet, &name) {
             let message = format!("the namespace `{name}` belongs to {whose}");
             out.push(
@@ -321,6 +340,7 @@ impl Resolver<'_> {
                     .fix("take another name"),
             );
         }
+
         Some(name)
     }
 
@@ -384,17 +404,21 @@ impl Resolver<'_> {
             };
             self.waivers.require_waiver(&of, span, message, fix, out);
         };
+
         let level = security
             .level
             .as_ref()
             .map_or(PodSecurityLevel::Privileged, |l| l.value);
+
         let span = security
             .level
             .as_ref()
             .map_or(declared.name.span, |l| l.span);
+
         let by_tenant =
             |span: Span| span.source == tenant.name.span.source && span != tenant.profile_span;
         let own = by_tenant(span) || tenant.chose_builtin;
+
         if level == PodSecurityLevel::Privileged || (level == PodSecurityLevel::Baseline && own) {
             let word = serde_json::to_value(level)
                 .ok()
@@ -404,10 +428,12 @@ impl Resolver<'_> {
             let fix = "set podSecurity.level: restricted";
             require_waiver(span, message, fix);
         }
+
         let external = security
             .management
             .as_ref()
             .is_some_and(|m| m.value == Management::External);
+
         if let Some(management) = security
             .management
             .as_ref()
@@ -417,6 +443,7 @@ impl Resolver<'_> {
             let fix = "leave podSecurity.management to the platform's profile";
             require_waiver(management.span, message, fix);
         }
+
         if let Some(version) = security
             .version
             .as_ref()
@@ -429,6 +456,7 @@ impl Resolver<'_> {
             let fix = "set podSecurity.version: latest, or leave it to a profile";
             require_waiver(version.span, message, fix);
         }
+
         let (Some(level), false) = (&security.level, external) else {
             return;
         };
@@ -437,6 +465,7 @@ impl Resolver<'_> {
             PodSecurityMode::Audit,
             PodSecurityMode::Warn,
         ];
+
         let modes = security.modes.as_deref().unwrap_or(&all);
         if !modes.contains(&PodSecurityMode::Enforce) && level.value != PodSecurityLevel::Privileged
         {
@@ -444,6 +473,7 @@ impl Resolver<'_> {
             let fix = "add `enforce` to podSecurity.modes";
             require_waiver(level.span, message, fix);
         }
+
         let mut made: Vec<(Text, Text)> = Vec::with_capacity(6);
         for mode in modes {
             let (key, of_version) = match mode {
@@ -460,16 +490,19 @@ impl Resolver<'_> {
                     "pod-security.kubernetes.io/warn-version",
                 ),
             };
+
             let value = match level.value {
                 PodSecurityLevel::Restricted => "restricted",
                 PodSecurityLevel::Baseline => "baseline",
                 PodSecurityLevel::Privileged => "privileged",
             };
+
             made.push((Text::new_static(key), Text::new_static(value)));
             if let Some(version) = &security.version {
                 made.push((Text::new_static(of_version), version.as_str().into()));
             }
         }
+
         labels.extend(made);
     }
 }

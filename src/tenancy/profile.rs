@@ -98,11 +98,13 @@ pub fn resolve<'a>(
             ceilings: Vec::new(),
             limits: OnceLock::new(),
         };
+
         for link in chain.iter().rev() {
             profile.add(link, std::ptr::eq(link.doc, doc), out);
         }
         resolved.insert(name.as_str(), profile);
     }
+
     resolved
 }
 
@@ -118,9 +120,11 @@ fn chain<'a>(
         doc,
         chosen_at: None,
     }];
+
     // The last `extends` in a file of the user: it chose the built-in profiles above it.
     let mut own_line = None;
     let mut next = &doc.spec.extends;
+
     while let Some(parent) = next {
         let found = own
             .get(parent.as_str())
@@ -139,8 +143,10 @@ fn chain<'a>(
             doc: found,
             chosen_at: own_line.filter(|_| !is_own),
         });
+
         next = &found.spec.extends;
     }
+
     chain
 }
 
@@ -217,12 +223,14 @@ impl Profile {
 fn known_path(path: &str) -> Result<(), String> {
     let schema = schema::checker(Kind::Tenant).map_or(&serde_json::Value::Null, |c| &c.schema);
     let mut at = &schema["properties"]["spec"];
+
     for name in path.split('.') {
         while let Some(target) = at.get("$ref").and_then(|r| r.as_str()) {
             at = schema
                 .pointer(target.trim_start_matches('#'))
                 .unwrap_or(&serde_json::Value::Null);
         }
+
         let fields = at.get("properties").and_then(|p| p.as_object());
         match fields.and_then(|f| f.get(name)) {
             Some(next) => at = next,
@@ -236,6 +244,7 @@ fn known_path(path: &str) -> Result<(), String> {
             }
         }
     }
+
     Ok(())
 }
 
@@ -248,6 +257,7 @@ pub fn check_enforced(profile: &Profile, tenant: &str, own: &Node, out: &mut Vec
         let spans = std::iter::once(own)
             .chain(own.get("namespaces").map_or(&[][..], Node::items))
             .chain(own.get("overrides").map_or(&[][..], Node::items));
+
         for part in spans {
             let Some((last, front)) = parts.split_last() else {
                 continue;
@@ -282,6 +292,7 @@ pub fn check_ceiling(
                     .tenant(tenant),
             );
         };
+
         for (key, bound) in ceiling.quota.iter().flatten() {
             if let Some(value) = spec.quota.as_ref().and_then(|q| q.get(key))
                 && value.value > bound.value
@@ -296,6 +307,7 @@ pub fn check_ceiling(
                 );
             }
         }
+
         if let (Some(bound), Some(limits)) = (&ceiling.limits, &spec.limits) {
             let pairs: [(&Option<Resources>, &Option<Resources>, &str); 3] = [
                 (&bound.max, &limits.max, "max"),
@@ -320,6 +332,7 @@ pub fn check_ceiling(
                 }
             }
         }
+
         let level = |spec: &TenantSpec| spec.pod_security.as_ref().and_then(|p| p.level.clone());
         if let (Some(bound), Some(value)) = (level(ceiling), level(spec))
             && value.value > bound.value
@@ -330,6 +343,7 @@ pub fn check_ceiling(
                 "the Pod Security level is looser than the ceiling's".into(),
             );
         }
+
         let hosts = |spec: &TenantSpec| spec.allow.as_ref().and_then(|a| a.ingress_hosts.clone());
         if let (Some(bound), Some(values)) = (hosts(ceiling), hosts(spec)) {
             for value in &values {
@@ -343,6 +357,7 @@ pub fn check_ceiling(
                 }
             }
         }
+
         if let (Some(bound), Some(values)) = (&ceiling.clusters, &spec.clusters) {
             for value in values {
                 if !bound.iter().any(|b| b.value == value.value) {

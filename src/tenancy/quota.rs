@@ -82,10 +82,12 @@ pub fn split(
             );
         }
     }
+
     let mut parts: Vec<IndexMap<Text, Text>> = vec![IndexMap::new(); own.len()];
     for (key, amount) in total {
         let of = |i: usize| own[i].and_then(|q| q.get(key));
         let taken: i128 = (0..own.len()).filter_map(of).map(|q| q.value.nanos()).sum();
+
         if taken > amount.value.nanos()
             && let Some(first) = (0..own.len()).find_map(of)
         {
@@ -101,12 +103,14 @@ pub fn split(
                     .tenant(tenant),
             );
         }
+
         let others: Vec<usize> = (0..own.len()).filter(|i| of(*i).is_none()).collect();
         let rest = if taken == 0 {
             amount.value.clone()
         } else {
             amount.value.minus(taken)
         };
+
         let shares = rest.split(others.len(), step(key));
         for (i, part) in parts.iter_mut().enumerate() {
             let share = match of(i) {
@@ -116,6 +120,7 @@ pub fn split(
             part.insert(key.as_str().into(), share.into());
         }
     }
+
     for (part, own) in parts.iter_mut().zip(own) {
         let own = own
             .iter()
@@ -123,6 +128,7 @@ pub fn split(
             .filter(|(key, _)| total.get(*key).is_none());
         part.extend(own.map(|(key, amount)| (key.as_str().into(), amount.value.text().into())));
     }
+
     parts
         .into_iter()
         .map(|part| part.into_iter().collect())
@@ -141,6 +147,7 @@ pub fn check_limits(
         part.as_ref()
             .is_some_and(|r| r.keys().any(|k| k.as_str() == resource))
     };
+
     for (key, span) in quota {
         let (side, resource) = key.split_once('.').unwrap_or(("requests", key));
         if !matches!(side, "limits" | "requests")
@@ -148,6 +155,7 @@ pub fn check_limits(
         {
             continue;
         }
+
         let (ok, field) = match side {
             "limits" => (
                 has(&limits.default, resource) || has(&limits.max, resource),
@@ -160,6 +168,7 @@ pub fn check_limits(
                 "defaultRequest",
             ),
         };
+
         if !ok {
             let word = if side == "limits" { "limit" } else { "request" };
             let message = format!(
@@ -175,6 +184,7 @@ pub fn check_limits(
             );
         }
     }
+
     let parts = [
         &limits.default,
         &limits.default_request,
@@ -182,6 +192,7 @@ pub fn check_limits(
         &limits.max,
         &limits.max_limit_request_ratio,
     ];
+
     for (key, amount) in parts.into_iter().flatten().flat_map(|r| r.iter()) {
         let standard = ["cpu", "memory", "ephemeral-storage"].contains(&key.as_str());
         if !standard && !key.contains('/') && !key.starts_with("hugepages-") {
@@ -194,6 +205,7 @@ pub fn check_limits(
             );
         }
     }
+
     for (key, limit) in limits
         .default
         .iter()
@@ -209,6 +221,7 @@ pub fn check_limits(
             );
         }
     }
+
     for (key, ratio) in limits.max_limit_request_ratio.iter().flatten() {
         if ratio.value.nanos() < NANO {
             let message = format!("the ratio of {key} is under 1: no limit is below its request");
@@ -219,11 +232,13 @@ pub fn check_limits(
             );
         }
     }
+
     let get = |part: &Option<Resources>, key: &str| -> Option<Spanned<Quantity>> {
         part.as_ref()
             .and_then(|r| r.iter().find(|(k, _)| k.as_str() == key))
             .map(|(_, v)| v.clone())
     };
+
     for resource in ["cpu", "memory", "ephemeral-storage"] {
         let ladder = [
             ("min", get(&limits.min, resource)),
@@ -231,10 +246,12 @@ pub fn check_limits(
             ("default", get(&limits.default, resource)),
             ("max", get(&limits.max, resource)),
         ];
+
         let set: Vec<(&str, Spanned<Quantity>)> = ladder
             .into_iter()
             .filter_map(|(n, v)| Some((n, v?)))
             .collect();
+
         for pair in set.windows(2) {
             let ((low_name, low), (high_name, high)) = (&pair[0], &pair[1]);
             if low.value > high.value {
@@ -262,6 +279,7 @@ pub fn limit_item(limits: &Limits) -> Option<Value> {
         ("maxLimitRequestRatio", &limits.max_limit_request_ratio),
         ("min", &limits.min),
     ];
+
     let mut item: Vec<Entry> = Vec::new();
     for (name, part) in parts {
         let amounts: Vec<Entry> = part
@@ -273,6 +291,7 @@ pub fn limit_item(limits: &Limits) -> Option<Value> {
             item.push((Text::new_static(name), amounts.into()));
         }
     }
+
     if item.is_empty() {
         return None;
     }

@@ -68,6 +68,7 @@ impl Standings {
         let mut set = |tenant: &str, standing| {
             standings.by_tenant.insert(tenant.to_owned(), standing);
         };
+
         for tenant in &tenancy.tenants {
             let name = tenant.name.value.as_str();
             set(
@@ -153,16 +154,19 @@ mod tests {
             absent: BTreeSet::from(["absent".to_owned()]),
             ..Tenancy::default()
         };
+
         let recorded = BTreeMap::from([
             ("absent", "search:absent.yaml"),
             ("lost", "tenants/broken.yaml"),
             ("other", "tenants/other.yaml"),
             ("removed", "tenants/removed.yaml"),
         ]);
+
         let findings = [
             Diagnostic::new(&FLEET, broken, "unreadable").scope(Scope::File(broken.source)),
             Diagnostic::new(&FLEET, broken, "wrong").tenant("wrong"),
         ];
+
         let selected = |name: &str| name != "other";
 
         let mut standings = Standings::new(&tenancy, &recorded, &findings, &sources, &selected);
@@ -173,6 +177,7 @@ mod tests {
             ("removed", None),
             ("wrong", Some(Standing::Held(Reason::Error))),
         ];
+
         for (tenant, standing) in expected {
             assert_eq!(standings.of(tenant), standing, "{tenant}");
             assert_eq!(
@@ -181,6 +186,7 @@ mod tests {
                 "{tenant}"
             );
         }
+
         assert_eq!(
             standings.held().collect::<Vec<_>>(),
             ["absent", "lost", "wrong"]

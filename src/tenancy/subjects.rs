@@ -129,6 +129,7 @@ impl Binder<'_, '_> {
             );
             return None;
         };
+
         if found.level == Some(Reach::Namespace) && reach == Reach::Tenant {
             let message = format!("the role `{name}` is given for listed namespaces only");
             out.push(
@@ -139,6 +140,7 @@ impl Binder<'_, '_> {
             );
             return None;
         }
+
         if is_wild(found) {
             let object = format!("RoleBinding/{namespace}/{name}");
             let message = format!("the role `{name}` holds `*`");
@@ -154,6 +156,7 @@ impl Binder<'_, '_> {
                 out,
             );
         }
+
         Some(role_object(name))
     }
 
@@ -167,6 +170,7 @@ impl Binder<'_, '_> {
     ) {
         let reach = subject.level.as_ref().map_or(Reach::Tenant, |l| l.value);
         let listed = subject.namespaces.as_ref();
+
         for wanted in listed.into_iter().flatten() {
             if !namespaces.iter().any(|n| n.id == wanted.as_str()) {
                 let hint = one_of_these(wanted, namespaces.iter().map(|n| n.id.as_str()));
@@ -178,6 +182,7 @@ impl Binder<'_, '_> {
                 );
             }
         }
+
         let Some(rbac) = self.rbac_subject(subject, namespaces, out) else {
             return;
         };
@@ -186,6 +191,7 @@ impl Binder<'_, '_> {
             (Some(cluster_role), _) => Some(cluster_role.span),
             (None, role) => role.as_ref().map(|role| role.span),
         };
+
         for namespace in namespaces {
             if listed.is_some_and(|l| !l.iter().any(|n| n.as_str() == namespace.id)) {
                 continue;
@@ -198,11 +204,13 @@ impl Binder<'_, '_> {
                 .binding
                 .as_ref()
                 .map_or(default_name, |b| b.as_str().into());
+
             let of = Bound {
                 subject: &rbac,
                 key: &key,
                 role_span,
             };
+
             if let Err(other) = add(&mut namespace.bindings, &name, cluster_role, of) {
                 let message =
                     format!("the binding `{name}` stands for the ClusterRole `{other}` already");
@@ -237,6 +245,7 @@ impl Binder<'_, '_> {
                 );
                 return None;
             }
+
             if name == "cluster-admin" {
                 let object = format!(
                     "RoleBinding/{namespace}/{}",
@@ -245,6 +254,7 @@ impl Binder<'_, '_> {
                         .as_ref()
                         .map_or(name.as_str(), |b| b.as_str())
                 );
+
                 let message = "bound to cluster-admin: it can remove its own floor";
                 self.waivers.require_waiver(
                     &Loosening {
@@ -258,6 +268,7 @@ impl Binder<'_, '_> {
                     out,
                 );
             }
+
             return Some((name.clone(), name));
         }
         match (&subject.role, default_role) {
@@ -285,6 +296,7 @@ impl Binder<'_, '_> {
             return Some(map! { "kind" => "User", "name" => user.as_str(), "apiGroup" => api });
         }
         let account = subject.service_account.as_ref()?;
+
         match namespaces
             .iter()
             .find(|n| n.id == account.namespace.as_str())
@@ -297,6 +309,7 @@ impl Binder<'_, '_> {
                     "the service account's namespace `{}` is not the tenant's",
                     account.namespace
                 );
+
                 let fix =
                     did_you_mean(&account.namespace, namespaces.iter().map(|n| n.id.as_str()));
                 let fix = if fix.is_empty() {
@@ -304,11 +317,13 @@ impl Binder<'_, '_> {
                 } else {
                     fix
                 };
+
                 out.push(
                     Diagnostic::new(&super::UNKNOWN_PEER, account.span, message)
                         .fix(fix)
                         .tenant(self.tenant),
                 );
+
                 None
             }
         }
@@ -340,6 +355,7 @@ pub fn bind_deployer(
                 role_span,
             },
         );
+
         if gotk_user {
             let name = format!("gotk:{}:reconciler", namespace.name);
             let user = map! { "kind" => "User", "name" => name, "apiGroup" => "rbac.authorization.k8s.io" };

@@ -45,6 +45,7 @@ impl Resolver<'_> {
             .as_ref()
             .and_then(|compat| compat.gotk_user.as_ref())
             .is_some_and(|gotk| gotk.value);
+
         let mut syncs: Vec<Sync> = Vec::new();
         let mut deployers: Vec<Deployer> = Vec::new();
 
@@ -73,6 +74,7 @@ impl Resolver<'_> {
                 namespace: placed.namespace.clone(),
                 name: placed.account.clone(),
             };
+
             bind_deployer(
                 &deployer,
                 role_name,
@@ -81,11 +83,13 @@ impl Resolver<'_> {
                 gotk,
                 namespaces,
             );
+
             if !deployers.contains(&deployer) {
                 deployers.push(deployer);
             }
             syncs.push(make_sync(&engine, sync, placed, home));
         }
+
         (syncs, deployers)
     }
 }
@@ -133,6 +137,7 @@ fn check_secrets(tenant: &Tenant, sync: &Spanned<spec::Sync>, out: &mut Vec<Diag
         .iter()
         .flatten()
         .map(|notification| &notification.secret_ref);
+
     let named = sync
         .auth
         .iter()

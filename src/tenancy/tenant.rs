@@ -80,14 +80,17 @@ pub fn unique(
         }
         by_name.entry(&doc.name.value).or_default().push((at, doc));
     }
+
     let mut single = vec![false; all.len()];
     for (name, docs) in by_name {
         if let [(at, _)] = docs.as_slice() {
             single[*at] = true;
             continue;
         }
+
         let holder = prior.source(name);
         let mine = |doc: &TenantDoc| holder == Some(sources.path(doc.name.span));
+
         if let [(at, only)] = docs
             .iter()
             .filter(|(_, d)| mine(d))
@@ -109,6 +112,7 @@ pub fn unique(
             }
             continue;
         }
+
         for (i, (_, doc)) in docs.iter().enumerate() {
             let (_, other) = docs[usize::from(i == 0)];
             out.push(
@@ -123,6 +127,7 @@ pub fn unique(
             );
         }
     }
+
     single
 }
 
@@ -196,11 +201,13 @@ impl ResolveContext<'_> {
             parameters: self.parameters.as_ref(),
             keep_merged: self.keep_merged,
         };
+
         let mut findings = Vec::new();
         let tenant = resolver.resolve(doc, &mut findings);
         for finding in &mut findings {
             finding.scope = Scope::Tenant(doc.name.value.clone());
         }
+
         Resolved {
             tenant,
             findings,
@@ -213,18 +220,21 @@ impl Resolver<'_> {
     fn resolve(&self, doc: &TenantDoc, out: &mut Vec<Diagnostic>) -> Option<Tenant> {
         let fleet = &self.fleet.spec;
         let name = doc.name.value.as_str();
+
         if let Some(whose) = names::reserved(fleet, name) {
             let message = format!("the name `{name}` belongs to {whose}");
             out.push(
                 Diagnostic::new(&RESERVED_NAME, doc.name.span, message).fix("take another name"),
             );
         }
+
         let metadata = self.metadata(doc, out);
         let Chosen {
             name: profile_name,
             profile,
             span: chosen_at,
         } = self.profile(doc, out)?;
+
         check_enforced(profile, name, &doc.spec, out);
         let merged = merge(&profile.chosen_at(chosen_at), &doc.spec);
         let base: Arc<TenantSpec> = match deserialize(&merged) {
@@ -234,12 +244,14 @@ impl Resolver<'_> {
                 return None;
             }
         };
+
         if let (Some(checker), Some(parameters)) = (self.parameters, merged.get("parameters")) {
             for mut finding in crate::spec::check_schema(checker, parameters) {
                 finding.rule = &PARAMETERS;
                 out.push(finding);
             }
         }
+
         let clusters = self.clusters(doc, &base, out);
         let mut tenant = Tenant {
             name: doc.name.clone(),
@@ -264,6 +276,7 @@ impl Resolver<'_> {
             merged,
             on: Vec::with_capacity(clusters.len()),
         };
+
         for cluster in clusters {
             if let Some((on, spec)) =
                 self.on_cluster(doc, &tenant, &base, &metadata, profile, cluster, out)
@@ -272,10 +285,12 @@ impl Resolver<'_> {
                 claim(&mut tenant, &spec);
             }
         }
+
         tenant.merged = match self.keep_merged {
             true => merge(&profile.origins, &doc.spec),
             false => Node::new(tenant.name.span, crate::document::Value::Null),
         };
+
         Some(tenant)
     }
 
@@ -287,12 +302,14 @@ impl Resolver<'_> {
             .iter()
             .flatten()
             .map(|(k, v)| (k.as_str(), v.key));
+
         names::check_metadata(allowed, Metadata::Label, labels, &doc.name.value, out);
         let annotations = metadata
             .annotations
             .iter()
             .flatten()
             .map(|(k, v)| (k.as_str(), v.key));
+
         names::check_metadata(
             allowed,
             Metadata::Annotation,
@@ -300,6 +317,7 @@ impl Resolver<'_> {
             &doc.name.value,
             out,
         );
+
         metadata
     }
 
@@ -308,11 +326,13 @@ impl Resolver<'_> {
             .spec
             .get("profile")
             .and_then(|node| Some((node.as_str()?, node.span)));
+
         let (name, chosen_at) = match (own, &self.fleet.spec.default_profile) {
             (Some(own), _) => own,
             (None, Some(default)) => (default.as_str(), default.span),
             (None, None) => ("restricted", doc.name.span),
         };
+
         let found = self.profiles.get_key_value(name);
         if found.is_none() {
             let span = own.map_or(doc.name.span, |(_, span)| span);
@@ -323,6 +343,7 @@ impl Resolver<'_> {
             } else {
                 hint
             };
+
             out.push(
                 Diagnostic::new(
                     &UNKNOWN_PROFILE,
@@ -332,6 +353,7 @@ impl Resolver<'_> {
                 .fix(fix),
             );
         }
+
         found.map(|(name, profile)| Chosen {
             name,
             profile,
@@ -393,6 +415,7 @@ impl Resolver<'_> {
     fn named_clusters(&self, listed: &[Spanned<Name>], out: &mut Vec<Diagnostic>) -> Vec<usize> {
         let all = &self.fleet.spec.clusters;
         let mut found = Vec::new();
+
         for wanted in listed {
             match all.iter().position(|c| c.name.as_str() == wanted.as_str()) {
                 Some(i) if !found.contains(&i) => found.push(i),
@@ -416,6 +439,7 @@ impl Resolver<'_> {
                 }
             }
         }
+
         found.sort_unstable();
         found
     }
@@ -430,6 +454,7 @@ impl Resolver<'_> {
     ) -> Option<Node> {
         let nodes = merged.get("overrides").map_or(&[][..], Node::items);
         let mut sum: Option<Node> = None;
+
         for (node, over) in nodes.iter().zip(base) {
             let hits = match (&over.clusters, &over.cluster_selector) {
                 (Some(listed), _) => self.named_clusters(listed, out),
@@ -452,6 +477,7 @@ impl Resolver<'_> {
                 sum = Some(sum.map_or_else(|| part.clone(), |sum| merge(&sum, &part)));
             }
         }
+
         sum
     }
 
@@ -476,6 +502,7 @@ impl Resolver<'_> {
             index,
             out,
         );
+
         let whole;
         let tree = match &over {
             Some(over) => {
@@ -484,11 +511,13 @@ impl Resolver<'_> {
             }
             None => &tenant.merged,
         };
+
         let mut spec = if over.is_some() {
             Arc::new(deserialize(tree).ok()?)
         } else {
             Arc::clone(base)
         };
+
         check_ceiling(profile, &tenant.name.value, &spec, out);
         self.owners(doc, &mut spec, out);
         let mut namespaces = self.namespaces(
@@ -501,6 +530,7 @@ impl Resolver<'_> {
             profile,
             out,
         );
+
         if namespaces.is_empty() {
             return None;
         }
@@ -509,6 +539,7 @@ impl Resolver<'_> {
             waivers: &self.waivers,
             tenant: &tenant.name.value,
         };
+
         for owner in spec.owners.iter().flatten() {
             binder.bind(owner, Some("owner"), &mut namespaces, out);
         }
@@ -521,6 +552,7 @@ impl Resolver<'_> {
             .as_ref()
             .and_then(|c| c.flux_create_tenant.as_ref())
             .filter(|f| f.value);
+
         if let Some(flag) = plain {
             let message = "rendered as `flux create tenant` would: without a floor";
             for namespace in &namespaces {
@@ -539,6 +571,7 @@ impl Resolver<'_> {
                 );
             }
         }
+
         let context = self.context(tenant, &spec, &namespaces);
         let on = OnCluster {
             cluster: index,
@@ -555,6 +588,7 @@ impl Resolver<'_> {
             syncs,
             deployers,
         };
+
         Some((on, spec))
     }
 
@@ -573,6 +607,7 @@ impl Resolver<'_> {
             ),
             (Text::new_static(TENANT_LABEL), name.clone()),
         ];
+
         if let Some(keys) = &fleet.label_keys {
             common.extend(
                 keys.tenant
@@ -590,6 +625,7 @@ impl Resolver<'_> {
                 );
             }
         }
+
         let mut compat_labels = tenant.labels.clone();
         compat_labels.insert(Text::new_static("toolkit.fluxcd.io/tenant"), name);
         compat_labels.sort_keys();
@@ -599,6 +635,7 @@ impl Resolver<'_> {
                 .collect::<Vec<crate::value::Entry>>()
                 .into()
         };
+
         let parameters = spec.parameters.as_ref().map(|p| entries(&p.value));
         TenantContext {
             name: tenant.name.value.clone(),
@@ -629,6 +666,7 @@ impl Resolver<'_> {
             .organisation
             .as_ref()
             .and_then(|o| o.group_template.as_ref());
+
         let Some(template) = template else {
             let span = doc
                 .spec
@@ -640,10 +678,12 @@ impl Resolver<'_> {
             );
             return;
         };
+
         let name = Value::from(&doc.name.value);
         let group = eval_text(template, &[("tenant", &name)]).and_then(|g| {
             leaf::Principal::try_from(g.clone()).map_err(|reason| format!("`{g}`: {reason}"))
         });
+
         match group {
             Ok(group) => {
                 let group = Some(Spanned::new(group, template.span));
@@ -680,6 +720,7 @@ fn claim(tenant: &mut Tenant, spec: &TenantSpec) {
             tenant.hosts.push(host.clone());
         }
     }
+
     for subject in spec.owners.iter().chain(&spec.members).flatten() {
         let named = match (&subject.group, &subject.user) {
             (Some(group), _) => Some((format!("group/{}", group.as_str()), group.span)),
@@ -726,13 +767,16 @@ pub fn capacity(tenants: &[Tenant], fleet: &FleetSpec, out: &mut Vec<Diagnostic>
         for (resource, capacity) in cluster.capacity.iter().flatten() {
             let may = quota::promisable(cluster, resource, &capacity.value);
             let mut sum = 0i128;
+
             for tenant in tenants {
                 let amount = tenant
                     .on(c)
                     .and_then(|on| on.promised.as_ref())
                     .and_then(|q| quota::promised(q, resource));
+
                 let Some(amount) = amount else { continue };
                 sum += amount.value.nanos();
+
                 if amount.value > capacity.value {
                     let message = format!(
                         "{} of {resource}; `{}` has {}",
@@ -746,6 +790,7 @@ pub fn capacity(tenants: &[Tenant], fleet: &FleetSpec, out: &mut Vec<Diagnostic>
                     );
                 }
             }
+
             if sum > may {
                 let sum = crate::kube::Quantity::from_nanos(sum, false);
                 let may = crate::kube::Quantity::from_nanos(may, false);

@@ -172,9 +172,11 @@ impl<'a> Waivers<'a> {
     ) -> Self {
         let mut by_tenant: BTreeMap<&str, Vec<Waiver<'_>>> = BTreeMap::new();
         let mut invalid: BTreeMap<&str, Vec<&WaiverDoc>> = BTreeMap::new();
+
         for doc in docs {
             let before = out.len();
             check(doc, rules, waivable, now, out);
+
             if !out[before..].iter().any(|d| d.level == Level::Error) {
                 let waiver = Waiver {
                     doc,
@@ -191,6 +193,7 @@ impl<'a> Waivers<'a> {
                     .push(doc);
             }
         }
+
         Self { by_tenant, invalid }
     }
 
@@ -219,10 +222,12 @@ impl<'a> Waivers<'a> {
             tenant,
             object,
         } = *of;
+
         let broken = self
             .invalid
             .get(tenant)
             .and_then(|all| all.iter().find(|w| w.spec.rule.as_str() == rule.id));
+
         let finding = Diagnostic::new(rule, span, message).tenant(tenant);
         if let Some(waiver) = broken {
             let fix = format!(
@@ -268,6 +273,7 @@ impl<'a> Waivers<'a> {
                     .push(entry);
             }
         }
+
         permits
     }
 
@@ -311,6 +317,7 @@ fn check(
     let mut fault = |rule, span, message: String, fix: String| {
         out.push(Diagnostic::new(rule, span, message).fix(fix).tenant(tenant));
     };
+
     if !waivable.iter().any(|r| r.id == spec.rule.as_str()) {
         let hint = did_you_mean(&spec.rule, waivable.iter().map(|r| r.id));
         let ids: Vec<&str> = waivable.iter().map(|r| r.id).collect();
@@ -326,11 +333,13 @@ fn check(
             fix,
         );
     }
+
     let (Some(approved), Some(expires)) =
         (Day::parse(&spec.approved_at), Day::parse(&spec.expires))
     else {
         return;
     };
+
     if let Some(approvers) = &rules.approvers
         && !approvers
             .iter()
@@ -345,6 +354,7 @@ fn check(
             format!("fleet.waivers.approvers: {}", list.join(", ")),
         );
     }
+
     let max = rules.max_days.unwrap_or(DEFAULT_MAX_DAYS);
     if approved > now {
         let message = format!("the waiver `{name}` is approved on {approved}, after today, {now}");
@@ -364,6 +374,7 @@ fn check(
             format!("at the latest {}", approved.plus(max)),
         );
     }
+
     if expires < now {
         let message = format!(
             "the waiver `{name}` of `{}` expired on {expires}; today is {now}",

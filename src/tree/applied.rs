@@ -88,6 +88,7 @@ pub fn check_applied(fleet: &FleetDoc, own: &OwnPaths, survey: &Survey) -> Vec<D
 
     let delivery = fleet.spec.delivery.as_ref();
     let is_stated = delivery.is_some_and(|delivery| delivery.repository_path.is_some());
+
     if !own.base.is_empty() && !is_stated {
         let message = format!(
             "the fleet lies in `{}` of the repository, and delivery.repositoryPath does not say so",
@@ -99,6 +100,7 @@ pub fn check_applied(fleet: &FleetDoc, own: &OwnPaths, survey: &Survey) -> Vec<D
                 .scope(Scope::Fleet),
         );
     }
+
     findings
 }
 
@@ -109,12 +111,14 @@ fn applied_twice(fleet: &FleetDoc, own: &OwnPaths, survey: &Survey) -> Vec<Diagn
         .iter()
         .map(|cluster| ClusterEngine::new(&fleet.spec, cluster).source())
         .collect();
+
     let trees = clusters.iter().map(|cluster| {
         (
             format!("{}/{}", own.tree, cluster.name.as_str()),
             "the tree",
         )
     });
+
     let ours: Vec<(String, &str)> = trees
         .chain([(own.fleet.clone(), "the fleet's file")])
         .collect();
@@ -142,6 +146,7 @@ fn applied_twice(fleet: &FleetDoc, own: &OwnPaths, survey: &Survey) -> Vec<Diagn
             );
         }
     }
+
     findings
 }
 
@@ -169,6 +174,7 @@ fn unlisted_entries(
             );
         }
     }
+
     out
 }
 

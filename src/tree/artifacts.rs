@@ -85,6 +85,7 @@ pub fn list_artifacts(
             folder,
         })
     };
+
     units
         .iter()
         .flat_map(|unit| Part::ALL.map(|part| artifact(unit, part)))
@@ -116,5 +117,6 @@ fn contents(request: &Request<'_>, cluster: &str, tree: &Tree) -> BTreeMap<Strin
             .update(entry.digest.as_bytes())
             .update(&[0]);
     }
+
     contents
 }

@@ -140,6 +140,7 @@ pub fn build<T: Kept>(
             record_removals(request, name, &mut tree);
         }
     }
+
     tree
 }
 
@@ -189,6 +190,7 @@ fn place_tenants<T: Kept>(
         tree.files
             .extend(files.map(|file| (file.entry.path.clone(), file)));
     }
+
     units
 }
 
@@ -227,6 +229,7 @@ fn claims_and_edges(
         .filter(|thing| thing.kind != Kind::Namespace)
         .map(|thing| thing.to_string())
         .collect();
+
     claims.sort();
 
     let namespaces = tenant.on(cluster).map_or(&[][..], |on| &on.namespaces);
@@ -234,6 +237,7 @@ fn claims_and_edges(
         .iter()
         .flat_map(|n| n.reaches.iter().map(|to| format!("{}>{to}", n.name)))
         .collect();
+
     edges.sort();
     edges.dedup();
     (claims, edges)
@@ -259,11 +263,13 @@ fn tenant_files<T: Kept>(
             Part::Core => claims_and_edges(tenant, cluster, clusters),
             Part::Deferred => Default::default(),
         };
+
         let kind = FileKind::Tenant {
             tenant: &bundle.tenant,
             unit,
             part,
         };
+
         let entry = FileEntry {
             tenant: Some(bundle.tenant.clone()),
             source: Some(source.to_owned()),
@@ -273,8 +279,10 @@ fn tenant_files<T: Kept>(
             claims,
             ..FileEntry::new(request.layout.cluster(name), kind)
         };
+
         Some(objects_file(entry, Some(source), set))
     };
+
     [
         file(Part::Core, &mut bundle.core),
         file(Part::Deferred, &mut bundle.deferred),
@@ -287,6 +295,7 @@ fn recorded(mut entry: FileEntry, source: Option<&str>, objects: String) -> Desi
         Record::InFile => header(source),
         Record::InLock => String::new(),
     };
+
     let mut hasher = blake3::Hasher::new();
     hasher.update(head.as_bytes()).update(objects.as_bytes());
     entry.digest = short_hex(&hasher);
@@ -331,6 +340,7 @@ fn place_entry(
     let cluster = &request.fleet.spec.clusters[cluster];
     let name = cluster.name.as_str();
     let artifacts = artifacts_of(request.fleet, cluster);
+
     if artifacts.is_none() && source_mode(request.fleet) == SourceMode::PerShard {
         let message =
             format!("each unit of `{name}` has an artifact of its own, and nothing says where");
@@ -348,12 +358,14 @@ fn place_entry(
         layout: request.layout,
         artifacts,
     };
+
     let folder = request.layout.cluster(name);
     let mut files: Vec<(FileEntry, Vec<Value>)> = applied
         .entry_folder(units)
         .into_iter()
         .map(|(unit, objects)| (FileEntry::new(folder, FileKind::Unit(&unit)), objects))
         .collect();
+
     if let Some(path) = checked_entry_path(request, name, tree, out) {
         let entry = FileEntry::new(folder, FileKind::Entry(&path));
         files.push((entry, applied.entry_file()));
@@ -384,6 +396,7 @@ fn checked_entry_path(
                 .scope(Scope::Fleet),
         );
     };
+
     let path = match entry_path(request.fleet, cluster) {
         Ok(path) => path,
         Err((reason, span)) => {
@@ -404,6 +417,7 @@ fn checked_entry_path(
         );
         report(span, message);
     }
+
     Some(path)
 }
 
@@ -432,6 +446,7 @@ pub fn entry_path(fleet: &FleetDoc, cluster: &str) -> Result<String, (String, Sp
 fn record_removals(request: &Request<'_>, cluster: &str, tree: &mut Tree) {
     let mut staying: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
     let files = tree.files.values().map(|file| &file.entry);
+
     for entry in files.chain(tree.held.values()) {
         if let Some(tenant) = entry.tenant.as_ref().filter(|_| entry.cluster == cluster) {
             let namespaces = namespaces(entry);
@@ -441,6 +456,7 @@ fn record_removals(request: &Request<'_>, cluster: &str, tree: &mut Tree) {
 
     let mut removed: BTreeMap<String, Tombstone> = BTreeMap::new();
     let recorded = request.lock.files.values();
+
     for entry in recorded.filter(|entry| entry.cluster == cluster) {
         let Some(tenant) = &entry.tenant else {
             continue;
@@ -472,5 +488,6 @@ fn record_removals(request: &Request<'_>, cluster: &str, tree: &mut Tree) {
             tree.restored.push(restored);
         }
     }
+
     tree.tombstones.extend(removed.into_values());
 }

@@ -109,6 +109,7 @@ impl Entry<'_> {
             }
             files.push((name, objects));
         }
+
         files
     }
 }

@@ -105,6 +105,7 @@ impl ClusterFolder<'_> {
             let (owner, name) = self::below(below, cluster)?.split_once('/')?;
             return (!name.contains('/')).then_some(FileKind::Outside { owner, name });
         }
+
         let Some(below) = below(path, tree) else {
             return is_yaml(path).then_some(FileKind::Entry(path));
         };
@@ -114,6 +115,7 @@ impl ClusterFolder<'_> {
             let tenant = file.strip_suffix(".yaml")?;
             Some(FileKind::Tenant { tenant, unit, part })
         };
+
         match parts.as_slice() {
             ["entry", file] => Some(FileKind::Unit(file.strip_suffix(".yaml")?)),
             ["platform", "roles.yaml"] => Some(FileKind::Platform),

@@ -119,6 +119,7 @@ impl Lock {
             source: Some(id),
             ..Self::default()
         };
+
         let mut faults = Vec::new();
         for number in 1..=source.line_count() {
             let text = source.line(number);
@@ -128,6 +129,7 @@ impl Lock {
                 start,
                 end: start + text.len() as u32,
             };
+
             let fault = |message: &str, fix: &str| {
                 let finding = Diagnostic::new(&LOCK_INVALID, span, message);
                 finding.fix(fix).scope(Scope::Fleet)
@@ -143,6 +145,7 @@ impl Lock {
                 ));
                 continue;
             }
+
             let line = serde_json::from_str(text).ok();
             if line.is_none_or(|line| !lock.take(line, span)) {
                 faults.push(fault(
@@ -153,6 +156,7 @@ impl Lock {
                 break;
             }
         }
+
         (lock, faults)
     }
 
@@ -278,6 +282,7 @@ impl Lock {
             else {
                 continue;
             };
+
             if let Some(source) = &entry.source {
                 prior.add_tenant(tenant, source);
             }
@@ -287,10 +292,12 @@ impl Lock {
             for (from, to) in entry.edges.iter().filter_map(|edge| edge.split_once('>')) {
                 prior.add_edge(&entry.cluster, (tenant, from), to);
             }
+
             for namespace in namespaces(entry) {
                 prior.add_namespace(tenant, &entry.cluster, namespace);
             }
         }
+
         prior
     }
 }

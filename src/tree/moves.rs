@@ -74,6 +74,7 @@ pub fn check_moves<T: Kept>(
 ) -> Vec<Diagnostic> {
     let mut out = Vec::new();
     unknown_clusters(request, &mut out);
+
     if let Some(fault) = another_tree(request) {
         out.push(fault);
         return out;
@@ -83,6 +84,7 @@ pub fn check_moves<T: Kept>(
     for bundle in bundles {
         let name = request.fleet.spec.clusters[bundle.cluster].name.as_str();
         let sharding = Sharding::of(request, bundle.cluster);
+
         if let Some(fault) = unit_changed(request, name) {
             out.push(fault);
             continue;
@@ -98,14 +100,17 @@ pub fn check_moves<T: Kept>(
                 .map(|t| (t.tenant.as_str(), t))
                 .collect(),
         };
+
         for part in &bundle.tenants {
             let tenant = &request.tenancy.tenants[part.index];
             quarantine(request, name, tenant, &mut out);
             derived_names(engine, sharding, tenant, &mut out);
         }
+
         moves.orphans(&mut out);
         moves.changed_files(&bundle.tenants, &mut out);
     }
+
     out
 }
 
@@ -165,6 +170,7 @@ impl<'a, T: Kept> Moves<'a, T> {
             (Part::Core, &bundle.core),
             (Part::Deferred, &bundle.deferred),
         ];
+
         parts.into_iter().any(|(part, now)| {
             now.objects.len() == entry.objects.len()
                 && now
@@ -227,10 +233,12 @@ impl<'a, T: Kept> Moves<'a, T> {
         } else {
             return None;
         };
+
         let finding = Diagnostic::new(&OBJECT_MOVED, tenant.name.span, message)
             .related(self.request.lock.span(&entry.path), "where it is now")
             .fix(fix)
             .tenant(name);
+
         Some(finding)
     }
 
@@ -244,14 +252,17 @@ impl<'a, T: Kept> Moves<'a, T> {
             "the namespace `{}` of `{owner}` would go from `{}`",
             id.name, self.cluster
         );
+
         let fix = format!(
             "restore it in {}, or run: tenantry render --allow-removal {owner}",
             entry.source.as_deref().unwrap_or("its file")
         );
+
         let span = tenant.map_or(recorded, |tenant| tenant.name.span);
         let finding = Diagnostic::new(&UNRETIRED_REMOVAL, span, message)
             .fix(fix)
             .tenant(owner);
+
         match tenant {
             Some(_) => finding.related(recorded, "it was rendered here"),
             None => finding,
@@ -265,11 +276,13 @@ impl<'a, T: Kept> Moves<'a, T> {
             let recorded = self.request.lock.files.values();
             recorded.filter(|entry| entry.cluster == self.cluster)
         };
+
         let folder = self.request.layout.cluster(self.cluster);
         let tenant_of = |entry: &'a FileEntry| match folder.parse(&entry.path)? {
             FileKind::Tenant { tenant, .. } => Some(tenant),
             _ => None,
         };
+
         let recorded: BTreeSet<&str> = files().filter_map(tenant_of).collect();
         let allowed = |tenant: &str| self.request.allow_removal.iter().any(|name| name == tenant);
 
@@ -281,6 +294,7 @@ impl<'a, T: Kept> Moves<'a, T> {
                 continue;
             };
             let is_there = recorded.contains(tenant) || self.tenants.contains_key(tenant);
+
             if is_there || allowed(tenant) {
                 continue;
             }
@@ -289,10 +303,12 @@ impl<'a, T: Kept> Moves<'a, T> {
                 "the files of `{tenant}` on `{}` are gone, and with them what it has",
                 self.cluster
             );
+
             let fix = format!(
                 "restore them from Git; to let it go, then run: tenantry render --allow-removal \
                  {tenant}"
             );
+
             let span = self.request.lock.span(&entry.path);
             out.push(
                 Diagnostic::new(&UNRETIRED_REMOVAL, span, message)
@@ -340,6 +356,7 @@ fn quarantine(request: &Request<'_>, cluster: &str, tenant: &Tenant, out: &mut V
         .clusters
         .iter()
         .position(|c| c.name.as_str() == cluster);
+
     let namespaces: Vec<&str> = index.and_then(|i| tenant.on(i)).map_or(Vec::new(), |on| {
         on.namespaces.iter().map(|n| n.name.as_str()).collect()
     });
@@ -353,11 +370,13 @@ fn quarantine(request: &Request<'_>, cluster: &str, tenant: &Tenant, out: &mut V
             .namespaces
             .iter()
             .find(|n| namespaces.contains(&n.as_str()));
+
         let what = if tombstone.tombstone == tenant.name.value {
             Some(format!("the name `{}`", tenant.name.value))
         } else {
             namespace.map(|n| format!("the namespace `{n}`"))
         };
+
         if let Some(what) = what {
             let message = format!("{what} was that of a tenant which went from `{cluster}`");
             out.push(
@@ -400,8 +419,10 @@ fn derived_names(
             one_tenant: true,
             late: true,
         };
+
         let made = late_of(&unit.applier());
         let (limit, kind) = (engine.name_limit, engine.applier.1);
+
         if made.len() > limit {
             let message = format!(
                 "the {kind} `{made}`, of `tenant-`, `{}` and `.late`, has {} characters, of {limit}",
@@ -427,10 +448,12 @@ fn unit_changed(request: &Request<'_>, cluster: &str) -> Option<Diagnostic> {
         UnitChoice::Tenant => "tenant",
         UnitChoice::Shard => "shard",
     };
+
     let shards = match delivery.shards.as_ref().map(|s| s.value) {
         Some(Shards::Count(n)) if unit == "shard" => n,
         _ => entry.shards,
     };
+
     if unit == entry.unit && shards == entry.shards {
         return None;
     }
@@ -438,10 +461,12 @@ fn unit_changed(request: &Request<'_>, cluster: &str) -> Option<Diagnostic> {
         .shards
         .as_ref()
         .map_or(request.fleet.name.span, |s| s.span);
+
     let message = format!(
         "`{cluster}` is rendered by {} ({}), the fleet now wants {unit} ({shards}): every object would move",
         entry.unit, entry.shards
     );
+
     Some(
         Diagnostic::new(&OBJECT_MOVED, span, message)
             .fix(

@@ -122,6 +122,7 @@ impl Planner<'_> {
                 self.plan.write.push(path.clone());
                 continue;
             };
+
             let recorded = lock.files.get(path);
             let is_desired = *digest == desired.entry.digest;
 
@@ -163,6 +164,7 @@ impl Planner<'_> {
                 continue;
             }
             self.outdated.push(path);
+
             match disk.files.get(path) {
                 None => {}
                 Some(digest)
@@ -214,6 +216,7 @@ impl Planner<'_> {
             let key = (tombstone.tombstone.clone(), tombstone.cluster.clone());
             lock.tombstones.insert(key, tombstone.clone());
         }
+
         self.plan.before_deletion = lock.to_text();
 
         for path in &self.outdated {
@@ -227,6 +230,7 @@ impl Planner<'_> {
         for restored in &self.tree.restored {
             lock.tombstones.remove(restored);
         }
+
         self.plan.lock = lock;
     }
 
@@ -390,6 +394,7 @@ impl Check<'_> {
                 rest.len()
             )),
         }
+
         Diagnostic::new(&BEHIND, sources.add_path("tenantry.lock"), message)
             .fix(format!(
                 "bring it forward: tenantry render --cluster {name}"
@@ -402,6 +407,7 @@ impl Check<'_> {
         let mut out = Vec::new();
         let name = &now.cluster;
         let files = self.tree.files.iter();
+
         for (path, desired) in files.filter(|(_, file)| file.entry.cluster == *name) {
             match self.disk.files.get(path) {
                 None => out.push((path, "is missing")),
@@ -438,6 +444,7 @@ impl Check<'_> {
             .into_iter()
             .map(|(path, fault)| self.fault(path, fault, sources))
             .collect();
+
         let before = self.lock.clusters.get(name);
         if before.is_some_and(|before| is_older(before, now)) {
             let message = format!(
@@ -450,6 +457,7 @@ impl Check<'_> {
             let stale = Diagnostic::new(&STALE, sources.add_path("tenantry.lock"), message);
             faults.push(stale.fix(fix).scope(Scope::Fleet));
         }
+
         faults
     }
 
@@ -500,27 +508,33 @@ mod tests {
     fn tree(documents: &[&str]) -> Tree {
         let cluster = cluster();
         let mut tree = Tree::default();
+
         for text in documents {
             let kind = FileKind::Outside {
                 owner: "blue",
                 name: "iam.json",
             };
+
             let folder = ClusterFolder {
                 tree: "rendered",
                 cluster: "prod",
             };
+
             let entry = FileEntry {
                 digest: digest(text.as_bytes()),
                 tenant: Some("blue".into()),
                 ..FileEntry::new(folder, kind)
             };
+
             let file = Desired {
                 head: String::new(),
                 objects: (*text).to_owned(),
                 entry,
             };
+
             tree.files.insert(file.entry.path.clone(), file);
         }
+
         tree.clusters.insert(cluster.cluster.clone(), cluster);
         tree
     }

@@ -69,6 +69,7 @@ impl FileEntry {
         let json = serde_json::to_string(self).unwrap_or_default();
         let mut line = String::with_capacity(RECORD.len() + json.len() + 1);
         line.push_str(RECORD);
+
         for c in json.chars() {
             // Some readers end a line, and with it the comment, at U+0085 or U+2028.
             if c.is_ascii() && c != '\u{7f}' {
@@ -80,6 +81,7 @@ impl FileEntry {
                 }
             }
         }
+
         line.push('\n');
         line
     }
@@ -115,6 +117,7 @@ impl FileEntry {
             .edges
             .iter()
             .all(|edge| edge.split_once('>').is_some_and(|(from, _)| owns(from)));
+
         let claims = self.claims.is_empty() || namespaces(self).next().is_some();
 
         let placed = Record::of(&self.path) == place && self.fits_its_kind(tree);

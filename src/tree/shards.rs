@@ -47,6 +47,7 @@ impl Sharding {
             Some(Shards::Count(count)) => count,
             _ => (tenants.div_ceil(TENANTS_A_SHARD).max(1)).next_power_of_two() as u32,
         };
+
         match delivery.and_then(|d| d.unit).unwrap_or_default() {
             UnitChoice::Tenant => Self::Tenant,
             UnitChoice::Shard => Self::Shard(count()),
@@ -124,6 +125,7 @@ pub fn outgrown(
         }
         _ => return,
     };
+
     out.push(
         Diagnostic::new(&OUTGROWN, request.fleet.name.span, text)
             .fix("move to more shards in two steps: `tenantry explain tree/object-moved`")
@@ -176,6 +178,7 @@ mod tests {
             .iter()
             .filter(|name| shard(name, 64) != shard(name, 65))
             .count();
+
         assert!(moved < 10_000 / 65 * 2, "{moved}");
 
         let mut sizes = vec![0; 64];
@@ -183,6 +186,7 @@ mod tests {
             sizes[shard(name, 64) as usize] += 1;
         }
         assert!(sizes.iter().all(|s| (90..260).contains(s)), "{sizes:?}");
+
         assert_eq!(
             (shard_name(3, 4), shard_name(3, 256)),
             ("shard-03".into(), "shard-003".into())

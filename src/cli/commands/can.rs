@@ -103,11 +103,13 @@ pub fn run(cli: &Cli, args: &Can) -> Result<Outcome, Fault> {
         Some(namespace) => proof_inputs::read_for(cli, &args.beside, &Question::Grants(namespace))?,
         None => proof_inputs::read(cli, &args.beside)?,
     };
+
     let subject = Subject::parse(&args.subject).map_err(Fault::Usage)?;
     let (named, subresource) = args
         .resource
         .split_once('/')
         .unwrap_or((&args.resource, ""));
+
     let (named, group) = named
         .split_once('.')
         .map_or((named, None), |(resource, group)| (resource, Some(group)));
@@ -119,6 +121,7 @@ pub fn run(cli: &Cli, args: &Can) -> Result<Outcome, Fault> {
         .find(|(own, names)| {
             group.is_none_or(|g| g == *own) && names.split(' ').any(|name| name == lower)
         });
+
     let (resource, group) = match (known, group) {
         (Some((group, names)), _) => (names.split(' ').next().unwrap_or_default(), group),
         (None, Some(group)) => (named, group),
@@ -130,6 +133,7 @@ pub fn run(cli: &Cli, args: &Can) -> Result<Outcome, Fault> {
             return Err(Fault::Usage(message));
         }
     };
+
     let verb = args.verb.to_lowercase();
     let request = Request {
         verb: &verb,
@@ -139,10 +143,12 @@ pub fn run(cli: &Cli, args: &Can) -> Result<Outcome, Fault> {
         name: args.name.as_deref().unwrap_or_default(),
         namespace: args.namespace.as_deref().unwrap_or_default(),
     };
+
     let ask = match args.resource.starts_with('/') {
         true => Ask::Path(&verb, &args.resource),
         false => Ask::Resource(request),
     };
+
     if let Some(namespace) = &args.namespace
         && inputs
             .clusters
@@ -153,6 +159,7 @@ pub fn run(cli: &Cli, args: &Can) -> Result<Outcome, Fault> {
             "there is no namespace `{namespace}` among the inputs"
         )));
     }
+
     let mut any = false;
     for cluster in &inputs.clusters {
         let said = |word: &str| format!("{}: {word}\n", cluster.name);
@@ -179,5 +186,6 @@ pub fn run(cli: &Cli, args: &Can) -> Result<Outcome, Fault> {
             )))?,
         }
     }
+
     Ok(Outcome::from(!any))
 }

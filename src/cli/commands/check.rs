@@ -74,6 +74,7 @@ fn known(cli: &Cli, args: &Check) -> Result<BTreeSet<Fingerprint>, Fault> {
                 file.display()
             ))
         };
+
         let report: serde_json::Value = serde_json::from_str(&text).map_err(|_| bad())?;
         for finding in report
             .get("findings")
@@ -90,6 +91,7 @@ fn known(cli: &Cli, args: &Check) -> Result<BTreeSet<Fingerprint>, Fault> {
             known.insert((text("/rule"), text("/location/path"), text("/message")));
         }
     }
+
     if let Some(rev) = &args.since {
         known.extend(at_revision(cli, rev)?);
     }
@@ -148,21 +150,25 @@ pub fn summary<T: Kept>(
         plural(counts.warnings, "warning"),
         plural(counts.notes, "note"),
     ];
+
     let skipped = session.front.specs.skipped.iter();
     let skipped = skipped
         .filter(|s| !session.manifests.contains(session.sources.path(s.span)))
         .count();
+
     if skipped > 0 {
         parts.push(format!(
             "{} of other groups skipped",
             plural(skipped, "document")
         ));
     }
+
     if hidden > 0 {
         parts.push(format!("{} known before", plural(hidden, "finding")));
     }
     let mut text = parts.join(", ");
     let held: Vec<&str> = compiled.standings.held().collect();
+
     if !held.is_empty() {
         let names = &held[..held.len().min(5)];
         let more = held.len().saturating_sub(5);
@@ -173,5 +179,6 @@ pub fn summary<T: Kept>(
         };
         text.push_str(&format!("; held: {}{more}", names.join(", ")));
     }
+
     text
 }

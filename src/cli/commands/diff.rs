@@ -29,6 +29,7 @@ pub fn run(cli: &Cli, args: &Diff) -> Result<Outcome, Fault> {
         clusters: args.cluster.clone(),
         allow_removal: Vec::new(),
     };
+
     let mut session = Session::open(cli, None)?;
     known_names(args, &session)?;
     let compiled = session.compile::<RenderedObject>(selection.clone());
@@ -37,6 +38,7 @@ pub fn run(cli: &Cli, args: &Diff) -> Result<Outcome, Fault> {
         .iter()
         .filter(|d| d.level == Level::Error)
         .count();
+
     if errors > 0 {
         output::err(&tenantry::report::text(
             &session.sources,
@@ -49,6 +51,7 @@ pub fn run(cli: &Cli, args: &Diff) -> Result<Outcome, Fault> {
             "the tenants above are held, and left out of the comparison",
         );
     }
+
     let mut deltas = Deltas::new();
     let (before, after) = match &args.against {
         Some(folder) => {
@@ -68,18 +71,22 @@ pub fn run(cli: &Cli, args: &Diff) -> Result<Outcome, Fault> {
                 .chain(before)
                 .map(str::to_owned)
                 .collect();
+
             let several = session
                 .front
                 .fleet()
                 .is_some_and(|f| f.spec.clusters.len() > 1);
+
             let before = old
                 .as_ref()
                 .map_or_else(Objects::new, |(s, old)| objects(s, old, &held, several));
             let after = objects(&session, &compiled, &held, several);
             deltas = isolation_deltas(old.as_mut(), &mut session, &compiled, &held);
+
             (before, after)
         }
     };
+
     let difference = diff(&before, &after, args.metadata);
     for (format, file) in &asked {
         let report = match format {
@@ -89,12 +96,15 @@ pub fn run(cli: &Cli, args: &Diff) -> Result<Outcome, Fault> {
         };
         output::deliver(file.as_deref(), &report)?;
     }
+
     if asked.is_empty() {
         output::data(&text(&difference))?;
         output::data(&delta_text(&deltas))?;
     }
+
     output::status(cli, &summary(&difference));
     let widens = class(&deltas) == Class::Widens;
+
     if args.against.is_none() {
         let says = match class(&deltas) {
             Class::Neutral => "changes nothing of what tenants may",
@@ -103,6 +113,7 @@ pub fn run(cli: &Cli, args: &Diff) -> Result<Outcome, Fault> {
         };
         output::status(cli, &format!("isolation: the change {says}"));
     }
+
     let differs = args.exit_code && !difference.changes.is_empty();
     Ok(Outcome::from(
         errors > 0 || differs || (args.fail_on == Some(FailOnClass::Widens) && widens),
@@ -123,6 +134,7 @@ fn known_names(args: &Diff, session: &Session) -> Result<(), Fault> {
                 .iter()
                 .any(|t| t.name.value == **name)
     };
+
     if let Some(unknown) = args.tenant.iter().find(|n| !tenant(n)) {
         return Err(Fault::Usage(format!("there is no tenant `{unknown}`")));
     }
@@ -133,6 +145,7 @@ fn known_names(args: &Diff, session: &Session) -> Result<(), Fault> {
             .iter()
             .any(|c| c.name.as_str() == name.as_str())
     };
+
     match args.cluster.iter().find(|n| !cluster(n)) {
         Some(unknown) => Err(Fault::Usage(format!("there is no cluster `{unknown}`"))),
         None => Ok(()),
@@ -170,6 +183,7 @@ fn objects(
     let Some(fleet) = session.front.fleet() else {
         return all;
     };
+
     for bundle in &compiled.bundles {
         let cluster = fleet.spec.clusters[bundle.cluster].name.as_str();
         for part in bundle
@@ -187,6 +201,7 @@ fn objects(
             }
         }
     }
+
     all
 }
 
@@ -219,6 +234,7 @@ fn clusters(
         return BTreeMap::new();
     };
     let mut all = BTreeMap::new();
+
     for bundle in &compiled.bundles {
         let name = fleet.spec.clusters[bundle.cluster].name.to_string();
         let beside = graph::ExtraInputs::default();
@@ -233,6 +249,7 @@ fn clusters(
         );
         all.insert(name, cluster);
     }
+
     all
 }
 
@@ -250,6 +267,7 @@ fn at_revision(
         return Ok(None);
     }
     let mut session = Session::read(cli, workspace, &store)?;
+
     // What was removed since is no removal to refuse here: both sides are only compared.
     let allow_removal = session
         .front
@@ -258,10 +276,12 @@ fn at_revision(
         .into_keys()
         .map(str::to_owned)
         .collect();
+
     let compiled = session.compile(Selection {
         allow_removal,
         ..selection
     });
+
     Ok(Some((session, compiled)))
 }
 

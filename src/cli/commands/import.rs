@@ -29,11 +29,13 @@ pub fn run(cli: &Cli, args: &Import) -> Result<Outcome, Fault> {
         Err(Fault::NoFleet(_)) => None,
         Err(fault) => return Err(fault),
     };
+
     let shown = args.from.display().to_string();
     let mut sources = SourceMap::default();
     let disk = Disk::new(&from)?;
     let mut unread = Vec::new();
     let mut ids = Vec::new();
+
     for (path, read) in read_all(&disk, disk.list("", &[])?) {
         match read {
             Read::Bytes(bytes) => match String::from_utf8(bytes) {
@@ -46,11 +48,13 @@ pub fn run(cli: &Cli, args: &Import) -> Result<Outcome, Fault> {
             Read::Missing => unread.push((path, "it is gone".to_owned())),
         }
     }
+
     let empty = FleetSpec::default();
     let fleet = session
         .as_ref()
         .and_then(|s| s.front.fleet())
         .map_or(&empty, |f| &f.spec);
+
     let mut found = survey(&sources, &ids, fleet);
     found.left.extend(
         unread
@@ -61,6 +65,7 @@ pub fn run(cli: &Cli, args: &Import) -> Result<Outcome, Fault> {
                 reason,
             }),
     );
+
     let rules = fleet.waivers.clone().unwrap_or_default();
     let approver = rules
         .approvers
@@ -68,6 +73,7 @@ pub fn run(cli: &Cli, args: &Import) -> Result<Outcome, Fault> {
         .flatten()
         .next()
         .map_or_else(|| "platform".to_owned(), |a| a.to_string());
+
     let options = Options {
         group_by: args.group_by.as_deref(),
         clusters: clusters(args, fleet)?,
@@ -75,13 +81,16 @@ pub fn run(cli: &Cli, args: &Import) -> Result<Outcome, Fault> {
         max_days: rules.max_days.unwrap_or(DEFAULT_MAX_DAYS),
         approver,
     };
+
     let made = write(&found, &options);
     let report = hand_over(&made, &shown);
+
     if args.dry_run {
         output::data(&report)?;
     } else {
         write_files(cli, args, &dir, session.as_ref(), &made, &report)?;
     }
+
     output::status(
         cli,
         &format!(
@@ -94,6 +103,7 @@ pub fn run(cli: &Cli, args: &Import) -> Result<Outcome, Fault> {
             plural(made.loosenings, "waived object")
         ),
     );
+
     if !made.plain_secrets.is_empty() {
         output::status(
             cli,
@@ -103,6 +113,7 @@ pub fn run(cli: &Cli, args: &Import) -> Result<Outcome, Fault> {
             ),
         );
     }
+
     Ok(Outcome::from(made.tenants == 0))
 }
 
@@ -135,22 +146,26 @@ fn write_files(
         Some(session) => session.workspace.root.join(session.workspace.tenants()),
         None => dir.join("tenants"),
     };
+
     let mut files: Vec<(PathBuf, &str)> = made
         .files
         .iter()
         .map(|(p, text)| (tenants.join(p), text.as_str()))
         .collect();
+
     let fleet = fleet_text(args, made);
     if session.is_none() {
         files.push((tenants.join("fleet.yaml"), &fleet));
     }
     files.push((tenants.join("IMPORT.md"), report));
+
     if let Some((taken, _)) = files.iter().find(|(path, _)| path.exists()) {
         return Err(Fault::Usage(format!(
             "{} is there already; nothing was written",
             taken.display()
         )));
     }
+
     let mut folders: Vec<&Path> = files.iter().filter_map(|(p, _)| p.parent()).collect();
     folders.sort_unstable();
     folders.dedup();
@@ -160,6 +175,7 @@ fn write_files(
     files
         .par_iter()
         .try_for_each(|(path, text)| replace(path, text.as_bytes()))?;
+
     if let Some(session) = session {
         if let Some(fleet) = session.front.fleet() {
             let missing = missing_in(&fleet.spec, made);
@@ -176,6 +192,7 @@ fn write_files(
     } else {
         schema::write(&dir.join("schemas"))?;
     }
+
     Ok(())
 }
 
@@ -190,10 +207,12 @@ fn missing_in(fleet: &FleetSpec, made: &Output) -> Map<String, Value> {
                 .cloned()
                 .collect()
         };
+
     let (labels, annotations) = (
         lacks(&metadata.labels, &made.labels),
         lacks(&metadata.annotations, &made.annotations),
     );
+
     let mut out = Map::new();
     if !labels.is_empty() || !annotations.is_empty() {
         out.insert(
@@ -201,6 +220,7 @@ fn missing_in(fleet: &FleetSpec, made: &Output) -> Map<String, Value> {
             json!({"labels": labels, "annotations": annotations}),
         );
     }
+
     let listed = |kind: &&String| {
         fleet
             .tenant_kinds
@@ -208,6 +228,7 @@ fn missing_in(fleet: &FleetSpec, made: &Output) -> Map<String, Value> {
             .flatten()
             .any(|k| k.as_str() == kind.as_str())
     };
+
     let kinds: Vec<&String> = made.kinds.iter().filter(|k| !listed(k)).collect();
     if !kinds.is_empty() {
         out.insert("tenantKinds".into(), json!(kinds));
@@ -222,6 +243,7 @@ fn missing_in(fleet: &FleetSpec, made: &Output) -> Map<String, Value> {
                     .is_some_and(|u| wanted["user"].as_str() == Some(u.as_str()))
         })
     };
+
     let shared: Vec<&Value> = made.shared.iter().filter(|s| !has(s)).collect();
     if !shared.is_empty() {
         out.insert("sharedSubjects".into(), json!(shared));
@@ -238,11 +260,13 @@ fn fleet_text(args: &Import, made: &Output) -> String {
         .and_then(|n| n.to_str())
         .map(init::label)
         .filter(|n| !n.is_empty());
+
     let mut spec = Map::new();
     spec.insert(
         "tenantMetadata".into(),
         json!({"labels": made.labels, "annotations": made.annotations}),
     );
+
     if !made.kinds.is_empty() {
         spec.insert("tenantKinds".into(), json!(made.kinds));
     }
@@ -255,10 +279,12 @@ fn fleet_text(args: &Import, made: &Output) -> String {
         "apiVersion": "tenantry.dev/v1alpha1", "kind": "Fleet",
         "metadata": {"name": name.unwrap_or_else(|| "fleet".into())}, "spec": spec
     });
+
     let mut text = String::from(
         "# yaml-language-server: $schema=../schemas/fleet.json\n\
          # Written by `tenantry import`: what is in use, so that nothing changes. Narrow it as you tighten.\n",
     );
+
     emit(&mut text, &(&value).into());
     text
 }

@@ -15,15 +15,18 @@ pub fn run(cli: &Cli, args: &Init) -> Result<Outcome, Fault> {
     let _ = args.flux;
     let dir = working_folder(cli)?;
     let fleet = dir.join("tenants/fleet.yaml");
+
     if fleet.exists() {
         return Err(Fault::Usage(format!(
             "{} is there already",
             fleet.display()
         )));
     }
+
     let root = git_root(&dir).unwrap_or_else(|| dir.clone());
     let found = survey(&dir)?;
     let sources = [delivery::conventions(Engine::Flux).source.clone()];
+
     for applied in found
         .applied
         .iter()
@@ -34,6 +37,7 @@ pub fn run(cli: &Cli, args: &Init) -> Result<Outcome, Fault> {
                 || applied.path == ours
                 || ours.starts_with(&format!("{}/", applied.path))
         };
+
         let listed = dir.join(&applied.path).join("kustomization.yaml").exists();
         if (covers("rendered") || covers("tenants")) && !listed {
             return Err(Fault::Usage(format!(
@@ -48,17 +52,20 @@ pub fn run(cli: &Cli, args: &Init) -> Result<Outcome, Fault> {
             )));
         }
     }
+
     let name = root
         .file_name()
         .and_then(|n| n.to_str())
         .map(label)
         .filter(|n| !n.is_empty());
+
     let text = fleet_text(&name.unwrap_or_else(|| "fleet".into()), &found.bootstraps);
     for folder in ["tenants/profiles", "tenants/waivers"] {
         let folder = dir.join(folder);
         std::fs::create_dir_all(&folder).map_err(Fault::io(&folder))?;
         keep(&folder.join(".gitkeep"))?;
     }
+
     schema::write(&dir.join("schemas"))?;
     replace(&fleet, text.as_bytes())?;
     attributes(&dir.join(".gitattributes"))?;
@@ -67,6 +74,7 @@ pub fn run(cli: &Cli, args: &Init) -> Result<Outcome, Fault> {
         cli,
         "next: tenantry new tenant NAME --owner group:GROUP && tenantry render",
     );
+
     Ok(Outcome::Clean)
 }
 
@@ -114,6 +122,7 @@ fn fleet_text(name: &str, bootstraps: &[(String, Option<Applied>)]) -> String {
             None => clusters.push((cluster, found.as_ref())),
         }
     }
+
     if clusters.is_empty() {
         clusters.push(("production".to_owned(), None));
     }
@@ -134,6 +143,7 @@ spec:
   clusters:
 "
     );
+
     for (cluster, bootstrap) in clusters {
         text.push_str(&format!(
             "    - name: {cluster}
@@ -148,6 +158,7 @@ spec:
             text.push_str(&delivery::cluster_fields(Engine::Flux, bootstrap));
         }
     }
+
     text.push_str(
         "  delivery:
     engine: flux
@@ -158,6 +169,7 @@ spec:
     maxDays: 180
 ",
     );
+
     text
 }
 
@@ -168,6 +180,7 @@ fn attributes(path: &Path) -> Result<(), Fault> {
         "clusters/**/tenantry.yaml -text",
         "tenantry.lock -text",
     ];
+
     let text = match std::fs::read_to_string(path) {
         Ok(text) => text,
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => String::new(),
@@ -178,10 +191,12 @@ fn attributes(path: &Path) -> Result<(), Fault> {
             });
         }
     };
+
     let missing: Vec<&str> = lines
         .into_iter()
         .filter(|line| !text.lines().any(|l| l == *line))
         .collect();
+
     if missing.is_empty() {
         return Ok(());
     }
@@ -190,6 +205,7 @@ fn attributes(path: &Path) -> Result<(), Fault> {
     } else {
         "\n"
     };
+
     replace(
         path,
         format!("{text}{newline}{}\n", missing.join("\n")).as_bytes(),

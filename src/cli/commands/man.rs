@@ -51,6 +51,7 @@ fn page(command: &clap::Command) -> std::io::Result<String> {
         .clone()
         .subcommand_help_heading("COMMANDS")
         .subcommand_value_name("command");
+
     let source = format!("tenantry {VERSION}");
     let man = clap_mangen::Man::new(command.clone()).source(source);
     let mut out = Vec::new();

@@ -24,11 +24,13 @@ pub fn tenant(
     } else {
         namespaces
     };
+
     for label in std::iter::once(name).chain(namespaces.iter().map(String::as_str)) {
         if let Some((what, reason)) = leaf::reason("dns-label", label) {
             return Err(Fault::Usage(format!("`{label}` is not {what}: {reason}")));
         }
     }
+
     let mut listed = Vec::new();
     for owner in owners {
         let bad = |reason: &str| Fault::Usage(format!("--owner {owner}: {reason}"));
@@ -43,14 +45,17 @@ pub fn tenant(
         }
         listed.push(json!({kind: who}));
     }
+
     let path = workspace
         .root
         .join(workspace.tenants())
         .join(format!("{name}.yaml"));
+
     if path.exists() {
         return Err(Fault::Usage(format!("{} is there already", path.display())));
     }
     let session = Session::open(cli, None)?;
+
     if let Some(doc) = session
         .front
         .specs
@@ -63,6 +68,7 @@ pub fn tenant(
             session.sources.locate(doc.name.span)
         )));
     }
+
     let all: Vec<&str> = session.front.fleet().map_or_else(Vec::new, |f| {
         f.spec.clusters.iter().map(|c| c.name.as_str()).collect()
     });
@@ -72,12 +78,14 @@ pub fn tenant(
             all.join(", ")
         )));
     }
+
     if clusters.is_empty() && all.len() > 1 {
         return Err(Fault::Usage(format!(
             "the fleet has several clusters: add --cluster, of {}",
             all.join(", ")
         )));
     }
+
     let mut spec = Map::new();
     spec.insert("uuid".into(), json!(uuid::Uuid::new_v4().to_string()));
     if !clusters.is_empty() {
@@ -88,6 +96,7 @@ pub fn tenant(
         "namespaces".into(),
         namespaces.iter().map(|n| json!({"name": n})).collect(),
     );
+
     let document = json!({
         "apiVersion": "tenantry.dev/v1alpha1", "kind": "Tenant", "metadata": {"name": name}, "spec": spec
     });
@@ -101,5 +110,6 @@ pub fn tenant(
             workspace.tenants()
         ),
     );
+
     Ok(Outcome::Clean)
 }

@@ -22,22 +22,26 @@ pub fn run(cli: &Cli, args: &Prove) -> Result<Outcome, Fault> {
         .zip(&proofs)
         .map(|(c, p)| tables(args, c, p))
         .collect();
+
     let digest = proof::digest(&inputs.sources, &inputs.clusters);
     let mut findings = proof::findings(&inputs.sources, &proofs);
     if proofs.is_empty() {
         findings.clone_from(&inputs.findings);
     }
     findings.retain(|d| shown(d.rule.id));
+
     for proof in &mut proofs {
         proof.findings.retain(|f| shown(f.diagnostic.rule.id));
         proof.blind.retain(|d| shown(d.rule.id));
     }
+
     let sources = &inputs.sources;
     let asked = if asked.is_empty() {
         vec![(Format::Text, None)]
     } else {
         asked
     };
+
     for (format, file) in &asked {
         let text = match format {
             // Without a cluster there is only what is wrong with the fleet.
@@ -58,11 +62,13 @@ pub fn run(cli: &Cli, args: &Prove) -> Result<Outcome, Fault> {
         };
         output::deliver(file.as_deref(), &text)?;
     }
+
     let worst = proofs
         .iter()
         .flat_map(|p| &p.planes)
         .map(|p| p.verdict)
         .max();
+
     let broken = inputs.findings.iter().any(|d| d.level == Level::Error);
     Ok(Outcome::from(
         broken || worst.is_none_or(|v| v >= Verdict::Unknown),

@@ -15,8 +15,10 @@ pub fn run(cli: &Cli, args: &Reach) -> Result<Outcome, Fault> {
         &args.beside,
         &Question::Packets([namespace(&args.from), namespace(&args.to)]),
     )?;
+
     let mut any = false;
     let mut missing = Vec::new();
+
     for cluster in &inputs.clusters {
         let (from, to) = match (end(cluster, &args.from), end(cluster, &args.to)) {
             (Ok(from), Ok(to)) => (from, to),
@@ -25,6 +27,7 @@ pub fn run(cli: &Cli, args: &Reach) -> Result<Outcome, Fault> {
                 continue;
             }
         };
+
         let said = |word: &str| format!("{}: {word}\n", cluster.name);
         match question::reach(cluster, &from, &to, port.as_ref()) {
             Ok(Route::Open(steps)) => {
@@ -45,6 +48,7 @@ pub fn run(cli: &Cli, args: &Reach) -> Result<Outcome, Fault> {
             }
         }
     }
+
     if missing.len() == inputs.clusters.len() {
         return Err(Fault::Usage(missing.join("; ")));
     }
@@ -78,6 +82,7 @@ fn end(cluster: &Cluster, text: &str) -> Result<Asked, String> {
             Some(found.labels.clone())
         }
     };
+
     Ok(Asked {
         namespace: at,
         labels,

@@ -28,11 +28,13 @@ pub fn run(cli: &Cli, args: &Render) -> Result<Outcome, Fault> {
     } else {
         Some(Exclusive::take(&workspace)?)
     };
+
     let disk = Disk::new(&workspace.root)?;
     let context = Context {
         leaving: args.allow_removal.clone(),
         ..Context::default()
     };
+
     let mut session = Session::read_with(cli, workspace, &disk, context)?;
     let selection = select(args, &session)?;
     let compiled = session.compile::<ObjectText>(selection);
@@ -44,6 +46,7 @@ pub fn run(cli: &Cli, args: &Render) -> Result<Outcome, Fault> {
         }
         return Ok(Outcome::Findings);
     }
+
     if args.stdout {
         print(cli, &session, &compiled)
     } else if args.check {
@@ -82,11 +85,13 @@ fn compare(
         Some(revision) => Some(baseline(&session.workspace, revision)?),
         None => None,
     };
+
     let behind = match &baseline {
         Some(baseline) => Behind::Since(baseline),
         None if args.allow_behind => Behind::OnDisk,
         None => Behind::Refused,
     };
+
     let stale = check_disk(
         &compiled.tree,
         &session.front.lock,
@@ -94,6 +99,7 @@ fn compare(
         &behind,
         &mut session.sources,
     );
+
     compiled.findings.extend(stale);
     sort(&session.sources, &mut compiled.findings);
 
@@ -125,6 +131,7 @@ fn write(
         force,
         &mut session.sources,
     );
+
     compiled.findings.extend(plan.faults.iter().cloned());
     sort(&session.sources, &mut compiled.findings);
 
@@ -142,6 +149,7 @@ fn write(
         &leftovers,
         &|| bar.inc(1),
     )?;
+
     bar.finish_and_clear();
 
     output::talk(cli, &summary(&session, &compiled, &compiled.findings, 0));
@@ -201,6 +209,7 @@ fn select(args: &Render, session: &Session) -> Result<Selection, Fault> {
             }
             clusters.extend(names);
         }
+
         for wanted in &args.cluster {
             if !fleet
                 .spec
@@ -220,6 +229,7 @@ fn select(args: &Render, session: &Session) -> Result<Selection, Fault> {
                 )));
             }
         }
+
         let known = session.front.lock.tenants();
         for wanted in args.tenant.iter().chain(&args.allow_removal) {
             let there = session
@@ -233,6 +243,7 @@ fn select(args: &Render, session: &Session) -> Result<Selection, Fault> {
             }
         }
     }
+
     Ok(Selection {
         tenants: args.tenant.clone(),
         clusters,

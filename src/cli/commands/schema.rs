@@ -14,10 +14,12 @@ pub fn run(cli: &Cli, args: &Schema) -> Result<Outcome, Fault> {
         write(&working_folder(cli)?.join(folder))?;
         return Ok(Outcome::Clean);
     }
+
     if let Some(file) = &args.docs {
         replace(&working_folder(cli)?.join(file), fields_table().as_bytes())?;
         return Ok(Outcome::Clean);
     }
+
     let wanted = args.kind.as_deref().unwrap_or("tenant").to_lowercase();
     let kind = Kind::ALL
         .into_iter()
@@ -27,9 +29,11 @@ pub fn run(cli: &Cli, args: &Schema) -> Result<Outcome, Fault> {
             "`{wanted}` is none of fleet, profile, tenant, waiver"
         ))
     })?;
+
     let asked = output::formats(cli)?;
     let file = asked.first().and_then(|(_, file)| file.as_deref());
     output::deliver(file, &schema_text(kind))?;
+
     Ok(Outcome::Clean)
 }
 

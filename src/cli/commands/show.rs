@@ -24,6 +24,7 @@ pub fn run(cli: &Cli, args: &Show) -> Result<Outcome, Fault> {
             ..Context::default()
         },
     )?;
+
     let about: Vec<Diagnostic> = session
         .front
         .findings
@@ -31,6 +32,7 @@ pub fn run(cli: &Cli, args: &Show) -> Result<Outcome, Fault> {
         .filter(|d| d.scope == Scope::Tenant(args.tenant.clone()) || d.stops_the_fleet())
         .cloned()
         .collect();
+
     let Some(tenant) = session
         .front
         .tenancy
@@ -52,14 +54,17 @@ pub fn run(cli: &Cli, args: &Show) -> Result<Outcome, Fault> {
                     .to_owned(),
             ));
         }
+
         output::err(&tenantry::report::text(
             &session.sources,
             &about,
             false,
             120,
         ));
+
         return Ok(Outcome::Findings);
     };
+
     let asked = output::formats(cli)?;
     let file = asked.first().and_then(|(_, file)| file.as_deref());
     let as_json = matches!(asked.first(), Some((Format::Json, _)));
@@ -75,6 +80,7 @@ pub fn run(cli: &Cli, args: &Show) -> Result<Outcome, Fault> {
         }
         (true, as_json) => origins(&session, &tenant.merged, as_json),
     };
+
     output::deliver(file, &text)?;
     Ok(Outcome::Clean)
 }
@@ -87,6 +93,7 @@ fn origins(session: &Session, merged: &Node, as_json: bool) -> String {
             Value::String(s) => s.replace('\n', "\\n"),
             _ => node.to_json().to_string(),
         };
+
         let overridden = node.overridden.iter().map(|p| {
             format!(
                 "{} at {}",
@@ -94,6 +101,7 @@ fn origins(session: &Session, merged: &Node, as_json: bool) -> String {
                 session.sources.origin(*p)
             )
         });
+
         rows.push((
             path.join("."),
             value,
@@ -101,6 +109,7 @@ fn origins(session: &Session, merged: &Node, as_json: bool) -> String {
             overridden.collect(),
         ));
     });
+
     if as_json {
         let rows: Vec<_> = rows
             .iter()
@@ -112,6 +121,7 @@ fn origins(session: &Session, merged: &Node, as_json: bool) -> String {
                 .unwrap_or_default()
         );
     }
+
     let path_width = rows.iter().map(|r| r.0.len()).max().unwrap_or(0);
     let value_width = rows
         .iter()
@@ -119,6 +129,7 @@ fn origins(session: &Session, merged: &Node, as_json: bool) -> String {
         .max()
         .unwrap_or(0)
         .min(40);
+
     let mut out = String::new();
     for (path, value, span, overridden) in rows {
         out.push_str(&format!(
@@ -128,6 +139,7 @@ fn origins(session: &Session, merged: &Node, as_json: bool) -> String {
             out.push_str(&format!("{:path_width$}  over {loser}\n", ""));
         }
     }
+
     out
 }
 

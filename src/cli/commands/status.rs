@@ -25,6 +25,7 @@ pub fn run(cli: &Cli, args: &Status) -> Result<Outcome, Fault> {
             .map(|c| c.name.value.to_string())
             .collect()
     });
+
     let mut objects: BTreeMap<&str, usize> = BTreeMap::new();
     for part in compiled.bundles.iter().flat_map(|b| &b.tenants) {
         *objects.entry(&part.tenant).or_default() += part.ids().count();
@@ -36,8 +37,10 @@ pub fn run(cli: &Cli, args: &Status) -> Result<Outcome, Fault> {
         .iter()
         .map(|t| t.name.value.clone())
         .collect();
+
     names.extend(compiled.standings.held().map(str::to_owned));
     let mut rows = Vec::new();
+
     for name in &names {
         let tenant = session
             .front
@@ -45,6 +48,7 @@ pub fn run(cli: &Cli, args: &Status) -> Result<Outcome, Fault> {
             .tenants
             .iter()
             .find(|t| t.name.value == *name);
+
         let standing = compiled.standings.of(name).unwrap_or(Standing::Rendered);
         let phase = standing.phase();
         // A held tenant is shown as its last rendered files say.
@@ -57,6 +61,7 @@ pub fn run(cli: &Cli, args: &Status) -> Result<Outcome, Fault> {
                 .values()
                 .filter(|e| e.tenant.as_ref() == Some(name))
         };
+
         let clusters: BTreeSet<String> = match tenant {
             Some(tenant) => tenant
                 .on
@@ -65,6 +70,7 @@ pub fn run(cli: &Cli, args: &Status) -> Result<Outcome, Fault> {
                 .collect(),
             None => files().map(|e| e.cluster.clone()).collect(),
         };
+
         let namespaces: BTreeSet<String> = match tenant {
             Some(tenant) => tenant
                 .on
@@ -74,6 +80,7 @@ pub fn run(cli: &Cli, args: &Status) -> Result<Outcome, Fault> {
                 .collect(),
             None => files().flat_map(namespaces_of).map(str::to_owned).collect(),
         };
+
         let uuid = match tenant {
             Some(tenant) => tenant
                 .uuid
@@ -81,10 +88,12 @@ pub fn run(cli: &Cli, args: &Status) -> Result<Outcome, Fault> {
                 .map_or_else(String::new, |u| u.value.clone()),
             None => files().find_map(|e| e.uuid.clone()).unwrap_or_default(),
         };
+
         let size: usize = match tenant {
             Some(_) => objects.get(name.as_str()).copied().unwrap_or(0),
             None => files().map(|e| e.objects.len()).sum(),
         };
+
         let waivers = session
             .front
             .tenancy
@@ -92,12 +101,14 @@ pub fn run(cli: &Cli, args: &Status) -> Result<Outcome, Fault> {
             .get(name)
             .copied()
             .unwrap_or(0);
+
         rows.push(json!({
             "name": name, "phase": phase, "tenantId": uuid, "profile": tenant.map(|t| t.profile.as_str()),
             "clusters": clusters, "namespaces": namespaces,
             "objects": size, "waivers": waivers
         }));
     }
+
     let asked = output::formats(cli)?;
     let file = asked.first().and_then(|(_, file)| file.as_deref());
     let text = if matches!(asked.first(), Some((Format::Json, _))) {
@@ -109,6 +120,7 @@ pub fn run(cli: &Cli, args: &Status) -> Result<Outcome, Fault> {
     } else {
         table(&rows)
     };
+
     output::deliver(file, &text)?;
     Ok(errors(cli, &compiled))
 }
@@ -155,6 +167,7 @@ fn artifacts(
             }
         }
     }
+
     let asked = output::formats(cli)?;
     let file = asked.first().and_then(|(_, file)| file.as_deref());
     let text = if matches!(asked.first(), Some((Format::Json, _))) {
@@ -168,6 +181,7 @@ fn artifacts(
             .map(|a| format!("{}\t{}\t{}\n", a.folder, a.url, a.content))
             .collect()
     };
+
     output::deliver(file, &text)?;
     if all.is_empty() {
         output::status(
@@ -175,6 +189,7 @@ fn artifacts(
             "no unit has an artifact of its own: delivery.source is not perShard",
         );
     }
+
     Ok(errors(cli, compiled))
 }
 
@@ -189,6 +204,7 @@ fn table(rows: &[serde_json::Value]) -> String {
         "OBJECTS",
         "WAIVERS",
     ];
+
     let list = |v: &serde_json::Value| {
         let items: Vec<&str> = v
             .as_array()
@@ -200,12 +216,14 @@ fn table(rows: &[serde_json::Value]) -> String {
             items.join(",")
         }
     };
+
     let text = |v: &serde_json::Value| {
         v.as_str()
             .filter(|s| !s.is_empty())
             .unwrap_or("-")
             .to_owned()
     };
+
     let mut cells: Vec<Vec<String>> = vec![head.iter().map(|h| (*h).to_owned()).collect()];
     for row in rows {
         cells.push(vec![
@@ -219,6 +237,7 @@ fn table(rows: &[serde_json::Value]) -> String {
             row["waivers"].to_string(),
         ]);
     }
+
     let widths: Vec<usize> = (0..head.len())
         .map(|i| cells.iter().map(|r| r[i].len()).max().unwrap_or(0))
         .collect();
@@ -230,5 +249,6 @@ fn table(rows: &[serde_json::Value]) -> String {
             .collect();
         format!("{}\n", padded.join("  ").trim_end())
     };
+
     cells.iter().map(line).collect()
 }

@@ -40,12 +40,14 @@ type Kinds = BTreeMap<(Text, Text), Text>;
 pub fn run(cli: &Cli, args: &Verify) -> Result<Outcome, Fault> {
     let reported = output::chosen(&args.only, &args.skip, "area")?;
     let formats = output::formats(cli)?;
+
     if args.print_rbac {
         return print_rbac(cli);
     }
 
     let mut session = Session::open(cli, None)?;
     let chosen = live_session::chosen(&session, &args.connect)?;
+
     if args.snapshot.is_some() && chosen.len() > 1 {
         return Err(Fault::Usage(
             "--snapshot: it holds one cluster: name one --context".into(),
@@ -55,6 +57,7 @@ pub fn run(cli: &Cli, args: &Verify) -> Result<Outcome, Fault> {
     let compiled = session.compile(Selection::default());
     let findings = &compiled.findings;
     let errors = findings.iter().filter(|d| d.level == Level::Error).count();
+
     if errors > 0 {
         output::status(
             cli,
@@ -64,6 +67,7 @@ pub fn run(cli: &Cli, args: &Verify) -> Result<Outcome, Fault> {
             ),
         );
     }
+
     if args.print_capabilities {
         return print_capabilities(cli, &session, &chosen, args);
     }
@@ -80,6 +84,7 @@ pub fn run(cli: &Cli, args: &Verify) -> Result<Outcome, Fault> {
         commit,
         reported: &reported,
     };
+
     let clusters = run.clusters(chosen, left_behind)?;
     deliver(cli, &run.session, &clusters, formats)?;
 
@@ -88,6 +93,7 @@ pub fn run(cli: &Cli, args: &Verify) -> Result<Outcome, Fault> {
         return Err(Fault::Partial(gaps));
     }
     let wrong = clusters.iter().any(|cluster| cluster.report.is_wrong());
+
     Ok(Outcome::from(errors > 0 || wrong))
 }
 
@@ -146,6 +152,7 @@ impl Run<'_> {
                 }
                 Err(fault) => return Err(fault),
             };
+
             clusters.push(self.wait(&target, &server, first, started)?);
 
             live_line(self.cli, "");
@@ -155,6 +162,7 @@ impl Run<'_> {
                 output::status(self.cli, &text);
             }
         }
+
         Ok(clusters)
     }
 
@@ -221,6 +229,7 @@ impl Run<'_> {
                 Err(fault) => return Err(fault),
             }
         }
+
         Ok(cluster)
     }
 
@@ -249,11 +258,13 @@ impl Run<'_> {
             digest: false,
             json: self.args.snapshot.is_some(),
         };
+
         let Fetched {
             mut batch,
             gaps: lost,
             objects,
         } = server.fetch(self.cli, wanted, listings, options);
+
         gaps.extend(lost);
 
         let complete = gaps.is_empty() && batch.unread.is_empty();
@@ -263,6 +274,7 @@ impl Run<'_> {
         let facts = std::mem::take(&mut batch.facts);
         let commit = self.commit.as_deref();
         let mut report = compare(wanted, &batch, &gaps, commit, options.now);
+
         // The proof needs all tenants: with some alone, others would be missing.
         if wanted.only.is_none() {
             let mut beside = ExtraInputs {
@@ -450,6 +462,7 @@ fn deliver(
         };
         output::deliver(file.as_deref(), &text)?;
     }
+
     Ok(())
 }
 
@@ -462,6 +475,7 @@ fn unreached(wanted: &Desired, context: String, why: String) -> report::Cluster 
         command: String::new(),
         fix: "see whether the server can be reached, and takes these credentials".into(),
     };
+
     let mut report = LiveReport::default();
     report.push_gap(wanted, &gap);
 
@@ -518,6 +532,7 @@ fn report_stale(cli: &Cli, session: &Session, compiled: &Compiled<RenderedObject
         let input = inputs.get(tenant)?;
         (entry.input.as_deref() != Some(*input)).then(|| tenant.to_owned())
     };
+
     let stale: BTreeSet<String> = front.lock.files.values().filter_map(changed).collect();
 
     if !stale.is_empty() {
@@ -577,6 +592,7 @@ fn select_tenants(wanted: &mut Desired, tenants: &[String]) -> Result<(), Fault>
         })?;
         selected.insert(at as u32);
     }
+
     wanted.only = Some(selected);
     Ok(())
 }
@@ -649,10 +665,12 @@ fn print_capabilities(
             digest: false,
             json: false,
         };
+
         let fetched = server.fetch(cli, &wanted, listings, options);
 
         let found = capabilities::capabilities(name, &server.version, &served, &fetched.batch);
         output::data(&emit_documents(&[vec![found].into()]))?;
     }
+
     Ok(Outcome::Clean)
 }

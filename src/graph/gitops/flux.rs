@@ -89,6 +89,7 @@ fn sync<T: TreeValue>(id: &ObjectId, node: &T, origin: Origin) -> Sync {
             .and_then(TreeValue::text)
             .filter(|text| !text.is_empty())
     };
+
     let secret = |node: &T, key: &str| -> Option<Text> {
         Some(node.member(key)?.member("name")?.text()?.into())
     };
@@ -153,6 +154,7 @@ fn referrer<T: TreeValue>(id: &ObjectId, node: &T, origin: Origin) -> Option<Ref
             references.extend(listed.map(|node| reference(id, field, node)));
         }
     }
+
     (!references.is_empty()).then(|| Referrer {
         id: id.clone(),
         references,
@@ -286,6 +288,7 @@ pub fn patched_flags(sources: &SourceMap, patch: &Node, names: &str) -> Vec<Cont
             }
         }
     }
+
     found
 }
 

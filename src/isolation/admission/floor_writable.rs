@@ -145,11 +145,13 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
     let mut writes: BTreeMap<&(Text, Text), Vec<&Capability>> = BTreeMap::new();
     let mut found: BTreeMap<Key<'_>, Found<'_>> = BTreeMap::new();
     let guarded = cluster.guarded();
+
     for (tenant, binding, role, subjects) in own_grants(cluster) {
         let powers = writes.entry(&binding.role).or_insert_with(|| {
             let powers = FLOOR.iter().filter(|p| p.of(&role.rules).is_some());
             powers.collect()
         });
+
         if powers.is_empty() {
             continue;
         }
@@ -169,6 +171,7 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
                 .tenants
                 .insert(name);
         };
+
         if !guarded {
             add(
                 powers.iter().map(|p| p.description).collect(),
@@ -177,6 +180,7 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
             );
             continue;
         }
+
         for subject in subjects {
             let (mut open, mut unknown) = ((Vec::new(), None), (Vec::new(), None));
             for power in powers.iter() {
@@ -192,6 +196,7 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
                     }
                 }
             }
+
             for (says, stand) in [open, unknown]
                 .into_iter()
                 .filter(|(says, _)| !says.is_empty())
@@ -200,6 +205,7 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
             }
         }
     }
+
     for (
         (_, writes, _),
         Found {
@@ -219,6 +225,7 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
             ),
             many => format!("{many} tenants write {what} in their own namespaces"),
         };
+
         let message = match tenants.len() {
             1 => format!("{whose}: {}", binding.role_name()),
             _ => format!(
@@ -227,10 +234,12 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
                 some(tenants.iter().copied())
             ),
         };
+
         let lets = FLOOR
             .iter()
             .filter(|p| writes.contains(&p.description))
             .find_map(|p| p.of(&role.rules));
+
         let (rule_span, role_called) = role.cite(lets, binding);
         let finding = match &stand {
             Some(PolicyVerdict::Unknown(..)) => {
@@ -238,6 +247,7 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
             }
             _ => Finding::refuted(&FLOOR_WRITABLE, binding.origin.span, message),
         };
+
         let finding = finding
             .step(
                 binding.origin.span,
@@ -248,6 +258,7 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
                 ),
             )
             .step(rule_span, format!("{role_called} lets it write {what}"));
+
         let finding = match stand {
             Some(PolicyVerdict::Open(way)) => {
                 finding.step(binding.origin.span, format!("{subject} {way}, and no admission policy denies it"))
@@ -258,10 +269,12 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
             ),
             _ => finding,
         };
+
         let finding = match tenants.first().filter(|_| tenants.len() == 1) {
             Some(one) => finding.by(one),
             None => finding,
         };
+
         out.push(finding.fix("bind a role that leaves the floor out, as tenantry's `owner` does"));
     }
 }

@@ -40,6 +40,7 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
         } else {
             &object.id.namespace
         };
+
         let Some((_, tenant)) = tenant_of(cluster, home) else {
             continue;
         };
@@ -48,6 +49,7 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
             "{} of tenant `{tenant}` stays as it is, whatever Git says: {mark}",
             object.id.called()
         );
+
         out.push(
             Finding::refuted(&FROZEN_FLOOR, span, message)
                 .by(tenant)

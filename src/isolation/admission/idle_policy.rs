@@ -35,16 +35,19 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
     let mut warn = |span, message: String, fix: &str| {
         out.push(Finding::warning(&IDLE_POLICY, span, message).fix(fix))
     };
+
     for guard in &facts.guards {
         let bindings: Vec<_> = facts
             .guard_bindings
             .iter()
             .filter(|b| b.policy == guard.id.name)
             .collect();
+
         let span = bindings
             .first()
             .map_or(guard.origin.span, |b| b.origin.span);
         let name = guard.id.called();
+
         match bindings.iter().any(|b| b.denies) {
             true => {}
             false if bindings.is_empty() => {
@@ -60,6 +63,7 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
                 "add `Deny` to validationActions",
             ),
         }
+
         if let Some((text, why)) = guard.says.unreadable() {
             let plain = |text: &str, most| {
                 text.chars()
@@ -76,6 +80,7 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
             );
         }
     }
+
     for binding in facts
         .guard_bindings
         .iter()

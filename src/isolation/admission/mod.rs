@@ -29,15 +29,18 @@ pub fn check(cluster: &Cluster, out: &mut Findings<'_>) {
             "no role, binding or authorizer grants more than what the inputs hold",
         );
     }
+
     out.assume(
         "platform-writes-policies",
         "nobody but the platform writes admission policies: only RBAC guards them",
     );
+
     floor_writable::check(cluster, out);
     frozen_floor::check(cluster, out);
     idle_policy::check(cluster, out);
     pod_security::check(cluster, out);
     privileged_workload::check(cluster, out);
+
     tenant_hook::check(cluster, out);
 }
 
@@ -72,12 +75,14 @@ fn own_grants(cluster: &Cluster) -> impl Iterator<Item = (u32, &Binding, &Role, 
                         && !matches!(s, Subject::ServiceAccount(..))
                 }
             };
+
             let subjects: Vec<&Subject> = binding
                 .subjects
                 .iter()
                 .map(|(s, _)| s)
                 .filter(own)
                 .collect();
+
             (!subjects.is_empty()).then_some(())?;
             Some((tenant, binding, cluster.rbac.role(binding)?, subjects))
         })

@@ -60,6 +60,7 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
     type Grant<'a> = (&'a Binding, &'a Role, &'a Subject);
     let mut creators: BTreeMap<&Text, Vec<Grant<'_>>> = BTreeMap::new();
     let guarded = cluster.guarded();
+
     for (_, binding, role, subjects) in own_grants(cluster) {
         let makes = |p: &&Capability| p.of(&role.rules).is_some();
         if [
@@ -75,6 +76,7 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
             grants.extend(subjects.into_iter().map(|s| (binding, role, s)));
         }
     }
+
     for namespace in &cluster.namespaces {
         let Owner::Tenant(tenant) = namespace.owner else {
             continue;
@@ -87,6 +89,7 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
             continue;
         };
         let mut worst: Option<(&Grant<'_>, Option<PolicyVerdict>)> = None;
+
         for grant in grants {
             let (_, role, subject) = grant;
             let stand =
@@ -100,6 +103,7 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
                 }
             }
         }
+
         let Some(((binding, _, subject), stand)) = worst else {
             continue;
         };
@@ -109,6 +113,7 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
             || "enforces no Pod Security level".to_owned(),
             |l| format!("enforces the Pod Security level `{l}`"),
         );
+
         let step = format!("{} lets {subject} create pods", binding.id.called());
         let finding = match (namespace.origin, &stand) {
             // Its labels are not among the inputs.
@@ -138,6 +143,7 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
                 ),
             ),
         };
+
         let finding = finding
             .by(&tenant.name)
             .step(binding.origin.span, step)
@@ -148,6 +154,7 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
                     namespace.name
                 ),
             );
+
         let finding = match stand {
             Some(PolicyVerdict::Open(way)) => finding.step(
                 binding.origin.span,
@@ -158,6 +165,7 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
             }
             _ => finding,
         };
+
         out.push(finding.fix(format!("label the namespace {ENFORCE}: restricted")));
     }
 }

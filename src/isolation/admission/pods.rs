@@ -131,6 +131,7 @@ fn nodes() -> Vec<Node> {
         change(&mut pod);
         pod
     };
+
     let of = |list: &'static str, context: Json| {
         with(&|p| {
             let mut container = p["containers"][0].clone();
@@ -141,6 +142,7 @@ fn nodes() -> Vec<Node> {
             p[list] = json!([container]);
         })
     };
+
     let adds = |list, name: &str| of(list, json!({"capabilities": {"add": [name]}}));
     let path = |path: &str| {
         with(&|p| p["volumes"] = json!([{"name": "node", "hostPath": {"path": path, "type": ""}}]))
@@ -150,6 +152,7 @@ fn nodes() -> Vec<Node> {
         shape: fields(field, SymbolicValue::True),
         tries: vec![with(&|p| p[field] = true.into())],
     };
+
     let privileged = || fields("privileged", SymbolicValue::True);
     vec![
         Node {
@@ -271,6 +274,7 @@ fn object(kind: &str, namespace: &str, pod: &Json) -> Json {
         "ReplicationController" => json!({"selector": {"app": "x"}, "template": template}),
         _ => json!({"selector": {"matchLabels": {"app": "x"}}, "template": template}),
     };
+
     let (more, status) = defaults(kind);
     if let (Json::Object(spec), Json::Object(more)) = (&mut spec, more) {
         spec.extend(more);
@@ -280,6 +284,7 @@ fn object(kind: &str, namespace: &str, pod: &Json) -> Json {
         "Job" | "CronJob" => "batch/v1",
         _ => "apps/v1",
     };
+
     let mut metadata = json!({"name": "x", "namespace": namespace, "labels": {"app": "x"}});
     if kind == "DaemonSet" {
         metadata["annotations"] = json!({"deprecated.daemonset.template.generation": "1"});
@@ -294,6 +299,7 @@ pub fn examples(namespace: &str) -> Vec<(&'static str, &'static str, Json)> {
         let pods = nodes().into_iter().flat_map(|node| node.tries);
         pods.map(move |pod| (group, resource, object(&kind, namespace, &pod)))
     };
+
     MAKERS.iter().flat_map(of).collect()
 }
 
@@ -303,6 +309,7 @@ pub fn stand(
     cluster: &Cluster,
     namespace: &str,
     subject: &Subject,
+
     rules: &[Rule],
 ) -> PolicyVerdict {
     const WRITE: [&str; 3] = ["create", "update", "patch"];
@@ -315,6 +322,7 @@ pub fn stand(
                 ..Written::default()
             })
         };
+
         Request {
             operation,
             group: group.to_owned(),
@@ -334,6 +342,7 @@ pub fn stand(
             },
         }
     };
+
     // All but what makes it the node's is its maker's to write.
     let written = |kind: &str, pod: &SymbolicValue| {
         let shape = Some(made_of(kind, pod.clone()));
@@ -343,10 +352,12 @@ pub fn stand(
             ..Written::default()
         })
     };
+
     let touches = |verb: &str, group: &str, resource: &str| {
         rules.iter().any(|r| r.touches(verb, group, resource))
     };
     let mut ways = Vec::new();
+
     for (group, resource, kind, by) in MAKERS {
         for (operation, verbs) in [("CREATE", &WRITE[..1]), ("UPDATE", &WRITE[1..])] {
             // The spec of a pod that is there is fixed, but for what a subresource adds.
@@ -363,6 +374,7 @@ pub fn stand(
                     subject,
                     written(kind, &node.shape),
                 );
+
                 let says = format!("runs a {kind} with {}", node.says);
                 if by.is_empty() {
                     let tried = |pod: &Json| {
@@ -371,22 +383,27 @@ pub fn stand(
                             ..own.clone()
                         }]
                     };
+
                     let tries = node
                         .tries
                         .iter()
                         .map(|pod| (says.clone(), tried(pod)))
                         .collect();
+
                     ways.push(Attack {
                         says,
                         requests: vec![own],
                         tries,
                     });
+
                     continue;
                 }
+
                 // Of these the controller makes pods by revisions too, which others may have
                 // written.
                 let by_revision = ["StatefulSet", "DaemonSet"].contains(&kind);
                 let account = Subject::ServiceAccount("kube-system".into(), by.into());
+
                 for maker in [
                     account,
                     Subject::User("system:kube-controller-manager".into()),
@@ -420,6 +437,7 @@ pub fn stand(
             }
         }
     }
+
     if WRITE
         .iter()
         .any(|v| touches(v, "apps", "controllerrevisions"))
@@ -434,10 +452,12 @@ pub fn stand(
                 &account,
                 written("Pod", &node.shape),
             )];
+
             let says = format!(
                 "writes a ControllerRevision by which a StatefulSet runs a pod with {}",
                 node.says
             );
+
             ways.push(Attack {
                 says,
                 requests,
@@ -445,6 +465,7 @@ pub fn stand(
             });
         }
     }
+
     if ["update", "patch"]
         .iter()
         .any(|v| touches(v, "", "pods/ephemeralcontainers"))
@@ -465,6 +486,7 @@ pub fn stand(
             });
         }
     }
+
     // Flux applies what it is given, as a service account.
     match [&OTHER_MAKERS, &BECOME_ACCOUNT[4]]
         .into_iter()

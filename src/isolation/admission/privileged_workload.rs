@@ -43,6 +43,7 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
             "{} of tenant `{tenant}` asks for its node: {what}",
             workload.id.called()
         );
+
         // Pod Security looks at a pod once, when it is made: one that runs is there.
         let runs = workload.id.kind == "Pod" && workload.origin.input.is_live();
         let finding = match !runs && refused(cluster, &workload.id.namespace) {
@@ -53,6 +54,7 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
             ),
             false => Finding::refuted(&PRIVILEGED_WORKLOAD, span, message),
         };
+
         out.push(
             finding
                 .by(tenant)

@@ -254,11 +254,13 @@ pub fn stand(
                     .filter(|r| r.touches(verb, group, resource))
                     .collect()
             };
+
             let held: Vec<&str> = verbs
                 .iter()
                 .copied()
                 .filter(|v| !touching(v).is_empty())
                 .collect();
+
             if held.is_empty() {
                 continue;
             }
@@ -269,11 +271,13 @@ pub fn stand(
                 "Role" => held.contains(&"escalate"),
                 _ => false,
             };
+
             let own = |k: &&Kind| {
                 k.group == *group
                     && k.resource == plain
                     && !held.iter().all(|v| ["bind", "escalate"].contains(v))
             };
+
             let kinds: Vec<&Kind> = KINDS.iter().filter(|k| own(k) || raised(k)).collect();
             if kinds.is_empty() {
                 return PolicyVerdict::Open(format!(
@@ -281,12 +285,14 @@ pub fn stand(
                     held.join(", ")
                 ));
             }
+
             for kind in kinds {
                 let verbs = if raised(kind) {
                     vec!["create", "update"]
                 } else {
                     held.clone()
                 };
+
                 let named = |verb: &str| -> Option<Vec<Text>> {
                     let all = touching(verb).iter().any(|r| r.names.is_empty()) || raised(kind);
                     (!all).then(|| {
@@ -296,6 +302,7 @@ pub fn stand(
                             .collect()
                     })
                 };
+
                 let asking = Asking {
                     cluster,
                     namespace,
@@ -303,12 +310,14 @@ pub fn stand(
                     kind,
                     resource,
                 };
+
                 for verb in verbs {
                     ways.extend(asking.ways(verb, named(verb)));
                 }
             }
         }
     }
+
     ask(cluster, ways)
 }
 
@@ -355,15 +364,18 @@ impl Asking<'_> {
         } else {
             self.namespace
         };
+
         let there = self
             .cluster
             .kept_of(home, self.kind.group, self.kind.kind)
             .into_iter();
+
         let mut all: Vec<(String, Body)> = there
             .filter_map(|o| Some((o.json()?["metadata"]["name"].as_str()?.to_owned(), o)))
             .filter(|(name, _)| self.kind.kind != "Namespace" || name == self.namespace)
             .filter(|(name, _)| names.as_ref().is_none_or(|n| n.iter().any(|n| n == name)))
             .collect();
+
         let unseen = |name: &str| {
             let written = Written {
                 kind: self.kind.kind.to_owned(),
@@ -371,11 +383,13 @@ impl Asking<'_> {
             };
             (name.to_owned(), Body::Written(written))
         };
+
         let known: Vec<String> = all.iter().map(|(name, _)| name.clone()).collect();
         let missing = names
             .iter()
             .flatten()
             .filter(|n| !known.iter().any(|k| k == n.as_str()));
+
         all.extend(missing.map(|name| unseen(name)));
         if all.is_empty() {
             // Of one that is not known, the name is not either.
@@ -385,6 +399,7 @@ impl Asking<'_> {
                 ""
             }));
         }
+
         all
     }
 
@@ -401,6 +416,7 @@ impl Asking<'_> {
                 name => format!("the {} `{name}`{sub}", kind.kind),
             }
         };
+
         let written = |changes: &[&'static str]| {
             Body::Written(Written {
                 kind: kind.kind.to_owned(),
@@ -408,6 +424,7 @@ impl Asking<'_> {
                 ..Written::default()
             })
         };
+
         let mut ways = Vec::new();
         match verb {
             "create" if self.sub().is_empty() && kind.kind != "Namespace" => {
@@ -435,12 +452,14 @@ impl Asking<'_> {
                             };
                             (to != *json).then_some(Body::Manifest(to))
                         });
+
                         let tries = tried.map(|to| {
                             (
                                 says.clone(),
                                 vec![self.request("UPDATE", &name, to, old.clone())],
                             )
                         });
+
                         ways.push(Attack {
                             requests: vec![self.request(
                                 "UPDATE",
@@ -469,6 +488,7 @@ impl Asking<'_> {
             }
             _ => {}
         }
+
         ways
     }
 
@@ -481,20 +501,24 @@ impl Asking<'_> {
             "finalize" => &[&["spec"]],
             _ => &[&["status"]],
         };
+
         const LABELS: &[&str] = &["metadata", "labels"];
         let mut parts: Vec<(&str, &[&str])> = own.iter().map(|field| ("weakens", *field)).collect();
         // Of a Namespace the labels are what it lets through, whichever way they are written.
         let weakens = self.kind.kind == "Namespace" && !self.sub().is_empty();
+
         if weakens {
             parts.push(("weakens", LABELS));
         } else if !own.contains(&LABELS) {
             parts.push(("relabels", LABELS));
         }
+
         parts.push(("freezes", &["metadata", "annotations"]));
         parts.push((
             "gives an owner that is not there to",
             &["metadata", "ownerReferences"],
         ));
+
         parts
     }
 }
@@ -509,21 +533,25 @@ pub fn ask(cluster: &Cluster, ways: Vec<Attack>) -> PolicyVerdict {
         return PolicyVerdict::Open("goes a way that no policy was asked about".into());
     }
     let (mut by, mut open) = (BTreeSet::new(), None);
+
     for way in ways {
         if let Some(policy) = way.requests.iter().find_map(|r| cluster.surely_denied(r)) {
             by.insert(policy);
             continue;
         }
+
         let says = way
             .requests
             .iter()
             .map(|r| cluster.admits(r))
             .find(|a| *a != Answer::Allowed);
+
         let (policy, span, why) = match says {
             None | Some(Answer::Allowed) => return PolicyVerdict::Open(way.says),
             Some(Answer::Denied(policy, span)) => (policy, span, NOT_SURE.to_owned()),
             Some(Answer::Unknown(policy, span, why)) => (policy, span, why),
         };
+
         for (says, requests) in way.tries {
             if requests
                 .iter()
@@ -532,8 +560,10 @@ pub fn ask(cluster: &Cluster, ways: Vec<Attack>) -> PolicyVerdict {
                 return PolicyVerdict::Open(says);
             }
         }
+
         open = open.or(Some(PolicyVerdict::Unknown(way.says, policy, span, why)));
     }
+
     open.unwrap_or_else(|| PolicyVerdict::Denied(by.into_iter().collect()))
 }
 
@@ -576,6 +606,7 @@ fn widen(object: &mut Json, kind: &Kind) {
 fn weakened(kind: &Kind, old: &Json) -> Json {
     let mut object = old.clone();
     widen(&mut object, kind);
+
     if kind.kind == "Namespace"
         && let Some(Json::Object(labels)) = object.pointer_mut("/metadata/labels")
     {
@@ -590,6 +621,7 @@ fn weakened(kind: &Kind, old: &Json) -> Json {
             };
         }
     }
+
     // Who is bound to what is not changed but for whom.
     if kind.kind == "RoleBinding" {
         object["roleRef"] = old["roleRef"].clone();

@@ -40,6 +40,7 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
             hook.id.called(),
             hook.namespace
         );
+
         out.push(
             Finding::refuted(&TENANT_HOOK, hook.origin.span, message)
                 .by(tenant)

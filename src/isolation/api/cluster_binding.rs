@@ -43,6 +43,7 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
             continue;
         };
         let weight = capability::weight(&role.rules);
+
         for (subject, span) in &binding.subjects {
             let Some(holder) = cluster.holder(subject) else {
                 continue;
@@ -69,6 +70,7 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
                         }
                         _ => capability::worst(&role.rules, true),
                     };
+
                     let message = format!(
                         "tenant `{tenant}` {what} in every namespace: {subject} is bound in the whole cluster"
                     );
@@ -80,6 +82,7 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
                     )
                 }
             };
+
             let finding = finding.by(tenant).step(
                 at(binding.role_span, binding.origin),
                 format!(
@@ -88,6 +91,7 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
                     binding.role_name()
                 ),
             );
+
             out.push(finding.fix(
                 "bind it in the tenant's own namespaces: a RoleBinding can name a ClusterRole",
             ));

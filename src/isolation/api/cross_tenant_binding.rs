@@ -50,6 +50,7 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
             else {
                 continue;
             };
+
             // Of a role that nobody defines, `api/dangling-role` says that nothing is known.
             let Some(role) = cluster.rbac.role(binding).filter(|r| !r.rules.is_empty()) else {
                 continue;
@@ -72,10 +73,12 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
                     binding.role_name()
                 ),
             );
+
             let finding = match tenant_of(cluster, namespace) {
                 Some((_, victim)) => finding.reaching(victim),
                 None => finding,
             };
+
             out.push(finding.fix(format!("remove the subject from {}", binding.id.called())));
         }
     }

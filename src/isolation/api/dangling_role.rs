@@ -40,6 +40,7 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
             binding.id.called(),
             binding.role_name()
         );
+
         // To a tenant's own people in its own namespace it can grant nothing of others.
         let home = cluster.owner(&binding.id.namespace);
         let inside = !binding.id.namespace.is_empty()
@@ -50,14 +51,17 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
                         .holder(s)
                         .is_none_or(|t| home == crate::graph::Owner::Tenant(t))
             });
+
         let finding = match inside {
             true => Finding::warning(&DANGLING_ROLE, span, message),
             false => Finding::unknown(&DANGLING_ROLE, span, message),
         };
+
         let finding = match tenant_of(cluster, &binding.id.namespace) {
             Some((_, tenant)) => finding.by(tenant),
             None => finding,
         };
+
         out.push(finding.fix("give the file that defines it with --also, or remove the binding"));
     }
 }

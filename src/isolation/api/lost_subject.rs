@@ -42,6 +42,7 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
                 },
                 Subject::User(_) => continue,
             };
+
             // The platform's own namespaces need not be among the inputs.
             let there = cluster
                 .namespace(namespace)
@@ -54,6 +55,7 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
                 "{} names {subject}, and no input has the namespace `{namespace}`",
                 binding.id.called()
             );
+
             let everywhere = binding.id.namespace.is_empty();
             let finding = match cluster
                 .rbac
@@ -69,6 +71,7 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
                 }
                 _ => Finding::warning(&LOST_SUBJECT, span, message),
             };
+
             out.push(
                 finding.fix("remove the subject; or give the namespace's manifest with --also"),
             );

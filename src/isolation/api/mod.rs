@@ -44,6 +44,7 @@ fn explain_subject(cluster: &Cluster, tenant: u32, subject: &Subject, finding: F
             format!("{subject} is the tenant's own"),
         );
     };
+
     let people = &cluster.tenants[tenant as usize].subjects;
     for person in people {
         for binding in cluster
@@ -64,11 +65,13 @@ fn explain_subject(cluster: &Cluster, tenant: u32, subject: &Subject, finding: F
             }
         }
     }
+
     let account = cluster
         .facts
         .accounts
         .iter()
         .find(|a| a.id.namespace == *namespace && a.id.name == *name);
+
     let span = account.map_or(cluster.tenants[tenant as usize].span, |a| a.origin.span);
     finding.step(
         span,

@@ -39,6 +39,7 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
         if binding.origin.input.is_rendered() {
             continue;
         }
+
         for (subject, span) in &binding.subjects {
             let people = matches!(subject, Subject::User(_) | Subject::Group(_));
             if people
@@ -53,6 +54,7 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
             }
         }
     }
+
     for (subject, tenants) in bound.into_iter().filter(|(_, tenants)| tenants.len() > 1) {
         let names = some(tenants.keys().map(|t| &*cluster.tenants[*t as usize].name));
         let mut spans = tenants.values();
@@ -63,10 +65,12 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
             "{subject} is bound in the namespaces of {} tenants: {names}",
             tenants.len()
         );
+
         let mut finding = Finding::warning(&SHARED_SUBJECT, *span, message).step(
             *span,
             format!("{} binds it to {}", first.id.called(), first.role_name()),
         );
+
         for (span, binding) in spans.take(2) {
             finding = finding.step(
                 *span,
@@ -77,6 +81,7 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
                 ),
             );
         }
+
         out.push(
             finding
                 .fix("make one tenant of them (--group-by), or bind a group of its own for each"),

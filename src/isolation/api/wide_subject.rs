@@ -52,11 +52,13 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
                 capability::worst(&role.rules, namespace.is_empty()),
                 at(*span, binding.origin),
             );
+
             let step = format!(
                 "{} binds {subject} to {}",
                 binding.id.called(),
                 binding.role_name()
             );
+
             let finding = match (namespace.is_empty(), capability::weight(&role.rules)) {
                 (_, Grade::Nothing) => continue,
                 (true, Grade::ClusterRead) => {
@@ -85,6 +87,7 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
                     }
                 }
             };
+
             let finding = finding.step(at(binding.role_span, binding.origin), step);
             out.push(finding.fix(format!(
                 "name the people or service accounts that {} is for",

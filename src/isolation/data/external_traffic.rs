@@ -47,16 +47,19 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
                     .fix("remove externalIPs"),
             );
         }
+
         if let Some((name, span)) = &service.external_name {
             let inner = name
                 .trim_end_matches('.')
                 .trim_end_matches(".cluster.local")
                 .strip_suffix(".svc");
+
             let other = inner
                 .and_then(|n| n.rsplit_once('.'))
                 .map(|(_, namespace)| namespace);
             let foreign =
                 other.filter(|n| cluster.owner(n) != cluster.owner(&service.id.namespace));
+
             if let Some(namespace) = foreign {
                 let span = at(*span, service.origin);
                 let whose = cluster.owner_name(cluster.owner(namespace));

@@ -41,6 +41,7 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
         {
             let home = service.rsplit('.').next().unwrap_or_default();
             let owner = cluster.owner(&host.id.namespace);
+
             if let (Owner::Tenant(by), Owner::Tenant(of)) = (owner, cluster.owner(home))
                 && by != of
             {
@@ -49,11 +50,13 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
                     &cluster.tenants[by as usize].name,
                     &cluster.tenants[of as usize].name,
                 );
+
                 let message = format!(
                     "{} of tenant `{by}` takes what is sent to `{}` of tenant `{of}`",
                     host.id.called(),
                     host.host
                 );
+
                 out.push(
                     Finding::refuted(&HOST_CLAIMED_TWICE, span, message)
                         .by(by)
@@ -68,8 +71,10 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
                         .fix("name Services of its own, or set exportTo: [\".\"]"),
                 );
             }
+
             continue;
         }
+
         // A listener of the platform's is there for tenants' routes.
         if host.id.kind == "Gateway" && cluster.owner(&host.id.namespace) == Owner::Platform {
             continue;
@@ -80,6 +85,7 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
             .entry(cluster.owner(&host.id.namespace))
             .or_insert(host);
     }
+
     for (name, claims) in &hosts {
         // A wildcard serves whatever ends in it, but for what somebody names exactly.
         let wild = name
@@ -91,10 +97,12 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
                 .flatten()
                 .filter(|(owner, _)| !claims.contains_key(owner)),
         );
+
         let tenants = all
             .iter()
             .filter(|(owner, _)| **owner != Owner::Platform)
             .count();
+
         let [(a, first), (b, second), ..] = all.as_slice() else {
             continue;
         };
@@ -108,6 +116,7 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
             named(a),
             named(b)
         );
+
         let finding =
             Finding::refuted(&HOST_CLAIMED_TWICE, at(second.span, second.origin), message)
                 .step(
@@ -119,14 +128,17 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
                     format!("{} serves it too", second.id.called()),
                 )
                 .fix("give the host to one of them");
+
         let tenant = |owner: &Owner| match owner {
             Owner::Tenant(at) => Some(cluster.tenants[*at as usize].name.clone()),
             Owner::Platform => None,
         };
+
         let finding = tenant(b)
             .or_else(|| tenant(a))
             .iter()
             .fold(finding, |f, name| f.by(name));
+
         out.push(tenant(a).iter().fold(finding, |f, name| f.reaching(name)));
     }
 }

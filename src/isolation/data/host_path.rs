@@ -34,6 +34,7 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
                 "{} of tenant `{tenant}` mounts `{path}` of its node",
                 workload.id.called()
             );
+
             // Where Pod Security refuses the pod, it never runs.
             let refused = refused(cluster, &workload.id.namespace);
             let finding = match refused {
@@ -44,6 +45,7 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
                 ),
                 false => Finding::refuted(&HOST_PATH, span, message),
             };
+
             out.push(
                 finding
                     .by(tenant)

@@ -48,8 +48,10 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
             );
             continue;
         };
+
         let mut users: BTreeSet<u32> = BTreeSet::new();
         let mut pattern = false;
+
         for condition in conditions {
             let found: Vec<u32> = match condition {
                 Condition::Names(names) => {
@@ -68,6 +70,7 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
                 },
             ));
         }
+
         if users.len() > 1 {
             let names = some(
                 users

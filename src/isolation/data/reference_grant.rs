@@ -49,6 +49,7 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
                 "tenant `{by}` may refer to {kinds} of tenant `{tenant}` in `{}`",
                 grant.id.namespace
             );
+
             out.push(
                 Finding::refuted(&REFERENCE_GRANT, span, message)
                     .by(by)
@@ -71,12 +72,14 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
         ) else {
             continue;
         };
+
         let granted = cluster.facts.grants.iter().any(|g| {
             g.id.namespace == *from
                 && g.from
                     .iter()
                     .any(|(namespace, _)| *namespace == claim.id.namespace)
         });
+
         // A grant is a finding by itself; without one nothing is copied.
         if home != other && !granted {
             let span = at(*span, claim.origin);

@@ -28,6 +28,7 @@ rule! {
 pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
     type Takers<'a> = BTreeMap<Owner, (&'a ServiceAccount, Span)>;
     let mut all: BTreeMap<(&Text, &Text), Takers<'_>> = BTreeMap::new();
+
     for account in &cluster.facts.accounts {
         let tenant = cluster.owner(&account.id.namespace);
         for (key, value, span) in &account.identities {
@@ -37,6 +38,7 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
                 .or_insert((account, at(*span, account.origin)));
         }
     }
+
     for ((key, value), tenants) in all.into_iter().filter(|(_, t)| t.len() > 1) {
         let mut each = tenants.values();
         let (Some((first, a)), Some((second, b))) = (each.next(), each.next()) else {
@@ -47,10 +49,12 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
             .map(|t| cluster.owner_name(*t))
             .collect::<Vec<_>>()
             .join(", ");
+
         let message = format!(
             "{} owners take the identity `{value}` ({key}): {names}",
             tenants.len()
         );
+
         out.push(
             Finding::refuted(&SHARED_IDENTITY, *b, message)
                 .step(*a, format!("{} takes it", first.id.called()))

@@ -44,6 +44,7 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
     let mut by_handle: BTreeMap<&(Text, Text), BTreeMap<Owner, &Volume>> = BTreeMap::new();
     // A volume is for the claim that it names, or for those that name it.
     let mut claims: BTreeMap<&str, Vec<(&Text, &Text)>> = BTreeMap::new();
+
     for claim in &facts.claims {
         if let Some((volume, _)) = &claim.volume {
             claims
@@ -52,6 +53,7 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
                 .push((&claim.id.namespace, &claim.id.name));
         }
     }
+
     let bound = |volume: &'_ Volume| -> Vec<(Text, Text)> {
         let named = claims
             .get(volume.id.name.as_str())
@@ -61,11 +63,13 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
         let named = named.map(|(namespace, name)| ((*namespace).clone(), (*name).clone()));
         volume.claim.iter().cloned().chain(named).collect()
     };
+
     let pairs: Vec<(&Volume, (Text, Text))> = facts
         .volumes
         .iter()
         .flat_map(|v| bound(v).into_iter().map(move |claim| (v, claim)))
         .collect();
+
     for (volume, (namespace, claim)) in &pairs {
         let Some(handle) = &volume.handle else {
             continue;
@@ -75,6 +79,7 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
             .or_default()
             .entry(cluster.owner(namespace))
             .or_insert(volume);
+
         let Owner::Tenant(tenant) = cluster.owner(namespace) else {
             continue;
         };
@@ -87,11 +92,13 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
                 volume.id.called(),
                 handle.1.trim_end_matches('/')
             );
+
             let finding = match handle.0.as_str() {
                 "hostPath" => Finding::refuted(&SHARED_VOLUME, span, message),
                 // What an administrator sets apart on one node.
                 _ => Finding::warning(&SHARED_VOLUME, span, message),
             };
+
             out.push(
                 finding
                     .by(tenant)
@@ -105,9 +112,11 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
             );
         }
     }
+
     // A folder holds those below it.
     let mut above: Option<Held<'_>> = None;
     let mut nested: Vec<Held<'_>> = Vec::new();
+
     for (handle, owners) in by_handle {
         let (kind, folder) = handle;
         let within = |above: &(Text, Text)| {
@@ -118,6 +127,7 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
             _ => nested.extend(above.replace((handle, owners))),
         }
     }
+
     nested.extend(above);
     for ((kind, handle), owners) in nested.into_iter().filter(|(_, o)| o.len() > 1) {
         let names = owners
@@ -125,12 +135,14 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
             .map(|o| cluster.owner_name(*o))
             .collect::<Vec<_>>()
             .join(", ");
+
         let mut each = owners.values();
         let (Some(first), Some(second)) = (each.next(), each.next()) else {
             continue;
         };
         let message = format!("`{handle}` ({kind}) is a volume of {names}");
         let owners: Vec<Owner> = owners.keys().copied().collect();
+
         out.push(
             between(
                 cluster,
@@ -145,10 +157,12 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
             .fix("give each tenant a disk of its own"),
         );
     }
+
     let mut named: BTreeMap<
         &Text,
         BTreeMap<Owner, (&crate::graph::storage::Claim, crate::source::Span)>,
     > = BTreeMap::new();
+
     for claim in &facts.claims {
         if let Some((volume, span)) = &claim.volume {
             let owner = cluster.owner(&claim.id.namespace);
@@ -159,18 +173,21 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
                 .or_insert((claim, at(*span, claim.origin)));
         }
     }
+
     for (volume, owners) in named.into_iter().filter(|(_, o)| o.len() > 1) {
         let names = owners
             .keys()
             .map(|o| cluster.owner_name(*o))
             .collect::<Vec<_>>()
             .join(", ");
+
         let mut each = owners.values();
         let (Some((first, a)), Some((second, b))) = (each.next(), each.next()) else {
             continue;
         };
         let message = format!("{names} claim the PersistentVolume `{volume}` by name");
         let both: Vec<Owner> = owners.keys().copied().collect();
+
         out.push(
             between(
                 cluster,

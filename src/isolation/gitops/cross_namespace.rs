@@ -36,6 +36,7 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
             continue;
         };
         let home = cluster.owner(&sync.id.namespace);
+
         for reference in &sync.references {
             let other = cluster.owner(&reference.namespace);
             if reference.namespace == sync.id.namespace || other == home {
@@ -50,6 +51,7 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
                 reference.namespace,
                 cluster.owner_name(other)
             );
+
             // What the platform gives to read is often a source for all; what a tenant has is not.
             // `namespace: '*'` of an Alert means all that there are.
             let finding = match other {
@@ -59,6 +61,7 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
                 }
                 Owner::Platform => Finding::warning(&CROSS_NAMESPACE, span, message),
             };
+
             let finding = finding
                 .by(tenant)
                 .step(span, format!("{} of {}", reference.field, sync.id.called()));
@@ -66,6 +69,7 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
                 Some((_, victim)) => finding.reaching(victim),
                 None => finding,
             };
+
             out.push(
                 finding.fix("give the tenant a source of its own, and run Flux with --no-cross-namespace-refs=true"),
             );

@@ -38,6 +38,7 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
             sync.id.called(),
             cluster.owner_name(other)
         );
+
         // With an account that has nothing there, it only fails; what is rendered has one.
         let known = cluster.namespace(target).is_some() || sync.origin.input.is_rendered();
         let finding = if known {
@@ -45,6 +46,7 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
         } else {
             Finding::warning(&FOREIGN_TARGET, span, message)
         };
+
         let finding = finding
             .by(tenant)
             .step(span, format!("targetNamespace of {}", sync.id.called()));
@@ -52,6 +54,7 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
             Some((_, victim)) => finding.reaching(victim),
             None => finding,
         };
+
         out.push(finding.fix("name a namespace of the tenant's own"));
     }
 }

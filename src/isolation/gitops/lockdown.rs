@@ -69,6 +69,7 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
     let mut missing: BTreeSet<String> = BTreeSet::new();
     let mut reported: BTreeSet<Span> = BTreeSet::new();
     let writers = writers(cluster);
+
     for (name, flag, follows) in NEEDED {
         // Its Deployment, and shards of it; and what patches of overlays set for all of Flux's.
         let is_it = |c: &&Controller| is_named(&c.id.name, name);
@@ -81,6 +82,7 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
             .filter(is_it)
             .filter(platforms)
             .collect();
+
         let patches = || {
             cluster
                 .facts
@@ -89,6 +91,7 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
                 .iter()
                 .filter(|c| c.patches(name))
         };
+
         let patched = patches()
             .filter_map(|c| c.flag(flag).map(|(value, span)| (c, value, span)))
             .next_back();
@@ -100,12 +103,14 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
                 continue;
             }
         };
+
         for (controller, value) in set {
             let on = match value {
                 Some((value, _)) if flag == "default-service-account" => !value.is_empty(),
                 Some((value, _)) => ["1", "t", "true"].contains(&value.to_lowercase().as_str()),
                 None => false,
             };
+
             let span = at(value.and_then(|(_, span)| span), controller.origin);
             // A patch is for all of them: it is reported once.
             if on || (controller.patch.is_some() && !reported.insert(span)) {
@@ -115,6 +120,7 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
                 || format!("without --{flag}"),
                 |(value, _)| format!("with --{flag}={value}"),
             );
+
             let (who_runs, of) = match controller.patch.is_some() {
                 true => (
                     "Flux's controllers run".to_owned(),
@@ -125,6 +131,7 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
                     controller.id.called(),
                 ),
             };
+
             let message = format!("{who_runs} {said}: {follows}");
             let who = match writers.len() {
                 0 => "whoever may write Flux objects".to_owned(),
@@ -133,6 +140,7 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
                     some(writers.iter().map(|w| w.as_str()))
                 ),
             };
+
             out.push(
                 Finding::refuted(&LOCKDOWN, span, message)
                     .step(span, format!("{said} in {of}"))
@@ -148,6 +156,7 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
             );
         }
     }
+
     if !missing.is_empty() {
         let missing: Vec<String> = missing.into_iter().collect();
         out.assume(
@@ -161,6 +170,7 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
 fn writers(cluster: &Cluster) -> BTreeSet<String> {
     let flux = &BECOME_ACCOUNT[4];
     let mut writers = BTreeSet::new();
+
     for binding in cluster
         .rbac
         .bindings
@@ -180,5 +190,6 @@ fn writers(cluster: &Cluster) -> BTreeSet<String> {
             .filter_map(|(s, _): &(Subject, _)| cluster.holder(s));
         writers.extend(tenants.map(|t| cluster.tenants[t as usize].name.to_string()));
     }
+
     writers
 }

@@ -43,6 +43,7 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
             .sources
             .iter()
             .find_map(|source| Some((source, tenant_of(cluster, &source.namespace)?.1)));
+
         let Some((reference, tenant)) = source else {
             continue;
         };
@@ -52,6 +53,7 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
             sync.id.called(),
             reference.namespace
         );
+
         out.push(
             Finding::refuted(&NO_SERVICE_ACCOUNT, span, message)
                 .by(tenant)

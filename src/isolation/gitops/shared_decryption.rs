@@ -32,6 +32,7 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
             keys.entry(key).or_default().insert(tenant, sync);
         }
     }
+
     for (key, tenants) in keys.into_iter().filter(|(_, t)| t.len() > 1) {
         let Some(first) = tenants.values().next() else {
             continue;
@@ -41,6 +42,7 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
             "{} tenants decrypt with a Secret `{key}`: {names}; one key in all of them would open all",
             tenants.len()
         );
+
         let mut finding = Finding::warning(&SHARED_DECRYPTION, first.origin.span, message);
         for sync in tenants.values().take(3) {
             finding = finding.step(
@@ -48,6 +50,7 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
                 format!("decryption of {}", sync.id.called()),
             );
         }
+
         out.push(finding.fix("give each tenant a key of its own"));
     }
 }

@@ -74,6 +74,7 @@ pub(super) fn check(
             );
             continue;
         };
+
         // One rule, one finding, however many peers it has: by the one that lets in most.
         let mut rules: BTreeMap<(usize, usize), Entrance<'_>> = BTreeMap::new();
         for (policy, rule, way) in paths.iter().filter_map(|w| w.by.map(|(p, r)| (p, r, w))) {
@@ -83,16 +84,19 @@ pub(super) fn check(
                 list.iter()
                     .position(|at| std::ptr::eq(&cluster.facts.policies[*at as usize], policy))
             };
+
             let own = policy
                 .spec
                 .ingress
                 .iter()
                 .flatten()
                 .position(|r| std::ptr::eq(r, rule));
+
             let key = (
                 of(&namespace.policies).unwrap_or_default(),
                 own.unwrap_or_default(),
             );
+
             let known = rules
                 .entry(key)
                 .or_insert_with(|| (policy, rule, Ok(Admitted::default())));
@@ -101,6 +105,7 @@ pub(super) fn check(
                 (Ok(known), Ok(more)) => Ok(known.with(&more)),
             };
         }
+
         for (policy, rule, guests) in rules.into_values() {
             let span = at(rule.span, policy.origin);
             let Ok(guests) = guests else {
@@ -114,6 +119,7 @@ pub(super) fn check(
                 );
                 continue;
             };
+
             let fix = "name the namespaces that are meant by kubernetes.io/metadata.name, or declare the edge on both sides";
             if let Some(first) = guests.first {
                 let from = &cluster.namespaces[first as usize];
@@ -124,12 +130,14 @@ pub(super) fn check(
                         from.name
                     ),
                 };
+
                 let message = format!(
                     "{others} reach `{}` of tenant `{}`: {} lets them in",
                     namespace.name,
                     tenant.name,
                     policy.id.called()
                 );
+
                 let out_step = match reach.between(first, to) {
                     Ok(Some((exit, _))) => match exit.by {
                         None => (
@@ -147,6 +155,7 @@ pub(super) fn check(
                     },
                     _ => (span, format!("a pod in `{}` sends", from.name)),
                 };
+
                 let finding = Finding::refuted(&CROSS_TENANT, span, message)
                     .step(out_step.0, out_step.1)
                     .step(
@@ -155,6 +164,7 @@ pub(super) fn check(
                     )
                     .reaching(&tenant.name)
                     .fix(fix);
+
                 out.push(match cluster.owner(&from.name) {
                     crate::graph::Owner::Tenant(by) if guests.namespaces == 1 => {
                         finding.by(&cluster.tenants[by as usize].name)
@@ -177,5 +187,6 @@ pub(super) fn check(
             }
         }
     }
+
     edges
 }

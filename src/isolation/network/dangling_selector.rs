@@ -62,6 +62,7 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
             }
         }
     }
+
     for (selector, policies) in found {
         let Some((policy, rule)) = policies.first() else {
             continue;
@@ -79,6 +80,7 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
             described(selector, &what),
             some(homes)
         );
+
         out.push(
             Finding::warning(&DANGLING_SELECTOR, at(rule.span, policy.origin), message)
                 .step(at(rule.span, policy.origin), format!("{} admits it", policy.id.called()))
@@ -105,5 +107,6 @@ fn described(selector: &Selector, keys: &[String]) -> String {
             Op::NotIn(_) | Op::DoesNotExist => format!("without `{key}`"),
             Op::Exists => format!("`{key}`"),
         });
+
     parts.collect::<Vec<_>>().join(" and ")
 }

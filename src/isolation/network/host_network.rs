@@ -34,6 +34,7 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
             "{} of tenant `{tenant}` uses the node's network, which no policy governs",
             workload.id.called()
         );
+
         // Where Pod Security refuses the pod, it never runs.
         let refused = refused(cluster, &workload.id.namespace);
         let finding = match refused {
@@ -44,6 +45,7 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
             ),
             false => Finding::refuted(&HOST_NETWORK, workload.origin.span, message),
         };
+
         out.push(
             finding
                 .by(tenant)

@@ -27,10 +27,12 @@ pub fn check(cluster: &Cluster, out: &mut Findings<'_>) -> usize {
         "plugin-enforces",
         "the network plugin enforces NetworkPolicies in every namespace",
     );
+
     out.assume(
         "nodes-and-kubelet",
         "nodes reach the pods that run on them, whatever policies say",
     );
+
     if cluster.plugin.as_deref() == Some("cilium") {
         out.assume(
             "networks-select-no-pods",
@@ -42,6 +44,7 @@ pub fn check(cluster: &Cluster, out: &mut Findings<'_>) -> usize {
             "pods have private addresses (RFC 1918, 100.64.0.0/10, fc00::/7): podCIDRs says better",
         );
     }
+
     // Where there are some, they are unknown already.
     if cluster.facts.other_policies.is_empty() {
         out.assume(
@@ -49,6 +52,7 @@ pub fn check(cluster: &Cluster, out: &mut Findings<'_>) -> usize {
             "no policy of another kind lets in more than what the inputs hold",
         );
     }
+
     unread_policy::check(cluster, out);
     host_network::check(cluster, out);
     dangling_selector::check(cluster, out);
@@ -58,6 +62,7 @@ pub fn check(cluster: &Cluster, out: &mut Findings<'_>) -> usize {
         "no-forwarding",
         "no pod of the platform that a tenant reaches passes on what it is sent to another tenant",
     );
+
     open_controller::check(cluster, &reach, out);
     open_namespace::check(cluster, &reach, &declared, out);
     cross_tenant::check(cluster, &reach, &declared, out)

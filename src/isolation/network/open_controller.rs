@@ -72,13 +72,16 @@ pub(super) fn check(cluster: &Cluster, reach: &Reach<'_>, out: &mut Findings<'_>
             }
             continue;
         };
+
         let labels = Labels::new([(key.into(), name.into())]);
         let port = Port {
             protocol: Protocol::Tcp,
             ports: Ports::Range(port, port),
         };
+
         let mut first = None;
         let (mut count, mut undecided) = (0, false);
+
         for (from, namespace) in cluster.namespaces.iter().enumerate() {
             let leads =
                 |paths: &[super::paths::NetworkPath<'_>]| paths.iter().any(|w| w.span.has(to));
@@ -95,6 +98,7 @@ pub(super) fn check(cluster: &Cluster, reach: &Reach<'_>, out: &mut Findings<'_>
                 Err(_) => undecided = true,
             }
         }
+
         let span = cluster.namespaces[to as usize].origin.map(|o| o.span);
         if let (Some((namespace, exit, entrance)), Some(home_span)) = (first, span) {
             let others = if count == 1 {
@@ -102,10 +106,12 @@ pub(super) fn check(cluster: &Cluster, reach: &Reach<'_>, out: &mut Findings<'_>
             } else {
                 "namespaces"
             };
+
             let message = format!(
                 "pods of {count} tenants' {others}, `{}` among them, reach {name} in `{home}`, which has {what}",
                 namespace.name
             );
+
             let by = |by: Option<(&PolicyObject, &Rule)>, span, word: &str, name: &str| match by {
                 Some((policy, rule)) => (
                     at(rule.span, policy.origin),
@@ -113,12 +119,14 @@ pub(super) fn check(cluster: &Cluster, reach: &Reach<'_>, out: &mut Findings<'_>
                 ),
                 None => (span, format!("no policy governs what goes {word} `{name}`")),
             };
+
             let out_step = by(
                 exit,
                 namespace.origin.map_or(home_span, |o| o.span),
                 "out of",
                 &namespace.name,
             );
+
             let in_step = by(entrance, home_span, "into", home);
             out.push(
                 Finding::refuted(&OPEN_CONTROLLER, home_span, message)
@@ -136,6 +144,7 @@ pub(super) fn check(cluster: &Cluster, reach: &Reach<'_>, out: &mut Findings<'_>
             );
         }
     }
+
     if !absent.is_empty() {
         let text = format!(
             "{} let no tenant's pods in, but to metrics and webhooks",

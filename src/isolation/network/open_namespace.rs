@@ -53,6 +53,7 @@ pub(super) fn check(
             .policies
             .iter()
             .map(|p| &cluster.facts.policies[*p as usize]);
+
         let governing: Vec<_> = governing
             .filter(|object| object.spec.ingress.is_some())
             .collect();
@@ -63,6 +64,7 @@ pub(super) fn check(
             [one] => format!("{} does not select every pod", one.id.called()),
             [_, ..] => format!("none of its {} policies selects every pod", governing.len()),
         };
+
         let finding = match reach.guests(at, open, declared) {
             Err(_) => {
                 let message = format!(
@@ -87,10 +89,12 @@ pub(super) fn check(
                     } else {
                         "namespaces"
                     };
+
                     let message = format!(
                         "pods of {} other {others} reach every port of `{}` of tenant `{}`: {why}",
                         guests.namespaces, namespace.name, tenant.name
                     );
+
                     Finding::refuted(&OPEN_NAMESPACE, span, message)
                         .step(
                             cluster.namespaces[first as usize]
@@ -109,6 +113,7 @@ pub(super) fn check(
                 }
             },
         };
+
         out.push(finding.fix(
             "add a NetworkPolicy with `podSelector: {}` and `policyTypes: [Ingress, Egress]`",
         ));

@@ -88,6 +88,7 @@ impl Shape<'_> {
                 None => satisfiable(&yes, avoid).map(|found| found.is_some()),
             }
         };
+
         let [from, to] = labels;
         Ok(both(from, self.own, entrance.other, &self.avoid)?
             && both(to, entrance.own, self.other, &entrance.avoid)?)
@@ -138,6 +139,7 @@ pub fn paths<'a>(
         .policies
         .iter()
         .map(|at| &cluster.facts.policies[*at as usize]);
+
     let governing: Vec<(&PolicyObject, &[Rule])> = policies
         .filter_map(|object| Some((object, object.spec.rules(direction)?)))
         .collect();
@@ -146,8 +148,10 @@ pub fn paths<'a>(
         .iter()
         .map(|(object, _)| &object.spec.pods)
         .collect();
+
     avoid.sort();
     avoid.dedup();
+
     if satisfiable(&[], &avoid)?.is_some() {
         let shape = Shape {
             own: None,
@@ -161,6 +165,7 @@ pub fn paths<'a>(
             shape,
         });
     }
+
     for (policy, rules) in governing {
         for rule in rules {
             let mut add = |span, other| {
@@ -176,6 +181,7 @@ pub fn paths<'a>(
                     shape,
                 });
             };
+
             if rule.peers.is_empty() {
                 add(Where::Anywhere, None);
             }
@@ -211,5 +217,6 @@ pub fn paths<'a>(
             }
         }
     }
+
     Ok(all)
 }

@@ -79,11 +79,13 @@ impl<'a> Reach<'a> {
                 .map(|n| paths(cluster, n, direction).ok())
                 .collect()
         };
+
         let (outs, ins) = (all(Direction::Egress), all(Direction::Ingress));
         let mut few: HashMap<u32, Vec<u32>> = HashMap::new();
         let mut groups: Vec<Group<'a>> = Vec::new();
         let mut known: HashMap<Vec<(Where, Shape<'a>)>, usize> = HashMap::new();
         let mut undecided = Vec::new();
+
         for (from, paths) in outs.iter().enumerate() {
             if cluster.namespaces[from].owner == Owner::Platform {
                 continue;
@@ -92,6 +94,7 @@ impl<'a> Reach<'a> {
                 undecided.push(from as u32);
             }
             let mut many: BTreeSet<(Where, Shape<'a>)> = BTreeSet::new();
+
             for way in paths.iter().flatten() {
                 match &way.span {
                     Where::In(list) if list.len() <= MANY => {
@@ -107,6 +110,7 @@ impl<'a> Reach<'a> {
                     }
                 }
             }
+
             if !many.is_empty() {
                 let paths: Vec<(Where, Shape<'a>)> = many.into_iter().collect();
                 let at = *known.entry(paths).or_insert_with_key(|paths| {
@@ -119,6 +123,7 @@ impl<'a> Reach<'a> {
                 groups[at].members.push(from as u32);
             }
         }
+
         Self {
             cluster,
             outs,
@@ -188,6 +193,7 @@ impl<'a> Reach<'a> {
             way.by
                 .is_some_and(|(policy, _)| policy.origin.input.is_rendered())
         };
+
         if !rendered(entrance) {
             return Ok(false);
         }
@@ -201,6 +207,7 @@ impl<'a> Reach<'a> {
                 return Ok(false);
             }
         }
+
         Ok(true)
     }
 
@@ -221,6 +228,7 @@ impl<'a> Reach<'a> {
             let owner = self.cluster.namespaces[*from as usize].owner;
             owner != home && owner != Owner::Platform
         };
+
         let mut exits: BTreeSet<u32> = BTreeSet::new();
         if let Where::In(list) = &entrance.span
             && list.len() <= MANY
@@ -243,6 +251,7 @@ impl<'a> Reach<'a> {
             {
                 return Err(TooLarge);
             }
+
             let others = |from: &u32| foreign(from);
             guests.admitted = match &entrance.span {
                 Where::Anywhere => (0..self.cluster.namespaces.len() as u32)
@@ -251,6 +260,7 @@ impl<'a> Reach<'a> {
                     .count(),
                 Where::In(list) => list.iter().filter(|f| others(f)).count(),
             };
+
             for group in &self.groups {
                 let mut open = false;
                 for (span, shape) in &group.paths {
@@ -259,6 +269,7 @@ impl<'a> Reach<'a> {
                         break;
                     }
                 }
+
                 if !open {
                     continue;
                 }
@@ -268,6 +279,7 @@ impl<'a> Reach<'a> {
                     Owner::Tenant(at) => self.cluster.tenants[at as usize].namespaces.iter(),
                     Owner::Platform => [].iter(),
                 };
+
                 let own = own.filter_map(|n| self.cluster.namespace(n));
                 let own = own
                     .filter(|n| group.members.binary_search(n).is_ok() && entrance.span.has(*n))
@@ -276,6 +288,7 @@ impl<'a> Reach<'a> {
                     Where::Anywhere => group.members.len(),
                     Where::In(_) => group.members.iter().filter(within).count(),
                 };
+
                 guests.namespaces += members - own;
                 let first = group
                     .members
@@ -283,8 +296,10 @@ impl<'a> Reach<'a> {
                     .filter(within)
                     .find(|f| foreign(f))
                     .copied();
+
                 guests.first = [guests.first, first].into_iter().flatten().min();
             }
+
             for from in self
                 .few
                 .get(&to)
@@ -303,6 +318,7 @@ impl<'a> Reach<'a> {
                 }
             }
         }
+
         for from in exits {
             if declared.contains(&(from, to)) && self.by_both_specs(from, to, entrance)? {
                 guests.declared += 1;
@@ -311,6 +327,7 @@ impl<'a> Reach<'a> {
                 guests.first = [guests.first, Some(from)].into_iter().flatten().min();
             }
         }
+
         Ok(guests)
     }
 
@@ -324,11 +341,13 @@ impl<'a> Reach<'a> {
             open: none(),
             declared: none(),
         };
+
         let home = self.cluster.namespaces[to as usize].owner;
         let tenant = |from: u32| match self.cluster.namespaces[from as usize].owner {
             Owner::Tenant(at) if Owner::Tenant(at) != home => Some(at as usize),
             _ => None,
         };
+
         for entrance in self.ways_in(to).ok_or(TooLarge)? {
             if self
                 .undecided
@@ -337,6 +356,7 @@ impl<'a> Reach<'a> {
             {
                 return Err(TooLarge);
             }
+
             for group in &self.groups {
                 let mut paths = group.paths.iter().filter(|(span, _)| span.has(to));
                 if paths.try_fold(false, |open, (_, shape)| {
@@ -349,6 +369,7 @@ impl<'a> Reach<'a> {
                     sources.open.extend(within.filter_map(|from| tenant(*from)));
                 }
             }
+
             for from in self
                 .few
                 .get(&to)
@@ -373,6 +394,7 @@ impl<'a> Reach<'a> {
                 }
             }
         }
+
         Ok(sources)
     }
 }

@@ -35,6 +35,7 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
                 thing.id.called()
             ),
         };
+
         let finding = Finding::unknown(&UNREAD_POLICY, thing.origin.span, message)
             .fix("say the same in a NetworkPolicy");
         out.push(match tenant_of(cluster, &thing.id.namespace) {

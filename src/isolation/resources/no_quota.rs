@@ -45,6 +45,7 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
             "`{}` of tenant `{}` has no ResourceQuota",
             namespace.name, tenant.name
         );
+
         out.push(
             Finding::refuted(
                 &NO_QUOTA,

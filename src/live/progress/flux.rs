@@ -28,6 +28,7 @@ pub(super) fn progress(
         .iter()
         .map(|source| ((&*source.kind, &*source.name), source))
         .collect();
+
     let shared = sources
         .get(&(&*wanted.source.kind, &*wanted.source.name))
         .copied();
@@ -45,6 +46,7 @@ pub(super) fn progress(
         revisions: BTreeSet::new(),
         out: Progress::default(),
     };
+
     survey.out.found.extend(fault);
 
     let appliers = wanted.objects.iter().enumerate().filter(|(_, (id, want))| {
@@ -52,6 +54,7 @@ pub(super) fn progress(
             && wanted.asks(want.tenant)
             && !gaps.iter().any(|gap| gap.hides(&id.group, &id.kind))
     });
+
     for (at, (id, want)) in appliers {
         survey.look(at, id, want);
     }
@@ -86,16 +89,19 @@ fn source_fault(
         namespace: wanted.engine_namespace.clone(),
         name: name.clone(),
     };
+
     let message = format!(
         "the {kind} {}/{name}, which holds the tree, {fault}",
         wanted.engine_namespace
     );
+
     let mut found = LiveFinding::new(wanted, &NOT_CONVERGED, None, wanted.span, None, message);
     found.show = wanted.kubectl("describe", &id, "");
     found.diagnostic.fix =
         "mend what its message names: the address, the credentials, the branch; \
                             resume it where it is suspended"
             .into();
+
     Some(found)
 }
 
@@ -130,6 +136,7 @@ impl<'a> Survey<'a> {
             self.out.behind.insert(id.name.clone(), why);
             return;
         };
+
         self.look_above(id, applied);
 
         let content = self.wanted.contents.get(&id.name);
@@ -138,6 +145,7 @@ impl<'a> Survey<'a> {
             Some(_) => self.sources.get(&own).copied(),
             None => self.shared,
         };
+
         if content.is_none() {
             self.revisions.insert(applied.revision.clone());
         }
@@ -202,6 +210,7 @@ impl<'a> Survey<'a> {
             Some(id),
             message,
         );
+
         found.show = wanted.kubectl("describe", id, "");
         found.since = applied.ready[3].clone();
         let again = || wanted.flux("reconcile", &id.name, " --with-source");
@@ -214,6 +223,7 @@ impl<'a> Survey<'a> {
             Cause::Revision => format!("push the commit, or wait: {}", again()),
             Cause::Failing => "mend what its message names; Flux tries again by itself".into(),
         };
+
         self.out.found.push(found);
     }
 
@@ -270,6 +280,7 @@ fn held_up(
             Cause::Suspended,
         ));
     }
+
     if status.stage == Stage::Terminating {
         return Some(("is being deleted".into(), Cause::Failing));
     }
@@ -280,6 +291,7 @@ fn held_up(
         return Some(("has applied nothing yet".into(), Cause::Revision));
     }
     let held = source.map_or("", |s| s.revision.as_str());
+
     if !held.is_empty() && held != applied.revision {
         return Some((
             format!(
@@ -289,6 +301,7 @@ fn held_up(
             Cause::Revision,
         ));
     }
+
     // What a unit's own artifact holds may be older than the commit, and the same.
     if let Some(content) = content {
         let holds = source.map_or("", |s| s.content.as_str());
@@ -301,6 +314,7 @@ fn held_up(
             )),
             _ => None,
         };
+
         let fails = source
             .filter(|s| !s.wrong.is_empty())
             .map(|s| format!("has a source that brings nothing new: {}", s.wrong));
@@ -308,17 +322,20 @@ fn held_up(
             return Some((why, Cause::Revision));
         }
     }
+
     let commit = commit.filter(|_| content.is_none());
     let origin = match source {
         Some(source) if source.kind != "GitRepository" => source.origin.as_str(),
         _ => applied.revision.as_str(),
     };
+
     if let Some(commit) = commit.filter(|commit| !origin.is_empty() && !origin.ends_with(*commit)) {
         return Some((
             format!("has applied `{origin}`, and `{commit}` was rendered"),
             Cause::Revision,
         ));
     }
+
     let at_work = format!("is at work: {} {}", status.reason, status.message);
     (status.stage != Stage::Current).then(|| (at_work.trim_end().to_owned(), Cause::Failing))
 }

@@ -106,6 +106,7 @@ impl<'a> PolicyBuilder<'_, 'a> {
 
         let net: IpNet = cidr.parse().ok()?;
         let ranges = &self.index.ranges;
+
         if let Some(range) = ranges.iter().find(|range| range.contains(&net)) {
             let message = format!("{toward} {range}, a range of the cluster itself");
             self.require_waiver(
@@ -134,15 +135,18 @@ impl<'a> PolicyBuilder<'_, 'a> {
         } else {
             hint
         };
+
         let message = format!(
             "the cluster `{}` has no endpoint `{}`",
             cluster.name.value, name.value
         );
+
         self.report(
             Diagnostic::new(&UNKNOWN_PEER, name.span, message)
                 .fix(fix)
                 .related(cluster.name.span, "the cluster"),
         );
+
         Vec::new()
     }
 
@@ -174,6 +178,7 @@ impl<'a> PolicyBuilder<'_, 'a> {
             .on
             .iter()
             .any(|on| self.tenant.on(on.cluster).is_some());
+
         if !shared {
             let message = format!(
                 "`{}` and `{}` are on no cluster together",
@@ -222,6 +227,7 @@ impl<'a> PolicyBuilder<'_, 'a> {
             self.tenant.name.value.as_str(),
             self.namespace.name.as_str(),
         );
+
         self.known
             .prior
             .namespaces(held, cluster)

@@ -108,5 +108,6 @@ fn consumer_ends(tenant: &Tenant, cluster: usize) -> Vec<(&str, EdgeEnd<'_>)> {
             }
         }
     }
+
     ends
 }

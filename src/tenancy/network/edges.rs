@@ -63,6 +63,7 @@ pub(super) fn answer(provider: &Namespace, end: &EdgeEnd<'_>) -> Answer {
             .is_some_and(|name| name.as_str() == end.tenant.name.value);
         names_consumer && names_namespace(peer, &end.namespace.id)
     });
+
     let ingress = ingress.map(|peer| (peer.span, ports_of(peer)));
 
     let offers = declared
@@ -70,16 +71,19 @@ pub(super) fn answer(provider: &Namespace, end: &EdgeEnd<'_>) -> Answer {
         .iter()
         .flatten()
         .filter(|offer| is_offered_in(offer, provider) && is_offered_to(offer, end.tenant));
+
     let offers = offers.map(|offer| (offer.span, Some(vec![offered_port(offer)])));
 
     let asked = ports_of(end.peer);
     let mut other_ports = None;
+
     for (span, ports) in ingress.chain(offers) {
         if ports_meet(asked.as_deref(), ports.as_deref()) {
             return Answer::Admitted;
         }
         other_ports.get_or_insert(span);
     }
+
     other_ports.map_or(Answer::Absent, Answer::OtherPorts)
 }
 
@@ -150,6 +154,7 @@ fn port_meets(left: &PortRule, right: &PortRule) -> bool {
         Port::Number(first) => Some((*first, rule.end_port.unwrap_or(*first))),
         Port::Name(_) => None,
     };
+
     if protocol(left) != protocol(right) {
         return false;
     }

@@ -44,6 +44,7 @@ pub(super) fn rules(builder: &mut PolicyBuilder<'_, '_>) -> Vec<Rule> {
             rules.push(rule(peers, &ports(builder, peer)));
         }
     }
+
     rules
 }
 
@@ -52,6 +53,7 @@ fn peers<'a>(builder: &mut PolicyBuilder<'_, 'a>, peer: &'a Spanned<Peer>) -> Ve
         report_host_name(builder, fqdn);
         return Vec::new();
     }
+
     if let Some(cidr) = &peer.cidr {
         return builder.network(cidr, &EGRESS).into_iter().collect();
     }
@@ -66,6 +68,7 @@ fn peers<'a>(builder: &mut PolicyBuilder<'_, 'a>, peer: &'a Spanned<Peer>) -> Ve
         Some(provider) => admitting_namespaces(builder, provider, name, peer),
         None => builder.previously_reached(name),
     };
+
     builder.reaches.extend(reached.iter().cloned());
 
     pods_of_namespaces(reached.iter().map(String::as_str))
@@ -129,8 +132,10 @@ fn admitting_namespaces<'a>(
         namespace: builder.namespace,
         peer,
     };
+
     let mut admitting = Vec::new();
     let mut other_ports = None;
+
     for namespace in &on.namespaces {
         if !names_namespace(peer, &namespace.id) {
             continue;
@@ -179,5 +184,6 @@ fn report_one_sided(
                 .fix(fix)
         }
     };
+
     builder.report(finding);
 }

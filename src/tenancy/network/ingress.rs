@@ -43,6 +43,7 @@ pub(super) fn rules(builder: &mut PolicyBuilder<'_, '_>) -> Vec<Rule> {
             rules.push(rule(peers, ports));
         }
     }
+
     for offer in declared.provides.iter().flatten() {
         rules.extend(offer_rule(builder, offer));
     }
@@ -55,6 +56,7 @@ fn peers(builder: &mut PolicyBuilder<'_, '_>, peer: &Spanned<Peer>) -> Vec<netpo
         builder.report(Diagnostic::new(&FQDN, fqdn.span, message).fix("name the networks by cidr"));
         return Vec::new();
     }
+
     if let Some(cidr) = &peer.cidr {
         return builder.network(cidr, &INGRESS).into_iter().collect();
     }
@@ -69,6 +71,7 @@ fn peers(builder: &mut PolicyBuilder<'_, '_>, peer: &Spanned<Peer>) -> Vec<netpo
         Some(consumer) => consuming_namespaces(builder, consumer, peer),
         None => builder.previous_consumers(Some(name)),
     };
+
     pods_of_namespaces(consuming.iter().map(String::as_str))
         .into_iter()
         .collect()
@@ -92,6 +95,7 @@ fn consuming_namespaces(
         .consumers(&builder.tenant.name.value)
         .iter()
         .filter(|end| end.tenant.name.value == consumer.name.value);
+
     let declares_its_end = ends.clone().next().is_some();
     if !declares_its_end {
         report_one_sided(builder, consumer, peer);

@@ -98,6 +98,7 @@ pub fn plan(
         }
         plan.clusters.push(all);
     }
+
     plan
 }
 
@@ -124,6 +125,7 @@ impl NetworkPlan {
                     }
                 });
         }
+
         self.findings
     }
 }
@@ -154,6 +156,7 @@ fn build_tenant(
             reaches: Vec::new(),
             findings: &mut policies.findings,
         };
+
         policies.built.push((at, build(builder)));
 
         let mut egress = namespace.declared.egress.iter().flatten();
@@ -161,6 +164,7 @@ fn build_tenant(
             policies.egress_to_network.get_or_insert(peer.span);
         }
     }
+
     policies
 }
 
@@ -176,6 +180,7 @@ fn build(mut builder: PolicyBuilder<'_, '_>) -> Built {
         };
         policies.push(NamedPolicy::new(ALLOW_EGRESS, policy));
     }
+
     let ingress = ingress::rules(&mut builder);
     if !ingress.is_empty() {
         let policy = Policy {
@@ -220,6 +225,7 @@ fn isolation(builder: &mut PolicyBuilder<'_, '_>) -> Vec<NamedPolicy> {
         peers: inner_peer.into_iter().collect(),
         ..Rule::default()
     };
+
     vec![
         NamedPolicy::new(DEFAULT_DENY, both_ways(&[])),
         NamedPolicy {

@@ -108,6 +108,7 @@ pub(super) fn dns_policy(cluster: &Cluster) -> Policy {
         namespaces: Some(Selector::equal(NAME_LABEL, namespace)),
         pods: labels.map_or_else(|| Selector::equal("k8s-app", "kube-dns"), selector),
     };
+
     let caches = dns.and_then(|dns| dns.ips.as_ref()).into_iter().flatten();
     let caches = caches
         .filter_map(|ip| ip.parse::<IpAddr>().ok())
@@ -124,6 +125,7 @@ pub(super) fn dns_policy(cluster: &Cluster) -> Policy {
             .into(),
         span: None,
     };
+
     Policy {
         egress: Some(vec![rule]),
         ..Policy::default()

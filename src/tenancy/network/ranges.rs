@@ -91,6 +91,7 @@ pub(super) fn excluded(net: IpNet, cluster_ranges: &[IpNet]) -> Vec<IpNet> {
             .iter()
             .any(|other| other != range && other.contains(range))
     };
+
     let mut except: Vec<IpNet> = within
         .iter()
         .filter(|range| is_largest(range))
@@ -144,6 +145,7 @@ pub(super) fn undeclared_ranges(cluster: &Cluster, span: Span) -> Option<Diagnos
     .into_iter()
     .filter_map(|(name, missing)| missing.then_some(name))
     .collect();
+
     if missing.is_empty() {
         return None;
     }
@@ -153,6 +155,7 @@ pub(super) fn undeclared_ranges(cluster: &Cluster, span: Span) -> Option<Diagnos
         cluster.name.value,
         missing.join(", ")
     );
+
     Some(
         Diagnostic::new(&RANGE_UNDECLARED, cluster.name.span, message)
             .related(span, "a network that may hold them")

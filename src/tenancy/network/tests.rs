@@ -110,6 +110,7 @@ fn planned_after(mut tenants: Vec<Tenant>, prior: &Prior<'_>, held: &[&str]) -> 
         absent: &absent,
         prior,
     };
+
     let held: BTreeSet<String> = held.iter().map(|name| (*name).to_owned()).collect();
     let fleet: FleetSpec = read(CLUSTERS);
 
@@ -267,6 +268,7 @@ fn an_edge_to_one_namespace_leaves_the_others_closed() {
     assert_eq!(planned.egress("red"), ["api"]);
     assert_eq!(planned.ingress("api"), ["red"]);
     assert!(planned.ingress("store").is_empty());
+
     assert!(
         planned.broken_rules.is_empty(),
         "{:?}",
