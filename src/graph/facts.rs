@@ -258,11 +258,20 @@ impl Facts {
             return;
         }
 
+        self.hooks.extend(hooks(&id, node, origin));
+        if self.keeps {
+            self.kept.extend(Kept::of(&id, node, origin));
+        }
+
         if let Some(dialect) = Dialect::of_kind(&id.group, &id.kind) {
             match dialect.read(node) {
                 Ok(spec) => self.policies.push(PolicyObject { id, spec, origin }),
                 Err(reason) => self.unevaluated.push(Unevaluated { id, reason, origin }),
             }
+            return;
+        }
+
+        if self.gitops.read(&id, node, origin) {
             return;
         }
 
@@ -273,14 +282,6 @@ impl Facts {
                 origin,
             })
         };
-
-        self.hooks.extend(hooks(&id, node, origin));
-        if self.keeps {
-            self.kept.extend(Kept::of(&id, node, origin));
-        }
-        if self.gitops.read(&id, node, origin) {
-            return;
-        }
 
         match (&*id.group, &*id.kind) {
             ("", "Namespace") => {
