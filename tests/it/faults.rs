@@ -57,7 +57,7 @@ fn written(sandbox: &Sandbox) -> Option<std::time::SystemTime> {
 
 #[test]
 fn killed_at_any_moment() {
-    const TENANTS: usize = 3000;
+    const TENANTS: usize = 1000;
     const SEED: u64 = 41;
     let sandbox = fleet(TENANTS, "");
     sandbox.run(&["render"]).code(0);
