@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Instructions of check and render over 1,000 generated tenants, by stage, held against benches/instructions.txt.
+"""Instructions of check and render over 200 generated tenants, by stage, held against benches/instructions.txt.
 
 Counted by valgrind's callgrind on the dev build: steady where times are not (two runs differ by less than 1 %). Ends with
 1 where a stage or the whole takes over 20 % more than the baseline says. A change that is worth its price moves the
@@ -18,7 +18,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 BASELINE = ROOT / "benches/instructions.txt"
-TENANTS = 1000
+TENANTS = 200
 MOST = 1.20
 # A stage that is less than this part of the whole is shown, and not held: it may double by a hash seed.
 LEAST = 0.02
@@ -29,11 +29,11 @@ STAGES = {
     "records": "tenantry::cli::written::read_records",
     "document": "tenantry::document::parse::parse",
     "spec": "tenantry::spec::load",
-    "tenancy": "tenantry::tenancy::tenant::Ground::resolve",
+    "tenancy": "tenantry::tenancy::tenant::ResolveContext::resolve",
     "join": "tenantry::tenancy::join",
     "bundle": "tenantry::bundle::render",
-    "refusals": "tenantry::tree::refusals",
-    "tree": "tenantry::tree::build",
+    "moves": "tenantry::tree::moves::check_moves",
+    "tree": "tenantry::tree::build::build",
     "snapshot": "tenantry::cli::write::snapshot",
     "plan": "tenantry::tree::plan::plan",
     "write": "tenantry::cli::write::apply",
