@@ -260,11 +260,10 @@ pub fn is_kept(id: &ObjectId) -> bool {
 /// Whether API servers may serve an object in the version that its `apiVersion` says. Of most kinds
 /// outside Kubernetes every version is taken for served.
 pub fn may_be_served(id: &ObjectId, api_version: &str) -> bool {
-    let version = api_version.rsplit('/').next().unwrap_or_default();
     let known = find_group(&id.group).and_then(|group| Some((group, group.kind(&id.kind)?)));
 
     known.is_none_or(|(group, kind)| {
-        !(group.one_version || kind.one_version) || kind.version == version
+        !(group.one_version || kind.one_version) || group.api_version(kind) == api_version
     })
 }
 
@@ -557,5 +556,28 @@ mod tests {
         positions.sort_unstable();
 
         assert_eq!(positions, (0..positions.len()).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn only_the_whole_version_is_served() {
+        for (api_version, kind, served) in [
+            ("networking.k8s.io/v1", "NetworkPolicy", true),
+            ("networking.k8s.io/v2", "NetworkPolicy", false),
+            ("networking.k8s.io/x/v1", "NetworkPolicy", false),
+            ("v1", "ServiceAccount", true),
+            ("/v1", "ServiceAccount", false),
+            ("example.org/v7", "Anything", true),
+        ] {
+            let id = ObjectId {
+                group: api_version
+                    .split_once('/')
+                    .map_or("", |(group, _)| group)
+                    .into(),
+                kind: kind.into(),
+                namespace: "n".into(),
+                name: "x".into(),
+            };
+            assert_eq!(may_be_served(&id, api_version), served, "{api_version}");
+        }
     }
 }
