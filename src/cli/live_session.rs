@@ -134,7 +134,7 @@ pub fn wanted(
     Ok(wanted)
 }
 
-/// The declared tenants that have an error, and the held ones whose file still exists.
+/// The declared tenants that could not be resolved, and the held ones whose file still exists.
 fn broken_tenants(session: &Session, standings: &Standings) -> BTreeSet<String> {
     let front = &session.front;
     let recorded = front.lock.tenants();
@@ -145,9 +145,16 @@ fn broken_tenants(session: &Session, standings: &Standings) -> BTreeSet<String> 
     };
     let held = standings.held().filter(has_file);
 
+    let resolved: BTreeSet<&str> = front
+        .tenancy
+        .tenants
+        .iter()
+        .map(|t| t.name.value.as_str())
+        .collect();
+
     let declared = front.specs.tenants.iter().map(|t| t.name.value.as_str());
     declared
-        .filter(|tenant| !standings.is_rendered(tenant))
+        .filter(|tenant| !resolved.contains(tenant))
         .chain(held)
         .map(str::to_owned)
         .collect()

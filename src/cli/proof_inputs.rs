@@ -48,7 +48,10 @@ pub fn read(cli: &Cli, beside: &Beside) -> Result<ProofInputs, Fault> {
 
     let compiled = session.compile(Selection::default());
     let (bundles, findings) = (compiled.bundles, compiled.findings);
-    assemble(cli, beside, &mut session, &bundles, findings, &|_| true)
+    let standings = compiled.standings;
+    assemble(cli, beside, &mut session, &bundles, findings, &|tenant| {
+        standings.is_rendered(tenant)
+    })
 }
 
 /// Reads the inputs of a question. Only the tenants that can decide the answer are rendered, if

@@ -238,7 +238,7 @@ fn clusters(
     for bundle in &compiled.bundles {
         let name = fleet.spec.clusters[bundle.cluster].name.to_string();
         let beside = graph::ExtraInputs::default();
-        let out = |tenant: &str| held.contains(tenant);
+        let out = |tenant: &str| held.contains(tenant) || !compiled.standings.is_rendered(tenant);
         let cluster = graph::cluster(
             fleet,
             &session.front.tenancy,
