@@ -7,9 +7,11 @@
 mod applied;
 pub mod argo;
 pub mod flux;
+mod survey;
 
 pub use crate::spec::fleet::Engine;
-pub use applied::{Applied, KustomizationFiles, Survey, may_say};
+pub use applied::Applied;
+pub use survey::{KustomizationFiles, Survey, may_say};
 
 use crate::kube::ObjectId;
 use crate::spec::fleet::{Artifacts, Cluster, FleetSpec};

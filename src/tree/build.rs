@@ -1,9 +1,10 @@
 //! Objects → the files of a tree, with their records, and the tombstones of removed namespaces.
 
 use super::artifacts::{NO_REGISTRY, artifacts_of, list_artifacts, source_mode};
+use super::cluster_entry::ClusterEntry;
 use super::entry::{self, Entry, Unit};
 use super::layout::{FileKind, Layout, Part, Record, is_below_tree};
-use super::lock::{ClusterEntry, Tombstone};
+use super::lock::Tombstone;
 use super::record::{FileEntry, namespaces, short_hex};
 use super::shards::{Sharding, outgrown};
 use super::{Artifact, Lock};

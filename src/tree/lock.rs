@@ -5,7 +5,8 @@
 //! they say which files are tenantry's, which tenant has a name, and what must not be removed
 //! unseen.
 
-use super::layout::{ClusterFolder, FileKind, Record};
+use super::cluster_entry::ClusterEntry;
+use super::layout::{FileKind, Record};
 use super::record::{FileEntry, namespaces};
 use super::shards::recorded_unit;
 use crate::diagnostic::{Diagnostic, Scope, rule};
@@ -32,45 +33,6 @@ enum Line {
     Tombstone(Tombstone),
     Cluster(ClusterEntry),
     File(FileEntry),
-}
-
-/// What a cluster was rendered with.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ClusterEntry {
-    /// The cluster's name.
-    pub cluster: String,
-    /// The version of tenantry.
-    pub tool: String,
-    /// The digest of the templates.
-    pub templates: String,
-    /// The digest of the profiles.
-    pub profiles: String,
-    /// What a Kustomization holds: `tenant` or `shard`.
-    pub unit: String,
-    /// How many shards; 0 for the unit `tenant`.
-    pub shards: u32,
-    /// The digest of the fleet's document.
-    pub fleet: String,
-    /// The tree's folder.
-    pub tree: String,
-    /// The path of the entry file, outside the tree.
-    pub entry: String,
-}
-
-impl ClusterEntry {
-    /// The cluster's folder in the tree.
-    pub fn folder(&self) -> ClusterFolder<'_> {
-        ClusterFolder {
-            tree: &self.tree,
-            cluster: &self.cluster,
-        }
-    }
-
-    /// Whether a path lies in one of the cluster's folders, or is its entry file.
-    pub fn has(&self, path: &str) -> bool {
-        self.folder().contains(path) || path == self.entry
-    }
 }
 
 /// A tenant that was removed from a cluster, or a namespace of one, as `TENANT/NAMESPACE`.

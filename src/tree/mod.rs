@@ -15,6 +15,7 @@
 mod applied;
 mod artifacts;
 mod build;
+mod cluster_entry;
 mod entry;
 mod layout;
 mod lock;
@@ -26,9 +27,10 @@ mod shards;
 pub use applied::{ENTRY_NOT_LISTED, OwnPaths, PATH_APPLIED_TWICE, REPOSITORY_PATH, check_applied};
 pub use artifacts::{Artifact, NO_REGISTRY};
 pub use build::{Desired, Request, Tree, build, entry_path, header};
+pub use cluster_entry::ClusterEntry;
 pub use entry::{ENTRY, PLATFORM, late_of};
 pub use layout::{ClusterFolder, FileKind, Layout, Part, Record, is_below_tree};
-pub use lock::{ClusterEntry, LOCK_INVALID, Lock, Tombstone};
+pub use lock::{LOCK_INVALID, Lock, Tombstone};
 pub use moves::{OBJECT_MOVED, QUARANTINED, UNKNOWN_CLUSTER, UNRETIRED_REMOVAL, check_moves};
 pub use plan::{
     BEHIND, Baseline, Behind, Disk, EDITED, FOREIGN_FILE, NOT_A_FILE, Plan, STALE,

@@ -1,8 +1,9 @@
 //! The tree that should be there × what is on disk → what to write, or why not.
 
 use super::build::Tree;
+use super::cluster_entry::ClusterEntry;
 use super::layout::Record;
-use super::lock::{ClusterEntry, Lock};
+use super::lock::Lock;
 use super::record::FileEntry;
 use crate::diagnostic::{Diagnostic, Rule, Scope, rule};
 use crate::source::SourceMap;

@@ -1,8 +1,8 @@
 //! The units of a cluster: one for each tenant, or shards that each hold some.
 
 use super::Request;
+use super::cluster_entry::ClusterEntry;
 use super::entry::Unit;
-use super::lock::ClusterEntry;
 use crate::diagnostic::{Diagnostic, Scope, rule};
 use crate::spec::fleet::{Shards, Unit as UnitChoice};
 use std::collections::BTreeSet;

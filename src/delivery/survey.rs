@@ -1,0 +1,82 @@
+//! What the files of a repository say of engines that already apply it.
+
+use super::applied::Applied;
+use super::{ENGINES, argo, flux};
+use crate::document::{Node, Value as Kind, parse_foreign};
+use crate::source::{Source, SourceId, join, parent};
+use std::collections::BTreeMap;
+
+/// Reads the path that an object applies, if it is an engine's.
+fn read(root: &Node) -> Option<Applied> {
+    flux::applied(root).or_else(|| argo::applied(root))
+}
+
+/// The `resources` of each folder that has a kustomization.yaml, as paths from the root: an engine
+/// applies these of such a folder, and nothing else.
+pub type KustomizationFiles = BTreeMap<String, Vec<String>>;
+
+/// What the files of a repository say of engines that already apply it.
+#[derive(Debug, Default)]
+pub struct Survey {
+    /// Paths that an engine applies.
+    pub applied: Vec<Applied>,
+    /// Folders with a kustomization.yaml.
+    pub kustomizations: KustomizationFiles,
+    /// Folders below `clusters/` into which an engine was bootstrapped, each with the object of the
+    /// bootstrap, where a file shows it.
+    pub bootstraps: Vec<(String, Option<Applied>)>,
+}
+
+impl Survey {
+    /// Adds what a file says. Most files say nothing: [`may_say`] tells which need not be read.
+    pub fn add(&mut self, id: SourceId, source: &Source) {
+        let documents = match may_say(&source.path, source.text.as_bytes()) {
+            true => parse_foreign(id, source).0,
+            false => Vec::new(),
+        };
+
+        let applied: Vec<Applied> = documents
+            .iter()
+            .filter_map(|document| read(&document.root))
+            .collect();
+
+        if let Some(folder) = flux::bootstrapped(&source.path) {
+            self.add_bootstrap(folder, applied.iter().find(|found| found.is_whole()));
+        }
+        self.applied.extend(applied);
+
+        if is_kustomization_file(&source.path) {
+            let folder = parent(&source.path);
+            for document in &documents {
+                let listed = document.root.get("resources");
+                let paths = listed.map_or(&[][..], Node::items).iter();
+                let paths = paths.filter_map(|node| match &node.value {
+                    Kind::String(path) => join(folder, path),
+                    _ => None,
+                });
+                self.kustomizations
+                    .insert(folder.to_owned(), paths.collect());
+            }
+        }
+    }
+
+    fn add_bootstrap(&mut self, folder: &str, found: Option<&Applied>) {
+        match self.bootstraps.iter_mut().find(|(name, _)| name == folder) {
+            Some((_, known)) => *known = known.take().or_else(|| found.cloned()),
+            None => self.bootstraps.push((folder.to_owned(), found.cloned())),
+        }
+    }
+}
+
+/// Whether a file may say what is applied.
+pub fn may_say(path: &str, text: &[u8]) -> bool {
+    let has = |needle: &str| memchr::memmem::find(text, needle.as_bytes()).is_some();
+    is_kustomization_file(path)
+        || ENGINES.iter().any(|engine| has(engine.applier.0))
+        || has(argo::GROUP)
+}
+
+fn is_kustomization_file(path: &str) -> bool {
+    let file = path.rsplit('/').next().unwrap_or_default();
+    file.starts_with("kustomization.")
+}

@@ -1,0 +1,43 @@
+//! The line of the lock for a cluster.
+
+use super::layout::ClusterFolder;
+use serde::{Deserialize, Serialize};
+
+/// What a cluster was rendered with.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ClusterEntry {
+    /// The cluster's name.
+    pub cluster: String,
+    /// The version of tenantry.
+    pub tool: String,
+    /// The digest of the templates.
+    pub templates: String,
+    /// The digest of the profiles.
+    pub profiles: String,
+    /// What a Kustomization holds: `tenant` or `shard`.
+    pub unit: String,
+    /// How many shards; 0 for the unit `tenant`.
+    pub shards: u32,
+    /// The digest of the fleet's document.
+    pub fleet: String,
+    /// The tree's folder.
+    pub tree: String,
+    /// The path of the entry file, outside the tree.
+    pub entry: String,
+}
+
+impl ClusterEntry {
+    /// The cluster's folder in the tree.
+    pub fn folder(&self) -> ClusterFolder<'_> {
+        ClusterFolder {
+            tree: &self.tree,
+            cluster: &self.cluster,
+        }
+    }
+
+    /// Whether a path lies in one of the cluster's folders, or is its entry file.
+    pub fn has(&self, path: &str) -> bool {
+        self.folder().contains(path) || path == self.entry
+    }
+}
