@@ -39,7 +39,7 @@ pub struct Converted {
 impl Converted {
     fn leave(&mut self, found: &Found, what: String, reason: &str) {
         self.left.push(Left {
-            span: found.span.clone(),
+            place: found.place.clone(),
             what,
             reason: reason.to_owned(),
         });

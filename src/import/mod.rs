@@ -29,14 +29,14 @@ pub struct Found {
     /// Its bytes.
     pub raw: String,
     /// `path:line:column`.
-    pub span: String,
+    pub place: String,
 }
 
 /// Something that is not carried over.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Left {
     /// `path:line:column`.
-    pub span: String,
+    pub place: String,
     /// What it is.
     pub what: String,
     /// Why.
@@ -74,7 +74,7 @@ pub fn survey(sources: &SourceMap, ids: &[SourceId], fleet: &FleetSpec) -> Surve
         let (found, faults) = document::parse_foreign(*id, source);
         for fault in faults {
             survey.left.push(Left {
-                span: sources.locate(fault.span),
+                place: sources.locate(fault.span),
                 what: "a file".into(),
                 reason: fault.message,
             });
@@ -100,11 +100,11 @@ pub fn survey(sources: &SourceMap, ids: &[SourceId], fleet: &FleetSpec) -> Surve
             .first()
             .map_or(document.root.span, |e| e.key_span);
 
-        let span = sources.locate(at);
+        let place = sources.locate(at);
         let value = document.root.to_json();
         let mut leave = |what: String, reason: &str| {
             survey.left.push(Left {
-                span: span.clone(),
+                place: place.clone(),
                 what,
                 reason: reason.into(),
             })
@@ -173,13 +173,13 @@ pub fn survey(sources: &SourceMap, ids: &[SourceId], fleet: &FleetSpec) -> Surve
             id: object.clone(),
             value,
             raw,
-            span: span.clone(),
+            place: place.clone(),
         };
 
         if let Some(earlier) = objects.insert(object.clone(), found) {
-            let reason = format!("defined again at {span}, which is kept: the last in path order");
+            let reason = format!("defined again at {place}, which is kept: the last in path order");
             survey.left.push(Left {
-                span: earlier.span,
+                place: earlier.place,
                 what: object.to_string(),
                 reason,
             });
@@ -222,7 +222,7 @@ fn sort_out(
             reserved(fleet, &id.name).map(|whose| format!("its name belongs to {whose}"))
         }) {
             Some(reason) => survey.left.push(Left {
-                span: object.span,
+                place: object.place,
                 what: id.to_string(),
                 reason,
             }),
@@ -255,7 +255,7 @@ fn sort_out(
 
         if let Some(reason) = reason {
             survey.left.push(Left {
-                span: object.span,
+                place: object.place,
                 what: id.to_string(),
                 reason: reason.into(),
             });

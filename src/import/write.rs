@@ -82,7 +82,7 @@ pub fn write(survey: &Survey, options: &Options<'_>) -> Output {
             for namespace in namespaces {
                 let all = std::iter::once(&namespace.object).chain(&namespace.objects);
                 out.left.extend(all.map(|o| Left {
-                    span: o.span.clone(),
+                    place: o.place.clone(),
                     what: o.id.to_string(),
                     reason: format!(
                         "no user or group is bound in `{}`: a tenant has an owner",
@@ -375,7 +375,7 @@ pub fn hand_over(output: &Output, from: &str) -> String {
     for left in &output.left {
         text.push_str(&format!(
             "- {} `{}`: {}\n",
-            left.span, left.what, left.reason
+            left.place, left.what, left.reason
         ));
     }
 

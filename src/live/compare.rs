@@ -200,7 +200,7 @@ pub fn compare(
     }
 
     comparison.rows(&behind);
-    let span = |f: &LiveFinding| {
+    let key = |f: &LiveFinding| {
         (
             f.diagnostic.rule.id,
             f.tenant.clone(),
@@ -212,7 +212,7 @@ pub fn compare(
     comparison
         .out
         .found
-        .sort_by_key(|f| (std::cmp::Reverse(f.diagnostic.level), span(f)));
+        .sort_by_key(|f| (std::cmp::Reverse(f.diagnostic.level), key(f)));
 
     comparison.out.counts[2] = seen.count;
     comparison.out

@@ -94,7 +94,7 @@ pub fn check(
                     "the network plugin is {plugin} (DaemonSet {name}), which does not enforce \
                      NetworkPolicies: all pods reach all pods"
                 ),
-                "install Calico or Cilium beside it or in its span, and name it in the fleet: \
+                "install Calico or Cilium beside it or in its place, and name it in the fleet: \
                  `cni.name` of the cluster",
                 daemons,
             ),

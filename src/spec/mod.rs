@@ -171,11 +171,11 @@ pub fn load<T: Send>(
     sources: &SourceMap,
     inputs: &[&Input],
     home: Home<'_>,
-    permits_for: &(dyn Fn(TenantDoc) -> (TenantDoc, T) + Sync),
+    resolve: &(dyn Fn(TenantDoc) -> (TenantDoc, T) + Sync),
 ) -> Loaded<T> {
     let results: Vec<(Vec<Read<T>>, Vec<Diagnostic>)> = inputs
         .par_iter()
-        .map(|input| load_file(sources.get(input.source), input, home, permits_for))
+        .map(|input| load_file(sources.get(input.source), input, home, resolve))
         .collect();
 
     let (mut specs, mut made, mut faults) = (
@@ -257,7 +257,7 @@ fn load_file<T>(
     source: &Source,
     input: &Input,
     home: Home<'_>,
-    permits_for: &dyn Fn(TenantDoc) -> (TenantDoc, T),
+    resolve: &dyn Fn(TenantDoc) -> (TenantDoc, T),
 ) -> (Vec<Read<T>>, Vec<Diagnostic>) {
     let is_fleet = source.path == home.fleet;
     let ours = source.text.contains("tenantry.dev")
@@ -287,7 +287,7 @@ fn load_file<T>(
 
     let mut reads = Vec::new();
     for document in documents {
-        let (read, more) = load_document(source, input, home.fleet, document, permits_for);
+        let (read, more) = load_document(source, input, home.fleet, document, resolve);
         reads.extend(read);
         faults.extend(more);
     }
@@ -300,7 +300,7 @@ fn load_document<T>(
     input: &Input,
     fleet_path: &str,
     document: Document,
-    permits_for: &dyn Fn(TenantDoc) -> (TenantDoc, T),
+    resolve: &dyn Fn(TenantDoc) -> (TenantDoc, T),
 ) -> (Option<Read<T>>, Vec<Diagnostic>) {
     let root = document.root;
     if matches!(root.value, document::Value::Null) {
@@ -378,7 +378,7 @@ fn load_document<T>(
         return (None, faults);
     };
 
-    match read_typed(kind, name, root, input, permits_for) {
+    match read_typed(kind, name, root, input, resolve) {
         Ok(read) => (Some(read), faults),
         Err((message, span)) => {
             faults.push(Diagnostic::new(&INVALID_VALUE, span, message).scope(scope));
@@ -392,7 +392,7 @@ fn read_typed<T>(
     name: Spanned<String>,
     mut root: Node,
     input: &Input,
-    permits_for: &dyn Fn(TenantDoc) -> (TenantDoc, T),
+    resolve: &dyn Fn(TenantDoc) -> (TenantDoc, T),
 ) -> Result<Read<T>, (String, Span)> {
     let span = root.span;
     let missing = || ("the document has no spec".to_owned(), span);
@@ -425,7 +425,7 @@ fn read_typed<T>(
         })),
         Kind::Tenant => {
             let metadata = metadata.ok_or_else(missing)?;
-            Read::Tenant(Box::new(permits_for(TenantDoc {
+            Read::Tenant(Box::new(resolve(TenantDoc {
                 name,
                 metadata,
                 spec,

@@ -15,7 +15,7 @@ use std::sync::Arc;
 pub struct Tenant {
     /// Its name.
     pub name: Spanned<String>,
-    /// The digest of its own document; left out where nothing is to be written.
+    /// The digest of its own document.
     pub input: String,
     /// Its UUID.
     pub uuid: Option<Spanned<String>>,

@@ -254,11 +254,11 @@ static CEILING_FIELDS: [&str; 5] = ["quota", "limits", "podSecurity", "allow", "
 pub fn check_enforced(profile: &Profile, tenant: &str, own: &Node, out: &mut Vec<Diagnostic>) {
     for path in &profile.enforced {
         let parts: Vec<&str> = path.split('.').collect();
-        let spans = std::iter::once(own)
+        let owners = std::iter::once(own)
             .chain(own.get("namespaces").map_or(&[][..], Node::items))
             .chain(own.get("overrides").map_or(&[][..], Node::items));
 
-        for part in spans {
+        for part in owners {
             let Some((last, front)) = parts.split_last() else {
                 continue;
             };

@@ -59,8 +59,8 @@ pub fn run(cli: &Cli, args: &Import) -> Result<Outcome, Fault> {
     found.left.extend(
         unread
             .into_iter()
-            .map(|(span, reason)| tenantry::import::Left {
-                span,
+            .map(|(path, reason)| tenantry::import::Left {
+                place: path,
                 what: "a file".into(),
                 reason,
             }),

@@ -84,7 +84,7 @@ pub struct UnreadObject {
 }
 
 impl Gitops {
-    /// Reads an object, and says whether it is an engine's.
+    /// Reads an object, and says whether nothing else is to read it.
     pub fn read<T: TreeValue>(&mut self, id: &ObjectId, node: &T, origin: Origin) -> bool {
         flux::read(self, id, node, origin) || argo::read(self, id, origin)
     }
