@@ -3,12 +3,14 @@
 
 mod builtin;
 mod durations;
+mod floor;
 mod manifests;
 pub mod object;
 pub mod schemas;
 mod template;
 
 pub use builtin::{builtin_profiles, builtin_templates};
+pub use floor::FLOOR_MISSING;
 pub use manifests::{
     MANIFEST, MANIFEST_NOT_ALLOWED, Manifests, reaches_out, read_otherwise, wanted,
 };
@@ -18,12 +20,13 @@ pub use template::{EXPRESSION, LIMIT, SYNTAX, Template, UNDEFINED};
 
 use template::Yielded;
 
+use floor::{check_floor, weakened};
 use object::{Body, Object};
 
 use crate::delivery::{self, ClusterEngine, Treatment};
 use crate::diagnostic::{Diagnostic, Scope as Whom, rule};
 use crate::expression::Scope;
-use crate::kube::names::{OWNER_LABEL, POD_SECURITY};
+use crate::kube::names::OWNER_LABEL;
 use crate::kube::{ObjectId, kinds};
 use crate::netpol::Dialect;
 use crate::source::{Source, SourceId, SourceMap, Span};
@@ -32,7 +35,7 @@ use crate::spec::fleet::Cluster;
 use crate::spec::leaf::Line;
 use crate::tenancy::model::{Namespace, OnCluster, Tenant};
 use crate::tenancy::{DEFAULT_DENY, Tenancy, role_object};
-use crate::value::{Entry, Text, Value, lay_in, list, map};
+use crate::value::{Entry, Text, Value, lay_in, map};
 use rayon::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -56,15 +59,6 @@ rule! {
 rule! {
     /// Two templates, or a template and a verbatim manifest, define one object.
     pub static DUPLICATE_OBJECT = "bundle/duplicate-object", Error;
-}
-rule! {
-    /// A template that was overridden no longer renders a part of the floor, or renders it other
-    /// than the spec says.
-    ///
-    /// ## Why it matters
-    /// The floor is what every other promise stands on. It is loosened by a tenant's spec and a
-    /// Waiver, where it can be seen, and not by a template.
-    pub static FLOOR_MISSING = "bundle/floor-missing", Error;
 }
 rule! {
     /// A template stands where none is used.
@@ -522,7 +516,7 @@ impl<'a> Renderer<'a> {
         let clean = out.len() == before;
         out.extend(undeclared);
         if clean && !on.plain {
-            floor_is_there(&objects, tenant, on, out);
+            check_floor(&objects, tenant, on, out);
         }
 
         objects
@@ -778,97 +772,6 @@ fn in_order(mut objects: Vec<Object<'_>>) -> Vec<Object<'_>> {
         those.sort_by(|a, b| a.id.cmp(&b.id));
     }
     objects
-}
-
-/// The part of the floor of its namespace that an object is, where it is not what the spec says.
-fn weakened(id: &ObjectId, value: &Value, namespace: &Namespace) -> Option<&'static str> {
-    match (id.kind.as_str(), id.name.as_str()) {
-        ("Namespace", _) => {
-            let labels = value.at(&["metadata", "labels"]);
-            let mut security = namespace
-                .labels
-                .iter()
-                .filter(|(key, _)| key.starts_with(POD_SECURITY));
-            let same =
-                |key: &str, wanted: &str| labels.get(key).and_then(Value::as_str) == Some(wanted);
-            security
-                .any(|(key, wanted)| !same(key, wanted))
-                .then_some("the Pod Security labels")
-        }
-        (kind, DEFAULT_DENY) if kind == namespace.network.dialect.kind() => {
-            let wanted = namespace.network.get(DEFAULT_DENY)?;
-            let rendered = namespace.network.dialect.read(value);
-            (rendered.as_ref() != Ok(wanted)).then_some(DEFAULT_DENY)
-        }
-        ("ServiceAccount", "default") if namespace.service_account => {
-            let mounts = *value.at(&["automountServiceAccountToken"]) != Value::Bool(false);
-            mounts.then_some("the default ServiceAccount")
-        }
-        ("ResourceQuota", name) => {
-            let quota = namespace.quota.as_ref().filter(|q| q.name == name)?;
-            (*value.at(&["spec", "hard"]) != Value::from(&quota.hard))
-                .then_some("the ResourceQuota")
-        }
-        ("LimitRange", name) => {
-            let limits = namespace.limits.as_ref().filter(|l| l.name == name)?;
-            (*value.at(&["spec", "limits"]) != list![limits.item.clone()])
-                .then_some("the LimitRange")
-        }
-        _ => None,
-    }
-}
-
-/// That no template left out what every namespace must have.
-fn floor_is_there(
-    objects: &[Object<'_>],
-    tenant: &Tenant,
-    on: &OnCluster,
-    out: &mut Vec<Diagnostic>,
-) {
-    for namespace in &on.namespaces {
-        let name = namespace.name.as_str();
-        let rbac = "rbac.authorization.k8s.io";
-        let mut wanted = vec![("", "Namespace", "", name)];
-        if namespace.service_account {
-            wanted.push(("", "ServiceAccount", name, "default"));
-        }
-
-        if namespace.network.rendered {
-            let dialect = namespace.network.dialect;
-            wanted.push((dialect.group(), dialect.kind(), name, DEFAULT_DENY));
-        }
-
-        if let Some(quota) = &namespace.quota {
-            wanted.push(("", "ResourceQuota", name, &quota.name));
-        }
-        if let Some(limits) = &namespace.limits {
-            wanted.push(("", "LimitRange", name, &limits.name));
-        }
-        wanted.extend(
-            namespace
-                .bindings
-                .iter()
-                .map(|b| (rbac, "RoleBinding", name, b.name.as_str())),
-        );
-
-        for (group, kind, home, object) in wanted {
-            let there = objects.iter().any(|o| {
-                o.id.kind == kind
-                    && o.id.group == group
-                    && o.id.namespace == home
-                    && o.id.name == object
-            });
-            if !there {
-                let message =
-                    format!("no template renders {kind} `{object}` of the namespace `{name}`");
-                out.push(
-                    Diagnostic::new(&FLOOR_MISSING, tenant.name.span, message)
-                        .fix("restore the template, or say it in the spec: floor: external, with a Waiver")
-                        .tenant(&tenant.name.value),
-                );
-            }
-        }
-    }
 }
 
 /// The ClusterRoles that stand for roles, for documentation and tests.

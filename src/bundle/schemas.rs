@@ -63,8 +63,7 @@ pub fn prepare() {
     LazyLock::force(&VALIDATORS);
 }
 
-/// What a schema says of an object: nothing where it is right, its faults, or `None` where there is
-/// no schema.
+/// Checks an object against its schema. Returns its faults, or `None` if there is no schema.
 pub fn check(object: &Value) -> Option<Vec<String>> {
     let text = |key: &str| object.get(key).and_then(Value::as_str).unwrap_or_default();
     let validator = VALIDATORS.get(text("apiVersion"))?.get(text("kind"))?;
