@@ -4,6 +4,7 @@ use crate::delivery::{ClusterEngine, ENGINES, argo, reads_metadata};
 use crate::diagnostic::{Diagnostic, rule};
 use crate::source::Span;
 use crate::spec::fleet::{FleetSpec, TenantMetadata};
+use crate::spec::tenant::{Annotations, Labels};
 
 rule! {
     /// A tenant or a namespace has a name that belongs to somebody else.
@@ -142,8 +143,24 @@ pub enum Metadata {
     Annotation,
 }
 
-/// Reports keys that a tenant may not set.
-pub fn check_metadata<'a>(
+/// Reports labels and annotations that a tenant may not set.
+pub fn check_metadata(
+    allowed: Option<&TenantMetadata>,
+    labels: Option<&Labels>,
+    annotations: Option<&Annotations>,
+    tenant: &str,
+    out: &mut Vec<Diagnostic>,
+) {
+    let labels = labels.into_iter().flatten();
+    let labels = labels.map(|(key, value)| (key.as_str(), value.key));
+    check_keys(allowed, Metadata::Label, labels, tenant, out);
+
+    let annotations = annotations.into_iter().flatten();
+    let annotations = annotations.map(|(key, value)| (key.as_str(), value.key));
+    check_keys(allowed, Metadata::Annotation, annotations, tenant, out);
+}
+
+fn check_keys<'a>(
     allowed: Option<&TenantMetadata>,
     kind: Metadata,
     keys: impl Iterator<Item = (&'a str, Span)>,

@@ -2,7 +2,7 @@
 
 use super::merge::{merge, pick};
 use super::model::{LimitsObject, Namespace, NetworkPolicies, QuotaObject, Tenant};
-use super::names::{self, Metadata};
+use super::names;
 use super::profile::{Profile, check_ceiling};
 use super::tenant::{DUPLICATE_TENANT, INCOMPLETE, Resolver, TenantMetadata};
 use super::waivers::Loosening;
@@ -183,23 +183,10 @@ impl Resolver<'_> {
     ) -> Option<Namespace> {
         let name = self.namespace_name(doc, declared, out)?;
         let allowed = self.fleet.spec.tenant_metadata.as_ref();
-        let labels = declared
-            .labels
-            .iter()
-            .flatten()
-            .map(|(k, v)| (k.as_str(), v.key));
-
-        names::check_metadata(allowed, Metadata::Label, labels, &tenant.name.value, out);
-        let annotations = declared
-            .annotations
-            .iter()
-            .flatten()
-            .map(|(k, v)| (k.as_str(), v.key));
-
         names::check_metadata(
             allowed,
-            Metadata::Annotation,
-            annotations,
+            declared.labels.as_ref(),
+            declared.annotations.as_ref(),
             &tenant.name.value,
             out,
         );

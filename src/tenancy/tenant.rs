@@ -2,7 +2,7 @@
 
 use super::merge::merge;
 use super::model::{Namespace, OnCluster, Tenant, TenantContext};
-use super::names::{self, Metadata};
+use super::names;
 use super::profile::{Profile, check_ceiling, check_enforced};
 use super::subjects::Binder;
 use super::waivers::{Loosening, Used, WaiverUse, Waivers};
@@ -297,23 +297,10 @@ impl Resolver<'_> {
     fn metadata(&self, doc: &TenantDoc, out: &mut Vec<Diagnostic>) -> TenantMetadata {
         let metadata: TenantMetadata = deserialize(&doc.metadata).unwrap_or_default();
         let allowed = self.fleet.spec.tenant_metadata.as_ref();
-        let labels = metadata
-            .labels
-            .iter()
-            .flatten()
-            .map(|(k, v)| (k.as_str(), v.key));
-
-        names::check_metadata(allowed, Metadata::Label, labels, &doc.name.value, out);
-        let annotations = metadata
-            .annotations
-            .iter()
-            .flatten()
-            .map(|(k, v)| (k.as_str(), v.key));
-
         names::check_metadata(
             allowed,
-            Metadata::Annotation,
-            annotations,
+            metadata.labels.as_ref(),
+            metadata.annotations.as_ref(),
             &doc.name.value,
             out,
         );
