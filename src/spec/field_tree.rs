@@ -173,13 +173,8 @@ impl<'a> Reader<'a> {
     }
 
     /// Returns the type of a schema, as kubectl writes types.
-    fn type_name(&self, node: &Value) -> String {
-        if let Some(name) = node
-            .get("$ref")
-            .and_then(Value::as_str)
-            .and_then(|reference| reference.strip_prefix("#/$defs/"))
-        {
-            let target = &self.root["$defs"][name];
+    fn type_name(&self, node: &'a Value) -> String {
+        if let Some((name, target)) = self.target(node) {
             let is_object = target.get("properties").is_some();
             return if is_object {
                 name.to_owned()
