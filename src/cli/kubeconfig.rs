@@ -187,7 +187,9 @@ fn choose_proxy(
 
     match url.parse() {
         Ok(url) => Ok(Some(url)),
-        Err(_) => Err("the proxy's address is none: see proxy-url, HTTPS_PROXY".to_owned()),
+        Err(_) => {
+            Err("the proxy's address is not valid: check proxy-url and HTTPS_PROXY".to_owned())
+        }
     }
 }
 

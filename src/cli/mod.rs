@@ -105,7 +105,7 @@ impl From<bool> for Outcome {
 pub fn main() -> ExitCode {
     let cli = args::Cli::parse();
     // One thread is this one, so that a profile shows each stage with all that it calls
-    // (benches/instructions.sh).
+    // (benches/instructions.py).
     if std::env::var_os("RAYON_NUM_THREADS").is_some_and(|n| n == "1") {
         let _ = rayon::ThreadPoolBuilder::new()
             .num_threads(1)

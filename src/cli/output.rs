@@ -23,8 +23,6 @@ pub fn err(text: &str) {
     let _ = std::io::stderr().lock().write_all(text.as_bytes());
 }
 
-pub use self::status as talk;
-
 /// Writes a line to standard error, unless `--quiet`.
 pub fn status(cli: &Cli, text: &str) {
     if !cli.quiet {

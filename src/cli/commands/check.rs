@@ -32,7 +32,7 @@ pub fn run(cli: &Cli, args: &Check) -> Result<Outcome, Fault> {
     findings.retain(|d| shown(d.rule.id));
 
     output::findings(cli, &session.sources, &findings, true)?;
-    output::talk(cli, &summary(&session, &compiled, &findings, hidden));
+    output::status(cli, &summary(&session, &compiled, &findings, hidden));
 
     let fails = |level| findings.iter().any(|d| d.level >= level);
     Ok(Outcome::from(match args.fail_on {

@@ -42,7 +42,7 @@ pub fn run(cli: &Cli, args: &Render) -> Result<Outcome, Fault> {
     if compiled.findings.iter().any(Diagnostic::stops_the_fleet) {
         output::findings(cli, &session.sources, &compiled.findings, args.check)?;
         if !args.check && !args.stdout {
-            output::talk(cli, "nothing was written");
+            output::status(cli, "nothing was written");
         }
         return Ok(Outcome::Findings);
     }
@@ -81,11 +81,10 @@ fn compare(
         &clusters,
     )?;
 
-    let baseline = match &args.since {
-        Some(revision) => Some(baseline(&session.workspace, revision)?),
-        None => None,
-    };
-
+    let baseline = args.since.as_deref();
+    let baseline = baseline
+        .map(|revision| baseline_at(&session.workspace, revision))
+        .transpose()?;
     let behind = match &baseline {
         Some(baseline) => Behind::Since(baseline),
         None if args.allow_behind => Behind::OnDisk,
@@ -104,7 +103,7 @@ fn compare(
     sort(&session.sources, &mut compiled.findings);
 
     output::findings(cli, &session.sources, &compiled.findings, true)?;
-    output::talk(cli, &summary(&session, &compiled, &compiled.findings, 0));
+    output::status(cli, &summary(&session, &compiled, &compiled.findings, 0));
     Ok(wrong(&compiled.findings))
 }
 
@@ -137,7 +136,7 @@ fn write(
 
     output::findings(cli, &session.sources, &compiled.findings, false)?;
     if !plan.faults.is_empty() {
-        output::talk(cli, "nothing was written");
+        output::status(cli, "nothing was written");
         return Ok(Outcome::Findings);
     }
 
@@ -152,19 +151,19 @@ fn write(
 
     bar.finish_and_clear();
 
-    output::talk(cli, &summary(&session, &compiled, &compiled.findings, 0));
+    output::status(cli, &summary(&session, &compiled, &compiled.findings, 0));
     say_what_changed(cli, &plan);
     Ok(wrong(&compiled.findings))
 }
 
 /// The tree as a revision has it.
 #[cfg(feature = "git")]
-fn baseline(workspace: &Workspace, revision: &str) -> Result<Baseline, Fault> {
+fn baseline_at(workspace: &Workspace, revision: &str) -> Result<Baseline, Fault> {
     crate::cli::git::baseline(workspace, revision)
 }
 
 #[cfg(not(feature = "git"))]
-fn baseline(_: &Workspace, _: &str) -> Result<Baseline, Fault> {
+fn baseline_at(_: &Workspace, _: &str) -> Result<Baseline, Fault> {
     Err(Fault::Usage(
         "--since: built without the feature `git`".into(),
     ))
@@ -181,12 +180,12 @@ fn say_what_changed(cli: &Cli, plan: &Plan) {
         plan.delete.len(),
         plan.unchanged
     );
-    output::talk(cli, &counts);
+    output::status(cli, &counts);
 
     let units = changed_units(&plan.write, &plan.delete);
     if !units.is_empty() && (cli.verbose || units.len() <= 8) {
         let names: Vec<String> = units.into_iter().collect();
-        output::talk(cli, &format!("changed: {}", names.join(", ")));
+        output::status(cli, &format!("changed: {}", names.join(", ")));
     }
 }
 

@@ -26,7 +26,7 @@ pub fn run(cli: &Cli, args: &Schema) -> Result<Outcome, Fault> {
         .find(|k| k.name().to_lowercase() == wanted);
     let kind = kind.ok_or_else(|| {
         Fault::Usage(format!(
-            "`{wanted}` is none of fleet, profile, tenant, waiver"
+            "`{wanted}` is not a kind of document; the kinds are fleet, profile, tenant, waiver"
         ))
     })?;
 

@@ -1,4 +1,4 @@
-//! `show`: what a tenant comes to.
+//! `show`: a tenant's effective settings.
 
 use crate::cli::args::{Cli, Format, Show};
 use crate::cli::files::Disk;
