@@ -1,17 +1,14 @@
 //! `can` and `reach` render only what they ask about; the answers are those of the whole fleet.
 
-use crate::support::{Dice, FLEET, NOW, Sandbox, say, tenant};
+use crate::support::{Dice, FLEET, Sandbox, emit, say, tenant};
 use std::fmt::Write;
-use tenantry::bundle::Manifests;
-use tenantry::compile::{self, InputFiles, RenderOptions};
+use tenantry::compile::InputFiles;
 use tenantry::graph::rbac::{Request, Subject};
 use tenantry::graph::{self, Cluster, ClusterObjects, ExtraInputs};
 use tenantry::isolation::question::{self, Ask, Asked, Route};
 use tenantry::source::{Source, SourceMap};
 use tenantry::spec::Input;
-use tenantry::spec::leaf::Day;
-use tenantry::tenancy::{self, Context};
-use tenantry::tree::Layout;
+use tenantry::tenancy;
 
 const TENANTS: usize = 9;
 
@@ -71,23 +68,7 @@ fn whole(files: &[(String, String)]) -> Cluster {
             }),
         }
     }
-    let context = Context {
-        now: Day::parse(NOW),
-        version: "0.1.0".into(),
-        ..Context::default()
-    };
-    let mut front = compile::resolve(&mut sources, &mut all, &context);
-    let options = RenderOptions {
-        layout: Layout {
-            tree: "rendered".into(),
-            repository_path: ".".into(),
-        },
-        tenants: Vec::new(),
-        clusters: Vec::new(),
-        allow_removal: Vec::new(),
-        version: "0.1.0".into(),
-    };
-    let compiled = compile::emit(&mut front, &sources, &Manifests::default(), &options);
+    let (front, compiled) = emit(&mut sources, all);
     // A half of an edge is an error of its tenant, which is then left out; here as there.
     let reading = graph::read(&sources, &beside, false);
     let mut faults = reading.faults;

@@ -8,8 +8,8 @@ pub mod naive;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
-use tenantry::bundle::{Manifests, ObjectText};
-use tenantry::compile::{self, Compiled, InputFiles, RenderOptions};
+use tenantry::bundle::{Kept, Manifests, ObjectText};
+use tenantry::compile::{self, Compiled, InputFiles, RenderOptions, ResolvedFleet};
 use tenantry::source::{Source, SourceMap};
 use tenantry::spec::Input;
 use tenantry::spec::leaf::Day;
@@ -52,12 +52,21 @@ pub fn compile(files: &[(&str, &str)]) -> (SourceMap, Compiled<ObjectText>) {
             }),
         }
     }
+    let (_, compiled) = emit(&mut sources, all);
+    (sources, compiled)
+}
+
+/// Resolves and renders files that are in the sources, without verbatim manifests.
+pub fn emit<T: Kept>(
+    sources: &mut SourceMap,
+    mut files: InputFiles,
+) -> (ResolvedFleet, Compiled<T>) {
     let context = Context {
         now: Day::parse(NOW),
         version: "0.1.0".into(),
         ..Context::default()
     };
-    let mut front = compile::resolve(&mut sources, &mut all, &context);
+    let mut front = compile::resolve(sources, &mut files, &context);
     let options = RenderOptions {
         layout: Layout {
             tree: "rendered".into(),
@@ -68,8 +77,8 @@ pub fn compile(files: &[(&str, &str)]) -> (SourceMap, Compiled<ObjectText>) {
         allow_removal: Vec::new(),
         version: "0.1.0".into(),
     };
-    let compiled = compile::emit(&mut front, &sources, &Manifests::default(), &options);
-    (sources, compiled)
+    let compiled = compile::emit(&mut front, sources, &Manifests::default(), &options);
+    (front, compiled)
 }
 
 /// A folder with files in which the program runs.
