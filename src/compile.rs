@@ -11,7 +11,7 @@ use crate::diagnostic::{Diagnostic, Scope, sort};
 use crate::source::{SourceId, SourceMap, Span};
 use crate::spec::{self, FleetDoc, Input, Loaded, NO_FLEET, ProfileDoc, Specs, TenantDoc};
 use crate::tenancy::{self, Context, ResolveContext, Resolved, Standings, Tenancy, failing};
-use crate::tree::{self, FileEntry, Layout, Lock, Request, Tree};
+use crate::tree::{self, FileEntry, Layout, Lock, Tree, TreeRequest};
 use indexmap::IndexSet;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -396,7 +396,7 @@ fn place<T: Kept>(
     mut standings: Standings,
     compiled: &mut Compiled<T>,
 ) {
-    let request = Request {
+    let request = TreeRequest {
         fleet,
         tenancy: &resolved.tenancy,
         sources,
@@ -418,7 +418,7 @@ fn place<T: Kept>(
     }
     compiled.findings.extend(refused);
 
-    let request = Request {
+    let request = TreeRequest {
         standings: &standings,
         ..request
     };

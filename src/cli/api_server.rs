@@ -1,11 +1,11 @@
 //! The API server of a live cluster: its version, its kinds, its objects, and its answers about
 //! access. No request changes an object.
 
-use super::args::{Cli, Connect};
+use super::args::{Cli, ConnectArgs};
 use super::http::{HttpClient, JSON, causes};
-use super::kubeconfig::{Target, unreachable};
+use super::kubeconfig::{ServerTarget, unreachable};
 use super::lists::{self, FetchOptions, Fetched};
-use super::{Fault, output};
+use super::{CliError, output};
 use futures::stream::{self, StreamExt};
 use http::Method;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -15,7 +15,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 use tenantry::live::access::{self, Sample};
-use tenantry::live::{Desired, ListError, Listing, Served};
+use tenantry::live::{Desired, ListError, Listing, ServedKinds};
 use tenantry::report::plain;
 use tenantry::value::Value;
 use tokio::runtime::Runtime;
@@ -47,11 +47,12 @@ impl ApiServer {
     /// cluster that this process runs in.
     ///
     /// # Errors
-    /// [`Fault::Unavailable`] if the server does not answer, [`Fault::Cluster`] if it refuses or
+    /// [`CliError::Unavailable`] if the server does not answer, [`CliError::Cluster`] if it refuses or
     /// cannot be found.
-    pub fn connect(context: Option<&str>, connect: &Connect) -> Result<Self, Fault> {
+    pub fn connect(context: Option<&str>, connect: &ConnectArgs) -> Result<Self, CliError> {
         let runtime = runtime()?;
-        let Target { name, config } = runtime.block_on(Target::resolve(context, connect))?;
+        let ServerTarget { name, config } =
+            runtime.block_on(ServerTarget::resolve(context, connect))?;
         let client = runtime
             .block_on(async { Client::try_from(config) })
             .map_err(|e| unreachable(format!("`{name}`: {}", causes(&e))))?;
@@ -85,18 +86,18 @@ impl ApiServer {
     }
 
     /// Asks for the kinds that the server serves. An aggregated API that does not answer is a gap.
-    pub fn served(&self) -> Result<(Served, Vec<ListError>), Fault> {
+    pub fn served(&self) -> Result<(ServedKinds, Vec<ListError>), CliError> {
         let (core, groups) = self.runtime.block_on(futures::future::join(
             self.http.get("/api", DISCOVERY),
             self.http.get("/apis", DISCOVERY),
         ));
 
-        let mut served = Served::default();
+        let mut served = ServedKinds::default();
         for answer in [core, groups] {
             let bytes = answer.map_err(|e| e.fault(&self.name))?;
             served
                 .add(&bytes)
-                .map_err(|text| Fault::Cluster(format!("`{}`: {text}", plain(&self.name))))?;
+                .map_err(|text| CliError::Cluster(format!("`{}`: {text}", plain(&self.name))))?;
         }
 
         let stale = served.stale.iter();
@@ -158,14 +159,14 @@ impl ApiServer {
     }
 }
 
-fn runtime() -> Result<Runtime, Fault> {
+fn runtime() -> Result<Runtime, CliError> {
     let threads = std::thread::available_parallelism().map_or(2, |n| n.get().clamp(2, 4));
 
     tokio::runtime::Builder::new_multi_thread()
         .worker_threads(threads)
         .enable_all()
         .build()
-        .map_err(Fault::io("tokio"))
+        .map_err(CliError::io("tokio"))
 }
 
 /// Describes an aggregated API that does not answer, by its `group/version`.

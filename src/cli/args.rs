@@ -32,7 +32,7 @@ pub struct Cli {
     pub fleet: Option<PathBuf>,
     /// Write the report in this format; repeat it with one --output each for several reports
     #[arg(long, global = true, value_enum, value_name = "FORMAT")]
-    pub format: Vec<Format>,
+    pub format: Vec<ReportFormat>,
     /// Write the report of the --format before it to this file [default: standard output]
     #[arg(long, global = true, value_name = "FILE")]
     pub output: Vec<PathBuf>,
@@ -65,7 +65,7 @@ pub struct Cli {
 
 /// A report's format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Format {
+pub enum ReportFormat {
     /// Plain text, for people
     Text,
     /// JSON, for programs
@@ -113,7 +113,7 @@ pub enum FailOnClass {
 
 /// Flags of `status`.
 #[derive(Debug, Args)]
-pub struct Status {
+pub struct StatusArgs {
     /// Print the artifact that is pushed for each unit: folder, address and content (needs
     /// `delivery.source: perShard`)
     #[arg(long)]
@@ -134,7 +134,7 @@ Examples:
 
   # Write it in another folder
   tenantry init -C platform")]
-    Init(Init),
+    Init(InitArgs),
     /// Write a new document
     #[command(subcommand)]
     #[command(after_help = "\
@@ -153,7 +153,7 @@ Examples:
 
   # Annotate a pull request with the findings that it adds
   tenantry check --since origin/main --format github")]
-    Check(Check),
+    Check(CheckArgs),
     /// Write the rendered tree: only files that changed, and only files that tenantry wrote
     #[command(after_help = "\
 Examples:
@@ -165,7 +165,7 @@ Examples:
 
   # Print the objects of one tenant
   tenantry render --stdout --tenant shop")]
-    Render(Render),
+    Render(RenderArgs),
     /// Show a tenant's effective settings, and the file and line of each
     #[command(after_help = "\
 Examples:
@@ -174,7 +174,7 @@ Examples:
 
   # Show the file and line that each setting comes from
   tenantry show shop --origin")]
-    Show(Show),
+    Show(ShowArgs),
     /// List the fleet's tenants in a table
     #[command(after_help = "\
 Examples:
@@ -183,7 +183,7 @@ Examples:
 
   # List them for a program
   tenantry status --format json")]
-    Status(Status),
+    Status(StatusArgs),
     /// Compare the objects of two revisions by meaning, and show who gains or loses access
     #[command(after_help = "\
 Examples:
@@ -195,7 +195,7 @@ Examples:
 
   # Compare with the manifests of another program
   tenantry diff --against manifests")]
-    Diff(Diff),
+    Diff(DiffArgs),
     /// Prove that no tenant can reach another, or show each way by which one can
     #[command(after_help = "\
 Examples:
@@ -207,7 +207,7 @@ Examples:
 
   # Report only network findings, as Markdown
   tenantry prove --only network --format markdown")]
-    Prove(Prove),
+    Prove(ProveArgs),
     /// Compare a live cluster with the rendered objects, and list the objects beside them
     #[cfg(feature = "cluster")]
     #[command(after_help = "\
@@ -220,7 +220,7 @@ Examples:
 
   # Print the rights that verify needs
   tenantry verify --print-rbac")]
-    Verify(Verify),
+    Verify(VerifyArgs),
     /// Check whether a subject may do something, and by which grants
     #[command(after_help = "\
 Examples:
@@ -229,7 +229,7 @@ Examples:
 
   # Ask whether a service account may open a shell in a pod
   tenantry can serviceaccount:shop:default create pods/exec -n shop")]
-    Can(Can),
+    Can(CanArgs),
     /// Check whether pods can send to other pods, and by which policies
     #[command(after_help = "\
 Examples:
@@ -238,7 +238,7 @@ Examples:
 
   # Ask about one workload and one port
   tenantry reach shop/web ledger --port 8080")]
-    Reach(Reach),
+    Reach(ReachArgs),
     /// Print the JSON Schema of a kind, or write the schemas of all kinds to a folder
     #[command(after_help = "\
 Examples:
@@ -247,7 +247,7 @@ Examples:
 
   # Write the schemas for the editor
   tenantry schema --write schemas")]
-    Schema(Schema),
+    Schema(SchemaArgs),
     /// Explain a rule, or a field of a document
     #[command(after_help = "\
 Examples:
@@ -259,7 +259,7 @@ Examples:
 
   # List every field of a fleet
   tenantry explain fleet --recursive")]
-    Explain(Explain),
+    Explain(ExplainArgs),
     /// List every rule
     #[command(after_help = "\
 Examples:
@@ -277,7 +277,7 @@ Examples:
 
   # Make one tenant of all namespaces with the same `team` label
   tenantry import manifests --group-by team")]
-    Import(Import),
+    Import(ImportArgs),
     /// Print a completion script for a shell
     ///
     /// bash: write it to ~/.local/share/bash-completion/completions/tenantry. zsh: write it to the
@@ -302,13 +302,13 @@ Examples:
 
   # Write a page for each command, where man finds them
   tenantry man --output-dir /usr/local/share/man/man1")]
-    Man(Man),
+    Man(ManArgs),
 }
 
 impl Command {
     /// The formats that this command can write. The first one is written if none is asked for.
-    pub fn formats(&self) -> &'static [Format] {
-        use Format::{Github, Json, Junit, Markdown, Sarif, Text};
+    pub fn formats(&self) -> &'static [ReportFormat] {
+        use ReportFormat::{Github, Json, Junit, Markdown, Sarif, Text};
 
         match self {
             Self::Check(_) | Self::Render(_) => &[Text, Json, Github, Sarif],
@@ -332,7 +332,7 @@ impl Command {
 
 /// Flags of `init`.
 #[derive(Debug, Args)]
-pub struct Init {
+pub struct InitArgs {
     /// Write the fleet for Flux (the only engine so far)
     #[arg(long)]
     pub flux: bool,
@@ -366,7 +366,7 @@ Examples:
 
 /// Flags of `check`.
 #[derive(Debug, Args)]
-pub struct Check {
+pub struct CheckArgs {
     /// Check the files that are staged in Git
     #[arg(long, conflicts_with = "since")]
     pub staged: bool,
@@ -389,7 +389,7 @@ pub struct Check {
 
 /// Flags of `render`.
 #[derive(Debug, Args)]
-pub struct Render {
+pub struct RenderArgs {
     /// Compare the tree with the specs, and write no file
     #[arg(long, conflicts_with = "stdout")]
     pub check: bool,
@@ -431,7 +431,7 @@ pub struct Render {
 
 /// Flags of `show`.
 #[derive(Debug, Args)]
-pub struct Show {
+pub struct ShowArgs {
     /// Show this tenant
     pub tenant: String,
     /// Show the file and line of each value, and the values that it overrides
@@ -441,7 +441,7 @@ pub struct Show {
 
 /// Flags of `diff`.
 #[derive(Debug, Args)]
-pub struct Diff {
+pub struct DiffArgs {
     /// Compare with the specs of this revision [default: HEAD]
     pub rev: Option<String>,
     /// Compare with the manifests of this folder instead
@@ -466,7 +466,7 @@ pub struct Diff {
 
 /// The inputs of a proof beside the rendered objects.
 #[derive(Debug, Args)]
-pub struct Beside {
+pub struct ExtraArgs {
     /// Include the manifests of this folder, on one cluster or on all; repeatable. If there is no
     /// fleet, each of their namespaces counts as a tenant
     #[arg(long, value_name = "[CLUSTER=]DIR")]
@@ -484,10 +484,10 @@ pub struct Beside {
 
 /// Flags of `prove`.
 #[derive(Debug, Args)]
-pub struct Prove {
+pub struct ProveArgs {
     #[command(flatten)]
     #[allow(missing_docs)]
-    pub beside: Beside,
+    pub beside: ExtraArgs,
     /// Report only these rules or planes
     #[arg(long, value_name = "RULE", value_delimiter = ',')]
     pub only: Vec<String>,
@@ -504,7 +504,7 @@ pub struct Prove {
     #[cfg(feature = "cluster")]
     #[command(flatten)]
     #[allow(missing_docs)]
-    pub connect: Connect,
+    pub connect: ConnectArgs,
     /// Print which tenants reach which, by classes of equal tenants
     #[arg(long)]
     pub matrix: bool,
@@ -516,7 +516,7 @@ pub struct Prove {
 /// The clusters to connect to, and how.
 #[cfg(feature = "cluster")]
 #[derive(Clone, Debug, Args)]
-pub struct Connect {
+pub struct ConnectArgs {
     /// Connect to a cluster of the fleet by this context of the kubeconfig; repeatable [default: the
     /// current context, if the fleet has one cluster]
     #[arg(long, value_name = "[CLUSTER=]CONTEXT")]
@@ -529,10 +529,10 @@ pub struct Connect {
 /// Flags of `verify`.
 #[cfg(feature = "cluster")]
 #[derive(Debug, Args)]
-pub struct Verify {
+pub struct VerifyArgs {
     #[command(flatten)]
     #[allow(missing_docs)]
-    pub connect: Connect,
+    pub connect: ConnectArgs,
     /// Wait until the cluster has converged to the rendered objects
     #[arg(long)]
     pub wait: bool,
@@ -571,7 +571,7 @@ pub struct Verify {
 
 /// Flags of `can`.
 #[derive(Debug, Args)]
-pub struct Can {
+pub struct CanArgs {
     /// Ask about this subject: user:NAME, group:NAME or serviceaccount:NAMESPACE:NAME (or sa:…)
     pub subject: String,
     /// Ask about this verb: get, create, impersonate …
@@ -588,12 +588,12 @@ pub struct Can {
     pub direct: bool,
     #[command(flatten)]
     #[allow(missing_docs)]
-    pub beside: Beside,
+    pub beside: ExtraArgs,
 }
 
 /// Flags of `reach`.
 #[derive(Debug, Args)]
-pub struct Reach {
+pub struct ReachArgs {
     /// Send from NAMESPACE (any pod of it, also later ones) or NAMESPACE/WORKLOAD
     pub from: String,
     /// Send to NAMESPACE or NAMESPACE/WORKLOAD
@@ -603,12 +603,12 @@ pub struct Reach {
     pub port: Option<String>,
     #[command(flatten)]
     #[allow(missing_docs)]
-    pub beside: Beside,
+    pub beside: ExtraArgs,
 }
 
 /// Flags of `schema`.
 #[derive(Debug, Args)]
-pub struct Schema {
+pub struct SchemaArgs {
     /// Print the schema of this kind: fleet, profile, tenant or waiver [default: tenant]
     pub kind: Option<String>,
     /// Write the schemas of all kinds into this folder
@@ -621,7 +621,7 @@ pub struct Schema {
 
 /// Flags of `import`.
 #[derive(Debug, Args)]
-pub struct Import {
+pub struct ImportArgs {
     /// Read the manifests of this folder
     pub from: PathBuf,
     /// Make one tenant of the namespaces that share the value of this label or annotation
@@ -637,7 +637,7 @@ pub struct Import {
 
 /// Arguments of `explain`.
 #[derive(Debug, Args)]
-pub struct Explain {
+pub struct ExplainArgs {
     /// Explain this rule (`network/egress-any`) or field (`tenant.spec.network`)
     #[arg(value_name = "RULE|FIELD")]
     pub subject: String,
@@ -648,7 +648,7 @@ pub struct Explain {
 
 /// Flags of `man`.
 #[derive(Debug, Args)]
-pub struct Man {
+pub struct ManArgs {
     /// Write `tenantry.1`, and a page such as `tenantry-check.1` for each command, to this folder
     #[arg(long, value_name = "DIR")]
     pub output_dir: Option<PathBuf>,
@@ -755,10 +755,10 @@ mod tests {
         .into();
 
         for format in [
-            Format::Github,
-            Format::Sarif,
-            Format::Markdown,
-            Format::Junit,
+            ReportFormat::Github,
+            ReportFormat::Sarif,
+            ReportFormat::Markdown,
+            ReportFormat::Junit,
         ] {
             let can = commands
                 .iter()

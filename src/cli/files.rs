@@ -1,6 +1,6 @@
 //! Reading files: from the disk, within the repository.
 
-use super::Fault;
+use super::CliError;
 use rayon::prelude::*;
 use std::cmp::Ordering;
 use std::collections::HashMap;
@@ -12,7 +12,7 @@ use walkdir::WalkDir;
 
 /// What came of reading a file.
 #[derive(Debug)]
-pub enum Read {
+pub enum FileContent {
     /// Its bytes.
     Bytes(Vec<u8>),
     /// It is larger than what is read; its size.
@@ -29,23 +29,23 @@ pub enum Read {
 pub trait Store: Sync {
     /// The YAML files below a folder but for those below some others, sorted; `Err` names a folder
     /// that cannot be read.
-    fn list(&self, folder: &str, but: &[&str]) -> Result<Vec<String>, Fault>;
+    fn list(&self, folder: &str, but: &[&str]) -> Result<Vec<String>, CliError>;
     /// A file.
-    fn read(&self, path: &str) -> Read;
+    fn read(&self, path: &str) -> FileContent;
 }
 
 /// The files on disk.
-pub struct Disk {
+pub struct DiskStore {
     root: PathBuf,
     canonical: PathBuf,
     /// Folders, and whether they are within the root: asked once for the many files of one.
     folders: Mutex<HashMap<PathBuf, bool>>,
 }
 
-impl Disk {
+impl DiskStore {
     /// The files below a root.
-    pub fn new(root: &Path) -> Result<Self, Fault> {
-        let canonical = root.canonicalize().map_err(Fault::io(root))?;
+    pub fn new(root: &Path) -> Result<Self, CliError> {
+        let canonical = root.canonicalize().map_err(CliError::io(root))?;
         Ok(Self {
             root: root.to_owned(),
             canonical,
@@ -56,7 +56,7 @@ impl Disk {
     /// Every file below the root that kubectl, kustomize or Flux may apply, sorted: YAML and JSON,
     /// in folders of any name but Git's own. A link to a folder is listed as a file that cannot be
     /// read, since what is behind it is not.
-    pub fn manifests(&self) -> Result<Vec<String>, Fault> {
+    pub fn manifests(&self) -> Result<Vec<String>, CliError> {
         let mut out = Vec::new();
         let walk = WalkDir::new(&self.root)
             .sort_by_file_name()
@@ -105,10 +105,10 @@ impl Disk {
 }
 
 /// A folder that cannot be walked, as a fault of the program.
-pub fn walk_fault(start: &Path) -> impl FnOnce(walkdir::Error) -> Fault + '_ {
+pub fn walk_fault(start: &Path) -> impl FnOnce(walkdir::Error) -> CliError + '_ {
     |e| {
         let path = e.path().unwrap_or(start).to_owned();
-        Fault::Io {
+        CliError::Io {
             path,
             source: e
                 .into_io_error()
@@ -118,8 +118,8 @@ pub fn walk_fault(start: &Path) -> impl FnOnce(walkdir::Error) -> Fault + '_ {
 }
 
 /// A path that is not UTF-8, as a fault of the program.
-pub fn name_fault(path: &Path) -> Fault {
-    Fault::Io {
+pub fn name_fault(path: &Path) -> CliError {
+    CliError::Io {
         path: path.to_owned(),
         source: std::io::Error::other("its name is not UTF-8"),
     }
@@ -146,8 +146,8 @@ pub fn slashed(path: &Path) -> Option<String> {
     Some(path.to_str()?.replace(std::path::MAIN_SEPARATOR, "/"))
 }
 
-impl Store for Disk {
-    fn list(&self, folder: &str, but: &[&str]) -> Result<Vec<String>, Fault> {
+impl Store for DiskStore {
+    fn list(&self, folder: &str, but: &[&str]) -> Result<Vec<String>, CliError> {
         let but: Vec<PathBuf> = but.iter().map(|path| self.root.join(path)).collect();
         let start = self.root.join(folder);
         if !start.exists() {
@@ -183,12 +183,12 @@ impl Store for Disk {
         Ok(out)
     }
 
-    fn read(&self, path: &str) -> Read {
+    fn read(&self, path: &str) -> FileContent {
         let full = self.root.join(path);
         let mut meta = match full.symlink_metadata() {
             Ok(meta) => meta,
-            Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Read::Missing,
-            Err(e) => return Read::Unreadable(e.to_string()),
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => return FileContent::Missing,
+            Err(e) => return FileContent::Unreadable(e.to_string()),
         };
 
         let inside = if meta.is_symlink() {
@@ -199,32 +199,32 @@ impl Store for Disk {
 
         match inside {
             Ok(true) => {}
-            Ok(false) => return Read::Outside,
-            Err(e) => return Read::Unreadable(e.to_string()),
+            Ok(false) => return FileContent::Outside,
+            Err(e) => return FileContent::Unreadable(e.to_string()),
         }
 
         if meta.is_symlink() {
             meta = match fs::metadata(&full) {
                 Ok(meta) => meta,
-                Err(e) => return Read::Unreadable(e.to_string()),
+                Err(e) => return FileContent::Unreadable(e.to_string()),
             };
         }
 
         match meta.len() {
-            _ if !meta.is_file() => return Read::Unreadable("it is no file".into()),
-            size if size > MAX_BYTES as u64 => return Read::TooLarge(size),
+            _ if !meta.is_file() => return FileContent::Unreadable("it is no file".into()),
+            size if size > MAX_BYTES as u64 => return FileContent::TooLarge(size),
             _ => {}
         }
 
         match fs::read(&full) {
-            Ok(bytes) => Read::Bytes(bytes),
-            Err(e) => Read::Unreadable(e.to_string()),
+            Ok(bytes) => FileContent::Bytes(bytes),
+            Err(e) => FileContent::Unreadable(e.to_string()),
         }
     }
 }
 
 /// Reads files side by side; results in the order of the paths.
-pub fn read_all(store: &dyn Store, paths: Vec<String>) -> Vec<(String, Read)> {
+pub fn read_all(store: &dyn Store, paths: Vec<String>) -> Vec<(String, FileContent)> {
     paths
         .into_par_iter()
         .map(|path| (path.clone(), store.read(&path)))

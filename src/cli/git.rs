@@ -1,8 +1,8 @@
 //! Files at a revision, or as they are staged: read from the object store, never from the work
 //! tree.
 
-use super::Fault;
-use super::files::{Read, Store, is_yaml};
+use super::CliError;
+use super::files::{FileContent, Store, is_yaml};
 use super::workspace::{LOCK, Workspace};
 use git2::{ObjectType, Oid, Repository, TreeWalkMode, TreeWalkResult};
 use std::collections::BTreeMap;
@@ -19,25 +19,25 @@ pub struct Revision {
 
 const LINK: i32 = 0o120_000;
 
-fn fault(what: &str) -> impl FnOnce(git2::Error) -> Fault + '_ {
-    move |e| Fault::Git(format!("{what}: {}", e.message()))
+fn fault(what: &str) -> impl FnOnce(git2::Error) -> CliError + '_ {
+    move |e| CliError::Git(format!("{what}: {}", e.message()))
 }
 
-fn open(root: &Path) -> Result<Repository, Fault> {
+fn open(root: &Path) -> Result<Repository, CliError> {
     Repository::open(root).map_err(|e| match e.code() {
         git2::ErrorCode::NotFound => {
-            Fault::Git(format!("{} is in no Git repository", root.display()))
+            CliError::Git(format!("{} is in no Git repository", root.display()))
         }
-        git2::ErrorCode::Owner => Fault::Git(format!(
+        git2::ErrorCode::Owner => CliError::Git(format!(
             "{0} belongs to another user; run: git config --global --add safe.directory {0}",
             root.display()
         )),
-        _ => Fault::Git(e.message().to_owned()),
+        _ => CliError::Git(e.message().to_owned()),
     })
 }
 
 /// The commit that a revision names, in the repository around a folder.
-pub fn commit(folder: &Path, rev: &str) -> Result<String, Fault> {
+pub fn commit(folder: &Path, rev: &str) -> Result<String, CliError> {
     let repository = Repository::discover(folder).map_err(fault("no repository"))?;
     let object = repository.revparse_single(rev).map_err(fault(rev))?;
     Ok(object
@@ -48,14 +48,14 @@ pub fn commit(folder: &Path, rev: &str) -> Result<String, Fault> {
 }
 
 /// The root folder of a revision.
-fn tree_at<'r>(repository: &'r Repository, rev: &str) -> Result<git2::Tree<'r>, Fault> {
+fn tree_at<'r>(repository: &'r Repository, rev: &str) -> Result<git2::Tree<'r>, CliError> {
     let object = repository.revparse_single(rev).map_err(|e| {
         let shallow = if repository.is_shallow() {
             "; the clone is shallow: fetch more (fetch-depth: 0)"
         } else {
             ""
         };
-        Fault::Git(format!(
+        CliError::Git(format!(
             "there is no revision `{rev}`: {}{shallow}",
             e.message()
         ))
@@ -67,7 +67,7 @@ fn tree_at<'r>(repository: &'r Repository, rev: &str) -> Result<git2::Tree<'r>, 
 ///
 /// Clusters are taken from the revision's own lock; one that cannot be read names none, so that no
 /// cluster counts as behind.
-pub fn baseline(workspace: &Workspace, revision: &str) -> Result<Baseline, Fault> {
+pub fn baseline(workspace: &Workspace, revision: &str) -> Result<Baseline, CliError> {
     let repository = Repository::discover(&workspace.tree_base).map_err(fault("no repository"))?;
     let root = tree_at(&repository, revision)?;
     let folder = match folder_in(&repository, &workspace.tree_base)? {
@@ -122,14 +122,14 @@ pub fn baseline(workspace: &Workspace, revision: &str) -> Result<Baseline, Fault
 }
 
 /// The path of a folder below the repository's root.
-fn folder_in(repository: &Repository, folder: &Path) -> Result<PathBuf, Fault> {
+fn folder_in(repository: &Repository, folder: &Path) -> Result<PathBuf, CliError> {
     let root = repository
         .workdir()
         .and_then(|root| root.canonicalize().ok())
-        .ok_or_else(|| Fault::Git("the repository has no work tree".into()))?;
-    let folder = folder.canonicalize().map_err(Fault::io(folder))?;
+        .ok_or_else(|| CliError::Git("the repository has no work tree".into()))?;
+    let folder = folder.canonicalize().map_err(CliError::io(folder))?;
     let below = folder.strip_prefix(&root).map(Path::to_owned);
-    below.map_err(|_| Fault::Git(format!("{} is not below it", folder.display())))
+    below.map_err(|_| CliError::Git(format!("{} is not below it", folder.display())))
 }
 
 /// Whether a file on disk is a plain file with a blob's bytes.
@@ -143,7 +143,7 @@ fn is_file_of(path: &Path, entry: &git2::TreeEntry<'_>) -> bool {
 
 impl Revision {
     /// The files at a revision: a branch, a tag, a commit, `HEAD~1`.
-    pub fn open(root: &Path, rev: &str) -> Result<Self, Fault> {
+    pub fn open(root: &Path, rev: &str) -> Result<Self, CliError> {
         let repository = open(root)?;
         let mut files = BTreeMap::new();
         {
@@ -169,7 +169,7 @@ impl Revision {
     }
 
     /// The files as they are staged.
-    pub fn staged(root: &Path) -> Result<Self, Fault> {
+    pub fn staged(root: &Path) -> Result<Self, CliError> {
         let repository = open(root)?;
         let index = repository.index().map_err(fault("the index"))?;
         let mut files = BTreeMap::new();
@@ -189,7 +189,7 @@ impl Revision {
 }
 
 impl Store for Revision {
-    fn list(&self, folder: &str, but: &[&str]) -> Result<Vec<String>, Fault> {
+    fn list(&self, folder: &str, but: &[&str]) -> Result<Vec<String>, CliError> {
         let below = |path: &str, folder: &str| {
             folder.is_empty()
                 || path
@@ -201,23 +201,23 @@ impl Store for Revision {
         Ok(self.files.keys().filter(wanted).cloned().collect())
     }
 
-    fn read(&self, path: &str) -> Read {
+    fn read(&self, path: &str) -> FileContent {
         let Some((oid, link)) = self.files.get(path) else {
-            return Read::Missing;
+            return FileContent::Missing;
         };
         if *link {
-            return Read::Unreadable(
+            return FileContent::Unreadable(
                 "it is a symbolic link, which is not followed in Git's own store".into(),
             );
         }
 
         let Ok(repository) = self.repository.lock() else {
-            return Read::Unreadable("the repository is in use".into());
+            return FileContent::Unreadable("the repository is in use".into());
         };
         match repository.find_blob(*oid) {
-            Ok(blob) if blob.size() > MAX_BYTES => Read::TooLarge(blob.size() as u64),
-            Ok(blob) => Read::Bytes(blob.content().to_owned()),
-            Err(e) => Read::Unreadable(e.message().to_owned()),
+            Ok(blob) if blob.size() > MAX_BYTES => FileContent::TooLarge(blob.size() as u64),
+            Ok(blob) => FileContent::Bytes(blob.content().to_owned()),
+            Err(e) => FileContent::Unreadable(e.message().to_owned()),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Sends requests to an API server, and tries them again when the server is busy.
 
-use super::Fault;
+use super::CliError;
 use http::header::{ACCEPT, CONTENT_TYPE, RETRY_AFTER};
 use http::{Method, Request, StatusCode};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
@@ -44,12 +44,12 @@ impl RequestError {
 
     /// Turns the error into a fault of the whole run, for a request that the run depends on. Without
     /// an answer, and after 429 or 5xx, the server counts as unavailable: it may answer later.
-    pub fn fault(self, server: &str) -> Fault {
+    pub fn fault(self, server: &str) -> CliError {
         let text = format!("`{}`: {}", plain(server), self.text);
 
         match self.status {
-            Some(status) if !is_busy(status) => Fault::Cluster(text),
-            _ => Fault::Unavailable(text),
+            Some(status) if !is_busy(status) => CliError::Cluster(text),
+            _ => CliError::Unavailable(text),
         }
     }
 

@@ -1,7 +1,7 @@
 //! Finds out how a cluster is reached: the kubeconfig, the credentials and the proxy.
 
-use super::Fault;
-use super::args::Connect;
+use super::CliError;
+use super::args::ConnectArgs;
 use super::http::causes;
 use hyper_util::client::proxy::matcher::Matcher;
 use kube::Config;
@@ -15,17 +15,17 @@ use tenantry::report::plain;
 const MAX_CONNECT_SECONDS: u64 = 10;
 
 /// The way to a cluster.
-pub struct Target {
+pub struct ServerTarget {
     /// The name to show: the context, or the address of the server.
     pub name: String,
     /// The address, the credentials, the proxy and the timeouts.
     pub config: Config,
 }
 
-impl Target {
+impl ServerTarget {
     /// Resolves a context of the kubeconfig, or the current one if `context` is `None`. Without a
     /// current context, the target is the cluster that this process runs in.
-    pub async fn resolve(context: Option<&str>, connect: &Connect) -> Result<Self, Fault> {
+    pub async fn resolve(context: Option<&str>, connect: &ConnectArgs) -> Result<Self, CliError> {
         let kubeconfig = read_kubeconfig()?;
         let current = kubeconfig
             .as_ref()
@@ -64,11 +64,11 @@ impl Target {
 }
 
 /// The fault of a cluster that cannot be reached. The text may come from a file or a server.
-pub fn unreachable(text: String) -> Fault {
-    Fault::Cluster(plain(&text))
+pub fn unreachable(text: String) -> CliError {
+    CliError::Cluster(plain(&text))
 }
 
-async fn of_context(kubeconfig: &Kubeconfig, name: &str) -> Result<Config, Fault> {
+async fn of_context(kubeconfig: &Kubeconfig, name: &str) -> Result<Config, CliError> {
     let options = KubeConfigOptions {
         context: Some(name.to_owned()),
         ..KubeConfigOptions::default()
@@ -79,7 +79,7 @@ async fn of_context(kubeconfig: &Kubeconfig, name: &str) -> Result<Config, Fault
         .map_err(|e| unreachable(format!("the context `{name}`: {}", causes(&e))))
 }
 
-fn in_cluster() -> Result<Config, Fault> {
+fn in_cluster() -> Result<Config, CliError> {
     Config::incluster().map_err(|e| {
         unreachable(format!(
             "there is no current context, and no cluster that this runs in: {}",
@@ -89,19 +89,19 @@ fn in_cluster() -> Result<Config, Fault> {
 }
 
 /// Reads the token from its file, without the end of the line, as kubectl does.
-fn read_token_file(config: &mut Config) -> Result<(), Fault> {
+fn read_token_file(config: &mut Config) -> Result<(), CliError> {
     let Some(file) = config.auth_info.token_file.take() else {
         return Ok(());
     };
 
-    let text = std::fs::read_to_string(&file).map_err(Fault::io(Path::new(&file)))?;
+    let text = std::fs::read_to_string(&file).map_err(CliError::io(Path::new(&file)))?;
     config.auth_info.token = Some(text.trim().to_owned().into());
     Ok(())
 }
 
 /// Reads the kubeconfig: the existing files that KUBECONFIG names, merged so that the first one
 /// wins; else the file in the home folder. `None` if there is no file.
-fn read_kubeconfig() -> Result<Option<Kubeconfig>, Fault> {
+fn read_kubeconfig() -> Result<Option<Kubeconfig>, CliError> {
     let named = std::env::var_os("KUBECONFIG").filter(|value| !value.is_empty());
     let files: Vec<PathBuf> = match &named {
         Some(list) => std::env::split_paths(list)
@@ -117,12 +117,14 @@ fn read_kubeconfig() -> Result<Option<Kubeconfig>, Fault> {
     for file in files.iter().filter(|file| file.exists()) {
         // The message of the parser may show a credential.
         let mut next = Kubeconfig::read_from(file).map_err(|_| {
-            Fault::Cluster(format!("{} cannot be read as a kubeconfig", file.display()))
+            CliError::Cluster(format!("{} cannot be read as a kubeconfig", file.display()))
         })?;
         next.current_context = next.current_context.filter(|context| !context.is_empty());
 
         merged = Some(match merged {
-            Some(before) => before.merge(next).map_err(|e| Fault::Cluster(causes(&e)))?,
+            Some(before) => before
+                .merge(next)
+                .map_err(|e| CliError::Cluster(causes(&e)))?,
             None => next,
         });
     }
@@ -132,7 +134,7 @@ fn read_kubeconfig() -> Result<Option<Kubeconfig>, Fault> {
             .iter()
             .map(|file| file.display().to_string())
             .collect();
-        return Err(Fault::Cluster(format!(
+        return Err(CliError::Cluster(format!(
             "KUBECONFIG names no file that is there: {}",
             plain(&names.join(", "))
         )));

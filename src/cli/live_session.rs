@@ -1,9 +1,9 @@
 //! Connects a fleet with live clusters: which context belongs to which cluster, which objects
 //! should be there, and the graph of the objects that are there.
 
-use super::Fault;
+use super::CliError;
 use super::api_server::ApiServer;
-use super::args::{Cli, Connect};
+use super::args::{Cli, ConnectArgs};
 use super::lists::{FetchOptions, Fetched};
 use super::proof_inputs::ProofInputs;
 use super::session::{Selection, Session};
@@ -34,9 +34,9 @@ pub struct ChosenCluster {
 ///
 /// # Errors
 /// A usage fault if a context fits no cluster, or two contexts the same one.
-pub fn chosen(session: &Session, connect: &Connect) -> Result<Vec<ChosenCluster>, Fault> {
-    let Some(fleet) = session.front.fleet() else {
-        return Err(Fault::Usage(
+pub fn chosen(session: &Session, connect: &ConnectArgs) -> Result<Vec<ChosenCluster>, CliError> {
+    let Some(fleet) = session.resolved.fleet() else {
+        return Err(CliError::Usage(
             "the fleet has an error: tenantry check shows it".into(),
         ));
     };
@@ -47,7 +47,7 @@ pub fn chosen(session: &Session, connect: &Connect) -> Result<Vec<ChosenCluster>
     if connect.context.is_empty() {
         if names.len() != 1 {
             let all = names.join(", ");
-            return Err(Fault::Usage(format!(
+            return Err(CliError::Usage(format!(
                 "the fleet has several clusters: say which, --context CLUSTER=CONTEXT ({all})"
             )));
         }
@@ -61,7 +61,7 @@ pub fn chosen(session: &Session, connect: &Connect) -> Result<Vec<ChosenCluster>
     for text in &connect.context {
         let (name, context) = split_context(text, &names)?;
         let index = names.iter().position(|n| *n == name).unwrap_or_default();
-        let fault = |why: &str| Fault::Usage(format!("--context {text}: {why}"));
+        let fault = |why: &str| CliError::Usage(format!("--context {text}: {why}"));
 
         if context.is_empty() {
             return Err(fault("the context is empty"));
@@ -80,14 +80,14 @@ pub fn chosen(session: &Session, connect: &Connect) -> Result<Vec<ChosenCluster>
 
 /// Splits the value of `--context` into the cluster's name and the context. The name of a context
 /// may hold any character, `=` too.
-fn split_context<'a>(text: &'a str, names: &[&'a str]) -> Result<(&'a str, &'a str), Fault> {
+fn split_context<'a>(text: &'a str, names: &[&'a str]) -> Result<(&'a str, &'a str), CliError> {
     match text.split_once('=') {
         Some((name, context)) if names.contains(&name) => Ok((name, context)),
         _ if names.contains(&text) => Ok((text, text)),
         _ if names.len() == 1 => Ok((names[0], text)),
         _ => {
             let all = names.join(", ");
-            Err(Fault::Usage(format!(
+            Err(CliError::Usage(format!(
                 "--context {text}: say whose it is, CLUSTER=CONTEXT ({all})"
             )))
         }
@@ -102,10 +102,10 @@ pub fn wanted(
     session: &Session,
     compiled: &mut Compiled<RenderedObject>,
     index: usize,
-) -> Result<Desired, Fault> {
+) -> Result<Desired, CliError> {
     let bundle = compiled.bundles.iter_mut().find(|b| b.cluster == index);
-    let (Some(fleet), Some(bundle)) = (session.front.fleet(), bundle) else {
-        return Err(Fault::Usage(
+    let (Some(fleet), Some(bundle)) = (session.resolved.fleet(), bundle) else {
+        return Err(CliError::Usage(
             "the fleet cannot be rendered: tenantry check shows why".into(),
         ));
     };
@@ -118,14 +118,14 @@ pub fn wanted(
             .unwrap_or_default()
     };
 
-    let tenancy = &session.front.tenancy;
+    let tenancy = &session.resolved.tenancy;
     let mut wanted = Desired::new(fleet, tenancy, bundle, &compiled.tree, &units);
 
     wanted.broken = broken_tenants(session, &compiled.standings);
     for tenant in &bundle.tenants {
         wanted.broken.remove(tenant.tenant.as_str());
     }
-    let tombstones = session.front.lock.tombstones.values();
+    let tombstones = session.resolved.lock.tombstones.values();
     wanted.gone = tombstones
         .filter(|tombstone| tombstone.cluster == name)
         .flat_map(|tombstone| tombstone.namespaces.iter().cloned())
@@ -136,8 +136,8 @@ pub fn wanted(
 
 /// The declared tenants that could not be resolved, and the held ones whose file still exists.
 fn broken_tenants(session: &Session, standings: &Standings) -> BTreeSet<String> {
-    let front = &session.front;
-    let recorded = front.lock.tenants();
+    let resolved = &session.resolved;
+    let recorded = resolved.lock.tenants();
     let has_file = |tenant: &&str| {
         recorded
             .get(tenant)
@@ -145,16 +145,16 @@ fn broken_tenants(session: &Session, standings: &Standings) -> BTreeSet<String> 
     };
     let held = standings.held().filter(has_file);
 
-    let resolved: BTreeSet<&str> = front
+    let resolved_names: BTreeSet<&str> = resolved
         .tenancy
         .tenants
         .iter()
         .map(|t| t.name.value.as_str())
         .collect();
 
-    let declared = front.specs.tenants.iter().map(|t| t.name.value.as_str());
+    let declared = resolved.specs.tenants.iter().map(|t| t.name.value.as_str());
     declared
-        .filter(|tenant| !resolved.contains(tenant))
+        .filter(|tenant| !resolved_names.contains(tenant))
         .chain(held)
         .map(str::to_owned)
         .collect()
@@ -163,13 +163,13 @@ fn broken_tenants(session: &Session, standings: &Standings) -> BTreeSet<String> 
 /// Builds the graph of the objects in a live cluster, with the fleet's tenants.
 pub fn graph(session: &mut Session, index: usize, beside: ExtraInputs) -> Cluster {
     let fleet = session
-        .front
+        .resolved
         .specs
         .fleet
         .as_ref()
         .expect("the cluster was chosen from a fleet");
 
-    let tenancy = &session.front.tenancy;
+    let tenancy = &session.resolved.tenancy;
 
     graph::cluster(
         fleet,
@@ -229,14 +229,22 @@ pub fn reviews_gap(why: String) -> ListError {
 
 /// Reads live clusters, to prove their isolation: with the fleet's tenants, or, without a fleet, with
 /// each namespace as a tenant.
-pub fn read(cli: &Cli, connect: &Connect, group_by: Option<&str>) -> Result<ProofInputs, Fault> {
+pub fn read(
+    cli: &Cli,
+    connect: &ConnectArgs,
+    group_by: Option<&str>,
+) -> Result<ProofInputs, CliError> {
     match Session::open(cli, None) {
-        Err(Fault::NoFleet(_)) => read_without_fleet(cli, connect, group_by),
+        Err(CliError::NoFleet(_)) => read_without_fleet(cli, connect, group_by),
         session => read_fleet(cli, connect, session?),
     }
 }
 
-fn read_fleet(cli: &Cli, connect: &Connect, mut session: Session) -> Result<ProofInputs, Fault> {
+fn read_fleet(
+    cli: &Cli,
+    connect: &ConnectArgs,
+    mut session: Session,
+) -> Result<ProofInputs, CliError> {
     let mut compiled = session.compile(Selection::default());
     let chosen = chosen(&session, connect)?;
     let unread = graph::unread(&compiled.findings);
@@ -263,11 +271,11 @@ fn read_fleet(cli: &Cli, connect: &Connect, mut session: Session) -> Result<Proo
 
 fn read_without_fleet(
     cli: &Cli,
-    connect: &Connect,
+    connect: &ConnectArgs,
     group_by: Option<&str>,
-) -> Result<ProofInputs, Fault> {
+) -> Result<ProofInputs, CliError> {
     if connect.context.len() > 1 {
-        return Err(Fault::Usage(
+        return Err(CliError::Usage(
             "--context: without a fleet, one cluster is proven at a time".into(),
         ));
     }
@@ -300,7 +308,7 @@ fn fetch_for_proof(
     server: &ApiServer,
     wanted: Desired,
     span: Span,
-) -> Result<ExtraInputs, Fault> {
+) -> Result<ExtraInputs, CliError> {
     let (served, mut gaps) = server.served()?;
     let engine = &wanted.engine_namespace;
     let lists = listings(&served, &BTreeMap::new(), engine, Purpose::Prove);

@@ -28,7 +28,7 @@ use std::process::ExitCode;
 
 /// Why the work could not be done: exit code 2.
 #[derive(Debug, thiserror::Error)]
-pub enum Fault {
+pub enum CliError {
     /// The arguments contradict each other, or name something that is not there.
     #[error("{0}")]
     Usage(String),
@@ -79,7 +79,7 @@ pub enum Fault {
     Closed,
 }
 
-impl Fault {
+impl CliError {
     fn io(path: impl Into<PathBuf>) -> impl FnOnce(std::io::Error) -> Self {
         let path = path.into();
         move |source| Self::Io { path, source }
@@ -116,7 +116,7 @@ pub fn main() -> ExitCode {
     match commands::run(&cli) {
         Ok(Outcome::Clean) => ExitCode::SUCCESS,
         Ok(Outcome::Findings) => ExitCode::from(1),
-        Err(Fault::Closed) => ExitCode::from(2),
+        Err(CliError::Closed) => ExitCode::from(2),
         Err(fault) => {
             output::err(&format!("tenantry: {fault}\n"));
             ExitCode::from(2)

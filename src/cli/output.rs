@@ -1,7 +1,7 @@
 //! Reports go to standard output, status messages to standard error.
 
-use super::Fault;
-use super::args::{Cli, Color, Format};
+use super::CliError;
+use super::args::{Cli, Color, ReportFormat};
 use super::session::VERSION;
 use std::io::{IsTerminal, Write};
 use tenantry::catalog::RULES;
@@ -11,11 +11,11 @@ use tenantry::source::SourceMap;
 use tenantry::spec::one_of_these;
 
 /// Writes to standard output; a closed pipe is a fault of its own.
-pub fn data(text: &str) -> Result<(), Fault> {
+pub fn data(text: &str) -> Result<(), CliError> {
     std::io::stdout()
         .lock()
         .write_all(text.as_bytes())
-        .map_err(|_| Fault::Closed)
+        .map_err(|_| CliError::Closed)
 }
 
 /// Writes to standard error; nobody is told where nobody reads.
@@ -51,33 +51,33 @@ pub fn width(otherwise: usize) -> usize {
 ///
 /// # Errors
 /// A format that the command cannot write, and a `--output` that no report goes to.
-pub fn formats(cli: &Cli) -> Result<Vec<(Format, Option<std::path::PathBuf>)>, Fault> {
+pub fn formats(cli: &Cli) -> Result<Vec<(ReportFormat, Option<std::path::PathBuf>)>, CliError> {
     let allowed = cli.command.formats();
-    let name = |format: &Format| format!("{format:?}").to_lowercase();
+    let name = |format: &ReportFormat| format!("{format:?}").to_lowercase();
 
     if cli.output.len() > cli.format.len() {
-        return Err(Fault::Usage(
+        return Err(CliError::Usage(
             "--output belongs to a --format before it".into(),
         ));
     }
 
     if let Some(bad) = cli.format.iter().find(|f| !allowed.contains(f)) {
-        return Err(Fault::Usage(format!(
+        return Err(CliError::Usage(format!(
             "--format {}: this command cannot write it; it writes {}",
             name(bad),
             allowed.iter().map(name).collect::<Vec<_>>().join(", ")
         )));
     }
 
-    if allowed == [Format::Text] && !cli.output.is_empty() {
-        return Err(Fault::Usage(
+    if allowed == [ReportFormat::Text] && !cli.output.is_empty() {
+        return Err(CliError::Usage(
             "--output: this command writes no report".into(),
         ));
     }
 
     let without = cli.format.len() - cli.output.len();
     if without > 1 {
-        return Err(Fault::Usage(
+        return Err(CliError::Usage(
             "only one report can go to standard output: give each --format its --output".into(),
         ));
     }
@@ -88,9 +88,9 @@ pub fn formats(cli: &Cli) -> Result<Vec<(Format, Option<std::path::PathBuf>)>, F
 }
 
 /// Writes a report to its file, or to standard output.
-pub fn deliver(file: Option<&std::path::Path>, text: &str) -> Result<(), Fault> {
+pub fn deliver(file: Option<&std::path::Path>, text: &str) -> Result<(), CliError> {
     match file {
-        Some(path) => std::fs::write(path, text).map_err(Fault::io(path)),
+        Some(path) => std::fs::write(path, text).map_err(CliError::io(path)),
         None => data(text),
     }
 }
@@ -101,7 +101,7 @@ pub fn chosen<'a>(
     only: &'a [String],
     skip: &'a [String],
     areas: &str,
-) -> Result<impl Fn(&str) -> bool + use<'a>, Fault> {
+) -> Result<impl Fn(&str) -> bool + use<'a>, CliError> {
     let is = |name: &str, id: &str| id == name || id.split('/').next() == Some(name);
     if let Some(unknown) = only
         .iter()
@@ -109,7 +109,7 @@ pub fn chosen<'a>(
         .find(|name| !RULES.iter().any(|r| is(name, r.id)))
     {
         let hint = one_of_these(unknown, RULES.iter().map(|r| r.id));
-        return Err(Fault::Usage(format!(
+        return Err(CliError::Usage(format!(
             "`{unknown}` is no rule and no {areas}; {hint}"
         )));
     }
@@ -124,14 +124,14 @@ pub fn findings(
     sources: &SourceMap,
     findings: &[Diagnostic],
     as_data: bool,
-) -> Result<(), Fault> {
+) -> Result<(), CliError> {
     let asked = formats(cli)?;
     for (format, file) in &asked {
         let text = match format {
-            Format::Json => report::json(sources, findings),
-            Format::Github => report::github(sources, findings),
-            Format::Sarif => report::sarif(sources, findings, VERSION),
-            Format::Text | Format::Markdown | Format::Junit => {
+            ReportFormat::Json => report::json(sources, findings),
+            ReportFormat::Github => report::github(sources, findings),
+            ReportFormat::Sarif => report::sarif(sources, findings, VERSION),
+            ReportFormat::Text | ReportFormat::Markdown | ReportFormat::Junit => {
                 report::text(sources, findings, false, width(120))
             }
         };

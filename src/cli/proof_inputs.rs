@@ -1,11 +1,11 @@
 //! Collects the clusters that a proof or a question is about: rendered objects, and the manifests
 //! and snapshots that the arguments name.
 
-use super::args::{Beside, Cli};
-use super::files::{Disk, Read, read_all};
+use super::args::{Cli, ExtraArgs};
+use super::files::{DiskStore, FileContent, read_all};
 use super::session::{Selection, Session};
 use super::workspace::working_folder;
-use super::{Fault, output};
+use super::{CliError, output};
 use std::collections::BTreeSet;
 use std::path::Path;
 use tenantry::bundle::{ClusterBundle, RenderedObject};
@@ -38,9 +38,9 @@ pub enum Question<'a> {
 }
 
 /// Reads the fleet, if there is one, and the other inputs that the arguments name.
-pub fn read(cli: &Cli, beside: &Beside) -> Result<ProofInputs, Fault> {
+pub fn read(cli: &Cli, beside: &ExtraArgs) -> Result<ProofInputs, CliError> {
     let mut session = match Session::open(cli, None) {
-        Err(Fault::NoFleet(_)) if !(beside.also.is_empty() && beside.snapshot.is_empty()) => {
+        Err(CliError::NoFleet(_)) if !(beside.also.is_empty() && beside.snapshot.is_empty()) => {
             return read_without_fleet(cli, beside);
         }
         opened => opened?,
@@ -56,7 +56,11 @@ pub fn read(cli: &Cli, beside: &Beside) -> Result<ProofInputs, Fault> {
 
 /// Reads the inputs of a question. Only the tenants that can decide the answer are rendered, if
 /// they can be told; else the whole fleet is.
-pub fn read_for(cli: &Cli, beside: &Beside, question: &Question<'_>) -> Result<ProofInputs, Fault> {
+pub fn read_for(
+    cli: &Cli,
+    beside: &ExtraArgs,
+    question: &Question<'_>,
+) -> Result<ProofInputs, CliError> {
     match read_concerned(cli, beside, question)? {
         Some(inputs) => Ok(inputs),
         None => read(cli, beside),
@@ -68,11 +72,11 @@ pub fn read_for(cli: &Cli, beside: &Beside, question: &Question<'_>) -> Result<P
 /// tenants cannot be told.
 fn read_concerned(
     cli: &Cli,
-    beside: &Beside,
+    beside: &ExtraArgs,
     question: &Question<'_>,
-) -> Result<Option<ProofInputs>, Fault> {
+) -> Result<Option<ProofInputs>, CliError> {
     let mut session = match Session::open_lightly(cli) {
-        Err(Fault::NoFleet(_)) => return Ok(None),
+        Err(CliError::NoFleet(_)) => return Ok(None),
         opened => opened?,
     };
 
@@ -115,19 +119,24 @@ fn may_be_refused(session: &Session) -> bool {
 
     session.own_templates
         || !session.manifests.is_empty()
-        || session.front.tenancy.tenants.iter().any(has_requirements)
+        || session
+            .resolved
+            .tenancy
+            .tenants
+            .iter()
+            .any(has_requirements)
 }
 
-fn read_without_fleet(cli: &Cli, beside: &Beside) -> Result<ProofInputs, Fault> {
+fn read_without_fleet(cli: &Cli, beside: &ExtraArgs) -> Result<ProofInputs, CliError> {
     let mut sources = SourceMap::default();
-    let extra = ExtraInputs::read(cli, beside, &mut sources)?;
+    let extra = ExtraFiles::read(cli, beside, &mut sources)?;
     let extra = extra.for_cluster(&mut sources, None)?;
 
     let span = sources.add_path("the cluster");
     let cluster = graph::without_fleet(extra, span, beside.group_by.as_deref());
 
     if cluster.tenants.is_empty() && cluster.blind.is_empty() {
-        return Err(Fault::Usage(
+        return Err(CliError::Usage(
             "there is no fleet here, and no namespace among the manifests that is not the \
              platform's: nothing to prove"
                 .into(),
@@ -153,7 +162,7 @@ fn owners<'a>(
     };
 
     session
-        .front
+        .resolved
         .tenancy
         .tenants
         .iter()
@@ -195,21 +204,21 @@ fn grantees(session: &Session, inputs: &ProofInputs) -> Option<BTreeSet<String>>
 /// to be rendered.
 fn assemble(
     cli: &Cli,
-    beside: &Beside,
+    beside: &ExtraArgs,
     session: &mut Session,
     bundles: &[ClusterBundle<RenderedObject>],
     findings: Vec<Diagnostic>,
     concerned: &dyn Fn(&str) -> bool,
-) -> Result<ProofInputs, Fault> {
+) -> Result<ProofInputs, CliError> {
     let mut sources = std::mem::take(&mut session.sources);
-    let extra = ExtraInputs::read(cli, beside, &mut sources)?;
+    let extra = ExtraFiles::read(cli, beside, &mut sources)?;
     let mut inputs = ProofInputs {
         sources,
         clusters: Vec::new(),
         findings,
     };
 
-    let Some(fleet) = session.front.fleet() else {
+    let Some(fleet) = session.resolved.fleet() else {
         return Ok(inputs);
     };
     check_names(fleet, beside, &extra)?;
@@ -229,7 +238,7 @@ fn assemble(
         extra.faults.extend(unread.iter().cloned());
         inputs.clusters.push(graph::cluster(
             fleet,
-            &session.front.tenancy,
+            &session.resolved.tenancy,
             ClusterObjects::Rendered(bundle),
             extra,
             beside.group_by.as_deref(),
@@ -241,7 +250,7 @@ fn assemble(
 }
 
 /// Checks that the fleet has every cluster that the arguments name.
-fn check_names(fleet: &FleetDoc, beside: &Beside, extra: &ExtraInputs) -> Result<(), Fault> {
+fn check_names(fleet: &FleetDoc, beside: &ExtraArgs, extra: &ExtraFiles) -> Result<(), CliError> {
     let names: BTreeSet<&str> = fleet
         .spec
         .clusters
@@ -259,7 +268,7 @@ fn check_names(fleet: &FleetDoc, beside: &Beside, extra: &ExtraInputs) -> Result
         None => Ok(()),
         Some(unknown) => {
             let known = names.into_iter().collect::<Vec<_>>().join(", ");
-            Err(Fault::Usage(format!(
+            Err(CliError::Usage(format!(
                 "there is no cluster `{unknown}`; the fleet has {known}"
             )))
         }
@@ -267,15 +276,15 @@ fn check_names(fleet: &FleetDoc, beside: &Beside, extra: &ExtraInputs) -> Result
 }
 
 /// The inputs that stand beside rendered objects.
-struct ExtraInputs {
-    manifests: Vec<Manifests>,
+struct ExtraFiles {
+    manifests: Vec<AlsoManifests>,
     snapshots: Vec<Snapshot>,
     /// Whether one of them has an admission policy, so that objects have to be kept.
     has_policies: bool,
 }
 
 /// The manifests of one `--also`.
-struct Manifests {
+struct AlsoManifests {
     /// The cluster that they are for; every cluster if `None`.
     cluster: Option<String>,
     ids: Vec<SourceId>,
@@ -290,21 +299,21 @@ struct Snapshot {
     text: String,
 }
 
-impl ExtraInputs {
+impl ExtraFiles {
     /// Reads every file that `--also` and `--snapshot` name, each once.
-    fn read(cli: &Cli, beside: &Beside, sources: &mut SourceMap) -> Result<Self, Fault> {
+    fn read(cli: &Cli, beside: &ExtraArgs, sources: &mut SourceMap) -> Result<Self, CliError> {
         let start = working_folder(cli)?;
         let manifests = beside
             .also
             .iter()
-            .map(|argument| Manifests::read(argument, &start, sources))
-            .collect::<Result<Vec<_>, Fault>>()?;
+            .map(|argument| AlsoManifests::read(argument, &start, sources))
+            .collect::<Result<Vec<_>, CliError>>()?;
 
         let snapshots = beside
             .snapshot
             .iter()
             .map(|argument| Snapshot::read(argument, &start))
-            .collect::<Result<Vec<_>, Fault>>()?;
+            .collect::<Result<Vec<_>, CliError>>()?;
 
         let ids = manifests.iter().flat_map(|manifests| &manifests.ids);
         let has_policies = ids
@@ -324,7 +333,7 @@ impl ExtraInputs {
         &self,
         sources: &mut SourceMap,
         cluster: Option<&str>,
-    ) -> Result<graph::ExtraInputs, Fault> {
+    ) -> Result<graph::ExtraInputs, CliError> {
         let applies = |named: &Option<String>| named.is_none() || named.as_deref() == cluster;
         let manifests = || self.manifests.iter().filter(|m| applies(&m.cluster));
 
@@ -348,13 +357,13 @@ impl ExtraInputs {
     }
 }
 
-impl Manifests {
-    fn read(argument: &str, start: &Path, sources: &mut SourceMap) -> Result<Self, Fault> {
+impl AlsoManifests {
+    fn read(argument: &str, start: &Path, sources: &mut SourceMap) -> Result<Self, CliError> {
         let (cluster, path) = split_cluster(argument);
         let (disk, files, prefix) = open_manifests(start, path)?;
 
         if files.is_empty() {
-            return Err(Fault::Usage(format!(
+            return Err(CliError::Usage(format!(
                 "--also {path}: there is no YAML or JSON file in it"
             )));
         }
@@ -392,46 +401,51 @@ impl Manifests {
 
 /// Opens the folder of `--also`, or the folder of the one file that it names. Returns the folder,
 /// the files in it to read, and the path to show in front of their names.
-fn open_manifests<'a>(start: &Path, path: &'a str) -> Result<(Disk, Vec<String>, &'a str), Fault> {
+fn open_manifests<'a>(
+    start: &Path,
+    path: &'a str,
+) -> Result<(DiskStore, Vec<String>, &'a str), CliError> {
     let full = start.join(path);
     if !full.is_file() {
-        let disk = Disk::new(&full)?;
+        let disk = DiskStore::new(&full)?;
         let files = disk.manifests()?;
         return Ok((disk, files, path));
     }
 
-    let disk = Disk::new(full.parent().unwrap_or(start))?;
+    let disk = DiskStore::new(full.parent().unwrap_or(start))?;
     let name = full.file_name().and_then(|name| name.to_str());
     let files = vec![name.unwrap_or_default().to_owned()];
     Ok((disk, files, parent(path)))
 }
 
 /// The text of a manifest, or the reason why it cannot be read; `None` if the file is gone.
-fn manifest_text(read: Read) -> Option<Result<String, String>> {
+fn manifest_text(read: FileContent) -> Option<Result<String, String>> {
     match read {
-        Read::Bytes(bytes) => {
+        FileContent::Bytes(bytes) => {
             Some(String::from_utf8(bytes).map_err(|_| "it is not UTF-8".to_owned()))
         }
-        Read::TooLarge(size) => Some(Err(format!("it has {size} bytes; at most 1 MiB is read"))),
-        Read::Unreadable(reason) => Some(Err(reason)),
-        Read::Outside => Some(Err("it leads out of the folder".to_owned())),
-        Read::Missing => None,
+        FileContent::TooLarge(size) => {
+            Some(Err(format!("it has {size} bytes; at most 1 MiB is read")))
+        }
+        FileContent::Unreadable(reason) => Some(Err(reason)),
+        FileContent::Outside => Some(Err("it leads out of the folder".to_owned())),
+        FileContent::Missing => None,
     }
 }
 
 impl Snapshot {
-    fn read(argument: &str, start: &Path) -> Result<Self, Fault> {
+    fn read(argument: &str, start: &Path) -> Result<Self, CliError> {
         let (cluster, path) = split_cluster(argument);
         let full = start.join(path);
 
-        let size = std::fs::metadata(&full).map_err(Fault::io(&full))?.len();
+        let size = std::fs::metadata(&full).map_err(CliError::io(&full))?.len();
         if size > MAX_SNAPSHOT {
-            return Err(Fault::Usage(format!(
+            return Err(CliError::Usage(format!(
                 "--snapshot {path}: it has {size} bytes; at most {MAX_SNAPSHOT} are read"
             )));
         }
 
-        let text = std::fs::read_to_string(&full).map_err(Fault::io(&full))?;
+        let text = std::fs::read_to_string(&full).map_err(CliError::io(&full))?;
 
         Ok(Self {
             cluster,
@@ -446,10 +460,10 @@ impl Snapshot {
         &self,
         inputs: &mut graph::ExtraInputs,
         sources: &mut SourceMap,
-    ) -> Result<(), Fault> {
+    ) -> Result<(), CliError> {
         let span = sources.add_path(&self.path);
         let facts = graph::read_snapshot(&self.text, span, inputs.guarded)
-            .map_err(|e| Fault::Usage(format!("--snapshot {}: {e}", self.path)))?;
+            .map_err(|e| CliError::Usage(format!("--snapshot {}: {e}", self.path)))?;
 
         let has = |kind: &str| facts.objects.iter().any(|object| object.id.kind == kind);
         inputs.closed |= ["Role", "RoleBinding", "ClusterRole", "ClusterRoleBinding"]
@@ -470,7 +484,7 @@ fn split_cluster(argument: &str) -> (Option<String>, &str) {
 }
 
 /// Prints the numbered steps of an answer, each with its place.
-pub fn print_steps(sources: &SourceMap, steps: &[(Span, String)]) -> Result<(), Fault> {
+pub fn print_steps(sources: &SourceMap, steps: &[(Span, String)]) -> Result<(), CliError> {
     for (number, (span, text)) in steps.iter().enumerate() {
         // Names in manifests may hold control characters, which would move the terminal's cursor.
         let text = text.replace(char::is_control, "\u{fffd}");

@@ -1,10 +1,10 @@
 //! A run: finding the fleet, reading its files, and the pipeline over them.
 
-use super::Fault;
+use super::CliError;
 use super::args::Cli;
-use super::files::{Disk, Read, Store, read_all};
+use super::files::{DiskStore, FileContent, Store, read_all};
 use super::workspace::{Workspace, working_folder};
-use super::written::{Written, read_record};
+use super::written::{WrittenTree, read_record};
 use rayon::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -29,13 +29,13 @@ const MAX_MANIFESTS: usize = 4 << 20;
 /// The files of specs and templates, as they were read.
 struct Inputs {
     /// Paths below the tenants folder.
-    specs: Vec<(String, Read)>,
+    specs: Vec<(String, FileContent)>,
     /// Paths of the fleet's own templates.
-    templates: Vec<(String, Read)>,
+    templates: Vec<(String, FileContent)>,
 }
 
 impl Inputs {
-    fn read(workspace: &Workspace, store: &dyn Store) -> Result<Self, Fault> {
+    fn read(workspace: &Workspace, store: &dyn Store) -> Result<Self, CliError> {
         let all = |folder: &str| Ok(read_all(store, store.list(folder, &[])?));
         Ok(Self {
             specs: all(workspace.tenants())?,
@@ -51,7 +51,7 @@ pub struct Session {
     /// Every text.
     pub sources: SourceMap,
     /// Specs and tenants.
-    pub front: ResolvedFleet,
+    pub resolved: ResolvedFleet,
     /// Verbatim files.
     pub manifests: Manifests,
     /// Whether the fleet has templates of its own.
@@ -60,27 +60,32 @@ pub struct Session {
 
 impl Session {
     /// Reads and resolves everything on disk.
-    pub fn open(cli: &Cli, tree: Option<&Path>) -> Result<Self, Fault> {
+    pub fn open(cli: &Cli, tree: Option<&Path>) -> Result<Self, CliError> {
         let workspace = Workspace::find(cli, tree)?;
-        let disk = Disk::new(&workspace.root)?;
+        let disk = DiskStore::new(&workspace.root)?;
         Self::read(cli, workspace, &disk)
     }
 
     /// The same without the records of the tree, which say who of two holds what both claim; with
     /// them where anything is wrong.
-    pub fn open_lightly(cli: &Cli) -> Result<Self, Fault> {
+    pub fn open_lightly(cli: &Cli) -> Result<Self, CliError> {
         let workspace = Workspace::find(cli, None)?;
-        let disk = Disk::new(&workspace.root)?;
+        let disk = DiskStore::new(&workspace.root)?;
         let inputs = Inputs::read(&workspace, &disk)?;
         let light = Self::resolve(cli, workspace, &disk, inputs, None, Context::default())?;
-        match light.front.findings.iter().any(|d| d.level == Level::Error) {
+        match light
+            .resolved
+            .findings
+            .iter()
+            .any(|d| d.level == Level::Error)
+        {
             false => Ok(light),
             true => Self::read(cli, light.workspace, &disk),
         }
     }
 
     /// Reads and resolves everything from somewhere.
-    pub fn read(cli: &Cli, workspace: Workspace, store: &dyn Store) -> Result<Self, Fault> {
+    pub fn read(cli: &Cli, workspace: Workspace, store: &dyn Store) -> Result<Self, CliError> {
         Self::read_with(cli, workspace, store, Context::default())
     }
 
@@ -90,12 +95,12 @@ impl Session {
         workspace: Workspace,
         store: &dyn Store,
         context: Context,
-    ) -> Result<Self, Fault> {
+    ) -> Result<Self, CliError> {
         // The first document waits for the checkers of schemas: they are made meanwhile.
         rayon::spawn(compile::prepare);
         let (inputs, written) = rayon::join(
             || Inputs::read(&workspace, store),
-            || Written::read(&workspace),
+            || WrittenTree::read(&workspace),
         );
         Self::resolve(cli, workspace, store, inputs?, Some(written?), context)
     }
@@ -106,9 +111,9 @@ impl Session {
         workspace: Workspace,
         store: &dyn Store,
         inputs: Inputs,
-        written: Option<Written>,
+        written: Option<WrittenTree>,
         context: Context,
-    ) -> Result<Self, Fault> {
+    ) -> Result<Self, CliError> {
         let mut sources = SourceMap::default();
         sources.reserve(2 * inputs.specs.len());
         let mut files = InputFiles {
@@ -152,9 +157,9 @@ impl Session {
             ..context
         };
 
-        let mut front = compile::resolve(&mut sources, &mut files, &context);
+        let mut resolved = compile::resolve(&mut sources, &mut files, &context);
         // A run that was cut short before it wrote the lock left entries that no lock names.
-        let clusters = front.fleet().into_iter().flat_map(|f| {
+        let clusters = resolved.fleet().into_iter().flat_map(|f| {
             f.spec
                 .clusters
                 .iter()
@@ -163,7 +168,7 @@ impl Session {
 
         let unknown = clusters
             .flatten()
-            .filter(|path| !front.lock.files.contains_key(path))
+            .filter(|path| !resolved.lock.files.contains_key(path))
             .collect::<Vec<_>>();
 
         for entry in unknown
@@ -172,12 +177,12 @@ impl Session {
         {
             let at = sources.add_path(&entry.path);
             let path = entry.path.clone();
-            front
+            resolved
                 .lock
                 .add([(path.clone(), entry)].into(), [(path, at)].into());
         }
 
-        if let Some(fleet) = front.fleet() {
+        if let Some(fleet) = resolved.fleet() {
             let named = |name: &String| {
                 fleet
                     .spec
@@ -187,21 +192,21 @@ impl Session {
                     .any(|s| s.name.as_str() == name)
             };
             if let Some(unknown) = given_names.iter().find(|n| !named(n)) {
-                return Err(Fault::Usage(format!(
+                return Err(CliError::Usage(format!(
                     "--source {unknown}: the fleet names no such source"
                 )));
             }
         }
 
-        let scanned = scan_applied(&workspace, store, &mut sources, &files, &front)?;
-        front.findings.extend(scanned);
-        let manifests = read_manifests(store, &mut sources, &files, &mut front);
+        let scanned = scan_applied(&workspace, store, &mut sources, &files, &resolved)?;
+        resolved.findings.extend(scanned);
+        let manifests = read_manifests(store, &mut sources, &files, &mut resolved);
         let own_templates = !files.templates.is_empty();
 
         Ok(Self {
             workspace,
             sources,
-            front,
+            resolved,
             manifests,
             own_templates,
         })
@@ -212,13 +217,13 @@ impl Session {
         &self,
         tenants: &BTreeSet<String>,
     ) -> (Vec<ClusterBundle<RenderedObject>>, Vec<Diagnostic>) {
-        compile::render_tenants(&self.front, &self.sources, &self.manifests, tenants)
+        compile::render_tenants(&self.resolved, &self.sources, &self.manifests, tenants)
     }
 
     /// Renders tenants and places them, and keeps the objects in the form that is asked for.
     pub fn compile<T: Kept>(&mut self, selection: Selection) -> Compiled<T> {
         let repository_path = self
-            .front
+            .resolved
             .fleet()
             .and_then(|f| f.spec.delivery.as_ref())
             .and_then(|d| d.repository_path.as_ref())
@@ -235,7 +240,7 @@ impl Session {
             version: VERSION.to_owned(),
         };
 
-        compile::emit(&mut self.front, &self.sources, &self.manifests, &options)
+        compile::emit(&mut self.resolved, &self.sources, &self.manifests, &options)
     }
 }
 
@@ -251,7 +256,7 @@ pub struct Selection {
 }
 
 /// The day that decides about waivers.
-pub fn today(cli: &Cli) -> Result<Day, Fault> {
+pub fn today(cli: &Cli) -> Result<Day, CliError> {
     let text = match &cli.now {
         Some(text) => text.clone(),
         None => jiff::Timestamp::now()
@@ -259,14 +264,15 @@ pub fn today(cli: &Cli) -> Result<Day, Fault> {
             .date()
             .to_string(),
     };
-    Day::parse(&text).ok_or_else(|| Fault::Usage(format!("--now {text}: write it as 2026-11-22")))
+    Day::parse(&text)
+        .ok_or_else(|| CliError::Usage(format!("--now {text}: write it as 2026-11-22")))
 }
 
 /// Takes a file into the sources, or says why not.
 fn take(
     sources: &mut SourceMap,
     path: &str,
-    read: Read,
+    read: FileContent,
     fleet: bool,
     faults: &mut Vec<Diagnostic>,
 ) -> Option<SourceId> {
@@ -302,7 +308,7 @@ fn take(
     }
 
     match read {
-        Read::Bytes(bytes) => {
+        FileContent::Bytes(bytes) => {
             let (id, problem) = add_bytes(sources, path, bytes);
             match problem {
                 None => Some(id),
@@ -321,25 +327,25 @@ fn take(
                 }
             }
         }
-        Read::TooLarge(size) => fault(
+        FileContent::TooLarge(size) => fault(
             sources,
             &TOO_LARGE,
             format!("{path} has {size} bytes; at most 1 MiB is read"),
             "split it, or move it out of the folder",
         ),
-        Read::Unreadable(reason) => fault(
+        FileContent::Unreadable(reason) => fault(
             sources,
             &UNREADABLE,
             format!("{path} cannot be read: {reason}"),
             "make it readable, or remove it",
         ),
-        Read::Outside => fault(
+        FileContent::Outside => fault(
             sources,
             &OUTSIDE_ROOT,
             format!("{path} leads out of the repository"),
             "copy the file into the repository",
         ),
-        Read::Missing => fault(sources, &UNREADABLE, format!("{path} is gone"), "run again"),
+        FileContent::Missing => fault(sources, &UNREADABLE, format!("{path} is gone"), "run again"),
     }
 }
 
@@ -347,15 +353,15 @@ fn read_sources(
     cli: &Cli,
     sources: &mut SourceMap,
     files: &mut InputFiles,
-) -> Result<Vec<String>, Fault> {
+) -> Result<Vec<String>, CliError> {
     let start = working_folder(cli)?;
     let mut given = Vec::new();
 
     for pair in &cli.source {
         let (name, dir) = pair
             .split_once('=')
-            .ok_or_else(|| Fault::Usage(format!("--source {pair}: write it as NAME=DIR")))?;
-        let disk = Disk::new(&start.join(dir))?;
+            .ok_or_else(|| CliError::Usage(format!("--source {pair}: write it as NAME=DIR")))?;
+        let disk = DiskStore::new(&start.join(dir))?;
         for (path, read) in read_all(&disk, disk.list("", &[])?) {
             let label = format!("{name}:{path}");
             if let Some(source) = take(sources, &label, read, false, &mut files.faults) {
@@ -375,18 +381,18 @@ fn read_manifests(
     store: &dyn Store,
     sources: &mut SourceMap,
     files: &InputFiles,
-    front: &mut ResolvedFleet,
+    resolved: &mut ResolvedFleet,
 ) -> Manifests {
     let mut found = BTreeMap::new();
     let mut sizes: BTreeMap<String, usize> = BTreeMap::new();
-    let listed = front.fleet().and_then(|f| f.spec.tenant_kinds.as_ref());
+    let listed = resolved.fleet().and_then(|f| f.spec.tenant_kinds.as_ref());
     let kinds = listed
         .into_iter()
         .flatten()
         .map(|k| k.to_string())
         .collect();
 
-    let all_wanted = bundle::wanted(&front.tenancy, sources);
+    let all_wanted = bundle::wanted(&resolved.tenancy, sources);
     let known: BTreeMap<String, SourceId> = match all_wanted.is_empty() {
         true => BTreeMap::new(),
         false => files
@@ -400,7 +406,7 @@ fn read_manifests(
         let Some(path) = &wanted.path else {
             let message =
                 "this is no manifest of this repository: a .yaml file in no hidden folder";
-            front.findings.push(
+            resolved.findings.push(
                 Diagnostic::new(&OUTSIDE_ROOT, wanted.span, message)
                     .fix("copy it into the platform's own repository, beside the tenant")
                     .tenant(&wanted.tenant),
@@ -414,10 +420,10 @@ fn read_manifests(
         }
 
         let read = store.read(path);
-        if matches!(read, Read::Missing) {
+        if matches!(read, FileContent::Missing) {
             let message = format!("there is no file {path}");
             let finding = Diagnostic::new(&MANIFEST, wanted.span, message);
-            front.findings.push(
+            resolved.findings.push(
                 finding
                     .fix("add it, or remove this; the path is relative to this file")
                     .tenant(&wanted.tenant),
@@ -425,7 +431,7 @@ fn read_manifests(
             continue;
         }
 
-        if let Read::Bytes(bytes) = &read {
+        if let FileContent::Bytes(bytes) = &read {
             let sum = sizes.entry(wanted.tenant.clone()).or_default();
             *sum += bytes.len();
             if *sum > MAX_MANIFESTS {
@@ -434,7 +440,7 @@ fn read_manifests(
                     wanted.tenant
                 );
                 let finding = Diagnostic::new(&MANIFEST, wanted.span, message);
-                front.findings.push(
+                resolved.findings.push(
                     finding
                         .fix("let a sync deliver them")
                         .tenant(&wanted.tenant),
@@ -447,7 +453,7 @@ fn read_manifests(
         if let Some(id) = take(sources, path, read, false, &mut faults) {
             found.insert(path.clone(), id);
         }
-        front.findings.extend(
+        resolved.findings.extend(
             faults
                 .into_iter()
                 .map(|f| f.related(wanted.span, "named here").tenant(&wanted.tenant)),
@@ -457,7 +463,7 @@ fn read_manifests(
     Manifests::load(
         sources,
         &found,
-        std::mem::take(&mut front.tenancy.permits),
+        std::mem::take(&mut resolved.tenancy.permits),
         kinds,
     )
 }
@@ -468,9 +474,9 @@ fn scan_applied(
     store: &dyn Store,
     sources: &mut SourceMap,
     files: &InputFiles,
-    front: &ResolvedFleet,
-) -> Result<Vec<Diagnostic>, Fault> {
-    let Some(fleet) = front.fleet() else {
+    resolved: &ResolvedFleet,
+) -> Result<Vec<Diagnostic>, CliError> {
+    let Some(fleet) = resolved.fleet() else {
         return Ok(Vec::new());
     };
     let own = OwnPaths::new(fleet, &workspace.base, &workspace.tree, &workspace.fleet);
@@ -483,7 +489,7 @@ fn scan_applied(
     let texts: Vec<Source> = paths
         .into_par_iter()
         .filter_map(|path| match store.read(&path) {
-            Read::Bytes(bytes) if may_say(&path, &bytes) => {
+            FileContent::Bytes(bytes) if may_say(&path, &bytes) => {
                 Some(Source::new(path, String::from_utf8(bytes).ok()?))
             }
             _ => None,

@@ -1,6 +1,6 @@
 //! Where a fleet is on this machine: its repository, its file, its tree.
 
-use super::Fault;
+use super::CliError;
 use super::args::Cli;
 use super::files::{git_root, slashed};
 use std::path::{Path, PathBuf};
@@ -27,13 +27,13 @@ pub struct Workspace {
 
 impl Workspace {
     /// Finds the fleet.
-    pub fn find(cli: &Cli, tree: Option<&Path>) -> Result<Self, Fault> {
+    pub fn find(cli: &Cli, tree: Option<&Path>) -> Result<Self, CliError> {
         let start = working_folder(cli)?;
         let file = match &cli.fleet {
             Some(file) => {
                 let file = start.join(file);
                 if !file.is_file() {
-                    return Err(Fault::Usage(format!(
+                    return Err(CliError::Usage(format!(
                         "--fleet {}: there is no such file",
                         file.display()
                     )));
@@ -47,7 +47,7 @@ impl Workspace {
                     .take_while(|dir| stop.as_ref().is_none_or(|stop| dir.starts_with(stop)))
                     .map(|dir| dir.join("tenants/fleet.yaml"))
                     .find(|file| file.is_file());
-                found.ok_or_else(|| Fault::NoFleet(start.clone()))?
+                found.ok_or_else(|| CliError::NoFleet(start.clone()))?
             }
         };
 
@@ -56,8 +56,9 @@ impl Workspace {
         let root = git_root(&base_dir).unwrap_or_else(|| base_dir.clone());
         let relative = |path: &Path| {
             let path = path.strip_prefix(&root).unwrap_or(path);
-            slashed(path)
-                .ok_or_else(|| Fault::Usage(format!("{}: the path is not UTF-8", path.display())))
+            slashed(path).ok_or_else(|| {
+                CliError::Usage(format!("{}: the path is not UTF-8", path.display()))
+            })
         };
 
         let (tree_base, tree) = match tree {
@@ -66,7 +67,7 @@ impl Workspace {
                 let dir = start.join(dir);
                 let name = dir.file_name().and_then(|n| n.to_str()).map(str::to_owned);
                 let name = name.ok_or_else(|| {
-                    Fault::Usage(format!("--tree {}: it has no name", dir.display()))
+                    CliError::Usage(format!("--tree {}: it has no name", dir.display()))
                 })?;
                 (dir.parent().unwrap_or(&start).to_owned(), name)
             }
@@ -102,7 +103,7 @@ impl Workspace {
 }
 
 /// The folder that the program works in.
-pub fn working_folder(cli: &Cli) -> Result<PathBuf, Fault> {
+pub fn working_folder(cli: &Cli) -> Result<PathBuf, CliError> {
     let dir = cli.dir.clone().unwrap_or_else(|| PathBuf::from("."));
-    dir.canonicalize().map_err(Fault::io(dir))
+    dir.canonicalize().map_err(CliError::io(dir))
 }

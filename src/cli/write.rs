@@ -5,7 +5,7 @@
 //! ours, and the next run brings it on. Two runs at once are kept apart by a lock (flock) on the
 //! folder.
 
-use super::Fault;
+use super::CliError;
 use super::files::{name_fault, slashed, walk_fault};
 use super::workspace::{LOCK, Workspace};
 use rayon::prelude::*;
@@ -27,7 +27,7 @@ pub fn snapshot(
     tree: &Tree,
     lock: &Lock,
     clusters: &BTreeSet<String>,
-) -> Result<(Disk, Vec<PathBuf>), Fault> {
+) -> Result<(Disk, Vec<PathBuf>), CliError> {
     let mut paths: BTreeSet<String> = tree
         .files
         .keys()
@@ -119,7 +119,7 @@ pub fn snapshot(
                     return Ok((path, None));
                 }
                 Err(e) => {
-                    return Err(Fault::Io {
+                    return Err(CliError::Io {
                         path: full,
                         source: e,
                     });
@@ -129,10 +129,10 @@ pub fn snapshot(
             if !meta.is_file() {
                 return Ok((path, Some(NOT_A_FILE.to_owned())));
             }
-            let bytes = fs::read(&full).map_err(Fault::io(&full))?;
+            let bytes = fs::read(&full).map_err(CliError::io(&full))?;
             Ok((path, Some(digest(&bytes))))
         })
-        .collect::<Result<_, Fault>>()?;
+        .collect::<Result<_, CliError>>()?;
 
     let files = digests
         .into_iter()
@@ -144,7 +144,7 @@ pub fn snapshot(
 
 /// Refuses what stands where a folder of the tree belongs: through a link, what is written would
 /// land somewhere else.
-fn only_folders(workspace: &Workspace, paths: &BTreeSet<String>) -> Result<(), Fault> {
+fn only_folders(workspace: &Workspace, paths: &BTreeSet<String>) -> Result<(), CliError> {
     let mut folders: BTreeSet<&str> = BTreeSet::new();
     for path in paths {
         let mut folder = parent(path);
@@ -157,14 +157,14 @@ fn only_folders(workspace: &Workspace, paths: &BTreeSet<String>) -> Result<(), F
         let full = workspace.tree_base.join(folder);
         match full.symlink_metadata() {
             Ok(meta) if meta.file_type().is_symlink() => {
-                return Err(Fault::InTheWay {
+                return Err(CliError::InTheWay {
                     path: full,
                     what: "a symbolic link",
                     wanted: "a folder of the tree",
                 });
             }
             Ok(meta) if !meta.is_dir() => {
-                return Err(Fault::InTheWay {
+                return Err(CliError::InTheWay {
                     path: full,
                     what: "a file",
                     wanted: "a folder of the tree",
@@ -182,14 +182,14 @@ pub struct Exclusive(#[expect(dead_code, reason = "dropping it unlocks")] File);
 
 impl Exclusive {
     /// Takes the folder of the lock.
-    pub fn take(workspace: &Workspace) -> Result<Self, Fault> {
+    pub fn take(workspace: &Workspace) -> Result<Self, CliError> {
         let folder = &workspace.tree_base;
-        fs::create_dir_all(folder).map_err(Fault::io(folder))?;
-        let file = File::open(folder).map_err(Fault::io(folder))?;
+        fs::create_dir_all(folder).map_err(CliError::io(folder))?;
+        let file = File::open(folder).map_err(CliError::io(folder))?;
         match file.try_lock() {
             Ok(()) => Ok(Self(file)),
-            Err(fs::TryLockError::WouldBlock) => Err(Fault::Busy(folder.clone())),
-            Err(fs::TryLockError::Error(source)) => Err(Fault::Io {
+            Err(fs::TryLockError::WouldBlock) => Err(CliError::Busy(folder.clone())),
+            Err(fs::TryLockError::Error(source)) => Err(CliError::Io {
                 path: folder.clone(),
                 source,
             }),
@@ -211,7 +211,7 @@ pub fn apply(
     plan: &Plan,
     leftovers: &[PathBuf],
     step: &(dyn Fn() + Sync),
-) -> Result<(), Fault> {
+) -> Result<(), CliError> {
     for path in leftovers {
         remove(path)?;
     }
@@ -223,7 +223,7 @@ pub fn apply(
 
     for folder in folders {
         let folder = workspace.tree_base.join(folder);
-        fs::create_dir_all(&folder).map_err(Fault::io(&folder))?;
+        fs::create_dir_all(&folder).map_err(CliError::io(&folder))?;
     }
 
     plan.write.par_iter().try_for_each(|path| {
@@ -261,12 +261,12 @@ pub fn apply(
 }
 
 /// Writes a file beside itself, and renames it: whoever reads sees the old one or the new one.
-pub fn replace(path: &Path, bytes: &[u8]) -> Result<(), Fault> {
+pub fn replace(path: &Path, bytes: &[u8]) -> Result<(), CliError> {
     replace_by_parts(path, [bytes, &[]])
 }
 
 /// The same of a file that is two parts, one after the other.
-fn replace_by_parts(path: &Path, parts: [&[u8]; 2]) -> Result<(), Fault> {
+fn replace_by_parts(path: &Path, parts: [&[u8]; 2]) -> Result<(), CliError> {
     let mut name = path.as_os_str().to_owned();
     name.push(TEMPORARY);
     let temporary = PathBuf::from(name);
@@ -286,7 +286,7 @@ fn replace_by_parts(path: &Path, parts: [&[u8]; 2]) -> Result<(), Fault> {
 
     write().map_err(|source| {
         let _ = fs::remove_file(&temporary);
-        Fault::Io {
+        CliError::Io {
             path: path.to_owned(),
             source,
         }
@@ -306,9 +306,9 @@ fn write_parts(file: &mut impl Write, parts: [&[u8]; 2]) -> std::io::Result<()> 
     Ok(())
 }
 
-fn remove(path: &Path) -> Result<(), Fault> {
+fn remove(path: &Path) -> Result<(), CliError> {
     match fs::remove_file(path) {
-        Err(e) if e.kind() != std::io::ErrorKind::NotFound => Err(Fault::Io {
+        Err(e) if e.kind() != std::io::ErrorKind::NotFound => Err(CliError::Io {
             path: path.to_owned(),
             source: e,
         }),

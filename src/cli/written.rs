@@ -1,6 +1,6 @@
 //! What earlier runs wrote, as it lies on disk: the lock and the records of the tree's files.
 
-use super::Fault;
+use super::CliError;
 use super::files::{slashed, walk_fault};
 use super::workspace::{LOCK, Workspace};
 use rayon::prelude::*;
@@ -23,7 +23,7 @@ const MAX_RECORD: usize = 2 << 20;
 
 /// The lock and the records of the tree's files. They lie on disk, whatever revision the specs are
 /// read from.
-pub struct Written {
+pub struct WrittenTree {
     lock: LockFile,
     /// By path.
     records: BTreeMap<String, FileEntry>,
@@ -37,9 +37,9 @@ enum LockFile {
     Unreadable(&'static str),
 }
 
-impl Written {
+impl WrittenTree {
     /// Reads them.
-    pub fn read(workspace: &Workspace) -> Result<Self, Fault> {
+    pub fn read(workspace: &Workspace) -> Result<Self, CliError> {
         let lock = read_lock(workspace)?;
         let records = read_records(workspace, &lock)?;
         Ok(Self { lock, records })
@@ -68,7 +68,7 @@ impl Written {
     }
 }
 
-fn read_lock(workspace: &Workspace) -> Result<LockFile, Fault> {
+fn read_lock(workspace: &Workspace) -> Result<LockFile, CliError> {
     let path = workspace.tree_base.join(LOCK);
     if let Ok(meta) = std::fs::metadata(&path)
         && (!meta.is_file() || meta.len() > MAX_LOCK)
@@ -84,7 +84,7 @@ fn read_lock(workspace: &Workspace) -> Result<LockFile, Fault> {
             LockFile::Text,
         )),
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(LockFile::None),
-        Err(e) => Err(Fault::Io { path, source: e }),
+        Err(e) => Err(CliError::Io { path, source: e }),
     }
 }
 
@@ -118,7 +118,7 @@ fn record_of(tree: &str, full: &Path, path: &str) -> Option<FileEntry> {
 fn read_records(
     workspace: &Workspace,
     lock: &LockFile,
-) -> Result<BTreeMap<String, FileEntry>, Fault> {
+) -> Result<BTreeMap<String, FileEntry>, CliError> {
     let clusters = match lock {
         LockFile::Text(text) => {
             Lock::parse(SourceId(0), &Source::new(LOCK, text.as_str()))

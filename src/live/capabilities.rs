@@ -1,6 +1,6 @@
 //! What a cluster has, as the fleet declares it.
 
-use super::listing::Served;
+use super::listing::ServedKinds;
 use super::observe::Observations;
 use super::plugin::{named_by_daemon_set, named_by_definition};
 use crate::kube::kinds;
@@ -10,7 +10,12 @@ use std::collections::BTreeSet;
 /// The fields of a cluster in the fleet that can be read off its server: its version, its network
 /// plugin, and the kinds that it has beyond Kubernetes' own and Flux's. `version` is as the server
 /// writes it, `v1.36.3`.
-pub fn capabilities(cluster: &str, version: &str, served: &Served, batch: &Observations) -> Value {
+pub fn capabilities(
+    cluster: &str,
+    version: &str,
+    served: &ServedKinds,
+    batch: &Observations,
+) -> Value {
     let minor: Vec<&str> = version
         .trim_start_matches('v')
         .split(['.', '-', '+'])

@@ -2,10 +2,10 @@
 
 use super::deletion::{STUCK, held_by};
 use super::desired::{Desired, DesiredObject};
-use super::drift::{Difference, Manager};
+use super::drift::{FieldDifference, Manager};
 use super::finding::LiveFinding;
 use super::observe::{Ending, Observations, Observed};
-use super::progress::{Behind, progress};
+use super::progress::{BehindReasons, progress};
 use super::rules::*;
 use super::status::Stage;
 use super::{ListError, plugin, versions};
@@ -50,7 +50,7 @@ impl Phase {
 
 /// A tenant on a cluster.
 #[derive(Clone, Debug)]
-pub struct Row {
+pub struct TenantRow {
     /// Its name.
     pub tenant: Text,
     /// How far it has come.
@@ -69,7 +69,7 @@ pub struct Row {
 #[derive(Debug, Default)]
 pub struct LiveReport {
     /// The tenants, by name.
-    pub rows: Vec<Row>,
+    pub rows: Vec<TenantRow>,
     /// What was found.
     pub found: Vec<LiveFinding>,
     /// How many objects should be there, are there as they should, and were looked at.
@@ -265,7 +265,7 @@ impl Comparison<'_> {
         self.gaps.iter().any(|gap| gap.hides(&id.group, &id.kind))
     }
 
-    fn objects(&mut self, behind: &Behind) {
+    fn objects(&mut self, behind: &BehindReasons) {
         let wanted = self.wanted;
         let endings: HashMap<&ObjectId, &Ending> =
             self.seen.endings.iter().map(|e| (&e.id, e)).collect();
@@ -426,7 +426,7 @@ impl Comparison<'_> {
         let unit = want.unit.clone().unwrap_or_else(|| ENTRY.into());
         // What holds it is said of its own.
         let held = !seen.marks.is_empty() || seen.applied.as_ref().is_some_and(|a| a.suspended);
-        let cannot_change = |d: &Difference| {
+        let cannot_change = |d: &FieldDifference| {
             d.path.starts_with("roleRef")
                 || id.kind == "ResourceQuota" && d.path.starts_with("spec.scope")
         };
@@ -471,7 +471,7 @@ impl Comparison<'_> {
             .map_or(i64::MAX, |since| self.now.as_second() - since.as_second())
     }
 
-    fn rows(&mut self, behind: &Behind) {
+    fn rows(&mut self, behind: &BehindReasons) {
         let wanted = self.wanted;
         let units: BTreeMap<u32, &Text> = wanted
             .objects
@@ -551,7 +551,7 @@ impl Comparison<'_> {
                     .unwrap_or_default(),
             };
 
-            rows.push(Row {
+            rows.push(TenantRow {
                 tenant: tenant.name.clone(),
                 phase,
                 uuid: tenant.uuid.clone(),

@@ -40,7 +40,7 @@ pub struct DesiredTenant {
 }
 
 /// Objects that should be there. A cluster's are looked up for each of its live ones.
-pub type Objects = IndexMap<ObjectId, DesiredObject>;
+pub type DesiredObjects = IndexMap<ObjectId, DesiredObject>;
 
 /// What should be there of a cluster.
 #[derive(Debug)]
@@ -67,7 +67,7 @@ pub struct Desired {
     /// The network plugin, where it is declared.
     pub plugin: Option<Text>,
     /// The objects, in order.
-    pub objects: Objects,
+    pub objects: DesiredObjects,
     /// The tenants.
     pub tenants: Vec<DesiredTenant>,
     /// Tenants with an error: nothing is known of what is rendered of them.
@@ -95,7 +95,7 @@ impl Desired {
             source: conventions(engine).source.clone(),
             contents: HashMap::new(),
             plugin: None,
-            objects: Objects::default(),
+            objects: DesiredObjects::default(),
             tenants: Vec::new(),
             broken: BTreeSet::new(),
             gone: BTreeSet::new(),

@@ -53,7 +53,7 @@ impl fmt::Display for Manager {
 
 /// A field that is not as it was rendered.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Difference {
+pub struct FieldDifference {
     /// Which, as `spec.hard.pods` or `rules[0].verbs`.
     pub path: String,
     /// What was rendered, as JSON; nothing for a field that was not, and opens what the rendered
@@ -94,7 +94,7 @@ pub fn differences(
     wanted: &Value,
     live: &Value,
     managed: impl FnOnce(&Value) -> Value,
-) -> Vec<Difference> {
+) -> Vec<FieldDifference> {
     // Taken as one value each, lists differ at least where they differ as merged ones.
     match compared(id, wanted, live, &[]).is_empty() {
         true => Vec::new(),
@@ -102,7 +102,12 @@ pub fn differences(
     }
 }
 
-fn compared(id: &ObjectId, wanted: &Value, live: &Value, managed: &[Value]) -> Vec<Difference> {
+fn compared(
+    id: &ObjectId,
+    wanted: &Value,
+    live: &Value,
+    managed: &[Value],
+) -> Vec<FieldDifference> {
     let parts = kinds::exact(id);
     // What decides comes before what only names.
     let last = |(key, _): &&Entry| *key == "metadata";
@@ -214,7 +219,7 @@ struct FieldComparison<'a> {
     exact: bool,
     managed: &'a [Value],
     path: Vec<Step<'a>>,
-    out: Vec<Difference>,
+    out: Vec<FieldDifference>,
 }
 
 impl<'a> FieldComparison<'a> {
@@ -252,7 +257,7 @@ impl<'a> FieldComparison<'a> {
                 Step::Element(key) => format!("{path}[{key}]"),
             });
 
-        self.out.push(Difference {
+        self.out.push(FieldDifference {
             path,
             wanted: wanted.map(show),
             live: (!live.is_null()).then(|| show(live)),

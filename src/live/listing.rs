@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// A kind that a server serves.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Kind {
+pub struct ServedKind {
     /// Its group; empty for the core's.
     pub group: Text,
     /// The version by which it is listed.
@@ -22,7 +22,7 @@ pub struct Kind {
     pub namespaced: bool,
 }
 
-impl Kind {
+impl ServedKind {
     /// `group/version`, or `version` for the core's.
     pub fn api_version(&self) -> Text {
         match self.group.as_str() {
@@ -43,14 +43,14 @@ impl Kind {
 
 /// What a server serves, and what it could not say of it.
 #[derive(Clone, Debug, Default)]
-pub struct Served {
+pub struct ServedKinds {
     /// Every kind that can be listed, in each version; the preferred one of a group first.
-    pub kinds: Vec<Kind>,
+    pub kinds: Vec<ServedKind>,
     /// Aggregated APIs that do not answer, as `group/version`.
     pub stale: Vec<String>,
 }
 
-impl Served {
+impl ServedKinds {
     /// Reads an answer of aggregated discovery (`APIGroupDiscoveryList`) into it.
     ///
     /// # Errors
@@ -81,7 +81,7 @@ impl Served {
                         .iter()
                         .any(|v| v.as_str() == Some("list"))
                     {
-                        self.kinds.push(Kind {
+                        self.kinds.push(ServedKind {
                             group: name.clone(),
                             version: number.clone(),
                             kind: text(&["responseKind", "kind"]),
@@ -97,7 +97,7 @@ impl Served {
     }
 
     /// The kind by which something is listed: of the version asked for, else of the preferred one.
-    pub fn find(&self, group: &str, kind: &str, version: Option<&str>) -> Option<&Kind> {
+    pub fn find(&self, group: &str, kind: &str, version: Option<&str>) -> Option<&ServedKind> {
         let mut all = self
             .kinds
             .iter()
@@ -123,7 +123,7 @@ pub enum Detail {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Listing {
     /// Of what kind.
-    pub kind: Kind,
+    pub kind: ServedKind,
     /// How much of each.
     pub detail: Detail,
     /// Only in this namespace; in all when left out.
@@ -206,7 +206,7 @@ pub fn all_read() -> impl Iterator<Item = (&'static str, &'static str)> {
 /// rendered kind is written; `engine` is the namespace of the engine, whose controllers are looked at. The
 /// longest lists come first.
 pub fn listings(
-    served: &Served,
+    served: &ServedKinds,
     wanted: &BTreeMap<(Text, Text), Text>,
     engine: &str,
     purpose: Purpose,
@@ -305,7 +305,7 @@ pub fn narrowed(listings: Vec<Listing>, namespaces: &[Text], engine: &str) -> Ve
 }
 
 /// The identity of a listed object.
-pub fn id_of(kind: &Kind, object: &Value) -> ObjectId {
+pub fn id_of(kind: &ServedKind, object: &Value) -> ObjectId {
     let text = |key: &str| Text::from(object.at(&["metadata", key]).as_str().unwrap_or_default());
     ObjectId {
         group: kind.group.clone(),

@@ -21,10 +21,10 @@ pub mod status;
 mod versions;
 pub mod desired;
 
-pub use compare::{LiveReport, Phase, Row, compare};
+pub use compare::{LiveReport, Phase, TenantRow, compare};
 pub use desired::Desired;
 pub use finding::LiveFinding;
-pub use listing::{Detail, Listing, Purpose, Served, concerns, listings, narrowed};
+pub use listing::{Detail, Listing, Purpose, ServedKinds, concerns, listings, narrowed};
 pub use observe::Observations;
 pub use page::Page;
 

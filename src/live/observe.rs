@@ -2,10 +2,10 @@
 //! kept.
 
 use super::desired::Desired;
-use super::drift::{Difference, Manager, differences};
+use super::drift::{FieldDifference, Manager, differences};
 use super::listing::{Listing, id_of};
 use super::page::managed_fields;
-use super::status::{Stage, Status, conditions, text};
+use super::status::{ObjectStatus, Stage, conditions, text};
 use crate::delivery::{all_marks, argo};
 use crate::graph::{Facts, Input, Origin};
 use crate::kube::names::{OWNER_LABEL, TENANT_LABEL};
@@ -20,18 +20,18 @@ use std::collections::{BTreeMap, BTreeSet};
 #[derive(Debug)]
 pub struct Observed {
     /// What its own status says.
-    pub status: Status,
+    pub status: ObjectStatus,
     /// How it differs.
-    pub differences: Vec<Difference>,
+    pub differences: Vec<FieldDifference>,
     /// By what Flux leaves it as it is, or leaves it behind.
-    pub marks: Vec<Mark>,
+    pub marks: Vec<FoundMark>,
     /// How far Flux has come, of a Kustomization.
-    pub applied: Option<Applied>,
+    pub applied: Option<ApplierState>,
 }
 
 /// An annotation or label by which Flux leaves an object as it is, or leaves it behind.
 #[derive(Clone, Debug)]
-pub struct Mark {
+pub struct FoundMark {
     /// Its key.
     pub key: &'static str,
     /// Its value.
@@ -44,7 +44,7 @@ pub struct Mark {
 
 /// How far Flux has come with a Kustomization.
 #[derive(Clone, Debug, Default)]
-pub struct Applied {
+pub struct ApplierState {
     /// Whether it is suspended.
     pub suspended: bool,
     /// The revision that was applied last; may be empty.
@@ -150,7 +150,7 @@ pub struct Observations {
     pub images: Vec<[Text; 3]>,
     /// Argo CD's Applications that have not come where they should, and the tenant whose namespace
     /// that is.
-    pub applications: Vec<(ObjectId, u32, Status)>,
+    pub applications: Vec<(ObjectId, u32, ObjectStatus)>,
     /// Sources in Flux's namespace.
     pub sources: Vec<ObservedSource>,
     /// Kustomizations in Flux's namespace that are suspended.
@@ -284,7 +284,7 @@ impl Observations {
                 let here =
                     to("server") == "https://kubernetes.default.svc" || to("name") == "in-cluster";
                 let to = wanted.home(to("namespace")).filter(|_| here).or(tenant);
-                let status = Status::of(&id.group, &id.kind, object, now);
+                let status = ObjectStatus::of(&id.group, &id.kind, object, now);
                 if let Some(to) =
                     to.filter(|to| wanted.asks(Some(*to)) && status.stage != Stage::Current)
                 {
@@ -300,7 +300,7 @@ impl Observations {
                     content: text(artifact, &["metadata", CONTENT]).into(),
                     origin: text(artifact, &["metadata", "org.opencontainers.image.revision"])
                         .into(),
-                    wrong: source_fault(&Status::of(&id.group, kind, object, now), object),
+                    wrong: source_fault(&ObjectStatus::of(&id.group, kind, object, now), object),
                 });
             }
             _ => {}
@@ -313,8 +313,8 @@ impl Observations {
 
         match wanted.objects.get_full(&id) {
             Some((at, _, want)) if !metadata_only => {
-                let status =
-                    Status::of(&id.group, &id.kind, object, now).between_turns(&id.group, object);
+                let status = ObjectStatus::of(&id.group, &id.kind, object, now)
+                    .between_turns(&id.group, object);
                 let seen = Observed {
                     status,
                     differences: differences(&id, &want.value, object, managed_fields),
@@ -370,7 +370,7 @@ fn finalizers(object: &Value) -> Vec<Text> {
 
 /// Annotations and labels by which Flux does not mend an object, or does not remove it: those that
 /// were not rendered.
-fn marks(wanted: &Value, object: &Value) -> Vec<Mark> {
+fn marks(wanted: &Value, object: &Value) -> Vec<FoundMark> {
     let mut found = Vec::new();
     for (at, verb) in [("annotations", "annotate"), ("labels", "label")] {
         for mark in all_marks().filter(|mark| mark.effect.hinders()) {
@@ -378,7 +378,7 @@ fn marks(wanted: &Value, object: &Value) -> Vec<Mark> {
             if value.eq_ignore_ascii_case(mark.value)
                 && text(wanted, &["metadata", at, mark.key]) != value
             {
-                found.push(Mark {
+                found.push(FoundMark {
                     key: mark.key,
                     value: value.into(),
                     verb,
@@ -392,7 +392,7 @@ fn marks(wanted: &Value, object: &Value) -> Vec<Mark> {
 }
 
 /// Why a source brings nothing new; empty where it does.
-fn source_fault(status: &Status, object: &Value) -> String {
+fn source_fault(status: &ObjectStatus, object: &Value) -> String {
     if matches!(object.at(&["spec", "suspend"]), Value::Bool(true)) {
         return "it is suspended".to_owned();
     }
@@ -407,12 +407,12 @@ fn source_fault(status: &Status, object: &Value) -> String {
     }
 }
 
-fn applied(object: &Value) -> Applied {
+fn applied(object: &Value) -> ApplierState {
     let ready = conditions(object).find(|c| c.kind == "Ready");
     let ready = ready.map_or_else(Default::default, |c| {
         [c.status, c.reason, c.message, c.since].map(Text::from)
     });
-    Applied {
+    ApplierState {
         suspended: matches!(object.at(&["spec", "suspend"]), Value::Bool(true)),
         revision: text(object, &["status", "lastAppliedRevision"]).into(),
         ready,

@@ -1,6 +1,6 @@
 //! A page of a list, as a server writes it.
 
-use super::listing::Kind;
+use super::listing::ServedKind;
 use super::status::text;
 use crate::kube::ObjectId;
 use crate::value::{Entry, Text, Value};
@@ -37,22 +37,22 @@ fn there<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
 
 /// An object of a list. Who set its fields, most of its bytes, stays a text until it is asked for
 /// ([`managed_fields`]).
-struct Listed(Value);
+struct ListedObject(Value);
 
-impl<'de> Deserialize<'de> for Listed {
+impl<'de> Deserialize<'de> for ListedObject {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Level::Object.deserialize(deserializer).map(Self)
+        Depth::Object.deserialize(deserializer).map(Self)
     }
 }
 
 /// How deep in an object of a list something is.
 #[derive(Clone, Copy)]
-enum Level {
+enum Depth {
     Object,
     Metadata,
 }
 
-impl<'de> DeserializeSeed<'de> for Level {
+impl<'de> DeserializeSeed<'de> for Depth {
     type Value = Value;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
@@ -60,7 +60,7 @@ impl<'de> DeserializeSeed<'de> for Level {
     }
 }
 
-impl<'de> Visitor<'de> for Level {
+impl<'de> Visitor<'de> for Depth {
     type Value = Value;
 
     fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -101,9 +101,9 @@ impl Page {
     ///
     /// # Errors
     /// Why it is none.
-    pub fn read(kind: &Kind, bytes: &[u8]) -> Result<Self, String> {
+    pub fn read(kind: &ServedKind, bytes: &[u8]) -> Result<Self, String> {
         // Of a list with an object that cannot be read (one nested too deeply), the others are.
-        let (page, unread) = match serde_json::from_slice::<RawPage<Listed>>(bytes) {
+        let (page, unread) = match serde_json::from_slice::<RawPage<ListedObject>>(bytes) {
             Ok(page) => (page, Vec::new()),
             Err(_) => one_by_one(kind, bytes).map_err(|e| format!("the answer is no list: {e}"))?,
         };
@@ -119,7 +119,7 @@ impl Page {
         let mut items: Vec<Value> = items
             .unwrap_or_default()
             .into_iter()
-            .map(|Listed(item)| item)
+            .map(|ListedObject(item)| item)
             .collect();
 
         for item in &mut items {
@@ -140,7 +140,10 @@ impl Page {
 }
 
 /// Reads each object of a page by itself; of one that cannot be read, what it is called.
-fn one_by_one(kind: &Kind, bytes: &[u8]) -> serde_json::Result<(RawPage<Listed>, Vec<ObjectId>)> {
+fn one_by_one(
+    kind: &ServedKind,
+    bytes: &[u8],
+) -> serde_json::Result<(RawPage<ListedObject>, Vec<ObjectId>)> {
     #[derive(serde::Deserialize)]
     struct Called {
         metadata: Name,
@@ -154,7 +157,7 @@ fn one_by_one(kind: &Kind, bytes: &[u8]) -> serde_json::Result<(RawPage<Listed>,
 
     let page: RawPage<&RawValue> = serde_json::from_slice(bytes)?;
     let mut unread = Vec::new();
-    let mut read = |item: &RawValue| match serde_json::from_str::<Listed>(item.get()) {
+    let mut read = |item: &RawValue| match serde_json::from_str::<ListedObject>(item.get()) {
         Ok(item) => Some(item),
         Err(_) => {
             let called: Option<Called> = serde_json::from_str(item.get()).ok();

@@ -3,7 +3,7 @@
 
 use super::desired::Desired;
 use super::finding::LiveFinding;
-use super::listing::Served;
+use super::listing::ServedKinds;
 use super::rules::{POLICY_NOT_DENYING, POLICY_VIOLATED};
 use crate::diagnostic::{Diagnostic, Rule, Scope};
 use crate::graph::Cluster;
@@ -15,7 +15,7 @@ const KIND: &str = "ValidatingAdmissionPolicy";
 
 /// What is found of the rendered policies in a live cluster. Of one that does not deny yet, the
 /// live objects that it would refuse are counted.
-pub fn check(wanted: &Desired, cluster: &Cluster, served: &Served) -> Vec<LiveFinding> {
+pub fn check(wanted: &Desired, cluster: &Cluster, served: &ServedKinds) -> Vec<LiveFinding> {
     let mut all = Vec::new();
     for (id, want) in wanted
         .objects

@@ -22,7 +22,7 @@ pub enum Stage {
 
 /// What an object's status comes to.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Status {
+pub struct ObjectStatus {
     /// How far it has come.
     pub stage: Stage,
     /// Why, in one word; empty where it is current.
@@ -34,7 +34,7 @@ pub struct Status {
 /// How long a pod may be without a node before that is a failure, in seconds.
 const SCHEDULE_WINDOW: i64 = 15;
 
-impl Status {
+impl ObjectStatus {
     fn current() -> Self {
         Self {
             stage: Stage::Current,
@@ -120,7 +120,7 @@ impl Status {
     }
 }
 
-impl Status {
+impl ObjectStatus {
     /// The same of an object that Flux looks at again and again: what it has done before is what it
     /// is, until it says otherwise. At each interval it says that it is at work.
     pub fn between_turns(self, group: &str, object: &Value) -> Self {
@@ -138,7 +138,7 @@ impl Status {
 }
 
 /// A condition of a status.
-pub struct Condition<'a> {
+pub struct StatusCondition<'a> {
     /// Its type.
     pub kind: &'a str,
     /// `True`, `False` or `Unknown`.
@@ -151,19 +151,19 @@ pub struct Condition<'a> {
     pub since: &'a str,
 }
 
-impl Condition<'_> {
+impl StatusCondition<'_> {
     fn is(&self, status: &str) -> bool {
         self.status == status
     }
 }
 
 /// The conditions of an object.
-pub fn conditions(object: &Value) -> impl Iterator<Item = Condition<'_>> {
+pub fn conditions(object: &Value) -> impl Iterator<Item = StatusCondition<'_>> {
     object
         .at(&["status", "conditions"])
         .items()
         .iter()
-        .map(|c| Condition {
+        .map(|c| StatusCondition {
             kind: text(c, &["type"]),
             status: text(c, &["status"]),
             reason: text(c, &["reason"]),
@@ -191,12 +191,15 @@ fn number(object: &Value, path: &[&str]) -> Option<i64> {
 
 /// The first of some comparisons of counts that does not hold: a reason, what there is, what there
 /// should be at least.
-fn counts(all: &[(&str, i64, i64)]) -> Option<Status> {
+fn counts(all: &[(&str, i64, i64)]) -> Option<ObjectStatus> {
     let (reason, there, wanted) = all.iter().find(|(_, there, wanted)| there < wanted)?;
-    Some(Status::progress(reason, format!("{there} of {wanted}")))
+    Some(ObjectStatus::progress(
+        reason,
+        format!("{there} of {wanted}"),
+    ))
 }
 
-fn deployment(object: &Value) -> Status {
+fn deployment(object: &Value) -> ObjectStatus {
     let mut progressing = number(object, &["spec", "progressDeadlineSeconds"])
         .is_none_or(|s| s == i64::from(i32::MAX));
     let mut available = false;
@@ -204,7 +207,7 @@ fn deployment(object: &Value) -> Status {
     for condition in conditions(object) {
         match condition.kind {
             "Progressing" if condition.reason == "ProgressDeadlineExceeded" => {
-                return Status::failed(condition.reason, condition.message);
+                return ObjectStatus::failed(condition.reason, condition.message);
             }
             "Progressing" => {
                 progressing |= condition.is("True") && condition.reason == "NewReplicaSetAvailable"
@@ -228,18 +231,18 @@ fn deployment(object: &Value) -> Status {
         ("LessReady", status("readyReplicas"), spec),
     ])
     .unwrap_or_else(|| match (progressing, available) {
-        (false, _) => Status::progress(
+        (false, _) => ObjectStatus::progress(
             "ReplicaSetNotAvailable",
             "its new ReplicaSet is not available",
         ),
-        (_, false) => Status::progress("DeploymentNotAvailable", "it is not available"),
-        _ => Status::current(),
+        (_, false) => ObjectStatus::progress("DeploymentNotAvailable", "it is not available"),
+        _ => ObjectStatus::current(),
     })
 }
 
-fn stateful_set(object: &Value) -> Status {
+fn stateful_set(object: &Value) -> ObjectStatus {
     if text(object, &["spec", "updateStrategy", "type"]) == "OnDelete" {
-        return Status::current();
+        return ObjectStatus::current();
     }
     let status = |key: &str| number(object, &["status", key]).unwrap_or(0);
     let spec = number(object, &["spec", "replicas"]).unwrap_or(1);
@@ -266,28 +269,28 @@ fn stateful_set(object: &Value) -> Status {
                 text(object, &["status", "updateRevision"]),
             );
             (current != wanted)
-                .then(|| Status::progress("RevisionMismatch", "its revisions differ"))
+                .then(|| ObjectStatus::progress("RevisionMismatch", "its revisions differ"))
         }),
     };
 
-    short.or_else(then).unwrap_or_else(Status::current)
+    short.or_else(then).unwrap_or_else(ObjectStatus::current)
 }
 
-fn daemon_set(object: &Value) -> Status {
+fn daemon_set(object: &Value) -> ObjectStatus {
     let status = |key: &str| number(object, &["status", key]);
     if number(object, &["metadata", "generation"]).is_none() {
-        return Status::progress("NoGeneration", "it has no generation");
+        return ObjectStatus::progress("NoGeneration", "it has no generation");
     }
 
     if status("observedGeneration").is_none() {
-        return Status::progress(
+        return ObjectStatus::progress(
             "NoObservedGeneration",
             "its controller has not looked at it",
         );
     }
 
     let Some(wanted) = status("desiredNumberScheduled") else {
-        return Status::progress("NoDesiredNumber", "how many nodes it is for is not said");
+        return ObjectStatus::progress("NoDesiredNumber", "how many nodes it is for is not said");
     };
     let status = |key: &str| status(key).unwrap_or(0);
     counts(&[
@@ -296,12 +299,12 @@ fn daemon_set(object: &Value) -> Status {
         ("LessAvailable", status("numberAvailable"), wanted),
         ("LessReady", status("numberReady"), wanted),
     ])
-    .unwrap_or_else(Status::current)
+    .unwrap_or_else(ObjectStatus::current)
 }
 
-fn replica_set(object: &Value) -> Status {
+fn replica_set(object: &Value) -> ObjectStatus {
     if let Some(failure) = conditions(object).find(|c| c.kind == "ReplicaFailure" && c.is("True")) {
-        return Status::progress("ReplicaFailure", failure.message);
+        return ObjectStatus::progress("ReplicaFailure", failure.message);
     }
     let status = |key: &str| number(object, &["status", key]).unwrap_or(0);
     let spec = number(object, &["spec", "replicas"]).unwrap_or(1);
@@ -311,15 +314,15 @@ fn replica_set(object: &Value) -> Status {
         ("LessReady", status("readyReplicas"), spec),
         ("ExtraPods", spec, status("replicas")),
     ])
-    .unwrap_or_else(Status::current)
+    .unwrap_or_else(ObjectStatus::current)
 }
 
-fn pod(object: &Value, now: Timestamp) -> Status {
+fn pod(object: &Value, now: Timestamp) -> ObjectStatus {
     let condition =
         |kind: &str, status: &str| conditions(object).find(|c| c.kind == kind && c.is(status));
     match text(object, &["status", "phase"]) {
-        "Succeeded" | "Failed" => Status::current(),
-        "Running" if condition("Ready", "True").is_some() => Status::current(),
+        "Succeeded" | "Failed" => ObjectStatus::current(),
+        "Running" if condition("Ready", "True").is_some() => ObjectStatus::current(),
         "Running" => {
             let containers = object.at(&["status", "containerStatuses"]).items().iter();
             let looping: Vec<&str> = containers
@@ -327,60 +330,60 @@ fn pod(object: &Value, now: Timestamp) -> Status {
                 .map(|c| text(c, &["name"]))
                 .collect();
             match looping.is_empty() {
-                false => Status::failed(
+                false => ObjectStatus::failed(
                     "ContainerCrashLooping",
                     format!("{} crashes", looping.join(", ")),
                 ),
-                true => Status::progress("PodRunningNotReady", "it runs, and is not ready"),
+                true => ObjectStatus::progress("PodRunningNotReady", "it runs, and is not ready"),
             }
         }
         "Pending" => match condition("PodScheduled", "False") {
             Some(why) if why.reason == "Unschedulable" => {
                 let made = text(object, &["metadata", "creationTimestamp"]).parse::<Timestamp>();
                 match made.is_ok_and(|made| now.as_second() - made.as_second() < SCHEDULE_WINDOW) {
-                    true => Status::progress("PodNotScheduled", why.message),
-                    false => Status::failed("PodUnschedulable", why.message),
+                    true => ObjectStatus::progress("PodNotScheduled", why.message),
+                    false => ObjectStatus::failed("PodUnschedulable", why.message),
                 }
             }
-            _ => Status::progress("PodPending", "it is pending"),
+            _ => ObjectStatus::progress("PodPending", "it is pending"),
         },
-        _ => Status::progress("PodNotObserved", "its phase is not known"),
+        _ => ObjectStatus::progress("PodNotObserved", "its phase is not known"),
     }
 }
 
-fn job(object: &Value) -> Status {
+fn job(object: &Value) -> ObjectStatus {
     for condition in conditions(object).filter(|c| c.is("True")) {
         match condition.kind {
-            "Complete" | "Suspended" => return Status::current(),
-            "Failed" => return Status::failed("JobFailed", condition.message),
+            "Complete" | "Suspended" => return ObjectStatus::current(),
+            "Failed" => return ObjectStatus::failed("JobFailed", condition.message),
             _ => {}
         }
     }
     match text(object, &["status", "startTime"]) {
-        "" => Status::progress("JobNotStarted", "it has not started"),
-        _ => Status::current(),
+        "" => ObjectStatus::progress("JobNotStarted", "it has not started"),
+        _ => ObjectStatus::current(),
     }
 }
 
-fn definition(object: &Value) -> Status {
+fn definition(object: &Value) -> ObjectStatus {
     for condition in conditions(object) {
         match (condition.kind, condition.status) {
             ("NamesAccepted", "False") => {
-                return Status::failed(condition.reason, condition.message);
+                return ObjectStatus::failed(condition.reason, condition.message);
             }
             ("Established", "False") if condition.reason != "Installing" => {
-                return Status::failed(condition.reason, condition.message);
+                return ObjectStatus::failed(condition.reason, condition.message);
             }
-            ("Established", "True") => return Status::current(),
+            ("Established", "True") => return ObjectStatus::current(),
             _ => {}
         }
     }
-    Status::progress("Installing", "it is being installed")
+    ObjectStatus::progress("Installing", "it is being installed")
 }
 
 /// Argo CD's own words. Source: argo-cd, pkg/apis/application/v1alpha1 (SyncStatusCode,
 /// OperationPhase), gitops-engine, health.
-fn application(object: &Value) -> Status {
+fn application(object: &Value) -> ObjectStatus {
     let status = |path: &[&str]| text(object, &[&["status"], path].concat());
     let message = status(&["operationState", "message"]);
     let (health, phase) = (
@@ -389,23 +392,23 @@ fn application(object: &Value) -> Status {
     );
 
     match (status(&["sync", "status"]), health) {
-        (_, "Degraded") => Status::failed(health, status(&["health", "message"])),
-        ("Synced", "Healthy" | "Suspended") => Status::current(),
-        _ if ["Failed", "Error"].contains(&phase) => Status::failed(phase, message),
+        (_, "Degraded") => ObjectStatus::failed(health, status(&["health", "message"])),
+        ("Synced", "Healthy" | "Suspended") => ObjectStatus::current(),
+        _ if ["Failed", "Error"].contains(&phase) => ObjectStatus::failed(phase, message),
         ("Synced", _) => {
-            Status::progress(or(health, "Unknown"), "its health is not known to be good")
+            ObjectStatus::progress(or(health, "Unknown"), "its health is not known to be good")
         }
-        (sync, _) => Status::progress(
+        (sync, _) => ObjectStatus::progress(
             or(sync, "Unknown"),
             or(message, "it is not in sync with its repository"),
         ),
     }
 }
 
-fn ready(object: &Value) -> Status {
+fn ready(object: &Value) -> ObjectStatus {
     match conditions(object).find(|c| c.kind == "Ready") {
-        None => Status::current(),
-        Some(ready) if ready.is("True") => Status::current(),
-        Some(ready) => Status::progress(ready.reason, ready.message),
+        None => ObjectStatus::current(),
+        Some(ready) if ready.is("True") => ObjectStatus::current(),
+        Some(ready) => ObjectStatus::progress(ready.reason, ready.message),
     }
 }

@@ -4,7 +4,7 @@
 use super::compare::Comparison;
 use super::deletion::{STUCK, held_by, length};
 use super::observe::Why;
-use super::progress::Behind;
+use super::progress::BehindReasons;
 use super::rules::{FOREIGN, NOT_ADOPTED, NOT_CONVERGED, NOT_LISTED, ORPHANED, STUCK_DELETION};
 use crate::diagnostic::Level;
 use crate::kube::ObjectId;
@@ -47,7 +47,7 @@ impl Comparison<'_> {
     }
 
     /// What was not rendered: what gives a tenant more, and what is left.
-    pub(super) fn strays(&mut self, behind: &Behind) {
+    pub(super) fn strays(&mut self, behind: &BehindReasons) {
         let mut beside = Vec::new();
         for stray in &self.seen.strays {
             let by = stray

@@ -7,15 +7,15 @@ use serde::Serialize;
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Report<'a> {
+struct FindingsReport<'a> {
     schema_version: u32,
-    findings: Vec<Finding<'a>>,
+    findings: Vec<FindingReport<'a>>,
     counts: Counts,
 }
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Finding<'a> {
+struct FindingReport<'a> {
     rule: &'a str,
     level: &'a str,
     message: &'a str,
@@ -23,15 +23,15 @@ struct Finding<'a> {
     fix: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     tenant: Option<&'a str>,
-    location: Location<'a>,
+    location: LocationReport<'a>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    related: Vec<Related<'a>>,
+    related: Vec<RelatedReport<'a>>,
 }
 
 /// Lines and columns from 1, columns in characters; the end is the character after the last.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Location<'a> {
+struct LocationReport<'a> {
     path: &'a str,
     line: u32,
     column: u32,
@@ -40,18 +40,18 @@ struct Location<'a> {
 }
 
 #[derive(Serialize)]
-struct Related<'a> {
+struct RelatedReport<'a> {
     label: &'a str,
-    location: Location<'a>,
+    location: LocationReport<'a>,
 }
 
-fn location(sources: &SourceMap, span: Span) -> Location<'_> {
+fn location(sources: &SourceMap, span: Span) -> LocationReport<'_> {
     let source = sources.file(span);
     let (start, end) = (
         source.position(span.start),
         source.position(span.end.max(span.start)),
     );
-    Location {
+    LocationReport {
         path: &source.path,
         line: start.line,
         column: start.column,
@@ -62,11 +62,11 @@ fn location(sources: &SourceMap, span: Span) -> Location<'_> {
 
 /// A JSON document, ended by a newline.
 pub fn json(sources: &SourceMap, findings: &[Diagnostic]) -> String {
-    let report = Report {
+    let report = FindingsReport {
         schema_version: 1,
         findings: findings
             .iter()
-            .map(|d| Finding {
+            .map(|d| FindingReport {
                 rule: d.rule.id,
                 level: d.level.name(),
                 message: &d.message,
@@ -80,7 +80,7 @@ pub fn json(sources: &SourceMap, findings: &[Diagnostic]) -> String {
                 related: d
                     .related
                     .iter()
-                    .map(|r| Related {
+                    .map(|r| RelatedReport {
                         label: &r.label,
                         location: location(sources, r.span),
                     })

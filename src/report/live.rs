@@ -11,7 +11,7 @@ use std::fmt::Write;
 
 /// What was found of a cluster.
 #[derive(Debug)]
-pub struct Cluster {
+pub struct VerifiedCluster {
     /// Its name in the fleet.
     pub name: String,
     /// The context by which it was asked, or its address.
@@ -49,7 +49,7 @@ pub fn shown(found: &LiveFinding) -> Diagnostic {
 
 /// The tenants of some clusters in a table, and how each cluster stands. Active ones of a large
 /// fleet are only counted, unless `all`.
-pub fn text(clusters: &[Cluster], all: bool) -> String {
+pub fn text(clusters: &[VerifiedCluster], all: bool) -> String {
     let mut out = String::new();
     for cluster in clusters {
         let rows = &cluster.report.rows;
@@ -121,7 +121,7 @@ pub fn text(clusters: &[Cluster], all: bool) -> String {
 }
 
 /// How a cluster stands, in a sentence.
-fn state(cluster: &Cluster) -> String {
+fn state(cluster: &VerifiedCluster) -> String {
     let report = &cluster.report;
     let [wanted, right, looked] = report.counts;
     let at = match (&report.revision, &cluster.commit) {
@@ -180,14 +180,14 @@ fn state(cluster: &Cluster) -> String {
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Report<'a> {
+struct VerifyReport<'a> {
     schema_version: u32,
-    clusters: Vec<ClusterReport<'a>>,
+    clusters: Vec<VerifiedClusterReport<'a>>,
 }
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct ClusterReport<'a> {
+struct VerifiedClusterReport<'a> {
     name: &'a str,
     context: &'a str,
     version: &'a str,
@@ -195,15 +195,15 @@ struct ClusterReport<'a> {
     complete: bool,
     commit: Option<&'a str>,
     revision: Option<&'a str>,
-    objects: Objects,
+    objects: ObjectCounts,
     tenants: Vec<TenantReport<'a>>,
-    findings: Vec<FindingReport<'a>>,
+    findings: Vec<LiveFindingReport<'a>>,
     not_listed: Vec<GapReport<'a>>,
 }
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Objects {
+struct ObjectCounts {
     rendered: usize,
     as_rendered: usize,
     looked_at: usize,
@@ -222,7 +222,7 @@ struct TenantReport<'a> {
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct FindingReport<'a> {
+struct LiveFindingReport<'a> {
     rule: &'a str,
     level: &'a str,
     tenant: Option<&'a str>,
@@ -244,11 +244,11 @@ struct GapReport<'a> {
     why: &'a str,
 }
 
-impl<'a> ClusterReport<'a> {
-    fn of(sources: &'a SourceMap, cluster: &'a Cluster) -> Self {
+impl<'a> VerifiedClusterReport<'a> {
+    fn of(sources: &'a SourceMap, cluster: &'a VerifiedCluster) -> Self {
         let report = &cluster.report;
         let [rendered, as_rendered, looked_at] = report.counts;
-        let tenant = |row: &'a crate::live::Row| TenantReport {
+        let tenant = |row: &'a crate::live::TenantRow| TenantReport {
             name: &row.tenant,
             phase: row.phase.name(),
             tenant_id: &row.uuid,
@@ -259,7 +259,7 @@ impl<'a> ClusterReport<'a> {
 
         let finding = |found: &'a LiveFinding| {
             let span = found.diagnostic.span;
-            FindingReport {
+            LiveFindingReport {
                 rule: found.diagnostic.rule.id,
                 level: found.diagnostic.level.name(),
                 tenant: found.tenant.as_deref(),
@@ -293,7 +293,7 @@ impl<'a> ClusterReport<'a> {
             complete: cluster.gaps.is_empty(),
             commit: cluster.commit.as_deref(),
             revision: report.revision.as_deref(),
-            objects: Objects {
+            objects: ObjectCounts {
                 rendered,
                 as_rendered,
                 looked_at,
@@ -306,12 +306,12 @@ impl<'a> ClusterReport<'a> {
 }
 
 /// The same for programs. Fields are only ever added within a `schemaVersion`.
-pub fn json(sources: &SourceMap, clusters: &[Cluster]) -> String {
-    let report = Report {
+pub fn json(sources: &SourceMap, clusters: &[VerifiedCluster]) -> String {
+    let report = VerifyReport {
         schema_version: 1,
         clusters: clusters
             .iter()
-            .map(|c| ClusterReport::of(sources, c))
+            .map(|c| VerifiedClusterReport::of(sources, c))
             .collect(),
     };
     let mut text = serde_json::to_string_pretty(&report).unwrap_or_default();
@@ -320,7 +320,7 @@ pub fn json(sources: &SourceMap, clusters: &[Cluster]) -> String {
 }
 
 /// The same as JUnit test results: each cluster a suite, each tenant and the cluster itself a case.
-pub fn junit(clusters: &[Cluster]) -> String {
+pub fn junit(clusters: &[VerifiedCluster]) -> String {
     let escape = |text: &str| {
         // XML 1.0 has no way to write these.
         let written =
@@ -425,7 +425,7 @@ fn markdown_text(text: &str) -> String {
 }
 
 /// The same as Markdown.
-pub fn markdown(clusters: &[Cluster]) -> String {
+pub fn markdown(clusters: &[VerifiedCluster]) -> String {
     let cell = |text: &str| markdown_text(text);
     let code = |text: &str| format!("<code>{}</code>", markdown_text(text));
     let mut out = String::from("### tenantry verify\n");

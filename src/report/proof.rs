@@ -234,23 +234,23 @@ pub fn proof_markdown(
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Report<'a> {
+struct ProofReport<'a> {
     schema_version: u32,
     model: &'a str,
     inputs: &'a str,
-    clusters: Vec<ClusterReport<'a>>,
+    clusters: Vec<ProvenClusterReport<'a>>,
 }
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct ClusterReport<'a> {
+struct ProvenClusterReport<'a> {
     cluster: &'a str,
     tenants: usize,
     namespaces: usize,
     objects: usize,
     declared_edges: usize,
     planes: Vec<PlaneReport<'a>>,
-    findings: Vec<FindingReport<'a>>,
+    findings: Vec<ProofFindingReport<'a>>,
     unread: &'a BTreeMap<String, usize>,
     #[serde(flatten)]
     tables: TablesReport<'a>,
@@ -266,7 +266,7 @@ struct PlaneReport<'a> {
 }
 
 #[derive(Serialize)]
-struct FindingReport<'a> {
+struct ProofFindingReport<'a> {
     rule: &'a str,
     level: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -278,7 +278,7 @@ struct FindingReport<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     victim: Option<&'a str>,
     message: &'a str,
-    location: At<'a>,
+    location: LocationReport<'a>,
     witness: Vec<StepReport<'a>>,
     fix: &'a str,
 }
@@ -286,21 +286,21 @@ struct FindingReport<'a> {
 #[derive(Serialize)]
 struct StepReport<'a> {
     text: &'a str,
-    location: At<'a>,
+    location: LocationReport<'a>,
 }
 
 /// Line and column from 1, columns in characters.
 #[derive(Serialize)]
-struct At<'a> {
+struct LocationReport<'a> {
     path: &'a str,
     line: u32,
     column: u32,
 }
 
-fn at(sources: &SourceMap, span: Span) -> At<'_> {
+fn at(sources: &SourceMap, span: Span) -> LocationReport<'_> {
     let source = sources.file(span);
     let start = source.position(span.start);
-    At {
+    LocationReport {
         path: &source.path,
         line: start.line,
         column: start.column,
@@ -317,7 +317,7 @@ pub fn proof_json(
     let clusters = proofs
         .iter()
         .zip(tables)
-        .map(|(proof, tables)| ClusterReport {
+        .map(|(proof, tables)| ProvenClusterReport {
             cluster: &proof.cluster,
             tenants: proof.counts[0],
             namespaces: proof.counts[1],
@@ -343,7 +343,7 @@ pub fn proof_json(
                 .iter()
                 .map(|f| (Some(f), &f.diagnostic))
                 .chain(proof.blind.iter().map(|d| (None, d)))
-                .map(|(f, d)| FindingReport {
+                .map(|(f, d)| ProofFindingReport {
                     rule: d.rule.id,
                     level: d.level.name(),
                     plane: f.map(|f| f.plane.name()),
@@ -367,7 +367,7 @@ pub fn proof_json(
             tables: tables.report(),
         });
 
-    let report = Report {
+    let report = ProofReport {
         schema_version: 1,
         model: MODEL,
         inputs: digest,

@@ -1,8 +1,8 @@
 //! The OCI artifacts of a cluster whose units have one each.
 
-use super::build::{Request, Tree};
-use super::entry::{Unit, artifact_url, late_of};
-use super::layout::Part;
+use super::build::{Tree, TreeRequest};
+use super::entry::{TreeUnit, artifact_url, late_of};
+use super::layout::TenantPart;
 use super::record::{FileEntry, short_hex};
 use crate::delivery::ClusterEngine;
 use crate::diagnostic::rule;
@@ -59,9 +59,9 @@ pub fn artifacts_of<'a>(fleet: &FleetDoc, cluster: &'a Cluster) -> Option<&'a Ar
 
 /// The artifacts of a cluster, in the order of the folders.
 pub fn list_artifacts(
-    request: &Request<'_>,
+    request: &TreeRequest<'_>,
     cluster: &Cluster,
-    units: &[Unit],
+    units: &[TreeUnit],
     tree: &Tree,
 ) -> Vec<Artifact> {
     let Some(artifacts) = artifacts_of(request.fleet, cluster) else {
@@ -70,15 +70,15 @@ pub fn list_artifacts(
     let name = cluster.name.as_str();
     let contents = contents(request, name, tree);
 
-    let artifact = |unit: &Unit, part: Part| {
+    let artifact = |unit: &TreeUnit, part: TenantPart| {
         let folder = request.layout.cluster(name).unit(&unit.name, part);
         let hasher = contents.get(&folder)?;
         let applied_by = unit.applier();
         Some(Artifact {
             cluster: name.to_owned(),
             kustomization: match part {
-                Part::Core => applied_by,
-                Part::Deferred => late_of(&applied_by),
+                TenantPart::Core => applied_by,
+                TenantPart::Deferred => late_of(&applied_by),
             },
             url: artifact_url(artifacts, &request.layout.in_tree(&folder)),
             content: short_hex(hasher),
@@ -88,13 +88,17 @@ pub fn list_artifacts(
 
     units
         .iter()
-        .flat_map(|unit| Part::ALL.map(|part| artifact(unit, part)))
+        .flat_map(|unit| TenantPart::ALL.map(|part| artifact(unit, part)))
         .flatten()
         .collect()
 }
 
 /// The digest of each folder of tenants, over the names and digests of its files.
-fn contents(request: &Request<'_>, cluster: &str, tree: &Tree) -> BTreeMap<String, blake3::Hasher> {
+fn contents(
+    request: &TreeRequest<'_>,
+    cluster: &str,
+    tree: &Tree,
+) -> BTreeMap<String, blake3::Hasher> {
     let made = tree.files.iter().map(|(path, file)| (path, &file.entry));
     let files: BTreeMap<&String, &FileEntry> = if request.texts {
         made.chain(&tree.held).collect()

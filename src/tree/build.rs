@@ -2,8 +2,8 @@
 
 use super::artifacts::{NO_REGISTRY, artifacts_of, list_artifacts, source_mode};
 use super::cluster_entry::ClusterEntry;
-use super::entry::{self, Entry, Unit};
-use super::layout::{FileKind, Layout, Part, Record, is_below_tree};
+use super::entry::{self, EntryBuilder, TreeUnit};
+use super::layout::{FileKind, Layout, Record, TenantPart, is_below_tree};
 use super::lock::Tombstone;
 use super::record::{FileEntry, namespaces, short_hex};
 use super::shards::{Sharding, outgrown};
@@ -26,7 +26,7 @@ const ENTRY_FIX: &str = "write it as clusters/{{ cluster }}/tenantry.yaml";
 
 /// A file that should be there.
 #[derive(Clone, Debug)]
-pub struct Desired {
+pub struct DesiredFile {
     /// Its first lines, the record among them.
     pub head: String,
     /// Its objects. They are most of what ten thousand tenants' files hold, and are copied nowhere.
@@ -35,7 +35,7 @@ pub struct Desired {
     pub entry: FileEntry,
 }
 
-impl Desired {
+impl DesiredFile {
     /// Its text.
     pub fn text(&self) -> String {
         [self.head.as_str(), &self.objects].concat()
@@ -46,7 +46,7 @@ impl Desired {
 #[derive(Debug, Default)]
 pub struct Tree {
     /// Files to be written, by path.
-    pub files: BTreeMap<String, Desired>,
+    pub files: BTreeMap<String, DesiredFile>,
     /// Files of tenants that are not rendered, as the lock has them.
     pub held: BTreeMap<String, FileEntry>,
     /// What each cluster is rendered with.
@@ -62,7 +62,7 @@ pub struct Tree {
 }
 
 /// What the tree is made of.
-pub struct Request<'a> {
+pub struct TreeRequest<'a> {
     /// The fleet.
     pub fleet: &'a FleetDoc,
     /// The tenants without an error.
@@ -100,7 +100,7 @@ pub fn header(source: Option<&str>) -> String {
 /// Builds the tree of some clusters. The objects' texts move into it: ten thousand tenants have a
 /// lot of them.
 pub fn build<T: Kept>(
-    request: &Request<'_>,
+    request: &TreeRequest<'_>,
     bundles: &mut [ClusterBundle<T>],
     out: &mut Vec<Diagnostic>,
 ) -> Tree {
@@ -120,9 +120,9 @@ pub fn build<T: Kept>(
 
         let mut units = place_tenants(request, bundle, sharding, &clusters, &mut tree);
         keep_files(request, name, &mut units, &mut tree);
-        let units: Vec<Unit> = units
+        let units: Vec<TreeUnit> = units
             .into_iter()
-            .map(|(name, late)| Unit {
+            .map(|(name, late)| TreeUnit {
                 name,
                 one_tenant: sharding == Sharding::Tenant,
                 late,
@@ -146,7 +146,7 @@ pub fn build<T: Kept>(
 }
 
 /// The cluster's line of the lock.
-fn cluster_line(request: &Request<'_>, cluster: &str, sharding: Sharding) -> ClusterEntry {
+fn cluster_line(request: &TreeRequest<'_>, cluster: &str, sharding: Sharding) -> ClusterEntry {
     let (unit, shards) = sharding.record();
     ClusterEntry {
         cluster: cluster.to_owned(),
@@ -163,14 +163,14 @@ fn cluster_line(request: &Request<'_>, cluster: &str, sharding: Sharding) -> Clu
 
 /// Adds the files of a cluster's tenants. Returns each unit, and whether it has deferred objects.
 fn place_tenants<T: Kept>(
-    request: &Request<'_>,
+    request: &TreeRequest<'_>,
     bundle: &mut ClusterBundle<T>,
     sharding: Sharding,
     clusters: &[String],
     tree: &mut Tree,
 ) -> BTreeMap<String, bool> {
     let cluster = bundle.cluster;
-    let made: Vec<(String, bool, [Option<Desired>; 2])> = bundle
+    let made: Vec<(String, bool, [Option<DesiredFile>; 2])> = bundle
         .tenants
         .par_iter_mut()
         .map(|tenant| {
@@ -197,7 +197,7 @@ fn place_tenants<T: Kept>(
 
 /// Keeps the files of tenants that are not rendered, and their units.
 fn keep_files(
-    request: &Request<'_>,
+    request: &TreeRequest<'_>,
     cluster: &str,
     units: &mut BTreeMap<String, bool>,
     tree: &mut Tree,
@@ -210,7 +210,7 @@ fn keep_files(
         }
         let file = request.layout.cluster(cluster).parse(path);
         if let Some(FileKind::Tenant { unit, part, .. }) = file {
-            *units.entry(unit.to_owned()).or_default() |= part == Part::Deferred;
+            *units.entry(unit.to_owned()).or_default() |= part == TenantPart::Deferred;
         }
         tree.held.insert(path.clone(), entry.clone());
     }
@@ -246,23 +246,23 @@ fn claims_and_edges(
 
 /// The files of a tenant on a cluster, one for each part that has objects.
 fn tenant_files<T: Kept>(
-    request: &Request<'_>,
+    request: &TreeRequest<'_>,
     cluster: usize,
     unit: &str,
     bundle: &mut TenantBundle<T>,
     clusters: &[String],
-) -> [Option<Desired>; 2] {
+) -> [Option<DesiredFile>; 2] {
     let tenant = &request.tenancy.tenants[bundle.index];
     let name = &clusters[cluster];
     let source = request.sources.path(tenant.name.span);
 
-    let file = |part: Part, set: &mut ObjectSet<T>| {
+    let file = |part: TenantPart, set: &mut ObjectSet<T>| {
         if set.objects.is_empty() {
             return None;
         }
         let (claims, edges) = match part {
-            Part::Core => claims_and_edges(tenant, cluster, clusters),
-            Part::Deferred => Default::default(),
+            TenantPart::Core => claims_and_edges(tenant, cluster, clusters),
+            TenantPart::Deferred => Default::default(),
         };
 
         let kind = FileKind::Tenant {
@@ -285,13 +285,13 @@ fn tenant_files<T: Kept>(
     };
 
     [
-        file(Part::Core, &mut bundle.core),
-        file(Part::Deferred, &mut bundle.deferred),
+        file(TenantPart::Core, &mut bundle.core),
+        file(TenantPart::Deferred, &mut bundle.deferred),
     ]
 }
 
 /// A file with its record: in its head, if the file can hold a comment.
-fn recorded(mut entry: FileEntry, source: Option<&str>, objects: String) -> Desired {
+fn recorded(mut entry: FileEntry, source: Option<&str>, objects: String) -> DesiredFile {
     let mut head = match Record::of(&entry.path) {
         Record::InFile => header(source),
         Record::InLock => String::new(),
@@ -304,7 +304,7 @@ fn recorded(mut entry: FileEntry, source: Option<&str>, objects: String) -> Desi
     if Record::of(&entry.path) == Record::InFile {
         head.push_str(&entry.comment());
     }
-    Desired {
+    DesiredFile {
         head,
         objects,
         entry,
@@ -316,13 +316,17 @@ fn objects_file<T: Kept>(
     mut entry: FileEntry,
     source: Option<&str>,
     set: &mut ObjectSet<T>,
-) -> Desired {
+) -> DesiredFile {
     entry.objects = set.ids().map(ToString::to_string).collect();
     recorded(entry, source, set.take_text())
 }
 
 /// Adds the file of what is rendered once a cluster.
-fn place_platform<T: Kept>(request: &Request<'_>, bundle: &mut ClusterBundle<T>, tree: &mut Tree) {
+fn place_platform<T: Kept>(
+    request: &TreeRequest<'_>,
+    bundle: &mut ClusterBundle<T>,
+    tree: &mut Tree,
+) {
     let name = request.fleet.spec.clusters[bundle.cluster].name.as_str();
     let entry = FileEntry::new(request.layout.cluster(name), FileKind::Platform);
     let file = objects_file(entry, None, &mut bundle.platform);
@@ -332,9 +336,9 @@ fn place_platform<T: Kept>(request: &Request<'_>, bundle: &mut ClusterBundle<T>,
 /// Adds the files of the engine's objects that apply a cluster's tree: one for each unit, so that two
 /// pull requests that each add one touch no file together, and the entry file.
 fn place_entry(
-    request: &Request<'_>,
+    request: &TreeRequest<'_>,
     cluster: usize,
-    units: &[Unit],
+    units: &[TreeUnit],
     tree: &mut Tree,
     out: &mut Vec<Diagnostic>,
 ) {
@@ -352,7 +356,7 @@ fn place_entry(
         );
     }
 
-    let applied = Entry {
+    let applied = EntryBuilder {
         owner: &request.fleet.name.value,
         cluster: name,
         engine: ClusterEngine::new(&request.fleet.spec, cluster),
@@ -385,7 +389,7 @@ fn place_entry(
 
 /// The path of a cluster's entry file, and what is wrong with it; `None` if there is no path.
 fn checked_entry_path(
-    request: &Request<'_>,
+    request: &TreeRequest<'_>,
     cluster: &str,
     tree: &Tree,
     out: &mut Vec<Diagnostic>,
@@ -444,7 +448,7 @@ pub fn entry_path(fleet: &FleetDoc, cluster: &str) -> Result<String, (String, Sp
 
 /// Adds the tombstones of tenants, and of namespaces of a tenant, that are removed from a cluster,
 /// and names those of what is there again.
-fn record_removals(request: &Request<'_>, cluster: &str, tree: &mut Tree) {
+fn record_removals(request: &TreeRequest<'_>, cluster: &str, tree: &mut Tree) {
     let mut staying: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
     let files = tree.files.values().map(|file| &file.entry);
 

@@ -1,7 +1,7 @@
 //! The objects of the engine that apply the tree: one entry, the platform, the units, and the
 //! units' late parts.
 
-use super::layout::{Layout, Part};
+use super::layout::{Layout, TenantPart};
 use crate::bundle::schemas;
 use crate::delivery::{AppliedFolder, ClusterEngine, FolderOrigin};
 use crate::document::emit_documents;
@@ -16,7 +16,7 @@ pub const PLATFORM: &str = "tenantry-platform";
 
 /// A folder of tenants that one object of the engine applies.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Unit {
+pub struct TreeUnit {
     /// The folder's name: a tenant's, or `shard-NN`.
     pub name: String,
     /// Whether it holds one tenant.
@@ -25,7 +25,7 @@ pub struct Unit {
     pub late: bool,
 }
 
-impl Unit {
+impl TreeUnit {
     /// The name of the object that applies it.
     pub fn applier(&self) -> String {
         if self.one_tenant {
@@ -37,7 +37,7 @@ impl Unit {
 }
 
 /// Makes the objects that apply a cluster's tree.
-pub struct Entry<'a> {
+pub struct EntryBuilder<'a> {
     /// The fleet's name.
     pub owner: &'a str,
     /// The cluster's name.
@@ -50,7 +50,7 @@ pub struct Entry<'a> {
     pub artifacts: Option<&'a Artifacts>,
 }
 
-impl Entry<'_> {
+impl EntryBuilder<'_> {
     fn render(&self, folder: &AppliedFolder<'_>) -> Vec<Value> {
         let objects = self.engine.render(self.owner, folder);
         let is_valid = |object| schemas::check(object).is_some_and(|faults| faults.is_empty());
@@ -92,19 +92,19 @@ impl Entry<'_> {
 
     /// What is in the files of the entry folder, by name: the objects that apply the platform, and
     /// those of each unit.
-    pub fn entry_folder(&self, units: &[Unit]) -> Vec<(String, Vec<Value>)> {
+    pub fn entry_folder(&self, units: &[TreeUnit]) -> Vec<(String, Vec<Value>)> {
         let platform = self.shared(PLATFORM, &self.layout.cluster(self.cluster).platform());
         let mut files = vec![(PLATFORM.to_owned(), platform)];
 
         let cluster = self.layout.cluster(self.cluster);
         for unit in units {
             let name = unit.applier();
-            let folder = cluster.unit(&unit.name, Part::Core);
+            let folder = cluster.unit(&unit.name, TenantPart::Core);
             let mut objects = self.unit(&name, &folder, true, PLATFORM);
             if unit.late {
                 // Nothing in a late part keeps a tenant in: what leaves it goes, and so does the
                 // part itself.
-                let folder = cluster.unit(&unit.name, Part::Deferred);
+                let folder = cluster.unit(&unit.name, TenantPart::Deferred);
                 objects.extend(self.unit(&late_of(&name), &folder, false, &name));
             }
             files.push((name, objects));

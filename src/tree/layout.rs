@@ -2,14 +2,14 @@
 
 /// The part of a tenant's objects that a file holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Part {
+pub enum TenantPart {
     /// Objects of kinds that every cluster has.
     Core,
     /// Objects of kinds that a cluster may lack; they are applied after the core.
     Deferred,
 }
 
-impl Part {
+impl TenantPart {
     /// Every part, in the order of applying.
     pub const ALL: [Self; 2] = [Self::Core, Self::Deferred];
 
@@ -59,7 +59,7 @@ pub enum FileKind<'a> {
         /// The unit that the tenant is in: the tenant itself, or a shard.
         unit: &'a str,
         /// The part of the tenant's objects.
-        part: Part,
+        part: TenantPart,
     },
     /// A document that Flux does not apply, such as a policy for another system.
     Outside {
@@ -119,8 +119,8 @@ impl ClusterFolder<'_> {
         match parts.as_slice() {
             ["entry", file] => Some(FileKind::Unit(file.strip_suffix(".yaml")?)),
             ["platform", "roles.yaml"] => Some(FileKind::Platform),
-            ["tenants", unit, file] => tenant(Part::Core, unit, file),
-            ["late", unit, file] => tenant(Part::Deferred, unit, file),
+            ["tenants", unit, file] => tenant(TenantPart::Core, unit, file),
+            ["late", unit, file] => tenant(TenantPart::Deferred, unit, file),
             _ => None,
         }
     }
@@ -148,7 +148,7 @@ impl ClusterFolder<'_> {
     }
 
     /// The folder of one part of a unit.
-    pub fn unit(self, unit: &str, part: Part) -> String {
+    pub fn unit(self, unit: &str, part: TenantPart) -> String {
         format!("{}/{}/{unit}", self.path_of_folder(), part.folder())
     }
 }
@@ -234,8 +234,8 @@ mod tests {
                 FileKind::Entry(&entry),
                 FileKind::Unit(&unit),
                 FileKind::Platform,
-                FileKind::Tenant { tenant: &tenant, unit: &unit, part: Part::Core },
-                FileKind::Tenant { tenant: &tenant, unit: &unit, part: Part::Deferred },
+                FileKind::Tenant { tenant: &tenant, unit: &unit, part: TenantPart::Core },
+                FileKind::Tenant { tenant: &tenant, unit: &unit, part: TenantPart::Deferred },
                 FileKind::Outside { owner: &tenant, name: &name },
             ];
             prop_assume!(tree != "clusters");
@@ -257,7 +257,7 @@ mod tests {
         let deferred = FileKind::Tenant {
             tenant: "blue",
             unit: "shard-03",
-            part: Part::Deferred,
+            part: TenantPart::Deferred,
         };
         assert_eq!(PROD.path(deferred), "rendered/prod/late/shard-03/blue.yaml");
     }

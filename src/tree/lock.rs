@@ -29,7 +29,7 @@ rule! {
 /// A line of the lock.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged)]
-enum Line {
+enum LockLine {
     Tombstone(Tombstone),
     Cluster(ClusterEntry),
     File(FileEntry),
@@ -123,16 +123,16 @@ impl Lock {
     }
 
     /// Takes a line in. Returns whether tenantry can have written it.
-    fn take(&mut self, line: Line, span: Span) -> bool {
+    fn take(&mut self, line: LockLine, span: Span) -> bool {
         match line {
-            Line::Cluster(entry) => {
+            LockLine::Cluster(entry) => {
                 self.clusters.insert(entry.cluster.clone(), entry);
             }
-            Line::Tombstone(entry) => {
+            LockLine::Tombstone(entry) => {
                 let key = (entry.tombstone.clone(), entry.cluster.clone());
                 self.tombstones.insert(key, entry);
             }
-            Line::File(entry) => {
+            LockLine::File(entry) => {
                 // The lines of clusters stand first.
                 let cluster = self.clusters.get(&entry.cluster);
                 if !cluster.is_some_and(|c| entry.is_ours(&c.tree, Record::InLock)) {

@@ -1,9 +1,9 @@
 //! What the records and the lock do not allow: objects that move, namespaces that are removed, names
 //! of removed tenants.
 
-use super::Request;
-use super::entry::{Unit, late_of};
-use super::layout::{FileKind, Part};
+use super::TreeRequest;
+use super::entry::{TreeUnit, late_of};
+use super::layout::{FileKind, TenantPart};
 use super::lock::Tombstone;
 use super::record::{FileEntry, objects};
 use super::shards::Sharding;
@@ -69,7 +69,7 @@ rule! {
 /// Checks whether the lock and the records allow the tenants as they are rendered now. A finding of
 /// a tenant holds its files.
 pub fn check_moves<T: Kept>(
-    request: &Request<'_>,
+    request: &TreeRequest<'_>,
     bundles: &[ClusterBundle<T>],
 ) -> Vec<Diagnostic> {
     let mut out = Vec::new();
@@ -115,7 +115,7 @@ pub fn check_moves<T: Kept>(
 }
 
 /// Warns of clusters that the lock has and the fleet does not.
-fn unknown_clusters(request: &Request<'_>, out: &mut Vec<Diagnostic>) {
+fn unknown_clusters(request: &TreeRequest<'_>, out: &mut Vec<Diagnostic>) {
     let clusters = &request.fleet.spec.clusters;
     for cluster in request.lock.clusters.keys() {
         if clusters.iter().any(|c| c.name.as_str() == cluster) {
@@ -133,11 +133,11 @@ fn unknown_clusters(request: &Request<'_>, out: &mut Vec<Diagnostic>) {
 }
 
 /// The place of a rendered object: the part that it is in, and its tenant's index in the tenancy.
-type Placed = (Part, usize);
+type Placed = (TenantPart, usize);
 
 /// Compares the records of a cluster with what is rendered for it now.
 struct Moves<'a, T> {
-    request: &'a Request<'a>,
+    request: &'a TreeRequest<'a>,
     /// The cluster's name.
     cluster: &'a str,
     sharding: Sharding,
@@ -147,7 +147,7 @@ struct Moves<'a, T> {
 
 impl<'a, T: Kept> Moves<'a, T> {
     /// The folder that the objects of a tenant's part are applied from.
-    fn folder(&self, tenant: &str, part: Part) -> String {
+    fn folder(&self, tenant: &str, part: TenantPart) -> String {
         let folder = self.request.layout.cluster(self.cluster);
         folder.unit(&self.sharding.unit(tenant), part)
     }
@@ -167,8 +167,8 @@ impl<'a, T: Kept> Moves<'a, T> {
         };
 
         let parts = [
-            (Part::Core, &bundle.core),
-            (Part::Deferred, &bundle.deferred),
+            (TenantPart::Core, &bundle.core),
+            (TenantPart::Deferred, &bundle.deferred),
         ];
 
         parts.into_iter().any(|(part, now)| {
@@ -324,15 +324,15 @@ fn everything<T: Kept>(tenants: &[TenantBundle<T>]) -> HashMap<&ObjectId, Placed
     let mut all = HashMap::new();
     for tenant in tenants {
         let core = tenant.core.ids();
-        all.extend(core.map(|id| (id, (Part::Core, tenant.index))));
+        all.extend(core.map(|id| (id, (TenantPart::Core, tenant.index))));
         let deferred = tenant.deferred.ids();
-        all.extend(deferred.map(|id| (id, (Part::Deferred, tenant.index))));
+        all.extend(deferred.map(|id| (id, (TenantPart::Deferred, tenant.index))));
     }
     all
 }
 
 /// The lock is that of a tree in another folder beside this one: everything would move.
-fn another_tree(request: &Request<'_>) -> Option<Diagnostic> {
+fn another_tree(request: &TreeRequest<'_>) -> Option<Diagnostic> {
     let other = request
         .lock
         .clusters
@@ -349,7 +349,12 @@ fn another_tree(request: &Request<'_>) -> Option<Diagnostic> {
     )
 }
 
-fn quarantine(request: &Request<'_>, cluster: &str, tenant: &Tenant, out: &mut Vec<Diagnostic>) {
+fn quarantine(
+    request: &TreeRequest<'_>,
+    cluster: &str,
+    tenant: &Tenant,
+    out: &mut Vec<Diagnostic>,
+) {
     let index = request
         .fleet
         .spec
@@ -392,7 +397,7 @@ fn quarantine(request: &Request<'_>, cluster: &str, tenant: &Tenant, out: &mut V
 
 /// Whether a tombstone is that of this tenant itself, which is alive (elsewhere, or by its UUID)
 /// and comes back.
-fn is_back(request: &Request<'_>, tombstone: &Tombstone, tenant: &Tenant) -> bool {
+fn is_back(request: &TreeRequest<'_>, tombstone: &Tombstone, tenant: &Tenant) -> bool {
     let owner = tombstone.tenant();
     let same_uuid = tombstone.uuid.is_some()
         && tombstone.uuid.as_deref() == tenant.uuid.as_ref().map(|u| u.value.as_str());
@@ -414,7 +419,7 @@ fn derived_names(
     out: &mut Vec<Diagnostic>,
 ) {
     if sharding == Sharding::Tenant {
-        let unit = Unit {
+        let unit = TreeUnit {
             name: tenant.name.value.clone(),
             one_tenant: true,
             late: true,
@@ -440,7 +445,7 @@ fn derived_names(
 
 /// The fleet asks for another unit or count than the cluster was rendered with: everything would
 /// move.
-fn unit_changed(request: &Request<'_>, cluster: &str) -> Option<Diagnostic> {
+fn unit_changed(request: &TreeRequest<'_>, cluster: &str) -> Option<Diagnostic> {
     let entry = request.lock.clusters.get(cluster)?;
     let delivery = request.fleet.spec.delivery.as_ref()?;
     let unit = match delivery.unit.unwrap_or_default() {

@@ -309,7 +309,7 @@ pub fn check(
     behind: &Behind<'_>,
     sources: &mut SourceMap,
 ) -> Vec<Diagnostic> {
-    let check = Check { tree, lock, disk };
+    let check = TreeCheck { tree, lock, disk };
     let mut out = Vec::new();
     for now in tree.clusters.values() {
         if check.is_behind(now, behind) {
@@ -327,13 +327,13 @@ fn is_older(before: &ClusterEntry, now: &ClusterEntry) -> bool {
         != (&now.tool, &now.templates, &now.profiles)
 }
 
-struct Check<'a> {
+struct TreeCheck<'a> {
     tree: &'a Tree,
     lock: &'a Lock,
     disk: &'a Disk,
 }
 
-impl Check<'_> {
+impl TreeCheck<'_> {
     fn is_behind(&self, now: &ClusterEntry, behind: &Behind<'_>) -> bool {
         let Some(before) = self.lock.clusters.get(&now.cluster) else {
             return false;
@@ -483,7 +483,7 @@ impl Check<'_> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::build::Desired;
+    use super::super::build::DesiredFile;
     use super::super::layout::{ClusterFolder, FileKind};
     use super::super::record::digest;
     use super::*;
@@ -527,7 +527,7 @@ mod tests {
                 ..FileEntry::new(folder, kind)
             };
 
-            let file = Desired {
+            let file = DesiredFile {
                 head: String::new(),
                 objects: (*text).to_owned(),
                 entry,

@@ -1,8 +1,8 @@
 //! The units of a cluster: one for each tenant, or shards that each hold some.
 
-use super::Request;
+use super::TreeRequest;
 use super::cluster_entry::ClusterEntry;
-use super::entry::Unit;
+use super::entry::TreeUnit;
 use crate::diagnostic::{Diagnostic, Scope, rule};
 use crate::spec::fleet::{Shards, Unit as UnitChoice};
 use std::collections::BTreeSet;
@@ -35,7 +35,7 @@ pub enum Sharding {
 
 impl Sharding {
     /// The sharding of a cluster: as it was rendered before, or as the fleet says.
-    pub fn of(request: &Request<'_>, cluster: usize) -> Self {
+    pub fn of(request: &TreeRequest<'_>, cluster: usize) -> Self {
         let name = request.fleet.spec.clusters[cluster].name.as_str();
         if let Some(entry) = request.lock.clusters.get(name) {
             return Self::recorded(entry);
@@ -96,7 +96,7 @@ pub fn recorded_unit(entry: &ClusterEntry, tenant: &str) -> String {
 /// lock. The name of the one that applies the deferred objects has `.late` behind it.
 pub fn kustomization_of(entry: &ClusterEntry, tenant: &str) -> String {
     let sharding = Sharding::recorded(entry);
-    Unit {
+    TreeUnit {
         name: sharding.unit(tenant),
         one_tenant: sharding == Sharding::Tenant,
         late: false,
@@ -106,7 +106,7 @@ pub fn kustomization_of(entry: &ClusterEntry, tenant: &str) -> String {
 
 /// Warns of a cluster that has more tenants than its units are made for.
 pub fn outgrown(
-    request: &Request<'_>,
+    request: &TreeRequest<'_>,
     sharding: Sharding,
     cluster: usize,
     out: &mut Vec<Diagnostic>,
@@ -134,7 +134,7 @@ pub fn outgrown(
 }
 
 /// The number of tenants on a cluster, held ones included.
-fn tenants_on(request: &Request<'_>, cluster: usize) -> usize {
+fn tenants_on(request: &TreeRequest<'_>, cluster: usize) -> usize {
     let read = request
         .tenancy
         .tenants

@@ -5,7 +5,7 @@ use crate::support::flux_loop::FluxLoop;
 use crate::support::{Ran, Sandbox, say, shared, tool_or_say};
 use serde_json::Value;
 use std::collections::BTreeMap;
-use tenantry::live::status::{Stage, Status};
+use tenantry::live::status::{ObjectStatus, Stage};
 
 /// Every case of kstatus' own tests: the stage, and the reason of what is not current.
 #[test]
@@ -36,7 +36,7 @@ fn an_objects_own_status_is_read_as_kstatus_reads_it() {
         let object: tenantry::value::Value = serde_json::from_str(line).expect("JSON");
         let version = object.at(&["apiVersion"]).as_str().expect("apiVersion");
         let group = version.split_once('/').map_or("", |(group, _)| group);
-        let status = Status::of(
+        let status = ObjectStatus::of(
             group,
             object.at(&["kind"]).as_str().expect("kind"),
             &object,

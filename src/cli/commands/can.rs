@@ -1,8 +1,8 @@
 //! `can`: whether a subject may do something.
 
-use crate::cli::args::{Can, Cli};
+use crate::cli::args::{CanArgs, Cli};
 use crate::cli::proof_inputs::{self, Question};
-use crate::cli::{Fault, Outcome, output};
+use crate::cli::{CliError, Outcome, output};
 use tenantry::graph::rbac::{Request, Subject};
 use tenantry::isolation::question::{self, Ask};
 
@@ -97,14 +97,14 @@ const RESOURCES: [(&str, &[&str]); 13] = [
 ];
 
 /// Runs the command.
-pub fn run(cli: &Cli, args: &Can) -> Result<Outcome, Fault> {
+pub fn run(cli: &Cli, args: &CanArgs) -> Result<Outcome, CliError> {
     // Roles in the whole cluster may be anybody's; of a path it is everybody who is asked about.
     let inputs = match &args.namespace {
         Some(namespace) => proof_inputs::read_for(cli, &args.beside, &Question::Grants(namespace))?,
         None => proof_inputs::read(cli, &args.beside)?,
     };
 
-    let subject = Subject::parse(&args.subject).map_err(Fault::Usage)?;
+    let subject = Subject::parse(&args.subject).map_err(CliError::Usage)?;
     let (named, subresource) = args
         .resource
         .split_once('/')
@@ -130,7 +130,7 @@ pub fn run(cli: &Cli, args: &Can) -> Result<Outcome, Fault> {
             let message = format!(
                 "Kubernetes has no resource `{named}`; name the group of another's: {named}.example.com"
             );
-            return Err(Fault::Usage(message));
+            return Err(CliError::Usage(message));
         }
     };
 
@@ -155,7 +155,7 @@ pub fn run(cli: &Cli, args: &Can) -> Result<Outcome, Fault> {
             .iter()
             .all(|c| c.namespace(namespace).is_none() && c.blind.is_empty())
     {
-        return Err(Fault::Usage(format!(
+        return Err(CliError::Usage(format!(
             "there is no namespace `{namespace}` among the inputs"
         )));
     }

@@ -1,10 +1,10 @@
 //! `check`: everything that can be said without writing.
 
-use crate::cli::args::{Check, Cli, FailOn};
-use crate::cli::files::{Disk, Store};
+use crate::cli::args::{CheckArgs, Cli, FailOn};
+use crate::cli::files::{DiskStore, Store};
 use crate::cli::session::{Selection, Session};
 use crate::cli::workspace::Workspace;
-use crate::cli::{Fault, Outcome, output};
+use crate::cli::{CliError, Outcome, output};
 use std::collections::BTreeSet;
 use tenantry::bundle::Kept;
 use tenantry::compile::Compiled;
@@ -17,7 +17,7 @@ use tenantry::source::SourceMap;
 type Fingerprint = (String, String, String);
 
 /// Runs the command.
-pub fn run(cli: &Cli, args: &Check) -> Result<Outcome, Fault> {
+pub fn run(cli: &Cli, args: &CheckArgs) -> Result<Outcome, CliError> {
     let shown = output::chosen(&args.only, &args.skip, "area of rules")?;
     let workspace = Workspace::find(cli, None)?;
     let store = store(args, &workspace)?;
@@ -45,31 +45,31 @@ pub fn run(cli: &Cli, args: &Check) -> Result<Outcome, Fault> {
 
 /// Where the specs are read from.
 #[cfg(feature = "git")]
-fn store(args: &Check, workspace: &Workspace) -> Result<Box<dyn Store>, Fault> {
+fn store(args: &CheckArgs, workspace: &Workspace) -> Result<Box<dyn Store>, CliError> {
     use crate::cli::git::Revision;
     Ok(if args.staged {
         Box::new(Revision::staged(&workspace.root)?)
     } else {
-        Box::new(Disk::new(&workspace.root)?)
+        Box::new(DiskStore::new(&workspace.root)?)
     })
 }
 
 #[cfg(not(feature = "git"))]
-fn store(args: &Check, workspace: &Workspace) -> Result<Box<dyn Store>, Fault> {
+fn store(args: &CheckArgs, workspace: &Workspace) -> Result<Box<dyn Store>, CliError> {
     if args.staged {
-        return Err(Fault::Usage(
+        return Err(CliError::Usage(
             "--staged: built without the feature `git`".into(),
         ));
     }
-    Ok(Box::new(Disk::new(&workspace.root)?))
+    Ok(Box::new(DiskStore::new(&workspace.root)?))
 }
 
-fn known(cli: &Cli, args: &Check) -> Result<BTreeSet<Fingerprint>, Fault> {
+fn known(cli: &Cli, args: &CheckArgs) -> Result<BTreeSet<Fingerprint>, CliError> {
     let mut known = BTreeSet::new();
     if let Some(file) = &args.baseline {
-        let text = std::fs::read_to_string(file).map_err(Fault::io(file))?;
+        let text = std::fs::read_to_string(file).map_err(CliError::io(file))?;
         let bad = || {
-            Fault::Usage(format!(
+            CliError::Usage(format!(
                 "--baseline {}: it is no report of --format json",
                 file.display()
             ))
@@ -99,7 +99,7 @@ fn known(cli: &Cli, args: &Check) -> Result<BTreeSet<Fingerprint>, Fault> {
 }
 
 #[cfg(feature = "git")]
-fn at_revision(cli: &Cli, rev: &str) -> Result<BTreeSet<Fingerprint>, Fault> {
+fn at_revision(cli: &Cli, rev: &str) -> Result<BTreeSet<Fingerprint>, CliError> {
     use crate::cli::git::Revision;
     let workspace = Workspace::find(cli, None)?;
     let store = Revision::open(&workspace.root, rev)?;
@@ -113,8 +113,8 @@ fn at_revision(cli: &Cli, rev: &str) -> Result<BTreeSet<Fingerprint>, Fault> {
 }
 
 #[cfg(not(feature = "git"))]
-fn at_revision(_: &Cli, _: &str) -> Result<BTreeSet<Fingerprint>, Fault> {
-    Err(Fault::Usage(
+fn at_revision(_: &Cli, _: &str) -> Result<BTreeSet<Fingerprint>, CliError> {
+    Err(CliError::Usage(
         "--since: built without the feature `git`".into(),
     ))
 }
@@ -135,9 +135,12 @@ pub fn summary<T: Kept>(
     hidden: usize,
 ) -> String {
     let counts = count(findings);
-    let tenancy = &session.front.tenancy;
+    let tenancy = &session.resolved.tenancy;
     let tenants = tenancy.tenants.len();
-    let clusters = session.front.fleet().map_or(0, |f| f.spec.clusters.len());
+    let clusters = session
+        .resolved
+        .fleet()
+        .map_or(0, |f| f.spec.clusters.len());
     let objects = compiled.bundles.iter().flat_map(|b| b.ids()).count();
     let waivers = tenancy.waivers_used.values().sum();
 
@@ -151,7 +154,7 @@ pub fn summary<T: Kept>(
         plural(counts.notes, "note"),
     ];
 
-    let skipped = session.front.specs.skipped.iter();
+    let skipped = session.resolved.specs.skipped.iter();
     let skipped = skipped
         .filter(|s| !session.manifests.contains(session.sources.path(s.span)))
         .count();

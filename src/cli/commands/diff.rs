@@ -1,10 +1,10 @@
 //! `diff`: what a change does to the objects.
 
-use crate::cli::args::{Cli, Diff, FailOnClass, Format};
-use crate::cli::files::{Disk, Read, Store, read_all};
+use crate::cli::args::{Cli, DiffArgs, FailOnClass, ReportFormat};
+use crate::cli::files::{DiskStore, FileContent, Store, read_all};
 use crate::cli::session::{Selection, Session};
 use crate::cli::workspace::working_folder;
-use crate::cli::{Fault, Outcome, output};
+use crate::cli::{CliError, Outcome, output};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use tenantry::bundle::RenderedObject;
@@ -22,7 +22,7 @@ use tenantry::source::{Source, SourceMap};
 use tenantry::spec::fleet::FleetSpec;
 
 /// Runs the command.
-pub fn run(cli: &Cli, args: &Diff) -> Result<Outcome, Fault> {
+pub fn run(cli: &Cli, args: &DiffArgs) -> Result<Outcome, CliError> {
     let asked = output::formats(cli)?;
     let selection = Selection {
         tenants: args.tenant.clone(),
@@ -73,7 +73,7 @@ pub fn run(cli: &Cli, args: &Diff) -> Result<Outcome, Fault> {
                 .collect();
 
             let several = session
-                .front
+                .resolved
                 .fleet()
                 .is_some_and(|f| f.spec.clusters.len() > 1);
 
@@ -90,8 +90,8 @@ pub fn run(cli: &Cli, args: &Diff) -> Result<Outcome, Fault> {
     let difference = diff(&before, &after, args.metadata);
     for (format, file) in &asked {
         let report = match format {
-            Format::Json => json(&difference, &deltas),
-            Format::Markdown => markdown(&difference, &deltas),
+            ReportFormat::Json => json(&difference, &deltas),
+            ReportFormat::Markdown => markdown(&difference, &deltas),
             _ => format!("{}{}", text(&difference), delta_text(&deltas)),
         };
         output::deliver(file.as_deref(), &report)?;
@@ -120,15 +120,15 @@ pub fn run(cli: &Cli, args: &Diff) -> Result<Outcome, Fault> {
     ))
 }
 
-fn known_names(args: &Diff, session: &Session) -> Result<(), Fault> {
-    let Some(fleet) = session.front.fleet() else {
+fn known_names(args: &DiffArgs, session: &Session) -> Result<(), CliError> {
+    let Some(fleet) = session.resolved.fleet() else {
         return Ok(());
     };
-    let known = session.front.lock.tenants();
+    let known = session.resolved.lock.tenants();
     let tenant = |name: &&String| {
         known.contains_key(name.as_str())
             || session
-                .front
+                .resolved
                 .specs
                 .tenants
                 .iter()
@@ -136,7 +136,7 @@ fn known_names(args: &Diff, session: &Session) -> Result<(), Fault> {
     };
 
     if let Some(unknown) = args.tenant.iter().find(|n| !tenant(n)) {
-        return Err(Fault::Usage(format!("there is no tenant `{unknown}`")));
+        return Err(CliError::Usage(format!("there is no tenant `{unknown}`")));
     }
     let cluster = |name: &&String| {
         fleet
@@ -147,7 +147,7 @@ fn known_names(args: &Diff, session: &Session) -> Result<(), Fault> {
     };
 
     match args.cluster.iter().find(|n| !cluster(n)) {
-        Some(unknown) => Err(Fault::Usage(format!("there is no cluster `{unknown}`"))),
+        Some(unknown) => Err(CliError::Usage(format!("there is no cluster `{unknown}`"))),
         None => Ok(()),
     }
 }
@@ -180,7 +180,7 @@ fn objects(
     several: bool,
 ) -> Objects {
     let mut all = Objects::new();
-    let Some(fleet) = session.front.fleet() else {
+    let Some(fleet) = session.resolved.fleet() else {
         return all;
     };
 
@@ -230,7 +230,7 @@ fn clusters(
     compiled: &Compiled<RenderedObject>,
     held: &BTreeSet<String>,
 ) -> BTreeMap<String, Cluster> {
-    let Some(fleet) = session.front.specs.fleet.as_ref() else {
+    let Some(fleet) = session.resolved.specs.fleet.as_ref() else {
         return BTreeMap::new();
     };
     let mut all = BTreeMap::new();
@@ -241,7 +241,7 @@ fn clusters(
         let out = |tenant: &str| held.contains(tenant) || !compiled.standings.is_rendered(tenant);
         let cluster = graph::cluster(
             fleet,
-            &session.front.tenancy,
+            &session.resolved.tenancy,
             ClusterObjects::Rendered(bundle),
             beside,
             None,
@@ -258,19 +258,19 @@ fn at_revision(
     cli: &Cli,
     rev: &str,
     selection: Selection,
-) -> Result<Option<(Session, Compiled<RenderedObject>)>, Fault> {
+) -> Result<Option<(Session, Compiled<RenderedObject>)>, CliError> {
     use crate::cli::git::Revision;
     use crate::cli::workspace::Workspace;
     let workspace = Workspace::find(cli, None)?;
     let store = Revision::open(&workspace.root, rev)?;
-    if matches!(store.read(&workspace.fleet), Read::Missing) {
+    if matches!(store.read(&workspace.fleet), FileContent::Missing) {
         return Ok(None);
     }
     let mut session = Session::read(cli, workspace, &store)?;
 
     // What was removed since is no removal to refuse here: both sides are only compared.
     let allow_removal = session
-        .front
+        .resolved
         .lock
         .tenants()
         .into_keys()
@@ -290,20 +290,22 @@ fn at_revision(
     _: &Cli,
     _: &str,
     _: Selection,
-) -> Result<Option<(Session, Compiled<RenderedObject>)>, Fault> {
-    Err(Fault::Usage(
+) -> Result<Option<(Session, Compiled<RenderedObject>)>, CliError> {
+    Err(CliError::Usage(
         "built without the feature `git`: only --against compares".into(),
     ))
 }
 
 /// The objects of a folder's manifests, as `import` sees them: without patches of overlays, the
 /// last of two with one identity.
-fn from_folder(folder: &Path) -> Result<Objects, Fault> {
-    let disk = Disk::new(folder)?;
+fn from_folder(folder: &Path) -> Result<Objects, CliError> {
+    let disk = DiskStore::new(folder)?;
     let mut sources = SourceMap::default();
     let mut ids = Vec::new();
     for (path, read) in read_all(&disk, disk.list("", &[])?) {
-        let Read::Bytes(bytes) = read else { continue };
+        let FileContent::Bytes(bytes) = read else {
+            continue;
+        };
         if let Ok(text) = String::from_utf8(bytes) {
             ids.push(sources.add(Source::new(path, text)));
         }

@@ -1,12 +1,12 @@
 //! `explain`: the manual of a rule, or of a field.
 
-use crate::cli::args::Explain;
-use crate::cli::{Fault, Outcome, output};
+use crate::cli::args::ExplainArgs;
+use crate::cli::{CliError, Outcome, output};
 use tenantry::report;
 use tenantry::spec::schema::Kind;
 
 /// Runs the command.
-pub fn run(args: &Explain) -> Result<Outcome, Fault> {
+pub fn run(args: &ExplainArgs) -> Result<Outcome, CliError> {
     let subject = args.subject.as_str();
     let is_kind = Kind::ALL
         .iter()
@@ -16,7 +16,7 @@ pub fn run(args: &Explain) -> Result<Outcome, Fault> {
     } else {
         report::explain(subject)
     };
-    output::data(&text.map_err(Fault::Usage)?)?;
+    output::data(&text.map_err(CliError::Usage)?)?;
 
     Ok(Outcome::Clean)
 }

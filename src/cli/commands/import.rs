@@ -1,12 +1,12 @@
 //! `import`: takes over what runs already.
 
-use crate::cli::args::{Cli, Import};
+use crate::cli::args::{Cli, ImportArgs};
 use crate::cli::commands::{init, schema};
-use crate::cli::files::{Disk, Read, Store, read_all};
+use crate::cli::files::{DiskStore, FileContent, Store, read_all};
 use crate::cli::session::{Session, today};
 use crate::cli::workspace::{Workspace, working_folder};
 use crate::cli::write::replace;
-use crate::cli::{Fault, Outcome, output};
+use crate::cli::{CliError, Outcome, output};
 use rayon::prelude::*;
 use serde_json::{Map, Value, json};
 use std::path::{Path, PathBuf};
@@ -18,41 +18,43 @@ use tenantry::spec::fleet::FleetSpec;
 use tenantry::tenancy::DEFAULT_MAX_DAYS;
 
 /// Runs the command.
-pub fn run(cli: &Cli, args: &Import) -> Result<Outcome, Fault> {
+pub fn run(cli: &Cli, args: &ImportArgs) -> Result<Outcome, CliError> {
     let dir = working_folder(cli)?;
     let from = dir.join(&args.from);
     if !from.is_dir() {
-        return Err(Fault::Usage(format!("{} is no folder", from.display())));
+        return Err(CliError::Usage(format!("{} is no folder", from.display())));
     }
     let session = match Workspace::find(cli, None) {
         Ok(_) => Some(Session::open(cli, None)?),
-        Err(Fault::NoFleet(_)) => None,
+        Err(CliError::NoFleet(_)) => None,
         Err(fault) => return Err(fault),
     };
 
     let shown = args.from.display().to_string();
     let mut sources = SourceMap::default();
-    let disk = Disk::new(&from)?;
+    let disk = DiskStore::new(&from)?;
     let mut unread = Vec::new();
     let mut ids = Vec::new();
 
     for (path, read) in read_all(&disk, disk.list("", &[])?) {
         match read {
-            Read::Bytes(bytes) => match String::from_utf8(bytes) {
+            FileContent::Bytes(bytes) => match String::from_utf8(bytes) {
                 Ok(text) => ids.push(sources.add(Source::new(path, text))),
                 Err(_) => unread.push((path, "it is not UTF-8".to_owned())),
             },
-            Read::TooLarge(size) => unread.push((path, format!("it has {size} bytes, over 1 MiB"))),
-            Read::Unreadable(reason) => unread.push((path, reason)),
-            Read::Outside => unread.push((path, "it leads out of the folder".to_owned())),
-            Read::Missing => unread.push((path, "it is gone".to_owned())),
+            FileContent::TooLarge(size) => {
+                unread.push((path, format!("it has {size} bytes, over 1 MiB")))
+            }
+            FileContent::Unreadable(reason) => unread.push((path, reason)),
+            FileContent::Outside => unread.push((path, "it leads out of the folder".to_owned())),
+            FileContent::Missing => unread.push((path, "it is gone".to_owned())),
         }
     }
 
     let empty = FleetSpec::default();
     let fleet = session
         .as_ref()
-        .and_then(|s| s.front.fleet())
+        .and_then(|s| s.resolved.fleet())
         .map_or(&empty, |f| &f.spec);
 
     let mut found = survey(&sources, &ids, fleet);
@@ -117,17 +119,17 @@ pub fn run(cli: &Cli, args: &Import) -> Result<Outcome, Fault> {
     Ok(Outcome::from(made.tenants == 0))
 }
 
-fn clusters(args: &Import, fleet: &FleetSpec) -> Result<Vec<String>, Fault> {
+fn clusters(args: &ImportArgs, fleet: &FleetSpec) -> Result<Vec<String>, CliError> {
     let all: Vec<&str> = fleet.clusters.iter().map(|c| c.name.as_str()).collect();
     match (&args.cluster, all.as_slice()) {
         (Some(wanted), []) => Ok(vec![wanted.clone()]),
         (Some(wanted), all) if all.contains(&wanted.as_str()) => Ok(vec![wanted.clone()]),
-        (Some(wanted), all) => Err(Fault::Usage(format!(
+        (Some(wanted), all) => Err(CliError::Usage(format!(
             "--cluster {wanted}: the fleet has {}",
             all.join(", ")
         ))),
         (None, [] | [_]) => Ok(Vec::new()),
-        (None, all) => Err(Fault::Usage(format!(
+        (None, all) => Err(CliError::Usage(format!(
             "the fleet has several clusters: add --cluster, of {}",
             all.join(", ")
         ))),
@@ -136,12 +138,12 @@ fn clusters(args: &Import, fleet: &FleetSpec) -> Result<Vec<String>, Fault> {
 
 fn write_files(
     cli: &Cli,
-    args: &Import,
+    args: &ImportArgs,
     dir: &Path,
     session: Option<&Session>,
     made: &Output,
     report: &str,
-) -> Result<(), Fault> {
+) -> Result<(), CliError> {
     let tenants = match session {
         Some(session) => session.workspace.root.join(session.workspace.tenants()),
         None => dir.join("tenants"),
@@ -160,7 +162,7 @@ fn write_files(
     files.push((tenants.join("IMPORT.md"), report));
 
     if let Some((taken, _)) = files.iter().find(|(path, _)| path.exists()) {
-        return Err(Fault::Usage(format!(
+        return Err(CliError::Usage(format!(
             "{} is there already; nothing was written",
             taken.display()
         )));
@@ -170,14 +172,14 @@ fn write_files(
     folders.sort_unstable();
     folders.dedup();
     for folder in folders {
-        std::fs::create_dir_all(folder).map_err(Fault::io(folder))?;
+        std::fs::create_dir_all(folder).map_err(CliError::io(folder))?;
     }
     files
         .par_iter()
         .try_for_each(|(path, text)| replace(path, text.as_bytes()))?;
 
     if let Some(session) = session {
-        if let Some(fleet) = session.front.fleet() {
+        if let Some(fleet) = session.resolved.fleet() {
             let missing = missing_in(&fleet.spec, made);
             if !missing.is_empty() {
                 output::status(
@@ -252,7 +254,7 @@ fn missing_in(fleet: &FleetSpec, made: &Output) -> Map<String, Value> {
 }
 
 /// A fleet for what was found: one cluster, the metadata and the shared groups that are in use.
-fn fleet_text(args: &Import, made: &Output) -> String {
+fn fleet_text(args: &ImportArgs, made: &Output) -> String {
     let cluster = args.cluster.clone().unwrap_or_else(|| "production".into());
     let name = args
         .from

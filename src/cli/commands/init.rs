@@ -1,23 +1,23 @@
 //! `init`: a fleet that renders, from nothing or beside what is there.
 
-use crate::cli::args::{Cli, Init};
+use crate::cli::args::{Cli, InitArgs};
 use crate::cli::commands::schema;
-use crate::cli::files::{Disk, Read, Store, git_root};
+use crate::cli::files::{DiskStore, FileContent, Store, git_root};
 use crate::cli::workspace::working_folder;
 use crate::cli::write::replace;
-use crate::cli::{Fault, Outcome, output};
+use crate::cli::{CliError, Outcome, output};
 use std::path::Path;
 use tenantry::delivery::{self, Applied, Engine, Survey};
 use tenantry::source::{Source, SourceId};
 
 /// Runs the command.
-pub fn run(cli: &Cli, args: &Init) -> Result<Outcome, Fault> {
+pub fn run(cli: &Cli, args: &InitArgs) -> Result<Outcome, CliError> {
     let _ = args.flux;
     let dir = working_folder(cli)?;
     let fleet = dir.join("tenants/fleet.yaml");
 
     if fleet.exists() {
-        return Err(Fault::Usage(format!(
+        return Err(CliError::Usage(format!(
             "{} is there already",
             fleet.display()
         )));
@@ -40,7 +40,7 @@ pub fn run(cli: &Cli, args: &Init) -> Result<Outcome, Fault> {
 
         let listed = dir.join(&applied.path).join("kustomization.yaml").exists();
         if (covers("rendered") || covers("tenants")) && !listed {
-            return Err(Fault::Usage(format!(
+            return Err(CliError::Usage(format!(
                 "{} applies `{}`: tenants/ and rendered/ would be applied too. Run init in a folder that nothing applies, \
                  and set delivery.repositoryPath (tenantry explain gitops/path-applied-twice)",
                 applied.by,
@@ -62,7 +62,7 @@ pub fn run(cli: &Cli, args: &Init) -> Result<Outcome, Fault> {
     let text = fleet_text(&name.unwrap_or_else(|| "fleet".into()), &found.bootstraps);
     for folder in ["tenants/profiles", "tenants/waivers"] {
         let folder = dir.join(folder);
-        std::fs::create_dir_all(&folder).map_err(Fault::io(&folder))?;
+        std::fs::create_dir_all(&folder).map_err(CliError::io(&folder))?;
         keep(&folder.join(".gitkeep"))?;
     }
 
@@ -78,7 +78,7 @@ pub fn run(cli: &Cli, args: &Init) -> Result<Outcome, Fault> {
     Ok(Outcome::Clean)
 }
 
-fn keep(path: &Path) -> Result<(), Fault> {
+fn keep(path: &Path) -> Result<(), CliError> {
     if path.exists() {
         Ok(())
     } else {
@@ -87,11 +87,11 @@ fn keep(path: &Path) -> Result<(), Fault> {
 }
 
 /// What the files of a folder say of engines that already apply it.
-fn survey(dir: &Path) -> Result<Survey, Fault> {
-    let disk = Disk::new(dir)?;
+fn survey(dir: &Path) -> Result<Survey, CliError> {
+    let disk = DiskStore::new(dir)?;
     let mut found = Survey::default();
     for path in disk.list("", &[])? {
-        if let Read::Bytes(bytes) = disk.read(&path)
+        if let FileContent::Bytes(bytes) = disk.read(&path)
             && let Ok(text) = String::from_utf8(bytes)
         {
             found.add(SourceId(0), &Source::new(path, text));
@@ -173,7 +173,7 @@ spec:
     text
 }
 
-fn attributes(path: &Path) -> Result<(), Fault> {
+fn attributes(path: &Path) -> Result<(), CliError> {
     // What is written is what is read: no checkout ends its lines otherwise.
     let lines = [
         "rendered/** linguist-generated=true -text",
@@ -185,7 +185,7 @@ fn attributes(path: &Path) -> Result<(), Fault> {
         Ok(text) => text,
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => String::new(),
         Err(e) => {
-            return Err(Fault::Io {
+            return Err(CliError::Io {
                 path: path.to_owned(),
                 source: e,
             });

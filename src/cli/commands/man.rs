@@ -1,16 +1,16 @@
 //! `man`: the manual pages, made of the same texts as `--help`.
 
-use crate::cli::args::{Cli, Man};
+use crate::cli::args::{Cli, ManArgs};
 use crate::cli::session::VERSION;
 use crate::cli::workspace::working_folder;
 use crate::cli::write::replace;
-use crate::cli::{Fault, Outcome, output};
+use crate::cli::{CliError, Outcome, output};
 use clap::CommandFactory;
 use std::io::Write;
 use std::path::Path;
 
 /// Runs the command.
-pub fn run(cli: &Cli, args: &Man) -> Result<Outcome, Fault> {
+pub fn run(cli: &Cli, args: &ManArgs) -> Result<Outcome, CliError> {
     // Each command is built with the global options and its full name.
     let mut program = Cli::command().disable_help_subcommand(true);
     program.build();
@@ -18,19 +18,19 @@ pub fn run(cli: &Cli, args: &Man) -> Result<Outcome, Fault> {
     match &args.output_dir {
         Some(folder) => {
             let folder = working_folder(cli)?.join(folder);
-            std::fs::create_dir_all(&folder).map_err(Fault::io(&folder))?;
+            std::fs::create_dir_all(&folder).map_err(CliError::io(&folder))?;
             write_pages(&program, &folder)?;
         }
-        None => output::data(&page(&program).map_err(Fault::io("tenantry.1"))?)?,
+        None => output::data(&page(&program).map_err(CliError::io("tenantry.1"))?)?,
     }
 
     Ok(Outcome::Clean)
 }
 
 /// Writes the page of a command and of each of its commands, as `tenantry-new-tenant.1`.
-fn write_pages(command: &clap::Command, folder: &Path) -> Result<(), Fault> {
+fn write_pages(command: &clap::Command, folder: &Path) -> Result<(), CliError> {
     let path = folder.join(format!("{}.1", full_name(command)));
-    let text = page(command).map_err(Fault::io(&path))?;
+    let text = page(command).map_err(CliError::io(&path))?;
     replace(&path, text.as_bytes())?;
 
     command

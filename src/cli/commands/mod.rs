@@ -18,12 +18,12 @@ mod status;
 #[cfg(feature = "cluster")]
 mod verify;
 
-use super::args::{Cli, Command, Format, New};
-use super::{Fault, Outcome, output};
+use super::args::{Cli, Command, New, ReportFormat};
+use super::{CliError, Outcome, output};
 use tenantry::report;
 
 /// Runs the command that was asked for.
-pub fn run(cli: &Cli) -> Result<Outcome, Fault> {
+pub fn run(cli: &Cli) -> Result<Outcome, CliError> {
     // Before any work is done, also for commands that write no report.
     let asked = output::formats(cli)?;
 
@@ -52,7 +52,7 @@ pub fn run(cli: &Cli) -> Result<Outcome, Fault> {
         Command::Man(args) => man::run(cli, args),
         Command::Rules => {
             match asked.first() {
-                Some((Format::Json, file)) => {
+                Some((ReportFormat::Json, file)) => {
                     output::deliver(file.as_deref(), &report::rules_json())?
                 }
                 Some((_, file)) => output::deliver(file.as_deref(), &report::rules_table())?,

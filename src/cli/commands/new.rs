@@ -4,7 +4,7 @@ use crate::cli::args::Cli;
 use crate::cli::session::Session;
 use crate::cli::workspace::Workspace;
 use crate::cli::write::replace;
-use crate::cli::{Fault, Outcome, output};
+use crate::cli::{CliError, Outcome, output};
 use serde_json::{Map, Value, json};
 use tenantry::document::emit;
 use tenantry::spec::leaf;
@@ -16,7 +16,7 @@ pub fn tenant(
     owners: &[String],
     namespaces: &[String],
     clusters: &[String],
-) -> Result<Outcome, Fault> {
+) -> Result<Outcome, CliError> {
     let workspace = Workspace::find(cli, None)?;
     let own = [name.to_owned()];
     let namespaces = if namespaces.is_empty() {
@@ -27,13 +27,15 @@ pub fn tenant(
 
     for label in std::iter::once(name).chain(namespaces.iter().map(String::as_str)) {
         if let Some((what, reason)) = leaf::reason("dns-label", label) {
-            return Err(Fault::Usage(format!("`{label}` is not {what}: {reason}")));
+            return Err(CliError::Usage(format!(
+                "`{label}` is not {what}: {reason}"
+            )));
         }
     }
 
     let mut listed = Vec::new();
     for owner in owners {
-        let bad = |reason: &str| Fault::Usage(format!("--owner {owner}: {reason}"));
+        let bad = |reason: &str| CliError::Usage(format!("--owner {owner}: {reason}"));
         let (kind, who) = owner
             .split_once(':')
             .ok_or_else(|| bad("write it as group:NAME or user:NAME"))?;
@@ -52,35 +54,38 @@ pub fn tenant(
         .join(format!("{name}.yaml"));
 
     if path.exists() {
-        return Err(Fault::Usage(format!("{} is there already", path.display())));
+        return Err(CliError::Usage(format!(
+            "{} is there already",
+            path.display()
+        )));
     }
     let session = Session::open(cli, None)?;
 
     if let Some(doc) = session
-        .front
+        .resolved
         .specs
         .tenants
         .iter()
         .find(|t| t.name.value == name)
     {
-        return Err(Fault::Usage(format!(
+        return Err(CliError::Usage(format!(
             "the tenant `{name}` is defined in {}",
             session.sources.locate(doc.name.span)
         )));
     }
 
-    let all: Vec<&str> = session.front.fleet().map_or_else(Vec::new, |f| {
+    let all: Vec<&str> = session.resolved.fleet().map_or_else(Vec::new, |f| {
         f.spec.clusters.iter().map(|c| c.name.as_str()).collect()
     });
     if let Some(unknown) = clusters.iter().find(|c| !all.contains(&c.as_str())) {
-        return Err(Fault::Usage(format!(
+        return Err(CliError::Usage(format!(
             "--cluster {unknown}: the fleet has {}",
             all.join(", ")
         )));
     }
 
     if clusters.is_empty() && all.len() > 1 {
-        return Err(Fault::Usage(format!(
+        return Err(CliError::Usage(format!(
             "the fleet has several clusters: add --cluster, of {}",
             all.join(", ")
         )));

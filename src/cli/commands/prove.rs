@@ -1,9 +1,9 @@
 //! `prove`: that no tenant can reach another.
 
-use crate::cli::args::{Cli, Format, Prove};
+use crate::cli::args::{Cli, ProveArgs, ReportFormat};
 use crate::cli::proof_inputs::{self, ProofInputs};
 use crate::cli::session::VERSION;
-use crate::cli::{Fault, Outcome, output};
+use crate::cli::{CliError, Outcome, output};
 use tenantry::diagnostic::Level;
 use tenantry::graph::Cluster;
 use tenantry::isolation::{self, Proof, Verdict, matrix, threats};
@@ -11,7 +11,7 @@ use tenantry::report::tables::Tables;
 use tenantry::report::{self, proof};
 
 /// Runs the command.
-pub fn run(cli: &Cli, args: &Prove) -> Result<Outcome, Fault> {
+pub fn run(cli: &Cli, args: &ProveArgs) -> Result<Outcome, CliError> {
     let shown = output::chosen(&args.only, &args.skip, "plane")?;
     let asked = output::formats(cli)?;
     let inputs = read(cli, args)?;
@@ -37,7 +37,7 @@ pub fn run(cli: &Cli, args: &Prove) -> Result<Outcome, Fault> {
 
     let sources = &inputs.sources;
     let asked = if asked.is_empty() {
-        vec![(Format::Text, None)]
+        vec![(ReportFormat::Text, None)]
     } else {
         asked
     };
@@ -45,14 +45,14 @@ pub fn run(cli: &Cli, args: &Prove) -> Result<Outcome, Fault> {
     for (format, file) in &asked {
         let text = match format {
             // Without a cluster there is only what is wrong with the fleet.
-            Format::Json if proofs.is_empty() => report::json(sources, &findings),
-            Format::Json => proof::proof_json(sources, &proofs, &tables, &digest),
-            Format::Github => report::github(sources, &findings),
-            Format::Sarif => report::sarif(sources, &findings, VERSION),
-            Format::Markdown => {
+            ReportFormat::Json if proofs.is_empty() => report::json(sources, &findings),
+            ReportFormat::Json => proof::proof_json(sources, &proofs, &tables, &digest),
+            ReportFormat::Github => report::github(sources, &findings),
+            ReportFormat::Sarif => report::sarif(sources, &findings, VERSION),
+            ReportFormat::Markdown => {
                 proof::proof_markdown(sources, &proofs, &tables, &findings, &digest)
             }
-            Format::Text | Format::Junit => {
+            ReportFormat::Text | ReportFormat::Junit => {
                 let found = match args.summary {
                     true => proof::counts_text(&findings),
                     false => output::text(sources, &findings, file.is_none(), cli),
@@ -76,7 +76,7 @@ pub fn run(cli: &Cli, args: &Prove) -> Result<Outcome, Fault> {
 }
 
 /// What is proven: what is rendered and stands beside it, or what runs.
-fn read(cli: &Cli, args: &Prove) -> Result<ProofInputs, Fault> {
+fn read(cli: &Cli, args: &ProveArgs) -> Result<ProofInputs, CliError> {
     #[cfg(feature = "cluster")]
     if args.live {
         return crate::cli::live_session::read(cli, &args.connect, args.beside.group_by.as_deref());
@@ -85,7 +85,7 @@ fn read(cli: &Cli, args: &Prove) -> Result<ProofInputs, Fault> {
 }
 
 /// What is asked for besides verdicts.
-fn tables(args: &Prove, cluster: &Cluster, proof: &Proof) -> Tables {
+fn tables(args: &ProveArgs, cluster: &Cluster, proof: &Proof) -> Tables {
     Tables {
         matrix: args
             .matrix

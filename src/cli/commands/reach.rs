@@ -1,14 +1,14 @@
 //! `reach`: whether pods can send to others.
 
-use crate::cli::args::{Cli, Reach};
+use crate::cli::args::{Cli, ReachArgs};
 use crate::cli::proof_inputs::{self, Question};
-use crate::cli::{Fault, Outcome, output};
+use crate::cli::{CliError, Outcome, output};
 use tenantry::graph::Cluster;
 use tenantry::isolation::question::{self, Asked, Route};
 use tenantry::netpol::{Port, Ports, Protocol};
 
 /// Runs the command.
-pub fn run(cli: &Cli, args: &Reach) -> Result<Outcome, Fault> {
+pub fn run(cli: &Cli, args: &ReachArgs) -> Result<Outcome, CliError> {
     let port = args.port.as_deref().map(port).transpose()?;
     let inputs = proof_inputs::read_for(
         cli,
@@ -50,7 +50,7 @@ pub fn run(cli: &Cli, args: &Reach) -> Result<Outcome, Fault> {
     }
 
     if missing.len() == inputs.clusters.len() {
-        return Err(Fault::Usage(missing.join("; ")));
+        return Err(CliError::Usage(missing.join("; ")));
     }
     Ok(Outcome::from(!any))
 }
@@ -90,8 +90,8 @@ fn end(cluster: &Cluster, text: &str) -> Result<Asked, String> {
     })
 }
 
-fn port(text: &str) -> Result<Port, Fault> {
-    let bad = || Fault::Usage(format!("--port {text}: write it as 8080, or 53/UDP"));
+fn port(text: &str) -> Result<Port, CliError> {
+    let bad = || CliError::Usage(format!("--port {text}: write it as 8080, or 53/UDP"));
     let (number, protocol) = text.split_once('/').unwrap_or((text, "TCP"));
     let number: u16 = number.parse().map_err(|_| bad())?;
     let protocol = Protocol::parse(&protocol.to_uppercase()).ok_or_else(bad)?;

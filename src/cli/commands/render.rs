@@ -1,12 +1,12 @@
 //! `render`: writes the tree.
 
 use super::check::summary;
-use crate::cli::args::{Cli, Render};
-use crate::cli::files::Disk;
+use crate::cli::args::{Cli, RenderArgs};
+use crate::cli::files::DiskStore;
 use crate::cli::session::{Selection, Session};
 use crate::cli::workspace::Workspace;
 use crate::cli::write::{Exclusive, apply, snapshot};
-use crate::cli::{Fault, Outcome, output};
+use crate::cli::{CliError, Outcome, output};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::collections::BTreeSet;
 use std::io::IsTerminal;
@@ -20,7 +20,7 @@ use tenantry::tenancy::Context;
 use tenantry::tree::{Baseline, Behind, Plan, Tree, check_disk, plan};
 
 /// Runs the command.
-pub fn run(cli: &Cli, args: &Render) -> Result<Outcome, Fault> {
+pub fn run(cli: &Cli, args: &RenderArgs) -> Result<Outcome, CliError> {
     let workspace = Workspace::find(cli, args.tree.as_deref())?;
     // Taken before anything is read: what another run writes meanwhile would not be seen.
     let _exclusive = if args.check || args.stdout {
@@ -29,7 +29,7 @@ pub fn run(cli: &Cli, args: &Render) -> Result<Outcome, Fault> {
         Some(Exclusive::take(&workspace)?)
     };
 
-    let disk = Disk::new(&workspace.root)?;
+    let disk = DiskStore::new(&workspace.root)?;
     let context = Context {
         leaving: args.allow_removal.clone(),
         ..Context::default()
@@ -57,7 +57,11 @@ pub fn run(cli: &Cli, args: &Render) -> Result<Outcome, Fault> {
 }
 
 /// Writes the files of the tree to standard output.
-fn print(cli: &Cli, session: &Session, compiled: &Compiled<ObjectText>) -> Result<Outcome, Fault> {
+fn print(
+    cli: &Cli,
+    session: &Session,
+    compiled: &Compiled<ObjectText>,
+) -> Result<Outcome, CliError> {
     output::findings(cli, &session.sources, &compiled.findings, false)?;
     for desired in compiled.tree.files.values() {
         output::data(&desired.head)?;
@@ -69,15 +73,15 @@ fn print(cli: &Cli, session: &Session, compiled: &Compiled<ObjectText>) -> Resul
 /// Says where the tree on disk is not as it would be rendered.
 fn compare(
     cli: &Cli,
-    args: &Render,
+    args: &RenderArgs,
     mut session: Session,
     mut compiled: Compiled<ObjectText>,
-) -> Result<Outcome, Fault> {
+) -> Result<Outcome, CliError> {
     let clusters = clusters_of(&compiled.tree);
     let (disk, _) = snapshot(
         &session.workspace,
         &compiled.tree,
-        &session.front.lock,
+        &session.resolved.lock,
         &clusters,
     )?;
 
@@ -93,7 +97,7 @@ fn compare(
 
     let stale = check_disk(
         &compiled.tree,
-        &session.front.lock,
+        &session.resolved.lock,
         &disk,
         &behind,
         &mut session.sources,
@@ -113,18 +117,18 @@ fn write(
     mut session: Session,
     mut compiled: Compiled<ObjectText>,
     force: bool,
-) -> Result<Outcome, Fault> {
+) -> Result<Outcome, CliError> {
     let clusters = clusters_of(&compiled.tree);
     let (disk, leftovers) = snapshot(
         &session.workspace,
         &compiled.tree,
-        &session.front.lock,
+        &session.resolved.lock,
         &clusters,
     )?;
 
     let plan = plan(
         &compiled.tree,
-        &session.front.lock,
+        &session.resolved.lock,
         &disk,
         &clusters,
         force,
@@ -158,13 +162,13 @@ fn write(
 
 /// The tree as a revision has it.
 #[cfg(feature = "git")]
-fn baseline_at(workspace: &Workspace, revision: &str) -> Result<Baseline, Fault> {
+fn baseline_at(workspace: &Workspace, revision: &str) -> Result<Baseline, CliError> {
     crate::cli::git::baseline(workspace, revision)
 }
 
 #[cfg(not(feature = "git"))]
-fn baseline_at(_: &Workspace, _: &str) -> Result<Baseline, Fault> {
-    Err(Fault::Usage(
+fn baseline_at(_: &Workspace, _: &str) -> Result<Baseline, CliError> {
+    Err(CliError::Usage(
         "--since: built without the feature `git`".into(),
     ))
 }
@@ -193,9 +197,9 @@ fn wrong(findings: &[Diagnostic]) -> Outcome {
     Outcome::from(findings.iter().any(|d| d.level == Level::Error))
 }
 
-fn select(args: &Render, session: &Session) -> Result<Selection, Fault> {
+fn select(args: &RenderArgs, session: &Session) -> Result<Selection, CliError> {
     let mut clusters = args.cluster.clone();
-    if let Some(fleet) = session.front.fleet() {
+    if let Some(fleet) = session.resolved.fleet() {
         for ring in &args.ring {
             let found = fleet
                 .spec
@@ -204,7 +208,9 @@ fn select(args: &Render, session: &Session) -> Result<Selection, Fault> {
                 .filter(|c| c.ring.as_ref().is_some_and(|r| r.as_str() == ring));
             let names: Vec<String> = found.map(|c| c.name.value.to_string()).collect();
             if names.is_empty() {
-                return Err(Fault::Usage(format!("--ring {ring}: no cluster is in it")));
+                return Err(CliError::Usage(format!(
+                    "--ring {ring}: no cluster is in it"
+                )));
             }
             clusters.extend(names);
         }
@@ -222,23 +228,23 @@ fn select(args: &Render, session: &Session) -> Result<Selection, Fault> {
                     .iter()
                     .map(|c| c.name.as_str())
                     .collect();
-                return Err(Fault::Usage(format!(
+                return Err(CliError::Usage(format!(
                     "--cluster {wanted}: the fleet has {}",
                     names.join(", ")
                 )));
             }
         }
 
-        let known = session.front.lock.tenants();
+        let known = session.resolved.lock.tenants();
         for wanted in args.tenant.iter().chain(&args.allow_removal) {
             let there = session
-                .front
+                .resolved
                 .specs
                 .tenants
                 .iter()
                 .any(|t| t.name.value == *wanted);
             if !there && !known.contains_key(wanted.as_str()) {
-                return Err(Fault::Usage(format!("there is no tenant `{wanted}`")));
+                return Err(CliError::Usage(format!("there is no tenant `{wanted}`")));
             }
         }
     }

@@ -1,15 +1,15 @@
 //! `schema`: the JSON Schemas.
 
-use crate::cli::args::{Cli, Schema};
+use crate::cli::args::{Cli, SchemaArgs};
 use crate::cli::workspace::working_folder;
 use crate::cli::write::replace;
-use crate::cli::{Fault, Outcome, output};
+use crate::cli::{CliError, Outcome, output};
 use std::path::Path;
 use tenantry::report::fields_table;
 use tenantry::spec::schema::{Kind, schema_text};
 
 /// Runs the command.
-pub fn run(cli: &Cli, args: &Schema) -> Result<Outcome, Fault> {
+pub fn run(cli: &Cli, args: &SchemaArgs) -> Result<Outcome, CliError> {
     if let Some(folder) = &args.write {
         write(&working_folder(cli)?.join(folder))?;
         return Ok(Outcome::Clean);
@@ -25,7 +25,7 @@ pub fn run(cli: &Cli, args: &Schema) -> Result<Outcome, Fault> {
         .into_iter()
         .find(|k| k.name().to_lowercase() == wanted);
     let kind = kind.ok_or_else(|| {
-        Fault::Usage(format!(
+        CliError::Usage(format!(
             "`{wanted}` is not a kind of document; the kinds are fleet, profile, tenant, waiver"
         ))
     })?;
@@ -38,8 +38,8 @@ pub fn run(cli: &Cli, args: &Schema) -> Result<Outcome, Fault> {
 }
 
 /// Writes every schema's file into a folder.
-pub fn write(folder: &Path) -> Result<(), Fault> {
-    std::fs::create_dir_all(folder).map_err(Fault::io(folder))?;
+pub fn write(folder: &Path) -> Result<(), CliError> {
+    std::fs::create_dir_all(folder).map_err(CliError::io(folder))?;
     Kind::ALL
         .into_iter()
         .try_for_each(|kind| replace(&folder.join(kind.file()), schema_text(kind).as_bytes()))

@@ -1,10 +1,10 @@
 //! `show`: a tenant's effective settings.
 
-use crate::cli::args::{Cli, Format, Show};
-use crate::cli::files::Disk;
+use crate::cli::args::{Cli, ReportFormat, ShowArgs};
+use crate::cli::files::DiskStore;
 use crate::cli::session::Session;
 use crate::cli::workspace::Workspace;
-use crate::cli::{Fault, Outcome, output};
+use crate::cli::{CliError, Outcome, output};
 use serde_json::json;
 use tenantry::diagnostic::{Diagnostic, Scope};
 use tenantry::document::{Node, Value, emit};
@@ -12,9 +12,9 @@ use tenantry::spec::did_you_mean;
 use tenantry::tenancy::Context;
 
 /// Runs the command.
-pub fn run(cli: &Cli, args: &Show) -> Result<Outcome, Fault> {
+pub fn run(cli: &Cli, args: &ShowArgs) -> Result<Outcome, CliError> {
     let workspace = Workspace::find(cli, None)?;
-    let disk = Disk::new(&workspace.root)?;
+    let disk = DiskStore::new(&workspace.root)?;
     let session = Session::read_with(
         cli,
         workspace,
@@ -26,7 +26,7 @@ pub fn run(cli: &Cli, args: &Show) -> Result<Outcome, Fault> {
     )?;
 
     let about: Vec<Diagnostic> = session
-        .front
+        .resolved
         .findings
         .iter()
         .filter(|d| d.scope == Scope::Tenant(args.tenant.clone()) || d.stops_the_fleet())
@@ -34,7 +34,7 @@ pub fn run(cli: &Cli, args: &Show) -> Result<Outcome, Fault> {
         .collect();
 
     let Some(tenant) = session
-        .front
+        .resolved
         .tenancy
         .tenants
         .iter()
@@ -42,13 +42,13 @@ pub fn run(cli: &Cli, args: &Show) -> Result<Outcome, Fault> {
     else {
         if about.is_empty() {
             let names = session
-                .front
+                .resolved
                 .specs
                 .tenants
                 .iter()
                 .map(|t| t.name.value.as_str());
             let hint = did_you_mean(&args.tenant, names);
-            return Err(Fault::Usage(
+            return Err(CliError::Usage(
                 format!("there is no tenant `{}`; {hint}", args.tenant)
                     .trim_end_matches("; ")
                     .to_owned(),
@@ -67,7 +67,7 @@ pub fn run(cli: &Cli, args: &Show) -> Result<Outcome, Fault> {
 
     let asked = output::formats(cli)?;
     let file = asked.first().and_then(|(_, file)| file.as_deref());
-    let as_json = matches!(asked.first(), Some((Format::Json, _)));
+    let as_json = matches!(asked.first(), Some((ReportFormat::Json, _)));
     let text = match (args.origin, as_json) {
         (false, true) => format!(
             "{}\n",

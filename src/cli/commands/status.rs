@@ -1,8 +1,8 @@
 //! `status`: the fleet in a table.
 
-use crate::cli::args::{Cli, Format, Status};
+use crate::cli::args::{Cli, ReportFormat, StatusArgs};
 use crate::cli::session::{Selection, Session};
-use crate::cli::{Fault, Outcome, output};
+use crate::cli::{CliError, Outcome, output};
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
 use tenantry::compile::Compiled;
@@ -12,13 +12,13 @@ use tenantry::tenancy::Standing;
 use tenantry::tree::{digest, namespaces_of};
 
 /// Runs the command.
-pub fn run(cli: &Cli, args: &Status) -> Result<Outcome, Fault> {
+pub fn run(cli: &Cli, args: &StatusArgs) -> Result<Outcome, CliError> {
     let mut session = Session::open(cli, args.tree.as_deref())?;
     let compiled = session.compile::<ObjectId>(Selection::default());
     if args.artifacts {
         return artifacts(cli, &session, &compiled);
     }
-    let fleet_clusters: Vec<String> = session.front.fleet().map_or_else(Vec::new, |f| {
+    let fleet_clusters: Vec<String> = session.resolved.fleet().map_or_else(Vec::new, |f| {
         f.spec
             .clusters
             .iter()
@@ -31,7 +31,7 @@ pub fn run(cli: &Cli, args: &Status) -> Result<Outcome, Fault> {
         *objects.entry(&part.tenant).or_default() += part.ids().count();
     }
     let mut names: BTreeSet<String> = session
-        .front
+        .resolved
         .specs
         .tenants
         .iter()
@@ -43,7 +43,7 @@ pub fn run(cli: &Cli, args: &Status) -> Result<Outcome, Fault> {
 
     for name in &names {
         let tenant = session
-            .front
+            .resolved
             .tenancy
             .tenants
             .iter()
@@ -55,7 +55,7 @@ pub fn run(cli: &Cli, args: &Status) -> Result<Outcome, Fault> {
         let tenant = tenant.filter(|_| !standing.keeps_files());
         let files = || {
             session
-                .front
+                .resolved
                 .lock
                 .files
                 .values()
@@ -95,7 +95,7 @@ pub fn run(cli: &Cli, args: &Status) -> Result<Outcome, Fault> {
         };
 
         let waivers = session
-            .front
+            .resolved
             .tenancy
             .waivers_used
             .get(name)
@@ -111,7 +111,7 @@ pub fn run(cli: &Cli, args: &Status) -> Result<Outcome, Fault> {
 
     let asked = output::formats(cli)?;
     let file = asked.first().and_then(|(_, file)| file.as_deref());
-    let text = if matches!(asked.first(), Some((Format::Json, _))) {
+    let text = if matches!(asked.first(), Some((ReportFormat::Json, _))) {
         format!(
             "{}\n",
             serde_json::to_string_pretty(&json!({"schemaVersion": 1, "tenants": rows}))
@@ -144,20 +144,20 @@ fn artifacts(
     cli: &Cli,
     session: &Session,
     compiled: &Compiled<ObjectId>,
-) -> Result<Outcome, Fault> {
+) -> Result<Outcome, CliError> {
     let all = &compiled.tree.artifacts;
     // What is pushed is what lies there, and not what its records say.
     for artifact in all {
         let folder = session.workspace.tree_base.join(&artifact.folder);
-        for file in std::fs::read_dir(&folder).map_err(Fault::io(&folder))? {
-            let path = file.map_err(Fault::io(&folder))?.path();
+        for file in std::fs::read_dir(&folder).map_err(CliError::io(&folder))? {
+            let path = file.map_err(CliError::io(&folder))?.path();
             let name = format!(
                 "{}/{}",
                 artifact.folder,
                 path.file_name().unwrap_or_default().to_string_lossy()
             );
-            let bytes = std::fs::read(&path).map_err(Fault::io(&path))?;
-            let recorded = session.front.lock.files.get(&name).map(|e| &e.digest);
+            let bytes = std::fs::read(&path).map_err(CliError::io(&path))?;
+            let recorded = session.resolved.lock.files.get(&name).map(|e| &e.digest);
             if recorded != Some(&digest(&bytes)) {
                 let why = format!(
                     "{name} is not as it was rendered: nothing is listed; run: tenantry render --check"
@@ -170,7 +170,7 @@ fn artifacts(
 
     let asked = output::formats(cli)?;
     let file = asked.first().and_then(|(_, file)| file.as_deref());
-    let text = if matches!(asked.first(), Some((Format::Json, _))) {
+    let text = if matches!(asked.first(), Some((ReportFormat::Json, _))) {
         format!(
             "{}\n",
             serde_json::to_string_pretty(&json!({"schemaVersion": 1, "artifacts": all}))

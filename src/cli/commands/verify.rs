@@ -1,12 +1,12 @@
 //! `verify`: compares live clusters with what is rendered.
 
 use crate::cli::api_server::{ApiServer, live_line};
-use crate::cli::args::{Cli, Format, Verify};
+use crate::cli::args::{Cli, ReportFormat, VerifyArgs};
 use crate::cli::lists::{FetchOptions, Fetched};
 use crate::cli::live_session::{self, ChosenCluster, Exposed};
 use crate::cli::session::{Selection, Session};
 use crate::cli::workspace::working_folder;
-use crate::cli::{Fault, Outcome, output};
+use crate::cli::{CliError, Outcome, output};
 use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
@@ -22,8 +22,8 @@ use tenantry::graph::{Cluster, ExtraInputs, rbac};
 use tenantry::kube::ObjectId;
 use tenantry::live::role::role;
 use tenantry::live::{
-    Desired, ListError, Listing, LiveFinding, LiveReport, Observations, Purpose, Served, access,
-    capabilities, compare, concerns, inventory, listings, narrowed, policies,
+    Desired, ListError, Listing, LiveFinding, LiveReport, Observations, Purpose, ServedKinds,
+    access, capabilities, compare, concerns, inventory, listings, narrowed, policies,
 };
 use tenantry::report::{live as report, plural};
 use tenantry::source::Source;
@@ -37,7 +37,7 @@ const PAUSE: u64 = 2;
 type Kinds = BTreeMap<(Text, Text), Text>;
 
 /// Runs the command.
-pub fn run(cli: &Cli, args: &Verify) -> Result<Outcome, Fault> {
+pub fn run(cli: &Cli, args: &VerifyArgs) -> Result<Outcome, CliError> {
     let reported = output::chosen(&args.only, &args.skip, "area")?;
     let formats = output::formats(cli)?;
 
@@ -49,7 +49,7 @@ pub fn run(cli: &Cli, args: &Verify) -> Result<Outcome, Fault> {
     let chosen = live_session::chosen(&session, &args.connect)?;
 
     if args.snapshot.is_some() && chosen.len() > 1 {
-        return Err(Fault::Usage(
+        return Err(CliError::Usage(
             "--snapshot: it holds one cluster: name one --context".into(),
         ));
     }
@@ -90,7 +90,7 @@ pub fn run(cli: &Cli, args: &Verify) -> Result<Outcome, Fault> {
 
     let gaps: usize = clusters.iter().map(|cluster| cluster.gaps.len()).sum();
     if gaps > 0 {
-        return Err(Fault::Partial(gaps));
+        return Err(CliError::Partial(gaps));
     }
     let wrong = clusters.iter().any(|cluster| cluster.report.is_wrong());
 
@@ -100,7 +100,7 @@ pub fn run(cli: &Cli, args: &Verify) -> Result<Outcome, Fault> {
 /// One run of the command.
 struct Run<'a> {
     cli: &'a Cli,
-    args: &'a Verify,
+    args: &'a VerifyArgs,
     session: Session,
     compiled: Compiled<RenderedObject>,
     /// The number of errors in the specs.
@@ -112,7 +112,7 @@ struct Run<'a> {
 }
 
 /// One cluster to verify.
-struct Target {
+struct VerifyTarget {
     /// Its index in the fleet.
     index: usize,
     /// The objects that should be there.
@@ -127,7 +127,7 @@ impl Run<'_> {
         &mut self,
         chosen: Vec<ChosenCluster>,
         mut left_behind: Vec<LiveFinding>,
-    ) -> Result<Vec<report::Cluster>, Fault> {
+    ) -> Result<Vec<report::VerifiedCluster>, CliError> {
         let several = chosen.len() > 1;
         let mut clusters = Vec::new();
 
@@ -135,7 +135,7 @@ impl Run<'_> {
             let mut wanted = live_session::wanted(&self.session, &mut self.compiled, index)?;
             select_tenants(&mut wanted, &self.args.tenant)?;
             wanted.context = context.as_deref().unwrap_or_default().into();
-            let target = Target {
+            let target = VerifyTarget {
                 index,
                 wanted: Arc::new(wanted),
                 external: std::mem::take(&mut left_behind),
@@ -145,7 +145,7 @@ impl Run<'_> {
             let (server, first) = match self.reach(&target, context.as_deref(), started) {
                 Ok(reached) => reached,
                 // The other clusters can still be verified.
-                Err(Fault::Cluster(why) | Fault::Unavailable(why)) if several => {
+                Err(CliError::Cluster(why) | CliError::Unavailable(why)) if several => {
                     let context = context.unwrap_or_default();
                     clusters.push(unreached(&target.wanted, context, why));
                     continue;
@@ -170,10 +170,10 @@ impl Run<'_> {
     /// that is unavailable is asked again until the time is over: it may just be restarting.
     fn reach(
         &mut self,
-        target: &Target,
+        target: &VerifyTarget,
         context: Option<&str>,
         started: Instant,
-    ) -> Result<(ApiServer, report::Cluster), Fault> {
+    ) -> Result<(ApiServer, report::VerifiedCluster), CliError> {
         loop {
             let server = ApiServer::connect(context, &self.args.connect);
             let reached = server.and_then(|server| {
@@ -182,7 +182,7 @@ impl Run<'_> {
             });
 
             match reached {
-                Err(Fault::Unavailable(why))
+                Err(CliError::Unavailable(why))
                     if self.args.wait && self.seconds_left(started) > 0 =>
                 {
                     live_line(self.cli, &format!("{}: {why}", target.wanted.cluster));
@@ -196,11 +196,11 @@ impl Run<'_> {
     /// With `--wait`, verifies a cluster until it is converged, nothing moves, or the time is over.
     fn wait(
         &mut self,
-        target: &Target,
+        target: &VerifyTarget,
         server: &ApiServer,
-        first: report::Cluster,
+        first: report::VerifiedCluster,
         started: Instant,
-    ) -> Result<report::Cluster, Fault> {
+    ) -> Result<report::VerifiedCluster, CliError> {
         let mut cluster = first;
 
         while self.args.wait && !cluster.report.is_converged() && cluster.report.is_moving() {
@@ -223,7 +223,7 @@ impl Run<'_> {
             match self.verify(target, server) {
                 Ok(now) => cluster = now,
                 // The last answer stands until the server answers again.
-                Err(Fault::Unavailable(why)) => {
+                Err(CliError::Unavailable(why)) => {
                     live_line(self.cli, &format!("{}: {left} s left: {why}", cluster.name));
                 }
                 Err(fault) => return Err(fault),
@@ -241,7 +241,11 @@ impl Run<'_> {
     }
 
     /// Verifies a cluster once.
-    fn verify(&mut self, target: &Target, server: &ApiServer) -> Result<report::Cluster, Fault> {
+    fn verify(
+        &mut self,
+        target: &VerifyTarget,
+        server: &ApiServer,
+    ) -> Result<report::VerifiedCluster, CliError> {
         let wanted = &target.wanted;
         let kinds = wanted.kinds();
         let (served, mut gaps) = server.served()?;
@@ -305,8 +309,8 @@ impl Run<'_> {
         server: &ApiServer,
         report: LiveReport,
         gaps: Vec<ListError>,
-    ) -> report::Cluster {
-        report::Cluster {
+    ) -> report::VerifiedCluster {
+        report::VerifiedCluster {
             name: wanted.cluster.to_string(),
             context: server.name.clone(),
             version: server.version.clone(),
@@ -319,18 +323,18 @@ impl Run<'_> {
     }
 
     /// The time by which ages are counted.
-    fn now(&self) -> Result<Timestamp, Fault> {
+    fn now(&self) -> Result<Timestamp, CliError> {
         match &self.args.clock {
             Some(text) => text
                 .parse()
-                .map_err(|e| Fault::Usage(format!("--clock {text}: {e}"))),
+                .map_err(|e| CliError::Usage(format!("--clock {text}: {e}"))),
             None => Ok(Timestamp::now()),
         }
     }
 
     /// The lists to fetch. With `--tenant`, only the namespaces of these tenants are listed, unless
     /// a snapshot of the whole cluster is written.
-    fn listings(&self, wanted: &Desired, kinds: &Kinds, served: &Served) -> Vec<Listing> {
+    fn listings(&self, wanted: &Desired, kinds: &Kinds, served: &ServedKinds) -> Vec<Listing> {
         let purpose = if self.args.snapshot.is_some() {
             Purpose::Prove
         } else {
@@ -347,7 +351,7 @@ impl Run<'_> {
 
     /// Names the rendered kinds that the server does not serve. Each of their objects is reported as
     /// missing.
-    fn report_unserved(&self, kinds: &Kinds, served: &Served, server: &ApiServer) {
+    fn report_unserved(&self, kinds: &Kinds, served: &ServedKinds, server: &ApiServer) {
         for (group, kind) in kinds.keys() {
             if served.find(group, kind, None).is_none() {
                 let text = format!("{}: {kind} ({group}) is not served", server.name);
@@ -363,7 +367,7 @@ impl Run<'_> {
         server: &ApiServer,
         objects: &[String],
         complete: bool,
-    ) -> Result<(), Fault> {
+    ) -> Result<(), CliError> {
         match &self.args.snapshot {
             Some(file) if complete => write_private(file, objects),
             Some(file) => {
@@ -424,7 +428,7 @@ fn review(
 }
 
 /// Reports admission policies that do not deny, and paths between tenants.
-fn prove(cluster: &Cluster, wanted: &Desired, served: &Served, report: &mut LiveReport) {
+fn prove(cluster: &Cluster, wanted: &Desired, served: &ServedKinds, report: &mut LiveReport) {
     let policies = policies::check(wanted, cluster, served);
     let Exposed { found, unknown } = live_session::exposed(cluster);
 
@@ -437,20 +441,20 @@ fn prove(cluster: &Cluster, wanted: &Desired, served: &Served, report: &mut Live
 fn deliver(
     cli: &Cli,
     session: &Session,
-    clusters: &[report::Cluster],
-    formats: Vec<(Format, Option<PathBuf>)>,
-) -> Result<(), Fault> {
+    clusters: &[report::VerifiedCluster],
+    formats: Vec<(ReportFormat, Option<PathBuf>)>,
+) -> Result<(), CliError> {
     let formats = if formats.is_empty() {
-        vec![(Format::Text, None)]
+        vec![(ReportFormat::Text, None)]
     } else {
         formats
     };
 
     for (format, file) in &formats {
         let text = match format {
-            Format::Json => report::json(&session.sources, clusters),
-            Format::Junit => report::junit(clusters),
-            Format::Markdown => report::markdown(clusters),
+            ReportFormat::Json => report::json(&session.sources, clusters),
+            ReportFormat::Junit => report::junit(clusters),
+            ReportFormat::Markdown => report::markdown(clusters),
             _ => {
                 let found: Vec<_> = clusters
                     .iter()
@@ -467,7 +471,7 @@ fn deliver(
 }
 
 /// The report of a cluster that cannot be reached, beside others that can.
-fn unreached(wanted: &Desired, context: String, why: String) -> report::Cluster {
+fn unreached(wanted: &Desired, context: String, why: String) -> report::VerifiedCluster {
     let gap = ListError {
         group: "*".into(),
         kind: "*".into(),
@@ -479,7 +483,7 @@ fn unreached(wanted: &Desired, context: String, why: String) -> report::Cluster 
     let mut report = LiveReport::default();
     report.push_gap(wanted, &gap);
 
-    report::Cluster {
+    report::VerifiedCluster {
         name: wanted.cluster.to_string(),
         context,
         version: "not reached".to_owned(),
@@ -496,33 +500,37 @@ fn left_behind(
     cli: &Cli,
     session: &mut Session,
     file: Option<&Path>,
-) -> Result<Vec<LiveFinding>, Fault> {
+) -> Result<Vec<LiveFinding>, CliError> {
     let Some(file) = file else {
         return Ok(Vec::new());
     };
     let path = working_folder(cli)?.join(file);
-    let text = std::fs::read_to_string(&path).map_err(Fault::io(&path))?;
+    let text = std::fs::read_to_string(&path).map_err(CliError::io(&path))?;
     let source = Source::new(file.display().to_string(), text);
     let id = session.sources.add(source);
 
-    let front = &session.front;
-    let names = front.specs.tenants.iter().map(|t| t.name.value.as_str());
-    let uuids = front.tenancy.tenants.iter().filter_map(|t| t.uuid.as_ref());
+    let resolved = &session.resolved;
+    let names = resolved.specs.tenants.iter().map(|t| t.name.value.as_str());
+    let uuids = resolved
+        .tenancy
+        .tenants
+        .iter()
+        .filter_map(|t| t.uuid.as_ref());
     let declared = names.chain(uuids.map(|uuid| uuid.value.as_str())).collect();
 
     inventory::check(id, &session.sources, &declared)
-        .map_err(|why| Fault::Usage(format!("--inventory {why}")))
+        .map_err(|why| CliError::Usage(format!("--inventory {why}")))
 }
 
 /// Says how many tenants changed since the tree was rendered, by the digest of their inputs.
 fn report_stale(cli: &Cli, session: &Session, compiled: &Compiled<RenderedObject>) {
-    let front = &session.front;
+    let resolved = &session.resolved;
     let inputs: BTreeMap<&str, &str> = compiled
         .bundles
         .iter()
         .flat_map(|bundle| &bundle.tenants)
         .map(|t| {
-            let input = &front.tenancy.tenants[t.index].input;
+            let input = &resolved.tenancy.tenants[t.index].input;
             (t.tenant.as_str(), input.as_str())
         })
         .collect();
@@ -533,7 +541,7 @@ fn report_stale(cli: &Cli, session: &Session, compiled: &Compiled<RenderedObject
         (entry.input.as_deref() != Some(*input)).then(|| tenant.to_owned())
     };
 
-    let stale: BTreeSet<String> = front.lock.files.values().filter_map(changed).collect();
+    let stale: BTreeSet<String> = resolved.lock.files.values().filter_map(changed).collect();
 
     if !stale.is_empty() {
         let tenants = plural(stale.len(), "tenant");
@@ -555,7 +563,7 @@ fn has_policies(wanted: &Desired) -> bool {
 
 /// The commit that Flux has to have applied; `None` if any commit will do. Without `--revision`, a
 /// tree outside Git has no commit.
-fn commit(session: &Session, revision: Option<&str>) -> Result<Option<String>, Fault> {
+fn commit(session: &Session, revision: Option<&str>) -> Result<Option<String>, CliError> {
     if revision == Some("any") {
         return Ok(None);
     }
@@ -576,7 +584,7 @@ fn commit(session: &Session, revision: Option<&str>) -> Result<Option<String>, F
 }
 
 /// Restricts a run to the tenants of `--tenant`.
-fn select_tenants(wanted: &mut Desired, tenants: &[String]) -> Result<(), Fault> {
+fn select_tenants(wanted: &mut Desired, tenants: &[String]) -> Result<(), CliError> {
     if tenants.is_empty() {
         return Ok(());
     }
@@ -585,7 +593,7 @@ fn select_tenants(wanted: &mut Desired, tenants: &[String]) -> Result<(), Fault>
     for name in tenants {
         let at = wanted.tenants.iter().position(|t| t.name == *name);
         let at = at.ok_or_else(|| {
-            Fault::Usage(format!(
+            CliError::Usage(format!(
                 "there is no tenant `{name}` on `{}`",
                 wanted.cluster
             ))
@@ -599,7 +607,7 @@ fn select_tenants(wanted: &mut Desired, tenants: &[String]) -> Result<(), Fault>
 
 /// Writes a snapshot, completely or not at all. It shows all access in the cluster: only the user who
 /// runs the program may read the file.
-fn write_private(file: &Path, objects: &[String]) -> Result<(), Fault> {
+fn write_private(file: &Path, objects: &[String]) -> Result<(), CliError> {
     let mut text = String::from("{\"apiVersion\":\"v1\",\"kind\":\"List\",\"items\":[\n");
     text.push_str(&objects.join(",\n"));
     text.push_str("\n]}\n");
@@ -612,15 +620,15 @@ fn write_private(file: &Path, objects: &[String]) -> Result<(), Fault> {
     options
         .open(&new)
         .and_then(|mut opened| opened.write_all(text.as_bytes()))
-        .map_err(Fault::io(&new))?;
+        .map_err(CliError::io(&new))?;
 
-    std::fs::rename(&new, file).map_err(Fault::io(file))
+    std::fs::rename(&new, file).map_err(CliError::io(file))
 }
 
 /// Prints the ClusterRole that `verify` needs. Without a fleet it has no kinds of templates.
-fn print_rbac(cli: &Cli) -> Result<Outcome, Fault> {
+fn print_rbac(cli: &Cli) -> Result<Outcome, CliError> {
     let rendered = match Session::open(cli, None) {
-        Err(Fault::NoFleet(_)) => BTreeSet::new(),
+        Err(CliError::NoFleet(_)) => BTreeSet::new(),
         session => {
             let compiled = session?.compile::<ObjectId>(Selection::default());
             let objects = compiled.bundles.iter().flat_map(ClusterBundle::ids);
@@ -639,9 +647,9 @@ fn print_capabilities(
     cli: &Cli,
     session: &Session,
     chosen: &[ChosenCluster],
-    args: &Verify,
-) -> Result<Outcome, Fault> {
-    let Some(fleet) = session.front.fleet() else {
+    args: &VerifyArgs,
+) -> Result<Outcome, CliError> {
+    let Some(fleet) = session.resolved.fleet() else {
         return Ok(Outcome::Findings);
     };
 

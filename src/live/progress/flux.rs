@@ -7,9 +7,9 @@ use crate::kube::ObjectId;
 use crate::live::ListError;
 use crate::live::desired::{Desired, DesiredObject};
 use crate::live::finding::LiveFinding;
-use crate::live::observe::{Applied, Observations, Observed, ObservedSource};
+use crate::live::observe::{ApplierState, Observations, Observed, ObservedSource};
 use crate::live::rules::NOT_CONVERGED;
-use crate::live::status::{Stage, Status};
+use crate::live::status::{ObjectStatus, Stage};
 use crate::spec::fleet::FluxSourceKind;
 use crate::tree::ENTRY;
 use crate::value::Text;
@@ -33,7 +33,7 @@ pub(super) fn progress(
         .get(&(&*wanted.source.kind, &*wanted.source.name))
         .copied();
     let fault = source_fault(wanted, shared, gaps);
-    let mut survey = Survey {
+    let mut survey = ProgressSurvey {
         wanted,
         seen,
         commit,
@@ -106,7 +106,7 @@ fn source_fault(
 }
 
 /// A look at each Kustomization that applies the tree.
-struct Survey<'a> {
+struct ProgressSurvey<'a> {
     wanted: &'a Desired,
     seen: &'a Observations,
     commit: Option<&'a str>,
@@ -124,7 +124,7 @@ struct Survey<'a> {
     out: Progress,
 }
 
-impl<'a> Survey<'a> {
+impl<'a> ProgressSurvey<'a> {
     fn look(&mut self, at: usize, id: &'a ObjectId, want: &'a DesiredObject) {
         let Some(Observed {
             applied: Some(applied),
@@ -165,7 +165,7 @@ impl<'a> Survey<'a> {
 
     /// Reports that what applies the entry is suspended: what it applies stays as it is, and the
     /// tree below it goes on.
-    fn look_above(&mut self, id: &ObjectId, applied: &Applied) {
+    fn look_above(&mut self, id: &ObjectId, applied: &ApplierState) {
         let wanted = self.wanted;
         let above = applied.by.as_deref().and_then(|by| wanted.unit_of(by));
         let is_suspended = |above: &&str| id.name == ENTRY && self.seen.suspended.contains(*above);
@@ -186,7 +186,7 @@ impl<'a> Survey<'a> {
         &mut self,
         id: &ObjectId,
         want: &DesiredObject,
-        applied: &Applied,
+        applied: &ApplierState,
         why: &str,
         cause: Cause,
         has_own_source: bool,
@@ -268,8 +268,8 @@ enum Cause {
 /// Why a Kustomization has not applied what was rendered. Of a commit, only a Git repository and an
 /// artifact that names the commit it is made of can say whether they are at it.
 fn held_up(
-    applied: &Applied,
-    status: &Status,
+    applied: &ApplierState,
+    status: &ObjectStatus,
     (commit, content): (Option<&str>, Option<&Text>),
     source: Option<&ObservedSource>,
 ) -> Option<(String, Cause)> {

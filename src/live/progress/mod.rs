@@ -11,13 +11,13 @@ use crate::value::Text;
 use std::collections::BTreeMap;
 
 /// Why the objects that apply the tree have not applied what was rendered, by their names.
-pub type Behind = BTreeMap<Text, String>;
+pub type BehindReasons = BTreeMap<Text, String>;
 
 /// How far the engine has come on a cluster.
 #[derive(Debug, Default)]
 pub struct Progress {
     /// What has not applied what was rendered.
-    pub behind: Behind,
+    pub behind: BehindReasons,
     /// Since when each object that applies the tree is as it is, as RFC 3339.
     pub since: BTreeMap<Text, Text>,
     /// The revision that was applied, where all agree on one.
