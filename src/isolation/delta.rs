@@ -17,7 +17,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// How a change moves a tenant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Class {
+pub enum DeltaClass {
     /// Nothing is gained or lost.
     Neutral,
     /// Something is lost, and nothing gained.
@@ -26,7 +26,7 @@ pub enum Class {
     Widens,
 }
 
-impl Class {
+impl DeltaClass {
     /// Its name.
     pub const fn name(self) -> &'static str {
         match self {
@@ -48,11 +48,11 @@ pub struct Delta {
 
 impl Delta {
     /// How it moves.
-    pub const fn class(&self) -> Class {
+    pub const fn class(&self) -> DeltaClass {
         match (self.gained.is_empty(), self.lost.is_empty()) {
-            (false, _) => Class::Widens,
-            (true, false) => Class::Narrows,
-            (true, true) => Class::Neutral,
+            (false, _) => DeltaClass::Widens,
+            (true, false) => DeltaClass::Narrows,
+            (true, true) => DeltaClass::Neutral,
         }
     }
 }
@@ -72,7 +72,7 @@ pub fn delta(before: Option<&Cluster>, after: Option<&Cluster>) -> BTreeMap<Text
             new.get(name).unwrap_or(&none),
         );
 
-        let beyond = |some: &BTreeSet<Line>, others: &BTreeSet<Line>| -> Vec<String> {
+        let beyond = |some: &BTreeSet<Access>, others: &BTreeSet<Access>| -> Vec<String> {
             let more = some
                 .difference(others)
                 .filter(|line| !others.iter().any(|other| other.holds(line)));
@@ -85,13 +85,13 @@ pub fn delta(before: Option<&Cluster>, after: Option<&Cluster>) -> BTreeMap<Text
             lost: beyond(old, new),
         };
 
-        if delta.class() != Class::Neutral {
+        if delta.class() != DeltaClass::Neutral {
             all.insert(name.clone(), delta);
         }
     }
 
     let roles = roles(before, after);
-    if roles.class() != Class::Neutral {
+    if roles.class() != DeltaClass::Neutral {
         all.insert(Text::default(), roles);
     }
     all
@@ -99,19 +99,19 @@ pub fn delta(before: Option<&Cluster>, after: Option<&Cluster>) -> BTreeMap<Text
 
 /// Something that a tenant may: it means the same wherever it is equal.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Line {
+enum Access {
     /// A way of the network, on one port.
-    Way(Way),
+    Network(NetworkAccess),
     /// Anything else.
     Other(String),
 }
 
 /// A way of the network.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Way {
+struct NetworkAccess {
     namespace: Text,
     out: bool,
-    end: End,
+    end: AccessEnd,
     /// Every port where there is none.
     port: Option<Port>,
     /// The pods of the namespace that it is for.
@@ -120,7 +120,7 @@ struct Way {
 
 /// The other end of a way.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum End {
+enum AccessEnd {
     /// Anything.
     Anything,
     /// Pods of its own namespace.
@@ -133,10 +133,10 @@ enum End {
     Addresses(ipnet::IpNet, Vec<ipnet::IpNet>),
 }
 
-impl Line {
+impl Access {
     /// Whether it allows all that another does.
     fn holds(&self, other: &Self) -> bool {
-        let (Self::Way(own), Self::Way(other)) = (self, other) else {
+        let (Self::Network(own), Self::Network(other)) = (self, other) else {
             return self == other;
         };
         let all = |own: &Selector, other: &Selector| own.is_everything() || own == other;
@@ -153,14 +153,18 @@ impl Line {
         };
 
         let ends = match (&own.end, &other.end) {
-            (End::Anything, _) => true,
-            (End::Itself(own), End::Itself(other)) => all(own, other),
+            (AccessEnd::Anything, _) => true,
+            (AccessEnd::Itself(own), AccessEnd::Itself(other)) => all(own, other),
             (
-                End::Everyone(own),
-                End::Everyone(other) | End::Namespace(_, other) | End::Itself(other),
+                AccessEnd::Everyone(own),
+                AccessEnd::Everyone(other)
+                | AccessEnd::Namespace(_, other)
+                | AccessEnd::Itself(other),
             ) => all(own, other),
-            (End::Namespace(a, own), End::Namespace(b, other)) => a == b && all(own, other),
-            (End::Addresses(a, except), End::Addresses(b, gone)) => {
+            (AccessEnd::Namespace(a, own), AccessEnd::Namespace(b, other)) => {
+                a == b && all(own, other)
+            }
+            (AccessEnd::Addresses(a, except), AccessEnd::Addresses(b, gone)) => {
                 a.contains(b)
                     && except.iter().all(|e| {
                         gone.iter().any(|g| g.contains(e)) || !(e.contains(b) || b.contains(e))
@@ -177,11 +181,11 @@ impl Line {
     }
 }
 
-impl std::fmt::Display for Line {
+impl std::fmt::Display for Access {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let way = match self {
             Self::Other(text) => return f.write_str(text),
-            Self::Way(way) => way,
+            Self::Network(way) => way,
         };
 
         write!(
@@ -200,12 +204,12 @@ impl std::fmt::Display for Line {
         };
 
         match &way.end {
-            End::Anything => write!(f, "anything")?,
-            End::Itself(pods) => write!(f, "itself{}", part(pods))?,
-            End::Everyone(pods) => write!(f, "every namespace{}", part(pods))?,
-            End::Namespace(name, pods) => write!(f, "`{name}`{}", part(pods))?,
-            End::Addresses(net, except) if except.is_empty() => write!(f, "{net}")?,
-            End::Addresses(net, except) => {
+            AccessEnd::Anything => write!(f, "anything")?,
+            AccessEnd::Itself(pods) => write!(f, "itself{}", part(pods))?,
+            AccessEnd::Everyone(pods) => write!(f, "every namespace{}", part(pods))?,
+            AccessEnd::Namespace(name, pods) => write!(f, "`{name}`{}", part(pods))?,
+            AccessEnd::Addresses(net, except) if except.is_empty() => write!(f, "{net}")?,
+            AccessEnd::Addresses(net, except) => {
                 let except: Vec<String> = except.iter().map(ToString::to_string).collect();
                 write!(f, "{net} except {}", except.join(", "))?;
             }
@@ -230,8 +234,8 @@ impl std::fmt::Display for Line {
 }
 
 /// What each tenant may.
-fn lines(cluster: &Cluster) -> BTreeMap<Text, BTreeSet<Line>> {
-    let mut all: BTreeMap<Text, BTreeSet<Line>> = BTreeMap::new();
+fn lines(cluster: &Cluster) -> BTreeMap<Text, BTreeSet<Access>> {
+    let mut all: BTreeMap<Text, BTreeSet<Access>> = BTreeMap::new();
     for namespace in &cluster.namespaces {
         let Owner::Tenant(tenant) = namespace.owner else {
             continue;
@@ -243,14 +247,14 @@ fn lines(cluster: &Cluster) -> BTreeMap<Text, BTreeSet<Line>> {
         let level = namespace.labels.get(ENFORCE);
 
         if level != Some("restricted") {
-            lines.insert(Line::Other(format!(
+            lines.insert(Access::Other(format!(
                 "runs pods in `{}` that `restricted` refuses",
                 namespace.name
             )));
         }
 
         if !matches!(level, Some("restricted" | "baseline")) {
-            lines.insert(Line::Other(format!(
+            lines.insert(Access::Other(format!(
                 "runs privileged pods in `{}`",
                 namespace.name
             )));
@@ -273,7 +277,7 @@ fn lines(cluster: &Cluster) -> BTreeMap<Text, BTreeSet<Line>> {
                 "" => "everywhere".to_owned(),
                 namespace => format!("in `{namespace}`"),
             };
-            let line = Line::Other(format!("{subject} has {} {span}", binding.role_name()));
+            let line = Access::Other(format!("{subject} has {} {span}", binding.role_name()));
             all.entry(cluster.tenants[tenant as usize].name.clone())
                 .or_default()
                 .insert(line);
@@ -294,7 +298,7 @@ fn lines(cluster: &Cluster) -> BTreeMap<Text, BTreeSet<Line>> {
             lines.extend(
                 atoms(role)
                     .into_iter()
-                    .map(|atom| Line::Other(format!("{} {atom}", role.id.called()))),
+                    .map(|atom| Access::Other(format!("{} {atom}", role.id.called()))),
             );
         }
     }
@@ -334,7 +338,7 @@ fn atoms(role: &Role) -> Vec<String> {
         .collect()
 }
 
-fn network(cluster: &Cluster, namespace: &Namespace, lines: &mut BTreeSet<Line>) {
+fn network(cluster: &Cluster, namespace: &Namespace, lines: &mut BTreeSet<Access>) {
     for direction in [Direction::Ingress, Direction::Egress] {
         let policies = namespace
             .policies
@@ -357,7 +361,7 @@ fn network(cluster: &Cluster, namespace: &Namespace, lines: &mut BTreeSet<Line>)
                 "`{}` {arrow} anything, for pods that no policy selects",
                 namespace.name
             );
-            lines.insert(Line::Other(text));
+            lines.insert(Access::Other(text));
         }
 
         for (policy, rules) in governing {
@@ -368,7 +372,7 @@ fn network(cluster: &Cluster, namespace: &Namespace, lines: &mut BTreeSet<Line>)
                 };
                 for end in ends(cluster, rule) {
                     for port in &ports {
-                        lines.insert(Line::Way(Way {
+                        lines.insert(Access::Network(NetworkAccess {
                             namespace: namespace.name.clone(),
                             out,
                             end: end.clone(),
@@ -382,9 +386,9 @@ fn network(cluster: &Cluster, namespace: &Namespace, lines: &mut BTreeSet<Line>)
     }
 }
 
-fn ends(cluster: &Cluster, rule: &Rule) -> Vec<End> {
+fn ends(cluster: &Cluster, rule: &Rule) -> Vec<AccessEnd> {
     if rule.peers.is_empty() {
-        return vec![End::Anything];
+        return vec![AccessEnd::Anything];
     }
     let mut all = Vec::new();
 
@@ -393,7 +397,7 @@ fn ends(cluster: &Cluster, rule: &Rule) -> Vec<End> {
             Peer::Pods {
                 namespaces: None,
                 pods,
-            } => all.push(End::Itself(pods.clone())),
+            } => all.push(AccessEnd::Itself(pods.clone())),
             Peer::Pods {
                 namespaces: Some(selector),
                 pods,
@@ -401,20 +405,20 @@ fn ends(cluster: &Cluster, rule: &Rule) -> Vec<End> {
                 Some(names) => all.extend(
                     names
                         .iter()
-                        .map(|n| End::Namespace(n.clone(), pods.clone())),
+                        .map(|n| AccessEnd::Namespace(n.clone(), pods.clone())),
                 ),
-                None if selector.is_everything() => all.push(End::Everyone(pods.clone())),
+                None if selector.is_everything() => all.push(AccessEnd::Everyone(pods.clone())),
                 None => {
                     let name = |at: &u32| cluster.namespaces[*at as usize].name.clone();
                     all.extend(
                         cluster
                             .select(selector)
                             .iter()
-                            .map(|at| End::Namespace(name(at), pods.clone())),
+                            .map(|at| AccessEnd::Namespace(name(at), pods.clone())),
                     );
                 }
             },
-            Peer::Block { net, except } => all.push(End::Addresses(*net, except.clone())),
+            Peer::Block { net, except } => all.push(AccessEnd::Addresses(*net, except.clone())),
         }
     }
 

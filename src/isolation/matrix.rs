@@ -1,7 +1,7 @@
 //! Tenant × tenant: who reaches whom, by classes of tenants that reach, and are reached by, the
 //! same.
 
-use super::network::reach::Reach;
+use super::network::reach::Reachability;
 use super::{Finding, Plane, Verdict, network};
 use crate::graph::{Cluster, Owner};
 use crate::value::Text;
@@ -93,7 +93,7 @@ const NODE: [&str; 4] = [
 
 /// Tenants that are alike: each reaches, and is reached by, the same.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Class {
+pub struct TenantClass {
     /// Their names, sorted.
     pub tenants: Vec<Text>,
     /// How each of them reaches everybody.
@@ -110,7 +110,7 @@ pub struct Matrix {
     /// How everybody reaches everybody.
     pub everywhere: BTreeSet<Relation>,
     /// The classes: those that are apart from all last.
-    pub classes: Vec<Class>,
+    pub classes: Vec<TenantClass>,
     /// Beyond that: from a class to another, or to others of its own: how. Pairs that are apart are
     /// left out.
     pub cells: BTreeMap<(usize, usize), BTreeSet<Relation>>,
@@ -118,7 +118,7 @@ pub struct Matrix {
 
 /// What is known of pairs of tenants.
 #[derive(Default)]
-struct Known {
+struct TenantPairs {
     everywhere: BTreeSet<Relation>,
     /// By tenant.
     reaches_all: BTreeMap<usize, BTreeSet<Relation>>,
@@ -129,7 +129,7 @@ struct Known {
     count: usize,
 }
 
-impl Known {
+impl TenantPairs {
     fn new(count: usize) -> Self {
         let empty = || {
             Relation::ALL
@@ -171,7 +171,7 @@ impl Known {
 
 /// Asks who reaches whom. `findings` are those of the cluster's proof.
 pub fn matrix(cluster: &Cluster, findings: &[Finding]) -> Matrix {
-    let mut known = Known::new(cluster.tenants.len());
+    let mut known = TenantPairs::new(cluster.tenants.len());
     let index: HashMap<&str, usize> = cluster
         .tenants
         .iter()
@@ -195,7 +195,7 @@ pub fn matrix(cluster: &Cluster, findings: &[Finding]) -> Matrix {
     if !cluster.blind.is_empty() {
         known.everywhere.insert(Relation::Unknown);
     }
-    let reach = Reach::new(cluster);
+    let reach = Reachability::new(cluster);
     let declared = network::declared(cluster);
 
     for (at, namespace) in cluster.namespaces.iter().enumerate() {
@@ -223,7 +223,7 @@ pub fn matrix(cluster: &Cluster, findings: &[Finding]) -> Matrix {
 /// What tells a tenant from another.
 type Signature = (Vec<FixedBitSet>, BTreeSet<Relation>, BTreeSet<Relation>);
 
-fn classes(cluster: &Cluster, known: Known) -> Matrix {
+fn classes(cluster: &Cluster, known: TenantPairs) -> Matrix {
     let count = known.count;
     // Alike are those who reach, and are reached by, the same others; or the same with themselves
     // put in: each all of a ring.
@@ -296,7 +296,7 @@ fn classes(cluster: &Cluster, known: Known) -> Matrix {
 
     let classes = groups
         .into_iter()
-        .map(|(_, group, (_, reaches_all, reached_by_all))| Class {
+        .map(|(_, group, (_, reaches_all, reached_by_all))| TenantClass {
             tenants: group.iter().map(|at| name(*at).clone()).collect(),
             reaches_all,
             reached_by_all,

@@ -136,7 +136,7 @@ pub struct PlaneResult {
 
 /// What was found of a cluster.
 #[derive(Clone, Debug)]
-pub struct Proof {
+pub struct ClusterProof {
     /// The cluster's name.
     pub cluster: Text,
     /// How many tenants, namespaces and objects it was made of.
@@ -299,7 +299,7 @@ pub fn plane(
 }
 
 /// Proves what can be proven of a cluster.
-pub fn prove(cluster: &Cluster) -> Proof {
+pub fn prove(cluster: &Cluster) -> ClusterProof {
     let mut findings = Vec::new();
     let mut planes = Vec::new();
     let mut declared_edges = 0;
@@ -353,7 +353,7 @@ pub fn prove(cluster: &Cluster) -> Proof {
         .filter(|n| n.owner != Owner::Platform)
         .count();
 
-    Proof {
+    ClusterProof {
         cluster: cluster.name.clone(),
         counts: [cluster.tenants.len(), owned, cluster.facts.objects.len()],
         planes,

@@ -3,7 +3,7 @@
 
 use super::at;
 use super::capability::BECOME_ACCOUNT;
-use super::network::reach::Reach;
+use super::network::reach::Reachability;
 use crate::graph::Cluster;
 use crate::graph::network::PolicyObject;
 use crate::graph::rbac::{Grant, Request, Subject};
@@ -18,7 +18,7 @@ pub type Step = (Span, String);
 
 /// What is asked of RBAC.
 #[derive(Clone, Debug)]
-pub enum Ask<'a> {
+pub enum AccessQuestion<'a> {
     /// A request on a resource.
     Resource(Request<'a>),
     /// A request on a path: the verb and the path.
@@ -27,7 +27,12 @@ pub enum Ask<'a> {
 
 /// The chain by which a subject may do something; nothing where it may not. With `direct`, only by
 /// what is granted to itself and its implicit groups.
-pub fn can(cluster: &Cluster, subject: &Subject, ask: &Ask<'_>, direct: bool) -> Option<Vec<Step>> {
+pub fn can(
+    cluster: &Cluster,
+    subject: &Subject,
+    ask: &AccessQuestion<'_>,
+    direct: bool,
+) -> Option<Vec<Step>> {
     let mut seen: BTreeSet<Subject> = BTreeSet::from([subject.clone()]);
     let mut queue: VecDeque<(Subject, Vec<Step>)> = VecDeque::from([(subject.clone(), Vec::new())]);
     let mut accounts: Option<Accounts> = None;
@@ -35,8 +40,8 @@ pub fn can(cluster: &Cluster, subject: &Subject, ask: &Ask<'_>, direct: bool) ->
     while let Some((subject, steps)) = queue.pop_front() {
         let who = with_groups(&subject);
         let grant = match ask {
-            Ask::Resource(request) => cluster.rbac.authorize(&who, request),
-            Ask::Path(verb, path) => cluster.rbac.authorize_url(&who, verb, path),
+            AccessQuestion::Resource(request) => cluster.rbac.authorize(&who, request),
+            AccessQuestion::Path(verb, path) => cluster.rbac.authorize_url(&who, verb, path),
         };
 
         if let Some(grant) = grant {
@@ -152,7 +157,7 @@ fn accounts(cluster: &Cluster) -> Accounts {
 
 /// One end of a connection that is asked for.
 #[derive(Clone, Debug)]
-pub struct Asked {
+pub struct ConnectionEnd {
     /// The namespace's index.
     pub namespace: u32,
     /// The pod's labels, where one is named.
@@ -178,8 +183,8 @@ pub enum Route {
 /// The selectors are too many to tell.
 pub fn reach(
     cluster: &Cluster,
-    from: &Asked,
-    to: &Asked,
+    from: &ConnectionEnd,
+    to: &ConnectionEnd,
     port: Option<&Port>,
 ) -> Result<Route, TooLarge> {
     let mut unread: Vec<Step> = cluster
@@ -240,8 +245,8 @@ pub fn reach(
         return Ok(Route::Unknown(unread));
     }
 
-    let reach = Reach::new(cluster);
-    let name = |end: &Asked| cluster.namespaces[end.namespace as usize].name.clone();
+    let reach = Reachability::new(cluster);
+    let name = |end: &ConnectionEnd| cluster.namespaces[end.namespace as usize].name.clone();
     let labels = [from.labels.as_ref(), to.labels.as_ref()];
     let step = |direction: Direction, by: Option<(&PolicyObject, &Rule)>| {
         let (end, word) = match direction {
@@ -279,8 +284,8 @@ pub fn reach(
         (to, from, Direction::Ingress, "into"),
     ] {
         let ways = match direction {
-            Direction::Egress => reach.ways_out(end.namespace),
-            Direction::Ingress => reach.ways_in(end.namespace),
+            Direction::Egress => reach.paths_out(end.namespace),
+            Direction::Ingress => reach.paths_in(end.namespace),
         };
         let ways = ways.ok_or(TooLarge)?;
         if ways

@@ -3,7 +3,7 @@
 //! Source: the threat tables, guarantees and stated limits of KubeCopilot's agent sessions, the
 //! OpenBao operator, AIFactory, KubeSphere and Flux (flux2#263).
 
-use super::{Assumption, Plane, Proof, Verdict};
+use super::{Assumption, ClusterProof, Plane, Verdict};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Something that a tenant might do.
@@ -21,11 +21,11 @@ pub struct Threat {
 
 /// What a proof says to a threat.
 #[derive(Clone, Debug)]
-pub struct Answer {
+pub struct ThreatAnswer {
     /// The threat.
     pub threat: &'static Threat,
     /// What is said of it.
-    pub verdict: Standing,
+    pub verdict: ThreatStanding,
     /// The rules that found a way or a question, and how often; those, or the areas, that were
     /// asked, where none did.
     pub evidence: BTreeMap<&'static str, usize>,
@@ -35,14 +35,14 @@ pub struct Answer {
 
 /// How a threat stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Standing {
+pub enum ThreatStanding {
     /// As a plane's verdict.
     Is(Verdict),
     /// It is averted if several things hold together.
     Partly,
 }
 
-impl Standing {
+impl ThreatStanding {
     /// Its name.
     pub const fn name(self) -> &'static str {
         match self {
@@ -310,11 +310,11 @@ impl Threat {
 }
 
 /// What a proof says to each threat.
-pub fn answers(proof: &Proof) -> Vec<Answer> {
+pub fn answers(proof: &ClusterProof) -> Vec<ThreatAnswer> {
     THREATS.iter().map(|threat| answer(proof, threat)).collect()
 }
 
-fn answer(proof: &Proof, threat: &'static Threat) -> Answer {
+fn answer(proof: &ClusterProof, threat: &'static Threat) -> ThreatAnswer {
     let mut found: BTreeMap<Verdict, BTreeMap<&'static str, usize>> = BTreeMap::new();
     let findings = proof
         .findings
@@ -333,9 +333,9 @@ fn answer(proof: &Proof, threat: &'static Threat) -> Answer {
     }
 
     if let Some((verdict, evidence)) = found.into_iter().next_back() {
-        return Answer {
+        return ThreatAnswer {
             threat,
-            verdict: Standing::Is(verdict),
+            verdict: ThreatStanding::Is(verdict),
             evidence,
             assumptions: Vec::new(),
         };
@@ -370,13 +370,13 @@ fn answer(proof: &Proof, threat: &'static Threat) -> Answer {
         .collect::<BTreeSet<_>>()
         .len()
     {
-        0 => Standing::Is(Verdict::Proven),
-        1 => Standing::Is(Verdict::Assumed),
-        _ => Standing::Partly,
+        0 => ThreatStanding::Is(Verdict::Proven),
+        1 => ThreatStanding::Is(Verdict::Assumed),
+        _ => ThreatStanding::Partly,
     };
 
     let evidence = threat.rules.iter().map(|rule| (*rule, 0)).collect();
-    Answer {
+    ThreatAnswer {
         threat,
         verdict,
         evidence,

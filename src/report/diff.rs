@@ -4,7 +4,7 @@
 //! nor that of subjects, nor how a quantity is written; what tenantry itself adds (its labels,
 //! Flux's annotations) is told apart.
 
-use crate::isolation::delta::{Class, Delta};
+use crate::isolation::delta::{Delta, DeltaClass};
 use crate::kube::ObjectId;
 use crate::kube::Quantity;
 use serde_json::{Map, Value};
@@ -240,13 +240,13 @@ pub fn text(difference: &Difference) -> String {
 pub type Deltas = BTreeMap<String, BTreeMap<crate::value::Text, Delta>>;
 
 /// The class of a whole change: that of the tenant that it widens most.
-pub fn class(deltas: &Deltas) -> Class {
+pub fn class(deltas: &Deltas) -> DeltaClass {
     deltas
         .values()
         .flat_map(BTreeMap::values)
         .map(Delta::class)
         .max()
-        .unwrap_or(Class::Neutral)
+        .unwrap_or(DeltaClass::Neutral)
 }
 
 /// The isolation delta as text: each tenant's class, and each way and grant gained or lost.

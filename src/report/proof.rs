@@ -5,7 +5,7 @@ use super::tables::{self, Tables, TablesReport};
 use crate::bundle::short;
 use crate::diagnostic::Diagnostic;
 use crate::graph::Cluster;
-use crate::isolation::{MODEL, Plane, Proof, Verdict};
+use crate::isolation::{ClusterProof, MODEL, Plane, Verdict};
 use crate::source::{SourceMap, Span};
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -43,7 +43,7 @@ pub fn digest(sources: &SourceMap, clusters: &[Cluster]) -> String {
 }
 
 /// Everything that a proof has found, as findings, each once for all clusters.
-pub fn findings(sources: &SourceMap, proofs: &[Proof]) -> Vec<Diagnostic> {
+pub fn findings(sources: &SourceMap, proofs: &[ClusterProof]) -> Vec<Diagnostic> {
     let found = proofs
         .iter()
         .flat_map(|p| p.findings.iter().map(|f| &f.diagnostic).chain(&p.blind));
@@ -53,7 +53,7 @@ pub fn findings(sources: &SourceMap, proofs: &[Proof]) -> Vec<Diagnostic> {
 }
 
 /// A table for each cluster: what is proven, what it rests on, and what was not looked at.
-pub fn proof_text(proofs: &[Proof], tables: &[Tables], digest: &str) -> String {
+pub fn proof_text(proofs: &[ClusterProof], tables: &[Tables], digest: &str) -> String {
     let mut out = String::new();
     for (proof, tables) in proofs.iter().zip(tables) {
         let [tenants, namespaces, objects] = proof.counts;
@@ -155,7 +155,7 @@ const MAX_LISTED: usize = 50;
 /// The same as Markdown for a pull request.
 pub fn proof_markdown(
     sources: &SourceMap,
-    proofs: &[Proof],
+    proofs: &[ClusterProof],
     tables: &[Tables],
     findings: &[Diagnostic],
     digest: &str,
@@ -310,7 +310,7 @@ fn at(sources: &SourceMap, span: Span) -> LocationReport<'_> {
 /// A JSON document, ended by a newline.
 pub fn proof_json(
     sources: &SourceMap,
-    proofs: &[Proof],
+    proofs: &[ClusterProof],
     tables: &[Tables],
     digest: &str,
 ) -> String {

@@ -2,7 +2,7 @@
 
 use super::plural;
 use crate::isolation::matrix::{Matrix, Relation};
-use crate::isolation::threats::Answer;
+use crate::isolation::threats::ThreatAnswer;
 use crate::value::Text;
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
@@ -20,7 +20,7 @@ pub struct Tables {
     /// Who reaches whom.
     pub matrix: Option<Matrix>,
     /// The threats.
-    pub threats: Option<Vec<Answer>>,
+    pub threats: Option<Vec<ThreatAnswer>>,
 }
 
 /// The name of a class in a table: A, B … Z, AA.
@@ -154,7 +154,7 @@ pub fn matrix_text(matrix: &Matrix) -> String {
     out
 }
 
-fn evidence(answer: &Answer) -> String {
+fn evidence(answer: &ThreatAnswer) -> String {
     if answer.assumptions.is_empty() {
         let found = answer.evidence.iter().filter(|(_, count)| **count > 0);
         let found: Vec<String> = found
@@ -167,7 +167,7 @@ fn evidence(answer: &Answer) -> String {
 }
 
 /// The threats, by the system that names them, with what is said of each.
-pub fn threats_text(cluster: &str, answers: &[Answer]) -> String {
+pub fn threats_text(cluster: &str, answers: &[ThreatAnswer]) -> String {
     let mut out = format!("{cluster}: threats, by who names them\n");
     let mut system = "";
     let width = answers

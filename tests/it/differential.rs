@@ -14,7 +14,7 @@ use tenantry::graph::facts::Facts;
 use tenantry::graph::network::{End, NamedPort, verdict};
 use tenantry::graph::rbac::{Request, Subject};
 use tenantry::graph::{Cluster, Input, Origin, Parts};
-use tenantry::isolation::network::reach::Reach;
+use tenantry::isolation::network::reach::Reachability;
 use tenantry::isolation::{self, Plane, Verdict};
 use tenantry::kube::ObjectId;
 use tenantry::kube::labels::Labels;
@@ -293,7 +293,7 @@ fn agrees(homes: &[NaiveLabels], policies: &[Value]) -> (u32, u32) {
         .chain(policies.iter().cloned())
         .collect();
     let cluster = cluster(&all);
-    let reach = Reach::new(&cluster);
+    let reach = Reachability::new(&cluster);
     let (mut asked, mut open, mut reached) = (0, 0, BTreeSet::new());
     for (from, to) in (0..4).flat_map(|a| (0..4).map(move |b| (a, b))) {
         let want = by_trying(&homes, policies, from, to);

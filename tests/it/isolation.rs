@@ -10,7 +10,7 @@ use tenantry::catalog::RULES;
 use tenantry::document;
 use tenantry::graph::rbac::Subject;
 use tenantry::graph::{self, Cluster, Parts, TenantNode};
-use tenantry::isolation::{self, Proof, Verdict};
+use tenantry::isolation::{self, ClusterProof, Verdict};
 use tenantry::source::{Source, SourceId, SourceMap};
 
 fn folder() -> PathBuf {
@@ -88,7 +88,7 @@ pub fn without(gone: &BTreeSet<String>) -> (String, String) {
 }
 
 /// The rules that a proof reports.
-fn rules(proof: &Proof) -> BTreeSet<String> {
+fn rules(proof: &ClusterProof) -> BTreeSet<String> {
     let found = proof
         .findings
         .iter()
@@ -97,7 +97,7 @@ fn rules(proof: &Proof) -> BTreeSet<String> {
     found.map(str::to_owned).collect()
 }
 
-fn prove(folder: &Path) -> (SourceMap, Proof) {
+fn prove(folder: &Path) -> (SourceMap, ClusterProof) {
     let mut texts = Vec::new();
     let mut files: Vec<_> = fs::read_dir(folder)
         .expect("a folder")
@@ -235,7 +235,7 @@ pub fn holes() -> Vec<Hole> {
 }
 
 /// What is found in the base, with some holes in it.
-fn broken(holes: &[&Hole]) -> Proof {
+fn broken(holes: &[&Hole]) -> ClusterProof {
     let gone: BTreeSet<String> = holes.iter().flat_map(|h| h.changes()).collect();
     let mut texts = vec![without(&gone)];
     for (at, hole) in holes.iter().enumerate() {

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use tenantry::compile::InputFiles;
 use tenantry::graph::rbac::{Request, Subject};
 use tenantry::graph::{self, Cluster, ClusterObjects, ExtraInputs};
-use tenantry::isolation::question::{self, Ask, Asked, Route};
+use tenantry::isolation::question::{self, AccessQuestion, ConnectionEnd, Route};
 use tenantry::source::{Source, SourceMap};
 use tenantry::spec::Input;
 use tenantry::tenancy;
@@ -142,7 +142,12 @@ fn what_is_asked_alone_is_what_the_whole_fleet_says() {
                 name: "",
                 namespace: &namespace,
             };
-            let expected = match question::can(&cluster, &subject, &Ask::Resource(request), false) {
+            let expected = match question::can(
+                &cluster,
+                &subject,
+                &AccessQuestion::Resource(request),
+                false,
+            ) {
                 Some(_) => "yes",
                 None if !cluster.blind.is_empty() => "unknown",
                 None => "no",
@@ -155,7 +160,7 @@ fn what_is_asked_alone_is_what_the_whole_fleet_says() {
         for _ in 0..25 {
             let ends = [(); 2].map(|()| format!("t{}", dice.of(&[0, 1, 2, 3, 4, 5, 6, 7, 8])));
             let end = |name: &String| {
-                cluster.namespace(name).map(|namespace| Asked {
+                cluster.namespace(name).map(|namespace| ConnectionEnd {
                     namespace,
                     labels: None,
                     host_network: false,

@@ -6,8 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use tenantry::catalog::RULES;
 use tenantry::graph::{Cluster, Owner};
 use tenantry::isolation::matrix::{Matrix, Relation, matrix};
-use tenantry::isolation::network::reach::Reach;
-use tenantry::isolation::threats::{self, Standing};
+use tenantry::isolation::network::reach::Reachability;
+use tenantry::isolation::threats::{self, ThreatStanding};
 use tenantry::isolation::{self, Verdict};
 
 /// Every pair of tenants and how the first reaches the second, as the classes say.
@@ -33,7 +33,7 @@ fn pairs(matrix: &Matrix) -> BTreeMap<(String, String), BTreeSet<Relation>> {
 
 /// The same for packets alone, asked namespace by namespace.
 fn by_hand(cluster: &Cluster) -> BTreeSet<(String, String)> {
-    let reach = Reach::new(cluster);
+    let reach = Reachability::new(cluster);
     let mut open = BTreeSet::new();
     for (a, from) in cluster.namespaces.iter().enumerate() {
         for (b, to) in cluster.namespaces.iter().enumerate() {
@@ -135,9 +135,9 @@ fn each_threat_is_answered_by_rules_that_there_are() {
     assert_eq!(systems.len(), 5);
     let answers =
         |texts: &[(String, String)]| threats::answers(&isolation::prove(&cluster(texts).1));
-    let standing = |s: Standing| match s {
-        Standing::Partly => Verdict::Assumed,
-        Standing::Is(verdict) => verdict,
+    let standing = |s: ThreatStanding| match s {
+        ThreatStanding::Partly => Verdict::Assumed,
+        ThreatStanding::Is(verdict) => verdict,
     };
     // A clean fleet averts each, and says under which conditions.
     for answer in answers(&[base()]) {
@@ -148,7 +148,7 @@ fn each_threat_is_answered_by_rules_that_there_are() {
         );
         let names: BTreeSet<&str> = answer.assumptions.iter().map(|a| a.name).collect();
         assert_eq!(
-            answer.verdict == Standing::Partly,
+            answer.verdict == ThreatStanding::Partly,
             names.len() > 1,
             "{}",
             answer.threat.text

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::fs;
 use tenantry::document;
-use tenantry::isolation::{self, Plane, Proof, Verdict};
+use tenantry::isolation::{self, ClusterProof, Plane, Verdict};
 use tenantry::source::{Source, SourceMap};
 
 struct Floor {
@@ -41,7 +41,7 @@ fn floor() -> Vec<Floor> {
 }
 
 /// The clean base, in which the blue tenant writes an object of its floor, with some more objects.
-fn proof(floor: &Floor, verbs: &Value, more: &[Value]) -> Proof {
+fn proof(floor: &Floor, verbs: &Value, more: &[Value]) -> ClusterProof {
     let mut writes = floor.writes.clone();
     writes["verbs"] = verbs.clone();
     let api = "rbac.authorization.k8s.io/v1";
@@ -79,7 +79,7 @@ fn policy(expressions: &[&str], binding: &Value, failure: &str) -> [Value; 2] {
 }
 
 /// The verdict of the admission plane, what it found, and the assumptions that it rests on.
-fn verdict(proof: &Proof) -> (Verdict, String, String) {
+fn verdict(proof: &ClusterProof) -> (Verdict, String, String) {
     let plane = proof
         .planes
         .iter()

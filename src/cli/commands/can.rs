@@ -4,7 +4,7 @@ use crate::cli::args::{CanArgs, Cli};
 use crate::cli::proof_inputs::{self, Question};
 use crate::cli::{CliError, Outcome, output};
 use tenantry::graph::rbac::{Request, Subject};
-use tenantry::isolation::question::{self, Ask};
+use tenantry::isolation::question::{self, AccessQuestion};
 
 /// Kubernetes' resources by group: many, one, and short names, as kubectl finds them by discovery.
 const RESOURCES: [(&str, &[&str]); 13] = [
@@ -145,8 +145,8 @@ pub fn run(cli: &Cli, args: &CanArgs) -> Result<Outcome, CliError> {
     };
 
     let ask = match args.resource.starts_with('/') {
-        true => Ask::Path(&verb, &args.resource),
-        false => Ask::Resource(request),
+        true => AccessQuestion::Path(&verb, &args.resource),
+        false => AccessQuestion::Resource(request),
     };
 
     if let Some(namespace) = &args.namespace

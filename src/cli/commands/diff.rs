@@ -13,7 +13,7 @@ use tenantry::diagnostic::Level;
 use tenantry::document::TreeValue;
 use tenantry::graph::{self, Cluster, ClusterObjects};
 use tenantry::import::survey;
-use tenantry::isolation::delta::{Class, delta};
+use tenantry::isolation::delta::{DeltaClass, delta};
 use tenantry::kube::ObjectId;
 use tenantry::report::diff::{
     Deltas, Objects, class, delta_text, diff, json, markdown, summary, text,
@@ -103,13 +103,13 @@ pub fn run(cli: &Cli, args: &DiffArgs) -> Result<Outcome, CliError> {
     }
 
     output::status(cli, &summary(&difference));
-    let widens = class(&deltas) == Class::Widens;
+    let widens = class(&deltas) == DeltaClass::Widens;
 
     if args.against.is_none() {
         let says = match class(&deltas) {
-            Class::Neutral => "changes nothing of what tenants may",
-            Class::Narrows => "narrows what tenants may",
-            Class::Widens => "widens what a tenant may",
+            DeltaClass::Neutral => "changes nothing of what tenants may",
+            DeltaClass::Narrows => "narrows what tenants may",
+            DeltaClass::Widens => "widens what a tenant may",
         };
         output::status(cli, &format!("isolation: the change {says}"));
     }

@@ -6,7 +6,7 @@ use crate::cli::session::VERSION;
 use crate::cli::{CliError, Outcome, output};
 use tenantry::diagnostic::Level;
 use tenantry::graph::Cluster;
-use tenantry::isolation::{self, Proof, Verdict, matrix, threats};
+use tenantry::isolation::{self, ClusterProof, Verdict, matrix, threats};
 use tenantry::report::tables::Tables;
 use tenantry::report::{self, proof};
 
@@ -15,7 +15,7 @@ pub fn run(cli: &Cli, args: &ProveArgs) -> Result<Outcome, CliError> {
     let shown = output::chosen(&args.only, &args.skip, "plane")?;
     let asked = output::formats(cli)?;
     let inputs = read(cli, args)?;
-    let mut proofs: Vec<Proof> = inputs.clusters.iter().map(isolation::prove).collect();
+    let mut proofs: Vec<ClusterProof> = inputs.clusters.iter().map(isolation::prove).collect();
     let tables: Vec<Tables> = inputs
         .clusters
         .iter()
@@ -85,7 +85,7 @@ fn read(cli: &Cli, args: &ProveArgs) -> Result<ProofInputs, CliError> {
 }
 
 /// What is asked for besides verdicts.
-fn tables(args: &ProveArgs, cluster: &Cluster, proof: &Proof) -> Tables {
+fn tables(args: &ProveArgs, cluster: &Cluster, proof: &ClusterProof) -> Tables {
     Tables {
         matrix: args
             .matrix

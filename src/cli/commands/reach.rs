@@ -4,7 +4,7 @@ use crate::cli::args::{Cli, ReachArgs};
 use crate::cli::proof_inputs::{self, Question};
 use crate::cli::{CliError, Outcome, output};
 use tenantry::graph::Cluster;
-use tenantry::isolation::question::{self, Asked, Route};
+use tenantry::isolation::question::{self, ConnectionEnd, Route};
 use tenantry::netpol::{Port, Ports, Protocol};
 
 /// Runs the command.
@@ -61,7 +61,7 @@ fn namespace(text: &str) -> &str {
         .map_or(text, |(namespace, _)| namespace)
 }
 
-fn end(cluster: &Cluster, text: &str) -> Result<Asked, String> {
+fn end(cluster: &Cluster, text: &str) -> Result<ConnectionEnd, String> {
     let (namespace, pod) = text
         .split_once('/')
         .map_or((text, None), |(n, p)| (n, Some(p)));
@@ -83,7 +83,7 @@ fn end(cluster: &Cluster, text: &str) -> Result<Asked, String> {
         }
     };
 
-    Ok(Asked {
+    Ok(ConnectionEnd {
         namespace: at,
         labels,
         host_network,

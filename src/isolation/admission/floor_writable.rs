@@ -128,7 +128,7 @@ static FLOOR: [Capability; 8] = [
 
 /// What a role lets tenants do to their floor: the first binding of it and its subject, and whose
 /// all are.
-struct Found<'a> {
+struct WritableFloor<'a> {
     role: &'a Role,
     binding: &'a Binding,
     subject: &'a Subject,
@@ -143,7 +143,7 @@ type Key<'a> = (&'a (Text, Text), Vec<&'static str>, bool);
 pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
     // What a role writes of the floor, by the role; and who is found with which of it.
     let mut writes: BTreeMap<&(Text, Text), Vec<&Capability>> = BTreeMap::new();
-    let mut found: BTreeMap<Key<'_>, Found<'_>> = BTreeMap::new();
+    let mut found: BTreeMap<Key<'_>, WritableFloor<'_>> = BTreeMap::new();
     let guarded = cluster.guarded();
 
     for (tenant, binding, role, subjects) in own_grants(cluster) {
@@ -161,7 +161,7 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
             let tenants = BTreeSet::new();
             let entry = found.entry((&binding.role, says, known));
             entry
-                .or_insert(Found {
+                .or_insert(WritableFloor {
                     role,
                     binding,
                     subject,
@@ -208,7 +208,7 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
 
     for (
         (_, writes, _),
-        Found {
+        WritableFloor {
             role,
             binding,
             subject,

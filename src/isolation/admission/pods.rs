@@ -94,7 +94,7 @@ pub static OTHER_MAKERS: Capability = Capability {
 };
 
 /// A way of a pod to its node: what it has, what its spec holds for it, and specs that are tried.
-struct Node {
+struct NodeAccess {
     says: &'static str,
     shape: SymbolicValue,
     tries: Vec<Json>,
@@ -125,7 +125,7 @@ fn capability() -> SymbolicValue {
 }
 
 /// Ways of a pod to its node, by which Pod Security's `baseline` refuses it.
-fn nodes() -> Vec<Node> {
+fn nodes() -> Vec<NodeAccess> {
     let with = |change: &dyn Fn(&mut Json)| {
         let mut pod = plain();
         change(&mut pod);
@@ -147,7 +147,7 @@ fn nodes() -> Vec<Node> {
     let path = |path: &str| {
         with(&|p| p["volumes"] = json!([{"name": "node", "hostPath": {"path": path, "type": ""}}]))
     };
-    let host = |says, field: &'static str| Node {
+    let host = |says, field: &'static str| NodeAccess {
         says,
         shape: fields(field, SymbolicValue::True),
         tries: vec![with(&|p| p[field] = true.into())],
@@ -155,12 +155,12 @@ fn nodes() -> Vec<Node> {
 
     let privileged = || fields("privileged", SymbolicValue::True);
     vec![
-        Node {
+        NodeAccess {
             says: "a privileged container",
             shape: some_container("containers", privileged()),
             tries: vec![of("containers", json!({"privileged": true}))],
         },
-        Node {
+        NodeAccess {
             says: "a privileged init container",
             shape: some_container("initContainers", privileged()),
             tries: vec![of("initContainers", json!({"privileged": true}))],
@@ -168,7 +168,7 @@ fn nodes() -> Vec<Node> {
         host("the node's processes (hostPID)", "hostPID"),
         host("the node's memory (hostIPC)", "hostIPC"),
         host("the node's network (hostNetwork)", "hostNetwork"),
-        Node {
+        NodeAccess {
             says: "the node's files (hostPath)",
             shape: fields(
                 "volumes",
@@ -179,14 +179,14 @@ fn nodes() -> Vec<Node> {
             ),
             tries: ["/", "/var/log", "/etc"].map(path).into(),
         },
-        Node {
+        NodeAccess {
             says: "a capability of the node's",
             shape: some_container("containers", capability()),
             tries: ["SYS_ADMIN", "SYS_PTRACE", "SYS_MODULE", "ALL"]
                 .map(|c| adds("containers", c))
                 .into(),
         },
-        Node {
+        NodeAccess {
             says: "a capability of the node's in an init container",
             shape: some_container("initContainers", capability()),
             tries: ["SYS_ADMIN", "ALL"]

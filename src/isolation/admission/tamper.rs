@@ -28,7 +28,7 @@ pub enum PolicyVerdict {
 }
 
 /// A resource that the floor is made of.
-struct Kind {
+struct FloorKind {
     group: &'static str,
     resource: &'static str,
     version: &'static str,
@@ -37,7 +37,7 @@ struct Kind {
     open: fn() -> Json,
 }
 
-impl Kind {
+impl FloorKind {
     /// The fields that say what it lets through.
     fn says(&self) -> &'static [&'static [&'static str]] {
         match self.kind {
@@ -53,7 +53,7 @@ impl Kind {
     }
 }
 
-static KINDS: [Kind; 16] = [
+static KINDS: [FloorKind; 16] = [
     kind(
         "networking.k8s.io",
         "networkpolicies",
@@ -177,8 +177,8 @@ const fn kind(
     version: &'static str,
     kind: &'static str,
     open: fn() -> Json,
-) -> Kind {
-    Kind {
+) -> FloorKind {
+    FloorKind {
         group,
         resource,
         version,
@@ -266,19 +266,19 @@ pub fn stand(
             }
             let plain = resource.split('/').next().unwrap_or_default();
             // Who may bind or escalate writes a binding, or a role.
-            let raised = |kind: &Kind| match kind.kind {
+            let raised = |kind: &FloorKind| match kind.kind {
                 "RoleBinding" => held.contains(&"bind"),
                 "Role" => held.contains(&"escalate"),
                 _ => false,
             };
 
-            let own = |k: &&Kind| {
+            let own = |k: &&FloorKind| {
                 k.group == *group
                     && k.resource == plain
                     && !held.iter().all(|v| ["bind", "escalate"].contains(v))
             };
 
-            let kinds: Vec<&Kind> = KINDS.iter().filter(|k| own(k) || raised(k)).collect();
+            let kinds: Vec<&FloorKind> = KINDS.iter().filter(|k| own(k) || raised(k)).collect();
             if kinds.is_empty() {
                 return PolicyVerdict::Open(format!(
                     "may {} {resource}: no policy was asked",
@@ -329,7 +329,7 @@ struct Asking<'a> {
     cluster: &'a Cluster,
     namespace: &'a str,
     subject: &'a Subject,
-    kind: &'a Kind,
+    kind: &'a FloorKind,
     resource: &'a str,
 }
 
@@ -570,8 +570,8 @@ pub fn ask(cluster: &Cluster, ways: Vec<Attack>) -> PolicyVerdict {
 /// What is tried to be created of Kubernetes' own kinds: the group, the resource, and the object
 /// with the server's defaults.
 pub fn examples(namespace: &str) -> Vec<(&'static str, &'static str, Json)> {
-    let own = |k: &&Kind| !k.group.contains('.') || k.group.ends_with(".k8s.io");
-    let makes = |k: &&Kind| !["namespaces", "services", "pods"].contains(&k.resource);
+    let own = |k: &&FloorKind| !k.group.contains('.') || k.group.ends_with(".k8s.io");
+    let makes = |k: &&FloorKind| !["namespaces", "services", "pods"].contains(&k.resource);
     let all = KINDS
         .iter()
         .filter(own)
@@ -582,7 +582,7 @@ pub fn examples(namespace: &str) -> Vec<(&'static str, &'static str, Json)> {
 }
 
 /// An object of a kind, as wide as can be.
-fn made(kind: &Kind, namespace: &str, name: &str) -> Json {
+fn made(kind: &FloorKind, namespace: &str, name: &str) -> Json {
     let version = if kind.group.is_empty() {
         kind.version.to_owned()
     } else {
@@ -597,13 +597,13 @@ fn made(kind: &Kind, namespace: &str, name: &str) -> Json {
     object
 }
 
-fn widen(object: &mut Json, kind: &Kind) {
+fn widen(object: &mut Json, kind: &FloorKind) {
     if let (Json::Object(object), Json::Object(open)) = (object, (kind.open)()) {
         object.extend(open);
     }
 }
 
-fn weakened(kind: &Kind, old: &Json) -> Json {
+fn weakened(kind: &FloorKind, old: &Json) -> Json {
     let mut object = old.clone();
     widen(&mut object, kind);
 

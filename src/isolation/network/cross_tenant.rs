@@ -1,4 +1,4 @@
-use super::reach::{Admitted, Reach};
+use super::reach::{Admitted, Reachability};
 use super::{Findings, owned};
 use crate::diagnostic::rule;
 use crate::graph::Cluster;
@@ -54,14 +54,14 @@ type Entrance<'a> = (&'a PolicyObject, &'a Rule, Result<Admitted, TooLarge>);
 
 pub(super) fn check(
     cluster: &Cluster,
-    reach: &Reach<'_>,
+    reach: &Reachability<'_>,
     declared: &BTreeSet<(u32, u32)>,
     out: &mut Findings<'_>,
 ) -> usize {
     let mut edges = 0;
     for (to, tenant, namespace) in owned(cluster).filter(|(_, _, n)| !n.has_unevaluated_policy) {
         let tenant = &cluster.tenants[tenant as usize];
-        let Some(paths) = reach.ways_in(to) else {
+        let Some(paths) = reach.paths_in(to) else {
             let span = namespace.origin.map_or(tenant.span, |o| o.span);
             let message = format!(
                 "whether others reach `{}` cannot be told: its selectors are too many",
@@ -78,8 +78,8 @@ pub(super) fn check(
         // One rule, one finding, however many peers it has: by the one that lets in most.
         let mut rules: BTreeMap<(usize, usize), Entrance<'_>> = BTreeMap::new();
         for (policy, rule, way) in paths.iter().filter_map(|w| w.by.map(|(p, r)| (p, r, w))) {
-            let guests = reach.guests(to, way, declared);
-            edges += guests.as_ref().map_or(0, |g| g.declared);
+            let admitted = reach.admitted_through(to, way, declared);
+            edges += admitted.as_ref().map_or(0, |g| g.declared);
             let of = |list: &[u32]| {
                 list.iter()
                     .position(|at| std::ptr::eq(&cluster.facts.policies[*at as usize], policy))
@@ -100,15 +100,15 @@ pub(super) fn check(
             let known = rules
                 .entry(key)
                 .or_insert_with(|| (policy, rule, Ok(Admitted::default())));
-            known.2 = match (&known.2, guests) {
+            known.2 = match (&known.2, admitted) {
                 (Err(TooLarge), _) | (_, Err(TooLarge)) => Err(TooLarge),
                 (Ok(known), Ok(more)) => Ok(known.with(&more)),
             };
         }
 
-        for (policy, rule, guests) in rules.into_values() {
+        for (policy, rule, admitted) in rules.into_values() {
             let span = at(rule.span, policy.origin);
-            let Ok(guests) = guests else {
+            let Ok(admitted) = admitted else {
                 let message = format!(
                     "who comes in by {} cannot be told: the selectors are too many",
                     policy.id.called()
@@ -121,9 +121,9 @@ pub(super) fn check(
             };
 
             let fix = "name the namespaces that are meant by kubernetes.io/metadata.name, or declare the edge on both sides";
-            if let Some(first) = guests.first {
+            if let Some(first) = admitted.first {
                 let from = &cluster.namespaces[first as usize];
-                let others = match guests.namespaces {
+                let others = match admitted.namespaces {
                     1 => format!("pods of `{}`", from.name),
                     many => format!(
                         "pods of {many} other namespaces, `{}` among them,",
@@ -166,16 +166,16 @@ pub(super) fn check(
                     .fix(fix);
 
                 out.push(match cluster.owner(&from.name) {
-                    crate::graph::Owner::Tenant(by) if guests.namespaces == 1 => {
+                    crate::graph::Owner::Tenant(by) if admitted.namespaces == 1 => {
                         finding.by(&cluster.tenants[by as usize].name)
                     }
                     _ => finding,
                 });
-            } else if guests.admitted > guests.declared {
+            } else if admitted.permitted > admitted.declared {
                 let message = format!(
                     "{} lets {} or more namespaces of others into `{}` of tenant `{}`; so far none of their pods can get out to it",
                     policy.id.called(),
-                    guests.admitted - guests.declared,
+                    admitted.permitted - admitted.declared,
                     namespace.name,
                     tenant.name
                 );

@@ -18,7 +18,7 @@ pub use unread_policy::UNREAD_POLICY;
 
 use super::Findings;
 use crate::graph::{Cluster, Namespace, Owner};
-use reach::Reach;
+use reach::Reachability;
 use std::collections::BTreeSet;
 
 /// Every rule of the plane; how many edges both sides declare.
@@ -56,7 +56,7 @@ pub fn check(cluster: &Cluster, out: &mut Findings<'_>) -> usize {
     unread_policy::check(cluster, out);
     host_network::check(cluster, out);
     dangling_selector::check(cluster, out);
-    let reach = Reach::new(cluster);
+    let reach = Reachability::new(cluster);
     let declared = declared(cluster);
     out.assume(
         "no-forwarding",

@@ -1,5 +1,5 @@
 use super::Findings;
-use super::reach::Reach;
+use super::reach::Reachability;
 use crate::delivery::argo;
 use crate::diagnostic::rule;
 use crate::graph::network::PolicyObject;
@@ -59,7 +59,7 @@ const SERVERS: [(Option<&str>, &str, &str, u16, &str); 3] = [
     ),
 ];
 
-pub(super) fn check(cluster: &Cluster, reach: &Reach<'_>, out: &mut Findings<'_>) {
+pub(super) fn check(cluster: &Cluster, reach: &Reachability<'_>, out: &mut Findings<'_>) {
     let mut absent = Vec::new();
     for (home, key, name, port, what) in SERVERS {
         let home = home.unwrap_or(&cluster.engine_namespace);
@@ -85,7 +85,7 @@ pub(super) fn check(cluster: &Cluster, reach: &Reach<'_>, out: &mut Findings<'_>
         for (from, namespace) in cluster.namespaces.iter().enumerate() {
             let leads =
                 |paths: &[super::paths::NetworkPath<'_>]| paths.iter().any(|w| w.span.has(to));
-            if namespace.owner == Owner::Platform || !reach.ways_out(from as u32).is_none_or(leads)
+            if namespace.owner == Owner::Platform || !reach.paths_out(from as u32).is_none_or(leads)
             {
                 continue;
             }

@@ -1,4 +1,4 @@
-use super::reach::Reach;
+use super::reach::Reachability;
 use super::{Findings, owned};
 use crate::diagnostic::rule;
 use crate::graph::Cluster;
@@ -36,12 +36,12 @@ rule! {
 
 pub(super) fn check(
     cluster: &Cluster,
-    reach: &Reach<'_>,
+    reach: &Reachability<'_>,
     declared: &BTreeSet<(u32, u32)>,
     out: &mut Findings<'_>,
 ) {
     for (at, tenant, namespace) in owned(cluster).filter(|(_, _, n)| !n.has_unevaluated_policy) {
-        let Some(paths) = reach.ways_in(at) else {
+        let Some(paths) = reach.paths_in(at) else {
             continue;
         };
         let Some(open) = paths.iter().find(|w| w.by.is_none()) else {
@@ -65,7 +65,7 @@ pub(super) fn check(
             [_, ..] => format!("none of its {} policies selects every pod", governing.len()),
         };
 
-        let finding = match reach.guests(at, open, declared) {
+        let finding = match reach.admitted_through(at, open, declared) {
             Err(_) => {
                 let message = format!(
                     "whether others reach `{}` cannot be told: its selectors are too many",
@@ -73,7 +73,7 @@ pub(super) fn check(
                 );
                 Finding::unknown(&OPEN_NAMESPACE, span, message)
             }
-            Ok(guests) => match guests.first {
+            Ok(admitted) => match admitted.first {
                 None => Finding::warning(
                     &OPEN_NAMESPACE,
                     span,
@@ -84,7 +84,7 @@ pub(super) fn check(
                 ),
                 Some(first) => {
                     let from = &cluster.namespaces[first as usize].name;
-                    let others = if guests.namespaces == 1 {
+                    let others = if admitted.namespaces == 1 {
                         "namespace"
                     } else {
                         "namespaces"
@@ -92,7 +92,7 @@ pub(super) fn check(
 
                     let message = format!(
                         "pods of {} other {others} reach every port of `{}` of tenant `{}`: {why}",
-                        guests.namespaces, namespace.name, tenant.name
+                        admitted.namespaces, namespace.name, tenant.name
                     );
 
                     Finding::refuted(&OPEN_NAMESPACE, span, message)

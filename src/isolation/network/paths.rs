@@ -14,14 +14,14 @@ use std::sync::Arc;
 
 /// Which namespaces the other end may be in.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Where {
+pub enum NamespaceSet {
     /// Any.
     Anywhere,
     /// These, sorted.
     In(Arc<[u32]>),
 }
 
-impl Where {
+impl NamespaceSet {
     /// Whether a namespace is among them.
     pub fn has(&self, namespace: u32) -> bool {
         match self {
@@ -37,14 +37,14 @@ pub struct NetworkPath<'a> {
     /// The policy that lets it through; nothing where none governs.
     pub by: Option<(&'a PolicyObject, &'a Rule)>,
     /// Where the other end may be.
-    pub span: Where,
+    pub span: NamespaceSet,
     /// What it does not depend on the namespace by: two ways of one shape meet the same ways.
-    pub shape: Shape<'a>,
+    pub shape: PathCondition<'a>,
 }
 
 /// What of a way does not depend on where it is.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Shape<'a> {
+pub struct PathCondition<'a> {
     /// What must select the pod.
     own: Option<&'a Selector>,
     /// What must not.
@@ -55,12 +55,12 @@ pub struct Shape<'a> {
     ports: &'a [Port],
 }
 
-impl Shape<'_> {
+impl PathCondition<'_> {
     /// Whether pods can be labelled so that a connection takes this way out and that way in.
     ///
     /// # Errors
     /// The selectors are too many to tell.
-    pub fn meets(&self, entrance: &Shape<'_>) -> Result<bool, TooLarge> {
+    pub fn meets(&self, entrance: &PathCondition<'_>) -> Result<bool, TooLarge> {
         self.meets_as(entrance, [None, None])
     }
 
@@ -71,7 +71,7 @@ impl Shape<'_> {
     /// The selectors are too many to tell.
     pub fn meets_as(
         &self,
-        entrance: &Shape<'_>,
+        entrance: &PathCondition<'_>,
         labels: [Option<&Labels>; 2],
     ) -> Result<bool, TooLarge> {
         if !ports_meet(self.ports, entrance.ports) {
@@ -153,7 +153,7 @@ pub fn paths<'a>(
     avoid.dedup();
 
     if satisfiable(&[], &avoid)?.is_some() {
-        let shape = Shape {
+        let shape = PathCondition {
             own: None,
             avoid,
             other: None,
@@ -161,7 +161,7 @@ pub fn paths<'a>(
         };
         all.push(NetworkPath {
             by: None,
-            span: Where::Anywhere,
+            span: NamespaceSet::Anywhere,
             shape,
         });
     }
@@ -169,7 +169,7 @@ pub fn paths<'a>(
     for (policy, rules) in governing {
         for rule in rules {
             let mut add = |span, other| {
-                let shape = Shape {
+                let shape = PathCondition {
                     own: Some(&policy.spec.pods),
                     avoid: Vec::new(),
                     other,
@@ -183,7 +183,7 @@ pub fn paths<'a>(
             };
 
             if rule.peers.is_empty() {
-                add(Where::Anywhere, None);
+                add(NamespaceSet::Anywhere, None);
             }
             for peer in &rule.peers {
                 match peer {
@@ -195,22 +195,22 @@ pub fn paths<'a>(
                             .namespace(&policy.id.namespace)
                             .into_iter()
                             .collect();
-                        add(Where::In(own.into()), Some(pods));
+                        add(NamespaceSet::In(own.into()), Some(pods));
                     }
                     Peer::Pods {
                         namespaces: Some(selector),
                         pods,
                     } if selector.is_everything() => {
-                        add(Where::Anywhere, Some(pods));
+                        add(NamespaceSet::Anywhere, Some(pods));
                     }
                     Peer::Pods {
                         namespaces: Some(selector),
                         pods,
                     } => {
-                        add(Where::In(cluster.select(selector)), Some(pods));
+                        add(NamespaceSet::In(cluster.select(selector)), Some(pods));
                     }
                     Peer::Block { net, except } if holds_pods(cluster, net, except) => {
-                        add(Where::Anywhere, None)
+                        add(NamespaceSet::Anywhere, None)
                     }
                     Peer::Block { .. } => {}
                 }

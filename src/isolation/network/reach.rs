@@ -3,7 +3,7 @@
 //! Ways out that lead to few namespaces are looked up from there; namespaces whose ways out lead to
 //! many are put into groups of one kind, and a group is asked once for each way in.
 
-use super::paths::{NetworkPath, Shape, Where, paths};
+use super::paths::{NamespaceSet, NetworkPath, PathCondition, paths};
 use crate::graph::{Cluster, Owner};
 use crate::kube::labels::{Labels, TooLarge};
 use crate::netpol::{Direction, Port};
@@ -15,19 +15,19 @@ use std::collections::{BTreeSet, HashMap};
 const MANY: usize = 32;
 
 /// Namespaces whose ways out to many are of one kind.
-struct Group<'a> {
-    paths: Vec<(Where, Shape<'a>)>,
+struct ExitGroup<'a> {
+    paths: Vec<(NamespaceSet, PathCondition<'a>)>,
     /// Namespaces of tenants, sorted.
     members: Vec<u32>,
 }
 
 /// The ways of a cluster, laid out to be asked.
-pub struct Reach<'a> {
+pub struct Reachability<'a> {
     cluster: &'a Cluster,
     /// By namespace; nothing where it could not be told.
     outs: Vec<Option<Vec<NetworkPath<'a>>>>,
     ins: Vec<Option<Vec<NetworkPath<'a>>>>,
-    groups: Vec<Group<'a>>,
+    groups: Vec<ExitGroup<'a>>,
     /// The namespaces with a way to few, by where it leads.
     few: HashMap<u32, Vec<u32>>,
     /// Namespaces whose ways out could not be told.
@@ -51,7 +51,7 @@ pub struct Admitted {
     /// One of them, the first by name.
     pub first: Option<u32>,
     /// How many namespaces of other tenants it would let in, if they had a way out.
-    pub admitted: usize,
+    pub permitted: usize,
     /// How many come in as both sides declare.
     pub declared: usize,
 }
@@ -63,13 +63,13 @@ impl Admitted {
         Self {
             namespaces: self.namespaces.max(other.namespaces),
             first: [self.first, other.first].into_iter().flatten().min(),
-            admitted: self.admitted.max(other.admitted),
+            permitted: self.permitted.max(other.permitted),
             declared: self.declared.max(other.declared),
         }
     }
 }
 
-impl<'a> Reach<'a> {
+impl<'a> Reachability<'a> {
     /// Lays out the ways of a cluster.
     pub fn new(cluster: &'a Cluster) -> Self {
         let all = |direction| -> Vec<Option<Vec<NetworkPath<'a>>>> {
@@ -82,8 +82,8 @@ impl<'a> Reach<'a> {
 
         let (outs, ins) = (all(Direction::Egress), all(Direction::Ingress));
         let mut few: HashMap<u32, Vec<u32>> = HashMap::new();
-        let mut groups: Vec<Group<'a>> = Vec::new();
-        let mut known: HashMap<Vec<(Where, Shape<'a>)>, usize> = HashMap::new();
+        let mut groups: Vec<ExitGroup<'a>> = Vec::new();
+        let mut known: HashMap<Vec<(NamespaceSet, PathCondition<'a>)>, usize> = HashMap::new();
         let mut undecided = Vec::new();
 
         for (from, paths) in outs.iter().enumerate() {
@@ -93,11 +93,11 @@ impl<'a> Reach<'a> {
             if paths.is_none() {
                 undecided.push(from as u32);
             }
-            let mut many: BTreeSet<(Where, Shape<'a>)> = BTreeSet::new();
+            let mut many: BTreeSet<(NamespaceSet, PathCondition<'a>)> = BTreeSet::new();
 
             for way in paths.iter().flatten() {
                 match &way.span {
-                    Where::In(list) if list.len() <= MANY => {
+                    NamespaceSet::In(list) if list.len() <= MANY => {
                         for to in list.iter() {
                             let sources = few.entry(*to).or_default();
                             if sources.last() != Some(&(from as u32)) {
@@ -112,9 +112,9 @@ impl<'a> Reach<'a> {
             }
 
             if !many.is_empty() {
-                let paths: Vec<(Where, Shape<'a>)> = many.into_iter().collect();
+                let paths: Vec<(NamespaceSet, PathCondition<'a>)> = many.into_iter().collect();
                 let at = *known.entry(paths).or_insert_with_key(|paths| {
-                    groups.push(Group {
+                    groups.push(ExitGroup {
                         paths: paths.clone(),
                         members: Vec::new(),
                     });
@@ -135,12 +135,12 @@ impl<'a> Reach<'a> {
     }
 
     /// The ways into a namespace; nothing where it could not be told.
-    pub fn ways_in(&self, namespace: u32) -> Option<&[NetworkPath<'a>]> {
+    pub fn paths_in(&self, namespace: u32) -> Option<&[NetworkPath<'a>]> {
         self.ins[namespace as usize].as_deref()
     }
 
     /// The ways out of a namespace; nothing where it could not be told.
-    pub fn ways_out(&self, namespace: u32) -> Option<&[NetworkPath<'a>]> {
+    pub fn paths_out(&self, namespace: u32) -> Option<&[NetworkPath<'a>]> {
         self.outs[namespace as usize].as_deref()
     }
 
@@ -167,7 +167,7 @@ impl<'a> Reach<'a> {
         labels: [Option<&Labels>; 2],
         port: Option<&Port>,
     ) -> Result<Option<(&NetworkPath<'a>, &NetworkPath<'a>)>, TooLarge> {
-        let (Some(outs), Some(ins)) = (self.ways_out(from), self.ways_in(to)) else {
+        let (Some(outs), Some(ins)) = (self.paths_out(from), self.paths_in(to)) else {
             return Err(TooLarge);
         };
         let on_port = |way: &&NetworkPath<'a>| port.is_none_or(|port| way.shape.has_port(port));
@@ -198,7 +198,7 @@ impl<'a> Reach<'a> {
             return Ok(false);
         }
         for exit in self
-            .ways_out(from)
+            .paths_out(from)
             .ok_or(TooLarge)?
             .iter()
             .filter(|w| w.span.has(to) && !rendered(w))
@@ -216,13 +216,13 @@ impl<'a> Reach<'a> {
     ///
     /// # Errors
     /// It could not be told.
-    pub fn guests(
+    pub fn admitted_through(
         &self,
         to: u32,
         entrance: &NetworkPath<'a>,
         declared: &BTreeSet<(u32, u32)>,
     ) -> Result<Admitted, TooLarge> {
-        let mut guests = Admitted::default();
+        let mut admitted = Admitted::default();
         let home = self.cluster.namespaces[to as usize].owner;
         let foreign = |from: &u32| {
             let owner = self.cluster.namespaces[*from as usize].owner;
@@ -230,12 +230,12 @@ impl<'a> Reach<'a> {
         };
 
         let mut exits: BTreeSet<u32> = BTreeSet::new();
-        if let Where::In(list) = &entrance.span
+        if let NamespaceSet::In(list) = &entrance.span
             && list.len() <= MANY
         {
             for from in list.iter().filter(|f| foreign(f)) {
-                guests.admitted += 1;
-                let outs = self.ways_out(*from).ok_or(TooLarge)?;
+                admitted.permitted += 1;
+                let outs = self.paths_out(*from).ok_or(TooLarge)?;
                 for exit in outs.iter().filter(|w| w.span.has(to)) {
                     if exit.shape.meets(&entrance.shape)? {
                         exits.insert(*from);
@@ -253,12 +253,12 @@ impl<'a> Reach<'a> {
             }
 
             let others = |from: &u32| foreign(from);
-            guests.admitted = match &entrance.span {
-                Where::Anywhere => (0..self.cluster.namespaces.len() as u32)
+            admitted.permitted = match &entrance.span {
+                NamespaceSet::Anywhere => (0..self.cluster.namespaces.len() as u32)
                     .filter(others)
                     .take(MANY)
                     .count(),
-                Where::In(list) => list.iter().filter(|f| others(f)).count(),
+                NamespaceSet::In(list) => list.iter().filter(|f| others(f)).count(),
             };
 
             for group in &self.groups {
@@ -285,11 +285,11 @@ impl<'a> Reach<'a> {
                     .filter(|n| group.members.binary_search(n).is_ok() && entrance.span.has(*n))
                     .count();
                 let members = match &entrance.span {
-                    Where::Anywhere => group.members.len(),
-                    Where::In(_) => group.members.iter().filter(within).count(),
+                    NamespaceSet::Anywhere => group.members.len(),
+                    NamespaceSet::In(_) => group.members.iter().filter(within).count(),
                 };
 
-                guests.namespaces += members - own;
+                admitted.namespaces += members - own;
                 let first = group
                     .members
                     .iter()
@@ -297,7 +297,7 @@ impl<'a> Reach<'a> {
                     .find(|f| foreign(f))
                     .copied();
 
-                guests.first = [guests.first, first].into_iter().flatten().min();
+                admitted.first = [admitted.first, first].into_iter().flatten().min();
             }
 
             for from in self
@@ -307,9 +307,9 @@ impl<'a> Reach<'a> {
                 .flatten()
                 .filter(|f| foreign(f) && entrance.span.has(**f))
             {
-                let outs = self.ways_out(*from).ok_or(TooLarge)?;
+                let outs = self.paths_out(*from).ok_or(TooLarge)?;
                 for exit in outs.iter().filter(
-                    |w| matches!(&w.span, Where::In(l) if l.len() <= MANY && w.span.has(to)),
+                    |w| matches!(&w.span, NamespaceSet::In(l) if l.len() <= MANY && w.span.has(to)),
                 ) {
                     if exit.shape.meets(&entrance.shape)? {
                         exits.insert(*from);
@@ -321,14 +321,14 @@ impl<'a> Reach<'a> {
 
         for from in exits {
             if declared.contains(&(from, to)) && self.by_both_specs(from, to, entrance)? {
-                guests.declared += 1;
+                admitted.declared += 1;
             } else {
-                guests.namespaces += 1;
-                guests.first = [guests.first, Some(from)].into_iter().flatten().min();
+                admitted.namespaces += 1;
+                admitted.first = [admitted.first, Some(from)].into_iter().flatten().min();
             }
         }
 
-        Ok(guests)
+        Ok(admitted)
     }
 
     /// The tenants that come into a namespace by any of its ways in, but its own.
@@ -348,7 +348,7 @@ impl<'a> Reach<'a> {
             _ => None,
         };
 
-        for entrance in self.ways_in(to).ok_or(TooLarge)? {
+        for entrance in self.paths_in(to).ok_or(TooLarge)? {
             if self
                 .undecided
                 .iter()
@@ -378,9 +378,9 @@ impl<'a> Reach<'a> {
                 .filter(|from| entrance.span.has(**from))
             {
                 let Some(at) = tenant(*from) else { continue };
-                let outs = self.ways_out(*from).ok_or(TooLarge)?;
+                let outs = self.paths_out(*from).ok_or(TooLarge)?;
                 let mut paths = outs.iter().filter(
-                    |w| matches!(&w.span, Where::In(l) if l.len() <= MANY && w.span.has(to)),
+                    |w| matches!(&w.span, NamespaceSet::In(l) if l.len() <= MANY && w.span.has(to)),
                 );
                 if paths.try_fold(false, |open, exit| {
                     Ok(open || exit.shape.meets(&entrance.shape)?)
