@@ -143,12 +143,12 @@ pub enum Leaf {
     /// `{{ a.b }}` and nothing around it.
     Value(Expr),
     /// Text and expressions.
-    Mixed(Vec<Part>),
+    Mixed(Vec<TextPart>),
 }
 
 /// A part of a mixed leaf.
 #[derive(Debug)]
-pub enum Part {
+pub enum TextPart {
     /// Text.
     Text(String),
     /// An expression.
@@ -162,11 +162,11 @@ pub struct Expr {
     pub source: String,
     /// First byte of it in the leaf.
     pub offset: usize,
-    kind: Kind,
+    kind: ExprKind,
 }
 
 #[derive(Debug)]
-enum Kind {
+enum ExprKind {
     /// Names and indices: looked up without the engine.
     Path(Vec<String>),
     Engine(Expression<'static, 'static>),
@@ -174,7 +174,7 @@ enum Kind {
 
 /// What went wrong with an expression.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Fault {
+pub enum ExpressionFault {
     /// It cannot be read.
     Syntax(String),
     /// A name that is nowhere defined.
@@ -185,7 +185,7 @@ pub enum Fault {
     Other(String),
 }
 
-impl std::fmt::Display for Fault {
+impl std::fmt::Display for ExpressionFault {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Syntax(text) | Self::Limit(text) | Self::Other(text) => f.write_str(text),
@@ -196,11 +196,11 @@ impl std::fmt::Display for Fault {
 
 /// The names that an expression sees, outermost first: a later one hides an earlier one.
 #[derive(Clone, Debug, Default)]
-pub struct Scope<'a> {
+pub struct NameScope<'a> {
     names: Vec<(&'a str, &'a Value)>,
 }
 
-impl<'a> Scope<'a> {
+impl<'a> NameScope<'a> {
     /// Nothing is defined.
     pub const fn new() -> Self {
         Self { names: Vec::new() }
@@ -213,13 +213,13 @@ impl<'a> Scope<'a> {
 
     /// This scope, and a few names more.
     #[must_use]
-    pub fn with<'b>(&self, more: &[(&'b str, &'b Value)]) -> Scope<'b>
+    pub fn with<'b>(&self, more: &[(&'b str, &'b Value)]) -> NameScope<'b>
     where
         'a: 'b,
     {
         let mut names: Vec<(&'b str, &'b Value)> = self.names.clone();
         names.extend_from_slice(more);
-        Scope { names }
+        NameScope { names }
     }
 
     fn get(&self, name: &str) -> Option<&'a Value> {
@@ -241,19 +241,19 @@ impl<'a> Scope<'a> {
 }
 
 impl Expr {
-    fn parse(source: &str, offset: usize) -> Result<Self, Fault> {
+    fn parse(source: &str, offset: usize) -> Result<Self, ExpressionFault> {
         if source.len() > MAX_SOURCE {
-            return Err(Fault::Limit(format!(
+            return Err(ExpressionFault::Limit(format!(
                 "the expression is longer than {MAX_SOURCE} bytes"
             )));
         }
 
         let kind = match path(source) {
-            Some(path) => Kind::Path(path),
-            None => Kind::Engine(
+            Some(path) => ExprKind::Path(path),
+            None => ExprKind::Engine(
                 ENVIRONMENT
                     .compile_expression_owned(source.to_owned())
-                    .map_err(|e| Fault::Syntax(explain(&e)))?,
+                    .map_err(|e| ExpressionFault::Syntax(explain(&e)))?,
             ),
         };
 
@@ -268,51 +268,59 @@ impl Expr {
     ///
     /// # Errors
     /// An undefined name, a limit, or what the engine says.
-    pub fn eval(&self, scope: &Scope<'_>) -> Result<Value, Fault> {
+    pub fn eval(&self, scope: &NameScope<'_>) -> Result<Value, ExpressionFault> {
         match &self.kind {
-            Kind::Path(path) => self.lookup(path, scope).cloned(),
-            Kind::Engine(expression) => {
+            ExprKind::Path(path) => self.lookup(path, scope).cloned(),
+            ExprKind::Engine(expression) => {
                 let value = expression
                     .eval(scope.to_jinja())
                     .map_err(|e| match e.kind() {
-                        ErrorKind::UndefinedError => Fault::Undefined(self.source.clone()),
-                        ErrorKind::OutOfFuel => Fault::Limit("the expression runs too long".into()),
-                        _ => Fault::Other(explain(&e)),
+                        ErrorKind::UndefinedError => {
+                            ExpressionFault::Undefined(self.source.clone())
+                        }
+                        ErrorKind::OutOfFuel => {
+                            ExpressionFault::Limit("the expression runs too long".into())
+                        }
+                        _ => ExpressionFault::Other(explain(&e)),
                     })?;
 
                 if value.is_undefined() {
-                    return Err(Fault::Undefined(self.source.clone()));
+                    return Err(ExpressionFault::Undefined(self.source.clone()));
                 }
                 if value.as_str().is_some_and(|s| s.len() > MAX_TEXT) {
-                    return Err(Fault::Limit(format!(
+                    return Err(ExpressionFault::Limit(format!(
                         "the text is longer than {MAX_TEXT} bytes"
                     )));
                 }
 
                 let mut budget = MAX_ITEMS;
                 if !fits(&value, &mut budget) {
-                    return Err(Fault::Limit(format!(
+                    return Err(ExpressionFault::Limit(format!(
                         "the value holds more than {MAX_ITEMS} items"
                     )));
                 }
 
                 serde_json::to_value(&value)
                     .map(|v| Value::from(&v))
-                    .map_err(|e| Fault::Other(e.to_string()))
+                    .map_err(|e| ExpressionFault::Other(e.to_string()))
             }
         }
     }
 
     /// The value, borrowed, where the expression is a path.
-    pub fn borrow<'a>(&self, scope: &Scope<'a>) -> Option<Result<&'a Value, Fault>> {
+    pub fn borrow<'a>(&self, scope: &NameScope<'a>) -> Option<Result<&'a Value, ExpressionFault>> {
         match &self.kind {
-            Kind::Path(path) => Some(self.lookup(path, scope)),
-            Kind::Engine(_) => None,
+            ExprKind::Path(path) => Some(self.lookup(path, scope)),
+            ExprKind::Engine(_) => None,
         }
     }
 
-    fn lookup<'a>(&self, path: &[String], scope: &Scope<'a>) -> Result<&'a Value, Fault> {
-        let undefined = || Fault::Undefined(self.source.clone());
+    fn lookup<'a>(
+        &self,
+        path: &[String],
+        scope: &NameScope<'a>,
+    ) -> Result<&'a Value, ExpressionFault> {
+        let undefined = || ExpressionFault::Undefined(self.source.clone());
         let (first, rest) = path.split_first().ok_or_else(undefined)?;
         let mut value = scope.get(first).ok_or_else(undefined)?;
         for key in rest {
@@ -389,32 +397,35 @@ impl Leaf {
     ///
     /// # Errors
     /// The fault, and the byte of the leaf at which the expression with it begins.
-    pub fn parse(text: &str) -> Result<Self, (Fault, usize)> {
+    pub fn parse(text: &str) -> Result<Self, (ExpressionFault, usize)> {
         let mut parts = Vec::new();
         let mut at = 0;
 
         while let Some(open) = text[at..].find("{{").map(|i| i + at) {
             let close = text[open..].find("}}").map(|i| i + open);
             let Some(close) = close else {
-                return Err((Fault::Syntax("a `{{` without its `}}`".into()), open));
+                return Err((
+                    ExpressionFault::Syntax("a `{{` without its `}}`".into()),
+                    open,
+                ));
             };
             if open > at {
-                parts.push(Part::Text(text[at..open].to_owned()));
+                parts.push(TextPart::Text(text[at..open].to_owned()));
             }
             let inner = &text[open + 2..close];
             let lead = inner.len() - inner.trim_start().len();
             let hole = Expr::parse(inner.trim(), open + 2 + lead).map_err(|f| (f, open))?;
-            parts.push(Part::Expr(hole));
+            parts.push(TextPart::Expr(hole));
             at = close + 2;
         }
 
         if at < text.len() {
-            parts.push(Part::Text(text[at..].to_owned()));
+            parts.push(TextPart::Text(text[at..].to_owned()));
         }
         Ok(match (parts.len(), parts.pop()) {
             (_, None) => Self::Text(String::new()),
-            (1, Some(Part::Text(text))) => Self::Text(text),
-            (1, Some(Part::Expr(hole))) => Self::Value(hole),
+            (1, Some(TextPart::Text(text))) => Self::Text(text),
+            (1, Some(TextPart::Expr(hole))) => Self::Value(hole),
             (_, Some(last)) => {
                 parts.push(last);
                 Self::Mixed(parts)
@@ -426,7 +437,7 @@ impl Leaf {
     ///
     /// # Errors
     /// The fault, and the expression's byte in the leaf.
-    pub fn eval(&self, scope: &Scope<'_>) -> Result<Value, (Fault, usize)> {
+    pub fn eval(&self, scope: &NameScope<'_>) -> Result<Value, (ExpressionFault, usize)> {
         match self {
             Self::Text(text) => Ok(text.into()),
             Self::Value(hole) => hole.eval(scope).map_err(|f| (f, hole.offset)),
@@ -438,7 +449,7 @@ impl Leaf {
     ///
     /// # Errors
     /// As [`Leaf::eval`]; a list or a mapping is no text.
-    pub fn text(&self, scope: &Scope<'_>) -> Result<String, (Fault, usize)> {
+    pub fn text(&self, scope: &NameScope<'_>) -> Result<String, (ExpressionFault, usize)> {
         match self {
             Self::Text(text) => Ok(text.clone()),
             Self::Value(hole) => mixed_part(hole, scope).map_err(|f| (f, hole.offset)),
@@ -447,18 +458,18 @@ impl Leaf {
     }
 }
 
-fn mixed(parts: &[Part], scope: &Scope<'_>) -> Result<String, (Fault, usize)> {
+fn mixed(parts: &[TextPart], scope: &NameScope<'_>) -> Result<String, (ExpressionFault, usize)> {
     let mut out = String::new();
     for part in parts {
         match part {
-            Part::Text(text) => out.push_str(text),
-            Part::Expr(hole) => {
+            TextPart::Text(text) => out.push_str(text),
+            TextPart::Expr(hole) => {
                 out.push_str(&mixed_part(hole, scope).map_err(|f| (f, hole.offset))?)
             }
         }
         if out.len() > MAX_TEXT {
             return Err((
-                Fault::Limit(format!("the text is longer than {MAX_TEXT} bytes")),
+                ExpressionFault::Limit(format!("the text is longer than {MAX_TEXT} bytes")),
                 0,
             ));
         }
@@ -467,7 +478,7 @@ fn mixed(parts: &[Part], scope: &Scope<'_>) -> Result<String, (Fault, usize)> {
     Ok(out)
 }
 
-fn mixed_part(hole: &Expr, scope: &Scope<'_>) -> Result<String, Fault> {
+fn mixed_part(hole: &Expr, scope: &NameScope<'_>) -> Result<String, ExpressionFault> {
     let owned;
     let value = match hole.borrow(scope) {
         Some(found) => found?,
@@ -481,8 +492,8 @@ fn mixed_part(hole: &Expr, scope: &Scope<'_>) -> Result<String, Fault> {
         Value::String(text) => Ok(text.to_string()),
         Value::Bool(b) => Ok(b.to_string()),
         Value::Number(n) => Ok(n.to_string()),
-        Value::Null => Err(Fault::Undefined(hole.source.clone())),
-        _ => Err(Fault::Other(format!(
+        Value::Null => Err(ExpressionFault::Undefined(hole.source.clone())),
+        _ => Err(ExpressionFault::Other(format!(
             "`{}` is a list or a mapping, and text stands around it",
             hole.source
         ))),
@@ -504,7 +515,7 @@ pub fn check_text(text: &str) -> Result<(), String> {
 /// # Errors
 /// The reason.
 pub fn eval_text(text: &str, names: &[(&str, &Value)]) -> Result<String, String> {
-    let mut scope = Scope::new();
+    let mut scope = NameScope::new();
     for (name, value) in names {
         scope.push(name, value);
     }
@@ -518,9 +529,9 @@ mod tests {
     use super::*;
     use crate::value::{list, map};
 
-    fn eval(text: &str) -> Result<Value, Fault> {
+    fn eval(text: &str) -> Result<Value, ExpressionFault> {
         let v = map! { "a" => map! { "b" => list!["x", 1u16] }, "t" => "no" };
-        let mut scope = Scope::new();
+        let mut scope = NameScope::new();
         scope.push("v", &v);
         Leaf::parse(text)
             .map_err(|e| e.0)?
@@ -547,7 +558,7 @@ mod tests {
             "{{ w|length }}",
         ] {
             assert!(
-                matches!(eval(text), Err(Fault::Undefined(_))),
+                matches!(eval(text), Err(ExpressionFault::Undefined(_))),
                 "{text}: {:?}",
                 eval(text)
             );
@@ -564,8 +575,8 @@ mod tests {
             );
         }
 
-        assert!(matches!(eval("{{ v. }}"), Err(Fault::Syntax(_))));
-        assert!(matches!(eval("{{ v"), Err(Fault::Syntax(_))));
+        assert!(matches!(eval("{{ v. }}"), Err(ExpressionFault::Syntax(_))));
+        assert!(matches!(eval("{{ v"), Err(ExpressionFault::Syntax(_))));
         assert!(eval("{{ v|format }}").is_err());
     }
 

@@ -3,7 +3,7 @@
 use rayon::prelude::*;
 use std::time::{Duration, Instant};
 use tenantry::graph::facts::Facts;
-use tenantry::graph::{Cluster, Input, Origin, Parts};
+use tenantry::graph::{Cluster, InputKind, Origin, Parts};
 use tenantry::isolation::{self, Plane};
 use tenantry::kube::ObjectId;
 use tenantry::source::{SourceId, Span};
@@ -58,7 +58,7 @@ fn case(name: &str, shape: Shape, count: usize) {
                 id,
                 object,
                 Origin {
-                    input: Input::Manifest,
+                    input: InputKind::Manifest,
                     span,
                 },
             );

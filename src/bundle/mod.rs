@@ -24,8 +24,8 @@ use floor::{check_floor, weakened};
 use object::{Body, Object};
 
 use crate::delivery::{self, ClusterEngine, Treatment};
-use crate::diagnostic::{Diagnostic, Scope as Whom, rule};
-use crate::expression::Scope;
+use crate::diagnostic::{Diagnostic, Scope, rule};
+use crate::expression::NameScope;
 use crate::kube::names::OWNER_LABEL;
 use crate::kube::{ObjectId, kinds};
 use crate::netpol::Dialect;
@@ -136,7 +136,7 @@ impl Templates {
                         format!("`{path}` is in no folder that is used"),
                     )
                     .fix("move it to templates/cluster, templates/tenant, templates/namespace or templates/sync")
-                    .scope(Whom::Fleet),
+                    .scope(Scope::Fleet),
                 ),
             }
         }
@@ -366,8 +366,8 @@ impl<'a> Renderer<'a> {
         }
     }
 
-    fn base(&self) -> Scope<'_> {
-        let mut scope = Scope::new();
+    fn base(&self) -> NameScope<'_> {
+        let mut scope = NameScope::new();
         scope.push("fleet", &self.fleet);
         scope.push("cluster", &self.cluster);
         scope
@@ -383,7 +383,7 @@ impl<'a> Renderer<'a> {
                 out.push(
                     failure
                         .finding("every tenant", self.fleet_span)
-                        .scope(Whom::Fleet),
+                        .scope(Scope::Fleet),
                 );
             }
         }
@@ -402,10 +402,10 @@ impl<'a> Renderer<'a> {
 
             match made {
                 Ok(object) if objects.iter().any(|o| o.id == object.id) => {
-                    out.push(duplicate(&object, self.fleet_span).scope(Whom::Fleet));
+                    out.push(duplicate(&object, self.fleet_span).scope(Scope::Fleet));
                 }
                 Ok(object) => objects.push(object),
-                Err(fault) => out.push(fault.scope(Whom::Fleet)),
+                Err(fault) => out.push(fault.scope(Scope::Fleet)),
             }
         }
 

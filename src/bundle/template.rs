@@ -5,9 +5,9 @@
 //! or an item, `$merge` lays a mapping's entries in, `$value` stands for the whole mapping. A value
 //! is never read as YAML again, so it cannot become structure.
 
-use crate::diagnostic::{Diagnostic, Scope as Whom, rule};
+use crate::diagnostic::{Diagnostic, Scope, rule};
 use crate::document::{self, Document, Node, Value as TreeValue};
-use crate::expression::{Fault, Leaf, Scope};
+use crate::expression::{ExpressionFault, Leaf, NameScope};
 use crate::source::{Source, SourceId, Span};
 use crate::value::{Entry, Text, Value, lay_in};
 use std::cell::Cell;
@@ -104,7 +104,7 @@ struct Test {
 #[derive(Debug)]
 pub struct Failure {
     /// What.
-    pub fault: Fault,
+    pub fault: ExpressionFault,
     /// Where in the template.
     span: Span,
     /// The path of a built-in template: its place is in no file of the user.
@@ -128,7 +128,7 @@ impl Budget {
         if self.values.get() > MAX_VALUES || self.bytes.get() > MAX_BYTES {
             let text =
                 format!("the template yields more than {MAX_VALUES} values or {MAX_BYTES} bytes");
-            return Err(Failure::new(Fault::Limit(text), span));
+            return Err(Failure::new(ExpressionFault::Limit(text), span));
         }
         Ok(())
     }
@@ -149,7 +149,7 @@ impl Template {
         }
 
         for fault in &mut faults {
-            fault.scope = Whom::Fleet;
+            fault.scope = Scope::Fleet;
         }
         (
             Self {
@@ -162,7 +162,7 @@ impl Template {
     }
 
     /// Evaluates every document: objects, each with the place of the document it comes from.
-    pub fn eval(&self, scope: &Scope<'_>, out: &mut Vec<Yielded>) -> Result<(), Failure> {
+    pub fn eval(&self, scope: &NameScope<'_>, out: &mut Vec<Yielded>) -> Result<(), Failure> {
         for body in &self.documents {
             let budget = Budget {
                 values: Cell::new(0),
@@ -193,7 +193,7 @@ fn syntax(span: Span, message: impl Into<String>, fix: &str) -> Box<Diagnostic> 
     Box::new(
         Diagnostic::new(&SYNTAX, span, message)
             .fix(fix)
-            .scope(Whom::Fleet),
+            .scope(Scope::Fleet),
     )
 }
 
@@ -372,14 +372,14 @@ fn truth(value: &Value) -> bool {
     }
 }
 
-fn fail((fault, _): (Fault, usize), span: Span) -> Failure {
+fn fail((fault, _): (ExpressionFault, usize), span: Span) -> Failure {
     Failure::new(fault, span)
 }
 
 impl Item {
     fn eval(
         &self,
-        scope: &Scope<'_>,
+        scope: &NameScope<'_>,
         budget: &Budget,
         out: &mut Vec<Value>,
     ) -> Result<(), Failure> {
@@ -390,7 +390,8 @@ impl Item {
 
         let list = repeat.list.eval(scope).map_err(|f| fail(f, repeat.span))?;
         let Value::Seq(items) = list else {
-            let fault = Fault::Other("`$for` runs over something that is not a list".into());
+            let fault =
+                ExpressionFault::Other("`$for` runs over something that is not a list".into());
             return Err(Failure::new(fault, repeat.span));
         };
 
@@ -408,7 +409,7 @@ impl Item {
 
 impl Part {
     /// The value; nothing where a condition is false.
-    fn eval(&self, scope: &Scope<'_>, budget: &Budget) -> Result<Option<Value>, Failure> {
+    fn eval(&self, scope: &NameScope<'_>, budget: &Budget) -> Result<Option<Value>, Failure> {
         match self {
             Self::Literal(value) => Ok(Some(value.clone())),
             Self::Leaf { leaf, span } => {
@@ -457,7 +458,7 @@ impl Part {
                             }
                             None | Some(Value::Null) => {}
                             Some(_) => {
-                                let fault = Fault::Other(
+                                let fault = ExpressionFault::Other(
                                     "`$merge` lays in something that is not a mapping".into(),
                                 );
                                 return Err(Failure::new(fault, *span));
@@ -482,7 +483,7 @@ fn size(value: &Value) -> usize {
 }
 
 impl Failure {
-    const fn new(fault: Fault, span: Span) -> Self {
+    const fn new(fault: ExpressionFault, span: Span) -> Self {
         Self {
             fault,
             span,
@@ -494,17 +495,17 @@ impl Failure {
     /// built-in template is at the tenant alone.
     pub fn finding(&self, tenant: &str, tenant_span: Span) -> Diagnostic {
         let rule = match &self.fault {
-            Fault::Undefined(_) => &UNDEFINED,
-            Fault::Limit(_) => &LIMIT,
-            Fault::Syntax(_) => &SYNTAX,
-            Fault::Other(_) => &EXPRESSION,
+            ExpressionFault::Undefined(_) => &UNDEFINED,
+            ExpressionFault::Limit(_) => &LIMIT,
+            ExpressionFault::Syntax(_) => &SYNTAX,
+            ExpressionFault::Other(_) => &EXPRESSION,
         };
 
         let message = format!("{} for the tenant `{tenant}`", self.fault);
         if let Some(path) = &self.built_in {
             let message = format!("the built-in template `{path}` fails: {message}");
             let fix = match &self.fault {
-                Fault::Limit(_) => "divide the tenant into several".to_owned(),
+                ExpressionFault::Limit(_) => "divide the tenant into several".to_owned(),
                 _ => format!("write a template `{path}` of the fleet's own"),
             };
             return Diagnostic::new(rule, tenant_span, message)
@@ -513,11 +514,11 @@ impl Failure {
         }
 
         let fix = match &self.fault {
-            Fault::Undefined(_) => {
+            ExpressionFault::Undefined(_) => {
                 "mend the name, or write `{{ name|default(none) }}` where it may be missing"
             }
-            Fault::Limit(_) => "make it yield less",
-            Fault::Syntax(_) | Fault::Other(_) => "mend the expression",
+            ExpressionFault::Limit(_) => "make it yield less",
+            ExpressionFault::Syntax(_) | ExpressionFault::Other(_) => "mend the expression",
         };
 
         Diagnostic::new(rule, self.span, message)
@@ -540,7 +541,7 @@ mod tests {
         let v = Value::from(
             &json!({"list": ["a", "b"], "map": {"x": "1"}, "no": null, "evil": "x\n---\nkind: Evil"}),
         );
-        let mut scope = Scope::new();
+        let mut scope = NameScope::new();
         scope.push("v", &v);
         let mut out = Vec::new();
         template.eval(&scope, &mut out)?;
@@ -566,7 +567,7 @@ mod tests {
         let tenant = Span::file(SourceId(7));
         let finding = |source: Source| {
             let (template, _) = Template::parse("tenant/x.yaml", SourceId(0), &source);
-            let mut scope = Scope::new();
+            let mut scope = NameScope::new();
             let v = Value::from(&json!({}));
             scope.push("v", &v);
             let failure = template.eval(&scope, &mut Vec::new()).unwrap_err();
@@ -585,10 +586,13 @@ mod tests {
     #[test]
     fn loops_end() {
         let text = "a: [{$for: a in range(1000), $value: [{$for: b in range(1000), $value: [{$for: c in range(1000), $value: x}]}]}]\n";
-        assert!(matches!(eval(text).unwrap_err().fault, Fault::Limit(_)));
+        assert!(matches!(
+            eval(text).unwrap_err().fault,
+            ExpressionFault::Limit(_)
+        ));
         assert!(matches!(
             eval("a: \"{{ v.nope }}\"").unwrap_err().fault,
-            Fault::Undefined(_)
+            ExpressionFault::Undefined(_)
         ));
     }
 }

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use tenantry::bundle::RenderedObject;
 use tenantry::compile::Compiled;
 use tenantry::diagnostic::{Diagnostic, Level, Scope};
-use tenantry::graph::{self, Cluster, ClusterObjects, ExtraInputs};
+use tenantry::graph::{self, Cluster, ClusterObjects, ExtraFacts};
 use tenantry::isolation;
 use tenantry::live::rules::NOT_LISTED;
 use tenantry::live::{Desired, ListError, LiveFinding, Purpose, listings};
@@ -161,7 +161,7 @@ fn broken_tenants(session: &Session, standings: &Standings) -> BTreeSet<String> 
 }
 
 /// Builds the graph of the objects in a live cluster, with the fleet's tenants.
-pub fn graph(session: &mut Session, index: usize, beside: ExtraInputs) -> Cluster {
+pub fn graph(session: &mut Session, index: usize, beside: ExtraFacts) -> Cluster {
     let fleet = session
         .resolved
         .specs
@@ -308,7 +308,7 @@ fn fetch_for_proof(
     server: &ApiServer,
     wanted: Desired,
     span: Span,
-) -> Result<ExtraInputs, CliError> {
+) -> Result<ExtraFacts, CliError> {
     let (served, mut gaps) = server.served()?;
     let engine = &wanted.engine_namespace;
     let lists = listings(&served, &BTreeMap::new(), engine, Purpose::Prove);
@@ -339,7 +339,7 @@ fn fetch_for_proof(
         .extend(ListError::unevaluated(&gaps, span));
     let bytes = facts.digest();
 
-    Ok(ExtraInputs {
+    Ok(ExtraFacts {
         facts,
         faults: gaps.iter().map(|gap| not_listed(span, gap)).collect(),
         closed: gaps.is_empty(),

@@ -11,7 +11,7 @@ use std::path::Path;
 use tenantry::bundle::{ClusterBundle, RenderedObject};
 use tenantry::diagnostic::{Diagnostic, Scope};
 use tenantry::graph::rbac::Subject;
-use tenantry::graph::{self, Cluster, ClusterObjects, Input, NOT_READ};
+use tenantry::graph::{self, Cluster, ClusterObjects, InputKind, NOT_READ};
 use tenantry::source::{Source, SourceId, SourceMap, Span, parent};
 use tenantry::spec::FleetDoc;
 use tenantry::tenancy::{self, model::Tenant};
@@ -180,7 +180,7 @@ fn grantees(session: &Session, inputs: &ProofInputs) -> Option<BTreeSet<String>>
         .clusters
         .iter()
         .flat_map(|cluster| &cluster.rbac.bindings)
-        .filter(|binding| binding.origin.input != Input::Builtin)
+        .filter(|binding| binding.origin.input != InputKind::Builtin)
         .flat_map(|binding| &binding.subjects);
 
     let mut namespaces = BTreeSet::new();
@@ -333,13 +333,13 @@ impl ExtraFiles {
         &self,
         sources: &mut SourceMap,
         cluster: Option<&str>,
-    ) -> Result<graph::ExtraInputs, CliError> {
+    ) -> Result<graph::ExtraFacts, CliError> {
         let applies = |named: &Option<String>| named.is_none() || named.as_deref() == cluster;
         let manifests = || self.manifests.iter().filter(|m| applies(&m.cluster));
 
         let ids: Vec<SourceId> = manifests().flat_map(|m| m.ids.iter().copied()).collect();
         let reading = graph::read(sources, &ids, self.has_policies);
-        let mut inputs = graph::ExtraInputs {
+        let mut inputs = graph::ExtraFacts {
             facts: reading.facts,
             faults: reading.faults,
             closed: false,
@@ -458,7 +458,7 @@ impl Snapshot {
     /// only a snapshot with all four kinds can be of all grants, and closes the world.
     fn add_to(
         &self,
-        inputs: &mut graph::ExtraInputs,
+        inputs: &mut graph::ExtraFacts,
         sources: &mut SourceMap,
     ) -> Result<(), CliError> {
         let span = sources.add_path(&self.path);

@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use tenantry::bundle::{self, ClusterBundle, Kept, MANIFEST, Manifests, RenderedObject};
 use tenantry::compile::{self, Compiled, InputFiles, RenderOptions, ResolvedFleet};
-use tenantry::delivery::{Survey, may_say};
+use tenantry::delivery::{RepositorySurvey, may_say};
 use tenantry::diagnostic::{Diagnostic, Level, Scope};
 use tenantry::source::{
     NOT_UTF8, OUTSIDE_ROOT, Source, SourceId, SourceMap, TOO_LARGE, UNREADABLE, add_bytes,
@@ -505,7 +505,7 @@ fn scan_applied(
     let mut ids: Vec<SourceId> = specs.collect();
     ids.extend(texts.into_iter().map(|text| sources.add(text)));
 
-    let mut survey = Survey::default();
+    let mut survey = RepositorySurvey::default();
     for id in ids {
         survey.add(id, sources.get(id));
     }

@@ -6,7 +6,7 @@ use crate::source::{Span, join};
 
 /// A path that an engine applies.
 #[derive(Clone, Debug)]
-pub struct Applied {
+pub struct AppliedPath {
     /// The path from the repository's root, without `./`.
     pub path: String,
     /// The object that applies it: its kind and name.
@@ -19,7 +19,7 @@ pub struct Applied {
     pub span: Span,
 }
 
-impl Applied {
+impl AppliedPath {
     /// An object that applies what `path` names; nothing where that leaves the repository.
     pub(super) fn new(root: &Node, path: &Node, source: Option<SourceName>) -> Option<Self> {
         let kind = root.get("kind")?.as_str()?;

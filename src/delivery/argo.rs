@@ -1,6 +1,6 @@
 //! Argo CD, as far as it is read: it delivers no fleet yet.
 
-use super::applied::Applied;
+use super::applied::AppliedPath;
 use crate::document::Node;
 
 /// The namespace that it is installed into.
@@ -13,12 +13,12 @@ pub const APPLICATION: &str = "Application";
 pub const METADATA_PREFIX: &str = "argocd.argoproj.io/";
 
 /// Reads the path that an Application applies. Its source is an address, and no object.
-pub(super) fn applied(root: &Node) -> Option<Applied> {
+pub(super) fn applied(root: &Node) -> Option<AppliedPath> {
     let version = root.get("apiVersion")?.as_str()?;
     let is_application =
         version.starts_with("argoproj.io/") && root.get("kind")?.as_str()? == APPLICATION;
     let path = root.at(&["spec", "source", "path"])?;
     is_application
-        .then(|| Applied::new(root, path, None))
+        .then(|| AppliedPath::new(root, path, None))
         .flatten()
 }

@@ -3,10 +3,10 @@
 //! Source: fluxcd.io/flux/components/kustomize/kustomizations and
 //! fluxcd.io/flux/components/source/ocirepositories.
 
-use super::applied::{Applied, text_at};
+use super::applied::{AppliedPath, text_at};
 use super::{
-    AppliedFolder, ClusterEngine, Conventions, Engine, FolderOrigin, Mark, MarkEffect, SourceName,
-    SyncValues, Treatment,
+    AppliedFolder, ClusterEngine, Conventions, Engine, EngineMark, FolderOrigin, MarkEffect,
+    SourceName, SyncValues, Treatment,
 };
 use crate::document::Node;
 use crate::kube::ObjectId;
@@ -31,19 +31,19 @@ pub const IMAGE_GROUP: &str = "image.toolkit.fluxcd.io";
 pub const OPERATOR_GROUP: &str = "fluxcd.controlplane.io";
 
 /// Keeps variables of a Kustomization's `postBuild` out of an object.
-const NOT_SUBSTITUTED: Mark = Mark {
+const NOT_SUBSTITUTED: EngineMark = EngineMark {
     key: "kustomize.toolkit.fluxcd.io/substitute",
     value: "disabled",
     effect: MarkEffect::NotSubstituted,
 };
 /// Leaves an object in the cluster when it leaves the tree.
-const NOT_PRUNED: Mark = Mark {
+const NOT_PRUNED: EngineMark = EngineMark {
     key: "kustomize.toolkit.fluxcd.io/prune",
     value: "disabled",
     effect: MarkEffect::NotPruned,
 };
 /// Leaves fields of an object that others set.
-const MERGED: Mark = Mark {
+const MERGED: EngineMark = EngineMark {
     key: APPLY_MODE,
     value: "Merge",
     effect: MarkEffect::Merged,
@@ -73,18 +73,18 @@ pub static CONVENTIONS: Conventions = Conventions {
         "fluxcd.controlplane.io/",
     ],
     marks: &[
-        Mark {
+        EngineMark {
             key: "kustomize.toolkit.fluxcd.io/reconcile",
             value: "disabled",
             effect: MarkEffect::NotApplied,
         },
         NOT_PRUNED,
-        Mark {
+        EngineMark {
             key: APPLY_MODE,
             value: "Ignore",
             effect: MarkEffect::NotApplied,
         },
-        Mark {
+        EngineMark {
             key: APPLY_MODE,
             value: "IfNotPresent",
             effect: MarkEffect::AppliedOnce,
@@ -397,7 +397,7 @@ const NAMESPACE_FIELDS: [&str; 5] = [
 ];
 
 /// Reads the path that a Kustomization applies.
-pub(super) fn applied(root: &Node) -> Option<Applied> {
+pub(super) fn applied(root: &Node) -> Option<AppliedPath> {
     let (group, kind) = CONVENTIONS.applier;
     let version = root.get("apiVersion")?.as_str()?;
     let is_applier = version.split_once('/')?.0 == group && root.get("kind")?.as_str()? == kind;
@@ -407,7 +407,7 @@ pub(super) fn applied(root: &Node) -> Option<Applied> {
     };
     let path = root.at(&["spec", "path"])?;
     is_applier
-        .then(|| Applied::new(root, path, Some(source)))
+        .then(|| AppliedPath::new(root, path, Some(source)))
         .flatten()
 }
 
@@ -422,7 +422,7 @@ pub(super) fn bootstrapped(path: &str) -> Option<&str> {
 
 /// The fields of a cluster in the fleet that say what its bootstrap is called; empty where that is
 /// the usual.
-pub(super) fn cluster_fields(bootstrap: &Applied) -> String {
+pub(super) fn cluster_fields(bootstrap: &AppliedPath) -> String {
     let Some(source) = &bootstrap.source else {
         return String::new();
     };

@@ -10,8 +10,8 @@ pub mod flux;
 mod survey;
 
 pub use crate::spec::fleet::Engine;
-pub use applied::Applied;
-pub use survey::{KustomizationFiles, Survey, may_say};
+pub use applied::AppliedPath;
+pub use survey::{KustomizationFiles, RepositorySurvey, may_say};
 
 use crate::kube::ObjectId;
 use crate::spec::fleet::{Artifacts, Cluster, FleetSpec};
@@ -36,7 +36,7 @@ pub struct Conventions {
     /// Prefixes of labels and annotations that it reads: no tenant may set them.
     pub metadata_prefixes: &'static [&'static str],
     /// Labels and annotations by which it treats one object unlike the others.
-    pub marks: &'static [Mark],
+    pub marks: &'static [EngineMark],
     /// The key of the marks that say how an object is applied.
     pub apply_mode: &'static str,
     /// The most characters of the name of its object that applies a folder.
@@ -56,7 +56,7 @@ pub struct SourceName {
 
 /// A label or annotation by which an engine treats one object unlike the others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Mark {
+pub struct EngineMark {
     /// The key.
     pub key: &'static str,
     /// The value, in the case in which it is documented; it is read in any case.
@@ -92,13 +92,13 @@ impl MarkEffect {
     }
 }
 
-impl std::fmt::Display for Mark {
+impl std::fmt::Display for EngineMark {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{}: {}", self.key, self.value)
     }
 }
 
-impl Mark {
+impl EngineMark {
     /// The annotation.
     pub const fn annotation(&self) -> Entry {
         (
@@ -153,7 +153,7 @@ pub fn reads_metadata(key: &str) -> bool {
 }
 
 /// The marks of every engine.
-pub fn all_marks() -> impl Iterator<Item = &'static Mark> {
+pub fn all_marks() -> impl Iterator<Item = &'static EngineMark> {
     ENGINES.iter().flat_map(|engine| engine.marks)
 }
 
@@ -177,7 +177,7 @@ pub fn system_name(tenant: &str, name: &str) -> String {
 
 /// The fields of a cluster in the fleet that say what its engine's bootstrap is called, as YAML below
 /// `clusters`; empty where that is the usual.
-pub fn cluster_fields(engine: Engine, bootstrap: &Applied) -> String {
+pub fn cluster_fields(engine: Engine, bootstrap: &AppliedPath) -> String {
     match engine {
         Engine::Flux => flux::cluster_fields(bootstrap),
     }

@@ -1,13 +1,13 @@
 //! What the files of a repository say of engines that already apply it.
 
-use super::applied::Applied;
+use super::applied::AppliedPath;
 use super::{ENGINES, argo, flux};
 use crate::document::{Node, Value as Kind, parse_foreign};
 use crate::source::{Source, SourceId, join, parent};
 use std::collections::BTreeMap;
 
 /// Reads the path that an object applies, if it is an engine's.
-fn read(root: &Node) -> Option<Applied> {
+fn read(root: &Node) -> Option<AppliedPath> {
     flux::applied(root).or_else(|| argo::applied(root))
 }
 
@@ -17,17 +17,17 @@ pub type KustomizationFiles = BTreeMap<String, Vec<String>>;
 
 /// What the files of a repository say of engines that already apply it.
 #[derive(Debug, Default)]
-pub struct Survey {
+pub struct RepositorySurvey {
     /// Paths that an engine applies.
-    pub applied: Vec<Applied>,
+    pub applied: Vec<AppliedPath>,
     /// Folders with a kustomization.yaml.
     pub kustomizations: KustomizationFiles,
     /// Folders below `clusters/` into which an engine was bootstrapped, each with the object of the
     /// bootstrap, where a file shows it.
-    pub bootstraps: Vec<(String, Option<Applied>)>,
+    pub bootstraps: Vec<(String, Option<AppliedPath>)>,
 }
 
-impl Survey {
+impl RepositorySurvey {
     /// Adds what a file says. Most files say nothing: [`may_say`] tells which need not be read.
     pub fn add(&mut self, id: SourceId, source: &Source) {
         let documents = match may_say(&source.path, source.text.as_bytes()) {
@@ -35,7 +35,7 @@ impl Survey {
             false => Vec::new(),
         };
 
-        let applied: Vec<Applied> = documents
+        let applied: Vec<AppliedPath> = documents
             .iter()
             .filter_map(|document| read(&document.root))
             .collect();
@@ -60,7 +60,7 @@ impl Survey {
         }
     }
 
-    fn add_bootstrap(&mut self, folder: &str, found: Option<&Applied>) {
+    fn add_bootstrap(&mut self, folder: &str, found: Option<&AppliedPath>) {
         match self.bootstraps.iter_mut().find(|(name, _)| name == folder) {
             Some((_, known)) => *known = known.take().or_else(|| found.cloned()),
             None => self.bootstraps.push((folder.to_owned(), found.cloned())),

@@ -7,8 +7,8 @@
 use super::admission_policy::{
     AdmissionPolicy, AdmissionPolicyBinding, AdmissionPolicySpec, Matching, ResourceRule,
 };
-use super::cel::{Fault, Scope, Term};
-use super::request::{Body, Request, Requester};
+use super::cel::{EvaluationFault, EvaluationScope, Term};
+use super::request::{AdmissionRequest, RequestObject, Requester};
 use super::{Cluster, Facts, Owner};
 use crate::kube::labels::Labels;
 use crate::kube::names::NAME_LABEL;
@@ -20,7 +20,7 @@ use std::collections::{BTreeSet, HashMap};
 
 /// What the admission policies of a cluster say to a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Answer {
+pub enum AdmissionAnswer {
     /// None denies it.
     Allowed,
     /// This one does, and where.
@@ -31,14 +31,14 @@ pub enum Answer {
 
 impl Matching {
     /// Whether it matches a request; nothing where the labels of its namespace are not known.
-    fn matches(&self, cluster: &Cluster, request: &Request) -> Option<bool> {
+    fn matches(&self, cluster: &Cluster, request: &AdmissionRequest) -> Option<bool> {
         let any = |rules: &[ResourceRule]| rules.iter().any(|r| r.matches(request));
         if any(&self.excluded) || !(self.rules.is_empty() || any(&self.rules)) {
             return Some(false);
         }
         // What is written has the labels that its writer likes: none keeps it among what is
         // selected.
-        let of_object = |body: &Body| {
+        let of_object = |body: &RequestObject| {
             body.json()
                 .is_some_and(|o| self.objects.matches(&labels_of(o)))
         };
@@ -94,7 +94,7 @@ fn labels_of(object: &Json) -> Labels {
 impl ResourceRule {
     /// Whether it names the resource and what is done with it, whatever the version, the name and
     /// the scope.
-    pub(super) fn covers(&self, request: &Request) -> bool {
+    pub(super) fn covers(&self, request: &AdmissionRequest) -> bool {
         let has = |all: &[Text], one: &str| all.iter().any(|x| x == "*" || x == one);
         let resource = |r: &Text| {
             let (resource, sub) = r.split_once('/').unwrap_or((r, ""));
@@ -107,7 +107,7 @@ impl ResourceRule {
     }
 
     /// Whether what a request is about is in its scope.
-    pub(super) fn is_in_scope(&self, request: &Request) -> bool {
+    pub(super) fn is_in_scope(&self, request: &AdmissionRequest) -> bool {
         match self.scope.as_deref() {
             Some("Namespaced") => !request.of_cluster(),
             Some("Cluster") => request.of_cluster(),
@@ -115,7 +115,7 @@ impl ResourceRule {
         }
     }
 
-    fn matches(&self, request: &Request) -> bool {
+    fn matches(&self, request: &AdmissionRequest) -> bool {
         self.is_in_scope(request)
             && self.covers(request)
             // Of Kubernetes' own kinds that are asked about one version is served.
@@ -132,11 +132,11 @@ enum Said {
 }
 
 impl AdmissionPolicySpec {
-    fn ask(&self, mut scope: Scope<'_>, namespace: &Term<'_>) -> Said {
-        let failed = |fault: Fault, span| match fault {
-            Fault::Error(_) if self.closed => Said::Refused(span),
-            Fault::Error(_) => Said::Nothing,
-            Fault::Unsupported(why) => Said::NotKnown(span, why),
+    fn ask(&self, mut scope: EvaluationScope<'_>, namespace: &Term<'_>) -> Said {
+        let failed = |fault: EvaluationFault, span| match fault {
+            EvaluationFault::Error(_) if self.closed => Said::Refused(span),
+            EvaluationFault::Error(_) => Said::Nothing,
+            EvaluationFault::Unsupported(why) => Said::NotKnown(span, why),
         };
 
         let mut fault = None;
@@ -147,7 +147,7 @@ impl AdmissionPolicySpec {
             match condition.holds(&scope) {
                 Ok(true) => {}
                 Ok(false) => return Said::Nothing,
-                Err(Fault::Error(_)) if fault.is_some() => {}
+                Err(EvaluationFault::Error(_)) if fault.is_some() => {}
                 Err(other) => fault = Some(other),
             }
         }
@@ -225,7 +225,7 @@ impl Cluster {
                 &id.namespace
             };
 
-            let request = Request {
+            let request = AdmissionRequest {
                 operation: "UPDATE",
                 group: id.group.to_string(),
                 version: version.to_string(),
@@ -260,17 +260,17 @@ impl Cluster {
 
     /// What the admission policies that are bound to deny say to a request. Mutation and webhooks
     /// are left out.
-    pub fn admits(&self, request: &Request) -> Answer {
-        let mut open = Answer::Allowed;
+    pub fn admits(&self, request: &AdmissionRequest) -> AdmissionAnswer {
+        let mut open = AdmissionAnswer::Allowed;
         for (binding, guard) in self.bound_guards(&request.namespace) {
             let Some(guard) = guard else {
                 let why = "it is defined more than once".to_owned();
-                open = Answer::Unknown(binding.policy.clone(), binding.origin.span, why);
+                open = AdmissionAnswer::Unknown(binding.policy.clone(), binding.origin.span, why);
                 continue;
             };
 
             let unknown = |span: Option<Span>, why: String| {
-                Answer::Unknown(
+                AdmissionAnswer::Unknown(
                     guard.id.name.clone(),
                     span.unwrap_or(guard.origin.span),
                     why,
@@ -308,14 +308,14 @@ impl Cluster {
 
             let needed = binding.params.as_ref().is_some_and(|p| p.needed);
             if params.is_empty() && needed && guard.says.closed {
-                return Answer::Denied(guard.id.name.clone(), binding.origin.span);
+                return AdmissionAnswer::Denied(guard.id.name.clone(), binding.origin.span);
             }
 
             for params in params {
                 match self.ask(&guard.says, request, &params) {
                     Said::Nothing => {}
                     Said::Refused(span) => {
-                        return Answer::Denied(
+                        return AdmissionAnswer::Denied(
                             guard.id.name.clone(),
                             span.unwrap_or(guard.origin.span),
                         );
@@ -328,7 +328,7 @@ impl Cluster {
         open
     }
 
-    fn ask(&self, guard: &AdmissionPolicySpec, request: &Request, params: &Json) -> Said {
+    fn ask(&self, guard: &AdmissionPolicySpec, request: &AdmissionRequest, params: &Json) -> Said {
         let variable = request.variable(request.kind().unwrap_or_default());
         let id = ObjectId::of_namespace(request.namespace.as_str().into());
         let home = Json::from(request.namespace.as_str());
@@ -346,7 +346,7 @@ impl Cluster {
             ("params", Term::Known(params)),
         ];
 
-        guard.ask(Scope::new(all), &namespace)
+        guard.ask(EvaluationScope::new(all), &namespace)
     }
 
     /// The objects of parameters that a policy is asked with: null where it takes none.
@@ -354,7 +354,7 @@ impl Cluster {
         &self,
         guard: &AdmissionPolicy,
         binding: &AdmissionPolicyBinding,
-        request: &Request,
+        request: &AdmissionRequest,
     ) -> Result<Vec<Json>, String> {
         let (Some((group, kind)), Some(wanted)) = (&guard.says.param_kind, &binding.params) else {
             return Ok(vec![Json::Null]);
@@ -394,7 +394,7 @@ impl Cluster {
             ))
         };
 
-        let whole = |body: Body| body.json().cloned();
+        let whole = |body: RequestObject| body.json().cloned();
         match (&wanted.name, &wanted.selector) {
             (Some(name), _) => match self.kept(&of_kind(namespace, name)).and_then(whole) {
                 Some(params) => Ok(vec![params]),
@@ -417,18 +417,18 @@ impl Cluster {
     }
 
     /// An object, where it was kept: only where there are admission policies, and never a Secret.
-    pub fn kept(&self, id: &ObjectId) -> Option<Body> {
+    pub fn kept(&self, id: &ObjectId) -> Option<RequestObject> {
         let kept = &self.facts.kept[*self.kept.get(id)? as usize];
         let json = serde_json::from_str(&kept.json).ok()?;
         Some(if kept.origin.input.is_live() {
-            Body::Known(json)
+            RequestObject::Known(json)
         } else {
-            Body::Manifest(json)
+            RequestObject::Manifest(json)
         })
     }
 
     /// Objects of a kind in a namespace that were kept, by name.
-    pub fn kept_of(&self, namespace: &str, group: &str, kind: &str) -> Vec<Body> {
+    pub fn kept_of(&self, namespace: &str, group: &str, kind: &str) -> Vec<RequestObject> {
         let from = ObjectId {
             group: group.into(),
             kind: kind.into(),

@@ -357,7 +357,7 @@ impl AdmissionPolicySpec {
 
 /// An object as text, kept for admission policies to be asked about it.
 #[derive(Clone, Debug)]
-pub struct Kept {
+pub struct KeptObject {
     /// What it is.
     pub id: ObjectId,
     /// It, as the API server has it before admission.
@@ -366,7 +366,7 @@ pub struct Kept {
     pub origin: Origin,
 }
 
-impl Kept {
+impl KeptObject {
     /// Keeps an object; nothing for what no policy is asked about here.
     pub fn of<T: TreeValue>(id: &ObjectId, node: &T, origin: Origin) -> Option<Self> {
         if !kinds::is_kept(id) || id.group == GROUP {

@@ -2,7 +2,7 @@
 
 use super::facts::{Facts, digest};
 use super::rbac::Subject;
-use super::{Cluster, Input, NOT_READ, Origin, Parts, TenantNode, builtin};
+use super::{Cluster, InputKind, NOT_READ, Origin, Parts, TenantNode, builtin};
 use crate::bundle::{ClusterBundle, ObjectSet, RenderedObject, TenantBundle};
 use crate::delivery::{ClusterEngine, Engine, conventions};
 use crate::diagnostic::{Diagnostic, Level, Scope};
@@ -19,7 +19,7 @@ use std::collections::BTreeSet;
 
 /// What stands beside a cluster's rendered objects.
 #[derive(Debug, Default)]
-pub struct ExtraInputs {
+pub struct ExtraFacts {
     /// What it says.
     pub facts: Facts,
     /// What could not be read of it.
@@ -32,7 +32,7 @@ pub struct ExtraInputs {
     pub guarded: bool,
 }
 
-/// The objects of a fleet's cluster, besides those of [`ExtraInputs`].
+/// The objects of a fleet's cluster, besides those of [`ExtraFacts`].
 ///
 /// Rendered objects have values: a graph without them would be empty, and would prove anything.
 ///
@@ -47,7 +47,7 @@ pub struct ExtraInputs {
 pub enum ClusterObjects<'a> {
     /// The objects that are rendered for the cluster.
     Rendered(&'a ClusterBundle<RenderedObject>),
-    /// The objects that run in the cluster of this index, all of which are in [`ExtraInputs`].
+    /// The objects that run in the cluster of this index, all of which are in [`ExtraFacts`].
     Live(usize),
 }
 
@@ -82,7 +82,7 @@ pub fn cluster(
     fleet: &FleetDoc,
     tenancy: &Tenancy,
     objects: ClusterObjects<'_>,
-    beside: ExtraInputs,
+    beside: ExtraFacts,
     group_by: Option<&str>,
     left_out: &dyn Fn(&str) -> bool,
 ) -> Cluster {
@@ -173,7 +173,7 @@ fn missing(here: &[(&Tenant, &OnCluster)], facts: &Facts, cluster: &str) -> Vec<
 }
 
 /// Puts a cluster together of manifests alone; `span` stands for the cluster.
-pub fn without_fleet(mut beside: ExtraInputs, span: Span, group_by: Option<&str>) -> Cluster {
+pub fn without_fleet(mut beside: ExtraFacts, span: Span, group_by: Option<&str>) -> Cluster {
     builtin(&mut beside.facts, span);
     let parts = Parts {
         name: "cluster".into(),
@@ -212,7 +212,7 @@ fn infer_tenant(
 fn add_rendered(
     facts: &mut Facts,
     objects: ClusterObjects<'_>,
-    beside: &ExtraInputs,
+    beside: &ExtraFacts,
     left_out: &dyn Fn(&str) -> bool,
 ) {
     let again: BTreeSet<ObjectId> = beside.facts.objects.iter().map(|t| t.id.clone()).collect();
@@ -238,7 +238,7 @@ fn add_rendered(
 fn add(facts: &mut Facts, set: &ObjectSet<RenderedObject>, again: &BTreeSet<ObjectId>) {
     for object in &set.objects {
         let origin = Origin {
-            input: Input::Rendered,
+            input: InputKind::Rendered,
             span: object.span,
         };
         facts.add(object.id.clone(), &object.value, origin);

@@ -21,14 +21,14 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Why an expression has no value.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Fault {
+pub enum EvaluationFault {
     /// The API server has none either: a field that is absent, a text that is no number.
     Error(String),
     /// It is not known what the API server has.
     Unsupported(String),
 }
 
-impl std::fmt::Display for Fault {
+impl std::fmt::Display for EvaluationFault {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Error(text) | Self::Unsupported(text) => f.write_str(text),
@@ -58,7 +58,7 @@ const LARGEST: usize = 20_000;
 const DEEPEST: usize = 100;
 
 impl Expression {
-    /// Parses an expression. One that cannot be parsed has a [`Fault::Unsupported`] wherever it is
+    /// Parses an expression. One that cannot be parsed has a [`EvaluationFault::Unsupported`] wherever it is
     /// evaluated.
     pub fn parse(text: &str) -> Self {
         let operators = text
@@ -112,11 +112,11 @@ impl Expression {
     ///
     /// # Errors
     /// It has none, or it is not known.
-    pub fn evaluate(&self, scope: &Scope<'_>) -> Result<Value, Fault> {
+    pub fn evaluate(&self, scope: &EvaluationScope<'_>) -> Result<Value, EvaluationFault> {
         let tree = self
             .tree
             .as_ref()
-            .map_err(|e| Fault::Unsupported(e.clone()))?;
+            .map_err(|e| EvaluationFault::Unsupported(e.clone()))?;
         scope.0.resolve(tree).and_then(raised).map_err(fault)
     }
 
@@ -124,15 +124,17 @@ impl Expression {
     ///
     /// # Errors
     /// It has no value, or it is not known.
-    pub fn holds(&self, scope: &Scope<'_>) -> Result<bool, Fault> {
+    pub fn holds(&self, scope: &EvaluationScope<'_>) -> Result<bool, EvaluationFault> {
         match self.evaluate(scope)? {
             Value::Bool(holds) => Ok(holds),
-            _ => Err(Fault::Unsupported("it is neither true nor false".into())),
+            _ => Err(EvaluationFault::Unsupported(
+                "it is neither true nor false".into(),
+            )),
         }
     }
 }
 
-fn fault(error: ExecutionError) -> Fault {
+fn fault(error: ExecutionError) -> EvaluationFault {
     use ExecutionError as E;
     let text = match &error {
         // Our own reasons are sentences.
@@ -156,10 +158,10 @@ fn fault(error: ExecutionError) -> Fault {
         | E::DivisionByZero(_)
         | E::RemainderByZero(_)
         | E::Overflow(..)
-        | E::IndexOutOfBounds(_) => Fault::Error(text),
+        | E::IndexOutOfBounds(_) => EvaluationFault::Error(text),
         // Of other functions it is not known whether they are at fault, or what they were given.
-        E::FunctionError { function, .. } if function == "value" => Fault::Error(text),
-        _ => Fault::Unsupported(text),
+        E::FunctionError { function, .. } if function == "value" => EvaluationFault::Error(text),
+        _ => EvaluationFault::Unsupported(text),
     }
 }
 
@@ -184,7 +186,7 @@ impl Term<'_> {
         use serde_json::Value as J;
         match self {
             Self::Known(json) => value_of(json),
-            Self::Open(known, absent) => Value::Opaque(Arc::new(Open {
+            Self::Open(known, absent) => Value::Opaque(Arc::new(OpenObject {
                 known: known
                     .iter()
                     .map(|(k, v)| ((*k).to_owned(), v.value()))
@@ -192,7 +194,7 @@ impl Term<'_> {
                 absent: absent.iter().map(|k| (*k).to_owned()).collect(),
                 defaults: false,
             })),
-            Self::Sparse(J::Object(fields)) => Value::Opaque(Arc::new(Open {
+            Self::Sparse(J::Object(fields)) => Value::Opaque(Arc::new(OpenObject {
                 known: fields
                     .iter()
                     .map(|(k, v)| (k.clone(), Term::Sparse(v).value()))
@@ -210,16 +212,16 @@ impl Term<'_> {
 
 /// Fields of which some are known.
 #[derive(Debug, PartialEq)]
-struct Open {
+struct OpenObject {
     known: BTreeMap<String, Value>,
     absent: Vec<String>,
     /// Whether what else is there are defaults: the same beside the same.
     defaults: bool,
 }
 
-impl Eq for Open {}
+impl Eq for OpenObject {}
 
-impl Opaque for Open {
+impl Opaque for OpenObject {
     fn runtime_type_name(&self) -> &'static str {
         "tenantry.dev/open"
     }
@@ -232,11 +234,11 @@ fn chosen() -> ExecutionError {
     ExecutionError::undeclared_reference(CHOSEN)
 }
 
-fn open(value: &Value) -> Option<&Open> {
+fn open(value: &Value) -> Option<&OpenObject> {
     let Value::Opaque(opaque) = value else {
         return None;
     };
-    opaque.downcast_ref::<Open>()
+    opaque.downcast_ref::<OpenObject>()
 }
 
 /// What a value says, as if nothing of it were open.
@@ -342,9 +344,9 @@ fn weight(value: &Value) -> usize {
 
 /// What has been spent of the budget.
 #[derive(Clone, Debug, Default)]
-struct Spent(Arc<AtomicUsize>);
+struct Budget(Arc<AtomicUsize>);
 
-impl Spent {
+impl Budget {
     fn pay(&self, value: Value) -> Result<Value, ExecutionError> {
         let weight = weight(&value);
         let sum = self.0.fetch_add(weight, Ordering::Relaxed);
@@ -358,13 +360,13 @@ impl Spent {
 }
 
 /// Variables and functions.
-pub struct Scope<'a>(Context<'a>);
+pub struct EvaluationScope<'a>(Context<'a>);
 
-impl Scope<'_> {
+impl EvaluationScope<'_> {
     /// A scope with variables.
     pub fn new<'v>(variables: impl IntoIterator<Item = (&'v str, Term<'v>)>) -> Self {
         let mut context = Context::default().with_all();
-        let spent = Spent::default();
+        let spent = Budget::default();
         let indexing = spent.clone();
         context.add_function("@index", move |value: Value, at: Value| {
             index(indexing.pay(value)?, at).and_then(|v| indexing.pay(v))
@@ -407,7 +409,7 @@ impl Scope<'_> {
         let mut known: BTreeMap<String, Value> = BTreeMap::new();
         // One that is not among them yet is no variable: nothing is known of it.
         let open = |known: &BTreeMap<String, Value>| {
-            Value::Opaque(Arc::new(Open {
+            Value::Opaque(Arc::new(OpenObject {
                 known: known.clone(),
                 absent: Vec::new(),
                 defaults: false,
@@ -461,18 +463,18 @@ fn value_of(json: &serde_json::Value) -> Value {
 
 /// An error that is kept until it is used.
 #[derive(Debug, PartialEq)]
-struct Pending(ExecutionError);
+struct DeferredError(ExecutionError);
 
-impl Eq for Pending {}
+impl Eq for DeferredError {}
 
-impl Opaque for Pending {
+impl Opaque for DeferredError {
     fn runtime_type_name(&self) -> &'static str {
         "tenantry.dev/error"
     }
 }
 
 fn pending(error: ExecutionError) -> Value {
-    Value::Opaque(Arc::new(Pending(error)))
+    Value::Opaque(Arc::new(DeferredError(error)))
 }
 
 fn attempt(
@@ -485,8 +487,8 @@ fn attempt(
 /// A value, or the error that was kept in its place.
 fn raised(value: Value) -> Result<Value, ExecutionError> {
     match &value {
-        Value::Opaque(opaque) => match opaque.downcast_ref::<Pending>() {
-            Some(Pending(error)) => Err(error.clone()),
+        Value::Opaque(opaque) => match opaque.downcast_ref::<DeferredError>() {
+            Some(DeferredError(error)) => Err(error.clone()),
             None => Ok(value),
         },
         _ => Ok(value),
@@ -775,10 +777,10 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    fn answer(text: &str) -> Result<bool, Fault> {
+    fn answer(text: &str) -> Result<bool, EvaluationFault> {
         let object = json!({"metadata": {"name": "x", "labels": {"a.b/c": "1"}}, "n": [1, 2], "none": null, "b": [{"x": 1}, {}]});
         let null = serde_json::Value::Null;
-        let mut scope = Scope::new([
+        let mut scope = EvaluationScope::new([
             ("object", Term::Known(&object)),
             ("oldObject", Term::Known(&null)),
         ]);
@@ -830,7 +832,7 @@ mod tests {
             "object.b.all(i, i.x == 1)",
         ] {
             assert!(
-                matches!(answer(text), Err(Fault::Error(_))),
+                matches!(answer(text), Err(EvaluationFault::Error(_))),
                 "{text}: {:?}",
                 answer(text)
             );
@@ -844,7 +846,7 @@ mod tests {
             "nothing(1)",
         ] {
             assert!(
-                matches!(answer(text), Err(Fault::Unsupported(_))),
+                matches!(answer(text), Err(EvaluationFault::Unsupported(_))),
                 "{text}: {:?}",
                 answer(text)
             );

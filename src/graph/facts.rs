@@ -1,13 +1,13 @@
 //! Objects → what they say: read one by one, from whatever tree they come in.
 
-use super::admission_policy::{self, AdmissionPolicy, AdmissionPolicyBinding, Kept};
+use super::admission_policy::{self, AdmissionPolicy, AdmissionPolicyBinding, KeptObject};
 use super::gitops::Gitops;
 use super::network::PolicyObject;
-use super::object::{Input, Origin};
+use super::object::{InputKind, Origin};
 use super::rbac::{self, Binding, Role};
-use super::storage::{Claim, Grant, Volume};
+use super::storage::{ReferenceGrant, Volume, VolumeClaim};
 use super::workload::{Host, Service, Workload};
-use crate::delivery::{Mark, MarkEffect, all_marks};
+use crate::delivery::{EngineMark, MarkEffect, all_marks};
 use crate::document::{TreeValue, View};
 use crate::kube::labels::{Labels, Selector, items, texts};
 use crate::kube::names::NAME_LABEL;
@@ -47,14 +47,14 @@ pub struct SecretStore {
     /// What it is.
     pub id: ObjectId,
     /// Which namespaces may use it; every one where it does not say.
-    pub conditions: Option<Vec<Condition>>,
+    pub conditions: Option<Vec<StoreCondition>>,
     /// Where it comes from.
     pub origin: Origin,
 }
 
 /// Who may use a store; any of them is enough.
 #[derive(Clone, Debug)]
-pub enum Condition {
+pub enum StoreCondition {
     /// These namespaces.
     Names(Vec<Text>),
     /// Those that are selected.
@@ -126,9 +126,9 @@ pub struct Facts {
     /// Volumes, and the contents of snapshots.
     pub volumes: Vec<Volume>,
     /// Claims of volumes.
-    pub claims: Vec<Claim>,
+    pub claims: Vec<VolumeClaim>,
     /// Who lets whom refer to what is theirs.
-    pub grants: Vec<Grant>,
+    pub grants: Vec<ReferenceGrant>,
     /// Services that the API server asks.
     pub hooks: Vec<WebhookService>,
     /// Admission policies.
@@ -136,7 +136,7 @@ pub struct Facts {
     /// Their bindings.
     pub guard_bindings: Vec<AdmissionPolicyBinding>,
     /// Objects as they are, where policies are asked about them.
-    pub kept: Vec<Kept>,
+    pub kept: Vec<KeptObject>,
     /// Whether objects are kept: where there are admission policies.
     pub keeps: bool,
     /// Whether each object comes once, so that none is told from another definition of it.
@@ -224,10 +224,10 @@ impl Facts {
             id.namespace = Text::default();
         }
         let digest = match origin.input {
-            Input::Rendered | Input::Builtin => 0,
+            InputKind::Rendered | InputKind::Builtin => 0,
             // A cluster holds each object once.
-            Input::Applied | Input::Snapshot if self.once => 0,
-            Input::Manifest | Input::Applied | Input::Snapshot => digest(node),
+            InputKind::Applied | InputKind::Snapshot if self.once => 0,
+            InputKind::Manifest | InputKind::Applied | InputKind::Snapshot => digest(node),
         };
 
         let thing = ObjectRef {
@@ -260,7 +260,7 @@ impl Facts {
 
         self.hooks.extend(hooks(&id, node, origin));
         if self.keeps {
-            self.kept.extend(Kept::of(&id, node, origin));
+            self.kept.extend(KeptObject::of(&id, node, origin));
         }
 
         if let Some(dialect) = Dialect::of_kind(&id.group, &id.kind) {
@@ -335,9 +335,9 @@ impl Facts {
             ("", "PersistentVolume") | ("snapshot.storage.k8s.io", "VolumeSnapshotContent") => {
                 self.volumes.push(Volume::of(id, node, origin));
             }
-            ("", "PersistentVolumeClaim") => self.claims.push(Claim::of(id, node, origin)),
+            ("", "PersistentVolumeClaim") => self.claims.push(VolumeClaim::of(id, node, origin)),
             ("gateway.networking.k8s.io", "ReferenceGrant" | "ReferencePolicy") => {
-                self.grants.push(Grant::of(id, node, origin))
+                self.grants.push(ReferenceGrant::of(id, node, origin))
             }
             ("networking.k8s.io", "Ingress")
             | ("gateway.networking.k8s.io", _)
@@ -349,17 +349,17 @@ impl Facts {
                 let conditions = node.member("spec").and_then(|s| s.member("conditions"));
                 let conditions = items(conditions);
                 // Each field admits by itself.
-                let of = |c: &T| -> Vec<Condition> {
-                    let mut all = vec![Condition::Names(
+                let of = |c: &T| -> Vec<StoreCondition> {
+                    let mut all = vec![StoreCondition::Names(
                         texts(c.member("namespaces")).map(Text::from).collect(),
                     )];
                     match c.member("namespaceSelector").map(Selector::of) {
-                        Some(Ok(selector)) => all.push(Condition::Selected(selector)),
-                        Some(Err(_)) => all.push(Condition::Pattern),
+                        Some(Ok(selector)) => all.push(StoreCondition::Selected(selector)),
+                        Some(Err(_)) => all.push(StoreCondition::Pattern),
                         None => {}
                     }
                     if !items(c.member("namespaceRegexes")).is_empty() {
-                        all.push(Condition::Pattern);
+                        all.push(StoreCondition::Pattern);
                     }
                     all
                 };
@@ -443,7 +443,7 @@ fn is_network_policy(id: &ObjectId) -> bool {
 }
 
 /// Why an object is not there as it is written: who applies it decides what becomes of it.
-fn not_applied<T: TreeValue>(id: &ObjectId, node: &T, input: Input) -> Option<String> {
+fn not_applied<T: TreeValue>(id: &ObjectId, node: &T, input: InputKind) -> Option<String> {
     // What a cluster holds is there.
     if input.is_live() {
         return None;
@@ -490,7 +490,7 @@ fn not_applied<T: TreeValue>(id: &ObjectId, node: &T, input: Input) -> Option<St
 
 /// The mark by which an engine leaves an object as it is, and where it stands. It may be an
 /// annotation or a label, in any case.
-fn left_alone<T: TreeValue>(metadata: Option<&T>) -> Option<(&'static Mark, Option<Span>)> {
+fn left_alone<T: TreeValue>(metadata: Option<&T>) -> Option<(&'static EngineMark, Option<Span>)> {
     let mut marks = all_marks()
         .filter(|mark| mark.effect.freezes())
         .flat_map(|mark| ["annotations", "labels"].map(|at| (mark, at)));
@@ -666,7 +666,7 @@ mod tests {
             let id = ObjectId::of(&object).unwrap();
             let name = id.type_name();
             let origin = Origin {
-                input: Input::Snapshot,
+                input: InputKind::Snapshot,
                 span: Span::file(SourceId(0)),
             };
 

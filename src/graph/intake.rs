@@ -3,7 +3,7 @@
 
 use super::facts::{Facts, is_overlay, listed, patches};
 use super::gitops::flux;
-use super::{Input, Origin};
+use super::{InputKind, Origin};
 use crate::diagnostic::{Diagnostic, Scope, rule};
 use crate::document::{self, Document, Node, Value as Kind};
 use crate::kube::ObjectId;
@@ -175,7 +175,7 @@ fn object(node: &Node, in_list: bool, facts: &mut Facts, faults: &mut Vec<Diagno
             id,
             node,
             Origin {
-                input: Input::Manifest,
+                input: InputKind::Manifest,
                 span,
             },
         ),
@@ -273,7 +273,7 @@ pub fn read_snapshot(text: &str, span: Span, keeps: bool) -> Result<Facts, Strin
                 id,
                 item,
                 Origin {
-                    input: Input::Snapshot,
+                    input: InputKind::Snapshot,
                     span,
                 },
             );

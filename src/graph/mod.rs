@@ -19,10 +19,10 @@ pub mod request;
 pub mod storage;
 pub mod workload;
 
-pub use assemble::{ClusterObjects, ExtraInputs, cluster, unread, without_fleet};
+pub use assemble::{ClusterObjects, ExtraFacts, cluster, unread, without_fleet};
 pub use facts::{Facts, Unevaluated};
 pub use intake::{NOT_READ, Reading, has_policies, read, read_snapshot};
-pub use object::{Input, Origin};
+pub use object::{InputKind, Origin};
 
 use crate::diagnostic::{Diagnostic, Scope};
 use crate::document;
@@ -62,7 +62,7 @@ pub enum Owner {
 
 /// A namespace.
 #[derive(Clone, Debug)]
-pub struct Namespace {
+pub struct NamespaceNode {
     /// Its name.
     pub name: Text,
     /// Its labels, with the one that Kubernetes sets.
@@ -91,7 +91,7 @@ pub struct Cluster {
     /// Its tenants.
     pub tenants: Vec<TenantNode>,
     /// Its namespaces, sorted by name.
-    pub namespaces: Vec<Namespace>,
+    pub namespaces: Vec<NamespaceNode>,
     /// Roles and bindings.
     pub rbac: Rbac,
     /// Everything else.
@@ -231,7 +231,7 @@ impl Cluster {
                     }
                 },
             };
-            namespaces.push(Namespace {
+            namespaces.push(NamespaceNode {
                 name,
                 labels,
                 owner,
@@ -410,7 +410,7 @@ impl Cluster {
 fn adopt_unclaimed_subjects(
     tenants: &mut [TenantNode],
     declared: usize,
-    namespaces: &[Namespace],
+    namespaces: &[NamespaceNode],
     by_name: &HashMap<Text, u32>,
     rbac: &Rbac,
 ) {
@@ -449,7 +449,7 @@ pub fn builtin(facts: &mut Facts, span: Span) {
     let source = Source::new("roles.yaml", include_str!("builtin.yaml"));
     let (documents, _) = document::parse(span.source, &source);
     let origin = Origin {
-        input: Input::Builtin,
+        input: InputKind::Builtin,
         span,
     };
     for document in documents {
@@ -484,11 +484,11 @@ fn merge_definitions(facts: &mut Facts) -> (Vec<(facts::ObjectRef, Origin)>, boo
         };
 
         match (weaker.origin.input, stronger.origin.input) {
-            (Input::Builtin, strong) if strong.is_live() => {
+            (InputKind::Builtin, strong) if strong.is_live() => {
                 gone.insert((weaker.id.clone(), weaker.origin));
                 first.insert(&thing.id, stronger);
             }
-            (Input::Builtin, _) | (Input::Rendered, Input::Rendered) => {}
+            (InputKind::Builtin, _) | (InputKind::Rendered, InputKind::Rendered) => {}
             (weak, strong) if weak.is_live() && strong.is_live() => {}
             (weak, _) if weak.is_live() => {
                 snapshot_superseded = true;

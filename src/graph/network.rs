@@ -35,7 +35,7 @@ pub struct NamedPort {
 
 /// One end of a connection, when it is known.
 #[derive(Clone, Copy, Debug)]
-pub struct End<'a> {
+pub struct FlowEnd<'a> {
     /// The name of its namespace.
     pub namespace: &'a str,
     /// The labels of its namespace.
@@ -50,7 +50,7 @@ pub struct End<'a> {
 
 /// What policies say of a connection in one direction.
 #[derive(Clone, Copy, Debug)]
-pub enum Verdict<'a> {
+pub enum FlowVerdict<'a> {
     /// No policy governs the pod in that direction.
     Open,
     /// A rule of a policy lets it through.
@@ -59,7 +59,7 @@ pub enum Verdict<'a> {
     Denied(&'a PolicyObject),
 }
 
-impl Verdict<'_> {
+impl FlowVerdict<'_> {
     /// Whether the connection passes.
     pub const fn passes(&self) -> bool {
         !matches!(self, Self::Denied(_))
@@ -82,12 +82,12 @@ fn allows_port(rule: &Rule, protocol: Protocol, port: u16, named: &[NamedPort]) 
 }
 
 /// Whether a rule allows an end of a connection. `home` is the policy's namespace.
-fn allows_peer(rule: &Rule, home: &str, end: &End<'_>) -> bool {
+fn allows_peer(rule: &Rule, home: &str, end: &FlowEnd<'_>) -> bool {
     rule.peers.is_empty() || rule.peers.iter().any(|peer| is_peer(peer, home, end))
 }
 
 /// Whether an end of a connection is a peer of a rule. `home` is the policy's namespace.
-fn is_peer(peer: &Peer, home: &str, end: &End<'_>) -> bool {
+fn is_peer(peer: &Peer, home: &str, end: &FlowEnd<'_>) -> bool {
     match peer {
         Peer::Pods { namespaces, pods } => {
             let in_namespaces = match namespaces {
@@ -128,11 +128,11 @@ pub fn ports_meet(left: &[Port], right: &[Port]) -> bool {
 pub fn verdict<'a>(
     policies: impl Iterator<Item = &'a PolicyObject>,
     direction: Direction,
-    pod: &End<'_>,
-    peer: &End<'_>,
+    pod: &FlowEnd<'_>,
+    peer: &FlowEnd<'_>,
     protocol: Protocol,
     port: u16,
-) -> Verdict<'a> {
+) -> FlowVerdict<'a> {
     let named = match direction {
         Direction::Ingress => pod.ports,
         Direction::Egress => peer.ports,
@@ -153,9 +153,9 @@ pub fn verdict<'a>(
                 && allows_peer(rule, &object.id.namespace, peer)
         });
         if let Some(rule) = allowing {
-            return Verdict::Allowed(object, rule);
+            return FlowVerdict::Allowed(object, rule);
         }
     }
 
-    denied.map_or(Verdict::Open, Verdict::Denied)
+    denied.map_or(FlowVerdict::Open, FlowVerdict::Denied)
 }

@@ -4,7 +4,7 @@ use crate::source::Span;
 
 /// Which of the inputs an object came in by, the strongest first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Input {
+pub enum InputKind {
     /// tenantry renders it.
     Rendered,
     /// A manifest that tenantry does not render.
@@ -17,7 +17,7 @@ pub enum Input {
     Builtin,
 }
 
-impl Input {
+impl InputKind {
     /// Whether a cluster holds it.
     pub const fn is_live(self) -> bool {
         matches!(self, Self::Applied | Self::Snapshot)
@@ -33,7 +33,7 @@ impl Input {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Origin {
     /// The input.
-    pub input: Input,
+    pub input: InputKind,
     /// The object; for a rendered one, what in a spec it is rendered from; for one that Kubernetes
     /// makes, the line that declares the cluster.
     pub span: Span,

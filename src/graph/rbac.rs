@@ -5,7 +5,7 @@
 //! `auth/rbac/validation/policy_comparator.go` (covering), and
 //! `pkg/controller/clusterroleaggregation` (aggregation).
 
-use super::object::{Input, Origin};
+use super::object::{InputKind, Origin};
 use crate::document::TreeValue;
 use crate::kube::ObjectId;
 use crate::kube::labels::{Labels, Selector, items, texts};
@@ -21,7 +21,7 @@ pub const GROUP: &str = "rbac.authorization.k8s.io";
 
 /// A rule of a role.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Rule {
+pub struct PolicyRule {
     /// Verbs; `*` is every one.
     pub verbs: Vec<Text>,
     /// API groups; `*` is every one, the empty one is the core's.
@@ -38,7 +38,7 @@ pub struct Rule {
 
 /// What a request asks for.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Request<'a> {
+pub struct AccessRequest<'a> {
     /// The verb: `get`, `create`, `impersonate` …
     pub verb: &'a str,
     /// The API group.
@@ -57,7 +57,7 @@ fn has(set: &[Text], wanted: &str) -> bool {
     set.iter().any(|s| s == "*" || s == wanted)
 }
 
-impl Rule {
+impl PolicyRule {
     /// Reads a `PolicyRule`.
     pub fn of<T: TreeValue>(node: &T) -> Self {
         let list = |key: &str| texts(node.member(key)).map(Text::from).collect();
@@ -72,7 +72,7 @@ impl Rule {
     }
 
     /// Whether it allows a request on a resource, in whatever namespace it is bound.
-    pub fn allows(&self, request: &Request<'_>) -> bool {
+    pub fn allows(&self, request: &AccessRequest<'_>) -> bool {
         has(&self.verbs, request.verb)
             && has(&self.groups, request.group)
             && self.has_resource(request.resource, request.subresource)
@@ -110,23 +110,23 @@ pub fn url_covers(own: &str, path: &str) -> bool {
 
 /// A rule of one verb on one resource of one group, with at most one name; or of one verb on one
 /// path.
-fn broken_down(rules: &[Rule]) -> Vec<Rule> {
+fn broken_down(rules: &[PolicyRule]) -> Vec<PolicyRule> {
     let mut all = Vec::new();
     for rule in rules {
         for group in &rule.groups {
             for resource in &rule.resources {
                 for verb in &rule.verbs {
-                    let one = Rule {
+                    let one = PolicyRule {
                         verbs: vec![verb.clone()],
                         groups: vec![group.clone()],
                         resources: vec![resource.clone()],
                         span: rule.span,
-                        ..Rule::default()
+                        ..PolicyRule::default()
                     };
                     if rule.names.is_empty() {
                         all.push(one);
                     } else {
-                        all.extend(rule.names.iter().map(|n| Rule {
+                        all.extend(rule.names.iter().map(|n| PolicyRule {
                             names: vec![n.clone()],
                             ..one.clone()
                         }));
@@ -136,10 +136,10 @@ fn broken_down(rules: &[Rule]) -> Vec<Rule> {
         }
         for url in &rule.urls {
             for verb in &rule.verbs {
-                all.push(Rule {
+                all.push(PolicyRule {
                     verbs: vec![verb.clone()],
                     urls: vec![url.clone()],
-                    ..Rule::default()
+                    ..PolicyRule::default()
                 });
             }
         }
@@ -148,7 +148,7 @@ fn broken_down(rules: &[Rule]) -> Vec<Rule> {
     all
 }
 
-fn covers_one(own: &Rule, asked: &Rule) -> bool {
+fn covers_one(own: &PolicyRule, asked: &PolicyRule) -> bool {
     let all = |own: &[Text], asked: &[Text]| asked.iter().all(|a| has(own, a));
     let resource = |asked: &Text| {
         has(&own.resources, asked)
@@ -171,7 +171,7 @@ fn covers_one(own: &Rule, asked: &Rule) -> bool {
 }
 
 /// What of some rules others do not grant: what whoever has those others may not hand on.
-pub fn uncovered(own: &[Rule], asked: &[Rule]) -> Vec<Rule> {
+pub fn uncovered(own: &[PolicyRule], asked: &[PolicyRule]) -> Vec<PolicyRule> {
     broken_down(asked)
         .into_iter()
         .filter(|asked| !own.iter().any(|own| covers_one(own, asked)))
@@ -290,7 +290,7 @@ pub struct Role {
     /// What it is.
     pub id: ObjectId,
     /// What it grants, with what is aggregated into it; bindings share it.
-    pub rules: Arc<[Rule]>,
+    pub rules: Arc<[PolicyRule]>,
     /// Its labels, by which it is aggregated into others.
     pub labels: Labels,
     /// Whose rules it takes over; nothing where it has its own.
@@ -320,7 +320,10 @@ impl Role {
         };
 
         Ok(Self {
-            rules: items(node.member("rules")).iter().map(Rule::of).collect(),
+            rules: items(node.member("rules"))
+                .iter()
+                .map(PolicyRule::of)
+                .collect(),
             labels: Labels::of(node.member("metadata").and_then(|m| m.member("labels"))),
             aggregates,
             origin,
@@ -330,11 +333,11 @@ impl Role {
 
     /// Where a reader finds a rule of the role that a binding names, and what the role is called in
     /// a sentence. Kubernetes' own roles are in no file: the line that binds one stands for it.
-    pub fn cite(&self, rule: Option<&Rule>, binding: &Binding) -> (Span, String) {
+    pub fn cite(&self, rule: Option<&PolicyRule>, binding: &Binding) -> (Span, String) {
         let rule_span = rule.and_then(|r| r.span);
         match (rule_span, self.origin.input) {
             (Some(span), _) => (span, self.id.called()),
-            (None, Input::Builtin) => (
+            (None, InputKind::Builtin) => (
                 binding.role_span.unwrap_or(binding.origin.span),
                 called(&self.id, self.origin),
             ),
@@ -346,7 +349,7 @@ impl Role {
 /// What a role or binding is called in a sentence.
 fn called(id: &ObjectId, origin: Origin) -> String {
     match origin.input {
-        Input::Builtin => format!("Kubernetes' own {}", id.called()),
+        InputKind::Builtin => format!("Kubernetes' own {}", id.called()),
         _ => id.called(),
     }
 }
@@ -440,7 +443,7 @@ pub struct Grant<'a> {
     /// The role.
     pub role: &'a Role,
     /// The rule.
-    pub rule: &'a Rule,
+    pub rule: &'a PolicyRule,
 }
 
 impl Rbac {
@@ -478,7 +481,7 @@ impl Rbac {
         loop {
             let mut changed = false;
             for key in &aggregated {
-                let mut rules: Vec<Rule> = self.roles[key].rules.to_vec();
+                let mut rules: Vec<PolicyRule> = self.roles[key].rules.to_vec();
                 let selectors = self.roles[key].aggregates.clone().unwrap_or_default();
 
                 for (other, role) in self.roles.range((Text::default(), Text::default())..) {
@@ -553,7 +556,7 @@ impl Rbac {
     pub fn authorize<'a>(
         &'a self,
         subjects: &[Subject],
-        request: &Request<'_>,
+        request: &AccessRequest<'_>,
     ) -> Option<Grant<'a>> {
         let of_namespace = |binding: &&Binding| {
             binding.id.namespace.is_empty() || binding.id.namespace == request.namespace
@@ -607,7 +610,7 @@ impl Rbac {
     }
 
     /// All rules that some subjects have in a namespace: those of the cluster too.
-    pub fn rules_in(&self, subjects: &[Subject], namespace: &str) -> Vec<Rule> {
+    pub fn rules_in(&self, subjects: &[Subject], namespace: &str) -> Vec<PolicyRule> {
         let bindings = subjects.iter().flat_map(|s| self.bindings_of(s));
         let here = bindings.filter(|b| b.id.namespace.is_empty() || b.id.namespace == namespace);
         here.filter_map(|b| self.role(b))

@@ -44,7 +44,7 @@ pub enum Requester {
 
 /// A request, as admission sees it.
 #[derive(Clone, Debug)]
-pub struct Request {
+pub struct AdmissionRequest {
     /// `CREATE`, `UPDATE`, `DELETE` or `CONNECT`.
     pub operation: &'static str,
     /// The API group; empty for the core's.
@@ -66,14 +66,14 @@ pub struct Request {
     /// Whom `user` stands for.
     pub asker: Requester,
     /// The object as it would be, with the server's defaults.
-    pub object: Body,
+    pub object: RequestObject,
     /// The object as it is.
-    pub old: Body,
+    pub old: RequestObject,
 }
 
 /// An object of a request.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Body {
+pub enum RequestObject {
     /// There is none.
     Absent,
     /// It is known in all that the server has of it.
@@ -81,12 +81,12 @@ pub enum Body {
     /// It stands in a manifest: what it does not say may be a default of the server's.
     Manifest(Json),
     /// Who asks writes it: all but this is theirs to choose.
-    Written(Written),
+    WrittenObject(WrittenObject),
 }
 
 /// What is known of an object that who asks writes.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Written {
+pub struct WrittenObject {
     /// Its kind, for `request`.
     pub kind: String,
     /// What is known of it, where that is what is asked about.
@@ -95,19 +95,19 @@ pub struct Written {
     pub changes: Vec<&'static str>,
 }
 
-impl Body {
+impl RequestObject {
     /// The object, where it is known.
     pub const fn json(&self) -> Option<&Json> {
         match self {
             Self::Known(json) | Self::Manifest(json) => Some(json),
-            Self::Absent | Self::Written(_) => None,
+            Self::Absent | Self::WrittenObject(_) => None,
         }
     }
 
     /// What is known of what is written.
     pub(super) const fn shape(&self) -> Option<&SymbolicValue> {
         match self {
-            Self::Written(Written { shape, .. }) => shape.as_ref(),
+            Self::WrittenObject(WrittenObject { shape, .. }) => shape.as_ref(),
             _ => None,
         }
     }
@@ -115,14 +115,14 @@ impl Body {
     /// The path of the field that becomes another; empty where none is named.
     pub(super) fn changed(&self) -> &[&'static str] {
         match self {
-            Self::Written(Written { changes, .. }) => changes,
+            Self::WrittenObject(WrittenObject { changes, .. }) => changes,
             _ => &[],
         }
     }
 
     pub(super) fn kind(&self) -> Option<&str> {
         match self {
-            Self::Written(written) => Some(&written.kind),
+            Self::WrittenObject(written) => Some(&written.kind),
             other => other.json()?["kind"].as_str(),
         }
     }
@@ -152,8 +152,8 @@ impl Body {
                 Term::Open(fields.map(field).collect(), Vec::new())
             }
             // A Namespace has none.
-            Self::Written(written) if written.kind == "Namespace" => Term::ANY,
-            Self::Written(_) => {
+            Self::WrittenObject(written) if written.kind == "Namespace" => Term::ANY,
+            Self::WrittenObject(_) => {
                 let metadata = Term::Open(vec![("namespace", Term::Known(namespace))], Vec::new());
                 Term::Open(vec![("metadata", metadata)], Vec::new())
             }
@@ -161,7 +161,7 @@ impl Body {
     }
 }
 
-impl Request {
+impl AdmissionRequest {
     /// Whether it is about Namespaces, which have no namespace though the request has one.
     pub(super) fn of_namespaces(&self) -> bool {
         self.group.is_empty() && self.resource == "namespaces"
@@ -174,7 +174,9 @@ impl Request {
 
     /// The kind of the object that it is about.
     pub(super) fn kind(&self) -> Option<&str> {
-        [&self.object, &self.old].into_iter().find_map(Body::kind)
+        [&self.object, &self.old]
+            .into_iter()
+            .find_map(RequestObject::kind)
     }
 
     /// The `request` variable, as far as it is known.
@@ -220,7 +222,8 @@ impl Request {
 
         // The name of what is made is chosen; of what is there it is known; of all at once there is
         // none.
-        let chosen = self.operation == "CREATE" && matches!(self.object, Body::Written(_));
+        let chosen =
+            self.operation == "CREATE" && matches!(self.object, RequestObject::WrittenObject(_));
         known.extend(
             variable
                 .get("name")

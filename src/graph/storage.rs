@@ -22,7 +22,7 @@ pub struct Volume {
 
 /// A PersistentVolumeClaim.
 #[derive(Clone, Debug)]
-pub struct Claim {
+pub struct VolumeClaim {
     /// What it is.
     pub id: ObjectId,
     /// The volume that it asks for by name.
@@ -35,7 +35,7 @@ pub struct Claim {
 
 /// A ReferenceGrant: who may refer to what of its namespace.
 #[derive(Clone, Debug)]
-pub struct Grant {
+pub struct ReferenceGrant {
     /// What it is.
     pub id: ObjectId,
     /// Namespaces that may, and where each is named.
@@ -117,7 +117,7 @@ impl Volume {
     }
 }
 
-impl Claim {
+impl VolumeClaim {
     /// Reads a PersistentVolumeClaim.
     pub fn of<T: TreeValue>(id: ObjectId, node: &T, origin: Origin) -> Self {
         let spec = node.member("spec");
@@ -131,7 +131,7 @@ impl Claim {
     }
 }
 
-impl Grant {
+impl ReferenceGrant {
     /// Reads a ReferenceGrant.
     pub fn of<T: TreeValue>(id: ObjectId, node: &T, origin: Origin) -> Self {
         let spec = node.member("spec");

@@ -12,7 +12,7 @@
 use super::Cluster;
 use super::admission_policy::{AdmissionPolicySpec, Matching, ResourceRule};
 use super::cel::Expression;
-use super::request::{Request, Requester, SymbolicValue};
+use super::request::{AdmissionRequest, Requester, SymbolicValue};
 use crate::kube::ObjectId;
 use crate::kube::labels::{Op, Requirement, Selector};
 use crate::kube::names::NAME_LABEL;
@@ -73,18 +73,18 @@ enum Root {
     New,
     Old,
     Home,
-    Request,
+    AdmissionRequest,
 }
 
 /// What is known of a value.
 #[derive(Clone, Debug)]
-enum Known<'a> {
+enum KnownValue<'a> {
     Nothing,
     Null,
     Truth(Truth),
     Number(i64),
     Text(String),
-    List(Vec<Known<'a>>),
+    List(Vec<KnownValue<'a>>),
     /// A number over nothing.
     Some,
     /// An empty mapping or list, as it is written.
@@ -92,7 +92,7 @@ enum Known<'a> {
     Path(Root, Vec<String>),
     SymbolicValue(&'a SymbolicValue),
     /// A field that may be absent.
-    Optional(Box<Known<'a>>),
+    Optional(Box<KnownValue<'a>>),
     /// The name of a member of a group: none that a policy names, and none of Kubernetes' own.
     Member,
 }
@@ -103,7 +103,7 @@ const DEPTH: usize = 60;
 
 struct Evaluation<'a> {
     guard: &'a AdmissionPolicySpec,
-    request: &'a Request,
+    request: &'a AdmissionRequest,
     /// The object as it is, where it is among the inputs.
     old: Option<&'a Json>,
     /// The request's Namespace, where it is among the inputs; conditions have none.
@@ -118,8 +118,8 @@ struct Evaluation<'a> {
 impl<'a> Evaluation<'a> {
     fn truth(&mut self, node: &'a IdedExpr) -> Truth {
         match self.value(node) {
-            Known::Truth(truth) => truth,
-            Known::SymbolicValue(SymbolicValue::True) => True,
+            KnownValue::Truth(truth) => truth,
+            KnownValue::SymbolicValue(SymbolicValue::True) => True,
             _ => Unknown,
         }
     }
@@ -128,55 +128,57 @@ impl<'a> Evaluation<'a> {
         expression.plain().map_or(Unknown, |tree| self.truth(tree))
     }
 
-    fn value(&mut self, node: &'a IdedExpr) -> Known<'a> {
+    fn value(&mut self, node: &'a IdedExpr) -> KnownValue<'a> {
         self.steps += 1;
         if self.steps > STEPS || self.depth > DEPTH {
-            return Known::Nothing;
+            return KnownValue::Nothing;
         }
         self.depth += 1;
         let value = match &node.expr {
             Expr::Literal(literal) => match literal {
-                LiteralValue::Boolean(b) => Known::Truth(Truth::of(*b.inner())),
-                LiteralValue::Int(n) => Known::Number(*n.inner()),
-                LiteralValue::String(s) => Known::Text(s.inner().to_owned()),
-                LiteralValue::Null => Known::Null,
-                _ => Known::Nothing,
+                LiteralValue::Boolean(b) => KnownValue::Truth(Truth::of(*b.inner())),
+                LiteralValue::Int(n) => KnownValue::Number(*n.inner()),
+                LiteralValue::String(s) => KnownValue::Text(s.inner().to_owned()),
+                LiteralValue::Null => KnownValue::Null,
+                _ => KnownValue::Nothing,
             },
             Expr::Ident(name) => self.variable(name),
             Expr::List(list) if list.optional_indices.is_empty() => {
                 match list.elements.is_empty() {
-                    true => Known::Empty,
-                    false => Known::List(list.elements.iter().map(|e| self.value(e)).collect()),
+                    true => KnownValue::Empty,
+                    false => {
+                        KnownValue::List(list.elements.iter().map(|e| self.value(e)).collect())
+                    }
                 }
             }
-            Expr::Map(map) if map.entries.is_empty() => Known::Empty,
+            Expr::Map(map) if map.entries.is_empty() => KnownValue::Empty,
             Expr::Select(select) => self.select(select),
             Expr::Call(call) => self.call(call),
-            Expr::Comprehension(of) => Known::Truth(self.comprehension(of)),
-            _ => Known::Nothing,
+            Expr::Comprehension(of) => KnownValue::Truth(self.comprehension(of)),
+            _ => KnownValue::Nothing,
         };
 
         self.depth -= 1;
         value
     }
 
-    fn variable(&self, name: &str) -> Known<'a> {
+    fn variable(&self, name: &str) -> KnownValue<'a> {
         if let Some((_, shape)) = self.bound.iter().rev().find(|(bound, _)| *bound == name) {
-            return Known::SymbolicValue(shape);
+            return KnownValue::SymbolicValue(shape);
         }
         let root = match name {
-            "object" if self.request.operation == "DELETE" => return Known::Null,
-            "oldObject" if self.request.operation == "CREATE" => return Known::Null,
+            "object" if self.request.operation == "DELETE" => return KnownValue::Null,
+            "oldObject" if self.request.operation == "CREATE" => return KnownValue::Null,
             "object" => Root::New,
             "oldObject" => Root::Old,
             "namespaceObject" => Root::Home,
-            "request" => Root::Request,
-            _ => return Known::Nothing,
+            "request" => Root::AdmissionRequest,
+            _ => return KnownValue::Nothing,
         };
-        Known::Path(root, Vec::new())
+        KnownValue::Path(root, Vec::new())
     }
 
-    fn select(&mut self, select: &'a SelectExpr) -> Known<'a> {
+    fn select(&mut self, select: &'a SelectExpr) -> KnownValue<'a> {
         if let Expr::Ident(name) = &select.operand.expr
             && name == "variables"
             && !select.test
@@ -190,10 +192,10 @@ impl<'a> Evaluation<'a> {
                 .filter(|(variable, _)| *variable == select.field);
 
             let (Some((_, expression)), None) = (found.next(), found.next()) else {
-                return Known::Nothing;
+                return KnownValue::Nothing;
             };
             let Some(tree) = expression.plain() else {
-                return Known::Nothing;
+                return KnownValue::Nothing;
             };
             // A variable does not see what a macro has bound.
             let bound = std::mem::take(&mut self.bound);
@@ -207,32 +209,32 @@ impl<'a> Evaluation<'a> {
         let found = self.step(operand, &select.field);
 
         match &found {
-            Known::Optional(_) if select.test => Known::Nothing,
-            found if select.test => Known::Truth(self.is_there(found)),
+            KnownValue::Optional(_) if select.test => KnownValue::Nothing,
+            found if select.test => KnownValue::Truth(self.is_there(found)),
             _ => self.settled(found),
         }
     }
 
     /// The field of a value.
-    fn step(&self, value: Known<'a>, field: &str) -> Known<'a> {
+    fn step(&self, value: KnownValue<'a>, field: &str) -> KnownValue<'a> {
         match value {
-            Known::Path(root, mut path) => {
+            KnownValue::Path(root, mut path) => {
                 path.push(field.to_owned());
-                Known::Path(root, path)
+                KnownValue::Path(root, path)
             }
-            Known::SymbolicValue(shape) => shape
+            KnownValue::SymbolicValue(shape) => shape
                 .field(field)
-                .map_or(Known::Nothing, Known::SymbolicValue),
-            Known::Optional(of) => Known::Optional(Box::new(self.step(*of, field))),
-            _ => Known::Nothing,
+                .map_or(KnownValue::Nothing, KnownValue::SymbolicValue),
+            KnownValue::Optional(of) => KnownValue::Optional(Box::new(self.step(*of, field))),
+            _ => KnownValue::Nothing,
         }
     }
 
     /// Whether a field is there.
-    fn is_there(&self, value: &Known<'a>) -> Truth {
+    fn is_there(&self, value: &KnownValue<'a>) -> Truth {
         match value {
-            Known::SymbolicValue(_) => True,
-            Known::Path(root, path) => {
+            KnownValue::SymbolicValue(_) => True,
+            KnownValue::Path(root, path) => {
                 let path: Vec<&str> = path.iter().map(String::as_str).collect();
                 match (root, path.as_slice()) {
                     (Root::New | Root::Old, ["metadata" | "kind" | "apiVersion"]) => True,
@@ -248,7 +250,7 @@ impl<'a> Evaluation<'a> {
                         }
                     }
                     (Root::New, path) if self.shape(path).is_some() => True,
-                    _ if matches!(self.resolved(*root, &path), Known::Text(_)) => True,
+                    _ if matches!(self.resolved(*root, &path), KnownValue::Text(_)) => True,
                     _ => Unknown,
                 }
             }
@@ -271,49 +273,53 @@ impl<'a> Evaluation<'a> {
     }
 
     /// A path's value, where one is known; else the path.
-    fn settled(&self, value: Known<'a>) -> Known<'a> {
-        let Known::Path(root, path) = &value else {
+    fn settled(&self, value: KnownValue<'a>) -> KnownValue<'a> {
+        let KnownValue::Path(root, path) = &value else {
             return value;
         };
         let steps: Vec<&str> = path.iter().map(String::as_str).collect();
         match self.resolved(*root, &steps) {
-            Known::Nothing => value,
+            KnownValue::Nothing => value,
             known => known,
         }
     }
 
-    fn resolved(&self, root: Root, path: &[&str]) -> Known<'a> {
+    fn resolved(&self, root: Root, path: &[&str]) -> KnownValue<'a> {
         let request = self.request;
         let text = |text: &str| {
             if text.is_empty() {
-                Known::Nothing
+                KnownValue::Nothing
             } else {
-                Known::Text(text.to_owned())
+                KnownValue::Text(text.to_owned())
             }
         };
 
         match (root, path) {
-            (Root::Request, ["operation"]) => text(request.operation),
-            (Root::Request, ["userInfo", "username"]) => match request.asker {
+            (Root::AdmissionRequest, ["operation"]) => text(request.operation),
+            (Root::AdmissionRequest, ["userInfo", "username"]) => match request.asker {
                 Requester::One => text(&request.user),
-                Requester::Member => Known::Member,
-                Requester::Anyone => Known::Nothing,
+                Requester::Member => KnownValue::Member,
+                Requester::Anyone => KnownValue::Nothing,
             },
-            (Root::Request, ["userInfo", "groups"]) => {
-                let groups = request.groups.iter().map(|g| Known::Text(g.clone()));
+            (Root::AdmissionRequest, ["userInfo", "groups"]) => {
+                let groups = request.groups.iter().map(|g| KnownValue::Text(g.clone()));
                 // Of anyone, only what all have in common is known.
-                let more = (request.asker == Requester::Anyone).then_some(Known::Nothing);
-                Known::List(groups.chain(more).collect())
+                let more = (request.asker == Requester::Anyone).then_some(KnownValue::Nothing);
+                KnownValue::List(groups.chain(more).collect())
             }
-            (Root::Request, ["namespace"]) => text(&request.namespace),
-            (Root::Request, ["subResource"]) => text(&request.subresource),
-            (Root::Request, ["resource", "resource"]) => text(&request.resource),
-            (Root::Request, ["resource", "group"]) => Known::Text(request.group.clone()),
-            (Root::Request, ["kind", "kind"]) if request.subresource.is_empty() => {
-                request.kind().map_or(Known::Nothing, text)
+            (Root::AdmissionRequest, ["namespace"]) => text(&request.namespace),
+            (Root::AdmissionRequest, ["subResource"]) => text(&request.subresource),
+            (Root::AdmissionRequest, ["resource", "resource"]) => text(&request.resource),
+            (Root::AdmissionRequest, ["resource", "group"]) => {
+                KnownValue::Text(request.group.clone())
+            }
+            (Root::AdmissionRequest, ["kind", "kind"]) if request.subresource.is_empty() => {
+                request.kind().map_or(KnownValue::Nothing, text)
             }
             // Of what is made, and of many at once, the name is not the request's.
-            (Root::Request, ["name"]) if request.operation != "CREATE" => text(&request.name),
+            (Root::AdmissionRequest, ["name"]) if request.operation != "CREATE" => {
+                text(&request.name)
+            }
             (Root::New, ["metadata", "name"]) if request.operation == "UPDATE" => {
                 text(&request.name)
             }
@@ -331,17 +337,17 @@ impl<'a> Evaluation<'a> {
                 let labels = self.json(root).and_then(|j| j.pointer("/metadata/labels"));
                 labels
                     .and_then(|l| l.get(*key)?.as_str())
-                    .map_or(Known::Nothing, text)
+                    .map_or(KnownValue::Nothing, text)
             }
             (Root::New, path) if !path.is_empty() => self
                 .shape(path)
-                .map_or(Known::Nothing, Known::SymbolicValue),
-            _ => Known::Nothing,
+                .map_or(KnownValue::Nothing, KnownValue::SymbolicValue),
+            _ => KnownValue::Nothing,
         }
     }
 
-    fn call(&mut self, call: &'a CallExpr) -> Known<'a> {
-        let truth = |truth: Truth| Known::Truth(truth);
+    fn call(&mut self, call: &'a CallExpr) -> KnownValue<'a> {
+        let truth = |truth: Truth| KnownValue::Truth(truth);
         match (
             call.func_name.as_str(),
             call.target.as_deref(),
@@ -353,108 +359,110 @@ impl<'a> Evaluation<'a> {
             ("_?_:_", None, [condition, a, b]) => match self.truth(condition) {
                 True => self.value(a),
                 False => self.value(b),
-                _ => Known::Nothing,
+                _ => KnownValue::Nothing,
             },
             ("_==_", None, [a, b]) => truth(self.equal(a, b)),
             ("_!=_", None, [a, b]) => truth(self.equal(a, b).not()),
             ("@in", None, [a, b]) => truth(self.is_in(a, b)),
             ("_[_]", None, [a, b]) => {
                 let (value, at) = (self.value(a), self.value(b));
-                let Known::Text(field) = at else {
-                    return Known::Nothing;
+                let KnownValue::Text(field) = at else {
+                    return KnownValue::Nothing;
                 };
                 let found = self.step(value, &field);
                 self.settled(found)
             }
             ("_?._" | "_[?_]", None, [a, b]) => {
                 let (value, at) = (self.value(a), self.value(b));
-                let Known::Text(field) = at else {
-                    return Known::Nothing;
+                let KnownValue::Text(field) = at else {
+                    return KnownValue::Nothing;
                 };
                 match self.step(value, &field) {
-                    optional @ Known::Optional(_) => optional,
-                    found => Known::Optional(Box::new(found)),
+                    optional @ KnownValue::Optional(_) => optional,
+                    found => KnownValue::Optional(Box::new(found)),
                 }
             }
             ("hasValue", Some(of), []) => match self.value(of) {
-                Known::Optional(of) => truth(self.is_there(&of)),
-                _ => Known::Nothing,
+                KnownValue::Optional(of) => truth(self.is_there(&of)),
+                _ => KnownValue::Nothing,
             },
             ("orValue", Some(of), [other]) => {
-                let Known::Optional(of) = self.value(of) else {
-                    return Known::Nothing;
+                let KnownValue::Optional(of) = self.value(of) else {
+                    return KnownValue::Nothing;
                 };
                 let found = self.settled(*of);
                 match (&found, self.value(other)) {
-                    (Known::Text(_) | Known::SymbolicValue(_), _) => found,
+                    (KnownValue::Text(_) | KnownValue::SymbolicValue(_), _) => found,
                     // Nothing and what is empty are the same to whoever compares.
-                    (Known::Path(Root::New | Root::Old, _), Known::Empty) => found,
-                    _ => Known::Nothing,
+                    (KnownValue::Path(Root::New | Root::Old, _), KnownValue::Empty) => found,
+                    _ => KnownValue::Nothing,
                 }
             }
             ("size", Some(of), []) | ("size", None, [of]) => match self.value(of) {
-                Known::SymbolicValue(SymbolicValue::Holding(_)) => Known::Some,
-                Known::Empty => Known::Number(0),
-                _ => Known::Nothing,
+                KnownValue::SymbolicValue(SymbolicValue::Holding(_)) => KnownValue::Some,
+                KnownValue::Empty => KnownValue::Number(0),
+                _ => KnownValue::Nothing,
             },
             ("_>_", None, [a, b]) => match (self.value(a), self.value(b)) {
-                (Known::Some, Known::Number(0)) => truth(True),
-                _ => Known::Nothing,
+                (KnownValue::Some, KnownValue::Number(0)) => truth(True),
+                _ => KnownValue::Nothing,
             },
             ("startsWith" | "endsWith" | "contains", Some(of), [part]) => {
                 match (self.value(of), self.value(part)) {
-                    (Known::Text(text), Known::Text(part)) => {
+                    (KnownValue::Text(text), KnownValue::Text(part)) => {
                         truth(Truth::of(match call.func_name.as_str() {
                             "startsWith" => text.starts_with(&part),
                             "endsWith" => text.ends_with(&part),
                             _ => text.contains(&part),
                         }))
                     }
-                    (Known::Member, Known::Text(part))
+                    (KnownValue::Member, KnownValue::Text(part))
                         if call.func_name == "startsWith" && part.starts_with("system:") =>
                     {
                         truth(False)
                     }
-                    _ => Known::Nothing,
+                    _ => KnownValue::Nothing,
                 }
             }
-            _ => Known::Nothing,
+            _ => KnownValue::Nothing,
         }
     }
 
     fn equal(&mut self, a: &'a IdedExpr, b: &'a IdedExpr) -> Truth {
         let (a, b) = match (self.value(a), self.value(b)) {
-            (Known::Optional(a), Known::Optional(b)) => (*a, *b),
+            (KnownValue::Optional(a), KnownValue::Optional(b)) => (*a, *b),
             values => values,
         };
         match (a, b) {
-            (Known::Null, Known::Null) => True,
-            (Known::Path(Root::New | Root::Old, path), Known::Null)
-            | (Known::Null, Known::Path(Root::New | Root::Old, path))
+            (KnownValue::Null, KnownValue::Null) => True,
+            (KnownValue::Path(Root::New | Root::Old, path), KnownValue::Null)
+            | (KnownValue::Null, KnownValue::Path(Root::New | Root::Old, path))
                 if path.is_empty() =>
             {
                 False
             }
-            (Known::Text(a), Known::Text(b)) => Truth::of(a == b),
-            (Known::Number(a), Known::Number(b)) => Truth::of(a == b),
-            (Known::Some, Known::Number(0)) | (Known::Number(0), Known::Some) => False,
-            (Known::SymbolicValue(SymbolicValue::NoneOf(not)), Known::Text(one))
-            | (Known::Text(one), Known::SymbolicValue(SymbolicValue::NoneOf(not))) => {
+            (KnownValue::Text(a), KnownValue::Text(b)) => Truth::of(a == b),
+            (KnownValue::Number(a), KnownValue::Number(b)) => Truth::of(a == b),
+            (KnownValue::Some, KnownValue::Number(0))
+            | (KnownValue::Number(0), KnownValue::Some) => False,
+            (KnownValue::SymbolicValue(SymbolicValue::NoneOf(not)), KnownValue::Text(one))
+            | (KnownValue::Text(one), KnownValue::SymbolicValue(SymbolicValue::NoneOf(not))) => {
                 if not.contains(&one.as_str()) {
                     False
                 } else {
                     Unknown
                 }
             }
-            (Known::Member, Known::Text(_)) | (Known::Text(_), Known::Member) => False,
-            (Known::SymbolicValue(SymbolicValue::True), Known::Truth(b))
-            | (Known::Truth(b), Known::SymbolicValue(SymbolicValue::True)) => b,
-            (Known::Truth(a), Known::Truth(b)) => match (a, b) {
+            (KnownValue::Member, KnownValue::Text(_))
+            | (KnownValue::Text(_), KnownValue::Member) => False,
+            (KnownValue::SymbolicValue(SymbolicValue::True), KnownValue::Truth(b))
+            | (KnownValue::Truth(b), KnownValue::SymbolicValue(SymbolicValue::True)) => b,
+            (KnownValue::Truth(a), KnownValue::Truth(b)) => match (a, b) {
                 (True, other) | (other, True) => other,
                 (False, other) | (other, False) => other.not(),
                 _ => Unknown,
             },
-            (Known::Path(from, a), Known::Path(to, b))
+            (KnownValue::Path(from, a), KnownValue::Path(to, b))
                 if a == b
                     && matches!((from, to), (Root::New, Root::Old) | (Root::Old, Root::New)) =>
             {
@@ -477,14 +485,16 @@ impl<'a> Evaluation<'a> {
         let (item, list) = (self.value(a), self.value(b));
         match (&item, list) {
             (
-                Known::Text(_) | Known::Member | Known::SymbolicValue(SymbolicValue::NoneOf(_)),
-                Known::Empty,
+                KnownValue::Text(_)
+                | KnownValue::Member
+                | KnownValue::SymbolicValue(SymbolicValue::NoneOf(_)),
+                KnownValue::Empty,
             ) => False,
-            (Known::Text(text), Known::List(all)) => {
-                let whole = all.iter().all(|k| matches!(k, Known::Text(_)));
+            (KnownValue::Text(text), KnownValue::List(all)) => {
+                let whole = all.iter().all(|k| matches!(k, KnownValue::Text(_)));
                 let there = all
                     .iter()
-                    .any(|k| matches!(k, Known::Text(one) if one == text));
+                    .any(|k| matches!(k, KnownValue::Text(one) if one == text));
                 if there {
                     True
                 } else if whole {
@@ -493,24 +503,23 @@ impl<'a> Evaluation<'a> {
                     Unknown
                 }
             }
-            (Known::Member, Known::List(all)) => {
-                if all.iter().all(|k| matches!(k, Known::Text(_))) {
+            (KnownValue::Member, KnownValue::List(all)) => {
+                if all.iter().all(|k| matches!(k, KnownValue::Text(_))) {
                     False
                 } else {
                     Unknown
                 }
             }
-            (Known::SymbolicValue(SymbolicValue::NoneOf(not)), Known::List(all)) => {
-                let listed =
-                    |k: &Known<'_>| matches!(k, Known::Text(one) if not.contains(&one.as_str()));
+            (KnownValue::SymbolicValue(SymbolicValue::NoneOf(not)), KnownValue::List(all)) => {
+                let listed = |k: &KnownValue<'_>| matches!(k, KnownValue::Text(one) if not.contains(&one.as_str()));
                 if all.iter().all(listed) {
                     False
                 } else {
                     Unknown
                 }
             }
-            (Known::Text(key), Known::Path(root, path)) => {
-                let found = self.step(Known::Path(root, path), key);
+            (KnownValue::Text(key), KnownValue::Path(root, path)) => {
+                let found = self.step(KnownValue::Path(root, path), key);
                 if self.is_there(&found) == True {
                     True
                 } else {
@@ -524,7 +533,8 @@ impl<'a> Evaluation<'a> {
     /// `all` and `exists` over a list of which one item is known: it decides, whatever the others
     /// are.
     fn comprehension(&mut self, of: &'a ComprehensionExpr) -> Truth {
-        let Known::SymbolicValue(SymbolicValue::Holding(item)) = self.value(&of.iter_range) else {
+        let KnownValue::SymbolicValue(SymbolicValue::Holding(item)) = self.value(&of.iter_range)
+        else {
             return Unknown;
         };
         let (Expr::Call(step), Expr::Literal(LiteralValue::Boolean(from)), None) =
@@ -578,7 +588,7 @@ impl Selector {
 
 impl ResourceRule {
     /// Whether it surely matches.
-    fn surely(&self, request: &Request) -> bool {
+    fn surely(&self, request: &AdmissionRequest) -> bool {
         // Groups of which the server has one version alone.
         const ONE_VERSION: [&str; 6] = [
             "",
@@ -598,7 +608,7 @@ impl ResourceRule {
 
 impl Matching {
     /// Whether it surely matches; a binding's may be without rules.
-    fn surely(&self, request: &Request, old: Option<&Json>, home: &Home<'_>) -> bool {
+    fn surely(&self, request: &AdmissionRequest, old: Option<&Json>, home: &Home<'_>) -> bool {
         let label = |json: Option<&Json>, key: &str| {
             json.and_then(|j| {
                 j.pointer("/metadata/labels")?
@@ -628,7 +638,7 @@ type Home<'a> = LazyCell<Option<Json>, Box<dyn FnOnce() -> Option<Json> + 'a>>;
 
 /// The Namespace of a request, where it is among the inputs, and Flux applies it as it stands. Of
 /// one that is written itself the labels are its writer's.
-fn home(cluster: &Cluster, request: &Request) -> Option<Json> {
+fn home(cluster: &Cluster, request: &AdmissionRequest) -> Option<Json> {
     if cluster.facts.gitops.rewritten || request.of_namespaces() {
         return None;
     }
@@ -639,7 +649,7 @@ fn home(cluster: &Cluster, request: &Request) -> Option<Json> {
 
 impl Cluster {
     /// The admission policy that denies a request whatever is written in it, where one does.
-    pub fn surely_denied(&self, request: &Request) -> Option<Text> {
+    pub fn surely_denied(&self, request: &AdmissionRequest) -> Option<Text> {
         // Served by a program of its own, which may not ask policies.
         if request.group == "projectcalico.org" {
             return None;

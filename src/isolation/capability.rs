@@ -3,7 +3,7 @@
 //! Source: kubernetes.io/docs/concepts/security/rbac-good-practices, and the escalation checks of
 //! `pkg/registry/rbac`.
 
-use crate::graph::rbac::{Rule, Subject};
+use crate::graph::rbac::{PolicyRule, Subject};
 use crate::kube::kinds;
 use crate::value::Text;
 
@@ -22,7 +22,7 @@ pub struct Capability {
 
 impl Capability {
     /// The rule that gives it.
-    pub fn of<'a>(&self, rules: &'a [Rule]) -> Option<&'a Rule> {
+    pub fn of<'a>(&self, rules: &'a [PolicyRule]) -> Option<&'a PolicyRule> {
         rules.iter().find(|rule| {
             self.grants.iter().any(|(group, resources, verbs)| {
                 resources
@@ -151,7 +151,7 @@ pub static NOTABLE: [Capability; 9] = [
 
 /// What some rules are worth naming for: `reads secrets`. `everywhere` is whether they are bound in
 /// the whole cluster: users and groups are impersonated nowhere else.
-pub fn worst(rules: &[Rule], everywhere: bool) -> String {
+pub fn worst(rules: &[PolicyRule], everywhere: bool) -> String {
     let worth = NOTABLE
         .iter()
         .filter(|p| everywhere || p.description != BECOMES_USERS);
@@ -269,11 +269,11 @@ pub enum Grade {
 }
 
 /// How far rules reach that are bound in the whole cluster.
-pub fn weight(rules: &[Rule]) -> Grade {
+pub fn weight(rules: &[PolicyRule]) -> Grade {
     rules.iter().map(weigh).max().unwrap_or(Grade::Nothing)
 }
 
-fn weigh(rule: &Rule) -> Grade {
+fn weigh(rule: &PolicyRule) -> Grade {
     if rule.resources.is_empty() {
         // Version, health and discovery everybody may know; metrics, logs and profiles are the
         // control plane's.

@@ -9,7 +9,7 @@
 use super::admission::ENFORCE;
 use crate::graph::network::PolicyObject;
 use crate::graph::rbac::{Role, uncovered};
-use crate::graph::{Cluster, Input, Namespace, Owner};
+use crate::graph::{Cluster, InputKind, NamespaceNode, Owner};
 use crate::kube::labels::{Selector, satisfiable};
 use crate::netpol::{Direction, Peer, Port, Ports, Rule};
 use crate::value::Text;
@@ -128,7 +128,7 @@ enum AccessEnd {
     /// Pods of every namespace.
     Everyone(Selector),
     /// Pods of one.
-    Namespace(Text, Selector),
+    NamespaceNode(Text, Selector),
     /// Addresses, without some.
     Addresses(ipnet::IpNet, Vec<ipnet::IpNet>),
 }
@@ -158,10 +158,10 @@ impl Access {
             (
                 AccessEnd::Everyone(own),
                 AccessEnd::Everyone(other)
-                | AccessEnd::Namespace(_, other)
+                | AccessEnd::NamespaceNode(_, other)
                 | AccessEnd::Itself(other),
             ) => all(own, other),
-            (AccessEnd::Namespace(a, own), AccessEnd::Namespace(b, other)) => {
+            (AccessEnd::NamespaceNode(a, own), AccessEnd::NamespaceNode(b, other)) => {
                 a == b && all(own, other)
             }
             (AccessEnd::Addresses(a, except), AccessEnd::Addresses(b, gone)) => {
@@ -207,7 +207,7 @@ impl std::fmt::Display for Access {
             AccessEnd::Anything => write!(f, "anything")?,
             AccessEnd::Itself(pods) => write!(f, "itself{}", part(pods))?,
             AccessEnd::Everyone(pods) => write!(f, "every namespace{}", part(pods))?,
-            AccessEnd::Namespace(name, pods) => write!(f, "`{name}`{}", part(pods))?,
+            AccessEnd::NamespaceNode(name, pods) => write!(f, "`{name}`{}", part(pods))?,
             AccessEnd::Addresses(net, except) if except.is_empty() => write!(f, "{net}")?,
             AccessEnd::Addresses(net, except) => {
                 let except: Vec<String> = except.iter().map(ToString::to_string).collect();
@@ -265,7 +265,7 @@ fn lines(cluster: &Cluster) -> BTreeMap<Text, BTreeSet<Access>> {
         .rbac
         .bindings
         .iter()
-        .filter(|b| b.origin.input != Input::Builtin)
+        .filter(|b| b.origin.input != InputKind::Builtin)
     {
         for (subject, _) in &binding.subjects {
             let home = match cluster.owner(&binding.id.namespace) {
@@ -338,7 +338,7 @@ fn atoms(role: &Role) -> Vec<String> {
         .collect()
 }
 
-fn network(cluster: &Cluster, namespace: &Namespace, lines: &mut BTreeSet<Access>) {
+fn network(cluster: &Cluster, namespace: &NamespaceNode, lines: &mut BTreeSet<Access>) {
     for direction in [Direction::Ingress, Direction::Egress] {
         let policies = namespace
             .policies
@@ -405,7 +405,7 @@ fn ends(cluster: &Cluster, rule: &Rule) -> Vec<AccessEnd> {
                 Some(names) => all.extend(
                     names
                         .iter()
-                        .map(|n| AccessEnd::Namespace(n.clone(), pods.clone())),
+                        .map(|n| AccessEnd::NamespaceNode(n.clone(), pods.clone())),
                 ),
                 None if selector.is_everything() => all.push(AccessEnd::Everyone(pods.clone())),
                 None => {
@@ -414,7 +414,7 @@ fn ends(cluster: &Cluster, rule: &Rule) -> Vec<AccessEnd> {
                         cluster
                             .select(selector)
                             .iter()
-                            .map(|at| AccessEnd::Namespace(name(at), pods.clone())),
+                            .map(|at| AccessEnd::NamespaceNode(name(at), pods.clone())),
                     );
                 }
             },
@@ -442,7 +442,7 @@ fn roles(before: Option<&Cluster>, after: Option<&Cluster>) -> Delta {
             continue;
         };
 
-        let says = |role: &Role, more: Vec<crate::graph::rbac::Rule>| -> Vec<String> {
+        let says = |role: &Role, more: Vec<crate::graph::rbac::PolicyRule>| -> Vec<String> {
             let more = Role {
                 rules: more.into(),
                 ..role.clone()

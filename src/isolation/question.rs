@@ -6,7 +6,7 @@ use super::capability::BECOME_ACCOUNT;
 use super::network::reach::Reachability;
 use crate::graph::Cluster;
 use crate::graph::network::PolicyObject;
-use crate::graph::rbac::{Grant, Request, Subject};
+use crate::graph::rbac::{AccessRequest, Grant, Subject};
 use crate::kube::labels::{Labels, TooLarge};
 use crate::netpol::{Direction, Port, Rule};
 use crate::source::Span;
@@ -20,7 +20,7 @@ pub type Step = (Span, String);
 #[derive(Clone, Debug)]
 pub enum AccessQuestion<'a> {
     /// A request on a resource.
-    Resource(Request<'a>),
+    Resource(AccessRequest<'a>),
     /// A request on a path: the verb and the path.
     Path(&'a str, &'a str),
 }

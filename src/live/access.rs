@@ -6,7 +6,7 @@ use super::finding::{LiveFinding, quoted};
 use super::rules::ACCESS_DIFFERS;
 use crate::diagnostic::{Diagnostic, Scope};
 use crate::graph::Cluster;
-use crate::graph::rbac::{self, Request, Subject};
+use crate::graph::rbac::{self, AccessRequest, Subject};
 use crate::isolation::question::with_groups;
 use crate::value::{Text, Value, map};
 use std::collections::BTreeSet;
@@ -74,12 +74,12 @@ pub fn samples(cluster: &Cluster, wanted: &Desired) -> Vec<Sample> {
 
         for (turn, namespace) in homes.into_iter().enumerate() {
             let (verb, resource) = ASKED[(at / step + turn) % ASKED.len()];
-            let request = Request {
+            let request = AccessRequest {
                 verb,
                 group: resource.0,
                 resource: resource.1,
                 namespace: &namespace,
-                ..Request::default()
+                ..AccessRequest::default()
             };
 
             let expected = cluster

@@ -28,7 +28,7 @@ pub use listing::{Detail, Listing, Purpose, ServedKinds, concerns, listings, nar
 pub use observe::Observations;
 pub use page::Page;
 
-use crate::graph::{Input, Origin, Unevaluated};
+use crate::graph::{InputKind, Origin, Unevaluated};
 use crate::kube::ObjectId;
 use crate::source::Span;
 use crate::value::Text;
@@ -61,7 +61,7 @@ impl ListError {
             },
             reason: format!("they could not be listed: {}", gap.why),
             origin: Origin {
-                input: Input::Snapshot,
+                input: InputKind::Snapshot,
                 span,
             },
         };

@@ -7,7 +7,7 @@ use super::listing::{Listing, id_of};
 use super::page::managed_fields;
 use super::status::{ObjectStatus, Stage, conditions, text};
 use crate::delivery::{all_marks, argo};
-use crate::graph::{Facts, Input, Origin};
+use crate::graph::{Facts, InputKind, Origin};
 use crate::kube::names::{OWNER_LABEL, TENANT_LABEL};
 use crate::kube::{ObjectId, kinds};
 use crate::source::Span;
@@ -307,7 +307,7 @@ impl Observations {
         }
 
         let mut origin = Origin {
-            input: Input::Snapshot,
+            input: InputKind::Snapshot,
             span,
         };
 
@@ -325,7 +325,7 @@ impl Observations {
                 let as_rendered = seen.differences.is_empty() && seen.marks.is_empty();
                 if as_rendered {
                     origin = Origin {
-                        input: Input::Applied,
+                        input: InputKind::Applied,
                         span: want.span,
                     };
                 }

@@ -1,7 +1,7 @@
 //! Whether an engine already applies paths of the fleet: our tree may lie below none that it applies.
 
 use super::entry_path;
-use crate::delivery::{ClusterEngine, KustomizationFiles, SourceName, Survey};
+use crate::delivery::{ClusterEngine, KustomizationFiles, RepositorySurvey, SourceName};
 use crate::diagnostic::{Diagnostic, Scope, rule};
 use crate::span::Span;
 use crate::spec::FleetDoc;
@@ -78,7 +78,11 @@ impl OwnPaths {
 
 /// Reports what an engine that is at work already does with the fleet's own files: `survey` is what
 /// the files beside them say.
-pub fn check_applied(fleet: &FleetDoc, own: &OwnPaths, survey: &Survey) -> Vec<Diagnostic> {
+pub fn check_applied(
+    fleet: &FleetDoc,
+    own: &OwnPaths,
+    survey: &RepositorySurvey,
+) -> Vec<Diagnostic> {
     let mut findings = applied_twice(fleet, own, survey);
     findings.extend(unlisted_entries(
         &own.entries,
@@ -105,7 +109,7 @@ pub fn check_applied(fleet: &FleetDoc, own: &OwnPaths, survey: &Survey) -> Vec<D
 }
 
 /// Reports paths of ours that others apply.
-fn applied_twice(fleet: &FleetDoc, own: &OwnPaths, survey: &Survey) -> Vec<Diagnostic> {
+fn applied_twice(fleet: &FleetDoc, own: &OwnPaths, survey: &RepositorySurvey) -> Vec<Diagnostic> {
     let clusters = &fleet.spec.clusters;
     let holds_tree: Vec<SourceName> = clusters
         .iter()

@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 use tenantry::document;
 use tenantry::graph::facts::Facts;
-use tenantry::graph::rbac::{Request, Rule, Subject};
+use tenantry::graph::rbac::{AccessRequest, PolicyRule, Subject};
 use tenantry::graph::{Cluster, Parts, builtin, read_snapshot};
 use tenantry::kube::ObjectId;
 use tenantry::source::{Source, SourceId, SourceMap, Span};
@@ -132,7 +132,7 @@ fn subject_access_reviews_say_the_same() {
     let span = sources.add_path("snapshot.json");
     let facts = read_snapshot(&snapshot, span, false).expect("a snapshot");
     assert!(facts.unevaluated.is_empty(), "{:?}", facts.unevaluated);
-    let filled: BTreeMap<String, Vec<Rule>> = facts
+    let filled: BTreeMap<String, Vec<PolicyRule>> = facts
         .roles
         .iter()
         .filter(|r| r.aggregates.is_some())
@@ -153,7 +153,8 @@ fn subject_access_reviews_say_the_same() {
     {
         // The controller fills it with what we fill it with.
         let theirs = &filled[&role.id.to_string()];
-        let missing = |a: &[Rule], b: &[Rule]| a.iter().filter(|r| !b.contains(r)).count();
+        let missing =
+            |a: &[PolicyRule], b: &[PolicyRule]| a.iter().filter(|r| !b.contains(r)).count();
         assert_eq!(
             (missing(theirs, &role.rules), missing(&role.rules, theirs)),
             (0, 0),
@@ -224,7 +225,7 @@ fn subject_access_reviews_say_the_same() {
                     "" => String::new(),
                     namespace => format!("{p}{namespace}"),
                 };
-                let request = Request {
+                let request = AccessRequest {
                     verb,
                     group,
                     resource,
@@ -311,7 +312,7 @@ fn the_builtin_roles_are_the_servers() {
                 v[*part].as_array().map(|rules| {
                     rules
                         .iter()
-                        .map(|r| Rule::of(&tenantry::value::Value::from(r)))
+                        .map(|r| PolicyRule::of(&tenantry::value::Value::from(r)))
                         .collect::<Vec<_>>()
                 })
             };

@@ -8,9 +8,9 @@ use std::fs;
 use std::path::Path;
 use tenantry::document;
 use tenantry::graph::facts::Facts;
-use tenantry::graph::network::{End, verdict};
-use tenantry::graph::rbac::{Rbac, Request, Rule, Subject, uncovered, url_covers};
-use tenantry::graph::{Input, Origin};
+use tenantry::graph::network::{FlowEnd, verdict};
+use tenantry::graph::rbac::{AccessRequest, PolicyRule, Rbac, Subject, uncovered, url_covers};
+use tenantry::graph::{InputKind, Origin};
 use tenantry::kube::ObjectId;
 use tenantry::kube::labels::Labels;
 use tenantry::netpol::{Direction, Protocol};
@@ -36,7 +36,7 @@ pub fn facts(paths: &[&Path]) -> (SourceMap, Facts) {
                 object,
                 &document.root,
                 Origin {
-                    input: Input::Manifest,
+                    input: InputKind::Manifest,
                     span: document.root.span,
                 },
             );
@@ -65,7 +65,7 @@ fn every_network_verdict() {
         let expected: Value =
             serde_json::from_slice(&fs::read(dir.join("expected.json")).expect("expected"))
                 .expect("JSON");
-        let ends: Vec<End<'_>> = expected["pods"]
+        let ends: Vec<FlowEnd<'_>> = expected["pods"]
             .as_array()
             .expect("pods")
             .iter()
@@ -77,7 +77,7 @@ fn every_network_verdict() {
                     .iter()
                     .find(|w| w.id.namespace == namespace && w.id.name == name)
                     .expect("it");
-                End {
+                FlowEnd {
                     namespace: namespaces.get_key_value(namespace).expect("there").0,
                     namespace_labels: namespaces[namespace],
                     labels: &pod.labels,
@@ -95,7 +95,7 @@ fn every_network_verdict() {
                     let said = |what: &str| {
                         probe[what][from].as_str().expect("a row").as_bytes()[to] == b'.'
                     };
-                    let asks = |direction, pod: &End<'_>, peer: &End<'_>| {
+                    let asks = |direction, pod: &FlowEnd<'_>, peer: &FlowEnd<'_>| {
                         let own = facts
                             .policies
                             .iter()
@@ -136,10 +136,10 @@ fn list(value: &Value) -> &[Value] {
     value.as_array().map_or(&[], Vec::as_slice)
 }
 
-fn rules(value: &Value) -> Vec<Rule> {
+fn rules(value: &Value) -> Vec<PolicyRule> {
     list(value)
         .iter()
-        .map(|r| Rule::of(&tenantry::value::Value::from(r)))
+        .map(|r| PolicyRule::of(&tenantry::value::Value::from(r)))
         .collect()
 }
 
@@ -147,8 +147,8 @@ fn text<'a>(value: &'a Value, key: &str) -> &'a str {
     value[key].as_str().unwrap_or_default()
 }
 
-fn request(value: &Value) -> Request<'_> {
-    Request {
+fn request(value: &Value) -> AccessRequest<'_> {
+    AccessRequest {
         verb: text(value, "verb"),
         group: text(value, "apiGroup"),
         resource: text(value, "resource"),
@@ -192,7 +192,7 @@ fn authorizer(set: &Value) -> Rbac {
                 ObjectId::of(&value).expect("an object"),
                 &value,
                 Origin {
-                    input: Input::Manifest,
+                    input: InputKind::Manifest,
                     span,
                 },
             );
@@ -216,7 +216,7 @@ fn every_rbac_table() {
     };
     let mut asked = BTreeMap::<&str, usize>::new();
     for case in list(&matches) {
-        let rule = Rule::of(&tenantry::value::Value::from(&case["rule"]));
+        let rule = PolicyRule::of(&tenantry::value::Value::from(&case["rule"]));
         for one in list(&case["requests"]) {
             *asked.entry("rule_matches").or_default() += 1;
             let said = match one
@@ -293,7 +293,7 @@ fn every_rbac_table() {
     let rbac = authorizer(&resolver);
     for case in list(&resolver["cases"]) {
         *asked.entry("rule_resolver").or_default() += 1;
-        let sorted = |mut rules: Vec<Rule>| {
+        let sorted = |mut rules: Vec<PolicyRule>| {
             rules.sort_by_key(|r| format!("{r:?}"));
             rules
         };

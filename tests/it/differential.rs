@@ -11,9 +11,9 @@ use serde_json::{Value, json};
 use std::cell::Cell;
 use std::collections::BTreeSet;
 use tenantry::graph::facts::Facts;
-use tenantry::graph::network::{End, NamedPort, verdict};
-use tenantry::graph::rbac::{Request, Subject};
-use tenantry::graph::{Cluster, Input, Origin, Parts};
+use tenantry::graph::network::{FlowEnd, NamedPort, verdict};
+use tenantry::graph::rbac::{AccessRequest, Subject};
+use tenantry::graph::{Cluster, InputKind, Origin, Parts};
 use tenantry::isolation::network::reach::Reachability;
 use tenantry::isolation::{self, Plane, Verdict};
 use tenantry::kube::ObjectId;
@@ -48,7 +48,7 @@ fn cluster(objects: &[Value]) -> Cluster {
             ObjectId::of(&value).expect("an object"),
             &value,
             Origin {
-                input: Input::Manifest,
+                input: InputKind::Manifest,
                 span,
             },
         );
@@ -190,7 +190,7 @@ fn network_policies_between_pods_that_are_there() {
         } else {
             (&[], &[])
         };
-        let end = |i: usize| End {
+        let end = |i: usize| FlowEnd {
             namespace: NAMESPACES[i % 4],
             namespace_labels: &ours_homes[i % 4],
             labels: &ours_pods[i],
@@ -556,7 +556,7 @@ fn rbac_requests() {
                     .rbac
                     .authorize(
                         &who,
-                        &Request {
+                        &AccessRequest {
                             verb,
                             group,
                             resource,

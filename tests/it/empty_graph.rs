@@ -4,7 +4,7 @@
 use crate::support::{FLEET, NOW, Sandbox, tenant};
 use serde_json::Value;
 use tenantry::compile::{self, InputFiles};
-use tenantry::graph::{self, Cluster, ClusterObjects, ExtraInputs};
+use tenantry::graph::{self, Cluster, ClusterObjects, ExtraFacts};
 use tenantry::isolation::{self, Verdict};
 use tenantry::source::{Source, SourceMap};
 use tenantry::spec::Input;
@@ -49,10 +49,10 @@ fn live(manifests: &str) -> Cluster {
     let front = compile::resolve(&mut sources, &mut files, &context);
 
     let listed = sources.add(Source::new("live.yaml", manifests));
-    let beside = ExtraInputs {
+    let beside = ExtraFacts {
         facts: graph::read(&sources, &[listed], false).facts,
         closed: true,
-        ..ExtraInputs::default()
+        ..ExtraFacts::default()
     };
     graph::cluster(
         front.fleet().expect("a fleet"),

@@ -6,8 +6,8 @@ use crate::support::{Dice, say};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
-use tenantry::graph::admission::Answer;
-use tenantry::graph::request::{Body, Request, Requester};
+use tenantry::graph::admission::AdmissionAnswer;
+use tenantry::graph::request::{AdmissionRequest, RequestObject, Requester};
 use tenantry::graph::{Cluster, Parts, read_snapshot};
 use tenantry::isolation::admission::{pods, tamper};
 use tenantry::source::SourceMap;
@@ -592,7 +592,7 @@ fn admission_policies_say_what_the_server_says() {
             if !new.is_null() {
                 new["metadata"]["namespace"] = namespace.as_str().into();
             }
-            let request = Request {
+            let request = AdmissionRequest {
                 operation,
                 group: group.into(),
                 version: "v1".into(),
@@ -605,12 +605,12 @@ fn admission_policies_say_what_the_server_says() {
                 groups: GROUPS.map(str::to_owned).to_vec(),
                 asker: Requester::One,
                 object: if new.is_null() {
-                    Body::Absent
+                    RequestObject::Absent
                 } else {
-                    Body::Known(new)
+                    RequestObject::Known(new)
                 },
                 old: if *operation == "CREATE" {
-                    Body::Absent
+                    RequestObject::Absent
                 } else {
                     there.expect("it is there")
                 },
@@ -631,11 +631,11 @@ fn admission_policies_say_what_the_server_says() {
             "{request:?}: {theirs}"
         );
         let word = match ours {
-            Answer::Allowed => "allowed",
-            Answer::Denied(..) => "denied",
-            Answer::Unknown(..) => "not known",
+            AdmissionAnswer::Allowed => "allowed",
+            AdmissionAnswer::Denied(..) => "denied",
+            AdmissionAnswer::Unknown(..) => "not known",
         };
-        if let Answer::Unknown(_, _, why) = ours {
+        if let AdmissionAnswer::Unknown(_, _, why) = ours {
             *reasons.entry(why.as_str()).or_default() += 1;
         }
         *counts.entry(word).or_default() += 1;

@@ -3,8 +3,8 @@
 use crate::support::{Dice, FLEET, Sandbox, emit, say, tenant};
 use std::fmt::Write;
 use tenantry::compile::InputFiles;
-use tenantry::graph::rbac::{Request, Subject};
-use tenantry::graph::{self, Cluster, ClusterObjects, ExtraInputs};
+use tenantry::graph::rbac::{AccessRequest, Subject};
+use tenantry::graph::{self, Cluster, ClusterObjects, ExtraFacts};
 use tenantry::isolation::question::{self, AccessQuestion, ConnectionEnd, Route};
 use tenantry::source::{Source, SourceMap};
 use tenantry::spec::Input;
@@ -79,10 +79,10 @@ fn whole(files: &[(String, String)]) -> Cluster {
             .filter(|d| d.level == tenantry::diagnostic::Level::Error)
             .cloned(),
     );
-    let beside = ExtraInputs {
+    let beside = ExtraFacts {
         facts: reading.facts,
         faults,
-        ..ExtraInputs::default()
+        ..ExtraFacts::default()
     };
     let failing = tenancy::failing(&compiled.findings);
     let fleet = front.fleet().expect("a fleet");
@@ -134,7 +134,7 @@ fn what_is_asked_alone_is_what_the_whole_fleet_says() {
                 ("get", "pods"),
                 ("delete", "configmaps"),
             ]);
-            let request = Request {
+            let request = AccessRequest {
                 verb,
                 group: "",
                 resource,

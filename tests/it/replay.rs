@@ -7,7 +7,7 @@ use crate::support::say;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use tenantry::graph::Cluster;
-use tenantry::graph::rbac::{Binding, Rule, Subject};
+use tenantry::graph::rbac::{Binding, PolicyRule, Subject};
 use tenantry::isolation::{self, Verdict};
 
 /// Objects that decide what RBAC allows.
@@ -50,7 +50,7 @@ fn acting_as(subject: &Subject) -> Vec<String> {
 
 /// What a rule lets somebody do, as arguments of `kubectl auth can-i`; and whether a list shows it
 /// by itself.
-fn request(rule: &Rule) -> Option<(String, String, bool)> {
+fn request(rule: &PolicyRule) -> Option<(String, String, bool)> {
     if let (Some(url), Some(verb)) = (rule.urls.first(), rule.verbs.first()) {
         let verb = if verb == "*" { "get" } else { verb.as_str() };
         return Some((verb.into(), url.to_string(), false));
@@ -84,7 +84,7 @@ fn request(rule: &Rule) -> Option<(String, String, bool)> {
 }
 
 /// Whether the server lets a subject do what a rule says, asked as that subject.
-fn succeeds(plane: &ControlPlane, subject: &Subject, binding: &Binding, rule: &Rule) -> bool {
+fn succeeds(plane: &ControlPlane, subject: &Subject, binding: &Binding, rule: &PolicyRule) -> bool {
     let Some((verb, resource, listed)) = request(rule) else {
         return true;
     };
@@ -134,7 +134,10 @@ pub fn apply(plane: &ControlPlane, objects: &[Value]) {
 }
 
 /// The binding that a hole adds, whom it names, and what its role allows.
-fn chain<'a>(cluster: &'a Cluster, hole: &Hole) -> Option<(&'a Binding, &'a Subject, &'a [Rule])> {
+fn chain<'a>(
+    cluster: &'a Cluster,
+    hole: &Hole,
+) -> Option<(&'a Binding, &'a Subject, &'a [PolicyRule])> {
     let names: BTreeSet<&str> = hole
         .add
         .iter()

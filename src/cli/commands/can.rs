@@ -3,7 +3,7 @@
 use crate::cli::args::{CanArgs, Cli};
 use crate::cli::proof_inputs::{self, Question};
 use crate::cli::{CliError, Outcome, output};
-use tenantry::graph::rbac::{Request, Subject};
+use tenantry::graph::rbac::{AccessRequest, Subject};
 use tenantry::isolation::question::{self, AccessQuestion};
 
 /// Kubernetes' resources by group: many, one, and short names, as kubectl finds them by discovery.
@@ -135,7 +135,7 @@ pub fn run(cli: &Cli, args: &CanArgs) -> Result<Outcome, CliError> {
     };
 
     let verb = args.verb.to_lowercase();
-    let request = Request {
+    let request = AccessRequest {
         verb: &verb,
         group,
         resource,

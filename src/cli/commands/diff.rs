@@ -237,7 +237,7 @@ fn clusters(
 
     for bundle in &compiled.bundles {
         let name = fleet.spec.clusters[bundle.cluster].name.to_string();
-        let beside = graph::ExtraInputs::default();
+        let beside = graph::ExtraFacts::default();
         let out = |tenant: &str| held.contains(tenant) || !compiled.standings.is_rendered(tenant);
         let cluster = graph::cluster(
             fleet,

@@ -7,7 +7,7 @@ use crate::cli::workspace::working_folder;
 use crate::cli::write::replace;
 use crate::cli::{CliError, Outcome, output};
 use std::path::Path;
-use tenantry::delivery::{self, Applied, Engine, Survey};
+use tenantry::delivery::{self, AppliedPath, Engine, RepositorySurvey};
 use tenantry::source::{Source, SourceId};
 
 /// Runs the command.
@@ -87,9 +87,9 @@ fn keep(path: &Path) -> Result<(), CliError> {
 }
 
 /// What the files of a folder say of engines that already apply it.
-fn survey(dir: &Path) -> Result<Survey, CliError> {
+fn survey(dir: &Path) -> Result<RepositorySurvey, CliError> {
     let disk = DiskStore::new(dir)?;
-    let mut found = Survey::default();
+    let mut found = RepositorySurvey::default();
     for path in disk.list("", &[])? {
         if let FileContent::Bytes(bytes) = disk.read(&path)
             && let Ok(text) = String::from_utf8(bytes)
@@ -112,8 +112,8 @@ pub fn label(text: &str) -> String {
 }
 
 /// The text of a fleet, with comments that teach.
-fn fleet_text(name: &str, bootstraps: &[(String, Option<Applied>)]) -> String {
-    let mut clusters: Vec<(String, Option<&Applied>)> = Vec::new();
+fn fleet_text(name: &str, bootstraps: &[(String, Option<AppliedPath>)]) -> String {
+    let mut clusters: Vec<(String, Option<&AppliedPath>)> = Vec::new();
     for (folder, found) in bootstraps {
         let cluster = label(folder);
         match clusters.iter_mut().find(|(known, _)| *known == cluster) {

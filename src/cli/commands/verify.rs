@@ -18,7 +18,7 @@ use tenantry::compile::Compiled;
 use tenantry::delivery::ClusterEngine;
 use tenantry::diagnostic::Level;
 use tenantry::document::emit_documents;
-use tenantry::graph::{Cluster, ExtraInputs, rbac};
+use tenantry::graph::{Cluster, ExtraFacts, rbac};
 use tenantry::kube::ObjectId;
 use tenantry::live::role::role;
 use tenantry::live::{
@@ -281,11 +281,11 @@ impl Run<'_> {
 
         // The proof needs all tenants: with some alone, others would be missing.
         if wanted.only.is_none() {
-            let mut beside = ExtraInputs {
+            let mut beside = ExtraFacts {
                 facts,
                 closed: complete,
                 guarded: options.keep_objects,
-                ..ExtraInputs::default()
+                ..ExtraFacts::default()
             };
             beside
                 .facts

@@ -5,13 +5,13 @@
 //! without `serviceAccountName` an object is applied as the controller, which is a cluster-admin
 //! unless it is locked down.
 
-use super::{Gitops, Reference, Referrer, Sync, UnreadObject};
+use super::{Applier, Gitops, Reference, Referrer, UnreadObject};
 use crate::delivery::Engine;
 use crate::delivery::flux::{
     HELM_GROUP, IMAGE_GROUP, KUSTOMIZE_GROUP, NOTIFICATION_GROUP, OPERATOR_GROUP,
 };
 use crate::document::{Node, TreeValue, Value as Kind};
-use crate::graph::{Input, Origin};
+use crate::graph::{InputKind, Origin};
 use crate::kube::ObjectId;
 use crate::kube::labels::items;
 use crate::source::{SourceMap, Span};
@@ -81,7 +81,7 @@ pub(super) fn read<T: TreeValue>(
 }
 
 /// Reads a Kustomization, a HelmRelease or a ResourceSet.
-fn sync<T: TreeValue>(id: &ObjectId, node: &T, origin: Origin) -> Sync {
+fn sync<T: TreeValue>(id: &ObjectId, node: &T, origin: Origin) -> Applier {
     let spec = node.member("spec");
     let field = |key: &str| spec.and_then(|spec| spec.member(key));
     let text = |key: &str| {
@@ -98,7 +98,7 @@ fn sync<T: TreeValue>(id: &ObjectId, node: &T, origin: Origin) -> Sync {
         (name.unwrap_or_default(), node.span())
     };
 
-    Sync {
+    Applier {
         engine: Engine::Flux,
         id: id.clone(),
         account: text("serviceAccountName").map(Text::from),
@@ -281,7 +281,7 @@ pub fn patched_flags(sources: &SourceMap, patch: &Node, names: &str) -> Vec<Cont
                     patch: Some(names.into()),
                     args: vec![(Text::from(word), Some(span))],
                     origin: Origin {
-                        input: Input::Manifest,
+                        input: InputKind::Manifest,
                         span,
                     },
                 });

@@ -16,7 +16,7 @@ use flux::Controller;
 #[derive(Debug, Default)]
 pub struct Gitops {
     /// Objects that apply something.
-    pub syncs: Vec<Sync>,
+    pub syncs: Vec<Applier>,
     /// Objects that refer to others.
     pub referrers: Vec<Referrer>,
     /// Flux's controllers.
@@ -29,7 +29,7 @@ pub struct Gitops {
 
 /// An object of an engine that applies something.
 #[derive(Clone, Debug)]
-pub struct Sync {
+pub struct Applier {
     /// The engine.
     pub engine: Engine,
     /// What it is.

@@ -18,7 +18,7 @@ pub use tenant_hook::TENANT_HOOK;
 
 use super::{Findings, some};
 use crate::graph::rbac::{Binding, Role, Subject};
-use crate::graph::{Cluster, Input, Owner};
+use crate::graph::{Cluster, InputKind, Owner};
 use crate::value::Text;
 
 /// Every rule of the plane.
@@ -63,7 +63,7 @@ fn own_grants(cluster: &Cluster) -> impl Iterator<Item = (u32, &Binding, &Role, 
         .rbac
         .bindings
         .iter()
-        .filter(|b| b.origin.input != Input::Builtin)
+        .filter(|b| b.origin.input != InputKind::Builtin)
         .filter_map(|binding| {
             let Owner::Tenant(tenant) = cluster.owner(&binding.id.namespace) else {
                 return None;

@@ -2,8 +2,8 @@
 
 use super::tamper::{Attack, PolicyVerdict, as_user, ask, asker};
 use crate::graph::Cluster;
-use crate::graph::rbac::{Rule, Subject};
-use crate::graph::request::{Body, Request, SymbolicValue, Written};
+use crate::graph::rbac::{PolicyRule, Subject};
+use crate::graph::request::{AdmissionRequest, RequestObject, SymbolicValue, WrittenObject};
 use crate::graph::workload::BASELINE_CAPABILITIES;
 use crate::isolation::capability::{BECOME_ACCOUNT, Capability};
 use serde_json::{Value as Json, json};
@@ -310,46 +310,47 @@ pub fn stand(
     namespace: &str,
     subject: &Subject,
 
-    rules: &[Rule],
+    rules: &[PolicyRule],
 ) -> PolicyVerdict {
     const WRITE: [&str; 3] = ["create", "update", "patch"];
-    let request = |operation, group: &str, resource: &str, subject: &Subject, object: Body| {
-        let (user, groups) = as_user(subject);
-        let (resource, sub) = resource.split_once('/').unwrap_or((resource, ""));
-        let unseen = || {
-            Body::Written(Written {
-                kind: "Pod".into(),
-                ..Written::default()
-            })
-        };
+    let request =
+        |operation, group: &str, resource: &str, subject: &Subject, object: RequestObject| {
+            let (user, groups) = as_user(subject);
+            let (resource, sub) = resource.split_once('/').unwrap_or((resource, ""));
+            let unseen = || {
+                RequestObject::WrittenObject(WrittenObject {
+                    kind: "Pod".into(),
+                    ..WrittenObject::default()
+                })
+            };
 
-        Request {
-            operation,
-            group: group.to_owned(),
-            version: "v1".to_owned(),
-            resource: resource.to_owned(),
-            subresource: sub.to_owned(),
-            namespace: namespace.to_owned(),
-            name: String::new(),
-            user,
-            groups,
-            asker: asker(subject),
-            object,
-            old: if operation == "CREATE" {
-                Body::Absent
-            } else {
-                unseen()
-            },
-        }
-    };
+            AdmissionRequest {
+                operation,
+                group: group.to_owned(),
+                version: "v1".to_owned(),
+                resource: resource.to_owned(),
+                subresource: sub.to_owned(),
+                namespace: namespace.to_owned(),
+                name: String::new(),
+                user,
+                groups,
+                asker: asker(subject),
+                object,
+                old: if operation == "CREATE" {
+                    RequestObject::Absent
+                } else {
+                    unseen()
+                },
+            }
+        };
 
     // All but what makes it the node's is its maker's to write.
     let written = |kind: &str, pod: &SymbolicValue| {
         let shape = Some(made_of(kind, pod.clone()));
-        Body::Written(Written {
+        RequestObject::WrittenObject(WrittenObject {
             kind: kind.to_owned(),
             shape,
-            ..Written::default()
+            ..WrittenObject::default()
         })
     };
 
@@ -378,7 +379,7 @@ pub fn stand(
                 let says = format!("runs a {kind} with {}", node.says);
                 if by.is_empty() {
                     let tried = |pod: &Json| {
-                        vec![Request {
+                        vec![AdmissionRequest {
                             object: as_tried(&own, namespace, pod),
                             ..own.clone()
                         }]
@@ -410,9 +411,9 @@ pub fn stand(
                 ] {
                     let pod = request("CREATE", "", "pods", &maker, written("Pod", &node.shape));
                     let all = [own.clone(), pod];
-                    let tried = |pod: &Json| -> Vec<Request> {
+                    let tried = |pod: &Json| -> Vec<AdmissionRequest> {
                         all.iter()
-                            .map(|r| Request {
+                            .map(|r| AdmissionRequest {
                                 object: as_tried(r, namespace, pod),
                                 ..r.clone()
                             })
@@ -501,12 +502,12 @@ pub fn stand(
 }
 
 /// A request's object with the metadata that a plain one has.
-fn as_tried(request: &Request, namespace: &str, pod: &Json) -> Body {
+fn as_tried(request: &AdmissionRequest, namespace: &str, pod: &Json) -> RequestObject {
     let kind = MAKERS
         .iter()
         .find(|(group, resource, ..)| *group == request.group && *resource == request.resource);
-    kind.map_or(Body::Absent, |(_, _, kind, _)| {
-        Body::Known(object(kind, namespace, pod))
+    kind.map_or(RequestObject::Absent, |(_, _, kind, _)| {
+        RequestObject::Known(object(kind, namespace, pod))
     })
 }
 

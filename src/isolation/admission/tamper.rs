@@ -6,9 +6,9 @@
 //! of them does it is not known.
 
 use crate::graph::Cluster;
-use crate::graph::admission::Answer;
-use crate::graph::rbac::{Rule, Subject};
-use crate::graph::request::{Body, Request, Requester, Written};
+use crate::graph::admission::AdmissionAnswer;
+use crate::graph::rbac::{PolicyRule, Subject};
+use crate::graph::request::{AdmissionRequest, RequestObject, Requester, WrittenObject};
 use crate::isolation::capability::Capability;
 use crate::source::Span;
 use crate::value::Text;
@@ -197,9 +197,9 @@ pub struct Attack {
     /// What is done, after a subject.
     pub says: String,
     /// The requests, with all open that is free to choose.
-    pub requests: Vec<Request>,
+    pub requests: Vec<AdmissionRequest>,
     /// Some of what may be chosen.
-    pub tries: Vec<(String, Vec<Request>)>,
+    pub tries: Vec<(String, Vec<AdmissionRequest>)>,
 }
 
 /// A user that a subject stands for, and its groups. Whoever is in a group is taken for a user that
@@ -242,13 +242,13 @@ pub fn stand(
     cluster: &Cluster,
     namespace: &str,
     subject: &Subject,
-    rules: &[Rule],
+    rules: &[PolicyRule],
     power: &Capability,
 ) -> PolicyVerdict {
     let mut ways = Vec::new();
     for (group, resources, verbs) in power.grants {
         for resource in *resources {
-            let touching = |verb: &str| -> Vec<&Rule> {
+            let touching = |verb: &str| -> Vec<&PolicyRule> {
                 rules
                     .iter()
                     .filter(|r| r.touches(verb, group, resource))
@@ -338,9 +338,15 @@ impl Asking<'_> {
         self.resource.split_once('/').map_or("", |(_, sub)| sub)
     }
 
-    fn request(&self, operation: &'static str, name: &str, object: Body, old: Body) -> Request {
+    fn request(
+        &self,
+        operation: &'static str,
+        name: &str,
+        object: RequestObject,
+        old: RequestObject,
+    ) -> AdmissionRequest {
         let (user, groups) = as_user(self.subject);
-        Request {
+        AdmissionRequest {
             operation,
             group: self.kind.group.to_owned(),
             version: self.kind.version.to_owned(),
@@ -358,7 +364,7 @@ impl Asking<'_> {
 
     /// The objects that a verb reaches, by name; of those that are not among the inputs nothing is
     /// known.
-    fn targets(&self, names: Option<Vec<Text>>) -> Vec<(String, Body)> {
+    fn targets(&self, names: Option<Vec<Text>>) -> Vec<(String, RequestObject)> {
         let home = if self.kind.kind == "Namespace" {
             ""
         } else {
@@ -370,18 +376,18 @@ impl Asking<'_> {
             .kept_of(home, self.kind.group, self.kind.kind)
             .into_iter();
 
-        let mut all: Vec<(String, Body)> = there
+        let mut all: Vec<(String, RequestObject)> = there
             .filter_map(|o| Some((o.json()?["metadata"]["name"].as_str()?.to_owned(), o)))
             .filter(|(name, _)| self.kind.kind != "Namespace" || name == self.namespace)
             .filter(|(name, _)| names.as_ref().is_none_or(|n| n.iter().any(|n| n == name)))
             .collect();
 
         let unseen = |name: &str| {
-            let written = Written {
+            let written = WrittenObject {
                 kind: self.kind.kind.to_owned(),
-                ..Written::default()
+                ..WrittenObject::default()
             };
-            (name.to_owned(), Body::Written(written))
+            (name.to_owned(), RequestObject::WrittenObject(written))
         };
 
         let known: Vec<String> = all.iter().map(|(name, _)| name.clone()).collect();
@@ -418,21 +424,21 @@ impl Asking<'_> {
         };
 
         let written = |changes: &[&'static str]| {
-            Body::Written(Written {
+            RequestObject::WrittenObject(WrittenObject {
                 kind: kind.kind.to_owned(),
                 changes: changes.to_vec(),
-                ..Written::default()
+                ..WrittenObject::default()
             })
         };
 
         let mut ways = Vec::new();
         match verb {
             "create" if self.sub().is_empty() && kind.kind != "Namespace" => {
-                let made = Body::Known(made(kind, self.namespace, "open"));
-                let tried = self.request("CREATE", "open", made, Body::Absent);
+                let made = RequestObject::Known(made(kind, self.namespace, "open"));
+                let tried = self.request("CREATE", "open", made, RequestObject::Absent);
                 ways.push(Attack {
                     says: format!("creates a {}", kind.kind),
-                    requests: vec![self.request("CREATE", "", written(&[]), Body::Absent)],
+                    requests: vec![self.request("CREATE", "", written(&[]), RequestObject::Absent)],
                     tries: vec![(
                         format!("creates a {} that lets everything through", kind.kind),
                         vec![tried],
@@ -450,7 +456,7 @@ impl Asking<'_> {
                                 "freezes" => frozen(json),
                                 _ => owned(json),
                             };
-                            (to != *json).then_some(Body::Manifest(to))
+                            (to != *json).then_some(RequestObject::Manifest(to))
                         });
 
                         let tries = tried.map(|to| {
@@ -478,7 +484,7 @@ impl Asking<'_> {
             "delete" | "deletecollection" if self.sub().is_empty() => {
                 for (name, old) in self.targets(names) {
                     let asked = if verb == "delete" { name.as_str() } else { "" };
-                    let requests = vec![self.request("DELETE", asked, Body::Absent, old)];
+                    let requests = vec![self.request("DELETE", asked, RequestObject::Absent, old)];
                     ways.push(Attack {
                         says: format!("deletes {}", called(&name)),
                         requests,
@@ -544,18 +550,18 @@ pub fn ask(cluster: &Cluster, ways: Vec<Attack>) -> PolicyVerdict {
             .requests
             .iter()
             .map(|r| cluster.admits(r))
-            .find(|a| *a != Answer::Allowed);
+            .find(|a| *a != AdmissionAnswer::Allowed);
 
         let (policy, span, why) = match says {
-            None | Some(Answer::Allowed) => return PolicyVerdict::Open(way.says),
-            Some(Answer::Denied(policy, span)) => (policy, span, NOT_SURE.to_owned()),
-            Some(Answer::Unknown(policy, span, why)) => (policy, span, why),
+            None | Some(AdmissionAnswer::Allowed) => return PolicyVerdict::Open(way.says),
+            Some(AdmissionAnswer::Denied(policy, span)) => (policy, span, NOT_SURE.to_owned()),
+            Some(AdmissionAnswer::Unknown(policy, span, why)) => (policy, span, why),
         };
 
         for (says, requests) in way.tries {
             if requests
                 .iter()
-                .all(|r| cluster.admits(r) == Answer::Allowed)
+                .all(|r| cluster.admits(r) == AdmissionAnswer::Allowed)
             {
                 return PolicyVerdict::Open(says);
             }

@@ -1,6 +1,6 @@
 use super::{Findings, explain_subject};
 use crate::diagnostic::rule;
-use crate::graph::{Cluster, Input};
+use crate::graph::{Cluster, InputKind};
 use crate::isolation::capability;
 use crate::isolation::capability::Grade;
 use crate::isolation::{Finding, at};
@@ -37,7 +37,7 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
         .rbac
         .bindings
         .iter()
-        .filter(|b| b.id.namespace.is_empty() && b.origin.input != Input::Builtin);
+        .filter(|b| b.id.namespace.is_empty() && b.origin.input != InputKind::Builtin);
     for binding in wide {
         let Some(role) = cluster.rbac.role(binding) else {
             continue;

@@ -1,6 +1,6 @@
 use super::Findings;
 use crate::diagnostic::rule;
-use crate::graph::{Cluster, Input};
+use crate::graph::{Cluster, InputKind};
 use crate::isolation::{Finding, at, tenant_of};
 
 rule! {
@@ -29,7 +29,7 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
         .rbac
         .bindings
         .iter()
-        .filter(|b| b.origin.input != Input::Builtin)
+        .filter(|b| b.origin.input != InputKind::Builtin)
     {
         if cluster.rbac.role(binding).is_some() || binding.subjects.is_empty() {
             continue;

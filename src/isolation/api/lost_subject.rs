@@ -1,7 +1,7 @@
 use super::Findings;
 use crate::diagnostic::rule;
 use crate::graph::rbac::Subject;
-use crate::graph::{Cluster, Input};
+use crate::graph::{Cluster, InputKind};
 use crate::isolation::capability::{self, Grade};
 use crate::isolation::{Finding, at};
 use crate::spec::fleet::FleetSpec;
@@ -31,7 +31,7 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
         .rbac
         .bindings
         .iter()
-        .filter(|b| b.origin.input != Input::Builtin)
+        .filter(|b| b.origin.input != InputKind::Builtin)
     {
         for (subject, span) in &binding.subjects {
             let namespace = match subject {

@@ -1,6 +1,6 @@
 use super::Findings;
 use crate::diagnostic::rule;
-use crate::graph::{Cluster, Input};
+use crate::graph::{Cluster, InputKind};
 use crate::isolation::capability;
 use crate::isolation::capability::Grade;
 use crate::isolation::{Finding, at, tenant_of};
@@ -38,7 +38,7 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
         .rbac
         .bindings
         .iter()
-        .filter(|b| b.origin.input != Input::Builtin)
+        .filter(|b| b.origin.input != InputKind::Builtin)
     {
         let Some(role) = cluster.rbac.role(binding) else {
             continue;

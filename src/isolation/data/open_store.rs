@@ -1,6 +1,6 @@
 use super::Findings;
 use crate::diagnostic::rule;
-use crate::graph::facts::Condition;
+use crate::graph::facts::StoreCondition;
 use crate::graph::{Cluster, Owner};
 use crate::isolation::{Finding, some};
 use std::collections::BTreeSet;
@@ -54,11 +54,11 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
 
         for condition in conditions {
             let found: Vec<u32> = match condition {
-                Condition::Names(names) => {
+                StoreCondition::Names(names) => {
                     names.iter().filter_map(|n| cluster.namespace(n)).collect()
                 }
-                Condition::Selected(selector) => cluster.select(selector).to_vec(),
-                Condition::Pattern => {
+                StoreCondition::Selected(selector) => cluster.select(selector).to_vec(),
+                StoreCondition::Pattern => {
                     pattern = true;
                     continue;
                 }

@@ -160,7 +160,7 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
 
     let mut named: BTreeMap<
         &Text,
-        BTreeMap<Owner, (&crate::graph::storage::Claim, crate::source::Span)>,
+        BTreeMap<Owner, (&crate::graph::storage::VolumeClaim, crate::source::Span)>,
     > = BTreeMap::new();
 
     for claim in &facts.claims {

@@ -20,7 +20,7 @@ pub use unread_kind::UNREAD_KIND;
 
 use super::{Findings, tenant_of};
 use crate::graph::Cluster;
-use crate::graph::gitops::Sync;
+use crate::graph::gitops::Applier;
 use crate::value::Text;
 
 /// Every rule of the plane.
@@ -40,7 +40,7 @@ pub fn check(cluster: &Cluster, out: &mut Findings<'_>) {
 }
 
 /// The syncs that stand in tenants' namespaces, and whose each is.
-fn owned(cluster: &Cluster) -> impl Iterator<Item = (&Sync, &Text)> {
+fn owned(cluster: &Cluster) -> impl Iterator<Item = (&Applier, &Text)> {
     cluster
         .facts
         .gitops

@@ -1,7 +1,7 @@
 use super::{Findings, owned};
 use crate::diagnostic::rule;
 use crate::graph::Cluster;
-use crate::graph::gitops::Sync;
+use crate::graph::gitops::Applier;
 use crate::isolation::{Finding, some};
 use crate::value::Text;
 use std::collections::BTreeMap;
@@ -26,7 +26,7 @@ rule! {
 }
 
 pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
-    let mut keys: BTreeMap<&Text, BTreeMap<&Text, &Sync>> = BTreeMap::new();
+    let mut keys: BTreeMap<&Text, BTreeMap<&Text, &Applier>> = BTreeMap::new();
     for (sync, tenant) in owned(cluster) {
         if let Some(key) = &sync.decryption {
             keys.entry(key).or_default().insert(tenant, sync);

@@ -17,7 +17,7 @@ pub use open_namespace::OPEN_NAMESPACE;
 pub use unread_policy::UNREAD_POLICY;
 
 use super::Findings;
-use crate::graph::{Cluster, Namespace, Owner};
+use crate::graph::{Cluster, NamespaceNode, Owner};
 use reach::Reachability;
 use std::collections::BTreeSet;
 
@@ -77,7 +77,7 @@ pub fn declared(cluster: &Cluster) -> BTreeSet<(u32, u32)> {
 }
 
 /// The namespaces of tenants.
-fn owned(cluster: &Cluster) -> impl Iterator<Item = (u32, u32, &Namespace)> {
+fn owned(cluster: &Cluster) -> impl Iterator<Item = (u32, u32, &NamespaceNode)> {
     cluster
         .namespaces
         .iter()

@@ -6,7 +6,7 @@
 //! one choice of labels and a port serves both.
 
 use crate::graph::network::{PolicyObject, ports_meet};
-use crate::graph::{Cluster, Namespace};
+use crate::graph::{Cluster, NamespaceNode};
 use crate::kube::labels::{Labels, Selector, TooLarge, satisfiable};
 use crate::netpol::{Direction, Peer, Port, Rule};
 use ipnet::IpNet;
@@ -132,7 +132,7 @@ const USUAL_PODS: [&str; 5] = [
 /// The selectors are too many to tell whether some pod is not governed.
 pub fn paths<'a>(
     cluster: &'a Cluster,
-    namespace: &Namespace,
+    namespace: &NamespaceNode,
     direction: Direction,
 ) -> Result<Vec<NetworkPath<'a>>, TooLarge> {
     let policies = namespace
