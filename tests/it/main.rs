@@ -26,6 +26,7 @@ mod live_edits;
 mod live_faults;
 mod live_holes;
 mod live_ways;
+mod output;
 mod parity;
 mod places;
 mod prove;
