@@ -3,6 +3,7 @@
 
 use super::commit::{recipe, script};
 use crate::support::flux_loop::FluxLoop;
+use crate::support::live_fleet;
 use crate::support::{FLEET, Sandbox, tenant, tool_or_say};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -176,12 +177,12 @@ fn flux_applies_what_is_pushed() {
     let repo = Sandbox::with(&[
         (
             "tenants/fleet.yaml",
-            &super::live::FLEET
+            &live_fleet::FLEET
                 .replace(name, &own)
                 .replace("delivery: {", "delivery: {source: perShard, "),
         ),
-        ("tenants/blue.yaml", &super::live::tenant("blue")),
-        ("tenants/green.yaml", &super::live::tenant("green")),
+        ("tenants/blue.yaml", &live_fleet::tenant("blue")),
+        ("tenants/green.yaml", &live_fleet::tenant("green")),
     ]);
     let push = format!(
         "export PATH={}:$PATH\ntenantry render\ngit add -A\ngit commit -qm change\n{}",
@@ -207,7 +208,7 @@ fn flux_applies_what_is_pushed() {
     // One tenant changes: rendered, and not pushed yet.
     repo.write(
         "tenants/blue.yaml",
-        super::live::tenant("blue").replace("spec: {", "spec: {quota: {pods: 7}, "),
+        live_fleet::tenant("blue").replace("spec: {", "spec: {quota: {pods: 7}, "),
     );
     repo.run(&["render"]).code(0);
     let ran = verify(&[]).code(1);

@@ -1,6 +1,6 @@
 //! Help, formats, completions, manual pages, the version and `explain`.
 
-use crate::support::{FLEET, Ran, Sandbox, pipe, root, say, tenant};
+use crate::support::{Ran, Sandbox, pipe, root, say, two_tenants};
 use std::process::Command;
 
 /// A format, and the text that a report in it begins with.
@@ -34,14 +34,6 @@ const COMMANDS: [(&[&str], &[&str]); 17] = [
     (&["man"], &["text"]),
 ];
 
-fn fleet() -> Sandbox {
-    Sandbox::with(&[
-        ("tenants/fleet.yaml", FLEET),
-        ("tenants/a.yaml", &tenant("a", "")),
-        ("tenants/b.yaml", &tenant("b", "")),
-    ])
-}
-
 #[allow(dead_code, reason = "the build script's main is Cargo's to call")]
 #[path = "../../build.rs"]
 mod build_script;
@@ -72,7 +64,7 @@ fn every_command_is_in_the_table_of_formats() {
 
 #[test]
 fn a_format_that_a_command_cannot_write_is_refused_with_those_it_can() {
-    let sandbox = fleet();
+    let sandbox = two_tenants();
     sandbox.run(&["render"]).code(0);
 
     for (words, can) in COMMANDS {
@@ -99,7 +91,7 @@ fn a_format_that_a_command_cannot_write_is_refused_with_those_it_can() {
 
 #[test]
 fn a_command_without_a_report_takes_no_file_for_it() {
-    let ran = fleet()
+    let ran = two_tenants()
         .run(&["reach", "a", "b", "--format", "text", "--output", "x"])
         .code(2);
     assert!(ran.err.contains("writes no report"), "{}", ran.err);
@@ -218,7 +210,7 @@ fn a_development_build_and_the_lock_have_the_bare_version() {
         concat!("tenantry ", env!("CARGO_PKG_VERSION"), "\n")
     );
 
-    let sandbox = fleet();
+    let sandbox = two_tenants();
     sandbox.run(&["render"]).code(0);
     let lock = sandbox.read("tenantry.lock");
     let tool = concat!("\"tool\":\"", env!("CARGO_PKG_VERSION"), "\"");

@@ -1,7 +1,7 @@
 //! Each rule of the proof: a case that raises it, one that raises nothing, and every known way to
 //! break a clean fleet.
 
-use crate::support::{root, say, seed};
+use crate::support::{documents, root, say, seed};
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::fs;
@@ -213,15 +213,9 @@ impl Hole {
 }
 
 pub fn holes() -> Vec<Hole> {
-    let mut sources = SourceMap::default();
-    let text = fs::read_to_string(folder().join("holes.yaml")).expect("holes.yaml");
-    let id = sources.add(Source::new("holes.yaml", text));
-    let (documents, faults) = document::parse_foreign(id, sources.get(id));
-    assert!(faults.is_empty(), "{faults:?}");
     let list = |value: &Value| value.as_array().cloned().unwrap_or_default();
-    documents
+    documents("fixtures/isolation/holes.yaml")
         .iter()
-        .map(|d| d.root.to_json())
         .map(|hole| Hole {
             name: hole["hole"].as_str().expect("a name").to_owned(),
             finds: hole["finds"].as_str().expect("a rule").to_owned(),

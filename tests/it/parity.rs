@@ -23,7 +23,7 @@ static ROWS: &[(&str, Row)] = &[
     (
         "S0-1",
         Shown(&[
-            "cli::from_nothing_to_a_tree",
+            "init::init_new_and_render_make_a_tree",
             "render::the_floor_is_on_by_default",
         ]),
     ),
@@ -75,18 +75,18 @@ static ROWS: &[(&str, Row)] = &[
         "S0-13",
         Pending("lifecycle: renames against an earlier revision"),
     ),
-    ("S0-14", Shown(&["live::a_commit_becomes_a_cluster"])),
+    ("S0-14", Shown(&["live::a_commit_is_applied_and_verified"])),
     ("S0-15", TEARDOWN),
     ("S0-16", TEARDOWN),
     (
         "S0-17",
-        Shown(&["live::namespaces_that_were_there_and_that_do_not_go"]),
+        Shown(&["live::an_existing_namespace_is_not_adopted"]),
     ),
-    ("S0-18", Shown(&["live::what_is_changed_by_hand_is_found"])),
+    ("S0-18", Shown(&["live_edits::every_edit_by_hand_is_found"])),
     (
         "S0-19",
         Shown(&[
-            "prove::can_answers_with_the_chain",
+            "can_reach::can_prints_the_chain_of_grants",
             "authorizer::subject_access_reviews_say_the_same",
         ]),
     ),
@@ -97,7 +97,7 @@ static ROWS: &[(&str, Row)] = &[
     ),
     (
         "S0-22",
-        Shown(&["prove::a_clean_fleet_is_never_called_proven_without_what_it_rests_on"]),
+        Shown(&["prove::a_clean_proof_states_its_assumptions"]),
     ),
     ("S0-23", Shown(&["render::the_floor_is_on_by_default"])),
     (
@@ -128,7 +128,7 @@ static ROWS: &[(&str, Row)] = &[
     ),
     (
         "S1-9",
-        Shown(&["prove::a_clean_fleet_is_never_called_proven_without_what_it_rests_on"]),
+        Shown(&["prove::a_clean_proof_states_its_assumptions"]),
     ),
     ("S1-10", CLOUD),
     ("S1-11", Pending("import of OpenBaoTenant")),
@@ -137,7 +137,7 @@ static ROWS: &[(&str, Row)] = &[
         Pending("lifecycle: immutable fields against an earlier revision"),
     ),
     ("S1-13", TEARDOWN),
-    ("S1-14", Shown(&["live::what_is_changed_by_hand_is_found"])),
+    ("S1-14", Shown(&["live_edits::every_edit_by_hand_is_found"])),
     (
         "S1-15",
         Pending("a role secrets-named in the catalogue; a fleet's own `roles` say it today"),
@@ -158,7 +158,7 @@ static ROWS: &[(&str, Row)] = &[
         "S1-25",
         Shown(&[
             "isolation::every_hole_is_found_alone_and_in_pairs",
-            "prove::a_real_fleet_is_answered_for",
+            "prove_also::the_counts_of_the_case_study_hold",
         ]),
     ),
     (
@@ -213,9 +213,18 @@ static ROWS: &[(&str, Row)] = &[
     ("S2-24", CLOUD),
     ("S2-25", CLOUD),
     ("S2-26", CLOUD),
-    ("S2-27", Shown(&["live::what_is_changed_by_hand_is_found"])),
-    ("S2-28", Shown(&["live::what_is_changed_by_hand_is_found"])),
-    ("S2-29", Shown(&["live::what_is_changed_by_hand_is_found"])),
+    (
+        "S2-27",
+        Shown(&["live_platform::a_network_plugin_that_does_not_enforce_is_found"]),
+    ),
+    (
+        "S2-28",
+        Shown(&["live_platform::a_network_plugin_that_does_not_enforce_is_found"]),
+    ),
+    (
+        "S2-29",
+        Shown(&["live_platform::a_network_plugin_that_does_not_enforce_is_found"]),
+    ),
     ("S2-30", GUARDS),
     ("S2-31", GUARDS),
     (
@@ -231,11 +240,11 @@ static ROWS: &[(&str, Row)] = &[
     ("S2-39", TEARDOWN),
     (
         "S2-40",
-        Shown(&["live::namespaces_that_were_there_and_that_do_not_go"]),
+        Shown(&["live::a_stuck_namespace_deletion_is_reported"]),
     ),
     (
         "S2-41",
-        Shown(&["live::namespaces_that_were_there_and_that_do_not_go"]),
+        Shown(&["live::a_stuck_namespace_deletion_is_reported"]),
     ),
     (
         "S2-42",
@@ -253,7 +262,7 @@ static ROWS: &[(&str, Row)] = &[
     ),
     (
         "S2-47",
-        Shown(&["cli::a_tenants_error_holds_that_tenants_files_and_nobody_elses"]),
+        Shown(&["held::an_error_holds_only_its_own_tenant"]),
     ),
     (
         "S2-48",
@@ -264,7 +273,7 @@ static ROWS: &[(&str, Row)] = &[
     ("S2-51", Pending("evidence")),
     (
         "S2-52",
-        Shown(&["prove::a_clean_fleet_is_never_called_proven_without_what_it_rests_on"]),
+        Shown(&["prove::a_clean_proof_states_its_assumptions"]),
     ),
     ("S2-53", Pending("adversary class and residency")),
     (
@@ -273,7 +282,7 @@ static ROWS: &[(&str, Row)] = &[
     ),
     (
         "S3-1",
-        Shown(&["prove::a_clean_fleet_is_never_called_proven_without_what_it_rests_on"]),
+        Shown(&["prove::a_clean_proof_states_its_assumptions"]),
     ),
     ("S3-2", Shown(&["render::the_committed_tree_is_fresh"])),
     ("S3-3", Pending("audit policies")),
@@ -344,7 +353,7 @@ static ROWS: &[(&str, Row)] = &[
     ),
     (
         "S4-6",
-        Shown(&["prove::a_real_fleet_with_lockdown_off_is_told_what_follows"]),
+        Shown(&["prove_also::a_fleet_without_the_lockdown_of_flux_is_refuted"]),
     ),
     (
         "S4-7",

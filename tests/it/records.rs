@@ -1,14 +1,11 @@
 //! The records that files carry, forged, broken and lost: whose a file is, who has a name, what may
 //! go.
 
-use crate::support::{FLEET, Ran, Sandbox, say, tenant};
+use crate::support::{FLEET, Ran, Sandbox, say, tenant, two_tenants};
 
-fn fleet() -> Sandbox {
-    let sandbox = Sandbox::with(&[
-        ("tenants/fleet.yaml", FLEET),
-        ("tenants/a.yaml", &tenant("a", "")),
-        ("tenants/b.yaml", &tenant("b", "")),
-    ]);
+/// A fleet of two tenants that is rendered.
+fn rendered_fleet() -> Sandbox {
+    let sandbox = two_tenants();
     sandbox.run(&["render"]).code(0);
     sandbox
 }
@@ -40,7 +37,7 @@ fn refused(sandbox: &Sandbox, rule: &str) -> Ran {
 
 #[test]
 fn a_record_is_as_it_is_written_to_the_byte() {
-    let sandbox = fleet();
+    let sandbox = rendered_fleet();
     let text = sandbox.read(A);
     let owner = "group/a-admins";
     for other in [
@@ -72,7 +69,7 @@ fn a_forged_record_makes_nothing_ours() {
         ("rendered/prod/tenants/a/evil.yaml", platform.clone()),
         ("rendered/prod/entry/.evil.txt", platform),
     ] {
-        let sandbox = fleet();
+        let sandbox = rendered_fleet();
         // Whether its tenant is well or held.
         for broken in [false, true] {
             if broken {
@@ -89,7 +86,7 @@ fn a_forged_record_makes_nothing_ours() {
 #[test]
 fn a_cluster_that_is_behind_hides_no_file() {
     let behind = || {
-        let sandbox = fleet();
+        let sandbox = rendered_fleet();
         sandbox.write(
             "tenants/profiles/extra.yaml",
             "apiVersion: tenantry.dev/v1alpha1\nkind: Profile\nmetadata: {name: extra}\nspec: {}\n",
@@ -155,7 +152,7 @@ fn a_cluster_that_is_behind_hides_no_file() {
 
 /// A repository whose last commit holds a tree that an older version rendered.
 fn committed_by_an_older_version() -> Sandbox {
-    let sandbox = fleet();
+    let sandbox = rendered_fleet();
     let lock = sandbox.read("tenantry.lock");
     sandbox.write(
         "tenantry.lock",
@@ -218,7 +215,7 @@ fn a_cluster_is_behind_only_while_it_is_as_at_the_revision() {
 
 #[test]
 fn the_lock_of_a_change_does_not_say_that_a_cluster_is_behind() {
-    let sandbox = fleet();
+    let sandbox = rendered_fleet();
     commit(&sandbox);
     let evil = serde_json::json!({"on": "prod", "objects": []});
     forge(&sandbox, "rendered/prod/platform/roles.yaml", EVIL, evil);
@@ -238,7 +235,7 @@ fn the_lock_of_a_change_does_not_say_that_a_cluster_is_behind() {
 
 #[test]
 fn since_needs_a_revision_and_check() {
-    let sandbox = fleet();
+    let sandbox = rendered_fleet();
     sandbox
         .run(&["render", "--check", "--since", "HEAD"])
         .code(2);
@@ -253,7 +250,7 @@ fn since_needs_a_revision_and_check() {
 
 #[test]
 fn a_tenant_whose_files_are_gone_is_not_forgotten() {
-    let sandbox = fleet();
+    let sandbox = rendered_fleet();
     std::fs::remove_dir_all(sandbox.path().join("rendered/prod/tenants/a")).expect("removed");
     // It is broken, or its spec is gone too; somebody else takes its namespace.
     for spec in [Some("kind: [\n"), None] {
@@ -287,7 +284,7 @@ fn a_tenant_whose_files_are_gone_is_not_forgotten() {
 
 #[test]
 fn records_of_no_cluster_decide_nothing() {
-    let sandbox = fleet();
+    let sandbox = rendered_fleet();
     let record = serde_json::json!({"on": "aaa", "tenant": "mallory", "source": "tenants/m.yaml", "claims": ["group/a-admins"], "objects": ["Namespace//b"]});
     forge(
         &sandbox,
@@ -309,7 +306,7 @@ fn records_of_no_cluster_decide_nothing() {
 
 #[test]
 fn edges_of_nobody_open_nothing() {
-    let sandbox = fleet();
+    let sandbox = rendered_fleet();
     let offer =
         "  network: {provides: [{port: 9090, to: {tenantSelector: {matchLabels: {team: x}}}}]}\n";
     sandbox.write(
@@ -377,7 +374,7 @@ fn a_removal_ends_in_one_run() {
 
 #[test]
 fn an_entry_of_the_lock_is_a_file_of_the_tree() {
-    let sandbox = fleet();
+    let sandbox = rendered_fleet();
     let lock = sandbox.read("tenantry.lock");
     let pipe = sandbox.path().join("pipe");
     let made = std::process::Command::new("mkfifo")
@@ -408,7 +405,7 @@ fn an_entry_of_the_lock_is_a_file_of_the_tree() {
 
 #[test]
 fn a_run_that_was_cut_short_before_the_lock_is_taken_up() {
-    let sandbox = fleet();
+    let sandbox = rendered_fleet();
     let whole = sandbox.files();
     std::fs::remove_file(sandbox.path().join("tenantry.lock")).expect("removed");
     std::fs::remove_file(sandbox.path().join(A)).expect("removed");
@@ -433,7 +430,7 @@ fn a_run_that_was_cut_short_before_the_lock_is_taken_up() {
 
 #[test]
 fn what_goes_leaves_its_tombstone_first() {
-    let sandbox = fleet();
+    let sandbox = rendered_fleet();
     std::fs::remove_file(sandbox.path().join("tenants/a.yaml")).expect("removed");
     // The folder of a file that goes cannot be changed: the run ends in the middle.
     let folder = sandbox.path().join("rendered/prod/tenants/a");

@@ -2,42 +2,47 @@
 //! it, has a verdict: by RBAC alone, and with admission policies that stop it or do not.
 
 use crate::isolation::{cluster, named, without};
-use crate::support::{root, say};
+use crate::support::{documents, say};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
-use std::fs;
-use tenantry::document;
 use tenantry::isolation::{self, ClusterProof, Plane, Verdict};
-use tenantry::source::{Source, SourceMap};
 
 struct Floor {
     kind: String,
     object: Value,
     writes: Value,
-    ways: Vec<(String, String, String)>,
+    ways: Vec<Way>,
+}
+
+/// A way to change an object of the floor: the expression of a policy that denies it, and a part of the
+/// finding without it.
+struct Way {
+    name: String,
+    kept: String,
+    says: String,
 }
 
 fn floor() -> Vec<Floor> {
-    let mut sources = SourceMap::default();
-    let text =
-        fs::read_to_string(root().join("fixtures/isolation/tamper.yaml")).expect("tamper.yaml");
-    let id = sources.add(Source::new("tamper.yaml", text));
-    let (documents, faults) = document::parse_foreign(id, sources.get(id));
-    assert!(faults.is_empty(), "{faults:?}");
-    let of = |document: &document::Document| {
-        let value = document.root.to_json();
-        let text = |v: &Value| v.as_str().expect("a text").to_owned();
-        let ways = value["ways"].as_object().expect("ways").iter();
+    let read = |document: &Value| {
+        let text = |value: &Value| value.as_str().expect("a text").to_owned();
+        let ways = document["ways"].as_object().expect("ways").iter();
         Floor {
-            kind: text(&value["object"]["kind"]),
-            object: value["object"].clone(),
-            writes: value["writes"].clone(),
+            kind: text(&document["object"]["kind"]),
+            object: document["object"].clone(),
+            writes: document["writes"].clone(),
             ways: ways
-                .map(|(name, way)| (name.clone(), text(&way["kept"]), text(&way["says"])))
+                .map(|(name, way)| Way {
+                    name: name.clone(),
+                    kept: text(&way["kept"]),
+                    says: text(&way["says"]),
+                })
                 .collect(),
         }
     };
-    documents.iter().map(of).collect()
+    documents("fixtures/isolation/tamper.yaml")
+        .iter()
+        .map(read)
+        .collect()
 }
 
 /// The clean base, in which the blue tenant writes an object of its floor, with some more objects.
@@ -116,11 +121,7 @@ fn each_way_to_change_the_floor_has_a_verdict() {
             assert_eq!(verdict, Verdict::Refuted, "{} {verb}: {found}", floor.kind);
             asked += 1;
         }
-        let kept: Vec<&str> = floor
-            .ways
-            .iter()
-            .map(|(_, kept, _)| kept.as_str())
-            .collect();
+        let kept: Vec<&str> = floor.ways.iter().map(|way| way.kept.as_str()).collect();
         let with = |expressions: &[&str], binding: &Value, failure: &str| {
             verdict(&proof(&floor, all, &policy(expressions, binding, failure)))
         };
@@ -128,7 +129,13 @@ fn each_way_to_change_the_floor_has_a_verdict() {
         let (stopped, found, names) = with(&kept, &none, "Fail");
         assert_eq!(stopped, Verdict::Assumed, "{}: {found}", floor.kind);
         assert!(names.contains("policies-deny"), "{}: {names}", floor.kind);
-        for (at, (way, _, says)) in floor.ways.iter().enumerate() {
+        for (
+            at,
+            Way {
+                name: way, says, ..
+            },
+        ) in floor.ways.iter().enumerate()
+        {
             let mut less = kept.clone();
             less.remove(at);
             let (open, found, _) = with(&less, &none, "Fail");

@@ -3,6 +3,7 @@
 pub mod control_plane;
 pub mod flux_loop;
 pub mod generate;
+pub mod live_fleet;
 pub mod naive;
 
 use std::io::Write;
@@ -27,6 +28,51 @@ pub fn tenant(name: &str, more: &str) -> String {
     format!(
         "apiVersion: tenantry.dev/v1alpha1\nkind: Tenant\nmetadata: {{name: {name}}}\nspec:\n  owners: [{{group: {name}-admins}}]\n  namespaces: [{{name: {name}}}]\n{more}"
     )
+}
+
+/// A fleet of the tenants `a` and `b`.
+pub fn two_tenants() -> Sandbox {
+    Sandbox::with(&[
+        ("tenants/fleet.yaml", FLEET),
+        ("tenants/a.yaml", &tenant("a", "")),
+        ("tenants/b.yaml", &tenant("b", "")),
+    ])
+}
+
+/// A fleet of the tenants `a` and `b`; both declare the edge from `a` to port 8080 of `b`.
+pub fn two_tenants_with_an_edge() -> Sandbox {
+    let a = tenant(
+        "a",
+        "  network: {egress: [{tenant: b, ports: [{port: 8080}]}]}\n",
+    );
+    let b = tenant(
+        "b",
+        "  network: {ingress: [{tenant: a, ports: [{port: 8080}]}]}\n",
+    );
+    Sandbox::with(&[
+        ("tenants/fleet.yaml", FLEET),
+        ("tenants/a.yaml", &a),
+        ("tenants/b.yaml", &b),
+    ])
+}
+
+/// Parses a report.
+pub fn json(text: &str) -> serde_json::Value {
+    serde_json::from_str(text).unwrap_or_else(|e| panic!("{e}: {text}"))
+}
+
+/// The documents of a fixture that is a stream of YAML, as JSON.
+pub fn documents(path: &str) -> Vec<serde_json::Value> {
+    let text = std::fs::read_to_string(root().join(path)).unwrap_or_else(|e| panic!("{path}: {e}"));
+    let mut sources = SourceMap::default();
+    let id = sources.add(Source::new(path, text));
+    let (documents, faults) = tenantry::document::parse_foreign(id, sources.get(id));
+    assert!(faults.is_empty(), "{path}: {faults:?}");
+
+    documents
+        .iter()
+        .map(|document| document.root.to_json())
+        .collect()
 }
 
 /// The folder of the project.

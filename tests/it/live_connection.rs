@@ -1,8 +1,11 @@
-//! The ways to a server: from within a pod, and through a proxy.
+//! How `verify` connects to a cluster: contexts and credentials of a kubeconfig, a pod's own account,
+//! a proxy.
 
-use super::live::{fleet, ok};
 use crate::support::flux_loop::FluxLoop;
+use crate::support::live_fleet::{FLEET, fleet, ok};
 use crate::support::{Ran, Sandbox, say};
+use serde_json::Value;
+use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::process::Command;
@@ -28,8 +31,147 @@ fn ran(command: &mut Command) -> Ran {
     Ran::of(command.output().expect("the program starts"))
 }
 
+/// An entry of a credential plugin, and a kubeconfig that has it.
+fn with_plugin(flux: &FluxLoop) -> (&'static str, String) {
+    let plugin = r#"exec: {apiVersion: client.authentication.k8s.io/v1, interactiveMode: Never, command: sh, args: [-c, "echo '{\"apiVersion\": \"client.authentication.k8s.io/v1\", \"kind\": \"ExecCredential\", \"status\": {\"token\": \"admin\"}}'"]}"#;
+    let kubeconfig = flux.plane.kubeconfig_of("admin");
+    (plugin, kubeconfig.replace("token: admin", plugin))
+}
+
+/// Runs the program with the file `exec.kubeconfig` of a repository.
+fn with_kubeconfig(repo: &Sandbox, args: &[&str]) -> Ran {
+    let kubeconfig = repo.path().join("exec.kubeconfig");
+    ran(repo.command(args).env("KUBECONFIG", kubeconfig))
+}
+
 #[test]
-fn within_a_pod_the_cluster_is_the_pods_own() {
+fn credentials_are_those_of_the_kubeconfig() {
+    let Some(flux) = FluxLoop::get() else { return };
+    let repo = fleet(&flux);
+    let (plugin, kubeconfig) = with_plugin(&flux);
+    repo.write("exec.kubeconfig", &kubeconfig);
+    let run = |args: &[&str]| with_kubeconfig(&repo, args);
+    ok(&run(&["verify"]));
+    // A client's certificate; a token in a file, with a line's end; the files of KUBECONFIG, one of
+    // which is not there.
+    let certificate = flux
+        .plane
+        .kubeconfig_of("admin")
+        .replace("token: admin", &flux.plane.certificate());
+    repo.write("exec.kubeconfig", &certificate);
+    ok(&run(&["verify"]));
+    repo.write("token", "admin\n");
+    let file = format!("tokenFile: {}", repo.path().join("token").display());
+    repo.write(
+        "exec.kubeconfig",
+        flux.plane
+            .kubeconfig_of("admin")
+            .replace("token: admin", &file),
+    );
+    let mut several = repo.command(&["verify"]);
+    let list = format!("/nowhere:{}", repo.path().join("exec.kubeconfig").display());
+    ok(&Ran::of(
+        several
+            .env("KUBECONFIG", list)
+            .output()
+            .expect("the program starts"),
+    ));
+    // What a plugin prints is a credential, and so is its command line.
+    let leaks = plugin.replace("echo", "echo SECRET; exit 3; echo").replace(
+        "sh, args",
+        "sh, env: [{name: PASSWORD, value: SECRET}], args",
+    );
+    repo.write(
+        "exec.kubeconfig",
+        flux.plane
+            .kubeconfig_of("admin")
+            .replace("token: admin", &leaks),
+    );
+    let leaked = run(&["verify"]);
+    assert!(
+        leaked.code == 2 && leaked.err.contains("credential plugin ended"),
+        "{}",
+        leaked.all()
+    );
+    assert!(!leaked.all().contains("SECRET"), "{}", leaked.all());
+}
+
+#[test]
+fn contexts_are_those_of_the_kubeconfig() {
+    let Some(flux) = FluxLoop::get() else { return };
+    let repo = fleet(&flux);
+    let (_, kubeconfig) = with_plugin(&flux);
+    let run = |args: &[&str]| with_kubeconfig(&repo, args);
+    let ran = repo.path().join("ran");
+    let counted = kubeconfig.replace("\"echo ", &format!("\"echo >> {}; echo ", ran.display()));
+    repo.write("exec.kubeconfig", &counted);
+    ok(&run(&["verify"]));
+    let times = || fs::read_to_string(&ran).expect("the plugin was run").len();
+    let before = times();
+    repo.write(
+        "tenants/fleet.yaml",
+        FLEET.replace("clusters: [", "clusters: [{name: other}, "),
+    );
+    for args in [&["verify"][..], &["verify", "--context", "a"]] {
+        let unsaid = run(args);
+        assert!(
+            unsaid.code == 2 && unsaid.err.contains("CLUSTER=CONTEXT (other, live)"),
+            "{}",
+            unsaid.all()
+        );
+    }
+    // Nobody's credentials are asked for before it is known which.
+    assert_eq!(times(), before);
+    repo.write("exec.kubeconfig", &kubeconfig);
+    let both = run(&[
+        "verify",
+        "--context",
+        "live=a",
+        "--context",
+        "other=a",
+        "--format",
+        "json",
+    ]);
+    let report: Value =
+        serde_json::from_str(&both.out).unwrap_or_else(|e| panic!("{e}: {}", both.all()));
+    let names: Vec<&str> = report["clusters"]
+        .as_array()
+        .expect("clusters")
+        .iter()
+        .filter_map(|c| c["name"].as_str())
+        .collect();
+    assert_eq!(names, ["live", "other"]);
+    assert_eq!(report["clusters"][1]["converged"], false);
+    let one = run(&[
+        "verify",
+        "--context",
+        "live=a",
+        "--context",
+        "other=a",
+        "--snapshot",
+        "live.json",
+    ]);
+    assert!(
+        one.code == 2 && one.err.contains("it holds one cluster"),
+        "{}",
+        one.all()
+    );
+    let empty = run(&["verify", "--context", "live="]);
+    assert!(
+        empty.code == 2 && empty.err.contains("the context is empty"),
+        "{}",
+        empty.all()
+    );
+    let gone = run(&["verify", "--context", "live=nowhere"]);
+    assert!(
+        gone.code == 2 && gone.err.contains("the context `nowhere`"),
+        "{}",
+        gone.all()
+    );
+}
+
+#[test]
+fn in_a_pod_the_cluster_is_the_pods_own() {
     let Some(flux) = FluxLoop::get() else { return };
     let repo = fleet(&flux);
     let nowhere = ran(&mut verify(&repo));
@@ -144,7 +286,7 @@ fn proxy(to: u16) -> (u16, Receiver<Vec<String>>) {
 }
 
 #[test]
-fn a_proxy_is_gone_through_as_kubectl_goes() {
+fn proxies_are_chosen_as_kubectl_chooses_them() {
     let Some(flux) = FluxLoop::get() else { return };
     let repo = fleet(&flux);
     let port: u16 = flux

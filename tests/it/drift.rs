@@ -1,0 +1,145 @@
+//! Differences between a rendered object and the one in the cluster.
+
+use tenantry::live::drift::differences;
+use tenantry::value::Value;
+
+/// Pairs of a rendered and a live object, and the path of the difference. No path: they differ only by
+/// the server's defaults.
+#[test]
+fn a_field_that_was_not_rendered_is_a_difference() {
+    const POLICY: &str = r#""apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy""#;
+    const ROLE: &str = r#""apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole""#;
+    const GUARD: &str =
+        r#""apiVersion": "admissionregistration.k8s.io/v1", "kind": "ValidatingAdmissionPolicy""#;
+    const BOUND: &str = r#""apiVersion": "admissionregistration.k8s.io/v1", "kind": "ValidatingAdmissionPolicyBinding""#;
+    const APPLIES: &str =
+        r#""apiVersion": "kustomize.toolkit.fluxcd.io/v1", "kind": "Kustomization""#;
+    const HOME: &str = r#""apiVersion": "v1", "kind": "Namespace""#;
+    let cases = [
+        // An empty selector is not the same as another empty selector.
+        (
+            POLICY,
+            r#""spec": {"ingress": [{"from": [{"podSelector": {}}]}]}"#,
+            r#""spec": {"ingress": [{"from": [{"namespaceSelector": {}}]}], "policyTypes": ["Ingress"]}"#,
+            "spec.ingress[0].from[0].podSelector",
+        ),
+        (
+            POLICY,
+            r#""spec": {"ingress": [{"from": [{"podSelector": {}}]}]}"#,
+            r#""spec": {"ingress": [{"from": [{"podSelector": {}, "namespaceSelector": {}}]}]}"#,
+            "spec.ingress[0].from[0].namespaceSelector",
+        ),
+        (
+            POLICY,
+            r#""spec": {"egress": [{"ports": [{"port": 53}]}]}"#,
+            r#""spec": {"egress": [{"ports": [{"port": 53, "protocol": "TCP"}]}], "policyTypes": ["Ingress", "Egress"]}"#,
+            "",
+        ),
+        (
+            POLICY,
+            r#""spec": {"egress": [{"ports": [{"port": 53}]}]}"#,
+            r#""spec": {"egress": [{"ports": [{"port": 53, "endPort": 65535, "protocol": "TCP"}]}], "policyTypes": ["Ingress", "Egress"]}"#,
+            "spec.egress[0].ports[0].endPort",
+        ),
+        (
+            POLICY,
+            r#""spec": {"podSelector": {}, "egress": []}"#,
+            r#""spec": {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]}"#,
+            "spec.policyTypes",
+        ),
+        (
+            POLICY,
+            r#""spec": {"podSelector": {"matchLabels": {"a": ""}}}"#,
+            r#""spec": {"podSelector": {}, "policyTypes": ["Ingress"]}"#,
+            "spec.podSelector.matchLabels",
+        ),
+        (
+            ROLE,
+            r#""rules": [{"apiGroups": [""], "resources": ["pods"], "verbs": ["get"]}]"#,
+            r#""rules": [{"apiGroups": [""], "resources": ["pods"], "verbs": ["get"], "nonResourceURLs": ["*"]}]"#,
+            "rules[0].nonResourceURLs",
+        ),
+        (
+            ROLE,
+            r#""rules": []"#,
+            r#""rules": null, "aggregationRule": {"clusterRoleSelectors": [{}]}"#,
+            "aggregationRule",
+        ),
+        (
+            GUARD,
+            r#""spec": {"validations": [{"expression": "false"}], "matchConstraints": {"resourceRules": [{"resources": ["*"]}]}}"#,
+            r#""spec": {"failurePolicy": "Fail", "validations": [{"expression": "false"}], "matchConstraints": {"matchPolicy": "Equivalent", "namespaceSelector": {}, "objectSelector": {}, "resourceRules": [{"resources": ["*"], "scope": "*"}]}}"#,
+            "",
+        ),
+        (
+            GUARD,
+            r#""spec": {"validations": [{"expression": "false"}]}"#,
+            r#""spec": {"validations": [{"expression": "false"}], "matchConditions": [{"name": "x", "expression": "false"}]}"#,
+            "spec.matchConditions",
+        ),
+        (
+            GUARD,
+            r#""spec": {"matchConstraints": {"resourceRules": [{"resources": ["*"]}]}}"#,
+            r#""spec": {"matchConstraints": {"resourceRules": [{"resources": ["*"]}], "excludeResourceRules": [{"resources": ["*"]}]}}"#,
+            "spec.matchConstraints.excludeResourceRules",
+        ),
+        (
+            GUARD,
+            r#""spec": {"matchConstraints": {"resourceRules": []}}"#,
+            r#""spec": {"matchConstraints": {"resourceRules": [], "namespaceSelector": {"matchLabels": {"no": "where"}}}}"#,
+            "spec.matchConstraints.namespaceSelector",
+        ),
+        (
+            BOUND,
+            r#""spec": {"policyName": "p"}"#,
+            r#""spec": {"policyName": "p", "matchResources": {"objectSelector": {"matchLabels": {"no": "where"}}}}"#,
+            "spec.matchResources",
+        ),
+        (
+            APPLIES,
+            r#""spec": {"sourceRef": {"name": "a"}}"#,
+            r#""spec": {"force": false, "sourceRef": {"name": "a", "namespace": "evil"}}"#,
+            "spec.sourceRef.namespace",
+        ),
+        // A key counts, whatever its value.
+        (
+            HOME,
+            r#""metadata": {"labels": {"a": ""}}"#,
+            r#""metadata": {"labels": {}}"#,
+            "metadata.labels.a",
+        ),
+        (
+            HOME,
+            r#""metadata": {"labels": {"a": "b"}}"#,
+            r#""metadata": {"labels": {"a": "b", "more": "c"}, "ownerReferences": [{"uid": "1"}]}"#,
+            "metadata.ownerReferences",
+        ),
+        (
+            HOME,
+            r#""metadata": {"labels": {"a": "b"}}"#,
+            r#""metadata": {"labels": {"a": "b", "more": "c"}}"#,
+            "",
+        ),
+    ];
+    for (kind, wanted, live, path) in cases {
+        let read = |more: &str| -> Value {
+            let more = if more.contains("\"metadata\"") {
+                more.replacen("\"metadata\": {", "\"metadata\": {\"name\": \"x\", ", 1)
+            } else {
+                format!("\"metadata\": {{\"name\": \"x\"}}, {more}")
+            };
+            serde_json::from_str(&format!("{{{kind}, {more}}}"))
+                .unwrap_or_else(|e| panic!("{e}: {more}"))
+        };
+        let (wanted, live) = (read(wanted), read(live));
+        let id = tenantry::kube::ObjectId::of(&wanted).expect("an object");
+        let found = differences(&id, &wanted, &live, |_| Value::default());
+        let paths: Vec<&str> = found.iter().map(|d| d.path.as_str()).collect();
+        let right = if path.is_empty() {
+            paths.is_empty()
+        } else {
+            paths.iter().any(|p| p.starts_with(path))
+        };
+        assert!(right, "{path}: {paths:?}\n{wanted:?}\n{live:?}");
+    }
+}

@@ -1,0 +1,212 @@
+//! A tenant with an error is held: its last files and edges stay, and the other tenants render.
+
+use crate::support::{FLEET, Sandbox, tenant, two_tenants};
+use std::fs;
+
+#[test]
+fn an_error_holds_only_its_own_tenant() {
+    let sandbox = two_tenants();
+    sandbox.run(&["render"]).code(0);
+    let before = sandbox.read("rendered/prod/tenants/a/a.yaml");
+    sandbox.write("tenants/a.yaml", tenant("a", "  quota: {pods: x}\n"));
+    sandbox.write("tenants/b.yaml", tenant("b", "  displayName: B\n"));
+    let ran = sandbox.run(&["render"]).code(1);
+    assert!(ran.err.contains("held: a"), "{}", ran.err);
+    assert_eq!(before, sandbox.read("rendered/prod/tenants/a/a.yaml"));
+    assert!(
+        sandbox
+            .read("rendered/prod/tenants/b/b.yaml")
+            .contains("display-name: B")
+    );
+    assert!(sandbox.run(&["status"]).out.contains("Held"));
+    assert!(
+        sandbox
+            .read("rendered/prod/entry/tenant-a.yaml")
+            .contains("name: tenant-a\n")
+    );
+    sandbox.write("tenants/a.yaml", "kind: [\n");
+    let ran = sandbox.run(&["render"]).code(1);
+    assert!(
+        ran.err.contains("held: a"),
+        "a file that no longer parses: {}",
+        ran.err
+    );
+    assert_eq!(before, sandbox.read("rendered/prod/tenants/a/a.yaml"));
+    sandbox.write("tenants/a.yaml", tenant("a", ""));
+    sandbox.run(&["render"]).code(0);
+    assert!(!sandbox.run(&["status"]).out.contains("Held"));
+}
+
+/// A file that a tenant names is its own, wherever it lies: what is wrong with it is an error.
+#[test]
+fn an_unreadable_manifest_is_an_error_of_its_tenant() {
+    let sandbox = Sandbox::with(&[
+        ("tenants/fleet.yaml", FLEET),
+        ("tenants/a.yaml", &tenant("a", "  manifests: [x/m.yaml]\n")),
+        (
+            "tenants/x/m.yaml",
+            "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a, namespace: a}\n",
+        ),
+    ]);
+    sandbox.run(&["render"]).code(0);
+    for broken in [
+        "kind: a\nkind: b\n",
+        "a: [\n",
+        "<<: {a: b}\n",
+        "\u{feff}a: b\n\u{1}",
+    ] {
+        sandbox.write("tenants/x/m.yaml", broken);
+        let ran = sandbox.run(&["check"]).code(1);
+        assert!(ran.out.contains("error["), "{broken:?}: {}", ran.all());
+        sandbox.run(&["render"]).code(1);
+    }
+}
+
+#[test]
+fn an_edge_to_a_held_tenant_stays() {
+    let sandbox = Sandbox::with(&[
+        ("tenants/fleet.yaml", FLEET),
+        (
+            "tenants/a.yaml",
+            &tenant("a", "  network: {egress: [{tenant: b}]}\n"),
+        ),
+        (
+            "tenants/b.yaml",
+            &tenant("b", "  network: {ingress: [{tenant: a}]}\n"),
+        ),
+    ]);
+    sandbox.run(&["render"]).code(0);
+    let before = sandbox.read("rendered/prod/tenants/a/a.yaml");
+    assert!(before.contains("allow-egress"), "{before}");
+    sandbox.write("tenants/b.yaml", "kind: [\n");
+    let ran = sandbox.run(&["render"]).code(1);
+    assert!(ran.err.contains("held: b\n"), "only b: {}", ran.err);
+    assert_eq!(before, sandbox.read("rendered/prod/tenants/a/a.yaml"));
+}
+
+#[test]
+fn a_held_tenant_keeps_its_edges() {
+    let edges = |egress: &str| tenant("a", &format!("  network: {{egress: [{egress}]}}\n"));
+    let sandbox = Sandbox::with(&[
+        ("tenants/fleet.yaml", FLEET),
+        (
+            "tenants/a.yaml",
+            &edges("{tenant: b, ports: [{port: 80}]}, {tenant: c}"),
+        ),
+        (
+            "tenants/b.yaml",
+            &tenant(
+                "b",
+                "  network: {provides: [{port: 80, to: {any: true}}]}\n",
+            ),
+        ),
+        (
+            "tenants/c.yaml",
+            &tenant("c", "  network: {ingress: [{tenant: a}]}\n"),
+        ),
+    ]);
+    sandbox.run(&["render"]).code(0);
+    let tree = || {
+        sandbox
+            .files()
+            .into_iter()
+            .filter(|(p, _)| p.starts_with("rendered/"))
+            .collect::<Vec<_>>()
+    };
+    let before = tree();
+    assert!(
+        sandbox
+            .read("rendered/prod/tenants/b/b.yaml")
+            .contains("allow-ingress")
+    );
+    for broken in [
+        edges("{tenant: b, ports: [{port: 80}]}, {tenant: c}").replace("spec:", "spec:\n  nope: 1"),
+        edges("").replace("spec:", "spec:\n  profile: nope"),
+        "kind: [".to_owned(),
+    ] {
+        sandbox.write("tenants/a.yaml", broken);
+        let ran = sandbox.run(&["render"]).code(1);
+        assert!(ran.err.contains("held: a\n"), "only a: {}", ran.err);
+        assert!(
+            before == tree(),
+            "its providers keep letting it in: {}",
+            ran.err
+        );
+    }
+    sandbox.write(
+        "tenants/a.yaml",
+        edges("{tenant: b, ports: [{port: 80}]}, {tenant: c}"),
+    );
+    sandbox.write("tenants/c.yaml", tenant("c", "  profile: nope\n"));
+    let ran = sandbox.run(&["render"]).code(1);
+    assert!(
+        ran.err.contains("held: c\n") && before == tree(),
+        "a provider that breaks is not its consumer's fault: {}",
+        ran.err
+    );
+}
+
+#[test]
+fn a_namespace_of_a_held_tenant_cannot_be_claimed() {
+    let sandbox = two_tenants();
+    sandbox.run(&["render"]).code(0);
+    sandbox.write("tenants/a.yaml", tenant("a", "  nope: 1\n"));
+    sandbox.write(
+        "tenants/evil.yaml",
+        tenant("evil", "").replace("[{name: evil}]", "[{name: a}]"),
+    );
+    let ran = sandbox.run(&["render"]).code(1);
+    assert!(
+        ran.err.contains("tenancy/claimed-twice") && ran.err.contains("held: a, evil"),
+        "{}",
+        ran.err
+    );
+    assert!(!sandbox.has("rendered/prod/tenants/evil"));
+    sandbox.write(
+        "tenants/evil.yaml",
+        tenant("b", "").replace("tenants/b", "x"),
+    );
+    let ran = sandbox.run(&["render"]).code(1);
+    assert!(
+        ran.err.contains("tenancy/duplicate-tenant") && ran.err.contains("held: a\n"),
+        "the lock's document wins: {}",
+        ran.err
+    );
+}
+
+#[test]
+fn a_source_that_is_not_given_holds_its_tenants() {
+    let other = Sandbox::with(&[
+        ("search.yaml", &tenant("search", "")),
+        ("evil.yaml", &tenant("evil", "")),
+    ]);
+    let sandbox = two_tenants();
+    sandbox.write(
+        "tenants/fleet.yaml",
+        format!("{FLEET}  sources: [{{name: search-team, tenants: [search]}}]\n"),
+    );
+    let given = format!("search-team={}", other.path().display());
+    let ran = sandbox.run(&["render", "--source", &given]).code(1);
+    assert!(
+        ran.err.contains("tenancy/source-foreign-tenant"),
+        "{}",
+        ran.err
+    );
+    fs::remove_file(other.path().join("evil.yaml")).expect("removed");
+    sandbox.run(&["render", "--source", &given]).code(0);
+    assert!(sandbox.has("rendered/prod/tenants/search/search.yaml"));
+    let ran = sandbox.run(&["render"]).code(0);
+    assert!(
+        ran.err.contains("tenancy/source-not-given") && ran.err.contains("held: search"),
+        "{}",
+        ran.err
+    );
+    assert!(sandbox.has("rendered/prod/tenants/search/search.yaml"));
+    other.write("w.yaml", "apiVersion: tenantry.dev/v1alpha1\nkind: Waiver\nmetadata: {name: w}\nspec: {rule: network/egress-any, tenant: search, reason: x, approvedBy: x, approvedAt: \"2026-11-01\", expires: \"2026-12-31\"}\n");
+    let ran = sandbox.run(&["check", "--source", &given]).code(1);
+    assert!(
+        ran.out.contains("spec/misplaced") && ran.out.contains("tenant-owned source"),
+        "{}",
+        ran.out
+    );
+}
