@@ -387,7 +387,7 @@ static ROWS: &[(&str, Row)] = &[
     ),
     (
         "S4-14",
-        Shown(&["readme::every_command_in_the_text_exists"]),
+        Shown(&["readme::every_command_in_the_pages_exists"]),
     ),
 ];
 
