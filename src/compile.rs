@@ -6,10 +6,10 @@
 //! 3. [`emit`]: the standing of each tenant; rendering; the check against the records; the tree.
 //!    [`render_tenants`] only renders, for a question about some tenants.
 
-use crate::bundle::{self, ClusterBundle, Kept, Manifests, RenderedObject, Templates};
+use crate::bundle::{self, ClusterBundle, ObjectForm, RenderedObject, Templates, TenantManifests};
 use crate::diagnostic::{Diagnostic, Scope, sort};
 use crate::source::{SourceId, SourceMap, Span};
-use crate::spec::{self, FleetDoc, Input, Loaded, NO_FLEET, ProfileDoc, Specs, TenantDoc};
+use crate::spec::{self, FleetDoc, Loaded, NO_FLEET, ProfileDoc, SpecFile, Specs, TenantDoc};
 use crate::tenancy::{self, Context, ResolveContext, Resolved, Standings, Tenancy, failing};
 use crate::tree::{self, FileEntry, Layout, Lock, Tree, TreeRequest};
 use indexmap::IndexSet;
@@ -21,7 +21,7 @@ pub struct InputFiles {
     /// The path of the fleet's file.
     pub fleet_path: String,
     /// Files of specs.
-    pub inputs: Vec<Input>,
+    pub inputs: Vec<SpecFile>,
     /// The fleet's own templates: the path below `templates/`, and the text.
     pub templates: Vec<(String, SourceId)>,
     /// The lock.
@@ -84,7 +84,7 @@ pub fn resolve(
         known: &known,
     };
 
-    let (shared, rest): (Vec<&Input>, Vec<&Input>) = files
+    let (shared, rest): (Vec<&SpecFile>, Vec<&SpecFile>) = files
         .inputs
         .iter()
         .partition(|input| home.is_shared(sources, input));
@@ -188,7 +188,7 @@ fn cluster_names(specs: &Specs) -> Vec<&str> {
 /// Reads the files of tenants, and resolves each tenant alone; also those of the shared files.
 fn load_tenants<'g>(
     sources: &SourceMap,
-    inputs: &[&Input],
+    inputs: &[&SpecFile],
     home: spec::Home<'_>,
     in_shared: Vec<TenantDoc>,
     resolve_context: Option<&'g ResolveContext<'_>>,
@@ -255,7 +255,7 @@ fn missing_fleet(
 pub fn render_tenants(
     resolved: &ResolvedFleet,
     sources: &SourceMap,
-    manifests: &Manifests,
+    manifests: &TenantManifests,
     tenants: &BTreeSet<String>,
 ) -> (Vec<ClusterBundle<RenderedObject>>, Vec<Diagnostic>) {
     let mut findings = resolved.findings.clone();
@@ -313,10 +313,10 @@ pub struct Compiled<T> {
 
 /// Renders tenants and places them. Takes the findings of `resolved`, and the tenants that have an
 /// error.
-pub fn emit<T: Kept>(
+pub fn emit<T: ObjectForm>(
     resolved: &mut ResolvedFleet,
     sources: &SourceMap,
-    manifests: &Manifests,
+    manifests: &TenantManifests,
     options: &RenderOptions,
 ) -> Compiled<T> {
     let mut compiled = Compiled {
@@ -334,10 +334,10 @@ pub fn emit<T: Kept>(
 
 /// Adds the bundles, the tree, the standings and the findings of a fleet that nothing stopped so
 /// far.
-fn render_and_place<T: Kept>(
+fn render_and_place<T: ObjectForm>(
     resolved: &mut ResolvedFleet,
     sources: &SourceMap,
-    manifests: &Manifests,
+    manifests: &TenantManifests,
     options: &RenderOptions,
     compiled: &mut Compiled<T>,
 ) {
@@ -387,7 +387,7 @@ fn render_and_place<T: Kept>(
 
 /// Checks rendered tenants against the records, holds those that may not change so, and builds the
 /// tree of the others.
-fn place<T: Kept>(
+fn place<T: ObjectForm>(
     resolved: &ResolvedFleet,
     fleet: &FleetDoc,
     sources: &SourceMap,

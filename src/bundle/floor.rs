@@ -5,7 +5,7 @@ use crate::diagnostic::{Diagnostic, rule};
 use crate::kube::ObjectId;
 use crate::kube::names::POD_SECURITY;
 use crate::tenancy::DEFAULT_DENY;
-use crate::tenancy::model::{Namespace, OnCluster, Tenant};
+use crate::tenancy::model::{OnCluster, Tenant, TenantNamespace};
 use crate::value::{Value, list};
 
 rule! {
@@ -22,7 +22,7 @@ rule! {
 pub(super) fn weakened(
     id: &ObjectId,
     value: &Value,
-    namespace: &Namespace,
+    namespace: &TenantNamespace,
 ) -> Option<&'static str> {
     match (id.kind.as_str(), id.name.as_str()) {
         ("Namespace", _) => {

@@ -1,11 +1,11 @@
 //! Verbatim files: a tenant's own objects, passed through byte for byte.
 
 use super::durations;
-use super::object::{Body, Object};
+use super::object::{Object, ObjectBody};
 use crate::delivery;
 use crate::diagnostic::{Diagnostic, rule};
 use crate::document::Spanned;
-use crate::document::{self, Document, Value as Tree};
+use crate::document::{self, Document, NodeValue};
 use crate::kube::{ObjectId, kinds};
 use crate::source::{SourceId, SourceMap, Span, join, parent};
 use crate::spec::leaf::FilePath;
@@ -30,7 +30,7 @@ const MAX_FAULTS: usize = 20;
 
 /// The verbatim files of a run, by path.
 #[derive(Debug, Default)]
-pub struct Manifests {
+pub struct TenantManifests {
     files: BTreeMap<String, File>,
     permits: Option<Permits>,
     kinds: Vec<String>,
@@ -132,7 +132,7 @@ pub fn reaches_out(
     delivery::reaches_out(id, value, own)
 }
 
-impl Manifests {
+impl TenantManifests {
     /// Reads the files that were found: each path, and its source.
     ///
     /// `permits` is what waivers permit of objects of the floor; `kinds` are those of CRDs that
@@ -213,7 +213,7 @@ impl Manifests {
         on: &OnCluster,
         sources: &'s SourceMap,
     ) -> Result<Option<Object<'s>>, Box<Diagnostic>> {
-        if matches!(document.root.value, Tree::Null) {
+        if matches!(document.root.value, NodeValue::Null) {
             return Ok(None);
         }
         let span = document
@@ -314,7 +314,7 @@ impl Manifests {
 
         Ok(Some(Object {
             id,
-            body: Body::Verbatim(raw.into(), Made::from(&value)),
+            body: ObjectBody::Verbatim(raw.into(), Made::from(&value)),
             origin: Some(span),
         }))
     }

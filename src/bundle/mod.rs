@@ -12,16 +12,16 @@ mod template;
 pub use builtin::{builtin_profiles, builtin_templates};
 pub use floor::FLOOR_MISSING;
 pub use manifests::{
-    MANIFEST, MANIFEST_NOT_ALLOWED, Manifests, reaches_out, read_otherwise, wanted,
+    MANIFEST, MANIFEST_NOT_ALLOWED, TenantManifests, reaches_out, read_otherwise, wanted,
 };
-pub use object::{Kept, ObjectSet, ObjectText, RenderedObject};
+pub use object::{ObjectForm, ObjectSet, ObjectText, RenderedObject};
 pub use schemas::prepare;
 pub use template::{EXPRESSION, LIMIT, SYNTAX, Template, UNDEFINED};
 
 use template::Yielded;
 
 use floor::{check_floor, weakened};
-use object::{Body, Object};
+use object::{Object, ObjectBody};
 
 use crate::delivery::{self, ClusterEngine, Treatment};
 use crate::diagnostic::{Diagnostic, Scope, rule};
@@ -31,9 +31,9 @@ use crate::kube::{ObjectId, kinds};
 use crate::netpol::Dialect;
 use crate::source::{Source, SourceId, SourceMap, Span};
 use crate::spec::FleetDoc;
-use crate::spec::fleet::Cluster;
+use crate::spec::fleet::ClusterSpec;
 use crate::spec::leaf::Line;
-use crate::tenancy::model::{Namespace, OnCluster, Tenant};
+use crate::tenancy::model::{OnCluster, Tenant, TenantNamespace};
 use crate::tenancy::{DEFAULT_DENY, Tenancy, role_object};
 use crate::value::{Entry, Text, Value, lay_in, map};
 use rayon::prelude::*;
@@ -165,7 +165,7 @@ pub struct TenantBundle<T> {
     pub deferred: ObjectSet<T>,
 }
 
-impl<T: Kept> TenantBundle<T> {
+impl<T: ObjectForm> TenantBundle<T> {
     /// The identities of the tenant's objects.
     pub fn ids(&self) -> impl Iterator<Item = &ObjectId> {
         self.core.ids().chain(self.deferred.ids())
@@ -183,7 +183,7 @@ pub struct ClusterBundle<T> {
     pub tenants: Vec<TenantBundle<T>>,
 }
 
-impl<T: Kept> ClusterBundle<T> {
+impl<T: ObjectForm> ClusterBundle<T> {
     /// The identities of the cluster's objects.
     pub fn ids(&self) -> impl Iterator<Item = &ObjectId> {
         self.platform
@@ -193,11 +193,11 @@ impl<T: Kept> ClusterBundle<T> {
 }
 
 /// Renders the tenants that are wanted on every cluster.
-pub fn render<T: Kept>(
+pub fn render<T: ObjectForm>(
     tenancy: &Tenancy,
     fleet: &FleetDoc,
     templates: &Templates,
-    manifests: &Manifests,
+    manifests: &TenantManifests,
     sources: &SourceMap,
     wanted: &(dyn Fn(&str) -> bool + Sync),
 ) -> (Vec<ClusterBundle<T>>, Vec<Diagnostic>) {
@@ -259,10 +259,10 @@ fn span_of(tenant: &Tenant, on: &OnCluster, id: &ObjectId) -> Span {
 }
 
 /// What tenants require, and nothing defines.
-fn required<T: Kept>(
+fn required<T: ObjectForm>(
     bundle: &ClusterBundle<T>,
     tenancy: &Tenancy,
-    cluster: &Cluster,
+    cluster: &ClusterSpec,
     out: &mut Vec<Diagnostic>,
 ) {
     let mut ids: Option<BTreeSet<&ObjectId>> = None;
@@ -314,7 +314,7 @@ struct Renderer<'a> {
     engine_namespace: &'a str,
     apis: Option<&'a [Line]>,
     templates: &'a Templates,
-    manifests: &'a Manifests,
+    manifests: &'a TenantManifests,
     sources: &'a SourceMap,
     annotations: Annotations,
 }
@@ -322,9 +322,9 @@ struct Renderer<'a> {
 impl<'a> Renderer<'a> {
     fn new(
         fleet: &'a FleetDoc,
-        cluster: &'a Cluster,
+        cluster: &'a ClusterSpec,
         templates: &'a Templates,
-        manifests: &'a Manifests,
+        manifests: &'a TenantManifests,
         sources: &'a SourceMap,
     ) -> Self {
         let engine = ClusterEngine::new(&fleet.spec, cluster);
@@ -373,7 +373,7 @@ impl<'a> Renderer<'a> {
         scope
     }
 
-    fn platform<T: Kept>(&self, out: &mut Vec<Diagnostic>) -> ObjectSet<T> {
+    fn platform<T: ObjectForm>(&self, out: &mut Vec<Diagnostic>) -> ObjectSet<T> {
         let mut scope = self.base();
         scope.push("roles", &self.roles);
         let mut found = Vec::new();
@@ -395,7 +395,7 @@ impl<'a> Renderer<'a> {
                 decorate(&mut value, &labels, self.annotations.of(&id, None));
                 Object {
                     id,
-                    body: Body::Value(value),
+                    body: ObjectBody::Value(value),
                     origin,
                 }
             });
@@ -416,7 +416,7 @@ impl<'a> Renderer<'a> {
     }
 
     /// A tenant's objects, kept in the form that is asked for, and what is wrong with them.
-    fn tenant_bundle<T: Kept>(
+    fn tenant_bundle<T: ObjectForm>(
         &self,
         index: usize,
         tenant: &Tenant,
@@ -492,7 +492,7 @@ impl<'a> Renderer<'a> {
 
             let object = Object {
                 id,
-                body: Body::Value(value),
+                body: ObjectBody::Value(value),
                 origin,
             };
 
@@ -534,8 +534,8 @@ impl<'a> Renderer<'a> {
             let twice = second.id == first.id;
             if twice {
                 let called = match second.body {
-                    Body::Verbatim(..) => "the first",
-                    Body::Value(_) => "the other",
+                    ObjectBody::Verbatim(..) => "the first",
+                    ObjectBody::Value(_) => "the other",
                 };
 
                 let finding = match (second.origin, first.origin) {
@@ -674,7 +674,7 @@ fn duplicate(object: &Object<'_>, span: Span) -> Diagnostic {
 }
 
 /// Objects that keep a tenant in: they stay when they leave the tree, until teardown.
-fn is_protected(id: &ObjectId, namespace: &Namespace) -> bool {
+fn is_protected(id: &ObjectId, namespace: &TenantNamespace) -> bool {
     match id.kind.as_str() {
         "Namespace" => true,
         "ServiceAccount" => id.name == "default",
@@ -700,7 +700,7 @@ impl Annotations {
         ])
     }
 
-    fn of(&self, id: &ObjectId, namespace: Option<&Namespace>) -> &Value {
+    fn of(&self, id: &ObjectId, namespace: Option<&TenantNamespace>) -> &Value {
         let protected = namespace.is_some_and(|n| is_protected(id, n));
         let adopted = namespace
             .is_some_and(|n| n.adopt && (kinds::is_floor(id) || id.kind == "ServiceAccount"));

@@ -12,7 +12,7 @@ pub struct Object<'s> {
     /// What it is.
     pub id: ObjectId,
     /// What is written of it.
-    pub body: Body<'s>,
+    pub body: ObjectBody<'s>,
     /// Where the user has it: in a template of the fleet's own, or in a verbatim file. `None` if a
     /// built-in template yields it.
     pub origin: Option<Span>,
@@ -20,7 +20,7 @@ pub struct Object<'s> {
 
 /// What is written of an object.
 #[derive(Debug)]
-pub enum Body<'s> {
+pub enum ObjectBody<'s> {
     /// A value, to be emitted.
     Value(Value),
     /// The bytes of a verbatim file, and what they say.
@@ -31,7 +31,7 @@ pub enum Body<'s> {
 /// a run that only looks for faults needs none of them.
 ///
 /// The form is a type, so that a graph cannot be built from objects whose values were not kept.
-pub trait Kept: Send + Sync + Sized {
+pub trait ObjectForm: Send + Sync + Sized {
     /// Whether the text is kept: only then are the files of the tree made.
     const HAS_TEXT: bool = false;
 
@@ -48,7 +48,7 @@ pub trait Kept: Send + Sync + Sized {
 }
 
 /// The identity alone, for a run that only looks for faults.
-impl Kept for ObjectId {
+impl ObjectForm for ObjectId {
     fn of(object: Object<'_>, _: Span) -> Self {
         object.id
     }
@@ -66,14 +66,14 @@ pub struct ObjectText {
     text: String,
 }
 
-impl Kept for ObjectText {
+impl ObjectForm for ObjectText {
     const HAS_TEXT: bool = true;
 
     fn of(object: Object<'_>, _: Span) -> Self {
         let mut text = "---\n".to_owned();
         match &object.body {
-            Body::Value(value) => emit(&mut text, value),
-            Body::Verbatim(bytes, _) => {
+            ObjectBody::Value(value) => emit(&mut text, value),
+            ObjectBody::Verbatim(bytes, _) => {
                 text.push_str(bytes);
                 if !bytes.ends_with('\n') {
                     text.push('\n');
@@ -107,11 +107,11 @@ pub struct RenderedObject {
     pub span: Span,
 }
 
-impl Kept for RenderedObject {
+impl ObjectForm for RenderedObject {
     fn of(object: Object<'_>, span: Span) -> Self {
         let (value, span) = match object.body {
-            Body::Value(value) => (value, span),
-            Body::Verbatim(_, value) => (value, object.origin.unwrap_or(span)),
+            ObjectBody::Value(value) => (value, span),
+            ObjectBody::Verbatim(_, value) => (value, object.origin.unwrap_or(span)),
         };
         Self {
             id: object.id,
@@ -140,7 +140,7 @@ impl<T> Default for ObjectSet<T> {
     }
 }
 
-impl<T: Kept> ObjectSet<T> {
+impl<T: ObjectForm> ObjectSet<T> {
     /// The identities, in the order of applying.
     pub fn ids(&self) -> impl ExactSizeIterator<Item = &ObjectId> {
         self.objects.iter().map(T::id)

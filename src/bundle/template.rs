@@ -6,7 +6,7 @@
 //! is never read as YAML again, so it cannot become structure.
 
 use crate::diagnostic::{Diagnostic, Scope, rule};
-use crate::document::{self, Document, Node, Value as TreeValue};
+use crate::document::{self, Document, Node, NodeValue};
 use crate::expression::{ExpressionFault, Leaf, NameScope};
 use crate::source::{Source, SourceId, Span};
 use crate::value::{Entry, Text, Value, lay_in};
@@ -50,17 +50,17 @@ pub struct Template {
     /// The path below `templates/`.
     pub path: String,
     is_built_in: bool,
-    documents: Vec<Body>,
+    documents: Vec<TemplateDocument>,
 }
 
 #[derive(Debug)]
-struct Body {
+struct TemplateDocument {
     span: Span,
-    root: Part,
+    root: TemplateNode,
 }
 
 #[derive(Debug)]
-enum Part {
+enum TemplateNode {
     Literal(Value),
     Leaf {
         leaf: Leaf,
@@ -76,15 +76,15 @@ enum Part {
 
 #[derive(Debug)]
 enum Member {
-    Entry(Text, Part),
-    Merge(Part, Span),
-    Whole(Part),
+    Entry(Text, TemplateNode),
+    Merge(TemplateNode, Span),
+    Whole(TemplateNode),
 }
 
 #[derive(Debug)]
 struct Item {
     repeat: Option<Repeat>,
-    part: Part,
+    part: TemplateNode,
 }
 
 #[derive(Debug)]
@@ -170,7 +170,7 @@ impl Template {
             };
 
             let item = match &body.root {
-                Part::Seq(items) => items.first(),
+                TemplateNode::Seq(items) => items.first(),
                 _ => None,
             };
 
@@ -197,19 +197,19 @@ fn syntax(span: Span, message: impl Into<String>, fix: &str) -> Box<Diagnostic> 
     )
 }
 
-fn body(document: &Document) -> Result<Option<Body>, Box<Diagnostic>> {
+fn body(document: &Document) -> Result<Option<TemplateDocument>, Box<Diagnostic>> {
     match &document.root.value {
-        TreeValue::Null => Ok(None),
-        TreeValue::Map(_) => {
+        NodeValue::Null => Ok(None),
+        NodeValue::Map(_) => {
             let first = document.root.span;
             let head = document
                 .root
                 .entries()
                 .first()
                 .map_or(first, |e| e.key_span);
-            Ok(Some(Body {
+            Ok(Some(TemplateDocument {
                 span: head,
-                root: Part::Seq(vec![item(&document.root)?]),
+                root: TemplateNode::Seq(vec![item(&document.root)?]),
             }))
         }
         _ => Err(syntax(
@@ -246,7 +246,7 @@ fn item(node: &Node) -> Result<Item, Box<Diagnostic>> {
     let list = Leaf::parse(&format!("{{{{ {list} }}}}"))
         .map_err(|(fault, _)| syntax(span, fault.to_string(), "mend it"))?;
     let mut rest = node.clone();
-    if let TreeValue::Map(entries) = &mut rest.value {
+    if let NodeValue::Map(entries) = &mut rest.value {
         entries.retain(|e| e.key != "$for");
     }
 
@@ -265,13 +265,13 @@ fn leaf(node: &Node, text: &str) -> Result<Leaf, Box<Diagnostic>> {
         .map_err(|(fault, _)| syntax(node.span, fault.to_string(), "mend the expression"))
 }
 
-fn part(node: &Node) -> Result<Part, Box<Diagnostic>> {
+fn part(node: &Node) -> Result<TemplateNode, Box<Diagnostic>> {
     Ok(match &node.value {
-        TreeValue::String(text) if text.contains("{{") => Part::Leaf {
+        NodeValue::String(text) if text.contains("{{") => TemplateNode::Leaf {
             leaf: leaf(node, text)?,
             span: node.span,
         },
-        TreeValue::Map(entries) => {
+        NodeValue::Map(entries) => {
             let mut condition = None;
             let mut members = Vec::with_capacity(entries.len());
 
@@ -314,7 +314,7 @@ fn part(node: &Node) -> Result<Part, Box<Diagnostic>> {
                         ));
                     }
                     // As where a condition stands beside it: null leaves the key out.
-                    _ if matches!(entry.node.value, TreeValue::Null) => {}
+                    _ if matches!(entry.node.value, NodeValue::Null) => {}
                     key => members.push(Member::Entry(key.into(), part(&entry.node)?)),
                 }
             }
@@ -322,41 +322,41 @@ fn part(node: &Node) -> Result<Part, Box<Diagnostic>> {
             let literal = condition.is_none()
                 && members
                     .iter()
-                    .all(|m| matches!(m, Member::Entry(_, Part::Literal(_))));
+                    .all(|m| matches!(m, Member::Entry(_, TemplateNode::Literal(_))));
 
             if literal {
                 let entries = members.into_iter().filter_map(|m| match m {
-                    Member::Entry(key, Part::Literal(value)) => Some((key, value)),
+                    Member::Entry(key, TemplateNode::Literal(value)) => Some((key, value)),
                     _ => None,
                 });
-                Part::Literal(entries.collect::<Vec<Entry>>().into())
+                TemplateNode::Literal(entries.collect::<Vec<Entry>>().into())
             } else {
-                Part::Map {
+                TemplateNode::Map {
                     condition,
                     entries: members,
                     span: node.span,
                 }
             }
         }
-        TreeValue::Seq(items) => {
+        NodeValue::Seq(items) => {
             let items = items.iter().map(item).collect::<Result<Vec<_>, _>>()?;
             if items
                 .iter()
-                .all(|i| i.repeat.is_none() && matches!(i.part, Part::Literal(_)))
+                .all(|i| i.repeat.is_none() && matches!(i.part, TemplateNode::Literal(_)))
             {
                 let values = items.into_iter().filter_map(|i| {
-                    if let Part::Literal(v) = i.part {
+                    if let TemplateNode::Literal(v) = i.part {
                         Some(v)
                     } else {
                         None
                     }
                 });
-                Part::Literal(values.collect::<Vec<_>>().into())
+                TemplateNode::Literal(values.collect::<Vec<_>>().into())
             } else {
-                Part::Seq(items)
+                TemplateNode::Seq(items)
             }
         }
-        _ => Part::Literal(node.to_value()),
+        _ => TemplateNode::Literal(node.to_value()),
     })
 }
 
@@ -407,7 +407,7 @@ impl Item {
     }
 }
 
-impl Part {
+impl TemplateNode {
     /// The value; nothing where a condition is false.
     fn eval(&self, scope: &NameScope<'_>, budget: &Budget) -> Result<Option<Value>, Failure> {
         match self {

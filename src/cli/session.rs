@@ -8,14 +8,16 @@ use super::written::{WrittenTree, read_record};
 use rayon::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
-use tenantry::bundle::{self, ClusterBundle, Kept, MANIFEST, Manifests, RenderedObject};
+use tenantry::bundle::{
+    self, ClusterBundle, MANIFEST, ObjectForm, RenderedObject, TenantManifests,
+};
 use tenantry::compile::{self, Compiled, InputFiles, RenderOptions, ResolvedFleet};
 use tenantry::delivery::{RepositorySurvey, may_say};
 use tenantry::diagnostic::{Diagnostic, Level, Scope};
 use tenantry::source::{
     NOT_UTF8, OUTSIDE_ROOT, Source, SourceId, SourceMap, TOO_LARGE, UNREADABLE, add_bytes,
 };
-use tenantry::spec::Input;
+use tenantry::spec::SpecFile;
 use tenantry::spec::leaf::Day;
 use tenantry::tenancy::Context;
 use tenantry::tree::{Layout, OwnPaths, check_applied, entry_path};
@@ -53,7 +55,7 @@ pub struct Session {
     /// Specs and tenants.
     pub resolved: ResolvedFleet,
     /// Verbatim files.
-    pub manifests: Manifests,
+    pub manifests: TenantManifests,
     /// Whether the fleet has templates of its own.
     pub own_templates: bool,
 }
@@ -129,7 +131,7 @@ impl Session {
                 path == workspace.fleet,
                 &mut files.faults,
             ) {
-                files.inputs.push(Input {
+                files.inputs.push(SpecFile {
                     source,
                     origin: None,
                 });
@@ -221,7 +223,7 @@ impl Session {
     }
 
     /// Renders tenants and places them, and keeps the objects in the form that is asked for.
-    pub fn compile<T: Kept>(&mut self, selection: Selection) -> Compiled<T> {
+    pub fn compile<T: ObjectForm>(&mut self, selection: Selection) -> Compiled<T> {
         let repository_path = self
             .resolved
             .fleet()
@@ -365,7 +367,7 @@ fn read_sources(
         for (path, read) in read_all(&disk, disk.list("", &[])?) {
             let label = format!("{name}:{path}");
             if let Some(source) = take(sources, &label, read, false, &mut files.faults) {
-                files.inputs.push(Input {
+                files.inputs.push(SpecFile {
                     source,
                     origin: Some(name.to_owned()),
                 });
@@ -382,7 +384,7 @@ fn read_manifests(
     sources: &mut SourceMap,
     files: &InputFiles,
     resolved: &mut ResolvedFleet,
-) -> Manifests {
+) -> TenantManifests {
     let mut found = BTreeMap::new();
     let mut sizes: BTreeMap<String, usize> = BTreeMap::new();
     let listed = resolved.fleet().and_then(|f| f.spec.tenant_kinds.as_ref());
@@ -460,7 +462,7 @@ fn read_manifests(
         );
     }
 
-    Manifests::load(
+    TenantManifests::load(
         sources,
         &found,
         std::mem::take(&mut resolved.tenancy.permits),

@@ -10,10 +10,10 @@ use super::{
 };
 use crate::document::Node;
 use crate::kube::ObjectId;
-use crate::spec::fleet::{Artifacts, Cluster, Flux, FluxSourceKind};
+use crate::spec::fleet::{Artifacts, ClusterSpec, Flux, FluxSourceKind};
 use crate::spec::leaf::Line;
 use crate::spec::tenant::{
-    BucketSource, GitSource, HelmSource, OciSource, SecretHolder, Sync, Verify,
+    BucketSource, GitSource, HelmSource, OciSource, SecretHolder, SyncSpec, VerifySpec,
 };
 use crate::value::{Entry, Text, Value, list, map};
 
@@ -98,17 +98,17 @@ pub static CONVENTIONS: Conventions = Conventions {
     least_interval: 30,
 };
 
-fn stated(cluster: &Cluster) -> Option<&Flux> {
+fn stated(cluster: &ClusterSpec) -> Option<&Flux> {
     cluster.flux.as_ref()
 }
 
 /// The namespace that a cluster states.
-pub(super) fn stated_namespace(cluster: &Cluster) -> Option<&str> {
+pub(super) fn stated_namespace(cluster: &ClusterSpec) -> Option<&str> {
     Some(stated(cluster)?.namespace.as_ref()?.as_str())
 }
 
 /// The source that a cluster states.
-pub(super) fn stated_source(cluster: &Cluster) -> Option<SourceName> {
+pub(super) fn stated_source(cluster: &ClusterSpec) -> Option<SourceName> {
     let source = stated(cluster)?.source.as_ref()?;
     Some(SourceName {
         kind: source.kind.as_str().into(),
@@ -117,17 +117,17 @@ pub(super) fn stated_source(cluster: &Cluster) -> Option<SourceName> {
 }
 
 /// The service account that a cluster states.
-pub(super) fn stated_account(cluster: &Cluster) -> Option<&str> {
+pub(super) fn stated_account(cluster: &ClusterSpec) -> Option<&str> {
     Some(stated(cluster)?.service_account.as_ref()?.as_str())
 }
 
 /// The version that a cluster states.
-pub(super) fn stated_version(cluster: &Cluster) -> Option<&str> {
+pub(super) fn stated_version(cluster: &ClusterSpec) -> Option<&str> {
     Some(stated(cluster)?.version.as_ref()?.as_str())
 }
 
 /// The registry that a cluster states.
-pub(super) fn stated_artifacts(cluster: &Cluster) -> Option<&Artifacts> {
+pub(super) fn stated_artifacts(cluster: &ClusterSpec) -> Option<&Artifacts> {
     stated(cluster)?.artifacts.as_ref()
 }
 
@@ -243,14 +243,14 @@ fn repository_spec(artifacts: &Artifacts, url: &str) -> Value {
     spec
 }
 
-fn verification(verify: &Verify) -> Value {
+fn verification(verify: &VerifySpec) -> Value {
     let by = &verify.cosign.value;
     let identity = map! { "issuer" => by.issuer.as_str(), "subject" => by.subject.as_str() };
     map! { "provider" => "cosign", "matchOIDCIdentity" => list![identity] }
 }
 
 /// Fields of the objects of a tenant's sync.
-pub(super) fn sync_values(sync: &Sync, name: &str, home: &str) -> SyncValues {
+pub(super) fn sync_values(sync: &SyncSpec, name: &str, home: &str) -> SyncValues {
     let source_kind = if sync.git.is_some() {
         Some(FluxSourceKind::GitRepository)
     } else if sync.oci.is_some() {
@@ -330,7 +330,7 @@ fn bucket(source: &BucketSource) -> Value {
 }
 
 /// The providers of a sync's notifications: the second of them has a number in its name.
-fn notifications(sync: &Sync, name: &str) -> Vec<Value> {
+fn notifications(sync: &SyncSpec, name: &str) -> Vec<Value> {
     let all = sync.notifications.iter().flatten().enumerate();
     all.map(|(at, notification)| {
         let suffix = match at {

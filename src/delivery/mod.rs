@@ -14,7 +14,7 @@ pub use applied::AppliedPath;
 pub use survey::{KustomizationFiles, RepositorySurvey, may_say};
 
 use crate::kube::ObjectId;
-use crate::spec::fleet::{Artifacts, Cluster, FleetSpec};
+use crate::spec::fleet::{Artifacts, ClusterSpec, FleetSpec};
 use crate::spec::tenant;
 use crate::value::{Entry, Text, Value};
 
@@ -192,7 +192,7 @@ pub fn user_of(namespace: &str, account: &str) -> String {
 #[derive(Clone, Copy, Debug)]
 pub struct ClusterEngine<'a> {
     engine: Engine,
-    cluster: &'a Cluster,
+    cluster: &'a ClusterSpec,
 }
 
 /// Fields of the objects of a tenant's sync, as the engine's kinds have them. Templates see them; what
@@ -243,7 +243,7 @@ pub enum FolderOrigin<'a> {
 
 impl<'a> ClusterEngine<'a> {
     /// The engine by which a fleet is delivered to one of its clusters.
-    pub fn new(fleet: &FleetSpec, cluster: &'a Cluster) -> Self {
+    pub fn new(fleet: &FleetSpec, cluster: &'a ClusterSpec) -> Self {
         Self {
             engine: engine_of(fleet),
             cluster,
@@ -311,7 +311,7 @@ impl<'a> ClusterEngine<'a> {
     }
 
     /// Fields of the objects of a tenant's sync: `name` is theirs, `home` the tenant's namespace.
-    pub fn sync_values(&self, sync: &tenant::Sync, name: &str, home: &str) -> SyncValues {
+    pub fn sync_values(&self, sync: &tenant::SyncSpec, name: &str, home: &str) -> SyncValues {
         match self.engine {
             Engine::Flux => flux::sync_values(sync, name, home),
         }

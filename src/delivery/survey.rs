@@ -2,7 +2,7 @@
 
 use super::applied::AppliedPath;
 use super::{ENGINES, argo, flux};
-use crate::document::{Node, Value as Kind, parse_foreign};
+use crate::document::{Node, NodeValue, parse_foreign};
 use crate::source::{Source, SourceId, join, parent};
 use std::collections::BTreeMap;
 
@@ -51,7 +51,7 @@ impl RepositorySurvey {
                 let listed = document.root.get("resources");
                 let paths = listed.map_or(&[][..], Node::items).iter();
                 let paths = paths.filter_map(|node| match &node.value {
-                    Kind::String(path) => join(folder, path),
+                    NodeValue::String(path) => join(folder, path),
                     _ => None,
                 });
                 self.kustomizations

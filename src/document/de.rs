@@ -1,6 +1,6 @@
 //! serde from a [`Node`], with [`Spanned`] leaves that keep their places.
 
-use super::{Entry, Node, Value};
+use super::{Entry, Node, NodeValue};
 use crate::source::{SourceId, Span};
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::de::value::{StrDeserializer, U32Deserializer};
@@ -171,16 +171,16 @@ impl<'de> Deserializer<'de> for At<'de> {
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
         let span = self.node.span;
         match &self.node.value {
-            Value::Null => visitor.visit_unit(),
-            Value::Bool(b) => visitor.visit_bool(*b),
-            Value::Number(n, _) => match (n.as_i64(), n.as_u64()) {
+            NodeValue::Null => visitor.visit_unit(),
+            NodeValue::Bool(b) => visitor.visit_bool(*b),
+            NodeValue::Number(n, _) => match (n.as_i64(), n.as_u64()) {
                 (Some(i), _) => visitor.visit_i64(i),
                 (_, Some(u)) => visitor.visit_u64(u),
                 _ => visitor.visit_f64(n.as_f64().unwrap_or_default()),
             },
-            Value::String(s) => visitor.visit_borrowed_str(s),
-            Value::Seq(items) => visitor.visit_seq(Items(items.iter())),
-            Value::Map(entries) => visitor.visit_map(Entries {
+            NodeValue::String(s) => visitor.visit_borrowed_str(s),
+            NodeValue::Seq(items) => visitor.visit_seq(Items(items.iter())),
+            NodeValue::Map(entries) => visitor.visit_map(Entries {
                 entries: entries.iter(),
                 current: None,
             }),
@@ -190,7 +190,7 @@ impl<'de> Deserializer<'de> for At<'de> {
 
     fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
         match self.node.value {
-            Value::Null => visitor.visit_none(),
+            NodeValue::Null => visitor.visit_none(),
             _ => visitor.visit_some(self),
         }
     }
@@ -223,7 +223,7 @@ impl<'de> Deserializer<'de> for At<'de> {
     ) -> Result<V::Value, Fault> {
         let span = self.node.span;
         match &self.node.value {
-            Value::String(s) => visitor.visit_enum(s.as_str().into_deserializer()),
+            NodeValue::String(s) => visitor.visit_enum(s.as_str().into_deserializer()),
             _ => Err(de::Error::custom(format_args!(
                 "{} where a name is wanted",
                 self.node.kind()

@@ -43,14 +43,14 @@ pub struct Node {
     /// Where the value stands.
     pub span: Span,
     /// The value.
-    pub value: Value,
+    pub value: NodeValue,
     /// The places of the values that this one replaced, nearest first.
     pub overridden: Box<[Span]>,
 }
 
 /// What a [`Node`] can be.
 #[derive(Clone, Debug)]
-pub enum Value {
+pub enum NodeValue {
     /// `null`, `~` or nothing.
     Null,
     /// `true` or `false`.
@@ -80,12 +80,12 @@ pub struct Entry {
 impl Serialize for Node {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match &self.value {
-            Value::Null => serializer.serialize_unit(),
-            Value::Bool(b) => serializer.serialize_bool(*b),
-            Value::Number(n, _) => n.serialize(serializer),
-            Value::String(s) => serializer.serialize_str(s),
-            Value::Seq(items) => items.serialize(serializer),
-            Value::Map(entries) => {
+            NodeValue::Null => serializer.serialize_unit(),
+            NodeValue::Bool(b) => serializer.serialize_bool(*b),
+            NodeValue::Number(n, _) => n.serialize(serializer),
+            NodeValue::String(s) => serializer.serialize_str(s),
+            NodeValue::Seq(items) => items.serialize(serializer),
+            NodeValue::Map(entries) => {
                 serializer.collect_map(entries.iter().map(|e| (&e.key, &e.node)))
             }
         }
@@ -94,7 +94,7 @@ impl Serialize for Node {
 
 impl Node {
     /// A value at a place, that won against nothing.
-    pub fn new(span: Span, value: Value) -> Self {
+    pub fn new(span: Span, value: NodeValue) -> Self {
         Self {
             span,
             value,
@@ -106,10 +106,10 @@ impl Node {
     #[must_use]
     pub fn spanned_at(&self, span: Span) -> Self {
         let value = match &self.value {
-            Value::Seq(items) => {
-                Value::Seq(items.iter().map(|item| item.spanned_at(span)).collect())
+            NodeValue::Seq(items) => {
+                NodeValue::Seq(items.iter().map(|item| item.spanned_at(span)).collect())
             }
-            Value::Map(entries) => Value::Map(
+            NodeValue::Map(entries) => NodeValue::Map(
                 entries
                     .iter()
                     .map(|entry| Entry {
@@ -126,7 +126,7 @@ impl Node {
 
     /// The entries, if it is a mapping.
     pub fn entries(&self) -> &[Entry] {
-        if let Value::Map(entries) = &self.value {
+        if let NodeValue::Map(entries) = &self.value {
             entries
         } else {
             &[]
@@ -135,7 +135,7 @@ impl Node {
 
     /// The items, if it is a list.
     pub fn items(&self) -> &[Self] {
-        if let Value::Seq(items) = &self.value {
+        if let NodeValue::Seq(items) = &self.value {
             items
         } else {
             &[]
@@ -144,7 +144,7 @@ impl Node {
 
     /// The string, if it is one.
     pub fn as_str(&self) -> Option<&str> {
-        if let Value::String(s) = &self.value {
+        if let NodeValue::String(s) = &self.value {
             Some(s)
         } else {
             None
@@ -163,7 +163,7 @@ impl Node {
 
     /// Takes the value of a key out.
     pub fn take(&mut self, key: &str) -> Option<Self> {
-        let Value::Map(entries) = &mut self.value else {
+        let NodeValue::Map(entries) = &mut self.value else {
             return None;
         };
         let at = entries.iter().position(|e| e.key == key)?;
@@ -185,14 +185,14 @@ impl Node {
         for part in pointer.split('/').skip(1) {
             let key = part.replace("~1", "/").replace("~0", "~");
             match &node.value {
-                Value::Map(entries) => match entries.iter().find(|e| e.key == key) {
+                NodeValue::Map(entries) => match entries.iter().find(|e| e.key == key) {
                     Some(found) => {
                         node = &found.node;
                         entry = Some(found);
                     }
                     None => break,
                 },
-                Value::Seq(items) => match key.parse().ok().and_then(|i: usize| items.get(i)) {
+                NodeValue::Seq(items) => match key.parse().ok().and_then(|i: usize| items.get(i)) {
                     Some(found) => {
                         node = found;
                         entry = None;
@@ -209,12 +209,12 @@ impl Node {
     /// `null`, `a boolean`, `a number`, `a string`, `a list` or `a mapping`.
     pub const fn kind(&self) -> &'static str {
         match &self.value {
-            Value::Null => "null",
-            Value::Bool(_) => "a boolean",
-            Value::Number(..) => "a number",
-            Value::String(_) => "a string",
-            Value::Seq(_) => "a list",
-            Value::Map(_) => "a mapping",
+            NodeValue::Null => "null",
+            NodeValue::Bool(_) => "a boolean",
+            NodeValue::Number(..) => "a number",
+            NodeValue::String(_) => "a string",
+            NodeValue::Seq(_) => "a list",
+            NodeValue::Map(_) => "a mapping",
         }
     }
 
@@ -234,12 +234,12 @@ impl Node {
     pub fn to_value(&self) -> crate::value::Value {
         use crate::value::Value as V;
         match &self.value {
-            Value::Null => V::Null,
-            Value::Bool(b) => V::Bool(*b),
-            Value::Number(n, _) => V::Number(n.clone()),
-            Value::String(s) => V::String(s.clone()),
-            Value::Seq(items) => items.iter().map(Self::to_value).collect::<Vec<_>>().into(),
-            Value::Map(entries) => entries
+            NodeValue::Null => V::Null,
+            NodeValue::Bool(b) => V::Bool(*b),
+            NodeValue::Number(n, _) => V::Number(n.clone()),
+            NodeValue::String(s) => V::String(s.clone()),
+            NodeValue::Seq(items) => items.iter().map(Self::to_value).collect::<Vec<_>>().into(),
+            NodeValue::Map(entries) => entries
                 .iter()
                 .map(|e| (e.key.clone(), e.node.to_value()))
                 .collect::<Vec<_>>()
@@ -254,14 +254,14 @@ impl Node {
         visit: &mut impl FnMut(&[String], &'a Self),
     ) {
         match &self.value {
-            Value::Map(entries) if !entries.is_empty() => {
+            NodeValue::Map(entries) if !entries.is_empty() => {
                 for entry in entries {
                     path.push(entry.key.to_string());
                     entry.node.leaves(path, visit);
                     path.pop();
                 }
             }
-            Value::Seq(items) if !items.is_empty() => {
+            NodeValue::Seq(items) if !items.is_empty() => {
                 for (i, item) in items.iter().enumerate() {
                     let name = item
                         .get("name")

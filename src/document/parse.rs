@@ -1,6 +1,6 @@
 //! granit's events → [`Document`]s.
 
-use super::{Document, Entry, Node, Value, scalar};
+use super::{Document, Entry, Node, NodeValue, scalar};
 use crate::diagnostic::{Diagnostic, rule};
 use crate::source::{Source, SourceId, Span};
 use crate::value::Text;
@@ -269,10 +269,10 @@ impl<'s> Builder<'s> {
                 Err(self.unsupported(span, "a tag is not read", "remove the tag"))
             }
             Event::SequenceStart(_, anchor, _) => {
-                self.start(Node::new(span, Value::Seq(Vec::new())), anchor)
+                self.start(Node::new(span, NodeValue::Seq(Vec::new())), anchor)
             }
             Event::MappingStart(_, anchor, _) => {
-                self.start(Node::new(span, Value::Map(Vec::new())), anchor)
+                self.start(Node::new(span, NodeValue::Map(Vec::new())), anchor)
             }
             Event::SequenceEnd | Event::MappingEnd => self.end(range.end),
             _ => Ok(None),
@@ -347,10 +347,10 @@ impl<'s> Builder<'s> {
         text: &str,
         style: ScalarStyle,
         span: Span,
-    ) -> Result<Value, Stop> {
+    ) -> Result<NodeValue, Stop> {
         if let Some(tag) = tag {
             if tag.is_yaml_core_schema() && tag.suffix() == "str" {
-                return Ok(Value::String(text.into()));
+                return Ok(NodeValue::String(text.into()));
             }
             return Err(self.unsupported(span, "a tag is not read here", "remove the tag"));
         }
@@ -360,23 +360,23 @@ impl<'s> Builder<'s> {
         }
         Ok(match style {
             ScalarStyle::Plain => self.plain_value(text, span),
-            _ => Value::String(text.into()),
+            _ => NodeValue::String(text.into()),
         })
     }
 
     /// The value of a plain scalar without a tag.
-    fn plain_value(&mut self, text: &str, span: Span) -> Value {
+    fn plain_value(&mut self, text: &str, span: Span) -> NodeValue {
         let ambiguous = scalar::ambiguity(text);
         if self.strict {
             if let Some(kind) = ambiguous {
                 self.faults.push(self.ambiguous(text, kind, span));
-                return Value::String(text.into());
+                return NodeValue::String(text.into());
             }
         } else if ambiguous == Some("a boolean") {
             let truth = ["y", "yes", "on"]
                 .iter()
                 .any(|word| word.eq_ignore_ascii_case(text));
-            return Value::Bool(truth);
+            return NodeValue::Bool(truth);
         }
 
         if let Ok(value) = scalar::resolve(text) {
@@ -392,7 +392,7 @@ impl<'s> Builder<'s> {
             self.unportable = Some("a number that JSON does not hold");
         }
 
-        Value::String(text.into())
+        NodeValue::String(text.into())
     }
 
     fn ambiguous(&self, text: &str, kind: &str, span: Span) -> Diagnostic {
@@ -429,7 +429,7 @@ impl<'s> Builder<'s> {
     }
 
     fn leaf(&mut self, node: Node, anchor: usize) -> Result<Option<Node>, Stop> {
-        let bytes = if let Value::String(s) = &node.value {
+        let bytes = if let NodeValue::String(s) = &node.value {
             s.len()
         } else {
             8
@@ -492,7 +492,7 @@ impl<'s> Builder<'s> {
 
         if let Some(parent) = self.open.last()
             && parent.waiting.is_none()
-            && matches!(parent.node.value, Value::Map(_))
+            && matches!(parent.node.value, NodeValue::Map(_))
         {
             let message = "a key is a list or a mapping";
             return Err(self.unsupported(node.span, message, "use a string as key"));
@@ -522,8 +522,8 @@ impl<'s> Builder<'s> {
 
         // Parsed documents are most of the memory of a run.
         match &mut node.value {
-            Value::Seq(items) => items.shrink_to_fit(),
-            Value::Map(entries) => entries.shrink_to_fit(),
+            NodeValue::Seq(items) => items.shrink_to_fit(),
+            NodeValue::Map(entries) => entries.shrink_to_fit(),
             _ => {}
         }
 
@@ -545,8 +545,8 @@ impl<'s> Builder<'s> {
         };
 
         match &mut parent.node.value {
-            Value::Seq(items) => items.push(node),
-            Value::Map(entries) => match parent.waiting.take() {
+            NodeValue::Seq(items) => items.push(node),
+            NodeValue::Map(entries) => match parent.waiting.take() {
                 Some((key, key_span)) => entries.push(Entry {
                     key,
                     key_span,
@@ -578,9 +578,9 @@ impl<'s> Builder<'s> {
 fn key_of(node: Node, strict: bool) -> Result<Text, Stop> {
     let span = node.span;
     let key: Text = match node.value {
-        Value::String(key) => key,
-        Value::Number(_, text) if !strict => text.into(),
-        Value::Bool(b) if !strict => b.to_string().into(),
+        NodeValue::String(key) => key,
+        NodeValue::Number(_, text) if !strict => text.into(),
+        NodeValue::Bool(b) if !strict => b.to_string().into(),
         _ => {
             let message = format!("a key is {}, not a string", node.kind());
             let fault = Diagnostic::new(&UNSUPPORTED, span, message).fix("quote the key");
@@ -611,9 +611,9 @@ fn twice(key: &str, span: Span, first: Span) -> Diagnostic {
 
 fn measure(node: &Node) -> Size {
     let (bytes, children): (usize, Vec<&Node>) = match &node.value {
-        Value::Seq(items) => (0, items.iter().collect()),
-        Value::Map(entries) => (0, entries.iter().map(|entry| &entry.node).collect()),
-        Value::String(text) => (text.len(), Vec::new()),
+        NodeValue::Seq(items) => (0, items.iter().collect()),
+        NodeValue::Map(entries) => (0, entries.iter().map(|entry| &entry.node).collect()),
+        NodeValue::String(text) => (text.len(), Vec::new()),
         _ => (8, Vec::new()),
     };
 

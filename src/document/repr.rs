@@ -1,7 +1,7 @@
 //! Trees as an input of the `jsonschema` crate: documents and objects are validated where they
 //! stand, without a copy, and a fault's JSON Pointer finds its span in the same tree.
 
-use super::{Entry, Node, Value as NodeValue};
+use super::{Entry, Node, NodeValue};
 use crate::source::Span;
 use crate::value::{self, Value};
 use jsonschema::JsonType;

@@ -4,19 +4,19 @@
 //! Sources: YAML 1.2.2 section 10.3.2; the YAML 1.1 type repository (bool, int, float, timestamp,
 //! merge, null), as implemented by `sigs.k8s.io/yaml` and PyYAML.
 
-use super::Value;
+use super::NodeValue;
 use serde_json::Number;
 
 /// The value of a plain scalar by the core schema; `Err` for an integer or float that does not fit.
-pub(super) fn resolve(text: &str) -> Result<Value, ()> {
+pub(super) fn resolve(text: &str) -> Result<NodeValue, ()> {
     Ok(match text {
-        "" | "~" | "null" | "Null" | "NULL" => Value::Null,
-        "true" | "True" | "TRUE" => Value::Bool(true),
-        "false" | "False" | "FALSE" => Value::Bool(false),
+        "" | "~" | "null" | "Null" | "NULL" => NodeValue::Null,
+        "true" | "True" | "TRUE" => NodeValue::Bool(true),
+        "false" | "False" | "FALSE" => NodeValue::Bool(false),
         _ => match number(text) {
-            Some(Ok(n)) => Value::Number(n, text.into()),
+            Some(Ok(n)) => NodeValue::Number(n, text.into()),
             Some(Err(())) => return Err(()),
-            None => Value::String(text.into()),
+            None => NodeValue::String(text.into()),
         },
     })
 }
@@ -219,9 +219,9 @@ mod tests {
         assert!(resolve(".inf").is_err());
         assert!(matches!(
             resolve("18446744073709551615"),
-            Ok(Value::Number(..))
+            Ok(NodeValue::Number(..))
         ));
-        assert!(matches!(resolve("1.2.3"), Ok(Value::String(_))));
-        assert!(matches!(resolve("-"), Ok(Value::String(_))));
+        assert!(matches!(resolve("1.2.3"), Ok(NodeValue::String(_))));
+        assert!(matches!(resolve("-"), Ok(NodeValue::String(_))));
     }
 }

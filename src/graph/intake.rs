@@ -5,7 +5,7 @@ use super::facts::{Facts, is_overlay, listed, patches};
 use super::gitops::flux;
 use super::{InputKind, Origin};
 use crate::diagnostic::{Diagnostic, Scope, rule};
-use crate::document::{self, Document, Node, Value as Kind};
+use crate::document::{self, Document, Node, NodeValue};
 use crate::kube::ObjectId;
 use crate::kube::labels::{items, texts};
 use crate::source::{SourceId, SourceMap, Span, join, parent};
@@ -143,7 +143,7 @@ pub fn read(sources: &SourceMap, ids: &[SourceId], keeps: bool) -> Reading {
                         let set = flux::patched_flags(sources, &document.root, name);
                         facts.gitops.controllers.extend(set);
                     }
-                } else if !matches!(document.root.value, Kind::Null) {
+                } else if !matches!(document.root.value, NodeValue::Null) {
                     object(&document.root, false, &mut facts, &mut faults);
                 }
             }
@@ -226,7 +226,10 @@ fn transforms(root: &Node) -> Option<(String, Span)> {
         "bases",
     ];
     for key in CHANGING {
-        if let Some(node) = root.get(key).filter(|n| !matches!(n.value, Kind::Null)) {
+        if let Some(node) = root
+            .get(key)
+            .filter(|n| !matches!(n.value, NodeValue::Null))
+        {
             return Some((format!("`{key}`"), node.span));
         }
     }

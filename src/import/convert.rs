@@ -1,12 +1,12 @@
 //! One namespace: which fields say what was found, and what is passed through.
 
-use super::{Found, FoundNamespace, Left, may_carry};
+use super::{FoundNamespace, FoundObject, Left, may_carry};
 use crate::bundle::{reaches_out, read_otherwise as refused};
 use crate::kube::Quantity;
 use crate::kube::names::POD_SECURITY;
 use crate::kube::{ObjectId, kinds};
 use crate::spec::leaf;
-use crate::tenancy::Metadata;
+use crate::tenancy::MetadataField;
 use serde_json::{Map, Value, json};
 
 /// A namespace as a tenant's spec says it.
@@ -21,9 +21,9 @@ pub struct Converted {
     /// Users and groups that hold keys here, as `group/NAME`.
     pub principals: Vec<String>,
     /// Objects of kinds that the floor is made of, passed through.
-    pub floor: Vec<Found>,
+    pub floor: Vec<FoundObject>,
     /// Other objects, passed through.
-    pub others: Vec<Found>,
+    pub others: Vec<FoundObject>,
     /// Loosenings: a rule, and the object.
     pub loosenings: Vec<(&'static str, String)>,
     /// What is not carried over.
@@ -37,7 +37,7 @@ pub struct Converted {
 }
 
 impl Converted {
-    fn leave(&mut self, found: &Found, what: String, reason: &str) {
+    fn leave(&mut self, found: &FoundObject, what: String, reason: &str) {
         self.left.push(Left {
             place: found.place.clone(),
             what,
@@ -45,7 +45,7 @@ impl Converted {
         });
     }
 
-    fn pass(&mut self, found: &Found) {
+    fn pass(&mut self, found: &FoundObject) {
         if let Some(reason) = refused(&found.raw, &found.value) {
             let (what, reason) = (found.id.to_string(), reason.to_owned());
             self.leave(found, what, &reason);
@@ -179,10 +179,10 @@ pub fn convert(found: &FoundNamespace, narrow: bool) -> Converted {
     out
 }
 
-fn metadata(found: &Found, out: &mut Converted) {
+fn metadata(found: &FoundObject, out: &mut Converted) {
     for (field, kind) in [
-        ("labels", Metadata::Label),
-        ("annotations", Metadata::Annotation),
+        ("labels", MetadataField::Label),
+        ("annotations", MetadataField::Annotation),
     ] {
         let Some(map) = found
             .value
@@ -198,7 +198,7 @@ fn metadata(found: &Found, out: &mut Converted) {
             }
             match may_carry(kind, key, value) {
                 Ok(text) => {
-                    let keys = if kind == Metadata::Label {
+                    let keys = if kind == MetadataField::Label {
                         &mut out.label_keys
                     } else {
                         &mut out.annotation_keys
@@ -228,7 +228,7 @@ fn metadata(found: &Found, out: &mut Converted) {
     }
 }
 
-fn pod_security(found: &Found, name: &str, out: &mut Converted) {
+fn pod_security(found: &FoundObject, name: &str, out: &mut Converted) {
     let label = |key: &str| {
         found
             .value
@@ -279,7 +279,7 @@ fn pod_security(found: &Found, name: &str, out: &mut Converted) {
 }
 
 /// Whether an object's metadata says nothing but its name.
-fn plain_metadata(found: &Found) -> bool {
+fn plain_metadata(found: &FoundObject) -> bool {
     let metadata = found.value.get("metadata").and_then(Value::as_object);
     metadata.is_some_and(|m| {
         m.iter().all(|(k, v)| {
@@ -304,11 +304,11 @@ fn amounts(value: &Value) -> Option<Map<String, Value>> {
     Some(out)
 }
 
-type Said<'a> = Option<(&'a Found, String, Value)>;
+type Said<'a> = Option<(&'a FoundObject, String, Value)>;
 
 /// A quota that the spec can say: the only one, nothing but `hard`, and defaults for what it
 /// counts.
-fn quota<'a>(all: &[&'a Found], limits: Option<&Value>) -> Said<'a> {
+fn quota<'a>(all: &[&'a FoundObject], limits: Option<&Value>) -> Said<'a> {
     let [only] = all else { return None };
     let spec = only.value.get("spec")?.as_object()?;
 
@@ -339,7 +339,7 @@ fn quota<'a>(all: &[&'a Found], limits: Option<&Value>) -> Said<'a> {
 }
 
 /// A LimitRange that the spec can say: the only one, one item, for containers.
-fn limits<'a>(all: &[&'a Found]) -> Said<'a> {
+fn limits<'a>(all: &[&'a FoundObject]) -> Said<'a> {
     let [only] = all else { return None };
     let items = only.value.pointer("/spec/limits")?.as_array()?;
     let [item] = items.as_slice() else {
@@ -384,7 +384,7 @@ fn limits<'a>(all: &[&'a Found]) -> Said<'a> {
 }
 
 /// Carries a RoleBinding over as subjects, if they can say it exactly.
-fn binding(found: &Found, namespace: &str, narrow: bool, out: &mut Converted) -> bool {
+fn binding(found: &FoundObject, namespace: &str, narrow: bool, out: &mut Converted) -> bool {
     let role = &found.value["roleRef"];
     let (Some("ClusterRole"), Some(role)) = (role["kind"].as_str(), role["name"].as_str()) else {
         return false;

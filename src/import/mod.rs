@@ -9,19 +9,19 @@ mod write;
 
 pub use write::{Options, Output, hand_over, write};
 
-use crate::document::{self, Value as TreeValue};
+use crate::document::{self, NodeValue};
 use crate::graph::facts;
 use crate::kube::{ObjectId, kinds};
 use crate::source::{SourceId, SourceMap, join, parent};
 use crate::spec::fleet::FleetSpec;
 use crate::spec::leaf;
-use crate::tenancy::{Metadata, controller_reads, reserved};
+use crate::tenancy::{MetadataField, controller_reads, reserved};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// An object as it was found.
 #[derive(Clone, Debug)]
-pub struct Found {
+pub struct FoundObject {
     /// What it is.
     pub id: ObjectId,
     /// Its value.
@@ -47,14 +47,14 @@ pub struct Left {
 #[derive(Debug)]
 pub struct FoundNamespace {
     /// The Namespace.
-    pub object: Found,
+    pub object: FoundObject,
     /// What is in it, in path order.
-    pub objects: Vec<Found>,
+    pub objects: Vec<FoundObject>,
 }
 
 /// What was found in a folder.
 #[derive(Debug, Default)]
-pub struct Survey {
+pub struct ImportSurvey {
     /// Namespaces by name.
     pub namespaces: BTreeMap<String, FoundNamespace>,
     /// What is in no namespace that is carried over.
@@ -64,8 +64,8 @@ pub struct Survey {
 }
 
 /// Looks through manifests. `fleet` knows which names belong to the platform.
-pub fn survey(sources: &SourceMap, ids: &[SourceId], fleet: &FleetSpec) -> Survey {
-    let mut survey = Survey::default();
+pub fn survey(sources: &SourceMap, ids: &[SourceId], fleet: &FleetSpec) -> ImportSurvey {
+    let mut survey = ImportSurvey::default();
     let mut documents: Vec<(SourceId, document::Document)> = Vec::new();
     let mut patches: BTreeSet<String> = BTreeSet::new();
 
@@ -86,12 +86,12 @@ pub fn survey(sources: &SourceMap, ids: &[SourceId], fleet: &FleetSpec) -> Surve
         documents.extend(found.into_iter().map(|d| (*id, d)));
     }
 
-    let mut objects: BTreeMap<ObjectId, Found> = BTreeMap::new();
+    let mut objects: BTreeMap<ObjectId, FoundObject> = BTreeMap::new();
     let mut order: Vec<ObjectId> = Vec::new();
 
     for (id, document) in documents {
         let source = sources.get(id);
-        if matches!(document.root.value, TreeValue::Null) {
+        if matches!(document.root.value, NodeValue::Null) {
             continue;
         }
         let at = document
@@ -169,7 +169,7 @@ pub fn survey(sources: &SourceMap, ids: &[SourceId], fleet: &FleetSpec) -> Surve
         if !raw.ends_with('\n') {
             raw.push('\n');
         }
-        let found = Found {
+        let found = FoundObject {
             id: object.clone(),
             value,
             raw,
@@ -205,10 +205,10 @@ fn other_systems(id: &ObjectId) -> Option<&'static str> {
 }
 
 fn sort_out(
-    mut objects: BTreeMap<ObjectId, Found>,
+    mut objects: BTreeMap<ObjectId, FoundObject>,
     order: &[ObjectId],
     fleet: &FleetSpec,
-    survey: &mut Survey,
+    survey: &mut ImportSurvey,
 ) {
     let is_namespace = |id: &ObjectId| id.kind == "Namespace" && id.group.is_empty();
     for id in order.iter().filter(|id| is_namespace(id)) {
@@ -264,7 +264,7 @@ fn sort_out(
 }
 
 /// Whether a tenant may have a key on its namespace.
-fn may_carry(kind: Metadata, key: &str, value: &Value) -> Result<String, &'static str> {
+fn may_carry(kind: MetadataField, key: &str, value: &Value) -> Result<String, &'static str> {
     let Some(text) = value.as_str() else {
         return Err("its value is no string");
     };
@@ -277,7 +277,7 @@ fn may_carry(kind: Metadata, key: &str, value: &Value) -> Result<String, &'stati
     if text.chars().any(char::is_control) {
         return Err("its value holds a control character");
     }
-    let format = if kind == Metadata::Label {
+    let format = if kind == MetadataField::Label {
         "label-value"
     } else {
         "text-line"

@@ -1,7 +1,7 @@
 //! The files of an imported fleet.
 
 use super::convert::{Converted, convert};
-use super::{Found, FoundNamespace, Left, Survey};
+use super::{FoundNamespace, FoundObject, ImportSurvey, Left};
 use crate::document::emit;
 use crate::kube::{Quantity, kinds};
 use crate::spec::leaf::{self, Day};
@@ -54,7 +54,7 @@ pub struct Output {
 }
 
 /// Writes the files of a surveyed folder.
-pub fn write(survey: &Survey, options: &Options<'_>) -> Output {
+pub fn write(survey: &ImportSurvey, options: &Options<'_>) -> Output {
     let mut out = Output {
         left: survey.left.clone(),
         ..Output::default()
@@ -200,7 +200,7 @@ fn tenant_files(
 ) {
     let mut manifests = Vec::new();
     for (stem, pick) in [("floor", true), ("manifests", false)] {
-        let objects: Vec<&Found> = parts
+        let objects: Vec<&FoundObject> = parts
             .iter()
             .flat_map(|p| if pick { &p.floor } else { &p.others })
             .collect();
@@ -281,7 +281,7 @@ fn quota_sum(parts: &[Converted]) -> Map<String, Value> {
 }
 
 /// Verbatim documents, in files that are small enough to be read.
-fn chunks(objects: &[&Found]) -> Vec<String> {
+fn chunks(objects: &[&FoundObject]) -> Vec<String> {
     let mut out: Vec<String> = Vec::new();
     for object in objects {
         if out

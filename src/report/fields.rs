@@ -1,7 +1,7 @@
 //! The reference of all fields: docs/fields.md.
 
 use crate::spec::fields::{Field, OF_EVERY_FIELD, fields};
-use crate::spec::schema::Kind;
+use crate::spec::schema::DocumentKind;
 
 /// The text above the tables.
 static HEAD: &str = "\
@@ -46,7 +46,7 @@ pub fn fields_table() -> String {
     out
 }
 
-fn row(kind: Kind, field: &Field) -> String {
+fn row(kind: DocumentKind, field: &Field) -> String {
     let listed = field.listed_at.as_ref().map(|(owner, path)| {
         let owner = match owner {
             _ if *owner == kind => String::new(),

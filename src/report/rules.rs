@@ -3,7 +3,7 @@
 use crate::catalog::RULES;
 use crate::diagnostic::Rule;
 use crate::spec::did_you_mean;
-use crate::spec::schema::Kind;
+use crate::spec::schema::DocumentKind;
 use crate::tenancy::WAIVABLE;
 use serde_json::json;
 
@@ -58,7 +58,7 @@ pub fn rules_json() -> String {
 /// Names the nearest rule or kind of document, or the rule whose id ends with a name that has no
 /// area.
 fn unknown_rule(id: &str) -> String {
-    let kinds = Kind::ALL.map(|kind| kind.name().to_lowercase());
+    let kinds = DocumentKind::ALL.map(|kind| kind.name().to_lowercase());
     let known = RULES.iter().map(|rule| rule.id);
     let near = did_you_mean(id, known.chain(kinds.iter().map(String::as_str)));
     let same_name = || {

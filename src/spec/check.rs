@@ -1,9 +1,9 @@
 //! What is wrong with one document.
 
-use super::schema::{API_VERSION, Checker, Kind, format_reason};
-use super::{Input, did_you_mean};
+use super::schema::{API_VERSION, Checker, DocumentKind, format_reason};
+use super::{SpecFile, did_you_mean};
 use crate::diagnostic::{Diagnostic, rule};
-use crate::document::{AMBIGUOUS_SCALAR, Node, Value};
+use crate::document::{AMBIGUOUS_SCALAR, Node, NodeValue};
 use crate::source::{Source, Span, parent};
 use jsonschema::error::{TypeKind, ValidationErrorKind as Fault};
 use serde_json::Value as Json;
@@ -96,7 +96,10 @@ rule! {
 const GROUP: &str = "tenantry.dev";
 
 /// The kind of a document; nothing for one of another group.
-pub(super) fn classify(source: &Source, root: &Node) -> Result<Option<Kind>, Box<Diagnostic>> {
+pub(super) fn classify(
+    source: &Source,
+    root: &Node,
+) -> Result<Option<DocumentKind>, Box<Diagnostic>> {
     let fault = |rule, span, message: String, fix: String| {
         Err(Box::new(Diagnostic::new(rule, span, message).fix(fix)))
     };
@@ -142,7 +145,7 @@ pub(super) fn classify(source: &Source, root: &Node) -> Result<Option<Kind>, Box
         let near = strsim::damerau_levenshtein(group, GROUP) <= 2
             || group.starts_with("tenantry.")
             || version.is_none();
-        if near && Kind::parse(&kind_text).is_some() {
+        if near && DocumentKind::parse(&kind_text).is_some() {
             let message = format!("`{version_text}` is not `{API_VERSION}`");
             return fault(
                 &UNKNOWN_KIND,
@@ -164,11 +167,11 @@ pub(super) fn classify(source: &Source, root: &Node) -> Result<Option<Kind>, Box
         );
     }
 
-    match Kind::parse(&kind_text) {
+    match DocumentKind::parse(&kind_text) {
         Some(kind) => Ok(Some(kind)),
         None => {
             let span = kind.map_or(span, |e| e.node.span);
-            let hint = did_you_mean(&kind_text, Kind::ALL.map(Kind::name));
+            let hint = did_you_mean(&kind_text, DocumentKind::ALL.map(DocumentKind::name));
             let hint = if hint.is_empty() {
                 "write Fleet, Profile, Tenant or Waiver".into()
             } else {
@@ -198,8 +201,8 @@ pub(super) fn lies_below(dir: &str, folder: &str, path: &str) -> bool {
 /// A document where its kind may not stand.
 pub(super) fn misplaced(
     source: &Source,
-    input: &Input,
-    kind: Kind,
+    input: &SpecFile,
+    kind: DocumentKind,
     fleet_path: &str,
     root: &Node,
 ) -> Option<Diagnostic> {
@@ -208,7 +211,7 @@ pub(super) fn misplaced(
     let below = |folder: &str| lies_below(dir, folder, &source.path);
 
     if let Some(name) = &input.origin
-        && kind != Kind::Tenant
+        && kind != DocumentKind::Tenant
     {
         let message = format!("a {} in the tenant-owned source `{name}`", kind.name());
         return Some(
@@ -218,10 +221,10 @@ pub(super) fn misplaced(
     }
 
     let (ok, where_to) = match kind {
-        Kind::Fleet => (source.path == fleet_path, fleet_path.to_owned()),
-        Kind::Profile => (below("profiles"), format!("{dir}/profiles/")),
-        Kind::Waiver => (below("waivers"), format!("{dir}/waivers/")),
-        Kind::Tenant => (!below("profiles") && !below("waivers"), format!("{dir}/")),
+        DocumentKind::Fleet => (source.path == fleet_path, fleet_path.to_owned()),
+        DocumentKind::Profile => (below("profiles"), format!("{dir}/profiles/")),
+        DocumentKind::Waiver => (below("waivers"), format!("{dir}/waivers/")),
+        DocumentKind::Tenant => (!below("profiles") && !below("waivers"), format!("{dir}/")),
     };
 
     if ok || input.origin.is_some() {
@@ -263,9 +266,9 @@ fn explain(
     out: &mut Vec<Diagnostic>,
 ) {
     let show = || match &node.value {
-        Value::String(s) => format!("`{}`", shorten(s)),
-        Value::Number(_, text) => format!("`{text}`"),
-        Value::Bool(b) => format!("`{b}`"),
+        NodeValue::String(s) => format!("`{}`", shorten(s)),
+        NodeValue::Number(_, text) => format!("`{text}`"),
+        NodeValue::Bool(b) => format!("`{b}`"),
         _ => node.kind().to_owned(),
     };
     match fault {
@@ -317,11 +320,11 @@ fn explain(
             );
 
             match &node.value {
-                Value::Null => out.push(
+                NodeValue::Null => out.push(
                     Diagnostic::new(&NULL, key_span, format!("`{field}` is null"))
                         .fix("leave it out, or write a value"),
                 ),
-                Value::Number(_, text) if wanted.iter().any(|t| t == "string") => out.push(
+                NodeValue::Number(_, text) if wanted.iter().any(|t| t == "string") => out.push(
                     Diagnostic::new(
                         &AMBIGUOUS_SCALAR,
                         node.span,
@@ -330,7 +333,7 @@ fn explain(
                     .label("quote it")
                     .fix(format!("write \"{text}\"")),
                 ),
-                Value::Bool(b) if wanted.iter().any(|t| t == "string") => out.push(
+                NodeValue::Bool(b) if wanted.iter().any(|t| t == "string") => out.push(
                     Diagnostic::new(
                         &AMBIGUOUS_SCALAR,
                         node.span,
@@ -341,10 +344,10 @@ fn explain(
                 ),
                 _ => {
                     let fix = match (&node.value, wanted.as_slice()) {
-                        (Value::String(s), [only]) if only == "array" => {
+                        (NodeValue::String(s), [only]) if only == "array" => {
                             format!("write a list: [{}]", shorten(s))
                         }
-                        (Value::String(s), [only]) if only == "object" => {
+                        (NodeValue::String(s), [only]) if only == "object" => {
                             let key = if schema_path.contains("Subject")
                                 || schema_path.contains("owners")
                             {
@@ -530,16 +533,16 @@ fn known_fields(schema: &Json, path: &str) -> Vec<String> {
 /// takes no time.
 fn may_hold_one(node: &Node) -> bool {
     match &node.value {
-        Value::String(text) => text.bytes().any(|b| !matches!(b, b' '..=b'~')),
-        Value::Map(entries) => entries
+        NodeValue::String(text) => text.bytes().any(|b| !matches!(b, b' '..=b'~')),
+        NodeValue::Map(entries) => entries
             .iter()
             .any(|e| match (&e.node.value, e.key.as_str()) {
-                (Value::String(text), "description") => text
+                (NodeValue::String(text), "description") => text
                     .bytes()
                     .any(|b| !matches!(b, b' '..=b'~' | b'\n' | b'\t')),
                 _ => may_hold_one(&e.node),
             }),
-        Value::Seq(items) => items.iter().any(may_hold_one),
+        NodeValue::Seq(items) => items.iter().any(may_hold_one),
         _ => false,
     }
 }
@@ -577,7 +580,7 @@ pub(super) fn one_of(
     what: &str,
     out: &mut Vec<Diagnostic>,
 ) {
-    if !matches!(node.value, Value::Map(_)) {
+    if !matches!(node.value, NodeValue::Map(_)) {
         // The schema has said so.
         return;
     }
@@ -723,7 +726,7 @@ fn port_range(port: &Node, out: &mut Vec<Diagnostic>) {
         return;
     };
     let number = |n: &Node| {
-        if let Value::Number(n, _) = &n.value {
+        if let NodeValue::Number(n, _) = &n.value {
             n.as_u64()
         } else {
             None

@@ -1,6 +1,6 @@
 //! The fields of a kind of document as a tree, read from its JSON Schema.
 
-use super::schema::{Kind, schema};
+use super::schema::{DocumentKind, schema};
 use crate::diagnostic::nearest;
 use serde_json::Value;
 
@@ -38,7 +38,7 @@ pub struct AllowedValue {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FoundField {
     /// The kind of document that has the field.
-    pub kind: Kind,
+    pub kind: DocumentKind,
     /// The field.
     pub field: Field,
     /// The number of keys below the document: 0 for the document itself.
@@ -53,7 +53,7 @@ pub struct FoundField {
 pub fn find(path: &str) -> Result<FoundField, String> {
     let mut keys = path.split('.');
     let first = keys.next().unwrap_or_default().to_lowercase();
-    let kind = Kind::ALL
+    let kind = DocumentKind::ALL
         .into_iter()
         .find(|kind| kind.name().to_lowercase() == first)
         .ok_or_else(|| unknown_kind(path, &first))?;
@@ -81,7 +81,7 @@ pub fn find(path: &str) -> Result<FoundField, String> {
 }
 
 /// Returns the whole document of a kind as a field.
-pub fn fields_of(kind: Kind) -> Field {
+pub fn fields_of(kind: DocumentKind) -> Field {
     let root = schema(kind);
     let reader = Reader { root: &root };
     let mut document = reader.field(&kind.name().to_lowercase(), &root, false, &mut Vec::new());
@@ -242,7 +242,7 @@ fn values(node: &Value) -> Vec<AllowedValue> {
 }
 
 fn unknown_kind(path: &str, first: &str) -> String {
-    let kinds = Kind::ALL.map(|kind| kind.name().to_lowercase());
+    let kinds = DocumentKind::ALL.map(|kind| kind.name().to_lowercase());
     let hint = nearest(first, kinds.iter().map(String::as_str)).map_or_else(
         || format!("a path begins with {}", kinds.join(", ")),
         |kind| format!("did you mean `{kind}`?"),
@@ -303,7 +303,7 @@ mod tests {
             }
         }
 
-        for kind in Kind::ALL {
+        for kind in DocumentKind::ALL {
             check(kind.name(), &fields_of(kind));
         }
     }

@@ -4,7 +4,7 @@
 //! Paragraphs that begin with `Default:`, `Renders:` and `Rules:` say the rest.
 
 use super::leaf::FORMATS;
-use super::schema::{DEFAULT, Kind, RENDERS, RULES, schema};
+use super::schema::{DEFAULT, DocumentKind, RENDERS, RULES, schema};
 use crate::kube::quantity;
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -41,13 +41,14 @@ pub struct Field {
     /// Whether the field holds an object with fields of its own.
     pub is_object: bool,
     /// Where the fields of its object are listed, if that is elsewhere.
-    pub listed_at: Option<(Kind, String)>,
+    pub listed_at: Option<(DocumentKind, String)>,
 }
 
 /// The fields of every kind of document, in the order of the types. An object that stands in
 /// several places is listed at the shortest path, and the others refer to that.
-pub fn fields() -> Vec<(Kind, Vec<Field>)> {
-    let schemas: Vec<(Kind, Value)> = ORDER.into_iter().map(|kind| (kind, schema(kind))).collect();
+pub fn fields() -> Vec<(DocumentKind, Vec<Field>)> {
+    let schemas: Vec<(DocumentKind, Value)> =
+        ORDER.into_iter().map(|kind| (kind, schema(kind))).collect();
     let homes = homes(&schemas);
 
     schemas
@@ -66,13 +67,18 @@ pub fn fields() -> Vec<(Kind, Vec<Field>)> {
 }
 
 /// The order of the kinds: a tenant's objects are listed with the tenant.
-static ORDER: [Kind; 4] = [Kind::Tenant, Kind::Fleet, Kind::Profile, Kind::Waiver];
+static ORDER: [DocumentKind; 4] = [
+    DocumentKind::Tenant,
+    DocumentKind::Fleet,
+    DocumentKind::Profile,
+    DocumentKind::Waiver,
+];
 
 /// Where each named object of the schemas is listed.
-type Homes = BTreeMap<String, (Kind, String)>;
+type Homes = BTreeMap<String, (DocumentKind, String)>;
 
 /// Finds the shortest path of each named object, breadth first.
-fn homes(schemas: &[(Kind, Value)]) -> Homes {
+fn homes(schemas: &[(DocumentKind, Value)]) -> Homes {
     let mut homes = Homes::new();
     for (kind, schema) in schemas {
         let mut queue = VecDeque::from([(String::new(), schema)]);
@@ -99,7 +105,7 @@ fn homes(schemas: &[(Kind, Value)]) -> Homes {
 
 /// Reads the fields of one schema.
 struct Reader<'a> {
-    kind: Kind,
+    kind: DocumentKind,
     schema: &'a Value,
     homes: &'a Homes,
     out: Vec<Field>,

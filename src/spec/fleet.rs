@@ -4,7 +4,7 @@ use super::leaf::{
     Cidr, Duration, GroupKind, Ip, Keyed, LabelKey, LabelValue, Line, Minor, Name, ObjectName,
     OciPrefix, Pattern, RelativePath, VersionReq,
 };
-use super::tenant::{PortRule, Reach, Resources, Subject, Verify};
+use super::tenant::{PortRule, ReachSpec, Resources, SubjectSpec, VerifySpec};
 use crate::document::Spanned;
 use crate::kube::Quantity;
 use schemars::JsonSchema;
@@ -47,7 +47,7 @@ pub struct FleetSpec {
     ///
     /// Default: tenants may set none.
     /// Renders: nothing.
-    pub tenant_metadata: Option<TenantMetadata>,
+    pub tenant_metadata: Option<AllowedMetadata>,
     /// Kinds of custom resources that tenants may have in `manifests`, as `group/Kind`. They must
     /// have a namespace.
     ///
@@ -67,7 +67,7 @@ pub struct FleetSpec {
     /// Default: none.
     /// Renders: nothing.
     /// Rules: `tenancy/shared-subject`.
-    pub shared_subjects: Option<Vec<Spanned<Subject>>>,
+    pub shared_subjects: Option<Vec<Spanned<SubjectSpec>>>,
     /// A JSON Schema for the tenants' `parameters`.
     ///
     /// Default: every value is accepted.
@@ -78,12 +78,12 @@ pub struct FleetSpec {
     ///
     /// Default: none.
     /// Renders: a ClusterRole `tenantry-NAME` in `platform/roles.yaml` of each cluster.
-    pub roles: Option<Vec<Role>>,
+    pub roles: Option<Vec<RoleSpec>>,
     /// The clusters.
     ///
     /// Renders: a folder of the tree for each cluster.
     /// Rules: `tenancy/fleet`.
-    pub clusters: Vec<Cluster>,
+    pub clusters: Vec<ClusterSpec>,
     /// How the clusters apply the tree.
     ///
     /// Default: Flux, with the defaults of its fields.
@@ -144,7 +144,8 @@ pub struct Naming {
 /// What tenants may put on their namespaces: whole keys, or prefixes that end in `/` or `.`.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct TenantMetadata {
+#[schemars(rename = "TenantMetadata")]
+pub struct AllowedMetadata {
     /// Keys or prefixes of labels.
     ///
     /// Default: none.
@@ -162,7 +163,8 @@ pub struct TenantMetadata {
 /// A role besides the catalogue's: a ClusterRole `tenantry-NAME`.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Role {
+#[schemars(rename = "Role")]
+pub struct RoleSpec {
     /// The name by which tenants use the role. It may not be a built-in one.
     ///
     /// Renders: the ClusterRole `tenantry-NAME`.
@@ -173,7 +175,7 @@ pub struct Role {
     /// Default: `tenant`.
     /// Renders: nothing.
     /// Rules: `tenancy/unknown-role`.
-    pub level: Option<Reach>,
+    pub level: Option<ReachSpec>,
     /// What the role grants.
     ///
     /// Renders: `rules` of the ClusterRole.
@@ -214,7 +216,8 @@ pub struct PolicyRule {
 /// A cluster.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Cluster {
+#[schemars(rename = "Cluster")]
+pub struct ClusterSpec {
     /// The name of the cluster.
     ///
     /// Renders: the folder `rendered/NAME`, and the paths of the Flux objects.
@@ -426,7 +429,7 @@ pub struct Artifacts {
     ///
     /// Default: none.
     /// Renders: `spec.verify`.
-    pub verify: Option<Verify>,
+    pub verify: Option<VerifySpec>,
 }
 
 /// Whose credentials a registry takes.
@@ -549,7 +552,7 @@ pub struct Delivery {
     /// Default: `auto`.
     /// Renders: a folder and a Kustomization for each unit.
     /// Rules: `tree/outgrown`, `tree/object-moved`.
-    pub unit: Option<Unit>,
+    pub unit: Option<UnitChoice>,
     /// The number of shards. `auto` chooses at a cluster's first render: a fiftieth of the tenants,
     /// rounded up to a power of two.
     ///
@@ -591,7 +594,8 @@ pub enum Engine {
 /// What a Flux Kustomization holds.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Serialize, JsonSchema, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
-pub enum Unit {
+#[schemars(rename = "Unit")]
+pub enum UnitChoice {
     /// Settled at a cluster's first render: up to 100 tenants a tenant, else a shard.
     #[default]
     Auto,

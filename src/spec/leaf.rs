@@ -12,7 +12,7 @@ use std::net::IpAddr;
 use std::str::FromStr;
 
 /// A format: its name in the schema, what it is in words, and the reason why a text is not one.
-pub struct Format {
+pub struct LeafFormat {
     /// The name in the schema.
     pub name: &'static str,
     /// In words, with an article.
@@ -24,7 +24,7 @@ pub struct Format {
 macro_rules! leaves {
     ($($(#[$doc:meta])* $name:ident, $format:literal, $what:literal, $check:expr;)+) => {
         /// Every format of a leaf.
-        pub static FORMATS: &[Format] = &[$(Format { name: $format, what: $what, check: $check }),+];
+        pub static FORMATS: &[LeafFormat] = &[$(LeafFormat { name: $format, what: $what, check: $check }),+];
         $(
             $(#[$doc])*
             #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

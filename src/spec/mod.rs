@@ -24,13 +24,13 @@ use crate::source::{Source, SourceId, SourceMap, Span, parent};
 use fleet::FleetSpec;
 use indexmap::IndexSet;
 use rayon::prelude::*;
-use schema::Kind;
+use schema::DocumentKind;
 use std::collections::BTreeMap;
 use tenant::{ProfileSpec, WaiverSpec};
 
 /// A file to read specs from.
 #[derive(Clone, Debug)]
-pub struct Input {
+pub struct SpecFile {
     /// The text.
     pub source: SourceId,
     /// The name of the checkout it comes from, if that is one of the fleet's sources.
@@ -88,7 +88,7 @@ impl TenantDoc {
     #[must_use]
     pub fn without_body(self) -> Self {
         let span = self.name.span;
-        let nothing = || Node::new(span, document::Value::Null);
+        let nothing = || Node::new(span, document::NodeValue::Null);
         Self {
             metadata: nothing(),
             spec: nothing(),
@@ -121,7 +121,7 @@ pub struct Specs {
     pub skipped: Vec<Skipped>,
 }
 
-enum Read<T> {
+enum ReadDocument<T> {
     Fleet(Box<FleetDoc>),
     Profile(Box<ProfileDoc>),
     Waiver(Box<WaiverDoc>),
@@ -142,7 +142,7 @@ pub struct Loaded<T> {
 
 /// Makes the checkers of schemas, which the first document would wait for.
 pub fn prepare() {
-    schema::checker(Kind::Tenant);
+    schema::checker(DocumentKind::Tenant);
 }
 
 /// Where a fleet's specs are, and whose files are known.
@@ -158,7 +158,7 @@ pub struct Home<'a> {
 impl Home<'_> {
     /// Whether a file may hold what all tenants share: the Fleet, Profiles and Waivers stand
     /// nowhere else.
-    pub fn is_shared(&self, sources: &SourceMap, input: &Input) -> bool {
+    pub fn is_shared(&self, sources: &SourceMap, input: &SpecFile) -> bool {
         let path = sources.get(input.source).path.as_str();
         let below = |folder| check::lies_below(parent(self.fleet), folder, path);
         input.origin.is_none() && (path == self.fleet || below("profiles") || below("waivers"))
@@ -169,11 +169,11 @@ impl Home<'_> {
 /// comes back is kept of it: ten thousand trees are never all there at once.
 pub fn load<T: Send>(
     sources: &SourceMap,
-    inputs: &[&Input],
+    inputs: &[&SpecFile],
     home: Home<'_>,
     resolve: &(dyn Fn(TenantDoc) -> (TenantDoc, T) + Sync),
 ) -> Loaded<T> {
-    let results: Vec<(Vec<Read<T>>, Vec<Diagnostic>)> = inputs
+    let results: Vec<(Vec<ReadDocument<T>>, Vec<Diagnostic>)> = inputs
         .par_iter()
         .map(|input| load_file(sources.get(input.source), input, home, resolve))
         .collect();
@@ -189,7 +189,7 @@ pub fn load<T: Send>(
         faults.extend(more);
         for read in reads {
             match read {
-                Read::Fleet(doc) => match &specs.fleet {
+                ReadDocument::Fleet(doc) => match &specs.fleet {
                     None => specs.fleet = Some(*doc),
                     Some(first) => faults.push(
                         Diagnostic::new(&MISPLACED, doc.name.span, "a second Fleet")
@@ -198,7 +198,7 @@ pub fn load<T: Send>(
                             .scope(Scope::Fleet),
                     ),
                 },
-                Read::Profile(doc) => match specs.profiles.get(&doc.name.value) {
+                ReadDocument::Profile(doc) => match specs.profiles.get(&doc.name.value) {
                     None => {
                         specs.profiles.insert(doc.name.value.clone(), *doc);
                     }
@@ -213,13 +213,13 @@ pub fn load<T: Send>(
                         .scope(Scope::Fleet),
                     ),
                 },
-                Read::Waiver(doc) => specs.waivers.push(*doc),
-                Read::Tenant(tenant) => {
+                ReadDocument::Waiver(doc) => specs.waivers.push(*doc),
+                ReadDocument::Tenant(tenant) => {
                     let (doc, one) = *tenant;
                     specs.tenants.push(doc);
                     made.push(one);
                 }
-                Read::Skipped(skipped) => specs.skipped.push(skipped),
+                ReadDocument::Skipped(skipped) => specs.skipped.push(skipped),
             }
         }
     }
@@ -236,9 +236,9 @@ pub fn load_profiles(
     sources: &SourceMap,
     ids: &[SourceId],
 ) -> (BTreeMap<String, ProfileDoc>, Vec<Diagnostic>) {
-    let inputs: Vec<Input> = ids
+    let inputs: Vec<SpecFile> = ids
         .iter()
-        .map(|source| Input {
+        .map(|source| SpecFile {
             source: *source,
             origin: None,
         })
@@ -255,10 +255,10 @@ pub fn load_profiles(
 
 fn load_file<T>(
     source: &Source,
-    input: &Input,
+    input: &SpecFile,
     home: Home<'_>,
     resolve: &dyn Fn(TenantDoc) -> (TenantDoc, T),
-) -> (Vec<Read<T>>, Vec<Diagnostic>) {
+) -> (Vec<ReadDocument<T>>, Vec<Diagnostic>) {
     let is_fleet = source.path == home.fleet;
     let ours = source.text.contains("tenantry.dev")
         || is_fleet
@@ -297,13 +297,13 @@ fn load_file<T>(
 
 fn load_document<T>(
     source: &Source,
-    input: &Input,
+    input: &SpecFile,
     fleet_path: &str,
     document: Document,
     resolve: &dyn Fn(TenantDoc) -> (TenantDoc, T),
-) -> (Option<Read<T>>, Vec<Diagnostic>) {
+) -> (Option<ReadDocument<T>>, Vec<Diagnostic>) {
     let root = document.root;
-    if matches!(root.value, document::Value::Null) {
+    if matches!(root.value, document::NodeValue::Null) {
         return (None, Vec::new());
     }
     let kind = match check::classify(source, &root) {
@@ -312,7 +312,7 @@ fn load_document<T>(
             let text = |key| root.get(key).and_then(Node::as_str).unwrap_or("?");
             let what = format!("{} {}", text("apiVersion"), text("kind"));
             return (
-                Some(Read::Skipped(Skipped {
+                Some(ReadDocument::Skipped(Skipped {
                     span: root.span,
                     what,
                 })),
@@ -331,15 +331,15 @@ fn load_document<T>(
     let scope = match (kind, named) {
         // What a tenant-owned checkout gets wrong concerns that checkout alone.
         _ if input.origin.is_some() => Scope::File(input.source),
-        (Kind::Fleet | Kind::Profile, _) => Scope::Fleet,
-        (Kind::Tenant, Some(name)) => Scope::Tenant(name.value.clone()),
-        (Kind::Waiver, _) => match root.at(&["spec", "tenant"]).and_then(Node::as_str) {
+        (DocumentKind::Fleet | DocumentKind::Profile, _) => Scope::Fleet,
+        (DocumentKind::Tenant, Some(name)) => Scope::Tenant(name.value.clone()),
+        (DocumentKind::Waiver, _) => match root.at(&["spec", "tenant"]).and_then(Node::as_str) {
             Some(tenant) if leaf::reason("dns-label", tenant).is_none() => {
                 Scope::Tenant(tenant.to_owned())
             }
             _ => Scope::File(input.source),
         },
-        (Kind::Tenant, None) => Scope::File(input.source),
+        (DocumentKind::Tenant, None) => Scope::File(input.source),
     };
 
     let mut faults =
@@ -348,20 +348,20 @@ fn load_document<T>(
 
     if let Some(spec) = root.get("spec") {
         match kind {
-            Kind::Tenant => check::tenant_shapes(spec, &mut faults),
-            Kind::Profile => {
+            DocumentKind::Tenant => check::tenant_shapes(spec, &mut faults),
+            DocumentKind::Profile => {
                 for part in ["defaults", "ceiling"] {
                     if let Some(part) = spec.get(part) {
                         check::tenant_shapes(part, &mut faults);
                     }
                 }
             }
-            Kind::Fleet => {
+            DocumentKind::Fleet => {
                 for subject in spec.get("sharedSubjects").map_or(&[][..], Node::items) {
                     check::one_of(subject, &check::SUBJECT, true, "a subject", &mut faults);
                 }
             }
-            Kind::Waiver => {}
+            DocumentKind::Waiver => {}
         }
     }
 
@@ -388,15 +388,15 @@ fn load_document<T>(
 }
 
 fn read_typed<T>(
-    kind: Kind,
+    kind: DocumentKind,
     name: Spanned<String>,
     mut root: Node,
-    input: &Input,
+    input: &SpecFile,
     resolve: &dyn Fn(TenantDoc) -> (TenantDoc, T),
-) -> Result<Read<T>, (String, Span)> {
+) -> Result<ReadDocument<T>, (String, Span)> {
     let span = root.span;
     let missing = || ("the document has no spec".to_owned(), span);
-    let digest = if kind == Kind::Fleet {
+    let digest = if kind == DocumentKind::Fleet {
         root.digest()
     } else {
         String::new()
@@ -408,24 +408,24 @@ fn read_typed<T>(
     );
 
     Ok(match kind {
-        Kind::Fleet => Read::Fleet(Box::new(FleetDoc {
+        DocumentKind::Fleet => ReadDocument::Fleet(Box::new(FleetDoc {
             name,
             spec: deserialize(&spec)?,
             digest,
         })),
-        Kind::Profile => Read::Profile(Box::new(ProfileDoc {
+        DocumentKind::Profile => ReadDocument::Profile(Box::new(ProfileDoc {
             name,
             spec: deserialize(&spec)?,
             defaults: spec.get("defaults").cloned(),
             ceiling: spec.get("ceiling").cloned(),
         })),
-        Kind::Waiver => Read::Waiver(Box::new(WaiverDoc {
+        DocumentKind::Waiver => ReadDocument::Waiver(Box::new(WaiverDoc {
             name,
             spec: deserialize(&spec)?,
         })),
-        Kind::Tenant => {
+        DocumentKind::Tenant => {
             let metadata = metadata.ok_or_else(missing)?;
-            Read::Tenant(Box::new(resolve(TenantDoc {
+            ReadDocument::Tenant(Box::new(resolve(TenantDoc {
                 name,
                 metadata,
                 spec,

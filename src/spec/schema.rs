@@ -23,7 +23,7 @@ pub const API_VERSION: &str = "tenantry.dev/v1alpha1";
 
 /// The kinds of documents.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Kind {
+pub enum DocumentKind {
     /// The fleet.
     Fleet,
     /// Defaults that tenants inherit.
@@ -34,7 +34,7 @@ pub enum Kind {
     Waiver,
 }
 
-impl Kind {
+impl DocumentKind {
     /// All of them.
     pub const ALL: [Self; 4] = [Self::Fleet, Self::Profile, Self::Tenant, Self::Waiver];
 
@@ -94,7 +94,7 @@ struct Envelope<Spec> {
     /// The name of the tenant, and labels and annotations of its namespaces.
     ///
     /// Renders: labels and annotations.
-    metadata: Metadata,
+    metadata: DocumentMetadata,
     /// The settings.
     ///
     /// Renders: see its fields.
@@ -103,12 +103,12 @@ struct Envelope<Spec> {
 
 /// The name of a document; labels and annotations for a tenant.
 #[derive(JsonSchema)]
-#[schemars(deny_unknown_fields)]
+#[schemars(rename = "Metadata", deny_unknown_fields)]
 #[expect(
     dead_code,
     reason = "the schema is generated from it, nothing is read into it"
 )]
-struct Metadata {
+struct DocumentMetadata {
     /// The name of the tenant. No two tenants of a fleet have the same.
     ///
     /// Renders: the label `tenantry.dev/tenant` on every object of the tenant, and the keys of the
@@ -132,16 +132,16 @@ struct Metadata {
 }
 
 /// The JSON Schema (2020-12) of a kind.
-pub fn schema(kind: Kind) -> Value {
+pub fn schema(kind: DocumentKind) -> Value {
     match kind {
-        Kind::Fleet => envelope::<FleetSpec>(kind),
-        Kind::Profile => envelope::<ProfileSpec>(kind),
-        Kind::Tenant => envelope::<TenantSpec>(kind),
-        Kind::Waiver => envelope::<WaiverSpec>(kind),
+        DocumentKind::Fleet => envelope::<FleetSpec>(kind),
+        DocumentKind::Profile => envelope::<ProfileSpec>(kind),
+        DocumentKind::Tenant => envelope::<TenantSpec>(kind),
+        DocumentKind::Waiver => envelope::<WaiverSpec>(kind),
     }
 }
 
-fn envelope<Spec: JsonSchema>(kind: Kind) -> Value {
+fn envelope<Spec: JsonSchema>(kind: DocumentKind) -> Value {
     let settings = SchemaSettings::draft2020_12()
         .with_transform(schemars::transform::RecursiveTransform(tidy));
     let mut schema = settings
@@ -157,7 +157,7 @@ fn envelope<Spec: JsonSchema>(kind: Kind) -> Value {
         json!({"const": API_VERSION, "description": fields["apiVersion"]["description"]});
     fields["kind"] = json!({"const": kind.name(), "description": fields["kind"]["description"]});
 
-    if kind != Kind::Tenant {
+    if kind != DocumentKind::Tenant {
         fields["metadata"] = json!({
             "type": "object", "additionalProperties": false, "required": ["name"],
             "description": format!("The name of the {}.\n\nRenders: nothing.", kind.name()),
@@ -174,17 +174,17 @@ fn envelope<Spec: JsonSchema>(kind: Kind) -> Value {
 }
 
 /// The description of `metadata.name`, for the kinds that have no other metadata.
-fn name_description(kind: Kind) -> &'static str {
+fn name_description(kind: DocumentKind) -> &'static str {
     match kind {
-        Kind::Fleet => {
+        DocumentKind::Fleet => {
             "The name of the fleet.\n\nRenders: the label `tenantry.dev/owner` on every rendered \
              object.\n\nRules: `spec/no-fleet`, `spec/misplaced`."
         }
-        Kind::Profile => {
+        DocumentKind::Profile => {
             "The name by which a tenant or another profile chooses it.\n\nRenders: nothing.\n\n\
              Rules: `tenancy/unknown-profile`, `spec/misplaced`."
         }
-        Kind::Tenant | Kind::Waiver => {
+        DocumentKind::Tenant | DocumentKind::Waiver => {
             "The name that messages use.\n\nRenders: nothing.\n\nRules: `spec/misplaced`."
         }
     }
@@ -273,7 +273,7 @@ fn unwrap_lines(text: &str) -> String {
 }
 
 /// The text of a schema's file.
-pub fn schema_text(kind: Kind) -> String {
+pub fn schema_text(kind: DocumentKind) -> String {
     let mut text = serde_json::to_string_pretty(&schema(kind)).unwrap_or_default();
     text.push('\n');
     text
@@ -315,9 +315,9 @@ impl Checker {
 
 /// The checker of a kind. Nothing only where a schema of our own types cannot be built, which fails
 /// every test.
-pub fn checker(kind: Kind) -> Option<&'static Checker> {
+pub fn checker(kind: DocumentKind) -> Option<&'static Checker> {
     static ALL: LazyLock<Vec<Option<Checker>>> = LazyLock::new(|| {
-        Kind::ALL
+        DocumentKind::ALL
             .into_iter()
             .map(|kind| Checker::new(schema(kind)).ok())
             .collect()

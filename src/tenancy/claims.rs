@@ -2,7 +2,7 @@
 //! keys.
 
 use super::model::Tenant;
-use super::{ClaimKey, Kind, Prior};
+use super::{ClaimKey, ClaimKind, Prior};
 use crate::diagnostic::{Diagnostic, rule};
 use crate::source::Span;
 use crate::spec::FleetDoc;
@@ -33,7 +33,7 @@ rule! {
 
 /// One tenant's claim on a thing.
 #[derive(Clone, Copy)]
-struct Claim<'a> {
+struct TenantClaim<'a> {
     tenant: &'a Tenant,
     span: Span,
 }
@@ -44,7 +44,7 @@ pub fn of<'a>(tenant: &'a Tenant, clusters: &'a [String]) -> Vec<(ClaimKey<'a>, 
     if let Some(uuid) = &tenant.uuid {
         out.push((
             ClaimKey {
-                kind: Kind::Uuid,
+                kind: ClaimKind::Uuid,
                 on: "",
                 name: &uuid.value,
             },
@@ -63,7 +63,7 @@ pub fn of<'a>(tenant: &'a Tenant, clusters: &'a [String]) -> Vec<(ClaimKey<'a>, 
     out.extend(tenant.hosts.iter().map(|h| {
         (
             ClaimKey {
-                kind: Kind::Host,
+                kind: ClaimKind::Host,
                 on: "",
                 name: h.value.as_str(),
             },
@@ -95,7 +95,7 @@ pub fn shared(fleet: &FleetDoc) -> BTreeSet<String> {
 }
 
 /// Who claims each thing, in order.
-type Claims<'a> = BTreeMap<ClaimKey<'a>, Vec<Claim<'a>>>;
+type Claims<'a> = BTreeMap<ClaimKey<'a>, Vec<TenantClaim<'a>>>;
 
 /// Reports what is claimed twice. `leaving` are tenants that may go.
 pub fn check(
@@ -114,7 +114,9 @@ pub fn check(
     let mut all = Claims::new();
     for tenant in tenants {
         for (thing, span) in of(tenant, clusters) {
-            all.entry(thing).or_default().push(Claim { tenant, span });
+            all.entry(thing)
+                .or_default()
+                .push(TenantClaim { tenant, span });
         }
     }
 
@@ -135,8 +137,9 @@ pub fn check(
 /// The hosts among all claims.
 fn hosts<'c, 'a>(
     all: &'c Claims<'a>,
-) -> impl Iterator<Item = (&'c ClaimKey<'a>, &'c Vec<Claim<'a>>)> {
-    all.iter().filter(|(thing, _)| thing.kind == Kind::Host)
+) -> impl Iterator<Item = (&'c ClaimKey<'a>, &'c Vec<TenantClaim<'a>>)> {
+    all.iter()
+        .filter(|(thing, _)| thing.kind == ClaimKind::Host)
 }
 
 /// Hosts that meet one of a tenant that cannot be read now.
@@ -176,7 +179,7 @@ fn held_by_others(
             let readable = names.contains(*holder);
             let claims_it = claims.iter().any(|c| c.tenant.name.value == **holder);
             let leaves = leaving.iter().any(|l| l == *holder);
-            !leaves && !claims_it && (!readable || thing.kind == Kind::Namespace)
+            !leaves && !claims_it && (!readable || thing.kind == ClaimKind::Namespace)
         };
 
         let Some(holder) = prior.holders(thing).find(holds) else {
@@ -186,7 +189,7 @@ fn held_by_others(
             let (kind, name) = (thing.kind.name(), thing.called());
             let message =
                 format!("the {kind} `{name}` is that of `{holder}`, which has not let it go");
-            let rule = if matches!(thing.kind, Kind::Group | Kind::User) {
+            let rule = if matches!(thing.kind, ClaimKind::Group | ClaimKind::User) {
                 &SHARED_SUBJECT
             } else {
                 &CLAIMED_TWICE
@@ -206,20 +209,20 @@ fn held_by_others(
 
 fn report(
     thing: &ClaimKey<'_>,
-    claims: &[Claim<'_>],
+    claims: &[TenantClaim<'_>],
     prior: &Prior<'_>,
     out: &mut Vec<Diagnostic>,
 ) {
     let holder = prior.holder(thing);
     let (kind, name) = (thing.kind.name(), thing.called());
-    let subject = matches!(thing.kind, Kind::Group | Kind::User);
+    let subject = matches!(thing.kind, ClaimKind::Group | ClaimKind::User);
 
     for claim in claims {
         let name_of = claim.tenant.name.value.as_str();
         if holder == Some(name_of) {
             continue;
         }
-        let others: Vec<&Claim<'_>> = claims
+        let others: Vec<&TenantClaim<'_>> = claims
             .iter()
             .filter(|c| c.tenant.name.value != name_of)
             .collect();

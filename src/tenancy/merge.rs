@@ -3,12 +3,12 @@
 //!
 //! A value keeps the winner's place and the chain of the places it won against.
 
-use crate::document::{Entry, Node, Value};
+use crate::document::{Entry, Node, NodeValue};
 
 /// Lays `over` upon `base`.
 pub fn merge(base: &Node, over: &Node) -> Node {
     match (&base.value, &over.value) {
-        (Value::Map(below), Value::Map(above)) => {
+        (NodeValue::Map(below), NodeValue::Map(above)) => {
             let mut entries: Vec<Entry> = Vec::with_capacity(below.len() + above.len());
             for entry in below {
                 entries.push(match above.iter().find(|e| e.key == entry.key) {
@@ -28,9 +28,9 @@ pub fn merge(base: &Node, over: &Node) -> Node {
                     .cloned(),
             );
 
-            Node::new(over.span, Value::Map(entries))
+            Node::new(over.span, NodeValue::Map(entries))
         }
-        (Value::Seq(below), Value::Seq(above))
+        (NodeValue::Seq(below), NodeValue::Seq(above))
             if named(below) && named(above) && !below.is_empty() =>
         {
             let name = |n: &Node| n.get("name").and_then(Node::as_str).map(str::to_owned);
@@ -47,7 +47,7 @@ pub fn merge(base: &Node, over: &Node) -> Node {
                     .filter(|n| !below.iter().any(|b| name(b) == name(n)))
                     .cloned(),
             );
-            Node::new(over.span, Value::Seq(items))
+            Node::new(over.span, NodeValue::Seq(items))
         }
         _ => {
             let mut winner = over.clone();
@@ -77,7 +77,7 @@ pub fn pick(node: &Node, keys: &[&str]) -> Node {
         .filter(|e| keys.contains(&e.key.as_str()))
         .cloned()
         .collect();
-    Node::new(node.span, Value::Map(entries))
+    Node::new(node.span, NodeValue::Map(entries))
 }
 
 #[cfg(test)]

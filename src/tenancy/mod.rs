@@ -20,7 +20,7 @@ mod waivers;
 
 pub use claims::{CLAIMED_TWICE, SHARED_SUBJECT};
 pub use names::{
-    DERIVED_NAME, METADATA_NOT_ALLOWED, Metadata, RESERVED_METADATA, RESERVED_NAME,
+    DERIVED_NAME, METADATA_NOT_ALLOWED, MetadataField, RESERVED_METADATA, RESERVED_NAME,
     controller_reads, reserved,
 };
 pub use namespace::{FLOOR_EXTERNAL, POD_SECURITY};
@@ -28,7 +28,7 @@ pub use network::{
     CLUSTER_RANGE, DEFAULT_DENY, EGRESS_ANY, FQDN, INGRESS_ANY, ISOLATION_NONE, NO_SHARED_CLUSTER,
     ONE_SIDED, RANGE_UNDECLARED, UNKNOWN_PEER,
 };
-pub use prior::{ClaimKey, Kind, Prior};
+pub use prior::{ClaimKey, ClaimKind, Prior};
 pub use profile::{CEILING, ENFORCED, UNKNOWN_PROFILE};
 pub use quota::{INCONSISTENT, OVER_CAPACITY, OVER_PROMISED, OVER_TENANT, WITHOUT_DEFAULTS};
 pub use standing::{Reason, Standing, Standings};
@@ -88,7 +88,7 @@ pub struct Context {
 
 /// Who exists, whether they can be read in this run or not.
 #[derive(Debug)]
-pub struct Known<'a> {
+pub struct KnownTenants<'a> {
     /// Tenants that are read.
     read: IndexSet<&'a str>,
     /// Tenants that exist, but cannot be read.
@@ -97,7 +97,7 @@ pub struct Known<'a> {
     prior: &'a Prior<'a>,
 }
 
-impl Known<'_> {
+impl KnownTenants<'_> {
     /// Whether a tenant of this name exists.
     pub fn has(&self, name: &str) -> bool {
         self.read.contains(name) || self.absent.contains(name) || self.prior.knows(name)
@@ -205,7 +205,7 @@ pub fn join(
     let ResolveContext { fleet, waivers, .. } = resolve_context;
     let absent = out_of_reach(docs, fleet, context, failed, &mut out);
     let read: IndexSet<&str> = docs.iter().map(|t| t.name.value.as_str()).collect();
-    let known = Known {
+    let known = KnownTenants {
         read,
         absent: &absent,
         prior,

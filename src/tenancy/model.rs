@@ -5,7 +5,7 @@ use crate::document::{Node, Spanned};
 use crate::netpol::{Dialect, Policy};
 use crate::source::Span;
 use crate::spec::leaf::{FilePath, HostPattern};
-use crate::spec::tenant::{Network, Quota, Requirement};
+use crate::spec::tenant::{Network, Quota, RequirementSpec};
 use crate::value::{Text, Value, map};
 use indexmap::IndexMap;
 use std::sync::Arc;
@@ -47,7 +47,7 @@ pub struct OnCluster {
     /// The files that are passed through.
     pub manifests: Vec<Spanned<FilePath>>,
     /// Objects that must be among the inputs.
-    pub requires: Vec<Spanned<Requirement>>,
+    pub requires: Vec<Spanned<RequirementSpec>>,
     /// Whether it is rendered as `flux create tenant` would.
     pub plain: bool,
     /// Its amounts as a whole, where the cluster has a capacity.
@@ -55,9 +55,9 @@ pub struct OnCluster {
     /// What templates see as `tenant`.
     pub tenant: TenantContext,
     /// Its namespaces.
-    pub namespaces: Vec<Namespace>,
+    pub namespaces: Vec<TenantNamespace>,
     /// Its syncs.
-    pub syncs: Vec<Sync>,
+    pub syncs: Vec<TenantSync>,
     /// The service accounts that its syncs act as.
     pub deployers: Vec<Deployer>,
 }
@@ -89,7 +89,7 @@ pub struct TenantContext {
 
 /// A namespace on a cluster: what templates see as `namespace`.
 #[derive(Debug)]
-pub struct Namespace {
+pub struct TenantNamespace {
     /// Its name within the tenant.
     pub id: String,
     /// Its name in the cluster.
@@ -111,7 +111,7 @@ pub struct Namespace {
     /// The network policies.
     pub network: NetworkPolicies,
     /// The RoleBindings.
-    pub bindings: Vec<Binding>,
+    pub bindings: Vec<TenantBinding>,
     /// The namespaces of other tenants that it reaches.
     pub reaches: Vec<String>,
     /// The merged network fields; left out once all tenants' are connected.
@@ -176,7 +176,7 @@ impl NamedPolicy {
 
 /// A RoleBinding.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Binding {
+pub struct TenantBinding {
     /// Its name.
     pub name: Text,
     /// The ClusterRole.
@@ -201,7 +201,7 @@ pub struct Deployer {
 
 /// A sync: what templates see as `sync`.
 #[derive(Debug)]
-pub struct Sync {
+pub struct TenantSync {
     /// The name of its objects.
     pub name: String,
     /// The namespace of its objects.
@@ -251,8 +251,8 @@ impl From<&TenantContext> for Value {
     }
 }
 
-impl From<&Namespace> for Value {
-    fn from(namespace: &Namespace) -> Self {
+impl From<&TenantNamespace> for Value {
+    fn from(namespace: &TenantNamespace) -> Self {
         map! {
             "id" => &namespace.id,
             "name" => &namespace.name,
@@ -286,8 +286,8 @@ impl From<&NetworkPolicies> for Value {
     }
 }
 
-impl From<&Binding> for Value {
-    fn from(binding: &Binding) -> Self {
+impl From<&TenantBinding> for Value {
+    fn from(binding: &TenantBinding) -> Self {
         map! {
             "name" => binding.name.clone(),
             "clusterRole" => binding.cluster_role.clone(),
@@ -302,8 +302,8 @@ impl From<&Deployer> for Value {
     }
 }
 
-impl From<&Sync> for Value {
-    fn from(sync: &Sync) -> Self {
+impl From<&TenantSync> for Value {
+    fn from(sync: &TenantSync) -> Self {
         map! {
             "name" => &sync.name,
             "namespace" => &sync.namespace,

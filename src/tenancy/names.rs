@@ -3,7 +3,7 @@
 use crate::delivery::{ClusterEngine, ENGINES, argo, reads_metadata};
 use crate::diagnostic::{Diagnostic, rule};
 use crate::source::Span;
-use crate::spec::fleet::{FleetSpec, TenantMetadata};
+use crate::spec::fleet::{AllowedMetadata, FleetSpec};
 use crate::spec::tenant::{Annotations, Labels};
 
 rule! {
@@ -136,7 +136,7 @@ pub fn controller_reads(key: &str) -> bool {
 
 /// Which kind of metadata a key is of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Metadata {
+pub enum MetadataField {
     /// A label.
     Label,
     /// An annotation.
@@ -145,7 +145,7 @@ pub enum Metadata {
 
 /// Reports labels and annotations that a tenant may not set.
 pub fn check_metadata(
-    allowed: Option<&TenantMetadata>,
+    allowed: Option<&AllowedMetadata>,
     labels: Option<&Labels>,
     annotations: Option<&Annotations>,
     tenant: &str,
@@ -153,23 +153,23 @@ pub fn check_metadata(
 ) {
     let labels = labels.into_iter().flatten();
     let labels = labels.map(|(key, value)| (key.as_str(), value.key));
-    check_keys(allowed, Metadata::Label, labels, tenant, out);
+    check_keys(allowed, MetadataField::Label, labels, tenant, out);
 
     let annotations = annotations.into_iter().flatten();
     let annotations = annotations.map(|(key, value)| (key.as_str(), value.key));
-    check_keys(allowed, Metadata::Annotation, annotations, tenant, out);
+    check_keys(allowed, MetadataField::Annotation, annotations, tenant, out);
 }
 
 fn check_keys<'a>(
-    allowed: Option<&TenantMetadata>,
-    kind: Metadata,
+    allowed: Option<&AllowedMetadata>,
+    kind: MetadataField,
     keys: impl Iterator<Item = (&'a str, Span)>,
     tenant: &str,
     out: &mut Vec<Diagnostic>,
 ) {
     let (list, what) = match kind {
-        Metadata::Label => (allowed.and_then(|a| a.labels.as_ref()), "label"),
-        Metadata::Annotation => (allowed.and_then(|a| a.annotations.as_ref()), "annotation"),
+        MetadataField::Label => (allowed.and_then(|a| a.labels.as_ref()), "label"),
+        MetadataField::Annotation => (allowed.and_then(|a| a.annotations.as_ref()), "annotation"),
     };
     for (key, span) in keys {
         if controller_reads(key) {

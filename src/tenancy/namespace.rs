@@ -1,7 +1,7 @@
 //! The namespaces of a tenant on a cluster: their names, metadata, floor and Pod Security level.
 
 use super::merge::{merge, pick};
-use super::model::{LimitsObject, Namespace, NetworkPolicies, QuotaObject, Tenant};
+use super::model::{LimitsObject, NetworkPolicies, QuotaObject, Tenant, TenantNamespace};
 use super::names;
 use super::profile::{Profile, check_ceiling};
 use super::tenant::{DUPLICATE_TENANT, INCOMPLETE, Resolver, TenantMetadata};
@@ -75,7 +75,7 @@ impl Resolver<'_> {
         spec: &TenantSpec,
         profile: &Profile,
         out: &mut Vec<Diagnostic>,
-    ) -> Vec<Namespace> {
+    ) -> Vec<TenantNamespace> {
         let declared = spec.namespaces.as_deref().unwrap_or_default();
         let trees = tree.get("namespaces").map_or(&[][..], Node::items);
 
@@ -110,7 +110,7 @@ impl Resolver<'_> {
             network: Arc::new(spec.network.clone().unwrap_or_default()),
         };
 
-        let mut all: Vec<Namespace> = Vec::with_capacity(declared.len());
+        let mut all: Vec<TenantNamespace> = Vec::with_capacity(declared.len());
         for ((namespace, node), hard) in declared.iter().zip(trees).zip(amounts) {
             if let Some(first) = all.iter().find(|n| n.id == namespace.name.as_str()) {
                 let message = format!("the namespace `{}` is listed twice", namespace.name.value);
@@ -175,12 +175,12 @@ impl Resolver<'_> {
         doc: &TenantDoc,
         tenant: &Tenant,
         metadata: &TenantMetadata,
-        declared: &Spanned<spec::Namespace>,
+        declared: &Spanned<spec::NamespaceSpec>,
         (merged, common): (&TenantSpec, &Common),
         whole: &TenantSpec,
         hard: IndexMap<Text, Text>,
         out: &mut Vec<Diagnostic>,
-    ) -> Option<Namespace> {
+    ) -> Option<TenantNamespace> {
         let name = self.namespace_name(doc, declared, out)?;
         let allowed = self.fleet.spec.tenant_metadata.as_ref();
         names::check_metadata(
@@ -260,7 +260,7 @@ impl Resolver<'_> {
         let annotations = annotations
             .map(|(key, value)| (key.as_str().into(), value.value.as_str().into()))
             .collect();
-        Some(Namespace {
+        Some(TenantNamespace {
             id: declared.name.value.to_string(),
             name,
             span: declared.name.span,
@@ -286,7 +286,7 @@ impl Resolver<'_> {
     fn namespace_name(
         &self,
         doc: &TenantDoc,
-        declared: &Spanned<spec::Namespace>,
+        declared: &Spanned<spec::NamespaceSpec>,
         out: &mut Vec<Diagnostic>,
     ) -> Option<String> {
         let fleet = &self.fleet.spec;
@@ -376,7 +376,7 @@ impl Resolver<'_> {
         tenant: &Tenant,
         namespace: &str,
         merged: &TenantSpec,
-        declared: &Spanned<spec::Namespace>,
+        declared: &Spanned<spec::NamespaceSpec>,
         labels: &mut IndexMap<Text, Text>,
         out: &mut Vec<Diagnostic>,
     ) {

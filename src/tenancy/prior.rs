@@ -5,7 +5,7 @@ use std::fmt;
 
 /// What kind of thing it is, in the order of their names, which is that of findings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Kind<'a> {
+pub enum ClaimKind<'a> {
     /// A group of users.
     Group,
     /// A host.
@@ -20,7 +20,7 @@ pub enum Kind<'a> {
     Other(&'a str),
 }
 
-impl<'a> Kind<'a> {
+impl<'a> ClaimKind<'a> {
     fn of(name: &'a str) -> Self {
         match name {
             "group" => Self::Group,
@@ -49,7 +49,7 @@ impl<'a> Kind<'a> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ClaimKey<'a> {
     /// What kind of thing it is.
-    pub kind: Kind<'a>,
+    pub kind: ClaimKind<'a>,
     /// The cluster that it is on; empty for what is on none.
     pub on: &'a str,
     /// Its name.
@@ -60,7 +60,7 @@ impl<'a> ClaimKey<'a> {
     /// A namespace of a cluster.
     pub const fn namespace(on: &'a str, name: &'a str) -> Self {
         Self {
-            kind: Kind::Namespace,
+            kind: ClaimKind::Namespace,
             on,
             name,
         }
@@ -70,7 +70,7 @@ impl<'a> ClaimKey<'a> {
     pub fn of(text: &'a str) -> Self {
         let (kind, name) = text.split_once('/').unwrap_or(("thing", text));
         Self {
-            kind: Kind::of(kind),
+            kind: ClaimKind::of(kind),
             on: "",
             name,
         }
@@ -139,7 +139,7 @@ impl<'a> Prior<'a> {
         let mut found: Vec<(&str, &str)> = self
             .claims
             .iter()
-            .filter(|(thing, _)| thing.kind == Kind::Host)
+            .filter(|(thing, _)| thing.kind == ClaimKind::Host)
             .flat_map(|(thing, holders)| holders.iter().map(|holder| (thing.name, *holder)))
             .filter(|(_, holder)| wanted(holder))
             .collect();

@@ -2,10 +2,10 @@
 
 use super::merge::merge;
 use crate::diagnostic::{Diagnostic, Scope, rule};
-use crate::document::{Node, Spanned, Value, deserialize};
+use crate::document::{Node, NodeValue, Spanned, deserialize};
 use crate::source::Span;
 use crate::spec::leaf::{FieldPath, Name};
-use crate::spec::schema::{self, Kind};
+use crate::spec::schema::{self, DocumentKind};
 use crate::spec::tenant::{Resources, TenantSpec};
 use crate::spec::{ProfileDoc, did_you_mean, one_of_these};
 use crate::value;
@@ -89,7 +89,7 @@ pub fn resolve<'a>(
         }
 
         let chain = chain(name, doc, builtin, own, out);
-        let nothing = Node::new(doc.name.span, Value::Map(Vec::new()));
+        let nothing = Node::new(doc.name.span, NodeValue::Map(Vec::new()));
         let mut profile = Profile {
             defaults: nothing.clone(),
             origins: nothing,
@@ -221,7 +221,8 @@ impl Profile {
 
 /// Whether a path of names is one of a tenant's spec; else the nearest name.
 fn known_path(path: &str) -> Result<(), String> {
-    let schema = schema::checker(Kind::Tenant).map_or(&serde_json::Value::Null, |c| &c.schema);
+    let schema =
+        schema::checker(DocumentKind::Tenant).map_or(&serde_json::Value::Null, |c| &c.schema);
     let mut at = &schema["properties"]["spec"];
 
     for name in path.split('.') {

@@ -6,7 +6,7 @@ use crate::document::Spanned;
 use crate::kube::Quantity;
 use crate::source::Span;
 use crate::spec::INVALID_VALUE;
-use crate::spec::fleet::Cluster;
+use crate::spec::fleet::ClusterSpec;
 use crate::spec::tenant::{Limits, Quota, Resources};
 use crate::value::{Entry, Text, Value};
 use indexmap::IndexMap;
@@ -313,7 +313,7 @@ pub fn promised<'a>(quota: &'a Quota, resource: &str) -> Option<&'a Spanned<Quan
 }
 
 /// How much of a resource a cluster may promise, in nanos.
-pub fn promisable(cluster: &Cluster, resource: &str, capacity: &Quantity) -> i128 {
+pub fn promisable(cluster: &ClusterSpec, resource: &str, capacity: &Quantity) -> i128 {
     let factor = cluster
         .overcommit
         .iter()

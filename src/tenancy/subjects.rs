@@ -1,12 +1,12 @@
 //! Users, groups and service accounts, the roles they are given, and the RoleBindings that follow.
 
-use super::model::{Binding, Deployer, Namespace};
+use super::model::{Deployer, TenantBinding, TenantNamespace};
 use super::waivers::{Loosening, WaiverUse};
 use crate::diagnostic::{Diagnostic, Scope, rule};
 use crate::document::Spanned;
 use crate::source::Span;
-use crate::spec::fleet::{FleetSpec, Role};
-use crate::spec::tenant::{Reach, Subject};
+use crate::spec::fleet::{FleetSpec, RoleSpec};
+use crate::spec::tenant::{ReachSpec, SubjectSpec};
 use crate::spec::{did_you_mean, one_of_these};
 use crate::value::{Text, Value, map};
 use std::collections::BTreeSet;
@@ -70,7 +70,7 @@ pub fn check_roles(fleet: &FleetSpec, out: &mut Vec<Diagnostic>) {
     }
 }
 
-fn find_role<'a>(fleet: &'a FleetSpec, name: &str) -> Option<&'a Role> {
+fn find_role<'a>(fleet: &'a FleetSpec, name: &str) -> Option<&'a RoleSpec> {
     fleet
         .roles
         .iter()
@@ -78,7 +78,7 @@ fn find_role<'a>(fleet: &'a FleetSpec, name: &str) -> Option<&'a Role> {
         .find(|r| r.name.as_str() == name)
 }
 
-fn is_wild(role: &Role) -> bool {
+fn is_wild(role: &RoleSpec) -> bool {
     role.rules.iter().any(|r| {
         [&r.api_groups, &r.resources, &r.verbs]
             .iter()
@@ -102,7 +102,7 @@ impl Binder<'_, '_> {
     pub fn cluster_role(
         &self,
         role: &Spanned<crate::spec::leaf::Name>,
-        reach: Reach,
+        reach: ReachSpec,
         namespace: &str,
         out: &mut Vec<Diagnostic>,
     ) -> Option<String> {
@@ -130,7 +130,7 @@ impl Binder<'_, '_> {
             return None;
         };
 
-        if found.level == Some(Reach::Namespace) && reach == Reach::Tenant {
+        if found.level == Some(ReachSpec::Namespace) && reach == ReachSpec::Tenant {
             let message = format!("the role `{name}` is given for listed namespaces only");
             out.push(
                 Diagnostic::new(&UNKNOWN_ROLE, role.span, message)
@@ -163,12 +163,15 @@ impl Binder<'_, '_> {
     /// Adds a subject to the bindings of the namespaces it reaches.
     pub fn bind(
         &self,
-        subject: &Spanned<Subject>,
+        subject: &Spanned<SubjectSpec>,
         default_role: Option<&str>,
-        namespaces: &mut [Namespace],
+        namespaces: &mut [TenantNamespace],
         out: &mut Vec<Diagnostic>,
     ) {
-        let reach = subject.level.as_ref().map_or(Reach::Tenant, |l| l.value);
+        let reach = subject
+            .level
+            .as_ref()
+            .map_or(ReachSpec::Tenant, |l| l.value);
         let listed = subject.namespaces.as_ref();
 
         for wanted in listed.into_iter().flatten() {
@@ -227,9 +230,9 @@ impl Binder<'_, '_> {
 
     fn grant(
         &self,
-        subject: &Spanned<Subject>,
+        subject: &Spanned<SubjectSpec>,
         default_role: Option<&str>,
-        reach: Reach,
+        reach: ReachSpec,
         namespace: &str,
         out: &mut Vec<Diagnostic>,
     ) -> Option<(Text, Text)> {
@@ -284,8 +287,8 @@ impl Binder<'_, '_> {
 
     fn rbac_subject(
         &self,
-        subject: &Spanned<Subject>,
-        namespaces: &[Namespace],
+        subject: &Spanned<SubjectSpec>,
+        namespaces: &[TenantNamespace],
         out: &mut Vec<Diagnostic>,
     ) -> Option<Value> {
         let api = "rbac.authorization.k8s.io";
@@ -338,7 +341,7 @@ pub fn bind_deployer(
     cluster_role: &str,
     role_span: Option<Span>,
     gotk_user: bool,
-    namespaces: &mut [Namespace],
+    namespaces: &mut [TenantNamespace],
 ) {
     let (role, cluster_role) = (Text::from(role), Text::from(cluster_role));
     for namespace in namespaces {
@@ -396,7 +399,7 @@ struct Bound<'a> {
 ///
 /// A binding's roleRef cannot change, so that one name stands for one ClusterRole for ever.
 fn add(
-    bindings: &mut Vec<Binding>,
+    bindings: &mut Vec<TenantBinding>,
     name: &Text,
     cluster_role: Text,
     bound: Bound<'_>,
@@ -417,7 +420,7 @@ fn add(
         }
         None => {
             let (subjects, keys) = (vec![subject.clone()], vec![key.clone()]);
-            bindings.push(Binding {
+            bindings.push(TenantBinding {
                 name: name.clone(),
                 cluster_role,
                 subjects,

@@ -1,15 +1,15 @@
 //! The syncs of a tenant on a cluster, and the service accounts they act as.
 
-use super::model::{Deployer, Namespace, Sync, Tenant};
+use super::model::{Deployer, Tenant, TenantNamespace, TenantSync};
 use super::subjects::{Binder, bind_deployer};
 use super::tenant::Resolver;
 use super::{DERIVED_NAME, UNKNOWN_PEER};
 use crate::delivery::{self, ClusterEngine};
 use crate::diagnostic::{Diagnostic, rule};
 use crate::document::Spanned;
-use crate::spec::fleet::Cluster;
+use crate::spec::fleet::ClusterSpec;
 use crate::spec::tenant as spec;
-use crate::spec::tenant::{Placement, Reach, TenantSpec};
+use crate::spec::tenant::{Placement, ReachSpec, TenantSpec};
 use crate::spec::{leaf, one_of_these};
 
 rule! {
@@ -35,10 +35,10 @@ impl Resolver<'_> {
         binder: &Binder<'_, '_>,
         tenant: &Tenant,
         spec: &TenantSpec,
-        cluster: &Cluster,
-        namespaces: &mut [Namespace],
+        cluster: &ClusterSpec,
+        namespaces: &mut [TenantNamespace],
         out: &mut Vec<Diagnostic>,
-    ) -> (Vec<Sync>, Vec<Deployer>) {
+    ) -> (Vec<TenantSync>, Vec<Deployer>) {
         let engine = ClusterEngine::new(&self.fleet.spec, cluster);
         let gotk = spec
             .compat
@@ -46,7 +46,7 @@ impl Resolver<'_> {
             .and_then(|compat| compat.gotk_user.as_ref())
             .is_some_and(|gotk| gotk.value);
 
-        let mut syncs: Vec<Sync> = Vec::new();
+        let mut syncs: Vec<TenantSync> = Vec::new();
         let mut deployers: Vec<Deployer> = Vec::new();
 
         for sync in spec.sync.iter().flatten() {
@@ -56,7 +56,7 @@ impl Resolver<'_> {
             let role_name = sync.role.as_ref().map_or("deployer", |role| role.as_str());
             let cluster_role = match &sync.role {
                 None => super::role_object("deployer"),
-                Some(role) => match binder.cluster_role(role, Reach::Tenant, &home, out) {
+                Some(role) => match binder.cluster_role(role, ReachSpec::Tenant, &home, out) {
                     Some(found) => found,
                     None => continue,
                 },
@@ -95,7 +95,11 @@ impl Resolver<'_> {
 }
 
 /// The name of the namespace that a sync is in; reports one that the tenant does not have.
-fn home(sync: &spec::Sync, namespaces: &[Namespace], out: &mut Vec<Diagnostic>) -> Option<String> {
+fn home(
+    sync: &spec::SyncSpec,
+    namespaces: &[TenantNamespace],
+    out: &mut Vec<Diagnostic>,
+) -> Option<String> {
     let Some(stated) = &sync.namespace else {
         return Some(namespaces[0].name.clone());
     };
@@ -111,7 +115,7 @@ fn home(sync: &spec::Sync, namespaces: &[Namespace], out: &mut Vec<Diagnostic>) 
 fn place(
     engine: &ClusterEngine<'_>,
     tenant: &Tenant,
-    sync: &spec::Sync,
+    sync: &spec::SyncSpec,
     home: &str,
     role_name: &str,
 ) -> Placed {
@@ -131,7 +135,7 @@ fn place(
 
 /// In the engine's namespace lie the platform's Secrets: a tenant names only those that bear its
 /// name.
-fn check_secrets(tenant: &Tenant, sync: &Spanned<spec::Sync>, out: &mut Vec<Diagnostic>) {
+fn check_secrets(tenant: &Tenant, sync: &Spanned<spec::SyncSpec>, out: &mut Vec<Diagnostic>) {
     let of_notifications = sync
         .notifications
         .iter()
@@ -153,7 +157,7 @@ fn check_secrets(tenant: &Tenant, sync: &Spanned<spec::Sync>, out: &mut Vec<Diag
     }
 }
 
-fn check_durations(engine: &ClusterEngine<'_>, sync: &spec::Sync, out: &mut Vec<Diagnostic>) {
+fn check_durations(engine: &ClusterEngine<'_>, sync: &spec::SyncSpec, out: &mut Vec<Diagnostic>) {
     let least = engine.conventions().least_interval;
     for (field, duration) in [("interval", &sync.interval), ("timeout", &sync.timeout)] {
         let is_short = |duration: &leaf::Duration| leaf::seconds(duration) < f64::from(least);
@@ -169,7 +173,7 @@ fn check_durations(engine: &ClusterEngine<'_>, sync: &spec::Sync, out: &mut Vec<
 
 fn check_name(
     engine: &ClusterEngine<'_>,
-    sync: &spec::Sync,
+    sync: &spec::SyncSpec,
     name: &str,
     out: &mut Vec<Diagnostic>,
 ) {
@@ -184,7 +188,7 @@ fn check_name(
     }
 }
 
-fn check_target(sync: &spec::Sync, namespaces: &[Namespace], out: &mut Vec<Diagnostic>) {
+fn check_target(sync: &spec::SyncSpec, namespaces: &[TenantNamespace], out: &mut Vec<Diagnostic>) {
     if let Some(target) = &sync.target_namespace {
         let is_own = namespaces.iter().any(|own| own.id == target.as_str());
         if !is_own || namespaces.len() > 1 {
@@ -197,16 +201,16 @@ fn check_target(sync: &spec::Sync, namespaces: &[Namespace], out: &mut Vec<Diagn
 
 fn make_sync(
     engine: &ClusterEngine<'_>,
-    sync: &Spanned<spec::Sync>,
+    sync: &Spanned<spec::SyncSpec>,
     placed: Placed,
     home: String,
-) -> Sync {
+) -> TenantSync {
     let text = |duration: &Option<leaf::Duration>, default: &str| {
         duration
             .as_ref()
             .map_or_else(|| default.to_owned(), ToString::to_string)
     };
-    Sync {
+    TenantSync {
         span: sync.name.span,
         values: engine.sync_values(sync, &placed.name, &home),
         path: sync

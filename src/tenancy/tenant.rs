@@ -1,7 +1,7 @@
 //! One tenant: merged with its profile, and resolved on each of its clusters.
 
 use super::merge::merge;
-use super::model::{Namespace, OnCluster, Tenant, TenantContext};
+use super::model::{OnCluster, Tenant, TenantContext, TenantNamespace};
 use super::names;
 use super::profile::{Profile, check_ceiling, check_enforced};
 use super::subjects::Binder;
@@ -14,7 +14,7 @@ use crate::document::{Node, Spanned, deserialize};
 use crate::expression::eval_text;
 use crate::kube::names::{OWNER_LABEL, TENANT_LABEL};
 use crate::source::{SourceMap, Span};
-use crate::spec::fleet::{Cluster, FleetSpec};
+use crate::spec::fleet::{ClusterSpec, FleetSpec};
 use crate::spec::leaf::{self, Name};
 use crate::spec::schema::Checker;
 use crate::spec::tenant as spec;
@@ -288,7 +288,7 @@ impl Resolver<'_> {
 
         tenant.merged = match self.keep_merged {
             true => merge(&profile.origins, &doc.spec),
-            false => Node::new(tenant.name.span, crate::document::Value::Null),
+            false => Node::new(tenant.name.span, crate::document::NodeValue::Null),
         };
 
         Some(tenant)
@@ -458,7 +458,7 @@ impl Resolver<'_> {
             };
             if hits.contains(&cluster) {
                 let mut part = node.clone();
-                if let crate::document::Value::Map(entries) = &mut part.value {
+                if let crate::document::NodeValue::Map(entries) = &mut part.value {
                     entries.retain(|e| !matches!(e.key.as_str(), "clusters" | "clusterSelector"));
                 }
                 sum = Some(sum.map_or_else(|| part.clone(), |sum| merge(&sum, &part)));
@@ -583,7 +583,7 @@ impl Resolver<'_> {
         &self,
         tenant: &Tenant,
         spec: &TenantSpec,
-        namespaces: &[Namespace],
+        namespaces: &[TenantNamespace],
     ) -> TenantContext {
         let fleet = &self.fleet.spec;
         let name = Text::from(tenant.name.as_str());
@@ -674,7 +674,7 @@ impl Resolver<'_> {
         match group {
             Ok(group) => {
                 let group = Some(Spanned::new(group, template.span));
-                let subject = spec::Subject {
+                let subject = spec::SubjectSpec {
                     group,
                     user: None,
                     service_account: None,
@@ -722,8 +722,8 @@ fn claim(tenant: &mut Tenant, spec: &TenantSpec) {
     }
 }
 
-fn matching(clusters: &[Cluster], selector: &LabelSelector) -> Vec<usize> {
-    let hit = |cluster: &Cluster| {
+fn matching(clusters: &[ClusterSpec], selector: &LabelSelector) -> Vec<usize> {
+    let hit = |cluster: &ClusterSpec| {
         let labels = cluster.labels.as_ref();
         selector
             .match_labels

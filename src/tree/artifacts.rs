@@ -8,7 +8,7 @@ use crate::delivery::ClusterEngine;
 use crate::diagnostic::rule;
 use crate::source::parent;
 use crate::spec::FleetDoc;
-use crate::spec::fleet::{Artifacts, Cluster, SourceMode};
+use crate::spec::fleet::{Artifacts, ClusterSpec, SourceMode};
 use serde::Serialize;
 use std::collections::BTreeMap;
 
@@ -51,7 +51,7 @@ pub fn source_mode(fleet: &FleetDoc) -> SourceMode {
 }
 
 /// The registry of a cluster's artifacts, if each unit has its own.
-pub fn artifacts_of<'a>(fleet: &FleetDoc, cluster: &'a Cluster) -> Option<&'a Artifacts> {
+pub fn artifacts_of<'a>(fleet: &FleetDoc, cluster: &'a ClusterSpec) -> Option<&'a Artifacts> {
     ClusterEngine::new(&fleet.spec, cluster)
         .artifacts()
         .filter(|_| source_mode(fleet) == SourceMode::PerShard)
@@ -60,7 +60,7 @@ pub fn artifacts_of<'a>(fleet: &FleetDoc, cluster: &'a Cluster) -> Option<&'a Ar
 /// The artifacts of a cluster, in the order of the folders.
 pub fn list_artifacts(
     request: &TreeRequest<'_>,
-    cluster: &Cluster,
+    cluster: &ClusterSpec,
     units: &[TreeUnit],
     tree: &Tree,
 ) -> Vec<Artifact> {

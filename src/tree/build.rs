@@ -8,7 +8,7 @@ use super::lock::Tombstone;
 use super::record::{FileEntry, namespaces, short_hex};
 use super::shards::{Sharding, outgrown};
 use super::{Artifact, Lock};
-use crate::bundle::{ClusterBundle, Kept, ObjectSet, TenantBundle};
+use crate::bundle::{ClusterBundle, ObjectForm, ObjectSet, TenantBundle};
 use crate::delivery::ClusterEngine;
 use crate::diagnostic::{Diagnostic, Scope};
 use crate::expression::eval_text;
@@ -16,7 +16,7 @@ use crate::source::{SourceMap, Span};
 use crate::spec::FleetDoc;
 use crate::spec::fleet::SourceMode;
 use crate::tenancy::model::Tenant;
-use crate::tenancy::{DERIVED_NAME, Kind, Standings, Tenancy, claims};
+use crate::tenancy::{ClaimKind, DERIVED_NAME, Standings, Tenancy, claims};
 use crate::value::Value;
 use rayon::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
@@ -99,7 +99,7 @@ pub fn header(source: Option<&str>) -> String {
 
 /// Builds the tree of some clusters. The objects' texts move into it: ten thousand tenants have a
 /// lot of them.
-pub fn build<T: Kept>(
+pub fn build<T: ObjectForm>(
     request: &TreeRequest<'_>,
     bundles: &mut [ClusterBundle<T>],
     out: &mut Vec<Diagnostic>,
@@ -162,7 +162,7 @@ fn cluster_line(request: &TreeRequest<'_>, cluster: &str, sharding: Sharding) ->
 }
 
 /// Adds the files of a cluster's tenants. Returns each unit, and whether it has deferred objects.
-fn place_tenants<T: Kept>(
+fn place_tenants<T: ObjectForm>(
     request: &TreeRequest<'_>,
     bundle: &mut ClusterBundle<T>,
     sharding: Sharding,
@@ -227,7 +227,7 @@ fn claims_and_edges(
         .into_iter()
         .map(|(thing, _)| thing);
     let mut claims: Vec<String> = claims
-        .filter(|thing| thing.kind != Kind::Namespace)
+        .filter(|thing| thing.kind != ClaimKind::Namespace)
         .map(|thing| thing.to_string())
         .collect();
 
@@ -245,7 +245,7 @@ fn claims_and_edges(
 }
 
 /// The files of a tenant on a cluster, one for each part that has objects.
-fn tenant_files<T: Kept>(
+fn tenant_files<T: ObjectForm>(
     request: &TreeRequest<'_>,
     cluster: usize,
     unit: &str,
@@ -312,7 +312,7 @@ fn recorded(mut entry: FileEntry, source: Option<&str>, objects: String) -> Desi
 }
 
 /// A file of some objects, whose text moves into it.
-fn objects_file<T: Kept>(
+fn objects_file<T: ObjectForm>(
     mut entry: FileEntry,
     source: Option<&str>,
     set: &mut ObjectSet<T>,
@@ -322,7 +322,7 @@ fn objects_file<T: Kept>(
 }
 
 /// Adds the file of what is rendered once a cluster.
-fn place_platform<T: Kept>(
+fn place_platform<T: ObjectForm>(
     request: &TreeRequest<'_>,
     bundle: &mut ClusterBundle<T>,
     tree: &mut Tree,

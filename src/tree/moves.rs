@@ -7,12 +7,12 @@ use super::layout::{FileKind, TenantPart};
 use super::lock::Tombstone;
 use super::record::{FileEntry, objects};
 use super::shards::Sharding;
-use crate::bundle::{ClusterBundle, Kept, TenantBundle};
+use crate::bundle::{ClusterBundle, ObjectForm, TenantBundle};
 use crate::delivery::{Conventions, conventions, engine_of};
 use crate::diagnostic::{Diagnostic, Scope, rule};
 use crate::kube::ObjectId;
 use crate::source::parent;
-use crate::spec::fleet::{Shards, Unit as UnitChoice};
+use crate::spec::fleet::{Shards, UnitChoice};
 use crate::tenancy::DERIVED_NAME;
 use crate::tenancy::model::Tenant;
 use rayon::prelude::*;
@@ -68,7 +68,7 @@ rule! {
 
 /// Checks whether the lock and the records allow the tenants as they are rendered now. A finding of
 /// a tenant holds its files.
-pub fn check_moves<T: Kept>(
+pub fn check_moves<T: ObjectForm>(
     request: &TreeRequest<'_>,
     bundles: &[ClusterBundle<T>],
 ) -> Vec<Diagnostic> {
@@ -145,7 +145,7 @@ struct Moves<'a, T> {
     tenants: HashMap<&'a str, &'a TenantBundle<T>>,
 }
 
-impl<'a, T: Kept> Moves<'a, T> {
+impl<'a, T: ObjectForm> Moves<'a, T> {
     /// The folder that the objects of a tenant's part are applied from.
     fn folder(&self, tenant: &str, part: TenantPart) -> String {
         let folder = self.request.layout.cluster(self.cluster);
@@ -320,7 +320,7 @@ impl<'a, T: Kept> Moves<'a, T> {
 }
 
 /// Every tenant's objects, and the place of each.
-fn everything<T: Kept>(tenants: &[TenantBundle<T>]) -> HashMap<&ObjectId, Placed> {
+fn everything<T: ObjectForm>(tenants: &[TenantBundle<T>]) -> HashMap<&ObjectId, Placed> {
     let mut all = HashMap::new();
     for tenant in tenants {
         let core = tenant.core.ids();

@@ -4,7 +4,7 @@ use super::TreeRequest;
 use super::cluster_entry::ClusterEntry;
 use super::entry::TreeUnit;
 use crate::diagnostic::{Diagnostic, Scope, rule};
-use crate::spec::fleet::{Shards, Unit as UnitChoice};
+use crate::spec::fleet::{Shards, UnitChoice};
 use std::collections::BTreeSet;
 
 rule! {

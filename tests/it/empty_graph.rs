@@ -7,7 +7,7 @@ use tenantry::compile::{self, InputFiles};
 use tenantry::graph::{self, Cluster, ClusterObjects, ExtraFacts};
 use tenantry::isolation::{self, Verdict};
 use tenantry::source::{Source, SourceMap};
-use tenantry::spec::Input;
+use tenantry::spec::SpecFile;
 use tenantry::spec::leaf::Day;
 use tenantry::tenancy::Context;
 
@@ -36,7 +36,7 @@ fn live(manifests: &str) -> Cluster {
         ("tenants/b.yaml", tenant("b", "")),
     ];
     for (path, text) in specs {
-        files.inputs.push(Input {
+        files.inputs.push(SpecFile {
             source: sources.add(Source::new(path, text)),
             origin: None,
         });

@@ -4,11 +4,11 @@ use crate::support::{Sandbox, root};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use tenantry::catalog::RULES;
-use tenantry::document::{self, Node, Value};
+use tenantry::document::{self, Node, NodeValue};
 use tenantry::report::fields_table;
 use tenantry::source::{Source, SourceId};
 use tenantry::spec::fields::{Field, OF_EVERY_FIELD, fields};
-use tenantry::spec::schema::{Kind, schema};
+use tenantry::spec::schema::{DocumentKind, schema};
 use walkdir::WalkDir;
 
 /// The fleet of docs/tenant.md.
@@ -114,7 +114,7 @@ fn every_rule_about_specs_names_a_field() {
 #[test]
 fn a_name_of_the_schemas_stands_for_one_object() {
     let mut seen: BTreeMap<String, serde_json::Value> = BTreeMap::new();
-    for kind in Kind::ALL {
+    for kind in DocumentKind::ALL {
         let schema = schema(kind);
         for (name, object) in schema["$defs"].as_object().into_iter().flatten() {
             let first = seen.entry(name.clone()).or_insert_with(|| object.clone());
@@ -125,7 +125,7 @@ fn a_name_of_the_schemas_stands_for_one_object() {
 
 #[test]
 fn descriptions_have_no_wrapped_lines() {
-    for kind in Kind::ALL {
+    for kind in DocumentKind::ALL {
         let text = schema(kind).to_string();
         for description in text.split("\"description\":\"").skip(1) {
             let description = description.split('"').next().unwrap_or_default();
@@ -146,7 +146,7 @@ fn parse(text: &str) -> Node {
 /// counts as that one.
 fn used(node: &Node, path: &str, all: &BTreeMap<String, Field>, out: &mut BTreeSet<String>) {
     match &node.value {
-        Value::Seq(items) => {
+        NodeValue::Seq(items) => {
             let path = format!("{path}[]");
             items.iter().for_each(|item| used_in(item, &path, all, out));
         }
@@ -190,7 +190,7 @@ fn the_annotated_tenant_uses_every_field() {
 
     let all: BTreeMap<String, Field> = fields()
         .into_iter()
-        .filter(|(kind, _)| *kind == Kind::Tenant)
+        .filter(|(kind, _)| *kind == DocumentKind::Tenant)
         .flat_map(|(_, fields)| fields)
         .map(|field| (field.path.clone(), field))
         .collect();

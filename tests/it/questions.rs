@@ -7,7 +7,7 @@ use tenantry::graph::rbac::{AccessRequest, Subject};
 use tenantry::graph::{self, Cluster, ClusterObjects, ExtraFacts};
 use tenantry::isolation::question::{self, AccessQuestion, ConnectionEnd, Route};
 use tenantry::source::{Source, SourceMap};
-use tenantry::spec::Input;
+use tenantry::spec::SpecFile;
 use tenantry::tenancy;
 
 const TENANTS: usize = 9;
@@ -62,7 +62,7 @@ fn whole(files: &[(String, String)]) -> Cluster {
         let id = sources.add(Source::new(path.as_str(), text.as_str()));
         match path.starts_with("also/") {
             true => beside.push(id),
-            false => all.inputs.push(Input {
+            false => all.inputs.push(SpecFile {
                 source: id,
                 origin: None,
             }),

@@ -4,7 +4,7 @@ use crate::support::{FLEET, compile, files_of, root};
 use std::fs;
 use tenantry::diagnostic::Level;
 use tenantry::source::SourceMap;
-use tenantry::spec::schema::{Kind, schema_text};
+use tenantry::spec::schema::{DocumentKind, schema_text};
 
 /// What a file expects: `# ^^^ rule` marks columns of the line above it.
 fn expectations(text: &str) -> Vec<(u32, u32, u32, String)> {
@@ -124,7 +124,7 @@ fn each_valid_document_is_accepted() {
 
 #[test]
 fn the_schemas_are_fresh() {
-    for kind in Kind::ALL {
+    for kind in DocumentKind::ALL {
         let path = root().join("schemas").join(kind.file());
         let text = fs::read_to_string(&path).unwrap_or_default();
         assert!(

@@ -9,10 +9,10 @@ pub mod naive;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
-use tenantry::bundle::{Kept, Manifests, ObjectText};
+use tenantry::bundle::{ObjectForm, ObjectText, TenantManifests};
 use tenantry::compile::{self, Compiled, InputFiles, RenderOptions, ResolvedFleet};
 use tenantry::source::{Source, SourceMap};
-use tenantry::spec::Input;
+use tenantry::spec::SpecFile;
 use tenantry::spec::leaf::Day;
 use tenantry::tenancy::Context;
 use tenantry::tree::Layout;
@@ -92,7 +92,7 @@ pub fn compile(files: &[(&str, &str)]) -> (SourceMap, Compiled<ObjectText>) {
         match path.strip_prefix("templates/") {
             Some(below) => all.templates.push((below.to_owned(), id)),
             None if *path == "tenantry.lock" => all.lock = Some(id),
-            None => all.inputs.push(Input {
+            None => all.inputs.push(SpecFile {
                 source: id,
                 origin: None,
             }),
@@ -103,7 +103,7 @@ pub fn compile(files: &[(&str, &str)]) -> (SourceMap, Compiled<ObjectText>) {
 }
 
 /// Resolves and renders files that are in the sources, without verbatim manifests.
-pub fn emit<T: Kept>(
+pub fn emit<T: ObjectForm>(
     sources: &mut SourceMap,
     mut files: InputFiles,
 ) -> (ResolvedFleet, Compiled<T>) {
@@ -123,7 +123,7 @@ pub fn emit<T: Kept>(
         allow_removal: Vec::new(),
         version: "0.1.0".into(),
     };
-    let compiled = compile::emit(&mut front, sources, &Manifests::default(), &options);
+    let compiled = compile::emit(&mut front, sources, &TenantManifests::default(), &options);
     (front, compiled)
 }
 

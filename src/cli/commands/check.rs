@@ -6,7 +6,7 @@ use crate::cli::session::{Selection, Session};
 use crate::cli::workspace::Workspace;
 use crate::cli::{CliError, Outcome, output};
 use std::collections::BTreeSet;
-use tenantry::bundle::Kept;
+use tenantry::bundle::ObjectForm;
 use tenantry::compile::Compiled;
 use tenantry::diagnostic::{Diagnostic, Level};
 use tenantry::kube::ObjectId;
@@ -128,7 +128,7 @@ fn fingerprint(sources: &SourceMap, finding: &Diagnostic) -> Fingerprint {
 }
 
 /// One line about the run.
-pub fn summary<T: Kept>(
+pub fn summary<T: ObjectForm>(
     session: &Session,
     compiled: &Compiled<T>,
     findings: &[Diagnostic],

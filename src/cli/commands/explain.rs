@@ -3,12 +3,12 @@
 use crate::cli::args::ExplainArgs;
 use crate::cli::{CliError, Outcome, output};
 use tenantry::report;
-use tenantry::spec::schema::Kind;
+use tenantry::spec::schema::DocumentKind;
 
 /// Runs the command.
 pub fn run(args: &ExplainArgs) -> Result<Outcome, CliError> {
     let subject = args.subject.as_str();
-    let is_kind = Kind::ALL
+    let is_kind = DocumentKind::ALL
         .iter()
         .any(|kind| kind.name().eq_ignore_ascii_case(subject));
     let text = if is_kind || subject.contains('.') {

@@ -6,7 +6,7 @@ use crate::cli::write::replace;
 use crate::cli::{CliError, Outcome, output};
 use std::path::Path;
 use tenantry::report::fields_table;
-use tenantry::spec::schema::{Kind, schema_text};
+use tenantry::spec::schema::{DocumentKind, schema_text};
 
 /// Runs the command.
 pub fn run(cli: &Cli, args: &SchemaArgs) -> Result<Outcome, CliError> {
@@ -21,7 +21,7 @@ pub fn run(cli: &Cli, args: &SchemaArgs) -> Result<Outcome, CliError> {
     }
 
     let wanted = args.kind.as_deref().unwrap_or("tenant").to_lowercase();
-    let kind = Kind::ALL
+    let kind = DocumentKind::ALL
         .into_iter()
         .find(|k| k.name().to_lowercase() == wanted);
     let kind = kind.ok_or_else(|| {
@@ -40,7 +40,7 @@ pub fn run(cli: &Cli, args: &SchemaArgs) -> Result<Outcome, CliError> {
 /// Writes every schema's file into a folder.
 pub fn write(folder: &Path) -> Result<(), CliError> {
     std::fs::create_dir_all(folder).map_err(CliError::io(folder))?;
-    Kind::ALL
+    DocumentKind::ALL
         .into_iter()
         .try_for_each(|kind| replace(&folder.join(kind.file()), schema_text(kind).as_bytes()))
 }

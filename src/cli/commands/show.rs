@@ -7,7 +7,7 @@ use crate::cli::workspace::Workspace;
 use crate::cli::{CliError, Outcome, output};
 use serde_json::json;
 use tenantry::diagnostic::{Diagnostic, Scope};
-use tenantry::document::{Node, Value, emit};
+use tenantry::document::{Node, NodeValue, emit};
 use tenantry::spec::did_you_mean;
 use tenantry::tenancy::Context;
 
@@ -90,7 +90,7 @@ fn origins(session: &Session, merged: &Node, as_json: bool) -> String {
     let mut rows: Vec<(String, String, String, Vec<String>)> = Vec::new();
     merged.leaves(&mut Vec::new(), &mut |path, node| {
         let value = match &node.value {
-            Value::String(s) => s.replace('\n', "\\n"),
+            NodeValue::String(s) => s.replace('\n', "\\n"),
             _ => node.to_json().to_string(),
         };
 

@@ -10,7 +10,7 @@ use crate::delivery::Engine;
 use crate::delivery::flux::{
     HELM_GROUP, IMAGE_GROUP, KUSTOMIZE_GROUP, NOTIFICATION_GROUP, OPERATOR_GROUP,
 };
-use crate::document::{Node, TreeValue, Value as Kind};
+use crate::document::{Node, NodeValue, TreeValue};
 use crate::graph::{InputKind, Origin};
 use crate::kube::ObjectId;
 use crate::kube::labels::items;
@@ -309,9 +309,9 @@ fn span_of_word(sources: &SourceMap, text: Span, word: &str) -> Span {
 
 fn strings<'a>(node: &'a Node, out: &mut Vec<(&'a str, Span)>) {
     match &node.value {
-        Kind::String(text) => out.push((text, node.span)),
-        Kind::Seq(items) => items.iter().for_each(|item| strings(item, out)),
-        Kind::Map(entries) => entries.iter().for_each(|entry| strings(&entry.node, out)),
+        NodeValue::String(text) => out.push((text, node.span)),
+        NodeValue::Seq(items) => items.iter().for_each(|item| strings(item, out)),
+        NodeValue::Map(entries) => entries.iter().for_each(|entry| strings(&entry.node, out)),
         _ => {}
     }
 }

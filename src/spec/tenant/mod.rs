@@ -3,10 +3,12 @@
 mod network;
 mod sync;
 
-pub use network::{Audience, Isolation, Network, Peer, Port, PortRule, Protocol, Provision};
+pub use network::{
+    Audience, Isolation, Network, PeerSpec, PortRule, PortSpec, ProtocolSpec, Provision,
+};
 pub use sync::{
     BucketSource, Cosign, GitSource, HelmSource, Notification, OciSource, Placement, SecretHolder,
-    Sync, Verify,
+    SyncSpec, VerifySpec,
 };
 
 use super::leaf::{
@@ -90,20 +92,20 @@ pub struct TenantSpec {
     /// Renders: a subject of the RoleBinding `owner` in each namespace.
     /// Rules: `tenancy/incomplete`, `tenancy/derived-name`.
     #[schemars(length(max = 256))]
-    pub owners: Option<Vec<Spanned<Subject>>>,
+    pub owners: Option<Vec<Spanned<SubjectSpec>>>,
     /// Other users, groups and service accounts. Each entry names a role.
     ///
     /// Default: none.
     /// Renders: a subject of a RoleBinding in each namespace that the entry reaches.
     #[schemars(length(max = 512))]
-    pub members: Option<Vec<Spanned<Subject>>>,
+    pub members: Option<Vec<Spanned<SubjectSpec>>>,
     /// The namespaces of the tenant, on each of its clusters. A tenant needs at least one.
     ///
     /// Default: none.
     /// Renders: a Namespace with its floor, for each entry.
     /// Rules: `tenancy/incomplete`.
     #[schemars(length(max = 256))]
-    pub namespaces: Option<Vec<Spanned<Namespace>>>,
+    pub namespaces: Option<Vec<Spanned<NamespaceSpec>>>,
     /// The tenant's total on each cluster. It is split over the namespaces: a namespace's own
     /// amount is taken out, and the others get equal parts of the rest.
     ///
@@ -145,7 +147,7 @@ pub struct TenantSpec {
     /// Default: none.
     /// Renders: for each entry a Flux source, and a Kustomization or HelmRelease.
     #[schemars(length(max = 64))]
-    pub sync: Option<Vec<Spanned<Sync>>>,
+    pub sync: Option<Vec<Spanned<SyncSpec>>>,
     /// Files with objects of the tenant, which are copied byte for byte. The path is relative to
     /// the file that names it.
     ///
@@ -160,7 +162,7 @@ pub struct TenantSpec {
     /// Default: none.
     /// Renders: nothing.
     /// Rules: `bundle/required-missing`.
-    pub requires: Option<Vec<Spanned<Requirement>>>,
+    pub requires: Option<Vec<Spanned<RequirementSpec>>>,
     /// Settings that make the output equal to that of another program.
     ///
     /// Default: none.
@@ -220,12 +222,12 @@ pub struct Override {
     ///
     /// Default: the tenant's own.
     /// Renders: as `spec.members`.
-    pub members: Option<Vec<Spanned<Subject>>>,
+    pub members: Option<Vec<Spanned<SubjectSpec>>>,
     /// Sources on these clusters. Entries merge with the tenant's by name.
     ///
     /// Default: the tenant's own.
     /// Renders: as `spec.sync`.
-    pub sync: Option<Vec<Spanned<Sync>>>,
+    pub sync: Option<Vec<Spanned<SyncSpec>>>,
 }
 
 /// Labels that must all be there.
@@ -242,7 +244,8 @@ pub struct LabelSelector {
 /// serviceAccount.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Subject {
+#[schemars(rename = "Subject")]
+pub struct SubjectSpec {
     /// A group of the identity provider. An entry names one of `group`, `user` and
     /// `serviceAccount`.
     ///
@@ -281,7 +284,7 @@ pub struct Subject {
     /// Default: `tenant`.
     /// Renders: nothing by itself.
     /// Rules: `spec/one-of`.
-    pub level: Option<Spanned<Reach>>,
+    pub level: Option<Spanned<ReachSpec>>,
     /// The namespaces for the level `namespace`, by their names in this tenant.
     ///
     /// Default: none.
@@ -299,7 +302,8 @@ pub struct Subject {
 /// How far a role reaches.
 #[derive(Clone, Copy, Debug, Deserialize, Serialize, JsonSchema, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
-pub enum Reach {
+#[schemars(rename = "Reach")]
+pub enum ReachSpec {
     /// Every namespace of the tenant.
     Tenant,
     /// The namespaces listed.
@@ -324,7 +328,8 @@ pub struct ServiceAccountRef {
 /// A namespace.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Namespace {
+#[schemars(rename = "Namespace")]
+pub struct NamespaceSpec {
     /// The name of the namespace in this file. The fleet's `naming.namespace` makes the name in the
     /// cluster from it.
     ///
@@ -562,7 +567,8 @@ pub struct Allow {
 /// An object that must be among the inputs.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Requirement {
+#[schemars(rename = "Requirement")]
+pub struct RequirementSpec {
     /// The group and version of the object. The version is not compared.
     ///
     /// Renders: nothing.

@@ -25,14 +25,14 @@ pub struct Network {
     /// Renders: a rule of the NetworkPolicy `allow-egress`, for each entry.
     /// Rules: `network/egress-any`.
     #[schemars(length(max = 512))]
-    pub egress: Option<Vec<Spanned<Peer>>>,
+    pub egress: Option<Vec<Spanned<PeerSpec>>>,
     /// What may reach pods of the tenant.
     ///
     /// Default: nothing.
     /// Renders: a rule of the NetworkPolicy `allow-ingress`, for each entry.
     /// Rules: `network/ingress-any`.
     #[schemars(length(max = 512))]
-    pub ingress: Option<Vec<Spanned<Peer>>>,
+    pub ingress: Option<Vec<Spanned<PeerSpec>>>,
     /// Ports that other tenants may reach if they declare the tenant in their own `egress`.
     ///
     /// Default: none.
@@ -59,7 +59,8 @@ pub enum Isolation {
 /// The other side of a connection. Exactly one of fqdn, cidr, tenant and platform.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Peer {
+#[schemars(rename = "Peer")]
+pub struct PeerSpec {
     /// A host name outside the cluster. It is refused today: a NetworkPolicy knows addresses only.
     /// An entry names one of `fqdn`, `cidr`, `tenant` and `platform`.
     ///
@@ -110,7 +111,7 @@ pub struct PortRule {
     ///
     /// Renders: `port` of the rule.
     /// Rules: `network/one-sided-edge`.
-    pub port: Port,
+    pub port: PortSpec,
     /// The last port of a range that begins at `port`, which must be a number.
     ///
     /// Default: none.
@@ -124,13 +125,14 @@ pub struct PortRule {
     /// Renders: `protocol` of the rule.
     /// Rules: `network/one-sided-edge`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub protocol: Option<Protocol>,
+    pub protocol: Option<ProtocolSpec>,
 }
 
 /// A transport protocol.
 #[derive(Clone, Copy, Debug, Deserialize, Serialize, JsonSchema, PartialEq, Eq)]
 #[serde(rename_all = "UPPERCASE")]
-pub enum Protocol {
+#[schemars(rename = "Protocol")]
+pub enum ProtocolSpec {
     /// TCP.
     Tcp,
     /// UDP.
@@ -139,7 +141,7 @@ pub enum Protocol {
     Sctp,
 }
 
-impl Protocol {
+impl ProtocolSpec {
     /// The name in a manifest.
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -153,14 +155,14 @@ impl Protocol {
 /// A port: a number, or a name.
 #[derive(Clone, Debug, Deserialize, Serialize, PartialEq, Eq)]
 #[serde(untagged)]
-pub enum Port {
+pub enum PortSpec {
     /// From 1 to 65535.
     Number(u16),
     /// The name of a container's port.
     Name(String),
 }
 
-impl JsonSchema for Port {
+impl JsonSchema for PortSpec {
     fn inline_schema() -> bool {
         true
     }
@@ -184,12 +186,12 @@ pub struct Provision {
     ///
     /// Renders: `port` of the rule.
     /// Rules: `network/one-sided-edge`.
-    pub port: Port,
+    pub port: PortSpec,
     /// The transport protocol.
     ///
     /// Default: `TCP`.
     /// Renders: `protocol` of the rule.
-    pub protocol: Option<Protocol>,
+    pub protocol: Option<ProtocolSpec>,
     /// The tenants that the port is offered to. It names one of `any` and `tenantSelector`.
     ///
     /// Renders: a `namespaceSelector` with the names of the namespaces that use the offer.

@@ -10,7 +10,8 @@ use serde::{Deserialize, Serialize};
 /// Where a tenant's own manifests come from. Exactly one of git, oci, helm and bucket.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Sync {
+#[schemars(rename = "Sync")]
+pub struct SyncSpec {
     /// The name of the sync. Two syncs of a tenant have two names.
     ///
     /// Renders: the name of the source, and of the Kustomization or HelmRelease: `NAME`, or
@@ -102,7 +103,7 @@ pub struct Sync {
     /// Default: none.
     /// Renders: `spec.verify` of the OCIRepository.
     /// Rules: `spec/one-of`.
-    pub verify: Option<Verify>,
+    pub verify: Option<VerifySpec>,
     /// The Secret with the credentials for the source.
     ///
     /// Default: none.
@@ -233,7 +234,8 @@ pub struct BucketSource {
 /// A signature that a source must carry.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Verify {
+#[schemars(rename = "Verify")]
+pub struct VerifySpec {
     /// The identity of a keyless cosign signature.
     ///
     /// Renders: `verify.provider: cosign` of the source.

@@ -9,10 +9,10 @@ use crate::document::Spanned;
 use crate::netpol;
 use crate::source::Span;
 use crate::spec::leaf::{Cidr, Name};
-use crate::spec::tenant::Peer;
+use crate::spec::tenant::PeerSpec;
 use crate::spec::{did_you_mean, one_of_these};
-use crate::tenancy::Known;
-use crate::tenancy::model::{Namespace, OnCluster, Tenant};
+use crate::tenancy::KnownTenants;
+use crate::tenancy::model::{OnCluster, Tenant, TenantNamespace};
 use crate::tenancy::waivers::{Loosening, WaiverUse};
 use ipnet::IpNet;
 
@@ -52,9 +52,9 @@ pub(super) struct PolicyBuilder<'b, 'a> {
     /// The tenant on the cluster.
     pub on: &'a OnCluster,
     /// The namespace.
-    pub namespace: &'a Namespace,
+    pub namespace: &'a TenantNamespace,
     /// The tenants that exist, and what earlier runs left.
-    pub known: &'b Known<'b>,
+    pub known: &'b KnownTenants<'b>,
     /// The waivers that the namespace uses.
     pub waivers: WaiverUse<'b>,
     /// The namespaces of other tenants that this one reaches.
@@ -155,7 +155,7 @@ impl<'a> PolicyBuilder<'_, 'a> {
     pub fn peer_tenant(
         &mut self,
         name: &Spanned<Name>,
-        peer: &Spanned<Peer>,
+        peer: &Spanned<PeerSpec>,
         side: &Side,
     ) -> Option<&'a Tenant> {
         let Some(other) = self.index.tenant(name) else {

@@ -4,7 +4,7 @@ use super::edges::EdgeEnd;
 use super::peers::{dns_policy, endpoint_peers};
 use super::ranges::cluster_ranges;
 use crate::netpol::{Peer, Policy};
-use crate::spec::fleet::{Cluster, Endpoint};
+use crate::spec::fleet::{ClusterSpec, Endpoint};
 use crate::tenancy::model::Tenant;
 use ipnet::IpNet;
 use std::collections::{BTreeSet, HashMap};
@@ -13,7 +13,7 @@ use std::sync::Arc;
 /// The tenants of a fleet by name, and the facts of one cluster that all policies there share.
 pub(super) struct ClusterIndex<'a> {
     /// The cluster, as the fleet declares it.
-    pub cluster: &'a Cluster,
+    pub cluster: &'a ClusterSpec,
     /// The cluster's index in the fleet.
     pub at: usize,
     /// The policy that allows egress to the cluster's DNS.
@@ -34,7 +34,7 @@ impl<'a> ClusterIndex<'a> {
     pub fn new(
         tenants: &'a [Tenant],
         at: usize,
-        cluster: &'a Cluster,
+        cluster: &'a ClusterSpec,
         broken: &BTreeSet<String>,
     ) -> Self {
         let sound = tenants

@@ -3,8 +3,8 @@
 
 use crate::diagnostic::rule;
 use crate::source::Span;
-use crate::spec::tenant::{Peer, Port, PortRule, Protocol, Provision};
-use crate::tenancy::model::{Namespace, Tenant};
+use crate::spec::tenant::{PeerSpec, PortRule, PortSpec, ProtocolSpec, Provision};
+use crate::tenancy::model::{Tenant, TenantNamespace};
 
 rule! {
     /// One tenant declares an edge, the other does not.
@@ -28,9 +28,9 @@ pub(super) struct EdgeEnd<'a> {
     /// The consumer.
     pub tenant: &'a Tenant,
     /// The consumer's namespace.
-    pub namespace: &'a Namespace,
+    pub namespace: &'a TenantNamespace,
     /// The declared peer.
-    pub peer: &'a Peer,
+    pub peer: &'a PeerSpec,
 }
 
 impl EdgeEnd<'_> {
@@ -42,7 +42,7 @@ impl EdgeEnd<'_> {
 
 /// What a provider's namespace says to a consumer's end of an edge.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Answer {
+pub(super) enum ProviderAnswer {
     /// It lets the consumer in on a port that the consumer asks for.
     Admitted,
     /// It lets the consumer in, but on other ports. The span is the first ingress or offer.
@@ -53,7 +53,7 @@ pub(super) enum Answer {
 
 /// What a provider's namespace says to a consumer's end: by an ingress that names the consumer, or
 /// by an offer.
-pub(super) fn answer(provider: &Namespace, end: &EdgeEnd<'_>) -> Answer {
+pub(super) fn answer(provider: &TenantNamespace, end: &EdgeEnd<'_>) -> ProviderAnswer {
     let declared = &provider.declared;
 
     let ingress = declared.ingress.iter().flatten().filter(|peer| {
@@ -79,12 +79,12 @@ pub(super) fn answer(provider: &Namespace, end: &EdgeEnd<'_>) -> Answer {
 
     for (span, ports) in ingress.chain(offers) {
         if ports_meet(asked.as_deref(), ports.as_deref()) {
-            return Answer::Admitted;
+            return ProviderAnswer::Admitted;
         }
         other_ports.get_or_insert(span);
     }
 
-    other_ports.map_or(Answer::Absent, Answer::OtherPorts)
+    other_ports.map_or(ProviderAnswer::Absent, ProviderAnswer::OtherPorts)
 }
 
 /// Whether a consumer's end takes up an offer of a provider's namespace.
@@ -104,7 +104,7 @@ pub(super) fn offered_port(offer: &Provision) -> PortRule {
 }
 
 /// Whether an offer is made in a namespace of its tenant.
-pub(super) fn is_offered_in(offer: &Provision, namespace: &Namespace) -> bool {
+pub(super) fn is_offered_in(offer: &Provision, namespace: &TenantNamespace) -> bool {
     offer
         .namespace
         .as_ref()
@@ -112,7 +112,7 @@ pub(super) fn is_offered_in(offer: &Provision, namespace: &Namespace) -> bool {
 }
 
 /// Whether a peer names a namespace of its tenant; a peer without one names them all.
-pub(super) fn names_namespace(peer: &Peer, id: &str) -> bool {
+pub(super) fn names_namespace(peer: &PeerSpec, id: &str) -> bool {
     peer.namespace
         .as_ref()
         .is_none_or(|wanted| wanted.as_str() == id)
@@ -133,7 +133,7 @@ fn is_offered_to(offer: &Provision, tenant: &Tenant) -> bool {
         })
 }
 
-fn ports_of(peer: &Peer) -> Option<Vec<PortRule>> {
+fn ports_of(peer: &PeerSpec) -> Option<Vec<PortRule>> {
     let ports = peer.ports.as_ref()?;
     Some(ports.iter().map(|port| port.value.clone()).collect())
 }
@@ -149,10 +149,10 @@ fn ports_meet(left: Option<&[PortRule]>, right: Option<&[PortRule]>) -> bool {
 }
 
 fn port_meets(left: &PortRule, right: &PortRule) -> bool {
-    let protocol = |rule: &PortRule| rule.protocol.unwrap_or(Protocol::Tcp);
+    let protocol = |rule: &PortRule| rule.protocol.unwrap_or(ProtocolSpec::Tcp);
     let range = |rule: &PortRule| match &rule.port {
-        Port::Number(first) => Some((*first, rule.end_port.unwrap_or(*first))),
-        Port::Name(_) => None,
+        PortSpec::Number(first) => Some((*first, rule.end_port.unwrap_or(*first))),
+        PortSpec::Name(_) => None,
     };
 
     if protocol(left) != protocol(right) {

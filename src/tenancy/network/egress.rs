@@ -2,7 +2,7 @@
 
 use super::ALLOW_EGRESS;
 use super::builder::{FQDN, PolicyBuilder, Side};
-use super::edges::{Answer, EdgeEnd, ONE_SIDED, answer, names_namespace};
+use super::edges::{EdgeEnd, ONE_SIDED, ProviderAnswer, answer, names_namespace};
 use super::peers::{pods_of_namespaces, rule};
 use super::ranges::{EGRESS_ANY, everywhere_together};
 use crate::diagnostic::Diagnostic;
@@ -11,7 +11,7 @@ use crate::netpol;
 use crate::netpol::Rule;
 use crate::source::Span;
 use crate::spec::leaf::{Host, Name};
-use crate::spec::tenant::{Peer, PortRule};
+use crate::spec::tenant::{PeerSpec, PortRule};
 use crate::tenancy::model::{OnCluster, Tenant};
 
 static EGRESS: Side = Side {
@@ -48,7 +48,10 @@ pub(super) fn rules(builder: &mut PolicyBuilder<'_, '_>) -> Vec<Rule> {
     rules
 }
 
-fn peers<'a>(builder: &mut PolicyBuilder<'_, 'a>, peer: &'a Spanned<Peer>) -> Vec<netpol::Peer> {
+fn peers<'a>(
+    builder: &mut PolicyBuilder<'_, 'a>,
+    peer: &'a Spanned<PeerSpec>,
+) -> Vec<netpol::Peer> {
     if let Some(fqdn) = &peer.fqdn {
         report_host_name(builder, fqdn);
         return Vec::new();
@@ -77,7 +80,7 @@ fn peers<'a>(builder: &mut PolicyBuilder<'_, 'a>, peer: &'a Spanned<Peer>) -> Ve
 }
 
 /// The ports of a rule: those that the peer names, or those of the endpoint that it names.
-fn ports(builder: &PolicyBuilder<'_, '_>, peer: &Peer) -> Vec<PortRule> {
+fn ports(builder: &PolicyBuilder<'_, '_>, peer: &PeerSpec) -> Vec<PortRule> {
     if let Some(ports) = &peer.ports {
         return ports.iter().map(|port| port.value.clone()).collect();
     }
@@ -115,7 +118,7 @@ fn admitting_namespaces<'a>(
     builder: &mut PolicyBuilder<'_, 'a>,
     provider: &Tenant,
     name: &Spanned<Name>,
-    peer: &'a Spanned<Peer>,
+    peer: &'a Spanned<PeerSpec>,
 ) -> Vec<String> {
     let Some(on) = provider.on(builder.index.at) else {
         return Vec::new();
@@ -141,11 +144,11 @@ fn admitting_namespaces<'a>(
             continue;
         }
         match answer(namespace, &end) {
-            Answer::Admitted => admitting.push(namespace.name.clone()),
-            Answer::OtherPorts(span) => {
+            ProviderAnswer::Admitted => admitting.push(namespace.name.clone()),
+            ProviderAnswer::OtherPorts(span) => {
                 other_ports.get_or_insert(span);
             }
-            Answer::Absent => {}
+            ProviderAnswer::Absent => {}
         }
     }
 
@@ -162,7 +165,7 @@ fn has_namespace(on: &OnCluster, id: &str) -> bool {
 fn report_one_sided(
     builder: &mut PolicyBuilder<'_, '_>,
     provider: &Tenant,
-    peer: &Spanned<Peer>,
+    peer: &Spanned<PeerSpec>,
     other_ports: Option<Span>,
 ) {
     let (provider_name, consumer) = (&provider.name.value, &builder.tenant.name.value);

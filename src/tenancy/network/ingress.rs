@@ -9,7 +9,7 @@ use crate::diagnostic::Diagnostic;
 use crate::document::Spanned;
 use crate::netpol;
 use crate::netpol::Rule;
-use crate::spec::tenant::{Peer, Provision};
+use crate::spec::tenant::{PeerSpec, Provision};
 use crate::tenancy::model::Tenant;
 
 static INGRESS: Side = Side {
@@ -50,7 +50,7 @@ pub(super) fn rules(builder: &mut PolicyBuilder<'_, '_>) -> Vec<Rule> {
     rules
 }
 
-fn peers(builder: &mut PolicyBuilder<'_, '_>, peer: &Spanned<Peer>) -> Vec<netpol::Peer> {
+fn peers(builder: &mut PolicyBuilder<'_, '_>, peer: &Spanned<PeerSpec>) -> Vec<netpol::Peer> {
     if let Some(fqdn) = &peer.fqdn {
         let message = "a host name says nothing about who connects";
         builder.report(Diagnostic::new(&FQDN, fqdn.span, message).fix("name the networks by cidr"));
@@ -84,7 +84,7 @@ fn peers(builder: &mut PolicyBuilder<'_, '_>, peer: &Spanned<Peer>) -> Vec<netpo
 fn consuming_namespaces(
     builder: &mut PolicyBuilder<'_, '_>,
     consumer: &Tenant,
-    peer: &Spanned<Peer>,
+    peer: &Spanned<PeerSpec>,
 ) -> Vec<String> {
     if consumer.on(builder.index.at).is_none() {
         return Vec::new();
@@ -108,7 +108,11 @@ fn consuming_namespaces(
     .collect()
 }
 
-fn report_one_sided(builder: &mut PolicyBuilder<'_, '_>, consumer: &Tenant, peer: &Spanned<Peer>) {
+fn report_one_sided(
+    builder: &mut PolicyBuilder<'_, '_>,
+    consumer: &Tenant,
+    peer: &Spanned<PeerSpec>,
+) {
     let (consumer_name, provider) = (&consumer.name.value, &builder.tenant.name.value);
     let message = format!("`{consumer_name}` does not ask for `{provider}`");
     let fix = format!(

@@ -15,8 +15,8 @@ pub use builder::{FQDN, UNKNOWN_PEER};
 pub use edges::{NO_SHARED_CLUSTER, ONE_SIDED};
 pub use ranges::{CLUSTER_RANGE, EGRESS_ANY, INGRESS_ANY, RANGE_UNDECLARED};
 
-use super::Known;
-use super::model::{NamedPolicy, Namespace, NetworkPolicies, Tenant};
+use super::KnownTenants;
+use super::model::{NamedPolicy, NetworkPolicies, Tenant, TenantNamespace};
 use super::waivers::Waivers;
 use crate::diagnostic::{Diagnostic, rule};
 use crate::netpol::{Dialect, Policy, Rule};
@@ -77,7 +77,7 @@ pub fn plan(
     tenants: &[Tenant],
     fleet: &FleetSpec,
     waivers: &Waivers<'_>,
-    known: &Known<'_>,
+    known: &KnownTenants<'_>,
     broken: &BTreeSet<String>,
 ) -> NetworkPlan {
     let mut plan = NetworkPlan::default();
@@ -135,7 +135,7 @@ fn build_tenant(
     tenant: &Tenant,
     index: &ClusterIndex<'_>,
     waivers: &Waivers<'_>,
-    known: &Known<'_>,
+    known: &KnownTenants<'_>,
 ) -> TenantPolicies {
     let mut policies = TenantPolicies::default();
     let Some(on) = tenant.on(index.at) else {
@@ -245,7 +245,7 @@ fn both_ways(rules: &[Rule]) -> Policy {
     }
 }
 
-fn report_no_isolation(builder: &mut PolicyBuilder<'_, '_>, namespace: &Namespace) {
+fn report_no_isolation(builder: &mut PolicyBuilder<'_, '_>, namespace: &TenantNamespace) {
     let declared = namespace.declared.isolation.as_ref();
     builder.require_waiver(
         &ISOLATION_NONE,

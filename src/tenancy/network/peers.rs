@@ -5,9 +5,9 @@ use crate::kube::labels::{Op, Requirement, Selector};
 use crate::kube::names::NAME_LABEL;
 use crate::netpol;
 use crate::netpol::{Peer, Policy, Ports, Rule};
-use crate::spec::fleet::{Cluster, Endpoint};
+use crate::spec::fleet::{ClusterSpec, Endpoint};
 use crate::spec::leaf::{Keyed, LabelKey, LabelValue};
-use crate::spec::tenant::{Port, PortRule, Protocol};
+use crate::spec::tenant::{PortRule, PortSpec, ProtocolSpec};
 use ipnet::IpNet;
 use std::net::IpAddr;
 
@@ -84,20 +84,20 @@ pub(super) fn rule<'a>(peers: Vec<Peer>, ports: impl IntoIterator<Item = &'a Por
 }
 
 fn port(declared: &PortRule) -> netpol::Port {
-    let protocol = match declared.protocol.unwrap_or(Protocol::Tcp) {
-        Protocol::Tcp => netpol::Protocol::Tcp,
-        Protocol::Udp => netpol::Protocol::Udp,
-        Protocol::Sctp => netpol::Protocol::Sctp,
+    let protocol = match declared.protocol.unwrap_or(ProtocolSpec::Tcp) {
+        ProtocolSpec::Tcp => netpol::Protocol::Tcp,
+        ProtocolSpec::Udp => netpol::Protocol::Udp,
+        ProtocolSpec::Sctp => netpol::Protocol::Sctp,
     };
     let ports = match &declared.port {
-        Port::Number(first) => Ports::Range(*first, declared.end_port.unwrap_or(*first)),
-        Port::Name(name) => Ports::Named(name.into()),
+        PortSpec::Number(first) => Ports::Range(*first, declared.end_port.unwrap_or(*first)),
+        PortSpec::Name(name) => Ports::Named(name.into()),
     };
     netpol::Port { protocol, ports }
 }
 
 /// The policy that allows egress to a cluster's DNS.
-pub(super) fn dns_policy(cluster: &Cluster) -> Policy {
+pub(super) fn dns_policy(cluster: &ClusterSpec) -> Policy {
     let dns = cluster.dns.as_ref();
     let namespace = dns
         .and_then(|dns| dns.namespace.as_ref())

@@ -3,8 +3,8 @@
 use crate::diagnostic::{Diagnostic, rule};
 use crate::document::Spanned;
 use crate::source::Span;
-use crate::spec::fleet::Cluster;
-use crate::spec::tenant::Peer;
+use crate::spec::fleet::ClusterSpec;
+use crate::spec::tenant::PeerSpec;
 use ipnet::IpNet;
 
 rule! {
@@ -51,7 +51,7 @@ rule! {
 static METADATA: [&str; 2] = ["169.254.169.254/32", "fd00:ec2::254/128"];
 
 /// The ranges of a cluster that a `cidr` leaves out, unless it lies within one of them.
-pub(super) fn cluster_ranges(cluster: &Cluster) -> Vec<IpNet> {
+pub(super) fn cluster_ranges(cluster: &ClusterSpec) -> Vec<IpNet> {
     let metadata: Vec<&str> = match &cluster.metadata_cidrs {
         Some(declared) => declared.iter().map(|cidr| cidr.as_str()).collect(),
         None => METADATA.to_vec(),
@@ -114,7 +114,7 @@ pub(super) fn is_everywhere(cidr: &str) -> bool {
 }
 
 /// The first network of a list that is too large only together: more than four /8 (IPv6: /16).
-pub(super) fn everywhere_together(peers: &[Spanned<Peer>]) -> Option<&Spanned<Peer>> {
+pub(super) fn everywhere_together(peers: &[Spanned<PeerSpec>]) -> Option<&Spanned<PeerSpec>> {
     let (mut v4, mut v6) = (0u128, 0u128);
 
     for net in peers
@@ -135,7 +135,7 @@ pub(super) fn everywhere_together(peers: &[Spanned<Peer>]) -> Option<&Spanned<Pe
 
 /// Reports the kinds of ranges that a cluster does not declare. `span` is a network that may hold
 /// them.
-pub(super) fn undeclared_ranges(cluster: &Cluster, span: Span) -> Option<Diagnostic> {
+pub(super) fn undeclared_ranges(cluster: &ClusterSpec, span: Span) -> Option<Diagnostic> {
     let missing: Vec<&str> = [
         ("podCIDRs", cluster.pod_cidrs.is_none()),
         ("serviceCIDRs", cluster.service_cidrs.is_none()),

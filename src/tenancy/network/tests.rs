@@ -34,7 +34,7 @@ fn tenant(name: &str, clusters: &[usize], namespaces: &[(&str, &str)]) -> Tenant
         profile: "restricted".into(),
         chose_builtin: false,
         profile_span: Span::file(SourceId(0)),
-        merged: document::Node::new(Span::file(SourceId(0)), document::Value::Null),
+        merged: document::Node::new(Span::file(SourceId(0)), document::NodeValue::Null),
         on: clusters
             .iter()
             .map(|cluster| on_cluster(name, *cluster, namespaces))
@@ -70,8 +70,8 @@ fn on_cluster(tenant: &str, cluster: usize, namespaces: &[(&str, &str)]) -> OnCl
     }
 }
 
-fn namespace(name: &str, network: &str) -> Namespace {
-    Namespace {
+fn namespace(name: &str, network: &str) -> TenantNamespace {
+    TenantNamespace {
         id: name.to_owned(),
         name: name.to_owned(),
         span: Span::file(SourceId(0)),
@@ -105,7 +105,7 @@ fn planned(tenants: Vec<Tenant>) -> Planned {
 fn planned_after(mut tenants: Vec<Tenant>, prior: &Prior<'_>, held: &[&str]) -> Planned {
     let names: Vec<String> = tenants.iter().map(|one| one.name.value.clone()).collect();
     let absent = BTreeSet::new();
-    let known = Known {
+    let known = KnownTenants {
         read: names.iter().map(String::as_str).collect::<IndexSet<_>>(),
         absent: &absent,
         prior,
