@@ -7,7 +7,7 @@ use crate::source::Span;
 use crate::spec::leaf::{FieldPath, Name};
 use crate::spec::schema::{self, DocumentKind};
 use crate::spec::tenant::{Resources, TenantSpec};
-use crate::spec::{ProfileDoc, did_you_mean, one_of_these};
+use crate::spec::{ProfileDoc, did_you_mean_or, one_of_these};
 use crate::value;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -156,16 +156,15 @@ fn unknown_parent(
     builtin: &BTreeMap<String, ProfileDoc>,
     own: &BTreeMap<String, ProfileDoc>,
 ) -> Diagnostic {
-    let hint = did_you_mean(parent, builtin.keys().chain(own.keys()).map(String::as_str));
     let message = format!(
         "the profile `{name}` extends `{}`, which is not defined or extends it",
         parent.value
     );
-    let fix = if hint.is_empty() {
-        "name a profile of tenants/profiles/, or a built-in one".into()
-    } else {
-        hint
-    };
+    let fix = did_you_mean_or(
+        parent,
+        builtin.keys().chain(own.keys()).map(String::as_str),
+        || "name a profile of tenants/profiles/, or a built-in one".into(),
+    );
     Diagnostic::new(&UNKNOWN_PROFILE, parent.span, message)
         .fix(fix)
         .scope(Scope::Fleet)

@@ -7,7 +7,7 @@ use crate::document::Spanned;
 use crate::source::Span;
 use crate::spec::fleet::{FleetSpec, RoleSpec};
 use crate::spec::tenant::{ReachSpec, SubjectSpec};
-use crate::spec::{did_you_mean, one_of_these};
+use crate::spec::{did_you_mean, did_you_mean_or, one_of_these};
 use crate::value::{Text, Value, map};
 use std::collections::BTreeSet;
 
@@ -112,12 +112,9 @@ impl Binder<'_, '_> {
         }
         let Some(found) = find_role(self.fleet, name) else {
             let own = self.fleet.roles.iter().flatten().map(|r| r.name.as_str());
-            let hint = did_you_mean(name, CATALOGUE.iter().copied().chain(own));
-            let fix = if hint.is_empty() {
+            let fix = did_you_mean_or(name, CATALOGUE.iter().copied().chain(own), || {
                 format!("roles: {}, or one of fleet.roles", CATALOGUE.join(", "))
-            } else {
-                hint
-            };
+            });
             out.push(
                 Diagnostic::new(
                     &UNKNOWN_ROLE,

@@ -19,7 +19,7 @@ use crate::spec::leaf::{self, Name};
 use crate::spec::schema::Checker;
 use crate::spec::tenant as spec;
 use crate::spec::tenant::{LabelSelector, TenantSpec};
-use crate::spec::{FleetDoc, TenantDoc, did_you_mean};
+use crate::spec::{FleetDoc, TenantDoc, did_you_mean_or};
 use crate::value::{Text, Value, map};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -323,13 +323,10 @@ impl Resolver<'_> {
         let found = self.profiles.get_key_value(name);
         if found.is_none() {
             let span = own.map_or(doc.name.span, |(_, span)| span);
-            let hint = did_you_mean(name, self.profiles.keys().copied());
             let known: Vec<&str> = self.profiles.keys().copied().collect();
-            let fix = if hint.is_empty() {
+            let fix = did_you_mean_or(name, self.profiles.keys().copied(), || {
                 format!("profiles: {}", known.join(", "))
-            } else {
-                hint
-            };
+            });
 
             out.push(
                 Diagnostic::new(
@@ -408,13 +405,10 @@ impl Resolver<'_> {
                 Some(i) if !found.contains(&i) => found.push(i),
                 Some(_) => {}
                 None => {
-                    let hint = did_you_mean(wanted, all.iter().map(|c| c.name.as_str()));
                     let names: Vec<&str> = all.iter().map(|c| c.name.as_str()).collect();
-                    let fix = if hint.is_empty() {
+                    let fix = did_you_mean_or(wanted, all.iter().map(|c| c.name.as_str()), || {
                         format!("clusters: {}", names.join(", "))
-                    } else {
-                        hint
-                    };
+                    });
                     out.push(
                         Diagnostic::new(
                             &UNKNOWN_CLUSTER,

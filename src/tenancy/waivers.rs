@@ -4,7 +4,7 @@ use crate::diagnostic::{Diagnostic, Level, Rule, rule};
 use crate::source::Span;
 use crate::spec::fleet::WaiverRules;
 use crate::spec::leaf::Day;
-use crate::spec::{WaiverDoc, did_you_mean};
+use crate::spec::{WaiverDoc, did_you_mean_or};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -319,13 +319,10 @@ fn check(
     };
 
     if !waivable.iter().any(|r| r.id == spec.rule.as_str()) {
-        let hint = did_you_mean(&spec.rule, waivable.iter().map(|r| r.id));
         let ids: Vec<&str> = waivable.iter().map(|r| r.id).collect();
-        let fix = if hint.is_empty() {
+        let fix = did_you_mean_or(&spec.rule, waivable.iter().map(|r| r.id), || {
             format!("rules that can be waived: {}", ids.join(", "))
-        } else {
-            hint
-        };
+        });
         fault(
             &DANGLING,
             spec.rule.span,

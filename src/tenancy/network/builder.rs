@@ -10,7 +10,7 @@ use crate::netpol;
 use crate::source::Span;
 use crate::spec::leaf::{Cidr, Name};
 use crate::spec::tenant::PeerSpec;
-use crate::spec::{did_you_mean, one_of_these};
+use crate::spec::{did_you_mean_or, one_of_these};
 use crate::tenancy::KnownTenants;
 use crate::tenancy::model::{OnCluster, Tenant, TenantNamespace};
 use crate::tenancy::waivers::{Loosening, WaiverUse};
@@ -129,12 +129,9 @@ impl<'a> PolicyBuilder<'_, 'a> {
 
         let cluster = self.index.cluster;
         let known = cluster.endpoints.iter().flatten();
-        let hint = did_you_mean(name, known.map(|endpoint| endpoint.name.as_str()));
-        let fix = if hint.is_empty() {
+        let fix = did_you_mean_or(name, known.map(|endpoint| endpoint.name.as_str()), || {
             "add it to the cluster's endpoints, or remove this".into()
-        } else {
-            hint
-        };
+        });
 
         let message = format!(
             "the cluster `{}` has no endpoint `{}`",
@@ -196,12 +193,9 @@ impl<'a> PolicyBuilder<'_, 'a> {
     }
 
     fn report_unknown_tenant(&mut self, name: &Spanned<Name>, side: &Side) {
-        let hint = did_you_mean(name, self.index.tenant_names());
-        let fix = if hint.is_empty() {
+        let fix = did_you_mean_or(name, self.index.tenant_names(), || {
             format!("add the tenant, or remove the {}", side.field)
-        } else {
-            hint
-        };
+        });
         let message = format!("there is no tenant `{}`", name.value);
 
         self.report(Diagnostic::new(&UNKNOWN_PEER, name.span, message).fix(fix));
