@@ -1,11 +1,12 @@
 //! Manifests that tenantry did not render → facts: overlays are looked through, lists are opened,
 //! nothing is skipped in silence.
 
-use super::facts::{Facts, is_overlay, listed, patches};
+use super::facts::Facts;
 use super::gitops::flux;
+use super::overlay::{is_kustomization, patches, transforms};
 use super::{InputKind, Origin};
 use crate::diagnostic::{Diagnostic, Scope, rule};
-use crate::document::{self, Document, Node, NodeValue};
+use crate::document::{self, Document, Node, NodeValue, TreeValue, View};
 use crate::kube::ObjectId;
 use crate::kube::labels::{items, texts};
 use crate::source::{SourceId, SourceMap, Span, join, parent};
@@ -34,159 +35,178 @@ pub struct Reading {
     pub faults: Vec<Diagnostic>,
 }
 
-/// The name of a file without its folders.
-fn file_name(path: &str) -> &str {
-    path.rsplit('/').next().unwrap_or(path)
-}
-
 /// Whether a text has admission policies, so that objects are kept for them to be asked about.
 pub fn has_policies(text: &str) -> bool {
     text.contains("ValidatingAdmissionPolicy")
 }
 
-/// Reads manifests. What an overlay names as a patch is no object, but for the arguments of Flux's
-/// controllers in it. `keeps` is whether objects are kept as they are.
+/// A manifest file with its documents.
+struct ManifestFile<'s> {
+    path: &'s str,
+    documents: Vec<Document>,
+    faults: Vec<Diagnostic>,
+}
+
+impl<'s> ManifestFile<'s> {
+    fn parse(sources: &'s SourceMap, id: SourceId) -> Self {
+        let source = sources.get(id);
+        let (documents, faults) = document::parse_foreign(id, source);
+        Self {
+            path: &source.path,
+            documents,
+            faults,
+        }
+    }
+
+    /// The roots of the Kustomize overlays in the file.
+    fn overlays(&self) -> impl Iterator<Item = &Node> {
+        let roots = self.documents.iter().map(|document| &document.root);
+        roots.filter(|root| is_kustomization(self.path, root))
+    }
+}
+
+/// Reads manifests. A file that an overlay names as a patch holds no object; only the arguments of
+/// Flux's controllers are read from it. `keeps` is whether objects are kept as they are.
 pub fn read(sources: &SourceMap, ids: &[SourceId], keeps: bool) -> Reading {
-    let parsed: Vec<(SourceId, Vec<Document>, Vec<Diagnostic>)> = ids
+    let files: Vec<ManifestFile<'_>> = ids
         .par_iter()
-        .map(|id| {
-            let (documents, faults) = document::parse_foreign(*id, sources.get(*id));
-            (*id, documents, faults)
-        })
-        .collect();
-
-    let overlays = || {
-        parsed.iter().flat_map(|(id, documents, _)| {
-            let path = sources.get(*id).path.as_str();
-            documents
-                .iter()
-                .filter(move |d| is_kustomization(path, &d.root))
-                .map(move |d| (path, &d.root))
-        })
-    };
-
-    // A patch is no object. But what an overlay lists, or what lies outside its folder, is
-    // somebody's object too.
-    let listed: BTreeSet<String> = overlays()
-        .flat_map(|(path, root)| {
-            texts(root.get("resources")).filter_map(move |r| join(parent(path), r))
-        })
-        .collect();
-
-    let patched: BTreeSet<String> = overlays()
-        .flat_map(|(path, root)| {
-            patches(root)
-                .into_iter()
-                .filter_map(move |p| Some((parent(path), join(parent(path), p)?)))
-        })
-        .filter(|(folder, path)| path.starts_with(folder) && !listed.contains(path))
-        .map(|(_, path)| path)
+        .map(|id| ManifestFile::parse(sources, *id))
         .collect();
 
     let mut reading = Reading::default();
-    for (path, root) in overlays() {
-        if let Some((what, span)) = transforms(root) {
+    reading.faults.extend(overlay_faults(&files));
+    reading.faults.extend(files.iter().flat_map(syntax_faults));
+
+    let patches = patch_files(&files);
+    let read: Vec<Reading> = files
+        .par_iter()
+        .map(|file| read_file(sources, file, patches.contains(file.path), keeps))
+        .collect();
+
+    for file in read {
+        reading.facts.append(file.facts);
+        reading.faults.extend(file.faults);
+    }
+
+    reading
+}
+
+/// The files that overlays name as patches. A file that an overlay also lists, or that lies outside
+/// the overlay's folder, holds objects too, and is not among them.
+fn patch_files(files: &[ManifestFile<'_>]) -> BTreeSet<String> {
+    let overlays = || {
+        files
+            .iter()
+            .flat_map(|file| file.overlays().map(|root| (parent(file.path), root)))
+    };
+
+    let listed: BTreeSet<String> = overlays()
+        .flat_map(|(folder, root)| {
+            texts(root.get("resources")).filter_map(move |path| join(folder, path))
+        })
+        .collect();
+
+    overlays()
+        .flat_map(|(folder, root)| {
+            let paths = patches(root).into_iter();
+            paths.filter_map(move |path| Some((folder, join(folder, path)?)))
+        })
+        .filter(|(folder, path)| path.starts_with(folder) && !listed.contains(path))
+        .map(|(_, path)| path)
+        .collect()
+}
+
+/// Reports each overlay that changes the objects that it lists.
+fn overlay_faults(files: &[ManifestFile<'_>]) -> Vec<Diagnostic> {
+    let mut faults = Vec::new();
+    for file in files {
+        for (what, span) in file.overlays().filter_map(transforms) {
             let message = format!(
-                "{path} changes what it lists ({what}): what is applied is not what stands in the files"
+                "{} changes what it lists ({what}): what is applied is not what stands in the files",
+                file.path
             );
-            let finding = Diagnostic::new(&NOT_READ, span, message);
-            reading.faults.push(
-                finding
+            faults.push(
+                Diagnostic::new(&NOT_READ, span, message)
                     .fix("build it, and give what comes out: kustomize build")
                     .scope(Scope::Fleet),
             );
         }
     }
 
-    for (id, _, faults) in &parsed {
-        let path = &sources.get(*id).path;
-        let not_read = |fault: &Diagnostic| {
-            Diagnostic::new(
-                &NOT_READ,
-                fault.span,
-                format!("{path} cannot be read: {}", fault.message),
-            )
+    faults
+}
+
+/// Reports the syntax errors of a file.
+fn syntax_faults(file: &ManifestFile<'_>) -> impl Iterator<Item = Diagnostic> {
+    file.faults.iter().map(|fault| {
+        let message = format!("{} cannot be read: {}", file.path, fault.message);
+        Diagnostic::new(&NOT_READ, fault.span, message)
             .fix("render it first (helm template, kustomize build), or leave it out")
             .scope(Scope::Fleet)
-        };
-        reading.faults.extend(faults.iter().map(not_read));
-    }
+    })
+}
 
-    let all: Vec<(Facts, Vec<Diagnostic>)> = parsed
-        .par_iter()
-        .map(|(id, documents, _)| {
-            let (mut facts, mut faults) = (Facts::keeping(keeps), Vec::new());
-            let path = &sources.get(*id).path;
+/// Reads the documents of one file. `is_patch` is whether an overlay names the file as a patch.
+fn read_file(sources: &SourceMap, file: &ManifestFile<'_>, is_patch: bool, keeps: bool) -> Reading {
+    let mut reading = Reading {
+        facts: Facts::keeping(keeps),
+        faults: Vec::new(),
+    };
 
-            for document in documents {
-                if is_kustomization(path, &document.root) {
-                    for patch in items(document.root.get("patches"))
-                        .iter()
-                        .filter(|p| flux::is_controllers(p))
-                    {
-                        let name = patch
-                            .get("target")
-                            .and_then(|t| t.get("name"))
-                            .and_then(Node::as_str);
-                        let name = name.unwrap_or_default();
-                        let set = flux::patched_flags(sources, patch, name);
-                        facts.gitops.controllers.extend(set);
-                    }
-                } else if patched.contains(path) {
-                    if flux::is_controllers_patch(&document.root) {
-                        let name = document
-                            .root
-                            .get("metadata")
-                            .and_then(|m| m.get("name"))
-                            .and_then(Node::as_str);
-                        let name = name.unwrap_or_default();
-                        let set = flux::patched_flags(sources, &document.root, name);
-                        facts.gitops.controllers.extend(set);
-                    }
-                } else if !matches!(document.root.value, NodeValue::Null) {
-                    object(&document.root, false, &mut facts, &mut faults);
+    for document in &file.documents {
+        let root = &document.root;
+        let controllers = &mut reading.facts.gitops.controllers;
+
+        if is_kustomization(file.path, root) {
+            for patch in items(root.get("patches")) {
+                if flux::is_controllers(patch) {
+                    let name = patch.at(&["target", "name"]).and_then(Node::as_str);
+                    let flags = flux::patched_flags(sources, patch, name.unwrap_or_default());
+                    controllers.extend(flags);
                 }
             }
-
-            (facts, faults)
-        })
-        .collect();
-
-    for (facts, faults) in all {
-        reading.facts.append(facts);
-        reading.faults.extend(faults);
+        } else if is_patch {
+            if flux::is_controllers_patch(root) {
+                let name = root.at(&["metadata", "name"]).and_then(Node::as_str);
+                let flags = flux::patched_flags(sources, root, name.unwrap_or_default());
+                controllers.extend(flags);
+            }
+        } else if !matches!(root.value, NodeValue::Null) {
+            read_object(root, false, &mut reading);
+        }
     }
 
     reading
 }
 
-fn object(node: &Node, in_list: bool, facts: &mut Facts, faults: &mut Vec<Diagnostic>) {
+/// Reads an object, or each object of a list. `in_list` is whether a list holds the object.
+fn read_object(node: &Node, in_list: bool, reading: &mut Reading) {
     if let Some(items) = listed(node) {
         return items
             .iter()
-            .for_each(|item| object(item, true, facts, faults));
+            .for_each(|item| read_object(item, true, reading));
     }
 
-    let span = node.entries().first().map_or(node.span, |e| e.key_span);
+    let entries = node.entries();
+    let span = entries.first().map_or(node.span, |entry| entry.key_span);
     match ObjectId::of(node) {
-        // Ours are read as specs.
+        // The program reads its own kinds as specs.
         Ok(id) if id.group == "tenantry.dev" => {}
-        Ok(id) => facts.add(
-            id,
-            node,
-            Origin {
+        Ok(id) => {
+            let origin = Origin {
                 input: InputKind::Manifest,
                 span,
-            },
-        ),
-        // Values of a chart, a workflow's file: nothing that could be applied.
+            };
+            reading.facts.add(id, node, origin);
+        }
+        // The values of a chart or the file of a workflow: no API server takes them.
         Err(_) if !in_list && node.get("apiVersion").is_none() && node.get("kind").is_none() => {
-            *facts
-                .unread
+            let unread = &mut reading.facts.unread;
+            *unread
                 .entry("documents that are no objects".into())
                 .or_default() += 1;
         }
-        Err(reason) => faults.push(
+        Err(reason) => reading.faults.push(
             Diagnostic::new(&NOT_READ, span, format!("this is no object: {reason}"))
                 .fix("mend it, or leave it out")
                 .scope(Scope::Fleet),
@@ -194,72 +214,20 @@ fn object(node: &Node, in_list: bool, facts: &mut Facts, faults: &mut Vec<Diagno
     }
 }
 
-/// Whether a document is a Kustomize overlay: by its group, or by its file's name where it says no
-/// kind.
-fn is_kustomization(path: &str, root: &Node) -> bool {
-    let named =
-        ["kustomization.yaml", "kustomization.yml", "Kustomization"].contains(&file_name(path));
-    is_overlay(root) || (named && root.get("kind").is_none())
-}
-
-/// What of an overlay changes the objects that it lists, but for the arguments of Flux's
-/// controllers.
-fn transforms(root: &Node) -> Option<(String, Span)> {
-    const CHANGING: [&str; 18] = [
-        "namespace",
-        "labels",
-        "commonLabels",
-        "commonAnnotations",
-        "configurations",
-        "namePrefix",
-        "nameSuffix",
-        "components",
-        "replacements",
-        "transformers",
-        "generators",
-        "helmCharts",
-        "patchesStrategicMerge",
-        "patchesJson6902",
-        "replicas",
-        "vars",
-        "crds",
-        "bases",
-    ];
-    for key in CHANGING {
-        if let Some(node) = root
-            .get(key)
-            .filter(|n| !matches!(n.value, NodeValue::Null))
-        {
-            return Some((format!("`{key}`"), node.span));
-        }
-    }
-
-    if let Some(patch) = items(root.get("patches"))
-        .iter()
-        .find(|p| !flux::is_controllers(p))
-    {
-        return Some(("`patches`".into(), patch.span));
-    }
-
-    let remote = |text: &str| {
-        text.contains("://")
-            || text.starts_with("git@")
-            || text.contains("?ref=")
-            || text.starts_with("github.com/")
+/// The objects of a list as kubectl writes it; `None` for what is no list.
+fn listed<T: TreeValue>(node: &T) -> Option<&[T]> {
+    let kind = node.member("kind").and_then(TreeValue::text)?;
+    let View::Seq(items) = node.member("items")?.view() else {
+        return None;
     };
-
-    let resources = items(root.get("resources")).iter();
-    resources
-        .filter_map(|r| Some((r.as_str()?, r.span)))
-        .find(|(r, _)| remote(r))
-        .map(|(r, span)| (format!("a remote resource, {r}"), span))
+    kind.ends_with("List").then_some(items)
 }
 
-/// Reads a snapshot of a live cluster: what `kubectl get … -o json` prints. Objects of it have no
-/// lines.
+/// Reads a snapshot of a live cluster: the output of `kubectl get … -o json`. Its objects have no
+/// lines; `span` stands for them. `keeps` is whether objects are kept as they are.
 ///
 /// # Errors
-/// Why it is none.
+/// Why the text is no snapshot.
 pub fn read_snapshot(text: &str, span: Span, keeps: bool) -> Result<Facts, String> {
     let mut facts = Facts::keeping(keeps);
     for value in serde_json::Deserializer::from_str(text).into_iter::<serde_json::Value>() {
@@ -272,14 +240,11 @@ pub fn read_snapshot(text: &str, span: Span, keeps: bool) -> Result<Facts, Strin
         for item in items {
             let id =
                 ObjectId::of(item).map_err(|reason| format!("an item is no object: {reason}"))?;
-            facts.add(
-                id,
-                item,
-                Origin {
-                    input: InputKind::Snapshot,
-                    span,
-                },
-            );
+            let origin = Origin {
+                input: InputKind::Snapshot,
+                span,
+            };
+            facts.add(id, item, origin);
         }
     }
 

@@ -14,6 +14,7 @@ pub mod admission_policy;
 mod intake;
 pub mod network;
 mod object;
+pub mod overlay;
 pub mod rbac;
 pub mod request;
 pub mod storage;

@@ -81,7 +81,7 @@ pub enum RequestObject {
     /// It stands in a manifest: what it does not say may be a default of the server's.
     Manifest(Json),
     /// Who asks writes it: all but this is theirs to choose.
-    WrittenObject(WrittenObject),
+    Written(WrittenObject),
 }
 
 /// What is known of an object that who asks writes.
@@ -100,14 +100,14 @@ impl RequestObject {
     pub const fn json(&self) -> Option<&Json> {
         match self {
             Self::Known(json) | Self::Manifest(json) => Some(json),
-            Self::Absent | Self::WrittenObject(_) => None,
+            Self::Absent | Self::Written(_) => None,
         }
     }
 
     /// What is known of what is written.
     pub(super) const fn shape(&self) -> Option<&SymbolicValue> {
         match self {
-            Self::WrittenObject(WrittenObject { shape, .. }) => shape.as_ref(),
+            Self::Written(WrittenObject { shape, .. }) => shape.as_ref(),
             _ => None,
         }
     }
@@ -115,14 +115,14 @@ impl RequestObject {
     /// The path of the field that becomes another; empty where none is named.
     pub(super) fn changed(&self) -> &[&'static str] {
         match self {
-            Self::WrittenObject(WrittenObject { changes, .. }) => changes,
+            Self::Written(WrittenObject { changes, .. }) => changes,
             _ => &[],
         }
     }
 
     pub(super) fn kind(&self) -> Option<&str> {
         match self {
-            Self::WrittenObject(written) => Some(&written.kind),
+            Self::Written(written) => Some(&written.kind),
             other => other.json()?["kind"].as_str(),
         }
     }
@@ -152,8 +152,8 @@ impl RequestObject {
                 Term::Open(fields.map(field).collect(), Vec::new())
             }
             // A Namespace has none.
-            Self::WrittenObject(written) if written.kind == "Namespace" => Term::ANY,
-            Self::WrittenObject(_) => {
+            Self::Written(written) if written.kind == "Namespace" => Term::ANY,
+            Self::Written(_) => {
                 let metadata = Term::Open(vec![("namespace", Term::Known(namespace))], Vec::new());
                 Term::Open(vec![("metadata", metadata)], Vec::new())
             }
@@ -222,8 +222,7 @@ impl AdmissionRequest {
 
         // The name of what is made is chosen; of what is there it is known; of all at once there is
         // none.
-        let chosen =
-            self.operation == "CREATE" && matches!(self.object, RequestObject::WrittenObject(_));
+        let chosen = self.operation == "CREATE" && matches!(self.object, RequestObject::Written(_));
         known.extend(
             variable
                 .get("name")

@@ -10,7 +10,7 @@ mod write;
 pub use write::{Options, Output, hand_over, write};
 
 use crate::document::{self, NodeValue};
-use crate::graph::facts;
+use crate::graph::overlay;
 use crate::kube::{ObjectId, kinds};
 use crate::source::{SourceId, SourceMap, join, parent};
 use crate::spec::fleet::FleetSpec;
@@ -80,7 +80,7 @@ pub fn survey(sources: &SourceMap, ids: &[SourceId], fleet: &FleetSpec) -> Impor
             });
         }
         for document in &found {
-            let named = facts::patches(&document.root).into_iter();
+            let named = overlay::patches(&document.root).into_iter();
             patches.extend(named.filter_map(|file| join(parent(&source.path), file)));
         }
         documents.extend(found.into_iter().map(|d| (*id, d)));

@@ -66,7 +66,7 @@ pub(super) fn read<T: TreeValue>(
             let has = |key: &&str| spec.is_some_and(|spec| spec.member(key).is_some());
             gitops.rewritten |= REWRITES.iter().any(has);
             gitops.referrers.extend(referrer(id, node, origin));
-            gitops.syncs.push(sync(id, node, origin));
+            gitops.appliers.push(sync(id, node, origin));
         }
         (NOTIFICATION_GROUP | IMAGE_GROUP, _) => {
             gitops.referrers.extend(referrer(id, node, origin));

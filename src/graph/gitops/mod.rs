@@ -16,7 +16,7 @@ use flux::Controller;
 #[derive(Debug, Default)]
 pub struct Gitops {
     /// Objects that apply something.
-    pub syncs: Vec<Applier>,
+    pub appliers: Vec<Applier>,
     /// Objects that refer to others.
     pub referrers: Vec<Referrer>,
     /// Flux's controllers.
@@ -97,22 +97,38 @@ impl Gitops {
         }
     }
 
-    /// Adds what other objects say.
-    pub fn append(&mut self, mut other: Self) {
-        self.syncs.append(&mut other.syncs);
-        self.referrers.append(&mut other.referrers);
-        self.controllers.append(&mut other.controllers);
-        self.unread.append(&mut other.unread);
-        self.rewritten |= other.rewritten;
+    /// Adds the facts of other objects.
+    pub fn append(&mut self, other: Self) {
+        // Without `..`: a new field does not compile until it is merged here.
+        let Self {
+            appliers,
+            referrers,
+            controllers,
+            unread,
+            rewritten,
+        } = other;
+
+        self.appliers.extend(appliers);
+        self.referrers.extend(referrers);
+        self.controllers.extend(controllers);
+        self.unread.extend(unread);
+        self.rewritten |= rewritten;
     }
 
-    /// Takes out what objects say that do not stay.
+    /// Removes the facts of objects that do not stay.
     pub fn retain(&mut self, stays: impl Fn(&ObjectId, &Origin) -> bool) {
-        self.syncs.retain(|found| stays(&found.id, &found.origin));
-        self.referrers
-            .retain(|found| stays(&found.id, &found.origin));
-        self.controllers
-            .retain(|found| stays(&found.id, &found.origin));
-        self.unread.retain(|found| stays(&found.id, &found.origin));
+        // Without `..`: a new field does not compile until it is named here.
+        let Self {
+            appliers,
+            referrers,
+            controllers,
+            unread,
+            rewritten: _,
+        } = self;
+
+        appliers.retain(|found| stays(&found.id, &found.origin));
+        referrers.retain(|found| stays(&found.id, &found.origin));
+        controllers.retain(|found| stays(&found.id, &found.origin));
+        unread.retain(|found| stays(&found.id, &found.origin));
     }
 }

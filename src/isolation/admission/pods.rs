@@ -318,7 +318,7 @@ pub fn stand(
             let (user, groups) = as_user(subject);
             let (resource, sub) = resource.split_once('/').unwrap_or((resource, ""));
             let unseen = || {
-                RequestObject::WrittenObject(WrittenObject {
+                RequestObject::Written(WrittenObject {
                     kind: "Pod".into(),
                     ..WrittenObject::default()
                 })
@@ -347,7 +347,7 @@ pub fn stand(
     // All but what makes it the node's is its maker's to write.
     let written = |kind: &str, pod: &SymbolicValue| {
         let shape = Some(made_of(kind, pod.clone()));
-        RequestObject::WrittenObject(WrittenObject {
+        RequestObject::Written(WrittenObject {
             kind: kind.to_owned(),
             shape,
             ..WrittenObject::default()

@@ -387,7 +387,7 @@ impl Asking<'_> {
                 kind: self.kind.kind.to_owned(),
                 ..WrittenObject::default()
             };
-            (name.to_owned(), RequestObject::WrittenObject(written))
+            (name.to_owned(), RequestObject::Written(written))
         };
 
         let known: Vec<String> = all.iter().map(|(name, _)| name.clone()).collect();
@@ -424,7 +424,7 @@ impl Asking<'_> {
         };
 
         let written = |changes: &[&'static str]| {
-            RequestObject::WrittenObject(WrittenObject {
+            RequestObject::Written(WrittenObject {
                 kind: kind.kind.to_owned(),
                 changes: changes.to_vec(),
                 ..WrittenObject::default()

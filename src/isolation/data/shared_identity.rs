@@ -31,11 +31,11 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
 
     for account in &cluster.facts.accounts {
         let tenant = cluster.owner(&account.id.namespace);
-        for (key, value, span) in &account.identities {
-            all.entry((key, value))
+        for identity in &account.identities {
+            all.entry((&identity.annotation, &identity.value))
                 .or_default()
                 .entry(tenant)
-                .or_insert((account, at(*span, account.origin)));
+                .or_insert((account, at(identity.span, account.origin)));
         }
     }
 

@@ -44,7 +44,7 @@ fn owned(cluster: &Cluster) -> impl Iterator<Item = (&Applier, &Text)> {
     cluster
         .facts
         .gitops
-        .syncs
+        .appliers
         .iter()
         .filter_map(|s| Some((s, tenant_of(cluster, &s.id.namespace)?.1)))
 }

@@ -35,7 +35,7 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
     for sync in cluster
         .facts
         .gitops
-        .syncs
+        .appliers
         .iter()
         .filter(|s| s.account.is_none() && tenant_of(cluster, &s.id.namespace).is_none())
     {

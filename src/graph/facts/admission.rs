@@ -1,0 +1,95 @@
+//! The reader of the groups by which the API server asks others: admission policies, webhooks,
+//! aggregated APIs and conversions.
+
+use super::{Facts, ObjectRef};
+use crate::document::TreeValue;
+use crate::graph::Origin;
+use crate::graph::admission_policy::{AdmissionPolicy, AdmissionPolicyBinding, GROUP};
+use crate::kube::ObjectId;
+use crate::kube::labels::items;
+use crate::value::Text;
+
+/// What serves the API server from within the cluster: a webhook, an aggregated API, a conversion.
+#[derive(Clone, Debug)]
+pub struct WebhookService {
+    /// What it is.
+    pub id: ObjectId,
+    /// The namespace of the Service that is asked, or of the objects that decide.
+    pub namespace: Text,
+    /// Where it comes from.
+    pub origin: Origin,
+}
+
+/// Reads an admission policy or its binding. What the other kinds of these groups deny is not
+/// evaluated; [`hooks`] reads which Services the API server asks because of them.
+///
+/// # Errors
+/// Why the policy or the binding cannot be evaluated.
+pub fn read<T: TreeValue>(facts: &mut Facts, object: &ObjectRef, node: &T) -> Result<bool, String> {
+    let (id, origin) = (object.id.clone(), object.origin);
+
+    match (&*id.group, &*id.kind) {
+        (GROUP, "ValidatingAdmissionPolicy") => {
+            facts.guards.push(AdmissionPolicy::of(id, node, origin)?);
+        }
+        (GROUP, "ValidatingAdmissionPolicyBinding") => {
+            let binding = AdmissionPolicyBinding::of(id, node, origin)?;
+            facts.guard_bindings.push(binding);
+        }
+        (
+            GROUP
+            | "apiregistration.k8s.io"
+            | "apiextensions.k8s.io"
+            | "kyverno.io"
+            | "policies.kyverno.io",
+            _,
+        ) => {}
+        (group, _) if group.ends_with("gatekeeper.sh") => {}
+        _ => return Ok(false),
+    }
+
+    Ok(true)
+}
+
+/// The Services within the cluster that the API server asks because of an object.
+pub fn hooks<T: TreeValue>(object: &ObjectRef, node: &T) -> Vec<WebhookService> {
+    let field = |key: &str| node.member("spec")?.member(key);
+
+    let namespaces: Vec<Text> = match (&*object.id.group, &*object.id.kind) {
+        (GROUP, "MutatingWebhookConfiguration" | "ValidatingWebhookConfiguration") => {
+            items(node.member("webhooks"))
+                .iter()
+                .filter_map(|webhook| service_namespace(webhook.member("clientConfig")?))
+                .collect()
+        }
+        (GROUP, "ValidatingAdmissionPolicyBinding" | "MutatingAdmissionPolicyBinding") => {
+            let params = field("paramRef").and_then(|params| params.member("namespace")?.text());
+            params.map(Text::from).into_iter().collect()
+        }
+        ("apiregistration.k8s.io", "APIService") => {
+            let service = node.member("spec").and_then(service_namespace);
+            service.into_iter().collect()
+        }
+        ("apiextensions.k8s.io", "CustomResourceDefinition") => {
+            let webhook = field("conversion").and_then(|conversion| conversion.member("webhook"));
+            let client = webhook.and_then(|webhook| webhook.member("clientConfig"));
+            client.and_then(service_namespace).into_iter().collect()
+        }
+        _ => Vec::new(),
+    };
+
+    namespaces
+        .into_iter()
+        .map(|namespace| WebhookService {
+            id: object.id.clone(),
+            namespace,
+            origin: object.origin,
+        })
+        .collect()
+}
+
+/// The namespace of the Service that a client configuration names.
+fn service_namespace<T: TreeValue>(client: &T) -> Option<Text> {
+    let namespace = client.member("service")?.member("namespace")?;
+    Some(namespace.text()?.into())
+}

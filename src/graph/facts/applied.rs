@@ -1,0 +1,88 @@
+//! Whether an object is in the cluster as its manifest has it.
+
+use super::{ObjectRef, Unevaluated};
+use crate::delivery::{EngineMark, MarkEffect, all_marks};
+use crate::document::TreeValue;
+use crate::graph::{InputKind, Origin};
+use crate::kube::{ObjectId, kinds};
+use crate::source::Span;
+
+/// An object of the floor that its engine leaves as it is, with the mark that says so as the
+/// reason.
+pub fn frozen<T: TreeValue>(object: &ObjectRef, node: &T) -> Option<Unevaluated> {
+    if !kinds::is_floor(&object.id) {
+        return None;
+    }
+
+    let (mark, span) = left_alone(node.member("metadata"))?;
+    Some(Unevaluated {
+        id: object.id.clone(),
+        reason: mark.to_string(),
+        origin: Origin {
+            span: span.unwrap_or(object.origin.span),
+            ..object.origin
+        },
+    })
+}
+
+/// Why the cluster does not hold an object as its manifest has it; `None` if it does.
+pub fn not_applied<T: TreeValue>(id: &ObjectId, node: &T, input: InputKind) -> Option<String> {
+    // What a cluster holds is there.
+    if input.is_live() {
+        return None;
+    }
+    let metadata = node.member("metadata");
+    let annotation = |key: &str| metadata?.member("annotations")?.member(key)?.text();
+
+    if [&id.name, &id.namespace]
+        .iter()
+        .any(|name| name.contains("${") || name.contains("{{"))
+    {
+        return Some("its name is filled in later".into());
+    }
+
+    if id.namespace.is_empty() && kinds::needs_namespace(id) {
+        return Some(
+            "it has no namespace: an overlay, or who applies it, decides where it goes".into(),
+        );
+    }
+
+    if kinds::is_unknown_to_kubernetes(id) {
+        return Some("Kubernetes has no such kind".into());
+    }
+    if annotation("config.kubernetes.io/local-config").is_some_and(|value| value != "false") {
+        return Some(
+            "it is local configuration (config.kubernetes.io/local-config), \
+             and kustomize leaves it out"
+                .into(),
+        );
+    }
+
+    if let Some((mark, _)) =
+        left_alone(metadata).filter(|(mark, _)| mark.effect == MarkEffect::NotApplied)
+    {
+        return Some(format!("Flux does not apply it ({mark})"));
+    }
+
+    let version = node
+        .member("apiVersion")
+        .and_then(TreeValue::text)
+        .unwrap_or_default();
+
+    (!kinds::may_be_served(id, version))
+        .then(|| format!("no API server serves {version} any more, or yet"))
+}
+
+/// The mark by which an engine leaves an object as it is, and its span. The mark is an annotation or
+/// a label; upper and lower case of its value count the same.
+fn left_alone<T: TreeValue>(metadata: Option<&T>) -> Option<(&'static EngineMark, Option<Span>)> {
+    let mut marks = all_marks()
+        .filter(|mark| mark.effect.freezes())
+        .flat_map(|mark| ["annotations", "labels"].map(|at| (mark, at)));
+    marks.find_map(|(mark, at)| {
+        let node = metadata?.member(at)?.member(mark.key)?;
+        node.text()?
+            .eq_ignore_ascii_case(mark.value)
+            .then(|| (mark, node.span()))
+    })
+}

@@ -1,0 +1,124 @@
+//! The reader of the core group: Namespaces, ServiceAccounts, Services, quotas and volumes.
+
+use super::{Facts, ObjectRef};
+use crate::document::{TreeValue, View};
+use crate::graph::Origin;
+use crate::graph::storage::{Volume, VolumeClaim};
+use crate::graph::workload::Service;
+use crate::kube::ObjectId;
+use crate::kube::labels::Labels;
+use crate::kube::names::NAME_LABEL;
+use crate::source::Span;
+use crate::value::Text;
+
+/// A Namespace object.
+#[derive(Clone, Debug)]
+pub struct NamespaceFact {
+    /// What it is.
+    pub id: ObjectId,
+    /// Its labels, with the one that Kubernetes sets.
+    pub labels: Labels,
+    /// Its annotations.
+    pub annotations: Labels,
+    /// Where it comes from.
+    pub origin: Origin,
+}
+
+/// A ServiceAccount.
+#[derive(Clone, Debug)]
+pub struct ServiceAccount {
+    /// What it is.
+    pub id: ObjectId,
+    /// Identities of a cloud that it takes.
+    pub identities: Vec<CloudIdentity>,
+    /// Where it comes from.
+    pub origin: Origin,
+}
+
+/// An identity of a cloud that a ServiceAccount takes by an annotation.
+#[derive(Clone, Debug)]
+pub struct CloudIdentity {
+    /// The key of the annotation.
+    pub annotation: Text,
+    /// Its value: the identity.
+    pub value: Text,
+    /// The span of the value.
+    pub span: Option<Span>,
+}
+
+/// Annotations that give a service account an identity of a cloud.
+const IDENTITIES: [&str; 3] = [
+    "eks.amazonaws.com/role-arn",
+    "iam.gke.io/gcp-service-account",
+    "azure.workload.identity/client-id",
+];
+
+/// Reads an object of the core group, or the content of a volume snapshot.
+pub fn read<T: TreeValue>(facts: &mut Facts, object: &ObjectRef, node: &T) -> bool {
+    let (id, origin) = (object.id.clone(), object.origin);
+
+    match (&*id.group, &*id.kind) {
+        ("", "Namespace") => facts.namespaces.push(namespace(id, node, origin)),
+        ("", "ServiceAccount") => facts.accounts.push(service_account(id, node, origin)),
+        ("", "Service") => facts.services.push(Service::of(id, node, origin)),
+        ("", "ResourceQuota") => {
+            if limits_every_pod(node) {
+                facts.quotas.push(object.clone());
+            }
+        }
+        ("", "PersistentVolume") | ("snapshot.storage.k8s.io", "VolumeSnapshotContent") => {
+            facts.volumes.push(Volume::of(id, node, origin));
+        }
+        ("", "PersistentVolumeClaim") => facts.claims.push(VolumeClaim::of(id, node, origin)),
+        _ => return false,
+    }
+
+    true
+}
+
+fn namespace<T: TreeValue>(id: ObjectId, node: &T, origin: Origin) -> NamespaceFact {
+    let metadata = node.member("metadata");
+    let field = |key: &str| Labels::of(metadata.and_then(|metadata| metadata.member(key)));
+
+    let mut labels = field("labels");
+    labels.set(NAME_LABEL.into(), id.name.clone());
+    NamespaceFact {
+        labels,
+        annotations: field("annotations"),
+        origin,
+        id,
+    }
+}
+
+fn service_account<T: TreeValue>(id: ObjectId, node: &T, origin: Origin) -> ServiceAccount {
+    let metadata = node.member("metadata");
+    let annotations = metadata.and_then(|metadata| metadata.member("annotations"));
+    let identity = |key: &&str| {
+        let value = annotations?.member(key)?;
+        Some(CloudIdentity {
+            annotation: Text::from(*key),
+            value: Text::from(value.text()?),
+            span: value.span(),
+        })
+    };
+
+    ServiceAccount {
+        identities: IDENTITIES.iter().filter_map(identity).collect(),
+        origin,
+        id,
+    }
+}
+
+/// Whether a ResourceQuota limits every pod: it has an amount, and no scope. A quota with a scope
+/// counts some pods alone.
+fn limits_every_pod<T: TreeValue>(quota: &T) -> bool {
+    let spec = quota.member("spec");
+    let has = |key: &str| spec.is_some_and(|spec| spec.member(key).is_some());
+    let amounts = spec
+        .and_then(|spec| spec.member("hard"))
+        .map(TreeValue::view);
+
+    !has("scopes")
+        && !has("scopeSelector")
+        && matches!(amounts, Some(View::Map(amounts)) if !amounts.is_empty())
+}

@@ -1,0 +1,375 @@
+//! Objects → facts: each object is read once, by the reader of its API group.
+//!
+//! A reader takes the object and adds what it says to [`Facts`]. It returns `false` for a kind that
+//! it does not read, and an error for an object that it cannot evaluate.
+
+mod admission;
+mod applied;
+mod core;
+mod digest;
+mod external_secrets;
+mod gateway;
+mod network;
+mod rbac;
+mod workloads;
+
+pub use self::admission::WebhookService;
+pub use self::core::{CloudIdentity, NamespaceFact, ServiceAccount};
+pub use self::external_secrets::{SecretStore, StoreCondition};
+
+pub(super) use self::digest::digest;
+
+use super::admission_policy::{AdmissionPolicy, AdmissionPolicyBinding, KeptObject};
+use super::gitops::Gitops;
+use super::network::PolicyObject;
+use super::object::{InputKind, Origin};
+use super::rbac::{Binding, Role};
+use super::storage::{ReferenceGrant, Volume, VolumeClaim};
+use super::workload::{Host, Service, Workload};
+use crate::document::TreeValue;
+use crate::kube::{ObjectId, kinds};
+use crate::value::Text;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// An object that is only known to be there.
+#[derive(Clone, Debug)]
+pub struct ObjectRef {
+    /// What it is.
+    pub id: ObjectId,
+    /// Tells it from another definition of it; 0 for what is rendered, which has no other.
+    pub digest: u64,
+    /// Where it comes from.
+    pub origin: Origin,
+}
+
+impl ObjectRef {
+    /// The object as one that is not evaluated, for a reason.
+    fn unevaluated(&self, reason: String) -> Unevaluated {
+        Unevaluated {
+            id: self.id.clone(),
+            reason,
+            origin: self.origin,
+        }
+    }
+}
+
+/// An object that could not be understood, and why.
+#[derive(Clone, Debug)]
+pub struct Unevaluated {
+    /// What it is.
+    pub id: ObjectId,
+    /// Why.
+    pub reason: String,
+    /// Where it comes from.
+    pub origin: Origin,
+}
+
+/// What some objects say.
+#[derive(Debug, Default)]
+pub struct Facts {
+    /// Every object.
+    pub objects: Vec<ObjectRef>,
+    /// Namespaces.
+    pub namespaces: Vec<NamespaceFact>,
+    /// ServiceAccounts.
+    pub accounts: Vec<ServiceAccount>,
+    /// Roles and ClusterRoles.
+    pub roles: Vec<Role>,
+    /// RoleBindings and ClusterRoleBindings.
+    pub bindings: Vec<Binding>,
+    /// NetworkPolicies.
+    pub policies: Vec<PolicyObject>,
+    /// Network policies of other kinds: what they let through is not known.
+    pub other_policies: Vec<ObjectRef>,
+    /// Pods, and what makes them.
+    pub workloads: Vec<Workload>,
+    /// Services.
+    pub services: Vec<Service>,
+    /// Hosts that are served.
+    pub hosts: Vec<Host>,
+    /// What the objects of the engines say that apply manifests.
+    pub gitops: Gitops,
+    /// Stores of secrets.
+    pub stores: Vec<SecretStore>,
+    /// Volumes, and the contents of snapshots.
+    pub volumes: Vec<Volume>,
+    /// Claims of volumes.
+    pub claims: Vec<VolumeClaim>,
+    /// Who lets whom refer to what is theirs.
+    pub grants: Vec<ReferenceGrant>,
+    /// Services that the API server asks.
+    pub hooks: Vec<WebhookService>,
+    /// Admission policies.
+    pub guards: Vec<AdmissionPolicy>,
+    /// Their bindings.
+    pub guard_bindings: Vec<AdmissionPolicyBinding>,
+    /// Objects as they are, where policies are asked about them.
+    pub kept: Vec<KeptObject>,
+    /// Whether objects are kept: where there are admission policies.
+    pub keeps: bool,
+    /// Whether each object comes once, so that none is told from another definition of it.
+    once: bool,
+    /// ResourceQuotas that hold every pod of their namespace.
+    pub quotas: Vec<ObjectRef>,
+    /// Objects of the floor that Flux leaves as they are, and the mark by which it does.
+    pub frozen: Vec<Unevaluated>,
+    /// What could not be understood.
+    pub unevaluated: Vec<Unevaluated>,
+    /// Kinds that no plane reads, as `Kind.group`, and how many objects of each there are.
+    pub unread: BTreeMap<String, usize>,
+}
+
+impl Facts {
+    /// No facts yet. `keeps` is whether objects are kept as they are: where there are admission
+    /// policies.
+    pub fn keeping(keeps: bool) -> Self {
+        Self {
+            keeps,
+            ..Self::default()
+        }
+    }
+
+    /// The same of a live cluster whose digest nobody asks for: objects are not told from other
+    /// definitions of them.
+    pub fn live(keeps: bool) -> Self {
+        Self {
+            once: true,
+            ..Self::keeping(keeps)
+        }
+    }
+
+    /// A digest of every object, in any order.
+    pub fn digest(&self) -> Vec<u8> {
+        let mut all: Vec<String> = self
+            .objects
+            .iter()
+            .map(|t| format!("{} {:x}\n", t.id, t.digest))
+            .collect();
+        all.sort();
+        all.concat().into_bytes()
+    }
+
+    /// Adds an object.
+    pub fn add<T: TreeValue>(&mut self, mut id: ObjectId, node: &T, origin: Origin) {
+        // As the API server does: what belongs to the cluster has no namespace, whatever its
+        // manifest says.
+        if kinds::is_cluster_scoped(&id) {
+            id.namespace = Text::default();
+        }
+
+        let object = ObjectRef {
+            digest: self.digest_of(node, origin.input),
+            id,
+            origin,
+        };
+        self.objects.push(object.clone());
+        self.frozen.extend(applied::frozen(&object, node));
+
+        if let Some(reason) = applied::not_applied(&object.id, node, origin.input) {
+            self.unevaluated.push(object.unevaluated(reason));
+            return;
+        }
+
+        self.hooks.extend(admission::hooks(&object, node));
+        if self.keeps {
+            self.kept.extend(KeptObject::of(&object.id, node, origin));
+        }
+
+        match self.read(&object, node) {
+            Ok(true) => {}
+            Ok(false) if kinds::is_passive(&object.id) => {}
+            Ok(false) => *self.unread.entry(object.id.type_name()).or_default() += 1,
+            Err(reason) => self.unevaluated.push(object.unevaluated(reason)),
+        }
+    }
+
+    /// Tells a definition of an object from others; 0 where there can be no other.
+    fn digest_of<T: TreeValue>(&self, node: &T, input: InputKind) -> u64 {
+        match input {
+            InputKind::Rendered | InputKind::Builtin => 0,
+            // A cluster holds each object once.
+            InputKind::Applied | InputKind::Snapshot if self.once => 0,
+            InputKind::Manifest | InputKind::Applied | InputKind::Snapshot => digest(node),
+        }
+    }
+
+    /// Hands an object to the reader of its kind. Returns `false` if none reads it.
+    ///
+    /// # Errors
+    /// Why the object cannot be evaluated.
+    fn read<T: TreeValue>(&mut self, object: &ObjectRef, node: &T) -> Result<bool, String> {
+        Ok(network::read(self, object, node)?
+            || self.gitops.read(&object.id, node, object.origin)
+            || core::read(self, object, node)
+            || rbac::read(self, object, node)?
+            || gateway::read(self, object, node)
+            || external_secrets::read(self, object, node)
+            || admission::read(self, object, node)?
+            || network::read_other(self, object)
+            || workloads::read(self, object, node))
+    }
+
+    /// Adds the facts of other objects.
+    pub fn append(&mut self, other: Self) {
+        // Without `..`: a new field does not compile until it is merged here.
+        let Self {
+            objects,
+            namespaces,
+            accounts,
+            roles,
+            bindings,
+            policies,
+            other_policies,
+            workloads,
+            services,
+            hosts,
+            gitops,
+            stores,
+            volumes,
+            claims,
+            grants,
+            hooks,
+            guards,
+            guard_bindings,
+            kept,
+            quotas,
+            frozen,
+            unevaluated,
+            unread,
+            keeps: _,
+            once: _,
+        } = other;
+
+        self.objects.extend(objects);
+        self.namespaces.extend(namespaces);
+        self.accounts.extend(accounts);
+        self.roles.extend(roles);
+        self.bindings.extend(bindings);
+        self.policies.extend(policies);
+        self.other_policies.extend(other_policies);
+        self.workloads.extend(workloads);
+        self.services.extend(services);
+        self.hosts.extend(hosts);
+        self.gitops.append(gitops);
+        self.stores.extend(stores);
+        self.volumes.extend(volumes);
+        self.claims.extend(claims);
+        self.grants.extend(grants);
+        self.hooks.extend(hooks);
+        self.guards.extend(guards);
+        self.guard_bindings.extend(guard_bindings);
+        self.kept.extend(kept);
+        self.quotas.extend(quotas);
+        self.frozen.extend(frozen);
+        self.unevaluated.extend(unevaluated);
+        for (kind, count) in unread {
+            *self.unread.entry(kind).or_default() += count;
+        }
+    }
+
+    /// Removes the facts of some definitions of objects.
+    pub fn remove(&mut self, gone: &BTreeSet<(ObjectId, Origin)>) {
+        if gone.is_empty() {
+            return;
+        }
+        let stays = |id: &ObjectId, origin: &Origin| !gone.contains(&(id.clone(), *origin));
+
+        // Without `..`: a new field does not compile until it is named here.
+        let Self {
+            objects,
+            namespaces,
+            accounts,
+            roles,
+            bindings,
+            policies,
+            other_policies,
+            workloads,
+            services,
+            hosts,
+            gitops,
+            stores,
+            volumes,
+            claims,
+            grants,
+            hooks,
+            guards,
+            guard_bindings,
+            kept,
+            quotas,
+            unevaluated,
+            // The marks of a live object count, whatever the object is to become.
+            frozen: _,
+            unread: _,
+            keeps: _,
+            once: _,
+        } = self;
+
+        macro_rules! retain {
+            ($($list:ident),* $(,)?) => {
+                $( $list.retain(|fact| stays(&fact.id, &fact.origin)); )*
+            };
+        }
+
+        retain!(
+            objects,
+            namespaces,
+            accounts,
+            roles,
+            bindings,
+            policies,
+            other_policies,
+            workloads,
+            services,
+            hosts,
+            stores,
+            volumes,
+            claims,
+            grants,
+            hooks,
+            guards,
+            guard_bindings,
+            kept,
+            quotas,
+            unevaluated,
+        );
+        gitops.retain(stays);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kube::kinds::Proof;
+    use crate::source::{SourceId, Span};
+    use crate::value::{Value, map};
+
+    #[test]
+    fn the_table_of_kinds_says_what_is_read() {
+        // A spec in which each kind that makes pods finds its template.
+        let template = map! { "spec" => map! {} };
+        let job = map! { "spec" => map! { "template" => template.clone() } };
+        let spec = map! { "template" => template, "jobTemplate" => job };
+
+        for (group, kind) in kinds::all() {
+            let object: Value = map! {
+                "apiVersion" => group.api_version(kind),
+                "kind" => kind.name,
+                "metadata" => map! { "name" => "x", "namespace" => "red" },
+                "spec" => spec.clone(),
+            };
+
+            let id = ObjectId::of(&object).unwrap();
+            let name = id.type_name();
+            let origin = Origin {
+                input: InputKind::Snapshot,
+                span: Span::file(SourceId(0)),
+            };
+
+            let mut facts = Facts::keeping(false);
+            facts.add(id, &object, origin);
+
+            let counted = facts.unread.contains_key(&name);
+            assert_eq!(counted, kind.proof == Proof::Unread, "{name}");
+        }
+    }
+}

@@ -1,0 +1,39 @@
+//! The reader of network policies, of every kind that governs traffic.
+
+use super::{Facts, ObjectRef};
+use crate::document::TreeValue;
+use crate::graph::network::PolicyObject;
+use crate::kube::{ObjectId, kinds};
+use crate::netpol::Dialect;
+
+/// Reads a network policy of a kind that the proof evaluates.
+///
+/// # Errors
+/// Why the policy cannot be evaluated.
+pub fn read<T: TreeValue>(facts: &mut Facts, object: &ObjectRef, node: &T) -> Result<bool, String> {
+    let Some(dialect) = Dialect::of_kind(&object.id.group, &object.id.kind) else {
+        return Ok(false);
+    };
+
+    facts.policies.push(PolicyObject {
+        spec: dialect.read(node)?,
+        id: object.id.clone(),
+        origin: object.origin,
+    });
+    Ok(true)
+}
+
+/// Notes a network policy of a kind that the proof does not evaluate.
+pub fn read_other(facts: &mut Facts, object: &ObjectRef) -> bool {
+    let is_policy = is_network_policy(&object.id);
+    if is_policy {
+        facts.other_policies.push(object.clone());
+    }
+
+    is_policy
+}
+
+fn is_network_policy(id: &ObjectId) -> bool {
+    kinds::governs_network(&id.kind)
+        || (id.group == "security.istio.io" && id.kind == "AuthorizationPolicy")
+}
