@@ -17,7 +17,7 @@
 //! | [`isolation`] | a cluster → verdicts, each with its chain | |
 //! | [`tree`] | objects → files, the lock, a plan | an object that moves, a namespace that disappears unnoticed, a foreign file |
 //!
-//! The library does no IO and reads no clock. The program (`main.rs`, `shell/`) does both.
+//! The library does no IO and reads no clock. The program (`main.rs`, `cli/`) does both.
 //!
 //! A stage returns its value and its findings together. A finding belongs to a tenant or to the
 //! fleet. A tenant with an error is held.

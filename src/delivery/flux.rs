@@ -56,6 +56,7 @@ const APPLY_MODE: &str = "kustomize.toolkit.fluxcd.io/ssa";
 /// fluxcd/pkg/ssa.
 pub static CONVENTIONS: Conventions = Conventions {
     engine: Engine::Flux,
+    title: "Flux",
     namespace: "flux-system",
     source: SourceName {
         kind: Text::new_static(FluxSourceKind::GitRepository.as_str()),

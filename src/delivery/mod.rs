@@ -1,7 +1,7 @@
 //! The engines that apply a cluster's tree: what each is called, needs, writes and leaves alone.
 //!
 //! [`Engine`] is closed. All that belongs to one engine stands in that engine's file: [`flux`] here,
-//! `graph/gitops/flux.rs` for the proof, `live/progress/flux.rs` for a live cluster. Other code
+//! `graph/gitops/flux.rs` for the proof, `live/engine/flux.rs` for a live cluster. Other code
 //! names no engine's object, namespace or annotation.
 
 mod applied;
@@ -23,6 +23,8 @@ use crate::value::{Entry, Text, Value};
 pub struct Conventions {
     /// The engine.
     pub engine: Engine,
+    /// Its name in messages.
+    pub title: &'static str,
     /// The namespace that it is installed into, where a cluster does not say otherwise.
     pub namespace: &'static str,
     /// The source that its bootstrap makes.

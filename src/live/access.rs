@@ -4,25 +4,51 @@
 use super::desired::Desired;
 use super::finding::{LiveFinding, quoted};
 use super::rules::ACCESS_DIFFERS;
-use crate::diagnostic::{Diagnostic, Scope};
-use crate::graph::Cluster;
 use crate::graph::rbac::{self, AccessRequest, Subject};
+use crate::graph::{Cluster, TenantNode};
 use crate::isolation::question::with_groups;
 use crate::value::{Text, Value, map};
 use std::collections::BTreeSet;
 
-/// A request that is asked of the server, and what follows from its lists.
-#[derive(Clone, Debug)]
-pub struct Sample {
-    /// Who.
-    pub subject: Subject,
-    /// The tenant of it.
-    pub tenant: Text,
+/// A verb on a resource.
+#[derive(Clone, Copy, Debug)]
+pub struct Action {
     /// The verb.
     pub verb: &'static str,
-    /// The group and the resource.
-    pub resource: (&'static str, &'static str),
-    /// The namespace.
+    /// The API group of the resource.
+    pub group: &'static str,
+    /// The resource.
+    pub resource: &'static str,
+}
+
+impl Action {
+    const fn new(verb: &'static str, group: &'static str, resource: &'static str) -> Self {
+        Self {
+            verb,
+            group,
+            resource,
+        }
+    }
+
+    /// The resource as kubectl takes it, such as `rolebindings.rbac.authorization.k8s.io`.
+    fn full_resource(&self) -> String {
+        match self.group {
+            "" => self.resource.to_owned(),
+            group => format!("{}.{group}", self.resource),
+        }
+    }
+}
+
+/// A request that is asked of the server, and the answer that follows from its lists.
+#[derive(Clone, Debug)]
+pub struct Sample {
+    /// The subject that makes the request.
+    pub subject: Subject,
+    /// The subject's tenant.
+    pub tenant: Text,
+    /// The action that is requested.
+    pub action: Action,
+    /// The namespace that it is requested in.
     pub namespace: Text,
     /// Whether it follows from the roles and bindings that it is allowed.
     pub expected: bool,
@@ -31,74 +57,81 @@ pub struct Sample {
 /// Most tenants that are sampled.
 const SAMPLED: usize = 8;
 
-/// What is asked: in a namespace of its own, in another tenant's, and in the platform's.
-const ASKED: [(&str, (&str, &str)); 4] = [
-    ("get", ("", "secrets")),
-    ("create", (rbac::GROUP, "rolebindings")),
-    ("delete", ("networking.k8s.io", "networkpolicies")),
-    ("create", ("", "pods")),
+/// The actions, which take turns over the tenants and namespaces.
+const ACTIONS: [Action; 4] = [
+    Action::new("get", "", "secrets"),
+    Action::new("create", rbac::GROUP, "rolebindings"),
+    Action::new("delete", "networking.k8s.io", "networkpolicies"),
+    Action::new("create", "", "pods"),
 ];
 
-/// Some requests of some tenants, spread evenly over all: as many for ten thousand tenants as for
-/// eight.
+/// Returns requests of some tenants, spread evenly over all: in a namespace of their own, in another
+/// tenant's, and in the platform's. Ten thousand tenants have as many samples as eight.
 pub fn samples(cluster: &Cluster, wanted: &Desired) -> Vec<Sample> {
-    let asked: BTreeSet<&Text> = wanted
-        .tenants
-        .iter()
-        .enumerate()
-        .filter(|(at, _)| wanted.asks(Some(*at as u32)))
-        .map(|(_, t)| &t.name)
-        .collect();
-
-    let tenants: Vec<_> = cluster
-        .tenants
-        .iter()
-        .filter(|t| !t.namespaces.is_empty())
-        .filter(|t| asked.contains(&t.name))
-        .collect();
-
+    let tenants = asked_tenants(cluster, wanted);
     let step = tenants.len().div_ceil(SAMPLED).max(1);
-    let platform: Vec<Text> = ["kube-system", wanted.engine_namespace.as_str(), "default"]
-        .map(Text::from)
-        .into();
     let mut all = Vec::new();
 
-    for (at, tenant) in tenants.iter().enumerate().step_by(step) {
-        let own = tenant.namespaces[0].clone();
-        let account = Subject::ServiceAccount(own.clone(), "default".into());
-        let subject = tenant.subjects.first().cloned().unwrap_or(account);
-        let other = tenants[(at + 1) % tenants.len()].namespaces[0].clone();
-        let mut homes = vec![own, other];
-        homes.extend(platform.iter().cloned());
-        homes.dedup();
+    for (turn, at) in (0..tenants.len()).step_by(step).enumerate() {
+        let tenant = tenants[at];
+        let own = &tenant.namespaces[0];
+        let other = &tenants[(at + 1) % tenants.len()].namespaces[0];
+        let account = || Subject::ServiceAccount(own.clone(), "default".into());
+        let subject = tenant.subjects.first().cloned().unwrap_or_else(account);
 
-        for (turn, namespace) in homes.into_iter().enumerate() {
-            let (verb, resource) = ASKED[(at / step + turn) % ASKED.len()];
-            let request = AccessRequest {
-                verb,
-                group: resource.0,
-                resource: resource.1,
-                namespace: &namespace,
-                ..AccessRequest::default()
-            };
+        let mut namespaces = vec![
+            own.clone(),
+            other.clone(),
+            "kube-system".into(),
+            wanted.engine_namespace.clone(),
+            "default".into(),
+        ];
+        namespaces.dedup();
 
-            let expected = cluster
-                .rbac
-                .authorize(&with_groups(&subject), &request)
-                .is_some();
-
+        for (offset, namespace) in namespaces.into_iter().enumerate() {
+            let action = ACTIONS[(turn + offset) % ACTIONS.len()];
             all.push(Sample {
+                expected: is_allowed(cluster, &subject, action, &namespace),
                 subject: subject.clone(),
                 tenant: tenant.name.clone(),
-                verb,
-                resource,
+                action,
                 namespace,
-                expected,
             });
         }
     }
 
     all
+}
+
+/// The tenants that are asked about and have a namespace.
+fn asked_tenants<'a>(cluster: &'a Cluster, wanted: &Desired) -> Vec<&'a TenantNode> {
+    let asked: BTreeSet<&Text> = wanted
+        .tenants
+        .iter()
+        .zip(0..)
+        .filter(|(_, index)| wanted.asks(Some(*index)))
+        .map(|(tenant, _)| &tenant.name)
+        .collect();
+
+    cluster
+        .tenants
+        .iter()
+        .filter(|tenant| !tenant.namespaces.is_empty() && asked.contains(&tenant.name))
+        .collect()
+}
+
+/// Whether the roles and bindings of a cluster allow a request.
+fn is_allowed(cluster: &Cluster, subject: &Subject, action: Action, namespace: &str) -> bool {
+    let request = AccessRequest {
+        verb: action.verb,
+        group: action.group,
+        resource: action.resource,
+        namespace,
+        ..AccessRequest::default()
+    };
+
+    let grant = cluster.rbac.authorize(&with_groups(subject), &request);
+    grant.is_some()
 }
 
 impl Sample {
@@ -125,20 +158,23 @@ impl Sample {
                 "user" => user,
                 "groups" => groups,
                 "resourceAttributes" => map! {
-                    "verb" => self.verb,
-                    "group" => self.resource.0,
-                    "resource" => self.resource.1,
+                    "verb" => self.action.verb,
+                    "group" => self.action.group,
+                    "resource" => self.action.resource,
                     "namespace" => self.namespace.clone(),
                 },
             },
         }
     }
 
-    /// What is found where the server's answer is another.
+    /// Returns a finding if the server's answer is not the expected one.
     pub fn judge(&self, wanted: &Desired, allowed: bool) -> Option<LiveFinding> {
         if allowed == self.expected {
             return None;
         }
+
+        let (verb, namespace) = (self.action.verb, &self.namespace);
+        let resource = self.action.full_resource();
         let says = if allowed { "allows" } else { "refuses" };
         let follows = if self.expected {
             "allows it"
@@ -146,21 +182,13 @@ impl Sample {
             "does not"
         };
 
-        let (group, resource) = self.resource;
-        let what = if group.is_empty() {
-            resource.to_owned()
-        } else {
-            format!("{resource}.{group}")
-        };
-
         let message = format!(
-            "the API server {says} {} to {} {what} in `{}`, and what its roles and bindings grant {follows}",
-            self.subject, self.verb, self.namespace
+            "the API server {says} {} to {verb} {resource} in `{namespace}`, and what its roles \
+             and bindings grant {follows}",
+            self.subject
         );
 
-        let tenant = wanted.tenants.iter().find(|t| t.name == self.tenant);
-        let span = tenant.map_or(wanted.span, |t| t.span);
-        let as_whom = match &self.subject {
+        let as_subject = match &self.subject {
             Subject::User(name) => format!("--as {}", quoted(name)),
             Subject::Group(name) => format!("--as tenantry:sample --as-group {}", quoted(name)),
             Subject::ServiceAccount(namespace, name) => {
@@ -168,19 +196,23 @@ impl Sample {
             }
         };
 
-        Some(LiveFinding {
-            diagnostic: Diagnostic::new(&ACCESS_DIFFERS, span, message)
-                .fix("see which authorizers the API server runs besides RBAC: --authorization-mode, --authorization-config")
-                .scope(Scope::Tenant(self.tenant.to_string())),
-            tenant: Some(self.tenant.clone()),
-            object: String::new(),
-            show: wanted.here(&format!("kubectl auth can-i {} {what} -n {} {as_whom}", self.verb, self.namespace)),
-            since: Text::default(),
-        })
+        let show = format!("kubectl auth can-i {verb} {resource} -n {namespace} {as_subject}");
+        let fix = "see which authorizers the API server runs besides RBAC: --authorization-mode, \
+                   --authorization-config";
+
+        let index = wanted.tenants.iter().zip(0..);
+        let mut index = index.filter(|(tenant, _)| tenant.name == self.tenant);
+        let tenant = index.next().map(|(_, index)| index);
+
+        let found = LiveFinding::new(wanted, &ACCESS_DIFFERS, message)
+            .of_tenant(wanted, tenant)
+            .with_show(wanted.here(&show))
+            .with_fix(fix);
+        Some(found)
     }
 }
 
-/// What the answer to a SubjectAccessReview says.
+/// Returns whether the answer to a SubjectAccessReview allows the request.
 pub fn allowed(answer: &Value) -> Option<bool> {
     match answer.at(&["status", "allowed"]) {
         Value::Bool(allowed) => Some(*allowed),

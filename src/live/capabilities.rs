@@ -50,7 +50,7 @@ pub fn capabilities(
         batch
             .daemon_sets
             .iter()
-            .find_map(|(_, name)| named_by_daemon_set(name))
+            .find_map(|name| named_by_daemon_set(name))
     };
 
     if let Some(plugin) = definition.or_else(daemon_set) {

@@ -1,88 +1,53 @@
-//! What should be there × what a server answered → what is wrong, and how far each tenant has come.
+//! Compares the objects that should be in a cluster with a server's answers: what is wrong, and how
+//! far each tenant has come.
 
-use super::deletion::{STUCK, held_by};
+use super::deletion::{WARNING_AFTER, age, held_by};
 use super::desired::{Desired, DesiredObject};
 use super::drift::{FieldDifference, Manager};
+use super::engine::{self, BehindReasons, Progress};
 use super::finding::LiveFinding;
-use super::observe::{Ending, Observations, Observed};
-use super::progress::{BehindReasons, progress};
-use super::rules::*;
+use super::observe::{Ending, FoundMark, Observations, Observed};
+use super::rules::{DRIFTED, FROZEN, MISSING, NOT_CONVERGED, NOT_LISTED};
 use super::status::Stage;
-use super::{ListError, plugin, versions};
-use crate::diagnostic::{Diagnostic, Level, Rule, Scope};
+use super::tenants::{NOT_ASKED, Phase, TenantRow, is_transient, tenant_rows};
+use super::{ListError, plugin, unmanaged, versions};
+use crate::diagnostic::{Level, Rule};
 use crate::kube::ObjectId;
-use crate::source::Span;
-use crate::tree::{ENTRY, late_of};
+use crate::tree::ENTRY;
 use crate::value::Text;
 use jiff::Timestamp;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, HashMap};
 
-/// How far a tenant has come on a cluster.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Phase {
-    /// It is there, as it was rendered.
-    Active,
-    /// It is there, and nothing mends it.
-    Suspended,
-    /// It is being made.
-    Pending,
-    /// It is being removed.
-    Terminating,
-    /// Something is wrong with it.
-    Error,
-    /// Nothing wrong was seen of it, and not everything could be.
-    Unknown,
+/// Numbers of objects.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ComparedObjects {
+    /// The objects that should be there.
+    pub rendered: usize,
+    /// The rendered objects that are there as rendered.
+    pub as_rendered: usize,
+    /// The live objects that were looked at.
+    pub looked_at: usize,
 }
 
-impl Phase {
-    /// Its name.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Active => "Active",
-            Self::Suspended => "Suspended",
-            Self::Pending => "Pending",
-            Self::Terminating => "Terminating",
-            Self::Error => "Error",
-            Self::Unknown => "Unknown",
-        }
-    }
-}
-
-/// A tenant on a cluster.
-#[derive(Clone, Debug)]
-pub struct TenantRow {
-    /// Its name.
-    pub tenant: Text,
-    /// How far it has come.
-    pub phase: Phase,
-    /// Its UUID; may be empty.
-    pub uuid: Text,
-    /// Its namespaces.
-    pub namespaces: Vec<Text>,
-    /// Why it is not active; may be empty.
-    pub why: String,
-    /// Since when, as RFC 3339; may be empty.
-    pub since: Text,
-}
-
-/// What was found of a cluster.
+/// What was found in a cluster.
 #[derive(Debug, Default)]
 pub struct LiveReport {
     /// The tenants, by name.
     pub rows: Vec<TenantRow>,
     /// What was found.
     pub found: Vec<LiveFinding>,
-    /// How many objects should be there, are there as they should, and were looked at.
-    pub counts: [usize; 3],
-    /// How many Kustomizations have not applied what was rendered.
+    /// The numbers of objects.
+    pub counts: ComparedObjects,
+    /// How many of the engine's objects have not applied what was rendered.
     pub behind: usize,
-    /// Of how many of the proof's questions it cannot be told.
+    /// How many of the proof's questions have the answer unknown.
     pub unknown: usize,
-    /// Whether something differs that Flux sets back at its next turn.
+    /// Whether something differs that the engine sets back at its next turn.
     pub returns: bool,
-    /// How many errors are not among what was found, because they are not asked for.
+    /// How many errors are left out of `found`, because they were not asked for.
     pub left_out: usize,
-    /// The revision that Flux has applied, where all Kustomizations agree on one.
+    /// The revision that the engine has applied, if all its objects agree on one.
     pub revision: Option<Text>,
 }
 
@@ -92,43 +57,34 @@ impl LiveReport {
         self.behind == 0 && self.left_out == 0 && !self.is_wrong()
     }
 
-    /// Whether something that is reported says that it has not.
+    /// Whether an error is reported.
     pub fn is_wrong(&self) -> bool {
-        self.found
-            .iter()
-            .any(|f| f.diagnostic.level == Level::Error)
+        let mut levels = self.found.iter().map(|found| found.diagnostic.level);
+        levels.any(|level| level == Level::Error)
     }
 
-    /// Adds what could not be had.
+    /// Adds a list that could not be read.
     pub fn push_gap(&mut self, wanted: &Desired, gap: &ListError) {
-        self.found.push(LiveFinding {
-            diagnostic: Diagnostic::new(&NOT_LISTED, wanted.span, gap.message())
-                .fix(gap.fix.clone())
-                .scope(Scope::Fleet),
-            tenant: None,
-            object: String::new(),
-            show: if gap.command.is_empty() {
-                String::new()
-            } else {
-                wanted.here(&gap.command)
-            },
-            since: Text::default(),
-        });
-        for row in self
-            .rows
-            .iter_mut()
-            .filter(|row| row.phase == Phase::Active)
-        {
+        let mut found =
+            LiveFinding::new(wanted, &NOT_LISTED, gap.message()).with_fix(gap.fix.clone());
+        if !gap.command.is_empty() {
+            found.show = wanted.here(&gap.command);
+        }
+        self.found.push(found);
+
+        let active = self.rows.iter_mut();
+        for row in active.filter(|row| row.phase == Phase::Active) {
             row.phase = Phase::Unknown;
             row.why = NOT_ASKED.to_owned();
         }
     }
 
-    /// Leaves only what is asked for; that something else is wrong is still known.
+    /// Keeps the findings of the rules that are asked for, and counts the errors that it leaves out.
     pub fn keep(&mut self, asked: impl Fn(&str) -> bool) {
-        self.found.retain(|f| {
-            let keeps = asked(f.diagnostic.rule.id);
-            self.left_out += usize::from(!keeps && f.diagnostic.level == Level::Error);
+        self.found.retain(|found| {
+            let keeps = asked(found.diagnostic.rule.id);
+            let is_error = found.diagnostic.level == Level::Error;
+            self.left_out += usize::from(!keeps && is_error);
             keeps
         });
     }
@@ -139,19 +95,8 @@ impl LiveReport {
     }
 }
 
-/// Why nothing is known of a tenant.
-const NOT_ASKED: &str = "not everything could be asked";
-
-/// Managers whose fields Flux takes over.
-/// Source: kustomize-controller, `ssa.ApplyCleanupOptions` of its reconciler.
-const FLUX_TAKES: [&str; 4] = [
-    "kubectl",
-    "before-first-apply",
-    "kustomize-controller",
-    "gotk-",
-];
-
-/// Judges what a server answered. `commit` is the one that was rendered, where that is known.
+/// Compares the objects that should be there with a server's answers. `gaps` are the lists that could
+/// not be read; `commit` is the one that was rendered, if that is known.
 pub fn compare(
     wanted: &Desired,
     seen: &Observations,
@@ -165,90 +110,41 @@ pub fn compare(
         gaps,
         now,
         out: LiveReport::default(),
-        since: BTreeMap::new(),
     };
 
-    comparison.gaps();
+    comparison.report_gaps();
     let is_quiet = comparison.out.found.is_empty();
-    let progress = progress(wanted, seen, gaps, commit, is_quiet);
-    comparison.out.found.extend(progress.found);
-    comparison.out.revision = progress.revision;
-    comparison.since = progress.since;
-    let behind = progress.behind;
-    comparison.out.behind = behind.len();
-    comparison.objects(&behind);
-    comparison.homes();
-    comparison.strays(&behind);
-    comparison.unread();
-    comparison.applications();
-    comparison.endings();
-    comparison
-        .out
-        .found
-        .extend(versions::check(wanted, &seen.images));
+    let mut progress = engine::progress(wanted, seen, gaps, commit, is_quiet);
+    let out = &mut comparison.out;
+    out.found.append(&mut progress.found);
+    out.revision = progress.revision.take();
+    out.behind = progress.behind.len();
 
-    if wanted.only.is_none()
-        && !gaps.iter().any(|g| {
-            g.hides("apps", "DaemonSet")
-                || g.hides("apiextensions.k8s.io", "CustomResourceDefinition")
-        })
-    {
-        comparison
-            .out
-            .found
-            .extend(plugin::check(wanted, &seen.definitions, &seen.daemon_sets));
-    }
+    comparison.compare_objects(&progress.behind);
+    let unmanaged = unmanaged::check(wanted, seen, &progress.behind, now);
+    comparison.out.found.extend(unmanaged);
+    comparison.check_cluster();
 
-    comparison.rows(&behind);
-    let key = |f: &LiveFinding| {
-        (
-            f.diagnostic.rule.id,
-            f.tenant.clone(),
-            f.object.clone(),
-            f.diagnostic.message.clone(),
-        )
-    };
-
-    comparison
-        .out
-        .found
-        .sort_by_key(|f| (std::cmp::Reverse(f.diagnostic.level), key(f)));
-
-    comparison.out.counts[2] = seen.count;
-    comparison.out
+    comparison.finish(&progress)
 }
 
-pub(super) struct Comparison<'a> {
-    pub(super) wanted: &'a Desired,
-    pub(super) seen: &'a Observations,
-    pub(super) gaps: &'a [ListError],
-    pub(super) now: Timestamp,
-    pub(super) out: LiveReport,
-    /// Since when a unit is as it is.
-    pub(super) since: BTreeMap<Text, Text>,
+/// A comparison under way.
+struct Comparison<'a> {
+    wanted: &'a Desired,
+    seen: &'a Observations,
+    gaps: &'a [ListError],
+    now: Timestamp,
+    out: LiveReport,
 }
 
 impl Comparison<'_> {
-    pub(super) fn push(
-        &mut self,
-        rule: &'static Rule,
-        tenant: Option<u32>,
-        span: Span,
-        id: Option<&ObjectId>,
-        message: String,
-    ) -> &mut LiveFinding {
-        let found = LiveFinding::new(self.wanted, rule, tenant, span, id, message);
-        self.out.found.push(found);
-        let at = self.out.found.len() - 1;
-        &mut self.out.found[at]
-    }
-
-    fn gaps(&mut self) {
-        // Lists that one thing would bring are one finding.
+    /// Reports the lists that could not be read. Lists with one fix are one finding.
+    fn report_gaps(&mut self) {
         let mut by_fix: BTreeMap<&str, Vec<&ListError>> = BTreeMap::new();
         for gap in self.gaps {
             by_fix.entry(&gap.fix).or_default().push(gap);
         }
+
         for gaps in by_fix.into_values() {
             self.out.push_gap(self.wanted, gaps[0]);
             if let (Some(found), [_, more @ ..]) = (self.out.found.last_mut(), gaps.as_slice())
@@ -261,317 +157,304 @@ impl Comparison<'_> {
     }
 
     /// Whether a kind could not be listed, so that nothing is known of its objects.
-    pub(super) fn hidden(&self, id: &ObjectId) -> bool {
-        self.gaps.iter().any(|gap| gap.hides(&id.group, &id.kind))
+    fn is_hidden(&self, group: &str, kind: &str) -> bool {
+        self.gaps.iter().any(|gap| gap.hides(group, kind))
     }
 
-    fn objects(&mut self, behind: &BehindReasons) {
-        let wanted = self.wanted;
-        let endings: HashMap<&ObjectId, &Ending> =
-            self.seen.endings.iter().map(|e| (&e.id, e)).collect();
-        let objects = wanted.objects.iter().enumerate();
+    /// Compares each rendered object with its live one.
+    fn compare_objects(&mut self, behind: &BehindReasons) {
+        let (wanted, seen) = (self.wanted, self.seen);
+        let endings: HashMap<&ObjectId, &Ending> = seen
+            .endings
+            .iter()
+            .map(|ending| (&ending.id, ending))
+            .collect();
 
-        for (at, (id, want)) in objects.filter(|(_, (id, want))| wanted.in_scope(id, want)) {
-            self.out.counts[0] += 1;
-            if self.hidden(id) {
+        for (at, (id, want)) in wanted.objects.iter().enumerate() {
+            if !wanted.in_scope(id, want) {
                 continue;
             }
-            let late = want.unit.as_ref().and_then(|unit| behind.get(unit));
 
-            if !self.seen.there.contains(at) {
-                // What its Kustomization has not applied yet is no fault of its own.
-                if late.is_none() && !self.namespace_missing(id) && !self.seen.unread.contains(id) {
-                    self.missing(id, want);
+            self.out.counts.rendered += 1;
+            if self.is_hidden(&id.group, &id.kind) {
+                continue;
+            }
+
+            let unit = want.unit.as_ref();
+            let is_behind = unit.is_some_and(|unit| behind.contains_key(unit));
+            if !seen.there.contains(at) {
+                // If the engine has not applied an object yet, its absence is no fault of its own.
+                if !is_behind && !self.namespace_missing(id) && !seen.unread.contains(id) {
+                    self.report_missing(id, want);
                 }
                 continue;
             }
 
-            let Some(seen) = self.seen.seen.get(&at) else {
-                self.out.counts[1] += 1;
-                continue;
-            };
-
             let before = self.out.found.len();
-            self.drifted(id, want, seen, late.is_some());
-
-            for mark in &seen.marks {
-                let by = mark
-                    .by
-                    .as_ref()
-                    .map(|m| format!("; last changed by {m}"))
-                    .unwrap_or_default();
-                let what = format!("`{}: {}`", mark.key, mark.value);
-                let message = format!(
-                    "{} is marked {what}: Flux leaves it as it is, or leaves it behind{by}",
-                    id.called()
-                );
-                let found = self.push(&FROZEN, want.tenant, want.span, Some(id), message);
-                found.diagnostic.fix = format!(
-                    "take it off: {}",
-                    wanted.kubectl(mark.verb, id, &format!(" {}-", mark.key))
-                );
+            if let Some(observed) = seen.seen.get(&at) {
+                self.report_drift(id, want, observed, is_behind);
+                self.report_marks(id, want, &observed.marks);
+                self.report_status(id, want, observed, endings.get(id).copied());
             }
-
-            // Where it has been for long, that is said as of everything that is.
-            let ends = seen.status.stage == Stage::Terminating;
-            let ending = if ends { endings.get(id).copied() } else { None };
-
-            if ends && ending.is_none_or(|e| self.age(e) <= STUCK[0]) {
-                let by = ending
-                    .map(|e| format!(": {}", held_by(e)))
-                    .unwrap_or_default();
-                let message = format!("{} is being deleted{by}", id.called());
-                let found = self.push(&NOT_CONVERGED, want.tenant, want.span, Some(id), message);
-                found.diagnostic.fix = "once it is gone, Flux makes it again".into();
-            }
-
-            if !wanted.is_applier(id)
-                && matches!(seen.status.stage, Stage::InProgress | Stage::Failed)
-            {
-                let message = format!(
-                    "{} is not ready: {} {}",
-                    id.called(),
-                    seen.status.reason,
-                    seen.status.message
-                );
-                let found = self.push(
-                    &NOT_CONVERGED,
-                    want.tenant,
-                    want.span,
-                    Some(id),
-                    message.trim_end().to_owned(),
-                );
-                found.diagnostic.fix =
-                    "its own controller says why: mend what its status names".into();
-            }
-
-            if self.out.found.len() == before {
-                self.out.counts[1] += 1;
-            }
+            self.out.counts.as_rendered += usize::from(self.out.found.len() == before);
         }
     }
 
-    /// Whether the namespace of an object is missing too, which says it all.
+    /// Whether the namespace of an object is missing too. That is reported once, for the namespace.
     fn namespace_missing(&self, id: &ObjectId) -> bool {
         let home = ObjectId::of_namespace(id.namespace.clone());
         let at = || self.wanted.objects.get_index_of(&home);
         !id.namespace.is_empty() && at().is_some_and(|at| !self.seen.there.contains(at))
     }
 
-    fn missing(&mut self, id: &ObjectId, want: &DesiredObject) {
-        let message = format!("{} is not there", id.called());
-        let unit = want.unit.clone();
+    /// A finding about a rendered object.
+    fn found(
+        &self,
+        rule: &'static Rule,
+        id: &ObjectId,
+        want: &DesiredObject,
+        message: String,
+    ) -> LiveFinding {
+        LiveFinding::new(self.wanted, rule, message)
+            .of_tenant(self.wanted, want.tenant)
+            .at(want.span)
+            .about(self.wanted, id)
+    }
+
+    fn report_missing(&mut self, id: &ObjectId, want: &DesiredObject) {
         let wanted = self.wanted;
-        let found = self.push(&MISSING, want.tenant, want.span, Some(id), message);
-        found.show = wanted.kubectl("get", id, "");
-        found.diagnostic.fix = match unit {
-            Some(unit) => {
-                format!(
-                    "Flux makes it at its next turn: {}",
-                    wanted.flux("reconcile", &unit, " --with-source")
-                )
-            }
+        let fix = match &want.unit {
+            Some(unit) => format!(
+                "{} makes it at its next turn: {}",
+                engine::title(wanted),
+                engine::apply_now(wanted, unit, true)
+            ),
             None => "apply the entry file, or put it where the cluster's bootstrap looks".into(),
         };
+
+        let message = format!("{} is not there", id.called());
+        let found = self.found(&MISSING, id, want, message);
+        let show = wanted.kubectl("get", id, "");
+        self.out.found.push(found.with_show(show).with_fix(fix));
     }
 
-    fn drifted(&mut self, id: &ObjectId, want: &DesiredObject, seen: &Observed, late: bool) {
-        // Of what is not applied yet, only what somebody else changed.
-        let foreign = |by: &Option<Manager>| {
+    /// Reports the fields that are not as rendered. While the engine is behind, only the fields that
+    /// somebody else changed count.
+    fn report_drift(
+        &mut self,
+        id: &ObjectId,
+        want: &DesiredObject,
+        seen: &Observed,
+        is_behind: bool,
+    ) {
+        let wanted = self.wanted;
+        let is_foreign = |by: &Option<Manager>| {
             by.as_ref()
-                .is_some_and(|m| m.name != "kustomize-controller")
+                .is_some_and(|manager| !engine::is_own_manager(wanted, &manager.name))
         };
 
-        let all: Vec<_> = seen
+        let differences: Vec<&FieldDifference> = seen
             .differences
             .iter()
-            .filter(|d| !late || foreign(&d.by))
+            .filter(|difference| !is_behind || is_foreign(&difference.by))
             .collect();
 
-        let Some(first) = all.first() else { return };
-        let mut message = format!("{}: ", id.called());
-        message += &match (&first.wanted, &first.live) {
-            (Some(wanted), Some(live)) => {
-                format!("{} is {live}, and {wanted} was rendered", first.path)
-            }
-            (Some(wanted), None) => format!("{} is missing, and {wanted} was rendered", first.path),
-            (None, live) => {
-                format!(
-                    "{} is {}, and nothing was rendered",
-                    first.path,
-                    live.as_deref().unwrap_or("there")
-                )
-            }
+        let Some(first) = differences.first() else {
+            return;
         };
 
-        if let Some(by) = &first.by {
-            message += &match first.live {
-                Some(_) => format!("; set by {by}"),
-                None => format!("; the last to change it was {by}"),
-            };
-        }
+        let remedy = Remedy::of(wanted, id, seen, &differences);
+        self.out.returns |= remedy == Remedy::SetBack;
 
-        if all.len() > 1 {
-            let more: Vec<&str> = all[1..].iter().take(5).map(|d| d.path.as_str()).collect();
-            message += &format!("; and {} more: {}", all.len() - 1, more.join(", "));
-        }
-
-        let since = first
-            .by
-            .as_ref()
-            .map(|m| m.time.clone())
-            .unwrap_or_default();
-
-        let wanted = self.wanted;
-        let unit = want.unit.clone().unwrap_or_else(|| ENTRY.into());
-        // What holds it is said of its own.
-        let held = !seen.marks.is_empty() || seen.applied.as_ref().is_some_and(|a| a.suspended);
-        let cannot_change = |d: &FieldDifference| {
-            d.path.starts_with("roleRef")
-                || id.kind == "ResourceQuota" && d.path.starts_with("spec.scope")
-        };
-
-        let taken = |by: &Option<Manager>| {
-            by.as_ref()
-                .is_none_or(|m| FLUX_TAKES.iter().any(|f| m.name.starts_with(f)))
-        };
-
-        let anew = all.iter().any(|d| cannot_change(d));
-        let left = all.iter().any(|d| d.wanted.is_none() && !taken(&d.by));
-        self.out.returns |= !held && !anew && !left;
-        let found = self.push(&DRIFTED, want.tenant, want.span, Some(id), message);
-        found.since = since;
-
-        found.diagnostic.fix = match (held, anew, left) {
-            (true, ..) => String::new(),
-            (_, true, _) => {
-                format!(
-                    "it cannot be changed: {}, and Flux makes it anew",
-                    wanted.kubectl("delete", id, "")
-                )
-            }
-            (.., true) => {
-                format!(
-                    "Flux leaves fields that others own: take it off, {}",
-                    wanted.kubectl("edit", id, "")
-                )
-            }
-            _ => {
-                let again = wanted.flux("reconcile", &unit, "");
-                format!("Flux sets it back at its next turn: {again}; to keep it, change the spec")
-            }
-        };
+        let since = first.by.as_ref().map(|manager| manager.time.clone());
+        let message = drift_message(id, first, &differences[1..]);
+        let found = self
+            .found(&DRIFTED, id, want, message)
+            .with_since(since.unwrap_or_default())
+            .with_fix(remedy.fix(wanted, id, want));
+        self.out.found.push(found);
     }
 
-    /// How long something is being deleted, in seconds.
-    pub(super) fn age(&self, ending: &Ending) -> i64 {
-        ending
-            .since
-            .parse::<Timestamp>()
-            .map_or(i64::MAX, |since| self.now.as_second() - since.as_second())
+    /// Reports the marks by which the engine leaves an object alone.
+    fn report_marks(&mut self, id: &ObjectId, want: &DesiredObject, marks: &[FoundMark]) {
+        let wanted = self.wanted;
+        for mark in marks {
+            let by = mark.by.as_ref();
+            let by = by.map_or_else(String::new, |by| format!("; last changed by {by}"));
+            let message = format!(
+                "{} is marked `{}: {}`: {} leaves it as it is, or leaves it behind{by}",
+                id.called(),
+                mark.key,
+                mark.value,
+                engine::title(wanted)
+            );
+
+            let command = wanted.kubectl(mark.verb, id, &format!(" {}-", mark.key));
+            let found = self.found(&FROZEN, id, want, message);
+            let found = found.with_fix(format!("take it off: {command}"));
+            self.out.found.push(found);
+        }
     }
 
-    fn rows(&mut self, behind: &BehindReasons) {
+    /// Reports an object that is being deleted, or is not ready. A deletion that has lasted for long
+    /// is reported by [`unmanaged`].
+    fn report_status(
+        &mut self,
+        id: &ObjectId,
+        want: &DesiredObject,
+        seen: &Observed,
+        ending: Option<&Ending>,
+    ) {
         let wanted = self.wanted;
-        let units: BTreeMap<u32, &Text> = wanted
-            .objects
-            .values()
-            .filter_map(|w| Some((w.tenant?, w.unit.as_ref()?)))
-            .filter(|(_, u)| !u.ends_with(".late") && *u != ENTRY)
-            .collect();
+        let status = &seen.status;
 
-        let applied = self
-            .seen
-            .seen
-            .iter()
-            .filter(|(_, seen)| seen.applied.as_ref().is_some_and(|a| a.suspended));
-
-        let named = applied.filter_map(|(at, _)| wanted.objects.get_index(*at));
-        let suspended: BTreeSet<&Text> = named.map(|(id, _)| &id.name).collect();
-        let mut worst: BTreeMap<&Text, &LiveFinding> = BTreeMap::new();
-
-        for found in self
-            .out
-            .found
-            .iter()
-            .filter(|f| f.diagnostic.level == Level::Error)
-        {
-            let Some(tenant) = &found.tenant else {
-                continue;
-            };
-            // What will not mend itself comes first.
-            let first = worst.entry(tenant).or_insert(found);
-            if is_transient(first) && !is_transient(found) {
-                *first = found;
-            }
-        }
-
-        let ending: BTreeSet<u32> = self
-            .seen
-            .endings
-            .iter()
-            .filter(|e| e.id.kind == "Namespace")
-            .filter_map(|e| e.tenant)
-            .collect();
-
-        let mut rows = Vec::new();
-        for (at, tenant) in wanted.tenants.iter().enumerate() {
-            let at = at as u32;
-            if !wanted.asks(Some(at)) {
-                continue;
-            }
-            let unit = units.get(&at).copied();
-            let suspended = unit.is_some_and(|u| suspended.contains(u));
-            let first = worst.get(&tenant.name);
-            let late = unit.and_then(|u| behind.get(u).or_else(|| behind.get(late_of(u).as_str())));
-            let (phase, why) = match (ending.contains(&at), suspended, first, late) {
-                (true, ..) => (
-                    Phase::Terminating,
-                    "a namespace of it is being deleted".to_owned(),
-                ),
-                (_, true, ..) => (
-                    Phase::Suspended,
-                    "its Kustomization is suspended".to_owned(),
-                ),
-                (_, _, Some(found), _) if !is_transient(found) => {
-                    (Phase::Error, found.diagnostic.message.clone())
+        match status.stage {
+            Stage::Current => {}
+            Stage::Terminating => {
+                if ending.is_some_and(|ending| age(ending, self.now) > WARNING_AFTER) {
+                    return;
                 }
-                (_, _, _, Some(why)) => (Phase::Pending, why.clone()),
-                (_, _, Some(found), _) => (Phase::Pending, found.diagnostic.message.clone()),
-                _ if !self.gaps.is_empty() => (Phase::Unknown, NOT_ASKED.to_owned()),
-                _ => (Phase::Active, String::new()),
-            };
-
-            let since = match phase {
-                Phase::Active => Text::default(),
-                _ => first
-                    .map(|f| f.since.clone())
-                    .filter(|s| !s.is_empty())
-                    .or_else(|| unit.and_then(|u| self.since.get(u)).cloned())
-                    .unwrap_or_default(),
-            };
-
-            rows.push(TenantRow {
-                tenant: tenant.name.clone(),
-                phase,
-                uuid: tenant.uuid.clone(),
-                namespaces: tenant
-                    .namespaces
-                    .iter()
-                    .map(|(name, _, _)| name.clone())
-                    .collect(),
-                why,
-                since,
-            });
+                let by = ending.map_or_else(String::new, |e| format!(": {}", held_by(e)));
+                let message = format!("{} is being deleted{by}", id.called());
+                let fix = format!("once it is gone, {} makes it again", engine::title(wanted));
+                let found = self.found(&NOT_CONVERGED, id, want, message);
+                self.out.found.push(found.with_fix(fix));
+            }
+            // How far the engine's own objects have come is reported by its progress.
+            Stage::InProgress | Stage::Failed if wanted.is_applier(id) => {}
+            Stage::InProgress | Stage::Failed => {
+                let (reason, text) = (&status.reason, &status.message);
+                let message = format!("{} is not ready: {reason} {text}", id.called());
+                let found = self.found(&NOT_CONVERGED, id, want, message.trim_end().to_owned());
+                let fix = "its own controller says why: mend what its status names";
+                self.out.found.push(found.with_fix(fix));
+            }
         }
+    }
 
-        rows.sort_by(|a, b| a.tenant.cmp(&b.tenant));
-        self.out.rows = rows;
+    /// Checks the versions of the controllers, and the network plugin.
+    fn check_cluster(&mut self) {
+        let (wanted, seen) = (self.wanted, self.seen);
+        self.out.found.extend(versions::check(wanted, &seen.images));
+
+        let is_hidden = self.is_hidden("apps", "DaemonSet")
+            || self.is_hidden("apiextensions.k8s.io", "CustomResourceDefinition");
+        if wanted.only.is_none() && !is_hidden {
+            let found = plugin::check(wanted, &seen.definitions, &seen.daemon_sets);
+            self.out.found.extend(found);
+        }
+    }
+
+    /// Adds the rows of the tenants, and sorts the findings.
+    fn finish(self, progress: &Progress) -> LiveReport {
+        let mut out = self.out;
+        let is_complete = self.gaps.is_empty();
+
+        out.rows = tenant_rows(self.wanted, self.seen, progress, &out.found, is_complete);
+        out.counts.looked_at = self.seen.count;
+        out.found.sort_by_cached_key(|found| {
+            let diagnostic = &found.diagnostic;
+            (
+                Reverse(diagnostic.level),
+                diagnostic.rule.id,
+                found.tenant.clone(),
+                found.object.clone(),
+                diagnostic.message.clone(),
+            )
+        });
+        out
     }
 }
 
-/// Whether Flux is on its way to mend what was found.
-fn is_transient(found: &LiveFinding) -> bool {
-    found.diagnostic.level == Level::Error
-        && [NOT_CONVERGED.id, MISSING.id].contains(&found.diagnostic.rule.id)
+/// Says which fields of an object are not as rendered.
+fn drift_message(id: &ObjectId, first: &FieldDifference, more: &[&FieldDifference]) -> String {
+    let path = &first.path;
+    let mut message = format!("{}: ", id.called());
+    message += &match (&first.wanted, &first.live) {
+        (Some(wanted), Some(live)) => format!("{path} is {live}, and {wanted} was rendered"),
+        (Some(wanted), None) => format!("{path} is missing, and {wanted} was rendered"),
+        (None, live) => {
+            let live = live.as_deref().unwrap_or("there");
+            format!("{path} is {live}, and nothing was rendered")
+        }
+    };
+
+    if let Some(by) = &first.by {
+        message += &match first.live {
+            Some(_) => format!("; set by {by}"),
+            None => format!("; the last to change it was {by}"),
+        };
+    }
+
+    if !more.is_empty() {
+        let paths: Vec<&str> = more.iter().take(5).map(|d| d.path.as_str()).collect();
+        message += &format!("; and {} more: {}", more.len(), paths.join(", "));
+    }
+    message
+}
+
+/// How a changed object becomes again what was rendered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Remedy {
+    /// A mark or a suspension keeps the engine away; that has a finding of its own.
+    Release,
+    /// The object has to be deleted, since the server lets nobody change the field.
+    Recreate,
+    /// Somebody has to remove the field, since the engine leaves fields of other managers.
+    Remove,
+    /// The engine sets it back by itself.
+    SetBack,
+}
+
+impl Remedy {
+    fn of(
+        wanted: &Desired,
+        id: &ObjectId,
+        seen: &Observed,
+        differences: &[&FieldDifference],
+    ) -> Self {
+        let is_suspended = seen.applied.as_ref().is_some_and(|state| state.suspended);
+        if is_suspended || !seen.marks.is_empty() {
+            return Self::Release;
+        }
+
+        let is_quota = id.kind == "ResourceQuota";
+        let cannot_change =
+            |path: &str| path.starts_with("roleRef") || is_quota && path.starts_with("spec.scope");
+        if differences.iter().any(|d| cannot_change(&d.path)) {
+            return Self::Recreate;
+        }
+
+        let is_overridden = |by: &Option<Manager>| {
+            by.as_ref()
+                .is_none_or(|manager| engine::overrides(wanted, &manager.name))
+        };
+        let is_left = |d: &FieldDifference| d.wanted.is_none() && !is_overridden(&d.by);
+        match differences.iter().any(|d| is_left(d)) {
+            true => Self::Remove,
+            false => Self::SetBack,
+        }
+    }
+
+    fn fix(self, wanted: &Desired, id: &ObjectId, want: &DesiredObject) -> String {
+        let title = engine::title(wanted);
+        match self {
+            Self::Release => String::new(),
+            Self::Recreate => {
+                let delete = wanted.kubectl("delete", id, "");
+                format!("it cannot be changed: {delete}, and {title} makes it anew")
+            }
+            Self::Remove => {
+                let edit = wanted.kubectl("edit", id, "");
+                format!("{title} leaves fields that others own: take it off, {edit}")
+            }
+            Self::SetBack => {
+                let unit = want.unit.as_deref().unwrap_or(ENTRY);
+                let apply = engine::apply_now(wanted, unit, false);
+                format!(
+                    "{title} sets it back at its next turn: {apply}; to keep it, change the spec"
+                )
+            }
+        }
+    }
 }

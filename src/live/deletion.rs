@@ -1,14 +1,24 @@
 //! What a deletion waits for.
 
 use super::observe::Ending;
+use jiff::Timestamp;
 
-/// How long something may be being deleted before that is said, and before it is an error, in
-/// seconds.
-pub const STUCK: [i64; 2] = [30 * 60, 37 * 24 * 3600];
+/// The time after which a deletion is reported, in seconds.
+pub const WARNING_AFTER: i64 = 30 * 60;
+/// The time after which a deletion is an error, in seconds.
+pub const ERROR_AFTER: i64 = 37 * 24 * 3600;
 
-/// What a deletion waits for, and who that is.
+/// Returns how long an object is being deleted, in seconds.
+pub fn age(ending: &Ending, now: Timestamp) -> i64 {
+    ending
+        .since
+        .parse::<Timestamp>()
+        .map_or(i64::MAX, |since| now.as_second() - since.as_second())
+}
+
+/// Says what a deletion waits for, and who has to act.
 pub fn held_by(ending: &Ending) -> String {
-    let mut all: Vec<String> = ending
+    let mut reasons: Vec<String> = ending
         .finalizers
         .iter()
         .map(|finalizer| match owner_of(finalizer) {
@@ -16,61 +26,49 @@ pub fn held_by(ending: &Ending) -> String {
             None => format!("the finalizer `{finalizer}`"),
         })
         .collect();
-    all.extend(ending.conditions.iter().cloned());
-    if all.is_empty() {
+
+    reasons.extend(ending.conditions.iter().cloned());
+    if reasons.is_empty() {
         "nothing of it says why".into()
     } else {
-        all.join("; ")
+        reasons.join("; ")
     }
 }
 
-/// Whose a finalizer is, of those that are often met.
+/// The program that removes a well-known finalizer.
 fn owner_of(finalizer: &str) -> Option<&'static str> {
-    const OWNERS: [(&str, &str); 15] = [
-        (
-            "kubernetes.io/pvc-protection",
-            "kube-controller-manager, while a pod uses the claim",
-        ),
-        (
-            "kubernetes.io/pv-protection",
-            "kube-controller-manager, while a claim is bound to the volume",
-        ),
-        (
-            "kubernetes",
-            "the namespace controller, until everything in it is gone",
-        ),
-        (
-            "foregroundDeletion",
-            "the garbage collector, until what it owns is gone",
-        ),
-        ("orphan", "the garbage collector"),
-        (
-            "service.kubernetes.io/load-balancer-cleanup",
-            "the cloud's controller manager",
-        ),
-        (
-            "finalizers.fluxcd.io",
-            "Flux: the controller of its kind, which needs its service account to prune",
-        ),
-        (
-            "resources-finalizer.argocd.argoproj.io",
-            "Argo CD's application controller",
-        ),
-        (
-            "externalsecrets.external-secrets.io/externalsecret-cleanup",
-            "the External Secrets Operator",
-        ),
-        ("external-attacher/", "the CSI driver's attacher"),
-        ("snapshot.storage.kubernetes.io/", "the snapshot controller"),
-        ("batch.kubernetes.io/job-tracking", "the job controller"),
-        ("ingress.k8s.aws/", "the AWS load balancer controller"),
-        ("elbv2.k8s.aws/", "the AWS load balancer controller"),
-        ("networking.gke.io/", "GKE's ingress controller"),
-    ];
-    OWNERS
-        .iter()
-        .find(|(name, _)| finalizer == *name || name.ends_with('/') && finalizer.starts_with(name))
-        .map(|(_, owner)| *owner)
+    let owner = match finalizer {
+        "kubernetes.io/pvc-protection" => "kube-controller-manager, while a pod uses the claim",
+        "kubernetes.io/pv-protection" => {
+            "kube-controller-manager, while a claim is bound to the volume"
+        }
+        "kubernetes" => "the namespace controller, until everything in it is gone",
+        "foregroundDeletion" => "the garbage collector, until what it owns is gone",
+        "orphan" => "the garbage collector",
+        "service.kubernetes.io/load-balancer-cleanup" => "the cloud's controller manager",
+        "finalizers.fluxcd.io" => {
+            "Flux: the controller of its kind, which needs its service account to prune"
+        }
+        "resources-finalizer.argocd.argoproj.io" => "Argo CD's application controller",
+        "externalsecrets.external-secrets.io/externalsecret-cleanup" => {
+            "the External Secrets Operator"
+        }
+        "batch.kubernetes.io/job-tracking" => "the job controller",
+        _ => return owner_of_domain(finalizer),
+    };
+    Some(owner)
+}
+
+/// The program that removes every finalizer of a domain.
+fn owner_of_domain(finalizer: &str) -> Option<&'static str> {
+    let (domain, _) = finalizer.split_once('/')?;
+    match domain {
+        "external-attacher" => Some("the CSI driver's attacher"),
+        "snapshot.storage.kubernetes.io" => Some("the snapshot controller"),
+        "ingress.k8s.aws" | "elbv2.k8s.aws" => Some("the AWS load balancer controller"),
+        "networking.gke.io" => Some("GKE's ingress controller"),
+        _ => None,
+    }
 }
 
 /// A length of time, for people.

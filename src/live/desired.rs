@@ -6,8 +6,10 @@ use crate::delivery::{ClusterEngine, Engine, SourceName, conventions, is_engine_
 use crate::kube::ObjectId;
 use crate::source::Span;
 use crate::spec::FleetDoc;
+use crate::spec::fleet::ClusterSpec;
 use crate::tenancy::Tenancy;
-use crate::tree::{ENTRY, PLATFORM, Tree, late_of};
+use crate::tenancy::model::{OnCluster, Tenant};
+use crate::tree::{ENTRY, PLATFORM, Tree, TreeUnit, core_of, late_of};
 use crate::value::{Text, Value};
 use indexmap::IndexMap;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -35,8 +37,19 @@ pub struct DesiredTenant {
     pub uuid: Text,
     /// Where it is declared.
     pub span: Span,
-    /// Its namespaces: the name, whether it is taken over, and where that is declared.
-    pub namespaces: Vec<(Text, bool, Span)>,
+    /// Its namespaces.
+    pub namespaces: Vec<DesiredNamespace>,
+}
+
+/// A namespace of a tenant.
+#[derive(Debug)]
+pub struct DesiredNamespace {
+    /// Its name.
+    pub name: Text,
+    /// Whether the tenant takes it over if it is there already.
+    pub adopt: bool,
+    /// Where it is declared.
+    pub span: Span,
 }
 
 /// Objects that should be there. A cluster's are looked up for each of its live ones.
@@ -105,8 +118,9 @@ impl Desired {
         }
     }
 
-    /// Puts together what should be there: the bundle's objects, which move into it, and the tree's
-    /// Flux objects and artifacts. `units` names the Kustomization of a tenant's floor.
+    /// Collects what should be in a cluster: the objects of the bundle, which move out of it, and the
+    /// tree's objects that apply its folders. `units` names the object that applies a tenant's core
+    /// objects.
     pub fn new(
         fleet: &FleetDoc,
         tenancy: &Tenancy,
@@ -115,91 +129,98 @@ impl Desired {
         units: &dyn Fn(&str) -> String,
     ) -> Self {
         let cluster = &fleet.spec.clusters[bundle.cluster];
-        let engine = ClusterEngine::new(&fleet.spec, cluster);
-        let mut wanted = Self::nothing(cluster.name.as_str(), cluster.name.span);
-        wanted.owner = fleet.name.value.as_str().into();
-        wanted.engine = engine.engine();
-        wanted.engine_namespace = engine.namespace().into();
-        wanted.engine_user = engine.user();
-        wanted.source = engine.source();
-        let own = tree
-            .artifacts
-            .iter()
-            .filter(|a| a.cluster == cluster.name.as_str());
+        let name = cluster.name.as_str();
+        let appliers = tree.kustomizations.get(name).map_or(&[][..], |all| all);
+        let artifacts = tree.artifacts.iter().filter(|a| a.cluster == name);
 
-        wanted.contents = own
-            .map(|a| (a.kustomization.as_str().into(), a.content.as_str().into()))
-            .collect();
-        wanted.plugin = cluster.cni.as_ref().map(|c| c.name.as_str().into());
-        let applying = tree
-            .kustomizations
-            .get(cluster.name.as_str())
-            .map_or(&[][..], |all| all);
+        let mut wanted = Self {
+            owner: fleet.name.value.as_str().into(),
+            contents: artifacts
+                .map(|a| (a.kustomization.as_str().into(), a.content.as_str().into()))
+                .collect(),
+            plugin: cluster.cni.as_ref().map(|cni| cni.name.as_str().into()),
+            ..Self::of_engine(&ClusterEngine::new(&fleet.spec, cluster), cluster)
+        };
 
-        wanted
-            .objects
-            .reserve(bundle.ids().count() + applying.len());
+        let objects = bundle.ids().count() + appliers.len();
+        wanted.objects.reserve(objects);
         wanted.take(&mut bundle.platform, None, PLATFORM.into());
 
         for part in &mut bundle.tenants {
             let tenant = &tenancy.tenants[part.index];
-            let Some(on) = tenant.on(bundle.cluster) else {
-                continue;
-            };
-            let at = wanted.tenants.len() as u32;
-            let unit = units(&part.tenant);
-            wanted.take(&mut part.deferred, Some(at), late_of(&unit).into());
-            wanted.take(&mut part.core, Some(at), unit.into());
-            wanted
-                .homes
-                .extend(on.namespaces.iter().map(|n| (Text::from(&n.name), at)));
-            wanted.tenants.push(DesiredTenant {
-                name: part.tenant.as_str().into(),
-                uuid: tenant
-                    .uuid
-                    .as_ref()
-                    .map_or_else(Text::default, |u| u.value.as_str().into()),
-                span: tenant.name.span,
-                namespaces: on
-                    .namespaces
-                    .iter()
-                    .map(|n| (n.name.as_str().into(), n.adopt, n.span))
-                    .collect(),
-            });
-
-            wanted
-                .holders
-                .extend(tenant.principals.iter().map(|p| (Text::from(&p.value), at)));
+            if let Some(on) = tenant.on(bundle.cluster) {
+                let index = wanted.add_tenant(tenant, on);
+                let unit = units(&part.tenant);
+                wanted.take(&mut part.deferred, Some(index), late_of(&unit).into());
+                wanted.take(&mut part.core, Some(index), unit.into());
+            }
         }
 
-        let of_one: HashMap<String, u32> = wanted
+        wanted.add_appliers(appliers);
+        wanted.objects.sort_unstable_keys();
+        wanted
+    }
+
+    /// An empty cluster with its engine.
+    fn of_engine(engine: &ClusterEngine<'_>, cluster: &ClusterSpec) -> Self {
+        Self {
+            engine: engine.engine(),
+            engine_namespace: engine.namespace().into(),
+            engine_user: engine.user(),
+            source: engine.source(),
+            ..Self::nothing(cluster.name.as_str(), cluster.name.span)
+        }
+    }
+
+    /// Adds a tenant on the cluster. Returns its index.
+    fn add_tenant(&mut self, tenant: &Tenant, on: &OnCluster) -> u32 {
+        let index = self.tenants.len() as u32;
+        let uuid = tenant.uuid.as_ref();
+        let namespaces = on.namespaces.iter().map(|namespace| DesiredNamespace {
+            name: namespace.name.as_str().into(),
+            adopt: namespace.adopt,
+            span: namespace.span,
+        });
+
+        let wanted = DesiredTenant {
+            name: tenant.name.value.as_str().into(),
+            uuid: uuid.map_or_else(Text::default, |uuid| uuid.value.as_str().into()),
+            span: tenant.name.span,
+            namespaces: namespaces.collect(),
+        };
+
+        let homes = wanted.namespaces.iter().map(|n| (n.name.clone(), index));
+        self.homes.extend(homes);
+        let principals = tenant.principals.iter();
+        self.holders
+            .extend(principals.map(|principal| (Text::from(&principal.value), index)));
+
+        self.tenants.push(wanted);
+        index
+    }
+
+    /// Adds the engine's objects that apply the tree. The unit of one tenant belongs to it.
+    fn add_appliers(&mut self, appliers: &[Value]) {
+        let tenant_of: HashMap<String, u32> = self
             .tenants
             .iter()
-            .enumerate()
-            .map(|(at, t)| (format!("tenant-{}", t.name), at as u32))
+            .zip(0..)
+            .map(|(tenant, index)| (TreeUnit::of_tenant(&tenant.name).applier(), index))
             .collect();
 
-        for value in applying {
+        for value in appliers {
             let Ok(id) = ObjectId::of(value) else {
                 continue;
             };
-            let tenant = of_one
-                .get(id.name.strip_suffix(".late").unwrap_or(&id.name))
-                .copied();
-            let unit = (id.name != ENTRY).then(|| Text::new_static(ENTRY));
-            wanted.objects.insert(
-                id,
-                DesiredObject {
-                    value: value.clone(),
-                    span: wanted.span,
-                    tenant,
-                    unit,
-                },
-            );
+            let core = core_of(&id.name).unwrap_or(&id.name);
+            let applier = DesiredObject {
+                value: value.clone(),
+                span: self.span,
+                tenant: tenant_of.get(core).copied(),
+                unit: (id.name != ENTRY).then(|| Text::new_static(ENTRY)),
+            };
+            self.objects.insert(id, applier);
         }
-
-        wanted.objects.sort_unstable_keys();
-        wanted
     }
 
     fn take(&mut self, set: &mut ObjectSet<RenderedObject>, tenant: Option<u32>, unit: Text) {
@@ -294,7 +315,7 @@ impl Desired {
             .enumerate()
             .filter(|(at, _)| self.asks(Some(*at as u32)));
         asked
-            .flat_map(|(_, t)| t.namespaces.iter().map(|(name, _, _)| name.clone()))
+            .flat_map(|(_, tenant)| tenant.namespaces.iter().map(|n| n.name.clone()))
             .collect()
     }
 }

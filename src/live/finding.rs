@@ -1,7 +1,7 @@
 //! One thing that was found in a live cluster.
 
 use super::desired::Desired;
-use crate::diagnostic::{Diagnostic, Rule, Scope};
+use crate::diagnostic::{Diagnostic, Level, Rule, Scope};
 use crate::kube::ObjectId;
 use crate::source::Span;
 use crate::value::Text;
@@ -11,7 +11,7 @@ use crate::value::Text;
 pub struct LiveFinding {
     /// The rule, the place in the fleet, the text and the fix.
     pub diagnostic: Diagnostic,
-    /// The tenant; nothing for what concerns the cluster.
+    /// The tenant; `None` if it concerns the cluster.
     pub tenant: Option<Text>,
     /// The object that it is about; may be empty.
     pub object: String,
@@ -22,28 +22,64 @@ pub struct LiveFinding {
 }
 
 impl LiveFinding {
-    /// Something that was found of a tenant or of the cluster, and of an object where `id` names it.
-    pub fn new(
-        wanted: &Desired,
-        rule: &'static Rule,
-        tenant: Option<u32>,
-        span: Span,
-        id: Option<&ObjectId>,
-        message: String,
-    ) -> Self {
-        let name = wanted.name_of(tenant).cloned();
-        let mut diagnostic = Diagnostic::new(rule, span, message).scope(Scope::Fleet);
-        if let Some(name) = &name {
-            diagnostic = diagnostic.tenant(name);
-        }
-        let show = id.map(|id| wanted.kubectl("get", id, " -o yaml --show-managed-fields"));
+    /// A finding about the cluster.
+    pub fn new(wanted: &Desired, rule: &'static Rule, message: impl Into<String>) -> Self {
         Self {
-            diagnostic,
-            tenant: name,
-            object: id.map(ObjectId::called).unwrap_or_default(),
-            show: show.unwrap_or_default(),
+            diagnostic: Diagnostic::new(rule, wanted.span, message).scope(Scope::Fleet),
+            tenant: None,
+            object: String::new(),
+            show: String::new(),
             since: Text::default(),
         }
+    }
+
+    /// Makes it a finding about a tenant, at the place where the tenant is declared.
+    pub fn of_tenant(mut self, wanted: &Desired, tenant: Option<u32>) -> Self {
+        self.diagnostic.span = wanted.span_of(tenant);
+        self.tenant = wanted.name_of(tenant).cloned();
+        if let Some(name) = &self.tenant {
+            self.diagnostic = self.diagnostic.tenant(name);
+        }
+        self
+    }
+
+    /// Sets the place.
+    pub fn at(mut self, span: Span) -> Self {
+        self.diagnostic.span = span;
+        self
+    }
+
+    /// Names the object that it is about, and the command that prints the object.
+    pub fn about(self, wanted: &Desired, id: &ObjectId) -> Self {
+        let command = wanted.kubectl("get", id, " -o yaml --show-managed-fields");
+        Self {
+            object: id.called(),
+            ..self.with_show(command)
+        }
+    }
+
+    /// Sets the fix.
+    pub fn with_fix(mut self, fix: impl Into<String>) -> Self {
+        self.diagnostic.fix = fix.into();
+        self
+    }
+
+    /// Sets the level, if it is not the rule's own.
+    pub fn with_level(mut self, level: Level) -> Self {
+        self.diagnostic.level = level;
+        self
+    }
+
+    /// Sets the command that shows it.
+    pub fn with_show(mut self, command: String) -> Self {
+        self.show = command;
+        self
+    }
+
+    /// Sets since when it is so, as RFC 3339.
+    pub fn with_since(mut self, since: Text) -> Self {
+        self.since = since;
+        self
     }
 }
 
@@ -89,15 +125,6 @@ impl Desired {
         self.here(&format!(
             "kubectl {verb} {kind}/{}{namespace}{more}",
             quoted(&id.name)
-        ))
-    }
-
-    /// A command of Flux about a Kustomization.
-    pub fn flux(&self, verb: &str, name: &str, more: &str) -> String {
-        self.here(&format!(
-            "flux {verb} kustomization {} -n {}{more}",
-            quoted(name),
-            quoted(&self.engine_namespace)
         ))
     }
 }

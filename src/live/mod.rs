@@ -1,8 +1,10 @@
-//! What a live cluster has become of what was rendered: which lists are asked of its server, and
-//! what follows from the answers. Nothing here asks; the shell does.
+//! Compares a live cluster with what was rendered: which lists are asked of its server, and
+//! what follows from the answers. Nothing here sends a request; `src/cli/` does.
 
 pub mod access;
 mod unmanaged;
+mod stray;
+mod tenants;
 pub mod capabilities;
 pub mod drift;
 mod deletion;
@@ -13,7 +15,7 @@ pub mod listing;
 pub mod page;
 mod plugin;
 pub mod policies;
-mod progress;
+mod engine;
 pub mod role;
 pub mod rules;
 pub mod observe;
@@ -21,12 +23,13 @@ pub mod status;
 mod versions;
 pub mod desired;
 
-pub use compare::{LiveReport, Phase, TenantRow, compare};
+pub use compare::{ComparedObjects, LiveReport, compare};
 pub use desired::Desired;
 pub use finding::LiveFinding;
 pub use listing::{Detail, Listing, Purpose, ServedKinds, concerns, listings, narrowed};
 pub use observe::Observations;
 pub use page::Page;
+pub use tenants::{Phase, TenantRow};
 
 use crate::graph::{InputKind, Origin, Unevaluated};
 use crate::kube::ObjectId;

@@ -3,163 +3,199 @@
 use super::desired::Desired;
 use super::finding::LiveFinding;
 use super::rules::NOT_ENFORCED;
-use crate::diagnostic::{Diagnostic, Level, Scope};
+use crate::diagnostic::Level;
 use crate::value::Text;
 
-/// CRDs by which a plugin that enforces is told.
-const DEFINITIONS: [(&str, &str); 2] = [
-    ("globalnetworkpolicies.crd.projectcalico.org", "calico"),
-    ("ciliumnetworkpolicies.cilium.io", "cilium"),
+/// A CRD of a plugin that enforces NetworkPolicies.
+struct PluginDefinition {
+    definition: &'static str,
+    plugin: &'static str,
+}
+
+const DEFINITIONS: [PluginDefinition; 2] = [
+    PluginDefinition {
+        definition: "globalnetworkpolicies.crd.projectcalico.org",
+        plugin: "calico",
+    },
+    PluginDefinition {
+        definition: "ciliumnetworkpolicies.cilium.io",
+        plugin: "cilium",
+    },
 ];
 
-/// Names of DaemonSets of plugins, what each is, and whether it enforces NetworkPolicies.
-const PLUGINS: [(&str, &str, Option<bool>); 14] = [
-    ("calico-node", "calico", Some(true)),
-    ("canal", "calico", Some(true)),
-    ("cilium", "cilium", Some(true)),
-    ("antrea-agent", "antrea", Some(true)),
-    ("ovnkube-node", "ovn-kubernetes", Some(true)),
-    ("kube-ovn-cni", "kube-ovn", Some(true)),
-    ("azure-npm", "azure-npm", Some(true)),
-    // Only where the part that does is switched on, which its arguments say.
-    ("aws-node", "aws-vpc-cni", None),
-    ("kindnet", "kindnet", None),
-    ("kube-router", "kube-router", None),
-    ("weave-net", "weave-net", None),
-    ("kube-flannel", "flannel", Some(false)),
-    ("kube-flannel-ds", "flannel", Some(false)),
-    ("bridge-cni", "bridge", Some(false)),
+/// Whether a plugin enforces NetworkPolicies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Enforcement {
+    Always,
+    /// Only if its arguments switch it on.
+    IfConfigured,
+    Never,
+}
+
+/// A DaemonSet of a plugin.
+struct PluginDaemonSet {
+    daemon_set: &'static str,
+    plugin: &'static str,
+    enforcement: Enforcement,
+}
+
+impl PluginDaemonSet {
+    const fn new(daemon_set: &'static str, plugin: &'static str, enforcement: Enforcement) -> Self {
+        Self {
+            daemon_set,
+            plugin,
+            enforcement,
+        }
+    }
+}
+
+static DAEMON_SETS: [PluginDaemonSet; 14] = [
+    PluginDaemonSet::new("calico-node", "calico", Enforcement::Always),
+    PluginDaemonSet::new("canal", "calico", Enforcement::Always),
+    PluginDaemonSet::new("cilium", "cilium", Enforcement::Always),
+    PluginDaemonSet::new("antrea-agent", "antrea", Enforcement::Always),
+    PluginDaemonSet::new("ovnkube-node", "ovn-kubernetes", Enforcement::Always),
+    PluginDaemonSet::new("kube-ovn-cni", "kube-ovn", Enforcement::Always),
+    PluginDaemonSet::new("azure-npm", "azure-npm", Enforcement::Always),
+    PluginDaemonSet::new("aws-node", "aws-vpc-cni", Enforcement::IfConfigured),
+    PluginDaemonSet::new("kindnet", "kindnet", Enforcement::IfConfigured),
+    PluginDaemonSet::new("kube-router", "kube-router", Enforcement::IfConfigured),
+    PluginDaemonSet::new("weave-net", "weave-net", Enforcement::IfConfigured),
+    PluginDaemonSet::new("kube-flannel", "flannel", Enforcement::Never),
+    PluginDaemonSet::new("kube-flannel-ds", "flannel", Enforcement::Never),
+    PluginDaemonSet::new("bridge-cni", "bridge", Enforcement::Never),
 ];
 
-/// The plugin that a CRD tells of.
+/// Returns the plugin that a CRD belongs to.
 pub fn named_by_definition(name: &str) -> Option<&'static str> {
-    DEFINITIONS
-        .iter()
-        .find(|(definition, _)| *definition == name)
-        .map(|(_, plugin)| *plugin)
+    let known = DEFINITIONS.iter().find(|known| known.definition == name)?;
+    Some(known.plugin)
 }
 
-/// The plugin that a DaemonSet is of.
+/// Returns the plugin that a DaemonSet belongs to.
 pub fn named_by_daemon_set(name: &str) -> Option<&'static str> {
-    PLUGINS
-        .iter()
-        .find(|(daemon_set, ..)| *daemon_set == name)
-        .map(|(_, plugin, _)| *plugin)
+    let known = DAEMON_SETS.iter().find(|known| known.daemon_set == name)?;
+    Some(known.plugin)
 }
 
-/// What is known of the cluster's plugin, by the names of its CRDs and DaemonSets (namespace,
-/// name).
-pub fn check(
-    wanted: &Desired,
-    definitions: &[Text],
-    daemon_sets: &[(Text, Text)],
-) -> Vec<LiveFinding> {
-    let by_definition: Vec<&str> = definitions
+/// The command that lists the DaemonSets of plugins.
+const LIST_DAEMON_SETS: &str = "kubectl get daemonsets -A";
+
+/// Reports a cluster that does not enforce network policies, or has another plugin than declared. It
+/// is judged by the names of its CRDs and DaemonSets.
+pub fn check(wanted: &Desired, definitions: &[Text], daemon_sets: &[Text]) -> Vec<LiveFinding> {
+    let by_definition: Vec<&'static str> = definitions
         .iter()
-        .filter_map(|d| named_by_definition(d))
+        .filter_map(|name| named_by_definition(name))
         .collect();
 
-    let running: Vec<&(&str, &str, Option<bool>)> = PLUGINS
+    let running: Vec<&PluginDaemonSet> = DAEMON_SETS
         .iter()
-        .filter(|(name, ..)| daemon_sets.iter().any(|(_, n)| n == name))
+        .filter(|known| daemon_sets.iter().any(|name| name == known.daemon_set))
         .collect();
 
-    let mut all = Vec::new();
-    let mut push = |level: Level, message: String, fix: &str, show: &str| {
-        let diagnostic = Diagnostic::new(&NOT_ENFORCED, wanted.span, message)
-            .level(level)
-            .fix(fix)
-            .scope(Scope::Fleet);
-        all.push(LiveFinding {
-            diagnostic,
-            tenant: None,
-            object: String::new(),
-            show: wanted.here(show),
-            since: Text::default(),
-        });
-    };
-
-    let daemons = "kubectl get daemonsets -A";
-    // Another plugin beside one that enforces (flannel below Calico is Canal) is not what enforces.
+    // A plugin beside one that enforces does no harm: flannel below Calico is Canal.
     let enforces = !by_definition.is_empty()
         || running
             .iter()
-            .any(|(_, _, enforces)| *enforces == Some(true));
+            .any(|known| known.enforcement == Enforcement::Always);
 
+    let mut all = Vec::new();
     if !enforces {
-        match running.first() {
-            Some((name, plugin, Some(false))) => push(
-                Level::Error,
-                format!(
-                    "the network plugin is {plugin} (DaemonSet {name}), which does not enforce \
-                     NetworkPolicies: all pods reach all pods"
-                ),
-                "install Calico or Cilium beside it or in its place, and name it in the fleet: \
-                 `cni.name` of the cluster",
-                daemons,
-            ),
-            Some((name, plugin, _)) => push(
-                Level::Warning,
-                format!(
-                    "the network plugin is {plugin} (DaemonSet {name}), which enforces \
-                     NetworkPolicies only if its arguments say so"
-                ),
-                "read the arguments of the DaemonSet, and try it: no connection may reach a pod \
-                 that `default-deny` selects",
-                daemons,
-            ),
-            None => push(
-                Level::Error,
-                "no network plugin that enforces NetworkPolicies was found: neither Calico's CRD \
-                 globalnetworkpolicies.crd.projectcalico.org, nor Cilium's CRD \
-                 ciliumnetworkpolicies.cilium.io, nor a DaemonSet of another known plugin"
-                    .to_owned(),
-                "install Calico, Cilium or another plugin that enforces NetworkPolicies, and name \
-                 it in the fleet: `cni.name` of the cluster",
-                "kubectl get crd globalnetworkpolicies.crd.projectcalico.org ciliumnetworkpolicies.cilium.io",
-            ),
-        }
+        all.push(not_enforced(wanted, running.first().copied()));
     }
 
-    if let Some(declared) = &wanted.plugin {
-        let mut found: Vec<&str> = by_definition
-            .iter()
-            .copied()
-            .chain(running.iter().map(|(_, p, _)| *p))
-            .collect();
-
-        found.sort_unstable();
-        found.dedup();
-
-        if !found.is_empty() && !found.contains(&declared.as_str()) {
-            push(
-                Level::Error,
-                format!(
-                    "the fleet says that `{declared}` is the network plugin; the cluster has {}",
-                    found.join(", ")
-                ),
-                "name the plugin that runs in the fleet: `cni.name` of the cluster, by which \
-                 policies are rendered and proven",
-                daemons,
-            );
-        }
-    }
-
+    let running = running.iter().map(|known| known.plugin);
+    let mut plugins: Vec<&str> = by_definition.into_iter().chain(running).collect();
+    plugins.sort_unstable();
+    plugins.dedup();
+    all.extend(other_plugin(wanted, &plugins));
     all
+}
+
+/// The finding about a cluster in which no plugin is sure to enforce NetworkPolicies.
+fn not_enforced(wanted: &Desired, running: Option<&PluginDaemonSet>) -> LiveFinding {
+    let Some(PluginDaemonSet {
+        daemon_set,
+        plugin,
+        enforcement,
+    }) = running
+    else {
+        return no_plugin(wanted);
+    };
+
+    let show = wanted.here(LIST_DAEMON_SETS);
+    let found = |message: String| LiveFinding::new(wanted, &NOT_ENFORCED, message).with_show(show);
+    let named = format!("the network plugin is {plugin} (DaemonSet {daemon_set}), which");
+
+    match enforcement {
+        Enforcement::Never => found(format!(
+            "{named} does not enforce NetworkPolicies: all pods reach all pods"
+        ))
+        .with_level(Level::Error)
+        .with_fix(
+            "install Calico or Cilium beside it or in its place, and name it in the fleet: \
+             `cni.name` of the cluster",
+        ),
+        Enforcement::IfConfigured | Enforcement::Always => found(format!(
+            "{named} enforces NetworkPolicies only if its arguments say so"
+        ))
+        .with_level(Level::Warning)
+        .with_fix(
+            "read the arguments of the DaemonSet, and try it: no connection may reach a pod \
+             that `default-deny` selects",
+        ),
+    }
+}
+
+/// The finding about a cluster without a known plugin.
+fn no_plugin(wanted: &Desired) -> LiveFinding {
+    let message = "no network plugin that enforces NetworkPolicies was found: neither Calico's CRD \
+                   globalnetworkpolicies.crd.projectcalico.org, nor Cilium's CRD \
+                   ciliumnetworkpolicies.cilium.io, nor a DaemonSet of another known plugin";
+    let show = "kubectl get crd globalnetworkpolicies.crd.projectcalico.org \
+                ciliumnetworkpolicies.cilium.io";
+
+    LiveFinding::new(wanted, &NOT_ENFORCED, message)
+        .with_level(Level::Error)
+        .with_show(wanted.here(show))
+        .with_fix(
+            "install Calico, Cilium or another plugin that enforces NetworkPolicies, and name it \
+             in the fleet: `cni.name` of the cluster",
+        )
+}
+
+/// The finding about a cluster that has other plugins than the fleet declares.
+fn other_plugin(wanted: &Desired, plugins: &[&str]) -> Option<LiveFinding> {
+    let declared = wanted.plugin.as_ref()?;
+    if plugins.is_empty() || plugins.contains(&declared.as_str()) {
+        return None;
+    }
+
+    let message = format!(
+        "the fleet says that `{declared}` is the network plugin; the cluster has {}",
+        plugins.join(", ")
+    );
+    let found = LiveFinding::new(wanted, &NOT_ENFORCED, message)
+        .with_level(Level::Error)
+        .with_show(wanted.here(LIST_DAEMON_SETS))
+        .with_fix(
+            "name the plugin that runs in the fleet: `cni.name` of the cluster, by which policies \
+             are rendered and proven",
+        );
+    Some(found)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::diagnostic::Diagnostic;
     use crate::source::{SourceId, Span};
 
     fn found(definitions: &[&str], daemon_sets: &[&str]) -> Vec<Diagnostic> {
         let wanted = Desired::nothing("prod", Span::file(SourceId(0)));
         let definitions: Vec<Text> = definitions.iter().map(|name| (*name).into()).collect();
-        let daemon_sets: Vec<(Text, Text)> = daemon_sets
-            .iter()
-            .map(|name| ("kube-system".into(), (*name).into()))
-            .collect();
+        let daemon_sets: Vec<Text> = daemon_sets.iter().map(|name| (*name).into()).collect();
         check(&wanted, &definitions, &daemon_sets)
             .into_iter()
             .map(|found| found.diagnostic)
@@ -171,16 +207,17 @@ mod tests {
         let all = found(&[], &["node-exporter"]);
         assert_eq!(all.len(), 1);
         assert_eq!(all[0].level, Level::Error);
-        for (definition, _) in DEFINITIONS {
-            assert!(all[0].message.contains(definition), "{}", all[0].message);
+        for plugin in DEFINITIONS {
+            let message = &all[0].message;
+            assert!(message.contains(plugin.definition), "{message}");
         }
         assert!(all[0].fix.contains("`cni.name` of the cluster"));
     }
 
     #[test]
     fn a_plugin_that_enforces_is_no_finding() {
-        for (definition, _) in DEFINITIONS {
-            assert_eq!(found(&[definition], &["kube-flannel-ds"]), []);
+        for plugin in DEFINITIONS {
+            assert_eq!(found(&[plugin.definition], &["kube-flannel-ds"]), []);
         }
         assert_eq!(found(&[], &["antrea-agent"]), []);
     }

@@ -3,7 +3,6 @@
 //! The rules are those of kstatus (sigs.k8s.io/cli-utils, pkg/kstatus/status), by which `kubectl`,
 //! Flux and Kustomize wait.
 
-use crate::delivery::is_engine_group;
 use crate::value::Value;
 use jiff::Timestamp;
 
@@ -35,7 +34,8 @@ pub struct ObjectStatus {
 const SCHEDULE_WINDOW: i64 = 15;
 
 impl ObjectStatus {
-    fn current() -> Self {
+    /// The status of an object that is as its spec asks.
+    pub fn current() -> Self {
         Self {
             stage: Stage::Current,
             reason: String::new(),
@@ -116,23 +116,6 @@ impl ObjectStatus {
             | ("policy", "PodDisruptionBudget") => Self::current(),
             ("argoproj.io", "Application") => application(object),
             _ => ready(object),
-        }
-    }
-}
-
-impl ObjectStatus {
-    /// The same of an object that Flux looks at again and again: what it has done before is what it
-    /// is, until it says otherwise. At each interval it says that it is at work.
-    pub fn between_turns(self, group: &str, object: &Value) -> Self {
-        let done = !object.at(&["status", "artifact"]).is_null()
-            || !object.at(&["status", "history"]).items().is_empty()
-            || !text(object, &["status", "lastAppliedRevision"]).is_empty();
-        let fails = conditions(object).any(|c| c.kind == "Ready" && c.status == "False");
-        let again = self.stage == Stage::InProgress && self.reason == "Progressing" && !fails;
-        if is_engine_group(group) && done && again {
-            Self::current()
-        } else {
-            self
         }
     }
 }

@@ -1,213 +1,249 @@
-//! What stands beside what was rendered: namespaces of others, strays, what Argo CD brings, what
-//! cannot be read, what is being deleted.
+//! Objects beside the rendered ones: namespaces of others, strays, Applications of Argo CD, objects
+//! that cannot be read, and deletions that last for long.
 
-use super::compare::Comparison;
-use super::deletion::{STUCK, held_by, length};
-use super::observe::Why;
-use super::progress::BehindReasons;
+use super::deletion::{ERROR_AFTER, WARNING_AFTER, age, held_by, length};
+use super::desired::{Desired, DesiredNamespace};
+use super::engine::BehindReasons;
+use super::finding::LiveFinding;
+use super::observe::{LiveNamespace, Observations};
 use super::rules::{FOREIGN, NOT_ADOPTED, NOT_CONVERGED, NOT_LISTED, ORPHANED, STUCK_DELETION};
+use super::stray::{Stray, StrayReason};
 use crate::diagnostic::Level;
 use crate::kube::ObjectId;
+use crate::value::Text;
+use jiff::Timestamp;
 
-impl Comparison<'_> {
-    /// Namespaces that were there before, and are nobody's to take.
-    pub(super) fn homes(&mut self) {
-        for at in 0..self.wanted.tenants.len() as u32 {
-            if !self.wanted.asks(Some(at)) {
-                continue;
-            }
-            for (name, adopt, span) in &self.wanted.tenants[at as usize].namespaces {
-                let Some(home) = self.seen.homes.get(name) else {
-                    continue;
-                };
-                if home.owner.as_ref() == Some(&self.wanted.owner) || *adopt {
-                    continue;
-                }
-                let whose = match &home.owner {
-                    Some(other) => format!("belongs to the fleet `{other}`"),
-                    None => "was there before, without our label".to_owned(),
-                };
+/// Reports the objects beside the rendered ones.
+pub fn check(
+    wanted: &Desired,
+    seen: &Observations,
+    behind: &BehindReasons,
+    now: Timestamp,
+) -> Vec<LiveFinding> {
+    let mut all = Vec::new();
+    namespaces(wanted, seen, &mut all);
+    all.extend(
+        seen.strays
+            .iter()
+            .filter_map(|stray| stray_finding(wanted, stray, behind)),
+    );
+    all.extend(cluster_policies(wanted, &seen.strays));
+    unread(wanted, seen, &mut all);
+    applications(wanted, seen, &mut all);
+    deletions(wanted, seen, now, &mut all);
+    all
+}
 
-                let id = ObjectId::of_namespace(name.clone());
-                let since = home.made.clone();
-                let found = self.push(
-                    &NOT_ADOPTED,
-                    Some(at),
-                    *span,
-                    Some(&id),
-                    format!("the namespace `{name}` {whose}"),
-                );
+/// Reports declared namespaces that were there before, and that no spec takes over.
+fn namespaces(wanted: &Desired, seen: &Observations, out: &mut Vec<LiveFinding>) {
+    for (tenant, index) in wanted.tenants.iter().zip(0..) {
+        if !wanted.asks(Some(index)) {
+            continue;
+        }
 
-                found.since = since;
-                found.diagnostic.fix =
-                    "say `adopt: true` at the namespace to take it over, or choose another name"
-                        .into();
+        for namespace in &tenant.namespaces {
+            if let Some(home) = seen.homes.get(&namespace.name) {
+                let found = not_adopted(wanted, namespace, home);
+                let found = found.map(|found| found.of_tenant(wanted, Some(index)));
+                out.extend(found.map(|found| found.at(namespace.span)));
             }
         }
     }
+}
 
-    /// What was not rendered: what gives a tenant more, and what is left.
-    pub(super) fn strays(&mut self, behind: &BehindReasons) {
-        let mut beside = Vec::new();
-        for stray in &self.seen.strays {
-            let by = stray
-                .by
-                .as_ref()
-                .map(|m| format!("; last changed by {m}"))
-                .unwrap_or_default();
+fn not_adopted(
+    wanted: &Desired,
+    namespace: &DesiredNamespace,
+    home: &LiveNamespace,
+) -> Option<LiveFinding> {
+    if namespace.adopt || home.owner.as_ref() == Some(&wanted.owner) {
+        return None;
+    }
 
-            let called = stray.id.called();
-            let id = Some(&stray.id);
-            let unit = stray
-                .applied_by
-                .as_deref()
-                .and_then(|by| self.wanted.unit_of(by));
+    let whose = match &home.owner {
+        Some(other) => format!("belongs to the fleet `{other}`"),
+        None => "was there before, without our label".to_owned(),
+    };
 
-            match &stray.why {
-                Why::Widens(tenant, what) | Why::Within(tenant, what) => {
-                    let span = self.wanted.span_of(Some(*tenant));
-                    // A hint: whoever makes an object may label it.
-                    let labels = stray.applied_by.as_ref();
-                    let applied = labels
-                        .map(|by| format!("; its labels say that {by} applies it"))
-                        .unwrap_or_default();
-                    let message = format!("{called} was not rendered, and {what}{applied}{by}");
-                    let delete = self.wanted.kubectl("delete", &stray.id, "");
-                    let fix = format!(
-                        "declare it in the spec, or take it away where it comes from, or: {delete}"
-                    );
-                    let warns = matches!(stray.why, Why::Within(..));
-                    let found = self.push(&FOREIGN, Some(*tenant), span, id, message);
-                    found.since = stray
-                        .by
-                        .as_ref()
-                        .map(|m| m.time.clone())
-                        .unwrap_or_default();
+    let name = &namespace.name;
+    let message = format!("the namespace `{name}` {whose}");
+    let found = LiveFinding::new(wanted, &NOT_ADOPTED, message)
+        .about(wanted, &ObjectId::of_namespace(name.clone()))
+        .with_since(home.made.clone())
+        .with_fix("say `adopt: true` at the namespace to take it over, or choose another name");
+    Some(found)
+}
 
-                    found.diagnostic.fix = fix;
-                    if warns {
-                        found.diagnostic.level = Level::Warning;
-                    }
-                }
-                Why::Beside => beside.push(called),
-                // What its Kustomization will prune once it has come so far is no fault.
-                Why::Orphaned(_) if unit.is_some_and(|unit| behind.contains_key(unit)) => {}
-                Why::Orphaned(tenant) => {
-                    let of = tenant
-                        .as_ref()
-                        .map(|t| format!(" (of the tenant `{t}`)"))
-                        .unwrap_or_default();
-
-                    let message = format!("{called}{of} has our label, and nothing renders it{by}");
-                    let fix = match &*stray.id.kind {
-                        "Namespace" => {
-                            "whoever owned it says whether it goes, and everything in it with it"
-                                .to_owned()
-                        }
-                        _ => format!(
-                            "see that nobody uses it, then: {}",
-                            self.wanted.kubectl("delete", &stray.id, "")
-                        ),
-                    };
-
-                    self.push(&ORPHANED, None, self.wanted.span, id, message)
-                        .diagnostic
-                        .fix = fix;
-                }
-                Why::Released(claim) => {
-                    let message = format!(
-                        "{called} was of the claim {claim}, which is gone: its data is still there"
-                    );
-                    let fix = "whoever owned the data says whether it is deleted: kubectl delete pv, and what it stands for";
-                    self.push(&ORPHANED, None, self.wanted.span, id, message)
-                        .diagnostic
-                        .fix = fix.into();
-                }
-            }
+/// The finding about a stray. Policies of the whole cluster are reported together.
+fn stray_finding(wanted: &Desired, stray: &Stray, behind: &BehindReasons) -> Option<LiveFinding> {
+    match &stray.reason {
+        StrayReason::Widens(tenant, gives) => Some(foreign(wanted, stray, *tenant, gives)),
+        StrayReason::Within(tenant, gives) => {
+            let found = foreign(wanted, stray, *tenant, gives);
+            Some(found.with_level(Level::Warning))
         }
-
-        if let Some(first) = beside.first() {
-            let more = if beside.len() > 1 {
-                format!(" and {} more", beside.len() - 1)
-            } else {
-                String::new()
-            };
+        StrayReason::ClusterPolicy => None,
+        StrayReason::Orphaned(tenant) => {
+            let applied_by = stray.applied_by.as_deref();
+            let unit = applied_by.and_then(|by| wanted.unit_of(by));
+            // The engine will prune it once it has come so far.
+            let is_pruned_later = unit.is_some_and(|unit| behind.contains_key(unit));
+            (!is_pruned_later).then(|| orphaned(wanted, stray, tenant.as_ref()))
+        }
+        StrayReason::Released(claim) => {
             let message = format!(
-                "{first}{more} stand over every namespace, and were not rendered: they may let through what ours hold"
+                "{} was of the claim {claim}, which is gone: its data is still there",
+                stray.id.called()
             );
-            let found = self.push(&FOREIGN, None, self.wanted.span, None, message);
-            found.diagnostic.level = Level::Warning;
-            found.diagnostic.fix =
-                "see what they allow; what the proof can say of them: tenantry prove --live".into();
+            let found = LiveFinding::new(wanted, &ORPHANED, message).about(wanted, &stray.id);
+            Some(found.with_fix(
+                "whoever owned the data says whether it is deleted: kubectl delete pv, and what \
+                 it stands for",
+            ))
         }
     }
+}
 
-    /// What Argo CD brings into tenants' namespaces, and has not brought.
-    pub(super) fn applications(&mut self) {
-        for (id, tenant, status) in &self.seen.applications {
-            let span = self.wanted.span_of(Some(*tenant));
-            let message = format!("{} is {}: {}", id.called(), status.reason, status.message);
-            let found = self.push(&NOT_CONVERGED, Some(*tenant), span, Some(id), message);
-            // It is the tenant's own, and nothing that was rendered.
-            found.diagnostic.level = Level::Warning;
-            found.diagnostic.fix =
-                "mend what its message names; Argo CD tries again by itself".into();
+/// An object that gives a tenant more than was rendered.
+fn foreign(wanted: &Desired, stray: &Stray, tenant: u32, gives: &str) -> LiveFinding {
+    // The labels are a hint: whoever makes an object may label it.
+    let applied = match &stray.applied_by {
+        Some(by) => format!("; its labels say that {by} applies it"),
+        None => String::new(),
+    };
+
+    let message = format!(
+        "{} was not rendered, and {gives}{applied}{}",
+        stray.id.called(),
+        last_changed_by(stray)
+    );
+
+    let since = stray.by.as_ref().map(|manager| manager.time.clone());
+    let delete = wanted.kubectl("delete", &stray.id, "");
+
+    LiveFinding::new(wanted, &FOREIGN, message)
+        .of_tenant(wanted, Some(tenant))
+        .about(wanted, &stray.id)
+        .with_since(since.unwrap_or_default())
+        .with_fix(format!(
+            "declare it in the spec, or take it away where it comes from, or: {delete}"
+        ))
+}
+
+/// An object with the fleet's label that no spec renders.
+fn orphaned(wanted: &Desired, stray: &Stray, tenant: Option<&Text>) -> LiveFinding {
+    let of = tenant.map_or_else(String::new, |name| format!(" (of the tenant `{name}`)"));
+    let message = format!(
+        "{}{of} has our label, and nothing renders it{}",
+        stray.id.called(),
+        last_changed_by(stray)
+    );
+
+    let fix = match stray.id.kind.as_str() {
+        "Namespace" => {
+            "whoever owned it says whether it goes, and everything in it with it".to_owned()
         }
-    }
-
-    /// What could be listed, and not read.
-    pub(super) fn unread(&mut self) {
-        for id in &self.seen.unread {
-            let tenant = self.wanted.home(&id.namespace);
-            let span = self.wanted.span_of(tenant);
-            let message = format!(
-                "{} cannot be read (it is nested too deeply): nothing is known of it",
-                id.called()
-            );
-            self.push(&NOT_LISTED, tenant, span, Some(id), message)
-                .diagnostic
-                .fix = "see what it is for; nothing that Flux applies needs to be so deep".into();
+        _ => {
+            let delete = wanted.kubectl("delete", &stray.id, "");
+            format!("see that nobody uses it, then: {delete}")
         }
-    }
+    };
 
-    /// What is being deleted for long.
-    pub(super) fn endings(&mut self) {
-        for ending in &self.seen.endings {
-            let age = self.age(ending);
-            if age <= STUCK[0] {
-                continue;
-            }
-            let span = self.wanted.span_of(ending.tenant);
-            let message = format!(
-                "{} has been Terminating for {}: {}",
-                ending.id.called(),
-                length(age),
-                held_by(ending)
-            );
+    LiveFinding::new(wanted, &ORPHANED, message)
+        .about(wanted, &stray.id)
+        .with_fix(fix)
+}
 
-            // What was rendered is not there for long.
-            let wanted = self.wanted.objects.contains_key(&ending.id);
-            let level = if wanted || age > STUCK[1] {
-                Level::Error
-            } else {
-                STUCK_DELETION.level
-            };
+fn last_changed_by(stray: &Stray) -> String {
+    let by = stray.by.as_ref();
+    by.map_or_else(String::new, |by| format!("; last changed by {by}"))
+}
 
-            let since = ending.since.clone();
-            let found = self.push(
-                &STUCK_DELETION,
-                ending.tenant,
-                span,
-                Some(&ending.id),
-                message,
-            );
+/// One finding for all policies of the whole cluster that were not rendered.
+fn cluster_policies(wanted: &Desired, strays: &[Stray]) -> Option<LiveFinding> {
+    let mut policies = strays
+        .iter()
+        .filter(|stray| matches!(stray.reason, StrayReason::ClusterPolicy));
 
-            found.since = since;
-            found.diagnostic.level = level;
-            found.diagnostic.fix =
-                "let whoever set the finalizer finish: see its logs, its rights, whether it still runs; \
-                                    taking a finalizer off leaves behind what it would have cleaned up"
-                    .into();
+    let first = policies.next()?.id.called();
+    let more = match policies.count() {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+
+    let message = format!(
+        "{first}{more} stand over every namespace, and were not rendered: they may let through \
+         what ours hold"
+    );
+    let found = LiveFinding::new(wanted, &FOREIGN, message).with_level(Level::Warning);
+    Some(
+        found
+            .with_fix("see what they allow; what the proof can say of them: tenantry prove --live"),
+    )
+}
+
+/// Reports the Applications of Argo CD that have not come where they should. They are the tenants'
+/// own, and were not rendered.
+fn applications(wanted: &Desired, seen: &Observations, out: &mut Vec<LiveFinding>) {
+    out.extend(seen.applications.iter().map(|application| {
+        let (id, status) = (&application.id, &application.status);
+        let message = format!("{} is {}: {}", id.called(), status.reason, status.message);
+
+        LiveFinding::new(wanted, &NOT_CONVERGED, message)
+            .of_tenant(wanted, Some(application.tenant))
+            .about(wanted, id)
+            .with_level(Level::Warning)
+            .with_fix("mend what its message names; Argo CD tries again by itself")
+    }));
+}
+
+/// Reports the objects that were listed, and cannot be read.
+fn unread(wanted: &Desired, seen: &Observations, out: &mut Vec<LiveFinding>) {
+    out.extend(seen.unread.iter().map(|id| {
+        let message = format!(
+            "{} cannot be read (it is nested too deeply): nothing is known of it",
+            id.called()
+        );
+
+        LiveFinding::new(wanted, &NOT_LISTED, message)
+            .of_tenant(wanted, wanted.home(&id.namespace))
+            .about(wanted, id)
+            .with_fix("see what it is for; no rendered object needs to be so deep")
+    }));
+}
+
+/// Reports the deletions that last for long.
+fn deletions(wanted: &Desired, seen: &Observations, now: Timestamp, out: &mut Vec<LiveFinding>) {
+    for ending in &seen.endings {
+        let age = age(ending, now);
+        if age <= WARNING_AFTER {
+            continue;
         }
+
+        let message = format!(
+            "{} has been Terminating for {}: {}",
+            ending.id.called(),
+            length(age),
+            held_by(ending)
+        );
+
+        // A rendered object is missing all that time.
+        let is_rendered = wanted.objects.contains_key(&ending.id);
+        let level = if is_rendered || age > ERROR_AFTER {
+            Level::Error
+        } else {
+            STUCK_DELETION.level
+        };
+
+        let found = LiveFinding::new(wanted, &STUCK_DELETION, message)
+            .of_tenant(wanted, ending.tenant)
+            .about(wanted, &ending.id)
+            .with_since(ending.since.clone())
+            .with_level(level)
+            .with_fix(
+                "let whoever set the finalizer finish: see its logs, its rights, whether it still \
+                 runs; taking a finalizer off leaves behind what it would have cleaned up",
+            );
+        out.push(found);
     }
 }

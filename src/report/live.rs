@@ -3,7 +3,7 @@
 
 use super::{plain, plural};
 use crate::diagnostic::{Diagnostic, Level};
-use crate::live::{ListError, LiveFinding, LiveReport, Phase};
+use crate::live::{ComparedObjects, ListError, LiveFinding, LiveReport, Phase};
 use crate::source::SourceMap;
 use serde::Serialize;
 use std::collections::BTreeSet;
@@ -123,7 +123,7 @@ pub fn text(clusters: &[VerifiedCluster], all: bool) -> String {
 /// How a cluster stands, in a sentence.
 fn state(cluster: &VerifiedCluster) -> String {
     let report = &cluster.report;
-    let [wanted, right, looked] = report.counts;
+    let counts = report.counts;
     let at = match (&report.revision, &cluster.commit) {
         (Some(revision), _) => format!(" at {revision}"),
         (None, Some(commit)) => format!(", not at {commit} everywhere"),
@@ -139,8 +139,10 @@ fn state(cluster: &VerifiedCluster) -> String {
     };
 
     let mut text = format!(
-        "{how}{at}: {right} of {wanted} objects are as rendered; {} looked at",
-        plural(looked, "object")
+        "{how}{at}: {} of {} objects are as rendered; {} looked at",
+        counts.as_rendered,
+        counts.rendered,
+        plural(counts.looked_at, "object")
     );
 
     if cluster.broken > 0 {
@@ -247,7 +249,11 @@ struct GapReport<'a> {
 impl<'a> VerifiedClusterReport<'a> {
     fn of(sources: &'a SourceMap, cluster: &'a VerifiedCluster) -> Self {
         let report = &cluster.report;
-        let [rendered, as_rendered, looked_at] = report.counts;
+        let ComparedObjects {
+            rendered,
+            as_rendered,
+            looked_at,
+        } = report.counts;
         let tenant = |row: &'a crate::live::TenantRow| TenantReport {
             name: &row.tenant,
             phase: row.phase.name(),

@@ -26,6 +26,15 @@ pub struct TreeUnit {
 }
 
 impl TreeUnit {
+    /// The unit of one tenant, without a late part.
+    pub fn of_tenant(tenant: &str) -> Self {
+        Self {
+            name: tenant.to_owned(),
+            one_tenant: true,
+            late: false,
+        }
+    }
+
     /// The name of the object that applies it.
     pub fn applier(&self) -> String {
         if self.one_tenant {
@@ -123,9 +132,19 @@ pub fn text(objects: &[Value]) -> (String, Vec<String>) {
     (emit_documents(objects), ids.collect())
 }
 
-/// The name of the object that applies a unit's late part.
+/// The end of the name of the object that applies a unit's deferred objects.
+const LATE: &str = ".late";
+
+/// Returns the name of the object that applies a unit's deferred objects, by the name of the one that
+/// applies its core objects.
 pub fn late_of(applier: &str) -> String {
-    format!("{applier}.late")
+    format!("{applier}{LATE}")
+}
+
+/// Returns the name of the object that applies a unit's core objects, by the name of the one that
+/// applies its deferred objects; `None` if this is no such name. The inverse of [`late_of`].
+pub fn core_of(applier: &str) -> Option<&str> {
+    applier.strip_suffix(LATE)
 }
 
 /// The address of a folder's artifact, without its tag.

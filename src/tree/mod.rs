@@ -28,7 +28,7 @@ pub use applied::{ENTRY_NOT_LISTED, OwnPaths, PATH_APPLIED_TWICE, REPOSITORY_PAT
 pub use artifacts::{Artifact, NO_REGISTRY};
 pub use build::{DesiredFile, Tree, TreeRequest, build, entry_path, header};
 pub use cluster_entry::ClusterEntry;
-pub use entry::{ENTRY, PLATFORM, late_of};
+pub use entry::{ENTRY, PLATFORM, TreeUnit, core_of, late_of};
 pub use layout::{ClusterFolder, FileKind, Layout, Record, TenantPart, is_below_tree};
 pub use lock::{LOCK_INVALID, Lock, Tombstone};
 pub use moves::{OBJECT_MOVED, QUARANTINED, UNKNOWN_CLUSTER, UNRETIRED_REMOVAL, check_moves};
