@@ -137,7 +137,7 @@ fn each_unit_reads_an_artifact_of_its_own() {
 }
 
 #[test]
-fn a_registry_is_asked_for() {
+fn artifacts_need_a_registry() {
     let sandbox = Sandbox::with(&[
         ("tenants/fleet.yaml", &format!("{FLEET}{OWN}")),
         ("tenants/a.yaml", &tenant("a", "")),
@@ -164,7 +164,7 @@ fn a_registry_is_asked_for() {
 
 /// The recipe of docs/commit.md, on a real registry, with Flux's own command line and controllers.
 #[test]
-fn flux_applies_what_is_pushed() {
+fn flux_applies_a_pushed_artifact() {
     let Some(cli) = tool_or_say("flux") else {
         return;
     };

@@ -102,7 +102,7 @@ fn settled(plane: &ControlPlane) -> String {
 }
 
 #[test]
-fn subject_access_reviews_say_the_same() {
+fn subject_access_reviews_agree_with_the_proof() {
     let Some((plane, _turn)) = ControlPlane::alone() else {
         return;
     };
@@ -266,7 +266,7 @@ fn subject_access_reviews_say_the_same() {
 
 /// What we say that Kubernetes makes by itself is what it makes.
 #[test]
-fn the_builtin_roles_are_the_servers() {
+fn the_builtin_roles_match_those_of_the_server() {
     let Some((plane, _turn)) = ControlPlane::alone() else {
         return;
     };

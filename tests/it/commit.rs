@@ -67,7 +67,7 @@ fn repositories() -> Sandbox {
 }
 
 #[test]
-fn the_recipes_work_twice() {
+fn each_recipe_can_run_twice() {
     for (section, tree) in [
         ("Here, beside the specs", "specs"),
         ("On another branch", "rendered-branch"),
@@ -227,7 +227,7 @@ fn two_pull_requests_that_add_a_tenant_merge_and_the_result_is_fresh() {
 }
 
 #[test]
-fn a_conflict_in_a_rendered_file_is_mended_by_a_render() {
+fn render_resolves_a_conflict_in_a_rendered_file() {
     let sandbox = repositories();
     let specs = sandbox.path().join("specs");
     script(
@@ -278,7 +278,7 @@ fn a_conflict_in_a_rendered_file_is_mended_by_a_render() {
 }
 
 #[test]
-fn a_rebase_a_revert_and_a_shallow_clone() {
+fn the_tree_is_fresh_after_a_rebase_a_revert_and_a_shallow_clone() {
     let sandbox = repositories();
     let specs = sandbox.path().join("specs");
     script(

@@ -46,7 +46,7 @@ pub fn facts(paths: &[&Path]) -> (SourceMap, Facts) {
 }
 
 #[test]
-fn every_network_verdict() {
+fn every_network_verdict_matches_the_table() {
     let Some(folder) = shared("conformance/network-policy") else {
         return;
     };
@@ -210,7 +210,7 @@ fn authorizer(set: &Value) -> Rbac {
 }
 
 #[test]
-fn every_rbac_table() {
+fn every_rbac_verdict_matches_the_table() {
     let Some(matches) = table("rule_matches.json") else {
         return;
     };

@@ -157,7 +157,7 @@ fn run<S: Strategy>(cases: u32, strategy: &S, test: impl Fn(S::Value)) {
 }
 
 #[test]
-fn network_policies_between_pods_that_are_there() {
+fn the_naive_evaluator_agrees_on_existing_pods() {
     let asked = Cell::new(0u32);
     let input = (
         vec(labels(), 4),
@@ -327,7 +327,7 @@ fn agrees(homes: &[NaiveLabels], policies: &[Value]) -> (u32, u32) {
 
 /// What once was a counterexample.
 #[test]
-fn counterexamples() {
+fn saved_counterexamples_agree() {
     let folder = crate::support::root().join("fixtures/isolation/counterexamples");
     let mut files: Vec<_> = std::fs::read_dir(folder)
         .expect("a folder")
@@ -363,7 +363,7 @@ fn counterexamples() {
 }
 
 #[test]
-fn network_policies_between_pods_that_may_come() {
+fn the_naive_evaluator_agrees_on_future_pods() {
     let (asked, open) = (Cell::new(0u32), Cell::new(0u32));
     let input = (
         vec(labels(), 4),
@@ -486,7 +486,7 @@ pub fn rbac() -> impl Strategy<Value = Vec<Value>> {
 }
 
 #[test]
-fn rbac_requests() {
+fn the_naive_evaluator_agrees_on_rbac_requests() {
     let (asked, allowed) = (Cell::new(0u32), Cell::new(0u32));
     let question = (
         any::<Index>(),

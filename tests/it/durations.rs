@@ -10,7 +10,7 @@ use tenantry::source::{Source, SourceId};
 const TOO_LONG: &str = "2562047h47m16854775808ns";
 
 #[test]
-fn flux_objects_with_a_duration_that_go_cannot_hold_are_refused_at_its_line() {
+fn a_duration_that_go_cannot_hold_is_refused_at_its_line() {
     let mut kinds = Vec::new();
     let mut manifests = Vec::new();
     for crd in custom_resource_definitions(&tool("flux-crds")) {
@@ -89,7 +89,7 @@ fn durations_in_range_and_other_strings_pass() {
 }
 
 #[test]
-fn a_template_that_renders_such_a_duration_is_refused() {
+fn a_template_cannot_render_such_a_duration() {
     let template = "apiVersion: example.org/v1\nkind: Timer\n\
                     metadata: {name: t, namespace: \"{{ namespace.name }}\"}\n\
                     spec: {every: \"{{ tenant.parameters.every }}\"}\n";

@@ -84,7 +84,7 @@ fn a_live_cluster_without_a_tenants_namespace_is_unknown() {
 }
 
 #[test]
-fn a_cluster_of_which_nothing_is_known_is_unknown() {
+fn a_cluster_without_objects_is_unknown() {
     let proof = isolation::prove(&live(""));
     assert_eq!(proof.blind.len(), 2);
     for plane in &proof.planes {
@@ -127,7 +127,7 @@ fn the_tenants_of_a_source_that_is_not_given_are_unknown() {
 }
 
 #[test]
-fn a_cluster_without_tenants_is_said_to_have_nothing_to_prove() {
+fn a_cluster_without_tenants_has_nothing_to_prove() {
     let sandbox = Sandbox::with(&[("tenants/fleet.yaml", FLEET)]);
     let ran = sandbox.run(&["prove"]).code(0);
     assert!(

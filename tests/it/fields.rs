@@ -112,7 +112,7 @@ fn every_rule_about_specs_names_a_field() {
 }
 
 #[test]
-fn a_name_of_the_schemas_stands_for_one_object() {
+fn each_name_in_the_schemas_means_one_object() {
     let mut seen: BTreeMap<String, serde_json::Value> = BTreeMap::new();
     for kind in DocumentKind::ALL {
         let schema = schema(kind);

@@ -19,7 +19,7 @@ fn copy(from: &Path, to: &Sandbox) {
 }
 
 #[test]
-fn a_production_fleet_is_taken_over_without_a_change() {
+fn a_production_fleet_is_imported_without_a_change() {
     let Some(archive) = shared("fleets/moj-cloud-platform/namespaces.tar.gz") else {
         return;
     };
@@ -130,7 +130,7 @@ fn a_kustomize_tree_in_the_tenants_folder_does_not_collide() {
 }
 
 #[test]
-fn other_fleets_are_taken_over_as_far_as_they_can_be() {
+fn other_fleets_are_imported_as_far_as_possible() {
     for (name, tenants, listed) in [
         (
             "flux2-multi-tenancy",

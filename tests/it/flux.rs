@@ -92,7 +92,7 @@ fn same(command: &str, printed: &str) -> usize {
 }
 
 #[test]
-fn what_flux_create_tenant_printed_is_rendered_object_for_object() {
+fn the_recorded_objects_of_flux_create_tenant_are_rendered() {
     let mut count = 0;
     for entry in
         std::fs::read_dir(root().join("fixtures/flux-create-tenant")).expect("the fixtures")
@@ -104,7 +104,7 @@ fn what_flux_create_tenant_printed_is_rendered_object_for_object() {
 }
 
 #[test]
-fn what_flux_create_tenant_prints_now_is_rendered_object_for_object() {
+fn the_current_objects_of_flux_create_tenant_are_rendered() {
     let Some(flux) = tool_or_say("flux") else {
         return;
     };

@@ -63,7 +63,7 @@ fn every_command_is_in_the_table_of_formats() {
 }
 
 #[test]
-fn a_format_that_a_command_cannot_write_is_refused_with_those_it_can() {
+fn an_unsupported_format_is_refused_with_the_supported_ones() {
     let sandbox = two_tenants();
     sandbox.run(&["render"]).code(0);
 

@@ -78,7 +78,7 @@ fn a_module_names_only_modules_above_it() {
 }
 
 #[test]
-fn diagnostic_names_no_rule_and_siblings_are_apart() {
+fn diagnostic_names_no_rule_and_siblings_do_not_name_each_other() {
     let all = files();
     let text = code(&all["diagnostic"][0].1);
     assert!(
@@ -129,7 +129,7 @@ fn the_library_does_no_io() {
 }
 
 #[test]
-fn no_file_is_two_rooms() {
+fn no_file_is_too_long() {
     for files in files().values() {
         for (path, text) in files {
             let lines = text.lines().count();

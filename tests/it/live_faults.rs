@@ -193,7 +193,7 @@ fn partial(ran: &Ran, why: &str) {
 }
 
 #[test]
-fn a_server_that_is_busy_is_asked_again() {
+fn a_busy_server_is_asked_again() {
     let busy = |body: &str| {
         Some(Answer::Says(
             429,
@@ -225,7 +225,7 @@ fn a_server_that_is_busy_is_asked_again() {
 }
 
 #[test]
-fn a_continuation_that_expires_begins_anew() {
+fn a_list_whose_continuation_expires_starts_again() {
     let page = || {
         Some(Answer::Says(
             200,
@@ -262,7 +262,7 @@ fn a_continuation_that_expires_begins_anew() {
 }
 
 #[test]
-fn a_server_that_stalls_or_breaks_off_is_not_waited_for() {
+fn a_server_that_stalls_or_breaks_off_times_out() {
     let (ran, asked, took) = verify(|path, _| {
         path.starts_with(POLICIES)
             .then_some(Answer::Stalls("{\"items\": [", 30))
@@ -283,7 +283,7 @@ fn a_server_that_stalls_or_breaks_off_is_not_waited_for() {
 }
 
 #[test]
-fn what_is_refused_is_named_with_what_would_grant_it() {
+fn a_refused_list_is_named_with_the_missing_right() {
     let refused = || {
         Some(Answer::Says(
             403,
@@ -329,7 +329,7 @@ fn what_is_refused_is_named_with_what_would_grant_it() {
 
 /// What is no list is not an empty one, and one object that cannot be read is not the whole list.
 #[test]
-fn what_is_no_list_is_not_taken_for_an_empty_one() {
+fn a_broken_list_is_not_an_empty_list() {
     for (body, why) in [
         ("{}", "the answer is no list"),
         (
@@ -394,7 +394,7 @@ fn what_is_no_list_is_not_taken_for_an_empty_one() {
 }
 
 #[test]
-fn a_server_that_cannot_be_asked_is_the_tools_fault() {
+fn a_server_that_cannot_be_asked_has_exit_code_2() {
     let expired = || {
         Some(Answer::Says(
             401,
@@ -523,7 +523,7 @@ fn looked_at(ran: &Ran) -> usize {
 }
 
 #[test]
-fn long_lists_end_whatever_becomes_of_one_of_them() {
+fn one_failing_list_does_not_block_the_others() {
     let (ran, asked, _) = verify(|path, _| many(path));
     assert!(!ran.out.contains("live/not-listed"), "{}", ran.all());
     assert_eq!(looked_at(&ran), 10 * LONG);
@@ -557,7 +557,7 @@ fn long_lists_end_whatever_becomes_of_one_of_them() {
 }
 
 #[test]
-fn an_answer_without_end_is_left() {
+fn an_endless_answer_is_given_up() {
     let (ran, ..) = verify(|path, _| path.starts_with(POLICIES).then_some(Answer::Flood));
     partial(&ran, "the answer is longer than 256 MiB");
 }
@@ -565,7 +565,7 @@ fn an_answer_without_end_is_left() {
 /// What could not be read is not there in a snapshot, and a proof over it would take the world for
 /// closed.
 #[test]
-fn of_what_could_not_be_read_no_snapshot_is_written() {
+fn no_snapshot_is_written_of_incomplete_lists() {
     let snapshot = ["--snapshot", "live.json"];
     let refused = || Answer::Says(403, "", r#"{"message": "no"}"#.into());
     let (ran, ..) = verify_with(&snapshot, move |path, _| {
@@ -583,7 +583,7 @@ fn of_what_could_not_be_read_no_snapshot_is_written() {
 /// Whether roles and bindings grant what the server allows is not known where they could not be
 /// listed.
 #[test]
-fn access_is_not_held_against_bindings_that_were_not_listed() {
+fn access_is_not_compared_if_bindings_were_not_listed() {
     let (ran, asked, _) = verify(|path, _| match path {
         path if path.contains("/rolebindings") => {
             Some(Answer::Says(403, "", r#"{"message": "no"}"#.into()))

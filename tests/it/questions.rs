@@ -97,7 +97,7 @@ fn whole(files: &[(String, String)]) -> Cluster {
 }
 
 #[test]
-fn what_is_asked_alone_is_what_the_whole_fleet_says() {
+fn a_question_over_a_part_is_answered_as_over_the_whole_fleet() {
     let mut dice = Dice(3);
     let (mut asked, mut yes, mut unknown) = (0, 0, 0);
     for round in 0..6 {

@@ -36,7 +36,7 @@ fn refused(sandbox: &Sandbox, rule: &str) -> Ran {
 }
 
 #[test]
-fn a_record_is_as_it_is_written_to_the_byte() {
+fn a_record_is_accepted_only_byte_for_byte() {
     let sandbox = rendered_fleet();
     let text = sandbox.read(A);
     let owner = "group/a-admins";
@@ -56,7 +56,7 @@ fn a_record_is_as_it_is_written_to_the_byte() {
 }
 
 #[test]
-fn a_forged_record_makes_nothing_ours() {
+fn a_forged_record_does_not_make_a_file_tenantrys() {
     let record = |tenant: &str, on: &str| serde_json::json!({"on": on, "tenant": tenant, "source": "tenants/a.yaml", "objects": ["Namespace//x"]});
     let platform = serde_json::json!({"on": "prod", "objects": []});
     for (path, record) in [
@@ -173,7 +173,7 @@ fn commit(sandbox: &Sandbox) {
 }
 
 #[test]
-fn a_cluster_is_behind_only_while_it_is_as_at_the_revision() {
+fn a_cluster_is_behind_only_if_its_files_are_those_of_the_revision() {
     let sandbox = committed_by_an_older_version();
     let check = ["render", "--check", "--since", "HEAD"];
     let ran = sandbox.run(&check).code(0);
@@ -214,7 +214,7 @@ fn a_cluster_is_behind_only_while_it_is_as_at_the_revision() {
 }
 
 #[test]
-fn the_lock_of_a_change_does_not_say_that_a_cluster_is_behind() {
+fn a_changed_lock_cannot_make_a_cluster_behind() {
     let sandbox = rendered_fleet();
     commit(&sandbox);
     let evil = serde_json::json!({"on": "prod", "objects": []});
@@ -283,7 +283,7 @@ fn a_tenant_whose_files_are_gone_is_not_forgotten() {
 }
 
 #[test]
-fn records_of_no_cluster_decide_nothing() {
+fn records_of_an_unknown_cluster_are_ignored() {
     let sandbox = rendered_fleet();
     let record = serde_json::json!({"on": "aaa", "tenant": "mallory", "source": "tenants/m.yaml", "claims": ["group/a-admins"], "objects": ["Namespace//b"]});
     forge(
@@ -305,7 +305,7 @@ fn records_of_no_cluster_decide_nothing() {
 }
 
 #[test]
-fn edges_of_nobody_open_nothing() {
+fn edges_of_an_unknown_tenant_are_ignored() {
     let sandbox = rendered_fleet();
     let offer =
         "  network: {provides: [{port: 9090, to: {tenantSelector: {matchLabels: {team: x}}}}]}\n";
@@ -337,7 +337,7 @@ fn edges_of_nobody_open_nothing() {
 }
 
 #[test]
-fn a_removal_ends_in_one_run() {
+fn a_removal_is_complete_after_one_run() {
     let sandbox = Sandbox::with(&[
         (
             "tenants/fleet.yaml",
@@ -373,7 +373,7 @@ fn a_removal_ends_in_one_run() {
 }
 
 #[test]
-fn an_entry_of_the_lock_is_a_file_of_the_tree() {
+fn an_entry_of_the_lock_must_be_a_file_of_the_tree() {
     let sandbox = rendered_fleet();
     let lock = sandbox.read("tenantry.lock");
     let pipe = sandbox.path().join("pipe");
@@ -404,7 +404,7 @@ fn an_entry_of_the_lock_is_a_file_of_the_tree() {
 }
 
 #[test]
-fn a_run_that_was_cut_short_before_the_lock_is_taken_up() {
+fn a_run_that_ended_before_the_lock_is_completed() {
     let sandbox = rendered_fleet();
     let whole = sandbox.files();
     std::fs::remove_file(sandbox.path().join("tenantry.lock")).expect("removed");
@@ -429,7 +429,7 @@ fn a_run_that_was_cut_short_before_the_lock_is_taken_up() {
 }
 
 #[test]
-fn what_goes_leaves_its_tombstone_first() {
+fn a_tombstone_is_written_before_files_are_deleted() {
     let sandbox = rendered_fleet();
     std::fs::remove_file(sandbox.path().join("tenants/a.yaml")).expect("removed");
     // The folder of a file that goes cannot be changed: the run ends in the middle.
@@ -479,7 +479,7 @@ fn what_goes_leaves_its_tombstone_first() {
 /// A folder's name says nothing of what lies below it: a cluster may be called `late`, and its
 /// tenants be held.
 #[test]
-fn a_cluster_called_late_has_no_late_parts_for_it() {
+fn a_cluster_may_be_called_late() {
     let fleet = FLEET.replace("name: prod", "name: late");
     let sandbox = Sandbox::with(&[
         ("tenants/fleet.yaml", &fleet),
@@ -517,7 +517,7 @@ fn tenants_are_counted_once() {
 
 /// A record that says it has what a held tenant has does not take it from the held one.
 #[test]
-fn a_forged_claim_hides_no_holder() {
+fn a_forged_claim_takes_nothing_from_a_held_tenant() {
     let host = |name: &str| tenant(name, "  allow: {ingressHosts: [a.example.com]}\n");
     let sandbox = Sandbox::with(&[
         ("tenants/fleet.yaml", FLEET),

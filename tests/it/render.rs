@@ -56,7 +56,7 @@ fn of(files: &BTreeMap<String, String>) -> &str {
 }
 
 #[test]
-fn a_tenant_without_a_feature_renders_as_if_there_were_none() {
+fn an_unused_feature_changes_no_object() {
     // The record says what the tenant's own document was; what is applied does not differ.
     let objects = |more: &str| -> std::collections::BTreeMap<String, String> {
         let applied = |text: &str| {
@@ -129,7 +129,7 @@ fn the_floor_is_on_by_default() {
 }
 
 #[test]
-fn isolation_none_keeps_the_object() {
+fn isolation_none_opens_the_default_policy() {
     let waiver = "apiVersion: tenantry.dev/v1alpha1\nkind: Waiver\nmetadata: {name: w}\nspec: {rule: network/isolation-none, tenant: a, reason: x, approvedBy: x, approvedAt: \"2026-11-01\", expires: \"2026-12-31\"}\n";
     let (_, compiled) = compile(&[
         ("tenants/fleet.yaml", FLEET),
@@ -179,7 +179,7 @@ fn a_sync_runs_as_the_tenants_own_identity() {
 }
 
 #[test]
-fn an_edge_opens_both_halves_and_nothing_else() {
+fn an_edge_opens_its_two_sides_only() {
     let (_, compiled) = compile(&[
         ("tenants/fleet.yaml", FLEET),
         (
@@ -290,7 +290,7 @@ fn roles_of_the_catalogue_cannot_edit_the_floor() {
 }
 
 #[test]
-fn a_kind_that_is_not_declared_is_named_where_the_templates_have_it_first() {
+fn an_undeclared_kind_is_reported_at_its_first_template() {
     let thing = |name: &str| {
         format!(
             "apiVersion: x.example/v1\nkind: Thing\nmetadata: {{name: {name}, namespace: \"{{{{ namespace.name }}}}\"}}\n"

@@ -153,7 +153,7 @@ fn chain<'a>(
 }
 
 #[test]
-fn refuted_chains_are_carried_out() {
+fn refuted_chains_succeed_on_a_real_server() {
     let Some((plane, _turn)) = ControlPlane::alone() else {
         return;
     };

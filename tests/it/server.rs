@@ -175,7 +175,7 @@ fn a_real_server_accepts_every_object_and_keeps_every_field() {
 }
 
 #[test]
-fn the_server_says_no_where_it_should() {
+fn the_server_refuses_invalid_objects() {
     let Some(plane) = ControlPlane::get() else {
         return;
     };

@@ -138,7 +138,7 @@ fn the_schemas_are_fresh() {
 /// Where a fault lies does not depend on what stands around it, and the text at the place is the
 /// text that is quoted.
 #[test]
-fn a_place_is_where_the_quoted_text_stands() {
+fn a_span_covers_the_quoted_text() {
     use proptest::prelude::*;
     let mut runner = proptest::test_runner::TestRunner::new(ProptestConfig::with_cases(200));
     runner

@@ -200,7 +200,7 @@ fn each_way_to_change_the_floor_has_a_verdict() {
 
 /// Policies that look as if they stopped it, and do not, or not for sure: none of them is taken to.
 #[test]
-fn no_policy_is_taken_to_stop_what_it_may_let_through() {
+fn a_policy_with_a_gap_blocks_nothing() {
     let network = |verbs: Value| json!({"apiGroups": ["networking.k8s.io"], "resources": ["networkpolicies"], "verbs": verbs});
     let create = || network(json!(["create"]));
     let all = || network(json!(["create", "update", "patch", "delete"]));
@@ -703,7 +703,7 @@ fn no_policy_is_taken_to_stop_what_it_may_let_through() {
 /// Pods that are their node, where no Pod Security level is enforced: a policy that denies each
 /// stands in for it.
 #[test]
-fn a_policy_may_stand_in_for_pod_security() {
+fn a_policy_can_replace_pod_security() {
     let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "blue", "labels": {"tenant": "blue"}}});
     let containers = "object.spec.containers.all(c, !c.?securityContext.?privileged.orValue(false) \
                       && c.?securityContext.?capabilities.?add.orValue([]).size() == 0)";

@@ -11,7 +11,7 @@ fn waiver(tenant: &str, expires: &str) -> String {
 }
 
 #[test]
-fn a_tenant_whose_waiver_is_wrong_keeps_the_edges_that_it_had() {
+fn a_tenant_with_an_expired_waiver_keeps_its_edges() {
     let egress = format!("{LOOSE}  network: {{egress: [{{tenant: b}}]}}\n");
     let sandbox = Sandbox::with(&[
         ("tenants/fleet.yaml", FLEET),
@@ -41,7 +41,7 @@ fn a_tenant_whose_waiver_is_wrong_keeps_the_edges_that_it_had() {
 }
 
 #[test]
-fn a_wrong_waiver_makes_nobody_known() {
+fn a_waiver_does_not_declare_its_tenant() {
     let sandbox = Sandbox::with(&[
         ("tenants/fleet.yaml", FLEET),
         (
@@ -61,7 +61,7 @@ fn a_wrong_waiver_makes_nobody_known() {
 }
 
 #[test]
-fn a_document_that_does_not_count_uses_no_waiver() {
+fn a_duplicate_document_uses_no_waiver() {
     let sandbox = Sandbox::with(&[
         ("tenants/fleet.yaml", FLEET),
         ("tenants/a.yaml", &tenant("a", "")),
@@ -82,7 +82,7 @@ fn a_document_that_does_not_count_uses_no_waiver() {
 }
 
 #[test]
-fn tenants_in_the_fleets_own_file_are_read_in_the_order_of_files() {
+fn tenants_may_stand_in_the_file_of_the_fleet() {
     let fleet = format!("{FLEET}---\n{}---\n{}", tenant("z", ""), tenant("a", ""));
     let sandbox = Sandbox::with(&[
         ("tenants/b.yaml", &tenant("b", "")),

@@ -56,7 +56,7 @@ fn written(sandbox: &Sandbox) -> Option<std::time::SystemTime> {
 }
 
 #[test]
-fn killed_at_any_moment() {
+fn a_killed_run_leaves_whole_files() {
     const TENANTS: usize = 1000;
     const SEED: u64 = 41;
     let sandbox = fleet(TENANTS, "");
@@ -137,7 +137,7 @@ fn killed_at_any_moment() {
 }
 
 #[test]
-fn what_an_unfinished_run_wrote_is_ours() {
+fn the_files_of_an_unfinished_run_are_taken_over() {
     let sandbox = fleet(3, "");
     sandbox.run(&["render"]).code(0);
     let lock = sandbox.read("tenantry.lock");
@@ -207,7 +207,7 @@ fn limited(sandbox: &Sandbox, limit: &str) -> Ran {
 }
 
 #[test]
-fn a_full_disk_tears_nothing() {
+fn a_full_disk_leaves_whole_files() {
     let sandbox = fleet(5, "");
     sandbox.run(&["render"]).code(0);
     let before = tree(&sandbox);
@@ -268,7 +268,7 @@ fn mode(sandbox: &Sandbox, path: &str, mode: &str) {
 }
 
 #[test]
-fn what_may_not_be_written_is_said() {
+fn a_path_that_cannot_be_written_is_named() {
     let sandbox = fleet(2, "");
     mode(&sandbox, ".", "a-w,a+rX");
     let ran = unprivileged(&sandbox, "render").code(2);
@@ -304,7 +304,7 @@ fn what_may_not_be_written_is_said() {
 }
 
 #[test]
-fn what_may_not_be_read_holds_its_tenants() {
+fn a_file_that_cannot_be_read_holds_its_tenants() {
     let sandbox = fleet(3, "");
     sandbox.run(&["render"]).code(0);
     let before = tree(&sandbox);
@@ -357,7 +357,7 @@ fn what_may_not_be_read_holds_its_tenants() {
 
 /// What stands in the way, how the run ends, and what its message names.
 #[test]
-fn a_folder_where_a_file_should_be_and_the_other_way_round() {
+fn a_folder_in_the_place_of_a_file_is_named() {
     let file: fn(&Sandbox, &str) = |sandbox, path| {
         let _ = std::fs::remove_dir_all(sandbox.path().join(path));
         let _ = std::fs::remove_file(sandbox.path().join(path));
@@ -451,7 +451,7 @@ fn a_folder_where_a_file_should_be_and_the_other_way_round() {
 }
 
 #[test]
-fn a_lock_that_cannot_be_read_writes_nothing_and_says_what_to_do() {
+fn an_unreadable_lock_stops_the_run() {
     let cases = [
         (
             "from the future",
@@ -511,7 +511,7 @@ fn a_lock_that_cannot_be_read_writes_nothing_and_says_what_to_do() {
 }
 
 #[test]
-fn no_clock_reaches_the_tree() {
+fn the_tree_does_not_depend_on_the_clock() {
     let render = |sandbox: &Sandbox, now: &str| {
         let mut command = Command::new(env!("CARGO_BIN_EXE_tenantry"));
         Ran::of(

@@ -482,7 +482,7 @@ fn prepare(plane: &ControlPlane, namespaces: &[String]) {
 }
 
 #[test]
-fn admission_policies_say_what_the_server_says() {
+fn admission_verdicts_match_those_of_the_server() {
     let Some((plane, _turn)) = ControlPlane::alone() else {
         return;
     };
@@ -698,7 +698,7 @@ fn plain(object: &mut Value) {
 /// What is tried of a floor is what the server has of it before admission: with all of its
 /// defaults.
 #[test]
-fn what_is_tried_is_what_the_server_makes_of_it() {
+fn tried_objects_have_the_defaults_of_the_server() {
     let Some((plane, _turn)) = ControlPlane::alone() else {
         return;
     };

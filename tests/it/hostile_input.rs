@@ -34,7 +34,7 @@ fn refused(bytes: impl AsRef<[u8]>, rule: &str, span: &str) {
 }
 
 #[test]
-fn syntax() {
+fn syntax_errors_are_refused() {
     refused(
         tenant("bad", "  quota: {pods: [}\n"),
         "document/syntax",
@@ -68,7 +68,7 @@ fn syntax() {
 }
 
 #[test]
-fn bombs() {
+fn yaml_bombs_are_refused() {
     let mut laughs = tenant(
         "bad",
         "  parameters:\n    a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n",
@@ -155,7 +155,7 @@ fn an_unreadable_file_holds_its_tenant() {
 }
 
 #[test]
-fn what_is_no_tenant_is_not_skipped_in_silence() {
+fn documents_of_other_groups_are_counted() {
     refused(
         "metadata: {name: bad}\nspec: {}\n",
         "spec/no-kind",
@@ -202,7 +202,7 @@ fn a_fleet_error_stops_the_run() {
 }
 
 #[test]
-fn templates_may_not_hand_out_what_is_not_the_tenants() {
+fn templates_cannot_grant_rights_beyond_the_tenant() {
     let object = |kind: &str, meta: &str| {
         format!("apiVersion: v1\nkind: {kind}\nmetadata:\n  name: x\n{meta}")
     };
@@ -231,7 +231,7 @@ fn templates_may_not_hand_out_what_is_not_the_tenants() {
 }
 
 #[test]
-fn manifests_may_not_hand_out_what_is_not_the_tenants() {
+fn manifests_cannot_grant_rights_beyond_the_tenant() {
     let policy = "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {name: open, namespace: bad}\nspec: {podSelector: {}, ingress: [{}]}\n";
     for (text, rule) in [
         (policy, "bundle/manifest-floor"),
@@ -445,7 +445,7 @@ fn manifests_hold_only_kinds_that_tenants_may_have() {
 }
 
 #[test]
-fn a_profile_is_no_way_around_a_waiver() {
+fn a_profile_does_not_replace_a_waiver() {
     let adopted = "  profile: adopted\n  podSecurity: {level: restricted}\n  floor: {serviceAccount: rendered, network: rendered}\n  manifests: [../extra/x.yaml]\n";
     let sandbox = with_bad("tenants/bad.yaml", tenant("bad", adopted));
     sandbox.write("extra/x.yaml", "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {name: open, namespace: bad}\nspec: {podSelector: {}, ingress: [{}]}\n");
@@ -499,7 +499,7 @@ fn a_profile_is_no_way_around_a_waiver() {
 }
 
 #[test]
-fn a_source_of_a_tenant_harms_only_itself() {
+fn a_broken_source_affects_only_its_own_tenants() {
     let other = Sandbox::with(&[(
         "x.yaml",
         "apiVersion: tenantry.dev/v1alpha1\nkind: Profile\nmetadata: {name: evil}\nspec: {}\n",
@@ -531,7 +531,7 @@ fn a_source_of_a_tenant_harms_only_itself() {
 }
 
 #[test]
-fn small_files_do_not_cost_much() {
+fn small_files_cannot_cost_much_time() {
     let many = |n: usize, what: &str| {
         (0..n)
             .map(|i| format!("{{{what}{i}}}"))
@@ -579,7 +579,7 @@ fn small_files_do_not_cost_much() {
 }
 
 #[test]
-fn what_reaches_out_is_refused() {
+fn objects_and_ranges_that_reach_outside_are_refused() {
     let object = |kind: &str, version: &str, more: &str| {
         format!(
             "apiVersion: {version}\nkind: {kind}\nmetadata: {{name: x, namespace: bad}}\n{more}\n"

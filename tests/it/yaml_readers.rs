@@ -252,7 +252,7 @@ fn said(text: &str) -> String {
 
 /// The trees of all fixtures: the same values to every reader.
 #[test]
-fn the_trees_of_all_fixtures_are_read_alike() {
+fn all_readers_agree_on_the_trees_of_all_fixtures() {
     let mut text = String::new();
     for (name, sandbox) in fixture_fleets() {
         let ran = sandbox.run(&["render"]);
@@ -372,7 +372,7 @@ fn free_text_of_a_tenant_reaches_the_cluster_unchanged() {
 }
 
 #[test]
-fn the_committed_tree_is_read_alike() {
+fn all_readers_agree_on_the_committed_tree() {
     let mut text = String::new();
     for entry in walkdir::WalkDir::new(root().join("rendered"))
         .sort_by_file_name()

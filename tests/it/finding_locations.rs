@@ -305,7 +305,7 @@ fn no_output_names_a_file_that_the_user_does_not_have() {
 }
 
 #[test]
-fn manifests_without_a_fleet_have_places_in_their_own_files() {
+fn findings_without_a_fleet_point_at_the_manifests() {
     let sandbox = Sandbox::new();
     let namespace =
         |name: &str| format!("---\napiVersion: v1\nkind: Namespace\nmetadata: {{name: {name}}}\n");
@@ -332,7 +332,7 @@ fn manifests_without_a_fleet_have_places_in_their_own_files() {
 }
 
 #[test]
-fn the_findings_of_every_fixture_are_in_its_own_files() {
+fn the_findings_of_each_fixture_point_at_its_own_files() {
     let mut count = 0;
     for folder in ["fixtures/spec/invalid", "fixtures/spec/valid"] {
         for entry in fs::read_dir(root().join(folder)).expect("the fixtures") {
@@ -361,7 +361,7 @@ fn the_findings_of_every_fixture_are_in_its_own_files() {
 }
 
 #[test]
-fn a_value_of_a_profile_stands_for_the_line_that_chose_it() {
+fn a_value_of_a_built_in_profile_points_at_the_line_that_chose_it() {
     let small = FLEET.to_owned() + "      capacity: {pods: \"4\"}\n";
     let placed = |fleet: &str, more: &str, profile: &str| {
         let (sources, compiled) = compile(&[
@@ -386,7 +386,7 @@ fn a_value_of_a_profile_stands_for_the_line_that_chose_it() {
 }
 
 #[test]
-fn a_role_of_kubernetes_stands_for_the_line_that_binds_it() {
+fn a_role_of_kubernetes_points_at_the_line_that_binds_it() {
     let files = [
         ("tenants/fleet.yaml", FLEET.to_owned()),
         (

@@ -50,7 +50,7 @@ fn by_hand(cluster: &Cluster) -> BTreeSet<(String, String)> {
 }
 
 #[test]
-fn the_matrix_says_of_each_pair_what_is_so() {
+fn the_matrix_matches_each_pair_of_tenants() {
     let (mut asked, mut linked) = (0, 0);
     let clean = cluster(&[base()]).1;
     assert!(
@@ -122,7 +122,7 @@ fn the_matrix_says_of_each_pair_what_is_so() {
 }
 
 #[test]
-fn each_threat_is_answered_by_rules_that_there_are() {
+fn each_threat_is_answered_by_existing_rules() {
     let ids: BTreeSet<&str> = RULES.iter().map(|r| r.id).collect();
     for threat in &threats::THREATS {
         for rule in threat.rules {
