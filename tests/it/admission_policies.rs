@@ -89,6 +89,7 @@ fn expression(dice: &mut Dice, depth: usize) -> String {
     if depth == 0 {
         return atom(dice);
     }
+
     match *dice.of(&[0, 0, 1, 1, 2, 3, 4]) {
         0 => atom(dice),
         1 => format!(
@@ -121,12 +122,14 @@ fn matching(dice: &mut Dice) -> Value {
         &["resourcequotas", "rolebindings"],
         &["*/*"],
     ]);
+
     let operations = *dice.of(&[
         &["*"][..],
         &["CREATE", "UPDATE"],
         &["DELETE"],
         &["CREATE", "UPDATE", "DELETE"],
     ]);
+
     let groups = *dice.of(&[&["*"][..], &["*"], &["", "networking.k8s.io"]]);
     let mut rule = json!({"apiGroups": groups, "apiVersions": [*dice.of(&["*", "v1"])], "resources": resources, "operations": operations});
     if *dice.of(&[false, false, false, true]) {
@@ -136,6 +139,7 @@ fn matching(dice: &mut Dice) -> Value {
         rule["resourceNames"] = json!(["default-deny", "x"]);
     }
     let mut all = json!({"resourceRules": [rule]});
+
     match *dice.of(&[0, 0, 0, 1, 2]) {
         1 => all["objectSelector"] = json!({"matchLabels": {"tenantry.dev/owner": "fleet"}}),
         2 => {
@@ -144,6 +148,7 @@ fn matching(dice: &mut Dice) -> Value {
         }
         _ => {}
     }
+
     if *dice.of(&[false, false, false, true]) {
         all["excludeResourceRules"] = json!([{"apiGroups": [""], "apiVersions": ["*"], "resources": ["configmaps"], "operations": ["*"]}]);
     }
@@ -171,12 +176,14 @@ fn policy(dice: &mut Dice, at: usize) -> [Value; 2] {
             {"name": "broken", "expression": "object.spec.nothing"},
         ],
     });
+
     let name = format!("g-{at}");
     let mut binding = json!({
         "policyName": name,
         "validationActions": *dice.of(&[&["Deny"][..], &["Deny"], &["Deny", "Audit"], &["Warn"]]),
         "matchResources": {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": name}}},
     });
+
     if text.contains("params") {
         spec["paramKind"] = json!({"apiVersion": "v1", "kind": "ConfigMap"});
         let named = json!({"name": *dice.of(&["params", "params", "none"])});
@@ -188,6 +195,7 @@ fn policy(dice: &mut Dice, at: usize) -> [Value; 2] {
         };
         binding["paramRef"]["parameterNotFoundAction"] = (*dice.of(&["Deny", "Allow"])).into();
     }
+
     [("ValidatingAdmissionPolicy", spec), ("ValidatingAdmissionPolicyBinding", binding)].map(|(kind, spec)| {
         json!({"apiVersion": "admissionregistration.k8s.io/v1", "kind": kind, "metadata": {"name": name}, "spec": spec})
     })
@@ -280,6 +288,7 @@ fn tries() -> Vec<(&'static str, Value)> {
             &json!({"spec": spec}),
         )
     };
+
     let mut all = vec![
         (
             "CREATE",
@@ -401,6 +410,7 @@ fn tries() -> Vec<(&'static str, Value)> {
             ),
         ),
     ];
+
     let mut frozen = all[7].1.clone();
     frozen["metadata"]["annotations"]["kustomize.toolkit.fluxcd.io/reconcile"] = "disabled".into();
     all.push(("UPDATE", frozen));
@@ -410,6 +420,7 @@ fn tries() -> Vec<(&'static str, Value)> {
             .filter(|o| o["kind"] != "ServiceAccount")
             .map(|o| ("DELETE", o)),
     );
+
     all
 }
 
@@ -450,11 +461,13 @@ fn prepare(plane: &ControlPlane, namespaces: &[String]) {
             all.push(object);
         }
     }
+
     all.push(
         json!({"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRoleBinding", "metadata": {"name": USER},
         "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "cluster-admin"},
         "subjects": [{"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": USER}]}),
     );
+
     // Namespaces first; each in its turn, since several are asked at once.
     let spaces = namespaces.len();
     let post = |object: &Value| {
@@ -473,6 +486,7 @@ fn prepare(plane: &ControlPlane, namespaces: &[String]) {
         };
         json!({"method": "POST", "path": path, "body": object})
     };
+
     all.sort_by_key(|o| o["kind"] != "Namespace");
     for part in [&all[..spaces], &all[spaces..]] {
         let made = plane.ask(&part.iter().map(post).collect::<Vec<_>>());
@@ -498,11 +512,13 @@ fn admission_verdicts_match_those_of_the_server() {
         .iter()
         .map(|(operation, object)| sent(operation, object, "g-free", true))
         .collect();
+
     let made: Vec<Value> = plane.ask(&free);
     let refused: Vec<&Value> = made
         .iter()
         .filter(|a| a["code"].as_u64().is_none_or(|c| c >= 300))
         .collect();
+
     assert!(refused.is_empty(), "{refused:#?}");
 
     // One that the server does not take is none: what its type check finds is found before it is
@@ -516,6 +532,7 @@ fn admission_verdicts_match_those_of_the_server() {
         };
         json!({"method": "POST", "path": format!("{root}/{kind}"), "body": o})
     };
+
     let taken = plane.ask(&drawn.iter().map(|[p, _]| post(p)).collect::<Vec<_>>());
     let bound: Vec<usize> = (0..POLICIES)
         .filter(|at| taken[*at]["code"] == 201)
@@ -527,6 +544,7 @@ fn admission_verdicts_match_those_of_the_server() {
             .map(|t| &t["body"]["message"])
             .collect::<Vec<_>>()
     };
+
     assert!(bound.len() * 10 > POLICIES * 9, "{:#?}", messages());
     let made_bindings = plane.ask(
         &bound
@@ -534,10 +552,12 @@ fn admission_verdicts_match_those_of_the_server() {
             .map(|at| post(&drawn[*at][1]))
             .collect::<Vec<_>>(),
     );
+
     assert!(
         made_bindings.iter().all(|a| a["code"] == 201),
         "{made_bindings:#?}"
     );
+
     // The last one tells when all are in force.
     let last = [
         json!({"apiVersion": "admissionregistration.k8s.io/v1", "kind": "ValidatingAdmissionPolicy", "metadata": {"name": "g-last"}, "spec": {
@@ -547,8 +567,10 @@ fn admission_verdicts_match_those_of_the_server() {
             "policyName": "g-last", "validationActions": ["Deny"],
             "matchResources": {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "g-last"}}}}}),
     ];
+
     plane.ask(&last.each_ref().map(post));
     let started = Instant::now();
+
     while plane.ask(&[sent(tries[0].0, &tries[0].1, "g-last", true)])[0]["code"] == 201 {
         assert!(
             started.elapsed() < Duration::from_secs(60),
@@ -556,6 +578,7 @@ fn admission_verdicts_match_those_of_the_server() {
         );
         std::thread::sleep(Duration::from_millis(500));
     }
+
     std::thread::sleep(Duration::from_secs(3));
 
     // What the cluster holds is the input, as `kubectl get` prints it.
@@ -584,11 +607,13 @@ fn admission_verdicts_match_those_of_the_server() {
                 .kept_of(namespace, group, kind)
                 .into_iter()
                 .find(|o| o.json().is_some_and(|o| o["metadata"]["name"] == name));
+
             let mut new = if *operation == "DELETE" {
                 Value::Null
             } else {
                 made["body"].clone()
             };
+
             if !new.is_null() {
                 new["metadata"]["namespace"] = namespace.as_str().into();
             }
@@ -615,14 +640,17 @@ fn admission_verdicts_match_those_of_the_server() {
                     there.expect("it is there")
                 },
             };
+
             ours.push((request.clone(), cluster.admits(&request)));
             questions.push(sent(operation, object, namespace, true));
         }
     }
+
     let answers = plane.ask(&questions);
     let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
     let mut reasons: BTreeMap<&str, usize> = BTreeMap::new();
     let mut differ = Vec::new();
+
     for ((request, ours), theirs) in ours.iter().zip(&answers) {
         let message = theirs["body"]["message"].as_str().unwrap_or_default();
         let denied = message.contains("ValidatingAdmissionPolicy");
@@ -630,15 +658,18 @@ fn admission_verdicts_match_those_of_the_server() {
             denied || theirs["code"].as_u64().is_some_and(|c| c < 300),
             "{request:?}: {theirs}"
         );
+
         let word = match ours {
             AdmissionAnswer::Allowed => "allowed",
             AdmissionAnswer::Denied(..) => "denied",
             AdmissionAnswer::Unknown(..) => "not known",
         };
+
         if let AdmissionAnswer::Unknown(_, _, why) = ours {
             *reasons.entry(why.as_str()).or_default() += 1;
         }
         *counts.entry(word).or_default() += 1;
+
         if (word == "allowed" && denied) || (word == "denied" && !denied) {
             let at: usize = request.namespace[2..].parse().expect("a number");
             let spec = drawn[at][0]["spec"].as_object().expect("a spec").clone();
@@ -651,6 +682,7 @@ fn admission_verdicts_match_those_of_the_server() {
             differ.push([asked, message.to_owned(), spec]);
         }
     }
+
     // They are in force for a while after they are gone, even against this.
     let grants = "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings";
     let delete = |path: String| {
@@ -658,12 +690,14 @@ fn admission_verdicts_match_those_of_the_server() {
             .ask(&[json!({"method": "DELETE", "path": path})])
             .remove(0)
     };
+
     for kind in [
         "validatingadmissionpolicybindings",
         "validatingadmissionpolicies",
     ] {
         assert_eq!(delete(format!("{root}/{kind}"))["code"], 200);
     }
+
     let started = Instant::now();
     while delete(format!("{grants}/{USER}"))["code"] != 200 {
         assert!(
@@ -672,12 +706,14 @@ fn admission_verdicts_match_those_of_the_server() {
         );
         std::thread::sleep(Duration::from_millis(500));
     }
+
     say(&format!(
         "admission: {} policies, {} requests, {counts:?}, {} differ; not known: {reasons:?}",
         bound.len(),
         answers.len(),
         differ.len()
     ));
+
     assert!(differ.is_empty(), "{:#?}", &differ[..differ.len().min(8)]);
     assert!(
         counts["denied"] > 250
@@ -707,6 +743,7 @@ fn tried_objects_have_the_defaults_of_the_server() {
         json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}}),
         json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "default", "namespace": namespace}}),
     ];
+
     for object in made {
         assert_eq!(
             plane
@@ -715,23 +752,28 @@ fn tried_objects_have_the_defaults_of_the_server() {
             0
         );
     }
+
     let tried: Vec<(&str, &str, Value)> = tamper::examples(namespace)
         .into_iter()
         .chain(pods::examples(namespace))
         .collect();
+
     let requests = tried.iter().map(|(group, resource, object)| {
         let version = object["apiVersion"].as_str().expect("a version");
         let root = if group.is_empty() { "/api/v1".to_owned() } else { format!("/apis/{version}") };
         json!({"method": "POST", "path": format!("{root}/namespaces/{namespace}/{resource}?dryRun=All"), "body": object})
     });
+
     let answers = plane.ask(&requests.collect::<Vec<_>>());
     let mut differ = Vec::new();
+
     for ((_, _, ours), answer) in tried.iter().zip(answers) {
         assert_eq!(answer["code"], 201, "{answer}");
         let mut theirs = answer["body"].clone();
         let mut ours = ours.clone();
         plain(&mut theirs);
         plain(&mut ours);
+
         // A job's selector and the labels of its pods are its uid.
         if ours["kind"] == "Job" {
             theirs["spec"]
@@ -741,6 +783,7 @@ fn tried_objects_have_the_defaults_of_the_server() {
             theirs["spec"]["template"]["metadata"]["labels"] =
                 ours["spec"]["template"]["metadata"]["labels"].clone();
         }
+
         if theirs != ours {
             let kind = ours["kind"].to_string();
             if !differ.iter().any(|[k, ..]: &[String; 3]| *k == kind) {
@@ -748,11 +791,13 @@ fn tried_objects_have_the_defaults_of_the_server() {
             }
         }
     }
+
     say(&format!(
         "admission: {} objects that are tried, {} differ from the server's",
         tried.len(),
         differ.len()
     ));
+
     assert!(
         tried.len() > 50 && differ.is_empty(),
         "{:#?}",

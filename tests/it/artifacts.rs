@@ -37,12 +37,14 @@ fn each_unit_reads_an_artifact_of_its_own() {
              verify: {cosign: {issuer: \"^https://token.example$\", subject: \"^https://ci.example/.*$\"}}}",
         ),
     )]);
+
     for name in ["a", "b", "c", "d", "e", "f"] {
         sandbox.write(&format!("tenants/{name}.yaml"), tenant(name, ""));
     }
     sandbox.run(&["render"]).code(0);
     let before = artifacts(&sandbox);
     assert!(before.len() > 1, "{before:?}");
+
     for (folder, (url, content)) in &before {
         let unit = folder
             .strip_prefix("rendered/prod/tenants/")
@@ -51,10 +53,12 @@ fn each_unit_reads_an_artifact_of_its_own() {
             *url,
             format!("oci://registry.example/fleet/prod/tenants/{unit}")
         );
+
         assert!(
             content.len() == 32 && sandbox.path().join(folder).is_dir(),
             "{content}"
         );
+
         let entry = sandbox.read(&format!("rendered/prod/entry/tenants-{unit}.yaml"));
         for part in [
             "kind: OCIRepository\nmetadata:\n  name: tenants-",
@@ -73,6 +77,7 @@ fn each_unit_reads_an_artifact_of_its_own() {
             );
         }
     }
+
     for shared in [
         "clusters/prod/tenantry.yaml",
         "rendered/prod/entry/tenantry-platform.yaml",
@@ -82,6 +87,7 @@ fn each_unit_reads_an_artifact_of_its_own() {
             "{shared}"
         );
     }
+
     // A change of one tenant changes one artifact, and no Flux object; what is only said of it
     // changes none.
     let entries = |files: BTreeMap<String, Vec<u8>>| -> BTreeMap<_, _> {
@@ -90,6 +96,7 @@ fn each_unit_reads_an_artifact_of_its_own() {
             .filter(|(path, _)| path.contains("/entry/"))
             .collect()
     };
+
     let flux = entries(sandbox.files());
     sandbox.write("tenants/a.yaml", tenant("a", "  # a remark\n"));
     sandbox.run(&["render"]).code(0);
@@ -101,10 +108,12 @@ fn each_unit_reads_an_artifact_of_its_own() {
         .iter()
         .filter(|(folder, new)| before[*folder] != **new)
         .collect();
+
     assert!(
         changed.len() == 1 && said.contains(changed[0].0.as_str()),
         "{changed:?}: {said}"
     );
+
     assert_eq!(entries(sandbox.files()), flux);
     // What a broken tenant holds is what was rendered of it last.
     sandbox.write("tenants/a.yaml", tenant("a", "  quota: {pods: many}\n"));
@@ -118,6 +127,7 @@ fn each_unit_reads_an_artifact_of_its_own() {
             .count(),
         after.len()
     );
+
     sandbox.write("tenants/a.yaml", tenant("a", ""));
     sandbox.run(&["render"]).code(0);
     assert_eq!(
@@ -125,10 +135,12 @@ fn each_unit_reads_an_artifact_of_its_own() {
         before,
         "a revert comes back to the same content"
     );
+
     let json = sandbox
         .run(&["status", "--artifacts", "--format", "json"])
         .code(0)
         .out;
+
     let json: Value = serde_json::from_str(&json).expect("JSON");
     assert_eq!(
         json["artifacts"].as_array().map(Vec::len),
@@ -142,17 +154,20 @@ fn artifacts_need_a_registry() {
         ("tenants/fleet.yaml", &format!("{FLEET}{OWN}")),
         ("tenants/a.yaml", &tenant("a", "")),
     ]);
+
     let ran = sandbox.run(&["render"]).code(1);
     assert!(
         ran.err.contains("tree/no-registry") && ran.err.contains("flux.artifacts.url"),
         "{}",
         ran.err
     );
+
     assert!(!sandbox.has("tenantry.lock"));
     let shared = Sandbox::with(&[
         ("tenants/fleet.yaml", FLEET),
         ("tenants/a.yaml", &tenant("a", "")),
     ]);
+
     shared.run(&["render"]).code(0);
     let ran = shared.run(&["status", "--artifacts"]).code(0);
     assert!(
@@ -174,6 +189,7 @@ fn flux_applies_a_pushed_artifact() {
         "{name}, flux: {{artifacts: {{url: \"{}\", insecure: true, interval: 1s}}}}",
         flux.registry()
     );
+
     let repo = Sandbox::with(&[
         (
             "tenants/fleet.yaml",
@@ -184,16 +200,19 @@ fn flux_applies_a_pushed_artifact() {
         ("tenants/blue.yaml", &live_fleet::tenant("blue")),
         ("tenants/green.yaml", &live_fleet::tenant("green")),
     ]);
+
     let push = format!(
         "export PATH={}:$PATH\ntenantry render\ngit add -A\ngit commit -qm change\n{}",
         cli.parent().expect("a folder").display(),
         recipe("An artifact for each unit")
     );
+
     script(
         repo.path(),
         "git init -q -b main; git remote add origin https://git.example/fleet",
     )
     .code(0);
+
     let pushed = |text: &str| text.matches("artifact successfully pushed").count();
     assert_eq!(pushed(&script(repo.path(), &push).code(0).all()), 2);
     flux.serve(&repo);
@@ -204,18 +223,21 @@ fn flux_applies_a_pushed_artifact() {
             &[&["verify", "--skip", "live/not-enforced"], more].concat(),
         )
     };
+
     verify(&["--wait", "--timeout", "90"]).code(0);
     // One tenant changes: rendered, and not pushed yet.
     repo.write(
         "tenants/blue.yaml",
         live_fleet::tenant("blue").replace("spec: {", "spec: {quota: {pods: 7}, "),
     );
+
     repo.run(&["render"]).code(0);
     let ran = verify(&[]).code(1);
     let behind = ran
         .out
         .contains("tenant-blue has applied an artifact of the files")
         && ran.out.contains("--artifacts");
+
     assert!(behind && !ran.out.contains("tenant-green"), "{}", ran.all());
     // Pushed: one artifact, one tag.
     let ran = script(repo.path(), &push).code(0);
@@ -230,6 +252,7 @@ fn flux_applies_a_pushed_artifact() {
         "-o",
         "jsonpath={.items[*].spec.hard.pods}",
     ]);
+
     assert_eq!(quota.out, "7", "{}", quota.err);
     // A revert moves the tag back, and pushes nothing.
     script(repo.path(), "git revert --no-edit HEAD").code(0);
@@ -237,6 +260,7 @@ fn flux_applies_a_pushed_artifact() {
     assert_eq!(pushed(&script(repo.path(), &back).code(0).all()), 0);
     flux.push(&repo);
     verify(&["--wait", "--timeout", "90"]).code(0);
+
     for kind in ["ocirepositories", "kustomizations"] {
         let args = ["delete", kind, "--all", "-n", "flux-system", "--wait=false"];
         flux.plane.kubectl(&args).code(0);

@@ -166,10 +166,12 @@ fn body(kind: &str, api: &str, name: &str, dice: &mut Dice) -> Value {
     let role = |kind: &str, name: &str| json!({"apiGroup": "rbac.authorization.k8s.io", "kind": kind, "name": name});
     let mut pod = json!({"serviceAccountName": *dice.of(&["app", "default"]), "securityContext": {"runAsNonRoot": true, "runAsUser": 1000, "seccompProfile": {"type": "RuntimeDefault"}},
         "containers": [{"name": "c", "image": "x", "securityContext": {"allowPrivilegeEscalation": false, "capabilities": {"drop": ["ALL"]}}}]});
+
     if *dice.of(&[true, false, false]) {
         pod["containers"][0]["securityContext"] = json!({"privileged": true});
         pod["hostNetwork"] = true.into();
     }
+
     let template = json!({"metadata": {"labels": {"app": "x"}}, "spec": pod});
     let rest = match kind {
         "Secret" => json!({"type": "kubernetes.io/service-account-token"}),
@@ -210,6 +212,7 @@ fn body(kind: &str, api: &str, name: &str, dice: &mut Dice) -> Value {
         }
         _ => json!({}),
     };
+
     let version = api.strip_prefix("/apis/").unwrap_or("v1");
     let mut object = json!({"apiVersion": version, "kind": kind, "metadata": {"name": name}});
     if kind == "Secret" {
@@ -218,6 +221,7 @@ fn body(kind: &str, api: &str, name: &str, dice: &mut Dice) -> Value {
     for (key, value) in rest.as_object().expect("fields") {
         object[key] = value.clone();
     }
+
     object
 }
 
@@ -281,6 +285,7 @@ impl Attacker {
         } else {
             format!("{api}/namespaces/{namespace}/{resource}")
         };
+
         let name = *dice.of(&NAMES);
         let fresh = format!("a{}", self.number);
         let made = if namespaced {
@@ -288,6 +293,7 @@ impl Attacker {
         } else {
             root.clone()
         };
+
         let (method, path, body) = match *dice.of(&[0, 0, 0, 1, 2, 2, 3, 4, 5, 6, 7, 8, 9]) {
             0 => ("GET", root, None),
             1 => ("GET", format!("{made}/{name}"), None),
@@ -354,6 +360,7 @@ impl Attacker {
                 ("GET", format!("{made}/{name}/{sub}"), None)
             }
         };
+
         request["method"] = method.into();
         request["path"] = path.into();
         if method == "PATCH" {
@@ -362,6 +369,7 @@ impl Attacker {
         if let Some(body) = body {
             request["body"] = body;
         }
+
         request
     }
 
@@ -376,11 +384,13 @@ impl Attacker {
                     continue;
                 }
                 attack.allowed += 1;
+
                 if reaches(request, &answer) {
                     attack
                         .reached
                         .get_or_insert(format!("{} {}", request["method"], request["path"]));
                 }
+
                 let path = request["path"].as_str().expect("a path");
                 let Some(namespace) = path
                     .split("/namespaces/")
@@ -389,20 +399,24 @@ impl Attacker {
                 else {
                     continue;
                 };
+
                 if let Some(token) = answer["body"]["status"]["token"].as_str() {
                     let name = path.split('/').rev().nth(1).expect("a name").to_owned();
                     self.become_account(namespace, &name, Some(json!({"token": token})));
                 }
+
                 let accounts = ["/spec", "/spec/template/spec"].iter().filter_map(|at| {
                     request["body"].pointer(at)?["serviceAccountName"]
                         .as_str()
                         .map(str::to_owned)
                 });
+
                 for name in accounts {
                     self.become_account(namespace, &name, None);
                 }
             }
         }
+
         attack
     }
 }
@@ -415,6 +429,7 @@ fn reaches(request: &Value, answer: &Value) -> bool {
         .split('?')
         .next()
         .expect("a path");
+
     if answer["body"].to_string().contains(TREASURE) {
         return true;
     }
@@ -427,6 +442,7 @@ fn reaches(request: &Value, answer: &Value) -> bool {
             .iter()
             .any(|p| path.starts_with(p));
     };
+
     match rest.split_once("namespaces/") {
         Some((_, inside)) => inside.split('/').next() != Some("blue"),
         // Lists of everything, and what belongs to the cluster; the groups and versions that are
@@ -456,6 +472,7 @@ fn state(plane: &ControlPlane) -> Vec<String> {
                 .map(|n| json!({"method": "GET", "path": format!("/api/v1/namespaces/{n}")})),
         )
         .collect();
+
     plane
         .ask(&requests)
         .iter()
@@ -493,6 +510,7 @@ fn a_random_attacker_reaches_nothing_of_a_clean_cluster() {
         .filter(quotas)
         .chain(treasures())
         .collect();
+
     apply(plane, &clean);
     let seed = seed();
     let before = state(plane);
@@ -500,6 +518,7 @@ fn a_random_attacker_reaches_nothing_of_a_clean_cluster() {
     let attack = attacker.attack(plane, CLEAN);
     assert_eq!(attack.reached, None, "TENANTRY_SEED={seed}");
     assert_eq!(before, state(plane), "TENANTRY_SEED={seed}");
+
     // It is no idle one: it did what its tenant may, as more than itself.
     assert!(
         attack.allowed > 50 && attacker.identities.len() > 4,
@@ -507,6 +526,7 @@ fn a_random_attacker_reaches_nothing_of_a_clean_cluster() {
         attack.allowed,
         attacker.identities
     );
+
     say(&format!(
         "attacker: {} requests as {} identities, {} allowed, nothing reached (TENANTRY_SEED={seed})",
         attack.asked,
@@ -525,6 +545,7 @@ fn a_random_attacker_reaches_nothing_of_a_clean_cluster() {
                 .as_str()
                 .is_some_and(|v| v.starts_with("rbac.authorization"))
         };
+
         let own = hole.add.iter().any(|o| {
             o["metadata"]["name"] == "cluster-admin" || o.to_string().contains("aggregat")
         });
@@ -534,10 +555,12 @@ fn a_random_attacker_reaches_nothing_of_a_clean_cluster() {
         apply(plane, &hole.add);
         broken += 1;
         let attack = Attacker::new(seed ^ broken).attack(plane, BROKEN);
+
         match attack.reached {
             Some(_) => reached += 1,
             None => missed.push(hole.name.clone()),
         }
+
         let list = json!({"apiVersion": "v1", "kind": "List", "items": hole.add});
         assert_eq!(
             plane
@@ -545,6 +568,7 @@ fn a_random_attacker_reaches_nothing_of_a_clean_cluster() {
                 .code,
             0
         );
+
         // What it replaced or broke is whole again.
         let (_, text) = without(&BTreeSet::new());
         apply(
@@ -556,6 +580,7 @@ fn a_random_attacker_reaches_nothing_of_a_clean_cluster() {
                 .collect::<Vec<_>>(),
         );
     }
+
     say(&format!(
         "attacker: with a hole it got through {reached} of {broken} times in {BROKEN} requests; not through {missed:?}"
     ));

@@ -27,6 +27,7 @@ fn prefixed(object: &Value, prefix: &str, dice: &mut Dice) -> Option<Value> {
             *value = format!("{prefix}{text}").into();
         }
     };
+
     // A grant to everybody in the cluster would answer the questions of every other set.
     let everybody = |s: &Value| {
         s["kind"] == "Group" && s["name"].as_str().is_some_and(|n| n.starts_with("system:"))
@@ -36,6 +37,7 @@ fn prefixed(object: &Value, prefix: &str, dice: &mut Dice) -> Option<Value> {
     {
         return None;
     }
+
     // And one that aggregates everything would hold Kubernetes' own roles.
     if object["kind"] == "ClusterRole" {
         object["metadata"]["labels"]["set"] = prefix.trim_end_matches('-').into();
@@ -46,10 +48,12 @@ fn prefixed(object: &Value, prefix: &str, dice: &mut Dice) -> Option<Value> {
             selector["matchLabels"]["set"] = prefix.trim_end_matches('-').into();
         }
     }
+
     rename(&mut object["metadata"]["name"]);
     if object["metadata"].get("namespace").is_some() {
         rename(&mut object["metadata"]["namespace"]);
     }
+
     if object.get("roleRef").is_some() {
         let builtin = *dice.of(&["", "", "", "admin", "edit", "view"]);
         if builtin.is_empty() || object["roleRef"]["kind"] == "Role" {
@@ -73,6 +77,7 @@ fn prefixed(object: &Value, prefix: &str, dice: &mut Dice) -> Option<Value> {
                 "true".into();
         }
     }
+
     Some(object)
 }
 
@@ -80,6 +85,7 @@ fn prefixed(object: &Value, prefix: &str, dice: &mut Dice) -> Option<Value> {
 fn settled(plane: &ControlPlane) -> String {
     let kinds = "clusterroles,clusterrolebindings,roles,rolebindings";
     let mut before = String::new();
+
     for _ in 0..60 {
         let now = plane.kubectl(&["get", kinds, "-A", "-o", "json"]).out;
         let filled = |name: &str| {
@@ -92,12 +98,14 @@ fn settled(plane: &ControlPlane) -> String {
                 .cloned();
             role.is_some_and(|r| r["rules"].as_array().is_some_and(|r| !r.is_empty()))
         };
+
         if now == before && filled("admin") && filled("view") {
             return now;
         }
         before = now;
         std::thread::sleep(Duration::from_millis(1500));
     }
+
     panic!("aggregated roles are not filled");
 }
 
@@ -109,12 +117,14 @@ fn subject_access_reviews_agree_with_the_proof() {
     let mut runner = TestRunner::deterministic();
     let mut dice = Dice(7);
     let (mut objects, mut namespaces) = (Vec::new(), BTreeSet::new());
+
     for set in 0..SETS {
         let prefix = format!("s{set}-");
         let drawn = rbac().new_tree(&mut runner).expect("a value").current();
         objects.extend(drawn.iter().filter_map(|o| prefixed(o, &prefix, &mut dice)));
         namespaces.extend(["n0", "n1"].map(|n| format!("{prefix}{n}")));
     }
+
     let spaces = namespaces
         .iter()
         .map(|n| json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": n}}));
@@ -124,6 +134,7 @@ fn subject_access_reviews_agree_with_the_proof() {
         &["create", "--validate=strict", "-f", "-"],
         &list.to_string(),
     );
+
     assert_eq!(applied.code, 0, "{}", applied.err);
 
     // What the server has is the input: a snapshot, as `kubectl get` prints it.
@@ -138,6 +149,7 @@ fn subject_access_reviews_agree_with_the_proof() {
         .filter(|r| r.aggregates.is_some())
         .map(|r| (r.id.to_string(), r.rules.to_vec()))
         .collect();
+
     let cluster = Cluster::new(
         Parts {
             facts,
@@ -145,6 +157,7 @@ fn subject_access_reviews_agree_with_the_proof() {
         },
         &|_, _, _| None,
     );
+
     for role in cluster
         .rbac
         .roles
@@ -196,6 +209,7 @@ fn subject_access_reviews_agree_with_the_proof() {
                     vec![format!("{p}{group}"), "system:authenticated".into()],
                 ),
             };
+
             let subjects = tenantry::isolation::question::with_groups(&subject);
             let verb = *dice.of(&["get", "list", "create", "impersonate", "delete"]);
             let spec = if *dice.of(&[true, false, false, false, false, false]) {
@@ -218,6 +232,7 @@ fn subject_access_reviews_agree_with_the_proof() {
                     "configmaps",
                     "rolebindings",
                 ]);
+
                 let (resource, subresource) = resource.split_once('/').unwrap_or((resource, ""));
                 let group = *dice.of(&["", "apps", "rbac.authorization.k8s.io"]);
                 let name = *dice.of(&["", "one", "two"]);
@@ -225,6 +240,7 @@ fn subject_access_reviews_agree_with_the_proof() {
                     "" => String::new(),
                     namespace => format!("{p}{namespace}"),
                 };
+
                 let request = AccessRequest {
                     verb,
                     group,
@@ -233,33 +249,39 @@ fn subject_access_reviews_agree_with_the_proof() {
                     name,
                     namespace: &namespace,
                 };
+
                 said.push(cluster.rbac.authorize(&subjects, &request).is_some());
                 json!({"user": user, "groups": groups, "resourceAttributes": {
                     "verb": verb, "group": group, "resource": resource, "subresource": subresource, "name": name,
                     "namespace": namespace, "version": "v1"}})
             };
+
             let review = json!({"apiVersion": "authorization.k8s.io/v1", "kind": "SubjectAccessReview", "spec": spec});
             let path = "/apis/authorization.k8s.io/v1/subjectaccessreviews";
             reviews.push(json!({"method": "POST", "path": path, "body": review}));
         }
     }
+
     let answers = plane.ask(&reviews);
     let answers: Vec<bool> = answers
         .iter()
         .map(|a| a["body"]["status"]["allowed"] == true)
         .collect();
+
     let differ: Vec<&Value> = reviews
         .iter()
         .zip(answers.iter().zip(&said))
         .filter(|(_, (a, b))| a != b)
         .map(|(review, _)| review)
         .collect();
+
     let allowed = answers.iter().filter(|a| **a).count();
     say(&format!(
         "authorizer: {} SubjectAccessReviews, {allowed} allowed, {} differ",
         answers.len(),
         differ.len()
     ));
+
     assert!(differ.is_empty(), "{:#?}", &differ[..differ.len().min(10)]);
     assert!(answers.len() >= 20_000 && allowed > 1000 && allowed < answers.len() / 2);
 }
@@ -278,6 +300,7 @@ fn the_builtin_roles_match_those_of_the_server() {
         "-l",
         "kubernetes.io/bootstrapping=rbac-defaults",
     ]);
+
     let theirs: Value = serde_json::from_str(&theirs.out).expect("JSON");
     let source = Source::new("builtin.yaml", include_str!("../../src/graph/builtin.yaml"));
     let (documents, faults) = document::parse(SourceId(0), &source);
@@ -291,6 +314,7 @@ fn the_builtin_roles_match_those_of_the_server() {
             )
         })
         .collect();
+
     let mut seen = 0;
     for object in theirs["items"].as_array().expect("items") {
         let value = tenantry::value::Value::from(object);
@@ -307,6 +331,7 @@ fn the_builtin_roles_match_those_of_the_server() {
         } else {
             &["rules", "roleRef"]
         };
+
         for part in parts {
             let of = |v: &Value| {
                 v[*part].as_array().map(|rules| {
@@ -318,12 +343,15 @@ fn the_builtin_roles_match_those_of_the_server() {
             };
             assert_eq!(of(own), of(object), "{id} {part}");
         }
+
         let subjects = |v: &Value| v["subjects"].as_array().map_or(0, Vec::len);
         assert_eq!(subjects(own), subjects(object), "{id}");
     }
+
     assert_eq!(seen, ours.len());
     let mut facts = Facts::default();
     builtin(&mut facts, Span::file(SourceId(0)));
+
     assert_eq!(facts.objects.len(), seen);
 }
 
@@ -345,8 +373,10 @@ fn the_default_cluster_roles_agree_with_the_reference() {
             &|_, _, _| None,
         )
     };
+
     let (ours, theirs) = (cluster(facts), cluster(reference));
     let mut compared = 0;
+
     for name in ["admin", "edit", "view", "cluster-admin"] {
         let key = (Default::default(), name.into());
         let (Some(a), Some(b)) = (ours.rbac.roles.get(&key), theirs.rbac.roles.get(&key)) else {
@@ -360,18 +390,22 @@ fn the_default_cluster_roles_agree_with_the_reference() {
             more.len(),
             less.len()
         ));
+
         assert!(more.is_empty(), "{name}: {more:?}");
         // The reference is of an older minor: what came since is of these groups.
         let new: BTreeSet<&str> = less
             .iter()
             .flat_map(|r| r.groups.iter().map(|g| g.as_str()))
             .collect();
+
         assert!(
             new.iter()
                 .all(|g| ["events.k8s.io", "resource.k8s.io"].contains(g)),
             "{name}: {new:?}"
         );
+
         compared += 1;
     }
+
     assert_eq!(compared, 4);
 }

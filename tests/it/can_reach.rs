@@ -13,6 +13,7 @@ fn can_prints_the_chain_of_grants() {
         "{}",
         ran.out
     );
+
     for args in [
         &["can", "group:a-admins", "get", "secrets", "-n", "b"][..],
         &[
@@ -29,6 +30,7 @@ fn can_prints_the_chain_of_grants() {
         let ran = sandbox.run(args);
         assert!(ran.code == 1 && ran.out.contains("prod: no"), "{ran:?}");
     }
+
     assert_eq!(sandbox.run(&["can", "user:x", "get", "/version"]).code, 0);
     // As kubectl finds it: by one, by a short name, in any case; what there is not is said.
     for resource in ["secret", "Secrets"] {
@@ -40,21 +42,25 @@ fn can_prints_the_chain_of_grants() {
             "{resource}"
         );
     }
+
     assert_eq!(
         sandbox
             .run(&["can", "group:a-admins", "get", "deploy", "-n", "a"])
             .code,
         0
     );
+
     for args in [["get", "widgets", "a"], ["get", "pods", "nowhere"]] {
         let ran = sandbox.run(&["can", "group:a-admins", args[0], args[1], "-n", args[2]]);
         assert!(ran.code == 2 && ran.out.is_empty(), "{ran:?}");
     }
+
     // Through a service account that it can act as, unless only its own grants count.
     sandbox.write(
         "also/x.yaml",
         "apiVersion: rbac.authorization.k8s.io/v1\nkind: RoleBinding\nmetadata: {name: x, namespace: b}\nroleRef: {kind: ClusterRole, name: view}\nsubjects: [{kind: ServiceAccount, name: app, namespace: a}]\n",
     );
+
     let ask = [
         "can",
         "group:a-admins",
@@ -65,11 +71,13 @@ fn can_prints_the_chain_of_grants() {
         "--also",
         "also",
     ];
+
     let ran = sandbox.run(&ask);
     assert!(
         ran.code == 0 && ran.out.contains("and so acts as service account a/app"),
         "{ran:?}"
     );
+
     assert_eq!(sandbox.run(&[&ask[..], &["--direct"]].concat()).code, 1);
 }
 
@@ -84,6 +92,7 @@ fn reach_prints_the_policies() {
                 .contains("NetworkPolicy b/allow-ingress lets it into `b`"),
         "{ran:?}"
     );
+
     for args in [
         &["reach", "a", "b", "--port", "9090"][..],
         &["reach", "b", "a"],
@@ -95,6 +104,7 @@ fn reach_prints_the_policies() {
             "{ran:?}"
         );
     }
+
     assert_eq!(sandbox.run(&["reach", "a", "nowhere"]).code, 2);
     assert_eq!(sandbox.run(&["reach", "a", "b", "--port", "http"]).code, 2);
 }
@@ -111,29 +121,35 @@ fn a_question_over_unread_manifests_is_unknown() {
         "{}",
         ran.out
     );
+
     sandbox.write(
         "also/x.yaml",
         "apiVersion: cilium.io/v2\nkind: CiliumNetworkPolicy\nmetadata: {name: x, namespace: b}\nspec: {}\n",
     );
+
     let ran = sandbox.run(&["reach", "a", "b", "--also", "also"]);
     assert!(
         ran.code == 1 && ran.out.contains("prod: unknown") && ran.out.contains("also/x.yaml:1:1"),
         "{ran:?}"
     );
+
     sandbox.write(
         "also/y.yaml",
         "apiVersion: rbac.authorization.k8s.io/v1\nkind: Role\nmetadata: {name: x}\nrules: []\n",
     );
+
     let ran = sandbox.run(&["can", "group:a-admins", "get", "nodes", "--also", "also"]);
     assert!(
         ran.code == 1 && ran.out.contains("unknown") && ran.out.contains("also/y.yaml"),
         "{ran:?}"
     );
+
     assert_eq!(sandbox.run(&["can", "sa:b", "get", "nodes"]).code, 2);
     // An edge that specs declare excuses no more than what they declare.
     fs::remove_dir_all(sandbox.path().join("also")).expect("a folder");
     sandbox.write("also/wide.yaml", "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {name: wide, namespace: b}\nspec: {podSelector: {}, ingress: [{from: [{namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: a}}}]}]}\n---\napiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {name: wide, namespace: a}\nspec: {podSelector: {}, policyTypes: [Egress], egress: [{to: [{namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: b}}}]}]}\n");
     let ran = sandbox.run(&["prove", "--also", "also"]);
+
     assert!(
         ran.code == 1 && ran.out.contains("network/cross-tenant-ingress"),
         "{}",

@@ -27,6 +27,7 @@ fn the_catalog_is_sorted_and_complete() {
         ids, sorted,
         "src/catalog.rs lists each rule once, sorted by id"
     );
+
     let source = texts("src");
     let declared: BTreeSet<&str> = source
         .split("pub static ")
@@ -34,6 +35,7 @@ fn the_catalog_is_sorted_and_complete() {
         .filter_map(|rest| rest.split_once("= \"")?.1.split('"').next())
         .filter(|id| id.contains('/') && !id.contains([' ', ';']) && *id != "area/fault")
         .collect();
+
     let missing: Vec<&&str> = declared.iter().filter(|id| !ids.contains(id)).collect();
     assert!(missing.is_empty(), "add to src/catalog.rs: {missing:?}");
 }

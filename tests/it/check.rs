@@ -16,30 +16,36 @@ fn undeclared_ranges_and_overcommitted_capacity_are_warnings() {
             "  network: {egress: [{cidr: 192.0.2.0/24}]}\n  quota: {requests.cpu: \"3\"}\n",
         ),
     );
+
     sandbox.write(
         "tenants/b.yaml",
         tenant("b", "  quota: {requests.cpu: \"3\"}\n"),
     );
+
     sandbox.write(
         "tenants/fleet.yaml",
         format!("{FLEET}      capacity: {{cpu: \"4\"}}\n      overcommit: {{cpu: \"1.2\"}}\n"),
     );
+
     let ran = sandbox.run(&["check"]).code(0);
     assert!(
         ran.out.contains("network/range-undeclared") && ran.out.contains("podCIDRs"),
         "{}",
         ran.out
     );
+
     assert!(
         ran.out.contains("resources/over-promised")
             && ran.out.contains("4.8") | ran.out.contains("4800m"),
         "{}",
         ran.out
     );
+
     sandbox.write(
         "templates/namespace/x.yaml",
         "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: x\n  namespace: a\ndata:\n  a: \"{{ 1 / 0 }}\"\n",
     );
+
     let ran = sandbox.run(&["check"]).code(1);
     assert!(ran.out.contains("bundle/expression"), "{}", ran.out);
 }
@@ -51,6 +57,7 @@ fn waivers_that_expire_soon_or_permit_nothing_are_warnings() {
             "apiVersion: tenantry.dev/v1alpha1\nkind: Waiver\nmetadata: {{name: w}}\nspec: {{rule: network/egress-any, tenant: a, reason: x, approvedBy: x, approvedAt: \"2026-11-01\", expires: \"{expires}\"}}\n"
         )
     };
+
     let sandbox = two_tenants();
     sandbox.write("tenants/waivers/w.yaml", waiver("2026-12-01"));
     let ran = sandbox.run(&["check"]).code(0);
@@ -59,6 +66,7 @@ fn waivers_that_expire_soon_or_permit_nothing_are_warnings() {
         "{}",
         ran.out
     );
+
     sandbox.run(&["check", "--fail-on", "warning"]).code(1);
     sandbox
         .run(&["check", "--fail-on", "warning", "--skip", "tenancy"])
@@ -72,10 +80,12 @@ fn waivers_that_expire_soon_or_permit_nothing_are_warnings() {
             "network/egress-any",
         ])
         .code(0);
+
     sandbox.write(
         "tenants/a.yaml",
         tenant("a", "  network: {egress: [{cidr: 0.0.0.0/0}]}\n"),
     );
+
     sandbox.run(&["render"]).code(0);
     let before = sandbox.files();
     let expired = Command::new(env!("CARGO_BIN_EXE_tenantry"))
@@ -84,6 +94,7 @@ fn waivers_that_expire_soon_or_permit_nothing_are_warnings() {
         .args(["render", "--now", "2027-01-01"])
         .output()
         .expect("runs");
+
     assert_eq!(expired.status.code(), Some(1));
     assert!(String::from_utf8_lossy(&expired.stderr).contains("tenancy/waiver-expired"));
     let after = sandbox.files();
@@ -94,6 +105,7 @@ fn waivers_that_expire_soon_or_permit_nothing_are_warnings() {
             .map(|(p, b)| (p.clone(), b.clone()))
             .collect::<Vec<_>>()
     };
+
     assert_eq!(
         tree(&before),
         tree(&after),
@@ -159,12 +171,14 @@ fn reports_have_several_formats() {
             "check", "--format", "json", "--output", "r.json", "--format", "github",
         ])
         .code(1);
+
     assert!(ran.out.starts_with("::error file=tenants/b.yaml,line=7,endLine=7,col=3,endColumn=8,title=spec/unknown-field::unknown field `qouta`%0Afix: did you mean `quota`?"), "{}", ran.out);
     let report: Value = serde_json::from_str(&sandbox.read("r.json")).expect("JSON");
     assert_eq!(
         report["findings"][0]["location"],
         serde_json::json!({"path": "tenants/b.yaml", "line": 7, "column": 3, "endLine": 7, "endColumn": 8})
     );
+
     assert_eq!(report["schemaVersion"], 1);
     sandbox.run(&["check", "--baseline", "r.json"]).code(0);
     sandbox
@@ -178,6 +192,7 @@ fn reports_have_several_formats() {
     let long = format!("  displayName: \"{}\"\n  qouta: 1\n", "x".repeat(200_000));
     sandbox.write("tenants/b.yaml", tenant("b", &long));
     let ran = sandbox.run(&["check"]).code(1);
+
     assert!(
         ran.out.len() < 3000,
         "a long line is cut: {}",
@@ -193,6 +208,7 @@ fn the_pre_commit_hook_names_the_line_and_the_command() {
         ".pre-commit-hooks.yaml",
         fs::read_to_string(root().join(".pre-commit-hooks.yaml")).expect("the hooks"),
     );
+
     let hooks = "repos:\n- repo: local\n  hooks:\n";
     let own = sandbox.read(".pre-commit-hooks.yaml");
     let indented: String = own
@@ -200,17 +216,20 @@ fn the_pre_commit_hook_names_the_line_and_the_command() {
         .filter(|l| !l.starts_with('#'))
         .map(|l| format!("  {l}\n"))
         .collect();
+
     sandbox.write(".pre-commit-config.yaml", format!("{hooks}{indented}"));
     sandbox.git(&["init", "-q"]).code(0);
     let bin = std::path::Path::new(env!("CARGO_BIN_EXE_tenantry"))
         .parent()
         .expect("a folder")
         .to_owned();
+
     let path = format!(
         "{}:{}",
         bin.display(),
         std::env::var("PATH").unwrap_or_default()
     );
+
     let home = tempfile::tempdir().expect("a folder");
     let run = || {
         sandbox.git(&["add", "-A"]).code(0);
@@ -225,16 +244,19 @@ fn the_pre_commit_hook_names_the_line_and_the_command() {
             .env("NO_COLOR", "1");
         Ran::of(command.output().expect("pre-commit starts"))
     };
+
     let ran = run().code(1);
     assert!(
         ran.all().contains("tree/stale") && ran.all().contains("run: tenantry render"),
         "{}",
         ran.all()
     );
+
     sandbox.run(&["render"]).code(0);
     run().code(0);
     sandbox.write("tenants/a.yaml", tenant("a", "  qouta: {}\n"));
     let ran = run().code(1);
+
     assert!(
         ran.all().contains("spec/unknown-field") && ran.all().contains("tenants/a.yaml:7:3"),
         "{}",

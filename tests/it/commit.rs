@@ -29,17 +29,20 @@ pub fn script(folder: &Path, text: &str) -> Ran {
         bin.display(),
         std::env::var("PATH").unwrap_or_default()
     );
+
     let mut command = Command::new("bash");
     command
         .current_dir(folder)
         .args(["-ec", text])
         .env("PATH", path)
         .env("TENANTRY_NOW", NOW);
+
     for who in ["AUTHOR", "COMMITTER"] {
         command
             .env(format!("GIT_{who}_NAME"), "bot")
             .env(format!("GIT_{who}_EMAIL"), "bot@example");
     }
+
     command
         .env("FLEET_REPOSITORY", folder.join("../fleet.git"))
         .env("GIT_CONFIG_GLOBAL", "/dev/null");
@@ -165,11 +168,13 @@ fn two_pull_requests_that_add_a_tenant_merge_and_the_result_is_fresh() {
             format!("{FLEET}{delivery}"),
         )
         .expect("a file");
+
         script(
             &specs,
             "tenantry render; git add -A; git commit -qm rendered",
         )
         .code(0);
+
         // Neighbours in every list there is.
         pull_request(&specs, "one", &[("tenants/b1.yaml", tenant("b1", ""))]);
         pull_request(&specs, "two", &[("tenants/b2.yaml", tenant("b2", ""))]);
@@ -177,16 +182,19 @@ fn two_pull_requests_that_add_a_tenant_merge_and_the_result_is_fresh() {
             &specs,
             "git switch -q main; git merge -q --no-edit one; git merge --no-edit two",
         );
+
         assert!(
             ran.code == 0 && !ran.all().contains("CONFLICT"),
             "{}",
             ran.all()
         );
+
         script(
             &specs,
             "tenantry render --check; tenantry render; test -z \"$(git status --short)\"",
         )
         .code(0);
+
         assert!(specs.join("tenants/b1.yaml").exists() && specs.join("tenants/b2.yaml").exists());
 
         // What no merge can see, the check of the merged state says: both took one host.
@@ -198,6 +206,7 @@ fn two_pull_requests_that_add_a_tenant_merge_and_the_result_is_fresh() {
             "git switch -q main; git merge -q --no-edit three; git merge -q --no-edit four",
         )
         .code(0);
+
         let ran = script(&specs, "tenantry render --check").code(1);
         assert!(ran.out.contains("tenancy/claimed-twice"), "{}", ran.out);
         script(&specs, "git reset -q --hard HEAD~1").code(0);
@@ -212,12 +221,14 @@ fn two_pull_requests_that_add_a_tenant_merge_and_the_result_is_fresh() {
             "git switch -q main; git merge -q --no-edit five; git merge -q --no-edit six",
         )
         .code(0);
+
         let ran = script(&specs, "tenantry render --check").code(1);
         assert!(
             ran.out.contains("tree/stale") && ran.out.contains("run: tenantry render"),
             "{}",
             ran.out
         );
+
         script(
             &specs,
             "tenantry render; git add -A; git commit -qm mended; tenantry render --check",
@@ -235,6 +246,7 @@ fn render_resolves_a_conflict_in_a_rendered_file() {
         "tenantry render; git add -A; git commit -qm rendered",
     )
     .code(0);
+
     let quota =
         |pods: &str, more: &str| tenant("a", &format!("  quota: {{pods: {pods:?}}}\n\n\n\n{more}"));
     std::fs::write(specs.join("tenants/a.yaml"), quota("5", "")).expect("a file");
@@ -245,6 +257,7 @@ fn render_resolves_a_conflict_in_a_rendered_file() {
         "two",
         &[("tenants/a.yaml", quota("5", "  displayName: A\n"))],
     );
+
     script(&specs, "git switch -q main; git merge -q --no-edit one").code(0);
     let ran = script(&specs, "git merge --no-edit two");
     assert!(
@@ -252,23 +265,27 @@ fn render_resolves_a_conflict_in_a_rendered_file() {
         "the record differs: {}",
         ran.out
     );
+
     assert_eq!(
         ran.out.matches("CONFLICT").count(),
         1,
         "the specs merge: {}",
         ran.out
     );
+
     let ran = script(&specs, "tenantry render").code(1);
     assert!(
         ran.err.contains("--force"),
         "the message says what to do: {}",
         ran.err
     );
+
     script(
         &specs,
         "tenantry render --force; git add -A; git commit -qm merged; tenantry render --check",
     )
     .code(0);
+
     let text =
         std::fs::read_to_string(specs.join("rendered/prod/tenants/a/a.yaml")).expect("a text");
     assert!(
@@ -286,6 +303,7 @@ fn the_tree_is_fresh_after_a_rebase_a_revert_and_a_shallow_clone() {
         "tenantry render; git add -A; git commit -qm rendered",
     )
     .code(0);
+
     pull_request(&specs, "one", &[("tenants/b1.yaml", tenant("b1", ""))]);
     pull_request(&specs, "two", &[("tenants/b2.yaml", tenant("b2", ""))]);
     script(
@@ -293,6 +311,7 @@ fn the_tree_is_fresh_after_a_rebase_a_revert_and_a_shallow_clone() {
         "git switch -q main; git merge -q --no-edit one; git switch -q two; git rebase -q main",
     )
     .code(0);
+
     script(
         &specs,
         "tenantry render --check; git switch -q main; git merge -q --ff-only two",
@@ -310,6 +329,7 @@ fn the_tree_is_fresh_after_a_rebase_a_revert_and_a_shallow_clone() {
         "git revert --no-edit HEAD >/dev/null; tenantry render --check",
     )
     .code(0);
+
     assert!(specs.join("rendered/prod/tenants/b2/b2.yaml").exists());
     // Only the spec is taken back: the namespace would go, and that is refused.
     let ran = script(&specs, "git rm -q tenants/b2.yaml; tenantry render").code(1);
@@ -318,6 +338,7 @@ fn the_tree_is_fresh_after_a_rebase_a_revert_and_a_shallow_clone() {
         "{}",
         ran.err
     );
+
     script(&specs, "git reset -q --hard; git push -q origin main").code(0);
 
     script(
@@ -325,6 +346,7 @@ fn the_tree_is_fresh_after_a_rebase_a_revert_and_a_shallow_clone() {
         "git clone -q --depth 1 file://$PWD/origin.git shallow",
     )
     .code(0);
+
     let shallow = sandbox.path().join("shallow");
     std::fs::write(shallow.join("tenants/c.yaml"), tenant("c", "")).expect("a file");
     script(
@@ -332,6 +354,7 @@ fn the_tree_is_fresh_after_a_rebase_a_revert_and_a_shallow_clone() {
         "tenantry check; tenantry render; tenantry diff HEAD; git add -A; git commit -qm c; tenantry render --check",
     )
     .code(0);
+
     let ran = script(&shallow, "tenantry diff HEAD~2").code(2);
     assert!(ran.err.contains("fetch-depth: 0"), "{}", ran.err);
 }

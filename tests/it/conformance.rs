@@ -20,6 +20,7 @@ use tenantry::source::{Source, SourceMap};
 pub fn facts(paths: &[&Path]) -> (SourceMap, Facts) {
     let mut sources = SourceMap::default();
     let mut facts = Facts::default();
+
     for path in paths.iter().filter(|p| p.exists()) {
         // Their namespace `y` is a string in YAML 1.2, and a boolean to kubectl, which refuses it.
         let mut text = fs::read_to_string(path).expect("text");
@@ -27,9 +28,11 @@ pub fn facts(paths: &[&Path]) -> (SourceMap, Facts) {
             text = text.replace(&format!(" y{end}"), &format!(" \"y\"{end}"));
             text = text.replace(&format!("[y{end}"), &format!("[\"y\"{end}"));
         }
+
         let id = sources.add(Source::new(path.to_string_lossy(), text));
         let (documents, faults) = document::parse_foreign(id, sources.get(id));
         assert!(faults.is_empty(), "{faults:?}");
+
         for document in documents {
             let object = ObjectId::of(&document.root).expect("an object");
             facts.add(
@@ -42,6 +45,7 @@ pub fn facts(paths: &[&Path]) -> (SourceMap, Facts) {
             );
         }
     }
+
     (sources, facts)
 }
 
@@ -53,6 +57,7 @@ fn every_network_verdict_matches_the_table() {
     let index: Value =
         serde_json::from_slice(&fs::read(folder.join("index.json")).expect("index")).expect("JSON");
     let (mut asked, mut denied, mut wrong) = (0u32, 0u32, Vec::new());
+
     for case in index.as_array().expect("cases") {
         let dir = folder.join(case["dir"].as_str().expect("a folder"));
         let (_, facts) = facts(&[&dir.join("cluster.yaml"), &dir.join("policies.yaml")]);
@@ -62,6 +67,7 @@ fn every_network_verdict_matches_the_table() {
             .iter()
             .map(|n| (&*n.id.name, &n.labels))
             .collect();
+
         let expected: Value =
             serde_json::from_slice(&fs::read(dir.join("expected.json")).expect("expected"))
                 .expect("JSON");
@@ -86,10 +92,12 @@ fn every_network_verdict_matches_the_table() {
                 }
             })
             .collect();
+
         for probe in expected["probes"].as_array().expect("probes") {
             let protocol =
                 Protocol::parse(probe["protocol"].as_str().expect("a protocol")).expect("known");
             let port = probe["port"].as_u64().expect("a port") as u16;
+
             for (from, source) in ends.iter().enumerate() {
                 for (to, target) in ends.iter().enumerate() {
                     let said = |what: &str| {
@@ -102,10 +110,12 @@ fn every_network_verdict_matches_the_table() {
                             .filter(|p| p.id.namespace == pod.namespace);
                         verdict(own, direction, pod, peer, protocol, port).passes()
                     };
+
                     let ingress = asks(Direction::Ingress, target, source);
                     let egress = asks(Direction::Egress, source, target);
                     asked += 1;
                     denied += u32::from(!said("combined"));
+
                     if (ingress, egress, ingress && egress)
                         != (said("ingress"), said("egress"), said("combined"))
                     {
@@ -119,10 +129,12 @@ fn every_network_verdict_matches_the_table() {
             }
         }
     }
+
     crate::support::say(&format!(
         "network: {asked} verdicts asked, {denied} of them denied, {} differ",
         wrong.len()
     ));
+
     assert!(wrong.is_empty(), "{:#?}", &wrong[..wrong.len().min(20)]);
     assert_eq!((asked, denied), (124_884, 22_767));
 }
@@ -171,6 +183,7 @@ fn authorizer(set: &Value) -> Rbac {
     let mut facts = Facts::default();
     let mut sources = SourceMap::default();
     let span = sources.add_path("table");
+
     for (key, kind) in [
         ("roles", "Role"),
         ("clusterRoles", "ClusterRole"),
@@ -185,6 +198,7 @@ fn authorizer(set: &Value) -> Rbac {
                 .get("name")
                 .and_then(Value::as_str)
                 .map_or_else(|| format!("{kind}-{n}"), str::to_owned);
+
             object["metadata"] =
                 serde_json::json!({"name": name, "namespace": text(item, "namespace")});
             let value = tenantry::value::Value::from(&object);
@@ -198,12 +212,15 @@ fn authorizer(set: &Value) -> Rbac {
             );
         }
     }
+
     assert!(facts.unevaluated.is_empty(), "{:?}", facts.unevaluated);
     let mut rbac = Rbac::default();
+
     for role in facts.roles {
         rbac.roles
             .insert((role.id.namespace.clone(), role.id.name.clone()), role);
     }
+
     rbac.bindings = facts.bindings;
     rbac.finish();
     rbac
@@ -215,6 +232,7 @@ fn every_rbac_verdict_matches_the_table() {
         return;
     };
     let mut asked = BTreeMap::<&str, usize>::new();
+
     for case in list(&matches) {
         let rule = PolicyRule::of(&tenantry::value::Value::from(&case["rule"]));
         for one in list(&case["requests"]) {
@@ -235,6 +253,7 @@ fn every_rbac_verdict_matches_the_table() {
             );
         }
     }
+
     for case in list(&table("nonresourceurl_covers.json").expect("a table")) {
         *asked.entry("nonresourceurl_covers").or_default() += 1;
         assert_eq!(
@@ -243,6 +262,7 @@ fn every_rbac_verdict_matches_the_table() {
             "{case}"
         );
     }
+
     for case in list(&table("covers.json").expect("a table")) {
         *asked.entry("covers").or_default() += 1;
         let left = uncovered(&rules(&case["ownerRules"]), &rules(&case["servantRules"]));
@@ -259,6 +279,7 @@ fn every_rbac_verdict_matches_the_table() {
             case["name"]
         );
     }
+
     for case in list(&table("applies_to.json").expect("a table")) {
         *asked.entry("applies_to").or_default() += 1;
         let subjects = who(case);
@@ -270,6 +291,7 @@ fn every_rbac_verdict_matches_the_table() {
         let said = named.iter().any(|s| subjects.contains(s));
         assert_eq!(Some(said), case["appliesTo"].as_bool(), "{}", case["name"]);
     }
+
     for set in list(&table("authorizer.json").expect("a table")) {
         let rbac = authorizer(set);
         for (key, wanted) in [("shouldPass", true), ("shouldFail", false)] {
@@ -289,8 +311,10 @@ fn every_rbac_verdict_matches_the_table() {
             }
         }
     }
+
     let resolver = table("rule_resolver.json").expect("a table");
     let rbac = authorizer(&resolver);
+
     for case in list(&resolver["cases"]) {
         *asked.entry("rule_resolver").or_default() += 1;
         let sorted = |mut rules: Vec<PolicyRule>| {
@@ -300,6 +324,7 @@ fn every_rbac_verdict_matches_the_table() {
         let found = sorted(rbac.rules_in(&who(case), text(case, "namespace")));
         assert_eq!(found, sorted(rules(&case["effectiveRules"])), "{case}");
     }
+
     crate::support::say(&format!("rbac: {asked:?}"));
     let least = [
         ("rule_matches", 70),
@@ -309,6 +334,7 @@ fn every_rbac_verdict_matches_the_table() {
         ("authorizer", 31),
         ("rule_resolver", 4),
     ];
+
     for (name, count) in least {
         assert!(asked[name] >= count, "{name}: {asked:?}");
     }

@@ -16,6 +16,7 @@ fn diff_compares_objects_with_a_revision() {
             "  quota: {pods: \"9\"}\n  members: [{group: x, role: viewer}]\n",
         ),
     );
+
     let ran = sandbox.run(&["diff", "HEAD"]).code(0);
     assert!(
         ran.out
@@ -23,12 +24,14 @@ fn diff_compares_objects_with_a_revision() {
         "{}",
         ran.out
     );
+
     assert!(
         ran.out
             .contains("+ RoleBinding.rbac.authorization.k8s.io/a/viewer"),
         "{}",
         ran.out
     );
+
     assert!(!ran.out.contains("/b/"), "{}", ran.out);
     sandbox.run(&["diff", "--exit-code"]).code(1);
     assert!(
@@ -38,6 +41,7 @@ fn diff_compares_objects_with_a_revision() {
             .out
             .contains("```diff")
     );
+
     assert!(
         sandbox
             .run(&["diff", "nowhere"])
@@ -45,6 +49,7 @@ fn diff_compares_objects_with_a_revision() {
             .err
             .contains("there is no revision `nowhere`")
     );
+
     let ran = sandbox.run(&["check", "--since", "HEAD"]).code(0);
     assert!(ran.err.contains("0 errors"), "{}", ran.err);
     sandbox.write("tenants/b.yaml", tenant("b", "  quota: {pods: x}\n"));
@@ -55,6 +60,7 @@ fn diff_compares_objects_with_a_revision() {
     sandbox.git(&["commit", "-qm", "two"]).code(0);
     sandbox.write("tenants/b.yaml", tenant("b", "  quota: {pods: x}\n"));
     sandbox.run(&["check"]).code(1);
+
     sandbox.run(&["check", "--since", "HEAD"]).code(0);
 }
 
@@ -66,15 +72,18 @@ fn diff_prints_no_value_of_a_secret() {
             "apiVersion: v1\nkind: Secret\nmetadata: {{name: s, namespace: a}}\nstringData: {{p: {v}}}\n"
         )
     };
+
     sandbox.write("extra.yaml", secret("hunter2"));
     sandbox.write(
         "tenants/a.yaml",
         tenant("a", "  manifests: [../extra.yaml]\n"),
     );
+
     sandbox.git(&["init", "-q"]).code(0);
     sandbox.git(&["add", "-A"]).code(0);
     sandbox.git(&["commit", "-qm", "one"]).code(0);
     sandbox.write("extra.yaml", secret("hunter3"));
+
     for format in ["text", "json", "markdown"] {
         let ran = sandbox.run(&["diff", "--format", format]).code(0);
         assert!(
@@ -96,6 +105,7 @@ fn diff_says_who_gains_and_who_loses_access() {
         ran.code == 0 && ran.err.contains("changes nothing of what tenants may"),
         "{ran:?}"
     );
+
     // Another edge.
     sandbox.write(
         "tenants/a.yaml",
@@ -104,6 +114,7 @@ fn diff_says_who_gains_and_who_loses_access() {
             "  network: {egress: [{tenant: b, ports: [{port: 8080}]}, {cidr: 192.0.2.0/24}]}\n",
         ),
     );
+
     let ran = sandbox.run(&["diff", "--fail-on", "widens"]);
     assert_eq!(ran.code, 1, "{ran:?}");
     assert!(
@@ -112,23 +123,27 @@ fn diff_says_who_gains_and_who_loses_access() {
         "{}",
         ran.out
     );
+
     assert_eq!(sandbox.run(&["diff"]).code, 0);
     let report = json(&sandbox.run(&["diff", "--format", "json"]).out);
     assert_eq!(
         (&report["class"], &report["isolation"]["prod"]["a"]["class"]),
         (&"widens".into(), &"widens".into())
     );
+
     assert!(
         sandbox
             .run(&["diff", "--format", "markdown"])
             .out
             .contains("+ `a` -> 192.0.2.0/24")
     );
+
     // Another person; an edge that goes.
     sandbox.write(
         "tenants/a.yaml",
         tenant("a", "  members: [{group: a-devs, role: developer}]\n"),
     );
+
     sandbox.write("tenants/b.yaml", tenant("b", ""));
     let ran = sandbox.run(&["diff", "--fail-on", "widens"]);
     assert_eq!(ran.code, 1);
@@ -138,12 +153,14 @@ fn diff_says_who_gains_and_who_loses_access() {
         "{}",
         ran.out
     );
+
     assert!(
         ran.out
             .contains("prod: narrows tenant `b`\n  - `b` <- `a` on TCP/8080"),
         "{}",
         ran.out
     );
+
     // One edge on fewer ports, to fewer addresses: nothing is gained.
     sandbox.write(
         "tenants/b.yaml",
@@ -152,15 +169,18 @@ fn diff_says_who_gains_and_who_loses_access() {
             "  network: {ingress: [{tenant: a, ports: [{port: 8080}]}]}\n",
         ),
     );
+
     let edge = |more: &str| {
         tenant(
             "a",
             &format!("  network: {{egress: [{{tenant: b, ports: [{{port: 8080}}]}}, {more}]}}\n"),
         )
     };
+
     sandbox.write("tenants/a.yaml", edge("{cidr: 192.0.2.0/24}"));
     sandbox.git(&["add", "-A"]);
     assert_eq!(sandbox.git(&["commit", "-qm", "second"]).code, 0);
+
     for less in [
         "{cidr: 192.0.2.0/24, ports: [{port: 443}]}",
         "{cidr: 192.0.2.128/25}",
@@ -176,6 +196,7 @@ fn diff_says_who_gains_and_who_loses_access() {
             "{less}: {ran:?}"
         );
     }
+
     for more in ["{cidr: 192.0.2.0/23}", "{cidr: 198.51.100.0/24}"] {
         sandbox.write("tenants/a.yaml", edge(more));
         assert_eq!(
@@ -184,10 +205,12 @@ fn diff_says_who_gains_and_who_loses_access() {
             "{more}"
         );
     }
+
     sandbox.write("tenants/b.yaml", tenant("b", ""));
     // Less alone is no reason to fail.
     sandbox.write("tenants/a.yaml", tenant("a", ""));
     let ran = sandbox.run(&["diff", "--fail-on", "widens"]);
+
     assert!(
         ran.code == 0 && ran.err.contains("narrows what tenants may"),
         "{ran:?}"

@@ -53,6 +53,7 @@ fn cluster(objects: &[Value]) -> Cluster {
             },
         );
     }
+
     assert!(facts.unevaluated.is_empty(), "{:?}", facts.unevaluated);
     Cluster::new(
         Parts {
@@ -88,6 +89,7 @@ fn rule(peers: &'static str) -> impl Strategy<Value = Value> {
         (prop_oneof![selector(), named], selector())
             .prop_map(|(n, p)| json!({"namespaceSelector": n, "podSelector": p})),
     ];
+
     let port = prop_oneof![
         Just(json!({"port": 80})),
         Just(json!({"protocol": "TCP", "port": 80, "endPort": 90})),
@@ -95,6 +97,7 @@ fn rule(peers: &'static str) -> impl Strategy<Value = Value> {
         Just(json!({"protocol": "UDP", "port": 53})),
         Just(json!({"protocol": "TCP", "port": "web"})),
     ];
+
     (vec(peer, 0..3), vec(port, 0..2))
         .prop_map(move |(who, ports)| json!({peers: who, "ports": ports}))
 }
@@ -165,18 +168,21 @@ fn the_naive_evaluator_agrees_on_existing_pods() {
         vec(labels(), 8),
         any::<bool>(),
     );
+
     run(1200, &input, |(homes, policies, pods, names_web)| {
         let homes: Vec<NaiveLabels> = NAMESPACES
             .iter()
             .zip(&homes)
             .map(|(n, l)| with_name(n, l))
             .collect();
+
         let all: Vec<Value> = NAMESPACES
             .iter()
             .zip(&homes)
             .map(|(n, l)| namespace(n, l))
             .chain(policies.iter().cloned())
             .collect();
+
         let cluster = cluster(&all);
         let ours_homes: Vec<Labels> = homes.iter().map(ours).collect();
         let ours_pods: Vec<Labels> = pods.iter().map(ours).collect();
@@ -185,11 +191,13 @@ fn the_naive_evaluator_agrees_on_existing_pods() {
             protocol: Protocol::Tcp,
             port: 85,
         }];
+
         let ports: (&[NamedPort], &[(&str, &str, u64)]) = if names_web {
             (&web, &[("web", "TCP", 85)])
         } else {
             (&[], &[])
         };
+
         let end = |i: usize| FlowEnd {
             namespace: NAMESPACES[i % 4],
             namespace_labels: &ours_homes[i % 4],
@@ -197,12 +205,14 @@ fn the_naive_evaluator_agrees_on_existing_pods() {
             ips: &[],
             ports: ports.0,
         };
+
         let pod = |i: usize| naive::Pod {
             namespace: NAMESPACES[i % 4],
             namespace_labels: &homes[i % 4],
             labels: &pods[i],
             ports: ports.1,
         };
+
         for (from, to) in (0..8)
             .flat_map(|a| (0..8).map(move |b| (a, b)))
             .filter(|(a, b)| a != b)
@@ -232,10 +242,12 @@ fn the_naive_evaluator_agrees_on_existing_pods() {
             }
         }
     });
+
     say(&format!(
         "network: {} random questions about pods, the same answers",
         asked.get()
     ));
+
     assert!(asked.get() >= 100_000);
 }
 
@@ -286,15 +298,18 @@ fn agrees(homes: &[NaiveLabels], policies: &[Value]) -> (u32, u32) {
         .zip(homes)
         .map(|(n, l)| with_name(n, l))
         .collect();
+
     let all: Vec<Value> = NAMESPACES
         .iter()
         .zip(&homes)
         .map(|(n, l)| namespace(n, l))
         .chain(policies.iter().cloned())
         .collect();
+
     let cluster = cluster(&all);
     let reach = Reachability::new(&cluster);
     let (mut asked, mut open, mut reached) = (0, 0, BTreeSet::new());
+
     for (from, to) in (0..4).flat_map(|a| (0..4).map(move |b| (a, b))) {
         let want = by_trying(&homes, policies, from, to);
         asked += 1;
@@ -312,12 +327,14 @@ fn agrees(homes: &[NaiveLabels], policies: &[Value]) -> (u32, u32) {
             reached.insert(NAMESPACES[to].to_owned());
         }
     }
+
     // Whom the proof says somebody reaches is exactly who is reached.
     let proof = isolation::prove(&cluster);
     let network = proof
         .findings
         .iter()
         .filter(|f| f.plane == Plane::Network && f.verdict == Some(Verdict::Refuted));
+
     let said: BTreeSet<String> = network
         .filter_map(|f| f.victim.as_ref().map(ToString::to_string))
         .collect();
@@ -333,8 +350,10 @@ fn saved_counterexamples_agree() {
         .expect("a folder")
         .map(|e| e.expect("a file").path())
         .collect();
+
     files.sort();
     assert!(!files.is_empty());
+
     for file in files {
         let text = std::fs::read_to_string(&file).expect("text");
         let mut sources = tenantry::source::SourceMap::default();
@@ -353,11 +372,13 @@ fn saved_counterexamples_agree() {
                 .expect("labels")
                 .unwrap_or_default()
         };
+
         let homes: Vec<NaiveLabels> = NAMESPACES.iter().map(|n| labels(n)).collect();
         let policies: Vec<Value> = objects
             .into_iter()
             .filter(|o| o["kind"] == "NetworkPolicy")
             .collect();
+
         agrees(&homes, &policies);
     }
 }
@@ -370,6 +391,7 @@ fn the_naive_evaluator_agrees_on_future_pods() {
         vec(policy(), 0..9),
         vec(any::<[bool; 2]>(), 4),
     );
+
     run(400, &input, |(homes, mut policies, denied)| {
         // Most fleets deny by default: without it nearly every pair is open.
         for (at, [ingress, egress]) in denied.into_iter().enumerate() {
@@ -386,10 +408,12 @@ fn the_naive_evaluator_agrees_on_future_pods() {
                 }));
             }
         }
+
         let (more, ways) = agrees(&homes, &policies);
         asked.set(asked.get() + more);
         open.set(open.get() + ways);
     });
+
     say(&format!(
         "network: {} random pairs of namespaces, {} of them open, each tried with every label",
         asked.get(),
@@ -420,6 +444,7 @@ pub fn rbac() -> impl Strategy<Value = Vec<Value>> {
         .prop_map(|(verbs, groups, resources, names)| {
             json!({"verbs": verbs, "apiGroups": groups, "resources": resources, "resourceNames": names})
         });
+
     let rules = vec(rule, 1..4);
     let span = (select(&NAMESPACES[..2]), select(&NAMES[..]));
     let role = (span.clone(), rules.clone()).prop_map(|((namespace, name), rules)| {
@@ -433,6 +458,7 @@ pub fn rbac() -> impl Strategy<Value = Vec<Value>> {
         }
         role
     });
+
     let subject = prop_oneof![
         select(&["u0", "u1"][..]).prop_map(|name| json!({"kind": "User", "name": name})),
         select(
@@ -449,6 +475,7 @@ pub fn rbac() -> impl Strategy<Value = Vec<Value>> {
             |(ns, name)| json!({"kind": "ServiceAccount", "namespace": ns, "name": name})
         ),
     ];
+
     let binding = (span, any::<bool>(), any::<bool>(), select(&NAMES[..]), vec(subject, 0..5), any::<u32>()).prop_map(
         |((namespace, _), wide, cluster_role, role, subjects, name)| {
             let kind = if wide { "ClusterRoleBinding" } else { "RoleBinding" };
@@ -461,10 +488,12 @@ pub fn rbac() -> impl Strategy<Value = Vec<Value>> {
                 "roleRef": {"kind": role_kind, "name": role}, "subjects": subjects})
         },
     );
+
     let objects = vec(
         prop_oneof![2 => role, 2 => cluster_role, 4 => binding],
         0..24,
     );
+
     objects.prop_map(|objects| {
         // The last of two with one identity is the one that is there.
         let key = |o: &Value| {
@@ -473,11 +502,13 @@ pub fn rbac() -> impl Strategy<Value = Vec<Value>> {
                 o["kind"], o["metadata"]["namespace"], o["metadata"]["name"]
             )
         };
+
         let last = |at: usize| {
             objects[at + 1..]
                 .iter()
                 .all(|o| key(o) != key(&objects[at]))
         };
+
         (0..objects.len())
             .filter(|at| last(*at))
             .map(|at| objects[at].clone())
@@ -496,6 +527,7 @@ fn the_naive_evaluator_agrees_on_rbac_requests() {
         any::<Index>(),
         any::<Index>(),
     );
+
     run(
         4000,
         &(rbac(), vec(question, 30)),
@@ -524,6 +556,7 @@ fn the_naive_evaluator_agrees_on_rbac_requests() {
                         ],
                     ),
                 ];
+
                 let (subject, user, groups) = who.get(&people).clone();
                 let resource = *resource.get(&[
                     "pods",
@@ -532,12 +565,14 @@ fn the_naive_evaluator_agrees_on_rbac_requests() {
                     "deployments/scale",
                     "deployments",
                 ]);
+
                 let (resource, subresource) = resource.split_once('/').unwrap_or((resource, ""));
                 let (verb, group) = (*verb.get(&VERBS[..4]), *group.get(&GROUPS[..3]));
                 let (name, namespace) = (
                     *name.get(&["", "one", "two"]),
                     *namespace.get(&["", "n0", "n1"]),
                 );
+
                 let want = naive::allowed(
                     &objects,
                     &naive::Request {
@@ -551,6 +586,7 @@ fn the_naive_evaluator_agrees_on_rbac_requests() {
                         namespace,
                     },
                 );
+
                 let who = isolation::question::with_groups(&subject);
                 let said = cluster
                     .rbac
@@ -566,6 +602,7 @@ fn the_naive_evaluator_agrees_on_rbac_requests() {
                         },
                     )
                     .is_some();
+
                 asked.set(asked.get() + 1);
                 allowed.set(allowed.get() + u32::from(want));
                 assert_eq!(
@@ -575,10 +612,12 @@ fn the_naive_evaluator_agrees_on_rbac_requests() {
             }
         },
     );
+
     say(&format!(
         "rbac: {} random questions, {} of them allowed, the same answers",
         asked.get(),
         allowed.get()
     ));
+
     assert!(asked.get() >= 100_000);
 }

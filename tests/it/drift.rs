@@ -121,6 +121,7 @@ fn a_field_that_was_not_rendered_is_a_difference() {
             "",
         ),
     ];
+
     for (kind, wanted, live, path) in cases {
         let read = |more: &str| -> Value {
             let more = if more.contains("\"metadata\"") {
@@ -131,6 +132,7 @@ fn a_field_that_was_not_rendered_is_a_difference() {
             serde_json::from_str(&format!("{{{kind}, {more}}}"))
                 .unwrap_or_else(|e| panic!("{e}: {more}"))
         };
+
         let (wanted, live) = (read(wanted), read(live));
         let id = tenantry::kube::ObjectId::of(&wanted).expect("an object");
         let found = differences(&id, &wanted, &live, |_| Value::default());
@@ -140,6 +142,7 @@ fn a_field_that_was_not_rendered_is_a_difference() {
         } else {
             paths.iter().any(|p| p.starts_with(path))
         };
+
         assert!(right, "{path}: {paths:?}\n{wanted:?}\n{live:?}");
     }
 }

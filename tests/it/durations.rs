@@ -13,6 +13,7 @@ const TOO_LONG: &str = "2562047h47m16854775808ns";
 fn a_duration_that_go_cannot_hold_is_refused_at_its_line() {
     let mut kinds = Vec::new();
     let mut manifests = Vec::new();
+
     for crd in custom_resource_definitions(&tool("flux-crds")) {
         let fields = duration_fields(&crd);
         if fields.is_empty() {
@@ -26,6 +27,7 @@ fn a_duration_that_go_cannot_hold_is_refused_at_its_line() {
             objects.len(),
         ));
     }
+
     let objects: usize = manifests.iter().map(|(_, _, count)| count).sum();
     assert!(
         objects > 20,
@@ -45,6 +47,7 @@ fn a_duration_that_go_cannot_hold_is_refused_at_its_line() {
         ),
         ("tenants/blue.yaml", &tenant("blue", "")),
     ]);
+
     for (path, text, _) in &manifests {
         sandbox.write(path, text);
     }
@@ -58,6 +61,7 @@ fn a_duration_that_go_cannot_hold_is_refused_at_its_line() {
             }
         }
     }
+
     sandbox.run(&["render"]).code(1);
     assert!(sandbox.has("rendered/prod/tenants/blue/blue.yaml"));
     assert!(!sandbox.has("rendered/prod/tenants/red"));
@@ -85,6 +89,7 @@ fn durations_in_range_and_other_strings_pass() {
         ),
         ("c.yaml", quantity),
     ]);
+
     sandbox.run(&["check"]).code(0);
 }
 
@@ -120,6 +125,7 @@ fn custom_resource_definitions(folder: &Path) -> Vec<Crd> {
         .map(|entry| entry.expect("an entry").into_path())
         .filter(|path| path.extension().is_some_and(|end| end == "yaml"))
         .collect();
+
     files.sort();
 
     let mut crds = Vec::new();
@@ -133,6 +139,7 @@ fn custom_resource_definitions(folder: &Path) -> Vec<Crd> {
             }
         }
     }
+
     crds
 }
 
@@ -163,12 +170,14 @@ fn duration_fields(crd: &Crd) -> Vec<Vec<String>> {
             walk(field, &below, out);
         }
     }
+
     let mut out = Vec::new();
     walk(
         &crd.schema["properties"]["spec"],
         &["spec".to_owned()],
         &mut out,
     );
+
     out
 }
 
@@ -181,6 +190,7 @@ fn object(crd: &Crd, path: &[String]) -> String {
         crd.kind,
         path.join("-").to_lowercase()
     );
+
     for (depth, name) in path.iter().enumerate() {
         text.push_str(&format!("{}{name}:", "  ".repeat(depth)));
         let last = depth + 1 == path.len();
@@ -190,5 +200,6 @@ fn object(crd: &Crd, path: &[String]) -> String {
             "\n".to_owned()
         });
     }
+
     text
 }

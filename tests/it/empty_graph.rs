@@ -30,22 +30,26 @@ fn live(manifests: &str) -> Cluster {
         fleet_path: "tenants/fleet.yaml".into(),
         ..InputFiles::default()
     };
+
     let specs = [
         ("tenants/fleet.yaml", FLEET.to_owned()),
         ("tenants/a.yaml", tenant("a", "")),
         ("tenants/b.yaml", tenant("b", "")),
     ];
+
     for (path, text) in specs {
         files.inputs.push(SpecFile {
             source: sources.add(Source::new(path, text)),
             origin: None,
         });
     }
+
     let context = Context {
         now: Day::parse(NOW),
         version: "0.1.0".into(),
         ..Context::default()
     };
+
     let front = compile::resolve(&mut sources, &mut files, &context);
 
     let listed = sources.add(Source::new("live.yaml", manifests));
@@ -54,6 +58,7 @@ fn live(manifests: &str) -> Cluster {
         closed: true,
         ..ExtraFacts::default()
     };
+
     graph::cluster(
         front.fleet().expect("a fleet"),
         &front.tenancy,
@@ -119,6 +124,7 @@ fn the_tenants_of_a_source_that_is_not_given_are_unknown() {
         ran.out.contains("error[tenancy/source-not-given]"),
         "{ran:?}"
     );
+
     assert_eq!(verdicts(&sandbox, &[]), ["unknown"; 6]);
 
     let given = format!("search-team={}", other.path().display());

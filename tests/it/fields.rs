@@ -49,6 +49,7 @@ fn every_field_has_every_cell() {
                 .extend(empty.map(|(cell, _)| format!("{} {}: {cell}", kind.name(), field.path)));
         }
     }
+
     assert!(
         missing.is_empty(),
         "add these lines to the doc comments in src/spec: {missing:#?}"
@@ -78,6 +79,7 @@ fn declared_in(folder: &str) -> BTreeSet<String> {
         .into_iter()
         .filter_map(Result::ok)
         .filter(|entry| entry.file_type().is_file());
+
     let texts = files.map(|entry| fs::read_to_string(entry.path()).unwrap_or_default());
     let known: BTreeSet<&str> = RULES.iter().map(|rule| rule.id).collect();
     texts
@@ -194,6 +196,7 @@ fn the_annotated_tenant_uses_every_field() {
         .flat_map(|(_, fields)| fields)
         .map(|field| (field.path.clone(), field))
         .collect();
+
     let mut set = BTreeSet::new();
     used(&parse(&tenant), "", &all, &mut set);
 
@@ -202,6 +205,7 @@ fn the_annotated_tenant_uses_every_field() {
         .filter_map(|line| line.strip_prefix("| `spec.")?.split('`').next())
         .map(|path| format!("spec.{path}"))
         .collect();
+
     let unset: BTreeSet<String> = all.into_keys().filter(|path| !set.contains(path)).collect();
     assert_eq!(
         unset, excluded,

@@ -63,6 +63,7 @@ impl Output<'_> {
             }
             _ => {}
         }
+
         for path in named {
             assert!(
                 self.sandbox.has(&path),
@@ -90,21 +91,26 @@ fn ask(name: &str, sandbox: &Sandbox) -> usize {
         true => &["--also", "also"],
         false => &[],
     };
+
     for format in ["text", "json", "github", "sarif"] {
         run(&["check", "--format", format], format);
         run(&[&["prove", "--format", format], also].concat(), format);
     }
+
     run(
         &[&["prove", "--format", "markdown"], also].concat(),
         "markdown",
     );
+
     for subject in ["group:extra", "group:system:masters"] {
         let question = ["can", subject, "create", "networkpolicies", "-n", "a"];
         run(&[&question[..], also].concat(), "text");
     }
+
     run(&[&["reach", "a", "b"], also].concat(), "text");
     run(&["show", "a", "--origin"], "text");
     run(&["diff"], "text");
+
     asked
 }
 
@@ -168,6 +174,7 @@ fn of_own_profiles() -> Vec<Case> {
         "tenants/profiles/baseline.yaml",
         narrow("baseline", "restricted"),
     );
+
     let chosen = "  profile: own\n";
     [
         (
@@ -201,6 +208,7 @@ fn of_templates() -> Vec<Case> {
     let undeclared = "apiVersion: x.example/v1\nkind: Other\nmetadata: {name: x, namespace: \"{{ \
                       namespace.name }}\"}\n";
     let bare = FLEET.to_owned() + "      apis: []\n";
+
     [
         (
             "an object of a built-in template again",
@@ -242,6 +250,7 @@ fn of_roles() -> Vec<Case> {
         let member = format!("  members: [{{group: extra, clusterRole: {role}}}]\n");
         files(FLEET, &member, None)
     };
+
     let beside = |text: String| files(FLEET, "", Some(("also/more.yaml", text)));
     let everybody =
         binding("ClusterRoleBinding", "", "edit").replace("extra", "system:authenticated");
@@ -250,10 +259,12 @@ fn of_roles() -> Vec<Case> {
         "name: view",
         "apiGroups: [\"*\"], resources: [\"*\"], verbs: [\"*\"]",
     );
+
     let aggregated = cluster_role(
         "name: add, labels: {rbac.authorization.k8s.io/aggregate-to-view: \"true\"}",
         "apiGroups: [networking.k8s.io], resources: [networkpolicies], verbs: [create]",
     );
+
     [
         ("admin", bound("admin")),
         ("edit", bound("edit")),
@@ -311,6 +322,7 @@ fn findings_without_a_fleet_point_at_the_manifests() {
         |name: &str| format!("---\napiVersion: v1\nkind: Namespace\nmetadata: {{name: {name}}}\n");
     sandbox.write("also/namespaces.yaml", namespace("a") + &namespace("b"));
     let also = of_roles().into_iter().flat_map(|(_, files)| files);
+
     for (path, text) in also.filter(|(path, _)| path.starts_with("also/")) {
         sandbox.write(path, text);
         for format in ["text", "json", "github", "sarif"] {
@@ -323,6 +335,7 @@ fn findings_without_a_fleet_point_at_the_manifests() {
             }
             .check(format);
         }
+
         for subject in ["group:extra", "group:system:masters"] {
             let args = ["can", subject, "create", "pods", "--also", "also"];
             let ran = sandbox.run(&args);
@@ -343,6 +356,7 @@ fn the_findings_of_each_fixture_point_at_its_own_files() {
                 .iter()
                 .map(|(path, text)| (path.as_str(), text.as_str()))
                 .collect();
+
             let (sources, compiled) = compile(&texts);
 
             let findings = &compiled.findings;
@@ -354,9 +368,11 @@ fn the_findings_of_each_fixture_point_at_its_own_files() {
             ] {
                 assert_eq!(Output::built_in(&text), None, "{name}");
             }
+
             count += 1;
         }
     }
+
     assert!(count >= 90);
 }
 
@@ -376,12 +392,14 @@ fn a_value_of_a_built_in_profile_points_at_the_line_that_chose_it() {
             .expect("the finding");
         sources.get(found.span.source).slice(found.span).to_owned()
     };
+
     let own = "apiVersion: tenantry.dev/v1alpha1\nkind: Profile\nmetadata: {name: own}\nspec: {extends: baseline}\n";
     let by_default = small.replace("spec:\n", "spec:\n  defaultProfile: baseline\n");
 
     assert_eq!(placed(&small, "", own), "a");
     assert_eq!(placed(&small, "  profile: restricted\n", own), "restricted");
     assert_eq!(placed(&by_default, "", own), "baseline");
+
     assert_eq!(placed(&small, "  profile: own\n", own), "baseline");
 }
 

@@ -31,6 +31,7 @@ fn a_production_fleet_is_imported_without_a_change() {
         .arg("-C")
         .arg(sandbox.path().join("src"))
         .status();
+
     assert!(status.expect("tar").success());
     let ran = sandbox.run(&["import", "src"]).code(0);
     assert!(ran.err.contains("1458 tenants"), "{}", ran.err);
@@ -40,6 +41,7 @@ fn a_production_fleet_is_imported_without_a_change() {
         "{}",
         ran.err
     );
+
     let ran = sandbox.run(&["diff", "--against", "src"]).code(0);
     // Two namespaces carry an annotation by which a controller hands out cloud roles: listed, not
     // carried over.
@@ -53,11 +55,13 @@ fn a_production_fleet_is_imported_without_a_change() {
         "{}",
         ran.out
     );
+
     let report = sandbox.read("tenants/IMPORT.md");
     assert!(
         report.contains("annotations.iam.amazonaws.com/permitted"),
         "listed with the reason"
     );
+
     // Tightened: the floor comes, what it replaces goes, and nobody else is touched.
     sandbox.git(&["init", "-q"]).code(0);
     sandbox.git(&["add", "tenants", "tenantry.lock"]).code(0);
@@ -71,10 +75,12 @@ fn a_production_fleet_is_imported_without_a_change() {
         &format!("tenants/{name}.yaml"),
         text.replace("  manifests:\n", ""),
     );
+
     let _ = std::fs::remove_file(sandbox.path().join(format!("tenants/waivers/{name}.yaml")));
     let ran = sandbox.run(&["diff", "HEAD"]).code(0);
     let lines: Vec<&str> = ran.out.lines().filter(|l| !l.starts_with(' ')).collect();
     assert!(lines.iter().all(|l| l.contains(name)), "{}", ran.out);
+
     for wanted in [
         format!("+ NetworkPolicy.networking.k8s.io/{name}/default-deny"),
         format!("- NetworkPolicy.networking.k8s.io/{name}/default"),
@@ -84,6 +90,7 @@ fn a_production_fleet_is_imported_without_a_change() {
     ] {
         assert!(lines.contains(&wanted.as_str()), "{wanted}\n{}", ran.out);
     }
+
     sandbox.run(&["render"]).code(0);
 }
 
@@ -99,17 +106,20 @@ fn a_kustomize_tree_in_the_tenants_folder_does_not_collide() {
         .arg(sandbox.path())
         .status()
         .expect("cp");
+
     assert!(status.success());
     let _ = Command::new("chmod")
         .args(["-R", "u+w"])
         .arg(sandbox.path())
         .status();
+
     sandbox.run(&["init"]).code(0);
     assert!(
         sandbox
             .read("tenants/fleet.yaml")
             .contains("- name: production")
     );
+
     sandbox
         .run(&[
             "new",
@@ -121,6 +131,7 @@ fn a_kustomize_tree_in_the_tenants_folder_does_not_collide() {
             "staging",
         ])
         .code(0);
+
     let ran = sandbox.run(&["render"]).code(0);
     assert!(
         ran.err.contains("of other groups skipped") && ran.err.contains("0 errors"),

@@ -15,6 +15,7 @@ fn objects(text: &str) -> BTreeMap<String, Value> {
         .iter()
         .map(|d| d.root.to_json())
         .filter(|v| !v.is_null());
+
     values
         .map(|v| {
             (
@@ -38,16 +39,19 @@ fn spec_of(command: &str) -> String {
             .filter_map(|w| w.strip_prefix(flag)?.strip_prefix('='))
             .collect::<Vec<_>>()
     };
+
     let namespaces: Vec<String> = values("--with-namespace")
         .iter()
         .map(|n| format!("{{name: {n}}}"))
         .collect();
+
     let labels: Vec<String> = values("--label")
         .iter()
         .flat_map(|l| l.split(','))
         .filter_map(|pair| pair.split_once('='))
         .map(|(k, v)| format!("{k}: {v:?}"))
         .collect();
+
     let role = values("--cluster-role")
         .first()
         .map_or(String::new(), |r| format!(", clusterRole: {r}"));
@@ -69,12 +73,14 @@ fn same(command: &str, printed: &str) -> usize {
         "spec:\n",
         "spec:\n  tenantMetadata: {labels: [team, env, example.com/]}\n",
     );
+
     let tenant = spec_of(command);
     let (_, compiled) = compile(&[
         ("tenants/fleet.yaml", &fleet),
         ("tenants/t.yaml", &tenant),
         ("tenants/waivers/w.yaml", &waiver),
     ]);
+
     let rendered: String = compiled
         .tree
         .files
@@ -82,12 +88,14 @@ fn same(command: &str, printed: &str) -> usize {
         .filter(|d| d.entry.tenant.is_some())
         .map(|d| d.text())
         .collect();
+
     assert_eq!(
         objects(&rendered),
         objects(printed),
         "{command}: {:?}",
         compiled.findings
     );
+
     objects(printed).len()
 }
 
@@ -114,6 +122,7 @@ fn the_current_objects_of_flux_create_tenant_are_rendered() {
         "team-1",
         "x-0123456789-0123456789-0123456789-0123456789",
     ];
+
     let namespaces: [&[&str]; 3] = [&[""], &["", "-apps"], &["-z", "-a", "-m"]];
     let labels: [&[&str]; 4] = [
         &[],
@@ -121,12 +130,14 @@ fn the_current_objects_of_flux_create_tenant_are_rendered() {
         &["--label=team=x", "--label=env=prod"],
         &["--label=example.com/z=1,env=y"],
     ];
+
     let roles = [
         "",
         "--cluster-role=cluster-admin",
         "--cluster-role=flux-edit",
         "--cluster-role=acme:deployer",
     ];
+
     let (mut count, mut commands) = (0, 0);
     for name in names {
         for suffixes in namespaces {
@@ -138,11 +149,13 @@ fn the_current_objects_of_flux_create_tenant_are_rendered() {
                         "tenant".to_owned(),
                         name.to_owned(),
                     ];
+
                     words.extend(
                         suffixes
                             .iter()
                             .map(|s| format!("--with-namespace={name}{s}")),
                     );
+
                     words.extend(labels.iter().map(|l| (*l).to_owned()));
                     words.extend((!role.is_empty()).then(|| role.to_owned()));
                     let mut command = Command::new(&flux);
@@ -157,12 +170,14 @@ fn the_current_objects_of_flux_create_tenant_are_rendered() {
                             .expect("flux starts"),
                     )
                     .code(0);
+
                     count += same(&format!("# {}", words.join(" ")), &ran.out);
                     commands += 1;
                 }
             }
         }
     }
+
     println!("{count} objects of {commands} commands");
     assert_eq!(commands, 192);
 }

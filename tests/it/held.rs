@@ -18,12 +18,14 @@ fn an_error_holds_only_its_own_tenant() {
             .read("rendered/prod/tenants/b/b.yaml")
             .contains("display-name: B")
     );
+
     assert!(sandbox.run(&["status"]).out.contains("Held"));
     assert!(
         sandbox
             .read("rendered/prod/entry/tenant-a.yaml")
             .contains("name: tenant-a\n")
     );
+
     sandbox.write("tenants/a.yaml", "kind: [\n");
     let ran = sandbox.run(&["render"]).code(1);
     assert!(
@@ -31,9 +33,11 @@ fn an_error_holds_only_its_own_tenant() {
         "a file that no longer parses: {}",
         ran.err
     );
+
     assert_eq!(before, sandbox.read("rendered/prod/tenants/a/a.yaml"));
     sandbox.write("tenants/a.yaml", tenant("a", ""));
     sandbox.run(&["render"]).code(0);
+
     assert!(!sandbox.run(&["status"]).out.contains("Held"));
 }
 
@@ -48,6 +52,7 @@ fn an_unreadable_manifest_is_an_error_of_its_tenant() {
             "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a, namespace: a}\n",
         ),
     ]);
+
     sandbox.run(&["render"]).code(0);
     for broken in [
         "kind: a\nkind: b\n",
@@ -75,12 +80,14 @@ fn an_edge_to_a_held_tenant_stays() {
             &tenant("b", "  network: {ingress: [{tenant: a}]}\n"),
         ),
     ]);
+
     sandbox.run(&["render"]).code(0);
     let before = sandbox.read("rendered/prod/tenants/a/a.yaml");
     assert!(before.contains("allow-egress"), "{before}");
     sandbox.write("tenants/b.yaml", "kind: [\n");
     let ran = sandbox.run(&["render"]).code(1);
     assert!(ran.err.contains("held: b\n"), "only b: {}", ran.err);
+
     assert_eq!(before, sandbox.read("rendered/prod/tenants/a/a.yaml"));
 }
 
@@ -105,6 +112,7 @@ fn a_held_tenant_keeps_its_edges() {
             &tenant("c", "  network: {ingress: [{tenant: a}]}\n"),
         ),
     ]);
+
     sandbox.run(&["render"]).code(0);
     let tree = || {
         sandbox
@@ -113,12 +121,14 @@ fn a_held_tenant_keeps_its_edges() {
             .filter(|(p, _)| p.starts_with("rendered/"))
             .collect::<Vec<_>>()
     };
+
     let before = tree();
     assert!(
         sandbox
             .read("rendered/prod/tenants/b/b.yaml")
             .contains("allow-ingress")
     );
+
     for broken in [
         edges("{tenant: b, ports: [{port: 80}]}, {tenant: c}").replace("spec:", "spec:\n  nope: 1"),
         edges("").replace("spec:", "spec:\n  profile: nope"),
@@ -133,10 +143,12 @@ fn a_held_tenant_keeps_its_edges() {
             ran.err
         );
     }
+
     sandbox.write(
         "tenants/a.yaml",
         edges("{tenant: b, ports: [{port: 80}]}, {tenant: c}"),
     );
+
     sandbox.write("tenants/c.yaml", tenant("c", "  profile: nope\n"));
     let ran = sandbox.run(&["render"]).code(1);
     assert!(
@@ -155,17 +167,20 @@ fn a_namespace_of_a_held_tenant_cannot_be_claimed() {
         "tenants/evil.yaml",
         tenant("evil", "").replace("[{name: evil}]", "[{name: a}]"),
     );
+
     let ran = sandbox.run(&["render"]).code(1);
     assert!(
         ran.err.contains("tenancy/claimed-twice") && ran.err.contains("held: a, evil"),
         "{}",
         ran.err
     );
+
     assert!(!sandbox.has("rendered/prod/tenants/evil"));
     sandbox.write(
         "tenants/evil.yaml",
         tenant("b", "").replace("tenants/b", "x"),
     );
+
     let ran = sandbox.run(&["render"]).code(1);
     assert!(
         ran.err.contains("tenancy/duplicate-tenant") && ran.err.contains("held: a\n"),
@@ -180,11 +195,13 @@ fn a_source_that_is_not_given_holds_its_tenants() {
         ("search.yaml", &tenant("search", "")),
         ("evil.yaml", &tenant("evil", "")),
     ]);
+
     let sandbox = two_tenants();
     sandbox.write(
         "tenants/fleet.yaml",
         format!("{FLEET}  sources: [{{name: search-team, tenants: [search]}}]\n"),
     );
+
     let given = format!("search-team={}", other.path().display());
     let ran = sandbox.run(&["render", "--source", &given]).code(1);
     assert!(
@@ -192,6 +209,7 @@ fn a_source_that_is_not_given_holds_its_tenants() {
         "{}",
         ran.err
     );
+
     fs::remove_file(other.path().join("evil.yaml")).expect("removed");
     sandbox.run(&["render", "--source", &given]).code(0);
     assert!(sandbox.has("rendered/prod/tenants/search/search.yaml"));
@@ -201,9 +219,11 @@ fn a_source_that_is_not_given_holds_its_tenants() {
         "{}",
         ran.err
     );
+
     assert!(sandbox.has("rendered/prod/tenants/search/search.yaml"));
     other.write("w.yaml", "apiVersion: tenantry.dev/v1alpha1\nkind: Waiver\nmetadata: {name: w}\nspec: {rule: network/egress-any, tenant: search, reason: x, approvedBy: x, approvedAt: \"2026-11-01\", expires: \"2026-12-31\"}\n");
     let ran = sandbox.run(&["check", "--source", &given]).code(1);
+
     assert!(
         ran.out.contains("spec/misplaced") && ran.out.contains("tenant-owned source"),
         "{}",

@@ -72,6 +72,7 @@ fn an_unsupported_format_is_refused_with_the_supported_ones() {
             let mut command = sandbox.command(&[words, &["--format", format]].concat());
             let ran = Ran::of(command.env("KUBECONFIG", "absent").output().expect("runs"));
             let case = format!("{words:?} --format {format}: {}", ran.all());
+
             if !can.contains(&format) {
                 assert_eq!(ran.code, 2, "{case}");
                 assert!(ran.out.is_empty(), "{case}");
@@ -79,6 +80,7 @@ fn an_unsupported_format_is_refused_with_the_supported_ones() {
                 assert!(ran.err.ends_with(&list), "{case}");
                 continue;
             }
+
             assert!(!ran.err.contains("cannot write"), "{case}");
             // There is no cluster to verify; `init` and `new` find their files here.
             if ran.code != 2 && !starts.is_empty() {
@@ -174,6 +176,7 @@ fn every_command_has_a_manual_page() {
 
     sandbox.run(&["man", "--output-dir", "man1"]).code(0);
     assert_eq!(sandbox.read("man1/tenantry.1"), page);
+
     for name in listed_commands() {
         let page = sandbox.read(&format!("man1/tenantry-{name}.1"));
         let example = format!("\ntenantry {name}").replace('-', "\\-");
@@ -183,6 +186,7 @@ fn every_command_has_a_manual_page() {
             "{page}"
         );
     }
+
     assert!(sandbox.has("man1/tenantry-new-tenant.1"));
 }
 

@@ -24,6 +24,7 @@ fn refused(bytes: impl AsRef<[u8]>, rule: &str, span: &str) {
         sandbox.has("rendered/prod/tenants/good/good.yaml"),
         "the others render"
     );
+
     assert!(
         !sandbox
             .files()
@@ -40,26 +41,31 @@ fn syntax_errors_are_refused() {
         "document/syntax",
         "tenants/bad.yaml:7:1",
     );
+
     refused(
         tenant("bad", "\tquota: 1\n"),
         "document/syntax",
         "tenants/bad.yaml:7:",
     );
+
     refused(
         b"apiVersion: tenantry.dev/v1alpha1\nkind: \0Tenant\n",
         "document/syntax",
         "tenants/bad.yaml:2:7",
     );
+
     refused(
         b"apiVersion: tenantry.dev/v1alpha1\nkind: \x07Tenant\n",
         "document/syntax",
         "tenants/bad.yaml:2:7",
     );
+
     refused(
         b"apiVersion: tenantry.dev/v1alpha1\nkind: \xffTenant\n",
         "source/not-utf8",
         "tenants/bad.yaml:2:7",
     );
+
     refused(
         tenant("bad", "").replace("kind", "%YAML 1.1\n---\nkind"),
         "document/",
@@ -73,15 +79,18 @@ fn yaml_bombs_are_refused() {
         "bad",
         "  parameters:\n    a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n",
     );
+
     for i in 1..9 {
         let list = vec![format!("*a{}", i - 1); 10].join(", ");
         laughs.push_str(&format!("    a{i}: &a{i} [{list}]\n"));
     }
+
     refused(laughs, "document/too-big", "tenants/bad.yaml:");
     let mut text = tenant(
         "bad",
         &format!("  parameters:\n    a: &a {}\n    b:\n", "x".repeat(100_000)),
     );
+
     text.push_str(&"      - *a\n".repeat(20_000));
     refused(text, "document/too-big", "tenants/bad.yaml:");
     let deep = format!("  parameters: {}{}\n", "[".repeat(1000), "]".repeat(1000));
@@ -90,6 +99,7 @@ fn yaml_bombs_are_refused() {
         "document/too-deep",
         "tenants/bad.yaml:7:",
     );
+
     let mut block = tenant("bad", "  parameters:\n");
     for i in 0..1000 {
         block.push_str(&format!("{}a:\n", " ".repeat(4 + i)));
@@ -100,6 +110,7 @@ fn yaml_bombs_are_refused() {
         "document/",
         "tenants/bad.yaml:7:",
     );
+
     refused(
         vec![b'#'; 100 << 20],
         "source/too-large",
@@ -113,15 +124,18 @@ fn links_and_paths_do_not_leave_the_repository() {
         "secret.yaml",
         "apiVersion: v1\nkind: Secret\nmetadata: {name: s, namespace: bad}\n",
     )]);
+
     let sandbox = with_bad(
         "tenants/bad.yaml",
         tenant("bad", "  manifests: [link.yaml]\n"),
     );
+
     std::os::unix::fs::symlink(
         outside.path().join("secret.yaml"),
         sandbox.path().join("tenants/link.yaml"),
     )
     .expect("a link");
+
     let ran = sandbox.run(&["render"]).code(1);
     assert!(ran.err.contains("source/outside-root"), "{}", ran.err);
     assert!(!sandbox.has("rendered/prod/tenants/bad"));
@@ -129,6 +143,7 @@ fn links_and_paths_do_not_leave_the_repository() {
         "tenants/bad.yaml",
         tenant("bad", "  manifests: [../../../etc/passwd]\n"),
     );
+
     let ran = sandbox.run(&["render"]).code(1);
     assert!(
         ran.err.contains("source/outside-root") && ran.err.contains("tenants/bad.yaml:7:15"),
@@ -161,11 +176,13 @@ fn documents_of_other_groups_are_counted() {
         "spec/no-kind",
         "tenants/bad.yaml:1:1",
     );
+
     let sandbox = with_bad("tenants/kustomization.yaml", "resources: [a.yaml]\n");
     sandbox.write(
         "tenants/a.yaml",
         "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\n",
     );
+
     let ran = sandbox.run(&["check"]).code(0);
     assert!(
         ran.err.contains("2 documents of other groups skipped"),
@@ -222,11 +239,13 @@ fn templates_cannot_grant_rights_beyond_the_tenant() {
         assert!(ran.err.contains("tenants/good.yaml:3:18"), "and at the tenant: {}", ran.err);
         assert!(!sandbox.has("rendered/prod/tenants/good"));
     }
+
     let sandbox = with_bad("templates/namespace/quota.yaml", "# nothing\n");
     let ran = sandbox.run(&["render"]).code(1);
     assert!(ran.err.contains("bundle/floor-missing"), "{}", ran.err);
     let sandbox = with_bad("templates/extra.yaml", "a: 1\n");
     let ran = sandbox.run(&["render"]).code(1);
+
     assert!(ran.err.contains("bundle/template-misplaced"), "{}", ran.err);
 }
 
@@ -258,10 +277,12 @@ fn manifests_cannot_grant_rights_beyond_the_tenant() {
         assert!(ran.err.contains(rule), "{rule}: {}", ran.err);
         assert!(!sandbox.has("rendered/prod/tenants/bad"));
     }
+
     let sandbox = with_bad(
         "tenants/bad.yaml",
         tenant("bad", "  manifests: [none.yaml]\n"),
     );
+
     let ran = sandbox.run(&["check"]).code(1);
     assert!(
         ran.out.contains("bundle/manifest]") && ran.out.contains("tenants/none.yaml"),
@@ -278,10 +299,12 @@ fn verbatim_manifests_pass_byte_for_byte() {
         "tenants/bad.yaml",
         tenant("bad", "  manifests: [../extra/x.yaml]\n"),
     );
+
     sandbox.write(
         "tenants/fleet.yaml",
         format!("{FLEET}  tenantKinds: [cert-manager.io/Certificate]\n"),
     );
+
     sandbox.write("extra/x.yaml", format!("{text}---\n{crd}"));
     sandbox.run(&["render"]).code(0);
     assert!(
@@ -289,17 +312,20 @@ fn verbatim_manifests_pass_byte_for_byte() {
             .read("rendered/prod/tenants/bad/bad.yaml")
             .contains(&format!("---\n{text}"))
     );
+
     assert!(
         sandbox
             .read("rendered/prod/late/bad/bad.yaml")
             .ends_with(&format!("---\n{crd}"))
     );
+
     let entry = |unit: &str| sandbox.read(&format!("rendered/prod/entry/{unit}.yaml"));
     assert!(
         entry("tenant-bad").contains("name: tenant-bad.late"),
         "{}",
         entry("tenant-bad")
     );
+
     assert!(
         !entry("tenant-good").contains("tenant-good.late"),
         "{}",
@@ -343,6 +369,7 @@ fn manifests_are_read_as_flux_reads_them() {
     let indented: String = binding.lines().map(|l| format!("  {l}\n")).collect();
     let head = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: x, namespace: bad}\n";
     let ls = binding.replace('\n', "\u{2028}");
+
     for (what, text) in [
         (
             "a List",
@@ -363,15 +390,18 @@ fn manifests_are_read_as_flux_reads_them() {
         assert!(ran.err.contains("bundle/manifest") || ran.err.contains("document/"), "{what}: {}", ran.err);
         assert!(!sandbox.has("rendered/prod/tenants/bad") && !sandbox.has("rendered/prod/late/bad"), "{what}");
     }
+
     // A document after `...` is a document: each is rendered once.
     let sandbox = with_bad(
         "tenants/bad.yaml",
         tenant("bad", "  manifests: [../extra/x.yaml]\n"),
     );
+
     sandbox.write(
         "extra/x.yaml",
         format!("{head}...\n{}", head.replace("name: x", "name: z")),
     );
+
     sandbox.run(&["render"]).code(0);
     let text = sandbox.read("rendered/prod/tenants/bad/bad.yaml");
     assert_eq!(
@@ -391,6 +421,7 @@ fn manifests_hold_only_kinds_that_tenants_may_have() {
             "apiVersion: kustomize.toolkit.fluxcd.io/v1\nkind: Kustomization\nmetadata: {{name: x, namespace: bad}}\nspec: {{{spec}}}\n"
         )
     };
+
     let kind = |version: &str, kind: &str| {
         format!("apiVersion: {version}\nkind: {kind}\nmetadata: {{name: x, namespace: bad}}\n")
     };
@@ -456,6 +487,7 @@ fn a_profile_does_not_replace_a_waiver() {
             .out
             .contains("bundle/manifest-floor")
     );
+
     for more in [
         "  profile: baseline\n",
         "  podSecurity: {management: external}\n",
@@ -470,6 +502,7 @@ fn a_profile_does_not_replace_a_waiver() {
             ran.out
         );
     }
+
     let halves = "  network: {egress: [{cidr: 0.0.0.0/1}, {cidr: 128.0.0.0/1}]}\n";
     assert!(
         with_bad("tenants/bad.yaml", tenant("bad", halves))
@@ -478,6 +511,7 @@ fn a_profile_does_not_replace_a_waiver() {
             .out
             .contains("network/egress-any")
     );
+
     for role in ["tenantry-owner", "system:node"] {
         let member = format!("  members: [{{group: x, clusterRole: \"{role}\"}}]\n");
         assert!(
@@ -488,6 +522,7 @@ fn a_profile_does_not_replace_a_waiver() {
                 .contains("tenancy/unknown-role")
         );
     }
+
     let lent = "  sync: [{name: x, placement: system, git: {url: https://evil.example/x}, auth: {secretRef: flux-system}}]\n";
     assert!(
         with_bad("tenants/bad.yaml", tenant("bad", lent))
@@ -504,16 +539,19 @@ fn a_broken_source_affects_only_its_own_tenants() {
         "x.yaml",
         "apiVersion: tenantry.dev/v1alpha1\nkind: Profile\nmetadata: {name: evil}\nspec: {}\n",
     )]);
+
     other.write("y.yaml", tenant("good", "  nope: 1\n"));
     other.write("z.yaml", tenant("mine", "  manifests: [secret.yaml]\n"));
     let sandbox = with_bad(
         "tenants/fleet.yaml",
         format!("{FLEET}  sources: [{{name: team, tenants: [mine]}}]\n"),
     );
+
     sandbox.write(
         "secret.yaml",
         "apiVersion: v1\nkind: Secret\nmetadata: {name: s, namespace: mine}\nstringData: {p: hunter2}\n",
     );
+
     let given = format!("team={}", other.path().display());
     let ran = sandbox.run(&["render", "--source", &given]).code(1);
     assert!(
@@ -521,11 +559,13 @@ fn a_broken_source_affects_only_its_own_tenants() {
         "{}",
         ran.err
     );
+
     assert!(
         !ran.err.contains("held: good") && !ran.all().contains("hunter2"),
         "{}",
         ran.err
     );
+
     assert!(!sandbox.has("rendered/prod/tenants/mine"));
     sandbox.run(&["check", "--source", "nobody=."]).code(2);
 }
@@ -538,12 +578,14 @@ fn small_files_cannot_cost_much_time() {
             .collect::<Vec<_>>()
             .join(", ")
     };
+
     let anchors = format!(
         "  parameters:\n    a: &a0 {}[{}]{}\n",
         (1..60).map(|i| format!("[&a{i} ")).collect::<String>(),
         "x,".repeat(90_000),
         "]".repeat(59)
     );
+
     for (text, rule) in [
         (
             tenant("bad", "").replace("[{name: bad}]", &format!("[{}]", many(2000, "name: n"))),
@@ -585,6 +627,7 @@ fn objects_and_ranges_that_reach_outside_are_refused() {
             "apiVersion: {version}\nkind: {kind}\nmetadata: {{name: x, namespace: bad}}\n{more}\n"
         )
     };
+
     for text in [
         object("Service", "v1", "spec: {externalIPs: [192.0.2.10]}"),
         object("Secret", "v1", "type: kubernetes.io/service-account-token"),
@@ -613,10 +656,12 @@ fn objects_and_ranges_that_reach_outside_are_refused() {
             "{text}"
         );
     }
+
     let eighths = (0..5)
         .map(|i| format!("{{cidr: {}.0.0.0/8}}", 20 + i))
         .collect::<Vec<_>>()
         .join(", ");
+
     for (more, rule) in [
         (
             "  network: {ingress: [{cidr: 0.0.0.0/1}]}\n".to_owned(),
@@ -640,16 +685,19 @@ fn objects_and_ranges_that_reach_outside_are_refused() {
             .code(1);
         assert!(ran.out.contains(rule), "{more}: {}", ran.out);
     }
+
     let sandbox = with_bad(
         "tenants/bad.yaml",
         tenant("bad", "  allow: {ingressHosts: [\"*.shop.example\"]}\n"),
     );
+
     sandbox.run(&["render"]).code(0);
     sandbox.write("tenants/bad.yaml", "kind: [");
     sandbox.write(
         "tenants/good.yaml",
         tenant("good", "  allow: {ingressHosts: [a.shop.example]}\n"),
     );
+
     assert!(
         sandbox
             .run(&["render"])

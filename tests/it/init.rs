@@ -23,12 +23,14 @@ fn init_new_and_render_make_a_tree() {
             "shop-ci",
         ])
         .code(0);
+
     let ran = sandbox.run(&["render"]).code(0);
     assert!(
         ran.out.is_empty(),
         "talk goes to standard error: {}",
         ran.out
     );
+
     let text = sandbox.read("rendered/production/tenants/shop/shop.yaml");
     for part in [
         "kind: Namespace",
@@ -42,16 +44,19 @@ fn init_new_and_render_make_a_tree() {
             "{part}"
         );
     }
+
     assert!(
         sandbox
             .read("clusters/production/tenantry.yaml")
             .contains("path: \"./rendered/production/entry\"")
     );
+
     assert!(
         sandbox
             .read(".gitattributes")
             .contains("rendered/** linguist-generated=true")
     );
+
     sandbox.run(&["render", "--check"]).code(0);
     assert!(
         sandbox
@@ -60,10 +65,12 @@ fn init_new_and_render_make_a_tree() {
             .err
             .contains("0 files written")
     );
+
     let ran = sandbox
         .run(&["new", "tenant", "shop", "--owner", "group:g"])
         .code(2);
     assert!(ran.err.contains("is there already"), "{}", ran.err);
+
     for bad in [
         ["new", "tenant", "Shop", "--owner", "group:g"],
         ["new", "tenant", "x", "--owner", "g"],
@@ -85,16 +92,19 @@ fn init_reads_the_clusters_that_flux_has() {
             "resources: []\n",
         ),
     ]);
+
     sandbox.run(&["init", "--flux"]).code(0);
     let fleet = sandbox.read("tenants/fleet.yaml");
     assert!(
         fleet.contains("- name: production") && fleet.contains("- name: staging"),
         "{fleet}"
     );
+
     let sandbox = Sandbox::with(&[(
         "flux/sync.yaml",
         "apiVersion: kustomize.toolkit.fluxcd.io/v1\nkind: Kustomization\nmetadata: {name: all, namespace: flux-system}\nspec: {path: ./, sourceRef: {kind: GitRepository, name: flux-system}}\n",
     )]);
+
     let ran = sandbox.run(&["init"]).code(2);
     assert!(
         ran.err.contains("Kustomization `all` applies `./`") && !sandbox.has("tenants"),

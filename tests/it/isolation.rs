@@ -24,6 +24,7 @@ pub fn cluster(texts: &[(String, String)]) -> (SourceMap, Cluster) {
         .iter()
         .map(|(path, text)| sources.add(Source::new(path.as_str(), text.as_str())))
         .collect();
+
     let mut reading = graph::read(&sources, &ids, true);
     let span = sources.add_path("tenants.yaml");
     graph::builtin(&mut reading.facts, span);
@@ -34,6 +35,7 @@ pub fn cluster(texts: &[(String, String)]) -> (SourceMap, Cluster) {
         namespaces: Vec::new(),
         reaches: Vec::new(),
     };
+
     let parts = Parts {
         engine_namespace: "flux-system".into(),
         facts: reading.facts,
@@ -41,6 +43,7 @@ pub fn cluster(texts: &[(String, String)]) -> (SourceMap, Cluster) {
         blind: reading.faults,
         ..Parts::default()
     };
+
     (
         sources,
         Cluster::new(parts, &|_, labels, _| labels.get("tenant").map(Into::into)),
@@ -103,6 +106,7 @@ fn prove(folder: &Path) -> (SourceMap, ClusterProof) {
         .expect("a folder")
         .map(|e| e.expect("a file").path())
         .collect();
+
     files.sort();
     for file in files {
         let name = file
@@ -115,14 +119,17 @@ fn prove(folder: &Path) -> (SourceMap, ClusterProof) {
             fs::read_to_string(&file).expect("text"),
         ));
     }
+
     let added: BTreeSet<String> = texts
         .iter()
         .flat_map(|(_, text)| objects(text))
         .map(|o| named(&o))
         .collect();
+
     texts.insert(0, without(&added));
     let (sources, cluster) = cluster(&texts);
     let proof = isolation::prove(&cluster);
+
     (sources, proof)
 }
 
@@ -136,12 +143,14 @@ fn each_rule_is_raised_by_its_bad_case_and_by_no_good_one() {
             case.join("bad").is_dir() && case.join("good").is_dir(),
             "add fixtures/isolation/{name}/bad and good"
         );
+
         let (sources, proof) = prove(&case.join("bad"));
         let mut expected: BTreeSet<String> = fs::read_to_string(case.join("expect"))
             .unwrap_or_default()
             .lines()
             .map(str::to_owned)
             .collect();
+
         expected.insert(rule.id.to_owned());
         assert_eq!(rules(&proof), expected, "{name}/bad");
         let finding = proof
@@ -149,11 +158,13 @@ fn each_rule_is_raised_by_its_bad_case_and_by_no_good_one() {
             .iter()
             .find(|f| f.diagnostic.rule.id == rule.id)
             .expect("found");
+
         let path = sources.path(finding.diagnostic.span);
         assert!(
             path.starts_with("case/"),
             "{name}: it points at {path}, and not at what is wrong"
         );
+
         assert!(!finding.diagnostic.fix.is_empty(), "{name}: no fix");
         if finding.verdict == Some(Verdict::Refuted) {
             assert!(
@@ -161,10 +172,12 @@ fn each_rule_is_raised_by_its_bad_case_and_by_no_good_one() {
                 "{name}: refuted without a chain"
             );
         }
+
         let (_, proof) = prove(&case.join("good"));
         assert_eq!(rules(&proof), BTreeSet::new(), "{name}/good");
         asked += 2;
     }
+
     say(&format!("isolation: {asked} cases of rules"));
     assert!(asked >= 50);
 }
@@ -248,6 +261,7 @@ fn meet(a: &Hole, b: &Hole) -> bool {
 fn every_hole_is_found_alone_and_in_pairs() {
     let holes = holes();
     assert!(holes.len() >= 60, "{}", holes.len());
+
     for hole in &holes {
         let found = rules(&broken(&[hole]));
         assert!(
@@ -258,12 +272,14 @@ fn every_hole_is_found_alone_and_in_pairs() {
         // What else is found belongs to it: a hole has few faces.
         assert!(found.len() <= 2, "{}: found {found:?}", hole.name);
     }
+
     let known: BTreeSet<&str> = holes.iter().map(|h| h.finds.as_str()).collect();
     let missing: Vec<&str> = RULES
         .iter()
         .map(|r| r.id)
         .filter(|id| isolated(id) && !known.contains(id))
         .collect();
+
     assert!(missing.is_empty(), "add a hole for: {missing:?}");
 
     // Pairs, by a seed that can be given again.
@@ -275,6 +291,7 @@ fn every_hole_is_found_alone_and_in_pairs() {
         state ^= state << 17;
         state as usize % holes.len()
     };
+
     let mut pairs = 0;
     while pairs < 600 {
         let (a, b) = (&holes[draw()], &holes[draw()]);
@@ -288,6 +305,7 @@ fn every_hole_is_found_alone_and_in_pairs() {
         let hides = |one: &Hole, other: &Hole| {
             one.finds == "network/unread-policy" && other.finds.starts_with("network/")
         };
+
         for (hole, other) in [(a, b), (b, a)] {
             let said = found.contains(&hole.finds) || hides(other, hole) || heals(hole, other);
             assert!(
@@ -297,6 +315,7 @@ fn every_hole_is_found_alone_and_in_pairs() {
             );
         }
     }
+
     say(&format!(
         "isolation: {} holes, and {pairs} pairs of them, all found (TENANTRY_SEED={seed})",
         holes.len()
@@ -339,5 +358,6 @@ fn every_rule_maps_to_a_control() {
             );
         }
     }
+
     say(&format!("isolation: {} rules with a manual", own.len()));
 }

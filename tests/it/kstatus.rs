@@ -16,6 +16,7 @@ fn the_cases_of_kstatus_are_read_alike() {
     let expected: Value = serde_json::from_str(&text).expect("JSON");
     let cases = expected.as_array().expect("cases");
     assert_eq!(cases.len(), 53);
+
     // One of them names a key twice, which our own reader refuses.
     let Some(python) = tool_or_say("python") else {
         return;
@@ -27,8 +28,10 @@ fn the_cases_of_kstatus_are_read_alike() {
             .iter()
             .map(|c| dir.join(c["file"].as_str().expect("a file"))),
     );
+
     let read = Ran::of(command.output().expect("Python starts"));
     assert_eq!(read.code, 0, "{}", read.err);
+
     for (case, line) in cases.iter().zip(read.out.lines()) {
         let text = |v: &Value| v.as_str().expect("a text").to_owned();
         let object: tenantry::value::Value = serde_json::from_str(line).expect("JSON");
@@ -40,12 +43,14 @@ fn the_cases_of_kstatus_are_read_alike() {
             &object,
             now,
         );
+
         let stage = match status.stage {
             Stage::Current => "Current",
             Stage::InProgress => "InProgress",
             Stage::Failed => "Failed",
             Stage::Terminating => "Terminating",
         };
+
         assert_eq!(stage, text(&case["status"]), "{}: {status:?}", case["file"]);
         if let Some(condition) = case["conditions"].as_array().and_then(|c| c.first()) {
             assert_eq!(
@@ -56,5 +61,6 @@ fn the_cases_of_kstatus_are_read_alike() {
             );
         }
     }
+
     say("live: 53 of 53 cases of kstatus");
 }

@@ -21,6 +21,7 @@ fn modules() -> Vec<String> {
 fn files() -> BTreeMap<String, Vec<(String, String)>> {
     let src = root().join("src");
     let mut all: BTreeMap<String, Vec<(String, String)>> = BTreeMap::new();
+
     for entry in WalkDir::new(&src)
         .sort_by_file_name()
         .into_iter()
@@ -40,6 +41,7 @@ fn files() -> BTreeMap<String, Vec<(String, String)>> {
             ));
         }
     }
+
     all
 }
 
@@ -57,6 +59,7 @@ fn a_module_names_only_modules_above_it() {
     let order = modules();
     assert!(order.len() >= 9, "{order:?}");
     let mut faults = Vec::new();
+
     for (module, files) in files() {
         let Some(rank) = order.iter().position(|m| *m == module) else {
             continue;
@@ -71,6 +74,7 @@ fn a_module_names_only_modules_above_it() {
             }
         }
     }
+
     assert!(
         faults.is_empty(),
         "move the code, or the module in lib.rs: {faults:#?}"
@@ -85,6 +89,7 @@ fn diagnostic_names_no_rule_and_siblings_do_not_name_each_other() {
         !text.contains(" = \""),
         "a rule stands beside the code that finds it"
     );
+
     for (module, other) in [
         ("report", "compile"),
         ("import", "tree"),

@@ -20,6 +20,7 @@ fn a_commit_is_applied_and_verified() {
         "{}",
         table.out
     );
+
     assert!(
         table
             .out
@@ -27,6 +28,7 @@ fn a_commit_is_applied_and_verified() {
         "{}",
         table.out
     );
+
     // A tenant more: not there before it is pushed, there once it is waited for.
     repo.write("tenants/red.yaml", tenant("red"));
     assert_eq!(repo.run(&["render"]).code, 0);
@@ -39,12 +41,14 @@ fn a_commit_is_applied_and_verified() {
         why.len() == 1 && why[0].1.contains("has applied") && why[0].1.contains("was rendered"),
         "{why:?}"
     );
+
     flux.push(&repo);
     let waited = flux.verify(
         &repo,
         "admin",
         &["verify", "--wait", "--timeout", "90", "--format", "json"],
     );
+
     ok(&waited);
     let report: Value = serde_json::from_str(&waited.out).expect("JSON");
     assert_eq!(phase(&report, "red"), "Active");
@@ -54,12 +58,14 @@ fn a_commit_is_applied_and_verified() {
         "admin",
         &["verify", "--revision", "HEAD~1", "--wait", "--timeout", "3"],
     );
+
     assert_eq!(timeout.code, 1, "{}", timeout.all());
     assert!(
         timeout.err.contains("not converged after 3 s"),
         "{}",
         timeout.err
     );
+
     for (format, holds) in [
         ("junit", "<testcase classname=\"live\" name=\"red\"/>"),
         ("markdown", "**live**: converged"),
@@ -67,6 +73,7 @@ fn a_commit_is_applied_and_verified() {
         let ran = flux.verify(&repo, "admin", &["verify", "--format", format]);
         assert!(ran.code == 0 && ran.out.contains(holds), "{}", ran.all());
     }
+
     // The spec goes, its objects stay: they are nobody's.
     fs::remove_file(repo.path().join("tenants/red.yaml")).expect("it was there");
     let orphaned = found(&self::report(&flux, &repo), "live/orphaned");
@@ -113,6 +120,7 @@ fn a_stuck_namespace_deletion_is_reported() {
         "-p",
         r#"{"spec":{"suspend":true}}"#,
     ]));
+
     ok(&plane.kubectl(&["delete", "namespace", "green", "--wait=false"]));
     flux.until("it is being deleted", || {
         phase(&report(&flux, &repo), "green") == "Terminating"
@@ -131,16 +139,19 @@ fn a_stuck_namespace_deletion_is_reported() {
         stuck = found(&later, "live/stuck-deletion").into_iter().collect();
         stuck.len() > 1 && stuck["Namespace green"].contains("finalizers")
     });
+
     assert!(
         stuck["ServiceAccount green/held"].contains(
             "the finalizer `snapshot.storage.kubernetes.io/held`, of the snapshot controller"
         ),
         "{stuck:?}"
     );
+
     assert!(
         stuck["Namespace green"].contains("finalizers remaining"),
         "{stuck:?}"
     );
+
     // After 37 days it is an error.
     let clock = (jiff::Timestamp::now() + jiff::SignedDuration::from_hours(24 * 38)).to_string();
     let late = flux.verify(&repo, "admin", &["verify", "--clock", &clock]);
@@ -151,6 +162,7 @@ fn a_stuck_namespace_deletion_is_reported() {
         "{}",
         late.out
     );
+
     ok(&plane.kubectl(&[
         "patch",
         "serviceaccount",
@@ -161,6 +173,7 @@ fn a_stuck_namespace_deletion_is_reported() {
         "-p",
         r#"{"metadata":{"finalizers":[]}}"#,
     ]));
+
     ok(&plane.kubectl(&[
         "patch",
         "kustomization",
@@ -171,6 +184,7 @@ fn a_stuck_namespace_deletion_is_reported() {
         "-p",
         r#"{"spec":{"suspend":false}}"#,
     ]));
+
     flux.until("it is gone", || {
         plane.kubectl(&["get", "namespace", "green"]).code != 0
     });
@@ -196,6 +210,7 @@ fn a_rendered_admission_policy_that_does_not_deny_is_found() {
              spec: {{policyName: owned, validationActions: [{action}]}}\n"
         )
     };
+
     let apply = |action: &str| {
         repo.write("templates/cluster/guard.yaml", guard(action));
         let rendered = repo.run(&["render"]);
@@ -209,17 +224,20 @@ fn a_rendered_admission_policy_that_does_not_deny_is_found() {
             &["verify", "--wait", "--timeout", "60", "--format", "json"],
         )
     };
+
     let audited: Value = serde_json::from_str(&apply("Audit").out).expect("JSON");
     let idle = found(&audited, "live/policy-not-denying");
     assert!(
         idle.len() == 1 && idle[0].1.contains("is bound by owned, which does not deny"),
         "{idle:?}"
     );
+
     let violated = found(&audited, "live/policy-violated");
     assert!(
         violated.len() == 1 && violated[0].1.contains("NetworkPolicy blue/allow-dns"),
         "{violated:?}"
     );
+
     // Once it denies, nothing is left to say of it but what it refuses by itself.
     ok(&flux
         .plane
@@ -231,12 +249,14 @@ fn a_rendered_admission_policy_that_does_not_deny_is_found() {
             .contains("is bound by nothing"),
         "{gone}"
     );
+
     assert!(
         found(&gone, "live/missing")
             .iter()
             .any(|(o, _)| o == "ValidatingAdmissionPolicyBinding owned"),
         "{gone}"
     );
+
     // Another fleet's tests have no policy.
     let without = fleet(&flux);
     flux.until("the policy is gone", || {

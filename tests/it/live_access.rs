@@ -18,6 +18,7 @@ fn verify_needs_only_the_rights_that_it_prints() {
         "{}",
         bare.out
     );
+
     let role = flux.verify(&repo, "verifier", &["verify", "--print-rbac"]);
     ok(&role);
     assert!(!role.out.contains("- secrets\n"), "{}", role.out);
@@ -29,11 +30,13 @@ fn verify_needs_only_the_rights_that_it_prints() {
         "--clusterrole=tenantry-verify",
         "--user=verifier",
     ]));
+
     let before = plane.audited().len();
     let ran = flux.verify(&repo, "verifier", &["verify", "-v"]);
     ok(&ran);
     let asked: Vec<[String; 3]> = plane.audited().split_off(before);
     assert!(!asked.is_empty());
+
     for [verb, resource, code] in &asked {
         let reads = verb == "list"
             || verb == "get" && ["/version", "/api", "/apis"].contains(&resource.as_str());
@@ -43,15 +46,18 @@ fn verify_needs_only_the_rights_that_it_prints() {
             "{verb} {resource} {code}"
         );
     }
+
     // As many for eight tenants as for two, but for the samples of access.
     let lists = |asked: &[[String; 3]]| asked.iter().filter(|a| a[0] == "list").count();
     let two = lists(&asked);
+
     for at in 0..6 {
         repo.write(
             &format!("tenants/more-{at}.yaml"),
             tenant(&format!("more-{at}")),
         );
     }
+
     let before = plane.audited().len();
     assert_eq!(flux.verify(&repo, "verifier", &["verify"]).code, 1);
     assert_eq!(lists(&plane.audited().split_off(before)), two);
@@ -63,6 +69,7 @@ fn verify_needs_only_the_rights_that_it_prints() {
         "{}",
         one.out
     );
+
     // The whole proof, and the snapshot, with the same rights; a snapshot proves the same.
     for at in 0..6 {
         fs::remove_file(repo.path().join(format!("tenants/more-{at}.yaml"))).expect("it was there");
@@ -87,6 +94,7 @@ fn verify_needs_only_the_rights_that_it_prints() {
             .map(|l| l.split_whitespace().take(2).collect::<Vec<_>>().join(" "))
             .collect()
     };
+
     assert_eq!(planes(&live).len(), 6, "{}", live.all());
     assert_eq!(
         planes(&live),
@@ -95,11 +103,13 @@ fn verify_needs_only_the_rights_that_it_prints() {
         live.all(),
         again.all()
     );
+
     assert!(
         !live.out.contains("no-other-grants"),
         "a live cluster is whole: {}",
         live.out
     );
+
     say(&format!(
         "live: verify asks {} times, {two} lists among them, with the rights that it prints",
         asked.len()

@@ -52,12 +52,14 @@ fn credentials_are_those_of_the_kubeconfig() {
     repo.write("exec.kubeconfig", &kubeconfig);
     let run = |args: &[&str]| with_kubeconfig(&repo, args);
     ok(&run(&["verify"]));
+
     // A client's certificate; a token in a file, with a line's end; the files of KUBECONFIG, one of
     // which is not there.
     let certificate = flux
         .plane
         .kubeconfig_of("admin")
         .replace("token: admin", &flux.plane.certificate());
+
     repo.write("exec.kubeconfig", &certificate);
     ok(&run(&["verify"]));
     repo.write("token", "admin\n");
@@ -68,6 +70,7 @@ fn credentials_are_those_of_the_kubeconfig() {
             .kubeconfig_of("admin")
             .replace("token: admin", &file),
     );
+
     let mut several = repo.command(&["verify"]);
     let list = format!("/nowhere:{}", repo.path().join("exec.kubeconfig").display());
     ok(&Ran::of(
@@ -76,23 +79,27 @@ fn credentials_are_those_of_the_kubeconfig() {
             .output()
             .expect("the program starts"),
     ));
+
     // What a plugin prints is a credential, and so is its command line.
     let leaks = plugin.replace("echo", "echo SECRET; exit 3; echo").replace(
         "sh, args",
         "sh, env: [{name: PASSWORD, value: SECRET}], args",
     );
+
     repo.write(
         "exec.kubeconfig",
         flux.plane
             .kubeconfig_of("admin")
             .replace("token: admin", &leaks),
     );
+
     let leaked = run(&["verify"]);
     assert!(
         leaked.code == 2 && leaked.err.contains("credential plugin ended"),
         "{}",
         leaked.all()
     );
+
     assert!(!leaked.all().contains("SECRET"), "{}", leaked.all());
 }
 
@@ -112,6 +119,7 @@ fn contexts_are_those_of_the_kubeconfig() {
         "tenants/fleet.yaml",
         FLEET.replace("clusters: [", "clusters: [{name: other}, "),
     );
+
     for args in [&["verify"][..], &["verify", "--context", "a"]] {
         let unsaid = run(args);
         assert!(
@@ -120,6 +128,7 @@ fn contexts_are_those_of_the_kubeconfig() {
             unsaid.all()
         );
     }
+
     // Nobody's credentials are asked for before it is known which.
     assert_eq!(times(), before);
     repo.write("exec.kubeconfig", &kubeconfig);
@@ -132,6 +141,7 @@ fn contexts_are_those_of_the_kubeconfig() {
         "--format",
         "json",
     ]);
+
     let report: Value =
         serde_json::from_str(&both.out).unwrap_or_else(|e| panic!("{e}: {}", both.all()));
     let names: Vec<&str> = report["clusters"]
@@ -140,6 +150,7 @@ fn contexts_are_those_of_the_kubeconfig() {
         .iter()
         .filter_map(|c| c["name"].as_str())
         .collect();
+
     assert_eq!(names, ["live", "other"]);
     assert_eq!(report["clusters"][1]["converged"], false);
     let one = run(&[
@@ -151,17 +162,20 @@ fn contexts_are_those_of_the_kubeconfig() {
         "--snapshot",
         "live.json",
     ]);
+
     assert!(
         one.code == 2 && one.err.contains("it holds one cluster"),
         "{}",
         one.all()
     );
+
     let empty = run(&["verify", "--context", "live="]);
     assert!(
         empty.code == 2 && empty.err.contains("the context is empty"),
         "{}",
         empty.all()
     );
+
     let gone = run(&["verify", "--context", "live=nowhere"]);
     assert!(
         gone.code == 2 && gone.err.contains("the context `nowhere`"),
@@ -180,6 +194,7 @@ fn in_a_pod_the_cluster_is_the_pods_own() {
         "{}",
         nowhere.all()
     );
+
     // The paths of a pod's files are fixed: a namespace of mounts has them for itself.
     let satisfiable = Command::new("unshare")
         .args(["--map-root-user", "--mount", "true"])
@@ -191,6 +206,7 @@ fn in_a_pod_the_cluster_is_the_pods_own() {
         );
         return say("NOT RUN, for want of a namespace of mounts: a pod's credentials");
     }
+
     let port = flux
         .plane
         .url
@@ -198,6 +214,7 @@ fn in_a_pod_the_cluster_is_the_pods_own() {
         .next()
         .expect("a port")
         .to_owned();
+
     let authority = flux.plane.dir.join("certs/apiserver.crt");
     let pod = |token: &str, authority: &str| {
         let script = "mount -t tmpfs none /var/run && d=/var/run/secrets/kubernetes.io/serviceaccount && mkdir -p $d && \
@@ -214,20 +231,24 @@ fn in_a_pod_the_cluster_is_the_pods_own() {
             authority,
             token,
         ]);
+
         outer
             .arg(inner.get_program())
             .args(inner.get_args())
             .current_dir(repo.path());
+
         for (name, value) in inner.get_envs() {
             match value {
                 Some(value) => outer.env(name, value),
                 None => outer.env_remove(name),
             };
         }
+
         ran(outer
             .env("KUBERNETES_SERVICE_HOST", "127.0.0.1")
             .env("KUBERNETES_SERVICE_PORT", &port))
     };
+
     let authority = authority.to_str().expect("UTF-8");
     ok(&pod("admin", authority));
     let refused = pod("nobody-knows", authority);
@@ -236,6 +257,7 @@ fn in_a_pod_the_cluster_is_the_pods_own() {
         "{}",
         refused.all()
     );
+
     // A server that another authority vouches for is none.
     let other = flux.plane.dir.join("client-ca.crt");
     let strange = pod("admin", other.to_str().expect("UTF-8"));
@@ -282,6 +304,7 @@ fn proxy(to: u16) -> (u16, Receiver<Vec<String>>) {
             });
         }
     });
+
     (port, all)
 }
 
@@ -296,6 +319,7 @@ fn proxies_are_chosen_as_kubectl_chooses_them() {
         .next()
         .and_then(|p| p.parse().ok())
         .expect("a port");
+
     let (at, asked) = proxy(port);
     let asked = || asked.try_iter().collect::<Vec<_>>();
     let here = flux.plane.kubeconfig_of("admin");
@@ -308,12 +332,14 @@ fn proxies_are_chosen_as_kubectl_chooses_them() {
             &format!("insecure-skip-tls-verify: true, proxy-url: \"{url}\""),
         )
     };
+
     let run = |kubeconfig: &str, environment: &[(&str, String)]| {
         repo.write("way.kubeconfig", kubeconfig);
         let mut command = verify(&repo);
         command.env("KUBECONFIG", repo.path().join("way.kubeconfig"));
         ran(command.envs(environment.iter().map(|(name, value)| (*name, value))))
     };
+
     let address = format!("http://127.0.0.1:{at}");
     let without = run(&far, &[]);
     assert!(without.code == 2 && asked().is_empty(), "{}", without.all());
@@ -324,6 +350,7 @@ fn proxies_are_chosen_as_kubectl_chooses_them() {
             .map(|head| head.join("\n"))
             .unwrap_or_default()
     };
+
     for environment in [
         ("HTTPS_PROXY", address.clone()),
         ("https_proxy", address.clone()),
@@ -332,6 +359,7 @@ fn proxies_are_chosen_as_kubectl_chooses_them() {
         ok(&run(&far, &[environment]));
         assert!(first(asked()).starts_with(&format!("CONNECT plane.invalid:{port} ")));
     }
+
     ok(&run(&named(&address), &[]));
     assert!(!asked().is_empty());
     // Its own comes before the environment's, and before NO_PROXY.
@@ -340,27 +368,32 @@ fn proxies_are_chosen_as_kubectl_chooses_them() {
         &named(&address),
         &[("HTTPS_PROXY", nobody.clone()), ("NO_PROXY", "*".into())],
     ));
+
     assert!(!asked().is_empty());
     // With a name and a password, which no message shows.
     ok(&run(
         &far,
         &[("HTTPS_PROXY", format!("http://me:se%40cret@127.0.0.1:{at}"))],
     ));
+
     assert!(
         first(asked())
             .to_lowercase()
             .contains("proxy-authorization: basic"),
         "credentials"
     );
+
     let refused = run(
         &far,
         &[("HTTPS_PROXY", "http://me:secret@127.0.0.1:9".into())],
     );
+
     assert!(
         refused.code == 2 && !refused.all().contains("secret"),
         "{}",
         refused.all()
     );
+
     // NO_PROXY is about the cluster, not about the proxy.
     ok(&run(
         &far,
@@ -369,6 +402,7 @@ fn proxies_are_chosen_as_kubectl_chooses_them() {
             ("NO_PROXY", "127.0.0.1,other.invalid".into()),
         ],
     ));
+
     assert!(!asked().is_empty());
     let direct = run(
         &far,
@@ -377,10 +411,12 @@ fn proxies_are_chosen_as_kubectl_chooses_them() {
             ("NO_PROXY", "10.0.0.0/8,.invalid".into()),
         ],
     );
+
     assert!(direct.code == 2 && asked().is_empty(), "{}", direct.all());
     // This machine needs none.
     ok(&run(&here, &[("HTTPS_PROXY", nobody)]));
     let broken = run(&far, &[("HTTPS_PROXY", "http://[".into())]);
+
     assert!(
         broken.code == 2 && broken.err.contains("proxy"),
         "{}",

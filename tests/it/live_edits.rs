@@ -32,6 +32,7 @@ fn edits() -> Vec<Edit> {
             .map(|text| text.as_str().expect("a text").to_owned())
             .collect()
     };
+
     let edit = |document: &Value| {
         let text = |key: &str| document[key].as_str().expect("a text").to_owned();
         Edit {
@@ -47,6 +48,7 @@ fn edits() -> Vec<Edit> {
             },
         }
     };
+
     documents("fixtures/live/edits.yaml")
         .iter()
         .map(edit)
@@ -68,6 +70,7 @@ fn every_edit_by_hand_is_found() {
         let words: Vec<&str> = command.split(' ').collect();
         ok(&flux.plane.kubectl(&words));
     };
+
     let edits = edits();
 
     for edit in &edits {
@@ -82,12 +85,14 @@ fn every_edit_by_hand_is_found() {
             }),
             "{name}: {all:#?}"
         );
+
         let cluster = &report["clusters"][0];
         let findings = cluster["findings"].as_array().expect("findings");
         let one = findings
             .iter()
             .find(|finding| finding["rule"] == *edit.finds && finding["object"] == *edit.object)
             .expect("it was found");
+
         assert_eq!(one["level"], *edit.level, "{name}");
         assert_eq!(cluster["converged"], edit.level == "warning", "{name}");
 
@@ -95,9 +100,11 @@ fn every_edit_by_hand_is_found() {
             Undo::Commands(commands) => commands.iter().for_each(kubectl),
             Undo::Serve => flux.serve(&repo),
         }
+
         flux.reconcile(&["tenant-blue", "tenant-green"]);
         until_clean(&flux, &repo, name);
     }
+
     say(&format!(
         "live: {} edits by hand found, and undone",
         edits.len()
@@ -133,6 +140,7 @@ fn a_fix_quotes_a_name_that_a_shell_would_run() {
          \"roleRef\": {{\"apiGroup\": \"rbac.authorization.k8s.io\", \"kind\": \"ClusterRole\", \"name\": \"view\"}}, \
          \"subjects\": [{{\"kind\": \"Group\", \"name\": \"g\"}}]}}"
     );
+
     ok(&plane.kubectl_with(&["create", "-f", "-"], &evil));
     let now = report(&flux, &repo);
     let findings = now["clusters"][0]["findings"].as_array().expect("findings");
@@ -140,6 +148,7 @@ fn a_fix_quotes_a_name_that_a_shell_would_run() {
         .iter()
         .find(|f| f["rule"] == "live/foreign")
         .expect("it was found");
+
     let fix = one["fix"].as_str().expect("a fix");
     let command = &fix[fix.find("kubectl delete").expect("a command")..];
     let script = format!("kubectl() {{ printf '%s\\n' \"$@\"; }}\n{command}");
@@ -151,9 +160,11 @@ fn a_fix_quotes_a_name_that_a_shell_would_run() {
             .output()
             .expect("bash starts"),
     );
+
     assert_eq!(ran.code, 0, "{}", ran.all());
     let wanted = format!("delete\nrolebinding.rbac.authorization.k8s.io/{name}\n-n\nblue\n");
     assert!(ran.out == wanted && !pasted.has("pwned"), "{}", ran.out);
+
     ok(&plane.kubectl(&["delete", "rolebinding", name, "-n", "blue"]));
 }
 
@@ -190,12 +201,14 @@ fn findings_that_are_left_out_are_counted() {
         "{}",
         some.all()
     );
+
     let one = flux.verify(&repo, "admin", &["verify", "--tenant", "green"]);
     assert!(
         one.code == 0 && one.out.contains("of green alone"),
         "{}",
         one.all()
     );
+
     flux.reconcile(&["tenant-blue"]);
     flux.until("the LimitRange", || {
         flux.verify(&repo, "admin", &["verify", "-q"]).code == 0

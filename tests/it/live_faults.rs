@@ -71,6 +71,7 @@ fn serve(mut stream: TcpStream, fault: &Fault, asked: &Mutex<Vec<String>>) {
         if reader.read_line(&mut first).unwrap_or(0) == 0 {
             return;
         }
+
         loop {
             let mut line = String::new();
             if reader.read_line(&mut line).unwrap_or(0) == 0 || line == "\r\n" {
@@ -80,6 +81,7 @@ fn serve(mut stream: TcpStream, fault: &Fault, asked: &Mutex<Vec<String>>) {
                 length = value.trim().parse().unwrap_or(0);
             }
         }
+
         let _ = reader.read_exact(&mut vec![0; length]);
         let path = first.split(' ').nth(1).unwrap_or_default().to_owned();
         let nth = {
@@ -88,6 +90,7 @@ fn serve(mut stream: TcpStream, fault: &Fault, asked: &Mutex<Vec<String>>) {
             let bare = |p: &String| p.split('?').next().map(str::to_owned);
             asked.iter().filter(|p| bare(p) == bare(&path)).count()
         };
+
         let answer = fault(&path, nth).unwrap_or_else(|| Answer::Says(200, "", usual(&path)));
         let written = match answer {
             Answer::Says(status, more, body) => {
@@ -117,6 +120,7 @@ fn serve(mut stream: TcpStream, fault: &Fault, asked: &Mutex<Vec<String>>) {
                 return;
             }
         };
+
         if written.is_err() {
             return;
         }
@@ -164,6 +168,7 @@ fn against(url: &str, more: &[&str]) -> Ran {
              clusters: [{{name: a, cluster: {{server: \"{url}\"}}}}], users: [{{name: a, user: {{}}}}]}}"
         ),
     );
+
     let mut command = sandbox.command(&["verify", "--request-timeout", "1"]);
     command.args(more);
     Ran::of(
@@ -201,6 +206,7 @@ fn a_busy_server_is_asked_again() {
             format!(r#"{{"message": "{body}"}}"#),
         ))
     };
+
     let (ran, asked, took) = verify(move |path, nth| {
         if path.starts_with(POLICIES) && nth < 3 {
             busy("slow down")
@@ -208,11 +214,13 @@ fn a_busy_server_is_asked_again() {
             None
         }
     });
+
     assert!(!ran.out.contains("live/not-listed"), "{}", ran.all());
     assert!(
         of_policies(&asked) == 3 && took >= Duration::from_secs(2),
         "{asked:?} {took:?}"
     );
+
     let (ran, asked, _) = verify(move |path, _| {
         if path.starts_with(POLICIES) {
             busy("slow down")
@@ -220,6 +228,7 @@ fn a_busy_server_is_asked_again() {
             None
         }
     });
+
     partial(&ran, "slow down (tried 5 times)");
     assert_eq!(of_policies(&asked), 5);
 }
@@ -233,6 +242,7 @@ fn a_list_whose_continuation_expires_starts_again() {
             r#"{"kind": "List", "metadata": {"continue": "next", "remainingItemCount": 1}, "items": []}"#.into(),
         ))
     };
+
     let gone = || {
         Some(Answer::Says(
             410,
@@ -240,6 +250,7 @@ fn a_list_whose_continuation_expires_starts_again() {
             r#"{"message": "the continue parameter is too old"}"#.into(),
         ))
     };
+
     let (ran, asked, _) = verify(move |path, nth| match path.starts_with(POLICIES) {
         true if path.contains("continue=next") => {
             if nth == 2 {
@@ -251,6 +262,7 @@ fn a_list_whose_continuation_expires_starts_again() {
         true => page(),
         false => None,
     });
+
     assert!(!ran.out.contains("live/not-listed"), "{}", ran.all());
     assert_eq!(of_policies(&asked), 4, "{asked:?}");
     let (ran, _, _) = verify(move |path, _| match path.starts_with(POLICIES) {
@@ -258,6 +270,7 @@ fn a_list_whose_continuation_expires_starts_again() {
         true => page(),
         false => None,
     });
+
     partial(&ran, "too old");
 }
 
@@ -267,11 +280,13 @@ fn a_server_that_stalls_or_breaks_off_times_out() {
         path.starts_with(POLICIES)
             .then_some(Answer::Stalls("{\"items\": [", 30))
     });
+
     partial(&ran, "NetworkPolicy.networking.k8s.io could not be listed");
     assert!(
         of_policies(&asked) == 3 && took < Duration::from_secs(20),
         "{asked:?} {took:?}"
     );
+
     let (ran, asked, _) = verify(|path, _| path.starts_with(POLICIES).then_some(Answer::Cut));
     partial(&ran, "(tried 3 times)");
     assert_eq!(of_policies(&asked), 3);
@@ -279,6 +294,7 @@ fn a_server_that_stalls_or_breaks_off_times_out() {
         path.starts_with(POLICIES)
             .then_some(Answer::Says(200, "", "<html>".into()))
     });
+
     partial(&ran, "the answer is no list");
 }
 
@@ -291,6 +307,7 @@ fn a_refused_list_is_named_with_the_missing_right() {
             r#"{"message": "networkpolicies is forbidden: User x cannot list"}"#.into(),
         ))
     };
+
     let (ran, asked, _) = verify(move |path, _| {
         if path.starts_with(POLICIES) {
             refused()
@@ -298,28 +315,33 @@ fn a_refused_list_is_named_with_the_missing_right() {
             None
         }
     });
+
     partial(&ran, "is forbidden: User x cannot list");
     assert!(
         ran.out.contains("tenantry verify --print-rbac") && of_policies(&asked) == 1,
         "{}",
         ran.out
     );
+
     // An aggregated API that does not answer is not served; the rest is.
     let (ran, ..) = verify(|path, _| {
         let stale = r#"{"metadata": {"name": "cilium.io"}, "versions": [{"version": "v2", "freshness": "Stale", "resources": []}]}"#;
         (path == "/apis").then(|| Answer::Says(200, "", SERVED.replace("GROUPS", stale)))
     });
+
     partial(&ran, "its aggregated API does not answer");
     assert!(
         ran.out.contains("kubectl describe apiservice v2.cilium.io"),
         "{}",
         ran.out
     );
+
     // One that nothing is asked of hides nothing.
     let (ran, ..) = verify(|path, _| {
         let stale = r#"{"metadata": {"name": "metrics.k8s.io"}, "versions": [{"version": "v1beta1", "freshness": "Stale", "resources": []}]}"#;
         (path == "/apis").then(|| Answer::Says(200, "", SERVED.replace("GROUPS", stale)))
     });
+
     assert!(
         ran.code == 1 && !ran.out.contains("does not answer"),
         "{}",
@@ -351,6 +373,7 @@ fn a_broken_list_is_not_an_empty_list() {
         });
         partial(&ran, why);
     }
+
     // Neither is one that goes round and round.
     let (ran, asked, _) = verify(|path, _| {
         let next = if path.contains("continue=a") {
@@ -363,6 +386,7 @@ fn a_broken_list_is_not_an_empty_list() {
         path.starts_with(POLICIES)
             .then_some(Answer::Says(200, "", page))
     });
+
     partial(&ran, "the list comes back to where it was");
     assert_eq!(of_policies(&asked), 3);
     // What cannot be read has its name, however deep the rest of its metadata is.
@@ -375,12 +399,14 @@ fn a_broken_list_is_not_an_empty_list() {
         path.starts_with(POLICIES)
             .then(|| Answer::Says(200, "", page.clone()))
     });
+
     let named = ran.out.contains("NetworkPolicy blue/deep cannot be read");
     assert!(
         ran.code == 1 && named && !ran.out.contains("could not be listed"),
         "{}",
         ran.all()
     );
+
     // What a server says moves no cursor, and is no command of a forge.
     let hostile = r#"{"message": "no \u001b[31mred\n::error::x"}"#;
     let (ran, ..) =
@@ -390,6 +416,7 @@ fn a_broken_list_is_not_an_empty_list() {
         "{}",
         ran.err
     );
+
     assert!(!ran.err.contains("\n::error"), "{}", ran.err);
 }
 
@@ -402,18 +429,21 @@ fn a_server_that_cannot_be_asked_has_exit_code_2() {
             r#"{"message": "Unauthorized"}"#.into(),
         ))
     };
+
     let (ran, ..) = verify(move |_, _| expired());
     assert!(
         ran.code == 2 && ran.err.contains("Unauthorized") && ran.out.is_empty(),
         "{}",
         ran.all()
     );
+
     let (ran, ..) = verify(|_, _| Some(Answer::Says(200, "", "<html>".into())));
     assert!(
         ran.code == 2 && ran.err.contains("is no Kubernetes API server"),
         "{}",
         ran.all()
     );
+
     let (ran, ..) = verify(|path, _| {
         (path == "/apis").then(|| Answer::Says(200, "", r#"{"kind": "APIGroupList"}"#.into()))
     });
@@ -422,10 +452,12 @@ fn a_server_that_cannot_be_asked_has_exit_code_2() {
         "{}",
         ran.all()
     );
+
     let free = TcpListener::bind("127.0.0.1:0")
         .expect("a port")
         .local_addr()
         .expect("an address");
+
     let ran = against(&format!("http://{free}"), &[]);
     assert!(ran.code == 2 && ran.err.contains("onnect"), "{}", ran.all());
 }
@@ -437,6 +469,7 @@ fn a_server_that_allows_more_than_it_lists_is_found() {
         let allowed = || Answer::Says(201, "", r#"{"status": {"allowed": true}}"#.into());
         path.ends_with("subjectaccessreviews").then(allowed)
     });
+
     assert_eq!(ran.code, 1, "{}", ran.all());
     let says = "the API server allows group blue-admins to get secrets in `blue`, and what its roles and bindings grant does not";
     assert!(
@@ -444,6 +477,7 @@ fn a_server_that_allows_more_than_it_lists_is_found() {
         "{}",
         ran.all()
     );
+
     let (ran, ..) = verify(|_, _| None);
     assert!(
         ran.code == 1 && !ran.out.contains("live/access-differs"),
@@ -489,6 +523,7 @@ fn many(path: &str) -> Option<Answer> {
         .iter()
         .map(|(name, kinds)| group(name, kinds))
         .collect();
+
     let body = match path.split('?').next().unwrap_or_default() {
         "/version" => return None,
         "/api" => SERVED.replace("GROUPS", &groups[0]),
@@ -510,6 +545,7 @@ fn many(path: &str) -> Option<Answer> {
             )
         }
     };
+
     Some(Answer::Says(200, "", body))
 }
 
@@ -529,6 +565,7 @@ fn one_failing_list_does_not_block_the_others() {
     assert_eq!(looked_at(&ran), 10 * LONG);
     let lists = |asked: &[String]| asked.iter().filter(|p| p.contains("limit=")).count();
     assert_eq!(lists(&asked), 10 * LONG);
+
     // One whose continuation expires near its end is taken again, whole.
     let gone = r#"{"message": "the continue parameter is too old"}"#;
     let (ran, asked, _) =
@@ -538,11 +575,13 @@ fn one_failing_list_does_not_block_the_others() {
                 false => many(path),
             },
         );
+
     assert!(!ran.out.contains("live/not-listed"), "{}", ran.all());
     assert_eq!(
         (looked_at(&ran), lists(&asked)),
         (10 * LONG, 10 * LONG + 35)
     );
+
     // One that cannot be read on its first page is not taken to its end by whoever looks at it, and
     // holds up no other.
     let broken = r#"{"kind": "List", "metadata": {"continue": "1"}, "items": [{]}"#;
@@ -552,6 +591,7 @@ fn one_failing_list_does_not_block_the_others() {
             false => many(path),
         },
     );
+
     partial(&ran, "the answer is no list");
     assert_eq!(looked_at(&ran), 9 * LONG);
 }
@@ -596,6 +636,7 @@ fn access_is_not_compared_if_bindings_were_not_listed() {
         "/apis" => many(path),
         _ => None,
     });
+
     partial(&ran, "403");
     assert!(!ran.out.contains("live/access-differs"), "{}", ran.all());
     assert!(

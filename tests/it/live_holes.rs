@@ -68,6 +68,7 @@ fn definitions(all: &[&Value]) -> Vec<Value> {
             known.1 |= object["metadata"]["namespace"].is_string();
         }
     }
+
     let of = |((group, kind), (versions, namespaced)): (
         (String, String),
         (BTreeSet<String>, bool),
@@ -78,9 +79,11 @@ fn definitions(all: &[&Value]) -> Vec<Value> {
             }
             one => format!("{one}s"),
         };
+
         let last = versions.last().cloned();
         let schema = json!({"openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": true}});
         let version = |v: &String| json!({"name": v, "served": true, "storage": Some(v) == last.as_ref(), "schema": schema});
+
         json!({
             "apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
             "metadata": {
@@ -94,6 +97,7 @@ fn definitions(all: &[&Value]) -> Vec<Value> {
             },
         })
     };
+
     made.into_iter().map(of).collect()
 }
 
@@ -108,6 +112,7 @@ fn complete(object: &Value) -> Value {
             parent.entry(key).or_insert(value);
         }
     };
+
     match kind.as_str() {
         "Deployment" | "DaemonSet" | "StatefulSet" => {
             put("/spec/selector", json!({"matchLabels": {"app": name}}));
@@ -141,6 +146,7 @@ fn complete(object: &Value) -> Value {
         "Service" => put("/spec/ports", json!([{"port": 80}])),
         _ => {}
     }
+
     for path in ["/spec/template/spec/containers", "/spec/containers"] {
         for (at, container) in object
             .pointer_mut(path)
@@ -155,6 +161,7 @@ fn complete(object: &Value) -> Value {
             }
         }
     }
+
     object
 }
 
@@ -196,6 +203,7 @@ fn every_hole_is_found_in_a_real_cluster() {
         "--for=condition=Established",
         "--timeout=60s",
     ]);
+
     assert_eq!(made.code, 0, "{}", made.err);
     let made = plane.apply(&list(&base.iter().collect::<Vec<_>>()));
     assert_eq!(made.code, 0, "{}", made.err);
@@ -212,6 +220,7 @@ fn every_hole_is_found_in_a_real_cluster() {
             &tenant("green", "{name: green}, {name: green-jobs}"),
         ),
     ]);
+
     let prove = || {
         let mut command = fleet.command(&[
             "prove",
@@ -228,8 +237,10 @@ fn every_hole_is_found_in_a_real_cluster() {
                 .expect("the program starts"),
         ))
     };
+
     let clean = prove();
     let (mut found, mut missed) = (0, Vec::new());
+
     for hole in &holes {
         if let Some(why) = inject(&plane, hole) {
             missed.push(format!("{}: the server refuses it: {why}", hole.name));
@@ -242,9 +253,11 @@ fn every_hole_is_found_in_a_real_cluster() {
         }
         mend(&plane, hole, &base);
     }
+
     assert_eq!(missed, Vec::<String>::new(), "{found} found");
     assert_eq!(prove(), clean, "what was mended is mended");
     let rest = of_manifests.len();
+
     say(&format!(
         "live: {found} holes made in a real cluster, and found; {rest} are of manifests alone"
     ));
@@ -280,6 +293,7 @@ fn mend(plane: &ControlPlane, hole: &Hole, base: &[Value]) {
         .iter()
         .filter(|o| !before.contains(&named(o)))
         .collect();
+
     if !added.is_empty() {
         let ran = plane.kubectl_with(
             &["delete", "--ignore-not-found", "--timeout=30s", "-f", "-"],
@@ -287,11 +301,13 @@ fn mend(plane: &ControlPlane, hole: &Hole, base: &[Value]) {
         );
         assert_eq!(ran.code, 0, "{}: {}", hole.name, ran.err);
     }
+
     let changes = hole.changes();
     let changed: Vec<&Value> = base
         .iter()
         .filter(|o| changes.contains(&named(o)))
         .collect();
+
     if !changed.is_empty() {
         let ran = plane.apply(&list(&changed));
         assert_eq!(ran.code, 0, "{}: {}", hole.name, ran.err);

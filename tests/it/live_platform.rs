@@ -21,6 +21,7 @@ fn an_old_or_opened_flux_controller_is_found() {
             "flux-system",
         ]));
     };
+
     image("v0.22.0");
     let holes = found(&report(&flux, &repo), "live/known-hole");
     assert!(
@@ -29,6 +30,7 @@ fn an_old_or_opened_flux_controller_is_found() {
             .any(|(_, m)| m.contains("CVE-2022-24817") && m.contains("mended in 0.23.0")),
         "{holes:?}"
     );
+
     image("v1.9.5");
     let args = |args: &str| {
         let patch = format!(
@@ -45,6 +47,7 @@ fn an_old_or_opened_flux_controller_is_found() {
             &patch,
         ]));
     };
+
     args(
         r#"["--no-cross-namespace-refs=false", "--no-remote-bases=true", "--default-service-account=default"]"#,
     );
@@ -53,6 +56,7 @@ fn an_old_or_opened_flux_controller_is_found() {
         open.len() == 1 && open[0].1.contains("--no-cross-namespace-refs=false"),
         "{open:?}"
     );
+
     args(
         r#"["--no-cross-namespace-refs=true", "--no-remote-bases=true", "--default-service-account=default"]"#,
     );
@@ -68,12 +72,14 @@ fn a_network_plugin_that_does_not_enforce_is_found() {
         "crd",
         "globalnetworkpolicies.crd.projectcalico.org",
     ]));
+
     let none = flux.verify(&repo, "admin", &["verify"]);
     assert!(
         none.code == 1 && none.all().contains("error[live/not-enforced]"),
         "{}",
         none.all()
     );
+
     let missing = found(&report(&flux, &repo), "live/not-enforced");
     assert!(
         missing.len() == 1
@@ -83,6 +89,7 @@ fn a_network_plugin_that_does_not_enforce_is_found() {
             && missing[0].1.contains("ciliumnetworkpolicies.cilium.io"),
         "{missing:?}"
     );
+
     let flannel = r#"{"apiVersion": "apps/v1", "kind": "DaemonSet", "metadata": {"name": "kube-flannel-ds", "namespace": "kube-system"},
         "spec": {"selector": {"matchLabels": {"app": "f"}}, "template": {"metadata": {"labels": {"app": "f"}},
         "spec": {"containers": [{"name": "f", "image": "flannel:1"}]}}}}"#;
@@ -92,6 +99,7 @@ fn a_network_plugin_that_does_not_enforce_is_found() {
         weak.len() == 1 && weak[0].1.contains("flannel (DaemonSet kube-flannel-ds)"),
         "{weak:?}"
     );
+
     ok(&plane.kubectl(&[
         "delete",
         "daemonset",
@@ -99,6 +107,7 @@ fn a_network_plugin_that_does_not_enforce_is_found() {
         "-n",
         "kube-system",
     ]));
+
     ok(&plane.apply(PLUGIN));
     let capabilities = flux.verify(&repo, "admin", &["verify", "--print-capabilities"]);
     assert!(
@@ -124,6 +133,7 @@ fn applications_and_holes_of_argo_cd_are_found() {
         .replace("GlobalNetworkPolicy", "Application")
         .replace("\"Cluster\"", "\"Namespaced\"")
         .replace("\"v1\", \"served\"", "\"v1alpha1\", \"served\"");
+
     ok(&plane.apply(&definition));
     ok(&plane.kubectl(&[
         "wait",
@@ -131,6 +141,7 @@ fn applications_and_holes_of_argo_cd_are_found() {
         "--for=condition=Established",
         "--timeout=30s",
     ]));
+
     ok(&plane.kubectl(&["create", "namespace", "argocd"]));
     let application = |sync: &str, health: &str| {
         let text = format!(
@@ -141,6 +152,7 @@ fn applications_and_holes_of_argo_cd_are_found() {
         ok(&plane.apply(&text));
         found(&report(&flux, &repo), "live/not-converged")
     };
+
     assert_eq!(application("Synced", "Healthy"), []);
     for (sync, health, says) in [
         ("Synced", "Degraded", "is Degraded: no image"),
@@ -153,6 +165,7 @@ fn applications_and_holes_of_argo_cd_are_found() {
             "{said:?}"
         );
     }
+
     let server = r#"{"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "argocd-server", "namespace": "argocd"},
         "spec": {"selector": {"matchLabels": {"a": "b"}}, "template": {"metadata": {"labels": {"a": "b"}},
         "spec": {"containers": [{"name": "server", "image": "quay.io/argoproj/argocd:v2.10.6"}]}}}}"#;
@@ -162,6 +175,7 @@ fn applications_and_holes_of_argo_cd_are_found() {
         holes.len() == 1 && holes[0].1.contains("CVE-2024-31990") && holes[0].1.contains("2.10.7"),
         "{holes:?}"
     );
+
     ok(&plane.kubectl(&["delete", "crd", "applications.argoproj.io"]));
     ok(&plane.kubectl(&["delete", "namespace", "argocd"]));
 }
@@ -184,6 +198,7 @@ fn a_volume_whose_claim_is_gone_is_orphaned() {
         "-p",
         r#"{"status":{"phase":"Released"}}"#,
     ];
+
     ok(&plane.kubectl(&released));
     let left = found(&report(&flux, &repo), "live/orphaned");
     assert!(
@@ -191,6 +206,7 @@ fn a_volume_whose_claim_is_gone_is_orphaned() {
             .any(|(o, m)| o == "PersistentVolume left" && m.contains("the claim blue/data")),
         "{left:?}"
     );
+
     // No controller takes its finalizer off here.
     ok(&plane.kubectl(&["delete", "pv", "left", "--wait=false"]));
     ok(&plane.kubectl(&[
@@ -211,20 +227,24 @@ fn external_things_of_no_tenant_are_orphaned() {
         "external.yaml",
         "- {tenant: blue, thing: \"s3://blue-data\"}\n- {tenant: gone, thing: \"vault: gone/\"}\n",
     );
+
     let external = ["verify", "--format", "json", "--inventory", "external.yaml"];
     let ran = flux.verify(&repo, "admin", &external);
     let left = found(
         &serde_json::from_str(&ran.out).expect("JSON"),
         "live/orphaned",
     );
+
     let gone = (
         "vault: gone/".to_owned(),
         "vault: gone/ is of the tenant `gone`, which nothing declares".to_owned(),
     );
+
     assert!(
         left.contains(&gone) && !left.iter().any(|(o, _)| o.contains("blue-data")),
         "{left:?}"
     );
+
     for (text, says) in [
         ("- {tenant: blue}\n", "external.yaml:1:"),
         ("a: b\n", "it is no list"),
@@ -234,5 +254,6 @@ fn external_things_of_no_tenant_are_orphaned() {
         let ran = flux.verify(&repo, "admin", &external);
         assert!(ran.code == 2 && ran.err.contains(says), "{}", ran.all());
     }
+
     fs::remove_file(repo.path().join("external.yaml")).expect("it was there");
 }

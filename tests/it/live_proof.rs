@@ -17,17 +17,20 @@ fn a_binding_across_tenants_is_refuted() {
         "--clusterrole=edit",
         "--group=green-admins",
     ]));
+
     let across = found(&report(&flux, &repo), "api/cross-tenant-binding");
     assert!(
         across[0].1.contains("tenant `green`") && across[0].1.contains("`blue`"),
         "{across:?}"
     );
+
     let live = flux.verify(&repo, "admin", &["prove", "--live", "--summary"]);
     assert!(
         live.code == 1 && live.out.contains("api/cross-tenant-binding"),
         "{}",
         live.all()
     );
+
     ok(&plane.kubectl(&["delete", "rolebinding", "across", "-n", "blue"]));
 }
 
@@ -42,6 +45,7 @@ fn a_declared_edge_is_no_finding_and_the_same_edge_by_hand_is_one() {
             tenant(name).replace("spec: {", &format!("spec: {{{network}, ")),
         );
     };
+
     edge("blue", "egress", "green");
     edge("green", "ingress", "blue");
     ok(&repo.run(&["render"]));
@@ -56,6 +60,7 @@ fn a_declared_edge_is_no_finding_and_the_same_edge_by_hand_is_one() {
         "{}",
         proof.all()
     );
+
     // The other way, by hand, at both ends.
     let policy = |name: &str, way: &str, rule: &str, other: &str| {
         let text = format!(
@@ -66,6 +71,7 @@ fn a_declared_edge_is_no_finding_and_the_same_edge_by_hand_is_one() {
         );
         ok(&flux.plane.apply(&text));
     };
+
     policy("green", "Egress", "egress", "blue");
     policy("blue", "Ingress", "ingress", "green");
     let proof = flux.verify(&repo, "admin", &["prove", "--live", "--only", "network"]);
@@ -75,6 +81,7 @@ fn a_declared_edge_is_no_finding_and_the_same_edge_by_hand_is_one() {
         "{}",
         proof.all()
     );
+
     for home in ["blue", "green"] {
         ok(&flux
             .plane

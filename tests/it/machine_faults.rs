@@ -71,6 +71,7 @@ fn a_killed_run_leaves_whole_files() {
     let whole = started.elapsed();
     assert!(tree(&sandbox) == new);
     let (mut state, mut torn, mut early, mut late) = (SEED, 0, 0, 0);
+
     for round in 0..60u32 {
         // From the new tree to the old one and back. Half of the kills fall anywhere in the run,
         // half into the writing.
@@ -80,12 +81,14 @@ fn a_killed_run_leaves_whole_files() {
             TENANTS,
             if forward { "  displayName: New\n" } else { "" },
         );
+
         let mut child = sandbox
             .command(&["render"])
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()
             .expect("starts");
+
         let mut within = whole;
         if round % 4 > 1 {
             let before = written(&sandbox);
@@ -94,13 +97,16 @@ fn a_killed_run_leaves_whole_files() {
             }
             within = whole / 6;
         }
+
         std::thread::sleep(Duration::from_micros(chance(
             &mut state,
             within.as_micros() as u64,
         )));
+
         let _ = child.kill();
         let _ = child.wait();
         let between = tree(&sandbox);
+
         for (path, bytes) in &between {
             let known = old.get(path) == Some(bytes) || new.get(path) == Some(bytes);
             assert!(
@@ -108,14 +114,17 @@ fn a_killed_run_leaves_whole_files() {
                 "seed {SEED}, round {round}: {path} is neither old nor new"
             );
         }
+
         let locked = between.get("tenantry.lock");
         let whole_lock = locked == old.get("tenantry.lock") || locked == new.get("tenantry.lock");
         assert!(
             whole_lock,
             "seed {SEED}, round {round}: the lock is neither old nor new"
         );
+
         let (from, to) = if forward { (&old, &new) } else { (&new, &old) };
         let files = || between.iter().filter(|(p, _)| p.ends_with(".yaml"));
+
         match (
             files().all(|(p, b)| from[p] == *b),
             files().all(|(p, b)| to[p] == *b),
@@ -124,12 +133,14 @@ fn a_killed_run_leaves_whole_files() {
             (_, true) => late += 1,
             _ => torn += 1,
         }
+
         sandbox.run(&["render"]).code(0);
         assert!(
             tree(&sandbox) == *to,
             "seed {SEED}, round {round}: the next run is right"
         );
     }
+
     println!(
         "60 kills of a render of {TENANTS} tenants, seed {SEED}: {early} before the first file, {torn} between two files, {late} after the last"
     );
@@ -144,6 +155,7 @@ fn the_files_of_an_unfinished_run_are_taken_over() {
     let old = sandbox.read("rendered/prod/tenants/t2/t2.yaml");
     change(&sandbox, 3, "  displayName: New\n");
     sandbox.run(&["render"]).code(0);
+
     // As if killed between two files, and before the lock.
     sandbox.write("tenantry.lock", lock);
     sandbox.write("rendered/prod/tenants/t2/t2.yaml", old);
@@ -152,6 +164,7 @@ fn the_files_of_an_unfinished_run_are_taken_over() {
         "clusters/prod/tenantry.yaml.tmp~",
         "tenantry.lock.tmp~",
     ];
+
     for half in halves {
         sandbox.write(half, "half");
     }
@@ -160,6 +173,7 @@ fn the_files_of_an_unfinished_run_are_taken_over() {
     for half in halves {
         assert!(!sandbox.has(half), "{half}");
     }
+
     sandbox.run(&["render", "--check"]).code(0);
 }
 
@@ -176,10 +190,12 @@ fn two_runs_at_once_do_not_mix() {
                 .expect("starts")
         })
         .collect();
+
     let ends: Vec<Ran> = children
         .into_iter()
         .map(|c| Ran::of(c.wait_with_output().expect("ends")))
         .collect();
+
     assert!(ends.iter().any(|r| r.code == 0), "{ends:?}");
     for ran in &ends {
         assert!(
@@ -187,6 +203,7 @@ fn two_runs_at_once_do_not_mix() {
             "{ran:?}"
         );
     }
+
     sandbox.run(&["render", "--check"]).code(0);
 }
 
@@ -216,6 +233,7 @@ fn a_full_disk_leaves_whole_files() {
         5,
         &format!("  description: {}\n", "x".repeat(8000)),
     );
+
     // No file may grow over 4 KiB: the write fails as on a full disk.
     let ran = limited(&sandbox, "trap '' XFSZ; ulimit -f 4");
     assert_eq!(ran.code, 2, "{}", ran.all());
@@ -224,11 +242,13 @@ fn a_full_disk_leaves_whole_files() {
         "{}",
         ran.err
     );
+
     let after = tree(&sandbox);
     for (path, bytes) in &before {
         assert!(after.get(path) == Some(bytes), "{path} is as it was");
     }
     sandbox.run(&["render"]).code(0);
+
     sandbox.run(&["render", "--check"]).code(0);
 }
 
@@ -252,6 +272,7 @@ fn unprivileged(sandbox: &Sandbox, args: &str) -> Ran {
         copy.display(),
         sandbox.path().display()
     );
+
     let output = Command::new("setpriv")
         .args(["--reuid=65534", "--clear-groups", "bash", "-c", &script])
         .output();
@@ -289,13 +310,16 @@ fn a_path_that_cannot_be_written_is_named() {
         "{}",
         ran.err
     );
+
     assert!(
         sandbox.read("rendered/prod/tenants/t1/t1.yaml").as_bytes()
             == before["rendered/prod/tenants/t1/t1.yaml"]
     );
+
     mode(&sandbox, "rendered/prod/tenants/t1", "a+w");
     sandbox.run(&["render"]).code(0);
     sandbox.run(&["render", "--check"]).code(0);
+
     assert!(
         sandbox
             .read("rendered/prod/tenants/t1/t1.yaml")
@@ -317,17 +341,20 @@ fn a_file_that_cannot_be_read_holds_its_tenants() {
         "{}",
         ran.err
     );
+
     let after = tree(&sandbox);
     let path = "rendered/prod/tenants/t1/t1.yaml";
     assert_eq!(
         before[path], after[path],
         "a tenant that cannot be read keeps its files"
     );
+
     assert!(
         sandbox
             .read("rendered/prod/tenants/t0/t0.yaml")
             .contains("New")
     );
+
     mode(&sandbox, "tenants/t1.yaml", "a+r");
     mode(&sandbox, "tenantry.lock", "a-r");
     let ran = unprivileged(&sandbox, "render").code(2);
@@ -336,12 +363,14 @@ fn a_file_that_cannot_be_read_holds_its_tenants() {
         "{}",
         ran.err
     );
+
     mode(&sandbox, "tenantry.lock", "a+r");
     let shut = Command::new("chmod")
         .args(["a-rx", "tenants"])
         .current_dir(sandbox.path())
         .status()
         .expect("chmod");
+
     assert!(shut.success());
     let ran = unprivileged(&sandbox, "render --fleet tenants/fleet.yaml").code(2);
     assert!(ran.err.contains("tenants"), "{}", ran.err);
@@ -350,6 +379,7 @@ fn a_file_that_cannot_be_read_holds_its_tenants() {
         .current_dir(sandbox.path())
         .status()
         .expect("chmod");
+
     assert!(opened.success());
     sandbox.run(&["render"]).code(0);
     sandbox.run(&["render", "--check"]).code(0);
@@ -363,11 +393,13 @@ fn a_folder_in_the_place_of_a_file_is_named() {
         let _ = std::fs::remove_file(sandbox.path().join(path));
         sandbox.write(path, "in the way\n");
     };
+
     let folder: fn(&Sandbox, &str) = |sandbox, path| {
         let _ = std::fs::remove_dir_all(sandbox.path().join(path));
         let _ = std::fs::remove_file(sandbox.path().join(path));
         std::fs::create_dir_all(sandbox.path().join(path).join("in-the-way")).expect("a folder");
     };
+
     let cases = [
         (
             "rendered",
@@ -409,6 +441,7 @@ fn a_folder_in_the_place_of_a_file_is_named() {
         ("tenants/fleet.yaml", folder, 2, "no fleet found"),
         ("tenants/x.yaml", folder, 0, ""),
     ];
+
     for (path, put, code, message) in cases {
         for args in [&["render"][..], &["render", "--force"]] {
             for before in [false, true] {
@@ -417,6 +450,7 @@ fn a_folder_in_the_place_of_a_file_is_named() {
                     sandbox.run(&["render"]).code(0);
                     change(&sandbox, 2, "  displayName: New\n");
                 }
+
                 let was = tree(&sandbox);
                 put(&sandbox, path);
                 let ran = sandbox.run(args);
@@ -426,6 +460,7 @@ fn a_folder_in_the_place_of_a_file_is_named() {
                     ran.err.contains(message) && (code == 0 || ran.err.contains(path)),
                     "{said}"
                 );
+
                 if code != 0 {
                     let now = tree(&sandbox);
                     let kept = was
@@ -434,6 +469,7 @@ fn a_folder_in_the_place_of_a_file_is_named() {
                         .all(|(p, bytes)| now.get(p) == Some(bytes));
                     assert!(kept, "nothing is half-written: {said}");
                 }
+
                 let there = sandbox.path().join(path);
                 let _ = std::fs::remove_dir_all(&there);
                 let _ = std::fs::remove_file(&there);
@@ -444,6 +480,7 @@ fn a_folder_in_the_place_of_a_file_is_named() {
                     sandbox.write(path, FLEET);
                 }
                 sandbox.run(&["render"]).code(0);
+
                 sandbox.run(&["render", "--check"]).code(0);
             }
         }
@@ -483,6 +520,7 @@ fn an_unreadable_lock_stops_the_run() {
         let torn = format!("{lock}{line}");
         sandbox.write("tenantry.lock", &torn);
         let before = tree(&sandbox);
+
         for args in [&["render"][..], &["check"], &["render", "--check"]] {
             let ran = sandbox.run(args).code(1);
             let said = ran.all();
@@ -495,6 +533,7 @@ fn an_unreadable_lock_stops_the_run() {
                 "{what}: the line is named: {said}"
             );
         }
+
         assert!(tree(&sandbox) == before, "{what}: nothing was written");
         // As the message says: the lock as it was, or both sides' lines, which the next run
         // settles.
@@ -504,6 +543,7 @@ fn an_unreadable_lock_stops_the_run() {
         } else {
             lock
         };
+
         sandbox.write("tenantry.lock", mended);
         sandbox.run(&["render"]).code(0);
         sandbox.run(&["render", "--check"]).code(0);
@@ -522,6 +562,7 @@ fn the_tree_does_not_depend_on_the_clock() {
                 .expect("starts"),
         )
     };
+
     let days = ["1970-01-01", NOW, "2100-12-31"];
     let trees: Vec<_> = days
         .iter()
@@ -531,6 +572,7 @@ fn the_tree_does_not_depend_on_the_clock() {
             tree(&sandbox)
         })
         .collect();
+
     assert!(trees[0] == trees[1] && trees[1] == trees[2]);
 
     // A waiver is the one thing that a day decides: past its end, its tenant keeps the files of the
@@ -542,8 +584,10 @@ fn the_tree_does_not_depend_on_the_clock() {
         "tenants/waivers/w.yaml",
         "apiVersion: tenantry.dev/v1alpha1\nkind: Waiver\nmetadata: {name: w}\nspec: {rule: network/egress-any, tenant: t1, reason: x, approvedBy: x, approvedAt: \"2026-11-01\", expires: \"2026-12-31\"}\n",
     );
+
     render(&sandbox, NOW).code(0);
     let before = tree(&sandbox);
+
     for now in ["1970-01-01", "2100-12-31"] {
         let ran = render(&sandbox, now);
         let said = ran.all();
@@ -552,10 +596,12 @@ fn the_tree_does_not_depend_on_the_clock() {
                 .filter(|(p, _)| p != "tenantry.lock")
                 .collect::<Vec<_>>()
         };
+
         assert!(
             files(tree(&sandbox)) == files(before.clone()),
             "{now}: {said}"
         );
+
         if now.starts_with("2100") {
             assert!(
                 ran.code == 1
@@ -565,6 +611,7 @@ fn the_tree_does_not_depend_on_the_clock() {
             );
         }
     }
+
     render(&sandbox, NOW).code(0);
     assert!(tree(&sandbox) == before);
 }

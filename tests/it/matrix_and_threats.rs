@@ -28,6 +28,7 @@ fn pairs(matrix: &Matrix) -> BTreeMap<(String, String), BTreeSet<Relation>> {
             }
         }
     }
+
     all
 }
 
@@ -58,6 +59,7 @@ fn the_matrix_matches_each_pair_of_tenants() {
             .cells
             .is_empty()
     );
+
     for hole in holes() {
         let added: String = hole.add.iter().map(|o| format!("---\n{o}\n")).collect();
         // Two more tenants that are alike in everything.
@@ -71,15 +73,18 @@ fn the_matrix_matches_each_pair_of_tenants() {
                 });
             all + &green
         });
+
         let (_, cluster) = cluster(&[
             without(&hole.changes()),
             ("alike.yaml".into(), alike),
             ("hole.yaml".into(), added),
         ]);
+
         let proof = isolation::prove(&cluster);
         let matrix = matrix(&cluster, &proof.findings);
         let said = pairs(&matrix);
         let open = by_hand(&cluster);
+
         for (pair, how) in &said {
             let has_unevaluated_policy = how.contains(&Relation::Unknown);
             let network = how.contains(&Relation::Network) || how.contains(&Relation::Declared);
@@ -90,12 +95,14 @@ fn the_matrix_matches_each_pair_of_tenants() {
             );
             asked += 1;
         }
+
         assert_eq!(
             said.len(),
             cluster.tenants.len() * (cluster.tenants.len() - 1),
             "{}",
             hole.name
         );
+
         linked += usize::from(said.values().any(|how| !how.is_empty()));
         if hole.finds == "api/cross-tenant-binding"
             && proof
@@ -109,12 +116,14 @@ fn the_matrix_matches_each_pair_of_tenants() {
                 hole.name
             );
         }
+
         assert!(
             matrix.classes.len() < cluster.tenants.len(),
             "{}: nobody is alike",
             hole.name
         );
     }
+
     say(&format!(
         "matrix: {asked} pairs of tenants in {linked} fleets with a way"
     ));
@@ -131,6 +140,7 @@ fn each_threat_is_answered_by_existing_rules() {
             assert!(known, "{}: {rule}", threat.text);
         }
     }
+
     let systems: BTreeSet<&str> = threats::THREATS.iter().map(|t| t.system).collect();
     assert_eq!(systems.len(), 5);
     let answers =
@@ -139,6 +149,7 @@ fn each_threat_is_answered_by_existing_rules() {
         ThreatStanding::Partly => Verdict::Assumed,
         ThreatStanding::Is(verdict) => verdict,
     };
+
     // A clean fleet averts each, and says under which conditions.
     for answer in answers(&[base()]) {
         assert!(
@@ -154,6 +165,7 @@ fn each_threat_is_answered_by_existing_rules() {
             answer.threat.text
         );
     }
+
     // A hole that refutes a plane makes at least one threat real.
     let mut real = 0;
     for hole in holes() {
@@ -164,6 +176,7 @@ fn each_threat_is_answered_by_existing_rules() {
             .findings
             .iter()
             .any(|f| f.diagnostic.rule.id == hole.finds && f.verdict == Some(Verdict::Refuted));
+
         if found {
             let answers = threats::answers(&proof);
             let named = answers.iter().any(|a| {
@@ -178,9 +191,11 @@ fn each_threat_is_answered_by_existing_rules() {
             real += 1;
         }
     }
+
     say(&format!(
         "threats: {} of five systems; each of {real} holes makes one of them real",
         threats::THREATS.len()
     ));
+
     assert!(real > 80);
 }

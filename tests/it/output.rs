@@ -40,6 +40,7 @@ fn example() -> Sandbox {
 fn without_digests(text: &str) -> String {
     let mut parts = text.split("inputs ");
     let mut out = parts.next().unwrap_or_default().to_owned();
+
     for part in parts {
         let rest = part.trim_start_matches(|c: char| c.is_ascii_hexdigit());
         out.push_str(if part.len() - rest.len() == 16 {
@@ -53,6 +54,7 @@ fn without_digests(text: &str) -> String {
             part
         });
     }
+
     out
 }
 

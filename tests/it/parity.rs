@@ -92,6 +92,7 @@ fn every_promise_has_one_row() {
         let all = promises.iter().filter(|promise| wanted(&promise.answer));
         all.count()
     };
+
     say(&format!(
         "parity: {} promises shown by tests, {} open, {} not applicable",
         count(|answer| matches!(answer, Answer::Shown(_))),
@@ -108,5 +109,6 @@ fn every_promise_has_one_row() {
         .filter_map(|line| line.strip_prefix("| ")?.split(" |").next())
         .filter(|id| id.starts_with('S') && id.contains('-'))
         .collect();
+
     assert_eq!(ids, rows);
 }

@@ -19,6 +19,7 @@ fn a_clean_proof_states_its_assumptions() {
     let sandbox = two_tenants_with_an_edge();
     let ran = sandbox.run(&["prove"]);
     assert_eq!(ran.code, 0, "{ran:?}");
+
     for part in [
         "model 1, inputs ",
         "1 edge declared on both sides",
@@ -27,6 +28,7 @@ fn a_clean_proof_states_its_assumptions() {
     ] {
         assert!(ran.out.contains(part), "{part}: {}", ran.out);
     }
+
     let report = json(&sandbox.run(&["prove", "--format", "json"]).out);
     for plane in ["api", "network", "gitops", "admission", "resources", "data"] {
         assert_eq!(verdict(&report, plane), "assumed", "{plane}");
@@ -38,6 +40,7 @@ fn a_clean_proof_states_its_assumptions() {
         json(&sandbox.run(&["prove", "--format", "json"]).out)["inputs"],
         digest
     );
+
     sandbox.write("tenants/c.yaml", tenant("c", ""));
     assert_ne!(
         json(&sandbox.run(&["prove", "--format", "json"]).out)["inputs"],
@@ -51,6 +54,7 @@ fn the_matrix_and_the_threats_are_tables() {
     sandbox.write("tenants/c.yaml", tenant("c", ""));
     let ran = sandbox.run(&["prove", "--matrix", "--threats"]);
     assert_eq!(ran.code, 0, "{ran:?}");
+
     for part in [
         "A   1 tenant: a\n",
         "C   1 tenant: c: apart from all others",
@@ -59,22 +63,26 @@ fn the_matrix_and_the_threats_are_tables() {
     ] {
         assert!(ran.out.contains(part), "{part}: {}", ran.out);
     }
+
     let report = json(
         &sandbox
             .run(&["prove", "--matrix", "--threats", "--format", "json"])
             .out,
     );
+
     let cluster = &report["clusters"][0];
     assert_eq!(
         cluster["matrix"]["cells"],
         json(r#"[{"from": 0, "to": 1, "by": ["declared"]}]"#)
     );
+
     assert_eq!(cluster["threats"].as_array().map(Vec::len), Some(25));
     assert!(
         json(&sandbox.run(&["prove", "--format", "json"]).out)["clusters"][0]
             .get("matrix")
             .is_none()
     );
+
     let markdown = sandbox
         .run(&["prove", "--matrix", "--threats", "--format", "markdown"])
         .out;
@@ -118,19 +126,23 @@ fn a_snapshot_with_every_rbac_kind_has_no_other_grants() {
             .get("no-other-grants")
             .is_some()
     };
+
     assert!(
         rests_on_grants(),
         "a list of namespaces says nothing of grants"
     );
+
     let rbac = |kind: &str, more: &str| {
         format!(
             r#"{{"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "{kind}", "metadata": {{"name": "x"{more}"#
         )
     };
+
     let nobody = rbac(
         "ClusterRoleBinding",
         r#"}, "roleRef": {"kind": "ClusterRole", "name": "view"}, "subjects": []}"#,
     );
+
     sandbox.write("cluster.json", list(&format!("{node}, {nobody}")));
     assert!(rests_on_grants(), "nor does one kind of four say it");
     let nobody = [
@@ -143,6 +155,7 @@ fn a_snapshot_with_every_rbac_kind_has_no_other_grants() {
         ),
     ]
     .join(", ");
+
     sandbox.write("cluster.json", list(&format!("{node}, {nobody}")));
     assert!(!rests_on_grants());
     // Another snapshot, other inputs.
@@ -154,6 +167,7 @@ fn a_snapshot_with_every_rbac_kind_has_no_other_grants() {
         )["inputs"]
             .clone()
     };
+
     let first = inputs();
     sandbox.write(
         "cluster.json",
@@ -162,6 +176,7 @@ fn a_snapshot_with_every_rbac_kind_has_no_other_grants() {
             node.replace("kube-system", "kube-public")
         )),
     );
+
     assert_ne!(inputs(), first);
     // What the specs say of an object comes before what a snapshot has of it: that it converges is
     // assumed.
@@ -173,6 +188,7 @@ fn a_snapshot_with_every_rbac_kind_has_no_other_grants() {
             .out
             .contains("assumes converged:")
     );
+
     let grant = r#"{"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRoleBinding", "metadata": {"name": "left"},
         "roleRef": {"kind": "ClusterRole", "name": "view"}, "subjects": [{"kind": "Group", "name": "a-admins"}]}"#;
     sandbox.write("cluster.json", list(&format!("{node}, {grant}")));
@@ -181,6 +197,7 @@ fn a_snapshot_with_every_rbac_kind_has_no_other_grants() {
         ran.code == 1 && ran.out.contains("api/cluster-binding"),
         "{ran:?}"
     );
+
     sandbox.write("cluster.json", "kind: List\n");
     assert_eq!(
         sandbox.run(&["prove", "--snapshot", "cluster.json"]).code,
@@ -202,6 +219,7 @@ fn a_network_question_that_is_too_large_is_unknown() {
         count += 1;
         more.push_str(&format!("---\napiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {{name: p{count}, namespace: red}}\nspec: {{policyTypes: [Egress], podSelector: {{matchExpressions: [{}]}}}}\n", expressions.join(", ")));
     };
+
     let key = |pigeon: usize, hole: usize, operator: &str| {
         format!("{{key: k{pigeon}x{hole}, operator: {operator}}}")
     };
@@ -212,11 +230,13 @@ fn a_network_question_that_is_too_large_is_unknown() {
                 .collect::<Vec<_>>(),
         );
     }
+
     for hole in 0..7 {
         for (a, b) in (0..8).flat_map(|a| (0..a).map(move |b| (a, b))) {
             policy(&[key(a, hole, "Exists"), key(b, hole, "Exists")]);
         }
     }
+
     let sandbox = Sandbox::with(&[("m/base.yaml", &base), ("m/more.yaml", &more)]);
     let ran = sandbox.run(&[
         "prove",
@@ -227,6 +247,7 @@ fn a_network_question_that_is_too_large_is_unknown() {
         "--format",
         "json",
     ]);
+
     assert_eq!(
         (ran.code, verdict(&json(&ran.out), "network").as_str()),
         (1, "unknown")
@@ -241,16 +262,19 @@ fn sarif_regions_cover_the_text_that_they_name() {
         "platform/ci.yaml",
         "# Ünïcödé before, to tell columns of characters from bytes\napiVersion: rbac.authorization.k8s.io/v1\nkind: RoleBinding\nmetadata: {name: \"é\", namespace: b}\nroleRef: {kind: ClusterRole, name: edit}\nsubjects: [{kind: ServiceAccount, name: \"dé\", namespace: a}, {kind: ServiceAccount, name: x, namespace: a}]\n",
     );
+
     let report = json(
         &sandbox
             .run(&["prove", "--also", "platform", "--format", "sarif"])
             .out,
     );
+
     assert_eq!(report["version"], "2.1.0");
     let run = &report["runs"][0];
     let results = run["results"].as_array().expect("results");
     assert_eq!(results.len(), 2);
     let mut prints = BTreeSet::new();
+
     for result in results {
         let rule = &run["tool"]["driver"]["rules"]
             [result["ruleIndex"].as_u64().expect("an index") as usize];
@@ -265,18 +289,22 @@ fn sarif_regions_cover_the_text_that_they_name() {
             .skip(number("startColumn") - 1)
             .take(number("endColumn") - number("startColumn"))
             .collect();
+
         assert!(
             at.starts_with("{kind: ServiceAccount") && at.ends_with("namespace: a}"),
             "{at}"
         );
+
         prints.insert(result["partialFingerprints"]["tenantry/v1"].to_string());
     }
+
     assert_eq!(prints.len(), 2);
     // `check` has it too; and Markdown has the verdicts.
     assert_eq!(
         json(&sandbox.run(&["check", "--format", "sarif"]).out)["runs"][0]["results"],
         json("[]")
     );
+
     let ran = sandbox.run(&["prove", "--also", "platform", "--format", "markdown"]);
     assert!(
         ran.out.contains("| prod | refuted | assumed |")
@@ -293,6 +321,7 @@ fn an_unreadable_manifest_makes_every_plane_unknown() {
         "platform/chart.yaml",
         "kind: Deployment\nmetadata:\n  name: {{ .Release.Name }}\n",
     );
+
     let ran = sandbox.run(&["prove", "--also", "platform", "--format", "json"]);
     assert_eq!(ran.code, 1);
     let report = json(&ran.out);
@@ -303,10 +332,12 @@ fn an_unreadable_manifest_makes_every_plane_unknown() {
         report["clusters"][0]["findings"][0]["rule"],
         "document/not-read"
     );
+
     // A tenant with an error is left out: nothing is known of it.
     fs::remove_dir_all(sandbox.path().join("platform")).expect("a folder");
     sandbox.write("tenants/c.yaml", tenant("c", "  quotas: {}\n"));
     let ran = sandbox.run(&["prove", "--format", "json"]);
+
     assert_eq!(
         (ran.code, verdict(&json(&ran.out), "api").as_str()),
         (1, "unknown")

@@ -11,8 +11,10 @@ fn a_binding_across_tenants_is_found_at_its_line() {
         "platform/ci.yaml",
         "apiVersion: rbac.authorization.k8s.io/v1\nkind: RoleBinding\nmetadata: {name: ci, namespace: b}\nroleRef: {kind: ClusterRole, name: edit}\nsubjects:\n  - kind: ServiceAccount\n    name: default\n    namespace: a\n",
     );
+
     let ran = sandbox.run(&["prove", "--also", "platform"]);
     assert_eq!(ran.code, 1, "{ran:?}");
+
     for part in [
         "api/cross-tenant-binding",
         "platform/ci.yaml:6:5",
@@ -21,6 +23,7 @@ fn a_binding_across_tenants_is_found_at_its_line() {
     ] {
         assert!(ran.out.contains(part), "{part}: {}", ran.out);
     }
+
     // The chain begins with the tenant's own people: whoever creates a pod is every service
     // account.
     assert!(
@@ -28,27 +31,32 @@ fn a_binding_across_tenants_is_found_at_its_line() {
         "{}",
         ran.out
     );
+
     let report = json(
         &sandbox
             .run(&["prove", "--also", "prod=platform", "--format", "json"])
             .out,
     );
+
     let finding = &report["clusters"][0]["findings"][0];
     assert_eq!(
         (&finding["tenant"], &finding["victim"]),
         (&"a".into(), &"b".into()),
         "{finding}"
     );
+
     assert_eq!(finding["witness"].as_array().map(Vec::len), Some(2));
     assert_eq!(
         sandbox.run(&["prove", "--also", "nowhere=platform"]).code,
         2
     );
+
     assert_eq!(sandbox.run(&["prove", "--also", "absent"]).code, 2);
     assert_eq!(
         sandbox.run(&["prove", "--only", "api/cross-tenant"]).code,
         2
     );
+
     // What is not reported still counts.
     let ran = sandbox.run(&["prove", "--also", "platform", "--skip", "api"]);
     assert!(
@@ -86,9 +94,11 @@ fn manifests_are_proven_without_a_fleet() {
         "--format",
         "json",
     ]);
+
     assert_eq!(ran.code, 0, "{ran:?}");
     assert_eq!(json(&ran.out)["clusters"][0]["tenants"], 2);
     let ran = sandbox.run(&["prove", "--also", "manifests", "--format", "json"]);
+
     assert_eq!(
         json(&ran.out)["clusters"][0]["tenants"],
         3,
@@ -104,6 +114,7 @@ fn no_manifest_is_skipped_for_its_name() {
     let json_grant = r#"{"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRoleBinding", "metadata": {"name": "h"},
         "roleRef": {"kind": "ClusterRole", "name": "cluster-admin"}, "subjects": [{"kind": "ServiceAccount", "name": "app", "namespace": "blue"}]}"#;
     let list = format!("apiVersion: v1\nkind: List\nitems: [{json_grant}]\n");
+
     for (path, text) in [
         ("m/target/a.yaml", grant),
         ("m/node_modules/x/a.yml", grant),
@@ -132,6 +143,7 @@ fn no_manifest_is_skipped_for_its_name() {
             );
         }
     }
+
     // What an overlay of another folder calls a patch is an object.
     let overlay = "apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\npatches: [{path: ../a.yaml}]\n";
     let sandbox = Sandbox::with(&[
@@ -139,12 +151,14 @@ fn no_manifest_is_skipped_for_its_name() {
         ("m/a.yaml", grant),
         ("m/blue/kustomization.yaml", overlay),
     ]);
+
     let ran = sandbox.run(&["prove", "--also", "m", "--group-by", "tenant"]);
     assert!(
         ran.out.contains("api/cluster-binding") && ran.out.contains("document/not-read"),
         "{}",
         ran.out
     );
+
     // A link to a folder is not followed, and that is said.
     let sandbox = Sandbox::with(&[("m/base.yaml", &base), ("elsewhere/a.yaml", grant)]);
     std::os::unix::fs::symlink("../elsewhere", sandbox.path().join("m/link")).expect("a link");
@@ -154,12 +168,14 @@ fn no_manifest_is_skipped_for_its_name() {
         "{}",
         ran.out
     );
+
     // Nothing read is nothing proven.
     let sandbox = Sandbox::with(&[
         ("empty/readme.md", ""),
         ("one.yaml", &base),
         ("config.yaml", "a: 1\n"),
     ]);
+
     assert_eq!(sandbox.run(&["prove", "--also", "empty"]).code, 2);
     assert_eq!(sandbox.run(&["prove", "--also", "config.yaml"]).code, 2);
     assert_eq!(
@@ -168,11 +184,13 @@ fn no_manifest_is_skipped_for_its_name() {
             .code,
         0
     );
+
     // A name moves no cursor.
     let nasty = grant.replace(
         "name: app, namespace: blue",
         "name: \"a\\epp\", namespace: blue",
     );
+
     let sandbox = Sandbox::with(&[("m/base.yaml", &base), ("m/a.yaml", &nasty)]);
     let ran = sandbox.run(&["prove", "--also", "m", "--group-by", "tenant"]);
     assert!(
@@ -196,6 +214,7 @@ fn the_counts_of_the_case_study_hold() {
         .arg("-C")
         .arg(sandbox.path().join("moj"))
         .status();
+
     assert!(tar.expect("tar runs").success());
     let ran = sandbox.run(&["prove", "--also", "moj", "--format", "json"]);
     assert_eq!(ran.code, 1);
@@ -204,20 +223,24 @@ fn the_counts_of_the_case_study_hold() {
         .as_array()
         .expect("findings");
     let count = |rule: &str| findings.iter().filter(|f| f["rule"] == rule).count();
+
     // Counted in the files themselves: docs/case-studies/cloud-platform.md says how.
     let told = |rule: &str, text: &str| {
         findings
             .iter()
             .any(|f| f["rule"] == rule && f["message"].as_str().is_some_and(|m| m.contains(text)))
     };
+
     assert!(told(
         "network/dangling-selector",
         "1452 policies admit namespaces labelled `component=ingress-controllers`"
     ));
+
     assert!(told(
         "admission/floor-writable",
         "1457 tenants write NetworkPolicies"
     ));
+
     assert!(told("api/wide-subject", "system:authenticated"));
     assert_eq!(count("api/cross-tenant-binding"), 13);
     assert_eq!(count("network/open-namespace"), 4);
@@ -236,6 +259,7 @@ fn a_fleet_without_the_lockdown_of_flux_is_refuted() {
         "{}",
         ran.out
     );
+
     assert!(
         ran.out
             .contains("a tenant's Flux objects may read every other tenant's sources"),

@@ -25,6 +25,7 @@ fn fleet(dice: &mut Dice, broken: bool) -> Vec<(String, String)> {
             }
         }
     }
+
     let mut files = vec![("tenants/fleet.yaml".to_owned(), FLEET.to_owned())];
     for (at, (egress, ingress)) in edges.iter().enumerate() {
         let network = format!("  network:\n    egress: [{egress}]\n    ingress: [{ingress}]\n");
@@ -33,6 +34,7 @@ fn fleet(dice: &mut Dice, broken: bool) -> Vec<(String, String)> {
             tenant(&format!("t{at}"), &network),
         ));
     }
+
     let mut also = String::new();
     for at in 0..12 {
         let (home, other) = (
@@ -46,6 +48,7 @@ fn fleet(dice: &mut Dice, broken: bool) -> Vec<(String, String)> {
              roleRef: {{kind: ClusterRole, name: {role}}}\nsubjects: [{{kind: ServiceAccount, name: app, namespace: t{other}}}]\n"
         );
     }
+
     files.push(("also/x.yaml".to_owned(), also));
     files
 }
@@ -57,6 +60,7 @@ fn whole(files: &[(String, String)]) -> Cluster {
         fleet_path: "tenants/fleet.yaml".into(),
         ..InputFiles::default()
     };
+
     let mut beside = Vec::new();
     for (path, text) in files {
         let id = sources.add(Source::new(path.as_str(), text.as_str()));
@@ -68,6 +72,7 @@ fn whole(files: &[(String, String)]) -> Cluster {
             }),
         }
     }
+
     let (front, compiled) = emit(&mut sources, all);
     // A half of an edge is an error of its tenant, which is then left out; here as there.
     let reading = graph::read(&sources, &beside, false);
@@ -79,11 +84,13 @@ fn whole(files: &[(String, String)]) -> Cluster {
             .filter(|d| d.level == tenantry::diagnostic::Level::Error)
             .cloned(),
     );
+
     let beside = ExtraFacts {
         facts: reading.facts,
         faults,
         ..ExtraFacts::default()
     };
+
     let failing = tenancy::failing(&compiled.findings);
     let fleet = front.fleet().expect("a fleet");
     graph::cluster(
@@ -100,6 +107,7 @@ fn whole(files: &[(String, String)]) -> Cluster {
 fn a_question_over_a_part_is_answered_as_over_the_whole_fleet() {
     let mut dice = Dice(3);
     let (mut asked, mut yes, mut unknown) = (0, 0, 0);
+
     for round in 0..6 {
         let files = fleet(&mut dice, round == 5);
         let cluster = whole(&files);
@@ -122,11 +130,13 @@ fn a_question_over_a_part_is_answered_as_over_the_whole_fleet() {
             yes += usize::from(expected == "yes");
             unknown += usize::from(expected == "unknown");
         };
+
         for _ in 0..25 {
             let (who, namespace) = (
                 *dice.of(&[0, 1, 2, 3, 4]),
                 format!("t{}", dice.of(&[0, 1, 2, 3, 4, 5, 6, 7, 8])),
             );
+
             let group = format!("group:t{who}-admins");
             let subject = Subject::parse(&group).expect("a subject");
             let (verb, resource) = *dice.of(&[
@@ -134,6 +144,7 @@ fn a_question_over_a_part_is_answered_as_over_the_whole_fleet() {
                 ("get", "pods"),
                 ("delete", "configmaps"),
             ]);
+
             let request = AccessRequest {
                 verb,
                 group: "",
@@ -142,6 +153,7 @@ fn a_question_over_a_part_is_answered_as_over_the_whole_fleet() {
                 name: "",
                 namespace: &namespace,
             };
+
             let expected = match question::can(
                 &cluster,
                 &subject,
@@ -152,11 +164,13 @@ fn a_question_over_a_part_is_answered_as_over_the_whole_fleet() {
                 None if !cluster.blind.is_empty() => "unknown",
                 None => "no",
             };
+
             let args = [
                 "can", &group, verb, resource, "-n", &namespace, "--also", "also",
             ];
             said(sandbox.run(&args), expected, &args.join(" "));
         }
+
         for _ in 0..25 {
             let ends = [(); 2].map(|()| format!("t{}", dice.of(&[0, 1, 2, 3, 4, 5, 6, 7, 8])));
             let end = |name: &String| {
@@ -166,6 +180,7 @@ fn a_question_over_a_part_is_answered_as_over_the_whole_fleet() {
                     host_network: false,
                 })
             };
+
             let (Some(from), Some(to)) = (end(&ends[0]), end(&ends[1])) else {
                 continue;
             };
@@ -174,10 +189,12 @@ fn a_question_over_a_part_is_answered_as_over_the_whole_fleet() {
                 Ok(Route::Blocked(_)) => "no",
                 _ => "unknown",
             };
+
             let args = ["reach", &ends[0], &ends[1], "--also", "also"];
             said(sandbox.run(&args), expected, &args.join(" "));
         }
     }
+
     say(&format!(
         "questions: {asked} asked of a part, {yes} yes, {unknown} unknown, as the whole fleet says"
     ));

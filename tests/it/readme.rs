@@ -113,6 +113,7 @@ fn the_first_command_renders_the_fleet_that_is_here() {
     assert_eq!(commands[0], "cargo run -- render", "the first command");
     assert_eq!(commands[1], "cargo test", "the second command");
     let sandbox = Sandbox::new();
+
     for folder in ["tenants", "rendered", "clusters"] {
         let status = Command::new("cp")
             .arg("-r")
@@ -121,6 +122,7 @@ fn the_first_command_renders_the_fleet_that_is_here() {
             .status();
         assert!(status.expect("cp").success());
     }
+
     sandbox.write("tenantry.lock", read("tenantry.lock"));
     let ran = sandbox.run(&["render"]).code(0);
     assert!(
@@ -154,6 +156,7 @@ fn every_command_in_the_pages_exists() {
             else {
                 continue;
             };
+
             let words: Vec<&str> = rest
                 .split(['#', '>', '|', '&'])
                 .next()
@@ -163,6 +166,7 @@ fn every_command_in_the_pages_exists() {
 
             let help = help_of(&words[..1]);
             assert!(help.starts_with("0\n"), "{page}: {line}");
+
             for flag in words.iter().filter(|word| word.starts_with("--")) {
                 let name = flag.split('=').next().unwrap_or_default();
                 let known =
@@ -252,16 +256,19 @@ for path in sorted((root / 'tenants').rglob('*.yaml')):
         pass
 print(count)
 ";
+
     let output = Command::new(tool("python"))
         .args(["-c", script])
         .arg(root())
         .output()
         .expect("python starts");
+
     assert!(
         output.status.success(),
         "{}",
         String::from_utf8_lossy(&output.stderr)
     );
+
     assert!(
         String::from_utf8_lossy(&output.stdout)
             .trim()

@@ -40,6 +40,7 @@ fn a_record_is_accepted_only_byte_for_byte() {
     let sandbox = rendered_fleet();
     let text = sandbox.read(A);
     let owner = "group/a-admins";
+
     for other in [
         text.replacen("# tenantry: {", "# tenantry: \r{", 1),
         text.replacen("# tenantry: {", "# tenantry:  {", 1),
@@ -59,6 +60,7 @@ fn a_record_is_accepted_only_byte_for_byte() {
 fn a_forged_record_does_not_make_a_file_tenantrys() {
     let record = |tenant: &str, on: &str| serde_json::json!({"on": on, "tenant": tenant, "source": "tenants/a.yaml", "objects": ["Namespace//x"]});
     let platform = serde_json::json!({"on": "prod", "objects": []});
+
     for (path, record) in [
         ("rendered/prod/tenants/b/a.yaml", record("a", "prod")),
         ("rendered/prod/tenants/a/zz.yaml", record("a", "prod")),
@@ -101,6 +103,7 @@ fn a_cluster_that_is_behind_hides_no_file() {
         );
         sandbox
     };
+
     let sandbox = behind();
     sandbox.write("rendered/prod/platform/.evil.yaml", EVIL);
     let ran = sandbox
@@ -117,6 +120,7 @@ fn a_cluster_that_is_behind_hides_no_file() {
             .collect::<Vec<_>>()
             .join("\n"),
     );
+
     let ran = sandbox
         .run(&["render", "--check", "--allow-behind"])
         .code(1);
@@ -131,6 +135,7 @@ fn a_cluster_that_is_behind_hides_no_file() {
             .out
             .contains("tree/stale")
     );
+
     // What a true digest hides, the note names.
     let sandbox = behind();
     forge(
@@ -139,6 +144,7 @@ fn a_cluster_that_is_behind_hides_no_file() {
         EVIL,
         serde_json::json!({"on": "prod", "objects": []}),
     );
+
     let ran = sandbox.run(&["render", "--check", "--allow-behind"]);
     assert!(
         ran.out
@@ -146,6 +152,7 @@ fn a_cluster_that_is_behind_hides_no_file() {
         "{}",
         ran.out
     );
+
     sandbox.run(&["render"]).code(0);
     assert_eq!(sandbox.read("rendered/prod/platform/roles.yaml"), roles);
 }
@@ -185,6 +192,7 @@ fn a_cluster_is_behind_only_if_its_files_are_those_of_the_revision() {
         .keys()
         .filter(|path| path.starts_with("rendered/") || *path == "clusters/prod/tenantry.yaml");
     let mut tried = 0;
+
     for path in rendered {
         let before = sandbox.read(path);
         let (head, body) = before.split_once("---\n").expect("a head and a body");
@@ -202,6 +210,7 @@ fn a_cluster_is_behind_only_if_its_files_are_those_of_the_revision() {
         sandbox.write(path, before);
         tried += 1;
     }
+
     assert!(tried >= 5, "{tried} files");
     sandbox.run(&check).code(0);
 
@@ -210,6 +219,7 @@ fn a_cluster_is_behind_only_if_its_files_are_those_of_the_revision() {
     sandbox.run(&check).code(1);
     std::fs::remove_file(sandbox.path().join("rendered/prod/platform/.more.yaml")).expect("gone");
     std::fs::remove_file(sandbox.path().join(A)).expect("gone");
+
     sandbox.run(&check).code(1);
 }
 
@@ -221,6 +231,7 @@ fn a_changed_lock_cannot_make_a_cluster_behind() {
     forge(&sandbox, "rendered/prod/platform/roles.yaml", EVIL, evil);
     let lock = sandbox.read("tenantry.lock");
     let mut entry: serde_json::Value = serde_json::from_str(lock.trim()).expect("one line");
+
     for key in ["tool", "templates", "profiles"] {
         let before = entry[key].take();
         entry[key] = "0".repeat(16).into();
@@ -252,16 +263,19 @@ fn since_needs_a_revision_and_check() {
 fn a_tenant_whose_files_are_gone_is_not_forgotten() {
     let sandbox = rendered_fleet();
     std::fs::remove_dir_all(sandbox.path().join("rendered/prod/tenants/a")).expect("removed");
+
     // It is broken, or its spec is gone too; somebody else takes its namespace.
     for spec in [Some("kind: [\n"), None] {
         match spec {
             Some(text) => sandbox.write("tenants/a.yaml", text),
             None => std::fs::remove_file(sandbox.path().join("tenants/a.yaml")).expect("removed"),
         }
+
         sandbox.write(
             "tenants/b.yaml",
             tenant("b", "").replace("[{name: b}]", "[{name: b}, {name: a}]"),
         );
+
         let ran = refused(&sandbox, "lifecycle/unretired-removal");
         assert!(
             ran.err.contains("restore them from Git")
@@ -269,16 +283,19 @@ fn a_tenant_whose_files_are_gone_is_not_forgotten() {
             "{}",
             ran.err
         );
+
         assert!(
             !sandbox
                 .read("rendered/prod/tenants/b/b.yaml")
                 .contains("namespace: a\n")
         );
     }
+
     // A sound tenant's files are made anew.
     sandbox.write("tenants/a.yaml", tenant("a", ""));
     sandbox.write("tenants/b.yaml", tenant("b", ""));
     sandbox.run(&["render"]).code(0);
+
     assert!(sandbox.has(A));
 }
 
@@ -292,10 +309,12 @@ fn records_of_an_unknown_cluster_are_ignored() {
         EVIL,
         record,
     );
+
     sandbox.write(
         "tenants/m.yaml",
         tenant("mallory", "").replace("mallory-admins", "a-admins"),
     );
+
     let ran = sandbox.run(&["render"]).code(1);
     assert!(
         ran.err.contains("tenancy/shared-subject") && ran.err.contains("held: mallory\n"),
@@ -313,6 +332,7 @@ fn edges_of_an_unknown_tenant_are_ignored() {
         "tenants/fleet.yaml",
         format!("{FLEET}  tenantMetadata: {{labels: [team]}}\n"),
     );
+
     sandbox.write("tenants/b.yaml", tenant("b", offer));
     sandbox.run(&["render"]).code(0);
     let before = sandbox.read("rendered/prod/tenants/b/b.yaml");
@@ -323,6 +343,7 @@ fn edges_of_an_unknown_tenant_are_ignored() {
         "",
         record(&[]),
     );
+
     refused(&sandbox, "tree/foreign-file");
     assert_eq!(sandbox.read("rendered/prod/tenants/b/b.yaml"), before);
     // With a namespace it is a tenant that went, whose edges its neighbours keep, and that is
@@ -333,6 +354,7 @@ fn edges_of_an_unknown_tenant_are_ignored() {
         "",
         record(&["Namespace//kube-system"]),
     );
+
     refused(&sandbox, "lifecycle/unretired-removal");
 }
 
@@ -356,12 +378,14 @@ fn a_removal_is_complete_after_one_run() {
             ),
         ),
     ]);
+
     sandbox.run(&["render"]).code(0);
     assert!(
         sandbox
             .read("rendered/prod/tenants/b/b.yaml")
             .contains("metadata.name: a\n")
     );
+
     std::fs::remove_file(sandbox.path().join("tenants/a.yaml")).expect("removed");
     sandbox.run(&["render", "--allow-removal", "a"]).code(0);
     assert!(
@@ -369,6 +393,7 @@ fn a_removal_is_complete_after_one_run() {
             .read("rendered/prod/tenants/b/b.yaml")
             .contains("metadata.name: a\n")
     );
+
     sandbox.run(&["render", "--check"]).code(0);
 }
 
@@ -381,6 +406,7 @@ fn an_entry_of_the_lock_must_be_a_file_of_the_tree() {
         .arg(&pipe)
         .status()
         .expect("mkfifo");
+
     assert!(made.success());
     for entry in [
         "/dev/zero",
@@ -394,12 +420,14 @@ fn an_entry_of_the_lock_must_be_a_file_of_the_tree() {
         );
         sandbox.run(&["check"]).code(0);
     }
+
     sandbox.write("tenantry.lock", &lock);
     let there = sandbox.path().join("clusters/prod/tenantry.yaml");
     std::fs::remove_file(&there).expect("removed");
     std::os::unix::fs::symlink("/dev/zero", &there).expect("a link");
     sandbox.run(&["check"]).code(0);
     let ran = sandbox.run(&["render"]).code(1);
+
     assert!(ran.err.contains("is a folder or a link"), "{}", ran.err);
 }
 
@@ -411,20 +439,24 @@ fn a_run_that_ended_before_the_lock_is_completed() {
     std::fs::remove_file(sandbox.path().join(A)).expect("removed");
     sandbox.run(&["render"]).code(0);
     assert_eq!(sandbox.files(), whole);
+
     // The same, of a cluster that is new.
     let two = format!("{FLEET}    - name: more\n");
     sandbox.write("tenants/fleet.yaml", &two);
     let lock = sandbox.read("tenantry.lock");
+
     for name in ["a", "b"] {
         sandbox.write(
             &format!("tenants/{name}.yaml"),
             tenant(name, "  clusters: [prod, more]\n"),
         );
     }
+
     sandbox.run(&["render"]).code(0);
     let whole = sandbox.files();
     sandbox.write("tenantry.lock", lock);
     sandbox.run(&["render"]).code(0);
+
     assert_eq!(sandbox.files(), whole);
 }
 
@@ -441,22 +473,26 @@ fn a_tombstone_is_written_before_files_are_deleted() {
             .status()
             .is_ok_and(|s| s.success())
     };
+
     let root = std::process::Command::new("id")
         .arg("-u")
         .output()
         .expect("id")
         .stdout
         .starts_with(b"0\n");
+
     // Root may write wherever it is not said that nobody may.
     let (shut, open) = if root {
         (("chattr", "+i"), ("chattr", "-i"))
     } else {
         (("chmod", "a-w"), ("chmod", "u+w"))
     };
+
     if !run(shut.0, shut.1) {
         say("NOT RUN: no folder can be shut to this user, who is root, on this file system");
         return;
     }
+
     let ran = sandbox.run(&["render", "--allow-removal", "a"]);
     assert!(run(open.0, open.1));
     assert_eq!(ran.code, 2, "{}", ran.all());
@@ -465,6 +501,7 @@ fn a_tombstone_is_written_before_files_are_deleted() {
             .read("tenantry.lock")
             .contains("\"tombstone\":\"a\"")
     );
+
     sandbox.run(&["render", "--allow-removal", "a"]).code(0);
     sandbox.write("tenants/a.yaml", tenant("a", ""));
     assert!(
@@ -510,6 +547,7 @@ fn tenants_are_counted_once() {
     sandbox.write("tenants/t6.yaml", tenant("t6", "  quota: {pods: \"9\"}\n"));
     assert!(!outgrown(&["check"]) && !outgrown(&["render"]));
     sandbox.write("tenants/t100.yaml", tenant("t100", ""));
+
     for command in ["check", "render", "render"] {
         assert!(outgrown(&[command]), "{command}");
     }
@@ -525,17 +563,20 @@ fn a_forged_claim_takes_nothing_from_a_held_tenant() {
         ("tenants/b.yaml", &host("b")),
         ("tenants/c.yaml", &tenant("c", "")),
     ]);
+
     sandbox.run(&["render"]).code(0);
     let forged = sandbox.read(A).replacen(
         "\"group/a-admins\"",
         "\"group/a-admins\",\"host/a.example.com\"",
         1,
     );
+
     sandbox.write(A, forged);
     sandbox.write(
         "tenants/b.yaml",
         "apiVersion: tenantry.dev/v1alpha1\nkind: [\n",
     );
+
     sandbox.write("tenants/c.yaml", host("c"));
     let ran = sandbox.run(&["check"]).code(1);
     assert!(

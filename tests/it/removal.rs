@@ -14,6 +14,7 @@ fn a_removed_tenant_stays_until_its_removal_is_allowed() {
         "{}",
         ran.err
     );
+
     assert!(sandbox.has("rendered/prod/tenants/a/a.yaml"));
     sandbox
         .run(&["render", "--allow-removal", "nobody"])
@@ -25,9 +26,11 @@ fn a_removed_tenant_stays_until_its_removal_is_allowed() {
             .read("tenantry.lock")
             .contains("\"tombstone\":\"a\"")
     );
+
     sandbox.run(&["render"]).code(0);
     sandbox.write("tenants/a.yaml", tenant("a", ""));
     let ran = sandbox.run(&["render"]).code(1);
+
     assert!(
         ran.err.contains("lifecycle/quarantined-name"),
         "{}",
@@ -43,21 +46,25 @@ fn a_namespace_does_not_move_to_another_tenant() {
         "tenants/a.yaml",
         tenant("a", "").replace("[{name: a}]", "[{name: a2}]"),
     );
+
     sandbox.write(
         "tenants/b.yaml",
         tenant("b", "").replace("[{name: b}]", "[{name: b}, {name: a}]"),
     );
+
     let ran = sandbox.run(&["render"]).code(1);
     assert!(
         ran.err.contains("tenancy/claimed-twice") && ran.err.contains("has not let it go"),
         "{}",
         ran.err
     );
+
     assert!(
         ran.err.contains("lifecycle/unretired-removal"),
         "{}",
         ran.err
     );
+
     // Nor in two, without being let go.
     let ran = sandbox.run(&["render"]).code(1);
     assert!(ran.err.contains("held: a, b"), "{}", ran.err);
@@ -66,12 +73,14 @@ fn a_namespace_does_not_move_to_another_tenant() {
             .read("rendered/prod/tenants/b/b.yaml")
             .contains("namespace: a\n")
     );
+
     sandbox.write("tenants/a.yaml", tenant("a", ""));
     sandbox.write("tenants/b.yaml", tenant("b", ""));
     sandbox.write(
         "tenants/fleet.yaml",
         format!("{FLEET}  delivery: {{unit: shard, shards: 4}}\n"),
     );
+
     let ran = sandbox.run(&["render"]).code(1);
     assert!(
         ran.err.contains("tree/object-moved") && ran.err.contains("nothing was written"),
@@ -87,6 +96,7 @@ fn a_removed_namespace_is_quarantined() {
         "tenants/a.yaml",
         tenant("a", "").replace("[{name: a}]", "[{name: a}, {name: a-jobs}]"),
     );
+
     sandbox.run(&["render"]).code(0);
     sandbox.write("tenants/a.yaml", tenant("a", ""));
     sandbox.run(&["render"]).code(1);
@@ -96,21 +106,25 @@ fn a_removed_namespace_is_quarantined() {
             .read("tenantry.lock")
             .contains("\"tombstone\":\"a/a-jobs\"")
     );
+
     sandbox.write(
         "tenants/thief.yaml",
         tenant("thief", "").replace("[{name: thief}]", "[{name: a-jobs}]"),
     );
+
     let ran = sandbox.run(&["render"]).code(1);
     assert!(
         ran.err.contains("lifecycle/quarantined-name"),
         "{}",
         ran.err
     );
+
     fs::remove_file(sandbox.path().join("tenants/thief.yaml")).expect("removed");
     sandbox.write(
         "tenants/a.yaml",
         tenant("a", "").replace("[{name: a}]", "[{name: a}, {name: a-jobs}]"),
     );
+
     sandbox.run(&["render"]).code(0);
     assert!(
         !sandbox.read("tenantry.lock").contains("tombstone"),

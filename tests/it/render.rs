@@ -22,8 +22,10 @@ fn the_committed_tree_is_fresh() {
             }
         }
     };
+
     copy("tenants");
     sandbox.run(&["render"]).code(0);
+
     for (path, bytes) in sandbox
         .files()
         .iter()
@@ -70,6 +72,7 @@ fn an_unused_feature_changes_no_object() {
             .map(|(path, text)| (path, applied(&text)))
             .collect()
     };
+
     let plain = objects("");
     for more in [
         "  members: []\n",
@@ -86,6 +89,7 @@ fn an_unused_feature_changes_no_object() {
 fn the_floor_is_on_by_default() {
     let files = rendered("");
     let text = of(&files);
+
     for part in [
         "pod-security.kubernetes.io/enforce: restricted",
         "automountServiceAccountToken: false",
@@ -102,10 +106,12 @@ fn the_floor_is_on_by_default() {
     ] {
         assert!(text.contains(part), "{part}\n{text}");
     }
+
     let kinds: Vec<&str> = text
         .lines()
         .filter_map(|l| l.strip_prefix("kind: "))
         .collect();
+
     assert_eq!(
         kinds,
         [
@@ -119,6 +125,7 @@ fn the_floor_is_on_by_default() {
             "RoleBinding"
         ]
     );
+
     // What must not outlive its removal from Git is never kept from pruning.
     for object in text
         .split("---\n")
@@ -139,12 +146,14 @@ fn isolation_none_opens_the_default_policy() {
         ),
         ("tenants/waivers/w.yaml", waiver),
     ]);
+
     let text = &compiled.tree.files["rendered/prod/tenants/a/a.yaml"].text();
     assert!(
         text.contains("name: default-deny")
             && text.contains("  ingress:\n  - {}\n  egress:\n  - {}\n"),
         "{text}"
     );
+
     assert!(!text.contains("name: allow-dns"), "{text}");
 }
 
@@ -161,6 +170,7 @@ fn a_sync_runs_as_the_tenants_own_identity() {
             .unwrap_or_else(|| panic!("{kind} {name}\n{text}"))
             .to_owned()
     };
+
     assert!(object("Kustomization", "apps").contains("serviceAccountName: deployer"));
     assert!(object("Kustomization", "apps").contains("namespace: a\n"));
     assert!(object("Kustomization", "sync.a.base").contains("namespace: flux-system\n"));
@@ -172,6 +182,7 @@ fn a_sync_runs_as_the_tenants_own_identity() {
     );
     assert!(object("RoleBinding", "deployer").contains("name: tenantry-deployer"));
     assert!(object("Alert", "chart-slack").contains("kind: HelmRelease"));
+
     assert!(
         !text.contains("targetNamespace: a\n")
             || object("HelmRelease", "chart").contains("targetNamespace: a")
@@ -198,6 +209,7 @@ fn an_edge_opens_its_two_sides_only() {
         ),
         ("tenants/c.yaml", &tenant("c", "")),
     ]);
+
     let text = |t: &str| compiled.tree.files[&format!("rendered/prod/tenants/{t}/{t}.yaml")].text();
     let section = |t: &str, name: &str| {
         let text = text(t);
@@ -205,14 +217,17 @@ fn an_edge_opens_its_two_sides_only() {
             .find(|o| o.contains(&format!("  name: {name}\n")))
             .map(|o| o.split("spec:\n").nth(1).unwrap_or_default().to_owned())
     };
+
     assert_eq!(
         section("a", "allow-egress").expect("egress"),
         "  podSelector: {}\n  policyTypes:\n  - Egress\n  egress:\n  - to:\n    - namespaceSelector:\n        matchLabels:\n          kubernetes.io/metadata.name: b\n    ports:\n    - protocol: TCP\n      port: 8080\n"
     );
+
     assert_eq!(
         section("b", "allow-ingress").expect("ingress"),
         "  podSelector: {}\n  policyTypes:\n  - Ingress\n  ingress:\n  - from:\n    - namespaceSelector:\n        matchLabels:\n          kubernetes.io/metadata.name: a\n    ports:\n    - protocol: TCP\n      port: 8080\n"
     );
+
     assert_eq!(section("c", "allow-ingress"), None);
 }
 
@@ -223,6 +238,7 @@ fn roles_of_the_catalogue_cannot_edit_the_floor() {
     let source = tenantry::source::Source::new("roles", text.clone());
     let (documents, _) = tenantry::document::parse(tenantry::source::SourceId(0), &source);
     let mut names = Vec::new();
+
     for role in documents
         .iter()
         .map(|d| d.root.to_json())
@@ -234,6 +250,7 @@ fn roles_of_the_catalogue_cannot_edit_the_floor() {
                 .expect("a name")
                 .to_owned(),
         );
+
         for rule in role["rules"].as_array().expect("rules") {
             let list = |k: &str| {
                 rule[k]
@@ -243,12 +260,14 @@ fn roles_of_the_catalogue_cannot_edit_the_floor() {
                     .map(|v| v.as_str().expect("text").to_owned())
                     .collect::<Vec<_>>()
             };
+
             let (resources, verbs) = (list("resources"), list("verbs"));
             assert!(
                 !resources.contains(&"*".into())
                     && !verbs.contains(&"*".into())
                     && !list("apiGroups").contains(&"*".into())
             );
+
             let writes = verbs
                 .iter()
                 .any(|v| !matches!(v.as_str(), "get" | "list" | "watch"));
@@ -266,10 +285,12 @@ fn roles_of_the_catalogue_cannot_edit_the_floor() {
                     "{role} writes {floor}"
                 );
             }
+
             for verb in ["escalate", "bind", "impersonate"] {
                 assert!(!verbs.contains(&verb.to_owned()));
             }
         }
+
         let secrets = role["rules"].to_string().contains("\"secrets\"");
         let name = role["metadata"]["name"].as_str().expect("a name");
         assert_eq!(
@@ -283,9 +304,11 @@ fn roles_of_the_catalogue_cannot_edit_the_floor() {
             "{name}"
         );
     }
+
     let mut wanted = tenantry::bundle::catalogue_objects();
     wanted.sort();
     names.sort();
+
     assert_eq!(names, wanted);
 }
 
@@ -296,6 +319,7 @@ fn an_undeclared_kind_is_reported_at_its_first_template() {
             "apiVersion: x.example/v1\nkind: Thing\nmetadata: {{name: {name}, namespace: \"{{{{ namespace.name }}}}\"}}\n"
         )
     };
+
     let sandbox = Sandbox::with(&[
         (
             "tenants/fleet.yaml",
@@ -305,12 +329,14 @@ fn an_undeclared_kind_is_reported_at_its_first_template() {
         ("templates/namespace/first.yaml", &thing("zz")),
         ("templates/namespace/second.yaml", &thing("aa")),
     ]);
+
     let ran = sandbox.run(&["check"]).code(0);
     assert!(
         ran.all().contains("templates/namespace/first.yaml:1"),
         "{}",
         ran.all()
     );
+
     assert!(
         !ran.all().contains("templates/namespace/second.yaml"),
         "{}",

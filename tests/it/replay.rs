@@ -55,6 +55,7 @@ fn request(rule: &PolicyRule) -> Option<(String, String, bool)> {
         let verb = if verb == "*" { "get" } else { verb.as_str() };
         return Some((verb.into(), url.to_string(), false));
     }
+
     let verb = match rule
         .verbs
         .iter()
@@ -65,14 +66,17 @@ fn request(rule: &PolicyRule) -> Option<(String, String, bool)> {
         "*" => "list",
         verb => verb,
     };
+
     let resource = match rule.resources.first()?.as_str() {
         "*" => "secrets",
         resource => resource,
     };
+
     let group = match rule.groups.first()?.as_str() {
         "*" | "" => String::new(),
         group => format!(".{group}"),
     };
+
     let (resource, sub) = resource
         .split_once('/')
         .map_or((resource, String::new()), |(r, s)| (r, format!("/{s}")));
@@ -95,17 +99,20 @@ fn succeeds(plane: &ControlPlane, subject: &Subject, binding: &Binding, rule: &P
         Some((resource, sub)) => (resource.to_owned(), Some(sub.to_owned())),
         None => (resource, None),
     };
+
     let namespace = if binding.id.namespace.is_empty() {
         "green"
     } else {
         binding.id.namespace.as_str()
     };
+
     let who = acting_as(subject);
     // Whoever has no name may not even ask what it may: it tries.
     if who == ["--as=system:anonymous"] {
         let path = format!("/api/v1/namespaces/{namespace}/{resource}");
         return plane.kubectl(&["get", "--raw", &path, &who[0]]).code == 0;
     }
+
     let mut args = vec!["auth", "can-i", &verb];
     let name = rule.names.first().map(|n| format!("{resource}/{n}"));
     args.push(name.as_deref().unwrap_or(&resource));
@@ -117,6 +124,7 @@ fn succeeds(plane: &ControlPlane, subject: &Subject, binding: &Binding, rule: &P
     if !can || !listed {
         return can;
     }
+
     // Not only asked: done.
     let mut args = vec!["get", &resource, "-n", namespace, "-o", "name"];
     args.extend(who.iter().map(String::as_str));
@@ -160,6 +168,7 @@ fn refuted_chains_succeed_on_a_real_server() {
     let clean: Vec<Value> = objects(&base().1).into_iter().filter(decides).collect();
     apply(plane, &clean);
     let (mut carried, mut steps) = (0, 0);
+
     for hole in holes().iter().filter(|h| h.finds.starts_with("api/")) {
         let added: Vec<Value> = hole.add.iter().filter(|o| decides(o)).cloned().collect();
         let mut texts = vec![without(&hole.changes())];
@@ -167,12 +176,14 @@ fn refuted_chains_succeed_on_a_real_server() {
             "hole.yaml".into(),
             added.iter().map(|o| format!("---\n{o}\n")).collect(),
         ));
+
         let (_, cluster) = cluster(&texts);
         let proof = isolation::prove(&cluster);
         let refuted = proof
             .findings
             .iter()
             .any(|f| f.diagnostic.rule.id == hole.finds && f.verdict == Some(Verdict::Refuted));
+
         // What Kubernetes makes by itself is there already; a ring of roles, and labels that
         // aggregate, take a controller.
         let own = added.iter().any(|o| {
@@ -182,16 +193,19 @@ fn refuted_chains_succeed_on_a_real_server() {
         else {
             continue;
         };
+
         let rule = rules
             .iter()
             .find(|r| !r.resources.is_empty())
             .or(rules.first())
             .expect("a rule");
+
         assert!(
             !succeeds(plane, subject, binding, rule),
             "{}: it succeeds without the hole",
             hole.name
         );
+
         apply(plane, &added);
         // The authorizer learns of a binding by a watch.
         let done = (0..40).any(|_| {
@@ -201,9 +215,11 @@ fn refuted_chains_succeed_on_a_real_server() {
             }
             done
         });
+
         assert!(done, "{}: {subject} cannot {:?}", hole.name, request(rule));
         carried += 1;
         steps += 1;
+
         // The step before, where there is one: the tenant's own people create pods as that service
         // account.
         if let Subject::ServiceAccount(namespace, _) = subject {
@@ -221,6 +237,7 @@ fn refuted_chains_succeed_on_a_real_server() {
             assert_eq!(can.out.trim(), "yes", "{}: {}", hole.name, can.err);
             steps += 1;
         }
+
         let list = json!({"apiVersion": "v1", "kind": "List", "items": added});
         let gone = plane.kubectl_with(&["delete", "--wait=false", "-f", "-"], &list.to_string());
         assert_eq!(gone.code, 0, "{}", gone.err);
@@ -231,8 +248,10 @@ fn refuted_chains_succeed_on_a_real_server() {
             }
             !still
         });
+
         assert!(back, "{}: it is still there", hole.name);
     }
+
     say(&format!(
         "replay: {carried} refuted chains carried out in {steps} steps, each as its principal"
     ));

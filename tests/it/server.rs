@@ -59,6 +59,7 @@ fn lost(path: &str, set: &Value, got: &Value, out: &mut Vec<String>) {
 fn prepare(plane: &ControlPlane) -> Option<()> {
     let folder = tool_or_say("flux-crds")?;
     let mut crds = String::new();
+
     for name in ["source", "kustomize", "helm", "notification"] {
         let text = std::fs::read_to_string(folder.join(format!("{name}-controller.yaml")))
             .expect("a file of the module");
@@ -71,6 +72,7 @@ fn prepare(plane: &ControlPlane) -> Option<()> {
             crds.push_str(source.slice(document.raw));
         }
     }
+
     plane.apply(&crds).code(0);
     plane
         .apply("apiVersion: v1\nkind: Namespace\nmetadata: {name: flux-system}\n")
@@ -79,6 +81,7 @@ fn prepare(plane: &ControlPlane) -> Option<()> {
     let mut wait = vec!["wait", "--for=condition=Established", "--timeout=60s"];
     wait.extend(crds.split(' '));
     plane.kubectl(&wait).code(0);
+
     Some(())
 }
 
@@ -90,6 +93,7 @@ fn round_trip(plane: &ControlPlane, name: &str, folder: &Path, cluster: &str) ->
     // In the order in which Flux gets to them.
     let parts = ["entry", "platform", "tenants", "late"]
         .map(|part| folder.join("rendered").join(cluster).join(part));
+
     for part in parts
         .iter()
         .chain([&folder.join("clusters").join(cluster)])
@@ -108,6 +112,7 @@ fn round_trip(plane: &ControlPlane, name: &str, folder: &Path, cluster: &str) ->
             }
         }
     }
+
     let applied = plane.apply(&text);
     assert_eq!(applied.code, 0, "{name}/{cluster}: {}", applied.all());
     let said = applied
@@ -115,6 +120,7 @@ fn round_trip(plane: &ControlPlane, name: &str, folder: &Path, cluster: &str) ->
         .lines()
         .filter(|l| l.ends_with("serverside-applied"))
         .count();
+
     assert_eq!(said, wanted.len(), "{name}/{cluster}: {}", applied.out);
     let kinds: BTreeSet<String> = wanted.keys().map(ObjectId::type_name).collect();
     let kinds = kinds.into_iter().collect::<Vec<_>>().join(",");
@@ -124,6 +130,7 @@ fn round_trip(plane: &ControlPlane, name: &str, folder: &Path, cluster: &str) ->
     let list: Value = serde_json::from_str(&got.out).expect("JSON");
     let mut found: BTreeSet<ObjectId> = BTreeSet::new();
     let mut faults = Vec::new();
+
     for item in list["items"].as_array().expect("a list") {
         let (documents, _) = parse_foreign(SourceId(0), &Source::new("item", item.to_string()));
         let id = ObjectId::of(&documents[0].root).expect("an object");
@@ -132,6 +139,7 @@ fn round_trip(plane: &ControlPlane, name: &str, folder: &Path, cluster: &str) ->
         lost(&id.to_string(), set, item, &mut faults);
         found.insert(id);
     }
+
     assert!(faults.is_empty(), "{name}/{cluster}: {faults:#?}");
     assert_eq!(found.len(), wanted.len(), "{name}/{cluster}");
     found.len()
@@ -144,6 +152,7 @@ fn a_real_server_accepts_every_object_and_keeps_every_field() {
     };
     let Some(()) = prepare(plane) else { return };
     let (mut count, mut clusters) = (0, 0);
+
     for (name, sandbox) in fixture_fleets() {
         let ran = sandbox.run(&["render"]);
         // The design's example uses fields of later stages: whoever uses them is held, the others
@@ -153,6 +162,7 @@ fn a_real_server_accepts_every_object_and_keeps_every_field() {
             assert_eq!(name, "design", "{}", ran.all());
             continue;
         };
+
         let mut names: Vec<String> = entries
             .map(|e| {
                 e.expect("an entry")
@@ -161,12 +171,14 @@ fn a_real_server_accepts_every_object_and_keeps_every_field() {
                     .into_owned()
             })
             .collect();
+
         names.sort();
         for cluster in names {
             count += round_trip(plane, &name, sandbox.path(), &cluster);
             clusters += 1;
         }
     }
+
     println!("{count} objects of {clusters} clusters, applied strictly, and read back");
     assert!(
         clusters >= 6 && count > 500,
@@ -187,6 +199,7 @@ fn the_server_refuses_invalid_objects() {
         "an unknown field passes: {}",
         ran.all()
     );
+
     let block = "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {name: x, namespace: default}\nspec: {podSelector: {}, egress: [{to: [{ipBlock: {cidr: 10.0.0.0/8, except: [11.0.0.0/8]}}]}]}\n";
     let ran = refused(block);
     assert!(

@@ -14,16 +14,19 @@ fn show_prints_each_value_with_its_origin() {
         .find(|l| l.starts_with("quota.pods "))
         .expect("the line")
         .to_owned();
+
     assert!(
         line.contains("7") && line.contains("tenants/a.yaml:8:11"),
         "{line}"
     );
+
     assert!(
         ran.out
             .contains("over \"50\" at profile restricted (built in)"),
         "{}",
         ran.out
     );
+
     assert!(
         sandbox
             .run(&["show", "a"])
@@ -31,6 +34,7 @@ fn show_prints_each_value_with_its_origin() {
             .out
             .contains("pods: \"7\"")
     );
+
     assert!(
         sandbox
             .run(&["show", "bb"])
@@ -38,6 +42,7 @@ fn show_prints_each_value_with_its_origin() {
             .err
             .contains("did you mean `b`")
     );
+
     assert!(
         sandbox
             .run(&["status"])
@@ -46,6 +51,7 @@ fn show_prints_each_value_with_its_origin() {
             .lines()
             .any(|l| l.starts_with("a ") && l.contains("Valid"))
     );
+
     let json = sandbox.run(&["status", "--format", "json"]).code(0).out;
     let json: Value = serde_json::from_str(&json).expect("JSON");
     assert_eq!(json["tenants"].as_array().map(Vec::len), Some(2));

@@ -10,6 +10,7 @@ use tenantry::spec::schema::{DocumentKind, schema_text};
 fn expectations(text: &str) -> Vec<(u32, u32, u32, String)> {
     let mut out = Vec::new();
     let mut line = 0;
+
     for (i, raw) in text.lines().enumerate() {
         let bare = raw.trim_start();
         if let Some(rest) = bare.strip_prefix('#')
@@ -23,6 +24,7 @@ fn expectations(text: &str) -> Vec<(u32, u32, u32, String)> {
             line = i as u32 + 1;
         }
     }
+
     out
 }
 
@@ -68,6 +70,7 @@ fn found(
             )
         })
         .collect();
+
     out.sort();
     out
 }
@@ -76,11 +79,13 @@ fn found(
 fn each_invalid_document_is_refused_where_it_is_marked() {
     let mut faults = Vec::new();
     let mut count = 0;
+
     for (name, files) in fixtures("fixtures/spec/invalid") {
         let texts: Vec<(&str, &str)> = files
             .iter()
             .map(|(p, t)| (p.as_str(), t.as_str()))
             .collect();
+
         let (sources, compiled) = compile(&texts);
         let mut wanted: Vec<_> = files
             .iter()
@@ -90,12 +95,14 @@ fn each_invalid_document_is_refused_where_it_is_marked() {
                     .map(move |(l, c, e, r)| (p.clone(), l, c, e, r))
             })
             .collect();
+
         wanted.sort();
         let found = found(&sources, &compiled.findings);
         count += wanted.len();
         if wanted.is_empty() || wanted != found {
             faults.push(format!("{name}:\n  wanted {wanted:?}\n  found  {found:?}"));
         }
+
         for finding in compiled.findings.iter().filter(|d| d.level == Level::Error) {
             assert!(
                 !finding.fix.is_empty(),
@@ -104,6 +111,7 @@ fn each_invalid_document_is_refused_where_it_is_marked() {
             );
         }
     }
+
     assert!(faults.is_empty(), "{}", faults.join("\n"));
     println!("{count} marked places");
 }
@@ -167,6 +175,7 @@ fn a_span_covers_the_quoted_text() {
                     ]
                     .contains(&word.as_str())
                 );
+
                 let mut text = crate::support::tenant("t", "");
                 for _ in 0..lines {
                     text.push_str(&format!("  # {comment}\n"));
@@ -182,10 +191,12 @@ fn a_span_covers_the_quoted_text() {
                     .iter()
                     .find(|d| d.rule.id == "spec/unknown-field")
                     .expect("the finding");
+
                 let source = sources.get(finding.span.source);
                 prop_assert_eq!(source.slice(finding.span), word.as_str());
                 let at = source.position(finding.span.start);
                 prop_assert_eq!((at.line as usize, at.column), (7 + lines, 3));
+
                 Ok(())
             },
         )

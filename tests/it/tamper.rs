@@ -69,11 +69,13 @@ fn policy(expressions: &[&str], binding: &Value, failure: &str) -> [Value; 2] {
         .iter()
         .map(|e| json!({"expression": e}))
         .collect();
+
     let api = "admissionregistration.k8s.io/v1";
     let mut bound = json!({"policyName": "floor", "validationActions": ["Deny"]});
     for (key, value) in binding.as_object().expect("fields") {
         bound[key] = value.clone();
     }
+
     [
         json!({"apiVersion": api, "kind": "ValidatingAdmissionPolicy", "metadata": {"name": "floor"}, "spec": {
             "failurePolicy": failure, "validations": validations,
@@ -90,6 +92,7 @@ fn verdict(proof: &ClusterProof) -> (Verdict, String, String) {
         .iter()
         .find(|p| p.plane == Plane::Admission)
         .expect("the plane");
+
     let here = |f: &&isolation::Finding| f.plane == Plane::Admission && f.verdict.is_some();
     let found = proof.findings.iter().filter(here).map(|f| {
         assert_eq!(
@@ -100,6 +103,7 @@ fn verdict(proof: &ClusterProof) -> (Verdict, String, String) {
         let steps = f.diagnostic.related.iter().map(|r| r.label.as_str());
         steps.collect::<Vec<_>>().join("\n")
     });
+
     let found = found.collect::<Vec<_>>().join("\n");
     let names = plane
         .assumptions
@@ -107,6 +111,7 @@ fn verdict(proof: &ClusterProof) -> (Verdict, String, String) {
         .map(|a| a.name)
         .collect::<Vec<_>>()
         .join(" ");
+
     (plane.verdict, found, names)
 }
 
@@ -121,6 +126,7 @@ fn each_way_to_change_the_floor_has_a_verdict() {
             assert_eq!(verdict, Verdict::Refuted, "{} {verb}: {found}", floor.kind);
             asked += 1;
         }
+
         let kept: Vec<&str> = floor.ways.iter().map(|way| way.kept.as_str()).collect();
         let with = |expressions: &[&str], binding: &Value, failure: &str| {
             verdict(&proof(&floor, all, &policy(expressions, binding, failure)))
@@ -129,6 +135,7 @@ fn each_way_to_change_the_floor_has_a_verdict() {
         let (stopped, found, names) = with(&kept, &none, "Fail");
         assert_eq!(stopped, Verdict::Assumed, "{}: {found}", floor.kind);
         assert!(names.contains("policies-deny"), "{}: {names}", floor.kind);
+
         for (
             at,
             Way {
@@ -152,6 +159,7 @@ fn each_way_to_change_the_floor_has_a_verdict() {
             );
             asked += 2;
         }
+
         // What only warns, is not bound here, or lets errors pass, stops nothing.
         let elsewhere =
             json!({"matchResources": {"namespaceSelector": {"matchLabels": {"tenant": "green"}}}});
@@ -180,6 +188,7 @@ fn each_way_to_change_the_floor_has_a_verdict() {
             assert_eq!(open, Verdict::Refuted, "{} {what}: {found}", floor.kind);
             asked += 1;
         }
+
         // Whether an error denies is not known: another operand may absorb it.
         let (unknown, found, _) = with(&["request.resource.nothing == 1"], &none, "Fail");
         assert_eq!(
@@ -188,10 +197,12 @@ fn each_way_to_change_the_floor_has_a_verdict() {
             "{} an error: {found}",
             floor.kind
         );
+
         let (unknown, found, _) = with(&["object.nothing == 1"], &none, "Fail");
         assert!(unknown >= Verdict::Unknown, "{}: {found}", floor.kind);
         asked += 3;
     }
+
     say(&format!(
         "tamper: {asked} verdicts on ways to change the floor"
     ));
@@ -212,10 +223,12 @@ fn a_policy_with_a_gap_blocks_nothing() {
         rule[key] = value;
         json!({"validations": [{"expression": "false"}], "matchConstraints": {"resourceRules": [rule]}})
     };
+
     let selected = |selector: Value| {
         let rule = json!({"apiGroups": ["*"], "apiVersions": ["*"], "operations": ["*"], "resources": ["*"]});
         json!({"validations": [{"expression": "false"}], "matchConstraints": {"resourceRules": [rule], "objectSelector": selector}})
     };
+
     let condition = |expression: &str| json!({"validations": [{"expression": "false"}], "matchConditions": [{"name": "c", "expression": expression}]});
     let none = || json!({});
     let param = |rest: Value| {
@@ -225,6 +238,7 @@ fn a_policy_with_a_gap_blocks_nothing() {
         }
         binding
     };
+
     let with_param = || json!({"paramKind": {"apiVersion": "v1", "kind": "ConfigMap"}, "validations": [{"expression": "params.data.open == 'yes'"}]});
     let guard = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "guard", "namespace": "blue"}, "data": {"open": "no"}});
     let status =
@@ -666,8 +680,10 @@ fn a_policy_with_a_gap_blocks_nothing() {
             none(),
         ),
     ];
+
     let floor = &floor()[0];
     let started = std::time::Instant::now();
+
     for (what, writes, spec, binding) in &cases {
         let mut objects = policy(&["false"], binding, "Fail").to_vec();
         for (key, value) in spec.as_object().expect("fields") {
@@ -680,18 +696,21 @@ fn a_policy_with_a_gap_blocks_nothing() {
             writes: writes.clone(),
             ways: Vec::new(),
         };
+
         let proof = proof(&floor, &writes["verbs"], &objects);
         let plane = proof
             .planes
             .iter()
             .find(|p| p.plane == Plane::Admission)
             .expect("the plane");
+
         assert!(
             plane.verdict >= Verdict::Unknown,
             "{what}: {:?}",
             plane.verdict
         );
     }
+
     // Several of them are made to take for ever.
     assert!(started.elapsed().as_secs() < 120);
     say(&format!(
@@ -716,15 +735,18 @@ fn a_policy_can_replace_pod_security() {
         "!object.spec.?hostNetwork.orValue(false)",
         "object.spec.?volumes.orValue([]).all(v, !has(v.hostPath))",
     ];
+
     let found = |expressions: &[&str], exempt: bool| {
         let mut objects = policy(expressions, &json!({}), "Fail").to_vec();
         objects[0]["spec"]["matchConstraints"]["resourceRules"][0]["resources"] = json!(["pods"]);
+
         if exempt {
             let expression =
                 "!request.userInfo.groups.exists(g, g == 'system:serviceaccounts:kube-system')";
             objects[0]["spec"]["matchConditions"] =
                 json!([{"name": "system", "expression": expression}]);
         }
+
         objects.push(namespace.clone());
         let gone: BTreeSet<String> = objects.iter().map(named).collect();
         let case: String = objects.iter().map(|o| format!("---\n{o}\n")).collect();
@@ -737,8 +759,10 @@ fn a_policy_can_replace_pod_security() {
                 assert_eq!(f.diagnostic.rule.id, "admission/pod-security-not-enforced");
                 f.diagnostic.related.iter().map(|r| r.label.clone())
             });
+
         steps.collect::<Vec<_>>().join("\n")
     };
+
     assert_eq!(found(&kept, false), "");
     for at in 0..kept.len() {
         let mut less = kept.to_vec();
@@ -749,6 +773,7 @@ fn a_policy_can_replace_pod_security() {
             kept[at]
         );
     }
+
     // What else stands in a pod is its maker's to write.
     for other in [
         "object.spec.containers.all(c, c.image.startsWith('registry.example.org/'))",
@@ -758,6 +783,7 @@ fn a_policy_can_replace_pod_security() {
     ] {
         assert!(!found(&[other], false).is_empty(), "{other}");
     }
+
     // A name in other letters, or with CAP_ before it, is one too.
     let some = "object.spec.containers.all(c, !c.?securityContext.?privileged.orValue(false) \
                 && !c.?securityContext.?capabilities.?add.orValue([]).exists(a, a in ['ALL', 'SYS_ADMIN', 'SYS_PTRACE', 'SYS_MODULE']))";
@@ -768,10 +794,12 @@ fn a_policy_can_replace_pod_security() {
         "{}",
         found(&less, false)
     );
+
     let named = "object.spec.containers.all(c, !c.?securityContext.?privileged.orValue(false) \
                  && c.?securityContext.?capabilities.?add.orValue([]).all(a, a in ['NET_BIND_SERVICE', 'CHOWN']))";
     less[0] = named;
     assert_eq!(found(&less, false), "");
+
     // A Deployment's pods are made by a controller, which this one lets through.
     assert!(
         found(&kept, true).contains("runs a Deployment with a privileged container"),

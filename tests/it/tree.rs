@@ -12,6 +12,7 @@ fn output_is_the_same_in_every_run() {
     two.run(&["render", "--tenant", "b"]).code(0);
     two.run(&["render", "--cluster", "prod"]).code(0);
     assert_eq!(one.files(), two.files());
+
     // Neither the day, nor the time zone, nor the folder it stands in.
     let render = |sandbox: &Sandbox, day: &str, zone: &str| {
         let mut command = Command::new(env!("CARGO_BIN_EXE_tenantry"));
@@ -22,6 +23,7 @@ fn output_is_the_same_in_every_run() {
             .env("TZ", zone);
         Ran::of(command.output().expect("runs")).code(0).out
     };
+
     assert_eq!(
         render(&one, NOW, "UTC"),
         render(&two, "2100-01-01", "Asia/Tokyo")
@@ -44,15 +46,18 @@ fn many_tenants_are_placed_in_shards() {
                 .map(|(u, _)| u.to_owned())
         })
         .collect();
+
     assert_eq!(
         units.into_iter().collect::<Vec<_>>(),
         ["shard-00", "shard-01", "shard-02", "shard-03"]
     );
+
     assert!(
         sandbox
             .read("tenantry.lock")
             .contains("\"unit\":\"shard\",\"shards\":4")
     );
+
     let before = sandbox.files();
     for i in 150..160 {
         sandbox.write(&format!("tenants/t{i}.yaml"), tenant(&format!("t{i}"), ""));
@@ -65,6 +70,7 @@ fn many_tenants_are_placed_in_shards() {
         ("tenants/fleet.yaml", FLEET),
         ("tenants/t0.yaml", &tenant("t0", "")),
     ]);
+
     small.run(&["render"]).code(0);
     for i in 1..150 {
         small.write(&format!("tenants/t{i}.yaml"), tenant(&format!("t{i}"), ""));
@@ -84,6 +90,7 @@ fn foreign_and_edited_files_are_not_overwritten() {
         "{}",
         ran.err
     );
+
     assert!(
         sandbox
             .run(&["render", "--check"])
@@ -91,10 +98,12 @@ fn foreign_and_edited_files_are_not_overwritten() {
             .out
             .contains("other.yaml")
     );
+
     fs::remove_file(sandbox.path().join("rendered/prod/tenants/a/other.yaml")).expect("removed");
     let whole = sandbox.read("rendered/prod/tenants/a/a.yaml");
     // With its record, without it, and with that of another file.
     let other = sandbox.read("rendered/prod/tenants/b/b.yaml");
+
     for (text, rule) in [
         (
             whole.replace("kind: Namespace", "kind: Edited"),
@@ -124,10 +133,12 @@ fn foreign_and_edited_files_are_not_overwritten() {
         sandbox.run(&["render", "--force"]).code(0);
         assert_eq!(sandbox.read("rendered/prod/tenants/a/a.yaml"), whole);
     }
+
     assert_eq!(sandbox.read("notes.txt"), "mine");
     let other = two_tenants();
     other.write("rendered/prod/README.md", "somebody's");
     let ran = other.run(&["render"]).code(1);
+
     assert!(
         ran.err.contains("tree/foreign-file") && !other.has("tenantry.lock"),
         "{}",
@@ -146,6 +157,7 @@ fn a_stale_tree_is_reported_with_the_command_that_fixes_it() {
         "{}",
         ran.out
     );
+
     sandbox.run(&["render"]).code(0);
     sandbox.run(&["render", "--check"]).code(0);
     let lock = sandbox.read("tenantry.lock");
@@ -153,12 +165,14 @@ fn a_stale_tree_is_reported_with_the_command_that_fixes_it() {
         "tenantry.lock",
         lock.replace("\"tool\":\"0.1.0\"", "\"tool\":\"0.0.9\""),
     );
+
     let ran = sandbox.run(&["render", "--check"]).code(1);
     assert!(
         ran.out.contains("tree/stale") && ran.out.contains("--since"),
         "{}",
         ran.out
     );
+
     let ran = sandbox
         .run(&["render", "--check", "--allow-behind"])
         .code(0);
@@ -167,10 +181,12 @@ fn a_stale_tree_is_reported_with_the_command_that_fixes_it() {
         "{}",
         ran.out
     );
+
     sandbox.write(
         "tenantry.lock",
         format!("<<<<<<< ours\n{lock}>>>>>>> theirs\n"),
     );
+
     let ran = sandbox.run(&["render"]).code(1);
     assert!(
         ran.err.contains("tree/lock-invalid") && ran.err.contains("tenantry.lock:1:1"),
@@ -188,6 +204,7 @@ fn allow_behind_accepts_an_older_tool_but_no_changed_tenant() {
         "tenantry.lock",
         lock.replace("\"tool\":\"0.1.0\"", "\"tool\":\"0.0.9\""),
     );
+
     sandbox
         .run(&["render", "--check", "--allow-behind"])
         .code(0);
@@ -199,6 +216,7 @@ fn allow_behind_accepts_an_older_tool_but_no_changed_tenant() {
             .out
             .contains("tree/stale")
     );
+
     sandbox.write("tenants/a.yaml", tenant("a", ""));
     sandbox.write("tenants/c.yaml", tenant("c", ""));
     sandbox
@@ -217,6 +235,7 @@ fn a_removed_cluster_and_an_undeclared_kind_are_reported() {
         "extra.yaml",
         format!("{}---\n{}", crd("Thing"), crd("Other")),
     );
+
     sandbox.write(
         "tenants/a.yaml",
         tenant(
@@ -224,6 +243,7 @@ fn a_removed_cluster_and_an_undeclared_kind_are_reported() {
             "  clusters: [prod, old]\n  manifests: [../extra.yaml]\n",
         ),
     );
+
     sandbox.write("tenants/b.yaml", tenant("b", "  clusters: [prod]\n"));
     let ran = sandbox.run(&["render"]).code(0);
     assert!(
@@ -231,10 +251,12 @@ fn a_removed_cluster_and_an_undeclared_kind_are_reported() {
         "{}",
         ran.err
     );
+
     assert!(!ran.err.contains("Thing.x.example"), "{}", ran.err);
     sandbox.write("tenants/fleet.yaml", FLEET);
     sandbox.write("tenants/a.yaml", tenant("a", ""));
     let ran = sandbox.run(&["render"]).code(0);
+
     assert!(
         ran.err.contains("tree/unknown-cluster") && sandbox.has("rendered/old/tenants/a/a.yaml"),
         "{}",
@@ -248,6 +270,7 @@ fn a_record_cannot_name_a_file_outside_the_tree() {
     sandbox.run(&["render"]).code(0);
     sandbox.write("precious.yaml", "mine");
     let lock = sandbox.read("tenantry.lock");
+
     // A record names its own file and no other, wherever it stands, and an entry is no other file
     // of the repository.
     for path in [
@@ -284,11 +307,13 @@ fn a_record_cannot_name_a_file_outside_the_tree() {
         fs::remove_file(sandbox.path().join("rendered/prod/tenants/a/x.yaml")).expect("removed");
         sandbox.write("tenantry.lock", &lock);
     }
+
     let elsewhere = tempfile::tempdir().expect("a folder");
     let other = two_tenants();
     std::os::unix::fs::symlink(elsewhere.path(), other.path().join("rendered")).expect("a link");
     let ran = other.run(&["render"]).code(2);
     assert!(ran.err.contains("a symbolic link"), "{}", ran.err);
+
     assert_eq!(fs::read_dir(elsewhere.path()).expect("a folder").count(), 0);
 }
 
@@ -317,6 +342,7 @@ fn an_entry_that_flux_does_not_apply_is_reported() {
         "clusters/prod/kustomization.yaml",
         "resources: [flux-system]\n",
     );
+
     assert!(
         sandbox
             .run(&["check"])
@@ -324,10 +350,12 @@ fn an_entry_that_flux_does_not_apply_is_reported() {
             .out
             .contains("gitops/entry-not-listed")
     );
+
     sandbox.write(
         "clusters/prod/kustomization.yaml",
         "resources: [flux-system, tenantry.yaml]\n",
     );
+
     assert!(
         !sandbox
             .run(&["check"])
@@ -335,6 +363,7 @@ fn an_entry_that_flux_does_not_apply_is_reported() {
             .out
             .contains("gitops/entry-not-listed")
     );
+
     for entry in [
         "one.yaml",
         "rendered/{{ cluster }}/x.yaml",
@@ -368,6 +397,7 @@ fn a_fleet_in_a_folder_needs_its_repository_path() {
         ("platform/tenants/fleet.yaml", FLEET),
         ("platform/tenants/a.yaml", &tenant("a", "")),
     ]);
+
     sandbox.git(&["init", "-q"]).code(0);
     let ran = sandbox.run(&["-C", "platform", "render"]).code(0);
     assert!(ran.err.contains("tree/repository-path"), "{}", ran.err);
@@ -375,6 +405,7 @@ fn a_fleet_in_a_folder_needs_its_repository_path() {
         "platform/tenants/fleet.yaml",
         format!("{FLEET}  delivery: {{repositoryPath: platform}}\n"),
     );
+
     let ran = sandbox.run(&["-C", "platform", "render"]).code(0);
     assert!(!ran.err.contains("tree/repository-path"), "{}", ran.err);
     assert!(

@@ -22,6 +22,7 @@ fn a_tenant_with_an_expired_waiver_keeps_its_edges() {
         ),
         ("tenants/waivers/a.yaml", &waiver("a", "2026-12-30")),
     ]);
+
     sandbox.run(&["render"]).code(0);
     sandbox.write("tenants/waivers/a.yaml", waiver("a", "2026-11-20"));
     sandbox.write("tenants/a.yaml", tenant("a", LOOSE));
@@ -31,6 +32,7 @@ fn a_tenant_with_an_expired_waiver_keeps_its_edges() {
         "{}",
         ran.all()
     );
+
     for rule in [
         "network/one-sided-edge",
         "tenancy/waiver-unused",
@@ -50,6 +52,7 @@ fn a_waiver_does_not_declare_its_tenant() {
         ),
         ("tenants/waivers/ghost.yaml", &waiver("ghost", "2026-11-20")),
     ]);
+
     let ran = sandbox.run(&["check"]).code(1);
     for rule in [
         "tenancy/waiver-expired",
@@ -67,11 +70,13 @@ fn a_duplicate_document_uses_no_waiver() {
         ("tenants/a.yaml", &tenant("a", "")),
         ("tenants/waivers/a.yaml", &waiver("a", "2026-12-30")),
     ]);
+
     // Unused, and rendered from a.yaml all the same: that is the one that counts.
     let ran = sandbox.run(&["render"]).code(0);
     assert!(ran.all().contains("tenancy/waiver-unused"), "{}", ran.all());
     sandbox.write("tenants/b.yaml", tenant("a", LOOSE));
     let ran = sandbox.run(&["check"]).code(1);
+
     for text in [
         "tenancy/duplicate-tenant",
         "tenancy/waiver-unused",
@@ -93,6 +98,7 @@ fn tenants_may_stand_in_the_file_of_the_fleet() {
             "apiVersion: tenantry.dev/v1alpha1\nkind: Profile\nmetadata: {name: far}\nspec: {}\n",
         ),
     ]);
+
     let ran = sandbox.run(&["check"]).code(1);
     assert_eq!(
         ran.all().matches("spec/misplaced").count(),
@@ -100,8 +106,10 @@ fn tenants_may_stand_in_the_file_of_the_fleet() {
         "{}",
         ran.all()
     );
+
     std::fs::remove_file(sandbox.path().join("tenants/x.yaml")).expect("removed");
     std::fs::remove_file(sandbox.path().join("tenants/profiles/own.yaml")).expect("removed");
     let ran = sandbox.run(&["check"]).code(0);
+
     assert!(ran.all().contains("3 tenants"), "{}", ran.all());
 }

@@ -27,6 +27,7 @@ fn readers(text: &str) -> Vec<(&'static str, Value)> {
             serde_json::from_str(&ran.out).unwrap_or_else(|e| panic!("{name}: {e}")),
         )
     };
+
     vec![
         read(
             "PyYAML",
@@ -141,6 +142,7 @@ fn nasty() -> Vec<String> {
         "T",
         "f",
     ];
+
     let mut all: Vec<String> = words.iter().map(|w| (*w).to_owned()).collect();
     all.extend([
         "x".repeat(2000),
@@ -149,11 +151,13 @@ fn nasty() -> Vec<String> {
         "-".repeat(5),
         "1".repeat(40),
     ]);
+
     // A small generator of its own: the same strings in every run.
     let alphabet: Vec<char> =
         " \t\n:#-?,[]{}&*!|>'\"%@`~=<.0129_+exobynNtTruUE\\/é😀\u{85}\u{2028}\u{a0}ab"
             .chars()
             .collect();
+
     let mut state = 7u64;
     for _ in 0..1500 {
         let mut text = String::new();
@@ -168,6 +172,7 @@ fn nasty() -> Vec<String> {
         }
         all.push(text);
     }
+
     all
 }
 
@@ -182,6 +187,7 @@ fn nasty_strings_are_read_back_by_three_readers() {
             serde_json::json!({"kind": "X", "values": chunk, "nested": [[{"a": chunk[0], "b": [chunk[1]]}]], "keys": keys, "n": [1, -2, 1.5, true, null]})
         })
         .collect();
+
     let text = emit_documents(&documents.iter().map(Into::into).collect::<Vec<_>>());
     for (name, read) in readers(&text) {
         let read = read.as_array().expect("a list");
@@ -192,6 +198,7 @@ fn nasty_strings_are_read_back_by_three_readers() {
             }
         }
     }
+
     println!(
         "{} strings, as values and as keys, three readers",
         strings.len()
@@ -266,17 +273,20 @@ fn all_readers_agree_on_the_trees_of_all_fixtures() {
             }
         }
     }
+
     let (documents, faults) = parse_foreign(SourceId(0), &Source::new("rendered", text.clone()));
     assert!(
         faults.is_empty() && documents.len() > 700,
         "{} documents, {faults:?}",
         documents.len()
     );
+
     let ours: Vec<Value> = documents
         .iter()
         .map(|d| d.root.to_json())
         .filter(|v| !v.is_null())
         .collect();
+
     for (name, read) in readers(&text) {
         assert_eq!(Value::Array(ours.clone()), read, "{name}");
     }
@@ -290,10 +300,12 @@ fn free_text_of_a_tenant_reaches_the_cluster_unchanged() {
         .filter(|s| !s.chars().any(char::is_control))
         .take(220)
         .collect();
+
     let sandbox = Sandbox::with(&[(
         "tenants/fleet.yaml",
         "apiVersion: tenantry.dev/v1alpha1\nkind: Fleet\nmetadata: {name: acme}\nspec:\n  tenantMetadata: {annotations: [acme.example/]}\n  clusters: [{name: prod}]\n",
     )]);
+
     for (i, line) in lines.iter().enumerate() {
         let group = if line.trim().is_empty() || line.starts_with("system:") {
             "g"
@@ -308,6 +320,7 @@ fn free_text_of_a_tenant_reaches_the_cluster_unchanged() {
             ),
         );
     }
+
     sandbox.run(&["render"]).code(0);
     let files = sandbox.files();
     let text: String = files
@@ -315,6 +328,7 @@ fn free_text_of_a_tenant_reaches_the_cluster_unchanged() {
         .filter(|(path, _)| path.starts_with("rendered/prod/tenants/"))
         .map(|(_, bytes)| String::from_utf8_lossy(bytes).into_owned())
         .collect();
+
     for (name, read) in readers(&text) {
         let read = read.as_array().expect("a list");
         for (i, line) in lines.iter().enumerate() {
@@ -326,19 +340,23 @@ fn free_text_of_a_tenant_reaches_the_cluster_unchanged() {
                 all.find(|o| o["metadata"]["namespace"] == here.as_str() || kind == "Namespace")
                     .unwrap_or_else(|| panic!("{name}: {kind} {object} of {here}"))
             };
+
             let namespace = of("Namespace", &here);
             assert_eq!(
                 namespace["metadata"]["annotations"]["acme.example/x"],
                 line.as_str(),
                 "{name}"
             );
+
             assert_eq!(
                 namespace["metadata"]["annotations"]["acme.example/t"],
                 line.as_str(),
                 "{name}"
             );
+
             let (kind, pointers) = &SOURCES[i % SOURCES.len()];
             let source = of(kind, "s");
+
             for pointer in *pointers {
                 let wanted = if pointer.contains("verify") {
                     format!("^{}$", said(line))
@@ -351,17 +369,20 @@ fn free_text_of_a_tenant_reaches_the_cluster_unchanged() {
                     "{name}: {kind} {pointer}"
                 );
             }
+
             assert_eq!(
                 namespace["metadata"]["annotations"]["tenantry.dev/display-name"],
                 line.as_str(),
                 "{name}"
             );
+
             let description = format!("{line}\n\tb\n{line}");
             assert_eq!(
                 namespace["metadata"]["annotations"]["tenantry.dev/description"],
                 description.as_str(),
                 "{name}"
             );
+
             let group = if line.trim().is_empty() { "g" } else { line };
             for role in ["owner", "viewer"] {
                 let subject = &of("RoleBinding", role)["subjects"][0]["name"];
@@ -383,17 +404,20 @@ fn all_readers_agree_on_the_committed_tree() {
             text.push_str(&std::fs::read_to_string(entry.path()).expect("a text"));
         }
     }
+
     let (documents, faults) = parse_foreign(SourceId(0), &Source::new("rendered", text.clone()));
     assert!(
         faults.is_empty() && documents.len() > 90,
         "{} documents, {faults:?}",
         documents.len()
     );
+
     let ours: Vec<Value> = documents
         .iter()
         .map(|d| d.root.to_json())
         .filter(|v| !v.is_null())
         .collect();
+
     for (name, read) in readers(&text) {
         assert_eq!(Value::Array(ours.clone()), read, "{name}");
     }

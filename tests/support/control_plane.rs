@@ -79,6 +79,7 @@ impl ControlPlane {
             .stdin(Stdio::piped())
             .spawn()
             .expect("bash starts");
+
         let plane = Self {
             bin: bin.to_owned(),
             dir: dir.clone(),
@@ -86,6 +87,7 @@ impl ControlPlane {
             authority,
             _keeper: keeper,
         };
+
         let started = Instant::now();
         while plane.kubectl(&["get", "--raw", "/readyz"]).code != 0 {
             if started.elapsed() > Duration::from_secs(120) {
@@ -98,6 +100,7 @@ impl ControlPlane {
             }
             std::thread::sleep(Duration::from_millis(200));
         }
+
         plane
     }
 
@@ -132,6 +135,7 @@ impl ControlPlane {
             self.dir.join("certified.crt"),
             self.dir.join("certified.key"),
         );
+
         std::fs::write(&crt, certificate.pem()).expect("the certificate");
         std::fs::write(&pem, key.serialize_pem()).expect("the key");
         format!(
@@ -195,12 +199,14 @@ impl ControlPlane {
                 .arg(&self.url),
             &lines,
         );
+
         assert_eq!(answer.code, 0, "{}", answer.err);
         let answers: Vec<Value> = answer
             .out
             .lines()
             .map(|l| serde_json::from_str(l).expect("JSON"))
             .collect();
+
         assert_eq!(answers.len(), requests.len());
         answers
     }

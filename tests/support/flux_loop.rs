@@ -77,11 +77,13 @@ impl FluxLoop {
         let plane = ControlPlane::start(bin, "loop", CONTROLLERS);
         let applied = plane.kubectl(&["create", "namespace", "flux-system"]);
         assert_eq!(applied.code, 0, "{}", applied.err);
+
         for controller in ["kustomize-controller", "source-controller"] {
             let file = crds.join(format!("{controller}.yaml"));
             let applied = plane.kubectl(&["apply", "--server-side", "-f", &file.to_string_lossy()]);
             assert_eq!(applied.code, 0, "{}", applied.err);
         }
+
         // The CRDs are what is wanted of these files: the controllers run as processes.
         let deleted = plane.kubectl(&["delete", "deployments", "--all", "-n", "default"]);
         assert_eq!(deleted.code, 0, "{}", deleted.err);
@@ -94,6 +96,7 @@ impl FluxLoop {
             .stdin(Stdio::piped())
             .spawn()
             .expect("bash starts");
+
         Self {
             plane,
             git: ports[0],
@@ -157,6 +160,7 @@ impl FluxLoop {
             .elapsed()
             .expect("after 1970")
             .as_nanos();
+
         let now = format!("reconcile.fluxcd.io/requestedAt={since}");
         for name in names {
             let args = [
@@ -170,6 +174,7 @@ impl FluxLoop {
             ];
             assert_eq!(self.plane.kubectl(&args).code, 0);
         }
+
         // While it is at work, what is done by hand is undone.
         let (_, now) = now.split_once('=').expect("a value");
         for name in names {

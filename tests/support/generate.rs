@@ -64,6 +64,7 @@ spec:
 ",
         team = index / 5,
     );
+
     if index % 8 == 3 {
         let _ = writeln!(out, "    - name: {name}-jobs");
     }
@@ -72,6 +73,7 @@ spec:
         out,
         "  network:\n    egress:\n      - tenant: {next}\n        ports:\n          - port: 8080\n      - cidr: 192.0.2.0/24\n        ports:\n          - port: 5432\n    ingress:\n      - tenant: {last}\n        ports:\n          - port: 8080\n",
     );
+
     if !index.is_multiple_of(3) {
         out.push_str("      - platform: web\n");
     }
@@ -81,6 +83,7 @@ spec:
             "  sync:\n    - name: apps\n      git:\n        url: https://git.example/{name}\n        branch: main\n      path: ./deploy\n"
         );
     }
+
     out
 }
 

@@ -87,6 +87,7 @@ pub fn compile(files: &[(&str, &str)]) -> (SourceMap, Compiled<ObjectText>) {
         fleet_path: "tenants/fleet.yaml".into(),
         ..InputFiles::default()
     };
+
     for (path, text) in files {
         let id = sources.add(Source::new(*path, *text));
         match path.strip_prefix("templates/") {
@@ -98,6 +99,7 @@ pub fn compile(files: &[(&str, &str)]) -> (SourceMap, Compiled<ObjectText>) {
             }),
         }
     }
+
     let (_, compiled) = emit(&mut sources, all);
     (sources, compiled)
 }
@@ -112,6 +114,7 @@ pub fn emit<T: ObjectForm>(
         version: "0.1.0".into(),
         ..Context::default()
     };
+
     let mut front = compile::resolve(sources, &mut files, &context);
     let options = RenderOptions {
         layout: Layout {
@@ -123,6 +126,7 @@ pub fn emit<T: ObjectForm>(
         allow_removal: Vec::new(),
         version: "0.1.0".into(),
     };
+
     let compiled = compile::emit(&mut front, sources, &TenantManifests::default(), &options);
     (front, compiled)
 }
@@ -405,6 +409,7 @@ pub fn fixture_fleets() -> Vec<(String, Sandbox)> {
         }
         all.push((name, sandbox));
     }
+
     for (name, folder) in [
         ("own", Some(root().join("tenants"))),
         ("design", shared("design/example/tenants")),
@@ -429,8 +434,10 @@ pub fn fixture_fleets() -> Vec<(String, Sandbox)> {
         }
         all.push((name.to_owned(), sandbox));
     }
+
     let sandbox = Sandbox::new();
     generate::write(sandbox.path(), 30).expect("a fleet");
     all.push(("generated".to_owned(), sandbox));
+
     all
 }

@@ -57,6 +57,7 @@ pub fn passes(
         "Ingress" => ("ingress", "from", pod),
         _ => ("egress", "to", peer),
     };
+
     let mut isolated = false;
     for policy in policies {
         let spec = &policy["spec"];
@@ -65,12 +66,14 @@ pub fn passes(
             [] => direction == "Ingress" || !list(&spec["egress"]).is_empty(),
             _ => has(types, direction),
         };
+
         if policy["metadata"]["namespace"] != pod.namespace
             || !governs
             || !selects(&spec["podSelector"], pod.labels)
         {
             continue;
         }
+
         isolated = true;
         for rule in list(&spec[rules]) {
             let to_port = list(&rule["ports"]).is_empty()
@@ -87,6 +90,7 @@ pub fn passes(
                             }
                         }
                 });
+
             let from_peer = list(&rule[peers]).is_empty()
                 || list(&rule[peers]).iter().any(|p| {
                     let there = match &p["namespaceSelector"] {
@@ -95,11 +99,13 @@ pub fn passes(
                     };
                     there && selects(&p["podSelector"], peer.labels)
                 });
+
             if to_port && from_peer {
                 return true;
             }
         }
     }
+
     !isolated
 }
 
@@ -123,6 +129,7 @@ pub fn allowed(objects: &[Value], request: &Request<'_>) -> bool {
             Some("ClusterRoleBinding") => true,
             _ => false,
         };
+
         let named = list(&binding["subjects"])
             .iter()
             .any(|s| match s["kind"].as_str() {
@@ -136,6 +143,7 @@ pub fn allowed(objects: &[Value], request: &Request<'_>) -> bool {
                     format!("system:serviceaccount:{namespace}:{name}") == request.user
                 }
             });
+
         here && named && {
             let (kind, name) = (&binding["roleRef"]["kind"], &binding["roleRef"]["name"]);
             let is_it = |o: &&Value| {
@@ -171,10 +179,12 @@ fn grants(objects: &[Value], role: &Value, request: &Request<'_>, depth: usize) 
                         && grants(objects, other, request, depth + 1)
                 });
     }
+
     let whole = match request.subresource {
         "" => request.resource.to_owned(),
         sub => format!("{}/{sub}", request.resource),
     };
+
     let any = |set: &Value, text: &str| has(set, "*") || has(set, text);
     list(&role["rules"]).iter().any(|rule| {
         any(&rule["verbs"], request.verb)
