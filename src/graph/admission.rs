@@ -188,16 +188,20 @@ impl Cluster {
         &self,
         namespace: &str,
     ) -> impl Iterator<Item = (&AdmissionPolicyBinding, Option<&AdmissionPolicy>)> {
-        let (pinned, others) = &self.bound;
-        let here: &[(u32, Option<u32>)] = pinned.get(namespace).map_or(&[], Vec::as_slice);
-        let elsewhere = pinned
+        let BoundPolicies {
+            by_namespace,
+            everywhere,
+        } = &self.bound;
+        let here = by_namespace.get(namespace).map_or(&[][..], Vec::as_slice);
+        let in_all = by_namespace
             .values()
             .flatten()
             .filter(move |_| namespace.is_empty());
-        let all = others.iter().chain(here).chain(elsewhere);
-        all.map(|(binding, guard)| {
-            let guard = guard.map(|at| &self.facts.guards[at as usize]);
-            (&self.facts.guard_bindings[*binding as usize], guard)
+
+        everywhere.iter().chain(here).chain(in_all).map(|bound| {
+            let binding = &self.facts.guard_bindings[bound.binding as usize];
+            let policy = bound.policy.map(|at| &self.facts.guards[at as usize]);
+            (binding, policy)
         })
     }
 
@@ -445,59 +449,61 @@ impl Cluster {
     }
 }
 
-/// Bindings that deny, as indices, each with its policy's where there is one definition of both.
-pub(super) type Bound = (
-    HashMap<Text, Vec<(u32, Option<u32>)>>,
-    Vec<(u32, Option<u32>)>,
-);
+/// A binding that denies, with its policy, as indices of the facts.
+#[derive(Clone, Copy, Debug)]
+struct BoundPolicy {
+    binding: u32,
+    /// `None` if the policy or the binding is defined more than once.
+    policy: Option<u32>,
+}
 
-/// Sorts the bindings that deny by the namespace that they, or their policies, are pinned to.
-pub(super) fn bound(facts: &Facts) -> Bound {
-    let mut guards: HashMap<&Text, Vec<u32>> = HashMap::new();
-    for (at, guard) in facts.guards.iter().enumerate() {
-        guards.entry(&guard.id.name).or_default().push(at as u32);
+/// The bindings that deny, by the namespaces that they can apply to.
+#[derive(Debug, Default)]
+pub(super) struct BoundPolicies {
+    /// Those that select namespaces by name.
+    by_namespace: HashMap<Text, Vec<BoundPolicy>>,
+    /// All others.
+    everywhere: Vec<BoundPolicy>,
+}
+
+/// Sorts the bindings that deny by the namespace that they, or their policies, select by name.
+pub(super) fn bound(facts: &Facts) -> BoundPolicies {
+    let mut policies: HashMap<&Text, Vec<u32>> = HashMap::new();
+    for (at, policy) in facts.guards.iter().enumerate() {
+        policies.entry(&policy.id.name).or_default().push(at as u32);
     }
     let mut names: HashMap<&Text, usize> = HashMap::new();
     for binding in &facts.guard_bindings {
         *names.entry(&binding.id.name).or_default() += 1;
     }
-    let mut bound = Bound::default();
 
-    for (at, binding) in facts
-        .guard_bindings
-        .iter()
-        .enumerate()
-        .filter(|(_, b)| b.denies)
-    {
-        let Some(of) = guards.get(&binding.policy) else {
+    let mut bound = BoundPolicies::default();
+    let bindings = facts.guard_bindings.iter().enumerate();
+    for (at, binding) in bindings.filter(|(_, binding)| binding.denies) {
+        let Some(defined) = policies.get(&binding.policy) else {
             continue;
         };
-        let guard = of
-            .first()
-            .copied()
-            .filter(|_| of.len() == 1 && names.get(&binding.id.name) == Some(&1));
+        let is_single = defined.len() == 1 && names.get(&binding.id.name) == Some(&1);
+        let policy = defined.first().copied().filter(|_| is_single);
 
-        let both = [
-            binding.matches.as_ref(),
-            guard.map(|at| &facts.guards[at as usize].says.matches),
-        ];
-
-        let pins = both
+        let of_policy = policy.map(|at| &facts.guards[at as usize].says.matches);
+        let names = [binding.matches.as_ref(), of_policy]
             .into_iter()
             .flatten()
-            .find_map(|m| m.namespaces.pinned(NAME_LABEL));
+            .find_map(|matching| matching.namespaces.pinned(NAME_LABEL));
 
-        match pins {
-            Some(pins) => {
-                for pin in pins.iter().collect::<BTreeSet<_>>() {
-                    bound
-                        .0
-                        .entry(pin.clone())
-                        .or_default()
-                        .push((at as u32, guard));
+        let found = BoundPolicy {
+            binding: at as u32,
+            policy,
+        };
+        match names {
+            Some(names) => {
+                for name in names.iter().collect::<BTreeSet<_>>() {
+                    let here = bound.by_namespace.entry(name.clone()).or_default();
+                    here.push(found);
                 }
             }
-            None => bound.1.push((at as u32, guard)),
+            None => bound.everywhere.push(found),
         }
     }
 

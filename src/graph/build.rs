@@ -1,0 +1,382 @@
+//! Parts → a cluster: who owns each namespace, which definitions count, and the indices.
+
+use super::facts::{Facts, ObjectRef, Unevaluated};
+use super::rbac::{Rbac, Subject};
+use super::{Cluster, InputKind, NOT_READ, NamespaceNode, Origin, Owner, TenantNode, admission};
+use crate::diagnostic::{Diagnostic, Scope};
+use crate::kube::ObjectId;
+use crate::kube::labels::Labels;
+use crate::kube::names::NAME_LABEL;
+use crate::netpol::Dialect;
+use crate::source::Span;
+use crate::value::Text;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Mutex;
+
+/// The parts of a cluster, before they are put together.
+#[derive(Debug, Default)]
+pub struct Parts {
+    /// Its name.
+    pub name: Text,
+    /// The namespace of the engine that applies its tree.
+    pub engine_namespace: Text,
+    /// Its network plugin, where that is said.
+    pub plugin: Option<Text>,
+    /// Networks of its pods, where they are said.
+    pub pod_networks: Vec<ipnet::IpNet>,
+    /// Its tenants.
+    pub tenants: Vec<TenantNode>,
+    /// What its objects say.
+    pub facts: Facts,
+    /// Whether a snapshot is among them.
+    pub closed: bool,
+    /// What could not be read.
+    pub blind: Vec<Diagnostic>,
+    /// The digest of what stands in no text: snapshots.
+    pub beside: [u8; 32],
+}
+
+/// Names the tenant of a namespace that no tenant declares, by the namespace's name, labels and
+/// annotations; `None` if it is the platform's.
+type InferTenant<'a> = dyn Fn(&str, &Labels, &Labels) -> Option<Text> + 'a;
+
+impl Cluster {
+    /// Puts a cluster together. `infer_tenant` names the tenant of a namespace that no tenant
+    /// declares, by the namespace's name, labels and annotations; `None` if it is the platform's.
+    pub fn new(parts: Parts, infer_tenant: &InferTenant<'_>) -> Self {
+        let Parts {
+            mut facts,
+            mut blind,
+            ..
+        } = parts;
+
+        let (mut defined_twice, snapshot_superseded) = merge_definitions(&mut facts);
+        let unevaluated = take_unevaluated(&mut facts);
+        defined_twice.retain(|(object, _)| !unevaluated.iter().any(|other| other.id == object.id));
+        blind.extend(unevaluated.iter().map(not_evaluated));
+
+        let mut tenants = Tenants::new(parts.tenants);
+        let mut namespaces: Vec<NamespaceNode> = found_namespaces(&facts)
+            .into_iter()
+            .map(|(name, found)| tenants.place(name, found, infer_tenant))
+            .collect();
+
+        let by_name = index(namespaces.iter().map(|namespace| &namespace.name));
+        add_policies(&mut namespaces, &by_name, &facts);
+        let by_label = index_labels(&namespaces);
+
+        let mut rbac = Rbac::default();
+        for role in std::mem::take(&mut facts.roles) {
+            rbac.add(role);
+        }
+        rbac.bindings = std::mem::take(&mut facts.bindings);
+        rbac.finish();
+        tenants.adopt_unclaimed_subjects(&namespaces, &by_name, &rbac);
+
+        let kept = facts.kept.iter().enumerate();
+        Self {
+            kept: kept
+                .map(|(at, object)| (object.id.clone(), at as u32))
+                .collect(),
+            bound: admission::bound(&facts),
+            holders: tenants.holders(),
+            name: parts.name,
+            engine_namespace: parts.engine_namespace,
+            plugin: parts.plugin,
+            pod_networks: parts.pod_networks,
+            tenants: tenants.nodes,
+            namespaces,
+            rbac,
+            facts,
+            closed: parts.closed,
+            blind,
+            beside: parts.beside,
+            snapshot_superseded,
+            defined_twice,
+            by_name,
+            selected: Mutex::default(),
+            by_label,
+        }
+    }
+}
+
+/// Takes out the objects that are not evaluated, except network policies of a namespace: what they
+/// let through is unknown to the network plane alone.
+fn take_unevaluated(facts: &mut Facts) -> Vec<Unevaluated> {
+    let (policies, others) = std::mem::take(&mut facts.unevaluated)
+        .into_iter()
+        .partition(|object| {
+            Dialect::is_kind_of_any(&object.id.kind) && !object.id.namespace.is_empty()
+        });
+
+    facts.unevaluated = policies;
+    others
+}
+
+fn not_evaluated(object: &Unevaluated) -> Diagnostic {
+    let message = format!(
+        "{} cannot be evaluated: {}",
+        object.id.called(),
+        object.reason
+    );
+    Diagnostic::new(&NOT_READ, object.origin.span, message)
+        .fix("give what is applied: build the overlay (kustomize build), substitute, render")
+        .scope(Scope::Fleet)
+}
+
+/// A namespace that an input defines, or that an object is in.
+struct FoundNamespace {
+    labels: Labels,
+    annotations: Labels,
+    /// The origin of its Namespace object; `None` if no input has the object.
+    origin: Option<Origin>,
+    /// The Namespace object, or the first object in the namespace.
+    span: Span,
+}
+
+fn found_namespaces(facts: &Facts) -> BTreeMap<Text, FoundNamespace> {
+    let mut found = BTreeMap::new();
+    for fact in &facts.namespaces {
+        let namespace = FoundNamespace {
+            labels: fact.labels.clone(),
+            annotations: fact.annotations.clone(),
+            origin: Some(fact.origin),
+            span: fact.origin.span,
+        };
+        found.insert(fact.id.name.clone(), namespace);
+    }
+
+    for object in &facts.objects {
+        let name = &object.id.namespace;
+        if !name.is_empty() && !found.contains_key(name) {
+            let namespace = FoundNamespace {
+                labels: Labels::new([(NAME_LABEL.into(), name.clone())]),
+                annotations: Labels::default(),
+                origin: None,
+                span: object.origin.span,
+            };
+            found.insert(name.clone(), namespace);
+        }
+    }
+
+    found
+}
+
+/// The tenants of a cluster: the declared ones, then the inferred ones.
+struct Tenants {
+    nodes: Vec<TenantNode>,
+    declared: usize,
+    by_name: HashMap<Text, u32>,
+    /// The owners of the namespaces that tenants declare.
+    owners: HashMap<Text, Owner>,
+}
+
+impl Tenants {
+    fn new(declared: Vec<TenantNode>) -> Self {
+        let mut owners = HashMap::new();
+        for (at, tenant) in declared.iter().enumerate() {
+            let owner = Owner::Tenant(at as u32);
+            owners.extend(tenant.namespaces.iter().map(|name| (name.clone(), owner)));
+        }
+
+        Self {
+            declared: declared.len(),
+            by_name: index(declared.iter().map(|tenant| &tenant.name)),
+            nodes: declared,
+            owners,
+        }
+    }
+
+    /// Places a namespace with its owner. Its policies are added later.
+    fn place(
+        &mut self,
+        name: Text,
+        found: FoundNamespace,
+        infer_tenant: &InferTenant<'_>,
+    ) -> NamespaceNode {
+        let owner = match self.owners.get(&name) {
+            Some(owner) => *owner,
+            // The owner of a namespace without an object cannot be inferred.
+            None => found
+                .origin
+                .and_then(|_| infer_tenant(&name, &found.labels, &found.annotations))
+                .map_or(Owner::Platform, |tenant| {
+                    self.infer(tenant, name.clone(), found.span)
+                }),
+        };
+
+        NamespaceNode {
+            name,
+            labels: found.labels,
+            owner,
+            origin: found.origin,
+            policies: Vec::new(),
+            has_unevaluated_policy: false,
+        }
+    }
+
+    /// Gives a namespace to a tenant, which is added if the cluster does not have it yet.
+    fn infer(&mut self, tenant: Text, namespace: Text, span: Span) -> Owner {
+        let nodes = &mut self.nodes;
+        let at = *self.by_name.entry(tenant.clone()).or_insert_with(|| {
+            nodes.push(TenantNode {
+                name: tenant,
+                span,
+                subjects: Vec::new(),
+                namespaces: Vec::new(),
+                reaches: Vec::new(),
+            });
+            nodes.len() as u32 - 1
+        });
+
+        nodes[at as usize].namespaces.push(namespace);
+        Owner::Tenant(at)
+    }
+
+    /// Gives users and groups to inferred tenants: those that are bound in the namespaces of one
+    /// tenant alone.
+    fn adopt_unclaimed_subjects(
+        &mut self,
+        namespaces: &[NamespaceNode],
+        by_name: &HashMap<Text, u32>,
+        rbac: &Rbac,
+    ) {
+        let claimed: BTreeSet<Subject> = self
+            .nodes
+            .iter()
+            .flat_map(|tenant| tenant.subjects.iter().cloned())
+            .collect();
+
+        let tenant_of = |name: &Text| match namespaces[*by_name.get(name)? as usize].owner {
+            Owner::Tenant(at) => Some(at),
+            Owner::Platform => None,
+        };
+
+        for subject in rbac.subjects() {
+            let (Subject::User(name) | Subject::Group(name)) = subject else {
+                continue;
+            };
+            if claimed.contains(subject) || name.starts_with("system:") {
+                continue;
+            }
+
+            let tenants: BTreeSet<u32> = rbac
+                .bindings_of(subject)
+                .filter_map(|binding| tenant_of(&binding.id.namespace))
+                .collect();
+            if let (Some(tenant), 1) = (tenants.first(), tenants.len())
+                && *tenant as usize >= self.declared
+            {
+                self.nodes[*tenant as usize].subjects.push(subject.clone());
+            }
+        }
+    }
+
+    /// The tenant of each user and group that one holds.
+    fn holders(&self) -> BTreeMap<Subject, u32> {
+        let mut holders = BTreeMap::new();
+        for (at, tenant) in self.nodes.iter().enumerate() {
+            holders.extend(
+                tenant
+                    .subjects
+                    .iter()
+                    .map(|subject| (subject.clone(), at as u32)),
+            );
+        }
+
+        holders
+    }
+}
+
+/// Adds the network policies to their namespaces. A policy that is not evaluated makes the traffic of
+/// its namespace unknown; one of the cluster, that of all.
+fn add_policies(namespaces: &mut [NamespaceNode], by_name: &HashMap<Text, u32>, facts: &Facts) {
+    for (at, policy) in facts.policies.iter().enumerate() {
+        if let Some(home) = by_name.get(&policy.id.namespace) {
+            namespaces[*home as usize].policies.push(at as u32);
+        }
+    }
+
+    let other = facts.other_policies.iter().map(|policy| &policy.id);
+    let unevaluated = facts.unevaluated.iter().map(|policy| &policy.id);
+    for id in other.chain(unevaluated.filter(|id| Dialect::is_kind_of_any(&id.kind))) {
+        match by_name.get(&id.namespace) {
+            Some(home) => namespaces[*home as usize].has_unevaluated_policy = true,
+            None => namespaces
+                .iter_mut()
+                .for_each(|namespace| namespace.has_unevaluated_policy = true),
+        }
+    }
+}
+
+fn index<'a>(names: impl Iterator<Item = &'a Text>) -> HashMap<Text, u32> {
+    names
+        .enumerate()
+        .map(|(at, name)| (name.clone(), at as u32))
+        .collect()
+}
+
+/// The namespaces with each label, except the one with the namespace's name.
+fn index_labels(namespaces: &[NamespaceNode]) -> HashMap<(Text, Text), Vec<u32>> {
+    let mut by_label: HashMap<(Text, Text), Vec<u32>> = HashMap::new();
+    for (at, namespace) in namespaces.iter().enumerate() {
+        for (key, value) in namespace
+            .labels
+            .iter()
+            .filter(|(key, _)| *key != NAME_LABEL)
+        {
+            by_label
+                .entry((key.clone(), value.clone()))
+                .or_default()
+                .push(at as u32);
+        }
+    }
+
+    by_label
+}
+
+/// Decides which definitions of an object count. A rendered object or a manifest replaces the one of
+/// a snapshot, and that replaces Kubernetes' own. Two definitions that would both be applied both
+/// count, and are reported if they differ. So do a manifest of a role that Kubernetes makes and that
+/// role, since Kubernetes adds its own rules again.
+///
+/// Returns the objects that are defined twice, and whether an object of a snapshot was replaced.
+fn merge_definitions(facts: &mut Facts) -> (Vec<(ObjectRef, Origin)>, bool) {
+    let mut first: HashMap<&ObjectId, &ObjectRef> = HashMap::with_capacity(facts.objects.len());
+    let mut gone: BTreeSet<(ObjectId, Origin)> = BTreeSet::new();
+    let (mut twice, mut snapshot_superseded) = (Vec::new(), false);
+
+    for object in &facts.objects {
+        let Some(known) = first.get(&object.id).copied() else {
+            first.insert(&object.id, object);
+            continue;
+        };
+
+        let (weaker, stronger) = match known.origin.input < object.origin.input {
+            // From the strongest to the weakest: rendered, manifest, live, builtin.
+            true => (object, known),
+            false => (known, object),
+        };
+
+        match (weaker.origin.input, stronger.origin.input) {
+            (InputKind::Builtin, strong) if strong.is_live() => {
+                gone.insert((weaker.id.clone(), weaker.origin));
+                first.insert(&object.id, stronger);
+            }
+            (InputKind::Builtin, _) | (InputKind::Rendered, InputKind::Rendered) => {}
+            (weak, strong) if weak.is_live() && strong.is_live() => {}
+            (weak, _) if weak.is_live() => {
+                snapshot_superseded = true;
+                gone.insert((weaker.id.clone(), weaker.origin));
+                first.insert(&object.id, stronger);
+            }
+            _ if known.digest == object.digest => {
+                gone.insert((object.id.clone(), object.origin));
+            }
+            _ => twice.push((object.clone(), known.origin)),
+        }
+    }
+
+    facts.remove(&gone);
+    (twice, snapshot_superseded)
+}
