@@ -10,7 +10,9 @@ use crate::bundle::{self, ClusterBundle, ObjectForm, RenderedObject, Templates, 
 use crate::diagnostic::{Diagnostic, Scope, sort};
 use crate::source::{SourceId, SourceMap, Span};
 use crate::spec::{self, FleetDoc, Loaded, NO_FLEET, ProfileDoc, SpecFile, Specs, TenantDoc};
-use crate::tenancy::{self, Context, ResolveContext, Resolved, Standings, Tenancy, failing};
+use crate::tenancy::{
+    self, Context, Linker, ResolveContext, Resolved, Standings, Tenancy, failing,
+};
 use crate::tree::{self, FileEntry, Layout, Lock, Tree, TreeRequest};
 use indexmap::IndexSet;
 use std::collections::{BTreeMap, BTreeSet};
@@ -116,17 +118,15 @@ pub fn resolve(
     if sound_fleet(&specs, &findings).is_some() {
         match &resolve_context {
             Some(resolve_context) => {
-                let resolved = loaded.made;
-                let (linked, faults) = tenancy::join(
+                let linker = Linker {
                     resolve_context,
-                    &docs,
-                    resolved,
+                    docs: &docs,
                     sources,
                     context,
-                    &prior,
-                    &findings,
-                    about_all,
-                );
+                    prior: &prior,
+                    failed: &findings,
+                };
+                let (linked, faults) = linker.link(loaded.made, about_all);
                 tenancy = linked;
                 findings.extend(faults);
             }

@@ -148,23 +148,21 @@ pub fn check_metadata(
     allowed: Option<&AllowedMetadata>,
     labels: Option<&Labels>,
     annotations: Option<&Annotations>,
-    tenant: &str,
     out: &mut Vec<Diagnostic>,
 ) {
     let labels = labels.into_iter().flatten();
     let labels = labels.map(|(key, value)| (key.as_str(), value.key));
-    check_keys(allowed, MetadataField::Label, labels, tenant, out);
+    check_keys(allowed, MetadataField::Label, labels, out);
 
     let annotations = annotations.into_iter().flatten();
     let annotations = annotations.map(|(key, value)| (key.as_str(), value.key));
-    check_keys(allowed, MetadataField::Annotation, annotations, tenant, out);
+    check_keys(allowed, MetadataField::Annotation, annotations, out);
 }
 
 fn check_keys<'a>(
     allowed: Option<&AllowedMetadata>,
     kind: MetadataField,
     keys: impl Iterator<Item = (&'a str, Span)>,
-    tenant: &str,
     out: &mut Vec<Diagnostic>,
 ) {
     let (list, what) = match kind {
@@ -175,11 +173,7 @@ fn check_keys<'a>(
         if controller_reads(key) {
             let message = format!("the {what} `{key}` belongs to a controller");
             let fix = "remove it; what it should bring about is a field of the spec, or the platform's to do";
-            out.push(
-                Diagnostic::new(&RESERVED_METADATA, span, message)
-                    .fix(fix)
-                    .tenant(tenant),
-            );
+            out.push(Diagnostic::new(&RESERVED_METADATA, span, message).fix(fix));
             continue;
         }
 
@@ -198,11 +192,7 @@ fn check_keys<'a>(
                 format!("the {what} `{key}` is not among the fleet's tenantMetadata.{what}s");
             let fix =
                 "remove it, or add its key, or a prefix that ends in `/`, to fleet.tenantMetadata";
-            out.push(
-                Diagnostic::new(&METADATA_NOT_ALLOWED, span, message)
-                    .fix(fix)
-                    .tenant(tenant),
-            );
+            out.push(Diagnostic::new(&METADATA_NOT_ALLOWED, span, message).fix(fix));
         }
     }
 }

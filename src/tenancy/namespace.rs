@@ -1,25 +1,22 @@
-//! The namespaces of a tenant on a cluster: their names, metadata, floor and Pod Security level.
+//! The namespaces of a tenant on a cluster: their names, metadata and floor.
 
+use super::limits::CountedResource;
 use super::merge::{merge, pick};
-use super::model::{LimitsObject, NetworkPolicies, QuotaObject, Tenant, TenantNamespace};
-use super::names;
-use super::profile::{Profile, check_ceiling};
-use super::tenant::{DUPLICATE_TENANT, INCOMPLETE, Resolver, TenantMetadata};
+use super::model::{LimitsObject, NetworkPolicies, QuotaObject, TenantNamespace};
+use super::pod_security::NamespaceSecurity;
+use super::profile::check_ceiling;
+use super::tenant::{INCOMPLETE, TenantDraft};
 use super::waivers::Loosening;
-use super::{DERIVED_NAME, RESERVED_NAME, quota};
+use super::{DERIVED_NAME, DUPLICATE_TENANT, RESERVED_NAME, limits, names, quota};
 use crate::diagnostic::{Diagnostic, rule};
 use crate::document::{Node, Spanned, deserialize};
 use crate::expression::eval_text;
 use crate::source::Span;
-use crate::spec::TenantDoc;
 use crate::spec::leaf;
 use crate::spec::tenant as spec;
-use crate::spec::tenant::{
-    Floor, Management, PodSecurity, PodSecurityLevel, PodSecurityMode, TenantSpec,
-};
+use crate::spec::tenant::{Floor, Management, NamespaceSpec, TenantSpec};
 use crate::value::{Text, Value};
 use indexmap::IndexMap;
-use std::cell::LazyCell;
 use std::sync::Arc;
 
 rule! {
@@ -36,83 +33,102 @@ rule! {
     /// `manifests`.
     pub static FLOOR_EXTERNAL = "bundle/floor-external", Error;
 }
-rule! {
-    /// A namespace's pods may do more than the Pod Security level `restricted` lets them.
-    ///
-    /// ## What it finds
-    /// `privileged` wherever it is set, and `baseline` where a tenant sets it itself, or chooses
-    /// the built-in profile: a profile of the fleet's own may set it.
-    pub static POD_SECURITY = "admission/pod-security-loosened", Error;
-}
 
 /// Fields that a namespace shares with its tenant.
 static SHARED: [&str; 4] = ["limits", "network", "podSecurity", "floor"];
 
-/// What namespaces have that are declared alike.
-struct Common {
+/// A tenant's spec on one cluster, from which its namespaces are made.
+pub(super) struct ClusterSettings<'a, 'w> {
+    /// The tenant.
+    pub draft: &'a TenantDraft<'a, 'w>,
+    /// The merged tree, with the overrides of the cluster.
+    pub tree: &'a Node,
+    /// The overrides of the cluster alone.
+    pub overrides: Option<&'a Node>,
+    /// The typed tree.
+    pub spec: &'a Arc<TenantSpec>,
+}
+
+/// The settings of one namespace: the tenant's, unless the namespace has settings of its own.
+#[derive(Clone)]
+struct NamespaceSettings {
+    spec: Arc<TenantSpec>,
     /// The item of the LimitRange.
-    limits: Option<Value>,
-    /// The network fields.
+    limit_item: Option<Value>,
     network: Arc<spec::Network>,
 }
 
-fn limit_item(spec: &TenantSpec) -> Option<Value> {
-    spec.limits.as_ref().and_then(quota::limit_item)
+impl NamespaceSettings {
+    fn new(spec: Arc<TenantSpec>, limit_item: Option<Value>) -> Self {
+        Self {
+            network: Arc::new(spec.network.clone().unwrap_or_default()),
+            limit_item,
+            spec,
+        }
+    }
 }
 
-impl Resolver<'_> {
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "one tenant on one cluster, from all that it is made of"
-    )]
-    pub(super) fn namespaces(
-        &self,
-        doc: &TenantDoc,
-        tenant: &Tenant,
-        metadata: &TenantMetadata,
-        tree: &Node,
-        over: Option<&Node>,
-        spec: &TenantSpec,
-        profile: &Profile,
-        out: &mut Vec<Diagnostic>,
-    ) -> Vec<TenantNamespace> {
-        let declared = spec.namespaces.as_deref().unwrap_or_default();
-        let trees = tree.get("namespaces").map_or(&[][..], Node::items);
+/// The parts of the floor that tenantry renders.
+struct RenderedFloor {
+    service_account: bool,
+    network: bool,
+    quota: bool,
+    limits: bool,
+}
 
+impl RenderedFloor {
+    /// With `is_plain`, no part is rendered, as `flux create tenant` renders none.
+    fn new(floor: &Floor, is_plain: bool) -> Self {
+        let is_rendered = |part: &Option<Spanned<Management>>| {
+            let management = part.as_ref();
+            !is_plain && management.is_none_or(|stated| stated.value == Management::Rendered)
+        };
+        Self {
+            service_account: is_rendered(&floor.service_account),
+            network: is_rendered(&floor.network),
+            quota: is_rendered(&floor.quota),
+            limits: is_rendered(&floor.limits),
+        }
+    }
+}
+
+fn limit_item(spec: &TenantSpec) -> Option<Value> {
+    spec.limits.as_ref().and_then(limits::item)
+}
+
+fn report_missing(draft: &TenantDraft<'_, '_>, out: &mut Vec<Diagnostic>) {
+    let entry = draft.doc.spec.entry("namespaces");
+    let span = entry.map_or(draft.doc.name.span, |entry| entry.key_span);
+    out.push(
+        Diagnostic::new(&INCOMPLETE, span, "the tenant has no namespace")
+            .fix("add spec.namespaces: [{name: NAME}]"),
+    );
+}
+
+impl ClusterSettings<'_, '_> {
+    /// Resolves the namespaces. Empty, and a finding, if the tenant declares none.
+    pub(super) fn namespaces(&self, out: &mut Vec<Diagnostic>) -> Vec<TenantNamespace> {
+        let declared = self.spec.namespaces.as_deref().unwrap_or_default();
+        let nodes = self.tree.get("namespaces").map_or(&[][..], Node::items);
         if declared.is_empty() {
-            let span = doc
-                .spec
-                .entry("namespaces")
-                .map_or(doc.name.span, |e| e.key_span);
-            out.push(
-                Diagnostic::new(&INCOMPLETE, span, "the tenant has no namespace")
-                    .fix("add spec.namespaces: [{name: NAME}]"),
-            );
+            report_missing(self.draft, out);
             return Vec::new();
         }
 
-        let own: Vec<Option<&spec::Quota>> = declared.iter().map(|n| n.quota.as_ref()).collect();
-        let empty = spec::Quota::default();
-        let amounts = quota::split(
-            spec.quota.as_ref().unwrap_or(&empty),
-            &own,
-            &tenant.name.value,
-            out,
-        );
+        let own: Vec<Option<&spec::Quota>> = declared
+            .iter()
+            .map(|namespace| namespace.quota.as_ref())
+            .collect();
+        let no_quota = spec::Quota::default();
+        let total = self.spec.quota.as_ref().unwrap_or(&no_quota);
+        let amounts = quota::split(total, &own, out);
 
-        let shared = LazyCell::new(|| pick(tree, &SHARED));
-        let of_profile = over.is_none() && doc.spec.get("limits").is_none();
-        let whole = Common {
-            limits: match of_profile {
-                true => profile.limits.get_or_init(|| limit_item(spec)).clone(),
-                false => limit_item(spec),
-            },
-            network: Arc::new(spec.network.clone().unwrap_or_default()),
-        };
-
+        let shared = self.shared_settings();
         let mut all: Vec<TenantNamespace> = Vec::with_capacity(declared.len());
-        for ((namespace, node), hard) in declared.iter().zip(trees).zip(amounts) {
-            if let Some(first) = all.iter().find(|n| n.id == namespace.name.as_str()) {
+
+        for ((namespace, node), hard) in declared.iter().zip(nodes).zip(amounts) {
+            let earlier = all.iter().find(|one| one.id == namespace.name.as_str());
+            if let Some(first) = earlier {
                 let message = format!("the namespace `{}` is listed twice", namespace.name.value);
                 out.push(
                     Diagnostic::new(&DUPLICATE_TENANT, namespace.name.span, message)
@@ -122,206 +138,214 @@ impl Resolver<'_> {
                 continue;
             }
 
-            let (own, own_common);
-            let (merged, common) = if SHARED.iter().any(|key| node.get(key).is_some()) {
-                let mut part = merge(&shared, &pick(node, &SHARED));
-                if let Some(over) = over {
-                    part = merge(&part, &pick(over, &SHARED));
-                }
-                let Ok(merged) = deserialize::<TenantSpec>(&part) else {
-                    continue;
-                };
-                own_common = Common {
-                    limits: limit_item(&merged),
-                    network: Arc::new(merged.network.clone().unwrap_or_default()),
-                };
-                own = merged;
-                (&own, &own_common)
-            } else {
-                (spec, &whole)
+            let Some(settings) = self.settings_of(node, &shared) else {
+                continue;
             };
-
-            if !profile.ceilings.is_empty() {
-                let bounded = TenantSpec {
-                    quota: namespace.quota.clone(),
-                    limits: merged.limits.clone(),
-                    pod_security: merged.pod_security.clone(),
-                    ..TenantSpec::default()
-                };
-                check_ceiling(profile, &tenant.name.value, &bounded, out);
-            }
-
-            all.extend(self.namespace(
-                doc,
-                tenant,
-                metadata,
-                namespace,
-                (merged, common),
-                spec,
-                hard,
-                out,
-            ));
+            self.check_ceiling(namespace, &settings, out);
+            all.extend(self.namespace(namespace, &settings, hard, out));
         }
 
         all
     }
 
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "one namespace, from all that it is made of"
-    )]
+    /// The settings of a namespace that has none of its own.
+    fn shared_settings(&self) -> NamespaceSettings {
+        let has_profile_limits =
+            self.overrides.is_none() && self.draft.doc.spec.get("limits").is_none();
+        let limit_item = match has_profile_limits {
+            true => {
+                let of_profile = &self.draft.profile.limits;
+                of_profile.get_or_init(|| limit_item(self.spec)).clone()
+            }
+            false => limit_item(self.spec),
+        };
+        NamespaceSettings::new(Arc::clone(self.spec), limit_item)
+    }
+
+    /// The settings of a namespace. `None` if the merged tree has another type, which the check of
+    /// its parts has reported.
+    fn settings_of(&self, node: &Node, shared: &NamespaceSettings) -> Option<NamespaceSettings> {
+        if SHARED.iter().all(|key| node.get(key).is_none()) {
+            return Some(shared.clone());
+        }
+
+        let mut tree = merge(&pick(self.tree, &SHARED), &pick(node, &SHARED));
+        if let Some(overrides) = self.overrides {
+            tree = merge(&tree, &pick(overrides, &SHARED));
+        }
+        let own: TenantSpec = deserialize(&tree).ok()?;
+        let limit_item = limit_item(&own);
+        Some(NamespaceSettings::new(Arc::new(own), limit_item))
+    }
+
+    fn check_ceiling(
+        &self,
+        declared: &NamespaceSpec,
+        settings: &NamespaceSettings,
+        out: &mut Vec<Diagnostic>,
+    ) {
+        if self.draft.profile.ceilings.is_empty() {
+            return;
+        }
+        let bounded = TenantSpec {
+            quota: declared.quota.clone(),
+            limits: settings.spec.limits.clone(),
+            pod_security: settings.spec.pod_security.clone(),
+            ..TenantSpec::default()
+        };
+        check_ceiling(self.draft.profile, &bounded, out);
+    }
+
+    fn is_plain(&self) -> bool {
+        self.spec.flux_create_tenant().is_some()
+    }
+
+    /// Resolves one namespace. `hard` has its amounts of the tenant's quota.
     fn namespace(
         &self,
-        doc: &TenantDoc,
-        tenant: &Tenant,
-        metadata: &TenantMetadata,
-        declared: &Spanned<spec::NamespaceSpec>,
-        (merged, common): (&TenantSpec, &Common),
-        whole: &TenantSpec,
+        declared: &Spanned<NamespaceSpec>,
+        settings: &NamespaceSettings,
         hard: IndexMap<Text, Text>,
         out: &mut Vec<Diagnostic>,
     ) -> Option<TenantNamespace> {
-        let name = self.namespace_name(doc, declared, out)?;
-        let allowed = self.fleet.spec.tenant_metadata.as_ref();
+        let draft = self.draft;
+        let name = self.name(declared, out)?;
         names::check_metadata(
-            allowed,
+            draft.resolver.fleet.spec.tenant_metadata.as_ref(),
             declared.labels.as_ref(),
             declared.annotations.as_ref(),
-            &tenant.name.value,
             out,
         );
 
-        let (no_floor, no_limits) = (Floor::default(), spec::Limits::default());
-        let floor = merged.floor.as_ref().unwrap_or(&no_floor);
-        let plain = whole
-            .compat
-            .as_ref()
-            .and_then(|c| c.flux_create_tenant.as_ref())
-            .is_some_and(|f| f.value);
+        let default_floor = Floor::default();
+        let floor = settings.spec.floor.as_ref().unwrap_or(&default_floor);
+        self.require_floor_waivers(&name, floor, out);
 
-        self.floor_waivers(tenant, &name, floor, out);
-        let rendered = |part: &Option<Spanned<Management>>| {
-            part.as_ref()
-                .is_none_or(|m| m.value == Management::Rendered)
-                && !plain
-        };
+        let rendered = RenderedFloor::new(floor, self.is_plain());
+        if rendered.quota && rendered.limits {
+            let no_limits = spec::Limits::default();
+            let limits = settings.spec.limits.as_ref().unwrap_or(&no_limits);
+            let counted: Vec<CountedResource<'_>> = hard
+                .keys()
+                .map(|key| CountedResource {
+                    key,
+                    span: self.quota_span(declared, key),
+                })
+                .collect();
+            limits::check(limits, &counted, &name, out);
+        }
 
-        let limits = merged.limits.as_ref().unwrap_or(&no_limits);
         let names = declared.names.as_ref();
-        let quota_name = names
-            .and_then(|n| n.quota.as_ref())
-            .map_or_else(|| "quota".to_owned(), |n| n.to_string());
-        let limits_name = names
-            .and_then(|n| n.limits.as_ref())
-            .map_or_else(|| "limits".to_owned(), |n| n.to_string());
+        let quota_name = names.and_then(|names| names.quota.as_ref());
+        let limits_name = names.and_then(|names| names.limits.as_ref());
 
-        if rendered(&floor.quota) && rendered(&floor.limits) {
-            let span = |key: &str| {
-                let find = |q: &Option<spec::Quota>| {
-                    q.as_ref().and_then(|q| {
-                        q.iter()
-                            .find(|(k, _)| k.as_str() == key)
-                            .map(|(_, v)| v.key)
-                    })
-                };
-                find(&declared.quota)
-                    .or_else(|| find(&whole.quota))
-                    .unwrap_or(declared.name.span)
-            };
-            let keys: Vec<(&str, Span)> =
-                hard.keys().map(|key| (key.as_str(), span(key))).collect();
-            quota::check_limits(&keys, limits, &name, &tenant.name.value, out);
-        }
-
-        let quota = (rendered(&floor.quota) && !hard.is_empty()).then_some(QuotaObject {
-            name: quota_name,
-            hard,
-        });
-
-        let limits = common.limits.clone().filter(|_| rendered(&floor.limits));
-        let labels = metadata
-            .labels
-            .iter()
-            .flatten()
-            .chain(declared.labels.iter().flatten());
-
-        let mut labels: IndexMap<Text, Text> = labels
-            .map(|(key, value)| (key.as_str().into(), value.value.as_str().into()))
-            .collect();
-        if !plain {
-            self.pod_security(tenant, &name, merged, declared, &mut labels, out);
-        }
-        let annotations = metadata
-            .annotations
-            .iter()
-            .flatten()
-            .chain(declared.annotations.iter().flatten());
-
-        let annotations = annotations
-            .map(|(key, value)| (key.as_str().into(), value.value.as_str().into()))
-            .collect();
         Some(TenantNamespace {
             id: declared.name.value.to_string(),
-            name,
             span: declared.name.span,
-            labels,
-            annotations,
-            adopt: declared.adopt.as_ref().is_some_and(|a| a.value),
-            service_account: rendered(&floor.service_account),
-            quota,
-            limits: limits.map(|item| LimitsObject {
-                name: limits_name,
-                item,
+            labels: self.labels(&name, declared, settings, out),
+            annotations: self.annotations(declared),
+            adopt: declared.adopt.as_ref().is_some_and(|adopt| adopt.value),
+            service_account: rendered.service_account,
+            quota: (rendered.quota && !hard.is_empty()).then(|| QuotaObject {
+                name: object_name(quota_name, "quota"),
+                hard,
             }),
+            limits: settings
+                .limit_item
+                .clone()
+                .filter(|_| rendered.limits)
+                .map(|item| LimitsObject {
+                    name: object_name(limits_name, "limits"),
+                    item,
+                }),
             network: NetworkPolicies {
-                rendered: rendered(&floor.network),
+                rendered: rendered.network,
                 ..NetworkPolicies::default()
             },
             bindings: Vec::new(),
             reaches: Vec::new(),
-            declared: Arc::clone(&common.network),
+            declared: Arc::clone(&settings.network),
+            name,
         })
     }
 
-    fn namespace_name(
+    /// The line that sets a key of the namespace's quota: its own, or the tenant's.
+    fn quota_span(&self, declared: &NamespaceSpec, key: &str) -> Span {
+        let find = |quota: &Option<spec::Quota>| {
+            let mut amounts = quota.as_ref()?.iter();
+            amounts
+                .find(|(one, _)| one.as_str() == key)
+                .map(|(_, amount)| amount.key)
+        };
+        find(&declared.quota)
+            .or_else(|| find(&self.spec.quota))
+            .unwrap_or(declared.name.span)
+    }
+
+    /// The labels of the Namespace: the tenant's, its own, and those of its Pod Security level.
+    fn labels(
         &self,
-        doc: &TenantDoc,
-        declared: &Spanned<spec::NamespaceSpec>,
+        namespace: &str,
+        declared: &NamespaceSpec,
+        settings: &NamespaceSettings,
         out: &mut Vec<Diagnostic>,
-    ) -> Option<String> {
-        let fleet = &self.fleet.spec;
+    ) -> IndexMap<Text, Text> {
+        let of_tenant = self.draft.metadata.labels.iter().flatten();
+        let mut labels: IndexMap<Text, Text> = of_tenant
+            .chain(declared.labels.iter().flatten())
+            .map(|(key, label)| (key.as_str().into(), label.value.as_str().into()))
+            .collect();
+
+        if !self.is_plain() {
+            let nothing_set = spec::PodSecurity::default();
+            let security = NamespaceSecurity {
+                waivers: &self.draft.resolver.waivers,
+                tenant: self.draft.tenant,
+                namespace,
+                declared_at: declared.name.span,
+                settings: settings.spec.pod_security.as_ref().unwrap_or(&nothing_set),
+            };
+            security.require_waivers(out);
+            labels.extend(security.labels());
+        }
+
+        labels
+    }
+
+    fn annotations(&self, declared: &NamespaceSpec) -> IndexMap<Text, Text> {
+        let of_tenant = self.draft.metadata.annotations.iter().flatten();
+        of_tenant
+            .chain(declared.annotations.iter().flatten())
+            .map(|(key, text)| (key.as_str().into(), text.value.as_str().into()))
+            .collect()
+    }
+
+    /// The name of a namespace in the cluster. `None`, and a finding, if the fleet's template makes
+    /// no valid name.
+    fn name(&self, declared: &Spanned<NamespaceSpec>, out: &mut Vec<Diagnostic>) -> Option<String> {
+        let fleet = &self.draft.resolver.fleet.spec;
         let id = declared.name.as_str();
-        let template = fleet.naming.as_ref().and_then(|n| n.namespace.as_ref());
-        let name = match template {
+        let naming = fleet.naming.as_ref();
+
+        let name = match naming.and_then(|naming| naming.namespace.as_ref()) {
             None => id.to_owned(),
             Some(template) => {
-                let (id_value, tenant) = (Value::from(id), Value::from(&doc.name.value));
-                let made = eval_text(template, &[("name", &id_value), ("tenant", &tenant)]);
-                let checked = made.and_then(|name| match leaf::reason("dns-label", &name) {
-                    None => Ok(name),
-                    Some((_, reason)) => Err(format!(
-                        "`{name}` of `{id}` and `{}`: {reason}",
-                        doc.name.value
-                    )),
-                });
-
-                match checked {
-                    Ok(name) => name,
-                    Err(reason) => {
+                let derived = derived_name(template, id, &self.draft.doc.name);
+                derived
+                    .map_err(|reason| {
                         let message = format!("the namespace's name cannot be made: {reason}");
                         out.push(
                             Diagnostic::new(&DERIVED_NAME, declared.name.span, message)
                                 .related(template.span, format!("made by `{}`", template.value))
                                 .fix("shorten the name"),
                         );
-                        return None;
-                    }
-                }
+                    })
+                    .ok()?
             }
         };
 
-        if let Some(whose) = names::reserved(fleet, &name) {
-            let message = format!("the namespace `{name}` belongs to {whose}");
+        if let Some(owner) = names::reserved(fleet, &name) {
+            let message = format!("the namespace `{name}` belongs to {owner}");
             out.push(
                 Diagnostic::new(&RESERVED_NAME, declared.name.span, message)
                     .fix("take another name"),
@@ -331,165 +355,87 @@ impl Resolver<'_> {
         Some(name)
     }
 
-    fn floor_waivers(
-        &self,
-        tenant: &Tenant,
-        namespace: &str,
-        floor: &Floor,
-        out: &mut Vec<Diagnostic>,
-    ) {
-        let parts = [
-            (
-                &floor.service_account,
-                "ServiceAccount",
-                "default",
-                "serviceAccount",
-            ),
-            (&floor.network, "NetworkPolicy", "default-deny", "network"),
-            (&floor.quota, "ResourceQuota", "quota", "quota"),
-            (&floor.limits, "LimitRange", "limits", "limits"),
-        ];
-        for (part, kind, name, field) in parts {
-            if let Some(part) = part
-                && part.value == Management::External
-            {
-                let object = format!("{kind}/{namespace}/{name}");
-                let message = format!("the floor of `{namespace}` is without its {kind}");
-                let fix = format!("set floor.{field}: rendered");
-                self.waivers.require_waiver(
-                    &Loosening {
-                        rule: &FLOOR_EXTERNAL,
-                        tenant: &tenant.name.value,
-                        object: &object,
-                    },
-                    part.span,
-                    message,
-                    &fix,
-                    out,
-                );
+    /// Reports each part of the floor that is not rendered, unless a waiver permits it.
+    fn require_floor_waivers(&self, namespace: &str, floor: &Floor, out: &mut Vec<Diagnostic>) {
+        for part in floor_parts(floor) {
+            let Some(management) = part.management else {
+                continue;
+            };
+            if management.value != Management::External {
+                continue;
             }
-        }
-    }
 
-    fn pod_security(
-        &self,
-        tenant: &Tenant,
-        namespace: &str,
-        merged: &TenantSpec,
-        declared: &Spanned<spec::NamespaceSpec>,
-        labels: &mut IndexMap<Text, Text>,
-        out: &mut Vec<Diagnostic>,
-    ) {
-        let nothing = PodSecurity::default();
-        let security = merged.pod_security.as_ref().unwrap_or(&nothing);
-        let mut require_waiver = |span, message: String, fix| {
-            let object = format!("Namespace/{namespace}");
-            let of = Loosening {
-                rule: &POD_SECURITY,
-                tenant: &tenant.name.value,
+            let object = format!("{}/{namespace}/{}", part.kind, part.object);
+            let message = format!("the floor of `{namespace}` is without its {}", part.kind);
+            let fix = format!("set floor.{}: rendered", part.field);
+            let loosening = Loosening {
+                rule: &FLOOR_EXTERNAL,
+                tenant: &self.draft.tenant.name.value,
                 object: &object,
             };
-            self.waivers.require_waiver(&of, span, message, fix, out);
-        };
-
-        let level = security
-            .level
-            .as_ref()
-            .map_or(PodSecurityLevel::Privileged, |l| l.value);
-
-        let span = security
-            .level
-            .as_ref()
-            .map_or(declared.name.span, |l| l.span);
-
-        let by_tenant =
-            |span: Span| span.source == tenant.name.span.source && span != tenant.profile_span;
-        let own = by_tenant(span) || tenant.chose_builtin;
-
-        if level == PodSecurityLevel::Privileged || (level == PodSecurityLevel::Baseline && own) {
-            let word = serde_json::to_value(level)
-                .ok()
-                .and_then(|v| v.as_str().map(str::to_owned))
-                .unwrap_or_default();
-            let message = format!("the pods of `{namespace}` are held to `{word}` only");
-            let fix = "set podSecurity.level: restricted";
-            require_waiver(span, message, fix);
-        }
-
-        let external = security
-            .management
-            .as_ref()
-            .is_some_and(|m| m.value == Management::External);
-
-        if let Some(management) = security
-            .management
-            .as_ref()
-            .filter(|m| external && by_tenant(m.span))
-        {
-            let message = format!("nothing of `{namespace}` says how its pods are held");
-            let fix = "leave podSecurity.management to the platform's profile";
-            require_waiver(management.span, message, fix);
-        }
-
-        if let Some(version) = security
-            .version
-            .as_ref()
-            .filter(|v| v.value != "latest" && by_tenant(v.span))
-        {
-            let message = format!(
-                "the pods of `{namespace}` are held to the standard of {} only",
-                version.value
+            self.draft.resolver.waivers.require_waiver(
+                &loosening,
+                management.span,
+                message,
+                &fix,
+                out,
             );
-            let fix = "set podSecurity.version: latest, or leave it to a profile";
-            require_waiver(version.span, message, fix);
         }
+    }
+}
 
-        let (Some(level), false) = (&security.level, external) else {
-            return;
-        };
-        let all = [
-            PodSecurityMode::Enforce,
-            PodSecurityMode::Audit,
-            PodSecurityMode::Warn,
-        ];
+/// The name that a namespace gives an object of its floor, or the usual one.
+fn object_name(stated: Option<&Spanned<leaf::ObjectName>>, usual: &str) -> String {
+    stated.map_or(usual, |name| name.as_str()).to_owned()
+}
 
-        let modes = security.modes.as_deref().unwrap_or(&all);
-        if !modes.contains(&PodSecurityMode::Enforce) && level.value != PodSecurityLevel::Privileged
-        {
-            let message = format!("the Pod Security level of `{namespace}` is not enforced");
-            let fix = "add `enforce` to podSecurity.modes";
-            require_waiver(level.span, message, fix);
-        }
+/// A part of the floor, with the object that a waiver names.
+struct FloorPart<'a> {
+    field: &'static str,
+    kind: &'static str,
+    object: &'static str,
+    management: Option<&'a Spanned<Management>>,
+}
 
-        let mut made: Vec<(Text, Text)> = Vec::with_capacity(6);
-        for mode in modes {
-            let (key, of_version) = match mode {
-                PodSecurityMode::Enforce => (
-                    "pod-security.kubernetes.io/enforce",
-                    "pod-security.kubernetes.io/enforce-version",
-                ),
-                PodSecurityMode::Audit => (
-                    "pod-security.kubernetes.io/audit",
-                    "pod-security.kubernetes.io/audit-version",
-                ),
-                PodSecurityMode::Warn => (
-                    "pod-security.kubernetes.io/warn",
-                    "pod-security.kubernetes.io/warn-version",
-                ),
-            };
+fn floor_parts(floor: &Floor) -> [FloorPart<'_>; 4] {
+    [
+        FloorPart {
+            field: "serviceAccount",
+            kind: "ServiceAccount",
+            object: "default",
+            management: floor.service_account.as_ref(),
+        },
+        FloorPart {
+            field: "network",
+            kind: "NetworkPolicy",
+            object: "default-deny",
+            management: floor.network.as_ref(),
+        },
+        FloorPart {
+            field: "quota",
+            kind: "ResourceQuota",
+            object: "quota",
+            management: floor.quota.as_ref(),
+        },
+        FloorPart {
+            field: "limits",
+            kind: "LimitRange",
+            object: "limits",
+            management: floor.limits.as_ref(),
+        },
+    ]
+}
 
-            let value = match level.value {
-                PodSecurityLevel::Restricted => "restricted",
-                PodSecurityLevel::Baseline => "baseline",
-                PodSecurityLevel::Privileged => "privileged",
-            };
+/// The name that the fleet's template makes of a namespace's and its tenant's name.
+///
+/// # Errors
+/// The reason why there is no such name.
+fn derived_name(template: &str, id: &str, tenant: &str) -> Result<String, String> {
+    let (id_value, tenant_value) = (Value::from(id), Value::from(tenant));
+    let name = eval_text(template, &[("name", &id_value), ("tenant", &tenant_value)])?;
 
-            made.push((Text::new_static(key), Text::new_static(value)));
-            if let Some(version) = &security.version {
-                made.push((Text::new_static(of_version), version.as_str().into()));
-            }
-        }
-
-        labels.extend(made);
+    match leaf::reason("dns-label", &name) {
+        None => Ok(name),
+        Some((_, reason)) => Err(format!("`{name}` of `{id}` and `{tenant}`: {reason}")),
     }
 }

@@ -1,5 +1,6 @@
 //! Profiles: their chain, what they enforce, and how high a tenant may go.
 
+use super::claims::host_contains;
 use super::merge::merge;
 use crate::diagnostic::{Diagnostic, Scope, rule};
 use crate::document::{Node, NodeValue, Spanned, deserialize};
@@ -251,7 +252,7 @@ fn known_path(path: &str) -> Result<(), String> {
 static CEILING_FIELDS: [&str; 5] = ["quota", "limits", "podSecurity", "allow", "clusters"];
 
 /// What a tenant's own tree sets of what is enforced.
-pub fn check_enforced(profile: &Profile, tenant: &str, own: &Node, out: &mut Vec<Diagnostic>) {
+pub fn check_enforced(profile: &Profile, own: &Node, out: &mut Vec<Diagnostic>) {
     for path in &profile.enforced {
         let parts: Vec<&str> = path.split('.').collect();
         let owners = std::iter::once(own)
@@ -268,107 +269,126 @@ pub fn check_enforced(profile: &Profile, tenant: &str, own: &Node, out: &mut Vec
                     Diagnostic::new(&ENFORCED, entry.key_span, message)
                         .label("set here")
                         .related(path.span, "enforced here")
-                        .fix("remove it, or take another profile")
-                        .tenant(tenant),
+                        .fix("remove it, or take another profile"),
                 );
             }
         }
     }
 }
 
-/// What lies over a ceiling.
-pub fn check_ceiling(
-    profile: &Profile,
-    tenant: &str,
-    spec: &TenantSpec,
-    out: &mut Vec<Diagnostic>,
-) {
+/// Reports each setting that is over a ceiling of the profile.
+pub fn check_ceiling(profile: &Profile, spec: &TenantSpec, out: &mut Vec<Diagnostic>) {
     for ceiling in &profile.ceilings {
-        let mut over = |span: Span, bound: Span, message: String| {
-            out.push(
-                Diagnostic::new(&CEILING, span, message)
-                    .related(bound, "the ceiling")
-                    .fix("lower it, or take another profile")
-                    .tenant(tenant),
-            );
-        };
+        let check = CeilingCheck { ceiling, spec };
+        check.quota(out);
+        check.limits(out);
+        check.pod_security(out);
+        check.hosts(out);
+        check.clusters(out);
+    }
+}
 
-        for (key, bound) in ceiling.quota.iter().flatten() {
-            if let Some(value) = spec.quota.as_ref().and_then(|q| q.get(key))
+/// A tenant's or a namespace's settings beside one ceiling.
+struct CeilingCheck<'a> {
+    ceiling: &'a TenantSpec,
+    spec: &'a TenantSpec,
+}
+
+/// A value that is over its ceiling.
+fn over_ceiling(value: Span, ceiling: Span, message: String) -> Diagnostic {
+    Diagnostic::new(&CEILING, value, message)
+        .related(ceiling, "the ceiling")
+        .fix("lower it, or take another profile")
+}
+
+impl CeilingCheck<'_> {
+    fn quota(&self, out: &mut Vec<Diagnostic>) {
+        for (key, bound) in self.ceiling.quota.iter().flatten() {
+            let value = self.spec.quota.as_ref().and_then(|quota| quota.get(key));
+            if let Some(value) = value
                 && value.value > bound.value
             {
-                over(
-                    value.span,
-                    bound.span,
-                    format!(
-                        "the quota of {key} is {}, over {}",
-                        value.value, bound.value
-                    ),
+                let message = format!(
+                    "the quota of {key} is {}, over {}",
+                    value.value, bound.value
                 );
+                out.push(over_ceiling(value.span, bound.span, message));
             }
         }
+    }
 
-        if let (Some(bound), Some(limits)) = (&ceiling.limits, &spec.limits) {
-            let pairs: [(&Option<Resources>, &Option<Resources>, &str); 3] = [
-                (&bound.max, &limits.max, "max"),
-                (&bound.default, &limits.default, "default"),
-                (
-                    &bound.default_request,
-                    &limits.default_request,
-                    "defaultRequest",
-                ),
-            ];
-            for (bounds, values, what) in pairs {
-                for (key, bound) in bounds.iter().flatten() {
-                    if let Some(value) = values.as_ref().and_then(|v| v.get(key))
-                        && value.value > bound.value
-                    {
-                        let message = format!(
-                            "limits.{what} of {key} is {}, over {}",
-                            value.value, bound.value
-                        );
-                        over(value.span, bound.span, message);
-                    }
-                }
-            }
-        }
+    fn limits(&self, out: &mut Vec<Diagnostic>) {
+        let (Some(bound), Some(limits)) = (&self.ceiling.limits, &self.spec.limits) else {
+            return;
+        };
 
-        let level = |spec: &TenantSpec| spec.pod_security.as_ref().and_then(|p| p.level.clone());
-        if let (Some(bound), Some(value)) = (level(ceiling), level(spec))
-            && value.value > bound.value
+        over_resources("max", &bound.max, &limits.max, out);
+        over_resources("default", &bound.default, &limits.default, out);
+        over_resources(
+            "defaultRequest",
+            &bound.default_request,
+            &limits.default_request,
+            out,
+        );
+    }
+
+    fn pod_security(&self, out: &mut Vec<Diagnostic>) {
+        let level = |spec: &TenantSpec| spec.pod_security.as_ref()?.level.clone();
+        if let (Some(bound), Some(level)) = (level(self.ceiling), level(self.spec))
+            && level.value > bound.value
         {
-            over(
-                value.span,
-                bound.span,
-                "the Pod Security level is looser than the ceiling's".into(),
+            let message = "the Pod Security level is looser than the ceiling's".to_owned();
+            out.push(over_ceiling(level.span, bound.span, message));
+        }
+    }
+
+    fn hosts(&self, out: &mut Vec<Diagnostic>) {
+        let hosts = |spec: &TenantSpec| spec.allow.as_ref()?.ingress_hosts.clone();
+        let (Some(bound), Some(hosts)) = (hosts(self.ceiling), hosts(self.spec)) else {
+            return;
+        };
+
+        for host in &hosts {
+            if !bound.iter().any(|outer| host_contains(outer, host)) {
+                let span = bound.first().map_or(host.span, |first| first.span);
+                let message = format!("the host {} is not within the ceiling's", host.value);
+                out.push(over_ceiling(host.span, span, message));
+            }
+        }
+    }
+
+    fn clusters(&self, out: &mut Vec<Diagnostic>) {
+        let (Some(bound), Some(clusters)) = (&self.ceiling.clusters, &self.spec.clusters) else {
+            return;
+        };
+
+        for cluster in clusters {
+            if !bound.iter().any(|allowed| allowed.value == cluster.value) {
+                let span = bound.first().map_or(cluster.span, |first| first.span);
+                let message = format!("the cluster {} is not among the ceiling's", cluster.value);
+                out.push(over_ceiling(cluster.span, span, message));
+            }
+        }
+    }
+}
+
+/// Reports the amounts of one part of the limits that are over those of the ceiling.
+fn over_resources(
+    part: &str,
+    ceiling: &Option<Resources>,
+    amounts: &Option<Resources>,
+    out: &mut Vec<Diagnostic>,
+) {
+    for (key, bound) in ceiling.iter().flatten() {
+        let amount = amounts.as_ref().and_then(|amounts| amounts.get(key));
+        if let Some(amount) = amount
+            && amount.value > bound.value
+        {
+            let message = format!(
+                "limits.{part} of {key} is {}, over {}",
+                amount.value, bound.value
             );
-        }
-
-        let hosts = |spec: &TenantSpec| spec.allow.as_ref().and_then(|a| a.ingress_hosts.clone());
-        if let (Some(bound), Some(values)) = (hosts(ceiling), hosts(spec)) {
-            for value in &values {
-                if !bound.iter().any(|b| super::claims::host_contains(b, value)) {
-                    let span = bound.first().map_or(value.span, |b| b.span);
-                    over(
-                        value.span,
-                        span,
-                        format!("the host {} is not within the ceiling's", value.value),
-                    );
-                }
-            }
-        }
-
-        if let (Some(bound), Some(values)) = (&ceiling.clusters, &spec.clusters) {
-            for value in values {
-                if !bound.iter().any(|b| b.value == value.value) {
-                    let span = bound.first().map_or(value.span, |b| b.span);
-                    over(
-                        value.span,
-                        span,
-                        format!("the cluster {} is not among the ceiling's", value.value),
-                    );
-                }
-            }
+            out.push(over_ceiling(amount.span, bound.span, message));
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use super::model::{Deployer, Tenant, TenantNamespace, TenantSync};
 use super::subjects::{Binder, bind_deployer};
-use super::tenant::Resolver;
+use super::tenant::TenantDraft;
 use super::{DERIVED_NAME, UNKNOWN_PEER};
 use crate::delivery::{self, ClusterEngine};
 use crate::diagnostic::{Diagnostic, rule};
@@ -28,18 +28,17 @@ struct Placed {
     account: String,
 }
 
-impl Resolver<'_> {
+impl TenantDraft<'_, '_> {
     /// The syncs of a tenant, and the service accounts they act as, which it binds to their roles.
     pub(super) fn syncs(
         &self,
         binder: &Binder<'_, '_>,
-        tenant: &Tenant,
         spec: &TenantSpec,
         cluster: &ClusterSpec,
         namespaces: &mut [TenantNamespace],
         out: &mut Vec<Diagnostic>,
     ) -> (Vec<TenantSync>, Vec<Deployer>) {
-        let engine = ClusterEngine::new(&self.fleet.spec, cluster);
+        let engine = ClusterEngine::new(&self.resolver.fleet.spec, cluster);
         let gotk = spec
             .compat
             .as_ref()
@@ -62,9 +61,9 @@ impl Resolver<'_> {
                 },
             };
 
-            let placed = place(&engine, tenant, sync, &home, role_name);
+            let placed = place(&engine, self.tenant, sync, &home, role_name);
             if sync.placement == Some(Placement::System) {
-                check_secrets(tenant, sync, out);
+                check_secrets(self.tenant, sync, out);
             }
             check_durations(&engine, sync, out);
             check_name(&engine, sync, &placed.name, out);

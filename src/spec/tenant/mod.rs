@@ -170,6 +170,14 @@ pub struct TenantSpec {
     pub compat: Option<Compat>,
 }
 
+impl TenantSpec {
+    /// The field `compat.fluxCreateTenant`, if it is true.
+    pub fn flux_create_tenant(&self) -> Option<&Spanned<bool>> {
+        let flag = self.compat.as_ref()?.flux_create_tenant.as_ref()?;
+        flag.value.then_some(flag)
+    }
+}
+
 /// Fields that differ on some clusters.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -493,6 +501,17 @@ pub enum PodSecurityLevel {
     Baseline,
     /// Anything.
     Privileged,
+}
+
+impl PodSecurityLevel {
+    /// The level as a label has it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Restricted => "restricted",
+            Self::Baseline => "baseline",
+            Self::Privileged => "privileged",
+        }
+    }
 }
 
 /// What is done about a pod below the level.
