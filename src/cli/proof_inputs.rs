@@ -12,7 +12,8 @@ use tenantry::bundle::{ClusterBundle, RenderedObject};
 use tenantry::diagnostic::{Diagnostic, Scope};
 use tenantry::graph::rbac::Subject;
 use tenantry::graph::{self, Cluster, ClusterObjects, InputKind, NOT_READ};
-use tenantry::source::{Source, SourceId, SourceMap, Span, parent};
+use tenantry::isolation::Step;
+use tenantry::source::{Source, SourceId, SourceMap, parent};
 use tenantry::spec::FleetDoc;
 use tenantry::tenancy::{self, model::Tenant};
 
@@ -484,15 +485,15 @@ fn split_cluster(argument: &str) -> (Option<String>, &str) {
 }
 
 /// Prints the numbered steps of an answer, each with its place.
-pub fn print_steps(sources: &SourceMap, steps: &[(Span, String)]) -> Result<(), CliError> {
-    for (number, (span, text)) in steps.iter().enumerate() {
+pub fn print_steps(sources: &SourceMap, steps: &[Step]) -> Result<(), CliError> {
+    for (number, step) in steps.iter().enumerate() {
         // Names in manifests may hold control characters, which would move the terminal's cursor.
-        let text = text.replace(char::is_control, "\u{fffd}");
+        let text = step.text.replace(char::is_control, "\u{fffd}");
 
         output::data(&format!(
             "  {}. {text}\n     {}\n",
             number + 1,
-            sources.locate(*span)
+            sources.locate(step.span)
         ))?;
     }
     Ok(())

@@ -1,4 +1,5 @@
-//! What rules amount to: the ways to more than they say, and what is worth naming of them.
+//! What RBAC rules let a subject do: the capabilities that findings name, and those by which a
+//! subject gets more than its rules say.
 //!
 //! Source: kubernetes.io/docs/concepts/security/rbac-good-practices, and the escalation checks of
 //! `pkg/registry/rbac`.
@@ -7,29 +8,148 @@ use crate::graph::rbac::{PolicyRule, Subject};
 use crate::kube::kinds;
 use crate::value::Text;
 
-/// Something that rules let somebody do.
+/// What a capability lets a subject do. Texts are made from it; no verdict depends on a text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Effect {
+    /// Any verb on any resource.
+    Everything,
+    /// Creates pods, itself or by a workload of Kubernetes.
+    CreatePods,
+    /// Creates objects of which an operator makes pods.
+    CreatePodsByOperator,
+    /// Adds an ephemeral container to a pod.
+    AddContainers,
+    /// Runs commands in the containers of pods.
+    RunCommands,
+    /// Has the API server issue tokens of service accounts.
+    RequestTokens,
+    /// Impersonates service accounts.
+    ImpersonateAccounts,
+    /// Impersonates users and groups.
+    ImpersonateUsers,
+    /// Creates objects that Flux or its operator applies as a service account.
+    ApplyByFlux,
+    /// Runs pods as, or gets tokens of, every service account.
+    RunAsAnyAccount,
+    /// Binds any role, or adds any permission to a role.
+    GrantAnyRole,
+    /// Writes roles and their bindings.
+    ChangeRoles,
+    /// Reads Secrets.
+    ReadSecrets,
+    /// Reads ordinary objects.
+    ReadObjects,
+    /// Writes ordinary objects.
+    ChangeObjects,
+    /// Reaches the kubelet of a node, and so every pod on it.
+    ReachNodePods,
+    /// Writes webhooks and admission policies.
+    ChangeAdmission,
+    /// Approves certificate requests.
+    ApproveCertificates,
+    /// Writes CustomResourceDefinitions and APIServices.
+    ChangeDefinitions,
+    /// Creates PersistentVolumes, which may be folders of nodes.
+    CreateVolumes,
+    /// Writes Nodes.
+    ChangeNodes,
+    /// Writes Namespaces.
+    ChangeNamespaces,
+}
+
+impl Effect {
+    /// The effect as a predicate that follows a subject: `creates pods`.
+    pub const fn predicate(self) -> &'static str {
+        match self {
+            Self::Everything => "does everything",
+            Self::CreatePods => "creates pods",
+            Self::CreatePodsByOperator => "makes pods",
+            Self::AddContainers => "adds containers",
+            Self::RunCommands => "runs commands in pods",
+            Self::RequestTokens => "asks for tokens",
+            Self::ImpersonateAccounts => "impersonates service accounts",
+            Self::ImpersonateUsers => "becomes other users",
+            Self::ApplyByFlux => "applies as service accounts through Flux or its operator",
+            Self::RunAsAnyAccount => "runs what it likes as any service account",
+            Self::GrantAnyRole => "grants itself any role",
+            Self::ChangeRoles => "changes roles and bindings",
+            Self::ReadSecrets => "reads secrets",
+            Self::ReadObjects => "reads what is there",
+            Self::ChangeObjects => "changes what is there",
+            Self::ReachNodePods => "reaches every pod of a node",
+            Self::ChangeAdmission => "changes webhooks and admission policies",
+            Self::ApproveCertificates => "approves client certificates",
+            Self::ChangeDefinitions => "changes definitions of resources",
+            Self::CreateVolumes => "makes volumes of nodes' folders",
+            Self::ChangeNodes => "changes nodes",
+            Self::ChangeNamespaces => "changes namespaces",
+        }
+    }
+
+    /// Whether the `resourceNames` of a rule that gives it are names of service accounts.
+    ///
+    /// The names of a rule about pods are those of the pods.
+    pub const fn names_accounts(self) -> bool {
+        matches!(self, Self::RequestTokens | Self::ImpersonateAccounts)
+    }
+}
+
+/// Verbs on resources of one API group, any of which is enough.
+#[derive(Clone, Copy, Debug)]
+pub struct Permission {
+    /// The API group; `*` is every group.
+    pub group: &'static str,
+    /// The resources, in the plural and with a subresource where one is meant.
+    pub resources: &'static [&'static str],
+    /// The verbs.
+    pub verbs: &'static [&'static str],
+}
+
+impl Permission {
+    /// Verbs on resources of an API group.
+    pub const fn new(
+        group: &'static str,
+        resources: &'static [&'static str],
+        verbs: &'static [&'static str],
+    ) -> Self {
+        Self {
+            group,
+            resources,
+            verbs,
+        }
+    }
+
+    fn is_given_by(&self, rule: &PolicyRule) -> bool {
+        self.resources.iter().any(|resource| {
+            self.verbs
+                .iter()
+                .any(|verb| rule.touches(verb, self.group, resource))
+        })
+    }
+}
+
+/// The first rule that gives one of some permissions.
+pub fn giving<'a>(permissions: &[Permission], rules: &'a [PolicyRule]) -> Option<&'a PolicyRule> {
+    rules.iter().find(|rule| {
+        permissions
+            .iter()
+            .any(|permission| permission.is_given_by(rule))
+    })
+}
+
+/// Something that rules let a subject do, by any of several permissions.
 #[derive(Debug)]
 pub struct Capability {
-    /// What is done, after a name: `creates pods`.
-    pub description: &'static str,
-    /// Any of these: an API group, resources, verbs.
-    pub grants: &'static [(
-        &'static str,
-        &'static [&'static str],
-        &'static [&'static str],
-    )],
+    /// What the subject does.
+    pub effect: Effect,
+    /// The permissions, each of which is enough.
+    pub permissions: &'static [Permission],
 }
 
 impl Capability {
-    /// The rule that gives it.
-    pub fn of<'a>(&self, rules: &'a [PolicyRule]) -> Option<&'a PolicyRule> {
-        rules.iter().find(|rule| {
-            self.grants.iter().any(|(group, resources, verbs)| {
-                resources
-                    .iter()
-                    .any(|resource| verbs.iter().any(|verb| rule.touches(verb, group, resource)))
-            })
-        })
+    /// The first rule that gives it.
+    pub fn given_by<'a>(&self, rules: &'a [PolicyRule]) -> Option<&'a PolicyRule> {
+        giving(self.permissions, rules)
     }
 }
 
@@ -37,156 +157,167 @@ const WRITE: &[&str] = &["create", "update", "patch"];
 const CHANGE: &[&str] = &["create", "update", "patch", "delete", "deletecollection"];
 const READ: &[&str] = &["get", "list", "watch"];
 
-/// Everything.
+/// Any verb on any resource.
 pub static EVERYTHING: Capability = Capability {
-    description: "does everything",
-    grants: &[("*", &["*"], &["*"])],
+    effect: Effect::Everything,
+    permissions: &[Permission::new("*", &["*"], &["*"])],
 };
 
-/// Ways to act as a service account of a namespace.
-pub static BECOME_ACCOUNT: [Capability; 5] = [
-    Capability {
-        description: "creates pods",
-        grants: &[
-            ("", &["pods", "replicationcontrollers"], WRITE),
-            (
-                "apps",
-                &["deployments", "statefulsets", "daemonsets", "replicasets"],
-                WRITE,
-            ),
-            ("batch", &["jobs", "cronjobs"], WRITE),
-        ],
-    },
-    Capability {
-        description: "asks for tokens",
-        grants: &[("", &["serviceaccounts/token"], &["create"])],
-    },
-    Capability {
-        description: "impersonates service accounts",
-        grants: &[("", &["serviceaccounts"], &["impersonate"])],
-    },
-    Capability {
-        description: "runs commands in pods",
-        grants: &[
-            ("", &["pods/exec", "pods/attach"], &["create", "get"]),
-            ("", &["pods/ephemeralcontainers"], &["update", "patch"]),
-        ],
-    },
-    Capability {
-        description: "applies as service accounts through Flux or its operator",
-        grants: &[
-            ("kustomize.toolkit.fluxcd.io", &["kustomizations"], WRITE),
-            ("helm.toolkit.fluxcd.io", &["helmreleases"], WRITE),
-            ("fluxcd.controlplane.io", &["resourcesets"], WRITE),
-        ],
-    },
+/// Creates pods.
+pub static CREATE_PODS: Capability = Capability {
+    effect: Effect::CreatePods,
+    permissions: &[
+        Permission::new("", &["pods", "replicationcontrollers"], WRITE),
+        Permission::new(
+            "apps",
+            &["deployments", "statefulsets", "daemonsets", "replicasets"],
+            WRITE,
+        ),
+        Permission::new("batch", &["jobs", "cronjobs"], WRITE),
+    ],
+};
+
+/// Has Flux or its operator apply objects as a service account.
+pub static APPLY_BY_FLUX: Capability = Capability {
+    effect: Effect::ApplyByFlux,
+    permissions: &[
+        Permission::new("kustomize.toolkit.fluxcd.io", &["kustomizations"], WRITE),
+        Permission::new("helm.toolkit.fluxcd.io", &["helmreleases"], WRITE),
+        Permission::new("fluxcd.controlplane.io", &["resourcesets"], WRITE),
+    ],
+};
+
+static REQUEST_TOKENS: Capability = Capability {
+    effect: Effect::RequestTokens,
+    permissions: &[Permission::new("", &["serviceaccounts/token"], &["create"])],
+};
+
+static IMPERSONATE_ACCOUNTS: Capability = Capability {
+    effect: Effect::ImpersonateAccounts,
+    permissions: &[Permission::new("", &["serviceaccounts"], &["impersonate"])],
+};
+
+static RUN_COMMANDS: Capability = Capability {
+    effect: Effect::RunCommands,
+    permissions: &[
+        Permission::new("", &["pods/exec", "pods/attach"], &["create", "get"]),
+        Permission::new("", &["pods/ephemeralcontainers"], &["update", "patch"]),
+    ],
+};
+
+/// Every way to act as a service account of a namespace.
+pub static BECOME_ACCOUNT: [&Capability; 5] = [
+    &CREATE_PODS,
+    &REQUEST_TOKENS,
+    &IMPERSONATE_ACCOUNTS,
+    &RUN_COMMANDS,
+    &APPLY_BY_FLUX,
 ];
 
-/// What a grant is worth naming for, the worst first.
-pub static NOTABLE: [Capability; 9] = [
-    Capability {
-        description: "does everything",
-        grants: &[("*", &["*"], &["*"])],
-    },
-    Capability {
-        description: "grants itself any role",
-        grants: &[(
+/// What a grant is named after, the worst first.
+static NOTABLE: [&Capability; 9] = [
+    &EVERYTHING,
+    &Capability {
+        effect: Effect::GrantAnyRole,
+        permissions: &[Permission::new(
             "rbac.authorization.k8s.io",
             &["roles", "clusterroles"],
             &["bind", "escalate"],
         )],
     },
-    Capability {
-        description: BECOMES_USERS,
-        grants: &[(
+    &Capability {
+        effect: Effect::ImpersonateUsers,
+        permissions: &[Permission::new(
             "",
             &["users", "groups", "serviceaccounts"],
             &["impersonate"],
         )],
     },
-    Capability {
-        description: "reads secrets",
-        grants: &[("", &["secrets"], READ)],
+    &Capability {
+        effect: Effect::ReadSecrets,
+        permissions: &[Permission::new("", &["secrets"], READ)],
     },
-    Capability {
-        description: "runs what it likes as any service account",
-        grants: &[
-            ("", &["pods", "replicationcontrollers"], WRITE),
-            (
+    &Capability {
+        effect: Effect::RunAsAnyAccount,
+        permissions: &[
+            Permission::new("", &["pods", "replicationcontrollers"], WRITE),
+            Permission::new(
                 "apps",
                 &["deployments", "statefulsets", "daemonsets", "replicasets"],
                 WRITE,
             ),
-            ("batch", &["jobs", "cronjobs"], WRITE),
-            ("", &["serviceaccounts/token"], &["create"]),
+            Permission::new("batch", &["jobs", "cronjobs"], WRITE),
+            Permission::new("", &["serviceaccounts/token"], &["create"]),
         ],
     },
-    Capability {
-        description: "runs commands in pods",
-        grants: &[("", &["pods/exec", "pods/attach"], &["create", "get"])],
+    &Capability {
+        effect: Effect::RunCommands,
+        permissions: &[Permission::new(
+            "",
+            &["pods/exec", "pods/attach"],
+            &["create", "get"],
+        )],
     },
-    Capability {
-        description: "changes roles and bindings",
-        grants: &[(
+    &Capability {
+        effect: Effect::ChangeRoles,
+        permissions: &[Permission::new(
             "rbac.authorization.k8s.io",
             &["*", "roles", "rolebindings"],
             CHANGE,
         )],
     },
-    Capability {
-        description: "changes what is there",
-        grants: &[
-            ("*", &["*"], CHANGE),
-            ("", &["configmaps", "services"], CHANGE),
+    &Capability {
+        effect: Effect::ChangeObjects,
+        permissions: &[
+            Permission::new("*", &["*"], CHANGE),
+            Permission::new("", &["configmaps", "services"], CHANGE),
         ],
     },
-    Capability {
-        description: "reads what is there",
-        grants: &[
-            ("", &["pods", "configmaps", "pods/log"], READ),
-            ("*", &["*"], READ),
+    &Capability {
+        effect: Effect::ReadObjects,
+        permissions: &[
+            Permission::new("", &["pods", "configmaps", "pods/log"], READ),
+            Permission::new("*", &["*"], READ),
         ],
     },
 ];
 
-/// What some rules are worth naming for: `reads secrets`. `everywhere` is whether they are bound in
-/// the whole cluster: users and groups are impersonated nowhere else.
+/// The worst that some rules allow, as a predicate: `reads secrets`.
+///
+/// `everywhere` tells whether the rules are bound in the whole cluster. Only there do they let a
+/// subject impersonate users and groups.
 pub fn worst(rules: &[PolicyRule], everywhere: bool) -> String {
-    let worth = NOTABLE
+    let notable = NOTABLE
         .iter()
-        .filter(|p| everywhere || p.description != BECOMES_USERS);
-    if let Some(power) = worth.into_iter().find(|power| power.of(rules).is_some()) {
-        return power.description.to_owned();
+        .filter(|capability| everywhere || capability.effect != Effect::ImpersonateUsers)
+        .find(|capability| capability.given_by(rules).is_some());
+    if let Some(capability) = notable {
+        return capability.effect.predicate().to_owned();
     }
-    let rule = rules.iter().max_by_key(|rule| weigh(rule));
-    rule.map_or_else(
-        || "is granted nothing".to_owned(),
-        |rule| {
-            format!(
-                "may {} {}",
-                rule.verbs.join(", "),
-                rule.resources
-                    .iter()
-                    .chain(&rule.urls)
-                    .map(|r| r.as_str())
-                    .collect::<Vec<_>>()
-                    .join(", ")
-            )
-        },
-    )
+
+    match rules.iter().max_by_key(|rule| grade_of(rule)) {
+        None => "is granted nothing".to_owned(),
+        Some(rule) => {
+            let objects: Vec<&str> = rule
+                .resources
+                .iter()
+                .chain(&rule.urls)
+                .map(|object| object.as_str())
+                .collect();
+            format!("may {} {}", rule.verbs.join(", "), objects.join(", "))
+        }
+    }
 }
 
-const BECOMES_USERS: &str = "becomes other users";
-
-/// Powers over a cluster that are as good as all of it.
+/// Capabilities by which a subject can take over the whole cluster.
 pub static TAKEOVER: [Capability; 7] = [
     Capability {
-        description: "reaches every pod of a node",
-        grants: &[("", &["nodes/proxy"], &["get", "create"])],
+        effect: Effect::ReachNodePods,
+        permissions: &[Permission::new("", &["nodes/proxy"], &["get", "create"])],
     },
     Capability {
-        description: "changes webhooks and admission policies",
-        grants: &[(
+        effect: Effect::ChangeAdmission,
+        permissions: &[Permission::new(
             "admissionregistration.k8s.io",
             &[
                 "*",
@@ -201,39 +332,39 @@ pub static TAKEOVER: [Capability; 7] = [
         )],
     },
     Capability {
-        description: "approves client certificates",
-        grants: &[(
+        effect: Effect::ApproveCertificates,
+        permissions: &[Permission::new(
             "certificates.k8s.io",
             &["certificatesigningrequests/approval", "signers"],
             &["update", "patch", "approve", "sign"],
         )],
     },
     Capability {
-        description: "changes definitions of resources",
-        grants: &[
-            (
+        effect: Effect::ChangeDefinitions,
+        permissions: &[
+            Permission::new(
                 "apiextensions.k8s.io",
                 &["customresourcedefinitions"],
                 CHANGE,
             ),
-            ("apiregistration.k8s.io", &["apiservices"], CHANGE),
+            Permission::new("apiregistration.k8s.io", &["apiservices"], CHANGE),
         ],
     },
     Capability {
-        description: "makes volumes of nodes' folders",
-        grants: &[("", &["persistentvolumes"], WRITE)],
+        effect: Effect::CreateVolumes,
+        permissions: &[Permission::new("", &["persistentvolumes"], WRITE)],
     },
     Capability {
-        description: "changes nodes",
-        grants: &[(
+        effect: Effect::ChangeNodes,
+        permissions: &[Permission::new(
             "",
             &["nodes", "nodes/status"],
             &["update", "patch", "delete"],
         )],
     },
     Capability {
-        description: "changes namespaces",
-        grants: &[(
+        effect: Effect::ChangeNamespaces,
+        permissions: &[Permission::new(
             "",
             &["namespaces", "namespaces/finalize", "namespaces/status"],
             CHANGE,
@@ -241,7 +372,7 @@ pub static TAKEOVER: [Capability; 7] = [
     },
 ];
 
-/// Whether reading a resource tells nothing that a tenant keeps to itself.
+/// Whether a resource holds nothing that a tenant keeps to itself.
 fn is_public(resource: &str) -> bool {
     const STATUS: [&str; 2] = ["namespaces/status", "nodes/status"];
 
@@ -249,12 +380,27 @@ fn is_public(resource: &str) -> bool {
     public.any(|(_, kind)| kind.plural == resource) || STATUS.contains(&resource)
 }
 
-/// Reviews that whoever asks gets an answer about itself from.
-const ABOUT_ONESELF: [&str; 4] = [
+/// Reviews that tell a subject about itself only.
+const SELF_REVIEWS: [&str; 4] = [
     "selfsubjectaccessreviews",
     "selfsubjectrulesreviews",
     "selfsubjectreviews",
     "tokenreviews",
+];
+
+/// Paths of the API server that everybody may read: version, health and discovery.
+///
+/// Metrics, logs and profiles belong to the control plane.
+const PUBLIC_PATHS: [&str; 9] = [
+    "/api",
+    "/apis",
+    "/healthz",
+    "/livez",
+    "/readyz",
+    "/version",
+    "/openapi",
+    "/openid",
+    "/.well-known",
 ];
 
 /// How far a rule reaches that is bound in the whole cluster.
@@ -262,64 +408,47 @@ const ABOUT_ONESELF: [&str; 4] = [
 pub enum Grade {
     /// Everybody may know it.
     Nothing,
-    /// It reads what belongs to no namespace.
+    /// It reads objects of no namespace.
     ClusterRead,
     /// It reaches into namespaces, or changes the cluster.
     Full,
 }
 
 /// How far rules reach that are bound in the whole cluster.
-pub fn weight(rules: &[PolicyRule]) -> Grade {
-    rules.iter().map(weigh).max().unwrap_or(Grade::Nothing)
+pub fn grade(rules: &[PolicyRule]) -> Grade {
+    rules.iter().map(grade_of).max().unwrap_or(Grade::Nothing)
 }
 
-fn weigh(rule: &PolicyRule) -> Grade {
+fn grade_of(rule: &PolicyRule) -> Grade {
     if rule.resources.is_empty() {
-        // Version, health and discovery everybody may know; metrics, logs and profiles are the
-        // control plane's.
-        const OPEN: [&str; 9] = [
-            "/api",
-            "/apis",
-            "/healthz",
-            "/livez",
-            "/readyz",
-            "/version",
-            "/openapi",
-            "/openid",
-            "/.well-known",
-        ];
-        let open = |u: &Text| {
-            OPEN.iter().any(|open| {
-                u.strip_prefix(open)
-                    .is_some_and(|r| r.is_empty() || r.starts_with('/'))
-                    || *u == format!("{open}*")
-            })
-        };
-
-        return if rule.urls.iter().all(open) {
-            Grade::Nothing
-        } else {
-            Grade::ClusterRead
+        return match rule.urls.iter().all(is_public_path) {
+            true => Grade::Nothing,
+            false => Grade::ClusterRead,
         };
     }
 
-    if rule
-        .resources
-        .iter()
-        .all(|r| ABOUT_ONESELF.contains(&r.as_str()))
-    {
+    let self_review = |resource: &Text| SELF_REVIEWS.contains(&resource.as_str());
+    if rule.resources.iter().all(self_review) {
         return Grade::Nothing;
     }
 
-    let reads = rule.verbs.iter().all(|v| READ.contains(&v.as_str()));
-    if reads && rule.resources.iter().all(|resource| is_public(resource)) {
-        return Grade::ClusterRead;
+    let only_reads = rule.verbs.iter().all(|verb| READ.contains(&verb.as_str()));
+    match only_reads && rule.resources.iter().all(|resource| is_public(resource)) {
+        true => Grade::ClusterRead,
+        false => Grade::Full,
     }
-    Grade::Full
 }
 
-/// Groups that nobody decides who is in, and how each is called.
-pub fn wide(subject: &Subject) -> Option<&'static str> {
+fn is_public_path(path: &Text) -> bool {
+    PUBLIC_PATHS.iter().any(|public| {
+        path.strip_prefix(public)
+            .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+            || *path == format!("{public}*")
+    })
+}
+
+/// What a user or group is called that Kubernetes itself fills: `None` for all others.
+pub fn system_group(subject: &Subject) -> Option<&'static str> {
     match subject {
         Subject::User(name) if name == "system:anonymous" => Some("anybody without a name"),
         Subject::Group(name) => match name.as_str() {

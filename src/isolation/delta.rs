@@ -128,7 +128,7 @@ enum AccessEnd {
     /// Pods of every namespace.
     Everyone(Selector),
     /// Pods of one.
-    NamespaceNode(Text, Selector),
+    Namespace(Text, Selector),
     /// Addresses, without some.
     Addresses(ipnet::IpNet, Vec<ipnet::IpNet>),
 }
@@ -158,10 +158,10 @@ impl Access {
             (
                 AccessEnd::Everyone(own),
                 AccessEnd::Everyone(other)
-                | AccessEnd::NamespaceNode(_, other)
+                | AccessEnd::Namespace(_, other)
                 | AccessEnd::Itself(other),
             ) => all(own, other),
-            (AccessEnd::NamespaceNode(a, own), AccessEnd::NamespaceNode(b, other)) => {
+            (AccessEnd::Namespace(a, own), AccessEnd::Namespace(b, other)) => {
                 a == b && all(own, other)
             }
             (AccessEnd::Addresses(a, except), AccessEnd::Addresses(b, gone)) => {
@@ -207,7 +207,7 @@ impl std::fmt::Display for Access {
             AccessEnd::Anything => write!(f, "anything")?,
             AccessEnd::Itself(pods) => write!(f, "itself{}", part(pods))?,
             AccessEnd::Everyone(pods) => write!(f, "every namespace{}", part(pods))?,
-            AccessEnd::NamespaceNode(name, pods) => write!(f, "`{name}`{}", part(pods))?,
+            AccessEnd::Namespace(name, pods) => write!(f, "`{name}`{}", part(pods))?,
             AccessEnd::Addresses(net, except) if except.is_empty() => write!(f, "{net}")?,
             AccessEnd::Addresses(net, except) => {
                 let except: Vec<String> = except.iter().map(ToString::to_string).collect();
@@ -405,7 +405,7 @@ fn ends(cluster: &Cluster, rule: &Rule) -> Vec<AccessEnd> {
                 Some(names) => all.extend(
                     names
                         .iter()
-                        .map(|n| AccessEnd::NamespaceNode(n.clone(), pods.clone())),
+                        .map(|n| AccessEnd::Namespace(n.clone(), pods.clone())),
                 ),
                 None if selector.is_everything() => all.push(AccessEnd::Everyone(pods.clone())),
                 None => {
@@ -414,7 +414,7 @@ fn ends(cluster: &Cluster, rule: &Rule) -> Vec<AccessEnd> {
                         cluster
                             .select(selector)
                             .iter()
-                            .map(|at| AccessEnd::NamespaceNode(name(at), pods.clone())),
+                            .map(|at| AccessEnd::Namespace(name(at), pods.clone())),
                     );
                 }
             },

@@ -1,12 +1,12 @@
-//! The proof: can any tenant reach another, and by which chain.
+//! The proof: whether any tenant can reach another, and by which chain.
 //!
 //! A rule is a function of a [`Cluster`] in a file of its own, in the folder of its plane. It
-//! reports causes, not what follows from them: a binding that hands a tenant another's namespace is
-//! one finding, however much is in there.
+//! reports causes, not their consequences: a binding that gives a tenant another tenant's namespace
+//! is one finding, however many objects the namespace holds.
 //!
-//! To add a rule: a file in a plane's folder with a `rule!` and a `check`, a line in the plane's
-//! `mod.rs`, one in `catalog.rs`, and a folder `fixtures/isolation/<area>-<fault>` with `bad` and
-//! `good`. To add a mechanism: what its objects say goes into `graph/facts.rs`.
+//! A new rule needs a file in a plane's folder with a `rule!` and a `check`, a line in the plane's
+//! `mod.rs`, a line in `catalog.rs`, and a folder `fixtures/isolation/<area>-<fault>` with `bad` and
+//! `good`. The fields of a new kind of object are read in `graph/facts.rs`.
 
 pub mod admission;
 pub mod api;
@@ -21,29 +21,29 @@ pub mod resources;
 pub mod threats;
 
 use crate::diagnostic::{Diagnostic, Level, Rule};
-use crate::graph::{Cluster, Origin, Owner};
+use crate::graph::{Cluster, NamespaceNode, Origin, Owner, TenantNode};
 use crate::source::Span;
 use crate::value::Text;
 use std::collections::BTreeMap;
 
-/// What the proof is made with: a change in what a verdict means changes it.
+/// The version of the model of the proof. It changes if a verdict changes its meaning.
 pub const MODEL: &str = "1";
 
-/// What can be said of a plane, the best first.
+/// The verdict on a plane, the best first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Verdict {
-    /// Nothing that a tenant may do reaches another.
+    /// No tenant reaches another.
     Proven,
-    /// The same, if what is assumed holds.
+    /// No tenant reaches another if the assumptions hold.
     Assumed,
-    /// Something could not be evaluated.
+    /// An input could not be evaluated.
     Unknown,
-    /// There is a way.
+    /// A tenant reaches another.
     Refuted,
 }
 
 impl Verdict {
-    /// Its name.
+    /// The name in reports.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Proven => "proven",
@@ -54,20 +54,20 @@ impl Verdict {
     }
 }
 
-/// What tenants are apart in.
+/// An area in which tenants are kept apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Plane {
-    /// Kubernetes' API: RBAC, and what it leads to.
+    /// The Kubernetes API: RBAC, and the access that it leads to.
     Api,
     /// Packets between pods.
     Network,
-    /// What applies what, as whom.
+    /// The objects that GitOps engines apply, and the accounts that they use.
     Gitops,
-    /// Whether the floor survives its own tenant.
+    /// Whether a tenant can change its own floor.
     Admission,
-    /// Shares of the cluster.
+    /// Shares of the cluster's resources.
     Resources,
-    /// Secrets, identities, volumes, hosts.
+    /// Secrets, identities, volumes and hosts.
     Data,
 }
 
@@ -82,7 +82,7 @@ impl Plane {
         Self::Data,
     ];
 
-    /// Its name; the area of its rules.
+    /// The name in reports, which is the area of its rules.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Api => "api",
@@ -95,13 +95,32 @@ impl Plane {
     }
 }
 
-/// Something that a verdict rests on, which the inputs do not show.
+/// A condition that a verdict depends on and that the inputs do not show.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Assumption {
-    /// Its name.
+    /// The name, which stays the same in all reports.
     pub name: &'static str,
-    /// What has to hold.
+    /// The condition, as a sentence.
     pub text: String,
+}
+
+/// A step of a chain: what is done, and the place that allows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Step {
+    /// The place.
+    pub span: Span,
+    /// What is done, as a sentence without a full stop.
+    pub text: String,
+}
+
+impl Step {
+    /// A step at a place.
+    pub fn new(span: Span, text: impl Into<String>) -> Self {
+        Self {
+            span,
+            text: text.into(),
+        }
+    }
 }
 
 /// One finding of a proof.
@@ -109,51 +128,62 @@ pub struct Assumption {
 pub struct Finding {
     /// The plane.
     pub plane: Plane,
-    /// What it makes of the plane; nothing where it is a warning about what may come.
+    /// The verdict that the finding leads to; `None` for a warning, which changes no verdict.
     pub verdict: Option<Verdict>,
-    /// Who could.
+    /// The tenant that gains access, if it is one.
     pub tenant: Option<Text>,
-    /// Whom it would reach; nothing for everybody.
+    /// The tenant that is reached; `None` stands for every tenant.
     pub victim: Option<Text>,
-    /// The rule, the place, the chain as its related places, and the fix.
+    /// The rule, the place, the chain as related places, and the fix.
     pub diagnostic: Diagnostic,
 }
 
-/// What was found of a plane.
+/// The verdict on one plane.
 #[derive(Clone, Debug)]
 pub struct PlaneResult {
     /// The plane.
     pub plane: Plane,
-    /// The worst of what was found.
+    /// The worst verdict of the findings.
     pub verdict: Verdict,
-    /// What the verdict rests on.
+    /// The assumptions that the verdict depends on.
     pub assumptions: Vec<Assumption>,
     /// How many findings refute it.
     pub refuted: usize,
-    /// How many questions stayed open.
+    /// How many questions have no answer.
     pub unknown: usize,
 }
 
-/// What was found of a cluster.
+/// The size of a cluster.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ClusterSize {
+    /// The number of tenants.
+    pub tenants: usize,
+    /// The number of namespaces that tenants own.
+    pub namespaces: usize,
+    /// The number of objects that were read.
+    pub objects: usize,
+}
+
+/// The result of the proof for one cluster.
 #[derive(Clone, Debug)]
 pub struct ClusterProof {
-    /// The cluster's name.
+    /// The name of the cluster.
     pub cluster: Text,
-    /// How many tenants, namespaces and objects it was made of.
-    pub counts: [usize; 3],
-    /// Each plane, in order.
+    /// The size of the cluster.
+    pub size: ClusterSize,
+    /// The verdict on each plane, in order.
     pub planes: Vec<PlaneResult>,
-    /// What was found.
+    /// All findings.
     pub findings: Vec<Finding>,
-    /// Edges between tenants that both sides declare.
+    /// The number of edges between tenants that both sides declare.
     pub declared_edges: usize,
-    /// What could not be read: nothing is proven beside it.
+    /// Inputs that could not be read. If there are any, no plane is proven.
     pub blind: Vec<Diagnostic>,
     /// Kinds that no plane reads, and how many objects of each there are.
     pub unread: BTreeMap<String, usize>,
 }
 
-/// Collects what the rules of a plane find.
+/// Collects the findings and assumptions of one plane.
 pub struct Findings<'a> {
     plane: Plane,
     all: &'a mut Vec<Finding>,
@@ -170,13 +200,13 @@ impl Findings<'_> {
         });
     }
 
-    /// Names what the plane's verdict rests on.
+    /// Adds an assumption, once.
     pub fn assume(&mut self, name: &'static str, text: impl Into<String>) {
         let text = text.into();
         if !self
             .assumptions
             .iter()
-            .any(|a| a.name == name && a.text == text)
+            .any(|known| known.name == name && known.text == text)
         {
             self.assumptions.push(Assumption { name, text });
         }
@@ -184,7 +214,7 @@ impl Findings<'_> {
 }
 
 impl Finding {
-    /// A way that a tenant has: an error.
+    /// An error: a tenant reaches another, or more than its own.
     pub fn refuted(rule: &'static Rule, span: Span, message: impl Into<String>) -> Self {
         Self::new(
             Some(Verdict::Refuted),
@@ -192,7 +222,7 @@ impl Finding {
         )
     }
 
-    /// A question that could not be answered: an error, since nobody knows.
+    /// An error: a question has no answer.
     pub fn unknown(rule: &'static Rule, span: Span, message: impl Into<String>) -> Self {
         Self::new(
             Some(Verdict::Unknown),
@@ -200,7 +230,7 @@ impl Finding {
         )
     }
 
-    /// Something that is no way yet: a warning, which changes no verdict.
+    /// A warning, which changes no verdict.
     pub fn warning(rule: &'static Rule, span: Span, message: impl Into<String>) -> Self {
         Self::new(
             None,
@@ -219,7 +249,7 @@ impl Finding {
         }
     }
 
-    /// Says who could.
+    /// Sets the tenant that gains access.
     #[must_use]
     pub fn by(mut self, tenant: &str) -> Self {
         self.tenant = Some(tenant.into());
@@ -227,14 +257,14 @@ impl Finding {
         self
     }
 
-    /// Says whom it would reach.
+    /// Sets the tenant that is reached.
     #[must_use]
     pub fn reaching(mut self, victim: &str) -> Self {
         self.victim = Some(victim.into());
         self
     }
 
-    /// Adds a step of the chain: what is done, and the object and place that allow it.
+    /// Adds a step to the chain: what is done, and the place that allows it.
     #[must_use]
     pub fn step(mut self, span: Span, text: impl Into<String>) -> Self {
         let number = self.diagnostic.related.len() + 1;
@@ -244,7 +274,15 @@ impl Finding {
         self
     }
 
-    /// Says what mends it.
+    /// Adds steps to the chain.
+    #[must_use]
+    pub fn steps(self, steps: impl IntoIterator<Item = Step>) -> Self {
+        steps
+            .into_iter()
+            .fold(self, |finding, step| finding.step(step.span, step.text))
+    }
+
+    /// Sets the fix.
     #[must_use]
     pub fn fix(mut self, fix: impl Into<String>) -> Self {
         self.diagnostic = self.diagnostic.fix(fix);
@@ -252,12 +290,17 @@ impl Finding {
     }
 }
 
-/// A place within an object where it is known, else the object's.
+/// The place within an object if it is known, else the place of the object.
 pub fn at(span: Option<Span>, origin: Origin) -> Span {
     span.unwrap_or(origin.span)
 }
 
-/// The tenant that owns a namespace.
+/// The place of a tenant's namespace; of one that no input holds, the place of the tenant.
+pub fn namespace_span(namespace: &NamespaceNode, tenant: &TenantNode) -> Span {
+    namespace.origin.map_or(tenant.span, |origin| origin.span)
+}
+
+/// The index and the name of the tenant that owns a namespace.
 pub fn tenant_of<'a>(cluster: &'a Cluster, namespace: &str) -> Option<(u32, &'a Text)> {
     match cluster.owner(namespace) {
         Owner::Tenant(at) => Some((at, &cluster.tenants[at as usize].name)),
@@ -265,17 +308,26 @@ pub fn tenant_of<'a>(cluster: &'a Cluster, namespace: &str) -> Option<(u32, &'a 
     }
 }
 
-/// Some names for a sentence: the first few, and how many more there are.
+/// Most names that a sentence lists.
+const MAX_NAMES: usize = 3;
+
+/// Lists the first names for a sentence, and counts the others.
 pub fn some<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
     let names: Vec<&str> = names.into_iter().collect();
-    let shown: Vec<String> = names.iter().take(3).map(|n| format!("`{n}`")).collect();
-    match names.len().saturating_sub(3) {
+    let shown: Vec<String> = names
+        .iter()
+        .take(MAX_NAMES)
+        .map(|name| format!("`{name}`"))
+        .collect();
+
+    match names.len().saturating_sub(MAX_NAMES) {
         0 => shown.join(", "),
         more => format!("{} and {more} more", shown.join(", ")),
     }
 }
 
-/// Asks the rules of one plane; how many edges both sides declare, where it is the network's.
+/// Checks one plane, and returns the number of edges between tenants that both sides declare; only
+/// the network plane has any.
 pub fn plane(
     cluster: &Cluster,
     plane: Plane,
@@ -298,7 +350,7 @@ pub fn plane(
     0
 }
 
-/// Proves what can be proven of a cluster.
+/// Checks every plane of a cluster.
 pub fn prove(cluster: &Cluster) -> ClusterProof {
     let mut findings = Vec::new();
     let mut planes = Vec::new();
@@ -308,58 +360,66 @@ pub fn prove(cluster: &Cluster) -> ClusterProof {
         let before = findings.len();
         let mut assumptions = Vec::new();
         declared_edges += self::plane(cluster, plane, &mut findings, &mut assumptions);
-
-        if cluster.snapshot_superseded {
-            let text = "what the other inputs say of objects of the snapshot is how they will be"
-                .to_owned();
-            assumptions.push(Assumption {
-                name: "converged",
-                text,
-            });
-        }
-
-        let of = |verdict| {
-            findings[before..]
-                .iter()
-                .filter(|f| f.verdict == Some(verdict))
-                .count()
-        };
-
-        let (refuted, unknown) = (
-            of(Verdict::Refuted),
-            of(Verdict::Unknown) + cluster.blind.len(),
-        );
-
-        let verdict = match (refuted, unknown) {
-            (1.., _) => Verdict::Refuted,
-            (0, 1..) => Verdict::Unknown,
-            (0, 0) if assumptions.is_empty() => Verdict::Proven,
-            (0, 0) => Verdict::Assumed,
-        };
-
-        assumptions.sort();
-        planes.push(PlaneResult {
-            plane,
-            verdict,
-            assumptions,
-            refuted,
-            unknown,
-        });
+        planes.push(result(cluster, plane, &findings[before..], assumptions));
     }
 
     let owned = cluster
         .namespaces
         .iter()
-        .filter(|n| n.owner != Owner::Platform)
+        .filter(|namespace| namespace.owner != Owner::Platform)
         .count();
 
     ClusterProof {
         cluster: cluster.name.clone(),
-        counts: [cluster.tenants.len(), owned, cluster.facts.objects.len()],
+        size: ClusterSize {
+            tenants: cluster.tenants.len(),
+            namespaces: owned,
+            objects: cluster.facts.objects.len(),
+        },
         planes,
         findings,
         declared_edges,
         blind: cluster.blind.clone(),
         unread: cluster.facts.unread.clone(),
+    }
+}
+
+/// The verdict on a plane, from its findings and assumptions.
+fn result(
+    cluster: &Cluster,
+    plane: Plane,
+    findings: &[Finding],
+    mut assumptions: Vec<Assumption>,
+) -> PlaneResult {
+    if cluster.snapshot_superseded {
+        assumptions.push(Assumption {
+            name: "converged",
+            text: "what the other inputs say of objects of the snapshot is how they will be".into(),
+        });
+    }
+    assumptions.sort();
+
+    let count = |verdict| {
+        let found = findings.iter();
+        found
+            .filter(|finding| finding.verdict == Some(verdict))
+            .count()
+    };
+    let refuted = count(Verdict::Refuted);
+    let unknown = count(Verdict::Unknown) + cluster.blind.len();
+
+    let verdict = match (refuted, unknown) {
+        (1.., _) => Verdict::Refuted,
+        (0, 1..) => Verdict::Unknown,
+        (0, 0) if assumptions.is_empty() => Verdict::Proven,
+        (0, 0) => Verdict::Assumed,
+    };
+
+    PlaneResult {
+        plane,
+        verdict,
+        assumptions,
+        refuted,
+        unknown,
     }
 }

@@ -1,64 +1,68 @@
-//! The engines, asked one question: may a subject do something, by itself or as whom it can become;
-//! can one pod send to another.
+//! Answers one question at a time: whether a subject may do something, itself or as an account that
+//! it can become, and whether one pod can send to another.
 
-use super::at;
-use super::capability::BECOME_ACCOUNT;
+use super::capability::{BECOME_ACCOUNT, Capability};
+use super::network::paths::{EndLabels, NetworkPath, governing, preposition};
 use super::network::reach::Reachability;
-use crate::graph::Cluster;
-use crate::graph::network::PolicyObject;
-use crate::graph::rbac::{AccessRequest, Grant, Subject};
+use super::{Step, at};
+use crate::graph::rbac::{AccessRequest, Binding, Grant, PolicyRule, Subject};
+use crate::graph::{Cluster, NamespaceNode};
 use crate::kube::labels::{Labels, TooLarge};
-use crate::netpol::{Direction, Port, Rule};
-use crate::source::Span;
+use crate::netpol::{Direction, Port};
+use crate::source::{SourceId, Span};
 use crate::value::Text;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-/// A step of a chain: where it is allowed, and what is done.
-pub type Step = (Span, String);
-
-/// What is asked of RBAC.
+/// A request that RBAC is asked about.
 #[derive(Clone, Debug)]
 pub enum AccessQuestion<'a> {
     /// A request on a resource.
     Resource(AccessRequest<'a>),
-    /// A request on a path: the verb and the path.
-    Path(&'a str, &'a str),
+    /// A request on a path that belongs to no resource.
+    Path {
+        /// The HTTP method, in lower case.
+        verb: &'a str,
+        /// The path.
+        path: &'a str,
+    },
 }
 
-/// The chain by which a subject may do something; nothing where it may not. With `direct`, only by
-/// what is granted to itself and its implicit groups.
+/// Returns the chain by which a subject may do something; `None` if it may not.
+///
+/// With `direct`, only what is granted to the subject and its implicit groups counts.
 pub fn can(
     cluster: &Cluster,
     subject: &Subject,
-    ask: &AccessQuestion<'_>,
+    question: &AccessQuestion<'_>,
     direct: bool,
 ) -> Option<Vec<Step>> {
     let mut seen: BTreeSet<Subject> = BTreeSet::from([subject.clone()]);
     let mut queue: VecDeque<(Subject, Vec<Step>)> = VecDeque::from([(subject.clone(), Vec::new())]);
     let mut accounts: Option<Accounts> = None;
 
-    while let Some((subject, steps)) = queue.pop_front() {
-        let who = with_groups(&subject);
-        let grant = match ask {
-            AccessQuestion::Resource(request) => cluster.rbac.authorize(&who, request),
-            AccessQuestion::Path(verb, path) => cluster.rbac.authorize_url(&who, verb, path),
+    while let Some((subject, mut steps)) = queue.pop_front() {
+        let subjects = with_groups(&subject);
+        let grant = match question {
+            AccessQuestion::Resource(request) => cluster.rbac.authorize(&subjects, request),
+            AccessQuestion::Path { verb, path } => {
+                cluster.rbac.authorize_url(&subjects, verb, path)
+            }
         };
 
         if let Some(grant) = grant {
-            let mut steps = steps;
-            steps.extend(granted(&who, &grant));
+            steps.extend(grant_steps(&subjects, &grant));
             return Some(steps);
         }
-
         if direct {
             continue;
         }
-        let accounts = accounts.get_or_insert_with(|| self::accounts(cluster));
 
-        for (account, step) in becomes(cluster, &who, accounts) {
+        let accounts = accounts.get_or_insert_with(|| all_accounts(cluster));
+        for (account, step) in becomes(cluster, &subjects, accounts) {
             if seen.insert(account.clone()) {
+                let text = format!("{} and so acts as {account}", step.text);
                 let mut steps = steps.clone();
-                steps.push((step.0, format!("{} and so acts as {account}", step.1)));
+                steps.push(Step::new(step.span, text));
                 queue.push_back((account, steps));
             }
         }
@@ -67,65 +71,56 @@ pub fn can(
     None
 }
 
-/// A subject and the groups that it is in by itself.
+/// Returns a subject and the groups that Kubernetes puts it in.
 pub fn with_groups(subject: &Subject) -> Vec<Subject> {
     std::iter::once(subject.clone())
         .chain(subject.implicit_groups().into_iter().map(Subject::Group))
         .collect()
 }
 
-fn granted(who: &[Subject], grant: &Grant<'_>) -> Vec<Step> {
-    let named = grant.binding.subjects.iter().find(|(s, _)| who.contains(s));
-    let (subject, span) = named.map_or((String::new(), None), |(s, span)| (s.to_string(), *span));
-    let (rule_span, role) = grant.role.cite(Some(grant.rule), grant.binding);
-    vec![
-        (
-            at(span, grant.binding.origin),
-            format!(
-                "{} binds {subject} to {}",
-                grant.binding.called(),
-                grant.binding.role_name()
-            ),
-        ),
-        (rule_span, format!("{role} allows it")),
+/// The steps of a grant: the binding, and the rule of its role.
+fn grant_steps(subjects: &[Subject], grant: &Grant<'_>) -> [Step; 2] {
+    let binding = grant.binding;
+    let bound = binding
+        .subjects
+        .iter()
+        .find(|(subject, _)| subjects.contains(subject));
+    let (subject, span) = bound.map_or((String::new(), None), |(subject, span)| {
+        (subject.to_string(), *span)
+    });
+
+    let (rule_span, role) = grant.role.cite(Some(grant.rule), binding);
+    let binds = format!(
+        "{} binds {subject} to {}",
+        binding.called(),
+        binding.role_name()
+    );
+
+    [
+        Step::new(at(span, binding.origin), binds),
+        Step::new(rule_span, format!("{role} allows it")),
     ]
 }
 
-/// The service accounts that some subjects can act as, and how: those that are there, and those
-/// that a binding names.
-fn becomes(cluster: &Cluster, who: &[Subject], accounts: &Accounts) -> Vec<(Subject, Step)> {
+/// The service accounts that some subjects can act as, each with the step by which they do.
+///
+/// An account is one that the inputs hold, or one that a binding names.
+fn becomes(cluster: &Cluster, subjects: &[Subject], accounts: &Accounts) -> Vec<(Subject, Step)> {
     let mut found = Vec::new();
-    for subject in who {
+    for subject in subjects {
         for binding in cluster.rbac.bindings_of(subject) {
             let Some(role) = cluster.rbac.role(binding) else {
                 continue;
             };
-            for power in &BECOME_ACCOUNT {
-                let Some(rule) = power.of(&role.rules) else {
-                    continue;
-                };
-                // Of a token or an impersonation, the names of a rule are the accounts'; of a pod,
-                // they are not.
-                let by_name = power.description.contains("token")
-                    || power.description.contains("impersonates");
-                let named = |account: &&Text| {
-                    !by_name || rule.names.is_empty() || rule.names.contains(account)
-                };
-                let homes: Vec<(&Text, &Vec<Text>)> = match binding.id.namespace.as_str() {
-                    "" => accounts.iter().collect(),
-                    home => accounts.get_key_value(home).into_iter().collect(),
-                };
-
-                for (home, names) in homes {
-                    let text = format!(
-                        "{subject} {} in `{home}` ({}),",
-                        power.description,
-                        binding.id.called()
-                    );
-                    for name in names.iter().filter(named) {
-                        let account = Subject::ServiceAccount(home.clone(), name.clone());
-                        found.push((account, (binding.origin.span, text.clone())));
-                    }
+            for capability in BECOME_ACCOUNT {
+                if let Some(rule) = capability.given_by(&role.rules) {
+                    let takeover = AccountTakeover {
+                        subject,
+                        binding,
+                        capability,
+                        rule,
+                    };
+                    found.extend(takeover.accounts(accounts));
                 }
             }
         }
@@ -134,22 +129,64 @@ fn becomes(cluster: &Cluster, who: &[Subject], accounts: &Accounts) -> Vec<(Subj
     found
 }
 
+/// A capability of a subject to act as service accounts, and the rule that gives it.
+struct AccountTakeover<'a> {
+    subject: &'a Subject,
+    binding: &'a Binding,
+    capability: &'a Capability,
+    rule: &'a PolicyRule,
+}
+
+impl AccountTakeover<'_> {
+    /// The accounts, each with the step by which the subject acts as it.
+    fn accounts(&self, all: &Accounts) -> Vec<(Subject, Step)> {
+        let namespaces: Vec<(&Text, &Vec<Text>)> = match self.binding.id.namespace.as_str() {
+            "" => all.iter().collect(),
+            namespace => all.get_key_value(namespace).into_iter().collect(),
+        };
+
+        let mut found = Vec::new();
+        for (namespace, names) in namespaces {
+            let text = format!(
+                "{} {} in `{namespace}` ({}),",
+                self.subject,
+                self.capability.effect.predicate(),
+                self.binding.id.called()
+            );
+            for name in names.iter().filter(|name| self.covers(name)) {
+                let account = Subject::ServiceAccount(namespace.clone(), name.clone());
+                found.push((account, Step::new(self.binding.origin.span, text.clone())));
+            }
+        }
+
+        found
+    }
+
+    /// Whether the rule covers an account of this name.
+    fn covers(&self, account: &Text) -> bool {
+        !self.capability.effect.names_accounts()
+            || self.rule.names.is_empty()
+            || self.rule.names.contains(account)
+    }
+}
+
 /// The names of service accounts, by namespace.
 type Accounts = BTreeMap<Text, Vec<Text>>;
 
-fn accounts(cluster: &Cluster) -> Accounts {
-    let there = cluster
+fn all_accounts(cluster: &Cluster) -> Accounts {
+    let present = cluster
         .facts
         .accounts
         .iter()
-        .map(|a| (a.id.namespace.clone(), a.id.name.clone()));
-    let bound = cluster.rbac.subjects().filter_map(|s| match s {
+        .map(|account| (account.id.namespace.clone(), account.id.name.clone()));
+    let bound = cluster.rbac.subjects().filter_map(|subject| match subject {
         Subject::ServiceAccount(namespace, name) => Some((namespace.clone(), name.clone())),
         _ => None,
     });
-    let all: BTreeSet<(Text, Text)> = there.chain(bound).collect();
+
+    let sorted: BTreeSet<(Text, Text)> = present.chain(bound).collect();
     let mut accounts = Accounts::new();
-    for (namespace, name) in all {
+    for (namespace, name) in sorted {
         accounts.entry(namespace).or_default().push(name);
     }
     accounts
@@ -158,11 +195,11 @@ fn accounts(cluster: &Cluster) -> Accounts {
 /// One end of a connection that is asked for.
 #[derive(Clone, Debug)]
 pub struct ConnectionEnd {
-    /// The namespace's index.
+    /// The index of the namespace.
     pub namespace: u32,
-    /// The pod's labels, where one is named.
+    /// The labels of the pod; `None` stands for any pod that the namespace may hold.
     pub labels: Option<Labels>,
-    /// Whether it uses its node's network.
+    /// Whether the pod uses the network of its node.
     pub host_network: bool,
 }
 
@@ -171,13 +208,16 @@ pub struct ConnectionEnd {
 pub enum Route {
     /// It passes, by these steps.
     Open(Vec<Step>),
-    /// It does not, because of these.
+    /// It does not pass, because of these policies.
     Blocked(Vec<Step>),
-    /// It cannot be told, because of these.
+    /// The answer is not known, because of these objects.
     Unknown(Vec<Step>),
 }
 
-/// Whether a pod can send to another: of a namespace, any that may come.
+/// Most reasons that an unknown answer lists.
+const MAX_REASONS: usize = 5;
+
+/// Answers whether a pod can send to another.
 ///
 /// # Errors
 /// The selectors are too many to tell.
@@ -187,140 +227,127 @@ pub fn reach(
     to: &ConnectionEnd,
     port: Option<&Port>,
 ) -> Result<Route, TooLarge> {
-    let mut unread: Vec<Step> = cluster
+    let mut unknown: Vec<Step> = cluster
         .blind
         .iter()
-        .map(|d| (d.span, d.message.clone()))
+        .map(|finding| Step::new(finding.span, finding.message.clone()))
         .collect();
+    unknown.extend(unevaluated(cluster, from));
+    unknown.extend(unevaluated(cluster, to));
 
-    for end in [from, to] {
-        let namespace = &cluster.namespaces[end.namespace as usize];
-        if namespace.has_unevaluated_policy {
-            let others = cluster
-                .facts
-                .other_policies
-                .iter()
-                .filter(|t| t.id.namespace.is_empty() || t.id.namespace == namespace.name);
-
-            unread.extend(others.map(|t| {
-                (
-                    t.origin.span,
-                    format!(
-                        "{} has a say in `{}`, and is not evaluated",
-                        t.id.called(),
-                        namespace.name
-                    ),
-                )
-            }));
-
-            let unevaluated = cluster
-                .facts
-                .unevaluated
-                .iter()
-                .filter(|r| r.id.namespace == namespace.name);
-
-            unread.extend(unevaluated.map(|r| {
-                (
-                    r.origin.span,
-                    format!("{} cannot be understood: {}", r.id.called(), r.reason),
-                )
-            }));
-        }
-
-        if end.host_network {
-            unread.push((
-                namespace
-                    .origin
-                    .map_or_else(|| first_span(cluster), |o| o.span),
-                format!(
-                    "a pod of `{}` uses its node's network: no policy governs it",
-                    namespace.name
-                ),
-            ));
-        }
+    if !unknown.is_empty() {
+        unknown.truncate(MAX_REASONS);
+        return Ok(Route::Unknown(unknown));
     }
 
-    if !unread.is_empty() {
-        unread.truncate(5);
-        return Ok(Route::Unknown(unread));
-    }
-
-    let reach = Reachability::new(cluster);
-    let name = |end: &ConnectionEnd| cluster.namespaces[end.namespace as usize].name.clone();
-    let labels = [from.labels.as_ref(), to.labels.as_ref()];
-    let step = |direction: Direction, by: Option<(&PolicyObject, &Rule)>| {
-        let (end, word) = match direction {
-            Direction::Egress => (from, "out of"),
-            Direction::Ingress => (to, "into"),
-        };
-        match by {
-            Some((policy, rule)) => (
-                at(rule.span, policy.origin),
-                format!("{} lets it {word} `{}`", policy.id.called(), name(end)),
-            ),
-            None => {
-                let namespace = &cluster.namespaces[end.namespace as usize];
-                let span = namespace
-                    .origin
-                    .map_or_else(|| first_span(cluster), |o| o.span);
-                (
-                    span,
-                    format!("no policy governs what goes {word} `{}`", namespace.name),
-                )
-            }
-        }
+    let reachability = Reachability::new(cluster);
+    let labels = EndLabels {
+        from: from.labels.as_ref(),
+        to: to.labels.as_ref(),
     };
-
-    if let Some((exit, entrance)) = reach.between_as(from.namespace, to.namespace, labels, port)? {
+    if let Some((exit, entrance)) =
+        reachability.between_as(from.namespace, to.namespace, labels, port)?
+    {
+        let step = |path: &NetworkPath<'_>, end: &ConnectionEnd, direction| {
+            let namespace = &cluster.namespaces[end.namespace as usize];
+            path.step(direction, namespace, span_of(cluster, namespace))
+        };
         return Ok(Route::Open(vec![
-            step(Direction::Egress, exit.by),
-            step(Direction::Ingress, entrance.by),
+            step(exit, from, Direction::Egress),
+            step(entrance, to, Direction::Ingress),
         ]));
     }
 
-    let mut blocked = Vec::new();
-    for (end, other, direction, word) in [
-        (from, to, Direction::Egress, "out of"),
-        (to, from, Direction::Ingress, "into"),
-    ] {
-        let ways = match direction {
-            Direction::Egress => reach.paths_out(end.namespace),
-            Direction::Ingress => reach.paths_in(end.namespace),
-        };
-        let ways = ways.ok_or(TooLarge)?;
-        if ways
-            .iter()
-            .any(|w| w.span.has(other.namespace) && port.is_none_or(|p| w.shape.has_port(p)))
-        {
-            continue;
-        }
-        let home = &cluster.namespaces[end.namespace as usize];
-        let policies = home
-            .policies
-            .iter()
-            .map(|p| &cluster.facts.policies[*p as usize]);
-        let governing: Vec<_> = policies
-            .filter(|object| object.spec.rules(direction).is_some())
-            .collect();
-        let names = governing
-            .iter()
-            .map(|p| p.id.name.as_str())
-            .collect::<Vec<_>>()
-            .join(", ");
-        let text = format!(
-            "what goes {word} `{}` is governed by {names}: none of them lets it",
-            home.name
-        );
-        blocked.extend(governing.first().map(|p| (p.origin.span, text)));
-    }
+    let exits = reachability.paths_out(from.namespace).ok_or(TooLarge)?;
+    let entrances = reachability.paths_in(to.namespace).ok_or(TooLarge)?;
+    let leads = |paths: &[NetworkPath<'_>], other: &ConnectionEnd| {
+        paths.iter().any(|path| {
+            path.namespaces.has(other.namespace)
+                && port.is_none_or(|port| path.condition.has_port(port))
+        })
+    };
 
+    let mut blocked = Vec::new();
+    if !leads(exits, to) {
+        blocked.extend(blocking(cluster, from, Direction::Egress));
+    }
+    if !leads(entrances, from) {
+        blocked.extend(blocking(cluster, to, Direction::Ingress));
+    }
     Ok(Route::Blocked(blocked))
 }
 
-fn first_span(cluster: &Cluster) -> Span {
-    cluster
-        .facts
-        .objects
-        .first()
-        .map_or(Span::file(crate::source::SourceId(0)), |t| t.origin.span)
+/// What keeps the answer about one end of a connection from being known.
+fn unevaluated(cluster: &Cluster, end: &ConnectionEnd) -> Vec<Step> {
+    let namespace = &cluster.namespaces[end.namespace as usize];
+    let mut steps = Vec::new();
+
+    if namespace.has_unevaluated_policy {
+        let of_other_kinds = cluster.facts.other_policies.iter().filter(|policy| {
+            policy.id.namespace.is_empty() || policy.id.namespace == namespace.name
+        });
+        steps.extend(of_other_kinds.map(|policy| {
+            let text = format!(
+                "{} has a say in `{}`, and is not evaluated",
+                policy.id.called(),
+                namespace.name
+            );
+            Step::new(policy.origin.span, text)
+        }));
+
+        let not_read = cluster
+            .facts
+            .unevaluated
+            .iter()
+            .filter(|object| object.id.namespace == namespace.name);
+        steps.extend(not_read.map(|object| {
+            let text = format!(
+                "{} cannot be understood: {}",
+                object.id.called(),
+                object.reason
+            );
+            Step::new(object.origin.span, text)
+        }));
+    }
+
+    if end.host_network {
+        let text = format!(
+            "a pod of `{}` uses its node's network: no policy governs it",
+            namespace.name
+        );
+        steps.push(Step::new(span_of(cluster, namespace), text));
+    }
+
+    steps
+}
+
+/// The policies that let nothing through at one end of a connection, as one step.
+fn blocking(cluster: &Cluster, end: &ConnectionEnd, direction: Direction) -> Option<Step> {
+    let namespace = &cluster.namespaces[end.namespace as usize];
+    let policies: Vec<_> = governing(cluster, namespace, direction)
+        .map(|(policy, _)| policy)
+        .collect();
+
+    let names: Vec<&str> = policies
+        .iter()
+        .map(|policy| policy.id.name.as_str())
+        .collect();
+    let text = format!(
+        "what goes {} `{}` is governed by {}: none of them lets it",
+        preposition(direction),
+        namespace.name,
+        names.join(", ")
+    );
+
+    let first = policies.first()?;
+    Some(Step::new(first.origin.span, text))
+}
+
+/// The place of a namespace; of one that no input holds, the place of the first object.
+fn span_of(cluster: &Cluster, namespace: &NamespaceNode) -> Span {
+    let first = cluster.facts.objects.first();
+    namespace
+        .origin
+        .or(first.map(|object| object.origin))
+        .map_or(Span::file(SourceId(0)), |origin| origin.span)
 }

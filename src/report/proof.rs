@@ -56,18 +56,18 @@ pub fn findings(sources: &SourceMap, proofs: &[ClusterProof]) -> Vec<Diagnostic>
 pub fn proof_text(proofs: &[ClusterProof], tables: &[Tables], digest: &str) -> String {
     let mut out = String::new();
     for (proof, tables) in proofs.iter().zip(tables) {
-        let [tenants, namespaces, objects] = proof.counts;
+        let size = proof.size;
         let _ = writeln!(
             out,
             "{}: {}, {}, {}, {} declared on both sides (model {MODEL}, inputs {digest})",
             proof.cluster,
-            plural(tenants, "tenant"),
-            plural(namespaces, "namespace"),
-            plural(objects, "object"),
+            plural(size.tenants, "tenant"),
+            plural(size.namespaces, "namespace"),
+            plural(size.objects, "object"),
             plural(proof.declared_edges, "edge"),
         );
 
-        if tenants == 0 {
+        if size.tenants == 0 {
             out.push_str("  no tenant is on this cluster yet: there is nothing to prove\n");
         }
         for plane in &proof.planes {
@@ -319,9 +319,9 @@ pub fn proof_json(
         .zip(tables)
         .map(|(proof, tables)| ProvenClusterReport {
             cluster: &proof.cluster,
-            tenants: proof.counts[0],
-            namespaces: proof.counts[1],
-            objects: proof.counts[2],
+            tenants: proof.size.tenants,
+            namespaces: proof.size.namespaces,
+            objects: proof.size.objects,
             declared_edges: proof.declared_edges,
             planes: proof
                 .planes

@@ -753,12 +753,12 @@ fn tried_objects_have_the_defaults_of_the_server() {
         );
     }
 
-    let tried: Vec<(&str, &str, Value)> = tamper::examples(namespace)
+    let tried: Vec<tamper::Example> = tamper::examples(namespace)
         .into_iter()
         .chain(pods::examples(namespace))
         .collect();
 
-    let requests = tried.iter().map(|(group, resource, object)| {
+    let requests = tried.iter().map(|tamper::Example { group, resource, object }| {
         let version = object["apiVersion"].as_str().expect("a version");
         let root = if group.is_empty() { "/api/v1".to_owned() } else { format!("/apis/{version}") };
         json!({"method": "POST", "path": format!("{root}/namespaces/{namespace}/{resource}?dryRun=All"), "body": object})
@@ -767,10 +767,10 @@ fn tried_objects_have_the_defaults_of_the_server() {
     let answers = plane.ask(&requests.collect::<Vec<_>>());
     let mut differ = Vec::new();
 
-    for ((_, _, ours), answer) in tried.iter().zip(answers) {
+    for (tried, answer) in tried.iter().zip(answers) {
         assert_eq!(answer["code"], 201, "{answer}");
         let mut theirs = answer["body"].clone();
-        let mut ours = ours.clone();
+        let mut ours = tried.object.clone();
         plain(&mut theirs);
         plain(&mut ours);
 

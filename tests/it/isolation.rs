@@ -203,7 +203,7 @@ fn the_base_is_clean() {
     let verdicts: Vec<Verdict> = proof.planes.iter().map(|p| p.verdict).collect();
     use Verdict::Assumed;
     assert_eq!(verdicts, [Assumed; 6]);
-    assert_eq!(proof.counts[..2], [2, 3]);
+    assert_eq!((proof.size.tenants, proof.size.namespaces), (2, 3));
 }
 
 /// A way to break a clean fleet.

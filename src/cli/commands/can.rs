@@ -4,6 +4,7 @@ use crate::cli::args::{CanArgs, Cli};
 use crate::cli::proof_inputs::{self, Question};
 use crate::cli::{CliError, Outcome, output};
 use tenantry::graph::rbac::{AccessRequest, Subject};
+use tenantry::isolation::Step;
 use tenantry::isolation::question::{self, AccessQuestion};
 
 /// Kubernetes' resources by group: many, one, and short names, as kubectl finds them by discovery.
@@ -145,7 +146,10 @@ pub fn run(cli: &Cli, args: &CanArgs) -> Result<Outcome, CliError> {
     };
 
     let ask = match args.resource.starts_with('/') {
-        true => AccessQuestion::Path(&verb, &args.resource),
+        true => AccessQuestion::Path {
+            verb: &verb,
+            path: &args.resource,
+        },
         false => AccessQuestion::Resource(request),
     };
 
@@ -177,7 +181,7 @@ pub fn run(cli: &Cli, args: &CanArgs) -> Result<Outcome, CliError> {
                     .blind
                     .iter()
                     .take(5)
-                    .map(|d| (d.span, d.message.clone()))
+                    .map(|finding| Step::new(finding.span, finding.message.clone()))
                     .collect();
                 proof_inputs::print_steps(&inputs.sources, &unread)?;
             }

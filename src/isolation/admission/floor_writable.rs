@@ -3,28 +3,29 @@ use super::{Findings, own_grants, rests_on};
 use crate::diagnostic::rule;
 use crate::graph::Cluster;
 use crate::graph::rbac::{Binding, Role, Subject};
-use crate::isolation::capability::Capability;
+use crate::isolation::capability::{Permission, giving};
 use crate::isolation::{Finding, some};
 use crate::value::Text;
 use std::collections::{BTreeMap, BTreeSet};
 
 rule! {
-    /// A tenant may change what holds it in its own namespace.
+    /// A tenant may change the floor of its own namespace.
     ///
     /// ## What it finds
     /// A role that is bound to a tenant's own people or service accounts in its own namespace, and
     /// that lets them write NetworkPolicies, quotas, limits, bindings, or the Namespace itself. A
-    /// role that does so for many tenants is one finding. Where ValidatingAdmissionPolicies are
-    /// bound to deny, each way to remove, weaken, relabel, freeze or sidestep the floor is asked of
-    /// them (by CEL): one that none denies is the finding, one that they deny or not by what is
-    /// written is a question that stays open, and where each is denied whatever is written the
-    /// verdict rests on them.
+    /// role that does so for many tenants is one finding.
+    ///
+    /// If ValidatingAdmissionPolicies are bound to deny, their CEL is evaluated for each way to
+    /// remove, weaken, relabel, freeze or evade the floor. A way that no policy denies is a finding.
+    /// A way that is denied or not, depending on what the tenant writes, has no answer. If the
+    /// policies deny every way whatever the tenant writes, the verdict depends on them.
     ///
     /// ## Why it matters
-    /// Policies add up: one that allows everything opens the namespace, whatever stands beside it.
-    /// A quota that its tenant edits is none. Whoever labels the Namespace chooses its Pod Security
-    /// level, and whom others' selectors take it for. Kubernetes' own `admin` and `edit` write
-    /// NetworkPolicies.
+    /// Policies add up: one that allows everything opens the namespace, whatever the others say. A
+    /// quota that its tenant edits limits nothing. A subject that labels the Namespace chooses its
+    /// Pod Security level, and the selectors of others that match it. Kubernetes' own `admin` and
+    /// `edit` write NetworkPolicies.
     ///
     /// ## Example
     /// ```yaml
@@ -35,8 +36,8 @@ rule! {
     /// ```
     ///
     /// ## Fix
-    /// Bind a role that leaves the floor out (tenantry's `owner`); or a policy at admission that
-    /// denies it.
+    /// Bind a role that leaves the floor out, as tenantry's `owner` does; or add an admission policy
+    /// that denies the change.
     ///
     /// ## References
     /// projectcapsule/capsule#649; CVE-2022-46167; MTB "block modification of resource quotas",
@@ -47,28 +48,62 @@ rule! {
 const CHANGE: &[&str] = &["create", "update", "patch", "delete", "deletecollection"];
 const ALTER: &[&str] = &["update", "patch", "delete"];
 
-/// What the floor is made of, and what a tenant that writes it can do.
-static FLOOR: [Capability; 8] = [
-    Capability {
-        description: "NetworkPolicies",
-        grants: &[
-            ("networking.k8s.io", &["networkpolicies"], CHANGE),
-            ("cilium.io", &["ciliumnetworkpolicies"], CHANGE),
-            ("crd.projectcalico.org", &["networkpolicies"], CHANGE),
-            ("projectcalico.org", &["networkpolicies"], CHANGE),
-            ("crd.antrea.io", &["networkpolicies", "annotations"], CHANGE),
-            ("security.istio.io", &["authorizationpolicies"], CHANGE),
-            (
+/// A part of the floor, or of what keeps it in force.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum FloorPart {
+    ArgoApplications,
+    LimitRanges,
+    NetworkPolicies,
+    ResourceQuotas,
+    RoleBindings,
+    Endpoints,
+    Roles,
+    Namespace,
+}
+
+impl FloorPart {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::ArgoApplications => "Argo CD's Applications and projects",
+            Self::LimitRanges => "LimitRanges",
+            Self::NetworkPolicies => "NetworkPolicies",
+            Self::ResourceQuotas => "ResourceQuotas",
+            Self::RoleBindings => "RoleBindings",
+            Self::Endpoints => "endpoints and the status of pods and services",
+            Self::Roles => "roles beyond its own",
+            Self::Namespace => "the Namespace",
+        }
+    }
+}
+
+/// The permissions that change a part of the floor.
+struct FloorAccess {
+    part: FloorPart,
+    permissions: &'static [Permission],
+}
+
+/// Every part of the floor, in the order of reports.
+static FLOOR: [FloorAccess; 8] = [
+    FloorAccess {
+        part: FloorPart::NetworkPolicies,
+        permissions: &[
+            Permission::new("networking.k8s.io", &["networkpolicies"], CHANGE),
+            Permission::new("cilium.io", &["ciliumnetworkpolicies"], CHANGE),
+            Permission::new("crd.projectcalico.org", &["networkpolicies"], CHANGE),
+            Permission::new("projectcalico.org", &["networkpolicies"], CHANGE),
+            Permission::new("crd.antrea.io", &["networkpolicies", "annotations"], CHANGE),
+            Permission::new("security.istio.io", &["authorizationpolicies"], CHANGE),
+            Permission::new(
                 "k8s.cni.cncf.io",
                 &["network-attachment-definitions"],
                 CHANGE,
             ),
-            (
+            Permission::new(
                 "k8s.ovn.org",
                 &["egressfirewalls", "userdefinednetworks"],
                 CHANGE,
             ),
-            (
+            Permission::new(
                 "cilium.io",
                 &[
                     "ciliumendpoints",
@@ -79,46 +114,55 @@ static FLOOR: [Capability; 8] = [
             ),
         ],
     },
-    // What a quota counts is its status: who empties it has no quota until it is counted anew.
-    Capability {
-        description: "ResourceQuotas",
-        grants: &[("", &["resourcequotas", "resourcequotas/status"], CHANGE)],
+    // The status of a quota holds what it has counted. A subject that empties it has no quota until
+    // the next count.
+    FloorAccess {
+        part: FloorPart::ResourceQuotas,
+        permissions: &[Permission::new(
+            "",
+            &["resourcequotas", "resourcequotas/status"],
+            CHANGE,
+        )],
     },
-    Capability {
-        description: "LimitRanges",
-        grants: &[("", &["limitranges"], CHANGE)],
+    FloorAccess {
+        part: FloorPart::LimitRanges,
+        permissions: &[Permission::new("", &["limitranges"], CHANGE)],
     },
-    Capability {
-        description: "the Namespace",
-        grants: &[(
+    FloorAccess {
+        part: FloorPart::Namespace,
+        permissions: &[Permission::new(
             "",
             &["namespaces", "namespaces/finalize", "namespaces/status"],
             ALTER,
         )],
     },
-    Capability {
-        // CVE-2021-25740, and pods that are taken for another's.
-        description: "endpoints and the status of pods and services",
-        grants: &[
-            ("", &["endpoints", "services/status", "pods/status"], CHANGE),
-            ("discovery.k8s.io", &["endpointslices"], CHANGE),
+    // CVE-2021-25740, and pods that pass for another's.
+    FloorAccess {
+        part: FloorPart::Endpoints,
+        permissions: &[
+            Permission::new("", &["endpoints", "services/status", "pods/status"], CHANGE),
+            Permission::new("discovery.k8s.io", &["endpointslices"], CHANGE),
         ],
     },
-    Capability {
-        description: "Argo CD's Applications and projects",
-        grants: &[(
+    FloorAccess {
+        part: FloorPart::ArgoApplications,
+        permissions: &[Permission::new(
             "argoproj.io",
             &["applications", "applicationsets", "appprojects"],
             CHANGE,
         )],
     },
-    Capability {
-        description: "RoleBindings",
-        grants: &[("rbac.authorization.k8s.io", &["rolebindings"], CHANGE)],
+    FloorAccess {
+        part: FloorPart::RoleBindings,
+        permissions: &[Permission::new(
+            "rbac.authorization.k8s.io",
+            &["rolebindings"],
+            CHANGE,
+        )],
     },
-    Capability {
-        description: "roles beyond its own",
-        grants: &[(
+    FloorAccess {
+        part: FloorPart::Roles,
+        permissions: &[Permission::new(
             "rbac.authorization.k8s.io",
             &["roles", "clusterroles"],
             &["bind", "escalate"],
@@ -126,155 +170,190 @@ static FLOOR: [Capability; 8] = [
     },
 ];
 
-/// What a role lets tenants do to their floor: the first binding of it and its subject, and whose
-/// all are.
-struct WritableFloor<'a> {
-    role: &'a Role,
-    binding: &'a Binding,
-    subject: &'a Subject,
-    tenants: BTreeSet<&'a str>,
-    /// Of policies: which way none of them denies, or which of them cannot be told.
-    stand: Option<PolicyVerdict>,
-}
-
-/// A role, what of the floor it writes, and whether that is known.
-type Key<'a> = (&'a (Text, Text), Vec<&'static str>, bool);
-
 pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
-    // What a role writes of the floor, by the role; and who is found with which of it.
-    let mut writes: BTreeMap<&(Text, Text), Vec<&Capability>> = BTreeMap::new();
-    let mut found: BTreeMap<Key<'_>, WritableFloor<'_>> = BTreeMap::new();
+    let mut parts_by_role: BTreeMap<&(Text, Text), Vec<&FloorAccess>> = BTreeMap::new();
+    let mut found: BTreeMap<FindingKey<'_>, WritableFloor<'_>> = BTreeMap::new();
     let guarded = cluster.guarded();
 
     for (tenant, binding, role, subjects) in own_grants(cluster) {
-        let powers = writes.entry(&binding.role).or_insert_with(|| {
-            let powers = FLOOR.iter().filter(|p| p.of(&role.rules).is_some());
-            powers.collect()
-        });
-
-        if powers.is_empty() {
+        let parts = parts_by_role
+            .entry(&binding.role)
+            .or_insert_with(|| writable_parts(role));
+        if parts.is_empty() {
             continue;
         }
-        let name = cluster.tenants[tenant as usize].name.as_str();
-        let mut add = |says: Vec<&'static str>, subject, stand: Option<PolicyVerdict>| {
-            let known = !matches!(stand, Some(PolicyVerdict::Unknown(..)));
-            let tenants = BTreeSet::new();
-            let entry = found.entry((&binding.role, says, known));
-            entry
-                .or_insert(WritableFloor {
-                    role,
-                    binding,
-                    subject,
-                    tenants,
-                    stand,
-                })
-                .tenants
-                .insert(name);
+
+        let grant = Grant {
+            tenant: cluster.tenants[tenant as usize].name.as_str(),
+            binding,
+            role,
         };
-
         if !guarded {
-            add(
-                powers.iter().map(|p| p.description).collect(),
-                subjects[0],
-                None,
-            );
+            let parts = parts.iter().map(|access| access.part).collect();
+            grant.add(&mut found, subjects[0], parts, None);
             continue;
         }
-
         for subject in subjects {
-            let (mut open, mut unknown) = ((Vec::new(), None), (Vec::new(), None));
-            for power in powers.iter() {
-                match tamper::stand(cluster, &binding.id.namespace, subject, &role.rules, power) {
-                    PolicyVerdict::Denied(policies) => rests_on(out, &policies),
-                    stand @ PolicyVerdict::Open(_) => {
-                        open.0.push(power.description);
-                        open.1.get_or_insert(stand);
-                    }
-                    stand @ PolicyVerdict::Unknown(..) => {
-                        unknown.0.push(power.description);
-                        unknown.1.get_or_insert(stand);
-                    }
-                }
-            }
-
-            for (says, stand) in [open, unknown]
-                .into_iter()
-                .filter(|(says, _)| !says.is_empty())
-            {
-                add(says, subject, stand);
+            for (verdict, parts) in verdicts(cluster, &grant, subject, parts, out) {
+                grant.add(&mut found, subject, parts, Some(verdict));
             }
         }
     }
 
-    for (
-        (_, writes, _),
-        WritableFloor {
-            role,
-            binding,
+    for (key, floor) in found {
+        out.push(floor.finding(&key.parts));
+    }
+}
+
+/// The parts of the floor that a role changes.
+fn writable_parts(role: &Role) -> Vec<&'static FloorAccess> {
+    let writable = |access: &&FloorAccess| giving(access.permissions, &role.rules).is_some();
+    FLOOR.iter().filter(writable).collect()
+}
+
+/// The parts that the admission policies do not keep a subject from changing: with an attack that
+/// no policy denies, and with one to which the answer is not known.
+fn verdicts(
+    cluster: &Cluster,
+    grant: &Grant<'_>,
+    subject: &Subject,
+    parts: &[&FloorAccess],
+    out: &mut Findings<'_>,
+) -> Vec<(PolicyVerdict, Vec<FloorPart>)> {
+    let mut open: Option<(PolicyVerdict, Vec<FloorPart>)> = None;
+    let mut unknown: Option<(PolicyVerdict, Vec<FloorPart>)> = None;
+
+    for access in parts {
+        let verdict = tamper::verdict(
+            cluster,
+            &grant.binding.id.namespace,
             subject,
-            tenants,
-            stand,
-        },
-    ) in found
-    {
-        let what = writes.join(", ");
-        let whose = match tenants.len() {
-            1 => format!(
-                "tenant {} writes {what} in its own namespace",
-                some(tenants.iter().copied())
-            ),
-            many => format!("{many} tenants write {what} in their own namespaces"),
-        };
-
-        let message = match tenants.len() {
-            1 => format!("{whose}: {}", binding.role_name()),
-            _ => format!(
-                "{whose}: {} ({})",
-                binding.role_name(),
-                some(tenants.iter().copied())
-            ),
-        };
-
-        let lets = FLOOR
-            .iter()
-            .filter(|p| writes.contains(&p.description))
-            .find_map(|p| p.of(&role.rules));
-
-        let (rule_span, role_called) = role.cite(lets, binding);
-        let finding = match &stand {
-            Some(PolicyVerdict::Unknown(..)) => {
-                Finding::unknown(&FLOOR_WRITABLE, binding.origin.span, message)
+            &grant.role.rules,
+            access.permissions,
+        );
+        let group = match &verdict {
+            PolicyVerdict::Denied(policies) => {
+                rests_on(out, policies);
+                continue;
             }
-            _ => Finding::refuted(&FLOOR_WRITABLE, binding.origin.span, message),
+            PolicyVerdict::Open(_) => &mut open,
+            PolicyVerdict::Unknown(_) => &mut unknown,
+        };
+        // The first attack of a group stands for all.
+        let (_, parts) = group.get_or_insert((verdict, Vec::new()));
+        parts.push(access.part);
+    }
+
+    open.into_iter().chain(unknown).collect()
+}
+
+/// A binding that gives a tenant a role in its own namespace.
+struct Grant<'a> {
+    tenant: &'a str,
+    binding: &'a Binding,
+    role: &'a Role,
+}
+
+impl<'a> Grant<'a> {
+    /// Adds what a subject of the grant can change to the findings.
+    fn add(
+        &self,
+        found: &mut BTreeMap<FindingKey<'a>, WritableFloor<'a>>,
+        subject: &'a Subject,
+        parts: Vec<FloorPart>,
+        verdict: Option<PolicyVerdict>,
+    ) {
+        let key = FindingKey {
+            role: &self.binding.role,
+            parts,
+            known: !matches!(verdict, Some(PolicyVerdict::Unknown(_))),
+        };
+        let floor = found.entry(key).or_insert(WritableFloor {
+            role: self.role,
+            binding: self.binding,
+            subject,
+            tenants: BTreeSet::new(),
+            verdict,
+        });
+        floor.tenants.insert(self.tenant);
+    }
+}
+
+/// What makes findings one: the role, the parts of the floor, and whether the answer is known.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+struct FindingKey<'a> {
+    role: &'a (Text, Text),
+    parts: Vec<FloorPart>,
+    known: bool,
+}
+
+/// A role by which tenants can change their floor.
+struct WritableFloor<'a> {
+    role: &'a Role,
+    /// The first binding of the role, and its subject.
+    binding: &'a Binding,
+    subject: &'a Subject,
+    tenants: BTreeSet<&'a str>,
+    /// What the admission policies say; `None` if no policy is bound to deny.
+    verdict: Option<PolicyVerdict>,
+}
+
+impl WritableFloor<'_> {
+    fn finding(self, parts: &[FloorPart]) -> Finding {
+        let (binding, subject) = (self.binding, self.subject);
+        let span = binding.origin.span;
+        let names: Vec<&str> = parts.iter().map(|part| part.name()).collect();
+        let names = names.join(", ");
+
+        let message = self.message(&names);
+        let finding = match &self.verdict {
+            Some(PolicyVerdict::Unknown(_)) => Finding::unknown(&FLOOR_WRITABLE, span, message),
+            _ => Finding::refuted(&FLOOR_WRITABLE, span, message),
         };
 
+        let mut written = FLOOR.iter().filter(|access| parts.contains(&access.part));
+        let rule = written.find_map(|access| giving(access.permissions, &self.role.rules));
+        let (rule_span, role) = self.role.cite(rule, binding);
+        let binds = format!(
+            "{} binds {subject} to {}",
+            binding.id.called(),
+            binding.role_name()
+        );
         let finding = finding
-            .step(
-                binding.origin.span,
-                format!(
-                    "{} binds {subject} to {}",
-                    binding.id.called(),
-                    binding.role_name()
-                ),
-            )
-            .step(rule_span, format!("{role_called} lets it write {what}"));
+            .step(span, binds)
+            .step(rule_span, format!("{role} lets it write {names}"));
 
-        let finding = match stand {
-            Some(PolicyVerdict::Open(way)) => {
-                finding.step(binding.origin.span, format!("{subject} {way}, and no admission policy denies it"))
-            }
-            Some(PolicyVerdict::Unknown(way, policy, span, why)) => finding.step(
+        let finding = match &self.verdict {
+            Some(PolicyVerdict::Open(attack)) => finding.step(
                 span,
-                format!("{subject} {way}; whether ValidatingAdmissionPolicy `{policy}` denies it is not known: {why}"),
+                format!("{subject} {attack}, and no admission policy denies it"),
             ),
-            _ => finding,
+            Some(PolicyVerdict::Unknown(undecided)) => finding.step(
+                undecided.span,
+                format!(
+                    "{subject} {}; whether ValidatingAdmissionPolicy `{}` denies it is not known: {}",
+                    undecided.attack, undecided.policy, undecided.reason
+                ),
+            ),
+            Some(PolicyVerdict::Denied(_)) | None => finding,
         };
 
-        let finding = match tenants.first().filter(|_| tenants.len() == 1) {
-            Some(one) => finding.by(one),
+        let only = self.tenants.first().filter(|_| self.tenants.len() == 1);
+        let finding = match only {
+            Some(tenant) => finding.by(tenant),
             None => finding,
         };
+        finding.fix("bind a role that leaves the floor out, as tenantry's `owner` does")
+    }
 
-        out.push(finding.fix("bind a role that leaves the floor out, as tenantry's `owner` does"));
+    fn message(&self, parts: &str) -> String {
+        let tenants = some(self.tenants.iter().copied());
+        let role = self.binding.role_name();
+        match self.tenants.len() {
+            1 => format!("tenant {tenants} writes {parts} in its own namespace: {role}"),
+            many => {
+                format!("{many} tenants write {parts} in their own namespaces: {role} ({tenants})")
+            }
+        }
     }
 }

@@ -2,20 +2,20 @@ use super::tamper::PolicyVerdict;
 use super::{Findings, own_grants, pods, rests_on};
 use crate::diagnostic::rule;
 use crate::graph::rbac::{Binding, Role, Subject};
-use crate::graph::{Cluster, Owner};
-use crate::isolation::Finding;
-use crate::isolation::capability::{BECOME_ACCOUNT, Capability};
+use crate::graph::{Cluster, NamespaceNode, Owner, TenantNode};
+use crate::isolation::capability::{APPLY_BY_FLUX, CREATE_PODS, Capability, Effect, Permission};
+use crate::isolation::{Finding, namespace_span};
 use crate::value::Text;
 use std::collections::BTreeMap;
 
 rule! {
-    /// A tenant that may create pods has a namespace that no Pod Security level is enforced in.
+    /// A tenant may create pods in a namespace that enforces no Pod Security level.
     ///
     /// ## What it finds
     /// A tenant's namespace whose label `pod-security.kubernetes.io/enforce` is missing,
-    /// `privileged` or misspelt, and in which somebody of the tenant may create pods. Where
-    /// ValidatingAdmissionPolicies are bound to deny, pods that ask for their node are asked of
-    /// them: where each is denied there is no finding, and the verdict rests on the policies.
+    /// `privileged` or misspelt, and in which a subject of the tenant may create pods. If
+    /// ValidatingAdmissionPolicies are bound to deny, they are evaluated for pods that ask for their
+    /// node. If they deny every such pod there is no finding, and the verdict depends on them.
     ///
     /// ## Why it matters
     /// A privileged pod is the node: every other tenant's pods, their secrets and service accounts
@@ -36,44 +36,53 @@ rule! {
     pub static POD_SECURITY_NOT_ENFORCED = "admission/pod-security-not-enforced", Error;
 }
 
-/// The label that decides.
+/// The label whose value is the Pod Security level that a namespace enforces.
 pub const ENFORCE: &str = "pod-security.kubernetes.io/enforce";
 
-/// A container that is added to a pod.
-static ADDED: Capability = Capability {
-    description: "adds containers",
-    grants: &[("", &["pods/ephemeralcontainers"], &["update", "patch"])],
+static ADD_CONTAINERS: Capability = Capability {
+    effect: Effect::AddContainers,
+    permissions: &[Permission::new(
+        "",
+        &["pods/ephemeralcontainers"],
+        &["update", "patch"],
+    )],
 };
+
+/// Every way to get a pod with a spec of one's own into a namespace.
+static MAKE_PODS: [&Capability; 4] = [
+    &CREATE_PODS,
+    &APPLY_BY_FLUX,
+    &ADD_CONTAINERS,
+    &pods::CREATE_PODS_BY_OPERATOR,
+];
 
 /// Whether Pod Security refuses a pod of a namespace that asks for the node.
 pub fn refused(cluster: &Cluster, namespace: &str) -> bool {
-    let namespace = cluster
+    cluster
         .namespace(namespace)
-        .map(|at| &cluster.namespaces[at as usize]);
+        .is_some_and(|at| refuses_privileged(&cluster.namespaces[at as usize]))
+}
+
+fn refuses_privileged(namespace: &NamespaceNode) -> bool {
     matches!(
-        namespace.and_then(|n| n.labels.get(ENFORCE)),
+        namespace.labels.get(ENFORCE),
         Some("baseline" | "restricted")
     )
 }
 
 pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
-    type Grant<'a> = (&'a Binding, &'a Role, &'a Subject);
-    let mut creators: BTreeMap<&Text, Vec<Grant<'_>>> = BTreeMap::new();
-    let guarded = cluster.guarded();
-
+    let mut creators: BTreeMap<&Text, Vec<Creator<'_>>> = BTreeMap::new();
     for (_, binding, role, subjects) in own_grants(cluster) {
-        let makes = |p: &&Capability| p.of(&role.rules).is_some();
-        if [
-            &BECOME_ACCOUNT[0],
-            &BECOME_ACCOUNT[4],
-            &ADDED,
-            &pods::OTHER_MAKERS,
-        ]
-        .iter()
-        .any(makes)
-        {
-            let grants = creators.entry(&binding.id.namespace).or_default();
-            grants.extend(subjects.into_iter().map(|s| (binding, role, s)));
+        let makes_pods = MAKE_PODS
+            .iter()
+            .any(|capability| capability.given_by(&role.rules).is_some());
+        if makes_pods {
+            let creators = creators.entry(&binding.id.namespace).or_default();
+            creators.extend(subjects.into_iter().map(|subject| Creator {
+                binding,
+                role,
+                subject,
+            }));
         }
     }
 
@@ -81,91 +90,108 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
         let Owner::Tenant(tenant) = namespace.owner else {
             continue;
         };
-        let level = namespace.labels.get(ENFORCE);
-        if matches!(level, Some("baseline" | "restricted")) {
+        if refuses_privileged(namespace) {
             continue;
         }
-        let Some(grants) = creators.get(&namespace.name) else {
+        let Some(creators) = creators.get(&namespace.name) else {
             continue;
         };
-        let mut worst: Option<(&Grant<'_>, Option<PolicyVerdict>)> = None;
-
-        for grant in grants {
-            let (_, role, subject) = grant;
-            let stand =
-                guarded.then(|| pods::stand(cluster, &namespace.name, subject, &role.rules));
-            match stand {
-                Some(PolicyVerdict::Denied(policies)) => rests_on(out, &policies),
-                Some(PolicyVerdict::Unknown(..)) => drop(worst.get_or_insert((grant, stand))),
-                _ => {
-                    worst = Some((grant, stand));
-                    break;
-                }
-            }
+        if let Some((creator, verdict)) = worst(cluster, namespace, creators, out) {
+            let tenant = &cluster.tenants[tenant as usize];
+            out.push(finding(namespace, tenant, creator, verdict));
         }
-
-        let Some(((binding, _, subject), stand)) = worst else {
-            continue;
-        };
-        let tenant = &cluster.tenants[tenant as usize];
-        let span = namespace.origin.map_or(tenant.span, |o| o.span);
-        let how = level.map_or_else(
-            || "enforces no Pod Security level".to_owned(),
-            |l| format!("enforces the Pod Security level `{l}`"),
-        );
-
-        let step = format!("{} lets {subject} create pods", binding.id.called());
-        let finding = match (namespace.origin, &stand) {
-            // Its labels are not among the inputs.
-            (None, _) => Finding::unknown(
-                &POD_SECURITY_NOT_ENFORCED,
-                span,
-                format!(
-                    "the labels of `{}` of tenant `{}` are not among the inputs: whether it runs privileged pods is not known",
-                    namespace.name, tenant.name
-                ),
-            ),
-            (_, Some(PolicyVerdict::Unknown(_, policy, _, why))) => Finding::unknown(
-                &POD_SECURITY_NOT_ENFORCED,
-                span,
-                format!(
-                    "whether tenant `{}` may run privileged pods in `{}`, which {how}, is for ValidatingAdmissionPolicy \
-                     `{policy}` to say, and not known: {why}",
-                    tenant.name, namespace.name
-                ),
-            ),
-            _ => Finding::refuted(
-                &POD_SECURITY_NOT_ENFORCED,
-                span,
-                format!(
-                    "tenant `{}` may run privileged pods in `{}`, which {how}",
-                    tenant.name, namespace.name
-                ),
-            ),
-        };
-
-        let finding = finding
-            .by(&tenant.name)
-            .step(binding.origin.span, step)
-            .step(
-                span,
-                format!(
-                    "`{}` {how}: a privileged pod is the node it runs on",
-                    namespace.name
-                ),
-            );
-
-        let finding = match stand {
-            Some(PolicyVerdict::Open(way)) => finding.step(
-                binding.origin.span,
-                format!("{subject} {way}, and no admission policy denies it"),
-            ),
-            Some(PolicyVerdict::Unknown(way, policy, at, _)) => {
-                finding.step(at, format!("{subject} {way}: `{policy}` decides"))
-            }
-            _ => finding,
-        };
-
-        out.push(finding.fix(format!("label the namespace {ENFORCE}: restricted")));
     }
+}
+
+/// A subject of a tenant that may create pods, and the binding that lets it.
+struct Creator<'a> {
+    binding: &'a Binding,
+    role: &'a Role,
+    subject: &'a Subject,
+}
+
+/// The first creator that no admission policy keeps from a privileged pod; without one, the first
+/// of whom this is not known. The verdict is `None` if no policy is bound to deny.
+fn worst<'a>(
+    cluster: &Cluster,
+    namespace: &NamespaceNode,
+    creators: &'a [Creator<'a>],
+    out: &mut Findings<'_>,
+) -> Option<(&'a Creator<'a>, Option<PolicyVerdict>)> {
+    if !cluster.guarded() {
+        return Some((creators.first()?, None));
+    }
+
+    let mut undecided = None;
+    for creator in creators {
+        let rules = &creator.role.rules;
+        match pods::verdict(cluster, &namespace.name, creator.subject, rules) {
+            PolicyVerdict::Denied(policies) => rests_on(out, &policies),
+            unknown @ PolicyVerdict::Unknown(_) => {
+                undecided.get_or_insert((creator, Some(unknown)));
+            }
+            open @ PolicyVerdict::Open(_) => return Some((creator, Some(open))),
+        }
+    }
+    undecided
+}
+
+fn finding(
+    namespace: &NamespaceNode,
+    tenant: &TenantNode,
+    creator: &Creator<'_>,
+    verdict: Option<PolicyVerdict>,
+) -> Finding {
+    let (binding, subject) = (creator.binding, creator.subject);
+    let span = namespace_span(namespace, tenant);
+    let (name, tenant) = (&namespace.name, &tenant.name);
+    let enforces = match namespace.labels.get(ENFORCE) {
+        None => "enforces no Pod Security level".to_owned(),
+        Some(level) => format!("enforces the Pod Security level `{level}`"),
+    };
+
+    let finding = match (namespace.origin, &verdict) {
+        (None, _) => {
+            let message = format!(
+                "the labels of `{name}` of tenant `{tenant}` are not among the inputs: whether it \
+                 runs privileged pods is not known"
+            );
+            Finding::unknown(&POD_SECURITY_NOT_ENFORCED, span, message)
+        }
+        (_, Some(PolicyVerdict::Unknown(undecided))) => {
+            let message = format!(
+                "whether tenant `{tenant}` may run privileged pods in `{name}`, which {enforces}, \
+                 is for ValidatingAdmissionPolicy `{}` to say, and not known: {}",
+                undecided.policy, undecided.reason
+            );
+            Finding::unknown(&POD_SECURITY_NOT_ENFORCED, span, message)
+        }
+        _ => {
+            let message =
+                format!("tenant `{tenant}` may run privileged pods in `{name}`, which {enforces}");
+            Finding::refuted(&POD_SECURITY_NOT_ENFORCED, span, message)
+        }
+    };
+
+    let lets = format!("{} lets {subject} create pods", binding.id.called());
+    let finding = finding.by(tenant).step(binding.origin.span, lets).step(
+        span,
+        format!("`{name}` {enforces}: a privileged pod is the node it runs on"),
+    );
+
+    let finding = match verdict {
+        Some(PolicyVerdict::Open(attack)) => finding.step(
+            binding.origin.span,
+            format!("{subject} {attack}, and no admission policy denies it"),
+        ),
+        Some(PolicyVerdict::Unknown(undecided)) => finding.step(
+            undecided.span,
+            format!(
+                "{subject} {}: `{}` decides",
+                undecided.attack, undecided.policy
+            ),
+        ),
+        Some(PolicyVerdict::Denied(_)) | None => finding,
+    };
+    finding.fix(format!("label the namespace {ENFORCE}: restricted"))
 }

@@ -1,203 +1,214 @@
-//! Pods that are their node, asked of the admission policies.
+//! Pods that take over their node, held against the admission policies.
 
-use super::tamper::{Attack, PolicyVerdict, as_user, ask, asker};
+use super::tamper::{Attack, Attempt, Example, PolicyVerdict, as_user, ask, requester};
 use crate::graph::Cluster;
 use crate::graph::rbac::{PolicyRule, Subject};
 use crate::graph::request::{AdmissionRequest, RequestObject, SymbolicValue, WrittenObject};
 use crate::graph::workload::BASELINE_CAPABILITIES;
-use crate::isolation::capability::{BECOME_ACCOUNT, Capability};
+use crate::isolation::capability::{APPLY_BY_FLUX, Capability, Effect, Permission};
 use serde_json::{Value as Json, json};
 
-/// What makes pods, and the service account of Kubernetes that makes them for it: nothing for a pod
-/// itself.
-static MAKERS: [(&str, &str, &str, &str); 8] = [
-    ("", "pods", "Pod", ""),
-    ("apps", "deployments", "Deployment", "replicaset-controller"),
-    ("apps", "replicasets", "ReplicaSet", "replicaset-controller"),
-    (
+/// A kind of object of which Kubernetes makes pods.
+struct PodMaker {
+    group: &'static str,
+    resource: &'static str,
+    kind: &'static str,
+    /// The service account in `kube-system` that creates the pods; `None` for a pod itself.
+    controller: Option<&'static str>,
+}
+
+const fn pod_maker(
+    group: &'static str,
+    resource: &'static str,
+    kind: &'static str,
+    controller: Option<&'static str>,
+) -> PodMaker {
+    PodMaker {
+        group,
+        resource,
+        kind,
+        controller,
+    }
+}
+
+static POD_MAKERS: [PodMaker; 8] = [
+    pod_maker("", "pods", "Pod", None),
+    pod_maker(
+        "apps",
+        "deployments",
+        "Deployment",
+        Some("replicaset-controller"),
+    ),
+    pod_maker(
+        "apps",
+        "replicasets",
+        "ReplicaSet",
+        Some("replicaset-controller"),
+    ),
+    pod_maker(
         "apps",
         "statefulsets",
         "StatefulSet",
-        "statefulset-controller",
+        Some(STATEFUL_SET_CONTROLLER),
     ),
-    ("apps", "daemonsets", "DaemonSet", "daemon-set-controller"),
-    ("batch", "jobs", "Job", "job-controller"),
-    ("batch", "cronjobs", "CronJob", "job-controller"),
-    (
+    pod_maker(
+        "apps",
+        "daemonsets",
+        "DaemonSet",
+        Some("daemon-set-controller"),
+    ),
+    pod_maker("batch", "jobs", "Job", Some("job-controller")),
+    pod_maker("batch", "cronjobs", "CronJob", Some("job-controller")),
+    pod_maker(
         "",
         "replicationcontrollers",
         "ReplicationController",
-        "replication-controller",
+        Some("replication-controller"),
     ),
 ];
 
-/// Resources of others that make pods: no policy is asked about them.
-pub static OTHER_MAKERS: Capability = Capability {
-    description: "makes pods",
-    grants: &[
-        (
-            "jobset.x-k8s.io",
-            &["jobsets"],
-            &["create", "update", "patch"],
-        ),
-        (
-            "leaderworkerset.x-k8s.io",
-            &["leaderworkersets"],
-            &["create", "update", "patch"],
-        ),
-        (
+const STATEFUL_SET_CONTROLLER: &str = "statefulset-controller";
+
+/// The user of all controllers on clusters that give them no service accounts.
+const CONTROLLER_MANAGER: &str = "system:kube-controller-manager";
+
+const WRITE: &[&str] = &["create", "update", "patch"];
+
+/// Objects of which operators make pods. No policy is evaluated for them.
+pub static CREATE_PODS_BY_OPERATOR: Capability = Capability {
+    effect: Effect::CreatePodsByOperator,
+    permissions: &[
+        Permission::new("jobset.x-k8s.io", &["jobsets"], WRITE),
+        Permission::new("leaderworkerset.x-k8s.io", &["leaderworkersets"], WRITE),
+        Permission::new(
             "apps.kruise.io",
             &["*", "clonesets", "statefulsets", "daemonsets"],
-            &["create", "update", "patch"],
+            WRITE,
         ),
-        (
-            "batch.volcano.sh",
-            &["jobs"],
-            &["create", "update", "patch"],
-        ),
-        (
+        Permission::new("batch.volcano.sh", &["jobs"], WRITE),
+        Permission::new(
             "argoproj.io",
             &["rollouts", "workflows", "cronworkflows"],
-            &["create", "update", "patch"],
+            WRITE,
         ),
-        (
-            "tekton.dev",
-            &["taskruns", "pipelineruns"],
-            &["create", "update", "patch"],
-        ),
-        (
+        Permission::new("tekton.dev", &["taskruns", "pipelineruns"], WRITE),
+        Permission::new(
             "kubevirt.io",
             &["virtualmachines", "virtualmachineinstances"],
-            &["create", "update", "patch"],
+            WRITE,
         ),
-        (
-            "serving.knative.dev",
-            &["services"],
-            &["create", "update", "patch"],
-        ),
-        (
-            "ray.io",
-            &["rayclusters", "rayjobs"],
-            &["create", "update", "patch"],
-        ),
-        (
-            "kubeflow.org",
-            &["notebooks", "pytorchjobs"],
-            &["create", "update", "patch"],
-        ),
-        (
-            "sparkoperator.k8s.io",
-            &["sparkapplications"],
-            &["create", "update", "patch"],
-        ),
+        Permission::new("serving.knative.dev", &["services"], WRITE),
+        Permission::new("ray.io", &["rayclusters", "rayjobs"], WRITE),
+        Permission::new("kubeflow.org", &["notebooks", "pytorchjobs"], WRITE),
+        Permission::new("sparkoperator.k8s.io", &["sparkapplications"], WRITE),
     ],
 };
 
-/// A way of a pod to its node: what it has, what its spec holds for it, and specs that are tried.
+/// A pod's access to its node: the field that asks for it, and pod specs to try.
 struct NodeAccess {
-    says: &'static str,
+    /// What the pod has, as a phrase.
+    phrase: &'static str,
     shape: SymbolicValue,
-    tries: Vec<Json>,
+    specs: Vec<Json>,
 }
 
 fn fields(name: &'static str, shape: SymbolicValue) -> SymbolicValue {
     SymbolicValue::Fields(vec![(name, shape)])
 }
 
-/// Some container that has something in its security context.
-fn some_container(list: &'static str, context: SymbolicValue) -> SymbolicValue {
-    fields(
-        list,
-        SymbolicValue::Holding(Box::new(fields("securityContext", context))),
-    )
+fn holding(shape: SymbolicValue) -> SymbolicValue {
+    SymbolicValue::Holding(Box::new(shape))
 }
 
-/// A capability that `baseline` does not name: it may be one of the node's, in whatever letters,
+/// Some container of a list has this in its security context.
+fn some_container(list: &'static str, context: SymbolicValue) -> SymbolicValue {
+    fields(list, holding(fields("securityContext", context)))
+}
+
+fn privileged() -> SymbolicValue {
+    fields("privileged", SymbolicValue::True)
+}
+
+/// A capability that `baseline` does not list: it may be one of the node's, in any letter case,
 /// with or without `CAP_`.
 fn capability() -> SymbolicValue {
-    fields(
-        "capabilities",
-        fields(
-            "add",
-            SymbolicValue::Holding(Box::new(SymbolicValue::NoneOf(&BASELINE_CAPABILITIES))),
-        ),
-    )
+    let added = holding(SymbolicValue::NoneOf(&BASELINE_CAPABILITIES));
+    fields("capabilities", fields("add", added))
 }
 
-/// Ways of a pod to its node, by which Pod Security's `baseline` refuses it.
-fn nodes() -> Vec<NodeAccess> {
-    let with = |change: &dyn Fn(&mut Json)| {
-        let mut pod = plain();
-        change(&mut pod);
-        pod
-    };
-
-    let of = |list: &'static str, context: Json| {
-        with(&|p| {
-            let mut container = p["containers"][0].clone();
-            if list != "containers" {
-                container["name"] = "first".into();
-            }
-            container["securityContext"] = context.clone();
-            p[list] = json!([container]);
-        })
-    };
-
-    let adds = |list, name: &str| of(list, json!({"capabilities": {"add": [name]}}));
-    let path = |path: &str| {
-        with(&|p| p["volumes"] = json!([{"name": "node", "hostPath": {"path": path, "type": ""}}]))
-    };
-    let host = |says, field: &'static str| NodeAccess {
-        says,
-        shape: fields(field, SymbolicValue::True),
-        tries: vec![with(&|p| p[field] = true.into())],
-    };
-
-    let privileged = || fields("privileged", SymbolicValue::True);
+/// Every access to the node for which Pod Security's `baseline` refuses a pod.
+fn node_accesses() -> Vec<NodeAccess> {
+    let host_path = holding(fields("hostPath", fields("path", SymbolicValue::Any)));
     vec![
+        privileged_container("a privileged container", "containers"),
+        privileged_container("a privileged init container", "initContainers"),
+        host_namespace("the node's processes (hostPID)", "hostPID"),
+        host_namespace("the node's memory (hostIPC)", "hostIPC"),
+        host_namespace("the node's network (hostNetwork)", "hostNetwork"),
         NodeAccess {
-            says: "a privileged container",
-            shape: some_container("containers", privileged()),
-            tries: vec![of("containers", json!({"privileged": true}))],
+            phrase: "the node's files (hostPath)",
+            shape: fields("volumes", host_path),
+            specs: ["/", "/var/log", "/etc"].map(pod_with_host_path).into(),
         },
         NodeAccess {
-            says: "a privileged init container",
-            shape: some_container("initContainers", privileged()),
-            tries: vec![of("initContainers", json!({"privileged": true}))],
-        },
-        host("the node's processes (hostPID)", "hostPID"),
-        host("the node's memory (hostIPC)", "hostIPC"),
-        host("the node's network (hostNetwork)", "hostNetwork"),
-        NodeAccess {
-            says: "the node's files (hostPath)",
-            shape: fields(
-                "volumes",
-                SymbolicValue::Holding(Box::new(fields(
-                    "hostPath",
-                    fields("path", SymbolicValue::Any),
-                ))),
-            ),
-            tries: ["/", "/var/log", "/etc"].map(path).into(),
-        },
-        NodeAccess {
-            says: "a capability of the node's",
+            phrase: "a capability of the node's",
             shape: some_container("containers", capability()),
-            tries: ["SYS_ADMIN", "SYS_PTRACE", "SYS_MODULE", "ALL"]
-                .map(|c| adds("containers", c))
+            specs: ["SYS_ADMIN", "SYS_PTRACE", "SYS_MODULE", "ALL"]
+                .map(|name| pod_with_capability("containers", name))
                 .into(),
         },
         NodeAccess {
-            says: "a capability of the node's in an init container",
+            phrase: "a capability of the node's in an init container",
             shape: some_container("initContainers", capability()),
-            tries: ["SYS_ADMIN", "ALL"]
-                .map(|c| adds("initContainers", c))
+            specs: ["SYS_ADMIN", "ALL"]
+                .map(|name| pod_with_capability("initContainers", name))
                 .into(),
         },
     ]
 }
 
-/// What is known of an object that makes pods with such a spec.
-fn made_of(kind: &str, pod: SymbolicValue) -> SymbolicValue {
+fn privileged_container(phrase: &'static str, list: &'static str) -> NodeAccess {
+    NodeAccess {
+        phrase,
+        shape: some_container(list, privileged()),
+        specs: vec![pod_with_container(list, json!({"privileged": true}))],
+    }
+}
+
+fn host_namespace(phrase: &'static str, field: &'static str) -> NodeAccess {
+    let mut spec = plain_pod();
+    spec[field] = true.into();
+    NodeAccess {
+        phrase,
+        shape: fields(field, SymbolicValue::True),
+        specs: vec![spec],
+    }
+}
+
+/// A pod spec with one container in a list, which has this security context.
+fn pod_with_container(list: &str, context: Json) -> Json {
+    let mut spec = plain_pod();
+    let mut container = spec["containers"][0].clone();
+    if list != "containers" {
+        container["name"] = "first".into();
+    }
+    container["securityContext"] = context;
+    spec[list] = json!([container]);
+    spec
+}
+
+fn pod_with_capability(list: &str, name: &str) -> Json {
+    pod_with_container(list, json!({"capabilities": {"add": [name]}}))
+}
+
+fn pod_with_host_path(path: &str) -> Json {
+    let mut spec = plain_pod();
+    spec["volumes"] = json!([{"name": "node", "hostPath": {"path": path, "type": ""}}]);
+    spec
+}
+
+/// An object of a kind that makes pods, of which only the pod spec is known.
+fn object_shape(kind: &str, pod: SymbolicValue) -> SymbolicValue {
     let template = |pod| fields("spec", fields("template", fields("spec", pod)));
     match kind {
         "Pod" => fields("spec", pod),
@@ -206,9 +217,9 @@ fn made_of(kind: &str, pod: SymbolicValue) -> SymbolicValue {
     }
 }
 
-/// The spec of a pod with the server's defaults.
-fn plain() -> Json {
-    let second = |key: &str| json!({"key": key, "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": 300});
+/// A pod spec with the defaults of the API server.
+fn plain_pod() -> Json {
+    let tolerated = |key: &str| json!({"key": key, "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": 300});
     json!({
         "containers": [{
             "name": "app", "image": "registry.example/app:1", "imagePullPolicy": "IfNotPresent", "resources": {},
@@ -217,11 +228,11 @@ fn plain() -> Json {
         "dnsPolicy": "ClusterFirst", "enableServiceLinks": true, "preemptionPolicy": "PreemptLowerPriority", "priority": 0,
         "restartPolicy": "Always", "schedulerName": "default-scheduler", "securityContext": {},
         "serviceAccount": "default", "serviceAccountName": "default", "terminationGracePeriodSeconds": 30,
-        "tolerations": [second("node.kubernetes.io/not-ready"), second("node.kubernetes.io/unreachable")],
+        "tolerations": [tolerated("node.kubernetes.io/not-ready"), tolerated("node.kubernetes.io/unreachable")],
     })
 }
 
-/// What the server adds to the spec of what makes pods, and its first status.
+/// The defaults that the API server adds to the spec of an object, and its first status.
 fn defaults(kind: &str) -> (Json, Json) {
     let rolling = |more: Json| json!({"type": "RollingUpdate", "rollingUpdate": more});
     match kind {
@@ -258,6 +269,7 @@ fn defaults(kind: &str) -> (Json, Json) {
     }
 }
 
+/// An object that makes pods with a spec.
 fn object(kind: &str, namespace: &str, pod: &Json) -> Json {
     let mut pod = pod.clone();
     // A job's pods end by themselves.
@@ -292,222 +304,255 @@ fn object(kind: &str, namespace: &str, pod: &Json) -> Json {
     json!({"apiVersion": version, "kind": kind, "metadata": metadata, "spec": spec, "status": status})
 }
 
-/// What is tried to be created: the group, the resource, and the object with the server's defaults.
-pub fn examples(namespace: &str) -> Vec<(&'static str, &'static str, Json)> {
-    let of = |(group, resource, kind, _): &(&'static str, &'static str, &str, &str)| {
-        let (group, resource, kind) = (*group, *resource, (*kind).to_owned());
-        let pods = nodes().into_iter().flat_map(|node| node.tries);
-        pods.map(move |pod| (group, resource, object(&kind, namespace, &pod)))
-    };
-
-    MAKERS.iter().flat_map(of).collect()
+/// The objects that attacks try to create.
+pub fn examples(namespace: &str) -> Vec<Example> {
+    let mut examples = Vec::new();
+    for maker in &POD_MAKERS {
+        let specs = node_accesses().into_iter().flat_map(|access| access.specs);
+        examples.extend(specs.map(|spec| Example {
+            group: maker.group,
+            resource: maker.resource,
+            object: object(maker.kind, namespace, &spec),
+        }));
+    }
+    examples
 }
 
-/// What the admission policies say to every pod of the node's that rules let a subject make in a
-/// namespace.
-pub fn stand(
+/// Returns what the admission policies say to every pod with access to its node that rules let a
+/// subject create in a namespace.
+pub fn verdict(
     cluster: &Cluster,
     namespace: &str,
     subject: &Subject,
-
     rules: &[PolicyRule],
 ) -> PolicyVerdict {
-    const WRITE: [&str; 3] = ["create", "update", "patch"];
-    let request =
-        |operation, group: &str, resource: &str, subject: &Subject, object: RequestObject| {
-            let (user, groups) = as_user(subject);
-            let (resource, sub) = resource.split_once('/').unwrap_or((resource, ""));
-            let unseen = || {
-                RequestObject::Written(WrittenObject {
-                    kind: "Pod".into(),
-                    ..WrittenObject::default()
-                })
+    // Policies are not evaluated for the objects of operators, nor for those that Flux applies.
+    let by_others = [&CREATE_PODS_BY_OPERATOR, &APPLY_BY_FLUX]
+        .into_iter()
+        .find_map(|capability| capability.given_by(rules));
+    if let Some(rule) = by_others {
+        return PolicyVerdict::Open(format!(
+            "runs pods by {}: no policy was asked",
+            rule.resources.join(", ")
+        ));
+    }
+
+    let author = PodAuthor {
+        namespace,
+        subject,
+        rules,
+        accesses: node_accesses(),
+    };
+    let mut attacks = Vec::new();
+    for maker in &POD_MAKERS {
+        for operation in &OPERATIONS {
+            if author.may(operation, maker) {
+                attacks.extend(author.through_maker(operation, maker));
+            }
+        }
+    }
+    attacks.extend(author.through_revisions());
+    attacks.extend(author.through_ephemeral_containers());
+    ask(cluster, attacks)
+}
+
+/// An operation of admission, and the verbs of RBAC that permit it.
+struct Operation {
+    name: &'static str,
+    verbs: &'static [&'static str],
+}
+
+static OPERATIONS: [Operation; 2] = [
+    Operation {
+        name: "CREATE",
+        verbs: &["create"],
+    },
+    Operation {
+        name: "UPDATE",
+        verbs: &["update", "patch"],
+    },
+];
+
+/// A subject that writes objects of which pods are made, in a namespace.
+struct PodAuthor<'a> {
+    namespace: &'a str,
+    subject: &'a Subject,
+    rules: &'a [PolicyRule],
+    accesses: Vec<NodeAccess>,
+}
+
+impl PodAuthor<'_> {
+    fn touches(&self, verbs: &[&str], group: &str, resource: &str) -> bool {
+        let rules = self.rules.iter();
+        rules
+            .flat_map(|rule| verbs.iter().map(move |verb| (rule, verb)))
+            .any(|(rule, verb)| rule.touches(verb, group, resource))
+    }
+
+    fn may(&self, operation: &Operation, maker: &PodMaker) -> bool {
+        // The spec of an existing pod is fixed; only a subresource adds to it.
+        let fixed = maker.kind == "Pod" && operation.name == "UPDATE";
+        !fixed && self.touches(operation.verbs, maker.group, maker.resource)
+    }
+
+    fn request(
+        &self,
+        operation: &'static str,
+        group: &str,
+        resource: &str,
+        subject: &Subject,
+        object: RequestObject,
+    ) -> AdmissionRequest {
+        let (user, groups) = as_user(subject);
+        let (resource, subresource) = resource.split_once('/').unwrap_or((resource, ""));
+        let old = match operation {
+            "CREATE" => RequestObject::Absent,
+            _ => RequestObject::Written(WrittenObject {
+                kind: "Pod".into(),
+                ..WrittenObject::default()
+            }),
+        };
+
+        AdmissionRequest {
+            operation,
+            group: group.to_owned(),
+            version: "v1".to_owned(),
+            resource: resource.to_owned(),
+            subresource: subresource.to_owned(),
+            namespace: self.namespace.to_owned(),
+            name: String::new(),
+            user,
+            groups,
+            asker: requester(subject),
+            object,
+            old,
+        }
+    }
+
+    /// The request by which a controller creates a pod.
+    fn pod_request(&self, controller: &Subject, spec: &SymbolicValue) -> AdmissionRequest {
+        self.request("CREATE", "", "pods", controller, written("Pod", spec))
+    }
+
+    /// The attacks that write an object of which Kubernetes makes a pod.
+    fn through_maker(&self, operation: &Operation, maker: &PodMaker) -> Vec<Attack> {
+        let mut attacks = Vec::new();
+        for access in &self.accesses {
+            let description = format!("runs a {} with {}", maker.kind, access.phrase);
+            let own = self.request(
+                operation.name,
+                maker.group,
+                maker.resource,
+                self.subject,
+                written(maker.kind, &access.shape),
+            );
+            let Some(controller) = maker.controller else {
+                attacks.push(Attack {
+                    attempts: self.attempts(&description, std::slice::from_ref(&own), access),
+                    requests: vec![own],
+                    description,
+                });
+                continue;
             };
 
+            // These controllers make pods of revisions too, which others may have written.
+            let by_revision = ["StatefulSet", "DaemonSet"].contains(&maker.kind);
+            let account = service_account(controller);
+            let pod = self.pod_request(&account, &access.shape);
+            let requests = [own.clone(), pod];
+            attacks.push(Attack {
+                description: description.clone(),
+                attempts: self.attempts(&description, &requests, access),
+                requests: requests[usize::from(by_revision)..].to_vec(),
+            });
+
+            // Only some clusters have one user for all controllers: nothing is tried as it.
+            let manager = Subject::User(CONTROLLER_MANAGER.into());
+            let requests = [own, self.pod_request(&manager, &access.shape)];
+            attacks.push(Attack {
+                description,
+                attempts: Vec::new(),
+                requests: requests[usize::from(by_revision)..].to_vec(),
+            });
+        }
+        attacks
+    }
+
+    /// The requests with each pod spec of an access written into them.
+    fn attempts(
+        &self,
+        description: &str,
+        requests: &[AdmissionRequest],
+        access: &NodeAccess,
+    ) -> Vec<Attempt> {
+        let with_spec = |request: &AdmissionRequest, spec: &Json| {
+            let maker = POD_MAKERS
+                .iter()
+                .find(|maker| maker.group == request.group && maker.resource == request.resource);
             AdmissionRequest {
-                operation,
-                group: group.to_owned(),
-                version: "v1".to_owned(),
-                resource: resource.to_owned(),
-                subresource: sub.to_owned(),
-                namespace: namespace.to_owned(),
-                name: String::new(),
-                user,
-                groups,
-                asker: asker(subject),
-                object,
-                old: if operation == "CREATE" {
-                    RequestObject::Absent
-                } else {
-                    unseen()
-                },
+                object: maker.map_or(RequestObject::Absent, |maker| {
+                    RequestObject::Known(object(maker.kind, self.namespace, spec))
+                }),
+                ..request.clone()
             }
         };
 
-    // All but what makes it the node's is its maker's to write.
-    let written = |kind: &str, pod: &SymbolicValue| {
-        let shape = Some(made_of(kind, pod.clone()));
-        RequestObject::Written(WrittenObject {
-            kind: kind.to_owned(),
-            shape,
-            ..WrittenObject::default()
-        })
-    };
-
-    let touches = |verb: &str, group: &str, resource: &str| {
-        rules.iter().any(|r| r.touches(verb, group, resource))
-    };
-    let mut ways = Vec::new();
-
-    for (group, resource, kind, by) in MAKERS {
-        for (operation, verbs) in [("CREATE", &WRITE[..1]), ("UPDATE", &WRITE[1..])] {
-            // The spec of a pod that is there is fixed, but for what a subresource adds.
-            if !verbs.iter().any(|v| touches(v, group, resource))
-                || (kind == "Pod" && operation == "UPDATE")
-            {
-                continue;
-            }
-            for node in nodes() {
-                let own = request(
-                    operation,
-                    group,
-                    resource,
-                    subject,
-                    written(kind, &node.shape),
-                );
-
-                let says = format!("runs a {kind} with {}", node.says);
-                if by.is_empty() {
-                    let tried = |pod: &Json| {
-                        vec![AdmissionRequest {
-                            object: as_tried(&own, namespace, pod),
-                            ..own.clone()
-                        }]
-                    };
-
-                    let tries = node
-                        .tries
-                        .iter()
-                        .map(|pod| (says.clone(), tried(pod)))
-                        .collect();
-
-                    ways.push(Attack {
-                        says,
-                        requests: vec![own],
-                        tries,
-                    });
-
-                    continue;
-                }
-
-                // Of these the controller makes pods by revisions too, which others may have
-                // written.
-                let by_revision = ["StatefulSet", "DaemonSet"].contains(&kind);
-                let account = Subject::ServiceAccount("kube-system".into(), by.into());
-
-                for maker in [
-                    account,
-                    Subject::User("system:kube-controller-manager".into()),
-                ] {
-                    let pod = request("CREATE", "", "pods", &maker, written("Pod", &node.shape));
-                    let all = [own.clone(), pod];
-                    let tried = |pod: &Json| -> Vec<AdmissionRequest> {
-                        all.iter()
-                            .map(|r| AdmissionRequest {
-                                object: as_tried(r, namespace, pod),
-                                ..r.clone()
-                            })
-                            .collect()
-                    };
-                    // That all controllers are one user is so on some clusters alone.
-                    let tries = match maker {
-                        Subject::User(_) => Vec::new(),
-                        _ => node
-                            .tries
-                            .iter()
-                            .map(|pod| (says.clone(), tried(pod)))
-                            .collect(),
-                    };
-                    let requests = all[usize::from(by_revision)..].to_vec();
-                    ways.push(Attack {
-                        says: says.clone(),
-                        requests,
-                        tries,
-                    });
-                }
-            }
-        }
+        let attempt = |spec: &Json| Attempt {
+            description: description.to_owned(),
+            requests: requests
+                .iter()
+                .map(|request| with_spec(request, spec))
+                .collect(),
+        };
+        access.specs.iter().map(attempt).collect()
     }
 
-    if WRITE
-        .iter()
-        .any(|v| touches(v, "apps", "controllerrevisions"))
-    {
-        for node in nodes() {
-            let account =
-                Subject::ServiceAccount("kube-system".into(), "statefulset-controller".into());
-            let requests = vec![request(
-                "CREATE",
-                "",
-                "pods",
-                &account,
-                written("Pod", &node.shape),
-            )];
-
-            let says = format!(
+    /// The attacks that write a ControllerRevision, of which a StatefulSet makes its pods.
+    fn through_revisions(&self) -> Vec<Attack> {
+        if !self.touches(WRITE, "apps", "controllerrevisions") {
+            return Vec::new();
+        }
+        let controller = service_account(STATEFUL_SET_CONTROLLER);
+        let attack = |access: &NodeAccess| Attack {
+            description: format!(
                 "writes a ControllerRevision by which a StatefulSet runs a pod with {}",
-                node.says
-            );
-
-            ways.push(Attack {
-                says,
-                requests,
-                tries: Vec::new(),
-            });
-        }
+                access.phrase
+            ),
+            requests: vec![self.pod_request(&controller, &access.shape)],
+            attempts: Vec::new(),
+        };
+        self.accesses.iter().map(attack).collect()
     }
 
-    if ["update", "patch"]
-        .iter()
-        .any(|v| touches(v, "", "pods/ephemeralcontainers"))
-    {
-        for shape in [fields("privileged", SymbolicValue::True), capability()] {
-            let shape = some_container("ephemeralContainers", shape);
-            let requests = vec![request(
-                "UPDATE",
-                "",
-                "pods/ephemeralcontainers",
-                subject,
-                written("Pod", &shape),
-            )];
-            ways.push(Attack {
-                says: "adds a privileged container to a pod".into(),
-                requests,
-                tries: Vec::new(),
-            });
+    /// The attacks that add a container to a running pod.
+    fn through_ephemeral_containers(&self) -> Vec<Attack> {
+        const RESOURCE: &str = "pods/ephemeralcontainers";
+        if !self.touches(&["update", "patch"], "", RESOURCE) {
+            return Vec::new();
         }
-    }
-
-    // Flux applies what it is given, as a service account.
-    match [&OTHER_MAKERS, &BECOME_ACCOUNT[4]]
-        .into_iter()
-        .find_map(|p| p.of(rules))
-    {
-        Some(rule) => PolicyVerdict::Open(format!(
-            "runs pods by {}: no policy was asked",
-            rule.resources.join(", ")
-        )),
-        None => ask(cluster, ways),
+        let attack = |context: SymbolicValue| {
+            let shape = some_container("ephemeralContainers", context);
+            let object = written("Pod", &shape);
+            Attack {
+                description: "adds a privileged container to a pod".into(),
+                requests: vec![self.request("UPDATE", "", RESOURCE, self.subject, object)],
+                attempts: Vec::new(),
+            }
+        };
+        [privileged(), capability()].map(attack).into()
     }
 }
 
-/// A request's object with the metadata that a plain one has.
-fn as_tried(request: &AdmissionRequest, namespace: &str, pod: &Json) -> RequestObject {
-    let kind = MAKERS
-        .iter()
-        .find(|(group, resource, ..)| *group == request.group && *resource == request.resource);
-    kind.map_or(RequestObject::Absent, |(_, _, kind, _)| {
-        RequestObject::Known(object(kind, namespace, pod))
+fn service_account(controller: &str) -> Subject {
+    Subject::ServiceAccount("kube-system".into(), controller.into())
+}
+
+/// An object with this pod spec. Its author chooses all other fields.
+fn written(kind: &str, spec: &SymbolicValue) -> RequestObject {
+    RequestObject::Written(WrittenObject {
+        kind: kind.to_owned(),
+        shape: Some(object_shape(kind, spec.clone())),
+        ..WrittenObject::default()
     })
 }
 
@@ -518,8 +563,9 @@ mod tests {
 
     #[test]
     fn makers_are_as_the_table_has_them() {
-        for (group, resource, kind, _) in MAKERS {
-            assert_eq!(kinds::find(group, kind).unwrap().plural, resource);
+        for maker in &POD_MAKERS {
+            let kind = kinds::find(maker.group, maker.kind).unwrap();
+            assert_eq!(kind.plural, maker.resource);
         }
     }
 }

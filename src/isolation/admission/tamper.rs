@@ -1,57 +1,78 @@
-//! Each way to change the floor that rules allow, asked of the admission policies: to remove,
-//! weaken, freeze or sidestep it.
+//! Attacks on the floor: each way to remove, weaken, freeze or evade it that rules allow, held
+//! against the admission policies.
 //!
-//! A way stands for all that who goes it may write: a policy stops it where it denies whatever that
-//! is. Where it depends on that, some objects are tried, and one that passes is the way; where none
-//! of them does it is not known.
+//! A request of an attack stands for every object that its author may write. A policy stops it if
+//! it denies the request whatever is written. If the answer depends on the object, some objects are
+//! tried. One that passes shows that the attack is open; otherwise the answer is not known.
 
 use crate::graph::Cluster;
 use crate::graph::admission::AdmissionAnswer;
 use crate::graph::rbac::{PolicyRule, Subject};
 use crate::graph::request::{AdmissionRequest, RequestObject, Requester, WrittenObject};
-use crate::isolation::capability::Capability;
+use crate::isolation::capability::Permission;
 use crate::source::Span;
 use crate::value::Text;
 use serde_json::{Value as Json, json};
 use std::collections::BTreeSet;
 
-/// What becomes of all ways to do something that rules allow.
+/// What the admission policies say to all attacks that rules allow.
 #[derive(Clone, Debug)]
 pub enum PolicyVerdict {
-    /// This one is denied by no policy.
+    /// No policy denies this attack. The text follows a subject.
     Open(String),
-    /// None is known to be open; whether this one is cannot be told, because of a policy, at a
-    /// place, for a reason.
-    Unknown(String, Text, Span, String),
-    /// Each is denied, by these policies, whatever who asks would write.
+    /// No attack is known to be open, and the answer to this one is not known.
+    Unknown(UndecidedAttack),
+    /// These policies deny every attack, whatever the requester writes.
     Denied(Vec<Text>),
 }
 
-/// A resource that the floor is made of.
+/// An attack to which the answer of an admission policy is not known.
+#[derive(Clone, Debug)]
+pub struct UndecidedAttack {
+    /// What is done, as a predicate that follows a subject.
+    pub attack: String,
+    /// The policy.
+    pub policy: Text,
+    /// The expression or the object that is not understood.
+    pub span: Span,
+    /// Why the answer is not known.
+    pub reason: String,
+}
+
+/// A kind of object of which the floor is made.
 struct FloorKind {
     group: &'static str,
     resource: &'static str,
     version: &'static str,
     kind: &'static str,
-    /// The spec, or what else an object of it says, by which it lets everything through.
+    /// The fields of an object that lets everything through.
     open: fn() -> Json,
 }
 
 impl FloorKind {
-    /// The fields that say what it lets through.
-    fn says(&self) -> &'static [&'static [&'static str]] {
+    /// The paths of the fields that say what an object lets through.
+    fn effective_fields(&self) -> &'static [FieldPath] {
         match self.kind {
             "RoleBinding" => &[&["subjects"]],
             "Role" => &[&["rules"]],
             "Endpoints" => &[&["subsets"]],
             "EndpointSlice" => &[&["endpoints"], &["ports"]],
-            "Namespace" => &[&["metadata", "labels"]],
+            "Namespace" => &[LABELS],
             "CiliumNetworkPolicy" => &[&["spec"], &["specs"]],
             "Application" => &[&["spec"], &["operation"]],
             _ => &[&["spec"]],
         }
     }
+
+    fn is_namespace(&self) -> bool {
+        self.kind == "Namespace"
+    }
 }
+
+/// The path of a field of an object.
+type FieldPath = &'static [&'static str];
+
+const LABELS: FieldPath = &["metadata", "labels"];
 
 static KINDS: [FloorKind; 16] = [
     kind(
@@ -191,19 +212,27 @@ fn calico() -> Json {
     json!({"spec": {"order": 0, "selector": "all()", "types": ["Ingress", "Egress"], "ingress": [{"action": "Allow"}], "egress": [{"action": "Allow"}]}})
 }
 
-/// One way to change something: what is done, the requests one after the other, and what is tried
-/// of it.
+/// Requests, one after the other, by which a subject does something.
 pub struct Attack {
-    /// What is done, after a subject.
-    pub says: String,
-    /// The requests, with all open that is free to choose.
+    /// What is done, as a predicate that follows a subject.
+    pub description: String,
+    /// The requests. Every field that the requester may choose is open.
     pub requests: Vec<AdmissionRequest>,
-    /// Some of what may be chosen.
-    pub tries: Vec<(String, Vec<AdmissionRequest>)>,
+    /// Choices of those fields to try.
+    pub attempts: Vec<Attempt>,
 }
 
-/// A user that a subject stands for, and its groups. Whoever is in a group is taken for a user that
-/// no policy names.
+/// The requests of an attack with every field chosen.
+pub struct Attempt {
+    /// What is done, as a predicate that follows a subject.
+    pub description: String,
+    /// The requests.
+    pub requests: Vec<AdmissionRequest>,
+}
+
+/// Returns the name and the groups of a user that a subject stands for.
+///
+/// A group stands for a user of whom only the group is known.
 pub fn as_user(subject: &Subject) -> (String, Vec<String>) {
     let texts = |groups: Vec<Text>| groups.iter().map(ToString::to_string).collect();
     match subject {
@@ -227,8 +256,8 @@ pub fn as_user(subject: &Subject) -> (String, Vec<String>) {
     }
 }
 
-/// Whom the user that stands for a subject stands for.
-pub fn asker(subject: &Subject) -> Requester {
+/// Whether the user of [`as_user`] is the subject itself or any member of a group.
+pub fn requester(subject: &Subject) -> Requester {
     match subject {
         Subject::Group(name) if name.starts_with("system:") => Requester::Anyone,
         Subject::Group(_) => Requester::Member,
@@ -236,105 +265,170 @@ pub fn asker(subject: &Subject) -> Requester {
     }
 }
 
-/// What the admission policies say to every way in which rules let a subject do something in a
-/// namespace.
-pub fn stand(
+/// Returns what the admission policies say to everything that a subject can do in a namespace with
+/// the permissions, as far as the rules give them.
+pub fn verdict(
     cluster: &Cluster,
     namespace: &str,
     subject: &Subject,
     rules: &[PolicyRule],
-    power: &Capability,
+    permissions: &[Permission],
 ) -> PolicyVerdict {
-    let mut ways = Vec::new();
-    for (group, resources, verbs) in power.grants {
-        for resource in *resources {
-            let touching = |verb: &str| -> Vec<&PolicyRule> {
-                rules
-                    .iter()
-                    .filter(|r| r.touches(verb, group, resource))
-                    .collect()
-            };
-
-            let held: Vec<&str> = verbs
-                .iter()
-                .copied()
-                .filter(|v| !touching(v).is_empty())
-                .collect();
-
-            if held.is_empty() {
+    let mut attacks = Vec::new();
+    for permission in permissions {
+        for resource in permission.resources {
+            let held = HeldVerbs::new(rules, permission, resource);
+            if held.verbs.is_empty() {
                 continue;
             }
-            let plain = resource.split('/').next().unwrap_or_default();
-            // Who may bind or escalate writes a binding, or a role.
-            let raised = |kind: &FloorKind| match kind.kind {
-                "RoleBinding" => held.contains(&"bind"),
-                "Role" => held.contains(&"escalate"),
-                _ => false,
-            };
-
-            let own = |k: &&FloorKind| {
-                k.group == *group
-                    && k.resource == plain
-                    && !held.iter().all(|v| ["bind", "escalate"].contains(v))
-            };
-
-            let kinds: Vec<&FloorKind> = KINDS.iter().filter(|k| own(k) || raised(k)).collect();
+            let kinds = held.kinds();
             if kinds.is_empty() {
                 return PolicyVerdict::Open(format!(
                     "may {} {resource}: no policy was asked",
-                    held.join(", ")
+                    held.verbs.join(", ")
                 ));
             }
 
             for kind in kinds {
-                let verbs = if raised(kind) {
-                    vec!["create", "update"]
-                } else {
-                    held.clone()
-                };
-
-                let named = |verb: &str| -> Option<Vec<Text>> {
-                    let all = touching(verb).iter().any(|r| r.names.is_empty()) || raised(kind);
-                    (!all).then(|| {
-                        touching(verb)
-                            .iter()
-                            .flat_map(|r| r.names.iter().cloned())
-                            .collect()
-                    })
-                };
-
-                let asking = Asking {
+                let target = Target {
                     cluster,
                     namespace,
                     subject,
                     kind,
                     resource,
                 };
-
-                for verb in verbs {
-                    ways.extend(asking.ways(verb, named(verb)));
+                for verb in held.verbs_on(kind) {
+                    attacks.extend(target.attacks(verb, held.names(verb, kind)));
                 }
             }
         }
     }
 
-    ask(cluster, ways)
+    ask(cluster, attacks)
 }
 
-/// Why a policy is not taken to stop a way that it seems to.
-const NOT_SURE: &str = "it seems to deny it, by what is not certain: what the server fills in, parameters, an error, a selector";
+/// The verbs of a permission on one resource that rules give.
+struct HeldVerbs<'a> {
+    rules: &'a [PolicyRule],
+    group: &'static str,
+    resource: &'static str,
+    verbs: Vec<&'static str>,
+}
 
-/// Requests of one subject for one resource of one namespace.
-struct Asking<'a> {
+impl<'a> HeldVerbs<'a> {
+    fn new(rules: &'a [PolicyRule], permission: &Permission, resource: &'static str) -> Self {
+        let group = permission.group;
+        let verbs = permission.verbs.iter().copied();
+        Self {
+            rules,
+            group,
+            resource,
+            verbs: verbs
+                .filter(|verb| rules.iter().any(|rule| rule.touches(verb, group, resource)))
+                .collect(),
+        }
+    }
+
+    /// Whether the verbs let a subject write an object of a kind beyond its own permissions.
+    ///
+    /// A subject that may `bind` or `escalate` is taken to write bindings or roles as well.
+    fn raises(&self, kind: &FloorKind) -> bool {
+        match kind.kind {
+            "RoleBinding" => self.verbs.contains(&"bind"),
+            "Role" => self.verbs.contains(&"escalate"),
+            _ => false,
+        }
+    }
+
+    /// The kinds of objects that the verbs write.
+    fn kinds(&self) -> Vec<&'static FloorKind> {
+        let resource = self.resource.split('/').next().unwrap_or_default();
+        let only_raises = self
+            .verbs
+            .iter()
+            .all(|verb| ["bind", "escalate"].contains(verb));
+
+        let written = |kind: &&FloorKind| {
+            let own = kind.group == self.group && kind.resource == resource && !only_raises;
+            own || self.raises(kind)
+        };
+        KINDS.iter().filter(written).collect()
+    }
+
+    fn verbs_on(&self, kind: &FloorKind) -> Vec<&'static str> {
+        match self.raises(kind) {
+            true => vec!["create", "update"],
+            false => self.verbs.clone(),
+        }
+    }
+
+    /// The names of the objects that a verb is limited to; `None` if it is not.
+    fn names(&self, verb: &str, kind: &FloorKind) -> Option<Vec<Text>> {
+        let touching = self
+            .rules
+            .iter()
+            .filter(|rule| rule.touches(verb, self.group, self.resource));
+        let mut names = Vec::new();
+        for rule in touching {
+            if rule.names.is_empty() {
+                return None;
+            }
+            names.extend(rule.names.iter().cloned());
+        }
+        (!self.raises(kind)).then_some(names)
+    }
+}
+
+/// Why a denial that rests on uncertain parts does not count.
+const NOT_SURE: &str = "it seems to deny it, by what is not certain: what the server fills in, \
+                        parameters, an error, a selector";
+
+/// Objects of one kind in one namespace that a subject attacks.
+struct Target<'a> {
     cluster: &'a Cluster,
     namespace: &'a str,
     subject: &'a Subject,
-    kind: &'a FloorKind,
+    kind: &'static FloorKind,
     resource: &'a str,
 }
 
-impl Asking<'_> {
-    fn sub(&self) -> &str {
+/// How an update changes an object.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Change {
+    /// It lets more through.
+    Weaken,
+    /// It loses its labels, by which policies and selectors find it.
+    Relabel,
+    /// Flux no longer restores it.
+    Freeze,
+    /// It gets an owner that does not exist: the garbage collector deletes it.
+    Orphan,
+}
+
+impl Change {
+    /// The change as a verb that follows a subject.
+    const fn verb(self) -> &'static str {
+        match self {
+            Self::Weaken => "weakens",
+            Self::Relabel => "relabels",
+            Self::Freeze => "freezes",
+            Self::Orphan => "gives an owner that is not there to",
+        }
+    }
+
+    /// An object after the change.
+    fn apply(self, kind: &FloorKind, old: &Json) -> Json {
+        match self {
+            Self::Weaken => weakened(kind, old),
+            Self::Relabel => unlabelled(old),
+            Self::Freeze => frozen(old),
+            Self::Orphan => orphaned(old),
+        }
+    }
+}
+
+impl Target<'_> {
+    fn subresource(&self) -> &str {
         self.resource.split_once('/').map_or("", |(_, sub)| sub)
     }
 
@@ -351,251 +445,255 @@ impl Asking<'_> {
             group: self.kind.group.to_owned(),
             version: self.kind.version.to_owned(),
             resource: self.kind.resource.to_owned(),
-            subresource: self.sub().to_owned(),
+            subresource: self.subresource().to_owned(),
             namespace: self.namespace.to_owned(),
             name: name.to_owned(),
             user,
             groups,
-            asker: asker(self.subject),
+            asker: requester(self.subject),
             object,
             old,
         }
     }
 
-    /// The objects that a verb reaches, by name; of those that are not among the inputs nothing is
-    /// known.
-    fn targets(&self, names: Option<Vec<Text>>) -> Vec<(String, RequestObject)> {
-        let home = if self.kind.kind == "Namespace" {
-            ""
-        } else {
-            self.namespace
+    /// An object of the kind, of which only the changed field is open.
+    fn written(&self, changes: FieldPath) -> RequestObject {
+        RequestObject::Written(WrittenObject {
+            kind: self.kind.kind.to_owned(),
+            changes: changes.to_vec(),
+            ..WrittenObject::default()
+        })
+    }
+
+    /// The objects that a verb reaches, by name. An object that no input holds has an unknown body.
+    fn objects(&self, names: Option<Vec<Text>>) -> Vec<(String, RequestObject)> {
+        let home = match self.kind.is_namespace() {
+            true => "",
+            false => self.namespace,
+        };
+        let allowed = |name: &str| {
+            let listed = |names: &Vec<Text>| names.iter().any(|listed| listed == name);
+            names.as_ref().is_none_or(listed)
+                && (!self.kind.is_namespace() || name == self.namespace)
         };
 
-        let there = self
+        let mut objects: Vec<(String, RequestObject)> = self
             .cluster
             .kept_of(home, self.kind.group, self.kind.kind)
-            .into_iter();
-
-        let mut all: Vec<(String, RequestObject)> = there
-            .filter_map(|o| Some((o.json()?["metadata"]["name"].as_str()?.to_owned(), o)))
-            .filter(|(name, _)| self.kind.kind != "Namespace" || name == self.namespace)
-            .filter(|(name, _)| names.as_ref().is_none_or(|n| n.iter().any(|n| n == name)))
+            .into_iter()
+            .filter_map(|body| Some((body.json()?["metadata"]["name"].as_str()?.to_owned(), body)))
+            .filter(|(name, _)| allowed(name))
             .collect();
 
-        let unseen = |name: &str| {
-            let written = WrittenObject {
-                kind: self.kind.kind.to_owned(),
-                ..WrittenObject::default()
-            };
-            (name.to_owned(), RequestObject::Written(written))
-        };
-
-        let known: Vec<String> = all.iter().map(|(name, _)| name.clone()).collect();
+        let unseen = |name: &str| (name.to_owned(), self.written(&[]));
+        let known: BTreeSet<String> = objects.iter().map(|(name, _)| name.clone()).collect();
         let missing = names
             .iter()
             .flatten()
-            .filter(|n| !known.iter().any(|k| k == n.as_str()));
+            .filter(|name| !known.contains(name.as_str()));
+        objects.extend(missing.map(|name| unseen(name)));
 
-        all.extend(missing.map(|name| unseen(name)));
-        if all.is_empty() {
-            // Of one that is not known, the name is not either.
-            all.push(unseen(if self.kind.kind == "Namespace" {
-                self.namespace
-            } else {
-                ""
+        if objects.is_empty() {
+            objects.push(unseen(match self.kind.is_namespace() {
+                true => self.namespace,
+                false => "",
             }));
         }
-
-        all
+        objects
     }
 
-    fn ways(&self, verb: &str, names: Option<Vec<Text>>) -> Vec<Attack> {
-        let kind = self.kind;
-        let called = |name: &str| {
-            let sub = if self.sub().is_empty() {
-                String::new()
-            } else {
-                format!("'s {}", self.sub())
-            };
-            match name {
-                "" => format!("a {}{sub}", kind.kind),
-                name => format!("the {} `{name}`{sub}", kind.kind),
-            }
+    /// An object of the kind, as a phrase.
+    fn phrase(&self, name: &str) -> String {
+        let sub = match self.subresource() {
+            "" => String::new(),
+            sub => format!("'s {sub}"),
         };
-
-        let written = |changes: &[&'static str]| {
-            RequestObject::Written(WrittenObject {
-                kind: kind.kind.to_owned(),
-                changes: changes.to_vec(),
-                ..WrittenObject::default()
-            })
-        };
-
-        let mut ways = Vec::new();
-        match verb {
-            "create" if self.sub().is_empty() && kind.kind != "Namespace" => {
-                let made = RequestObject::Known(made(kind, self.namespace, "open"));
-                let tried = self.request("CREATE", "open", made, RequestObject::Absent);
-                ways.push(Attack {
-                    says: format!("creates a {}", kind.kind),
-                    requests: vec![self.request("CREATE", "", written(&[]), RequestObject::Absent)],
-                    tries: vec![(
-                        format!("creates a {} that lets everything through", kind.kind),
-                        vec![tried],
-                    )],
-                });
-            }
-            "update" | "patch" => {
-                for (name, old) in self.targets(names) {
-                    for (what, field) in self.parts() {
-                        let says = format!("{what} {}", called(&name));
-                        let tried = old.json().and_then(|json| {
-                            let to = match what {
-                                "weakens" => weakened(kind, json),
-                                "relabels" => unlabelled(json),
-                                "freezes" => frozen(json),
-                                _ => owned(json),
-                            };
-                            (to != *json).then_some(RequestObject::Manifest(to))
-                        });
-
-                        let tries = tried.map(|to| {
-                            (
-                                says.clone(),
-                                vec![self.request("UPDATE", &name, to, old.clone())],
-                            )
-                        });
-
-                        ways.push(Attack {
-                            requests: vec![self.request(
-                                "UPDATE",
-                                &name,
-                                written(field),
-                                old.clone(),
-                            )],
-                            tries: tries.into_iter().collect(),
-                            says,
-                        });
-                    }
-                }
-            }
-            // No subresource is deleted by itself. Many at once are asked about one by one, without
-            // their names.
-            "delete" | "deletecollection" if self.sub().is_empty() => {
-                for (name, old) in self.targets(names) {
-                    let asked = if verb == "delete" { name.as_str() } else { "" };
-                    let requests = vec![self.request("DELETE", asked, RequestObject::Absent, old)];
-                    ways.push(Attack {
-                        says: format!("deletes {}", called(&name)),
-                        requests,
-                        tries: Vec::new(),
-                    });
-                }
-            }
-            _ => {}
+        match name {
+            "" => format!("a {}{sub}", self.kind.kind),
+            name => format!("the {} `{name}`{sub}", self.kind.kind),
         }
-
-        ways
     }
 
-    /// The parts of an object that an update changes, each with what is done by it: its labels, its
-    /// annotations and its owners (of one whose owner is not there the garbage collector disposes)
-    /// by each subresource too.
-    fn parts(&self) -> Vec<(&'static str, &'static [&'static str])> {
-        let own: &'static [&'static [&'static str]] = match self.sub() {
-            "" => self.kind.says(),
+    /// The attacks by one verb. `names` are the objects that the verb is limited to.
+    fn attacks(&self, verb: &str, names: Option<Vec<Text>>) -> Vec<Attack> {
+        let whole = self.subresource().is_empty();
+        match verb {
+            "create" if whole && !self.kind.is_namespace() => vec![self.creation()],
+            "update" | "patch" => {
+                let objects = self.objects(names);
+                let updates = |(name, old): &(String, RequestObject)| self.updates(name, old);
+                objects.iter().flat_map(updates).collect()
+            }
+            // A subresource is not deleted by itself.
+            "delete" | "deletecollection" if whole => {
+                let objects = self.objects(names).into_iter();
+                let deletion =
+                    |(name, old): (String, RequestObject)| self.deletion(verb, &name, old);
+                objects.map(deletion).collect()
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    fn creation(&self) -> Attack {
+        let open = RequestObject::Known(open_object(self.kind, self.namespace, "open"));
+        Attack {
+            description: format!("creates a {}", self.kind.kind),
+            requests: vec![self.request("CREATE", "", self.written(&[]), RequestObject::Absent)],
+            attempts: vec![Attempt {
+                description: format!("creates a {} that lets everything through", self.kind.kind),
+                requests: vec![self.request("CREATE", "open", open, RequestObject::Absent)],
+            }],
+        }
+    }
+
+    fn updates(&self, name: &str, old: &RequestObject) -> Vec<Attack> {
+        let update = |(change, field): (Change, FieldPath)| {
+            let description = format!("{} {}", change.verb(), self.phrase(name));
+            let attempt = old.json().and_then(|json| {
+                let new = change.apply(self.kind, json);
+                let request =
+                    |new| self.request("UPDATE", name, RequestObject::Manifest(new), old.clone());
+                (new != *json).then(|| Attempt {
+                    description: description.clone(),
+                    requests: vec![request(new)],
+                })
+            });
+
+            Attack {
+                requests: vec![self.request("UPDATE", name, self.written(field), old.clone())],
+                attempts: attempt.into_iter().collect(),
+                description,
+            }
+        };
+
+        self.changes().into_iter().map(update).collect()
+    }
+
+    /// The API server asks about many objects that are deleted at once one by one, without names.
+    fn deletion(&self, verb: &str, name: &str, old: RequestObject) -> Attack {
+        let asked = if verb == "delete" { name } else { "" };
+        Attack {
+            description: format!("deletes {}", self.phrase(name)),
+            requests: vec![self.request("DELETE", asked, RequestObject::Absent, old)],
+            attempts: Vec::new(),
+        }
+    }
+
+    /// The changes that an update can make, and the field that each writes.
+    ///
+    /// Labels, annotations and owners can be written through every subresource too.
+    fn changes(&self) -> Vec<(Change, FieldPath)> {
+        let effective: &'static [FieldPath] = match self.subresource() {
+            "" => self.kind.effective_fields(),
             "finalize" => &[&["spec"]],
             _ => &[&["status"]],
         };
 
-        const LABELS: &[&str] = &["metadata", "labels"];
-        let mut parts: Vec<(&str, &[&str])> = own.iter().map(|field| ("weakens", *field)).collect();
-        // Of a Namespace the labels are what it lets through, whichever way they are written.
-        let weakens = self.kind.kind == "Namespace" && !self.sub().is_empty();
-
-        if weakens {
-            parts.push(("weakens", LABELS));
-        } else if !own.contains(&LABELS) {
-            parts.push(("relabels", LABELS));
+        let weaken = effective.iter().map(|field| (Change::Weaken, *field));
+        let mut changes: Vec<(Change, FieldPath)> = weaken.collect();
+        // The labels of a Namespace decide what it lets through.
+        if self.kind.is_namespace() && !self.subresource().is_empty() {
+            changes.push((Change::Weaken, LABELS));
+        } else if !effective.contains(&LABELS) {
+            changes.push((Change::Relabel, LABELS));
         }
 
-        parts.push(("freezes", &["metadata", "annotations"]));
-        parts.push((
-            "gives an owner that is not there to",
-            &["metadata", "ownerReferences"],
-        ));
-
-        parts
+        changes.push((Change::Freeze, &["metadata", "annotations"]));
+        changes.push((Change::Orphan, &["metadata", "ownerReferences"]));
+        changes
     }
 }
 
-/// What the policies say to ways: one is stopped where one of its requests is denied, whatever is
-/// written in it.
+/// Returns what the policies say to attacks. They stop an attack if they deny one of its requests,
+/// whatever is written in it.
 ///
-/// That a request is denied whatever is written is said by what is certain alone. What is tried is
-/// evaluated as a whole.
-pub fn ask(cluster: &Cluster, ways: Vec<Attack>) -> PolicyVerdict {
-    if ways.is_empty() {
+/// Only the certain parts of a policy count for such a denial. An attempt is evaluated as a whole.
+pub fn ask(cluster: &Cluster, attacks: Vec<Attack>) -> PolicyVerdict {
+    if attacks.is_empty() {
         return PolicyVerdict::Open("goes a way that no policy was asked about".into());
     }
-    let (mut by, mut open) = (BTreeSet::new(), None);
+    let mut denied_by = BTreeSet::new();
+    let mut undecided = None;
 
-    for way in ways {
-        if let Some(policy) = way.requests.iter().find_map(|r| cluster.surely_denied(r)) {
-            by.insert(policy);
+    for attack in attacks {
+        let mut requests = attack.requests.iter();
+        if let Some(policy) = requests.find_map(|request| cluster.surely_denied(request)) {
+            denied_by.insert(policy);
             continue;
         }
 
-        let says = way
+        let answer = attack
             .requests
             .iter()
-            .map(|r| cluster.admits(r))
-            .find(|a| *a != AdmissionAnswer::Allowed);
-
-        let (policy, span, why) = match says {
-            None | Some(AdmissionAnswer::Allowed) => return PolicyVerdict::Open(way.says),
+            .map(|request| cluster.admits(request))
+            .find(|answer| *answer != AdmissionAnswer::Allowed);
+        let (policy, span, reason) = match answer {
+            None | Some(AdmissionAnswer::Allowed) => {
+                return PolicyVerdict::Open(attack.description);
+            }
             Some(AdmissionAnswer::Denied(policy, span)) => (policy, span, NOT_SURE.to_owned()),
-            Some(AdmissionAnswer::Unknown(policy, span, why)) => (policy, span, why),
+            Some(AdmissionAnswer::Unknown(policy, span, reason)) => (policy, span, reason),
         };
 
-        for (says, requests) in way.tries {
-            if requests
-                .iter()
-                .all(|r| cluster.admits(r) == AdmissionAnswer::Allowed)
-            {
-                return PolicyVerdict::Open(says);
-            }
+        let passes = |attempt: &Attempt| {
+            let mut requests = attempt.requests.iter();
+            requests.all(|request| cluster.admits(request) == AdmissionAnswer::Allowed)
+        };
+        if let Some(attempt) = attack.attempts.into_iter().find(passes) {
+            return PolicyVerdict::Open(attempt.description);
         }
 
-        open = open.or(Some(PolicyVerdict::Unknown(way.says, policy, span, why)));
+        undecided.get_or_insert(UndecidedAttack {
+            attack: attack.description,
+            policy,
+            span,
+            reason,
+        });
     }
 
-    open.unwrap_or_else(|| PolicyVerdict::Denied(by.into_iter().collect()))
+    match undecided {
+        Some(undecided) => PolicyVerdict::Unknown(undecided),
+        None => PolicyVerdict::Denied(denied_by.into_iter().collect()),
+    }
 }
 
-/// What is tried to be created of Kubernetes' own kinds: the group, the resource, and the object
-/// with the server's defaults.
-pub fn examples(namespace: &str) -> Vec<(&'static str, &'static str, Json)> {
-    let own = |k: &&FloorKind| !k.group.contains('.') || k.group.ends_with(".k8s.io");
-    let makes = |k: &&FloorKind| !["namespaces", "services", "pods"].contains(&k.resource);
-    let all = KINDS
+/// An object that a test creates, with the defaults of the API server.
+pub struct Example {
+    /// The API group.
+    pub group: &'static str,
+    /// The resource.
+    pub resource: &'static str,
+    /// The object.
+    pub object: Json,
+}
+
+/// The objects of Kubernetes' own kinds that attacks try to create.
+pub fn examples(namespace: &str) -> Vec<Example> {
+    let built_in = |kind: &&FloorKind| !kind.group.contains('.') || kind.group.ends_with(".k8s.io");
+    let created = |kind: &&FloorKind| !["namespaces", "services", "pods"].contains(&kind.resource);
+    let example = |kind: &FloorKind| Example {
+        group: kind.group,
+        resource: kind.resource,
+        object: open_object(kind, namespace, "open"),
+    };
+    KINDS
         .iter()
-        .filter(own)
-        .filter(makes)
-        .filter(|k| k.group != "argoproj.io");
-    all.map(|k| (k.group, k.resource, made(k, namespace, "open")))
+        .filter(built_in)
+        .filter(created)
+        .map(example)
         .collect()
 }
 
-/// An object of a kind, as wide as can be.
-fn made(kind: &FloorKind, namespace: &str, name: &str) -> Json {
-    let version = if kind.group.is_empty() {
-        kind.version.to_owned()
-    } else {
-        format!("{}/{}", kind.group, kind.version)
+/// An object of a kind that lets everything through.
+fn open_object(kind: &FloorKind, namespace: &str, name: &str) -> Json {
+    let version = match kind.group {
+        "" => kind.version.to_owned(),
+        group => format!("{group}/{}", kind.version),
     };
+
     let mut object = json!({"apiVersion": version, "kind": kind.kind, "metadata": {"name": name, "namespace": namespace}});
-    if kind.kind == "Namespace" {
+    if kind.is_namespace() {
         object["metadata"] =
             json!({"name": namespace, "labels": {"kubernetes.io/metadata.name": namespace}});
     }
@@ -613,29 +711,27 @@ fn weakened(kind: &FloorKind, old: &Json) -> Json {
     let mut object = old.clone();
     widen(&mut object, kind);
 
-    if kind.kind == "Namespace"
+    if kind.is_namespace()
         && let Some(Json::Object(labels)) = object.pointer_mut("/metadata/labels")
     {
-        for (key, value) in labels
-            .iter_mut()
-            .filter(|(k, _)| k.starts_with("pod-security.kubernetes.io/"))
-        {
-            *value = if key.ends_with("-version") {
-                "latest".into()
-            } else {
-                "privileged".into()
-            };
+        for (key, value) in labels.iter_mut() {
+            if key.starts_with("pod-security.kubernetes.io/") {
+                *value = match key.ends_with("-version") {
+                    true => "latest".into(),
+                    false => "privileged".into(),
+                };
+            }
         }
     }
 
-    // Who is bound to what is not changed but for whom.
+    // The role of a binding cannot be changed, only its subjects.
     if kind.kind == "RoleBinding" {
         object["roleRef"] = old["roleRef"].clone();
     }
     object
 }
 
-/// Without its labels; one that has none gets one.
+/// The object without its labels. One that has none to lose gets one.
 fn unlabelled(old: &Json) -> Json {
     let mut object = old.clone();
     let mut labels = object["metadata"]["labels"]
@@ -643,7 +739,7 @@ fn unlabelled(old: &Json) -> Json {
         .cloned()
         .unwrap_or_default();
     let before = labels.len();
-    labels.retain(|k, _| k == "kubernetes.io/metadata.name");
+    labels.retain(|key, _| key == "kubernetes.io/metadata.name");
     if labels.len() == before {
         labels.insert("app".into(), "x".into());
     }
@@ -651,8 +747,8 @@ fn unlabelled(old: &Json) -> Json {
     object
 }
 
-/// With an owner that is not there.
-fn owned(old: &Json) -> Json {
+/// The object with an owner that does not exist.
+fn orphaned(old: &Json) -> Json {
     let mut object = old.clone();
     object["metadata"]["ownerReferences"] = json!([
         {"apiVersion": "v1", "kind": "Namespace", "name": "gone", "uid": "00000000-0000-0000-0000-000000000000"}
@@ -660,17 +756,18 @@ fn owned(old: &Json) -> Json {
     object
 }
 
+/// The object with the annotation by which Flux leaves it alone.
 fn frozen(old: &Json) -> Json {
     let mut object = old.clone();
-    let mut marks = object["metadata"]["annotations"]
+    let mut annotations = object["metadata"]["annotations"]
         .as_object()
         .cloned()
         .unwrap_or_default();
-    marks.insert(
+    annotations.insert(
         "kustomize.toolkit.fluxcd.io/reconcile".into(),
         "disabled".into(),
     );
-    object["metadata"]["annotations"] = Json::Object(marks);
+    object["metadata"]["annotations"] = Json::Object(annotations);
     object
 }
 

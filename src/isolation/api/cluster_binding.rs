@@ -42,7 +42,7 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
         let Some(role) = cluster.rbac.role(binding) else {
             continue;
         };
-        let weight = capability::weight(&role.rules);
+        let grade = capability::grade(&role.rules);
 
         for (subject, span) in &binding.subjects {
             let Some(holder) = cluster.holder(subject) else {
@@ -50,7 +50,7 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
             };
             let tenant = &cluster.tenants[holder as usize].name;
             let span = at(*span, binding.origin);
-            let finding = match weight {
+            let finding = match grade {
                 Grade::Nothing => continue,
                 Grade::ClusterRead => Finding::warning(
                     &CLUSTER_BINDING,
@@ -63,10 +63,10 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
                 Grade::Full => {
                     let takeover = capability::TAKEOVER
                         .iter()
-                        .find(|p| p.of(&role.rules).is_some());
+                        .find(|p| p.given_by(&role.rules).is_some());
                     let what = match takeover {
-                        Some(power) if capability::EVERYTHING.of(&role.rules).is_none() => {
-                            power.description.to_owned()
+                        Some(power) if capability::EVERYTHING.given_by(&role.rules).is_none() => {
+                            power.effect.predicate().to_owned()
                         }
                         _ => capability::worst(&role.rules, true),
                     };

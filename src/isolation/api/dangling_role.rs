@@ -1,6 +1,7 @@
 use super::Findings;
 use crate::diagnostic::rule;
-use crate::graph::{Cluster, InputKind};
+use crate::graph::{Cluster, InputKind, Owner};
+use crate::isolation::capability::system_group;
 use crate::isolation::{Finding, at, tenant_of};
 
 rule! {
@@ -46,10 +47,8 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
         let inside = !binding.id.namespace.is_empty()
             && !binding.role.0.is_empty()
             && binding.subjects.iter().all(|(s, _)| {
-                crate::isolation::capability::wide(s).is_none()
-                    && cluster
-                        .holder(s)
-                        .is_none_or(|t| home == crate::graph::Owner::Tenant(t))
+                system_group(s).is_none()
+                    && cluster.holder(s).is_none_or(|t| home == Owner::Tenant(t))
             });
 
         let finding = match inside {

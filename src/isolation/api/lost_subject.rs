@@ -60,7 +60,7 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
             let finding = match cluster
                 .rbac
                 .role(binding)
-                .map(|r| capability::weight(&r.rules))
+                .map(|r| capability::grade(&r.rules))
             {
                 Some(Grade::Full) if everywhere => {
                     let message = format!(

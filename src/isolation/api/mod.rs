@@ -55,10 +55,13 @@ fn explain_subject(cluster: &Cluster, tenant: u32, subject: &Subject, finding: F
             let Some(role) = cluster.rbac.role(binding) else {
                 continue;
             };
-            if let Some(power) = BECOME_ACCOUNT.iter().find(|p| p.of(&role.rules).is_some()) {
+            if let Some(power) = BECOME_ACCOUNT
+                .iter()
+                .find(|p| p.given_by(&role.rules).is_some())
+            {
                 let text = format!(
                     "{person} {} in `{namespace}`, and so acts as {subject} ({})",
-                    power.description,
+                    power.effect.predicate(),
                     binding.id.called()
                 );
                 return finding.step(binding.origin.span, text);

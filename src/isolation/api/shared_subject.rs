@@ -2,6 +2,7 @@ use super::Findings;
 use crate::diagnostic::rule;
 use crate::graph::rbac::Subject;
 use crate::graph::{Cluster, Owner};
+use crate::isolation::capability::system_group;
 use crate::isolation::{Finding, at, some};
 use std::collections::BTreeMap;
 
@@ -42,10 +43,7 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
 
         for (subject, span) in &binding.subjects {
             let people = matches!(subject, Subject::User(_) | Subject::Group(_));
-            if people
-                && crate::isolation::capability::wide(subject).is_none()
-                && cluster.holder(subject).is_none()
-            {
+            if people && system_group(subject).is_none() && cluster.holder(subject).is_none() {
                 bound
                     .entry(subject)
                     .or_default()

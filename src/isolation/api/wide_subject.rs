@@ -44,7 +44,7 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
             continue;
         };
         for (subject, span) in &binding.subjects {
-            let Some(who) = capability::wide(subject) else {
+            let Some(who) = capability::system_group(subject) else {
                 continue;
             };
             let namespace = &binding.id.namespace;
@@ -59,7 +59,7 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
                 binding.role_name()
             );
 
-            let finding = match (namespace.is_empty(), capability::weight(&role.rules)) {
+            let finding = match (namespace.is_empty(), capability::grade(&role.rules)) {
                 (_, Grade::Nothing) => continue,
                 (true, Grade::ClusterRead) => {
                     let message = format!(

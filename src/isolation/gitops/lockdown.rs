@@ -2,8 +2,7 @@ use super::Findings;
 use crate::diagnostic::rule;
 use crate::graph::Cluster;
 use crate::graph::gitops::flux::{Controller, is_named};
-use crate::graph::rbac::Subject;
-use crate::isolation::capability::BECOME_ACCOUNT;
+use crate::isolation::capability::APPLY_BY_FLUX;
 use crate::isolation::{Finding, at, some, tenant_of};
 use crate::source::Span;
 use std::collections::BTreeSet;
@@ -39,121 +38,107 @@ rule! {
     pub static LOCKDOWN = "gitops/lockdown", Error;
 }
 
-/// Where a flag is looked for, and what is said of it there.
-type Setting<'a> = (&'a Controller, Option<(&'a str, Option<Span>)>);
+/// A flag that a controller must be started with.
+struct RequiredFlag {
+    controller: &'static str,
+    /// The name of the flag, without dashes.
+    flag: &'static str,
+    value: FlagValue,
+    /// What follows if it is not set, as a clause.
+    consequence: &'static str,
+}
 
-/// A controller, the flag that it needs, and what follows where it is not set.
-const NEEDED: [(&str, &str, &str); 8] = [
-    ("kustomize-controller", REFS, ANYTHING),
-    ("helm-controller", REFS, ANYTHING),
-    (
+/// The value that a required flag must have.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum FlagValue {
+    True,
+    /// The name of a service account: any but the empty one.
+    AccountName,
+}
+
+impl FlagValue {
+    /// Whether a value does what is required.
+    fn accepts(self, value: &str) -> bool {
+        match self {
+            Self::True => ["1", "t", "true"].contains(&value.to_lowercase().as_str()),
+            Self::AccountName => !value.is_empty(),
+        }
+    }
+
+    /// The value that a fix proposes.
+    const fn proposal(self) -> &'static str {
+        match self {
+            Self::True => "true",
+            Self::AccountName => "default",
+        }
+    }
+}
+
+const REQUIRED: [RequiredFlag; 8] = [
+    no_cross_namespace_refs("kustomize-controller", READS_SOURCES),
+    no_cross_namespace_refs("helm-controller", READS_SOURCES),
+    no_cross_namespace_refs(
         "notification-controller",
-        REFS,
         "a tenant's Receivers and Alerts may name every other tenant's objects",
     ),
-    ("image-reflector-controller", REFS, ANYTHING),
-    ("image-automation-controller", REFS, ANYTHING),
-    (
-        "kustomize-controller",
-        "no-remote-bases",
-        "a tenant's overlays may load bases from anywhere",
-    ),
-    ("kustomize-controller", "default-service-account", AS_ITSELF),
-    ("helm-controller", "default-service-account", AS_ITSELF),
+    no_cross_namespace_refs("image-reflector-controller", READS_SOURCES),
+    no_cross_namespace_refs("image-automation-controller", READS_SOURCES),
+    RequiredFlag {
+        controller: "kustomize-controller",
+        flag: "no-remote-bases",
+        value: FlagValue::True,
+        consequence: "a tenant's overlays may load bases from anywhere",
+    },
+    default_service_account("kustomize-controller"),
+    default_service_account("helm-controller"),
 ];
-const REFS: &str = "no-cross-namespace-refs";
-const ANYTHING: &str = "a tenant's Flux objects may read every other tenant's sources";
-const AS_ITSELF: &str = "what names no service account is applied as a cluster-admin";
+
+const READS_SOURCES: &str = "a tenant's Flux objects may read every other tenant's sources";
+
+const fn no_cross_namespace_refs(
+    controller: &'static str,
+    consequence: &'static str,
+) -> RequiredFlag {
+    RequiredFlag {
+        controller,
+        flag: "no-cross-namespace-refs",
+        value: FlagValue::True,
+        consequence,
+    }
+}
+
+const fn default_service_account(controller: &'static str) -> RequiredFlag {
+    RequiredFlag {
+        controller,
+        flag: "default-service-account",
+        value: FlagValue::AccountName,
+        consequence: "what names no service account is applied as a cluster-admin",
+    }
+}
 
 pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
     let mut missing: BTreeSet<String> = BTreeSet::new();
     let mut reported: BTreeSet<Span> = BTreeSet::new();
     let writers = writers(cluster);
 
-    for (name, flag, follows) in NEEDED {
-        // Its Deployment, and shards of it; and what patches of overlays set for all of Flux's.
-        let is_it = |c: &&Controller| is_named(&c.id.name, name);
-        let platforms = |c: &&Controller| tenant_of(cluster, &c.id.namespace).is_none();
-        let deployed: Vec<&Controller> = cluster
-            .facts
-            .gitops
-            .controllers
-            .iter()
-            .filter(is_it)
-            .filter(platforms)
-            .collect();
+    for required in &REQUIRED {
+        let settings = settings(cluster, required);
+        if settings.is_empty() {
+            missing.insert(format!("{} --{}", required.controller, required.flag));
+        }
 
-        let patches = || {
-            cluster
-                .facts
-                .gitops
-                .controllers
-                .iter()
-                .filter(|c| c.patches(name))
-        };
-
-        let patched = patches()
-            .filter_map(|c| c.flag(flag).map(|(value, span)| (c, value, span)))
-            .next_back();
-        let set: Vec<Setting<'_>> = match (patched, deployed.is_empty()) {
-            (Some((patch, value, span)), _) => vec![(patch, Some((value, span)))],
-            (None, false) => deployed.iter().map(|c| (*c, c.flag(flag))).collect(),
-            (None, true) => {
-                missing.insert(format!("{name} --{flag}"));
+        for setting in settings {
+            if setting
+                .value
+                .is_some_and(|value| required.value.accepts(value))
+            {
                 continue;
             }
-        };
-
-        for (controller, value) in set {
-            let on = match value {
-                Some((value, _)) if flag == "default-service-account" => !value.is_empty(),
-                Some((value, _)) => ["1", "t", "true"].contains(&value.to_lowercase().as_str()),
-                None => false,
-            };
-
-            let span = at(value.and_then(|(_, span)| span), controller.origin);
             // A patch is for all of them: it is reported once.
-            if on || (controller.patch.is_some() && !reported.insert(span)) {
+            if setting.controller.patch.is_some() && !reported.insert(setting.span) {
                 continue;
             }
-            let said = value.map_or_else(
-                || format!("without --{flag}"),
-                |(value, _)| format!("with --{flag}={value}"),
-            );
-
-            let (who_runs, of) = match controller.patch.is_some() {
-                true => (
-                    "Flux's controllers run".to_owned(),
-                    "a patch of Flux's controllers".to_owned(),
-                ),
-                false => (
-                    format!("{} runs", controller.id.name),
-                    controller.id.called(),
-                ),
-            };
-
-            let message = format!("{who_runs} {said}: {follows}");
-            let who = match writers.len() {
-                0 => "whoever may write Flux objects".to_owned(),
-                _ => format!(
-                    "tenants that may write Flux objects ({})",
-                    some(writers.iter().map(|w| w.as_str()))
-                ),
-            };
-
-            out.push(
-                Finding::refuted(&LOCKDOWN, span, message)
-                    .step(span, format!("{said} in {of}"))
-                    .step(span, format!("so {follows}: {who}"))
-                    .fix(format!(
-                        "start it with --{flag}={}",
-                        if flag == "default-service-account" {
-                            "default"
-                        } else {
-                            "true"
-                        }
-                    )),
-            );
+            out.push(finding(required, &setting, &writers));
         }
     }
 
@@ -166,30 +151,98 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
     }
 }
 
+/// A controller's Deployment, or a patch of it, and the value of a flag in it.
+struct Setting<'a> {
+    controller: &'a Controller,
+    value: Option<&'a str>,
+    /// The place of the value; of one that is not set, the place of the object.
+    span: Span,
+}
+
+impl<'a> Setting<'a> {
+    fn new(controller: &'a Controller, value: Option<(&'a str, Option<Span>)>) -> Self {
+        Self {
+            controller,
+            value: value.map(|(value, _)| value),
+            span: at(value.and_then(|(_, span)| span), controller.origin),
+        }
+    }
+}
+
+/// Where the inputs set a flag: the last patch of an overlay that does, or else the controller's
+/// Deployment and those of its shards. Empty if no input shows the controller.
+fn settings<'a>(cluster: &'a Cluster, required: &RequiredFlag) -> Vec<Setting<'a>> {
+    let controllers = &cluster.facts.gitops.controllers;
+    let patched = controllers
+        .iter()
+        .filter(|controller| controller.patches(required.controller))
+        .filter_map(|patch| Some((patch, patch.flag(required.flag)?)))
+        .next_back();
+    if let Some((patch, value)) = patched {
+        return vec![Setting::new(patch, Some(value))];
+    }
+
+    controllers
+        .iter()
+        .filter(|controller| is_named(&controller.id.name, required.controller))
+        .filter(|controller| tenant_of(cluster, &controller.id.namespace).is_none())
+        .map(|controller| Setting::new(controller, controller.flag(required.flag)))
+        .collect()
+}
+
+fn finding(required: &RequiredFlag, setting: &Setting<'_>, writers: &BTreeSet<String>) -> Finding {
+    let RequiredFlag {
+        flag, consequence, ..
+    } = required;
+    let controller = setting.controller;
+    let started = match setting.value {
+        Some(value) => format!("with --{flag}={value}"),
+        None => format!("without --{flag}"),
+    };
+
+    let (runs, object) = match controller.patch.is_some() {
+        true => (
+            "Flux's controllers run".to_owned(),
+            "a patch of Flux's controllers".to_owned(),
+        ),
+        false => (
+            format!("{} runs", controller.id.name),
+            controller.id.called(),
+        ),
+    };
+    let who = match writers.len() {
+        0 => "whoever may write Flux objects".to_owned(),
+        _ => format!(
+            "tenants that may write Flux objects ({})",
+            some(writers.iter().map(String::as_str))
+        ),
+    };
+
+    let message = format!("{runs} {started}: {consequence}");
+    Finding::refuted(&LOCKDOWN, setting.span, message)
+        .step(setting.span, format!("{started} in {object}"))
+        .step(setting.span, format!("so {consequence}: {who}"))
+        .fix(format!(
+            "start it with --{flag}={}",
+            required.value.proposal()
+        ))
+}
+
 /// The tenants whose people or service accounts may write Flux objects.
 fn writers(cluster: &Cluster) -> BTreeSet<String> {
-    let flux = &BECOME_ACCOUNT[4];
     let mut writers = BTreeSet::new();
-
-    for binding in cluster
-        .rbac
-        .bindings
-        .iter()
-        .filter(|b| !b.id.namespace.is_empty())
-    {
-        if cluster
-            .rbac
-            .role(binding)
-            .is_none_or(|r| flux.of(&r.rules).is_none())
-        {
+    for binding in &cluster.rbac.bindings {
+        let role = cluster.rbac.role(binding);
+        let gives = role.is_some_and(|role| APPLY_BY_FLUX.given_by(&role.rules).is_some());
+        if binding.id.namespace.is_empty() || !gives {
             continue;
         }
+
         let tenants = binding
             .subjects
             .iter()
-            .filter_map(|(s, _): &(Subject, _)| cluster.holder(s));
-        writers.extend(tenants.map(|t| cluster.tenants[t as usize].name.to_string()));
+            .filter_map(|(subject, _)| cluster.holder(subject));
+        writers.extend(tenants.map(|tenant| cluster.tenants[tenant as usize].name.to_string()));
     }
-
     writers
 }

@@ -1,20 +1,22 @@
+use super::paths::NetworkPath;
 use super::reach::{Admitted, Reachability};
 use super::{Findings, owned};
 use crate::diagnostic::rule;
-use crate::graph::Cluster;
 use crate::graph::network::PolicyObject;
-use crate::isolation::{Finding, at};
+use crate::graph::{Cluster, NamespaceNode, Owner, TenantNode};
+use crate::isolation::{Finding, Step, at, namespace_span};
 use crate::kube::labels::TooLarge;
-use crate::netpol::Rule;
-use std::collections::{BTreeMap, BTreeSet};
+use crate::netpol::{Direction, Rule};
+use crate::source::Span;
+use std::collections::BTreeSet;
 
 rule! {
-    /// A rule of a policy lets in other tenants' pods, which both sides did not declare.
+    /// A rule of a policy lets in other tenants' pods by an edge that both sides did not declare.
     ///
     /// ## What it finds
     /// An ingress rule in a tenant's namespace that admits pods of other tenants' namespaces, which
     /// can get out to it. An edge that the consumer's egress and the provider's ingress (or
-    /// `provides`) both declare is none.
+    /// `provides`) both declare is not reported.
     ///
     /// ## Why it matters
     /// A `namespaceSelector` beside a `podSelector`, in one list item, means both; in two items it
@@ -37,20 +39,18 @@ rule! {
     /// A.8.22; SOC 2 CC6.6
     pub static CROSS_TENANT = "network/cross-tenant-ingress", Error;
 }
+
 rule! {
-    /// A rule of a policy would let in other tenants' pods, if only they got out.
+    /// A rule of a policy lets in other tenants' pods, whose own policies do not let them out.
     ///
     /// ## Why it matters
-    /// One half of an edge that nobody declared: the day that the other tenant loosens its egress,
-    /// the edge is there.
+    /// It is one half of an edge that is not declared. If the other tenant loosens its egress, the
+    /// edge is open.
     ///
     /// ## Fix
     /// Remove the rule, or declare the edge on both sides.
     pub static HALF_OPEN = "network/half-open", Warning;
 }
-
-/// A rule that lets somebody in, and whom.
-type Entrance<'a> = (&'a PolicyObject, &'a Rule, Result<Admitted, TooLarge>);
 
 pub(super) fn check(
     cluster: &Cluster,
@@ -59,134 +59,163 @@ pub(super) fn check(
     out: &mut Findings<'_>,
 ) -> usize {
     let mut edges = 0;
-    for (to, tenant, namespace) in owned(cluster).filter(|(_, _, n)| !n.has_unevaluated_policy) {
-        let tenant = &cluster.tenants[tenant as usize];
-        let Some(paths) = reach.paths_in(to) else {
-            let span = namespace.origin.map_or(tenant.span, |o| o.span);
-            let message = format!(
-                "whether others reach `{}` cannot be told: its selectors are too many",
-                namespace.name
-            );
-            out.push(
-                Finding::unknown(&CROSS_TENANT, span, message)
-                    .by(&tenant.name)
-                    .fix("select pods by fewer labels"),
-            );
+    for (index, tenant, namespace) in owned(cluster).filter(|(_, _, n)| !n.has_unevaluated_policy) {
+        let target = Target {
+            cluster,
+            reach,
+            index,
+            namespace,
+            tenant: &cluster.tenants[tenant as usize],
+        };
+        let Some(paths) = reach.paths_in(index) else {
+            out.push(target.undecided());
             continue;
         };
 
-        // One rule, one finding, however many peers it has: by the one that lets in most.
-        let mut rules: BTreeMap<(usize, usize), Entrance<'_>> = BTreeMap::new();
-        for (policy, rule, way) in paths.iter().filter_map(|w| w.by.map(|(p, r)| (p, r, w))) {
-            let admitted = reach.admitted_through(to, way, declared);
-            edges += admitted.as_ref().map_or(0, |g| g.declared);
-            let of = |list: &[u32]| {
-                list.iter()
-                    .position(|at| std::ptr::eq(&cluster.facts.policies[*at as usize], policy))
-            };
-
-            let own = policy
-                .spec
-                .ingress
-                .iter()
-                .flatten()
-                .position(|r| std::ptr::eq(r, rule));
-
-            let key = (
-                of(&namespace.policies).unwrap_or_default(),
-                own.unwrap_or_default(),
-            );
-
-            let known = rules
-                .entry(key)
-                .or_insert_with(|| (policy, rule, Ok(Admitted::default())));
-            known.2 = match (&known.2, admitted) {
-                (Err(TooLarge), _) | (_, Err(TooLarge)) => Err(TooLarge),
-                (Ok(known), Ok(more)) => Ok(known.with(&more)),
-            };
-        }
-
-        for (policy, rule, admitted) in rules.into_values() {
-            let span = at(rule.span, policy.origin);
-            let Ok(admitted) = admitted else {
-                let message = format!(
-                    "who comes in by {} cannot be told: the selectors are too many",
-                    policy.id.called()
-                );
-                out.push(
-                    Finding::unknown(&CROSS_TENANT, span, message)
-                        .fix("select pods by fewer labels"),
-                );
+        // One rule is one finding, however many peers it has.
+        for paths in paths.chunk_by(of_same_rule) {
+            let Some((policy, rule)) = paths.first().and_then(|path| path.by) else {
                 continue;
             };
 
-            let fix = "name the namespaces that are meant by kubernetes.io/metadata.name, or declare the edge on both sides";
-            if let Some(first) = admitted.first {
-                let from = &cluster.namespaces[first as usize];
-                let others = match admitted.namespaces {
-                    1 => format!("pods of `{}`", from.name),
-                    many => format!(
-                        "pods of {many} other namespaces, `{}` among them,",
-                        from.name
-                    ),
+            let mut all = Ok(Admitted::default());
+            for path in paths {
+                let admitted = reach.admitted_through(index, path, declared);
+                edges += admitted.as_ref().map_or(0, |admitted| admitted.declared);
+                all = match (all, admitted) {
+                    (Ok(all), Ok(admitted)) => Ok(all.with(&admitted)),
+                    _ => Err(TooLarge),
                 };
+            }
 
-                let message = format!(
-                    "{others} reach `{}` of tenant `{}`: {} lets them in",
-                    namespace.name,
-                    tenant.name,
-                    policy.id.called()
-                );
-
-                let out_step = match reach.between(first, to) {
-                    Ok(Some((exit, _))) => match exit.by {
-                        None => (
-                            from.origin.map_or(span, |o| o.span),
-                            format!(
-                                "no policy governs what leaves `{}` of {}",
-                                from.name,
-                                cluster.owner_name(from.owner)
-                            ),
-                        ),
-                        Some((policy, rule)) => (
-                            at(rule.span, policy.origin),
-                            format!("{} lets it out of `{}`", policy.id.called(), from.name),
-                        ),
-                    },
-                    _ => (span, format!("a pod in `{}` sends", from.name)),
-                };
-
-                let finding = Finding::refuted(&CROSS_TENANT, span, message)
-                    .step(out_step.0, out_step.1)
-                    .step(
-                        span,
-                        format!("{} lets it into `{}`", policy.id.called(), namespace.name),
-                    )
-                    .reaching(&tenant.name)
-                    .fix(fix);
-
-                out.push(match cluster.owner(&from.name) {
-                    crate::graph::Owner::Tenant(by) if admitted.namespaces == 1 => {
-                        finding.by(&cluster.tenants[by as usize].name)
-                    }
-                    _ => finding,
-                });
-            } else if admitted.permitted > admitted.declared {
-                let message = format!(
-                    "{} lets {} or more namespaces of others into `{}` of tenant `{}`; so far none of their pods can get out to it",
-                    policy.id.called(),
-                    admitted.permitted - admitted.declared,
-                    namespace.name,
-                    tenant.name
-                );
-                out.push(
-                    Finding::warning(&HALF_OPEN, span, message)
-                        .reaching(&tenant.name)
-                        .fix(fix),
-                );
+            if let Some(finding) = target.finding(policy, rule, all) {
+                out.push(finding);
             }
         }
     }
 
     edges
+}
+
+/// Whether one rule of a policy lets both paths through: one path for each of its peers.
+fn of_same_rule(left: &NetworkPath<'_>, right: &NetworkPath<'_>) -> bool {
+    match (left.by, right.by) {
+        (Some((_, left)), Some((_, right))) => std::ptr::eq(left, right),
+        _ => false,
+    }
+}
+
+const FIX: &str = "name the namespaces that are meant by kubernetes.io/metadata.name, or declare \
+                   the edge on both sides";
+
+/// The namespace of a tenant that others may enter.
+struct Target<'a> {
+    cluster: &'a Cluster,
+    reach: &'a Reachability<'a>,
+    index: u32,
+    namespace: &'a NamespaceNode,
+    tenant: &'a TenantNode,
+}
+
+impl Target<'_> {
+    fn undecided(&self) -> Finding {
+        let message = format!(
+            "whether others reach `{}` cannot be told: its selectors are too many",
+            self.namespace.name
+        );
+        let span = namespace_span(self.namespace, self.tenant);
+        Finding::unknown(&CROSS_TENANT, span, message)
+            .by(&self.tenant.name)
+            .fix("select pods by fewer labels")
+    }
+
+    /// The finding about a rule of a policy, if it lets others in.
+    fn finding(
+        &self,
+        policy: &PolicyObject,
+        rule: &Rule,
+        admitted: Result<Admitted, TooLarge>,
+    ) -> Option<Finding> {
+        let span = at(rule.span, policy.origin);
+        let Ok(admitted) = admitted else {
+            let message = format!(
+                "who comes in by {} cannot be told: the selectors are too many",
+                policy.id.called()
+            );
+            let finding = Finding::unknown(&CROSS_TENANT, span, message);
+            return Some(finding.fix("select pods by fewer labels"));
+        };
+
+        if let Some(first) = admitted.first {
+            return Some(self.entered(policy, span, first, admitted.namespaces));
+        }
+        let permitted = admitted.permitted.checked_sub(admitted.declared)?;
+        (permitted > 0).then(|| self.half_open(policy, span, permitted))
+    }
+
+    /// Pods of other tenants reach the namespace: of `count` namespaces, `first` is the first.
+    fn entered(&self, policy: &PolicyObject, span: Span, first: u32, count: usize) -> Finding {
+        let from = &self.cluster.namespaces[first as usize];
+        let others = match count {
+            1 => format!("pods of `{}`", from.name),
+            many => format!(
+                "pods of {many} other namespaces, `{}` among them,",
+                from.name
+            ),
+        };
+        let message = format!(
+            "{others} reach `{}` of tenant `{}`: {} lets them in",
+            self.namespace.name,
+            self.tenant.name,
+            policy.id.called()
+        );
+        let lets_in = format!(
+            "{} lets it into `{}`",
+            policy.id.called(),
+            self.namespace.name
+        );
+
+        let finding = Finding::refuted(&CROSS_TENANT, span, message)
+            .steps([self.exit(first, span), Step::new(span, lets_in)])
+            .reaching(&self.tenant.name)
+            .fix(FIX);
+
+        match from.owner {
+            Owner::Tenant(by) if count == 1 => finding.by(&self.cluster.tenants[by as usize].name),
+            _ => finding,
+        }
+    }
+
+    /// How a pod gets out of the first of the namespaces.
+    fn exit(&self, first: u32, fallback: Span) -> Step {
+        let from = &self.cluster.namespaces[first as usize];
+        match self.reach.between(first, self.index) {
+            Ok(Some((exit, _))) if exit.by.is_some() => {
+                exit.step(Direction::Egress, from, fallback)
+            }
+            Ok(Some(_)) => Step::new(
+                from.origin.map_or(fallback, |origin| origin.span),
+                format!(
+                    "no policy governs what leaves `{}` of {}",
+                    from.name,
+                    self.cluster.owner_name(from.owner)
+                ),
+            ),
+            _ => Step::new(fallback, format!("a pod in `{}` sends", from.name)),
+        }
+    }
+
+    /// The rule lets others in, and none of them has a way out to it.
+    fn half_open(&self, policy: &PolicyObject, span: Span, permitted: usize) -> Finding {
+        let message = format!(
+            "{} lets {permitted} or more namespaces of others into `{}` of tenant `{}`; their \
+             own policies do not let them out to it yet",
+            policy.id.called(),
+            self.namespace.name,
+            self.tenant.name
+        );
+        Finding::warning(&HALF_OPEN, span, message)
+            .reaching(&self.tenant.name)
+            .fix(FIX)
+    }
 }

@@ -1,12 +1,12 @@
-use super::Findings;
+use super::paths::{EndLabels, NetworkPath};
 use super::reach::Reachability;
+use super::{Findings, owned};
 use crate::delivery::argo;
 use crate::diagnostic::rule;
-use crate::graph::network::PolicyObject;
-use crate::graph::{Cluster, Owner};
-use crate::isolation::{Finding, at};
-use crate::kube::labels::Labels;
-use crate::netpol::{Port, Ports, Protocol, Rule};
+use crate::graph::{Cluster, NamespaceNode};
+use crate::isolation::Finding;
+use crate::kube::labels::{Labels, TooLarge};
+use crate::netpol::{Direction, Port, Ports, Protocol};
 
 rule! {
     /// Tenants' pods reach what serves every tenant's sources or secrets.
@@ -17,7 +17,7 @@ rule! {
     ///
     /// ## Why it matters
     /// source-controller serves the files of every GitRepository, OCIRepository and Bucket to
-    /// whoever asks by HTTP; the repo-server and its Redis hold rendered manifests, and what is
+    /// every client that asks by HTTP; the repo-server and its Redis hold rendered manifests, and what is
     /// written there is applied.
     ///
     /// ## Example
@@ -34,109 +34,86 @@ rule! {
     pub static OPEN_CONTROLLER = "network/open-controller", Error;
 }
 
-/// What serves for all: the namespace (the engine's own where none is named), the label of its pods, the port, and what it has.
-const SERVERS: [(Option<&str>, &str, &str, u16, &str); 3] = [
-    (
-        None,
-        "app",
-        "source-controller",
-        9090,
-        "the files of every tenant's sources",
-    ),
-    (
-        Some(argo::NAMESPACE),
-        "app.kubernetes.io/name",
-        "argocd-repo-server",
-        8081,
-        "the manifests of every tenant's repositories",
-    ),
-    (
-        Some(argo::NAMESPACE),
-        "app.kubernetes.io/name",
-        "argocd-redis",
-        6379,
-        "the manifests of every tenant's Applications",
-    ),
+/// A server of a GitOps engine that holds files or secrets of every tenant.
+struct Server {
+    /// The namespace that it runs in; `None` is the namespace of the cluster's engine.
+    namespace: Option<&'static str>,
+    /// The key of the label that its pods carry, with its name as the value.
+    label: &'static str,
+    name: &'static str,
+    port: u16,
+    /// What it serves, as a phrase.
+    serves: &'static str,
+}
+
+const SERVERS: [Server; 3] = [
+    Server {
+        namespace: None,
+        label: "app",
+        name: "source-controller",
+        port: 9090,
+        serves: "the files of every tenant's sources",
+    },
+    Server {
+        namespace: Some(argo::NAMESPACE),
+        label: "app.kubernetes.io/name",
+        name: "argocd-repo-server",
+        port: 8081,
+        serves: "the manifests of every tenant's repositories",
+    },
+    Server {
+        namespace: Some(argo::NAMESPACE),
+        label: "app.kubernetes.io/name",
+        name: "argocd-redis",
+        port: 6379,
+        serves: "the manifests of every tenant's Applications",
+    },
 ];
 
 pub(super) fn check(cluster: &Cluster, reach: &Reachability<'_>, out: &mut Findings<'_>) {
-    let mut absent = Vec::new();
-    for (home, key, name, port, what) in SERVERS {
-        let home = home.unwrap_or(&cluster.engine_namespace);
-        let Some(to) = cluster
-            .namespace(home)
-            .filter(|at| cluster.namespaces[*at as usize].origin.is_some())
-        else {
+    let mut absent: Vec<&str> = Vec::new();
+    for server in &SERVERS {
+        let home = server.namespace.unwrap_or(&cluster.engine_namespace);
+        let known = cluster.namespace(home).and_then(|index| {
+            let origin = cluster.namespaces[index as usize].origin?;
+            Some((index, origin.span))
+        });
+        let Some((index, span)) = known else {
             if !absent.contains(&home) {
                 absent.push(home);
             }
             continue;
         };
 
-        let labels = Labels::new([(key.into(), name.into())]);
-        let port = Port {
-            protocol: Protocol::Tcp,
-            ports: Ports::Range(port, port),
-        };
-
-        let mut first = None;
-        let (mut count, mut undecided) = (0, false);
-
-        for (from, namespace) in cluster.namespaces.iter().enumerate() {
-            let leads =
-                |paths: &[super::paths::NetworkPath<'_>]| paths.iter().any(|w| w.span.has(to));
-            if namespace.owner == Owner::Platform || !reach.paths_out(from as u32).is_none_or(leads)
-            {
-                continue;
-            }
-            match reach.between_as(from as u32, to, [None, Some(&labels)], Some(&port)) {
-                Ok(None) => {}
-                Ok(Some((exit, entrance))) => {
-                    count += 1;
-                    first.get_or_insert((namespace, exit.by, entrance.by));
-                }
-                Err(_) => undecided = true,
-            }
-        }
-
-        let span = cluster.namespaces[to as usize].origin.map(|o| o.span);
-        if let (Some((namespace, exit, entrance)), Some(home_span)) = (first, span) {
-            let others = if count == 1 {
-                "namespace"
-            } else {
-                "namespaces"
-            };
-
+        let clients = clients(cluster, reach, server, index);
+        if let Some(first) = &clients.first {
             let message = format!(
-                "pods of {count} tenants' {others}, `{}` among them, reach {name} in `{home}`, which has {what}",
-                namespace.name
+                "pods of {} tenants' {}, `{}` among them, reach {} in `{home}`, which has {}",
+                clients.count,
+                match clients.count {
+                    1 => "namespace",
+                    _ => "namespaces",
+                },
+                first.namespace.name,
+                server.name,
+                server.serves
             );
 
-            let by = |by: Option<(&PolicyObject, &Rule)>, span, word: &str, name: &str| match by {
-                Some((policy, rule)) => (
-                    at(rule.span, policy.origin),
-                    format!("{} lets it {word} `{name}`", policy.id.called()),
-                ),
-                None => (span, format!("no policy governs what goes {word} `{name}`")),
-            };
-
-            let out_step = by(
-                exit,
-                namespace.origin.map_or(home_span, |o| o.span),
-                "out of",
-                &namespace.name,
-            );
-
-            let in_step = by(entrance, home_span, "into", home);
+            let from = first.namespace.origin.map_or(span, |origin| origin.span);
+            let home = &cluster.namespaces[index as usize];
+            let steps = [
+                first.exit.step(Direction::Egress, first.namespace, from),
+                first.entrance.step(Direction::Ingress, home, span),
+            ];
             out.push(
-                Finding::refuted(&OPEN_CONTROLLER, home_span, message)
-                    .step(out_step.0, out_step.1)
-                    .step(in_step.0, in_step.1)
+                Finding::refuted(&OPEN_CONTROLLER, span, message)
+                    .steps(steps)
                     .fix("let only metrics and webhooks in, as `flux install` does"),
             );
-        } else if let (true, Some(span)) = (undecided, span) {
+        } else if clients.undecided {
             let message = format!(
-                "whether tenants reach {name} in `{home}` cannot be told: the selectors are too many"
+                "whether tenants reach {} in `{home}` cannot be told: the selectors are too many",
+                server.name
             );
             out.push(
                 Finding::unknown(&OPEN_CONTROLLER, span, message)
@@ -152,4 +129,58 @@ pub(super) fn check(cluster: &Cluster, reach: &Reachability<'_>, out: &mut Findi
         );
         out.assume("controllers-closed", text);
     }
+}
+
+/// The namespaces of tenants whose pods reach a server.
+#[derive(Default)]
+struct Clients<'a> {
+    count: usize,
+    first: Option<Client<'a>>,
+    /// Whether the selectors of some other namespace are too many to tell.
+    undecided: bool,
+}
+
+/// A namespace of a tenant, and the paths by which its pods reach a server.
+struct Client<'a> {
+    namespace: &'a NamespaceNode,
+    exit: &'a NetworkPath<'a>,
+    entrance: &'a NetworkPath<'a>,
+}
+
+fn clients<'a>(
+    cluster: &'a Cluster,
+    reach: &'a Reachability<'a>,
+    server: &Server,
+    to: u32,
+) -> Clients<'a> {
+    let labels = Labels::new([(server.label.into(), server.name.into())]);
+    let labels = EndLabels {
+        from: None,
+        to: Some(&labels),
+    };
+    let port = Port {
+        protocol: Protocol::Tcp,
+        ports: Ports::Range(server.port, server.port),
+    };
+
+    let mut clients = Clients::default();
+    for (from, _, namespace) in owned(cluster) {
+        let leads = |paths: &[NetworkPath<'_>]| paths.iter().any(|path| path.namespaces.has(to));
+        if !reach.paths_out(from).is_none_or(leads) {
+            continue;
+        }
+        match reach.between_as(from, to, labels, Some(&port)) {
+            Ok(None) => {}
+            Ok(Some((exit, entrance))) => {
+                clients.count += 1;
+                clients.first.get_or_insert(Client {
+                    namespace,
+                    exit,
+                    entrance,
+                });
+            }
+            Err(TooLarge) => clients.undecided = true,
+        }
+    }
+    clients
 }

@@ -1,8 +1,12 @@
-use super::reach::Reachability;
+use super::paths::governing;
+use super::reach::{Admitted, Reachability};
 use super::{Findings, owned};
 use crate::diagnostic::rule;
-use crate::graph::Cluster;
-use crate::isolation::Finding;
+use crate::graph::network::PolicyObject;
+use crate::graph::{Cluster, NamespaceNode, TenantNode};
+use crate::isolation::{Finding, namespace_span};
+use crate::kube::labels::TooLarge;
+use crate::netpol::Direction;
 use std::collections::BTreeSet;
 
 rule! {
@@ -40,82 +44,85 @@ pub(super) fn check(
     declared: &BTreeSet<(u32, u32)>,
     out: &mut Findings<'_>,
 ) {
-    for (at, tenant, namespace) in owned(cluster).filter(|(_, _, n)| !n.has_unevaluated_policy) {
-        let Some(paths) = reach.paths_in(at) else {
+    for (index, tenant, namespace) in owned(cluster).filter(|(_, _, n)| !n.has_unevaluated_policy) {
+        let Some(paths) = reach.paths_in(index) else {
             continue;
         };
-        let Some(open) = paths.iter().find(|w| w.by.is_none()) else {
+        let Some(open) = paths.iter().find(|path| path.by.is_none()) else {
             continue;
         };
+        let admitted = reach.admitted_through(index, open, declared);
         let tenant = &cluster.tenants[tenant as usize];
-        let span = namespace.origin.map_or(tenant.span, |o| o.span);
-        let governing = namespace
-            .policies
-            .iter()
-            .map(|p| &cluster.facts.policies[*p as usize]);
-
-        let governing: Vec<_> = governing
-            .filter(|object| object.spec.ingress.is_some())
-            .collect();
-        // A policy that leaves pods out is what to change; without one, the namespace is.
-        let span = governing.first().map_or(span, |p| p.origin.span);
-        let why = match governing.as_slice() {
-            [] => "no policy governs what comes into it".to_owned(),
-            [one] => format!("{} does not select every pod", one.id.called()),
-            [_, ..] => format!("none of its {} policies selects every pod", governing.len()),
-        };
-
-        let finding = match reach.admitted_through(at, open, declared) {
-            Err(_) => {
-                let message = format!(
-                    "whether others reach `{}` cannot be told: its selectors are too many",
-                    namespace.name
-                );
-                Finding::unknown(&OPEN_NAMESPACE, span, message)
-            }
-            Ok(admitted) => match admitted.first {
-                None => Finding::warning(
-                    &OPEN_NAMESPACE,
-                    span,
-                    format!(
-                        "`{}` of tenant `{}` is open: {why}; so far no other tenant's pods can get out to it",
-                        namespace.name, tenant.name
-                    ),
-                ),
-                Some(first) => {
-                    let from = &cluster.namespaces[first as usize].name;
-                    let others = if admitted.namespaces == 1 {
-                        "namespace"
-                    } else {
-                        "namespaces"
-                    };
-
-                    let message = format!(
-                        "pods of {} other {others} reach every port of `{}` of tenant `{}`: {why}",
-                        admitted.namespaces, namespace.name, tenant.name
-                    );
-
-                    Finding::refuted(&OPEN_NAMESPACE, span, message)
-                        .step(
-                            cluster.namespaces[first as usize]
-                                .origin
-                                .map_or(span, |o| o.span),
-                            format!(
-                                "a pod in `{from}` of {} may send there",
-                                cluster.owner_name(cluster.owner(from))
-                            ),
-                        )
-                        .step(
-                            governing.first().map_or(span, |p| p.origin.span),
-                            format!("in `{}`, {why}", namespace.name),
-                        )
-                        .reaching(&tenant.name)
-                }
-            },
-        };
-
-        out.push(finding.fix(
-            "add a NetworkPolicy with `podSelector: {}` and `policyTypes: [Ingress, Egress]`",
-        ));
+        out.push(finding(cluster, namespace, tenant, admitted));
     }
+}
+
+/// The finding about an open namespace, by who comes in.
+fn finding(
+    cluster: &Cluster,
+    namespace: &NamespaceNode,
+    tenant: &TenantNode,
+    admitted: Result<Admitted, TooLarge>,
+) -> Finding {
+    let policies: Vec<&PolicyObject> = governing(cluster, namespace, Direction::Ingress)
+        .map(|(policy, _)| policy)
+        .collect();
+    let why = match policies.as_slice() {
+        [] => "no policy governs what comes into it".to_owned(),
+        [one] => format!("{} does not select every pod", one.id.called()),
+        [_, ..] => format!("none of its {} policies selects every pod", policies.len()),
+    };
+
+    // A policy that leaves pods out is what to change; without one, the namespace is.
+    let span = match policies.first() {
+        Some(policy) => policy.origin.span,
+        None => namespace_span(namespace, tenant),
+    };
+
+    let finding = match admitted {
+        Err(TooLarge) => {
+            let message = format!(
+                "whether others reach `{}` cannot be told: its selectors are too many",
+                namespace.name
+            );
+            Finding::unknown(&OPEN_NAMESPACE, span, message)
+        }
+        Ok(Admitted { first: None, .. }) => {
+            let message = format!(
+                "`{}` of tenant `{}` is open: {why}; the policies of other tenants do not let \
+                 their pods out to it yet",
+                namespace.name, tenant.name
+            );
+            Finding::warning(&OPEN_NAMESPACE, span, message)
+        }
+        Ok(Admitted {
+            first: Some(first),
+            namespaces: count,
+            ..
+        }) => {
+            let others = if count == 1 {
+                "namespace"
+            } else {
+                "namespaces"
+            };
+            let message = format!(
+                "pods of {count} other {others} reach every port of `{}` of tenant `{}`: {why}",
+                namespace.name, tenant.name
+            );
+
+            let from = &cluster.namespaces[first as usize];
+            let sends = format!(
+                "a pod in `{}` of {} may send there",
+                from.name,
+                cluster.owner_name(from.owner)
+            );
+            let sends_from = from.origin.map_or(span, |origin| origin.span);
+            Finding::refuted(&OPEN_NAMESPACE, span, message)
+                .step(sends_from, sends)
+                .step(span, format!("in `{}`, {why}", namespace.name))
+                .reaching(&tenant.name)
+        }
+    };
+
+    finding.fix("add a NetworkPolicy with `podSelector: {}` and `policyTypes: [Ingress, Egress]`")
 }

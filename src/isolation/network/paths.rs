@@ -1,28 +1,29 @@
-//! Ways in and out of namespaces, for pods that may come: with whatever labels their tenants
-//! choose.
+//! The network paths in and out of namespaces, for every pod that their tenants may create.
 //!
-//! A namespace is left open in a direction where some labels avoid every policy; else what passes
-//! is what some rule of a policy lets through that some labels are selected by. Two ways meet where
-//! one choice of labels and a port serves both.
+//! A tenant chooses the labels of its pods. A namespace is open in a direction if some labels avoid
+//! every policy. Otherwise a connection passes if a rule of a policy that selects the pod lets it
+//! through. A path out and a path in meet if one choice of labels and one port serve both.
 
 use crate::graph::network::{PolicyObject, ports_meet};
 use crate::graph::{Cluster, NamespaceNode};
+use crate::isolation::{Step, at};
 use crate::kube::labels::{Labels, Selector, TooLarge, satisfiable};
 use crate::netpol::{Direction, Peer, Port, Rule};
+use crate::source::Span;
 use ipnet::IpNet;
 use std::sync::Arc;
 
-/// Which namespaces the other end may be in.
+/// The namespaces that the other end of a connection may be in.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum NamespaceSet {
-    /// Any.
+    /// Every namespace.
     Anywhere,
-    /// These, sorted.
+    /// The namespaces with these indices, sorted.
     In(Arc<[u32]>),
 }
 
 impl NamespaceSet {
-    /// Whether a namespace is among them.
+    /// Whether a namespace is in the set.
     pub fn has(&self, namespace: u32) -> bool {
         match self {
             Self::Anywhere => true,
@@ -31,94 +32,135 @@ impl NamespaceSet {
     }
 }
 
-/// One way in or out of a namespace.
+/// One path in or out of a namespace.
 #[derive(Clone, Debug)]
 pub struct NetworkPath<'a> {
-    /// The policy that lets it through; nothing where none governs.
+    /// The policy and the rule that let it through; `None` if no policy governs it.
     pub by: Option<(&'a PolicyObject, &'a Rule)>,
-    /// Where the other end may be.
-    pub span: NamespaceSet,
-    /// What it does not depend on the namespace by: two ways of one shape meet the same ways.
-    pub shape: PathCondition<'a>,
+    /// The namespaces that the other end may be in.
+    pub namespaces: NamespaceSet,
+    /// What it requires of the pods and the port.
+    pub condition: PathCondition<'a>,
 }
 
-/// What of a way does not depend on where it is.
+impl NetworkPath<'_> {
+    /// The step of a chain that this path is. `fallback` is its place if no policy governs it.
+    pub fn step(&self, direction: Direction, namespace: &NamespaceNode, fallback: Span) -> Step {
+        let (word, name) = (preposition(direction), &namespace.name);
+        match self.by {
+            Some((policy, rule)) => Step::new(
+                at(rule.span, policy.origin),
+                format!("{} lets it {word} `{name}`", policy.id.called()),
+            ),
+            None => Step::new(
+                fallback,
+                format!("no policy governs what goes {word} `{name}`"),
+            ),
+        }
+    }
+}
+
+/// The word before the namespace that a connection leaves or enters.
+pub const fn preposition(direction: Direction) -> &'static str {
+    match direction {
+        Direction::Egress => "out of",
+        Direction::Ingress => "into",
+    }
+}
+
+/// What a path requires of the pods and the port, whichever namespace it belongs to.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PathCondition<'a> {
-    /// What must select the pod.
+    /// Must select the pod of the path's namespace.
     own: Option<&'a Selector>,
-    /// What must not.
+    /// None of them may select the pod of the path's namespace.
     avoid: Vec<&'a Selector>,
-    /// What must select the other pod.
+    /// Must select the pod at the other end.
     other: Option<&'a Selector>,
-    /// On which ports; all where there is none.
+    /// The ports that it lets through; every port if empty.
     ports: &'a [Port],
 }
 
+/// The labels of the pods at both ends of a connection; `None` stands for any labels.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct EndLabels<'a> {
+    /// The labels of the pod that sends.
+    pub from: Option<&'a Labels>,
+    /// The labels of the pod that receives.
+    pub to: Option<&'a Labels>,
+}
+
 impl PathCondition<'_> {
-    /// Whether pods can be labelled so that a connection takes this way out and that way in.
+    /// Whether pods can be labelled so that a connection takes this path out and that path in.
     ///
     /// # Errors
     /// The selectors are too many to tell.
     pub fn meets(&self, entrance: &PathCondition<'_>) -> Result<bool, TooLarge> {
-        self.meets_as(entrance, [None, None])
+        self.meets_as(entrance, EndLabels::default())
     }
 
-    /// The same, where the labels of one pod or both are known: of the one that sends, and of the
-    /// one that is sent to.
+    /// Does the same for pods of which some labels are known.
     ///
     /// # Errors
     /// The selectors are too many to tell.
     pub fn meets_as(
         &self,
         entrance: &PathCondition<'_>,
-        labels: [Option<&Labels>; 2],
+        labels: EndLabels<'_>,
     ) -> Result<bool, TooLarge> {
         if !ports_meet(self.ports, entrance.ports) {
             return Ok(false);
         }
-        let both = |labels: Option<&Labels>,
-                    a: Option<&'_ Selector>,
-                    b: Option<&'_ Selector>,
-                    avoid: &[&Selector]| {
-            let yes: Vec<&Selector> = a.into_iter().chain(b).collect();
-            match labels {
-                Some(labels) => Ok(yes.iter().all(|s| s.matches(labels))
-                    && !avoid.iter().any(|s| s.matches(labels))),
-                None => satisfiable(&yes, avoid).map(|found| found.is_some()),
-            }
-        };
-
-        let [from, to] = labels;
-        Ok(both(from, self.own, entrance.other, &self.avoid)?
-            && both(to, entrance.own, self.other, &entrance.avoid)?)
+        Ok(
+            can_be_labelled(labels.from, [self.own, entrance.other], &self.avoid)?
+                && can_be_labelled(labels.to, [entrance.own, self.other], &entrance.avoid)?,
+        )
     }
 
-    /// Whether a port is among those that it lets through.
+    /// Whether the path lets a port through.
     pub fn has_port(&self, port: &Port) -> bool {
         ports_meet(self.ports, std::slice::from_ref(port))
     }
 }
 
-/// Whether addresses of a rule hold those of pods.
+/// Whether a pod, with these labels if they are known, can be selected by some and not by others.
+fn can_be_labelled(
+    labels: Option<&Labels>,
+    selected: [Option<&Selector>; 2],
+    avoid: &[&Selector],
+) -> Result<bool, TooLarge> {
+    let selected: Vec<&Selector> = selected.into_iter().flatten().collect();
+    match labels {
+        Some(labels) => Ok(selected.iter().all(|selector| selector.matches(labels))
+            && !avoid.iter().any(|selector| selector.matches(labels))),
+        None => satisfiable(&selected, avoid).map(|found| found.is_some()),
+    }
+}
+
+/// Whether a network of a rule contains addresses of pods.
 fn holds_pods(cluster: &Cluster, net: &IpNet, except: &[IpNet]) -> bool {
     // Cilium's networks select no pods: docs.cilium.io, "IP/CIDR based".
     if cluster.plugin.as_deref() == Some("cilium") {
         return false;
     }
-    let overlap = |a: &IpNet, b: &IpNet| a.contains(b) || b.contains(a);
-    let usual: Vec<IpNet> = USUAL_PODS.iter().filter_map(|n| n.parse().ok()).collect();
-    let pods = if cluster.pod_networks.is_empty() {
-        &usual
-    } else {
-        &cluster.pod_networks
+
+    let usual: Vec<IpNet> = USUAL_POD_NETWORKS
+        .iter()
+        .filter_map(|network| network.parse().ok())
+        .collect();
+    let pod_networks = match cluster.pod_networks.as_slice() {
+        [] => &usual,
+        declared => declared,
     };
-    pods.iter()
-        .any(|pods| overlap(net, pods) && !except.iter().any(|e| e.contains(pods)))
+
+    pod_networks.iter().any(|pods| {
+        let overlap = net.contains(pods) || pods.contains(net);
+        overlap && !except.iter().any(|except| except.contains(pods))
+    })
 }
 
-/// Where pods are when nobody says so: private addresses, and those of carriers.
-const USUAL_PODS: [&str; 5] = [
+/// The addresses that pods have if the fleet declares none: private ones, and those of carriers.
+const USUAL_POD_NETWORKS: [&str; 5] = [
     "10.0.0.0/8",
     "172.16.0.0/12",
     "192.168.0.0/16",
@@ -126,7 +168,20 @@ const USUAL_PODS: [&str; 5] = [
     "fc00::/7",
 ];
 
-/// Every way in or out of a namespace.
+/// The policies of a namespace that govern a direction, each with its rules.
+pub fn governing<'a>(
+    cluster: &'a Cluster,
+    namespace: &NamespaceNode,
+    direction: Direction,
+) -> impl Iterator<Item = (&'a PolicyObject, &'a [Rule])> {
+    namespace
+        .policies
+        .iter()
+        .map(|at| &cluster.facts.policies[*at as usize])
+        .filter_map(move |policy| Some((policy, policy.spec.rules(direction)?)))
+}
+
+/// Every path in or out of a namespace.
 ///
 /// # Errors
 /// The selectors are too many to tell whether some pod is not governed.
@@ -135,88 +190,81 @@ pub fn paths<'a>(
     namespace: &NamespaceNode,
     direction: Direction,
 ) -> Result<Vec<NetworkPath<'a>>, TooLarge> {
-    let policies = namespace
-        .policies
+    let governing: Vec<_> = governing(cluster, namespace, direction).collect();
+    let mut paths = Vec::new();
+
+    let mut selectors: Vec<&Selector> = governing
         .iter()
-        .map(|at| &cluster.facts.policies[*at as usize]);
-
-    let governing: Vec<(&PolicyObject, &[Rule])> = policies
-        .filter_map(|object| Some((object, object.spec.rules(direction)?)))
+        .map(|(policy, _)| &policy.spec.pods)
         .collect();
-    let mut all = Vec::new();
-    let mut avoid: Vec<&Selector> = governing
-        .iter()
-        .map(|(object, _)| &object.spec.pods)
-        .collect();
+    selectors.sort();
+    selectors.dedup();
 
-    avoid.sort();
-    avoid.dedup();
-
-    if satisfiable(&[], &avoid)?.is_some() {
-        let shape = PathCondition {
-            own: None,
-            avoid,
-            other: None,
-            ports: &[],
-        };
-        all.push(NetworkPath {
+    if satisfiable(&[], &selectors)?.is_some() {
+        paths.push(NetworkPath {
             by: None,
-            span: NamespaceSet::Anywhere,
-            shape,
+            namespaces: NamespaceSet::Anywhere,
+            condition: PathCondition {
+                own: None,
+                avoid: selectors,
+                other: None,
+                ports: &[],
+            },
         });
     }
 
     for (policy, rules) in governing {
         for rule in rules {
-            let mut add = |span, other| {
-                let shape = PathCondition {
+            let peers = peers(cluster, policy, rule).into_iter();
+            paths.extend(peers.map(|(namespaces, other)| NetworkPath {
+                by: Some((policy, rule)),
+                namespaces,
+                condition: PathCondition {
                     own: Some(&policy.spec.pods),
                     avoid: Vec::new(),
                     other,
                     ports: &rule.ports,
-                };
-                all.push(NetworkPath {
-                    by: Some((policy, rule)),
-                    span,
-                    shape,
-                });
-            };
-
-            if rule.peers.is_empty() {
-                add(NamespaceSet::Anywhere, None);
-            }
-            for peer in &rule.peers {
-                match peer {
-                    Peer::Pods {
-                        namespaces: None,
-                        pods,
-                    } => {
-                        let own: Vec<u32> = cluster
-                            .namespace(&policy.id.namespace)
-                            .into_iter()
-                            .collect();
-                        add(NamespaceSet::In(own.into()), Some(pods));
-                    }
-                    Peer::Pods {
-                        namespaces: Some(selector),
-                        pods,
-                    } if selector.is_everything() => {
-                        add(NamespaceSet::Anywhere, Some(pods));
-                    }
-                    Peer::Pods {
-                        namespaces: Some(selector),
-                        pods,
-                    } => {
-                        add(NamespaceSet::In(cluster.select(selector)), Some(pods));
-                    }
-                    Peer::Block { net, except } if holds_pods(cluster, net, except) => {
-                        add(NamespaceSet::Anywhere, None)
-                    }
-                    Peer::Block { .. } => {}
-                }
-            }
+                },
+            }));
         }
     }
 
-    Ok(all)
+    Ok(paths)
+}
+
+/// The pods that a rule names as peers: their namespaces, and the selector of the pods.
+fn peers<'a>(
+    cluster: &Cluster,
+    policy: &PolicyObject,
+    rule: &'a Rule,
+) -> Vec<(NamespaceSet, Option<&'a Selector>)> {
+    if rule.peers.is_empty() {
+        return vec![(NamespaceSet::Anywhere, None)];
+    }
+
+    let peer = |peer: &'a Peer| match peer {
+        Peer::Pods {
+            namespaces: None,
+            pods,
+        } => {
+            let own: Vec<u32> = cluster
+                .namespace(&policy.id.namespace)
+                .into_iter()
+                .collect();
+            Some((NamespaceSet::In(own.into()), Some(pods)))
+        }
+        Peer::Pods {
+            namespaces: Some(selector),
+            pods,
+        } if selector.is_everything() => Some((NamespaceSet::Anywhere, Some(pods))),
+        Peer::Pods {
+            namespaces: Some(selector),
+            pods,
+        } => Some((NamespaceSet::In(cluster.select(selector)), Some(pods))),
+        Peer::Block { net, except } => {
+            holds_pods(cluster, net, except).then_some((NamespaceSet::Anywhere, None))
+        }
+    };
+
+    rule.peers.iter().filter_map(peer).collect()
 }

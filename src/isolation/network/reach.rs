@@ -1,63 +1,126 @@
-//! Which namespaces' pods reach which: without asking every pair.
+//! Which namespaces' pods reach which, without a question for every pair.
 //!
-//! Ways out that lead to few namespaces are looked up from there; namespaces whose ways out lead to
-//! many are put into groups of one kind, and a group is asked once for each way in.
+//! A path out that leads to few namespaces is looked up from where it leads. Namespaces whose paths
+//! out to many namespaces are equal form a group, and each path in is held against a group once.
 
-use super::paths::{NamespaceSet, NetworkPath, PathCondition, paths};
+use super::paths::{EndLabels, NamespaceSet, NetworkPath, PathCondition, paths};
 use crate::graph::{Cluster, Owner};
-use crate::kube::labels::{Labels, TooLarge};
+use crate::kube::labels::TooLarge;
 use crate::netpol::{Direction, Port};
+use crate::value::Text;
 use fixedbitset::FixedBitSet;
 use rayon::prelude::*;
 use std::collections::{BTreeSet, HashMap};
 
-/// From how many namespaces on a way leads to many.
-const MANY: usize = 32;
+/// Up to this many namespaces, a path leads to few.
+const FEW: usize = 32;
 
-/// Namespaces whose ways out to many are of one kind.
+/// The paths of a cluster, indexed so that they can be asked about.
+pub struct Reachability<'a> {
+    cluster: &'a Cluster,
+    /// By namespace; `None` if the selectors are too many to tell.
+    outs: Vec<Option<Vec<NetworkPath<'a>>>>,
+    ins: Vec<Option<Vec<NetworkPath<'a>>>>,
+    exits: ExitIndex<'a>,
+}
+
+/// The paths out of tenants' namespaces, by where they lead.
+#[derive(Default)]
+struct ExitIndex<'a> {
+    groups: Vec<ExitGroup<'a>>,
+    /// The namespaces with a path to few, by where it leads.
+    few: HashMap<u32, Vec<u32>>,
+    /// Namespaces whose paths out could not be told.
+    undecided: Vec<u32>,
+}
+
+/// A path that leads to many namespaces: to which, and on what condition.
+type WidePath<'a> = (NamespaceSet, PathCondition<'a>);
+
+/// Namespaces whose paths out to many namespaces are equal.
 struct ExitGroup<'a> {
-    paths: Vec<(NamespaceSet, PathCondition<'a>)>,
+    paths: Vec<WidePath<'a>>,
     /// Namespaces of tenants, sorted.
     members: Vec<u32>,
 }
 
-/// The ways of a cluster, laid out to be asked.
-pub struct Reachability<'a> {
-    cluster: &'a Cluster,
-    /// By namespace; nothing where it could not be told.
-    outs: Vec<Option<Vec<NetworkPath<'a>>>>,
-    ins: Vec<Option<Vec<NetworkPath<'a>>>>,
-    groups: Vec<ExitGroup<'a>>,
-    /// The namespaces with a way to few, by where it leads.
-    few: HashMap<u32, Vec<u32>>,
-    /// Namespaces whose ways out could not be told.
-    undecided: Vec<u32>,
+impl<'a> ExitIndex<'a> {
+    fn new(cluster: &Cluster, outs: &[Option<Vec<NetworkPath<'a>>>]) -> Self {
+        let mut index = Self::default();
+        let mut known: HashMap<Vec<WidePath<'a>>, usize> = HashMap::new();
+
+        for (from, (namespace, paths)) in cluster.namespaces.iter().zip(outs).enumerate() {
+            let from = from as u32;
+            if namespace.owner == Owner::Platform {
+                continue;
+            }
+            let Some(paths) = paths else {
+                index.undecided.push(from);
+                continue;
+            };
+
+            let wide = index.add_narrow(from, paths);
+            if wide.is_empty() {
+                continue;
+            }
+            let at = *known.entry(wide).or_insert_with_key(|paths| {
+                index.groups.push(ExitGroup {
+                    paths: paths.clone(),
+                    members: Vec::new(),
+                });
+                index.groups.len() - 1
+            });
+            index.groups[at].members.push(from);
+        }
+
+        index
+    }
+
+    /// Indexes the paths that lead to few, and returns the others, sorted.
+    fn add_narrow(&mut self, from: u32, paths: &[NetworkPath<'a>]) -> Vec<WidePath<'a>> {
+        let mut wide = BTreeSet::new();
+        for path in paths {
+            match &path.namespaces {
+                NamespaceSet::In(list) if list.len() <= FEW => {
+                    for to in list.iter() {
+                        let sources = self.few.entry(*to).or_default();
+                        if sources.last() != Some(&from) {
+                            sources.push(from);
+                        }
+                    }
+                }
+                namespaces => _ = wide.insert((namespaces.clone(), path.condition.clone())),
+            }
+        }
+        wide.into_iter().collect()
+    }
 }
 
-/// The tenants that come into a namespace.
+/// The tenants whose pods reach a namespace, as sets of indices.
 #[derive(Clone, Debug)]
 pub struct Sources {
-    /// Those that come as not both sides declare.
+    /// Tenants that reach it by an edge that is not declared on both sides.
     pub open: FixedBitSet,
-    /// Those that come as both sides declare.
+    /// Tenants that reach it by an edge that both sides declare.
     pub declared: FixedBitSet,
 }
 
-/// Who comes in by one way.
+/// The namespaces of other tenants whose pods come in by one path.
 #[derive(Clone, Debug, Default)]
 pub struct Admitted {
-    /// How many namespaces of other tenants.
+    /// How many reach it without an edge that both sides declare.
     pub namespaces: usize,
-    /// One of them, the first by name.
+    /// The first of them by name.
     pub first: Option<u32>,
-    /// How many namespaces of other tenants it would let in, if they had a way out.
+    /// How many the path lets in, whether or not they have a path out to it; more than a few are
+    /// not counted to the end.
     pub permitted: usize,
-    /// How many come in as both sides declare.
+    /// How many reach it by an edge that both sides declare.
     pub declared: usize,
 }
 
 impl Admitted {
-    /// Of two ways the one that lets in more, and what both have.
+    /// Merges what two peers of one rule admit: the larger of each number.
     #[must_use]
     pub fn with(&self, other: &Self) -> Self {
         Self {
@@ -67,113 +130,76 @@ impl Admitted {
             declared: self.declared.max(other.declared),
         }
     }
+
+    fn add(&mut self, count: usize, first: Option<u32>) {
+        self.namespaces += count;
+        self.first = [self.first, first].into_iter().flatten().min();
+    }
 }
 
 impl<'a> Reachability<'a> {
-    /// Lays out the ways of a cluster.
+    /// Indexes the paths of a cluster.
     pub fn new(cluster: &'a Cluster) -> Self {
         let all = |direction| -> Vec<Option<Vec<NetworkPath<'a>>>> {
             cluster
                 .namespaces
                 .par_iter()
-                .map(|n| paths(cluster, n, direction).ok())
+                .map(|namespace| paths(cluster, namespace, direction).ok())
                 .collect()
         };
 
-        let (outs, ins) = (all(Direction::Egress), all(Direction::Ingress));
-        let mut few: HashMap<u32, Vec<u32>> = HashMap::new();
-        let mut groups: Vec<ExitGroup<'a>> = Vec::new();
-        let mut known: HashMap<Vec<(NamespaceSet, PathCondition<'a>)>, usize> = HashMap::new();
-        let mut undecided = Vec::new();
-
-        for (from, paths) in outs.iter().enumerate() {
-            if cluster.namespaces[from].owner == Owner::Platform {
-                continue;
-            }
-            if paths.is_none() {
-                undecided.push(from as u32);
-            }
-            let mut many: BTreeSet<(NamespaceSet, PathCondition<'a>)> = BTreeSet::new();
-
-            for way in paths.iter().flatten() {
-                match &way.span {
-                    NamespaceSet::In(list) if list.len() <= MANY => {
-                        for to in list.iter() {
-                            let sources = few.entry(*to).or_default();
-                            if sources.last() != Some(&(from as u32)) {
-                                sources.push(from as u32);
-                            }
-                        }
-                    }
-                    span => {
-                        many.insert((span.clone(), way.shape.clone()));
-                    }
-                }
-            }
-
-            if !many.is_empty() {
-                let paths: Vec<(NamespaceSet, PathCondition<'a>)> = many.into_iter().collect();
-                let at = *known.entry(paths).or_insert_with_key(|paths| {
-                    groups.push(ExitGroup {
-                        paths: paths.clone(),
-                        members: Vec::new(),
-                    });
-                    groups.len() - 1
-                });
-                groups[at].members.push(from as u32);
-            }
-        }
-
+        let outs = all(Direction::Egress);
         Self {
             cluster,
+            exits: ExitIndex::new(cluster, &outs),
             outs,
-            ins,
-            groups,
-            few,
-            undecided,
+            ins: all(Direction::Ingress),
         }
     }
 
-    /// The ways into a namespace; nothing where it could not be told.
+    /// The paths into a namespace; `None` if the selectors are too many to tell.
     pub fn paths_in(&self, namespace: u32) -> Option<&[NetworkPath<'a>]> {
         self.ins[namespace as usize].as_deref()
     }
 
-    /// The ways out of a namespace; nothing where it could not be told.
+    /// The paths out of a namespace; `None` if the selectors are too many to tell.
     pub fn paths_out(&self, namespace: u32) -> Option<&[NetworkPath<'a>]> {
         self.outs[namespace as usize].as_deref()
     }
 
-    /// A way out of one namespace and a way into another that meet.
+    /// Returns a path out of one namespace and a path into another that meet.
     ///
     /// # Errors
-    /// It could not be told.
+    /// The selectors are too many to tell.
     pub fn between(
         &self,
         from: u32,
         to: u32,
     ) -> Result<Option<(&NetworkPath<'a>, &NetworkPath<'a>)>, TooLarge> {
-        self.between_as(from, to, [None, None], None)
+        self.between_as(from, to, EndLabels::default(), None)
     }
 
-    /// The same, for pods whose labels are known, or on one port.
+    /// Does the same for pods of which some labels are known, or on one port.
     ///
     /// # Errors
-    /// It could not be told.
+    /// The selectors are too many to tell.
     pub fn between_as(
         &self,
         from: u32,
         to: u32,
-        labels: [Option<&Labels>; 2],
+        labels: EndLabels<'_>,
         port: Option<&Port>,
     ) -> Result<Option<(&NetworkPath<'a>, &NetworkPath<'a>)>, TooLarge> {
         let (Some(outs), Some(ins)) = (self.paths_out(from), self.paths_in(to)) else {
             return Err(TooLarge);
         };
-        let on_port = |way: &&NetworkPath<'a>| port.is_none_or(|port| way.shape.has_port(port));
-        for entrance in ins.iter().filter(|w| w.span.has(from)).filter(on_port) {
-            for exit in outs.iter().filter(|w| w.span.has(to)).filter(on_port) {
-                if exit.shape.meets_as(&entrance.shape, labels)? {
+        let leads = |path: &NetworkPath<'a>, other: u32| {
+            path.namespaces.has(other) && port.is_none_or(|port| path.condition.has_port(port))
+        };
+
+        for entrance in ins.iter().filter(|path| leads(path, from)) {
+            for exit in outs.iter().filter(|path| leads(path, to)) {
+                if exit.condition.meets_as(&entrance.condition, labels)? {
                     return Ok(Some((exit, entrance)));
                 }
             }
@@ -181,160 +207,61 @@ impl<'a> Reachability<'a> {
         Ok(None)
     }
 
-    /// Whether an edge is there by what specs declare alone: policies that are rendered, at both
-    /// ends.
-    fn by_both_specs(
-        &self,
-        from: u32,
-        to: u32,
-        entrance: &NetworkPath<'a>,
-    ) -> Result<bool, TooLarge> {
-        let rendered = |way: &NetworkPath<'a>| {
-            way.by
-                .is_some_and(|(policy, _)| policy.origin.input.is_rendered())
-        };
-
-        if !rendered(entrance) {
-            return Ok(false);
-        }
-        for exit in self
-            .paths_out(from)
-            .ok_or(TooLarge)?
-            .iter()
-            .filter(|w| w.span.has(to) && !rendered(w))
-        {
-            if exit.shape.meets(&entrance.shape)? {
-                return Ok(false);
-            }
-        }
-
-        Ok(true)
-    }
-
-    /// Who comes into a namespace by one of its ways in. `declared` tells the edges that both sides
-    /// declare.
+    /// Counts the namespaces whose pods come into a namespace by one of its paths in.
+    ///
+    /// `declared` holds the edges that both sides declare.
     ///
     /// # Errors
-    /// It could not be told.
+    /// The selectors are too many to tell.
     pub fn admitted_through(
         &self,
         to: u32,
-        entrance: &NetworkPath<'a>,
+        path: &NetworkPath<'a>,
         declared: &BTreeSet<(u32, u32)>,
     ) -> Result<Admitted, TooLarge> {
+        let entrance = Entrance {
+            reach: self,
+            to,
+            path,
+            declared,
+        };
         let mut admitted = Admitted::default();
-        let home = self.cluster.namespaces[to as usize].owner;
-        let foreign = |from: &u32| {
-            let owner = self.cluster.namespaces[*from as usize].owner;
-            owner != home && owner != Owner::Platform
+
+        let sources = match &path.namespaces {
+            NamespaceSet::In(list) if list.len() <= FEW => {
+                let foreign = list
+                    .iter()
+                    .copied()
+                    .filter(|from| entrance.is_foreign(*from));
+                let foreign: Vec<u32> = foreign.collect();
+                admitted.permitted = foreign.len();
+                entrance.meeting(foreign, |_| true)?
+            }
+            _ => {
+                entrance.check_decided()?;
+                admitted.permitted = entrance.count_permitted();
+                for group in entrance.open_groups()? {
+                    let (count, first) = entrance.foreign_members(group);
+                    admitted.add(count, first);
+                }
+                entrance.narrow_sources()?
+            }
         };
 
-        let mut exits: BTreeSet<u32> = BTreeSet::new();
-        if let NamespaceSet::In(list) = &entrance.span
-            && list.len() <= MANY
-        {
-            for from in list.iter().filter(|f| foreign(f)) {
-                admitted.permitted += 1;
-                let outs = self.paths_out(*from).ok_or(TooLarge)?;
-                for exit in outs.iter().filter(|w| w.span.has(to)) {
-                    if exit.shape.meets(&entrance.shape)? {
-                        exits.insert(*from);
-                        break;
-                    }
-                }
-            }
-        } else {
-            if self
-                .undecided
-                .iter()
-                .any(|from| foreign(from) && entrance.span.has(*from))
-            {
-                return Err(TooLarge);
-            }
-
-            let others = |from: &u32| foreign(from);
-            admitted.permitted = match &entrance.span {
-                NamespaceSet::Anywhere => (0..self.cluster.namespaces.len() as u32)
-                    .filter(others)
-                    .take(MANY)
-                    .count(),
-                NamespaceSet::In(list) => list.iter().filter(|f| others(f)).count(),
-            };
-
-            for group in &self.groups {
-                let mut open = false;
-                for (span, shape) in &group.paths {
-                    if span.has(to) && shape.meets(&entrance.shape)? {
-                        open = true;
-                        break;
-                    }
-                }
-
-                if !open {
-                    continue;
-                }
-                // All of a group but the tenant's own: counted, not listed.
-                let within = |from: &&u32| entrance.span.has(**from);
-                let own = match home {
-                    Owner::Tenant(at) => self.cluster.tenants[at as usize].namespaces.iter(),
-                    Owner::Platform => [].iter(),
-                };
-
-                let own = own.filter_map(|n| self.cluster.namespace(n));
-                let own = own
-                    .filter(|n| group.members.binary_search(n).is_ok() && entrance.span.has(*n))
-                    .count();
-                let members = match &entrance.span {
-                    NamespaceSet::Anywhere => group.members.len(),
-                    NamespaceSet::In(_) => group.members.iter().filter(within).count(),
-                };
-
-                admitted.namespaces += members - own;
-                let first = group
-                    .members
-                    .iter()
-                    .filter(within)
-                    .find(|f| foreign(f))
-                    .copied();
-
-                admitted.first = [admitted.first, first].into_iter().flatten().min();
-            }
-
-            for from in self
-                .few
-                .get(&to)
-                .into_iter()
-                .flatten()
-                .filter(|f| foreign(f) && entrance.span.has(**f))
-            {
-                let outs = self.paths_out(*from).ok_or(TooLarge)?;
-                for exit in outs.iter().filter(
-                    |w| matches!(&w.span, NamespaceSet::In(l) if l.len() <= MANY && w.span.has(to)),
-                ) {
-                    if exit.shape.meets(&entrance.shape)? {
-                        exits.insert(*from);
-                        break;
-                    }
-                }
-            }
-        }
-
-        for from in exits {
-            if declared.contains(&(from, to)) && self.by_both_specs(from, to, entrance)? {
-                admitted.declared += 1;
-            } else {
-                admitted.namespaces += 1;
-                admitted.first = [admitted.first, Some(from)].into_iter().flatten().min();
+        for from in sources {
+            match entrance.is_declared(from)? {
+                true => admitted.declared += 1,
+                false => admitted.add(1, Some(from)),
             }
         }
 
         Ok(admitted)
     }
 
-    /// The tenants that come into a namespace by any of its ways in, but its own.
+    /// Returns the other tenants that come into a namespace by any of its paths in.
     ///
     /// # Errors
-    /// It could not be told.
+    /// The selectors are too many to tell.
     pub fn sources(&self, to: u32, declared: &BTreeSet<(u32, u32)>) -> Result<Sources, TooLarge> {
         let none = || FixedBitSet::with_capacity(self.cluster.tenants.len());
         let mut sources = Sources {
@@ -342,59 +269,174 @@ impl<'a> Reachability<'a> {
             declared: none(),
         };
 
-        let home = self.cluster.namespaces[to as usize].owner;
-        let tenant = |from: u32| match self.cluster.namespaces[from as usize].owner {
-            Owner::Tenant(at) if Owner::Tenant(at) != home => Some(at as usize),
-            _ => None,
-        };
+        for path in self.paths_in(to).ok_or(TooLarge)? {
+            let entrance = Entrance {
+                reach: self,
+                to,
+                path,
+                declared,
+            };
+            entrance.check_decided()?;
 
-        for entrance in self.paths_in(to).ok_or(TooLarge)? {
-            if self
-                .undecided
-                .iter()
-                .any(|from| tenant(*from).is_some() && entrance.span.has(*from))
-            {
-                return Err(TooLarge);
+            for group in entrance.open_groups()? {
+                let admitted = group.members.iter().copied();
+                let admitted = admitted.filter(|from| path.namespaces.has(*from));
+                sources
+                    .open
+                    .extend(admitted.filter_map(|from| entrance.foreign_tenant(from)));
             }
 
-            for group in &self.groups {
-                let mut paths = group.paths.iter().filter(|(span, _)| span.has(to));
-                if paths.try_fold(false, |open, (_, shape)| {
-                    Ok(open || shape.meets(&entrance.shape)?)
-                })? {
-                    let within = group
-                        .members
-                        .iter()
-                        .filter(|from| entrance.span.has(**from));
-                    sources.open.extend(within.filter_map(|from| tenant(*from)));
-                }
-            }
-
-            for from in self
-                .few
-                .get(&to)
-                .into_iter()
-                .flatten()
-                .filter(|from| entrance.span.has(**from))
-            {
-                let Some(at) = tenant(*from) else { continue };
-                let outs = self.paths_out(*from).ok_or(TooLarge)?;
-                let mut paths = outs.iter().filter(
-                    |w| matches!(&w.span, NamespaceSet::In(l) if l.len() <= MANY && w.span.has(to)),
-                );
-                if paths.try_fold(false, |open, exit| {
-                    Ok(open || exit.shape.meets(&entrance.shape)?)
-                })? {
-                    match declared.contains(&(*from, to))
-                        && self.by_both_specs(*from, to, entrance)?
-                    {
-                        true => sources.declared.insert(at),
-                        false => sources.open.insert(at),
-                    }
+            for from in entrance.narrow_sources()? {
+                let Some(tenant) = entrance.foreign_tenant(from) else {
+                    continue;
+                };
+                match entrance.is_declared(from)? {
+                    true => sources.declared.insert(tenant),
+                    false => sources.open.insert(tenant),
                 }
             }
         }
 
         Ok(sources)
+    }
+}
+
+/// A path into a namespace, held against the paths out of the others.
+struct Entrance<'r, 'a> {
+    reach: &'r Reachability<'a>,
+    to: u32,
+    path: &'r NetworkPath<'a>,
+    declared: &'r BTreeSet<(u32, u32)>,
+}
+
+impl<'r, 'a> Entrance<'r, 'a> {
+    fn owner(&self, namespace: u32) -> Owner {
+        self.reach.cluster.namespaces[namespace as usize].owner
+    }
+
+    /// The tenant of a namespace, if it is not the one that is entered.
+    fn foreign_tenant(&self, from: u32) -> Option<usize> {
+        match self.owner(from) {
+            owner if owner == self.owner(self.to) => None,
+            Owner::Tenant(at) => Some(at as usize),
+            Owner::Platform => None,
+        }
+    }
+
+    fn is_foreign(&self, from: u32) -> bool {
+        self.foreign_tenant(from).is_some()
+    }
+
+    /// Fails if the paths out of a namespace that may come in could not be told.
+    fn check_decided(&self) -> Result<(), TooLarge> {
+        let mut undecided = self.reach.exits.undecided.iter();
+        match undecided.any(|from| self.is_foreign(*from) && self.path.namespaces.has(*from)) {
+            true => Err(TooLarge),
+            false => Ok(()),
+        }
+    }
+
+    /// How many foreign namespaces the path lets in; of any, at most a few are counted.
+    fn count_permitted(&self) -> usize {
+        match &self.path.namespaces {
+            NamespaceSet::Anywhere => (0..self.reach.cluster.namespaces.len() as u32)
+                .filter(|from| self.is_foreign(*from))
+                .take(FEW)
+                .count(),
+            NamespaceSet::In(list) => list.iter().filter(|from| self.is_foreign(**from)).count(),
+        }
+    }
+
+    /// The groups with a path out that meets this one.
+    fn open_groups(&self) -> Result<Vec<&'r ExitGroup<'a>>, TooLarge> {
+        let mut open = Vec::new();
+        for group in &self.reach.exits.groups {
+            for (namespaces, condition) in &group.paths {
+                if namespaces.has(self.to) && condition.meets(&self.path.condition)? {
+                    open.push(group);
+                    break;
+                }
+            }
+        }
+        Ok(open)
+    }
+
+    /// How many members of a group come in that are foreign, and the first of them.
+    ///
+    /// A group may hold every namespace of the cluster: its members are counted, not listed.
+    fn foreign_members(&self, group: &ExitGroup<'_>) -> (usize, Option<u32>) {
+        let cluster = self.reach.cluster;
+        let comes_in = |from: u32| self.path.namespaces.has(from);
+        let all = match &self.path.namespaces {
+            NamespaceSet::Anywhere => group.members.len(),
+            NamespaceSet::In(_) => group.members.iter().filter(|from| comes_in(**from)).count(),
+        };
+
+        let own_names: &[Text] = match self.owner(self.to) {
+            Owner::Tenant(at) => &cluster.tenants[at as usize].namespaces,
+            Owner::Platform => &[],
+        };
+        let own = own_names
+            .iter()
+            .filter_map(|name| cluster.namespace(name))
+            .filter(|own| group.members.binary_search(own).is_ok() && comes_in(*own))
+            .count();
+
+        let mut members = group.members.iter().copied();
+        let first = members.find(|from| comes_in(*from) && self.is_foreign(*from));
+        (all - own, first)
+    }
+
+    /// The foreign namespaces with a path out to few that meets this one.
+    fn narrow_sources(&self) -> Result<BTreeSet<u32>, TooLarge> {
+        let sources = self.reach.exits.few.get(&self.to).into_iter().flatten();
+        let sources = sources
+            .copied()
+            .filter(|from| self.is_foreign(*from) && self.path.namespaces.has(*from));
+        self.meeting(
+            sources,
+            |namespaces| matches!(namespaces, NamespaceSet::In(list) if list.len() <= FEW),
+        )
+    }
+
+    /// Those of some namespaces with a path out, of those kept, that meets this one.
+    fn meeting(
+        &self,
+        sources: impl IntoIterator<Item = u32>,
+        keep: impl Fn(&NamespaceSet) -> bool,
+    ) -> Result<BTreeSet<u32>, TooLarge> {
+        let mut meeting = BTreeSet::new();
+        for from in sources {
+            let exits = self.reach.paths_out(from).ok_or(TooLarge)?.iter();
+            for exit in exits.filter(|exit| exit.namespaces.has(self.to) && keep(&exit.namespaces))
+            {
+                if exit.condition.meets(&self.path.condition)? {
+                    meeting.insert(from);
+                    break;
+                }
+            }
+        }
+        Ok(meeting)
+    }
+
+    /// Whether a namespace comes in by an edge that both sides declare, and by nothing else.
+    ///
+    /// Policies that are rendered must let it through at both ends.
+    fn is_declared(&self, from: u32) -> Result<bool, TooLarge> {
+        let rendered = |path: &NetworkPath<'a>| {
+            path.by
+                .is_some_and(|(policy, _)| policy.origin.input.is_rendered())
+        };
+        if !self.declared.contains(&(from, self.to)) || !rendered(self.path) {
+            return Ok(false);
+        }
+
+        let exits = self.reach.paths_out(from).ok_or(TooLarge)?.iter();
+        for exit in exits.filter(|exit| exit.namespaces.has(self.to) && !rendered(exit)) {
+            if exit.condition.meets(&self.path.condition)? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 }
