@@ -10,6 +10,7 @@ use super::{
 };
 use crate::document::Node;
 use crate::kube::ObjectId;
+use crate::kube::names::OWNER_LABEL;
 use crate::spec::fleet::{Artifacts, ClusterSpec, Flux, FluxSourceKind};
 use crate::spec::leaf::Line;
 use crate::spec::tenant::{
@@ -153,7 +154,7 @@ pub(super) fn render(
     let metadata = map! {
         "name" => folder.name,
         "namespace" => engine.namespace(),
-        "labels" => map! { "tenantry.dev/owner" => owner },
+        "labels" => map! { OWNER_LABEL => owner },
     };
 
     match &folder.origin {

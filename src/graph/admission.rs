@@ -5,7 +5,8 @@
 //! `pkg/admission/plugin/webhook/predicates`.
 
 use super::admission_policy::{
-    AdmissionPolicy, AdmissionPolicyBinding, AdmissionPolicySpec, Matching, ResourceRule,
+    AdmissionPolicy, AdmissionPolicyBinding, AdmissionPolicySpec, Matching, ParamKind,
+    ResourceRule, Validation,
 };
 use super::cel::{EvaluationFault, EvaluationScope, Term};
 use super::request::{AdmissionRequest, RequestObject, Requester};
@@ -134,7 +135,7 @@ enum Said {
 impl AdmissionPolicySpec {
     fn ask(&self, mut scope: EvaluationScope<'_>, namespace: &Term<'_>) -> Said {
         let failed = |fault: EvaluationFault, span| match fault {
-            EvaluationFault::Error(_) if self.closed => Said::Refused(span),
+            EvaluationFault::Error(_) if self.fails_closed => Said::Refused(span),
             EvaluationFault::Error(_) => Said::Nothing,
             EvaluationFault::Unsupported(why) => Said::NotKnown(span, why),
         };
@@ -159,8 +160,8 @@ impl AdmissionPolicySpec {
         scope.with_variables(&self.variables);
         let mut open = Said::Nothing;
 
-        for (validation, span) in &self.validations {
-            let said = match validation.holds(&scope) {
+        for Validation { expression, span } in &self.validations {
+            let said = match expression.holds(&scope) {
                 Ok(true) => Said::Nothing,
                 Ok(false) => Said::Refused(*span),
                 Err(fault) => failed(fault, *span),
@@ -265,71 +266,71 @@ impl Cluster {
     /// What the admission policies that are bound to deny say to a request. Mutation and webhooks
     /// are left out.
     pub fn admits(&self, request: &AdmissionRequest) -> AdmissionAnswer {
-        let mut open = AdmissionAnswer::Allowed;
-        for (binding, guard) in self.bound_guards(&request.namespace) {
-            let Some(guard) = guard else {
-                let why = "it is defined more than once".to_owned();
-                open = AdmissionAnswer::Unknown(binding.policy.clone(), binding.origin.span, why);
-                continue;
-            };
-
-            let unknown = |span: Option<Span>, why: String| {
-                AdmissionAnswer::Unknown(
-                    guard.id.name.clone(),
-                    span.unwrap_or(guard.origin.span),
-                    why,
-                )
-            };
-
-            let both = [Some(&guard.says.matches), binding.matches.as_ref()];
-            let matches: Vec<Option<bool>> = both
-                .iter()
-                .flatten()
-                .map(|m| m.matches(self, request))
-                .collect();
-
-            if matches.contains(&Some(false)) {
-                continue;
+        let mut answer = AdmissionAnswer::Allowed;
+        for (binding, policy) in self.bound_guards(&request.namespace) {
+            match self.admits_by(binding, policy, request) {
+                AdmissionAnswer::Allowed => {}
+                denied @ AdmissionAnswer::Denied(..) => return denied,
+                unknown @ AdmissionAnswer::Unknown(..) => answer = unknown,
             }
-            if matches.contains(&None) {
-                open = unknown(
-                    None,
-                    format!(
-                        "the labels of `{}` are not among the inputs",
-                        request.namespace
-                    ),
-                );
-                continue;
-            }
+        }
 
-            let params = match self.params(guard, binding, request) {
-                Ok(params) => params,
-                Err(why) => {
-                    open = unknown(Some(binding.origin.span), why);
-                    continue;
-                }
-            };
+        answer
+    }
 
-            let needed = binding.params.as_ref().is_some_and(|p| p.needed);
-            if params.is_empty() && needed && guard.says.closed {
-                return AdmissionAnswer::Denied(guard.id.name.clone(), binding.origin.span);
-            }
+    /// What one binding and its policy say to a request.
+    fn admits_by(
+        &self,
+        binding: &AdmissionPolicyBinding,
+        policy: Option<&AdmissionPolicy>,
+        request: &AdmissionRequest,
+    ) -> AdmissionAnswer {
+        let Some(policy) = policy else {
+            let why = "it is defined more than once".to_owned();
+            return AdmissionAnswer::Unknown(binding.policy.clone(), binding.origin.span, why);
+        };
 
-            for params in params {
-                match self.ask(&guard.says, request, &params) {
-                    Said::Nothing => {}
-                    Said::Refused(span) => {
-                        return AdmissionAnswer::Denied(
-                            guard.id.name.clone(),
-                            span.unwrap_or(guard.origin.span),
-                        );
-                    }
-                    Said::NotKnown(span, why) => open = unknown(span, why),
+        let name = || policy.id.name.clone();
+        let at = |span: Option<Span>| span.unwrap_or(policy.origin.span);
+
+        let both = [Some(&policy.says.matches), binding.matches.as_ref()];
+        let matches: Vec<Option<bool>> = both
+            .iter()
+            .flatten()
+            .map(|matching| matching.matches(self, request))
+            .collect();
+        if matches.contains(&Some(false)) {
+            return AdmissionAnswer::Allowed;
+        }
+        if matches.contains(&None) {
+            let why = format!(
+                "the labels of `{}` are not among the inputs",
+                request.namespace
+            );
+            return AdmissionAnswer::Unknown(name(), at(None), why);
+        }
+
+        let params = match self.params(policy, binding, request) {
+            Ok(params) => params,
+            Err(why) => return AdmissionAnswer::Unknown(name(), binding.origin.span, why),
+        };
+        let needs_params = binding.params.as_ref().is_some_and(|params| params.needed);
+        if params.is_empty() && needs_params && policy.says.fails_closed {
+            return AdmissionAnswer::Denied(name(), binding.origin.span);
+        }
+
+        let mut answer = AdmissionAnswer::Allowed;
+        for params in params {
+            match self.ask(&policy.says, request, &params) {
+                Said::Nothing => {}
+                Said::Refused(span) => return AdmissionAnswer::Denied(name(), at(span)),
+                Said::NotKnown(span, why) => {
+                    answer = AdmissionAnswer::Unknown(name(), at(span), why);
                 }
             }
         }
 
-        open
+        answer
     }
 
     fn ask(&self, guard: &AdmissionPolicySpec, request: &AdmissionRequest, params: &Json) -> Said {
@@ -353,74 +354,80 @@ impl Cluster {
         guard.ask(EvaluationScope::new(all), &namespace)
     }
 
-    /// The objects of parameters that a policy is asked with: null where it takes none.
+    /// The objects of parameters that a policy is evaluated with: null if it takes none.
+    ///
+    /// # Errors
+    /// Why they are not known.
     fn params(
         &self,
-        guard: &AdmissionPolicy,
+        policy: &AdmissionPolicy,
         binding: &AdmissionPolicyBinding,
         request: &AdmissionRequest,
     ) -> Result<Vec<Json>, String> {
-        let (Some((group, kind)), Some(wanted)) = (&guard.says.param_kind, &binding.params) else {
+        let (Some(kind), Some(wanted)) = (&policy.says.param_kind, &binding.params) else {
             return Ok(vec![Json::Null]);
         };
-        let of_kind = |namespace: &str, name: &str| ObjectId {
-            group: group.clone(),
-            kind: kind.clone(),
-            namespace: namespace.into(),
-            name: name.into(),
-        };
-
-        let namespaced = !kinds::is_cluster_scoped(&of_kind("", ""))
-            && self
-                .kept
-                .range(of_kind("", "")..)
-                .take_while(|(id, _)| id.group == *group && id.kind == *kind)
-                .any(|(id, _)| !id.namespace.is_empty());
 
         let namespace = match &wanted.namespace {
-            _ if !namespaced => "",
+            _ if !self.has_namespaced(kind) => "",
             Some(namespace) => namespace.as_str(),
             // The server takes this for a mistake of the binding, which no request passes.
             None if request.namespace.is_empty() => return Ok(Vec::new()),
             None => &request.namespace,
         };
 
-        // What a tenant has is a tenant's to change.
+        // A tenant may change the objects in its namespaces.
         if matches!(self.owner(namespace), Owner::Tenant(_)) {
             return Err(format!(
                 "its parameters are in `{namespace}`, where the tenant may have a say in them"
             ));
         }
 
-        let absent = |what: &str| {
-            Err(format!(
-                "its parameters, {kind} {what}, are not among the inputs"
-            ))
+        let (found, called): (Vec<RequestObject>, String) = match (&wanted.name, &wanted.selector) {
+            (Some(name), _) => {
+                let object = self.kept(&kind.id(namespace, name));
+                (object.into_iter().collect(), format!("`{name}`"))
+            }
+            (None, Some(selector)) => {
+                let mut objects = self.kept_of(namespace, &kind.group, &kind.kind);
+                let selects = |object: &RequestObject| {
+                    object
+                        .json()
+                        .is_some_and(|json| selector.matches(&labels_of(json)))
+                };
+                objects.retain(selects);
+                (objects, "that it selects".to_owned())
+            }
+            (None, None) => return Err("it names no parameters".into()),
         };
 
-        let whole = |body: RequestObject| body.json().cloned();
-        match (&wanted.name, &wanted.selector) {
-            (Some(name), _) => match self.kept(&of_kind(namespace, name)).and_then(whole) {
-                Some(params) => Ok(vec![params]),
-                None => absent(&format!("`{name}`")),
-            },
-            (None, Some(selector)) => {
-                let all = self
-                    .kept_of(namespace, group, kind)
-                    .into_iter()
-                    .filter_map(whole);
-                let all: Vec<Json> = all.filter(|o| selector.matches(&labels_of(o))).collect();
-                if all.is_empty() {
-                    absent("that it selects")
-                } else {
-                    Ok(all)
-                }
-            }
-            (None, None) => Err("it names no parameters".into()),
+        let found: Vec<Json> = found
+            .iter()
+            .filter_map(|object| object.json().cloned())
+            .collect();
+        if found.is_empty() {
+            return Err(format!(
+                "its parameters, {} {called}, are not among the inputs",
+                kind.kind
+            ));
         }
+
+        Ok(found)
     }
 
-    /// An object, where it was kept: only where there are admission policies, and never a Secret.
+    /// Whether objects of a kind of parameters are in namespaces.
+    fn has_namespaced(&self, kind: &ParamKind) -> bool {
+        let first = kind.id("", "");
+        !kinds::is_cluster_scoped(&first)
+            && self
+                .kept
+                .range(&first..)
+                .take_while(|(id, _)| id.group == kind.group && id.kind == kind.kind)
+                .any(|(id, _)| !id.namespace.is_empty())
+    }
+
+    /// An object that was kept. Objects are kept only if there are admission policies, and Secrets
+    /// never.
     pub fn kept(&self, id: &ObjectId) -> Option<RequestObject> {
         let kept = &self.facts.kept[*self.kept.get(id)? as usize];
         let json = serde_json::from_str(&kept.json).ok()?;

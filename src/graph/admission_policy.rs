@@ -2,7 +2,7 @@
 //!
 //! Source: kubernetes.io/docs/reference/access-authn-authz/validating-admission-policy.
 
-use super::cel::Expression;
+use super::cel::{Expression, NamedExpression};
 use super::object::Origin;
 use crate::delivery::ENGINES;
 use crate::document::{TreeValue, View};
@@ -31,11 +31,26 @@ pub struct AdmissionPolicy {
 #[derive(Clone, Debug)]
 pub struct AdmissionPolicySpec {
     pub(super) matches: Matching,
-    pub(super) param_kind: Option<(Text, Text)>,
-    pub(super) closed: bool,
-    pub(super) variables: Vec<(String, Expression)>,
+    pub(super) param_kind: Option<ParamKind>,
+    /// Whether an error of an expression refuses the request: `failurePolicy: Fail`.
+    pub(super) fails_closed: bool,
+    pub(super) variables: Vec<NamedExpression>,
     pub(super) conditions: Vec<Expression>,
-    pub(super) validations: Vec<(Expression, Option<Span>)>,
+    pub(super) validations: Vec<Validation>,
+}
+
+/// The kind of the objects of parameters that a policy takes.
+#[derive(Clone, Debug)]
+pub(super) struct ParamKind {
+    pub(super) group: Text,
+    pub(super) kind: Text,
+}
+
+/// A validation of a policy.
+#[derive(Clone, Debug)]
+pub(super) struct Validation {
+    pub(super) expression: Expression,
+    pub(super) span: Option<Span>,
 }
 
 /// A ValidatingAdmissionPolicyBinding.
@@ -45,7 +60,7 @@ pub struct AdmissionPolicyBinding {
     pub id: ObjectId,
     /// The name of its policy.
     pub policy: Text,
-    /// Whether what the policy refuses is refused.
+    /// Whether the API server denies the requests that the policy refuses.
     pub denies: bool,
     pub(super) matches: Option<Matching>,
     pub(super) params: Option<Params>,
@@ -91,121 +106,9 @@ impl AdmissionPolicy {
     /// Why the server does not take it.
     pub fn of<T: TreeValue>(id: ObjectId, node: &T, origin: Origin) -> Result<Self, String> {
         let spec = node.member("spec").ok_or("it has no spec")?;
-        let named = |key: &str| -> Result<Vec<(String, Expression)>, String> {
-            let of = |n: &T| {
-                Some((
-                    text(Some(n), "name")?.to_string(),
-                    Expression::parse(&text(Some(n), "expression")?),
-                ))
-            };
-            let of = |n: &T| {
-                of(n).ok_or_else(|| format!("an entry of {key} has no name or no expression"))
-            };
-            let all: Vec<(String, Expression)> = list(spec, key)?
-                .iter()
-                .map(of)
-                .collect::<Result<_, String>>()?;
-            let names: BTreeSet<&str> = all.iter().map(|(name, _)| name.as_str()).collect();
-            let plain = |c: char| {
-                c.is_ascii_alphanumeric() || c == '_' || (key != "variables" && "-./".contains(c))
-            };
-            let taken = |name: &&str| {
-                !name.starts_with(|c: char| c.is_ascii_digit()) && name.chars().all(plain)
-            };
-            match names.len() == all.len() && all.len() <= 64 && names.iter().all(taken) {
-                true => Ok(all),
-                false => Err(format!(
-                    "the names of {key} are not such as the server takes"
-                )),
-            }
-        };
+        check_stays(node.member("metadata"))?;
 
-        let mark = |key: &str| {
-            node.member("metadata")
-                .and_then(|m| m.member("annotations")?.member(key))
-                .is_some()
-        };
-
-        if mark("helm.sh/hook") || mark("argocd.argoproj.io/hook") {
-            return Err("it is a hook, which is there for a while".into());
-        }
-        if ENGINES.iter().any(|engine| mark(engine.apply_mode))
-            || node
-                .member("metadata")
-                .is_some_and(|m| m.member("deletionTimestamp").is_some())
-        {
-            return Err(
-                "it may not be there as it stands: Flux does not apply it as others, or it is being deleted".into()
-            );
-        }
-
-        let param_kind = match spec.member("paramKind") {
-            None => None,
-            Some(kind) => {
-                let version =
-                    text(Some(kind), "apiVersion").ok_or("paramKind has no apiVersion")?;
-                let group = version
-                    .split_once('/')
-                    .map_or("", |(group, _)| group)
-                    .into();
-                Some((
-                    group,
-                    text(Some(kind), "kind").ok_or("paramKind has no kind")?,
-                ))
-            }
-        };
-
-        let validation = |n: &T| {
-            let expression = n.member("expression").filter(|e| e.text().is_some());
-            let expression =
-                expression.ok_or_else(|| "a validation has no expression".to_owned())?;
-            const REASONS: [&str; 4] = [
-                "Unauthorized",
-                "Forbidden",
-                "Invalid",
-                "RequestEntityTooLarge",
-            ];
-            let wrong = text(Some(n), "reason").is_some_and(|r| !REASONS.contains(&r.as_str()))
-                || text(Some(n), "message")
-                    .is_some_and(|m| m.contains('\n') || m.trim().is_empty())
-                || text(Some(n), "messageExpression")
-                    .is_some_and(|m| Expression::parse(&m).unreadable().is_some());
-
-            if wrong {
-                return Err(
-                    "the reason or the message of a validation is not such as the server takes"
-                        .into(),
-                );
-            }
-
-            Ok((
-                Expression::parse(expression.text().unwrap_or_default()),
-                expression.span(),
-            ))
-        };
-
-        let matches = spec
-            .member("matchConstraints")
-            .ok_or("it has no matchConstraints")?;
-        let says = AdmissionPolicySpec {
-            matches: Matching::of(matches)?,
-            param_kind,
-            closed: match spec.member("failurePolicy").map(TreeValue::text) {
-                None | Some(Some("Fail")) => true,
-                Some(Some("Ignore")) => false,
-                Some(_) => return Err("failurePolicy is neither Fail nor Ignore".into()),
-            },
-            variables: named("variables")?,
-            conditions: named("matchConditions")?
-                .into_iter()
-                .map(|(_, e)| e)
-                .collect(),
-            validations: list(spec, "validations")?
-                .iter()
-                .map(validation)
-                .collect::<Result<_, String>>()?,
-        };
-
+        let says = AdmissionPolicySpec::of(spec)?;
         if says.matches.rules.is_empty() {
             return Err("matchConstraints has no resourceRules".into());
         }
@@ -213,11 +116,152 @@ impl AdmissionPolicy {
     }
 }
 
+/// Checks that the metadata of a policy do not make it one that the cluster may not hold, or not
+/// for long.
+fn check_stays<T: TreeValue>(metadata: Option<&T>) -> Result<(), String> {
+    let has = |key: &str| metadata.is_some_and(|metadata| metadata.member(key).is_some());
+    let has_annotation = |key: &str| {
+        metadata
+            .and_then(|metadata| metadata.member("annotations")?.member(key))
+            .is_some()
+    };
+
+    if has_annotation("helm.sh/hook") || has_annotation("argocd.argoproj.io/hook") {
+        return Err("it is a hook, which is there for a while".into());
+    }
+
+    let applied_otherwise = ENGINES
+        .iter()
+        .any(|engine| has_annotation(engine.apply_mode));
+    if applied_otherwise || has("deletionTimestamp") {
+        return Err(
+            "it may not be there as it stands: Flux does not apply it as others, \
+             or it is being deleted"
+                .into(),
+        );
+    }
+
+    Ok(())
+}
+
+impl AdmissionPolicySpec {
+    fn of<T: TreeValue>(spec: &T) -> Result<Self, String> {
+        let param_kind = spec.member("paramKind").map(ParamKind::of).transpose()?;
+        let matches = spec
+            .member("matchConstraints")
+            .ok_or("it has no matchConstraints")?;
+
+        Ok(Self {
+            matches: Matching::of(matches)?,
+            param_kind,
+            fails_closed: match spec.member("failurePolicy").map(TreeValue::text) {
+                None | Some(Some("Fail")) => true,
+                Some(Some("Ignore")) => false,
+                Some(_) => return Err("failurePolicy is neither Fail nor Ignore".into()),
+            },
+            variables: named_expressions(spec, "variables")?,
+            conditions: named_expressions(spec, "matchConditions")?
+                .into_iter()
+                .map(|named| named.expression)
+                .collect(),
+            validations: list(spec, "validations")?
+                .iter()
+                .map(Validation::of)
+                .collect::<Result<_, String>>()?,
+        })
+    }
+}
+
+impl ParamKind {
+    fn of<T: TreeValue>(node: &T) -> Result<Self, String> {
+        let version = text(Some(node), "apiVersion").ok_or("paramKind has no apiVersion")?;
+        let group = version.split_once('/').map_or("", |(group, _)| group);
+        Ok(Self {
+            group: group.into(),
+            kind: text(Some(node), "kind").ok_or("paramKind has no kind")?,
+        })
+    }
+
+    /// The identity of an object of this kind.
+    pub(super) fn id(&self, namespace: &str, name: &str) -> ObjectId {
+        ObjectId {
+            group: self.group.clone(),
+            kind: self.kind.clone(),
+            namespace: namespace.into(),
+            name: name.into(),
+        }
+    }
+}
+
+/// Reads the expressions of `variables` or `matchConditions`, each with its name.
+fn named_expressions<T: TreeValue>(spec: &T, key: &str) -> Result<Vec<NamedExpression>, String> {
+    let read = |node: &T| {
+        Some(NamedExpression {
+            name: text(Some(node), "name")?.to_string(),
+            expression: Expression::parse(&text(Some(node), "expression")?),
+        })
+    };
+    let all: Vec<NamedExpression> = list(spec, key)?
+        .iter()
+        .map(|node| {
+            read(node).ok_or_else(|| format!("an entry of {key} has no name or no expression"))
+        })
+        .collect::<Result<_, String>>()?;
+
+    let names: BTreeSet<&str> = all.iter().map(|named| named.name.as_str()).collect();
+    let may_have = |c: char| {
+        c.is_ascii_alphanumeric() || c == '_' || (key != "variables" && "-./".contains(c))
+    };
+    let is_name =
+        |name: &&str| !name.starts_with(|c: char| c.is_ascii_digit()) && name.chars().all(may_have);
+
+    if names.len() == all.len() && all.len() <= 64 && names.iter().all(is_name) {
+        Ok(all)
+    } else {
+        Err(format!(
+            "the names of {key} are not such as the server takes"
+        ))
+    }
+}
+
+impl Validation {
+    fn of<T: TreeValue>(node: &T) -> Result<Self, String> {
+        const REASONS: [&str; 4] = [
+            "Unauthorized",
+            "Forbidden",
+            "Invalid",
+            "RequestEntityTooLarge",
+        ];
+
+        let written = node
+            .member("expression")
+            .and_then(|expression| Some((expression.text()?, expression.span())));
+        let (expression, span) = written.ok_or("a validation has no expression")?;
+
+        let field = |key: &str| text(Some(node), key);
+        let is_wrong = field("reason").is_some_and(|reason| !REASONS.contains(&reason.as_str()))
+            || field("message")
+                .is_some_and(|message| message.contains('\n') || message.trim().is_empty())
+            || field("messageExpression")
+                .is_some_and(|message| Expression::parse(&message).unreadable().is_some());
+        if is_wrong {
+            return Err(
+                "the reason or the message of a validation is not such as the server takes".into(),
+            );
+        }
+
+        Ok(Self {
+            expression: Expression::parse(expression),
+            span,
+        })
+    }
+}
+
 impl AdmissionPolicyBinding {
     /// Reads one.
     ///
     /// # Errors
-    /// What of it cannot be understood.
+    /// Why the server does not take it.
     pub fn of<T: TreeValue>(id: ObjectId, node: &T, origin: Origin) -> Result<Self, String> {
         let spec = node.member("spec");
         let policy = text(spec, "policyName").ok_or("it names no policy")?;
@@ -344,36 +388,34 @@ fn list<'a, T: TreeValue>(node: &'a T, key: &str) -> Result<&'a [T], String> {
 impl AdmissionPolicySpec {
     /// The first of its expressions that cannot be parsed, and why.
     pub fn unreadable(&self) -> Option<(&str, &str)> {
-        let variables = self.variables.iter().map(|(_, e)| e);
-        let all = self
-            .conditions
+        let variables = self.variables.iter().map(|variable| &variable.expression);
+        let validations = self
+            .validations
             .iter()
-            .chain(variables)
-            .chain(self.validations.iter().map(|(e, _)| e));
-        all.into_iter()
-            .find_map(|e| Some((e.text.as_str(), e.unreadable()?)))
+            .map(|validation| &validation.expression);
+        let mut all = self.conditions.iter().chain(variables).chain(validations);
+        all.find_map(|expression| Some((expression.text.as_str(), expression.unreadable()?)))
     }
 }
 
-/// An object as text, kept for admission policies to be asked about it.
+/// An object as text, which admission policies are evaluated with.
 #[derive(Clone, Debug)]
 pub struct KeptObject {
     /// What it is.
     pub id: ObjectId,
-    /// It, as the API server has it before admission.
+    /// The object, as the API server has it before admission.
     pub json: String,
     /// Where it comes from.
     pub origin: Origin,
 }
 
 impl KeptObject {
-    /// Keeps an object; nothing for what no policy is asked about here.
+    /// Keeps an object; `None` if no policy is evaluated with it.
     pub fn of<T: TreeValue>(id: &ObjectId, node: &T, origin: Origin) -> Option<Self> {
         if !kinds::is_kept(id) || id.group == GROUP {
             return None;
         }
-        // One whose metadata the server does not take is none; nor is a text that holds what no
-        // text of it may.
+        // The server does not take labels and annotations whose values are no texts.
         let metadata = node
             .member("metadata")
             .filter(|m| matches!(m.view(), View::Map(_)))?;

@@ -11,6 +11,7 @@ pub mod cel;
 pub mod symbolic;
 pub mod facts;
 pub mod gitops;
+pub mod host;
 pub mod admission_policy;
 mod intake;
 pub mod network;

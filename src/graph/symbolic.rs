@@ -116,6 +116,43 @@ struct Evaluation<'a> {
 }
 
 impl<'a> Evaluation<'a> {
+    fn new(
+        guard: &'a AdmissionPolicySpec,
+        request: &'a AdmissionRequest,
+        old: Option<&'a Json>,
+    ) -> Self {
+        Self {
+            guard,
+            request,
+            old,
+            home: None,
+            bound: Vec::new(),
+            variables: false,
+            steps: 0,
+            depth: 0,
+        }
+    }
+
+    /// Whether the conditions of the policy surely hold, and one of its validations surely fails.
+    fn denies(mut self, home: &'a Home<'_>) -> bool {
+        let policy = self.guard;
+        let applies = policy
+            .conditions
+            .iter()
+            .all(|condition| self.expression(condition) == True);
+        if !applies {
+            return false;
+        }
+
+        // Conditions have neither the namespace nor the variables.
+        self.home = home.as_ref();
+        self.variables = true;
+        policy.validations.iter().any(|validation| {
+            let truth = self.expression(&validation.expression);
+            matches!(truth, False | NeverTrue)
+        })
+    }
+
     fn truth(&mut self, node: &'a IdedExpr) -> Truth {
         match self.value(node) {
             KnownValue::Truth(truth) => truth,
@@ -189,12 +226,12 @@ impl<'a> Evaluation<'a> {
             let mut found = guard
                 .variables
                 .iter()
-                .filter(|(variable, _)| *variable == select.field);
+                .filter(|variable| variable.name == select.field);
 
-            let (Some((_, expression)), None) = (found.next(), found.next()) else {
+            let (Some(variable), None) = (found.next(), found.next()) else {
                 return KnownValue::Nothing;
             };
-            let Some(tree) = expression.plain() else {
+            let Some(tree) = variable.expression.plain() else {
                 return KnownValue::Nothing;
             };
             // A variable does not see what a macro has bound.
@@ -347,83 +384,106 @@ impl<'a> Evaluation<'a> {
     }
 
     fn call(&mut self, call: &'a CallExpr) -> KnownValue<'a> {
-        let truth = |truth: Truth| KnownValue::Truth(truth);
-        match (
-            call.func_name.as_str(),
-            call.target.as_deref(),
-            call.args.as_slice(),
-        ) {
-            ("!_", None, [a]) => truth(self.truth(a).not()),
-            ("_&&_", None, [a, b]) => truth(self.truth(a).and(self.truth(b))),
-            ("_||_", None, [a, b]) => truth(self.truth(a).or(self.truth(b))),
-            ("_?_:_", None, [condition, a, b]) => match self.truth(condition) {
-                True => self.value(a),
-                False => self.value(b),
+        match &call.target {
+            Some(target) => self.method(&call.func_name, target, &call.args),
+            None => self.function(&call.func_name, &call.args),
+        }
+    }
+
+    /// The value of an operator, or of a function without a target.
+    fn function(&mut self, name: &str, args: &'a [IdedExpr]) -> KnownValue<'a> {
+        let truth = match (name, args) {
+            ("!_", [operand]) => self.truth(operand).not(),
+            ("_&&_", [left, right]) => self.truth(left).and(self.truth(right)),
+            ("_||_", [left, right]) => self.truth(left).or(self.truth(right)),
+            ("_==_", [left, right]) => self.equal(left, right),
+            ("_!=_", [left, right]) => self.equal(left, right).not(),
+            ("@in", [item, list]) => self.is_in(item, list),
+            ("_>_", [left, right]) => match (self.value(left), self.value(right)) {
+                (KnownValue::Some, KnownValue::Number(0)) => True,
+                _ => return KnownValue::Nothing,
+            },
+            ("_?_:_", [condition, then, otherwise]) => {
+                return match self.truth(condition) {
+                    True => self.value(then),
+                    False => self.value(otherwise),
+                    _ => KnownValue::Nothing,
+                };
+            }
+            ("_[_]", [of, field]) => {
+                return match self.field(of, field) {
+                    Some(found) => self.settled(found),
+                    None => KnownValue::Nothing,
+                };
+            }
+            ("_?._" | "_[?_]", [of, field]) => {
+                return match self.field(of, field) {
+                    Some(optional @ KnownValue::Optional(_)) => optional,
+                    Some(found) => KnownValue::Optional(Box::new(found)),
+                    None => KnownValue::Nothing,
+                };
+            }
+            ("size", [of]) => return self.size(of),
+            _ => return KnownValue::Nothing,
+        };
+
+        KnownValue::Truth(truth)
+    }
+
+    /// The value of a function that is called on a target.
+    fn method(&mut self, name: &str, target: &'a IdedExpr, args: &'a [IdedExpr]) -> KnownValue<'a> {
+        match (name, args) {
+            ("hasValue", []) => match self.value(target) {
+                KnownValue::Optional(of) => KnownValue::Truth(self.is_there(&of)),
                 _ => KnownValue::Nothing,
             },
-            ("_==_", None, [a, b]) => truth(self.equal(a, b)),
-            ("_!=_", None, [a, b]) => truth(self.equal(a, b).not()),
-            ("@in", None, [a, b]) => truth(self.is_in(a, b)),
-            ("_[_]", None, [a, b]) => {
-                let (value, at) = (self.value(a), self.value(b));
-                let KnownValue::Text(field) = at else {
-                    return KnownValue::Nothing;
-                };
-                let found = self.step(value, &field);
-                self.settled(found)
-            }
-            ("_?._" | "_[?_]", None, [a, b]) => {
-                let (value, at) = (self.value(a), self.value(b));
-                let KnownValue::Text(field) = at else {
-                    return KnownValue::Nothing;
-                };
-                match self.step(value, &field) {
-                    optional @ KnownValue::Optional(_) => optional,
-                    found => KnownValue::Optional(Box::new(found)),
-                }
-            }
-            ("hasValue", Some(of), []) => match self.value(of) {
-                KnownValue::Optional(of) => truth(self.is_there(&of)),
-                _ => KnownValue::Nothing,
-            },
-            ("orValue", Some(of), [other]) => {
-                let KnownValue::Optional(of) = self.value(of) else {
+            ("orValue", [other]) => {
+                let KnownValue::Optional(of) = self.value(target) else {
                     return KnownValue::Nothing;
                 };
                 let found = self.settled(*of);
                 match (&found, self.value(other)) {
                     (KnownValue::Text(_) | KnownValue::SymbolicValue(_), _) => found,
-                    // Nothing and what is empty are the same to whoever compares.
+                    // A comparison does not tell an absent value from an empty one.
                     (KnownValue::Path(Root::New | Root::Old, _), KnownValue::Empty) => found,
                     _ => KnownValue::Nothing,
                 }
             }
-            ("size", Some(of), []) | ("size", None, [of]) => match self.value(of) {
-                KnownValue::SymbolicValue(SymbolicValue::Holding(_)) => KnownValue::Some,
-                KnownValue::Empty => KnownValue::Number(0),
-                _ => KnownValue::Nothing,
-            },
-            ("_>_", None, [a, b]) => match (self.value(a), self.value(b)) {
-                (KnownValue::Some, KnownValue::Number(0)) => truth(True),
-                _ => KnownValue::Nothing,
-            },
-            ("startsWith" | "endsWith" | "contains", Some(of), [part]) => {
-                match (self.value(of), self.value(part)) {
+            ("size", []) => self.size(target),
+            ("startsWith" | "endsWith" | "contains", [part]) => {
+                match (self.value(target), self.value(part)) {
                     (KnownValue::Text(text), KnownValue::Text(part)) => {
-                        truth(Truth::of(match call.func_name.as_str() {
+                        KnownValue::Truth(Truth::of(match name {
                             "startsWith" => text.starts_with(&part),
                             "endsWith" => text.ends_with(&part),
                             _ => text.contains(&part),
                         }))
                     }
                     (KnownValue::Member, KnownValue::Text(part))
-                        if call.func_name == "startsWith" && part.starts_with("system:") =>
+                        if name == "startsWith" && part.starts_with("system:") =>
                     {
-                        truth(False)
+                        KnownValue::Truth(False)
                     }
                     _ => KnownValue::Nothing,
                 }
             }
+            _ => KnownValue::Nothing,
+        }
+    }
+
+    /// The field of a value that an expression names; `None` if the name is not known.
+    fn field(&mut self, of: &'a IdedExpr, field: &'a IdedExpr) -> Option<KnownValue<'a>> {
+        let (value, field) = (self.value(of), self.value(field));
+        let KnownValue::Text(field) = field else {
+            return None;
+        };
+        Some(self.step(value, &field))
+    }
+
+    fn size(&mut self, of: &'a IdedExpr) -> KnownValue<'a> {
+        match self.value(of) {
+            KnownValue::SymbolicValue(SymbolicValue::Holding(_)) => KnownValue::Some,
+            KnownValue::Empty => KnownValue::Number(0),
             _ => KnownValue::Nothing,
         }
     }
@@ -658,58 +718,27 @@ impl Cluster {
         let old = request.old.json().filter(|_| !self.facts.gitops.rewritten);
         let home: Home<'_> = LazyCell::new(Box::new(|| home(self, request)));
 
-        for (binding, guard) in self.bound_guards(&request.namespace) {
-            // Of two definitions it is not known which one is there; parameters are not read.
-            let Some(guard) = guard else { continue };
-            // Whoever writes enough makes an expression cost more than it may, which is an error.
-            if !guard.says.closed
-                || guard.says.param_kind.is_some()
-                || binding.params.is_some()
-                || guard.says.unreadable().is_some()
-            {
+        for (binding, policy) in self.bound_guards(&request.namespace) {
+            // Of two definitions it is not known which one is there.
+            let Some(policy) = policy else { continue };
+            let spec = &policy.says;
+            // The requester can make an expression cost more than it may, which is an error. Only a
+            // policy that fails closed denies then. Parameters are not read.
+            let is_evaluated = spec.fails_closed
+                && spec.param_kind.is_none()
+                && binding.params.is_none()
+                && spec.unreadable().is_none();
+            if !is_evaluated {
                 continue;
             }
 
-            let both = [Some(&guard.says.matches), binding.matches.as_ref()];
-            if !both
+            let both = [Some(&spec.matches), binding.matches.as_ref()];
+            let applies = both
                 .into_iter()
                 .flatten()
-                .all(|m| m.surely(request, old, &home))
-            {
-                continue;
-            }
-
-            let mut evaluation = Evaluation {
-                guard: &guard.says,
-                request,
-                old,
-                home: None,
-                bound: Vec::new(),
-                variables: false,
-                steps: 0,
-                depth: 0,
-            };
-
-            if !guard
-                .says
-                .conditions
-                .iter()
-                .all(|c| evaluation.expression(c) == True)
-            {
-                continue;
-            }
-
-            evaluation.home = home.as_ref();
-            evaluation.variables = true;
-            let denies = |truth: Truth| matches!(truth, False | NeverTrue);
-
-            if guard
-                .says
-                .validations
-                .iter()
-                .any(|(expression, _)| denies(evaluation.expression(expression)))
-            {
-                return Some(guard.id.name.clone());
+                .all(|matching| matching.surely(request, old, &home));
+            if applies && Evaluation::new(spec, request, old).denies(&home) {
+                return Some(policy.id.name.clone());
             }
         }
 

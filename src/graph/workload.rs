@@ -52,51 +52,8 @@ impl Workload {
         let text = |key: &str| {
             pod.member(key)
                 .and_then(TreeValue::text)
-                .filter(|t| !t.is_empty())
+                .filter(|text| !text.is_empty())
         };
-
-        let truth =
-            |key: &str| matches!(pod.member(key).map(TreeValue::view), Some(View::Bool(true)));
-        let containers = items(pod.member("containers"))
-            .iter()
-            .chain(items(pod.member("initContainers")));
-        let ports = containers
-            .flat_map(|c| items(c.member("ports")))
-            .filter_map(|p| {
-                let number = match p.member("containerPort")?.view() {
-                    View::Number(n) => u16::try_from(n.as_u64()?).ok()?,
-                    _ => return None,
-                };
-                let protocol = p
-                    .member("protocol")
-                    .and_then(TreeValue::text)
-                    .map_or(Some(Protocol::Tcp), Protocol::parse)?;
-                Some(NamedPort {
-                    name: p.member("name")?.text()?.into(),
-                    protocol,
-                    port: number,
-                })
-            });
-
-        let volumes = items(pod.member("volumes")).iter();
-        let host_paths = volumes.filter_map(|v| v.member("hostPath")).map(|h| {
-            (
-                h.member("path")
-                    .and_then(TreeValue::text)
-                    .unwrap_or_default()
-                    .into(),
-                h.span(),
-            )
-        });
-
-        let status = node.member("status");
-        let ips = items(status.and_then(|s| s.member("podIPs")))
-            .iter()
-            .filter_map(|i| i.member("ip")?.text()?.parse().ok());
-        let mut ips: Vec<IpAddr> = ips.collect();
-        if ips.is_empty() {
-            ips.extend(status.and_then(|s| s.member("podIP")?.text()?.parse::<IpAddr>().ok()));
-        }
 
         Some(Self {
             labels: labels.unwrap_or_else(own),
@@ -104,15 +61,72 @@ impl Workload {
                 .or_else(|| text("serviceAccount"))
                 .unwrap_or("default")
                 .into(),
-            host_network: truth("hostNetwork"),
-            ips,
-            ports: ports.collect(),
+            host_network: is_true(pod.member("hostNetwork")),
+            ips: addresses(node.member("status")),
+            ports: named_ports(pod),
             privileges: privileges(pod),
-            host_paths: host_paths.collect(),
+            host_paths: host_paths(pod),
             origin,
             id,
         })
     }
+}
+
+fn is_true<T: TreeValue>(node: Option<&T>) -> bool {
+    matches!(node.map(TreeValue::view), Some(View::Bool(true)))
+}
+
+/// The ports that the containers of a pod name.
+fn named_ports<T: TreeValue>(pod: &T) -> Vec<NamedPort> {
+    let containers = ["containers", "initContainers"].map(|list| items(pod.member(list)));
+    let ports = containers
+        .into_iter()
+        .flatten()
+        .flat_map(|container| items(container.member("ports")));
+
+    ports
+        .filter_map(|port| {
+            let View::Number(number) = port.member("containerPort")?.view() else {
+                return None;
+            };
+            let protocol = port
+                .member("protocol")
+                .and_then(TreeValue::text)
+                .map_or(Some(Protocol::Tcp), Protocol::parse)?;
+            Some(NamedPort {
+                name: port.member("name")?.text()?.into(),
+                protocol,
+                port: u16::try_from(number.as_u64()?).ok()?,
+            })
+        })
+        .collect()
+}
+
+/// The folders of the node that a pod mounts, each with its span.
+fn host_paths<T: TreeValue>(pod: &T) -> Vec<(Text, Option<Span>)> {
+    items(pod.member("volumes"))
+        .iter()
+        .filter_map(|volume| volume.member("hostPath"))
+        .map(|mount| {
+            let path = mount.member("path").and_then(TreeValue::text);
+            (path.unwrap_or_default().into(), mount.span())
+        })
+        .collect()
+}
+
+/// The addresses of a pod that runs.
+fn addresses<T: TreeValue>(status: Option<&T>) -> Vec<IpAddr> {
+    let listed = items(status.and_then(|status| status.member("podIPs")));
+    let all: Vec<IpAddr> = listed
+        .iter()
+        .filter_map(|entry| entry.member("ip")?.text()?.parse().ok())
+        .collect();
+    if !all.is_empty() {
+        return all;
+    }
+
+    let only = status.and_then(|status| status.member("podIP")?.text()?.parse().ok());
+    only.into_iter().collect()
 }
 
 /// Capabilities that `baseline` lets a container add.
@@ -134,11 +148,10 @@ pub static BASELINE_CAPABILITIES: [&str; 13] = [
 
 /// Source: kubernetes.io/docs/concepts/security/pod-security-standards, `baseline`.
 fn privileges<T: TreeValue>(pod: &T) -> Vec<&'static str> {
-    let truth = |node: Option<&T>| matches!(node.map(TreeValue::view), Some(View::Bool(true)));
     let mut all = Vec::new();
 
     for key in ["hostPID", "hostIPC"] {
-        if truth(pod.member(key)) {
+        if is_true(pod.member(key)) {
             all.push(key);
         }
     }
@@ -146,7 +159,7 @@ fn privileges<T: TreeValue>(pod: &T) -> Vec<&'static str> {
     let lists = ["containers", "initContainers", "ephemeralContainers"];
     for container in lists.iter().flat_map(|list| items(pod.member(list))) {
         let context = container.member("securityContext");
-        if truth(context.and_then(|c| c.member("privileged"))) {
+        if is_true(context.and_then(|c| c.member("privileged"))) {
             all.push("privileged");
         }
         let added = crate::kube::labels::texts(
@@ -218,111 +231,5 @@ impl Service {
             origin,
             id,
         }
-    }
-}
-
-/// A host that an Ingress, a route or a gateway serves.
-#[derive(Clone, Debug)]
-pub struct Host {
-    /// The host, in lower case; `*.` stands for one label or more.
-    pub host: Text,
-    /// The path below it; empty where none is said.
-    pub path: Text,
-    /// The object that serves it.
-    pub id: ObjectId,
-    /// Where it is named.
-    pub span: Option<Span>,
-    /// Where the object comes from.
-    pub origin: Origin,
-}
-
-impl Host {
-    /// The hosts of an Ingress, an HTTPRoute and their like.
-    pub fn of<T: TreeValue>(id: &ObjectId, node: &T, origin: Origin) -> Vec<Self> {
-        let spec = node.member("spec");
-        let host = |name: &str, path: &str, span| Self {
-            host: name.to_lowercase().into(),
-            path: path.into(),
-            id: id.clone(),
-            span,
-            origin,
-        };
-
-        let mut all = Vec::new();
-        for rule in items(spec.and_then(|s| s.member("rules"))) {
-            let Some(name) = rule.member("host").filter(|_| id.kind == "Ingress") else {
-                continue;
-            };
-            let Some(text) = name.text() else { continue };
-            let paths = items(rule.member("http").and_then(|h| h.member("paths")));
-            let paths: Vec<&str> = paths
-                .iter()
-                .map(|p| p.member("path").and_then(TreeValue::text).unwrap_or("/"))
-                .collect();
-            let paths = if paths.is_empty() { vec!["/"] } else { paths };
-            all.extend(paths.into_iter().map(|path| host(text, path, name.span())));
-        }
-
-        if id.group == "gateway.networking.k8s.io" {
-            let names = items(spec.and_then(|s| s.member("hostnames"))).iter();
-            all.extend(names.filter_map(|n| Some(host(n.text()?, "/", n.span()))));
-            let listeners = items(spec.and_then(|s| s.member("listeners"))).iter();
-            let names = listeners.filter_map(|l| l.member("hostname"));
-            all.extend(names.filter_map(|n| Some(host(n.text()?, "/", n.span()))));
-        } else if id.group == "networking.istio.io" {
-            // What a gateway serves, and what it takes from the mesh: names of services.
-            let mesh = items(spec.and_then(|s| s.member("gateways")))
-                .iter()
-                .all(|g| g.text() == Some("mesh"));
-            let routes =
-                spec.filter(|_| ["VirtualService", "ServiceEntry"].contains(&id.kind.as_str()));
-            let names = items(routes.and_then(|s| s.member("hosts"))).iter();
-            let names = names.filter_map(|n| Some((n.text()?, n.span())));
-            all.extend(
-                names
-                    .filter(|(n, _)| !mesh || n.contains(".svc"))
-                    .map(|(n, span)| host(n, "/", span)),
-            );
-
-            let servers = items(
-                spec.filter(|_| id.kind == "Gateway")
-                    .and_then(|s| s.member("servers")),
-            )
-            .iter();
-
-            let names = servers.flat_map(|s| items(s.member("hosts")));
-            // `NAMESPACE/HOST` says whose routes may use it.
-            let of = |n: &T| Some((n.text()?.rsplit('/').next()?.to_owned(), n.span()));
-            all.extend(
-                names
-                    .filter_map(of)
-                    .map(|(name, span)| host(&name, "/", span)),
-            );
-        } else if id.group == "route.openshift.io" {
-            let path = spec
-                .and_then(|s| s.member("path"))
-                .and_then(TreeValue::text)
-                .unwrap_or("/");
-            let name = spec.and_then(|s| s.member("host"));
-            all.extend(name.and_then(|n| Some(host(n.text()?, path, n.span()))));
-        } else {
-            // An alias is served like a host; one without a host takes what nobody else does.
-            let annotations = node
-                .member("metadata")
-                .and_then(|m| m.member("annotations"));
-            if let Some(alias) =
-                annotations.and_then(|a| a.member("nginx.ingress.kubernetes.io/server-alias"))
-            {
-                let names = alias
-                    .text()
-                    .unwrap_or_default()
-                    .split(',')
-                    .map(str::trim)
-                    .filter(|n| !n.is_empty());
-                all.extend(names.map(|name| host(name, "/", alias.span())));
-            }
-        }
-
-        all
     }
 }

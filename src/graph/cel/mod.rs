@@ -49,6 +49,15 @@ pub struct Expression {
     plain: Option<IdedExpr>,
 }
 
+/// An expression with a name: a variable or a match condition of a policy.
+#[derive(Clone, Debug)]
+pub struct NamedExpression {
+    /// The name.
+    pub name: String,
+    /// The expression.
+    pub expression: Expression,
+}
+
 /// Expressions longer than this, or of more operators, are not evaluated; Kubernetes' own limit on
 /// what they cost comes far before.
 const LONGEST: usize = 16 * 1024;
@@ -179,7 +188,10 @@ mod tests {
             ("gone", "object.gone"),
             ("four", "variables.two + 2"),
         ]
-        .map(|(n, e)| (n.into(), Expression::parse(e)));
+        .map(|(name, text)| NamedExpression {
+            name: name.into(),
+            expression: Expression::parse(text),
+        });
         scope.with_variables(&variables);
         Expression::parse(text).holds(&scope)
     }

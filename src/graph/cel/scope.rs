@@ -1,6 +1,6 @@
 //! The variables and functions that an expression is evaluated with.
 
-use super::Expression;
+use super::NamedExpression;
 use super::values::{
     LARGEST, OpenObject, Term, equal, held, look, missing, none, pending, raised, some, weight,
 };
@@ -59,7 +59,7 @@ impl EvaluationScope<'_> {
 
     /// Adds the `variables` of a policy, each evaluated with those before it. One without a value
     /// has its fault where it is used.
-    pub fn with_variables(&mut self, variables: &[(String, Expression)]) {
+    pub fn with_variables(&mut self, variables: &[NamedExpression]) {
         let mut known: BTreeMap<String, Value> = BTreeMap::new();
         // One that is not among them yet is no variable: nothing is known of it.
         let open = |known: &BTreeMap<String, Value>| {
@@ -70,7 +70,7 @@ impl EvaluationScope<'_> {
             }))
         };
 
-        for (name, expression) in variables {
+        for NamedExpression { name, expression } in variables {
             self.0.add_variable_from_value("variables", open(&known));
             let value = match &expression.tree {
                 Ok(tree) => self

@@ -2,8 +2,8 @@
 
 use super::{Facts, ObjectRef};
 use crate::document::TreeValue;
+use crate::graph::host::Host;
 use crate::graph::storage::ReferenceGrant;
-use crate::graph::workload::Host;
 
 /// Reads an object that serves hosts, or a ReferenceGrant of the Gateway API.
 pub fn read<T: TreeValue>(facts: &mut Facts, object: &ObjectRef, node: &T) -> bool {

@@ -21,11 +21,12 @@ pub(super) use self::digest::digest;
 
 use super::admission_policy::{AdmissionPolicy, AdmissionPolicyBinding, KeptObject};
 use super::gitops::Gitops;
+use super::host::Host;
 use super::network::PolicyObject;
 use super::object::{InputKind, Origin};
 use super::rbac::{Binding, Role};
 use super::storage::{ReferenceGrant, Volume, VolumeClaim};
-use super::workload::{Host, Service, Workload};
+use super::workload::{Service, Workload};
 use crate::document::TreeValue;
 use crate::kube::{ObjectId, kinds};
 use crate::value::Text;

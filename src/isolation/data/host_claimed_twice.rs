@@ -1,6 +1,6 @@
 use super::Findings;
 use crate::diagnostic::rule;
-use crate::graph::workload::Host;
+use crate::graph::host::Host;
 use crate::graph::{Cluster, Owner};
 use crate::isolation::{Finding, at};
 use std::collections::BTreeMap;
