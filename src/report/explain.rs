@@ -1,6 +1,6 @@
 //! The manual of a field, in the form of `kubectl explain`.
 
-use crate::spec::field_tree::{self, Field, FoundField};
+use crate::spec::fields::{self, Field, FoundField};
 use crate::spec::schema::API_VERSION;
 
 /// Describes a field by a path such as `tenant.spec.network.egress`, in lines of at most `width`
@@ -9,7 +9,7 @@ use crate::spec::schema::API_VERSION;
 /// # Errors
 /// A sentence that names the nearest field, or the fields that there are.
 pub fn explain_field(path: &str, recursive: bool, width: usize) -> Result<String, String> {
-    let FoundField { kind, field, depth } = field_tree::find(path)?;
+    let FoundField { kind, field, depth } = fields::find(path)?;
 
     let mut out = format!("KIND:       {}\nVERSION:    {API_VERSION}\n", kind.name());
     if depth > 0 {

@@ -1,6 +1,6 @@
 //! The reference of all fields: docs/fields.md.
 
-use crate::spec::fields::{Field, OF_EVERY_FIELD, fields};
+use crate::spec::field_table::{FieldRow, OF_EVERY_FIELD, field_rows};
 use crate::spec::schema::DocumentKind;
 
 /// The text above the tables.
@@ -30,7 +30,7 @@ pub fn fields_table() -> String {
         rules.join(", ")
     ));
 
-    for (kind, fields) in fields() {
+    for (kind, fields) in field_rows() {
         out.push_str(&format!(
             "\n## {}\n\n{}\n\n",
             kind.name(),
@@ -46,13 +46,13 @@ pub fn fields_table() -> String {
     out
 }
 
-fn row(kind: DocumentKind, field: &Field) -> String {
-    let listed = field.listed_at.as_ref().map(|(owner, path)| {
-        let owner = match owner {
-            _ if *owner == kind => String::new(),
-            _ => format!("a {}'s ", owner.name()),
+fn row(kind: DocumentKind, field: &FieldRow) -> String {
+    let listed = field.listed_at.as_ref().map(|home| {
+        let owner = match home.kind == kind {
+            true => String::new(),
+            false => format!("a {}'s ", home.kind.name()),
         };
-        format!(" Its fields are those of {owner}`{path}`.")
+        format!(" Its fields are those of {owner}`{}`.", home.path)
     });
 
     let renders = field

@@ -1,338 +1,328 @@
-//! Every field of every kind of document, read from the JSON Schemas.
+//! The fields of every kind of document as trees, read from the JSON Schemas.
 //!
 //! The doc comment of a field in `tenant/`, `fleet.rs` and `schema.rs` says what the field means.
 //! Paragraphs that begin with `Default:`, `Renders:` and `Rules:` say the rest.
 
-use super::leaf::FORMATS;
-use super::schema::{DEFAULT, DocumentKind, RENDERS, RULES, schema};
-use crate::kube::quantity;
-use serde_json::{Map, Value};
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use super::schema::{DocumentKind, schema};
+use super::schema_types::{SchemaTypes, items, map_values};
+use crate::diagnostic::nearest;
+use serde_json::Value;
 
-/// The rules that hold for every field.
-pub static OF_EVERY_FIELD: [&str; 4] = [
-    "spec/control-character",
-    "spec/null",
-    "spec/unknown-field",
-    "spec/wrong-type",
-];
-
-/// A longer regular expression tells a reader less than the field's text.
-const LONGEST_PATTERN: usize = 40;
-
-/// A field of a document.
+/// A field of a document, with the fields below it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Field {
-    /// The path from the document's root: `spec.network.egress[].cidr`.
-    pub path: String,
-    /// The type in words, with its bounds.
+    /// The key, as `egress`; the kind's lower-case name for a whole document.
+    pub name: String,
+    /// The type as kubectl writes types: `string`, `[]Peer`, `map[string]string`.
     pub type_name: String,
-    /// Whether the document is refused without it.
+    /// The type in words, with its bounds.
+    pub type_in_words: String,
+    /// The name of the object type of the field, or of each item or value of it.
+    pub object_type: Option<String>,
+    /// Whether the field is a list.
+    pub is_list: bool,
+    /// Whether the type refuses some values of its JSON type.
+    pub is_bounded: bool,
+    /// Whether the object that has the field must set it.
     pub required: bool,
-    /// What the field means.
-    pub meaning: String,
-    /// The value if the field is left out.
+    /// The description of the field, in Markdown.
+    pub description: String,
+    /// The description of the field's object type, where the type has one of its own.
+    pub type_description: Option<String>,
+    /// The value that applies if the field is left out, as JSON, where the schema declares it.
     pub default: Option<String>,
-    /// What tenantry writes because of the field.
-    pub renders: Option<String>,
-    /// The ids of the rules that guard the field, sorted; `None` if the doc comment names none and
-    /// no rule follows from the type.
-    pub rules: Option<BTreeSet<String>>,
-    /// Whether the field holds an object with fields of its own.
-    pub is_object: bool,
-    /// Where the fields of its object are listed, if that is elsewhere.
-    pub listed_at: Option<(DocumentKind, String)>,
+    /// The values that are allowed, where they are listed.
+    pub values: Vec<AllowedValue>,
+    /// The fields of the object; of each item of a list or map of objects.
+    pub fields: Vec<Field>,
 }
 
-/// The fields of every kind of document, in the order of the types. An object that stands in
-/// several places is listed at the shortest path, and the others refer to that.
-pub fn fields() -> Vec<(DocumentKind, Vec<Field>)> {
-    let schemas: Vec<(DocumentKind, Value)> =
-        ORDER.into_iter().map(|kind| (kind, schema(kind))).collect();
-    let homes = homes(&schemas);
+/// One of the values that a field may have.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AllowedValue {
+    /// The value, as it is written.
+    pub value: String,
+    /// Its description, in Markdown.
+    pub description: Option<String>,
+}
 
-    schemas
-        .iter()
-        .map(|(kind, schema)| {
-            let mut reader = Reader {
-                kind: *kind,
-                schema,
-                homes: &homes,
-                out: Vec::new(),
+/// A field that was found by its path.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FoundField {
+    /// The kind of document that has the field.
+    pub kind: DocumentKind,
+    /// The field.
+    pub field: Field,
+    /// The number of keys below the document: 0 for the document itself.
+    pub depth: usize,
+}
+
+/// Finds a field by a path such as `tenant.spec.network.egress`. Paths go through lists and maps
+/// without a mark, as those of `kubectl explain`.
+///
+/// # Errors
+/// A sentence that names the nearest field, or the fields that there are.
+pub fn find(path: &str) -> Result<FoundField, String> {
+    let mut keys = path.split('.');
+    let first = keys.next().unwrap_or_default().to_lowercase();
+    let kind = DocumentKind::ALL
+        .into_iter()
+        .find(|kind| kind.name().to_lowercase() == first)
+        .ok_or_else(|| unknown_kind(path, &first))?;
+
+    let document = fields_of(kind);
+    let mut field = &document;
+    let mut parent = first;
+    let mut depth = 0;
+
+    for key in keys {
+        field = field
+            .fields
+            .iter()
+            .find(|below| below.name == key)
+            .ok_or_else(|| unknown_field(&document, field, &parent, key))?;
+        parent = format!("{parent}.{key}");
+        depth += 1;
+    }
+
+    Ok(FoundField {
+        kind,
+        field: field.clone(),
+        depth,
+    })
+}
+
+/// Returns the whole document of a kind as a field.
+pub fn fields_of(kind: DocumentKind) -> Field {
+    let root = schema(kind);
+    let reader = FieldReader {
+        types: SchemaTypes { root: &root },
+    };
+    let mut document = reader.field(&kind.name().to_lowercase(), &root, false, &mut Vec::new());
+    document.type_name = kind.name().to_owned();
+    document
+}
+
+/// Reads the fields of a schema.
+struct FieldReader<'a> {
+    types: SchemaTypes<'a>,
+}
+
+impl<'a> FieldReader<'a> {
+    /// Reads a field. `above` has the names of the types that the field lies in, so that a type
+    /// that contains itself is read once.
+    fn field(
+        &self,
+        name: &str,
+        node: &'a Value,
+        required: bool,
+        above: &mut Vec<&'a str>,
+    ) -> Field {
+        let (element, type_ref) = self.element(node);
+        let is_inside_itself = type_ref.is_some_and(|type_ref| above.contains(&type_ref));
+        let fields = if is_inside_itself {
+            Vec::new()
+        } else {
+            above.extend(type_ref);
+            let fields = self.properties(element, above);
+            above.truncate(above.len() - usize::from(type_ref.is_some()));
+            fields
+        };
+
+        let own = text(node, "description");
+        let of_type = text(element, "description");
+        let type_description = of_type
+            .clone()
+            .filter(|of_type| !fields.is_empty() && own.as_ref().is_some_and(|own| own != of_type));
+
+        Field {
+            name: name.to_owned(),
+            type_name: self.types.as_kubectl(node),
+            type_in_words: self.types.in_words(node),
+            object_type: type_ref.map(str::to_owned),
+            is_list: items(node).is_some(),
+            is_bounded: self.types.is_bounded(node),
+            required,
+            description: own.or(of_type).unwrap_or_default(),
+            type_description,
+            default: node.get("default").map(Value::to_string),
+            values: values(element),
+            fields,
+        }
+    }
+
+    /// Reads the fields of an object.
+    fn properties(&self, object: &'a Value, above: &mut Vec<&'a str>) -> Vec<Field> {
+        let is_required = |name: &str| {
+            let required = object.get("required").and_then(Value::as_array);
+            required.is_some_and(|required| required.iter().any(|one| one == name))
+        };
+
+        let properties = object.get("properties").and_then(Value::as_object);
+        properties
+            .into_iter()
+            .flatten()
+            .map(|(name, node)| self.field(name, node, is_required(name), above))
+            .collect()
+    }
+
+    /// Follows references, and the items of lists and maps, to the schema of one element and the
+    /// name of its type.
+    fn element(&self, mut node: &'a Value) -> (&'a Value, Option<&'a str>) {
+        let mut name = None;
+        loop {
+            let below = if let Some((type_name, target)) = self.types.target(node) {
+                name = Some(type_name);
+                target
+            } else if let Some(below) = items(node).or_else(|| map_values(node)) {
+                name = None;
+                below
+            } else {
+                return (node, name);
             };
-            reader.object("", schema);
-            (*kind, reader.out)
+            node = below;
+        }
+    }
+}
+
+fn text(node: &Value, key: &str) -> Option<String> {
+    node.get(key).and_then(Value::as_str).map(str::to_owned)
+}
+
+/// The values of an enum, each with its line of `markdownDescription`.
+fn values(node: &Value) -> Vec<AllowedValue> {
+    let listed = node.get("enum").and_then(Value::as_array);
+    let constant = node.get("const");
+    let help = text(node, "markdownDescription").unwrap_or_default();
+
+    listed
+        .into_iter()
+        .flatten()
+        .chain(constant)
+        .filter_map(Value::as_str)
+        .map(|value| {
+            let start = format!("- `{value}`: ");
+            let description = help
+                .lines()
+                .find_map(|line| line.strip_prefix(start.as_str()));
+            AllowedValue {
+                value: value.to_owned(),
+                description: description.map(str::to_owned),
+            }
         })
         .collect()
 }
 
-/// The order of the kinds: a tenant's objects are listed with the tenant.
-static ORDER: [DocumentKind; 4] = [
-    DocumentKind::Tenant,
-    DocumentKind::Fleet,
-    DocumentKind::Profile,
-    DocumentKind::Waiver,
-];
-
-/// Where each named object of the schemas is listed.
-type Homes = BTreeMap<String, (DocumentKind, String)>;
-
-/// Finds the shortest path of each named object, breadth first.
-fn homes(schemas: &[(DocumentKind, Value)]) -> Homes {
-    let mut homes = Homes::new();
-    for (kind, schema) in schemas {
-        let mut queue = VecDeque::from([(String::new(), schema)]);
-        while let Some((path, node)) = queue.pop_front() {
-            for (name, field) in properties(node) {
-                let (path, element) = element(join(&path, name), field);
-                let (target, object) = resolve(schema, element);
-                if properties(object).next().is_none() {
-                    continue;
-                }
-                let is_first = target.is_none_or(|target| {
-                    let here = (*kind, path.clone());
-                    *homes.entry(target.to_owned()).or_insert(here.clone()) == here
-                });
-                if is_first {
-                    queue.push_back((path, object));
-                }
-            }
-        }
-    }
-
-    homes
+fn unknown_kind(path: &str, first: &str) -> String {
+    let kinds = DocumentKind::ALL.map(|kind| kind.name().to_lowercase());
+    let hint = nearest(first, kinds.iter().map(String::as_str)).map_or_else(
+        || format!("a path begins with {}", kinds.join(", ")),
+        |kind| format!("did you mean `{kind}`?"),
+    );
+    format!("there is no field `{path}`; {hint}")
 }
 
-/// Reads the fields of one schema.
-struct Reader<'a> {
-    kind: DocumentKind,
-    schema: &'a Value,
-    homes: &'a Homes,
-    out: Vec<Field>,
-}
-
-impl Reader<'_> {
-    fn object(&mut self, path: &str, object: &Value) {
-        for (name, field) in properties(object) {
-            let required = object["required"]
-                .as_array()
-                .is_some_and(|all| all.iter().any(|one| one == name));
-            self.field(join(path, name), field, required);
-        }
+/// Says that an object has no such field, and names the nearest one of it; else the same field
+/// elsewhere in the document; else the fields that it has.
+fn unknown_field(document: &Field, object: &Field, parent: &str, key: &str) -> String {
+    let message = format!("`{parent}` has no field `{key}`");
+    if object.fields.is_empty() {
+        return format!("{message}; its type is {}", object.type_name);
     }
 
-    fn field(&mut self, path: String, field: &Value, required: bool) {
-        let (item_path, element) = element(path.clone(), field);
-        let (target, object) = resolve(self.schema, element);
-        let is_object = properties(object).next().is_some();
-        let home = target.and_then(|target| self.homes.get(target));
-        let listed_at = home
-            .filter(|(kind, home)| is_object && (*kind, home) != (self.kind, &item_path))
-            .cloned();
-
-        let mut read = Field {
-            path,
-            type_name: type_name(self.schema, field),
-            required,
-            meaning: String::new(),
-            default: required.then(|| "required".to_owned()),
-            renders: None,
-            rules: None,
-            is_object,
-            listed_at,
-        };
-
-        if required {
-            add_rules(&mut read.rules, ["spec/missing-field"]);
-        }
-        if is_bounded(self.schema, field) {
-            add_rules(&mut read.rules, ["spec/invalid-value"]);
-        }
-        describe(&mut read, field["description"].as_str().unwrap_or_default());
-
-        let list_here = is_object && read.listed_at.is_none();
-        self.out.push(read);
-        if list_here {
-            self.object(&item_path, object);
-        }
+    let names: Vec<&str> = object.fields.iter().map(|one| one.name.as_str()).collect();
+    let near = nearest(key, names.iter().copied())
+        .map(|name| format!("{parent}.{name}"))
+        .or_else(|| path_to(document, key));
+    match near {
+        Some(path) => format!("{message}; did you mean `{path}`?"),
+        None => format!("{message}; its fields are {}", names.join(", ")),
     }
 }
 
-/// Takes a description apart into the meaning, the default, what is rendered, and the rules.
-fn describe(field: &mut Field, description: &str) {
-    let mut meaning: Vec<&str> = Vec::new();
-    for paragraph in description.split("\n\n") {
-        if let Some(text) = paragraph.strip_prefix(DEFAULT) {
-            field.default = Some(text.trim_end_matches('.').to_owned());
-        } else if let Some(text) = paragraph.strip_prefix(RENDERS) {
-            field.renders = Some(text.to_owned());
-        } else if let Some(text) = paragraph.strip_prefix(RULES) {
-            let ids = text.trim_end_matches('.').split(", ");
-            add_rules(
-                &mut field.rules,
-                ids.filter(|id| *id != "none")
-                    .map(|id| id.trim_matches('`')),
-            );
-        } else if !paragraph.is_empty() {
-            meaning.push(paragraph);
-        }
-    }
-
-    field.meaning = meaning.join(" ");
-}
-
-fn add_rules<'a>(rules: &mut Option<BTreeSet<String>>, ids: impl IntoIterator<Item = &'a str>) {
-    rules
-        .get_or_insert_default()
-        .extend(ids.into_iter().map(str::to_owned));
-}
-
-fn join(path: &str, name: &str) -> String {
-    if path.is_empty() {
-        name.to_owned()
-    } else {
-        format!("{path}.{name}")
-    }
-}
-
-/// The fields of an object's schema.
-fn properties(object: &Value) -> impl Iterator<Item = (&str, &Value)> {
-    let all = object["properties"].as_object().into_iter();
-    all.flat_map(Map::iter)
-        .map(|(name, field)| (name.as_str(), field))
-}
-
-/// The path and schema of a list's item, or of the field itself if it is no list.
-fn element(path: String, field: &Value) -> (String, &Value) {
-    match field.get("items") {
-        Some(items) => (format!("{path}[]"), items),
-        None => (path, field),
-    }
-}
-
-/// The definition that a schema refers to, with its name, or the schema itself.
-fn resolve<'a>(schema: &'a Value, node: &'a Value) -> (Option<&'a str>, &'a Value) {
-    let name = node["$ref"]
-        .as_str()
-        .and_then(|target| target.strip_prefix("#/$defs/"));
-    match name {
-        Some(name) => (Some(name), &schema["$defs"][name]),
-        None => (None, node),
-    }
-}
-
-/// Whether a schema refuses some values of its JSON type.
-fn is_bounded(schema: &Value, node: &Value) -> bool {
-    static BOUNDS: [&str; 11] = [
-        "const",
-        "enum",
-        "format",
-        "maximum",
-        "maxItems",
-        "maxLength",
-        "minimum",
-        "minItems",
-        "minLength",
-        "pattern",
-        "propertyNames",
-    ];
-    let (_, node) = resolve(schema, node);
-    BOUNDS.iter().any(|bound| node.get(bound).is_some())
-        || node
-            .get("items")
-            .is_some_and(|items| is_bounded(schema, items))
-        || node
-            .get("additionalProperties")
-            .is_some_and(|value| is_bounded(schema, value))
-}
-
-/// A schema's type in words.
-fn type_name(schema: &Value, node: &Value) -> String {
-    let (_, node) = resolve(schema, node);
-    if let Some(value) = node["const"].as_str() {
-        return format!("`{value}`");
-    }
-
-    if let Some(choices) = node["enum"].as_array() {
-        let names: Vec<String> = choices
+/// The shortest path to a field of a name, level by level.
+fn path_to(document: &Field, name: &str) -> Option<String> {
+    let mut level = vec![(document.name.clone(), document)];
+    while !level.is_empty() {
+        let below: Vec<(String, &Field)> = level
             .iter()
-            .filter_map(Value::as_str)
-            .map(|name| format!("`{name}`"))
+            .flat_map(|(path, object)| {
+                let below = object.fields.iter();
+                below.map(move |field| (format!("{path}.{}", field.name), field))
+            })
             .collect();
-        return match names.as_slice() {
-            [front @ .., last] if !front.is_empty() => format!("{} or {last}", front.join(", ")),
-            _ => names.concat(),
-        };
+        if let Some((path, _)) = below.iter().find(|(_, field)| field.name == name) {
+            return Some(path.clone());
+        }
+        level = below;
     }
 
-    if let Some(name) = node["format"].as_str().and_then(format_name) {
-        return name.to_owned();
-    }
+    None
+}
 
-    let types: Vec<&str> = match &node["type"] {
-        Value::String(only) => vec![only],
-        Value::Array(several) => several.iter().filter_map(Value::as_str).collect(),
-        _ => return "any value".to_owned(),
-    };
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
 
-    let names: Vec<String> = types
-        .into_iter()
-        .map(|one| match one {
-            "array" => format!(
-                "list: {}{}",
-                type_name(schema, &node["items"]),
-                bounds(node, "minItems", "maxItems")
-            ),
-            "object" if node.get("properties").is_none() => map_name(schema, node),
-            "integer" => format!("integer{}", bounds(node, "minimum", "maximum")),
-            "string" => {
-                let length = bounds(node, "minLength", "maxLength");
-                let length = if length.is_empty() {
-                    length
-                } else {
-                    format!("{length} characters")
-                };
-                let pattern = node["pattern"]
-                    .as_str()
-                    .filter(|p| p.len() <= LONGEST_PATTERN);
-                let pattern = pattern.map_or_else(String::new, |p| format!(" that matches `{p}`"));
-                format!("string{pattern}{length}")
+    #[test]
+    fn every_field_is_described() {
+        fn check(path: &str, field: &Field) {
+            let is_fixed = field.values.len() == 1;
+            assert!(is_fixed || !field.description.is_empty(), "{path}");
+            for below in &field.fields {
+                check(&format!("{path}.{}", below.name), below);
             }
-            other => other.to_owned(),
-        })
-        .collect();
+        }
 
-    names.join(", or ")
-}
-
-fn map_name(schema: &Value, node: &Value) -> String {
-    let value = match node.get("additionalProperties") {
-        Some(value @ Value::Object(_)) => type_name(schema, value),
-        _ => "any value".to_owned(),
-    };
-    let key = node["propertyNames"]["format"]
-        .as_str()
-        .and_then(format_name)
-        .unwrap_or("string");
-    format!("map: {key} → {value}")
-}
-
-/// A leaf's format in words, without its article; `None` for a format of JSON Schema itself.
-fn format_name(format: &str) -> Option<&'static str> {
-    if format == quantity::FORMAT {
-        return Some("quantity");
+        for kind in DocumentKind::ALL {
+            check(kind.name(), &fields_of(kind));
+        }
     }
-    let what = FORMATS.iter().find(|known| known.name == format)?.what;
-    let bare = what.strip_prefix("a ").or_else(|| what.strip_prefix("an "));
-    Some(bare.unwrap_or(what))
-}
 
-/// The bounds of a value, as the end of a phrase.
-fn bounds(node: &Value, least: &str, most: &str) -> String {
-    match (node[least].as_i64(), node[most].as_i64()) {
-        (Some(least), Some(most)) => format!(", {least} to {most}"),
-        (Some(least), None) => format!(", at least {least}"),
-        (None, Some(most)) => format!(", at most {most}"),
-        (None, None) => String::new(),
+    #[test]
+    fn a_type_that_contains_itself_is_read_once() {
+        let root = json!({
+            "properties": {"tree": {"$ref": "#/$defs/Tree"}},
+            "$defs": {"Tree": {"properties": {
+                "below": {"type": "array", "items": {"$ref": "#/$defs/Tree"}},
+                "size": {"type": "integer", "default": 3},
+            }}},
+        });
+        let reader = FieldReader {
+            types: SchemaTypes { root: &root },
+        };
+        let field = reader.field("document", &root, false, &mut Vec::new());
+
+        let tree = &field.fields[0];
+        assert_eq!(tree.type_name, "Tree");
+        assert_eq!(tree.fields[0].type_name, "[]Tree");
+        assert!(tree.fields[0].fields.is_empty());
+        assert_eq!(tree.fields[1].default.as_deref(), Some("3"));
+    }
+
+    #[test]
+    fn types_are_written_as_kubectl_writes_them() {
+        let type_of = |path: &str| find(path).expect(path).field.type_name;
+        assert_eq!(type_of("tenant"), "Tenant");
+        assert_eq!(type_of("tenant.spec.network.egress"), "[]Peer");
+        assert_eq!(type_of("tenant.metadata.labels"), "map[string]string");
+        assert_eq!(type_of("tenant.spec.quota"), "map[string]string|integer");
+        assert_eq!(type_of("tenant.spec.network.isolation"), "string");
+    }
+
+    #[test]
+    fn an_unknown_field_names_the_nearest() {
+        let error = |path: &str| find(path).expect_err(path);
+        for (path, hint) in [
+            ("tenat.spec", "did you mean `tenant`?"),
+            ("tenant.spec.netwrok", "did you mean `tenant.spec.network`?"),
+            ("tenant.network", "did you mean `tenant.spec.network`?"),
+            ("tenant.spec.quota.pods", "its type is map[string]"),
+            ("waiver.metadata.qqqqqq", "its fields are name"),
+            ("nothing", "begins with fleet, profile, tenant, waiver"),
+        ] {
+            assert!(error(path).contains(hint), "{path}: {}", error(path));
+        }
     }
 }

@@ -6,13 +6,14 @@
 
 mod check;
 pub mod duration;
-pub mod field_tree;
+pub mod field_table;
 pub mod fields;
 pub mod fleet;
 pub mod leaf;
 mod load;
 pub mod schema;
 mod schema_faults;
+mod schema_types;
 mod shapes;
 pub mod tenant;
 

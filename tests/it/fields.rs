@@ -7,7 +7,7 @@ use tenantry::catalog::RULES;
 use tenantry::document::{self, Node, NodeValue};
 use tenantry::report::fields_table;
 use tenantry::source::{Source, SourceId};
-use tenantry::spec::fields::{Field, OF_EVERY_FIELD, fields};
+use tenantry::spec::field_table::{FieldRow, OF_EVERY_FIELD, field_rows};
 use tenantry::spec::schema::{DocumentKind, schema};
 use walkdir::WalkDir;
 
@@ -36,7 +36,7 @@ fn the_program_writes_the_reference() {
 #[test]
 fn every_field_has_every_cell() {
     let mut missing = Vec::new();
-    for (kind, fields) in fields() {
+    for (kind, fields) in field_rows() {
         for field in fields {
             let cells = [
                 ("a first sentence", field.meaning.is_empty()),
@@ -59,7 +59,7 @@ fn every_field_has_every_cell() {
 #[test]
 fn every_rule_of_the_reference_exists() {
     let known: BTreeSet<&str> = RULES.iter().map(|rule| rule.id).collect();
-    for (kind, fields) in fields() {
+    for (kind, fields) in field_rows() {
         for field in fields {
             for id in field.rules.iter().flatten() {
                 assert!(
@@ -96,7 +96,7 @@ fn declared_in(folder: &str) -> BTreeSet<String> {
 
 #[test]
 fn every_rule_about_specs_names_a_field() {
-    let named: BTreeSet<String> = fields()
+    let named: BTreeSet<String> = field_rows()
         .into_iter()
         .flat_map(|(_, fields)| fields)
         .flat_map(|field| field.rules.into_iter().flatten())
@@ -146,7 +146,7 @@ fn parse(text: &str) -> Node {
 
 /// Adds the paths of the fields that a document sets. The path of an object that is listed elsewhere
 /// counts as that one.
-fn used(node: &Node, path: &str, all: &BTreeMap<String, Field>, out: &mut BTreeSet<String>) {
+fn used(node: &Node, path: &str, all: &BTreeMap<String, FieldRow>, out: &mut BTreeSet<String>) {
     match &node.value {
         NodeValue::Seq(items) => {
             let path = format!("{path}[]");
@@ -156,7 +156,7 @@ fn used(node: &Node, path: &str, all: &BTreeMap<String, Field>, out: &mut BTreeS
     }
 }
 
-fn used_in(node: &Node, path: &str, all: &BTreeMap<String, Field>, out: &mut BTreeSet<String>) {
+fn used_in(node: &Node, path: &str, all: &BTreeMap<String, FieldRow>, out: &mut BTreeSet<String>) {
     for entry in node.entries() {
         let below = match path {
             "" => entry.key.to_string(),
@@ -167,7 +167,7 @@ fn used_in(node: &Node, path: &str, all: &BTreeMap<String, Field>, out: &mut BTr
         };
         out.insert(below.clone());
         match &field.listed_at {
-            Some((_, home)) => used(&entry.node, home.trim_end_matches("[]"), all, out),
+            Some(home) => used(&entry.node, home.path.trim_end_matches("[]"), all, out),
             None => used(&entry.node, &below, all, out),
         }
     }
@@ -190,7 +190,7 @@ fn the_annotated_tenant_uses_every_field() {
         "docs/tenant.md shows {FOLDER}/tenants/shop.yaml"
     );
 
-    let all: BTreeMap<String, Field> = fields()
+    let all: BTreeMap<String, FieldRow> = field_rows()
         .into_iter()
         .filter(|(kind, _)| *kind == DocumentKind::Tenant)
         .flat_map(|(_, fields)| fields)
