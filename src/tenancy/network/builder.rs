@@ -6,7 +6,7 @@ use super::peers::network_peer;
 use super::ranges::{CLUSTER_RANGE, is_everywhere};
 use crate::diagnostic::{Diagnostic, Rule, rule};
 use crate::document::Spanned;
-use crate::netpol;
+use crate::netpol::{self, Direction};
 use crate::source::Span;
 use crate::spec::leaf::{Cidr, Name};
 use crate::spec::tenant::PeerSpec;
@@ -33,6 +33,8 @@ rule! {
 
 /// The direction of a declared peer, with its rule on every address.
 pub(super) struct Side {
+    /// The direction of the connections.
+    pub direction: Direction,
     /// The field of `network`: `egress` or `ingress`.
     pub field: &'static str,
     /// The word after the field in a message: `to` or `from`.

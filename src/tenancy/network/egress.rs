@@ -1,20 +1,20 @@
 //! The egress rules of a namespace, by what it declares.
 
 use super::ALLOW_EGRESS;
-use super::builder::{FQDN, PolicyBuilder, Side};
+use super::builder::{PolicyBuilder, Side};
+use super::declared;
 use super::edges::{EdgeEnd, ONE_SIDED, ProviderAnswer, answer, names_namespace};
-use super::peers::{pods_of_namespaces, rule};
-use super::ranges::{EGRESS_ANY, everywhere_together};
+use super::ranges::EGRESS_ANY;
 use crate::diagnostic::Diagnostic;
 use crate::document::Spanned;
-use crate::netpol;
-use crate::netpol::Rule;
+use crate::netpol::{Direction, Rule};
 use crate::source::Span;
-use crate::spec::leaf::{Host, Name};
-use crate::spec::tenant::{PeerSpec, PortRule};
+use crate::spec::leaf::Name;
+use crate::spec::tenant::PeerSpec;
 use crate::tenancy::model::{OnCluster, Tenant};
 
 static EGRESS: Side = Side {
+    direction: Direction::Egress,
     field: "egress",
     preposition: "to",
     policy: ALLOW_EGRESS,
@@ -23,93 +23,22 @@ static EGRESS: Side = Side {
 
 /// The egress rules of the builder's namespace, in the order of what it declares.
 pub(super) fn rules(builder: &mut PolicyBuilder<'_, '_>) -> Vec<Rule> {
-    let declared = builder.namespace.declared.egress.as_deref();
-    let declared = declared.unwrap_or_default();
-
-    if let Some(peer) = everywhere_together(declared) {
-        let message = "these networks together are most addresses there are";
-        builder.require_waiver(
-            EGRESS.everywhere,
-            EGRESS.policy,
-            peer.span,
-            message,
-            "name fewer networks",
-        );
-    }
-
-    let mut rules = Vec::new();
-    for peer in declared {
-        let peers = peers(builder, peer);
-        if !peers.is_empty() {
-            rules.push(rule(peers, &ports(builder, peer)));
-        }
-    }
-
-    rules
+    declared::rules(builder, &EGRESS)
 }
 
-fn peers<'a>(
+/// The namespaces that an egress peer reaches: those of the provider that let this namespace in. Of
+/// a held provider, they are those that this namespace reached before.
+pub(super) fn reached_namespaces<'a>(
     builder: &mut PolicyBuilder<'_, 'a>,
+    name: &Spanned<Name>,
     peer: &'a Spanned<PeerSpec>,
-) -> Vec<netpol::Peer> {
-    if let Some(fqdn) = &peer.fqdn {
-        report_host_name(builder, fqdn);
-        return Vec::new();
-    }
-
-    if let Some(cidr) = &peer.cidr {
-        return builder.network(cidr, &EGRESS).into_iter().collect();
-    }
-    if let Some(name) = &peer.platform {
-        return builder.endpoint(name);
-    }
-    let Some(name) = &peer.tenant else {
-        return Vec::new();
-    };
-
+) -> Vec<String> {
     let reached = match builder.peer_tenant(name, peer, &EGRESS) {
         Some(provider) => admitting_namespaces(builder, provider, name, peer),
         None => builder.previously_reached(name),
     };
-
     builder.reaches.extend(reached.iter().cloned());
-
-    pods_of_namespaces(reached.iter().map(String::as_str))
-        .into_iter()
-        .collect()
-}
-
-/// The ports of a rule: those that the peer names, or those of the endpoint that it names.
-fn ports(builder: &PolicyBuilder<'_, '_>, peer: &PeerSpec) -> Vec<PortRule> {
-    if let Some(ports) = &peer.ports {
-        return ports.iter().map(|port| port.value.clone()).collect();
-    }
-
-    let endpoint = peer
-        .platform
-        .as_ref()
-        .and_then(|name| builder.index.endpoint(name));
-    endpoint
-        .and_then(|(endpoint, _)| endpoint.ports.clone())
-        .unwrap_or_default()
-}
-
-fn report_host_name(builder: &mut PolicyBuilder<'_, '_>, fqdn: &Spanned<Host>) {
-    let cluster = builder.index.cluster;
-    let plugin = cluster
-        .cni
-        .as_ref()
-        .map_or("its network plugin", |cni| cni.name.as_str());
-    let message = format!(
-        "{plugin} on `{}` is given no rule for host names",
-        cluster.name.value
-    );
-
-    builder.report(
-        Diagnostic::new(&FQDN, fqdn.span, message)
-            .label("a NetworkPolicy knows addresses only")
-            .fix("name the networks by cidr, or go through a platform endpoint"),
-    );
+    reached
 }
 
 /// The provider's namespaces that let this namespace in. Without any, the edge is one-sided, which

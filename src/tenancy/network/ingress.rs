@@ -1,18 +1,20 @@
 //! The ingress rules of a namespace, by what it declares and offers.
 
 use super::ALLOW_INGRESS;
-use super::builder::{FQDN, PolicyBuilder, Side};
+use super::builder::{PolicyBuilder, Side};
+use super::declared;
 use super::edges::{ONE_SIDED, is_offered_in, names_namespace, offered_port, takes_up};
 use super::peers::{pods_of_namespaces, rule};
-use super::ranges::{INGRESS_ANY, everywhere_together};
+use super::ranges::INGRESS_ANY;
 use crate::diagnostic::Diagnostic;
 use crate::document::Spanned;
-use crate::netpol;
-use crate::netpol::Rule;
+use crate::netpol::{Direction, Rule};
+use crate::spec::leaf::Name;
 use crate::spec::tenant::{PeerSpec, Provision};
 use crate::tenancy::model::Tenant;
 
 static INGRESS: Side = Side {
+    direction: Direction::Ingress,
     field: "ingress",
     preposition: "from",
     policy: ALLOW_INGRESS,
@@ -21,67 +23,32 @@ static INGRESS: Side = Side {
 
 /// The ingress rules of the builder's namespace: those that it declares, then its offers.
 pub(super) fn rules(builder: &mut PolicyBuilder<'_, '_>) -> Vec<Rule> {
-    let declared = &builder.namespace.declared;
-    let peers_declared = declared.ingress.as_deref().unwrap_or_default();
-
-    if let Some(peer) = everywhere_together(peers_declared) {
-        let message = "these networks together are most addresses there are";
-        builder.require_waiver(
-            INGRESS.everywhere,
-            INGRESS.policy,
-            peer.span,
-            message,
-            "name fewer networks",
-        );
-    }
-
-    let mut rules = Vec::new();
-    for peer in peers_declared {
-        let peers = peers(builder, peer);
-        if !peers.is_empty() {
-            let ports = peer.ports.iter().flatten().map(|port| &port.value);
-            rules.push(rule(peers, ports));
-        }
-    }
-
-    for offer in declared.provides.iter().flatten() {
+    let mut rules = declared::rules(builder, &INGRESS);
+    let offers = builder.namespace.declared.provides.iter().flatten();
+    for offer in offers {
         rules.extend(offer_rule(builder, offer));
     }
     rules
 }
 
-fn peers(builder: &mut PolicyBuilder<'_, '_>, peer: &Spanned<PeerSpec>) -> Vec<netpol::Peer> {
-    if let Some(fqdn) = &peer.fqdn {
-        let message = "a host name says nothing about who connects";
-        builder.report(Diagnostic::new(&FQDN, fqdn.span, message).fix("name the networks by cidr"));
-        return Vec::new();
-    }
-
-    if let Some(cidr) = &peer.cidr {
-        return builder.network(cidr, &INGRESS).into_iter().collect();
-    }
-    if let Some(name) = &peer.platform {
-        return builder.endpoint(name);
-    }
-    let Some(name) = &peer.tenant else {
-        return Vec::new();
-    };
-
-    let consuming = match builder.peer_tenant(name, peer, &INGRESS) {
-        Some(consumer) => consuming_namespaces(builder, consumer, peer),
+/// The namespaces that an ingress peer lets in: those of the consumer that ask for this namespace.
+/// Of a held consumer, they are those that reached it before.
+pub(super) fn consuming_namespaces(
+    builder: &mut PolicyBuilder<'_, '_>,
+    name: &Spanned<Name>,
+    peer: &Spanned<PeerSpec>,
+) -> Vec<String> {
+    match builder.peer_tenant(name, peer, &INGRESS) {
+        Some(consumer) => asking_namespaces(builder, consumer, peer),
         None => builder.previous_consumers(Some(name)),
-    };
-
-    pods_of_namespaces(consuming.iter().map(String::as_str))
-        .into_iter()
-        .collect()
+    }
 }
 
 /// The consumer's namespaces whose egress asks for this namespace.
 ///
 /// The edge is one-sided, which is reported, if the consumer asks for no namespace of the tenant. A
 /// consumer that asks for another namespace of the tenant has declared its end.
-fn consuming_namespaces(
+fn asking_namespaces(
     builder: &mut PolicyBuilder<'_, '_>,
     consumer: &Tenant,
     peer: &Spanned<PeerSpec>,

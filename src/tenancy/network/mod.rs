@@ -4,6 +4,7 @@
 mod builder;
 mod cluster_index;
 mod edges;
+mod declared;
 mod egress;
 mod ingress;
 mod peers;
