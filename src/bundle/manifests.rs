@@ -3,7 +3,7 @@
 use super::durations;
 use super::object::{Object, ObjectBody};
 use crate::delivery;
-use crate::diagnostic::{Diagnostic, rule};
+use crate::diagnostic::{Diagnostic, Rule, rule};
 use crate::document::Spanned;
 use crate::document::{self, Document, NodeValue};
 use crate::kube::{ObjectId, kinds};
@@ -206,6 +206,7 @@ impl TenantManifests {
         objects
     }
 
+    /// The object of a document; `None` for an empty one.
     fn object<'s>(
         &self,
         document: &Document,
@@ -216,13 +217,8 @@ impl TenantManifests {
         if matches!(document.root.value, NodeValue::Null) {
             return Ok(None);
         }
-        let span = document
-            .root
-            .entries()
-            .first()
-            .map_or(document.root.span, |e| e.key_span);
-
-        let value = document.root.to_json();
+        let first_key = document.root.entries().first();
+        let span = first_key.map_or(document.root.span, |entry| entry.key_span);
         let id = ObjectId::of(&document.root).map_err(|reason| {
             Box::new(
                 Diagnostic::new(&MANIFEST, span, format!("this is no object: {reason}"))
@@ -231,91 +227,158 @@ impl TenantManifests {
         })?;
 
         let raw = sources.get(document.raw.source).slice(document.raw);
-        if let Some(reason) = document.unportable.or_else(|| read_otherwise(raw, &value)) {
-            return Err(Box::new(
-                Diagnostic::new(&MANIFEST, span, reason)
-                    .fix("write one object a document, in plain YAML"),
-            ));
+        let object = VerbatimObject {
+            value: document.root.to_json(),
+            id,
+            span,
+            tenant,
+            on,
+        };
+
+        object.check_text(document, raw)?;
+        object.check_namespace()?;
+        object.check_kind(&self.kinds)?;
+        object.check_reach()?;
+        object.check_floor(self.permits.as_ref())?;
+        object.check_role(self.permits.as_ref())?;
+
+        Ok(Some(Object {
+            id: object.id,
+            body: ObjectBody::Verbatim(raw.into(), Made::from(&object.value)),
+            origin: Some(span),
+        }))
+    }
+}
+
+/// An object of a verbatim file, to be checked for one tenant on one cluster.
+struct VerbatimObject<'a> {
+    id: ObjectId,
+    value: serde_json::Value,
+    /// The first line of the object.
+    span: Span,
+    tenant: &'a Tenant,
+    on: &'a OnCluster,
+}
+
+type Checked = Result<(), Box<Diagnostic>>;
+
+impl VerbatimObject<'_> {
+    fn refuse(&self, rule: &'static Rule, message: String, fix: impl Into<String>) -> Checked {
+        Err(Box::new(Diagnostic::new(rule, self.span, message).fix(fix)))
+    }
+
+    fn is_own_namespace(&self, name: &str) -> bool {
+        let mut own = self.on.namespaces.iter();
+        own.any(|namespace| namespace.name == name)
+    }
+
+    /// Refuses a text that another reader could read otherwise, and a duration out of range.
+    fn check_text(&self, document: &Document, raw: &str) -> Checked {
+        let unportable = document.unportable;
+        if let Some(reason) = unportable.or_else(|| read_otherwise(raw, &self.value)) {
+            let fix = "write one object a document, in plain YAML";
+            return self.refuse(&MANIFEST, reason.to_owned(), fix);
         }
 
-        if let Some((node, text)) = durations::out_of_range(&id, &document.root) {
-            let message = durations::message(&id, text);
+        if let Some((node, text)) = durations::out_of_range(&self.id, &document.root) {
+            let message = durations::message(&self.id, text);
             return Err(Box::new(
                 Diagnostic::new(&MANIFEST, node.span, message)
                     .fix("write a shorter one, such as 10m or 1h"),
             ));
         }
+        Ok(())
+    }
 
-        let own = on.namespaces.iter().any(|n| n.name == id.namespace);
-        if kinds::is_cluster_scoped(&id) || !own {
-            let what = if kinds::is_cluster_scoped(&id) {
-                "an object of the cluster"
-            } else {
-                "not in a namespace of the tenant"
-            };
-            let message = format!("`{id}` is {what}");
-            return Err(Box::new(
-                Diagnostic::new(&MANIFEST_NOT_ALLOWED, span, message).fix(
-                    "remove it; what the platform owns belongs into the platform's own manifests",
-                ),
-            ));
-        }
-
-        let own = |name: &str| on.namespaces.iter().any(|n| n.name == name);
-        let listed = self.kinds.contains(&format!("{}/{}", id.group, id.kind));
-
-        if !kinds::tenants_may_have(&id) && !kinds::is_floor(&id) && !listed {
-            let message = format!("`{id}` is of a kind that tenants may not have");
-            let fix = format!(
-                "remove it, or, if the kind has a namespace, add {}/{} to fleet.tenantKinds",
-                id.group, id.kind
-            );
-            return Err(Box::new(
-                Diagnostic::new(&MANIFEST_NOT_ALLOWED, span, message).fix(fix),
-            ));
-        }
-
-        if let Some(reason) = reaches_out(&id, &value, &own) {
-            let message = format!("`{id}` is not the tenant's to have: {reason}");
-            let fix = "remove it, or let the platform apply it";
-            return Err(Box::new(
-                Diagnostic::new(&MANIFEST_NOT_ALLOWED, span, message).fix(fix),
-            ));
-        }
-
-        let object = format!("{}/{}/{}", id.kind, id.namespace, id.name);
-        let permitted = |rule| {
-            self.permits
-                .as_ref()
-                .is_some_and(|p| p.permits(rule, &tenant.name.value, &object))
+    fn check_namespace(&self) -> Checked {
+        let id = &self.id;
+        let problem = if kinds::is_cluster_scoped(id) {
+            "an object of the cluster"
+        } else if !self.is_own_namespace(&id.namespace) {
+            "not in a namespace of the tenant"
+        } else {
+            return Ok(());
         };
 
-        if kinds::is_floor(&id) && (tenant.profile != "adopted" || !permitted(&MANIFEST_FLOOR)) {
-            let message = format!("`{id}` is of a kind that the floor is made of");
-            return Err(Box::new(Diagnostic::new(&MANIFEST_FLOOR, span, message).fix(format!(
-                "say it in the spec; or, under the profile `adopted`, write a Waiver of `{}` for {object}",
-                MANIFEST_FLOOR.id
-            ))));
+        let fix = "remove it; what the platform owns belongs into the platform's own manifests";
+        self.refuse(&MANIFEST_NOT_ALLOWED, format!("`{id}` is {problem}"), fix)
+    }
+
+    /// Refuses a kind that neither tenants may have nor the fleet lists, as `group/Kind`.
+    fn check_kind(&self, listed: &[String]) -> Checked {
+        let id = &self.id;
+        let name = format!("{}/{}", id.group, id.kind);
+        if kinds::tenants_may_have(id) || kinds::is_floor(id) || listed.contains(&name) {
+            return Ok(());
         }
 
-        let admin =
-            value.pointer("/roleRef/name").and_then(|n| n.as_str()) == Some("cluster-admin");
-        if id.kind == "RoleBinding" && admin && !permitted(&CLUSTER_ADMIN) {
-            let message =
-                format!("`{id}` binds to cluster-admin: its subjects can remove the floor");
-            let fix = format!(
-                "bind a lesser role, or write a Waiver of `{}` for {object}",
-                CLUSTER_ADMIN.id
-            );
-            return Err(Box::new(
-                Diagnostic::new(&CLUSTER_ADMIN, span, message).fix(fix),
-            ));
+        let fix =
+            format!("remove it, or, if the kind has a namespace, add {name} to fleet.tenantKinds");
+        let message = format!("`{id}` is of a kind that tenants may not have");
+        self.refuse(&MANIFEST_NOT_ALLOWED, message, fix)
+    }
+
+    fn check_reach(&self) -> Checked {
+        let is_own = |name: &str| self.is_own_namespace(name);
+        let Some(reason) = reaches_out(&self.id, &self.value, &is_own) else {
+            return Ok(());
+        };
+        let message = format!("`{}` is not the tenant's to have: {reason}", self.id);
+        let fix = "remove it, or let the platform apply it";
+        self.refuse(&MANIFEST_NOT_ALLOWED, message, fix)
+    }
+
+    /// The object as a waiver names it.
+    fn waiver_name(&self) -> String {
+        let ObjectId {
+            kind,
+            namespace,
+            name,
+            ..
+        } = &self.id;
+        format!("{kind}/{namespace}/{name}")
+    }
+
+    fn is_permitted(&self, rule: &'static Rule, permits: Option<&Permits>) -> bool {
+        let object = self.waiver_name();
+        permits.is_some_and(|permits| permits.permits(rule, &self.tenant.name.value, &object))
+    }
+
+    /// Refuses an object of the floor, unless an adopted tenant has a waiver for it.
+    fn check_floor(&self, permits: Option<&Permits>) -> Checked {
+        let is_adopted = self.tenant.profile == "adopted";
+        if !kinds::is_floor(&self.id) || (is_adopted && self.is_permitted(&MANIFEST_FLOOR, permits))
+        {
+            return Ok(());
         }
 
-        Ok(Some(Object {
-            id,
-            body: ObjectBody::Verbatim(raw.into(), Made::from(&value)),
-            origin: Some(span),
-        }))
+        let message = format!("`{}` is of a kind that the floor is made of", self.id);
+        let fix = format!(
+            "say it in the spec; or, under the profile `adopted`, write a Waiver of `{}` for {}",
+            MANIFEST_FLOOR.id,
+            self.waiver_name()
+        );
+        self.refuse(&MANIFEST_FLOOR, message, fix)
+    }
+
+    /// Refuses a binding to cluster-admin without a waiver.
+    fn check_role(&self, permits: Option<&Permits>) -> Checked {
+        let role = self.value.pointer("/roleRef/name");
+        let is_admin = self.id.kind == "RoleBinding"
+            && role.and_then(|name| name.as_str()) == Some("cluster-admin");
+        if !is_admin || self.is_permitted(&CLUSTER_ADMIN, permits) {
+            return Ok(());
+        }
+
+        let message = format!(
+            "`{}` binds to cluster-admin: its subjects can remove the floor",
+            self.id
+        );
+        let fix = format!(
+            "bind a lesser role, or write a Waiver of `{}` for {}",
+            CLUSTER_ADMIN.id,
+            self.waiver_name()
+        );
+        self.refuse(&CLUSTER_ADMIN, message, fix)
     }
 }
