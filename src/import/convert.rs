@@ -2,12 +2,22 @@
 
 use super::{FoundNamespace, FoundObject, Left, may_carry};
 use crate::bundle::{reaches_out, read_otherwise as refused};
+use crate::diagnostic::Rule;
 use crate::kube::Quantity;
+use crate::kube::kinds;
 use crate::kube::names::POD_SECURITY;
-use crate::kube::{ObjectId, kinds};
 use crate::spec::leaf;
-use crate::tenancy::MetadataField;
+use crate::tenancy::{self, CLUSTER_ADMIN, FLOOR_EXTERNAL, MANIFEST_FLOOR, MetadataField};
 use serde_json::{Map, Value, json};
+
+/// An object that breaks a rule, and needs a waiver.
+#[derive(Debug)]
+pub struct WaivedObject {
+    /// The rule.
+    pub rule: &'static Rule,
+    /// The object, as `Kind/namespace/name`.
+    pub object: String,
+}
 
 /// A namespace as a tenant's spec says it.
 #[derive(Debug, Default)]
@@ -24,8 +34,8 @@ pub struct Converted {
     pub floor: Vec<FoundObject>,
     /// Other objects, passed through.
     pub others: Vec<FoundObject>,
-    /// Loosenings: a rule, and the object.
-    pub loosenings: Vec<(&'static str, String)>,
+    /// The objects that need a waiver.
+    pub waived: Vec<WaivedObject>,
     /// What is not carried over.
     pub left: Vec<Left>,
     /// Keys of labels.
@@ -37,6 +47,10 @@ pub struct Converted {
 }
 
 impl Converted {
+    fn waive(&mut self, rule: &'static Rule, object: String) {
+        self.waived.push(WaivedObject { rule, object });
+    }
+
     fn leave(&mut self, found: &FoundObject, what: String, reason: &str) {
         self.left.push(Left {
             place: found.place.clone(),
@@ -70,11 +84,11 @@ impl Converted {
 
         let object = format!("{}/{}/{}", found.id.kind, found.id.namespace, found.id.name);
         if found.id.kind == "RoleBinding" && found.value["roleRef"]["name"] == "cluster-admin" {
-            self.loosenings.push(("api/cluster-admin", object.clone()));
+            self.waive(&CLUSTER_ADMIN, object.clone());
         }
 
         if kinds::is_floor(&found.id) {
-            self.loosenings.push(("bundle/manifest-floor", object));
+            self.waive(&MANIFEST_FLOOR, object);
             self.floor.push(found.clone());
         } else {
             self.others.push(found.clone());
@@ -90,85 +104,27 @@ pub fn convert(found: &FoundNamespace, narrow: bool) -> Converted {
         ..Converted::default()
     };
 
-    let name = found.object.id.name.clone();
+    let name = &found.object.id.name;
     out.namespace.insert("name".into(), json!(name));
     out.namespace.insert("adopt".into(), json!(true));
     metadata(&found.object, &mut out);
-    pod_security(&found.object, &name, &mut out);
-    let of = |kind: &str| {
-        found
-            .objects
-            .iter()
-            .filter(|o| o.id.kind == kind && o.id.group.is_empty())
-            .collect::<Vec<_>>()
-    };
+    pod_security(&found.object, name, &mut out);
 
-    let limits = limits(&of("LimitRange"));
+    let limits = limits(&core_objects(found, "LimitRange"));
     let quota = quota(
-        &of("ResourceQuota"),
-        limits.as_ref().map(|(_, _, spec)| spec),
+        &core_objects(found, "ResourceQuota"),
+        limits.as_ref().map(|limits| &limits.settings),
     );
+    floor(name, quota.as_ref(), limits.as_ref(), &mut out);
 
-    let mut names = Map::new();
-    let mut floor = Map::new();
-
-    for (found, field, kind) in [
-        (
-            quota.as_ref().map(|(f, n, v)| (*f, n, v)),
-            "quota",
-            "ResourceQuota",
-        ),
-        (
-            limits.as_ref().map(|(f, n, v)| (*f, n, v)),
-            "limits",
-            "LimitRange",
-        ),
-    ] {
-        match found {
-            Some((_, object_name, spec)) => {
-                out.namespace.insert(field.into(), spec.clone());
-                if object_name != field {
-                    names.insert(field.into(), json!(object_name));
-                }
-                out.carried += 1;
-            }
-            None => {
-                floor.insert(field.into(), json!("external"));
-                out.loosenings
-                    .push(("bundle/floor-external", format!("{kind}/{name}/{field}")));
-            }
+    let carried = [quota, limits].map(|part| part.map(|part| &part.object.id));
+    for object in &found.objects {
+        if carried.contains(&Some(&object.id)) {
+            continue;
         }
-    }
-
-    out.loosenings.push((
-        "bundle/floor-external",
-        format!("ServiceAccount/{name}/default"),
-    ));
-
-    out.loosenings.push((
-        "bundle/floor-external",
-        format!("NetworkPolicy/{name}/default-deny"),
-    ));
-
-    if !names.is_empty() {
-        out.namespace.insert("names".into(), Value::Object(names));
-    }
-    if !floor.is_empty() {
-        out.namespace.insert("floor".into(), Value::Object(floor));
-    }
-    let said: Vec<&ObjectId> = [
-        quota.as_ref().map(|(f, ..)| &f.id),
-        limits.as_ref().map(|(f, ..)| &f.id),
-    ]
-    .into_iter()
-    .flatten()
-    .collect();
-
-    for object in found.objects.iter().filter(|o| !said.contains(&&o.id)) {
         let is_binding =
             object.id.kind == "RoleBinding" && object.id.group == "rbac.authorization.k8s.io";
-        let bound = is_binding && binding(object, &name, narrow, &mut out);
-        if bound {
+        if is_binding && binding(object, name, narrow, &mut out) {
             out.carried += 1;
         } else {
             out.pass(object);
@@ -177,6 +133,58 @@ pub fn convert(found: &FoundNamespace, narrow: bool) -> Converted {
 
     owners_of_last_resort(found, &mut out);
     out
+}
+
+/// The objects of a kind of the core group.
+fn core_objects<'a>(found: &'a FoundNamespace, kind: &str) -> Vec<&'a FoundObject> {
+    let objects = found.objects.iter();
+    objects
+        .filter(|object| object.id.kind == kind && object.id.group.is_empty())
+        .collect()
+}
+
+/// Adds the fields of the quota and the limits, and a waiver for each part of the floor that was not
+/// found.
+fn floor(
+    namespace: &str,
+    quota: Option<&CarriedObject<'_>>,
+    limits: Option<&CarriedObject<'_>>,
+    out: &mut Converted,
+) {
+    let (mut names, mut floor) = (Map::new(), Map::new());
+    for (field, kind, carried) in [
+        ("quota", "ResourceQuota", quota),
+        ("limits", "LimitRange", limits),
+    ] {
+        match carried {
+            Some(carried) => {
+                out.namespace.insert(field.into(), carried.settings.clone());
+                if carried.object.id.name != field {
+                    names.insert(field.into(), json!(carried.object.id.name));
+                }
+                out.carried += 1;
+            }
+            None => {
+                floor.insert(field.into(), json!("external"));
+                out.waive(&FLOOR_EXTERNAL, format!("{kind}/{namespace}/{field}"));
+            }
+        }
+    }
+
+    out.waive(
+        &FLOOR_EXTERNAL,
+        format!("ServiceAccount/{namespace}/default"),
+    );
+    out.waive(
+        &FLOOR_EXTERNAL,
+        format!("NetworkPolicy/{namespace}/default-deny"),
+    );
+
+    for (field, settings) in [("names", names), ("floor", floor)] {
+        if !settings.is_empty() {
+            out.namespace.insert(field.into(), Value::Object(settings));
+        }
+    }
 }
 
 fn metadata(found: &FoundObject, out: &mut Converted) {
@@ -271,10 +279,7 @@ fn pod_security(found: &FoundObject, name: &str, out: &mut Converted) {
     }
 
     if known != Some("restricted") {
-        out.loosenings.push((
-            "admission/pod-security-loosened",
-            format!("Namespace/{name}"),
-        ));
+        out.waive(&tenancy::POD_SECURITY, format!("Namespace/{name}"));
     }
 }
 
@@ -304,11 +309,16 @@ fn amounts(value: &Value) -> Option<Map<String, Value>> {
     Some(out)
 }
 
-type Said<'a> = Option<(&'a FoundObject, String, Value)>;
+/// An object that a field of the spec says.
+struct CarriedObject<'a> {
+    object: &'a FoundObject,
+    /// The value of the field.
+    settings: Value,
+}
 
 /// A quota that the spec can say: the only one, nothing but `hard`, and defaults for what it
 /// counts.
-fn quota<'a>(all: &[&'a FoundObject], limits: Option<&Value>) -> Said<'a> {
+fn quota<'a>(all: &[&'a FoundObject], limits: Option<&Value>) -> Option<CarriedObject<'a>> {
     let [only] = all else { return None };
     let spec = only.value.get("spec")?.as_object()?;
 
@@ -335,11 +345,14 @@ fn quota<'a>(all: &[&'a FoundObject], limits: Option<&Value>) -> Said<'a> {
                 || (side == "requests" && defaulted("defaultRequest", resource)))
     });
 
-    (!counted_without).then(|| (*only, only.id.name.to_string(), Value::Object(hard)))
+    (!counted_without).then(|| CarriedObject {
+        object: only,
+        settings: Value::Object(hard),
+    })
 }
 
 /// A LimitRange that the spec can say: the only one, one item, for containers.
-fn limits<'a>(all: &[&'a FoundObject]) -> Said<'a> {
+fn limits<'a>(all: &[&'a FoundObject]) -> Option<CarriedObject<'a>> {
     let [only] = all else { return None };
     let items = only.value.pointer("/spec/limits")?.as_array()?;
     let [item] = items.as_slice() else {
@@ -380,7 +393,10 @@ fn limits<'a>(all: &[&'a FoundObject]) -> Said<'a> {
         }
     }
 
-    (!out.is_empty()).then(|| (*only, only.id.name.to_string(), Value::Object(out)))
+    (!out.is_empty()).then(|| CarriedObject {
+        object: only,
+        settings: Value::Object(out),
+    })
 }
 
 /// Carries a RoleBinding over as subjects, if they can say it exactly.
@@ -416,10 +432,10 @@ fn binding(found: &FoundObject, namespace: &str, narrow: bool, out: &mut Convert
     };
 
     if role == "cluster-admin" {
-        out.loosenings.push((
-            "api/cluster-admin",
+        out.waive(
+            &CLUSTER_ADMIN,
             format!("RoleBinding/{namespace}/{}", found.id.name),
-        ));
+        );
     }
 
     let owns = matches!(role, "admin" | "cluster-admin" | "edit");

@@ -9,13 +9,14 @@ mod write;
 
 pub use write::{Options, Output, hand_over, write};
 
-use crate::document::{self, NodeValue};
+use crate::document::{self, Document, NodeValue};
 use crate::graph::overlay;
 use crate::kube::{ObjectId, kinds};
-use crate::source::{SourceId, SourceMap, join, parent};
+use crate::source::{Source, SourceId, SourceMap, join, parent};
 use crate::spec::fleet::FleetSpec;
 use crate::spec::leaf;
 use crate::tenancy::{MetadataField, controller_reads, reserved};
+use indexmap::IndexMap;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -63,133 +64,128 @@ pub struct ImportSurvey {
     pub objects: usize,
 }
 
-/// Looks through manifests. `fleet` knows which names belong to the platform.
+/// Surveys manifests. `fleet` states which names belong to the platform.
 pub fn survey(sources: &SourceMap, ids: &[SourceId], fleet: &FleetSpec) -> ImportSurvey {
     let mut survey = ImportSurvey::default();
-    let mut documents: Vec<(SourceId, document::Document)> = Vec::new();
+    let mut files: Vec<(SourceId, Vec<Document>)> = Vec::new();
     let mut patches: BTreeSet<String> = BTreeSet::new();
 
     for id in ids {
         let source = sources.get(*id);
-        let (found, faults) = document::parse_foreign(*id, source);
-        for fault in faults {
-            survey.left.push(Left {
-                place: sources.locate(fault.span),
-                what: "a file".into(),
-                reason: fault.message,
-            });
-        }
-        for document in &found {
+        let (documents, faults) = document::parse_foreign(*id, source);
+        survey.left.extend(faults.into_iter().map(|fault| Left {
+            place: sources.locate(fault.span),
+            what: "a file".into(),
+            reason: fault.message,
+        }));
+
+        for document in &documents {
             let named = overlay::patches(&document.root).into_iter();
             patches.extend(named.filter_map(|file| join(parent(&source.path), file)));
         }
-        documents.extend(found.into_iter().map(|d| (*id, d)));
+        files.push((*id, documents));
     }
 
-    let mut objects: BTreeMap<ObjectId, FoundObject> = BTreeMap::new();
-    let mut order: Vec<ObjectId> = Vec::new();
-
-    for (id, document) in documents {
+    let mut found = FoundObjects::default();
+    for (id, documents) in files {
         let source = sources.get(id);
-        if matches!(document.root.value, NodeValue::Null) {
-            continue;
-        }
-        let at = document
-            .root
-            .entries()
-            .first()
-            .map_or(document.root.span, |e| e.key_span);
-
-        let place = sources.locate(at);
-        let value = document.root.to_json();
-        let mut leave = |what: String, reason: &str| {
-            survey.left.push(Left {
-                place: place.clone(),
-                what,
-                reason: reason.into(),
-            })
-        };
-
-        let version = value
-            .get("apiVersion")
-            .and_then(Value::as_str)
-            .unwrap_or_default();
-
-        if version.starts_with("kustomize.config.k8s.io/")
-            || source
-                .path
-                .rsplit('/')
-                .next()
-                .is_some_and(|f| f.starts_with("kustomization."))
-        {
-            leave(
-                "a kustomization".into(),
-                "an overlay that is not built: import what `kustomize build` prints",
-            );
-            continue;
-        }
-
-        if value.get("kind").and_then(Value::as_str) == Some("List") && value.get("items").is_some()
-        {
-            leave(
-                "a List".into(),
-                "its items are not read: write each as a document of its own",
-            );
-            continue;
-        }
-
-        if let Some(unportable) = document.unportable {
-            leave("a document".into(), unportable);
-            continue;
-        }
-
-        let object = match ObjectId::of(&document.root) {
-            Ok(object) => object,
-            Err(reason) => {
-                leave("a document".into(), &format!("this is no object: {reason}"));
+        for document in documents {
+            if matches!(document.root.value, NodeValue::Null) {
                 continue;
             }
-        };
+            let candidate = Candidate::new(sources, source, document);
+            match candidate.object(patches.contains(&source.path), &mut survey.objects) {
+                Ok(object) => survey.left.extend(found.add(object)),
+                Err(left) => survey.left.push(left),
+            }
+        }
+    }
 
-        survey.objects += 1;
-        if patches.contains(&source.path) {
-            leave(
-                object.to_string(),
-                "a patch of an overlay that is not built",
-            );
-            continue;
+    found.place(fleet, &mut survey);
+    survey
+}
+
+/// A document that may be an object of a tenant.
+struct Candidate<'s> {
+    source: &'s Source,
+    document: Document,
+    value: Value,
+    /// `path:line:column`.
+    place: String,
+}
+
+impl<'s> Candidate<'s> {
+    fn new(sources: &SourceMap, source: &'s Source, document: Document) -> Self {
+        let first_key = document.root.entries().first();
+        let span = first_key.map_or(document.root.span, |entry| entry.key_span);
+        Self {
+            place: sources.locate(span),
+            value: document.root.to_json(),
+            source,
+            document,
+        }
+    }
+
+    /// The object, which is added to the `count` of all objects.
+    ///
+    /// # Errors
+    /// The reason why it is not carried over.
+    fn object(self, is_patch: bool, count: &mut usize) -> Result<FoundObject, Left> {
+        if let Some((what, reason)) = self.unread() {
+            return Err(self.left(what, reason));
+        }
+        let id = ObjectId::of(&self.document.root).map_err(|reason| {
+            let reason = format!("this is no object: {reason}");
+            self.left("a document", &reason)
+        })?;
+
+        *count += 1;
+        if is_patch {
+            let reason = "a patch of an overlay that is not built";
+            return Err(self.left(&id.to_string(), reason));
+        }
+        if let Some(reason) = other_systems(&id) {
+            return Err(self.left(&id.to_string(), reason));
         }
 
-        if let Some(reason) = other_systems(&object) {
-            leave(object.to_string(), reason);
-            continue;
-        }
-
-        let mut raw = source.slice(document.raw).to_owned();
+        let mut raw = self.source.slice(self.document.raw).to_owned();
         if !raw.ends_with('\n') {
             raw.push('\n');
         }
-        let found = FoundObject {
-            id: object.clone(),
-            value,
+        Ok(FoundObject {
+            id,
+            value: self.value,
             raw,
-            place: place.clone(),
-        };
-
-        if let Some(earlier) = objects.insert(object.clone(), found) {
-            let reason = format!("defined again at {place}, which is kept: the last in path order");
-            survey.left.push(Left {
-                place: earlier.place,
-                what: object.to_string(),
-                reason,
-            });
-        } else {
-            order.push(object);
-        }
+            place: self.place,
+        })
     }
 
-    sort_out(objects, &order, fleet, &mut survey);
-    survey
+    /// The name and the reason of a document that is not read as an object.
+    fn unread(&self) -> Option<(&'static str, &'static str)> {
+        let text = |key| self.value.get(key).and_then(Value::as_str);
+        let file = self.source.path.rsplit('/').next().unwrap_or_default();
+
+        if file.starts_with("kustomization.")
+            || text("apiVersion").is_some_and(|v| v.starts_with("kustomize.config.k8s.io/"))
+        {
+            let reason = "an overlay that is not built: import what `kustomize build` prints";
+            return Some(("a kustomization", reason));
+        }
+        if text("kind") == Some("List") && self.value.get("items").is_some() {
+            let reason = "its items are not read: write each as a document of its own";
+            return Some(("a List", reason));
+        }
+        let unportable = self.document.unportable?;
+        Some(("a document", unportable))
+    }
+
+    fn left(&self, what: &str, reason: &str) -> Left {
+        Left {
+            place: self.place.clone(),
+            what: what.to_owned(),
+            reason: reason.to_owned(),
+        }
+    }
 }
 
 fn other_systems(id: &ObjectId) -> Option<&'static str> {
@@ -204,63 +200,87 @@ fn other_systems(id: &ObjectId) -> Option<&'static str> {
         .then_some("a List: import its items as documents")
 }
 
-fn sort_out(
-    mut objects: BTreeMap<ObjectId, FoundObject>,
-    order: &[ObjectId],
-    fleet: &FleetSpec,
-    survey: &mut ImportSurvey,
-) {
-    let is_namespace = |id: &ObjectId| id.kind == "Namespace" && id.group.is_empty();
-    for id in order.iter().filter(|id| is_namespace(id)) {
-        let Some(object) = objects.remove(id) else {
-            continue;
-        };
-        let malformed = leaf::reason("dns-label", &id.name)
-            .map(|(what, reason)| format!("its name is not {what}: {reason}"));
+/// Objects by identity, in the order in which they were found first.
+#[derive(Default)]
+struct FoundObjects(IndexMap<ObjectId, FoundObject>);
 
-        match malformed.or_else(|| {
-            reserved(fleet, &id.name).map(|whose| format!("its name belongs to {whose}"))
-        }) {
-            Some(reason) => survey.left.push(Left {
-                place: object.place,
-                what: id.to_string(),
-                reason,
-            }),
-            None => {
-                survey.namespaces.insert(
-                    id.name.to_string(),
-                    FoundNamespace {
+impl FoundObjects {
+    /// Adds an object. The last definition of an identity is kept; returns the one before it.
+    fn add(&mut self, object: FoundObject) -> Option<Left> {
+        let place = object.place.clone();
+        let earlier = self.0.insert(object.id.clone(), object)?;
+        Some(Left {
+            place: earlier.place,
+            what: earlier.id.to_string(),
+            reason: format!("defined again at {place}, which is kept: the last in path order"),
+        })
+    }
+
+    /// Places the objects in their namespaces, and lists those that are in none.
+    fn place(self, fleet: &FleetSpec, survey: &mut ImportSurvey) {
+        let is_namespace = |id: &ObjectId| id.kind == "Namespace" && id.group.is_empty();
+        let (namespaces, objects): (Vec<FoundObject>, Vec<FoundObject>) = self
+            .0
+            .into_values()
+            .partition(|object| is_namespace(&object.id));
+
+        for object in namespaces {
+            match refused_name(&object.id.name, fleet) {
+                Some(reason) => survey.left.push(object.left(reason)),
+                None => {
+                    let namespace = FoundNamespace {
                         object,
                         objects: Vec::new(),
-                    },
-                );
+                    };
+                    let name = namespace.object.id.name.to_string();
+                    survey.namespaces.insert(name, namespace);
+                }
+            }
+        }
+
+        for object in objects {
+            if let Err(left) = survey.place(object) {
+                survey.left.push(left);
             }
         }
     }
+}
 
-    for id in order.iter().filter(|id| !is_namespace(id)) {
-        let Some(object) = objects.remove(id) else {
-            continue;
-        };
-        let reason = if kinds::is_cluster_scoped(id) {
-            Some("an object of the cluster: the platform's, not a tenant's")
-        } else if id.namespace.is_empty() {
-            Some("it names no namespace: an overlay sets it, or it is an object of the cluster")
-        } else if let Some(namespace) = survey.namespaces.get_mut(id.namespace.as_str()) {
-            namespace.objects.push(object.clone());
-            None
-        } else {
-            Some("its namespace is not declared here, or belongs to the platform")
-        };
-
-        if let Some(reason) = reason {
-            survey.left.push(Left {
-                place: object.place,
-                what: id.to_string(),
-                reason: reason.into(),
-            });
+impl FoundObject {
+    fn left(self, reason: String) -> Left {
+        Left {
+            place: self.place,
+            what: self.id.to_string(),
+            reason,
         }
     }
+}
+
+impl ImportSurvey {
+    /// Places an object in its namespace.
+    ///
+    /// # Errors
+    /// The reason why it is in none.
+    fn place(&mut self, object: FoundObject) -> Result<(), Left> {
+        let reason = if kinds::is_cluster_scoped(&object.id) {
+            "an object of the cluster: the platform's, not a tenant's"
+        } else if object.id.namespace.is_empty() {
+            "it names no namespace: an overlay sets it, or it is an object of the cluster"
+        } else if let Some(namespace) = self.namespaces.get_mut(object.id.namespace.as_str()) {
+            namespace.objects.push(object);
+            return Ok(());
+        } else {
+            "its namespace is not declared here, or belongs to the platform"
+        };
+        Err(object.left(reason.to_owned()))
+    }
+}
+
+/// The reason why no namespace of a tenant may have a name.
+fn refused_name(name: &str, fleet: &FleetSpec) -> Option<String> {
+    let malformed = leaf::reason("dns-label", name)
+        .map(|(noun, reason)| format!("its name is not {noun}: {reason}"));
+    malformed.or_else(|| reserved(fleet, name).map(|owner| format!("its name belongs to {owner}")))
 }
 
 /// Whether a tenant may have a key on its namespace.

@@ -55,92 +55,116 @@ pub struct Output {
 
 /// Writes the files of a surveyed folder.
 pub fn write(survey: &ImportSurvey, options: &Options<'_>) -> Output {
+    let mut groups: BTreeMap<String, Vec<&FoundNamespace>> = BTreeMap::new();
+    for (name, namespace) in &survey.namespaces {
+        let tenant = tenant_name(name, namespace, options.group_by);
+        groups.entry(tenant).or_default().push(namespace);
+    }
+
     let mut out = Output {
         left: survey.left.clone(),
         ..Output::default()
     };
+    let mut of_fleet = FleetEntries::default();
 
-    let mut groups: BTreeMap<String, Vec<&FoundNamespace>> = BTreeMap::new();
-    for (name, namespace) in &survey.namespaces {
-        groups
-            .entry(tenant_name(name, namespace, options.group_by))
-            .or_default()
-            .push(namespace);
-    }
-
-    let mut holders: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
-    let (mut labels, mut annotations, mut crds) =
-        (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
-
-    for (name, namespaces) in groups {
-        let converted: Vec<Converted> = namespaces
+    for (tenant, namespaces) in groups {
+        let is_narrow = namespaces.len() > 1;
+        let parts: Vec<Converted> = namespaces
             .iter()
-            .map(|n| convert(n, namespaces.len() > 1))
+            .map(|namespace| convert(namespace, is_narrow))
             .collect();
 
-        if converted.iter().all(|c| c.owners.is_empty()) {
-            for namespace in namespaces {
-                let all = std::iter::once(&namespace.object).chain(&namespace.objects);
-                out.left.extend(all.map(|o| Left {
-                    place: o.place.clone(),
-                    what: o.id.to_string(),
-                    reason: format!(
-                        "no user or group is bound in `{}`: a tenant has an owner",
-                        namespace.object.id.name
-                    ),
-                }));
-            }
+        if parts.iter().all(|part| part.owners.is_empty()) {
+            out.left
+                .extend(namespaces.into_iter().flat_map(without_owner));
             continue;
         }
-
-        for part in &converted {
-            for principal in &part.principals {
-                holders
-                    .entry(principal.clone())
-                    .or_default()
-                    .insert(name.clone());
-            }
-
-            labels.extend(part.label_keys.iter().map(|k| prefix(k)));
-            annotations.extend(part.annotation_keys.iter().map(|k| prefix(k)));
-            out.left.extend(part.left.iter().cloned());
-            out.carried += part.carried;
-            out.passed += part.floor.len() + part.others.len();
-            out.loosenings += part.loosenings.len();
-            let foreign = part
-                .others
-                .iter()
-                .filter(|o| !kinds::tenants_may_have(&o.id));
-
-            crds.extend(foreign.map(|o| format!("{}/{}", o.id.group, o.id.kind)));
-            let plain = part
-                .others
-                .iter()
-                .filter(|o| o.id.kind == "Secret" && o.value.get("sops").is_none());
-
-            out.plain_secrets.extend(plain.map(|o| o.id.to_string()));
+        for part in &parts {
+            of_fleet.add(&tenant, part);
+            out.count(part);
         }
-
         out.tenants += 1;
-        tenant_files(&name, &converted, options, &mut out.files);
+        tenant_files(&tenant, &parts, options, &mut out.files);
     }
 
-    out.shared = holders
-        .into_iter()
-        .filter(|(_, tenants)| tenants.len() > 1)
-        .filter_map(|(principal, _)| {
-            principal
-                .split_once('/')
-                .map(|(kind, name)| json!({kind: name}))
-        })
-        .collect();
-
-    out.kinds = crds.into_iter().collect();
-    out.labels = labels.into_iter().collect();
-    out.annotations = annotations.into_iter().collect();
+    out.shared = of_fleet.shared();
+    out.kinds = of_fleet.kinds.into_iter().collect();
+    out.labels = of_fleet.labels.into_iter().collect();
+    out.annotations = of_fleet.annotations.into_iter().collect();
     out.left.sort();
-
     out
+}
+
+/// Entries that the fleet's document needs for the imported tenants.
+#[derive(Default)]
+struct FleetEntries {
+    /// The tenants of each principal.
+    holders: BTreeMap<String, BTreeSet<String>>,
+    labels: BTreeSet<String>,
+    annotations: BTreeSet<String>,
+    /// Kinds of CRDs, as `group/Kind`.
+    kinds: BTreeSet<String>,
+}
+
+impl FleetEntries {
+    fn add(&mut self, tenant: &str, part: &Converted) {
+        for principal in &part.principals {
+            let holders = self.holders.entry(principal.clone()).or_default();
+            holders.insert(tenant.to_owned());
+        }
+
+        self.labels
+            .extend(part.label_keys.iter().map(|key| prefix(key)));
+        self.annotations
+            .extend(part.annotation_keys.iter().map(|key| prefix(key)));
+
+        let foreign = part
+            .others
+            .iter()
+            .filter(|object| !kinds::tenants_may_have(&object.id));
+        self.kinds
+            .extend(foreign.map(|object| format!("{}/{}", object.id.group, object.id.kind)));
+    }
+
+    /// The principals of several tenants, as entries of `sharedSubjects`.
+    fn shared(&self) -> Vec<Value> {
+        self.holders
+            .iter()
+            .filter(|(_, tenants)| tenants.len() > 1)
+            .filter_map(|(principal, _)| principal.split_once('/'))
+            .map(|(kind, name)| json!({kind: name}))
+            .collect()
+    }
+}
+
+impl Output {
+    fn count(&mut self, part: &Converted) {
+        self.left.extend(part.left.iter().cloned());
+        self.carried += part.carried;
+        self.passed += part.floor.len() + part.others.len();
+        self.loosenings += part.waived.len();
+
+        let is_plain = |object: &&FoundObject| {
+            object.id.kind == "Secret" && object.value.get("sops").is_none()
+        };
+        let plain = part.others.iter().filter(is_plain);
+        self.plain_secrets
+            .extend(plain.map(|object| object.id.to_string()));
+    }
+}
+
+/// The objects of a namespace that is not carried over for want of an owner.
+fn without_owner(namespace: &FoundNamespace) -> Vec<Left> {
+    let name = &namespace.object.id.name;
+    let reason = format!("no user or group is bound in `{name}`: a tenant has an owner");
+    std::iter::once(&namespace.object)
+        .chain(&namespace.objects)
+        .map(|object| Left {
+            place: object.place.clone(),
+            what: object.id.to_string(),
+            reason: reason.clone(),
+        })
+        .collect()
 }
 
 fn tenant_name(namespace: &str, found: &FoundNamespace, group_by: Option<&str>) -> String {
@@ -301,8 +325,11 @@ fn chunks(objects: &[&FoundObject]) -> Vec<String> {
 /// A dated waiver for each rule that is loosened.
 fn waivers(name: &str, parts: &[Converted], options: &Options<'_>) -> Vec<String> {
     let mut by_rule: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
-    for (rule, object) in parts.iter().flat_map(|p| &p.loosenings) {
-        by_rule.entry(rule).or_default().push(object);
+    for waived in parts.iter().flat_map(|part| &part.waived) {
+        by_rule
+            .entry(waived.rule.id)
+            .or_default()
+            .push(&waived.object);
     }
     by_rule
         .into_iter()
