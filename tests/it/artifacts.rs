@@ -63,9 +63,18 @@ fn each_unit_reads_an_artifact_of_its_own() {
         for part in [
             "kind: OCIRepository\nmetadata:\n  name: tenants-",
             &format!(
-                "  interval: 5m\n  url: {url}\n  ref:\n    tag: latest\n  provider: aws\n  secretRef:\n    name: pull\n"
+                "  interval: 5m\
+                 \n  url: {url}\
+                 \n  ref:\
+                 \n    tag: latest\
+                 \n  provider: aws\
+                 \n  secretRef:\
+                 \n    name: pull\n"
             ),
-            "  verify:\n    provider: cosign\n    matchOIDCIdentity:\n    - issuer: ^https://token.example$\n",
+            "  verify:\
+             \n    provider: cosign\
+             \n    matchOIDCIdentity:\
+             \n    - issuer: ^https://token.example$\n",
             "  path: ./\n",
             &format!("  sourceRef:\n    kind: OCIRepository\n    name: tenants-{unit}\n"),
             &format!("\"OCIRepository.source.toolkit.fluxcd.io/flux-system/tenants-{unit}\""),

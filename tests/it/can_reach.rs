@@ -1,6 +1,6 @@
 //! `can` and `reach`: the answer, and the chain that leads to it.
 
-use crate::support::two_tenants_with_an_edge;
+use crate::support::{fixture, two_tenants_with_an_edge};
 use std::fs;
 
 #[test]
@@ -56,10 +56,7 @@ fn can_prints_the_chain_of_grants() {
     }
 
     // Through a service account that it can act as, unless only its own grants count.
-    sandbox.write(
-        "also/x.yaml",
-        "apiVersion: rbac.authorization.k8s.io/v1\nkind: RoleBinding\nmetadata: {name: x, namespace: b}\nroleRef: {kind: ClusterRole, name: view}\nsubjects: [{kind: ServiceAccount, name: app, namespace: a}]\n",
-    );
+    sandbox.write("also/x.yaml", fixture("prove/view-for-an-account.yaml"));
 
     let ask = [
         "can",
@@ -124,7 +121,10 @@ fn a_question_over_unread_manifests_is_unknown() {
 
     sandbox.write(
         "also/x.yaml",
-        "apiVersion: cilium.io/v2\nkind: CiliumNetworkPolicy\nmetadata: {name: x, namespace: b}\nspec: {}\n",
+        "apiVersion: cilium.io/v2\n\
+         kind: CiliumNetworkPolicy\n\
+         metadata: {name: x, namespace: b}\n\
+         spec: {}\n",
     );
 
     let ran = sandbox.run(&["reach", "a", "b", "--also", "also"]);
@@ -147,7 +147,7 @@ fn a_question_over_unread_manifests_is_unknown() {
     assert_eq!(sandbox.run(&["can", "sa:b", "get", "nodes"]).code, 2);
     // An edge that specs declare excuses no more than what they declare.
     fs::remove_dir_all(sandbox.path().join("also")).expect("a folder");
-    sandbox.write("also/wide.yaml", "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {name: wide, namespace: b}\nspec: {podSelector: {}, ingress: [{from: [{namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: a}}}]}]}\n---\napiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {name: wide, namespace: a}\nspec: {podSelector: {}, policyTypes: [Egress], egress: [{to: [{namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: b}}}]}]}\n");
+    sandbox.write("also/wide.yaml", fixture("prove/wide-policies.yaml"));
     let ran = sandbox.run(&["prove", "--also", "also"]);
 
     assert!(

@@ -1,6 +1,6 @@
 //! `check`: its warnings, its report formats, and the pre-commit hook.
 
-use crate::support::{FLEET, NOW, Ran, root, tenant, tool, two_tenants};
+use crate::support::{FLEET, NOW, Ran, root, tenant, tool, two_tenants, waiver};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fs;
@@ -43,7 +43,13 @@ fn undeclared_ranges_and_overcommitted_capacity_are_warnings() {
 
     sandbox.write(
         "templates/namespace/x.yaml",
-        "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: x\n  namespace: a\ndata:\n  a: \"{{ 1 / 0 }}\"\n",
+        "apiVersion: v1\
+         \nkind: ConfigMap\
+         \nmetadata:\
+         \n  name: x\
+         \n  namespace: a\
+         \ndata:\
+         \n  a: \"{{ 1 / 0 }}\"\n",
     );
 
     let ran = sandbox.run(&["check"]).code(1);
@@ -52,12 +58,7 @@ fn undeclared_ranges_and_overcommitted_capacity_are_warnings() {
 
 #[test]
 fn waivers_that_expire_soon_or_permit_nothing_are_warnings() {
-    let waiver = |expires: &str| {
-        format!(
-            "apiVersion: tenantry.dev/v1alpha1\nkind: Waiver\nmetadata: {{name: w}}\nspec: {{rule: network/egress-any, tenant: a, reason: x, approvedBy: x, approvedAt: \"2026-11-01\", expires: \"{expires}\"}}\n"
-        )
-    };
-
+    let waiver = |expires: &str| waiver("a", "network/egress-any", expires);
     let sandbox = two_tenants();
     sandbox.write("tenants/waivers/w.yaml", waiver("2026-12-01"));
     let ran = sandbox.run(&["check"]).code(0);
@@ -144,21 +145,65 @@ fn egress_to_the_clusters_own_ranges_needs_a_waiver() {
 fn a_template_cannot_weaken_the_floor() {
     let policy = |rules: &str| {
         format!(
-            "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata:\n  name: default-deny\n  namespace: \"{{{{ namespace.name }}}}\"\nspec:\n  podSelector: {{}}\n  policyTypes: [Ingress, Egress]\n{rules}"
+            "apiVersion: networking.k8s.io/v1\
+             \nkind: NetworkPolicy\
+             \nmetadata:\
+             \n  name: default-deny\
+             \n  namespace: \"{{{{ namespace.name }}}}\"\
+             \nspec:\
+             \n  podSelector: {{}}\
+             \n  policyTypes: [Ingress, Egress]\
+             \n{rules}"
         )
     };
     for (path, text, bad) in [
         ("network", policy("  ingress: [{}]\n"), true),
-        ("network", policy("").replace("[Ingress, Egress]", "[Ingress]"), true),
+        (
+            "network",
+            policy("").replace("[Ingress, Egress]", "[Ingress]"),
+            true,
+        ),
         ("network", policy(""), false),
-        ("service-account", "apiVersion: v1\nkind: ServiceAccount\nmetadata:\n  name: default\n  namespace: \"{{ namespace.name }}\"\nautomountServiceAccountToken: true\n".to_owned(), true),
-        ("namespace", "apiVersion: v1\nkind: Namespace\nmetadata:\n  name: \"{{ namespace.name }}\"\n".to_owned(), true),
-        ("extra", "apiVersion: v1\nkind: ConfigMapp\nmetadata:\n  name: x\n  namespace: \"{{ namespace.name }}\"\n".to_owned(), true),
+        (
+            "service-account",
+            "apiVersion: v1\
+             \nkind: ServiceAccount\
+             \nmetadata:\
+             \n  name: default\
+             \n  namespace: \"{{ namespace.name }}\"\
+             \nautomountServiceAccountToken: true\n"
+                .to_owned(),
+            true,
+        ),
+        (
+            "namespace",
+            "apiVersion: v1\
+             \nkind: Namespace\
+             \nmetadata:\
+             \n  name: \"{{ namespace.name }}\"\n"
+                .to_owned(),
+            true,
+        ),
+        (
+            "extra",
+            "apiVersion: v1\
+             \nkind: ConfigMapp\
+             \nmetadata:\
+             \n  name: x\
+             \n  namespace: \"{{ namespace.name }}\"\n"
+                .to_owned(),
+            true,
+        ),
     ] {
         let sandbox = two_tenants();
         sandbox.write(&format!("templates/namespace/{path}.yaml"), &text);
         let ran = sandbox.run(&["check"]).code(i32::from(bad));
-        assert_eq!(ran.out.contains("bundle/floor-missing") || ran.out.contains("bundle/object-invalid"), bad, "{text}{}", ran.out);
+        assert_eq!(
+            ran.out.contains("bundle/floor-missing") || ran.out.contains("bundle/object-invalid"),
+            bad,
+            "{text}{}",
+            ran.out
+        );
     }
 }
 

@@ -393,7 +393,10 @@ fn a_value_of_a_built_in_profile_points_at_the_line_that_chose_it() {
         sources.get(found.span.source).slice(found.span).to_owned()
     };
 
-    let own = "apiVersion: tenantry.dev/v1alpha1\nkind: Profile\nmetadata: {name: own}\nspec: {extends: baseline}\n";
+    let own = "apiVersion: tenantry.dev/v1alpha1\n\
+               kind: Profile\n\
+               metadata: {name: own}\n\
+               spec: {extends: baseline}\n";
     let by_default = small.replace("spec:\n", "spec:\n  defaultProfile: baseline\n");
 
     assert_eq!(placed(&small, "", own), "a");

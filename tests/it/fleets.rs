@@ -183,7 +183,15 @@ fn other_fleets_are_imported_as_far_as_possible() {
 fn import_refuses_to_overwrite() {
     let sandbox = Sandbox::with(&[(
         "src/a.yaml",
-        "apiVersion: v1\nkind: Namespace\nmetadata: {name: a}\n---\napiVersion: rbac.authorization.k8s.io/v1\nkind: RoleBinding\nmetadata: {name: x, namespace: a}\nroleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: admin}\nsubjects: [{kind: Group, name: g, apiGroup: rbac.authorization.k8s.io}]\n",
+        "apiVersion: v1\n\
+         kind: Namespace\n\
+         metadata: {name: a}\n\
+         ---\n\
+         apiVersion: rbac.authorization.k8s.io/v1\n\
+         kind: RoleBinding\n\
+         metadata: {name: x, namespace: a}\n\
+         roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: admin}\n\
+         subjects: [{kind: Group, name: g, apiGroup: rbac.authorization.k8s.io}]\n",
     )]);
     let ran = sandbox.run(&["import", "src", "--dry-run"]).code(0);
     assert!(

@@ -1,7 +1,7 @@
 //! `compat.fluxCreateTenant` against flux 2.9.5: what it printed once (fixtures/flux-create-tenant,
 //! the command in line one), and what it prints now.
 
-use crate::support::{FLEET, Ran, compile, root, tool_or_say};
+use crate::support::{FLEET, Ran, compile, root, tool_or_say, waiver};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::process::Command;
@@ -56,7 +56,14 @@ fn spec_of(command: &str) -> String {
         .first()
         .map_or(String::new(), |r| format!(", clusterRole: {r}"));
     format!(
-        "apiVersion: tenantry.dev/v1alpha1\nkind: Tenant\nmetadata: {{name: {name}, labels: {{{}}}}}\nspec:\n  owners: [{{group: {name}-admins}}]\n  namespaces: [{}]\n  compat: {{fluxCreateTenant: true{role}}}\n---\n",
+        "apiVersion: tenantry.dev/v1alpha1\
+         \nkind: Tenant\
+         \nmetadata: {{name: {name}, labels: {{{}}}}}\
+         \nspec:\
+         \n  owners: [{{group: {name}-admins}}]\
+         \n  namespaces: [{}]\
+         \n  compat: {{fluxCreateTenant: true{role}}}\
+         \n---\n",
         labels.join(", "),
         namespaces.join(", ")
     )
@@ -66,9 +73,7 @@ fn spec_of(command: &str) -> String {
 /// objects.
 fn same(command: &str, printed: &str) -> usize {
     let name = command.split_whitespace().nth(4).expect("a name");
-    let waiver = format!(
-        "apiVersion: tenantry.dev/v1alpha1\nkind: Waiver\nmetadata: {{name: w}}\nspec: {{rule: bundle/flux-create-tenant, tenant: {name}, reason: x, approvedBy: x, approvedAt: \"2026-11-01\", expires: \"2026-12-31\"}}\n"
-    );
+    let waiver = waiver(name, "bundle/flux-create-tenant", "2026-12-31");
     let fleet = FLEET.replace(
         "spec:\n",
         "spec:\n  tenantMetadata: {labels: [team, env, example.com/]}\n",

@@ -1,6 +1,6 @@
 //! A tenant with an error is held: its last files and edges stay, and the other tenants render.
 
-use crate::support::{FLEET, Sandbox, tenant, two_tenants};
+use crate::support::{FLEET, Sandbox, tenant, two_tenants, waiver};
 use std::fs;
 
 #[test]
@@ -221,7 +221,10 @@ fn a_source_that_is_not_given_holds_its_tenants() {
     );
 
     assert!(sandbox.has("rendered/prod/tenants/search/search.yaml"));
-    other.write("w.yaml", "apiVersion: tenantry.dev/v1alpha1\nkind: Waiver\nmetadata: {name: w}\nspec: {rule: network/egress-any, tenant: search, reason: x, approvedBy: x, approvedAt: \"2026-11-01\", expires: \"2026-12-31\"}\n");
+    other.write(
+        "w.yaml",
+        waiver("search", "network/egress-any", "2026-12-31"),
+    );
     let ran = sandbox.run(&["check", "--source", &given]).code(1);
 
     assert!(

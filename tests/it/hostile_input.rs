@@ -195,7 +195,10 @@ fn documents_of_other_groups_are_counted() {
 fn a_fleet_error_stops_the_run() {
     for (text, rule) in [
         (
-            "apiVersion: tenantry.dev/v1alpha1\nkind: Fleet\nmetadata: {name: acme}\nspec: {clusters: [{name: [}",
+            "apiVersion: tenantry.dev/v1alpha1\n\
+             kind: Fleet\n\
+             metadata: {name: acme}\n\
+             spec: {clusters: [{name: [}",
             "document/syntax",
         ),
         (
@@ -203,7 +206,10 @@ fn a_fleet_error_stops_the_run() {
             "spec/no-fleet",
         ),
         (
-            "apiVersion: tenantry.dev/v1alpha1\nkind: Fleet\nmetadata: {name: acme}\nspec: {clusters: []}",
+            "apiVersion: tenantry.dev/v1alpha1\n\
+             kind: Fleet\n\
+             metadata: {name: acme}\n\
+             spec: {clusters: []}",
             "tenancy/fleet",
         ),
     ] {
@@ -227,10 +233,20 @@ fn templates_cannot_grant_rights_beyond_the_tenant() {
         (object("ConfigMap", "  namespace: kube-system\n"), "bundle/object-not-allowed"),
         (object("Node", ""), "bundle/object-not-allowed"),
         (object("Namespace", ""), "bundle/object-not-allowed"),
-        ("apiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRoleBinding\nmetadata:\n  name: x\nroleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: cluster-admin}\n".into(), "bundle/object-not-allowed"),
+        ("apiVersion: rbac.authorization.k8s.io/v1\
+          \nkind: ClusterRoleBinding\
+          \nmetadata:\
+          \n  name: x\
+          \nroleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: cluster-admin}\n".into(), "bundle/object-not-allowed"),
         (object("ConfigMap", "").replace("name: x", "label: x"), "bundle/object-invalid"),
-        ("apiVersion: v1\nkind: ResourceQuota\nmetadata: {name: q, namespace: good}\nspec: {hard: {pods: many}}\n".into(), "bundle/object-invalid"),
-        ("apiVersion: v1\nkind: ServiceAccount\nmetadata: {name: default, namespace: good}\nautomountServiceAccountToken: false\n".into(), "bundle/duplicate-object"),
+        ("apiVersion: v1\n\
+          kind: ResourceQuota\n\
+          metadata: {name: q, namespace: good}\n\
+          spec: {hard: {pods: many}}\n".into(), "bundle/object-invalid"),
+        ("apiVersion: v1\n\
+          kind: ServiceAccount\n\
+          metadata: {name: default, namespace: good}\n\
+          automountServiceAccountToken: false\n".into(), "bundle/duplicate-object"),
     ] {
         let sandbox = with_bad("templates/namespace/extra.yaml", text);
         let ran = sandbox.run(&["render"]).code(1);
@@ -251,7 +267,10 @@ fn templates_cannot_grant_rights_beyond_the_tenant() {
 
 #[test]
 fn manifests_cannot_grant_rights_beyond_the_tenant() {
-    let policy = "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {name: open, namespace: bad}\nspec: {podSelector: {}, ingress: [{}]}\n";
+    let policy = "apiVersion: networking.k8s.io/v1\n\
+                  kind: NetworkPolicy\n\
+                  metadata: {name: open, namespace: bad}\n\
+                  spec: {podSelector: {}, ingress: [{}]}\n";
     for (text, rule) in [
         (policy, "bundle/manifest-floor"),
         (
@@ -293,8 +312,17 @@ fn manifests_cannot_grant_rights_beyond_the_tenant() {
 
 #[test]
 fn verbatim_manifests_pass_byte_for_byte() {
-    let text = "# a comment  \napiVersion: v1\nkind: ConfigMap\nmetadata: {name: x,   namespace: bad}\ndata:\n  a: yes # kept\n";
-    let crd = "apiVersion: cert-manager.io/v1\nkind: Certificate\nmetadata:\n    name: c\n    namespace: bad\n";
+    let text = "# a comment  \
+                \napiVersion: v1\
+                \nkind: ConfigMap\
+                \nmetadata: {name: x,   namespace: bad}\
+                \ndata:\
+                \n  a: yes # kept\n";
+    let crd = "apiVersion: cert-manager.io/v1\
+               \nkind: Certificate\
+               \nmetadata:\
+               \n    name: c\
+               \n    namespace: bad\n";
     let sandbox = with_bad(
         "tenants/bad.yaml",
         tenant("bad", "  manifests: [../extra/x.yaml]\n"),
@@ -337,7 +365,12 @@ fn verbatim_manifests_pass_byte_for_byte() {
 fn paths_that_are_applied_already_are_refused() {
     let flux = |path: &str, source: &str| {
         format!(
-            "apiVersion: kustomize.toolkit.fluxcd.io/v1\nkind: Kustomization\nmetadata: {{name: x, namespace: flux-system}}\nspec:\n  path: {path}\n  sourceRef: {{kind: GitRepository, name: {source}}}\n"
+            "apiVersion: kustomize.toolkit.fluxcd.io/v1\
+             \nkind: Kustomization\
+             \nmetadata: {{name: x, namespace: flux-system}}\
+             \nspec:\
+             \n  path: {path}\
+             \n  sourceRef: {{kind: GitRepository, name: {source}}}\n"
         )
     };
     for (path, source, code) in [
@@ -365,7 +398,9 @@ fn paths_that_are_applied_already_are_refused() {
 /// What one reader takes for a ConfigMap, another must not take for something else.
 #[test]
 fn manifests_are_read_as_flux_reads_them() {
-    let binding = "apiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRoleBinding\nmetadata: {name: evil}\n";
+    let binding = "apiVersion: rbac.authorization.k8s.io/v1\n\
+                   kind: ClusterRoleBinding\n\
+                   metadata: {name: evil}\n";
     let indented: String = binding.lines().map(|l| format!("  {l}\n")).collect();
     let head = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: x, namespace: bad}\n";
     let ls = binding.replace('\n', "\u{2028}");
@@ -373,22 +408,60 @@ fn manifests_are_read_as_flux_reads_them() {
     for (what, text) in [
         (
             "a List",
-            "apiVersion: v1\nkind: List\nmetadata: {name: x, namespace: bad}\nitems:\n- {apiVersion: v1, kind: Node, metadata: {name: n}}\n".to_owned(),
+            "apiVersion: v1\n\
+             kind: List\n\
+             metadata: {name: x, namespace: bad}\n\
+             items:\n\
+             - {apiVersion: v1, kind: Node, metadata: {name: n}}\n"
+                .to_owned(),
         ),
-        ("items", format!("{head}items:\n- {{apiVersion: v1, kind: Node, metadata: {{name: n}}}}\n")),
-        ("a marker with a comment", format!("{head}---#x: |\n{indented}")),
-        ("a line separator", format!("# \u{2028}{ls}x: |\n  y\n{head}").replace("x: |\n  y\n", "")),
-        ("a lone return", format!("# \r{}{head}", binding.replace('\n', "\r"))),
-        ("an anchor", "apiVersion: v1\nkind: ConfigMap\nx: [&n kube-system]\ny: &j:q [&n bad]\nmetadata: {name: x, namespace: *n }\n".to_owned()),
+        (
+            "items",
+            format!(
+                "{head}items:\n\
+                 - {{apiVersion: v1, kind: Node, metadata: {{name: n}}}}\n"
+            ),
+        ),
+        (
+            "a marker with a comment",
+            format!("{head}---#x: |\n{indented}"),
+        ),
+        (
+            "a line separator",
+            format!("# \u{2028}{ls}x: |\n  y\n{head}").replace("x: |\n  y\n", ""),
+        ),
+        (
+            "a lone return",
+            format!("# \r{}{head}", binding.replace('\n', "\r")),
+        ),
+        (
+            "an anchor",
+            "apiVersion: v1\n\
+             kind: ConfigMap\n\
+             x: [&n kube-system]\n\
+             y: &j:q [&n bad]\n\
+             metadata: {name: x, namespace: *n }\n"
+                .to_owned(),
+        ),
         ("an escape", format!("{head}data: {{\"a\\/b\": x}}\n")),
         ("infinity", format!("{head}data: {{a: .inf}}\n")),
         ("a byte order mark", format!("a: 1\n---\n\u{feff}{head}")),
     ] {
-        let sandbox = with_bad("tenants/bad.yaml", tenant("bad", "  manifests: [../extra/x.yaml]\n"));
+        let sandbox = with_bad(
+            "tenants/bad.yaml",
+            tenant("bad", "  manifests: [../extra/x.yaml]\n"),
+        );
         sandbox.write("extra/x.yaml", text);
         let ran = sandbox.run(&["render"]).code(1);
-        assert!(ran.err.contains("bundle/manifest") || ran.err.contains("document/"), "{what}: {}", ran.err);
-        assert!(!sandbox.has("rendered/prod/tenants/bad") && !sandbox.has("rendered/prod/late/bad"), "{what}");
+        assert!(
+            ran.err.contains("bundle/manifest") || ran.err.contains("document/"),
+            "{what}: {}",
+            ran.err
+        );
+        assert!(
+            !sandbox.has("rendered/prod/tenants/bad") && !sandbox.has("rendered/prod/late/bad"),
+            "{what}"
+        );
     }
 
     // A document after `...` is a document: each is rendered once.
@@ -418,7 +491,10 @@ fn manifests_are_read_as_flux_reads_them() {
 fn manifests_hold_only_kinds_that_tenants_may_have() {
     let flux = |spec: &str| {
         format!(
-            "apiVersion: kustomize.toolkit.fluxcd.io/v1\nkind: Kustomization\nmetadata: {{name: x, namespace: bad}}\nspec: {{{spec}}}\n"
+            "apiVersion: kustomize.toolkit.fluxcd.io/v1\n\
+             kind: Kustomization\n\
+             metadata: {{name: x, namespace: bad}}\n\
+             spec: {{{spec}}}\n"
         )
     };
 
@@ -477,9 +553,18 @@ fn manifests_hold_only_kinds_that_tenants_may_have() {
 
 #[test]
 fn a_profile_does_not_replace_a_waiver() {
-    let adopted = "  profile: adopted\n  podSecurity: {level: restricted}\n  floor: {serviceAccount: rendered, network: rendered}\n  manifests: [../extra/x.yaml]\n";
+    let adopted = "  profile: adopted\
+                   \n  podSecurity: {level: restricted}\
+                   \n  floor: {serviceAccount: rendered, network: rendered}\
+                   \n  manifests: [../extra/x.yaml]\n";
     let sandbox = with_bad("tenants/bad.yaml", tenant("bad", adopted));
-    sandbox.write("extra/x.yaml", "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {name: open, namespace: bad}\nspec: {podSelector: {}, ingress: [{}]}\n");
+    sandbox.write(
+        "extra/x.yaml",
+        "apiVersion: networking.k8s.io/v1\n\
+         kind: NetworkPolicy\n\
+         metadata: {name: open, namespace: bad}\n\
+         spec: {podSelector: {}, ingress: [{}]}\n",
+    );
     assert!(
         sandbox
             .run(&["check"])
@@ -549,7 +634,10 @@ fn a_broken_source_affects_only_its_own_tenants() {
 
     sandbox.write(
         "secret.yaml",
-        "apiVersion: v1\nkind: Secret\nmetadata: {name: s, namespace: mine}\nstringData: {p: hunter2}\n",
+        "apiVersion: v1\n\
+         kind: Secret\n\
+         metadata: {name: s, namespace: mine}\n\
+         stringData: {p: hunter2}\n",
     );
 
     let given = format!("team={}", other.path().display());

@@ -85,7 +85,10 @@ fn init_reads_the_clusters_that_flux_has() {
     let sandbox = Sandbox::with(&[
         (
             "clusters/staging/flux-system/gotk-sync.yaml",
-            "apiVersion: kustomize.toolkit.fluxcd.io/v1\nkind: Kustomization\nmetadata: {name: flux-system, namespace: flux-system}\nspec: {path: ./clusters/staging, sourceRef: {kind: GitRepository, name: flux-system}}\n",
+            "apiVersion: kustomize.toolkit.fluxcd.io/v1\n\
+             kind: Kustomization\n\
+             metadata: {name: flux-system, namespace: flux-system}\n\
+             spec: {path: ./clusters/staging, sourceRef: {kind: GitRepository, name: flux-system}}\n",
         ),
         (
             "clusters/production/flux-system/kustomization.yaml",
@@ -102,7 +105,10 @@ fn init_reads_the_clusters_that_flux_has() {
 
     let sandbox = Sandbox::with(&[(
         "flux/sync.yaml",
-        "apiVersion: kustomize.toolkit.fluxcd.io/v1\nkind: Kustomization\nmetadata: {name: all, namespace: flux-system}\nspec: {path: ./, sourceRef: {kind: GitRepository, name: flux-system}}\n",
+        "apiVersion: kustomize.toolkit.fluxcd.io/v1\n\
+         kind: Kustomization\n\
+         metadata: {name: all, namespace: flux-system}\n\
+         spec: {path: ./, sourceRef: {kind: GitRepository, name: flux-system}}\n",
     )]);
 
     let ran = sandbox.run(&["init"]).code(2);

@@ -21,7 +21,10 @@ fn the_cases_of_kstatus_are_read_alike() {
     let Some(python) = tool_or_say("python") else {
         return;
     };
-    let script = "import sys, json, yaml\nfor path in sys.argv[1:]:\n    text = open(path).read().replace('{{NOW}}', '2026-11-22T10:00:00Z')\n    print(json.dumps(yaml.safe_load(text), default=lambda t: t.isoformat().replace('+00:00', 'Z')))";
+    let script = "import sys, json, yaml\
+                  \nfor path in sys.argv[1:]:\
+                  \n    text = open(path).read().replace('{{NOW}}', '2026-11-22T10:00:00Z')\
+                  \n    print(json.dumps(yaml.safe_load(text), default=lambda t: t.isoformat().replace('+00:00', 'Z')))";
     let mut command = process::Command::new(python);
     command.arg("-c").arg(script).args(
         cases

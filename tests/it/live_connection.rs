@@ -218,7 +218,7 @@ fn in_a_pod_the_cluster_is_the_pods_own() {
     let authority = flux.plane.dir.join("certs/apiserver.crt");
     let pod = |token: &str, authority: &str| {
         let script = "mount -t tmpfs none /var/run && d=/var/run/secrets/kubernetes.io/serviceaccount && mkdir -p $d && \
-            cp \"$1\" $d/ca.crt && printf %s \"$2\" > $d/token && printf default > $d/namespace && shift 2 && exec \"$@\"";
+                      cp \"$1\" $d/ca.crt && printf %s \"$2\" > $d/token && printf default > $d/namespace && shift 2 && exec \"$@\"";
         let inner = verify(&repo);
         let mut outer = Command::new("unshare");
         outer.args([

@@ -95,7 +95,10 @@ fn serve(mut stream: TcpStream, fault: &Fault, asked: &Mutex<Vec<String>>) {
         let written = match answer {
             Answer::Says(status, more, body) => {
                 let head = format!(
-                    "HTTP/1.1 {status} X\r\nContent-Type: application/json\r\nContent-Length: {}\r\n{more}\r\n",
+                    "HTTP/1.1 {status} X\r\n\
+                     Content-Type: application/json\r\n\
+                     Content-Length: {}\r\n\
+                     {more}\r\n",
                     body.len()
                 );
                 stream.write_all(format!("{head}{body}").as_bytes())
@@ -157,7 +160,10 @@ fn verify_with(
 }
 
 fn against(url: &str, more: &[&str]) -> Ran {
-    let fleet = "apiVersion: tenantry.dev/v1alpha1\nkind: Fleet\nmetadata: {name: acme}\nspec: {clusters: [{name: live}]}\n";
+    let fleet = "apiVersion: tenantry.dev/v1alpha1\n\
+                 kind: Fleet\n\
+                 metadata: {name: acme}\n\
+                 spec: {clusters: [{name: live}]}\n";
     let tenant = "apiVersion: tenantry.dev/v1alpha1\nkind: Tenant\nmetadata: {name: blue}\n\
                   spec: {owners: [{group: blue-admins}], namespaces: [{name: blue}]}\n";
     let sandbox = Sandbox::with(&[("tenants/fleet.yaml", fleet), ("tenants/blue.yaml", tenant)]);

@@ -212,7 +212,10 @@ fn every_hole_is_found_in_a_real_cluster() {
     let fleet = Sandbox::with(&[
         (
             "tenants/fleet.yaml",
-            "apiVersion: tenantry.dev/v1alpha1\nkind: Fleet\nmetadata: {name: acme}\nspec: {clusters: [{name: live}]}\n",
+            "apiVersion: tenantry.dev/v1alpha1\n\
+             kind: Fleet\n\
+             metadata: {name: acme}\n\
+             spec: {clusters: [{name: live}]}\n",
         ),
         ("tenants/blue.yaml", &tenant("blue", "{name: blue}")),
         (

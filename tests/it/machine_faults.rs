@@ -1,7 +1,7 @@
 //! The machine misbehaves: kills, a full disk, permissions, two runs at once. Each file is old or
 //! new, and the next run is right.
 
-use crate::support::{FLEET, NOW, Ran, Sandbox, tenant};
+use crate::support::{FLEET, NOW, Ran, Sandbox, tenant, waiver};
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -582,7 +582,7 @@ fn the_tree_does_not_depend_on_the_clock() {
     sandbox.write("tenants/t1.yaml", tenant("t1", loose));
     sandbox.write(
         "tenants/waivers/w.yaml",
-        "apiVersion: tenantry.dev/v1alpha1\nkind: Waiver\nmetadata: {name: w}\nspec: {rule: network/egress-any, tenant: t1, reason: x, approvedBy: x, approvedAt: \"2026-11-01\", expires: \"2026-12-31\"}\n",
+        waiver("t1", "network/egress-any", "2026-12-31"),
     );
 
     render(&sandbox, NOW).code(0);

@@ -1,6 +1,6 @@
 //! `prove`: verdicts, assumptions, the matrix, and its report formats.
 
-use crate::support::{Sandbox, json, root, tenant, two_tenants_with_an_edge};
+use crate::support::{Sandbox, fixture, json, tenant, two_tenants_with_an_edge};
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::fs;
@@ -208,16 +208,28 @@ fn a_snapshot_with_every_rbac_kind_has_no_other_grants() {
 /// Whose way out has too many selectors to tell is not taken for closed.
 #[test]
 fn a_network_question_that_is_too_large_is_unknown() {
-    let base = fs::read_to_string(root().join("fixtures/isolation/base.yaml")).expect("base.yaml");
+    let base = fixture("isolation/base.yaml");
     let mut more = String::from(
-        "---\napiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {name: in, namespace: green}\nspec: {podSelector: {}, ingress: [{from: [{namespaceSelector: {}}]}]}\n---\napiVersion: v1\nkind: Namespace\nmetadata: {name: red, labels: {tenant: red, pod-security.kubernetes.io/enforce: restricted}}\n",
+        "---\n\
+         apiVersion: networking.k8s.io/v1\n\
+         kind: NetworkPolicy\n\
+         metadata: {name: in, namespace: green}\n\
+         spec: {podSelector: {}, ingress: [{from: [{namespaceSelector: {}}]}]}\n\
+         ---\n\
+         apiVersion: v1\n\
+         kind: Namespace\n\
+         metadata: {name: red, labels: {tenant: red, pod-security.kubernetes.io/enforce: restricted}}\n",
     );
     // Whether eight pigeons fit into seven holes, asked of labels: a pod that avoids every policy
     // would say how.
     let mut count = 0;
     let mut policy = |expressions: &[String]| {
         count += 1;
-        more.push_str(&format!("---\napiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {{name: p{count}, namespace: red}}\nspec: {{policyTypes: [Egress], podSelector: {{matchExpressions: [{}]}}}}\n", expressions.join(", ")));
+        more.push_str(&format!("---\n\
+                                apiVersion: networking.k8s.io/v1\n\
+                                kind: NetworkPolicy\n\
+                                metadata: {{name: p{count}, namespace: red}}\n\
+                                spec: {{policyTypes: [Egress], podSelector: {{matchExpressions: [{}]}}}}\n", expressions.join(", ")));
     };
 
     let key = |pigeon: usize, hole: usize, operator: &str| {
@@ -260,7 +272,7 @@ fn sarif_regions_cover_the_text_that_they_name() {
     let sandbox = two_tenants_with_an_edge();
     sandbox.write(
         "platform/ci.yaml",
-        "# Ünïcödé before, to tell columns of characters from bytes\napiVersion: rbac.authorization.k8s.io/v1\nkind: RoleBinding\nmetadata: {name: \"é\", namespace: b}\nroleRef: {kind: ClusterRole, name: edit}\nsubjects: [{kind: ServiceAccount, name: \"dé\", namespace: a}, {kind: ServiceAccount, name: x, namespace: a}]\n",
+        fixture("prove/columns-of-characters.yaml"),
     );
 
     let report = json(

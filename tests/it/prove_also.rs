@@ -1,6 +1,6 @@
 //! The manifests that `prove --also` reads beside a fleet, or without one.
 
-use crate::support::{Sandbox, json, root, shared, two_tenants_with_an_edge};
+use crate::support::{Sandbox, fixture, json, shared, two_tenants_with_an_edge};
 use std::fs;
 use std::process::Command;
 
@@ -9,7 +9,7 @@ fn a_binding_across_tenants_is_found_at_its_line() {
     let sandbox = two_tenants_with_an_edge();
     sandbox.write(
         "platform/ci.yaml",
-        "apiVersion: rbac.authorization.k8s.io/v1\nkind: RoleBinding\nmetadata: {name: ci, namespace: b}\nroleRef: {kind: ClusterRole, name: edit}\nsubjects:\n  - kind: ServiceAccount\n    name: default\n    namespace: a\n",
+        fixture("prove/binding-across-tenants.yaml"),
     );
 
     let ran = sandbox.run(&["prove", "--also", "platform"]);
@@ -70,7 +70,10 @@ fn a_second_definition_of_a_rendered_object_is_found() {
     let sandbox = two_tenants_with_an_edge();
     sandbox.write(
         "platform/policy.yaml",
-        "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {name: default-deny, namespace: b}\nspec: {podSelector: {}}\n",
+        "apiVersion: networking.k8s.io/v1\n\
+         kind: NetworkPolicy\n\
+         metadata: {name: default-deny, namespace: b}\n\
+         spec: {podSelector: {}}\n",
     );
     let ran = sandbox.run(&["prove", "--also", "platform"]);
     assert!(
@@ -83,7 +86,7 @@ fn a_second_definition_of_a_rendered_object_is_found() {
 fn manifests_are_proven_without_a_fleet() {
     let sandbox = Sandbox::new();
     assert_eq!(sandbox.run(&["prove"]).code, 2);
-    let text = fs::read_to_string(root().join("fixtures/isolation/base.yaml")).expect("base.yaml");
+    let text = fixture("isolation/base.yaml");
     sandbox.write("manifests/base.yaml", text);
     let ran = sandbox.run(&[
         "prove",
@@ -109,8 +112,9 @@ fn manifests_are_proven_without_a_fleet() {
 /// Files that others would apply are not passed over for their name or their folder's.
 #[test]
 fn no_manifest_is_skipped_for_its_name() {
-    let base = fs::read_to_string(root().join("fixtures/isolation/base.yaml")).expect("base.yaml");
-    let grant = "apiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRoleBinding\nmetadata: {name: h}\nroleRef: {kind: ClusterRole, name: cluster-admin}\nsubjects: [{kind: ServiceAccount, name: app, namespace: blue}]\n";
+    let base = fixture("isolation/base.yaml");
+    let cluster_admin = fixture("prove/cluster-admin.yaml");
+    let grant = cluster_admin.as_str();
     let json_grant = r#"{"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRoleBinding", "metadata": {"name": "h"},
         "roleRef": {"kind": "ClusterRole", "name": "cluster-admin"}, "subjects": [{"kind": "ServiceAccount", "name": "app", "namespace": "blue"}]}"#;
     let list = format!("apiVersion: v1\nkind: List\nitems: [{json_grant}]\n");
@@ -125,7 +129,11 @@ fn no_manifest_is_skipped_for_its_name() {
         (
             "m/kustomization.yaml",
             &format!(
-                "apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\nresources: [base.yaml]\n---\n{grant}"
+                "apiVersion: kustomize.config.k8s.io/v1beta1\n\
+                 kind: Kustomization\n\
+                 resources: [base.yaml]\n\
+                 ---\n\
+                 {grant}"
             ),
         ),
     ] {
@@ -143,12 +151,18 @@ fn no_manifest_is_skipped_for_its_name() {
             );
         }
     }
+}
 
-    // What an overlay of another folder calls a patch is an object.
-    let overlay = "apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\npatches: [{path: ../a.yaml}]\n";
+#[test]
+fn a_patch_of_another_overlay_is_read_as_an_object() {
+    let base = fixture("isolation/base.yaml");
+    let grant = fixture("prove/cluster-admin.yaml");
+    let overlay = "apiVersion: kustomize.config.k8s.io/v1beta1\n\
+                   kind: Kustomization\n\
+                   patches: [{path: ../a.yaml}]\n";
     let sandbox = Sandbox::with(&[
         ("m/base.yaml", &base),
-        ("m/a.yaml", grant),
+        ("m/a.yaml", &grant),
         ("m/blue/kustomization.yaml", overlay),
     ]);
 
@@ -158,9 +172,13 @@ fn no_manifest_is_skipped_for_its_name() {
         "{}",
         ran.out
     );
+}
 
-    // A link to a folder is not followed, and that is said.
-    let sandbox = Sandbox::with(&[("m/base.yaml", &base), ("elsewhere/a.yaml", grant)]);
+#[test]
+fn a_link_to_a_folder_is_reported_as_not_read() {
+    let base = fixture("isolation/base.yaml");
+    let grant = fixture("prove/cluster-admin.yaml");
+    let sandbox = Sandbox::with(&[("m/base.yaml", &base), ("elsewhere/a.yaml", &grant)]);
     std::os::unix::fs::symlink("../elsewhere", sandbox.path().join("m/link")).expect("a link");
     let ran = sandbox.run(&["prove", "--also", "m", "--group-by", "tenant"]);
     assert!(
@@ -168,8 +186,11 @@ fn no_manifest_is_skipped_for_its_name() {
         "{}",
         ran.out
     );
+}
 
-    // Nothing read is nothing proven.
+#[test]
+fn a_proof_over_no_manifest_is_an_error() {
+    let base = fixture("isolation/base.yaml");
     let sandbox = Sandbox::with(&[
         ("empty/readme.md", ""),
         ("one.yaml", &base),
@@ -184,8 +205,12 @@ fn no_manifest_is_skipped_for_its_name() {
             .code,
         0
     );
+}
 
-    // A name moves no cursor.
+#[test]
+fn a_name_cannot_move_the_cursor_of_a_terminal() {
+    let base = fixture("isolation/base.yaml");
+    let grant = fixture("prove/cluster-admin.yaml");
     let nasty = grant.replace(
         "name: app, namespace: blue",
         "name: \"a\\epp\", namespace: blue",

@@ -1,6 +1,6 @@
 //! What is rendered: the committed fleet, and what a field adds and nothing else.
 
-use crate::support::{FLEET, Sandbox, compile, root, tenant};
+use crate::support::{FLEET, Sandbox, compile, root, tenant, waiver};
 use std::collections::BTreeMap;
 
 #[test]
@@ -137,14 +137,14 @@ fn the_floor_is_on_by_default() {
 
 #[test]
 fn isolation_none_opens_the_default_policy() {
-    let waiver = "apiVersion: tenantry.dev/v1alpha1\nkind: Waiver\nmetadata: {name: w}\nspec: {rule: network/isolation-none, tenant: a, reason: x, approvedBy: x, approvedAt: \"2026-11-01\", expires: \"2026-12-31\"}\n";
+    let waiver = waiver("a", "network/isolation-none", "2026-12-31");
     let (_, compiled) = compile(&[
         ("tenants/fleet.yaml", FLEET),
         (
             "tenants/a.yaml",
             &tenant("a", "  network: {isolation: none}\n"),
         ),
-        ("tenants/waivers/w.yaml", waiver),
+        ("tenants/waivers/w.yaml", &waiver),
     ]);
 
     let text = &compiled.tree.files["rendered/prod/tenants/a/a.yaml"].text();
@@ -159,7 +159,16 @@ fn isolation_none_opens_the_default_policy() {
 
 #[test]
 fn a_sync_runs_as_the_tenants_own_identity() {
-    let sync = "  sync:\n    - name: apps\n      git: {url: https://git.example/x}\n    - name: base\n      placement: system\n      oci: {url: oci://r.example/x, tag: \"1.2\"}\n      verify: {cosign: {issuer: ^https://ci$, subject: ^x$}}\n    - name: chart\n      helm: {url: https://charts.example, chart: web, version: \"1\"}\n      notifications: [{type: slack, secretRef: hook}]\n";
+    let sync = "  sync:\
+                \n    - name: apps\
+                \n      git: {url: https://git.example/x}\
+                \n    - name: base\
+                \n      placement: system\
+                \n      oci: {url: oci://r.example/x, tag: \"1.2\"}\
+                \n      verify: {cosign: {issuer: ^https://ci$, subject: ^x$}}\
+                \n    - name: chart\
+                \n      helm: {url: https://charts.example, chart: web, version: \"1\"}\
+                \n      notifications: [{type: slack, secretRef: hook}]\n";
     let files = rendered(sync);
     let text = of(&files);
     let object = |kind: &str, name: &str| {
@@ -220,12 +229,32 @@ fn an_edge_opens_its_two_sides_only() {
 
     assert_eq!(
         section("a", "allow-egress").expect("egress"),
-        "  podSelector: {}\n  policyTypes:\n  - Egress\n  egress:\n  - to:\n    - namespaceSelector:\n        matchLabels:\n          kubernetes.io/metadata.name: b\n    ports:\n    - protocol: TCP\n      port: 8080\n"
+        "  podSelector: {}\
+         \n  policyTypes:\
+         \n  - Egress\
+         \n  egress:\
+         \n  - to:\
+         \n    - namespaceSelector:\
+         \n        matchLabels:\
+         \n          kubernetes.io/metadata.name: b\
+         \n    ports:\
+         \n    - protocol: TCP\
+         \n      port: 8080\n"
     );
 
     assert_eq!(
         section("b", "allow-ingress").expect("ingress"),
-        "  podSelector: {}\n  policyTypes:\n  - Ingress\n  ingress:\n  - from:\n    - namespaceSelector:\n        matchLabels:\n          kubernetes.io/metadata.name: a\n    ports:\n    - protocol: TCP\n      port: 8080\n"
+        "  podSelector: {}\
+         \n  policyTypes:\
+         \n  - Ingress\
+         \n  ingress:\
+         \n  - from:\
+         \n    - namespaceSelector:\
+         \n        matchLabels:\
+         \n          kubernetes.io/metadata.name: a\
+         \n    ports:\
+         \n    - protocol: TCP\
+         \n      port: 8080\n"
     );
 
     assert_eq!(section("c", "allow-ingress"), None);
@@ -316,7 +345,9 @@ fn roles_of_the_catalogue_cannot_edit_the_floor() {
 fn an_undeclared_kind_is_reported_at_its_first_template() {
     let thing = |name: &str| {
         format!(
-            "apiVersion: x.example/v1\nkind: Thing\nmetadata: {{name: {name}, namespace: \"{{{{ namespace.name }}}}\"}}\n"
+            "apiVersion: x.example/v1\n\
+             kind: Thing\n\
+             metadata: {{name: {name}, namespace: \"{{{{ namespace.name }}}}\"}}\n"
         )
     };
 

@@ -192,7 +192,10 @@ fn the_server_refuses_invalid_objects() {
         return;
     };
     let refused = |text: &str| -> Ran { plane.apply(text) };
-    let policy = "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {name: x, namespace: default}\nspec: {podSelector: {}, policyType: [Egress]}\n";
+    let policy = "apiVersion: networking.k8s.io/v1\n\
+                  kind: NetworkPolicy\n\
+                  metadata: {name: x, namespace: default}\n\
+                  spec: {podSelector: {}, policyType: [Egress]}\n";
     let ran = refused(policy);
     assert!(
         ran.code != 0 && ran.err.contains("policyType"),
@@ -200,7 +203,10 @@ fn the_server_refuses_invalid_objects() {
         ran.all()
     );
 
-    let block = "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {name: x, namespace: default}\nspec: {podSelector: {}, egress: [{to: [{ipBlock: {cidr: 10.0.0.0/8, except: [11.0.0.0/8]}}]}]}\n";
+    let block = "apiVersion: networking.k8s.io/v1\n\
+                 kind: NetworkPolicy\n\
+                 metadata: {name: x, namespace: default}\n\
+                 spec: {podSelector: {}, egress: [{to: [{ipBlock: {cidr: 10.0.0.0/8, except: [11.0.0.0/8]}}]}]}\n";
     let ran = refused(block);
     assert!(
         ran.code != 0 && ran.err.contains("except"),

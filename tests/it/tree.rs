@@ -227,7 +227,9 @@ fn allow_behind_accepts_an_older_tool_but_no_changed_tenant() {
 #[test]
 fn a_removed_cluster_and_an_undeclared_kind_are_reported() {
     let sandbox = two_tenants();
-    sandbox.write("tenants/fleet.yaml", format!("{FLEET}    - name: old\n      apis: [x.example/v1/Thing]\n  tenantKinds: [x.example/Thing, x.example/Other]\n"));
+    sandbox.write("tenants/fleet.yaml", format!("{FLEET}    - name: old\
+                                                 \n      apis: [x.example/v1/Thing]\
+                                                 \n  tenantKinds: [x.example/Thing, x.example/Other]\n"));
     let crd = |kind: &str| {
         format!("apiVersion: x.example/v1\nkind: {kind}\nmetadata: {{name: x, namespace: a}}\n")
     };

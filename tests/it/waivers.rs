@@ -1,13 +1,13 @@
 //! What a Waiver does beyond the tenant that it is for, and what does not count as its use.
 
-use crate::support::{FLEET, Sandbox, tenant};
+use crate::support::{self, FLEET, Sandbox, tenant};
 
+/// A level of Pod Security that needs a waiver.
 const LOOSE: &str = "  podSecurity: {level: baseline}\n";
 
+/// A waiver that permits it.
 fn waiver(tenant: &str, expires: &str) -> String {
-    format!(
-        "apiVersion: tenantry.dev/v1alpha1\nkind: Waiver\nmetadata: {{name: {tenant}-psa}}\nspec:\n  tenant: {tenant}\n  rule: admission/pod-security-loosened\n  reason: an old image\n  approvedBy: sec\n  approvedAt: \"2026-11-01\"\n  expires: \"{expires}\"\n"
-    )
+    support::waiver(tenant, "admission/pod-security-loosened", expires)
 }
 
 #[test]

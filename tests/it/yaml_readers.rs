@@ -303,7 +303,12 @@ fn free_text_of_a_tenant_reaches_the_cluster_unchanged() {
 
     let sandbox = Sandbox::with(&[(
         "tenants/fleet.yaml",
-        "apiVersion: tenantry.dev/v1alpha1\nkind: Fleet\nmetadata: {name: acme}\nspec:\n  tenantMetadata: {annotations: [acme.example/]}\n  clusters: [{name: prod}]\n",
+        "apiVersion: tenantry.dev/v1alpha1\
+         \nkind: Fleet\
+         \nmetadata: {name: acme}\
+         \nspec:\
+         \n  tenantMetadata: {annotations: [acme.example/]}\
+         \n  clusters: [{name: prod}]\n",
     )]);
 
     for (i, line) in lines.iter().enumerate() {
@@ -315,8 +320,24 @@ fn free_text_of_a_tenant_reaches_the_cluster_unchanged() {
         sandbox.write(
             &format!("tenants/t{i}.yaml"),
             format!(
-                "apiVersion: tenantry.dev/v1alpha1\nkind: Tenant\nmetadata: {{name: t{i}, annotations: {{acme.example/t: {0}}}}}\nspec:\n  displayName: {0}\n  description: {1}\n  owners: [{{group: {2}}}]\n  members: [{{user: {2}, role: viewer}}]\n  namespaces: [{{name: t{i}, annotations: {{acme.example/x: {0}}}}}]\n  sync: [{{name: s, {3}}}]\n",
-                quoted(line), quoted(&format!("{line}\n\tb\n{line}")), quoted(&format!("{i}{group}")), source_with(i, &said(line))
+                "apiVersion: tenantry.dev/v1alpha1\
+                 \nkind: Tenant\
+                 \nmetadata: {{name: t{i}, annotations: {{acme.example/t: {0}}}}}\
+                 \nspec:\
+                 \n  displayName: {0}\
+                 \n  description: {1}\
+                 \n  owners: [{{group: {2}}}]\
+                 \n  members: [{{user: {2}, role: viewer}}]\
+                 \n  namespaces: [{{name: t{i}, annotations: {{acme.example/x: {0}}}}}]\
+                 \n  sync: [{{name: s, {3}}}]\n",
+                quoted(line),
+                quoted(&format!(
+                    "{line}\
+                     \n\tb\
+                     \n{line}"
+                )),
+                quoted(&format!("{i}{group}")),
+                source_with(i, &said(line))
             ),
         );
     }

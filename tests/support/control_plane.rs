@@ -13,8 +13,8 @@ use std::time::{Duration, Instant};
 
 /// The controllers of Kubernetes that namespaces, accounts and policies need.
 pub const CONTROLLERS: &str = "namespace-controller,serviceaccount-controller,serviceaccount-token-controller,\
-    clusterrole-aggregation-controller,garbage-collector-controller,resourcequota-controller,\
-    root-ca-certificate-publisher-controller,validatingadmissionpolicy-status-controller";
+                               clusterrole-aggregation-controller,garbage-collector-controller,resourcequota-controller,\
+                               root-ca-certificate-publisher-controller,validatingadmissionpolicy-status-controller";
 
 /// A running etcd and kube-apiserver.
 pub struct ControlPlane {

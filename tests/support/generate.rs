@@ -8,7 +8,7 @@ use std::path::Path;
 
 /// The fleet's file.
 pub const FLEET: &str = "\
-apiVersion: tenantry.dev/v1alpha1
+                         apiVersion: tenantry.dev/v1alpha1
 kind: Fleet
 metadata:
   name: acme
@@ -40,7 +40,7 @@ fn tenant(index: usize, count: usize) -> String {
     let last = format!("tenant-{:06}", (index + count - 1) % count);
     let mut out = format!(
         "\
-# yaml-language-server: $schema=../schemas/tenant.json
+         # yaml-language-server: $schema=../schemas/tenant.json
 apiVersion: tenantry.dev/v1alpha1
 kind: Tenant
 metadata:
@@ -71,7 +71,18 @@ spec:
     out.push_str("  quota:\n    pods: \"80\"\n    limits.cpu: \"16\"\n    limits.memory: 64Gi\n");
     let _ = write!(
         out,
-        "  network:\n    egress:\n      - tenant: {next}\n        ports:\n          - port: 8080\n      - cidr: 192.0.2.0/24\n        ports:\n          - port: 5432\n    ingress:\n      - tenant: {last}\n        ports:\n          - port: 8080\n",
+        "  network:\
+         \n    egress:\
+         \n      - tenant: {next}\
+         \n        ports:\
+         \n          - port: 8080\
+         \n      - cidr: 192.0.2.0/24\
+         \n        ports:\
+         \n          - port: 5432\
+         \n    ingress:\
+         \n      - tenant: {last}\
+         \n        ports:\
+         \n          - port: 8080\n",
     );
 
     if !index.is_multiple_of(3) {
@@ -80,7 +91,12 @@ spec:
     if index.is_multiple_of(4) {
         let _ = write!(
             out,
-            "  sync:\n    - name: apps\n      git:\n        url: https://git.example/{name}\n        branch: main\n      path: ./deploy\n"
+            "  sync:\
+             \n    - name: apps\
+             \n      git:\
+             \n        url: https://git.example/{name}\
+             \n        branch: main\
+             \n      path: ./deploy\n"
         );
     }
 

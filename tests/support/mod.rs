@@ -21,12 +21,34 @@ use tenantry::tree::Layout;
 pub const NOW: &str = "2026-11-22";
 
 /// The shortest fleet.
-pub const FLEET: &str = "apiVersion: tenantry.dev/v1alpha1\nkind: Fleet\nmetadata: {name: acme}\nspec:\n  clusters:\n    - name: prod\n";
+pub const FLEET: &str = "apiVersion: tenantry.dev/v1alpha1\
+                         \nkind: Fleet\
+                         \nmetadata: {name: acme}\
+                         \nspec:\
+                         \n  clusters:\
+                         \n    - name: prod\n";
 
 /// A tenant of one namespace, with more lines for its spec.
 pub fn tenant(name: &str, more: &str) -> String {
     format!(
-        "apiVersion: tenantry.dev/v1alpha1\nkind: Tenant\nmetadata: {{name: {name}}}\nspec:\n  owners: [{{group: {name}-admins}}]\n  namespaces: [{{name: {name}}}]\n{more}"
+        "apiVersion: tenantry.dev/v1alpha1\
+         \nkind: Tenant\
+         \nmetadata: {{name: {name}}}\
+         \nspec:\
+         \n  owners: [{{group: {name}-admins}}]\
+         \n  namespaces: [{{name: {name}}}]\
+         \n{more}"
+    )
+}
+
+/// A waiver of a rule for a tenant, until a day.
+pub fn waiver(tenant: &str, rule: &str, expires: &str) -> String {
+    format!(
+        "apiVersion: tenantry.dev/v1alpha1\n\
+         kind: Waiver\n\
+         metadata: {{name: {tenant}-waiver}}\n\
+         spec: {{tenant: {tenant}, rule: {rule}, reason: an old image, approvedBy: sec, \
+         approvedAt: \"2026-11-01\", expires: \"{expires}\"}}\n"
     )
 }
 
@@ -59,6 +81,12 @@ pub fn two_tenants_with_an_edge() -> Sandbox {
 /// Parses a report.
 pub fn json(text: &str) -> serde_json::Value {
     serde_json::from_str(text).unwrap_or_else(|e| panic!("{e}: {text}"))
+}
+
+/// The text of a file below fixtures.
+pub fn fixture(path: &str) -> String {
+    let file = root().join("fixtures").join(path);
+    std::fs::read_to_string(file).unwrap_or_else(|e| panic!("{path}: {e}"))
 }
 
 /// The documents of a fixture that is a stream of YAML, as JSON.
