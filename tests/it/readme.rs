@@ -217,6 +217,21 @@ fn the_readme_links_every_page_of_docs() {
 }
 
 #[test]
+fn every_path_that_contributing_names_exists() {
+    let rooms = ["src/", "tests/", "templates/", "fixtures/", "docs/"];
+    let text = read("CONTRIBUTING.md");
+    let all = quoted(&text);
+    let paths = all
+        .iter()
+        .filter(|path| rooms.iter().any(|room| path.starts_with(room)))
+        .filter(|path| !path.contains(' ') && !is_pattern(path));
+
+    for path in paths {
+        assert!(root().join(path).exists(), "CONTRIBUTING.md: `{path}`");
+    }
+}
+
+#[test]
 fn every_source_that_a_page_names_exists() {
     for page in pages_of_docs() {
         let all = quoted(&read(&page));
