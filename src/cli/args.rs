@@ -2,6 +2,7 @@
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
+use tenantry::delivery::Engine;
 
 /// Compile a directory of tenant specs into a hardened tree that Flux applies
 ///
@@ -335,7 +336,15 @@ impl Command {
 pub struct InitArgs {
     /// Write the fleet for Flux (the only engine so far)
     #[arg(long)]
-    pub flux: bool,
+    flux: bool,
+}
+
+impl InitArgs {
+    /// The engine that the fleet is written for.
+    pub const fn engine(&self) -> Engine {
+        let _ = self.flux;
+        Engine::Flux
+    }
 }
 
 /// The documents that `new` writes.

@@ -17,6 +17,7 @@ mod lists;
 mod live_session;
 mod output;
 mod proof_inputs;
+mod reading;
 mod session;
 mod workspace;
 mod write;

@@ -591,6 +591,15 @@ pub enum Engine {
     Flux,
 }
 
+impl Engine {
+    /// The engine as a fleet writes it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Flux => "flux",
+        }
+    }
+}
+
 /// What a Flux Kustomization holds.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Serialize, JsonSchema, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]

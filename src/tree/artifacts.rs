@@ -1,15 +1,14 @@
 //! The OCI artifacts of a cluster whose units have one each.
 
-use super::build::{Tree, TreeRequest};
 use super::entry::{TreeUnit, artifact_url, late_of};
 use super::layout::TenantPart;
+use super::model::{Artifact, Tree, TreeRequest};
 use super::record::{FileEntry, short_hex};
 use crate::delivery::ClusterEngine;
 use crate::diagnostic::rule;
 use crate::source::parent;
 use crate::spec::FleetDoc;
 use crate::spec::fleet::{Artifacts, ClusterSpec, SourceMode};
-use serde::Serialize;
 use std::collections::BTreeMap;
 
 rule! {
@@ -21,23 +20,6 @@ rule! {
     /// Say `flux.artifacts.url: oci://REGISTRY/PATH` of each cluster, or leave `delivery.source`
     /// out.
     pub static NO_REGISTRY = "tree/no-registry", Error;
-}
-
-/// A folder that is pushed as an OCI artifact.
-#[derive(Clone, Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Artifact {
-    /// The cluster's name.
-    pub cluster: String,
-    /// The Kustomization that applies it.
-    pub kustomization: String,
-    /// The folder, from the lock's.
-    pub folder: String,
-    /// Where it is pushed: `oci://`, without a tag.
-    pub url: String,
-    /// A digest over the files' names and digests; records do not count. Where no texts are made,
-    /// of the files as their records have them.
-    pub content: String,
 }
 
 /// How the tree of a fleet reaches its clusters.

@@ -3,89 +3,27 @@
 use super::artifacts::{NO_REGISTRY, artifacts_of, list_artifacts, source_mode};
 use super::cluster_entry::ClusterEntry;
 use super::entry::{self, EntryBuilder, TreeUnit};
-use super::layout::{FileKind, Layout, Record, TenantPart, is_below_tree};
+use super::layout::{FileKind, Record, TenantPart, is_below_tree};
 use super::lock::Tombstone;
+use super::model::{DesiredFile, Tree, TreeRequest};
 use super::record::{FileEntry, namespaces, short_hex};
-use super::shards::{Sharding, outgrown};
-use super::{Artifact, Lock};
+use super::shards::Sharding;
+use super::sizing::{choose_sharding, outgrown};
 use crate::bundle::{ClusterBundle, ObjectForm, ObjectSet, TenantBundle};
 use crate::delivery::ClusterEngine;
 use crate::diagnostic::{Diagnostic, Scope};
 use crate::expression::eval_text;
-use crate::source::{SourceMap, Span};
+use crate::source::Span;
 use crate::spec::FleetDoc;
 use crate::spec::fleet::SourceMode;
 use crate::tenancy::model::Tenant;
-use crate::tenancy::{ClaimKind, DERIVED_NAME, Standings, Tenancy, claims};
+use crate::tenancy::{ClaimKind, DERIVED_NAME, claims};
 use crate::value::Value;
 use rayon::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The fix of an entry file that has no usable path.
 const ENTRY_FIX: &str = "write it as clusters/{{ cluster }}/tenantry.yaml";
-
-/// A file that should be there.
-#[derive(Clone, Debug)]
-pub struct DesiredFile {
-    /// Its first lines, the record among them.
-    pub head: String,
-    /// Its objects. They are most of what ten thousand tenants' files hold, and are copied nowhere.
-    pub objects: String,
-    /// Its record.
-    pub entry: FileEntry,
-}
-
-impl DesiredFile {
-    /// Its text.
-    pub fn text(&self) -> String {
-        [self.head.as_str(), &self.objects].concat()
-    }
-}
-
-/// The tree that should be there.
-#[derive(Debug, Default)]
-pub struct Tree {
-    /// Files to be written, by path.
-    pub files: BTreeMap<String, DesiredFile>,
-    /// Files of tenants that are not rendered, as the lock has them.
-    pub held: BTreeMap<String, FileEntry>,
-    /// What each cluster is rendered with.
-    pub clusters: BTreeMap<String, ClusterEntry>,
-    /// Tombstones of what is removed.
-    pub tombstones: Vec<Tombstone>,
-    /// Tombstones of what is there again: the name, and the cluster.
-    pub restored: Vec<(String, String)>,
-    /// The Kustomizations that apply the tree of each cluster, and the sources of their own.
-    pub kustomizations: BTreeMap<String, Vec<Value>>,
-    /// What is pushed where each unit has an artifact of its own.
-    pub artifacts: Vec<Artifact>,
-}
-
-/// What the tree is made of.
-pub struct TreeRequest<'a> {
-    /// The fleet.
-    pub fleet: &'a FleetDoc,
-    /// The tenants without an error.
-    pub tenancy: &'a Tenancy,
-    /// The texts, for the paths in the lock.
-    pub sources: &'a SourceMap,
-    /// What was written before.
-    pub lock: &'a Lock,
-    /// Where things are.
-    pub layout: &'a Layout,
-    /// The standing of each tenant.
-    pub standings: &'a Standings,
-    /// Tenants that may go.
-    pub allow_removal: &'a [String],
-    /// The version of this program.
-    pub version: &'a str,
-    /// The digest of the templates.
-    pub templates: &'a str,
-    /// The digest of the profiles.
-    pub profiles: &'a str,
-    /// Whether the files of tenants are made, or only what is wrong with the tree is said.
-    pub texts: bool,
-}
 
 /// The line that a rendered file begins with.
 pub fn header(source: Option<&str>) -> String {
@@ -116,7 +54,7 @@ pub fn build<T: ObjectForm>(
     for bundle in bundles {
         let cluster = &request.fleet.spec.clusters[bundle.cluster];
         let name = cluster.name.as_str();
-        let sharding = Sharding::of(request, bundle.cluster);
+        let sharding = choose_sharding(request, bundle.cluster);
 
         let mut units = place_tenants(request, bundle, sharding, &clusters, &mut tree);
         keep_files(request, name, &mut units, &mut tree);

@@ -6,7 +6,7 @@
 //! | module | in → out |
 //! |---|---|
 //! | `layout` | the kind of a file ↔ its path |
-//! | `shards` | a tenant → the unit that it is in |
+//! | `shards`, `sizing` | a tenant → the unit that it is in |
 //! | `record`, `lock` | what was written before ↔ text |
 //! | `moves` | rendered objects × records → what may not be written |
 //! | `build` | rendered objects → the files that should be there |
@@ -19,22 +19,26 @@ mod cluster_entry;
 mod entry;
 mod layout;
 mod lock;
+mod model;
 mod moves;
 mod plan;
 mod record;
 mod shards;
+mod sizing;
 
 pub use applied::{ENTRY_NOT_LISTED, OwnPaths, PATH_APPLIED_TWICE, REPOSITORY_PATH, check_applied};
-pub use artifacts::{Artifact, NO_REGISTRY};
-pub use build::{DesiredFile, Tree, TreeRequest, build, entry_path, header};
+pub use artifacts::NO_REGISTRY;
+pub use build::{build, entry_path, header};
 pub use cluster_entry::ClusterEntry;
 pub use entry::{ENTRY, PLATFORM, TreeUnit, core_of, late_of};
 pub use layout::{ClusterFolder, FileKind, Layout, Record, TenantPart, is_below_tree};
 pub use lock::{LOCK_INVALID, Lock, Tombstone};
+pub use model::{Artifact, DesiredFile, Tree, TreeRequest};
 pub use moves::{OBJECT_MOVED, QUARANTINED, UNKNOWN_CLUSTER, UNRETIRED_REMOVAL, check_moves};
 pub use plan::{
     BEHIND, Baseline, Behind, Disk, EDITED, FOREIGN_FILE, NOT_A_FILE, Plan, STALE,
     check as check_disk, plan,
 };
 pub use record::{FileEntry, digest, namespaces as namespaces_of, record_range};
-pub use shards::{OUTGROWN, kustomization_of};
+pub use shards::kustomization_of;
+pub use sizing::OUTGROWN;

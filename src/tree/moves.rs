@@ -1,12 +1,13 @@
 //! What the records and the lock do not allow: objects that move, namespaces that are removed, names
 //! of removed tenants.
 
-use super::TreeRequest;
 use super::entry::{TreeUnit, late_of};
 use super::layout::{FileKind, TenantPart};
 use super::lock::Tombstone;
+use super::model::TreeRequest;
 use super::record::{FileEntry, objects};
 use super::shards::Sharding;
+use super::sizing::choose_sharding;
 use crate::bundle::{ClusterBundle, ObjectForm, TenantBundle};
 use crate::delivery::{Conventions, conventions, engine_of};
 use crate::diagnostic::{Diagnostic, Scope, rule};
@@ -83,7 +84,7 @@ pub fn check_moves<T: ObjectForm>(
     let engine = conventions(engine_of(&request.fleet.spec));
     for bundle in bundles {
         let name = request.fleet.spec.clusters[bundle.cluster].name.as_str();
-        let sharding = Sharding::of(request, bundle.cluster);
+        let sharding = choose_sharding(request, bundle.cluster);
 
         if let Some(fault) = unit_changed(request, name) {
             out.push(fault);

@@ -1,9 +1,9 @@
 //! The tree that should be there × what is on disk → what to write, or why not.
 
-use super::build::Tree;
 use super::cluster_entry::ClusterEntry;
 use super::layout::Record;
 use super::lock::Lock;
+use super::model::Tree;
 use super::record::FileEntry;
 use crate::diagnostic::{Diagnostic, Rule, Scope, rule};
 use crate::source::SourceMap;
@@ -483,8 +483,8 @@ impl TreeCheck<'_> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::build::DesiredFile;
     use super::super::layout::{ClusterFolder, FileKind};
+    use super::super::model::DesiredFile;
     use super::super::record::digest;
     use super::*;
     use crate::source::{Source, SourceId};

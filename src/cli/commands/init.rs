@@ -12,7 +12,6 @@ use tenantry::source::{Source, SourceId};
 
 /// Runs the command.
 pub fn run(cli: &Cli, args: &InitArgs) -> Result<Outcome, CliError> {
-    let _ = args.flux;
     let dir = working_folder(cli)?;
     let fleet = dir.join("tenants/fleet.yaml");
 
@@ -23,9 +22,40 @@ pub fn run(cli: &Cli, args: &InitArgs) -> Result<Outcome, CliError> {
         )));
     }
 
-    let root = git_root(&dir).unwrap_or_else(|| dir.clone());
+    let engine = args.engine();
     let found = survey(&dir)?;
-    let sources = [delivery::conventions(Engine::Flux).source.clone()];
+    refuse_applied(&dir, engine, &found)?;
+
+    let root = git_root(&dir).unwrap_or_else(|| dir.clone());
+    let name = root
+        .file_name()
+        .and_then(|name| name.to_str())
+        .map(label)
+        .filter(|name| !name.is_empty());
+
+    let name = name.unwrap_or_else(|| "fleet".into());
+    let text = fleet_text(&name, engine, &found.bootstraps);
+    for folder in ["tenants/profiles", "tenants/waivers"] {
+        let folder = dir.join(folder);
+        std::fs::create_dir_all(&folder).map_err(CliError::io(&folder))?;
+        keep(&folder.join(".gitkeep"))?;
+    }
+
+    schema::write(&dir.join("schemas"))?;
+    replace(&fleet, text.as_bytes())?;
+    attributes(&dir.join(".gitattributes"))?;
+    output::status(cli, "wrote tenants/fleet.yaml, schemas/ and .gitattributes");
+    output::status(
+        cli,
+        "next: tenantry new tenant NAME --owner group:GROUP && tenantry render",
+    );
+
+    Ok(Outcome::Clean)
+}
+
+/// Refuses a folder that an engine applies already: it would apply the new files too.
+fn refuse_applied(dir: &Path, engine: Engine, found: &RepositorySurvey) -> Result<(), CliError> {
+    let sources = [delivery::conventions(engine).source.clone()];
 
     for applied in found
         .applied
@@ -53,29 +83,7 @@ pub fn run(cli: &Cli, args: &InitArgs) -> Result<Outcome, CliError> {
         }
     }
 
-    let name = root
-        .file_name()
-        .and_then(|n| n.to_str())
-        .map(label)
-        .filter(|n| !n.is_empty());
-
-    let text = fleet_text(&name.unwrap_or_else(|| "fleet".into()), &found.bootstraps);
-    for folder in ["tenants/profiles", "tenants/waivers"] {
-        let folder = dir.join(folder);
-        std::fs::create_dir_all(&folder).map_err(CliError::io(&folder))?;
-        keep(&folder.join(".gitkeep"))?;
-    }
-
-    schema::write(&dir.join("schemas"))?;
-    replace(&fleet, text.as_bytes())?;
-    attributes(&dir.join(".gitattributes"))?;
-    output::status(cli, "wrote tenants/fleet.yaml, schemas/ and .gitattributes");
-    output::status(
-        cli,
-        "next: tenantry new tenant NAME --owner group:GROUP && tenantry render",
-    );
-
-    Ok(Outcome::Clean)
+    Ok(())
 }
 
 fn keep(path: &Path) -> Result<(), CliError> {
@@ -112,7 +120,7 @@ pub fn label(text: &str) -> String {
 }
 
 /// The text of a fleet, with comments that teach.
-fn fleet_text(name: &str, bootstraps: &[(String, Option<AppliedPath>)]) -> String {
+fn fleet_text(name: &str, engine: Engine, bootstraps: &[(String, Option<AppliedPath>)]) -> String {
     let mut clusters: Vec<(String, Option<&AppliedPath>)> = Vec::new();
     for (folder, found) in bootstraps {
         let cluster = label(folder);
@@ -155,20 +163,22 @@ spec:
 "
         ));
         if let Some(bootstrap) = bootstrap {
-            text.push_str(&delivery::cluster_fields(Engine::Flux, bootstrap));
+            text.push_str(&delivery::cluster_fields(engine, bootstrap));
         }
     }
 
-    text.push_str(
+    let title = delivery::conventions(engine).title;
+    let engine = engine.as_str();
+    text.push_str(&format!(
         "  delivery:
-    engine: flux
-    # The one file that goes where the cluster's Flux looks. It applies rendered/CLUSTER, nothing else does.
-    entry: \"clusters/{{ cluster }}/tenantry.yaml\"
+    engine: {engine}
+    # The one file that goes where the cluster's {title} looks. It applies rendered/CLUSTER, nothing else does.
+    entry: \"clusters/{{{{ cluster }}}}/tenantry.yaml\"
   waivers:
     # The longest time for which a rule may be loosened.
     maxDays: 180
-",
-    );
+"
+    ));
 
     text
 }

@@ -1,0 +1,389 @@
+//! Reads a fleet: its specs, its templates, the tree that lies there, and the files that these name.
+
+use super::CliError;
+use super::args::Cli;
+use super::files::{DiskStore, FileContent, Store, read_all};
+use super::session::{Session, VERSION, today};
+use super::workspace::{Workspace, working_folder};
+use super::written::{WrittenTree, read_record};
+use rayon::prelude::*;
+use std::collections::BTreeMap;
+use tenantry::bundle::{self, MANIFEST, NamedManifest, TenantManifests};
+use tenantry::compile::{self, InputFiles, ResolvedFleet};
+use tenantry::delivery::{RepositorySurvey, may_say};
+use tenantry::diagnostic::{Diagnostic, Rule, Scope};
+use tenantry::source::{
+    NOT_UTF8, OUTSIDE_ROOT, Source, SourceId, SourceMap, TOO_LARGE, UNREADABLE, add_bytes,
+};
+use tenantry::spec::{FleetDoc, SpecFile};
+use tenantry::tenancy::Context;
+use tenantry::tree::{OwnPaths, check_applied, entry_path};
+
+/// Most bytes of verbatim manifests that one tenant may have.
+const MAX_MANIFESTS: usize = 4 << 20;
+
+/// The files of specs and templates, as they were read, by path.
+pub struct FleetFiles {
+    /// The files below the tenants folder.
+    specs: Vec<(String, FileContent)>,
+    /// The fleet's own templates.
+    templates: Vec<(String, FileContent)>,
+}
+
+impl FleetFiles {
+    /// Reads them from a store.
+    pub fn read(workspace: &Workspace, store: &dyn Store) -> Result<Self, CliError> {
+        let all = |folder: &str| Ok(read_all(store, store.list(folder, &[])?));
+        Ok(Self {
+            specs: all(workspace.tenants())?,
+            templates: all(&workspace.templates())?,
+        })
+    }
+}
+
+/// A fleet that is being read.
+pub struct Reading<'a> {
+    cli: &'a Cli,
+    workspace: Workspace,
+    store: &'a dyn Store,
+    sources: SourceMap,
+    files: InputFiles,
+}
+
+impl<'a> Reading<'a> {
+    /// Starts to read a fleet from a store.
+    pub fn new(cli: &'a Cli, workspace: Workspace, store: &'a dyn Store) -> Self {
+        let files = InputFiles {
+            fleet_path: workspace.fleet.clone(),
+            ..InputFiles::default()
+        };
+
+        Self {
+            cli,
+            workspace,
+            store,
+            sources: SourceMap::default(),
+            files,
+        }
+    }
+
+    /// Resolves what was read. `written` is `None` if the records of the tree do not count.
+    ///
+    /// # Errors
+    /// A fault if the arguments name something that the fleet does not have, or if a folder cannot be
+    /// read.
+    pub fn resolve(
+        mut self,
+        files: FleetFiles,
+        written: Option<WrittenTree>,
+        context: Context,
+    ) -> Result<Session, CliError> {
+        self.sources.reserve(2 * files.specs.len());
+        self.add_specs(files.specs);
+        let given = self.add_checkouts()?;
+        self.add_templates(files.templates);
+        if let Some(written) = written {
+            written.take_in(&mut self.sources, &mut self.files);
+        }
+
+        let context = Context {
+            now: Some(today(self.cli)?),
+            version: VERSION.to_owned(),
+            sources: given.clone(),
+            ..context
+        };
+
+        let mut resolved = compile::resolve(&mut self.sources, &mut self.files, &context);
+        self.add_unlocked_entries(&mut resolved);
+        if let Some(fleet) = resolved.fleet() {
+            check_sources(fleet, &given)?;
+            let found = self.scan_applied(fleet)?;
+            resolved.findings.extend(found);
+        }
+        let manifests = self.read_manifests(&mut resolved);
+
+        Ok(Session {
+            workspace: self.workspace,
+            sources: self.sources,
+            resolved,
+            manifests,
+            own_templates: !self.files.templates.is_empty(),
+        })
+    }
+
+    fn add_specs(&mut self, specs: Vec<(String, FileContent)>) {
+        for (path, content) in specs {
+            let is_fleet = path == self.workspace.fleet;
+            self.add_spec(&path, content, is_fleet, None);
+        }
+    }
+
+    /// Adds a spec. `origin` is the source of the fleet that it is from; `None` for the repository's
+    /// own specs.
+    fn add_spec(&mut self, path: &str, content: FileContent, is_fleet: bool, origin: Option<&str>) {
+        let origin = origin.map(str::to_owned);
+        match take(&mut self.sources, path, content, is_fleet) {
+            Ok(source) => self.files.inputs.push(SpecFile { source, origin }),
+            Err(fault) => self.files.faults.push(*fault),
+        }
+    }
+
+    /// Adds the specs of the checkouts that `--source` names. Returns the names of these sources.
+    fn add_checkouts(&mut self) -> Result<Vec<String>, CliError> {
+        let start = working_folder(self.cli)?;
+        let mut given = Vec::new();
+
+        for pair in &self.cli.source {
+            let (name, folder) = pair
+                .split_once('=')
+                .ok_or_else(|| CliError::Usage(format!("--source {pair}: write it as NAME=DIR")))?;
+            let disk = DiskStore::new(&start.join(folder))?;
+
+            for (path, content) in read_all(&disk, disk.list("", &[])?) {
+                let label = format!("{name}:{path}");
+                self.add_spec(&label, content, false, Some(name));
+            }
+            given.push(name.to_owned());
+        }
+
+        Ok(given)
+    }
+
+    fn add_templates(&mut self, templates: Vec<(String, FileContent)>) {
+        let folder = self.workspace.templates();
+
+        for (path, content) in templates {
+            let below = path[folder.len()..].trim_start_matches('/');
+            match take(&mut self.sources, &path, content, true) {
+                Ok(source) => self.files.templates.push((below.to_owned(), source)),
+                Err(fault) => self.files.faults.push(*fault),
+            }
+        }
+    }
+
+    /// Adds entry files that no lock names: a run that was cut short leaves them before it writes the
+    /// lock.
+    fn add_unlocked_entries(&mut self, resolved: &mut ResolvedFleet) {
+        let Some(fleet) = resolved.fleet() else {
+            return;
+        };
+
+        let entries = fleet.spec.clusters.iter();
+        let paths: Vec<String> = entries
+            .filter_map(|cluster| entry_path(fleet, cluster.name.as_str()).ok())
+            .filter(|path| !resolved.lock.files.contains_key(path))
+            .collect();
+
+        for entry in paths
+            .iter()
+            .filter_map(|path| read_record(&self.workspace, path))
+        {
+            let span = self.sources.add_path(&entry.path);
+            let path = entry.path.clone();
+            resolved
+                .lock
+                .add([(path.clone(), entry)].into(), [(path, span)].into());
+        }
+    }
+
+    /// Reads what the repository says of engines that already apply it, and returns what is wrong with
+    /// that.
+    fn scan_applied(&mut self, fleet: &FleetDoc) -> Result<Vec<Diagnostic>, CliError> {
+        let (workspace, store) = (&self.workspace, self.store);
+        let own = OwnPaths::new(fleet, &workspace.base, &workspace.tree, &workspace.fleet);
+        let paths: Vec<String> = store
+            .list("", &[&own.tree, workspace.tenants()])?
+            .into_iter()
+            .filter(|path| !own.entries.contains(path))
+            .collect();
+
+        let texts: Vec<Source> = paths
+            .into_par_iter()
+            .filter_map(|path| match store.read(&path) {
+                FileContent::Bytes(bytes) if may_say(&path, &bytes) => {
+                    Some(Source::new(path, String::from_utf8(bytes).ok()?))
+                }
+                _ => None,
+            })
+            .collect();
+
+        let specs = self.files.inputs.iter();
+        let mut ids: Vec<SourceId> = specs
+            .filter(|input| input.origin.is_none())
+            .map(|input| input.source)
+            .collect();
+        ids.extend(texts.into_iter().map(|text| self.sources.add(text)));
+
+        let mut survey = RepositorySurvey::default();
+        for id in ids {
+            survey.add(id, self.sources.get(id));
+        }
+        Ok(check_applied(fleet, &own, &survey))
+    }
+
+    /// Reads the manifests that tenants name.
+    fn read_manifests(&mut self, resolved: &mut ResolvedFleet) -> TenantManifests {
+        let fleet = resolved.fleet();
+        let kinds = fleet.and_then(|fleet| fleet.spec.tenant_kinds.as_ref());
+        let kinds = kinds.into_iter().flatten().map(ToString::to_string);
+        let kinds: Vec<String> = kinds.collect();
+
+        let named = bundle::wanted(&resolved.tenancy, &self.sources);
+        let mut reading = ManifestReading::default();
+        if !named.is_empty() {
+            let inputs = self.files.inputs.iter();
+            reading.specs = inputs
+                .map(|input| (self.sources.get(input.source).path.clone(), input.source))
+                .collect();
+        }
+
+        for manifest in &named {
+            let read = reading.read(self.store, &mut self.sources, manifest);
+            resolved.findings.extend(read.err().map(|fault| *fault));
+        }
+
+        let permits = std::mem::take(&mut resolved.tenancy.permits);
+        TenantManifests::load(&self.sources, &reading.found, permits, kinds)
+    }
+}
+
+/// Checks that the fleet names each source that `--source` gives.
+fn check_sources(fleet: &FleetDoc, given: &[String]) -> Result<(), CliError> {
+    let named = |name: &&String| {
+        let mut sources = fleet.spec.sources.iter().flatten();
+        sources.any(|source| source.name.as_str() == name.as_str())
+    };
+
+    match given.iter().find(|name| !named(name)) {
+        Some(unknown) => Err(CliError::Usage(format!(
+            "--source {unknown}: the fleet names no such source"
+        ))),
+        None => Ok(()),
+    }
+}
+
+/// The manifests that tenants name, while they are read.
+#[derive(Default)]
+struct ManifestReading {
+    /// The specs, which are read already, by path.
+    specs: BTreeMap<String, SourceId>,
+    /// The manifests, by path.
+    found: BTreeMap<String, SourceId>,
+    /// The bytes of each tenant's manifests.
+    sizes: BTreeMap<String, usize>,
+}
+
+impl ManifestReading {
+    fn read(
+        &mut self,
+        store: &dyn Store,
+        sources: &mut SourceMap,
+        manifest: &NamedManifest,
+    ) -> Result<(), Box<Diagnostic>> {
+        let (tenant, span) = (&manifest.tenant, manifest.span);
+        let fault = |rule: &'static Rule, message: String, fix: &str| {
+            Box::new(Diagnostic::new(rule, span, message).fix(fix).tenant(tenant))
+        };
+
+        let Some(path) = &manifest.path else {
+            return Err(fault(
+                &OUTSIDE_ROOT,
+                "this is no manifest of this repository: a .yaml file in no hidden folder".into(),
+                "copy it into the platform's own repository, beside the tenant",
+            ));
+        };
+
+        if let Some(id) = self.specs.get(path) {
+            self.found.insert(path.clone(), *id);
+            return Ok(());
+        }
+
+        let content = store.read(path);
+        if matches!(content, FileContent::Missing) {
+            return Err(fault(
+                &MANIFEST,
+                format!("there is no file {path}"),
+                "add it, or remove this; the path is relative to this file",
+            ));
+        }
+
+        if let FileContent::Bytes(bytes) = &content {
+            let size = self.sizes.entry(tenant.clone()).or_default();
+            *size += bytes.len();
+            if *size > MAX_MANIFESTS {
+                return Err(fault(
+                    &MANIFEST,
+                    format!(
+                        "the manifests of `{tenant}` are larger than {MAX_MANIFESTS} bytes together"
+                    ),
+                    "let a sync deliver them",
+                ));
+            }
+        }
+
+        let id = take(sources, path, content, false)
+            .map_err(|fault| Box::new(fault.related(span, "named here").tenant(tenant)))?;
+        self.found.insert(path.clone(), id);
+        Ok(())
+    }
+}
+
+/// Takes a file into the sources.
+///
+/// # Errors
+/// The finding about a file that cannot be read. It belongs to the whole fleet if `is_fleet`.
+fn take(
+    sources: &mut SourceMap,
+    path: &str,
+    content: FileContent,
+    is_fleet: bool,
+) -> Result<SourceId, Box<Diagnostic>> {
+    let scope = |id: SourceId| match is_fleet {
+        true => Scope::Fleet,
+        false => Scope::File(id),
+    };
+    let is_odd = |c: char| c.is_control() || "\u{2028}\u{2029}".contains(c);
+    let shown = match path.contains(is_odd) {
+        true => path.escape_debug().to_string(),
+        false => path.to_owned(),
+    };
+
+    let (rule, message, fix) = match content {
+        _ if path.contains(is_odd) => (
+            &UNREADABLE,
+            format!("{shown} has a control character in its name"),
+            "rename the file",
+        ),
+        FileContent::Bytes(bytes) => {
+            let (id, problem) = add_bytes(sources, path, bytes);
+            let Some(problem) = problem else {
+                return Ok(id);
+            };
+            let fix = match problem.rule == &NOT_UTF8 {
+                true => "save it as UTF-8",
+                false => "split it",
+            };
+            return Err(Box::new(problem.fix(fix).scope(scope(id))));
+        }
+        FileContent::TooLarge(size) => (
+            &TOO_LARGE,
+            format!("{path} has {size} bytes; at most 1 MiB is read"),
+            "split it, or move it out of the folder",
+        ),
+        FileContent::Unreadable(reason) => (
+            &UNREADABLE,
+            format!("{path} cannot be read: {reason}"),
+            "make it readable, or remove it",
+        ),
+        FileContent::Outside => (
+            &OUTSIDE_ROOT,
+            format!("{path} leads out of the repository"),
+            "copy the file into the repository",
+        ),
+        FileContent::Missing => (&UNREADABLE, format!("{path} is gone"), "run again"),
+    };
+
+    let span = sources.add_path(&shown);
+    let fault = Diagnostic::new(rule, span, message).fix(fix);
+    Err(Box::new(fault.scope(scope(span.source))))
+}

@@ -1,0 +1,89 @@
+//! How many units a cluster gets at its first render, and whether it has outgrown them.
+
+use super::model::TreeRequest;
+use super::shards::Sharding;
+use crate::diagnostic::{Diagnostic, Scope, rule};
+use crate::spec::fleet::{Shards, UnitChoice};
+use std::collections::BTreeSet;
+
+rule! {
+    /// A cluster has more tenants than what its Kustomizations hold is made for.
+    ///
+    /// ## Why it matters
+    /// Every commit wakes every Kustomization, and each unpacks the whole source: 400 of them cost
+    /// 454 s of CPU.
+    /// ## Fix
+    /// Move to `delivery.unit: shard`, cluster by cluster, in the two steps of `tenantry explain
+    /// tree/object-moved`.
+    pub static OUTGROWN = "tree/outgrown", Warning;
+}
+
+/// Most tenants of a cluster that has a unit for each tenant, unless the fleet says otherwise.
+const TENANTS_A_CLUSTER: usize = 100;
+/// The tenants that a shard is meant to hold.
+const TENANTS_A_SHARD: usize = 50;
+
+/// Returns the sharding of a cluster: as it was rendered before, or as the fleet says.
+pub fn choose_sharding(request: &TreeRequest<'_>, cluster: usize) -> Sharding {
+    let name = request.fleet.spec.clusters[cluster].name.as_str();
+    if let Some(entry) = request.lock.clusters.get(name) {
+        return Sharding::recorded(entry);
+    }
+
+    let tenants = tenants_on(request, cluster);
+    let delivery = request.fleet.spec.delivery.as_ref();
+    let count = || match delivery.and_then(|d| d.shards.as_ref()).map(|s| s.value) {
+        Some(Shards::Count(count)) => count,
+        _ => (tenants.div_ceil(TENANTS_A_SHARD).max(1)).next_power_of_two() as u32,
+    };
+
+    match delivery.and_then(|d| d.unit).unwrap_or_default() {
+        UnitChoice::Tenant => Sharding::Tenant,
+        UnitChoice::Shard => Sharding::Shard(count()),
+        UnitChoice::Auto if tenants <= TENANTS_A_CLUSTER => Sharding::Tenant,
+        UnitChoice::Auto => Sharding::Shard(count()),
+    }
+}
+
+/// Warns of a cluster that has more tenants than its units are made for.
+pub fn outgrown(
+    request: &TreeRequest<'_>,
+    sharding: Sharding,
+    cluster: usize,
+    out: &mut Vec<Diagnostic>,
+) {
+    let name = request.fleet.spec.clusters[cluster].name.as_str();
+    let tenants = tenants_on(request, cluster);
+    let delivery = request.fleet.spec.delivery.as_ref();
+    let asked = delivery.and_then(|d| d.unit).unwrap_or_default();
+
+    let text = match sharding {
+        Sharding::Tenant if asked == UnitChoice::Auto && tenants > TENANTS_A_CLUSTER => {
+            format!("`{name}` has {tenants} tenants, each with a Kustomization of its own")
+        }
+        Sharding::Shard(count) if tenants > count as usize * TENANTS_A_SHARD * 2 => {
+            format!("`{name}` has {tenants} tenants in {count} shards")
+        }
+        _ => return,
+    };
+
+    out.push(
+        Diagnostic::new(&OUTGROWN, request.fleet.name.span, text)
+            .fix("move to more shards in two steps: `tenantry explain tree/object-moved`")
+            .scope(Scope::Fleet),
+    );
+}
+
+/// The number of tenants on a cluster, held ones included.
+fn tenants_on(request: &TreeRequest<'_>, cluster: usize) -> usize {
+    let read = request
+        .tenancy
+        .tenants
+        .iter()
+        .filter(|tenant| tenant.on(cluster).is_some())
+        .map(|tenant| tenant.name.value.as_str());
+
+    read.chain(request.standings.held())
+        .collect::<BTreeSet<&str>>()
+        .len()
+}
