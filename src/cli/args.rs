@@ -142,7 +142,7 @@ Examples:
 Examples:
   # Write tenants/shop.yaml
   tenantry new tenant shop --owner group:shop-admins")]
-    New(New),
+    New(NewCommand),
     /// Check every spec: schema, references, uniqueness, quotas, waivers
     #[command(after_help = "\
 Examples:
@@ -349,7 +349,7 @@ impl InitArgs {
 
 /// The documents that `new` writes.
 #[derive(Debug, Subcommand)]
-pub enum New {
+pub enum NewCommand {
     /// Write tenants/NAME.yaml
     #[command(after_help = "\
 Examples:
@@ -358,19 +358,23 @@ Examples:
 
   # Write a tenant with two namespaces, on one cluster of several
   tenantry new tenant shop --owner group:shop-admins -n shop -n shop-ci --cluster prod")]
-    Tenant {
-        /// Name the tenant
-        name: String,
-        /// Make this group or user an owner; repeatable
-        #[arg(long, value_name = "group:G|user:U", required = true)]
-        owner: Vec<String>,
-        /// Give it this namespace; repeatable [default: NAME]
-        #[arg(short, long, value_name = "NAME")]
-        namespace: Vec<String>,
-        /// Place it on this cluster; repeatable, and required if the fleet has several
-        #[arg(long, value_name = "NAME")]
-        cluster: Vec<String>,
-    },
+    Tenant(NewTenantArgs),
+}
+
+/// Flags of `new tenant`.
+#[derive(Debug, Args)]
+pub struct NewTenantArgs {
+    /// Name the tenant
+    pub name: String,
+    /// Make this group or user an owner; repeatable
+    #[arg(long, value_name = "group:G|user:U", required = true)]
+    pub owner: Vec<String>,
+    /// Give it this namespace; repeatable [default: NAME]
+    #[arg(short, long, value_name = "NAME")]
+    pub namespace: Vec<String>,
+    /// Place it on this cluster; repeatable, and required if the fleet has several
+    #[arg(long, value_name = "NAME")]
+    pub cluster: Vec<String>,
 }
 
 /// Flags of `check`.

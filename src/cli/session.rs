@@ -148,6 +148,20 @@ pub fn no_such_tenant(name: &str, more: &str) -> CliError {
     CliError::Usage(format!("there is no tenant `{name}`{more}"))
 }
 
+/// The fault of a cluster that `--cluster` names and the fleet does not have.
+pub fn no_such_cluster(name: &str, known: &[&str]) -> CliError {
+    let known = known.join(", ");
+    CliError::Usage(format!("--cluster {name}: the fleet has {known}"))
+}
+
+/// The fault of a fleet of several clusters if `--cluster` names none.
+pub fn which_cluster(known: &[&str]) -> CliError {
+    let known = known.join(", ");
+    CliError::Usage(format!(
+        "the fleet has several clusters: add --cluster, of {known}"
+    ))
+}
+
 /// What of the fleet to render.
 #[derive(Clone, Debug, Default)]
 pub struct Selection {

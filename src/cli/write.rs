@@ -11,7 +11,7 @@ use super::workspace::{LOCK, Workspace};
 use rayon::prelude::*;
 use std::collections::{BTreeSet, HashSet};
 use std::fs::{self, File};
-use std::io::{IoSlice, Write};
+use std::io::{ErrorKind, IoSlice, Write};
 use std::path::{Path, PathBuf};
 use tenantry::source::parent;
 use tenantry::tree::{ClusterFolder, Disk, Lock, NOT_A_FILE, Plan, Tree, digest};
@@ -20,126 +20,136 @@ use walkdir::WalkDir;
 /// The end of a temporary file's name.
 const TEMPORARY: &str = ".tmp~";
 
-/// What is on disk: every file of some clusters' folders, and every path that the lock or the tree
-/// names.
+/// Reads what is on disk: the digest of every file of some clusters' folders, and of every path that
+/// the lock or the tree names. Also returns the temporary files that a killed run left behind.
 pub fn snapshot(
     workspace: &Workspace,
     tree: &Tree,
     lock: &Lock,
     clusters: &BTreeSet<String>,
 ) -> Result<(Disk, Vec<PathBuf>), CliError> {
-    let mut paths: BTreeSet<String> = tree
-        .files
-        .keys()
-        .chain(lock.files.keys())
-        .cloned()
-        .collect();
-
-    let mut leftovers = Vec::new();
-    let (mut walked, mut found): (Vec<String>, HashSet<String>) = Default::default();
+    let named = tree.files.keys().chain(lock.files.keys());
+    let mut scan = Scan {
+        workspace,
+        paths: named.cloned().collect(),
+        walked: Vec::new(),
+        found: HashSet::new(),
+        leftovers: Vec::new(),
+    };
 
     for cluster in clusters {
         let folder = ClusterFolder {
             tree: &workspace.tree,
             cluster,
-        }
-        .path_of_folder();
-
-        let prefix = format!("{folder}/");
-        let folder = workspace.tree_base.join(folder);
-        let looked_at = folder.symlink_metadata();
-
-        if looked_at
-            .as_ref()
-            .is_err_and(|e| e.kind() != std::io::ErrorKind::NotFound)
-        {
-            // Each file in it says by itself why it cannot be read.
-            continue;
-        }
-
-        walked.push(prefix);
-        if looked_at.is_err() {
-            continue;
-        }
-
-        for entry in WalkDir::new(&folder) {
-            let entry = entry.map_err(walk_fault(&folder))?;
-            let relative = entry
-                .path()
-                .strip_prefix(&workspace.tree_base)
-                .unwrap_or(entry.path());
-
-            if entry.file_type().is_dir() {
-                // It may stand where a file belongs.
-                found.extend(slashed(relative));
-                continue;
-            }
-
-            let Some(path) = slashed(relative) else {
-                return Err(name_fault(entry.path()));
-            };
-            let half = path.strip_suffix(TEMPORARY);
-
-            if half.is_some_and(|of| tree.files.contains_key(of) || lock.files.contains_key(of)) {
-                leftovers.push(entry.path().to_owned());
-            } else {
-                found.insert(path.clone());
-                paths.insert(path);
-            }
-        }
+        };
+        scan.walk(&folder.path_of_folder(), &|path| {
+            tree.files.contains_key(path) || lock.files.contains_key(path)
+        })?;
     }
 
-    // The lock and the entries lie outside the tree's folder.
-    let top = format!("{}/", workspace.tree);
-    let outside = paths
-        .iter()
-        .map(String::as_str)
-        .filter(|path| !path.starts_with(&top))
-        .chain([LOCK]);
+    scan.find_leftovers();
+    only_folders(workspace, &scan.paths)?;
 
-    let half = outside.map(|path| workspace.tree_base.join(format!("{path}{TEMPORARY}")));
-    leftovers.extend(half.filter(|path| path.symlink_metadata().is_ok_and(|m| !m.is_dir())));
-    only_folders(workspace, &paths)?;
-    let walked = |path: &str| walked.iter().any(|folder| path.starts_with(folder));
-    let digests: Vec<(String, Option<String>)> = paths
-        .into_par_iter()
-        .map(|path| {
-            if walked(&path) && !found.contains(&path) {
-                return Ok((path, None));
-            }
-            let full = workspace.tree_base.join(&path);
-            let meta = match full.symlink_metadata() {
-                Ok(meta) => meta,
-                Err(e)
-                    if matches!(
-                        e.kind(),
-                        std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory
-                    ) =>
-                {
-                    return Ok((path, None));
-                }
-                Err(e) => {
-                    return Err(CliError::Io {
-                        path: full,
-                        source: e,
-                    });
-                }
-            };
-
-            if !meta.is_file() {
-                return Ok((path, Some(NOT_A_FILE.to_owned())));
-            }
-            let bytes = fs::read(&full).map_err(CliError::io(&full))?;
-            Ok((path, Some(digest(&bytes))))
-        })
-        .collect::<Result<_, CliError>>()?;
+    let digests = scan
+        .paths
+        .par_iter()
+        .map(|path| Ok((path.clone(), scan.digest(path)?)))
+        .collect::<Result<Vec<_>, CliError>>()?;
 
     let files = digests
         .into_iter()
-        .filter_map(|(p, d)| Some((p, d?)))
+        .filter_map(|(path, digest)| Some((path, digest?)))
         .collect();
+    Ok((Disk { files }, scan.leftovers))
+}
 
-    Ok((Disk { files }, leftovers))
+/// A look at the tree on disk.
+struct Scan<'a> {
+    workspace: &'a Workspace,
+    /// The paths to read.
+    paths: BTreeSet<String>,
+    /// The folders that were walked, each with a slash at its end.
+    walked: Vec<String>,
+    /// The paths of files and folders in them.
+    found: HashSet<String>,
+    /// Temporary files that a killed run left behind.
+    leftovers: Vec<PathBuf>,
+}
+
+impl Scan<'_> {
+    /// Walks a folder, if it is there. `is_ours` is whether the tree or the lock names a path.
+    fn walk(&mut self, folder: &str, is_ours: &dyn Fn(&str) -> bool) -> Result<(), CliError> {
+        let full = self.workspace.tree_base.join(folder);
+        match full.symlink_metadata() {
+            Ok(_) => self.walked.push(format!("{folder}/")),
+            Err(e) if e.kind() == ErrorKind::NotFound => {
+                self.walked.push(format!("{folder}/"));
+                return Ok(());
+            }
+            // Each file in it says by itself why it cannot be read.
+            Err(_) => return Ok(()),
+        }
+
+        for entry in WalkDir::new(&full) {
+            let entry = entry.map_err(walk_fault(&full))?;
+            let base = &self.workspace.tree_base;
+            let path = entry.path().strip_prefix(base).unwrap_or(entry.path());
+            let path = slashed(path);
+
+            if entry.file_type().is_dir() {
+                // A folder may stand where a file belongs.
+                self.found.extend(path);
+                continue;
+            }
+
+            let path = path.ok_or_else(|| name_fault(entry.path()))?;
+            if path.strip_suffix(TEMPORARY).is_some_and(is_ours) {
+                self.leftovers.push(entry.into_path());
+            } else {
+                self.found.insert(path.clone());
+                self.paths.insert(path);
+            }
+        }
+
+        Ok(())
+    }
+
+    /// Finds the temporary files of the lock and the entry files, which lie outside the tree's folder.
+    fn find_leftovers(&mut self) {
+        let top = format!("{}/", self.workspace.tree);
+        let outside = self
+            .paths
+            .iter()
+            .map(String::as_str)
+            .filter(|path| !path.starts_with(&top))
+            .chain([LOCK]);
+
+        let base = &self.workspace.tree_base;
+        let temporary = outside.map(|path| base.join(format!("{path}{TEMPORARY}")));
+        let is_file = |path: &PathBuf| path.symlink_metadata().is_ok_and(|meta| !meta.is_dir());
+        self.leftovers.extend(temporary.filter(is_file));
+    }
+
+    /// The digest of a file; `None` if it is not there.
+    fn digest(&self, path: &str) -> Result<Option<String>, CliError> {
+        let is_walked = self.walked.iter().any(|folder| path.starts_with(folder));
+        if is_walked && !self.found.contains(path) {
+            return Ok(None);
+        }
+
+        let full = self.workspace.tree_base.join(path);
+        match full.symlink_metadata() {
+            Ok(meta) if meta.is_file() => {
+                let bytes = fs::read(&full).map_err(CliError::io(&full))?;
+                Ok(Some(digest(&bytes)))
+            }
+            Ok(_) => Ok(Some(NOT_A_FILE.to_owned())),
+            Err(e) if matches!(e.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
+                Ok(None)
+            }
+            Err(source) => Err(CliError::Io { path: full, source }),
+        }
+    }
 }
 
 /// Refuses what stands where a folder of the tree belongs: through a link, what is written would
@@ -273,7 +283,7 @@ fn replace_by_parts(path: &Path, parts: [&[u8]; 2]) -> Result<(), CliError> {
     let write = || -> std::io::Result<()> {
         // Whatever has the name, a link to somewhere else included, is not written through.
         let mut file = match File::create_new(&temporary) {
-            Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => {
+            Err(e) if e.kind() == ErrorKind::AlreadyExists => {
                 fs::remove_file(&temporary)?;
                 File::create_new(&temporary)?
             }
@@ -296,7 +306,7 @@ fn replace_by_parts(path: &Path, parts: [&[u8]; 2]) -> Result<(), CliError> {
 /// Writes two parts: in one call, where the system takes both in one.
 fn write_parts(file: &mut impl Write, parts: [&[u8]; 2]) -> std::io::Result<()> {
     let mut done = match file.write_vectored(&parts.map(IoSlice::new)) {
-        Err(e) if e.kind() == std::io::ErrorKind::Interrupted => 0,
+        Err(e) if e.kind() == ErrorKind::Interrupted => 0,
         done => done?,
     };
     for part in parts {
@@ -308,7 +318,7 @@ fn write_parts(file: &mut impl Write, parts: [&[u8]; 2]) -> std::io::Result<()> 
 
 fn remove(path: &Path) -> Result<(), CliError> {
     match fs::remove_file(path) {
-        Err(e) if e.kind() != std::io::ErrorKind::NotFound => Err(CliError::Io {
+        Err(e) if e.kind() != ErrorKind::NotFound => Err(CliError::Io {
             path: path.to_owned(),
             source: e,
         }),
@@ -330,7 +340,7 @@ mod tests {
         }
         fn write_vectored(&mut self, parts: &[IoSlice<'_>]) -> std::io::Result<usize> {
             let all = parts.iter().flat_map(|part| part.iter().copied());
-            let taken = self.0.ok_or(std::io::ErrorKind::Interrupted)?;
+            let taken = self.0.ok_or(ErrorKind::Interrupted)?;
             self.1.extend(all.take(taken));
             Ok(taken)
         }

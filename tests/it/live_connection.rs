@@ -423,3 +423,17 @@ fn proxies_are_chosen_as_kubectl_chooses_them() {
         broken.all()
     );
 }
+
+/// The things of an inventory belong to no cluster: the report of one cluster of several may not hold
+/// them.
+#[test]
+fn an_inventory_needs_a_single_cluster() {
+    let fleet = crate::support::FLEET.to_owned() + "    - name: other\n";
+    let sandbox = Sandbox::with(&[("tenants/fleet.yaml", &fleet)]);
+    let clusters = ["verify", "--context", "prod=a", "--context", "other=b"];
+    let list = ["--inventory", "list.yaml"];
+
+    let ran = sandbox.run(&[&clusters[..], &list].concat()).code(2);
+    let why = "--inventory: its things belong to no cluster";
+    assert!(ran.err.contains(why), "{}", ran.all());
+}

@@ -6,7 +6,7 @@ use crate::cli::session::{Selection, Session};
 use crate::cli::workspace::working_folder;
 use crate::cli::{CliError, Outcome, output};
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use tenantry::bundle::RenderedObject;
 use tenantry::compile::Compiled;
 use tenantry::diagnostic::Level;
@@ -16,7 +16,7 @@ use tenantry::import::survey;
 use tenantry::isolation::delta::{DeltaClass, delta};
 use tenantry::kube::ObjectId;
 use tenantry::report::diff::{
-    Deltas, Objects, class, delta_text, diff, json, markdown, summary, text,
+    Deltas, Difference, Objects, class, delta_text, diff, json, markdown, summary, text,
 };
 use tenantry::source::{Source, SourceMap};
 use tenantry::spec::fleet::FleetSpec;
@@ -31,122 +31,160 @@ pub fn run(cli: &Cli, args: &DiffArgs) -> Result<Outcome, CliError> {
     };
 
     let mut session = Session::open(cli, None)?;
-    known_names(args, &session)?;
+    check_names(args, &session)?;
     let compiled = session.compile::<RenderedObject>(selection.clone());
-    let errors = compiled
-        .findings
-        .iter()
-        .filter(|d| d.level == Level::Error)
-        .count();
+    let has_errors = report_errors(cli, &session, &compiled);
 
-    if errors > 0 {
-        output::err(&tenantry::report::text(
-            &session.sources,
-            &compiled.findings,
-            false,
-            120,
-        ));
+    let comparison = match &args.against {
+        Some(folder) => {
+            let folder = working_folder(cli)?.join(folder);
+            Comparison::with_folder(&folder, &session, &compiled)?
+        }
+        None => {
+            let revision = args.rev.as_deref().unwrap_or("HEAD");
+            let old = at_revision(cli, revision, selection)?;
+            Comparison::with_revision(old, &session, &compiled)
+        }
+    };
+
+    let difference = diff(&comparison.before, &comparison.after, args.metadata);
+    deliver(&asked, &difference, &comparison.deltas)?;
+
+    output::status(cli, &summary(&difference));
+    let class = class(&comparison.deltas);
+    if args.against.is_none() {
+        report_class(cli, class);
+    }
+
+    let differs = args.exit_code && !difference.changes.is_empty();
+    let widens = args.fail_on == Some(FailOnClass::Widens) && class == DeltaClass::Widens;
+    Ok(Outcome::from(has_errors || differs || widens))
+}
+
+/// Prints the findings if the specs have an error. Returns whether they have one.
+fn report_errors(cli: &Cli, session: &Session, compiled: &Compiled<RenderedObject>) -> bool {
+    let findings = &compiled.findings;
+    let has_errors = findings.iter().any(|d| d.level == Level::Error);
+
+    if has_errors {
+        let text = tenantry::report::text(&session.sources, findings, false, 120);
+        output::err(&text);
         output::status(
             cli,
             "the tenants above are held, and left out of the comparison",
         );
     }
+    has_errors
+}
 
-    let mut deltas = Deltas::new();
-    let (before, after) = match &args.against {
-        Some(folder) => {
-            let mut before = from_folder(&working_folder(cli)?.join(folder))?;
-            let mut after = objects(&session, &compiled, &BTreeSet::new(), false);
-            let (theirs, ours) = (homes(&before), homes(&after));
-            before.retain(|id, _| ours.contains(home(id)));
-            after.retain(|id, _| theirs.contains(home(id)));
-            (before, after)
-        }
-        None => {
-            let mut old = at_revision(cli, args.rev.as_deref().unwrap_or("HEAD"), selection)?;
-            let before = old.iter().flat_map(|(_, old)| old.standings.held());
-            let held: BTreeSet<String> = compiled
-                .standings
-                .held()
-                .chain(before)
-                .map(str::to_owned)
-                .collect();
+/// Writes the report in each format that was asked for; as text if none was.
+fn deliver(
+    asked: &[(ReportFormat, Option<PathBuf>)],
+    difference: &Difference,
+    deltas: &Deltas,
+) -> Result<(), CliError> {
+    let as_text = || format!("{}{}", text(difference), delta_text(deltas));
 
-            let several = session
-                .resolved
-                .fleet()
-                .is_some_and(|f| f.spec.clusters.len() > 1);
-
-            let before = old
-                .as_ref()
-                .map_or_else(Objects::new, |(s, old)| objects(s, old, &held, several));
-            let after = objects(&session, &compiled, &held, several);
-            deltas = isolation_deltas(old.as_mut(), &mut session, &compiled, &held);
-
-            (before, after)
-        }
-    };
-
-    let difference = diff(&before, &after, args.metadata);
-    for (format, file) in &asked {
+    for (format, file) in asked {
         let report = match format {
-            ReportFormat::Json => json(&difference, &deltas),
-            ReportFormat::Markdown => markdown(&difference, &deltas),
-            _ => format!("{}{}", text(&difference), delta_text(&deltas)),
+            ReportFormat::Json => json(difference, deltas),
+            ReportFormat::Markdown => markdown(difference, deltas),
+            _ => as_text(),
         };
         output::deliver(file.as_deref(), &report)?;
     }
 
     if asked.is_empty() {
-        output::data(&text(&difference))?;
-        output::data(&delta_text(&deltas))?;
+        output::data(&as_text())?;
     }
-
-    output::status(cli, &summary(&difference));
-    let widens = class(&deltas) == DeltaClass::Widens;
-
-    if args.against.is_none() {
-        let says = match class(&deltas) {
-            DeltaClass::Neutral => "changes nothing of what tenants may",
-            DeltaClass::Narrows => "narrows what tenants may",
-            DeltaClass::Widens => "widens what a tenant may",
-        };
-        output::status(cli, &format!("isolation: the change {says}"));
-    }
-
-    let differs = args.exit_code && !difference.changes.is_empty();
-    Ok(Outcome::from(
-        errors > 0 || differs || (args.fail_on == Some(FailOnClass::Widens) && widens),
-    ))
+    Ok(())
 }
 
-fn known_names(args: &DiffArgs, session: &Session) -> Result<(), CliError> {
-    let Some(fleet) = session.resolved.fleet() else {
-        return Ok(());
+fn report_class(cli: &Cli, class: DeltaClass) {
+    let says = match class {
+        DeltaClass::Neutral => "changes nothing of what tenants may",
+        DeltaClass::Narrows => "narrows what tenants may",
+        DeltaClass::Widens => "widens what a tenant may",
     };
-    let known = session.resolved.lock.tenants();
-    let tenant = |name: &&String| {
-        known.contains_key(name.as_str())
-            || session
-                .resolved
-                .specs
-                .tenants
-                .iter()
-                .any(|t| t.name.value == **name)
-    };
+    output::status(cli, &format!("isolation: the change {says}"));
+}
 
-    if let Some(unknown) = args.tenant.iter().find(|n| !tenant(n)) {
-        return Err(CliError::Usage(format!("there is no tenant `{unknown}`")));
+/// Both sides of a comparison.
+struct Comparison {
+    before: Objects,
+    after: Objects,
+    /// What the change does to isolation; empty if a folder is compared.
+    deltas: Deltas,
+}
+
+impl Comparison {
+    /// Compares the manifests of a folder with the rendered objects, in the namespaces that both have.
+    fn with_folder(
+        folder: &Path,
+        session: &Session,
+        compiled: &Compiled<RenderedObject>,
+    ) -> Result<Self, CliError> {
+        let mut before = from_folder(folder)?;
+        let mut after = objects(session, compiled, &BTreeSet::new(), false);
+
+        let (theirs, ours) = (homes(&before), homes(&after));
+        before.retain(|id, _| ours.contains(home(id)));
+        after.retain(|id, _| theirs.contains(home(id)));
+
+        Ok(Self {
+            before,
+            after,
+            deltas: Deltas::new(),
+        })
     }
-    let cluster = |name: &&String| {
-        fleet
-            .spec
-            .clusters
-            .iter()
-            .any(|c| c.name.as_str() == name.as_str())
-    };
 
-    match args.cluster.iter().find(|n| !cluster(n)) {
+    /// Compares the objects of a revision with the rendered ones, without the tenants that one of both
+    /// holds. `old` is `None` if the revision has no fleet.
+    fn with_revision(
+        old: Option<OldFleet>,
+        session: &Session,
+        compiled: &Compiled<RenderedObject>,
+    ) -> Self {
+        let held_before = old.iter().flat_map(|old| old.compiled.standings.held());
+        let held: BTreeSet<String> = compiled
+            .standings
+            .held()
+            .chain(held_before)
+            .map(str::to_owned)
+            .collect();
+
+        let several = session.cluster_names().len() > 1;
+        let before = old.as_ref().map_or_else(Objects::new, |old| {
+            objects(&old.session, &old.compiled, &held, several)
+        });
+
+        Self {
+            before,
+            after: objects(session, compiled, &held, several),
+            deltas: isolation_deltas(old.as_ref(), session, compiled, &held),
+        }
+    }
+}
+
+/// The fleet as a revision has it.
+struct OldFleet {
+    session: Session,
+    compiled: Compiled<RenderedObject>,
+}
+
+/// Checks that the fleet has the tenants and clusters that the arguments name.
+fn check_names(args: &DiffArgs, session: &Session) -> Result<(), CliError> {
+    if session.resolved.fleet().is_none() {
+        return Ok(());
+    }
+
+    session.check_tenants(&args.tenant)?;
+    let known = session.cluster_names();
+    match args
+        .cluster
+        .iter()
+        .find(|name| !known.contains(&name.as_str()))
+    {
         Some(unknown) => Err(CliError::Usage(format!("there is no cluster `{unknown}`"))),
         None => Ok(()),
     }
@@ -207,26 +245,27 @@ fn objects(
 
 /// What the change does to isolation, by cluster.
 fn isolation_deltas(
-    old: Option<&mut (Session, Compiled<RenderedObject>)>,
-    session: &mut Session,
+    old: Option<&OldFleet>,
+    session: &Session,
     compiled: &Compiled<RenderedObject>,
     held: &BTreeSet<String>,
 ) -> Deltas {
     let after = clusters(session, compiled, held);
     let before = old
-        .map(|(session, compiled)| clusters(session, compiled, held))
+        .map(|old| clusters(&old.session, &old.compiled, held))
         .unwrap_or_default();
     let names: BTreeSet<&String> = before.keys().chain(after.keys()).collect();
-    let of = |name: &String| (name.clone(), delta(before.get(name), after.get(name)));
+
     names
         .into_iter()
-        .map(of)
+        .map(|name| (name.clone(), delta(before.get(name), after.get(name))))
         .filter(|(_, tenants)| !tenants.is_empty())
         .collect()
 }
 
+/// The graphs of the rendered objects, by cluster, without the held tenants.
 fn clusters(
-    session: &mut Session,
+    session: &Session,
     compiled: &Compiled<RenderedObject>,
     held: &BTreeSet<String>,
 ) -> BTreeMap<String, Cluster> {
@@ -254,11 +293,7 @@ fn clusters(
 }
 
 #[cfg(feature = "git")]
-fn at_revision(
-    cli: &Cli,
-    rev: &str,
-    selection: Selection,
-) -> Result<Option<(Session, Compiled<RenderedObject>)>, CliError> {
+fn at_revision(cli: &Cli, rev: &str, selection: Selection) -> Result<Option<OldFleet>, CliError> {
     use crate::cli::git::Revision;
     use crate::cli::workspace::Workspace;
     let workspace = Workspace::find(cli, None)?;
@@ -282,15 +317,11 @@ fn at_revision(
         ..selection
     });
 
-    Ok(Some((session, compiled)))
+    Ok(Some(OldFleet { session, compiled }))
 }
 
 #[cfg(not(feature = "git"))]
-fn at_revision(
-    _: &Cli,
-    _: &str,
-    _: Selection,
-) -> Result<Option<(Session, Compiled<RenderedObject>)>, CliError> {
+fn at_revision(_: &Cli, _: &str, _: Selection) -> Result<Option<OldFleet>, CliError> {
     Err(CliError::Usage(
         "built without the feature `git`: only --against compares".into(),
     ))

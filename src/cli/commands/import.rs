@@ -3,17 +3,18 @@
 use crate::cli::args::{Cli, ImportArgs};
 use crate::cli::commands::{init, schema};
 use crate::cli::files::{DiskStore, FileContent, Store, read_all};
-use crate::cli::session::{Session, today};
+use crate::cli::session::{Session, no_such_cluster, today, which_cluster};
 use crate::cli::workspace::{Workspace, working_folder};
 use crate::cli::write::replace;
 use crate::cli::{CliError, Outcome, output};
 use rayon::prelude::*;
 use serde_json::{Map, Value, json};
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use tenantry::document::emit;
-use tenantry::import::{Options, Output, hand_over, survey, write};
+use tenantry::import::{Left, Options, Output, hand_over, survey, write};
 use tenantry::report::plural;
-use tenantry::source::{Source, SourceMap};
+use tenantry::source::{Source, SourceId, SourceMap};
 use tenantry::spec::fleet::FleetSpec;
 use tenantry::tenancy::DEFAULT_MAX_DAYS;
 
@@ -30,137 +31,161 @@ pub fn run(cli: &Cli, args: &ImportArgs) -> Result<Outcome, CliError> {
         Err(fault) => return Err(fault),
     };
 
-    let shown = args.from.display().to_string();
-    let mut sources = SourceMap::default();
-    let disk = DiskStore::new(&from)?;
-    let mut unread = Vec::new();
-    let mut ids = Vec::new();
-
-    for (path, read) in read_all(&disk, disk.list("", &[])?) {
-        match read {
-            FileContent::Bytes(bytes) => match String::from_utf8(bytes) {
-                Ok(text) => ids.push(sources.add(Source::new(path, text))),
-                Err(_) => unread.push((path, "it is not UTF-8".to_owned())),
-            },
-            FileContent::TooLarge(size) => {
-                unread.push((path, format!("it has {size} bytes, over 1 MiB")))
-            }
-            FileContent::Unreadable(reason) => unread.push((path, reason)),
-            FileContent::Outside => unread.push((path, "it leads out of the folder".to_owned())),
-            FileContent::Missing => unread.push((path, "it is gone".to_owned())),
-        }
-    }
-
+    let mut manifests = read_manifests(&from)?;
     let empty = FleetSpec::default();
     let fleet = session
         .as_ref()
-        .and_then(|s| s.resolved.fleet())
-        .map_or(&empty, |f| &f.spec);
+        .and_then(|session| session.resolved.fleet())
+        .map_or(&empty, |fleet| &fleet.spec);
 
-    let mut found = survey(&sources, &ids, fleet);
-    found.left.extend(
-        unread
-            .into_iter()
-            .map(|(path, reason)| tenantry::import::Left {
-                place: path,
-                what: "a file".into(),
-                reason,
-            }),
-    );
+    let mut found = survey(&manifests.sources, &manifests.ids, fleet);
+    found.left.append(&mut manifests.unread);
 
-    let rules = fleet.waivers.clone().unwrap_or_default();
-    let approver = rules
-        .approvers
-        .iter()
-        .flatten()
-        .next()
-        .map_or_else(|| "platform".to_owned(), |a| a.to_string());
-
-    let options = Options {
-        group_by: args.group_by.as_deref(),
-        clusters: clusters(args, fleet)?,
-        now: today(cli)?,
-        max_days: rules.max_days.unwrap_or(DEFAULT_MAX_DAYS),
-        approver,
-    };
-
-    let made = write(&found, &options);
-    let report = hand_over(&made, &shown);
+    let made = write(&found, &options(cli, args, fleet)?);
+    let report = hand_over(&made, &args.from.display().to_string());
 
     if args.dry_run {
         output::data(&report)?;
     } else {
-        write_files(cli, args, &dir, session.as_ref(), &made, &report)?;
+        write_files(cli, args, session.as_ref(), &made, &report)?;
     }
 
-    output::status(
-        cli,
-        &format!(
-            "{}: {} found; {} said by a spec, {} passed through, {} things not carried over (tenants/IMPORT.md lists them); {}",
-            plural(made.tenants, "tenant"),
-            plural(found.objects, "object"),
-            made.carried,
-            made.passed,
-            made.left.len(),
-            plural(made.loosenings, "waived object")
-        ),
-    );
-
-    if !made.plain_secrets.is_empty() {
-        output::status(
-            cli,
-            &format!(
-                "{} passed through in plain text: encrypt them, or take them out of Git",
-                plural(made.plain_secrets.len(), "Secret")
-            ),
-        );
-    }
-
+    report_counts(cli, found.objects, &made);
     Ok(Outcome::from(made.tenants == 0))
 }
 
-fn clusters(args: &ImportArgs, fleet: &FleetSpec) -> Result<Vec<String>, CliError> {
-    let all: Vec<&str> = fleet.clusters.iter().map(|c| c.name.as_str()).collect();
-    match (&args.cluster, all.as_slice()) {
-        (Some(wanted), []) => Ok(vec![wanted.clone()]),
-        (Some(wanted), all) if all.contains(&wanted.as_str()) => Ok(vec![wanted.clone()]),
-        (Some(wanted), all) => Err(CliError::Usage(format!(
-            "--cluster {wanted}: the fleet has {}",
-            all.join(", ")
-        ))),
-        (None, [] | [_]) => Ok(Vec::new()),
-        (None, all) => Err(CliError::Usage(format!(
-            "the fleet has several clusters: add --cluster, of {}",
-            all.join(", ")
-        ))),
+/// The manifests of a folder.
+struct ImportedManifests {
+    sources: SourceMap,
+    ids: Vec<SourceId>,
+    /// The files that cannot be read.
+    unread: Vec<Left>,
+}
+
+fn read_manifests(folder: &Path) -> Result<ImportedManifests, CliError> {
+    let disk = DiskStore::new(folder)?;
+    let mut manifests = ImportedManifests {
+        sources: SourceMap::default(),
+        ids: Vec::new(),
+        unread: Vec::new(),
+    };
+
+    for (path, content) in read_all(&disk, disk.list("", &[])?) {
+        let text = match content {
+            FileContent::Bytes(bytes) => {
+                String::from_utf8(bytes).map_err(|_| "it is not UTF-8".to_owned())
+            }
+            FileContent::TooLarge(size) => Err(format!("it has {size} bytes, over 1 MiB")),
+            FileContent::Unreadable(reason) => Err(reason),
+            FileContent::Outside => Err("it leads out of the folder".to_owned()),
+            FileContent::Missing => Err("it is gone".to_owned()),
+        };
+
+        match text {
+            Ok(text) => {
+                let id = manifests.sources.add(Source::new(path, text));
+                manifests.ids.push(id);
+            }
+            Err(reason) => manifests.unread.push(Left {
+                place: path,
+                what: "a file".into(),
+                reason,
+            }),
+        }
+    }
+
+    Ok(manifests)
+}
+
+/// How tenants are made of what was found.
+fn options<'a>(
+    cli: &Cli,
+    args: &'a ImportArgs,
+    fleet: &FleetSpec,
+) -> Result<Options<'a>, CliError> {
+    let rules = fleet.waivers.clone().unwrap_or_default();
+    let approver = rules.approvers.iter().flatten().next();
+
+    Ok(Options {
+        group_by: args.group_by.as_deref(),
+        clusters: clusters(args, fleet)?,
+        now: today(cli)?,
+        max_days: rules.max_days.unwrap_or(DEFAULT_MAX_DAYS),
+        approver: approver.map_or_else(|| "platform".to_owned(), ToString::to_string),
+    })
+}
+
+/// Says how much was carried over.
+fn report_counts(cli: &Cli, objects: usize, made: &Output) {
+    let text = format!(
+        "{}: {} found; {} said by a spec, {} passed through, {} things not carried over \
+         (tenants/IMPORT.md lists them); {}",
+        plural(made.tenants, "tenant"),
+        plural(objects, "object"),
+        made.carried,
+        made.passed,
+        made.left.len(),
+        plural(made.loosenings, "waived object")
+    );
+    output::status(cli, &text);
+
+    if !made.plain_secrets.is_empty() {
+        let secrets = plural(made.plain_secrets.len(), "Secret");
+        let text = format!(
+            "{secrets} passed through in plain text: encrypt them, or take them out of Git"
+        );
+        output::status(cli, &text);
     }
 }
 
+/// The cluster that the tenants are placed on; empty if the fleet has one cluster or none.
+fn clusters(args: &ImportArgs, fleet: &FleetSpec) -> Result<Vec<String>, CliError> {
+    let known: Vec<&str> = fleet.clusters.iter().map(|c| c.name.as_str()).collect();
+
+    match &args.cluster {
+        Some(name) if known.is_empty() || known.contains(&name.as_str()) => Ok(vec![name.clone()]),
+        Some(name) => Err(no_such_cluster(name, &known)),
+        None if known.len() > 1 => Err(which_cluster(&known)),
+        None => Ok(Vec::new()),
+    }
+}
+
+/// Writes the tenants and the list of what is left out, and a fleet if there is none.
 fn write_files(
     cli: &Cli,
     args: &ImportArgs,
-    dir: &Path,
     session: Option<&Session>,
     made: &Output,
     report: &str,
 ) -> Result<(), CliError> {
+    let dir = working_folder(cli)?;
     let tenants = match session {
         Some(session) => session.workspace.root.join(session.workspace.tenants()),
         None => dir.join("tenants"),
     };
 
-    let mut files: Vec<(PathBuf, &str)> = made
-        .files
-        .iter()
-        .map(|(p, text)| (tenants.join(p), text.as_str()))
+    let fleet = session.is_none().then(|| fleet_text(args, made));
+    let tenant_files = made.files.iter();
+    let mut files: Vec<(PathBuf, &str)> = tenant_files
+        .map(|(path, text)| (tenants.join(path), text.as_str()))
         .collect();
-
-    let fleet = fleet_text(args, made);
-    if session.is_none() {
-        files.push((tenants.join("fleet.yaml"), &fleet));
-    }
+    files.extend(
+        fleet
+            .iter()
+            .map(|text| (tenants.join("fleet.yaml"), text.as_str())),
+    );
     files.push((tenants.join("IMPORT.md"), report));
+    write_new(&files)?;
 
+    match session {
+        Some(session) => report_missing(cli, session, made),
+        None => schema::write(&dir.join("schemas"))?,
+    }
+    Ok(())
+}
+
+/// Writes files, unless one of them is there already.
+fn write_new(files: &[(PathBuf, &str)]) -> Result<(), CliError> {
     if let Some((taken, _)) = files.iter().find(|(path, _)| path.exists()) {
         return Err(CliError::Usage(format!(
             "{} is there already; nothing was written",
@@ -168,34 +193,34 @@ fn write_files(
         )));
     }
 
-    let mut folders: Vec<&Path> = files.iter().filter_map(|(p, _)| p.parent()).collect();
-    folders.sort_unstable();
-    folders.dedup();
+    let folders: BTreeSet<&Path> = files.iter().filter_map(|(path, _)| path.parent()).collect();
     for folder in folders {
         std::fs::create_dir_all(folder).map_err(CliError::io(folder))?;
     }
+
     files
         .par_iter()
-        .try_for_each(|(path, text)| replace(path, text.as_bytes()))?;
+        .try_for_each(|(path, text)| replace(path, text.as_bytes()))
+}
 
-    if let Some(session) = session {
-        if let Some(fleet) = session.resolved.fleet() {
-            let missing = missing_in(&fleet.spec, made);
-            if !missing.is_empty() {
-                output::status(
-                    cli,
-                    "the fleet is yours, and was not changed; add to its spec:",
-                );
-                let mut text = String::new();
-                emit(&mut text, &(&Value::Object(missing)).into());
-                output::status(cli, &text);
-            }
-        }
-    } else {
-        schema::write(&dir.join("schemas"))?;
+/// Says what the fleet lacks for the imported tenants. The fleet itself is not changed.
+fn report_missing(cli: &Cli, session: &Session, made: &Output) {
+    let Some(fleet) = session.resolved.fleet() else {
+        return;
+    };
+
+    let missing = missing_in(&fleet.spec, made);
+    if missing.is_empty() {
+        return;
     }
 
-    Ok(())
+    let mut text = String::new();
+    emit(&mut text, &(&Value::Object(missing)).into());
+    output::status(
+        cli,
+        "the fleet is yours, and was not changed; add to its spec:",
+    );
+    output::status(cli, &text);
 }
 
 /// What a fleet that is there does not say yet.

@@ -18,7 +18,7 @@ mod status;
 #[cfg(feature = "cluster")]
 mod verify;
 
-use super::args::{Cli, Command, New, ReportFormat};
+use super::args::{Cli, Command, NewCommand, ReportFormat};
 use super::{CliError, Outcome, output};
 use tenantry::report;
 
@@ -29,12 +29,7 @@ pub fn run(cli: &Cli) -> Result<Outcome, CliError> {
 
     match &cli.command {
         Command::Init(args) => init::run(cli, args),
-        Command::New(New::Tenant {
-            name,
-            owner,
-            namespace,
-            cluster,
-        }) => new::tenant(cli, name, owner, namespace, cluster),
+        Command::New(NewCommand::Tenant(args)) => new::tenant(cli, args),
         Command::Check(args) => check::run(cli, args),
         Command::Render(args) => render::run(cli, args),
         Command::Show(args) => show::run(cli, args),

@@ -1,7 +1,7 @@
 //! `new tenant`: the shortest file that is a hardened tenant.
 
-use crate::cli::args::Cli;
-use crate::cli::session::Session;
+use crate::cli::args::{Cli, NewTenantArgs};
+use crate::cli::session::{Session, no_such_cluster, which_cluster};
 use crate::cli::workspace::Workspace;
 use crate::cli::write::replace;
 use crate::cli::{CliError, Outcome, output};
@@ -10,111 +10,114 @@ use tenantry::document::emit;
 use tenantry::spec::leaf;
 
 /// Writes tenants/NAME.yaml.
-pub fn tenant(
-    cli: &Cli,
-    name: &str,
-    owners: &[String],
-    namespaces: &[String],
-    clusters: &[String],
-) -> Result<Outcome, CliError> {
+pub fn tenant(cli: &Cli, args: &NewTenantArgs) -> Result<Outcome, CliError> {
+    let name = &args.name;
     let workspace = Workspace::find(cli, None)?;
-    let own = [name.to_owned()];
-    let namespaces = if namespaces.is_empty() {
-        &own[..]
-    } else {
-        namespaces
+    let namespaces = match args.namespace.as_slice() {
+        [] => std::slice::from_ref(name),
+        named => named,
     };
 
-    for label in std::iter::once(name).chain(namespaces.iter().map(String::as_str)) {
-        if let Some((what, reason)) = leaf::reason("dns-label", label) {
-            return Err(CliError::Usage(format!(
-                "`{label}` is not {what}: {reason}"
-            )));
-        }
-    }
+    check_labels(std::iter::once(name).chain(namespaces))?;
+    let owners = args
+        .owner
+        .iter()
+        .map(|owner| owner_value(owner))
+        .collect::<Result<Vec<Value>, CliError>>()?;
 
-    let mut listed = Vec::new();
-    for owner in owners {
-        let bad = |reason: &str| CliError::Usage(format!("--owner {owner}: {reason}"));
-        let (kind, who) = owner
-            .split_once(':')
-            .ok_or_else(|| bad("write it as group:NAME or user:NAME"))?;
-        if !matches!(kind, "group" | "user") {
-            return Err(bad("write it as group:NAME or user:NAME"));
-        }
-        if let Some((_, reason)) = leaf::reason("principal", who) {
-            return Err(bad(&reason));
-        }
-        listed.push(json!({kind: who}));
-    }
-
-    let path = workspace
-        .root
-        .join(workspace.tenants())
-        .join(format!("{name}.yaml"));
-
+    let folder = workspace.root.join(workspace.tenants());
+    let path = folder.join(format!("{name}.yaml"));
     if path.exists() {
         return Err(CliError::Usage(format!(
             "{} is there already",
             path.display()
         )));
     }
+
     let session = Session::open(cli, None)?;
-
-    if let Some(doc) = session
-        .resolved
-        .specs
-        .tenants
-        .iter()
-        .find(|t| t.name.value == name)
-    {
-        return Err(CliError::Usage(format!(
-            "the tenant `{name}` is defined in {}",
-            session.sources.locate(doc.name.span)
-        )));
-    }
-
-    let all: Vec<&str> = session.resolved.fleet().map_or_else(Vec::new, |f| {
-        f.spec.clusters.iter().map(|c| c.name.as_str()).collect()
-    });
-    if let Some(unknown) = clusters.iter().find(|c| !all.contains(&c.as_str())) {
-        return Err(CliError::Usage(format!(
-            "--cluster {unknown}: the fleet has {}",
-            all.join(", ")
-        )));
-    }
-
-    if clusters.is_empty() && all.len() > 1 {
-        return Err(CliError::Usage(format!(
-            "the fleet has several clusters: add --cluster, of {}",
-            all.join(", ")
-        )));
-    }
+    check_fleet(&session, args)?;
 
     let mut spec = Map::new();
     spec.insert("uuid".into(), json!(uuid::Uuid::new_v4().to_string()));
-    if !clusters.is_empty() {
-        spec.insert("clusters".into(), json!(clusters));
+    if !args.cluster.is_empty() {
+        spec.insert("clusters".into(), json!(args.cluster));
     }
-    spec.insert("owners".into(), Value::Array(listed));
+    spec.insert("owners".into(), Value::Array(owners));
     spec.insert(
         "namespaces".into(),
-        namespaces.iter().map(|n| json!({"name": n})).collect(),
+        namespaces
+            .iter()
+            .map(|name| json!({"name": name}))
+            .collect(),
     );
 
-    let document = json!({
-        "apiVersion": "tenantry.dev/v1alpha1", "kind": "Tenant", "metadata": {"name": name}, "spec": spec
-    });
-    let mut text = String::from("# yaml-language-server: $schema=../schemas/tenant.json\n");
-    emit(&mut text, &(&document).into());
-    replace(&path, text.as_bytes())?;
+    replace(&path, document(name, spec).as_bytes())?;
+    let tenants = workspace.tenants();
     output::status(
         cli,
-        &format!(
-            "wrote {}/{name}.yaml; next: tenantry render",
-            workspace.tenants()
-        ),
+        &format!("wrote {tenants}/{name}.yaml; next: tenantry render"),
     );
-
     Ok(Outcome::Clean)
+}
+
+/// Checks that names can be names of a tenant and of namespaces.
+fn check_labels<'a>(names: impl Iterator<Item = &'a String>) -> Result<(), CliError> {
+    for name in names {
+        if let Some((what, reason)) = leaf::reason("dns-label", name) {
+            let message = format!("`{name}` is not {what}: {reason}");
+            return Err(CliError::Usage(message));
+        }
+    }
+    Ok(())
+}
+
+/// The owner that `group:NAME` or `user:NAME` says, as a spec has it.
+fn owner_value(owner: &str) -> Result<Value, CliError> {
+    let fault = |reason: &str| CliError::Usage(format!("--owner {owner}: {reason}"));
+
+    let pair = owner.split_once(':');
+    let pair = pair.filter(|(kind, _)| matches!(*kind, "group" | "user"));
+    let (kind, name) = pair.ok_or_else(|| fault("write it as group:NAME or user:NAME"))?;
+
+    match leaf::reason("principal", name) {
+        Some((_, reason)) => Err(fault(&reason)),
+        None => Ok(json!({kind: name})),
+    }
+}
+
+/// Checks that the fleet does not have the tenant yet, and has its clusters.
+fn check_fleet(session: &Session, args: &NewTenantArgs) -> Result<(), CliError> {
+    let mut declared = session.resolved.specs.tenants.iter();
+    if let Some(document) = declared.find(|document| document.name.value == args.name) {
+        return Err(CliError::Usage(format!(
+            "the tenant `{}` is defined in {}",
+            args.name,
+            session.sources.locate(document.name.span)
+        )));
+    }
+
+    let known = session.cluster_names();
+    let unknown = args
+        .cluster
+        .iter()
+        .find(|name| !known.contains(&name.as_str()));
+    match unknown {
+        Some(unknown) => Err(no_such_cluster(unknown, &known)),
+        None if args.cluster.is_empty() && known.len() > 1 => Err(which_cluster(&known)),
+        None => Ok(()),
+    }
+}
+
+/// The text of a tenant's file.
+fn document(name: &str, spec: Map<String, Value>) -> String {
+    let document = json!({
+        "apiVersion": "tenantry.dev/v1alpha1",
+        "kind": "Tenant",
+        "metadata": {"name": name},
+        "spec": spec,
+    });
+
+    let mut text = String::from("# yaml-language-server: $schema=../schemas/tenant.json\n");
+    emit(&mut text, &(&document).into());
+    text
 }

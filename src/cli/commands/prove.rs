@@ -4,23 +4,23 @@ use crate::cli::args::{Cli, ProveArgs, ReportFormat};
 use crate::cli::proof_inputs::{self, ProofInputs};
 use crate::cli::session::VERSION;
 use crate::cli::{CliError, Outcome, output};
-use tenantry::diagnostic::Level;
+use tenantry::diagnostic::{Diagnostic, Level};
 use tenantry::graph::Cluster;
 use tenantry::isolation::{self, ClusterProof, Verdict, matrix, threats};
 use tenantry::report::tables::Tables;
 use tenantry::report::{self, proof};
+use tenantry::source::SourceMap;
 
 /// Runs the command.
 pub fn run(cli: &Cli, args: &ProveArgs) -> Result<Outcome, CliError> {
     let shown = output::chosen(&args.only, &args.skip, "plane")?;
     let asked = output::formats(cli)?;
     let inputs = read(cli, args)?;
+
     let mut proofs: Vec<ClusterProof> = inputs.clusters.iter().map(isolation::prove).collect();
-    let tables: Vec<Tables> = inputs
-        .clusters
-        .iter()
-        .zip(&proofs)
-        .map(|(c, p)| tables(args, c, p))
+    let clusters = inputs.clusters.iter().zip(&proofs);
+    let tables = clusters
+        .map(|(cluster, proof)| tables(args, cluster, proof))
         .collect();
 
     let digest = proof::digest(&inputs.sources, &inputs.clusters);
@@ -28,51 +28,75 @@ pub fn run(cli: &Cli, args: &ProveArgs) -> Result<Outcome, CliError> {
     if proofs.is_empty() {
         findings.clone_from(&inputs.findings);
     }
-    findings.retain(|d| shown(d.rule.id));
 
+    findings.retain(|d| shown(d.rule.id));
     for proof in &mut proofs {
         proof.findings.retain(|f| shown(f.diagnostic.rule.id));
         proof.blind.retain(|d| shown(d.rule.id));
     }
 
-    let sources = &inputs.sources;
-    let asked = if asked.is_empty() {
-        vec![(ReportFormat::Text, None)]
-    } else {
-        asked
+    let report = ProofOutput {
+        sources: &inputs.sources,
+        proofs,
+        tables,
+        findings,
+        digest,
     };
 
+    let asked = match asked.is_empty() {
+        true => vec![(ReportFormat::Text, None)],
+        false => asked,
+    };
     for (format, file) in &asked {
-        let text = match format {
-            // Without a cluster there is only what is wrong with the fleet.
-            ReportFormat::Json if proofs.is_empty() => report::json(sources, &findings),
-            ReportFormat::Json => proof::proof_json(sources, &proofs, &tables, &digest),
-            ReportFormat::Github => report::github(sources, &findings),
-            ReportFormat::Sarif => report::sarif(sources, &findings, VERSION),
-            ReportFormat::Markdown => {
-                proof::proof_markdown(sources, &proofs, &tables, &findings, &digest)
-            }
-            ReportFormat::Text | ReportFormat::Junit => {
-                let found = match args.summary {
-                    true => proof::counts_text(&findings),
-                    false => output::text(sources, &findings, file.is_none(), cli),
-                };
-                found + &proof::proof_text(&proofs, &tables, &digest)
-            }
-        };
+        let text = report.write(cli, args, *format, file.is_none());
         output::deliver(file.as_deref(), &text)?;
     }
 
-    let worst = proofs
-        .iter()
-        .flat_map(|p| &p.planes)
-        .map(|p| p.verdict)
-        .max();
+    let planes = report.proofs.iter().flat_map(|proof| &proof.planes);
+    let worst = planes.map(|plane| plane.verdict).max();
+    let is_open = worst.is_none_or(|verdict| verdict >= Verdict::Unknown);
+    let has_errors = inputs.findings.iter().any(|d| d.level == Level::Error);
+    Ok(Outcome::from(has_errors || is_open))
+}
 
-    let broken = inputs.findings.iter().any(|d| d.level == Level::Error);
-    Ok(Outcome::from(
-        broken || worst.is_none_or(|v| v >= Verdict::Unknown),
-    ))
+/// What the reports of all formats are made of.
+struct ProofOutput<'a> {
+    sources: &'a SourceMap,
+    proofs: Vec<ClusterProof>,
+    tables: Vec<Tables>,
+    findings: Vec<Diagnostic>,
+    digest: String,
+}
+
+impl ProofOutput<'_> {
+    /// The text of the report in one format. `is_output` is whether it goes to standard output.
+    fn write(&self, cli: &Cli, args: &ProveArgs, format: ReportFormat, is_output: bool) -> String {
+        let Self {
+            sources,
+            proofs,
+            tables,
+            findings,
+            digest,
+        } = self;
+
+        match format {
+            // Without a cluster, the findings about the fleet are all there is.
+            ReportFormat::Json if proofs.is_empty() => report::json(sources, findings),
+            ReportFormat::Json => proof::proof_json(sources, proofs, tables, digest),
+            ReportFormat::Github => report::github(sources, findings),
+            ReportFormat::Sarif => report::sarif(sources, findings, VERSION),
+            ReportFormat::Markdown => {
+                proof::proof_markdown(sources, proofs, tables, findings, digest)
+            }
+            ReportFormat::Text | ReportFormat::Junit => {
+                let found = match args.summary {
+                    true => proof::counts_text(findings),
+                    false => output::text(sources, findings, is_output, cli),
+                };
+                found + &proof::proof_text(proofs, tables, digest)
+            }
+        }
+    }
 }
 
 /// What is proven: what is rendered and stands beside it, or what runs.

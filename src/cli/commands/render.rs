@@ -3,7 +3,7 @@
 use super::check::summary;
 use crate::cli::args::{Cli, RenderArgs};
 use crate::cli::files::DiskStore;
-use crate::cli::session::{Selection, Session};
+use crate::cli::session::{Selection, Session, no_such_cluster};
 use crate::cli::workspace::Workspace;
 use crate::cli::write::{Exclusive, apply, snapshot};
 use crate::cli::{CliError, Outcome, output};
@@ -16,6 +16,7 @@ use tenantry::compile::Compiled;
 use tenantry::diagnostic::{Diagnostic, Level, sort};
 use tenantry::report::plural;
 use tenantry::source::parent;
+use tenantry::spec::FleetDoc;
 use tenantry::tenancy::Context;
 use tenantry::tree::{Baseline, Behind, Plan, Tree, check_disk, plan};
 
@@ -197,56 +198,20 @@ fn wrong(findings: &[Diagnostic]) -> Outcome {
     Outcome::from(findings.iter().any(|d| d.level == Level::Error))
 }
 
+/// What the arguments choose.
 fn select(args: &RenderArgs, session: &Session) -> Result<Selection, CliError> {
     let mut clusters = args.cluster.clone();
     if let Some(fleet) = session.resolved.fleet() {
         for ring in &args.ring {
-            let found = fleet
-                .spec
-                .clusters
-                .iter()
-                .filter(|c| c.ring.as_ref().is_some_and(|r| r.as_str() == ring));
-            let names: Vec<String> = found.map(|c| c.name.value.to_string()).collect();
-            if names.is_empty() {
-                return Err(CliError::Usage(format!(
-                    "--ring {ring}: no cluster is in it"
-                )));
-            }
-            clusters.extend(names);
+            clusters.extend(clusters_of_ring(fleet, ring)?);
         }
 
-        for wanted in &args.cluster {
-            if !fleet
-                .spec
-                .clusters
-                .iter()
-                .any(|c| c.name.as_str() == wanted)
-            {
-                let names: Vec<&str> = fleet
-                    .spec
-                    .clusters
-                    .iter()
-                    .map(|c| c.name.as_str())
-                    .collect();
-                return Err(CliError::Usage(format!(
-                    "--cluster {wanted}: the fleet has {}",
-                    names.join(", ")
-                )));
-            }
+        let known = session.cluster_names();
+        let mut named = args.cluster.iter();
+        if let Some(unknown) = named.find(|name| !known.contains(&name.as_str())) {
+            return Err(no_such_cluster(unknown, &known));
         }
-
-        let known = session.resolved.lock.tenants();
-        for wanted in args.tenant.iter().chain(&args.allow_removal) {
-            let there = session
-                .resolved
-                .specs
-                .tenants
-                .iter()
-                .any(|t| t.name.value == *wanted);
-            if !there && !known.contains_key(wanted.as_str()) {
-                return Err(CliError::Usage(format!("there is no tenant `{wanted}`")));
-            }
-        }
+        session.check_tenants(args.tenant.iter().chain(&args.allow_removal))?;
     }
 
     Ok(Selection {
@@ -254,6 +219,21 @@ fn select(args: &RenderArgs, session: &Session) -> Result<Selection, CliError> {
         clusters,
         allow_removal: args.allow_removal.clone(),
     })
+}
+
+/// The names of a ring's clusters.
+fn clusters_of_ring(fleet: &FleetDoc, ring: &str) -> Result<Vec<String>, CliError> {
+    let clusters = fleet.spec.clusters.iter();
+    let names: Vec<String> = clusters
+        .filter(|cluster| cluster.ring.as_ref().is_some_and(|r| r.as_str() == ring))
+        .map(|cluster| cluster.name.value.to_string())
+        .collect();
+
+    if names.is_empty() {
+        let message = format!("--ring {ring}: no cluster is in it");
+        return Err(CliError::Usage(message));
+    }
+    Ok(names)
 }
 
 /// The folders that a GitOps controller sees change: what to push, and what wakes.

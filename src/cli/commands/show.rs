@@ -2,9 +2,10 @@
 
 use crate::cli::args::{Cli, ReportFormat, ShowArgs};
 use crate::cli::files::DiskStore;
-use crate::cli::session::Session;
+use crate::cli::session::{Session, no_such_tenant};
 use crate::cli::workspace::Workspace;
 use crate::cli::{CliError, Outcome, output};
+use serde::Serialize;
 use serde_json::json;
 use tenantry::diagnostic::{Diagnostic, Scope};
 use tenantry::document::{Node, NodeValue, emit};
@@ -15,134 +16,129 @@ use tenantry::tenancy::Context;
 pub fn run(cli: &Cli, args: &ShowArgs) -> Result<Outcome, CliError> {
     let workspace = Workspace::find(cli, None)?;
     let disk = DiskStore::new(&workspace.root)?;
-    let session = Session::read_with(
-        cli,
-        workspace,
-        &disk,
-        Context {
-            keep_merged: true,
-            ..Context::default()
-        },
-    )?;
+    let context = Context {
+        keep_merged: true,
+        ..Context::default()
+    };
+    let session = Session::read_with(cli, workspace, &disk, context)?;
 
-    let about: Vec<Diagnostic> = session
-        .resolved
-        .findings
-        .iter()
-        .filter(|d| d.scope == Scope::Tenant(args.tenant.clone()) || d.stops_the_fleet())
-        .cloned()
-        .collect();
-
-    let Some(tenant) = session
-        .resolved
-        .tenancy
-        .tenants
-        .iter()
-        .find(|t| t.name.value == args.tenant)
-    else {
-        if about.is_empty() {
-            let names = session
-                .resolved
-                .specs
-                .tenants
-                .iter()
-                .map(|t| t.name.value.as_str());
-            let hint = did_you_mean(&args.tenant, names);
-            return Err(CliError::Usage(
-                format!("there is no tenant `{}`; {hint}", args.tenant)
-                    .trim_end_matches("; ")
-                    .to_owned(),
-            ));
-        }
-
-        output::err(&tenantry::report::text(
-            &session.sources,
-            &about,
-            false,
-            120,
-        ));
-
-        return Ok(Outcome::Findings);
+    let mut tenants = session.resolved.tenancy.tenants.iter();
+    let Some(tenant) = tenants.find(|tenant| tenant.name.value == args.tenant) else {
+        return report_unresolved(&session, &args.tenant);
     };
 
     let asked = output::formats(cli)?;
     let file = asked.first().and_then(|(_, file)| file.as_deref());
     let as_json = matches!(asked.first(), Some((ReportFormat::Json, _)));
     let text = match (args.origin, as_json) {
-        (false, true) => format!(
-            "{}\n",
-            serde_json::to_string_pretty(&tenant.merged.to_json()).unwrap_or_default()
-        ),
+        (false, true) => pretty(&tenant.merged.to_json()),
         (false, false) => {
             let mut text = String::new();
             emit(&mut text, &tenant.merged.to_value());
             text
         }
-        (true, as_json) => origins(&session, &tenant.merged, as_json),
+        (true, true) => {
+            let values = origins(&session, &tenant.merged);
+            pretty(&json!({"schemaVersion": 1, "values": values}))
+        }
+        (true, false) => origins_table(&origins(&session, &tenant.merged)),
     };
 
     output::deliver(file, &text)?;
     Ok(Outcome::Clean)
 }
 
-/// Each value with its place, and the places it won against.
-fn origins(session: &Session, merged: &Node, as_json: bool) -> String {
-    let mut rows: Vec<(String, String, String, Vec<String>)> = Vec::new();
-    merged.leaves(&mut Vec::new(), &mut |path, node| {
-        let value = match &node.value {
-            NodeValue::String(s) => s.replace('\n', "\\n"),
-            _ => node.to_json().to_string(),
-        };
+/// Prints why a tenant could not be resolved.
+///
+/// # Errors
+/// A usage fault if no spec has the tenant.
+fn report_unresolved(session: &Session, tenant: &str) -> Result<Outcome, CliError> {
+    let findings = session.resolved.findings.iter();
+    let about: Vec<Diagnostic> = findings
+        .filter(|d| d.scope == Scope::Tenant(tenant.to_owned()) || d.stops_the_fleet())
+        .cloned()
+        .collect();
 
-        let overridden = node.overridden.iter().map(|p| {
-            format!(
-                "{} at {}",
-                one_line(session, *p),
-                session.sources.origin(*p)
-            )
+    if about.is_empty() {
+        let declared = session.resolved.specs.tenants.iter();
+        let hint = did_you_mean(
+            tenant,
+            declared.map(|document| document.name.value.as_str()),
+        );
+        let more = match hint.as_str() {
+            "" => String::new(),
+            hint => format!("; {hint}"),
+        };
+        return Err(no_such_tenant(tenant, &more));
+    }
+
+    let text = tenantry::report::text(&session.sources, &about, false, 120);
+    output::err(&text);
+    Ok(Outcome::Findings)
+}
+
+fn pretty(value: &impl Serialize) -> String {
+    let text = serde_json::to_string_pretty(value).unwrap_or_default();
+    format!("{text}\n")
+}
+
+/// A value with its place. The fields are those of the JSON report.
+#[derive(Debug, Serialize)]
+struct ValueOrigin {
+    path: String,
+    value: String,
+    place: String,
+    /// The values that it overrides, each with its place.
+    over: Vec<String>,
+}
+
+/// Each value with its place, and the values that it overrides.
+fn origins(session: &Session, merged: &Node) -> Vec<ValueOrigin> {
+    let mut values = Vec::new();
+    merged.leaves(&mut Vec::new(), &mut |path, node| {
+        let overridden = node.overridden.iter().map(|span| {
+            let place = session.sources.origin(*span);
+            format!("{} at {place}", one_line(session, *span))
         });
 
-        rows.push((
-            path.join("."),
-            value,
-            session.sources.origin(node.span),
-            overridden.collect(),
-        ));
+        values.push(ValueOrigin {
+            path: path.join("."),
+            value: match &node.value {
+                NodeValue::String(text) => text.replace('\n', "\\n"),
+                _ => node.to_json().to_string(),
+            },
+            place: session.sources.origin(node.span),
+            over: overridden.collect(),
+        });
     });
+    values
+}
 
-    if as_json {
-        let rows: Vec<_> = rows
-            .iter()
-            .map(|(path, value, span, overridden)| json!({"path": path, "value": value, "place": span, "over": overridden}))
-            .collect();
-        return format!(
-            "{}\n",
-            serde_json::to_string_pretty(&json!({"schemaVersion": 1, "values": rows}))
-                .unwrap_or_default()
-        );
-    }
-
-    let path_width = rows.iter().map(|r| r.0.len()).max().unwrap_or(0);
-    let value_width = rows
-        .iter()
-        .map(|r| r.1.chars().count())
-        .max()
-        .unwrap_or(0)
-        .min(40);
+fn origins_table(values: &[ValueOrigin]) -> String {
+    let path_width = values.iter().map(|value| value.path.len()).max();
+    let path_width = path_width.unwrap_or(0);
+    let value_width = values.iter().map(|value| value.value.chars().count()).max();
+    let value_width = value_width.unwrap_or(0).min(40);
 
     let mut out = String::new();
-    for (path, value, span, overridden) in rows {
+    for ValueOrigin {
+        path,
+        value,
+        place,
+        over,
+    } in values
+    {
         out.push_str(&format!(
-            "{path:path_width$}  {value:value_width$}  {span}\n"
+            "{path:path_width$}  {value:value_width$}  {place}\n"
         ));
-        for loser in overridden {
-            out.push_str(&format!("{:path_width$}  over {loser}\n", ""));
+        for overridden in over {
+            out.push_str(&format!("{:path_width$}  over {overridden}\n", ""));
         }
     }
-
     out
 }
 
+/// The first line of the text at a place, cut off.
 fn one_line(session: &Session, span: tenantry::source::Span) -> String {
     let text = session.sources.get(span.source).slice(span);
     text.lines()

@@ -3,13 +3,30 @@
 use crate::cli::args::{Cli, ReportFormat, StatusArgs};
 use crate::cli::session::{Selection, Session};
 use crate::cli::{CliError, Outcome, output};
+use serde::Serialize;
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
 use tenantry::compile::Compiled;
 use tenantry::kube::ObjectId;
 use tenantry::report::{count, plural};
 use tenantry::tenancy::Standing;
-use tenantry::tree::{digest, namespaces_of};
+use tenantry::tenancy::model::Tenant;
+use tenantry::tree::{Artifact, FileEntry, digest, namespaces_of};
+
+/// A tenant of the fleet. The fields are those of the JSON report.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct TenantStatus<'a> {
+    name: &'a str,
+    phase: &'static str,
+    tenant_id: &'a str,
+    /// `None` if the tenant is not resolved, or is held.
+    profile: Option<&'a str>,
+    clusters: BTreeSet<&'a str>,
+    namespaces: BTreeSet<&'a str>,
+    objects: usize,
+    waivers: usize,
+}
 
 /// Runs the command.
 pub fn run(cli: &Cli, args: &StatusArgs) -> Result<Outcome, CliError> {
@@ -18,111 +35,118 @@ pub fn run(cli: &Cli, args: &StatusArgs) -> Result<Outcome, CliError> {
     if args.artifacts {
         return artifacts(cli, &session, &compiled);
     }
-    let fleet_clusters: Vec<String> = session.resolved.fleet().map_or_else(Vec::new, |f| {
-        f.spec
-            .clusters
-            .iter()
-            .map(|c| c.name.value.to_string())
-            .collect()
-    });
 
-    let mut objects: BTreeMap<&str, usize> = BTreeMap::new();
-    for part in compiled.bundles.iter().flat_map(|b| &b.tenants) {
-        *objects.entry(&part.tenant).or_default() += part.ids().count();
-    }
-    let mut names: BTreeSet<String> = session
-        .resolved
-        .specs
-        .tenants
+    let names = tenant_names(&session, &compiled);
+    let objects = objects_by_tenant(&compiled);
+    let rows: Vec<TenantStatus<'_>> = names
         .iter()
-        .map(|t| t.name.value.clone())
+        .map(|name| {
+            let standing = compiled.standings.of(name).unwrap_or(Standing::Rendered);
+            let tenants = &session.resolved.tenancy.tenants;
+            let tenant = tenants.iter().find(|tenant| tenant.name.value == *name);
+            // A held tenant is shown as its last rendered files say.
+            match tenant.filter(|_| !standing.keeps_files()) {
+                Some(tenant) => resolved_status(&session, tenant, standing, &objects),
+                None => recorded_status(&session, name, standing),
+            }
+        })
         .collect();
 
-    names.extend(compiled.standings.held().map(str::to_owned));
-    let mut rows = Vec::new();
+    deliver_list(cli, "tenants", &rows, || table(&rows))?;
+    Ok(errors(cli, &compiled))
+}
 
-    for name in &names {
-        let tenant = session
-            .resolved
-            .tenancy
-            .tenants
-            .iter()
-            .find(|t| t.name.value == *name);
+/// The tenants that a spec declares, and those that are held.
+fn tenant_names(session: &Session, compiled: &Compiled<ObjectId>) -> BTreeSet<String> {
+    let declared = session.resolved.specs.tenants.iter();
+    declared
+        .map(|document| document.name.value.as_str())
+        .chain(compiled.standings.held())
+        .map(str::to_owned)
+        .collect()
+}
 
-        let standing = compiled.standings.of(name).unwrap_or(Standing::Rendered);
-        let phase = standing.phase();
-        // A held tenant is shown as its last rendered files say.
-        let tenant = tenant.filter(|_| !standing.keeps_files());
-        let files = || {
-            session
-                .resolved
-                .lock
-                .files
-                .values()
-                .filter(|e| e.tenant.as_ref() == Some(name))
-        };
-
-        let clusters: BTreeSet<String> = match tenant {
-            Some(tenant) => tenant
-                .on
-                .iter()
-                .map(|on| fleet_clusters[on.cluster].clone())
-                .collect(),
-            None => files().map(|e| e.cluster.clone()).collect(),
-        };
-
-        let namespaces: BTreeSet<String> = match tenant {
-            Some(tenant) => tenant
-                .on
-                .iter()
-                .flat_map(|on| &on.namespaces)
-                .map(|n| n.name.clone())
-                .collect(),
-            None => files().flat_map(namespaces_of).map(str::to_owned).collect(),
-        };
-
-        let uuid = match tenant {
-            Some(tenant) => tenant
-                .uuid
-                .as_ref()
-                .map_or_else(String::new, |u| u.value.clone()),
-            None => files().find_map(|e| e.uuid.clone()).unwrap_or_default(),
-        };
-
-        let size: usize = match tenant {
-            Some(_) => objects.get(name.as_str()).copied().unwrap_or(0),
-            None => files().map(|e| e.objects.len()).sum(),
-        };
-
-        let waivers = session
-            .resolved
-            .tenancy
-            .waivers_used
-            .get(name)
-            .copied()
-            .unwrap_or(0);
-
-        rows.push(json!({
-            "name": name, "phase": phase, "tenantId": uuid, "profile": tenant.map(|t| t.profile.as_str()),
-            "clusters": clusters, "namespaces": namespaces,
-            "objects": size, "waivers": waivers
-        }));
+fn objects_by_tenant(compiled: &Compiled<ObjectId>) -> BTreeMap<&str, usize> {
+    let mut objects: BTreeMap<&str, usize> = BTreeMap::new();
+    for tenant in compiled.bundles.iter().flat_map(|bundle| &bundle.tenants) {
+        *objects.entry(&tenant.tenant).or_default() += tenant.ids().count();
     }
+    objects
+}
 
+/// A tenant as its spec says.
+fn resolved_status<'a>(
+    session: &'a Session,
+    tenant: &'a Tenant,
+    standing: Standing,
+    objects: &BTreeMap<&str, usize>,
+) -> TenantStatus<'a> {
+    let clusters = session.cluster_names();
+    let name = tenant.name.value.as_str();
+    let namespaces = tenant.on.iter().flat_map(|on| &on.namespaces);
+    let uuid = tenant.uuid.as_ref();
+
+    TenantStatus {
+        name,
+        phase: standing.phase(),
+        tenant_id: uuid.map_or("", |uuid| uuid.value.as_str()),
+        profile: Some(tenant.profile.as_str()),
+        clusters: tenant.on.iter().map(|on| clusters[on.cluster]).collect(),
+        namespaces: namespaces
+            .map(|namespace| namespace.name.as_str())
+            .collect(),
+        objects: objects.get(name).copied().unwrap_or(0),
+        waivers: waivers_used(session, name),
+    }
+}
+
+/// A tenant as its rendered files say.
+fn recorded_status<'a>(
+    session: &'a Session,
+    name: &'a str,
+    standing: Standing,
+) -> TenantStatus<'a> {
+    let lock = &session.resolved.lock;
+    let is_of_tenant = |file: &&FileEntry| file.tenant.as_deref() == Some(name);
+    let files = || lock.files.values().filter(is_of_tenant);
+
+    TenantStatus {
+        name,
+        phase: standing.phase(),
+        tenant_id: files()
+            .find_map(|file| file.uuid.as_deref())
+            .unwrap_or_default(),
+        profile: None,
+        clusters: files().map(|file| file.cluster.as_str()).collect(),
+        namespaces: files().flat_map(namespaces_of).collect(),
+        objects: files().map(|file| file.objects.len()).sum(),
+        waivers: waivers_used(session, name),
+    }
+}
+
+fn waivers_used(session: &Session, tenant: &str) -> usize {
+    let used = &session.resolved.tenancy.waivers_used;
+    used.get(tenant).copied().unwrap_or(0)
+}
+
+/// Writes a list in the format that was asked for: as JSON under a name, or as text.
+fn deliver_list(
+    cli: &Cli,
+    name: &str,
+    list: &[impl Serialize],
+    text: impl FnOnce() -> String,
+) -> Result<(), CliError> {
     let asked = output::formats(cli)?;
     let file = asked.first().and_then(|(_, file)| file.as_deref());
-    let text = if matches!(asked.first(), Some((ReportFormat::Json, _))) {
-        format!(
-            "{}\n",
-            serde_json::to_string_pretty(&json!({"schemaVersion": 1, "tenants": rows}))
-                .unwrap_or_default()
-        )
-    } else {
-        table(&rows)
+    let text = match asked.first() {
+        Some((ReportFormat::Json, _)) => {
+            let report = json!({"schemaVersion": 1, name: list});
+            let text = serde_json::to_string_pretty(&report).unwrap_or_default();
+            format!("{text}\n")
+        }
+        _ => text(),
     };
-
-    output::deliver(file, &text)?;
-    Ok(errors(cli, &compiled))
+    output::deliver(file, &text)
 }
 
 fn errors(cli: &Cli, compiled: &Compiled<ObjectId>) -> Outcome {
@@ -139,50 +163,28 @@ fn errors(cli: &Cli, compiled: &Compiled<ObjectId>) -> Outcome {
     Outcome::from(counts.errors > 0)
 }
 
-/// What is pushed, as the tree's records have it.
+/// Lists what is pushed: the folder, the address and the content of each artifact.
 fn artifacts(
     cli: &Cli,
     session: &Session,
     compiled: &Compiled<ObjectId>,
 ) -> Result<Outcome, CliError> {
     let all = &compiled.tree.artifacts;
-    // What is pushed is what lies there, and not what its records say.
     for artifact in all {
-        let folder = session.workspace.tree_base.join(&artifact.folder);
-        for file in std::fs::read_dir(&folder).map_err(CliError::io(&folder))? {
-            let path = file.map_err(CliError::io(&folder))?.path();
-            let name = format!(
-                "{}/{}",
-                artifact.folder,
-                path.file_name().unwrap_or_default().to_string_lossy()
+        if let Some(name) = edited_file(session, &artifact.folder)? {
+            let why = format!(
+                "{name} is not as it was rendered: nothing is listed; run: tenantry render --check"
             );
-            let bytes = std::fs::read(&path).map_err(CliError::io(&path))?;
-            let recorded = session.resolved.lock.files.get(&name).map(|e| &e.digest);
-            if recorded != Some(&digest(&bytes)) {
-                let why = format!(
-                    "{name} is not as it was rendered: nothing is listed; run: tenantry render --check"
-                );
-                output::status(cli, &why);
-                return Ok(Outcome::Findings);
-            }
+            output::status(cli, &why);
+            return Ok(Outcome::Findings);
         }
     }
 
-    let asked = output::formats(cli)?;
-    let file = asked.first().and_then(|(_, file)| file.as_deref());
-    let text = if matches!(asked.first(), Some((ReportFormat::Json, _))) {
-        format!(
-            "{}\n",
-            serde_json::to_string_pretty(&json!({"schemaVersion": 1, "artifacts": all}))
-                .unwrap_or_default()
-        )
-    } else {
-        all.iter()
-            .map(|a| format!("{}\t{}\t{}\n", a.folder, a.url, a.content))
-            .collect()
-    };
+    deliver_list(cli, "artifacts", all, || {
+        let line = |a: &Artifact| format!("{}\t{}\t{}\n", a.folder, a.url, a.content);
+        all.iter().map(line).collect()
+    })?;
 
-    output::deliver(file, &text)?;
     if all.is_empty() {
         output::status(
             cli,
@@ -193,7 +195,26 @@ fn artifacts(
     Ok(errors(cli, compiled))
 }
 
-fn table(rows: &[serde_json::Value]) -> String {
+/// The first file of a folder that is not as its record says. What is pushed is what lies on disk.
+fn edited_file(session: &Session, folder: &str) -> Result<Option<String>, CliError> {
+    let full = session.workspace.tree_base.join(folder);
+
+    for file in std::fs::read_dir(&full).map_err(CliError::io(&full))? {
+        let path = file.map_err(CliError::io(&full))?.path();
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        let name = format!("{folder}/{name}");
+
+        let bytes = std::fs::read(&path).map_err(CliError::io(&path))?;
+        let recorded = session.resolved.lock.files.get(&name);
+        if recorded.map(|file| &file.digest) != Some(&digest(&bytes)) {
+            return Ok(Some(name));
+        }
+    }
+
+    Ok(None)
+}
+
+fn table(rows: &[TenantStatus<'_>]) -> String {
     let head = [
         "NAME",
         "PHASE",
@@ -205,50 +226,46 @@ fn table(rows: &[serde_json::Value]) -> String {
         "WAIVERS",
     ];
 
-    let list = |v: &serde_json::Value| {
-        let items: Vec<&str> = v
-            .as_array()
-            .map(|a| a.iter().filter_map(|i| i.as_str()).collect())
-            .unwrap_or_default();
-        if items.len() > 3 {
-            format!("{} and {} more", items[..3].join(","), items.len() - 3)
-        } else {
-            items.join(",")
-        }
-    };
+    let mut cells = vec![head.map(str::to_owned)];
+    cells.extend(rows.iter().map(|row| {
+        [
+            or_dash(row.name),
+            or_dash(row.phase),
+            or_dash(row.tenant_id),
+            first_few(&row.namespaces),
+            first_few(&row.clusters),
+            or_dash(row.profile.unwrap_or_default()),
+            row.objects.to_string(),
+            row.waivers.to_string(),
+        ]
+    }));
 
-    let text = |v: &serde_json::Value| {
-        v.as_str()
-            .filter(|s| !s.is_empty())
-            .unwrap_or("-")
-            .to_owned()
-    };
+    let width = |column: usize| cells.iter().map(|row| row[column].len()).max();
+    let widths: Vec<usize> = (0..head.len()).filter_map(width).collect();
 
-    let mut cells: Vec<Vec<String>> = vec![head.iter().map(|h| (*h).to_owned()).collect()];
-    for row in rows {
-        cells.push(vec![
-            text(&row["name"]),
-            text(&row["phase"]),
-            text(&row["tenantId"]),
-            list(&row["namespaces"]),
-            list(&row["clusters"]),
-            text(&row["profile"]),
-            row["objects"].to_string(),
-            row["waivers"].to_string(),
-        ]);
-    }
-
-    let widths: Vec<usize> = (0..head.len())
-        .map(|i| cells.iter().map(|r| r[i].len()).max().unwrap_or(0))
-        .collect();
-    let line = |row: &Vec<String>| {
-        let padded: Vec<String> = row
-            .iter()
-            .zip(&widths)
-            .map(|(c, w)| format!("{c:w$}"))
+    let line = |row: &[String; 8]| {
+        let cells = row.iter().zip(&widths);
+        let padded: Vec<String> = cells
+            .map(|(cell, width)| format!("{cell:width$}"))
             .collect();
         format!("{}\n", padded.join("  ").trim_end())
     };
-
     cells.iter().map(line).collect()
+}
+
+fn or_dash(text: &str) -> String {
+    match text {
+        "" => "-".to_owned(),
+        text => text.to_owned(),
+    }
+}
+
+/// The first three of some names.
+fn first_few(names: &BTreeSet<&str>) -> String {
+    let first: Vec<&str> = names.iter().take(3).copied().collect();
+    let first = first.join(",");
+    match names.len().saturating_sub(3) {
+        0 => first,
+        more => format!("{first} and {more} more"),
+    }
 }

@@ -4,7 +4,7 @@ use crate::cli::api_server::{ApiServer, live_line};
 use crate::cli::args::{Cli, ReportFormat, VerifyArgs};
 use crate::cli::lists::{FetchOptions, Fetched};
 use crate::cli::live_session::{self, ChosenCluster, Exposed};
-use crate::cli::session::{Selection, Session};
+use crate::cli::session::{Selection, Session, no_such_tenant};
 use crate::cli::workspace::working_folder;
 use crate::cli::{CliError, Outcome, output};
 use jiff::Timestamp;
@@ -48,11 +48,7 @@ pub fn run(cli: &Cli, args: &VerifyArgs) -> Result<Outcome, CliError> {
     let mut session = Session::open(cli, None)?;
     let chosen = live_session::chosen(&session, &args.connect)?;
 
-    if args.snapshot.is_some() && chosen.len() > 1 {
-        return Err(CliError::Usage(
-            "--snapshot: it holds one cluster: name one --context".into(),
-        ));
-    }
+    check_one_cluster(args, &chosen)?;
 
     let compiled = session.compile(Selection::default());
     let findings = &compiled.findings;
@@ -74,7 +70,7 @@ pub fn run(cli: &Cli, args: &VerifyArgs) -> Result<Outcome, CliError> {
 
     let commit = commit(&session, args.revision.as_deref())?;
     report_stale(cli, &session, &compiled);
-    let left_behind = left_behind(cli, &mut session, args.inventory.as_deref())?;
+    let external = left_behind(cli, &mut session, args.inventory.as_deref())?;
     let mut run = Run {
         cli,
         args,
@@ -83,9 +79,10 @@ pub fn run(cli: &Cli, args: &VerifyArgs) -> Result<Outcome, CliError> {
         errors,
         commit,
         reported: &reported,
+        external,
     };
 
-    let clusters = run.clusters(chosen, left_behind)?;
+    let clusters = run.clusters(chosen)?;
     deliver(cli, &run.session, &clusters, formats)?;
 
     let gaps: usize = clusters.iter().map(|cluster| cluster.gaps.len()).sum();
@@ -95,6 +92,23 @@ pub fn run(cli: &Cli, args: &VerifyArgs) -> Result<Outcome, CliError> {
     let wrong = clusters.iter().any(|cluster| cluster.report.is_wrong());
 
     Ok(Outcome::from(errors > 0 || wrong))
+}
+
+/// Checks that one cluster is chosen, if an argument is about one. A snapshot holds one cluster. The
+/// external things of an inventory belong to no cluster, so no report but the only one can hold them.
+fn check_one_cluster(args: &VerifyArgs, chosen: &[ChosenCluster]) -> Result<(), CliError> {
+    let fault = |text: &str| Err(CliError::Usage(text.to_owned()));
+
+    match chosen {
+        [] | [_] => Ok(()),
+        _ if args.snapshot.is_some() => {
+            fault("--snapshot: it holds one cluster: name one --context")
+        }
+        _ if args.inventory.is_some() => {
+            fault("--inventory: its things belong to no cluster: name one --context")
+        }
+        _ => Ok(()),
+    }
 }
 
 /// One run of the command.
@@ -109,6 +123,8 @@ struct Run<'a> {
     commit: Option<String>,
     /// Whether the findings of a rule are reported.
     reported: &'a dyn Fn(&str) -> bool,
+    /// The findings of `--inventory`, which no live object shows. There is one cluster then.
+    external: Vec<LiveFinding>,
 }
 
 /// One cluster to verify.
@@ -117,16 +133,13 @@ struct VerifyTarget {
     index: usize,
     /// The objects that should be there.
     wanted: Arc<Desired>,
-    /// Findings that no live object shows, which this cluster's report holds.
-    external: Vec<LiveFinding>,
 }
 
 impl Run<'_> {
-    /// Verifies each cluster. `left_behind` is reported with the first one.
+    /// Verifies each cluster.
     fn clusters(
         &mut self,
         chosen: Vec<ChosenCluster>,
-        mut left_behind: Vec<LiveFinding>,
     ) -> Result<Vec<report::VerifiedCluster>, CliError> {
         let several = chosen.len() > 1;
         let mut clusters = Vec::new();
@@ -138,7 +151,6 @@ impl Run<'_> {
             let target = VerifyTarget {
                 index,
                 wanted: Arc::new(wanted),
-                external: std::mem::take(&mut left_behind),
             };
 
             let started = Instant::now();
@@ -298,7 +310,7 @@ impl Run<'_> {
             prove(&cluster, wanted, &served, &mut report);
         }
 
-        report.found.extend(target.external.iter().cloned());
+        report.found.extend(self.external.iter().cloned());
         report.keep(self.reported);
         Ok(self.report(wanted, server, report, gaps))
     }
@@ -592,12 +604,7 @@ fn select_tenants(wanted: &mut Desired, tenants: &[String]) -> Result<(), CliErr
     let mut selected = BTreeSet::new();
     for name in tenants {
         let at = wanted.tenants.iter().position(|t| t.name == *name);
-        let at = at.ok_or_else(|| {
-            CliError::Usage(format!(
-                "there is no tenant `{name}` on `{}`",
-                wanted.cluster
-            ))
-        })?;
+        let at = at.ok_or_else(|| no_such_tenant(name, &format!(" on `{}`", wanted.cluster)))?;
         selected.insert(at as u32);
     }
 
