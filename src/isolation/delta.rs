@@ -8,7 +8,7 @@
 
 use super::admission::ENFORCE;
 use crate::graph::network::PolicyObject;
-use crate::graph::rbac::{Role, uncovered};
+use crate::graph::rbac::{Binding, Role, uncovered};
 use crate::graph::{Cluster, InputKind, NamespaceNode, Owner};
 use crate::kube::labels::{Selector, satisfiable};
 use crate::netpol::{Direction, Peer, Port, Ports, Rule};
@@ -60,8 +60,8 @@ impl Delta {
 /// What tenants gain and lose between two states of a cluster, by tenant; what a role of the
 /// cluster gains for all who have it stands under the empty name.
 pub fn delta(before: Option<&Cluster>, after: Option<&Cluster>) -> BTreeMap<Text, Delta> {
-    let lines = |cluster: Option<&Cluster>| cluster.map(lines).unwrap_or_default();
-    let (old, new) = (lines(before), lines(after));
+    let accesses = |cluster: Option<&Cluster>| cluster.map(accesses).unwrap_or_default();
+    let (old, new) = (accesses(before), accesses(after));
     let mut all: BTreeMap<Text, Delta> = BTreeMap::new();
     let none = BTreeSet::new();
     let names: BTreeSet<&Text> = old.keys().chain(new.keys()).collect();
@@ -233,77 +233,88 @@ impl std::fmt::Display for Access {
     }
 }
 
-/// What each tenant may.
-fn lines(cluster: &Cluster) -> BTreeMap<Text, BTreeSet<Access>> {
-    let mut all: BTreeMap<Text, BTreeSet<Access>> = BTreeMap::new();
+/// The access of each tenant.
+fn accesses(cluster: &Cluster) -> BTreeMap<Text, BTreeSet<Access>> {
+    let mut accesses = TenantAccesses {
+        cluster,
+        by_tenant: BTreeMap::new(),
+    };
     for namespace in &cluster.namespaces {
-        let Owner::Tenant(tenant) = namespace.owner else {
-            continue;
-        };
-        let lines = all
-            .entry(cluster.tenants[tenant as usize].name.clone())
-            .or_default();
-        network(cluster, namespace, lines);
-        let level = namespace.labels.get(ENFORCE);
+        if let Owner::Tenant(tenant) = namespace.owner {
+            accesses.add_namespace(tenant, namespace);
+        }
+    }
+    for binding in &cluster.rbac.bindings {
+        if binding.origin.input != InputKind::Builtin {
+            accesses.add_binding(binding);
+        }
+    }
+    for role in cluster.rbac.roles.values() {
+        accesses.add_role(role);
+    }
+    accesses.by_tenant
+}
 
+/// The access of each tenant of a cluster, while it is collected.
+struct TenantAccesses<'a> {
+    cluster: &'a Cluster,
+    by_tenant: BTreeMap<Text, BTreeSet<Access>>,
+}
+
+impl TenantAccesses<'_> {
+    fn of(&mut self, tenant: u32) -> &mut BTreeSet<Access> {
+        let name = &self.cluster.tenants[tenant as usize].name;
+        self.by_tenant.entry(name.clone()).or_default()
+    }
+
+    /// Adds the network paths of a tenant's namespace, and the pods that it admits.
+    fn add_namespace(&mut self, tenant: u32, namespace: &NamespaceNode) {
+        let cluster = self.cluster;
+        let accesses = self.of(tenant);
+        network(cluster, namespace, accesses);
+
+        let (name, level) = (&namespace.name, namespace.labels.get(ENFORCE));
         if level != Some("restricted") {
-            lines.insert(Access::Other(format!(
-                "runs pods in `{}` that `restricted` refuses",
-                namespace.name
-            )));
+            let text = format!("runs pods in `{name}` that `restricted` refuses");
+            accesses.insert(Access::Other(text));
         }
-
         if !matches!(level, Some("restricted" | "baseline")) {
-            lines.insert(Access::Other(format!(
-                "runs privileged pods in `{}`",
-                namespace.name
-            )));
+            accesses.insert(Access::Other(format!("runs privileged pods in `{name}`")));
         }
     }
 
-    for binding in cluster
-        .rbac
-        .bindings
-        .iter()
-        .filter(|b| b.origin.input != InputKind::Builtin)
-    {
+    /// Adds a binding to the tenant of its namespace, or else to the tenants of its subjects.
+    fn add_binding(&mut self, binding: &Binding) {
+        let namespace = &binding.id.namespace;
+        let scope = match namespace.as_str() {
+            "" => "everywhere".to_owned(),
+            namespace => format!("in `{namespace}`"),
+        };
+
         for (subject, _) in &binding.subjects {
-            let home = match cluster.owner(&binding.id.namespace) {
-                Owner::Tenant(at) if !binding.id.namespace.is_empty() => Some(at),
-                _ => cluster.holder(subject),
+            let tenant = match self.cluster.owner(namespace) {
+                Owner::Tenant(tenant) if !namespace.is_empty() => Some(tenant),
+                _ => self.cluster.holder(subject),
             };
-            let Some(tenant) = home else { continue };
-            let span = match binding.id.namespace.as_str() {
-                "" => "everywhere".to_owned(),
-                namespace => format!("in `{namespace}`"),
-            };
-            let line = Access::Other(format!("{subject} has {} {span}", binding.role_name()));
-            all.entry(cluster.tenants[tenant as usize].name.clone())
-                .or_default()
-                .insert(line);
+            if let Some(tenant) = tenant {
+                let text = format!("{subject} has {} {scope}", binding.role_name());
+                self.of(tenant).insert(Access::Other(text));
+            }
         }
     }
 
-    // A tenant's own Roles are few: what they say belongs to it.
-    for role in cluster
-        .rbac
-        .roles
-        .values()
-        .filter(|r| !r.id.namespace.is_empty())
-    {
-        if let Owner::Tenant(tenant) = cluster.owner(&role.id.namespace) {
-            let lines = all
-                .entry(cluster.tenants[tenant as usize].name.clone())
-                .or_default();
-            lines.extend(
-                atoms(role)
-                    .into_iter()
-                    .map(|atom| Access::Other(format!("{} {atom}", role.id.called()))),
-            );
+    /// Adds what a tenant's own Role allows.
+    fn add_role(&mut self, role: &Role) {
+        if role.id.namespace.is_empty() {
+            return;
+        }
+        if let Owner::Tenant(tenant) = self.cluster.owner(&role.id.namespace) {
+            let permissions = atoms(role).into_iter();
+            let called = role.id.called();
+            self.of(tenant)
+                .extend(permissions.map(|atom| Access::Other(format!("{called} {atom}"))));
         }
     }
-
-    all
 }
 
 fn atoms(role: &Role) -> Vec<String> {

@@ -221,91 +221,124 @@ pub fn matrix(cluster: &Cluster, findings: &[Finding]) -> Matrix {
 }
 
 /// What tells a tenant from another.
-type Signature = (Vec<FixedBitSet>, BTreeSet<Relation>, BTreeSet<Relation>);
+#[derive(PartialEq, Eq, Hash)]
+struct Signature {
+    /// The tenants that it reaches and that reach it, by relation.
+    sets: Vec<FixedBitSet>,
+    reaches_all: BTreeSet<Relation>,
+    reached_by_all: BTreeSet<Relation>,
+}
 
-fn classes(cluster: &Cluster, known: TenantPairs) -> Matrix {
-    let count = known.count;
-    // Alike are those who reach, and are reached by, the same others; or the same with themselves
-    // put in: each all of a ring.
-    let signature = |at: usize, ring: bool| -> Signature {
-        let own = |set: &FixedBitSet| {
-            let mut set = set.clone();
-            set.grow(count);
-            set.set(at, ring && !set.is_clear());
-            if set.is_clear() {
-                FixedBitSet::new()
-            } else {
-                set
+impl Signature {
+    /// Whether the tenant is apart from all others.
+    fn is_apart(&self) -> bool {
+        self.sets.iter().all(FixedBitSet::is_clear)
+            && self.reaches_all.is_empty()
+            && self.reached_by_all.is_empty()
+    }
+}
+
+/// Tenants with one signature.
+struct AlikeTenants {
+    signature: Signature,
+    members: Vec<usize>,
+}
+
+impl TenantPairs {
+    /// The signature of a tenant. With `ring`, the tenant counts as one that it reaches itself: the
+    /// members of a ring, in which each reaches all others, are then alike.
+    fn signature(&self, tenant: usize, ring: bool) -> Signature {
+        let own = |sets: &Vec<FixedBitSet>| {
+            let mut set = sets[tenant].clone();
+            set.grow(self.count);
+            set.set(tenant, ring && !set.is_clear());
+            match set.is_clear() {
+                true => FixedBitSet::new(),
+                false => set,
             }
         };
-        let sets = known
-            .rows
-            .values()
-            .chain(known.columns.values())
-            .map(|sets| own(&sets[at]))
-            .collect();
-        let all =
-            |of: &BTreeMap<usize, BTreeSet<Relation>>| of.get(&at).cloned().unwrap_or_default();
-        (sets, all(&known.reaches_all), all(&known.reached_by_all))
-    };
+        let of = |all: &BTreeMap<usize, BTreeSet<Relation>>| {
+            all.get(&tenant).cloned().unwrap_or_default()
+        };
 
-    let gather = |all: Vec<usize>, ring: bool| -> Vec<(Signature, Vec<usize>)> {
-        let mut alike: HashMap<Signature, Vec<usize>> = HashMap::new();
-        for at in all {
-            alike.entry(signature(at, ring)).or_default().push(at);
+        Signature {
+            sets: self
+                .rows
+                .values()
+                .chain(self.columns.values())
+                .map(own)
+                .collect(),
+            reaches_all: of(&self.reaches_all),
+            reached_by_all: of(&self.reached_by_all),
         }
-        alike.into_iter().collect()
-    };
+    }
 
-    let (mut alike, alone): (Vec<_>, Vec<_>) = gather((0..count).collect(), false)
-        .into_iter()
-        .partition(|(_, all)| all.len() > 1);
-    alike.extend(gather(
-        alone.into_iter().flat_map(|(_, all)| all).collect(),
-        true,
-    ));
+    fn gather(&self, tenants: impl IntoIterator<Item = usize>, ring: bool) -> Vec<AlikeTenants> {
+        let mut alike: HashMap<Signature, Vec<usize>> = HashMap::new();
+        for tenant in tenants {
+            alike
+                .entry(self.signature(tenant, ring))
+                .or_default()
+                .push(tenant);
+        }
+        alike
+            .into_iter()
+            .map(|(signature, members)| AlikeTenants { signature, members })
+            .collect()
+    }
 
-    let name = |at: usize| &cluster.tenants[at].name;
-    let apart = |(sets, reaches, reached): &Signature| {
-        sets.iter().all(FixedBitSet::is_clear) && reaches.is_empty() && reached.is_empty()
-    };
-    let mut groups: Vec<(bool, Vec<usize>, Signature)> = alike
-        .into_iter()
-        .map(|(signature, mut all)| {
-            all.sort_by_key(|at| name(*at));
-            (apart(&signature), all, signature)
-        })
-        .collect();
+    /// Groups tenants that are alike: first those that reach the same others, then rings.
+    fn alike(&self) -> Vec<AlikeTenants> {
+        let (mut alike, alone): (Vec<_>, Vec<_>) = self
+            .gather(0..self.count, false)
+            .into_iter()
+            .partition(|group| group.members.len() > 1);
+        let alone = alone.into_iter().flat_map(|group| group.members);
+        alike.extend(self.gather(alone, true));
+        alike
+    }
+}
 
-    groups.sort_by_key(|(apart, group, _)| (*apart, name(group[0])));
-    let of: HashMap<usize, usize> = groups
-        .iter()
-        .enumerate()
-        .flat_map(|(class, (_, group, _))| group.iter().map(move |at| (*at, class)))
-        .collect();
+fn classes(cluster: &Cluster, pairs: TenantPairs) -> Matrix {
+    let name = |tenant: usize| &cluster.tenants[tenant].name;
+    let mut groups = pairs.alike();
+    for group in &mut groups {
+        group.members.sort_by_key(|tenant| name(*tenant));
+    }
+    groups.sort_by_key(|group| (group.signature.is_apart(), name(group.members[0])));
 
+    let mut class_of: BTreeMap<usize, usize> = BTreeMap::new();
+    for (class, group) in groups.iter().enumerate() {
+        class_of.extend(group.members.iter().map(|tenant| (*tenant, class)));
+    }
+
+    // The first of a class stands for it.
     let mut cells: BTreeMap<(usize, usize), BTreeSet<Relation>> = BTreeMap::new();
-    for (class, (_, group, _)) in groups.iter().enumerate() {
-        // One of a class stands for it, and whom it reaches for their classes.
-        for (relation, rows) in &known.rows {
-            for to in rows[group[0]].ones().filter(|to| *to != group[0]) {
-                cells.entry((class, of[&to])).or_default().insert(*relation);
+    for (class, group) in groups.iter().enumerate() {
+        let first = group.members[0];
+        for (relation, rows) in &pairs.rows {
+            for to in rows[first].ones().filter(|to| *to != first) {
+                cells
+                    .entry((class, class_of[&to]))
+                    .or_default()
+                    .insert(*relation);
             }
         }
     }
 
-    let classes = groups
-        .into_iter()
-        .map(|(_, group, (_, reaches_all, reached_by_all))| TenantClass {
-            tenants: group.iter().map(|at| name(*at).clone()).collect(),
-            reaches_all,
-            reached_by_all,
-        });
-
+    let class = |group: AlikeTenants| TenantClass {
+        tenants: group
+            .members
+            .iter()
+            .map(|tenant| name(*tenant).clone())
+            .collect(),
+        reaches_all: group.signature.reaches_all,
+        reached_by_all: group.signature.reached_by_all,
+    };
     Matrix {
         cluster: cluster.name.clone(),
-        everywhere: known.everywhere,
-        classes: classes.collect(),
+        everywhere: pairs.everywhere,
+        classes: groups.into_iter().map(class).collect(),
         cells,
     }
 }

@@ -1,4 +1,4 @@
-//! What reference systems say that a tenant might do, and what a proof says to each.
+//! The threats that reference systems name, and the answer of a proof to each.
 //!
 //! Source: the threat tables, guarantees and stated limits of KubeCopilot's agent sessions, the
 //! OpenBao operator, AIFactory, KubeSphere and Flux (flux2#263).
@@ -6,44 +6,55 @@
 use super::{Assumption, ClusterProof, Plane, Verdict};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Something that a tenant might do.
+/// An attack by a tenant that a reference system names.
 #[derive(Debug)]
 pub struct Threat {
-    /// Who names it.
+    /// The system that names it.
     pub system: &'static str,
-    /// What a tenant would do.
+    /// What the tenant does, as a predicate.
     pub text: &'static str,
-    /// The rules that would find a way, as ids or as areas that end in `/`.
+    /// The rules that find it, as ids or as areas that end in `/`.
     pub rules: &'static [&'static str],
-    /// What the inputs cannot show, and has to hold besides.
-    outside: &'static [(&'static str, &'static str)],
+    /// Conditions that no input shows.
+    outside: &'static [OutsideAssumption],
 }
 
-/// What a proof says to a threat.
+/// An assumption about something that no input shows.
+#[derive(Clone, Copy, Debug)]
+struct OutsideAssumption {
+    name: &'static str,
+    text: &'static str,
+}
+
+const fn assume(name: &'static str, text: &'static str) -> OutsideAssumption {
+    OutsideAssumption { name, text }
+}
+
+/// The answer of a proof to a threat.
 #[derive(Clone, Debug)]
 pub struct ThreatAnswer {
     /// The threat.
     pub threat: &'static Threat,
-    /// What is said of it.
+    /// The answer.
     pub verdict: ThreatStanding,
-    /// The rules that found a way or a question, and how often; those, or the areas, that were
-    /// asked, where none did.
+    /// The rules that were raised, and how often. If none was, the rules or areas that concern the
+    /// threat, each with 0.
     pub evidence: BTreeMap<&'static str, usize>,
-    /// What the verdict rests on.
+    /// The assumptions that the answer depends on.
     pub assumptions: Vec<Assumption>,
 }
 
-/// How a threat stands.
+/// The verdict on a threat.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ThreatStanding {
-    /// As a plane's verdict.
+    /// The same verdict as a plane has.
     Is(Verdict),
-    /// It is averted if several things hold together.
+    /// The threat is averted if several assumptions hold together.
     Partly,
 }
 
 impl ThreatStanding {
-    /// Its name.
+    /// The name in reports.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Is(verdict) => verdict.name(),
@@ -82,11 +93,11 @@ const NODE: &[&str] = &[
     "data/host-path",
     "network/host-network",
 ];
-const KERNEL: (&str, &str) = (
+const KERNEL: OutsideAssumption = assume(
     "kernel-holds",
     "a container without privileges stays in it: no fault of the kernel lets it out",
 );
-const CLOUD: (&str, &str) = (
+const CLOUD: OutsideAssumption = assume(
     "outside-grants",
     "clouds and stores of secrets give each service account its own tenant's data only",
 );
@@ -103,7 +114,7 @@ pub static THREATS: [Threat; 25] = [
         "KubeCopilot",
         "is in the group of another session",
         &["api/shared-subject", "api/wide-subject"],
-        &[(
+        &[assume(
             "groups-are-theirs",
             "the identity provider puts nobody into another tenant's group",
         )],
@@ -130,7 +141,7 @@ pub static THREATS: [Threat; 25] = [
         "OpenBao operator",
         "takes what the node or the cluster has",
         SHARE,
-        &[(
+        &[assume(
             "node-shares",
             "PIDs, node IO, connection tracking and DNS are shared",
         )],
@@ -166,7 +177,7 @@ pub static THREATS: [Threat; 25] = [
         "AIFactory",
         "reads another tenant's audit log",
         GRANTS,
-        &[(
+        &[assume(
             "audit-apart",
             "audit logs are kept where only their tenant and the platform read",
         )],
@@ -179,7 +190,7 @@ pub static THREATS: [Threat; 25] = [
             "network/unread-policy",
             "admission/floor-writable",
         ],
-        &[(
+        &[assume(
             "destinations-are-trusted",
             "whoever answers at an address that egress allows is whom it was allowed for",
         )],
@@ -234,7 +245,7 @@ pub static THREATS: [Threat; 25] = [
         "KubeSphere",
         "takes more than its share",
         SHARE,
-        &[(
+        &[assume(
             "node-shares",
             "PIDs, node IO, connection tracking and DNS are shared",
         )],
@@ -290,7 +301,7 @@ const fn threat(
     system: &'static str,
     text: &'static str,
     rules: &'static [&'static str],
-    outside: &'static [(&'static str, &'static str)],
+    outside: &'static [OutsideAssumption],
 ) -> Threat {
     Threat {
         system,
@@ -301,38 +312,24 @@ const fn threat(
 }
 
 impl Threat {
-    /// Whether a rule would find a way to it.
+    /// Whether a rule concerns it.
     pub fn asks(&self, rule: &str) -> bool {
         self.rules
             .iter()
-            .any(|r| *r == rule || r.ends_with('/') && rule.starts_with(r))
+            .any(|own| *own == rule || own.ends_with('/') && rule.starts_with(own))
     }
 }
 
-/// What a proof says to each threat.
+/// Answers every threat from a proof.
 pub fn answers(proof: &ClusterProof) -> Vec<ThreatAnswer> {
     THREATS.iter().map(|threat| answer(proof, threat)).collect()
 }
 
+/// How often each rule was raised.
+type Evidence = BTreeMap<&'static str, usize>;
+
 fn answer(proof: &ClusterProof, threat: &'static Threat) -> ThreatAnswer {
-    let mut found: BTreeMap<Verdict, BTreeMap<&'static str, usize>> = BTreeMap::new();
-    let findings = proof
-        .findings
-        .iter()
-        .filter_map(|f| Some((f.verdict?, f.diagnostic.rule.id)));
-
-    for (verdict, rule) in findings.filter(|(_, rule)| threat.asks(rule)) {
-        *found.entry(verdict).or_default().entry(rule).or_default() += 1;
-    }
-    for blind in &proof.blind {
-        *found
-            .entry(Verdict::Unknown)
-            .or_default()
-            .entry(blind.rule.id)
-            .or_default() += 1;
-    }
-
-    if let Some((verdict, evidence)) = found.into_iter().next_back() {
+    if let Some((verdict, evidence)) = worst_evidence(proof, threat) {
         return ThreatAnswer {
             threat,
             verdict: ThreatStanding::Is(verdict),
@@ -341,45 +338,57 @@ fn answer(proof: &ClusterProof, threat: &'static Threat) -> ThreatAnswer {
         };
     }
 
-    // What the planes of its rules rest on, and what no input shows.
-    let planes: BTreeSet<Plane> = Plane::ALL
-        .into_iter()
-        .filter(|p| {
-            threat
-                .rules
-                .iter()
-                .any(|r| r.split('/').next() == Some(p.name()))
-        })
+    let assumptions = assumptions(proof, threat);
+    let names: BTreeSet<&str> = assumptions
+        .iter()
+        .map(|assumption| assumption.name)
         .collect();
-
-    let named = proof
-        .planes
-        .iter()
-        .filter(|p| planes.contains(&p.plane))
-        .flat_map(|p| &p.assumptions);
-
-    let outside = threat.outside.iter().map(|(name, text)| Assumption {
-        name,
-        text: (*text).to_owned(),
-    });
-
-    let assumptions: BTreeSet<Assumption> = named.cloned().chain(outside).collect();
-    let verdict = match assumptions
-        .iter()
-        .map(|a| a.name)
-        .collect::<BTreeSet<_>>()
-        .len()
-    {
-        0 => ThreatStanding::Is(Verdict::Proven),
-        1 => ThreatStanding::Is(Verdict::Assumed),
-        _ => ThreatStanding::Partly,
-    };
-
-    let evidence = threat.rules.iter().map(|rule| (*rule, 0)).collect();
     ThreatAnswer {
         threat,
-        verdict,
-        evidence,
+        verdict: match names.len() {
+            0 => ThreatStanding::Is(Verdict::Proven),
+            1 => ThreatStanding::Is(Verdict::Assumed),
+            _ => ThreatStanding::Partly,
+        },
+        evidence: threat.rules.iter().map(|rule| (*rule, 0)).collect(),
         assumptions: assumptions.into_iter().collect(),
     }
+}
+
+/// The worst verdict of the findings that concern a threat, and the rules that led to it.
+fn worst_evidence(proof: &ClusterProof, threat: &Threat) -> Option<(Verdict, Evidence)> {
+    let findings = proof
+        .findings
+        .iter()
+        .filter_map(|finding| Some((finding.verdict?, finding.diagnostic.rule.id)))
+        .filter(|(_, rule)| threat.asks(rule));
+    let blind = proof
+        .blind
+        .iter()
+        .map(|finding| (Verdict::Unknown, finding.rule.id));
+
+    let mut found: BTreeMap<Verdict, Evidence> = BTreeMap::new();
+    for (verdict, rule) in findings.chain(blind) {
+        *found.entry(verdict).or_default().entry(rule).or_default() += 1;
+    }
+    found.pop_last()
+}
+
+/// The assumptions of the planes of a threat's rules, and the threat's own.
+fn assumptions(proof: &ClusterProof, threat: &Threat) -> BTreeSet<Assumption> {
+    let concerns = |plane: Plane| {
+        let mut areas = threat.rules.iter().map(|rule| rule.split('/').next());
+        areas.any(|area| area == Some(plane.name()))
+    };
+    let of_planes = proof
+        .planes
+        .iter()
+        .filter(|result| concerns(result.plane))
+        .flat_map(|result| &result.assumptions);
+
+    let outside = threat.outside.iter().map(|assumption| Assumption {
+        name: assumption.name,
+        text: assumption.text.to_owned(),
+    });
+    of_planes.cloned().chain(outside).collect()
 }

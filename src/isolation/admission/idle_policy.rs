@@ -1,6 +1,7 @@
 use super::Findings;
 use crate::diagnostic::rule;
 use crate::graph::Cluster;
+use crate::graph::admission_policy::AdmissionPolicy;
 use crate::isolation::Finding;
 
 rule! {
@@ -32,69 +33,78 @@ rule! {
 
 pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
     let facts = &cluster.facts;
-    let mut warn = |span, message: String, fix: &str| {
-        out.push(Finding::warning(&IDLE_POLICY, span, message).fix(fix))
-    };
-
-    for guard in &facts.guards {
-        let bindings: Vec<_> = facts
-            .guard_bindings
-            .iter()
-            .filter(|b| b.policy == guard.id.name)
-            .collect();
-
-        let span = bindings
-            .first()
-            .map_or(guard.origin.span, |b| b.origin.span);
-        let name = guard.id.called();
-
-        match bindings.iter().any(|b| b.denies) {
-            true => {}
-            false if bindings.is_empty() => {
-                warn(
-                    span,
-                    format!("{name} is bound to nothing: nobody is asked to hold to it"),
-                    "bind it, with `Deny`",
-                );
-            }
-            false => warn(
-                span,
-                format!("{name} denies nothing: it is bound without `Deny`"),
-                "add `Deny` to validationActions",
-            ),
+    for policy in &facts.guards {
+        if let Some(finding) = without_denial(cluster, policy) {
+            out.push(finding);
         }
-
-        if let Some((text, why)) = guard.says.unreadable() {
-            let plain = |text: &str, most| {
-                text.chars()
-                    .map(|c| if c.is_control() { ' ' } else { c })
-                    .take(most)
-                    .collect()
-            };
-            let (text, why): (String, String) = (plain(text, 80), plain(why, 160));
-            let message = format!("{name} has an expression that cannot be read, `{text}`: {why}");
-            warn(
-                guard.origin.span,
-                message,
-                "mend it: what it denies is not known here",
+        if let Some((text, reason)) = policy.says.unreadable() {
+            let message = format!(
+                "{} has an expression that cannot be read, `{}`: {}",
+                policy.id.called(),
+                printable(text, MAX_EXPRESSION),
+                printable(reason, MAX_REASON)
+            );
+            out.push(
+                Finding::warning(&IDLE_POLICY, policy.origin.span, message)
+                    .fix("mend it: what it denies is not known here"),
             );
         }
     }
 
-    for binding in facts
-        .guard_bindings
-        .iter()
-        .filter(|b| !facts.guards.iter().any(|g| g.id.name == b.policy))
-    {
+    for binding in &facts.guard_bindings {
+        if facts
+            .guards
+            .iter()
+            .any(|policy| policy.id.name == binding.policy)
+        {
+            continue;
+        }
         let message = format!(
             "{} binds `{}`, which is not among the inputs",
             binding.id.called(),
             binding.policy
         );
-        warn(
-            binding.origin.span,
-            message,
-            "add the policy, or remove its binding",
+        out.push(
+            Finding::warning(&IDLE_POLICY, binding.origin.span, message)
+                .fix("add the policy, or remove its binding"),
         );
     }
+}
+
+/// The finding about a policy that no binding makes deny anything.
+fn without_denial(cluster: &Cluster, policy: &AdmissionPolicy) -> Option<Finding> {
+    let bindings: Vec<_> = cluster
+        .facts
+        .guard_bindings
+        .iter()
+        .filter(|binding| binding.policy == policy.id.name)
+        .collect();
+    if bindings.iter().any(|binding| binding.denies) {
+        return None;
+    }
+
+    let name = policy.id.called();
+    Some(match bindings.first() {
+        None => {
+            let message = format!("{name} is bound to nothing: nobody is asked to hold to it");
+            Finding::warning(&IDLE_POLICY, policy.origin.span, message).fix("bind it, with `Deny`")
+        }
+        Some(first) => {
+            let message = format!("{name} denies nothing: it is bound without `Deny`");
+            Finding::warning(&IDLE_POLICY, first.origin.span, message)
+                .fix("add `Deny` to validationActions")
+        }
+    })
+}
+
+/// Most characters of an expression, and of the reason why it cannot be read, that a message shows.
+const MAX_EXPRESSION: usize = 80;
+const MAX_REASON: usize = 160;
+
+/// The start of a text, without control characters.
+fn printable(text: &str, max_chars: usize) -> String {
+    text.chars()
+        .map(|char| if char.is_control() { ' ' } else { char })
+        .take(max_chars)
+        .collect()
 }

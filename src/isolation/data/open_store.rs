@@ -1,6 +1,6 @@
 use super::Findings;
 use crate::diagnostic::rule;
-use crate::graph::facts::StoreCondition;
+use crate::graph::facts::{SecretStore, StoreCondition};
 use crate::graph::{Cluster, Owner};
 use crate::isolation::{Finding, some};
 use std::collections::BTreeSet;
@@ -26,73 +26,81 @@ rule! {
     pub static OPEN_STORE = "data/open-secret-store", Error;
 }
 
+const FIX: &str = "say spec.conditions of one tenant's namespaces, or make a SecretStore in each \
+                   namespace";
+
 pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
-    for store in cluster
-        .facts
-        .stores
-        .iter()
-        .filter(|s| s.id.kind == "ClusterSecretStore")
-    {
-        let span = store.origin.span;
-        let fix = "say spec.conditions of one tenant's namespaces, or make a SecretStore in each namespace";
-        let Some(conditions) = &store.conditions else {
-            let message = format!(
-                "{} may be used from every namespace: its credentials are every tenant's",
-                store.id.called()
-            );
-            let step = "no spec.conditions: an ExternalSecret of any namespace may name it";
-            out.push(
-                Finding::refuted(&OPEN_STORE, span, message)
-                    .step(span, step)
-                    .fix(fix),
-            );
-            continue;
+    let stores = cluster.facts.stores.iter();
+    for store in stores.filter(|store| store.id.kind == "ClusterSecretStore") {
+        let finding = match &store.conditions {
+            None => Some(unconditional(store)),
+            Some(conditions) => conditional(cluster, store, conditions),
         };
-
-        let mut users: BTreeSet<u32> = BTreeSet::new();
-        let mut pattern = false;
-
-        for condition in conditions {
-            let found: Vec<u32> = match condition {
-                StoreCondition::Names(names) => {
-                    names.iter().filter_map(|n| cluster.namespace(n)).collect()
-                }
-                StoreCondition::Selected(selector) => cluster.select(selector).to_vec(),
-                StoreCondition::Pattern => {
-                    pattern = true;
-                    continue;
-                }
-            };
-            users.extend(found.iter().filter_map(
-                |n| match cluster.namespaces[*n as usize].owner {
-                    Owner::Tenant(at) => Some(at),
-                    Owner::Platform => None,
-                },
-            ));
-        }
-
-        if users.len() > 1 {
-            let names = some(
-                users
-                    .iter()
-                    .map(|t| cluster.tenants[*t as usize].name.as_str()),
-            );
-            let message = format!(
-                "{} may be used by {} tenants: {names}",
-                store.id.called(),
-                users.len()
-            );
-            out.push(
-                Finding::refuted(&OPEN_STORE, span, message)
-                    .step(span, "its conditions admit them")
-                    .fix(fix),
-            );
-        } else if pattern {
-            let message = format!(
-                "whom {} admits by a pattern is not evaluated",
-                store.id.called()
-            );
-            out.push(Finding::unknown(&OPEN_STORE, span, message).fix(fix));
+        if let Some(finding) = finding {
+            out.push(finding.fix(FIX));
         }
     }
+}
+
+fn unconditional(store: &SecretStore) -> Finding {
+    let span = store.origin.span;
+    let message = format!(
+        "{} may be used from every namespace: its credentials are every tenant's",
+        store.id.called()
+    );
+    Finding::refuted(&OPEN_STORE, span, message).step(
+        span,
+        "no spec.conditions: an ExternalSecret of any namespace may name it",
+    )
+}
+
+fn conditional(
+    cluster: &Cluster,
+    store: &SecretStore,
+    conditions: &[StoreCondition],
+) -> Option<Finding> {
+    let span = store.origin.span;
+    let mut users: BTreeSet<u32> = BTreeSet::new();
+    let mut has_pattern = false;
+
+    for condition in conditions {
+        let admitted: Vec<u32> = match condition {
+            StoreCondition::Names(names) => names
+                .iter()
+                .filter_map(|name| cluster.namespace(name))
+                .collect(),
+            StoreCondition::Selected(selector) => cluster.select(selector).to_vec(),
+            StoreCondition::Pattern => {
+                has_pattern = true;
+                continue;
+            }
+        };
+        let owner = |at: &u32| cluster.namespaces[*at as usize].owner;
+        users.extend(admitted.iter().filter_map(|at| match owner(at) {
+            Owner::Tenant(tenant) => Some(tenant),
+            Owner::Platform => None,
+        }));
+    }
+
+    if users.len() > 1 {
+        let names = users
+            .iter()
+            .map(|tenant| cluster.tenants[*tenant as usize].name.as_str());
+        let message = format!(
+            "{} may be used by {} tenants: {}",
+            store.id.called(),
+            users.len(),
+            some(names)
+        );
+        let finding = Finding::refuted(&OPEN_STORE, span, message);
+        return Some(finding.step(span, "its conditions admit them"));
+    }
+
+    has_pattern.then(|| {
+        let message = format!(
+            "whom {} admits by a pattern is not evaluated",
+            store.id.called()
+        );
+        Finding::unknown(&OPEN_STORE, span, message)
+    })
 }

@@ -1,10 +1,11 @@
 use super::Findings;
 use crate::diagnostic::rule;
-use crate::graph::{Cluster, Owner};
+use crate::graph::Cluster;
+use crate::graph::storage::{ReferenceGrant, VolumeClaim};
 use crate::isolation::{Finding, at, tenant_of};
 
 rule! {
-    /// A tenant may refer to what another has.
+    /// A tenant may refer to objects of another.
     ///
     /// ## What it finds
     /// A ReferenceGrant in a tenant's namespace that names a namespace of another tenant; a claim
@@ -33,66 +34,65 @@ rule! {
 
 pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
     for grant in &cluster.facts.grants {
-        let Some((home, tenant)) = tenant_of(cluster, &grant.id.namespace) else {
-            continue;
-        };
-        for (from, span) in &grant.from {
-            let Owner::Tenant(other) = cluster.owner(from) else {
-                continue;
-            };
-            if other == home {
-                continue;
-            }
-            let by = &cluster.tenants[other as usize].name;
-            let (span, kinds) = (at(*span, grant.origin), grant.kinds.join(", "));
-            let message = format!(
-                "tenant `{by}` may refer to {kinds} of tenant `{tenant}` in `{}`",
-                grant.id.namespace
-            );
-
-            out.push(
-                Finding::refuted(&REFERENCE_GRANT, span, message)
-                    .by(by)
-                    .reaching(tenant)
-                    .step(
-                        span,
-                        format!("{} lets `{from}` refer to {kinds}", grant.id.called()),
-                    )
-                    .fix("grant the platform's namespace alone, or remove the grant"),
-            );
-        }
+        granted(cluster, grant, out);
     }
     for claim in &cluster.facts.claims {
-        let Some((from, span)) = &claim.copies else {
-            continue;
-        };
-        let (Some((home, by)), Some((other, tenant))) = (
-            tenant_of(cluster, &claim.id.namespace),
-            tenant_of(cluster, from),
-        ) else {
-            continue;
-        };
-
-        let granted = cluster.facts.grants.iter().any(|g| {
-            g.id.namespace == *from
-                && g.from
-                    .iter()
-                    .any(|(namespace, _)| *namespace == claim.id.namespace)
-        });
-
-        // A grant is a finding by itself; without one nothing is copied.
-        if home != other && !granted {
-            let span = at(*span, claim.origin);
-            let message = format!(
-                "{} of tenant `{by}` asks for a copy of what tenant `{tenant}` has",
-                claim.id.called()
-            );
-            out.push(
-                Finding::warning(&REFERENCE_GRANT, span, message)
-                    .by(by)
-                    .reaching(tenant)
-                    .fix("copy from a namespace of its own; nothing grants it today"),
-            );
+        if let Some(finding) = copied(cluster, claim) {
+            out.push(finding);
         }
     }
+}
+
+/// Finds the other tenants that a grant of a tenant names.
+fn granted(cluster: &Cluster, grant: &ReferenceGrant, out: &mut Findings<'_>) {
+    let Some((home, tenant)) = tenant_of(cluster, &grant.id.namespace) else {
+        return;
+    };
+    let kinds = grant.kinds.join(", ");
+
+    for (from, span) in &grant.from {
+        let Some((_, by)) = tenant_of(cluster, from).filter(|(other, _)| *other != home) else {
+            continue;
+        };
+        let span = at(*span, grant.origin);
+        let message = format!(
+            "tenant `{by}` may refer to {kinds} of tenant `{tenant}` in `{}`",
+            grant.id.namespace
+        );
+        let lets = format!("{} lets `{from}` refer to {kinds}", grant.id.called());
+
+        out.push(
+            Finding::refuted(&REFERENCE_GRANT, span, message)
+                .by(by)
+                .reaching(tenant)
+                .step(span, lets)
+                .fix("grant the platform's namespace alone, or remove the grant"),
+        );
+    }
+}
+
+/// The finding about a claim that copies another tenant's data without a grant: the API server does
+/// not copy them today. A grant is a finding by itself.
+fn copied(cluster: &Cluster, claim: &VolumeClaim) -> Option<Finding> {
+    let (from, span) = claim.copies.as_ref()?;
+    let (home, by) = tenant_of(cluster, &claim.id.namespace)?;
+    let (other, tenant) = tenant_of(cluster, from)?;
+    let grants_claim = |grant: &ReferenceGrant| {
+        let mut named = grant.from.iter();
+        grant.id.namespace == *from && named.any(|(name, _)| *name == claim.id.namespace)
+    };
+    if home == other || cluster.facts.grants.iter().any(grants_claim) {
+        return None;
+    }
+
+    let message = format!(
+        "{} of tenant `{by}` asks for a copy of what tenant `{tenant}` has",
+        claim.id.called()
+    );
+    Some(
+        Finding::warning(&REFERENCE_GRANT, at(*span, claim.origin), message)
+            .by(by)
+            .reaching(tenant)
+            .fix("copy from a namespace of its own; nothing grants it today"),
+    )
 }

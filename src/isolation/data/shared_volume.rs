@@ -1,8 +1,9 @@
 use super::Findings;
 use crate::diagnostic::rule;
-use crate::graph::storage::Volume;
+use crate::graph::storage::{Volume, VolumeClaim};
 use crate::graph::{Cluster, Owner};
-use crate::isolation::{Finding, at};
+use crate::isolation::{Finding, at, tenant_of};
+use crate::source::Span;
 use crate::value::Text;
 use std::collections::BTreeMap;
 
@@ -15,8 +16,8 @@ rule! {
     /// folder of nodes.
     ///
     /// ## Why it matters
-    /// A PersistentVolume belongs to no namespace: whoever makes two of one disk gives both what
-    /// either writes. A claim that names a volume has it if it comes first.
+    /// A PersistentVolume belongs to no namespace. If two of them are one disk, each owner reads
+    /// what the other writes. The first claim that names a volume gets it.
     ///
     /// ## Example
     /// ```yaml
@@ -36,183 +37,215 @@ rule! {
     pub static SHARED_VOLUME = "data/shared-volume", Error;
 }
 
-/// What is outside, and whose it is by which volume.
-type Held<'a> = (&'a (Text, Text), BTreeMap<Owner, &'a Volume>);
-
 pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
-    let facts = &cluster.facts;
-    let mut by_handle: BTreeMap<&(Text, Text), BTreeMap<Owner, &Volume>> = BTreeMap::new();
-    // A volume is for the claim that it names, or for those that name it.
-    let mut claims: BTreeMap<&str, Vec<(&Text, &Text)>> = BTreeMap::new();
-
-    for claim in &facts.claims {
-        if let Some((volume, _)) = &claim.volume {
-            claims
-                .entry(volume)
-                .or_default()
-                .push((&claim.id.namespace, &claim.id.name));
+    let claimed = claimed_volumes(cluster);
+    for volume in &claimed {
+        if let Some(finding) = node_folder(cluster, volume) {
+            out.push(finding);
         }
     }
 
-    let bound = |volume: &'_ Volume| -> Vec<(Text, Text)> {
-        let named = claims
-            .get(volume.id.name.as_str())
-            .into_iter()
-            .flatten()
-            .filter(|_| volume.claim.is_none());
-        let named = named.map(|(namespace, name)| ((*namespace).clone(), (*name).clone()));
-        volume.claim.iter().cloned().chain(named).collect()
-    };
+    for (handle, owners) in shared_handles(cluster, &claimed) {
+        if let Some(finding) = shared_handle(cluster, handle, &owners) {
+            out.push(finding);
+        }
+    }
+    claimed_by_name(cluster, out);
+}
 
-    let pairs: Vec<(&Volume, (Text, Text))> = facts
-        .volumes
-        .iter()
-        .flat_map(|v| bound(v).into_iter().map(move |claim| (v, claim)))
-        .collect();
+/// A volume with a handle, and a claim that it is for.
+struct ClaimedVolume<'a> {
+    volume: &'a Volume,
+    handle: &'a Handle,
+    namespace: &'a Text,
+    claim: &'a Text,
+}
 
-    for (volume, (namespace, claim)) in &pairs {
+/// The kind of a volume or its driver, and the name of the data there.
+type Handle = (Text, Text);
+
+/// The volumes that are for a claim: for the one that the volume names, or else for each claim that
+/// names the volume.
+fn claimed_volumes(cluster: &Cluster) -> Vec<ClaimedVolume<'_>> {
+    let mut claims: BTreeMap<&str, Vec<&VolumeClaim>> = BTreeMap::new();
+    for claim in &cluster.facts.claims {
+        if let Some((volume, _)) = &claim.volume {
+            claims.entry(volume).or_default().push(claim);
+        }
+    }
+
+    let mut claimed = Vec::new();
+    for volume in &cluster.facts.volumes {
         let Some(handle) = &volume.handle else {
             continue;
         };
+        let mut add = |namespace, claim| {
+            claimed.push(ClaimedVolume {
+                volume,
+                handle,
+                namespace,
+                claim,
+            });
+        };
+
+        match &volume.claim {
+            Some((namespace, claim)) => add(namespace, claim),
+            None => {
+                let by_name = claims.get(volume.id.name.as_str());
+                for claim in by_name.into_iter().flatten() {
+                    add(&claim.id.namespace, &claim.id.name);
+                }
+            }
+        }
+    }
+    claimed
+}
+
+/// The finding about a tenant's volume that is a folder of a node.
+fn node_folder(cluster: &Cluster, claimed: &ClaimedVolume<'_>) -> Option<Finding> {
+    let ClaimedVolume {
+        volume,
+        handle: (kind, folder),
+        namespace,
+        claim,
+    } = claimed;
+    let (_, tenant) = tenant_of(cluster, namespace)?;
+    if volume.id.kind != "PersistentVolume" {
+        return None;
+    }
+
+    let span = volume.origin.span;
+    let message = format!(
+        "{} is `{}` of a node, for `{claim}` of tenant `{tenant}`",
+        volume.id.called(),
+        folder.trim_end_matches('/')
+    );
+    let finding = match kind.as_str() {
+        "hostPath" => Finding::refuted(&SHARED_VOLUME, span, message),
+        // An administrator sets such a folder apart on one node.
+        "local" => Finding::warning(&SHARED_VOLUME, span, message),
+        _ => return None,
+    };
+
+    let mounts = format!("it is for {namespace}/{claim}, whose pods mount the node's folder");
+    Some(
+        finding
+            .by(tenant)
+            .step(span, mounts)
+            .fix("use another kind of volume"),
+    )
+}
+
+/// The owners of some data, each with the first of its volumes.
+type VolumesByOwner<'a> = BTreeMap<Owner, &'a Volume>;
+
+/// The owners of the data of each handle. A folder belongs to the owners of the folders below it too.
+fn shared_handles<'a>(
+    cluster: &Cluster,
+    claimed: &[ClaimedVolume<'a>],
+) -> Vec<(&'a Handle, VolumesByOwner<'a>)> {
+    let mut by_handle: BTreeMap<&Handle, VolumesByOwner<'_>> = BTreeMap::new();
+    for claimed in claimed {
         by_handle
-            .entry(handle)
+            .entry(claimed.handle)
             .or_default()
-            .entry(cluster.owner(namespace))
-            .or_insert(volume);
-
-        let Owner::Tenant(tenant) = cluster.owner(namespace) else {
-            continue;
-        };
-        if ["hostPath", "local"].contains(&handle.0.as_str())
-            && volume.id.kind == "PersistentVolume"
-        {
-            let (tenant, span) = (&cluster.tenants[tenant as usize].name, volume.origin.span);
-            let message = format!(
-                "{} is `{}` of a node, for `{claim}` of tenant `{tenant}`",
-                volume.id.called(),
-                handle.1.trim_end_matches('/')
-            );
-
-            let finding = match handle.0.as_str() {
-                "hostPath" => Finding::refuted(&SHARED_VOLUME, span, message),
-                // What an administrator sets apart on one node.
-                _ => Finding::warning(&SHARED_VOLUME, span, message),
-            };
-
-            out.push(
-                finding
-                    .by(tenant)
-                    .step(
-                        span,
-                        format!(
-                            "it is for {namespace}/{claim}, whose pods mount the node's folder"
-                        ),
-                    )
-                    .fix("use another kind of volume"),
-            );
-        }
+            .entry(cluster.owner(claimed.namespace))
+            .or_insert(claimed.volume);
     }
 
-    // A folder holds those below it.
-    let mut above: Option<Held<'_>> = None;
-    let mut nested: Vec<Held<'_>> = Vec::new();
-
+    // A folder sorts before those below it.
+    let mut merged: Vec<(&Handle, VolumesByOwner<'_>)> = Vec::new();
     for (handle, owners) in by_handle {
-        let (kind, folder) = handle;
-        let within = |above: &(Text, Text)| {
-            above.0 == *kind && above.1.ends_with('/') && folder.starts_with(above.1.as_str())
-        };
-        match &mut above {
-            Some((outer, all)) if within(outer) => all.extend(owners),
-            _ => nested.extend(above.replace((handle, owners))),
+        match merged.last_mut() {
+            Some((outer, all)) if is_within(handle, outer) => all.extend(owners),
+            _ => merged.push((handle, owners)),
         }
     }
+    merged
+}
 
-    nested.extend(above);
-    for ((kind, handle), owners) in nested.into_iter().filter(|(_, o)| o.len() > 1) {
-        let names = owners
-            .keys()
-            .map(|o| cluster.owner_name(*o))
-            .collect::<Vec<_>>()
-            .join(", ");
+fn is_within(handle: &Handle, outer: &Handle) -> bool {
+    outer.0 == handle.0 && outer.1.ends_with('/') && handle.1.starts_with(outer.1.as_str())
+}
 
-        let mut each = owners.values();
-        let (Some(first), Some(second)) = (each.next(), each.next()) else {
-            continue;
-        };
-        let message = format!("`{handle}` ({kind}) is a volume of {names}");
-        let owners: Vec<Owner> = owners.keys().copied().collect();
+/// The finding about a handle that has several owners.
+fn shared_handle(
+    cluster: &Cluster,
+    handle: &Handle,
+    owners: &VolumesByOwner<'_>,
+) -> Option<Finding> {
+    let mut volumes = owners.values();
+    let (first, second) = (volumes.next()?, volumes.next()?);
+    let (kind, name) = handle;
+    let owners: Vec<Owner> = owners.keys().copied().collect();
+    let message = format!(
+        "`{name}` ({kind}) is a volume of {}",
+        names(cluster, &owners)
+    );
 
-        out.push(
-            between(
-                cluster,
-                &owners,
-                Finding::refuted(&SHARED_VOLUME, second.origin.span, message),
-            )
-            .step(first.origin.span, format!("{} is of it", first.id.called()))
-            .step(
-                second.origin.span,
-                format!("{} is of it too", second.id.called()),
-            )
-            .fix("give each tenant a disk of its own"),
-        );
-    }
+    let finding = Finding::refuted(&SHARED_VOLUME, second.origin.span, message)
+        .step(first.origin.span, format!("{} is of it", first.id.called()))
+        .step(
+            second.origin.span,
+            format!("{} is of it too", second.id.called()),
+        )
+        .fix("give each tenant a disk of its own");
+    Some(between(cluster, &owners, finding))
+}
 
-    let mut named: BTreeMap<
-        &Text,
-        BTreeMap<Owner, (&crate::graph::storage::VolumeClaim, crate::source::Span)>,
-    > = BTreeMap::new();
-
-    for claim in &facts.claims {
+/// Finds volumes that claims of several owners name.
+fn claimed_by_name(cluster: &Cluster, out: &mut Findings<'_>) {
+    let mut named: BTreeMap<&Text, BTreeMap<Owner, (&VolumeClaim, Span)>> = BTreeMap::new();
+    for claim in &cluster.facts.claims {
         if let Some((volume, span)) = &claim.volume {
-            let owner = cluster.owner(&claim.id.namespace);
             named
                 .entry(volume)
                 .or_default()
-                .entry(owner)
+                .entry(cluster.owner(&claim.id.namespace))
                 .or_insert((claim, at(*span, claim.origin)));
         }
     }
 
-    for (volume, owners) in named.into_iter().filter(|(_, o)| o.len() > 1) {
-        let names = owners
-            .keys()
-            .map(|o| cluster.owner_name(*o))
-            .collect::<Vec<_>>()
-            .join(", ");
-
-        let mut each = owners.values();
-        let (Some((first, a)), Some((second, b))) = (each.next(), each.next()) else {
+    for (volume, claims) in named {
+        let mut each = claims.values();
+        let (Some((first, first_span)), Some((second, second_span))) = (each.next(), each.next())
+        else {
             continue;
         };
-        let message = format!("{names} claim the PersistentVolume `{volume}` by name");
-        let both: Vec<Owner> = owners.keys().copied().collect();
+        let owners: Vec<Owner> = claims.keys().copied().collect();
+        let message = format!(
+            "{} claim the PersistentVolume `{volume}` by name",
+            names(cluster, &owners)
+        );
 
-        out.push(
-            between(
-                cluster,
-                &both,
-                Finding::refuted(&SHARED_VOLUME, *b, message),
-            )
-            .step(*a, format!("{} names it", first.id.called()))
+        let finding = Finding::refuted(&SHARED_VOLUME, *second_span, message)
+            .step(*first_span, format!("{} names it", first.id.called()))
             .step(
-                *b,
+                *second_span,
                 format!(
                     "{} names it too: whoever comes first has it",
                     second.id.called()
                 ),
             )
-            .fix("let each tenant claim a volume of its own"),
-        );
+            .fix("let each tenant claim a volume of its own");
+        out.push(between(cluster, &owners, finding));
     }
 }
 
-/// Names who reaches whom, where two tenants do.
+fn names(cluster: &Cluster, owners: &[Owner]) -> String {
+    let names: Vec<String> = owners
+        .iter()
+        .map(|owner| cluster.owner_name(*owner))
+        .collect();
+    names.join(", ")
+}
+
+/// Names the two tenants of a finding, if its owners are two tenants.
 fn between(cluster: &Cluster, owners: &[Owner], finding: Finding) -> Finding {
     match owners {
-        [Owner::Tenant(a), Owner::Tenant(b)] => finding
-            .by(&cluster.tenants[*a as usize].name)
-            .reaching(&cluster.tenants[*b as usize].name),
+        [Owner::Tenant(by), Owner::Tenant(victim)] => finding
+            .by(&cluster.tenants[*by as usize].name)
+            .reaching(&cluster.tenants[*victim as usize].name),
         _ => finding,
     }
 }
