@@ -5,7 +5,7 @@
 
 use crate::span::{SourceId, SourceMap, Span};
 
-/// How bad a finding is.
+/// The severity of a finding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Level {
     /// Something is left unsaid that a reader of the result should know.
@@ -34,7 +34,7 @@ pub struct Rule {
     pub id: &'static str,
     /// The level that a finding has unless the code that finds it says otherwise.
     pub level: Level,
-    /// What it finds, why it matters, how to mend it: the doc comment, in Markdown.
+    /// The manual of the rule, in Markdown: its doc comment.
     pub doc: &'static str,
 }
 
@@ -73,9 +73,9 @@ pub enum Scope {
 /// Another place that belongs to a finding.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Related {
-    /// Where.
+    /// The place.
     pub span: Span,
-    /// What is there.
+    /// The text beside the place.
     pub label: String,
 }
 
@@ -84,17 +84,17 @@ pub struct Related {
 pub struct Diagnostic {
     /// The fault.
     pub rule: &'static Rule,
-    /// How bad it is here.
+    /// The severity here, which a stage may lower.
     pub level: Level,
     /// One line, without a final stop.
     pub message: String,
     /// The primary place.
     pub span: Span,
-    /// What to say under the place's line; may be empty.
+    /// The text under the line of the place; may be empty.
     pub label: String,
     /// Other places.
     pub related: Vec<Related>,
-    /// What mends it, or why nothing has to be done; may be empty.
+    /// The fix, or the reason why none is needed; may be empty.
     pub fix: String,
     /// Whom it concerns.
     pub scope: Scope,
@@ -169,7 +169,7 @@ impl Diagnostic {
 /// once.
 pub fn sort(sources: &SourceMap, findings: &mut Vec<Diagnostic>) {
     findings.sort_by(|a, b| {
-        let key = |d: &Diagnostic| (d.span.start, d.span.end, d.rule.id);
+        let key = |finding: &Diagnostic| (finding.span.start, finding.span.end, finding.rule.id);
         sources
             .path(a.span)
             .cmp(sources.path(b.span))

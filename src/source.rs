@@ -97,7 +97,7 @@ pub fn join(from_dir: &str, path: &str) -> Option<String> {
     }
     let mut parts: Vec<&str> = from_dir
         .split('/')
-        .filter(|p| !p.is_empty() && *p != ".")
+        .filter(|part| !part.is_empty() && *part != ".")
         .collect();
 
     for part in path.split('/') {

@@ -42,7 +42,7 @@ pub struct Source {
     /// Set for a text that is part of tenantry, as `profile restricted (built in)`. The user has no
     /// such file: no output names its path.
     pub built_in: Option<String>,
-    /// Byte offset of each line's start, once it is asked for: of most texts, nobody asks.
+    /// The byte offset of the start of each line, computed at first use. Most texts need none.
     lines: OnceLock<Vec<u32>>,
 }
 
@@ -78,11 +78,11 @@ impl Source {
         self.lines.get_or_init(|| {
             let bytes = self.text.as_bytes();
             let ends = bytes.iter().enumerate();
-            let ends = ends.filter(|(i, b)| {
-                **b == b'\n' || (**b == b'\r' && bytes.get(i + 1) != Some(&b'\n'))
+            let ends = ends.filter(|(at, byte)| {
+                **byte == b'\n' || (**byte == b'\r' && bytes.get(at + 1) != Some(&b'\n'))
             });
             std::iter::once(0)
-                .chain(ends.map(|(i, _)| i as u32 + 1))
+                .chain(ends.map(|(at, _)| at as u32 + 1))
                 .collect()
         })
     }
@@ -120,7 +120,7 @@ impl Source {
             .unwrap_or(self.text.len() as u32)
     }
 
-    /// How many lines the text has.
+    /// The number of lines of the text.
     pub fn line_count(&self) -> u32 {
         self.lines().len() as u32
     }
@@ -208,7 +208,7 @@ impl SourceMap {
         self.all
             .iter()
             .enumerate()
-            .map(|(i, s)| (SourceId(i as u32), s))
+            .map(|(at, source)| (SourceId(at as u32), source))
     }
 }
 

@@ -16,7 +16,7 @@ pub use smol_str::SmolStr as Text;
 /// A value of JSON's kinds.
 #[derive(Clone, Debug, Default)]
 pub enum Value {
-    /// Nothing.
+    /// Null.
     #[default]
     Null,
     /// True or false.
@@ -52,12 +52,12 @@ macro_rules! list {
 pub(crate) use {list, map};
 
 impl Value {
-    /// Whether it is nothing.
+    /// Whether the value is null.
     pub const fn is_null(&self) -> bool {
         matches!(self, Self::Null)
     }
 
-    /// The string, if it is one.
+    /// The text of a string; `None` for another value.
     pub fn as_str(&self) -> Option<&str> {
         if let Self::String(text) = self {
             Some(text)
@@ -66,7 +66,7 @@ impl Value {
         }
     }
 
-    /// The items; none where it is no list.
+    /// The items of a list; empty for another value.
     pub fn items(&self) -> &[Self] {
         if let Self::Seq(items) = self {
             items
@@ -75,7 +75,7 @@ impl Value {
         }
     }
 
-    /// The entries; none where it is no mapping.
+    /// The entries of a mapping; empty for another value.
     pub fn entries(&self) -> &[Entry] {
         if let Self::Map(entries) = self {
             entries
@@ -84,15 +84,15 @@ impl Value {
         }
     }
 
-    /// The value of a key.
+    /// The value of a key of a mapping.
     pub fn get(&self, key: &str) -> Option<&Self> {
         self.entries()
             .iter()
-            .find(|(k, _)| k == key)
-            .map(|(_, v)| v)
+            .find(|(one, _)| one == key)
+            .map(|(_, value)| value)
     }
 
-    /// The value at a path of keys; nothing where there is none.
+    /// The value at a path of keys; null if there is none.
     pub fn at(&self, path: &[&str]) -> &Self {
         const NOTHING: &Value = &Value::Null;
         path.iter()
@@ -100,16 +100,17 @@ impl Value {
             .unwrap_or(NOTHING)
     }
 
-    /// The value of a key, to be changed: what shares it keeps what it has.
+    /// The value of a key, to be changed. Copies that share it keep the old value.
     pub fn get_mut(&mut self, key: &str) -> Option<&mut Self> {
         let Self::Map(entries) = self else {
             return None;
         };
-        let at = entries.iter().position(|(k, _)| k == key)?;
+        let at = entries.iter().position(|(one, _)| one == key)?;
         Some(&mut Arc::make_mut(entries)[at].1)
     }
 
-    /// Changes the entries; nothing becomes an empty mapping before. Anything else stays as it is.
+    /// Changes the entries of a mapping. Null counts as an empty mapping; another value does not
+    /// change.
     pub fn change(&mut self, how: impl FnOnce(&mut Vec<Entry>)) {
         let mut entries = match self {
             Self::Null => Vec::new(),
@@ -121,13 +122,13 @@ impl Value {
     }
 }
 
-/// Lays entries in: each in the place of its key where that is there already, else at the end.
+/// Merges entries: each takes the place of its key, or is added at the end if the key is new.
 ///
-/// The keys of `more` are each given once, as those of a mapping are.
-pub fn lay_in(entries: &mut Vec<Entry>, more: impl IntoIterator<Item = Entry>) {
+/// `more` has each key once, as a mapping has.
+pub fn merge_entries(entries: &mut Vec<Entry>, more: impl IntoIterator<Item = Entry>) {
     let before = entries.len();
     for (key, value) in more {
-        match entries[..before].iter_mut().find(|(k, _)| *k == key) {
+        match entries[..before].iter_mut().find(|(one, _)| *one == key) {
             Some((_, old)) => *old = value,
             None => entries.push((key, value)),
         }
@@ -144,11 +145,15 @@ impl PartialEq for Value {
             (Self::String(a), Self::String(b)) => a == b,
             (Self::Seq(a), Self::Seq(b)) => a == b,
             (Self::Map(a), Self::Map(b)) => {
-                let at =
-                    |i: usize, k: &Text| b.get(i).filter(|(other, _)| other == k).map(|(_, v)| v);
-                let same =
-                    |(i, (k, v)): (usize, &Entry)| at(i, k).or_else(|| other.get(k)) == Some(v);
-                a.len() == b.len() && a.iter().enumerate().all(same)
+                // Equal mappings mostly have their keys in the same order.
+                let is_in_other = |(at, (key, value)): (usize, &Entry)| {
+                    let same_place = b.get(at).filter(|(one, _)| one == key);
+                    let found = same_place
+                        .map(|(_, value)| value)
+                        .or_else(|| other.get(key));
+                    found == Some(value)
+                };
+                a.len() == b.len() && a.iter().enumerate().all(is_in_other)
             }
             _ => false,
         }
@@ -239,14 +244,14 @@ from! {
     &[Value]: value => Self::Seq(value.into()),
     &Vec<Value>: value => Self::Seq(value.as_slice().into()),
     Vec<Entry>: value => Self::Map(value.into()),
-    &IndexMap<Text, Text>: value => value.iter().map(|(k, v)| (k.clone(), Self::from(v.clone()))).collect::<Vec<_>>().into(),
+    &IndexMap<Text, Text>: value => value.iter().map(|(key, text)| (key.clone(), Self::from(text.clone()))).collect::<Vec<_>>().into(),
     &Json: value => match value {
         Json::Null => Self::Null,
         Json::Bool(b) => Self::Bool(*b),
         Json::Number(n) => Self::Number(n.clone()),
         Json::String(s) => s.into(),
         Json::Array(items) => items.iter().map(Self::from).collect::<Vec<_>>().into(),
-        Json::Object(map) => map.iter().map(|(k, v)| (Text::from(k), Self::from(v))).collect::<Vec<_>>().into(),
+        Json::Object(map) => map.iter().map(|(key, value)| (Text::from(key), Self::from(value))).collect::<Vec<_>>().into(),
     },
 }
 

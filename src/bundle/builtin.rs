@@ -30,7 +30,7 @@ pub fn builtin_templates() -> Vec<(String, &'static str)> {
     let mut all: Vec<(String, &str)> = BUILTIN
         .dirs()
         .flat_map(Dir::files)
-        .filter_map(|f| Some((f.path().to_str()?.to_owned(), f.contents_utf8()?)))
+        .filter_map(|file| Some((file.path().to_str()?.to_owned(), file.contents_utf8()?)))
         .collect();
     all.sort();
     all

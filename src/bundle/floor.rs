@@ -47,12 +47,18 @@ pub(super) fn weakened(
             mounts.then_some("the default ServiceAccount")
         }
         ("ResourceQuota", name) => {
-            let quota = namespace.quota.as_ref().filter(|q| q.name == name)?;
+            let quota = namespace
+                .quota
+                .as_ref()
+                .filter(|quota| quota.name == name)?;
             (*value.at(&["spec", "hard"]) != Value::from(&quota.hard))
                 .then_some("the ResourceQuota")
         }
         ("LimitRange", name) => {
-            let limits = namespace.limits.as_ref().filter(|l| l.name == name)?;
+            let limits = namespace
+                .limits
+                .as_ref()
+                .filter(|limits| limits.name == name)?;
             (*value.at(&["spec", "limits"]) != list![limits.item.clone()])
                 .then_some("the LimitRange")
         }
@@ -90,17 +96,17 @@ pub(super) fn check_floor(
             namespace
                 .bindings
                 .iter()
-                .map(|b| (rbac, "RoleBinding", name, b.name.as_str())),
+                .map(|binding| (rbac, "RoleBinding", name, binding.name.as_str())),
         );
 
         for (group, kind, home, object) in wanted {
-            let there = objects.iter().any(|o| {
-                o.id.kind == kind
-                    && o.id.group == group
-                    && o.id.namespace == home
-                    && o.id.name == object
+            let is_rendered = objects.iter().any(|one| {
+                one.id.kind == kind
+                    && one.id.group == group
+                    && one.id.namespace == home
+                    && one.id.name == object
             });
-            if !there {
+            if !is_rendered {
                 let message =
                     format!("no template renders {kind} `{object}` of the namespace `{name}`");
                 out.push(

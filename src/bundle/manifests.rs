@@ -45,9 +45,9 @@ struct File {
 /// A file that a tenant names.
 #[derive(Debug)]
 pub struct NamedManifest {
-    /// The path from the root; nothing where it leaves the root, or is no manifest's.
+    /// The path from the root. `None` if it leaves the root, or is no manifest's.
     pub path: Option<String>,
-    /// Where it is named.
+    /// The line that names it.
     pub span: Span,
     /// The tenant.
     pub tenant: String,
@@ -78,7 +78,7 @@ pub fn wanted(tenancy: &Tenancy, sources: &SourceMap) -> Vec<NamedManifest> {
         for named in tenant.on.iter().flat_map(|on| &on.manifests) {
             if !seen.contains(&named.span) {
                 seen.push(named.span);
-                let path = resolve(sources, named).filter(|p| is_manifest(p));
+                let path = resolve(sources, named).filter(|path| is_manifest(path));
                 all.push(NamedManifest {
                     path,
                     span: named.span,
@@ -91,14 +91,14 @@ pub fn wanted(tenancy: &Tenancy, sources: &SourceMap) -> Vec<NamedManifest> {
     all
 }
 
-/// Why another reader could see other objects in a text than we do.
+/// The reason why another reader could see other objects in a text than tenantry does.
 ///
-/// kyaml, which Flux reads with, splits at every line that begins with `---`, expands whatever has
+/// Flux reads with kyaml. It splits at every line that begins with `---`, expands every object with
 /// `items`, and breaks lines at U+0085, U+2028 and U+2029.
 pub fn read_otherwise(raw: &str, value: &serde_json::Value) -> Option<&'static str> {
     let kind = value
         .get("kind")
-        .and_then(|k| k.as_str())
+        .and_then(|kind| kind.as_str())
         .unwrap_or_default();
     if value.get("items").is_some() || kind.ends_with("List") {
         return Some("a list of objects: Flux would apply each of its items");
@@ -112,14 +112,14 @@ pub fn read_otherwise(raw: &str, value: &serde_json::Value) -> Option<&'static s
         .then_some("a character that other readers take for the end of a line")
 }
 
-/// Why a tenant may not have an object even in its own namespace: it reaches out of it, or takes
-/// what is not its own.
+/// The reason why a tenant may not have an object even in its own namespace: the object reaches
+/// other namespaces, or takes over traffic or an account.
 pub fn reaches_out(
     id: &ObjectId,
     value: &serde_json::Value,
     own: &dyn Fn(&str) -> bool,
 ) -> Option<String> {
-    let text = |pointer: &str| value.pointer(pointer).and_then(|v| v.as_str());
+    let text = |pointer: &str| value.pointer(pointer).and_then(|value| value.as_str());
     match (id.group.as_str(), id.kind.as_str()) {
         ("", "Service") if value.pointer("/spec/externalIPs").is_some() => {
             return Some("externalIPs take other addresses' traffic (CVE-2020-8554)".into());
@@ -154,18 +154,18 @@ impl TenantManifests {
         }
     }
 
-    /// Whether no tenant names any.
+    /// Whether no tenant names a file.
     pub fn is_empty(&self) -> bool {
         self.files.is_empty()
     }
 
-    /// Whether a path is one of them.
+    /// Whether a path is that of a file that a tenant names.
     pub fn contains(&self, path: &str) -> bool {
         self.files.contains_key(path)
     }
 
-    /// A tenant's verbatim objects on a cluster. A file that is missing was reported by whoever
-    /// looked for it.
+    /// A tenant's verbatim objects on a cluster. A missing file was reported when it was looked
+    /// for.
     pub(super) fn of<'s>(
         &self,
         tenant: &Tenant,

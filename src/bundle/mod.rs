@@ -36,7 +36,7 @@ use crate::spec::fleet::ClusterSpec;
 use crate::spec::leaf::Line;
 use crate::tenancy::model::{OnCluster, Tenant, TenantNamespace};
 use crate::tenancy::{DEFAULT_DENY, Tenancy, role_object};
-use crate::value::{Entry, Text, Value, lay_in, map};
+use crate::value::{Entry, Text, Value, map, merge_entries};
 use rayon::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -157,7 +157,7 @@ pub fn short(hasher: &blake3::Hasher) -> String {
 pub struct TenantBundle<T> {
     /// The tenant's name.
     pub tenant: String,
-    /// Its index in the tenancy.
+    /// The tenant's index in the tenancy.
     pub index: usize,
     /// Objects of kinds that every cluster has.
     pub core: ObjectSet<T>,
@@ -178,7 +178,7 @@ impl<T: ObjectForm> TenantBundle<T> {
 pub struct ClusterBundle<T> {
     /// The cluster's index in the fleet.
     pub cluster: usize,
-    /// What is rendered once a cluster.
+    /// The objects that are rendered once for each cluster.
     pub platform: ObjectSet<T>,
     /// Each tenant's, by name.
     pub tenants: Vec<TenantBundle<T>>,
@@ -213,7 +213,7 @@ pub fn render<T: ObjectForm>(
             .tenants
             .iter()
             .enumerate()
-            .filter_map(|(i, t)| Some((i, t, t.on(index)?)))
+            .filter_map(|(at, tenant)| Some((at, tenant, tenant.on(index)?)))
             .filter(|(_, t, _)| wanted(&t.name.value))
             .collect();
 
@@ -249,17 +249,19 @@ fn span_of(tenant: &Tenant, on: &OnCluster, id: &ObjectId) -> Span {
     } else {
         &id.namespace
     };
-    let Some(namespace) = on.namespaces.iter().find(|n| n.name == *home) else {
+    let Some(namespace) = on.namespaces.iter().find(|one| one.name == *home) else {
         return tenant.name.span;
     };
     let binding = namespace
         .bindings
         .iter()
-        .find(|b| id.kind == "RoleBinding" && b.name == *id.name);
-    binding.and_then(|b| b.role_span).unwrap_or(namespace.span)
+        .find(|binding| id.kind == "RoleBinding" && binding.name == *id.name);
+    binding
+        .and_then(|binding| binding.role_span)
+        .unwrap_or(namespace.span)
 }
 
-/// What tenants require, and nothing defines.
+/// Reports the objects that tenants require and no input defines.
 fn required<T: ObjectForm>(
     bundle: &ClusterBundle<T>,
     tenancy: &Tenancy,
@@ -281,7 +283,11 @@ fn required<T: ObjectForm>(
                 .map_or("", |(g, _)| g)
                 .into();
 
-            let namespace = wanted.namespace.as_ref().map_or("", |n| n.as_str()).into();
+            let namespace = wanted
+                .namespace
+                .as_ref()
+                .map_or("", |name| name.as_str())
+                .into();
             let id = ObjectId {
                 group,
                 kind: wanted.kind.as_str().into(),
@@ -329,16 +335,16 @@ impl<'a> Renderer<'a> {
         sources: &'a SourceMap,
     ) -> Self {
         let engine = ClusterEngine::new(&fleet.spec, cluster);
-        let roles = fleet.spec.roles.iter().flatten().map(|r| {
-            let rules = r.rules.iter().filter_map(|r| serde_json::to_value(&r.value).ok());
-            map! { "name" => r.name.as_str(), "rules" => rules.map(|r| Value::from(&r)).collect::<Vec<_>>() }
+        let roles = fleet.spec.roles.iter().flatten().map(|role| {
+            let rules = role.rules.iter().filter_map(|rule| serde_json::to_value(&rule.value).ok());
+            map! { "name" => role.name.as_str(), "rules" => rules.map(|rule| Value::from(&rule)).collect::<Vec<_>>() }
         });
 
         let labels = cluster
             .labels
             .iter()
             .flatten()
-            .map(|(k, v)| -> Entry { (k.as_str().into(), v.as_str().into()) });
+            .map(|(key, label)| -> Entry { (key.as_str().into(), label.as_str().into()) });
 
         let labels = cluster.labels.is_some().then(|| labels.collect::<Vec<_>>());
         Self {
@@ -346,8 +352,8 @@ impl<'a> Renderer<'a> {
             cluster: map! {
                 "name" => cluster.name.as_str(),
                 "labels" => labels,
-                "ring" => cluster.ring.as_ref().map(|r| r.as_str()),
-                "kubernetes" => cluster.kubernetes.as_ref().map(|k| k.as_str()),
+                "ring" => cluster.ring.as_ref().map(|ring| ring.as_str()),
+                "kubernetes" => cluster.kubernetes.as_ref().map(|version| version.as_str()),
                 "flux" => map! {
                     "namespace" => engine.namespace(),
                     "version" => engine.version(),
@@ -402,7 +408,7 @@ impl<'a> Renderer<'a> {
             });
 
             match made {
-                Ok(object) if objects.iter().any(|o| o.id == object.id) => {
+                Ok(object) if objects.iter().any(|earlier| earlier.id == object.id) => {
                     out.push(duplicate(&object, self.fleet_span).scope(Scope::Fleet));
                 }
                 Ok(object) => objects.push(object),
@@ -444,83 +450,88 @@ impl<'a> Renderer<'a> {
         (bundle, faults)
     }
 
+    /// A tenant's objects, in the order of applying.
     fn tenant(
         &self,
         tenant: &Tenant,
         on: &OnCluster,
         out: &mut Vec<Diagnostic>,
     ) -> Vec<Object<'a>> {
-        let mut found: Vec<Yielded> = Vec::new();
-        if let Err(failure) = self.evaluate(on, &mut found) {
+        let mut yielded: Vec<Yielded> = Vec::new();
+        if let Err(failure) = self.evaluate(on, &mut yielded) {
             out.push(failure.finding(&tenant.name.value, tenant.name.span));
             return Vec::new();
         }
 
         let before = out.len();
-        let mut objects: Vec<Object<'_>> = Vec::with_capacity(found.len());
+        let mut objects: Vec<Object<'_>> = Vec::with_capacity(yielded.len());
         let labels = Value::from(&on.tenant.common_labels);
-
-        for (mut value, origin) in found {
-            let id = match checked(&value, origin, tenant.name.span) {
-                Ok(id) => id,
-                Err(fault) => {
-                    out.push(self.of(tenant, *fault));
-                    continue;
-                }
-            };
-
-            let span = origin.unwrap_or_else(|| span_of(tenant, on, &id));
-            let home = if id.kind == "Namespace" {
-                &id.name
-            } else {
-                &id.namespace
-            };
-
-            let namespace = on.namespaces.iter().find(|n| n.name == *home);
-            if !on.plain {
-                decorate(&mut value, &labels, self.annotations.of(&id, namespace));
-            }
-
-            if let Some(what) = namespace.and_then(|n| weakened(&id, &value, n)) {
-                let message = format!("a template renders {what} other than the spec says");
-                let fix = "restore the template; the floor is loosened in the spec, with a Waiver";
-                out.push(self.of(
-                    tenant,
-                    Diagnostic::new(&FLOOR_MISSING, span, message).fix(fix),
-                ));
-                continue;
-            }
-
-            let object = Object {
-                id,
-                body: ObjectBody::Value(value),
-                origin,
-            };
-
-            if let Some(reason) = self.not_allowed(&object.id, tenant, on) {
-                let message = format!("`{}` is not the tenant's to have: {reason}", object.id);
-                let fix = "render objects of the tenant's own namespaces";
-                out.push(self.of(
-                    tenant,
-                    Diagnostic::new(&OBJECT_NOT_ALLOWED, span, message).fix(fix),
-                ));
-            } else {
-                objects.push(object);
+        for one in yielded {
+            match self.templated(one, &labels, tenant, on) {
+                Ok(object) => objects.push(object),
+                Err(fault) => out.push(self.about(tenant, *fault)),
             }
         }
 
         objects.extend(self.manifests.of(tenant, on, self.sources, out));
-        // Named where the templates have the first of a kind.
+        // A finding about a kind is at the first object of the kind, so the order of the templates
+        // is needed here.
         let mut undeclared = Vec::new();
         self.undeclared_kinds(&objects, tenant, &mut undeclared);
         let objects = self.each_once(in_order(objects), tenant, on, out);
-        let clean = out.len() == before;
+
+        let is_clean = out.len() == before;
         out.extend(undeclared);
-        if clean && !on.plain {
+        if is_clean && !on.plain {
             check_floor(&objects, tenant, on, out);
         }
-
         objects
+    }
+
+    /// The object that a template yields for a tenant, with the labels and annotations of its
+    /// objects.
+    ///
+    /// # Errors
+    /// The value is no valid object, weakens the floor, or is not the tenant's to have.
+    fn templated(
+        &self,
+        (mut value, origin): Yielded,
+        labels: &Value,
+        tenant: &Tenant,
+        on: &OnCluster,
+    ) -> Result<Object<'a>, Box<Diagnostic>> {
+        let id = checked(&value, origin, tenant.name.span)?;
+        let span = origin.unwrap_or_else(|| span_of(tenant, on, &id));
+        let home = match id.kind.as_str() {
+            "Namespace" => &id.name,
+            _ => &id.namespace,
+        };
+
+        let namespace = on.namespaces.iter().find(|one| one.name == *home);
+        if !on.plain {
+            decorate(&mut value, labels, self.annotations.of(&id, namespace));
+        }
+
+        if let Some(part) = namespace.and_then(|namespace| weakened(&id, &value, namespace)) {
+            let message = format!("a template renders {part} other than the spec says");
+            let fix = "restore the template; the floor is loosened in the spec, with a Waiver";
+            return Err(Box::new(
+                Diagnostic::new(&FLOOR_MISSING, span, message).fix(fix),
+            ));
+        }
+        if let Some(reason) = self.not_allowed(&id, tenant, on) {
+            let message = format!("`{id}` is not the tenant's to have: {reason}");
+            let fix = "render objects of the tenant's own namespaces";
+            return Err(Box::new(
+                Diagnostic::new(&OBJECT_NOT_ALLOWED, span, message).fix(fix),
+            ));
+        }
+
+        Ok(Object {
+            id,
+            body: ObjectBody::Value(value),
+            origin,
+        })
     }
 
     /// Each object once, of objects in order; a second one of an identity is reported.
@@ -551,7 +562,7 @@ impl<'a> Renderer<'a> {
                     }
                 };
 
-                out.push(self.of(tenant, finding));
+                out.push(self.about(tenant, finding));
             }
 
             twice
@@ -559,7 +570,8 @@ impl<'a> Renderer<'a> {
         objects
     }
 
-    fn of(&self, tenant: &Tenant, finding: Diagnostic) -> Diagnostic {
+    /// A finding about a tenant, with the place of the tenant.
+    fn about(&self, tenant: &Tenant, finding: Diagnostic) -> Diagnostic {
         let finding = if finding.span == tenant.name.span {
             finding
         } else {
@@ -620,7 +632,7 @@ impl<'a> Renderer<'a> {
         let mut seen: BTreeSet<String> = BTreeSet::new();
         for object in objects
             .iter()
-            .filter(|o| !kinds::is_present(&o.id.group) && !declared(&o.id))
+            .filter(|object| !kinds::is_present(&object.id.group) && !declared(&object.id))
         {
             if seen.insert(object.id.type_name()) {
                 let message = format!(
@@ -630,7 +642,7 @@ impl<'a> Renderer<'a> {
                 );
                 let fix = "add it to the cluster's apis once its CRD is installed";
                 let span = object.origin.unwrap_or(self.cluster_span);
-                out.push(self.of(
+                out.push(self.about(
                     tenant,
                     Diagnostic::new(&KIND_NOT_DECLARED, span, message).fix(fix),
                 ));
@@ -640,7 +652,7 @@ impl<'a> Renderer<'a> {
 
     /// Why an object is not the tenant's to have.
     fn not_allowed(&self, id: &ObjectId, tenant: &Tenant, on: &OnCluster) -> Option<String> {
-        let own = |name: &str| on.namespaces.iter().any(|n| n.name == name);
+        let own = |name: &str| on.namespaces.iter().any(|namespace| namespace.name == name);
         if id.kind == "Namespace" && id.group.is_empty() {
             return (!own(&id.name)).then(|| format!("`{}` is not one of its namespaces", id.name));
         }
@@ -657,8 +669,11 @@ impl<'a> Renderer<'a> {
         }
         let prefix = delivery::system_name(&tenant.name.value, "");
         let its_own = id.namespace == self.engine_namespace && id.name.starts_with(&prefix);
-        let made_for_sync = on.deployers.iter().any(|d| d.namespace == id.namespace)
-            || on.syncs.iter().any(|s| s.namespace == id.namespace);
+        let made_for_sync = on
+            .deployers
+            .iter()
+            .any(|deployer| deployer.namespace == id.namespace)
+            || on.syncs.iter().any(|sync| sync.namespace == id.namespace);
 
         (!(its_own && made_for_sync))
             .then(|| format!("`{}` is not one of its namespaces", id.namespace))
@@ -680,14 +695,20 @@ fn is_protected(id: &ObjectId, namespace: &TenantNamespace) -> bool {
         "Namespace" => true,
         "ServiceAccount" => id.name == "default",
         kind if Dialect::is_kind_of_any(kind) => id.name == DEFAULT_DENY,
-        "ResourceQuota" => namespace.quota.as_ref().is_some_and(|q| q.name == id.name),
-        "LimitRange" => namespace.limits.as_ref().is_some_and(|l| l.name == id.name),
+        "ResourceQuota" => namespace
+            .quota
+            .as_ref()
+            .is_some_and(|quota| quota.name == id.name),
+        "LimitRange" => namespace
+            .limits
+            .as_ref()
+            .is_some_and(|limits| limits.name == id.name),
         _ => false,
     }
 }
 
-/// The annotations that an object of a tenant has, whatever its template says, by key: made once,
-/// for there are four of them.
+/// The annotations that every object of a tenant has, also against its template. There are four
+/// sets, each made once.
 struct Annotations([Value; 4]);
 
 impl Annotations {
@@ -702,9 +723,10 @@ impl Annotations {
     }
 
     fn of(&self, id: &ObjectId, namespace: Option<&TenantNamespace>) -> &Value {
-        let protected = namespace.is_some_and(|n| is_protected(id, n));
-        let adopted = namespace
-            .is_some_and(|n| n.adopt && (kinds::is_floor(id) || id.kind == "ServiceAccount"));
+        let protected = namespace.is_some_and(|namespace| is_protected(id, namespace));
+        let adopted = namespace.is_some_and(|namespace| {
+            namespace.adopt && (kinds::is_floor(id) || id.kind == "ServiceAccount")
+        });
         &self.0[usize::from(protected) + 2 * usize::from(adopted)]
     }
 }
@@ -719,7 +741,7 @@ fn decorate(value: &mut Value, labels: &Value, annotations: &Value) {
         for (field, more) in [("labels", labels), ("annotations", annotations)] {
             match metadata.iter_mut().find(|(key, _)| key == field) {
                 Some((_, found)) if !found.entries().is_empty() => {
-                    found.change(|entries| lay_in(entries, more.entries().iter().cloned()));
+                    found.change(|entries| merge_entries(entries, more.entries().iter().cloned()));
                 }
                 Some((_, found)) => *found = more.clone(),
                 None => metadata.push((Text::new_static(field), more.clone())),
@@ -728,8 +750,8 @@ fn decorate(value: &mut Value, labels: &Value, annotations: &Value) {
     });
 }
 
-/// The identity of what a template yields, which its schema accepts: what is set on every object
-/// after is ours. Without an `origin`, the template is built in, and a fault is at `spec_span`.
+/// The identity of an object that a template yields, if its schema accepts it. Without an `origin`,
+/// the template is built in, and a fault is at `spec_span`.
 fn checked(
     value: &Value,
     origin: Option<Span>,
@@ -779,6 +801,6 @@ fn in_order(mut objects: Vec<Object<'_>>) -> Vec<Object<'_>> {
 pub fn catalogue_objects() -> Vec<String> {
     crate::tenancy::CATALOGUE
         .iter()
-        .map(|r| role_object(r))
+        .map(|role| role_object(role))
         .collect()
 }

@@ -6,24 +6,24 @@ use crate::source::Span;
 use crate::value::Value;
 use std::borrow::Cow;
 
-/// An object that was made and checked, and not written yet.
+/// An object that was rendered and checked, and is not written yet.
 #[derive(Debug)]
 pub struct Object<'s> {
-    /// What it is.
+    /// The identity.
     pub id: ObjectId,
-    /// What is written of it.
+    /// The content to write.
     pub body: ObjectBody<'s>,
-    /// Where the user has it: in a template of the fleet's own, or in a verbatim file. `None` if a
+    /// The place in the user's file: a template of the fleet's own, or a verbatim file. `None` if a
     /// built-in template yields it.
     pub origin: Option<Span>,
 }
 
-/// What is written of an object.
+/// The content of an object.
 #[derive(Debug)]
 pub enum ObjectBody<'s> {
     /// A value, to be emitted.
     Value(Value),
-    /// The bytes of a verbatim file, and what they say.
+    /// The bytes of a verbatim file, and their value.
     Verbatim(Cow<'s, str>, Value),
 }
 

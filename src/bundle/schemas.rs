@@ -15,7 +15,7 @@ type Validators = BTreeMap<String, BTreeMap<String, jsonschema::Validator<Repr<V
 static VALIDATORS: LazyLock<Validators> = LazyLock::new(|| {
     let source = Source::new("schemas.yaml", include_str!("schemas.yaml"));
     let (documents, _) = document::parse(SourceId(0), &source);
-    let Some(root) = documents.first().map(|d| d.root.to_json()) else {
+    let Some(root) = documents.first().map(|document| document.root.to_json()) else {
         return Validators::new();
     };
     let mut all = Validators::new();
@@ -74,11 +74,11 @@ pub fn check(object: &Value) -> Option<Vec<String>> {
         validator
             .iter_errors(Ref::Node(object))
             .take(5)
-            .map(|e| {
+            .map(|error| {
                 format!(
                     "{}: {}",
-                    e.instance_path(),
-                    crate::spec::shorten(&e.to_string())
+                    error.instance_path(),
+                    crate::spec::shorten(&error.to_string())
                 )
             })
             .collect(),

@@ -9,12 +9,12 @@ use crate::diagnostic::{Diagnostic, Scope, rule};
 use crate::document::{self, Document, Node, NodeValue};
 use crate::expression::{ExpressionFault, Leaf, NameScope};
 use crate::source::{Source, SourceId, Span};
-use crate::value::{Entry, Text, Value, lay_in};
+use crate::value::{Entry, Text, Value, merge_entries};
 use std::cell::Cell;
 
-/// Most values that one document of a template may yield for one tenant.
+/// The largest number of values that one document of a template may yield for one tenant.
 pub const MAX_VALUES: usize = 200_000;
-/// Most bytes of text that one document of a template may yield for one tenant.
+/// The largest number of bytes of text that one document of a template may yield for one tenant.
 pub const MAX_BYTES: usize = 4 << 20;
 
 rule! {
@@ -100,12 +100,12 @@ struct Test {
     span: Span,
 }
 
-/// What went wrong for a tenant: in the template, at a place.
+/// A fault of a template for one tenant.
 #[derive(Debug)]
 pub struct Failure {
-    /// What.
+    /// The fault.
     pub fault: ExpressionFault,
-    /// Where in the template.
+    /// The place in the template.
     span: Span,
     /// The path of a built-in template: its place is in no file of the user.
     built_in: Option<String>,
@@ -206,7 +206,7 @@ fn body(document: &Document) -> Result<Option<TemplateDocument>, Box<Diagnostic>
                 .root
                 .entries()
                 .first()
-                .map_or(first, |e| e.key_span);
+                .map_or(first, |entry| entry.key_span);
             Ok(Some(TemplateDocument {
                 span: head,
                 root: TemplateNode::Seq(vec![item(&document.root)?]),
@@ -224,7 +224,7 @@ fn item(node: &Node) -> Result<Item, Box<Diagnostic>> {
     let Some(entry) = node.entry("$for") else {
         return Ok(Item {
             repeat: None,
-            part: part(node)?,
+            part: template_node(node)?,
         });
     };
 
@@ -240,14 +240,18 @@ fn item(node: &Node) -> Result<Item, Box<Diagnostic>> {
     let text = entry.node.as_str().ok_or_else(wrong)?;
     let (name, list) = text.split_once(" in ").ok_or_else(wrong)?;
     let (name, list) = (name.trim(), list.trim());
-    if name.is_empty() || !name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_') {
+    if name.is_empty()
+        || !name
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+    {
         return Err(wrong());
     }
     let list = Leaf::parse(&format!("{{{{ {list} }}}}"))
         .map_err(|(fault, _)| syntax(span, fault.to_string(), "mend it"))?;
     let mut rest = node.clone();
     if let NodeValue::Map(entries) = &mut rest.value {
-        entries.retain(|e| e.key != "$for");
+        entries.retain(|entry| entry.key != "$for");
     }
 
     Ok(Item {
@@ -256,7 +260,7 @@ fn item(node: &Node) -> Result<Item, Box<Diagnostic>> {
             list,
             span,
         }),
-        part: part(&rest)?,
+        part: template_node(&rest)?,
     })
 }
 
@@ -265,102 +269,101 @@ fn leaf(node: &Node, text: &str) -> Result<Leaf, Box<Diagnostic>> {
         .map_err(|(fault, _)| syntax(node.span, fault.to_string(), "mend the expression"))
 }
 
-fn part(node: &Node) -> Result<TemplateNode, Box<Diagnostic>> {
-    Ok(match &node.value {
-        NodeValue::String(text) if text.contains("{{") => TemplateNode::Leaf {
+fn template_node(node: &Node) -> Result<TemplateNode, Box<Diagnostic>> {
+    match &node.value {
+        NodeValue::String(text) if text.contains("{{") => Ok(TemplateNode::Leaf {
             leaf: leaf(node, text)?,
             span: node.span,
-        },
-        NodeValue::Map(entries) => {
-            let mut condition = None;
-            let mut members = Vec::with_capacity(entries.len());
+        }),
+        NodeValue::Map(entries) => mapping(node.span, entries),
+        NodeValue::Seq(items) => sequence(items),
+        _ => Ok(TemplateNode::Literal(node.to_value())),
+    }
+}
 
-            for entry in entries {
-                let span = entry.key_span;
-                match entry.key.as_str() {
-                    "$if" => {
-                        let text = entry.node.as_str().unwrap_or_default();
-                        let text = if text.contains("{{") {
-                            text.to_owned()
-                        } else {
-                            format!("{{{{ {text} }}}}")
-                        };
-                        condition = Some(Test {
-                            leaf: leaf(&entry.node, &text)?,
-                            span: entry.node.span,
-                        });
-                    }
-                    "$merge" => members.push(Member::Merge(part(&entry.node)?, entry.node.span)),
-                    "$value" => members.push(Member::Whole(part(&entry.node)?)),
-                    "$for" => {
-                        return Err(syntax(
-                            span,
-                            "`$for` stands in a document or an item of a list",
-                            "move it",
-                        ));
-                    }
-                    key if key.starts_with('$') => {
-                        return Err(syntax(
-                            span,
-                            format!("`{key}` is unknown"),
-                            "known: $if, $for, $merge, $value",
-                        ));
-                    }
-                    key if key.contains("{{") => {
-                        return Err(syntax(
-                            span,
-                            "an expression in a key",
-                            "lay a mapping in with $merge",
-                        ));
-                    }
-                    // As where a condition stands beside it: null leaves the key out.
-                    _ if matches!(entry.node.value, NodeValue::Null) => {}
-                    key => members.push(Member::Entry(key.into(), part(&entry.node)?)),
-                }
-            }
-
-            let literal = condition.is_none()
-                && members
-                    .iter()
-                    .all(|m| matches!(m, Member::Entry(_, TemplateNode::Literal(_))));
-
-            if literal {
-                let entries = members.into_iter().filter_map(|m| match m {
-                    Member::Entry(key, TemplateNode::Literal(value)) => Some((key, value)),
-                    _ => None,
-                });
-                TemplateNode::Literal(entries.collect::<Vec<Entry>>().into())
-            } else {
-                TemplateNode::Map {
-                    condition,
-                    entries: members,
-                    span: node.span,
-                }
-            }
+/// A mapping; a literal if it holds no expression.
+fn mapping(span: Span, entries: &[document::Entry]) -> Result<TemplateNode, Box<Diagnostic>> {
+    let mut condition = None;
+    let mut members = Vec::with_capacity(entries.len());
+    for entry in entries {
+        match entry.key.as_str() {
+            "$if" => condition = Some(test(&entry.node)?),
+            _ => members.extend(member(entry)?),
         }
-        NodeValue::Seq(items) => {
-            let items = items.iter().map(item).collect::<Result<Vec<_>, _>>()?;
-            if items
-                .iter()
-                .all(|i| i.repeat.is_none() && matches!(i.part, TemplateNode::Literal(_)))
-            {
-                let values = items.into_iter().filter_map(|i| {
-                    if let TemplateNode::Literal(v) = i.part {
-                        Some(v)
-                    } else {
-                        None
-                    }
-                });
-                TemplateNode::Literal(values.collect::<Vec<_>>().into())
-            } else {
-                TemplateNode::Seq(items)
-            }
-        }
-        _ => TemplateNode::Literal(node.to_value()),
+    }
+
+    let is_literal = |member: &Member| matches!(member, Member::Entry(_, TemplateNode::Literal(_)));
+    if condition.is_some() || !members.iter().all(is_literal) {
+        return Ok(TemplateNode::Map {
+            condition,
+            entries: members,
+            span,
+        });
+    }
+
+    let entries = members.into_iter().filter_map(|member| match member {
+        Member::Entry(key, TemplateNode::Literal(value)) => Some((key, value)),
+        _ => None,
+    });
+    Ok(TemplateNode::Literal(
+        entries.collect::<Vec<Entry>>().into(),
+    ))
+}
+
+/// A condition, which may be written without braces.
+fn test(node: &Node) -> Result<Test, Box<Diagnostic>> {
+    let text = node.as_str().unwrap_or_default();
+    let leaf = match text.contains("{{") {
+        true => leaf(node, text)?,
+        false => leaf(node, &format!("{{{{ {text} }}}}"))?,
+    };
+    Ok(Test {
+        leaf,
+        span: node.span,
     })
 }
 
-/// Whether a value counts as true: not null, false, nothing, an empty text, list or mapping.
+/// The member of a mapping; `None` for null, which leaves the key out.
+fn member(entry: &document::Entry) -> Result<Option<Member>, Box<Diagnostic>> {
+    let (node, span) = (&entry.node, entry.key_span);
+    let member = match entry.key.as_str() {
+        "$merge" => Member::Merge(template_node(node)?, node.span),
+        "$value" => Member::Whole(template_node(node)?),
+        "$for" => {
+            let message = "`$for` stands in a document or an item of a list";
+            return Err(syntax(span, message, "move it"));
+        }
+        key if key.starts_with('$') => {
+            let message = format!("`{key}` is unknown");
+            return Err(syntax(span, message, "known: $if, $for, $merge, $value"));
+        }
+        key if key.contains("{{") => {
+            let fix = "merge a mapping in with $merge";
+            return Err(syntax(span, "an expression in a key", fix));
+        }
+        _ if matches!(node.value, NodeValue::Null) => return Ok(None),
+        key => Member::Entry(key.into(), template_node(node)?),
+    };
+    Ok(Some(member))
+}
+
+/// A list; a literal if it holds no expression.
+fn sequence(items: &[Node]) -> Result<TemplateNode, Box<Diagnostic>> {
+    let items = items.iter().map(item).collect::<Result<Vec<Item>, _>>()?;
+    let is_literal =
+        |item: &Item| item.repeat.is_none() && matches!(item.part, TemplateNode::Literal(_));
+    if !items.iter().all(is_literal) {
+        return Ok(TemplateNode::Seq(items));
+    }
+
+    let values = items.into_iter().filter_map(|item| match item.part {
+        TemplateNode::Literal(value) => Some(value),
+        _ => None,
+    });
+    Ok(TemplateNode::Literal(values.collect::<Vec<Value>>().into()))
+}
+
+/// Whether a value counts as true: it is not null, false, zero, or an empty text, list or mapping.
 fn truth(value: &Value) -> bool {
     match value {
         Value::Null => false,
@@ -388,7 +391,10 @@ impl Item {
             return Ok(());
         };
 
-        let list = repeat.list.eval(scope).map_err(|f| fail(f, repeat.span))?;
+        let list = repeat
+            .list
+            .eval(scope)
+            .map_err(|fault| fail(fault, repeat.span))?;
         let Value::Seq(items) = list else {
             let fault =
                 ExpressionFault::Other("`$for` runs over something that is not a list".into());
@@ -408,12 +414,12 @@ impl Item {
 }
 
 impl TemplateNode {
-    /// The value; nothing where a condition is false.
+    /// The value; `None` if a condition is false.
     fn eval(&self, scope: &NameScope<'_>, budget: &Budget) -> Result<Option<Value>, Failure> {
         match self {
             Self::Literal(value) => Ok(Some(value.clone())),
             Self::Leaf { leaf, span } => {
-                let value = leaf.eval(scope).map_err(|f| fail(f, *span))?;
+                let value = leaf.eval(scope).map_err(|fault| fail(fault, *span))?;
                 budget.spend(size(&value), *span)?;
                 Ok(Some(value))
             }
@@ -430,54 +436,69 @@ impl TemplateNode {
                 span,
             } => {
                 budget.spend(0, *span)?;
-                if let Some(test) = condition
-                    && !truth(&test.leaf.eval(scope).map_err(|f| fail(f, test.span))?)
-                {
-                    return Ok(None);
+                match condition {
+                    Some(test) if !test.holds(scope)? => Ok(None),
+                    _ => eval_members(entries, scope, budget),
                 }
-
-                let mut out = Vec::with_capacity(entries.len());
-                // The keys of a template are each given once: only what is laid in may have one of
-                // them.
-                let mut merged = false;
-
-                for member in entries {
-                    match member {
-                        Member::Entry(key, part) => {
-                            match part.eval(scope, budget)?.filter(|v| !v.is_null()) {
-                                Some(value) if merged => lay_in(&mut out, [(key.clone(), value)]),
-                                Some(value) => out.push((key.clone(), value)),
-                                None => {}
-                            }
-                        }
-                        Member::Whole(part) => return part.eval(scope, budget),
-                        Member::Merge(part, span) => match part.eval(scope, budget)? {
-                            Some(Value::Map(more)) => {
-                                merged = true;
-                                lay_in(&mut out, more.iter().cloned());
-                            }
-                            None | Some(Value::Null) => {}
-                            Some(_) => {
-                                let fault = ExpressionFault::Other(
-                                    "`$merge` lays in something that is not a mapping".into(),
-                                );
-                                return Err(Failure::new(fault, *span));
-                            }
-                        },
-                    }
-                }
-
-                Ok(Some(out.into()))
             }
         }
     }
+}
+
+impl Test {
+    fn holds(&self, scope: &NameScope<'_>) -> Result<bool, Failure> {
+        let value = self.leaf.eval(scope);
+        let value = value.map_err(|fault| fail(fault, self.span))?;
+        Ok(truth(&value))
+    }
+}
+
+/// The value of a mapping's members.
+///
+/// A template has each key once. So an entry can only meet a key that was merged in before it.
+fn eval_members(
+    members: &[Member],
+    scope: &NameScope<'_>,
+    budget: &Budget,
+) -> Result<Option<Value>, Failure> {
+    let mut entries = Vec::with_capacity(members.len());
+    let mut has_merged = false;
+
+    for member in members {
+        match member {
+            Member::Entry(key, part) => {
+                let value = part.eval(scope, budget)?;
+                match value.filter(|value| !value.is_null()) {
+                    Some(value) if has_merged => {
+                        merge_entries(&mut entries, [(key.clone(), value)])
+                    }
+                    Some(value) => entries.push((key.clone(), value)),
+                    None => {}
+                }
+            }
+            Member::Whole(part) => return part.eval(scope, budget),
+            Member::Merge(part, span) => match part.eval(scope, budget)? {
+                Some(Value::Map(more)) => {
+                    has_merged = true;
+                    merge_entries(&mut entries, more.iter().cloned());
+                }
+                None | Some(Value::Null) => {}
+                Some(_) => {
+                    let text = "`$merge` takes a mapping, and this is not one".to_owned();
+                    return Err(Failure::new(ExpressionFault::Other(text), *span));
+                }
+            },
+        }
+    }
+
+    Ok(Some(entries.into()))
 }
 
 fn size(value: &Value) -> usize {
     match value {
         Value::String(s) => s.len(),
         Value::Seq(items) => items.iter().map(size).sum::<usize>() + items.len(),
-        Value::Map(map) => map.iter().map(|(k, v)| k.len() + size(v)).sum(),
+        Value::Map(map) => map.iter().map(|(key, value)| key.len() + size(value)).sum(),
         _ => 8,
     }
 }

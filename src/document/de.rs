@@ -28,9 +28,9 @@ const FIELDS: [&str; 7] = [
 pub struct Spanned<T> {
     /// The value.
     pub value: T,
-    /// Where the value stands.
+    /// The place of the value.
     pub span: Span,
-    /// Where its key stands.
+    /// The place of its key.
     pub key: Span,
 }
 
@@ -119,7 +119,7 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Spanned<T> {
 /// Reads a typed value from a node whose shape a schema has already accepted.
 ///
 /// # Errors
-/// What the schema could not say, with the place it was found at.
+/// A fault that no schema states, with its place.
 pub fn deserialize<'de, T: Deserialize<'de>>(node: &'de Node) -> Result<T, (String, Span)> {
     T::deserialize(At {
         node,
@@ -276,7 +276,7 @@ impl<'de> MapAccess<'de> for Entries<'de> {
         self.current
             .map(|entry| {
                 seed.deserialize(StrDeserializer::<Fault>::new(&entry.key))
-                    .map_err(|f| f.at(entry.key_span))
+                    .map_err(|fault| fault.at(entry.key_span))
             })
             .transpose()
     }

@@ -146,9 +146,9 @@ fn plain_safe(text: &str) -> bool {
     if !(first.is_ascii_alphabetic() || *first == b'/') || matches!(last, b' ' | b':') {
         return false;
     }
-    let clean = bytes.iter().enumerate().all(|(i, b)| match b {
-        b':' => bytes.get(i + 1) != Some(&b' '),
-        b'#' => bytes[i - 1] != b' ',
+    let clean = bytes.iter().enumerate().all(|(at, byte)| match byte {
+        b':' => bytes.get(at + 1) != Some(&b' '),
+        b'#' => bytes[at - 1] != b' ',
         0x20..=0x7e => true,
         _ => false,
     });
@@ -159,7 +159,10 @@ fn literal_safe(text: &str) -> bool {
     text.contains('\n')
         && !text.starts_with([' ', '\n', '\t'])
         && text.split('\n').all(|line| {
-            !line.ends_with([' ', '\t']) && line.chars().all(|c| c == '\t' || !needs_escape(c))
+            !line.ends_with([' ', '\t'])
+                && line
+                    .chars()
+                    .all(|character| character == '\t' || !needs_escape(character))
         })
 }
 

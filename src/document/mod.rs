@@ -40,7 +40,7 @@ pub struct Document {
 /// A value, its place, and what it won against in a merge.
 #[derive(Clone, Debug)]
 pub struct Node {
-    /// Where the value stands.
+    /// The place of the value.
     pub span: Span,
     /// The value.
     pub value: NodeValue,
@@ -48,7 +48,7 @@ pub struct Node {
     pub overridden: Box<[Span]>,
 }
 
-/// What a [`Node`] can be.
+/// The value of a [`Node`].
 #[derive(Clone, Debug)]
 pub enum NodeValue {
     /// `null`, `~` or nothing.
@@ -70,7 +70,7 @@ pub enum NodeValue {
 pub struct Entry {
     /// The key.
     pub key: Text,
-    /// Where the key stands.
+    /// The place of the key.
     pub key_span: Span,
     /// The value.
     pub node: Node,
@@ -86,7 +86,7 @@ impl Serialize for Node {
             NodeValue::String(s) => serializer.serialize_str(s),
             NodeValue::Seq(items) => items.serialize(serializer),
             NodeValue::Map(entries) => {
-                serializer.collect_map(entries.iter().map(|e| (&e.key, &e.node)))
+                serializer.collect_map(entries.iter().map(|entry| (&entry.key, &entry.node)))
             }
         }
     }
@@ -153,12 +153,12 @@ impl Node {
 
     /// The entry of a key.
     pub fn entry(&self, key: &str) -> Option<&Entry> {
-        self.entries().iter().find(|e| e.key == key)
+        self.entries().iter().find(|entry| entry.key == key)
     }
 
     /// The value of a key.
     pub fn get(&self, key: &str) -> Option<&Self> {
-        self.entry(key).map(|e| &e.node)
+        self.entry(key).map(|entry| &entry.node)
     }
 
     /// Takes the value of a key out.
@@ -166,7 +166,7 @@ impl Node {
         let NodeValue::Map(entries) = &mut self.value else {
             return None;
         };
-        let at = entries.iter().position(|e| e.key == key)?;
+        let at = entries.iter().position(|entry| entry.key == key)?;
         Some(entries.remove(at).node)
     }
 
@@ -185,14 +185,15 @@ impl Node {
         for part in pointer.split('/').skip(1) {
             let key = part.replace("~1", "/").replace("~0", "~");
             match &node.value {
-                NodeValue::Map(entries) => match entries.iter().find(|e| e.key == key) {
+                NodeValue::Map(entries) => match entries.iter().find(|entry| entry.key == key) {
                     Some(found) => {
                         node = &found.node;
                         entry = Some(found);
                     }
                     None => break,
                 },
-                NodeValue::Seq(items) => match key.parse().ok().and_then(|i: usize| items.get(i)) {
+                NodeValue::Seq(items) => match key.parse().ok().and_then(|at: usize| items.get(at))
+                {
                     Some(found) => {
                         node = found;
                         entry = None;
@@ -241,7 +242,7 @@ impl Node {
             NodeValue::Seq(items) => items.iter().map(Self::to_value).collect::<Vec<_>>().into(),
             NodeValue::Map(entries) => entries
                 .iter()
-                .map(|e| (e.key.clone(), e.node.to_value()))
+                .map(|entry| (entry.key.clone(), entry.node.to_value()))
                 .collect::<Vec<_>>()
                 .into(),
         }

@@ -11,9 +11,9 @@ use std::ops::Range;
 
 /// Deepest nesting that is read.
 pub const MAX_DEPTH: usize = 64;
-/// Most nodes in a file, aliases expanded.
+/// The largest number of nodes in a file, with aliases expanded.
 pub const MAX_NODES: usize = 100_000;
-/// Most bytes of text in a file's values, aliases expanded.
+/// The largest number of bytes of text in a file's values, with aliases expanded.
 pub const MAX_EXPANDED_BYTES: usize = 4 << 20;
 
 rule! {
@@ -120,7 +120,7 @@ struct Builder<'s> {
     faults: Vec<Diagnostic>,
     /// The root of the document that is being read, once it is complete.
     root: Option<Node>,
-    /// Where that document's bytes begin.
+    /// The offset of the document's first byte.
     raw_start: usize,
     /// Open collections, outermost first.
     open: Vec<Open>,
@@ -185,9 +185,12 @@ impl<'s> Builder<'s> {
 
     /// The fault of the first control character that no YAML text may hold.
     fn control_character(&self) -> Option<Diagnostic> {
-        let refused = |c: char| c.is_control() && !"\t\n\r\u{85}".contains(c);
+        let refused =
+            |character: char| character.is_control() && !"\t\n\r\u{85}".contains(character);
         let text = &self.source.text;
-        let (at, found) = text.char_indices().find(|(_, c)| refused(*c))?;
+        let (at, found) = text
+            .char_indices()
+            .find(|(_, character)| refused(*character))?;
 
         let message = format!(
             "the control character U+{:04X} stands in the text",
@@ -264,7 +267,7 @@ impl<'s> Builder<'s> {
             }
             Event::Alias(anchor) => self.alias(anchor, span),
             Event::SequenceStart(_, _, tag) | Event::MappingStart(_, _, tag)
-                if tag.as_deref().is_some_and(|t| !t.is_yaml_core_schema()) =>
+                if tag.as_deref().is_some_and(|tag| !tag.is_yaml_core_schema()) =>
             {
                 Err(self.unsupported(span, "a tag is not read", "remove the tag"))
             }
@@ -637,7 +640,7 @@ fn measure(node: &Node) -> Size {
 /// follows it there.
 fn after_marker(text: &str, end: usize) -> usize {
     let rest = &text[end..];
-    let line_end = rest.find('\n').map_or(rest.len(), |i| i + 1);
+    let line_end = rest.find('\n').map_or(rest.len(), |at| at + 1);
     if rest[..line_end].trim().is_empty() {
         end + line_end
     } else {
@@ -673,7 +676,7 @@ mod tests {
     #[test]
     fn a_key_given_twice_is_a_fault_in_mappings_of_any_length() {
         for count in [1, 2, 16, 17, 100] {
-            let keys: String = (0..count).map(|i| format!("k{i}: 1\n")).collect();
+            let keys: String = (0..count).map(|at| format!("k{at}: 1\n")).collect();
             assert!(faults(&keys).is_empty());
 
             let last = count - 1;

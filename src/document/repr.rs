@@ -14,7 +14,7 @@ use std::marker::PhantomData;
 pub trait TreeValue: Sized + Send + Sync + 'static {
     /// A key and its value.
     type Entry: 'static;
-    /// What a node is.
+    /// The view of a node.
     fn view(&self) -> View<'_, Self>;
     /// The parts of an entry.
     fn split(entry: &Self::Entry) -> (&str, &Self);
@@ -24,7 +24,7 @@ pub trait TreeValue: Sized + Send + Sync + 'static {
         None
     }
 
-    /// The value of a key; nothing where it is null, as Kubernetes reads it.
+    /// The value of a key; `None` if it is null, as Kubernetes reads it.
     fn member(&self, key: &str) -> Option<&Self> {
         let View::Map(entries) = self.view() else {
             return None;
@@ -59,14 +59,14 @@ pub trait TreeValue: Sized + Send + Sync + 'static {
                 entries
                     .iter()
                     .map(Self::split)
-                    .map(|(k, v)| (k.to_owned(), v.to_json()))
+                    .map(|(key, value)| (key.to_owned(), value.to_json()))
                     .collect(),
             ),
         }
     }
 }
 
-/// What a node of a tree is.
+/// A node of a tree, by its JSON type.
 pub enum View<'a, T: TreeValue> {
     /// Nothing.
     Null,

@@ -28,7 +28,7 @@ fn number(text: &str) -> Option<Result<Number, ()>> {
     }
     let unsigned = text.strip_prefix(['-', '+']).unwrap_or(text);
 
-    if !unsigned.is_empty() && unsigned.bytes().all(|b| b.is_ascii_digit()) {
+    if !unsigned.is_empty() && unsigned.bytes().all(|byte| byte.is_ascii_digit()) {
         let fits = text
             .parse::<i64>()
             .map(Number::from)
@@ -39,7 +39,7 @@ fn number(text: &str) -> Option<Result<Number, ()>> {
     for (prefix, radix) in [("0o", 8), ("0x", 16)] {
         if let Some(digits) = text.strip_prefix(prefix)
             && !digits.is_empty()
-            && digits.chars().all(|c| c.is_digit(radix))
+            && digits.chars().all(|digit| digit.is_digit(radix))
         {
             return Some(
                 u64::from_str_radix(digits, radix)
@@ -52,11 +52,11 @@ fn number(text: &str) -> Option<Result<Number, ()>> {
     if matches!(unsigned, ".inf" | ".Inf" | ".INF") || matches!(text, ".nan" | ".NaN" | ".NAN") {
         return Some(Err(()));
     }
-    let shape = unsigned.starts_with(|c: char| c.is_ascii_digit() || c == '.')
+    let shape = unsigned.starts_with(|first: char| first.is_ascii_digit() || first == '.')
         && unsigned
             .bytes()
-            .all(|b| b.is_ascii_digit() || matches!(b, b'.' | b'e' | b'E' | b'+' | b'-'))
-        && unsigned.bytes().any(|b| b.is_ascii_digit());
+            .all(|byte| byte.is_ascii_digit() || matches!(byte, b'.' | b'e' | b'E' | b'+' | b'-'))
+        && unsigned.bytes().any(|byte| byte.is_ascii_digit());
 
     if !shape {
         return None;
@@ -65,82 +65,87 @@ fn number(text: &str) -> Option<Result<Number, ()>> {
     Some(Number::from_f64(float).ok_or(()))
 }
 
-/// What YAML 1.1 readers take a plain scalar for, where that differs from what we read; `None`
-/// where all agree.
+/// The type that YAML 1.1 readers give a plain scalar, if it differs from the one that tenantry
+/// gives it. `None` if all readers agree.
 ///
-/// `true`, `12`, `1.5` and `null` are the same to everybody; `yes`, `012`, `1_000`, `12:30:45`,
-/// `1e3`, `2026-11-01` are not.
+/// All readers agree on `true`, `12`, `1.5` and `null`. They disagree on `yes`, `012`, `1_000`,
+/// `12:30:45`, `1e3` and `2026-11-01`.
 pub fn ambiguity(text: &str) -> Option<&'static str> {
-    let bytes = text.as_bytes();
-    let first = *bytes.first()?;
-
+    let first = *text.as_bytes().first()?;
     if first.is_ascii_alphabetic() {
-        let yes = matches!(text.len(), 1..=3)
-            && ["y", "n", "yes", "no", "on", "off"]
-                .iter()
-                .any(|word| word.eq_ignore_ascii_case(text));
-        return yes.then_some("a boolean");
+        static BOOLEANS: [&str; 6] = ["y", "n", "yes", "no", "on", "off"];
+        let is_boolean = BOOLEANS.iter().any(|word| word.eq_ignore_ascii_case(text));
+        return is_boolean.then_some("a boolean");
     }
 
     if text == "=" {
         return Some("a value key");
     }
     let unsigned = text.strip_prefix(['-', '+']).unwrap_or(text);
-    let lead = unsigned.as_bytes().first().copied()?;
+    let lead = *unsigned.as_bytes().first()?;
     if !(lead.is_ascii_digit() || lead == b'.') {
         return None;
     }
     if is_date(text) {
         return Some("a date");
     }
-    let digits = |s: &str| !s.is_empty() && s.bytes().all(|b| b.is_ascii_digit() || b == b'_');
-    let plain_integer = unsigned.bytes().all(|b| b.is_ascii_digit());
+    is_ambiguous_number(text, unsigned).then_some("a number")
+}
 
-    if plain_integer {
+/// Whether YAML 1.1 readers take a scalar as a number, or as another number, where tenantry does
+/// not. `unsigned` is the text without its sign.
+fn is_ambiguous_number(text: &str, unsigned: &str) -> bool {
+    let is_signed = text.starts_with('+');
+    if unsigned.bytes().all(|byte| byte.is_ascii_digit()) {
         // 012 is ten to YAML 1.1 and twelve to the core schema; +1 is a string to some readers.
-        return (text.starts_with('+') || (unsigned.len() > 1 && lead == b'0'))
-            .then_some("a number");
+        return is_signed || (unsigned.len() > 1 && unsigned.starts_with('0'));
     }
 
     for prefix in ["0x", "0X", "0o", "0O", "0b", "0B"] {
         if let Some(rest) = unsigned.strip_prefix(prefix) {
-            return (!rest.is_empty() && rest.bytes().all(|b| b.is_ascii_hexdigit() || b == b'_'))
-                .then_some("a number");
+            let is_digit = |byte: u8| byte.is_ascii_hexdigit() || byte == b'_';
+            return !rest.is_empty() && rest.bytes().all(is_digit);
         }
     }
 
     if unsigned.contains(':') {
-        let sexagesimal = unsigned.split(':').all(|part| part.split('.').all(digits))
-            && unsigned.split(':').count() > 1;
-        return sexagesimal.then_some("a number");
+        let mut parts = unsigned.split(':');
+        return parts.all(|part| part.split('.').all(are_digits));
     }
+    is_ambiguous_float(unsigned, is_signed)
+}
 
-    let numeric = unsigned
-        .bytes()
-        .all(|b| b.is_ascii_digit() || matches!(b, b'_' | b'.' | b'e' | b'E' | b'+' | b'-'));
-    if numeric && unsigned.bytes().any(|b| b.is_ascii_digit()) {
-        let (mantissa, exponent) = unsigned
-            .split_once(['e', 'E'])
-            .map_or((unsigned, None), |(m, e)| (m, Some(e)));
-        let mantissa_ok = mantissa.split('.').count() <= 2
-            && mantissa
-                .bytes()
-                .all(|b| b.is_ascii_digit() || matches!(b, b'_' | b'.'))
-            && mantissa.bytes().any(|b| b.is_ascii_digit());
+/// Whether a text is a float to YAML 1.1 readers, and not to all others.
+fn is_ambiguous_float(unsigned: &str, is_signed: bool) -> bool {
+    let (mantissa, exponent) = unsigned
+        .split_once(['e', 'E'])
+        .map_or((unsigned, None), |(mantissa, exponent)| {
+            (mantissa, Some(exponent))
+        });
 
-        let exponent_ok = exponent.is_none_or(|e| digits(e.strip_prefix(['-', '+']).unwrap_or(e)));
-        // 1.5 is a float to everybody. An exponent, an underscore or a bare leading or trailing dot
-        // is not.
-        let agreed = exponent.is_none()
-            && !unsigned.contains('_')
-            && !mantissa.starts_with('.')
-            && !mantissa.ends_with('.')
-            && !text.starts_with('+');
+    let is_mantissa = mantissa.split('.').count() <= 2
+        && mantissa
+            .bytes()
+            .all(|byte| byte.is_ascii_digit() || matches!(byte, b'_' | b'.'))
+        && mantissa.bytes().any(|byte| byte.is_ascii_digit());
+    let is_exponent = exponent
+        .is_none_or(|exponent| are_digits(exponent.strip_prefix(['-', '+']).unwrap_or(exponent)));
 
-        return (mantissa_ok && exponent_ok && !agreed).then_some("a number");
-    }
+    // 1.5 is a float to all. An exponent, an underscore or a bare leading or trailing dot is not.
+    let is_agreed = exponent.is_none()
+        && !unsigned.contains('_')
+        && !mantissa.starts_with('.')
+        && !mantissa.ends_with('.')
+        && !is_signed;
+    is_mantissa && is_exponent && !is_agreed
+}
 
-    None
+/// Whether a text has digits and underscores alone.
+fn are_digits(text: &str) -> bool {
+    !text.is_empty()
+        && text
+            .bytes()
+            .all(|byte| byte.is_ascii_digit() || byte == b'_')
 }
 
 /// `2026-11-22` and what may follow in a timestamp.
@@ -152,9 +157,9 @@ fn is_date(text: &str) -> bool {
     let day: String = d.chars().take_while(char::is_ascii_digit).collect();
     let rest = &d[day.len()..];
     y.len() == 4
-        && y.bytes().all(|b| b.is_ascii_digit())
+        && y.bytes().all(|byte| byte.is_ascii_digit())
         && matches!(m.len(), 1 | 2)
-        && m.bytes().all(|b| b.is_ascii_digit())
+        && m.bytes().all(|byte| byte.is_ascii_digit())
         && matches!(day.len(), 1 | 2)
         && (rest.is_empty() || rest.starts_with(['T', 't', ' ', '\t']))
 }

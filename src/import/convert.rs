@@ -28,7 +28,7 @@ pub struct Converted {
     pub owners: Vec<Value>,
     /// Subjects, each with its binding.
     pub members: Vec<Value>,
-    /// Users and groups that hold keys here, as `group/NAME`.
+    /// Users and groups that are bound here, as `group/NAME`.
     pub principals: Vec<String>,
     /// Objects of kinds that the floor is made of, passed through.
     pub floor: Vec<FoundObject>,
@@ -36,7 +36,7 @@ pub struct Converted {
     pub others: Vec<FoundObject>,
     /// The objects that need a waiver.
     pub waived: Vec<WaivedObject>,
-    /// What is not carried over.
+    /// The objects and parts that are not carried over.
     pub left: Vec<Left>,
     /// Keys of labels.
     pub label_keys: Vec<String>,
@@ -143,8 +143,8 @@ fn core_objects<'a>(found: &'a FoundNamespace, kind: &str) -> Vec<&'a FoundObjec
         .collect()
 }
 
-/// Adds the fields of the quota and the limits, and a waiver for each part of the floor that was not
-/// found.
+/// Adds the fields of the quota and the limits, and a waiver for each part of the floor that was
+/// not found.
 fn floor(
     namespace: &str,
     quota: Option<&CarriedObject<'_>>,
@@ -227,8 +227,8 @@ fn metadata(found: &FoundObject, out: &mut Converted) {
 
     let extra = found.value.as_object().into_iter().flat_map(Map::keys);
     let extra: Vec<String> = extra
-        .filter(|k| !matches!(k.as_str(), "apiVersion" | "kind" | "metadata"))
-        .map(|k| format!("{} {k}", found.id))
+        .filter(|key| !matches!(key.as_str(), "apiVersion" | "kind" | "metadata"))
+        .map(|key| format!("{} {key}", found.id))
         .collect();
 
     for what in extra {
@@ -265,7 +265,7 @@ fn pod_security(found: &FoundObject, name: &str, out: &mut Converted) {
         }
     }
 
-    let known = level.filter(|l| matches!(*l, "restricted" | "baseline" | "privileged"));
+    let known = level.filter(|level| matches!(*level, "restricted" | "baseline" | "privileged"));
     if let Some(level) = known {
         security.insert("level".into(), json!(level));
         if let Some(version) = label("enforce-version") {
@@ -286,11 +286,11 @@ fn pod_security(found: &FoundObject, name: &str, out: &mut Converted) {
 /// Whether an object's metadata says nothing but its name.
 fn plain_metadata(found: &FoundObject) -> bool {
     let metadata = found.value.get("metadata").and_then(Value::as_object);
-    metadata.is_some_and(|m| {
-        m.iter().all(|(k, v)| {
-            matches!(k.as_str(), "name" | "namespace")
-                || v.as_object().is_some_and(Map::is_empty)
-                || v.is_null()
+    metadata.is_some_and(|metadata| {
+        metadata.iter().all(|(key, value)| {
+            matches!(key.as_str(), "name" | "namespace")
+                || value.as_object().is_some_and(Map::is_empty)
+                || value.is_null()
         })
     })
 }
@@ -323,18 +323,22 @@ fn quota<'a>(all: &[&'a FoundObject], limits: Option<&Value>) -> Option<CarriedO
     let spec = only.value.get("spec")?.as_object()?;
 
     if !plain_metadata(only)
-        || spec.keys().any(|k| k != "hard")
+        || spec.keys().any(|key| key != "hard")
         || leaf::reason("dns-subdomain", &only.id.name).is_some()
     {
         return None;
     }
 
     let hard = amounts(spec.get("hard")?)?;
-    if hard.is_empty() || hard.keys().any(|k| leaf::reason("quota-key", k).is_some()) {
+    if hard.is_empty()
+        || hard
+            .keys()
+            .any(|key| leaf::reason("quota-key", key).is_some())
+    {
         return None;
     }
     let defaulted = |part: &str, resource: &str| {
-        limits.is_some_and(|l| l.pointer(&format!("/{part}/{resource}")).is_some())
+        limits.is_some_and(|limits| limits.pointer(&format!("/{part}/{resource}")).is_some())
     };
     let counted_without = hard.keys().any(|key| {
         let (side, resource) = key.split_once('.').unwrap_or(("requests", key));
@@ -379,16 +383,16 @@ fn limits<'a>(all: &[&'a FoundObject]) -> Option<CarriedObject<'a>> {
         out.get(part)?
             .get(resource)?
             .as_str()
-            .and_then(|t| Quantity::parse(t).ok())
-            .map(|q| q.nanos())
+            .and_then(|text| Quantity::parse(text).ok())
+            .map(|quantity| quantity.nanos())
     };
 
     for resource in ["cpu", "memory", "ephemeral-storage"] {
         let ladder: Vec<i128> = ["min", "defaultRequest", "default", "max"]
             .iter()
-            .filter_map(|p| nanos(p, resource))
+            .filter_map(|part| nanos(part, resource))
             .collect();
-        if ladder.windows(2).any(|w| w[0] > w[1]) {
+        if ladder.windows(2).any(|pair| pair[0] > pair[1]) {
             return None;
         }
     }
@@ -409,7 +413,7 @@ fn binding(found: &FoundObject, namespace: &str, narrow: bool, out: &mut Convert
         .value
         .get("subjects")
         .and_then(Value::as_array)
-        .filter(|s| !s.is_empty())
+        .filter(|subjects| !subjects.is_empty())
     else {
         return false;
     };
@@ -418,14 +422,14 @@ fn binding(found: &FoundObject, namespace: &str, narrow: bool, out: &mut Convert
     let plain = found
         .value
         .as_object()
-        .is_some_and(|o| o.keys().all(|k| fields.contains(&k.as_str())));
+        .is_some_and(|object| object.keys().all(|key| fields.contains(&key.as_str())));
 
     if !plain || !plain_metadata(found) || leaf::reason("path-segment", role).is_some() {
         return false;
     }
     let Some(subjects) = subjects
         .iter()
-        .map(|s| subject(s, namespace))
+        .map(|one| subject(one, namespace))
         .collect::<Option<Vec<_>>>()
     else {
         return false;
@@ -495,7 +499,7 @@ fn owners_of_last_resort(found: &FoundNamespace, out: &mut Converted) {
     if !out.owners.is_empty() {
         return;
     }
-    let person = |v: &Value| v.get("group").is_some() || v.get("user").is_some();
+    let person = |subject: &Value| subject.get("group").is_some() || subject.get("user").is_some();
 
     if let Some(at) = out.members.iter().position(person) {
         let owner = out.members.remove(at);
@@ -503,7 +507,11 @@ fn owners_of_last_resort(found: &FoundNamespace, out: &mut Converted) {
         return;
     }
 
-    for object in found.objects.iter().filter(|o| o.id.kind == "RoleBinding") {
+    for object in found
+        .objects
+        .iter()
+        .filter(|object| object.id.kind == "RoleBinding")
+    {
         for candidate in object
             .value
             .get("subjects")

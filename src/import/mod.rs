@@ -1,8 +1,8 @@
 //! Manifests of namespaces that run already → a fleet that changes nothing.
 //!
-//! What a tenant's spec can say exactly is carried over; what it cannot say is passed through byte
-//! for byte; what the tenant may not have is listed with the reason. Names and values stay as they
-//! were found, and each part of the floor that was not found becomes a dated Waiver.
+//! An object that a spec can state exactly is carried over. Other objects are passed through byte
+//! for byte, and those that the tenant may not have are listed with the reason. Names and values
+//! stay as they were found. Each part of the floor that was not found becomes a dated Waiver.
 
 mod convert;
 mod write;
@@ -20,47 +20,47 @@ use indexmap::IndexMap;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// An object as it was found.
+/// An object in the state in which it was found.
 #[derive(Clone, Debug)]
 pub struct FoundObject {
-    /// What it is.
+    /// The identity.
     pub id: ObjectId,
-    /// Its value.
+    /// The whole object.
     pub value: Value,
-    /// Its bytes.
+    /// The bytes of its document.
     pub raw: String,
     /// `path:line:column`.
     pub place: String,
 }
 
-/// Something that is not carried over.
+/// An object or a part of one that is not carried over.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Left {
     /// `path:line:column`.
     pub place: String,
-    /// What it is.
+    /// The object, or the part of it.
     pub what: String,
-    /// Why.
+    /// The reason.
     pub reason: String,
 }
 
-/// A namespace and what is in it.
+/// A namespace with its objects.
 #[derive(Debug)]
 pub struct FoundNamespace {
     /// The Namespace.
     pub object: FoundObject,
-    /// What is in it, in path order.
+    /// The objects in the namespace, in path order.
     pub objects: Vec<FoundObject>,
 }
 
-/// What was found in a folder.
+/// The objects that were found in a folder.
 #[derive(Debug, Default)]
 pub struct ImportSurvey {
     /// Namespaces by name.
     pub namespaces: BTreeMap<String, FoundNamespace>,
-    /// What is in no namespace that is carried over.
+    /// Objects in no namespace that is carried over.
     pub left: Vec<Left>,
-    /// How many objects there are.
+    /// The number of objects.
     pub objects: usize,
 }
 
@@ -166,7 +166,8 @@ impl<'s> Candidate<'s> {
         let file = self.source.path.rsplit('/').next().unwrap_or_default();
 
         if file.starts_with("kustomization.")
-            || text("apiVersion").is_some_and(|v| v.starts_with("kustomize.config.k8s.io/"))
+            || text("apiVersion")
+                .is_some_and(|version| version.starts_with("kustomize.config.k8s.io/"))
         {
             let reason = "an overlay that is not built: import what `kustomize build` prints";
             return Some(("a kustomization", reason));

@@ -16,17 +16,17 @@ const MAX_MANIFEST: usize = 900 << 10;
 pub struct Options<'a> {
     /// The label or annotation whose value names the tenant of a namespace.
     pub group_by: Option<&'a str>,
-    /// The clusters to name; none where the fleet has one.
+    /// The clusters to name; empty if the fleet has one.
     pub clusters: Vec<String>,
     /// The day on which waivers are approved.
     pub now: Day,
-    /// For how many days they hold.
+    /// The number of days for which they hold.
     pub max_days: i64,
-    /// Who approves them.
+    /// The approver of the waivers.
     pub approver: String,
 }
 
-/// What an import comes to.
+/// The result of an import.
 #[derive(Debug, Default)]
 pub struct Output {
     /// Files by path, from the tenants folder.
@@ -37,15 +37,15 @@ pub struct Output {
     pub labels: Vec<String>,
     /// Keys of annotations on namespaces, as prefixes where they have one.
     pub annotations: Vec<String>,
-    /// What is not carried over.
+    /// The objects that are not carried over.
     pub left: Vec<Left>,
-    /// How many tenants there are.
+    /// The number of tenants.
     pub tenants: usize,
-    /// How many objects a field says.
+    /// The number of objects that a field says.
     pub carried: usize,
-    /// How many objects are passed through.
+    /// The number of objects that are passed through.
     pub passed: usize,
-    /// How many loosenings the waivers permit.
+    /// The number of objects that the waivers permit.
     pub loosenings: usize,
     /// Kinds of CRDs that are passed through, as `group/Kind`.
     pub kinds: Vec<String>,
@@ -180,15 +180,21 @@ fn tenant_name(namespace: &str, found: &FoundNamespace, group_by: Option<&str>) 
         })
     });
 
-    let mapped = value.map(|v| {
-        let label: String = v
+    let mapped = value.map(|value| {
+        let label: String = value
             .to_lowercase()
             .chars()
-            .map(|c| if c.is_ascii_alphanumeric() { c } else { '-' })
+            .map(|character| {
+                if character.is_ascii_alphanumeric() {
+                    character
+                } else {
+                    '-'
+                }
+            })
             .collect();
         label
             .split('-')
-            .filter(|p| !p.is_empty())
+            .filter(|word| !word.is_empty())
             .collect::<Vec<_>>()
             .join("-")
             .chars()
@@ -197,7 +203,7 @@ fn tenant_name(namespace: &str, found: &FoundNamespace, group_by: Option<&str>) 
     });
 
     mapped
-        .filter(|m| leaf::reason("dns-label", m).is_none())
+        .filter(|name| leaf::reason("dns-label", name).is_none())
         .unwrap_or_else(|| namespace.to_owned())
 }
 
@@ -226,7 +232,7 @@ fn tenant_files(
     for (stem, pick) in [("floor", true), ("manifests", false)] {
         let objects: Vec<&FoundObject> = parts
             .iter()
-            .flat_map(|p| if pick { &p.floor } else { &p.others })
+            .flat_map(|part| if pick { &part.floor } else { &part.others })
             .collect();
         for (i, text) in chunks(&objects).into_iter().enumerate() {
             let number = if i == 0 {
@@ -248,8 +254,8 @@ fn tenant_files(
     let all = |pick: fn(&Converted) -> &Vec<Value>| {
         parts.iter().flat_map(pick).cloned().collect::<Vec<_>>()
     };
-    spec.insert("owners".into(), Value::Array(all(|p| &p.owners)));
-    let members = all(|p| &p.members);
+    spec.insert("owners".into(), Value::Array(all(|part| &part.owners)));
+    let members = all(|part| &part.members);
     if !members.is_empty() {
         spec.insert("members".into(), Value::Array(members));
     }
@@ -257,7 +263,7 @@ fn tenant_files(
         "namespaces".into(),
         parts
             .iter()
-            .map(|p| Value::Object(p.namespace.clone()))
+            .map(|part| Value::Object(part.namespace.clone()))
             .collect(),
     );
 
@@ -290,7 +296,7 @@ fn quota_sum(parts: &[Converted]) -> Map<String, Value> {
     let mut sums: BTreeMap<String, (i128, bool)> = BTreeMap::new();
     for (key, amount) in parts
         .iter()
-        .filter_map(|p| p.namespace.get("quota")?.as_object())
+        .filter_map(|part| part.namespace.get("quota")?.as_object())
         .flatten()
     {
         if let Some(quantity) = amount.as_str().and_then(|text| Quantity::parse(text).ok()) {

@@ -183,10 +183,11 @@ pub(super) fn lies_below(dir: &str, folder: &str, path: &str) -> bool {
     let rest = if dir.is_empty() {
         Some(path)
     } else {
-        path.strip_prefix(dir).and_then(|p| p.strip_prefix('/'))
+        path.strip_prefix(dir)
+            .and_then(|rest| rest.strip_prefix('/'))
     };
-    rest.and_then(|p| p.strip_prefix(folder))
-        .is_some_and(|p| p.starts_with('/'))
+    rest.and_then(|rest| rest.strip_prefix(folder))
+        .is_some_and(|rest| rest.starts_with('/'))
 }
 
 /// Reports a document that stands where its kind may not.

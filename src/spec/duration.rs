@@ -75,7 +75,7 @@ fn sum(text: &str) -> Result<Option<u64>, DurationError> {
         }
 
         let end = after
-            .find(|c: char| c == '.' || c.is_ascii_digit())
+            .find(|character: char| character == '.' || character.is_ascii_digit())
             .unwrap_or(after.len());
         let (unit, after) = after.split_at(end);
         let scale = UNITS.iter().find(|(name, _)| *name == unit);
@@ -93,7 +93,7 @@ fn sum(text: &str) -> Result<Option<u64>, DurationError> {
 
 fn split_digits(text: &str) -> (&str, &str) {
     let end = text
-        .find(|c: char| !c.is_ascii_digit())
+        .find(|character: char| !character.is_ascii_digit())
         .unwrap_or(text.len());
     text.split_at(end)
 }

@@ -191,7 +191,7 @@ leaves! {
 
 /// The reason why a text is not of a format; `None` for a format that is not ours.
 pub fn reason(format: &str, text: &str) -> Option<(&'static str, String)> {
-    let format = FORMATS.iter().find(|f| f.name == format)?;
+    let format = FORMATS.iter().find(|known| known.name == format)?;
     Some((format.what, (format.check)(text).err()?))
 }
 
@@ -204,7 +204,10 @@ fn dns_label(text: &str) -> Result<(), String> {
     if text.is_empty() || text.len() > 63 {
         return Err(format!("it has {} characters, of 1 to 63", text.len()));
     }
-    if !text.chars().all(|c| is_lower_or_digit(c) || c == '-') {
+    if !text
+        .chars()
+        .all(|character| is_lower_or_digit(character) || character == '-')
+    {
         return Err("only a-z, 0-9 and - are allowed".into());
     }
     if text.starts_with('-') || text.ends_with('-') {
@@ -220,7 +223,9 @@ fn dns_subdomain(text: &str) -> Result<(), String> {
     let is_part = |part: &str| {
         part.starts_with(is_lower_or_digit)
             && part.ends_with(is_lower_or_digit)
-            && part.chars().all(|c| is_lower_or_digit(c) || c == '-')
+            && part
+                .chars()
+                .all(|character| is_lower_or_digit(character) || character == '-')
     };
 
     if text.split('.').all(is_part) {
@@ -339,7 +344,10 @@ fn address(text: &str, schemes: &[&str]) -> Result<(), String> {
         return Err("it holds a password; use auth.secretRef".into());
     }
 
-    if text.chars().any(|c| c.is_whitespace() || c.is_control()) {
+    if text
+        .chars()
+        .any(|character| character.is_whitespace() || character.is_control())
+    {
         Err("it holds white space".into())
     } else {
         Ok(())
@@ -360,7 +368,7 @@ fn oci_prefix(text: &str) -> Result<(), String> {
             && part.ends_with(is_lower_or_digit)
             && part
                 .chars()
-                .all(|c| is_lower_or_digit(c) || "._-".contains(c))
+                .all(|character| is_lower_or_digit(character) || "._-".contains(character))
     };
 
     match path.trim_end_matches('/') {
@@ -372,7 +380,10 @@ fn oci_prefix(text: &str) -> Result<(), String> {
 
 fn minor(text: &str) -> Result<(), String> {
     let ok = text.split_once('.').is_some_and(|(major, minor)| {
-        major == "1" && minor.parse::<u16>().is_ok_and(|m| m.to_string() == minor)
+        major == "1"
+            && minor
+                .parse::<u16>()
+                .is_ok_and(|number| number.to_string() == minor)
     });
     if ok {
         Ok(())
@@ -385,7 +396,7 @@ fn minor(text: &str) -> Result<(), String> {
 fn label_key(text: &str) -> Result<(), String> {
     let (prefix, name) = text
         .split_once('/')
-        .map_or((None, text), |(p, n)| (Some(p), n));
+        .map_or((None, text), |(prefix, name)| (Some(prefix), name));
     if let Some(prefix) = prefix {
         dns_subdomain(prefix)?;
     }
@@ -399,8 +410,8 @@ fn label_value(text: &str) -> Result<(), String> {
     if text.len() > 63 {
         return Err(format!("it has {} characters, of at most 63", text.len()));
     }
-    let is_end = |c: char| c.is_ascii_alphanumeric();
-    let allowed = |c: char| is_end(c) || matches!(c, '-' | '_' | '.');
+    let is_end = |character: char| character.is_ascii_alphanumeric();
+    let allowed = |character: char| is_end(character) || matches!(character, '-' | '_' | '.');
     if text.is_empty()
         || (text.chars().all(allowed) && text.starts_with(is_end) && text.ends_with(is_end))
     {
@@ -420,8 +431,11 @@ fn uuid(text: &str) -> Result<(), String> {
     let lengths = [8, 4, 4, 4, 12];
     let mut parts = text.split('-');
     let ok = lengths.iter().all(|len| {
-        parts.next().is_some_and(|p| {
-            p.len() == *len && p.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
+        parts.next().is_some_and(|part| {
+            part.len() == *len
+                && part
+                    .bytes()
+                    .all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
         })
     }) && parts.next().is_none();
     if ok {
@@ -490,8 +504,8 @@ fn quota_key(text: &str) -> Result<(), String> {
     }
 
     for prefix in ["requests.", ""] {
-        if text.strip_prefix(prefix).is_some_and(|r| {
-            r.strip_prefix("hugepages-")
+        if text.strip_prefix(prefix).is_some_and(|rest| {
+            rest.strip_prefix("hugepages-")
                 .is_some_and(|size| !size.is_empty())
         }) {
             return Ok(());
@@ -508,7 +522,7 @@ fn quota_key(text: &str) -> Result<(), String> {
     }
 
     let hint = crate::diagnostic::nearest(text, KNOWN)
-        .map_or_else(String::new, |k| format!("; did you mean {k}"));
+        .map_or_else(String::new, |known| format!("; did you mean {known}"));
     Err(format!(
         "it is none of Kubernetes' keys, count/RESOURCE.GROUP, requests.DOMAIN/NAME or CLASS.storageclass.storage.k8s.io/…{hint}"
     ))
@@ -517,7 +531,7 @@ fn quota_key(text: &str) -> Result<(), String> {
 fn field_path(text: &str) -> Result<(), String> {
     let ok = text
         .split('.')
-        .all(|p| !p.is_empty() && p.bytes().all(|b| b.is_ascii_alphanumeric()));
+        .all(|part| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_alphanumeric()));
     if ok {
         Ok(())
     } else {
@@ -539,8 +553,8 @@ fn rule_id(text: &str) -> Result<(), String> {
 fn group_kind(text: &str) -> Result<(), String> {
     let ok = text.split_once('/').is_some_and(|(group, kind)| {
         dns_subdomain(group).is_ok()
-            && kind.starts_with(|c: char| c.is_ascii_uppercase())
-            && kind.bytes().all(|b| b.is_ascii_alphanumeric())
+            && kind.starts_with(|character: char| character.is_ascii_uppercase())
+            && kind.bytes().all(|byte| byte.is_ascii_alphanumeric())
     });
     if ok {
         Ok(())
@@ -554,7 +568,7 @@ fn object_id(text: &str) -> Result<(), String> {
     let ok = matches!(parts.len(), 2 | 3)
         && parts
             .iter()
-            .all(|p| !p.is_empty() && !p.contains(char::is_whitespace));
+            .all(|part| !part.is_empty() && !part.contains(char::is_whitespace));
     if ok {
         Ok(())
     } else {
@@ -584,7 +598,7 @@ impl Day {
         }
         let number = |range: std::ops::Range<usize>| {
             text.get(range)
-                .filter(|t| t.bytes().all(|c| c.is_ascii_digit()))?
+                .filter(|text| text.bytes().all(|character| character.is_ascii_digit()))?
                 .parse::<i64>()
                 .ok()
         };

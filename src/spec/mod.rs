@@ -1,8 +1,8 @@
 //! Documents → typed Fleet, Profile, Waiver and Tenant.
 //!
-//! A document is held against its JSON Schema first, where it stands; what a schema cannot say is
-//! checked after. A tenant and a profile stay trees until they are merged, so that every value
-//! keeps its place; the schema has settled that the merged tree converts.
+//! A document is checked against its JSON Schema first, and then by the rules that a schema cannot
+//! state. A tenant and a profile stay trees until they are merged, so that every value keeps its
+//! place. The schema ensures that the merged tree converts.
 
 mod check;
 pub mod duration;
@@ -40,23 +40,23 @@ pub struct SpecFile {
     pub origin: Option<String>,
 }
 
-/// The fleet.
+/// The document of the fleet.
 #[derive(Debug)]
 pub struct FleetDoc {
-    /// Its name.
+    /// The name of the fleet.
     pub name: Spanned<String>,
-    /// What it says.
+    /// The settings.
     pub spec: FleetSpec,
     /// The digest of its document.
     pub digest: String,
 }
 
-/// A profile.
+/// The document of a profile.
 #[derive(Debug)]
 pub struct ProfileDoc {
-    /// Its name.
+    /// The name of the profile.
     pub name: Spanned<String>,
-    /// What it says.
+    /// The settings.
     pub spec: ProfileSpec,
     /// The tree of its `defaults`.
     pub defaults: Option<Node>,
@@ -64,19 +64,19 @@ pub struct ProfileDoc {
     pub ceiling: Option<Node>,
 }
 
-/// A waiver.
+/// The document of a waiver.
 #[derive(Debug)]
 pub struct WaiverDoc {
-    /// Its name.
+    /// The name of the waiver.
     pub name: Spanned<String>,
-    /// What it says.
+    /// The settings.
     pub spec: WaiverSpec,
 }
 
-/// A tenant, not merged yet.
+/// The document of a tenant, not merged with its profile yet.
 #[derive(Debug)]
 pub struct TenantDoc {
-    /// Its name.
+    /// The name of the tenant.
     pub name: Spanned<String>,
     /// The tree of its `metadata`.
     pub metadata: Node,
@@ -87,7 +87,7 @@ pub struct TenantDoc {
 }
 
 impl TenantDoc {
-    /// Who it is, without what it says: ten thousand trees are many.
+    /// Drops the trees and keeps the name. Ten thousand trees take much memory.
     #[must_use]
     pub fn without_body(self) -> Self {
         let span = self.name.span;
@@ -100,10 +100,10 @@ impl TenantDoc {
     }
 }
 
-/// A document that is not ours.
+/// A document of another group than tenantry's.
 #[derive(Debug)]
 pub struct Skipped {
-    /// Where it stands.
+    /// The place of the document.
     pub span: Span,
     /// Its group, version and kind.
     pub what: String,
@@ -118,7 +118,7 @@ pub struct Specs {
     pub profiles: BTreeMap<String, ProfileDoc>,
     /// Waivers, in the order of their files.
     pub waivers: Vec<WaiverDoc>,
-    /// Tenants, in the order of their files; who they are, once they are resolved.
+    /// Tenants, in the order of their files. Only their names once they are resolved.
     pub tenants: Vec<TenantDoc>,
     /// Documents of other groups.
     pub skipped: Vec<Skipped>,

@@ -30,12 +30,12 @@ pub enum DocumentKind {
     Profile,
     /// A tenant.
     Tenant,
-    /// A loosening.
+    /// An exception from a rule.
     Waiver,
 }
 
 impl DocumentKind {
-    /// All of them.
+    /// Every kind.
     pub const ALL: [Self; 4] = [Self::Fleet, Self::Profile, Self::Tenant, Self::Waiver];
 
     /// `Fleet`, `Profile`, `Tenant` or `Waiver`.
@@ -69,7 +69,7 @@ impl DocumentKind {
 
     /// The kind of a name.
     pub fn parse(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|k| k.name() == name)
+        Self::ALL.into_iter().find(|kind| kind.name() == name)
     }
 }
 
@@ -202,7 +202,7 @@ fn tidy(schema: &mut Schema) {
     }
 
     if let Some(Value::Array(types)) = object.get_mut("type") {
-        types.retain(|t| t != "null");
+        types.retain(|name| name != "null");
         if let [only] = types.as_slice() {
             let only = only.clone();
             object.insert("type".into(), only);
@@ -210,7 +210,7 @@ fn tidy(schema: &mut Schema) {
     }
 
     if let Some(Value::Array(options)) = object.get_mut("anyOf") {
-        options.retain(|o| o != &json!({"type": "null"}));
+        options.retain(|option| option != &json!({"type": "null"}));
         if let [Value::Object(only)] = options.as_slice() {
             let only = only.clone();
             object.remove("anyOf");
@@ -221,18 +221,21 @@ fn tidy(schema: &mut Schema) {
     }
 
     if let Some(Value::Array(options)) = object.get_mut("enum") {
-        options.retain(|o| !o.is_null());
+        options.retain(|option| !option.is_null());
     }
     // Enums whose variants carry docs come as oneOf of const: one list of names is what editors and
     // messages want.
     if let Some(Value::Array(options)) = object.get("oneOf") {
-        let names: Option<Vec<Value>> = options.iter().map(|o| o.get("const").cloned()).collect();
+        let names: Option<Vec<Value>> = options
+            .iter()
+            .map(|option| option.get("const").cloned())
+            .collect();
         if let Some(names) = names {
-            let docs = options.iter().filter_map(|o| {
+            let docs = options.iter().filter_map(|option| {
                 Some(format!(
                     "- `{}`: {}",
-                    o.get("const")?.as_str()?,
-                    unwrap_lines(o.get("description")?.as_str()?)
+                    option.get("const")?.as_str()?,
+                    unwrap_lines(option.get("description")?.as_str()?)
                 ))
             });
             let docs: Vec<String> = docs.collect();
@@ -290,7 +293,7 @@ impl Checker {
     /// A checker of a schema; our formats are known in it.
     ///
     /// # Errors
-    /// The reason why the schema is none.
+    /// The reason why it is no JSON Schema.
     pub fn new(schema: Value) -> Result<Self, String> {
         let mut options = jsonschema::options_for::<Repr<Node>>()
             .should_validate_formats(true)
@@ -300,7 +303,7 @@ impl Checker {
             options = options.with_format(format.name, |text: &str| (format.check)(text).is_ok());
         }
         options = options.with_format(quantity::FORMAT, |text: &str| Quantity::parse(text).is_ok());
-        let validator = options.build(&schema).map_err(|e| e.to_string())?;
+        let validator = options.build(&schema).map_err(|error| error.to_string())?;
         Ok(Self { schema, validator })
     }
 
@@ -313,7 +316,7 @@ impl Checker {
     }
 }
 
-/// The checker of a kind. Nothing only where a schema of our own types cannot be built, which fails
+/// The checker of a kind. `None` if a schema cannot be built from tenantry's own types, which fails
 /// every test.
 pub fn checker(kind: DocumentKind) -> Option<&'static Checker> {
     static ALL: LazyLock<Vec<Option<Checker>>> = LazyLock::new(|| {

@@ -1,5 +1,5 @@
-//! What only one tenant may have: namespaces, hosts, UUIDs, and the users and groups that hold its
-//! keys.
+//! Things that only one tenant may have: namespaces, hosts, UUIDs, and the users and groups that
+//! are bound in its namespaces.
 
 use super::model::Tenant;
 use super::{ClaimKey, ClaimKind, Prior};
@@ -53,21 +53,23 @@ pub fn of<'a>(tenant: &'a Tenant, clusters: &'a [String]) -> Vec<(ClaimKey<'a>, 
     }
 
     for on in &tenant.on {
-        let things = on
-            .namespaces
-            .iter()
-            .map(|n| (ClaimKey::namespace(&clusters[on.cluster], &n.name), n.span));
+        let things = on.namespaces.iter().map(|namespace| {
+            (
+                ClaimKey::namespace(&clusters[on.cluster], &namespace.name),
+                namespace.span,
+            )
+        });
         out.extend(things);
     }
 
-    out.extend(tenant.hosts.iter().map(|h| {
+    out.extend(tenant.hosts.iter().map(|host| {
         (
             ClaimKey {
                 kind: ClaimKind::Host,
                 on: "",
-                name: h.value.as_str(),
+                name: host.value.as_str(),
             },
-            h.span,
+            host.span,
         )
     }));
 
@@ -75,7 +77,7 @@ pub fn of<'a>(tenant: &'a Tenant, clusters: &'a [String]) -> Vec<(ClaimKey<'a>, 
         tenant
             .principals
             .iter()
-            .map(|p| (ClaimKey::of(&p.value), p.span)),
+            .map(|principal| (ClaimKey::of(&principal.value), principal.span)),
     );
 
     out.sort_unstable();
@@ -87,14 +89,22 @@ pub fn of<'a>(tenant: &'a Tenant, clusters: &'a [String]) -> Vec<(ClaimKey<'a>, 
 pub fn shared(fleet: &FleetDoc) -> BTreeSet<String> {
     let subjects = fleet.spec.shared_subjects.iter().flatten();
     subjects
-        .filter_map(|s| {
-            let group = s.group.as_ref().map(|g| format!("group/{}", g.as_str()));
-            group.or_else(|| s.user.as_ref().map(|u| format!("user/{}", u.as_str())))
+        .filter_map(|subject| {
+            let group = subject
+                .group
+                .as_ref()
+                .map(|group| format!("group/{}", group.as_str()));
+            group.or_else(|| {
+                subject
+                    .user
+                    .as_ref()
+                    .map(|user| format!("user/{}", user.as_str()))
+            })
         })
         .collect()
 }
 
-/// Who claims each thing, in order.
+/// The claims on each thing, in order.
 type Claims<'a> = BTreeMap<ClaimKey<'a>, Vec<TenantClaim<'a>>>;
 
 /// Reports what is claimed twice. `leaving` are tenants that may go.
@@ -108,8 +118,11 @@ pub fn check(
     let mut out = Vec::new();
     let shared = shared(fleet);
     let shared: BTreeSet<ClaimKey<'_>> = shared.iter().map(|text| ClaimKey::of(text)).collect();
-    let names: IndexSet<&str> = tenants.iter().map(|t| t.name.value.as_str()).collect();
-    let gone = |holder: &str| !names.contains(holder) && leaving.iter().all(|l| l != holder);
+    let names: IndexSet<&str> = tenants
+        .iter()
+        .map(|tenant| tenant.name.value.as_str())
+        .collect();
+    let gone = |holder: &str| !names.contains(holder) && leaving.iter().all(|name| name != holder);
 
     let mut all = Claims::new();
     for tenant in tenants {
@@ -149,7 +162,7 @@ fn met_by_held(all: &Claims<'_>, held_hosts: &[(&str, &str)], out: &mut Vec<Diag
         let other = held_hosts
             .iter()
             .find(|(h, _)| *h != host && (host_contains(h, host) || host_contains(host, h)));
-        for (claim, (theirs, holder)) in claims.iter().filter_map(|c| Some((c, other?))) {
+        for (claim, (theirs, holder)) in claims.iter().filter_map(|claim| Some((claim, other?))) {
             let message = format!(
                 "the host `{host}` meets `{theirs}` of `{holder}`, which cannot be read now"
             );
@@ -177,8 +190,10 @@ fn held_by_others(
         // there until it is pruned.
         let holds = |holder: &&str| {
             let readable = names.contains(*holder);
-            let claims_it = claims.iter().any(|c| c.tenant.name.value == **holder);
-            let leaves = leaving.iter().any(|l| l == *holder);
+            let claims_it = claims
+                .iter()
+                .any(|claim| claim.tenant.name.value == **holder);
+            let leaves = leaving.iter().any(|name| name == *holder);
             !leaves && !claims_it && (!readable || thing.kind == ClaimKind::Namespace)
         };
 
@@ -224,13 +239,13 @@ fn report(
         }
         let others: Vec<&TenantClaim<'_>> = claims
             .iter()
-            .filter(|c| c.tenant.name.value != name_of)
+            .filter(|claim| claim.tenant.name.value != name_of)
             .collect();
 
         let names: Vec<&str> = others
             .iter()
             .take(3)
-            .map(|c| c.tenant.name.value.as_str())
+            .map(|claim| claim.tenant.name.value.as_str())
             .collect();
 
         let more = if others.len() > 3 {
@@ -286,7 +301,7 @@ fn overlapping_hosts(all: &Claims<'_>, prior: &Prior<'_>, out: &mut Vec<Diagnost
         for inner in claims {
             for outer in wild
                 .iter()
-                .filter(|o| o.tenant.name.value != inner.tenant.name.value)
+                .filter(|outer| outer.tenant.name.value != inner.tenant.name.value)
             {
                 let (a, b) = (&inner.tenant.name.value, &outer.tenant.name.value);
                 let inner_held = prior.holder(thing) == Some(a.as_str());

@@ -11,7 +11,7 @@ pub fn merge(base: &Node, over: &Node) -> Node {
         (NodeValue::Map(below), NodeValue::Map(above)) => {
             let mut entries: Vec<Entry> = Vec::with_capacity(below.len() + above.len());
             for entry in below {
-                entries.push(match above.iter().find(|e| e.key == entry.key) {
+                entries.push(match above.iter().find(|upper| upper.key == entry.key) {
                     Some(winner) => Entry {
                         key: winner.key.clone(),
                         key_span: winner.key_span,
@@ -24,7 +24,7 @@ pub fn merge(base: &Node, over: &Node) -> Node {
             entries.extend(
                 above
                     .iter()
-                    .filter(|e| !below.iter().any(|b| b.key == e.key))
+                    .filter(|entry| !below.iter().any(|lower| lower.key == entry.key))
                     .cloned(),
             );
 
@@ -33,10 +33,10 @@ pub fn merge(base: &Node, over: &Node) -> Node {
         (NodeValue::Seq(below), NodeValue::Seq(above))
             if named(below) && named(above) && !below.is_empty() =>
         {
-            let name = |n: &Node| n.get("name").and_then(Node::as_str).map(str::to_owned);
+            let name = |node: &Node| node.get("name").and_then(Node::as_str).map(str::to_owned);
             let mut items: Vec<Node> = Vec::with_capacity(below.len() + above.len());
             for item in below {
-                items.push(match above.iter().find(|n| name(n) == name(item)) {
+                items.push(match above.iter().find(|upper| name(upper) == name(item)) {
                     Some(winner) => merge(item, winner),
                     None => item.clone(),
                 });
@@ -44,7 +44,7 @@ pub fn merge(base: &Node, over: &Node) -> Node {
             items.extend(
                 above
                     .iter()
-                    .filter(|n| !below.iter().any(|b| name(b) == name(n)))
+                    .filter(|upper| !below.iter().any(|lower| name(lower) == name(upper)))
                     .cloned(),
             );
             Node::new(over.span, NodeValue::Seq(items))
@@ -66,7 +66,7 @@ pub fn merge(base: &Node, over: &Node) -> Node {
 fn named(items: &[Node]) -> bool {
     items
         .iter()
-        .all(|n| n.get("name").and_then(Node::as_str).is_some())
+        .all(|node| node.get("name").and_then(Node::as_str).is_some())
 }
 
 /// A mapping of some keys of another, for those that are there.
@@ -74,7 +74,7 @@ pub fn pick(node: &Node, keys: &[&str]) -> Node {
     let entries = node
         .entries()
         .iter()
-        .filter(|e| keys.contains(&e.key.as_str()))
+        .filter(|entry| keys.contains(&entry.key.as_str()))
         .cloned()
         .collect();
     Node::new(node.span, NodeValue::Map(entries))
@@ -106,7 +106,7 @@ mod tests {
             serde_json::json!({"a": {"x": 1, "w": 3}, "l": [{"name": "p", "v": 1}, {"name": "q", "v": 2}, {"name": "s"}], "r": [3]})
         );
         let leaf = merged.at(&["a", "w"]).unwrap();
-        let chain: Vec<u32> = leaf.overridden.iter().map(|p| p.source.0).collect();
+        let chain: Vec<u32> = leaf.overridden.iter().map(|span| span.source.0).collect();
         assert_eq!((leaf.span.source.0, chain), (2, vec![1, 0]));
     }
 }

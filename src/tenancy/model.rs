@@ -1,4 +1,4 @@
-//! Tenants with every default filled in and every reference resolved: what templates see.
+//! Tenants with every default filled in and every reference resolved. Templates see these values.
 
 use crate::delivery::SyncValues;
 use crate::document::{Node, Spanned};
@@ -13,29 +13,29 @@ use std::sync::Arc;
 /// A tenant.
 #[derive(Debug)]
 pub struct Tenant {
-    /// Its name.
+    /// The name.
     pub name: Spanned<String>,
     /// The digest of its own document.
     pub input: String,
-    /// Its UUID.
+    /// The UUID that the document states.
     pub uuid: Option<Spanned<String>>,
     /// The labels other tenants select it by.
     pub labels: IndexMap<Text, Text>,
     /// The hosts it claims.
     pub hosts: Vec<Spanned<HostPattern>>,
-    /// The users and groups that hold its keys, as `group/NAME`.
+    /// The users and groups that are bound in its namespaces, as `group/NAME`.
     pub principals: Vec<Spanned<String>>,
     /// The profile it has.
     pub profile: String,
     /// The line that chose the profile, in a tenant's or the fleet's file. The values of a built-in
     /// profile have this place.
     pub profile_span: Span,
-    /// Whether it chose a looser one of the built-in profiles itself: what that loosens is its own
-    /// doing.
+    /// Whether the tenant itself chose a built-in profile that is looser than `restricted`. The
+    /// tenant then needs the waivers for it.
     pub chose_builtin: bool,
-    /// The merged tree; null where the context does not ask for it.
+    /// The merged tree; null unless the context asks for it.
     pub merged: Node,
-    /// Where it runs.
+    /// The tenant on each of its clusters.
     pub on: Vec<OnCluster>,
 }
 
@@ -50,19 +50,19 @@ pub struct OnCluster {
     pub requires: Vec<Spanned<RequirementSpec>>,
     /// Whether it is rendered as `flux create tenant` would.
     pub plain: bool,
-    /// Its amounts as a whole, where the cluster has a capacity.
+    /// The total of its quota, if the cluster states a capacity.
     pub promised: Option<Quota>,
-    /// What templates see as `tenant`.
+    /// The values that templates see as `tenant`.
     pub tenant: TenantContext,
-    /// Its namespaces.
+    /// The namespaces.
     pub namespaces: Vec<TenantNamespace>,
-    /// Its syncs.
+    /// The syncs.
     pub syncs: Vec<TenantSync>,
     /// The service accounts that its syncs act as.
     pub deployers: Vec<Deployer>,
 }
 
-/// What templates see as `tenant`.
+/// The values that templates see as `tenant`.
 #[derive(Clone, Debug)]
 pub struct TenantContext {
     /// The name.
@@ -90,11 +90,11 @@ pub struct TenantContext {
 /// A namespace on a cluster: what templates see as `namespace`.
 #[derive(Debug)]
 pub struct TenantNamespace {
-    /// Its name within the tenant.
+    /// The name within the tenant.
     pub id: String,
-    /// Its name in the cluster.
+    /// The name in the cluster.
     pub name: String,
-    /// Where it is declared.
+    /// The line that declares it.
     pub span: Span,
     /// Labels of the Namespace.
     pub labels: IndexMap<Text, Text>,
@@ -114,14 +114,14 @@ pub struct TenantNamespace {
     pub bindings: Vec<TenantBinding>,
     /// The namespaces of other tenants that it reaches.
     pub reaches: Vec<String>,
-    /// The merged network fields; left out once all tenants' are connected.
+    /// The merged network fields; empty once the tenants are linked.
     pub declared: Arc<Network>,
 }
 
 /// A ResourceQuota.
 #[derive(Debug)]
 pub struct QuotaObject {
-    /// Its name.
+    /// The name of the object.
     pub name: String,
     /// Amounts by key.
     pub hard: IndexMap<Text, Text>,
@@ -130,7 +130,7 @@ pub struct QuotaObject {
 /// A LimitRange for containers.
 #[derive(Debug)]
 pub struct LimitsObject {
-    /// Its name.
+    /// The name of the object.
     pub name: String,
     /// The one item of `spec.limits`.
     pub item: Value,
@@ -177,16 +177,16 @@ impl NamedPolicy {
 /// A RoleBinding.
 #[derive(Clone, Debug, PartialEq)]
 pub struct TenantBinding {
-    /// Its name.
+    /// The name of the object.
     pub name: Text,
     /// The ClusterRole.
     pub cluster_role: Text,
     /// The subjects, as in RBAC.
     pub subjects: Vec<Value>,
-    /// What each subject is, in order: each is bound once.
+    /// The identity of each subject, in order: each is bound once.
     pub keys: Vec<Text>,
     /// The line that chose the role: `role` or `clusterRole` of the first subject. `None` if the
-    /// role is the default of what it is bound for.
+    /// role is a default.
     pub role_span: Option<Span>,
 }
 
@@ -206,21 +206,21 @@ pub struct TenantSync {
     pub name: String,
     /// The namespace of its objects.
     pub namespace: String,
-    /// Where it is declared.
+    /// The line that declares it.
     pub span: Span,
     /// Fields of its objects, as the engine's kinds have them.
     pub values: SyncValues,
     /// The folder inside the source.
     pub path: String,
-    /// How often to look.
+    /// The interval of the sync.
     pub interval: String,
-    /// How long an apply may take.
+    /// The longest time that an apply may take.
     pub timeout: String,
-    /// Whether what left the source leaves the cluster.
+    /// Whether an object that left the source is removed from the cluster.
     pub prune: bool,
     /// Whether to wait until all is healthy.
     pub wait: bool,
-    /// Where every object is put, or null.
+    /// The namespace of every object, or null.
     pub target_namespace: Option<String>,
     /// The service account it acts as.
     pub service_account: String,
@@ -233,7 +233,7 @@ impl Tenant {
     }
 }
 
-/// What templates see; docs/templates.md lists it.
+/// The values that templates see; docs/templates.md lists them.
 impl From<&TenantContext> for Value {
     fn from(tenant: &TenantContext) -> Self {
         map! {
@@ -260,8 +260,8 @@ impl From<&TenantNamespace> for Value {
             "annotations" => &namespace.annotations,
             "adopt" => namespace.adopt,
             "serviceAccount" => namespace.service_account,
-            "quota" => namespace.quota.as_ref().map(|q| map! { "name" => &q.name, "hard" => &q.hard }),
-            "limits" => namespace.limits.as_ref().map(|l| map! { "name" => &l.name, "item" => l.item.clone() }),
+            "quota" => namespace.quota.as_ref().map(|quota| map! { "name" => &quota.name, "hard" => &quota.hard }),
+            "limits" => namespace.limits.as_ref().map(|limits| map! { "name" => &limits.name, "item" => limits.item.clone() }),
             "network" => &namespace.network,
             "bindings" => namespace.bindings.iter().map(Self::from).collect::<Vec<_>>(),
         }

@@ -59,28 +59,36 @@ static RESERVED_PREFIXES: [&str; 2] = ["kube-", "openshift-"];
 pub fn reserved(fleet: &FleetSpec, name: &str) -> Option<String> {
     let is_engine = |name: &str| ENGINES.iter().any(|engine| engine.namespace == name);
     if RESERVED.contains(&name)
-        || RESERVED_PREFIXES.iter().any(|p| name.starts_with(p))
+        || RESERVED_PREFIXES
+            .iter()
+            .any(|prefix| name.starts_with(prefix))
         || is_engine(name)
     {
         return Some("Kubernetes or its controllers".into());
     }
 
-    if fleet.reserved.iter().flatten().any(|r| r.as_str() == name) {
+    if fleet
+        .reserved
+        .iter()
+        .flatten()
+        .any(|one| one.as_str() == name)
+    {
         return Some("the fleet (reserved)".into());
     }
     fleet.clusters.iter().find_map(|cluster| {
-        let dns = cluster.dns.as_ref().and_then(|d| d.namespace.as_ref());
-        let own = dns.is_some_and(|n| n.as_str() == name)
+        let dns = cluster.dns.as_ref().and_then(|dns| dns.namespace.as_ref());
+        let own = dns.is_some_and(|namespace| namespace.as_str() == name)
             || cluster
                 .platform_namespaces
                 .iter()
                 .flatten()
-                .any(|n| n.as_str() == name)
-            || cluster
-                .endpoints
-                .iter()
-                .flatten()
-                .any(|e| e.namespace.as_ref().is_some_and(|n| n.as_str() == name))
+                .any(|namespace| namespace.as_str() == name)
+            || cluster.endpoints.iter().flatten().any(|endpoint| {
+                endpoint
+                    .namespace
+                    .as_ref()
+                    .is_some_and(|namespace| namespace.as_str() == name)
+            })
             || ClusterEngine::new(fleet, cluster).namespace() == name;
         own.then(|| format!("the platform of {}", cluster.name.value))
     })
@@ -118,18 +126,21 @@ static CONTROLLER_DOMAINS: [&str; 3] = ["kubernetes.io", "k8s.io", "openshift.io
 /// Whether a controller reads a key, so that a tenant must not set it.
 pub fn controller_reads(key: &str) -> bool {
     let prefix = key.split_once('/').map(|(p, _)| p);
-    let domain = prefix.is_some_and(|p| {
-        CONTROLLER_DOMAINS
-            .iter()
-            .any(|d| p == *d || p.strip_suffix(d).is_some_and(|rest| rest.ends_with('.')))
+    let domain = prefix.is_some_and(|domain| {
+        CONTROLLER_DOMAINS.iter().any(|known| {
+            domain == *known
+                || domain
+                    .strip_suffix(known)
+                    .is_some_and(|rest| rest.ends_with('.'))
+        })
     });
     domain
         || reads_metadata(key)
-        || CONTROLLER_KEYS.iter().any(|k| {
-            if k.ends_with('/') {
-                key.starts_with(k)
+        || CONTROLLER_KEYS.iter().any(|known| {
+            if known.ends_with('/') {
+                key.starts_with(known)
             } else {
-                key == *k
+                key == *known
             }
         })
 }
@@ -166,8 +177,11 @@ fn check_keys<'a>(
     out: &mut Vec<Diagnostic>,
 ) {
     let (list, what) = match kind {
-        MetadataField::Label => (allowed.and_then(|a| a.labels.as_ref()), "label"),
-        MetadataField::Annotation => (allowed.and_then(|a| a.annotations.as_ref()), "annotation"),
+        MetadataField::Label => (allowed.and_then(|allowed| allowed.labels.as_ref()), "label"),
+        MetadataField::Annotation => (
+            allowed.and_then(|allowed| allowed.annotations.as_ref()),
+            "annotation",
+        ),
     };
     for (key, span) in keys {
         if controller_reads(key) {

@@ -1,9 +1,10 @@
-//! What earlier runs left, by the tree's records: who has a thing, who reached whom.
+//! The records of earlier runs in the tree: which tenant has a thing, and which namespace reached
+//! which.
 
 use std::collections::BTreeMap;
 use std::fmt;
 
-/// What kind of thing it is, in the order of their names, which is that of findings.
+/// The kind of a claimed thing, in the order of the names. Findings have the same order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum ClaimKind<'a> {
     /// A group of users.
@@ -16,7 +17,7 @@ pub enum ClaimKind<'a> {
     User,
     /// A tenant's UUID.
     Uuid,
-    /// What a record calls otherwise.
+    /// A kind that this version does not know.
     Other(&'a str),
 }
 
@@ -32,7 +33,7 @@ impl<'a> ClaimKind<'a> {
         }
     }
 
-    /// Its name.
+    /// The name in a record.
     pub const fn name(&self) -> &'a str {
         match self {
             Self::Group => "group",
@@ -45,14 +46,15 @@ impl<'a> ClaimKind<'a> {
     }
 }
 
-/// What only one tenant may have: a namespace of a cluster, a host, a UUID, a user or group.
+/// A thing that only one tenant may have: a namespace of a cluster, a host, a UUID, a user or a
+/// group.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ClaimKey<'a> {
-    /// What kind of thing it is.
+    /// The kind of the thing.
     pub kind: ClaimKind<'a>,
-    /// The cluster that it is on; empty for what is on none.
+    /// The cluster that it is on; empty for a thing of no cluster.
     pub on: &'a str,
-    /// Its name.
+    /// The name.
     pub name: &'a str,
 }
 
@@ -76,7 +78,7 @@ impl<'a> ClaimKey<'a> {
         }
     }
 
-    /// Its name, with the cluster before it where it is on one.
+    /// The name, after the cluster if it is on one.
     pub fn called(&self) -> String {
         if self.on.is_empty() {
             self.name.to_owned()
@@ -97,10 +99,10 @@ impl fmt::Display for ClaimKey<'_> {
 /// A pair of texts: a tenant or a cluster, and what is on it.
 type Pair<'a> = (&'a str, &'a str);
 
-/// What the records remember of earlier runs, borrowed from them.
+/// The records of earlier runs, borrowed from the lock.
 #[derive(Debug, Default)]
 pub struct Prior<'a> {
-    /// The tenants that have a thing. More than one where a record is forged, or the thing is shared.
+    /// The tenants that have a thing. More than one if a record is forged, or the thing is shared.
     claims: BTreeMap<ClaimKey<'a>, Vec<&'a str>>,
     /// Each tenant and the file it came from.
     tenants: BTreeMap<&'a str, &'a str>,

@@ -44,7 +44,7 @@ pub struct Profile {
     pub origins: Node,
     /// Whether tenantry holds it: the user has no file of it.
     is_built_in: bool,
-    /// What is enforced, of the whole chain.
+    /// The enforced fields of the whole chain.
     pub enforced: Vec<Spanned<FieldPath>>,
     /// Ceilings, of the whole chain.
     pub ceilings: Vec<TenantSpec>,
@@ -130,7 +130,9 @@ fn chain<'a>(
         let found = own
             .get(parent.as_str())
             .or_else(|| builtin.get(parent.as_str()));
-        let Some(found) = found.filter(|f| !chain.iter().any(|c| std::ptr::eq(c.doc, *f))) else {
+        let Some(found) =
+            found.filter(|found| !chain.iter().any(|link| std::ptr::eq(link.doc, *found)))
+        else {
             out.push(unknown_parent(name, parent, builtin, own));
             break;
         };
@@ -221,26 +223,28 @@ impl Profile {
 
 /// Whether a path of names is one of a tenant's spec; else the nearest name.
 fn known_path(path: &str) -> Result<(), String> {
-    let schema =
-        schema::checker(DocumentKind::Tenant).map_or(&serde_json::Value::Null, |c| &c.schema);
+    let schema = schema::checker(DocumentKind::Tenant)
+        .map_or(&serde_json::Value::Null, |checker| &checker.schema);
     let mut at = &schema["properties"]["spec"];
 
     for name in path.split('.') {
-        while let Some(target) = at.get("$ref").and_then(|r| r.as_str()) {
+        while let Some(target) = at.get("$ref").and_then(|target| target.as_str()) {
             at = schema
                 .pointer(target.trim_start_matches('#'))
                 .unwrap_or(&serde_json::Value::Null);
         }
 
-        let fields = at.get("properties").and_then(|p| p.as_object());
-        match fields.and_then(|f| f.get(name)) {
+        let fields = at
+            .get("properties")
+            .and_then(|properties| properties.as_object());
+        match fields.and_then(|fields| fields.get(name)) {
             Some(next) => at = next,
             None => {
                 return Err(one_of_these(
                     name,
                     fields
                         .into_iter()
-                        .flat_map(|f| f.keys().map(String::as_str)),
+                        .flat_map(|fields| fields.keys().map(String::as_str)),
                 ));
             }
         }
@@ -251,7 +255,7 @@ fn known_path(path: &str) -> Result<(), String> {
 
 static CEILING_FIELDS: [&str; 5] = ["quota", "limits", "podSecurity", "allow", "clusters"];
 
-/// What a tenant's own tree sets of what is enforced.
+/// Reports each enforced field that a tenant's own tree sets.
 pub fn check_enforced(profile: &Profile, own: &Node, out: &mut Vec<Diagnostic>) {
     for path in &profile.enforced {
         let parts: Vec<&str> = path.split('.').collect();
@@ -263,7 +267,7 @@ pub fn check_enforced(profile: &Profile, own: &Node, out: &mut Vec<Diagnostic>) 
             let Some((last, front)) = parts.split_last() else {
                 continue;
             };
-            if let Some(entry) = part.at(front).and_then(|n| n.entry(last)) {
+            if let Some(entry) = part.at(front).and_then(|node| node.entry(last)) {
                 let message = format!("`{}` is enforced by the profile", path.value);
                 out.push(
                     Diagnostic::new(&ENFORCED, entry.key_span, message)

@@ -75,14 +75,14 @@ fn find_role<'a>(fleet: &'a FleetSpec, name: &str) -> Option<&'a RoleSpec> {
         .roles
         .iter()
         .flatten()
-        .find(|r| r.name.as_str() == name)
+        .find(|role| role.name.as_str() == name)
 }
 
 fn is_wild(role: &RoleSpec) -> bool {
-    role.rules.iter().any(|r| {
-        [&r.api_groups, &r.resources, &r.verbs]
+    role.rules.iter().any(|rule| {
+        [&rule.api_groups, &rule.resources, &rule.verbs]
             .iter()
-            .any(|l| l.iter().any(|w| w.contains('*')))
+            .any(|list| list.iter().any(|word| word.contains('*')))
     })
 }
 
@@ -90,7 +90,7 @@ fn is_wild(role: &RoleSpec) -> bool {
 pub struct Binder<'a, 'w> {
     /// The fleet.
     pub fleet: &'a FleetSpec,
-    /// What is permitted.
+    /// The waivers that the tenant uses.
     pub waivers: &'a WaiverUse<'w>,
     /// The tenant's name.
     pub tenant: &'a str,
@@ -111,7 +111,12 @@ impl Binder<'_, '_> {
             return Some(role_object(name));
         }
         let Some(found) = find_role(self.fleet, name) else {
-            let own = self.fleet.roles.iter().flatten().map(|r| r.name.as_str());
+            let own = self
+                .fleet
+                .roles
+                .iter()
+                .flatten()
+                .map(|role| role.name.as_str());
             let fix = did_you_mean_or(name, CATALOGUE.iter().copied().chain(own), || {
                 format!("roles: {}, or one of fleet.roles", CATALOGUE.join(", "))
             });
@@ -168,12 +173,12 @@ impl Binder<'_, '_> {
         let reach = subject
             .level
             .as_ref()
-            .map_or(ReachSpec::Tenant, |l| l.value);
+            .map_or(ReachSpec::Tenant, |level| level.value);
         let listed = subject.namespaces.as_ref();
 
         for wanted in listed.into_iter().flatten() {
-            if !namespaces.iter().any(|n| n.id == wanted.as_str()) {
-                let hint = one_of_these(wanted, namespaces.iter().map(|n| n.id.as_str()));
+            if !namespaces.iter().any(|one| one.id == wanted.as_str()) {
+                let hint = one_of_these(wanted, namespaces.iter().map(|one| one.id.as_str()));
                 let message = format!("the tenant has no namespace `{}`", wanted.value);
                 out.push(
                     Diagnostic::new(&super::UNKNOWN_PEER, wanted.span, message)
@@ -193,7 +198,8 @@ impl Binder<'_, '_> {
         };
 
         for namespace in namespaces {
-            if listed.is_some_and(|l| !l.iter().any(|n| n.as_str() == namespace.id)) {
+            if listed.is_some_and(|listed| !listed.iter().any(|name| name.as_str() == namespace.id))
+            {
                 continue;
             }
             let grant = self.grant(subject, default_role, reach, &namespace.name, out);
@@ -203,7 +209,7 @@ impl Binder<'_, '_> {
             let name = subject
                 .binding
                 .as_ref()
-                .map_or(default_name, |b| b.as_str().into());
+                .map_or(default_name, |name| name.as_str().into());
 
             let of = Bound {
                 subject: &rbac,
@@ -252,7 +258,7 @@ impl Binder<'_, '_> {
                     subject
                         .binding
                         .as_ref()
-                        .map_or(name.as_str(), |b| b.as_str())
+                        .map_or(name.as_str(), |name| name.as_str())
                 );
 
                 let message = "bound to cluster-admin: it can remove its own floor";
@@ -299,7 +305,7 @@ impl Binder<'_, '_> {
 
         match namespaces
             .iter()
-            .find(|n| n.id == account.namespace.as_str())
+            .find(|one| one.id == account.namespace.as_str())
         {
             Some(own) => Some(
                 map! { "kind" => "ServiceAccount", "name" => account.name.as_str(), "namespace" => &own.name },
@@ -310,8 +316,10 @@ impl Binder<'_, '_> {
                     account.namespace
                 );
 
-                let fix =
-                    did_you_mean(&account.namespace, namespaces.iter().map(|n| n.id.as_str()));
+                let fix = did_you_mean(
+                    &account.namespace,
+                    namespaces.iter().map(|one| one.id.as_str()),
+                );
                 let fix = if fix.is_empty() {
                     "name one of the tenant's own namespaces".into()
                 } else {
@@ -373,7 +381,7 @@ pub fn bind_deployer(
     }
 }
 
-/// What a subject is, as one text.
+/// The identity of a subject, as one text.
 fn key_of(subject: &Value) -> Text {
     let part = |field| {
         subject
@@ -406,7 +414,7 @@ fn add(
         key,
         role_span,
     } = bound;
-    match bindings.iter_mut().find(|b| b.name == *name) {
+    match bindings.iter_mut().find(|binding| binding.name == *name) {
         Some(binding) if binding.cluster_role != cluster_role => Err(binding.cluster_role.clone()),
         Some(binding) => {
             if let Err(at) = binding.keys.binary_search(key) {

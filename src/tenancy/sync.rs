@@ -18,7 +18,7 @@ rule! {
     pub static SYNC = "gitops/sync", Error;
 }
 
-/// Where a sync's objects live, and as whom it applies.
+/// The place of a sync's objects, and the account that it applies as.
 struct Placed {
     /// The namespace of its objects.
     namespace: String,

@@ -71,7 +71,7 @@ impl Permits {
             id == rule.id
                 && objects
                     .as_ref()
-                    .is_none_or(|list| list.iter().any(|o| o == object))
+                    .is_none_or(|list| list.iter().any(|listed| listed == object))
         })
     }
 }
@@ -89,14 +89,14 @@ struct Waiver<'a> {
     used: AtomicBool,
 }
 
-/// What takes a waiver.
+/// A loosening, which needs a waiver.
 #[derive(Clone, Copy, Debug)]
 pub struct Loosening<'a> {
     /// The rule that it breaks.
     pub rule: &'static Rule,
-    /// The tenant that it is of.
+    /// The tenant that loosens.
     pub tenant: &'a str,
-    /// What is loosened, as `Kind/NAMESPACE/NAME`.
+    /// The object that is loosened, as `Kind/NAMESPACE/NAME`.
     pub object: &'a str,
 }
 
@@ -107,7 +107,7 @@ pub struct WaiverUse<'a> {
     used: RefCell<Vec<&'a AtomicBool>>,
 }
 
-/// What a document used of the waivers.
+/// The waivers that a document used.
 #[derive(Debug, Default)]
 pub struct Used<'a>(Vec<&'a AtomicBool>);
 
@@ -137,7 +137,7 @@ impl<'a> WaiverUse<'a> {
         }
     }
 
-    /// What was used.
+    /// The waivers that were used.
     pub fn into_used(self) -> Used<'a> {
         Used(self.used.into_inner())
     }
@@ -157,41 +157,41 @@ impl Waiver<'_> {
     fn permits(&self, of: &Loosening<'_>) -> bool {
         let listed = self.doc.spec.objects.as_ref();
         self.doc.spec.rule.as_str() == of.rule.id
-            && listed.is_none_or(|objects| objects.iter().any(|o| o.as_str() == of.object))
+            && listed
+                .is_none_or(|objects| objects.iter().any(|object| object.as_str() == of.object))
     }
 }
 
 impl<'a> Waivers<'a> {
-    /// Takes the waivers that hold today, and says what is wrong with the others.
+    /// Takes the waivers that hold today, and reports the others.
     pub fn new(
         docs: &'a [WaiverDoc],
         rules: &WaiverRules,
         waivable: &[&'static Rule],
-        now: Day,
+        today: Day,
         out: &mut Vec<Diagnostic>,
     ) -> Self {
+        let policy = WaiverPolicy {
+            rules,
+            waivable,
+            today,
+        };
         let mut by_tenant: BTreeMap<&str, Vec<Waiver<'_>>> = BTreeMap::new();
         let mut invalid: BTreeMap<&str, Vec<&WaiverDoc>> = BTreeMap::new();
 
         for doc in docs {
-            let before = out.len();
-            check(doc, rules, waivable, now, out);
+            let tenant = doc.spec.tenant.as_str();
+            let faults = policy.check(doc);
 
-            if !out[before..].iter().any(|d| d.level == Level::Error) {
-                let waiver = Waiver {
+            if faults.iter().any(|fault| fault.level == Level::Error) {
+                invalid.entry(tenant).or_default().push(doc);
+            } else {
+                by_tenant.entry(tenant).or_default().push(Waiver {
                     doc,
                     used: AtomicBool::new(false),
-                };
-                by_tenant
-                    .entry(doc.spec.tenant.as_str())
-                    .or_default()
-                    .push(waiver);
-            } else {
-                invalid
-                    .entry(doc.spec.tenant.as_str())
-                    .or_default()
-                    .push(doc);
+                });
             }
+            out.extend(faults);
         }
 
         Self { by_tenant, invalid }
@@ -223,10 +223,10 @@ impl<'a> Waivers<'a> {
             object,
         } = *of;
 
-        let broken = self
-            .invalid
-            .get(tenant)
-            .and_then(|all| all.iter().find(|w| w.spec.rule.as_str() == rule.id));
+        let broken = self.invalid.get(tenant).and_then(|all| {
+            all.iter()
+                .find(|waiver| waiver.spec.rule.as_str() == rule.id)
+        });
 
         let finding = Diagnostic::new(rule, span, message).tenant(tenant);
         if let Some(waiver) = broken {
@@ -257,14 +257,15 @@ impl<'a> Waivers<'a> {
     pub fn permits_for(&self, rules: &[&Rule]) -> Permits {
         let mut permits = Permits::default();
         for (tenant, waivers) in &self.by_tenant {
-            for waiver in waivers
-                .iter()
-                .filter(|w| rules.iter().any(|r| r.id == w.doc.spec.rule.as_str()))
-            {
+            for waiver in waivers.iter().filter(|waiver| {
+                rules
+                    .iter()
+                    .any(|rule| rule.id == waiver.doc.spec.rule.as_str())
+            }) {
                 waiver.used.store(true, Ordering::Relaxed);
                 let objects = waiver.doc.spec.objects.as_ref();
-                let objects =
-                    objects.map(|list| list.iter().map(|o| o.value.to_string()).collect());
+                let objects = objects
+                    .map(|list| list.iter().map(|object| object.value.to_string()).collect());
                 let entry = (waiver.doc.spec.rule.value.to_string(), objects);
                 permits
                     .all
@@ -277,11 +278,11 @@ impl<'a> Waivers<'a> {
         permits
     }
 
-    /// How many of a tenant's waivers are used.
+    /// The number of a tenant's waivers that are used.
     pub fn used(&self, tenant: &str) -> usize {
         let all = self.by_tenant.get(tenant).map_or(&[][..], Vec::as_slice);
         all.iter()
-            .filter(|w| w.used.load(Ordering::Relaxed))
+            .filter(|waiver| waiver.used.load(Ordering::Relaxed))
             .count()
     }
 
@@ -290,7 +291,7 @@ impl<'a> Waivers<'a> {
         for (tenant, waivers) in &self.by_tenant {
             for waiver in waivers
                 .iter()
-                .filter(|w| !w.used.load(Ordering::Relaxed) && looked_at(tenant))
+                .filter(|waiver| !waiver.used.load(Ordering::Relaxed) && looked_at(tenant))
             {
                 let message = format!("the waiver `{}` permits nothing", *waiver.doc.name);
                 out.push(
@@ -304,95 +305,100 @@ impl<'a> Waivers<'a> {
     }
 }
 
-fn check(
-    doc: &WaiverDoc,
-    rules: &WaiverRules,
-    waivable: &[&'static Rule],
-    now: Day,
-    out: &mut Vec<Diagnostic>,
-) {
-    let spec = &doc.spec;
-    let tenant = spec.tenant.as_str();
-    let name = &doc.name.value;
-    let mut fault = |rule, span, message: String, fix: String| {
-        out.push(Diagnostic::new(rule, span, message).fix(fix).tenant(tenant));
-    };
+/// The rules for the waivers of a fleet, on one day.
+struct WaiverPolicy<'a> {
+    rules: &'a WaiverRules,
+    waivable: &'a [&'static Rule],
+    today: Day,
+}
 
-    if !waivable.iter().any(|r| r.id == spec.rule.as_str()) {
-        let ids: Vec<&str> = waivable.iter().map(|r| r.id).collect();
-        let fix = did_you_mean_or(&spec.rule, waivable.iter().map(|r| r.id), || {
+impl WaiverPolicy<'_> {
+    /// The faults of a waiver. It permits nothing if one of them is an error.
+    fn check(&self, doc: &WaiverDoc) -> Vec<Diagnostic> {
+        let mut findings = Vec::new();
+        findings.extend(self.unknown_rule(doc));
+
+        let days = (
+            Day::parse(&doc.spec.approved_at),
+            Day::parse(&doc.spec.expires),
+        );
+        if let (Some(approved), Some(expires)) = days {
+            findings.extend(self.unknown_approver(doc));
+            findings.extend(self.invalid_period(doc, approved, expires));
+            findings.extend(self.expiry(doc, expires));
+        }
+
+        let tenant = doc.spec.tenant.as_str();
+        findings
+            .into_iter()
+            .map(|finding| finding.tenant(tenant))
+            .collect()
+    }
+
+    fn unknown_rule(&self, doc: &WaiverDoc) -> Option<Diagnostic> {
+        let rule = &doc.spec.rule;
+        let ids: Vec<&str> = self.waivable.iter().map(|rule| rule.id).collect();
+        if ids.contains(&rule.as_str()) {
+            return None;
+        }
+
+        let message = format!("`{}` is not a rule that can be waived", rule.value);
+        let fix = did_you_mean_or(rule, ids.iter().copied(), || {
             format!("rules that can be waived: {}", ids.join(", "))
         });
-        fault(
-            &DANGLING,
-            spec.rule.span,
-            format!("`{}` is not a rule that can be waived", spec.rule.value),
-            fix,
-        );
+        Some(Diagnostic::new(&DANGLING, rule.span, message).fix(fix))
     }
 
-    let (Some(approved), Some(expires)) =
-        (Day::parse(&spec.approved_at), Day::parse(&spec.expires))
-    else {
-        return;
-    };
+    fn unknown_approver(&self, doc: &WaiverDoc) -> Option<Diagnostic> {
+        let approvers = self.rules.approvers.as_ref()?;
+        let approvers: Vec<&str> = approvers.iter().map(|approver| approver.as_str()).collect();
+        let approved_by = &doc.spec.approved_by;
+        if approvers.contains(&approved_by.as_str()) {
+            return None;
+        }
 
-    if let Some(approvers) = &rules.approvers
-        && !approvers
-            .iter()
-            .any(|a| a.as_str() == spec.approved_by.as_str())
-    {
-        let list: Vec<&str> = approvers.iter().map(|a| a.as_str()).collect();
-        let message = format!("`{}` may not approve waivers", spec.approved_by.value);
-        fault(
-            &NOT_APPROVED,
-            spec.approved_by.span,
-            message,
-            format!("fleet.waivers.approvers: {}", list.join(", ")),
-        );
+        let message = format!("`{}` may not approve waivers", approved_by.value);
+        let fix = format!("fleet.waivers.approvers: {}", approvers.join(", "));
+        Some(Diagnostic::new(&NOT_APPROVED, approved_by.span, message).fix(fix))
     }
 
-    let max = rules.max_days.unwrap_or(DEFAULT_MAX_DAYS);
-    if approved > now {
-        let message = format!("the waiver `{name}` is approved on {approved}, after today, {now}");
-        fault(
-            &NOT_APPROVED,
-            spec.approved_at.span,
-            message,
-            "mend the day".into(),
-        );
-    } else if expires.days_since(approved) > max || expires < approved {
+    fn invalid_period(&self, doc: &WaiverDoc, approved: Day, expires: Day) -> Option<Diagnostic> {
+        let (name, today) = (&doc.name.value, self.today);
+        let most = self.rules.max_days.unwrap_or(DEFAULT_MAX_DAYS);
         let days = expires.days_since(approved);
-        let message = format!("the waiver `{name}` holds for {days} days, of 0 to {max}");
-        fault(
-            &NOT_APPROVED,
-            spec.expires.span,
-            message,
-            format!("at the latest {}", approved.plus(max)),
-        );
+
+        if approved > today {
+            let message =
+                format!("the waiver `{name}` is approved on {approved}, after today, {today}");
+            let finding = Diagnostic::new(&NOT_APPROVED, doc.spec.approved_at.span, message);
+            return Some(finding.fix("mend the day"));
+        }
+        if (0..=most).contains(&days) {
+            return None;
+        }
+
+        let message = format!("the waiver `{name}` holds for {days} days, of 0 to {most}");
+        let fix = format!("at the latest {}", approved.plus(most));
+        Some(Diagnostic::new(&NOT_APPROVED, doc.spec.expires.span, message).fix(fix))
     }
 
-    if expires < now {
-        let message = format!(
-            "the waiver `{name}` of `{}` expired on {expires}; today is {now}",
-            spec.rule.value
-        );
-        fault(
-            &EXPIRED,
-            spec.expires.span,
-            message,
-            "tighten the tenant, or have it approved anew".into(),
-        );
-    } else if expires.days_since(now) <= WARNING_DAYS {
-        let message = format!(
-            "the waiver `{name}` expires on {expires}, in {} days",
-            expires.days_since(now)
-        );
-        fault(
-            &EXPIRING,
-            spec.expires.span,
-            message,
-            "tighten the tenant, or have it approved anew".into(),
-        );
+    fn expiry(&self, doc: &WaiverDoc, expires: Day) -> Option<Diagnostic> {
+        let (name, today) = (&doc.name.value, self.today);
+        let left = expires.days_since(today);
+        let (rule, message) = if left < 0 {
+            let message = format!(
+                "the waiver `{name}` of `{}` expired on {expires}; today is {today}",
+                doc.spec.rule.value
+            );
+            (&EXPIRED, message)
+        } else if left <= WARNING_DAYS {
+            let message = format!("the waiver `{name}` expires on {expires}, in {left} days");
+            (&EXPIRING, message)
+        } else {
+            return None;
+        };
+
+        let fix = "tighten the tenant, or have it approved anew";
+        Some(Diagnostic::new(rule, doc.spec.expires.span, message).fix(fix))
     }
 }

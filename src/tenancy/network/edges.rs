@@ -40,7 +40,7 @@ impl EdgeEnd<'_> {
     }
 }
 
-/// What a provider's namespace says to a consumer's end of an edge.
+/// The answer of a provider's namespace to a consumer's end of an edge.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum ProviderAnswer {
     /// It lets the consumer in on a port that the consumer asks for.
@@ -51,8 +51,8 @@ pub(super) enum ProviderAnswer {
     Absent,
 }
 
-/// What a provider's namespace says to a consumer's end: by an ingress that names the consumer, or
-/// by an offer.
+/// The answer of a provider's namespace to a consumer's end: by an ingress that names the consumer,
+/// or by an offer.
 pub(super) fn answer(provider: &TenantNamespace, end: &EdgeEnd<'_>) -> ProviderAnswer {
     let declared = &provider.declared;
 
