@@ -27,7 +27,7 @@ pub enum DeltaClass {
 }
 
 impl DeltaClass {
-    /// Its name.
+    /// The name in reports.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Neutral => "neutral",
@@ -40,9 +40,9 @@ impl DeltaClass {
 /// What a tenant, or everybody with a role, gains and loses.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Delta {
-    /// What it may now.
+    /// The access that it has now and did not have before.
     pub gained: Vec<String>,
-    /// What it may no longer.
+    /// The access that it no longer has.
     pub lost: Vec<String>,
 }
 

@@ -39,7 +39,7 @@ impl Relation {
         Self::Unknown,
     ];
 
-    /// Its name.
+    /// The name in reports.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Api => "api",
@@ -52,7 +52,7 @@ impl Relation {
         }
     }
 
-    /// Its letter in a table.
+    /// The letter in tables.
     pub const fn letter(self) -> char {
         match self {
             Self::Api => 'a',
@@ -116,7 +116,7 @@ pub struct Matrix {
     pub cells: BTreeMap<(usize, usize), BTreeSet<Relation>>,
 }
 
-/// What is known of pairs of tenants.
+/// The relations between pairs of tenants.
 #[derive(Default)]
 struct TenantPairs {
     everywhere: BTreeSet<Relation>,
@@ -157,7 +157,7 @@ impl TenantPairs {
         set(self.columns.get_mut(&relation), to, from);
     }
 
-    /// Whoever reaches a tenant: everybody, or some.
+    /// Adds the tenants that reach one: all others, or some.
     fn column(&mut self, relation: Relation, sources: &FixedBitSet, to: usize) {
         if sources.count_ones(..) + 1 >= self.count && self.count > 2 {
             self.reached_by_all.entry(to).or_default().insert(relation);
@@ -169,7 +169,7 @@ impl TenantPairs {
     }
 }
 
-/// Asks who reaches whom. `findings` are those of the cluster's proof.
+/// Returns which tenants reach which. `findings` are those of the proof of the cluster.
 pub fn matrix(cluster: &Cluster, findings: &[Finding]) -> Matrix {
     let mut known = TenantPairs::new(cluster.tenants.len());
     let index: HashMap<&str, usize> = cluster

@@ -4,9 +4,10 @@ use super::{Findings, owned};
 use crate::diagnostic::rule;
 use crate::graph::network::PolicyObject;
 use crate::graph::{Cluster, NamespaceNode, TenantNode};
-use crate::isolation::{Finding, namespace_span};
+use crate::isolation::{Finding, Step, namespace_span};
 use crate::kube::labels::TooLarge;
 use crate::netpol::Direction;
+use crate::source::Span;
 use std::collections::BTreeSet;
 
 rule! {
@@ -110,19 +111,25 @@ fn finding(
                 namespace.name, tenant.name
             );
 
-            let from = &cluster.namespaces[first as usize];
-            let sends = format!(
-                "a pod in `{}` of {} may send there",
-                from.name,
-                cluster.owner_name(from.owner)
-            );
-            let sends_from = from.origin.map_or(span, |origin| origin.span);
             Finding::refuted(&OPEN_NAMESPACE, span, message)
-                .step(sends_from, sends)
-                .step(span, format!("in `{}`, {why}", namespace.name))
+                .steps([
+                    sends(cluster, first, span),
+                    Step::new(span, format!("in `{}`, {why}", namespace.name)),
+                ])
                 .reaching(&tenant.name)
         }
     };
 
     finding.fix("add a NetworkPolicy with `podSelector: {}` and `policyTypes: [Ingress, Egress]`")
+}
+
+/// The step by which a pod of another namespace sends.
+fn sends(cluster: &Cluster, from: u32, fallback: Span) -> Step {
+    let from = &cluster.namespaces[from as usize];
+    let text = format!(
+        "a pod in `{}` of {} may send there",
+        from.name,
+        cluster.owner_name(from.owner)
+    );
+    Step::new(from.origin.map_or(fallback, |origin| origin.span), text)
 }
