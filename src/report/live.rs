@@ -3,10 +3,10 @@
 
 use super::{plain, plural};
 use crate::diagnostic::{Diagnostic, Level};
-use crate::live::{ComparedObjects, ListError, LiveFinding, LiveReport, Phase};
+use crate::live::{ComparedObjects, ListError, LiveFinding, LiveReport, Phase, TenantRow};
 use crate::source::SourceMap;
+use crate::value::Text;
 use serde::Serialize;
-use std::collections::BTreeSet;
 use std::fmt::Write;
 
 /// What was found of a cluster.
@@ -53,61 +53,13 @@ pub fn text(clusters: &[VerifiedCluster], all: bool) -> String {
     let mut out = String::new();
     for cluster in clusters {
         let rows = &cluster.report.rows;
-        let shown: Vec<_> = rows
-            .iter()
-            .filter(|r| all || rows.len() <= LISTED || r.phase != Phase::Active)
-            .collect();
+        let is_shown = |row: &&TenantRow| all || rows.len() <= LISTED || row.phase != Phase::Active;
+        let shown: Vec<&TenantRow> = rows.iter().filter(is_shown).collect();
 
-        let or = |text: &str| {
-            if text.is_empty() {
-                "-".to_owned()
-            } else {
-                text.to_owned()
-            }
-        };
-
-        let head = ["NAME", "PHASE", "TENANTID", "NAMESPACE", "SINCE", "WHY"].map(str::to_owned);
-        let mut cells = vec![head];
-
-        for row in &shown {
-            let why = row.why.lines().next().unwrap_or_default();
-            let namespaces: Vec<&str> = row.namespaces.iter().map(|n| n.as_str()).collect();
-            let namespaces = match namespaces.as_slice() {
-                [a, b, c, _, ..] => format!("{a},{b},{c} and {} more", namespaces.len() - 3),
-                some => some.join(","),
-            };
-            cells.push([
-                row.tenant.to_string(),
-                row.phase.name().to_owned(),
-                or(&row.uuid),
-                or(&namespaces),
-                or(&row.since),
-                or(&plain(why)),
-            ]);
-        }
-
-        let widths: Vec<usize> = (0..5)
-            .map(|i| {
-                cells
-                    .iter()
-                    .map(|r| r[i].chars().count())
-                    .max()
-                    .unwrap_or(0)
-            })
-            .collect();
-
-        let _ = writeln!(
-            out,
-            "{} ({}, {})",
-            cluster.name,
-            plain(&cluster.context),
-            plain(&cluster.version)
-        );
-
-        for row in cells.iter().filter(|_| !shown.is_empty()) {
-            let cell = |i: usize| format!("{:width$}", row[i], width = widths[i]);
-            let line = (0..5).map(cell).collect::<Vec<_>>().join("  ");
-            let _ = writeln!(out, "  {line}  {}", row[5]);
+        let (context, version) = (plain(&cluster.context), plain(&cluster.version));
+        let _ = writeln!(out, "{} ({context}, {version})", cluster.name);
+        if !shown.is_empty() {
+            out.push_str(&tenants_table(&shown));
         }
 
         let hidden = rows.len() - shown.len();
@@ -116,8 +68,55 @@ pub fn text(clusters: &[VerifiedCluster], all: bool) -> String {
         }
         let _ = writeln!(out, "  {}", plain(&state(cluster)));
     }
-
     out
+}
+
+fn tenants_table(rows: &[&TenantRow]) -> String {
+    let head = ["NAME", "PHASE", "TENANTID", "NAMESPACE", "SINCE", "WHY"].map(str::to_owned);
+    let mut cells = vec![head];
+    cells.extend(rows.iter().map(|row| {
+        let why = row.why.lines().next().unwrap_or_default();
+        [
+            row.tenant.to_string(),
+            row.phase.name().to_owned(),
+            or_dash(&row.uuid),
+            or_dash(&first_few(&row.namespaces)),
+            or_dash(&row.since),
+            or_dash(&plain(why)),
+        ]
+    }));
+
+    // The last column is as wide as its text.
+    let widths: Vec<usize> = (0..5)
+        .filter_map(|column| cells.iter().map(|row| row[column].chars().count()).max())
+        .collect();
+
+    let mut out = String::new();
+    for row in &cells {
+        let padded = row.iter().zip(&widths);
+        let padded: Vec<String> = padded
+            .map(|(cell, width)| format!("{cell:width$}"))
+            .collect();
+        let _ = writeln!(out, "  {}  {}", padded.join("  "), row[5]);
+    }
+    out
+}
+
+fn or_dash(text: &str) -> String {
+    match text {
+        "" => "-".to_owned(),
+        text => text.to_owned(),
+    }
+}
+
+/// The first three of some names.
+fn first_few(names: &[Text]) -> String {
+    match names {
+        [first, second, third, _, ..] => {
+            format!("{first},{second},{third} and {} more", names.len() - 3)
+        }
+        all => all.iter().map(Text::as_str).collect::<Vec<_>>().join(","),
+    }
 }
 
 /// How a cluster stands, in a sentence.
@@ -254,7 +253,7 @@ impl<'a> VerifiedClusterReport<'a> {
             as_rendered,
             looked_at,
         } = report.counts;
-        let tenant = |row: &'a crate::live::TenantRow| TenantReport {
+        let tenant = |row: &'a TenantRow| TenantReport {
             name: &row.tenant,
             phase: row.phase.name(),
             tenant_id: &row.uuid,
@@ -327,94 +326,93 @@ pub fn json(sources: &SourceMap, clusters: &[VerifiedCluster]) -> String {
 
 /// The same as JUnit test results: each cluster a suite, each tenant and the cluster itself a case.
 pub fn junit(clusters: &[VerifiedCluster]) -> String {
-    let escape = |text: &str| {
-        // XML 1.0 has no way to write these.
-        let written =
-            |c: &char| (!c.is_control() || *c == '\n') && !matches!(c, '\u{fffe}' | '\u{ffff}');
-        let text: String = text.chars().filter(written).collect();
-        text.replace('&', "&amp;")
-            .replace('<', "&lt;")
-            .replace('>', "&gt;")
-            .replace('"', "&quot;")
-    };
-
     let mut out = String::from(
         "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites name=\"tenantry verify\">\n",
     );
     for cluster in clusters {
-        let errors = |tenant: Option<&str>| -> Vec<&LiveFinding> {
-            let of = |f: &&LiveFinding| {
-                f.tenant.as_deref() == tenant && f.diagnostic.level == Level::Error
-            };
-            cluster.report.found.iter().filter(of).collect()
-        };
-
-        let mut cases = String::new();
-        let mut failed = 0;
-        let mut skipped = 0;
-        let rows = cluster.report.rows.iter();
-        let unknown: BTreeSet<&str> = rows
-            .clone()
-            .filter(|r| r.phase == Phase::Unknown)
-            .map(|r| r.tenant.as_str())
-            .collect();
-
-        let names = rows.map(|r| Some(r.tenant.as_str()));
-        let count = cluster.report.rows.len() + 1;
-
-        for tenant in std::iter::once(None).chain(names) {
-            let found = errors(tenant);
-            let name = tenant.unwrap_or("(cluster)");
-            let _ = write!(
-                cases,
-                "    <testcase classname=\"{}\" name=\"{}\"",
-                escape(&cluster.name),
-                escape(name)
-            );
-
-            if found.is_empty() && tenant.is_some_and(|t| unknown.contains(t)) {
-                skipped += 1;
-                cases
-                    .push_str("><skipped message=\"not everything could be asked\"/></testcase>\n");
-                continue;
-            }
-
-            if found.is_empty() {
-                cases.push_str("/>\n");
-                continue;
-            }
-
-            failed += 1;
-            let first = found[0]
-                .diagnostic
-                .message
-                .lines()
-                .next()
-                .unwrap_or_default();
-
-            let _ = write!(cases, ">\n      <failure message=\"{}\">", escape(first));
-            for one in &found {
-                let [message, fix] =
-                    [&one.diagnostic.message, &one.diagnostic.fix].map(|text| plain(text));
-                let line = format!("{}: {message}\nfix: {fix}\n", one.diagnostic.rule.id);
-                cases.push_str(&escape(&line));
-                if !one.show.is_empty() {
-                    cases.push_str(&escape(&format!("see: {}\n", plain(&one.show))));
-                }
-            }
-
-            cases.push_str("</failure>\n    </testcase>\n");
-        }
-
-        let _ = write!(
-            out,
-            "  <testsuite name=\"{}\" tests=\"{count}\" failures=\"{failed}\" skipped=\"{skipped}\">\n{cases}  </testsuite>\n",
-            escape(&cluster.name)
-        );
+        out.push_str(&junit_suite(cluster));
     }
-
     out.push_str("</testsuites>\n");
     out
+}
+
+fn junit_suite(cluster: &VerifiedCluster) -> String {
+    let mut cases = String::new();
+    let (mut failed, mut skipped) = (0, 0);
+
+    let rows = &cluster.report.rows;
+    let tenants = rows.iter().map(Some);
+    for row in std::iter::once(None).chain(tenants) {
+        let tenant = row.map(|row| row.tenant.as_str());
+        let is_unknown = row.is_some_and(|row| row.phase == Phase::Unknown);
+        let errors = errors_of(cluster, tenant);
+
+        let _ = write!(
+            cases,
+            "    <testcase classname=\"{}\" name=\"{}\"",
+            xml_text(&cluster.name),
+            xml_text(tenant.unwrap_or("(cluster)"))
+        );
+
+        if !errors.is_empty() {
+            failed += 1;
+            cases.push_str(&junit_failure(&errors));
+        } else if is_unknown {
+            skipped += 1;
+            cases.push_str("><skipped message=\"not everything could be asked\"/></testcase>\n");
+        } else {
+            cases.push_str("/>\n");
+        }
+    }
+
+    format!(
+        "  <testsuite name=\"{}\" tests=\"{}\" failures=\"{failed}\" skipped=\"{skipped}\">\n\
+         {cases}  </testsuite>\n",
+        xml_text(&cluster.name),
+        rows.len() + 1
+    )
+}
+
+/// The errors of a tenant; of the cluster itself if `None`.
+fn errors_of<'a>(cluster: &'a VerifiedCluster, tenant: Option<&str>) -> Vec<&'a LiveFinding> {
+    let found = cluster.report.found.iter();
+    found
+        .filter(|f| f.tenant.as_deref() == tenant && f.diagnostic.level == Level::Error)
+        .collect()
+}
+
+/// The rest of a test case with errors.
+fn junit_failure(errors: &[&LiveFinding]) -> String {
+    let first = errors
+        .first()
+        .and_then(|f| f.diagnostic.message.lines().next());
+    let first = xml_text(first.unwrap_or_default());
+    let mut out = format!(">\n      <failure message=\"{first}\">");
+
+    for found in errors {
+        let diagnostic = &found.diagnostic;
+        let (message, fix) = (plain(&diagnostic.message), plain(&diagnostic.fix));
+        let rule = diagnostic.rule.id;
+        out.push_str(&xml_text(&format!("{rule}: {message}\nfix: {fix}\n")));
+        if !found.show.is_empty() {
+            out.push_str(&xml_text(&format!("see: {}\n", plain(&found.show))));
+        }
+    }
+
+    out.push_str("</failure>\n    </testcase>\n");
+    out
+}
+
+/// A text as XML has it. XML 1.0 has no way to write control characters: they are left out.
+fn xml_text(text: &str) -> String {
+    let is_written =
+        |c: &char| (!c.is_control() || *c == '\n') && !matches!(c, '\u{fffe}' | '\u{ffff}');
+    let text: String = text.chars().filter(is_written).collect();
+
+    text.replace('&', "&amp;")
+        .replace('<', "&lt;")
+        .replace('>', "&gt;")
+        .replace('"', "&quot;")
 }
 
 /// A text that Markdown, and HTML within it, shows as it is: names of some kinds may hold anything.

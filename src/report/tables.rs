@@ -70,87 +70,89 @@ pub fn matrix_text(matrix: &Matrix) -> String {
     if !matrix.everywhere.is_empty() {
         let _ = writeln!(out, "  everybody, everybody: {}", named(&matrix.everywhere));
     }
-    let linked: BTreeSet<usize> = matrix.cells.keys().flat_map(|(a, b)| [*a, *b]).collect();
 
-    for (at, class) in matrix.classes.iter().enumerate() {
-        let mut notes = Vec::new();
-        if !class.reaches_all.is_empty() {
-            notes.push(format!("reaches everybody ({})", named(&class.reaches_all)));
-        }
-
-        if !class.reached_by_all.is_empty() {
-            notes.push(format!(
-                "everybody reaches it ({})",
-                named(&class.reached_by_all)
-            ));
-        }
-
-        if notes.is_empty() && !linked.contains(&at) {
-            notes.push("apart from all others".to_owned());
-        }
-        let notes = if notes.is_empty() {
-            String::new()
-        } else {
-            format!(": {}", notes.join("; "))
-        };
-
-        let (count, names) = (
-            plural(class.tenants.len(), "tenant"),
-            members(&class.tenants),
-        );
-
-        let _ = writeln!(out, "  {:3} {count}: {names}{notes}", label(at));
+    let pairs = matrix.cells.keys();
+    let linked: BTreeSet<usize> = pairs.flat_map(|(from, to)| [*from, *to]).collect();
+    for at in 0..matrix.classes.len() {
+        out.push_str(&class_line(matrix, at, linked.contains(&at)));
     }
 
-    if linked.is_empty() {
-        return out;
+    match linked.len() {
+        0 => {}
+        1..=MAX_CLASSES => out.push_str(&cells_table(matrix, &linked)),
+        _ => out.push_str(&cells_list(matrix)),
     }
-    if linked.len() > MAX_CLASSES {
-        for ((from, to), how) in matrix.cells.iter().take(MAX_PAIRS) {
-            let _ = writeln!(out, "  {} to {}: {}", label(*from), label(*to), named(how));
-        }
-        if let Some(more) = matrix.cells.len().checked_sub(MAX_PAIRS).filter(|n| *n > 0) {
-            let _ = writeln!(out, "  … and {more} more: --format json has all");
-        }
-        return out;
+    out
+}
+
+/// The line of a class: its tenants, and what holds towards all other tenants.
+fn class_line(matrix: &Matrix, at: usize, is_linked: bool) -> String {
+    let class = &matrix.classes[at];
+    let mut notes = Vec::new();
+
+    if !class.reaches_all.is_empty() {
+        notes.push(format!("reaches everybody ({})", named(&class.reaches_all)));
+    }
+    if !class.reached_by_all.is_empty() {
+        let by = named(&class.reached_by_all);
+        notes.push(format!("everybody reaches it ({by})"));
+    }
+    if notes.is_empty() && !is_linked {
+        notes.push("apart from all others".to_owned());
     }
 
-    let letters = |how: &BTreeSet<Relation>| how.iter().map(|r| r.letter()).collect::<String>();
-    let width = matrix
-        .cells
-        .values()
-        .map(BTreeSet::len)
-        .max()
-        .unwrap_or(1)
-        .max(2);
+    let notes = match notes.is_empty() {
+        true => String::new(),
+        false => format!(": {}", notes.join("; ")),
+    };
 
-    let head: String = linked
-        .iter()
-        .map(|at| format!(" {:>width$}", label(*at)))
-        .collect();
+    let count = plural(class.tenants.len(), "tenant");
+    let names = members(&class.tenants);
+    format!("  {:3} {count}: {names}{notes}\n", label(at))
+}
 
+/// The pairs of classes, one a line: for more classes than a table has room for.
+fn cells_list(matrix: &Matrix) -> String {
+    let mut out = String::new();
+    for ((from, to), relations) in matrix.cells.iter().take(MAX_PAIRS) {
+        let (from, to) = (label(*from), label(*to));
+        let _ = writeln!(out, "  {from} to {to}: {}", named(relations));
+    }
+
+    let more = matrix.cells.len().saturating_sub(MAX_PAIRS);
+    if more > 0 {
+        let _ = writeln!(out, "  … and {more} more: --format json has all");
+    }
+    out
+}
+
+/// The table of the linked classes, with a letter for each relation, and its legend.
+fn cells_table(matrix: &Matrix, linked: &BTreeSet<usize>) -> String {
+    let widest = matrix.cells.values().map(BTreeSet::len).max();
+    let width = widest.unwrap_or(1).max(2);
+    let row = |cells: &mut dyn Iterator<Item = String>| {
+        let padded = cells.map(|cell| format!(" {cell:>width$}"));
+        padded.collect::<String>()
+    };
+
+    let mut out = String::new();
+    let head = row(&mut linked.iter().map(|at| label(*at)));
     let _ = writeln!(out, "  from, to {head}");
-    for from in &linked {
-        let cell = |to: &usize| {
-            matrix
-                .cells
-                .get(&(*from, *to))
-                .map_or_else(|| ".".to_owned(), letters)
+
+    for from in linked {
+        let letters = |to: &usize| match matrix.cells.get(&(*from, *to)) {
+            Some(relations) => relations.iter().map(|relation| relation.letter()).collect(),
+            None => ".".to_owned(),
         };
-        let cells: String = linked
-            .iter()
-            .map(|to| format!(" {:>width$}", cell(to)))
-            .collect();
+        let cells = row(&mut linked.iter().map(letters));
         let _ = writeln!(out, "  {:>8} {cells}", label(*from));
     }
 
     let used: BTreeSet<&Relation> = matrix.cells.values().flatten().collect();
-    let legend: Vec<String> = used
+    let legend = used
         .iter()
-        .map(|r| format!("{} {}", r.letter(), r.name()))
-        .collect();
-
-    let _ = writeln!(out, "  {}", legend.join(", "));
+        .map(|relation| format!("{} {}", relation.letter(), relation.name()));
+    let _ = writeln!(out, "  {}", legend.collect::<Vec<_>>().join(", "));
     out
 }
 
