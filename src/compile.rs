@@ -81,7 +81,7 @@ pub fn resolve(
     findings.extend(faults);
 
     let known = rendered_sources(&lock);
-    let home = spec::Home {
+    let home = spec::FleetHome {
         fleet: &files.fleet_path,
         known: &known,
     };
@@ -189,7 +189,7 @@ fn cluster_names(specs: &Specs) -> Vec<&str> {
 fn load_tenants<'g>(
     sources: &SourceMap,
     inputs: &[&SpecFile],
-    home: spec::Home<'_>,
+    home: spec::FleetHome<'_>,
     in_shared: Vec<TenantDoc>,
     resolve_context: Option<&'g ResolveContext<'_>>,
 ) -> Loaded<Resolved<'g>> {

@@ -323,7 +323,7 @@ struct Renderer<'a> {
     templates: &'a Templates,
     manifests: &'a TenantManifests,
     sources: &'a SourceMap,
-    annotations: Annotations,
+    annotations: AnnotationSets,
 }
 
 impl<'a> Renderer<'a> {
@@ -369,7 +369,7 @@ impl<'a> Renderer<'a> {
             templates,
             manifests,
             sources,
-            annotations: Annotations::new(engine),
+            annotations: AnnotationSets::new(engine),
         }
     }
 
@@ -709,9 +709,9 @@ fn is_protected(id: &ObjectId, namespace: &TenantNamespace) -> bool {
 
 /// The annotations that every object of a tenant has, also against its template. There are four
 /// sets, each made once.
-struct Annotations([Value; 4]);
+struct AnnotationSets([Value; 4]);
 
-impl Annotations {
+impl AnnotationSets {
     fn new(engine: ClusterEngine<'_>) -> Self {
         let of = |keep, merge| Value::from(engine.annotations(Treatment { keep, merge }));
         Self([

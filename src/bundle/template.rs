@@ -71,7 +71,7 @@ enum TemplateNode {
         entries: Vec<Member>,
         span: Span,
     },
-    Seq(Vec<Item>),
+    Seq(Vec<TemplateItem>),
 }
 
 #[derive(Debug)]
@@ -82,7 +82,7 @@ enum Member {
 }
 
 #[derive(Debug)]
-struct Item {
+struct TemplateItem {
     repeat: Option<Repeat>,
     part: TemplateNode,
 }
@@ -116,12 +116,12 @@ pub struct Failure {
 pub type Yielded = (Value, Option<Span>);
 
 /// Bounds what one evaluation may yield.
-struct Budget {
+struct TemplateBudget {
     values: Cell<usize>,
     bytes: Cell<usize>,
 }
 
-impl Budget {
+impl TemplateBudget {
     fn spend(&self, bytes: usize, span: Span) -> Result<(), Failure> {
         self.values.set(self.values.get() + 1);
         self.bytes.set(self.bytes.get() + bytes);
@@ -164,7 +164,7 @@ impl Template {
     /// Evaluates every document: objects, each with the place of the document it comes from.
     pub fn eval(&self, scope: &NameScope<'_>, out: &mut Vec<Yielded>) -> Result<(), Failure> {
         for body in &self.documents {
-            let budget = Budget {
+            let budget = TemplateBudget {
                 values: Cell::new(0),
                 bytes: Cell::new(0),
             };
@@ -220,9 +220,9 @@ fn body(document: &Document) -> Result<Option<TemplateDocument>, Box<Diagnostic>
     }
 }
 
-fn item(node: &Node) -> Result<Item, Box<Diagnostic>> {
+fn item(node: &Node) -> Result<TemplateItem, Box<Diagnostic>> {
     let Some(entry) = node.entry("$for") else {
-        return Ok(Item {
+        return Ok(TemplateItem {
             repeat: None,
             part: template_node(node)?,
         });
@@ -254,7 +254,7 @@ fn item(node: &Node) -> Result<Item, Box<Diagnostic>> {
         entries.retain(|entry| entry.key != "$for");
     }
 
-    Ok(Item {
+    Ok(TemplateItem {
         repeat: Some(Repeat {
             name: name.to_owned(),
             list,
@@ -349,9 +349,13 @@ fn member(entry: &document::Entry) -> Result<Option<Member>, Box<Diagnostic>> {
 
 /// A list; a literal if it holds no expression.
 fn sequence(items: &[Node]) -> Result<TemplateNode, Box<Diagnostic>> {
-    let items = items.iter().map(item).collect::<Result<Vec<Item>, _>>()?;
-    let is_literal =
-        |item: &Item| item.repeat.is_none() && matches!(item.part, TemplateNode::Literal(_));
+    let items = items
+        .iter()
+        .map(item)
+        .collect::<Result<Vec<TemplateItem>, _>>()?;
+    let is_literal = |item: &TemplateItem| {
+        item.repeat.is_none() && matches!(item.part, TemplateNode::Literal(_))
+    };
     if !items.iter().all(is_literal) {
         return Ok(TemplateNode::Seq(items));
     }
@@ -379,11 +383,11 @@ fn fail((fault, _): (ExpressionFault, usize), span: Span) -> Failure {
     Failure::new(fault, span)
 }
 
-impl Item {
+impl TemplateItem {
     fn eval(
         &self,
         scope: &NameScope<'_>,
-        budget: &Budget,
+        budget: &TemplateBudget,
         out: &mut Vec<Value>,
     ) -> Result<(), Failure> {
         let Some(repeat) = &self.repeat else {
@@ -415,7 +419,11 @@ impl Item {
 
 impl TemplateNode {
     /// The value; `None` if a condition is false.
-    fn eval(&self, scope: &NameScope<'_>, budget: &Budget) -> Result<Option<Value>, Failure> {
+    fn eval(
+        &self,
+        scope: &NameScope<'_>,
+        budget: &TemplateBudget,
+    ) -> Result<Option<Value>, Failure> {
         match self {
             Self::Literal(value) => Ok(Some(value.clone())),
             Self::Leaf { leaf, span } => {
@@ -459,7 +467,7 @@ impl Test {
 fn eval_members(
     members: &[Member],
     scope: &NameScope<'_>,
-    budget: &Budget,
+    budget: &TemplateBudget,
 ) -> Result<Option<Value>, Failure> {
     let mut entries = Vec::with_capacity(members.len());
     let mut has_merged = false;

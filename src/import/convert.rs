@@ -1,6 +1,6 @@
 //! One namespace: which fields say what was found, and what is passed through.
 
-use super::{FoundNamespace, FoundObject, Left, may_carry};
+use super::{FoundObject, Left, SurveyedNamespace, may_carry};
 use crate::bundle::{reaches_out, read_otherwise as refused};
 use crate::diagnostic::Rule;
 use crate::kube::Quantity;
@@ -98,7 +98,7 @@ impl Converted {
 
 /// Converts a namespace. With `narrow`, subjects are bound in this namespace only: the tenant has
 /// others.
-pub fn convert(found: &FoundNamespace, narrow: bool) -> Converted {
+pub fn convert(found: &SurveyedNamespace, narrow: bool) -> Converted {
     let mut out = Converted {
         carried: 1,
         ..Converted::default()
@@ -136,7 +136,7 @@ pub fn convert(found: &FoundNamespace, narrow: bool) -> Converted {
 }
 
 /// The objects of a kind of the core group.
-fn core_objects<'a>(found: &'a FoundNamespace, kind: &str) -> Vec<&'a FoundObject> {
+fn core_objects<'a>(found: &'a SurveyedNamespace, kind: &str) -> Vec<&'a FoundObject> {
     let objects = found.objects.iter();
     objects
         .filter(|object| object.id.kind == kind && object.id.group.is_empty())
@@ -495,7 +495,7 @@ fn subject(subject: &Value, namespace: &str) -> Option<(Map<String, Value>, Opti
 
 /// A tenant has an owner: a member who is a person, or somebody who is bound by what is passed
 /// through.
-fn owners_of_last_resort(found: &FoundNamespace, out: &mut Converted) {
+fn owners_of_last_resort(found: &SurveyedNamespace, out: &mut Converted) {
     if !out.owners.is_empty() {
         return;
     }

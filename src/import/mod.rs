@@ -46,7 +46,7 @@ pub struct Left {
 
 /// A namespace with its objects.
 #[derive(Debug)]
-pub struct FoundNamespace {
+pub struct SurveyedNamespace {
     /// The Namespace.
     pub object: FoundObject,
     /// The objects in the namespace, in path order.
@@ -57,7 +57,7 @@ pub struct FoundNamespace {
 #[derive(Debug, Default)]
 pub struct ImportSurvey {
     /// Namespaces by name.
-    pub namespaces: BTreeMap<String, FoundNamespace>,
+    pub namespaces: BTreeMap<String, SurveyedNamespace>,
     /// Objects in no namespace that is carried over.
     pub left: Vec<Left>,
     /// The number of objects.
@@ -229,7 +229,7 @@ impl FoundObjects {
             match refused_name(&object.id.name, fleet) {
                 Some(reason) => survey.left.push(object.left(reason)),
                 None => {
-                    let namespace = FoundNamespace {
+                    let namespace = SurveyedNamespace {
                         object,
                         objects: Vec::new(),
                     };

@@ -1,7 +1,7 @@
 //! The files of an imported fleet.
 
 use super::convert::{Converted, convert};
-use super::{FoundNamespace, FoundObject, ImportSurvey, Left};
+use super::{FoundObject, ImportSurvey, Left, SurveyedNamespace};
 use crate::document::emit;
 use crate::kube::{Quantity, kinds};
 use crate::spec::leaf::{self, Day};
@@ -55,7 +55,7 @@ pub struct Output {
 
 /// Writes the files of a surveyed folder.
 pub fn write(survey: &ImportSurvey, options: &Options<'_>) -> Output {
-    let mut groups: BTreeMap<String, Vec<&FoundNamespace>> = BTreeMap::new();
+    let mut groups: BTreeMap<String, Vec<&SurveyedNamespace>> = BTreeMap::new();
     for (name, namespace) in &survey.namespaces {
         let tenant = tenant_name(name, namespace, options.group_by);
         groups.entry(tenant).or_default().push(namespace);
@@ -154,7 +154,7 @@ impl Output {
 }
 
 /// The objects of a namespace that is not carried over for want of an owner.
-fn without_owner(namespace: &FoundNamespace) -> Vec<Left> {
+fn without_owner(namespace: &SurveyedNamespace) -> Vec<Left> {
     let name = &namespace.object.id.name;
     let reason = format!("no user or group is bound in `{name}`: a tenant has an owner");
     std::iter::once(&namespace.object)
@@ -167,7 +167,7 @@ fn without_owner(namespace: &FoundNamespace) -> Vec<Left> {
         .collect()
 }
 
-fn tenant_name(namespace: &str, found: &FoundNamespace, group_by: Option<&str>) -> String {
+fn tenant_name(namespace: &str, found: &SurveyedNamespace, group_by: Option<&str>) -> String {
     let value = group_by.and_then(|key| {
         ["labels", "annotations"].iter().find_map(|field| {
             found
@@ -222,30 +222,37 @@ fn document(kind: &str, name: &str, spec: Map<String, Value>) -> String {
     text
 }
 
+/// Adds the files of a tenant's verbatim objects, and returns their paths.
+fn manifest_files(
+    name: &str,
+    parts: &[Converted],
+    files: &mut BTreeMap<String, String>,
+) -> Vec<Value> {
+    let floor: Vec<&FoundObject> = parts.iter().flat_map(|part| &part.floor).collect();
+    let others: Vec<&FoundObject> = parts.iter().flat_map(|part| &part.others).collect();
+
+    let mut paths = Vec::new();
+    for (stem, objects) in [("floor", floor), ("manifests", others)] {
+        for (at, text) in chunks(&objects).into_iter().enumerate() {
+            let number = match at {
+                0 => String::new(),
+                _ => format!("-{}", at + 1),
+            };
+            let path = format!("manifests/{name}/{stem}{number}.yaml");
+            paths.push(json!(path));
+            files.insert(path, text);
+        }
+    }
+    paths
+}
+
 fn tenant_files(
     name: &str,
     parts: &[Converted],
     options: &Options<'_>,
     files: &mut BTreeMap<String, String>,
 ) {
-    let mut manifests = Vec::new();
-    for (stem, pick) in [("floor", true), ("manifests", false)] {
-        let objects: Vec<&FoundObject> = parts
-            .iter()
-            .flat_map(|part| if pick { &part.floor } else { &part.others })
-            .collect();
-        for (i, text) in chunks(&objects).into_iter().enumerate() {
-            let number = if i == 0 {
-                String::new()
-            } else {
-                format!("-{}", i + 1)
-            };
-            let path = format!("manifests/{name}/{stem}{number}.yaml");
-            manifests.push(json!(path));
-            files.insert(path, text);
-        }
-    }
-
+    let manifests = manifest_files(name, parts, files);
     let mut spec = Map::new();
     spec.insert("profile".into(), json!("adopted"));
     if !options.clusters.is_empty() {

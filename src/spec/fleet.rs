@@ -180,13 +180,14 @@ pub struct RoleSpec {
     ///
     /// Renders: `rules` of the ClusterRole.
     #[schemars(length(min = 1))]
-    pub rules: Vec<Spanned<PolicyRule>>,
+    pub rules: Vec<Spanned<RoleRule>>,
 }
 
 /// What a role grants, as in RBAC.
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct PolicyRule {
+#[schemars(rename = "PolicyRule")]
+pub struct RoleRule {
     /// API groups. `""` is the core group.
     ///
     /// Renders: `apiGroups` of the rule.

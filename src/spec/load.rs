@@ -30,7 +30,7 @@ pub fn prepare() {
 
 /// The place of a fleet's specs, and the files that are known to be the fleet's.
 #[derive(Clone, Copy, Debug)]
-pub struct Home<'a> {
+pub struct FleetHome<'a> {
     /// The path of the fleet's file; its folder is the tenants folder.
     pub fleet: &'a str,
     /// Files that a tenant was rendered from before. Another file that names no `tenantry.dev`
@@ -38,7 +38,7 @@ pub struct Home<'a> {
     pub known: &'a IndexSet<&'a str>,
 }
 
-impl Home<'_> {
+impl FleetHome<'_> {
     /// Whether a file may hold documents that all tenants share: a Fleet, a Profile or a Waiver.
     pub fn is_shared(&self, sources: &SourceMap, file: &SpecFile) -> bool {
         let path = sources.get(file.source).path.as_str();
@@ -52,7 +52,7 @@ impl Home<'_> {
 pub fn load<T: Send>(
     sources: &SourceMap,
     files: &[&SpecFile],
-    home: Home<'_>,
+    home: FleetHome<'_>,
     resolve: &(dyn Fn(TenantDoc) -> (TenantDoc, T) + Sync),
 ) -> Loaded<T> {
     let results: Vec<(Vec<ReadDocument<T>>, Vec<Diagnostic>)> = files
@@ -99,7 +99,7 @@ pub fn load_profiles(
         .collect();
     let files: Vec<&SpecFile> = files.iter().collect();
 
-    let home = Home {
+    let home = FleetHome {
         fleet: "builtin/fleet.yaml",
         known: &IndexSet::new(),
     };
@@ -158,7 +158,7 @@ impl<T> Loaded<T> {
 struct FileReader<'a, T> {
     source: &'a Source,
     file: &'a SpecFile,
-    home: Home<'a>,
+    home: FleetHome<'a>,
     resolve: &'a dyn Fn(TenantDoc) -> (TenantDoc, T),
 }
 

@@ -390,34 +390,34 @@ fn object_name(stated: Option<&Spanned<leaf::ObjectName>>, usual: &str) -> Strin
 }
 
 /// A part of the floor, with the object that a waiver names.
-struct FloorPart<'a> {
+struct ManagedPart<'a> {
     field: &'static str,
     kind: &'static str,
     object: &'static str,
     management: Option<&'a Spanned<Management>>,
 }
 
-fn floor_parts(floor: &Floor) -> [FloorPart<'_>; 4] {
+fn floor_parts(floor: &Floor) -> [ManagedPart<'_>; 4] {
     [
-        FloorPart {
+        ManagedPart {
             field: "serviceAccount",
             kind: "ServiceAccount",
             object: "default",
             management: floor.service_account.as_ref(),
         },
-        FloorPart {
+        ManagedPart {
             field: "network",
             kind: "NetworkPolicy",
             object: "default-deny",
             management: floor.network.as_ref(),
         },
-        FloorPart {
+        ManagedPart {
             field: "quota",
             kind: "ResourceQuota",
             object: "quota",
             management: floor.quota.as_ref(),
         },
-        FloorPart {
+        ManagedPart {
             field: "limits",
             kind: "LimitRange",
             object: "limits",

@@ -26,7 +26,7 @@ rule! {
 }
 
 /// A tenant on one cluster, and the spec that it was resolved from.
-pub(super) struct Placed {
+pub(super) struct PlacedTenant {
     pub on: OnCluster,
     pub spec: Arc<TenantSpec>,
 }
@@ -38,7 +38,7 @@ impl<'w> TenantDraft<'_, 'w> {
 
     /// The tenant on each of its clusters, in the order of the fleet. A cluster on which it has no
     /// namespace is left out.
-    pub(super) fn place(&self, out: &mut Vec<Diagnostic>) -> Vec<Placed> {
+    pub(super) fn place(&self, out: &mut Vec<Diagnostic>) -> Vec<PlacedTenant> {
         let clusters = self.clusters(out);
         clusters
             .into_iter()
@@ -102,7 +102,7 @@ impl<'w> TenantDraft<'_, 'w> {
     }
 
     /// Resolves the tenant on one cluster. `None` if it has no namespace there, which is reported.
-    fn on_cluster(&self, index: usize, out: &mut Vec<Diagnostic>) -> Option<Placed> {
+    fn on_cluster(&self, index: usize, out: &mut Vec<Diagnostic>) -> Option<PlacedTenant> {
         let cluster = &self.all_clusters()[index];
         let overrides = self.overrides(index, out);
         let overridden = overrides
@@ -157,7 +157,7 @@ impl<'w> TenantDraft<'_, 'w> {
             syncs,
             deployers,
         };
-        Some(Placed { on, spec })
+        Some(PlacedTenant { on, spec })
     }
 
     fn binder(&self) -> Binder<'_, 'w> {

@@ -126,8 +126,7 @@ impl Binder<'_, '_> {
                     role.span,
                     format!("there is no role `{name}`"),
                 )
-                .fix(fix)
-                .tenant(self.tenant),
+                .fix(fix),
             );
             return None;
         };
@@ -137,8 +136,7 @@ impl Binder<'_, '_> {
             out.push(
                 Diagnostic::new(&UNKNOWN_ROLE, role.span, message)
                     .related(found.name.span, "level: namespace")
-                    .fix("add `level: namespace` and `namespaces`")
-                    .tenant(self.tenant),
+                    .fix("add `level: namespace` and `namespaces`"),
             );
             return None;
         }
@@ -176,18 +174,7 @@ impl Binder<'_, '_> {
             .map_or(ReachSpec::Tenant, |level| level.value);
         let listed = subject.namespaces.as_ref();
 
-        for wanted in listed.into_iter().flatten() {
-            if !namespaces.iter().any(|one| one.id == wanted.as_str()) {
-                let hint = one_of_these(wanted, namespaces.iter().map(|one| one.id.as_str()));
-                let message = format!("the tenant has no namespace `{}`", wanted.value);
-                out.push(
-                    Diagnostic::new(&super::UNKNOWN_PEER, wanted.span, message)
-                        .fix(hint)
-                        .tenant(self.tenant),
-                );
-            }
-        }
-
+        check_namespaces(subject, namespaces, out);
         let Some(rbac) = self.rbac_subject(subject, namespaces, out) else {
             return;
         };
@@ -221,11 +208,7 @@ impl Binder<'_, '_> {
                 let message =
                     format!("the binding `{name}` stands for the ClusterRole `{other}` already");
                 let fix = "give it another name by `binding`";
-                out.push(
-                    Diagnostic::new(&UNKNOWN_ROLE, subject.span, message)
-                        .fix(fix)
-                        .tenant(self.tenant),
-                );
+                out.push(Diagnostic::new(&UNKNOWN_ROLE, subject.span, message).fix(fix));
                 break;
             }
         }
@@ -244,11 +227,7 @@ impl Binder<'_, '_> {
             if name.starts_with("tenantry-") || name.starts_with("system:") {
                 let message = format!("`{name}` is not for a tenant to name");
                 let fix = "give a role of the catalogue or the fleet by `role`";
-                out.push(
-                    Diagnostic::new(&UNKNOWN_ROLE, cluster_role.span, message)
-                        .fix(fix)
-                        .tenant(self.tenant),
-                );
+                out.push(Diagnostic::new(&UNKNOWN_ROLE, cluster_role.span, message).fix(fix));
                 return None;
             }
 
@@ -326,14 +305,25 @@ impl Binder<'_, '_> {
                     fix
                 };
 
-                out.push(
-                    Diagnostic::new(&super::UNKNOWN_PEER, account.span, message)
-                        .fix(fix)
-                        .tenant(self.tenant),
-                );
+                out.push(Diagnostic::new(&super::UNKNOWN_PEER, account.span, message).fix(fix));
 
                 None
             }
+        }
+    }
+}
+
+/// Reports each namespace of a subject's list that the tenant does not have.
+fn check_namespaces(
+    subject: &SubjectSpec,
+    namespaces: &[TenantNamespace],
+    out: &mut Vec<Diagnostic>,
+) {
+    for wanted in subject.namespaces.iter().flatten() {
+        if !namespaces.iter().any(|one| one.id == wanted.as_str()) {
+            let fix = one_of_these(wanted, namespaces.iter().map(|one| one.id.as_str()));
+            let message = format!("the tenant has no namespace `{}`", wanted.value);
+            out.push(Diagnostic::new(&super::UNKNOWN_PEER, wanted.span, message).fix(fix));
         }
     }
 }
@@ -399,10 +389,11 @@ struct Bound<'a> {
     role_span: Option<Span>,
 }
 
-/// Adds a subject, by its key, to the binding of a name; the name of the other ClusterRole where
-/// the name has one already.
+/// Adds a subject, by its key, to the binding of a name. The roleRef of a binding cannot change, so
+/// one name stands for one ClusterRole.
 ///
-/// A binding's roleRef cannot change, so that one name stands for one ClusterRole for ever.
+/// # Errors
+/// The other ClusterRole that the name stands for.
 fn add(
     bindings: &mut Vec<TenantBinding>,
     name: &Text,

@@ -19,7 +19,7 @@ rule! {
 }
 
 /// The place of a sync's objects, and the account that it applies as.
-struct Placed {
+struct SyncPlace {
     /// The namespace of its objects.
     namespace: String,
     /// The name of its objects.
@@ -117,14 +117,14 @@ fn place(
     sync: &spec::SyncSpec,
     home: &str,
     role_name: &str,
-) -> Placed {
+) -> SyncPlace {
     match sync.placement {
-        Some(Placement::System) => Placed {
+        Some(Placement::System) => SyncPlace {
             namespace: engine.namespace().to_owned(),
             name: delivery::system_name(&tenant.name.value, sync.name.as_str()),
             account: delivery::system_name(&tenant.name.value, role_name),
         },
-        Some(Placement::Tenant) | None => Placed {
+        Some(Placement::Tenant) | None => SyncPlace {
             namespace: home.to_owned(),
             name: sync.name.value.to_string(),
             account: role_name.to_owned(),
@@ -201,7 +201,7 @@ fn check_target(sync: &spec::SyncSpec, namespaces: &[TenantNamespace], out: &mut
 fn make_sync(
     engine: &ClusterEngine<'_>,
     sync: &Spanned<spec::SyncSpec>,
-    placed: Placed,
+    placed: SyncPlace,
     home: String,
 ) -> TenantSync {
     let text = |duration: &Option<leaf::Duration>, default: &str| {
