@@ -342,9 +342,9 @@ fn fetch_for_proof(
     Ok(ExtraFacts {
         facts,
         faults: gaps.iter().map(|gap| not_listed(span, gap)).collect(),
-        closed: gaps.is_empty(),
+        closed_world: gaps.is_empty(),
         bytes,
-        guarded: true,
+        keeps_objects: true,
     })
 }
 

@@ -136,7 +136,7 @@ fn read_without_fleet(cli: &Cli, beside: &ExtraArgs) -> Result<ProofInputs, CliE
     let span = sources.add_path("the cluster");
     let cluster = graph::without_fleet(extra, span, beside.group_by.as_deref());
 
-    if cluster.tenants.is_empty() && cluster.blind.is_empty() {
+    if cluster.tenants.is_empty() && cluster.unread_inputs.is_empty() {
         return Err(CliError::Usage(
             "there is no fleet here, and no namespace among the manifests that is not the \
              platform's: nothing to prove"
@@ -343,9 +343,9 @@ impl ExtraFiles {
         let mut inputs = graph::ExtraFacts {
             facts: reading.facts,
             faults: reading.faults,
-            closed: false,
+            closed_world: false,
             bytes: Vec::new(),
-            guarded: self.has_policies,
+            keeps_objects: self.has_policies,
         };
 
         let faults = manifests().flat_map(|m| m.faults.iter().cloned());
@@ -463,11 +463,11 @@ impl Snapshot {
         sources: &mut SourceMap,
     ) -> Result<(), CliError> {
         let span = sources.add_path(&self.path);
-        let facts = graph::read_snapshot(&self.text, span, inputs.guarded)
+        let facts = graph::read_snapshot(&self.text, span, inputs.keeps_objects)
             .map_err(|e| CliError::Usage(format!("--snapshot {}: {e}", self.path)))?;
 
         let has = |kind: &str| facts.objects.iter().any(|object| object.id.kind == kind);
-        inputs.closed |= ["Role", "RoleBinding", "ClusterRole", "ClusterRoleBinding"]
+        inputs.closed_world |= ["Role", "RoleBinding", "ClusterRole", "ClusterRoleBinding"]
             .into_iter()
             .all(has);
         inputs.bytes.extend(self.text.as_bytes());

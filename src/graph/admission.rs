@@ -179,13 +179,13 @@ impl AdmissionPolicySpec {
 
 impl Cluster {
     /// Whether there is an admission policy that is bound to deny.
-    pub fn guarded(&self) -> bool {
-        self.facts.guard_bindings.iter().any(|b| b.denies)
+    pub fn has_denying_policies(&self) -> bool {
+        self.facts.admission_bindings.iter().any(|b| b.denies)
     }
 
     /// The bindings that deny and may have a say in a namespace (in all, where it is empty), each
     /// with its policy; nothing for a policy where it, or the binding, is defined more than once.
-    pub(super) fn bound_guards(
+    pub(super) fn bound_policies(
         &self,
         namespace: &str,
     ) -> impl Iterator<Item = (&AdmissionPolicyBinding, Option<&AdmissionPolicy>)> {
@@ -200,8 +200,10 @@ impl Cluster {
             .filter(move |_| namespace.is_empty());
 
         everywhere.iter().chain(here).chain(in_all).map(|bound| {
-            let binding = &self.facts.guard_bindings[bound.binding as usize];
-            let policy = bound.policy.map(|at| &self.facts.guards[at as usize]);
+            let binding = &self.facts.admission_bindings[bound.binding as usize];
+            let policy = bound
+                .policy
+                .map(|at| &self.facts.admission_policies[at as usize]);
             (binding, policy)
         })
     }
@@ -216,7 +218,12 @@ impl Cluster {
         resource_of: &dyn Fn(&ObjectId) -> Option<(Text, Text)>,
     ) -> (Vec<ObjectId>, usize) {
         let (mut refused, mut unknown) = (Vec::new(), 0);
-        let Some(guard) = self.facts.guards.iter().find(|g| g.id.name == policy) else {
+        let Some(guard) = self
+            .facts
+            .admission_policies
+            .iter()
+            .find(|g| g.id.name == policy)
+        else {
             return (refused, unknown);
         };
 
@@ -248,11 +255,11 @@ impl Cluster {
                 old: body,
             };
 
-            match guard.says.matches.matches(self, &request) {
+            match guard.spec.matches.matches(self, &request) {
                 Some(false) => continue,
                 None => unknown += 1,
-                Some(true) if guard.says.param_kind.is_some() => unknown += 1,
-                Some(true) => match self.ask(&guard.says, &request, &Json::Null) {
+                Some(true) if guard.spec.param_kind.is_some() => unknown += 1,
+                Some(true) => match self.ask(&guard.spec, &request, &Json::Null) {
                     Said::Nothing => {}
                     Said::Refused(_) => refused.push(id.clone()),
                     Said::NotKnown(..) => unknown += 1,
@@ -267,7 +274,7 @@ impl Cluster {
     /// are left out.
     pub fn admits(&self, request: &AdmissionRequest) -> AdmissionAnswer {
         let mut answer = AdmissionAnswer::Allowed;
-        for (binding, policy) in self.bound_guards(&request.namespace) {
+        for (binding, policy) in self.bound_policies(&request.namespace) {
             match self.admits_by(binding, policy, request) {
                 AdmissionAnswer::Allowed => {}
                 denied @ AdmissionAnswer::Denied(..) => return denied,
@@ -293,7 +300,7 @@ impl Cluster {
         let name = || policy.id.name.clone();
         let at = |span: Option<Span>| span.unwrap_or(policy.origin.span);
 
-        let both = [Some(&policy.says.matches), binding.matches.as_ref()];
+        let both = [Some(&policy.spec.matches), binding.matches.as_ref()];
         let matches: Vec<Option<bool>> = both
             .iter()
             .flatten()
@@ -315,13 +322,13 @@ impl Cluster {
             Err(why) => return AdmissionAnswer::Unknown(name(), binding.origin.span, why),
         };
         let needs_params = binding.params.as_ref().is_some_and(|params| params.needed);
-        if params.is_empty() && needs_params && policy.says.fails_closed {
+        if params.is_empty() && needs_params && policy.spec.fails_closed {
             return AdmissionAnswer::Denied(name(), binding.origin.span);
         }
 
         let mut answer = AdmissionAnswer::Allowed;
         for params in params {
-            match self.ask(&policy.says, request, &params) {
+            match self.ask(&policy.spec, request, &params) {
                 Said::Nothing => {}
                 Said::Refused(span) => return AdmissionAnswer::Denied(name(), at(span)),
                 Said::NotKnown(span, why) => {
@@ -364,7 +371,7 @@ impl Cluster {
         binding: &AdmissionPolicyBinding,
         request: &AdmissionRequest,
     ) -> Result<Vec<Json>, String> {
-        let (Some(kind), Some(wanted)) = (&policy.says.param_kind, &binding.params) else {
+        let (Some(kind), Some(wanted)) = (&policy.spec.param_kind, &binding.params) else {
             return Ok(vec![Json::Null]);
         };
 
@@ -476,16 +483,16 @@ pub(super) struct BoundPolicies {
 /// Sorts the bindings that deny by the namespace that they, or their policies, select by name.
 pub(super) fn bound(facts: &Facts) -> BoundPolicies {
     let mut policies: HashMap<&Text, Vec<u32>> = HashMap::new();
-    for (at, policy) in facts.guards.iter().enumerate() {
+    for (at, policy) in facts.admission_policies.iter().enumerate() {
         policies.entry(&policy.id.name).or_default().push(at as u32);
     }
     let mut names: HashMap<&Text, usize> = HashMap::new();
-    for binding in &facts.guard_bindings {
+    for binding in &facts.admission_bindings {
         *names.entry(&binding.id.name).or_default() += 1;
     }
 
     let mut bound = BoundPolicies::default();
-    let bindings = facts.guard_bindings.iter().enumerate();
+    let bindings = facts.admission_bindings.iter().enumerate();
     for (at, binding) in bindings.filter(|(_, binding)| binding.denies) {
         let Some(defined) = policies.get(&binding.policy) else {
             continue;
@@ -493,7 +500,7 @@ pub(super) fn bound(facts: &Facts) -> BoundPolicies {
         let is_single = defined.len() == 1 && names.get(&binding.id.name) == Some(&1);
         let policy = defined.first().copied().filter(|_| is_single);
 
-        let of_policy = policy.map(|at| &facts.guards[at as usize].says.matches);
+        let of_policy = policy.map(|at| &facts.admission_policies[at as usize].spec.matches);
         let names = [binding.matches.as_ref(), of_policy]
             .into_iter()
             .flatten()

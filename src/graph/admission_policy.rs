@@ -22,7 +22,7 @@ pub struct AdmissionPolicy {
     /// What it is.
     pub id: ObjectId,
     /// What it says.
-    pub says: AdmissionPolicySpec,
+    pub spec: AdmissionPolicySpec,
     /// Where it comes from.
     pub origin: Origin,
 }
@@ -108,11 +108,11 @@ impl AdmissionPolicy {
         let spec = node.member("spec").ok_or("it has no spec")?;
         check_stays(node.member("metadata"))?;
 
-        let says = AdmissionPolicySpec::of(spec)?;
-        if says.matches.rules.is_empty() {
+        let spec = AdmissionPolicySpec::of(spec)?;
+        if spec.matches.rules.is_empty() {
             return Err("matchConstraints has no resourceRules".into());
         }
-        Ok(Self { id, says, origin })
+        Ok(Self { id, spec, origin })
     }
 }
 

@@ -25,11 +25,11 @@ pub struct ExtraFacts {
     /// What could not be read of it.
     pub faults: Vec<Diagnostic>,
     /// Whether a snapshot is among it, of every kind that RBAC has.
-    pub closed: bool,
+    pub closed_world: bool,
     /// The bytes of snapshots, which stand in no text.
     pub bytes: Vec<u8>,
     /// Whether there are admission policies among it.
-    pub guarded: bool,
+    pub keeps_objects: bool,
 }
 
 /// The objects of a fleet's cluster, besides those of [`ExtraFacts`].
@@ -96,13 +96,13 @@ pub fn cluster(
 
     let shared = claims::shared(fleet);
 
-    let mut facts = Facts::keeping(beside.guarded);
+    let mut facts = Facts::keeping(beside.keeps_objects);
     builtin(&mut facts, spec.name.span);
     add_rendered(&mut facts, objects, &beside, left_out);
     facts.append(beside.facts);
 
-    let mut blind = beside.faults;
-    blind.extend(missing(&here, &facts, spec.name.as_str()));
+    let mut unread_inputs = beside.faults;
+    unread_inputs.extend(missing(&here, &facts, spec.name.as_str()));
     let parts = Parts {
         name: spec.name.as_str().into(),
         engine_namespace: ClusterEngine::new(&fleet.spec, spec).namespace().into(),
@@ -118,9 +118,9 @@ pub fn cluster(
             .map(|(tenant, on)| node(tenant, on, &shared))
             .collect(),
         facts,
-        closed: beside.closed,
-        blind,
-        beside: *blake3::hash(&beside.bytes).as_bytes(),
+        closed_world: beside.closed_world,
+        unread_inputs,
+        snapshot_digest: *blake3::hash(&beside.bytes).as_bytes(),
     };
 
     let alone = parts.tenants.is_empty();
@@ -179,9 +179,9 @@ pub fn without_fleet(mut beside: ExtraFacts, span: Span, group_by: Option<&str>)
         name: "cluster".into(),
         engine_namespace: conventions(Engine::default()).namespace.into(),
         facts: beside.facts,
-        closed: beside.closed,
-        blind: beside.faults,
-        beside: *blake3::hash(&beside.bytes).as_bytes(),
+        closed_world: beside.closed_world,
+        unread_inputs: beside.faults,
+        snapshot_digest: *blake3::hash(&beside.bytes).as_bytes(),
         ..Parts::default()
     };
     Cluster::new(parts, &infer_tenant(&FleetSpec::default(), group_by, true))
@@ -220,7 +220,7 @@ fn add_rendered(
         .tenants(left_out)
         .par_iter()
         .map(|tenant| {
-            let mut facts = Facts::keeping(beside.guarded);
+            let mut facts = Facts::keeping(beside.keeps_objects);
             add(&mut facts, &tenant.core, &again);
             add(&mut facts, &tenant.deferred, &again);
             facts

@@ -29,11 +29,11 @@ pub struct Parts {
     /// What its objects say.
     pub facts: Facts,
     /// Whether a snapshot is among them.
-    pub closed: bool,
+    pub closed_world: bool,
     /// What could not be read.
-    pub blind: Vec<Diagnostic>,
+    pub unread_inputs: Vec<Diagnostic>,
     /// The digest of what stands in no text: snapshots.
-    pub beside: [u8; 32],
+    pub snapshot_digest: [u8; 32],
 }
 
 /// Names the tenant of a namespace that no tenant declares, by the namespace's name, labels and
@@ -46,14 +46,14 @@ impl Cluster {
     pub fn new(parts: Parts, infer_tenant: &InferTenant<'_>) -> Self {
         let Parts {
             mut facts,
-            mut blind,
+            mut unread_inputs,
             ..
         } = parts;
 
         let (mut defined_twice, snapshot_superseded) = merge_definitions(&mut facts);
         let unevaluated = take_unevaluated(&mut facts);
         defined_twice.retain(|(object, _)| !unevaluated.iter().any(|other| other.id == object.id));
-        blind.extend(unevaluated.iter().map(not_evaluated));
+        unread_inputs.extend(unevaluated.iter().map(not_evaluated));
 
         let mut tenants = Tenants::new(parts.tenants);
         let mut namespaces: Vec<NamespaceNode> = found_namespaces(&facts)
@@ -88,9 +88,9 @@ impl Cluster {
             namespaces,
             rbac,
             facts,
-            closed: parts.closed,
-            blind,
-            beside: parts.beside,
+            closed_world: parts.closed_world,
+            unread_inputs,
+            snapshot_digest: parts.snapshot_digest,
             snapshot_superseded,
             defined_twice,
             by_name,

@@ -100,11 +100,11 @@ pub struct Cluster {
     /// Everything else.
     pub facts: Facts,
     /// Whether a snapshot says what else is there.
-    pub closed: bool,
+    pub closed_world: bool,
     /// What could not be read: nothing is proven beside it.
-    pub blind: Vec<Diagnostic>,
+    pub unread_inputs: Vec<Diagnostic>,
     /// The digest of what stands in no text: snapshots.
-    pub beside: [u8; 32],
+    pub snapshot_digest: [u8; 32],
     /// Whether objects of a snapshot were set aside for what the other inputs say of them.
     pub snapshot_superseded: bool,
     /// Objects that two inputs define: the second, and the first.

@@ -718,10 +718,10 @@ impl Cluster {
         let old = request.old.json().filter(|_| !self.facts.gitops.rewritten);
         let home: Home<'_> = LazyCell::new(Box::new(|| home(self, request)));
 
-        for (binding, policy) in self.bound_guards(&request.namespace) {
+        for (binding, policy) in self.bound_policies(&request.namespace) {
             // Of two definitions it is not known which one is there.
             let Some(policy) = policy else { continue };
-            let spec = &policy.says;
+            let spec = &policy.spec;
             // The requester can make an expression cost more than it may, which is an error. Only a
             // policy that fails closed denies then. Parameters are not read.
             let is_evaluated = spec.fails_closed

@@ -254,7 +254,7 @@ fn pod_security(found: &FoundObject, name: &str, out: &mut Converted) {
         match (label(mode), level) {
             (Some(own), Some(level)) if own == level => modes.push(mode),
             (Some(own), _) => {
-                let what = format!("{} pod-security.kubernetes.io/{mode}: {own}", found.id);
+                let what = format!("{} {POD_SECURITY}{mode}: {own}", found.id);
                 out.leave(
                     found,
                     what,

@@ -6,11 +6,11 @@
 //! verdicts: a change that stays within what is proven still shows here, so that a reviewer sees
 //! what it opens.
 
-use super::admission::ENFORCE;
 use crate::graph::network::PolicyObject;
 use crate::graph::rbac::{Binding, Role, uncovered};
 use crate::graph::{Cluster, InputKind, NamespaceNode, Owner};
 use crate::kube::labels::{Selector, satisfiable};
+use crate::kube::names::ENFORCE_LABEL;
 use crate::netpol::{Direction, Peer, Port, Ports, Rule};
 use crate::value::Text;
 use std::collections::{BTreeMap, BTreeSet};
@@ -273,7 +273,7 @@ impl TenantAccesses<'_> {
         let accesses = self.of(tenant);
         network(cluster, namespace, accesses);
 
-        let (name, level) = (&namespace.name, namespace.labels.get(ENFORCE));
+        let (name, level) = (&namespace.name, namespace.labels.get(ENFORCE_LABEL));
         if level != Some("restricted") {
             let text = format!("runs pods in `{name}` that `restricted` refuses");
             accesses.insert(Access::Other(text));

@@ -192,7 +192,7 @@ pub fn matrix(cluster: &Cluster, findings: &[Finding]) -> Matrix {
         }
     }
 
-    if !cluster.blind.is_empty() {
+    if !cluster.unread_inputs.is_empty() {
         known.everywhere.insert(Relation::Unknown);
     }
     let reach = Reachability::new(cluster);

@@ -178,7 +178,7 @@ pub struct ClusterProof {
     /// The number of edges between tenants that both sides declare.
     pub declared_edges: usize,
     /// Inputs that could not be read. If there are any, no plane is proven.
-    pub blind: Vec<Diagnostic>,
+    pub unread_inputs: Vec<Diagnostic>,
     /// Kinds that no plane reads, and how many objects of each there are.
     pub unread: BTreeMap<String, usize>,
 }
@@ -379,7 +379,7 @@ pub fn prove(cluster: &Cluster) -> ClusterProof {
         planes,
         findings,
         declared_edges,
-        blind: cluster.blind.clone(),
+        unread_inputs: cluster.unread_inputs.clone(),
         unread: cluster.facts.unread.clone(),
     }
 }
@@ -406,7 +406,7 @@ fn result(
             .count()
     };
     let refuted = count(Verdict::Refuted);
-    let unknown = count(Verdict::Unknown) + cluster.blind.len();
+    let unknown = count(Verdict::Unknown) + cluster.unread_inputs.len();
 
     let verdict = match (refuted, unknown) {
         (1.., _) => Verdict::Refuted,

@@ -228,7 +228,7 @@ pub fn reach(
     port: Option<&Port>,
 ) -> Result<Route, TooLarge> {
     let mut unknown: Vec<Step> = cluster
-        .blind
+        .unread_inputs
         .iter()
         .map(|finding| Step::new(finding.span, finding.message.clone()))
         .collect();

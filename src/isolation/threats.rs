@@ -363,7 +363,7 @@ fn worst_evidence(proof: &ClusterProof, threat: &Threat) -> Option<(Verdict, Evi
         .filter_map(|finding| Some((finding.verdict?, finding.diagnostic.rule.id)))
         .filter(|(_, rule)| threat.asks(rule));
     let blind = proof
-        .blind
+        .unread_inputs
         .iter()
         .map(|finding| (Verdict::Unknown, finding.rule.id));
 

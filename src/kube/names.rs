@@ -11,3 +11,21 @@ pub const NAME_LABEL: &str = "kubernetes.io/metadata.name";
 
 /// Prefix of the labels of a Namespace that choose its Pod Security levels.
 pub const POD_SECURITY: &str = "pod-security.kubernetes.io/";
+
+/// Label of a Namespace: the Pod Security level that the API server enforces in it.
+pub const ENFORCE_LABEL: &str = "pod-security.kubernetes.io/enforce";
+
+/// Label of a Namespace: the version of the level that the API server enforces.
+pub const ENFORCE_VERSION_LABEL: &str = "pod-security.kubernetes.io/enforce-version";
+
+/// Label of a Namespace: the Pod Security level of audit events.
+pub const AUDIT_LABEL: &str = "pod-security.kubernetes.io/audit";
+
+/// Label of a Namespace: the version of the level of audit events.
+pub const AUDIT_VERSION_LABEL: &str = "pod-security.kubernetes.io/audit-version";
+
+/// Label of a Namespace: the Pod Security level of warnings.
+pub const WARN_LABEL: &str = "pod-security.kubernetes.io/warn";
+
+/// Label of a Namespace: the version of the level of warnings.
+pub const WARN_VERSION_LABEL: &str = "pod-security.kubernetes.io/warn-version";

@@ -43,16 +43,19 @@ pub fn check(wanted: &Desired, cluster: &Cluster, served: &ServedKinds) -> Vec<L
 /// Whether a policy is in the cluster, and no binding of it denies.
 fn is_there_and_allows(cluster: &Cluster, id: &ObjectId) -> bool {
     let facts = &cluster.facts;
-    let is_there = facts.guards.iter().any(|policy| policy.id.name == id.name);
+    let is_there = facts
+        .admission_policies
+        .iter()
+        .any(|policy| policy.id.name == id.name);
 
-    let mut bindings = facts.guard_bindings.iter();
+    let mut bindings = facts.admission_bindings.iter();
     is_there && !bindings.any(|binding| binding.policy == id.name && binding.denies)
 }
 
 fn how_it_is_bound(cluster: &Cluster, id: &ObjectId) -> String {
     let bindings: Vec<&str> = cluster
         .facts
-        .guard_bindings
+        .admission_bindings
         .iter()
         .filter(|binding| binding.policy == id.name)
         .map(|binding| binding.id.name.as_str())

@@ -18,7 +18,7 @@ pub fn digest(sources: &SourceMap, clusters: &[Cluster]) -> String {
     for cluster in clusters {
         hasher
             .update(cluster.name.as_bytes())
-            .update(&cluster.beside);
+            .update(&cluster.snapshot_digest);
         for tenant in &cluster.tenants {
             hasher.update(tenant.name.as_bytes()).update(&[0]);
             tenant
@@ -44,9 +44,12 @@ pub fn digest(sources: &SourceMap, clusters: &[Cluster]) -> String {
 
 /// Everything that a proof has found, as findings, each once for all clusters.
 pub fn findings(sources: &SourceMap, proofs: &[ClusterProof]) -> Vec<Diagnostic> {
-    let found = proofs
-        .iter()
-        .flat_map(|p| p.findings.iter().map(|f| &f.diagnostic).chain(&p.blind));
+    let found = proofs.iter().flat_map(|p| {
+        p.findings
+            .iter()
+            .map(|f| &f.diagnostic)
+            .chain(&p.unread_inputs)
+    });
     let mut all: Vec<Diagnostic> = found.cloned().collect();
     crate::diagnostic::sort(sources, &mut all);
     all
@@ -342,7 +345,7 @@ pub fn proof_json(
                 .findings
                 .iter()
                 .map(|f| (Some(f), &f.diagnostic))
-                .chain(proof.blind.iter().map(|d| (None, d)))
+                .chain(proof.unread_inputs.iter().map(|d| (None, d)))
                 .map(|(f, d)| ProofFindingReport {
                     rule: d.rule.id,
                     level: d.level.name(),

@@ -3,6 +3,10 @@
 use super::model::Tenant;
 use super::waivers::{Loosening, WaiverUse};
 use crate::diagnostic::{Diagnostic, rule};
+use crate::kube::names::{
+    AUDIT_LABEL, AUDIT_VERSION_LABEL, ENFORCE_LABEL, ENFORCE_VERSION_LABEL, WARN_LABEL,
+    WARN_VERSION_LABEL,
+};
 use crate::source::Span;
 use crate::spec::tenant::{Management, PodSecurity, PodSecurityLevel, PodSecurityMode};
 use crate::value::Text;
@@ -158,16 +162,16 @@ struct ModeKeys {
 const fn label_keys(mode: PodSecurityMode) -> ModeKeys {
     match mode {
         PodSecurityMode::Enforce => ModeKeys {
-            level: "pod-security.kubernetes.io/enforce",
-            version: "pod-security.kubernetes.io/enforce-version",
+            level: ENFORCE_LABEL,
+            version: ENFORCE_VERSION_LABEL,
         },
         PodSecurityMode::Audit => ModeKeys {
-            level: "pod-security.kubernetes.io/audit",
-            version: "pod-security.kubernetes.io/audit-version",
+            level: AUDIT_LABEL,
+            version: AUDIT_VERSION_LABEL,
         },
         PodSecurityMode::Warn => ModeKeys {
-            level: "pod-security.kubernetes.io/warn",
-            version: "pod-security.kubernetes.io/warn-version",
+            level: WARN_LABEL,
+            version: WARN_VERSION_LABEL,
         },
     }
 }

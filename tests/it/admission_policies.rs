@@ -591,7 +591,7 @@ fn admission_verdicts_match_those_of_the_server() {
     let cluster = Cluster::new(
         Parts {
             facts,
-            closed: true,
+            closed_world: true,
             ..Parts::default()
         },
         &|_, _, _| None,

@@ -55,7 +55,7 @@ fn live(manifests: &str) -> Cluster {
     let listed = sources.add(Source::new("live.yaml", manifests));
     let beside = ExtraFacts {
         facts: graph::read(&sources, &[listed], false).facts,
-        closed: true,
+        closed_world: true,
         ..ExtraFacts::default()
     };
 
@@ -73,14 +73,14 @@ fn live(manifests: &str) -> Cluster {
 fn a_live_cluster_without_a_tenants_namespace_is_unknown() {
     let both = "apiVersion: v1\nkind: Namespace\nmetadata: {name: a}\n---\n\
                 apiVersion: v1\nkind: Namespace\nmetadata: {name: b}\n";
-    assert!(live(both).blind.is_empty());
+    assert!(live(both).unread_inputs.is_empty());
 
     let proof = isolation::prove(&live(
         "apiVersion: v1\nkind: Namespace\nmetadata: {name: a}\n",
     ));
-    assert_eq!(proof.blind.len(), 1);
+    assert_eq!(proof.unread_inputs.len(), 1);
     assert_eq!(
-        proof.blind[0].message,
+        proof.unread_inputs[0].message,
         "the objects of tenant `b` on `prod` are incomplete: namespace b is missing"
     );
     for plane in &proof.planes {
@@ -91,7 +91,7 @@ fn a_live_cluster_without_a_tenants_namespace_is_unknown() {
 #[test]
 fn a_cluster_without_objects_is_unknown() {
     let proof = isolation::prove(&live(""));
-    assert_eq!(proof.blind.len(), 2);
+    assert_eq!(proof.unread_inputs.len(), 2);
     for plane in &proof.planes {
         assert_eq!(plane.verdict, Verdict::Unknown, "{:?}", plane.plane);
     }

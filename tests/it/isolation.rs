@@ -40,7 +40,7 @@ pub fn cluster(texts: &[(String, String)]) -> (SourceMap, Cluster) {
         engine_namespace: "flux-system".into(),
         facts: reading.facts,
         tenants: vec![tenant("blue"), tenant("green")],
-        blind: reading.faults,
+        unread_inputs: reading.faults,
         ..Parts::default()
     };
 
@@ -96,7 +96,7 @@ fn rules(proof: &ClusterProof) -> BTreeSet<String> {
         .findings
         .iter()
         .map(|f| f.diagnostic.rule.id)
-        .chain(proof.blind.iter().map(|d| d.rule.id));
+        .chain(proof.unread_inputs.iter().map(|d| d.rule.id));
     found.map(str::to_owned).collect()
 }
 

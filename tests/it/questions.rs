@@ -161,7 +161,7 @@ fn a_question_over_a_part_is_answered_as_over_the_whole_fleet() {
                 false,
             ) {
                 Some(_) => "yes",
-                None if !cluster.blind.is_empty() => "unknown",
+                None if !cluster.unread_inputs.is_empty() => "unknown",
                 None => "no",
             };
 

@@ -232,8 +232,9 @@ fn find_resource(name: &str, group: Option<&str>) -> Option<(&'static str, &'sta
 
 /// Checks that a cluster has the namespace, or may have it.
 fn check_namespace(clusters: &[Cluster], namespace: &str) -> Result<(), CliError> {
-    let may_have =
-        |cluster: &Cluster| cluster.namespace(namespace).is_some() || !cluster.blind.is_empty();
+    let may_have = |cluster: &Cluster| {
+        cluster.namespace(namespace).is_some() || !cluster.unread_inputs.is_empty()
+    };
 
     if clusters.iter().any(may_have) {
         return Ok(());
@@ -257,9 +258,9 @@ fn print_answer(
             say("yes")?;
             proof_inputs::print_steps(sources, &steps)
         }
-        None if !cluster.blind.is_empty() => {
+        None if !cluster.unread_inputs.is_empty() => {
             say("unknown: nothing that was read allows it, and not everything could be read")?;
-            let unread = cluster.blind.iter().take(5);
+            let unread = cluster.unread_inputs.iter().take(5);
             let unread: Vec<_> = unread
                 .map(|finding| Step::new(finding.span, finding.message.clone()))
                 .collect();

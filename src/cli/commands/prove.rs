@@ -32,7 +32,7 @@ pub fn run(cli: &Cli, args: &ProveArgs) -> Result<Outcome, CliError> {
     findings.retain(|d| shown(d.rule.id));
     for proof in &mut proofs {
         proof.findings.retain(|f| shown(f.diagnostic.rule.id));
-        proof.blind.retain(|d| shown(d.rule.id));
+        proof.unread_inputs.retain(|d| shown(d.rule.id));
     }
 
     let report = ProofOutput {

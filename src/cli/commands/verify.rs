@@ -295,8 +295,8 @@ impl Run<'_> {
         if wanted.only.is_none() {
             let mut beside = ExtraFacts {
                 facts,
-                closed: complete,
-                guarded: options.keep_objects,
+                closed_world: complete,
+                keeps_objects: options.keep_objects,
                 ..ExtraFacts::default()
             };
             beside

@@ -30,11 +30,13 @@ pub fn read<T: TreeValue>(facts: &mut Facts, object: &ObjectRef, node: &T) -> Re
 
     match (&*id.group, &*id.kind) {
         (GROUP, "ValidatingAdmissionPolicy") => {
-            facts.guards.push(AdmissionPolicy::of(id, node, origin)?);
+            facts
+                .admission_policies
+                .push(AdmissionPolicy::of(id, node, origin)?);
         }
         (GROUP, "ValidatingAdmissionPolicyBinding") => {
             let binding = AdmissionPolicyBinding::of(id, node, origin)?;
-            facts.guard_bindings.push(binding);
+            facts.admission_bindings.push(binding);
         }
         (
             GROUP

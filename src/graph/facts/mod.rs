@@ -101,9 +101,9 @@ pub struct Facts {
     /// Services that the API server asks.
     pub hooks: Vec<WebhookService>,
     /// Admission policies.
-    pub guards: Vec<AdmissionPolicy>,
+    pub admission_policies: Vec<AdmissionPolicy>,
     /// Their bindings.
-    pub guard_bindings: Vec<AdmissionPolicyBinding>,
+    pub admission_bindings: Vec<AdmissionPolicyBinding>,
     /// Objects as they are, where policies are asked about them.
     pub kept: Vec<KeptObject>,
     /// Whether objects are kept: where there are admission policies.
@@ -230,8 +230,8 @@ impl Facts {
             claims,
             grants,
             hooks,
-            guards,
-            guard_bindings,
+            admission_policies,
+            admission_bindings,
             kept,
             quotas,
             frozen,
@@ -257,8 +257,8 @@ impl Facts {
         self.claims.extend(claims);
         self.grants.extend(grants);
         self.hooks.extend(hooks);
-        self.guards.extend(guards);
-        self.guard_bindings.extend(guard_bindings);
+        self.admission_policies.extend(admission_policies);
+        self.admission_bindings.extend(admission_bindings);
         self.kept.extend(kept);
         self.quotas.extend(quotas);
         self.frozen.extend(frozen);
@@ -293,8 +293,8 @@ impl Facts {
             claims,
             grants,
             hooks,
-            guards,
-            guard_bindings,
+            admission_policies,
+            admission_bindings,
             kept,
             quotas,
             unevaluated,
@@ -327,8 +327,8 @@ impl Facts {
             claims,
             grants,
             hooks,
-            guards,
-            guard_bindings,
+            admission_policies,
+            admission_bindings,
             kept,
             quotas,
             unevaluated,

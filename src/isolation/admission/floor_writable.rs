@@ -173,7 +173,7 @@ static FLOOR: [FloorAccess; 8] = [
 pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
     let mut parts_by_role: BTreeMap<&(Text, Text), Vec<&FloorAccess>> = BTreeMap::new();
     let mut found: BTreeMap<FindingKey<'_>, WritableFloor<'_>> = BTreeMap::new();
-    let guarded = cluster.guarded();
+    let guarded = cluster.has_denying_policies();
 
     for (tenant, binding, role, subjects) in own_grants(cluster) {
         let parts = parts_by_role

@@ -33,11 +33,11 @@ rule! {
 
 pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
     let facts = &cluster.facts;
-    for policy in &facts.guards {
+    for policy in &facts.admission_policies {
         if let Some(finding) = without_denial(cluster, policy) {
             out.push(finding);
         }
-        if let Some((text, reason)) = policy.says.unreadable() {
+        if let Some((text, reason)) = policy.spec.unreadable() {
             let message = format!(
                 "{} has an expression that cannot be read, `{}`: {}",
                 policy.id.called(),
@@ -51,9 +51,9 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
         }
     }
 
-    for binding in &facts.guard_bindings {
+    for binding in &facts.admission_bindings {
         if facts
-            .guards
+            .admission_policies
             .iter()
             .any(|policy| policy.id.name == binding.policy)
         {
@@ -75,7 +75,7 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
 fn without_denial(cluster: &Cluster, policy: &AdmissionPolicy) -> Option<Finding> {
     let bindings: Vec<_> = cluster
         .facts
-        .guard_bindings
+        .admission_bindings
         .iter()
         .filter(|binding| binding.policy == policy.id.name)
         .collect();

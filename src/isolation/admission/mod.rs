@@ -12,7 +12,7 @@ mod tenant_hook;
 pub use floor_writable::FLOOR_WRITABLE;
 pub use frozen_floor::FROZEN_FLOOR;
 pub use idle_policy::IDLE_POLICY;
-pub use pod_security::{ENFORCE, POD_SECURITY_NOT_ENFORCED, refused};
+pub use pod_security::{POD_SECURITY_NOT_ENFORCED, refused};
 pub use privileged_workload::PRIVILEGED_WORKLOAD;
 pub use tenant_hook::TENANT_HOOK;
 
@@ -23,7 +23,7 @@ use crate::value::Text;
 
 /// Every rule of the plane.
 pub fn check(cluster: &Cluster, out: &mut Findings<'_>) {
-    if !cluster.closed {
+    if !cluster.closed_world {
         out.assume(
             "no-other-grants",
             "no role, binding or authorizer grants more than what the inputs hold",

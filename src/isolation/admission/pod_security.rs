@@ -5,6 +5,7 @@ use crate::graph::rbac::{Binding, Role, Subject};
 use crate::graph::{Cluster, NamespaceNode, Owner, TenantNode};
 use crate::isolation::capability::{APPLY_BY_FLUX, CREATE_PODS, Capability, Effect, Permission};
 use crate::isolation::{Finding, namespace_span};
+use crate::kube::names::ENFORCE_LABEL;
 use crate::value::Text;
 use std::collections::BTreeMap;
 
@@ -36,9 +37,6 @@ rule! {
     pub static POD_SECURITY_NOT_ENFORCED = "admission/pod-security-not-enforced", Error;
 }
 
-/// The label whose value is the Pod Security level that a namespace enforces.
-pub const ENFORCE: &str = "pod-security.kubernetes.io/enforce";
-
 static ADD_CONTAINERS: Capability = Capability {
     effect: Effect::AddContainers,
     permissions: &[Permission::new(
@@ -65,7 +63,7 @@ pub fn refused(cluster: &Cluster, namespace: &str) -> bool {
 
 fn refuses_privileged(namespace: &NamespaceNode) -> bool {
     matches!(
-        namespace.labels.get(ENFORCE),
+        namespace.labels.get(ENFORCE_LABEL),
         Some("baseline" | "restricted")
     )
 }
@@ -118,7 +116,7 @@ fn worst<'a>(
     creators: &'a [Creator<'a>],
     out: &mut Findings<'_>,
 ) -> Option<(&'a Creator<'a>, Option<PolicyVerdict>)> {
-    if !cluster.guarded() {
+    if !cluster.has_denying_policies() {
         return Some((creators.first()?, None));
     }
 
@@ -145,7 +143,7 @@ fn finding(
     let (binding, subject) = (creator.binding, creator.subject);
     let span = namespace_span(namespace, tenant);
     let (name, tenant) = (&namespace.name, &tenant.name);
-    let enforces = match namespace.labels.get(ENFORCE) {
+    let enforces = match namespace.labels.get(ENFORCE_LABEL) {
         None => "enforces no Pod Security level".to_owned(),
         Some(level) => format!("enforces the Pod Security level `{level}`"),
     };
@@ -193,5 +191,5 @@ fn finding(
         ),
         Some(PolicyVerdict::Denied(_)) | None => finding,
     };
-    finding.fix(format!("label the namespace {ENFORCE}: restricted"))
+    finding.fix(format!("label the namespace {ENFORCE_LABEL}: restricted"))
 }

@@ -10,6 +10,7 @@ use crate::graph::admission::AdmissionAnswer;
 use crate::graph::rbac::{PolicyRule, Subject};
 use crate::graph::request::{AdmissionRequest, RequestObject, Requester, WrittenObject};
 use crate::isolation::capability::Permission;
+use crate::kube::names::POD_SECURITY;
 use crate::source::Span;
 use crate::value::Text;
 use serde_json::{Value as Json, json};
@@ -715,7 +716,7 @@ fn weakened(kind: &FloorKind, old: &Json) -> Json {
         && let Some(Json::Object(labels)) = object.pointer_mut("/metadata/labels")
     {
         for (key, value) in labels.iter_mut() {
-            if key.starts_with("pod-security.kubernetes.io/") {
+            if key.starts_with(POD_SECURITY) {
                 *value = match key.ends_with("-version") {
                     true => "latest".into(),
                     false => "privileged".into(),

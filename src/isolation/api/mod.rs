@@ -21,7 +21,7 @@ use crate::graph::rbac::Subject;
 
 /// Every rule of the plane.
 pub fn check(cluster: &Cluster, out: &mut Findings<'_>) {
-    if !cluster.closed {
+    if !cluster.closed_world {
         out.assume(
             "no-other-grants",
             "no role, binding or authorizer grants more than what the inputs hold",
