@@ -5,7 +5,7 @@ use super::tables::{self, Tables, TablesReport};
 use crate::bundle::short;
 use crate::diagnostic::Diagnostic;
 use crate::graph::Cluster;
-use crate::isolation::{ClusterProof, MODEL, Plane, Verdict};
+use crate::isolation::{ClusterProof, MODEL, Plane, PlaneResult, Verdict};
 use crate::source::{SourceMap, Span};
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -73,35 +73,7 @@ pub fn proof_text(proofs: &[ClusterProof], tables: &[Tables], digest: &str) -> S
         if size.tenants == 0 {
             out.push_str("  no tenant is on this cluster yet: there is nothing to prove\n");
         }
-        for plane in &proof.planes {
-            let mut why = Vec::new();
-            if plane.refuted > 0 {
-                why.push(format!("{} found", plural(plane.refuted, "way")));
-            }
-            if plane.unknown > 0 {
-                why.push(format!("{} open", plural(plane.unknown, "question")));
-            }
-
-            if plane.verdict == Verdict::Assumed {
-                why.push(format!(
-                    "if {}",
-                    plane
-                        .assumptions
-                        .iter()
-                        .map(|a| a.name)
-                        .collect::<Vec<_>>()
-                        .join(", ")
-                ));
-            }
-
-            let _ = writeln!(
-                out,
-                "  {:10} {:8} {}",
-                plane.plane.name(),
-                plane.verdict.name(),
-                why.join(", ")
-            );
-        }
+        out.extend(proof.planes.iter().map(plane_line));
 
         let mut assumptions: BTreeMap<&str, &str> = BTreeMap::new();
         for plane in proof
@@ -136,6 +108,24 @@ pub fn proof_text(proofs: &[ClusterProof], tables: &[Tables], digest: &str) -> S
     out
 }
 
+/// The line of a plane: its verdict, and what the verdict rests on.
+fn plane_line(plane: &PlaneResult) -> String {
+    let mut why = Vec::new();
+    if plane.refuted > 0 {
+        why.push(format!("{} found", plural(plane.refuted, "way")));
+    }
+    if plane.unknown > 0 {
+        why.push(format!("{} open", plural(plane.unknown, "question")));
+    }
+    if plane.verdict == Verdict::Assumed {
+        let names: Vec<&str> = plane.assumptions.iter().map(|a| a.name).collect();
+        why.push(format!("if {}", names.join(", ")));
+    }
+
+    let (name, verdict) = (plane.plane.name(), plane.verdict.name());
+    format!("  {name:10} {verdict:8} {}\n", why.join(", "))
+}
+
 /// A line for each rule with findings: how often, at what level.
 pub fn counts_text(findings: &[Diagnostic]) -> String {
     let mut counts: BTreeMap<(std::cmp::Reverse<crate::diagnostic::Level>, &str), usize> =
@@ -163,7 +153,6 @@ pub fn proof_markdown(
     findings: &[Diagnostic],
     digest: &str,
 ) -> String {
-    let plain = |text: &str| text.replace('|', "\\|").replace('\n', " ");
     let mut out = format!(
         "### tenantry prove\n\nModel {MODEL}, inputs `{digest}`.\n\n| cluster | {} |\n",
         Plane::ALL.map(Plane::name).join(" | ")
@@ -175,48 +164,17 @@ pub fn proof_markdown(
         let _ = writeln!(
             out,
             "| {} | {} |",
-            plain(&proof.cluster),
+            cell(&proof.cluster),
             verdicts.join(" | ")
         );
     }
 
-    if !findings.is_empty() {
-        let _ = write!(
-            out,
-            "\n<details><summary>{}</summary>\n\n",
-            plural(findings.len(), "finding")
-        );
-
-        for finding in findings.iter().take(MAX_LISTED) {
-            let _ = writeln!(
-                out,
-                "- **{}** `{}` {} ({})",
-                finding.level.name(),
-                finding.rule.id,
-                plain(&finding.message),
-                plain(&sources.locate(finding.span))
-            );
-            for related in &finding.related {
-                let _ = writeln!(
-                    out,
-                    "  - {} ({})",
-                    plain(&related.label),
-                    plain(&sources.locate(related.span))
-                );
-            }
-        }
-
-        if findings.len() > MAX_LISTED {
-            let _ = writeln!(out, "- … and {} more", findings.len() - MAX_LISTED);
-        }
-        out.push_str("\n</details>\n");
-    }
-
+    out.push_str(&findings_markdown(sources, findings));
     out.extend(
         proofs
             .iter()
             .zip(tables)
-            .map(|(proof, tables)| tables::markdown(&plain(&proof.cluster), tables)),
+            .map(|(proof, tables)| tables::markdown(&cell(&proof.cluster), tables)),
     );
 
     let assumed: BTreeMap<&str, &str> = proofs
@@ -228,10 +186,45 @@ pub fn proof_markdown(
 
     out.push_str("\n<details><summary>What it rests on</summary>\n\n");
     for (name, text) in assumed {
-        let _ = writeln!(out, "- `{name}`: {}", plain(text));
+        let _ = writeln!(out, "- `{name}`: {}", cell(text));
     }
     out.push_str("\n</details>\n");
 
+    out
+}
+
+/// A text that stays in one cell of a table.
+fn cell(text: &str) -> String {
+    text.replace('|', "\\|").replace('\n', " ")
+}
+
+/// The findings, folded; empty if there are none.
+fn findings_markdown(sources: &SourceMap, findings: &[Diagnostic]) -> String {
+    if findings.is_empty() {
+        return String::new();
+    }
+
+    let count = plural(findings.len(), "finding");
+    let mut out = format!("\n<details><summary>{count}</summary>\n\n");
+    for finding in findings.iter().take(MAX_LISTED) {
+        let _ = writeln!(
+            out,
+            "- **{}** `{}` {} ({})",
+            finding.level.name(),
+            finding.rule.id,
+            cell(&finding.message),
+            cell(&sources.locate(finding.span))
+        );
+        for related in &finding.related {
+            let (label, place) = (cell(&related.label), cell(&sources.locate(related.span)));
+            let _ = writeln!(out, "  - {label} ({place})");
+        }
+    }
+
+    if findings.len() > MAX_LISTED {
+        let _ = writeln!(out, "- … and {} more", findings.len() - MAX_LISTED);
+    }
+    out.push_str("\n</details>\n");
     out
 }
 
