@@ -108,7 +108,7 @@ pub enum FailOn {
 /// The effect of a change that makes the exit code 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum FailOnClass {
-    /// A tenant gains access
+    /// Somebody gains access, or it cannot be told whether somebody does
     Widens,
 }
 

@@ -4,14 +4,11 @@
 //! nor that of subjects, nor how a quantity is written; what tenantry itself adds (its labels,
 //! Flux's annotations) is told apart.
 
-use crate::isolation::delta::{Delta, DeltaClass};
+use crate::isolation::delta::{self, ChangedObject, Delta, DeltaClass, Effect, Objects, Party};
 use crate::kube::ObjectId;
 use crate::kube::Quantity;
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
-
-/// Objects by identity.
-pub type Objects = BTreeMap<ObjectId, Value>;
 
 /// What became of an object.
 #[derive(Clone, Debug, PartialEq)]
@@ -45,6 +42,11 @@ pub fn diff(before: &Objects, after: &Objects, own_metadata: bool) -> Difference
             out.changes.insert(id.clone(), Change::Removed);
             continue;
         };
+
+        if old == new {
+            out.equal += 1;
+            continue;
+        }
 
         let (old_plain, new_plain) = (normal(old, own_metadata), normal(new, own_metadata));
         let mut fields = Vec::new();
@@ -236,10 +238,44 @@ pub fn text(difference: &Difference) -> String {
     out
 }
 
-/// What tenants gain and lose, by cluster and tenant.
-pub type Deltas = BTreeMap<String, BTreeMap<crate::value::Text, Delta>>;
+impl Difference {
+    /// The objects that differ, with both of their states.
+    pub fn objects<'a>(
+        &'a self,
+        before: &'a Objects,
+        after: &'a Objects,
+    ) -> Vec<ChangedObject<'a>> {
+        let object = |(id, change): (&'a ObjectId, &'a Change)| ChangedObject {
+            id,
+            before: before.get(id),
+            after: after.get(id),
+            fields: match change {
+                Change::Added | Change::Removed => Vec::new(),
+                Change::Changed(fields) => fields.iter().map(|(path, ..)| path.as_str()).collect(),
+            },
+        };
+        self.changes.iter().map(object).collect()
+    }
 
-/// The class of a whole change: that of the tenant that it widens most.
+    /// Adds the differences of a cluster. With its name, each kind begins with it, so that objects
+    /// of several clusters are told apart.
+    pub fn add(&mut self, other: Self, cluster: Option<&str>) {
+        self.equal += other.equal;
+        self.metadata_only += other.metadata_only;
+        self.changes
+            .extend(other.changes.into_iter().map(|(mut id, change)| {
+                if let Some(cluster) = cluster {
+                    id.kind = format!("{cluster}: {}", id.kind).into();
+                }
+                (id, change)
+            }));
+    }
+}
+
+/// What each party gains and loses, by cluster.
+pub type Deltas = BTreeMap<String, delta::Deltas>;
+
+/// The class of a whole change: that of the party that it widens most.
 pub fn class(deltas: &Deltas) -> DeltaClass {
     deltas
         .values()
@@ -249,27 +285,52 @@ pub fn class(deltas: &Deltas) -> DeltaClass {
         .unwrap_or(DeltaClass::Neutral)
 }
 
-/// The isolation delta as text: each tenant's class, and each way and grant gained or lost.
+/// How many changes cannot be told.
+pub fn untold(deltas: &Deltas) -> usize {
+    let all = deltas.values().flat_map(BTreeMap::values);
+    all.flat_map(|delta| &delta.beside)
+        .filter(|change| change.effect == Effect::Untold)
+        .count()
+}
+
+/// The isolation delta as text: each party's class, its access gained and lost, and the changes
+/// beside access.
 pub fn delta_text(deltas: &Deltas) -> String {
     let mut out = String::new();
-    for (cluster, tenants) in deltas {
-        for (tenant, delta) in tenants {
-            let who = match tenant.as_str() {
-                "" => "everybody with these roles".to_owned(),
-                tenant => format!("tenant `{tenant}`"),
+    for (cluster, parties) in deltas {
+        for (party, delta) in parties {
+            let who = match party {
+                Party::RoleHolders => "everybody with these roles".to_owned(),
+                Party::Platform => "the platform".to_owned(),
+                Party::Tenant(tenant) => format!("tenant `{tenant}`"),
             };
-            out.push_str(&format!("{cluster}: {} {who}\n", delta.class().name()));
-            delta
-                .gained
-                .iter()
-                .for_each(|line| out.push_str(&format!("  + {line}\n")));
-            delta
-                .lost
-                .iter()
-                .for_each(|line| out.push_str(&format!("  - {line}\n")));
+            out.push_str(&match delta.class() {
+                DeltaClass::CannotTell => format!("{cluster}: cannot tell for {who}\n"),
+                class => format!("{cluster}: {} {who}\n", class.name()),
+            });
+            out.push_str(&lines_text(delta));
         }
     }
 
+    out
+}
+
+/// The lines of one party.
+fn lines_text(delta: &Delta) -> String {
+    let gained = delta.gained.iter().map(|line| format!("  + {line}\n"));
+    let lost = delta.lost.iter().map(|line| format!("  - {line}\n"));
+    let mut out: String = gained.chain(lost).collect();
+
+    if !delta.beside.is_empty() {
+        out.push_str("  beside access:\n");
+    }
+    for change in &delta.beside {
+        let (sign, topic) = (change.effect.sign(), change.topic.name());
+        out.push_str(&format!(
+            "  {sign} {topic}: {}\n",
+            super::plain(&change.text)
+        ));
+    }
     out
 }
 
@@ -337,15 +398,9 @@ pub fn json(difference: &Difference, deltas: &Deltas) -> String {
         })
         .collect();
 
-    let of = |delta: &Delta| serde_json::json!({"class": delta.class().name(), "gained": delta.gained, "lost": delta.lost});
     let isolation: BTreeMap<&str, BTreeMap<&str, Value>> = deltas
         .iter()
-        .map(|(cluster, tenants)| {
-            (
-                cluster.as_str(),
-                tenants.iter().map(|(t, d)| (t.as_str(), of(d))).collect(),
-            )
-        })
+        .map(|(cluster, parties)| (cluster.as_str(), parties.iter().map(party_json).collect()))
         .collect();
 
     let report = serde_json::json!({
@@ -355,4 +410,29 @@ pub fn json(difference: &Difference, deltas: &Deltas) -> String {
         "{}\n",
         serde_json::to_string_pretty(&report).unwrap_or_default()
     )
+}
+
+/// A party's name, and what it gains and loses. No tenant has a name in brackets.
+fn party_json<'a>((party, delta): (&'a Party, &'a Delta)) -> (&'a str, Value) {
+    let name = match party {
+        Party::RoleHolders => "",
+        Party::Platform => "(platform)",
+        Party::Tenant(tenant) => tenant.as_str(),
+    };
+    let beside: Vec<Value> = delta
+        .beside
+        .iter()
+        .map(|change| {
+            serde_json::json!({
+                "topic": change.topic.name(), "effect": change.effect.name(), "text": change.text
+            })
+        })
+        .collect();
+    let value = serde_json::json!({
+        "class": delta.class().name(),
+        "gained": delta.gained,
+        "lost": delta.lost,
+        "beside": beside,
+    });
+    (name, value)
 }

@@ -218,3 +218,177 @@ fn a_narrower_edge_gives_no_access_and_a_wider_edge_does() {
         "{ran:?}"
     );
 }
+
+/// A template of the cluster or of each namespace.
+const CLUSTER: &str = "templates/cluster/extra.yaml";
+const NAMESPACE: &str = "templates/namespace/extra.yaml";
+
+/// The class of a change of one file, and the line that says what the change does; the exit code has
+/// to fit the class.
+#[track_caller]
+fn class_of(path: &str, before: &str, after: &str) -> (String, String) {
+    let sandbox = two_tenants();
+    if !before.is_empty() {
+        sandbox.write(path, before);
+    }
+    commit(&sandbox);
+    match after {
+        "" => std::fs::remove_file(sandbox.path().join(path)).expect("a file"),
+        after => sandbox.write(path, after),
+    }
+
+    let ran = sandbox.run(&["diff", "--fail-on", "widens"]);
+    let report = json(&sandbox.run(&["diff", "--format", "json"]).out);
+    let class = report["class"].as_str().expect("a class").to_owned();
+    let fails = ["widens", "cannot-tell"].contains(&class.as_str());
+    assert_eq!(ran.code, i32::from(fails), "{class}: {}", ran.all());
+    (class, ran.all())
+}
+
+#[track_caller]
+fn assert_class(path: &str, before: &str, after: &str, class: &str, says: &str) {
+    let (found, text) = class_of(path, before, after);
+    assert_eq!(found, class, "{text}");
+    assert!(text.contains(says), "{says}: {text}");
+}
+
+fn binding(subject: &str, role: &str) -> String {
+    format!(
+        "apiVersion: rbac.authorization.k8s.io/v1\n\
+         kind: ClusterRoleBinding\n\
+         metadata: {{name: extra}}\n\
+         roleRef: {{apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: {role}}}\n\
+         subjects: [{{kind: Group, apiGroup: rbac.authorization.k8s.io, name: \"{subject}\"}}]\n"
+    )
+}
+
+#[test]
+fn objects_of_the_platform_are_in_the_delta() {
+    for subject in ["system:authenticated", "auditors"] {
+        let says = format!("+ group {subject} has ClusterRole `view` everywhere");
+        assert_class(CLUSTER, "", &binding(subject, "view"), "widens", &says);
+        let lost = says.replace('+', "-");
+        assert_class(CLUSTER, &binding(subject, "view"), "", "narrows", &lost);
+    }
+    // Less of the same, and another name of the same.
+    let edit = binding("auditors", "edit");
+    assert_class(CLUSTER, &edit, &binding("auditors", "view"), "narrows", "");
+    let renamed = edit.replace("name: extra", "name: other");
+    assert_class(CLUSTER, &edit, &renamed, "neutral", "changes nothing");
+
+    let policy = "apiVersion: admissionregistration.k8s.io/v1\n\
+                  kind: ValidatingAdmissionPolicy\n\
+                  metadata: {name: p}\n\
+                  spec:\n  \
+                    matchConstraints: {resourceRules: [{apiGroups: [\"\"], apiVersions: [v1], \
+                    operations: [CREATE], resources: [pods]}]}\n  \
+                    validations: [{expression: \"false\"}]\n";
+    assert_class(
+        CLUSTER,
+        policy,
+        "",
+        "widens",
+        "ValidatingAdmissionPolicy p is removed",
+    );
+    let weaker = policy.replace("\"false\"", "\"true\"");
+    assert_class(CLUSTER, policy, &weaker, "cannot-tell", "? admission:");
+}
+
+#[test]
+fn what_is_not_evaluated_cannot_be_told() {
+    let account = "apiVersion: v1\n\
+                   kind: ServiceAccount\n\
+                   metadata: {name: job, namespace: \"{{ namespace.name }}\", \
+                   annotations: {iam.gke.io/gcp-service-account: job@x.example}}\n";
+    assert_class(
+        NAMESPACE,
+        "",
+        account,
+        "cannot-tell",
+        "? identity: ServiceAccount a/job",
+    );
+    let other = account.replace("job@x", "admin@x");
+    assert_class(NAMESPACE, account, &other, "cannot-tell", "admin@x");
+
+    let gadget = "apiVersion: example.org/v1\n\
+                  kind: Gadget\n\
+                  metadata: {name: g, namespace: \"{{ namespace.name }}\"}\n\
+                  spec: {power: 1}\n";
+    let more = gadget.replace("power: 1", "power: 2");
+    assert_class(NAMESPACE, gadget, &more, "cannot-tell", "spec.power 1 -> 2");
+    assert_class(NAMESPACE, "", gadget, "cannot-tell", "Gadget a/g is added");
+
+    let settings = "apiVersion: v1\n\
+                    kind: ConfigMap\n\
+                    metadata: {name: settings, namespace: \"{{ namespace.name }}\"}\n\
+                    data: {color: red}\n";
+    let blue = settings.replace("red", "blue");
+    assert_class(NAMESPACE, settings, &blue, "neutral", "changes nothing");
+}
+
+#[test]
+fn bounds_are_compared_by_number() {
+    let quota = |pods: &str| tenant("a", &format!("  quota: {{pods: \"{pods}\"}}\n"));
+    let path = "tenants/a.yaml";
+    let more = "+ bound: quota of `a`: pods 10 -> 40";
+    assert_class(path, &quota("10"), &quota("40"), "widens", more);
+    let less = "- bound: quota of `a`: pods 40 -> 10";
+    assert_class(path, &quota("40"), &quota("10"), "narrows", less);
+    assert_class(
+        path,
+        &quota("1000"),
+        &quota("1k"),
+        "neutral",
+        "changes nothing",
+    );
+}
+
+#[test]
+fn paths_are_compared_as_unions() {
+    let path = "tenants/a.yaml";
+    let egress = |rules: &str| tenant("a", &format!("  network: {{egress: [{rules}]}}\n"));
+    let whole = egress("{cidr: 192.0.2.0/24, ports: [{port: 80, endPort: 89}]}");
+
+    for same in [
+        "{cidr: 192.0.2.0/24, ports: [{port: 80, endPort: 84}, {port: 85, endPort: 89}]}",
+        "{cidr: 192.0.2.0/25, ports: [{port: 80, endPort: 89}]}, \
+         {cidr: 192.0.2.128/25, ports: [{port: 80, endPort: 89}]}",
+        "{cidr: 192.0.2.0/25, ports: [{port: 80, endPort: 89}]}, \
+         {cidr: 192.0.2.128/25, ports: [{port: 80, endPort: 82}, {port: 83, endPort: 89}]}",
+    ] {
+        assert_class(path, &whole, &egress(same), "neutral", "changes nothing");
+        assert_class(path, &egress(same), &whole, "neutral", "changes nothing");
+    }
+
+    let gap = "{cidr: 192.0.2.0/24, ports: [{port: 80, endPort: 84}, {port: 86, endPort: 89}]}";
+    assert_class(path, &whole, &egress(gap), "narrows", "");
+    assert_class(path, &egress(gap), &whole, "widens", "on TCP/80-89");
+}
+
+#[test]
+fn a_tenant_that_the_revision_holds_cannot_be_told() {
+    let broken = tenant("a", "  quota: {pods: x}\n");
+    assert_class(
+        "tenants/a.yaml",
+        &broken,
+        &tenant("a", ""),
+        "cannot-tell",
+        "`a` has an error in the revision",
+    );
+}
+
+#[test]
+fn a_new_source_of_a_sync_is_named_beside_access() {
+    let sync = |repository: &str| {
+        let git = format!("git: {{url: \"https://git.example/{repository}\", branch: main}}");
+        tenant("a", &format!("  sync: [{{name: apps, {git}}}]\n"))
+    };
+    let says = "? sync: GitRepository a/apps: spec.url";
+    assert_class(
+        "tenants/a.yaml",
+        &sync("a"),
+        &sync("b"),
+        "cannot-tell",
+        says,
+    );
+}

@@ -13,11 +13,14 @@ use tenantry::diagnostic::Level;
 use tenantry::document::TreeValue;
 use tenantry::graph::{self, Cluster, ClusterObjects};
 use tenantry::import::survey;
-use tenantry::isolation::delta::{DeltaClass, delta};
+use tenantry::isolation::delta::{
+    self, BesideAccess, ClusterState, DeltaClass, Effect, Objects, Party, Topic,
+};
 use tenantry::kube::ObjectId;
 use tenantry::report::diff::{
-    Deltas, Difference, Objects, class, delta_text, diff, json, markdown, summary, text,
+    Deltas, Difference, class, delta_text, diff, json, markdown, summary, text, untold,
 };
+use tenantry::report::plural;
 use tenantry::source::{Source, SourceMap};
 use tenantry::spec::fleet::FleetSpec;
 
@@ -47,17 +50,17 @@ pub fn run(cli: &Cli, args: &DiffArgs) -> Result<Outcome, CliError> {
         }
     };
 
-    let difference = diff(&comparison.before, &comparison.after, args.metadata);
+    let difference = comparison.difference(args.metadata, session.cluster_names().len() > 1);
     deliver(&asked, &difference, &comparison.deltas)?;
 
     output::status(cli, &summary(&difference));
     let class = class(&comparison.deltas);
     if args.against.is_none() {
-        report_class(cli, class);
+        report_class(cli, class, untold(&comparison.deltas));
     }
 
     let differs = args.exit_code && !difference.changes.is_empty();
-    let widens = args.fail_on == Some(FailOnClass::Widens) && class == DeltaClass::Widens;
+    let widens = args.fail_on == Some(FailOnClass::Widens) && class >= DeltaClass::CannotTell;
     Ok(Outcome::from(has_errors || differs || widens))
 }
 
@@ -100,19 +103,27 @@ fn deliver(
     Ok(())
 }
 
-fn report_class(cli: &Cli, class: DeltaClass) {
+fn report_class(cli: &Cli, class: DeltaClass, untold: usize) {
+    let open = format!("{} cannot be told (`?` above)", plural(untold, "effect"));
     let says = match class {
-        DeltaClass::Neutral => "changes nothing of what tenants may",
-        DeltaClass::Narrows => "narrows what tenants may",
-        DeltaClass::Widens => "widens what a tenant may",
+        DeltaClass::Neutral => "the change changes nothing of what tenants may".to_owned(),
+        DeltaClass::Narrows => "the change narrows what tenants may".to_owned(),
+        DeltaClass::CannotTell => format!("what the change gives: {open}"),
+        DeltaClass::Widens if untold > 0 => {
+            format!("the change widens what a tenant may; {open}")
+        }
+        DeltaClass::Widens => "the change widens what a tenant may".to_owned(),
     };
-    output::status(cli, &format!("isolation: the change {says}"));
+    output::status(cli, &format!("isolation: {says}"));
 }
+
+/// The objects of each cluster; those of a folder stand under the empty name.
+type ClusterObjectSets = BTreeMap<String, Objects>;
 
 /// Both sides of a comparison.
 struct Comparison {
-    before: Objects,
-    after: Objects,
+    before: ClusterObjectSets,
+    after: ClusterObjectSets,
     /// What the change does to isolation; empty if a folder is compared.
     deltas: Deltas,
 }
@@ -125,15 +136,16 @@ impl Comparison {
         compiled: &Compiled<RenderedObject>,
     ) -> Result<Self, CliError> {
         let mut before = from_folder(folder)?;
-        let mut after = objects(session, compiled, &BTreeSet::new(), false);
+        let rendered = objects(session, compiled, &BTreeSet::new());
+        let mut after: Objects = rendered.into_values().flatten().collect();
 
         let (theirs, ours) = (homes(&before), homes(&after));
         before.retain(|id, _| ours.contains(home(id)));
         after.retain(|id, _| theirs.contains(home(id)));
 
         Ok(Self {
-            before,
-            after,
+            before: BTreeMap::from([(String::new(), before)]),
+            after: BTreeMap::from([(String::new(), after)]),
             deltas: Deltas::new(),
         })
     }
@@ -145,24 +157,103 @@ impl Comparison {
         session: &Session,
         compiled: &Compiled<RenderedObject>,
     ) -> Self {
-        let held_before = old.iter().flat_map(|old| old.compiled.standings.held());
-        let held: BTreeSet<String> = compiled
-            .standings
-            .held()
-            .chain(held_before)
+        let held_before: BTreeSet<String> = old
+            .iter()
+            .flat_map(|old| old.compiled.standings.held())
             .map(str::to_owned)
             .collect();
+        let held_now = compiled.standings.held().map(str::to_owned);
+        let held: BTreeSet<String> = held_now.chain(held_before.iter().cloned()).collect();
 
-        let several = session.cluster_names().len() > 1;
-        let before = old.as_ref().map_or_else(Objects::new, |old| {
-            objects(&old.session, &old.compiled, &held, several)
-        });
-
-        Self {
+        let before = old
+            .as_ref()
+            .map(|old| objects(&old.session, &old.compiled, &held))
+            .unwrap_or_default();
+        let mut comparison = Self {
             before,
-            after: objects(session, compiled, &held, several),
-            deltas: isolation_deltas(old.as_ref(), session, compiled, &held),
+            after: objects(session, compiled, &held),
+            deltas: Deltas::new(),
+        };
+
+        let old_graphs = old
+            .map(|old| clusters(&old.session, &old.compiled, &held))
+            .unwrap_or_default();
+        comparison.compare(&old_graphs, &clusters(session, compiled, &held));
+        comparison.add_held_before(session, compiled, &held_before);
+        comparison
+    }
+
+    /// Sets what the change does to isolation, by cluster. The arguments are the graphs before and
+    /// after.
+    fn compare(&mut self, old: &BTreeMap<String, Cluster>, new: &BTreeMap<String, Cluster>) {
+        let none = Objects::new();
+        let names: BTreeSet<&String> = old.keys().chain(new.keys()).collect();
+
+        for name in names {
+            let before = self.before.get(name).unwrap_or(&none);
+            let after = self.after.get(name).unwrap_or(&none);
+            let difference = diff(before, after, true);
+            let states = delta::Comparison {
+                before: ClusterState {
+                    cluster: old.get(name),
+                    objects: before,
+                },
+                after: ClusterState {
+                    cluster: new.get(name),
+                    objects: after,
+                },
+            };
+
+            let found = delta::delta(states, &difference.objects(before, after));
+            if !found.is_empty() {
+                self.deltas.insert(name.clone(), found);
+            }
         }
+    }
+
+    /// Names the tenants that only the revision holds: nothing tells what they gain.
+    fn add_held_before(
+        &mut self,
+        session: &Session,
+        compiled: &Compiled<RenderedObject>,
+        held_before: &BTreeSet<String>,
+    ) {
+        let Some(fleet) = session.resolved.fleet() else {
+            return;
+        };
+        for bundle in &compiled.bundles {
+            let cluster = &fleet.spec.clusters[bundle.cluster].name;
+            let tenants = bundle.tenants.iter().map(|bundle| &bundle.tenant);
+            for tenant in tenants.filter(|tenant| held_before.contains(*tenant)) {
+                let deltas = self.deltas.entry(cluster.to_string()).or_default();
+                let party = Party::Tenant(tenant.as_str().into());
+                deltas
+                    .entry(party)
+                    .or_default()
+                    .beside
+                    .insert(BesideAccess {
+                        topic: Topic::Tenant,
+                        effect: Effect::Untold,
+                        text: format!(
+                            "`{tenant}` has an error in the revision: it is not compared"
+                        ),
+                    });
+            }
+        }
+    }
+
+    /// The objects that differ. With several clusters, each object counts once for each of them.
+    fn difference(&self, own_metadata: bool, several: bool) -> Difference {
+        let none = Objects::new();
+        let mut all = Difference::default();
+        let names: BTreeSet<&String> = self.before.keys().chain(self.after.keys()).collect();
+        for name in names {
+            let before = self.before.get(name).unwrap_or(&none);
+            let after = self.after.get(name).unwrap_or(&none);
+            let cluster = (several && !name.is_empty()).then_some(name.as_str());
+            all.add(diff(before, after, own_metadata), cluster);
+        }
+        all
     }
 }
 
@@ -207,60 +298,29 @@ fn homes(objects: &Objects) -> BTreeSet<String> {
         .collect()
 }
 
-/// The objects of every tenant.
-///
-/// With several clusters an object's kind is prefixed with its cluster, so that each counts on its
-/// own.
+/// The objects of each cluster: the platform's, and those of each tenant that is not held.
 fn objects(
     session: &Session,
     compiled: &Compiled<RenderedObject>,
     held: &BTreeSet<String>,
-    several: bool,
-) -> Objects {
-    let mut all = Objects::new();
+) -> ClusterObjectSets {
+    let mut all = ClusterObjectSets::new();
     let Some(fleet) = session.resolved.fleet() else {
         return all;
     };
 
     for bundle in &compiled.bundles {
-        let cluster = fleet.spec.clusters[bundle.cluster].name.as_str();
-        for part in bundle
-            .tenants
-            .iter()
-            .filter(|t| !held.contains(&t.tenant))
-            .flat_map(|t| [&t.core, &t.deferred])
-        {
-            for object in &part.objects {
-                let mut id = object.id.clone();
-                if several {
-                    id.kind = format!("{cluster}: {}", id.kind).into();
-                }
-                all.insert(id, object.value.to_json());
-            }
-        }
+        let cluster = fleet.spec.clusters[bundle.cluster].name.to_string();
+        let tenants = bundle.tenants.iter().filter(|t| !held.contains(&t.tenant));
+        let parts = tenants.flat_map(|t| [&t.core, &t.deferred]);
+        let objects = parts
+            .chain([&bundle.platform])
+            .flat_map(|part| &part.objects)
+            .map(|object| (object.id.clone(), object.value.to_json()));
+        all.insert(cluster, objects.collect());
     }
 
     all
-}
-
-/// What the change does to isolation, by cluster.
-fn isolation_deltas(
-    old: Option<&OldFleet>,
-    session: &Session,
-    compiled: &Compiled<RenderedObject>,
-    held: &BTreeSet<String>,
-) -> Deltas {
-    let after = clusters(session, compiled, held);
-    let before = old
-        .map(|old| clusters(&old.session, &old.compiled, held))
-        .unwrap_or_default();
-    let names: BTreeSet<&String> = before.keys().chain(after.keys()).collect();
-
-    names
-        .into_iter()
-        .map(|name| (name.clone(), delta(before.get(name), after.get(name))))
-        .filter(|(_, tenants)| !tenants.is_empty())
-        .collect()
 }
 
 /// The graphs of the rendered objects, by cluster, without the held tenants.
