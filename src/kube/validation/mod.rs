@@ -1,0 +1,95 @@
+//! What the API server refuses: the types of fields, and the validation of Kubernetes' own kinds.
+//!
+//! An object that the API server refuses is never made, so that it closes nothing and grants nothing.
+//! Only what is sure is refused here: a fault that hangs on other objects, on a plugin or on a
+//! feature gate is not looked for. One file an API group; [`schema`] holds the types of every kind.
+//!
+//! Source: `pkg/apis/*/validation` and the defaults of Kubernetes 1.36. A test sends generated objects
+//! to a real API server and compares.
+
+mod admissionregistration;
+mod core;
+mod field;
+mod meta;
+pub mod names;
+mod networking;
+mod rbac;
+mod schema;
+
+use super::id::ObjectId;
+use crate::document::TreeValue;
+use crate::source::Span;
+use field::Field;
+use std::fmt;
+
+/// Who refuses an object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RefusedBy {
+    /// Every API server.
+    Server,
+    /// API servers from 1.36 on; older ones take it.
+    NewServers,
+    /// Whoever applies strictly: kubectl and Flux. Others drop the field, and the server takes the rest.
+    StrictClients,
+}
+
+/// Why an object is refused.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// Who refuses it.
+    pub by: RefusedBy,
+    /// The field, such as `spec.ingress[0].ports[0].port`.
+    pub field: String,
+    /// The place of the field, or of the nearest one around it that is there.
+    pub span: Option<Span>,
+    /// What is wrong with it.
+    pub reason: String,
+}
+
+/// A sentence without a subject: `the API server refuses it: …`.
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let who = match self.by {
+            RefusedBy::Server => "the API server refuses it",
+            RefusedBy::NewServers => "API servers from 1.36 on refuse it",
+            RefusedBy::StrictClients => {
+                "kubectl and Flux refuse it, and other clients drop the field"
+            }
+        };
+        write!(f, "{who}: {} {}", self.field, self.reason)
+    }
+}
+
+/// The result of a check: the first reason to refuse.
+type Checked = Result<(), Box<Refusal>>;
+
+/// Checks an object of one of Kubernetes' own kinds. `None` if the API server takes it, or if the
+/// kind is not Kubernetes' own.
+pub fn check<T: TreeValue>(id: &ObjectId, api_version: &str, object: &T) -> Option<Box<Refusal>> {
+    let root = Field::root(object);
+    let mut unknown = None;
+    let known = schema::check(api_version, &id.kind, &root, &mut unknown)?;
+
+    let checked = known
+        .and_then(|()| meta::check(id, &root))
+        .and_then(|()| check_kind(id, &root));
+    checked.err().or(unknown)
+}
+
+/// The checks of one kind, beyond the types of its fields and its metadata.
+fn check_kind<T: TreeValue>(id: &ObjectId, root: &Field<'_, T>) -> Checked {
+    match (&*id.group, &*id.kind) {
+        ("", "ResourceQuota") => core::resource_quota(root),
+        ("", "LimitRange") => core::limit_range(root),
+        ("", "Service") => core::service(root),
+        ("", "PersistentVolume") => core::persistent_volume(root),
+        ("", "PersistentVolumeClaim") => core::persistent_volume_claim(root),
+        ("networking.k8s.io", "NetworkPolicy") => networking::network_policy(root),
+        ("rbac.authorization.k8s.io", "Role") => rbac::role(root, true),
+        ("rbac.authorization.k8s.io", "ClusterRole") => rbac::role(root, false),
+        ("rbac.authorization.k8s.io", "RoleBinding") => rbac::binding(root, true),
+        ("rbac.authorization.k8s.io", "ClusterRoleBinding") => rbac::binding(root, false),
+        ("admissionregistration.k8s.io", kind) => admissionregistration::check(kind, root),
+        _ => Ok(()),
+    }
+}
