@@ -32,6 +32,7 @@ pub static RULES: &[&Rule] = &[
     &bundle::MANIFEST,
     &tenancy::MANIFEST_FLOOR,
     &bundle::MANIFEST_NOT_ALLOWED,
+    &bundle::MANIFEST_REFUSED,
     &bundle::OBJECT_INVALID,
     &bundle::OBJECT_NOT_ALLOWED,
     &bundle::REQUIRED,

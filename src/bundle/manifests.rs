@@ -5,8 +5,8 @@ use super::object::{Object, ObjectBody};
 use crate::delivery;
 use crate::diagnostic::{Diagnostic, Rule, rule};
 use crate::document::Spanned;
-use crate::document::{self, Document, NodeValue};
-use crate::kube::{ObjectId, kinds};
+use crate::document::{self, Document, Node, NodeValue};
+use crate::kube::{ObjectId, kinds, validation};
 use crate::source::{SourceId, SourceMap, Span, join, parent};
 use crate::spec::leaf::FilePath;
 use crate::tenancy::model::{OnCluster, Tenant};
@@ -18,6 +18,18 @@ use std::collections::BTreeMap;
 rule! {
     /// A file that a tenant passes through is not there, or holds something that is no object.
     pub static MANIFEST = "bundle/manifest", Error;
+}
+rule! {
+    /// A verbatim manifest holds an object that the API server refuses, or that Flux does not send.
+    ///
+    /// ## Why it matters
+    /// Flux applies a tenant's objects together: one that is refused keeps the tenant's floor from
+    /// being applied too.
+    /// ## Example
+    /// A ConfigMap with `data: {replicas: 3}`, or a Service with `selectors`.
+    /// ## Fix
+    /// Mend the field; quote what is to be a string.
+    pub static MANIFEST_REFUSED = "bundle/manifest-refused", Error;
 }
 rule! {
     /// A verbatim manifest holds an object that the tenant may not have: one of the cluster, or of
@@ -241,6 +253,7 @@ impl TenantManifests {
         object.check_reach()?;
         object.check_floor(self.permits.as_ref())?;
         object.check_role(self.permits.as_ref())?;
+        object.check_validity(document)?;
 
         Ok(Some(Object {
             id: object.id,
@@ -359,6 +372,21 @@ impl VerbatimObject<'_> {
             self.waiver_name()
         );
         self.refuse(&MANIFEST_FLOOR, message, fix)
+    }
+
+    /// Refuses an object of Kubernetes' own kinds that no API server takes.
+    fn check_validity(&self, document: &Document) -> Checked {
+        let version = document.root.get("apiVersion").and_then(Node::as_str);
+        let refusal = validation::check(&self.id, version.unwrap_or_default(), &document.root);
+        let Some(refusal) = refusal else {
+            return Ok(());
+        };
+        let message = format!("`{}` would not be applied: {refusal}", self.id);
+        let fix = format!("mend {}", refusal.field);
+        let span = refusal.span.unwrap_or(self.span);
+        Err(Box::new(
+            Diagnostic::new(&MANIFEST_REFUSED, span, message).fix(fix),
+        ))
     }
 
     /// Refuses a binding to cluster-admin without a waiver.

@@ -12,8 +12,8 @@ mod template;
 pub use builtin::{builtin_profiles, builtin_templates};
 pub use floor::FLOOR_MISSING;
 pub use manifests::{
-    MANIFEST, MANIFEST_NOT_ALLOWED, NamedManifest, TenantManifests, reaches_out, read_otherwise,
-    wanted,
+    MANIFEST, MANIFEST_NOT_ALLOWED, MANIFEST_REFUSED, NamedManifest, TenantManifests, reaches_out,
+    read_otherwise, wanted,
 };
 pub use object::{ObjectForm, ObjectSet, ObjectText, RenderedObject};
 pub use schemas::prepare;

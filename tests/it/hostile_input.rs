@@ -317,7 +317,7 @@ fn verbatim_manifests_pass_byte_for_byte() {
                 \nkind: ConfigMap\
                 \nmetadata: {name: x,   namespace: bad}\
                 \ndata:\
-                \n  a: yes # kept\n";
+                \n  a: 'yes' # kept\n";
     let crd = "apiVersion: cert-manager.io/v1\
                \nkind: Certificate\
                \nmetadata:\
