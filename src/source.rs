@@ -7,6 +7,9 @@ use crate::diagnostic::{Diagnostic, Scope, rule};
 /// Largest file that is read as YAML, in bytes.
 pub const MAX_BYTES: usize = 1 << 20;
 
+/// Largest file of manifests beside a fleet, in bytes: what kustomize builds of a whole cluster.
+pub const MAX_MANIFEST_BYTES: usize = 64 << 20;
+
 rule! {
     /// A file is not UTF-8.
     ///

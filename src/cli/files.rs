@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
-use tenantry::source::MAX_BYTES;
+use tenantry::source::{MAX_BYTES, MAX_MANIFEST_BYTES};
 use walkdir::WalkDir;
 
 /// What came of reading a file.
@@ -38,6 +38,8 @@ pub trait Store: Sync {
 pub struct DiskStore {
     root: PathBuf,
     canonical: PathBuf,
+    /// The largest file that is read, in bytes.
+    limit: u64,
     /// Folders, and whether they are within the root: asked once for the many files of one.
     folders: Mutex<HashMap<PathBuf, bool>>,
 }
@@ -49,8 +51,15 @@ impl DiskStore {
         Ok(Self {
             root: root.to_owned(),
             canonical,
+            limit: MAX_BYTES as u64,
             folders: Mutex::default(),
         })
+    }
+
+    /// Reads files of the size that manifests beside a fleet may have.
+    pub const fn for_manifests(mut self) -> Self {
+        self.limit = MAX_MANIFEST_BYTES as u64;
+        self
     }
 
     /// Every file below the root that kubectl, kustomize or Flux may apply, sorted: YAML and JSON,
@@ -76,7 +85,8 @@ impl DiskStore {
                     .unwrap_or(entry.path()),
             );
             let path = path.ok_or_else(|| name_fault(entry.path()))?;
-            if folder || is_yaml(&path) || path.ends_with(".json") {
+            let is_overlay = entry.file_name() == "Kustomization";
+            if folder || is_overlay || is_yaml(&path) || path.ends_with(".json") {
                 out.push(path);
             }
         }
@@ -211,8 +221,9 @@ impl Store for DiskStore {
         }
 
         match meta.len() {
+            _ if meta.is_dir() => return FileContent::Unreadable(link_to_folder(&full)),
             _ if !meta.is_file() => return FileContent::Unreadable("it is no file".into()),
-            size if size > MAX_BYTES as u64 => return FileContent::TooLarge(size),
+            size if size > self.limit => return FileContent::TooLarge(size),
             _ => {}
         }
 
@@ -221,6 +232,15 @@ impl Store for DiskStore {
             Err(e) => FileContent::Unreadable(e.to_string()),
         }
     }
+}
+
+/// Why a link to a folder is not read.
+fn link_to_folder(path: &Path) -> String {
+    let target = fs::read_link(path).unwrap_or_default();
+    format!(
+        "it is a symbolic link to the folder {}, and links to folders are not followed",
+        target.display()
+    )
 }
 
 /// Reads files side by side; results in the order of the paths.

@@ -1,7 +1,7 @@
 //! YAML documents in which every key and value has a place.
 //!
-//! The subset (YAML 1.2 core schema): at most 1 MiB a file, 64 levels, 100,000 nodes and 4 MB after
-//! aliases are expanded; anchors are allowed; merge keys, other tags than the core's, keys that are
+//! The subset (YAML 1.2 core schema): 64 levels, and in a file of ours 100,000 nodes and 4 MB after
+//! aliases are expanded, in a manifest for the cluster as much by aliases alone; anchors are allowed; merge keys, other tags than the core's, keys that are
 //! no strings, `%YAML` and raw control bytes are refused. Parsing never fails: it returns the
 //! documents that could be read, and the faults.
 
