@@ -103,6 +103,7 @@ pub static RULES: &[&Rule] = &[
     &tenancy::OVER_PROMISED,
     &tenancy::OVER_TENANT,
     &tenancy::WITHOUT_DEFAULTS,
+    &tenancy::QUOTA_WITHOUT_EFFECT,
     &source::NOT_UTF8,
     &source::OUTSIDE_ROOT,
     &source::TOO_LARGE,

@@ -19,10 +19,13 @@ rule! {
 }
 rule! {
     /// Defaults and bounds for containers contradict each other: min ≤ defaultRequest ≤ default ≤
-    /// max does not hold.
+    /// max does not hold, the defaults break maxLimitRequestRatio, or no container fits the quota.
     ///
     /// ## Why it matters
-    /// The API server refuses the LimitRange.
+    /// The API server refuses the LimitRange, or every pod that names no resources of its own.
+    ///
+    /// ## References
+    /// kubernetes.io/docs/concepts/policy/limit-range
     pub static INCONSISTENT = "resources/limits-inconsistent", Error;
 }
 
@@ -36,6 +39,8 @@ const ONE: i128 = 1_000_000_000;
 pub struct CountedResource<'a> {
     /// The key.
     pub key: &'a str,
+    /// The amount.
+    pub amount: &'a str,
     /// The line.
     pub span: Span,
 }
@@ -50,6 +55,7 @@ pub fn check(
 ) {
     for counted in quota {
         out.extend(missing_default(limits, counted, namespace));
+        out.extend(min_over_quota(limits, counted, namespace));
     }
 
     unknown_resources(limits, out);
@@ -58,6 +64,7 @@ pub fn check(
     for resource in COMPUTE {
         contradictions(limits, resource, out);
     }
+    out.extend(defaults_over_ratio(limits));
 }
 
 /// Reports a resource that the quota counts, and that a container without a value of its own does
@@ -170,6 +177,69 @@ fn contradictions(limits: &Limits, resource: &str, out: &mut Vec<Diagnostic>) {
             );
         }
     }
+}
+
+/// Reports a least amount of a container that is over what all pods of the namespace may have.
+fn min_over_quota(
+    limits: &Limits,
+    counted: &CountedResource<'_>,
+    namespace: &str,
+) -> Option<Diagnostic> {
+    let resource = counted
+        .key
+        .rsplit_once('.')
+        .map_or(counted.key, |(_, resource)| resource);
+    let least = amount(&limits.min, resource)?;
+    let quota = Quantity::parse(counted.amount).ok()?;
+    if least.value <= quota {
+        return None;
+    }
+
+    let message = format!(
+        "every pod in `{namespace}` will be refused: limits.min of {resource} is {}, and the quota \
+         of {} is {quota}",
+        least.value, counted.key
+    );
+    let finding = Diagnostic::new(&INCONSISTENT, least.span, message);
+    Some(
+        finding
+            .related(counted.span, "the quota")
+            .fix("lower limits.min, or raise the quota"),
+    )
+}
+
+/// Reports the ratio that the defaults of a container without amounts of its own break.
+///
+/// As Kubernetes fills them in: the limit is `default`, or else `max`; the request is
+/// `defaultRequest`, or else the limit.
+fn defaults_over_ratio(limits: &Limits) -> Vec<Diagnostic> {
+    let mut found = Vec::new();
+    for (key, ratio) in limits.max_limit_request_ratio.iter().flatten() {
+        let of = |part| amount(part, key.as_str());
+        let limit = of(&limits.default).or_else(|| of(&limits.max));
+        let Some((limit, request)) = limit.zip(of(&limits.default_request).or(limit)) else {
+            continue;
+        };
+        // limit / request > ratio, without a division.
+        let (limit_nanos, request_nanos) = (limit.value.nanos(), request.value.nanos());
+        let most = request_nanos.checked_mul(ratio.value.nanos());
+        if most.is_none_or(|most| limit_nanos.saturating_mul(ONE) <= most) {
+            continue;
+        }
+
+        let message = format!(
+            "every container without {key} of its own will be refused: its limit is {}, its request \
+             {}, and maxLimitRequestRatio allows {} times",
+            limit.value, request.value, ratio.value
+        );
+        found.push(
+            Diagnostic::new(&INCONSISTENT, ratio.span, message)
+                .related(limit.span, "the limit")
+                .related(request.span, "the request")
+                .fix("raise the ratio or defaultRequest, or lower default"),
+        );
+    }
+    found
 }
 
 /// The amount of a resource in one part of the limits.

@@ -226,9 +226,10 @@ impl ClusterSettings<'_, '_> {
             let no_limits = spec::Limits::default();
             let limits = settings.spec.limits.as_ref().unwrap_or(&no_limits);
             let counted: Vec<CountedResource<'_>> = hard
-                .keys()
-                .map(|key| CountedResource {
+                .iter()
+                .map(|(key, amount)| CountedResource {
                     key,
+                    amount,
                     span: self.quota_span(declared, key),
                 })
                 .collect();

@@ -2,7 +2,7 @@
 
 use crate::diagnostic::{Diagnostic, rule};
 use crate::document::Spanned;
-use crate::kube::Quantity;
+use crate::kube::{Quantity, kinds};
 use crate::spec::INVALID_VALUE;
 use crate::spec::leaf::QuotaKey;
 use crate::spec::tenant::Quota;
@@ -14,6 +14,21 @@ rule! {
     /// ## Fix
     /// Raise the tenant's, or lower a namespace's.
     pub static OVER_TENANT = "resources/quota-over-tenant", Error;
+}
+
+rule! {
+    /// A key of a quota counts nothing.
+    ///
+    /// ## What it finds
+    /// `count/deployments` without the group `apps`, other groups that no API server serves, and kinds
+    /// of the whole cluster.
+    /// ## Why it matters
+    /// The API server takes the key, and bounds nothing by it.
+    /// ## Fix
+    /// Write `count/RESOURCE.GROUP`, such as `count/deployments.apps`.
+    /// ## References
+    /// kubernetes.io/docs/concepts/policy/resource-quotas
+    pub static WITHOUT_EFFECT = "resources/quota-without-effect", Warning;
 }
 
 const NANO: i128 = 1_000_000_000;
@@ -39,6 +54,7 @@ pub fn split(
 ) -> Vec<IndexMap<Text, Text>> {
     for (key, amount) in own.iter().flatten().copied().flatten().chain(total) {
         out.extend(fraction_of_count(key, amount));
+        out.extend(counts_nothing(key, amount));
     }
 
     let mut parts: Vec<IndexMap<Text, Text>> = vec![IndexMap::new(); own.len()];
@@ -108,6 +124,48 @@ fn shares(
                 .map_or_else(Text::default, |share| share.text().into()),
         })
         .collect()
+}
+
+/// Reports a key by which the API server counts nothing.
+fn counts_nothing(key: &QuotaKey, amount: &Spanned<Quantity>) -> Option<Diagnostic> {
+    let resource = key.strip_prefix("count/")?;
+    let (reason, fix) = match count_fault(resource)? {
+        Some(group) => (
+            format!("`{resource}` is of the group {group}"),
+            format!("write count/{resource}.{group}"),
+        ),
+        None => (
+            "no namespace has such a resource".to_owned(),
+            "write count/RESOURCE.GROUP with the plural of the resource".to_owned(),
+        ),
+    };
+
+    let message = format!("the quota of {key} counts nothing: {reason}");
+    Some(Diagnostic::new(&WITHOUT_EFFECT, amount.span, message).fix(fix))
+}
+
+/// Why `count/RESOURCE` counts nothing, with the group that is missing if there is one; `None` if it
+/// counts something. Resources of groups that Kubernetes does not have are taken for known.
+fn count_fault(resource: &str) -> Option<Option<&'static str>> {
+    let (plural, group) = resource.split_once('.').unwrap_or((resource, ""));
+    let is_counted = |known: &str, kind: &kinds::Kind| {
+        known == group && kind.plural == plural && kind.scope == kinds::Scope::Namespaced
+    };
+    if kinds::all().any(|(known, kind)| is_counted(known.name, kind)) {
+        return None;
+    }
+
+    let is_complete = kinds::is_complete(group);
+    if !is_complete && group != "extensions" {
+        return None;
+    }
+    let mut elsewhere = kinds::all().filter(|(known, kind)| {
+        kinds::is_complete(known.name) && kind.plural == plural && !known.name.is_empty()
+    });
+    Some(match group {
+        "" => elsewhere.next().map(|(known, _)| known.name),
+        _ => None,
+    })
 }
 
 /// Reports a fraction of a resource that is counted, such as pods.

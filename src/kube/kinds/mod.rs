@@ -8,6 +8,7 @@
 //! otherwise, tenants may have it only if the fleet says so, a live cluster is asked for it only if
 //! it was rendered, and a proof reports that it does not read it.
 
+mod scopes;
 mod table;
 
 use super::id::ObjectId;
@@ -169,6 +170,11 @@ pub fn is_unknown_to_kubernetes(id: &ObjectId) -> bool {
     find_group(&id.group).is_some_and(|group| group.complete && group.kind(&id.kind).is_none())
 }
 
+/// Whether the table has every kind of a group of Kubernetes' own.
+pub fn is_complete(group: &str) -> bool {
+    find_group(group).is_some_and(|group| group.complete)
+}
+
 /// Whether every cluster has the kinds of a group. An object of another group is applied after the
 /// floor, so that a kind that is not installed yet holds up nothing.
 pub fn is_present(group: &str) -> bool {
@@ -184,6 +190,12 @@ pub fn tenants_may_have(id: &ObjectId) -> bool {
 /// that tenantry renders, or override them.
 pub fn is_floor(id: &ObjectId) -> bool {
     of(id).is_some_and(|kind| kind.floor) || id.kind.to_lowercase().contains("networkpolic")
+}
+
+/// Whether objects of this kind only close something: without them more is open.
+pub fn closes(id: &ObjectId) -> bool {
+    let grants = id.group == "rbac.authorization.k8s.io";
+    (is_floor(id) && !grants) || id.kind.starts_with("ValidatingAdmissionPolicy")
 }
 
 /// The position of an object's kind in the order of applying. The group does not count: a network
@@ -246,9 +258,22 @@ pub fn is_passive(id: &ObjectId) -> bool {
     of(id).is_some_and(|kind| kind.proof == Proof::Passive)
 }
 
-/// Whether the proof cannot judge an object without knowing its namespace.
+/// Whether the proof cannot judge an object without knowing its namespace: its kind is in namespaces,
+/// and does more than hold data.
 pub fn needs_namespace(id: &ObjectId) -> bool {
-    of(id).is_some_and(|kind| kind.needs_namespace)
+    let Some(kind) = of(id) else {
+        return scopes::is_namespaced(&id.group, &id.kind);
+    };
+    let only_holds_data = kind.proof == Proof::Passive && !id.group.ends_with(FLUX);
+    kind.scope == Scope::Namespaced && (kind.needs_namespace || !only_holds_data)
+}
+
+/// Whether a plane of the proof reads objects of this kind, or rests on them.
+pub fn is_read(id: &ObjectId) -> bool {
+    let by_group = || find_group(&id.group).is_some_and(|group| group.all_listed.is_some());
+    of(id).map_or_else(by_group, |kind| {
+        kind.proof == Proof::Read || kind.needs_namespace
+    })
 }
 
 /// Whether an object is kept for admission policies to be asked about it. Secrets never are, nor are
