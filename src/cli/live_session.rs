@@ -342,6 +342,7 @@ fn fetch_for_proof(
     Ok(ExtraFacts {
         facts,
         faults: gaps.iter().map(|gap| not_listed(span, gap)).collect(),
+        has_unread_files: false,
         closed_world: gaps.is_empty(),
         bytes,
         keeps_objects: true,

@@ -7,18 +7,25 @@ use super::session::{Selection, Session};
 use super::workspace::working_folder;
 use super::{CliError, output};
 use std::collections::BTreeSet;
+use std::io::Read;
 use std::path::Path;
 use tenantry::bundle::{ClusterBundle, RenderedObject};
 use tenantry::diagnostic::{Diagnostic, Scope};
 use tenantry::graph::rbac::Subject;
 use tenantry::graph::{self, Cluster, ClusterObjects, InputKind, NOT_READ};
 use tenantry::isolation::Step;
-use tenantry::source::{Source, SourceId, SourceMap, parent};
+use tenantry::source::{MAX_MANIFEST_BYTES, Source, SourceId, SourceMap, parent};
 use tenantry::spec::FleetDoc;
 use tenantry::tenancy::{self, model::Tenant};
 
 /// The largest snapshot that is read, in bytes.
 const MAX_SNAPSHOT: u64 = 1 << 30;
+
+/// The path that stands for the standard input.
+const STANDARD_INPUT: &str = "-";
+
+/// Why a file in UTF-16 is not read.
+const UTF16: &str = "it is in UTF-16, which kubectl does not read: write UTF-8 (in PowerShell: Out-File -Encoding utf8)";
 
 /// The inputs of a proof.
 pub struct ProofInputs {
@@ -304,6 +311,17 @@ impl ExtraFiles {
     /// Reads every file that `--also` and `--snapshot` name, each once.
     fn read(cli: &Cli, beside: &ExtraArgs, sources: &mut SourceMap) -> Result<Self, CliError> {
         let start = working_folder(cli)?;
+        let arguments = beside.also.iter().chain(&beside.snapshot);
+        if arguments
+            .filter(|a| split_cluster(a).1 == STANDARD_INPUT)
+            .count()
+            > 1
+        {
+            return Err(CliError::Usage(
+                "the standard input (-) can be given once".into(),
+            ));
+        }
+
         let manifests = beside
             .also
             .iter()
@@ -343,13 +361,16 @@ impl ExtraFiles {
         let mut inputs = graph::ExtraFacts {
             facts: reading.facts,
             faults: reading.faults,
+            has_unread_files: reading.has_unread_files,
             closed_world: false,
             bytes: Vec::new(),
             keeps_objects: self.has_policies,
         };
 
-        let faults = manifests().flat_map(|m| m.faults.iter().cloned());
-        inputs.faults.extend(faults);
+        for unread in manifests().filter(|m| !m.faults.is_empty()) {
+            inputs.faults.extend(unread.faults.iter().cloned());
+            inputs.has_unread_files = true;
+        }
 
         for snapshot in self.snapshots.iter().filter(|s| applies(&s.cluster)) {
             snapshot.add_to(&mut inputs, sources)?;
@@ -361,6 +382,12 @@ impl ExtraFiles {
 impl AlsoManifests {
     fn read(argument: &str, start: &Path, sources: &mut SourceMap) -> Result<Self, CliError> {
         let (cluster, path) = split_cluster(argument);
+        if path == STANDARD_INPUT {
+            let text = manifest_text(read_standard_input(MAX_MANIFEST_BYTES as u64)?);
+            let mut manifests = Self::empty(cluster);
+            manifests.add("standard input".into(), text, sources);
+            return Ok(manifests);
+        }
         let (disk, files, prefix) = open_manifests(start, path)?;
 
         if files.is_empty() {
@@ -369,12 +396,7 @@ impl AlsoManifests {
             )));
         }
 
-        let mut manifests = Self {
-            cluster,
-            ids: Vec::new(),
-            faults: Vec::new(),
-        };
-
+        let mut manifests = Self::empty(cluster);
         let prefix = prefix.trim_start_matches("./").trim_end_matches('/');
         for (file, read) in read_all(&disk, files) {
             let label = if prefix.is_empty() || prefix == "." {
@@ -382,21 +404,39 @@ impl AlsoManifests {
             } else {
                 format!("{prefix}/{file}")
             };
-            match manifest_text(read) {
-                None => {}
-                Some(Ok(text)) => manifests.ids.push(sources.add(Source::new(label, text))),
-                Some(Err(reason)) => {
-                    let span = sources.add_path(&label);
-                    let message = format!("{label} cannot be read: {reason}");
-                    let finding = Diagnostic::new(&NOT_READ, span, message)
-                        .fix("mend it, or leave it out")
-                        .scope(Scope::Fleet);
-                    manifests.faults.push(finding);
-                }
-            }
+            manifests.add(label, manifest_text(read), sources);
         }
 
         Ok(manifests)
+    }
+
+    const fn empty(cluster: Option<String>) -> Self {
+        Self {
+            cluster,
+            ids: Vec::new(),
+            faults: Vec::new(),
+        }
+    }
+
+    /// Adds a text, or the fault that there is none. `label` is what output calls it.
+    fn add(
+        &mut self,
+        label: String,
+        text: Option<Result<String, String>>,
+        sources: &mut SourceMap,
+    ) {
+        match text {
+            None => {}
+            Some(Ok(text)) => self.ids.push(sources.add(Source::new(label, text))),
+            Some(Err(reason)) => {
+                let span = sources.add_path(&label);
+                let message = format!("{label} cannot be read: {reason}");
+                let finding = Diagnostic::new(&NOT_READ, span, message)
+                    .fix("mend it, or leave it out")
+                    .scope(Scope::Fleet);
+                self.faults.push(finding);
+            }
+        }
     }
 }
 
@@ -408,12 +448,12 @@ fn open_manifests<'a>(
 ) -> Result<(DiskStore, Vec<String>, &'a str), CliError> {
     let full = start.join(path);
     if !full.is_file() {
-        let disk = DiskStore::new(&full)?;
+        let disk = DiskStore::new(&full)?.for_manifests();
         let files = disk.manifests()?;
         return Ok((disk, files, path));
     }
 
-    let disk = DiskStore::new(full.parent().unwrap_or(start))?;
+    let disk = DiskStore::new(full.parent().unwrap_or(start))?.for_manifests();
     let name = full.file_name().and_then(|name| name.to_str());
     let files = vec![name.unwrap_or_default().to_owned()];
     Ok((disk, files, parent(path)))
@@ -422,14 +462,17 @@ fn open_manifests<'a>(
 /// The text of a manifest, or the reason why it cannot be read; `None` if the file is gone.
 fn manifest_text(read: FileContent) -> Option<Result<String, String>> {
     match read {
+        FileContent::Bytes(bytes) if is_utf16(&bytes) => Some(Err(UTF16.to_owned())),
         FileContent::Bytes(bytes) => {
             Some(String::from_utf8(bytes).map_err(|_| "it is not UTF-8".to_owned()))
         }
         FileContent::TooLarge(size) => {
-            Some(Err(format!("it has {size} bytes; at most 1 MiB is read")))
+            Some(Err(format!("it has {size} bytes; at most 64 MiB are read")))
         }
         FileContent::Unreadable(reason) => Some(Err(reason)),
-        FileContent::Outside => Some(Err("it leads out of the folder".to_owned())),
+        FileContent::Outside => Some(Err(
+            "a symbolic link leads out of the folder, and is not followed".to_owned(),
+        )),
         FileContent::Missing => None,
     }
 }
@@ -437,21 +480,24 @@ fn manifest_text(read: FileContent) -> Option<Result<String, String>> {
 impl Snapshot {
     fn read(argument: &str, start: &Path) -> Result<Self, CliError> {
         let (cluster, path) = split_cluster(argument);
-        let full = start.join(path);
-
-        let size = std::fs::metadata(&full).map_err(CliError::io(&full))?.len();
-        if size > MAX_SNAPSHOT {
-            return Err(CliError::Usage(format!(
-                "--snapshot {path}: it has {size} bytes; at most {MAX_SNAPSHOT} are read"
-            )));
-        }
-
-        let text = std::fs::read_to_string(&full).map_err(CliError::io(&full))?;
+        let bytes = if path == STANDARD_INPUT {
+            match read_standard_input(MAX_SNAPSHOT)? {
+                FileContent::Bytes(bytes) => bytes,
+                _ => return Err(too_large(path, MAX_SNAPSHOT)),
+            }
+        } else {
+            let full = start.join(path);
+            let size = std::fs::metadata(&full).map_err(CliError::io(&full))?.len();
+            if size > MAX_SNAPSHOT {
+                return Err(too_large(path, size));
+            }
+            std::fs::read(&full).map_err(CliError::io(&full))?
+        };
 
         Ok(Self {
             cluster,
             path: path.to_owned(),
-            text,
+            text: snapshot_text(bytes, path)?,
         })
     }
 
@@ -474,6 +520,50 @@ impl Snapshot {
         inputs.facts.append(facts);
         Ok(())
     }
+}
+
+/// The fault that a snapshot is larger than what is read.
+fn too_large(path: &str, size: u64) -> CliError {
+    CliError::Usage(format!(
+        "--snapshot {path}: it has {size} bytes or more; at most {MAX_SNAPSHOT} are read"
+    ))
+}
+
+/// The text of a snapshot: UTF-8, or UTF-16 with a byte order mark, as PowerShell writes it.
+fn snapshot_text(bytes: Vec<u8>, path: &str) -> Result<String, CliError> {
+    let fault = || CliError::Usage(format!("--snapshot {path}: it is not UTF-8"));
+    if !is_utf16(&bytes) {
+        return String::from_utf8(bytes).map_err(|_| fault());
+    }
+
+    let read = match bytes[0] {
+        0xff => u16::from_le_bytes,
+        _ => u16::from_be_bytes,
+    };
+    let units: Vec<u16> = bytes[2..]
+        .chunks_exact(2)
+        .map(|pair| read([pair[0], pair[1]]))
+        .collect();
+    String::from_utf16(&units).map_err(|_| fault())
+}
+
+/// Whether bytes begin with a byte order mark of UTF-16.
+fn is_utf16(bytes: &[u8]) -> bool {
+    bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff])
+}
+
+/// Reads the standard input up to a limit.
+fn read_standard_input(limit: u64) -> Result<FileContent, CliError> {
+    let mut bytes = Vec::new();
+    std::io::stdin()
+        .take(limit + 1)
+        .read_to_end(&mut bytes)
+        .map_err(CliError::io(Path::new("standard input")))?;
+
+    Ok(match bytes.len() as u64 > limit {
+        true => FileContent::TooLarge(bytes.len() as u64),
+        false => FileContent::Bytes(bytes),
+    })
 }
 
 /// Splits `CLUSTER=PATH`, or a path alone.

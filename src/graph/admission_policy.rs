@@ -240,8 +240,11 @@ impl Validation {
 
         let field = |key: &str| text(Some(node), key);
         let is_wrong = field("reason").is_some_and(|reason| !REASONS.contains(&reason.as_str()))
-            || field("message")
-                .is_some_and(|message| message.contains('\n') || message.trim().is_empty())
+            || field("message").is_some_and(|message| {
+                // The server trims it first.
+                let message = message.trim();
+                message.is_empty() || message.contains(['\n', '\r'])
+            })
             || field("messageExpression")
                 .is_some_and(|message| Expression::parse(&message).unreadable().is_some());
         if is_wrong {

@@ -24,6 +24,8 @@ pub struct ExtraFacts {
     pub facts: Facts,
     /// What could not be read of it.
     pub faults: Vec<Diagnostic>,
+    /// Whether a file could not be read, any object of which may be missing.
+    pub has_unread_files: bool,
     /// Whether a snapshot is among it, of every kind that RBAC has.
     pub closed_world: bool,
     /// The bytes of snapshots, which stand in no text.
@@ -119,6 +121,7 @@ pub fn cluster(
             .collect(),
         facts,
         closed_world: beside.closed_world,
+        has_unread_files: beside.has_unread_files,
         unread_inputs,
         snapshot_digest: *blake3::hash(&beside.bytes).as_bytes(),
     };
@@ -180,6 +183,7 @@ pub fn without_fleet(mut beside: ExtraFacts, span: Span, group_by: Option<&str>)
         engine_namespace: conventions(Engine::default()).namespace.into(),
         facts: beside.facts,
         closed_world: beside.closed_world,
+        has_unread_files: beside.has_unread_files,
         unread_inputs: beside.faults,
         snapshot_digest: *blake3::hash(&beside.bytes).as_bytes(),
         ..Parts::default()

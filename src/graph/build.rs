@@ -32,6 +32,8 @@ pub struct Parts {
     pub closed_world: bool,
     /// What could not be read.
     pub unread_inputs: Vec<Diagnostic>,
+    /// Whether files are among it, any object of which may be missing.
+    pub has_unread_files: bool,
     /// The digest of what stands in no text: snapshots.
     pub snapshot_digest: [u8; 32],
 }
@@ -90,6 +92,7 @@ impl Cluster {
             facts,
             closed_world: parts.closed_world,
             unread_inputs,
+            has_unread_files: parts.has_unread_files,
             snapshot_digest: parts.snapshot_digest,
             snapshot_superseded,
             defined_twice,
@@ -298,7 +301,8 @@ fn add_policies(namespaces: &mut [NamespaceNode], by_name: &HashMap<Text, u32>, 
     }
 
     let other = facts.other_policies.iter().map(|policy| &policy.id);
-    let unevaluated = facts.unevaluated.iter().map(|policy| &policy.id);
+    let evaluable = facts.unevaluated.iter().filter(|policy| !policy.absent);
+    let unevaluated = evaluable.map(|policy| &policy.id);
     for id in other.chain(unevaluated.filter(|id| Dialect::is_kind_of_any(&id.kind))) {
         match by_name.get(&id.namespace) {
             Some(home) => namespaces[*home as usize].has_unevaluated_policy = true,

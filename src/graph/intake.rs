@@ -3,10 +3,10 @@
 
 use super::facts::Facts;
 use super::gitops::flux;
-use super::overlay::{is_kustomization, patches, transforms};
+use super::overlay::{Inputs, is_kustomization, patches, transforms};
 use super::{InputKind, Origin};
 use crate::diagnostic::{Diagnostic, Scope, rule};
-use crate::document::{self, Document, Node, NodeValue, TreeValue, View};
+use crate::document::{self, Document, Entry, Node, NodeValue, TreeValue, View};
 use crate::kube::ObjectId;
 use crate::kube::labels::{items, texts};
 use crate::source::{SourceId, SourceMap, Span, join, parent};
@@ -33,6 +33,8 @@ pub struct Reading {
     pub facts: Facts,
     /// What could not be read.
     pub faults: Vec<Diagnostic>,
+    /// Whether a file could not be read at all, so that any object of it may be missing.
+    pub has_unread_files: bool,
 }
 
 /// Whether a text has admission policies, so that objects are kept for them to be asked about.
@@ -75,7 +77,9 @@ pub fn read(sources: &SourceMap, ids: &[SourceId], keeps: bool) -> Reading {
 
     let mut reading = Reading::default();
     reading.faults.extend(overlay_faults(&files));
+    reading.faults.extend(unfollowed_overlays(&files));
     reading.faults.extend(files.iter().flat_map(syntax_faults));
+    reading.has_unread_files = files.iter().any(|file| !file.faults.is_empty());
 
     let patches = patch_files(&files);
     let read: Vec<Reading> = files
@@ -136,6 +140,30 @@ fn overlay_faults(files: &[ManifestFile<'_>]) -> Vec<Diagnostic> {
     faults
 }
 
+/// Reports each file or folder that an overlay lists and that is not among the inputs.
+fn unfollowed_overlays(files: &[ManifestFile<'_>]) -> Vec<Diagnostic> {
+    let inputs = Inputs::new(files.iter().map(|file| file.path));
+    let mut faults = Vec::new();
+    for file in files {
+        for (listed, span) in file
+            .overlays()
+            .flat_map(|root| inputs.missing(file.path, root))
+        {
+            let message = format!(
+                "{} lists {listed}, which is not among the inputs: what it applies is not known",
+                file.path
+            );
+            faults.push(
+                Diagnostic::new(&NOT_READ, span, message)
+                    .fix("give it with --also, or build the overlay and give what comes out")
+                    .scope(Scope::Fleet),
+            );
+        }
+    }
+
+    faults
+}
+
 /// Reports the syntax errors of a file.
 fn syntax_faults(file: &ManifestFile<'_>) -> impl Iterator<Item = Diagnostic> {
     file.faults.iter().map(|fault| {
@@ -150,7 +178,7 @@ fn syntax_faults(file: &ManifestFile<'_>) -> impl Iterator<Item = Diagnostic> {
 fn read_file(sources: &SourceMap, file: &ManifestFile<'_>, is_patch: bool, keeps: bool) -> Reading {
     let mut reading = Reading {
         facts: Facts::keeping(keeps),
-        faults: Vec::new(),
+        ..Reading::default()
     };
 
     for document in &file.documents {
@@ -181,10 +209,19 @@ fn read_file(sources: &SourceMap, file: &ManifestFile<'_>, is_patch: bool, keeps
 
 /// Reads an object, or each object of a list. `in_list` is whether a list holds the object.
 fn read_object(node: &Node, in_list: bool, reading: &mut Reading) {
-    if let Some(items) = listed(node) {
-        return items
-            .iter()
-            .for_each(|item| read_object(item, true, reading));
+    if let Some(list) = List::of(node) {
+        if list.items.is_empty() {
+            reading.facts.count_unread("empty lists");
+        }
+        for item in list.items {
+            match list.untyped(item) {
+                Some((version, kind)) => {
+                    read_object(&typed_node(item, version, kind), true, reading);
+                }
+                None => read_object(item, true, reading),
+            }
+        }
+        return;
     }
 
     let entries = node.entries();
@@ -201,10 +238,7 @@ fn read_object(node: &Node, in_list: bool, reading: &mut Reading) {
         }
         // The values of a chart or the file of a workflow: no API server takes them.
         Err(_) if !in_list && node.get("apiVersion").is_none() && node.get("kind").is_none() => {
-            let unread = &mut reading.facts.unread;
-            *unread
-                .entry("documents that are no objects".into())
-                .or_default() += 1;
+            reading.facts.count_unread("documents that are no objects");
         }
         Err(reason) => reading.faults.push(
             Diagnostic::new(&NOT_READ, span, format!("this is no object: {reason}"))
@@ -214,13 +248,69 @@ fn read_object(node: &Node, in_list: bool, reading: &mut Reading) {
     }
 }
 
-/// The objects of a list as kubectl writes it; `None` for what is no list.
-fn listed<T: TreeValue>(node: &T) -> Option<&[T]> {
-    let kind = node.member("kind").and_then(TreeValue::text)?;
-    let View::Seq(items) = node.member("items")?.view() else {
-        return None;
-    };
-    kind.ends_with("List").then_some(items)
+/// A list of objects, as kubectl and the API server write it.
+struct List<'t, T> {
+    version: &'t str,
+    kind: &'t str,
+    items: &'t [T],
+}
+
+impl<'t, T: TreeValue> List<'t, T> {
+    /// Reads a list; `None` for what is no list. `items` may be null, as Go writes an empty list.
+    fn of(node: &'t T) -> Option<Self> {
+        let text = |key: &str| node.member(key).and_then(TreeValue::text);
+        let kind = text("kind")?.strip_suffix("List")?;
+        let View::Map(entries) = node.view() else {
+            return None;
+        };
+        let mut entries = entries.iter().map(T::split);
+        let (_, items) = entries.find(|(key, _)| *key == "items")?;
+
+        let items = match items.view() {
+            View::Seq(items) => items,
+            View::Null => &[],
+            _ => return None,
+        };
+        Some(Self {
+            version: text("apiVersion").unwrap_or_default(),
+            kind,
+            items,
+        })
+    }
+
+    /// The apiVersion and the kind of an item that names none: that of a typed list, such as a
+    /// PodList, which the API returns.
+    fn untyped(&self, item: &T) -> Option<(&'t str, &'t str)> {
+        let is_typed = !self.kind.is_empty() && item.member("kind").is_none();
+        is_typed.then_some((self.version, self.kind))
+    }
+}
+
+/// An item of a typed list with its apiVersion and its kind.
+fn typed_node(item: &Node, version: &str, kind: &str) -> Node {
+    let mut typed = item.clone();
+    if let NodeValue::Map(entries) = &mut typed.value {
+        entries.retain(|entry| entry.key != "apiVersion" && entry.key != "kind");
+        for (key, text) in [("kind", kind), ("apiVersion", version)] {
+            entries.push(Entry {
+                key: key.into(),
+                key_span: item.span,
+                node: Node::new(item.span, NodeValue::String(text.into())),
+            });
+        }
+    }
+    typed
+}
+
+/// An item of a typed list with its apiVersion and its kind.
+fn typed_value(item: &Value, version: &str, kind: &str) -> Value {
+    let mut typed = item.clone();
+    typed.change(|entries| {
+        entries.retain(|(key, _)| key != "apiVersion" && key != "kind");
+        entries.push(("apiVersion".into(), Value::String(version.into())));
+        entries.push(("kind".into(), Value::String(kind.into())));
+    });
+    typed
 }
 
 /// Reads a snapshot of a live cluster: the output of `kubectl get … -o json`. Its objects have no
@@ -230,26 +320,35 @@ fn listed<T: TreeValue>(node: &T) -> Option<&[T]> {
 /// Why the text is no snapshot.
 pub fn read_snapshot(text: &str, span: Span, keeps: bool) -> Result<Facts, String> {
     let mut facts = Facts::keeping(keeps);
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     for value in serde_json::Deserializer::from_str(text).into_iter::<serde_json::Value>() {
         let value = Value::from(&value.map_err(|e| format!("it is no JSON: {e}"))?);
-        let items = match listed(&value) {
-            Some(items) => items,
-            None => std::slice::from_ref(&value),
-        };
-
-        for item in items {
-            let id =
-                ObjectId::of(item).map_err(|reason| format!("an item is no object: {reason}"))?;
-            let origin = Origin {
-                input: InputKind::Snapshot,
-                span,
-            };
-            facts.add(id, item, origin);
-        }
+        read_live(&value, span, &mut facts)?;
     }
 
     match facts.objects.is_empty() {
         true => Err("it holds no object".into()),
         false => Ok(facts),
     }
+}
+
+/// Reads an object of a snapshot, or each object of a list.
+fn read_live(value: &Value, span: Span, facts: &mut Facts) -> Result<(), String> {
+    if let Some(list) = List::of(value) {
+        return list
+            .items
+            .iter()
+            .try_for_each(|item| match list.untyped(item) {
+                Some((version, kind)) => read_live(&typed_value(item, version, kind), span, facts),
+                None => read_live(item, span, facts),
+            });
+    }
+
+    let id = ObjectId::of(value).map_err(|reason| format!("an item is no object: {reason}"))?;
+    let origin = Origin {
+        input: InputKind::Snapshot,
+        span,
+    };
+    facts.add(id, value, origin);
+    Ok(())
 }

@@ -103,6 +103,8 @@ pub struct Cluster {
     pub closed_world: bool,
     /// What could not be read: nothing is proven beside it.
     pub unread_inputs: Vec<Diagnostic>,
+    /// Whether files are among it, any object of which may be missing.
+    pub has_unread_files: bool,
     /// The digest of what stands in no text: snapshots.
     pub snapshot_digest: [u8; 32],
     /// Whether objects of a snapshot were set aside for what the other inputs say of them.

@@ -3,7 +3,8 @@
 use super::gitops::flux;
 use crate::document::{Node, NodeValue, TreeValue};
 use crate::kube::labels::{items, texts};
-use crate::source::Span;
+use crate::source::{Span, parent};
+use std::collections::BTreeSet;
 
 /// Whether a document is a Kustomize overlay or component, and no object.
 fn is_overlay<T: TreeValue>(node: &T) -> bool {
@@ -88,16 +89,68 @@ pub(super) fn transforms(root: &Node) -> Option<(String, Span)> {
         return Some(("`patches`".into(), patch.span));
     }
 
-    let remote = |text: &str| {
-        text.contains("://")
-            || text.starts_with("git@")
-            || text.contains("?ref=")
-            || text.starts_with("github.com/")
-    };
+    None
+}
 
-    let resources = items(root.get("resources")).iter();
-    resources
-        .filter_map(|resource| Some((resource.as_str()?, resource.span)))
-        .find(|(resource, _)| remote(resource))
-        .map(|(resource, span)| (format!("a remote resource, {resource}"), span))
+/// The files of the inputs, and the folders that hold them, to tell what an overlay lists and nobody
+/// gave.
+#[derive(Debug, Default)]
+pub(super) struct Inputs(BTreeSet<String>);
+
+impl Inputs {
+    /// The files of some paths.
+    pub(super) fn new<'a>(paths: impl Iterator<Item = &'a str>) -> Self {
+        let mut known = BTreeSet::new();
+        for path in paths {
+            let mut path = resolve("", path);
+            while known.insert(path.clone()) {
+                path = parent(&path).to_owned();
+            }
+        }
+        Self(known)
+    }
+
+    /// What an overlay lists and the inputs do not hold, and the place of each. `path` is the
+    /// overlay's.
+    pub(super) fn missing<'n>(&self, path: &str, root: &'n Node) -> Vec<(&'n str, Span)> {
+        let resources = items(root.get("resources")).iter();
+        resources
+            .filter_map(|resource| Some((resource.as_str()?, resource.span)))
+            .filter(|(listed, _)| !self.0.contains(&resolve(parent(path), listed)))
+            .collect()
+    }
+}
+
+/// A path from a folder, without `.` and `..` as far as they can be taken out.
+fn resolve(folder: &str, path: &str) -> String {
+    let joined = format!("{folder}/{path}");
+    let is_absolute = folder.starts_with('/') || (folder.is_empty() && path.starts_with('/'));
+    let mut parts: Vec<&str> = Vec::new();
+    for part in joined.split('/') {
+        match (part, parts.last()) {
+            ("" | ".", _) => {}
+            ("..", Some(last)) if *last != ".." => _ = parts.pop(),
+            _ => parts.push(part),
+        }
+    }
+    let start = if is_absolute { "/" } else { "" };
+    format!("{start}{}", parts.join("/"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_are_taken_from_the_folder_of_the_overlay() {
+        for (folder, path, resolved) in [
+            ("a/b", "../c.yaml", "a/c.yaml"),
+            ("/a/b", "./c", "/a/b/c"),
+            ("../x", "../y", "../y"),
+            ("a", "../../y", "../y"),
+            ("", "c/", "c"),
+        ] {
+            assert_eq!(resolve(folder, path), resolved);
+        }
+    }
 }

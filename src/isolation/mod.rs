@@ -222,6 +222,20 @@ impl Finding {
         )
     }
 
+    /// An error: what would keep a tenant out is missing. While a file of the inputs cannot be read,
+    /// nobody knows that it is missing, and the question has no answer.
+    pub fn missing(
+        cluster: &Cluster,
+        rule: &'static Rule,
+        span: Span,
+        message: impl Into<String>,
+    ) -> Self {
+        match cluster.has_unread_files {
+            true => Self::unknown(rule, span, message),
+            false => Self::refuted(rule, span, message),
+        }
+    }
+
     /// An error: a question has no answer.
     pub fn unknown(rule: &'static Rule, span: Span, message: impl Into<String>) -> Self {
         Self::new(

@@ -1,10 +1,14 @@
 //! The identity of an object.
 
-use crate::document::TreeValue;
+use crate::document::{TreeValue, View};
 use crate::value::Text;
 use std::fmt;
 
 const RBAC: &str = "rbac.authorization.k8s.io";
+
+fn text<'a, T: TreeValue>(tree: &'a T, key: &str) -> Option<&'a str> {
+    tree.member(key)?.text().filter(|text| !text.is_empty())
+}
 
 /// What an object is, without its version: two with one identity are one object in the cluster.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -35,18 +39,36 @@ impl ObjectId {
     /// # Errors
     /// Which of apiVersion, kind and metadata.name is missing.
     pub fn of<T: TreeValue>(object: &T) -> Result<Self, &'static str> {
-        fn text<'a, T: TreeValue>(tree: &'a T, key: &str) -> Option<&'a str> {
-            tree.member(key)?.text().filter(|t| !t.is_empty())
-        }
         let version = text(object, "apiVersion").ok_or("it has no apiVersion")?;
         let kind = text(object, "kind").ok_or("it has no kind")?;
         let metadata = object.member("metadata");
-        let name = metadata
-            .and_then(|m| text(m, "name"))
-            .ok_or("it has no metadata.name")?;
-        let namespace = metadata
-            .and_then(|m| text(m, "namespace"))
-            .unwrap_or_default();
+        let field = |key: &str| metadata.and_then(|metadata| metadata.member(key));
+        let name = match field("name").map(TreeValue::view) {
+            Some(View::String(name)) if !name.is_empty() => name,
+            Some(View::Bool(_)) => {
+                return Err(
+                    "its metadata.name is a boolean to kubectl, as `on` and `y` are: quote it",
+                );
+            }
+            Some(View::Number(_)) => return Err("its metadata.name is a number: quote it"),
+            _ if field("generateName").is_some() => {
+                return Err(
+                    "it has a generateName and no name: only `kubectl create` makes it, \
+                     and whoever applies a folder refuses it",
+                );
+            }
+            _ => return Err("it has no metadata.name"),
+        };
+        let namespace = match field("namespace").map(TreeValue::view) {
+            Some(View::String(namespace)) => namespace,
+            Some(View::Bool(_)) => {
+                return Err(
+                    "its metadata.namespace is a boolean to kubectl, as `on` and `y` are: quote it",
+                );
+            }
+            Some(View::Number(_)) => return Err("its metadata.namespace is a number: quote it"),
+            _ => "",
+        };
         let group = version.split_once('/').map_or("", |(group, _)| group);
 
         // The one long name among ten thousand tenants' objects.

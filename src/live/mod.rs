@@ -67,6 +67,7 @@ impl ListError {
                 input: InputKind::Snapshot,
                 span,
             },
+            absent: false,
         };
         gaps.iter()
             .filter(|g| g.hides("networking.k8s.io", "NetworkPolicy"))

@@ -37,6 +37,7 @@ mod live_holes;
 mod live_platform;
 mod live_proof;
 mod machine_faults;
+mod manifests;
 mod matrix_and_threats;
 mod output;
 mod parity;

@@ -22,6 +22,7 @@ pub fn frozen<T: TreeValue>(object: &ObjectRef, node: &T) -> Option<Unevaluated>
             span: span.unwrap_or(object.origin.span),
             ..object.origin
         },
+        absent: false,
     })
 }
 
@@ -58,6 +59,9 @@ pub fn not_applied<T: TreeValue>(id: &ObjectId, node: &T, input: InputKind) -> O
         );
     }
 
+    if let Some(reason) = short_lived(id, &annotation) {
+        return Some(reason);
+    }
     if let Some((mark, _)) =
         left_alone(metadata).filter(|(mark, _)| mark.effect == MarkEffect::NotApplied)
     {
@@ -71,6 +75,37 @@ pub fn not_applied<T: TreeValue>(id: &ObjectId, node: &T, input: InputKind) -> O
 
     (!kinds::may_be_served(id, version))
         .then(|| format!("no API server serves {version} any more, or yet"))
+}
+
+/// Annotations by which a tool makes an object for a while: in a step of an installation, or when
+/// somebody runs the tests.
+///
+/// Sources: helm.sh/docs/topics/charts_hooks, argo-cd.readthedocs.io/en/stable/user-guide/sync-waves,
+/// kluctl.io/docs/kluctl/deployments/hooks.
+const HOOKS: [(&str, &str); 3] = [
+    ("helm.sh/hook", "Helm"),
+    ("argocd.argoproj.io/hook", "Argo CD"),
+    ("kluctl.io/hook", "kluctl"),
+];
+
+/// Why an object is not there for good: Argo CD skips it, or it closes something and is a hook. A
+/// hook that grants something grants it while it is there.
+fn short_lived<'t>(id: &ObjectId, annotation: &impl Fn(&str) -> Option<&'t str>) -> Option<String> {
+    let mut hooks = HOOKS
+        .iter()
+        .filter_map(|(key, tool)| Some((key, tool, annotation(key)?)));
+    let (key, tool, value) = hooks.next()?;
+
+    let mut steps = value.split(',').map(str::trim);
+    if *tool == "Argo CD" && steps.clone().any(|step| step == "Skip") {
+        return Some(format!("Argo CD does not apply it ({key}: {value})"));
+    }
+    // Helm keeps the definitions that it installs first.
+    if *tool == "Helm" && steps.all(|step| step == "crd-install") {
+        return None;
+    }
+    kinds::closes(id)
+        .then(|| format!("it is a hook of {tool}, and not there for good ({key}: {value})"))
 }
 
 /// The mark by which an engine leaves an object as it is, and its span. The mark is an annotation or

@@ -7,10 +7,13 @@ mod admission;
 mod applied;
 mod core;
 mod digest;
+mod embedded;
 mod external_secrets;
 mod gateway;
 mod network;
+mod placeholder;
 mod rbac;
+mod refused;
 mod workloads;
 
 pub use self::admission::WebhookService;
@@ -50,6 +53,7 @@ impl ObjectRef {
             id: self.id.clone(),
             reason,
             origin: self.origin,
+            absent: false,
         }
     }
 }
@@ -63,6 +67,8 @@ pub struct Unevaluated {
     pub reason: String,
     /// Where it comes from.
     pub origin: Origin,
+    /// Whether no cluster holds it, since every API server refuses it.
+    pub absent: bool,
 }
 
 /// What some objects say.
@@ -170,6 +176,12 @@ impl Facts {
             self.unevaluated.push(object.unevaluated(reason));
             return;
         }
+        let unevaluated =
+            placeholder::filled_in_later(&object, node).or_else(|| refused::refused(&object, node));
+        if let Some(unevaluated) = unevaluated {
+            self.unevaluated.push(unevaluated);
+            return;
+        }
 
         self.hooks.extend(admission::hooks(&object, node));
         if self.keeps {
@@ -182,6 +194,13 @@ impl Facts {
             Ok(false) => *self.unread.entry(object.id.type_name()).or_default() += 1,
             Err(reason) => self.unevaluated.push(object.unevaluated(reason)),
         }
+
+        embedded::read(self, &object, node);
+    }
+
+    /// Counts something that no plane reads.
+    pub fn count_unread(&mut self, what: &str) {
+        *self.unread.entry(what.to_owned()).or_default() += 1;
     }
 
     /// Tells a definition of an object from others; 0 where there can be no other.

@@ -43,11 +43,11 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
                 Subject::User(_) => continue,
             };
 
-            // The platform's own namespaces need not be among the inputs.
-            let there = cluster
-                .namespace(namespace)
-                .is_some_and(|at| cluster.namespaces[at as usize].origin.is_some());
-            if there || reserved(&FleetSpec::default(), namespace).is_some() {
+            // The platform's own namespaces need not be among the inputs, and a namespace that holds
+            // objects is there: `helm template` prints no Namespace.
+            if cluster.namespace(namespace).is_some()
+                || reserved(&FleetSpec::default(), namespace).is_some()
+            {
                 continue;
             }
             let span = at(*span, binding.origin);

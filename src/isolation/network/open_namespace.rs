@@ -111,7 +111,7 @@ fn finding(
                 namespace.name, tenant.name
             );
 
-            Finding::refuted(&OPEN_NAMESPACE, span, message)
+            Finding::missing(cluster, &OPEN_NAMESPACE, span, message)
                 .steps([
                     sends(cluster, first, span),
                     Step::new(span, format!("in `{}`, {why}", namespace.name)),

@@ -47,7 +47,8 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
         );
 
         out.push(
-            Finding::refuted(
+            Finding::missing(
+                cluster,
                 &NO_QUOTA,
                 namespace.origin.map_or(tenant.span, |o| o.span),
                 message,
