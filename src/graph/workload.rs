@@ -2,6 +2,7 @@
 
 use super::network::NamedPort;
 use super::object::Origin;
+use super::storage::InlineVolume;
 use crate::document::{TreeValue, View};
 use crate::kube::ObjectId;
 use crate::kube::labels::{Labels, Selector, items};
@@ -29,6 +30,8 @@ pub struct Workload {
     pub privileges: Vec<&'static str>,
     /// Folders of the node that they mount.
     pub host_paths: Vec<(Text, Option<Span>)>,
+    /// Volumes outside the cluster that they define themselves.
+    pub inline_volumes: Vec<InlineVolume>,
     /// Where it comes from.
     pub origin: Origin,
 }
@@ -66,6 +69,7 @@ impl Workload {
             ports: named_ports(pod),
             privileges: privileges(pod),
             host_paths: host_paths(pod),
+            inline_volumes: InlineVolume::of_pod(pod),
             origin,
             id,
         })

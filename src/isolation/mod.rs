@@ -200,6 +200,13 @@ impl Findings<'_> {
         });
     }
 
+    /// Adds findings.
+    pub fn extend(&mut self, findings: impl IntoIterator<Item = Finding>) {
+        for finding in findings {
+            self.push(finding);
+        }
+    }
+
     /// Adds an assumption, once.
     pub fn assume(&mut self, name: &'static str, text: impl Into<String>) {
         let text = text.into();

@@ -1,9 +1,9 @@
-//! The reader of the core group: Namespaces, ServiceAccounts, Services, quotas and volumes.
+//! The reader of the core group: Namespaces, ServiceAccounts and Services.
 
 use super::{Facts, ObjectRef};
-use crate::document::{TreeValue, View};
+use crate::document::TreeValue;
 use crate::graph::Origin;
-use crate::graph::storage::{Volume, VolumeClaim};
+use crate::graph::quota::Quota;
 use crate::graph::workload::Service;
 use crate::kube::ObjectId;
 use crate::kube::labels::Labels;
@@ -53,23 +53,19 @@ const IDENTITIES: [&str; 3] = [
     "azure.workload.identity/client-id",
 ];
 
-/// Reads an object of the core group, or the content of a volume snapshot.
+/// Reads an object of the core group.
 pub fn read<T: TreeValue>(facts: &mut Facts, object: &ObjectRef, node: &T) -> bool {
     let (id, origin) = (object.id.clone(), object.origin);
 
     match (&*id.group, &*id.kind) {
-        ("", "Namespace") => facts.namespaces.push(namespace(id, node, origin)),
+        ("", "Namespace") => {
+            let namespace = namespace(id, node, origin);
+            let quota = Quota::of_rancher(&namespace.id, &namespace.annotations, origin);
+            facts.quotas.extend(quota);
+            facts.namespaces.push(namespace);
+        }
         ("", "ServiceAccount") => facts.accounts.push(service_account(id, node, origin)),
         ("", "Service") => facts.services.push(Service::of(id, node, origin)),
-        ("", "ResourceQuota") => {
-            if limits_every_pod(node) {
-                facts.quotas.push(object.clone());
-            }
-        }
-        ("", "PersistentVolume") | ("snapshot.storage.k8s.io", "VolumeSnapshotContent") => {
-            facts.volumes.push(Volume::of(id, node, origin));
-        }
-        ("", "PersistentVolumeClaim") => facts.claims.push(VolumeClaim::of(id, node, origin)),
         _ => return false,
     }
 
@@ -107,18 +103,4 @@ fn service_account<T: TreeValue>(id: ObjectId, node: &T, origin: Origin) -> Serv
         origin,
         id,
     }
-}
-
-/// Whether a ResourceQuota limits every pod: it has an amount, and no scope. A quota with a scope
-/// counts some pods alone.
-fn limits_every_pod<T: TreeValue>(quota: &T) -> bool {
-    let spec = quota.member("spec");
-    let has = |key: &str| spec.is_some_and(|spec| spec.member(key).is_some());
-    let amounts = spec
-        .and_then(|spec| spec.member("hard"))
-        .map(TreeValue::view);
-
-    !has("scopes")
-        && !has("scopeSelector")
-        && matches!(amounts, Some(View::Map(amounts)) if !amounts.is_empty())
 }

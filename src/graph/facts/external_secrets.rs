@@ -31,7 +31,7 @@ pub enum StoreCondition {
     Pattern,
 }
 
-/// Reads a SecretStore or a ClusterSecretStore.
+/// Reads a SecretStore or a ClusterSecretStore, or notes an object that fetches from one.
 pub fn read<T: TreeValue>(facts: &mut Facts, object: &ObjectRef, node: &T) -> bool {
     let is_store = object.id.group == "external-secrets.io"
         && ["SecretStore", "ClusterSecretStore"].contains(&object.id.kind.as_str());
@@ -44,7 +44,13 @@ pub fn read<T: TreeValue>(facts: &mut Facts, object: &ObjectRef, node: &T) -> bo
         });
     }
 
-    is_store
+    let fetches = object.id.group == "external-secrets.io"
+        && ["ExternalSecret", "PushSecret"].contains(&object.id.kind.as_str());
+    if fetches {
+        facts.secret_requests.push(object.clone());
+    }
+
+    is_store || fetches
 }
 
 /// The conditions of a store; `None` if it states none. Each field of an entry admits by itself.

@@ -12,8 +12,10 @@ mod external_secrets;
 mod gateway;
 mod network;
 mod placeholder;
+mod quotas;
 mod rbac;
 mod refused;
+mod storage;
 mod workloads;
 
 pub use self::admission::WebhookService;
@@ -24,11 +26,12 @@ pub(super) use self::digest::digest;
 
 use super::admission_policy::{AdmissionPolicy, AdmissionPolicyBinding, KeptObject};
 use super::gitops::Gitops;
-use super::host::Host;
+use super::host::{Host, IngressAnnotation};
 use super::network::PolicyObject;
 use super::object::{InputKind, Origin};
+use super::quota::{ExemptFlow, Quota};
 use super::rbac::{Binding, Role};
-use super::storage::{ReferenceGrant, Volume, VolumeClaim};
+use super::storage::{CsiDriver, ReferenceGrant, StorageClass, Volume, VolumeClaim};
 use super::workload::{Service, Workload};
 use crate::document::TreeValue;
 use crate::kube::{ObjectId, kinds};
@@ -92,16 +95,24 @@ pub struct Facts {
     pub workloads: Vec<Workload>,
     /// Services.
     pub services: Vec<Service>,
-    /// Hosts that are served.
+    /// Hosts that are served, certified or resolved.
     pub hosts: Vec<Host>,
+    /// Annotations of Ingresses that reach into their controller.
+    pub ingress_annotations: Vec<IngressAnnotation>,
     /// What the objects of the engines say that apply manifests.
     pub gitops: Gitops,
     /// Stores of secrets.
     pub stores: Vec<SecretStore>,
+    /// Objects that fetch from a store, or push to one.
+    pub secret_requests: Vec<ObjectRef>,
     /// Volumes, and the contents of snapshots.
     pub volumes: Vec<Volume>,
     /// Claims of volumes.
     pub claims: Vec<VolumeClaim>,
+    /// StorageClasses.
+    pub storage_classes: Vec<StorageClass>,
+    /// CSIDrivers.
+    pub csi_drivers: Vec<CsiDriver>,
     /// Who lets whom refer to what is theirs.
     pub grants: Vec<ReferenceGrant>,
     /// Services that the API server asks.
@@ -116,8 +127,14 @@ pub struct Facts {
     pub keeps: bool,
     /// Whether each object comes once, so that none is told from another definition of it.
     once: bool,
-    /// ResourceQuotas that hold every pod of their namespace.
-    pub quotas: Vec<ObjectRef>,
+    /// Quotas of namespaces, of every tool.
+    pub quotas: Vec<Quota>,
+    /// LimitRanges that bound the size of each claim of a volume.
+    pub claim_limits: Vec<ObjectRef>,
+    /// PriorityClasses.
+    pub priority_classes: Vec<ObjectRef>,
+    /// FlowSchemas whose requests are never queued.
+    pub exempt_flows: Vec<ExemptFlow>,
     /// Objects of the floor that Flux leaves as they are, and the mark by which it does.
     pub frozen: Vec<Unevaluated>,
     /// What could not be understood.
@@ -184,6 +201,8 @@ impl Facts {
         }
 
         self.hooks.extend(admission::hooks(&object, node));
+        self.hosts
+            .extend(Host::of_annotations(&object.id, node, object.origin));
         if self.keeps {
             self.kept.extend(KeptObject::of(&object.id, node, origin));
         }
@@ -220,6 +239,8 @@ impl Facts {
     fn read<T: TreeValue>(&mut self, object: &ObjectRef, node: &T) -> Result<bool, String> {
         Ok(network::read(self, object, node)?
             || self.gitops.read(&object.id, node, object.origin)
+            || quotas::read(self, object, node)
+            || storage::read(self, object, node)
             || core::read(self, object, node)
             || rbac::read(self, object, node)?
             || gateway::read(self, object, node)
@@ -243,16 +264,23 @@ impl Facts {
             workloads,
             services,
             hosts,
+            ingress_annotations,
             gitops,
             stores,
+            secret_requests,
             volumes,
             claims,
+            storage_classes,
+            csi_drivers,
             grants,
             hooks,
             admission_policies,
             admission_bindings,
             kept,
             quotas,
+            claim_limits,
+            priority_classes,
+            exempt_flows,
             frozen,
             unevaluated,
             unread,
@@ -270,16 +298,23 @@ impl Facts {
         self.workloads.extend(workloads);
         self.services.extend(services);
         self.hosts.extend(hosts);
+        self.ingress_annotations.extend(ingress_annotations);
         self.gitops.append(gitops);
         self.stores.extend(stores);
+        self.secret_requests.extend(secret_requests);
         self.volumes.extend(volumes);
         self.claims.extend(claims);
+        self.storage_classes.extend(storage_classes);
+        self.csi_drivers.extend(csi_drivers);
         self.grants.extend(grants);
         self.hooks.extend(hooks);
         self.admission_policies.extend(admission_policies);
         self.admission_bindings.extend(admission_bindings);
         self.kept.extend(kept);
         self.quotas.extend(quotas);
+        self.claim_limits.extend(claim_limits);
+        self.priority_classes.extend(priority_classes);
+        self.exempt_flows.extend(exempt_flows);
         self.frozen.extend(frozen);
         self.unevaluated.extend(unevaluated);
         for (kind, count) in unread {
@@ -306,16 +341,23 @@ impl Facts {
             workloads,
             services,
             hosts,
+            ingress_annotations,
             gitops,
             stores,
+            secret_requests,
             volumes,
             claims,
+            storage_classes,
+            csi_drivers,
             grants,
             hooks,
             admission_policies,
             admission_bindings,
             kept,
             quotas,
+            claim_limits,
+            priority_classes,
+            exempt_flows,
             unevaluated,
             // The marks of a live object count, whatever the object is to become.
             frozen: _,
@@ -341,15 +383,22 @@ impl Facts {
             workloads,
             services,
             hosts,
+            ingress_annotations,
             stores,
+            secret_requests,
             volumes,
             claims,
+            storage_classes,
+            csi_drivers,
             grants,
             hooks,
             admission_policies,
             admission_bindings,
             kept,
             quotas,
+            claim_limits,
+            priority_classes,
+            exempt_flows,
             unevaluated,
         );
         gitops.retain(stays);

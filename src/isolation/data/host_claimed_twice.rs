@@ -1,16 +1,23 @@
 use super::Findings;
+use super::mesh_host;
 use crate::diagnostic::rule;
-use crate::graph::host::Host;
+use crate::graph::host::{Host, HostPattern, HostUse, Levels};
 use crate::graph::{Cluster, Owner};
-use crate::isolation::{Finding, at, tenant_of};
-use std::collections::BTreeMap;
+use crate::isolation::{Finding, at};
+use crate::kube::ObjectId;
+use std::collections::{BTreeMap, BTreeSet};
 
 rule! {
     /// Two tenants serve one host.
     ///
     /// ## What it finds
-    /// Ingresses and routes of two tenants with the same host; routes of a mesh for the Services of
-    /// another tenant.
+    /// Ingresses, routes of every ingress controller, DNS records and certificates of two tenants for
+    /// the same host. A wildcard or a regular expression stands for the hosts that its controller
+    /// takes it for. Annotations that name hosts count, and so do objects that change where a mesh
+    /// sends the requests of others.
+    ///
+    /// A redirect of the platform, its certificates, its listeners, its wildcards, and its paths for
+    /// logins and challenges take nothing from a tenant.
     ///
     /// ## Why it matters
     /// The controller sends a request to one of them, or to both by path: one gets the other's
@@ -30,109 +37,225 @@ rule! {
     pub static HOST_CLAIMED_TWICE = "data/host-claimed-twice", Error;
 }
 
-/// The hosts that are served, each with its owners and the first object of each.
-type HostOwners<'a> = BTreeMap<&'a str, BTreeMap<Owner, &'a Host>>;
-
 pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
-    let mut hosts = HostOwners::new();
+    let mut claims = Claims::default();
     for host in &cluster.facts.hosts {
         let owner = cluster.owner(&host.id.namespace);
-        if let Some(namespace) = service_namespace(&host.host) {
-            if let Some(finding) = foreign_service(cluster, host, namespace) {
-                out.push(finding);
+        if let HostUse::Mesh { .. } = host.used {
+            out.extend(mesh_host::finding(cluster, host, owner));
+        } else if owner != Owner::Platform || takes_from_tenants(host) {
+            claims.add(owner, host);
+        }
+    }
+
+    let mut pairs: BTreeSet<(&ObjectId, &ObjectId)> = BTreeSet::new();
+    for servers in claims.conflicts() {
+        let [(_, first), (_, second), ..] = servers.as_slice() else {
+            continue;
+        };
+        if pairs.insert((&first.id, &second.id)) {
+            out.extend(served_twice(cluster, &servers));
+        }
+    }
+    for (_, host) in &claims.unread {
+        out.push(unread(cluster, host));
+    }
+}
+
+/// Paths at which a platform serves logins and challenges for the hosts of tenants.
+const HELPER_PATHS: [&str; 14] = [
+    "/.well-known",
+    "/oauth2",
+    "/_oauth",
+    "/.auth",
+    "/auth",
+    "/login",
+    "/logout",
+    "/dex",
+    "/saml",
+    "/sso",
+    "/callback",
+    "/outpost.goauthentik.io",
+    "/.pomerium",
+    "/_gatekeeper",
+];
+
+/// Whether an object of the platform for a host of a tenant's takes the tenant's visitors.
+fn takes_from_tenants(host: &Host) -> bool {
+    let path = host.path.trim_start_matches('^');
+    let helps = HELPER_PATHS.iter().any(|helper| {
+        let rest = path.strip_prefix(helper);
+        rest.is_some_and(|rest| !rest.starts_with(|next: char| next.is_ascii_alphanumeric()))
+    });
+    host.used == HostUse::Serves && !helps && matches!(host.pattern, HostPattern::Name(_))
+}
+
+/// Owners of some hosts, each with the first of its objects.
+type HostOwners<'a> = BTreeMap<Owner, &'a Host>;
+
+/// The hosts that are claimed, by their patterns.
+#[derive(Default)]
+struct Claims<'a> {
+    names: BTreeMap<&'a str, HostOwners<'a>>,
+    /// The same names, with their characters from the last to the first.
+    reversed: BTreeMap<String, &'a str>,
+    /// The domains of wildcards of one label, and of those of more.
+    below_one: BTreeMap<&'a str, HostOwners<'a>>,
+    below_many: BTreeMap<&'a str, HostOwners<'a>>,
+    expressions: BTreeMap<&'a HostPattern, HostOwners<'a>>,
+    rest: HostOwners<'a>,
+    /// Regular expressions of tenants that cannot be read.
+    unread: Vec<(Owner, &'a Host)>,
+}
+
+impl<'a> Claims<'a> {
+    fn add(&mut self, owner: Owner, host: &'a Host) {
+        let owners = match &host.pattern {
+            HostPattern::Name(name) => {
+                let backwards = name.chars().rev().collect();
+                self.reversed.insert(backwards, name);
+                self.names.entry(name).or_default()
             }
-            continue;
-        }
-
-        // A listener of a gateway of the platform is there for the routes of tenants.
-        if host.id.kind == "Gateway" && owner == Owner::Platform {
-            continue;
-        }
-        hosts
-            .entry(&host.host)
-            .or_default()
-            .entry(owner)
-            .or_insert(host);
+            HostPattern::Below { domain, levels } => match levels {
+                Levels::One => self.below_one.entry(domain).or_default(),
+                Levels::Many => self.below_many.entry(domain).or_default(),
+            },
+            HostPattern::Regex(_) => {
+                if host.pattern.matches("").is_none() {
+                    self.unread.push((owner, host));
+                    return;
+                }
+                self.expressions.entry(&host.pattern).or_default()
+            }
+            HostPattern::Rest => &mut self.rest,
+        };
+        owners.entry(owner).or_insert(host);
     }
 
-    for name in hosts.keys() {
-        if let Some(finding) = served_twice(cluster, name, &servers(&hosts, name)) {
-            out.push(finding);
+    /// The owners of each host that has several, the more exact first.
+    fn conflicts(&self) -> Vec<Vec<(Owner, &'a Host)>> {
+        let mut by_expression: BTreeMap<&str, Vec<&HostOwners<'a>>> = BTreeMap::new();
+        let mut all = Vec::new();
+        for (pattern, owners) in &self.expressions {
+            for name in self.matched(pattern) {
+                by_expression.entry(name).or_default().push(owners);
+            }
+            let mut servers = merged([owners]);
+            for (domain, others) in self.below_one.iter().chain(&self.below_many) {
+                if pattern.matches(&format!("a.{domain}")) == Some(true) {
+                    servers = merged([&servers.iter().copied().collect(), others]);
+                }
+            }
+            all.push(servers);
         }
+
+        for (name, owners) in &self.names {
+            let by_expression = by_expression.get(name).into_iter().flatten().copied();
+            let above = self.above(name);
+            all.push(merged(
+                [owners].into_iter().chain(by_expression).chain(above),
+            ));
+        }
+        for (domain, owners) in &self.below_one {
+            let same = self.below_many.get(domain);
+            let above = self.above_many(domain);
+            all.push(merged([owners].into_iter().chain(same).chain(above)));
+        }
+        for (domain, owners) in &self.below_many {
+            all.push(merged([owners].into_iter().chain(self.above_many(domain))));
+        }
+
+        all.push(merged([&self.rest]));
+        all.retain(|servers| servers.len() > 1);
+        all
+    }
+
+    /// The names that a regular expression matches.
+    fn matched(&self, pattern: &HostPattern) -> Vec<&'a str> {
+        let end: String = pattern.literal_end().chars().rev().collect();
+        let candidates = self.reversed.range(end.clone()..);
+        candidates
+            .take_while(|(backwards, _)| backwards.starts_with(&end))
+            .map(|(_, name)| *name)
+            .filter(|name| pattern.matches(name) == Some(true))
+            .collect()
+    }
+
+    /// The wildcards that hold a name.
+    fn above<'s>(&'s self, name: &str) -> Vec<&'s HostOwners<'a>> {
+        let parent = name.split_once('.').map(|(_, parent)| parent);
+        let one = parent.and_then(|parent| self.below_one.get(parent));
+        one.into_iter().chain(self.above_many(name)).collect()
+    }
+
+    /// The wildcards of several labels that hold what is below a domain, except its own.
+    fn above_many<'s>(&'s self, domain: &str) -> Vec<&'s HostOwners<'a>> {
+        let parents = domain.match_indices('.').map(|(at, _)| &domain[at + 1..]);
+        let all = (!domain.is_empty()).then_some("");
+        parents
+            .chain(all)
+            .filter_map(|parent| self.below_many.get(parent))
+            .collect()
     }
 }
 
-/// The namespace of the Service that a host names: of `NAME.NAMESPACE.svc` and its like.
-fn service_namespace(host: &str) -> Option<&str> {
-    let (service, rest) = host.split_once(".svc")?;
-    if !rest.is_empty() && !rest.starts_with('.') {
-        return None;
-    }
-    Some(service.rsplit('.').next().unwrap_or_default())
-}
-
-/// The finding about a route of a tenant for a Service of another.
-fn foreign_service(cluster: &Cluster, host: &Host, namespace: &str) -> Option<Finding> {
-    let (by, tenant) = tenant_of(cluster, &host.id.namespace)?;
-    let (of, victim) = tenant_of(cluster, namespace)?;
-    if by == of {
-        return None;
-    }
-
-    let span = at(host.span, host.origin);
-    let message = format!(
-        "{} of tenant `{tenant}` takes what is sent to `{}` of tenant `{victim}`",
-        host.id.called(),
-        host.host
-    );
-    let routes = format!(
-        "{} names it: the mesh routes by it in every namespace",
-        host.id.called()
-    );
-
-    Some(
-        Finding::refuted(&HOST_CLAIMED_TWICE, span, message)
-            .by(tenant)
-            .reaching(victim)
-            .step(span, routes)
-            .fix("name Services of its own, or set exportTo: [\".\"]"),
-    )
-}
-
-/// The owners that serve a host: those that name it, and the others that serve it by a wildcard.
-fn servers<'a>(hosts: &HostOwners<'a>, name: &str) -> Vec<(Owner, &'a Host)> {
-    let wildcard = name.split_once('.').map(|(_, rest)| format!("*.{rest}"));
-    let wildcard = wildcard.and_then(|wildcard| hosts.get(wildcard.as_str()));
-    let exact = hosts.get(name);
-
+/// The owners of several patterns, each once.
+fn merged<'a, 'm>(all: impl IntoIterator<Item = &'m HostOwners<'a>>) -> Vec<(Owner, &'a Host)>
+where
+    'a: 'm,
+{
     let mut servers: Vec<(Owner, &Host)> = Vec::new();
-    for (owner, host) in exact.into_iter().chain(wildcard).flatten() {
-        if !servers.iter().any(|(known, _)| known == owner) {
+    let mut known: BTreeSet<Owner> = BTreeSet::new();
+    for (owner, host) in all.into_iter().flatten() {
+        if known.insert(*owner) {
             servers.push((*owner, host));
         }
     }
     servers
 }
 
-/// The finding about a host that several owners serve, of which one at least is a tenant.
-fn served_twice(cluster: &Cluster, name: &str, servers: &[(Owner, &Host)]) -> Option<Finding> {
+/// What an object does with a host, as a predicate.
+const fn predicate(host: &Host) -> &'static str {
+    match host.used {
+        HostUse::Serves => "serves it",
+        HostUse::Redirects => "redirects it",
+        HostUse::Listens => "listens for it",
+        HostUse::Certifies => "gets a certificate for it",
+        HostUse::Resolves => "makes a DNS record for it",
+        HostUse::Mesh { .. } => "routes it in the mesh",
+    }
+}
+
+/// The finding about a host that several owners claim, of which one at least is a tenant.
+fn served_twice(cluster: &Cluster, servers: &[(Owner, &Host)]) -> Option<Finding> {
     let [(first_owner, first), (second_owner, second), ..] = servers else {
         return None;
     };
-    if servers.iter().all(|(owner, _)| *owner == Owner::Platform) {
-        return None;
-    }
-
+    let name = &first.pattern;
     let message = format!(
-        "the host `{name}` is served by {} owners: {} and {}",
+        "the host `{name}` is claimed by {} owners: {} and {}",
         servers.len(),
         cluster.owner_name(*first_owner),
         cluster.owner_name(*second_owner)
     );
     let (first_span, second_span) = (at(first.span, first.origin), at(second.span, second.origin));
+    let by_pattern = match second.pattern == first.pattern {
+        true => String::new(),
+        false => format!(", by `{}`", second.pattern),
+    };
     let finding = Finding::refuted(&HOST_CLAIMED_TWICE, second_span, message)
-        .step(first_span, format!("{} serves it", first.id.called()))
-        .step(second_span, format!("{} serves it too", second.id.called()))
+        .step(
+            first_span,
+            format!("{} {}", first.id.called(), predicate(first)),
+        )
+        .step(
+            second_span,
+            format!(
+                "{} {} too{by_pattern}",
+                second.id.called(),
+                predicate(second)
+            ),
+        )
         .fix("give the host to one of them");
 
     let tenant = |owner: Owner| match owner {
@@ -147,4 +270,20 @@ fn served_twice(cluster: &Cluster, name: &str, servers: &[(Owner, &Host)]) -> Op
         Some(victim) => finding.reaching(victim),
         None => finding,
     })
+}
+
+/// The finding about a regular expression that cannot be read.
+fn unread(cluster: &Cluster, host: &Host) -> Finding {
+    let message = format!(
+        "{} claims the hosts that `{}` matches, and the expression cannot be read",
+        host.id.called(),
+        host.pattern
+    );
+    let span = at(host.span, host.origin);
+    let finding = Finding::unknown(&HOST_CLAIMED_TWICE, span, message)
+        .fix("name the hosts, or write the expression in the syntax of RE2");
+    match crate::isolation::tenant_of(cluster, &host.id.namespace) {
+        Some((_, tenant)) => finding.by(tenant),
+        None => finding,
+    }
 }

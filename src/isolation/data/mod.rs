@@ -1,10 +1,14 @@
 //! The data plane: hosts, identities, volumes and stores of secrets, as manifests show them.
 
+mod claimants;
 mod external_traffic;
 mod host_claimed_twice;
 mod host_path;
+mod ingress_annotations;
+mod mesh_host;
 mod open_store;
 mod reference_grant;
+mod shared_class;
 mod shared_identity;
 mod shared_volume;
 
@@ -13,6 +17,7 @@ pub use host_claimed_twice::HOST_CLAIMED_TWICE;
 pub use host_path::HOST_PATH;
 pub use open_store::OPEN_STORE;
 pub use reference_grant::REFERENCE_GRANT;
+pub use shared_class::SHARED_CLASS;
 pub use shared_identity::SHARED_IDENTITY;
 pub use shared_volume::SHARED_VOLUME;
 
@@ -30,10 +35,12 @@ pub fn check(cluster: &Cluster, out: &mut Findings<'_>) {
         "admission denies externalIPs, and hosts of others, to those who may write Services and Ingresses",
     );
     host_claimed_twice::check(cluster, out);
+    ingress_annotations::check(cluster, out);
     shared_identity::check(cluster, out);
     open_store::check(cluster, out);
     host_path::check(cluster, out);
     external_traffic::check(cluster, out);
     shared_volume::check(cluster, out);
+    shared_class::check(cluster, out);
     reference_grant::check(cluster, out);
 }

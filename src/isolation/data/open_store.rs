@@ -2,11 +2,16 @@ use super::Findings;
 use crate::diagnostic::rule;
 use crate::graph::facts::{SecretStore, StoreCondition};
 use crate::graph::{Cluster, Owner};
-use crate::isolation::{Finding, some};
+use crate::isolation::capability::{Permission, giving};
+use crate::isolation::{Finding, some, tenant_of};
 use std::collections::BTreeSet;
 
 rule! {
     /// A ClusterSecretStore that several tenants may use.
+    ///
+    /// ## What it finds
+    /// A store whose conditions admit several tenants, or that has none. A tenant counts if it has an
+    /// ExternalSecret or a PushSecret, or may create one.
     ///
     /// ## Why it matters
     /// Its credentials read every tenant's secrets, and whoever may create an ExternalSecret names
@@ -31,15 +36,45 @@ const FIX: &str = "say spec.conditions of one tenant's namespaces, or make a Sec
 
 pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
     let stores = cluster.facts.stores.iter();
-    for store in stores.filter(|store| store.id.kind == "ClusterSecretStore") {
+    let mut stores = stores
+        .filter(|store| store.id.kind == "ClusterSecretStore")
+        .peekable();
+    if stores.peek().is_none() {
+        return;
+    }
+
+    let fetching = fetching(cluster);
+    for store in stores {
         let finding = match &store.conditions {
-            None => Some(unconditional(store)),
-            Some(conditions) => conditional(cluster, store, conditions),
+            None => (!fetching.is_empty()).then(|| unconditional(store)),
+            Some(conditions) => conditional(cluster, store, conditions, &fetching),
         };
         if let Some(finding) = finding {
             out.push(finding.fix(FIX));
         }
     }
+}
+
+/// Creates objects that fetch from a store.
+const FETCH: [Permission; 1] = [Permission::new(
+    "external-secrets.io",
+    &["externalsecrets", "pushsecrets"],
+    &["create", "update", "patch"],
+)];
+
+/// The tenants that have an object which fetches from a store, or may create one.
+fn fetching(cluster: &Cluster) -> BTreeSet<u32> {
+    let requests = cluster.facts.secret_requests.iter();
+    let have = requests.map(|request| &request.id.namespace);
+    let bindings = cluster.rbac.bindings.iter().filter(|binding| {
+        let role = cluster.rbac.role(binding);
+        role.is_some_and(|role| giving(&FETCH, &role.rules).is_some())
+    });
+    let may = bindings.map(|binding| &binding.id.namespace);
+
+    have.chain(may)
+        .filter_map(|namespace| Some(tenant_of(cluster, namespace)?.0))
+        .collect()
 }
 
 fn unconditional(store: &SecretStore) -> Finding {
@@ -58,6 +93,7 @@ fn conditional(
     cluster: &Cluster,
     store: &SecretStore,
     conditions: &[StoreCondition],
+    fetching: &BTreeSet<u32>,
 ) -> Option<Finding> {
     let span = store.origin.span;
     let mut users: BTreeSet<u32> = BTreeSet::new();
@@ -77,7 +113,7 @@ fn conditional(
         };
         let owner = |at: &u32| cluster.namespaces[*at as usize].owner;
         users.extend(admitted.iter().filter_map(|at| match owner(at) {
-            Owner::Tenant(tenant) => Some(tenant),
+            Owner::Tenant(tenant) => fetching.contains(&tenant).then_some(tenant),
             Owner::Platform => None,
         }));
     }
@@ -96,7 +132,7 @@ fn conditional(
         return Some(finding.step(span, "its conditions admit them"));
     }
 
-    has_pattern.then(|| {
+    (has_pattern && !fetching.is_empty()).then(|| {
         let message = format!(
             "whom {} admits by a pattern is not evaluated",
             store.id.called()

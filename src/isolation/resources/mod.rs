@@ -1,11 +1,17 @@
 //! The resources plane: shares of the cluster.
 
+mod exempt_flow;
+mod governing;
 mod no_quota;
+mod unbounded_quota;
 
+pub use exempt_flow::EXEMPT_FLOW;
 pub use no_quota::NO_QUOTA;
+pub use unbounded_quota::UNBOUNDED_QUOTA;
 
 use super::Findings;
 use crate::graph::Cluster;
+use governing::Governing;
 
 /// Every rule of the plane.
 pub fn check(cluster: &Cluster, out: &mut Findings<'_>) {
@@ -13,5 +19,8 @@ pub fn check(cluster: &Cluster, out: &mut Findings<'_>) {
         "node-shares",
         "PIDs, node IO, connection tracking and DNS are shared: no object of the API divides them",
     );
-    no_quota::check(cluster, out);
+    let governing = Governing::new(cluster);
+    no_quota::check(cluster, &governing, out);
+    unbounded_quota::check(cluster, &governing, out);
+    exempt_flow::check(cluster, out);
 }

@@ -1,9 +1,8 @@
 use super::Findings;
+use super::governing::Governing;
 use crate::diagnostic::rule;
 use crate::graph::{Cluster, Owner};
-use crate::isolation::Finding;
-use crate::value::Text;
-use std::collections::BTreeSet;
+use crate::isolation::{Finding, namespace_span};
 
 rule! {
     /// A tenant's namespace has no ResourceQuota.
@@ -25,40 +24,30 @@ rule! {
     pub static NO_QUOTA = "resources/no-quota", Error;
 }
 
-pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
-    let with: BTreeSet<&Text> = cluster
-        .facts
-        .quotas
-        .iter()
-        .map(|q| &q.id.namespace)
-        .collect();
-    for namespace in cluster
-        .namespaces
-        .iter()
-        .filter(|n| !with.contains(&n.name))
-    {
+pub(super) fn check(cluster: &Cluster, governing: &Governing<'_>, out: &mut Findings<'_>) {
+    for (at, namespace) in cluster.namespaces.iter().enumerate() {
         let Owner::Tenant(tenant) = namespace.owner else {
             continue;
         };
+        if governing.of(at as u32).next().is_some() {
+            continue;
+        }
+
         let tenant = &cluster.tenants[tenant as usize];
+        let span = namespace_span(namespace, tenant);
         let message = format!(
             "`{}` of tenant `{}` has no ResourceQuota",
             namespace.name, tenant.name
         );
 
         out.push(
-            Finding::missing(
-                cluster,
-                &NO_QUOTA,
-                namespace.origin.map_or(tenant.span, |o| o.span),
-                message,
-            )
-            .by(&tenant.name)
-            .step(
-                namespace.origin.map_or(tenant.span, |o| o.span),
-                format!("no ResourceQuota governs `{}`", namespace.name),
-            )
-            .fix("add a ResourceQuota, of `pods` at least"),
+            Finding::missing(cluster, &NO_QUOTA, span, message)
+                .by(&tenant.name)
+                .step(
+                    span,
+                    format!("no ResourceQuota governs `{}`", namespace.name),
+                )
+                .fix("add a ResourceQuota, of `pods` at least"),
         );
     }
 }

@@ -280,7 +280,7 @@ static KUBERNETES: &[Group] = &[
         cluster("ClusterTrustBundle", "clustertrustbundles").version("v1beta1"),
     ]),
     group("flowcontrol.apiserver.k8s.io").kinds(&[
-        cluster("FlowSchema", "flowschemas").public(),
+        cluster("FlowSchema", "flowschemas").read().public(),
         cluster("PriorityLevelConfiguration", "prioritylevelconfigurations").public(),
     ]),
     group("node.k8s.io")
@@ -296,9 +296,9 @@ static KUBERNETES: &[Group] = &[
             .passive()
             .public()]),
     group("storage.k8s.io").present().kinds(&[
-        cluster("StorageClass", "storageclasses").public(),
+        cluster("StorageClass", "storageclasses").read().public(),
         cluster("VolumeAttachment", "volumeattachments").public(),
-        cluster("CSIDriver", "csidrivers").public(),
+        cluster("CSIDriver", "csidrivers").read().public(),
         cluster("CSINode", "csinodes").public(),
         cluster("VolumeAttributesClass", "volumeattributesclasses"),
     ]),
@@ -512,7 +512,9 @@ static OTHERS: &[Group] = &[
         cluster("ClusterSecretStore", "clustersecretstores")
             .listed(Always)
             .read(),
-        namespaced("ExternalSecret", "externalsecrets").listed(ForProof),
+        namespaced("ExternalSecret", "externalsecrets")
+            .listed(ForProof)
+            .read(),
         cluster("ClusterExternalSecret", "clusterexternalsecrets").listed(ForProof),
     ]),
     group("gateway.networking.k8s.io")

@@ -1,0 +1,293 @@
+//! The hosts that objects serve, certify, or resolve to addresses.
+
+mod annotations;
+mod fields;
+mod istio;
+mod pattern;
+mod traefik;
+
+pub use annotations::{IngressAnnotation, IngressPower};
+pub use pattern::{HostPattern, Levels, escape};
+
+use super::object::Origin;
+use crate::document::TreeValue;
+use crate::kube::ObjectId;
+use crate::kube::labels::{items, text};
+use crate::source::Span;
+use crate::value::Text;
+
+/// A host that an object serves, certifies or resolves.
+#[derive(Clone, Debug)]
+pub struct Host {
+    /// The hosts that the object names.
+    pub pattern: HostPattern,
+    /// The path below it; `/` if none is stated.
+    pub path: Text,
+    /// What the object does with it.
+    pub used: HostUse,
+    /// The object that names it.
+    pub id: ObjectId,
+    /// Where it is named.
+    pub span: Option<Span>,
+    /// Where the object comes from.
+    pub origin: Origin,
+}
+
+/// What an object does with a host.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum HostUse {
+    /// It sends requests for it somewhere.
+    Serves,
+    /// It redirects requests for it, and sends them nowhere.
+    Redirects,
+    /// It listens for it, on behalf of routes.
+    Listens,
+    /// It gets a certificate for it.
+    Certifies,
+    /// It makes a DNS record for it.
+    Resolves,
+    /// It changes where a mesh sends what others send to it.
+    Mesh {
+        /// The namespaces whose proxies follow it; `None` for every namespace.
+        exported_to: Option<Vec<Text>>,
+        /// Whether it chooses another destination than the host's own addresses.
+        diverts: bool,
+    },
+}
+
+/// A host as an object names it.
+#[derive(Clone, Debug)]
+struct NamedHost<'a> {
+    pattern: HostPattern,
+    path: &'a str,
+    used: HostUse,
+    span: Option<Span>,
+}
+
+impl<'a> NamedHost<'a> {
+    /// The host of a field that holds a name, with every path.
+    fn new<T: TreeValue>(node: &'a T, levels: Levels) -> Option<Self> {
+        Some(Self::of(
+            HostPattern::parse(node.text()?, levels),
+            node.span(),
+        ))
+    }
+
+    fn of(pattern: HostPattern, span: Option<Span>) -> Self {
+        Self {
+            pattern,
+            path: "/",
+            used: HostUse::Serves,
+            span,
+        }
+    }
+
+    fn used(self, used: HostUse) -> Self {
+        Self { used, ..self }
+    }
+}
+
+impl Host {
+    /// The hosts that an object names in the fields of its kind; `None` for a kind that names none.
+    pub fn of<T: TreeValue>(id: &ObjectId, node: &T, origin: Origin) -> Option<Vec<Self>> {
+        let spec = node.member("spec");
+        let named = match (&*id.group, &*id.kind) {
+            ("networking.k8s.io", "Ingress") => ingress(node, spec),
+            ("gateway.networking.k8s.io", kind) => gateway_api(kind, spec),
+            ("networking.istio.io", "VirtualService" | "Gateway" | "ServiceEntry") => {
+                istio::named(&id.kind, &id.namespace, spec)
+            }
+            ("route.openshift.io", "Route") => openshift(spec),
+            ("traefik.io" | "traefik.containo.us", "IngressRoute" | "IngressRouteTCP") => {
+                traefik::named(spec)
+            }
+            ("cert-manager.io", "Certificate") => certificate(spec),
+            (group, kind) if fields::has_field(group, kind) => fields::named(group, kind, node),
+            _ => return None,
+        };
+        Some(Self::all(named, id, origin))
+    }
+
+    /// The hosts that the annotations of an object name, whichever its kind.
+    pub fn of_annotations<T: TreeValue>(id: &ObjectId, node: &T, origin: Origin) -> Vec<Self> {
+        let annotations = node
+            .member("metadata")
+            .and_then(|metadata| metadata.member("annotations"));
+        match annotations {
+            Some(annotations) => Self::all(annotations::named(annotations, node), id, origin),
+            None => Vec::new(),
+        }
+    }
+
+    fn all(named: Vec<NamedHost<'_>>, id: &ObjectId, origin: Origin) -> Vec<Self> {
+        named
+            .into_iter()
+            .map(|named| Self {
+                pattern: named.pattern,
+                path: named.path.into(),
+                used: named.used,
+                id: id.clone(),
+                span: named.span,
+                origin,
+            })
+            .collect()
+    }
+}
+
+/// The hosts of the rules of an Ingress, and those that cert-manager gets certificates for.
+fn ingress<'a, T: TreeValue>(node: &'a T, spec: Option<&'a T>) -> Vec<NamedHost<'a>> {
+    let annotations = node
+        .member("metadata")
+        .and_then(|metadata| metadata.member("annotations"));
+    let has = |key: &str| annotations.is_some_and(|all| all.member(key).is_some());
+    let redirects = has("nginx.ingress.kubernetes.io/permanent-redirect")
+        || has("nginx.ingress.kubernetes.io/temporal-redirect");
+
+    let mut all = Vec::new();
+    for rule in items(spec.and_then(|spec| spec.member("rules"))) {
+        let Some(host) = rule
+            .member("host")
+            .and_then(|host| NamedHost::new(host, Levels::One))
+        else {
+            continue;
+        };
+        let host = match redirects {
+            true => host.used(HostUse::Redirects),
+            false => host,
+        };
+        let paths = items(rule.member("http").and_then(|http| http.member("paths")));
+        let path = |entry: &'a T| entry.member("path").and_then(TreeValue::text);
+
+        all.extend(paths.iter().map(|entry| NamedHost {
+            path: path(entry).unwrap_or("/"),
+            ..host.clone()
+        }));
+        if paths.is_empty() {
+            all.push(host);
+        }
+    }
+
+    // Of an issuer of its own namespace, the certificate is worth as much as the tenant itself.
+    let certified = ["cert-manager.io/cluster-issuer", "kubernetes.io/tls-acme"]
+        .iter()
+        .any(|key| has(key));
+    if certified {
+        let certificates = items(spec.and_then(|spec| spec.member("tls"))).iter();
+        let hosts = certificates.flat_map(|entry| items(entry.member("hosts")));
+        all.extend(
+            hosts
+                .filter_map(|host| NamedHost::new(host, Levels::One))
+                .map(|host| host.used(HostUse::Certifies)),
+        );
+    }
+
+    all
+}
+
+/// The hosts of a route or of the listeners of a Gateway.
+fn gateway_api<'a, T: TreeValue>(kind: &str, spec: Option<&'a T>) -> Vec<NamedHost<'a>> {
+    let list = |key: &str| items(spec.and_then(|spec| spec.member(key)));
+    if kind == "Gateway" || kind == "ListenerSet" {
+        return list("listeners")
+            .iter()
+            .filter_map(|listener| NamedHost::new(listener.member("hostname")?, Levels::Many))
+            .map(|host| host.used(HostUse::Listens))
+            .collect();
+    }
+
+    let rules = list("rules");
+    let redirects = !rules.is_empty() && rules.iter().all(is_redirect);
+    let used = match redirects {
+        true => HostUse::Redirects,
+        false => HostUse::Serves,
+    };
+    let paths = route_paths(rules);
+
+    let hosts = list("hostnames")
+        .iter()
+        .filter_map(|host| NamedHost::new(host, Levels::Many));
+    hosts
+        .map(|host| host.used(used.clone()))
+        .flat_map(|host| {
+            let at = |path: &&'a str| NamedHost {
+                path,
+                ..host.clone()
+            };
+            paths.iter().map(at).collect::<Vec<_>>()
+        })
+        .collect()
+}
+
+/// Whether a rule of a route only redirects.
+fn is_redirect<T: TreeValue>(rule: &T) -> bool {
+    let mut filters = items(rule.member("filters")).iter();
+    items(rule.member("backendRefs")).is_empty()
+        && filters.any(|filter| text(Some(filter), "type").as_deref() == Some("RequestRedirect"))
+}
+
+/// The paths that the rules of a route match.
+fn route_paths<T: TreeValue>(rules: &[T]) -> Vec<&str> {
+    let mut paths = Vec::new();
+    for rule in rules {
+        let matches = items(rule.member("matches"));
+        if matches.is_empty() {
+            paths.push("/");
+        }
+        paths.extend(matches.iter().map(|entry| {
+            let path = entry.member("path").and_then(|path| path.member("value"));
+            path.and_then(TreeValue::text).unwrap_or("/")
+        }));
+    }
+    if paths.is_empty() {
+        paths.push("/");
+    }
+    paths.sort_unstable();
+    paths.dedup();
+    paths
+}
+
+/// The host of an OpenShift Route. A wildcard stands for one label.
+fn openshift<T: TreeValue>(spec: Option<&T>) -> Vec<NamedHost<'_>> {
+    let path = spec
+        .and_then(|spec| spec.member("path"))
+        .and_then(TreeValue::text);
+    let below = text(spec, "wildcardPolicy").as_deref() == Some("Subdomain");
+    let host = spec
+        .and_then(|spec| spec.member("host"))
+        .and_then(|host| NamedHost::new(host, Levels::One));
+
+    let host = host.map(|host| {
+        let pattern = match &host.pattern {
+            HostPattern::Name(name) if below => {
+                let domain = name.split_once('.').map_or("", |(_, domain)| domain);
+                HostPattern::Below {
+                    domain: domain.into(),
+                    levels: Levels::One,
+                }
+            }
+            pattern => pattern.clone(),
+        };
+        NamedHost {
+            pattern,
+            path: path.unwrap_or("/"),
+            ..host
+        }
+    });
+    host.into_iter().collect()
+}
+
+/// The hosts of a Certificate that an issuer of the platform signs.
+fn certificate<T: TreeValue>(spec: Option<&T>) -> Vec<NamedHost<'_>> {
+    let issuer = spec.and_then(|spec| spec.member("issuerRef"));
+    let kind = text(issuer, "kind");
+    if kind.is_none_or(|kind| kind == "Issuer") {
+        return Vec::new();
+    }
+
+    let names = items(spec.and_then(|spec| spec.member("dnsNames"))).iter();
+    names
+        .chain(spec.and_then(|spec| spec.member("commonName")))
+        .filter_map(|name| NamedHost::new(name, Levels::One))
+        .map(|host| host.used(HostUse::Certifies))
+        .collect()
+}

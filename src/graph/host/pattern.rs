@@ -1,0 +1,178 @@
+//! The hosts that one name of an object stands for: a name, a wildcard or a regular expression.
+
+use crate::value::Text;
+use jsonschema::PatternOptions;
+use serde_json::json;
+use std::fmt;
+
+/// Some hosts, all in lower case.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum HostPattern {
+    /// The host of this name.
+    Name(Text),
+    /// The hosts below a domain, which is empty for every host.
+    Below {
+        /// The domain.
+        domain: Text,
+        /// How many labels may stand before it.
+        levels: Levels,
+    },
+    /// The hosts that a regular expression matches.
+    Regex(Text),
+    /// The hosts that no other object serves.
+    Rest,
+}
+
+/// How many labels a wildcard stands for.
+///
+/// Sources: the API of Ingress (one label); gateway-api.sigs.k8s.io, `Hostname`, and Istio's
+/// VirtualService (one label or more).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Levels {
+    /// One.
+    One,
+    /// One or more.
+    Many,
+}
+
+impl HostPattern {
+    /// Reads a name, which may begin with `*`.
+    pub fn parse(name: &str, levels: Levels) -> Self {
+        let name = name.trim().trim_end_matches('.').to_lowercase();
+        match name.strip_prefix('*') {
+            Some("") => Self::Rest,
+            None if name.is_empty() => Self::Rest,
+            Some(domain) if !domain.contains('*') => Self::Below {
+                domain: domain.trim_start_matches('.').into(),
+                levels,
+            },
+            None if !name.contains('*') => Self::Name(name.into()),
+            _ => Self::Regex(glob(&name).into()),
+        }
+    }
+
+    /// A regular expression that is not anchored.
+    pub fn regex(text: &str) -> Self {
+        Self::Regex(text.trim().into())
+    }
+
+    /// Whether it certainly matches a host; `None` if its regular expression cannot be read.
+    pub fn matches(&self, host: &str) -> Option<bool> {
+        match self {
+            Self::Name(name) => Some(name == host),
+            Self::Below { domain, levels } => Some(is_below(host, domain, *levels)),
+            Self::Regex(text) => matcher(text).map(|matches| matches(host)),
+            Self::Rest => Some(false),
+        }
+    }
+
+    /// The characters with which each host that it matches ends, as far as they are plain.
+    pub fn literal_end(&self) -> Text {
+        let Self::Regex(text) = self else {
+            return Text::default();
+        };
+        let Some(text) = text.strip_suffix('$') else {
+            return Text::default();
+        };
+
+        let mut end: Vec<char> = Vec::new();
+        let mut rest = text.chars().rev().peekable();
+        while let Some(letter) = rest.next() {
+            let escaped = rest.peek() == Some(&'\\');
+            match letter {
+                '.' if escaped => {
+                    rest.next();
+                    end.push('.');
+                }
+                'a'..='z' | '0'..='9' | '-' if !escaped => end.push(letter),
+                _ => break,
+            }
+        }
+        end.iter().rev().collect::<String>().into()
+    }
+}
+
+impl fmt::Display for HostPattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Name(name) | Self::Regex(name) => f.write_str(name),
+            Self::Below { domain, .. } if domain.is_empty() => f.write_str("*"),
+            Self::Below { domain, .. } => write!(f, "*.{domain}"),
+            Self::Rest => f.write_str("*"),
+        }
+    }
+}
+
+fn is_below(host: &str, domain: &str, levels: Levels) -> bool {
+    if domain.is_empty() {
+        return true;
+    }
+    let labels = host
+        .strip_suffix(domain)
+        .and_then(|labels| labels.strip_suffix('.'));
+    labels.is_some_and(|labels| {
+        !labels.is_empty() && (levels == Levels::Many || !labels.contains('.'))
+    })
+}
+
+/// A matcher of a regular expression; `None` for one that cannot be read.
+fn matcher(text: &str) -> Option<impl Fn(&str) -> bool> {
+    let schema = json!({ "pattern": text });
+    let validator = jsonschema::options()
+        .with_pattern_options(PatternOptions::regex())
+        .build(&schema)
+        .ok()?;
+    Some(move |host: &str| validator.is_valid(&json!(host)))
+}
+
+/// A pattern with `*` as a regular expression.
+fn glob(pattern: &str) -> String {
+    let parts: Vec<String> = pattern.split('*').map(escape).collect();
+    format!("^{}$", parts.join(".*"))
+}
+
+/// A text as a regular expression that matches it alone.
+pub fn escape(text: &str) -> String {
+    let mut escaped = String::new();
+    for letter in text.chars() {
+        if !letter.is_ascii_alphanumeric() && letter != '-' && letter != '_' {
+            escaped.push('\\');
+        }
+        escaped.push(letter);
+    }
+    escaped
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wildcard_stands_for_what_its_api_says() {
+        let one = HostPattern::parse("*.Example.org", Levels::One);
+        let many = HostPattern::parse("*.example.org.", Levels::Many);
+        for (host, by_one, by_many) in [
+            ("a.example.org", true, true),
+            ("b.a.example.org", false, true),
+            ("example.org", false, false),
+            ("aexample.org", false, false),
+        ] {
+            assert_eq!(one.matches(host), Some(by_one), "{host}");
+            assert_eq!(many.matches(host), Some(by_many), "{host}");
+        }
+    }
+
+    #[test]
+    fn a_regular_expression_matches_as_nginx_does() {
+        let pattern = HostPattern::regex(r"^p.*\.example\.org$");
+        assert_eq!(pattern.matches("pay.example.org"), Some(true));
+        assert_eq!(pattern.matches("a.example.org"), Some(false));
+        assert_eq!(pattern.literal_end(), ".example.org");
+        assert_eq!(HostPattern::regex("(").matches("a"), None);
+        assert_eq!(HostPattern::regex("^a+$").literal_end(), "");
+
+        let glob = HostPattern::parse("a*.example.*", Levels::Many);
+        assert_eq!(glob.matches("ab.example.org"), Some(true));
+        assert_eq!(glob.matches("b.example.org"), Some(false));
+    }
+}

@@ -1,0 +1,39 @@
+//! Annotations of tenants' Ingresses that reach into the controller, if it lets them.
+
+use super::Findings;
+use crate::graph::Cluster;
+use crate::graph::host::IngressPower;
+use crate::isolation::tenant_of;
+
+pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
+    for annotation in &cluster.facts.ingress_annotations {
+        let Some((tenant, name)) = tenant_of(cluster, &annotation.id.namespace) else {
+            continue;
+        };
+        let key = annotation.key.rsplit('/').next().unwrap_or_default();
+        let called = annotation.id.called();
+
+        match &annotation.power {
+            IngressPower::Snippet => out.assume(
+                "controller-configuration",
+                format!(
+                    "the ingress controller ignores {key} of {called}, by which tenant `{name}` \
+                     reads every Secret that the controller reads"
+                ),
+            ),
+            IngressPower::Uses(namespace, object) => {
+                if tenant_of(cluster, namespace).is_some_and(|(other, _)| other == tenant) {
+                    continue;
+                }
+                out.assume(
+                    "controller-configuration",
+                    format!(
+                        "the ingress controller refuses {key} of {called}, by which tenant \
+                         `{name}` uses `{namespace}/{object}` of {}",
+                        cluster.owner_name(cluster.owner(namespace))
+                    ),
+                );
+            }
+        }
+    }
+}
