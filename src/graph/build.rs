@@ -1,6 +1,7 @@
 //! Parts → a cluster: who owns each namespace, which definitions count, and the indices.
 
 use super::facts::{Facts, ObjectRef, Unevaluated};
+use super::indirect::{self, ReachIndex};
 use super::rbac::{Rbac, Subject};
 use super::{Cluster, InputKind, NOT_READ, NamespaceNode, Origin, Owner, TenantNode, admission};
 use crate::diagnostic::{Diagnostic, Scope};
@@ -72,6 +73,9 @@ impl Cluster {
             rbac.add(role);
         }
         rbac.bindings = std::mem::take(&mut facts.bindings);
+        let index = ReachIndex::new(&facts.namespaces, &tenants.nodes);
+        rbac.bindings
+            .extend(indirect::bindings(&facts.indirect_bindings, &index));
         rbac.finish();
         tenants.adopt_unclaimed_subjects(&namespaces, &by_name, &rbac);
 

@@ -5,7 +5,7 @@ use super::object::Origin;
 use super::storage::InlineVolume;
 use crate::document::{TreeValue, View};
 use crate::kube::ObjectId;
-use crate::kube::labels::{Labels, Selector, items};
+use crate::kube::labels::{Labels, Selector, items, texts};
 use crate::netpol::Protocol;
 use crate::source::Span;
 use crate::value::Text;
@@ -52,27 +52,55 @@ impl Workload {
         };
 
         let own = || Labels::of(node.member("metadata").and_then(|m| m.member("labels")));
+        let labels = labels.unwrap_or_else(own);
+        Some(Self::of_pod(id, labels, pod, node, origin))
+    }
+
+    /// Reads the spec of a pod within an object, and the labels of the pods.
+    pub(super) fn of_pod<T: TreeValue>(
+        id: ObjectId,
+        labels: Labels,
+        pod: &T,
+        object: &T,
+        origin: Origin,
+    ) -> Self {
         let text = |key: &str| {
             pod.member(key)
                 .and_then(TreeValue::text)
                 .filter(|text| !text.is_empty())
         };
 
-        Some(Self {
-            labels: labels.unwrap_or_else(own),
+        Self {
+            labels,
             account: text("serviceAccountName")
                 .or_else(|| text("serviceAccount"))
                 .unwrap_or("default")
                 .into(),
             host_network: is_true(pod.member("hostNetwork")),
-            ips: addresses(node.member("status")),
+            ips: addresses(object.member("status")),
             ports: named_ports(pod),
             privileges: privileges(pod),
             host_paths: host_paths(pod),
             inline_volumes: InlineVolume::of_pod(pod),
             origin,
             id,
-        })
+        }
+    }
+
+    /// A workload of which only single fields are known.
+    pub(super) fn without_pod(id: ObjectId, origin: Origin) -> Self {
+        Self {
+            labels: Labels::default(),
+            account: "default".into(),
+            host_network: false,
+            ips: Vec::new(),
+            ports: Vec::new(),
+            privileges: Vec::new(),
+            host_paths: Vec::new(),
+            inline_volumes: Vec::new(),
+            origin,
+            id,
+        }
     }
 }
 
@@ -107,7 +135,7 @@ fn named_ports<T: TreeValue>(pod: &T) -> Vec<NamedPort> {
 }
 
 /// The folders of the node that a pod mounts, each with its span.
-fn host_paths<T: TreeValue>(pod: &T) -> Vec<(Text, Option<Span>)> {
+pub(super) fn host_paths<T: TreeValue>(pod: &T) -> Vec<(Text, Option<Span>)> {
     items(pod.member("volumes"))
         .iter()
         .filter_map(|volume| volume.member("hostPath"))
@@ -160,35 +188,48 @@ fn privileges<T: TreeValue>(pod: &T) -> Vec<&'static str> {
         }
     }
 
+    all.extend(host_process(pod));
+
     let lists = ["containers", "initContainers", "ephemeralContainers"];
     for container in lists.iter().flat_map(|list| items(pod.member(list))) {
-        let context = container.member("securityContext");
-        if is_true(context.and_then(|c| c.member("privileged"))) {
-            all.push("privileged");
-        }
-        let added = crate::kube::labels::texts(
-            context
-                .and_then(|c| c.member("capabilities"))
-                .and_then(|c| c.member("add")),
-        );
-
-        if added
-            .into_iter()
-            .any(|c| !BASELINE_CAPABILITIES.contains(&c.trim_start_matches("CAP_")))
-        {
-            all.push("capabilities");
-        }
-
-        if items(container.member("ports"))
-            .iter()
-            .any(|p| p.member("hostPort").is_some())
-        {
-            all.push("hostPort");
-        }
+        all.extend(container_privileges(container));
     }
 
     all.sort_unstable();
     all.dedup();
+    all
+}
+
+/// Whether a pod or a container of Windows runs as a process of its node.
+fn host_process<T: TreeValue>(node: &T) -> Option<&'static str> {
+    let context = node.member("securityContext")?.member("windowsOptions")?;
+    is_true(context.member("hostProcess")).then_some("hostProcess")
+}
+
+/// What a container asks of the node beyond Pod Security's `baseline`.
+pub(super) fn container_privileges<T: TreeValue>(container: &T) -> Vec<&'static str> {
+    let mut all = Vec::new();
+    let context = container.member("securityContext");
+    if is_true(context.and_then(|context| context.member("privileged"))) {
+        all.push("privileged");
+    }
+    all.extend(host_process(container));
+
+    let capabilities = context.and_then(|context| context.member("capabilities"));
+    let mut added = texts(capabilities.and_then(|capabilities| capabilities.member("add")));
+    if added.any(|name| !BASELINE_CAPABILITIES.contains(&name.trim_start_matches("CAP_"))) {
+        all.push("capabilities");
+    }
+
+    // 0 is no port of the node.
+    let mut ports = items(container.member("ports")).iter();
+    let is_port = |port: &T| match port.member("hostPort").map(TreeValue::view) {
+        Some(View::Number(number)) => number.as_u64() != Some(0),
+        other => other.is_some(),
+    };
+    if ports.any(is_port) {
+        all.push("hostPort");
+    }
     all
 }
 

@@ -457,6 +457,10 @@ pub fn system_group(subject: &Subject) -> Option<&'static str> {
             }
             "system:unauthenticated" => Some("anybody without a name"),
             "system:serviceaccounts" => Some("every service account of every tenant"),
+            // OpenShift and Rancher put everybody in them who has logged in.
+            "system:authenticated:oauth" | "system:cattle:authenticated" => {
+                Some("everybody who has logged in")
+            }
             _ => None,
         },
         _ => None,

@@ -16,6 +16,7 @@ pub mod gitops;
 pub mod matrix;
 pub mod network;
 pub mod capability;
+pub mod operators;
 pub mod question;
 pub mod resources;
 pub mod threats;

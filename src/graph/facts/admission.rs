@@ -1,6 +1,7 @@
 //! The reader of the groups by which the API server asks others: admission policies, webhooks,
 //! aggregated APIs and conversions.
 
+use super::other_grants::{service_in_url, texts_under};
 use super::{Facts, ObjectRef};
 use crate::document::TreeValue;
 use crate::graph::Origin;
@@ -61,7 +62,7 @@ pub fn hooks<T: TreeValue>(object: &ObjectRef, node: &T) -> Vec<WebhookService> 
         (GROUP, "MutatingWebhookConfiguration" | "ValidatingWebhookConfiguration") => {
             items(node.member("webhooks"))
                 .iter()
-                .filter_map(|webhook| service_namespace(webhook.member("clientConfig")?))
+                .filter_map(|webhook| client_namespace(webhook.member("clientConfig")?))
                 .collect()
         }
         (GROUP, "ValidatingAdmissionPolicyBinding" | "MutatingAdmissionPolicyBinding") => {
@@ -77,6 +78,12 @@ pub fn hooks<T: TreeValue>(object: &ObjectRef, node: &T) -> Vec<WebhookService> 
             let client = webhook.and_then(|webhook| webhook.member("clientConfig"));
             client.and_then(service_namespace).into_iter().collect()
         }
+        ("kyverno.io" | "policies.kyverno.io" | "externaldata.gatekeeper.sh", _) => {
+            let mut urls = Vec::new();
+            texts_under(node, "url", &mut urls);
+            let named = urls.into_iter().filter_map(service_in_url);
+            named.filter(|name| *name != object.id.namespace).collect()
+        }
         _ => Vec::new(),
     };
 
@@ -88,6 +95,13 @@ pub fn hooks<T: TreeValue>(object: &ObjectRef, node: &T) -> Vec<WebhookService> 
             origin: object.origin,
         })
         .collect()
+}
+
+/// The namespace of the Service that a client configuration of a webhook names, by reference or by a
+/// URL: the API server looks up names of the cluster's Services too.
+fn client_namespace<T: TreeValue>(client: &T) -> Option<Text> {
+    let url = || service_in_url(client.member("url")?.text()?);
+    service_namespace(client).or_else(url)
 }
 
 /// The namespace of the Service that a client configuration names.

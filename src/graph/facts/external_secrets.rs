@@ -4,7 +4,7 @@
 
 use super::{Facts, ObjectRef};
 use crate::document::TreeValue;
-use crate::graph::Origin;
+use crate::graph::{Cluster, Origin};
 use crate::kube::ObjectId;
 use crate::kube::labels::{Selector, items, texts};
 use crate::value::Text;
@@ -29,6 +29,20 @@ pub enum StoreCondition {
     Selected(Selector),
     /// Whatever matches: not evaluated.
     Pattern,
+}
+
+impl StoreCondition {
+    /// The namespaces that it admits, as indices; those of a pattern are not known.
+    pub fn namespaces(&self, cluster: &Cluster) -> Vec<u32> {
+        match self {
+            Self::Names(names) => {
+                let known = names.iter().filter_map(|name| cluster.namespace(name));
+                known.collect()
+            }
+            Self::Selected(selector) => cluster.select(selector).to_vec(),
+            Self::Pattern => Vec::new(),
+        }
+    }
 }
 
 /// Reads a SecretStore or a ClusterSecretStore, or notes an object that fetches from one.

@@ -10,7 +10,10 @@ mod digest;
 mod embedded;
 mod external_secrets;
 mod gateway;
+mod identities;
+mod identity_maps;
 mod network;
+mod other_grants;
 mod placeholder;
 mod quotas;
 mod rbac;
@@ -27,8 +30,12 @@ pub(super) use self::digest::digest;
 use super::admission_policy::{AdmissionPolicy, AdmissionPolicyBinding, KeptObject};
 use super::gitops::Gitops;
 use super::host::{Host, IngressAnnotation};
+use super::identity::{BorrowedIdentity, IdentityAssociation};
+use super::indirect::{CopiedObjects, IndirectBinding};
+use super::membership::{ArgoPolicy, Membership};
 use super::network::PolicyObject;
 use super::object::{InputKind, Origin};
+use super::operator::Operator;
 use super::quota::{ExemptFlow, Quota};
 use super::rbac::{Binding, Role};
 use super::storage::{CsiDriver, ReferenceGrant, StorageClass, Volume, VolumeClaim};
@@ -87,12 +94,30 @@ pub struct Facts {
     pub roles: Vec<Role>,
     /// RoleBindings and ClusterRoleBindings.
     pub bindings: Vec<Binding>,
+    /// Objects by which other systems bind roles. They become bindings of the cluster.
+    pub indirect_bindings: Vec<IndirectBinding>,
+    /// Objects of a namespace that are copied into others.
+    pub copied_objects: Vec<CopiedObjects>,
+    /// Who is in which groups, as objects of the cluster say it.
+    pub memberships: Vec<Membership>,
+    /// The ConfigMaps of Argo CD that say who may do what.
+    pub argo_policies: Vec<ArgoPolicy>,
     /// NetworkPolicies.
     pub policies: Vec<PolicyObject>,
     /// Network policies of other kinds: what they let through is not known.
     pub other_policies: Vec<ObjectRef>,
     /// Pods, and what makes them.
     pub workloads: Vec<Workload>,
+    /// Workloads that run programs whose kinds open more than pods.
+    pub operators: Vec<Operator>,
+    /// ResourceClaims and their templates that ask for admin access to devices.
+    pub admin_claims: Vec<ObjectRef>,
+    /// Objects for which a program acts with an identity that is not theirs.
+    pub borrowed_identities: Vec<BorrowedIdentity>,
+    /// Objects that give service accounts an identity of a cloud.
+    pub identity_associations: Vec<IdentityAssociation>,
+    /// Prometheus and its like, and whether each refuses that monitors name its files.
+    pub scrapers: Vec<(ObjectRef, bool)>,
     /// Services.
     pub services: Vec<Service>,
     /// Hosts that are served, certified or resolved.
@@ -207,7 +232,10 @@ impl Facts {
             self.kept.extend(KeptObject::of(&object.id, node, origin));
         }
 
+        other_grants::read_beside(self, &object, node);
+        let borrows = identities::read(self, &object, node);
         match self.read(&object, node) {
+            Ok(false) if borrows => {}
             Ok(true) => {}
             Ok(false) if kinds::is_passive(&object.id) => {}
             Ok(false) => *self.unread.entry(object.id.type_name()).or_default() += 1,
@@ -243,6 +271,8 @@ impl Facts {
             || storage::read(self, object, node)
             || core::read(self, object, node)
             || rbac::read(self, object, node)?
+            || other_grants::read(self, object, node)?
+            || identity_maps::read(self, object, node)?
             || gateway::read(self, object, node)
             || external_secrets::read(self, object, node)
             || admission::read(self, object, node)?
@@ -259,9 +289,18 @@ impl Facts {
             accounts,
             roles,
             bindings,
+            indirect_bindings,
+            copied_objects,
+            memberships,
+            argo_policies,
             policies,
             other_policies,
             workloads,
+            operators,
+            admin_claims,
+            borrowed_identities,
+            identity_associations,
+            scrapers,
             services,
             hosts,
             ingress_annotations,
@@ -293,9 +332,18 @@ impl Facts {
         self.accounts.extend(accounts);
         self.roles.extend(roles);
         self.bindings.extend(bindings);
+        self.indirect_bindings.extend(indirect_bindings);
+        self.copied_objects.extend(copied_objects);
+        self.memberships.extend(memberships);
+        self.argo_policies.extend(argo_policies);
         self.policies.extend(policies);
         self.other_policies.extend(other_policies);
         self.workloads.extend(workloads);
+        self.operators.extend(operators);
+        self.admin_claims.extend(admin_claims);
+        self.borrowed_identities.extend(borrowed_identities);
+        self.identity_associations.extend(identity_associations);
+        self.scrapers.extend(scrapers);
         self.services.extend(services);
         self.hosts.extend(hosts);
         self.ingress_annotations.extend(ingress_annotations);
@@ -336,9 +384,18 @@ impl Facts {
             accounts,
             roles,
             bindings,
+            indirect_bindings,
+            copied_objects,
+            memberships,
+            argo_policies,
             policies,
             other_policies,
             workloads,
+            operators,
+            admin_claims,
+            borrowed_identities,
+            identity_associations,
+            scrapers,
             services,
             hosts,
             ingress_annotations,
@@ -378,9 +435,17 @@ impl Facts {
             accounts,
             roles,
             bindings,
+            indirect_bindings,
+            copied_objects,
+            memberships,
+            argo_policies,
             policies,
             other_policies,
             workloads,
+            operators,
+            admin_claims,
+            borrowed_identities,
+            identity_associations,
             services,
             hosts,
             ingress_annotations,
@@ -401,6 +466,7 @@ impl Facts {
             exempt_flows,
             unevaluated,
         );
+        scrapers.retain(|(object, _)| stays(&object.id, &object.origin));
         gitops.retain(stays);
     }
 }

@@ -1,8 +1,12 @@
 //! The reader of pods and of the kinds that make pods.
 
 use super::{Facts, ObjectRef};
-use crate::document::TreeValue;
+use crate::document::{TreeValue, View};
+use crate::graph::operator::Operator;
+use crate::graph::pod_shape;
 use crate::graph::workload::Workload;
+use crate::kube::kinds;
+use crate::kube::labels::items;
 
 /// Reads a Pod, a Deployment and their like; also how a controller of an engine is started.
 pub fn read<T: TreeValue>(facts: &mut Facts, object: &ObjectRef, node: &T) -> bool {
@@ -12,8 +16,44 @@ pub fn read<T: TreeValue>(facts: &mut Facts, object: &ObjectRef, node: &T) -> bo
             .read_deployment(&object.id, node, object.origin);
     }
 
+    facts.admin_claims.extend(admin_claim(object, node));
+    let operator = Operator::of(&object.id, node, object.origin);
+    facts.operators.extend(operator);
+
     let workload = Workload::of(object.id.clone(), node, object.origin);
-    let makes_pods = workload.is_some();
-    facts.workloads.extend(workload);
+    if let Some(workload) = workload {
+        facts.workloads.push(workload);
+        return true;
+    }
+    if kinds::find_group(&object.id.group).is_some_and(|group| group.is_of_kubernetes()) {
+        return false;
+    }
+
+    let by_shape = pod_shape::workloads(&object.id, node, object.origin);
+    let makes_pods = !by_shape.is_empty();
+    facts.workloads.extend(by_shape);
     makes_pods
+}
+
+/// A ResourceClaim, or a template of one, that asks for admin access to a device.
+fn admin_claim<T: TreeValue>(object: &ObjectRef, node: &T) -> Option<ObjectRef> {
+    if object.id.group != "resource.k8s.io" {
+        return None;
+    }
+    let spec = node.member("spec")?;
+    let claim = match object.id.kind.as_str() {
+        "ResourceClaim" => spec,
+        "ResourceClaimTemplate" => spec.member("spec")?,
+        _ => return None,
+    };
+
+    let asks = |request: &T| {
+        let exactly = request.member("exactly").unwrap_or(request);
+        matches!(
+            exactly.member("adminAccess").map(TreeValue::view),
+            Some(View::Bool(true))
+        )
+    };
+    let mut requests = items(claim.member("devices")?.member("requests")).iter();
+    requests.any(asks).then(|| object.clone())
 }

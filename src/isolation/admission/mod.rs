@@ -1,5 +1,6 @@
 //! The admission plane: whether the floor survives its own tenant.
 
+mod device_admin_access;
 mod floor_writable;
 mod frozen_floor;
 mod idle_policy;
@@ -9,6 +10,7 @@ mod privileged_workload;
 pub mod tamper;
 mod tenant_hook;
 
+pub use device_admin_access::DEVICE_ADMIN_ACCESS;
 pub use floor_writable::FLOOR_WRITABLE;
 pub use frozen_floor::FROZEN_FLOOR;
 pub use idle_policy::IDLE_POLICY;
@@ -42,6 +44,7 @@ pub fn check(cluster: &Cluster, out: &mut Findings<'_>) {
     privileged_workload::check(cluster, out);
 
     tenant_hook::check(cluster, out);
+    device_admin_access::check(cluster, out);
 }
 
 /// Says that policies are what a verdict rests on.
@@ -58,7 +61,9 @@ fn rests_on(out: &mut Findings<'_>, policies: &[Text]) {
 ///
 /// The users and groups that no tenant declares, and that are bound in a stranger's namespace, are
 /// its own.
-fn own_grants(cluster: &Cluster) -> impl Iterator<Item = (u32, &Binding, &Role, Vec<&Subject>)> {
+pub(super) fn own_grants(
+    cluster: &Cluster,
+) -> impl Iterator<Item = (u32, &Binding, &Role, Vec<&Subject>)> {
     cluster
         .rbac
         .bindings

@@ -1,16 +1,22 @@
 //! The API plane: what RBAC grants across tenants.
 
+mod argo_cd_policy;
 mod cluster_binding;
 mod cross_tenant_binding;
 mod dangling_role;
 mod lost_subject;
+mod operator_kind;
+mod shared_membership;
 mod shared_subject;
 mod wide_subject;
 
+pub use argo_cd_policy::ARGO_CD_POLICY;
 pub use cluster_binding::CLUSTER_BINDING;
 pub use cross_tenant_binding::CROSS_TENANT_BINDING;
 pub use dangling_role::DANGLING_ROLE;
 pub use lost_subject::LOST_SUBJECT;
+pub use operator_kind::OPERATOR_KIND;
+pub use shared_membership::SHARED_MEMBERSHIP;
 pub use shared_subject::SHARED_SUBJECT;
 pub use wide_subject::WIDE_SUBJECT;
 
@@ -34,6 +40,9 @@ pub fn check(cluster: &Cluster, out: &mut Findings<'_>) {
     shared_subject::check(cluster, out);
     lost_subject::check(cluster, out);
     dangling_role::check(cluster, out);
+    operator_kind::check(cluster, out);
+    shared_membership::check(cluster, out);
+    argo_cd_policy::check(cluster, out);
 }
 
 /// How a tenant's people come to act as a subject: the first steps of a chain.

@@ -1,6 +1,8 @@
 //! The data plane: hosts, identities, volumes and stores of secrets, as manifests show them.
 
+mod borrowed_identity;
 mod claimants;
+mod copied_object;
 mod external_traffic;
 mod host_claimed_twice;
 mod host_path;
@@ -12,6 +14,8 @@ mod shared_class;
 mod shared_identity;
 mod shared_volume;
 
+pub use borrowed_identity::BORROWED_IDENTITY;
+pub use copied_object::COPIED_OBJECT;
 pub use external_traffic::EXTERNAL_TRAFFIC;
 pub use host_claimed_twice::HOST_CLAIMED_TWICE;
 pub use host_path::HOST_PATH;
@@ -43,4 +47,6 @@ pub fn check(cluster: &Cluster, out: &mut Findings<'_>) {
     shared_volume::check(cluster, out);
     shared_class::check(cluster, out);
     reference_grant::check(cluster, out);
+    copied_object::check(cluster, out);
+    borrowed_identity::check(cluster, out);
 }

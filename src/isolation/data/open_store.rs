@@ -100,17 +100,8 @@ fn conditional(
     let mut has_pattern = false;
 
     for condition in conditions {
-        let admitted: Vec<u32> = match condition {
-            StoreCondition::Names(names) => names
-                .iter()
-                .filter_map(|name| cluster.namespace(name))
-                .collect(),
-            StoreCondition::Selected(selector) => cluster.select(selector).to_vec(),
-            StoreCondition::Pattern => {
-                has_pattern = true;
-                continue;
-            }
-        };
+        has_pattern |= matches!(condition, StoreCondition::Pattern);
+        let admitted = condition.namespaces(cluster);
         let owner = |at: &u32| cluster.namespaces[*at as usize].owner;
         users.extend(admitted.iter().filter_map(|at| match owner(at) {
             Owner::Tenant(tenant) => fetching.contains(&tenant).then_some(tenant),

@@ -1,8 +1,8 @@
 use super::Findings;
 use crate::diagnostic::rule;
-use crate::graph::facts::ServiceAccount;
 use crate::graph::{Cluster, Owner};
 use crate::isolation::{Finding, at};
+use crate::kube::ObjectId;
 use crate::source::Span;
 use crate::value::Text;
 use std::collections::BTreeMap;
@@ -26,17 +26,24 @@ rule! {
 }
 
 pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
-    type Takers<'a> = BTreeMap<Owner, (&'a ServiceAccount, Span)>;
-    let mut all: BTreeMap<(&Text, &Text), Takers<'_>> = BTreeMap::new();
+    type Takers<'a> = BTreeMap<Owner, (&'a ObjectId, Span)>;
+    let mut all: BTreeMap<(&str, &Text), Takers<'_>> = BTreeMap::new();
 
     for account in &cluster.facts.accounts {
         let tenant = cluster.owner(&account.id.namespace);
         for identity in &account.identities {
-            all.entry((&identity.annotation, &identity.value))
+            all.entry((identity.annotation.as_str(), &identity.value))
                 .or_default()
                 .entry(tenant)
-                .or_insert((account, at(identity.span, account.origin)));
+                .or_insert((&account.id, at(identity.span, account.origin)));
         }
+    }
+
+    for association in &cluster.facts.identity_associations {
+        all.entry((association.system, &association.identity))
+            .or_default()
+            .entry(cluster.owner(&association.namespace))
+            .or_insert((&association.id, association.origin.span));
     }
 
     for ((key, value), tenants) in all.into_iter().filter(|(_, t)| t.len() > 1) {
@@ -57,8 +64,8 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
 
         out.push(
             Finding::refuted(&SHARED_IDENTITY, *b, message)
-                .step(*a, format!("{} takes it", first.id.called()))
-                .step(*b, format!("{} takes it too", second.id.called()))
+                .step(*a, format!("{} takes it", first.called()))
+                .step(*b, format!("{} takes it too", second.called()))
                 .fix("give each tenant an identity of its own"),
         );
     }

@@ -1,5 +1,6 @@
 //! The GitOps plane: what applies what, from where, as whom.
 
+mod controller_identity;
 mod cross_namespace;
 mod foreign_target;
 mod kube_config;
@@ -9,6 +10,7 @@ mod second_definition;
 mod shared_decryption;
 mod unread_kind;
 
+pub use controller_identity::CONTROLLER_IDENTITY;
 pub use cross_namespace::CROSS_NAMESPACE;
 pub use foreign_target::FOREIGN_TARGET;
 pub use kube_config::KUBE_CONFIG;
@@ -37,6 +39,7 @@ pub fn check(cluster: &Cluster, out: &mut Findings<'_>) {
     lockdown::check(cluster, out);
     second_definition::check(cluster, out);
     unread_kind::check(cluster, out);
+    controller_identity::check(cluster, out);
 }
 
 /// The syncs that stand in tenants' namespaces, and whose each is.

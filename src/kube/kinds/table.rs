@@ -515,7 +515,9 @@ static OTHERS: &[Group] = &[
         namespaced("ExternalSecret", "externalsecrets")
             .listed(ForProof)
             .read(),
-        cluster("ClusterExternalSecret", "clusterexternalsecrets").listed(ForProof),
+        cluster("ClusterExternalSecret", "clusterexternalsecrets")
+            .listed(ForProof)
+            .read(),
     ]),
     group("gateway.networking.k8s.io")
         .all_listed(ForProof)

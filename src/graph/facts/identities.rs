@@ -1,0 +1,290 @@
+//! The reader of objects for which a program acts with an identity of its own, or of another.
+
+use super::{Facts, ObjectRef};
+use crate::document::{TreeValue, View};
+use crate::graph::identity::{BorrowedIdentity, IdentityAssociation, Lender};
+use crate::kube::labels::text;
+use crate::source::Span;
+use crate::value::Text;
+
+/// Reads what an object of any kind borrows, besides what its reader reads. Returns whether the kind
+/// is read here alone.
+pub fn read<T: TreeValue>(facts: &mut Facts, object: &ObjectRef, node: &T) -> bool {
+    let Some(spec) = node.member("spec") else {
+        return false;
+    };
+    let mut reader = Reader { facts, object };
+
+    match (&*object.id.group, &*object.id.kind) {
+        (
+            "source.toolkit.fluxcd.io",
+            "Bucket" | "OCIRepository" | "HelmRepository" | "GitRepository",
+        ) => {
+            reader.flux_source(spec, "source-controller");
+        }
+        ("image.toolkit.fluxcd.io", "ImageRepository") => {
+            reader.flux_source(spec, "image-reflector-controller");
+        }
+        ("kustomize.toolkit.fluxcd.io", "Kustomization") => reader.decryption(spec),
+        ("notification.toolkit.fluxcd.io", "Provider") => reader.flux_provider(spec),
+        ("external-secrets.io", "SecretStore" | "ClusterSecretStore") => reader.store(spec),
+        ("kyverno.io" | "policies.kyverno.io", _) => reader.kyverno(spec),
+        ("monitoring.coreos.com", kind) => return reader.scraper(kind, spec),
+        ("operator.victoriametrics.com", kind) => return reader.scraper(kind, spec),
+        ("aadpodidentity.k8s.io", "AzurePodIdentityException") => {
+            reader.borrow(
+                Lender::Node,
+                "lets its pods ask the metadata service (169.254.169.254)",
+                None,
+            );
+            return true;
+        }
+        (group, "PodIdentityAssociation") if group.contains("eks.") => {
+            reader.pod_identity(spec);
+            return true;
+        }
+        _ => {}
+    }
+    false
+}
+
+/// Text fields of a pod's or a scrape's configuration that name files of the scraper.
+const FILES: [&str; 5] = [
+    "bearerTokenFile",
+    "caFile",
+    "certFile",
+    "keyFile",
+    "credentialsFile",
+];
+
+struct Reader<'f> {
+    facts: &'f mut Facts,
+    object: &'f ObjectRef,
+}
+
+impl Reader<'_> {
+    fn borrow(&mut self, lender: Lender, acts: &'static str, span: Option<Span>) {
+        self.facts.borrowed_identities.push(BorrowedIdentity {
+            id: self.object.id.clone(),
+            lender,
+            acts,
+            span,
+            origin: self.object.origin,
+        });
+    }
+
+    /// A source with a cloud provider, and neither an account nor a Secret of its own.
+    ///
+    /// Source: fluxcd.io/flux/components/source/buckets, Provider.
+    fn flux_source<T: TreeValue>(&mut self, spec: &T, controller: &'static str) {
+        let provider = text(Some(spec), "provider").unwrap_or_default();
+        let has = |key: &str| spec.member(key).is_some();
+        let of_cloud = ["aws", "gcp", "azure"].contains(&provider.as_str());
+        if of_cloud && !has("serviceAccountName") && !has("secretRef") {
+            let span = spec.member("provider").and_then(TreeValue::span);
+            let acts = "reads what it names";
+            self.borrow(Lender::FluxController(controller), acts, span);
+        }
+    }
+
+    /// Decryption without keys of its own.
+    ///
+    /// Source: fluxcd.io/flux/components/kustomize/kustomizations, Decryption.
+    fn decryption<T: TreeValue>(&mut self, spec: &T) {
+        let Some(decryption) = spec.member("decryption") else {
+            return;
+        };
+        let has = |key: &str| decryption.member(key).is_some();
+        if !has("secretRef") && !has("serviceAccountName") {
+            let acts = "decrypts what it applies";
+            let lender = Lender::FluxController("kustomize-controller");
+            self.borrow(lender, acts, decryption.span());
+        }
+    }
+
+    /// A notification to a cloud without a Secret or an account.
+    fn flux_provider<T: TreeValue>(&mut self, spec: &T) {
+        let kind = text(Some(spec), "type").unwrap_or_default();
+        let has = |key: &str| spec.member(key).is_some();
+        let of_cloud = ["azuredevops", "azureeventhub", "googlepubsub"].contains(&kind.as_str());
+        if of_cloud && !has("secretRef") && !has("serviceAccountName") {
+            let span = spec.member("type").and_then(TreeValue::span);
+            let lender = Lender::FluxController("notification-controller");
+            self.borrow(lender, "sends messages", span);
+        }
+    }
+
+    /// A store of secrets that logs in as the operator, or as a service account.
+    ///
+    /// Source: external-secrets.io/latest/provider/aws-access.
+    fn store<T: TreeValue>(&mut self, spec: &T) {
+        let Some(provider) = spec.member("provider") else {
+            return;
+        };
+        let namespaced = !self.object.id.namespace.is_empty();
+        let mut accounts = Vec::new();
+        account_refs(provider, &mut accounts);
+        for (namespace, name, span) in accounts {
+            let lender = Lender::ServiceAccount(namespace, name);
+            self.borrow(lender, "logs in to its store", span);
+        }
+
+        for (kind, field) in [("aws", "auth"), ("gcpsm", "auth")] {
+            let store = provider.member(kind);
+            if let Some(store) = store.filter(|store| namespaced && store.member(field).is_none()) {
+                let lender = Lender::Program("External Secrets Operator");
+                self.borrow(lender, "reads its store", store.span());
+            }
+        }
+    }
+
+    /// A policy of a namespace by which Kyverno reads other namespaces.
+    ///
+    /// Source: GHSA-8p9x-46gm-qfx2.
+    fn kyverno<T: TreeValue>(&mut self, spec: &T) {
+        let home = self.object.id.namespace.clone();
+        if home.is_empty() {
+            return;
+        }
+
+        let mut read = Vec::new();
+        kyverno_reads(spec, &mut read);
+        for (namespace, span) in read.into_iter().filter(|(namespace, _)| *namespace != home) {
+            self.borrow(
+                Lender::Namespace(namespace),
+                "reads objects with Kyverno's account",
+                span,
+            );
+        }
+    }
+
+    /// A monitor that names a file of the scraper, or a scraper and whether it refuses that. Returns
+    /// whether the kind is read.
+    fn scraper<T: TreeValue>(&mut self, kind: &str, spec: &T) -> bool {
+        match kind {
+            "Prometheus" | "PrometheusAgent" | "VMAgent" => {
+                let access = spec.member("arbitraryFSAccessThroughSMs");
+                let deny = access.and_then(|access| access.member("deny"));
+                let denies = matches!(deny.map(TreeValue::view), Some(View::Bool(true)));
+                self.facts.scrapers.push((self.object.clone(), denies));
+                false
+            }
+            "ServiceMonitor" | "PodMonitor" | "Probe" | "ScrapeConfig" | "VMServiceScrape"
+            | "VMPodScrape" | "VMStaticScrape" | "VMProbe" | "VMScrapeConfig" => {
+                if let Some(span) = file_of_scraper(spec) {
+                    let lender = Lender::Program(SCRAPER);
+                    self.borrow(lender, "sends a file of the scraper to its endpoint", span);
+                }
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// An association of a service account with a role of AWS.
+    fn pod_identity<T: TreeValue>(&mut self, spec: &T) {
+        let parameters = spec.member("forProvider").unwrap_or(spec);
+        let field = |key: &str| text(Some(parameters), key);
+        let (Some(namespace), Some(identity)) = (
+            field("namespace"),
+            field("roleARN").or_else(|| field("roleArn")),
+        ) else {
+            return;
+        };
+        self.facts.identity_associations.push(IdentityAssociation {
+            id: self.object.id.clone(),
+            namespace,
+            system: "EKS Pod Identity",
+            identity,
+            origin: self.object.origin,
+        });
+    }
+}
+
+/// The program that scrapes for monitors.
+pub const SCRAPER: &str = "Prometheus";
+
+/// The references to service accounts within a store, with the namespaces that they name.
+fn account_refs<T: TreeValue>(node: &T, found: &mut Vec<(Text, Text, Option<Span>)>) {
+    match node.view() {
+        View::Map(entries) => {
+            for (key, value) in entries.iter().map(T::split) {
+                let namespace = text(Some(value), "namespace");
+                match (key, namespace, text(Some(value), "name")) {
+                    ("serviceAccountRef", Some(namespace), Some(name)) => {
+                        found.push((namespace, name, value.span()));
+                    }
+                    _ => account_refs(value, found),
+                }
+            }
+        }
+        View::Seq(items) => items.iter().for_each(|item| account_refs(item, found)),
+        _ => {}
+    }
+}
+
+/// The namespaces that the calls and ConfigMaps of a policy's context read; an empty one is the
+/// cluster.
+fn kyverno_reads<T: TreeValue>(node: &T, found: &mut Vec<(Text, Option<Span>)>) {
+    match node.view() {
+        View::Map(entries) => {
+            for (key, value) in entries.iter().map(T::split) {
+                match (key, value.text()) {
+                    ("urlPath", Some(path)) => {
+                        found.extend(namespace_of_path(path).map(|name| (name, value.span())));
+                    }
+                    ("configMap", None) => {
+                        let namespace = text(Some(value), "namespace");
+                        let literal = namespace.filter(|name| !name.contains("{{"));
+                        found.extend(literal.map(|name| (name, value.span())));
+                    }
+                    _ => kyverno_reads(value, found),
+                }
+            }
+        }
+        View::Seq(items) => items.iter().for_each(|item| kyverno_reads(item, found)),
+        _ => {}
+    }
+}
+
+/// The namespace that a path of the API server is in; an empty one for the cluster, `None` for a
+/// namespace that a variable names.
+fn namespace_of_path(path: &str) -> Option<Text> {
+    let Some((_, rest)) = path.split_once("/namespaces/") else {
+        return Some(Text::default());
+    };
+    let name = rest.split(['/', '?']).next().unwrap_or_default();
+    (!name.contains("{{")).then(|| name.into())
+}
+
+/// The first field of a monitor that names a file of the scraper's pod.
+fn file_of_scraper<T: TreeValue>(node: &T) -> Option<Option<Span>> {
+    match node.view() {
+        View::Map(entries) => entries.iter().map(T::split).find_map(|(key, value)| {
+            match (FILES.contains(&key), value.text()) {
+                (true, Some(file)) if !file.is_empty() => Some(value.span()),
+                _ => file_of_scraper(value),
+            }
+        }),
+        View::Seq(items) => items.iter().find_map(file_of_scraper),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_of_the_api_server_is_in_a_namespace_or_in_none() {
+        assert_eq!(
+            namespace_of_path("/api/v1/namespaces/blue/secrets/db").as_deref(),
+            Some("blue")
+        );
+        assert_eq!(namespace_of_path("/api/v1/secrets").as_deref(), Some(""));
+        assert_eq!(
+            namespace_of_path("/api/v1/namespaces/{{request.namespace}}/pods"),
+            None
+        );
+    }
+}

@@ -1,0 +1,545 @@
+//! The reader of kinds by which other systems grant and copy: OpenShift's own bindings, Capsule,
+//! Rancher, rbac-manager, Kyverno's generated objects, and programs that copy Secrets.
+
+use super::{Facts, ObjectRef};
+use crate::document::{TreeValue, View};
+use crate::graph::indirect::{CopiedObjects, CopySource, IndirectBinding, Reach};
+use crate::graph::rbac::{Binding, Role, Subject};
+use crate::kube::labels::{Selector, items, text, texts};
+use crate::source::Span;
+use crate::value::Text;
+
+const OPENSHIFT: &str = "authorization.openshift.io";
+const KYVERNO: &str = "kyverno.io";
+
+/// Reads an object of a system that grants or copies by itself.
+///
+/// # Errors
+/// Why it cannot be evaluated.
+pub fn read<T: TreeValue>(facts: &mut Facts, object: &ObjectRef, node: &T) -> Result<bool, String> {
+    let spec = node.member("spec");
+
+    match (&*object.id.group, &*object.id.kind) {
+        (OPENSHIFT, "Role" | "ClusterRole") => {
+            facts
+                .roles
+                .push(Role::of(object.id.clone(), node, object.origin)?);
+        }
+        (OPENSHIFT, "RoleBinding" | "ClusterRoleBinding") => {
+            facts.bindings.push(openshift_binding(object, node));
+        }
+        ("capsule.clastix.io", "Tenant") => capsule(facts, object, spec),
+        ("management.cattle.io", kind) => return rancher(facts, object, kind, node),
+        ("rbacmanager.reactiveops.io", "RBACDefinition") => rbac_manager(facts, object, node)?,
+        ("hnc.x-k8s.io", "HierarchyConfiguration") => hierarchy(facts, object, spec),
+        ("external-secrets.io", "ClusterExternalSecret") => external_secret(facts, object, spec),
+        ("secretgen.carvel.dev", "SecretExport") => secret_export(facts, object, spec),
+        _ => return Ok(false),
+    }
+    Ok(true)
+}
+
+/// Reads what an object of any kind has copied or generated, besides what its reader reads.
+pub fn read_beside<T: TreeValue>(facts: &mut Facts, object: &ObjectRef, node: &T) {
+    let group = object.id.group.as_str();
+    if (group == KYVERNO || group == "policies.kyverno.io") && object.id.namespace.is_empty() {
+        kyverno(facts, object, node);
+    }
+    if group.is_empty() && matches!(object.id.kind.as_str(), "Secret" | "ConfigMap") {
+        annotated_copies(facts, object, node);
+    }
+}
+
+/// A binding of OpenShift's own API group, which the API server stores as one of Kubernetes.
+fn openshift_binding<T: TreeValue>(object: &ObjectRef, node: &T) -> Binding {
+    let role = node.member("roleRef");
+    let home = &object.id.namespace;
+    let mut subjects: Vec<(Subject, Option<Span>)> = subjects(node.member("subjects"), home);
+
+    // The older form names users and groups in lists of their own.
+    for (list, kind) in [("userNames", "User"), ("groupNames", "Group")] {
+        for item in items(node.member(list)) {
+            if let Some(name) = item.text() {
+                subjects.push((named(kind, name), item.span()));
+            }
+        }
+    }
+    subjects.dedup_by(|a, b| a.0 == b.0);
+
+    Binding {
+        role: (
+            text(role, "namespace").unwrap_or_default(),
+            text(role, "name").unwrap_or_default(),
+        ),
+        role_span: role.and_then(TreeValue::span),
+        subjects,
+        origin: object.origin,
+        id: object.id.clone(),
+    }
+}
+
+/// A user or group by name; a user whose name is a service account's is that account.
+fn named(kind: &str, name: &str) -> Subject {
+    let prefix = if kind == "Group" { "group" } else { "user" };
+    Subject::parse(&format!("{prefix}:{name}")).unwrap_or_else(|_| Subject::User(name.into()))
+}
+
+/// The subjects of a list as RBAC has it. What only a variable names is left out.
+fn subjects<T: TreeValue>(list: Option<&T>, home: &str) -> Vec<(Subject, Option<Span>)> {
+    items(list)
+        .iter()
+        .filter(|subject| !text(Some(*subject), "name").is_some_and(|name| name.contains("{{")))
+        .filter_map(|subject| Some((Subject::of(subject, home)?, subject.span())))
+        .collect()
+}
+
+/// The owners of a Tenant of Capsule, and its other bindings.
+fn capsule<T: TreeValue>(facts: &mut Facts, object: &ObjectRef, spec: Option<&T>) {
+    let field = |key: &str| items(spec.and_then(|spec| spec.member(key)));
+    let mut add = |role: &str, subjects| {
+        facts.indirect_bindings.push(IndirectBinding {
+            id: object.id.clone(),
+            role: (Text::default(), role.into()),
+            subjects,
+            reach: Reach::CapsuleTenant(object.id.name.clone()),
+            origin: object.origin,
+        });
+    };
+
+    for owner in field("owners") {
+        let Some(name) = text(Some(owner), "name") else {
+            continue;
+        };
+        let kind = text(Some(owner), "kind").unwrap_or_default();
+        let subject = vec![(named(&kind, &name), owner.span())];
+        let roles: Vec<&str> = texts(owner.member("clusterRoles"))
+            .filter(|role| !role.starts_with("capsule-"))
+            .collect();
+        match roles.is_empty() {
+            true => add("admin", subject),
+            false => roles.iter().for_each(|role| add(role, subject.clone())),
+        }
+    }
+
+    for binding in field("additionalRoleBindings") {
+        let role = text(Some(binding), "clusterRoleName").unwrap_or_default();
+        add(&role, subjects(binding.member("subjects"), ""));
+    }
+}
+
+/// The ClusterRole that a role template of Rancher comes to. Templates of a user's own are named like
+/// the ClusterRoles that Rancher makes of them.
+fn rancher_role(template: &str) -> Text {
+    match template {
+        "cluster-owner" | "admin" | "restricted-admin" => "cluster-admin".into(),
+        "project-owner" => "admin".into(),
+        "project-member" => "edit".into(),
+        "read-only" => "view".into(),
+        other => other.into(),
+    }
+}
+
+/// Role templates of Rancher that reach no namespace of others.
+const RANCHER_HARMLESS: [&str; 8] = [
+    "cluster-member",
+    "clustercatalogs-view",
+    "nodes-view",
+    "projects-view",
+    "storage-view",
+    "user",
+    "user-base",
+    "navlinks-view",
+];
+
+/// A binding of a role template to a cluster or a project, or of a global role.
+fn rancher<T: TreeValue>(
+    facts: &mut Facts,
+    object: &ObjectRef,
+    kind: &str,
+    node: &T,
+) -> Result<bool, String> {
+    let field = |key: &str| text(Some(node), key).filter(|value| !value.is_empty());
+    let (template, reach) = match kind {
+        "ClusterRoleTemplateBinding" => (field("roleTemplateName"), Reach::Everywhere),
+        "GlobalRoleBinding" => (field("globalRoleName"), Reach::Everywhere),
+        "ProjectRoleTemplateBinding" => {
+            let project = field("projectName").unwrap_or_default();
+            (field("roleTemplateName"), Reach::RancherProject(project))
+        }
+        _ => return Ok(false),
+    };
+    let template = template.ok_or("it names no role")?;
+    if RANCHER_HARMLESS.contains(&template.as_str()) {
+        return Ok(true);
+    }
+
+    let mut subjects = Vec::new();
+    for (key, kind) in [
+        ("groupPrincipalName", "Group"),
+        ("groupName", "Group"),
+        ("userPrincipalName", "User"),
+        ("userName", "User"),
+    ] {
+        for name in field(key).iter().flat_map(|name| principal_names(name)) {
+            subjects.push((
+                named(kind, &name),
+                node.member(key).and_then(TreeValue::span),
+            ));
+        }
+    }
+
+    facts.indirect_bindings.push(IndirectBinding {
+        id: object.id.clone(),
+        role: (Text::default(), rancher_role(&template)),
+        subjects,
+        reach,
+        origin: object.origin,
+    });
+    Ok(true)
+}
+
+/// The names that a principal of Rancher may stand for: itself, what follows its provider
+/// (`openldap_group://red-admins`), and the first part of a distinguished name.
+fn principal_names(principal: &str) -> Vec<Text> {
+    let id = principal.split_once("://").map_or(principal, |(_, id)| id);
+    let mut names: Vec<Text> = vec![principal.into()];
+    if id != principal {
+        names.push(id.into());
+    }
+    let first = id.split(',').next().unwrap_or(id);
+    if let Some((_, name)) = first.split_once('=') {
+        names.push(name.into());
+    }
+    names
+}
+
+/// The bindings of an RBACDefinition of rbac-manager.
+///
+/// Source: rbac-manager.docs.fairwinds.com/rbacdefinitions.
+fn rbac_manager<T: TreeValue>(
+    facts: &mut Facts,
+    object: &ObjectRef,
+    node: &T,
+) -> Result<(), String> {
+    for entry in items(node.member("rbacBindings")) {
+        let subjects = subjects(entry.member("subjects"), "");
+        let mut add = |role, reach| {
+            facts.indirect_bindings.push(IndirectBinding {
+                id: object.id.clone(),
+                role,
+                subjects: subjects.clone(),
+                reach,
+                origin: object.origin,
+            });
+        };
+
+        for binding in items(entry.member("clusterRoleBindings")) {
+            let role = text(Some(binding), "clusterRole").unwrap_or_default();
+            add((Text::default(), role), Reach::Everywhere);
+        }
+        for binding in items(entry.member("roleBindings")) {
+            let namespace = text(Some(binding), "namespace");
+            let role = match text(Some(binding), "clusterRole") {
+                Some(role) => (Text::default(), role),
+                None => (
+                    namespace.clone().unwrap_or_default(),
+                    text(Some(binding), "role").unwrap_or_default(),
+                ),
+            };
+            let reach = match (namespace, binding.member("namespaceSelector")) {
+                (Some(namespace), _) => Reach::Names(vec![namespace]),
+                (None, Some(selector)) => Reach::Selected(Selector::of(selector)?),
+                (None, None) => continue,
+            };
+            add(role, reach);
+        }
+    }
+    Ok(())
+}
+
+/// The parent of a namespace of the hierarchical namespace controller: its bindings are copied.
+fn hierarchy<T: TreeValue>(facts: &mut Facts, object: &ObjectRef, spec: Option<&T>) {
+    if let Some(parent) = text(spec, "parent").filter(|parent| !parent.is_empty()) {
+        facts.copied_objects.push(CopiedObjects {
+            id: object.id.clone(),
+            what: "every RoleBinding".into(),
+            from: CopySource::Namespace(parent),
+            to: Reach::Names(vec![object.id.namespace.clone()]),
+            by: "the hierarchical namespace controller",
+            origin: object.origin,
+        });
+    }
+}
+
+/// The secrets that a ClusterExternalSecret puts into namespaces.
+fn external_secret<T: TreeValue>(facts: &mut Facts, object: &ObjectRef, spec: Option<&T>) {
+    let field = |key: &str| spec.and_then(|spec| spec.member(key));
+    let inner = field("externalSecretSpec");
+    let list = |key: &str| items(inner.and_then(|inner| inner.member(key)));
+
+    let keys = list("data")
+        .iter()
+        .filter_map(|entry| text(entry.member("remoteRef"), "key"));
+    let extracted = list("dataFrom").iter().flat_map(|entry| {
+        let extract = text(entry.member("extract"), "key");
+        let find = entry
+            .member("find")
+            .and_then(|find| text(Some(find), "path"));
+        extract.into_iter().chain(find)
+    });
+    let paths: Vec<Text> = keys.chain(extracted).collect();
+
+    let mut reaches = Vec::new();
+    let names: Vec<Text> = texts(field("namespaces")).map(Text::from).collect();
+    if !names.is_empty() {
+        reaches.push(Reach::Names(names));
+    }
+    let selectors = items(field("namespaceSelectors")).iter();
+    for selector in selectors.chain(field("namespaceSelector")) {
+        reaches.push(Selector::of(selector).map_or(Reach::Everywhere, Reach::Selected));
+    }
+
+    for to in reaches {
+        facts.copied_objects.push(CopiedObjects {
+            id: object.id.clone(),
+            what: format!("the secret {}", paths.join(", ")).into(),
+            from: CopySource::Outside(paths.clone()),
+            to,
+            by: "External Secrets Operator",
+            origin: object.origin,
+        });
+    }
+}
+
+/// The namespaces that may import an exported Secret.
+fn secret_export<T: TreeValue>(facts: &mut Facts, object: &ObjectRef, spec: Option<&T>) {
+    let mut names: Vec<Text> = texts(spec.and_then(|spec| spec.member("toNamespaces")))
+        .map(Text::from)
+        .collect();
+    names.extend(text(spec, "toNamespace"));
+
+    facts.copied_objects.push(CopiedObjects {
+        id: object.id.clone(),
+        what: format!("Secret {}", object.id.name).into(),
+        from: CopySource::Namespace(object.id.namespace.clone()),
+        to: Reach::Names(names),
+        by: "secretgen-controller",
+        origin: object.origin,
+    });
+}
+
+/// Copies that the annotations of a Secret or ConfigMap ask for or allow.
+///
+/// Source: github.com/emberstack/kubernetes-reflector, github.com/mittwald/kubernetes-replicator,
+/// config-syncer.com/docs.
+fn annotated_copies<T: TreeValue>(facts: &mut Facts, object: &ObjectRef, node: &T) {
+    const REFLECTOR: &str = "reflector.v1.k8s.emberstack.com";
+    const REPLICATOR: &str = "replicator.v1.mittwald.de";
+    const SYNCER: &str = "kubed.appscode.com/sync";
+
+    let Some(annotations) = node
+        .member("metadata")
+        .and_then(|metadata| metadata.member("annotations"))
+    else {
+        return;
+    };
+    let value = |key: &str| annotations.member(key).and_then(TreeValue::text);
+    let is_true = |key: &str| value(key).is_some_and(|value| value == "true");
+
+    let mut reaches: Vec<(&'static str, Reach)> = Vec::new();
+    if is_true(&format!("{REFLECTOR}/reflection-allowed")) {
+        let list = value(&format!("{REFLECTOR}/reflection-allowed-namespaces"));
+        reaches.push(("Reflector", Reach::expressions(list.unwrap_or_default())));
+    }
+    if is_true(&format!("{REPLICATOR}/replication-allowed")) {
+        let list = value(&format!("{REPLICATOR}/replication-allowed-namespaces"));
+        reaches.push(("Replicator", Reach::expressions(list.unwrap_or_default())));
+    }
+    if let Some(list) = value(&format!("{REPLICATOR}/replicate-to")) {
+        reaches.push(("Replicator", Reach::expressions(list)));
+    }
+    if value(&format!("{REPLICATOR}/replicate-to-matching")).is_some() {
+        reaches.push(("Replicator", Reach::Everywhere));
+    }
+    if let Some(selector) = value(SYNCER) {
+        reaches.push(("Config Syncer", equality(selector)));
+    }
+
+    for (by, to) in reaches {
+        facts.copied_objects.push(CopiedObjects {
+            id: object.id.clone(),
+            what: format!("{} {}", object.id.kind, object.id.name).into(),
+            from: CopySource::Namespace(object.id.namespace.clone()),
+            to,
+            by,
+            origin: object.origin,
+        });
+    }
+}
+
+/// The namespaces that `key=value` selects; all where it is another text.
+fn equality(selector: &str) -> Reach {
+    match selector.split_once('=') {
+        Some((key, value)) if !selector.contains([',', '!', '(']) => Reach::Selected(
+            Selector::equal(key.trim(), value.trim_start_matches('=').trim()),
+        ),
+        _ => Reach::Everywhere,
+    }
+}
+
+/// What a policy of Kyverno for the whole cluster generates: bindings, and copies.
+fn kyverno<T: TreeValue>(facts: &mut Facts, object: &ObjectRef, node: &T) {
+    for rule in items(node.member("spec").and_then(|spec| spec.member("rules"))) {
+        let Some(generate) = rule.member("generate") else {
+            continue;
+        };
+        let matched = matched_namespaces(rule);
+        let each = items(generate.member("foreach")).iter();
+        for target in std::iter::once(generate).chain(each) {
+            generated(facts, object, target, &matched);
+        }
+    }
+}
+
+/// The namespaces whose creation, or whose objects, a rule of Kyverno is for.
+fn matched_namespaces<T: TreeValue>(rule: &T) -> Reach {
+    let matches = rule.member("match");
+    let lists = ["any", "all"].map(|list| items(matches.and_then(|node| node.member(list))));
+    let direct = matches.and_then(|node| node.member("resources"));
+    let filters: Vec<&T> = lists
+        .into_iter()
+        .flatten()
+        .filter_map(|entry| entry.member("resources"))
+        .chain(direct)
+        .collect();
+
+    // Of several filters each may match: only one can be followed.
+    let [filter] = filters[..] else {
+        return Reach::Everywhere;
+    };
+    let for_namespaces = texts(filter.member("kinds")).all(|kind| kind == "Namespace");
+    let names = |key: &str| -> Vec<Text> { texts(filter.member(key)).map(Text::from).collect() };
+    let (named, selector) = match for_namespaces {
+        true => (names("names"), filter.member("selector")),
+        false => (names("namespaces"), filter.member("namespaceSelector")),
+    };
+    if !named.is_empty() {
+        return Reach::Names(named);
+    }
+    match selector.map(Selector::of) {
+        Some(Ok(selector)) => Reach::Selected(selector),
+        _ => Reach::Everywhere,
+    }
+}
+
+/// Reads one object that a rule of Kyverno generates.
+fn generated<T: TreeValue>(facts: &mut Facts, object: &ObjectRef, target: &T, matched: &Reach) {
+    let kind = text(Some(target), "kind").unwrap_or_default();
+    let reach = match text(Some(target), "namespace") {
+        Some(namespace) if !namespace.contains("{{") => Reach::Names(vec![namespace]),
+        _ => matched.clone(),
+    };
+
+    if let (Some(data), "RoleBinding" | "ClusterRoleBinding") =
+        (target.member("data"), kind.as_str())
+    {
+        let role = data.member("roleRef");
+        let everywhere = kind == "ClusterRoleBinding";
+        facts.indirect_bindings.push(IndirectBinding {
+            id: object.id.clone(),
+            role: (Text::default(), text(role, "name").unwrap_or_default()),
+            subjects: subjects(data.member("subjects"), ""),
+            reach: if everywhere {
+                Reach::Everywhere
+            } else {
+                reach.clone()
+            },
+            origin: object.origin,
+        });
+    }
+
+    let mut copy = |what: String, from: Text| {
+        facts.copied_objects.push(CopiedObjects {
+            id: object.id.clone(),
+            what: what.into(),
+            from: CopySource::Namespace(from),
+            to: reach.clone(),
+            by: "Kyverno",
+            origin: object.origin,
+        });
+    };
+    let literal = |node: &T| {
+        text(Some(node), "namespace").filter(|name| !name.is_empty() && !name.contains("{{"))
+    };
+    if let Some((node, from)) = target
+        .member("clone")
+        .and_then(|node| Some((node, literal(node)?)))
+    {
+        let name = text(Some(node), "name").unwrap_or_default();
+        copy(format!("{kind} {name}"), from);
+    }
+    if let Some((node, from)) = target
+        .member("cloneList")
+        .and_then(|node| Some((node, literal(node)?)))
+    {
+        let kinds: Vec<&str> = texts(node.member("kinds")).collect();
+        copy(format!("each {}", kinds.join(", ")), from);
+    }
+}
+
+/// The namespace of a Service of the cluster that a URL names.
+pub fn service_in_url(url: &str) -> Option<Text> {
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    let host = rest.split(['/', ':', '?']).next()?;
+    let parts: Vec<&str> = host.split('.').collect();
+    match parts[..] {
+        [_, namespace] => Some(namespace.into()),
+        [_, namespace, "svc", ..] => Some(namespace.into()),
+        _ => None,
+    }
+}
+
+/// Every text under a key of this name, at any depth.
+pub fn texts_under<'t, T: TreeValue>(node: &'t T, key: &str, found: &mut Vec<&'t str>) {
+    match node.view() {
+        View::Map(entries) => {
+            for (name, value) in entries.iter().map(T::split) {
+                match value.text() {
+                    Some(text) if name == key => found.push(text),
+                    _ => texts_under(value, key, found),
+                }
+            }
+        }
+        View::Seq(items) => items.iter().for_each(|item| texts_under(item, key, found)),
+        _ => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_url_names_a_service_of_the_cluster_or_none() {
+        for (url, namespace) in [
+            ("https://hook.red.svc:443/mutate", Some("red")),
+            ("http://hook.red.svc.cluster.local/x", Some("red")),
+            ("https://hook.red/x", Some("red")),
+            ("https://hook.example.org/x", None),
+            ("https://localhost/x", None),
+        ] {
+            assert_eq!(service_in_url(url).as_deref(), namespace, "{url}");
+        }
+    }
+
+    #[test]
+    fn a_principal_of_rancher_is_called_by_each_of_its_names() {
+        let names = |principal: &str| -> Vec<String> {
+            let all = principal_names(principal);
+            all.iter().map(ToString::to_string).collect()
+        };
+        assert_eq!(names("red-admins"), ["red-admins"]);
+        assert!(names("github_team://red-admins").contains(&"red-admins".to_owned()));
+        assert!(names("openldap_group://cn=red-admins,dc=x").contains(&"red-admins".to_owned()));
+    }
+}

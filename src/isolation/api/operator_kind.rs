@@ -1,0 +1,176 @@
+use super::Findings;
+use crate::diagnostic::rule;
+use crate::graph::Cluster;
+use crate::graph::rbac::{Binding, PolicyRule, Role};
+use crate::isolation::admission::own_grants;
+use crate::isolation::operators::{
+    OPERATOR_KINDS, OperatorKind, Standing, writes_every_kind, written,
+};
+use crate::isolation::{Finding, some};
+use crate::source::Span;
+use crate::value::Text;
+use std::collections::{BTreeMap, BTreeSet};
+
+rule! {
+    /// A tenant may write a kind whose operator acts beyond the tenant's namespaces.
+    ///
+    /// ## What it finds
+    /// Rights in a tenant's own namespaces on kinds such as Subscriptions of Operator Lifecycle
+    /// Manager, ResourceSets, HelmCharts of k3s or ServiceMonitors, if the inputs show that the
+    /// operator is open. If they do not show how it runs, the verdict rests on the assumption
+    /// `operators-closed`, which names the kinds, who may write them, and what closes them.
+    ///
+    /// ## Why it matters
+    /// An operator acts on an object with its own account. Whoever writes the object has what the
+    /// operator does: cluster-admin, the sources of other tenants, a token of the platform.
+    ///
+    /// ## Example
+    /// ```yaml
+    /// kind: Role
+    /// metadata: {name: operators, namespace: payments}
+    /// rules: [{apiGroups: [operators.coreos.com], resources: [subscriptions], verbs: [create]}]
+    /// ```
+    ///
+    /// ## Fix
+    /// Remove the right, or close the operator: each finding says how.
+    ///
+    /// ## References
+    /// The source of each kind is in the table `src/isolation/operators.rs`; Flux RFC-0001; ISO
+    /// 27001 A.8.2; SOC 2 CC6.3
+    pub static OPERATOR_KIND = "api/operator-kind", Error;
+}
+
+/// A role that is bound in tenants' own namespaces.
+struct BoundRole<'a> {
+    role: &'a Role,
+    /// The first binding.
+    binding: &'a Binding,
+    /// The names of the tenants that have it.
+    tenants: BTreeSet<&'a str>,
+}
+
+/// Kinds of one row that tenants may write and whose operator no input shows.
+#[derive(Default)]
+struct Unshown<'a> {
+    resources: BTreeSet<&'static str>,
+    tenants: BTreeSet<&'a str>,
+}
+
+pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
+    let standings: Vec<Standing> = OPERATOR_KINDS
+        .iter()
+        .map(|row| row.standing(cluster))
+        .collect();
+    let standing_of = |row: &OperatorKind| {
+        let at = OPERATOR_KINDS
+            .iter()
+            .position(|other| std::ptr::eq(other, row));
+        at.map_or(Standing::Unknown, |at| standings[at])
+    };
+
+    let mut unshown: BTreeMap<&str, (&OperatorKind, Unshown<'_>)> = BTreeMap::new();
+    let mut every_kind: BTreeSet<&str> = BTreeSet::new();
+
+    for bound in bound_roles(cluster).values() {
+        let rules = &bound.role.rules;
+        let wild = writes_every_kind(rules);
+        if wild {
+            every_kind.extend(&bound.tenants);
+        }
+
+        for (row, resources, rule) in written(rules, wild) {
+            match standing_of(row) {
+                Standing::Closed => {}
+                Standing::Open(span, shown) => {
+                    out.push(finding(bound, row, &resources, rule, (span, shown)));
+                }
+                // A role for every kind is one assumption, not one for each operator.
+                Standing::Unknown if wild => {}
+                Standing::Unknown => {
+                    let (_, all) = unshown
+                        .entry(row.group)
+                        .or_insert((row, Unshown::default()));
+                    all.resources.extend(resources);
+                    all.tenants.extend(&bound.tenants);
+                }
+            }
+        }
+    }
+
+    for (row, all) in unshown.values() {
+        out.assume("operators-closed", unshown_text(row, all));
+    }
+    if !every_kind.is_empty() {
+        let text = format!(
+            "tenants that may write every kind of their namespaces ({}) reach nobody through the kinds of \
+             operators: Operator Lifecycle Manager, k3s, flux-operator, Argo CD, Kyverno and the like do \
+             not run, or are closed; a role that lists its kinds removes this",
+            some(every_kind)
+        );
+        out.assume("operators-closed", text);
+    }
+}
+
+/// The roles that are bound in tenants' own namespaces.
+fn bound_roles(cluster: &Cluster) -> BTreeMap<&(Text, Text), BoundRole<'_>> {
+    let mut roles: BTreeMap<&(Text, Text), BoundRole<'_>> = BTreeMap::new();
+    for (tenant, binding, role, _) in own_grants(cluster) {
+        let bound = roles.entry(&binding.role).or_insert_with(|| BoundRole {
+            role,
+            binding,
+            tenants: BTreeSet::new(),
+        });
+        bound.tenants.insert(&cluster.tenants[tenant as usize].name);
+    }
+    roles
+}
+
+/// What the assumption about a row says.
+fn unshown_text(row: &OperatorKind, all: &Unshown<'_>) -> String {
+    let resources: Vec<&str> = all.resources.iter().copied().collect();
+    format!(
+        "{} may write {} ({}), and {} {}; this is closed if {}",
+        some(all.tenants.iter().copied()),
+        resources.join(", "),
+        row.group,
+        row.operator,
+        row.gains,
+        row.closed_by
+    )
+}
+
+fn finding(
+    bound: &BoundRole<'_>,
+    row: &OperatorKind,
+    resources: &[&str],
+    rule: &PolicyRule,
+    (shown_at, shown): (Span, &str),
+) -> Finding {
+    let (span, role) = bound.role.cite(Some(rule), bound.binding);
+    let resources = resources.join(", ");
+    let who = match bound.tenants.len() {
+        1 => format!("tenant {}", some(bound.tenants.iter().copied())),
+        count => format!("{count} tenants ({})", some(bound.tenants.iter().copied())),
+    };
+    let message = format!(
+        "{who} may write {resources} ({}), and {} {}",
+        row.group, row.operator, row.gains
+    );
+
+    let finding = Finding::refuted(&OPERATOR_KIND, span, message)
+        .step(
+            bound.binding.origin.span,
+            format!(
+                "{} binds {}",
+                bound.binding.called(),
+                bound.binding.role_name()
+            ),
+        )
+        .step(span, format!("{role} lets them write {resources}"))
+        .step(shown_at, format!("{} acts on them: {shown}", row.operator))
+        .fix(format!("remove the right; or see that {}", row.closed_by));
+    match bound.tenants.first() {
+        Some(tenant) if bound.tenants.len() == 1 => finding.by(tenant),
+        _ => finding,
+    }
+}
