@@ -480,11 +480,12 @@ pub struct DiffArgs {
 /// The inputs of a proof beside the rendered objects.
 #[derive(Debug, Args)]
 pub struct ExtraArgs {
-    /// Include the manifests of this folder, on one cluster or on all; repeatable. If there is no
-    /// fleet, each of their namespaces counts as a tenant
+    /// Include the manifests of this folder or file, or of the standard input (-), on one cluster or
+    /// on all; repeatable. If there is no fleet, each of their namespaces counts as a tenant
     #[arg(long, value_name = "[CLUSTER=]DIR")]
     pub also: Vec<String>,
-    /// Include the objects of a live cluster, as `kubectl get -o json` prints them; repeatable
+    /// Include the objects of a live cluster, as `kubectl get -o json` prints them, from a file or
+    /// the standard input (-); repeatable
     #[arg(long, value_name = "[CLUSTER=]FILE")]
     pub snapshot: Vec<String>,
     /// Make one tenant of the --also namespaces that share the value of this label or annotation

@@ -54,5 +54,6 @@ mod show;
 mod spec;
 mod tamper;
 mod tree;
+mod validation;
 mod waivers;
 mod yaml_readers;

@@ -5,6 +5,7 @@
 
 use super::field::Field;
 use super::meta::selector;
+use super::networking::port_number;
 use super::{Checked, names};
 use crate::document::{TreeValue, View};
 use std::collections::BTreeSet;
@@ -237,6 +238,29 @@ fn client<T: TreeValue>(client: &Field<'_, T>) -> Checked {
     for key in ["name", "namespace"] {
         let field = service.child(key);
         field.require(!field.text().is_empty(), "must not be empty")?;
+    }
+    let port = service.child("port");
+    if port.is_set() {
+        port_number(&port)?;
+    }
+    service_path(&service.child("path"))
+}
+
+/// Checks the path of a webhook's Service: names between slashes.
+fn service_path<T: TreeValue>(path: &Field<'_, T>) -> Checked {
+    let text = path.text();
+    if text.is_empty() || text == "/" {
+        return Ok(());
+    }
+    path.require(text.starts_with('/'), "must begin with `/`")?;
+
+    let segments = text[1..].strip_suffix('/').unwrap_or(&text[1..]);
+    for segment in segments.split('/') {
+        let is_name = names::dns_subdomain(segment).is_ok();
+        path.require(
+            is_name,
+            "must have names of a-z, 0-9, `-` and `.` between slashes",
+        )?;
     }
     Ok(())
 }

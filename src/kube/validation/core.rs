@@ -76,23 +76,26 @@ const CONFLICTS: [[&str; 2]; 2] = [
     ["Terminating", "NotTerminating"],
 ];
 
-/// The value of a field as a quantity; `None` if it is none, or too large to be compared.
-fn quantity<T: TreeValue>(field: &Field<'_, T>) -> Option<Quantity> {
-    match field.view()? {
-        View::String(text) => Quantity::parse(text).ok(),
-        View::Number(number) => Quantity::parse(&number.to_string()).ok(),
-        _ => None,
+/// One unit, in billionths.
+const ONE: i128 = 1_000_000_000;
+
+/// The amount of a field in billionths; `None` if it is absent, or too large to be compared.
+fn amount<T: TreeValue>(field: &Field<'_, T>) -> Option<i128> {
+    let text = match field.view()? {
+        View::String(text) => text.to_owned(),
+        View::Number(number) => number.to_string(),
+        // As Go reads an entry of a mapping.
+        View::Null => return Some(0),
+        _ => return None,
+    };
+    match text.strip_prefix('-') {
+        Some(text) => Quantity::parse(text).ok().map(|amount| -amount.nanos()),
+        None => Quantity::parse(&text).ok().map(|amount| amount.nanos()),
     }
 }
 
 fn is_negative<T: TreeValue>(field: &Field<'_, T>) -> bool {
-    match field.view() {
-        Some(View::String(text)) => {
-            text.starts_with('-') && text.contains(|c| ('1'..='9').contains(&c))
-        }
-        Some(View::Number(number)) => number.as_f64().is_some_and(|number| number < 0.0),
-        _ => false,
-    }
+    amount(field).is_some_and(|amount| amount < 0)
 }
 
 fn is_quota_resource(name: &str) -> bool {
@@ -126,7 +129,7 @@ pub(super) fn resource_quota<T: TreeValue>(root: &Field<'_, T>) -> Checked {
     conflicting(&expressions, &selected.iter().map(String::as_str).collect())
 }
 
-fn quota_amount<T: TreeValue>(hard: &Field<'_, T>, name: &str, amount: &Field<'_, T>) -> Checked {
+fn quota_amount<T: TreeValue>(hard: &Field<'_, T>, name: &str, value: &Field<'_, T>) -> Checked {
     if let Err(reason) = names::qualified_name(name) {
         return hard.refuse(format!("has the resource `{name}`, which {reason}"));
     }
@@ -136,13 +139,13 @@ fn quota_amount<T: TreeValue>(hard: &Field<'_, T>, name: &str, amount: &Field<'_
         ));
     }
 
-    amount.require(!is_negative(amount), "must not be negative")?;
+    value.require(!is_negative(value), "must not be negative")?;
     let is_extended = name.contains('/')
         && !name.contains("kubernetes.io/")
         && !name.starts_with("requests.")
         && names::qualified_name(&format!("requests.{name}")).is_ok();
-    let is_whole = quantity(amount).is_none_or(|amount| amount.is_whole());
-    amount.require(
+    let is_whole = amount(value).is_none_or(|amount| amount % ONE == 0);
+    value.require(
         is_whole || !(is_extended || COUNTED.contains(&name)),
         "must be a whole number",
     )
@@ -217,7 +220,7 @@ fn limit_item<T: TreeValue>(item: &Field<'_, T>) -> Checked {
     }
     if kind.text() == "PersistentVolumeClaim" {
         let (min, max) = (item.child("min"), item.child("max"));
-        let has_bound = min.child("storage").is_set() || max.child("storage").is_set();
+        let has_bound = min.has("storage") || max.has("storage");
         item.require(has_bound, "must have a min or a max of storage")?;
     }
 
@@ -239,14 +242,14 @@ fn limit_item<T: TreeValue>(item: &Field<'_, T>) -> Checked {
 
     let [min, request, default, max, ratio] = &fields;
     for name in resources.into_keys() {
-        let ladder = [min, request, default, max].map(|field| field.child(name));
+        let ladder = [min, request, default, max].map(|field| field.entry(name));
         in_order(&ladder)?;
-        ratio_fits(&ratio.child(name), &ladder[0], &ladder[3])?;
+        ratio_fits(&ratio.entry(name), &ladder[0], &ladder[3])?;
 
         let overcommits = (!name.contains('/') || name.contains("kubernetes.io/"))
             && !name.starts_with("hugepages-");
         if let (false, Some(request), Some(default)) =
-            (overcommits, quantity(&ladder[1]), quantity(&ladder[2]))
+            (overcommits, amount(&ladder[1]), amount(&ladder[2]))
         {
             ladder[1].require(request == default, "must be equal to the default")?;
         }
@@ -259,9 +262,8 @@ fn limit_item<T: TreeValue>(item: &Field<'_, T>) -> Checked {
 fn in_order<T: TreeValue>(ladder: &[Field<'_, T>]) -> Checked {
     for (at, low) in ladder.iter().enumerate() {
         for high in &ladder[at + 1..] {
-            if let (Some(less), Some(more)) = (quantity(low), quantity(high)) {
-                let reason = format!("is {less}, over {}, {more}", high.path());
-                low.require(less <= more, &reason)?;
+            if let (Some(less), Some(more)) = (amount(low), amount(high)) {
+                low.require(less <= more, &format!("is over {}", high.path()))?;
             }
         }
     }
@@ -273,15 +275,13 @@ fn ratio_fits<T: TreeValue>(
     min: &Field<'_, T>,
     max: &Field<'_, T>,
 ) -> Checked {
-    let Some(amount) = quantity(ratio) else {
+    let Some(most) = amount(ratio) else {
         return Ok(());
     };
-    let one = 1_000_000_000;
-    ratio.require(amount.nanos() >= one, "is below 1")?;
+    ratio.require(most >= ONE, "is below 1")?;
 
-    if let (Some(min), Some(max)) = (quantity(min), quantity(max)) {
-        let largest = max.nanos() as f64 / min.nanos() as f64;
-        let is_over = amount.nanos() as f64 / one as f64 > largest;
+    if let (Some(min), Some(max)) = (amount(min), amount(max)) {
+        let is_over = most as f64 / ONE as f64 > max as f64 / min as f64;
         ratio.require(!is_over, "is greater than max divided by min")?;
     }
     Ok(())
@@ -320,7 +320,7 @@ struct ServiceShape<'a> {
 pub(super) fn service<T: TreeValue>(root: &Field<'_, T>) -> Checked {
     let spec = root.child("spec");
     let (kind, cluster_ip) = (spec.child("type"), spec.child("clusterIP"));
-    kind.unset_or_one_of(&["ClusterIP", "NodePort", "LoadBalancer", "ExternalName"])?;
+    kind.empty_or_one_of(&["ClusterIP", "NodePort", "LoadBalancer", "ExternalName"])?;
 
     let external_ips = spec.child("externalIPs");
     let shape = ServiceShape {
@@ -559,7 +559,7 @@ pub(super) fn persistent_volume<T: TreeValue>(root: &Field<'_, T>) -> Checked {
     is_positive(&storage)?;
 
     spec.child("persistentVolumeReclaimPolicy")
-        .unset_or_one_of(&["Delete", "Recycle", "Retain"])?;
+        .empty_or_one_of(&["Delete", "Recycle", "Retain"])?;
     class_and_mode(&spec)?;
 
     let volumes = VOLUMES.iter().filter(|kind| spec.child(kind).is_set());
@@ -588,7 +588,10 @@ fn volume_source<T: TreeValue>(spec: &Field<'_, T>) -> Checked {
             path.require(!climbs, "must not contain `..`")?;
         }
     }
-    Ok(())
+    let path = spec.child("nfs");
+    let path = path.child("path");
+    let is_absolute = !path.is_set() || path.text().starts_with('/');
+    path.require(is_absolute, "must be an absolute path")
 }
 
 /// Checks a PersistentVolumeClaim.
@@ -620,7 +623,7 @@ fn access_modes<T: TreeValue>(modes: &Field<'_, T>) -> Checked {
 }
 
 fn is_positive<T: TreeValue>(storage: &Field<'_, T>) -> Checked {
-    let is_zero = quantity(storage).is_some_and(|amount| amount.nanos() == 0);
+    let is_zero = amount(storage) == Some(0);
     let is_wrong = !storage.is_set() || is_negative(storage) || is_zero;
     storage.require(!is_wrong, "must be more than nothing")
 }

@@ -40,6 +40,13 @@ impl<'p, T: TreeValue> Field<'p, T> {
         }
     }
 
+    /// The entry of a key of a mapping, whose value may be null.
+    pub(super) fn entry<'c>(&'c self, key: &'c str) -> Field<'c, T> {
+        let mut entries = self.entries();
+        let found = entries.find(|(known, _)| *known == key);
+        found.map_or_else(|| self.child(key), |(_, field)| field)
+    }
+
     /// The items of a list; none of another value.
     pub(super) fn items<'c>(&'c self) -> impl Iterator<Item = Field<'c, T>> {
         let items = labels::items(self.node).iter().enumerate();
@@ -181,6 +188,19 @@ impl<'p, T: TreeValue> Field<'p, T> {
             true => self.one_of(known),
             false => Ok(()),
         }
+    }
+
+    /// Refuses a text that is not empty and not one of these.
+    pub(super) fn empty_or_one_of(&self, known: &[&str]) -> Checked {
+        match self.text() {
+            "" => Ok(()),
+            _ => self.one_of(known),
+        }
+    }
+
+    /// Whether it has an entry of a key, be it null.
+    pub(super) fn has(&self, key: &str) -> bool {
+        self.entries().any(|(known, _)| known == key)
     }
 
     /// Refuses a text that a check of names refuses.

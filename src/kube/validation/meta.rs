@@ -25,8 +25,8 @@ pub(super) fn check<T: TreeValue>(id: &ObjectId, root: &Field<'_, T>) -> Checked
     labels(&metadata.child("labels"))?;
     annotations(&metadata.child("annotations"))?;
 
-    for finalizer in metadata.child("finalizers").items() {
-        finalizer.named(names::qualified_name)?;
+    for one in metadata.child("finalizers").items() {
+        finalizer(id, &one)?;
     }
     for owner in metadata.child("ownerReferences").items() {
         for key in ["apiVersion", "kind", "name", "uid"] {
@@ -38,9 +38,22 @@ pub(super) fn check<T: TreeValue>(id: &ObjectId, root: &Field<'_, T>) -> Checked
     Ok(())
 }
 
+/// Checks a finalizer: one of Kubernetes' own, or one with a domain.
+fn finalizer<T: TreeValue>(id: &ObjectId, field: &Field<'_, T>) -> Checked {
+    const OWN: [&str; 3] = ["foregroundDeletion", "kubernetes", "orphan"];
+    field.named(names::qualified_name)?;
+    let may_be_any = id.group == "admissionregistration.k8s.io" || field.text().contains('/');
+    field.require(
+        may_be_any || OWN.contains(&field.text()),
+        "must be a finalizer of Kubernetes, or have a domain",
+    )
+}
+
 /// Checks the name of an object, by its kind.
 fn name<T: TreeValue>(id: &ObjectId, field: &Field<'_, T>) -> Checked {
     match (&*id.group, &*id.kind) {
+        // The server makes one up.
+        ("", "LimitRange") if field.text().is_empty() => Ok(()),
         ("rbac.authorization.k8s.io", _) => field.named(names::path_segment),
         ("", "Namespace" | "Service") => field.named(names::dns_label),
         ("" | "networking.k8s.io" | "apps" | "batch" | "admissionregistration.k8s.io", _) => {

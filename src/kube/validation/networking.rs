@@ -97,17 +97,26 @@ pub(super) fn network<T: TreeValue>(field: &Field<'_, T>) -> Result<IpNet, Box<s
         return Err(field.refusal(RefusedBy::Server, reason));
     };
     let reason = match text.parse::<IpNet>() {
-        Err(_) => "has leading zeros",
+        _ if has_leading_zeros(text) => "has leading zeros",
         Ok(IpNet::V6(six)) if six.addr().to_ipv4_mapped().is_some() => {
             "is an IPv4 address within IPv6"
         }
         Ok(exact) if exact.addr() != exact.network() => "has bits beyond the prefix length",
-        Ok(_) => return Ok(net.trunc()),
+        _ => return Ok(net.trunc()),
     };
     Err(field.refusal(
         RefusedBy::NewServers,
         format!("is `{text}`, which {reason}"),
     ))
+}
+
+/// Whether a number of an IPv4 address, or the length of a prefix, has leading zeros.
+fn has_leading_zeros(network: &str) -> bool {
+    let (address, length) = network.split_once('/').unwrap_or((network, ""));
+    let numbers = address.split('.').filter(|_| !address.contains(':'));
+    numbers
+        .chain([length])
+        .any(|number| number.len() > 1 && number.starts_with('0'))
 }
 
 /// A network as servers before 1.36 read it: numbers may have leading zeros.

@@ -1,0 +1,243 @@
+//! What is said to be refused is refused by a real API server, and the other way round: every field
+//! of an object of each kind is changed in many ways.
+
+use crate::support::control_plane::ControlPlane;
+use crate::support::{documents, say};
+use serde_json::{Value, json};
+use tenantry::kube::validation::{self, Refusal};
+use tenantry::kube::{ObjectId, kinds};
+
+/// Values that a field is given in place of its own.
+fn values() -> Vec<Value> {
+    let texts = [
+        "",
+        "a",
+        "A",
+        "a b",
+        "a--b",
+        "-a",
+        "a.b",
+        "a.b.c",
+        "a/b",
+        "x/y/z",
+        "a_b",
+        "80",
+        "8080a",
+        "Default_Deny",
+        "TCP",
+        "tcp",
+        "Ingress",
+        "In",
+        "Exists",
+        "None",
+        "*",
+        "500m",
+        "1.5",
+        "-1",
+        "0",
+        "1Gi",
+        "1e3",
+        "5k5",
+        "10.0.0.0/8",
+        "10.1.0.0/16",
+        "10.0.0.5/8",
+        "010.0.0.0/8",
+        "10.0.0.0/33",
+        "::ffff:10.0.0.0/104",
+        "2001:db8::/32",
+        "10.0.0.1",
+        "127.0.0.1",
+        "Role",
+        "ClusterRole",
+        "Group",
+        "User",
+        "ServiceAccount",
+        "rbac.authorization.k8s.io",
+        "Pod",
+        "Container",
+        "Deny",
+        "Warn",
+        "NodePort",
+        "ExternalName",
+        "LoadBalancer",
+        "ClusterIP",
+        "Block",
+        "ReadWriteOncePod",
+        "line\nbreak",
+        "..",
+    ];
+    let mut all: Vec<Value> = texts.iter().map(|text| json!(text)).collect();
+    all.push(json!("a".repeat(64)));
+    all.push(json!("a".repeat(254)));
+    for other in [
+        json!(null),
+        json!(true),
+        json!(0),
+        json!(1),
+        json!(80),
+        json!(-1),
+        json!(65535),
+        json!(65536),
+        json!(1.5),
+        json!(3_000_000_000_i64),
+        json!([]),
+        json!({}),
+        json!(["a"]),
+        json!(["Ingress", "Egress", "Ingress"]),
+        json!({"a": "b"}),
+        json!({"a": 1}),
+        json!({"a b": "c"}),
+        json!([{}]),
+        json!({"pods": "1.5"}),
+        json!({"replicasets": "1"}),
+        json!({"storage": "0"}),
+        json!({"cpu": "2", "hugepages-2Mi": "4Mi"}),
+        json!({"matchLabels": {"a": "b c"}}),
+        json!(["BestEffort", "NotBestEffort"]),
+        json!(["Deny", "Warn"]),
+        json!(["ReadWriteOnce", "ReadWriteOncePod"]),
+    ] {
+        all.push(other);
+    }
+    all
+}
+
+/// The JSON Pointers of every value below one, but of those that say what the object is.
+fn pointers(value: &Value, at: &str, out: &mut Vec<String>) {
+    let mut below = |key: &str, value: &Value| {
+        let key = key.replace('~', "~0").replace('/', "~1");
+        let pointer = format!("{at}/{key}");
+        if !["/apiVersion", "/kind", "/metadata", "/metadata/namespace"].contains(&pointer.as_str())
+        {
+            out.push(pointer.clone());
+        }
+        pointers(value, &pointer, out);
+    };
+    match value {
+        Value::Object(entries) => entries.iter().for_each(|(key, value)| below(key, value)),
+        Value::Array(items) => (0..)
+            .zip(items)
+            .for_each(|(at, value): (usize, _)| below(&at.to_string(), value)),
+        _ => {}
+    }
+}
+
+/// The objects that differ from one in one field, each with what was changed.
+fn mutations(object: &Value) -> Vec<(String, Value)> {
+    let mut all = vec![("nothing".to_owned(), object.clone())];
+    let mut fields = Vec::new();
+    pointers(object, "", &mut fields);
+
+    for field in fields {
+        for value in values() {
+            let mut other = object.clone();
+            *other.pointer_mut(&field).expect("a field") = value.clone();
+            all.push((format!("{field} = {value}"), other));
+        }
+        let mut other = object.clone();
+        if let Some(Value::Object(entries)) = other.pointer_mut(&field) {
+            entries.insert("noSuchField".into(), json!("x"));
+            all.push((format!("{field}/noSuchField"), other));
+        }
+    }
+    all
+}
+
+fn ours(object: &Value) -> Option<Box<Refusal>> {
+    let id = ObjectId {
+        group: object["apiVersion"]
+            .as_str()
+            .and_then(|v| v.split_once('/'))
+            .map_or("", |(group, _)| group)
+            .into(),
+        kind: object["kind"].as_str().expect("a kind").into(),
+        namespace: object["metadata"]["namespace"]
+            .as_str()
+            .unwrap_or_default()
+            .into(),
+        name: object["metadata"]["name"]
+            .as_str()
+            .unwrap_or_default()
+            .into(),
+    };
+    let value = tenantry::value::Value::from(object);
+    validation::check(
+        &id,
+        object["apiVersion"].as_str().expect("a version"),
+        &value,
+    )
+}
+
+/// The request by which an object would be created.
+fn request(object: &Value) -> Value {
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let (version, kind) = (text(&object["apiVersion"]), text(&object["kind"]));
+    let group = version.split_once('/').map_or("", |(group, _)| group);
+    let row = kinds::find(group, &kind).expect("a row");
+    let base = match group {
+        "" => format!("/api/{version}"),
+        _ => format!("/apis/{version}"),
+    };
+    let place = match row.scope {
+        kinds::Scope::Namespaced => "/namespaces/default",
+        kinds::Scope::Cluster => "",
+    };
+    let path = format!(
+        "{base}{place}/{}?dryRun=All&fieldValidation=Strict",
+        row.plural
+    );
+    json!({"method": "POST", "path": path, "body": object})
+}
+
+/// Whether a refusal of the server is one that is not looked for: an expression that does not compile,
+/// what an admission plugin says, and names that are taken.
+fn is_beyond(change: &str, answer: &Value) -> bool {
+    let message = answer["body"]["message"].as_str().unwrap_or_default();
+    change.contains("xpression")
+        || answer["code"] != 422 && answer["code"] != 400
+        || message.contains("compilation failed")
+}
+
+#[test]
+fn the_server_refuses_what_we_refuse_and_nothing_else() {
+    let Some(plane) = ControlPlane::get() else {
+        return;
+    };
+    let all: Vec<(String, Value)> = documents("fixtures/server/objects.yaml")
+        .iter()
+        .flat_map(|object| {
+            let name = format!("{} {}", object["kind"], object["metadata"]["name"]);
+            mutations(object)
+                .into_iter()
+                .map(move |(change, other)| (format!("{name}: {change}"), other))
+        })
+        .collect();
+
+    let requests: Vec<Value> = all.iter().map(|(_, object)| request(object)).collect();
+    let answers = plane.ask(&requests);
+    let (mut wrong, mut refused) = (Vec::new(), 0);
+    for ((change, object), answer) in all.iter().zip(&answers) {
+        let ours = ours(object);
+        let taken = answer["code"] == 201;
+        refused += usize::from(!taken);
+        if ours.is_some() == taken && (ours.is_some() || !is_beyond(change, answer)) {
+            let said = ours.map_or("taken".to_owned(), |refusal| refusal.to_string());
+            wrong.push(format!(
+                "{change}\n  ours: {said}\n  server: {} {}",
+                answer["code"], answer["body"]["message"]
+            ));
+        }
+    }
+
+    say(&format!(
+        "validation: {} objects, {refused} of them refused by the API server, {} differ",
+        all.len(),
+        wrong.len()
+    ));
+    assert!(
+        wrong.is_empty(),
+        "{} differ, such as\n{}",
+        wrong.len(),
+        wrong[..wrong.len().min(20)].join("\n")
+    );
+}
