@@ -163,3 +163,24 @@ pub static RULES: &[&Rule] = &[
     &tree::STALE,
     &tree::UNKNOWN_CLUSTER,
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::isolation::severity::severity;
+
+    #[test]
+    fn every_rule_of_the_proof_has_a_severity() {
+        let of_proof = |rule: &&&Rule| rule.module.contains("::isolation::");
+        let missing: Vec<&str> = RULES
+            .iter()
+            .filter(of_proof)
+            .filter(|rule| severity(rule).is_none())
+            .map(|rule| rule.id)
+            .collect();
+        assert!(
+            missing.is_empty(),
+            "add to src/isolation/severity.rs: {missing:?}"
+        );
+    }
+}

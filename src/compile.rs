@@ -8,6 +8,8 @@
 
 use crate::bundle::{self, ClusterBundle, ObjectForm, RenderedObject, Templates, TenantManifests};
 use crate::diagnostic::{Diagnostic, Scope, sort};
+use crate::graph::NOT_READ;
+use crate::isolation;
 use crate::source::{SourceId, SourceMap, Span};
 use crate::spec::{self, FleetDoc, Loaded, NO_FLEET, ProfileDoc, SpecFile, Specs, TenantDoc};
 use crate::tenancy::{
@@ -99,7 +101,17 @@ pub fn resolve(
 
     let mut about_all = Vec::new();
     let resolve_context = sound_fleet(&specs, &findings).and_then(|fleet| {
-        tenancy::resolve_context(fleet, &specs, &profiles, context, &mut about_all)
+        let proof_rules = isolation::severity::RATED_RULES
+            .iter()
+            .map(|rated| rated.rule);
+        tenancy::resolve_context(
+            fleet,
+            &specs,
+            &profiles,
+            context,
+            proof_rules.filter(|rule| **rule != NOT_READ).collect(),
+            &mut about_all,
+        )
     });
     let load = || load_tenants(sources, &rest, home, in_shared, resolve_context.as_ref());
     let remember = || {

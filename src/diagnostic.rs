@@ -36,6 +36,8 @@ pub struct Rule {
     pub level: Level,
     /// The manual of the rule, in Markdown: its doc comment.
     pub doc: &'static str,
+    /// The path of the module that declares it.
+    pub module: &'static str,
 }
 
 impl PartialEq for Rule {
@@ -54,6 +56,7 @@ macro_rules! rule {
             id: $id,
             level: $crate::diagnostic::Level::$level,
             doc: concat!($($doc, "\n"),+),
+            module: module_path!(),
         };
     };
 }

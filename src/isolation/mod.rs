@@ -19,13 +19,16 @@ pub mod capability;
 pub mod operators;
 pub mod question;
 pub mod resources;
+pub mod severity;
 pub mod threats;
+pub mod waived;
 
 use crate::diagnostic::{Diagnostic, Level, Rule};
 use crate::graph::{Cluster, NamespaceNode, Origin, Owner, TenantNode};
 use crate::source::Span;
 use crate::value::Text;
 use std::collections::BTreeMap;
+use waived::Waived;
 
 /// The version of the model of the proof. It changes if a verdict changes its meaning.
 pub const MODEL: &str = "1";
@@ -137,6 +140,8 @@ pub struct Finding {
     pub victim: Option<Text>,
     /// The rule, the place, the chain as related places, and the fix.
     pub diagnostic: Diagnostic,
+    /// The Waiver that permits it.
+    pub waived: Option<Waived>,
 }
 
 /// The verdict on one plane.
@@ -152,6 +157,21 @@ pub struct PlaneResult {
     pub refuted: usize,
     /// How many questions have no answer.
     pub unknown: usize,
+    /// How many of the findings that refute it a Waiver permits.
+    pub refuted_waived: usize,
+    /// How many of the questions without an answer a Waiver permits.
+    pub unknown_waived: usize,
+}
+
+impl PlaneResult {
+    /// The verdict as reports name it, with whether waivers permit all findings that lead to it.
+    pub const fn verdict_name(&self) -> &'static str {
+        match self.verdict {
+            Verdict::Refuted if self.refuted == self.refuted_waived => "refuted (waived)",
+            Verdict::Unknown if self.unknown == self.unknown_waived => "unknown (waived)",
+            verdict => verdict.name(),
+        }
+    }
 }
 
 /// The size of a cluster.
@@ -268,6 +288,7 @@ impl Finding {
             tenant: None,
             victim: None,
             diagnostic,
+            waived: None,
         }
     }
 
@@ -443,5 +464,7 @@ fn result(
         assumptions,
         refuted,
         unknown,
+        refuted_waived: 0,
+        unknown_waived: 0,
     }
 }

@@ -2,6 +2,8 @@
 
 use crate::catalog::RULES;
 use crate::diagnostic::Rule;
+use crate::graph::NOT_READ;
+use crate::isolation::severity::{Severity, severity};
 use crate::spec::did_you_mean;
 use crate::spec::schema::DocumentKind;
 use crate::tenancy::WAIVABLE;
@@ -21,17 +23,18 @@ fn one_line(text: &str) -> String {
 }
 
 fn waivable(rule: &Rule) -> bool {
-    WAIVABLE.iter().any(|r| r.id == rule.id)
+    WAIVABLE.iter().any(|r| r.id == rule.id) || *rule != NOT_READ && severity(rule).is_some()
 }
 
-/// Every rule: id, level, whether a Waiver can name it, what it finds.
+/// Every rule: id, level, severity, whether a Waiver can name it, what it finds.
 pub fn rules_table() -> String {
     let width = RULES.iter().map(|r| r.id.len()).max().unwrap_or(0);
     let mut out = String::new();
     for rule in RULES {
         let waiver = if waivable(rule) { "waivable" } else { "" };
+        let severity = severity(rule).map_or("", Severity::name);
         out.push_str(&format!(
-            "{:width$}  {:7}  {waiver:8}  {}\n",
+            "{:width$}  {:7}  {severity:8}  {waiver:8}  {}\n",
             rule.id,
             rule.level.name(),
             one_line(headline(rule))
@@ -44,9 +47,18 @@ pub fn rules_table() -> String {
 pub fn rules_json() -> String {
     let rules: Vec<_> = RULES
         .iter()
-        .map(
-            |r| json!({"id": r.id, "level": r.level.name(), "waivable": waivable(r), "summary": one_line(headline(r))}),
-        )
+        .map(|rule| {
+            let mut entry = json!({
+                "id": rule.id,
+                "level": rule.level.name(),
+                "waivable": waivable(rule),
+                "summary": one_line(headline(rule)),
+            });
+            if let Some(severity) = severity(rule) {
+                entry["severity"] = severity.name().into();
+            }
+            entry
+        })
         .collect();
     format!(
         "{}\n",
@@ -82,6 +94,9 @@ pub fn explain(id: &str) -> Result<String, String> {
         return Err(unknown_rule(id));
     };
     let mut out = format!("# {}\n\nlevel: {}", rule.id, rule.level.name());
+    if let Some(severity) = severity(rule) {
+        out.push_str(&format!("; severity: {}", severity.name()));
+    }
     if waivable(rule) {
         out.push_str("; a Waiver can permit it");
     }

@@ -2,6 +2,7 @@
 
 use super::is_deceptive;
 use crate::diagnostic::{Diagnostic, Level};
+use crate::isolation::severity;
 use crate::source::{Source, SourceMap, Span};
 use miette::{
     GraphicalReportHandler, GraphicalTheme, LabeledSpan, MietteError, MietteSpanContents,
@@ -93,6 +94,9 @@ fn one(out: &mut String, sources: &SourceMap, finding: &Diagnostic, color: bool,
         .map(|line| format!("see {line}"))
         .collect();
 
+    if let Some(severity) = severity::of(finding) {
+        help.push(format!("severity: {}", severity.name()));
+    }
     if !finding.fix.is_empty() {
         help.push(format!("fix: {}", finding.fix));
     }

@@ -77,6 +77,7 @@ impl Linker<'_> {
         // A file that cannot be read may hold any tenant.
         let may_exist = |name: &str| self.has_unreadable_file() || known.has(name);
         waivers.dangling(may_exist, out);
+        let proof_waivers = waivers.of_proof(&self.resolve_context.proof_rules);
 
         let mut tenants = self.defined_once(resolved, out);
         self.connect(&mut tenants, &known, out);
@@ -99,6 +100,7 @@ impl Linker<'_> {
         let tenancy = Tenancy {
             tenants,
             permits: waivers.permits_for(&[&MANIFEST_FLOOR, &CLUSTER_ADMIN]),
+            proof_waivers,
             absent,
             waivers_used,
         };

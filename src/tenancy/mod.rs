@@ -49,7 +49,9 @@ pub use standing::{Reason, Standing, Standings};
 pub use subjects::{CATALOGUE, CLUSTER_ADMIN, UNKNOWN_ROLE, WILDCARD_ROLE, role_object};
 pub use sync::SYNC;
 pub use tenant::{FLUX_CREATE_TENANT, INCOMPLETE, PARAMETERS, ResolveContext, Resolved};
-pub use waivers::{DANGLING, DEFAULT_MAX_DAYS, EXPIRED, EXPIRING, NOT_APPROVED, Permits, UNUSED};
+pub use waivers::{
+    DANGLING, DEFAULT_MAX_DAYS, EXPIRED, EXPIRING, NOT_APPROVED, Permits, ProofWaiver, UNUSED,
+};
 
 use crate::diagnostic::{Diagnostic, Level, Rule, Scope, rule};
 use crate::spec::leaf::Day;
@@ -82,11 +84,13 @@ pub struct Tenancy {
     pub absent: BTreeSet<String>,
     /// The waivers of loosenings that only rendered objects show.
     pub permits: Permits,
+    /// The waivers of rules of the proof.
+    pub proof_waivers: Vec<ProofWaiver>,
     /// The number of waivers in use, for each tenant that uses one.
     pub waivers_used: BTreeMap<String, usize>,
 }
 
-/// Rules that a Waiver can name.
+/// Rules that a Waiver can name, besides those of the proof.
 pub static WAIVABLE: [&Rule; 10] = [
     &CLUSTER_ADMIN,
     &WILDCARD_ROLE,
@@ -113,12 +117,13 @@ rule! {
 }
 
 /// Checks the documents that all tenants of a fleet share. `None` if a fault of theirs stops the
-/// fleet.
+/// fleet. `proof_rules` are the rules of a later stage that a Waiver can name.
 pub fn resolve_context<'a>(
     fleet: &'a FleetDoc,
     specs: &'a Specs,
     builtin: &'a BTreeMap<String, ProfileDoc>,
     context: &Context,
+    proof_rules: Vec<&'static Rule>,
     out: &mut Vec<Diagnostic>,
 ) -> Option<ResolveContext<'a>> {
     let before = out.len();
@@ -143,12 +148,18 @@ pub fn resolve_context<'a>(
     }
     let rules = fleet.spec.waivers.clone().unwrap_or_default();
     let now = context.now.unwrap_or(Day::EPOCH);
-    let waivers = Waivers::new(&specs.waivers, &rules, &WAIVABLE, now, out);
+    let waivable: Vec<&Rule> = WAIVABLE
+        .iter()
+        .copied()
+        .chain(proof_rules.clone())
+        .collect();
+    let waivers = Waivers::new(&specs.waivers, &rules, &waivable, now, out);
 
     Some(ResolveContext {
         fleet,
         profiles,
         waivers,
+        proof_rules,
         parameters,
         keep_merged: context.keep_merged,
     })

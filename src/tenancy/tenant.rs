@@ -6,7 +6,7 @@ use super::names;
 use super::profile::{Profile, check_enforced};
 use super::waivers::{Used, WaiverUse, Waivers};
 use super::{DERIVED_NAME, FLEET, RESERVED_NAME, UNKNOWN_PROFILE};
-use crate::diagnostic::{Diagnostic, Scope, rule};
+use crate::diagnostic::{Diagnostic, Rule, Scope, rule};
 use crate::document::{Node, NodeValue, Spanned, deserialize};
 use crate::expression::eval_text;
 use crate::source::Span;
@@ -58,6 +58,8 @@ pub struct ResolveContext<'a> {
     pub profiles: BTreeMap<&'a str, Profile>,
     /// The waivers that hold today.
     pub waivers: Waivers<'a>,
+    /// The rules of the proof, which a Waiver can name.
+    pub proof_rules: Vec<&'static Rule>,
     /// The checker of parameters.
     pub parameters: Option<Checker>,
     /// Whether each tenant keeps its merged tree.

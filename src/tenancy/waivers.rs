@@ -76,6 +76,21 @@ impl Permits {
     }
 }
 
+/// A valid waiver of a rule of the proof, for the stage that looks for ways between tenants.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProofWaiver {
+    /// The name.
+    pub name: String,
+    /// The id of the rule.
+    pub rule: String,
+    /// The tenant.
+    pub tenant: String,
+    /// The objects, as `Kind/namespace/name`; all of the tenant if `None`.
+    pub objects: Option<Vec<String>>,
+    /// The last day, as 2027-04-01.
+    pub expires: String,
+}
+
 /// The valid waivers of a fleet.
 #[derive(Debug, Default)]
 pub struct Waivers<'a> {
@@ -276,6 +291,32 @@ impl<'a> Waivers<'a> {
         }
 
         permits
+    }
+
+    /// Every waiver of a rule of the proof. They count as used: whether they are is seen only in a
+    /// proof.
+    pub fn of_proof(&self, rules: &[&Rule]) -> Vec<ProofWaiver> {
+        let is_of_proof = |waiver: &&Waiver<'_>| {
+            let named = waiver.doc.spec.rule.as_str();
+            rules.iter().any(|rule| rule.id == named)
+        };
+        let waivers = self.by_tenant.values().flatten().filter(is_of_proof);
+
+        waivers
+            .map(|waiver| {
+                waiver.used.store(true, Ordering::Relaxed);
+                let spec = &waiver.doc.spec;
+                let objects = spec.objects.as_ref();
+                ProofWaiver {
+                    name: waiver.doc.name.value.to_string(),
+                    rule: spec.rule.value.to_string(),
+                    tenant: spec.tenant.value.to_string(),
+                    objects: objects
+                        .map(|list| list.iter().map(|object| object.value.to_string()).collect()),
+                    expires: spec.expires.value.to_string(),
+                }
+            })
+            .collect()
     }
 
     /// The number of a tenant's waivers that are used.
