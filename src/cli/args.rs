@@ -77,7 +77,7 @@ pub enum ReportFormat {
     Sarif,
     /// Markdown, for a pull request (diff, prove, verify)
     Markdown,
-    /// JUnit test results, for CI (verify)
+    /// JUnit test results, for CI (check, prove, verify)
     Junit,
 }
 
@@ -110,6 +110,29 @@ pub enum FailOn {
 pub enum FailOnClass {
     /// Somebody gains access, or it cannot be told whether somebody does
     Widens,
+}
+
+/// The mildest findings of a proof that make the exit code 1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum FailOnVerdict {
+    /// Ways from one tenant to another
+    Refuted,
+    /// Ways, and questions without an answer
+    Unknown,
+    /// Ways, questions and warnings
+    Warning,
+}
+
+/// Findings that were there before.
+#[derive(Clone, Debug, Args)]
+pub struct KnownArgs {
+    /// Take the findings that this file lists as known: they do not make the exit code 1. The file
+    /// is one of --write-baseline, or a report of --format json
+    #[arg(long, value_name = "FILE")]
+    pub baseline: Option<PathBuf>,
+    /// Write the findings to this file, to be known in later runs [default: the file of --baseline]
+    #[arg(long, value_name = "FILE", num_args = 0..=1)]
+    pub write_baseline: Option<Option<PathBuf>>,
 }
 
 /// Flags of `status`.
@@ -207,7 +230,14 @@ Examples:
   tenantry prove --live
 
   # Report only network findings, as Markdown
-  tenantry prove --only network --format markdown")]
+  tenantry prove --only network --format markdown
+
+  # Fail only on what a branch brings
+  tenantry prove --also infra --since origin/main
+
+  # Write down what is there, and fail only on what comes later
+  tenantry prove --also infra --write-baseline baseline.json
+  tenantry prove --also infra --baseline baseline.json")]
     Prove(ProveArgs),
     /// Compare a live cluster with the rendered objects, and list the objects beside them
     #[cfg(feature = "cluster")]
@@ -218,6 +248,9 @@ Examples:
 
   # Verify one cluster of several by its kubeconfig context
   tenantry verify --context prod=admin@prod
+
+  # Fail only on findings that are not in a baseline; what has not converged always fails
+  tenantry verify --baseline live-baseline.json
 
   # Print the rights that verify needs
   tenantry verify --print-rbac")]
@@ -307,13 +340,25 @@ Examples:
 }
 
 impl Command {
+    /// The name of the commands that write JUnit reports; empty for others.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Check(_) => "check",
+            Self::Prove(_) => "prove",
+            #[cfg(feature = "cluster")]
+            Self::Verify(_) => "verify",
+            _ => "",
+        }
+    }
+
     /// The formats that this command can write. The first one is written if none is asked for.
     pub fn formats(&self) -> &'static [ReportFormat] {
         use ReportFormat::{Github, Json, Junit, Markdown, Sarif, Text};
 
         match self {
-            Self::Check(_) | Self::Render(_) => &[Text, Json, Github, Sarif],
-            Self::Prove(_) => &[Text, Json, Github, Sarif, Markdown],
+            Self::Check(_) => &[Text, Json, Github, Sarif, Junit],
+            Self::Render(_) => &[Text, Json, Github, Sarif],
+            Self::Prove(_) => &[Text, Json, Github, Sarif, Markdown, Junit],
             Self::Diff(_) => &[Text, Json, Markdown],
             #[cfg(feature = "cluster")]
             Self::Verify(_) => &[Text, Json, Markdown, Junit],
@@ -478,7 +523,7 @@ pub struct DiffArgs {
 }
 
 /// The inputs of a proof beside the rendered objects.
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 pub struct ExtraArgs {
     /// Include the manifests of this folder or file, or of the standard input (-), on one cluster or
     /// on all; repeatable. If there is no fleet, each of their namespaces counts as a tenant
@@ -494,6 +539,9 @@ pub struct ExtraArgs {
     /// Look only at this cluster; repeatable
     #[arg(long, value_name = "NAME")]
     pub cluster: Vec<String>,
+    /// The revision whose manifests `also` stands for; those on disk if `None`
+    #[arg(skip)]
+    pub revision: Option<String>,
 }
 
 /// Flags of `prove`.
@@ -502,18 +550,28 @@ pub struct ProveArgs {
     #[command(flatten)]
     #[allow(missing_docs)]
     pub beside: ExtraArgs,
-    /// Report only these rules or planes
+    /// Report only these rules or planes, and let them alone decide the exit code
     #[arg(long, value_name = "RULE", value_delimiter = ',')]
     pub only: Vec<String>,
-    /// Leave out these rules or planes; the verdicts still count them
+    /// Leave these rules or planes out of the report and of the exit code
     #[arg(long, value_name = "RULE", value_delimiter = ',')]
     pub skip: Vec<String>,
+    /// Exit with 1 on these findings
+    #[arg(long, value_enum, value_name = "KIND", default_value = "unknown")]
+    pub fail_on: FailOnVerdict,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub known: KnownArgs,
+    /// Take the findings of this revision as known, such as origin/main: of its specs, and of the
+    /// --also manifests in the repository
+    #[arg(long, value_name = "REV")]
+    pub since: Option<String>,
     /// Print only the number of findings of each rule
     #[arg(long)]
     pub summary: bool,
     /// Prove the objects of a live cluster in place of the rendered ones
     #[cfg(feature = "cluster")]
-    #[arg(long, conflicts_with_all = ["snapshot", "also"])]
+    #[arg(long, conflicts_with_all = ["snapshot", "also", "since"])]
     pub live: bool,
     #[cfg(feature = "cluster")]
     #[command(flatten)]
@@ -581,6 +639,12 @@ pub struct VerifyArgs {
     /// Leave out these rules or areas
     #[arg(long, value_name = "RULE", value_delimiter = ',')]
     pub skip: Vec<String>,
+    /// Exit with 1 on these findings: all errors, and of the proof also open questions, or warnings
+    #[arg(long, value_enum, value_name = "KIND", default_value = "refuted")]
+    pub fail_on: FailOnVerdict,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub known: KnownArgs,
 }
 
 /// Flags of `can`.

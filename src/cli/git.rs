@@ -150,7 +150,7 @@ impl Revision {
             let tree = tree_at(&repository, rev)?;
             tree.walk(TreeWalkMode::PreOrder, |folder, entry| {
                 if let (Some(ObjectType::Blob), Ok(name)) = (entry.kind(), entry.name())
-                    && is_yaml(name)
+                    && (is_yaml(name) || name.ends_with(".json"))
                 {
                     files.insert(
                         format!("{folder}{name}"),
@@ -188,20 +188,28 @@ impl Revision {
     }
 }
 
-impl Store for Revision {
-    fn list(&self, folder: &str, but: &[&str]) -> Result<Vec<String>, CliError> {
-        let below = |path: &str, folder: &str| {
-            folder.is_empty()
-                || path
-                    .strip_prefix(folder)
-                    .is_some_and(|rest| rest.starts_with('/'))
+impl Revision {
+    /// The manifests, YAML and JSON, of a file or of all files in a folder: the path below the
+    /// folder, and the content. Files of any size are read.
+    pub fn manifests(&self, path: &str) -> Vec<(String, FileContent)> {
+        let below = |file: &str| {
+            if path.is_empty() {
+                return Some(file.to_owned());
+            }
+            let rest = file.strip_prefix(path)?;
+            match rest.strip_prefix('/') {
+                Some(rest) => Some(rest.to_owned()),
+                None if rest.is_empty() => Some(file.rsplit('/').next()?.to_owned()),
+                None => None,
+            }
         };
-        let wanted =
-            |path: &&String| below(path, folder) && !but.iter().any(|other| below(path, other));
-        Ok(self.files.keys().filter(wanted).cloned().collect())
+        let files = self.files.keys();
+        files
+            .filter_map(|file| Some((below(file)?, self.content(file, usize::MAX))))
+            .collect()
     }
 
-    fn read(&self, path: &str) -> FileContent {
+    fn content(&self, path: &str, most: usize) -> FileContent {
         let Some((oid, link)) = self.files.get(path) else {
             return FileContent::Missing;
         };
@@ -215,9 +223,28 @@ impl Store for Revision {
             return FileContent::Unreadable("the repository is in use".into());
         };
         match repository.find_blob(*oid) {
-            Ok(blob) if blob.size() > MAX_BYTES => FileContent::TooLarge(blob.size() as u64),
+            Ok(blob) if blob.size() > most => FileContent::TooLarge(blob.size() as u64),
             Ok(blob) => FileContent::Bytes(blob.content().to_owned()),
             Err(e) => FileContent::Unreadable(e.message().to_owned()),
         }
+    }
+}
+
+impl Store for Revision {
+    fn list(&self, folder: &str, but: &[&str]) -> Result<Vec<String>, CliError> {
+        let below = |path: &str, folder: &str| {
+            folder.is_empty()
+                || path
+                    .strip_prefix(folder)
+                    .is_some_and(|rest| rest.starts_with('/'))
+        };
+        let wanted = |path: &&String| {
+            is_yaml(path) && below(path, folder) && !but.iter().any(|other| below(path, other))
+        };
+        Ok(self.files.keys().filter(wanted).cloned().collect())
+    }
+
+    fn read(&self, path: &str) -> FileContent {
+        self.content(path, MAX_BYTES)
     }
 }

@@ -15,10 +15,11 @@ use tenantry::compile::Compiled;
 use tenantry::diagnostic::{Diagnostic, Level, Scope};
 use tenantry::graph::{self, Cluster, ClusterObjects, ExtraFacts};
 use tenantry::isolation;
+use tenantry::isolation::waived::waive;
 use tenantry::live::rules::NOT_LISTED;
 use tenantry::live::{Desired, ListError, LiveFinding, Purpose, listings};
 use tenantry::source::{SourceMap, Span};
-use tenantry::tenancy::Standings;
+use tenantry::tenancy::{ProofWaiver, Standings};
 use tenantry::tree::kustomization_of;
 
 /// A cluster that is asked.
@@ -190,13 +191,15 @@ pub struct Exposed {
 }
 
 /// Proves the isolation of a live cluster.
-pub fn exposed(cluster: &Cluster) -> Exposed {
-    let findings = isolation::prove(cluster).findings;
+pub fn exposed(cluster: &Cluster, waivers: &[ProofWaiver]) -> Exposed {
+    let mut proof = isolation::prove(cluster);
+    waive(&mut proof, waivers);
+    let findings = proof.findings;
     let has = |finding: &isolation::Finding, verdict| finding.verdict == Some(verdict);
 
     let unknown = findings
         .iter()
-        .filter(|finding| has(finding, isolation::Verdict::Unknown))
+        .filter(|finding| has(finding, isolation::Verdict::Unknown) && finding.waived.is_none())
         .count();
 
     let found = findings
@@ -204,13 +207,7 @@ pub fn exposed(cluster: &Cluster) -> Exposed {
         .filter(|finding| {
             finding.diagnostic.level == Level::Error && has(finding, isolation::Verdict::Refuted)
         })
-        .map(|finding| LiveFinding {
-            tenant: finding.tenant.clone(),
-            object: String::new(),
-            show: "tenantry prove --live".into(),
-            since: Default::default(),
-            diagnostic: finding.diagnostic,
-        })
+        .map(LiveFinding::of_proof)
         .collect();
 
     Exposed { found, unknown }
@@ -266,6 +263,7 @@ fn read_fleet(
         sources: session.sources,
         clusters,
         findings: compiled.findings,
+        waivers: session.resolved.tenancy.proof_waivers,
     })
 }
 
@@ -293,6 +291,7 @@ fn read_without_fleet(
         sources,
         clusters: vec![cluster],
         findings: Vec::new(),
+        waivers: Vec::new(),
     })
 }
 

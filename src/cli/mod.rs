@@ -9,6 +9,7 @@ mod files;
 mod git;
 #[cfg(feature = "cluster")]
 mod http;
+mod known;
 #[cfg(feature = "cluster")]
 mod kubeconfig;
 #[cfg(feature = "cluster")]
@@ -16,6 +17,7 @@ mod lists;
 #[cfg(feature = "cluster")]
 mod live_session;
 mod output;
+mod past;
 mod proof_inputs;
 mod reading;
 mod session;
@@ -120,6 +122,7 @@ pub fn main() -> ExitCode {
         Err(CliError::Closed) => ExitCode::from(2),
         Err(fault) => {
             output::err(&format!("tenantry: {fault}\n"));
+            output::report_fault(&cli, &fault);
             ExitCode::from(2)
         }
     }

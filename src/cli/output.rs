@@ -47,11 +47,14 @@ pub fn width(otherwise: usize) -> usize {
         .unwrap_or(otherwise)
 }
 
+/// Reports that are asked for: each format, and its file.
+pub type Formats = Vec<(ReportFormat, Option<std::path::PathBuf>)>;
+
 /// The formats asked for, each with its file.
 ///
 /// # Errors
 /// A format that the command cannot write, and a `--output` that no report goes to.
-pub fn formats(cli: &Cli) -> Result<Vec<(ReportFormat, Option<std::path::PathBuf>)>, CliError> {
+pub fn formats(cli: &Cli) -> Result<Formats, CliError> {
     let allowed = cli.command.formats();
     let name = |format: &ReportFormat| format!("{format:?}").to_lowercase();
 
@@ -95,6 +98,25 @@ pub fn deliver(file: Option<&std::path::Path>, text: &str) -> Result<(), CliErro
     }
 }
 
+/// Writes the JUnit report of a run that could not do its work, where one is asked for. A run that
+/// has lost a part of its lists has written its own.
+pub fn report_fault(cli: &Cli, fault: &CliError) {
+    #[cfg(feature = "cluster")]
+    if matches!(fault, CliError::Partial(_)) {
+        return;
+    }
+    let Ok(formats) = formats(cli) else {
+        return;
+    };
+
+    let command = format!("tenantry {}", cli.command.name());
+    let text = report::junit::junit_error(&command, &fault.to_string());
+    for (_, file) in formats.iter().filter(|(f, _)| *f == ReportFormat::Junit) {
+        // The fault itself may be that the file cannot be written.
+        let _ = deliver(file.as_deref(), &text);
+    }
+}
+
 /// Which rules are reported: those of `only` where it names some, but not those of `skip`; each is
 /// a rule or an area. `areas` is what areas are called.
 pub fn chosen<'a>(
@@ -131,7 +153,9 @@ pub fn findings(
             ReportFormat::Json => report::json(sources, findings),
             ReportFormat::Github => report::github(sources, findings),
             ReportFormat::Sarif => report::sarif(sources, findings, VERSION),
-            ReportFormat::Text | ReportFormat::Markdown | ReportFormat::Junit => {
+            // `check` writes it itself.
+            ReportFormat::Junit => continue,
+            ReportFormat::Text | ReportFormat::Markdown => {
                 report::text(sources, findings, false, width(120))
             }
         };

@@ -2,8 +2,15 @@
 //! and snapshots that the arguments name.
 
 use super::args::{Cli, ExtraArgs};
+#[cfg(feature = "git")]
+use super::files::Store;
 use super::files::{DiskStore, FileContent, read_all};
+#[cfg(feature = "git")]
+use super::git::Revision;
+use super::past::PastManifests;
 use super::session::{Selection, Session};
+#[cfg(feature = "git")]
+use super::workspace::Workspace;
 use super::workspace::working_folder;
 use super::{CliError, output};
 use std::collections::BTreeSet;
@@ -16,7 +23,7 @@ use tenantry::graph::{self, Cluster, ClusterObjects, InputKind, NOT_READ};
 use tenantry::isolation::Step;
 use tenantry::source::{MAX_MANIFEST_BYTES, Source, SourceId, SourceMap, parent};
 use tenantry::spec::FleetDoc;
-use tenantry::tenancy::{self, model::Tenant};
+use tenantry::tenancy::{self, ProofWaiver, model::Tenant};
 
 /// The largest snapshot that is read, in bytes.
 const MAX_SNAPSHOT: u64 = 1 << 30;
@@ -28,6 +35,7 @@ const STANDARD_INPUT: &str = "-";
 const UTF16: &str = "it is in UTF-16, which kubectl does not read: write UTF-8 (in PowerShell: Out-File -Encoding utf8)";
 
 /// The inputs of a proof.
+#[derive(Default)]
 pub struct ProofInputs {
     /// The texts that the clusters' places point into.
     pub sources: SourceMap,
@@ -35,6 +43,8 @@ pub struct ProofInputs {
     pub clusters: Vec<Cluster>,
     /// The findings about the fleet itself. A tenant with an error is not in the clusters.
     pub findings: Vec<Diagnostic>,
+    /// The waivers of rules of the proof.
+    pub waivers: Vec<ProofWaiver>,
 }
 
 /// The subject of a question.
@@ -54,10 +64,46 @@ pub fn read(cli: &Cli, beside: &ExtraArgs) -> Result<ProofInputs, CliError> {
         opened => opened?,
     };
 
+    read_session(cli, beside, &mut session)
+}
+
+/// The same as a revision has it: its specs, and the manifests of the repository. Other manifests and
+/// snapshots are those on disk.
+#[cfg(feature = "git")]
+pub fn read_at(cli: &Cli, beside: &ExtraArgs, revision: &str) -> Result<ProofInputs, CliError> {
+    let beside = ExtraArgs {
+        revision: Some(revision.to_owned()),
+        ..beside.clone()
+    };
+    let workspace = match Workspace::find(cli, None) {
+        Err(CliError::NoFleet(_)) => return read_without_fleet(cli, &beside),
+        found => found?,
+    };
+
+    let store = Revision::open(&workspace.root, revision)?;
+    if matches!(store.read(&workspace.fleet), FileContent::Missing) {
+        return Ok(ProofInputs::default());
+    }
+    let mut session = Session::read(cli, workspace, &store)?;
+    read_session(cli, &beside, &mut session)
+}
+
+#[cfg(not(feature = "git"))]
+pub fn read_at(_: &Cli, _: &ExtraArgs, _: &str) -> Result<ProofInputs, CliError> {
+    Err(CliError::Usage(
+        "--since: built without the feature `git`".into(),
+    ))
+}
+
+fn read_session(
+    cli: &Cli,
+    beside: &ExtraArgs,
+    session: &mut Session,
+) -> Result<ProofInputs, CliError> {
     let compiled = session.compile(Selection::default());
     let (bundles, findings) = (compiled.bundles, compiled.findings);
     let standings = compiled.standings;
-    assemble(cli, beside, &mut session, &bundles, findings, &|tenant| {
+    assemble(cli, beside, session, &bundles, findings, &|tenant| {
         standings.is_rendered(tenant)
     })
 }
@@ -143,7 +189,8 @@ fn read_without_fleet(cli: &Cli, beside: &ExtraArgs) -> Result<ProofInputs, CliE
     let span = sources.add_path("the cluster");
     let cluster = graph::without_fleet(extra, span, beside.group_by.as_deref());
 
-    if cluster.tenants.is_empty() && cluster.unread_inputs.is_empty() {
+    let is_past = beside.revision.is_some();
+    if cluster.tenants.is_empty() && cluster.unread_inputs.is_empty() && !is_past {
         return Err(CliError::Usage(
             "there is no fleet here, and no namespace among the manifests that is not the \
              platform's: nothing to prove"
@@ -155,6 +202,7 @@ fn read_without_fleet(cli: &Cli, beside: &ExtraArgs) -> Result<ProofInputs, CliE
         sources,
         clusters: vec![cluster],
         findings: Vec::new(),
+        waivers: Vec::new(),
     })
 }
 
@@ -224,6 +272,7 @@ fn assemble(
         sources,
         clusters: Vec::new(),
         findings,
+        waivers: session.resolved.tenancy.proof_waivers.clone(),
     };
 
     let Some(fleet) = session.resolved.fleet() else {
@@ -322,10 +371,17 @@ impl ExtraFiles {
             ));
         }
 
+        let mut all = beside.also.iter().chain(&beside.snapshot);
+        if beside.revision.is_some() && all.any(|a| split_cluster(a).1 == STANDARD_INPUT) {
+            return Err(CliError::Usage(
+                "--since: the standard input (-) can be read once: name a file".into(),
+            ));
+        }
+        let past = PastManifests::open(&start, beside.revision.as_deref())?;
         let manifests = beside
             .also
             .iter()
-            .map(|argument| AlsoManifests::read(argument, &start, sources))
+            .map(|argument| AlsoManifests::read(argument, &start, past.as_ref(), sources))
             .collect::<Result<Vec<_>, CliError>>()?;
 
         let snapshots = beside
@@ -380,7 +436,12 @@ impl ExtraFiles {
 }
 
 impl AlsoManifests {
-    fn read(argument: &str, start: &Path, sources: &mut SourceMap) -> Result<Self, CliError> {
+    fn read(
+        argument: &str,
+        start: &Path,
+        past: Option<&PastManifests>,
+        sources: &mut SourceMap,
+    ) -> Result<Self, CliError> {
         let (cluster, path) = split_cluster(argument);
         if path == STANDARD_INPUT {
             let text = manifest_text(read_standard_input(MAX_MANIFEST_BYTES as u64)?);
@@ -397,8 +458,11 @@ impl AlsoManifests {
         }
 
         let mut manifests = Self::empty(cluster);
+
+        let of_past = past.and_then(|past| past.read(&start.join(path)));
+        let contents = of_past.unwrap_or_else(|| read_all(&disk, files));
         let prefix = prefix.trim_start_matches("./").trim_end_matches('/');
-        for (file, read) in read_all(&disk, files) {
+        for (file, read) in contents {
             let label = if prefix.is_empty() || prefix == "." {
                 file
             } else {

@@ -1,7 +1,7 @@
 //! External things, given as a list: a bucket, a role of a cloud, a mount of Vault. Those of no
 //! tenant are left behind.
 
-use super::finding::LiveFinding;
+use super::finding::{LiveFinding, LiveState};
 use super::rules::ORPHANED;
 use crate::diagnostic::{Diagnostic, Scope};
 use crate::document::{self, Node};
@@ -65,6 +65,7 @@ pub fn check(
                 object: thing.to_owned(),
                 show: String::new(),
                 since: Text::default(),
+                state: LiveState::New,
             });
         }
     }

@@ -25,7 +25,7 @@ pub mod desired;
 
 pub use compare::{ComparedObjects, LiveReport, compare};
 pub use desired::Desired;
-pub use finding::LiveFinding;
+pub use finding::{LiveFinding, LiveState};
 pub use listing::{Detail, Listing, Purpose, ServedKinds, concerns, listings, narrowed};
 pub use observe::Observations;
 pub use page::Page;

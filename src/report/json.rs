@@ -15,7 +15,7 @@ struct FindingsReport<'a> {
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct FindingReport<'a> {
+pub(super) struct FindingReport<'a> {
     rule: &'a str,
     level: &'a str,
     message: &'a str,
@@ -60,32 +60,38 @@ fn location(sources: &SourceMap, span: Span) -> LocationReport<'_> {
     }
 }
 
+impl<'a> FindingReport<'a> {
+    /// A finding in the form of every report.
+    pub(super) fn of(sources: &'a SourceMap, finding: &'a Diagnostic) -> Self {
+        Self {
+            rule: finding.rule.id,
+            level: finding.level.name(),
+            message: &finding.message,
+            fix: &finding.fix,
+            tenant: match &finding.scope {
+                Scope::Tenant(name) => Some(name),
+                _ => None,
+            },
+            location: location(sources, finding.span),
+            related: finding
+                .related
+                .iter()
+                .map(|related| RelatedReport {
+                    label: &related.label,
+                    location: location(sources, related.span),
+                })
+                .collect(),
+        }
+    }
+}
+
 /// A JSON document, ended by a newline.
 pub fn json(sources: &SourceMap, findings: &[Diagnostic]) -> String {
     let report = FindingsReport {
         schema_version: 1,
         findings: findings
             .iter()
-            .map(|d| FindingReport {
-                rule: d.rule.id,
-                level: d.level.name(),
-                message: &d.message,
-                fix: &d.fix,
-                tenant: if let Scope::Tenant(name) = &d.scope {
-                    Some(name)
-                } else {
-                    None
-                },
-                location: location(sources, d.span),
-                related: d
-                    .related
-                    .iter()
-                    .map(|r| RelatedReport {
-                        label: &r.label,
-                        location: location(sources, r.span),
-                    })
-                    .collect(),
-            })
+            .map(|finding| FindingReport::of(sources, finding))
             .collect(),
         counts: count(findings),
     };

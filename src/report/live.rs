@@ -1,9 +1,13 @@
 //! What was found in live clusters: a table for people, and the same for programs, CI and pull
 //! requests.
 
+use super::junit::{self, Case, CaseOutcome, Suite};
 use super::{plain, plural};
 use crate::diagnostic::{Diagnostic, Level};
-use crate::live::{ComparedObjects, ListError, LiveFinding, LiveReport, Phase, TenantRow};
+use crate::isolation::severity::{self, Severity};
+use crate::live::{
+    ComparedObjects, ListError, LiveFinding, LiveReport, LiveState, Phase, TenantRow,
+};
 use crate::source::SourceMap;
 use crate::value::Text;
 use serde::Serialize;
@@ -160,6 +164,13 @@ fn state(cluster: &VerifiedCluster) -> String {
         );
     }
 
+    let of = |state| report.found.iter().filter(|f| f.state == state).count();
+    for state in [LiveState::Known, LiveState::Waived] {
+        if of(state) > 0 {
+            let _ = write!(text, "; {} {}", plural(of(state), "finding"), state.name());
+        }
+    }
+
     if report.unknown > 0 {
         let _ = write!(
             text,
@@ -235,6 +246,9 @@ struct LiveFindingReport<'a> {
     fix: &'a str,
     show: &'a str,
     since: &'a str,
+    state: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    severity: Option<&'a str>,
 }
 
 #[derive(Serialize)]
@@ -281,6 +295,8 @@ impl<'a> VerifiedClusterReport<'a> {
                 fix: &found.diagnostic.fix,
                 show: &found.show,
                 since: &found.since,
+                state: found.state.name(),
+                severity: severity::of(&found.diagnostic).map(Severity::name),
             }
         };
 
@@ -325,94 +341,88 @@ pub fn json(sources: &SourceMap, clusters: &[VerifiedCluster]) -> String {
 }
 
 /// The same as JUnit test results: each cluster a suite, each tenant and the cluster itself a case.
+/// A tenant that is not converged fails, whatever is reported of it.
 pub fn junit(clusters: &[VerifiedCluster]) -> String {
-    let mut out = String::from(
-        "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites name=\"tenantry verify\">\n",
-    );
-    for cluster in clusters {
-        out.push_str(&junit_suite(cluster));
-    }
-    out.push_str("</testsuites>\n");
-    out
+    let suite = |cluster: &VerifiedCluster| {
+        let tenants = cluster.report.rows.iter();
+        let tenants = tenants.map(|row| Case::new(row.tenant.as_str(), tenant_case(cluster, row)));
+        Suite {
+            name: cluster.name.clone(),
+            cases: std::iter::once(Case::new("(cluster)", cluster_case(cluster)))
+                .chain(tenants)
+                .collect(),
+        }
+    };
+    let suites: Vec<Suite> = clusters.iter().map(suite).collect();
+    junit::junit("tenantry verify", &suites)
 }
 
-fn junit_suite(cluster: &VerifiedCluster) -> String {
-    let mut cases = String::new();
-    let (mut failed, mut skipped) = (0, 0);
-
-    let rows = &cluster.report.rows;
-    let tenants = rows.iter().map(Some);
-    for row in std::iter::once(None).chain(tenants) {
-        let tenant = row.map(|row| row.tenant.as_str());
-        let is_unknown = row.is_some_and(|row| row.phase == Phase::Unknown);
-        let errors = errors_of(cluster, tenant);
-
-        let _ = write!(
-            cases,
-            "    <testcase classname=\"{}\" name=\"{}\"",
-            xml_text(&cluster.name),
-            xml_text(tenant.unwrap_or("(cluster)"))
-        );
-
-        if !errors.is_empty() {
-            failed += 1;
-            cases.push_str(&junit_failure(&errors));
-        } else if is_unknown {
-            skipped += 1;
-            cases.push_str("><skipped message=\"not everything could be asked\"/></testcase>\n");
-        } else {
-            cases.push_str("/>\n");
-        }
+/// The case of the cluster itself.
+fn cluster_case(cluster: &VerifiedCluster) -> CaseOutcome {
+    let found = found_text(cluster, None);
+    let error = errors_of(cluster, None).next();
+    if let Some(gap) = cluster.gaps.first() {
+        return CaseOutcome::Error(plain(&gap.message()), found);
+    }
+    if let Some(error) = error {
+        return CaseOutcome::Failed(headline(error), found);
     }
 
-    format!(
-        "  <testsuite name=\"{}\" tests=\"{}\" failures=\"{failed}\" skipped=\"{skipped}\">\n\
-         {cases}  </testsuite>\n",
-        xml_text(&cluster.name),
-        rows.len() + 1
-    )
+    let report = &cluster.report;
+    let is_behind = report.behind > 0 || report.left_out > 0 || cluster.broken > 0;
+    match is_behind {
+        true => CaseOutcome::Failed(plain(&state(cluster)), found),
+        false => CaseOutcome::Passed(found),
+    }
+}
+
+/// The case of a tenant.
+fn tenant_case(cluster: &VerifiedCluster, row: &TenantRow) -> CaseOutcome {
+    let found = found_text(cluster, Some(&row.tenant));
+    if let Some(error) = errors_of(cluster, Some(&row.tenant)).next() {
+        return CaseOutcome::Failed(headline(error), found);
+    }
+
+    let why = plain(row.why.lines().next().unwrap_or_default());
+    match row.phase {
+        Phase::Active => CaseOutcome::Passed(found),
+        Phase::Unknown => {
+            let text = "not everything could be asked".to_owned();
+            CaseOutcome::Error(text, found)
+        }
+        Phase::Suspended | Phase::Pending | Phase::Terminating | Phase::Error => {
+            CaseOutcome::Failed(format!("{}: {why}", row.phase.name()), found)
+        }
+    }
 }
 
 /// The errors of a tenant; of the cluster itself if `None`.
-fn errors_of<'a>(cluster: &'a VerifiedCluster, tenant: Option<&str>) -> Vec<&'a LiveFinding> {
+fn errors_of<'a>(
+    cluster: &'a VerifiedCluster,
+    tenant: Option<&'a str>,
+) -> impl Iterator<Item = &'a LiveFinding> {
     let found = cluster.report.found.iter();
-    found
-        .filter(|f| f.tenant.as_deref() == tenant && f.diagnostic.level == Level::Error)
-        .collect()
+    found.filter(move |f| f.tenant.as_deref() == tenant && f.diagnostic.level == Level::Error)
 }
 
-/// The rest of a test case with errors.
-fn junit_failure(errors: &[&LiveFinding]) -> String {
-    let first = errors
-        .first()
-        .and_then(|f| f.diagnostic.message.lines().next());
-    let first = xml_text(first.unwrap_or_default());
-    let mut out = format!(">\n      <failure message=\"{first}\">");
+/// The first line of a finding.
+fn headline(found: &LiveFinding) -> String {
+    plain(found.diagnostic.message.lines().next().unwrap_or_default())
+}
 
-    for found in errors {
+/// The findings of a tenant, with what mends them; of the cluster itself if `None`.
+fn found_text(cluster: &VerifiedCluster, tenant: Option<&str>) -> String {
+    let mut out = String::new();
+    let found = cluster.report.found.iter();
+    for found in found.filter(|found| found.tenant.as_deref() == tenant) {
         let diagnostic = &found.diagnostic;
         let (message, fix) = (plain(&diagnostic.message), plain(&diagnostic.fix));
-        let rule = diagnostic.rule.id;
-        out.push_str(&xml_text(&format!("{rule}: {message}\nfix: {fix}\n")));
+        let _ = writeln!(out, "{}: {message}\nfix: {fix}", diagnostic.rule.id);
         if !found.show.is_empty() {
-            out.push_str(&xml_text(&format!("see: {}\n", plain(&found.show))));
+            let _ = writeln!(out, "see: {}", plain(&found.show));
         }
     }
-
-    out.push_str("</failure>\n    </testcase>\n");
     out
-}
-
-/// A text as XML has it. XML 1.0 has no way to write control characters: they are left out.
-fn xml_text(text: &str) -> String {
-    let is_written =
-        |c: &char| (!c.is_control() || *c == '\n') && !matches!(c, '\u{fffe}' | '\u{ffff}');
-    let text: String = text.chars().filter(is_written).collect();
-
-    text.replace('&', "&amp;")
-        .replace('<', "&lt;")
-        .replace('>', "&gt;")
-        .replace('"', "&quot;")
 }
 
 /// A text that Markdown, and HTML within it, shows as it is: names of some kinds may hold anything.

@@ -1,10 +1,13 @@
 //! Findings as text: for people, for programs, for a forge. Nothing else writes them in any format.
 
+pub mod baseline;
 pub mod diff;
 mod explain;
 mod fields;
+pub mod findings;
 mod github;
 mod json;
+pub mod junit;
 pub mod live;
 pub mod proof;
 mod rules;

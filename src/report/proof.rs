@@ -1,14 +1,20 @@
 //! Proofs: a table of verdicts for people, and the same for programs.
 
-use super::plural;
+use super::baseline::{Clusters, Fingerprint};
+use super::findings::{FindingState, ReportedFinding, Threshold};
+use super::json::FindingReport;
+use super::junit::{self, Case, CaseOutcome, Suite};
 use super::tables::{self, Tables, TablesReport};
+use super::{Counts, count, plain, plural, sarif};
 use crate::bundle::short;
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{Diagnostic, Level};
 use crate::graph::Cluster;
-use crate::isolation::{ClusterProof, MODEL, Plane, PlaneResult, Verdict};
+use crate::isolation::severity::{self, Severity};
+use crate::isolation::{ClusterProof, Finding, MODEL, Plane, PlaneResult, Verdict};
 use crate::source::{SourceMap, Span};
 use serde::Serialize;
-use std::collections::BTreeMap;
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
 /// The digest of what a proof was made of: every text's path and bytes, snapshots, and which
@@ -42,24 +48,51 @@ pub fn digest(sources: &SourceMap, clusters: &[Cluster]) -> String {
     short(&hasher)
 }
 
-/// Everything that a proof has found, as findings, each once for all clusters.
-pub fn findings(sources: &SourceMap, proofs: &[ClusterProof]) -> Vec<Diagnostic> {
-    let found = proofs.iter().flat_map(|p| {
-        p.findings
-            .iter()
-            .map(|f| &f.diagnostic)
-            .chain(&p.unread_inputs)
-    });
-    let mut all: Vec<Diagnostic> = found.cloned().collect();
-    crate::diagnostic::sort(sources, &mut all);
-    all
+/// A proof of all clusters, to be written in each format.
+#[derive(Debug)]
+pub struct ProofReport<'a> {
+    /// The texts that places point into.
+    pub sources: &'a SourceMap,
+    /// The digest of the inputs.
+    pub digest: String,
+    /// The proof of each cluster.
+    pub proofs: Vec<ClusterProof>,
+    /// What is asked for besides verdicts, for each cluster.
+    pub tables: Vec<Tables>,
+    /// The findings that are asked for, the gravest first.
+    pub findings: Vec<ReportedFinding>,
+    /// The entries of the baseline that are gone.
+    pub stale: BTreeSet<Fingerprint>,
+    /// The planes that are asked for; all if `None`.
+    pub asked: Option<Vec<Plane>>,
 }
 
-/// A table for each cluster: what is proven, what it rests on, and what was not looked at.
-pub fn proof_text(proofs: &[ClusterProof], tables: &[Tables], digest: &str) -> String {
-    let mut out = String::new();
-    for (proof, tables) in proofs.iter().zip(tables) {
-        let size = proof.size;
+impl ProofReport<'_> {
+    /// The findings that people are shown: those that are not known, with those that are waived.
+    pub fn shown(&self) -> Vec<Diagnostic> {
+        let is_shown = |finding: &&ReportedFinding| finding.state != FindingState::Known;
+        let shown = self.findings.iter().filter(is_shown);
+        shown.map(ReportedFinding::shown).collect()
+    }
+
+    /// Whether a plane is asked for.
+    fn asks(&self, plane: Plane) -> bool {
+        let asked = self.asked.as_ref();
+        asked.is_none_or(|planes| planes.contains(&plane))
+    }
+
+    /// A table for each cluster: what is proven, what it rests on, and what was not looked at.
+    pub fn text(&self) -> String {
+        let mut out = String::new();
+        for (proof, tables) in self.proofs.iter().zip(&self.tables) {
+            self.add_cluster(&mut out, proof, tables);
+        }
+        out.push_str(&self.states_text());
+        out
+    }
+
+    fn add_cluster(&self, out: &mut String, proof: &ClusterProof, tables: &Tables) {
+        let (size, digest) = (proof.size, &self.digest);
         let _ = writeln!(
             out,
             "{}: {}, {}, {}, {} declared on both sides (model {MODEL}, inputs {digest})",
@@ -73,20 +106,10 @@ pub fn proof_text(proofs: &[ClusterProof], tables: &[Tables], digest: &str) -> S
         if size.tenants == 0 {
             out.push_str("  no tenant is on this cluster yet: there is nothing to prove\n");
         }
-        out.extend(proof.planes.iter().map(plane_line));
+        let planes = proof.planes.iter();
+        out.extend(planes.map(|plane| plane_line(plane, self.asks(plane.plane))));
+        out.push_str(&assumptions_text(proof));
 
-        let mut assumptions: BTreeMap<&str, &str> = BTreeMap::new();
-        for plane in proof
-            .planes
-            .iter()
-            .filter(|p| p.verdict == Verdict::Assumed)
-        {
-            assumptions.extend(plane.assumptions.iter().map(|a| (a.name, a.text.as_str())));
-        }
-
-        for (name, text) in assumptions {
-            let _ = writeln!(out, "  assumes {name}: {text}");
-        }
         if !proof.unread.is_empty() {
             let kinds: Vec<String> = proof
                 .unread
@@ -105,11 +128,45 @@ pub fn proof_text(proofs: &[ClusterProof], tables: &[Tables], digest: &str) -> S
         );
     }
 
-    out
+    /// How many findings do not count, and why; the entries of the baseline that are gone.
+    fn states_text(&self) -> String {
+        let mut out = String::new();
+        if let Some(planes) = &self.asked {
+            let names: Vec<&str> = planes.iter().map(|plane| plane.name()).collect();
+            let names = names.join(", ");
+            let _ = writeln!(out, "asked for: {names}; only these decide the exit code");
+        }
+
+        let counts = StateCounts::of(&self.findings);
+        if counts.known > 0 {
+            let known = plural(counts.known, "finding");
+            let _ = writeln!(out, "{known} known before, {} new", counts.new);
+        }
+        if counts.waived > 0 {
+            let waived = plural(counts.waived, "finding");
+            let _ = writeln!(out, "{waived} waived");
+        }
+        for gone in &self.stale {
+            let _ = writeln!(out, "stale entry of the baseline: {gone}");
+        }
+        out
+    }
+}
+
+/// The assumptions of the planes that rest on any.
+fn assumptions_text(proof: &ClusterProof) -> String {
+    let mut assumptions: BTreeMap<&str, &str> = BTreeMap::new();
+    let assumed = proof.planes.iter();
+    for plane in assumed.filter(|plane| plane.verdict == Verdict::Assumed) {
+        assumptions.extend(plane.assumptions.iter().map(|a| (a.name, a.text.as_str())));
+    }
+
+    let line = |(name, text): (&str, &str)| format!("  assumes {name}: {text}\n");
+    assumptions.into_iter().map(line).collect()
 }
 
 /// The line of a plane: its verdict, and what the verdict rests on.
-fn plane_line(plane: &PlaneResult) -> String {
+fn plane_line(plane: &PlaneResult, is_asked: bool) -> String {
     let mut why = Vec::new();
     if plane.refuted > 0 {
         why.push(format!("{} found", plural(plane.refuted, "way")));
@@ -117,80 +174,88 @@ fn plane_line(plane: &PlaneResult) -> String {
     if plane.unknown > 0 {
         why.push(format!("{} open", plural(plane.unknown, "question")));
     }
+    if plane.refuted_waived + plane.unknown_waived > 0 {
+        let waived = plane.refuted_waived + plane.unknown_waived;
+        why.push(format!("{waived} waived"));
+    }
     if plane.verdict == Verdict::Assumed {
         let names: Vec<&str> = plane.assumptions.iter().map(|a| a.name).collect();
         why.push(format!("if {}", names.join(", ")));
     }
+    if !is_asked {
+        why.push("not asked for".to_owned());
+    }
 
-    let (name, verdict) = (plane.plane.name(), plane.verdict.name());
+    let (name, verdict) = (plane.plane.name(), plane.verdict_name());
     format!("  {name:10} {verdict:8} {}\n", why.join(", "))
 }
 
-/// A line for each rule with findings: how often, at what level.
+/// A line for each rule with findings: how often, at what level, how grave; the gravest first.
 pub fn counts_text(findings: &[Diagnostic]) -> String {
-    let mut counts: BTreeMap<(std::cmp::Reverse<crate::diagnostic::Level>, &str), usize> =
+    let mut counts: BTreeMap<(Reverse<Option<Severity>>, Reverse<Level>, &str), usize> =
         BTreeMap::new();
     for finding in findings {
-        *counts
-            .entry((std::cmp::Reverse(finding.level), finding.rule.id))
-            .or_default() += 1;
+        let severity = severity::of(finding);
+        let key = (Reverse(severity), Reverse(finding.level), finding.rule.id);
+        *counts.entry(key).or_default() += 1;
     }
-    let line =
-        |((level, rule), count): (&(std::cmp::Reverse<crate::diagnostic::Level>, &str), &usize)| {
-            format!("{count:6} {:8} {rule}\n", level.0.name())
-        };
-    counts.iter().map(line).collect()
+
+    let mut out = String::new();
+    for ((severity, level, rule), count) in counts {
+        let severity = severity.0.map_or("-", Severity::name);
+        let _ = writeln!(out, "{count:6} {:8} {severity:8} {rule}", level.0.name());
+    }
+    out
 }
 
 /// Most findings that a comment lists: a forge cuts longer ones off.
 const MAX_LISTED: usize = 50;
 
-/// The same as Markdown for a pull request.
-pub fn proof_markdown(
-    sources: &SourceMap,
-    proofs: &[ClusterProof],
-    tables: &[Tables],
-    findings: &[Diagnostic],
-    digest: &str,
-) -> String {
-    let mut out = format!(
-        "### tenantry prove\n\nModel {MODEL}, inputs `{digest}`.\n\n| cluster | {} |\n",
-        Plane::ALL.map(Plane::name).join(" | ")
-    );
-
-    out.push_str("|---|---|---|---|---|---|---|\n");
-    for proof in proofs {
-        let verdicts: Vec<&str> = proof.planes.iter().map(|p| p.verdict.name()).collect();
-        let _ = writeln!(
-            out,
-            "| {} | {} |",
-            cell(&proof.cluster),
-            verdicts.join(" | ")
+impl ProofReport<'_> {
+    /// The same as Markdown for a pull request.
+    pub fn markdown(&self) -> String {
+        let mut out = format!(
+            "### tenantry prove\n\nModel {MODEL}, inputs `{}`.\n\n| cluster | {} |\n",
+            self.digest,
+            Plane::ALL.map(Plane::name).join(" | ")
         );
+
+        out.push_str("|---|---|---|---|---|---|---|\n");
+        for proof in &self.proofs {
+            let verdicts: Vec<&str> = proof.planes.iter().map(PlaneResult::verdict_name).collect();
+            let _ = writeln!(
+                out,
+                "| {} | {} |",
+                cell(&proof.cluster),
+                verdicts.join(" | ")
+            );
+        }
+
+        for line in self.states_text().lines() {
+            let _ = writeln!(out, "\n{}", cell(line));
+        }
+        out.push_str(&findings_markdown(self.sources, &self.shown()));
+        out.extend(
+            self.proofs
+                .iter()
+                .zip(&self.tables)
+                .map(|(proof, tables)| tables::markdown(&cell(&proof.cluster), tables)),
+        );
+
+        let planes = self.proofs.iter().flat_map(|proof| &proof.planes);
+        let assumed: BTreeMap<&str, &str> = planes
+            .flat_map(|plane| &plane.assumptions)
+            .map(|assumption| (assumption.name, assumption.text.as_str()))
+            .collect();
+
+        out.push_str("\n<details><summary>What it rests on</summary>\n\n");
+        for (name, text) in assumed {
+            let _ = writeln!(out, "- `{name}`: {}", cell(text));
+        }
+        out.push_str("\n</details>\n");
+
+        out
     }
-
-    out.push_str(&findings_markdown(sources, findings));
-    out.extend(
-        proofs
-            .iter()
-            .zip(tables)
-            .map(|(proof, tables)| tables::markdown(&cell(&proof.cluster), tables)),
-    );
-
-    let assumed: BTreeMap<&str, &str> = proofs
-        .iter()
-        .flat_map(|p| &p.planes)
-        .flat_map(|p| &p.assumptions)
-        .map(|a| (a.name, a.text.as_str()))
-        .collect();
-
-    out.push_str("\n<details><summary>What it rests on</summary>\n\n");
-    for (name, text) in assumed {
-        let _ = writeln!(out, "- `{name}`: {}", cell(text));
-    }
-    out.push_str("\n</details>\n");
-
-    out
 }
 
 /// A text that stays in one cell of a table.
@@ -228,13 +293,99 @@ fn findings_markdown(sources: &SourceMap, findings: &[Diagnostic]) -> String {
     out
 }
 
+/// How many findings are of each state.
+#[derive(Clone, Copy, Debug, Default, Serialize)]
+struct StateCounts {
+    new: usize,
+    known: usize,
+    waived: usize,
+}
+
+impl StateCounts {
+    fn of(findings: &[ReportedFinding]) -> Self {
+        let mut counts = Self::default();
+        for finding in findings {
+            match finding.state {
+                FindingState::New => counts.new += 1,
+                FindingState::Known => counts.known += 1,
+                FindingState::Waived(_) => counts.waived += 1,
+            }
+        }
+        counts
+    }
+}
+
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct ProofReport<'a> {
+struct ProofDocument<'a> {
     schema_version: u32,
     model: &'a str,
     inputs: &'a str,
     clusters: Vec<ProvenClusterReport<'a>>,
+    findings: Vec<ListedFinding<'a>>,
+    counts: Counts,
+    states: StateCounts,
+    stale: Vec<StaleReport<'a>>,
+}
+
+/// A finding in the form of every report, with what a proof says of it.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct ListedFinding<'a> {
+    #[serde(flatten)]
+    finding: FindingReport<'a>,
+    severity: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    plane: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    verdict: Option<&'a str>,
+    clusters: &'a Clusters,
+    state: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    waiver: Option<WaiverReport<'a>>,
+}
+
+#[derive(Serialize)]
+struct WaiverReport<'a> {
+    name: &'a str,
+    expires: &'a str,
+}
+
+#[derive(Serialize)]
+struct StaleReport<'a> {
+    rule: &'a str,
+    path: &'a str,
+    message: &'a str,
+}
+
+impl<'a> StaleReport<'a> {
+    fn of(gone: &'a Fingerprint) -> Self {
+        Self {
+            rule: &gone.rule,
+            path: &gone.path,
+            message: &gone.message,
+        }
+    }
+}
+
+impl<'a> ListedFinding<'a> {
+    fn of(sources: &'a SourceMap, finding: &'a ReportedFinding) -> Self {
+        Self {
+            finding: FindingReport::of(sources, &finding.diagnostic),
+            severity: finding.severity.name(),
+            plane: finding.plane.map(Plane::name),
+            verdict: finding.verdict.map(Verdict::name),
+            clusters: &finding.clusters,
+            state: finding.state.name(),
+            waiver: match &finding.state {
+                FindingState::Waived(waived) => Some(WaiverReport {
+                    name: &waived.waiver,
+                    expires: &waived.expires,
+                }),
+                _ => None,
+            },
+        }
+    }
 }
 
 #[derive(Serialize)]
@@ -258,6 +409,7 @@ struct PlaneReport<'a> {
     verdict: &'a str,
     refuted: usize,
     unknown: usize,
+    waived: usize,
     assumptions: BTreeMap<&'a str, &'a str>,
 }
 
@@ -265,6 +417,8 @@ struct PlaneReport<'a> {
 struct ProofFindingReport<'a> {
     rule: &'a str,
     level: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    severity: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     plane: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -303,74 +457,168 @@ fn at(sources: &SourceMap, span: Span) -> LocationReport<'_> {
     }
 }
 
-/// A JSON document, ended by a newline.
-pub fn proof_json(
-    sources: &SourceMap,
-    proofs: &[ClusterProof],
-    tables: &[Tables],
-    digest: &str,
-) -> String {
-    let clusters = proofs
-        .iter()
-        .zip(tables)
-        .map(|(proof, tables)| ProvenClusterReport {
+impl<'a> ProvenClusterReport<'a> {
+    fn of(sources: &'a SourceMap, proof: &'a ClusterProof, tables: &'a Tables) -> Self {
+        let plane = |plane: &'a PlaneResult| PlaneReport {
+            plane: plane.plane.name(),
+            verdict: plane.verdict_name(),
+            refuted: plane.refuted,
+            unknown: plane.unknown,
+            waived: plane.refuted_waived + plane.unknown_waived,
+            assumptions: plane
+                .assumptions
+                .iter()
+                .map(|assumption| (assumption.name, assumption.text.as_str()))
+                .collect(),
+        };
+
+        let found = proof.findings.iter().map(|f| (Some(f), &f.diagnostic));
+        let unread = proof.unread_inputs.iter().map(|d| (None, d));
+        Self {
             cluster: &proof.cluster,
             tenants: proof.size.tenants,
             namespaces: proof.size.namespaces,
             objects: proof.size.objects,
             declared_edges: proof.declared_edges,
-            planes: proof
-                .planes
-                .iter()
-                .map(|p| PlaneReport {
-                    plane: p.plane.name(),
-                    verdict: p.verdict.name(),
-                    refuted: p.refuted,
-                    unknown: p.unknown,
-                    assumptions: p
-                        .assumptions
-                        .iter()
-                        .map(|a| (a.name, a.text.as_str()))
-                        .collect(),
-                })
-                .collect(),
-            findings: proof
-                .findings
-                .iter()
-                .map(|f| (Some(f), &f.diagnostic))
-                .chain(proof.unread_inputs.iter().map(|d| (None, d)))
-                .map(|(f, d)| ProofFindingReport {
-                    rule: d.rule.id,
-                    level: d.level.name(),
-                    plane: f.map(|f| f.plane.name()),
-                    verdict: f.and_then(|f| f.verdict).map(Verdict::name),
-                    tenant: f.and_then(|f| f.tenant.as_deref()),
-                    victim: f.and_then(|f| f.victim.as_deref()),
-                    message: &d.message,
-                    location: at(sources, d.span),
-                    witness: d
-                        .related
-                        .iter()
-                        .map(|r| StepReport {
-                            text: &r.label,
-                            location: at(sources, r.span),
-                        })
-                        .collect(),
-                    fix: &d.fix,
-                })
+            planes: proof.planes.iter().map(plane).collect(),
+            findings: found
+                .chain(unread)
+                .map(|(finding, diagnostic)| ProofFindingReport::of(sources, finding, diagnostic))
                 .collect(),
             unread: &proof.unread,
             tables: tables.report(),
-        });
+        }
+    }
+}
 
-    let report = ProofReport {
-        schema_version: 1,
-        model: MODEL,
-        inputs: digest,
-        clusters: clusters.collect(),
-    };
+impl<'a> ProofFindingReport<'a> {
+    fn of(
+        sources: &'a SourceMap,
+        finding: Option<&'a Finding>,
+        diagnostic: &'a Diagnostic,
+    ) -> Self {
+        Self {
+            rule: diagnostic.rule.id,
+            level: diagnostic.level.name(),
+            severity: severity::of(diagnostic).map(Severity::name),
+            plane: finding.map(|f| f.plane.name()),
+            verdict: finding.and_then(|f| f.verdict).map(Verdict::name),
+            tenant: finding.and_then(|f| f.tenant.as_deref()),
+            victim: finding.and_then(|f| f.victim.as_deref()),
+            message: &diagnostic.message,
+            location: at(sources, diagnostic.span),
+            witness: diagnostic
+                .related
+                .iter()
+                .map(|related| StepReport {
+                    text: &related.label,
+                    location: at(sources, related.span),
+                })
+                .collect(),
+            fix: &diagnostic.fix,
+        }
+    }
+}
 
-    let mut text = serde_json::to_string_pretty(&report).unwrap_or_default();
-    text.push('\n');
-    text
+impl ProofReport<'_> {
+    /// A JSON document, ended by a newline.
+    pub fn json(&self) -> String {
+        let clusters = self.proofs.iter().zip(&self.tables);
+        let shown: Vec<Diagnostic> = self.findings.iter().map(ReportedFinding::shown).collect();
+        let document = ProofDocument {
+            schema_version: 1,
+            model: MODEL,
+            inputs: &self.digest,
+            clusters: clusters
+                .map(|(proof, tables)| ProvenClusterReport::of(self.sources, proof, tables))
+                .collect(),
+            findings: self
+                .findings
+                .iter()
+                .map(|finding| ListedFinding::of(self.sources, finding))
+                .collect(),
+            counts: count(&shown),
+            states: StateCounts::of(&self.findings),
+            stale: self.stale.iter().map(StaleReport::of).collect(),
+        };
+
+        let mut text = serde_json::to_string_pretty(&document).unwrap_or_default();
+        text.push('\n');
+        text
+    }
+
+    /// A SARIF document, ended by a newline. `version` is the program's.
+    pub fn sarif(&self, version: &str) -> String {
+        sarif::sarif_of_proof(self.sources, &self.findings, version)
+    }
+
+    /// JUnit test results: each cluster a suite, each plane a case, which fails if a finding over the
+    /// threshold counts.
+    pub fn junit(&self, threshold: Threshold) -> String {
+        let clusters = self.proofs.iter().map(|proof| proof.cluster.as_str());
+        let mut suites: Vec<Suite> = clusters
+            .map(|cluster| Suite {
+                name: cluster.to_owned(),
+                cases: self.cases(cluster, threshold),
+            })
+            .collect();
+
+        if suites.is_empty() {
+            let all: Vec<&ReportedFinding> = self.findings.iter().collect();
+            suites.push(Suite {
+                name: "fleet".to_owned(),
+                cases: vec![match self.outcome(&all, threshold) {
+                    outcome @ CaseOutcome::Failed(..) => Case::new("(inputs)", outcome),
+                    _ => {
+                        let why = "no cluster can be proven".to_owned();
+                        Case::new("(inputs)", CaseOutcome::Failed(why, String::new()))
+                    }
+                }],
+            });
+        }
+        junit::junit("tenantry prove", &suites)
+    }
+
+    fn cases(&self, cluster: &str, threshold: Threshold) -> Vec<Case> {
+        let of = |plane: Option<Plane>| -> Vec<&ReportedFinding> {
+            let here = self
+                .findings
+                .iter()
+                .filter(|f| f.clusters.contains(cluster));
+            here.filter(|f| f.plane == plane).collect()
+        };
+
+        let mut cases = vec![Case::new("(inputs)", self.outcome(&of(None), threshold))];
+        cases.extend(Plane::ALL.into_iter().map(|plane| {
+            let outcome = match self.asks(plane) {
+                true => self.outcome(&of(Some(plane)), threshold),
+                false => CaseOutcome::Skipped("not asked for".to_owned()),
+            };
+            Case::new(plane.name(), outcome)
+        }));
+        cases
+    }
+
+    /// The outcome of a case with some findings.
+    fn outcome(&self, findings: &[&ReportedFinding], threshold: Threshold) -> CaseOutcome {
+        let text: String = findings
+            .iter()
+            .map(|finding| {
+                let shown = finding.shown();
+                let (severity, state) = (finding.severity.name(), finding.state.name());
+                format!(
+                    "{}[{}] ({severity}, {state}): {}\n  {}\n",
+                    shown.level.name(),
+                    shown.rule.id,
+                    plain(&shown.message),
+                    plain(&self.sources.locate(shown.span))
+                )
+            })
+            .collect();
+
+        match findings.iter().find(|finding| threshold.fails(finding)) {
+            Some(first) => CaseOutcome::Failed(plain(&first.diagnostic.message), text),
+            None => CaseOutcome::Passed(text),
+        }
+    }
 }

@@ -4,53 +4,119 @@
 //! scanning": columns count characters (`unicodeCodePoints`), paths are relative to the
 //! repository's root, and a fingerprint keeps a finding the same one when lines move.
 
+use super::findings::{FindingState, ReportedFinding};
 use crate::diagnostic::{Diagnostic, Rule};
+use crate::isolation::severity::severity;
 use crate::source::{SourceMap, Span};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
+/// Where the documentation of rules stands.
+const DOCS: &str = concat!(env!("CARGO_PKG_REPOSITORY"), "/blob/main/docs/");
+
 /// A SARIF document, ended by a newline. `version` is the program's.
 pub fn sarif(sources: &SourceMap, findings: &[Diagnostic], version: &str) -> String {
-    let rules: BTreeMap<&str, &Rule> = findings.iter().map(|d| (d.rule.id, d.rule)).collect();
-    let index: BTreeMap<&str, usize> = rules.keys().enumerate().map(|(at, id)| (*id, at)).collect();
-    let described = rules.values().map(|rule| {
-        let first = rule
-            .doc
-            .trim()
-            .split("\n\n")
-            .next()
-            .unwrap_or_default()
-            .trim()
-            .replace("\n ", " ");
-        json!({
-            "id": rule.id,
-            "shortDescription": {"text": first},
-            "help": {"text": rule.doc.trim(), "markdown": rule.doc.trim()},
-            "defaultConfiguration": {"level": rule.level.name()},
-        })
+    let rules = rules(findings);
+    let results = findings.iter().map(|d| result(sources, d, rules.index(d)));
+    rules.document(results.collect(), version)
+}
+
+/// The same of a proof: waived findings are suppressed, known ones unchanged.
+pub(super) fn sarif_of_proof(
+    sources: &SourceMap,
+    findings: &[ReportedFinding],
+    version: &str,
+) -> String {
+    let diagnostics: Vec<Diagnostic> = findings.iter().map(|f| f.diagnostic.clone()).collect();
+    let rules = rules(&diagnostics);
+    let results = findings.iter().map(|finding| {
+        let diagnostic = &finding.diagnostic;
+        let mut result = result(sources, diagnostic, rules.index(diagnostic));
+        match &finding.state {
+            FindingState::New => result["baselineState"] = "new".into(),
+            FindingState::Known => result["baselineState"] = "unchanged".into(),
+            FindingState::Waived(waived) => {
+                result["suppressions"] = json!([{
+                    "kind": "external", "status": "accepted", "justification": waived.text(),
+                }]);
+            }
+        }
+        result
     });
+    rules.document(results.collect(), version)
+}
 
-    let results: Vec<Value> = findings
-        .iter()
-        .map(|d| result(sources, d, index[d.rule.id]))
-        .collect();
+/// The rules of some findings, by id.
+struct Rules(BTreeMap<&'static str, &'static Rule>);
 
-    let document = json!({
-        "$schema": "https://json.schemastore.org/sarif-2.1.0.json",
-        "version": "2.1.0",
-        "runs": [{
-            "tool": {"driver": {
-                "name": "tenantry", "version": version, "rules": described.collect::<Vec<_>>(),
-            }},
-            "columnKind": "unicodeCodePoints",
-            "invocations": [{"executionSuccessful": true}],
-            "results": results,
-        }],
-    });
+fn rules(findings: &[Diagnostic]) -> Rules {
+    Rules(findings.iter().map(|d| (d.rule.id, d.rule)).collect())
+}
 
-    let mut text = serde_json::to_string_pretty(&document).unwrap_or_default();
-    text.push('\n');
-    text
+impl Rules {
+    fn index(&self, finding: &Diagnostic) -> usize {
+        self.0.range(..finding.rule.id).count()
+    }
+
+    fn document(&self, results: Vec<Value>, version: &str) -> String {
+        let described: Vec<Value> = self.0.values().map(|rule| described(rule)).collect();
+        let document = json!({
+            "$schema": "https://json.schemastore.org/sarif-2.1.0.json",
+            "version": "2.1.0",
+            "runs": [{
+                "tool": {"driver": {
+                    "name": "tenantry",
+                    "version": version,
+                    "semanticVersion": version,
+                    "informationUri": env!("CARGO_PKG_REPOSITORY"),
+                    "rules": described,
+                }},
+                "columnKind": "unicodeCodePoints",
+                "invocations": [{"executionSuccessful": true}],
+                "results": results,
+            }],
+        });
+
+        let mut text = serde_json::to_string_pretty(&document).unwrap_or_default();
+        text.push('\n');
+        text
+    }
+}
+
+/// A rule, with its manual; one of the proof with its severity.
+fn described(rule: &Rule) -> Value {
+    let lines = rule.doc.trim().lines();
+    let lines: Vec<&str> = lines.map(|l| l.strip_prefix(' ').unwrap_or(l)).collect();
+    let manual = lines.join("\n");
+    let headline = manual.split("\n\n").next().unwrap_or_default();
+    let headline = headline.replace('\n', " ");
+    let area = rule.id.split('/').next().unwrap_or_default();
+
+    let mut properties = json!({"tags": [area, "kubernetes", "multi-tenancy"]});
+    if let Some(severity) = severity(rule) {
+        properties["tags"] = json!(["security", area, "kubernetes", "multi-tenancy"]);
+        properties["security-severity"] = severity.score().into();
+        properties["precision"] = "high".into();
+    }
+
+    json!({
+        "id": rule.id,
+        "shortDescription": {"text": headline},
+        "help": {"text": manual, "markdown": manual},
+        "helpUri": help_uri(rule),
+        "defaultConfiguration": {"level": rule.level.name()},
+        "properties": properties,
+    })
+}
+
+/// The page about the rules of a stage.
+fn help_uri(rule: &Rule) -> String {
+    let page = match rule.module {
+        module if module.contains("::isolation::") => "prove.md",
+        module if module.contains("::live::") => "verify.md",
+        _ => "troubleshooting.md",
+    };
+    format!("{DOCS}{page}")
 }
 
 fn location(sources: &SourceMap, span: Span) -> Value {

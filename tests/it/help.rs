@@ -17,12 +17,15 @@ const FORMATS: [(&str, &[&str]); 6] = [
 const COMMANDS: [(&[&str], &[&str]); 17] = [
     (&["init"], &["text"]),
     (&["new", "tenant", "c", "--owner", "group:g"], &["text"]),
-    (&["check"], &["text", "json", "github", "sarif"]),
+    (&["check"], &["text", "json", "github", "sarif", "junit"]),
     (&["render", "--check"], &["text", "json", "github", "sarif"]),
     (&["show", "a"], &["text", "json"]),
     (&["status"], &["text", "json"]),
     (&["diff", "--against", "."], &["text", "json", "markdown"]),
-    (&["prove"], &["text", "json", "github", "sarif", "markdown"]),
+    (
+        &["prove"],
+        &["text", "json", "github", "sarif", "markdown", "junit"],
+    ),
     (&["verify"], &["text", "json", "markdown", "junit"]),
     (&["can", "user:u", "get", "pods", "-n", "a"], &["text"]),
     (&["reach", "a", "b"], &["text"]),

@@ -650,3 +650,58 @@ fn access_is_not_compared_if_bindings_were_not_listed() {
         "{asked:?}"
     );
 }
+
+/// What has not converged is in no baseline, and fails its tenant; another finding may be known.
+#[test]
+fn a_baseline_knows_findings_but_not_what_has_not_converged() {
+    let allow_more = |path: &str, _: usize| {
+        let allowed = || Answer::Says(201, "", r#"{"status": {"allowed": true}}"#.into());
+        path.ends_with("subjectaccessreviews").then(allowed)
+    };
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("known.json").display().to_string();
+
+    let (ran, ..) = verify_with(&["--write-baseline", &file], allow_more);
+    assert_eq!(ran.code, 1, "it has not converged: {}", ran.all());
+    let written = std::fs::read_to_string(&file).expect("a file");
+    assert!(written.contains("live/access-differs"), "{written}");
+    assert!(!written.contains("live/not-converged"), "{written}");
+    assert!(!written.contains("live/missing"), "{written}");
+
+    let only = ["--baseline", &file, "--only", "live/access-differs"];
+    let (ran, ..) = verify_with(&only, allow_more);
+    assert!(ran.code == 0 && ran.out.contains(" known"), "{}", ran.all());
+    let (ran, ..) = verify_with(&only, |_, _| None);
+    assert!(
+        ran.err
+            .contains("stale entry of the baseline: live/access-differs"),
+        "{}",
+        ran.all()
+    );
+
+    let (ran, ..) = verify_with(&["--format", "junit", "--baseline", &file], allow_more);
+    assert!(
+        ran.code == 1 && ran.out.contains("name=\"blue\">\n      <failure message="),
+        "{}",
+        ran.all()
+    );
+    let (ran, ..) = verify_with(&["-q"], allow_more);
+    assert!(!ran.out.contains("converged:"), "{}", ran.out);
+}
+
+/// Lists that failed are an error of the run, in a report that is whole.
+#[test]
+fn junit_tells_a_list_that_failed_from_a_fault_of_a_tenant() {
+    let (ran, ..) = verify_with(&["--format", "junit"], |path, _| {
+        let refused = || Answer::Says(403, "", r#"{"message": "no"}"#.into());
+        path.starts_with(POLICIES).then(refused)
+    });
+    assert_eq!(ran.code, 2, "{}", ran.all());
+    assert!(
+        ran.out
+            .contains("name=\"(cluster)\">\n      <error message="),
+        "{}",
+        ran.out
+    );
+    assert!(ran.out.ends_with("</testsuites>\n"), "{}", ran.out);
+}

@@ -21,6 +21,7 @@ mod fields;
 mod finding_locations;
 mod fleets;
 mod flux;
+mod gate;
 mod held;
 mod help;
 mod hostile_input;

@@ -1,16 +1,17 @@
 //! `check`: everything that can be said without writing.
 
-use crate::cli::args::{CheckArgs, Cli, FailOn};
+use crate::cli::args::{CheckArgs, Cli, FailOn, ReportFormat};
 use crate::cli::files::{DiskStore, Store};
 use crate::cli::session::{Selection, Session};
 use crate::cli::workspace::Workspace;
 use crate::cli::{CliError, Outcome, output};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use tenantry::bundle::ObjectForm;
 use tenantry::compile::Compiled;
-use tenantry::diagnostic::{Diagnostic, Level};
+use tenantry::diagnostic::{Diagnostic, Level, Scope};
 use tenantry::kube::ObjectId;
-use tenantry::report::{count, plural};
+use tenantry::report::junit::{Case, CaseOutcome, Suite, junit};
+use tenantry::report::{count, plain, plural};
 use tenantry::source::SourceMap;
 
 /// What makes a finding the same one in two runs: its rule, its file and its text, not its line.
@@ -32,15 +33,75 @@ pub fn run(cli: &Cli, args: &CheckArgs) -> Result<Outcome, CliError> {
     findings.retain(|d| shown(d.rule.id));
 
     output::findings(cli, &session.sources, &findings, true)?;
+    deliver_junit(cli, args, &session, &findings)?;
     output::status(cli, &summary(&session, &compiled, &findings, hidden));
 
-    let fails = |level| findings.iter().any(|d| d.level >= level);
-    Ok(Outcome::from(match args.fail_on {
-        FailOn::Error => fails(Level::Error),
-        FailOn::Warning => fails(Level::Warning),
-        FailOn::Note => fails(Level::Note),
+    Ok(Outcome::from(findings.iter().any(|d| fails(args, d))))
+}
+
+/// Whether a finding makes the exit code 1.
+fn fails(args: &CheckArgs, finding: &Diagnostic) -> bool {
+    match args.fail_on {
+        FailOn::Error => finding.level >= Level::Error,
+        FailOn::Warning => finding.level >= Level::Warning,
+        FailOn::Note => finding.level >= Level::Note,
         FailOn::None => false,
-    }))
+    }
+}
+
+/// Writes the JUnit report, where one is asked for: each tenant is a case, and so is the fleet.
+fn deliver_junit(
+    cli: &Cli,
+    args: &CheckArgs,
+    session: &Session,
+    findings: &[Diagnostic],
+) -> Result<(), CliError> {
+    let formats = output::formats(cli)?;
+    let mut files = formats.iter().filter(|(f, _)| *f == ReportFormat::Junit);
+    let Some((_, file)) = files.next() else {
+        return Ok(());
+    };
+
+    let declared = session.resolved.specs.tenants.iter();
+    let mut cases: BTreeMap<Option<&str>, Vec<&Diagnostic>> = declared
+        .map(|document| (Some(document.name.value.as_str()), Vec::new()))
+        .collect();
+    cases.entry(None).or_default();
+    for finding in findings {
+        let tenant = match &finding.scope {
+            Scope::Tenant(name) => Some(name.as_str()),
+            _ => None,
+        };
+        cases.entry(tenant).or_default().push(finding);
+    }
+
+    let cases = cases.into_iter().map(|(tenant, found)| {
+        let outcome = outcome(args, &session.sources, &found);
+        Case::new(tenant.unwrap_or("(fleet)"), outcome)
+    });
+    let suite = Suite {
+        name: "tenants".to_owned(),
+        cases: cases.collect(),
+    };
+    output::deliver(file.as_deref(), &junit("tenantry check", &[suite]))
+}
+
+/// The outcome of a case with some findings.
+fn outcome(args: &CheckArgs, sources: &SourceMap, found: &[&Diagnostic]) -> CaseOutcome {
+    let line = |finding: &&Diagnostic| {
+        format!(
+            "{}[{}]: {}\n  {}\n",
+            finding.level.name(),
+            finding.rule.id,
+            plain(&finding.message),
+            plain(&sources.locate(finding.span))
+        )
+    };
+    let text: String = found.iter().map(line).collect();
+    match found.iter().find(|finding| fails(args, finding)) {
+        Some(first) => CaseOutcome::Failed(plain(&first.message), text),
+        None => CaseOutcome::Passed(text),
+    }
 }
 
 /// Where the specs are read from.

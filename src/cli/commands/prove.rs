@@ -1,101 +1,204 @@
 //! `prove`: that no tenant can reach another.
 
-use crate::cli::args::{Cli, ProveArgs, ReportFormat};
+use crate::cli::args::{Cli, FailOnVerdict, ProveArgs, ReportFormat};
+use crate::cli::known::KnownFindings;
 use crate::cli::proof_inputs::{self, ProofInputs};
 use crate::cli::session::VERSION;
 use crate::cli::{CliError, Outcome, output};
-use tenantry::diagnostic::{Diagnostic, Level};
+use std::collections::BTreeSet;
+use tenantry::diagnostic::Diagnostic;
 use tenantry::graph::Cluster;
-use tenantry::isolation::{self, ClusterProof, Verdict, matrix, threats};
+use tenantry::isolation::waived::waive;
+use tenantry::isolation::{self, ClusterProof, matrix, threats};
+use tenantry::report;
+use tenantry::report::baseline::{Baseline, Clusters, Fingerprint};
+use tenantry::report::findings::{self, ReportedFinding, Threshold};
+use tenantry::report::proof::{self, ProofReport};
 use tenantry::report::tables::Tables;
-use tenantry::report::{self, proof};
-use tenantry::source::SourceMap;
 
 /// Runs the command.
 pub fn run(cli: &Cli, args: &ProveArgs) -> Result<Outcome, CliError> {
-    let shown = output::chosen(&args.only, &args.skip, "plane")?;
-    let asked = output::formats(cli)?;
+    let scope = Scope::new(args)?;
+    let formats = output::formats(cli)?;
+    let mut known = KnownFindings::read(&args.known)?;
     let inputs = read(cli, args)?;
 
-    let mut proofs: Vec<ClusterProof> = inputs.clusters.iter().map(isolation::prove).collect();
+    let mut proofs = prove(&inputs);
     let clusters = inputs.clusters.iter().zip(&proofs);
     let tables = clusters
         .map(|(cluster, proof)| tables(args, cluster, proof))
         .collect();
 
-    let digest = proof::digest(&inputs.sources, &inputs.clusters);
-    let mut findings = proof::findings(&inputs.sources, &proofs);
-    if proofs.is_empty() {
-        findings.clone_from(&inputs.findings);
-    }
-
-    findings.retain(|d| shown(d.rule.id));
+    let mut found = reported(&inputs, &proofs);
+    found.retain(|finding| scope.has(finding));
     for proof in &mut proofs {
-        proof.findings.retain(|f| shown(f.diagnostic.rule.id));
-        proof.unread_inputs.retain(|d| shown(d.rule.id));
+        proof
+            .findings
+            .retain(|f| scope.has_rule(f.diagnostic.rule.id));
+        proof.unread_inputs.retain(|d| !scope.leaves_out(d.rule.id));
     }
 
-    let report = ProofOutput {
+    if let Some(revision) = &args.since {
+        known.add(at_revision(cli, args, revision)?);
+    }
+    let present = findings::baseline(&inputs.sources, &found);
+    let could_find = scope.could_find(&proofs);
+    let stale = known.stale(&present, &could_find);
+    let is_written = known.write(present.clone(), &could_find)?;
+    let known = if is_written { &present } else { known.all() };
+    findings::mark_known(&inputs.sources, &mut found, known);
+
+    let report = ProofReport {
         sources: &inputs.sources,
+        digest: proof::digest(&inputs.sources, &inputs.clusters),
         proofs,
         tables,
-        findings,
-        digest,
+        findings: found,
+        stale: if is_written { BTreeSet::new() } else { stale },
+        asked: scope.planes(),
     };
+    deliver(cli, args, formats, &report)?;
 
-    let asked = match asked.is_empty() {
-        true => vec![(ReportFormat::Text, None)],
-        false => asked,
-    };
-    for (format, file) in &asked {
-        let text = report.write(cli, args, *format, file.is_none());
-        output::deliver(file.as_deref(), &text)?;
+    let threshold = threshold(args.fail_on);
+    let fails = report.findings.iter().any(|f| threshold.fails(f));
+    Ok(Outcome::from(fails || report.proofs.is_empty()))
+}
+
+/// The findings that make the exit code 1.
+fn threshold(fail_on: FailOnVerdict) -> Threshold {
+    match fail_on {
+        FailOnVerdict::Refuted => Threshold::Refuted,
+        FailOnVerdict::Unknown => Threshold::Unknown,
+        FailOnVerdict::Warning => Threshold::Warning,
+    }
+}
+
+/// Proves each cluster. Findings that a Waiver permits are marked.
+fn prove(inputs: &ProofInputs) -> Vec<ClusterProof> {
+    let mut proofs: Vec<ClusterProof> = inputs.clusters.iter().map(isolation::prove).collect();
+    for proof in &mut proofs {
+        waive(proof, &inputs.waivers);
+    }
+    proofs
+}
+
+/// The findings of all proofs; those about the fleet if it has no cluster that can be proven.
+fn reported(inputs: &ProofInputs, proofs: &[ClusterProof]) -> Vec<ReportedFinding> {
+    if !proofs.is_empty() {
+        return findings::collect(&inputs.sources, proofs);
     }
 
-    let planes = report.proofs.iter().flat_map(|proof| &proof.planes);
-    let worst = planes.map(|plane| plane.verdict).max();
-    let is_open = worst.is_none_or(|verdict| verdict >= Verdict::Unknown);
-    let has_errors = inputs.findings.iter().any(|d| d.level == Level::Error);
-    Ok(Outcome::from(has_errors || is_open))
+    let of_fleet = |finding: &Diagnostic| ReportedFinding::of_inputs(finding, Clusters::new());
+    let mut all: Vec<ReportedFinding> = inputs.findings.iter().map(of_fleet).collect();
+    findings::sort(&inputs.sources, &mut all);
+    all
 }
 
-/// What the reports of all formats are made of.
-struct ProofOutput<'a> {
-    sources: &'a SourceMap,
-    proofs: Vec<ClusterProof>,
-    tables: Vec<Tables>,
-    findings: Vec<Diagnostic>,
-    digest: String,
+/// The findings that a revision has, without those that are waived in it.
+fn at_revision(cli: &Cli, args: &ProveArgs, revision: &str) -> Result<Baseline, CliError> {
+    let inputs = proof_inputs::read_at(cli, &args.beside, revision)?;
+    let proofs = prove(&inputs);
+    Ok(findings::baseline(
+        &inputs.sources,
+        &reported(&inputs, &proofs),
+    ))
 }
 
-impl ProofOutput<'_> {
-    /// The text of the report in one format. `is_output` is whether it goes to standard output.
-    fn write(&self, cli: &Cli, args: &ProveArgs, format: ReportFormat, is_output: bool) -> String {
-        let Self {
-            sources,
-            proofs,
-            tables,
-            findings,
-            digest,
-        } = self;
+/// The rules and planes that are asked for.
+struct Scope<'a> {
+    args: &'a ProveArgs,
+    only_and_skip: Box<dyn Fn(&str) -> bool + 'a>,
+    skip: Box<dyn Fn(&str) -> bool + 'a>,
+}
 
-        match format {
-            // Without a cluster, the findings about the fleet are all there is.
-            ReportFormat::Json if proofs.is_empty() => report::json(sources, findings),
-            ReportFormat::Json => proof::proof_json(sources, proofs, tables, digest),
-            ReportFormat::Github => report::github(sources, findings),
-            ReportFormat::Sarif => report::sarif(sources, findings, VERSION),
-            ReportFormat::Markdown => {
-                proof::proof_markdown(sources, proofs, tables, findings, digest)
-            }
-            ReportFormat::Text | ReportFormat::Junit => {
-                let found = match args.summary {
-                    true => proof::counts_text(findings),
-                    false => output::text(sources, findings, is_output, cli),
-                };
-                found + &proof::proof_text(proofs, tables, digest)
-            }
+impl<'a> Scope<'a> {
+    fn new(args: &'a ProveArgs) -> Result<Self, CliError> {
+        Ok(Self {
+            args,
+            only_and_skip: Box::new(output::chosen(&args.only, &args.skip, "plane")?),
+            skip: Box::new(output::chosen(&[], &args.skip, "plane")?),
+        })
+    }
+
+    fn has_rule(&self, rule: &str) -> bool {
+        (self.only_and_skip)(rule)
+    }
+
+    /// Whether `--skip` names a rule or its plane.
+    fn leaves_out(&self, rule: &str) -> bool {
+        !(self.skip)(rule)
+    }
+
+    /// Whether a finding is asked for. An input that was not read concerns every plane.
+    fn has(&self, finding: &ReportedFinding) -> bool {
+        let rule = finding.diagnostic.rule.id;
+        match finding.plane {
+            Some(_) => self.has_rule(rule),
+            None => !self.leaves_out(rule),
         }
+    }
+
+    /// Whether a run over some clusters could find an entry of a baseline again.
+    fn could_find(
+        &self,
+        proofs: &[ClusterProof],
+    ) -> impl Fn(&Fingerprint, &Clusters) -> bool + use<'_, 'a> {
+        let here: BTreeSet<String> = proofs.iter().map(|p| p.cluster.to_string()).collect();
+        let is_part = !self.args.beside.cluster.is_empty();
+        move |known, clusters| {
+            self.has_rule(&known.rule)
+                && (!is_part || clusters.iter().any(|name| here.contains(name)))
+        }
+    }
+
+    /// The planes of which a rule is asked for; `None` if all are.
+    fn planes(&self) -> Option<Vec<isolation::Plane>> {
+        let is_all = self.args.only.is_empty() && self.args.skip.is_empty();
+        let rules = isolation::severity::RATED_RULES;
+        let is_asked = |plane: &isolation::Plane| {
+            let of_plane = rules.iter().map(|rated| rated.rule.id);
+            let mut of_plane = of_plane.filter(|id| id.split('/').next() == Some(plane.name()));
+            of_plane.any(|id| self.has_rule(id))
+        };
+        let planes = isolation::Plane::ALL.into_iter().filter(is_asked);
+        (!is_all).then(|| planes.collect())
+    }
+}
+
+/// Writes the reports to standard output and to files.
+fn deliver(
+    cli: &Cli,
+    args: &ProveArgs,
+    mut formats: output::Formats,
+    report: &ProofReport<'_>,
+) -> Result<(), CliError> {
+    if formats.is_empty() {
+        formats.push((ReportFormat::Text, None));
+    }
+    for (format, file) in &formats {
+        let text = match format {
+            ReportFormat::Json => report.json(),
+            ReportFormat::Github => report::github(report.sources, &report.shown()),
+            ReportFormat::Sarif => report.sarif(VERSION),
+            ReportFormat::Markdown => report.markdown(),
+            ReportFormat::Junit => report.junit(threshold(args.fail_on)),
+            ReportFormat::Text => text(cli, args, report, file.is_none()),
+        };
+        output::deliver(file.as_deref(), &text)?;
+    }
+    Ok(())
+}
+
+/// The report as text. `is_output` is whether it goes to standard output.
+fn text(cli: &Cli, args: &ProveArgs, report: &ProofReport<'_>, is_output: bool) -> String {
+    let shown = report.shown();
+    let found = match args.summary {
+        true => proof::counts_text(&shown),
+        false => output::text(report.sources, &shown, is_output, cli),
+    };
+    match cli.quiet {
+        true => found,
+        false => found + &report.text(),
     }
 }
 

@@ -1,7 +1,8 @@
 //! `verify`: compares live clusters with what is rendered.
 
 use crate::cli::api_server::{ApiServer, live_line};
-use crate::cli::args::{Cli, ReportFormat, VerifyArgs};
+use crate::cli::args::{Cli, FailOnVerdict, ReportFormat, VerifyArgs};
+use crate::cli::known::KnownFindings;
 use crate::cli::lists::{FetchOptions, Fetched};
 use crate::cli::live_session::{self, ChosenCluster, Exposed};
 use crate::cli::session::{Selection, Session, no_such_tenant};
@@ -22,11 +23,13 @@ use tenantry::graph::{Cluster, ExtraFacts, rbac};
 use tenantry::kube::ObjectId;
 use tenantry::live::role::role;
 use tenantry::live::{
-    Desired, ListError, Listing, LiveFinding, LiveReport, Observations, Purpose, ServedKinds,
-    access, capabilities, compare, concerns, inventory, listings, narrowed, policies,
+    Desired, ListError, Listing, LiveFinding, LiveReport, LiveState, Observations, Purpose,
+    ServedKinds, access, capabilities, compare, concerns, inventory, listings, narrowed, policies,
 };
+use tenantry::report::baseline::{Baseline, Clusters, Fingerprint};
 use tenantry::report::{live as report, plural};
-use tenantry::source::Source;
+use tenantry::source::{Source, SourceMap};
+use tenantry::tenancy::ProofWaiver;
 use tenantry::tree::FileEntry;
 use tenantry::value::Text;
 
@@ -40,6 +43,7 @@ type Kinds = BTreeMap<(Text, Text), Text>;
 pub fn run(cli: &Cli, args: &VerifyArgs) -> Result<Outcome, CliError> {
     let reported = output::chosen(&args.only, &args.skip, "area")?;
     let formats = output::formats(cli)?;
+    let known = KnownFindings::read(&args.known)?;
 
     if args.print_rbac {
         return print_rbac(cli);
@@ -79,19 +83,85 @@ pub fn run(cli: &Cli, args: &VerifyArgs) -> Result<Outcome, CliError> {
         errors,
         commit,
         reported: &reported,
+        known: &known,
         external,
     };
 
-    let clusters = run.clusters(chosen)?;
+    let mut clusters = run.clusters(chosen)?;
+    let stale = compare_with_file(&known, &reported, &run.session.sources, &mut clusters)?;
     deliver(cli, &run.session, &clusters, formats)?;
+    for gone in stale {
+        output::status(cli, &format!("stale entry of the baseline: {gone}"));
+    }
 
     let gaps: usize = clusters.iter().map(|cluster| cluster.gaps.len()).sum();
     if gaps > 0 {
         return Err(CliError::Partial(gaps));
     }
-    let wrong = clusters.iter().any(|cluster| cluster.report.is_wrong());
+    let wrong = clusters.iter().any(|cluster| fails(args, &cluster.report));
 
     Ok(Outcome::from(errors > 0 || wrong))
+}
+
+/// Whether the report of a cluster makes the exit code 1.
+fn fails(args: &VerifyArgs, report: &LiveReport) -> bool {
+    let has_warning = || {
+        let mut levels = report.found.iter().map(|found| found.diagnostic.level);
+        levels.any(|level| level == Level::Warning)
+    };
+    report.is_wrong()
+        || match args.fail_on {
+            FailOnVerdict::Refuted => false,
+            FailOnVerdict::Unknown => report.unknown > 0,
+            FailOnVerdict::Warning => report.unknown > 0 || has_warning(),
+        }
+}
+
+/// Whether a baseline can have a finding.
+fn can_be_known(found: &LiveFinding) -> bool {
+    found.state != LiveState::Waived && !found.is_of_convergence()
+}
+
+/// Writes the baseline, if it is asked for, and marks what is written as known. Returns the entries
+/// of the file that are gone.
+fn compare_with_file(
+    known: &KnownFindings,
+    reported: &dyn Fn(&str) -> bool,
+    sources: &SourceMap,
+    clusters: &mut [report::VerifiedCluster],
+) -> Result<BTreeSet<Fingerprint>, CliError> {
+    let mut present = Baseline::default();
+    for cluster in clusters.iter() {
+        let name = Clusters::from([cluster.name.clone()]);
+        for found in cluster
+            .report
+            .found
+            .iter()
+            .filter(|found| can_be_known(found))
+        {
+            present.add(Fingerprint::of(sources, &found.diagnostic), name.clone());
+        }
+    }
+
+    let here: Clusters = clusters
+        .iter()
+        .map(|cluster| cluster.name.clone())
+        .collect();
+    let could_find = |known: &Fingerprint, of: &Clusters| {
+        reported(&known.rule) && (of.is_empty() || !of.is_disjoint(&here))
+    };
+    let stale = known.stale(&present, could_find);
+    if !known.write(present, could_find)? {
+        return Ok(stale);
+    }
+
+    for cluster in clusters {
+        let found = cluster.report.found.iter_mut();
+        found
+            .filter(|found| can_be_known(found))
+            .for_each(LiveFinding::set_known);
+    }
+    Ok(BTreeSet::new())
 }
 
 /// Checks that one cluster is chosen, if an argument is about one. A snapshot holds one cluster. The
@@ -123,6 +193,8 @@ struct Run<'a> {
     commit: Option<String>,
     /// Whether the findings of a rule are reported.
     reported: &'a dyn Fn(&str) -> bool,
+    /// The findings of the baseline.
+    known: &'a KnownFindings,
     /// The findings of `--inventory`, which no live object shows. There is one cluster then.
     external: Vec<LiveFinding>,
 }
@@ -307,12 +379,26 @@ impl Run<'_> {
 
             let samples = samples(&cluster, wanted, &batch, &gaps);
             review(server, wanted, &samples, &mut report, &mut gaps);
-            prove(&cluster, wanted, &served, &mut report);
+            let waivers = &self.session.resolved.tenancy.proof_waivers;
+            prove(&cluster, wanted, &served, waivers, &mut report);
         }
 
         report.found.extend(self.external.iter().cloned());
         report.keep(self.reported);
+        self.mark_known(wanted, &mut report);
         Ok(self.report(wanted, server, report, gaps))
+    }
+
+    /// Marks the findings that the baseline has, but not those about convergence.
+    fn mark_known(&self, wanted: &Desired, report: &mut LiveReport) {
+        let clusters = Clusters::from([wanted.cluster.to_string()]);
+        let known = self.known.all();
+        for found in &mut report.found {
+            let fingerprint = Fingerprint::of(&self.session.sources, &found.diagnostic);
+            if can_be_known(found) && known.knows(&fingerprint, &clusters) {
+                found.set_known();
+            }
+        }
     }
 
     fn report(
@@ -440,9 +526,15 @@ fn review(
 }
 
 /// Reports admission policies that do not deny, and paths between tenants.
-fn prove(cluster: &Cluster, wanted: &Desired, served: &ServedKinds, report: &mut LiveReport) {
+fn prove(
+    cluster: &Cluster,
+    wanted: &Desired,
+    served: &ServedKinds,
+    waivers: &[ProofWaiver],
+    report: &mut LiveReport,
+) {
     let policies = policies::check(wanted, cluster, served);
-    let Exposed { found, unknown } = live_session::exposed(cluster);
+    let Exposed { found, unknown } = live_session::exposed(cluster, waivers);
 
     report.found.extend(policies);
     report.found.extend(found);
@@ -470,10 +562,15 @@ fn deliver(
             _ => {
                 let found: Vec<_> = clusters
                     .iter()
-                    .flat_map(|cluster| cluster.report.found.iter().map(report::shown))
+                    .flat_map(|cluster| &cluster.report.found)
+                    .filter(|found| found.state != LiveState::Known)
+                    .map(report::shown)
                     .collect();
-                output::text(&session.sources, &found, file.is_none(), cli)
-                    + &report::text(clusters, cli.verbose)
+                let found = output::text(&session.sources, &found, file.is_none(), cli);
+                match cli.quiet {
+                    true => found,
+                    false => found + &report::text(clusters, cli.verbose),
+                }
             }
         };
         output::deliver(file.as_deref(), &text)?;

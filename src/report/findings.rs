@@ -1,0 +1,180 @@
+//! The findings of proofs as reports list them: each once for all clusters, the gravest first, and
+//! which of them decide the exit code.
+
+use super::baseline::{Baseline, Clusters, Fingerprint};
+use crate::diagnostic::{Diagnostic, Level};
+use crate::isolation::severity::{self, Severity};
+use crate::isolation::waived::Waived;
+use crate::isolation::{ClusterProof, Finding, Plane, Verdict};
+use crate::source::SourceMap;
+use std::cmp::Reverse;
+
+/// A finding of a proof, on all clusters that have it.
+#[derive(Clone, Debug)]
+pub struct ReportedFinding {
+    /// The rule, the place, the chain and the fix.
+    pub diagnostic: Diagnostic,
+    /// The severity.
+    pub severity: Severity,
+    /// The plane; `None` for an input that could not be read, which concerns every plane.
+    pub plane: Option<Plane>,
+    /// The verdict that it leads to; `None` for a warning.
+    pub verdict: Option<Verdict>,
+    /// The clusters that have it; empty if it is of the fleet.
+    pub clusters: Clusters,
+    /// Whether it decides the exit code.
+    pub state: FindingState,
+}
+
+/// Whether a finding decides the exit code.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum FindingState {
+    /// It does.
+    New,
+    /// It was there before: a baseline or a revision has it.
+    Known,
+    /// A Waiver permits it.
+    Waived(Waived),
+}
+
+impl FindingState {
+    /// The name in reports.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::New => "new",
+            Self::Known => "known",
+            Self::Waived(_) => "waived",
+        }
+    }
+}
+
+/// The mildest findings that make the exit code 1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Threshold {
+    /// Ways from one tenant to another.
+    Refuted,
+    /// The same, and questions without an answer.
+    Unknown,
+    /// The same, and warnings.
+    Warning,
+}
+
+impl Threshold {
+    /// Whether a finding makes the exit code 1.
+    pub fn fails(self, finding: &ReportedFinding) -> bool {
+        let is_over = match self {
+            Self::Refuted => finding.verdict == Some(Verdict::Refuted),
+            Self::Unknown => finding.verdict.is_some(),
+            Self::Warning => {
+                finding.verdict.is_some() || finding.diagnostic.level >= Level::Warning
+            }
+        };
+        is_over && finding.state == FindingState::New
+    }
+}
+
+impl ReportedFinding {
+    fn of_proof(finding: &Finding, cluster: &str) -> Self {
+        Self {
+            diagnostic: finding.diagnostic.clone(),
+            severity: severity::of(&finding.diagnostic).unwrap_or(Severity::Medium),
+            plane: Some(finding.plane),
+            verdict: finding.verdict,
+            clusters: Clusters::from([cluster.to_owned()]),
+            state: match &finding.waived {
+                Some(waived) => FindingState::Waived(waived.clone()),
+                None => FindingState::New,
+            },
+        }
+    }
+
+    /// A finding about the inputs. An error leaves a question without an answer.
+    pub fn of_inputs(diagnostic: &Diagnostic, clusters: Clusters) -> Self {
+        Self {
+            severity: severity::of(diagnostic).unwrap_or(Severity::Medium),
+            plane: None,
+            verdict: (diagnostic.level == Level::Error).then_some(Verdict::Unknown),
+            diagnostic: diagnostic.clone(),
+            clusters,
+            state: FindingState::New,
+        }
+    }
+
+    /// The finding as text shows it: one that is waived is a note, with the last day.
+    pub fn shown(&self) -> Diagnostic {
+        match &self.state {
+            FindingState::Waived(waived) => {
+                let mut note = self.diagnostic.clone().level(Level::Note);
+                note.message = format!("{} ({})", note.message, waived.text());
+                note
+            }
+            _ => self.diagnostic.clone(),
+        }
+    }
+
+    /// What makes it the same one in two runs.
+    pub fn fingerprint(&self, sources: &SourceMap) -> Fingerprint {
+        Fingerprint::of(sources, &self.diagnostic)
+    }
+}
+
+/// Every finding of some proofs, each once for all clusters: the gravest first, then by place.
+pub fn collect(sources: &SourceMap, proofs: &[ClusterProof]) -> Vec<ReportedFinding> {
+    let mut all = Vec::new();
+    for proof in proofs {
+        let name = proof.cluster.as_str();
+        let found = proof.findings.iter();
+        all.extend(found.map(|finding| ReportedFinding::of_proof(finding, name)));
+
+        let clusters = Clusters::from([name.to_owned()]);
+        let unread = proof.unread_inputs.iter();
+        all.extend(unread.map(|finding| ReportedFinding::of_inputs(finding, clusters.clone())));
+    }
+    sort(sources, &mut all);
+    all
+}
+
+/// Puts findings in the order of a report, and merges those of several clusters.
+pub fn sort(sources: &SourceMap, findings: &mut Vec<ReportedFinding>) {
+    findings.sort_by_cached_key(|finding| {
+        let diagnostic = &finding.diagnostic;
+        let span = diagnostic.span;
+        (
+            Reverse((finding.severity, diagnostic.level)),
+            sources.path(span).to_owned(),
+            (span.start, span.end, diagnostic.rule.id),
+            diagnostic.message.clone(),
+        )
+    });
+    findings.dedup_by(|later, first| {
+        let is_same = later.diagnostic.span == first.diagnostic.span
+            && later.diagnostic.rule == first.diagnostic.rule
+            && later.diagnostic.message == first.diagnostic.message
+            && later.state == first.state;
+        if is_same {
+            first.clusters.append(&mut later.clusters);
+        }
+        is_same
+    });
+}
+
+/// Marks the findings that are known, but not those that are waived.
+pub fn mark_known(sources: &SourceMap, findings: &mut [ReportedFinding], known: &Baseline) {
+    for finding in findings {
+        let is_known = known.knows(&finding.fingerprint(sources), &finding.clusters);
+        if finding.state == FindingState::New && is_known {
+            finding.state = FindingState::Known;
+        }
+    }
+}
+
+/// The findings as a baseline: all but those that are waived.
+pub fn baseline(sources: &SourceMap, findings: &[ReportedFinding]) -> Baseline {
+    let mut known = Baseline::default();
+    for finding in findings {
+        if !matches!(finding.state, FindingState::Waived(_)) {
+            known.add(finding.fingerprint(sources), finding.clusters.clone());
+        }
+    }
+    known
+}
