@@ -260,6 +260,7 @@ fn read_fleet(
     }
 
     Ok(ProofInputs {
+        has_fleet: true,
         sources: session.sources,
         clusters,
         findings: compiled.findings,
@@ -288,6 +289,7 @@ fn read_without_fleet(
     let cluster = graph::without_fleet(beside, span, group_by);
 
     Ok(ProofInputs {
+        has_fleet: false,
         sources,
         clusters: vec![cluster],
         findings: Vec::new(),

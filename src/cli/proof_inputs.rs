@@ -41,6 +41,8 @@ pub struct ProofInputs {
     pub sources: SourceMap,
     /// The clusters, in the fleet's order.
     pub clusters: Vec<Cluster>,
+    /// Whether there is a fleet, or manifests alone.
+    pub has_fleet: bool,
     /// The findings about the fleet itself. A tenant with an error is not in the clusters.
     pub findings: Vec<Diagnostic>,
     /// The waivers of rules of the proof.
@@ -106,6 +108,24 @@ fn read_session(
     assemble(cli, beside, session, &bundles, findings, &|tenant| {
         standings.is_rendered(tenant)
     })
+}
+
+/// Reads the inputs of a proof: a fleet, or manifests with a namespace that is not the platform's. A
+/// question needs no tenant.
+pub fn read_to_prove(cli: &Cli, beside: &ExtraArgs) -> Result<ProofInputs, CliError> {
+    let inputs = read(cli, beside)?;
+
+    let is_empty =
+        |cluster: &Cluster| cluster.tenants.is_empty() && cluster.unread_inputs.is_empty();
+    let is_past = beside.revision.is_some();
+    if !inputs.has_fleet && !is_past && inputs.clusters.iter().all(is_empty) {
+        return Err(CliError::Usage(
+            "there is no fleet here, and no namespace among the manifests that is not the \
+             platform's: nothing to prove"
+                .into(),
+        ));
+    }
+    Ok(inputs)
 }
 
 /// Reads the inputs of a question. Only the tenants that can decide the answer are rendered, if
@@ -189,18 +209,10 @@ fn read_without_fleet(cli: &Cli, beside: &ExtraArgs) -> Result<ProofInputs, CliE
     let span = sources.add_path("the cluster");
     let cluster = graph::without_fleet(extra, span, beside.group_by.as_deref());
 
-    let is_past = beside.revision.is_some();
-    if cluster.tenants.is_empty() && cluster.unread_inputs.is_empty() && !is_past {
-        return Err(CliError::Usage(
-            "there is no fleet here, and no namespace among the manifests that is not the \
-             platform's: nothing to prove"
-                .into(),
-        ));
-    }
-
     Ok(ProofInputs {
         sources,
         clusters: vec![cluster],
+        has_fleet: false,
         findings: Vec::new(),
         waivers: Vec::new(),
     })
@@ -271,6 +283,7 @@ fn assemble(
     let mut inputs = ProofInputs {
         sources,
         clusters: Vec::new(),
+        has_fleet: true,
         findings,
         waivers: session.resolved.tenancy.proof_waivers.clone(),
     };

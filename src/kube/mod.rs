@@ -7,6 +7,7 @@ pub mod kinds;
 pub mod labels;
 pub mod names;
 pub mod quantity;
+pub mod resources;
 pub mod validation;
 
 pub use id::ObjectId;

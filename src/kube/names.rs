@@ -29,3 +29,35 @@ pub const WARN_LABEL: &str = "pod-security.kubernetes.io/warn";
 
 /// Label of a Namespace: the version of the level of warnings.
 pub const WARN_VERSION_LABEL: &str = "pod-security.kubernetes.io/warn-version";
+
+/// Users and groups that installers of Kubernetes make for whoever administers a cluster.
+///
+/// Source: kubernetes.io/docs/reference/setup-tools/kubeadm/implementation-details (kubeadm:cluster-admins,
+/// kubernetes-admin), docs.redhat.com OpenShift "authentication" (kube:admin, dedicated-admins,
+/// cluster-admins), docs.k3s.io/cli/certificate (system:admin), learn.microsoft.com/azure/aks
+/// (masterclient, clusterAdmin), kops.sigs.k8s.io (kubecfg), minikube and kind (minikube-user,
+/// kubernetes-admin), ranchermanager.docs.rancher.com (kube-admin).
+static ADMINISTRATORS: [&str; 14] = [
+    "cluster-admin",
+    "cluster-admins",
+    "clusterAdmin",
+    "dedicated-admins",
+    "kube-admin",
+    "kube:admin",
+    "kubeadmin",
+    "kubecfg",
+    "kubernetes-admin",
+    "kubernetes-super-admin",
+    "masterclient",
+    "minikube-user",
+    "docker-for-desktop",
+    "os:admin",
+];
+
+/// Prefixes of users and groups that belong to a cluster or its installer, and never to a tenant.
+const OF_THE_CLUSTER: [&str; 4] = ["system:", "kubeadm:", "eks:", "b64:"];
+
+/// Whether a user or a group administers a cluster, or is the cluster's own.
+pub fn is_administrators(name: &str) -> bool {
+    ADMINISTRATORS.contains(&name) || OF_THE_CLUSTER.iter().any(|prefix| name.starts_with(prefix))
+}

@@ -13,6 +13,8 @@ use tenantry::graph::facts::Facts;
 use tenantry::graph::rbac::{AccessRequest, PolicyRule, Subject};
 use tenantry::graph::{Cluster, Parts, builtin, read_snapshot};
 use tenantry::kube::ObjectId;
+use tenantry::kube::kinds::Scope;
+use tenantry::kube::resources;
 use tenantry::source::{Source, SourceId, SourceMap, Span};
 
 /// How many random sets of objects, and questions about each.
@@ -408,4 +410,55 @@ fn the_default_cluster_roles_agree_with_the_reference() {
     }
 
     assert_eq!(compared, 4);
+}
+
+/// The resources of a group and version that a server says it has.
+fn served(plane: &ControlPlane, path: &str) -> Vec<Value> {
+    let ran = plane.kubectl(&["get", "--raw", path]);
+    assert_eq!(ran.code, 0, "{path}: {}", ran.err);
+    let list: Value = serde_json::from_str(&ran.out).expect("JSON");
+    list["resources"].as_array().cloned().unwrap_or_default()
+}
+
+#[test]
+fn every_resource_of_the_server_is_known() {
+    let Some(plane) = ControlPlane::get() else {
+        return;
+    };
+    let groups = plane.kubectl(&["get", "--raw", "/apis"]);
+    let groups: Value = serde_json::from_str(&groups.out).expect("JSON");
+
+    let mut paths = vec![(String::new(), "/api/v1".to_owned())];
+    for group in groups["groups"].as_array().expect("groups") {
+        let name = group["name"].as_str().unwrap_or_default();
+        for version in group["versions"].as_array().expect("versions") {
+            let version = version["groupVersion"].as_str().unwrap_or_default();
+            paths.push((name.to_owned(), format!("/apis/{version}")));
+        }
+    }
+
+    let mut unknown = Vec::new();
+    for (group, path) in paths.iter().filter(|(group, _)| is_of_kubernetes(group)) {
+        for resource in served(plane, path) {
+            let name = resource["name"].as_str().unwrap_or_default();
+            let (plural, subresource) = name.split_once('/').unwrap_or((name, ""));
+            let scope = match resource["namespaced"].as_bool() {
+                Some(true) => Scope::Namespaced,
+                _ => Scope::Cluster,
+            };
+            let is_known = resources::find(group, plural).is_some_and(|known| {
+                known.scope == scope && resources::may_be_served(group, plural, subresource)
+            });
+            if !is_known {
+                unknown.push(format!("{group} {name}"));
+            }
+        }
+    }
+    assert!(unknown.is_empty(), "{unknown:#?}");
+}
+
+/// Whether a group is Kubernetes' own: other tests define resources in groups of theirs.
+fn is_of_kubernetes(group: &str) -> bool {
+    let own = !group.contains('.') || group.ends_with(".k8s.io");
+    own && !group.ends_with("x-k8s.io") && !group.starts_with("gateway.")
 }

@@ -7,133 +7,33 @@ use tenantry::graph::Cluster;
 use tenantry::graph::rbac::{AccessRequest, Subject};
 use tenantry::isolation::Step;
 use tenantry::isolation::question::{self, AccessQuestion};
+use tenantry::kube::resources;
 use tenantry::source::SourceMap;
+use tenantry::spec::did_you_mean_or;
 
-/// The resources of an API group of Kubernetes.
-struct GroupResources {
-    group: &'static str,
-    /// The names of each resource, as kubectl finds them by discovery: the plural, the singular, the
-    /// short ones.
-    resources: &'static [&'static [&'static str]],
-}
-
-static RESOURCES: [GroupResources; 13] = [
-    GroupResources {
-        group: "",
-        resources: &[
-            &["pods", "pod", "po"],
-            &["services", "service", "svc"],
-            &["configmaps", "configmap", "cm"],
-            &["secrets", "secret"],
-            &["serviceaccounts", "serviceaccount", "sa"],
-            &["namespaces", "namespace", "ns"],
-            &["nodes", "node", "no"],
-            &["endpoints", "ep"],
-            &["events", "event", "ev"],
-            &["limitranges", "limitrange", "limits"],
-            &["resourcequotas", "resourcequota", "quota"],
-            &["persistentvolumes", "persistentvolume", "pv"],
-            &["persistentvolumeclaims", "persistentvolumeclaim", "pvc"],
-            &["podtemplates", "podtemplate"],
-            &["replicationcontrollers", "replicationcontroller", "rc"],
-            &["users", "user"],
-            &["groups", "group"],
-            &["bindings", "binding"],
-            &["componentstatuses", "componentstatus", "cs"],
-        ],
-    },
-    GroupResources {
-        group: "apps",
-        resources: &[
-            &["deployments", "deployment", "deploy"],
-            &["statefulsets", "statefulset", "sts"],
-            &["daemonsets", "daemonset", "ds"],
-            &["replicasets", "replicaset", "rs"],
-            &["controllerrevisions", "controllerrevision"],
-        ],
-    },
-    GroupResources {
-        group: "batch",
-        resources: &[&["jobs", "job"], &["cronjobs", "cronjob", "cj"]],
-    },
-    GroupResources {
-        group: "networking.k8s.io",
-        resources: &[
-            &["networkpolicies", "networkpolicy", "netpol"],
-            &["ingresses", "ingress", "ing"],
-            &["ingressclasses", "ingressclass"],
-        ],
-    },
-    GroupResources {
-        group: "rbac.authorization.k8s.io",
-        resources: &[
-            &["roles", "role"],
-            &["rolebindings", "rolebinding"],
-            &["clusterroles", "clusterrole"],
-            &["clusterrolebindings", "clusterrolebinding"],
-        ],
-    },
-    GroupResources {
-        group: "policy",
-        resources: &[&["poddisruptionbudgets", "poddisruptionbudget", "pdb"]],
-    },
-    GroupResources {
-        group: "autoscaling",
-        resources: &[&["horizontalpodautoscalers", "horizontalpodautoscaler", "hpa"]],
-    },
-    GroupResources {
-        group: "storage.k8s.io",
-        resources: &[
-            &["storageclasses", "storageclass", "sc"],
-            &["volumeattachments", "volumeattachment"],
-        ],
-    },
-    GroupResources {
-        group: "apiextensions.k8s.io",
-        resources: &[&[
-            "customresourcedefinitions",
-            "customresourcedefinition",
-            "crd",
-            "crds",
-        ]],
-    },
-    GroupResources {
-        group: "discovery.k8s.io",
-        resources: &[&["endpointslices", "endpointslice"]],
-    },
-    GroupResources {
-        group: "coordination.k8s.io",
-        resources: &[&["leases", "lease"]],
-    },
-    GroupResources {
-        group: "certificates.k8s.io",
-        resources: &[
-            &[
-                "certificatesigningrequests",
-                "certificatesigningrequest",
-                "csr",
-            ],
-            &["signers", "signer"],
-        ],
-    },
-    GroupResources {
-        group: "admissionregistration.k8s.io",
-        resources: &[
-            &["validatingadmissionpolicies", "validatingadmissionpolicy"],
-            &[
-                "validatingadmissionpolicybindings",
-                "validatingadmissionpolicybinding",
-            ],
-            &[
-                "validatingwebhookconfigurations",
-                "validatingwebhookconfiguration",
-            ],
-            &[
-                "mutatingwebhookconfigurations",
-                "mutatingwebhookconfiguration",
-            ],
-        ],
-    },
+/// The verbs that Kubernetes authorizes: those of requests, and those that its admission and its
+/// controllers ask about.
+const VERBS: [&str; 20] = [
+    "*",
+    "get",
+    "list",
+    "watch",
+    "create",
+    "update",
+    "patch",
+    "delete",
+    "deletecollection",
+    "use",
+    "bind",
+    "escalate",
+    "impersonate",
+    "approve",
+    "sign",
+    "attest",
+    "head",
+    "post",
+    "put",
+    "options",
 ];
 
 /// Runs the command.
@@ -164,6 +64,7 @@ pub fn run(cli: &Cli, args: &CanArgs) -> Result<Outcome, CliError> {
         false => AccessQuestion::Resource(request),
     };
 
+    check_verb(&inputs.clusters, &verb)?;
     if let Some(namespace) = &args.namespace {
         check_namespace(&inputs.clusters, namespace)?;
     }
@@ -195,8 +96,8 @@ impl<'a> RequestedResource<'a> {
             None => (named, None),
         };
 
-        let (group, resource) = match (find_resource(name, group), group) {
-            (Some(known), _) => known,
+        let (group, resource) = match (resources::find_named(name, group), group) {
+            (Some((group, known)), _) => (group, known.plural),
             (None, Some(group)) => (group, name),
             (None, None) if text.starts_with('/') || name == "*" => ("", name),
             (None, None) => {
@@ -215,19 +116,24 @@ impl<'a> RequestedResource<'a> {
     }
 }
 
-/// The group and the plural of a resource of Kubernetes. Without a group, the first group that has
-/// the resource counts.
-fn find_resource(name: &str, group: Option<&str>) -> Option<(&'static str, &'static str)> {
-    let name = name.to_lowercase();
+/// Checks that Kubernetes, or a role of the inputs, knows the verb.
+fn check_verb(clusters: &[Cluster], verb: &str) -> Result<(), CliError> {
+    let is_in_a_role = || {
+        let roles = clusters.iter().flat_map(|one| one.rbac.roles.values());
+        let rules = roles.flat_map(|role| role.rules.iter());
+        rules
+            .flat_map(|rule| &rule.verbs)
+            .any(|known| known == verb)
+    };
+    if VERBS.contains(&verb) || is_in_a_role() {
+        return Ok(());
+    }
 
-    RESOURCES
-        .iter()
-        .filter(|known| group.is_none_or(|group| group == known.group))
-        .find_map(|known| {
-            let mut resources = known.resources.iter();
-            let names = resources.find(|names| names.contains(&name.as_str()))?;
-            Some((known.group, *names.first()?))
-        })
+    let known = VERBS.iter().skip(1).copied();
+    let help = did_you_mean_or(verb, known, || "see `kubectl auth can-i --help`".to_owned());
+    Err(CliError::Usage(format!(
+        "Kubernetes has no verb `{verb}`: {help}"
+    )))
 }
 
 /// Checks that a cluster has the namespace, or may have it.

@@ -208,7 +208,7 @@ fn read(cli: &Cli, args: &ProveArgs) -> Result<ProofInputs, CliError> {
     if args.live {
         return crate::cli::live_session::read(cli, &args.connect, args.beside.group_by.as_deref());
     }
-    proof_inputs::read(cli, &args.beside)
+    proof_inputs::read_to_prove(cli, &args.beside)
 }
 
 /// What is asked for besides verdicts.
