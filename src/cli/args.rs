@@ -708,6 +708,10 @@ pub struct ImportArgs {
     /// Place the tenants on this cluster; required if the fleet has several
     #[arg(long, value_name = "NAME")]
     pub cluster: Option<String>,
+    /// Name the owner of tenants in whose namespaces only service accounts are bound: group:NAME or
+    /// user:NAME
+    #[arg(long, value_name = "SUBJECT")]
+    pub owner: Option<String>,
     /// Report what would be carried over, and write no file
     #[arg(long)]
     pub dry_run: bool,

@@ -28,6 +28,8 @@ pub struct Converted {
     pub owners: Vec<Value>,
     /// Subjects, each with its binding.
     pub members: Vec<Value>,
+    /// Whether a binding names a service account.
+    pub binds_accounts: bool,
     /// Users and groups that are bound here, as `group/NAME`.
     pub principals: Vec<String>,
     /// Objects of kinds that the floor is made of, passed through.
@@ -132,7 +134,18 @@ pub fn convert(found: &SurveyedNamespace, narrow: bool) -> Converted {
     }
 
     owners_of_last_resort(found, &mut out);
+    out.binds_accounts = found.objects.iter().any(binds_account);
     out
+}
+
+/// Whether an object is a RoleBinding that names a service account.
+fn binds_account(object: &FoundObject) -> bool {
+    let subjects = object.value.get("subjects").and_then(Value::as_array);
+    object.id.kind == "RoleBinding"
+        && subjects
+            .into_iter()
+            .flatten()
+            .any(|subject| subject["kind"] == "ServiceAccount")
 }
 
 /// The objects of a kind of the core group.

@@ -4,7 +4,7 @@ use super::convert::{Converted, convert};
 use super::{FoundObject, ImportSurvey, Left, SurveyedNamespace};
 use crate::document::emit;
 use crate::kube::{Quantity, kinds};
-use crate::spec::leaf::{self, Day};
+use crate::spec::leaf::{self, Day, OWNER_TO_FILL_IN};
 use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -24,6 +24,9 @@ pub struct Options<'a> {
     pub max_days: i64,
     /// The approver of the waivers.
     pub approver: String,
+    /// The owner of tenants in whose namespaces only service accounts are bound, as `group/NAME` or
+    /// `user/NAME`; without one, [`OWNER_TO_FILL_IN`] stands there, which `check` refuses.
+    pub owner: Option<(String, String)>,
 }
 
 /// The result of an import.
@@ -51,6 +54,8 @@ pub struct Output {
     pub kinds: Vec<String>,
     /// Secrets that are passed through and hold their data in plain text.
     pub plain_secrets: Vec<String>,
+    /// Tenants whose owner has to be filled in.
+    pub without_owner: Vec<String>,
 }
 
 /// Writes the files of a surveyed folder.
@@ -69,15 +74,21 @@ pub fn write(survey: &ImportSurvey, options: &Options<'_>) -> Output {
 
     for (tenant, namespaces) in groups {
         let is_narrow = namespaces.len() > 1;
-        let parts: Vec<Converted> = namespaces
+        let mut parts: Vec<Converted> = namespaces
             .iter()
             .map(|namespace| convert(namespace, is_narrow))
             .collect();
 
         if parts.iter().all(|part| part.owners.is_empty()) {
-            out.left
-                .extend(namespaces.into_iter().flat_map(without_owner));
-            continue;
+            let Some(part) = parts.iter_mut().find(|part| part.binds_accounts) else {
+                out.left
+                    .extend(namespaces.into_iter().flat_map(without_owner));
+                continue;
+            };
+            part.owners.push(owner(options));
+            if options.owner.is_none() {
+                out.without_owner.push(tenant.clone());
+            }
         }
         for part in &parts {
             of_fleet.add(&tenant, part);
@@ -153,10 +164,19 @@ impl Output {
     }
 }
 
+/// An owner who is bound nowhere: the one that the options name, or one to fill in.
+fn owner(options: &Options<'_>) -> Value {
+    let (kind, name) = match &options.owner {
+        Some((kind, name)) => (kind.as_str(), name.as_str()),
+        None => ("group", OWNER_TO_FILL_IN),
+    };
+    json!({kind: name, "role": "none"})
+}
+
 /// The objects of a namespace that is not carried over for want of an owner.
 fn without_owner(namespace: &SurveyedNamespace) -> Vec<Left> {
     let name = &namespace.object.id.name;
-    let reason = format!("no user or group is bound in `{name}`: a tenant has an owner");
+    let reason = format!("nobody is bound in `{name}`: a tenant has an owner");
     std::iter::once(&namespace.object)
         .chain(&namespace.objects)
         .map(|object| Left {
@@ -399,6 +419,16 @@ pub fn hand_over(output: &Output, from: &str) -> String {
         output.loosenings,
         output.left.len()
     );
+
+    if !output.without_owner.is_empty() {
+        text.push_str(
+            "\n## Owners to fill in\n\nOnly service accounts are bound in the namespaces of these tenants. \
+             Name a user or a group in `owners`, or import with `--owner group:NAME`.\n\n",
+        );
+        for tenant in &output.without_owner {
+            text.push_str(&format!("- `{tenant}`\n"));
+        }
+    }
 
     if !output.plain_secrets.is_empty() {
         text.push_str("\n## Secrets in plain text\n\nPassed through as they were found. Encrypt them (SOPS), or take them out of Git.\n\n");

@@ -4,6 +4,7 @@
 //! same check, so a value that passed the one converts into the other.
 
 use super::duration::{self, DurationError};
+use crate::kube::names::is_administrators;
 use indexmap::IndexMap;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
@@ -254,12 +255,22 @@ fn path_segment(text: &str) -> Result<(), String> {
     }
 }
 
+/// The owner that `import` writes where it finds no user and no group. It is refused, so that
+/// somebody fills it in.
+pub const OWNER_TO_FILL_IN: &str = "fill-in-the-owner";
+
 fn principal(text: &str) -> Result<(), String> {
+    if text == OWNER_TO_FILL_IN {
+        return Err("`tenantry import` found no user and no group here: name the owner".into());
+    }
     if text.trim().is_empty() || text.chars().any(char::is_control) {
         return Err("it is empty or holds a control character".into());
     }
     if text.starts_with("system:") {
         return Err("names that start with system: belong to Kubernetes".into());
+    }
+    if is_administrators(text) {
+        return Err("it belongs to whoever administers the cluster, and to no tenant".into());
     }
     Ok(())
 }
@@ -732,7 +743,13 @@ mod tests {
             (
                 "principal",
                 &["github:team", "ann@x"],
-                &["", "system:masters", "a\u{7}"],
+                &[
+                    "",
+                    "system:masters",
+                    "kubeadm:cluster-admins",
+                    "kubernetes-admin",
+                    "a\u{7}",
+                ],
             ),
             ("relative-path", &["./a", ""], &["/a", "../a", "a/../../b"]),
         ];

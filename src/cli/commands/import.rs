@@ -112,7 +112,20 @@ fn options<'a>(
         now: today(cli)?,
         max_days: rules.max_days.unwrap_or(DEFAULT_MAX_DAYS),
         approver: approver.map_or_else(|| "platform".to_owned(), ToString::to_string),
+        owner: args.owner.as_deref().map(owner).transpose()?,
     })
+}
+
+/// The kind and the name of the subject that `--owner` names.
+fn owner(text: &str) -> Result<(String, String), CliError> {
+    match text.split_once(':') {
+        Some((kind @ ("group" | "user"), name)) if !name.is_empty() => {
+            Ok((kind.to_owned(), name.to_owned()))
+        }
+        _ => Err(CliError::Usage(format!(
+            "--owner {text}: write group:NAME or user:NAME"
+        ))),
+    }
 }
 
 /// Says how much was carried over.
@@ -128,6 +141,14 @@ fn report_counts(cli: &Cli, objects: usize, made: &Output) {
         plural(made.loosenings, "waived object")
     );
     output::status(cli, &text);
+
+    if !made.without_owner.is_empty() {
+        let text = format!(
+            "{} with service accounts alone: fill in `owners`, or import with --owner group:NAME",
+            plural(made.without_owner.len(), "tenant")
+        );
+        output::status(cli, &text);
+    }
 
     if !made.plain_secrets.is_empty() {
         let secrets = plural(made.plain_secrets.len(), "Secret");
