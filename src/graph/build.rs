@@ -2,12 +2,13 @@
 
 use super::facts::{Facts, ObjectRef, Unevaluated};
 use super::indirect::{self, ReachIndex};
+use super::principal::Principals;
 use super::rbac::{Rbac, Subject};
 use super::{Cluster, InputKind, NOT_READ, NamespaceNode, Origin, Owner, TenantNode, admission};
 use crate::diagnostic::{Diagnostic, Scope};
 use crate::kube::ObjectId;
 use crate::kube::labels::Labels;
-use crate::kube::names::NAME_LABEL;
+use crate::kube::names::{NAME_LABEL, is_administrators};
 use crate::netpol::Dialect;
 use crate::source::Span;
 use crate::value::Text;
@@ -79,13 +80,20 @@ impl Cluster {
         rbac.finish();
         tenants.adopt_unclaimed_subjects(&namespaces, &by_name, &rbac);
 
+        let owner = |name: &str| {
+            let known = by_name.get(name);
+            known.map_or(Owner::Platform, |at| namespaces[*at as usize].owner)
+        };
+        let tenant = |name: &str| tenants.by_name.get(name).copied();
+        let principals = Principals::new(&facts, tenants.holders(), &owner, &tenant);
+
         let kept = facts.kept.iter().enumerate();
         Self {
             kept: kept
                 .map(|(at, object)| (object.id.clone(), at as u32))
                 .collect(),
             bound: admission::bound(&facts),
-            holders: tenants.holders(),
+            principals,
             name: parts.name,
             engine_namespace: parts.engine_namespace,
             plugin: parts.plugin,
@@ -240,8 +248,9 @@ impl Tenants {
         Owner::Tenant(at)
     }
 
-    /// Gives users and groups to inferred tenants: those that are bound in the namespaces of one
-    /// tenant alone.
+    /// Gives users and groups to inferred tenants: to each in whose namespaces they are bound. One
+    /// that is bound in the namespaces of several is held by all of them: another binding never
+    /// makes it the platform's.
     fn adopt_unclaimed_subjects(
         &mut self,
         namespaces: &[NamespaceNode],
@@ -263,32 +272,31 @@ impl Tenants {
             let (Subject::User(name) | Subject::Group(name)) = subject else {
                 continue;
             };
-            if claimed.contains(subject) || name.starts_with("system:") {
+            if claimed.contains(subject) || is_administrators(name) {
                 continue;
             }
 
             let tenants: BTreeSet<u32> = rbac
                 .bindings_of(subject)
                 .filter_map(|binding| tenant_of(&binding.id.namespace))
+                .filter(|tenant| *tenant as usize >= self.declared)
                 .collect();
-            if let (Some(tenant), 1) = (tenants.first(), tenants.len())
-                && *tenant as usize >= self.declared
-            {
-                self.nodes[*tenant as usize].subjects.push(subject.clone());
+            for tenant in tenants {
+                self.nodes[tenant as usize].subjects.push(subject.clone());
             }
         }
     }
 
-    /// The tenant of each user and group that one holds.
-    fn holders(&self) -> BTreeMap<Subject, u32> {
-        let mut holders = BTreeMap::new();
+    /// The tenants of each user and group that one holds.
+    fn holders(&self) -> BTreeMap<Subject, Vec<u32>> {
+        let mut holders: BTreeMap<Subject, Vec<u32>> = BTreeMap::new();
         for (at, tenant) in self.nodes.iter().enumerate() {
-            holders.extend(
-                tenant
-                    .subjects
-                    .iter()
-                    .map(|subject| (subject.clone(), at as u32)),
-            );
+            for subject in &tenant.subjects {
+                let all = holders.entry(subject.clone()).or_default();
+                if all.last() != Some(&(at as u32)) {
+                    all.push(at as u32);
+                }
+            }
         }
 
         holders

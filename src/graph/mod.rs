@@ -23,6 +23,7 @@ mod object;
 pub mod operator;
 pub mod overlay;
 mod pod_shape;
+pub mod principal;
 pub mod quota;
 pub mod rbac;
 pub mod request;
@@ -42,9 +43,13 @@ use crate::kube::labels::{self, Labels, Selector};
 use crate::kube::names::NAME_LABEL;
 use crate::source::{Source, Span};
 use crate::value::Text;
+use principal::Principals;
 use rbac::{Rbac, Subject};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex};
+
+/// The group of every service account of a namespace, before the namespace's name.
+pub const ACCOUNTS_OF: &str = "system:serviceaccounts:";
 
 /// A tenant of a cluster.
 #[derive(Clone, Debug)]
@@ -121,7 +126,7 @@ pub struct Cluster {
     kept: BTreeMap<ObjectId, u32>,
     bound: admission::BoundPolicies,
     by_name: HashMap<Text, u32>,
-    holders: BTreeMap<Subject, u32>,
+    principals: Principals,
     selected: Mutex<HashMap<Selector, Arc<[u32]>>>,
     by_label: HashMap<(Text, Text), Vec<u32>>,
 }
@@ -138,20 +143,38 @@ impl Cluster {
             .map_or(Owner::Platform, |at| self.namespaces[at as usize].owner)
     }
 
-    /// The tenant that holds a subject: its own users, groups and service accounts.
-    pub fn holder(&self, subject: &Subject) -> Option<u32> {
-        let tenant = |namespace: &str| match self.owner(namespace) {
-            Owner::Tenant(at) => Some(at),
-            Owner::Platform => None,
-        };
-        match subject {
-            Subject::ServiceAccount(namespace, _) => tenant(namespace),
-            Subject::Group(name) => match name.strip_prefix("system:serviceaccounts:") {
-                Some(namespace) => tenant(namespace),
-                None => self.holders.get(subject).copied(),
+    /// Whose the principals are that no namespace tells.
+    pub fn principals(&self) -> &Principals {
+        &self.principals
+    }
+
+    /// The tenants that hold a subject, in order: their users and groups, the service accounts of
+    /// their namespaces, those of the platform that do what they write, and groups of these.
+    pub fn holders(&self, subject: &Subject) -> impl Iterator<Item = u32> + use<'_> {
+        let none: &[u32] = &[];
+        let (home, others) = match subject {
+            Subject::ServiceAccount(namespace, name) => match self.owner(namespace) {
+                Owner::Tenant(at) => (Some(at), none),
+                Owner::Platform => {
+                    let driven = self.principals.driven(namespace, name);
+                    (None, driven.map_or(none, |account| &account.tenants))
+                }
             },
-            Subject::User(_) => self.holders.get(subject).copied(),
-        }
+            Subject::Group(name) => match name.strip_prefix(ACCOUNTS_OF) {
+                Some(namespace) => match self.owner(namespace) {
+                    Owner::Tenant(at) => (Some(at), none),
+                    Owner::Platform => (None, self.principals.of_namespace(namespace)),
+                },
+                None => (None, self.principals.of_people(subject)),
+            },
+            Subject::User(_) => (None, self.principals.of_people(subject)),
+        };
+        home.into_iter().chain(others.iter().copied())
+    }
+
+    /// The first tenant that holds a subject.
+    pub fn holder(&self, subject: &Subject) -> Option<u32> {
+        self.holders(subject).next()
     }
 
     /// How an owner is called in a sentence.

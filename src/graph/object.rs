@@ -1,6 +1,9 @@
 //! Where the things of a graph come from.
 
+use crate::document::TreeValue;
+use crate::kube::names::TENANT_LABEL;
 use crate::source::Span;
+use crate::value::Text;
 
 /// Which of the inputs an object came in by, the strongest first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -37,4 +40,10 @@ pub struct Origin {
     /// The object; for a rendered one, what in a spec it is rendered from; for one that Kubernetes
     /// makes, the line that declares the cluster.
     pub span: Span,
+}
+
+/// The tenant that the label of an object names.
+pub(super) fn tenant_label<T: TreeValue>(node: &T) -> Option<Text> {
+    let labels = node.member("metadata")?.member("labels")?;
+    labels.member(TENANT_LABEL)?.text().map(Text::from)
 }

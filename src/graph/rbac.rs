@@ -95,9 +95,14 @@ impl PolicyRule {
 
     /// Whether it allows the verb on some object of a resource: of these names, where there are
     /// any.
+    ///
+    /// A POST has no name when it is authorized, so that `create` of named objects is allowed only by
+    /// server-side apply, which takes `patch` as well.
     pub fn touches(&self, verb: &str, group: &str, resource: &str) -> bool {
         let (resource, subresource) = resource.split_once('/').unwrap_or((resource, ""));
+        let posts = verb == "create" && subresource.is_empty() && !self.names.is_empty();
         has(&self.verbs, verb)
+            && (!posts || has(&self.verbs, "patch"))
             && has(&self.groups, group)
             && self.has_resource(resource, subresource)
     }
@@ -425,6 +430,9 @@ impl Binding {
     }
 }
 
+/// The namespace of a role, empty for a ClusterRole, and its name.
+type RoleName = (Text, Text);
+
 /// All roles and bindings of a cluster, by what is looked for.
 #[derive(Debug, Default)]
 pub struct Rbac {
@@ -460,27 +468,63 @@ impl Rbac {
         }
     }
 
-    /// Each aggregated role takes over the rules of those it selects, until nothing changes:
-    /// `admin` selects `edit`, which selects `view`. Rules are only ever added, so that a ring of
-    /// roles comes to an end.
+    /// Each aggregated role takes over the rules of those it selects: `admin` selects `edit`, which
+    /// selects `view`. The controller writes over what such a role says itself, unless there is
+    /// nothing to take over: then the rules of its manifest stay.
     fn aggregate(&mut self) {
-        let aggregated: Vec<(Text, Text)> = self
+        let mut own: BTreeMap<RoleName, Arc<[PolicyRule]>> = BTreeMap::new();
+        for (key, role) in self
             .roles
-            .iter()
+            .iter_mut()
             .filter(|(_, r)| r.aggregates.is_some())
-            .map(|(key, _)| key.clone())
-            .collect();
-
-        // The controller writes over what such a role says itself.
-        for key in &aggregated {
-            if let Some(role) = self.roles.get_mut(key) {
-                role.rules = Arc::new([]);
-            }
+        {
+            own.insert(
+                key.clone(),
+                std::mem::replace(&mut role.rules, Arc::new([])),
+            );
         }
+        let aggregated: Vec<RoleName> = own.keys().cloned().collect();
 
         loop {
+            self.take_over(&aggregated);
+
+            own.retain(|key, rules| !rules.is_empty() && self.roles[key].rules.is_empty());
+            // A role that may still take over the rules of another one waits for it.
+            let waits = |key: &RoleName| {
+                own.keys()
+                    .any(|other| other != key && self.selects(key, other))
+            };
+            let mut kept: Vec<RoleName> = own.keys().filter(|key| !waits(key)).cloned().collect();
+            if kept.is_empty() {
+                // A ring of such roles: each keeps its rules.
+                kept = own.keys().cloned().collect();
+            }
+            if kept.is_empty() {
+                return;
+            }
+            for key in kept {
+                if let (Some(role), Some(rules)) = (self.roles.get_mut(&key), own.remove(&key)) {
+                    role.rules = rules;
+                }
+            }
+        }
+    }
+
+    /// Whether an aggregated role selects another one.
+    fn selects(&self, key: &RoleName, other: &RoleName) -> bool {
+        let selectors = self.roles[key].aggregates.iter().flatten();
+        let labels = &self.roles[other].labels;
+        selectors
+            .into_iter()
+            .any(|selector| selector.matches(labels))
+    }
+
+    /// Adds the rules of the roles that aggregated roles select, until nothing changes. Rules are
+    /// only ever added, so that a ring of roles comes to an end.
+    fn take_over(&mut self, aggregated: &[RoleName]) {
+        loop {
             let mut changed = false;
-            for key in &aggregated {
+            for key in aggregated {
                 let mut rules: Vec<PolicyRule> = self.roles[key].rules.to_vec();
                 let selectors = self.roles[key].aggregates.clone().unwrap_or_default();
 
@@ -544,6 +588,15 @@ impl Rbac {
     /// The subjects that are bound, each once.
     pub fn subjects(&self) -> impl Iterator<Item = &Subject> {
         self.by_subject.keys()
+    }
+
+    /// The service accounts of a namespace that are bound, each once.
+    pub fn accounts_of(&self, namespace: &str) -> impl Iterator<Item = &Subject> {
+        let first = Subject::ServiceAccount(namespace.into(), Text::default());
+        let named = self.by_subject.range(first..).map(|(subject, _)| subject);
+        named.take_while(
+            move |subject| matches!(subject, Subject::ServiceAccount(home, _) if home == namespace),
+        )
     }
 
     /// The role that a binding names.

@@ -5,8 +5,6 @@
 //! `pkg/registry/rbac`.
 
 use crate::graph::rbac::{PolicyRule, Subject};
-use crate::kube::kinds;
-use crate::value::Text;
 
 /// What a capability lets a subject do. Texts are made from it; no verdict depends on a text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -119,7 +117,8 @@ impl Permission {
         }
     }
 
-    fn is_given_by(&self, rule: &PolicyRule) -> bool {
+    /// Whether a rule gives one of its verbs on one of its resources.
+    pub fn is_given_by(&self, rule: &PolicyRule) -> bool {
         self.resources.iter().any(|resource| {
             self.verbs
                 .iter()
@@ -153,9 +152,11 @@ impl Capability {
     }
 }
 
-const WRITE: &[&str] = &["create", "update", "patch"];
+/// The verbs that write an object.
+pub const WRITE: &[&str] = &["create", "update", "patch"];
 const CHANGE: &[&str] = &["create", "update", "patch", "delete", "deletecollection"];
-const READ: &[&str] = &["get", "list", "watch"];
+/// The verbs that read an object.
+pub const READ: &[&str] = &["get", "list", "watch"];
 
 /// Any verb on any resource.
 pub static EVERYTHING: Capability = Capability {
@@ -167,7 +168,9 @@ pub static EVERYTHING: Capability = Capability {
 pub static CREATE_PODS: Capability = Capability {
     effect: Effect::CreatePods,
     permissions: &[
-        Permission::new("", &["pods", "replicationcontrollers"], WRITE),
+        // Of a pod that is there only the image and a few other fields can be changed.
+        Permission::new("", &["pods"], &["create"]),
+        Permission::new("", &["replicationcontrollers"], WRITE),
         Permission::new(
             "apps",
             &["deployments", "statefulsets", "daemonsets", "replicasets"],
@@ -197,10 +200,12 @@ static IMPERSONATE_ACCOUNTS: Capability = Capability {
     permissions: &[Permission::new("", &["serviceaccounts"], &["impersonate"])],
 };
 
+/// Runs commands in pods that are there, by their containers, an added one, or another image.
 static RUN_COMMANDS: Capability = Capability {
     effect: Effect::RunCommands,
     permissions: &[
         Permission::new("", &["pods/exec", "pods/attach"], &["create", "get"]),
+        Permission::new("", &["pods"], &["update", "patch"]),
         Permission::new("", &["pods/ephemeralcontainers"], &["update", "patch"]),
     ],
 };
@@ -295,7 +300,7 @@ pub fn worst(rules: &[PolicyRule], everywhere: bool) -> String {
         return capability.effect.predicate().to_owned();
     }
 
-    match rules.iter().max_by_key(|rule| grade_of(rule)) {
+    match rules.first() {
         None => "is granted nothing".to_owned(),
         Some(rule) => {
             let objects: Vec<&str> = rule
@@ -372,81 +377,6 @@ pub static TAKEOVER: [Capability; 7] = [
     },
 ];
 
-/// Whether a resource holds nothing that a tenant keeps to itself.
-fn is_public(resource: &str) -> bool {
-    const STATUS: [&str; 2] = ["namespaces/status", "nodes/status"];
-
-    let mut public = kinds::all().filter(|(_, kind)| kind.public);
-    public.any(|(_, kind)| kind.plural == resource) || STATUS.contains(&resource)
-}
-
-/// Reviews that tell a subject about itself only.
-const SELF_REVIEWS: [&str; 4] = [
-    "selfsubjectaccessreviews",
-    "selfsubjectrulesreviews",
-    "selfsubjectreviews",
-    "tokenreviews",
-];
-
-/// Paths of the API server that everybody may read: version, health and discovery.
-///
-/// Metrics, logs and profiles belong to the control plane.
-const PUBLIC_PATHS: [&str; 9] = [
-    "/api",
-    "/apis",
-    "/healthz",
-    "/livez",
-    "/readyz",
-    "/version",
-    "/openapi",
-    "/openid",
-    "/.well-known",
-];
-
-/// How far a rule reaches that is bound in the whole cluster.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Grade {
-    /// Everybody may know it.
-    Nothing,
-    /// It reads objects of no namespace.
-    ClusterRead,
-    /// It reaches into namespaces, or changes the cluster.
-    Full,
-}
-
-/// How far rules reach that are bound in the whole cluster.
-pub fn grade(rules: &[PolicyRule]) -> Grade {
-    rules.iter().map(grade_of).max().unwrap_or(Grade::Nothing)
-}
-
-fn grade_of(rule: &PolicyRule) -> Grade {
-    if rule.resources.is_empty() {
-        return match rule.urls.iter().all(is_public_path) {
-            true => Grade::Nothing,
-            false => Grade::ClusterRead,
-        };
-    }
-
-    let self_review = |resource: &Text| SELF_REVIEWS.contains(&resource.as_str());
-    if rule.resources.iter().all(self_review) {
-        return Grade::Nothing;
-    }
-
-    let only_reads = rule.verbs.iter().all(|verb| READ.contains(&verb.as_str()));
-    match only_reads && rule.resources.iter().all(|resource| is_public(resource)) {
-        true => Grade::ClusterRead,
-        false => Grade::Full,
-    }
-}
-
-fn is_public_path(path: &Text) -> bool {
-    PUBLIC_PATHS.iter().any(|public| {
-        path.strip_prefix(public)
-            .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-            || *path == format!("{public}*")
-    })
-}
-
 /// What a user or group is called that Kubernetes itself fills: `None` for all others.
 pub fn system_group(subject: &Subject) -> Option<&'static str> {
     match subject {
@@ -457,10 +387,11 @@ pub fn system_group(subject: &Subject) -> Option<&'static str> {
             }
             "system:unauthenticated" => Some("anybody without a name"),
             "system:serviceaccounts" => Some("every service account of every tenant"),
-            // OpenShift and Rancher put everybody in them who has logged in.
-            "system:authenticated:oauth" | "system:cattle:authenticated" => {
+            // OpenShift, Rancher, Capsule: whoever logs in, or owns any tenant.
+            "system:authenticated:oauth" | "system:cattle:authenticated" | "loft:authenticated" => {
                 Some("everybody who has logged in")
             }
+            "capsule.clastix.io" | "projectcapsule.dev" => Some("every owner of a tenant"),
             _ => None,
         },
         _ => None,

@@ -17,6 +17,8 @@ pub mod matrix;
 pub mod network;
 pub mod capability;
 pub mod operators;
+pub mod grade;
+mod public;
 pub mod question;
 pub mod resources;
 pub mod severity;

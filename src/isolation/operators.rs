@@ -8,7 +8,7 @@ use crate::graph::operator::Operator;
 use crate::graph::rbac::PolicyRule;
 use crate::graph::rbac::Subject;
 use crate::graph::{Cluster, Owner};
-use crate::isolation::capability::{self, Grade};
+use crate::isolation::grade;
 use crate::source::Span;
 
 /// Kinds of one operator, by which a tenant reaches beyond its own namespaces.
@@ -617,16 +617,16 @@ fn running(cluster: &Cluster, programs: &[&'static str], accounts: &[&str]) -> S
     }
 
     let powerful = cluster.rbac.bindings.iter().find(|binding| {
-        let mut subjects = binding.subjects.iter();
-        binding.id.namespace.is_empty()
-            && subjects.any(|(subject, _)| match subject {
-                Subject::ServiceAccount(_, name) => accounts.contains(&name.as_str()),
-                Subject::User(_) | Subject::Group(_) => false,
-            })
-            && cluster
-                .rbac
-                .role(binding)
-                .is_some_and(|role| capability::grade(&role.rules) == Grade::Full)
+        let is_account = |subject: &&Subject| match subject {
+            Subject::ServiceAccount(_, name) => accounts.contains(&name.as_str()),
+            Subject::User(_) | Subject::Group(_) => false,
+        };
+        let mut subjects = binding.subjects.iter().map(|(subject, _)| subject);
+        let (Some(account), Some(role)) = (subjects.find(is_account), cluster.rbac.role(binding))
+        else {
+            return false;
+        };
+        binding.id.namespace.is_empty() && grade::is_full(cluster, account, &role.rules)
     });
     powerful.map_or(Standing::Unknown, |binding| {
         Standing::Open(

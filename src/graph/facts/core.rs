@@ -2,7 +2,7 @@
 
 use super::{Facts, ObjectRef};
 use crate::document::TreeValue;
-use crate::graph::Origin;
+use crate::graph::object::{Origin, tenant_label};
 use crate::graph::quota::Quota;
 use crate::graph::workload::Service;
 use crate::kube::ObjectId;
@@ -29,6 +29,8 @@ pub struct NamespaceFact {
 pub struct ServiceAccount {
     /// What it is.
     pub id: ObjectId,
+    /// The tenant that its label names.
+    pub tenant: Option<Text>,
     /// Identities of a cloud that it takes.
     pub identities: Vec<CloudIdentity>,
     /// Where it comes from.
@@ -65,6 +67,10 @@ pub fn read<T: TreeValue>(facts: &mut Facts, object: &ObjectRef, node: &T) -> bo
             facts.namespaces.push(namespace);
         }
         ("", "ServiceAccount") => facts.accounts.push(service_account(id, node, origin)),
+        ("", "Secret") => {
+            facts.token_secrets.extend(token_secret(id, node, origin));
+            return false;
+        }
         ("", "Service") => facts.services.push(Service::of(id, node, origin)),
         _ => return false,
     }
@@ -99,8 +105,34 @@ fn service_account<T: TreeValue>(id: ObjectId, node: &T, origin: Origin) -> Serv
     };
 
     ServiceAccount {
+        tenant: tenant_label(node),
         identities: IDENTITIES.iter().filter_map(identity).collect(),
         origin,
         id,
     }
+}
+
+/// A Secret that holds the token of a service account. Its data is not read.
+#[derive(Clone, Debug)]
+pub struct TokenSecret {
+    /// What it is.
+    pub id: ObjectId,
+    /// The name of the account, which is in the Secret's namespace.
+    pub account: Text,
+    /// Where it comes from.
+    pub origin: Origin,
+}
+
+/// Source: kubernetes.io/docs/concepts/configuration/secret/#serviceaccount-token-secrets.
+fn token_secret<T: TreeValue>(id: ObjectId, node: &T, origin: Origin) -> Option<TokenSecret> {
+    if node.member("type")?.text()? != "kubernetes.io/service-account-token" {
+        return None;
+    }
+    let annotations = node.member("metadata")?.member("annotations")?;
+    let account = annotations.member("kubernetes.io/service-account.name")?;
+    Some(TokenSecret {
+        account: account.text()?.into(),
+        id,
+        origin,
+    })
 }

@@ -22,7 +22,7 @@ mod storage;
 mod workloads;
 
 pub use self::admission::WebhookService;
-pub use self::core::{CloudIdentity, NamespaceFact, ServiceAccount};
+pub use self::core::{CloudIdentity, NamespaceFact, ServiceAccount, TokenSecret};
 pub use self::external_secrets::{SecretStore, StoreCondition};
 
 pub(super) use self::digest::digest;
@@ -90,6 +90,8 @@ pub struct Facts {
     pub namespaces: Vec<NamespaceFact>,
     /// ServiceAccounts.
     pub accounts: Vec<ServiceAccount>,
+    /// Secrets that hold the tokens of service accounts.
+    pub token_secrets: Vec<TokenSecret>,
     /// Roles and ClusterRoles.
     pub roles: Vec<Role>,
     /// RoleBindings and ClusterRoleBindings.
@@ -287,6 +289,7 @@ impl Facts {
             objects,
             namespaces,
             accounts,
+            token_secrets,
             roles,
             bindings,
             indirect_bindings,
@@ -330,6 +333,7 @@ impl Facts {
         self.objects.extend(objects);
         self.namespaces.extend(namespaces);
         self.accounts.extend(accounts);
+        self.token_secrets.extend(token_secrets);
         self.roles.extend(roles);
         self.bindings.extend(bindings);
         self.indirect_bindings.extend(indirect_bindings);
@@ -382,6 +386,7 @@ impl Facts {
             objects,
             namespaces,
             accounts,
+            token_secrets,
             roles,
             bindings,
             indirect_bindings,
@@ -433,6 +438,7 @@ impl Facts {
             objects,
             namespaces,
             accounts,
+            token_secrets,
             roles,
             bindings,
             indirect_bindings,

@@ -11,6 +11,7 @@ use crate::delivery::flux::{
     HELM_GROUP, IMAGE_GROUP, KUSTOMIZE_GROUP, NOTIFICATION_GROUP, OPERATOR_GROUP,
 };
 use crate::document::{Node, NodeValue, TreeValue};
+use crate::graph::object::tenant_label;
 use crate::graph::{InputKind, Origin};
 use crate::kube::ObjectId;
 use crate::kube::labels::items;
@@ -101,6 +102,7 @@ fn sync<T: TreeValue>(id: &ObjectId, node: &T, origin: Origin) -> Applier {
     Applier {
         engine: Engine::Flux,
         id: id.clone(),
+        tenant: tenant_label(node),
         account: text("serviceAccountName").map(Text::from),
         target: text("targetNamespace").map(|name| {
             (

@@ -3,6 +3,9 @@
 
 mod argo;
 pub mod flux;
+mod source;
+
+pub use source::{ArtifactSource, SourceRef};
 
 use super::object::Origin;
 use crate::delivery::Engine;
@@ -21,6 +24,8 @@ pub struct Gitops {
     pub referrers: Vec<Referrer>,
     /// Flux's controllers.
     pub controllers: Vec<Controller>,
+    /// Objects that fetch what others apply.
+    pub sources: Vec<ArtifactSource>,
     /// Objects of kinds that are not evaluated.
     pub unread: Vec<UnreadObject>,
     /// Whether an engine changes what it applies, by labels and patches of its own.
@@ -34,6 +39,8 @@ pub struct Applier {
     pub engine: Engine,
     /// What it is.
     pub id: ObjectId,
+    /// The tenant that its label names.
+    pub tenant: Option<Text>,
     /// The service account that it applies as; the controller's own where it names none.
     pub account: Option<Text>,
     /// The namespace that every object is put into, where it names one.
@@ -86,6 +93,7 @@ pub struct UnreadObject {
 impl Gitops {
     /// Reads an object, and says whether nothing else is to read it.
     pub fn read<T: TreeValue>(&mut self, id: &ObjectId, node: &T, origin: Origin) -> bool {
+        self.sources.extend(ArtifactSource::of(id, node, origin));
         flux::read(self, id, node, origin) || argo::read(self, id, origin)
     }
 
@@ -104,6 +112,7 @@ impl Gitops {
             appliers,
             referrers,
             controllers,
+            sources,
             unread,
             rewritten,
         } = other;
@@ -111,6 +120,7 @@ impl Gitops {
         self.appliers.extend(appliers);
         self.referrers.extend(referrers);
         self.controllers.extend(controllers);
+        self.sources.extend(sources);
         self.unread.extend(unread);
         self.rewritten |= rewritten;
     }
@@ -122,6 +132,7 @@ impl Gitops {
             appliers,
             referrers,
             controllers,
+            sources,
             unread,
             rewritten: _,
         } = self;
@@ -129,6 +140,7 @@ impl Gitops {
         appliers.retain(|found| stays(&found.id, &found.origin));
         referrers.retain(|found| stays(&found.id, &found.origin));
         controllers.retain(|found| stays(&found.id, &found.origin));
+        sources.retain(|found| stays(&found.id, &found.origin));
         unread.retain(|found| stays(&found.id, &found.origin));
     }
 }

@@ -3,7 +3,8 @@ use super::{Findings, own_grants, rests_on};
 use crate::diagnostic::rule;
 use crate::graph::Cluster;
 use crate::graph::rbac::{Binding, Role, Subject};
-use crate::isolation::capability::{Permission, giving};
+use crate::isolation::capability::{Permission, WRITE, giving};
+use crate::isolation::grade::{HeldRules, Place};
 use crate::isolation::{Finding, some};
 use crate::value::Text;
 use std::collections::{BTreeMap, BTreeSet};
@@ -164,11 +165,15 @@ static FLOOR: [FloorAccess; 8] = [
         part: FloorPart::Roles,
         permissions: &[Permission::new(
             "rbac.authorization.k8s.io",
-            &["roles", "clusterroles"],
-            &["bind", "escalate"],
+            &["roles"],
+            &["escalate"],
         )],
     },
 ];
+
+/// What `escalate` needs: a Role to write it into. `bind` needs bindings, which are a part of the
+/// floor themselves.
+const WRITE_ROLES: Permission = Permission::new("rbac.authorization.k8s.io", &["roles"], WRITE);
 
 pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
     let mut parts_by_role: BTreeMap<&(Text, Text), Vec<&FloorAccess>> = BTreeMap::new();
@@ -179,6 +184,7 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
         let parts = parts_by_role
             .entry(&binding.role)
             .or_insert_with(|| writable_parts(role));
+        let parts = effective(cluster, binding, role, subjects[0], parts);
         if parts.is_empty() {
             continue;
         }
@@ -194,7 +200,7 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
             continue;
         }
         for subject in subjects {
-            for (verdict, parts) in verdicts(cluster, &grant, subject, parts, out) {
+            for (verdict, parts) in verdicts(cluster, &grant, subject, &parts, out) {
                 grant.add(&mut found, subject, parts, Some(verdict));
             }
         }
@@ -209,6 +215,30 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
 fn writable_parts(role: &Role) -> Vec<&'static FloorAccess> {
     let writable = |access: &&FloorAccess| giving(access.permissions, &role.rules).is_some();
     FLOOR.iter().filter(writable).collect()
+}
+
+/// The parts that a role changes in the namespace where it is bound: not with half of a power, and
+/// not the Namespace of another name.
+fn effective(
+    cluster: &Cluster,
+    binding: &Binding,
+    role: &Role,
+    subject: &Subject,
+    parts: &[&'static FloorAccess],
+) -> Vec<&'static FloorAccess> {
+    let namespace = &binding.id.namespace;
+    let changes = |access: &&&FloorAccess| match access.part {
+        FloorPart::Roles => {
+            let place = Place::of(cluster, namespace);
+            HeldRules::new(cluster, subject, place).has(&WRITE_ROLES)
+        }
+        FloorPart::Namespace => role.rules.iter().any(|rule| {
+            let here = rule.names.is_empty() || rule.names.contains(namespace);
+            here && giving(access.permissions, std::slice::from_ref(rule)).is_some()
+        }),
+        _ => true,
+    };
+    parts.iter().filter(changes).copied().collect()
 }
 
 /// The parts that the admission policies do not keep a subject from changing: with an attack that

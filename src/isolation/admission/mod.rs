@@ -73,13 +73,7 @@ pub(super) fn own_grants(
             let Owner::Tenant(tenant) = cluster.owner(&binding.id.namespace) else {
                 return None;
             };
-            let own = |s: &&Subject| match cluster.holder(s) {
-                Some(holder) => holder == tenant,
-                None => {
-                    cluster.tenants[tenant as usize].subjects.is_empty()
-                        && !matches!(s, Subject::ServiceAccount(..))
-                }
-            };
+            let own = |subject: &&Subject| is_own(cluster, tenant, subject);
 
             let subjects: Vec<&Subject> = binding
                 .subjects
@@ -91,4 +85,14 @@ pub(super) fn own_grants(
             (!subjects.is_empty()).then_some(())?;
             Some((tenant, binding, cluster.rbac.role(binding)?, subjects))
         })
+}
+
+/// Whether a subject that is bound in a tenant's namespace is the tenant's own.
+fn is_own(cluster: &Cluster, tenant: u32, subject: &Subject) -> bool {
+    let mut holders = cluster.holders(subject).peekable();
+    if holders.peek().is_some() {
+        return holders.any(|holder| holder == tenant);
+    }
+    cluster.tenants[tenant as usize].subjects.is_empty()
+        && !matches!(subject, Subject::ServiceAccount(..))
 }

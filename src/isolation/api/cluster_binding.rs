@@ -1,17 +1,19 @@
 use super::{Findings, explain_subject};
 use crate::diagnostic::rule;
+use crate::graph::rbac::{Binding, Role, Subject};
 use crate::graph::{Cluster, InputKind};
 use crate::isolation::capability;
-use crate::isolation::capability::Grade;
+use crate::isolation::grade::{Grade, HeldRules, Place, grade, halves, reaching};
 use crate::isolation::{Finding, at};
+use crate::source::Span;
 
 rule! {
     /// A ClusterRoleBinding gives a tenant something in every namespace, or over the cluster.
     ///
     /// ## What it finds
     /// A ClusterRoleBinding whose subject is a tenant's user, group or service account, and whose
-    /// role does more than discovery. What only reads things of the cluster (nodes, classes,
-    /// namespaces) is a warning.
+    /// role does more than discovery and reviews. What only reads things of the cluster (nodes,
+    /// classes, namespaces), or is half of a power (`bind` without writing bindings), is a warning.
     ///
     /// ## Why it matters
     /// A grant without a namespace is a grant in all of them, those of tomorrow included.
@@ -42,59 +44,95 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
         let Some(role) = cluster.rbac.role(binding) else {
             continue;
         };
-        let grade = capability::grade(&role.rules);
-
         for (subject, span) in &binding.subjects {
-            let Some(holder) = cluster.holder(subject) else {
+            let holders: Vec<u32> = cluster.holders(subject).collect();
+            let Some(first) = holders.first() else {
                 continue;
             };
-            let tenant = &cluster.tenants[holder as usize].name;
-            let span = at(*span, binding.origin);
-            let finding = match grade {
-                Grade::Nothing => continue,
-                Grade::ClusterRead => Finding::warning(
-                    &CLUSTER_BINDING,
-                    span,
-                    format!(
-                        "tenant `{tenant}` reads things of the whole cluster: {subject} is bound to {}",
-                        binding.role_name()
-                    ),
-                ),
-                Grade::Full => {
-                    let takeover = capability::TAKEOVER
-                        .iter()
-                        .find(|p| p.given_by(&role.rules).is_some());
-                    let what = match takeover {
-                        Some(power) if capability::EVERYTHING.given_by(&role.rules).is_none() => {
-                            power.effect.predicate().to_owned()
-                        }
-                        _ => capability::worst(&role.rules, true),
-                    };
 
-                    let message = format!(
-                        "tenant `{tenant}` {what} in every namespace: {subject} is bound in the whole cluster"
-                    );
-                    explain_subject(
-                        cluster,
-                        holder,
-                        subject,
-                        Finding::refuted(&CLUSTER_BINDING, span, message),
-                    )
-                }
+            let held = HeldRules::new(cluster, subject, Place::Cluster);
+            let grant = ClusterGrant {
+                binding,
+                role,
+                subject,
+                span: at(*span, binding.origin),
+                tenant: *first,
+                others: holders.len() - 1,
             };
+            out.extend(grant.finding(cluster, &held));
+        }
+    }
+}
 
-            let finding = finding.by(tenant).step(
-                at(binding.role_span, binding.origin),
-                format!(
-                    "{} binds {subject} to {}",
-                    binding.id.called(),
-                    binding.role_name()
-                ),
-            );
+/// A subject of a tenant that a ClusterRoleBinding names.
+struct ClusterGrant<'a> {
+    binding: &'a Binding,
+    role: &'a Role,
+    subject: &'a Subject,
+    span: Span,
+    /// The first tenant that holds the subject.
+    tenant: u32,
+    /// How many others hold it.
+    others: usize,
+}
 
-            out.push(finding.fix(
+impl ClusterGrant<'_> {
+    fn finding(&self, cluster: &Cluster, held: &HeldRules<'_>) -> Option<Finding> {
+        let (subject, role) = (self.subject, self.binding.role_name());
+        let tenant = &cluster.tenants[self.tenant as usize].name;
+        let who = match self.others {
+            0 => format!("tenant `{tenant}`"),
+            others => format!("each of {} tenants (`{tenant}` and others)", others + 1),
+        };
+
+        let finding = match grade(&self.role.rules, Place::Cluster, held) {
+            Grade::Nothing => return None,
+            Grade::Half => {
+                let rules = reaching(&self.role.rules, Place::Cluster, held, Grade::Half);
+                let message = format!(
+                    "{who} has half of a power over the cluster by {role}: {} gives nothing alone",
+                    halves(&rules)
+                );
+                Finding::warning(&CLUSTER_BINDING, self.span, message)
+            }
+            Grade::ClusterRead => {
+                let message = format!(
+                    "{who} reads things of the whole cluster: {subject} is bound to {role}"
+                );
+                Finding::warning(&CLUSTER_BINDING, self.span, message)
+            }
+            Grade::Full => {
+                let what = self.worst(held);
+                let message = format!(
+                    "{who} {what} in every namespace: {subject} is bound in the whole cluster"
+                );
+                let finding = Finding::refuted(&CLUSTER_BINDING, self.span, message);
+                explain_subject(cluster, self.tenant, subject, finding)
+            }
+        };
+
+        let finding = finding.by(tenant).step(
+            at(self.binding.role_span, self.binding.origin),
+            format!("{} binds {subject} to {role}", self.binding.id.called()),
+        );
+        Some(
+            finding.fix(
                 "bind it in the tenant's own namespaces: a RoleBinding can name a ClusterRole",
-            ));
+            ),
+        )
+    }
+
+    /// The worst that the rules allow, as a predicate.
+    fn worst(&self, held: &HeldRules<'_>) -> String {
+        let rules = reaching(&self.role.rules, Place::Cluster, held, Grade::Full);
+        let takeover = capability::TAKEOVER
+            .iter()
+            .find(|power| power.given_by(&rules).is_some());
+        match takeover {
+            Some(power) if capability::EVERYTHING.given_by(&rules).is_none() => {
+                power.effect.predicate().to_owned()
+            }
+            _ => capability::worst(&rules, true),
         }
     }
 }

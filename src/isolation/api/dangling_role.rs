@@ -48,7 +48,9 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
             && !binding.role.0.is_empty()
             && binding.subjects.iter().all(|(s, _)| {
                 system_group(s).is_none()
-                    && cluster.holder(s).is_none_or(|t| home == Owner::Tenant(t))
+                    && cluster
+                        .holders(s)
+                        .all(|tenant| home == Owner::Tenant(tenant))
             });
 
         let finding = match inside {

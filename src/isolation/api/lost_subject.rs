@@ -2,7 +2,7 @@ use super::Findings;
 use crate::diagnostic::rule;
 use crate::graph::rbac::Subject;
 use crate::graph::{Cluster, InputKind};
-use crate::isolation::capability::{self, Grade};
+use crate::isolation::grade::{Grade, HeldRules, Place, grade};
 use crate::isolation::{Finding, at};
 use crate::spec::fleet::FleetSpec;
 use crate::tenancy::reserved;
@@ -57,11 +57,9 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
             );
 
             let everywhere = binding.id.namespace.is_empty();
-            let finding = match cluster
-                .rbac
-                .role(binding)
-                .map(|r| capability::grade(&r.rules))
-            {
+            let held = HeldRules::new(cluster, subject, Place::Cluster);
+            let role = cluster.rbac.role(binding);
+            let finding = match role.map(|role| grade(&role.rules, Place::Cluster, &held)) {
                 Some(Grade::Full) if everywhere => {
                     let message = format!(
                         "{message}: whoever has it has {} in every namespace",

@@ -22,8 +22,8 @@ pub use wide_subject::WIDE_SUBJECT;
 
 use super::capability::BECOME_ACCOUNT;
 use super::{Finding, Findings};
-use crate::graph::Cluster;
 use crate::graph::rbac::Subject;
+use crate::graph::{ACCOUNTS_OF, Cluster};
 
 /// Every rule of the plane.
 pub fn check(cluster: &Cluster, out: &mut Findings<'_>) {
@@ -47,12 +47,35 @@ pub fn check(cluster: &Cluster, out: &mut Findings<'_>) {
 
 /// How a tenant's people come to act as a subject: the first steps of a chain.
 fn explain_subject(cluster: &Cluster, tenant: u32, subject: &Subject, finding: Finding) -> Finding {
+    if let Subject::Group(group) = subject
+        && let Some(namespace) = group.strip_prefix(ACCOUNTS_OF)
+        && let Some((name, driven)) = cluster
+            .principals()
+            .driven_in(namespace)
+            .find(|(_, driven)| driven.tenants.contains(&tenant))
+    {
+        let text = format!(
+            "{} makes service account {namespace}/{name}, which is in {subject}, do what tenant \
+             `{}` writes",
+            driven.by, cluster.tenants[tenant as usize].name
+        );
+        return finding.step(driven.origin.span, text);
+    }
+
     let Subject::ServiceAccount(namespace, name) = subject else {
         return finding.step(
             cluster.tenants[tenant as usize].span,
             format!("{subject} is the tenant's own"),
         );
     };
+
+    if let Some(driven) = cluster.principals().driven(namespace, name) {
+        let text = format!(
+            "{} makes {subject} do what tenant `{}` writes",
+            driven.by, cluster.tenants[tenant as usize].name
+        );
+        return finding.step(driven.origin.span, text);
+    }
 
     let people = &cluster.tenants[tenant as usize].subjects;
     for person in people {

@@ -3,8 +3,8 @@ use crate::diagnostic::rule;
 use crate::graph::membership::Membership;
 use crate::graph::rbac::Subject;
 use crate::graph::{Cluster, Owner};
-use crate::isolation::capability::{self, Grade};
 use crate::isolation::{Finding, at, some, tenant_of};
+use crate::isolation::{capability, grade};
 use std::collections::{BTreeMap, BTreeSet};
 
 rule! {
@@ -176,7 +176,7 @@ fn reaches_others(cluster: &Cluster, home: u32, subject: &Subject) -> bool {
             return false;
         };
         match binding.id.namespace.as_str() {
-            "" => capability::grade(&role.rules) == Grade::Full,
+            "" => grade::is_full(cluster, subject, &role.rules),
             namespace => matches!(cluster.owner(namespace), Owner::Tenant(other) if other != home),
         }
     })

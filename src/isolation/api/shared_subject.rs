@@ -43,7 +43,7 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
 
         for (subject, span) in &binding.subjects {
             let people = matches!(subject, Subject::User(_) | Subject::Group(_));
-            if people && system_group(subject).is_none() && cluster.holder(subject).is_none() {
+            if people && system_group(subject).is_none() && !is_declared(cluster, subject) {
                 bound
                     .entry(subject)
                     .or_default()
@@ -85,4 +85,9 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
                 .fix("make one tenant of them (--group-by), or bind a group of its own for each"),
         );
     }
+}
+
+/// Whether one tenant alone holds a subject.
+fn is_declared(cluster: &Cluster, subject: &Subject) -> bool {
+    cluster.holders(subject).count() == 1
 }

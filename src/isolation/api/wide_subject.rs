@@ -2,7 +2,7 @@ use super::Findings;
 use crate::diagnostic::rule;
 use crate::graph::{Cluster, InputKind};
 use crate::isolation::capability;
-use crate::isolation::capability::Grade;
+use crate::isolation::grade::{Grade, HeldRules, Place, grade, reaching};
 use crate::isolation::{Finding, at, tenant_of};
 
 rule! {
@@ -10,8 +10,9 @@ rule! {
     ///
     /// ## What it finds
     /// A binding to `system:authenticated`, `system:unauthenticated`, `system:serviceaccounts` or
-    /// `system:anonymous` that grants more than Kubernetes itself gives them: discovery, and
-    /// reviews of oneself.
+    /// `system:anonymous`, or to a group of a distribution that everybody is in
+    /// (`system:authenticated:oauth` of OpenShift), that grants more than what is public: discovery,
+    /// reviews, classes of the cluster, and objects of the platform that the role names.
     ///
     /// ## Why it matters
     /// Every pod of every tenant has a service account, and is in these groups.
@@ -48,10 +49,11 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
                 continue;
             };
             let namespace = &binding.id.namespace;
-            let (what, span) = (
-                capability::worst(&role.rules, namespace.is_empty()),
-                at(*span, binding.origin),
-            );
+            let span = at(*span, binding.origin);
+            let place = Place::of(cluster, namespace);
+            let held = HeldRules::new(cluster, subject, place);
+            let rules = reaching(&role.rules, place, &held, Grade::Full);
+            let what = capability::worst(&rules, namespace.is_empty());
 
             let step = format!(
                 "{} binds {subject} to {}",
@@ -59,8 +61,8 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
                 binding.role_name()
             );
 
-            let finding = match (namespace.is_empty(), capability::grade(&role.rules)) {
-                (_, Grade::Nothing) => continue,
+            let finding = match (namespace.is_empty(), grade(&role.rules, place, &held)) {
+                (_, Grade::Nothing | Grade::Half) | (false, Grade::ClusterRead) => continue,
                 (true, Grade::ClusterRead) => {
                     let message = format!(
                         "{who} reads things of the whole cluster: `{}` is bound to {}",
@@ -74,7 +76,7 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
                     span,
                     format!("{who} {what} in every namespace"),
                 ),
-                (false, _) => {
+                (false, Grade::Full) => {
                     let whose = cluster.owner_name(cluster.owner(namespace));
                     let finding = Finding::refuted(
                         &WIDE_SUBJECT,

@@ -241,7 +241,7 @@ fn writers(cluster: &Cluster) -> BTreeSet<String> {
         let tenants = binding
             .subjects
             .iter()
-            .filter_map(|(subject, _)| cluster.holder(subject));
+            .flat_map(|(subject, _)| cluster.holders(subject));
         writers.extend(tenants.map(|tenant| cluster.tenants[tenant as usize].name.to_string()));
     }
     writers

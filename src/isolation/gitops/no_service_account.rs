@@ -1,6 +1,7 @@
-use super::{Findings, owned};
+use super::Findings;
 use crate::diagnostic::rule;
-use crate::graph::Cluster;
+use crate::graph::gitops::Applier;
+use crate::graph::{Cluster, Owner};
 use crate::isolation::{Finding, at, tenant_of};
 
 rule! {
@@ -8,7 +9,9 @@ rule! {
     ///
     /// ## What it finds
     /// Flux objects in a tenant's namespace without `spec.serviceAccountName`, whatever the
-    /// controllers' defaults are.
+    /// controllers' defaults are. Flux objects of the platform that apply what a tenant writes,
+    /// without an account or with the account of one of Flux's controllers. A source in the
+    /// platform's namespace is a tenant's if it has the tenant's label, as rendered sources do.
     ///
     /// ## Why it matters
     /// The controller then applies as itself, and it is a cluster-admin: whatever stands in the
@@ -30,49 +33,79 @@ rule! {
     pub static NO_SERVICE_ACCOUNT = "gitops/no-service-account", Error;
 }
 
-pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
-    // One of the platform's that applies what a tenant writes is the tenant's too.
-    for sync in cluster
-        .facts
-        .gitops
-        .appliers
-        .iter()
-        .filter(|s| s.account.is_none() && tenant_of(cluster, &s.id.namespace).is_none())
-    {
-        let source = sync
-            .sources
-            .iter()
-            .find_map(|source| Some((source, tenant_of(cluster, &source.namespace)?.1)));
+/// Service accounts of Flux's own controllers: cluster-admins, or readers of every Secret.
+///
+/// Source: `flux install --export` (ClusterRoleBindings cluster-reconciler and crd-controller), and
+/// fluxcd.control-plane.io/operator/install.
+const CONTROLLERS: [&str; 9] = [
+    "flux-operator",
+    "helm-controller",
+    "image-automation-controller",
+    "image-reflector-controller",
+    "kustomize-controller",
+    "notification-controller",
+    "source-controller",
+    "source-watcher",
+    "tf-controller",
+];
 
-        let Some((reference, tenant)) = source else {
+/// How an object applies what a tenant writes with the rights of a controller.
+fn as_controller(cluster: &Cluster, sync: &Applier) -> Option<String> {
+    match &sync.account {
+        None => Some("no serviceAccountName: the controller applies it as a cluster-admin".into()),
+        Some(account) => {
+            let of_platform = cluster.owner(&sync.id.namespace) == Owner::Platform;
+            let is_controller = of_platform && CONTROLLERS.contains(&account.as_str());
+            is_controller.then(|| {
+                format!("serviceAccountName `{account}` is a controller's: it has its rights")
+            })
+        }
+    }
+}
+
+pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
+    for (at, sync) in cluster.facts.gitops.appliers.iter().enumerate() {
+        let Some(writer) = cluster.principals().writers(at).first() else {
             continue;
         };
-        let span = at(reference.span, sync.origin);
-        let message = format!(
-            "{} applies what tenant `{tenant}` has in `{}`, as the controller",
-            sync.id.called(),
-            reference.namespace
-        );
+        let Some(rights) = as_controller(cluster, sync) else {
+            continue;
+        };
 
-        out.push(
-            Finding::refuted(&NO_SERVICE_ACCOUNT, span, message)
-                .by(tenant)
-                .step(span, format!("{} of {} is the tenant's", reference.field, sync.id.called()))
-                .step(sync.origin.span, "no serviceAccountName: the controller applies it as a cluster-admin")
-                .fix("say serviceAccountName, of an account with a role in the tenant's namespaces only"),
-        );
+        let tenant = &cluster.tenants[*writer as usize].name;
+        let finding = match tenant_of(cluster, &sync.id.namespace) {
+            Some(_) => of_tenant(sync, tenant),
+            // One of the platform's that applies what a tenant writes is the tenant's too.
+            None => of_platform(sync, tenant),
+        };
+        out.push(finding.by(tenant).step(sync.origin.span, rights).fix(
+            "say serviceAccountName, of an account with a role in the tenant's namespaces only",
+        ));
     }
-    for (sync, tenant) in owned(cluster).filter(|(s, _)| s.account.is_none()) {
-        let message = format!(
-            "{} of tenant `{tenant}` names no service account: it applies as the controller",
-            sync.id.called()
-        );
-        out.push(
-            Finding::refuted(&NO_SERVICE_ACCOUNT, sync.origin.span, message)
-                .by(tenant)
-                .step(sync.origin.span, format!("tenant `{tenant}` writes what {} applies", sync.id.called()))
-                .step(sync.origin.span, "no serviceAccountName: the controller applies it as a cluster-admin")
-                .fix("say serviceAccountName, of an account with a role in the tenant's namespaces only"),
-        );
-    }
+}
+
+/// An object in a tenant's namespace.
+fn of_tenant(sync: &Applier, tenant: &str) -> Finding {
+    let called = sync.id.called();
+    let message = format!(
+        "{called} of tenant `{tenant}` names no service account: it applies as the controller"
+    );
+    let writes = format!("tenant `{tenant}` writes what {called} applies");
+    Finding::refuted(&NO_SERVICE_ACCOUNT, sync.origin.span, message).step(sync.origin.span, writes)
+}
+
+/// An object of the platform that applies what a tenant writes.
+fn of_platform(sync: &Applier, tenant: &str) -> Finding {
+    let called = sync.id.called();
+    let message = format!("{called} applies what tenant `{tenant}` writes, as the controller");
+    let source = sync.sources.first();
+    let span = at(source.and_then(|source| source.span), sync.origin);
+    let writes = match source {
+        Some(source) => format!(
+            "{} of {called} is {} `{}` in `{}`, which tenant `{tenant}` writes",
+            source.field, source.kind, source.name, source.namespace
+        ),
+        None => format!("{called} is tenant `{tenant}`'s by its label"),
+    };
+    Finding::refuted(&NO_SERVICE_ACCOUNT, span, message).step(span, writes)
 }

@@ -66,8 +66,6 @@ pub struct Kind {
     needs_namespace: bool,
     /// Whether its objects are kept for admission policies to be asked about them.
     kept: bool,
-    /// Whether reading it tells nothing that a tenant keeps to itself.
-    pub public: bool,
 }
 
 /// Where objects of a kind are.
@@ -401,7 +399,6 @@ const fn namespaced(name: &'static str, plural: &'static str) -> Kind {
         proof: Proof::Unread,
         needs_namespace: false,
         kept: true,
-        public: false,
     }
 }
 
@@ -466,11 +463,6 @@ impl Kind {
 
     const fn not_kept(mut self) -> Self {
         self.kept = false;
-        self
-    }
-
-    const fn public(mut self) -> Self {
-        self.public = true;
         self
     }
 }

@@ -24,8 +24,7 @@ static KUBERNETES: &[Group] = &[
             .floor()
             .apply_order(0)
             .listed(Always)
-            .read()
-            .public(),
+            .read(),
         namespaced("ResourceQuota", "resourcequotas")
             .floor()
             .apply_order(1)
@@ -81,10 +80,9 @@ static KUBERNETES: &[Group] = &[
             .read(),
         cluster("PersistentVolume", "persistentvolumes")
             .listed(Always)
-            .read()
-            .public(),
-        cluster("Node", "nodes").public(),
-        cluster("ComponentStatus", "componentstatuses").public(),
+            .read(),
+        cluster("Node", "nodes"),
+        cluster("ComponentStatus", "componentstatuses"),
         // Tenants may not have it: it can send traffic to other tenants' pods (CVE-2021-25740).
         namespaced("Endpoints", "endpoints"),
         namespaced("Event", "events").passive().not_kept(),
@@ -101,8 +99,7 @@ static KUBERNETES: &[Group] = &[
                 .floor()
                 .apply_order(5)
                 .exact(CLUSTER_RULES)
-                .read()
-                .public(),
+                .read(),
             namespaced("Role", "roles")
                 .floor()
                 .apply_order(6)
@@ -113,8 +110,7 @@ static KUBERNETES: &[Group] = &[
                 .floor()
                 .apply_order(7)
                 .exact(BINDING)
-                .read()
-                .public(),
+                .read(),
             namespaced("RoleBinding", "rolebindings")
                 .floor()
                 .apply_order(8)
@@ -141,7 +137,7 @@ static KUBERNETES: &[Group] = &[
                 .listed(ForProof)
                 .read()
                 .needs_namespace(),
-            cluster("IngressClass", "ingressclasses").public(),
+            cluster("IngressClass", "ingressclasses"),
             cluster("IPAddress", "ipaddresses"),
             cluster("ServiceCIDR", "servicecidrs"),
         ]),
@@ -253,15 +249,13 @@ static KUBERNETES: &[Group] = &[
                 "validatingwebhookconfigurations",
             )
             .exact(SPEC)
-            .read()
-            .public(),
+            .read(),
             cluster(
                 "MutatingWebhookConfiguration",
                 "mutatingwebhookconfigurations",
             )
             .exact(SPEC)
-            .read()
-            .public(),
+            .read(),
         ]),
     group("apiextensions.k8s.io").kinds(&[cluster(
         "CustomResourceDefinition",
@@ -269,37 +263,33 @@ static KUBERNETES: &[Group] = &[
     )
     .listed(MetadataAlways)
     .read()
-    .not_kept()
-    .public()]),
+    .not_kept()]),
     group("apiregistration.k8s.io").kinds(&[cluster("APIService", "apiservices")
         .listed(MetadataAlways)
-        .read()
-        .public()]),
+        .read()]),
     group("certificates.k8s.io").present().kinds(&[
         cluster("CertificateSigningRequest", "certificatesigningrequests"),
         cluster("ClusterTrustBundle", "clustertrustbundles").version("v1beta1"),
     ]),
     group("flowcontrol.apiserver.k8s.io").kinds(&[
-        cluster("FlowSchema", "flowschemas").read().public(),
-        cluster("PriorityLevelConfiguration", "prioritylevelconfigurations").public(),
+        cluster("FlowSchema", "flowschemas").read(),
+        cluster("PriorityLevelConfiguration", "prioritylevelconfigurations"),
     ]),
     group("node.k8s.io")
         .present()
-        .kinds(&[cluster("RuntimeClass", "runtimeclasses").public()]),
+        .kinds(&[cluster("RuntimeClass", "runtimeclasses")]),
     group("resource.k8s.io").kinds(&[
         cluster("DeviceClass", "deviceclasses"),
         cluster("ResourceSlice", "resourceslices"),
     ]),
     group("scheduling.k8s.io")
         .present()
-        .kinds(&[cluster("PriorityClass", "priorityclasses")
-            .passive()
-            .public()]),
+        .kinds(&[cluster("PriorityClass", "priorityclasses").passive()]),
     group("storage.k8s.io").present().kinds(&[
-        cluster("StorageClass", "storageclasses").read().public(),
-        cluster("VolumeAttachment", "volumeattachments").public(),
-        cluster("CSIDriver", "csidrivers").read().public(),
-        cluster("CSINode", "csinodes").public(),
+        cluster("StorageClass", "storageclasses").read(),
+        cluster("VolumeAttachment", "volumeattachments"),
+        cluster("CSIDriver", "csidrivers").read(),
+        cluster("CSINode", "csinodes"),
         cluster("VolumeAttributesClass", "volumeattributesclasses"),
     ]),
 ];
@@ -525,7 +515,7 @@ static OTHERS: &[Group] = &[
             namespaced("ReferenceGrant", "referencegrants")
                 .version("v1beta1")
                 .read(),
-            cluster("GatewayClass", "gatewayclasses").read().public(),
+            cluster("GatewayClass", "gatewayclasses").read(),
         ]),
     group("networking.istio.io").all_listed(ForProof).kinds(&[
         namespaced("VirtualService", "virtualservices").read(),

@@ -1,0 +1,217 @@
+//! What a cluster shows to everybody, and the kinds of the cluster that hold no tenant's data.
+
+use crate::kube::kinds::Scope;
+use crate::kube::resources;
+
+/// Resources of the cluster, in no namespace, that say how it is set up and hold no tenant's data.
+struct ClusterKinds {
+    group: &'static str,
+    /// The resources; `*` if the group has no others.
+    resources: &'static [&'static str],
+}
+
+const fn cluster_kinds(group: &'static str, resources: &'static [&'static str]) -> ClusterKinds {
+    ClusterKinds { group, resources }
+}
+
+/// The kinds of operators; those of Kubernetes stand in the table of its resources.
+///
+/// Source: the CustomResourceDefinitions of each project (`spec.scope: Cluster`).
+static OF_OPERATORS: [ClusterKinds; 34] = [
+    cluster_kinds("cert-manager.io", &["clusterissuers"]),
+    cluster_kinds("trust.cert-manager.io", &["bundles", "clusterbundles"]),
+    cluster_kinds("policy.cert-manager.io", &["certificaterequestpolicies"]),
+    cluster_kinds("kyverno.io", &["clusterpolicies"]),
+    cluster_kinds(
+        "policies.kyverno.io",
+        &[
+            "validatingpolicies",
+            "mutatingpolicies",
+            "generatingpolicies",
+            "deletingpolicies",
+            "imagevalidatingpolicies",
+        ],
+    ),
+    cluster_kinds("templates.gatekeeper.sh", &["constrainttemplates"]),
+    cluster_kinds("constraints.gatekeeper.sh", &["*"]),
+    cluster_kinds("policies.kubewarden.io", &["clusteradmissionpolicies"]),
+    cluster_kinds("external-secrets.io", &["clustersecretstores"]),
+    cluster_kinds(
+        "projectcalico.org",
+        &[
+            "tiers",
+            "ippools",
+            "felixconfigurations",
+            "globalnetworkpolicies",
+            "clusterinformations",
+        ],
+    ),
+    cluster_kinds(
+        "crd.projectcalico.org",
+        &[
+            "tiers",
+            "ippools",
+            "felixconfigurations",
+            "globalnetworkpolicies",
+            "clusterinformations",
+        ],
+    ),
+    cluster_kinds(
+        "operator.tigera.io",
+        &["installations", "apiservers", "tigerastatuses"],
+    ),
+    cluster_kinds(
+        "cilium.io",
+        &[
+            "ciliumclusterwidenetworkpolicies",
+            "ciliumnodes",
+            "ciliumloadbalancerippools",
+        ],
+    ),
+    cluster_kinds(
+        "policy.networking.k8s.io",
+        &[
+            "adminnetworkpolicies",
+            "baselineadminnetworkpolicies",
+            "clusternetworkpolicies",
+        ],
+    ),
+    cluster_kinds("gateway.networking.k8s.io", &["gatewayclasses"]),
+    cluster_kinds("snapshot.storage.k8s.io", &["volumesnapshotclasses"]),
+    cluster_kinds(
+        "groupsnapshot.storage.k8s.io",
+        &["volumegroupsnapshotclasses"],
+    ),
+    cluster_kinds("metrics.k8s.io", &["nodes"]),
+    cluster_kinds(
+        "subresources.kubevirt.io",
+        &["version", "guestfs", "healthz"],
+    ),
+    cluster_kinds(
+        "instancetype.kubevirt.io",
+        &[
+            "virtualmachineclusterinstancetypes",
+            "virtualmachineclusterpreferences",
+        ],
+    ),
+    cluster_kinds("cdi.kubevirt.io", &["storageprofiles"]),
+    cluster_kinds(
+        "kueue.x-k8s.io",
+        &[
+            "clusterqueues",
+            "resourceflavors",
+            "workloadpriorityclasses",
+        ],
+    ),
+    cluster_kinds(
+        "argoproj.io",
+        &["clusterworkflowtemplates", "clusteranalysistemplates"],
+    ),
+    cluster_kinds("tekton.dev", &["clustertasks"]),
+    cluster_kinds(
+        "triggers.tekton.dev",
+        &["clustertriggerbindings", "clusterinterceptors"],
+    ),
+    cluster_kinds(
+        "apiextensions.crossplane.io",
+        &[
+            "compositions",
+            "compositionrevisions",
+            "compositeresourcedefinitions",
+        ],
+    ),
+    cluster_kinds(
+        "pkg.crossplane.io",
+        &[
+            "providers",
+            "functions",
+            "configurations",
+            "providerrevisions",
+        ],
+    ),
+    cluster_kinds("karpenter.sh", &["nodepools", "nodeclaims"]),
+    cluster_kinds("karpenter.k8s.aws", &["ec2nodeclasses"]),
+    cluster_kinds("serving.kserve.io", &["clusterservingruntimes"]),
+    cluster_kinds("config.openshift.io", &["*"]),
+    cluster_kinds("project.openshift.io", &["projectrequests"]),
+    cluster_kinds("console.openshift.io", &["*"]),
+    cluster_kinds("policy.karmada.io", &["clusterpropagationpolicies"]),
+];
+
+/// Whether a resource is one of the cluster, in no namespace, whose objects hold no tenant's data.
+/// The group counts: `nodes` of another group are not Kubernetes' nodes.
+pub fn is_cluster_kind(group: &str, resource: &str) -> bool {
+    let of_kubernetes =
+        || resources::find(group, resource).is_some_and(|known| known.scope == Scope::Cluster);
+    let lists = |kinds: &ClusterKinds| {
+        kinds.group == group && (kinds.resources.contains(&resource) || kinds.resources == ["*"])
+    };
+    of_kubernetes() || (resource != "*" && OF_OPERATORS.iter().any(lists))
+}
+
+/// Objects of a platform namespace that are there for everybody to read.
+struct Shown {
+    namespace: &'static str,
+    group: &'static str,
+    resources: &'static [&'static str],
+}
+
+/// Source: kubernetes.io/docs/concepts/overview/working-with-objects/namespaces (kube-public), and
+/// docs.openshift.com (the shared resources of the project `openshift`).
+static SHOWN: [Shown; 3] = [
+    Shown {
+        namespace: "kube-public",
+        group: "",
+        resources: &["configmaps"],
+    },
+    Shown {
+        namespace: "openshift",
+        group: "image.openshift.io",
+        resources: &[
+            "imagestreams",
+            "imagestreamtags",
+            "imagestreamimages",
+            "imagetags",
+        ],
+    },
+    Shown {
+        namespace: "openshift",
+        group: "template.openshift.io",
+        resources: &["templates"],
+    },
+];
+
+/// Whether a namespace is there to show its objects of a resource to everybody.
+pub fn is_shown_in(namespace: &str, group: &str, resource: &str) -> bool {
+    SHOWN.iter().any(|shown| {
+        shown.namespace == namespace && shown.group == group && shown.resources.contains(&resource)
+    })
+}
+
+/// Paths of the API server that everybody may read: version, health, discovery, and the keys of its
+/// tokens.
+///
+/// Metrics, logs and profiles belong to the control plane.
+const PATHS: [&str; 11] = [
+    "/api",
+    "/apis",
+    "/healthz",
+    "/livez",
+    "/readyz",
+    "/version",
+    "/openapi",
+    "/openid",
+    "/swagger",
+    "/swaggerapi",
+    "/.well-known",
+];
+
+/// Whether everybody may read a path.
+pub fn is_path(path: &str) -> bool {
+    path == "/"
+        || path == "/swagger.json"
+        || PATHS.iter().any(|public| {
+            path.strip_prefix(public)
+                .is_some_and(|rest| rest.is_empty() || rest == "*" || rest.starts_with('/'))
+        })
+}
