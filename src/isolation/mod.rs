@@ -10,6 +10,7 @@
 
 pub mod admission;
 pub mod api;
+pub mod escalation;
 pub mod data;
 pub mod delta;
 pub mod gitops;

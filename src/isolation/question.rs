@@ -1,17 +1,15 @@
 //! Answers one question at a time: whether a subject may do something, itself or as an account that
 //! it can become, and whether one pod can send to another.
 
-use super::capability::{BECOME_ACCOUNT, Capability};
+use super::escalation::Identities;
 use super::network::paths::{EndLabels, NetworkPath, governing, preposition};
 use super::network::reach::Reachability;
 use super::{Step, at};
-use crate::graph::rbac::{AccessRequest, Binding, Grant, PolicyRule, Subject};
+use crate::graph::rbac::{AccessRequest, Grant, Subject};
 use crate::graph::{Cluster, NamespaceNode};
 use crate::kube::labels::{Labels, TooLarge};
 use crate::netpol::{Direction, Port};
 use crate::source::{SourceId, Span};
-use crate::value::Text;
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 /// A request that RBAC is asked about.
 #[derive(Clone, Debug)]
@@ -29,46 +27,48 @@ pub enum AccessQuestion<'a> {
 
 /// Returns the chain by which a subject may do something; `None` if it may not.
 ///
-/// With `direct`, only what is granted to the subject and its implicit groups counts.
+/// With `direct`, only what is granted to the subject and its implicit groups counts. Without, so
+/// does what it can come to: the identities that it can take, and the roles that it can give itself.
 pub fn can(
     cluster: &Cluster,
     subject: &Subject,
     question: &AccessQuestion<'_>,
     direct: bool,
 ) -> Option<Vec<Step>> {
-    let mut seen: BTreeSet<Subject> = BTreeSet::from([subject.clone()]);
-    let mut queue: VecDeque<(Subject, Vec<Step>)> = VecDeque::from([(subject.clone(), Vec::new())]);
-    let mut accounts: Option<Accounts> = None;
+    if direct {
+        return granted(cluster, subject, question);
+    }
 
-    while let Some((subject, mut steps)) = queue.pop_front() {
-        let subjects = with_groups(&subject);
-        let grant = match question {
-            AccessQuestion::Resource(request) => cluster.rbac.authorize(&subjects, request),
-            AccessQuestion::Path { verb, path } => {
-                cluster.rbac.authorize_url(&subjects, verb, path)
-            }
+    let mut identities = Identities::new(cluster, subject);
+    while let Some((identity, grants)) = identities.next() {
+        let own = granted(cluster, &identity.subject, question);
+        let given = || match question {
+            AccessQuestion::Resource(request) => grants.allowing(request),
+            AccessQuestion::Path { verb, path } => grants.allowing_path(verb, path),
         };
-
-        if let Some(grant) = grant {
-            steps.extend(grant_steps(&subjects, &grant));
+        if let Some(more) = own.or_else(given) {
+            let mut steps = identity.steps;
+            steps.extend(more);
             return Some(steps);
         }
-        if direct {
-            continue;
-        }
-
-        let accounts = accounts.get_or_insert_with(|| all_accounts(cluster));
-        for (account, step) in becomes(cluster, &subjects, accounts) {
-            if seen.insert(account.clone()) {
-                let text = format!("{} and so acts as {account}", step.text);
-                let mut steps = steps.clone();
-                steps.push(Step::new(step.span, text));
-                queue.push_back((account, steps));
-            }
-        }
+        identities.follow(&identity, &grants);
     }
 
     None
+}
+
+/// The steps of a grant to a subject itself or to its implicit groups.
+fn granted(
+    cluster: &Cluster,
+    subject: &Subject,
+    question: &AccessQuestion<'_>,
+) -> Option<Vec<Step>> {
+    let subjects = with_groups(subject);
+    let grant = match question {
+        AccessQuestion::Resource(request) => cluster.rbac.authorize(&subjects, request),
+        AccessQuestion::Path { verb, path } => cluster.rbac.authorize_url(&subjects, verb, path),
+    };
+    grant.map(|grant| grant_steps(&subjects, &grant).to_vec())
 }
 
 /// Returns a subject and the groups that Kubernetes puts it in.
@@ -100,96 +100,6 @@ fn grant_steps(subjects: &[Subject], grant: &Grant<'_>) -> [Step; 2] {
         Step::new(at(span, binding.origin), binds),
         Step::new(rule_span, format!("{role} allows it")),
     ]
-}
-
-/// The service accounts that some subjects can act as, each with the step by which they do.
-///
-/// An account is one that the inputs hold, or one that a binding names.
-fn becomes(cluster: &Cluster, subjects: &[Subject], accounts: &Accounts) -> Vec<(Subject, Step)> {
-    let mut found = Vec::new();
-    for subject in subjects {
-        for binding in cluster.rbac.bindings_of(subject) {
-            let Some(role) = cluster.rbac.role(binding) else {
-                continue;
-            };
-            for capability in BECOME_ACCOUNT {
-                if let Some(rule) = capability.given_by(&role.rules) {
-                    let takeover = AccountTakeover {
-                        subject,
-                        binding,
-                        capability,
-                        rule,
-                    };
-                    found.extend(takeover.accounts(accounts));
-                }
-            }
-        }
-    }
-
-    found
-}
-
-/// A capability of a subject to act as service accounts, and the rule that gives it.
-struct AccountTakeover<'a> {
-    subject: &'a Subject,
-    binding: &'a Binding,
-    capability: &'a Capability,
-    rule: &'a PolicyRule,
-}
-
-impl AccountTakeover<'_> {
-    /// The accounts, each with the step by which the subject acts as it.
-    fn accounts(&self, all: &Accounts) -> Vec<(Subject, Step)> {
-        let namespaces: Vec<(&Text, &Vec<Text>)> = match self.binding.id.namespace.as_str() {
-            "" => all.iter().collect(),
-            namespace => all.get_key_value(namespace).into_iter().collect(),
-        };
-
-        let mut found = Vec::new();
-        for (namespace, names) in namespaces {
-            let text = format!(
-                "{} {} in `{namespace}` ({}),",
-                self.subject,
-                self.capability.effect.predicate(),
-                self.binding.id.called()
-            );
-            for name in names.iter().filter(|name| self.covers(name)) {
-                let account = Subject::ServiceAccount(namespace.clone(), name.clone());
-                found.push((account, Step::new(self.binding.origin.span, text.clone())));
-            }
-        }
-
-        found
-    }
-
-    /// Whether the rule covers an account of this name.
-    fn covers(&self, account: &Text) -> bool {
-        !self.capability.effect.names_accounts()
-            || self.rule.names.is_empty()
-            || self.rule.names.contains(account)
-    }
-}
-
-/// The names of service accounts, by namespace.
-type Accounts = BTreeMap<Text, Vec<Text>>;
-
-fn all_accounts(cluster: &Cluster) -> Accounts {
-    let present = cluster
-        .facts
-        .accounts
-        .iter()
-        .map(|account| (account.id.namespace.clone(), account.id.name.clone()));
-    let bound = cluster.rbac.subjects().filter_map(|subject| match subject {
-        Subject::ServiceAccount(namespace, name) => Some((namespace.clone(), name.clone())),
-        _ => None,
-    });
-
-    let sorted: BTreeSet<(Text, Text)> = present.chain(bound).collect();
-    let mut accounts = Accounts::new();
-    for (namespace, name) in sorted {
-        accounts.entry(namespace).or_default().push(name);
-    }
-    accounts
 }
 
 /// One end of a connection that is asked for.
