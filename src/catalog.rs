@@ -92,6 +92,7 @@ pub static RULES: &[&Rule] = &[
     &tenancy::CLUSTER_RANGE,
     &isolation::network::CROSS_TENANT,
     &isolation::network::DANGLING_SELECTOR,
+    &isolation::network::DIVERTED_TRAFFIC,
     &tenancy::EGRESS_ANY,
     &tenancy::FQDN,
     &isolation::network::HALF_OPEN,

@@ -26,6 +26,8 @@ pub struct Workload {
     pub ips: Vec<IpAddr>,
     /// The ports that they name.
     pub ports: Vec<NamedPort>,
+    /// The images of their containers.
+    pub images: Vec<Text>,
     /// What they ask of the node beyond Pod Security's `baseline`.
     pub privileges: Vec<&'static str>,
     /// Folders of the node that they mount.
@@ -79,6 +81,10 @@ impl Workload {
             host_network: is_true(pod.member("hostNetwork")),
             ips: addresses(object.member("status")),
             ports: named_ports(pod),
+            images: items(pod.member("containers"))
+                .iter()
+                .filter_map(|container| Some(container.member("image")?.text()?.into()))
+                .collect(),
             privileges: privileges(pod),
             host_paths: host_paths(pod),
             inline_volumes: InlineVolume::of_pod(pod),
@@ -95,6 +101,7 @@ impl Workload {
             host_network: false,
             ips: Vec::new(),
             ports: Vec::new(),
+            images: Vec::new(),
             privileges: Vec::new(),
             host_paths: Vec::new(),
             inline_volumes: Vec::new(),

@@ -5,8 +5,10 @@ use super::escalation::Identities;
 use super::network::paths::{EndLabels, NetworkPath, governing, preposition};
 use super::network::reach::Reachability;
 use super::{Step, at};
+use crate::graph::network::{NamedPort, PolicyObject};
 use crate::graph::rbac::{AccessRequest, Grant, Subject};
 use crate::graph::{Cluster, NamespaceNode};
+use crate::kube::ObjectId;
 use crate::kube::labels::{Labels, TooLarge};
 use crate::netpol::{Direction, Port};
 use crate::source::{SourceId, Span};
@@ -109,6 +111,10 @@ pub struct ConnectionEnd {
     pub namespace: u32,
     /// The labels of the pod; `None` stands for any pod that the namespace may hold.
     pub labels: Option<Labels>,
+    /// The ports that the pod names; `None` if the pod is not known.
+    pub ports: Option<Vec<NamedPort>>,
+    /// The workload that is named, if one is.
+    pub workload: Option<ObjectId>,
     /// Whether the pod uses the network of its node.
     pub host_network: bool,
 }
@@ -137,6 +143,10 @@ pub fn reach(
     to: &ConnectionEnd,
     port: Option<&Port>,
 ) -> Result<Route, TooLarge> {
+    if let Some(step) = itself(cluster, from, to) {
+        return Ok(Route::Open(vec![step]));
+    }
+
     let mut unknown: Vec<Step> = cluster
         .unread_inputs
         .iter()
@@ -154,6 +164,7 @@ pub fn reach(
     let labels = EndLabels {
         from: from.labels.as_ref(),
         to: to.labels.as_ref(),
+        to_ports: to.ports.as_deref(),
     };
     if let Some((exit, entrance)) =
         reachability.between_as(from.namespace, to.namespace, labels, port)?
@@ -162,10 +173,12 @@ pub fn reach(
             let namespace = &cluster.namespaces[end.namespace as usize];
             path.step(direction, namespace, span_of(cluster, namespace))
         };
-        return Ok(Route::Open(vec![
+        let mut steps = vec![
             step(exit, from, Direction::Egress),
             step(entrance, to, Direction::Ingress),
-        ]));
+        ];
+        steps.extend(narrowing(cluster, [from, to]));
+        return Ok(Route::Open(steps));
     }
 
     let exits = reachability.paths_out(from.namespace).ok_or(TooLarge)?;
@@ -173,18 +186,50 @@ pub fn reach(
     let leads = |paths: &[NetworkPath<'_>], other: &ConnectionEnd| {
         paths.iter().any(|path| {
             path.namespaces.has(other.namespace)
-                && port.is_none_or(|port| path.condition.has_port(port))
+                && port.is_none_or(|port| path.condition.has_port(port, to.ports.as_deref()))
         })
     };
 
+    let (out, into) = (leads(exits, to), leads(entrances, from));
     let mut blocked = Vec::new();
-    if !leads(exits, to) {
+    // Where each side lets something through, they let no connection through together.
+    if !out || into {
         blocked.extend(blocking(cluster, from, Direction::Egress));
     }
-    if !leads(entrances, from) {
+    if !into || out {
         blocked.extend(blocking(cluster, to, Direction::Ingress));
     }
     Ok(Route::Blocked(blocked))
+}
+
+/// The step by which a pod reaches itself, if both ends are one pod.
+///
+/// Source: kubernetes.io/docs/concepts/services-networking/network-policies, "a Pod cannot block
+/// access to itself".
+fn itself(cluster: &Cluster, from: &ConnectionEnd, to: &ConnectionEnd) -> Option<Step> {
+    let pod = from.workload.as_ref()?;
+    let is_one = pod.kind == "Pod" && from.workload == to.workload;
+    let namespace = &cluster.namespaces[from.namespace as usize];
+    is_one.then(|| {
+        let text = format!("{} always reaches itself", pod.called());
+        Step::new(span_of(cluster, namespace), text)
+    })
+}
+
+/// The policies of other kinds that may still refuse a connection between some ends.
+fn narrowing<'a>(
+    cluster: &'a Cluster,
+    ends: [&ConnectionEnd; 2],
+) -> impl Iterator<Item = Step> + 'a {
+    let names = ends.map(|end| cluster.namespaces[end.namespace as usize].name.clone());
+    let policies = cluster.facts.narrowing_policies.iter();
+    let governing = policies.filter(move |policy| {
+        policy.id.namespace.is_empty() || names.contains(&policy.id.namespace)
+    });
+    governing.take(MAX_REASONS).map(|policy| {
+        let text = format!("{} may refuse it, and is not evaluated", policy.id.called());
+        Step::new(policy.origin.span, text)
+    })
 }
 
 /// What keeps the answer about one end of a connection from being known.
@@ -234,8 +279,13 @@ fn unevaluated(cluster: &Cluster, end: &ConnectionEnd) -> Vec<Step> {
 /// The policies that let nothing through at one end of a connection, as one step.
 fn blocking(cluster: &Cluster, end: &ConnectionEnd, direction: Direction) -> Option<Step> {
     let namespace = &cluster.namespaces[end.namespace as usize];
+    let selects = |policy: &PolicyObject| {
+        let labels = end.labels.as_ref();
+        labels.is_none_or(|labels| policy.spec.pods.matches(labels))
+    };
     let policies: Vec<_> = governing(cluster, namespace, direction)
         .map(|(policy, _)| policy)
+        .filter(|policy| selects(policy))
         .collect();
 
     let names: Vec<&str> = policies

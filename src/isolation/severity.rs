@@ -97,6 +97,7 @@ pub static RATED_RULES: &[RatedRule] = &[
     rated(&gitops::UNREAD_KIND, Severity::Medium),
     rated(&network::CROSS_TENANT, Severity::Medium),
     rated(&network::DANGLING_SELECTOR, Severity::Low),
+    rated(&network::DIVERTED_TRAFFIC, Severity::Medium),
     rated(&network::HALF_OPEN, Severity::Low),
     rated(&network::HOST_NETWORK, Severity::Medium),
     rated(&network::OPEN_CONTROLLER, Severity::High),

@@ -3,6 +3,7 @@
 //! Rendering writes [`Policy`]s, and the proof reads them. The kinds of objects that hold policies
 //! are in the dialects alone.
 
+pub mod addresses;
 pub mod kubernetes;
 mod policy;
 #[cfg(test)]

@@ -177,6 +177,8 @@ fn a_question_over_a_part_is_answered_as_over_the_whole_fleet() {
                 cluster.namespace(name).map(|namespace| ConnectionEnd {
                     namespace,
                     labels: None,
+                    ports: None,
+                    workload: None,
                     host_network: false,
                 })
             };

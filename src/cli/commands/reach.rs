@@ -68,8 +68,7 @@ fn end(cluster: &Cluster, text: &str) -> Result<ConnectionEnd, String> {
     let at = cluster
         .namespace(namespace)
         .ok_or_else(|| format!("there is no namespace `{namespace}`"))?;
-    let mut host_network = false;
-    let labels = match pod {
+    let workload = match pod {
         None => None,
         Some(pod) => {
             let found = cluster
@@ -78,15 +77,16 @@ fn end(cluster: &Cluster, text: &str) -> Result<ConnectionEnd, String> {
                 .iter()
                 .find(|w| w.id.namespace == namespace && w.id.name == pod);
             let found = found.ok_or_else(|| format!("`{namespace}` has no workload `{pod}`"))?;
-            host_network = found.host_network;
-            Some(found.labels.clone())
+            Some(found)
         }
     };
 
     Ok(ConnectionEnd {
         namespace: at,
-        labels,
-        host_network,
+        labels: workload.map(|workload| workload.labels.clone()),
+        ports: workload.map(|workload| workload.ports.clone()),
+        workload: workload.map(|workload| workload.id.clone()),
+        host_network: workload.is_some_and(|workload| workload.host_network),
     })
 }
 

@@ -28,6 +28,7 @@ pub use self::external_secrets::{SecretStore, StoreCondition};
 pub(super) use self::digest::digest;
 
 use super::admission_policy::{AdmissionPolicy, AdmissionPolicyBinding, KeptObject};
+use super::diversion::{ChosenEndpoints, Diversion};
 use super::gitops::Gitops;
 use super::host::{Host, IngressAnnotation};
 use super::identity::{BorrowedIdentity, IdentityAssociation};
@@ -108,6 +109,12 @@ pub struct Facts {
     pub policies: Vec<PolicyObject>,
     /// Network policies of other kinds: what they let through is not known.
     pub other_policies: Vec<ObjectRef>,
+    /// Network policies of other kinds that only take connections away.
+    pub narrowing_policies: Vec<ObjectRef>,
+    /// Endpoints with addresses of their author's choice.
+    pub endpoints: Vec<ChosenEndpoints>,
+    /// Objects of network plugins that divert traffic.
+    pub diversions: Vec<Diversion>,
     /// Pods, and what makes them.
     pub workloads: Vec<Workload>,
     /// Workloads that run programs whose kinds open more than pods.
@@ -278,7 +285,8 @@ impl Facts {
             || gateway::read(self, object, node)
             || external_secrets::read(self, object, node)
             || admission::read(self, object, node)?
-            || network::read_other(self, object)
+            || network::read_diversion(self, object, node)
+            || network::read_other(self, object, node)
             || workloads::read(self, object, node))
     }
 
@@ -298,6 +306,9 @@ impl Facts {
             argo_policies,
             policies,
             other_policies,
+            narrowing_policies,
+            endpoints,
+            diversions,
             workloads,
             operators,
             admin_claims,
@@ -342,6 +353,9 @@ impl Facts {
         self.argo_policies.extend(argo_policies);
         self.policies.extend(policies);
         self.other_policies.extend(other_policies);
+        self.narrowing_policies.extend(narrowing_policies);
+        self.endpoints.extend(endpoints);
+        self.diversions.extend(diversions);
         self.workloads.extend(workloads);
         self.operators.extend(operators);
         self.admin_claims.extend(admin_claims);
@@ -395,6 +409,9 @@ impl Facts {
             argo_policies,
             policies,
             other_policies,
+            narrowing_policies,
+            endpoints,
+            diversions,
             workloads,
             operators,
             admin_claims,
@@ -447,6 +464,9 @@ impl Facts {
             argo_policies,
             policies,
             other_policies,
+            narrowing_policies,
+            endpoints,
+            diversions,
             workloads,
             operators,
             admin_claims,

@@ -139,7 +139,8 @@ impl Search {
         match parent {
             "annotations" => self.is_workload || key.starts_with("kubectl.kubernetes.io/"),
             "labels" | "matchLabels" => VERSIONS.contains(&key),
-            _ if path.is_empty() => key == "data" || key == "status",
+            // The parameters of a StorageClass are for its provisioner to fill in, for each claim.
+            _ if path.is_empty() => ["data", "parameters", "status"].contains(&key),
             _ => FREE.contains(&key) && (key != "resources" || self.is_workload),
         }
     }

@@ -6,7 +6,6 @@
 //! [`bounds`], every other object in [`objects`]. An object whose effect is not known is named, so
 //! that a change is never said to do nothing while a part of it is not understood.
 
-mod addresses;
 mod bounds;
 mod grants;
 mod network;

@@ -3,10 +3,10 @@
 //! A path is held by several together: ports, networks and selectors are compared as unions. So a
 //! range that is split in two is the same range.
 
-use super::addresses::AddressSet;
 use crate::graph::{Cluster, NamespaceNode};
 use crate::kube::labels::{Op, Requirement, Selector, satisfiable};
 use crate::kube::names::NAME_LABEL;
+use crate::netpol::addresses::AddressSet;
 use crate::netpol::{Direction, Peer, Port, Ports, Protocol, Rule};
 use crate::value::Text;
 use std::collections::BTreeSet;

@@ -1,4 +1,4 @@
-use super::paths::NetworkPath;
+use super::paths::{NetworkPath, assumption};
 use super::reach::{Admitted, Reachability};
 use super::{Findings, owned};
 use crate::diagnostic::rule;
@@ -8,6 +8,7 @@ use crate::isolation::{Finding, Step, at, namespace_span};
 use crate::kube::labels::TooLarge;
 use crate::netpol::{Direction, Rule};
 use crate::source::Span;
+use ipnet::IpNet;
 use std::collections::BTreeSet;
 
 rule! {
@@ -88,7 +89,11 @@ pub(super) fn check(
                 };
             }
 
-            if let Some(finding) = target.finding(policy, rule, all) {
+            let assumed = match paths.iter().all(|path| path.assumed.is_some()) {
+                true => paths.first().and_then(|path| path.assumed),
+                false => None,
+            };
+            if let Some(finding) = target.finding(policy, rule, all, assumed) {
                 out.push(finding);
             }
         }
@@ -135,6 +140,7 @@ impl Target<'_> {
         policy: &PolicyObject,
         rule: &Rule,
         admitted: Result<Admitted, TooLarge>,
+        assumed: Option<IpNet>,
     ) -> Option<Finding> {
         let span = at(rule.span, policy.origin);
         let Ok(admitted) = admitted else {
@@ -147,14 +153,22 @@ impl Target<'_> {
         };
 
         if let Some(first) = admitted.first {
-            return Some(self.entered(policy, span, first, admitted.namespaces));
+            let step = format!(
+                "{} lets it into `{}`{}",
+                policy.id.called(),
+                self.namespace.name,
+                assumption(assumed)
+            );
+            let step = Step::new(span, step);
+            return Some(self.entered(policy, step, first, admitted.namespaces));
         }
         let permitted = admitted.permitted.checked_sub(admitted.declared)?;
         (permitted > 0).then(|| self.half_open(policy, span, permitted))
     }
 
     /// Pods of other tenants reach the namespace: of `count` namespaces, `first` is the first.
-    fn entered(&self, policy: &PolicyObject, span: Span, first: u32, count: usize) -> Finding {
+    fn entered(&self, policy: &PolicyObject, lets_in: Step, first: u32, count: usize) -> Finding {
+        let span = lets_in.span;
         let from = &self.cluster.namespaces[first as usize];
         let others = match count {
             1 => format!("pods of `{}`", from.name),
@@ -169,14 +183,9 @@ impl Target<'_> {
             self.tenant.name,
             policy.id.called()
         );
-        let lets_in = format!(
-            "{} lets it into `{}`",
-            policy.id.called(),
-            self.namespace.name
-        );
 
         let finding = Finding::refuted(&CROSS_TENANT, span, message)
-            .steps([self.exit(first, span), Step::new(span, lets_in)])
+            .steps([self.exit(first, span), lets_in])
             .reaching(&self.tenant.name)
             .fix(FIX);
 

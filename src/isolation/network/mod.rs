@@ -2,15 +2,18 @@
 
 mod cross_tenant;
 mod dangling_selector;
+mod diverted_traffic;
 mod host_network;
 mod open_controller;
 mod open_namespace;
+mod platform_servers;
 pub mod reach;
 mod unread_policy;
 pub mod paths;
 
 pub use cross_tenant::{CROSS_TENANT, HALF_OPEN};
 pub use dangling_selector::DANGLING_SELECTOR;
+pub use diverted_traffic::DIVERTED_TRAFFIC;
 pub use host_network::HOST_NETWORK;
 pub use open_controller::OPEN_CONTROLLER;
 pub use open_namespace::OPEN_NAMESPACE;
@@ -56,6 +59,7 @@ pub fn check(cluster: &Cluster, out: &mut Findings<'_>) -> usize {
     unread_policy::check(cluster, out);
     host_network::check(cluster, out);
     dangling_selector::check(cluster, out);
+    diverted_traffic::check(cluster, out);
     let reach = Reachability::new(cluster);
     let declared = declared(cluster);
     out.assume(
@@ -63,6 +67,7 @@ pub fn check(cluster: &Cluster, out: &mut Findings<'_>) -> usize {
         "no pod of the platform that a tenant reaches passes on what it is sent to another tenant",
     );
 
+    platform_servers::assume(cluster, &reach, out);
     open_controller::check(cluster, &reach, out);
     open_namespace::check(cluster, &reach, &declared, out);
     cross_tenant::check(cluster, &reach, &declared, out)

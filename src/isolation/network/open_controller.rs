@@ -3,17 +3,20 @@ use super::reach::Reachability;
 use super::{Findings, owned};
 use crate::delivery::argo;
 use crate::diagnostic::rule;
-use crate::graph::{Cluster, NamespaceNode};
+use crate::graph::workload::Workload;
+use crate::graph::{Cluster, NamespaceNode, Owner};
 use crate::isolation::Finding;
 use crate::kube::labels::{Labels, TooLarge};
 use crate::netpol::{Direction, Port, Ports, Protocol};
+use crate::source::Span;
 
 rule! {
     /// Tenants' pods reach what serves every tenant's sources or secrets.
     ///
     /// ## What it finds
     /// Pods of tenants that can send to Flux's source-controller (9090), or to Argo CD's
-    /// repo-server (8081) and Redis (6379), in their own namespaces.
+    /// repo-server (8081) and Redis (6379): in the namespaces that they usually have, and wherever
+    /// the inputs have a workload of them, by its labels and its images.
     ///
     /// ## Why it matters
     /// source-controller serves the files of every GitRepository, OCIRepository and Bucket to
@@ -44,15 +47,22 @@ struct Server {
     port: u16,
     /// What it serves, as a phrase.
     serves: &'static str,
+    /// Parts by which a workload is known in another namespace: of its image or its labels, and of
+    /// its name.
+    known_by: [&'static str; 2],
+    /// Whether an installation has it only if the inputs do not show another.
+    optional: bool,
 }
 
-const SERVERS: [Server; 3] = [
+const SERVERS: [Server; 5] = [
     Server {
         namespace: None,
         label: "app",
         name: "source-controller",
         port: 9090,
         serves: "the files of every tenant's sources",
+        known_by: ["source-controller", "source-controller"],
+        optional: false,
     },
     Server {
         namespace: Some(argo::NAMESPACE),
@@ -60,6 +70,8 @@ const SERVERS: [Server; 3] = [
         name: "argocd-repo-server",
         port: 8081,
         serves: "the manifests of every tenant's repositories",
+        known_by: ["argo", "repo-server"],
+        optional: false,
     },
     Server {
         namespace: Some(argo::NAMESPACE),
@@ -67,58 +79,96 @@ const SERVERS: [Server; 3] = [
         name: "argocd-redis",
         port: 6379,
         serves: "the manifests of every tenant's Applications",
+        known_by: ["argo", "redis"],
+        optional: false,
+    },
+    Server {
+        namespace: Some(argo::NAMESPACE),
+        label: "app.kubernetes.io/name",
+        name: "argocd-redis-ha",
+        port: 6379,
+        serves: "the manifests of every tenant's Applications",
+        known_by: ["argo", "redis-ha"],
+        optional: true,
+    },
+    Server {
+        namespace: Some(argo::NAMESPACE),
+        label: "app.kubernetes.io/name",
+        name: "argocd-redis-ha-haproxy",
+        port: 6379,
+        serves: "the manifests of every tenant's Applications",
+        known_by: ["argo", "redis-ha-haproxy"],
+        optional: true,
     },
 ];
+
+/// A namespace in which a server runs, and the labels of its pods there.
+struct Place {
+    index: u32,
+    span: Span,
+    labels: Labels,
+}
+
+impl Server {
+    /// Whether a workload of the platform is this server, in whichever namespace.
+    fn is_run_by(&self, workload: &Workload) -> bool {
+        let [program, name] = self.known_by;
+        let labels = workload.labels.iter().map(|(_, value)| value.as_str());
+        let mut texts = labels
+            .chain(workload.images.iter().map(|image| image.as_str()))
+            .chain([workload.id.namespace.as_str(), workload.id.name.as_str()]);
+        let own = workload.labels.get(self.label) == Some(self.name);
+        own || workload.id.name.ends_with(name) && texts.any(|text| text.contains(program))
+    }
+
+    /// The places where it runs: its usual namespace, and those of its workloads.
+    fn places(&self, cluster: &Cluster) -> Vec<Place> {
+        let mut places = Vec::new();
+        let mut shown = false;
+        let usual = self.namespace.unwrap_or(&cluster.engine_namespace);
+
+        for workload in &cluster.facts.workloads {
+            let home = workload.id.namespace.as_str();
+            let index = cluster.namespace(home);
+            let Some(index) = index.filter(|_| cluster.owner(home) == Owner::Platform) else {
+                continue;
+            };
+            shown |= home == usual;
+            if self.is_run_by(workload) && !places.iter().any(|place: &Place| place.index == index)
+            {
+                places.push(Place {
+                    index,
+                    span: workload.origin.span,
+                    labels: workload.labels.clone(),
+                });
+            }
+        }
+
+        let known = cluster.namespace(usual);
+        let known = known.filter(|at| !places.iter().any(|place| place.index == *at));
+        if let Some(index) = known.filter(|_| !(self.optional && shown))
+            && let Some(origin) = cluster.namespaces[index as usize].origin
+        {
+            places.push(Place {
+                index,
+                span: origin.span,
+                labels: Labels::new([(self.label.into(), self.name.into())]),
+            });
+        }
+        places
+    }
+}
 
 pub(super) fn check(cluster: &Cluster, reach: &Reachability<'_>, out: &mut Findings<'_>) {
     let mut absent: Vec<&str> = Vec::new();
     for server in &SERVERS {
+        let places = server.places(cluster);
         let home = server.namespace.unwrap_or(&cluster.engine_namespace);
-        let known = cluster.namespace(home).and_then(|index| {
-            let origin = cluster.namespaces[index as usize].origin?;
-            Some((index, origin.span))
-        });
-        let Some((index, span)) = known else {
-            if !absent.contains(&home) {
-                absent.push(home);
-            }
-            continue;
-        };
-
-        let clients = clients(cluster, reach, server, index);
-        if let Some(first) = &clients.first {
-            let message = format!(
-                "pods of {} tenants' {}, `{}` among them, reach {} in `{home}`, which has {}",
-                clients.count,
-                match clients.count {
-                    1 => "namespace",
-                    _ => "namespaces",
-                },
-                first.namespace.name,
-                server.name,
-                server.serves
-            );
-
-            let from = first.namespace.origin.map_or(span, |origin| origin.span);
-            let home = &cluster.namespaces[index as usize];
-            let steps = [
-                first.exit.step(Direction::Egress, first.namespace, from),
-                first.entrance.step(Direction::Ingress, home, span),
-            ];
-            out.push(
-                Finding::refuted(&OPEN_CONTROLLER, span, message)
-                    .steps(steps)
-                    .fix("let only metrics and webhooks in, as `flux install` does"),
-            );
-        } else if clients.undecided {
-            let message = format!(
-                "whether tenants reach {} in `{home}` cannot be told: the selectors are too many",
-                server.name
-            );
-            out.push(
-                Finding::unknown(&OPEN_CONTROLLER, span, message)
-                    .fix("select pods by fewer labels"),
-            );
+        if places.is_empty() && !server.optional && !absent.contains(&home) {
+            absent.push(home);
+        }
+        for place in places {
+            out.extend(reached(cluster, reach, server, &place));
         }
     }
 
@@ -129,6 +179,50 @@ pub(super) fn check(cluster: &Cluster, reach: &Reachability<'_>, out: &mut Findi
         );
         out.assume("controllers-closed", text);
     }
+}
+
+/// The finding about a server in one of its places, if tenants reach it.
+fn reached(
+    cluster: &Cluster,
+    reach: &Reachability<'_>,
+    server: &Server,
+    place: &Place,
+) -> Option<Finding> {
+    let home = &cluster.namespaces[place.index as usize];
+    let clients = clients(cluster, reach, server, place);
+    if let Some(first) = &clients.first {
+        let message = format!(
+            "pods of {} tenants' {}, `{}` among them, reach {} in `{}`, which has {}",
+            clients.count,
+            match clients.count {
+                1 => "namespace",
+                _ => "namespaces",
+            },
+            first.namespace.name,
+            server.name,
+            home.name,
+            server.serves
+        );
+
+        let from = first
+            .namespace
+            .origin
+            .map_or(place.span, |origin| origin.span);
+        let steps = [
+            first.exit.step(Direction::Egress, first.namespace, from),
+            first.entrance.step(Direction::Ingress, home, place.span),
+        ];
+        let finding = Finding::refuted(&OPEN_CONTROLLER, place.span, message).steps(steps);
+        return Some(finding.fix("let only metrics and webhooks in, as `flux install` does"));
+    }
+
+    clients.undecided.then(|| {
+        let message = format!(
+            "whether tenants reach {} in `{}` cannot be told: the selectors are too many",
+            server.name, home.name
+        );
+        Finding::unknown(&OPEN_CONTROLLER, place.span, message).fix("select pods by fewer labels")
+    })
 }
 
 /// The namespaces of tenants whose pods reach a server.
@@ -151,12 +245,12 @@ fn clients<'a>(
     cluster: &'a Cluster,
     reach: &'a Reachability<'a>,
     server: &Server,
-    to: u32,
+    place: &Place,
 ) -> Clients<'a> {
-    let labels = Labels::new([(server.label.into(), server.name.into())]);
+    let to = place.index;
     let labels = EndLabels {
-        from: None,
-        to: Some(&labels),
+        to: Some(&place.labels),
+        ..EndLabels::default()
     };
     let port = Port {
         protocol: Protocol::Tcp,

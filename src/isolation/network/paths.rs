@@ -4,11 +4,12 @@
 //! every policy. Otherwise a connection passes if a rule of a policy that selects the pod lets it
 //! through. A path out and a path in meet if one choice of labels and one port serve both.
 
-use crate::graph::network::{PolicyObject, ports_meet};
+use crate::graph::network::{NamedPort, PolicyObject, port_meets};
 use crate::graph::{Cluster, NamespaceNode};
 use crate::isolation::{Step, at};
 use crate::kube::labels::{Labels, Selector, TooLarge, satisfiable};
-use crate::netpol::{Direction, Peer, Port, Rule};
+use crate::netpol::addresses::AddressSet;
+use crate::netpol::{Direction, Peer, Port, Ports, Rule};
 use crate::source::Span;
 use ipnet::IpNet;
 use std::sync::Arc;
@@ -39,6 +40,8 @@ pub struct NetworkPath<'a> {
     pub by: Option<(&'a PolicyObject, &'a Rule)>,
     /// The namespaces that the other end may be in.
     pub namespaces: NamespaceSet,
+    /// The network that pods are assumed to have addresses of, if the path rests on that.
+    pub assumed: Option<IpNet>,
     /// What it requires of the pods and the port.
     pub condition: PathCondition<'a>,
 }
@@ -50,7 +53,11 @@ impl NetworkPath<'_> {
         match self.by {
             Some((policy, rule)) => Step::new(
                 at(rule.span, policy.origin),
-                format!("{} lets it {word} `{name}`", policy.id.called()),
+                format!(
+                    "{} lets it {word} `{name}`{}",
+                    policy.id.called(),
+                    assumption(self.assumed)
+                ),
             ),
             None => Step::new(
                 fallback,
@@ -58,6 +65,13 @@ impl NetworkPath<'_> {
             ),
         }
     }
+}
+
+/// The clause by which a step says that it rests on the addresses of pods; empty if it does not.
+pub fn assumption(network: Option<IpNet>) -> String {
+    network.map_or_else(String::new, |network| {
+        format!(", if pods have addresses of {network}: the podCIDRs of the cluster say whether")
+    })
 }
 
 /// The word before the namespace that a connection leaves or enters.
@@ -88,6 +102,9 @@ pub struct EndLabels<'a> {
     pub from: Option<&'a Labels>,
     /// The labels of the pod that receives.
     pub to: Option<&'a Labels>,
+    /// The ports that the pod that receives names; `None` if the pod is not known, and may give any
+    /// name to any port.
+    pub to_ports: Option<&'a [NamedPort]>,
 }
 
 impl PathCondition<'_> {
@@ -108,7 +125,11 @@ impl PathCondition<'_> {
         entrance: &PathCondition<'_>,
         labels: EndLabels<'_>,
     ) -> Result<bool, TooLarge> {
-        if !ports_meet(self.ports, entrance.ports) {
+        let (own, other) = (
+            self.ports_of(labels.to_ports),
+            entrance.ports_of(labels.to_ports),
+        );
+        if !own.meet(&other) {
             return Ok(false);
         }
         Ok(
@@ -117,10 +138,104 @@ impl PathCondition<'_> {
         )
     }
 
-    /// Whether the path lets a port through.
-    pub fn has_port(&self, port: &Port) -> bool {
-        ports_meet(self.ports, std::slice::from_ref(port))
+    /// Whether the path lets a port through. `named` are the ports that the destination names, if it
+    /// is known.
+    pub fn has_port(&self, port: &Port, named: Option<&[NamedPort]>) -> bool {
+        self.ports_of(named)
+            .meet(&PathPorts::Some(vec![port.clone()]))
     }
+
+    /// The ports that it lets through, with the numbers that a destination gives to their names.
+    fn ports_of(&self, named: Option<&[NamedPort]>) -> PathPorts {
+        if self.ports.is_empty() {
+            return PathPorts::Every;
+        }
+        let Some(named) = named else {
+            return PathPorts::Some(self.ports.to_vec());
+        };
+
+        let numbers = self.ports.iter().flat_map(|port| match &port.ports {
+            Ports::Named(name) => named
+                .iter()
+                .filter(|own| own.name == *name && own.protocol == port.protocol)
+                .map(|own| Port {
+                    protocol: own.protocol,
+                    ports: Ports::Range(own.port, own.port),
+                })
+                .collect(),
+            _ => vec![port.clone()],
+        });
+        PathPorts::Some(numbers.collect())
+    }
+
+    /// Whether it is for DNS alone.
+    pub fn is_dns_alone(&self) -> bool {
+        !self.ports.is_empty()
+            && self
+                .ports
+                .iter()
+                .all(|port| port.ports == Ports::Range(53, 53))
+    }
+
+    /// Whether each connection that another path out lets through to an entrance is one of this
+    /// path too, whichever pods of its own namespace send. `others` are more paths like this one.
+    pub fn covers<'p>(
+        paths: impl Iterator<Item = &'p PathCondition<'p>>,
+        other: &PathCondition<'_>,
+        entrance: &PathCondition<'_>,
+    ) -> bool {
+        let paths: Vec<&PathCondition<'_>> = paths
+            .filter(|path| {
+                let all = path.other.is_none_or(Selector::is_everything);
+                all || path.other == other.other || path.other == entrance.own
+            })
+            .collect();
+        if paths.iter().any(|path| path.ports.is_empty()) {
+            return true;
+        }
+
+        let lets = |port: &Port| {
+            paths
+                .iter()
+                .flat_map(|path| path.ports)
+                .any(|own| holds_port(own, port))
+        };
+        let (some, more) = (other.ports, entrance.ports);
+        let smaller = |ports: &[Port]| !ports.is_empty() && ports.iter().all(lets);
+        smaller(some) || smaller(more)
+    }
+}
+
+/// The ports of a path, when a destination may be known.
+enum PathPorts {
+    /// Every port.
+    Every,
+    /// These; none if there are none.
+    Some(Vec<Port>),
+}
+
+impl PathPorts {
+    fn meet(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Every, Self::Every) => true,
+            (Self::Every, Self::Some(ports)) | (Self::Some(ports), Self::Every) => {
+                !ports.is_empty()
+            }
+            (Self::Some(own), Self::Some(other)) => own
+                .iter()
+                .any(|port| other.iter().any(|other| port_meets(port, other))),
+        }
+    }
+}
+
+/// Whether some ports hold others.
+fn holds_port(own: &Port, other: &Port) -> bool {
+    own.protocol == other.protocol
+        && match (&own.ports, &other.ports) {
+            (Ports::All, _) => true,
+            (Ports::Range(first, last), Ports::Range(from, to)) => first <= from && to <= last,
+            (own, other) => own == other,
+        }
 }
 
 /// Whether a pod, with these labels if they are known, can be selected by some and not by others.
@@ -137,11 +252,11 @@ fn can_be_labelled(
     }
 }
 
-/// Whether a network of a rule contains addresses of pods.
-fn holds_pods(cluster: &Cluster, net: &IpNet, except: &[IpNet]) -> bool {
+/// The first network of pods of which some addresses have one.
+pub fn pod_network(cluster: &Cluster, addresses: &AddressSet) -> Option<IpNet> {
     // Cilium's networks select no pods: docs.cilium.io, "IP/CIDR based".
     if cluster.plugin.as_deref() == Some("cilium") {
-        return false;
+        return None;
     }
 
     let usual: Vec<IpNet> = USUAL_POD_NETWORKS
@@ -153,10 +268,8 @@ fn holds_pods(cluster: &Cluster, net: &IpNet, except: &[IpNet]) -> bool {
         declared => declared,
     };
 
-    pod_networks.iter().any(|pods| {
-        let overlap = net.contains(pods) || pods.contains(net);
-        overlap && !except.iter().any(|except| except.contains(pods))
-    })
+    let meets = |pods: &&IpNet| addresses.meets(&AddressSet::new(pods, &[]));
+    pod_networks.iter().find(meets).copied()
 }
 
 /// The addresses that pods have if the fleet declares none: private ones, and those of carriers.
@@ -204,6 +317,7 @@ pub fn paths<'a>(
         paths.push(NetworkPath {
             by: None,
             namespaces: NamespaceSet::Anywhere,
+            assumed: None,
             condition: PathCondition {
                 own: None,
                 avoid: selectors,
@@ -216,13 +330,14 @@ pub fn paths<'a>(
     for (policy, rules) in governing {
         for rule in rules {
             let peers = peers(cluster, policy, rule).into_iter();
-            paths.extend(peers.map(|(namespaces, other)| NetworkPath {
+            paths.extend(peers.map(|peer| NetworkPath {
                 by: Some((policy, rule)),
-                namespaces,
+                namespaces: peer.namespaces,
+                assumed: peer.assumed,
                 condition: PathCondition {
                     own: Some(&policy.spec.pods),
                     avoid: Vec::new(),
-                    other,
+                    other: peer.pods,
                     ports: &rule.ports,
                 },
             }));
@@ -232,14 +347,29 @@ pub fn paths<'a>(
     Ok(paths)
 }
 
-/// The pods that a rule names as peers: their namespaces, and the selector of the pods.
-fn peers<'a>(
-    cluster: &Cluster,
-    policy: &PolicyObject,
-    rule: &'a Rule,
-) -> Vec<(NamespaceSet, Option<&'a Selector>)> {
+/// Pods that a rule names as peers.
+struct RulePeer<'a> {
+    namespaces: NamespaceSet,
+    pods: Option<&'a Selector>,
+    /// The network that pods are assumed to have addresses of, if the peer is a network and the
+    /// cluster declares none of its pods.
+    assumed: Option<IpNet>,
+}
+
+impl<'a> RulePeer<'a> {
+    const fn new(namespaces: NamespaceSet, pods: Option<&'a Selector>) -> Self {
+        Self {
+            namespaces,
+            pods,
+            assumed: None,
+        }
+    }
+}
+
+/// The pods that a rule names as peers.
+fn peers<'a>(cluster: &Cluster, policy: &PolicyObject, rule: &'a Rule) -> Vec<RulePeer<'a>> {
     if rule.peers.is_empty() {
-        return vec![(NamespaceSet::Anywhere, None)];
+        return vec![RulePeer::new(NamespaceSet::Anywhere, None)];
     }
 
     let peer = |peer: &'a Peer| match peer {
@@ -251,18 +381,26 @@ fn peers<'a>(
                 .namespace(&policy.id.namespace)
                 .into_iter()
                 .collect();
-            Some((NamespaceSet::In(own.into()), Some(pods)))
+            Some(RulePeer::new(NamespaceSet::In(own.into()), Some(pods)))
         }
         Peer::Pods {
             namespaces: Some(selector),
             pods,
-        } if selector.is_everything() => Some((NamespaceSet::Anywhere, Some(pods))),
+        } if selector.is_everything() => Some(RulePeer::new(NamespaceSet::Anywhere, Some(pods))),
         Peer::Pods {
             namespaces: Some(selector),
             pods,
-        } => Some((NamespaceSet::In(cluster.select(selector)), Some(pods))),
+        } => {
+            let selected = NamespaceSet::In(cluster.select(selector));
+            Some(RulePeer::new(selected, Some(pods)))
+        }
         Peer::Block { net, except } => {
-            holds_pods(cluster, net, except).then_some((NamespaceSet::Anywhere, None))
+            let pods = pod_network(cluster, &AddressSet::new(net, except))?;
+            let assumed = cluster.pod_networks.is_empty().then_some(pods);
+            Some(RulePeer {
+                assumed,
+                ..RulePeer::new(NamespaceSet::Anywhere, None)
+            })
         }
     };
 

@@ -194,7 +194,8 @@ impl<'a> Reachability<'a> {
             return Err(TooLarge);
         };
         let leads = |path: &NetworkPath<'a>, other: u32| {
-            path.namespaces.has(other) && port.is_none_or(|port| path.condition.has_port(port))
+            path.namespaces.has(other)
+                && port.is_none_or(|port| path.condition.has_port(port, labels.to_ports))
         };
 
         for entrance in ins.iter().filter(|path| leads(path, from)) {
@@ -205,6 +206,22 @@ impl<'a> Reachability<'a> {
             }
         }
         Ok(None)
+    }
+
+    /// Whether pods of one namespace may send to pods of another on another port than that of DNS.
+    pub fn sends_beside_dns(&self, from: u32, to: u32) -> bool {
+        let (Some(outs), Some(ins)) = (self.paths_out(from), self.paths_in(to)) else {
+            return true;
+        };
+        let leads = |path: &&NetworkPath<'a>, other: u32| {
+            path.namespaces.has(other) && !path.condition.is_dns_alone()
+        };
+        let exits = outs.iter().filter(|path| leads(path, to));
+        exits.into_iter().any(|exit| {
+            let mut entrances = ins.iter().filter(|path| leads(path, from));
+            entrances
+                .any(|entrance| !matches!(exit.condition.meets(&entrance.condition), Ok(false)))
+        })
     }
 
     /// Counts the namespaces whose pods come into a namespace by one of its paths in.
@@ -431,9 +448,16 @@ impl<'r, 'a> Entrance<'r, 'a> {
             return Ok(false);
         }
 
-        let exits = self.reach.paths_out(from).ok_or(TooLarge)?.iter();
-        for exit in exits.filter(|exit| exit.namespaces.has(self.to) && !rendered(exit)) {
-            if exit.condition.meets(&self.path.condition)? {
+        // Other policies may let out the traffic of the edge too, and nothing more.
+        let exits = self.reach.paths_out(from).ok_or(TooLarge)?;
+        let leading = || exits.iter().filter(|exit| exit.namespaces.has(self.to));
+        let entrance = &self.path.condition;
+        for exit in leading().filter(|exit| !rendered(exit)) {
+            let edge = leading().filter(|exit| rendered(exit));
+            let edge = edge.map(|exit| &exit.condition);
+            if !PathCondition::covers(edge, &exit.condition, entrance)
+                && exit.condition.meets(entrance)?
+            {
                 return Ok(false);
             }
         }

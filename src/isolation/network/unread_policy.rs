@@ -8,8 +8,9 @@ rule! {
     /// A network policy of a kind that is not evaluated, or one that cannot be understood.
     ///
     /// ## What it finds
-    /// CiliumNetworkPolicy, Calico's, ClusterNetworkPolicy, AdminNetworkPolicy, Istio's
-    /// AuthorizationPolicy and their like; and a NetworkPolicy that the API server would refuse.
+    /// CiliumNetworkPolicy, Calico's, ClusterNetworkPolicy, AdminNetworkPolicy and their like; and a
+    /// NetworkPolicy that the API server would refuse. A policy that only takes connections away is
+    /// not reported: one that denies alone, one that is staged, or an AuthorizationPolicy of Istio.
     ///
     /// ## Why it matters
     /// It can let in what no NetworkPolicy does, or overrule one. So nothing is said of the

@@ -84,7 +84,7 @@ static KUBERNETES: &[Group] = &[
         cluster("Node", "nodes"),
         cluster("ComponentStatus", "componentstatuses"),
         // Tenants may not have it: it can send traffic to other tenants' pods (CVE-2021-25740).
-        namespaced("Endpoints", "endpoints"),
+        namespaced("Endpoints", "endpoints").read(),
         namespaced("Event", "events").passive().not_kept(),
         namespaced("Binding", "bindings"),
     ]),
@@ -206,7 +206,9 @@ static KUBERNETES: &[Group] = &[
     ]),
     group("discovery.k8s.io").present().complete().kinds(&[
         // Tenants may not have it, for the reason of Endpoints.
-        namespaced("EndpointSlice", "endpointslices").not_kept(),
+        namespaced("EndpointSlice", "endpointslices")
+            .read()
+            .not_kept(),
     ]),
     group("events.k8s.io")
         .present()

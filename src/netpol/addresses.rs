@@ -1,6 +1,7 @@
 //! Sets of addresses.
 
 use ipnet::IpNet;
+use std::net::IpAddr;
 
 /// The first and the last of the addresses that stand for IPv4: `::ffff:0:0/96`.
 const MAPPED: (u128, u128) = (0xffff_0000_0000, 0xffff_ffff_ffff);
@@ -26,6 +27,20 @@ impl AddressSet {
             .iter()
             .flat_map(|range| without(*range, gap))
             .collect();
+    }
+
+    /// Whether it has an address in common with another set.
+    pub fn meets(&self, other: &Self) -> bool {
+        self.0.iter().any(|(first, last)| {
+            let mut others = other.0.iter();
+            others.any(|(from, to)| first <= to && from <= last)
+        })
+    }
+
+    /// Whether it holds an address.
+    pub fn has(&self, address: IpAddr) -> bool {
+        let single = Self(ranges(&IpNet::from(address)));
+        self.meets(&single)
     }
 
     /// Whether it holds each address of a range.
