@@ -2,6 +2,7 @@
 
 use crate::isolation::cluster;
 use tenantry::graph::rbac::{AccessRequest, Subject};
+use tenantry::isolation::Plane;
 use tenantry::isolation::question::{AccessQuestion, can};
 
 /// Two namespaces. In beta Secrets are read by jane, by the group of beta, and by an account of
@@ -274,4 +275,25 @@ fn can_follows_every_way_to_become_somebody() {
         );
     }
     assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[test]
+fn usual_operators_as_installed_give_tenants_nothing() {
+    let text = std::fs::read_to_string(
+        crate::support::root().join("fixtures/isolation/operators-as-installed.yaml"),
+    );
+    let texts = [
+        crate::isolation::base(),
+        ("operators.yaml".to_owned(), text.expect("the fixture")),
+    ];
+    let (_, cluster) = cluster(&texts);
+    let proof = tenantry::isolation::prove(&cluster);
+
+    let open: Vec<_> = proof
+        .findings
+        .iter()
+        .filter(|finding| finding.plane == Plane::Api && finding.verdict.is_some())
+        .map(|finding| finding.diagnostic.message.clone())
+        .collect();
+    assert!(open.is_empty(), "{open:#?}");
 }

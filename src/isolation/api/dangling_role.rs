@@ -1,5 +1,6 @@
 use super::Findings;
 use crate::diagnostic::rule;
+use crate::graph::rbac::Binding;
 use crate::graph::{Cluster, InputKind, Owner};
 use crate::isolation::capability::system_group;
 use crate::isolation::{Finding, at, tenant_of};
@@ -35,6 +36,9 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
         if cluster.rbac.role(binding).is_some() || binding.subjects.is_empty() {
             continue;
         }
+        if is_made_by_kubernetes(cluster, binding) {
+            continue;
+        }
         let span = at(binding.role_span, binding.origin);
         let message = format!(
             "{} grants {}, which no input defines: what it grants is not known",
@@ -65,4 +69,38 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
 
         out.push(finding.fix("give the file that defines it with --also, or remove the binding"));
     }
+}
+
+/// The Role by which extension API servers read how the API server authenticates: one ConfigMap, in
+/// which there is no secret. Every metrics server and webhook server binds it.
+const AUTHENTICATION_READER: (&str, &str) =
+    ("kube-system", "extension-apiserver-authentication-reader");
+
+/// Roles for Kubernetes' own controllers.
+///
+/// Source: k8s.io/kubernetes `plugin/pkg/auth/authorizer/rbac/bootstrappolicy/namespace_policy.go`.
+const CONTROLLERS: [(&str, &str); 6] = [
+    ("kube-public", "system:controller:bootstrap-signer"),
+    ("kube-system", "system:controller:bootstrap-signer"),
+    ("kube-system", "system:controller:cloud-provider"),
+    ("kube-system", "system:controller:token-cleaner"),
+    (
+        "kube-system",
+        "system::leader-locking-kube-controller-manager",
+    ),
+    ("kube-system", "system::leader-locking-kube-scheduler"),
+];
+
+/// Whether a binding grants a Role that every cluster has, in a namespace of the platform, and that
+/// reaches no tenant.
+fn is_made_by_kubernetes(cluster: &Cluster, binding: &Binding) -> bool {
+    let (namespace, name) = (binding.role.0.as_str(), binding.role.1.as_str());
+    let of_platform = || {
+        let mut subjects = binding.subjects.iter();
+        subjects.all(|(subject, _)| {
+            cluster.holder(subject).is_none() && system_group(subject).is_none()
+        })
+    };
+    (namespace, name) == AUTHENTICATION_READER
+        || CONTROLLERS.contains(&(namespace, name)) && of_platform()
 }
