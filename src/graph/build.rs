@@ -10,8 +10,9 @@ use crate::kube::ObjectId;
 use crate::kube::labels::Labels;
 use crate::kube::names::{NAME_LABEL, is_administrators};
 use crate::netpol::Dialect;
-use crate::source::Span;
+use crate::source::{SourceId, Span};
 use crate::value::Text;
+use indexmap::IndexMap;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Mutex;
 
@@ -57,7 +58,7 @@ impl Cluster {
         let (mut defined_twice, snapshot_superseded) = merge_definitions(&mut facts);
         let unevaluated = take_unevaluated(&mut facts);
         defined_twice.retain(|(object, _)| !unevaluated.iter().any(|other| other.id == object.id));
-        unread_inputs.extend(unevaluated.iter().map(not_evaluated));
+        unread_inputs.extend(not_evaluated(&unevaluated));
 
         let mut tenants = Tenants::new(parts.tenants);
         let mut namespaces: Vec<NamespaceNode> = found_namespaces(&facts)
@@ -128,15 +129,43 @@ fn take_unevaluated(facts: &mut Facts) -> Vec<Unevaluated> {
     others
 }
 
-fn not_evaluated(object: &Unevaluated) -> Diagnostic {
-    let message = format!(
+/// Reports what cannot be evaluated. The objects of a file that have one reason are one finding: an
+/// installation without namespaces is one cause.
+fn not_evaluated(objects: &[Unevaluated]) -> Vec<Diagnostic> {
+    let mut causes: IndexMap<(SourceId, &str), Vec<&Unevaluated>> = IndexMap::new();
+    for object in objects {
+        let cause = (object.origin.span.source, object.reason.as_str());
+        causes.entry(cause).or_default().push(object);
+    }
+    causes
+        .into_values()
+        .filter_map(|same| cause(&same))
+        .collect()
+}
+
+/// Most objects that a finding shows besides the first.
+const MAX_SHOWN: usize = 3;
+
+/// The finding of some objects of a file that cannot be evaluated for one reason.
+fn cause(objects: &[&Unevaluated]) -> Option<Diagnostic> {
+    let (first, others) = objects.split_first()?;
+    let mut message = format!(
         "{} cannot be evaluated: {}",
-        object.id.called(),
-        object.reason
+        first.id.called(),
+        first.reason
     );
-    Diagnostic::new(&NOT_READ, object.origin.span, message)
+    if !others.is_empty() {
+        let count = others.len();
+        message.push_str(&format!("; the same holds for {count} more of this file"));
+    }
+
+    let finding = Diagnostic::new(&NOT_READ, first.origin.span, message)
         .fix("give what is applied: build the overlay (kustomize build), substitute, render")
-        .scope(Scope::Fleet)
+        .scope(Scope::Fleet);
+    let shown = others.iter().take(MAX_SHOWN);
+    Some(shown.fold(finding, |finding, object| {
+        finding.related(object.origin.span, object.id.called())
+    }))
 }
 
 /// A namespace that an input defines, or that an object is in.
