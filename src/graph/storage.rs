@@ -88,6 +88,8 @@ pub struct ReferenceGrant {
     pub from: Vec<(Text, Option<Span>)>,
     /// The kinds that they may refer to.
     pub kinds: Vec<Text>,
+    /// Those kinds of which they may refer to every object, and not to a named one.
+    pub unnamed: Vec<Text>,
     /// Where it comes from.
     pub origin: Origin,
 }
@@ -294,8 +296,13 @@ impl ReferenceGrant {
         let kinds = items(spec.and_then(|s| s.member("to")))
             .iter()
             .filter_map(|t| text(Some(t), "kind"));
+        let unnamed = items(spec.and_then(|s| s.member("to")))
+            .iter()
+            .filter(|to| text(Some(*to), "name").is_none_or(|name| name.is_empty()))
+            .filter_map(|to| text(Some(to), "kind"));
         Self {
             from: from.collect(),
+            unnamed: unnamed.collect(),
             kinds: kinds.collect(),
             origin,
             id,

@@ -8,7 +8,8 @@ rule! {
     /// A tenant may refer to objects of another.
     ///
     /// ## What it finds
-    /// A ReferenceGrant in a tenant's namespace that names a namespace of another tenant; a claim
+    /// A ReferenceGrant in a tenant's namespace that names a namespace of another tenant; one in the
+    /// platform's that lets a tenant refer to every Secret there; a claim
     /// whose data are copied from another tenant's namespace that grants it.
     ///
     /// ## Why it matters
@@ -46,7 +47,7 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
 /// Finds the other tenants that a grant of a tenant names.
 fn granted(cluster: &Cluster, grant: &ReferenceGrant, out: &mut Findings<'_>) {
     let Some((home, tenant)) = tenant_of(cluster, &grant.id.namespace) else {
-        return;
+        return secrets_of_platform(cluster, grant, out);
     };
     let kinds = grant.kinds.join(", ");
 
@@ -67,6 +68,32 @@ fn granted(cluster: &Cluster, grant: &ReferenceGrant, out: &mut Findings<'_>) {
                 .reaching(tenant)
                 .step(span, lets)
                 .fix("grant the platform's namespace alone, or remove the grant"),
+        );
+    }
+}
+
+/// Finds the tenants that may use every Secret of a namespace of the platform.
+fn secrets_of_platform(cluster: &Cluster, grant: &ReferenceGrant, out: &mut Findings<'_>) {
+    if !grant.unnamed.iter().any(|kind| kind == "Secret") {
+        return;
+    }
+    for (from, span) in &grant.from {
+        let Some((_, by)) = tenant_of(cluster, from) else {
+            continue;
+        };
+        let span = at(*span, grant.origin);
+        let namespace = &grant.id.namespace;
+        let message =
+            format!("tenant `{by}` may use every Secret of the platform's namespace `{namespace}`");
+        let lets = format!(
+            "{} lets `{from}` refer to Secrets of any name",
+            grant.id.called()
+        );
+        out.push(
+            Finding::refuted(&REFERENCE_GRANT, span, message)
+                .by(by)
+                .step(span, lets)
+                .fix("name the Secret in the grant (spec.to[].name)"),
         );
     }
 }
