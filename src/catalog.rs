@@ -68,6 +68,7 @@ pub static RULES: &[&Rule] = &[
     &isolation::gitops::KUBE_CONFIG,
     &isolation::gitops::LOCKDOWN,
     &isolation::gitops::NO_SERVICE_ACCOUNT,
+    &isolation::gitops::OTHER_ENGINE,
     &tree::PATH_APPLIED_TWICE,
     &isolation::gitops::SECOND_DEFINITION,
     &isolation::gitops::SHARED_DECRYPTION,

@@ -2,17 +2,17 @@
 //! nothing is skipped in silence.
 
 use super::facts::Facts;
-use super::gitops::flux;
-use super::overlay::{Inputs, is_kustomization, patches, transforms};
+use super::gitops::patches;
+use super::overlay::{self, Inputs, is_kustomization, transforms};
 use super::{InputKind, Origin};
 use crate::diagnostic::{Diagnostic, Scope, rule};
 use crate::document::{self, Document, Entry, Node, NodeValue, TreeValue, View};
 use crate::kube::ObjectId;
-use crate::kube::labels::{items, texts};
+use crate::kube::labels::texts;
 use crate::source::{SourceId, SourceMap, Span, join, parent};
 use crate::value::Value;
 use rayon::prelude::*;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 rule! {
     /// A file among the manifests cannot be read as objects.
@@ -45,6 +45,7 @@ pub fn has_policies(text: &str) -> bool {
 /// A manifest file with its documents.
 struct ManifestFile<'s> {
     path: &'s str,
+    text: &'s str,
     documents: Vec<Document>,
     faults: Vec<Diagnostic>,
 }
@@ -55,6 +56,7 @@ impl<'s> ManifestFile<'s> {
         let (documents, faults) = document::parse_foreign(id, source);
         Self {
             path: &source.path,
+            text: &source.text,
             documents,
             faults,
         }
@@ -76,7 +78,8 @@ pub fn read(sources: &SourceMap, ids: &[SourceId], keeps: bool) -> Reading {
         .collect();
 
     let mut reading = Reading::default();
-    reading.faults.extend(overlay_faults(&files));
+    let texts: Texts<'_> = files.iter().map(|file| (file.path, file.text)).collect();
+    reading.faults.extend(overlay_faults(&files, &texts));
     reading.faults.extend(unfollowed_overlays(&files));
     reading.faults.extend(files.iter().flat_map(syntax_faults));
     reading.has_unread_files = files.iter().any(|file| !file.faults.is_empty());
@@ -84,7 +87,10 @@ pub fn read(sources: &SourceMap, ids: &[SourceId], keeps: bool) -> Reading {
     let patches = patch_files(&files);
     let read: Vec<Reading> = files
         .par_iter()
-        .map(|file| read_file(sources, file, patches.contains(file.path), keeps))
+        .map(|file| match patches.contains(file.path) {
+            true => Reading::default(),
+            false => read_file(sources, file, &texts, keeps),
+        })
         .collect();
 
     for file in read {
@@ -93,6 +99,15 @@ pub fn read(sources: &SourceMap, ids: &[SourceId], keeps: bool) -> Reading {
     }
 
     reading
+}
+
+/// The text of each file, by its path.
+type Texts<'s> = BTreeMap<&'s str, &'s str>;
+
+/// The text of a file that an overlay names, by the path of the overlay.
+fn text_beside(texts: &Texts<'_>, overlay: &str, path: &str) -> Option<String> {
+    let path = join(parent(overlay), path)?;
+    Some((*texts.get(path.as_str())?).to_owned())
 }
 
 /// The files that overlays name as patches. A file that an overlay also lists, or that lies outside
@@ -112,7 +127,7 @@ fn patch_files(files: &[ManifestFile<'_>]) -> BTreeSet<String> {
 
     overlays()
         .flat_map(|(folder, root)| {
-            let paths = patches(root).into_iter();
+            let paths = overlay::patches(root).into_iter();
             paths.filter_map(move |path| Some((folder, join(folder, path)?)))
         })
         .filter(|(folder, path)| path.starts_with(folder) && !listed.contains(path))
@@ -121,10 +136,11 @@ fn patch_files(files: &[ManifestFile<'_>]) -> BTreeSet<String> {
 }
 
 /// Reports each overlay that changes the objects that it lists.
-fn overlay_faults(files: &[ManifestFile<'_>]) -> Vec<Diagnostic> {
+fn overlay_faults(files: &[ManifestFile<'_>], texts: &Texts<'_>) -> Vec<Diagnostic> {
     let mut faults = Vec::new();
     for file in files {
-        for (what, span) in file.overlays().filter_map(transforms) {
+        let text = |path: &str| text_beside(texts, file.path, path);
+        for (what, span) in file.overlays().filter_map(|root| transforms(root, &text)) {
             let message = format!(
                 "{} changes what it lists ({what}): what is applied is not what stands in the files",
                 file.path
@@ -174,8 +190,13 @@ fn syntax_faults(file: &ManifestFile<'_>) -> impl Iterator<Item = Diagnostic> {
     })
 }
 
-/// Reads the documents of one file. `is_patch` is whether an overlay names the file as a patch.
-fn read_file(sources: &SourceMap, file: &ManifestFile<'_>, is_patch: bool, keeps: bool) -> Reading {
+/// Reads the documents of one file that is no patch.
+fn read_file(
+    sources: &SourceMap,
+    file: &ManifestFile<'_>,
+    texts: &Texts<'_>,
+    keeps: bool,
+) -> Reading {
     let mut reading = Reading {
         facts: Facts::keeping(keeps),
         ..Reading::default()
@@ -186,19 +207,8 @@ fn read_file(sources: &SourceMap, file: &ManifestFile<'_>, is_patch: bool, keeps
         let controllers = &mut reading.facts.gitops.controllers;
 
         if is_kustomization(file.path, root) {
-            for patch in items(root.get("patches")) {
-                if flux::is_controllers(patch) {
-                    let name = patch.at(&["target", "name"]).and_then(Node::as_str);
-                    let flags = flux::patched_flags(sources, patch, name.unwrap_or_default());
-                    controllers.extend(flags);
-                }
-            }
-        } else if is_patch {
-            if flux::is_controllers_patch(root) {
-                let name = root.at(&["metadata", "name"]).and_then(Node::as_str);
-                let flags = flux::patched_flags(sources, root, name.unwrap_or_default());
-                controllers.extend(flags);
-            }
+            let text = |path: &str| text_beside(texts, file.path, path);
+            controllers.extend(patches::of_overlay(sources, root, &text));
         } else if !matches!(root.value, NodeValue::Null) {
             read_object(root, false, &mut reading);
         }

@@ -1,6 +1,6 @@
 //! Kustomize overlays: which documents they are, and how they change the objects that they list.
 
-use super::gitops::flux;
+use super::gitops::patches::read_entry;
 use crate::document::{Node, NodeValue, TreeValue};
 use crate::kube::labels::{items, texts};
 use crate::source::{Span, parent};
@@ -52,7 +52,10 @@ pub(super) fn is_kustomization(path: &str, root: &Node) -> bool {
 
 /// The field by which an overlay changes the objects that it lists, and its span; `None` if it
 /// changes only the arguments of Flux's controllers.
-pub(super) fn transforms(root: &Node) -> Option<(String, Span)> {
+pub(super) fn transforms(
+    root: &Node,
+    text: &dyn Fn(&str) -> Option<String>,
+) -> Option<(String, Span)> {
     const CHANGING: [&str; 18] = [
         "namespace",
         "labels",
@@ -84,7 +87,7 @@ pub(super) fn transforms(root: &Node) -> Option<(String, Span)> {
 
     if let Some(patch) = items(root.get("patches"))
         .iter()
-        .find(|patch| !flux::is_controllers(patch))
+        .find(|patch| read_entry(patch, text).is_none())
     {
         return Some(("`patches`".into(), patch.span));
     }

@@ -5,27 +5,31 @@
 //! without `serviceAccountName` an object is applied as the controller, which is a cluster-admin
 //! unless it is locked down.
 
+use super::patches::{self, ArgumentEdit, PatchTarget};
 use super::{Applier, Gitops, Reference, Referrer, UnreadObject};
 use crate::delivery::Engine;
 use crate::delivery::flux::{
     HELM_GROUP, IMAGE_GROUP, KUSTOMIZE_GROUP, NOTIFICATION_GROUP, OPERATOR_GROUP,
 };
-use crate::document::{Node, NodeValue, TreeValue};
+use crate::document::{TreeValue, View};
+use crate::graph::Origin;
+use crate::graph::indirect::glob;
 use crate::graph::object::tenant_label;
-use crate::graph::{InputKind, Origin};
+use crate::graph::operator;
 use crate::kube::ObjectId;
 use crate::kube::labels::items;
 use crate::source::{SourceMap, Span};
 use crate::value::Text;
 
 /// Deployments of Flux whose arguments decide who applies as whom.
-const CONTROLLERS: [&str; 6] = [
+const CONTROLLERS: [&str; 7] = [
     "kustomize-controller",
     "helm-controller",
     "notification-controller",
     "image-automation-controller",
     "image-reflector-controller",
     "source-controller",
+    "source-watcher",
 ];
 
 /// Fields of a Kustomization by which Flux changes what it applies.
@@ -46,9 +50,10 @@ const SOURCES: [(&str, &[&str]); 3] = [
 ];
 
 /// Fields that are lists of references.
-const LISTS: [(&str, &str); 3] = [
+const LISTS: [(&str, &str); 4] = [
     ("spec.dependsOn", "dependsOn"),
     ("spec.resources", "resources"),
+    ("spec.sources", "sources"),
     ("spec.eventSources", "eventSources"),
 ];
 
@@ -72,6 +77,12 @@ pub(super) fn read<T: TreeValue>(
         (NOTIFICATION_GROUP | IMAGE_GROUP, _) => {
             gitops.referrers.extend(referrer(id, node, origin));
         }
+        ("source.extensions.fluxcd.io", "ArtifactGenerator") => {
+            gitops.referrers.extend(referrer(id, node, origin));
+        }
+        (OPERATOR_GROUP, "FluxInstance") => instance(gitops, id, node, origin),
+        // The report of an instance, and values for ResourceSets.
+        (OPERATOR_GROUP, "FluxReport" | "ResourceSetInputProvider") => {}
         (OPERATOR_GROUP, _) => gitops.unread.push(UnreadObject {
             id: id.clone(),
             origin,
@@ -172,8 +183,12 @@ pub struct Controller {
     /// For a patch, the pattern of the names that it is for; all of Flux's controllers where the
     /// pattern is empty.
     pub patch: Option<Text>,
-    /// Its arguments, each with its place.
+    /// Whether it is a FluxInstance, which starts every controller.
+    pub is_instance: bool,
+    /// Its arguments, each with its place; those of its own container, and not of sidecars.
     pub args: Vec<(Text, Option<Span>)>,
+    /// For a patch, how it changes the arguments.
+    pub edits: Vec<ArgumentEdit>,
     /// Where it comes from.
     pub origin: Origin,
 }
@@ -195,16 +210,23 @@ impl Controller {
     /// Reads a Deployment.
     pub(super) fn of_deployment<T: TreeValue>(id: ObjectId, node: &T, origin: Origin) -> Self {
         let pod = at(node, &["spec", "template", "spec"]);
-        let containers = items(pod.and_then(|pod| pod.member("containers"))).iter();
-        let args = containers
-            .flat_map(|container| items(container.member("args")))
-            .filter_map(|arg| Some((arg.text()?.into(), arg.span())));
+        let containers = items(pod.and_then(|pod| pod.member("containers")));
+        let program = CONTROLLERS.iter().find(|name| is_named(&id.name, name));
+        let own = operator::own_container(containers, program.copied().unwrap_or_default());
+
         Self {
             patch: None,
-            args: args.collect(),
+            is_instance: false,
+            args: own.map(operator::arguments).unwrap_or_default(),
+            edits: Vec::new(),
             origin,
             id,
         }
+    }
+
+    /// Whether it starts a controller: a Deployment of its name, or a FluxInstance.
+    pub fn runs(&self, name: &str) -> bool {
+        self.is_instance || self.patch.is_none() && is_named(&self.id.name, name)
     }
 
     /// Whether a patch is for a controller: its target's name is a regular expression, as `(a|b)`.
@@ -213,90 +235,63 @@ impl Controller {
             return false;
         };
         let names = pattern.trim_matches(['(', ')', '^', '$']);
-        names.is_empty() || names == ".*" || names.split('|').any(|each| each.trim() == name)
-    }
-
-    /// The value of a flag, `true` where it stands alone; the last one counts.
-    pub fn flag(&self, name: &str) -> Option<(&str, Option<Span>)> {
-        self.args.iter().rev().find_map(|(arg, span)| {
-            let rest = arg.trim_start_matches('-').strip_prefix(name)?;
-            match rest.strip_prefix('=') {
-                Some(value) => Some((value, *span)),
-                None if rest.is_empty() => Some(("true", *span)),
-                None => None,
-            }
-        })
+        let matches = |each: &str| glob(&each.trim().replace(".*", "*"), name);
+        names.is_empty() || names.split('|').any(matches)
     }
 }
 
-/// Whether an entry of `patches` sets flags of Flux's controllers, and nothing else is in it.
-pub fn is_controllers(patch: &Node) -> bool {
-    let target = patch.get("target");
-    let kind = target
-        .and_then(|target| target.get("kind"))
-        .and_then(Node::as_str);
-    let mut texts = Vec::new();
-    strings(patch, &mut texts);
-    let values: Vec<&str> = texts
-        .iter()
-        .flat_map(|(text, _)| text.lines())
-        .filter_map(|line| line.trim().strip_prefix("value:"))
-        .collect();
-
-    let is_flag = |value: &&str| value.trim().trim_matches(['"', '\'']).starts_with("--");
-    kind == Some("Deployment") && !values.is_empty() && values.iter().all(is_flag)
-}
-
-/// Whether a patch of its own file is of a Deployment of Flux's.
-pub fn is_controllers_patch(root: &Node) -> bool {
-    let name = root.at(&["metadata", "name"]).and_then(Node::as_str);
-    root.get("kind").and_then(Node::as_str) == Some("Deployment")
-        && name.is_some_and(|name| name.ends_with("-controller"))
-}
-
-/// The flags of Flux's controllers that a patch sets. `names` is the pattern of their names.
+/// Reads a FluxInstance of flux-operator: the flags by which it starts the controllers.
 ///
-/// Source: fluxcd.io/flux/installation/configuration/multitenancy.
-pub fn patched_flags(sources: &SourceMap, patch: &Node, names: &str) -> Vec<Controller> {
-    const FLAGS: [&str; 3] = [
-        "no-cross-namespace-refs",
-        "no-remote-bases",
-        "default-service-account",
-    ];
-    let mut texts = Vec::new();
-    strings(patch, &mut texts);
+/// Source: controlplaneio-fluxcd/flux-operator, internal/builder/profiles.go.
+fn instance<T: TreeValue>(gitops: &mut Gitops, id: &ObjectId, node: &T, origin: Origin) {
+    let cluster = at(node, &["spec", "cluster"]);
+    let field = |key: &str| cluster.and_then(|cluster| cluster.member(key));
+    let is_on = |key: &str| matches!(field(key).map(TreeValue::view), Some(View::Bool(true)));
 
-    let mut found = Vec::new();
-    for (text, span) in texts {
-        let words = text.split(|c: char| c.is_whitespace() || c == '"' || c == '\'');
-        for word in words.filter(|word| word.starts_with("--")) {
-            let flag = word.trim_start_matches('-').split('=').next();
-            if flag.is_some_and(|flag| FLAGS.contains(&flag)) {
-                let span = span_of_word(sources, span, word);
-                found.push(Controller {
-                    id: ObjectId {
-                        group: "apps".into(),
-                        kind: "Deployment".into(),
-                        namespace: Text::default(),
-                        name: Text::default(),
-                    },
-                    patch: Some(names.into()),
-                    args: vec![(Text::from(word), Some(span))],
-                    origin: Origin {
-                        input: InputKind::Manifest,
-                        span,
-                    },
-                });
-            }
+    let mut flags: Vec<String> = Vec::new();
+    if is_on("multitenant") {
+        let account = field("tenantDefaultServiceAccount").and_then(TreeValue::text);
+        flags.push("--no-cross-namespace-refs=true".into());
+        flags.push("--no-remote-bases=true".into());
+        flags.push(format!(
+            "--default-service-account={}",
+            account.unwrap_or("default")
+        ));
+    }
+    if is_on("objectLevelWorkloadIdentity") {
+        flags.push("--feature-gates=ObjectLevelWorkloadIdentity=true".into());
+    }
+    if is_on("multitenantWorkloadIdentity") {
+        flags.push("--default-decryption-service-account=default".into());
+        flags.push("--default-kubeconfig-service-account=default".into());
+    }
+
+    let span = field("multitenant").and_then(TreeValue::span);
+    gitops.controllers.push(Controller {
+        id: id.clone(),
+        patch: None,
+        is_instance: true,
+        args: flags.into_iter().map(|flag| (flag.into(), span)).collect(),
+        edits: Vec::new(),
+        origin,
+    });
+
+    for entry in items(at(node, &["spec", "kustomize", "patches"])) {
+        let text = entry.member("patch").and_then(TreeValue::text);
+        let span = entry.span().unwrap_or(origin.span);
+        match text.and_then(|text| patches::read(PatchTarget::of(entry), text, span)) {
+            Some(patch) => gitops.controllers.push(patch.into_controller()),
+            None => gitops.unread.push(UnreadObject {
+                id: id.clone(),
+                origin,
+            }),
         }
     }
-
-    found
 }
 
 /// Where a word of a text stands: a patch within a text has no places of its own, so the word is
 /// looked for in the file.
-fn span_of_word(sources: &SourceMap, text: Span, word: &str) -> Span {
+pub(super) fn span_of_word(sources: &SourceMap, text: Span, word: &str) -> Span {
     let source = sources.get(text.source);
     let offset = source.text[text.start as usize..].find(word);
     offset.map_or(text, |offset| {
@@ -307,13 +302,4 @@ fn span_of_word(sources: &SourceMap, text: Span, word: &str) -> Span {
             ..text
         }
     })
-}
-
-fn strings<'a>(node: &'a Node, out: &mut Vec<(&'a str, Span)>) {
-    match &node.value {
-        NodeValue::String(text) => out.push((text, node.span)),
-        NodeValue::Seq(items) => items.iter().for_each(|item| strings(item, out)),
-        NodeValue::Map(entries) => entries.iter().for_each(|entry| strings(&entry.node, out)),
-        _ => {}
-    }
 }

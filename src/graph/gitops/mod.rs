@@ -3,6 +3,8 @@
 
 mod argo;
 pub mod flux;
+mod others;
+pub mod patches;
 mod source;
 
 pub use source::{ArtifactSource, SourceRef};
@@ -13,7 +15,9 @@ use crate::document::TreeValue;
 use crate::kube::ObjectId;
 use crate::source::Span;
 use crate::value::Text;
+pub use argo::ArgoObject;
 use flux::Controller;
+pub use others::OtherSync;
 
 /// What the objects of the engines say.
 #[derive(Debug, Default)]
@@ -26,6 +30,10 @@ pub struct Gitops {
     pub controllers: Vec<Controller>,
     /// Objects that fetch what others apply.
     pub sources: Vec<ArtifactSource>,
+    /// Objects of Argo CD.
+    pub argo: Vec<ArgoObject>,
+    /// Objects of other engines of the platform, with what they apply.
+    pub others: Vec<OtherSync>,
     /// Objects of kinds that are not evaluated.
     pub unread: Vec<UnreadObject>,
     /// Whether an engine changes what it applies, by labels and patches of its own.
@@ -94,7 +102,9 @@ impl Gitops {
     /// Reads an object, and says whether nothing else is to read it.
     pub fn read<T: TreeValue>(&mut self, id: &ObjectId, node: &T, origin: Origin) -> bool {
         self.sources.extend(ArtifactSource::of(id, node, origin));
-        flux::read(self, id, node, origin) || argo::read(self, id, origin)
+        flux::read(self, id, node, origin)
+            || argo::read(self, id, node, origin)
+            || others::read(self, id, node, origin)
     }
 
     /// Reads how a controller of an engine is started, where the Deployment is one's.
@@ -113,6 +123,8 @@ impl Gitops {
             referrers,
             controllers,
             sources,
+            argo,
+            others,
             unread,
             rewritten,
         } = other;
@@ -121,6 +133,8 @@ impl Gitops {
         self.referrers.extend(referrers);
         self.controllers.extend(controllers);
         self.sources.extend(sources);
+        self.argo.extend(argo);
+        self.others.extend(others);
         self.unread.extend(unread);
         self.rewritten |= rewritten;
     }
@@ -133,6 +147,8 @@ impl Gitops {
             referrers,
             controllers,
             sources,
+            argo,
+            others,
             unread,
             rewritten: _,
         } = self;
@@ -141,6 +157,8 @@ impl Gitops {
         referrers.retain(|found| stays(&found.id, &found.origin));
         controllers.retain(|found| stays(&found.id, &found.origin));
         sources.retain(|found| stays(&found.id, &found.origin));
+        argo.retain(|found| stays(&found.id, &found.origin));
+        others.retain(|found| stays(&found.id, &found.origin));
         unread.retain(|found| stays(&found.id, &found.origin));
     }
 }

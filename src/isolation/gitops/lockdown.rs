@@ -1,19 +1,23 @@
 use super::Findings;
 use crate::diagnostic::rule;
 use crate::graph::Cluster;
-use crate::graph::gitops::flux::{Controller, is_named};
+use crate::graph::gitops::flux::Controller;
+use crate::graph::operator;
 use crate::isolation::capability::APPLY_BY_FLUX;
 use crate::isolation::{Finding, at, some, tenant_of};
 use crate::source::Span;
+use crate::value::Text;
 use std::collections::BTreeSet;
 
 rule! {
     /// Flux's controllers are started so that tenants are not kept apart.
     ///
     /// ## What it finds
-    /// A controller's Deployment, or a patch of an overlay, in which `--no-cross-namespace-refs`,
-    /// `--no-remote-bases` or `--default-service-account` is off or missing. Where no input shows
-    /// how a controller is started, the verdict rests on an assumption that names it.
+    /// A controller's Deployment after every patch of an overlay, or a FluxInstance, in which
+    /// `--no-cross-namespace-refs`, `--no-remote-bases` or `--default-service-account` is off or
+    /// missing, in which `--sops-age-secret` is set, or which has object-level workload identity
+    /// without default accounts. Arguments of sidecars do not count. Where no input shows how a
+    /// controller is started, the verdict rests on an assumption that names it.
     ///
     /// ## Why it matters
     /// Without `--no-cross-namespace-refs` a tenant's Kustomization applies from any tenant's
@@ -44,8 +48,21 @@ struct RequiredFlag {
     /// The name of the flag, without dashes.
     flag: &'static str,
     value: FlagValue,
+    /// When it is required.
+    required: Required,
     /// What follows if it is not set, as a clause.
     consequence: &'static str,
+}
+
+/// When a flag is required.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Required {
+    /// On every cluster: if no input shows the controller, the verdict rests on an assumption.
+    Always,
+    /// If the inputs show the controller, which few clusters have.
+    IfShown,
+    /// If the inputs show the controller with object-level workload identity.
+    WithObjectIdentity,
 }
 
 /// The value that a required flag must have.
@@ -54,27 +71,34 @@ enum FlagValue {
     True,
     /// The name of a service account: any but the empty one.
     AccountName,
+    /// The flag must not be set.
+    Absent,
 }
 
 impl FlagValue {
     /// Whether a value does what is required.
-    fn accepts(self, value: &str) -> bool {
-        match self {
-            Self::True => ["1", "t", "true"].contains(&value.to_lowercase().as_str()),
-            Self::AccountName => !value.is_empty(),
+    fn accepts(self, value: Option<&str>) -> bool {
+        match (self, value) {
+            (Self::Absent, value) => value.is_none_or(str::is_empty),
+            (_, None) => false,
+            (Self::True, Some(value)) => {
+                ["1", "t", "true"].contains(&value.to_lowercase().as_str())
+            }
+            (Self::AccountName, Some(value)) => !value.is_empty(),
         }
     }
 
-    /// The value that a fix proposes.
-    const fn proposal(self) -> &'static str {
+    /// The fix that it proposes.
+    fn proposal(self, flag: &str) -> String {
         match self {
-            Self::True => "true",
-            Self::AccountName => "default",
+            Self::True => format!("start it with --{flag}=true"),
+            Self::AccountName => format!("start it with --{flag}=default"),
+            Self::Absent => format!("start it without --{flag}"),
         }
     }
 }
 
-const REQUIRED: [RequiredFlag; 8] = [
+const REQUIRED: [RequiredFlag; 17] = [
     no_cross_namespace_refs("kustomize-controller", READS_SOURCES),
     no_cross_namespace_refs("helm-controller", READS_SOURCES),
     no_cross_namespace_refs(
@@ -84,16 +108,41 @@ const REQUIRED: [RequiredFlag; 8] = [
     no_cross_namespace_refs("image-reflector-controller", READS_SOURCES),
     no_cross_namespace_refs("image-automation-controller", READS_SOURCES),
     RequiredFlag {
+        required: Required::IfShown,
+        ..no_cross_namespace_refs(
+            "source-watcher",
+            "a tenant's ArtifactGenerators may copy every other tenant's sources",
+        )
+    },
+    RequiredFlag {
         controller: "kustomize-controller",
         flag: "no-remote-bases",
         value: FlagValue::True,
+        required: Required::Always,
         consequence: "a tenant's overlays may load bases from anywhere",
     },
     default_service_account("kustomize-controller"),
     default_service_account("helm-controller"),
+    RequiredFlag {
+        controller: "kustomize-controller",
+        flag: "sops-age-secret",
+        value: FlagValue::Absent,
+        required: Required::IfShown,
+        consequence: "one key decrypts every tenant's files, for every tenant",
+    },
+    object_identity("kustomize-controller", "default-decryption-service-account"),
+    object_identity("kustomize-controller", "default-kubeconfig-service-account"),
+    object_identity("helm-controller", "default-kubeconfig-service-account"),
+    object_identity("source-controller", "default-service-account"),
+    object_identity("notification-controller", "default-service-account"),
+    object_identity("image-reflector-controller", "default-service-account"),
+    object_identity("image-automation-controller", "default-service-account"),
 ];
 
 const READS_SOURCES: &str = "a tenant's Flux objects may read every other tenant's sources";
+
+/// The feature gate by which each object may name the account whose cloud identity it uses.
+const OBJECT_IDENTITY: &str = "ObjectLevelWorkloadIdentity=true";
 
 const fn no_cross_namespace_refs(
     controller: &'static str,
@@ -103,6 +152,7 @@ const fn no_cross_namespace_refs(
         controller,
         flag: "no-cross-namespace-refs",
         value: FlagValue::True,
+        required: Required::Always,
         consequence,
     }
 }
@@ -112,7 +162,19 @@ const fn default_service_account(controller: &'static str) -> RequiredFlag {
         controller,
         flag: "default-service-account",
         value: FlagValue::AccountName,
+        required: Required::Always,
         consequence: "what names no service account is applied as a cluster-admin",
+    }
+}
+
+const fn object_identity(controller: &'static str, flag: &'static str) -> RequiredFlag {
+    RequiredFlag {
+        controller,
+        flag,
+        value: FlagValue::AccountName,
+        required: Required::WithObjectIdentity,
+        consequence: "with ObjectLevelWorkloadIdentity, what names no service account uses the \
+                      controller's own cloud identity",
     }
 }
 
@@ -123,19 +185,17 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
 
     for required in &REQUIRED {
         let settings = settings(cluster, required);
-        if settings.is_empty() {
+        if settings.is_empty() && required.required == Required::Always {
             missing.insert(format!("{} --{}", required.controller, required.flag));
         }
 
         for setting in settings {
-            if setting
-                .value
-                .is_some_and(|value| required.value.accepts(value))
-            {
+            if required.value.accepts(setting.value.as_deref()) {
                 continue;
             }
-            // A patch is for all of them: it is reported once.
-            if setting.controller.patch.is_some() && !reported.insert(setting.span) {
+            // A patch or an instance is for all of them: it is reported once.
+            let for_all = setting.value.is_some() || setting.controller.is_instance;
+            if for_all && !reported.insert(setting.span) {
                 continue;
             }
             out.push(finding(required, &setting, &writers));
@@ -151,43 +211,62 @@ pub(super) fn check(cluster: &Cluster, out: &mut Findings<'_>) {
     }
 }
 
-/// A controller's Deployment, or a patch of it, and the value of a flag in it.
+/// What starts a controller, and the value of a flag after every patch.
 struct Setting<'a> {
     controller: &'a Controller,
-    value: Option<&'a str>,
+    value: Option<Text>,
     /// The place of the value; of one that is not set, the place of the object.
     span: Span,
 }
 
-impl<'a> Setting<'a> {
-    fn new(controller: &'a Controller, value: Option<(&'a str, Option<Span>)>) -> Self {
-        Self {
-            controller,
-            value: value.map(|(value, _)| value),
-            span: at(value.and_then(|(_, span)| span), controller.origin),
-        }
-    }
-}
-
-/// Where the inputs set a flag: the last patch of an overlay that does, or else the controller's
-/// Deployment and those of its shards. Empty if no input shows the controller.
+/// Where the inputs set a flag: the controller's Deployment and those of its shards, or a FluxInstance,
+/// after every patch of an overlay; or else the patches. Empty if no input shows the flag.
 fn settings<'a>(cluster: &'a Cluster, required: &RequiredFlag) -> Vec<Setting<'a>> {
     let controllers = &cluster.facts.gitops.controllers;
-    let patched = controllers
+    let patches: Vec<&Controller> = controllers
         .iter()
         .filter(|controller| controller.patches(required.controller))
-        .filter_map(|patch| Some((patch, patch.flag(required.flag)?)))
-        .next_back();
-    if let Some((patch, value)) = patched {
-        return vec![Setting::new(patch, Some(value))];
+        .collect();
+    let started = controllers
+        .iter()
+        .filter(|controller| controller.runs(required.controller))
+        .filter(|controller| tenant_of(cluster, &controller.id.namespace).is_none());
+
+    let mut found: Vec<Setting<'_>> = started
+        .filter_map(|controller| setting(controller, &patches, required))
+        .collect();
+    if found.is_empty()
+        && let Some(patch) = patches.last()
+    {
+        let setting = setting(patch, &patches, required);
+        found.extend(setting.filter(|setting| setting.value.is_some()));
+    }
+    found
+}
+
+/// The value of a flag after every patch; `None` if the flag is not required there.
+fn setting<'a>(
+    controller: &'a Controller,
+    patches: &[&Controller],
+    required: &RequiredFlag,
+) -> Option<Setting<'a>> {
+    let mut args = controller.args.clone();
+    for edit in patches.iter().flat_map(|patch| &patch.edits) {
+        edit.apply(&mut args);
     }
 
-    controllers
-        .iter()
-        .filter(|controller| is_named(&controller.id.name, required.controller))
-        .filter(|controller| tenant_of(cluster, &controller.id.namespace).is_none())
-        .map(|controller| Setting::new(controller, controller.flag(required.flag)))
-        .collect()
+    let gates = operator::flag(&args, "feature-gates").map_or("", |(value, _)| value);
+    let object_identity = gates.split(',').any(|gate| gate.trim() == OBJECT_IDENTITY);
+    if required.required == Required::WithObjectIdentity && !object_identity {
+        return None;
+    }
+
+    let value = operator::flag(&args, required.flag);
+    Some(Setting {
+        controller,
+        span: at(value.and_then(|(_, span)| span), controller.origin),
+        value: value.map(|(value, _)| Text::from(value)),
+    })
 }
 
 fn finding(required: &RequiredFlag, setting: &Setting<'_>, writers: &BTreeSet<String>) -> Finding {
@@ -195,17 +274,24 @@ fn finding(required: &RequiredFlag, setting: &Setting<'_>, writers: &BTreeSet<St
         flag, consequence, ..
     } = required;
     let controller = setting.controller;
-    let started = match setting.value {
+    let started = match &setting.value {
         Some(value) => format!("with --{flag}={value}"),
         None => format!("without --{flag}"),
     };
 
-    let (runs, object) = match controller.patch.is_some() {
-        true => (
+    let (runs, object) = match (&controller.patch, controller.is_instance) {
+        (Some(_), _) => (
             "Flux's controllers run".to_owned(),
             "a patch of Flux's controllers".to_owned(),
         ),
-        false => (
+        (None, true) => (
+            format!("the controllers of {} run", controller.id.called()),
+            format!(
+                "{}, whose spec.cluster.multitenant is not true",
+                controller.id.called()
+            ),
+        ),
+        (None, false) => (
             format!("{} runs", controller.id.name),
             controller.id.called(),
         ),
@@ -222,10 +308,7 @@ fn finding(required: &RequiredFlag, setting: &Setting<'_>, writers: &BTreeSet<St
     Finding::refuted(&LOCKDOWN, setting.span, message)
         .step(setting.span, format!("{started} in {object}"))
         .step(setting.span, format!("so {consequence}: {who}"))
-        .fix(format!(
-            "start it with --{flag}={}",
-            required.value.proposal()
-        ))
+        .fix(required.value.proposal(flag))
 }
 
 /// The tenants whose people or service accounts may write Flux objects.

@@ -6,6 +6,7 @@ mod foreign_target;
 mod kube_config;
 mod lockdown;
 mod no_service_account;
+mod other_engine;
 mod second_definition;
 mod shared_decryption;
 mod unread_kind;
@@ -16,6 +17,7 @@ pub use foreign_target::FOREIGN_TARGET;
 pub use kube_config::KUBE_CONFIG;
 pub use lockdown::LOCKDOWN;
 pub use no_service_account::NO_SERVICE_ACCOUNT;
+pub use other_engine::OTHER_ENGINE;
 pub use second_definition::SECOND_DEFINITION;
 pub use shared_decryption::SHARED_DECRYPTION;
 pub use unread_kind::UNREAD_KIND;
@@ -24,6 +26,7 @@ use super::{Findings, tenant_of};
 use crate::graph::Cluster;
 use crate::graph::gitops::Applier;
 use crate::value::Text;
+use std::collections::BTreeSet;
 
 /// Every rule of the plane.
 pub fn check(cluster: &Cluster, out: &mut Findings<'_>) {
@@ -40,6 +43,7 @@ pub fn check(cluster: &Cluster, out: &mut Findings<'_>) {
     second_definition::check(cluster, out);
     unread_kind::check(cluster, out);
     controller_identity::check(cluster, out);
+    other_engine::check(cluster, out);
 }
 
 /// The syncs that stand in tenants' namespaces, and whose each is.
@@ -50,4 +54,19 @@ fn owned(cluster: &Cluster) -> impl Iterator<Item = (&Applier, &Text)> {
         .appliers
         .iter()
         .filter_map(|s| Some((s, tenant_of(cluster, &s.id.namespace)?.1)))
+}
+
+/// The tenant whose name is a part of an address or a name: `https://git.example/red` and `red-apps` are
+/// tenant `red`'s, as far as anything shows.
+fn named_tenant<'a>(cluster: &'a Cluster, text: &str) -> Option<&'a Text> {
+    let path = text.split_once("://").map_or(text, |(_, rest)| {
+        rest.split_once('/').map_or("", |(_, path)| path)
+    });
+    let parts: BTreeSet<&str> = path
+        .split(['/', ':', '.'])
+        .flat_map(|part| [part, part.split('-').next().unwrap_or(part)])
+        .collect();
+    let mut tenants = cluster.tenants.iter();
+    let named = tenants.find(|tenant| parts.contains(tenant.name.as_str()));
+    named.map(|tenant| &tenant.name)
 }

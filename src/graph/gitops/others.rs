@@ -1,0 +1,85 @@
+//! Objects of other engines by which the platform applies repositories: Config Sync, Fleet, Carvel,
+//! Sveltos.
+
+use super::Gitops;
+use crate::document::{TreeValue, View};
+use crate::graph::Origin;
+use crate::kube::ObjectId;
+use crate::value::Text;
+
+/// An object of an engine that applies a repository with the engine's own account.
+#[derive(Clone, Debug)]
+pub struct OtherSync {
+    /// What it is.
+    pub id: ObjectId,
+    /// Addresses and paths of what it applies.
+    pub sources: Vec<Text>,
+    /// Where it comes from.
+    pub origin: Origin,
+}
+
+/// The kinds.
+///
+/// Sources: cloud.google.com/kubernetes-engine/enterprise/config-sync/docs/reference;
+/// fleet.rancher.io/ref-gitrepo; carvel.dev/kapp-controller/docs; projectsveltos.github.io.
+const KINDS: [(&str, &str); 7] = [
+    ("configsync.gke.io", "RootSync"),
+    ("fleet.cattle.io", "GitRepo"),
+    ("fleet.cattle.io", "HelmOp"),
+    ("kappctrl.k14s.io", "App"),
+    ("packaging.carvel.dev", "PackageInstall"),
+    ("config.projectsveltos.io", "ClusterProfile"),
+    ("configmanagement.gke.io", "ConfigManagement"),
+];
+
+/// Fields that name what is applied.
+const SOURCES: [&str; 9] = [
+    "bucket",
+    "chart",
+    "chartName",
+    "dir",
+    "image",
+    "repo",
+    "repository",
+    "repositoryURL",
+    "url",
+];
+
+/// Reads an object, and says whether it is of one of the kinds.
+pub(super) fn read<T: TreeValue>(
+    gitops: &mut Gitops,
+    id: &ObjectId,
+    node: &T,
+    origin: Origin,
+) -> bool {
+    if !KINDS.contains(&(id.group.as_str(), id.kind.as_str())) {
+        return false;
+    }
+
+    let mut sources = Vec::new();
+    if let Some(spec) = node.member("spec") {
+        named(spec, &mut sources);
+    }
+    gitops.others.push(OtherSync {
+        id: id.clone(),
+        sources,
+        origin,
+    });
+    true
+}
+
+/// The texts of the fields that name what is applied, at any depth.
+fn named<T: TreeValue>(node: &T, found: &mut Vec<Text>) {
+    match node.view() {
+        View::Map(entries) => {
+            for (key, value) in entries.iter().map(T::split) {
+                match value.text() {
+                    Some(text) if SOURCES.contains(&key) => found.push(text.into()),
+                    _ => named(value, found),
+                }
+            }
+        }
+        View::Seq(items) => items.iter().for_each(|item| named(item, found)),
+        _ => {}
+    }
+}
