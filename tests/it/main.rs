@@ -41,6 +41,7 @@ mod machine_faults;
 mod manifests;
 mod matrix_and_threats;
 mod monotone;
+mod other_kinds;
 mod output;
 mod parity;
 mod powers;
