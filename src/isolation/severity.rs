@@ -92,6 +92,7 @@ pub static RATED_RULES: &[RatedRule] = &[
     rated(&gitops::KUBE_CONFIG, Severity::High),
     rated(&gitops::LOCKDOWN, Severity::Critical),
     rated(&gitops::NO_SERVICE_ACCOUNT, Severity::Critical),
+    rated(&gitops::OTHER_ENGINE, Severity::Critical),
     rated(&gitops::SECOND_DEFINITION, Severity::Medium),
     rated(&gitops::SHARED_DECRYPTION, Severity::High),
     rated(&gitops::UNREAD_KIND, Severity::Medium),
