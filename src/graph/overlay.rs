@@ -1,6 +1,6 @@
 //! Kustomize overlays: which documents they are, and how they change the objects that they list.
 
-use super::gitops::patches::read_entry;
+use super::gitops::patches;
 use crate::document::{Node, NodeValue, TreeValue};
 use crate::kube::labels::{items, texts};
 use crate::source::{Span, parent};
@@ -56,7 +56,7 @@ pub(super) fn transforms(
     root: &Node,
     text: &dyn Fn(&str) -> Option<String>,
 ) -> Option<(String, Span)> {
-    const CHANGING: [&str; 18] = [
+    const CHANGING: [&str; 16] = [
         "namespace",
         "labels",
         "commonLabels",
@@ -69,8 +69,6 @@ pub(super) fn transforms(
         "transformers",
         "generators",
         "helmCharts",
-        "patchesStrategicMerge",
-        "patchesJson6902",
         "replicas",
         "vars",
         "crds",
@@ -85,11 +83,10 @@ pub(super) fn transforms(
         }
     }
 
-    if let Some(patch) = items(root.get("patches"))
-        .iter()
-        .find(|patch| read_entry(patch, text).is_none())
-    {
-        return Some(("`patches`".into(), patch.span));
+    if patches::of_root(root, text).iter().any(Option::is_none) {
+        let lists = ["patches", "patchesJson6902", "patchesStrategicMerge"];
+        let list = lists.iter().find_map(|list| Some((list, root.get(list)?)));
+        return list.map(|(list, node)| (format!("`{list}`"), node.span));
     }
 
     None

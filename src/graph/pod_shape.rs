@@ -120,6 +120,18 @@ impl<'t, T: TreeValue> Found<'t, T> {
                 self.privileges.push(key);
             }
         }
+        // A patch of Argo Workflows' pods is a text.
+        if let Some(patch) = text("podSpecPatch") {
+            let fields = [
+                "privileged",
+                "hostPath",
+                "hostPID",
+                "hostIPC",
+                "hostNetwork",
+            ];
+            let asked = fields.iter().copied().find(|field| patch.contains(field));
+            self.privileges.extend(asked);
+        }
         self.host_network |= is_true("hostNetwork");
         if self.account.is_none() {
             self.account = text("serviceAccountName").map(Text::from);

@@ -53,6 +53,14 @@ pub enum Shown {
         /// The flag, without dashes.
         flag: &'static str,
     },
+    /// It is closed if Flux's controller is shown with this flag; `gitops/lockdown` is about one that
+    /// is shown without.
+    FluxFlag {
+        /// The controller.
+        controller: &'static str,
+        /// The flag, without dashes.
+        flag: &'static str,
+    },
     /// It is open if the cluster has an object of this kind of the same group, and closed otherwise.
     WithObject(&'static str),
     /// It is closed if each Prometheus, or agent like it, refuses that monitors name its files.
@@ -173,6 +181,30 @@ pub static OPERATOR_KINDS: &[OperatorKind] = &[
     })
     .closed_by("source-watcher runs with --no-cross-namespace-refs=true")
     .source("fluxcd/source-watcher#354"),
+    row(
+        "kustomize.toolkit.fluxcd.io",
+        &["kustomizations"],
+        "kustomize-controller",
+    )
+    .gains("applies a Kustomization without serviceAccountName as cluster-admin")
+    .shown(Shown::FluxFlag {
+        controller: "kustomize-controller",
+        flag: "default-service-account",
+    })
+    .closed_by("kustomize-controller runs with --default-service-account")
+    .source("fluxcd.io/flux/installation/configuration/multitenancy"),
+    row(
+        "helm.toolkit.fluxcd.io",
+        &["helmreleases"],
+        "helm-controller",
+    )
+    .gains("installs a HelmRelease without serviceAccountName as cluster-admin")
+    .shown(Shown::FluxFlag {
+        controller: "helm-controller",
+        flag: "default-service-account",
+    })
+    .closed_by("helm-controller runs with --default-service-account")
+    .source("fluxcd.io/flux/installation/configuration/multitenancy"),
     row(
         "helm.fluxcd.io",
         &["helmreleases"],
@@ -551,6 +583,17 @@ impl OperatorKind {
                     )
                 })
             }
+            Shown::FluxFlag { controller, flag } => {
+                let mut started = cluster.facts.gitops.controllers.iter();
+                let sets = started.any(|started| {
+                    let is_its = started.runs(controller) || started.patches(controller);
+                    is_its && started.sets(flag)
+                });
+                match sets {
+                    true => Standing::Closed,
+                    false => Standing::Unknown,
+                }
+            }
             Shown::WithObject(kind) => {
                 let mut objects = cluster.facts.objects.iter();
                 let found =
@@ -690,7 +733,10 @@ mod tests {
     fn each_program_is_read() {
         for row in OPERATOR_KINDS {
             let programs = match row.shown {
-                Shown::Never | Shown::ScraperDenies | Shown::WithObject(_) => &[][..],
+                Shown::Never
+                | Shown::ScraperDenies
+                | Shown::FluxFlag { .. }
+                | Shown::WithObject(_) => &[][..],
                 Shown::Running { programs, .. }
                 | Shown::ClosedByFlag { programs, .. }
                 | Shown::OpenedByFlag { programs, .. } => programs,

@@ -39,6 +39,16 @@ pub fn read<T: TreeValue>(facts: &mut Facts, object: &ObjectRef, node: &T) -> bo
             );
             return true;
         }
+        ("aadpodidentity.k8s.io", "AzureIdentity") => {
+            let identity = text(Some(spec), "resourceID").or_else(|| text(Some(spec), "clientID"));
+            let namespace = reader.object.id.namespace.clone();
+            reader.associate(namespace, "AAD Pod Identity", identity);
+            return true;
+        }
+        ("iam.cnrm.cloud.google.com", "IAMPolicyMember") => {
+            reader.workload_identity(spec);
+            return true;
+        }
         (group, "PodIdentityAssociation") if group.contains("eks.") => {
             reader.pod_identity(spec);
             return true;
@@ -191,10 +201,26 @@ impl Reader<'_> {
         ) else {
             return;
         };
+        self.associate(namespace, "EKS Pod Identity", Some(identity));
+    }
+
+    /// A service account that may act as one of Google's: `serviceAccount:P.svc.id.goog[NS/NAME]`.
+    fn workload_identity<T: TreeValue>(&mut self, spec: &T) {
+        let member = text(Some(spec), "member").unwrap_or_default();
+        let account = member.split_once('[').map_or("", |(_, rest)| rest);
+        let resource = spec.member("resourceRef");
+        let identity = text(resource, "external").or_else(|| text(resource, "name"));
+        if let Some((namespace, _)) = account.split_once('/') {
+            self.associate(namespace.into(), "GKE workload identity", identity);
+        }
+    }
+
+    fn associate(&mut self, namespace: Text, system: &'static str, identity: Option<Text>) {
+        let Some(identity) = identity else { return };
         self.facts.identity_associations.push(IdentityAssociation {
             id: self.object.id.clone(),
             namespace,
-            system: "EKS Pod Identity",
+            system,
             identity,
             origin: self.object.origin,
         });

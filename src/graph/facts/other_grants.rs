@@ -29,6 +29,24 @@ pub fn read<T: TreeValue>(facts: &mut Facts, object: &ObjectRef, node: &T) -> Re
             facts.bindings.push(openshift_binding(object, node));
         }
         ("capsule.clastix.io", "Tenant") => capsule(facts, object, spec),
+        ("kubeflow.org", "Profile") => {
+            let owner = spec.and_then(|spec| spec.member("owner"));
+            let subjects = owner.and_then(|owner| {
+                let name = text(Some(owner), "name")?;
+                let kind = text(Some(owner), "kind").unwrap_or_default();
+                Some((named(&kind, &name), owner.span()))
+            });
+            let reach = Reach::Names(vec![object.id.name.clone()]);
+            bind(
+                facts,
+                object,
+                "admin",
+                subjects.into_iter().collect(),
+                reach,
+            );
+        }
+        ("tenantoperator.stakater.com", "Tenant") => stakater(facts, object, spec),
+        ("iam.kubesphere.io", kind) => return Ok(kubesphere(facts, object, kind, node)),
         ("management.cattle.io", kind) => return rancher(facts, object, kind, node),
         ("rbacmanager.reactiveops.io", "RBACDefinition") => rbac_manager(facts, object, node)?,
         ("hnc.x-k8s.io", "HierarchyConfiguration") => hierarchy(facts, object, spec),
@@ -125,6 +143,68 @@ fn capsule<T: TreeValue>(facts: &mut Facts, object: &ObjectRef, spec: Option<&T>
         let role = text(Some(binding), "clusterRoleName").unwrap_or_default();
         add(&role, subjects(binding.member("subjects"), ""));
     }
+}
+
+/// Adds an indirect binding of a ClusterRole.
+fn bind(
+    facts: &mut Facts,
+    object: &ObjectRef,
+    role: &str,
+    subjects: Vec<(Subject, Option<Span>)>,
+    reach: Reach,
+) {
+    facts.indirect_bindings.push(IndirectBinding {
+        id: object.id.clone(),
+        role: (Text::default(), role.into()),
+        subjects,
+        reach,
+        origin: object.origin,
+    });
+}
+
+/// The owners, editors and viewers of a Tenant of Stakater's operator.
+///
+/// Source: docs.stakater.com/mto, Tenant.
+fn stakater<T: TreeValue>(facts: &mut Facts, object: &ObjectRef, spec: Option<&T>) {
+    let access = spec.and_then(|spec| spec.member("accessControl")).or(spec);
+    for (list, role) in [
+        ("owners", "admin"),
+        ("editors", "edit"),
+        ("viewers", "view"),
+    ] {
+        let people = access.and_then(|access| access.member(list));
+        let mut subjects = Vec::new();
+        for (key, kind) in [("users", "User"), ("groups", "Group")] {
+            for item in items(people.and_then(|people| people.member(key))) {
+                subjects.extend(item.text().map(|name| (named(kind, name), item.span())));
+            }
+        }
+        let reach = Reach::Selected(Selector::equal("stakater.com/tenant", &object.id.name));
+        bind(facts, object, role, subjects, reach);
+    }
+}
+
+/// A binding of KubeSphere. Its roles of the platform and of clusters are those of administrators; those
+/// of a namespace are named like Kubernetes' own.
+fn kubesphere<T: TreeValue>(facts: &mut Facts, object: &ObjectRef, kind: &str, node: &T) -> bool {
+    let role = text(node.member("roleRef"), "name").unwrap_or_default();
+    let (role, reach) = match (kind, role.as_str()) {
+        ("GlobalRoleBinding" | "ClusterRoleBinding", "platform-admin" | "cluster-admin") => {
+            ("cluster-admin", Reach::Everywhere)
+        }
+        ("RoleBinding", role @ ("admin" | "operator" | "viewer")) => {
+            let role = match role {
+                "operator" => "edit",
+                "viewer" => "view",
+                _ => "admin",
+            };
+            (role, Reach::Names(vec![object.id.namespace.clone()]))
+        }
+        _ => return false,
+    };
+    let subjects = subjects(node.member("subjects"), "");
+    bind(facts, object, role, subjects, reach);
+    true
 }
 
 /// The ClusterRole that a role template of Rancher comes to. Templates of a user's own are named like

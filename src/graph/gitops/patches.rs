@@ -132,6 +132,9 @@ pub fn read(target: PatchTarget<'_>, text: &str, span: Span) -> Option<Controlle
     for Document { root, .. } in &documents {
         let operations = root.items();
         if operations.is_empty() {
+            if is_annotated_account(root) {
+                continue;
+            }
             let of_target = target.kind.is_none_or(|kind| kind == "Deployment");
             patch.merge(root).filter(|()| of_target)?;
             continue;
@@ -141,6 +144,7 @@ pub fn read(target: PatchTarget<'_>, text: &str, span: Span) -> Option<Controlle
             match target.kind {
                 Some("Deployment") => patch.operation(operation)?,
                 Some("Kustomization") => narrows_sync(operation)?,
+                Some("ServiceAccount") => annotates(operation)?,
                 _ => return None,
             }
         }
@@ -154,6 +158,28 @@ fn narrows_sync(operation: &Node) -> Option<()> {
     let sets = matches!(text("op")?, "add" | "replace");
     (sets && text("path")? == "/spec/serviceAccountName" && !text("value")?.is_empty())
         .then_some(())
+}
+
+/// Whether an operation annotates a ServiceAccount of a controller: it has a cloud identity then, and
+/// `gitops/controller-identity` finds who borrows it.
+fn annotates(operation: &Node) -> Option<()> {
+    let path = operation.get("path").and_then(Node::as_str)?;
+    path.starts_with("/metadata/annotations").then_some(())
+}
+
+/// Whether a strategic merge patch only annotates a ServiceAccount.
+fn is_annotated_account(root: &Node) -> bool {
+    let known = ["apiVersion", "kind", "metadata"];
+    let metadata = root.get("metadata");
+    let fields = metadata.map(Node::entries).unwrap_or_default();
+    root.get("kind").and_then(Node::as_str) == Some("ServiceAccount")
+        && root
+            .entries()
+            .iter()
+            .all(|entry| known.contains(&&*entry.key))
+        && fields
+            .iter()
+            .all(|entry| ["name", "namespace", "annotations"].contains(&&*entry.key))
 }
 
 impl ControllerPatch {
@@ -260,18 +286,31 @@ pub fn of_overlay(
     root: &Node,
     file: &dyn Fn(&str) -> Option<String>,
 ) -> Vec<Controller> {
-    let mut found = Vec::new();
-    for entry in items(root.get("patches")) {
-        let Some(patch) = read_entry(entry, file) else {
-            continue;
-        };
-        found.push(with_places(sources, patch).into_controller());
+    let patches = of_root(root, file).into_iter().flatten();
+    patches
+        .map(|patch| with_places(sources, patch).into_controller())
+        .collect()
+}
+
+/// Each patch of an overlay; `None` for one that is not understood.
+pub fn of_root(root: &Node, file: &dyn Fn(&str) -> Option<String>) -> Vec<Option<ControllerPatch>> {
+    let mut all = Vec::new();
+    for list in ["patches", "patchesJson6902"] {
+        let entries = items(root.get(list)).iter();
+        all.extend(entries.map(|entry| read_entry(entry, file)));
     }
-    found
+    for entry in items(root.get("patchesStrategicMerge")) {
+        let text = entry.as_str().and_then(|text| match text.contains('\n') {
+            true => Some(text.to_owned()),
+            false => file(text),
+        });
+        all.push(text.and_then(|text| read(PatchTarget::default(), &text, entry.span)));
+    }
+    all
 }
 
 /// Reads an entry of `patches`, inline or from its file.
-pub fn read_entry(entry: &Node, file: &dyn Fn(&str) -> Option<String>) -> Option<ControllerPatch> {
+fn read_entry(entry: &Node, file: &dyn Fn(&str) -> Option<String>) -> Option<ControllerPatch> {
     let target = PatchTarget::of(entry);
     match (entry.get("patch"), entry.get("path")) {
         (Some(inline), _) => read(target, inline.as_str()?, inline.span),
