@@ -1,6 +1,6 @@
 //! `diff`: changed objects, and who gains or loses access.
 
-use crate::support::{Sandbox, json, tenant, two_tenants, two_tenants_with_an_edge};
+use crate::support::{FLEET, Sandbox, json, tenant, two_tenants, two_tenants_with_an_edge};
 
 /// Commits all files.
 fn commit(sandbox: &Sandbox) {
@@ -375,6 +375,19 @@ fn a_tenant_that_the_revision_holds_cannot_be_told() {
         "cannot-tell",
         "`a` has an error in the revision",
     );
+}
+
+#[test]
+fn what_applies_the_tree_is_in_the_delta() {
+    let fleet = |flux: &str| format!("{FLEET}      flux: {{{flux}}}\n");
+    let path = "tenants/fleet.yaml";
+    let says = "? sync: Kustomization flux-system/(each unit of the tree): spec.serviceAccountName";
+    let other = fleet("serviceAccount: admin");
+    assert_class(path, FLEET, &other, "cannot-tell", says);
+    let other = fleet("source: {kind: GitRepository, name: other}");
+    assert_class(path, FLEET, &other, "cannot-tell", "spec.sourceRef.name");
+    let other = fleet("version: \"2.9\"");
+    assert_class(path, FLEET, &other, "neutral", "changes nothing");
 }
 
 #[test]

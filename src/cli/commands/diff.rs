@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use tenantry::bundle::RenderedObject;
 use tenantry::compile::Compiled;
+use tenantry::delivery::{AppliedFolder, ClusterEngine, FolderOrigin};
 use tenantry::diagnostic::Level;
 use tenantry::document::TreeValue;
 use tenantry::graph::{self, Cluster, ClusterObjects};
@@ -22,7 +23,7 @@ use tenantry::report::diff::{
 };
 use tenantry::report::plural;
 use tenantry::source::{Source, SourceMap};
-use tenantry::spec::fleet::FleetSpec;
+use tenantry::spec::fleet::{ClusterSpec, FleetSpec, SourceMode};
 
 /// Runs the command.
 pub fn run(cli: &Cli, args: &DiffArgs) -> Result<Outcome, CliError> {
@@ -120,6 +121,44 @@ fn report_class(cli: &Cli, class: DeltaClass, untold: usize) {
 /// The objects of each cluster; those of a folder stand under the empty name.
 type ClusterObjectSets = BTreeMap<String, Objects>;
 
+/// The objects by which each cluster's engine applies the tree, for one folder that stands for all.
+struct TreeUnits {
+    before: ClusterObjectSets,
+    after: ClusterObjectSets,
+}
+
+/// The name of the folder that stands for all.
+const EVERY_UNIT: &str = "(each unit of the tree)";
+
+fn tree_units(session: &Session) -> ClusterObjectSets {
+    let Some(fleet) = session.resolved.fleet() else {
+        return ClusterObjectSets::new();
+    };
+    let delivery = fleet.spec.delivery.as_ref();
+    let has_artifacts = delivery.and_then(|d| d.source) == Some(SourceMode::PerShard);
+
+    let of_cluster = |cluster: &ClusterSpec| {
+        let engine = ClusterEngine::new(&fleet.spec, cluster);
+        let path = delivery.and_then(|delivery| delivery.repository_path.as_ref());
+        let origin = match engine.artifacts().filter(|_| has_artifacts) {
+            Some(artifacts) => FolderOrigin::Artifact(artifacts, artifacts.url.to_string()),
+            None => FolderOrigin::Shared(path.map(ToString::to_string).unwrap_or_default()),
+        };
+        let folder = AppliedFolder {
+            name: EVERY_UNIT,
+            origin,
+            keep: false,
+            after: None,
+        };
+        let objects = engine.render(&fleet.name.value, &folder);
+        let objects = objects
+            .into_iter()
+            .filter_map(|object| Some((ObjectId::of(&object).ok()?, object.to_json())));
+        (cluster.name.to_string(), objects.collect())
+    };
+    fleet.spec.clusters.iter().map(of_cluster).collect()
+}
+
 /// Both sides of a comparison.
 struct Comparison {
     before: ClusterObjectSets,
@@ -175,17 +214,30 @@ impl Comparison {
             deltas: Deltas::new(),
         };
 
+        let old_units = old
+            .as_ref()
+            .map(|old| tree_units(&old.session))
+            .unwrap_or_default();
         let old_graphs = old
             .map(|old| clusters(&old.session, &old.compiled, &held))
             .unwrap_or_default();
-        comparison.compare(&old_graphs, &clusters(session, compiled, &held));
+        let units = TreeUnits {
+            before: old_units,
+            after: tree_units(session),
+        };
+        comparison.compare(&old_graphs, &clusters(session, compiled, &held), &units);
         comparison.add_held_before(session, compiled, &held_before);
         comparison
     }
 
     /// Sets what the change does to isolation, by cluster. The arguments are the graphs before and
-    /// after.
-    fn compare(&mut self, old: &BTreeMap<String, Cluster>, new: &BTreeMap<String, Cluster>) {
+    /// after, and the objects that apply the tree.
+    fn compare(
+        &mut self,
+        old: &BTreeMap<String, Cluster>,
+        new: &BTreeMap<String, Cluster>,
+        units: &TreeUnits,
+    ) {
         let none = Objects::new();
         let names: BTreeSet<&String> = old.keys().chain(new.keys()).collect();
 
@@ -204,7 +256,16 @@ impl Comparison {
                 },
             };
 
-            let found = delta::delta(states, &difference.objects(before, after));
+            let old_units = units.before.get(name).unwrap_or(&none);
+            let new_units = units.after.get(name).unwrap_or(&none);
+            let of_units = match old_units.is_empty() || new_units.is_empty() {
+                true => Difference::default(),
+                false => diff(old_units, new_units, true),
+            };
+
+            let mut changed = difference.objects(before, after);
+            changed.extend(of_units.objects(old_units, new_units));
+            let found = delta::delta(states, &changed);
             if !found.is_empty() {
                 self.deltas.insert(name.clone(), found);
             }
