@@ -377,6 +377,34 @@ fn a_tenant_that_the_revision_holds_cannot_be_told() {
     );
 }
 
+/// A tenant that has an error now is refused, and not said to change nothing.
+#[test]
+fn a_tenant_with_an_error_is_not_neutral() {
+    let broken = tenant("a", "  quota: {pods: x}\n");
+    let says = "`a` has an error: it is left out";
+    let good = tenant("a", "");
+    assert_class("tenants/a.yaml", &good, &broken, "cannot-tell", says);
+}
+
+/// A policy of a namespace that nothing else names: the first one closes.
+#[test]
+fn policies_of_the_platforms_namespaces_count() {
+    let policy = |ingress: &str| {
+        format!(
+            "apiVersion: networking.k8s.io/v1\n\
+             kind: NetworkPolicy\n\
+             metadata: {{name: x, namespace: monitoring}}\n\
+             spec: {{podSelector: {{}}, policyTypes: [Ingress], ingress: [{ingress}]}}\n"
+        )
+    };
+    let added = "NetworkPolicy monitoring/x is added";
+    assert_class(CLUSTER, "", &policy(""), "narrows", added);
+    let removed = "NetworkPolicy monitoring/x is removed";
+    assert_class(CLUSTER, &policy(""), "", "cannot-tell", removed);
+    let open = "+ `monitoring` <- anything";
+    assert_class(CLUSTER, &policy(""), &policy("{}"), "widens", open);
+}
+
 #[test]
 fn what_applies_the_tree_is_in_the_delta() {
     let fleet = |flux: &str| format!("{FLEET}      flux: {{{flux}}}\n");

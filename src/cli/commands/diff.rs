@@ -57,7 +57,14 @@ pub fn run(cli: &Cli, args: &DiffArgs) -> Result<Outcome, CliError> {
     output::status(cli, &summary(&difference));
     let class = class(&comparison.deltas);
     if args.against.is_none() {
-        report_class(cli, class, untold(&comparison.deltas));
+        let untold = untold(&comparison.deltas);
+        match class {
+            DeltaClass::CannotTell if has_errors => {
+                let says = "isolation: tenants with an error are left out: mend the errors first";
+                output::status(cli, says);
+            }
+            _ => report_class(cli, class, untold),
+        }
     }
 
     let differs = args.exit_code && !difference.changes.is_empty();
@@ -227,6 +234,7 @@ impl Comparison {
         };
         comparison.compare(&old_graphs, &clusters(session, compiled, &held), &units);
         comparison.add_held_before(session, compiled, &held_before);
+        comparison.add_held_now(session, compiled);
         comparison
     }
 
@@ -299,6 +307,21 @@ impl Comparison {
                             "`{tenant}` has an error in the revision: it is not compared"
                         ),
                     });
+            }
+        }
+    }
+
+    /// Names the tenants that have an error now: they are left out.
+    fn add_held_now(&mut self, session: &Session, compiled: &Compiled<RenderedObject>) {
+        for cluster in session.cluster_names() {
+            for tenant in compiled.standings.held() {
+                let deltas = self.deltas.entry(cluster.to_owned()).or_default();
+                let delta = deltas.entry(Party::Tenant(tenant.into())).or_default();
+                delta.beside.insert(BesideAccess {
+                    topic: Topic::Tenant,
+                    effect: Effect::Untold,
+                    text: format!("`{tenant}` has an error: it is left out"),
+                });
             }
         }
     }

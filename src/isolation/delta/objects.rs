@@ -191,7 +191,7 @@ impl Judge<'_> {
         match (id.group.as_str(), id.kind.as_str()) {
             ("rbac.authorization.k8s.io", _) => Effects::None,
             ("", "ResourceQuota" | "LimitRange") => Effects::None,
-            ("networking.k8s.io", "NetworkPolicy") if self.lost_sight(object, party) => {
+            ("networking.k8s.io", "NetworkPolicy") if self.is_out_of_sight(object, party) => {
                 Effects::All
             }
             ("networking.k8s.io", "NetworkPolicy") => Effects::None,
@@ -220,11 +220,10 @@ impl Judge<'_> {
         }
     }
 
-    /// Whether a policy of a platform's namespace is gone together with all that names it.
-    fn lost_sight(&self, object: &ChangedObject<'_>, party: &Party) -> bool {
-        *party == Party::Platform
-            && object.after.is_none()
-            && !self.states.after.has_namespace(&object.id.namespace)
+    /// Whether a policy is all that names a namespace of the platform, so that only one state has
+    /// the namespace.
+    fn is_out_of_sight(&self, object: &ChangedObject<'_>, party: &Party) -> bool {
+        *party == Party::Platform && !self.states.keeps_namespace(&object.id.namespace)
     }
 
     /// The effect of a change whose content decides.
@@ -235,6 +234,8 @@ impl Judge<'_> {
 
         match topic(object.id) {
             _ if self.unevaluated.contains(object.id) => Effect::Untold,
+            // The first policy of a namespace only closes.
+            _ if object.id.kind == "NetworkPolicy" && is_new => Effect::Lost,
             Topic::Admission if only_denies(object.id) && is_new => Effect::Lost,
             Topic::Admission if only_denies(object.id) && is_gone => Effect::Gained,
             Topic::Sync | Topic::Host | Topic::Identity | Topic::Workload
