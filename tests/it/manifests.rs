@@ -66,6 +66,16 @@ fn an_object_that_its_applier_places_is_said() {
         says(&placed_later, &[&format!("{kind} extra"), "no namespace"]);
     }
 
+    says(
+        &object(
+            "v1",
+            "ConfigMap",
+            "name: argocd-rbac-cm",
+            "data: {policy.csv: a}",
+        ),
+        &["ConfigMap argocd-rbac-cm", "no namespace"],
+    );
+
     // What belongs to the cluster, and what only holds data.
     is_clean(&object(
         "cert-manager.io/v1",
@@ -102,6 +112,20 @@ fn what_is_filled_in_later_is_said_wherever_it_decides() {
             "spec: {ports: [{port: 80}], selector: {app: \"{{ .Values.app }}\"}}",
         ),
         &["spec.selector.app", "{{ .Values.app }}"],
+    );
+
+    says(
+        &object(
+            "v1",
+            "PersistentVolume",
+            "name: a",
+            "spec: {accessModes: [ReadWriteOnce], capacity: {storage: 1Gi}, nfs: {server: a, path: \"/${dir}\"}}",
+        ),
+        &["spec.nfs.path"],
+    );
+    says(
+        &policy("{podSelector: {matchExpressions: [{key: a, operator: In, values: [\"${b}\"]}]}}"),
+        &["${b}"],
     );
 
     // A script, an image and the data of a ConfigMap decide nothing.

@@ -42,7 +42,7 @@ pub fn not_applied<T: TreeValue>(id: &ObjectId, node: &T, input: InputKind) -> O
         return Some("its name is filled in later".into());
     }
 
-    if id.namespace.is_empty() && kinds::needs_namespace(id) {
+    if id.namespace.is_empty() && (kinds::needs_namespace(id) || decides(id, node)) {
         return Some(
             "it has no namespace: an overlay, or who applies it, decides where it goes".into(),
         );
@@ -75,6 +75,18 @@ pub fn not_applied<T: TreeValue>(id: &ObjectId, node: &T, input: InputKind) -> O
 
     (!kinds::may_be_served(id, version))
         .then(|| format!("no API server serves {version} any more, or yet"))
+}
+
+/// Whether an object of a kind that holds data grants something: it configures who may do what, or
+/// is a token.
+fn decides<T: TreeValue>(id: &ObjectId, node: &T) -> bool {
+    const CONFIGURATIONS: [&str; 3] = ["argocd-cm", "argocd-rbac-cm", "aws-auth"];
+    let kind = node.member("type").and_then(TreeValue::text);
+    match (&*id.group, &*id.kind) {
+        ("", "ConfigMap") => CONFIGURATIONS.contains(&id.name.as_str()),
+        ("", "Secret") => kind == Some("kubernetes.io/service-account-token"),
+        _ => false,
+    }
 }
 
 /// Annotations by which a tool makes an object for a while: in a step of an installation, or when

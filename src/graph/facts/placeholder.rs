@@ -4,46 +4,52 @@
 //! Source: fluxcd.io/flux/components/kustomize/kustomizations, "Post build variable substitution".
 
 use super::{ObjectRef, Unevaluated};
-use crate::delivery::{MarkEffect, all_marks};
+use crate::delivery::{MarkEffect, all_marks, is_engine_group};
 use crate::document::{TreeValue, View};
 use crate::graph::{InputKind, Origin};
 use crate::kube::{ObjectId, kinds};
 use crate::source::Span;
 
-/// Fields in which a text decides nothing about isolation, and may hold anything: what a container
-/// runs, an image's version, times, and the free values of charts and variables.
-const FREE: [&str; 30] = [
+/// Fields of what makes pods in which a text decides nothing about isolation: what a container runs,
+/// how many there are, and when.
+const FREE_IN_WORKLOADS: [&str; 13] = [
+    "annotations",
     "args",
-    "branch",
     "command",
-    "commonMetadata",
-    "data",
-    "description",
     "env",
-    "eventMetadata",
-    "healthChecks",
     "image",
-    "interval",
     "lifecycle",
     "livenessProbe",
-    "message",
-    "messageExpression",
-    "patches",
-    "path",
-    "postBuild",
     "readinessProbe",
     "replicas",
     "resources",
-    "retryInterval",
     "schedule",
-    "semver",
     "startupProbe",
+    "suspend",
+];
+
+/// The same of the objects of engines: which version is applied and how often, the free values of
+/// charts and variables, and what notifications say.
+const FREE_IN_ENGINES: [&str; 15] = [
+    "branch",
+    "commonMetadata",
+    "eventMetadata",
+    "healthChecks",
+    "interval",
+    "patches",
+    "path",
+    "postBuild",
+    "retryInterval",
+    "semver",
     "summary",
     "tag",
     "timeout",
     "values",
     "version",
 ];
+
+/// The same of admission policies: what a denial says.
+const FREE_IN_POLICIES: [&str; 2] = ["message", "messageExpression"];
 
 /// Labels and annotations that say which version something is.
 const VERSIONS: [&str; 3] = ["app.kubernetes.io/version", "helm.sh/chart", "version"];
@@ -66,10 +72,17 @@ pub fn filled_in_later<T: TreeValue>(object: &ObjectRef, node: &T) -> Option<Une
     }
 
     let ObjectId { group, kind, .. } = &object.id;
+    let makes_pods = ["apps", "batch"].contains(&group.as_str()) || kind == "Pod";
+    let free: &[&str] = match group.as_str() {
+        _ if makes_pods => &FREE_IN_WORKLOADS,
+        "admissionregistration.k8s.io" => &FREE_IN_POLICIES,
+        group if is_engine_group(group) => &FREE_IN_ENGINES,
+        _ => &[],
+    };
     let search = Search {
         // Elsewhere these are the templates of the kind itself, as in Kyverno's policies.
         helm: kinds::is_present(group),
-        is_workload: ["apps", "batch"].contains(&group.as_str()) || kind == "Pod",
+        free,
     };
     let found = search.find(node, &mut Vec::new())?;
     Some(Unevaluated {
@@ -98,9 +111,8 @@ fn is_literal<T: TreeValue>(node: &T) -> bool {
 struct Search {
     /// Whether `{{` is a placeholder too.
     helm: bool,
-    /// Whether the object makes pods: its annotations and the resources of its containers decide
-    /// nothing.
-    is_workload: bool,
+    /// Fields of the kind in which a text decides nothing.
+    free: &'static [&'static str],
 }
 
 impl Search {
@@ -137,11 +149,11 @@ impl Search {
     fn is_free(&self, key: &str, path: &[&str]) -> bool {
         let parent = path.last().copied().unwrap_or_default();
         match parent {
-            "annotations" => self.is_workload || key.starts_with("kubectl.kubernetes.io/"),
+            "annotations" => key.starts_with("kubectl.kubernetes.io/"),
             "labels" | "matchLabels" => VERSIONS.contains(&key),
             // The parameters of a StorageClass are for its provisioner to fill in, for each claim.
-            _ if path.is_empty() => ["data", "parameters", "status"].contains(&key),
-            _ => FREE.contains(&key) && (key != "resources" || self.is_workload),
+            "" => ["data", "parameters", "status"].contains(&key),
+            _ => self.free.contains(&key),
         }
     }
 
