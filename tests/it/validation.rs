@@ -193,7 +193,12 @@ fn request(object: &Value) -> Value {
 /// what an admission plugin says, and names that are taken.
 fn is_beyond(change: &str, answer: &Value) -> bool {
     let message = answer["body"]["message"].as_str().unwrap_or_default();
-    change.contains("xpression")
+    // Of pods only a part is checked.
+    let of_pods = ["Pod", "Deployment", "CronJob"]
+        .iter()
+        .any(|kind| change.starts_with(&format!("\"{kind}\"")));
+    of_pods
+        || change.contains("xpression")
         || answer["code"] != 422 && answer["code"] != 400
         || message.contains("compilation failed")
 }

@@ -9,12 +9,14 @@
 
 mod admissionregistration;
 mod core;
+mod data;
 mod field;
 mod meta;
 pub mod names;
 mod networking;
 mod rbac;
 mod schema;
+mod workloads;
 
 use super::id::ObjectId;
 use crate::document::TreeValue;
@@ -84,6 +86,14 @@ fn check_kind<T: TreeValue>(id: &ObjectId, root: &Field<'_, T>) -> Checked {
         ("", "Service") => core::service(root),
         ("", "PersistentVolume") => core::persistent_volume(root),
         ("", "PersistentVolumeClaim") => core::persistent_volume_claim(root),
+        ("", "ConfigMap") => data::config_map(root),
+        ("", "Secret") => data::secret_data(root),
+        ("", "Pod") => workloads::pod(root),
+        ("apps", "DaemonSet" | "Deployment" | "ReplicaSet" | "StatefulSet") => {
+            workloads::selecting(root)
+        }
+        ("batch", "Job") => workloads::job(root),
+        ("batch", "CronJob") => workloads::cron_job(root),
         ("networking.k8s.io", "NetworkPolicy") => networking::network_policy(root),
         ("rbac.authorization.k8s.io", "Role") => rbac::role(root, true),
         ("rbac.authorization.k8s.io", "ClusterRole") => rbac::role(root, false),

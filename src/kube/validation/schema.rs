@@ -166,6 +166,8 @@ fn check_value<T: TreeValue>(
         (Type::Quantity, View::String(text)) => is_quantity(text),
         (Type::Time, View::String(text)) => is_time(text),
         (Type::Bytes, View::String(text)) => is_base64(text),
+        // Go reads a list of numbers as bytes too.
+        (Type::Bytes, View::Seq(_)) => field.items().all(|byte| byte.number().is_some()),
         _ => false,
     };
 

@@ -1,0 +1,120 @@
+//! The checks of pods and of what makes them, as far as a manifest alone can break them.
+//!
+//! Source: `pkg/apis/{core,apps,batch}/validation`. Most fields of a pod are checked by their type
+//! alone.
+
+use super::field::Field;
+use super::meta::{labels, selector};
+use super::networking::port_number;
+use super::{Checked, names};
+use crate::document::TreeValue;
+use std::collections::BTreeSet;
+
+/// Checks a Pod.
+pub(super) fn pod<T: TreeValue>(root: &Field<'_, T>) -> Checked {
+    pod_spec(&root.child("spec"))
+}
+
+/// Checks a Deployment, a StatefulSet, a DaemonSet or a ReplicaSet.
+pub(super) fn selecting<T: TreeValue>(root: &Field<'_, T>) -> Checked {
+    let spec = root.child("spec");
+    let replicas = spec.child("replicas");
+    let is_negative = replicas.number().is_some_and(|number| number < 0);
+    replicas.require(!is_negative, "must not be negative")?;
+
+    let (chosen, template) = (spec.child("selector"), spec.child("template"));
+    selector(&chosen)?;
+    let (equal, expressions) = (
+        chosen.child("matchLabels"),
+        chosen.child("matchExpressions"),
+    );
+    let is_empty = equal.is_empty() && expressions.is_empty();
+    chosen.require(!is_empty, "must select something")?;
+
+    let metadata = template.child("metadata");
+    let own = metadata.child("labels");
+    labels(&own)?;
+    for (key, value) in equal.entries() {
+        let has = own.child(key).text() == value.text() && own.has(key);
+        value.require(has, "is not a label of the template")?;
+    }
+    pod_spec(&template.child("spec"))
+}
+
+/// Checks a Job.
+pub(super) fn job<T: TreeValue>(root: &Field<'_, T>) -> Checked {
+    job_spec(&root.child("spec"))
+}
+
+/// Checks a CronJob.
+pub(super) fn cron_job<T: TreeValue>(root: &Field<'_, T>) -> Checked {
+    let spec = root.child("spec");
+    let schedule = spec.child("schedule");
+    schedule.require(!schedule.text().is_empty(), "must not be empty")?;
+    spec.child("concurrencyPolicy")
+        .empty_or_one_of(&["Allow", "Forbid", "Replace"])?;
+    let template = spec.child("jobTemplate");
+    job_spec(&template.child("spec"))
+}
+
+fn job_spec<T: TreeValue>(spec: &Field<'_, T>) -> Checked {
+    let template = spec.child("template");
+    let pod = template.child("spec");
+    pod.child("restartPolicy").one_of(&["Never", "OnFailure"])?;
+    pod_spec(&pod)
+}
+
+fn pod_spec<T: TreeValue>(spec: &Field<'_, T>) -> Checked {
+    let mut volumes = BTreeSet::new();
+    for volume in spec.child("volumes").items() {
+        let name = volume.child("name");
+        name.named(names::dns_label)?;
+        name.require(volumes.insert(name.text().to_owned()), "stands twice")?;
+    }
+
+    let containers = spec.child("containers");
+    containers.require(!containers.is_empty(), "must have a container")?;
+    let mut taken = BTreeSet::new();
+    for key in ["initContainers", "containers"] {
+        for one in spec.child(key).items() {
+            container(&one)?;
+            let name = one.child("name");
+            name.require(taken.insert(name.text().to_owned()), "stands twice")?;
+        }
+    }
+
+    spec.child("restartPolicy")
+        .empty_or_one_of(&["Always", "Never", "OnFailure"])?;
+    spec.child("dnsPolicy").empty_or_one_of(&[
+        "ClusterFirst",
+        "ClusterFirstWithHostNet",
+        "Default",
+        "None",
+    ])
+}
+
+fn container<T: TreeValue>(field: &Field<'_, T>) -> Checked {
+    let (name, image) = (field.child("name"), field.child("image"));
+    name.named(names::dns_label)?;
+    image.require(!image.text().is_empty(), "must not be empty")?;
+    field
+        .child("imagePullPolicy")
+        .empty_or_one_of(&["Always", "IfNotPresent", "Never"])?;
+
+    for port in field.child("ports").items() {
+        port_number(&port.child("containerPort"))?;
+        let name = port.child("name");
+        if !name.text().is_empty() {
+            name.named(names::port_name)?;
+        }
+        port.child("protocol")
+            .empty_or_one_of(&["TCP", "UDP", "SCTP"])?;
+    }
+    for mount in field.child("volumeMounts").items() {
+        for key in ["name", "mountPath"] {
+            let field = mount.child(key);
+            field.require(!field.text().is_empty(), "must not be empty")?;
+        }
+    }
+    Ok(())
+}
