@@ -125,9 +125,12 @@ fn is_kept_apart(
 /// Whether an Application deploys into namespaces of the platform, from repositories that no tenant's
 /// name is in.
 fn is_of_platform(cluster: &Cluster, application: &ArgoObject) -> bool {
+    // Without a destination and a repository nothing shows whose it is.
+    let says_what = !application.destinations.is_empty() && !application.repositories.is_empty();
     let mut destinations = application.destinations.iter();
     let names_nobody = |text: &Text| named_tenant(cluster, text).is_none();
-    destinations.all(|name| tenant_of(cluster, name).is_none() && !name.contains('*'))
+    says_what
+        && destinations.all(|name| tenant_of(cluster, name).is_none() && !name.contains('*'))
         && application.repositories.iter().all(names_nobody)
         && names_nobody(&application.id.name)
 }
