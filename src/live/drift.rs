@@ -70,8 +70,22 @@ pub struct FieldDifference {
 enum Step<'a> {
     Field(&'a str),
     Index(usize),
-    /// An element by its own keys, as `managedFields` writes them, without the `k:` or `v:`.
-    Element(String),
+    /// An element of a list that is merged by keys: the keys, as `managedFields` writes them.
+    Element(Vec<Entry>),
+}
+
+/// Whether two sets of keys name one element.
+fn is_same_element(one: &[Entry], other: &[Entry]) -> bool {
+    one.len() == other.len() && one.iter().all(|key| other.contains(key))
+}
+
+/// `name=web,port=80`.
+fn element_name(keys: &[Entry]) -> String {
+    let pair = |(key, value): &Entry| match value.as_str() {
+        Some(text) => format!("{key}={text}"),
+        None => format!("{key}={}", serde_json::to_string(value).unwrap_or_default()),
+    };
+    keys.iter().map(pair).collect::<Vec<_>>().join(",")
 }
 
 /// The ways that a NetworkPolicy is about where it does not say so.
@@ -254,7 +268,7 @@ impl<'a> FieldComparison<'a> {
                 Step::Field(name) if path.is_empty() => (*name).to_owned(),
                 Step::Field(name) => format!("{path}.{name}"),
                 Step::Index(at) => format!("{path}[{at}]"),
-                Step::Element(key) => format!("{path}[{key}]"),
+                Step::Element(keys) => format!("{path}[{}]", element_name(keys)),
             });
 
         self.out.push(FieldDifference {
@@ -347,11 +361,12 @@ impl<'a> FieldComparison<'a> {
 
                 for item in items {
                     let found = there.iter().find(|t| same(item, t)).unwrap_or(&Value::Null);
+                    // A key that was not rendered has the value that the server gave it.
+                    let value = |key: &str| found.get(key).or_else(|| item.get(key)).cloned();
                     let named = keys
                         .iter()
-                        .filter_map(|k| Some(format!("{k}={}", item.get(k)?.as_str()?)));
-                    self.path
-                        .push(Step::Element(named.collect::<Vec<_>>().join(",")));
+                        .filter_map(|key| Some((key.clone(), value(key)?)));
+                    self.path.push(Step::Element(named.collect()));
                     self.compare(item, found);
                     self.path.pop();
                 }
@@ -444,16 +459,10 @@ impl<'a> FieldComparison<'a> {
                     .iter()
                     .find(|(k, _)| k.strip_prefix("f:") == Some(name)),
                 Step::Index(_) => None,
-                Step::Element(key) => node.entries().iter().find(|(k, _)| {
+                Step::Element(keys) => node.entries().iter().find(|(k, _)| {
                     k.strip_prefix("k:")
                         .and_then(|json| serde_json::from_str::<Value>(json).ok())
-                        .is_some_and(|element| {
-                            let pairs = element
-                                .entries()
-                                .iter()
-                                .filter_map(|(k, v)| Some(format!("{k}={}", v.as_str()?)));
-                            pairs.collect::<Vec<_>>().join(",") == *key
-                        })
+                        .is_some_and(|element| is_same_element(element.entries(), keys))
                 }),
             }
             .map(|(_, node)| node)?;

@@ -146,3 +146,49 @@ fn a_field_that_was_not_rendered_is_a_difference() {
         assert!(right, "{path}: {paths:?}\n{wanted:?}\n{live:?}");
     }
 }
+
+/// The key of a Service's ports is a number. Each port has the manager that changed it, and no other.
+#[test]
+fn a_port_has_the_manager_that_changed_it() {
+    let service = |ports: &str| -> Value {
+        serde_json::from_str(&format!(
+            r#"{{"apiVersion": "v1", "kind": "Service", "metadata": {{"name": "x", "namespace": "n"}},
+                "spec": {{"ports": [{ports}]}}}}"#
+        ))
+        .expect("a Service")
+    };
+    let wanted = service(r#"{"port": 80, "targetPort": 1}, {"port": 443, "targetPort": 2}"#);
+    let live = service(
+        r#"{"port": 80, "protocol": "TCP", "targetPort": 1},
+           {"port": 443, "protocol": "TCP", "targetPort": 3}"#,
+    );
+
+    let managed = r#"[
+        {"manager": "kustomize-controller", "operation": "Apply", "time": "2026-01-02T00:00:00Z",
+         "fieldsV1": {"f:spec": {"f:ports": {
+             "k:{\"port\":80,\"protocol\":\"TCP\"}": {"f:targetPort": {}},
+             "k:{\"port\":443,\"protocol\":\"TCP\"}": {}}}}},
+        {"manager": "kubectl-edit", "operation": "Update", "time": "2026-01-01T00:00:00Z",
+         "fieldsV1": {"f:spec": {"f:ports": {
+             "k:{\"port\":443,\"protocol\":\"TCP\"}": {"f:targetPort": {}}}}}}
+    ]"#;
+    let id = tenantry::kube::ObjectId::of(&wanted).expect("an object");
+    let found = differences(&id, &wanted, &live, |_| {
+        serde_json::from_str(managed).expect("managed fields")
+    });
+
+    let found: Vec<(&str, &str)> = found
+        .iter()
+        .map(|difference| {
+            let manager = difference.by.as_ref().map_or("", |by| by.name.as_str());
+            (difference.path.as_str(), manager)
+        })
+        .collect();
+    assert_eq!(
+        found,
+        [(
+            "spec.ports[port=443,protocol=TCP].targetPort",
+            "kubectl-edit"
+        )]
+    );
+}
