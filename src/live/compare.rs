@@ -12,7 +12,7 @@ use super::status::Stage;
 use super::tenants::{NOT_ASKED, Phase, TenantRow, is_transient, tenant_rows};
 use super::{ListError, plugin, unmanaged, versions};
 use crate::diagnostic::{Level, Rule};
-use crate::kube::ObjectId;
+use crate::kube::{ObjectId, kinds};
 use crate::tree::ENTRY;
 use crate::value::Text;
 use jiff::Timestamp;
@@ -418,10 +418,9 @@ impl Remedy {
             return Self::Release;
         }
 
-        let is_quota = id.kind == "ResourceQuota";
-        let cannot_change =
-            |path: &str| path.starts_with("roleRef") || is_quota && path.starts_with("spec.scope");
-        if differences.iter().any(|d| cannot_change(&d.path)) {
+        let immutable = kinds::immutable(id);
+        let cannot_change = |d: &FieldDifference| immutable.iter().any(|field| d.is_within(field));
+        if differences.iter().any(|d| cannot_change(d)) {
             return Self::Recreate;
         }
 

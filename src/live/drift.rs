@@ -54,8 +54,10 @@ impl fmt::Display for Manager {
 /// A field that is not as it was rendered.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FieldDifference {
-    /// Which, as `spec.hard.pods` or `rules[0].verbs`.
+    /// The path as it is shown: `spec.hard.pods` or `rules[0].verbs`.
     pub path: String,
+    /// The names of the fields from the root of the object to the first list.
+    pub fields: Vec<Text>,
     /// What was rendered, as JSON; nothing for a field that was not, and opens what the rendered
     /// ones close.
     pub wanted: Option<String>,
@@ -64,6 +66,14 @@ pub struct FieldDifference {
     /// Who set it; of a field that is missing, who last changed the object besides those who apply
     /// it.
     pub by: Option<Manager>,
+}
+
+impl FieldDifference {
+    /// Whether it is this field of the object, or is within it.
+    pub fn is_within(&self, field: &[&str]) -> bool {
+        let fields = self.fields.iter().take(field.len());
+        fields.eq(field.iter())
+    }
 }
 
 /// A step of a path.
@@ -271,8 +281,14 @@ impl<'a> FieldComparison<'a> {
                 Step::Element(keys) => format!("{path}[{}]", element_name(keys)),
             });
 
+        let fields = self.path.iter().map_while(|step| match step {
+            Step::Field(name) => Some(Text::from(*name)),
+            Step::Index(_) | Step::Element(_) => None,
+        });
+
         self.out.push(FieldDifference {
             path,
+            fields: fields.collect(),
             wanted: wanted.map(show),
             live: (!live.is_null()).then(|| show(live)),
             by: self.manager(!live.is_null()),

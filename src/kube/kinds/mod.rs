@@ -60,6 +60,8 @@ pub struct Kind {
     /// The top-level fields in which a live object may have nothing that was not rendered, but for
     /// [`is_server_default`]: one more entry opens what the rendered ones close.
     pub exact: &'static [&'static str],
+    /// The fields that the API server lets nobody change: each as the names from the root.
+    immutable: &'static [&'static [&'static str]],
     /// Whether the proof reads it.
     pub proof: Proof,
     /// Whether the proof cannot judge an object without knowing its namespace.
@@ -234,6 +236,13 @@ pub fn exact(id: &ObjectId) -> &'static [&'static str] {
     of(id).map_or(&[], |kind| kind.exact)
 }
 
+/// The fields that the API server lets nobody change, each as the names from the root.
+///
+/// Source: `pkg/apis/{rbac,core}/validation`, the functions of updates.
+pub fn immutable(id: &ObjectId) -> &'static [&'static [&'static str]] {
+    of(id).map_or(&[], |kind| kind.immutable)
+}
+
 /// Whether the API server may have set a field of an object of this group to this value.
 ///
 /// Source: the defaults of pkg/apis/{networking,rbac,admissionregistration} and of Flux's CRDs. A
@@ -396,6 +405,7 @@ const fn namespaced(name: &'static str, plural: &'static str) -> Kind {
         tenants_may_have: false,
         listed: Listed::IfRendered,
         exact: &[],
+        immutable: &[],
         proof: Proof::Unread,
         needs_namespace: false,
         kept: true,
@@ -443,6 +453,11 @@ impl Kind {
 
     const fn exact(mut self, fields: &'static [&'static str]) -> Self {
         self.exact = fields;
+        self
+    }
+
+    const fn immutable(mut self, fields: &'static [&'static [&'static str]]) -> Self {
+        self.immutable = fields;
         self
     }
 

@@ -14,6 +14,10 @@ const CLUSTER_RULES: &[&str] = &["aggregationRule", "rules"];
 
 const SPEC: &[&str] = &["spec"];
 
+/// The fields of a binding and of a quota that nobody can change.
+const ROLE_REF: &[&[&str]] = &[&["roleRef"]];
+const SCOPES: &[&[&str]] = &[&["spec", "scopes"], &["spec", "scopeSelector"]];
+
 /// Every group of which tenantry knows something.
 pub(super) static TABLE: [&[Group]; 5] = [KUBERNETES, FLUX, ARGO_CD, NETWORK, OTHERS];
 
@@ -30,6 +34,7 @@ static KUBERNETES: &[Group] = &[
             .apply_order(1)
             .listed(Always)
             .exact(SPEC)
+            .immutable(SCOPES)
             .read()
             .needs_namespace(),
         namespaced("LimitRange", "limitranges")
@@ -110,11 +115,13 @@ static KUBERNETES: &[Group] = &[
                 .floor()
                 .apply_order(7)
                 .exact(BINDING)
+                .immutable(ROLE_REF)
                 .read(),
             namespaced("RoleBinding", "rolebindings")
                 .floor()
                 .apply_order(8)
                 .exact(BINDING)
+                .immutable(ROLE_REF)
                 .read()
                 .needs_namespace(),
         ]),
