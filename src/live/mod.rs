@@ -33,6 +33,7 @@ pub use tenants::{Phase, TenantRow};
 
 use crate::graph::{InputKind, Origin, Unevaluated};
 use crate::kube::ObjectId;
+use crate::netpol::Dialect;
 use crate::source::Span;
 use crate::value::Text;
 
@@ -55,10 +56,10 @@ impl ListError {
     /// What the proof is told of lists that could not be had: where policies are not known, nothing
     /// is open for want of one. It is of no namespace that there is, and so of all.
     pub fn unevaluated(gaps: &[Self], span: Span) -> impl Iterator<Item = Unevaluated> {
-        let of = move |gap: &Self| Unevaluated {
+        let of = move |gap: &Self, dialect: Dialect| Unevaluated {
             id: ObjectId {
-                group: "networking.k8s.io".into(),
-                kind: "NetworkPolicy".into(),
+                group: dialect.group().into(),
+                kind: dialect.kind().into(),
                 namespace: "*".into(),
                 name: "*".into(),
             },
@@ -69,9 +70,11 @@ impl ListError {
             },
             absent: false,
         };
-        gaps.iter()
-            .filter(|g| g.hides("networking.k8s.io", "NetworkPolicy"))
-            .map(of)
+        gaps.iter().flat_map(move |gap| {
+            let hidden = Dialect::ALL.into_iter();
+            let hidden = hidden.filter(|dialect| gap.hides(dialect.group(), dialect.kind()));
+            hidden.map(move |dialect| of(gap, dialect))
+        })
     }
 
     /// Whether it hides a kind.

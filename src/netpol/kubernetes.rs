@@ -9,7 +9,7 @@
 
 use super::{Direction, Peer, Policy, Port, Ports, Protocol, Rule};
 use crate::document::{TreeValue, View};
-use crate::kube::labels::{Selector, items, texts};
+use crate::kube::labels::Selector;
 use crate::value::{Entry, Text, Value, map};
 use ipnet::IpNet;
 
@@ -49,13 +49,18 @@ impl Direction {
 /// Reads the `spec` of a NetworkPolicy.
 ///
 /// # Errors
-/// Why the API server refuses it.
+/// Why the API server refuses it, or which field of it is not understood.
 pub fn read<T: TreeValue>(spec: Option<&T>) -> Result<Policy, String> {
+    const FIELDS: [&str; 4] = ["podSelector", "policyTypes", "ingress", "egress"];
+    if let Some(spec) = spec {
+        refuse_other_fields(spec, "spec", &FIELDS)?;
+    }
+
     let pods = spec
         .and_then(|spec| spec.member("podSelector"))
         .map_or(Ok(Selector::default()), Selector::of)?;
     let rules = |direction: Direction| -> Result<Vec<Rule>, String> {
-        items(spec.and_then(|spec| spec.member(direction.rules_key())))
+        list(spec, direction.rules_key())?
             .iter()
             .map(|rule| read_rule(rule, direction))
             .collect()
@@ -63,7 +68,7 @@ pub fn read<T: TreeValue>(spec: Option<&T>) -> Result<Policy, String> {
 
     let (ingress, egress) = (rules(Direction::Ingress)?, rules(Direction::Egress)?);
 
-    let types: Vec<&str> = texts(spec.and_then(|spec| spec.member("policyTypes"))).collect();
+    let types = texts(spec, "policyTypes")?;
     let known = Direction::BOTH.map(Direction::policy_type);
 
     if let Some(other) = types.iter().find(|name| !known.contains(name)) {
@@ -85,8 +90,9 @@ pub fn read<T: TreeValue>(spec: Option<&T>) -> Result<Policy, String> {
 }
 
 fn read_rule<T: TreeValue>(node: &T, direction: Direction) -> Result<Rule, String> {
-    let peers = items(node.member(direction.peers_key()));
-    let ports = items(node.member("ports"));
+    refuse_other_fields(node, "a rule", &[direction.peers_key(), "ports"])?;
+    let peers = list(Some(node), direction.peers_key())?;
+    let ports = list(Some(node), "ports")?;
 
     Ok(Rule {
         peers: peers.iter().map(read_peer).collect::<Result<_, _>>()?,
@@ -96,6 +102,8 @@ fn read_rule<T: TreeValue>(node: &T, direction: Direction) -> Result<Rule, Strin
 }
 
 fn read_peer<T: TreeValue>(node: &T) -> Result<Peer, String> {
+    const FIELDS: [&str; 3] = ["ipBlock", "namespaceSelector", "podSelector"];
+    refuse_other_fields(node, "a peer", &FIELDS)?;
     let selector = |key: &str| node.member(key).map(Selector::of).transpose();
     let (namespaces, pods) = (selector("namespaceSelector")?, selector("podSelector")?);
 
@@ -111,6 +119,7 @@ fn read_peer<T: TreeValue>(node: &T) -> Result<Peer, String> {
 }
 
 fn read_block<T: TreeValue>(block: &T) -> Result<Peer, String> {
+    refuse_other_fields(block, "an ipBlock", &["cidr", "except"])?;
     let net = |text: &str| {
         text.parse::<IpNet>()
             .map_err(|_| format!("`{text}` is not a network"))
@@ -118,7 +127,8 @@ fn read_block<T: TreeValue>(block: &T) -> Result<Peer, String> {
     let cidr = block.member("cidr").and_then(TreeValue::text);
 
     Ok(Peer::Block {
-        except: texts(block.member("except"))
+        except: texts(Some(block), "except")?
+            .into_iter()
             .map(net)
             .collect::<Result<_, _>>()?,
         net: net(cidr.unwrap_or_default())?,
@@ -126,9 +136,13 @@ fn read_block<T: TreeValue>(block: &T) -> Result<Peer, String> {
 }
 
 fn read_port<T: TreeValue>(node: &T) -> Result<Port, String> {
-    let protocol = match node.member("protocol").and_then(TreeValue::text) {
+    refuse_other_fields(node, "a port", &["protocol", "port", "endPort"])?;
+    let protocol = match node.member("protocol").map(TreeValue::text) {
         None => Protocol::Tcp,
-        Some(name) => Protocol::parse(name).ok_or_else(|| format!("`{name}` is not a protocol"))?,
+        Some(None) => return Err("a protocol is not a string".into()),
+        Some(Some(name)) => {
+            Protocol::parse(name).ok_or_else(|| format!("`{name}` is not a protocol"))?
+        }
     };
     let name = node.member("port").and_then(TreeValue::text);
 
@@ -143,16 +157,52 @@ fn read_port<T: TreeValue>(node: &T) -> Result<Port, String> {
     Ok(Port { protocol, ports })
 }
 
-/// The port number of a key; `None` if there is no number.
+/// The port number of a key; `None` if it is absent or has a name.
 fn number<T: TreeValue>(node: &T, key: &str) -> Result<Option<u16>, String> {
-    let Some(View::Number(number)) = node.member(key).map(TreeValue::view) else {
-        return Ok(None);
+    let number = match node.member(key).map(TreeValue::view) {
+        None => return Ok(None),
+        Some(View::String(_)) if key == "port" => return Ok(None),
+        Some(View::Number(number)) => number,
+        Some(_) => return Err(format!("`{key}` is not a port")),
     };
     number
         .as_u64()
         .and_then(|number| u16::try_from(number).ok())
         .map(Some)
         .ok_or_else(|| format!("`{number}` is not a port"))
+}
+
+/// Refuses a mapping with a field that is not known, and what is no mapping.
+fn refuse_other_fields<T: TreeValue>(node: &T, place: &str, known: &[&str]) -> Result<(), String> {
+    let entries = match node.view() {
+        View::Map(entries) => entries,
+        View::Null => return Ok(()),
+        _ => return Err(format!("{place} is not a mapping")),
+    };
+
+    let mut names = entries.iter().map(T::split).map(|(name, _)| name);
+    match names.find(|name| !known.contains(name)) {
+        Some(name) => Err(format!("{place} has a field `{name}`, which is not known")),
+        None => Ok(()),
+    }
+}
+
+/// The items of a list; none if the field is absent.
+fn list<'a, T: TreeValue>(node: Option<&'a T>, key: &str) -> Result<&'a [T], String> {
+    match node.and_then(|node| node.member(key)).map(TreeValue::view) {
+        None => Ok(&[]),
+        Some(View::Seq(items)) => Ok(items),
+        Some(_) => Err(format!("`{key}` is not a list")),
+    }
+}
+
+/// The strings of a list; none if the field is absent.
+fn texts<'a, T: TreeValue>(node: Option<&'a T>, key: &str) -> Result<Vec<&'a str>, String> {
+    let text = |item: &'a T| {
+        item.text()
+            .ok_or_else(|| format!("`{key}` has an item that is not a string"))
+    };
+    list(node, key)?.iter().map(text).collect()
 }
 
 /// Writes a policy as the `spec` of a NetworkPolicy.
@@ -327,6 +377,31 @@ mod tests {
             peer(map! {}),
             peer(block("10.0.0.0")),
             peer(both),
+        ] {
+            assert!(read(Some(&spec)).is_err(), "{spec:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_understood_is_not_read() {
+        let rule = |rule: Value| map! { "ingress" => list![rule] };
+        let port = |port: Value| rule(map! { "ports" => list![port] });
+        let block = map! { "cidr" => "::/0", "except" => list![1u16] };
+
+        for spec in [
+            map! { "order" => 1u16 },
+            map! { "ingress" => "x" },
+            map! { "policyTypes" => "Egress" },
+            map! { "policyTypes" => list![1u16] },
+            rule("x".into()),
+            rule(map! { "from" => "x" }),
+            rule(map! { "to" => list![map! { "podSelector" => map! {} }] }),
+            rule(map! { "from" => list![map! { "serviceSelector" => map! {} }] }),
+            rule(map! { "from" => list![map! { "ipBlock" => block }] }),
+            port(map! { "port" => true }),
+            port(map! { "port" => 80u16, "endPort" => "90" }),
+            port(map! { "protocol" => 6u16 }),
+            port(map! { "ports" => 80u16 }),
         ] {
             assert!(read(Some(&spec)).is_err(), "{spec:?}");
         }

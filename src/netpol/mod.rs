@@ -12,6 +12,7 @@ mod strategy;
 pub use policy::{Direction, Peer, Policy, Port, Ports, Protocol, Rule};
 
 use crate::document::TreeValue;
+use crate::kube::ObjectId;
 use crate::value::Value;
 
 /// A kind of object that holds a network policy.
@@ -31,6 +32,11 @@ impl Dialect {
         Self::ALL
             .into_iter()
             .find(|dialect| dialect.group() == group && dialect.kind() == kind)
+    }
+
+    /// The dialect of an object; `None` if policies of its kind are not read.
+    pub fn of(id: &ObjectId) -> Option<Self> {
+        Self::of_kind(&id.group, &id.kind)
     }
 
     /// Whether some dialect has objects of a kind, in whichever group the kind is.
@@ -62,7 +68,7 @@ impl Dialect {
     /// Reads the policy of an object. Without a `spec`, the policy is that of an empty one.
     ///
     /// # Errors
-    /// Why the API server refuses it.
+    /// Why the API server refuses it, or which field of it is not understood.
     pub fn read<T: TreeValue>(self, object: &T) -> Result<Policy, String> {
         match self {
             Self::Kubernetes => kubernetes::read(object.member("spec")),

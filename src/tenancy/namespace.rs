@@ -11,6 +11,7 @@ use super::{DERIVED_NAME, DUPLICATE_TENANT, RESERVED_NAME, limits, names, quota}
 use crate::diagnostic::{Diagnostic, rule};
 use crate::document::{Node, Spanned, deserialize};
 use crate::expression::eval_text;
+use crate::netpol::Dialect;
 use crate::source::Span;
 use crate::spec::leaf;
 use crate::spec::tenant as spec;
@@ -408,7 +409,7 @@ fn floor_parts(floor: &Floor) -> [ManagedPart<'_>; 4] {
         },
         ManagedPart {
             field: "network",
-            kind: "NetworkPolicy",
+            kind: Dialect::default().kind(),
             object: "default-deny",
             management: floor.network.as_ref(),
         },

@@ -13,7 +13,7 @@ use crate::netpol::Dialect;
 /// # Errors
 /// Why the policy cannot be evaluated.
 pub fn read<T: TreeValue>(facts: &mut Facts, object: &ObjectRef, node: &T) -> Result<bool, String> {
-    let Some(dialect) = Dialect::of_kind(&object.id.group, &object.id.kind) else {
+    let Some(dialect) = Dialect::of(&object.id) else {
         return Ok(false);
     };
 

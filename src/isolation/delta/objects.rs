@@ -7,6 +7,7 @@ use crate::kube::ObjectId;
 use crate::kube::names::{
     AUDIT_LABEL, AUDIT_VERSION_LABEL, ENFORCE_LABEL, WARN_LABEL, WARN_VERSION_LABEL,
 };
+use crate::netpol::Dialect;
 use crate::tenancy::controller_reads;
 use serde_json::Value;
 use std::collections::BTreeSet;
@@ -113,7 +114,7 @@ fn selected_keys(states: Comparison<'_>, changed: &[ChangedObject<'_>]) -> BTree
     }
     let both = [states.before.objects, states.after.objects];
     let objects = both.into_iter().flatten();
-    for (_, object) in objects.filter(|(id, _)| id.kind != "NetworkPolicy") {
+    for (_, object) in objects.filter(|(id, _)| Dialect::of(id).is_none()) {
         collect_selected(object, &mut keys);
     }
     keys
@@ -191,10 +192,10 @@ impl Judge<'_> {
         match (id.group.as_str(), id.kind.as_str()) {
             ("rbac.authorization.k8s.io", _) => Effects::None,
             ("", "ResourceQuota" | "LimitRange") => Effects::None,
-            ("networking.k8s.io", "NetworkPolicy") if self.is_out_of_sight(object, party) => {
-                Effects::All
-            }
-            ("networking.k8s.io", "NetworkPolicy") => Effects::None,
+            _ if Dialect::of(id).is_some() => match self.is_out_of_sight(object, party) {
+                true => Effects::All,
+                false => Effects::None,
+            },
             // The access of one that is new or gone is compared.
             ("", "Namespace") if object.before.is_none() || object.after.is_none() => Effects::None,
             ("", "Namespace") => Effects::Fields(|path| path.starts_with("spec")),
@@ -315,7 +316,8 @@ impl Judge<'_> {
             }
             ("", "ServiceAccount") => field == "annotations" && key.contains('/'),
             ("", "ConfigMap" | "ResourceQuota" | "LimitRange") => false,
-            ("rbac.authorization.k8s.io", _) | ("networking.k8s.io", "NetworkPolicy") => false,
+            ("rbac.authorization.k8s.io", _) => false,
+            _ if Dialect::of(id).is_some() => false,
             _ => controller_reads(key),
         }
     }
@@ -355,7 +357,7 @@ fn topic(id: &ObjectId) -> Topic {
             Topic::Admission
         }
         (group, _) if group.ends_with(".gatekeeper.sh") => Topic::Admission,
-        ("networking.k8s.io", "NetworkPolicy") => Topic::Object,
+        _ if Dialect::of(id).is_some() => Topic::Object,
         ("networking.k8s.io" | "gateway.networking.k8s.io" | "route.openshift.io", _) => {
             Topic::Host
         }

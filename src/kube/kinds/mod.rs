@@ -129,6 +129,7 @@ static APPLIED_FIRST: LazyLock<Vec<&str>> = LazyLock::new(|| {
         .filter_map(|(_, kind)| Some((kind.apply_order?, kind.name)))
         .collect();
     ordered.sort_unstable();
+    ordered.dedup();
 
     ordered.into_iter().map(|(_, name)| name).collect()
 });
@@ -588,11 +589,13 @@ mod tests {
     }
 
     #[test]
-    fn each_position_in_the_order_of_applying_is_taken_once() {
-        let mut positions: Vec<usize> = all().filter_map(|(_, kind)| kind.apply_order).collect();
-        positions.sort_unstable();
+    fn each_position_in_the_order_of_applying_has_one_name() {
+        let positions: BTreeSet<(usize, &str)> = all()
+            .filter_map(|(_, kind)| Some((kind.apply_order?, kind.name)))
+            .collect();
 
-        assert_eq!(positions, (0..positions.len()).collect::<Vec<_>>());
+        let taken: Vec<usize> = positions.iter().map(|(position, _)| *position).collect();
+        assert_eq!(taken, (0..positions.len()).collect::<Vec<_>>());
     }
 
     #[test]
