@@ -6,6 +6,7 @@ use crate::delivery::is_engine_group;
 use crate::kube::kinds::{self, is_server_default};
 use crate::kube::names::POD_SECURITY;
 use crate::kube::{ObjectId, Quantity};
+use crate::netpol::{Dialect, Direction, Policy};
 use crate::value::{Entry, Text, Value};
 use std::fmt;
 
@@ -98,13 +99,30 @@ fn element_name(keys: &[Entry]) -> String {
     keys.iter().map(pair).collect::<Vec<_>>().join(",")
 }
 
-/// The ways that a NetworkPolicy is about where it does not say so.
-fn policy_types(spec: &Value) -> Vec<&'static str> {
-    let egress = !spec.at(&["egress"]).items().is_empty();
-    if egress {
-        vec!["Ingress", "Egress"]
-    } else {
-        vec!["Ingress"]
+/// A rendered network policy and the live one, as the model of policies reads them.
+struct PolicyPair {
+    wanted: Policy,
+    live: Policy,
+}
+
+impl PolicyPair {
+    /// Reads both; `None` if the object is no policy, or one of them cannot be read.
+    fn read(id: &ObjectId, wanted: &Value, live: &Value) -> Option<Self> {
+        let dialect = Dialect::of(id)?;
+        Some(Self {
+            wanted: dialect.read(wanted).ok()?,
+            live: dialect.read(live).ok()?,
+        })
+    }
+
+    fn is_equal(&self) -> bool {
+        self.wanted == self.live
+    }
+
+    /// Whether both govern the same directions, however they say it.
+    fn has_equal_directions(&self) -> bool {
+        let governs = |policy: &Policy| Direction::BOTH.map(|way| policy.rules(way).is_some());
+        governs(&self.wanted) == governs(&self.live)
     }
 }
 
@@ -141,8 +159,13 @@ fn compared(
         .filter(|e| !last(e))
         .chain(entries.filter(last));
 
+    let policies = PolicyPair::read(id, wanted, live);
+    let is_equal_policy = policies.as_ref().is_some_and(PolicyPair::is_equal);
+    let has_equal_directions = |pair: &PolicyPair| pair.has_equal_directions();
+
     let mut comparison = FieldComparison {
         group: &id.group,
+        policy_types_default: policies.as_ref().is_some_and(has_equal_directions),
         exact: false,
         managed,
         path: Vec::new(),
@@ -164,6 +187,7 @@ fn compared(
                 }
             }
             "rules" if aggregated => {}
+            "spec" if is_equal_policy => {}
             key => {
                 comparison.exact = parts.contains(&key);
                 comparison.at(&[key], value, live.at(&[key]));
@@ -239,6 +263,8 @@ fn is_selector(field: &str) -> bool {
 
 struct FieldComparison<'a> {
     group: &'a str,
+    /// Whether the live `policyTypes` of a network policy say what follows from the rendered rules.
+    policy_types_default: bool,
     /// Whether what was not rendered counts.
     exact: bool,
     managed: &'a [Value],
@@ -323,9 +349,7 @@ impl<'a> FieldComparison<'a> {
             if !wanted.at(&[key]).is_null() || !keyed && is_server_default(self.group, key, value) {
                 continue;
             }
-            let expected =
-                |types: Vec<&str>| value.items().iter().filter_map(Value::as_str).eq(types);
-            if key == "policyTypes" && self.path.len() == 1 && expected(policy_types(wanted)) {
+            if key == "policyTypes" && self.path.len() == 1 && self.policy_types_default {
                 continue;
             }
             self.path.push(Step::Field(key));

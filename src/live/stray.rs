@@ -6,6 +6,7 @@ use super::status::text;
 use crate::graph::rbac;
 use crate::kube::names::{OWNER_LABEL, TENANT_LABEL};
 use crate::kube::{ObjectId, kinds};
+use crate::netpol::{Dialect, Direction};
 use crate::value::{Text, Value};
 
 /// An object that was not rendered, and is reported.
@@ -108,31 +109,38 @@ fn cluster_role_binding(wanted: &Desired, object: &Value) -> Option<StrayReason>
 
 /// A policy in a tenant's namespace that lets traffic through.
 fn network_policy(tenant: u32, id: &ObjectId, object: &Value) -> Option<StrayReason> {
-    if id.group != "networking.k8s.io" {
+    let Some(dialect) = Dialect::of(id) else {
         let text = "a policy of the network plugin's own kind adds to ours, or overrides it";
         return Some(StrayReason::Widens(tenant, text.into()));
-    }
-
-    let rules = |direction: &str| object.at(&["spec", direction]).items();
-    let mut directions = vec!["ingress", "egress"];
-    directions.retain(|direction| !rules(direction).is_empty());
-    if directions.is_empty() {
-        return None;
-    }
-
-    let is_open = |direction: &&str| {
-        let mut rules = rules(direction).iter();
-        rules.any(|rule| rule.at(&["from"]).is_null() && rule.at(&["to"]).is_null())
+    };
+    let policy = match dialect.read(object) {
+        Ok(policy) => policy,
+        Err(reason) => {
+            let text = format!("it cannot be understood: {reason}");
+            return Some(StrayReason::Widens(tenant, text));
+        }
     };
 
-    let open: Vec<&str> = directions.iter().copied().filter(is_open).collect();
-    let text = match open.as_slice() {
-        [] => format!("it allows {}", directions.join(" and ")),
-        ["ingress"] => "it lets everybody in".to_owned(),
-        ["egress"] => "it lets everything out".to_owned(),
-        _ => "it lets everybody in, and everything out".to_owned(),
+    let rules = |direction: Direction| policy.rules(direction).unwrap_or_default();
+    let is_open = |direction: &Direction| {
+        let mut rules = rules(*direction).iter();
+        rules.any(|rule| rule.peers.is_empty())
     };
-    Some(StrayReason::Widens(tenant, text))
+
+    let mut allowed = Direction::BOTH.to_vec();
+    allowed.retain(|direction| !rules(*direction).is_empty());
+    let open: Vec<Direction> = allowed.iter().copied().filter(is_open).collect();
+
+    let text = match (open.as_slice(), allowed.as_slice()) {
+        ([], []) => return None,
+        ([], [Direction::Ingress]) => "it allows ingress",
+        ([], [Direction::Egress]) => "it allows egress",
+        ([], _) => "it allows ingress and egress",
+        ([Direction::Ingress], _) => "it lets everybody in",
+        ([Direction::Egress], _) => "it lets everything out",
+        _ => "it lets everybody in, and everything out",
+    };
+    Some(StrayReason::Widens(tenant, text.to_owned()))
 }
 
 /// A volume that holds the data of a tenant's deleted claim.

@@ -4,9 +4,11 @@
 //! nor that of subjects, nor how a quantity is written; what tenantry itself adds (its labels,
 //! Flux's annotations) is told apart.
 
+use crate::document::TreeValue;
 use crate::isolation::delta::{self, ChangedObject, Delta, DeltaClass, Effect, Objects, Party};
 use crate::kube::ObjectId;
 use crate::kube::Quantity;
+use crate::netpol::Dialect;
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 
@@ -48,7 +50,7 @@ pub fn diff(before: &Objects, after: &Objects, own_metadata: bool) -> Difference
             continue;
         }
 
-        let (old_plain, new_plain) = (normal(old, own_metadata), normal(new, own_metadata));
+        let (old_plain, new_plain) = (normal(id, old, own_metadata), normal(id, new, own_metadata));
         let mut fields = Vec::new();
         compare("", Some(&old_plain), Some(&new_plain), &mut fields);
 
@@ -63,7 +65,7 @@ pub fn diff(before: &Objects, after: &Objects, own_metadata: bool) -> Difference
 
         if !fields.is_empty() {
             out.changes.insert(id.clone(), Change::Changed(fields));
-        } else if !own_metadata && normal(old, true) != normal(new, true) {
+        } else if !own_metadata && normal(id, old, true) != normal(id, new, true) {
             out.metadata_only += 1;
         } else {
             out.equal += 1;
@@ -82,8 +84,12 @@ fn is_secret(object: &Value) -> bool {
 }
 
 /// An object in the form in which two that mean the same are equal.
-fn normal(object: &Value, own_metadata: bool) -> Value {
+fn normal(id: &ObjectId, object: &Value, own_metadata: bool) -> Value {
     let mut object = object.clone();
+    if let (Some(policy), Some(object)) = (normal_policy(id, &object), object.as_object_mut()) {
+        object.insert("spec".to_owned(), policy);
+    }
+
     if let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) {
         for field in ["labels", "annotations"] {
             if let Some(Value::Object(map)) = metadata.get_mut(field) {
@@ -136,22 +142,20 @@ fn normal(object: &Value, own_metadata: bool) -> Value {
                 }
             }
         }
-        "NetworkPolicy" => {
-            if let Some(spec) = object.get_mut("spec").and_then(Value::as_object_mut) {
-                for side in ["ingress", "egress"] {
-                    if spec
-                        .get(side)
-                        .is_some_and(|r| r.as_array().is_some_and(Vec::is_empty) || r.is_null())
-                    {
-                        spec.remove(side);
-                    }
-                }
-            }
-        }
         _ => {}
     }
 
     object
+}
+
+/// The `spec` of a network policy, written as tenantry writes what it means; `None` if the object is no
+/// policy, or one that cannot be read.
+fn normal_policy(id: &ObjectId, object: &Value) -> Option<Value> {
+    let dialect = Dialect::of(id)?;
+    let read: crate::value::Value = serde_json::from_value(object.clone()).ok()?;
+
+    let policy = dialect.read(&read).ok()?;
+    Some(dialect.write(&policy).to_json())
 }
 
 fn default_group(subject: &mut Map<String, Value>) {

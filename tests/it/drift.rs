@@ -192,3 +192,25 @@ fn a_port_has_the_manager_that_changed_it() {
         )]
     );
 }
+
+/// A policy that says the same in other words is no difference.
+#[test]
+fn network_policies_are_compared_by_meaning() {
+    let policy = |spec: &str| -> Value {
+        serde_json::from_str(&format!(
+            r#"{{"apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy",
+                "metadata": {{"name": "x", "namespace": "n"}}, "spec": {spec}}}"#
+        ))
+        .expect("a policy")
+    };
+    let wanted = policy(r#"{"podSelector": {}, "ingress": [{"from": []}]}"#);
+    let id = tenantry::kube::ObjectId::of(&wanted).expect("an object");
+
+    for (live, is_equal) in [
+        (r#"{"ingress": [{}], "policyTypes": ["Ingress"]}"#, true),
+        (r#"{"ingress": [{}], "policyTypes": ["Egress"]}"#, false),
+    ] {
+        let found = differences(&id, &wanted, &policy(live), |_| Value::default());
+        assert_eq!(found.is_empty(), is_equal, "{live}: {found:?}");
+    }
+}
