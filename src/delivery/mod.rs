@@ -1,8 +1,8 @@
 //! The engines that apply a cluster's tree: what each is called, needs, writes and leaves alone.
 //!
-//! [`Engine`] is closed. All that belongs to one engine stands in that engine's file: [`flux`] here,
-//! `graph/gitops/flux.rs` for the proof, `live/engine/flux.rs` for a live cluster. Other code
-//! names no engine's object, namespace or annotation.
+//! [`Engine`] is closed. What belongs to one engine stands in that engine's files: [`flux`] here,
+//! `graph/gitops/flux.rs` for the proof, `live/engine/flux.rs` for a live cluster. CONTRIBUTING.md lists
+//! the other places that name an engine's group or annotation.
 
 mod applied;
 pub mod argo;
@@ -166,7 +166,9 @@ pub fn reaches_out(
     object: &serde_json::Value,
     is_own: &dyn Fn(&str) -> bool,
 ) -> Option<String> {
-    flux::reaches_out(id, object, is_own)
+    Engine::ALL.into_iter().find_map(|engine| match engine {
+        Engine::Flux => flux::reaches_out(id, object, is_own),
+    })
 }
 
 /// The name of a tenant's sync that lies in the engine's namespace, and the prefix of the names of
@@ -333,10 +335,11 @@ mod tests {
 
     #[test]
     fn every_engine_is_read_once() {
-        for known in ENGINES {
-            assert_eq!(conventions(known.engine).group_suffix, known.group_suffix);
-            let of_it = |other: &&&Conventions| other.engine == known.engine;
-            assert_eq!(ENGINES.iter().filter(of_it).count(), 1);
+        let read: Vec<Engine> = ENGINES.iter().map(|known| known.engine).collect();
+        assert_eq!(read, Engine::ALL);
+
+        for engine in Engine::ALL {
+            assert_eq!(conventions(engine).engine, engine);
         }
     }
 }

@@ -1,14 +1,24 @@
 //! What the files of a repository say of engines that already apply it.
 
 use super::applied::AppliedPath;
-use super::{ENGINES, argo, flux};
+use super::{ENGINES, Engine, argo, flux};
 use crate::document::{Node, NodeValue, parse_foreign};
 use crate::source::{Source, SourceId, join, parent};
 use std::collections::BTreeMap;
 
 /// Reads the path that an object applies, if it is an engine's.
 fn read(root: &Node) -> Option<AppliedPath> {
-    flux::applied(root).or_else(|| argo::applied(root))
+    let of_engine = Engine::ALL.into_iter().find_map(|engine| match engine {
+        Engine::Flux => flux::applied(root),
+    });
+    of_engine.or_else(|| argo::applied(root))
+}
+
+/// The folder of a cluster into which this file shows that an engine was bootstrapped.
+fn bootstrapped(path: &str) -> Option<&str> {
+    Engine::ALL.into_iter().find_map(|engine| match engine {
+        Engine::Flux => flux::bootstrapped(path),
+    })
 }
 
 /// The `resources` of each folder that has a kustomization.yaml, as paths from the root: an engine
@@ -40,7 +50,7 @@ impl RepositorySurvey {
             .filter_map(|document| read(&document.root))
             .collect();
 
-        if let Some(folder) = flux::bootstrapped(&source.path) {
+        if let Some(folder) = bootstrapped(&source.path) {
             self.add_bootstrap(folder, applied.iter().find(|found| found.is_whole()));
         }
         self.applied.extend(applied);

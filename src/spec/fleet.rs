@@ -593,6 +593,9 @@ pub enum Engine {
 }
 
 impl Engine {
+    /// Every engine.
+    pub const ALL: [Self; 1] = [Self::Flux];
+
     /// The engine as a fleet writes it.
     pub const fn as_str(self) -> &'static str {
         match self {

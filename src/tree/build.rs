@@ -3,7 +3,7 @@
 use super::artifacts::{NO_REGISTRY, artifacts_of, list_artifacts, source_mode};
 use super::cluster_entry::ClusterEntry;
 use super::entry::{self, EntryBuilder, TreeUnit};
-use super::layout::{FileKind, Record, TenantPart, is_below_tree};
+use super::layout::{FileKind, Layout, Record, TenantPart, is_below_tree};
 use super::lock::Tombstone;
 use super::model::{DesiredFile, Tree, TreeRequest};
 use super::record::{FileEntry, namespaces, short_hex};

@@ -102,16 +102,22 @@ impl Gitops {
     /// Reads an object, and says whether nothing else is to read it.
     pub fn read<T: TreeValue>(&mut self, id: &ObjectId, node: &T, origin: Origin) -> bool {
         self.sources.extend(ArtifactSource::of(id, node, origin));
-        flux::read(self, id, node, origin)
-            || argo::read(self, id, node, origin)
-            || others::read(self, id, node, origin)
+        let is_read = Engine::ALL.into_iter().any(|engine| match engine {
+            Engine::Flux => flux::read(self, id, node, origin),
+        });
+        is_read || argo::read(self, id, node, origin) || others::read(self, id, node, origin)
     }
 
     /// Reads how a controller of an engine is started, where the Deployment is one's.
     pub fn read_deployment<T: TreeValue>(&mut self, id: &ObjectId, node: &T, origin: Origin) {
-        if flux::is_controller(&id.name) {
-            let controller = Controller::of_deployment(id.clone(), node, origin);
-            self.controllers.push(controller);
+        for engine in Engine::ALL {
+            match engine {
+                Engine::Flux if flux::is_controller(&id.name) => {
+                    let controller = Controller::of_deployment(id.clone(), node, origin);
+                    self.controllers.push(controller);
+                }
+                Engine::Flux => {}
+            }
         }
     }
 
