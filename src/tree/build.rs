@@ -108,7 +108,7 @@ fn place_tenants<T: ObjectForm>(
     tree: &mut Tree,
 ) -> BTreeMap<String, bool> {
     let cluster = bundle.cluster;
-    let made: Vec<(String, bool, [Option<DesiredFile>; 2])> = bundle
+    let made: Vec<(String, bool, Vec<DesiredFile>)> = bundle
         .tenants
         .par_iter_mut()
         .map(|tenant| {
@@ -116,7 +116,7 @@ fn place_tenants<T: ObjectForm>(
             let late = !tenant.deferred.objects.is_empty();
             let files = match request.texts {
                 true => tenant_files(request, cluster, &unit, tenant, clusters),
-                false => [None, None],
+                false => Vec::new(),
             };
             (unit, late, files)
         })
@@ -125,7 +125,7 @@ fn place_tenants<T: ObjectForm>(
     let mut units: BTreeMap<String, bool> = BTreeMap::new();
     for (unit, late, files) in made {
         *units.entry(unit).or_default() |= late;
-        let files = files.into_iter().flatten();
+        let files = files.into_iter();
         tree.files
             .extend(files.map(|file| (file.entry.path.clone(), file)));
     }
@@ -189,7 +189,7 @@ fn tenant_files<T: ObjectForm>(
     unit: &str,
     bundle: &mut TenantBundle<T>,
     clusters: &[String],
-) -> [Option<DesiredFile>; 2] {
+) -> Vec<DesiredFile> {
     let tenant = &request.tenancy.tenants[bundle.index];
     let name = &clusters[cluster];
     let source = request.sources.path(tenant.name.span);
@@ -219,18 +219,25 @@ fn tenant_files<T: ObjectForm>(
             ..FileEntry::new(request.layout.cluster(name), kind)
         };
 
-        Some(objects_file(entry, Some(source), set))
+        Some(objects_file(request.layout, entry, Some(source), set))
     };
 
-    [
+    let parts = [
         file(TenantPart::Core, &mut bundle.core),
         file(TenantPart::Deferred, &mut bundle.deferred),
-    ]
+    ];
+    parts.into_iter().flatten().collect()
 }
 
-/// A file with its record: in its head, if the file can hold a comment.
-fn recorded(mut entry: FileEntry, source: Option<&str>, objects: String) -> DesiredFile {
-    let mut head = match Record::of(&entry.path) {
+/// A file with its record, which is in its head unless it is a line of the lock.
+fn recorded(
+    layout: &Layout,
+    mut entry: FileEntry,
+    source: Option<&str>,
+    objects: String,
+) -> DesiredFile {
+    let place = layout.cluster(&entry.cluster).record(&entry.path);
+    let mut head = match place {
         Record::InFile => header(source),
         Record::InLock => String::new(),
     };
@@ -239,7 +246,7 @@ fn recorded(mut entry: FileEntry, source: Option<&str>, objects: String) -> Desi
     hasher.update(head.as_bytes()).update(objects.as_bytes());
     entry.digest = short_hex(&hasher);
 
-    if Record::of(&entry.path) == Record::InFile {
+    if place == Record::InFile {
         head.push_str(&entry.comment());
     }
     DesiredFile {
@@ -251,12 +258,13 @@ fn recorded(mut entry: FileEntry, source: Option<&str>, objects: String) -> Desi
 
 /// A file of some objects, whose text moves into it.
 fn objects_file<T: ObjectForm>(
+    layout: &Layout,
     mut entry: FileEntry,
     source: Option<&str>,
     set: &mut ObjectSet<T>,
 ) -> DesiredFile {
     entry.objects = set.ids().map(ToString::to_string).collect();
-    recorded(entry, source, set.take_text())
+    recorded(layout, entry, source, set.take_text())
 }
 
 /// Adds the file of what is rendered once a cluster.
@@ -267,7 +275,7 @@ fn place_platform<T: ObjectForm>(
 ) {
     let name = request.fleet.spec.clusters[bundle.cluster].name.as_str();
     let entry = FileEntry::new(request.layout.cluster(name), FileKind::Platform);
-    let file = objects_file(entry, None, &mut bundle.platform);
+    let file = objects_file(request.layout, entry, None, &mut bundle.platform);
     tree.files.insert(file.entry.path.clone(), file);
 }
 
@@ -320,7 +328,7 @@ fn place_entry(
             .entry(name.to_owned())
             .or_default()
             .extend(kustomizations);
-        let file = recorded(FileEntry { objects, ..record }, None, text);
+        let file = recorded(request.layout, FileEntry { objects, ..record }, None, text);
         tree.files.insert(file.entry.path.clone(), file);
     }
 }

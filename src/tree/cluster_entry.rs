@@ -1,6 +1,6 @@
 //! The line of the lock for a cluster.
 
-use super::layout::ClusterFolder;
+use super::layout::{ClusterFolder, Record};
 use serde::{Deserialize, Serialize};
 
 /// What a cluster was rendered with.
@@ -34,6 +34,11 @@ impl ClusterEntry {
             tree: &self.tree,
             cluster: &self.cluster,
         }
+    }
+
+    /// The place of the record of the cluster's file with this path.
+    pub fn record(&self, path: &str) -> Record {
+        self.folder().record(path)
     }
 
     /// Whether a path lies in one of the cluster's folders, or is its entry file.

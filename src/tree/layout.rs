@@ -27,17 +27,19 @@ impl TenantPart {
 pub enum Record {
     /// A comment in the file itself.
     InFile,
-    /// A line of the lock, for a file that cannot hold a comment, such as JSON.
+    /// A line of the lock, for a document outside the tree.
     InLock,
 }
 
 impl Record {
-    /// The place of the record of the file with this path.
-    pub fn of(path: &str) -> Self {
-        if is_yaml(path) {
-            Self::InFile
-        } else {
-            Self::InLock
+    /// The place of the record of a kind of file. Documents outside the tree are of any format.
+    pub const fn of(file: FileKind<'_>) -> Self {
+        match file {
+            FileKind::Entry(_)
+            | FileKind::Unit(_)
+            | FileKind::Platform
+            | FileKind::Tenant { .. } => Self::InFile,
+            FileKind::Outside { .. } => Self::InLock,
         }
     }
 }
@@ -123,6 +125,11 @@ impl ClusterFolder<'_> {
             ["late", unit, file] => tenant(TenantPart::Deferred, unit, file),
             _ => None,
         }
+    }
+
+    /// The place of the record of the file with this path.
+    pub fn record(self, path: &str) -> Record {
+        self.parse(path).map_or(Record::InFile, Record::of)
     }
 
     /// Whether a path lies in one of the folders that are the cluster's alone.
@@ -279,11 +286,14 @@ mod tests {
     }
 
     #[test]
-    fn json_has_its_record_in_the_lock() {
-        assert_eq!(Record::of("rendered/prod/entry/x.yaml"), Record::InFile);
-        assert_eq!(
-            Record::of("rendered-outside/prod/a/iam.json"),
-            Record::InLock
-        );
+    fn a_document_outside_the_tree_has_its_record_in_the_lock() {
+        for (path, place) in [
+            ("rendered/prod/entry/x.yaml", Record::InFile),
+            ("clusters/prod/tenantry.yaml", Record::InFile),
+            ("rendered-outside/prod/a/iam.json", Record::InLock),
+            ("rendered-outside/prod/a/vault.yaml", Record::InLock),
+        ] {
+            assert_eq!(PROD.record(path), place, "{path}");
+        }
     }
 }

@@ -183,10 +183,15 @@ impl Lock {
         self.spans.append(&mut spans);
     }
 
+    /// Whether the record of a file is a line of the lock.
+    fn has_line(&self, entry: &FileEntry) -> bool {
+        let cluster = self.clusters.get(&entry.cluster);
+        cluster.is_some_and(|cluster| cluster.record(&entry.path) == Record::InLock)
+    }
+
     /// The lock alone, as it is written: without the records that stand in files.
     pub fn written(&self) -> Self {
-        let in_lock = |path: &String| Record::of(path) == Record::InLock;
-        let files = self.files.iter().filter(|(path, _)| in_lock(path));
+        let files = self.files.iter().filter(|(_, entry)| self.has_line(entry));
         Self {
             clusters: self.clusters.clone(),
             files: files.map(|(p, entry)| (p.clone(), entry.clone())).collect(),
@@ -197,12 +202,11 @@ impl Lock {
 
     /// The text of the lock.
     pub fn to_text(&self) -> String {
-        let in_lock = |entry: &&FileEntry| Record::of(&entry.path) == Record::InLock;
         let clusters = self.clusters.values().map(serde_json::to_string);
         let files = self
             .files
             .values()
-            .filter(in_lock)
+            .filter(|entry| self.has_line(entry))
             .map(serde_json::to_string);
         let tombstones = self.tombstones.values().map(serde_json::to_string);
 

@@ -1,7 +1,7 @@
 //! The tree that should be there, and what it is made of.
 
 use super::cluster_entry::ClusterEntry;
-use super::layout::Layout;
+use super::layout::{Layout, Record};
 use super::lock::{Lock, Tombstone};
 use super::record::FileEntry;
 use crate::source::SourceMap;
@@ -46,6 +46,14 @@ pub struct Tree {
     pub kustomizations: BTreeMap<String, Vec<Value>>,
     /// What is pushed where each unit has an artifact of its own.
     pub artifacts: Vec<Artifact>,
+}
+
+impl Tree {
+    /// The place of the record of a file that should be there.
+    pub fn place(&self, entry: &FileEntry) -> Record {
+        let cluster = self.clusters.get(&entry.cluster);
+        cluster.map_or(Record::InFile, |cluster| cluster.record(&entry.path))
+    }
 }
 
 /// The inputs that a tree is built from.

@@ -134,7 +134,7 @@ impl Planner<'_> {
                 self.fault(&FOREIGN_FILE, path, message, "move it away");
             } else if (self.force && self.may_have_written(&desired.entry))
                 || self.has_written(path, digest)
-                || (is_desired && Record::of(path) == Record::InLock)
+                || (is_desired && self.tree.place(&desired.entry) == Record::InLock)
             {
                 self.plan.write.push(path.clone());
             } else if recorded.is_some() {
@@ -224,8 +224,10 @@ impl Planner<'_> {
             lock.files.remove(*path);
         }
         let files = self.tree.files.iter();
-        for (path, desired) in files.filter(|(path, _)| Record::of(path) == Record::InLock) {
-            lock.files.insert(path.clone(), desired.entry.clone());
+        for (path, desired) in files {
+            if self.tree.place(&desired.entry) == Record::InLock {
+                lock.files.insert(path.clone(), desired.entry.clone());
+            }
         }
         lock.clusters.extend(self.tree.clusters.clone());
         for restored in &self.tree.restored {

@@ -1,7 +1,7 @@
 //! The record of a written file: whose it is, its digest, its objects, what its tenant claims.
 //!
 //! The record is the second line of a YAML file, so that two pull requests that each add a tenant
-//! touch no file together. The record of a file that cannot hold a comment is a line of the lock.
+//! touch no file together. The record of a document outside the tree is a line of the lock.
 
 use super::layout::{ClusterFolder, FileKind, Record};
 use super::shards::may_hold;
@@ -120,17 +120,21 @@ impl FileEntry {
 
         let claims = self.claims.is_empty() || namespaces(self).next().is_some();
 
-        let placed = Record::of(&self.path) == place && self.fits_its_kind(tree);
+        let placed = self.folder(tree).record(&self.path) == place && self.fits_its_kind(tree);
         clean && digest && named && placed && edges && claims
+    }
+
+    /// The folder of its cluster in a tree.
+    pub fn folder<'a>(&'a self, tree: &'a str) -> ClusterFolder<'a> {
+        ClusterFolder {
+            tree,
+            cluster: &self.cluster,
+        }
     }
 
     /// Whether the tenant and the objects are those of the kind of file that the path names.
     fn fits_its_kind(&self, tree: &str) -> bool {
-        let folder = ClusterFolder {
-            tree,
-            cluster: &self.cluster,
-        };
-        match (folder.parse(&self.path), &self.tenant) {
+        match (self.folder(tree).parse(&self.path), &self.tenant) {
             (Some(FileKind::Tenant { tenant, unit, .. }), Some(own)) => {
                 tenant == own && may_hold(unit, own)
             }
@@ -210,6 +214,10 @@ mod tests {
         assert!(json.is_ours("rendered", Record::InLock));
         assert!(!json.is_ours("rendered", Record::InFile));
         assert!(!json.is_ours("other", Record::InLock));
+
+        let outside = policy("rendered-outside/prod/blue/vault.yaml");
+        assert!(outside.is_ours("rendered", Record::InLock));
+        assert!(!outside.is_ours("rendered", Record::InFile));
 
         let yaml = policy("rendered/prod/tenants/blue/blue.yaml");
         assert!(yaml.is_ours("rendered", Record::InFile));
