@@ -6,7 +6,8 @@
 //!
 //! A new rule needs a file in a plane's folder with a `rule!` and a `check`, a line in the plane's
 //! `mod.rs`, a line in `catalog.rs`, and a folder `fixtures/isolation/<area>-<fault>` with `bad` and
-//! `good`. The fields of a new kind of object are read in `graph/facts.rs`.
+//! `good`. Its severity is a row in `severity.rs`. The fields of a new kind of object are read in
+//! `graph/facts/`, one file an API group.
 
 pub mod admission;
 pub mod api;
