@@ -14,13 +14,13 @@ use std::fs::{self, File};
 use std::io::{ErrorKind, IoSlice, Write};
 use std::path::{Path, PathBuf};
 use tenantry::source::parent;
-use tenantry::tree::{ClusterFolder, Disk, Lock, NOT_A_FILE, Plan, Tree, digest};
+use tenantry::tree::{ClusterFolder, Disk, Lock, OnDisk, Plan, Tree, digest};
 use walkdir::WalkDir;
 
 /// The end of a temporary file's name.
 const TEMPORARY: &str = ".tmp~";
 
-/// Reads what is on disk: the digest of every file of some clusters' folders, and of every path that
+/// Reads what is on disk: every file of some clusters' folders, and of every path that
 /// the lock or the tree names. Also returns the temporary files that a killed run left behind.
 pub fn snapshot(
     workspace: &Workspace,
@@ -50,15 +50,15 @@ pub fn snapshot(
     scan.find_leftovers();
     only_folders(workspace, &scan.paths)?;
 
-    let digests = scan
+    let found = scan
         .paths
         .par_iter()
-        .map(|path| Ok((path.clone(), scan.digest(path)?)))
+        .map(|path| Ok((path.clone(), scan.on_disk(path)?)))
         .collect::<Result<Vec<_>, CliError>>()?;
 
-    let files = digests
+    let files = found
         .into_iter()
-        .filter_map(|(path, digest)| Some((path, digest?)))
+        .filter_map(|(path, found)| Some((path, found?)))
         .collect();
     Ok((Disk { files }, scan.leftovers))
 }
@@ -130,8 +130,8 @@ impl Scan<'_> {
         self.leftovers.extend(temporary.filter(is_file));
     }
 
-    /// The digest of a file; `None` if it is not there.
-    fn digest(&self, path: &str) -> Result<Option<String>, CliError> {
+    /// What is at a path; `None` if nothing is.
+    fn on_disk(&self, path: &str) -> Result<Option<OnDisk>, CliError> {
         let is_walked = self.walked.iter().any(|folder| path.starts_with(folder));
         if is_walked && !self.found.contains(path) {
             return Ok(None);
@@ -141,9 +141,10 @@ impl Scan<'_> {
         match full.symlink_metadata() {
             Ok(meta) if meta.is_file() => {
                 let bytes = fs::read(&full).map_err(CliError::io(&full))?;
-                Ok(Some(digest(&bytes)))
+                let digest = digest(&bytes);
+                Ok(Some(OnDisk::File { digest }))
             }
-            Ok(_) => Ok(Some(NOT_A_FILE.to_owned())),
+            Ok(_) => Ok(Some(OnDisk::Other)),
             Err(e) if matches!(e.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
                 Ok(None)
             }

@@ -46,17 +46,39 @@ rule! {
     pub static BEHIND = "tree/behind", Note;
 }
 
-/// What is on disk: digests by path, of every file of the tree and of every path that the lock
-/// names.
+/// What is on disk, at the path of every file of the tree and at every path that the lock names.
 #[derive(Debug, Default)]
 pub struct Disk {
-    /// Digests by path.
-    pub files: BTreeMap<String, String>,
+    /// What is there, by path. A path without an entry is free.
+    pub files: BTreeMap<String, OnDisk>,
 }
 
-/// What stands for the digest of a link or a folder where a file should be: it is like no digest,
-/// and nobody's.
-pub const NOT_A_FILE: &str = "not a file";
+/// What is at a path.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum OnDisk {
+    /// A file.
+    File {
+        /// The digest of its bytes, but for the record.
+        digest: String,
+    },
+    /// A folder or a link, where a file should be.
+    Other,
+}
+
+impl OnDisk {
+    /// Whether it is a file with this digest.
+    pub fn has(&self, expected: &str) -> bool {
+        matches!(self, Self::File { digest } if digest == expected)
+    }
+}
+
+impl Disk {
+    /// Whether the file of a record is there, with the record's digest.
+    fn has(&self, entry: &FileEntry) -> bool {
+        let found = self.files.get(&entry.path);
+        found.is_some_and(|found| found.has(&entry.digest))
+    }
+}
 
 /// What to do.
 #[derive(Debug, Default)]
@@ -119,21 +141,21 @@ impl Planner<'_> {
     fn write_files(&mut self) {
         let (tree, lock, disk) = (self.tree, self.lock, self.disk);
         for (path, desired) in &tree.files {
-            let Some(digest) = disk.files.get(path) else {
+            let Some(found) = disk.files.get(path) else {
                 self.plan.write.push(path.clone());
                 continue;
             };
 
             let recorded = lock.files.get(path);
-            let is_desired = *digest == desired.entry.digest;
+            let is_desired = found.has(&desired.entry.digest);
 
             if is_desired && recorded == Some(&desired.entry) {
                 self.plan.unchanged += 1;
-            } else if digest == NOT_A_FILE {
+            } else if *found == OnDisk::Other {
                 let message = format!("{path} is a folder or a link, and no file");
                 self.fault(&FOREIGN_FILE, path, message, "move it away");
             } else if (self.force && self.may_have_written(&desired.entry))
-                || self.has_written(path, digest)
+                || self.has_written(path, found)
                 || (is_desired && self.tree.place(&desired.entry) == Record::InLock)
             {
                 self.plan.write.push(path.clone());
@@ -168,8 +190,8 @@ impl Planner<'_> {
 
             match disk.files.get(path) {
                 None => {}
-                Some(digest)
-                    if digest != NOT_A_FILE && (self.force || self.has_written(path, digest)) =>
+                Some(found @ OnDisk::File { .. })
+                    if self.force || self.has_written(path, found) =>
                 {
                     self.plan.delete.push(path.clone());
                 }
@@ -186,7 +208,7 @@ impl Planner<'_> {
     fn check_held_files(&mut self) {
         let tree = self.tree;
         for (path, entry) in &tree.held {
-            if self.disk.files.get(path) != Some(&entry.digest) {
+            if !self.disk.has(entry) {
                 let message = format!(
                     "{path} is held for a tenant with an error, and is not as its record says"
                 );
@@ -238,9 +260,9 @@ impl Planner<'_> {
     }
 
     /// Whether a file on disk has the bytes that its record says.
-    fn has_written(&self, path: &str, digest: &str) -> bool {
+    fn has_written(&self, path: &str, found: &OnDisk) -> bool {
         let recorded = self.lock.files.get(path);
-        recorded.is_some_and(|entry| entry.digest == digest)
+        recorded.is_some_and(|entry| found.has(&entry.digest))
     }
 
     /// Whether the file that stands at a record's path was once written by tenantry: it has a
@@ -359,8 +381,8 @@ impl TreeCheck<'_> {
         let found = self.disk.files.keys();
         let found = found.filter(|path| now.has(path));
         wanted.map(|entry| &entry.path).chain(found).all(|path| {
-            let recorded = self.lock.files.get(path).map(|entry| &entry.digest);
-            recorded.is_some() && recorded == self.disk.files.get(path)
+            let recorded = self.lock.files.get(path);
+            recorded.is_some_and(|entry| self.disk.has(entry))
         })
     }
 
@@ -414,7 +436,7 @@ impl TreeCheck<'_> {
         for (path, desired) in files.filter(|(_, file)| file.entry.cluster == *name) {
             match self.disk.files.get(path) {
                 None => out.push((path, "is missing")),
-                Some(digest) if *digest != desired.entry.digest => {
+                Some(found) if !found.has(&desired.entry.digest) => {
                     out.push((path, "is not what the specs say"));
                 }
                 Some(_) if self.lock.files.get(path) != Some(&desired.entry) => {
@@ -431,7 +453,7 @@ impl TreeCheck<'_> {
             }
             if !self.tree.held.contains_key(path) {
                 out.push((path, "is there, and nothing renders it"));
-            } else if self.disk.files.get(path) != Some(&entry.digest) {
+            } else if !self.disk.has(entry) {
                 out.push((path, "is held, and not as its record says"));
             }
         }
@@ -471,7 +493,7 @@ impl TreeCheck<'_> {
                 &FOREIGN_FILE,
                 "move it out of the folder, or, if it was edited, run: tenantry render --force",
             ),
-            (Some(digest), Some(recorded)) if digest != recorded => (
+            (Some(found), Some(recorded)) if !found.has(recorded) => (
                 &EDITED,
                 "change the tenant instead, and take the edit back: tenantry render --force",
             ),
@@ -543,7 +565,10 @@ mod tests {
     }
 
     fn disk(text: Option<&str>) -> Disk {
-        let files = text.map(|text| (PATH.to_owned(), digest(text.as_bytes())));
+        let found = |text: &str| OnDisk::File {
+            digest: digest(text.as_bytes()),
+        };
+        let files = text.map(|text| (PATH.to_owned(), found(text)));
         Disk {
             files: files.into_iter().collect(),
         }
