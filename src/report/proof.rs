@@ -192,12 +192,11 @@ fn plane_line(plane: &PlaneResult, is_asked: bool) -> String {
 
 /// A line for each rule with findings: how often, at what level, how grave; the gravest first.
 pub fn counts_text(findings: &[Diagnostic]) -> String {
-    let mut counts: BTreeMap<(Reverse<Option<Severity>>, Reverse<Level>, &str), usize> =
-        BTreeMap::new();
+    let mut counts = BTreeMap::new();
     for finding in findings {
         let severity = severity::of(finding);
         let key = (Reverse(severity), Reverse(finding.level), finding.rule.id);
-        *counts.entry(key).or_default() += 1;
+        *counts.entry(key).or_insert(0_usize) += 1;
     }
 
     let mut out = String::new();
