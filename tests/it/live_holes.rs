@@ -44,8 +44,18 @@ const OF_MANIFESTS: [&str; 13] = [
     "an admission policy whose expression is none",
 ];
 
+/// Holes in objects of kinds that a live cluster is not asked for.
+const NOT_LISTED: [&str; 3] = [
+    "a tenant's group is an administrator of Argo CD",
+    "an IAM role is in the groups of two tenants",
+    "a tenant's namespace has a Subscription of Operator Lifecycle Manager",
+];
+
 fn is_of_manifests(hole: &Hole) -> bool {
-    OF_MANIFESTS.contains(&hole.name.as_str()) || hole.add.iter().any(|o| group(o).0 == KUSTOMIZE)
+    let name = hole.name.as_str();
+    OF_MANIFESTS.contains(&name)
+        || NOT_LISTED.contains(&name)
+        || hole.add.iter().any(|o| group(o).0 == KUSTOMIZE)
 }
 
 fn group(object: &Value) -> (&str, &str) {
