@@ -376,6 +376,7 @@ fn render_and_place<T: ObjectForm>(
     if findings.iter().any(Diagnostic::stops_the_fleet) {
         return;
     }
+    findings.extend(unused_waivers(&resolved.tenancy, findings));
 
     let standings = Standings::new(
         &resolved.tenancy,
@@ -395,6 +396,17 @@ fn render_and_place<T: ObjectForm>(
     place(
         resolved, fleet, sources, options, bundles, standings, compiled,
     );
+}
+
+/// The waivers that no tenant without an error uses, once the tenants' manifests are checked.
+fn unused_waivers(tenancy: &Tenancy, findings: &[Diagnostic]) -> Vec<Diagnostic> {
+    let broken = failing(findings);
+    let rendered = tenancy
+        .tenants
+        .iter()
+        .map(|tenant| tenant.name.value.as_str());
+    let rendered: BTreeSet<&str> = rendered.filter(|name| !broken.contains(*name)).collect();
+    tenancy.permits.unused(|name| rendered.contains(name))
 }
 
 /// Checks rendered tenants against the records, holds those that may not change so, and builds the

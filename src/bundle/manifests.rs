@@ -14,6 +14,7 @@ use crate::tenancy::{CLUSTER_ADMIN, MANIFEST_FLOOR, Permits, Tenancy};
 use crate::value::Value as Made;
 use rayon::prelude::*;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 rule! {
     /// A file that a tenant passes through is not there, or holds something that is no object.
@@ -44,7 +45,7 @@ const MAX_FAULTS: usize = 20;
 #[derive(Debug, Default)]
 pub struct TenantManifests {
     files: BTreeMap<String, File>,
-    permits: Option<Permits>,
+    permits: Option<Arc<Permits>>,
     kinds: Vec<String>,
 }
 
@@ -152,7 +153,7 @@ impl TenantManifests {
     pub fn load(
         sources: &SourceMap,
         found: &BTreeMap<String, SourceId>,
-        permits: Permits,
+        permits: Arc<Permits>,
         kinds: Vec<String>,
     ) -> Self {
         let read = |(path, id): (&String, &SourceId)| {
@@ -251,8 +252,8 @@ impl TenantManifests {
         object.check_namespace()?;
         object.check_kind(&self.kinds)?;
         object.check_reach()?;
-        object.check_floor(self.permits.as_ref())?;
-        object.check_role(self.permits.as_ref())?;
+        object.check_floor(self.permits.as_deref())?;
+        object.check_role(self.permits.as_deref())?;
         object.check_validity(document)?;
 
         Ok(Some(Object {

@@ -8,6 +8,7 @@ use super::workspace::{Workspace, working_folder};
 use super::written::{WrittenTree, read_record};
 use rayon::prelude::*;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use tenantry::bundle::{self, MANIFEST, NamedManifest, TenantManifests};
 use tenantry::compile::{self, InputFiles, ResolvedFleet};
 use tenantry::delivery::{RepositorySurvey, may_say};
@@ -242,7 +243,7 @@ impl<'a> Reading<'a> {
             resolved.findings.extend(read.err().map(|fault| *fault));
         }
 
-        let permits = std::mem::take(&mut resolved.tenancy.permits);
+        let permits = Arc::clone(&resolved.tenancy.permits);
         TenantManifests::load(&self.sources, &reading.found, permits, kinds)
     }
 }

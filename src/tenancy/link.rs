@@ -2,15 +2,13 @@
 
 use super::model::Tenant;
 use super::tenant::{ResolveContext, Resolved};
-use super::{
-    CLUSTER_ADMIN, Context, MANIFEST_FLOOR, Prior, Tenancy, capacity, claims, definitions, failing,
-    network,
-};
+use super::{Context, Prior, Tenancy, capacity, claims, definitions, failing, network};
 use crate::diagnostic::{Diagnostic, Level, Scope, rule};
 use crate::source::SourceMap;
 use crate::spec::{FleetDoc, TenantDoc};
 use indexmap::IndexSet;
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 rule! {
     /// A checkout that the fleet names as a source was not given: its tenants are held.
@@ -84,25 +82,13 @@ impl Linker<'_> {
         capacity::check(&tenants, &fleet.spec, out);
 
         let failing = failing(out);
-        let is_sound = |name: &str| {
-            let at = tenants.binary_search_by(|tenant| tenant.name.value.as_str().cmp(name));
-            at.is_ok() && !failing.contains(name)
-        };
-        waivers.unused(is_sound, out);
-
-        let waivers_used = tenants
-            .iter()
-            .map(|tenant| (tenant.name.value.clone(), waivers.used(&tenant.name.value)))
-            .filter(|(_, count)| *count > 0)
-            .collect();
         tenants.retain(|tenant| !failing.contains(&tenant.name.value));
 
         let tenancy = Tenancy {
             tenants,
-            permits: waivers.permits_for(&[&MANIFEST_FLOOR, &CLUSTER_ADMIN]),
+            permits: Arc::new(waivers.permits(&self.resolve_context.proof_rules)),
             proof_waivers,
             absent,
-            waivers_used,
         };
         (tenancy, findings)
     }

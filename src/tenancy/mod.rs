@@ -58,6 +58,7 @@ use crate::spec::leaf::Day;
 use crate::spec::{FleetDoc, ProfileDoc, Specs, one_of_these};
 use model::Tenant;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use waivers::Waivers;
 
 /// The settings of a run that come from outside the specs.
@@ -82,12 +83,10 @@ pub struct Tenancy {
     pub tenants: Vec<Tenant>,
     /// Tenants that exist, but could not be read, such as those of sources that were not given.
     pub absent: BTreeSet<String>,
-    /// The waivers of loosenings that only rendered objects show.
-    pub permits: Permits,
+    /// The waivers of other rules than those of the proof. Checked manifests use them too.
+    pub permits: Arc<Permits>,
     /// The waivers of rules of the proof.
     pub proof_waivers: Vec<ProofWaiver>,
-    /// The number of waivers in use, for each tenant that uses one.
-    pub waivers_used: BTreeMap<String, usize>,
 }
 
 /// Rules that a Waiver can name, besides those of the proof.

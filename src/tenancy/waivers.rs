@@ -53,27 +53,86 @@ rule! {
     pub static DANGLING = "tenancy/waiver-dangling", Error;
 }
 
-/// What is permitted, for the stages after this one: rule, tenant, and the objects where they are
-/// listed.
+/// The valid waivers after linking, by tenant, and whether each is in use. Those of rules of the
+/// proof are not among them: see [`ProofWaiver`].
 #[derive(Debug, Default)]
 pub struct Permits {
-    all: BTreeMap<String, Vec<Permit>>,
+    by_tenant: BTreeMap<String, Vec<Permit>>,
 }
 
-/// A rule, and the objects it is waived for; all of them where none are listed.
-type Permit = (String, Option<Vec<String>>);
+/// A valid waiver.
+#[derive(Debug)]
+struct Permit {
+    name: String,
+    /// The id of the rule.
+    rule: String,
+    /// The place of the rule in the waiver.
+    span: Span,
+    /// The objects, as `Kind/namespace/name`; all of the tenant if `None`.
+    objects: Option<Vec<String>>,
+    used: AtomicBool,
+}
 
 impl Permits {
-    /// Whether a loosening of an object is permitted.
+    /// Whether a loosening of an object is permitted. The waivers that permit it count as in use.
     pub fn permits(&self, rule: &Rule, tenant: &str, object: &str) -> bool {
-        let all = self.all.get(tenant).map_or(&[][..], Vec::as_slice);
-        all.iter().any(|(id, objects)| {
-            id == rule.id
-                && objects
-                    .as_ref()
-                    .is_none_or(|list| list.iter().any(|listed| listed == object))
-        })
+        let mut is_permitted = false;
+        for permit in self.of_tenant(tenant) {
+            let objects = permit.objects.as_ref();
+            let lists = objects.is_none_or(|list| list.iter().any(|listed| listed == object));
+
+            if permit.rule == rule.id && lists {
+                permit.used.store(true, Ordering::Relaxed);
+                is_permitted = true;
+            }
+        }
+        is_permitted
     }
+
+    /// The number of a tenant's waivers that are in use.
+    pub fn used_by(&self, tenant: &str) -> usize {
+        let all = self.of_tenant(tenant).iter();
+        all.filter(|permit| permit.is_used()).count()
+    }
+
+    /// The number of all waivers that are in use.
+    pub fn used(&self) -> usize {
+        let all = self.by_tenant.values().flatten();
+        all.filter(|permit| permit.is_used()).count()
+    }
+
+    /// Reports the waivers that permit nothing, of the tenants that were rendered. Complete only
+    /// after the tenants' manifests were checked, because these use waivers too.
+    pub fn unused(&self, is_rendered: impl Fn(&str) -> bool) -> Vec<Diagnostic> {
+        let rendered = self.by_tenant.iter().filter(|(name, _)| is_rendered(name));
+        rendered
+            .flat_map(|(tenant, permits)| permits.iter().map(move |permit| (tenant, permit)))
+            .filter(|(_, permit)| !permit.is_used())
+            .map(|(tenant, permit)| unused(&permit.name, tenant, permit.span))
+            .collect()
+    }
+
+    fn of_tenant(&self, tenant: &str) -> &[Permit] {
+        self.by_tenant.get(tenant).map_or(&[][..], Vec::as_slice)
+    }
+}
+
+impl Permit {
+    fn is_used(&self) -> bool {
+        self.used.load(Ordering::Relaxed)
+    }
+}
+
+/// The finding of a waiver that permits nothing. `span` is the place of its rule.
+fn unused(name: &str, tenant: &str, span: Span) -> Diagnostic {
+    Diagnostic::new(
+        &UNUSED,
+        span,
+        format!("the waiver `{name}` permits nothing"),
+    )
+    .label("nothing of the tenant loosens this rule")
+    .fix("delete it")
+    .tenant(tenant)
 }
 
 /// A valid waiver of a rule of the proof, for the stage that looks for ways between tenants.
@@ -89,6 +148,15 @@ pub struct ProofWaiver {
     pub objects: Option<Vec<String>>,
     /// The last day, as 2027-04-01.
     pub expires: String,
+    /// The place of the rule in the waiver.
+    pub span: Span,
+}
+
+impl ProofWaiver {
+    /// The finding that it permits no finding of the proof.
+    pub fn unused(&self) -> Diagnostic {
+        unused(&self.name, &self.tenant, self.span)
+    }
 }
 
 /// The valid waivers of a fleet.
@@ -174,6 +242,23 @@ impl Waiver<'_> {
         self.doc.spec.rule.as_str() == of.rule.id
             && listed
                 .is_none_or(|objects| objects.iter().any(|object| object.as_str() == of.object))
+    }
+
+    /// Whether it waives one of some rules.
+    fn is_for(&self, rules: &[&Rule]) -> bool {
+        let named = self.doc.spec.rule.as_str();
+        rules.iter().any(|rule| rule.id == named)
+    }
+
+    /// The objects that it lists, as `Kind/namespace/name`.
+    fn objects(&self) -> Option<Vec<String>> {
+        let listed = self.doc.spec.objects.as_ref()?;
+        Some(
+            listed
+                .iter()
+                .map(|object| object.value.to_string())
+                .collect(),
+        )
     }
 }
 
@@ -267,82 +352,42 @@ impl<'a> Waivers<'a> {
         }
     }
 
-    /// Every waiver of some rules, for the stages that look at objects. They count as used: whether
-    /// they are is seen only there.
-    pub fn permits_for(&self, rules: &[&Rule]) -> Permits {
+    /// The waivers for the stages that look at objects, each with its use so far. `proof_rules` are
+    /// the rules of the proof, whose waivers are left out.
+    pub fn permits(&self, proof_rules: &[&Rule]) -> Permits {
         let mut permits = Permits::default();
         for (tenant, waivers) in &self.by_tenant {
-            for waiver in waivers.iter().filter(|waiver| {
-                rules
-                    .iter()
-                    .any(|rule| rule.id == waiver.doc.spec.rule.as_str())
-            }) {
-                waiver.used.store(true, Ordering::Relaxed);
-                let objects = waiver.doc.spec.objects.as_ref();
-                let objects = objects
-                    .map(|list| list.iter().map(|object| object.value.to_string()).collect());
-                let entry = (waiver.doc.spec.rule.value.to_string(), objects);
-                permits
-                    .all
-                    .entry((*tenant).to_owned())
-                    .or_default()
-                    .push(entry);
-            }
+            let others = waivers.iter().filter(|waiver| !waiver.is_for(proof_rules));
+            let others = others.map(|waiver| Permit {
+                name: waiver.doc.name.value.to_string(),
+                rule: waiver.doc.spec.rule.value.to_string(),
+                span: waiver.doc.spec.rule.span,
+                objects: waiver.objects(),
+                used: AtomicBool::new(waiver.used.load(Ordering::Relaxed)),
+            });
+            permits
+                .by_tenant
+                .insert((*tenant).to_owned(), others.collect());
         }
-
         permits
     }
 
-    /// Every waiver of a rule of the proof. They count as used: whether they are is seen only in a
-    /// proof.
-    pub fn of_proof(&self, rules: &[&Rule]) -> Vec<ProofWaiver> {
-        let is_of_proof = |waiver: &&Waiver<'_>| {
-            let named = waiver.doc.spec.rule.as_str();
-            rules.iter().any(|rule| rule.id == named)
-        };
-        let waivers = self.by_tenant.values().flatten().filter(is_of_proof);
-
-        waivers
+    /// The waivers of rules of the proof. Only a proof finds out whether they are in use.
+    pub fn of_proof(&self, proof_rules: &[&Rule]) -> Vec<ProofWaiver> {
+        let all = self.by_tenant.values().flatten();
+        all.filter(|waiver| waiver.is_for(proof_rules))
             .map(|waiver| {
-                waiver.used.store(true, Ordering::Relaxed);
                 let spec = &waiver.doc.spec;
-                let objects = spec.objects.as_ref();
                 ProofWaiver {
                     name: waiver.doc.name.value.to_string(),
                     rule: spec.rule.value.to_string(),
                     tenant: spec.tenant.value.to_string(),
-                    objects: objects
-                        .map(|list| list.iter().map(|object| object.value.to_string()).collect()),
+                    objects: waiver.objects(),
                     expires: spec.expires.value.to_string(),
+                    span: spec.rule.span,
                 }
             })
             .collect()
-    }
-
-    /// The number of a tenant's waivers that are used.
-    pub fn used(&self, tenant: &str) -> usize {
-        let all = self.by_tenant.get(tenant).map_or(&[][..], Vec::as_slice);
-        all.iter()
-            .filter(|waiver| waiver.used.load(Ordering::Relaxed))
-            .count()
-    }
-
-    /// Reports the waivers of tenants that were looked at, and that permitted nothing.
-    pub fn unused(&self, looked_at: impl Fn(&str) -> bool, out: &mut Vec<Diagnostic>) {
-        for (tenant, waivers) in &self.by_tenant {
-            for waiver in waivers
-                .iter()
-                .filter(|waiver| !waiver.used.load(Ordering::Relaxed) && looked_at(tenant))
-            {
-                let message = format!("the waiver `{}` permits nothing", *waiver.doc.name);
-                out.push(
-                    Diagnostic::new(&UNUSED, waiver.doc.spec.rule.span, message)
-                        .label("nothing of the tenant loosens this rule")
-                        .fix("delete it")
-                        .tenant(tenant),
-                );
-            }
-        }
     }
 }
 

@@ -64,6 +64,53 @@ fn a_waiver_does_not_declare_its_tenant() {
 }
 
 #[test]
+fn a_waiver_that_only_a_manifest_uses_is_in_use() {
+    let adopted = "  profile: adopted\n\
+                   \x20 podSecurity: {level: restricted}\n\
+                   \x20 floor: {serviceAccount: rendered, network: rendered}\n\
+                   \x20 manifests: [../extra/x.yaml]\n";
+    let policy = "apiVersion: networking.k8s.io/v1\n\
+                  kind: NetworkPolicy\n\
+                  metadata: {name: legacy, namespace: a}\n\
+                  spec: {podSelector: {}, ingress: [{from: [{podSelector: {}}]}]}\n";
+    let permit = support::waiver("a", "bundle/manifest-floor", "2026-12-30");
+    let sandbox = Sandbox::with(&[
+        ("tenants/fleet.yaml", FLEET),
+        ("tenants/a.yaml", &tenant("a", adopted)),
+        ("extra/x.yaml", policy),
+        ("tenants/waivers/a.yaml", &permit),
+    ]);
+
+    let ran = sandbox.run(&["check"]).code(0);
+    assert!(!ran.all().contains("waiver-unused"), "{}", ran.all());
+    assert!(ran.all().contains("1 waiver in use"), "{}", ran.all());
+
+    let harmless = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: extra, namespace: a}\n";
+    sandbox.write("extra/x.yaml", harmless);
+    let ran = sandbox.run(&["check"]).code(0);
+    assert!(ran.all().contains("waiver-unused"), "{}", ran.all());
+    assert!(ran.all().contains("0 waivers in use"), "{}", ran.all());
+}
+
+#[test]
+fn only_a_proof_reports_an_unused_waiver_of_its_rules() {
+    let permit = support::waiver("a", "api/cross-tenant-binding", "2026-12-30");
+    let sandbox = Sandbox::with(&[
+        ("tenants/fleet.yaml", FLEET),
+        ("tenants/a.yaml", &tenant("a", "")),
+        ("tenants/b.yaml", &tenant("b", "")),
+        ("tenants/waivers/a.yaml", &permit),
+    ]);
+
+    let ran = sandbox.run(&["check"]).code(0);
+    assert!(!ran.all().contains("waiver-unused"), "{}", ran.all());
+    assert!(ran.all().contains("0 waivers in use"), "{}", ran.all());
+
+    let ran = sandbox.run(&["prove"]);
+    assert!(ran.all().contains("waiver-unused"), "{}", ran.all());
+}
+
+#[test]
 fn a_duplicate_document_uses_no_waiver() {
     let sandbox = Sandbox::with(&[
         ("tenants/fleet.yaml", FLEET),

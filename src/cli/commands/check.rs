@@ -203,7 +203,7 @@ pub fn summary<T: ObjectForm>(
         .fleet()
         .map_or(0, |f| f.spec.clusters.len());
     let objects = compiled.bundles.iter().flat_map(|b| b.ids()).count();
-    let waivers = tenancy.waivers_used.values().sum();
+    let waivers = tenancy.permits.used();
 
     let mut parts = vec![
         plural(tenants, "tenant"),

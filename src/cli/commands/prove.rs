@@ -23,13 +23,18 @@ pub fn run(cli: &Cli, args: &ProveArgs) -> Result<Outcome, CliError> {
     let mut known = KnownFindings::read(&args.known)?;
     let inputs = read(cli, args)?;
 
-    let mut proofs = prove(&inputs);
+    let (mut proofs, unused) = prove(&inputs);
     let clusters = inputs.clusters.iter().zip(&proofs);
     let tables = clusters
         .map(|(cluster, proof)| tables(args, cluster, proof))
         .collect();
 
     let mut found = reported(&inputs, &proofs);
+    if proves_whole_fleet(args) {
+        let of_fleet = |finding: &Diagnostic| ReportedFinding::of_inputs(finding, Clusters::new());
+        found.extend(unused.iter().map(of_fleet));
+        findings::sort(&inputs.sources, &mut found);
+    }
     found.retain(|finding| scope.has(finding));
     for proof in &mut proofs {
         proof
@@ -73,13 +78,41 @@ fn threshold(fail_on: FailOnVerdict) -> Threshold {
     }
 }
 
-/// Proves each cluster. Findings that a Waiver permits are marked.
-fn prove(inputs: &ProofInputs) -> Vec<ClusterProof> {
+/// Proves each cluster. Marks the findings that a Waiver permits, and returns a finding for each
+/// Waiver that permits none on any of these clusters.
+fn prove(inputs: &ProofInputs) -> (Vec<ClusterProof>, Vec<Diagnostic>) {
     let mut proofs: Vec<ClusterProof> = inputs.clusters.iter().map(isolation::prove).collect();
+    let mut is_used = vec![false; inputs.waivers.len()];
     for proof in &mut proofs {
-        waive(proof, &inputs.waivers);
+        let used = waive(proof, &inputs.waivers);
+        is_used
+            .iter_mut()
+            .zip(used)
+            .for_each(|(all, here)| *all |= here);
     }
-    proofs
+
+    // An input that was not read may hold the object that the Waiver is for.
+    if proofs.iter().any(|proof| !proof.unread_inputs.is_empty()) {
+        return (proofs, Vec::new());
+    }
+    let tenants = inputs.clusters.iter().flat_map(|cluster| &cluster.tenants);
+    let tenants: BTreeSet<&str> = tenants.map(|tenant| tenant.name.as_str()).collect();
+    let waivers = inputs.waivers.iter().zip(is_used);
+    let unused = waivers
+        .filter(|(waiver, is_used)| !is_used && tenants.contains(waiver.tenant.as_str()))
+        .map(|(waiver, _)| waiver.unused())
+        .collect();
+    (proofs, unused)
+}
+
+/// Whether the proof covers every cluster of the fleet as it is rendered. Else a Waiver may permit a
+/// finding of another cluster.
+fn proves_whole_fleet(args: &ProveArgs) -> bool {
+    #[cfg(feature = "cluster")]
+    if args.live {
+        return false;
+    }
+    args.beside.cluster.is_empty()
 }
 
 /// The findings of all proofs; those about the fleet if it has no cluster that can be proven.
@@ -97,7 +130,7 @@ fn reported(inputs: &ProofInputs, proofs: &[ClusterProof]) -> Vec<ReportedFindin
 /// The findings that a revision has, without those that are waived in it.
 fn at_revision(cli: &Cli, args: &ProveArgs, revision: &str) -> Result<Baseline, CliError> {
     let inputs = proof_inputs::read_at(cli, &args.beside, revision)?;
-    let proofs = prove(&inputs);
+    let (proofs, _) = prove(&inputs);
     Ok(findings::baseline(
         &inputs.sources,
         &reported(&inputs, &proofs),

@@ -125,8 +125,7 @@ fn recorded_status<'a>(
 }
 
 fn waivers_used(session: &Session, tenant: &str) -> usize {
-    let used = &session.resolved.tenancy.waivers_used;
-    used.get(tenant).copied().unwrap_or(0)
+    session.resolved.tenancy.permits.used_by(tenant)
 }
 
 /// Writes a list in the format that was asked for: as JSON under a name, or as text.
