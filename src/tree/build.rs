@@ -430,13 +430,17 @@ fn record_removals(request: &TreeRequest<'_>, cluster: &str, tree: &mut Tree) {
 
     let tombstones = request.lock.tombstones.values();
     for tombstone in tombstones.filter(|t| t.cluster == cluster) {
-        let is_there = staying.get(tombstone.tenant()).is_some_and(|kept| {
-            let mut namespaces = tombstone.namespaces.iter();
-            namespaces.any(|name| kept.contains(name.as_str()))
-        });
-        if is_there {
-            let restored = (tombstone.tombstone.clone(), cluster.to_owned());
-            tree.restored.push(restored);
+        let Some(kept) = staying.get(tombstone.tenant()) else {
+            continue;
+        };
+        let namespaces = tombstone.namespaces.iter();
+        let restored: BTreeSet<String> = namespaces
+            .filter(|name| kept.contains(name.as_str()))
+            .cloned()
+            .collect();
+
+        if !restored.is_empty() {
+            tree.restored.insert(tombstone.key(), restored);
         }
     }
 

@@ -57,6 +57,11 @@ impl Tombstone {
         let name = self.tombstone.as_str();
         name.split_once('/').map_or(name, |(tenant, _)| tenant)
     }
+
+    /// Its key in the lock: its name, and the cluster.
+    pub fn key(&self) -> (String, String) {
+        (self.tombstone.clone(), self.cluster.clone())
+    }
 }
 
 /// The lock, and the records.
@@ -129,8 +134,7 @@ impl Lock {
                 self.clusters.insert(entry.cluster.clone(), entry);
             }
             LockLine::Tombstone(entry) => {
-                let key = (entry.tombstone.clone(), entry.cluster.clone());
-                self.tombstones.insert(key, entry);
+                self.tombstones.insert(entry.key(), entry);
             }
             LockLine::File(entry) => {
                 // The lines of clusters stand first.
@@ -187,6 +191,31 @@ impl Lock {
     fn has_line(&self, entry: &FileEntry) -> bool {
         let cluster = self.clusters.get(&entry.cluster);
         cluster.is_some_and(|cluster| cluster.record(&entry.path) == Record::InLock)
+    }
+
+    /// Adds a tombstone. The namespaces that one of the same name and cluster has stay with it.
+    pub fn add_tombstone(&mut self, mut tombstone: Tombstone) {
+        let key = tombstone.key();
+        let earlier = self.tombstones.remove(&key);
+        for namespace in earlier.into_iter().flat_map(|earlier| earlier.namespaces) {
+            if !tombstone.namespaces.contains(&namespace) {
+                tombstone.namespaces.push(namespace);
+            }
+        }
+        self.tombstones.insert(key, tombstone);
+    }
+
+    /// Takes namespaces that are there again out of a tombstone. Removes a tombstone that has no
+    /// namespace left.
+    pub fn restore(&mut self, key: &(String, String), namespaces: &BTreeSet<String>) {
+        if let Some(tombstone) = self.tombstones.get_mut(key) {
+            tombstone
+                .namespaces
+                .retain(|name| !namespaces.contains(name));
+            if tombstone.namespaces.is_empty() {
+                self.tombstones.remove(key);
+            }
+        }
     }
 
     /// The lock alone, as it is written: without the records that stand in files.

@@ -9,7 +9,7 @@ use crate::spec::FleetDoc;
 use crate::tenancy::{Standings, Tenancy};
 use crate::value::Value;
 use serde::Serialize;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A file that should be there.
 #[derive(Clone, Debug)]
@@ -40,8 +40,8 @@ pub struct Tree {
     pub clusters: BTreeMap<String, ClusterEntry>,
     /// Tombstones of what is removed.
     pub tombstones: Vec<Tombstone>,
-    /// Tombstones of what is there again: the name, and the cluster.
-    pub restored: Vec<(String, String)>,
+    /// The namespaces of tombstones that are there again, by the tombstone's name and cluster.
+    pub restored: BTreeMap<(String, String), BTreeSet<String>>,
     /// The Kustomizations that apply the tree of each cluster, and the sources of their own.
     pub kustomizations: BTreeMap<String, Vec<Value>>,
     /// What is pushed where each unit has an artifact of its own.

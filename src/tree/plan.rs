@@ -236,8 +236,7 @@ impl Planner<'_> {
     fn write_lock(&mut self) {
         let mut lock = self.lock.written();
         for tombstone in &self.tree.tombstones {
-            let key = (tombstone.tombstone.clone(), tombstone.cluster.clone());
-            lock.tombstones.insert(key, tombstone.clone());
+            lock.add_tombstone(tombstone.clone());
         }
 
         self.plan.before_deletion = lock.to_text();
@@ -252,8 +251,8 @@ impl Planner<'_> {
             }
         }
         lock.clusters.extend(self.tree.clusters.clone());
-        for restored in &self.tree.restored {
-            lock.tombstones.remove(restored);
+        for (tombstone, namespaces) in &self.tree.restored {
+            lock.restore(tombstone, namespaces);
         }
 
         self.plan.lock = lock;

@@ -131,3 +131,52 @@ fn a_removed_namespace_is_quarantined() {
         "it came back to whom it was"
     );
 }
+
+/// The tenant `a` with some namespaces and a fixed UUID.
+fn tenant_a(namespaces: &str) -> String {
+    tenant("a", "  uuid: 8c7f5c0e-6d0f-4a59-9a0e-3f0f4f6a2b11\n").replace("[{name: a}]", namespaces)
+}
+
+#[test]
+fn a_tenant_that_returns_in_part_leaves_the_rest_in_quarantine() {
+    let sandbox = two_tenants();
+    sandbox.write("tenants/a.yaml", tenant_a("[{name: a}, {name: ax}]"));
+    sandbox.run(&["render"]).code(0);
+
+    fs::remove_file(sandbox.path().join("tenants/a.yaml")).expect("removed");
+    sandbox.run(&["render", "--allow-removal", "a"]).code(0);
+    sandbox.write("tenants/a.yaml", tenant_a("[{name: a}]"));
+    sandbox.run(&["render"]).code(0);
+
+    let thief = tenant("b", "").replace("[{name: b}]", "[{name: b}, {name: ax}]");
+    sandbox.write("tenants/b.yaml", thief);
+    let ran = sandbox.run(&["render"]).code(1);
+    let is_refused = ran.err.contains("lifecycle/quarantined-name");
+    assert!(is_refused, "{}", ran.err);
+
+    sandbox.write("tenants/b.yaml", tenant("b", ""));
+    sandbox.write("tenants/a.yaml", tenant_a("[{name: a}, {name: ax}]"));
+    sandbox.run(&["render"]).code(0);
+    assert!(!sandbox.read("tenantry.lock").contains("tombstone"));
+}
+
+#[test]
+fn a_second_removal_keeps_the_namespaces_of_the_first() {
+    let sandbox = two_tenants();
+    sandbox.write("tenants/a.yaml", tenant_a("[{name: a}, {name: ax}]"));
+    sandbox.run(&["render"]).code(0);
+
+    fs::remove_file(sandbox.path().join("tenants/a.yaml")).expect("removed");
+    sandbox.run(&["render", "--allow-removal", "a"]).code(0);
+    sandbox.write("tenants/a.yaml", tenant_a("[{name: a}]"));
+    sandbox.run(&["render"]).code(0);
+
+    fs::remove_file(sandbox.path().join("tenants/a.yaml")).expect("removed");
+    sandbox.run(&["render", "--allow-removal", "a"]).code(0);
+    let lock = sandbox.read("tenantry.lock");
+    let tombstone = lock.lines().find(|line| line.contains("tombstone"));
+    let namespaces = tombstone.and_then(|line| line.split_once("\"namespaces\":"));
+    let both =
+        namespaces.is_some_and(|(_, list)| list.contains("\"a\"") && list.contains("\"ax\""));
+    assert!(both, "{lock}");
+}
