@@ -1,6 +1,7 @@
 //! Commands and flags, named as kubectl, flux and cargo name theirs.
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::ffi::OsString;
 use std::path::PathBuf;
 use tenantry::delivery::Engine;
 
@@ -37,6 +38,9 @@ pub struct Cli {
     /// Write the report of the --format before it to this file [default: standard output]
     #[arg(long, global = true, value_name = "FILE")]
     pub output: Vec<PathBuf>,
+    /// The options `--format` and `--output` in the order of the command line
+    #[arg(skip)]
+    pub report_options: Vec<ReportOption>,
     /// Colour the text of reports
     #[arg(
         long,
@@ -62,6 +66,31 @@ pub struct Cli {
     /// What to do
     #[command(subcommand)]
     pub command: Command,
+}
+
+/// An option that says which reports are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ReportOption {
+    /// `--format`.
+    Format,
+    /// `--output`.
+    Output,
+}
+
+impl ReportOption {
+    /// The options of a command line that clap accepted, in their order. Clap accepts no value that
+    /// begins with `-`, so each argument of this form is the option itself.
+    pub fn in_order(args: impl IntoIterator<Item = OsString>) -> Vec<Self> {
+        let is_option = |arg: &OsString| arg != "--";
+        args.into_iter()
+            .take_while(is_option)
+            .filter_map(|arg| match arg.to_string_lossy().split('=').next() {
+                Some("--format") => Some(Self::Format),
+                Some("--output") => Some(Self::Output),
+                _ => None,
+            })
+            .collect()
+    }
 }
 
 /// A report's format.

@@ -106,7 +106,8 @@ impl From<bool> for Outcome {
 
 /// Runs the program.
 pub fn main() -> ExitCode {
-    let cli = args::Cli::parse();
+    let mut cli = args::Cli::parse();
+    cli.report_options = args::ReportOption::in_order(std::env::args_os());
     // One thread is this one, so that a profile shows each stage with all that it calls
     // (benches/instructions.py).
     if std::env::var_os("RAYON_NUM_THREADS").is_some_and(|n| n == "1") {

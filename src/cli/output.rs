@@ -1,9 +1,10 @@
 //! Reports go to standard output, status messages to standard error.
 
 use super::CliError;
-use super::args::{Cli, Color, ReportFormat};
+use super::args::{Cli, Color, ReportFormat, ReportOption};
 use super::session::VERSION;
 use std::io::{IsTerminal, Write};
+use std::path::PathBuf;
 use tenantry::catalog::RULES;
 use tenantry::diagnostic::Diagnostic;
 use tenantry::report;
@@ -47,22 +48,33 @@ pub fn width(otherwise: usize) -> usize {
         .unwrap_or(otherwise)
 }
 
-/// Reports that are asked for: each format, and its file.
-pub type Formats = Vec<(ReportFormat, Option<std::path::PathBuf>)>;
+/// A report that is asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReportTarget {
+    /// Its format.
+    pub format: ReportFormat,
+    /// Its file; standard output if `None`.
+    pub file: Option<PathBuf>,
+}
 
-/// The formats asked for, each with its file.
+impl ReportTarget {
+    /// Writes the report to its file, or to standard output.
+    pub fn deliver(&self, text: &str) -> Result<(), CliError> {
+        match &self.file {
+            Some(path) => std::fs::write(path, text).map_err(CliError::io(path)),
+            None => data(text),
+        }
+    }
+}
+
+/// The reports asked for, in the order of the command line.
 ///
 /// # Errors
 /// A format that the command cannot write, and a `--output` that no report goes to.
-pub fn formats(cli: &Cli) -> Result<Formats, CliError> {
+pub fn targets(cli: &Cli) -> Result<Vec<ReportTarget>, CliError> {
     let allowed = cli.command.formats();
     let name = |format: &ReportFormat| format!("{format:?}").to_lowercase();
-
-    if cli.output.len() > cli.format.len() {
-        return Err(CliError::Usage(
-            "--output belongs to a --format before it".into(),
-        ));
-    }
+    let targets = paired(cli)?;
 
     if let Some(bad) = cli.format.iter().find(|f| !allowed.contains(f)) {
         return Err(CliError::Usage(format!(
@@ -78,24 +90,59 @@ pub fn formats(cli: &Cli) -> Result<Formats, CliError> {
         ));
     }
 
-    let without = cli.format.len() - cli.output.len();
-    if without > 1 {
+    let to_stdout = targets.iter().filter(|target| target.file.is_none());
+    if to_stdout.count() > 1 {
         return Err(CliError::Usage(
             "only one report can go to standard output: give each --format its --output".into(),
         ));
     }
 
-    let mut files = cli.output.iter().cloned().map(Some).collect::<Vec<_>>();
-    files.resize(cli.format.len(), None);
-    Ok(cli.format.iter().copied().zip(files).collect())
+    Ok(targets)
 }
 
-/// Writes a report to its file, or to standard output.
-pub fn deliver(file: Option<&std::path::Path>, text: &str) -> Result<(), CliError> {
-    match file {
-        Some(path) => std::fs::write(path, text).map_err(CliError::io(path)),
-        None => data(text),
+/// Writes each report that is asked for. If none is, writes the first format of the command to
+/// standard output.
+pub fn each(cli: &Cli, report: impl Fn(&ReportTarget) -> String) -> Result<(), CliError> {
+    let mut targets = targets(cli)?;
+    if targets.is_empty() {
+        let first = cli.command.formats().first();
+        targets.extend(first.map(|format| ReportTarget {
+            format: *format,
+            file: None,
+        }));
     }
+
+    targets
+        .iter()
+        .try_for_each(|target| target.deliver(&report(target)))
+}
+
+/// Gives each `--format` the `--output` between it and the next `--format`.
+///
+/// Goes backwards: if the command line has an option both before and after the command, only the
+/// values after it count.
+fn paired(cli: &Cli) -> Result<Vec<ReportTarget>, CliError> {
+    let (mut formats, mut files) = (cli.format.iter().rev(), cli.output.iter().rev());
+    let mut targets = Vec::new();
+    let mut pending: Option<&PathBuf> = None;
+    let fault = || CliError::Usage("--output belongs to a --format before it".into());
+
+    for option in cli.report_options.iter().rev() {
+        match option {
+            ReportOption::Format => targets.extend(formats.next().map(|format| ReportTarget {
+                format: *format,
+                file: pending.take().cloned(),
+            })),
+            ReportOption::Output if pending.is_some() => return Err(fault()),
+            ReportOption::Output => pending = files.next(),
+        }
+    }
+
+    if pending.is_some() {
+        return Err(fault());
+    }
+    targets.reverse();
+    Ok(targets)
 }
 
 /// Writes the JUnit report of a run that could not do its work, where one is asked for. A run that
@@ -105,15 +152,16 @@ pub fn report_fault(cli: &Cli, fault: &CliError) {
     if matches!(fault, CliError::Partial(_)) {
         return;
     }
-    let Ok(formats) = formats(cli) else {
+    let Ok(targets) = targets(cli) else {
         return;
     };
 
     let command = format!("tenantry {}", cli.command.name());
     let text = report::junit::junit_error(&command, &fault.to_string());
-    for (_, file) in formats.iter().filter(|(f, _)| *f == ReportFormat::Junit) {
+    let is_junit = |target: &&ReportTarget| target.format == ReportFormat::Junit;
+    for target in targets.iter().filter(is_junit) {
         // The fault itself may be that the file cannot be written.
-        let _ = deliver(file.as_deref(), &text);
+        let _ = target.deliver(&text);
     }
 }
 
@@ -147,22 +195,23 @@ pub fn findings(
     findings: &[Diagnostic],
     as_data: bool,
 ) -> Result<(), CliError> {
-    let asked = formats(cli)?;
-    for (format, file) in &asked {
-        let text = match format {
+    let asked = targets(cli)?;
+    for target in &asked {
+        let text = match target.format {
             ReportFormat::Json => report::json(sources, findings),
             ReportFormat::Github => report::github(sources, findings),
             ReportFormat::Sarif => report::sarif(sources, findings, VERSION),
             // `check` writes it itself.
             ReportFormat::Junit => continue,
+            // No command that calls this writes Markdown.
             ReportFormat::Text | ReportFormat::Markdown => {
                 report::text(sources, findings, false, width(120))
             }
         };
-        deliver(file.as_deref(), &text)?;
+        target.deliver(&text)?;
     }
 
-    if asked.iter().any(|(_, file)| file.is_none()) {
+    if asked.iter().any(|target| target.file.is_none()) {
         return Ok(());
     }
     if as_data {

@@ -1,7 +1,7 @@
 //! What a person reads: the text of each command, over the fleet of this repository and over one
 //! with faults. `cargo insta review` shows a change, and takes it.
 
-use crate::support::{Sandbox, root};
+use crate::support::{Sandbox, root, two_tenants};
 use std::fs;
 use std::path::PathBuf;
 use walkdir::WalkDir;
@@ -161,4 +161,41 @@ fn explain_describes_a_field() {
         "explain-field",
         &["explain", "tenant.spec.network.egress"],
     );
+}
+
+#[test]
+fn an_output_belongs_to_the_format_before_it() {
+    let sandbox = two_tenants();
+    let both = [
+        "--format", "text", "--format", "json", "--output", "out.json",
+    ];
+    let ran = sandbox.run(&[&["status"], &both[..]].concat()).code(0);
+    assert!(ran.out.contains("PHASE"), "{}", ran.out);
+    assert!(sandbox.read("out.json").starts_with('{'));
+
+    // Before the command as well as behind it.
+    let split = ["--format", "json", "status", "--output", "split.json"];
+    let ran = sandbox.run(&split).code(0);
+    assert!(ran.out.is_empty(), "{}", ran.out);
+    assert!(sandbox.read("split.json").starts_with('{'));
+
+    let ran = sandbox.run(&["status", "--output", "x", "--format", "json"]);
+    assert!(ran.code(2).err.contains("belongs to a --format"));
+}
+
+#[test]
+fn each_report_that_is_asked_for_is_written() {
+    let sandbox = two_tenants();
+    for command in [&["status"][..], &["show", "a"], &["rules"]] {
+        let asked = [
+            "--format", "json", "--output", "one", "--format", "text", "--output", "two",
+        ];
+        let ran = sandbox.run(&[command, &asked[..]].concat()).code(0);
+        assert!(ran.out.is_empty(), "{}", ran.out);
+
+        let (one, two) = (sandbox.read("one"), sandbox.read("two"));
+        let is_json = |text: &str| text.starts_with('{') || text.starts_with('[');
+        assert!(is_json(&one) && !is_json(&two), "{command:?}: {one}{two}");
+        fs::remove_file(sandbox.path().join("two")).expect("removed");
+    }
 }

@@ -56,11 +56,11 @@ fn deliver_junit(
     session: &Session,
     findings: &[Diagnostic],
 ) -> Result<(), CliError> {
-    let formats = output::formats(cli)?;
-    let mut files = formats.iter().filter(|(f, _)| *f == ReportFormat::Junit);
-    let Some((_, file)) = files.next() else {
+    let mut targets = output::targets(cli)?;
+    targets.retain(|target| target.format == ReportFormat::Junit);
+    if targets.is_empty() {
         return Ok(());
-    };
+    }
 
     let declared = session.resolved.specs.tenants.iter();
     let mut cases: BTreeMap<Option<&str>, Vec<&Diagnostic>> = declared
@@ -83,7 +83,8 @@ fn deliver_junit(
         name: "tenants".to_owned(),
         cases: cases.collect(),
     };
-    output::deliver(file.as_deref(), &junit("tenantry check", &[suite]))
+    let text = junit("tenantry check", &[suite]);
+    targets.iter().try_for_each(|target| target.deliver(&text))
 }
 
 /// The outcome of a case with some findings.

@@ -6,7 +6,7 @@ use crate::cli::session::{Selection, Session};
 use crate::cli::workspace::working_folder;
 use crate::cli::{CliError, Outcome, output};
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use tenantry::bundle::RenderedObject;
 use tenantry::compile::Compiled;
 use tenantry::delivery::{AppliedFolder, ClusterEngine, FolderOrigin};
@@ -27,7 +27,6 @@ use tenantry::spec::fleet::{ClusterSpec, FleetSpec, SourceMode};
 
 /// Runs the command.
 pub fn run(cli: &Cli, args: &DiffArgs) -> Result<Outcome, CliError> {
-    let asked = output::formats(cli)?;
     let selection = Selection {
         tenants: args.tenant.clone(),
         clusters: args.cluster.clone(),
@@ -52,7 +51,7 @@ pub fn run(cli: &Cli, args: &DiffArgs) -> Result<Outcome, CliError> {
     };
 
     let difference = comparison.difference(args.metadata, session.cluster_names().len() > 1);
-    deliver(&asked, &difference, &comparison.deltas)?;
+    deliver(cli, &difference, &comparison.deltas)?;
 
     output::status(cli, &summary(&difference));
     let class = class(&comparison.deltas);
@@ -89,26 +88,14 @@ fn report_errors(cli: &Cli, session: &Session, compiled: &Compiled<RenderedObjec
 }
 
 /// Writes the report in each format that was asked for; as text if none was.
-fn deliver(
-    asked: &[(ReportFormat, Option<PathBuf>)],
-    difference: &Difference,
-    deltas: &Deltas,
-) -> Result<(), CliError> {
-    let as_text = || format!("{}{}", text(difference), delta_text(deltas));
-
-    for (format, file) in asked {
-        let report = match format {
-            ReportFormat::Json => json(difference, deltas),
-            ReportFormat::Markdown => markdown(difference, deltas),
-            _ => as_text(),
-        };
-        output::deliver(file.as_deref(), &report)?;
-    }
-
-    if asked.is_empty() {
-        output::data(&as_text())?;
-    }
-    Ok(())
+fn deliver(cli: &Cli, difference: &Difference, deltas: &Deltas) -> Result<(), CliError> {
+    output::each(cli, |target| match target.format {
+        ReportFormat::Json => json(difference, deltas),
+        ReportFormat::Markdown => markdown(difference, deltas),
+        ReportFormat::Text | ReportFormat::Github | ReportFormat::Sarif | ReportFormat::Junit => {
+            format!("{}{}", text(difference), delta_text(deltas))
+        }
+    })
 }
 
 fn report_class(cli: &Cli, class: DeltaClass, untold: usize) {

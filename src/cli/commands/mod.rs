@@ -25,7 +25,7 @@ use tenantry::report;
 /// Runs the command that was asked for.
 pub fn run(cli: &Cli) -> Result<Outcome, CliError> {
     // Before any work is done, also for commands that write no report.
-    let asked = output::formats(cli)?;
+    output::targets(cli)?;
 
     match &cli.command {
         Command::Init(args) => init::run(cli, args),
@@ -46,13 +46,14 @@ pub fn run(cli: &Cli) -> Result<Outcome, CliError> {
         Command::Completions { shell } => completions::run(*shell),
         Command::Man(args) => man::run(cli, args),
         Command::Rules => {
-            match asked.first() {
-                Some((ReportFormat::Json, file)) => {
-                    output::deliver(file.as_deref(), &report::rules_json())?
-                }
-                Some((_, file)) => output::deliver(file.as_deref(), &report::rules_table())?,
-                None => output::data(&report::rules_table())?,
-            }
+            output::each(cli, |target| match target.format {
+                ReportFormat::Json => report::rules_json(),
+                ReportFormat::Text
+                | ReportFormat::Github
+                | ReportFormat::Sarif
+                | ReportFormat::Markdown
+                | ReportFormat::Junit => report::rules_table(),
+            })?;
             Ok(Outcome::Clean)
         }
     }

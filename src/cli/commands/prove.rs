@@ -19,7 +19,6 @@ use tenantry::report::tables::Tables;
 /// Runs the command.
 pub fn run(cli: &Cli, args: &ProveArgs) -> Result<Outcome, CliError> {
     let scope = Scope::new(args)?;
-    let formats = output::formats(cli)?;
     let mut known = KnownFindings::read(&args.known)?;
     let inputs = read(cli, args)?;
 
@@ -62,7 +61,7 @@ pub fn run(cli: &Cli, args: &ProveArgs) -> Result<Outcome, CliError> {
         stale: if is_written { BTreeSet::new() } else { stale },
         asked: scope.planes(),
     };
-    deliver(cli, args, formats, &report)?;
+    deliver(cli, args, &report)?;
 
     let threshold = threshold(args.fail_on);
     let fails = report.findings.iter().any(|f| threshold.fails(f));
@@ -199,27 +198,15 @@ impl<'a> Scope<'a> {
 }
 
 /// Writes the reports to standard output and to files.
-fn deliver(
-    cli: &Cli,
-    args: &ProveArgs,
-    mut formats: output::Formats,
-    report: &ProofReport<'_>,
-) -> Result<(), CliError> {
-    if formats.is_empty() {
-        formats.push((ReportFormat::Text, None));
-    }
-    for (format, file) in &formats {
-        let text = match format {
-            ReportFormat::Json => report.json(),
-            ReportFormat::Github => report::github(report.sources, &report.shown()),
-            ReportFormat::Sarif => report.sarif(VERSION),
-            ReportFormat::Markdown => report.markdown(),
-            ReportFormat::Junit => report.junit(threshold(args.fail_on)),
-            ReportFormat::Text => text(cli, args, report, file.is_none()),
-        };
-        output::deliver(file.as_deref(), &text)?;
-    }
-    Ok(())
+fn deliver(cli: &Cli, args: &ProveArgs, report: &ProofReport<'_>) -> Result<(), CliError> {
+    output::each(cli, |target| match target.format {
+        ReportFormat::Json => report.json(),
+        ReportFormat::Github => report::github(report.sources, &report.shown()),
+        ReportFormat::Sarif => report.sarif(VERSION),
+        ReportFormat::Markdown => report.markdown(),
+        ReportFormat::Junit => report.junit(threshold(args.fail_on)),
+        ReportFormat::Text => text(cli, args, report, target.file.is_none()),
+    })
 }
 
 /// The report as text. `is_output` is whether it goes to standard output.

@@ -30,10 +30,7 @@ pub fn run(cli: &Cli, args: &SchemaArgs) -> Result<Outcome, CliError> {
         ))
     })?;
 
-    let asked = output::formats(cli)?;
-    let file = asked.first().and_then(|(_, file)| file.as_deref());
-    output::deliver(file, &schema_text(kind))?;
-
+    output::each(cli, |_| schema_text(kind))?;
     Ok(Outcome::Clean)
 }
 

@@ -27,25 +27,34 @@ pub fn run(cli: &Cli, args: &ShowArgs) -> Result<Outcome, CliError> {
         return report_unresolved(&session, &args.tenant);
     };
 
-    let asked = output::formats(cli)?;
-    let file = asked.first().and_then(|(_, file)| file.as_deref());
-    let as_json = matches!(asked.first(), Some((ReportFormat::Json, _)));
-    let text = match (args.origin, as_json) {
-        (false, true) => pretty(&tenant.merged.to_json()),
-        (false, false) => {
-            let mut text = String::new();
-            emit(&mut text, &tenant.merged.to_value());
-            text
-        }
-        (true, true) => {
-            let values = origins(&session, &tenant.merged);
-            pretty(&json!({"schemaVersion": 1, "values": values}))
-        }
-        (true, false) => origins_table(&origins(&session, &tenant.merged)),
-    };
-
-    output::deliver(file, &text)?;
+    let merged = &tenant.merged;
+    output::each(cli, |target| match target.format {
+        ReportFormat::Json => json_text(&session, merged, args.origin),
+        ReportFormat::Text
+        | ReportFormat::Github
+        | ReportFormat::Sarif
+        | ReportFormat::Markdown
+        | ReportFormat::Junit => text(&session, merged, args.origin),
+    })?;
     Ok(Outcome::Clean)
+}
+
+/// The settings as JSON; with the place of each value if `origin` is set.
+fn json_text(session: &Session, merged: &Node, origin: bool) -> String {
+    match origin {
+        true => pretty(&json!({"schemaVersion": 1, "values": origins(session, merged)})),
+        false => pretty(&merged.to_json()),
+    }
+}
+
+/// The settings as YAML; as a table with the place of each value if `origin` is set.
+fn text(session: &Session, merged: &Node, origin: bool) -> String {
+    if origin {
+        return origins_table(&origins(session, merged));
+    }
+    let mut text = String::new();
+    emit(&mut text, &merged.to_value());
+    text
 }
 
 /// Prints why a tenant could not be resolved.

@@ -128,24 +128,25 @@ fn waivers_used(session: &Session, tenant: &str) -> usize {
     session.resolved.tenancy.permits.used_by(tenant)
 }
 
-/// Writes a list in the format that was asked for: as JSON under a name, or as text.
+/// Writes a list in each format that was asked for: as JSON under a name, or as text.
 fn deliver_list(
     cli: &Cli,
     name: &str,
     list: &[impl Serialize],
-    text: impl FnOnce() -> String,
+    text: impl Fn() -> String,
 ) -> Result<(), CliError> {
-    let asked = output::formats(cli)?;
-    let file = asked.first().and_then(|(_, file)| file.as_deref());
-    let text = match asked.first() {
-        Some((ReportFormat::Json, _)) => {
+    output::each(cli, |target| match target.format {
+        ReportFormat::Json => {
             let report = json!({"schemaVersion": 1, name: list});
             let text = serde_json::to_string_pretty(&report).unwrap_or_default();
             format!("{text}\n")
         }
-        _ => text(),
-    };
-    output::deliver(file, &text)
+        ReportFormat::Text
+        | ReportFormat::Github
+        | ReportFormat::Sarif
+        | ReportFormat::Markdown
+        | ReportFormat::Junit => text(),
+    })
 }
 
 fn errors(cli: &Cli, compiled: &Compiled<ObjectId>) -> Outcome {

@@ -11,7 +11,7 @@ use crate::cli::{CliError, Outcome, output};
 use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tenantry::bundle::{ClusterBundle, RenderedObject};
@@ -42,7 +42,6 @@ type Kinds = BTreeMap<(Text, Text), Text>;
 /// Runs the command.
 pub fn run(cli: &Cli, args: &VerifyArgs) -> Result<Outcome, CliError> {
     let reported = output::chosen(&args.only, &args.skip, "area")?;
-    let formats = output::formats(cli)?;
     let known = KnownFindings::read(&args.known)?;
 
     if args.print_rbac {
@@ -89,7 +88,7 @@ pub fn run(cli: &Cli, args: &VerifyArgs) -> Result<Outcome, CliError> {
 
     let mut clusters = run.clusters(chosen)?;
     let stale = compare_with_file(&known, &reported, &run.session.sources, &mut clusters)?;
-    deliver(cli, &run.session, &clusters, formats)?;
+    deliver(cli, &run.session, &clusters)?;
     for gone in stale {
         output::status(cli, &format!("stale entry of the baseline: {gone}"));
     }
@@ -546,37 +545,36 @@ fn deliver(
     cli: &Cli,
     session: &Session,
     clusters: &[report::VerifiedCluster],
-    formats: Vec<(ReportFormat, Option<PathBuf>)>,
 ) -> Result<(), CliError> {
-    let formats = if formats.is_empty() {
-        vec![(ReportFormat::Text, None)]
-    } else {
-        formats
-    };
+    output::each(cli, |target| match target.format {
+        ReportFormat::Json => report::json(&session.sources, clusters),
+        ReportFormat::Junit => report::junit(clusters),
+        ReportFormat::Markdown => report::markdown(clusters),
+        ReportFormat::Text | ReportFormat::Github | ReportFormat::Sarif => {
+            text(cli, session, clusters, target.file.is_none())
+        }
+    })
+}
 
-    for (format, file) in &formats {
-        let text = match format {
-            ReportFormat::Json => report::json(&session.sources, clusters),
-            ReportFormat::Junit => report::junit(clusters),
-            ReportFormat::Markdown => report::markdown(clusters),
-            _ => {
-                let found: Vec<_> = clusters
-                    .iter()
-                    .flat_map(|cluster| &cluster.report.found)
-                    .filter(|found| found.state != LiveState::Known)
-                    .map(report::shown)
-                    .collect();
-                let found = output::text(&session.sources, &found, file.is_none(), cli);
-                match cli.quiet {
-                    true => found,
-                    false => found + &report::text(clusters, cli.verbose),
-                }
-            }
-        };
-        output::deliver(file.as_deref(), &text)?;
+/// The report as text. `is_output` is whether it goes to standard output.
+fn text(
+    cli: &Cli,
+    session: &Session,
+    clusters: &[report::VerifiedCluster],
+    is_output: bool,
+) -> String {
+    let found: Vec<_> = clusters
+        .iter()
+        .flat_map(|cluster| &cluster.report.found)
+        .filter(|found| found.state != LiveState::Known)
+        .map(report::shown)
+        .collect();
+
+    let found = output::text(&session.sources, &found, is_output, cli);
+    match cli.quiet {
+        true => found,
+        false => found + &report::text(clusters, cli.verbose),
     }
-
-    Ok(())
 }
 
 /// The report of a cluster that cannot be reached, beside others that can.
