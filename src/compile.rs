@@ -337,24 +337,34 @@ pub fn emit<T: ObjectForm>(
         standings: Standings::default(),
         findings: std::mem::take(&mut resolved.findings),
     };
-    if !compiled.findings.iter().any(Diagnostic::stops_the_fleet) {
-        render_and_place(resolved, sources, manifests, options, &mut compiled);
+    let is_stopped = compiled.findings.iter().any(Diagnostic::stops_the_fleet)
+        || !render_and_place(resolved, sources, manifests, options, &mut compiled);
+    if is_stopped {
+        compiled.standings.stop(all_tenants(resolved));
     }
     sort(sources, &mut compiled.findings);
     compiled
 }
 
+/// The tenants that a spec declares, and those of the records.
+fn all_tenants(resolved: &ResolvedFleet) -> BTreeSet<String> {
+    let declared = resolved.specs.tenants.iter();
+    let declared = declared.map(|document| document.name.value.to_string());
+    let recorded = resolved.lock.tenants().into_keys().map(str::to_owned);
+    declared.chain(recorded).collect()
+}
+
 /// Adds the bundles, the tree, the standings and the findings of a fleet that nothing stopped so
-/// far.
+/// far. Returns whether the tenants could be rendered and may change so.
 fn render_and_place<T: ObjectForm>(
     resolved: &mut ResolvedFleet,
     sources: &SourceMap,
     manifests: &TenantManifests,
     options: &RenderOptions,
     compiled: &mut Compiled<T>,
-) {
+) -> bool {
     let Some(fleet) = &resolved.specs.fleet else {
-        return;
+        return false;
     };
     let findings = &mut compiled.findings;
     let broken = failing(findings);
@@ -374,7 +384,7 @@ fn render_and_place<T: ObjectForm>(
 
     findings.extend(faults);
     if findings.iter().any(Diagnostic::stops_the_fleet) {
-        return;
+        return false;
     }
     findings.extend(unused_waivers(&resolved.tenancy, findings));
 
@@ -395,7 +405,7 @@ fn render_and_place<T: ObjectForm>(
 
     place(
         resolved, fleet, sources, options, bundles, standings, compiled,
-    );
+    )
 }
 
 /// The waivers that no tenant without an error uses, once the tenants' manifests are checked.
@@ -410,7 +420,7 @@ fn unused_waivers(tenancy: &Tenancy, findings: &[Diagnostic]) -> Vec<Diagnostic>
 }
 
 /// Checks rendered tenants against the records, holds those that may not change so, and builds the
-/// tree of the others.
+/// tree of the others. Returns whether the records let the fleet change.
 fn place<T: ObjectForm>(
     resolved: &ResolvedFleet,
     fleet: &FleetDoc,
@@ -419,7 +429,7 @@ fn place<T: ObjectForm>(
     mut bundles: Vec<ClusterBundle<T>>,
     mut standings: Standings,
     compiled: &mut Compiled<T>,
-) {
+) -> bool {
     let request = TreeRequest {
         fleet,
         tenancy: &resolved.tenancy,
@@ -437,7 +447,8 @@ fn place<T: ObjectForm>(
     let refused = tree::check_moves(&request, &bundles);
     standings.hold(&refused);
     retain_tenants(&mut bundles, |tenant| standings.is_rendered(tenant));
-    if refused.iter().any(Diagnostic::stops_the_fleet) {
+    let may_change = !refused.iter().any(Diagnostic::stops_the_fleet);
+    if !may_change {
         bundles.clear();
     }
     compiled.findings.extend(refused);
@@ -456,6 +467,7 @@ fn place<T: ObjectForm>(
 
     compiled.bundles = bundles;
     compiled.standings = standings;
+    may_change
 }
 
 /// Whether a tenant or a cluster is one of those that were named, or none was.

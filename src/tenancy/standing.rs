@@ -28,6 +28,8 @@ pub enum Reason {
     File,
     /// The source that defines it was not given.
     Source,
+    /// A finding stops the whole fleet.
+    Fleet,
 }
 
 impl Standing {
@@ -100,6 +102,21 @@ impl Standings {
         let held = failing(findings).into_iter();
         self.by_tenant
             .extend(held.map(|tenant| (tenant, Standing::Held(Reason::Error))));
+    }
+
+    /// Holds these tenants because a finding stops the fleet. One that is held keeps its own reason.
+    pub fn stop(&mut self, tenants: impl IntoIterator<Item = String>) {
+        for tenant in tenants {
+            if !self.is_held(&tenant) {
+                self.by_tenant.insert(tenant, Standing::Held(Reason::Fleet));
+            }
+        }
+    }
+
+    /// Each tenant with its standing, in the order of the names.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, Standing)> {
+        let all = self.by_tenant.iter();
+        all.map(|(tenant, standing)| (tenant.as_str(), *standing))
     }
 
     /// The standing of a tenant; `None` if neither the fleet nor the records have it.
@@ -194,5 +211,12 @@ mod tests {
 
         standings.hold(&[Diagnostic::new(&FLEET, broken, "moves").tenant("other")]);
         assert!(standings.is_held("other"));
+
+        standings.stop(["wrong", "declared"].map(str::to_owned));
+        let reasons = ["wrong", "declared"].map(|name| standings.of(name));
+        assert_eq!(
+            reasons,
+            [Reason::Error, Reason::Fleet].map(|reason| Some(Standing::Held(reason)))
+        );
     }
 }

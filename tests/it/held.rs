@@ -233,3 +233,16 @@ fn a_source_that_is_not_given_holds_its_tenants() {
         ran.out
     );
 }
+
+#[test]
+fn a_fault_of_the_fleet_holds_every_tenant() {
+    let sandbox = two_tenants();
+    sandbox.run(&["render"]).code(0);
+    assert!(sandbox.run(&["status"]).code(0).out.contains("Valid"));
+
+    let unknown = format!("{FLEET}  defaultProfile: unknown\n");
+    sandbox.write("tenants/fleet.yaml", unknown);
+    let ran = sandbox.run(&["status"]).code(1);
+    let is_held = ran.out.matches("Held").count() == 2 && !ran.out.contains("Valid");
+    assert!(is_held, "{}", ran.all());
+}

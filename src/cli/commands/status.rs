@@ -36,14 +36,13 @@ pub fn run(cli: &Cli, args: &StatusArgs) -> Result<Outcome, CliError> {
         return artifacts(cli, &session, &compiled);
     }
 
-    let names = tenant_names(&session, &compiled);
     let objects = objects_by_tenant(&compiled);
-    let rows: Vec<TenantStatus<'_>> = names
+    let rows: Vec<TenantStatus<'_>> = compiled
+        .standings
         .iter()
-        .map(|name| {
-            let standing = compiled.standings.of(name).unwrap_or(Standing::Rendered);
+        .map(|(name, standing)| {
             let tenants = &session.resolved.tenancy.tenants;
-            let tenant = tenants.iter().find(|tenant| tenant.name.value == *name);
+            let tenant = tenants.iter().find(|tenant| tenant.name.value == name);
             // A held tenant is shown as its last rendered files say.
             match tenant.filter(|_| !standing.keeps_files()) {
                 Some(tenant) => resolved_status(&session, tenant, standing, &objects),
@@ -54,16 +53,6 @@ pub fn run(cli: &Cli, args: &StatusArgs) -> Result<Outcome, CliError> {
 
     deliver_list(cli, "tenants", &rows, || table(&rows))?;
     Ok(errors(cli, &compiled))
-}
-
-/// The tenants that a spec declares, and those that are held.
-fn tenant_names(session: &Session, compiled: &Compiled<ObjectId>) -> BTreeSet<String> {
-    let declared = session.resolved.specs.tenants.iter();
-    declared
-        .map(|document| document.name.value.as_str())
-        .chain(compiled.standings.held())
-        .map(str::to_owned)
-        .collect()
 }
 
 fn objects_by_tenant(compiled: &Compiled<ObjectId>) -> BTreeMap<&str, usize> {
