@@ -41,6 +41,22 @@ impl Standing {
         }
     }
 
+    /// Whether the tenant is rendered.
+    pub const fn is_rendered(self) -> bool {
+        match self {
+            Self::Rendered => true,
+            Self::Held(_) | Self::Skipped => false,
+        }
+    }
+
+    /// Whether the tenant is held.
+    pub const fn is_held(self) -> bool {
+        match self {
+            Self::Held(_) => true,
+            Self::Rendered | Self::Skipped => false,
+        }
+    }
+
     /// Whether the last rendered files stay as they are.
     pub const fn keeps_files(self) -> bool {
         match self {
@@ -126,12 +142,12 @@ impl Standings {
 
     /// Whether a tenant is rendered.
     pub fn is_rendered(&self, tenant: &str) -> bool {
-        self.of(tenant) == Some(Standing::Rendered)
+        self.of(tenant).is_some_and(Standing::is_rendered)
     }
 
     /// Whether a tenant is held.
     pub fn is_held(&self, tenant: &str) -> bool {
-        matches!(self.of(tenant), Some(Standing::Held(_)))
+        self.of(tenant).is_some_and(Standing::is_held)
     }
 
     /// The tenants that are held, in the order of their names.
