@@ -64,7 +64,7 @@ pub static CONVENTIONS: Conventions = Conventions {
         name: Text::new_static("flux-system"),
     },
     account: "kustomize-controller",
-    group_suffix: "toolkit.fluxcd.io",
+    group_suffixes: &["toolkit.fluxcd.io", OPERATOR_GROUP],
     applier: (KUSTOMIZE_GROUP, "Kustomization"),
     metadata_prefixes: &[
         "toolkit.fluxcd.io/",
@@ -348,6 +348,12 @@ fn notifications(sync: &SyncSpec, name: &str) -> Vec<Value> {
     .collect()
 }
 
+/// Whether an API group is Flux's or flux-operator's.
+pub fn is_group(group: &str) -> bool {
+    let mut suffixes = CONVENTIONS.group_suffixes.iter();
+    suffixes.any(|suffix| group.ends_with(suffix))
+}
+
 /// Says why a tenant may not have an object of Flux: it acts as Flux itself, or names a namespace
 /// that is not the tenant's.
 pub(super) fn reaches_out(
@@ -355,12 +361,13 @@ pub(super) fn reaches_out(
     object: &serde_json::Value,
     is_own: &dyn Fn(&str) -> bool,
 ) -> Option<String> {
-    if !id.group.ends_with(CONVENTIONS.group_suffix) {
+    if !is_group(&id.group) {
         return None;
     }
     let text = |pointer: &str| object.pointer(pointer).and_then(|value| value.as_str());
 
-    if matches!(id.kind.as_str(), "Kustomization" | "HelmRelease") {
+    let applies = ["Kustomization", "HelmRelease", "ResourceSet"];
+    if applies.contains(&id.kind.as_str()) {
         if text("/spec/serviceAccountName").is_none_or(str::is_empty) {
             return Some("it names no serviceAccountName, and may run as Flux itself".into());
         }

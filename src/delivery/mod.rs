@@ -31,8 +31,8 @@ pub struct Conventions {
     pub source: SourceName,
     /// The service account that applies the tree, where a cluster does not say otherwise.
     pub account: &'static str,
-    /// The end of the names of its API groups.
-    pub group_suffix: &'static str,
+    /// The ends of the names of its API groups.
+    pub group_suffixes: &'static [&'static str],
     /// The group and kind of its object that applies a folder.
     pub applier: (&'static str, &'static str),
     /// Prefixes of labels and annotations that it reads: no tenant may set them.
@@ -143,7 +143,8 @@ pub fn engine_of(fleet: &FleetSpec) -> Engine {
 pub fn is_engine_group(group: &str) -> bool {
     ENGINES
         .iter()
-        .any(|engine| group.ends_with(engine.group_suffix))
+        .flat_map(|engine| engine.group_suffixes)
+        .any(|suffix| group.ends_with(suffix))
 }
 
 /// Whether an engine reads a label or annotation.

@@ -794,3 +794,26 @@ fn objects_and_ranges_that_reach_outside_are_refused() {
             .contains("held: bad, good")
     );
 }
+
+#[test]
+fn a_resource_set_of_a_tenant_names_its_account() {
+    let fleet = format!("{FLEET}  tenantKinds: [fluxcd.controlplane.io/ResourceSet]\n");
+    for (spec, code) in [("{}", 1), ("{serviceAccountName: bad-sync}", 0)] {
+        let sandbox = with_bad("tenants/fleet.yaml", &fleet);
+        sandbox.write(
+            "tenants/bad.yaml",
+            tenant("bad", "  manifests: [../extra/x.yaml]\n"),
+        );
+        let set = format!(
+            "apiVersion: fluxcd.controlplane.io/v1\n\
+             kind: ResourceSet\n\
+             metadata: {{name: x, namespace: bad}}\n\
+             spec: {spec}\n"
+        );
+        sandbox.write("extra/x.yaml", set);
+
+        let ran = sandbox.run(&["check"]).code(code);
+        let is_refused = ran.out.contains("bundle/manifest-not-allowed");
+        assert_eq!(is_refused, code == 1, "{spec}: {}", ran.out);
+    }
+}

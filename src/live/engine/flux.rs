@@ -2,7 +2,7 @@
 //! objects say, and the commands of its CLI.
 
 use super::{ApplierState, EngineObservations, ObservedSource, Progress, ReadyCondition};
-use crate::delivery::flux::{CONVENTIONS, KUSTOMIZE_GROUP, SOURCE_GROUP};
+use crate::delivery::flux::{KUSTOMIZE_GROUP, SOURCE_GROUP, is_group};
 use crate::diagnostic::Level;
 use crate::kube::ObjectId;
 use crate::live::ListError;
@@ -497,7 +497,7 @@ pub(super) fn between_turns(id: &ObjectId, object: &Value, status: ObjectStatus)
     let fails = conditions(object).any(|c| c.kind == "Ready" && c.status == "False");
     let looks_again = status.stage == Stage::InProgress && status.reason == "Progressing";
 
-    if id.group.ends_with(CONVENTIONS.group_suffix) && is_done && looks_again && !fails {
+    if is_group(&id.group) && is_done && looks_again && !fails {
         ObjectStatus::current()
     } else {
         status
