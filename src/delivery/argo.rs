@@ -7,18 +7,31 @@ use crate::document::Node;
 pub const NAMESPACE: &str = "argocd";
 /// The API group of its objects.
 pub const GROUP: &str = "argoproj.io";
-/// The kind of the object that applies a folder.
+/// The kind of the object that applies folders.
 pub const APPLICATION: &str = "Application";
+/// The kind of the object that makes Applications from a template.
+const APPLICATION_SET: &str = "ApplicationSet";
 /// The prefix of labels and annotations that it reads.
 pub const METADATA_PREFIX: &str = "argocd.argoproj.io/";
 
-/// Reads the path that an Application applies. Its source is an address, and no object.
-pub(super) fn applied(root: &Node) -> Option<AppliedPath> {
-    let version = root.get("apiVersion")?.as_str()?;
-    let is_application =
-        version.starts_with("argoproj.io/") && root.get("kind")?.as_str()? == APPLICATION;
-    let path = root.at(&["spec", "source", "path"])?;
-    is_application
-        .then(|| AppliedPath::new(root, path, None))
-        .flatten()
+/// Reads the paths that an Application applies, or each Application of an ApplicationSet. Their
+/// sources are addresses, and no objects.
+pub(super) fn applied(root: &Node) -> Vec<AppliedPath> {
+    let text = |key: &str| root.get(key).and_then(Node::as_str).unwrap_or_default();
+    let group = text("apiVersion").split_once('/').map(|(group, _)| group);
+    let spec = match text("kind") {
+        APPLICATION => root.get("spec"),
+        APPLICATION_SET => root.at(&["spec", "template", "spec"]),
+        _ => None,
+    };
+    let Some(spec) = spec.filter(|_| group == Some(GROUP)) else {
+        return Vec::new();
+    };
+
+    let many = spec.get("sources").map_or(&[][..], Node::items);
+    spec.get("source")
+        .into_iter()
+        .chain(many)
+        .filter_map(|source| AppliedPath::new(root, source.get("path")?, None))
+        .collect()
 }

@@ -6,12 +6,12 @@ use crate::document::{Node, NodeValue, parse_foreign};
 use crate::source::{Source, SourceId, join, parent};
 use std::collections::BTreeMap;
 
-/// Reads the path that an object applies, if it is an engine's.
-fn read(root: &Node) -> Option<AppliedPath> {
-    let of_engine = Engine::ALL.into_iter().find_map(|engine| match engine {
+/// Reads the paths that an object applies, if it is an engine's.
+fn read(root: &Node) -> Vec<AppliedPath> {
+    let of_engine = Engine::ALL.into_iter().filter_map(|engine| match engine {
         Engine::Flux => flux::applied(root),
     });
-    of_engine.or_else(|| argo::applied(root))
+    of_engine.chain(argo::applied(root)).collect()
 }
 
 /// The folder of a cluster into which this file shows that an engine was bootstrapped.
@@ -47,7 +47,7 @@ impl RepositorySurvey {
 
         let applied: Vec<AppliedPath> = documents
             .iter()
-            .filter_map(|document| read(&document.root))
+            .flat_map(|document| read(&document.root))
             .collect();
 
         if let Some(folder) = bootstrapped(&source.path) {

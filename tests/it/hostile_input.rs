@@ -817,3 +817,34 @@ fn a_resource_set_of_a_tenant_names_its_account() {
         assert_eq!(is_refused, code == 1, "{spec}: {}", ran.out);
     }
 }
+
+#[test]
+fn every_source_of_an_application_counts() {
+    let application = |kind: &str, spec: &str| {
+        format!(
+            "apiVersion: argoproj.io/v1alpha1\n\
+             kind: {kind}\n\
+             metadata: {{name: x, namespace: argocd}}\n\
+             spec: {spec}\n"
+        )
+    };
+    let sources = "{sources: [{repoURL: r, path: charts}, {repoURL: r, path: rendered}]}";
+    let template = format!("{{generators: [], template: {{spec: {sources}}}}}");
+    for (text, code) in [
+        (application("Application", sources), 1),
+        (
+            application("Application", "{source: {repoURL: r, path: rendered}}"),
+            1,
+        ),
+        (application("ApplicationSet", &template), 1),
+        (
+            application("Application", "{sources: [{repoURL: r, path: charts}]}"),
+            0,
+        ),
+    ] {
+        let sandbox = with_bad("apps/x.yaml", &text);
+        let ran = sandbox.run(&["check"]).code(code);
+        let is_reported = ran.out.contains("gitops/path-applied-twice");
+        assert_eq!(is_reported, code == 1, "{text}: {}", ran.out);
+    }
+}
