@@ -7,14 +7,15 @@ use super::session::{Session, VERSION, today};
 use super::workspace::{Workspace, working_folder};
 use super::written::{WrittenTree, read_record};
 use rayon::prelude::*;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use tenantry::bundle::{self, MANIFEST, NamedManifest, TenantManifests};
 use tenantry::compile::{self, InputFiles, ResolvedFleet};
 use tenantry::delivery::{RepositorySurvey, may_say};
 use tenantry::diagnostic::{Diagnostic, Rule, Scope};
 use tenantry::source::{
-    NOT_UTF8, OUTSIDE_ROOT, Source, SourceId, SourceMap, TOO_LARGE, UNREADABLE, add_bytes,
+    NOT_UTF8, OUTSIDE_ROOT, Source, SourceId, SourceMap, TOO_LARGE, UNREADABLE, add_bytes, join,
+    parent,
 };
 use tenantry::spec::{FleetDoc, SpecFile};
 use tenantry::tenancy::Context;
@@ -198,8 +199,21 @@ impl<'a> Reading<'a> {
             .filter(|path| !own.entries.contains(path))
             .collect();
 
+        // A store lists only files with an ending.
+        let folders = paths.iter().flat_map(|path| {
+            std::iter::successors(Some(parent(path)), |folder| {
+                (!folder.is_empty()).then(|| parent(folder))
+            })
+        });
+        let folders: BTreeSet<&str> = folders.collect();
+        let without_ending: Vec<String> = folders
+            .into_iter()
+            .filter_map(|folder| join(folder, "Kustomization"))
+            .collect();
+
         let texts: Vec<Source> = paths
             .into_par_iter()
+            .chain(without_ending)
             .filter_map(|path| match store.read(&path) {
                 FileContent::Bytes(bytes) if may_say(&path, &bytes) => {
                     Some(Source::new(path, String::from_utf8(bytes).ok()?))

@@ -21,6 +21,11 @@ fn bootstrapped(path: &str) -> Option<&str> {
     })
 }
 
+/// The names of the file that kustomize reads in a folder.
+///
+/// Source: `RecognizedKustomizationFileNames` of kubernetes-sigs/kustomize/api/konfig.
+const KUSTOMIZATION_NAMES: [&str; 3] = ["kustomization.yaml", "kustomization.yml", "Kustomization"];
+
 /// The `resources` of each folder that has a kustomization.yaml, as paths from the root: an engine
 /// applies these of such a folder, and nothing else.
 pub type KustomizationFiles = BTreeMap<String, Vec<String>>;
@@ -88,5 +93,19 @@ pub fn may_say(path: &str, text: &[u8]) -> bool {
 
 fn is_kustomization_file(path: &str) -> bool {
     let file = path.rsplit('/').next().unwrap_or_default();
-    file.starts_with("kustomization.")
+    KUSTOMIZATION_NAMES.contains(&file)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_names_that_kustomize_reads_are_kustomization_files() {
+        for name in KUSTOMIZATION_NAMES {
+            assert!(is_kustomization_file(&format!("apps/{name}")), "{name}");
+        }
+        assert!(!is_kustomization_file("apps/kustomization.yaml.bak"));
+        assert!(!is_kustomization_file("apps/kustomization.json"));
+    }
 }

@@ -202,11 +202,18 @@ fn reaches(
         return false;
     }
     if let Some(resources) = kustomizations.get(folder) {
-        return resources
-            .iter()
-            .any(|r| within(ours, r) && r.contains('.') || reaches(r, ours, kustomizations, seen));
+        return resources.iter().any(|listed| match is_manifest(listed) {
+            true => within(ours, listed),
+            false => reaches(listed, ours, kustomizations, seen),
+        });
     }
     within(ours, folder)
+}
+
+/// Whether a resource that a kustomization.yaml lists is a file of objects, and no folder.
+fn is_manifest(path: &str) -> bool {
+    let ending = path.rsplit('.').next().unwrap_or_default();
+    ["yaml", "yml", "json"].contains(&ending)
 }
 
 fn within(path: &str, folder: &str) -> bool {
@@ -233,5 +240,16 @@ mod tests {
             |folder: &str| KustomizationFiles::from([(String::new(), vec![folder.to_owned()])]);
         assert!(!is_applied("", "rendered/prod", &lists("apps")));
         assert!(is_applied("", "rendered/prod", &lists("rendered")));
+        assert!(is_applied(
+            "",
+            "tenants/fleet.yaml",
+            &lists("tenants/fleet.yaml")
+        ));
+
+        // A folder whose name has a dot is bounded by its own file.
+        let mut dotted = lists("infra.v2");
+        dotted.insert("infra.v2".to_owned(), vec!["infra.v2/apps".to_owned()]);
+        assert!(is_applied("", "infra.v2/apps/prod", &dotted));
+        assert!(!is_applied("", "infra.v2/rendered/prod", &dotted));
     }
 }

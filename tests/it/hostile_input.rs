@@ -848,3 +848,19 @@ fn every_source_of_an_application_counts() {
         assert_eq!(is_reported, code == 1, "{text}: {}", ran.out);
     }
 }
+
+#[test]
+fn a_kustomization_file_without_an_ending_bounds_what_is_applied() {
+    let applied = "apiVersion: argoproj.io/v1alpha1\n\
+                   kind: Application\n\
+                   metadata: {name: x, namespace: argocd}\n\
+                   spec: {source: {repoURL: r, path: apps}}\n";
+    for (name, code) in [("Kustomization", 1), ("kustomization.yaml.bak", 0)] {
+        let sandbox = with_bad("root/x.yaml", applied);
+        sandbox.write("apps/deployment.yaml", "a: 1\n");
+        sandbox.write(&format!("apps/{name}"), "resources: [../rendered]\n");
+        let ran = sandbox.run(&["check"]).code(code);
+        let is_reported = ran.out.contains("gitops/path-applied-twice");
+        assert_eq!(is_reported, code == 1, "{name}: {}", ran.out);
+    }
+}
