@@ -210,7 +210,8 @@ impl Planner<'_> {
         for (path, entry) in &tree.held {
             if !self.disk.has(entry) {
                 let message = format!(
-                    "{path} is held for a tenant with an error, and is not as its record says"
+                    "{path} belongs to a tenant that this run does not render, and is not as its \
+                     record says"
                 );
                 let fix = format!("restore it from Git: git checkout -- {path}");
                 self.fault(&EDITED, path, message, &fix);
