@@ -14,6 +14,9 @@ pub const ENTRY: &str = "tenantry";
 /// The name of the object that applies what is rendered once a cluster.
 pub const PLATFORM: &str = "tenantry-platform";
 
+/// The start of the name of the object that applies the unit of one tenant.
+pub const TENANT_PREFIX: &str = "tenant-";
+
 /// A folder of tenants that one object of the engine applies.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct TreeUnit {
@@ -35,10 +38,16 @@ impl TreeUnit {
         }
     }
 
+    /// The tenant of the unit that an object of this name applies; `None` if no unit of one tenant
+    /// has this applier. The inverse of [`Self::applier`].
+    pub fn tenant_of(applier: &str) -> Option<&str> {
+        applier.strip_prefix(TENANT_PREFIX)
+    }
+
     /// The name of the object that applies it.
     pub fn applier(&self) -> String {
         if self.one_tenant {
-            format!("tenant-{}", self.name)
+            format!("{TENANT_PREFIX}{}", self.name)
         } else {
             format!("tenants-{}", self.name)
         }
@@ -133,7 +142,7 @@ pub fn text(objects: &[Value]) -> (String, Vec<String>) {
 }
 
 /// The end of the name of the object that applies a unit's deferred objects.
-const LATE: &str = ".late";
+pub const LATE: &str = ".late";
 
 /// Returns the name of the object that applies a unit's deferred objects, by the name of the one that
 /// applies its core objects.

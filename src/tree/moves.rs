@@ -1,7 +1,7 @@
 //! What the records and the lock do not allow: objects that move, namespaces that are removed, names
 //! of removed tenants.
 
-use super::entry::{TreeUnit, late_of};
+use super::entry::{LATE, TENANT_PREFIX, TreeUnit, late_of};
 use super::layout::{FileKind, TenantPart};
 use super::lock::Tombstone;
 use super::model::TreeRequest;
@@ -291,7 +291,7 @@ impl<'a, T: ObjectForm> Moves<'a, T> {
             let Some(FileKind::Unit(unit)) = folder.parse(&entry.path) else {
                 continue;
             };
-            let Some(tenant) = unit.strip_prefix("tenant-") else {
+            let Some(tenant) = TreeUnit::tenant_of(unit) else {
                 continue;
             };
             let is_there = recorded.contains(tenant) || self.tenants.contains_key(tenant);
@@ -431,7 +431,8 @@ fn derived_names(
 
         if made.len() > limit {
             let message = format!(
-                "the {kind} `{made}`, of `tenant-`, `{}` and `.late`, has {} characters, of {limit}",
+                "the {kind} `{made}`, of `{TENANT_PREFIX}`, `{}` and `{LATE}`, has {} characters, \
+                 of {limit}",
                 tenant.name.value,
                 made.len()
             );

@@ -3,6 +3,7 @@
 //! The record is the second line of a YAML file, so that two pull requests that each add a tenant
 //! touch no file together. The record of a document outside the tree is a line of the lock.
 
+use super::entry::ENTRY;
 use super::layout::{ClusterFolder, FileKind, Record};
 use super::shards::may_hold;
 use crate::kube::ObjectId;
@@ -141,7 +142,9 @@ impl FileEntry {
             (Some(FileKind::Outside { owner, .. }), Some(own)) => owner == own,
             (Some(FileKind::Unit(_) | FileKind::Platform), None) => true,
             (Some(FileKind::Entry(_)), None) => {
-                matches!(self.objects.as_slice(), [one] if one.ends_with("/tenantry"))
+                let is_applier =
+                    |object: &str| ObjectId::parse(object).is_some_and(|id| id.name == ENTRY);
+                matches!(self.objects.as_slice(), [one] if is_applier(one))
             }
             _ => false,
         }
