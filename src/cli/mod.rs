@@ -75,7 +75,7 @@ pub enum CliError {
     Unavailable(String),
     /// Some lists of a cluster could not be fetched: their number.
     #[cfg(feature = "cluster")]
-    #[error("{0} of the lists could not be had: what is said above is not all there is to say")]
+    #[error("{0} lists could not be fetched; the report is incomplete")]
     Partial(usize),
     /// A pipe that nobody reads any more.
     #[error("standard output is closed")]

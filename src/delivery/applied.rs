@@ -13,14 +13,14 @@ pub struct AppliedPath {
     pub by: String,
     /// The namespace of that object; may be empty.
     pub namespace: String,
-    /// The source that the object reads; nothing where it names an address.
+    /// The source that the object reads; `None` if it names an address.
     pub source: Option<SourceName>,
     /// Where the path is named.
     pub span: Span,
 }
 
 impl AppliedPath {
-    /// An object that applies what `path` names; nothing where that leaves the repository.
+    /// An object that applies what `path` names; `None` if that leaves the repository.
     pub(super) fn new(root: &Node, path: &Node, source: Option<SourceName>) -> Option<Self> {
         let kind = root.get("kind")?.as_str()?;
         let name = root
@@ -51,7 +51,7 @@ impl AppliedPath {
     }
 }
 
-/// The text of a field; empty where there is none.
+/// The text of a field; empty if there is none.
 pub(super) fn text_at(root: &Node, path: &[&str]) -> String {
     root.at(path)
         .and_then(Node::as_str)

@@ -24,7 +24,7 @@ pub struct ObjectId {
 }
 
 impl ObjectId {
-    /// A namespace's.
+    /// The identity of a Namespace.
     pub fn of_namespace(name: Text) -> Self {
         Self {
             group: Text::default(),
@@ -34,7 +34,7 @@ impl ObjectId {
         }
     }
 
-    /// The identity of an object; the reason why it is none.
+    /// The identity of an object, or the reason why the object has none.
     ///
     /// # Errors
     /// Which of apiVersion, kind and metadata.name is missing.

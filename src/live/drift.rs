@@ -59,10 +59,10 @@ pub struct FieldDifference {
     pub path: String,
     /// The names of the fields from the root of the object to the first list.
     pub fields: Vec<Text>,
-    /// What was rendered, as JSON; nothing for a field that was not, and opens what the rendered
+    /// What was rendered, as JSON; `None` if the field was not rendered, and opens what the rendered
     /// ones close.
     pub wanted: Option<String>,
-    /// What is there, as JSON; nothing where it is missing.
+    /// What is there, as JSON; `None` if it is missing.
     pub live: Option<String>,
     /// Who set it; of a field that is missing, who last changed the object besides those who apply
     /// it.
@@ -467,7 +467,7 @@ impl<'a> FieldComparison<'a> {
             && matches!((amount(wanted), amount(live)), (Some(a), Some(b)) if a == b)
     }
 
-    /// The keys by which the list at this path is merged; nothing where it is one value.
+    /// The keys by which the list at this path is merged; `None` if it is one value.
     fn keys(&self) -> Option<Keys> {
         let nodes = self
             .managed

@@ -54,8 +54,7 @@ pub fn check(
                 continue;
             }
             let message = format!("{thing} is of the tenant `{tenant}`, which nothing declares");
-            let fix =
-                "whoever owned it says whether it goes, and what is in it; or correct whose it is";
+            let fix = "ask its former owner before you delete it, or correct whose it is";
 
             all.push(LiveFinding {
                 diagnostic: Diagnostic::new(&ORPHANED, entry.span, message)

@@ -141,7 +141,7 @@ fn orphaned(wanted: &Desired, stray: &Stray, tenant: Option<&Text>) -> LiveFindi
 
     let fix = match stray.id.kind.as_str() {
         "Namespace" => {
-            "whoever owned it says whether it goes, and everything in it with it".to_owned()
+            "ask its former owner before you delete it: everything in it goes too".to_owned()
         }
         _ => {
             let delete = wanted.kubectl("delete", &stray.id, "");

@@ -176,7 +176,7 @@ fn met_by_held(all: &Claims<'_>, held_hosts: &[(&str, &str)], out: &mut Vec<Diag
 }
 
 /// What the lock gives to another tenant: one that cannot be read now, or, for a namespace, one
-/// that has not let it go.
+/// that still has it.
 fn held_by_others(
     all: &Claims<'_>,
     shared: &BTreeSet<ClaimKey<'_>>,
@@ -202,8 +202,7 @@ fn held_by_others(
         };
         for claim in claims {
             let (kind, name) = (thing.kind.name(), thing.called());
-            let message =
-                format!("the {kind} `{name}` is that of `{holder}`, which has not let it go");
+            let message = format!("the {kind} `{name}` still belongs to `{holder}`");
             let rule = if matches!(thing.kind, ClaimKind::Group | ClaimKind::User) {
                 &SHARED_SUBJECT
             } else {

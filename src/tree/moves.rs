@@ -301,7 +301,7 @@ impl<'a, T: ObjectForm> Moves<'a, T> {
             }
 
             let message = format!(
-                "the files of `{tenant}` on `{}` are gone, and with them what it has",
+                "the files of `{tenant}` on `{}` were deleted, so its namespaces are unknown",
                 self.cluster
             );
 
@@ -384,7 +384,7 @@ fn quarantine(
         };
 
         if let Some(what) = what {
-            let message = format!("{what} was that of a tenant which went from `{cluster}`");
+            let message = format!("{what} belonged to a tenant that was removed from `{cluster}`");
             out.push(
                 Diagnostic::new(&QUARANTINED, tenant.name.span, message)
                     .fix(

@@ -200,7 +200,7 @@ fn partial(ran: &Ran, why: &str) {
         ran.all()
     );
     assert!(ran.out.contains("not known to be converged"), "{}", ran.out);
-    assert!(ran.err.contains("could not be had"), "{}", ran.err);
+    assert!(ran.err.contains("could not be fetched"), "{}", ran.err);
 }
 
 #[test]

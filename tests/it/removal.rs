@@ -54,7 +54,7 @@ fn a_namespace_does_not_move_to_another_tenant() {
 
     let ran = sandbox.run(&["render"]).code(1);
     assert!(
-        ran.err.contains("tenancy/claimed-twice") && ran.err.contains("has not let it go"),
+        ran.err.contains("tenancy/claimed-twice") && ran.err.contains("still belongs to"),
         "{}",
         ran.err
     );
