@@ -589,6 +589,26 @@ mod tests {
     }
 
     #[test]
+    fn what_is_asked_of_a_kind_agrees_with_its_row() {
+        for (group, kind) in all() {
+            let name = format!("{}.{}", kind.name, group.name);
+            let id = ObjectId {
+                group: group.name.into(),
+                kind: kind.name.into(),
+                namespace: "n".into(),
+                name: "x".into(),
+            };
+            let is_policy = kind.plural.contains("networkpolic");
+            let grants = group.name == "rbac.authorization.k8s.io";
+
+            assert_eq!(is_floor(&id), kind.floor || is_policy, "{name}");
+            assert!(!is_policy || governs_network(kind.name), "{name}");
+            assert!(!kind.floor || closes(&id) != grants, "{name}");
+            assert!(!is_policy || closes(&id), "{name}");
+        }
+    }
+
+    #[test]
     fn each_position_in_the_order_of_applying_has_one_name() {
         let positions: BTreeSet<(usize, &str)> = all()
             .filter_map(|(_, kind)| Some((kind.apply_order?, kind.name)))
