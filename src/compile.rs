@@ -116,7 +116,7 @@ pub fn resolve(
     let load = || load_tenants(sources, &rest, home, in_shared, resolve_context.as_ref());
     let remember = || {
         let foreign = lock.foreign(&cluster_names(&specs));
-        (lock.prior(&context.leaving, &foreign), foreign)
+        (lock.prior(&context.removable, &foreign), foreign)
     };
 
     let (loaded, (prior, foreign)) = rayon::join(load, remember);
@@ -305,7 +305,7 @@ pub struct RenderOptions {
     /// Only these clusters, where any are named.
     pub clusters: Vec<String>,
     /// Tenants that may go.
-    pub allow_removal: Vec<String>,
+    pub removable: Vec<String>,
     /// The version of this program.
     pub version: String,
 }
@@ -437,7 +437,7 @@ fn place<T: ObjectForm>(
         lock: &resolved.lock,
         layout: &options.layout,
         standings: &standings.clone(),
-        allow_removal: &options.allow_removal,
+        removable: &options.removable,
         version: &options.version,
         templates: &resolved.templates.digest,
         profiles: &resolved.profiles_digest,

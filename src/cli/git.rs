@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use tenantry::source::{MAX_BYTES, Source, SourceId};
-use tenantry::tree::{Baseline, Lock, is_below_tree};
+use tenantry::tree::{Lock, TreeRevision, is_below_tree};
 
 /// The YAML files of a revision.
 pub struct Revision {
@@ -67,7 +67,7 @@ fn tree_at<'r>(repository: &'r Repository, rev: &str) -> Result<git2::Tree<'r>, 
 ///
 /// Clusters are taken from the revision's own lock; one that cannot be read names none, so that no
 /// cluster counts as behind.
-pub fn baseline(workspace: &Workspace, revision: &str) -> Result<Baseline, CliError> {
+pub fn baseline(workspace: &Workspace, revision: &str) -> Result<TreeRevision, CliError> {
     let repository = Repository::discover(&workspace.tree_base).map_err(fault("no repository"))?;
     let root = tree_at(&repository, revision)?;
     let folder = match folder_in(&repository, &workspace.tree_base)? {
@@ -79,9 +79,9 @@ pub fn baseline(workspace: &Workspace, revision: &str) -> Result<Baseline, CliEr
                 .map_err(fault(revision))?,
             // The folder is new since then: nothing of it can be behind.
             Err(_) => {
-                return Ok(Baseline {
+                return Ok(TreeRevision {
                     revision: revision.to_owned(),
-                    ..Baseline::default()
+                    ..TreeRevision::default()
                 });
             }
         },
@@ -114,7 +114,7 @@ pub fn baseline(workspace: &Workspace, revision: &str) -> Result<Baseline, CliEr
         })
         .map_err(fault(revision))?;
 
-    Ok(Baseline {
+    Ok(TreeRevision {
         revision: revision.to_owned(),
         clusters: lock.clusters,
         files,

@@ -44,7 +44,7 @@ impl FleetFiles {
 }
 
 /// A fleet that is being read.
-pub struct Reading<'a> {
+pub struct FleetReader<'a> {
     cli: &'a Cli,
     workspace: Workspace,
     store: &'a dyn Store,
@@ -52,7 +52,7 @@ pub struct Reading<'a> {
     files: InputFiles,
 }
 
-impl<'a> Reading<'a> {
+impl<'a> FleetReader<'a> {
     /// Starts to read a fleet from a store.
     pub fn new(cli: &'a Cli, workspace: Workspace, store: &'a dyn Store) -> Self {
         let files = InputFiles {

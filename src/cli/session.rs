@@ -3,7 +3,7 @@
 use super::CliError;
 use super::args::Cli;
 use super::files::{DiskStore, Store};
-use super::reading::{FleetFiles, Reading};
+use super::reading::{FleetFiles, FleetReader};
 use super::workspace::Workspace;
 use super::written::WrittenTree;
 use std::collections::BTreeSet;
@@ -47,7 +47,8 @@ impl Session {
         let workspace = Workspace::find(cli, None)?;
         let disk = DiskStore::new(&workspace.root)?;
         let files = FleetFiles::read(&workspace, &disk)?;
-        let light = Reading::new(cli, workspace, &disk).resolve(files, None, Context::default())?;
+        let light =
+            FleetReader::new(cli, workspace, &disk).resolve(files, None, Context::default())?;
         match light
             .resolved
             .findings
@@ -77,7 +78,7 @@ impl Session {
             || FleetFiles::read(&workspace, store),
             || WrittenTree::read(&workspace),
         );
-        Reading::new(cli, workspace, store).resolve(files?, Some(written?), context)
+        FleetReader::new(cli, workspace, store).resolve(files?, Some(written?), context)
     }
 
     /// Whether a spec declares this tenant.
@@ -134,7 +135,7 @@ impl Session {
             },
             tenants: selection.tenants,
             clusters: selection.clusters,
-            allow_removal: selection.allow_removal,
+            removable: selection.removable,
             version: VERSION.to_owned(),
         };
 
@@ -170,7 +171,7 @@ pub struct Selection {
     /// Only these clusters, where any are named.
     pub clusters: Vec<String>,
     /// Tenants that may go.
-    pub allow_removal: Vec<String>,
+    pub removable: Vec<String>,
 }
 
 /// The day that decides about waivers.

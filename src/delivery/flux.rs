@@ -5,8 +5,8 @@
 
 use super::applied::{AppliedPath, text_at};
 use super::{
-    AppliedFolder, ClusterEngine, Conventions, Engine, EngineMark, FolderOrigin, MarkEffect,
-    SourceName, SyncValues, Treatment,
+    AppliedFolder, ClusterEngine, Conventions, Engine, EngineMark, FolderOrigin, GroupKind,
+    MarkEffect, SourceName, SyncValues, Treatment,
 };
 use crate::document::Node;
 use crate::kube::ObjectId;
@@ -65,7 +65,10 @@ pub static CONVENTIONS: Conventions = Conventions {
     },
     account: "kustomize-controller",
     group_suffixes: &["toolkit.fluxcd.io", OPERATOR_GROUP],
-    applier: (KUSTOMIZE_GROUP, "Kustomization"),
+    applier: GroupKind {
+        group: KUSTOMIZE_GROUP,
+        kind: "Kustomization",
+    },
     metadata_prefixes: &[
         "toolkit.fluxcd.io/",
         "kustomize.toolkit.fluxcd.io/",
@@ -407,7 +410,7 @@ const NAMESPACE_FIELDS: [&str; 5] = [
 
 /// Reads the path that a Kustomization applies.
 pub(super) fn applied(root: &Node) -> Option<AppliedPath> {
-    let (group, kind) = CONVENTIONS.applier;
+    let GroupKind { group, kind } = CONVENTIONS.applier;
     let version = root.get("apiVersion")?.as_str()?;
     let is_applier = version.split_once('/')?.0 == group && root.get("kind")?.as_str()? == kind;
     let source = SourceName {

@@ -34,7 +34,7 @@ pub struct Conventions {
     /// The ends of the names of its API groups.
     pub group_suffixes: &'static [&'static str],
     /// The group and kind of its object that applies a folder.
-    pub applier: (&'static str, &'static str),
+    pub applier: GroupKind,
     /// Prefixes of labels and annotations that it reads: no tenant may set them.
     pub metadata_prefixes: &'static [&'static str],
     /// Labels and annotations by which it treats one object unlike the others.
@@ -45,6 +45,22 @@ pub struct Conventions {
     pub name_limit: usize,
     /// The least seconds between two looks at a source.
     pub least_interval: u32,
+}
+
+/// A kind of object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct GroupKind {
+    /// Its API group.
+    pub group: &'static str,
+    /// Its name.
+    pub kind: &'static str,
+}
+
+impl GroupKind {
+    /// Whether an object is of this kind.
+    pub fn is_of(self, id: &ObjectId) -> bool {
+        self.group == id.group && self.kind == id.kind
+    }
 }
 
 /// An object that holds what an engine applies.

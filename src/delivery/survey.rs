@@ -87,7 +87,7 @@ impl RepositorySurvey {
 pub fn may_say(path: &str, text: &[u8]) -> bool {
     let has = |needle: &str| memchr::memmem::find(text, needle.as_bytes()).is_some();
     is_kustomization_file(path)
-        || ENGINES.iter().any(|engine| has(engine.applier.0))
+        || ENGINES.iter().any(|engine| has(engine.applier.group))
         || has(argo::GROUP)
 }
 

@@ -263,7 +263,7 @@ impl Desired {
 
     /// Whether it is of the kind of the engine's objects that apply a folder.
     pub fn is_applier(&self, id: &ObjectId) -> bool {
-        (&*id.group, &*id.kind) == conventions(self.engine).applier
+        conventions(self.engine).applier.is_of(id)
     }
 
     /// Whether it is asked whether an object is there. Where only some tenants are asked about,

@@ -14,20 +14,31 @@ use std::collections::BTreeMap;
 
 /// What became of an object.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Change {
+pub enum ObjectChange {
     /// It is new.
     Added,
     /// It is gone.
     Removed,
-    /// Fields differ: the path, before, after.
-    Changed(Vec<(String, Option<Value>, Option<Value>)>),
+    /// Fields differ.
+    Changed(Vec<FieldChange>),
+}
+
+/// A field that differs.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FieldChange {
+    /// Its path.
+    pub path: String,
+    /// Its value before; `None` if it was not there.
+    pub before: Option<Value>,
+    /// Its value after; `None` if it is not there.
+    pub after: Option<Value>,
 }
 
 /// The differences between two sets of objects.
 #[derive(Debug, Default)]
 pub struct Difference {
     /// Changed objects, by identity.
-    pub changes: BTreeMap<ObjectId, Change>,
+    pub changes: BTreeMap<ObjectId, ObjectChange>,
     /// How many objects differ only in what tenantry adds to each.
     pub metadata_only: usize,
     /// How many objects are equal.
@@ -41,7 +52,7 @@ pub fn diff(before: &Objects, after: &Objects, own_metadata: bool) -> Difference
     let mut out = Difference::default();
     for (id, old) in before {
         let Some(new) = after.get(id) else {
-            out.changes.insert(id.clone(), Change::Removed);
+            out.changes.insert(id.clone(), ObjectChange::Removed);
             continue;
         };
 
@@ -55,16 +66,18 @@ pub fn diff(before: &Objects, after: &Objects, own_metadata: bool) -> Difference
         compare("", Some(&old_plain), Some(&new_plain), &mut fields);
 
         if is_secret(old) || is_secret(new) {
-            for (path, before, after) in &mut fields {
-                if !path.starts_with("metadata") {
-                    *before = before.take().map(|_| Value::from("(not shown)"));
-                    *after = after.take().map(|_| Value::from("(not shown)"));
+            let shown = |value: Option<Value>| value.map(|_| Value::from("(not shown)"));
+            for field in &mut fields {
+                if !field.path.starts_with("metadata") {
+                    field.before = shown(field.before.take());
+                    field.after = shown(field.after.take());
                 }
             }
         }
 
         if !fields.is_empty() {
-            out.changes.insert(id.clone(), Change::Changed(fields));
+            out.changes
+                .insert(id.clone(), ObjectChange::Changed(fields));
         } else if !own_metadata && normal(id, old, true) != normal(id, new, true) {
             out.metadata_only += 1;
         } else {
@@ -73,7 +86,7 @@ pub fn diff(before: &Objects, after: &Objects, own_metadata: bool) -> Difference
     }
 
     for id in after.keys().filter(|id| !before.contains_key(id)) {
-        out.changes.insert(id.clone(), Change::Added);
+        out.changes.insert(id.clone(), ObjectChange::Added);
     }
     out
 }
@@ -186,12 +199,7 @@ fn quantities(amounts: Option<&mut Value>) {
     }
 }
 
-fn compare(
-    path: &str,
-    old: Option<&Value>,
-    new: Option<&Value>,
-    out: &mut Vec<(String, Option<Value>, Option<Value>)>,
-) {
+fn compare(path: &str, old: Option<&Value>, new: Option<&Value>, out: &mut Vec<FieldChange>) {
     match (old, new) {
         (Some(Value::Object(a)), Some(Value::Object(b))) => {
             for (key, value) in a {
@@ -207,11 +215,11 @@ fn compare(
             }
         }
         (a, b) if a == b => {}
-        (a, b) => out.push((
-            path.trim_start_matches('.').to_owned(),
-            a.cloned(),
-            b.cloned(),
-        )),
+        (a, b) => out.push(FieldChange {
+            path: path.trim_start_matches('.').to_owned(),
+            before: a.cloned(),
+            after: b.cloned(),
+        }),
     }
 }
 
@@ -224,15 +232,20 @@ pub fn text(difference: &Difference) -> String {
     let mut out = String::new();
     for (id, change) in &difference.changes {
         match change {
-            Change::Added => out.push_str(&format!("+ {id}\n")),
-            Change::Removed => out.push_str(&format!("- {id}\n")),
-            Change::Changed(fields) => {
+            ObjectChange::Added => out.push_str(&format!("+ {id}\n")),
+            ObjectChange::Removed => out.push_str(&format!("- {id}\n")),
+            ObjectChange::Changed(fields) => {
                 out.push_str(&format!("~ {id}\n"));
-                for (path, old, new) in fields {
+                for FieldChange {
+                    path,
+                    before,
+                    after,
+                } in fields
+                {
                     out.push_str(&format!(
                         "    {path}: {} -> {}\n",
-                        shown(old.as_ref()),
-                        shown(new.as_ref())
+                        shown(before.as_ref()),
+                        shown(after.as_ref())
                     ));
                 }
             }
@@ -249,13 +262,15 @@ impl Difference {
         before: &'a Objects,
         after: &'a Objects,
     ) -> Vec<ChangedObject<'a>> {
-        let object = |(id, change): (&'a ObjectId, &'a Change)| ChangedObject {
+        let object = |(id, change): (&'a ObjectId, &'a ObjectChange)| ChangedObject {
             id,
             before: before.get(id),
             after: after.get(id),
             fields: match change {
-                Change::Added | Change::Removed => Vec::new(),
-                Change::Changed(fields) => fields.iter().map(|(path, ..)| path.as_str()).collect(),
+                ObjectChange::Added | ObjectChange::Removed => Vec::new(),
+                ObjectChange::Changed(fields) => {
+                    fields.iter().map(|field| field.path.as_str()).collect()
+                }
             },
         };
         self.changes.iter().map(object).collect()
@@ -340,12 +355,13 @@ fn lines_text(delta: &Delta) -> String {
 
 /// How many objects of each kind were added, removed and changed, in words.
 pub fn summary(difference: &Difference) -> String {
-    let of = |test: fn(&Change) -> bool| difference.changes.values().filter(|c| test(c)).count();
+    let of =
+        |test: fn(&ObjectChange) -> bool| difference.changes.values().filter(|c| test(c)).count();
     let mut text = format!(
         "{} added, {} removed, {} changed, {} equal",
-        of(|c| matches!(c, Change::Added)),
-        of(|c| matches!(c, Change::Removed)),
-        of(|c| matches!(c, Change::Changed(_))),
+        of(|c| matches!(c, ObjectChange::Added)),
+        of(|c| matches!(c, ObjectChange::Removed)),
+        of(|c| matches!(c, ObjectChange::Changed(_))),
         difference.equal + difference.metadata_only
     );
     if difference.metadata_only > 0 {
@@ -390,12 +406,22 @@ pub fn json(difference: &Difference, deltas: &Deltas) -> String {
         .changes
         .iter()
         .map(|(id, change)| match change {
-            Change::Added => serde_json::json!({"object": id.to_string(), "change": "added"}),
-            Change::Removed => serde_json::json!({"object": id.to_string(), "change": "removed"}),
-            Change::Changed(fields) => {
+            ObjectChange::Added => serde_json::json!({"object": id.to_string(), "change": "added"}),
+            ObjectChange::Removed => {
+                serde_json::json!({"object": id.to_string(), "change": "removed"})
+            }
+            ObjectChange::Changed(fields) => {
                 let fields: Vec<Value> = fields
                     .iter()
-                    .map(|(path, old, new)| serde_json::json!({"path": path, "before": old, "after": new}))
+                    .map(
+                        |FieldChange {
+                             path,
+                             before,
+                             after,
+                         }| {
+                            serde_json::json!({"path": path, "before": before, "after": after})
+                        },
+                    )
                     .collect();
                 serde_json::json!({"object": id.to_string(), "change": "changed", "fields": fields})
             }

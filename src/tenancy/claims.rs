@@ -107,13 +107,13 @@ pub fn shared(fleet: &FleetDoc) -> BTreeSet<String> {
 /// The claims on each thing, in order.
 type Claims<'a> = BTreeMap<ClaimKey<'a>, Vec<TenantClaim<'a>>>;
 
-/// Reports what is claimed twice. `leaving` are tenants that may go.
+/// Reports what is claimed twice. `removable` are tenants that may go.
 pub fn check(
     tenants: &[Tenant],
     fleet: &FleetDoc,
     clusters: &[String],
     prior: &Prior<'_>,
-    leaving: &[String],
+    removable: &[String],
 ) -> Vec<Diagnostic> {
     let mut out = Vec::new();
     let shared = shared(fleet);
@@ -122,7 +122,8 @@ pub fn check(
         .iter()
         .map(|tenant| tenant.name.value.as_str())
         .collect();
-    let gone = |holder: &str| !names.contains(holder) && leaving.iter().all(|name| name != holder);
+    let gone =
+        |holder: &str| !names.contains(holder) && removable.iter().all(|name| name != holder);
 
     let mut all = Claims::new();
     for tenant in tenants {
@@ -134,7 +135,7 @@ pub fn check(
     }
 
     met_by_held(&all, &prior.hosts_of(gone), &mut out);
-    held_by_others(&all, &shared, &names, prior, leaving, &mut out);
+    held_by_others(&all, &shared, &names, prior, removable, &mut out);
 
     for (thing, claims) in all
         .iter()
@@ -182,7 +183,7 @@ fn held_by_others(
     shared: &BTreeSet<ClaimKey<'_>>,
     names: &IndexSet<&str>,
     prior: &Prior<'_>,
-    leaving: &[String],
+    removable: &[String],
     out: &mut Vec<Diagnostic>,
 ) {
     for (thing, claims) in all.iter().filter(|(thing, _)| !shared.contains(thing)) {
@@ -193,7 +194,7 @@ fn held_by_others(
             let claims_it = claims
                 .iter()
                 .any(|claim| claim.tenant.name.value == **holder);
-            let leaves = leaving.iter().any(|name| name == *holder);
+            let leaves = removable.iter().any(|name| name == *holder);
             !leaves && !claims_it && (!readable || thing.kind == ClaimKind::Namespace)
         };
 

@@ -128,7 +128,15 @@ impl Linker<'_> {
         let broken = failing(out);
         let (plan, claimed_twice) = rayon::join(
             || network::plan(tenants, &fleet.spec, waivers, known, &broken),
-            || claims::check(tenants, fleet, &clusters, self.prior, &self.context.leaving),
+            || {
+                claims::check(
+                    tenants,
+                    fleet,
+                    &clusters,
+                    self.prior,
+                    &self.context.removable,
+                )
+            },
         );
 
         out.extend(plan.assign(tenants));

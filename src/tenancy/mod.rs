@@ -73,7 +73,7 @@ pub struct Context {
     /// Whether each tenant keeps its merged tree, with the place of each value.
     pub keep_merged: bool,
     /// Tenants that may be removed: without their file they no longer exist.
-    pub leaving: Vec<String>,
+    pub removable: Vec<String>,
 }
 
 /// The fleet's tenants.

@@ -4,7 +4,7 @@ use super::merge::merge;
 use super::model::Tenant;
 use super::names;
 use super::profile::{Profile, check_enforced};
-use super::waivers::{Used, WaiverUse, Waivers};
+use super::waivers::{UsedWaivers, WaiverUse, Waivers};
 use super::{DERIVED_NAME, FLEET, RESERVED_NAME, UNKNOWN_PROFILE};
 use crate::diagnostic::{Diagnostic, Rule, Scope, rule};
 use crate::document::{Node, NodeValue, Spanned, deserialize};
@@ -113,7 +113,7 @@ pub struct Resolved<'a> {
     /// The findings of the document.
     pub findings: Vec<Diagnostic>,
     /// The waivers that it uses.
-    pub used: Used<'a>,
+    pub used: UsedWaivers<'a>,
 }
 
 impl ResolveContext<'_> {
@@ -122,7 +122,7 @@ impl ResolveContext<'_> {
         let resolver = Resolver {
             fleet: self.fleet,
             profiles: &self.profiles,
-            waivers: self.waivers.tally(),
+            waivers: self.waivers.start_use(),
             parameters: self.parameters.as_ref(),
             keep_merged: self.keep_merged,
         };

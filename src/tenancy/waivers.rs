@@ -192,7 +192,7 @@ pub struct WaiverUse<'a> {
 
 /// The waivers that a document used.
 #[derive(Debug, Default)]
-pub struct Used<'a>(Vec<&'a AtomicBool>);
+pub struct UsedWaivers<'a>(Vec<&'a AtomicBool>);
 
 impl<'a> WaiverUse<'a> {
     /// Reports a loosening, unless it is permitted.
@@ -221,12 +221,12 @@ impl<'a> WaiverUse<'a> {
     }
 
     /// The waivers that were used.
-    pub fn into_used(self) -> Used<'a> {
-        Used(self.used.into_inner())
+    pub fn into_used(self) -> UsedWaivers<'a> {
+        UsedWaivers(self.used.into_inner())
     }
 }
 
-impl Used<'_> {
+impl UsedWaivers<'_> {
     /// Counts them as in use.
     pub fn count(self) {
         self.0
@@ -345,7 +345,7 @@ impl<'a> Waivers<'a> {
 
     /// A view of them for one document, which may turn out not to count: what it uses is counted
     /// apart.
-    pub fn tally(&self) -> WaiverUse<'_> {
+    pub fn start_use(&self) -> WaiverUse<'_> {
         WaiverUse {
             waivers: self,
             used: RefCell::default(),

@@ -263,7 +263,7 @@ impl Lock {
 
     /// What the tenants' stage wants to know of it; nothing of tenants that may go, nor of files
     /// whose records do not count.
-    pub fn prior(&self, leaving: &[String], foreign: &BTreeSet<String>) -> Prior<'_> {
+    pub fn prior(&self, removable: &[String], foreign: &BTreeSet<String>) -> Prior<'_> {
         let mut prior = Prior::default();
         for entry in self
             .files
@@ -273,7 +273,7 @@ impl Lock {
             let Some(tenant) = entry
                 .tenant
                 .as_deref()
-                .filter(|name| leaving.iter().all(|l| l != name))
+                .filter(|name| removable.iter().all(|l| l != name))
             else {
                 continue;
             };

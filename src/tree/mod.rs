@@ -36,8 +36,8 @@ pub use lock::{LOCK_INVALID, Lock, Tombstone};
 pub use model::{Artifact, DesiredFile, Tree, TreeRequest};
 pub use moves::{OBJECT_MOVED, QUARANTINED, UNKNOWN_CLUSTER, UNRETIRED_REMOVAL, check_moves};
 pub use plan::{
-    BEHIND, Baseline, Behind, Disk, EDITED, FOREIGN_FILE, OnDisk, Plan, STALE, check as check_disk,
-    plan,
+    BEHIND, Behind, Disk, EDITED, FOREIGN_FILE, OnDisk, Plan, STALE, TreeRevision,
+    check as check_disk, plan,
 };
 pub use record::{FileEntry, digest, namespaces as namespaces_of, record_range};
 pub use shards::kustomization_of;

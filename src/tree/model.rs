@@ -71,7 +71,7 @@ pub struct TreeRequest<'a> {
     /// The standing of each tenant.
     pub standings: &'a Standings,
     /// Tenants that may go.
-    pub allow_removal: &'a [String],
+    pub removable: &'a [String],
     /// The version of this program.
     pub version: &'a str,
     /// The digest of the templates.

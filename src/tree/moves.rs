@@ -214,7 +214,7 @@ impl<'a, T: ObjectForm> Moves<'a, T> {
     ) -> Option<Diagnostic> {
         let Some((part, index)) = now else {
             let is_namespace = id.kind == "Namespace" && id.group.is_empty();
-            let allowed = || self.request.allow_removal.iter().any(|name| name == owner);
+            let allowed = || self.request.removable.iter().any(|name| name == owner);
             return (is_namespace && !allowed()).then(|| self.removed(id, entry, owner));
         };
 
@@ -285,7 +285,7 @@ impl<'a, T: ObjectForm> Moves<'a, T> {
         };
 
         let recorded: BTreeSet<&str> = files().filter_map(tenant_of).collect();
-        let allowed = |tenant: &str| self.request.allow_removal.iter().any(|name| name == tenant);
+        let allowed = |tenant: &str| self.request.removable.iter().any(|name| name == tenant);
 
         for entry in files() {
             let Some(FileKind::Unit(unit)) = folder.parse(&entry.path) else {
@@ -427,7 +427,7 @@ fn derived_names(
         };
 
         let made = late_of(&unit.applier());
-        let (limit, kind) = (engine.name_limit, engine.applier.1);
+        let (limit, kind) = (engine.name_limit, engine.applier.kind);
 
         if made.len() > limit {
             let message = format!(

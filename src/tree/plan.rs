@@ -289,12 +289,12 @@ pub enum Behind<'a> {
     /// The lock and the records on disk. The author of a change can write both.
     OnDisk,
     /// A revision of the tree that the author of a change cannot write.
-    Since(&'a Baseline),
+    Since(&'a TreeRevision),
 }
 
 /// The tree at a revision, compared with the disk byte for byte.
 #[derive(Debug, Default)]
-pub struct Baseline {
+pub struct TreeRevision {
     /// The revision, as the user named it.
     pub revision: String,
     /// The clusters of the revision's lock, by name.
@@ -303,7 +303,7 @@ pub struct Baseline {
     pub files: BTreeMap<String, bool>,
 }
 
-impl Baseline {
+impl TreeRevision {
     /// Whether a cluster's line of the lock and each of its files are as at the revision.
     fn holds(&self, now: &ClusterEntry, locked: Option<&ClusterEntry>, disk: &Disk) -> bool {
         let belongs = |path: &str| now.has(path);

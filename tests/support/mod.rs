@@ -151,7 +151,7 @@ pub fn emit<T: ObjectForm>(
         },
         tenants: Vec::new(),
         clusters: Vec::new(),
-        allow_removal: Vec::new(),
+        removable: Vec::new(),
         version: "0.1.0".into(),
     };
 

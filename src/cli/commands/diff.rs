@@ -30,7 +30,7 @@ pub fn run(cli: &Cli, args: &DiffArgs) -> Result<Outcome, CliError> {
     let selection = Selection {
         tenants: args.tenant.clone(),
         clusters: args.cluster.clone(),
-        allow_removal: Vec::new(),
+        removable: Vec::new(),
     };
 
     let mut session = Session::open(cli, None)?;
@@ -41,12 +41,12 @@ pub fn run(cli: &Cli, args: &DiffArgs) -> Result<Outcome, CliError> {
     let comparison = match &args.against {
         Some(folder) => {
             let folder = working_folder(cli)?.join(folder);
-            Comparison::with_folder(&folder, &session, &compiled)?
+            DiffInputs::with_folder(&folder, &session, &compiled)?
         }
         None => {
             let revision = args.rev.as_deref().unwrap_or("HEAD");
             let old = at_revision(cli, revision, selection)?;
-            Comparison::with_revision(old, &session, &compiled)
+            DiffInputs::with_revision(old, &session, &compiled)
         }
     };
 
@@ -154,14 +154,14 @@ fn tree_units(session: &Session) -> ClusterObjectSets {
 }
 
 /// Both sides of a comparison.
-struct Comparison {
+struct DiffInputs {
     before: ClusterObjectSets,
     after: ClusterObjectSets,
     /// What the change does to isolation; empty if a folder is compared.
     deltas: Deltas,
 }
 
-impl Comparison {
+impl DiffInputs {
     /// Compares the manifests of a folder with the rendered objects, in the namespaces that both have.
     fn with_folder(
         folder: &Path,
@@ -435,7 +435,7 @@ fn at_revision(cli: &Cli, rev: &str, selection: Selection) -> Result<Option<OldF
     let mut session = Session::read(cli, workspace, &store)?;
 
     // What was removed since is no removal to refuse here: both sides are only compared.
-    let allow_removal = session
+    let removable = session
         .resolved
         .lock
         .tenants()
@@ -444,7 +444,7 @@ fn at_revision(cli: &Cli, rev: &str, selection: Selection) -> Result<Option<OldF
         .collect();
 
     let compiled = session.compile(Selection {
-        allow_removal,
+        removable,
         ..selection
     });
 

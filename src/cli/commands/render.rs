@@ -18,7 +18,7 @@ use tenantry::report::plural;
 use tenantry::source::parent;
 use tenantry::spec::FleetDoc;
 use tenantry::tenancy::Context;
-use tenantry::tree::{Baseline, Behind, Plan, Tree, check_disk, plan};
+use tenantry::tree::{Behind, Plan, Tree, TreeRevision, check_disk, plan};
 
 /// Runs the command.
 pub fn run(cli: &Cli, args: &RenderArgs) -> Result<Outcome, CliError> {
@@ -32,7 +32,7 @@ pub fn run(cli: &Cli, args: &RenderArgs) -> Result<Outcome, CliError> {
 
     let disk = DiskStore::new(&workspace.root)?;
     let context = Context {
-        leaving: args.allow_removal.clone(),
+        removable: args.allow_removal.clone(),
         ..Context::default()
     };
 
@@ -163,12 +163,12 @@ fn write(
 
 /// The tree as a revision has it.
 #[cfg(feature = "git")]
-fn baseline_at(workspace: &Workspace, revision: &str) -> Result<Baseline, CliError> {
+fn baseline_at(workspace: &Workspace, revision: &str) -> Result<TreeRevision, CliError> {
     crate::cli::git::baseline(workspace, revision)
 }
 
 #[cfg(not(feature = "git"))]
-fn baseline_at(_: &Workspace, _: &str) -> Result<Baseline, CliError> {
+fn baseline_at(_: &Workspace, _: &str) -> Result<TreeRevision, CliError> {
     Err(CliError::Usage(
         "--since: built without the feature `git`".into(),
     ))
@@ -217,7 +217,7 @@ fn select(args: &RenderArgs, session: &Session) -> Result<Selection, CliError> {
     Ok(Selection {
         tenants: args.tenant.clone(),
         clusters,
-        allow_removal: args.allow_removal.clone(),
+        removable: args.allow_removal.clone(),
     })
 }
 

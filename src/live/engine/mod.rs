@@ -174,5 +174,5 @@ pub fn title(wanted: &Desired) -> &'static str {
 
 /// The kind of the engine's objects that apply a folder.
 pub fn applier_kind(wanted: &Desired) -> &'static str {
-    conventions(wanted.engine).applier.1
+    conventions(wanted.engine).applier.kind
 }

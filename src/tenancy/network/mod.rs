@@ -153,7 +153,7 @@ fn build_tenant(
             on,
             namespace,
             known,
-            waivers: waivers.tally(),
+            waivers: waivers.start_use(),
             reaches: Vec::new(),
             findings: &mut policies.findings,
         };
