@@ -3,7 +3,7 @@
 use super::CliError;
 use super::args::KnownArgs;
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use tenantry::report::baseline::{Baseline, Clusters, Fingerprint};
 
 /// The known findings, and where they are written.
@@ -32,22 +32,9 @@ impl KnownFindings {
             )?),
         };
 
-        let mut file = Baseline::default();
-        if let Some(path) = &args.baseline {
-            match std::fs::read_to_string(path) {
-                Ok(text) => {
-                    file = Baseline::parse(&text).map_err(|why| {
-                        CliError::Usage(format!(
-                            "--baseline {}: it is neither a baseline nor a report of --format \
-                             json: {why}",
-                            path.display()
-                        ))
-                    })?;
-                }
-                Err(fault) if fault.kind() == std::io::ErrorKind::NotFound && target.is_some() => {}
-                Err(fault) => return Err(CliError::io(path)(fault)),
-            }
-        }
+        // One that is to be written need not be there yet.
+        let is_read = |path: &&Path| target.is_none() || path.exists();
+        let file = read_baseline(args.baseline.as_deref().filter(is_read))?;
 
         Ok(Self {
             all: file.clone(),
@@ -100,4 +87,21 @@ impl KnownFindings {
         std::fs::write(path, found.json()).map_err(CliError::io(path))?;
         Ok(true)
     }
+}
+
+/// Reads the file of `--baseline`; an empty baseline if none is named.
+///
+/// # Errors
+/// A file that cannot be read, or that is no baseline.
+pub fn read_baseline(path: Option<&Path>) -> Result<Baseline, CliError> {
+    let Some(path) = path else {
+        return Ok(Baseline::default());
+    };
+    let text = std::fs::read_to_string(path).map_err(CliError::io(path))?;
+    Baseline::parse(&text).map_err(|why| {
+        CliError::Usage(format!(
+            "--baseline {}: it is neither a baseline nor a report of --format json: {why}",
+            path.display()
+        ))
+    })
 }

@@ -308,3 +308,26 @@ fn the_pre_commit_hook_names_the_line_and_the_command() {
         ran.all()
     );
 }
+
+#[test]
+fn a_baseline_is_read_as_prove_reads_it() {
+    let sandbox = two_tenants();
+    sandbox.write("tenants/a.yaml", tenant("a", "  quota: {pods: x}\n"));
+    let report = sandbox.run(&["check", "--format", "json"]).code(1).out;
+    sandbox.write("known.json", &report);
+    let ran = sandbox.run(&["check", "--baseline", "known.json"]).code(0);
+    assert!(
+        ran.all().contains("1 finding known before"),
+        "{}",
+        ran.all()
+    );
+
+    sandbox.write(
+        "known.json",
+        r#"{"findings": [{"rule": "spec/invalid-value"}]}"#,
+    );
+    for command in ["check", "prove"] {
+        let ran = sandbox.run(&[command, "--baseline", "known.json"]).code(2);
+        assert!(ran.err.contains("findings[0] has no rule"), "{}", ran.err);
+    }
+}

@@ -4,18 +4,16 @@ use crate::cli::args::{CheckArgs, Cli, FailOn, ReportFormat};
 use crate::cli::files::{DiskStore, Store};
 use crate::cli::session::{Selection, Session};
 use crate::cli::workspace::Workspace;
-use crate::cli::{CliError, Outcome, output};
-use std::collections::{BTreeMap, BTreeSet};
+use crate::cli::{CliError, Outcome, known, output};
+use std::collections::BTreeMap;
 use tenantry::bundle::ObjectForm;
 use tenantry::compile::Compiled;
 use tenantry::diagnostic::{Diagnostic, Level, Scope};
 use tenantry::kube::ObjectId;
+use tenantry::report::baseline::{Baseline, Clusters, Fingerprint};
 use tenantry::report::junit::{Case, CaseOutcome, Suite, junit};
 use tenantry::report::{count, plain, plural};
 use tenantry::source::SourceMap;
-
-/// What makes a finding the same one in two runs: its rule, its file and its text, not its line.
-type Fingerprint = (String, String, String);
 
 /// Runs the command.
 pub fn run(cli: &Cli, args: &CheckArgs) -> Result<Outcome, CliError> {
@@ -28,7 +26,7 @@ pub fn run(cli: &Cli, args: &CheckArgs) -> Result<Outcome, CliError> {
     let mut findings = compiled.findings.clone();
     let known = known(cli, args)?;
     let before = findings.len();
-    findings.retain(|d| !known.contains(&fingerprint(&session.sources, d)));
+    findings.retain(|finding| !known.has(&Fingerprint::of(&session.sources, finding)));
     let hidden = before - findings.len();
     findings.retain(|d| shown(d.rule.id));
 
@@ -126,67 +124,36 @@ fn store(args: &CheckArgs, workspace: &Workspace) -> Result<Box<dyn Store>, CliE
     Ok(Box::new(DiskStore::new(&workspace.root)?))
 }
 
-fn known(cli: &Cli, args: &CheckArgs) -> Result<BTreeSet<Fingerprint>, CliError> {
-    let mut known = BTreeSet::new();
-    if let Some(file) = &args.baseline {
-        let text = std::fs::read_to_string(file).map_err(CliError::io(file))?;
-        let bad = || {
-            CliError::Usage(format!(
-                "--baseline {}: it is no report of --format json",
-                file.display()
-            ))
-        };
-
-        let report: serde_json::Value = serde_json::from_str(&text).map_err(|_| bad())?;
-        for finding in report
-            .get("findings")
-            .and_then(|f| f.as_array())
-            .ok_or_else(bad)?
-        {
-            let text = |pointer: &str| {
-                finding
-                    .pointer(pointer)
-                    .and_then(|v| v.as_str())
-                    .unwrap_or_default()
-                    .to_owned()
-            };
-            known.insert((text("/rule"), text("/location/path"), text("/message")));
-        }
-    }
-
-    if let Some(rev) = &args.since {
-        known.extend(at_revision(cli, rev)?);
+/// The findings that the file of `--baseline` or the revision of `--since` has already.
+fn known(cli: &Cli, args: &CheckArgs) -> Result<Baseline, CliError> {
+    let mut known = known::read_baseline(args.baseline.as_deref())?;
+    if let Some(revision) = &args.since {
+        known.extend(at_revision(cli, revision)?);
     }
     Ok(known)
 }
 
 #[cfg(feature = "git")]
-fn at_revision(cli: &Cli, rev: &str) -> Result<BTreeSet<Fingerprint>, CliError> {
+fn at_revision(cli: &Cli, revision: &str) -> Result<Baseline, CliError> {
     use crate::cli::git::Revision;
     let workspace = Workspace::find(cli, None)?;
-    let store = Revision::open(&workspace.root, rev)?;
+    let store = Revision::open(&workspace.root, revision)?;
     let mut session = Session::read(cli, workspace, &store)?;
     let compiled = session.compile::<ObjectId>(Selection::default());
-    Ok(compiled
-        .findings
-        .iter()
-        .map(|d| fingerprint(&session.sources, d))
-        .collect())
+
+    let mut known = Baseline::default();
+    for finding in &compiled.findings {
+        let fingerprint = Fingerprint::of(&session.sources, finding);
+        known.add(fingerprint, Clusters::new());
+    }
+    Ok(known)
 }
 
 #[cfg(not(feature = "git"))]
-fn at_revision(_: &Cli, _: &str) -> Result<BTreeSet<Fingerprint>, CliError> {
+fn at_revision(_: &Cli, _: &str) -> Result<Baseline, CliError> {
     Err(CliError::Usage(
         "--since: built without the feature `git`".into(),
     ))
-}
-
-fn fingerprint(sources: &SourceMap, finding: &Diagnostic) -> Fingerprint {
-    (
-        finding.rule.id.to_owned(),
-        sources.path(finding.span).to_owned(),
-        finding.message.clone(),
-    )
 }
 
 /// One line about the run.
