@@ -91,7 +91,7 @@ fn cluster_line(request: &TreeRequest<'_>, cluster: &str, sharding: Sharding) ->
         tool: request.version.to_owned(),
         templates: request.templates.to_owned(),
         profiles: request.profiles.to_owned(),
-        unit: unit.to_owned(),
+        unit,
         shards,
         fleet: request.fleet.digest.clone(),
         tree: request.layout.tree.clone(),

@@ -3,6 +3,16 @@
 use super::layout::{ClusterFolder, Record};
 use serde::{Deserialize, Serialize};
 
+/// What a Kustomization of a cluster holds, as the lock writes it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum UnitContent {
+    /// One tenant.
+    Tenant,
+    /// The tenants of one shard.
+    Shard,
+}
+
 /// What a cluster was rendered with.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -15,8 +25,8 @@ pub struct ClusterEntry {
     pub templates: String,
     /// The digest of the profiles.
     pub profiles: String,
-    /// What a Kustomization holds: `tenant` or `shard`.
-    pub unit: String,
+    /// What a Kustomization holds.
+    pub unit: UnitContent,
     /// How many shards; 0 for the unit `tenant`.
     pub shards: u32,
     /// The digest of the fleet's document.

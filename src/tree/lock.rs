@@ -334,4 +334,10 @@ mod tests {
         assert_eq!(parse(&format!("{CLUSTER}\n{elsewhere}\n")).1.len(), 1);
         assert_eq!(parse(&format!("{POLICY}\n")).1.len(), 1);
     }
+
+    #[test]
+    fn an_unknown_unit_is_no_line() {
+        let other = CLUSTER.replace("\"unit\":\"tenant\"", "\"unit\":\"team\"");
+        assert_eq!(parse(&format!("{other}\n")).1.len(), 1);
+    }
 }

@@ -7,13 +7,12 @@ use super::lock::Tombstone;
 use super::model::TreeRequest;
 use super::record::{FileEntry, objects};
 use super::shards::Sharding;
-use super::sizing::choose_sharding;
+use super::sizing::{asked_sharding, choose_sharding};
 use crate::bundle::{ClusterBundle, ObjectForm, TenantBundle};
 use crate::delivery::{Conventions, conventions, engine_of};
 use crate::diagnostic::{Diagnostic, Scope, rule};
 use crate::kube::ObjectId;
 use crate::source::parent;
-use crate::spec::fleet::{Shards, UnitChoice};
 use crate::tenancy::DERIVED_NAME;
 use crate::tenancy::model::Tenant;
 use rayon::prelude::*;
@@ -86,7 +85,7 @@ pub fn check_moves<T: ObjectForm>(
         let name = request.fleet.spec.clusters[bundle.cluster].name.as_str();
         let sharding = choose_sharding(request, bundle.cluster);
 
-        if let Some(fault) = unit_changed(request, name) {
+        if let Some(fault) = unit_changed(request, name, bundle.cluster, sharding) {
             out.push(fault);
             continue;
         }
@@ -447,21 +446,17 @@ fn derived_names(
 
 /// The fleet asks for another unit or count than the cluster was rendered with: everything would
 /// move.
-fn unit_changed(request: &TreeRequest<'_>, cluster: &str) -> Option<Diagnostic> {
-    let entry = request.lock.clusters.get(cluster)?;
+fn unit_changed(
+    request: &TreeRequest<'_>,
+    name: &str,
+    cluster: usize,
+    recorded: Sharding,
+) -> Option<Diagnostic> {
+    request.lock.clusters.get(name)?;
     let delivery = request.fleet.spec.delivery.as_ref()?;
-    let unit = match delivery.unit.unwrap_or_default() {
-        UnitChoice::Auto => entry.unit.as_str(),
-        UnitChoice::Tenant => "tenant",
-        UnitChoice::Shard => "shard",
-    };
+    let asked = asked_sharding(request, cluster, recorded);
 
-    let shards = match delivery.shards.as_ref().map(|s| s.value) {
-        Some(Shards::Count(n)) if unit == "shard" => n,
-        _ => entry.shards,
-    };
-
-    if unit == entry.unit && shards == entry.shards {
+    if asked == recorded {
         return None;
     }
     let span = delivery
@@ -470,8 +465,8 @@ fn unit_changed(request: &TreeRequest<'_>, cluster: &str) -> Option<Diagnostic> 
         .map_or(request.fleet.name.span, |s| s.span);
 
     let message = format!(
-        "`{cluster}` is rendered by {} ({}), the fleet now wants {unit} ({shards}): every object would move",
-        entry.unit, entry.shards
+        "`{name}` is rendered with {recorded}, and the fleet now asks for {asked}: every object \
+         would move"
     );
 
     Some(

@@ -507,6 +507,7 @@ impl TreeCheck<'_> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::cluster_entry::UnitContent;
     use super::super::layout::{ClusterFolder, FileKind};
     use super::super::model::DesiredFile;
     use super::super::record::digest;
@@ -521,7 +522,7 @@ mod tests {
             tool: "0.1.0".into(),
             templates: String::new(),
             profiles: String::new(),
-            unit: "tenant".into(),
+            unit: UnitContent::Tenant,
             shards: 0,
             fleet: String::new(),
             tree: "rendered".into(),

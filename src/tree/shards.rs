@@ -1,7 +1,8 @@
 //! The units of a cluster: one for each tenant, or shards that each hold some.
 
-use super::cluster_entry::ClusterEntry;
+use super::cluster_entry::{ClusterEntry, UnitContent};
 use super::entry::TreeUnit;
+use std::fmt;
 
 /// What a unit of a cluster holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,18 +16,17 @@ pub enum Sharding {
 impl Sharding {
     /// The sharding that a cluster's line of the lock says.
     pub fn recorded(entry: &ClusterEntry) -> Self {
-        if entry.unit == "shard" {
-            Self::Shard(entry.shards.max(1))
-        } else {
-            Self::Tenant
+        match entry.unit {
+            UnitContent::Shard => Self::Shard(entry.shards.max(1)),
+            UnitContent::Tenant => Self::Tenant,
         }
     }
 
     /// How the lock writes it: what a unit holds, and the number of shards.
-    pub const fn record(self) -> (&'static str, u32) {
+    pub const fn record(self) -> (UnitContent, u32) {
         match self {
-            Self::Tenant => ("tenant", 0),
-            Self::Shard(count) => ("shard", count),
+            Self::Tenant => (UnitContent::Tenant, 0),
+            Self::Shard(count) => (UnitContent::Shard, count),
         }
     }
 
@@ -35,6 +35,16 @@ impl Sharding {
         match self {
             Self::Tenant => tenant.to_owned(),
             Self::Shard(count) => shard_name(shard(tenant, count), count),
+        }
+    }
+}
+
+impl fmt::Display for Sharding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tenant => f.write_str("a unit for each tenant"),
+            Self::Shard(1) => f.write_str("1 shard"),
+            Self::Shard(count) => write!(f, "{count} shards"),
         }
     }
 }

@@ -30,18 +30,42 @@ pub fn choose_sharding(request: &TreeRequest<'_>, cluster: usize) -> Sharding {
         return Sharding::recorded(entry);
     }
 
-    let tenants = tenants_on(request, cluster);
     let delivery = request.fleet.spec.delivery.as_ref();
-    let count = || match delivery.and_then(|d| d.shards.as_ref()).map(|s| s.value) {
-        Some(Shards::Count(count)) => count,
-        _ => (tenants.div_ceil(TENANTS_A_SHARD).max(1)).next_power_of_two() as u32,
-    };
-
     match delivery.and_then(|d| d.unit).unwrap_or_default() {
         UnitChoice::Tenant => Sharding::Tenant,
-        UnitChoice::Shard => Sharding::Shard(count()),
-        UnitChoice::Auto if tenants <= TENANTS_A_CLUSTER => Sharding::Tenant,
-        UnitChoice::Auto => Sharding::Shard(count()),
+        UnitChoice::Auto if tenants_on(request, cluster) <= TENANTS_A_CLUSTER => Sharding::Tenant,
+        UnitChoice::Auto | UnitChoice::Shard => Sharding::Shard(first_count(request, cluster)),
+    }
+}
+
+/// Returns the sharding that the fleet asks for a cluster that was rendered before. What the fleet
+/// leaves to tenantry stays as it is.
+pub fn asked_sharding(request: &TreeRequest<'_>, cluster: usize, recorded: Sharding) -> Sharding {
+    let delivery = request.fleet.spec.delivery.as_ref();
+    let asked = delivery.and_then(|delivery| delivery.unit);
+    match (asked.unwrap_or_default(), recorded) {
+        (UnitChoice::Tenant, _) | (UnitChoice::Auto, Sharding::Tenant) => Sharding::Tenant,
+        (UnitChoice::Shard, Sharding::Tenant) => Sharding::Shard(first_count(request, cluster)),
+        (UnitChoice::Auto | UnitChoice::Shard, Sharding::Shard(count)) => {
+            Sharding::Shard(stated_count(request).unwrap_or(count))
+        }
+    }
+}
+
+/// The number of shards of a cluster at its first render.
+fn first_count(request: &TreeRequest<'_>, cluster: usize) -> u32 {
+    stated_count(request).unwrap_or_else(|| {
+        let shards = tenants_on(request, cluster).div_ceil(TENANTS_A_SHARD);
+        shards.max(1).next_power_of_two() as u32
+    })
+}
+
+/// The number of shards that the fleet states.
+fn stated_count(request: &TreeRequest<'_>) -> Option<u32> {
+    let delivery = request.fleet.spec.delivery.as_ref()?;
+    match delivery.shards.as_ref()?.value {
+        Shards::Count(count) => Some(count),
+        Shards::Auto => None,
     }
 }
 

@@ -83,6 +83,11 @@ fn a_namespace_does_not_move_to_another_tenant() {
 
     let ran = sandbox.run(&["render"]).code(1);
     assert!(
+        ran.err.contains("with a unit for each tenant") && ran.err.contains("for 4 shards"),
+        "{}",
+        ran.err
+    );
+    assert!(
         ran.err.contains("tree/object-moved") && ran.err.contains("nothing was written"),
         "{}",
         ran.err
