@@ -1,8 +1,9 @@
 //! Samples by which it is seen whether the API server agrees with what follows from its own roles
 //! and bindings.
 
+use super::commands::quoted;
 use super::desired::Desired;
-use super::finding::{LiveFinding, quoted};
+use super::finding::LiveFinding;
 use super::rules::ACCESS_DIFFERS;
 use crate::graph::rbac::{self, AccessRequest, Subject};
 use crate::graph::{Cluster, TenantNode};

@@ -203,33 +203,7 @@ fn compared(
         }
     }
 
-    // What has an owner goes with it, when somebody else says so.
-    let owners = live.at(&["metadata", "ownerReferences"]);
-    let decides = !parts.is_empty()
-        || id.group.is_empty() && ["Namespace", "ServiceAccount"].contains(&id.kind.as_str());
-    if decides && !is_nothing(owners) && wanted.at(&["metadata", "ownerReferences"]).is_null() {
-        comparison.unasked(&["metadata", "ownerReferences"], owners);
-    }
-    // What has a finalizer does not go, when Flux says so; but for those of its own controllers.
-    let held = live.at(&["metadata", "finalizers"]);
-    let engine = is_engine_group(&id.group);
-
-    if !parts.is_empty()
-        && !engine
-        && !is_nothing(held)
-        && wanted.at(&["metadata", "finalizers"]).is_null()
-    {
-        comparison.unasked(&["metadata", "finalizers"], held);
-    }
-
-    if id.kind == "Namespace" {
-        for (key, value) in live.at(&["metadata", "labels"]).entries() {
-            if key.starts_with(POD_SECURITY) && wanted.at(&["metadata", "labels", key]).is_null() {
-                comparison.unasked(&["metadata", "labels", key], value);
-            }
-        }
-    }
-
+    comparison.unasked_metadata(id, wanted, live);
     comparison.out
 }
 
@@ -285,6 +259,38 @@ impl<'a> FieldComparison<'a> {
         self.path.extend(path.iter().map(|p| Step::Field(p)));
         self.push(None, live);
         self.path.truncate(before);
+    }
+
+    /// Adds the metadata that was not rendered, and by which an object goes, stays, or lets pods run.
+    fn unasked_metadata(&mut self, id: &ObjectId, wanted: &Value, live: &'a Value) {
+        let added = |field: &str| {
+            let there = live.at(&["metadata", field]);
+            let is_added = !is_nothing(there) && wanted.at(&["metadata", field]).is_null();
+            is_added.then_some(there)
+        };
+
+        // What has an owner goes with it, when somebody else says so.
+        let is_exact = !kinds::exact(id).is_empty();
+        let decides = is_exact
+            || id.group.is_empty() && ["Namespace", "ServiceAccount"].contains(&id.kind.as_str());
+        if let Some(owners) = added("ownerReferences").filter(|_| decides) {
+            self.unasked(&["metadata", "ownerReferences"], owners);
+        }
+
+        // What has a finalizer does not go, when Flux says so; but for those of its own controllers.
+        let is_held = is_exact && !is_engine_group(&id.group);
+        if let Some(finalizers) = added("finalizers").filter(|_| is_held) {
+            self.unasked(&["metadata", "finalizers"], finalizers);
+        }
+
+        if id.kind == "Namespace" {
+            for (key, value) in live.at(&["metadata", "labels"]).entries() {
+                let is_rendered = !wanted.at(&["metadata", "labels", key]).is_null();
+                if key.starts_with(POD_SECURITY) && !is_rendered {
+                    self.unasked(&["metadata", "labels", key], value);
+                }
+            }
+        }
     }
 
     fn push(&mut self, wanted: Option<&Value>, live: &Value) {

@@ -3,6 +3,7 @@
 
 pub mod access;
 mod unmanaged;
+mod commands;
 mod stray;
 mod tenants;
 pub mod capabilities;

@@ -1,7 +1,8 @@
 //! Controllers of Flux and Argo CD whose version has a known hole.
 
+use super::commands::quoted;
 use super::desired::Desired;
-use super::finding::{LiveFinding, quoted};
+use super::finding::LiveFinding;
 use super::observe::ControllerImage;
 use super::rules::KNOWN_HOLE;
 use crate::diagnostic::Level;
