@@ -7,7 +7,7 @@ use super::junit::{self, Case, CaseOutcome, Suite};
 use super::tables::{self, Tables, TablesReport};
 use super::{Counts, count, plain, plural, sarif};
 use crate::bundle::short;
-use crate::diagnostic::{Diagnostic, Level};
+use crate::diagnostic::Diagnostic;
 use crate::graph::Cluster;
 use crate::isolation::severity::{self, Severity};
 use crate::isolation::{ClusterProof, Finding, MODEL, Plane, PlaneResult, Verdict};
