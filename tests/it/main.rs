@@ -27,6 +27,7 @@ mod help;
 mod hostile_input;
 mod init;
 mod isolation;
+mod isolation_suite;
 mod kstatus;
 mod layers;
 mod live;
