@@ -89,7 +89,7 @@ impl<'a> Identities<'a> {
 
     /// The next identity, with everything that it may do: what it is bound to, and what it can bind
     /// itself to.
-    pub fn next(&mut self) -> Option<(Identity, HeldGrants<'a>)> {
+    pub fn next_identity(&mut self) -> Option<(Identity, HeldGrants<'a>)> {
         let identity = self.queue.pop_front()?;
         let subjects = with_groups(&identity.subject);
         let mut grants = HeldGrants::bound(self.cluster, &subjects);

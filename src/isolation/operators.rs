@@ -681,10 +681,10 @@ fn running(cluster: &Cluster, programs: &[&'static str], accounts: &[&str]) -> S
 
 /// The rows of which some rules let a subject write a resource, each with the resources and the rule.
 /// A rule for every group and every resource is left to [`writes_every_kind`].
-pub fn written<'a>(
-    rules: &'a [PolicyRule],
+pub fn written(
+    rules: &[PolicyRule],
     wild: bool,
-) -> Vec<(&'static OperatorKind, Vec<&'static str>, &'a PolicyRule)> {
+) -> Vec<(&'static OperatorKind, Vec<&'static str>, &PolicyRule)> {
     let mut found = Vec::new();
     for row in OPERATOR_KINDS {
         let given = rules.iter().find_map(|rule| {

@@ -42,7 +42,7 @@ pub fn can(
     }
 
     let mut identities = Identities::new(cluster, subject);
-    while let Some((identity, grants)) = identities.next() {
+    while let Some((identity, grants)) = identities.next_identity() {
         let own = granted(cluster, &identity.subject, question);
         let given = || match question {
             AccessQuestion::Resource(request) => grants.allowing(request),

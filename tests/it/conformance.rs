@@ -179,6 +179,31 @@ fn who(value: &Value) -> Vec<Subject> {
     std::iter::once(user).chain(groups).collect()
 }
 
+/// Makes an item of the table an object that the API server takes: its name and namespace stand
+/// in the metadata, and no rule has both resources and URLs. The authorizer is asked about rules alone.
+fn as_server_takes_it(object: &mut Value) {
+    let fields = object.as_object_mut().expect("an object");
+    fields.remove("namespace");
+    fields.remove("name");
+
+    let Some(rules) = object.get_mut("rules").and_then(Value::as_array_mut) else {
+        return;
+    };
+
+    let is_filled = |rule: &Value, field: &str| !list(&rule[field]).is_empty();
+    let mut of_urls = Vec::new();
+    for rule in rules.iter_mut() {
+        if is_filled(rule, "resources") && is_filled(rule, "nonResourceURLs") {
+            let urls = rule["nonResourceURLs"].take();
+            of_urls.push(serde_json::json!({"verbs": rule["verbs"], "nonResourceURLs": urls}));
+            rule.as_object_mut()
+                .expect("a rule")
+                .remove("nonResourceURLs");
+        }
+    }
+    rules.extend(of_urls);
+}
+
 fn authorizer(set: &Value) -> Rbac {
     let mut facts = Facts::default();
     let mut sources = SourceMap::default();
@@ -194,6 +219,7 @@ fn authorizer(set: &Value) -> Rbac {
             let mut object = item.clone();
             object["apiVersion"] = "rbac.authorization.k8s.io/v1".into();
             object["kind"] = kind.into();
+            as_server_takes_it(&mut object);
             let name = item
                 .get("name")
                 .and_then(Value::as_str)

@@ -155,8 +155,8 @@ fn other_fleets_are_imported_as_far_as_possible() {
         ),
         (
             "larsdbr-k8s-platform",
-            "2 tenants:",
-            "no user or group is bound in `istio-system`",
+            "3 tenants:",
+            "nobody is bound in `istio-ingress`",
         ),
         ("capsule-playground", "0 tenants:", "Capsule's kind"),
     ] {
@@ -166,7 +166,7 @@ fn other_fleets_are_imported_as_far_as_possible() {
         let sandbox = Sandbox::new();
         copy(&fleet, &sandbox);
         let ran = sandbox
-            .run(&["import", "src"])
+            .run(&["import", "src", "--owner", "group:platform"])
             .code(i32::from(tenants == "0 tenants:"));
         assert!(ran.err.starts_with(tenants), "{name}: {}", ran.err);
         assert!(sandbox.read("tenants/IMPORT.md").contains(listed), "{name}");

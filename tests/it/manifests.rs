@@ -26,7 +26,7 @@ fn closed() -> Sandbox {
 /// What a proof says of the base with one more file.
 fn beside(file: &str, text: &str) -> (i32, String) {
     let sandbox = closed();
-    sandbox.write(&format!("base/{file}"), text.to_owned());
+    sandbox.write(&format!("base/{file}"), text);
     let ran = sandbox.run(&["prove", "--also", "base"]);
     (ran.code, ran.all())
 }
@@ -173,7 +173,7 @@ fn a_floor_that_the_server_refuses_is_none() {
                    apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\n\
                    metadata: {name: out, namespace: beta}\n\
                    spec: {podSelector: {}, policyTypes: [Egress], egress: [{}]}\n";
-    sandbox.write("base/gamma.yaml", refused.to_owned());
+    sandbox.write("base/gamma.yaml", refused);
 
     let ran = sandbox
         .run(&["prove", "--also", "base", "--only", "network"])
@@ -281,8 +281,7 @@ fn the_items_of_a_typed_list_are_of_its_kind() {
     sandbox.write(
         "list.json",
         "{\"kind\": \"ServiceAccountList\", \"apiVersion\": \"v1\", \
-         \"items\": [{\"metadata\": {\"name\": \"a\", \"namespace\": \"alpha\"}}]}"
-            .to_owned(),
+         \"items\": [{\"metadata\": {\"name\": \"a\", \"namespace\": \"alpha\"}}]}",
     );
     sandbox
         .run(&["prove", "--also", "base", "--snapshot", "list.json"])
@@ -318,7 +317,7 @@ fn what_is_missing_beside_a_file_that_cannot_be_read_is_unknown() {
         .code(1);
     assert!(refuted.out.contains("refuted"), "{}", refuted.out);
 
-    sandbox.write("base/torn.yaml", "a: 1\na: 2\n".to_owned());
+    sandbox.write("base/torn.yaml", "a: 1\na: 2\n");
     let unknown = sandbox
         .run(&["prove", "--also", "base", "--only", "resources"])
         .code(1);

@@ -77,10 +77,10 @@ fn arguments<'a>(part: &'a str, matcher: &str) -> impl Iterator<Item = &'a str> 
             inner.collect::<Vec<&str>>()
         };
         // The list ends with the bracket that closes it, outside of quotes.
-        let quote = match rest.trim_start().chars().next() {
-            Some(quote @ ('`' | '"' | '\'')) => quote,
-            _ => '`',
-        };
+        let first = rest.trim_start().chars().next();
+        let quote = first
+            .filter(|quote| matches!(quote, '`' | '"' | '\''))
+            .unwrap_or('`');
         let end = closing(rest, quote);
         quoted(quote)
             .into_iter()

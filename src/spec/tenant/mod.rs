@@ -114,6 +114,7 @@ pub struct TenantSpec {
     /// services.nodeports 0.
     /// Renders: `spec.hard` of the ResourceQuota `quota` in each namespace.
     /// Rules: `resources/quota-over-tenant`, `resources/quota-without-defaults`,
+    /// `resources/quota-without-effect`,
     /// `resources/over-capacity`, `resources/over-promised`, `tenancy/ceiling`.
     pub quota: Option<Quota>,
     /// Defaults and bounds for each container.
@@ -199,6 +200,7 @@ pub struct Override {
     /// Default: the tenant's, field by field.
     /// Renders: as `spec.quota`.
     /// Rules: `resources/quota-over-tenant`, `resources/quota-without-defaults`,
+    /// `resources/quota-without-effect`,
     /// `resources/over-capacity`, `resources/over-promised`, `tenancy/ceiling`, `tenancy/enforced`.
     pub quota: Option<Quota>,
     /// Defaults and bounds for each container on these clusters.
@@ -361,7 +363,8 @@ pub struct NamespaceSpec {
     ///
     /// Default: an equal part of what the tenant's total leaves.
     /// Renders: `spec.hard` of the namespace's ResourceQuota.
-    /// Rules: `resources/quota-over-tenant`, `resources/quota-without-defaults`, `tenancy/ceiling`,
+    /// Rules: `resources/quota-over-tenant`, `resources/quota-without-defaults`,
+    /// `resources/quota-without-effect`, `tenancy/ceiling`,
     /// `tenancy/enforced`.
     pub quota: Option<Quota>,
     /// Defaults and bounds for each container of this namespace.
