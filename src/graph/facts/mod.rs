@@ -177,6 +177,53 @@ pub struct Facts {
     pub unread: BTreeMap<String, usize>,
 }
 
+/// Hands each list of facts to a macro: the lists whose entries have an `id` and an `origin`.
+macro_rules! each_list {
+    ($apply:ident) => {
+        $apply! {
+            objects,
+            namespaces,
+            accounts,
+            token_secrets,
+            roles,
+            bindings,
+            indirect_bindings,
+            copied_objects,
+            memberships,
+            argo_policies,
+            policies,
+            other_policies,
+            narrowing_policies,
+            endpoints,
+            diversions,
+            workloads,
+            operators,
+            admin_claims,
+            borrowed_identities,
+            identity_associations,
+            services,
+            hosts,
+            ingress_annotations,
+            stores,
+            secret_requests,
+            volumes,
+            claims,
+            storage_classes,
+            csi_drivers,
+            grants,
+            hooks,
+            admission_policies,
+            admission_bindings,
+            kept,
+            quotas,
+            claim_limits,
+            priority_classes,
+            exempt_flows,
+            unevaluated,
+        }
+    };
+}
+
 impl Facts {
     /// No facts yet. `keeps` is whether objects are kept as they are: where there are admission
     /// policies.
@@ -292,208 +339,40 @@ impl Facts {
 
     /// Adds the facts of other objects.
     pub fn append(&mut self, other: Self) {
-        // Without `..`: a new field does not compile until it is merged here.
-        let Self {
-            objects,
-            namespaces,
-            accounts,
-            token_secrets,
-            roles,
-            bindings,
-            indirect_bindings,
-            copied_objects,
-            memberships,
-            argo_policies,
-            policies,
-            other_policies,
-            narrowing_policies,
-            endpoints,
-            diversions,
-            workloads,
-            operators,
-            admin_claims,
-            borrowed_identities,
-            identity_associations,
-            scrapers,
-            services,
-            hosts,
-            ingress_annotations,
-            gitops,
-            stores,
-            secret_requests,
-            volumes,
-            claims,
-            storage_classes,
-            csi_drivers,
-            grants,
-            hooks,
-            admission_policies,
-            admission_bindings,
-            kept,
-            quotas,
-            claim_limits,
-            priority_classes,
-            exempt_flows,
-            frozen,
-            unevaluated,
-            unread,
-            keeps: _,
-            once: _,
-        } = other;
-
-        self.objects.extend(objects);
-        self.namespaces.extend(namespaces);
-        self.accounts.extend(accounts);
-        self.token_secrets.extend(token_secrets);
-        self.roles.extend(roles);
-        self.bindings.extend(bindings);
-        self.indirect_bindings.extend(indirect_bindings);
-        self.copied_objects.extend(copied_objects);
-        self.memberships.extend(memberships);
-        self.argo_policies.extend(argo_policies);
-        self.policies.extend(policies);
-        self.other_policies.extend(other_policies);
-        self.narrowing_policies.extend(narrowing_policies);
-        self.endpoints.extend(endpoints);
-        self.diversions.extend(diversions);
-        self.workloads.extend(workloads);
-        self.operators.extend(operators);
-        self.admin_claims.extend(admin_claims);
-        self.borrowed_identities.extend(borrowed_identities);
-        self.identity_associations.extend(identity_associations);
-        self.scrapers.extend(scrapers);
-        self.services.extend(services);
-        self.hosts.extend(hosts);
-        self.ingress_annotations.extend(ingress_annotations);
-        self.gitops.append(gitops);
-        self.stores.extend(stores);
-        self.secret_requests.extend(secret_requests);
-        self.volumes.extend(volumes);
-        self.claims.extend(claims);
-        self.storage_classes.extend(storage_classes);
-        self.csi_drivers.extend(csi_drivers);
-        self.grants.extend(grants);
-        self.hooks.extend(hooks);
-        self.admission_policies.extend(admission_policies);
-        self.admission_bindings.extend(admission_bindings);
-        self.kept.extend(kept);
-        self.quotas.extend(quotas);
-        self.claim_limits.extend(claim_limits);
-        self.priority_classes.extend(priority_classes);
-        self.exempt_flows.extend(exempt_flows);
-        self.frozen.extend(frozen);
-        self.unevaluated.extend(unevaluated);
-        for (kind, count) in unread {
-            *self.unread.entry(kind).or_default() += count;
+        // Without `..`: a field that is not named does not compile.
+        macro_rules! append {
+            ($($list:ident),* $(,)?) => {
+                let Self { $($list,)* scrapers, frozen, gitops, unread, keeps: _, once: _ } = other;
+                $( self.$list.extend($list); )*
+                self.scrapers.extend(scrapers);
+                self.frozen.extend(frozen);
+                self.gitops.append(gitops);
+                for (kind, count) in unread {
+                    *self.unread.entry(kind).or_default() += count;
+                }
+            };
         }
+        each_list!(append);
     }
 
-    /// Removes the facts of some definitions of objects.
+    /// Removes the facts of some definitions of objects. The marks of a live object (`frozen`) stay,
+    /// whatever the object is to become.
     pub fn remove(&mut self, gone: &BTreeSet<(ObjectId, Origin)>) {
         if gone.is_empty() {
             return;
         }
         let stays = |id: &ObjectId, origin: &Origin| !gone.contains(&(id.clone(), *origin));
 
-        // Without `..`: a new field does not compile until it is named here.
-        let Self {
-            objects,
-            namespaces,
-            accounts,
-            token_secrets,
-            roles,
-            bindings,
-            indirect_bindings,
-            copied_objects,
-            memberships,
-            argo_policies,
-            policies,
-            other_policies,
-            narrowing_policies,
-            endpoints,
-            diversions,
-            workloads,
-            operators,
-            admin_claims,
-            borrowed_identities,
-            identity_associations,
-            scrapers,
-            services,
-            hosts,
-            ingress_annotations,
-            gitops,
-            stores,
-            secret_requests,
-            volumes,
-            claims,
-            storage_classes,
-            csi_drivers,
-            grants,
-            hooks,
-            admission_policies,
-            admission_bindings,
-            kept,
-            quotas,
-            claim_limits,
-            priority_classes,
-            exempt_flows,
-            unevaluated,
-            // The marks of a live object count, whatever the object is to become.
-            frozen: _,
-            unread: _,
-            keeps: _,
-            once: _,
-        } = self;
-
+        // Without `..`: a field that is not named does not compile.
         macro_rules! retain {
             ($($list:ident),* $(,)?) => {
+                let Self { $($list,)* scrapers, gitops, frozen: _, unread: _, keeps: _, once: _ } = self;
                 $( $list.retain(|fact| stays(&fact.id, &fact.origin)); )*
+                scrapers.retain(|(object, _)| stays(&object.id, &object.origin));
+                gitops.retain(stays);
             };
         }
-
-        retain!(
-            objects,
-            namespaces,
-            accounts,
-            token_secrets,
-            roles,
-            bindings,
-            indirect_bindings,
-            copied_objects,
-            memberships,
-            argo_policies,
-            policies,
-            other_policies,
-            narrowing_policies,
-            endpoints,
-            diversions,
-            workloads,
-            operators,
-            admin_claims,
-            borrowed_identities,
-            identity_associations,
-            services,
-            hosts,
-            ingress_annotations,
-            stores,
-            secret_requests,
-            volumes,
-            claims,
-            storage_classes,
-            csi_drivers,
-            grants,
-            hooks,
-            admission_policies,
-            admission_bindings,
-            kept,
-            quotas,
-            claim_limits,
-            priority_classes,
-            exempt_flows,
-            unevaluated,
-        );
-        scrapers.retain(|(object, _)| stays(&object.id, &object.origin));
-        gitops.retain(stays);
+        each_list!(retain);
     }
 }
 
