@@ -45,7 +45,8 @@ const OF_MANIFESTS: [&str; 13] = [
 ];
 
 /// Holes in objects of kinds that a live cluster is not asked for.
-const NOT_LISTED: [&str; 6] = [
+const NOT_LISTED: [&str; 7] = [
+    "requests of a tenant are never queued",
     "a route of Traefik for the host of another tenant",
     "a DNS record for a host below the wildcard of another tenant",
     "one folder is for the volumes of every tenant",
