@@ -58,6 +58,7 @@ mod server;
 mod show;
 mod spec;
 mod tamper;
+mod tenant_objects;
 mod tree;
 mod validation;
 mod waivers;

@@ -1,6 +1,6 @@
 //! Removed tenants and namespaces: what stays, what must be allowed, and what is quarantined.
 
-use crate::support::{FLEET, tenant, two_tenants};
+use crate::support::{FLEET, Sandbox, tenant, two_tenants};
 use std::fs;
 
 #[test]
@@ -142,8 +142,8 @@ fn tenant_a(namespaces: &str) -> String {
     tenant("a", "  uuid: 8c7f5c0e-6d0f-4a59-9a0e-3f0f4f6a2b11\n").replace("[{name: a}]", namespaces)
 }
 
-#[test]
-fn a_tenant_that_returns_in_part_leaves_the_rest_in_quarantine() {
+/// A fleet in which the tenant `a` was removed with two namespaces and came back with one of them.
+fn returned_in_part() -> Sandbox {
     let sandbox = two_tenants();
     sandbox.write("tenants/a.yaml", tenant_a("[{name: a}, {name: ax}]"));
     sandbox.run(&["render"]).code(0);
@@ -152,6 +152,12 @@ fn a_tenant_that_returns_in_part_leaves_the_rest_in_quarantine() {
     sandbox.run(&["render", "--allow-removal", "a"]).code(0);
     sandbox.write("tenants/a.yaml", tenant_a("[{name: a}]"));
     sandbox.run(&["render"]).code(0);
+    sandbox
+}
+
+#[test]
+fn a_tenant_that_returns_in_part_leaves_the_rest_in_quarantine() {
+    let sandbox = returned_in_part();
 
     let thief = tenant("b", "").replace("[{name: b}]", "[{name: b}, {name: ax}]");
     sandbox.write("tenants/b.yaml", thief);
@@ -167,14 +173,7 @@ fn a_tenant_that_returns_in_part_leaves_the_rest_in_quarantine() {
 
 #[test]
 fn a_second_removal_keeps_the_namespaces_of_the_first() {
-    let sandbox = two_tenants();
-    sandbox.write("tenants/a.yaml", tenant_a("[{name: a}, {name: ax}]"));
-    sandbox.run(&["render"]).code(0);
-
-    fs::remove_file(sandbox.path().join("tenants/a.yaml")).expect("removed");
-    sandbox.run(&["render", "--allow-removal", "a"]).code(0);
-    sandbox.write("tenants/a.yaml", tenant_a("[{name: a}]"));
-    sandbox.run(&["render"]).code(0);
+    let sandbox = returned_in_part();
 
     fs::remove_file(sandbox.path().join("tenants/a.yaml")).expect("removed");
     sandbox.run(&["render", "--allow-removal", "a"]).code(0);

@@ -258,6 +258,16 @@ impl Sandbox {
     }
 }
 
+/// A fleet with a good tenant, and a bad file.
+pub fn with_bad(path: &str, bytes: impl AsRef<[u8]>) -> Sandbox {
+    let sandbox = Sandbox::with(&[
+        ("tenants/fleet.yaml", FLEET),
+        ("tenants/good.yaml", &tenant("good", "")),
+    ]);
+    sandbox.write(path, bytes);
+    sandbox
+}
+
 /// What a program said, and how it ended.
 #[derive(Debug)]
 pub struct Ran {
