@@ -495,7 +495,8 @@ impl AlsoManifests {
         }
     }
 
-    /// Adds a text, or the fault that there is none. `label` is what output calls it.
+    /// Adds a text; if it could not be read, adds a finding with the reason. `label` names the text in
+    /// reports.
     fn add(
         &mut self,
         label: String,

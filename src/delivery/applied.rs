@@ -51,7 +51,7 @@ impl AppliedPath {
     }
 }
 
-/// The text of a field; empty if there is none.
+/// The string at a path of fields; empty if the object has no string there.
 pub(super) fn text_at(root: &Node, path: &[&str]) -> String {
     root.at(path)
         .and_then(Node::as_str)

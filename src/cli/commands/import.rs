@@ -97,7 +97,7 @@ fn read_manifests(folder: &Path) -> Result<ImportedManifests, CliError> {
     Ok(manifests)
 }
 
-/// How tenants are made of what was found.
+/// The options of the import: who owns each tenant, and which objects it takes over.
 fn options<'a>(
     cli: &Cli,
     args: &'a ImportArgs,
@@ -171,7 +171,7 @@ fn clusters(args: &ImportArgs, fleet: &FleetSpec) -> Result<Vec<String>, CliErro
     }
 }
 
-/// Writes the tenants and the list of what is left out, and a fleet if there is none.
+/// Writes the tenants and the report (`IMPORT.md`), and a fleet unless the folder has one.
 fn write_files(
     cli: &Cli,
     args: &ImportArgs,

@@ -6,7 +6,8 @@
 //! What it cannot evaluate is never taken for an answer.
 //!
 //! A [`Term`] may be open: what stands in some of its fields is chosen by who asks, or not among
-//! the inputs. An expression has a value only where it has the same whatever that is.
+//! the inputs. An expression has a value only if every such choice gives
+//! the same value.
 //!
 //! Source: cel-go `interpreter/attributes.go` (`refQualify`), k8s.io/apiserver `pkg/cel`.
 

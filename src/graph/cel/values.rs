@@ -241,7 +241,7 @@ pub(super) fn some(value: Value) -> Value {
     Value::Opaque(Arc::new(OptionalValue::of(value)))
 }
 
-/// What an optional value holds; nothing where it is none.
+/// The content of an optional value; the outer `None` if the value is not optional.
 pub(super) fn held(value: &Value) -> Option<Option<&Value>> {
     let Value::Opaque(opaque) = value else {
         return None;

@@ -355,8 +355,8 @@ impl Facts {
         each_list!(append);
     }
 
-    /// Removes the facts of some definitions of objects. The marks of a live object (`frozen`) stay,
-    /// whatever the object is to become.
+    /// Removes the facts of some definitions of objects. The marks of a live object (`frozen`) stay:
+    /// they decide how the engine treats the object now.
     pub fn remove(&mut self, gone: &BTreeSet<(ObjectId, Origin)>) {
         if gone.is_empty() {
             return;
