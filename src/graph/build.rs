@@ -57,7 +57,8 @@ impl Cluster {
 
         let (mut defined_twice, snapshot_superseded) = merge_definitions(&mut facts);
         let unevaluated = take_unevaluated(&mut facts);
-        defined_twice.retain(|(object, _)| !unevaluated.iter().any(|other| other.id == object.id));
+        let unread: BTreeSet<&ObjectId> = unevaluated.iter().map(|object| &object.id).collect();
+        defined_twice.retain(|(object, _)| !unread.contains(&object.id));
         unread_inputs.extend(not_evaluated(&unevaluated));
 
         let mut tenants = Tenants::new(parts.tenants);
@@ -344,13 +345,15 @@ fn add_policies(namespaces: &mut [NamespaceNode], by_name: &HashMap<Text, u32>, 
     let other = facts.other_policies.iter().map(|policy| &policy.id);
     let evaluable = facts.unevaluated.iter().filter(|policy| !policy.absent);
     let unevaluated = evaluable.map(|policy| &policy.id);
+    let mut of_cluster = false;
     for id in other.chain(unevaluated.filter(|id| Dialect::is_kind_of_any(&id.kind))) {
         match by_name.get(&id.namespace) {
             Some(home) => namespaces[*home as usize].has_unevaluated_policy = true,
-            None => namespaces
-                .iter_mut()
-                .for_each(|namespace| namespace.has_unevaluated_policy = true),
+            None => of_cluster = true,
         }
+    }
+    for namespace in namespaces.iter_mut().filter(|_| of_cluster) {
+        namespace.has_unevaluated_policy = true;
     }
 }
 

@@ -35,6 +35,9 @@ pub enum Levels {
     Many,
 }
 
+/// Says whether a host matches.
+pub type HostMatcher<'a> = Box<dyn Fn(&str) -> bool + 'a>;
+
 impl HostPattern {
     /// Reads a name, which may begin with `*`.
     pub fn parse(name: &str, levels: Levels) -> Self {
@@ -58,12 +61,18 @@ impl HostPattern {
 
     /// Whether it certainly matches a host; `None` if its regular expression cannot be read.
     pub fn matches(&self, host: &str) -> Option<bool> {
-        match self {
-            Self::Name(name) => Some(name == host),
-            Self::Below { domain, levels } => Some(is_below(host, domain, *levels)),
-            Self::Regex(text) => matcher(text).map(|matches| matches(host)),
-            Self::Rest => Some(false),
-        }
+        self.matcher().map(|matches| matches(host))
+    }
+
+    /// A function that says whether a host certainly matches, with the regular expression compiled
+    /// once; `None` if it cannot be read.
+    pub fn matcher(&self) -> Option<HostMatcher<'_>> {
+        Some(match self {
+            Self::Name(name) => Box::new(move |host| name == host),
+            Self::Below { domain, levels } => Box::new(move |host| is_below(host, domain, *levels)),
+            Self::Regex(text) => Box::new(expression(text)?),
+            Self::Rest => Box::new(|_| false),
+        })
     }
 
     /// The characters with which each host that it matches ends, as far as they are plain.
@@ -116,7 +125,7 @@ fn is_below(host: &str, domain: &str, levels: Levels) -> bool {
 }
 
 /// A matcher of a regular expression; `None` for one that cannot be read.
-fn matcher(text: &str) -> Option<impl Fn(&str) -> bool> {
+fn expression(text: &str) -> Option<impl Fn(&str) -> bool> {
     let schema = json!({ "pattern": text });
     let validator = jsonschema::options()
         .with_pattern_options(PatternOptions::regex())

@@ -137,12 +137,16 @@ impl<'a> Claims<'a> {
         let mut by_expression: BTreeMap<&str, Vec<&HostOwners<'a>>> = BTreeMap::new();
         let mut all = Vec::new();
         for (pattern, owners) in &self.expressions {
-            for name in self.matched(pattern) {
+            // One that cannot be read is not among the expressions.
+            let Some(matches) = pattern.matcher() else {
+                continue;
+            };
+            for name in self.matched(pattern, &matches) {
                 by_expression.entry(name).or_default().push(owners);
             }
             let mut servers = merged([owners]);
             for (domain, others) in self.below_one.iter().chain(&self.below_many) {
-                if pattern.matches(&format!("a.{domain}")) == Some(true) {
+                if matches(&format!("a.{domain}")) {
                     servers = merged([&servers.iter().copied().collect(), others]);
                 }
             }
@@ -171,13 +175,13 @@ impl<'a> Claims<'a> {
     }
 
     /// The names that a regular expression matches.
-    fn matched(&self, pattern: &HostPattern) -> Vec<&'a str> {
+    fn matched(&self, pattern: &HostPattern, matches: &dyn Fn(&str) -> bool) -> Vec<&'a str> {
         let end: String = pattern.literal_end().chars().rev().collect();
         let candidates = self.reversed.range(end.clone()..);
         candidates
             .take_while(|(backwards, _)| backwards.starts_with(&end))
             .map(|(_, name)| *name)
-            .filter(|name| pattern.matches(name) == Some(true))
+            .filter(|name| matches(name))
             .collect()
     }
 
